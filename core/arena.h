@@ -1,0 +1,34 @@
+/* Memory that is given back all at once. One thread at a time. */
+#ifndef LEADPIPE_ARENA_H
+#define LEADPIPE_ARENA_H
+
+#include <stddef.h>
+
+#include "str.h"
+
+struct arena_chunk;
+
+struct arena {
+    struct arena_chunk *chunks; /* newest first */
+    char *at, *end;             /* free part of the newest chunk */
+    size_t held_bytes;          /* of all chunks */
+    size_t max_bytes;           /* arena_alloc() returns NULL beyond it */
+};
+
+void arena_init(struct arena *a, size_t max_bytes);
+
+/* `n` bytes aligned for any type, not zeroed; NULL when out of memory or over the maximum. */
+void *arena_alloc(struct arena *a, size_t n);
+void *arena_zalloc(struct arena *a, size_t n);
+
+/* `count` * `size` zeroed bytes, checked against overflow. */
+void *arena_array(struct arena *a, size_t count, size_t size);
+
+/* A copy with a NUL behind it; NULL when out of memory. */
+char *arena_strdup(struct arena *a, struct str s);
+
+/* Gives everything back but keeps at most `keep_bytes` of chunks for the next use. */
+void arena_reset(struct arena *a, size_t keep_bytes);
+void arena_free(struct arena *a);
+
+#endif

@@ -1,0 +1,131 @@
+/* The HTTP engine: many requests to one origin, on libcurl's multi interface and a libuv loop.
+ *
+ * The engine pulls: whenever it may start a request it asks its owner for the next one, so that
+ * nothing queues inside libcurl and time-outs count from when a request is really sent. It keeps
+ * and reuses connections, multiplexes HTTP/2, decompresses, and tries again what is worth it, with
+ * full-jitter exponential backoff. What belongs to the origin is kept once for all requests: the
+ * Retry-After gate, the rate, the concurrency limit, and whether it is up at all.
+ *
+ * All functions but http_engine_stats() must be called on the loop's thread; all callbacks come
+ * there. Callbacks may call http_engine_kick() and http_engine_retry(), nothing else. */
+#ifndef LEADPIPE_HTTP_H
+#define LEADPIPE_HTTP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "err.h"
+#include "log.h"
+
+struct http_engine;
+
+struct http_retry_cfg {
+    unsigned attempts;         /* tries of one request, at least 1 */
+    int64_t retry_max_time_ms; /* longest time for one request from its first try (time in which the
+                                  origin was held back or down aside), longest Retry-After, longest
+                                  time without a success */
+    int64_t timeout_ms, connect_timeout_ms; /* of one attempt */
+};
+
+enum http_end {
+    HTTP_ANSWERED,  /* a final answer: `status`, also a retryable one after the last attempt */
+    HTTP_NO_ANSWER, /* none within the attempts: `error` says what the last one met */
+    HTTP_TOO_LARGE, /* the body is over max_body */
+    HTTP_ABORTED,   /* the engine was stopped or met a fatal error first */
+};
+
+struct http_header {
+    const char *name, *value;
+};
+
+/* A request and, once done, its answer. Owned by the caller, must stay until done. Zero it first. */
+struct http_request {
+    void *owner;
+    const char *url;    /* kept by the caller */
+    const char *method; /* "GET" or "POST" */
+    struct str body;    /* of a POST; kept by the caller; the same bytes on every attempt */
+    /* Headers that must be fresh on every attempt (NULL: none): appends "Name: value" lines, each
+     * with a NUL behind it, to `out`. */
+    enum rc (*sign)(struct http_request *r, int64_t wall_ms, struct buf *out);
+
+    /* the answer */
+    enum http_end end;
+    int status; /* of the last attempt that got one; 0: none */
+    struct buf answer; /* body, decompressed; for the owner to take (free, or move and init) */
+    const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
+    char error[256];   /* one line: why there is no answer, or the target's host of a redirect */
+    unsigned attempts; /* so far, those that do not count included */
+
+    struct http_private *priv; /* of the engine; NULL when not inside */
+};
+
+struct http_engine_cfg {
+    uv_loop_t *loop;
+    const struct clock *clock;
+    struct rng *rng;
+    const struct log_hook *log;
+    const char *subject; /* for messages, such as the origin */
+    const struct http_header *headers; /* on every request; values may be secret: never logged */
+    size_t n_headers;
+    const char *user_agent, *cacert, *proxy; /* NULL: none */
+    unsigned concurrency;      /* fixed, 1 to 4096; 0: adapts between 1 and concurrency_max */
+    unsigned concurrency_max;
+    double rate_per_s; /* requests started, tries included; 0: no limit */
+    struct http_retry_cfg retry;
+    size_t max_body; /* bytes of an answer after decompression */
+    size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
+
+    void *ctx;
+    /* The next request, or NULL: none now; call http_engine_kick() when there is. */
+    struct http_request *(*next)(void *ctx);
+    /* The request has ended and is the owner's again. */
+    void (*done)(void *ctx, struct http_request *r);
+    /* The run cannot go on: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
+     * retry_max_time_ms), RC_NET (no success for retry_max_time_ms). Once; then everything inside
+     * ends as HTTP_ABORTED. */
+    void (*fatal)(void *ctx, const struct err *e);
+    /* After http_engine_stop(): nothing is inside any more. */
+    void (*stopped)(void *ctx);
+};
+
+#define HTTP_LATENCY_BUCKETS 128
+
+struct http_stats {
+    uint64_t requests, retries;
+    uint64_t statuses[600];
+    uint64_t no_answer; /* attempts that ended without one */
+    uint64_t bytes_received; /* bodies, as on the wire */
+    uint64_t connections;    /* opened */
+    unsigned in_flight, waiting, limit;
+    int64_t held_back_ms; /* of the gate: from now on; 0: open */
+    bool down;
+    double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms;
+};
+
+enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg,
+                        struct err *e);
+
+/* There may be a next request: asks for as many as may be started. */
+void http_engine_kick(struct http_engine *h);
+
+/* The answer of a request that is done was of no use (a 200 whose body is not JSON): tries again
+ * as after a retryable status. False: its attempts or its time are used up, it stays done.
+ * `why` is for messages. */
+bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why);
+
+/* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED.
+ * A second call may only shorten the grace. */
+void http_engine_stop(struct http_engine *h, int64_t grace_ms);
+
+/* A copy of the figures; any thread, not for every lead. */
+void http_engine_stats(struct http_engine *h, struct http_stats *out);
+
+/* After `stopped`, or with nothing inside. Closes its handles; run the loop once more until they
+ * are closed. */
+void http_engine_free(struct http_engine *h);
+
+#endif

@@ -1,0 +1,64 @@
+/* Lead IDs in: files, a pipe or the command line; lines, CSV or NDJSON; plain or gzip.
+ *
+ * Streamed: memory grows only by what finding duplicates needs (at most 40 bytes an ID). One
+ * thread at a time; ids_next() may block on its input. */
+#ifndef LEADPIPE_IDS_H
+#define LEADPIPE_IDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "err.h"
+#include "profile.h"
+#include "str.h"
+
+#define ID_BYTES_MAX 512
+
+enum id_format { ID_FORMAT_AUTO, ID_FORMAT_LINES, ID_FORMAT_CSV, ID_FORMAT_NDJSON };
+
+struct ids_cfg {
+    const char *const *files; /* "-" is standard input */
+    size_t n_files;
+    const char *const *ids; /* from the command line, instead of files */
+    size_t n_ids;
+    enum id_format format;
+    const char *column;      /* NULL: the first of id, lead_id, leadId */
+    const struct profile *profile; /* whose template names are parameters */
+    const struct str *defaults;    /* values of --param, in the order of profile->params; absent
+                                      where not given */
+};
+
+/* One ID, or one line that is none. Texts live in the arena given to ids_next(). */
+struct id_item {
+    struct str id;      /* of a bad line: what could be read of it (valid UTF-8), or absent */
+    struct str *params; /* in the order of profile->params; absent where nothing gave it */
+    const char *bad;    /* NULL, or why it is none: names what is allowed */
+    const char *file;   /* lives as long as `ids` */
+    uint64_t line;      /* from 1 */
+};
+
+struct ids_counts {
+    uint64_t read;       /* IDs and bad lines */
+    uint64_t unique;     /* handed out, bad lines included */
+    uint64_t duplicates; /* read - unique */
+};
+
+struct ids;
+
+/* Opens and checks that every file can be read (a directory or an absent file is RC_USAGE). */
+enum rc ids_open(struct ids **out, const struct ids_cfg *cfg, struct err *e);
+void ids_close(struct ids *ids);
+
+/* The next unique ID or bad line. RC_END at the end. RC_IO: a file could not be read to its end
+ * (damaged gzip, read error): the run must stop. RC_NOMEM. RC_USAGE: a csv input without the
+ * column. */
+enum rc ids_next(struct ids *ids, struct arena *a, struct id_item *out, struct err *e);
+
+/* What was counted so far. */
+struct ids_counts ids_counts(const struct ids *ids);
+
+/* RC_OK, or RC_SYNTAX with a text that says what is allowed. For --id and for tests. */
+enum rc id_check(struct str id, struct err *e);
+
+#endif

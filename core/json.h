@@ -1,0 +1,58 @@
+/* JSON in: a strict scanner (RFC 8259) in front of cJSON, which mends what cJSON cannot hold.
+ *
+ * cJSON keeps numbers as doubles, cuts strings at \u0000 and refuses lone surrogates. Here the text
+ * is first checked and mended in one pass, numbers keep their digits, and the tree that comes out
+ * has for every node:
+ *   number  valuestring = its text as received, valuedouble unset
+ *   string  valuestring = UTF-8 without NUL; \u0000, lone surrogates and bytes that are not UTF-8
+ *           became U+FFFD and are counted
+ *   object  no member name twice: the last value counts, at the place of the first
+ * The tree lives in the arena: never cJSON_Delete() it. */
+#ifndef LEADPIPE_JSON_H
+#define LEADPIPE_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "err.h"
+#include "str.h"
+
+#define JSON_DEPTH_MAX 200 /* the outermost array or object is depth 1 */
+
+enum json_want {
+    JSON_TREE = 1,    /* build `root` */
+    JSON_COMPACT = 2, /* build `compact` */
+};
+
+struct json_doc {
+    const cJSON *root;   /* NULL without JSON_TREE */
+    struct str compact;  /* the text without blanks between tokens, otherwise as received (invalid
+                            UTF-8 aside); absent without JSON_COMPACT */
+    uint64_t mended;     /* characters that became U+FFFD */
+};
+
+/* Parses `text`. It is only read; all memory comes from `a`. A UTF-8 byte order mark is skipped.
+ * RC_SYNTAX: not JSON (the text says what and at which byte); RC_LIMIT: nested too deeply, or the
+ * arena's maximum; RC_NOMEM. Thread-safe for different arenas. */
+enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_doc *out,
+                   struct err *e);
+
+/* The member of an object, or NULL. Exact (case-sensitive) name. */
+const cJSON *json_member(const cJSON *object, const char *name);
+
+/* Writes a value as compact JSON: numbers as received, strings with the shortest escapes, UTF-8
+ * unescaped, no blanks. The same value gives the same bytes. */
+void json_write(struct buf *b, const cJSON *value);
+
+/* Pieces of a writer for those who make JSON themselves. */
+void json_write_string(struct buf *b, struct str s); /* with the quotes; `s` is valid UTF-8 */
+void json_write_int(struct buf *b, int64_t n);
+
+/* Feeds the bytes of the value's canonical form (compact, members of objects sorted by name) to
+ * `fn`, for fingerprints. Returns RC_NOMEM when sorting needs memory that is not there. */
+enum rc json_canonical(const cJSON *value, struct arena *scratch,
+                       void (*fn)(void *ctx, const char *p, size_t n), void *ctx);
+
+#endif

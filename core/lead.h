@@ -1,0 +1,117 @@
+/* A lead on its way through the run, and the rows it became. */
+#ifndef LEADPIPE_LEAD_H
+#define LEADPIPE_LEAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "json.h"
+#include "str.h"
+
+/* One value of one row. 16 bytes; points into the lead's arena. */
+enum cell_kind {
+    CELL_ABSENT, /* the payload has no such member */
+    CELL_NULL,
+    CELL_FALSE,
+    CELL_TRUE,
+    CELL_NUMBER, /* text: its digits as received (JSON number syntax) */
+    CELL_TEXT,   /* text: UTF-8 */
+    CELL_JSON,   /* an object or array */
+};
+
+struct cell {
+    uint8_t kind; /* enum cell_kind */
+    uint32_t len; /* bytes of `text` */
+    union {
+        const char *text; /* CELL_NUMBER, CELL_TEXT */
+        const cJSON *json;
+    } u;
+};
+
+/* Where an undocumented column comes from: its identity over the whole run. */
+struct source {
+    uint32_t scope;      /* index of the object or pivot rule within the table's specification */
+    uint32_t occurrence; /* of a pivot's key within the lead, from 1; 0 for an object's member */
+    struct str key;      /* raw member name, or the pivot's key */
+    struct str member;   /* member of an object of scalars under a pivot; else absent */
+    uint64_t hash;       /* over all of the above */
+};
+
+/* An undocumented column of a table. Made by the schema, immutable, lives as long as it. */
+struct column {
+    struct str name;
+    uint32_t index; /* among the table's undocumented columns, from 0, in order of appearance */
+    struct source source;
+};
+
+struct extra {
+    struct source source;
+    struct cell cell;            /* never CELL_ABSENT */
+    const struct column *column; /* NULL until schema_resolve() */
+};
+
+struct row {
+    struct cell *cells;   /* one for each documented column of the table */
+    struct extra *extras; /* in order of appearance; no column twice */
+    uint32_t n_extras;
+};
+
+struct rows {
+    struct row *rows;
+    uint32_t n_rows;
+};
+
+enum outcome {
+    OUTCOME_PENDING,
+    OUTCOME_EXPORTED,
+    OUTCOME_UNCHANGED,
+    OUTCOME_MISSING,
+    OUTCOME_FAILED,
+};
+
+enum stage { STAGE_INPUT, STAGE_FETCH, STAGE_PARSE, STAGE_FLATTEN, STAGE_SINK };
+
+const char *stage_text(enum stage s); /* "input", ... */
+
+/* Why a lead failed. Texts live in the lead's arena or are static. */
+struct failure {
+    enum stage stage;
+    const char *sink; /* STAGE_SINK: its specification, without secrets */
+    int http_status;  /* 0: no answer */
+    const char *code; /* a short word: the provider's own code, or ours such as "timeout" */
+    const char *error;
+    unsigned attempts;
+};
+
+#define FINGERPRINT_BYTES 32
+
+struct lead {
+    uint64_t seq;       /* place among the unique IDs, from 0 */
+    struct str id;      /* NUL behind it */
+    struct str *params; /* values in the order of profile->params, NUL behind each */
+    const char *file;   /* input file, or NULL; for messages */
+    uint64_t line;      /* from 1 */
+
+    struct arena arena; /* owns all that is below and the texts above */
+    struct buf body;    /* as received, decompressed; freed once parsed */
+    struct json_doc doc;
+    const cJSON *root;  /* the payload's root within the doc */
+    struct rows *tables; /* one for each of profile->tables; NULL where no sink needs rows */
+    unsigned char fingerprint[FINGERPRINT_BYTES]; /* of the normalised payload without expiring
+                                                     URLs; zero where nobody asked for it */
+    int http_status;
+    unsigned attempts;
+
+    enum outcome outcome; /* PENDING until decided; then only its owner reads it */
+    struct failure failure;
+    size_t weight;        /* bytes that it counts against the run's budget; of the pipeline */
+    atomic_uint owed;     /* sinks that have not given their verdict yet */
+    atomic_bool rejected; /* a sink's verdict was "failed"; its text is in `failure`, written by the
+                             first sink to set this */
+    void *request;        /* private to the fetch stage */
+};
+
+#endif

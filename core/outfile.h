@@ -1,0 +1,50 @@
+/* A file that appears under its name only when it is complete.
+ *
+ * It is written beside its final place under a name derived from it (".NAME.leadpipe-part"),
+ * locked against a second run, flushed to disk and renamed. What was there before stays until
+ * then. A path that exists and is no regular file (a pipe, /dev/null) is written to directly; "-"
+ * is standard output. One thread at a time.
+ *
+ * Write errors stick: outfile_write() after a failure does nothing; the first error is told by
+ * outfile_rc() and outfile_complete(). */
+#ifndef LEADPIPE_OUTFILE_H
+#define LEADPIPE_OUTFILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct outfile;
+
+/* Opens the unfinished file. `keep_bytes` 0 starts anew; else what an earlier run left is cut back
+ * to that many bytes (RC_USAGE when it is shorter) and written on. RC_BUSY: another process writes
+ * it. RC_USAGE: a directory, or a folder that does not exist or is not writable. */
+enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes, bool want_sha256,
+                     struct err *e);
+
+void outfile_write(struct outfile *f, const void *p, size_t n);
+enum rc outfile_rc(const struct outfile *f, struct err *e);
+uint64_t outfile_bytes(const struct outfile *f); /* written so far, buffered ones included */
+
+/* Everything written so far is on disk (fdatasync). */
+enum rc outfile_sync(struct outfile *f, struct err *e);
+
+/* Nothing more comes: flushed, synced, still under its unfinished name. */
+enum rc outfile_complete(struct outfile *f, struct err *e);
+/* After outfile_complete(): renamed, and the folder synced. */
+enum rc outfile_publish(struct outfile *f, struct err *e);
+
+/* Hexadecimal digest of the whole file, or "". After outfile_complete(). */
+const char *outfile_sha256(const struct outfile *f);
+
+/* Closes; removes what was not published (with `keep`, leaves it for a later run to go on). */
+void outfile_close(struct outfile *f, bool keep);
+
+/* Would outfile_open() be able to? Touches nothing. RC_USAGE and a text when not. */
+enum rc outfile_check(const char *path, struct err *e);
+
+/* Makes a folder and its missing parents (mode 0777 less umask). */
+enum rc outfile_make_dirs(const char *path, struct err *e);
+
+#endif

@@ -1,0 +1,27 @@
+/* Which undocumented columns there are, in order of first appearance.
+ *
+ * One thread resolves leads in the order in which they go to the sinks; so the same IDs give the
+ * same columns. Columns never change or move once made: other threads read them through the leads
+ * that they are handed. */
+#ifndef LEADPIPE_SCHEMA_H
+#define LEADPIPE_SCHEMA_H
+
+#include "lead.h"
+#include "profile.h"
+
+#define SCHEMA_COLUMNS_MAX 65536 /* undocumented columns of one table; beyond: the lead fails */
+
+struct schema;
+
+enum rc schema_new(struct schema **out, const struct profile *p);
+void schema_free(struct schema *s);
+
+/* Sets `column` of every extra of the lead. RC_LIMIT: too many columns (nothing was added);
+ * RC_NOMEM. */
+enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e);
+
+/* The undocumented columns of a table so far. */
+size_t schema_columns(const struct schema *s, size_t table);
+const struct column *schema_column(const struct schema *s, size_t table, size_t index);
+
+#endif

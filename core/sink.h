@@ -1,0 +1,154 @@
+/* What a sink is: where rows go.
+ *
+ * A const table of functions and an instance whose first member points to it. The run opens all
+ * sinks, gives each a thread of its own, hands it leads in batches, and gets for every lead exactly
+ * one verdict. Threads: check() and open() run before any thread starts; put(), mark() and finish()
+ * are called by the sink's thread only; publish() and close() after that thread has ended. Sinks do
+ * not log or exit and decide nothing about the run. */
+#ifndef LEADPIPE_SINK_H
+#define LEADPIPE_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "err.h"
+#include "http.h"
+#include "lead.h"
+#include "profile.h"
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+enum opt_type {
+    OPT_FLAG,     /* no value: sets a bool */
+    OPT_CHOICE,   /* one of `choices` ("a|b|c"): an int, its index */
+    OPT_UINT,     /* unsigned, min..max */
+    OPT_DURATION, /* int64_t milliseconds, min..max */
+    OPT_RATE,     /* double, a second: "N", "N/s", "N/m" */
+    OPT_TEXT,     /* const char * */
+    OPT_LIST,     /* struct text_list: every mention adds one */
+};
+
+struct text_list {
+    const char **items;
+    size_t n;
+};
+
+/* One row of a sink's option table; the parser, --help and the documentation's test read it. */
+struct opt_spec {
+    const char *name;
+    enum opt_type type;
+    size_t offset; /* of the value in the sink's option struct */
+    const char *choices;
+    int64_t min, max;
+    const char *default_text; /* parsed like a value given by the user; NULL: zero */
+    const char *help;
+};
+
+/* ---- configuration -------------------------------------------------------------------------- */
+
+struct sink;
+
+enum verdict_kind { VERDICT_ACCEPTED, VERDICT_FAILED };
+
+struct verdict {
+    enum verdict_kind kind;
+    int http_status; /* the rest only for VERDICT_FAILED; texts are copied by settle() */
+    unsigned attempts;
+    const char *code, *error;
+};
+
+/* What the run offers to its sinks. */
+struct sink_host {
+    void *ctx;
+    /* The verdict on one lead; any thread; exactly once a lead that was put. The lead must not be
+     * touched afterwards. */
+    void (*settle)(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v);
+};
+
+struct sink_cfg {
+    const char *spec;   /* as given, for messages (option values that may be secret blotted out) */
+    const char *target; /* after the colon: path, URL or "-" */
+    const void *opts;   /* the sink's own option struct, filled by the parser */
+    const struct profile *profile;
+    bool want_sha256; /* the result needs the files' digests */
+    /* of the run, for sinks that talk HTTP: */
+    const char *cacert, *proxy, *user_agent;
+    bool allow_http;
+    const struct http_retry_cfg *retry; /* the run's settings, where the sink has none of its own */
+    const struct clock *clock;
+    struct sink_host host;
+    const struct log_hook *log; /* handed on to the HTTP engine */
+};
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+struct sink_file {
+    const char *path; /* final name, "-" for standard output */
+    const char *table; /* NULL: all tables */
+    uint64_t rows, bytes, columns;
+    char sha256[65]; /* hexadecimal, "" where not wanted */
+};
+
+struct sink_result {
+    struct sink_file *files; /* owned by the sink, until close() */
+    size_t n_files;
+    bool is_delivery; /* the following instead of files */
+    uint64_t deliveries, delivered, failed;
+    struct http_stats http;
+};
+
+/* Durable up to here: an opaque text that open() takes back. Owned by the sink until the next
+ * mark() or close(). */
+struct sink_mark {
+    struct str text;
+};
+
+/* ---- the sink ------------------------------------------------------------------------------- */
+
+struct sink_ops {
+    const char *name, *help;
+    const struct opt_spec *opts; /* ends with a NULL name */
+    size_t opts_size;            /* bytes of the option struct */
+    unsigned wants;              /* of enum sink_wants, whatever the options */
+
+    /* Refuses wrong configurations; touches nothing outside. */
+    enum rc (*check)(const struct sink_cfg *cfg, struct err *e);
+    /* What the sink needs of a lead, given its options: of enum sink_wants. */
+    unsigned (*needs)(const struct sink_cfg *cfg);
+    /* Appends the final paths of all files it would write (one NUL-terminated after another); none
+     * for standard output and for deliveries. */
+    enum rc (*paths)(const struct sink_cfg *cfg, struct buf *out, struct err *e);
+
+    enum rc (*open)(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
+                    struct err *e);
+    /* Takes over `n` leads, in order. An error means that the sink is dead and the run must stop;
+     * leads without a verdict are then the run's again. */
+    enum rc (*put)(struct sink *s, struct lead *const leads[], size_t n, struct err *e);
+    /* All leads put so far have a verdict and are on disk (or delivered). */
+    enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);
+    /* No more leads: all verdicts given, everything written and flushed to disk, not yet visible. */
+    enum rc (*finish)(struct sink *s, struct err *e);
+    /* Renames into place. NULL where there is nothing to do. */
+    enum rc (*publish)(struct sink *s, struct err *e);
+    /* Valid after finish(). */
+    void (*result)(const struct sink *s, struct sink_result *out);
+    /* Makes put() and finish() return soon, without waiting for answers; any thread. NULL where
+     * they never wait. `grace_ms`: what is in flight may still end within it. */
+    void (*stop)(struct sink *s, int64_t grace_ms);
+    /* Drops what was not published; cannot fail. */
+    void (*close)(struct sink *s);
+};
+
+enum sink_wants {
+    SINK_WANTS_ROWS = 1,        /* lead->tables */
+    SINK_WANTS_TREE = 2,        /* lead->root with expiring URLs as received */
+    SINK_WANTS_COMPACT = 4,     /* lead->doc.compact */
+    SINK_WANTS_FINGERPRINT = 8, /* lead->fingerprint */
+};
+
+struct sink {
+    const struct sink_ops *ops;
+};
+
+#endif

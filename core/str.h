@@ -1,0 +1,48 @@
+/* Length-counted strings that own nothing, and a few helpers for text from outside. */
+#ifndef LEADPIPE_STR_H
+#define LEADPIPE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+    const char *ptr; /* not NUL-terminated unless the owner says so; NULL means absent */
+    size_t len;      /* bytes */
+};
+
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR_NONE ((struct str){NULL, 0})
+#define STR_FMT "%.*s"
+#define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+
+static inline struct str str_c(const char *c_string)
+{
+    return (struct str){c_string, c_string ? strlen(c_string) : 0};
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool str_eq_c(struct str a, const char *b)
+{
+    return str_eq(a, str_c(b));
+}
+
+/* Length of the valid UTF-8 sequence at `p` (RFC 3629: no surrogates, no overlong forms), 1 to 4,
+ * or 0 when there is none. `n` is at least 1. */
+size_t utf8_sequence(const unsigned char *p, size_t n);
+
+/* When utf8_sequence() is 0: how many bytes one U+FFFD stands for ("maximal subpart", Unicode 15
+ * section 3.9, the way of the WHATWG decoder and of Python). At least 1. */
+size_t utf8_invalid_run(const unsigned char *p, size_t n);
+
+bool utf8_valid(const char *p, size_t n);
+
+/* A fast, unkeyed 64-bit hash for tables whose worst case is bounded otherwise. */
+uint64_t str_hash(struct str s, uint64_t seed);
+
+#endif

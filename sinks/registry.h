@@ -1,0 +1,27 @@
+/* All sinks, and the grammar of `-t KIND[,OPTION[=VALUE]]...:TARGET`. */
+#ifndef LEADPIPE_REGISTRY_H
+#define LEADPIPE_REGISTRY_H
+
+#include "core/sink.h"
+
+/* In the order of the documentation; ends with NULL. */
+extern const struct sink_ops *const sink_registry[];
+
+const struct sink_ops *sink_by_name(struct str name);
+
+/* A parsed specification. Everything is owned by it. */
+struct sink_spec {
+    const struct sink_ops *ops;
+    char *text;   /* as given */
+    char *target;
+    void *opts;   /* ops->opts_size bytes; texts in it belong to the specification too */
+    void *memory; /* private */
+};
+
+/* Options may be written "name=value" or "name" (a flag); in a value "\," is a comma and "\\" a
+ * backslash; a colon followed by a blank belongs to the value, the first other colon ends the
+ * options. RC_USAGE names the sink, the option, and what is allowed. */
+enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
+void sink_spec_free(struct sink_spec *s);
+
+#endif
