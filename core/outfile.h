@@ -11,6 +11,7 @@
 #define LEADPIPE_OUTFILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
