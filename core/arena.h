@@ -2,6 +2,7 @@
 #ifndef LEADPIPE_ARENA_H
 #define LEADPIPE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "str.h"

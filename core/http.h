@@ -54,7 +54,7 @@ struct http_request {
 
     /* the answer */
     enum http_end end;
-    int status; /* of the last attempt that got one; 0: none */
+    int status;        /* of the last attempt that got one; 0: none */
     struct buf answer; /* body, decompressed; for the owner to take (free, or move and init) */
     const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
     char error[256];   /* one line: why there is no answer, or the target's host of a redirect */
@@ -68,15 +68,15 @@ struct http_engine_cfg {
     const struct clock *clock;
     struct rng *rng;
     const struct log_hook *log;
-    const char *subject; /* for messages, such as the origin */
+    const char *subject;               /* for messages, such as the origin */
     const struct http_header *headers; /* on every request; values may be secret: never logged */
     size_t n_headers;
     const char *user_agent, *cacert, *proxy; /* NULL: none */
-    unsigned concurrency;      /* fixed, 1 to 4096; 0: adapts between 1 and concurrency_max */
+    unsigned concurrency; /* fixed, 1 to 4096; 0: adapts between 1 and concurrency_max */
     unsigned concurrency_max;
     double rate_per_s; /* requests started, tries included; 0: no limit */
     struct http_retry_cfg retry;
-    size_t max_body; /* bytes of an answer after decompression */
+    size_t max_body;       /* bytes of an answer after decompression */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
 
     void *ctx;
@@ -97,7 +97,7 @@ struct http_engine_cfg {
 struct http_stats {
     uint64_t requests, retries;
     uint64_t statuses[600];
-    uint64_t no_answer; /* attempts that ended without one */
+    uint64_t no_answer;      /* attempts that ended without one */
     uint64_t bytes_received; /* bodies, as on the wire */
     uint64_t connections;    /* opened */
     unsigned in_flight, waiting, limit;
@@ -106,8 +106,7 @@ struct http_stats {
     double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms;
 };
 
-enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg,
-                        struct err *e);
+enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg, struct err *e);
 
 /* There may be a next request: asks for as many as may be started. */
 void http_engine_kick(struct http_engine *h);

@@ -23,7 +23,7 @@ struct ids_cfg {
     const char *const *ids; /* from the command line, instead of files */
     size_t n_ids;
     enum id_format format;
-    const char *column;      /* NULL: the first of id, lead_id, leadId */
+    const char *column;            /* NULL: the first of id, lead_id, leadId */
     const struct profile *profile; /* whose template names are parameters */
     const struct str *defaults;    /* values of --param, in the order of profile->params; absent
                                       where not given */

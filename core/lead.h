@@ -98,7 +98,7 @@ struct lead {
     struct arena arena; /* owns all that is below and the texts above */
     struct buf body;    /* as received, decompressed; freed once parsed */
     struct json_doc doc;
-    const cJSON *root;  /* the payload's root within the doc */
+    const cJSON *root;   /* the payload's root within the doc */
     struct rows *tables; /* one for each of profile->tables; NULL where no sink needs rows */
     unsigned char fingerprint[FINGERPRINT_BYTES]; /* of the normalised payload without expiring
                                                      URLs; zero where nobody asked for it */

@@ -15,7 +15,7 @@ struct log_hook {
 };
 
 /* `log` may be NULL: then nothing happens. */
-void log_msg(const struct log_hook *log, enum log_level level, const char *subject,
-             const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void log_msg(const struct log_hook *log, enum log_level level, const char *subject, const char *fmt,
+             ...) __attribute__((format(printf, 4, 5)));
 
 #endif

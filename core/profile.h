@@ -82,12 +82,12 @@ struct profile {
     struct str url_template; /* such as "/leads/{id}?agentId={agentId}" */
     struct str *params;      /* the template's names but `id`, in order of first use */
     size_t n_params;
-    struct path root;        /* of the payload within the body; what follows is relative to it */
-    struct path *required;   /* must be objects in the payload */
+    struct path root;      /* of the payload within the body; what follows is relative to it */
+    struct path *required; /* must be objects in the payload */
     size_t n_required;
-    struct path own_id;      /* the lead's ID as the payload has it; n_steps 0: not said */
-    struct path success;     /* within the body: `false` there means failed; n_steps 0: not said */
-    struct path *messages;   /* within a body that tells an error: where its message may be */
+    struct path own_id;    /* the lead's ID as the payload has it; n_steps 0: not said */
+    struct path success;   /* within the body: `false` there means failed; n_steps 0: not said */
+    struct path *messages; /* within a body that tells an error: where its message may be */
     size_t n_messages;
     struct path *codes;
     size_t n_codes;

@@ -84,7 +84,7 @@ struct sink_cfg {
 /* ---- results -------------------------------------------------------------------------------- */
 
 struct sink_file {
-    const char *path; /* final name, "-" for standard output */
+    const char *path;  /* final name, "-" for standard output */
     const char *table; /* NULL: all tables */
     uint64_t rows, bytes, columns;
     char sha256[65]; /* hexadecimal, "" where not wanted */

@@ -1,0 +1,115 @@
+#include "arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define CHUNK_BYTES_MIN (16 * 1024)
+#define CHUNK_BYTES_MAX (1024 * 1024)
+
+struct arena_chunk {
+    struct arena_chunk *older;
+    size_t bytes; /* of `data` */
+    alignas(max_align_t) char data[];
+};
+
+void arena_init(struct arena *a, size_t max_bytes)
+{
+    *a = (struct arena){ .max_bytes = max_bytes };
+}
+
+/* Chunks double up to a limit, so that small leads stay small and large ones need few chunks. */
+static size_t next_chunk_bytes(const struct arena *a, size_t need)
+{
+    size_t bytes = a->chunks ? a->chunks->bytes * 2 : CHUNK_BYTES_MIN;
+    if (bytes > CHUNK_BYTES_MAX)
+        bytes = CHUNK_BYTES_MAX;
+    return bytes < need ? need : bytes;
+}
+
+static bool arena_grow(struct arena *a, size_t need)
+{
+    size_t left = a->max_bytes - a->held_bytes;
+    if (need > left)
+        return false;
+    size_t bytes = next_chunk_bytes(a, need);
+    if (bytes > left)
+        bytes = need;
+    struct arena_chunk *chunk = malloc(sizeof *chunk + bytes);
+    if (!chunk)
+        return false;
+    chunk->older = a->chunks;
+    chunk->bytes = bytes;
+    a->chunks = chunk;
+    a->at = chunk->data;
+    a->end = chunk->data + bytes;
+    a->held_bytes += bytes;
+    return true;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    const size_t align = alignof(max_align_t);
+    if (n > SIZE_MAX - align)
+        return NULL;
+    n = (n + align - 1) & ~(align - 1);
+    if (n == 0)
+        n = align; /* every result is a pointer of its own */
+    if (n > (size_t)(a->end - a->at) && !arena_grow(a, n))
+        return NULL;
+    void *p = a->at;
+    a->at += n;
+    return p;
+}
+
+void *arena_zalloc(struct arena *a, size_t n)
+{
+    void *p = arena_alloc(a, n);
+    return p ? memset(p, 0, n) : NULL;
+}
+
+void *arena_array(struct arena *a, size_t count, size_t size)
+{
+    if (size && count > SIZE_MAX / size)
+        return NULL;
+    return arena_zalloc(a, count * size);
+}
+
+char *arena_strdup(struct arena *a, struct str s)
+{
+    if (s.len == SIZE_MAX)
+        return NULL;
+    char *copy = arena_alloc(a, s.len + 1);
+    if (!copy)
+        return NULL;
+    if (s.len)
+        memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
+    return copy;
+}
+
+void arena_reset(struct arena *a, size_t keep_bytes)
+{
+    struct arena_chunk *kept = NULL;
+    while (a->chunks) {
+        struct arena_chunk *chunk = a->chunks;
+        a->chunks = chunk->older;
+        /* The newest one is the largest: keeping just one keeps resets cheap. */
+        if (!kept && chunk->bytes <= keep_bytes) {
+            kept = chunk;
+            continue;
+        }
+        a->held_bytes -= chunk->bytes;
+        free(chunk);
+    }
+    a->chunks = kept;
+    a->at = kept ? kept->data : NULL;
+    a->end = kept ? kept->data + kept->bytes : NULL;
+    if (kept)
+        kept->older = NULL;
+}
+
+void arena_free(struct arena *a)
+{
+    arena_reset(a, 0);
+}

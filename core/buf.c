@@ -1,0 +1,122 @@
+#include "buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUF_CAP_MIN 64
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf){ .max = max };
+}
+
+void buf_free(struct buf *b)
+{
+    free(b->data);
+    buf_init(b, b->max);
+}
+
+void buf_clear(struct buf *b)
+{
+    b->len = 0;
+    b->rc = RC_OK;
+}
+
+static bool buf_grow(struct buf *b, size_t need)
+{
+    size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
+    while (cap < need)
+        cap = cap > b->max / 2 ? b->max : cap * 2;
+    if (cap > b->max)
+        cap = b->max;
+    char *data = realloc(b->data, cap);
+    if (!data) {
+        b->rc = RC_NOMEM;
+        return false;
+    }
+    b->data = data;
+    b->cap = cap;
+    return true;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    if (b->rc != RC_OK)
+        return NULL;
+    if (n > b->max - b->len) {
+        b->rc = RC_LIMIT;
+        return NULL;
+    }
+    if (n > b->cap - b->len && !buf_grow(b, b->len + n))
+        return NULL;
+    return b->data + b->len;
+}
+
+void buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0)
+        return;
+    char *room = buf_reserve(b, n);
+    if (!room)
+        return;
+    memcpy(room, p, n);
+    b->len += n;
+}
+
+void buf_addc(struct buf *b, char c)
+{
+    if (b->rc == RC_OK && b->len < b->cap) {
+        b->data[b->len++] = c;
+        return;
+    }
+    buf_add(b, &c, 1);
+}
+
+void buf_adds(struct buf *b, const char *c_string)
+{
+    buf_add(b, c_string, strlen(c_string));
+}
+
+void buf_add_str(struct buf *b, struct str s)
+{
+    buf_add(b, s.ptr, s.len);
+}
+
+void buf_addf(struct buf *b, const char *fmt, ...)
+{
+    char small[256];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(small, sizeof small, fmt, args);
+    va_end(args);
+    if (n < 0) {
+        b->rc = b->rc == RC_OK ? RC_INTERNAL : b->rc;
+        return;
+    }
+    if ((size_t)n < sizeof small) {
+        buf_add(b, small, (size_t)n);
+        return;
+    }
+    char *room = buf_reserve(b, (size_t)n + 1); /* vsnprintf writes a NUL, too */
+    if (!room)
+        return;
+    va_start(args, fmt);
+    (void)vsnprintf(room, (size_t)n + 1, fmt, args);
+    va_end(args);
+    b->len += (size_t)n;
+}
+
+enum rc buf_rc(const struct buf *b)
+{
+    return b->rc;
+}
+
+const char *buf_cstr(struct buf *b)
+{
+    char *room = buf_reserve(b, 1);
+    if (!room)
+        return "";
+    *room = '\0';
+    return b->data;
+}
