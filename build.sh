@@ -22,7 +22,7 @@ usage: ./build.sh [COMMAND]
   test [ARG]...      build, unit tests, end-to-end tests; ARGs go to the latter's pytest
   demo [ARG]...      a tour against a stand-in server on this machine
   bench [ARG]...     measure throughput against a server on this machine
-  install [PREFIX]   install under PREFIX (default /usr/local; DESTDIR is respected)
+  install [PREFIX]   install under PREFIX (default /usr/local)
   clean              remove build/
 
 for work on leadpipe itself:
@@ -30,13 +30,14 @@ for work on leadpipe itself:
   asan, tsan [ARG]...  the tests under AddressSanitizer and UndefinedBehaviorSanitizer,
                      or under ThreadSanitizer
   lint               clang-format, clang-tidy, cppcheck
+  format             bring every C file into the form that lint asks for
   fuzz [SECONDS]     run every fuzz target for SECONDS (default 60)
   coverage           line coverage of core/ and sinks/
 
 environment:
 
   LEADPIPE_WERROR=ON   make warnings errors
-  DESTDIR              where install puts its tree
+  DESTDIR              put before PREFIX by install
 EOF
 }
 
@@ -48,75 +49,74 @@ die() {
     exit 1
 }
 
-# step TITLE COMMAND...: a heading, the command, how long it took. The command
-# runs outside of any condition, so that set -e stays in force inside it.
+# step TITLE COMMAND...: a heading, the command, how long it took. Never call it
+# in a condition: that would switch off set -e inside the command.
 step() {
     local title=$1 start=$SECONDS
     shift
     printf '\n== %s\n' "$title"
     "$@"
-    printf '== %s: %d s\n' "$title" $((SECONDS - start))
+    printf '== %s: done in %d s\n' "$title" $((SECONDS - start))
 }
 
-# --- what the machine must have -------------------------------------------------
+# --- what the machine must have ---------------------------------------------------
 
-# One need a line: the set, its packages on Debian and Ubuntu (any one of them
-# will do, the first that the release knows is installed), and how to see that
-# it is there without asking the package manager.
+# One need a line: its set; its packages on Debian and Ubuntu, of which any one
+# will do, and the first that the release knows is installed; how to see that it
+# is there without asking the package manager, and for what.
 needs() {
     cat <<'EOF'
-build     gcc                               command cc
-build     libc6-dev                         header stdio.h
-build     cmake                             command cmake
-build     ninja-build                       command ninja
-build     pkg-config pkgconf                command pkg-config
-build     libcurl4-openssl-dev              module libcurl
-build     libuv1-dev                        module libuv
-build     libmsgpack-c-dev libmsgpack-dev   module msgpack-c msgpack
-build     libcjson-dev                      module libcjson
-build     libsqlite3-dev                    module sqlite3
-build     zlib1g-dev                        module zlib
-build     libssl-dev                        module libcrypto
-test      libcmocka-dev                     module cmocka
-test      python3                           command python3
-test      python3-pytest                    python pytest
-test      python3-msgpack                   python msgpack
-test      openssl                           command openssl
-test      mandoc man-db                     command mandoc man
-clang     clang                             command clang
-clang     @clang-runtime                    clang-runtime
-lint      clang-tidy                        command clang-tidy
-lint      clang-format                      command clang-format
-lint      cppcheck                          command cppcheck
-coverage  gcovr                             command gcovr
-demo      python3                           command python3
-demo      openssl                           command openssl
-bench     nginx-light nginx                 command nginx /usr/sbin/nginx
-bench     hyperfine                         command hyperfine
-bench     jq                                command jq
-bench     curl                              command curl
-bench     python3                           command python3
+build     gcc                              command  cc
+build     libc6-dev                        header   stdio.h
+build     cmake                            command  cmake
+build     ninja-build                      command  ninja
+build     pkg-config|pkgconf               command  pkg-config
+build     libcurl4-openssl-dev             module   libcurl
+build     libuv1-dev                       module   libuv
+build     libmsgpack-c-dev|libmsgpack-dev  module   msgpack-c|msgpack
+build     libcjson-dev                     module   libcjson
+build     libsqlite3-dev                   module   sqlite3
+build     zlib1g-dev                       module   zlib
+build     libssl-dev                       module   libcrypto
+test      libcmocka-dev                    module   cmocka
+test      python3                          command  python3
+test      python3-pytest                   python   pytest
+test      python3-msgpack                  python   msgpack
+test      openssl                          command  openssl
+test      mandoc|man-db                    command  mandoc|man
+clang     clang                            command  clang
+clang     CLANG-RUNTIME                    fuzzer   clang
+lint      clang-tidy                       command  clang-tidy
+lint      clang-format                     command  clang-format
+lint      cppcheck                         command  cppcheck
+coverage  gcovr                            command  gcovr
+fuzz      libcmocka-dev                    module   cmocka
+demo      python3                          command  python3
+demo      openssl                          command  openssl
+bench     nginx-light|nginx                command  nginx|/usr/sbin/nginx
+bench     hyperfine                        command  hyperfine
+bench     jq                               command  jq
+bench     curl                             command  curl
+bench     python3                          command  python3
 EOF
 }
 
-# The sets of needs() that a set named by the user stands for.
-expand_set() {
+# What a command needs, in sets of needs().
+sets_of() {
     case $1 in
     build) say build ;;
     test) say build test ;;
     lint) say build test clang lint ;;
     coverage) say build test coverage ;;
-    fuzz) say build clang ;;
+    fuzz) say build clang fuzz ;;
     demo) say build demo ;;
     bench) say build bench ;;
-    *) die "deps: no such set: $1 (build test lint coverage fuzz demo bench)" ;;
+    *) die "deps: no set '$1' (build, test, lint, coverage, fuzz, demo, bench)" ;;
     esac
 }
 
-is_debian() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
-
-# Debian's own Python comes with Debian's modules; another one first in PATH does not.
-python() {
+# Debian's Python has Debian's modules; another that comes first in PATH has not.
+py() {
     if /usr/bin/python3 -c 'import pytest, msgpack' 2>/dev/null; then
         /usr/bin/python3 "$@"
     else
@@ -124,49 +124,420 @@ python() {
     fi
 }
 
-any_of() {
-    local probe=$1 candidate
-    shift
-    for candidate; do
-        "$probe" "$candidate" && return 0
-    done
-    return 1
-}
+is_debian() { has_command apt-get && has_command dpkg-query; }
 
 has_package() {
     [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null) == ?i* ]]
 }
 has_command() { command -v "$1" >/dev/null; }
 has_module() { pkg-config --exists "$1" 2>/dev/null; }
-has_header() { printf '#include <%s>\n' "$1" | cc -E -o /dev/null -x c - 2>/dev/null; }
-has_python() { python -c "import $1" 2>/dev/null; }
-has_clang_runtime() {
-    local source='int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }'
-    say "$source" |
-        clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2>/dev/null
+has_python() { py -c "import $1" 2>/dev/null; }
+has_header() { say "#include <$1>" | cc -E -x c -o /dev/null - 2>/dev/null; }
+has_fuzzer() {
+    say 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
+        "$1" -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2>/dev/null
 }
 
-# is_met PACKAGES PROBE [ARG...]
-is_met() {
-    local packages=$1 probe=$2
-    shift 2
-    # shellcheck disable=SC2086 # a list of alternatives
-    if [[ $packages != @* ]] && is_debian && any_of has_package $packages; then
-        return 0
+# any PREDICATE A|B|...
+any() {
+    local predicate=$1 name names
+    IFS='|' read -ra names <<<"$2"
+    for name in "${names[@]}"; do
+        if "$predicate" "$name"; then return 0; fi
+    done
+    return 1
+}
+
+# missing SET...: the packages of every need that is not met, one need a line.
+missing() {
+    local wanted=" $* " set packages probe names
+    while read -r set packages probe names; do
+        [[ $wanted == *" $set "* ]] || continue
+        if is_debian && any has_package "$packages"; then continue; fi
+        if any "has_$probe" "$names"; then continue; fi
+        say "$packages"
+    done < <(needs) | sort -u
+}
+
+# libFuzzer and the sanitizers are packaged by clang's version, under two names.
+clang_runtime_packages() {
+    local version
+    version=$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+    say "libclang-rt-$version-dev|libclang-common-$version-dev"
+}
+
+# The first of A|B|... that this release has; the first of all if it has none,
+# so that apt-get's message names something.
+pick_package() {
+    local name names packages=$1
+    if [[ $packages == CLANG-RUNTIME ]]; then packages=$(clang_runtime_packages); fi
+    IFS='|' read -ra names <<<"$packages"
+    for name in "${names[@]}"; do
+        if apt-cache show --no-all-versions "$name" 2>/dev/null | grep -q '^Package:'; then
+            say "$name"
+            return
+        fi
+    done
+    say "${names[0]}"
+}
+
+as_root() {
+    if [[ $(id -u) -eq 0 ]]; then
+        "$@"
+    elif ! has_command sudo; then
+        die "installing packages needs root, and there is no sudo: run './build.sh deps' as root"
+    elif [[ -t 0 ]]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
     fi
-    case $probe in
-    clang-runtime) has_clang_runtime ;;
-    *) any_of "has_$probe" "$@" ;;
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+install_packages() {
+    local group names=()
+    note "missing: ${*//|/ or }"
+    # a source that does not answer need not be the one that has the packages
+    apt update || note "apt-get update failed; trying with the lists that are here"
+    for group; do
+        names+=("$(pick_package "$group")")
+    done
+    apt install --no-install-recommends "${names[@]}"
+}
+
+# require NAME...: the sets of these commands are met, or the script ends.
+require() {
+    local name lacking sets=()
+    for name; do
+        # shellcheck disable=SC2207 # plain words
+        sets+=($(sets_of "$name"))
+    done
+    mapfile -t lacking < <(missing "${sets[@]}")
+    if [[ ${#lacking[@]} -eq 0 ]]; then return; fi
+    if is_debian; then
+        install_packages "${lacking[@]}"
+        mapfile -t lacking < <(missing "${sets[@]}")
+        if [[ ${#lacking[@]} -eq 0 ]]; then return; fi
+        die "still missing after the installation: ${lacking[*]//|/ or }"
+    fi
+    note "please install (names as on Debian):"
+    printf '  %s\n' "${lacking[@]//|/ or }" >&2
+    exit 1
+}
+
+cmd_deps() {
+    if [[ $# -eq 0 ]]; then set -- build test; fi
+    require "$@"
+    say "nothing is missing for: $*"
+}
+
+# --- building ---------------------------------------------------------------------
+
+# build_preset PRESET [CMAKE-ARG...]: the program and its tests, which need
+# packages that the program alone does not.
+build_preset() {
+    local preset=$1
+    shift
+    if [[ -n ${LEADPIPE_WERROR:-} ]]; then set -- -DLEADPIPE_WERROR="$LEADPIPE_WERROR" "$@"; fi
+    mkdir -p "$BUILD"
+    if ! cmake --preset "$preset" -DLEADPIPE_TESTS=ON "$@" >"$BUILD/configure.log" 2>&1; then
+        cat "$BUILD/configure.log" >&2
+        die "configuring $preset failed"
+    fi
+    cmake --build --preset "$preset"
+}
+
+build_program() { build_preset release -DLEADPIPE_TESTS=OFF; }
+
+cmd_build() {
+    require build
+    step "build" build_program
+    say "build/release/leadpipe"
+}
+
+cmd_install() {
+    local prefix=${1:-/usr/local}
+    if [[ $prefix != /* ]]; then prefix=$START_DIR/$prefix; fi
+    require build
+    step "build" build_program
+    step "install" cmake --install "$BUILD/release" --prefix "$prefix"
+}
+
+cmd_clean() { rm -rf "$BUILD"; }
+
+# --- running the tests ------------------------------------------------------------
+
+# attempt COMMAND...: its failure is remembered in FAILED, and the work goes on.
+# For single commands: set -e does not hold inside.
+FAILED=0
+attempt() { "$@" || FAILED=1; }
+
+# The signing of webhooks is checked with the specification's own Node library
+# too, where Node is there and the package can be had.
+prepare_node() {
+    local dir=$BUILD/node
+    if ! has_command node || ! has_command npm; then return; fi
+    if [[ ! -f $dir/node_modules/standardwebhooks/package.json ]]; then
+        mkdir -p "$dir"
+        if ! timeout 120 npm install --prefix "$dir" --no-audit --no-fund --loglevel=error \
+            standardwebhooks@1 >"$dir/npm.log" 2>&1; then
+            note "npm could not install standardwebhooks (see build/node/npm.log);" \
+                "the test that uses it is skipped"
+            return
+        fi
+    fi
+    export LEADPIPE_NODE_MODULES=$dir/node_modules
+}
+
+# Sanitizers report into files, so that nothing is lost where a test looks at
+# the exit status alone, and exit with a status that leadpipe never has.
+prepare_sanitizer() {
+    local preset=$1 common
+    rm -rf "$BUILD/$preset/reports"
+    mkdir -p "$BUILD/$preset/reports"
+    common="exitcode=86:log_path=$BUILD/$preset/reports/report"
+    export ASAN_OPTIONS="$common:detect_stack_use_after_return=1:strict_string_checks=1"
+    export UBSAN_OPTIONS="$common:print_stacktrace=1"
+    export LSAN_OPTIONS="exitcode=86"
+    export TSAN_OPTIONS="$common:second_deadlock_stack=1"
+    # tests that measure time or memory allow for it, or skip themselves
+    export LEADPIPE_SANITIZER=$preset
+}
+
+# print_reports PRESET: what its sanitizers wrote; fails if that is anything.
+print_reports() {
+    local file status=0
+    for file in "$BUILD/$1/reports"/*; do
+        [[ -s $file ]] || continue
+        note "$file:"
+        cat "$file" >&2
+        status=1
+    done
+    return $status
+}
+
+# run_ctest PRESET
+run_ctest() {
+    ctest --preset "$1" -j "$JOBS" --output-junit "$BUILD/$1/results/unit.xml"
+}
+
+# run_pytest PRESET SUITE ARG...
+run_pytest() {
+    local preset=$1 suite=$2
+    shift 2
+    PYTHONDONTWRITEBYTECODE=1 py -m pytest -q -rs -o cache_dir="$BUILD/$preset/pytest_cache" \
+        --junit-xml="$BUILD/$preset/results/$suite.xml" "$@"
+}
+
+# run_tests PRESET ARG...: every test, with PRESET's program.
+run_tests() {
+    local preset=$1
+    shift
+    rm -rf "$BUILD/$preset/results"
+    mkdir -p "$BUILD/$preset/results"
+    export LEADPIPE_BIN=$BUILD/$preset/leadpipe
+    prepare_node
+    step "unit tests" attempt run_ctest "$preset"
+    step "tests of the test servers" attempt run_pytest "$preset" servers \
+        tests/sandbox/test_sandbox.py tests/reference/test_reference.py
+    step "end-to-end tests" attempt run_pytest "$preset" end-to-end "$@" tests/e2e
+}
+
+# tally PRESET: one line that sums up its results; fails if a suite did not run,
+# was empty, or counts a failure.
+tally() {
+    py - "$BUILD/$1/results" unit servers end-to-end <<'EOF'
+import os, sys
+import xml.etree.ElementTree as ET
+
+folder, suites = sys.argv[1], sys.argv[2:]
+tests = failed = skipped = 0
+remarks = []
+for name in suites:
+    path = os.path.join(folder, name + ".xml")
+    nodes = list(ET.parse(path).getroot().iter("testsuite")) if os.path.exists(path) else []
+
+    def count(*keys):
+        return sum(int(node.get(key) or 0) for node in nodes for key in keys)
+
+    tests += count("tests")
+    failed += count("failures", "errors")
+    skipped += count("skipped", "disabled")
+    if count("tests"):
+        remarks.append(f"{name}: {count('tests')}")
+    else:
+        failed += 1
+        remarks.append(f"{name}: did not run")
+        tests += 1
+print(f"{tests - failed - skipped} passed, {failed} failed, {skipped} skipped"
+      f" ({'; '.join(remarks)})")
+sys.exit(failed > 0)
+EOF
+}
+
+# conclude PRESET: the last line, and the exit status of the whole.
+conclude() {
+    printf '\n%s: ' "$1"
+    attempt tally "$1"
+    exit "$FAILED"
+}
+
+cmd_test() {
+    require test
+    step "build" build_preset release
+    run_tests release "$@"
+    conclude release
+}
+
+cmd_asan() {
+    require test
+    step "build" build_preset asan
+    prepare_sanitizer asan
+    run_tests asan "$@"
+    attempt print_reports asan
+    conclude asan
+}
+
+# GCC 12's ThreadSanitizer does not start where addresses are randomised wider
+# than it expects.
+disable_wide_aslr() {
+    local bits=0
+    if [[ -r /proc/sys/vm/mmap_rnd_bits ]]; then bits=$(</proc/sys/vm/mmap_rnd_bits); fi
+    if ((bits > 28)) && [[ -z ${LEADPIPE_ASLR_OFF:-} ]]; then
+        LEADPIPE_ASLR_OFF=1 exec setarch "$(uname -m)" -R "$ROOT/build.sh" "$@"
+    fi
+}
+
+cmd_tsan() {
+    disable_wide_aslr tsan "$@"
+    require test
+    step "build" build_preset tsan
+    prepare_sanitizer tsan
+    run_tests tsan "$@"
+    attempt print_reports tsan
+    conclude tsan
+}
+
+print_coverage() {
+    gcovr --root . --object-directory "$BUILD/coverage" --filter core/ --filter sinks/ \
+        --print-summary
+}
+
+cmd_coverage() {
+    require coverage
+    step "build" build_preset coverage
+    find "$BUILD/coverage" -name '*.gcda' -delete
+    run_tests coverage "$@"
+    step "coverage" attempt print_coverage
+    conclude coverage
+}
+
+# --- other checks -----------------------------------------------------------------
+
+# format_all OPTION...: version 14 where it is, another version has another taste.
+format_all() {
+    local format=clang-format
+    if has_command clang-format-14; then format=clang-format-14; fi
+    find cmd core sinks tests -name '*.[ch]' -print0 | xargs -0 "$format" --style=file "$@"
+}
+
+cmd_format() {
+    require lint
+    format_all -i
+}
+
+# The database is GCC's: clang does not know all of its warnings.
+check_tidy() {
+    find cmd core sinks -name '*.c' -print0 |
+        xargs -0 -n 1 -P "$JOBS" clang-tidy --quiet -p "$BUILD/debug" \
+            --extra-arg=-Wno-unknown-warning-option 2> >(grep -v 'warnings\? generated' >&2)
+}
+
+check_cppcheck() {
+    mkdir -p "$BUILD/cppcheck"
+    cppcheck --quiet -j "$JOBS" --error-exitcode=1 --cppcheck-build-dir="$BUILD/cppcheck" \
+        --std=c11 --library=posix --enable=warning,performance,portability \
+        --inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -I . cmd core sinks
+}
+
+cmd_lint() {
+    require lint
+    step "build for the checks" build_preset debug
+    step "clang-format" attempt format_all --dry-run -Werror
+    step "clang-tidy" attempt check_tidy
+    step "cppcheck" attempt check_cppcheck
+    if ((FAILED)); then die "lint: there are findings"; fi
+    printf '\nlint: no findings\n'
+}
+
+# fuzz_target PROGRAM SECONDS: what it learns stays in build/fuzz/corpus; the
+# seeds in tests/fuzz/corpus are only read.
+fuzz_target() {
+    local program=$1 seconds=$2 name seeds learned
+    name=$(basename "$program")
+    seeds=tests/fuzz/corpus/${name#fuzz_}
+    learned=$BUILD/fuzz/corpus/${name#fuzz_}
+    mkdir -p "$learned" "$BUILD/fuzz/findings"
+    set -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$BUILD/fuzz/findings/$name-" "$learned"
+    if [[ -d $seeds ]]; then set -- "$@" "$seeds"; fi
+    if ! "$program" "$@" >"$BUILD/fuzz/$name.log" 2>&1; then
+        cat "$BUILD/fuzz/$name.log" >&2
+        note "$name: a finding, kept as build/fuzz/findings/$name-*"
+        return 1
+    fi
+    sed -n 's/^stat::number_of_executed_units: */executions: /p' "$BUILD/fuzz/$name.log"
+}
+
+cmd_fuzz() {
+    local seconds=${1:-60} program programs
+    if [[ ! $seconds =~ ^[1-9][0-9]*$ ]]; then die "fuzz: '$seconds' is no number of seconds"; fi
+    require fuzz
+    step "build" build_preset fuzz
+    mapfile -t programs < <(find "$BUILD/fuzz/tests/fuzz" -maxdepth 1 -name 'fuzz_*' -type f \
+        -perm -u+x 2>/dev/null | sort)
+    if [[ ${#programs[@]} -eq 0 ]]; then die "fuzz: there is no fuzz target"; fi
+    for program in "${programs[@]}"; do
+        step "$(basename "$program")" attempt fuzz_target "$program" "$seconds"
+    done
+    if ((FAILED)); then die "fuzz: there are findings"; fi
+    printf '\nfuzz: no findings in %d targets\n' "${#programs[@]}"
+}
+
+# --- scripts that use the program -------------------------------------------------
+
+# run_script NAME SCRIPT ARG...
+run_script() {
+    local name=$1 script=$2
+    shift 2
+    require "$name"
+    step "build" build_program
+    LEADPIPE_BIN=$BUILD/release/leadpipe "$script" "$@"
+}
+
+cmd_demo() { run_script demo tests/demo.sh "$@"; }
+cmd_bench() { run_script bench tests/bench/run.sh "$@"; }
+
+main() {
+    local command=${1:-build}
+    if [[ $# -gt 0 ]]; then shift; fi
+    case $command in
+    -h | --help | help) usage ;;
+    deps | build | test | demo | bench | install | clean | asan | tsan | lint | format | \
+        fuzz | coverage)
+        "cmd_$command" "$@"
+        ;;
+    tally) tally "$@" ;; # for .ci/run
+    *)
+        usage >&2
+        note "no command '$command'"
+        exit 2
+        ;;
     esac
 }
 
-# missing SET...: the packages column of every need that is not met.
-missing() {
-    local wanted=" $* " set packages probe
-    while read -r set packages probe; do
-        # shellcheck disable=SC2086 # the probe and its arguments
-        if [[ $wanted == *" $set "* ]] && ! is_met "${packages//|/ }" $probe; then
-            say "${packages//|/ }"
-        fi
-    done < <(needs | sed -E 's/^(\S+)\s+(.*\S)\s{2,}(\S.*)$/\1\t\2\t\3/; s/ /|/; s/\t/ /g')
-}
+main "$@"
