@@ -181,26 +181,26 @@ pick_package() {
     say "${names[0]}"
 }
 
-as_root() {
+# become_root: sets AS_ROOT to what must stand before a command, or ends here.
+become_root() {
     if [[ $(id -u) -eq 0 ]]; then
-        "$@"
-    elif ! has_command sudo; then
-        die "installing packages needs root, and there is no sudo: run './build.sh deps' as root"
-    elif [[ -t 0 ]]; then
-        sudo "$@"
+        AS_ROOT=()
+    elif has_command sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
+        AS_ROOT=(sudo)
     else
-        sudo -n "$@"
+        die "installing these needs root: run './build.sh deps' as root once"
     fi
 }
 
 apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive \
+    "${AS_ROOT[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
 install_packages() {
     local group names=()
     note "missing: ${*//|/ or }"
+    become_root
     # a source that does not answer need not be the one that has the packages
     apt update || note "apt-get update failed; trying with the lists that are here"
     for group; do
