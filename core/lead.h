@@ -90,12 +90,12 @@ struct failure {
 
 struct lead {
     uint64_t seq;       /* place among the unique IDs, from 0 */
-    struct str id;      /* NUL behind it */
-    struct str *params; /* values in the order of profile->params, NUL behind each */
+    struct str id;      /* NUL behind it; lives as long as the lead */
+    struct str *params; /* values in the order of profile->params, NUL behind each; as `id` */
     const char *file;   /* input file, or NULL; for messages */
     uint64_t line;      /* from 1 */
 
-    struct arena arena; /* owns all that is below and the texts above */
+    struct arena arena; /* owns all that is below; emptied once every sink has taken the lead in */
     struct buf body;    /* as received, decompressed; freed once parsed */
     struct json_doc doc;
     const cJSON *root;   /* the payload's root within the doc */
@@ -107,11 +107,28 @@ struct lead {
 
     enum outcome outcome; /* PENDING until decided; then only its owner reads it */
     struct failure failure;
-    size_t weight;        /* bytes that it counts against the run's budget; of the pipeline */
-    atomic_uint owed;     /* sinks that have not given their verdict yet */
-    atomic_bool rejected; /* a sink's verdict was "failed"; its text is in `failure`, written by the
-                             first sink to set this */
-    void *request;        /* private to the fetch stage */
+
+    /* Of the run, nobody else's: */
+    size_t weight;        /* bytes that it counts against the run's budget */
+    atomic_uint holders;  /* sinks that still have to take it in or to give a verdict */
+    atomic_uint readers;  /* sinks that still have to take it in: the arena lives until then */
+    atomic_uint verdicts; /* bit i: sink i has given its verdict */
+    atomic_uint refusals; /* 1: a sink failed it, and `failure` is that sink's to write */
+    atomic_bool undecided; /* a sink was stopped before it could say */
+    char *failure_text;   /* owned; what `failure` of a sink points to */
+    struct fetch_request *request; /* owned by the fetch stage */
 };
+
+/* A lead with copies of its texts; `n_params` of them. NULL when out of memory. */
+struct lead *lead_new(struct str id, const struct str *params, size_t n_params);
+void lead_free(struct lead *lead);
+
+/* Decides: failed. Texts are copied into the lead's arena (static ones stay when that is out of
+ * memory). `error` is formatted. */
+void lead_fail(struct lead *lead, enum stage stage, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Replaces every mention of `secret` in a text by "***", in place. */
+void text_blot(char *text, const char *secret);
 
 #endif

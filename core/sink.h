@@ -110,7 +110,6 @@ struct sink_ops {
     const char *name, *help;
     const struct opt_spec *opts; /* ends with a NULL name */
     size_t opts_size;            /* bytes of the option struct */
-    unsigned wants;              /* of enum sink_wants, whatever the options */
 
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);
@@ -122,8 +121,9 @@ struct sink_ops {
 
     enum rc (*open)(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
                     struct err *e);
-    /* Takes over `n` leads, in order. An error means that the sink is dead and the run must stop;
-     * leads without a verdict are then the run's again. */
+    /* Takes in `n` leads, in order. Their rows and trees are there until it returns; afterwards, and
+     * until the verdict, only id, params and seq may be read. An error means that the sink is dead
+     * and the run must stop; leads without a verdict are then the run's again. */
     enum rc (*put)(struct sink *s, struct lead *const leads[], size_t n, struct err *e);
     /* All leads put so far have a verdict and are on disk (or delivered). */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);

@@ -1,0 +1,122 @@
+#include "order.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct order {
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    /* all below: under `lock` */
+    struct lead **slots;
+    size_t places;
+    uint64_t reserved; /* places given out */
+    uint64_t completed;
+    uint64_t taken;
+    bool keep_input_order;
+    bool taker_waits;
+    bool closed;
+};
+
+enum rc order_new(struct order **out, size_t places, bool keep_input_order)
+{
+    struct order *o = calloc(1, sizeof *o);
+    if (!o)
+        return RC_NOMEM;
+    o->slots = calloc(places, sizeof(struct lead *));
+    if (!o->slots || pthread_mutex_init(&o->lock, NULL))
+        goto no_lock;
+    if (pthread_cond_init(&o->ready, NULL))
+        goto no_cond;
+    o->places = places;
+    o->keep_input_order = keep_input_order;
+    *out = o;
+    return RC_OK;
+
+no_cond:
+    pthread_mutex_destroy(&o->lock);
+no_lock:
+    free(o->slots);
+    free(o);
+    return RC_NOMEM;
+}
+
+void order_free(struct order *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->places; i++)
+        lead_free(o->slots[i]);
+    pthread_cond_destroy(&o->ready);
+    pthread_mutex_destroy(&o->lock);
+    free(o->slots);
+    free(o);
+}
+
+bool order_has_room(struct order *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool room = o->reserved - o->taken < o->places;
+    pthread_mutex_unlock(&o->lock);
+    return room;
+}
+
+void order_reserve(struct order *o, struct lead *lead)
+{
+    pthread_mutex_lock(&o->lock);
+    lead->seq = o->reserved++;
+    pthread_mutex_unlock(&o->lock);
+}
+
+void order_complete(struct order *o, struct lead *const leads[], size_t n)
+{
+    pthread_mutex_lock(&o->lock);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t place = o->keep_input_order ? leads[i]->seq : o->completed;
+        o->slots[place % o->places] = leads[i];
+        o->completed++;
+    }
+    if (o->taker_waits && o->slots[o->taken % o->places])
+        pthread_cond_signal(&o->ready);
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* Under the lock. */
+static size_t take_ready(struct order *o, struct lead *leads[], size_t max)
+{
+    size_t n = 0;
+    while (n < max && o->taken < o->reserved && o->slots[o->taken % o->places]) {
+        leads[n++] = o->slots[o->taken % o->places];
+        o->slots[o->taken % o->places] = NULL;
+        o->taken++;
+    }
+    return n;
+}
+
+size_t order_take(struct order *o, struct lead *leads[], size_t max)
+{
+    pthread_mutex_lock(&o->lock);
+    size_t n;
+    while ((n = take_ready(o, leads, max)) == 0 && !(o->closed && o->taken == o->completed)) {
+        o->taker_waits = true;
+        pthread_cond_wait(&o->ready, &o->lock);
+        o->taker_waits = false;
+    }
+    pthread_mutex_unlock(&o->lock);
+    return n;
+}
+
+void order_close(struct order *o)
+{
+    pthread_mutex_lock(&o->lock);
+    o->closed = true;
+    pthread_cond_broadcast(&o->ready);
+    pthread_mutex_unlock(&o->lock);
+}
+
+void order_counts(struct order *o, uint64_t *reserved, uint64_t *completed)
+{
+    pthread_mutex_lock(&o->lock);
+    *reserved = o->reserved;
+    *completed = o->completed;
+    pthread_mutex_unlock(&o->lock);
+}

@@ -1,0 +1,95 @@
+/* A run: from the first ID to the summary.
+ *
+ * Threads: the caller's runs the event loop and fetches; one reads IDs; workers parse and flatten;
+ * one puts leads in order and hands them on; each sink has its own. Everything between them is
+ * bounded, so that a slow sink slows the fetching and memory stays flat. */
+#ifndef LEADPIPE_RUN_H
+#define LEADPIPE_RUN_H
+
+#include "flatten.h"
+#include "http.h"
+#include "ids.h"
+#include "ledger.h"
+#include "sink.h"
+
+#define RUN_SINKS_MAX 32
+
+struct run_sink_cfg {
+    const struct sink_ops *ops;
+    struct sink_cfg cfg; /* `host` and `profile` are filled in by the run */
+};
+
+struct run_progress {
+    struct ledger_counts ledger;
+    struct ids_counts ids;
+    bool ids_ended; /* `ids` is final: the total is known */
+    struct http_stats http;
+    double seconds;
+};
+
+struct run_cfg {
+    const char *version;
+    const struct profile *profile;
+    const char *server;     /* name or URL, for the manifest */
+    const char *base_url;   /* without a slash at the end */
+    const char *credential; /* secret */
+    struct ids_cfg ids;     /* `cancel_fd` is filled in by the run */
+    bool has_expect;
+    uint64_t expect;
+
+    unsigned concurrency; /* 0: adapts between 1 and concurrency_max */
+    unsigned concurrency_max;
+    double rate_per_s;
+    struct http_retry_cfg retry;
+    size_t max_body;
+    const char *user_agent, *cacert, *proxy;
+
+    bool order_input;
+    enum signed_urls signed_urls;
+    struct run_sink_cfg *sinks;
+    size_t n_sinks;
+
+    const char *failed_path, *manifest_path; /* NULL: not wanted */
+    const char *const *arguments;            /* for the manifest, without secrets */
+    size_t n_arguments;
+
+    const struct clock *clock;
+    const struct log_hook *log;
+    unsigned progress_interval_ms; /* 0: none */
+    void (*progress)(void *ctx, const struct run_progress *p); /* on the caller's thread */
+    void *progress_ctx;
+};
+
+struct run_result {
+    char run_id[33];
+    int64_t started_wall_ms, ended_wall_ms;
+    double seconds;
+    int exit_status;
+    int signal;       /* that stopped it, or 0 */
+    struct err error; /* why it stopped before its end; rc RC_OK when it did not */
+    struct ids_counts ids;
+    bool ids_ended; /* every ID was read */
+    struct ledger_counts ledger;
+    struct http_stats http;
+    uint64_t mended;    /* characters that became U+FFFD */
+    uint64_t other_ids; /* payloads whose own ID is not the one that was asked for */
+    const char *first_failure; /* "" when none */
+    struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
+};
+
+struct run;
+
+/* Opens everything: inputs, sinks, files. RC_USAGE: the configuration cannot work, and nothing was
+ * touched that stays. `cfg` must live as long as the run. */
+enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
+
+/* Does it, publishes what is to be published, and tells how it went. Once. */
+void run_execute(struct run *r, struct run_result *out);
+
+/* Asks it to stop: nothing new is requested, what is in flight may end within `grace_ms`.
+ * Any thread, and any signal handler. */
+void run_stop(struct run *r, int signal_number);
+
+void run_free(struct run *r);
+
+#endif
