@@ -24,9 +24,32 @@ struct outfile;
 enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes, bool want_sha256,
                      struct err *e);
 
+struct outfile_cfg {
+    const char *path;
+    uint64_t keep_bytes;
+    bool want_sha256;
+    /* Of the unfinished name; NULL: "part". Two files of different suffixes may be written for one
+     * path, and one of them published. */
+    const char *suffix;
+    /* Standard output, pipes and devices get nothing before outfile_publish(): until then it goes
+     * to an unlinked temporary file in $TMPDIR (else /var/tmp). */
+    bool hold;
+};
+
+/* As outfile_open(). A stream cannot be kept: RC_USAGE for `keep_bytes` there. */
+enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, struct err *e);
+
 void outfile_write(struct outfile *f, const void *p, size_t n);
 enum rc outfile_rc(const struct outfile *f, struct err *e);
 uint64_t outfile_bytes(const struct outfile *f); /* written so far, buffered ones included */
+
+/* Reads back what was written: up to `n` bytes at `at` into `p`; *got is 0 at the end. RC_INTERNAL
+ * for a stream that is not held. */
+enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *got, struct err *e);
+
+/* Appends `n` bytes of another file, from `at` on, without passing them through memory where the
+ * system can do that. Errors stick in `f`. */
+void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n);
 
 /* Everything written so far is on disk (fdatasync). */
 enum rc outfile_sync(struct outfile *f, struct err *e);
@@ -44,6 +67,9 @@ void outfile_close(struct outfile *f, bool keep);
 
 /* Would outfile_open() be able to? Touches nothing. RC_USAGE and a text when not. */
 enum rc outfile_check(const char *path, struct err *e);
+
+/* Could outfile_make_dirs() make it, and files be made in it? Touches nothing. RC_USAGE. */
+enum rc outfile_check_dirs(const char *path, struct err *e);
 
 /* Makes a folder and its missing parents (mode 0777 less umask). */
 enum rc outfile_make_dirs(const char *path, struct err *e);

@@ -2,6 +2,8 @@
 #ifndef LEADPIPE_REGISTRY_H
 #define LEADPIPE_REGISTRY_H
 
+#include <limits.h>
+
 #include "core/sink.h"
 
 /* In the order of the documentation; ends with NULL. */
@@ -9,10 +11,15 @@ extern const struct sink_ops *const sink_registry[];
 
 const struct sink_ops *sink_by_name(struct str name);
 
+/* An OPT_UINT whose default_text is "auto" has this value when it is not given (or given as "auto").
+ */
+#define SPEC_AUTO UINT_MAX
+
 /* A parsed specification. Everything is owned by it. */
 struct sink_spec {
     const struct sink_ops *ops;
-    char *text;   /* as given */
+    char *text;  /* as given */
+    char *label; /* "KIND:TARGET" for messages: no options, no user, password or query of a URL */
     char *target;
     void *opts;   /* ops->opts_size bytes; texts in it belong to the specification too */
     void *memory; /* private */

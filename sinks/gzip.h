@@ -1,0 +1,105 @@
+/* A byte stream into an outfile, as it is or as gzip; what every sink that writes files writes to.
+ *
+ * Bytes in, file out: the file's bytes depend on the bytes written and the level alone, never on
+ * how they were cut into calls, on time, or on marks. As gzip the file is a chain of members of
+ * STREAM_MEMBER_BYTES of input each (RFC 1952 allows that, every decoder reads it as one stream);
+ * each has the same header: no name, no time. So a run that is resumed gives the same bytes, and a
+ * part of a file can be copied without inflating it.
+ *
+ * Write errors stick: stream_write() after a failure does nothing; stream_rc() tells, and so do
+ * stream_mark() and stream_complete(). Texts name the file. One thread at a time. */
+#ifndef LEADPIPE_GZIP_H
+#define LEADPIPE_GZIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/outfile.h"
+#include "core/str.h"
+
+#define STREAM_MEMBER_BYTES ((size_t)1 << 20) /* of input in one gzip member; held in memory */
+#define STREAM_LEVEL_DEFAULT 6
+
+/* The sinks' option `gzip=0..9` is an OPT_UINT with the default "auto" (SPEC_AUTO, registry.h). */
+#define STREAM_OPT_GZIP_HELP "compress: 1 is fast, 9 is small, 0 is not at all"
+
+struct stream;
+
+struct stream_cfg {
+    const char *path; /* final name, "-" for standard output */
+    unsigned level;   /* 0: as it is; 1 to 9: gzip */
+    bool want_sha256;
+    /* Standard output, pipes and devices get nothing before stream_publish(): until then it is in
+     * an unlinked temporary file. Without it they are written as the bytes come. */
+    bool hold;
+    const char *suffix; /* of the unfinished name, see outfile.h; NULL: the usual one */
+    struct str mark;    /* what stream_mark() gave in an earlier run, to go on there; or absent */
+};
+
+/* The level for an option value: SPEC_AUTO is STREAM_LEVEL_DEFAULT where `path` ends in ".gz", else
+ * 0. */
+unsigned stream_level(unsigned option, const char *path);
+
+/* Does `path` end in ".gz"? */
+bool stream_is_gz(const char *path);
+
+/* Errors as outfile_open(); RC_SYNTAX: a damaged mark. */
+enum rc stream_open(struct stream **out, const struct stream_cfg *cfg, struct err *e);
+
+void stream_write(struct stream *s, const void *p, size_t n);
+enum rc stream_rc(const struct stream *s, struct err *e);
+uint64_t stream_bytes(const struct stream *s);      /* written so far, before compression */
+uint64_t stream_file_bytes(const struct stream *s); /* of the file; all of them once complete */
+
+/* What was written so far is durable: appends a text to `out` (printable ASCII without blanks) that
+ * stream_open() takes back. Changes nothing about the bytes of the file. What the member at hand
+ * holds is in the text itself, compressed: up to a few hundred KiB. */
+enum rc stream_mark(struct stream *s, struct buf *out, struct err *e);
+
+/* Nothing more comes: flushed, synced, still under the unfinished name. */
+enum rc stream_complete(struct stream *s, struct err *e);
+/* After stream_complete(): visible under its name. */
+enum rc stream_publish(struct stream *s, struct err *e);
+/* Hexadecimal digest of the file, or "". After stream_complete(). */
+const char *stream_sha256(const struct stream *s);
+
+/* Drops what was not published; with `keep` the unfinished file stays, for a run that goes on from
+ * a mark. `s` may be NULL. */
+void stream_close(struct stream *s, bool keep);
+
+/* ---- copying without inflating ---------------------------------------------------------------
+ *
+ * For a file whose beginning must be written anew and whose end must not: note where the end
+ * begins, read the beginning back, write it to another stream, append the end as it is. */
+
+/* A place where the stream can be cut in two. */
+struct stream_cut {
+    uint64_t bytes;      /* before compression */
+    uint64_t file_bytes; /* in the file */
+};
+
+/* From now on stream_cut() gives the first cut at or after `bytes`, which must not lie before
+ * stream_bytes(). */
+void stream_watch(struct stream *s, uint64_t bytes);
+
+/* Ends the member at hand, so that all that was written can be read back from the file. */
+void stream_end_member(struct stream *s);
+
+/* The cut for the last stream_watch(). Where nothing after it was written yet, or no member began
+ * there, the end. After stream_end_member(). */
+struct stream_cut stream_cut(const struct stream *s);
+
+/* Calls `fn` with the content up to the cut, in pieces; stops with its first error. After
+ * stream_end_member(). */
+enum rc stream_replay(struct stream *s, struct stream_cut until,
+                      enum rc (*fn)(void *ctx, const char *p, size_t n, struct err *e), void *ctx,
+                      struct err *e);
+
+/* Ends the member at hand, then appends the content of `from` after the cut as it is; both of the
+ * same level. After stream_end_member(from). Errors stick in `s`. */
+void stream_append(struct stream *s, struct stream *from, struct stream_cut after);
+
+#endif
