@@ -1,0 +1,1 @@
+"""A second, independent implementation of leadpipe's tables, to check the program against."""
