@@ -75,7 +75,8 @@ def payload_source(args):
     from leads import payload
 
     def from_sandbox(lead_id, agent_id):
-        return payload(args.provider, lead_id, agent_id, args.revision, args.nonce)
+        return payload(args.provider, lead_id, agent_id, revision=args.revision,
+                       nonce=args.nonce)
     return from_sandbox
 
 

@@ -428,6 +428,16 @@ def test_csv_excel_safe(rich, tmp_path):
     assert csv_differences(rich, tmp_path, compare.CSV_EXCEL_SAFE)
 
 
+@pytest.mark.parametrize("text, guards", [
+    ("=1+1", "'"), ("@cmd", "'"), ("-2+3", "'"), ("+SUM(A1)", "'"), ("-1-2", "'"), ("--1", "'"),
+    ("-42.5", " "), ("-1e5", " "), ("+16782319992", " "), ("+1 (678) 231-9992", " "),
+    ("1-2", " "), ("", " "), ("x=1", " "), ("-", " '"), ("\t=1", " '"), ("+1/2", " '"),
+])
+def test_excel_safe_cells(text, guards):
+    assert values.same_excel_safe(text, text) == (" " in guards)
+    assert values.same_excel_safe(text, "'" + text) == ("'" in guards)
+
+
 @pytest.mark.parametrize("old, new", [
     (b'""', b""), (b"omni,L2,,2", b'omni,L2,"",2'), (b"omni,L2", b"omni,L3"), (b",L1", b",L2"),
     (b"123456789012345678901", b"123456789012345680000"), (b"1.5,true", b"1.5, true"),

@@ -7,7 +7,9 @@ from .jsonval import Num, dumps_compact
 
 INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
-NUMBER_OR_PHONE = re.compile(r"[+-]?[0-9][0-9 ()./-]*\Z")
+NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
+PHONE = re.compile(r"\+[0-9][0-9 ().-]{5,}\Z")
+NEARLY_PHONE = re.compile(r"\+[0-9 ()./-]+\Z")
 
 
 def to_json(value):
@@ -62,13 +64,13 @@ def same(a, b):
 def same_excel_safe(wanted, found):
     """Equality of CSV fields where text that would be a formula is guarded by an apostrophe.
 
-    Where a text is a formula beyond doubt it must be guarded; a number or a phone number must
-    not be; in between both will do.
+    Numbers and phone numbers must not be guarded; what is neither clearly one of them nor clearly
+    a formula may be or not.
     """
     if wanted is None or found is None or not wanted.startswith(FORMULA_START):
         return wanted == found
-    if NUMBER_OR_PHONE.match(wanted):
-        return wanted == found
-    if wanted[0] in "=@" and len(wanted) > 1:
-        return found == "'" + wanted
-    return found in (wanted, "'" + wanted)
+    if NUMBER.match(wanted) or PHONE.match(wanted):
+        return found == wanted
+    if len(wanted) == 1 or wanted[0] in "\t\r" or NEARLY_PHONE.match(wanted):
+        return found in (wanted, "'" + wanted)
+    return found == "'" + wanted

@@ -191,7 +191,8 @@ def is_object_of_scalars(value):
 def omni_action_logs(lead, logs):
     for position, log in elements(logs):
         put_members(lead.row("action_logs", position=position), log, "element", "",
-                    doc.ACTION_LOG, tables=("messages",), spread={"tool": Spread("tool_", doc.TOOL)})
+                    doc.ACTION_LOG, tables=("messages",),
+                    spread={"tool": Spread("tool_", doc.TOOL)})
         for message_position, message in elements(log.get("messages")):
             row = lead.row("action_log_messages", action_log_position=position,
                            position=message_position)
