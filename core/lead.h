@@ -105,6 +105,7 @@ struct lead {
     int http_status;
     unsigned attempts;
 
+    bool ready;           /* for the sinks; else `outcome` is decided, or the run was stopped */
     enum outcome outcome; /* PENDING until decided; then only its owner reads it */
     struct failure failure;
 

@@ -49,7 +49,11 @@ struct opt_spec {
 
 struct sink;
 
-enum verdict_kind { VERDICT_ACCEPTED, VERDICT_FAILED };
+enum verdict_kind {
+    VERDICT_ACCEPTED,
+    VERDICT_FAILED,
+    VERDICT_PENDING, /* the sink was stopped before it could say */
+};
 
 struct verdict {
     enum verdict_kind kind;
@@ -62,7 +66,7 @@ struct verdict {
 struct sink_host {
     void *ctx;
     /* The verdict on one lead; any thread; exactly once a lead that was put. The lead must not be
-     * touched afterwards. */
+     * touched afterwards, put()'s own array aside. */
     void (*settle)(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v);
 };
 

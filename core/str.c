@@ -78,6 +78,21 @@ bool utf8_valid(const char *p, size_t n)
     return true;
 }
 
+void utf8_scrub(char *text)
+{
+    size_t left = strlen(text);
+    unsigned char *at = (unsigned char *)text;
+    while (left) {
+        size_t length = utf8_sequence(at, left);
+        if (!length) {
+            *at = '?';
+            length = 1;
+        }
+        at += length;
+        left -= length;
+    }
+}
+
 static uint64_t mix(uint64_t h)
 {
     h ^= h >> 32;

@@ -42,6 +42,9 @@ size_t utf8_invalid_run(const unsigned char *p, size_t n);
 
 bool utf8_valid(const char *p, size_t n);
 
+/* Makes a C string valid UTF-8 in place: every byte that belongs to no sequence becomes '?'. */
+void utf8_scrub(char *text);
+
 /* A fast, unkeyed 64-bit hash for tables whose worst case is bounded otherwise. */
 uint64_t str_hash(struct str s, uint64_t seed);
 
