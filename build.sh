@@ -21,7 +21,8 @@ usage: ./build.sh [COMMAND]
   build              the program, as build/release/leadpipe (the default command)
   test [ARG]...      build, unit tests, end-to-end tests; ARGs go to the latter's pytest
   demo [ARG]...      a tour against a stand-in server on this machine
-  bench [ARG]...     measure throughput against a server on this machine
+  bench [ARG]...     measure throughput against a server on this machine (nginx, whose
+                     package may start a server of its own on port 80)
   install [PREFIX]   install under PREFIX (default /usr/local)
   clean              remove build/
 
@@ -85,7 +86,7 @@ test      python3-msgpack                  python   msgpack
 test      openssl                          command  openssl
 test      mandoc|man-db                    command  mandoc|man
 clang     clang                            command  clang
-clang     CLANG-RUNTIME                    fuzzer   clang
+clang     libclang-rt-dev                  fuzzer   clang
 lint      clang-tidy                       command  clang-tidy
 lint      clang-format                     command  clang-format
 lint      cppcheck                         command  cppcheck
@@ -170,7 +171,7 @@ clang_runtime_packages() {
 # so that apt-get's message names something.
 pick_package() {
     local name names packages=$1
-    if [[ $packages == CLANG-RUNTIME ]]; then packages=$(clang_runtime_packages); fi
+    if [[ $packages == libclang-rt-dev ]]; then packages=$(clang_runtime_packages); fi
     IFS='|' read -ra names <<<"$packages"
     for name in "${names[@]}"; do
         if apt-cache show --no-all-versions "$name" 2>/dev/null | grep -q '^Package:'; then
@@ -181,14 +182,15 @@ pick_package() {
     say "${names[0]}"
 }
 
-# become_root: sets AS_ROOT to what must stand before a command, or ends here.
+# become_root SET...: sets AS_ROOT to what must stand before a command, or ends
+# here and says what to run as root.
 become_root() {
     if [[ $(id -u) -eq 0 ]]; then
         AS_ROOT=()
     elif has_command sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
         AS_ROOT=(sudo)
     else
-        die "installing these needs root: run './build.sh deps' as root once"
+        die "installing them needs root: run './build.sh deps $*' as root once"
     fi
 }
 
@@ -199,8 +201,6 @@ apt() {
 
 install_packages() {
     local group names=()
-    note "missing: ${*//|/ or }"
-    become_root
     # a source that does not answer need not be the one that has the packages
     apt update || note "apt-get update failed; trying with the lists that are here"
     for group; do
@@ -219,6 +219,8 @@ require() {
     mapfile -t lacking < <(missing "${sets[@]}")
     if [[ ${#lacking[@]} -eq 0 ]]; then return; fi
     if is_debian; then
+        note "missing: ${lacking[*]//|/ or }"
+        become_root "$@"
         install_packages "${lacking[@]}"
         mapfile -t lacking < <(missing "${sets[@]}")
         if [[ ${#lacking[@]} -eq 0 ]]; then return; fi
