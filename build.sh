@@ -11,6 +11,7 @@ readonly ROOT=$PWD
 readonly BUILD=$ROOT/build
 JOBS=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 readonly JOBS
+readonly LANES=${LEADPIPE_TEST_LANES:-$JOBS}
 
 usage() {
     cat <<'EOF'
@@ -19,7 +20,8 @@ usage: ./build.sh [COMMAND]
   deps [SET]...      install what is missing on Debian and Ubuntu, name it elsewhere
                      (sets: build test lint coverage fuzz demo bench; default: build test)
   build              the program, as build/release/leadpipe (the default command)
-  test [ARG]...      build, unit tests, end-to-end tests; ARGs go to the latter's pytest
+  test [ARG]...      build, unit tests, end-to-end tests; ARGs go to pytest in the place
+                     of all end-to-end tests, such as: tests/e2e/test_csv.py -k header
   demo [ARG]...      a tour against a stand-in server on this machine
   bench [ARG]...     measure throughput against a server on this machine (nginx, whose
                      package may start a server of its own on port 80)
@@ -37,8 +39,9 @@ for work on leadpipe itself:
 
 environment:
 
-  LEADPIPE_WERROR=ON   make warnings errors
-  DESTDIR              put before PREFIX by install
+  LEADPIPE_WERROR=ON     make warnings errors
+  LEADPIPE_TEST_LANES=N  end-to-end tests in N processes (default: one a processor)
+  DESTDIR                put before PREFIX by install
 EOF
 }
 
@@ -331,8 +334,56 @@ run_ctest() {
 run_pytest() {
     local preset=$1 suite=$2
     shift 2
-    PYTHONDONTWRITEBYTECODE=1 py -m pytest -q -rs -o cache_dir="$BUILD/$preset/pytest_cache" \
+    PYTHONDONTWRITEBYTECODE=1 py -m pytest -q -rs -o testpaths=tests/e2e \
+        -o cache_dir="$BUILD/$preset/pytest_cache" \
         --junit-xml="$BUILD/$preset/results/$suite.xml" "$@"
+}
+
+# run_lane PRESET LANE FILE...: one of several pytests that run side by side; the
+# first one's output is seen at once, the others' when they are waited for.
+run_lane() {
+    local preset=$1 lane=$2
+    shift 2
+    if ((lane == 0)); then
+        run_pytest "$preset" "end-to-end-$lane" "$@"
+    else
+        run_pytest "$preset" "end-to-end-$lane" "$@" >"$BUILD/$preset/results/lane-$lane.log" 2>&1
+    fi
+}
+
+# run_lanes PRESET: the files of tests/e2e, dealt out to as many pytests as there
+# are processors, for these tests mostly wait.
+run_lanes() {
+    local preset=$1 lane i files own pids=()
+    mapfile -t files < <(ls -S tests/e2e/test_*.py)
+    # with job control, or the tests' programs would be born ignoring SIGINT
+    set -m
+    for ((lane = 0; lane < LANES; lane++)); do
+        own=()
+        for ((i = lane; i < ${#files[@]}; i += LANES)); do own+=("${files[i]}"); done
+        if [[ ${#own[@]} -eq 0 ]]; then break; fi
+        run_lane "$preset" "$lane" "${own[@]}" </dev/null &
+        pids+=($!)
+    done
+    set +m
+    # shellcheck disable=SC2064 # these pids, now
+    trap "kill -- ${pids[*]/#/-} 2>/dev/null" EXIT
+    for lane in "${!pids[@]}"; do
+        attempt wait "${pids[lane]}"
+        if ((lane > 0)); then cat "$BUILD/$preset/results/lane-$lane.log"; fi
+    done
+    trap - EXIT
+}
+
+# run_end_to_end PRESET ARG...: with ARGs, which may name tests, in one process.
+run_end_to_end() {
+    local preset=$1
+    shift
+    if [[ $# -gt 0 ]]; then
+        attempt run_pytest "$preset" end-to-end "$@"
+    else
+        run_lanes "$preset"
+    fi
 }
 
 # run_tests PRESET ARG...: every test, with PRESET's program.
@@ -346,22 +397,22 @@ run_tests() {
     step "unit tests" attempt run_ctest "$preset"
     step "tests of the test servers" attempt run_pytest "$preset" servers \
         tests/sandbox/test_sandbox.py tests/reference/test_reference.py
-    step "end-to-end tests" attempt run_pytest "$preset" end-to-end "$@" tests/e2e
+    step "end-to-end tests" run_end_to_end "$preset" "$@"
 }
 
 # tally PRESET: one line that sums up its results; fails if a suite did not run,
 # was empty, or counts a failure.
 tally() {
     py - "$BUILD/$1/results" unit servers end-to-end <<'EOF'
-import os, sys
+import glob, os, sys
 import xml.etree.ElementTree as ET
 
 folder, suites = sys.argv[1], sys.argv[2:]
 tests = failed = skipped = 0
 remarks = []
 for name in suites:
-    path = os.path.join(folder, name + ".xml")
-    nodes = list(ET.parse(path).getroot().iter("testsuite")) if os.path.exists(path) else []
+    paths = glob.glob(os.path.join(glob.escape(folder), name + "*.xml"))
+    nodes = [node for path in paths for node in ET.parse(path).getroot().iter("testsuite")]
 
     def count(*keys):
         return sum(int(node.get(key) or 0) for node in nodes for key in keys)
