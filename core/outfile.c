@@ -1,0 +1,424 @@
+#include "outfile.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "outfile_place.h"
+
+#define BUFFER_BYTES_MIN 4096 /* many files are tiny */
+#define BUFFER_BYTES_MAX 65536
+#define COPY_BYTES ((size_t)256 * 1024)
+
+struct outfile {
+    char *path; /* as given */
+    struct place place;
+    int fd;        /* what is written to */
+    int stream_fd; /* what a held stream goes to in the end, or -1 */
+    char *data;    /* not yet written */
+    size_t len, cap;
+    uint64_t bytes;
+    bool unsynced, completed, published;
+    EVP_MD_CTX *sha256; /* NULL: not wanted */
+    char digest[65];
+    struct err err; /* the first error; rc RC_OK when there was none */
+};
+
+static const char *outfile_name(const struct outfile *f)
+{
+    return f->place.is_stdout ? "standard output" : f->path;
+}
+
+static bool outfile_is_regular(const struct outfile *f)
+{
+    return !f->place.is_stream || f->stream_fd >= 0;
+}
+
+static void outfile_fail(struct outfile *f, int errnum)
+{
+    if (f->err.rc != RC_OK)
+        return;
+    if (errnum == EPIPE && f->place.is_stdout)
+        (void)err_set(&f->err, RC_IO, "standard output was closed");
+    else if (errnum == EPIPE)
+        (void)err_set(&f->err, RC_IO, "%s: was closed by its reader", f->path);
+    else
+        (void)err_sys(&f->err, RC_IO, errnum, "%s", outfile_name(f));
+}
+
+enum rc outfile_rc(const struct outfile *f, struct err *e)
+{
+    return f->err.rc == RC_OK ? RC_OK : err_set(e, f->err.rc, "%s", f->err.msg);
+}
+
+uint64_t outfile_bytes(const struct outfile *f)
+{
+    return f->bytes;
+}
+
+const char *outfile_sha256(const struct outfile *f)
+{
+    return f->digest;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static void wait_writable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    (void)poll(&p, 1, -1); /* an error here shows at the next write() */
+}
+
+/* 0 or an errno. */
+static int write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t wrote = write(fd, p, n);
+        if (wrote >= 0) {
+            p += wrote;
+            n -= (size_t)wrote;
+        } else if (errno == EAGAIN) {
+            wait_writable(fd); /* somebody else made the terminal or pipe non-blocking */
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+static void outfile_digest(struct outfile *f, const void *p, size_t n)
+{
+    if (f->sha256 && EVP_DigestUpdate(f->sha256, p, n) != 1 && f->err.rc == RC_OK)
+        (void)err_set(&f->err, RC_INTERNAL, "%s: SHA-256 failed", outfile_name(f));
+}
+
+static void outfile_put(struct outfile *f, const char *p, size_t n)
+{
+    if (n == 0 || f->err.rc != RC_OK)
+        return;
+    f->unsynced = true;
+    int errnum = write_all(f->fd, p, n);
+    if (errnum)
+        outfile_fail(f, errnum);
+    else
+        outfile_digest(f, p, n);
+}
+
+static void outfile_flush(struct outfile *f)
+{
+    outfile_put(f, f->data, f->len);
+    f->len = 0;
+}
+
+/* Room for `n` bytes (fewer than BUFFER_BYTES_MAX) at data + len. */
+static bool outfile_reserve(struct outfile *f, size_t n)
+{
+    if (n > BUFFER_BYTES_MAX - f->len)
+        outfile_flush(f);
+    if (n <= f->cap - f->len)
+        return true;
+    size_t cap = f->cap ? f->cap : BUFFER_BYTES_MIN;
+    while (cap < f->len + n)
+        cap *= 2;
+    char *data = realloc(f->data, cap);
+    if (!data) {
+        if (f->err.rc == RC_OK)
+            (void)err_nomem(&f->err);
+        return false;
+    }
+    f->data = data;
+    f->cap = cap;
+    return true;
+}
+
+void outfile_write(struct outfile *f, const void *p, size_t n)
+{
+    if (f->err.rc != RC_OK || n == 0)
+        return;
+    f->bytes += n;
+    if (n >= BUFFER_BYTES_MAX) {
+        outfile_flush(f);
+        outfile_put(f, p, n);
+    } else if (outfile_reserve(f, n)) {
+        memcpy(f->data + f->len, p, n);
+        f->len += n;
+    }
+}
+
+/* ---- reading back, copying ------------------------------------------------------------------ */
+
+static enum rc read_at(struct outfile *f, uint64_t at, void *p, size_t n, size_t *got,
+                       struct err *e)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t r = pread(f->fd, (char *)p + done, n - done, (off_t)(at + done));
+        if (r == 0)
+            break;
+        if (r > 0)
+            done += (size_t)r;
+        else if (errno != EINTR)
+            return err_sys(e, RC_IO, errno, "%s", outfile_name(f));
+    }
+    *got = done;
+    return RC_OK;
+}
+
+enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *got, struct err *e)
+{
+    if (!outfile_is_regular(f))
+        return err_set(e, RC_INTERNAL, "%s: cannot be read back", outfile_name(f));
+    outfile_flush(f);
+    enum rc rc = outfile_rc(f, e);
+    return rc == RC_OK ? read_at(f, at, p, n, got, e) : rc;
+}
+
+/* Through memory: to a pipe, for a digest, or where the system cannot. */
+static void copy_by_hand(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n)
+{
+    char *block = malloc(COPY_BYTES);
+    if (!block) {
+        (void)err_nomem(&f->err);
+        return;
+    }
+    while (n > 0 && f->err.rc == RC_OK) {
+        size_t want = n < COPY_BYTES ? (size_t)n : COPY_BYTES;
+        size_t got = 0;
+        enum rc rc = read_at(from, at, block, want, &got, &f->err);
+        if (rc == RC_OK && got == 0)
+            (void)err_set(&f->err, RC_IO, "%s: is shorter than what was written to it",
+                          outfile_name(from));
+        outfile_put(f, block, got);
+        at += got;
+        n -= got;
+    }
+    free(block);
+}
+
+/* Returns how many bytes it copied: all of them, or fewer where the system cannot or meets an
+ * error, which then shows when they are copied by hand. */
+static uint64_t copy_in_kernel(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n)
+{
+    off_t offset = (off_t)at;
+    uint64_t left = n;
+    while (left > 0) {
+        size_t most = left < (1U << 30) ? (size_t)left : (size_t)1 << 30;
+        ssize_t r = copy_file_range(from->fd, &offset, f->fd, NULL, most, 0);
+        if (r > 0)
+            left -= (uint64_t)r;
+        else if (r == 0 || errno != EINTR)
+            break;
+    }
+    f->unsynced = true;
+    return n - left;
+}
+
+void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n)
+{
+    outfile_flush(f);
+    outfile_flush(from);
+    if (f->err.rc == RC_OK && from->err.rc != RC_OK)
+        (void)outfile_rc(from, &f->err);
+    if (f->err.rc != RC_OK)
+        return;
+    f->bytes += n;
+    uint64_t done = 0;
+    if (!f->sha256 && outfile_is_regular(f))
+        done = copy_in_kernel(f, from, at, n);
+    if (done < n)
+        copy_by_hand(f, from, at + done, n - done);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* The digest covers what an earlier run left, too. */
+static enum rc part_digest(struct outfile *f, uint64_t n, struct err *e)
+{
+    char *block = malloc(COPY_BYTES);
+    if (!block)
+        return err_nomem(e);
+    enum rc rc = RC_OK;
+    for (uint64_t at = 0; rc == RC_OK && at < n;) {
+        size_t want = n - at < COPY_BYTES ? (size_t)(n - at) : COPY_BYTES;
+        size_t got = 0;
+        rc = read_at(f, at, block, want, &got, e);
+        if (rc == RC_OK && got == 0)
+            rc = err_set(e, RC_IO, "%s: became shorter while it was read", f->place.part);
+        if (rc == RC_OK)
+            outfile_digest(f, block, got);
+        at += got;
+    }
+    free(block);
+    return rc;
+}
+
+/* Cuts the unfinished file to what is kept and stands at its end. */
+static enum rc part_prepare(struct outfile *f, uint64_t keep_bytes, struct err *e)
+{
+    const char *part = f->place.part;
+    struct stat st;
+    if (fstat(f->fd, &st) != 0)
+        return err_sys(e, RC_IO, errno, "%s", part);
+    if ((uint64_t)st.st_size < keep_bytes)
+        return err_set(e, RC_USAGE,
+                       "%s: what the earlier run left is gone (%llu bytes were written, %llu are "
+                       "there)",
+                       part, (unsigned long long)keep_bytes, (unsigned long long)st.st_size);
+    if (f->place.exists && (st.st_mode & 0777) != f->place.mode &&
+        fchmod(f->fd, f->place.mode) != 0)
+        return err_sys(e, RC_IO, errno, "%s", part);
+    if (ftruncate(f->fd, (off_t)keep_bytes) != 0 || lseek(f->fd, (off_t)keep_bytes, SEEK_SET) < 0)
+        return err_sys(e, RC_IO, errno, "%s", part);
+    f->bytes = keep_bytes;
+    return f->sha256 ? part_digest(f, keep_bytes, e) : RC_OK;
+}
+
+static enum rc outfile_open_stream(struct outfile *f, const struct outfile_cfg *cfg, struct err *e)
+{
+    if (cfg->keep_bytes > 0)
+        return err_set(e, RC_USAGE, "%s: cannot be gone on with; only a file can", outfile_name(f));
+    if (!cfg->hold)
+        return place_open_stream(&f->place, &f->fd, e);
+    enum rc rc = place_open_stream(&f->place, &f->stream_fd, e);
+    return rc == RC_OK ? temporary_open(&f->fd, e) : rc;
+}
+
+static enum rc outfile_open_part(struct outfile *f, const struct outfile_cfg *cfg, struct err *e)
+{
+    enum rc rc = place_open_part(&f->place, &f->fd, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = part_prepare(f, cfg->keep_bytes, e);
+    if (rc != RC_OK && cfg->keep_bytes == 0)
+        (void)unlink(f->place.part);
+    return rc;
+}
+
+static enum rc outfile_digest_init(struct outfile *f, struct err *e)
+{
+    f->sha256 = EVP_MD_CTX_new();
+    if (!f->sha256)
+        return err_nomem(e);
+    if (EVP_DigestInit_ex(f->sha256, EVP_sha256(), NULL) != 1)
+        return err_set(e, RC_INTERNAL, "SHA-256 is not available");
+    return RC_OK;
+}
+
+static void outfile_free(struct outfile *f)
+{
+    if (f->fd >= 0)
+        (void)close(f->fd); /* what matters was synced before */
+    if (f->stream_fd >= 0)
+        (void)close(f->stream_fd);
+    EVP_MD_CTX_free(f->sha256);
+    place_free(&f->place);
+    free(f->path);
+    free(f->data);
+    free(f);
+}
+
+enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, struct err *e)
+{
+    struct outfile *f = calloc(1, sizeof *f);
+    if (!f)
+        return err_nomem(e);
+    f->fd = f->stream_fd = -1;
+    f->path = strdup(cfg->path);
+    enum rc rc = f->path ? place_find(&f->place, cfg->path, cfg->suffix, e) : err_nomem(e);
+    if (rc == RC_OK && cfg->want_sha256)
+        rc = outfile_digest_init(f, e);
+    if (rc == RC_OK)
+        rc = f->place.is_stream ? outfile_open_stream(f, cfg, e) : outfile_open_part(f, cfg, e);
+    if (rc != RC_OK) {
+        outfile_free(f);
+        return rc;
+    }
+    *out = f;
+    return RC_OK;
+}
+
+enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes, bool want_sha256,
+                     struct err *e)
+{
+    struct outfile_cfg cfg = {.path = path, .keep_bytes = keep_bytes, .want_sha256 = want_sha256};
+    return outfile_open_cfg(out, &cfg, e);
+}
+
+/* ---- ending --------------------------------------------------------------------------------- */
+
+enum rc outfile_sync(struct outfile *f, struct err *e)
+{
+    outfile_flush(f);
+    if (f->err.rc == RC_OK && f->unsynced && !f->place.is_stream) {
+        if (fdatasync(f->fd) != 0)
+            outfile_fail(f, errno);
+        f->unsynced = false;
+    }
+    return outfile_rc(f, e);
+}
+
+static void outfile_digest_end(struct outfile *f)
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    if (EVP_DigestFinal_ex(f->sha256, md, &n) != 1 || 2 * n >= sizeof f->digest) {
+        (void)err_set(&f->err, RC_INTERNAL, "%s: SHA-256 failed", outfile_name(f));
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        (void)snprintf(f->digest + 2 * (size_t)i, 3, "%02x", md[i]);
+}
+
+enum rc outfile_complete(struct outfile *f, struct err *e)
+{
+    if (f->completed)
+        return outfile_rc(f, e);
+    outfile_flush(f);
+    /* fsync, not fdatasync: the mode must be there, too. */
+    if (f->err.rc == RC_OK && !f->place.is_stream && fsync(f->fd) != 0)
+        outfile_fail(f, errno);
+    if (f->err.rc == RC_OK && f->sha256)
+        outfile_digest_end(f);
+    f->completed = f->err.rc == RC_OK;
+    return outfile_rc(f, e);
+}
+
+/* The held bytes of a stream go out. */
+static enum rc stream_publish_held(struct outfile *f, struct err *e)
+{
+    struct outfile to = {.fd = f->stream_fd, .stream_fd = -1, .path = f->path, .place = f->place};
+    copy_by_hand(&to, f, 0, f->bytes);
+    return outfile_rc(&to, e);
+}
+
+enum rc outfile_publish(struct outfile *f, struct err *e)
+{
+    if (!f->completed)
+        return err_set(e, RC_INTERNAL, "%s: published before it was complete", outfile_name(f));
+    if (f->published)
+        return RC_OK;
+    if (f->stream_fd >= 0) {
+        enum rc rc = stream_publish_held(f, e);
+        f->published = rc == RC_OK;
+        return rc;
+    }
+    if (!f->place.is_stream && rename(f->place.part, f->place.final) != 0)
+        return err_sys(e, RC_IO, errno, "%s", f->path);
+    f->published = true;
+    return f->place.is_stream ? RC_OK : folder_sync(f->place.folder, e);
+}
+
+void outfile_close(struct outfile *f, bool keep)
+{
+    if (!f)
+        return;
+    /* Removed while it is still locked: afterwards it may be another run's. */
+    if (!f->published && !keep && f->place.part)
+        (void)unlink(f->place.part);
+    outfile_free(f);
+}

@@ -1,0 +1,39 @@
+/* Where an outfile goes: its final path, its unfinished one, and the folder of both. */
+#ifndef LEADPIPE_OUTFILE_PLACE_H
+#define LEADPIPE_OUTFILE_PLACE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+struct place {
+    bool is_stdout;
+    bool is_stream; /* standard output, or what exists and is no regular file */
+    bool exists;    /* a regular file is there, with `mode` */
+    mode_t mode;
+    char *final;  /* through symbolic links; NULL for standard output */
+    char *part;   /* the unfinished file; NULL for a stream */
+    char *folder; /* NULL for a stream */
+};
+
+/* RC_USAGE: no file can be there, and why; RC_NOMEM. `suffix` as in struct outfile_cfg. */
+enum rc place_find(struct place *out, const char *path, const char *suffix, struct err *e);
+void place_free(struct place *p);
+
+/* Opens and locks the unfinished file, made where it is not there. RC_BUSY: another run has it. */
+enum rc place_open_part(const struct place *p, int *out_fd, struct err *e);
+
+/* Opens what is no regular file, for writing. */
+enum rc place_open_stream(const struct place *p, int *out_fd, struct err *e);
+
+/* A file without a name, that goes away by itself; in $TMPDIR, else /var/tmp. */
+enum rc temporary_open(int *out_fd, struct err *e);
+
+/* The code for a failed open(): RC_USAGE where the path is to blame, RC_IO where the system is. */
+enum rc place_open_rc(int errnum);
+
+/* Makes names in a folder durable. */
+enum rc folder_sync(const char *folder, struct err *e);
+
+#endif

@@ -1,0 +1,122 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/units.h"
+
+#define BAD UINT64_MAX
+
+struct row {
+    const char *text;
+    uint64_t want;
+};
+
+static void check(const char *what, const struct row *r, bool ok, uint64_t got)
+{
+    if (ok != (r->want != BAD) || (ok && got != r->want))
+        fail_msg("%s \"%s\": got %d %llu, want %llu", what, r->text, ok, (unsigned long long)got,
+                 (unsigned long long)r->want);
+}
+
+static void durations(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"500ms", 500},
+        {"30s", 30000},
+        {"5m", 300000},
+        {"2h", 7200000},
+        {"0s", 0},
+        {"007s", 7000},
+        {"", BAD},
+        {"s", BAD},
+        {"30", BAD},
+        {"-1s", BAD},
+        {"+1s", BAD},
+        {" 1s", BAD},
+        {"1s ", BAD},
+        {"1d", BAD},
+        {"1.5s", BAD},
+        {"1sm", BAD},
+        {"1 s", BAD},
+        {"9223372036854775807ms", INT64_MAX},
+        {"1S", BAD},
+        {"9223372036854775808ms", BAD},
+        {"3000000h", 10800000000000},
+        {"9223372036854775807h", BAD},
+        {"99999999999999999999999s", BAD},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t ms = -7;
+        bool ok = units_duration(str_c(rows[i].text), &ms);
+        check("duration", &rows[i], ok, (uint64_t)ms);
+        if (!ok)
+            assert_int_equal(ms, -7);
+    }
+}
+
+static void sizes(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"0", 0},        {"123", 123},   {"64K", 65536},        {"32M", 33554432},
+        {"1G", 1 << 30}, {"1k", 1024},   {"2m", 2097152},       {"1g", 1 << 30},
+        {"K", BAD},      {"", BAD},      {"1KB", BAD},          {"1T", BAD},
+        {"0x10", BAD},   {"1_000", BAD}, {"99999999999G", BAD}, {"1.5M", BAD},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t got = 0;
+        bool ok = units_size(str_c(rows[i].text), &got);
+        check("size", &rows[i], ok, got);
+    }
+}
+
+static void counts(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"0", 0},    {"4096", 4096}, {"18446744073709551614", UINT64_MAX - 1},
+        {"", BAD},   {"1K", BAD},    {"18446744073709551616", BAD},
+        {"-1", BAD}, {"12a", BAD},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t got = 0;
+        bool ok = units_uint(str_c(rows[i].text), &got);
+        check("count", &rows[i], ok, got);
+    }
+}
+
+static void rates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double want; /* 0: refused */
+    } rows[] = {
+        {"10", 10},     {"10/s", 10}, {"600/m", 10}, {"30/m", 0.5}, {"0.5/s", 0.5},
+        {"2.25", 2.25}, {"0", 0},     {"0/s", 0},    {"", 0},       {"/s", 0},
+        {"10/h", 0},    {"-1", 0},    {"1e3", 0},    {"inf", 0},    {"nan", 0},
+        {"1.", 0},      {".5", 0},    {"1.x", 0},    {"10 /s", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double got = 0;
+        bool ok = units_rate(str_c(rows[i].text), &got);
+        double off = got - rows[i].want;
+        if (ok != (rows[i].want > 0) || off > 1e-9 || off < -1e-9)
+            fail_msg("rate \"%s\": got %d %g, want %g", rows[i].text, ok, got, rows[i].want);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(counts),
+        cmocka_unit_test(rates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
