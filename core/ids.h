@@ -27,6 +27,7 @@ struct ids_cfg {
     const struct profile *profile; /* whose template names are parameters */
     const struct str *defaults;    /* values of --param, in the order of profile->params; absent
                                       where not given */
+    int cancel_fd; /* readable: a blocking read ends and ids_next() is RC_STOPPED; 0: none */
 };
 
 /* One ID, or one line that is none. Texts live in the arena given to ids_next(). */

@@ -110,13 +110,13 @@ struct lead {
     struct failure failure;
 
     /* Of the run, nobody else's: */
-    size_t weight;        /* bytes that it counts against the run's budget */
-    atomic_uint holders;  /* sinks that still have to take it in or to give a verdict */
-    atomic_uint readers;  /* sinks that still have to take it in: the arena lives until then */
-    atomic_uint verdicts; /* bit i: sink i has given its verdict */
-    atomic_uint refusals; /* 1: a sink failed it, and `failure` is that sink's to write */
+    size_t weight;         /* bytes that it counts against the run's budget */
+    atomic_uint holders;   /* sinks that still have to take it in or to give a verdict */
+    atomic_uint readers;   /* sinks that still have to take it in: the arena lives until then */
+    atomic_uint verdicts;  /* bit i: sink i has given its verdict */
+    atomic_uint refusals;  /* 1: a sink failed it, and `failure` is that sink's to write */
     atomic_bool undecided; /* a sink was stopped before it could say */
-    char *failure_text;   /* owned; what `failure` of a sink points to */
+    char *failure_text;    /* owned; what `failure` of a sink points to */
     struct fetch_request *request; /* owned by the fetch stage */
 };
 

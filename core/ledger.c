@@ -106,8 +106,8 @@ static void write_row(struct buf *b, const struct profile *profile, const struct
 static enum rc list_failure(struct ledger *l, const struct lead *lead, struct err *e)
 {
     if (!l->first_failure[0])
-        (void)snprintf(l->first_failure, sizeof l->first_failure, STR_FMT ": %s",
-                       STR_ARG(lead->id), lead->failure.error ? lead->failure.error : "");
+        (void)snprintf(l->first_failure, sizeof l->first_failure, STR_FMT ": %s", STR_ARG(lead->id),
+                       lead->failure.error ? lead->failure.error : "");
     if (!l->list)
         return RC_OK;
     buf_clear(&l->row);

@@ -55,7 +55,7 @@ struct run_cfg {
 
     const struct clock *clock;
     const struct log_hook *log;
-    unsigned progress_interval_ms; /* 0: none */
+    unsigned progress_interval_ms;                             /* 0: none */
     void (*progress)(void *ctx, const struct run_progress *p); /* on the caller's thread */
     void *progress_ctx;
 };
@@ -71,8 +71,8 @@ struct run_result {
     bool ids_ended; /* every ID was read */
     struct ledger_counts ledger;
     struct http_stats http;
-    uint64_t mended;    /* characters that became U+FFFD */
-    uint64_t other_ids; /* payloads whose own ID is not the one that was asked for */
+    uint64_t mended;           /* characters that became U+FFFD */
+    uint64_t other_ids;        /* payloads whose own ID is not the one that was asked for */
     const char *first_failure; /* "" when none */
     struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
 };

@@ -1,0 +1,305 @@
+/* The run: makes the stages, lets them run, stops them, and says how it went. */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "outfile.h"
+#include "run_internal.h"
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+void run_wake(struct run *r)
+{
+    if (atomic_load_explicit(&r->wants_wake, memory_order_relaxed) &&
+        atomic_exchange(&r->wants_wake, false))
+        (void)uv_async_send(&r->wake); /* fails only on a handle that is closed */
+}
+
+void run_fatal(struct run *r, const struct err *e)
+{
+    pthread_mutex_lock(&r->lock);
+    if (r->fatal.rc == RC_OK)
+        r->fatal = *e;
+    pthread_mutex_unlock(&r->lock);
+    atomic_store(&r->stopping, true);
+    if (atomic_load(&r->loop_open))
+        (void)uv_async_send(&r->wake);
+}
+
+void run_stop(struct run *r, int signal_number)
+{
+    atomic_store(&r->signal_number, signal_number);
+    atomic_store(&r->stopping, true);
+    /* Signals come on the loop's own thread only (run_thread()), so it cannot close meanwhile. */
+    if (atomic_load(&r->loop_open))
+        (void)uv_async_send(&r->wake);
+}
+
+enum rc run_thread(struct run *r, pthread_t *thread, void *(*main)(void *), void *arg)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&r->lock);
+    int failed = pthread_create(thread, NULL, main, arg);
+    r->threads_running += failed == 0; /* it cannot end before this: it needs the lock */
+    pthread_mutex_unlock(&r->lock);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed ? RC_NOMEM : RC_OK;
+}
+
+void run_thread_ended(struct run *r)
+{
+    /* Both under the lock: the loop closes its handle once it sees that no thread is left, and must
+     * not see that before the wake-up is out. */
+    pthread_mutex_lock(&r->lock);
+    r->threads_running--;
+    (void)uv_async_send(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+static void begin_stop(struct run *r)
+{
+    int64_t grace_ms = atomic_load(&r->signal_number) ? RUN_STOP_GRACE_MS : 0;
+    r->stop_begun = true;
+    queue_close(r->ids_queue);
+    if (write(r->cancel_pipe[1], "", 1) < 0) {
+        /* Only a full pipe: then the reader has been told. */
+    }
+    http_engine_stop(r->engine, grace_ms);
+    for (size_t i = 0; i < r->n_outlets; i++) {
+        if (r->outlets[i].ops->stop)
+            r->outlets[i].ops->stop(r->outlets[i].sink, grace_ms);
+    }
+}
+
+/* No lead is under way and none will come: lets the stages behind end, one after the other. */
+static void begin_drain(struct run *r)
+{
+    uint64_t reserved, completed;
+    if (r->draining)
+        return;
+    bool no_more =
+        atomic_load(&r->stopping) ||
+        (atomic_load(&r->ids_ended) && r->next_taken == r->n_taken && queue_ended(r->ids_queue));
+    order_counts(r->order, &reserved, &completed);
+    if (!no_more || reserved != completed)
+        return;
+    fetch_judge_end(r);
+    r->draining = true;
+    queue_close(r->work_queue);
+    order_close(r->order);
+}
+
+void run_close_loop(struct run *r)
+{
+    atomic_store(&r->loop_open, false);
+    http_engine_stats(r->engine, &r->last_stats);
+    http_engine_free(r->engine);
+    r->engine = NULL;
+    uv_close((uv_handle_t *)&r->wake, NULL);
+    uv_close((uv_handle_t *)&r->progress_timer, NULL);
+}
+
+static bool no_thread_left(struct run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool none = r->threads_running == 0;
+    pthread_mutex_unlock(&r->lock);
+    return none;
+}
+
+void run_on_wake(uv_async_t *wake)
+{
+    struct run *r = wake->data;
+    if (!atomic_load(&r->loop_open))
+        return;
+    atomic_store(&r->wants_wake, true);
+    fetch_take_retries(r);
+    if (atomic_load(&r->stopping) && !r->stop_begun)
+        begin_stop(r);
+    http_engine_kick(r->engine);
+    begin_drain(r);
+    if (r->draining && no_thread_left(r))
+        run_close_loop(r);
+}
+
+void run_on_fatal(void *ctx, const struct err *e)
+{
+    run_fatal(ctx, e);
+}
+
+void run_on_stopped(void *ctx)
+{
+    struct run *r = ctx;
+    (void)uv_async_send(&r->wake);
+}
+
+static void on_progress(uv_timer_t *timer)
+{
+    struct run *r = timer->data;
+    struct run_progress p = {0};
+    p.ids.read = atomic_load_explicit(&r->ids_read, memory_order_relaxed);
+    p.ids.unique = atomic_load_explicit(&r->ids_unique, memory_order_relaxed);
+    p.ids.duplicates = p.ids.read - p.ids.unique;
+    p.ids_ended = atomic_load(&r->ids_ended);
+    p.ledger = ledger_counts(r->ledger, p.ids.unique);
+    if (r->engine)
+        http_engine_stats(r->engine, &p.http);
+    p.seconds = (double)(clock_mono_us(r->cfg->clock) - r->started_us) / 1e6;
+    r->cfg->progress(r->cfg->progress_ctx, &p);
+}
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+static unsigned worker_count(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cpus <= 2)
+        return 1;
+    return cpus - 1 < RUN_WORKERS_MAX ? (unsigned)cpus - 1 : RUN_WORKERS_MAX;
+}
+
+static enum rc start_threads(struct run *r)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++) {
+        rc = run_thread(r, &r->outlets[i].thread, outlet_main, &r->outlets[i]);
+        r->outlets[i].started = rc == RC_OK;
+    }
+    if (rc == RC_OK)
+        rc = run_thread(r, &r->order_thread, order_main, r);
+    r->order_started = rc == RC_OK;
+    unsigned workers = worker_count();
+    while (rc == RC_OK && r->n_workers < workers) {
+        rc = run_thread(r, &r->workers[r->n_workers], work_main, r);
+        r->n_workers += rc == RC_OK;
+    }
+    if (rc == RC_OK)
+        rc = run_thread(r, &r->ids_thread, fetch_ids_main, r);
+    r->ids_started = rc == RC_OK;
+    return rc;
+}
+
+static void join_threads(struct run *r)
+{
+    if (r->ids_started)
+        (void)pthread_join(r->ids_thread, NULL);
+    for (unsigned i = 0; i < r->n_workers; i++)
+        (void)pthread_join(r->workers[i], NULL);
+    if (r->order_started)
+        (void)pthread_join(r->order_thread, NULL);
+    for (size_t i = 0; i < r->n_outlets; i++) {
+        if (r->outlets[i].started)
+            (void)pthread_join(r->outlets[i].thread, NULL);
+    }
+}
+
+/* A thread could not be made: those that were end as if the input had ended at once. */
+static void stop_unstarted(struct run *r)
+{
+    struct err e;
+    (void)err_set(&e, RC_NOMEM, "a thread could not be started");
+    if (!r->order_started) {
+        for (size_t i = 0; i < r->n_outlets; i++)
+            queue_close(r->outlets[i].queue);
+    }
+    run_fatal(r, &e);
+}
+
+static void run_loop(struct run *r)
+{
+    unsigned interval_ms = r->cfg->progress_interval_ms;
+    if (r->cfg->progress && interval_ms)
+        (void)uv_timer_start(&r->progress_timer, on_progress, interval_ms, interval_ms);
+    (void)uv_async_send(&r->wake);
+    (void)uv_run(&r->loop, UV_RUN_DEFAULT);
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static enum rc publish_sinks(struct run *r, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++) {
+        if (r->outlets[i].ops->publish)
+            rc = r->outlets[i].ops->publish(r->outlets[i].sink, e);
+    }
+    return rc;
+}
+
+static int judge(const struct run *r, const struct run_result *out)
+{
+    if (out->error.rc != RC_OK)
+        return 1;
+    bool none_found = out->ids.unique && !out->ledger.exported && !out->ledger.unchanged;
+    bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.unique;
+    return out->ledger.failed || none_found || short_input ? 3 : 0;
+}
+
+/* Outputs, then the failed list, then the manifest: who waits for it sees a complete set. */
+static void publish(struct run *r, struct run_result *out)
+{
+    struct err *e = &out->error;
+    enum rc rc = e->rc;
+    bool complete = rc == RC_OK && !out->signal;
+    if (complete)
+        rc = publish_sinks(r, e);
+    struct err list_error;
+    if (ledger_publish(r->ledger, &list_error) != RC_OK && rc == RC_OK)
+        out->error = list_error, rc = list_error.rc;
+    out->ended_wall_ms = clock_wall_ms(r->cfg->clock);
+    out->seconds = (double)(clock_mono_us(r->cfg->clock) - r->started_us) / 1e6;
+    out->exit_status = judge(r, out);
+    if (complete && rc == RC_OK && r->cfg->manifest_path && manifest_write(r->cfg, out, e) != RC_OK)
+        out->exit_status = 1;
+    if (out->signal)
+        out->exit_status = 128 + out->signal;
+}
+
+static void collect(struct run *r, struct run_result *out)
+{
+    out->signal = atomic_load(&r->signal_number);
+    out->error = r->fatal;
+    out->ids = ids_counts(r->ids);
+    out->ids_ended = atomic_load(&r->ids_ended);
+    out->ledger = ledger_counts(r->ledger, out->ids.unique);
+    out->mended = atomic_load(&r->mended);
+    out->other_ids = atomic_load(&r->other_ids);
+    out->first_failure = ledger_first_failure(r->ledger);
+    for (size_t i = 0; i < r->n_outlets; i++)
+        r->outlets[i].ops->result(r->outlets[i].sink, &r->results[i]);
+    out->sinks = r->results;
+}
+
+static void make_run_id(char out[33])
+{
+    unsigned char bytes[16];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        memset(bytes, 0, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void run_execute(struct run *r, struct run_result *out)
+{
+    *out = (struct run_result){.started_wall_ms = clock_wall_ms(r->cfg->clock)};
+    make_run_id(out->run_id);
+    r->started_us = clock_mono_us(r->cfg->clock);
+    if (start_threads(r) != RC_OK)
+        stop_unstarted(r);
+    run_loop(r);
+    join_threads(r);
+    out->http = r->last_stats;
+    collect(r, out);
+    publish(r, out);
+}

@@ -1,0 +1,133 @@
+/* Configurations that cannot work are refused before anything is touched. */
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "outfile.h"
+#include "run_internal.h"
+
+/* The paths that a run would write, resolved as far as their folders exist, with who writes it. */
+struct claim {
+    char *path;
+    const char *who;
+};
+
+struct claims {
+    struct claim *items;
+    size_t n, cap;
+};
+
+static char *resolve(const char *path)
+{
+    char *whole = realpath(path, NULL);
+    if (whole)
+        return whole;
+    char *for_dir = strdup(path), *for_base = strdup(path);
+    char *dir = for_dir && for_base ? realpath(dirname(for_dir), NULL) : NULL;
+    char *resolved = NULL;
+    if (dir) {
+        const char *base = basename(for_base);
+        size_t bytes = strlen(dir) + strlen(base) + 2;
+        resolved = malloc(bytes);
+        if (resolved)
+            (void)snprintf(resolved, bytes, "%s/%s", dir, base);
+    } else if (for_dir && for_base) {
+        resolved = strdup(path); /* its folder is yet to be made, or refused by others */
+    }
+    free(dir);
+    free(for_dir);
+    free(for_base);
+    return resolved;
+}
+
+static enum rc claim_path(struct claims *c, const char *path, const char *who, struct err *e)
+{
+    char *resolved = resolve(path);
+    if (!resolved)
+        return err_nomem(e);
+    for (size_t i = 0; i < c->n; i++) {
+        if (strcmp(c->items[i].path, resolved) != 0)
+            continue;
+        enum rc rc =
+            err_set(e, RC_USAGE, "%s and %s would both write %s", c->items[i].who, who, path);
+        free(resolved);
+        return rc;
+    }
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 16;
+        struct claim *items = realloc(c->items, cap * sizeof *items);
+        if (!items) {
+            free(resolved);
+            return err_nomem(e);
+        }
+        c->items = items;
+        c->cap = cap;
+    }
+    c->items[c->n++] = (struct claim){resolved, who};
+    return RC_OK;
+}
+
+static enum rc claim_sink(struct claims *c, const struct outlet *o, struct err *e)
+{
+    struct buf paths;
+    buf_init(&paths, 1024 * 1024);
+    enum rc rc = o->ops->paths(&o->cfg, &paths, e);
+    if (rc == RC_OK && buf_rc(&paths) != RC_OK)
+        rc = err_nomem(e);
+    for (size_t at = 0; rc == RC_OK && at < paths.len; at += strlen(paths.data + at) + 1)
+        rc = claim_path(c, paths.data + at, o->cfg.spec, e);
+    buf_free(&paths);
+    return rc;
+}
+
+static enum rc claim_file(struct claims *c, const char *path, const char *option, struct err *e)
+{
+    if (!path)
+        return RC_OK;
+    enum rc rc = outfile_check(path, e);
+    if (rc != RC_OK)
+        err_prefix(e, "%s", option);
+    return rc == RC_OK ? claim_path(c, path, option, e) : rc;
+}
+
+static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
+{
+    struct claims c = {0};
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
+        rc = claim_sink(&c, &outlets[i], e);
+    if (rc == RC_OK)
+        rc = claim_file(&c, cfg->failed_path, "--failed", e);
+    if (rc == RC_OK)
+        rc = claim_file(&c, cfg->manifest_path, "--manifest", e);
+    for (size_t i = 0; i < c.n; i++)
+        free(c.items[i].path);
+    free(c.items);
+    return rc;
+}
+
+static enum rc check_stdout(const struct run_cfg *cfg, struct err *e)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        if (strcmp(cfg->sinks[i].cfg.target, "-") != 0)
+            continue;
+        if (first)
+            return err_set(e, RC_USAGE, "%s and %s: only one sink can write to standard output",
+                           first, cfg->sinks[i].cfg.spec);
+        first = cfg->sinks[i].cfg.spec;
+    }
+    return RC_OK;
+}
+
+enum rc run_check(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
+{
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        enum rc rc = outlets[i].ops->check(&outlets[i].cfg, e);
+        if (rc != RC_OK)
+            return rc;
+    }
+    enum rc rc = check_stdout(cfg, e);
+    return rc == RC_OK ? check_paths(cfg, outlets, e) : rc;
+}

@@ -1,0 +1,276 @@
+/* IDs to bodies: reads IDs, asks the engine for leads, decides what an answer means. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "run_internal.h"
+
+/* The credentials are refused when all of the first three leads say so (or all there are). */
+#define AUTH_LEADS 3
+
+#define URL_BYTES_MAX (64 * 1024)
+
+/* ---- the IDs' thread ------------------------------------------------------------------------ */
+
+static enum rc push_id(struct run *r, const struct id_item *item, struct err *e)
+{
+    struct lead *lead = lead_new(item->id, item->params, r->cfg->profile->n_params);
+    if (!lead)
+        return err_nomem(e);
+    lead->file = item->file;
+    lead->line = item->line;
+    if (item->bad) {
+        if (item->file)
+            lead_fail(lead, STAGE_INPUT, "bad_id", "%s:%llu: %s", item->file,
+                      (unsigned long long)item->line, item->bad);
+        else
+            lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
+        log_msg(r->cfg->log, LOG_LEVEL_WARN, NULL, "%s", lead->failure.error);
+    }
+    void *items[] = {lead};
+    enum rc rc = queue_push(r->ids_queue, items, 1, NULL);
+    if (rc != RC_OK)
+        lead_free(lead); /* the run was stopped */
+    return rc;
+}
+
+static void publish_counts(struct run *r)
+{
+    struct ids_counts c = ids_counts(r->ids);
+    atomic_store_explicit(&r->ids_read, c.read, memory_order_relaxed);
+    atomic_store_explicit(&r->ids_unique, c.unique, memory_order_relaxed);
+}
+
+void *fetch_ids_main(void *run)
+{
+    struct run *r = run;
+    struct arena arena;
+    struct err e;
+    enum rc rc = RC_OK;
+    arena_init(&arena, (size_t)16 << 20);
+    while (rc == RC_OK && !atomic_load_explicit(&r->stopping, memory_order_relaxed)) {
+        struct id_item item;
+        arena_reset(&arena, 64 * 1024);
+        rc = ids_next(r->ids, &arena, &item, &e);
+        publish_counts(r);
+        if (rc == RC_OK)
+            rc = push_id(r, &item, &e);
+        run_wake(r);
+    }
+    arena_free(&arena);
+    if (rc == RC_END)
+        atomic_store(&r->ids_ended, true);
+    else if (rc != RC_OK && rc != RC_CLOSED && rc != RC_STOPPED)
+        run_fatal(r, &e);
+    queue_close(r->ids_queue);
+    run_thread_ended(r);
+    return NULL;
+}
+
+/* ---- the next request ----------------------------------------------------------------------- */
+
+static struct lead *take_id(struct run *r)
+{
+    if (r->next_taken == r->n_taken) {
+        r->next_taken = 0;
+        r->n_taken = queue_try_pop(r->ids_queue, (void **)r->taken, RUN_BATCH);
+    }
+    return r->next_taken < r->n_taken ? r->taken[r->next_taken++] : NULL;
+}
+
+void fetch_drop_taken(struct run *r)
+{
+    for (struct lead *lead; (lead = take_id(r));)
+        lead_free(lead);
+}
+
+/* Bodies that are on their way count as much as bodies were on average. */
+static bool budget_has_room(struct run *r)
+{
+    size_t held = atomic_load_explicit(&r->held_bytes, memory_order_relaxed);
+    uint64_t reserved, completed;
+    order_counts(r->order, &reserved, &completed);
+    double under_way = (double)(reserved - completed) * r->average_body_bytes;
+    return held == 0 || (double)held + under_way < (double)RUN_HELD_BYTES_MAX;
+}
+
+static enum rc make_request(struct run *r, struct lead *lead, struct err *e)
+{
+    const struct run_cfg *cfg = r->cfg;
+    struct fetch_request *req = calloc(1, sizeof *req);
+    if (!req)
+        return err_nomem(e);
+    buf_init(&req->url, URL_BYTES_MAX);
+    lead->request = req;
+    enum rc rc =
+        profile_url(cfg->profile, str_c(cfg->base_url), lead->id, lead->params, &req->url, e);
+    if (rc != RC_OK)
+        return rc;
+    req->ordinal = r->requested++;
+    req->http = (struct http_request){
+        .owner = lead,
+        .url = buf_cstr(&req->url),
+        .method = "GET",
+    };
+    buf_init(&req->http.answer, cfg->max_body);
+    return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+void fetch_request_free(struct lead *lead)
+{
+    if (!lead->request)
+        return;
+    buf_free(&lead->request->url);
+    buf_free(&lead->request->http.answer);
+    free(lead->request);
+    lead->request = NULL;
+}
+
+static void complete(struct run *r, struct lead *lead)
+{
+    fetch_request_free(lead);
+    order_complete(r->order, &lead, 1);
+}
+
+/* One lead further: its request, or NULL when it needs none (*again) or there is none. */
+static struct http_request *start_lead(struct run *r, bool *again)
+{
+    struct lead *lead = take_id(r);
+    *again = lead != NULL;
+    if (!lead)
+        return NULL;
+    order_reserve(r->order, lead);
+    if (lead->outcome == OUTCOME_FAILED) { /* a line that is no ID */
+        complete(r, lead);
+        return NULL;
+    }
+    struct err e;
+    if (make_request(r, lead, &e) != RC_OK) {
+        lead_fail(lead, STAGE_FETCH, "request", "%s", e.msg);
+        complete(r, lead);
+        return NULL;
+    }
+    return &lead->request->http;
+}
+
+struct http_request *fetch_next(void *run)
+{
+    struct run *r = run;
+    bool asked_for_wake = false;
+    while (!atomic_load_explicit(&r->stopping, memory_order_relaxed)) {
+        bool again = false;
+        if (order_has_room(r->order) && budget_has_room(r)) {
+            struct http_request *http = start_lead(r, &again);
+            if (http)
+                return http;
+        }
+        if (again)
+            continue;
+        if (asked_for_wake)
+            return NULL;
+        /* Something may have changed before the others saw the wish: look once more. */
+        atomic_store(&r->wants_wake, true);
+        asked_for_wake = true;
+    }
+    return NULL;
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static void credentials_refused(struct run *r)
+{
+    struct err e;
+    (void)err_set(&e, RC_AUTH,
+                  "credentials refused: %s answered %d; check the key in %s (or --api-key-file)",
+                  r->cfg->base_url, r->refused_status, r->cfg->profile->key_variable.ptr);
+    run_fatal(r, &e);
+}
+
+/* Counts refusals among the first leads; one other answer, and a refusal is that lead's alone. */
+static void judge_credentials(struct run *r, const struct lead *lead)
+{
+    int status = lead->http_status;
+    if (status != 401 && status != 403) {
+        r->accepted = true;
+        return;
+    }
+    if (lead->request->ordinal < AUTH_LEADS)
+        r->refused++;
+    r->refused_status = status;
+    if (!r->accepted && r->refused == AUTH_LEADS)
+        credentials_refused(r);
+}
+
+void fetch_judge_end(struct run *r)
+{
+    if (!r->accepted && r->refused && r->requested < AUTH_LEADS && r->refused == r->requested)
+        credentials_refused(r);
+}
+
+/* The body goes to a worker: the payload, or the text of an error. */
+static void hand_to_workers(struct run *r, struct lead *lead)
+{
+    struct http_request *http = &lead->request->http;
+    lead->body = http->answer;
+    buf_init(&http->answer, r->cfg->max_body);
+    lead->weight = lead->body.cap;
+    atomic_fetch_add_explicit(&r->held_bytes, lead->weight, memory_order_relaxed);
+    r->average_body_bytes += ((double)lead->weight - r->average_body_bytes) / 64;
+    void *items[] = {lead};
+    (void)queue_push(r->work_queue, items, 1, NULL); /* as many places as the ring: never waits */
+}
+
+static void answered(struct run *r, struct lead *lead)
+{
+    int status = lead->http_status;
+    judge_credentials(r, lead);
+    if (status == 404 || status == 410) {
+        lead->outcome = OUTCOME_MISSING;
+        complete(r, lead);
+    } else if (status >= 300 && status < 400) {
+        lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect to %s is not followed",
+                  status, lead->request->http.error);
+        complete(r, lead);
+    } else {
+        hand_to_workers(r, lead);
+    }
+}
+
+void fetch_done(void *run, struct http_request *http)
+{
+    struct run *r = run;
+    struct lead *lead = http->owner;
+    lead->http_status = http->status;
+    lead->attempts = http->attempts;
+    switch (http->end) {
+    case HTTP_ANSWERED:
+        answered(r, lead);
+        return;
+    case HTTP_NO_ANSWER:
+        lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
+        break;
+    case HTTP_TOO_LARGE:
+        lead_fail(lead, STAGE_FETCH, "too_large",
+                  "the answer is larger than %zu bytes (--max-body)", r->cfg->max_body);
+        break;
+    case HTTP_ABORTED:
+        break; /* pending */
+    }
+    complete(r, lead);
+}
+
+void fetch_take_retries(struct run *r)
+{
+    struct lead *lead;
+    while (queue_try_pop(r->retry_queue, (void **)&lead, 1)) {
+        struct http_request *http = &lead->request->http;
+        buf_clear(&http->answer);
+        if (!http_engine_retry(r->engine, http, lead->failure.error)) {
+            if (atomic_load(&r->stopping))
+                lead->outcome = OUTCOME_PENDING;
+            complete(r, lead);
+            continue;
+        }
+        lead->outcome = OUTCOME_PENDING;
+        arena_reset(&lead->arena, 0);
+    }
+}

@@ -1,0 +1,136 @@
+/* What the stages of a run share. Private to run*.c. */
+#ifndef LEADPIPE_RUN_INTERNAL_H
+#define LEADPIPE_RUN_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "order.h"
+#include "queue.h"
+#include "run.h"
+#include "schema.h"
+
+#define RUN_BATCH 64         /* leads that go from stage to stage at once */
+#define RUN_PLACES_MIN 1024  /* of the ring; more with more requests in flight */
+#define RUN_IDS_AHEAD 512    /* IDs read ahead */
+#define RUN_OUTLET_LEADS 256 /* in front of each sink */
+#define RUN_WORKERS_MAX 8
+#define RUN_STOP_GRACE_MS 10000
+
+/* Bytes of payloads and rows between the network and the sinks. More is only started when nothing
+ * is held, so that a lead of any size passes. */
+#define RUN_HELD_BYTES_MAX ((size_t)24 << 20)
+
+/* A request for a lead, from next() to the lead's completion. */
+struct fetch_request {
+    struct http_request http;
+    struct buf url;
+    uint64_t ordinal; /* among the requests of the run, from 0 */
+};
+
+/* A sink and the thread that serves it. */
+struct outlet {
+    struct run *run;
+    unsigned index; /* its bit in lead->verdicts */
+    const struct sink_ops *ops;
+    struct sink_cfg cfg;
+    struct sink *sink;
+    struct queue *queue;
+    pthread_t thread;
+    bool started;
+    bool dead; /* its thread only: put() failed */
+};
+
+struct run {
+    const struct run_cfg *cfg;
+    unsigned needs;     /* of enum sink_wants, of all sinks */
+    unsigned json_want; /* of enum json_want */
+    struct flatten_plan *plan;
+    struct schema *schema; /* the order thread's, until it has ended */
+    struct order *order;
+    struct ledger *ledger;
+    struct ids *ids;
+    struct outlet outlets[RUN_SINKS_MAX];
+    size_t n_outlets;
+    struct rng rng;
+
+    struct queue *ids_queue;   /* from the IDs' thread to the loop */
+    struct queue *work_queue;  /* from the loop to the workers: leads with a body */
+    struct queue *retry_queue; /* from the workers back: bodies that were not JSON */
+
+    /* the loop's thread only */
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t progress_timer;
+    struct http_engine *engine;
+    struct http_header key_header;
+    struct buf key_value;          /* secret */
+    struct lead *taken[RUN_BATCH]; /* popped from ids_queue */
+    size_t n_taken, next_taken;
+    uint64_t requested; /* leads that a request was made for */
+    uint64_t refused;   /* of the first AUTH_LEADS: answered 401 or 403 */
+    int refused_status;
+    bool accepted; /* one was answered otherwise */
+    double average_body_bytes;
+    bool stop_begun, draining;
+    int64_t started_us;
+
+    pthread_t ids_thread, order_thread, workers[RUN_WORKERS_MAX];
+    unsigned n_workers;
+    bool ids_started, order_started;
+    int cancel_pipe[2]; /* ends a blocking read of IDs */
+
+    /* any thread */
+    atomic_bool loop_open;
+    atomic_bool wants_wake; /* the loop found nothing to do and would like to hear of changes */
+    atomic_bool ids_ended;
+    atomic_bool stopping;
+    atomic_int signal_number;
+    atomic_size_t held_bytes;
+    atomic_uint_least64_t ids_read, ids_unique;
+    atomic_uint_least64_t mended, other_ids;
+
+    pthread_mutex_t lock;
+    struct err fatal;         /* under `lock`: the first reason to stop; rc RC_OK: none */
+    unsigned threads_running; /* under `lock` */
+
+    struct http_stats last_stats; /* when the engine was freed */
+    struct sink_result results[RUN_SINKS_MAX];
+};
+
+/* run_check.c: what can be refused without touching anything */
+enum rc run_check(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e);
+
+/* run.c */
+void run_on_wake(uv_async_t *wake);
+void run_on_fatal(void *run, const struct err *e);
+void run_on_stopped(void *run);
+void run_close_loop(struct run *r);
+void run_wake(struct run *r);                       /* if the loop wants to hear; any thread */
+void run_fatal(struct run *r, const struct err *e); /* stops the run; any thread */
+enum rc run_thread(struct run *r, pthread_t *thread, void *(*main)(void *), void *arg);
+void run_thread_ended(struct run *r); /* the last thing a thread calls */
+
+/* run_fetch.c: IDs to bodies, on the loop's thread */
+void *fetch_ids_main(void *run);
+struct http_request *fetch_next(void *run);
+void fetch_done(void *run, struct http_request *http);
+void fetch_take_retries(struct run *r);
+void fetch_request_free(struct lead *lead);
+void fetch_judge_end(struct run *r);  /* all leads are done: were all of very few refused? */
+void fetch_drop_taken(struct run *r); /* frees what was read and never requested */
+
+/* run_work.c: bodies to rows */
+void *work_main(void *run);
+
+/* run_outlet.c: rows to sinks, and the verdicts back */
+void *order_main(void *run);
+void *outlet_main(void *outlet);
+void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const struct verdict *v);
+void lead_finish(struct run *r, struct lead *lead); /* its outcome is decided: counts and frees */
+
+/* manifest.c */
+enum rc manifest_write(const struct run_cfg *cfg, const struct run_result *result, struct err *e);
+
+#endif

@@ -1,0 +1,171 @@
+/* Rows to sinks, in order, and the verdicts back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "run_internal.h"
+
+/* ---- outcomes ------------------------------------------------------------------------------- */
+
+/* What the lead held is free: the loop may start another. */
+static void drop_weight(struct run *r, struct lead *lead)
+{
+    if (!lead->weight)
+        return;
+    atomic_fetch_sub_explicit(&r->held_bytes, lead->weight, memory_order_relaxed);
+    lead->weight = 0;
+    run_wake(r);
+}
+
+void lead_finish(struct run *r, struct lead *lead)
+{
+    struct err e;
+    if (lead->outcome == OUTCOME_FAILED)
+        log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", lead->failure.error);
+    if (ledger_record(r->ledger, lead, &e) != RC_OK)
+        run_fatal(r, &e);
+    drop_weight(r, lead);
+    lead_free(lead);
+}
+
+static void release_holders(struct run *r, struct lead *lead, unsigned n)
+{
+    if (atomic_fetch_sub(&lead->holders, n) != n)
+        return;
+    if (lead->outcome == OUTCOME_PENDING && !atomic_load(&lead->undecided))
+        lead->outcome = OUTCOME_EXPORTED;
+    lead_finish(r, lead);
+}
+
+/* ---- verdicts ------------------------------------------------------------------------------- */
+
+static char *join_texts(const char *first, const char *second, char **second_copy)
+{
+    size_t first_len = strlen(first) + 1, second_len = strlen(second) + 1;
+    char *both = malloc(first_len + second_len);
+    if (!both)
+        return NULL;
+    memcpy(both, first, first_len);
+    *second_copy = both + first_len;
+    memcpy(*second_copy, second, second_len);
+    return both;
+}
+
+/* The first sink that fails a lead says why. */
+static void note_refusal(const struct outlet *o, struct lead *lead, const struct verdict *v)
+{
+    if (atomic_exchange(&lead->refusals, 1))
+        return;
+    char *error = NULL;
+    lead->failure_text = join_texts(v->code ? v->code : "", v->error ? v->error : "", &error);
+    lead->failure = (struct failure){
+        .stage = STAGE_SINK,
+        .sink = o->cfg.spec,
+        .http_status = v->http_status,
+        .code = lead->failure_text && v->code ? lead->failure_text : NULL,
+        .error = error ? error : rc_text(RC_NOMEM),
+        .attempts = v->attempts,
+    };
+    lead->outcome = OUTCOME_FAILED;
+}
+
+void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const struct verdict *v)
+{
+    struct outlet *o = outlet;
+    (void)sink;
+    unsigned bit = 1u << o->index;
+    if (atomic_fetch_or(&lead->verdicts, bit) & bit)
+        return; /* a second verdict of one sink changes nothing */
+    if (v->kind == VERDICT_FAILED)
+        note_refusal(o, lead, v);
+    else if (v->kind == VERDICT_PENDING)
+        atomic_store(&lead->undecided, true);
+    release_holders(o->run, lead, 1);
+}
+
+/* ---- a sink's thread ------------------------------------------------------------------------ */
+
+/* After a failed put(): what has no verdict will not get one. */
+static void settle_rest(struct outlet *o, struct lead *const leads[], size_t n)
+{
+    const struct verdict pending = {.kind = VERDICT_PENDING};
+    for (size_t i = 0; i < n; i++)
+        outlet_settle(o, o->sink, leads[i], &pending);
+}
+
+static void take_in(struct outlet *o, struct lead *const leads[], size_t n)
+{
+    struct err e;
+    if (!o->dead && o->ops->put(o->sink, leads, n, &e) != RC_OK) {
+        o->dead = true;
+        run_fatal(o->run, &e);
+    }
+    if (o->dead)
+        settle_rest(o, leads, n);
+    for (size_t i = 0; i < n; i++) {
+        if (atomic_fetch_sub(&leads[i]->readers, 1) == 1) {
+            arena_free(&leads[i]->arena);
+            drop_weight(o->run, leads[i]);
+        }
+        release_holders(o->run, leads[i], 1);
+    }
+}
+
+void *outlet_main(void *outlet)
+{
+    struct outlet *o = outlet;
+    struct lead *batch[RUN_BATCH];
+    struct err e;
+    size_t n;
+    while ((n = queue_pop(o->queue, (void **)batch, RUN_BATCH)))
+        take_in(o, batch, n);
+    /* A stopped run publishes nothing: only a sink that delivers has something to end. */
+    bool useful = !atomic_load(&o->run->stopping) || o->ops->stop;
+    if (!o->dead && useful && o->ops->finish(o->sink, &e) != RC_OK)
+        run_fatal(o->run, &e);
+    run_thread_ended(o->run);
+    return NULL;
+}
+
+/* ---- the order thread ----------------------------------------------------------------------- */
+
+static bool resolve_columns(struct run *r, struct lead *lead)
+{
+    struct err e;
+    if (!lead->tables || schema_resolve(r->schema, lead, &e) == RC_OK)
+        return true;
+    lead_fail(lead, STAGE_FLATTEN, "too_many_columns", "%s", e.msg);
+    return false;
+}
+
+static size_t sort_out(struct run *r, struct lead *leads[], size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct lead *lead = leads[i];
+        if (!lead->ready || !resolve_columns(r, lead)) {
+            lead_finish(r, lead);
+            continue;
+        }
+        atomic_init(&lead->readers, (unsigned)r->n_outlets);
+        atomic_init(&lead->holders, (unsigned)r->n_outlets * 2);
+        leads[kept++] = lead;
+    }
+    return kept;
+}
+
+void *order_main(void *run)
+{
+    struct run *r = run;
+    struct lead *batch[RUN_BATCH];
+    size_t n;
+    while ((n = order_take(r->order, batch, RUN_BATCH))) {
+        run_wake(r);
+        n = sort_out(r, batch, n);
+        for (size_t i = 0; n && i < r->n_outlets; i++)
+            (void)queue_push(r->outlets[i].queue, (void **)batch, n, NULL); /* never closed yet */
+    }
+    for (size_t i = 0; i < r->n_outlets; i++)
+        queue_close(r->outlets[i].queue);
+    run_thread_ended(r);
+    return NULL;
+}

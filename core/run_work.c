@@ -1,0 +1,117 @@
+/* Bodies to rows: what the workers do. */
+#include <string.h>
+
+#include "run_internal.h"
+
+#define WORK_BATCH 16
+
+/* Holds the lead against the budget for what it has become. */
+static void weigh(struct run *r, struct lead *lead)
+{
+    size_t now = lead->arena.held_bytes;
+    if (now >= lead->weight)
+        atomic_fetch_add_explicit(&r->held_bytes, now - lead->weight, memory_order_relaxed);
+    else
+        atomic_fetch_sub_explicit(&r->held_bytes, lead->weight - now, memory_order_relaxed);
+    lead->weight = now;
+}
+
+/* An answer that is no payload: its message is the provider's. */
+static void explain_error(struct run *r, struct lead *lead)
+{
+    const char *message = NULL, *code = NULL;
+    char own_code[16];
+    flatten_error_body(r->plan, lead, buf_str(&lead->body), &message, &code);
+    if (!code) {
+        (void)snprintf(own_code, sizeof own_code, "http_%d", lead->http_status);
+        code = own_code;
+    }
+    lead_fail(lead, STAGE_FETCH, code, "HTTP %d%s%s", lead->http_status, message ? ": " : "",
+              message ? message : "");
+}
+
+/* A provider may repeat the key that it was sent. */
+static void blot_failure(const struct run *r, struct lead *lead)
+{
+    /* lead_fail() and flatten made these texts in the lead's own arena. */
+    text_blot((char *)lead->failure.error, r->cfg->credential);
+    text_blot((char *)lead->failure.code, r->cfg->credential);
+}
+
+static void count_oddities(struct run *r, struct lead *lead)
+{
+    if (lead->doc.mended)
+        atomic_fetch_add_explicit(&r->mended, lead->doc.mended, memory_order_relaxed);
+    struct str other = flatten_other_id(r->plan, lead);
+    if (!other.ptr)
+        return;
+    atomic_fetch_add_explicit(&r->other_ids, 1, memory_order_relaxed);
+    log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr,
+            "the payload's own id is " STR_FMT "; exported all the same", STR_ARG(other));
+}
+
+/* False: the body is not JSON, and the lead's failure says so until it is tried again. */
+static bool make_rows(struct run *r, struct lead *lead)
+{
+    struct err e;
+    enum rc rc = flatten_parse(r->plan, lead, r->json_want, &e);
+    if (rc == RC_SYNTAX) {
+        lead_fail(lead, STAGE_PARSE, "not_json", "the answer is not JSON: %s", e.msg);
+        return false;
+    }
+    if (rc == RC_CLOSED)
+        return true; /* failed, and says why */
+    bool parsed = rc == RC_OK;
+    if (parsed && (r->needs & (SINK_WANTS_ROWS | SINK_WANTS_FINGERPRINT)))
+        rc = flatten_rows(r->plan, lead, (r->needs & SINK_WANTS_FINGERPRINT) != 0, &e);
+    if (rc != RC_OK) {
+        lead_fail(lead, parsed ? STAGE_FLATTEN : STAGE_PARSE,
+                  rc == RC_LIMIT ? "too_complex" : "out_of_memory", "%s", e.msg);
+        return true;
+    }
+    count_oddities(r, lead);
+    lead->ready = true;
+    return true;
+}
+
+/* False: to be tried again. */
+static bool work_on(struct run *r, struct lead *lead)
+{
+    bool done = true;
+    if (lead->http_status < 200 || lead->http_status > 299)
+        explain_error(r, lead);
+    else
+        done = make_rows(r, lead);
+    if (lead->outcome == OUTCOME_FAILED)
+        blot_failure(r, lead);
+    buf_free(&lead->body);
+    weigh(r, lead);
+    return done;
+}
+
+void *work_main(void *run)
+{
+    struct run *r = run;
+    struct lead *batch[WORK_BATCH], *done[WORK_BATCH], *again[WORK_BATCH];
+    size_t n;
+    while ((n = queue_pop(r->work_queue, (void **)batch, WORK_BATCH))) {
+        size_t n_done = 0, n_again = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (work_on(r, batch[i]))
+                done[n_done++] = batch[i];
+            else
+                again[n_again++] = batch[i];
+        }
+        for (size_t i = 0; i < n_done; i++)
+            fetch_request_free(done[i]);
+        if (n_done)
+            order_complete(r->order, done, n_done);
+        if (n_again) {
+            (void)queue_push(r->retry_queue, (void **)again, n_again, NULL);
+            atomic_store(&r->wants_wake, true); /* the loop must look, whatever it waits for */
+        }
+        run_wake(r);
+    }
+    run_thread_ended(r);
+    return NULL;
+}
