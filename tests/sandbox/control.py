@@ -1,0 +1,92 @@
+"""`/_control/...`: how a test sets the sandbox up and asks what it saw."""
+
+import json
+from urllib.parse import unquote
+
+import faults
+import leads
+from hooks import Behaviour, WrongBehaviour
+from http1 import response
+from settings import WrongSetting
+
+OUTAGE = ("down", "down_for_s", "after_requests")
+
+
+class Control:
+    def __init__(self, settings, outage, stats, hooks):
+        self._settings = settings
+        self._outage = outage
+        self._stats = stats
+        self._hooks = hooks
+
+    def answer(self, connection, request):
+        """Answers at once."""
+        try:
+            result, status = self._result(request), 200
+        except (WrongSetting, WrongBehaviour, ValueError) as error:
+            result, status = {"error": str(error)}, 400
+        if result is None:
+            result, status = {"error": "no such control: %s %s" % (request.method, request.path)}, 404
+        body = json.dumps(result).encode() + b"\n"
+        connection.send(response(status, body, close=not request.keep_alive))
+
+    def _result(self, request):
+        words = request.path.split("/")[2:]
+        query = request.query()
+        if request.method == "POST":
+            return self._change(words, request)
+        if words == ["stats"]:
+            if "id" in query:
+                return {"id": query["id"], "attempts": self._stats.attempts.of(query["id"])}
+            return self._stats.as_json(query.get("ids"))
+        if words == ["settings"]:
+            return self._settings.as_json()
+        if words == ["requests"]:
+            return self._stats.requests_as_json(query.get("id"), query.get("path"), int(query.get("limit", 10_000)))
+        if words == ["planned"]:
+            fault = faults.planned(query["id"], self._settings.fault_percent)
+            return {"fault": fault and fault.name, "value": fault and fault.value, "times": fault and fault.times}
+        if words == ["oddities"]:
+            return leads.oddities_of(query["provider"], query["id"])
+        if words == ["hooks"]:
+            return {name: receiver.summary() for name, receiver in self._hooks.receivers.items()}
+        if words[:1] == ["hooks"]:
+            return self._deliveries(words[1:], query)
+        return None
+
+    def _deliveries(self, words, query):
+        self._hooks.flush()
+        receiver = self._hooks.receivers.get(unquote(words[0]))
+        start, limit = int(query.get("from", 0)), int(query.get("limit", 1_000_000))
+        if words[1:] == ["ids"]:
+            return receiver.listed_ids(start, limit) if receiver else []
+        if words[1:] == []:
+            return receiver.listed(start, limit) if receiver else []
+        return None
+
+    def _change(self, words, request):
+        wanted = json.loads(request.body or b"{}")
+        if not isinstance(wanted, dict):
+            raise WrongSetting("the body must be a JSON object")
+        if words == ["set"]:
+            return self._set(wanted)
+        if words == ["reset"]:
+            self._settings.clear()
+            self._outage.clear()
+            self._stats.clear()
+            self._hooks.clear()
+            return {"ok": True}
+        if words[:1] == ["hooks"] and len(words) == 2:
+            receiver = self._hooks.named(unquote(words[1]))
+            if receiver is None:
+                return None
+            receiver.behaviour = Behaviour(wanted) if wanted else None
+            return {"ok": True}
+        return None
+
+    def _set(self, wanted):
+        self._settings.change(wanted)
+        if any(name in wanted for name in OUTAGE):
+            settings = self._settings
+            self._outage.plan(settings.down, settings.down_for_s, settings.after_requests)
+        return self._settings.as_json()
