@@ -30,12 +30,22 @@ static void explain_error(struct run *r, struct lead *lead)
               message ? message : "");
 }
 
+static const char *blotted(const struct run *r, struct lead *lead, const char *text)
+{
+    if (!text || !strstr(text, r->cfg->credential))
+        return text;
+    char *copy = arena_strdup(&lead->arena, str_c(text));
+    if (!copy)
+        return rc_text(RC_NOMEM); /* rather no text than the key */
+    text_blot(copy, r->cfg->credential);
+    return copy;
+}
+
 /* A provider may repeat the key that it was sent. */
 static void blot_failure(const struct run *r, struct lead *lead)
 {
-    /* lead_fail() and flatten made these texts in the lead's own arena. */
-    text_blot((char *)lead->failure.error, r->cfg->credential);
-    text_blot((char *)lead->failure.code, r->cfg->credential);
+    lead->failure.error = blotted(r, lead, lead->failure.error);
+    lead->failure.code = blotted(r, lead, lead->failure.code);
 }
 
 static void count_oddities(struct run *r, struct lead *lead)

@@ -1,0 +1,82 @@
+#include "core/order.h"
+
+#include <stdlib.h>
+
+#include "cmocka_all.h"
+
+#define PLACES 4
+
+static struct lead *reserve(struct order *o)
+{
+    struct lead *lead = lead_new(STR("id"), NULL, 0);
+    assert_non_null(lead);
+    order_reserve(o, lead);
+    return lead;
+}
+
+static void complete(struct order *o, struct lead *lead)
+{
+    order_complete(o, &lead, 1);
+}
+
+/* Reserves four, completes the third, first, second and fourth, and takes what is ready. */
+static void take_four(bool keep_input_order, const uint64_t expected[4], const size_t ready[4])
+{
+    static const int completions[] = {2, 0, 1, 3};
+    struct order *o;
+    struct lead *leads[PLACES], *out[PLACES];
+    size_t total = 0;
+    assert_int_equal(order_new(&o, PLACES, keep_input_order), RC_OK);
+    for (int i = 0; i < PLACES; i++)
+        leads[i] = reserve(o);
+    assert_false(order_has_room(o));
+    for (int i = 0; i < PLACES; i++) {
+        complete(o, leads[completions[i]]);
+        if (!ready[i])
+            continue;
+        size_t n = order_take(o, out, PLACES);
+        assert_int_equal(n, ready[i]);
+        for (size_t k = 0; k < n; k++) {
+            assert_int_equal(out[k]->seq, expected[total + k]);
+            lead_free(out[k]);
+        }
+        total += n;
+    }
+    assert_true(order_has_room(o));
+    order_close(o);
+    assert_int_equal(order_take(o, out, PLACES), 0);
+    order_free(o);
+}
+
+static void input_order(void **state)
+{
+    (void)state;
+    take_four(true, (const uint64_t[]){0, 1, 2, 3}, (const size_t[]){0, 1, 2, 1});
+}
+
+static void any_order(void **state)
+{
+    (void)state;
+    take_four(false, (const uint64_t[]){2, 0, 1, 3}, (const size_t[]){1, 1, 1, 1});
+}
+
+static void leftovers_are_freed(void **state)
+{
+    (void)state;
+    struct order *o;
+    assert_int_equal(order_new(&o, PLACES, true), RC_OK);
+    struct lead *first = reserve(o), *second = reserve(o);
+    complete(o, second);
+    order_free(o); /* with the second in it; the address sanitizer would tell */
+    lead_free(first);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(input_order),
+        cmocka_unit_test(any_order),
+        cmocka_unit_test(leftovers_are_freed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
