@@ -83,6 +83,21 @@ void lead_fail(struct lead *lead, enum stage stage, const char *code, const char
     };
 }
 
+/* A text that was cut may end in the beginning of the secret. */
+#define SECRET_START_MIN 4
+
+static void blot_cut_end(char *text, const char *secret, size_t secret_len)
+{
+    size_t text_len = strlen(text);
+    size_t most = secret_len - 1 < text_len ? secret_len - 1 : text_len;
+    for (size_t n = most; n >= SECRET_START_MIN; n--) {
+        if (memcmp(text + text_len - n, secret, n) != 0)
+            continue;
+        memcpy(text + text_len - n, "***", sizeof "***");
+        return;
+    }
+}
+
 void text_blot(char *text, const char *secret)
 {
     size_t secret_len = secret ? strlen(secret) : 0;
@@ -100,4 +115,5 @@ void text_blot(char *text, const char *secret)
         from += secret_len;
     }
     *to = '\0';
+    blot_cut_end(text, secret, secret_len);
 }

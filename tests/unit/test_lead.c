@@ -46,7 +46,8 @@ static void blotting(void **state)
         {"nothing here", "k-123", "nothing here"},
         {"ab", "a", "*b"},
         {"unchanged", "", "unchanged"},
-        {"k-12", "k-123", "k-12"},
+        {"k-1", "k-123", "k-1"},                          /* too short a beginning to tell */
+        {"the key k-123456", "k-1234567", "the key ***"}, /* cut within the key */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[64];
