@@ -9,8 +9,6 @@ from hooks import Behaviour, WrongBehaviour
 from http1 import response
 from settings import WrongSetting
 
-OUTAGE = ("down", "down_for_s", "after_requests")
-
 
 class Control:
     def __init__(self, settings, outage, stats, hooks):
@@ -86,7 +84,7 @@ class Control:
 
     def _set(self, wanted):
         self._settings.change(wanted)
-        if any(name in wanted for name in OUTAGE):
+        if "down" in wanted:
             settings = self._settings
             self._outage.plan(settings.down, settings.down_for_s, settings.after_requests)
         return self._settings.as_json()

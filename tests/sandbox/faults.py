@@ -6,11 +6,12 @@ ID show the fault (all of them, if `times` is not said), later ones answer the
 lead.  A word that is not known is answered 400, so that a slip in a test shows.
 
 Modifiers: times=N, slow=MS, retryafter=SECONDS, retrydate=imf|rfc850|asctime
-with in=SECONDS.  Faults: `SHOWS` here and `MAKERS` in bodies.py.
+with in=SECONDS, retrytext=TEXT.  Faults: `SHOWS` here and `MAKERS` in bodies.py.
 """
 
 import asyncio
 import hashlib
+import math
 import time
 import zlib
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from http import HTTPStatus
 import bodies
 from http1 import LAST_CHUNK, REASONS, chunk, head
 
-MODIFIERS = ("times", "slow", "retryafter", "retrydate", "in")
+MODIFIERS = ("times", "slow", "retryafter", "retrydate", "in", "retrytext")
 PERCENT_FAULTS = (("status", "429"), ("status", "500"), ("status", "503"), ("reset", None), ("cut", None),
                   ("half", None), ("drip", None))
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -41,9 +42,9 @@ class Fault:
     def headers(self):
         """Retry-After, if it was ordered."""
         if "retrydate" in self.options:
-            when = time.time() + float(self.options.get("in") or 0)
+            when = math.ceil(time.time() + int(self.options.get("in") or 0))  # whole seconds, not too soon
             return [("Retry-After", http_date(when, self.options["retrydate"]))]
-        return retry_after(self.options.get("retryafter"))
+        return retry_after(self.options.get("retrytext", self.options.get("retryafter")))
 
     def with_retry_after(self, seconds):
         if seconds is not None and self.value in ("429", "503"):
@@ -62,10 +63,13 @@ def ordered(lead_id, attempt):
             fault = Fault(name, value if equals else None)
         else:
             return Fault("unknown", word)
+    for name in ("times", "slow", "in", "retryafter"):
+        if not options.get(name, "0").isdigit():
+            return Fault("unknown", "%s=%s" % (name, options[name]))
     if "times" in options and attempt > int(options["times"]):
         return None
     if fault is None:
-        fault = Fault("status", "429") if {"retryafter", "retrydate"} & set(options) else Fault("none")
+        fault = Fault("status", "429") if {"retryafter", "retrydate", "retrytext"} & set(options) else Fault("none")
     fault.options = options
     return fault
 
@@ -84,16 +88,10 @@ async def show(fault, exchange):
     slow = fault.options.get("slow")
     if slow:
         await asyncio.sleep(float(slow) / 1000)
-    if fault.name in SHOWS:
-        await SHOWS[fault.name](fault, exchange)
-    else:
-        exchange.answer(200, make_body(fault.name, fault.value, exchange),
-                        "text/html; charset=utf-8" if fault.name == "html" else "application/json")
-
-
-def make_body(name, value, exchange):
-    return bodies.make(name, value, exchange.provider.name, exchange.lead_id, exchange.agent_id,
-                       exchange.revision, nonce=exchange.nonce)
+    try:
+        await SHOWS.get(fault.name, _body)(fault, exchange)
+    except ValueError:  # the order's value; every fault looks at it before it sends a byte
+        exchange.refuse(400, "the sandbox does not understand %s=%s" % (fault.name, fault.value))
 
 
 def code_of(status):
@@ -121,6 +119,12 @@ def http_date(when, form):
 async def _none(fault, exchange):
     """Only modifiers were given: the lead, perhaps late."""
     exchange.answer_lead()
+
+async def _body(fault, exchange):
+    """A whole answer with a wrong body."""
+    body = bodies.make(fault.name, fault.value, exchange.provider.name, exchange.lead_id, exchange.agent_id,
+                       exchange.revision, nonce=exchange.nonce)
+    exchange.answer(200, body, "text/html; charset=utf-8" if fault.name == "html" else "application/json")
 
 async def _unknown(fault, exchange):
     exchange.refuse(400, "the sandbox does not know the order %r in this ID" % fault.value)
@@ -167,8 +171,9 @@ async def _close(fault, exchange):
 
 async def _idle(fault, exchange):
     """The lead; the connection ends a little later, just when it may be used again."""
+    pause = fault.number(20) / 1000
     exchange.answer_lead()
-    await asyncio.sleep(fault.number(20) / 1000)
+    await asyncio.sleep(pause)
     exchange.connection.close()
 
 async def _gzip(fault, exchange):
@@ -178,13 +183,14 @@ async def _gzip(fault, exchange):
 
 async def _drip(fault, exchange):
     """The lead in tiny pieces, `drip` milliseconds apart."""
+    pause = fault.number(4) / 1000
     body = exchange.payload()
     exchange.status = 200
     exchange.connection.send(head(200, length=len(body)))
     step = max(1, len(body) // 40)
     for i in range(0, len(body), step):
         exchange.connection.send(body[i:i + step])
-        await asyncio.sleep(fault.number(4) / 1000)
+        await asyncio.sleep(pause)
 
 
 # --- answers that break off or never come -----------------------------------------------------

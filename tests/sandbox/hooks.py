@@ -33,6 +33,7 @@ from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from http1 import response
+from recent import Recent
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 RECEIVERS = 256
@@ -102,6 +103,8 @@ class Behaviour:
                 setattr(self, name, None if value is None else str(value))
             else:
                 raise WrongBehaviour("a hook knows no %r" % name)
+            if name == "then" and not re.fullmatch("[2-5][0-9][0-9]|refuse|reset", self.then):
+                raise ValueError(value)
             if name == "fail" and value is not None:
                 self.every = int(re.fullmatch("every:([1-9][0-9]*)", value).group(1))
             if name == "secret" and value is not None:
@@ -124,13 +127,15 @@ class Receiver:
         self.name = name
         self.behaviour = None
         self.received = 0
+        self.in_progress = 0
+        self.max_in_progress = 0    # seen with delay_ms only: other answers are instant
         self.by_status = Counter()
         self.after_success = 0      # deliveries of an id that had been accepted before
         self.forgotten = 0          # deliveries no longer in memory
         self.deliveries = deque()
         self.ids = deque(maxlen=KEPT_IDS)
         self._bytes = 0
-        self._tries = {}            # webhook-id: [tries, whether one was answered 2xx]
+        self._tries = Recent(2 * KEPT_IDS)  # webhook-id: [tries, whether one was answered 2xx]
         self._second = (0, 0)       # for `rate`: the second, deliveries in it
         self._file = open(os.path.join(directory, name + ".ndjson"), "ab") if directory else None
 
@@ -167,11 +172,8 @@ class Receiver:
         return behaviour.accept, None
 
     def _count_try(self, message_id):
-        entry = self._tries.get(message_id)
-        if entry is None:
-            if len(self._tries) >= KEPT_IDS:
-                del self._tries[next(iter(self._tries))]
-            entry = self._tries[message_id] = [0, False]
+        entry = self._tries.get(message_id) or [0, False]
+        self._tries.set(message_id, entry)
         entry[0] += 1
         self.after_success += entry[1]
         return entry
@@ -222,8 +224,8 @@ class Receiver:
 
     def summary(self):
         return {"received": self.received, "by_status": {str(s): n for s, n in sorted(self.by_status.items())},
-                "unique_ids": len(self._tries), "accepted_ids": sum(1 for e in self._tries.values() if e[1]),
-                "after_success": self.after_success, "forgotten": self.forgotten}
+                "unique_ids": len(self._tries), "accepted_ids": sum(1 for _, e in self._tries.items() if e[1]),
+                "after_success": self.after_success, "max_in_progress": self.max_in_progress, "forgotten": self.forgotten}
 
 
 class Hooks:
@@ -270,7 +272,12 @@ class Hooks:
         return self._receive(connection, request, entry, receiver, behaviour)
 
     async def _later(self, connection, request, entry, receiver, behaviour):
-        await asyncio.sleep(behaviour.delay_ms / 1000)
+        receiver.in_progress += 1
+        receiver.max_in_progress = max(receiver.max_in_progress, receiver.in_progress)
+        try:
+            await asyncio.sleep(behaviour.delay_ms / 1000)
+        finally:
+            receiver.in_progress -= 1
         self._receive(connection, request, entry, receiver, behaviour)
 
     def _receive(self, connection, request, entry, receiver, behaviour):

@@ -251,7 +251,8 @@ def _input(dice, kind):
 
 def _message(dice, nonce):
     body = dice.pick((
-        "<p>Hello %s,</p>\n<p>please upload the &quot;statement&quot;; see <a href=\"https://portal.example.com/?a=1&b=2\">portal</a>.</p>\n",
+        "<p>Hello %s,</p>\n<p>please upload the &quot;statement&quot;; see "
+        "<a href=\"https://portal.example.com/?a=1&b=2\">portal</a>.</p>\n",
         "Hi %s, are you free tomorrow?\r\nBest,\r\nThe team",
         "%s: yes 👍",
     )) % dice.pick(FIRST_NAMES)

@@ -78,6 +78,7 @@ class Listener:
         self._address = (host, port)
         self._tls = tls
         self._server = None
+        self._outage = None
         self._keeper = self._bound()
         self._address = self._keeper.getsockname()[:2]
         self.port = self._address[1]
@@ -100,7 +101,7 @@ class Listener:
 
     def refuse_for(self, seconds):
         """No new connections, and the open ones end; a moment later, so that answers get out."""
-        asyncio.get_running_loop().create_task(self._refuse(seconds))
+        self._outage = asyncio.get_running_loop().create_task(self._refuse(seconds))
 
     async def _refuse(self, seconds):
         await asyncio.sleep(0.02)

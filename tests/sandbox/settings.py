@@ -81,13 +81,23 @@ class Settings:
                 checked[name] = KNOWN[name][1](value)
             except WrongSetting as error:
                 raise WrongSetting("%s %s" % (name, error)) from None
-        if checked.get("down") == "refuse" and not checked.get("down_for_s"):
-            raise WrongSetting("down=refuse needs down_for_s: this control is behind the same port")
+        self._check_outage(checked)
         for name, value in checked.items():
             if name == "revision":
                 self.revision.update(value)
             else:
                 setattr(self, name, value)
+
+    @staticmethod
+    def _check_outage(checked):
+        """An outage is described as a whole: what is not said is not kept from the last one."""
+        if "down" in checked:
+            checked.setdefault("down_for_s", None)
+            checked.setdefault("after_requests", None)
+        elif "down_for_s" in checked or "after_requests" in checked:
+            raise WrongSetting("down_for_s and after_requests need down beside them")
+        if checked.get("down") == "refuse" and not checked["down_for_s"]:
+            raise WrongSetting("down=refuse needs down_for_s: this control is behind the same port")
 
     def as_json(self):
         return {name: getattr(self, name) for name in KNOWN}

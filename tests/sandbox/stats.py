@@ -7,24 +7,23 @@ than one of a hundred thousand.
 import time
 from collections import Counter, deque
 
+from recent import Recent
+
 LOG_LENGTH = 10_000
 TRACKED_IDS = 500_000
 LISTED_IDS = 10_000
 
 
 class Attempts:
-    """How often each lead was fetched; the first ones seen are forgotten first."""
+    """How often each lead was fetched, as long as it is remembered."""
 
-    def __init__(self, limit=TRACKED_IDS):
-        self._counts = {}
-        self._limit = limit
+    def __init__(self):
+        self._counts = Recent(TRACKED_IDS)
 
     def add(self, key):
         """Counts one more; its number, from 1."""
         number = self._counts.get(key, 0) + 1
-        if number == 1 and len(self._counts) >= self._limit:
-            del self._counts[next(iter(self._counts))]
-        self._counts[key] = number
+        self._counts.set(key, number)
         return number
 
     def by_id(self):

@@ -29,6 +29,7 @@ import jsontext  # noqa: E402
 import leads  # noqa: E402
 import oddities  # noqa: E402
 from jsontext import Raw  # noqa: E402
+from recent import Recent  # noqa: E402
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes, yes").decode()
 
@@ -160,6 +161,15 @@ def test_json_is_written_exactly():
         assert json.loads(jsontext.encode(tree, style).decode("utf-8", "replace"))["n"] == "\ufffd"
 
 
+def test_recent_forgets_the_oldest():
+    kept = Recent(10)
+    for number in range(100):
+        kept.set(number, number)
+        kept.set(0, 0)
+    assert 5 <= len(kept) <= 10 and kept.get(0) == 0 and kept.get(99) == 99 and kept.get(50) is None
+    assert len(dict(kept.items())) == len(kept)
+
+
 # --- lead routes ---------------------------------------------------------------------------------
 
 def test_leads_and_keys(sandbox):
@@ -207,11 +217,13 @@ def test_keep_alive_and_pipelining(sandbox):
 
 def test_faults_that_are_answers(sandbox):
     for orders, status in (("status=503", 503), ("missing", 404), ("gone", 410), ("retryafter=7", 429),
-                           ("status=418", 418), ("redirect=127.0.0.1:9", 302), ("status=200", 200), ("bogus", 400)):
+                           ("status=418", 418), ("redirect=127.0.0.1:9", 302), ("status=200", 200), ("bogus", 400),
+                           ("status=abc", 400), ("times=x", 400), ("only=xyz", 400), ("drip=x", 400)):
         assert sandbox.lead("tiny-1~" + orders)[0] == status
     assert sandbox.lead("tiny-1~retryafter=7")[1]["Retry-After"] == "7"
     assert sandbox.lead("tiny-1~status=503~retryafter=9")[1]["Retry-After"] == "9"
-    assert sandbox.lead("x~redirect=127.0.0.1:9")[1]["Location"] == "http://127.0.0.1:9/omni/api/v1/leads/x~redirect=127.0.0.1:9"
+    where = sandbox.lead("x~redirect=127.0.0.1:9")[1]["Location"]
+    assert where == "http://127.0.0.1:9/omni/api/v1/leads/x~redirect=127.0.0.1:9"
     assert b"sandbox-key" in sandbox.lead("x~echokey")[2]
 
 
@@ -396,6 +408,17 @@ def test_hook_behaviours(sandbox):
     sandbox.control("hooks/a", {"status": 418})
     assert statuses("a", 2) == [418, 418]
     assert sandbox.ask("POST", "/hooks/../x")[0] == 404
+
+
+def test_hook_deliveries_at_once(sandbox):
+    socks = [socket.create_connection(("127.0.0.1", sandbox.port)) for _ in range(3)]
+    for sock in socks:
+        sock.sendall(b"POST /hooks/slow?delay_ms=100 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+    for sock in socks:
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        sock.close()
+    assert sandbox.control("hooks")["slow"]["max_in_progress"] == 3
+    assert base64.b64decode(sandbox.control("hooks/slow")[0]["body_base64"]) == b"{}"
 
 
 def test_hook_signatures(sandbox):
