@@ -51,7 +51,7 @@ void json_write_string(struct buf *b, struct str s); /* with the quotes; `s` is 
 void json_write_int(struct buf *b, int64_t n);
 
 /* Feeds the bytes of the value's canonical form (compact, members of objects sorted by name) to
- * `fn`, for fingerprints. Returns RC_NOMEM when sorting needs memory that is not there. */
+ * `fn`, for fingerprints. RC_NOMEM, RC_LIMIT: sorting needs memory that is not there. */
 enum rc json_canonical(const cJSON *value, struct arena *scratch,
                        void (*fn)(void *ctx, const char *p, size_t n), void *ctx);
 

@@ -1,0 +1,85 @@
+#include "json.h"
+
+#include <pthread.h>
+
+#include "json_scan.h"
+#include "json_tree.h"
+
+/* cJSON takes its memory through two functions without a context, so the arena of the running
+ * parse must be known by thread. It is set for that time only; beyond it cJSON gets no memory. */
+struct parse_memory {
+    struct arena *arena;
+    enum rc rc;
+};
+
+static _Thread_local struct parse_memory *parse_memory;
+
+static void *memory_alloc(size_t n)
+{
+    if (!parse_memory)
+        return NULL;
+    void *p = arena_alloc(parse_memory->arena, n);
+    if (!p)
+        parse_memory->rc = json_refused(parse_memory->arena, n);
+    return p;
+}
+
+static void memory_free(void *p)
+{
+    (void)p; /* goes with the arena */
+}
+
+static void hooks_install(void)
+{
+    cJSON_Hooks hooks = {memory_alloc, memory_free};
+    cJSON_InitHooks(&hooks);
+}
+
+static enum rc tree_build(struct arena *a, struct str text, cJSON **out, struct err *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (pthread_once(&once, hooks_install) != 0)
+        return err_set(e, RC_INTERNAL, "cJSON cannot be set up");
+    struct parse_memory memory = {a, RC_OK};
+    parse_memory = &memory;
+    cJSON *root = cJSON_ParseWithLengthOpts(text.ptr, text.len + 1, NULL, 1);
+    parse_memory = NULL;
+    enum rc rc = memory.rc;
+    if (rc == RC_OK && root)
+        rc = json_tree_finish(root, a);
+    if (rc != RC_OK)
+        return json_refusal(a, rc, e);
+    if (!root)
+        return err_set(e, RC_INTERNAL, "cJSON refuses a text that is JSON");
+    *out = root;
+    return RC_OK;
+}
+
+enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_doc *out,
+                   struct err *e)
+{
+    struct json_scan s;
+    enum rc rc = json_scan(&s, a, text, want, e);
+    if (rc != RC_OK)
+        return rc;
+    cJSON *root = NULL;
+    if (want & JSON_TREE) {
+        struct str mended = {s.tree.start, (size_t)(s.tree.at - s.tree.start)};
+        rc = tree_build(a, mended, &root, e);
+        if (rc != RC_OK)
+            return rc;
+    }
+    struct str compact = STR_NONE;
+    if (want & JSON_COMPACT)
+        compact = (struct str){s.compact.start, (size_t)(s.compact.at - s.compact.start)};
+    *out = (struct json_doc){root, compact, s.mended};
+    return RC_OK;
+}
+
+const cJSON *json_member(const cJSON *object, const char *name)
+{
+    for (const cJSON *node = object->child; node; node = node->next)
+        if (node->string && strcmp(node->string, name) == 0)
+            return node;
+    return NULL;
+}

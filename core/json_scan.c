@@ -1,0 +1,383 @@
+#include "json_scan.h"
+
+#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+
+#define TEXT_OF(x) #x
+#define TOO_DEEP(max) "nested deeper than " TEXT_OF(max)
+
+static bool scan_stop(struct json_scan *s, enum rc rc, const char *problem)
+{
+    s->rc = rc;
+    s->problem = problem;
+    return false;
+}
+
+static bool scan_fail(struct json_scan *s, const char *problem)
+{
+    return scan_stop(s, RC_SYNTAX, problem);
+}
+
+/* ---- what is written ------------------------------------------------------------------------ */
+
+enum rc json_refused(const struct arena *a, size_t n)
+{
+    return n > a->max_bytes - a->held_bytes ? RC_LIMIT : RC_NOMEM;
+}
+
+enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e)
+{
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    return err_set(e, rc, "the JSON text needs more than %zu bytes of memory", a->max_bytes);
+}
+
+static bool out_alloc(struct json_scan *s, struct json_out *o, size_t bytes)
+{
+    size_t used = o->start ? (size_t)(o->at - o->start) : 0;
+    char *room = arena_alloc(s->arena, bytes);
+    if (!room)
+        return scan_stop(s, json_refused(s->arena, bytes), NULL);
+    if (used)
+        memcpy(room, o->start, used);
+    o->start = room;
+    o->at = room + used;
+    o->end = room + bytes;
+    return true;
+}
+
+static void out_flush(struct json_out *o, const unsigned char *upto)
+{
+    size_t n = (size_t)(upto - o->run);
+    memcpy(o->at, o->run, n);
+    o->at += n;
+    o->run = upto;
+}
+
+/* Room for `n` bytes, for all that is still to come, and for a NUL. Once there is not enough, the
+ * rest is thought of at its worst (a byte that is not UTF-8 becomes three, a digit and its comma
+ * five), so that a text moves once at most. */
+static bool out_room(struct json_scan *s, struct json_out *o, size_t n)
+{
+    size_t rest = (size_t)(s->end - o->run);
+    if (n + rest < (size_t)(o->end - o->at))
+        return true;
+    return out_alloc(s, o, (size_t)(o->at - o->start) + n + 3 * rest + 8);
+}
+
+/* `n` bytes of `text` take the place of `skip` received ones. */
+static bool out_replace(struct json_scan *s, struct json_out *o, size_t skip, const char *text,
+                        size_t n)
+{
+    if (!o->start)
+        return true;
+    out_flush(o, s->p);
+    o->run += skip;
+    if (!out_room(s, o, n))
+        return false;
+    memcpy(o->at, text, n);
+    o->at += n;
+    return true;
+}
+
+static void skip_blanks_slow(struct json_scan *s)
+{
+    if (s->tree.start)
+        out_flush(&s->tree, s->p);
+    if (s->compact.start)
+        out_flush(&s->compact, s->p);
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+        s->p++;
+    s->tree.run = s->compact.run = s->p;
+}
+
+static inline void skip_blanks(struct json_scan *s)
+{
+    if (s->p < s->end && *s->p <= ' ')
+        skip_blanks_slow(s);
+}
+
+/* ---- strings -------------------------------------------------------------------------------- */
+
+/* Bytes beyond ASCII: checked, and mended in both texts. */
+static bool scan_beyond_ascii(struct json_scan *s)
+{
+    do {
+        size_t n = utf8_sequence(s->p, (size_t)(s->end - s->p));
+        if (!n) {
+            n = utf8_invalid_run(s->p, (size_t)(s->end - s->p));
+            s->mended++;
+            if (!out_replace(s, &s->tree, n, REPLACEMENT, 3) ||
+                !out_replace(s, &s->compact, n, REPLACEMENT, 3))
+                return false;
+        }
+        s->p += n;
+    } while (s->p < s->end && *s->p >= 0x80);
+    return true;
+}
+
+/* The value of \uXXXX at `p`, or -1. */
+static int unicode_escape(const unsigned char *p, const unsigned char *end)
+{
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+        return -1;
+    int value = 0;
+    for (int i = 2; i < 6; i++) {
+        int c = p[i] | 0x20; /* folds capital letters, and no other byte onto a digit or letter */
+        if (p[i] >= '0' && p[i] <= '9')
+            value = value * 16 + (p[i] - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value * 16 + (c - 'a' + 10);
+        else
+            return -1;
+    }
+    return value;
+}
+
+/* NUL and half a surrogate pair cannot be held by the tree: U+FFFD stands for them there. */
+static bool scan_unicode(struct json_scan *s)
+{
+    int value = unicode_escape(s->p, s->end);
+    if (value < 0)
+        return scan_fail(s, "\\u is not followed by four hexadecimal digits");
+    bool mend = value == 0 || (value >= 0xDC00 && value <= 0xDFFF);
+    if (value >= 0xD800 && value <= 0xDBFF) {
+        int low = unicode_escape(s->p + 6, s->end);
+        if (low >= 0xDC00 && low <= 0xDFFF)
+            s->p += 6;
+        else
+            mend = true;
+    }
+    if (mend) {
+        s->mended++;
+        if (!out_replace(s, &s->tree, 6, REPLACEMENT, 3))
+            return false;
+    }
+    s->p += 6;
+    return true;
+}
+
+static bool scan_escape(struct json_scan *s)
+{
+    switch (s->end - s->p < 2 ? '\0' : s->p[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        s->p += 2;
+        return true;
+    case 'u':
+        return scan_unicode(s);
+    default:
+        return scan_fail(s, "no such escape in a string");
+    }
+}
+
+static bool scan_string(struct json_scan *s)
+{
+    s->p++;
+    for (;;) {
+        s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS);
+        if (s->p == s->end)
+            return scan_fail(s, "a string is not closed");
+        if (*s->p == '"') {
+            s->p++;
+            return true;
+        }
+        if (*s->p < 0x20)
+            return scan_fail(s, "a control character in a string");
+        if (!(*s->p == '\\' ? scan_escape(s) : scan_beyond_ascii(s)))
+            return false;
+    }
+}
+
+/* ---- numbers and words ---------------------------------------------------------------------- */
+
+static const unsigned char *digits_end(const unsigned char *p, const unsigned char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+/* Behind the number at `p`; NULL when there is none. */
+static const unsigned char *number_end(const unsigned char *p, const unsigned char *end)
+{
+    const unsigned char *from;
+    if (p < end && *p == '-')
+        p++;
+    p = digits_end(from = p, end);
+    if (p == from || (*from == '0' && p - from > 1))
+        return NULL;
+    if (p < end && *p == '.') {
+        p = digits_end(from = p + 1, end);
+        if (p == from)
+            return NULL;
+    }
+    if (p < end && (*p | 0x20) == 'e') {
+        p++;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        p = digits_end(from = p, end);
+        if (p == from)
+            return NULL;
+    }
+    return p;
+}
+
+static bool scan_number(struct json_scan *s)
+{
+    static const char before[] = {'"', JSON_NUMBER_MARK};
+    if (*s->p != '-' && (*s->p < '0' || *s->p > '9'))
+        return scan_fail(s, "a value is expected");
+    const unsigned char *end = number_end(s->p, s->end);
+    if (!end)
+        return scan_fail(s, "a number is malformed");
+    if (!out_replace(s, &s->tree, 0, before, sizeof before))
+        return false;
+    s->p = end;
+    return out_replace(s, &s->tree, 0, "\"", 1);
+}
+
+static bool scan_word(struct json_scan *s, const char *word, size_t n)
+{
+    if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+        return scan_fail(s, "a value is expected");
+    s->p += n;
+    return true;
+}
+
+/* ---- structure ------------------------------------------------------------------------------ */
+
+static unsigned char closing(unsigned char open)
+{
+    return open == '{' ? '}' : ']';
+}
+
+/* A member's name and its colon; the scanner is then at the value. */
+static bool scan_key(struct json_scan *s)
+{
+    if (s->p == s->end || *s->p != '"')
+        return scan_fail(s, "a member's name is expected");
+    if (!scan_string(s))
+        return false;
+    skip_blanks(s);
+    if (s->p == s->end || *s->p != ':')
+        return scan_fail(s, "a colon is expected");
+    s->p++;
+    skip_blanks(s);
+    return true;
+}
+
+static bool scan_open(struct json_scan *s, bool *inside)
+{
+    unsigned char open = *s->p;
+    if (s->depth == JSON_DEPTH_MAX)
+        return scan_stop(s, RC_LIMIT, TOO_DEEP(JSON_DEPTH_MAX));
+    s->p++;
+    skip_blanks(s);
+    if (s->p < s->end && *s->p == closing(open)) {
+        s->p++;
+        return true;
+    }
+    s->open[s->depth++] = open;
+    *inside = true;
+    return open == '{' ? scan_key(s) : true;
+}
+
+/* *inside: it was an array or object that is not empty, and its first value comes next. */
+static bool scan_value(struct json_scan *s, bool *inside)
+{
+    *inside = false;
+    if (s->p == s->end)
+        return scan_fail(s, "the text ends where a value is expected");
+    switch (*s->p) {
+    case '{':
+    case '[':
+        return scan_open(s, inside);
+    case '"':
+        return scan_string(s);
+    case 't':
+        return scan_word(s, "true", 4);
+    case 'f':
+        return scan_word(s, "false", 5);
+    case 'n':
+        return scan_word(s, "null", 4);
+    default:
+        return scan_number(s);
+    }
+}
+
+/* Behind a value: closes what ends here. *more: another value comes next. */
+static bool scan_after(struct json_scan *s, bool *more)
+{
+    *more = false;
+    for (;; s->p++, s->depth--) {
+        skip_blanks(s);
+        if (s->depth == 0)
+            return true;
+        unsigned char open = s->open[s->depth - 1];
+        if (s->p < s->end && *s->p == ',') {
+            s->p++;
+            skip_blanks(s);
+            *more = true;
+            return open == '{' ? scan_key(s) : true;
+        }
+        if (s->p == s->end || *s->p != closing(open))
+            return scan_fail(s,
+                             open == '{' ? "a comma or } is expected" : "a comma or ] is expected");
+    }
+}
+
+static bool scan_text(struct json_scan *s)
+{
+    bool inside;
+    bool more = true;
+    skip_blanks(s);
+    while (more) {
+        if (!scan_value(s, &inside))
+            return false;
+        if (!inside && !scan_after(s, &more))
+            return false;
+    }
+    return s->p == s->end ? true : scan_fail(s, "the text goes on behind its value");
+}
+
+static bool scan_begin(struct json_scan *s, struct arena *a, struct str text, unsigned want)
+{
+    const unsigned char *start = (const unsigned char *)(text.ptr ? text.ptr : "");
+    *s = (struct json_scan){.arena = a, .start = start, .p = start, .end = start + text.len};
+    if (text.len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0)
+        s->p += 3;
+    s->tree.run = s->compact.run = s->p;
+    if (text.len > SIZE_MAX / 8)
+        return scan_stop(s, RC_LIMIT, NULL);
+    if ((want & JSON_TREE) && !out_alloc(s, &s->tree, text.len + text.len / 16 + 64))
+        return false;
+    return !(want & JSON_COMPACT) || out_alloc(s, &s->compact, text.len + 1);
+}
+
+static enum rc scan_error(const struct json_scan *s, struct err *e)
+{
+    if (s->problem)
+        return err_set(e, s->rc, "%s%s (at byte %zu)", s->rc == RC_SYNTAX ? "not JSON: " : "",
+                       s->problem, (size_t)(s->p - s->start));
+    return json_refusal(s->arena, s->rc, e);
+}
+
+enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,
+                  struct err *e)
+{
+    if (!scan_begin(s, a, text, want) || !scan_text(s))
+        return scan_error(s, e);
+    if (s->tree.start) {
+        out_flush(&s->tree, s->p);
+        *s->tree.at = '\0';
+    }
+    if (s->compact.start)
+        out_flush(&s->compact, s->p);
+    return RC_OK;
+}

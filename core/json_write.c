@@ -1,0 +1,261 @@
+#include "json.h"
+
+#include "json_scan.h"
+#include "json_tree.h"
+
+#define CANON_BLOCK_BYTES 4096
+
+/* ---- strings -------------------------------------------------------------------------------- */
+
+static size_t plain_run(const char *p, size_t n)
+{
+    const unsigned char *from = (const unsigned char *)p;
+    return (size_t)(json_plain_end(from, from + n, 0) - from);
+}
+
+/* How `c` stands in a string; the length of `out`. */
+static size_t escape(unsigned char c, char out[6])
+{
+    static const char short_forms[0x20] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
+    };
+    static const char digits[] = "0123456789abcdef";
+    out[0] = '\\';
+    out[1] = c < 0x20 ? short_forms[c] : (char)c;
+    if (out[1])
+        return 2;
+    out[1] = 'u';
+    out[2] = out[3] = '0';
+    out[4] = digits[c >> 4];
+    out[5] = digits[c & 15];
+    return 6;
+}
+
+/* `n`: how much of `s` comes before the first byte that has to be escaped. */
+static void write_escaped(struct buf *b, struct str s, size_t n)
+{
+    char escaped[6];
+    buf_addc(b, '"');
+    for (;; n = plain_run(s.ptr, s.len)) {
+        buf_add(b, s.ptr, n);
+        if (n == s.len)
+            break;
+        buf_add(b, escaped, escape((unsigned char)s.ptr[n], escaped));
+        s.ptr += n + 1;
+        s.len -= n + 1;
+    }
+    buf_addc(b, '"');
+}
+
+void json_write_string(struct buf *b, struct str s)
+{
+    size_t n = plain_run(s.ptr, s.len);
+    if (n < s.len) {
+        write_escaped(b, s, n);
+        return;
+    }
+    char *room = buf_reserve(b, n + 2);
+    if (!room)
+        return;
+    room[0] = '"';
+    if (n)
+        memcpy(room + 1, s.ptr, n);
+    room[n + 1] = '"';
+    b->len += n + 2;
+}
+
+void json_write_int(struct buf *b, int64_t n)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (n < 0)
+        digits[--at] = '-';
+    buf_add(b, digits + at, sizeof digits - at);
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+/* The word for a value without content of its own, or NULL. */
+static const char *value_word(const cJSON *value)
+{
+    switch (value->type & 0xFF) {
+    case cJSON_NULL:
+        return "null";
+    case cJSON_False:
+        return "false";
+    case cJSON_True:
+        return "true";
+    case cJSON_Number:
+        return value->valuestring;
+    default:
+        return NULL;
+    }
+}
+
+static void write_children(struct buf *b, const cJSON *value)
+{
+    bool is_object = (value->type & 0xFF) == cJSON_Object;
+    buf_addc(b, is_object ? '{' : '[');
+    for (const cJSON *child = value->child; child; child = child->next) {
+        if (child != value->child)
+            buf_addc(b, ',');
+        if (is_object) {
+            json_write_string(b, str_c(child->string));
+            buf_addc(b, ':');
+        }
+        json_write(b, child);
+    }
+    buf_addc(b, is_object ? '}' : ']');
+}
+
+void json_write(struct buf *b, const cJSON *value)
+{
+    const char *word = value_word(value);
+    if (word)
+        buf_adds(b, word);
+    else if ((value->type & 0xFF) == cJSON_String)
+        json_write_string(b, str_c(value->valuestring));
+    else
+        write_children(b, value);
+}
+
+/* ---- canonical form ------------------------------------------------------------------------- */
+
+struct canon {
+    void (*fn)(void *ctx, const char *p, size_t n);
+    void *ctx;
+    struct arena *scratch;
+    struct json_named *named; /* a stack: the members of every object on the way down */
+    size_t n_named, cap_named;
+    char *block; /* pieces are gathered: `fn` may be dear to call */
+    size_t held;
+    enum rc rc; /* of a memory that was refused */
+};
+
+static void canon_flush(struct canon *c)
+{
+    if (c->held)
+        c->fn(c->ctx, c->block, c->held);
+    c->held = 0;
+}
+
+static void canon_put(struct canon *c, const char *p, size_t n)
+{
+    if (n == 0)
+        return;
+    if (n > CANON_BLOCK_BYTES - c->held)
+        canon_flush(c);
+    if (n > CANON_BLOCK_BYTES) {
+        c->fn(c->ctx, p, n);
+        return;
+    }
+    memcpy(c->block + c->held, p, n);
+    c->held += n;
+}
+
+static void canon_string(struct canon *c, struct str s)
+{
+    char escaped[6];
+    canon_put(c, "\"", 1);
+    for (;;) {
+        size_t n = plain_run(s.ptr, s.len);
+        canon_put(c, s.ptr, n);
+        if (n == s.len)
+            break;
+        canon_put(c, escaped, escape((unsigned char)s.ptr[n], escaped));
+        s.ptr += n + 1;
+        s.len -= n + 1;
+    }
+    canon_put(c, "\"", 1);
+}
+
+static void canon_word(struct canon *c, const char *word)
+{
+    canon_put(c, word, strlen(word));
+}
+
+/* Room for `n` more on the stack. Doubling, the arena is left with as much again at most. */
+static bool canon_room(struct canon *c, size_t n)
+{
+    if (c->named && n <= c->cap_named - c->n_named)
+        return true;
+    size_t cap = 2 * (c->n_named + n);
+    struct json_named *named = arena_array(c->scratch, cap, sizeof *named);
+    if (!named) {
+        c->rc = json_refused(c->scratch, cap * sizeof *named);
+        return false;
+    }
+    if (c->n_named)
+        memcpy(named, c->named, c->n_named * sizeof *named);
+    c->named = named;
+    c->cap_named = cap;
+    return true;
+}
+
+static bool canon_value(struct canon *c, const cJSON *value);
+
+static bool canon_object(struct canon *c, const cJSON *object)
+{
+    size_t base = c->n_named;
+    size_t n = json_tree_count(object);
+    if (!canon_room(c, 2 * n))
+        return false;
+    json_tree_sort(object, c->named + base, c->named + base + n, n);
+    c->n_named += n;
+    canon_put(c, "{", 1);
+    for (size_t i = 0; i < n; i++) {
+        const cJSON *child = c->named[base + i].node;
+        if (i)
+            canon_put(c, ",", 1);
+        canon_string(c, str_c(child->string));
+        canon_put(c, ":", 1);
+        if (!canon_value(c, child))
+            return false;
+    }
+    canon_put(c, "}", 1);
+    c->n_named = base;
+    return true;
+}
+
+static bool canon_array(struct canon *c, const cJSON *array)
+{
+    canon_put(c, "[", 1);
+    for (const cJSON *child = array->child; child; child = child->next) {
+        if (child != array->child)
+            canon_put(c, ",", 1);
+        if (!canon_value(c, child))
+            return false;
+    }
+    canon_put(c, "]", 1);
+    return true;
+}
+
+static bool canon_value(struct canon *c, const cJSON *value)
+{
+    int type = value->type & 0xFF;
+    if (type == cJSON_Object)
+        return canon_object(c, value);
+    if (type == cJSON_Array)
+        return canon_array(c, value);
+    if (type == cJSON_String)
+        canon_string(c, str_c(value->valuestring));
+    else
+        canon_word(c, value_word(value));
+    return true;
+}
+
+enum rc json_canonical(const cJSON *value, struct arena *scratch,
+                       void (*fn)(void *ctx, const char *p, size_t n), void *ctx)
+{
+    char block[CANON_BLOCK_BYTES];
+    struct canon c = {.fn = fn, .ctx = ctx, .scratch = scratch, .block = block};
+    if (!canon_value(&c, value))
+        return c.rc;
+    canon_flush(&c);
+    return RC_OK;
+}

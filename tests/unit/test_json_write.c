@@ -1,0 +1,212 @@
+#include "core/json.h"
+
+#include "cmocka_all.h"
+
+/* STR() for tables that are static */
+/* clang-format off */
+#define TEXT(literal) {literal, sizeof(literal) - 1}
+/* clang-format on */
+
+#define ARENA_MAX ((size_t)64 << 20)
+
+static void test_strings(void **state)
+{
+    (void)state;
+    /* the right side is what Python's json.dumps(s, ensure_ascii=False) gives */
+    static const struct {
+        struct str text;
+        const char *json;
+    } cases[] = {
+        {TEXT(""), "\"\""},
+        {TEXT("plain"), "\"plain\""},
+        {TEXT("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\""},
+        {TEXT("\x01\x0b\x1f\x7f"), "\"\\u0001\\u000b\\u001f\x7f\""},
+        {TEXT("a\0b"), "\"a\\u0000b\""},
+        {TEXT("\"\\/"), "\"\\\"\\\\/\""},
+        {TEXT("0123456\"89012345\\7"), "\"0123456\\\"89012345\\\\7\""},
+        {TEXT("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"), "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\""},
+        {TEXT("\xE2\x80\xA8 ends a line"), "\"\xE2\x80\xA8 ends a line\""},
+    };
+    struct buf b;
+    buf_init(&b, 1000);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        buf_clear(&b);
+        json_write_string(&b, cases[i].text);
+        assert_string_equal(buf_cstr(&b), cases[i].json);
+    }
+    buf_free(&b);
+}
+
+/* Every byte at every place: the search for what must be escaped goes eight bytes at a time. */
+static void test_every_byte_everywhere(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    for (int c = 0; c < 256; c++) {
+        for (size_t at = 0; at < 17; at++) {
+            char text[17];
+            memset(text, 'x', sizeof text);
+            text[at] = (char)c;
+            buf_clear(&b);
+            json_write_string(&b, (struct str){text, sizeof text});
+            bool is_short = c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t' ||
+                            c == '"' || c == '\\';
+            assert_int_equal(b.len, 2 + 16 + (is_short ? 2 : c < 0x20 ? 6 : 1));
+        }
+    }
+    buf_free(&b);
+}
+
+static void test_ints(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t n;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {7, "7"},
+        {-1, "-1"},
+        {1234567890, "1234567890"},
+        {INT64_MAX, "9223372036854775807"},
+        {INT64_MIN, "-9223372036854775808"},
+    };
+    struct buf b;
+    buf_init(&b, 1000);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        buf_clear(&b);
+        json_write_int(&b, cases[i].n);
+        assert_string_equal(buf_cstr(&b), cases[i].text);
+    }
+    buf_free(&b);
+}
+
+static void test_full_buffer_sticks(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct json_doc doc;
+    struct buf b;
+    arena_init(&a, ARENA_MAX);
+    buf_init(&b, 10);
+    assert_int_equal(json_parse(&a, STR("{\"abc\":[1,2,3],\"d\":4}"), JSON_TREE, &doc, NULL),
+                     RC_OK);
+    json_write(&b, doc.root);
+    assert_int_equal(buf_rc(&b), RC_LIMIT);
+    buf_free(&b);
+    arena_free(&a);
+}
+
+/* ---- canonical form ------------------------------------------------------------------------- */
+
+static void collect(void *ctx, const char *p, size_t n)
+{
+    struct buf *b = ctx;
+    buf_add(b, p, n);
+}
+
+static void expect_canonical(const char *text, const char *canonical)
+{
+    struct arena a;
+    struct json_doc doc;
+    struct buf b;
+    arena_init(&a, ARENA_MAX);
+    buf_init(&b, ARENA_MAX);
+    assert_int_equal(json_parse(&a, str_c(text), JSON_TREE, &doc, NULL), RC_OK);
+    assert_int_equal(json_canonical(doc.root, &a, collect, &b), RC_OK);
+    assert_string_equal(buf_cstr(&b), canonical);
+    buf_free(&b);
+    arena_free(&a);
+}
+
+static void test_canonical(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *canonical;
+    } cases[] = {
+        {"1.10", "1.10"},
+        {"\"a\\/\\u0001\"", "\"a/\\u0001\""},
+        {"[]", "[]"},
+        {"{}", "{}"},
+        {"[ {} , [ ] , null , true , false , -0 ]", "[{},[],null,true,false,-0]"},
+        {"{\"b\":1,\"a\":2}", "{\"a\":2,\"b\":1}"},
+        {"{\"b\":{\"d\":1,\"c\":[{\"z\":1,\"y\":2}]},\"a\":{\"f\":1,\"e\":2},\"\":0}",
+         "{\"\":0,\"a\":{\"e\":2,\"f\":1},\"b\":{\"c\":[{\"y\":2,\"z\":1}],\"d\":1}}"},
+        {"{\"abcdefghij\":1,\"abcdefgh\":2,\"abcdefghi\":3,\"abcdefg\":4,\"Abcdefgh\":5}",
+         "{\"Abcdefgh\":5,\"abcdefg\":4,\"abcdefgh\":2,\"abcdefghi\":3,\"abcdefghij\":1}"},
+        {"{\"\xC3\xA9\":1,\"z\":2,\"\xF0\x9F\x98\x80\":3}",
+         "{\"z\":2,\"\xC3\xA9\":1,\"\xF0\x9F\x98\x80\":3}"},
+        {"{\"b\":1,\"a\":2,\"b\":3}", "{\"a\":2,\"b\":3}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_canonical(cases[i].text, cases[i].canonical);
+}
+
+/* More than the block in which pieces are gathered, and objects of all sizes. */
+static void test_canonical_large(void **state)
+{
+    (void)state;
+    struct buf text;
+    struct buf sorted;
+    buf_init(&text, ARENA_MAX);
+    buf_init(&sorted, ARENA_MAX);
+    for (unsigned n = 1; n < 300; n += 7) {
+        buf_clear(&text);
+        buf_clear(&sorted);
+        for (unsigned i = 0; i < n; i++) {
+            unsigned shuffled = i * 1009 % n; /* a prime: each once */
+            buf_addf(&text, "%s\"member%04u\":[%u,{\"x\":\"%0*u\"}]", i ? "," : "{", shuffled,
+                     shuffled, (int)(shuffled * 20 + 1), 7);
+            buf_addf(&sorted, "%s\"member%04u\":[%u,{\"x\":\"%0*u\"}]", i ? "," : "{", i, i,
+                     (int)(i * 20 + 1), 7);
+        }
+        buf_addc(&text, '}');
+        buf_addc(&sorted, '}');
+        expect_canonical(buf_cstr(&text), buf_cstr(&sorted));
+    }
+    buf_free(&text);
+    buf_free(&sorted);
+}
+
+static void drop(void *ctx, const char *p, size_t n)
+{
+    (void)ctx;
+    (void)p;
+    (void)n;
+}
+
+static void test_canonical_without_memory(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct arena small;
+    struct json_doc doc;
+    arena_init(&a, ARENA_MAX);
+    assert_int_equal(json_parse(&a, STR("[{\"a\":{\"b\":1,\"c\":2}}]"), JSON_TREE, &doc, NULL),
+                     RC_OK);
+    enum rc rc = RC_LIMIT;
+    for (size_t max = 0; rc != RC_OK; max += 16) {
+        assert_true(max < 10000);
+        arena_init(&small, max);
+        rc = json_canonical(doc.root, &small, drop, NULL);
+        assert_true(rc == RC_OK || rc == RC_LIMIT);
+        arena_free(&small);
+    }
+    arena_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_every_byte_everywhere),
+        cmocka_unit_test(test_ints),
+        cmocka_unit_test(test_full_buffer_sticks),
+        cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_canonical_large),
+        cmocka_unit_test(test_canonical_without_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
