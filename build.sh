@@ -96,7 +96,6 @@ lint      cppcheck                         command  cppcheck
 coverage  gcovr                            command  gcovr
 fuzz      libcmocka-dev                    module   cmocka
 demo      python3                          command  python3
-demo      openssl                          command  openssl
 bench     nginx-light|nginx                command  nginx|/usr/sbin/nginx
 bench     hyperfine                        command  hyperfine
 bench     jq                               command  jq
@@ -563,13 +562,15 @@ cmd_fuzz() {
 
 # --- scripts that use the program -------------------------------------------------
 
-# run_script NAME SCRIPT ARG...
+# run_script NAME SCRIPT ARG...: where the user stands, so that paths mean what
+# they say.
 run_script() {
     local name=$1 script=$2
     shift 2
     require "$name"
     step "build" build_program
-    LEADPIPE_BIN=$BUILD/release/leadpipe "$script" "$@"
+    cd "$START_DIR"
+    LEADPIPE_BIN=$BUILD/release/leadpipe "$ROOT/$script" "$@"
 }
 
 cmd_demo() { run_script demo tests/demo.sh "$@"; }
