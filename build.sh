@@ -165,7 +165,8 @@ missing() {
 # libFuzzer and the sanitizers are packaged by clang's version, under two names.
 clang_runtime_packages() {
     local version
-    version=$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+    version=$(apt-cache depends clang | awk '/Depends: clang-[0-9]+$/ { sub(/.*-/, ""); v = $0 }
+                                             END { print v }')
     say "libclang-rt-$version-dev|libclang-common-$version-dev"
 }
 
@@ -176,7 +177,7 @@ pick_package() {
     if [[ $packages == libclang-rt-dev ]]; then packages=$(clang_runtime_packages); fi
     IFS='|' read -ra names <<<"$packages"
     for name in "${names[@]}"; do
-        if apt-cache show --no-all-versions "$name" 2>/dev/null | grep -q '^Package:'; then
+        if [[ -n $(apt-cache show --no-all-versions "$name" 2>/dev/null) ]]; then
             say "$name"
             return
         fi
