@@ -1,0 +1,272 @@
+/* The sinks ndjson and msgpack: files, marks, verdicts. What is in a record: test_record.c. */
+#include "cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "lead_sample.h"
+#include "sinks/record_file.h"
+#include "sinks/registry.h"
+
+extern const struct sink_ops sink_ndjson, sink_msgpack;
+
+#define LINE "{\"provider\":\"acme\",\"lead_id\":\"L-1\",\"payload\":" SAMPLE_COMPACT "}\n"
+
+static char folder[] = "/tmp/leadpipe-record-XXXXXX";
+static char start[4096];
+
+struct world {
+    struct sample sample;
+    unsigned accepted, other;
+    struct record_file_opts opts;
+    struct sink_cfg cfg;
+    struct err e;
+};
+
+static void settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+{
+    (void)sink;
+    (void)lead;
+    struct world *w = ctx;
+    w->accepted += v->kind == VERDICT_ACCEPTED;
+    w->other += v->kind != VERDICT_ACCEPTED;
+}
+
+static int enter(void **state)
+{
+    static struct world w;
+    strcpy(strrchr(folder, '-') + 1, "XXXXXX");
+    if (!getcwd(start, sizeof start) || !mkdtemp(folder) || chdir(folder) != 0)
+        return -1;
+    w = (struct world){.opts = {.layout = LAYOUT_RAW, .gzip = SPEC_AUTO}};
+    w.cfg = (struct sink_cfg){
+        .spec = "ndjson:leads.ndjson",
+        .target = "leads.ndjson",
+        .opts = &w.opts,
+        .profile = &w.sample.profile,
+        .host = {.ctx = &w, .settle = settle},
+    };
+    *state = &w;
+    return sample_init(&w.sample) ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+    struct world *w = *state;
+    sample_free(&w->sample);
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
+    return chdir(start) == 0 && system(command) == 0 ? 0 : -1;
+}
+
+static struct sink *open_ok(struct world *w, const struct sink_ops *ops, const char *target,
+                            const struct sink_mark *from)
+{
+    struct sink *s = NULL;
+    w->cfg.target = target;
+    if (ops->check(&w->cfg, &w->e) != RC_OK || ops->open(&s, &w->cfg, from, &w->e) != RC_OK)
+        fail_msg("%s: %s", target, w->e.msg);
+    return s;
+}
+
+static void put_ok(struct world *w, struct sink *s, size_t n)
+{
+    struct lead *leads[8];
+    for (size_t i = 0; i < n; i++)
+        leads[i] = &w->sample.lead;
+    if (s->ops->put(s, leads, n, &w->e) != RC_OK)
+        fail_msg("put: %s", w->e.msg);
+}
+
+static void end_ok(struct world *w, struct sink *s, struct sink_file *file)
+{
+    struct sink_result result;
+    if (s->ops->finish(s, &w->e) != RC_OK || s->ops->publish(s, &w->e) != RC_OK)
+        fail_msg("finish: %s", w->e.msg);
+    s->ops->result(s, &result);
+    assert_int_equal(result.n_files, 1);
+    *file = result.files[0];
+}
+
+/* The content of a file, gunzipped where it is compressed. */
+static void read_file(const char *path, struct buf *out, bool *was_gzip)
+{
+    char piece[4096];
+    int n;
+    gzFile f = gzopen(path, "rb");
+    assert_non_null(f);
+    buf_init(out, 1 << 20);
+    while ((n = gzread(f, piece, sizeof piece)) > 0)
+        buf_add(out, piece, (size_t)n);
+    assert_int_equal(n, 0);
+    *was_gzip = !gzdirect(f);
+    gzclose(f);
+}
+
+static void expect_lines(const char *path, size_t n, bool gzip)
+{
+    struct buf got;
+    bool was_gzip;
+    read_file(path, &got, &was_gzip);
+    assert_int_equal(was_gzip, gzip);
+    assert_int_equal(got.len, n * strlen(LINE));
+    for (size_t i = 0; i < n; i++)
+        assert_memory_equal(got.data + i * strlen(LINE), LINE, strlen(LINE));
+    buf_free(&got);
+}
+
+static void ndjson_writes_a_file(void **state)
+{
+    struct world *w = *state;
+    struct sink_file file;
+    w->cfg.want_sha256 = true;
+    struct sink *s = open_ok(w, &sink_ndjson, "leads.ndjson", NULL);
+    put_ok(w, s, 2);
+    put_ok(w, s, 1);
+    put_ok(w, s, 0);
+    assert_int_equal(w->accepted, 3);
+    assert_int_equal(access("leads.ndjson", F_OK), -1);
+    end_ok(w, s, &file);
+    assert_string_equal(file.path, "leads.ndjson");
+    assert_int_equal(file.rows, 3);
+    assert_int_equal(file.bytes, 3 * strlen(LINE));
+    assert_int_equal(strlen(file.sha256), 64);
+    s->ops->close(s);
+    expect_lines("leads.ndjson", 3, false);
+    assert_int_equal(w->other, 0);
+}
+
+struct gzip_row {
+    const struct sink_ops *ops;
+    const char *target;
+    unsigned option;
+    bool want;
+};
+
+static void gzip_is_decided(void **state)
+{
+    struct world *w = *state;
+    const struct gzip_row rows[] = {
+        {&sink_ndjson, "a.ndjson", SPEC_AUTO, false},
+        {&sink_ndjson, "b.ndjson.gz", SPEC_AUTO, true},
+        {&sink_ndjson, "c.ndjson.gz", 0, false},
+        {&sink_ndjson, "d.ndjson", 1, true},
+        {&sink_msgpack, "e.msgpack", SPEC_AUTO, true},
+        {&sink_msgpack, "f.msgpack.gz", SPEC_AUTO, true},
+        {&sink_msgpack, "g.msgpack.gz", 0, false},
+        {&sink_msgpack, "h.msgpack", 9, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sink_file file;
+        struct buf got;
+        bool gzip;
+        w->opts.gzip = rows[i].option;
+        struct sink *s = open_ok(w, rows[i].ops, rows[i].target, NULL);
+        put_ok(w, s, 4);
+        end_ok(w, s, &file);
+        s->ops->close(s);
+        read_file(rows[i].target, &got, &gzip);
+        if (gzip != rows[i].want || file.rows != 4)
+            fail_msg("%s, gzip %u: got %d, %llu rows", rows[i].target, rows[i].option, gzip,
+                     (unsigned long long)file.rows);
+        buf_free(&got);
+    }
+}
+
+static void goes_on_from_a_mark(void **state)
+{
+    struct world *w = *state;
+    struct sink_mark mark;
+    struct sink_file file;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    struct sink *s = open_ok(w, &sink_ndjson, "leads.ndjson.gz", NULL);
+    put_ok(w, s, 2);
+    assert_int_equal(s->ops->mark(s, &mark, &w->e), RC_OK);
+    buf_add_str(&text, mark.text);
+    put_ok(w, s, 3); /* lost: it comes after the mark */
+    s->ops->close(s);
+    mark.text = buf_str(&text);
+    s = open_ok(w, &sink_ndjson, "leads.ndjson.gz", &mark);
+    put_ok(w, s, 1);
+    end_ok(w, s, &file);
+    assert_int_equal(file.rows, 3);
+    s->ops->close(s);
+    expect_lines("leads.ndjson.gz", 3, true);
+    buf_free(&text);
+}
+
+static void damaged_marks_are_refused(void **state)
+{
+    struct world *w = *state;
+    static const char *const texts[] = {"", "x", "12", " ", "-1 x", "12 ?"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct sink *s;
+        struct sink_mark mark = {.text = str_c(texts[i])};
+        if (sink_ndjson.open(&s, &w->cfg, &mark, &w->e) != RC_SYNTAX)
+            fail_msg("\"%s\" was taken", texts[i]);
+    }
+}
+
+static void nothing_is_left_without_publish(void **state)
+{
+    struct world *w = *state;
+    struct sink *s = open_ok(w, &sink_ndjson, "leads.ndjson", NULL);
+    put_ok(w, s, 1);
+    s->ops->close(s);
+    assert_int_equal(system("test -z \"$(ls -A)\""), 0);
+}
+
+static void a_folder_is_refused(void **state)
+{
+    struct world *w = *state;
+    w->cfg.spec = "msgpack:out/";
+    w->cfg.target = "out/";
+    assert_int_equal(sink_msgpack.check(&w->cfg, &w->e), RC_USAGE);
+    assert_non_null(strstr(w->e.msg, "msgpack:out/"));
+    assert_non_null(strstr(w->e.msg, "out/leads"));
+}
+
+static void paths_are_told(void **state)
+{
+    struct world *w = *state;
+    struct buf paths;
+    buf_init(&paths, 1 << 20);
+    w->cfg.target = "-";
+    assert_int_equal(sink_ndjson.check(&w->cfg, &w->e), RC_OK);
+    assert_int_equal(sink_ndjson.paths(&w->cfg, &paths, &w->e), RC_OK);
+    assert_int_equal(paths.len, 0);
+    w->cfg.target = "a.ndjson";
+    assert_int_equal(sink_ndjson.paths(&w->cfg, &paths, &w->e), RC_OK);
+    assert_int_equal(paths.len, 9);
+    assert_memory_equal(paths.data, "a.ndjson", 9);
+    buf_free(&paths);
+}
+
+static void needs_follow_the_layout(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(sink_ndjson.needs(&w->cfg), SINK_WANTS_COMPACT);
+    w->opts.layout = LAYOUT_ROWS;
+    assert_int_equal(sink_msgpack.needs(&w->cfg), SINK_WANTS_ROWS);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(ndjson_writes_a_file),
+        CASE(gzip_is_decided),
+        CASE(goes_on_from_a_mark),
+        CASE(damaged_marks_are_refused),
+        CASE(nothing_is_left_without_publish),
+        CASE(a_folder_is_refused),
+        CASE(paths_are_told),
+        CASE(needs_follow_the_layout),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
