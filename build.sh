@@ -386,7 +386,7 @@ run_end_to_end() {
     fi
 }
 
-# run_tests PRESET ARG...: every test, with PRESET's program.
+# run_tests PRESET ARG...: the tests of PRESET's program.
 run_tests() {
     local preset=$1
     shift
@@ -395,15 +395,26 @@ run_tests() {
     export LEADPIPE_BIN=$BUILD/$preset/leadpipe
     prepare_node
     step "unit tests" attempt run_ctest "$preset"
-    step "tests of the test servers" attempt run_pytest "$preset" servers \
-        tests/sandbox/test_sandbox.py tests/reference/test_reference.py
     step "end-to-end tests" run_end_to_end "$preset" "$@"
+}
+
+# run_tool_tests: those of the stand-in servers and of the reference that outputs
+# are compared with. The program has no part in them.
+run_tool_tests() {
+    run_pytest release tools tests/sandbox/test_sandbox.py tests/reference/test_reference.py
+}
+
+# suites_of PRESET: the names of its results.
+suites_of() {
+    say unit end-to-end
+    if [[ $1 == release ]]; then say tools; fi
 }
 
 # tally PRESET: one line that sums up its results; fails if a suite did not run,
 # was empty, or counts a failure.
 tally() {
-    py - "$BUILD/$1/results" unit servers end-to-end <<'EOF'
+    # shellcheck disable=SC2046 # plain words
+    py - "$BUILD/$1/results" $(suites_of "$1") <<'EOF'
 import glob, os, sys
 import xml.etree.ElementTree as ET
 
@@ -443,6 +454,7 @@ cmd_test() {
     require test
     step "build" build_preset release
     run_tests release "$@"
+    step "tests of the test tools" attempt run_tool_tests
     conclude release
 }
 
