@@ -39,6 +39,11 @@ static bool outfile_is_regular(const struct outfile *f)
     return !f->place.is_stream || f->stream_fd >= 0;
 }
 
+bool outfile_is_stream(const struct outfile *f)
+{
+    return f->place.is_stream;
+}
+
 static void outfile_fail(struct outfile *f, int errnum)
 {
     if (f->err.rc != RC_OK)

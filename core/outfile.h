@@ -51,6 +51,9 @@ enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *
  * system can do that. Errors stick in `f`. */
 void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n);
 
+/* Standard output, a pipe or a device: a later run cannot go on with it. */
+bool outfile_is_stream(const struct outfile *f);
+
 /* Everything written so far is on disk (fdatasync). */
 enum rc outfile_sync(struct outfile *f, struct err *e);
 

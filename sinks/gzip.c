@@ -154,6 +154,8 @@ static unsigned long long mark_number(bool is_there, uint64_t n)
 enum rc stream_mark(struct stream *s, struct buf *out, struct err *e)
 {
     enum rc rc = stream_rc(s, e);
+    if (outfile_is_stream(s->file))
+        return err_set(e, RC_USAGE, "only files can be gone on with, not streams and devices");
     if (rc == RC_OK)
         rc = outfile_sync(s->file, e);
     if (rc != RC_OK)
@@ -238,12 +240,24 @@ enum rc stream_open(struct stream **out, const struct stream_cfg *cfg, struct er
     return RC_OK;
 }
 
+/* Many files may wait to be published: they need no buffers for that. */
+static void stream_release(struct stream *s)
+{
+    if (s->z_made)
+        (void)deflateEnd(&s->z);
+    s->z_made = false;
+    free(s->out);
+    s->out = NULL;
+    buf_free(&s->member);
+}
+
 enum rc stream_complete(struct stream *s, struct err *e)
 {
     stream_end_member(s);
     /* No bytes at all would be no gzip file. */
     if (s->level > 0 && outfile_bytes(s->file) == 0)
         member_write(s);
+    stream_release(s);
     enum rc rc = stream_rc(s, e);
     return rc == RC_OK ? outfile_complete(s->file, e) : rc;
 }
@@ -258,10 +272,7 @@ void stream_close(struct stream *s, bool keep)
     if (!s)
         return;
     outfile_close(s->file, keep);
-    if (s->z_made)
-        (void)deflateEnd(&s->z);
-    free(s->out);
-    buf_free(&s->member);
+    stream_release(s);
     free(s);
 }
 

@@ -56,7 +56,8 @@ uint64_t stream_file_bytes(const struct stream *s); /* of the file; all of them 
 
 /* What was written so far is durable: appends a text to `out` (printable ASCII without blanks) that
  * stream_open() takes back. Changes nothing about the bytes of the file. What the member at hand
- * holds is in the text itself, compressed: up to a few hundred KiB. */
+ * holds is in the text itself, compressed: up to a few hundred KiB. RC_USAGE: it is standard
+ * output, a pipe or a device. */
 enum rc stream_mark(struct stream *s, struct buf *out, struct err *e);
 
 /* Nothing more comes: flushed, synced, still under the unfinished name. */

@@ -6,6 +6,8 @@
 
 #include "core/sink.h"
 
+extern const struct sink_ops sink_csv;
+
 /* In the order of the documentation; ends with NULL. */
 extern const struct sink_ops *const sink_registry[];
 
@@ -27,7 +29,8 @@ struct sink_spec {
 
 /* Options may be written "name=value" or "name" (a flag); in a value "\," is a comma and "\\" a
  * backslash; a colon followed by a blank belongs to the value, the first other colon ends the
- * options. RC_USAGE names the sink, the option, and what is allowed. */
+ * options. Only an OPT_LIST may be given more than once. RC_USAGE names the sink, the option, and
+ * what is allowed. */
 enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
 void sink_spec_free(struct sink_spec *s);
 

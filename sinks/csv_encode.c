@@ -1,0 +1,213 @@
+#include "csv_encode.h"
+
+#include "core/json.h"
+
+#define PHONE_BYTES_MAX 40 /* 15 digits and what people put between them */
+#define PHONE_DIGITS_MIN 3
+
+/* ---- quotes --------------------------------------------------------------------------------- */
+
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+/* Not 0 where one of the eight bytes of `word` is the byte that `pattern` repeats. */
+static inline uint64_t word_has(uint64_t word, uint64_t pattern)
+{
+    word ^= pattern;
+    return (word - ONES) & ~word & HIGHS;
+}
+
+static inline uint64_t word_is_special(const char *p, uint64_t delimiters)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word_has(word, delimiters) | word_has(word, ONES * '"') | word_has(word, ONES * '\n') |
+           word_has(word, ONES * '\r');
+}
+
+static inline bool byte_is_special(char c, char delimiter)
+{
+    return c == delimiter || c == '"' || c == '\n' || c == '\r';
+}
+
+/* Does the text hold anything that only quotes can hold? */
+static bool needs_quotes(struct str text, char delimiter)
+{
+    const char *p = text.ptr;
+    size_t n = text.len;
+    if (n < 8) {
+        for (size_t i = 0; i < n; i++)
+            if (byte_is_special(p[i], delimiter))
+                return true;
+        return false;
+    }
+    const uint64_t delimiters = ONES * (unsigned char)delimiter;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        if (word_is_special(p + i, delimiters))
+            return true;
+    return word_is_special(p + n - 8, delimiters) != 0; /* the rest, and some bytes twice */
+}
+
+/* Quotes within are doubled; the guard belongs to the field, so it stands within, too. */
+static void put_quoted(struct buf *out, struct str text, bool guarded)
+{
+    buf_add(out, "\"'", guarded ? 2 : 1);
+    while (text.len > 0) {
+        const char *quote = memchr(text.ptr, '"', text.len);
+        if (!quote) {
+            buf_add_str(out, text);
+            break;
+        }
+        size_t n = (size_t)(quote - text.ptr) + 1;
+        buf_add(out, text.ptr, n);
+        buf_addc(out, '"');
+        text.ptr += n;
+        text.len -= n;
+    }
+    buf_addc(out, '"');
+}
+
+static void put_field(struct buf *out, const struct csv_dialect *d, struct str text, bool guarded)
+{
+    if (text.len == 0 || needs_quotes(text, d->delimiter)) {
+        put_quoted(out, text, guarded);
+        return;
+    }
+    if (guarded)
+        buf_addc(out, '\'');
+    buf_add_str(out, text);
+}
+
+/* ---- formulas ------------------------------------------------------------------------------- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static struct str without_blanks(struct str s)
+{
+    while (s.len > 0 &&
+           (s.ptr[0] == ' ' || s.ptr[0] == '\t' || s.ptr[0] == '\r' || s.ptr[0] == '\n')) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len > 0 && s.ptr[s.len - 1] == ' ')
+        s.len--;
+    return s;
+}
+
+static size_t digits_at(struct str s, size_t at)
+{
+    size_t n = 0;
+    while (at + n < s.len && is_digit(s.ptr[at + n]))
+        n++;
+    return n;
+}
+
+/* A sign, digits, a fraction, an exponent: "-12", "+.5", "-1.5e+3". */
+static bool is_number(struct str s)
+{
+    size_t at = s.len > 0 && (s.ptr[0] == '+' || s.ptr[0] == '-') ? 1 : 0;
+    size_t digits = digits_at(s, at);
+    at += digits;
+    if (at < s.len && s.ptr[at] == '.') {
+        size_t fraction = digits_at(s, at + 1);
+        digits += fraction;
+        at += 1 + fraction;
+    }
+    if (digits == 0)
+        return false;
+    if (at < s.len && (s.ptr[at] == 'e' || s.ptr[at] == 'E')) {
+        at++;
+        if (at < s.len && (s.ptr[at] == '+' || s.ptr[at] == '-'))
+            at++;
+        size_t exponent = digits_at(s, at);
+        if (exponent == 0)
+            return false;
+        at += exponent;
+    }
+    return at == s.len;
+}
+
+/* A plus, digits, and between them what people write: blanks, dots, dashes, parentheses. */
+static bool is_phone_number(struct str s)
+{
+    if (s.len < 2 || s.len > PHONE_BYTES_MAX || s.ptr[0] != '+')
+        return false;
+    size_t digits = 0;
+    for (size_t i = 1; i < s.len; i++) {
+        if (is_digit(s.ptr[i]))
+            digits++;
+        else if (!memchr(" .-()", s.ptr[i], 5))
+            return false;
+    }
+    return digits >= PHONE_DIGITS_MIN;
+}
+
+/* = + - @, also full-width (U+FF1D, U+FF0B, U+FF0D, U+FF20). */
+static bool begins_formula(struct str s)
+{
+    if (s.len > 0 && memchr("=+-@", s.ptr[0], 4))
+        return true;
+    if (s.len < 3 || memcmp(s.ptr, "\xef\xbc", 2) != 0)
+        return false;
+    return memchr("\x9d\x8b\x8d\xa0", s.ptr[2], 4) != NULL;
+}
+
+bool csv_is_formula(struct str text)
+{
+    if (text.len == 0)
+        return false;
+    unsigned char first = (unsigned char)text.ptr[0];
+    if (first > '@' && first != 0xef) /* nearly all texts end here */
+        return false;
+    struct str s = without_blanks(text);
+    if (is_number(s) || is_phone_number(s))
+        return false;
+    return begins_formula(s) || first == '\t' || first == '\r' || first == '\n';
+}
+
+/* ---- cells ---------------------------------------------------------------------------------- */
+
+void csv_put_text(struct buf *out, const struct csv_dialect *d, struct str text)
+{
+    put_field(out, d, text, d->excel_safe && csv_is_formula(text));
+}
+
+void csv_put_cell(struct buf *out, const struct csv_dialect *d, const struct cell *cell,
+                  struct buf *scratch)
+{
+    switch ((enum cell_kind)cell->kind) {
+    case CELL_ABSENT:
+    case CELL_NULL:
+        break;
+    case CELL_FALSE:
+        buf_add(out, "false", 5);
+        break;
+    case CELL_TRUE:
+        buf_add(out, "true", 4);
+        break;
+    case CELL_NUMBER:
+        buf_add(out, cell->u.text, cell->len);
+        break;
+    case CELL_TEXT:
+        csv_put_text(out, d, (struct str){cell->u.text, cell->len});
+        break;
+    case CELL_JSON:
+        buf_clear(scratch);
+        json_write(scratch, cell->u.json);
+        if (buf_rc(scratch) != RC_OK && buf_rc(out) == RC_OK)
+            out->rc = buf_rc(scratch);
+        put_field(out, d, buf_str(scratch), false);
+        break;
+    }
+}
+
+void csv_put_eol(struct buf *out, const struct csv_dialect *d)
+{
+    if (d->crlf)
+        buf_addc(out, '\r');
+    buf_addc(out, '\n');
+}

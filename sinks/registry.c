@@ -1,0 +1,14 @@
+#include "registry.h"
+
+const struct sink_ops *const sink_registry[] = {
+    &sink_csv,
+    NULL,
+};
+
+const struct sink_ops *sink_by_name(struct str name)
+{
+    for (size_t i = 0; sink_registry[i]; i++)
+        if (str_eq_c(name, sink_registry[i]->name))
+            return sink_registry[i];
+    return NULL;
+}

@@ -1,0 +1,208 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "sinks/registry.h"
+
+/* A registry of its own: one sink with options of every type. */
+struct fake_opts {
+    bool flag;
+    int choice;
+    unsigned count, level;
+    int64_t wait_ms;
+    double rate_per_s;
+    const char *text;
+    struct text_list list;
+};
+
+#define AT(member) offsetof(struct fake_opts, member)
+
+static const struct opt_spec fake_specs[] = {
+    {.name = "flag", .type = OPT_FLAG, .offset = AT(flag)},
+    {.name = "choice",
+     .type = OPT_CHOICE,
+     .offset = AT(choice),
+     .choices = "red|green|blue",
+     .default_text = "green"},
+    {.name = "count",
+     .type = OPT_UINT,
+     .offset = AT(count),
+     .min = 1,
+     .max = 100,
+     .default_text = "7"},
+    {.name = "level", .type = OPT_UINT, .offset = AT(level), .max = 9, .default_text = "auto"},
+    {.name = "wait",
+     .type = OPT_DURATION,
+     .offset = AT(wait_ms),
+     .min = 10,
+     .max = 60000,
+     .default_text = "2s"},
+    {.name = "rate", .type = OPT_RATE, .offset = AT(rate_per_s)},
+    {.name = "text", .type = OPT_TEXT, .offset = AT(text)},
+    {.name = "list", .type = OPT_LIST, .offset = AT(list)},
+    {.name = NULL},
+};
+static const struct sink_ops fake = {
+    .name = "fake", .opts = fake_specs, .opts_size = sizeof(struct fake_opts)};
+static const struct sink_ops bare = {.name = "bare"};
+const struct sink_ops *const sink_registry[] = {&fake, &bare, NULL};
+
+const struct sink_ops *sink_by_name(struct str name)
+{
+    for (size_t i = 0; sink_registry[i]; i++)
+        if (str_eq_c(name, sink_registry[i]->name))
+            return sink_registry[i];
+    return NULL;
+}
+
+static struct sink_spec parse_ok(const char *text)
+{
+    struct err e = {0};
+    struct sink_spec s = {0};
+    if (sink_spec_parse(&s, text, &e) != RC_OK)
+        fail_msg("%s: %s", text, e.msg);
+    assert_string_equal(s.text, text);
+    return s;
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    struct sink_spec s = parse_ok("fake:out");
+    const struct fake_opts *o = s.opts;
+    assert_ptr_equal(s.ops, &fake);
+    assert_string_equal(s.target, "out");
+    assert_false(o->flag);
+    assert_int_equal(o->choice, 1);
+    assert_int_equal(o->count, 7);
+    assert_int_equal(o->level, SPEC_AUTO);
+    assert_int_equal(o->wait_ms, 2000);
+    assert_true(o->rate_per_s >= 0 && o->rate_per_s <= 0);
+    assert_null(o->text);
+    assert_int_equal(o->list.n, 0);
+    sink_spec_free(&s);
+    assert_null(s.opts);
+    sink_spec_free(&s);
+    s = parse_ok("bare:-");
+    assert_string_equal(s.target, "-");
+    sink_spec_free(&s);
+}
+
+static void values(void **state)
+{
+    (void)state;
+    struct sink_spec s = parse_ok("fake,flag,choice=blue,count=100,level=0,wait=500ms,rate=30/m,"
+                                  "text=a\\,b\\\\c\\d: e,list=X-One: 1,list=,list=three:C:/x,y=z");
+    const struct fake_opts *o = s.opts;
+    assert_string_equal(s.target, "C:/x,y=z");
+    assert_true(o->flag);
+    assert_int_equal(o->choice, 2);
+    assert_int_equal(o->count, 100);
+    assert_int_equal(o->level, 0);
+    assert_int_equal(o->wait_ms, 500);
+    assert_true(o->rate_per_s > 0.49 && o->rate_per_s < 0.51);
+    assert_string_equal(o->text, "a,b\\c\\d: e");
+    assert_int_equal(o->list.n, 3);
+    assert_string_equal(o->list.items[0], "X-One: 1");
+    assert_string_equal(o->list.items[1], "");
+    assert_string_equal(o->list.items[2], "three");
+    sink_spec_free(&s);
+}
+
+static void long_list(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, SIZE_MAX / 2);
+    buf_adds(&text, "fake");
+    for (int i = 0; i < 1000; i++)
+        buf_addf(&text, ",list=item %d", i);
+    buf_adds(&text, ":t");
+    struct sink_spec s = parse_ok(buf_cstr(&text));
+    const struct fake_opts *o = s.opts;
+    assert_int_equal(o->list.n, 1000);
+    assert_string_equal(o->list.items[999], "item 999");
+    assert_string_equal(o->list.items[512], "item 512");
+    sink_spec_free(&s);
+    buf_free(&text);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        {"", "there is no sink \"\"; sinks are: fake, bare"},
+        {"fkae:x", "there is no sink \"fkae\"; sinks are: fake, bare"},
+        {"fake", "fake: there is no target"},
+        {"fake:", "fake: there is no target"},
+        {"fake,flag", "fake: there is no target"},
+        {"fake,list=a: b", "fake: there is no target"},
+        {"fake,:x", "fake: there is no option \"\""},
+        {"fake,colour=red:x", "fake: there is no option \"colour\"; options are: flag, choice, "
+                              "count, level, wait, rate, text, list"},
+        {"bare,x:y", "bare: there is no option \"x\"; options are: "},
+        {"fake,flag=yes:x", "fake: flag has a value; it takes no value"},
+        {"fake,choice:x", "fake: choice has no value; it takes one of red, green, blue"},
+        {"fake,choice=pink:x", "fake: choice=pink; it takes one of red, green, blue"},
+        {"fake,choice=re:x", "fake: choice=re; it takes one of red, green, blue"},
+        {"fake,choice=:x", "fake: choice=; it takes one of red, green, blue"},
+        {"fake,count=0:x", "fake: count=0; it takes a number from 1 to 100"},
+        {"fake,count=101:x", "fake: count=101; it takes a number from 1 to 100"},
+        {"fake,count=auto:x", "fake: count=auto; it takes a number from 1 to 100"},
+        {"fake,level=10:x", "fake: level=10; it takes a number from 0 to 9"},
+        {"fake,level=-1:x", "fake: level=-1; it takes a number from 0 to 9"},
+        {"fake,wait=5:x", "fake: wait=5; it takes a duration such as 500ms, 30s, 5m or 2h"},
+        {"fake,wait=2m:x", "fake: wait=2m; it takes a duration"},
+        {"fake,rate=0:x", "fake: rate=0; it takes a rate such as 10, 10/s or 600/m"},
+        {"fake,text=:x", "fake: text=; it takes a text"},
+        {"fake,count=1,count=2:x", "fake: count is given twice"},
+        {"fake,flag,flag:x", "fake: flag is given twice"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        struct sink_spec s = {0};
+        enum rc rc = sink_spec_parse(&s, rows[i].text, &e);
+        if (rc != RC_USAGE || strncmp(e.msg, rows[i].want, strlen(rows[i].want)) != 0)
+            fail_msg("\"%s\": got %s \"%s\", want \"%s\"", rows[i].text, rc_text(rc), e.msg,
+                     rows[i].want);
+        assert_null(s.ops);
+    }
+}
+
+static void labels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        {"fake,list=secret:out/", "fake:out/"},
+        {"fake:-", "fake:-"},
+        {"fake:a?b@c", "fake:a?b@c"},
+        {"fake:https://h.example/hook", "fake:https://h.example/hook"},
+        {"fake:https://me:pw@h.example/hook?key=1#x", "fake:https://h.example/hook"},
+        {"fake:https://h.example?key=@x", "fake:https://h.example"},
+        {"fake:https://h.example/@x", "fake:https://h.example/@x"},
+        {"fake:https://a@b@c", "fake:https://c"},
+        {"fake:https://", "fake:https://"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sink_spec s = parse_ok(rows[i].text);
+        assert_string_equal(s.label, rows[i].want);
+        sink_spec_free(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults), cmocka_unit_test(values), cmocka_unit_test(long_list),
+        cmocka_unit_test(refusals), cmocka_unit_test(labels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
