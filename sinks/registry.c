@@ -2,6 +2,8 @@
 
 const struct sink_ops *const sink_registry[] = {
     &sink_csv,
+    &sink_ndjson,
+    &sink_msgpack,
     NULL,
 };
 
