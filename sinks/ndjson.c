@@ -3,8 +3,6 @@
 #include "record_file.h"
 #include "registry.h"
 
-extern const struct sink_ops sink_ndjson;
-
 static const struct opt_spec options[] = {
     {.name = "layout",
      .type = OPT_CHOICE,

@@ -11,8 +11,6 @@
 #include "sinks/record_file.h"
 #include "sinks/registry.h"
 
-extern const struct sink_ops sink_ndjson, sink_msgpack;
-
 #define LINE "{\"provider\":\"acme\",\"lead_id\":\"L-1\",\"payload\":" SAMPLE_COMPACT "}\n"
 
 static char folder[] = "/tmp/leadpipe-record-XXXXXX";
