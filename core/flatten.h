@@ -1,7 +1,8 @@
 /* From a payload to rows, by the profile's tables.
  *
  * A plan is made once from the profile: a tree of member names with what is to be done at each, so
- * that a payload is walked once. Plans are immutable and shared by all workers. */
+ * that a payload is walked once. Plans are immutable and shared by all workers; the profile must
+ * outlive them. */
 #ifndef LEADPIPE_FLATTEN_H
 #define LEADPIPE_FLATTEN_H
 
@@ -9,6 +10,9 @@
 #include "profile.h"
 
 enum signed_urls { SIGNED_URLS_STRIP, SIGNED_URLS_KEEP, SIGNED_URLS_DROP };
+
+/* Texts of providers, in bytes. */
+#define FLATTEN_MESSAGE_BYTES_MAX 500
 
 struct flatten_plan;
 
@@ -18,27 +22,31 @@ void flatten_plan_free(struct flatten_plan *plan);
 
 /* Parses lead->body and decides what it is. RC_OK: lead->doc and lead->root are set.
  * RC_SYNTAX: the body is not JSON (worth another attempt); lead->failure is not touched.
- * RC_CLOSED: the lead has failed and lead->failure says why: nested too deeply, "success": false
- * with the provider's message and code, a required object missing.
- * RC_NOMEM, RC_LIMIT (over the arena's maximum): as they say.
+ * RC_CLOSED: the lead has failed and lead->failure says why: "success": false with the provider's
+ * message and code (stage fetch: the provider did not hand out the lead), a required object missing.
+ * RC_LIMIT (nested too deeply, over the arena's maximum), RC_NOMEM: as the text says.
  * `want` is of enum json_want. The body is kept (the caller frees it). */
 enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
                       struct err *e);
 
-/* Fills lead->tables from lead->root. Expiring URLs are stripped, kept or dropped in the tree
- * itself first (also within json values). With `fingerprint`, lead->fingerprint is computed before,
- * as SHA-256 of the canonical payload with expiring URLs taken out.
- * RC_NOMEM or RC_LIMIT. */
+/* Fills lead->tables from lead->root. The tree itself is never changed: sinks that write it as
+ * received read lead->root; in the rows, also within json values (which then point to copies),
+ * expiring URLs are stripped, kept or dropped. With `fingerprint`, lead->fingerprint is computed
+ * too: SHA-256 of the canonical payload in which every expiring URL is null.
+ * RC_NOMEM; RC_LIMIT: over the arena's maximum, or more undocumented members in one row, or more
+ * repeated values, than a lead may have. */
 enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fingerprint,
                      struct err *e);
 
 /* The message and code that the provider gives in the body of an error answer, by the profile's
- * paths, as texts in the lead's arena (at most 500 bytes); NULL where there is none. Never fails:
- * a body that is not JSON gives its beginning as the message. */
+ * paths, as texts of one line in the lead's arena (at most FLATTEN_MESSAGE_BYTES_MAX, valid UTF-8);
+ * NULL where there is none. Never fails: a body that is not JSON gives its beginning as the
+ * message. */
 void flatten_error_body(const struct flatten_plan *plan, struct lead *lead, struct str body,
                         const char **message, const char **code);
 
-/* The payload's own ID where it has one and it is not lead->id, else absent. */
+/* The payload's own ID where it has one (a text, or a number's digits) and it is not lead->id, else
+ * absent. */
 struct str flatten_other_id(const struct flatten_plan *plan, const struct lead *lead);
 
 #endif

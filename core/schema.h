@@ -2,7 +2,9 @@
  *
  * One thread resolves leads in the order in which they go to the sinks; so the same IDs give the
  * same columns. Columns never change or move once made: other threads read them through the leads
- * that they are handed. */
+ * that they are handed.
+ *
+ * A name longer than 512 bytes is cut; what then clashes gets its "_n" as other names do. */
 #ifndef LEADPIPE_SCHEMA_H
 #define LEADPIPE_SCHEMA_H
 
@@ -13,11 +15,12 @@
 
 struct schema;
 
+/* The profile must outlive it. RC_NOMEM. */
 enum rc schema_new(struct schema **out, const struct profile *p);
 void schema_free(struct schema *s);
 
-/* Sets `column` of every extra of the lead. RC_LIMIT: too many columns (nothing was added);
- * RC_NOMEM. */
+/* Sets `column` of every extra of the lead. On failure nothing was added. RC_LIMIT: too many
+ * columns, or their keys too long; RC_NOMEM. */
 enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e);
 
 /* The undocumented columns of a table so far. */

@@ -1,0 +1,249 @@
+#include "flatten.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "walk.h"
+
+#define PLAN_BYTES_MAX ((size_t)256 << 20)
+
+/* ---- the plan ------------------------------------------------------------------------------- */
+
+enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enum signed_urls urls,
+                         struct err *e)
+{
+    struct flatten_plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return err_nomem(e);
+    arena_init(&plan->memory, PLAN_BYTES_MAX);
+    plan->profile = p;
+    plan->urls = signed_urls_of(p, urls);
+    plan->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+    enum rc rc = plan_build(plan);
+    if (rc)
+        rc = err_nomem(e);
+    else if (!plan->digest)
+        rc = err_set(e, RC_INTERNAL, "libcrypto offers no SHA-256");
+    if (rc) {
+        flatten_plan_free(plan);
+        return rc;
+    }
+    *out = plan;
+    return RC_OK;
+}
+
+void flatten_plan_free(struct flatten_plan *plan)
+{
+    if (!plan)
+        return;
+    EVP_MD_free(plan->digest);
+    arena_free(&plan->memory);
+    free(plan);
+}
+
+/* ---- what the provider says ----------------------------------------------------------------- */
+
+/* Appends one character of `text`, so that the whole stays one line of UTF-8. Returns how many
+ * bytes it took. */
+static size_t add_character(struct buf *b, const unsigned char *text, size_t n)
+{
+    size_t len = utf8_sequence(text, n);
+    if (len == 0) {
+        buf_adds(b, "\xEF\xBF\xBD"); /* U+FFFD */
+        return utf8_invalid_run(text, n);
+    }
+    if (len == 1 && (text[0] <= ' ' || text[0] == 0x7F)) {
+        if (b->len && b->data[b->len - 1] != ' ')
+            buf_addc(b, ' ');
+        return 1;
+    }
+    buf_add(b, text, len);
+    return len;
+}
+
+/* One line of at most FLATTEN_MESSAGE_BYTES_MAX bytes; NULL where nothing is left of it. */
+static const char *make_line(struct arena *a, struct str text)
+{
+    struct buf line;
+    buf_init(&line, FLATTEN_MESSAGE_BYTES_MAX + 4);
+    const unsigned char *at = (const unsigned char *)text.ptr;
+    size_t left = text.len, len = 0;
+    while (left && line.len <= FLATTEN_MESSAGE_BYTES_MAX) {
+        len = line.len;
+        size_t took = add_character(&line, at, left);
+        at += took;
+        left -= took;
+    }
+    if (line.len <= FLATTEN_MESSAGE_BYTES_MAX)
+        len = line.len;
+    if (len && line.data[len - 1] == ' ')
+        len--;
+    const char *copy = NULL;
+    if (len && buf_rc(&line) == RC_OK)
+        copy = arena_strdup(a, (struct str){line.data, len});
+    buf_free(&line);
+    return copy;
+}
+
+/* The first of the places that has a text or a number. */
+static const char *find_text(struct arena *a, const cJSON *body, const struct path *paths, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const cJSON *v = path_find(&paths[i], body);
+        if (!v || (!cJSON_IsString(v) && !cJSON_IsNumber(v)))
+            continue;
+        const char *text = make_line(a, str_c(v->valuestring));
+        if (text)
+            return text;
+    }
+    return NULL;
+}
+
+void flatten_error_body(const struct flatten_plan *plan, struct lead *lead, struct str body,
+                        const char **message, const char **code)
+{
+    const struct profile *p = plan->profile;
+    struct json_doc doc = {.root = NULL};
+    const char *found_message = NULL, *found_code = NULL;
+    if (body.len && json_parse(&lead->arena, body, JSON_TREE, &doc, NULL) == RC_OK) {
+        found_message = find_text(&lead->arena, doc.root, p->messages, p->n_messages);
+        found_code = find_text(&lead->arena, doc.root, p->codes, p->n_codes);
+    }
+    if (!found_message && body.len)
+        found_message = make_line(&lead->arena, body);
+    *message = found_message;
+    *code = found_code;
+}
+
+/* ---- parsing -------------------------------------------------------------------------------- */
+
+static enum rc fail(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
+                    const char *own_code, const char *own_text)
+{
+    const struct profile *p = plan->profile;
+    const char *message = find_text(&lead->arena, body, p->messages, p->n_messages);
+    const char *code = find_text(&lead->arena, body, p->codes, p->n_codes);
+    bool both = own_text && message;
+    lead_fail(lead, STAGE_FETCH, code ? code : own_code, "%s%s%s", own_text ? own_text : "",
+              both ? ": " : "", message ? message : "");
+    return RC_CLOSED;
+}
+
+static enum rc fail_unsuccessful(const struct flatten_plan *plan, struct lead *lead,
+                                 const cJSON *body)
+{
+    const struct profile *p = plan->profile;
+    bool explained = find_text(&lead->arena, body, p->messages, p->n_messages) != NULL;
+    return fail(plan, lead, body, "not_successful",
+                explained ? NULL : "the answer says that it is no success");
+}
+
+static enum rc fail_missing(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
+                            struct str place)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "the answer has no object at \"%.*s%.*s\"",
+                   STR_ARG(plan->profile->root.text), STR_ARG(place));
+    bool is_body = plan->profile->root.n_steps == 0 && place.len == 0;
+    return fail(plan, lead, body, "no_lead", is_body ? "the answer is no object" : text);
+}
+
+enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
+                      struct err *e)
+{
+    const struct profile *p = plan->profile;
+    struct json_doc doc;
+    enum rc rc = json_parse(&lead->arena, buf_str(&lead->body), want | JSON_TREE, &doc, e);
+    if (rc)
+        return rc;
+    const cJSON *success = p->success.n_steps ? path_find(&p->success, doc.root) : NULL;
+    if (success && cJSON_IsFalse(success))
+        return fail_unsuccessful(plan, lead, doc.root);
+    const cJSON *root = path_find(&p->root, doc.root);
+    if (!root)
+        return fail_missing(plan, lead, doc.root, STR(""));
+    for (size_t i = 0; i < p->n_required; i++) {
+        const cJSON *object = path_find(&p->required[i], root);
+        if (!object || !cJSON_IsObject(object))
+            return fail_missing(plan, lead, doc.root, p->required[i].text);
+    }
+    lead->doc = doc;
+    lead->root = root;
+    return RC_OK;
+}
+
+struct str flatten_other_id(const struct flatten_plan *plan, const struct lead *lead)
+{
+    const struct path *path = &plan->profile->own_id;
+    const cJSON *id = path->n_steps ? path_find(path, lead->root) : NULL;
+    if (!id || (!cJSON_IsString(id) && !cJSON_IsNumber(id)))
+        return STR_NONE;
+    struct str own = str_c(id->valuestring);
+    return str_eq(own, lead->id) ? STR_NONE : own;
+}
+
+/* ---- rows and fingerprint ------------------------------------------------------------------- */
+
+/* The canonical form comes in many small pieces: they go to the digest in large ones. */
+struct digester {
+    EVP_MD_CTX *ctx;
+    bool ok;
+    size_t n;
+    char piece[4096];
+};
+
+static void digest_flush(struct digester *d)
+{
+    if (d->n && EVP_DigestUpdate(d->ctx, d->piece, d->n) != 1)
+        d->ok = false;
+    d->n = 0;
+}
+
+static void digest_add(void *ctx, const char *p, size_t n)
+{
+    struct digester *d = ctx;
+    if (n > sizeof d->piece - d->n)
+        digest_flush(d);
+    if (n > sizeof d->piece) {
+        d->ok = d->ok && EVP_DigestUpdate(d->ctx, p, n) == 1;
+        return;
+    }
+    memcpy(d->piece + d->n, p, n);
+    d->n += n;
+}
+
+static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, const cJSON *value,
+                            unsigned char out[FINGERPRINT_BYTES], struct err *e)
+{
+    struct digester d = {.ctx = EVP_MD_CTX_new(), .ok = true};
+    if (!d.ctx)
+        return err_nomem(e);
+    d.ok = EVP_DigestInit_ex(d.ctx, plan->digest, NULL) == 1;
+    enum rc rc = json_canonical(value, a, digest_add, &d);
+    digest_flush(&d);
+    unsigned char digest[FINGERPRINT_BYTES];
+    d.ok = d.ok && EVP_DigestFinal_ex(d.ctx, digest, NULL) == 1;
+    EVP_MD_CTX_free(d.ctx);
+    if (rc)
+        return err_set(e, rc, "its fingerprint: %s", rc_text(rc));
+    if (!d.ok)
+        return err_set(e, RC_INTERNAL, "libcrypto computes no SHA-256");
+    memcpy(out, digest, FINGERPRINT_BYTES);
+    return RC_OK;
+}
+
+static enum rc make_fingerprint(const struct flatten_plan *plan, struct lead *lead, struct err *e)
+{
+    const struct signed_url_rules drop = signed_urls_of(plan->profile, SIGNED_URLS_DROP);
+    const cJSON *content = signed_urls_edit(&drop, &lead->arena, lead->root, false);
+    if (!content)
+        return err_set(e, RC_LIMIT, "its fingerprint: %s", rc_text(RC_LIMIT));
+    return digest_value(plan, &lead->arena, content, lead->fingerprint, e);
+}
+
+enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fingerprint,
+                     struct err *e)
+{
+    enum rc rc = fingerprint ? make_fingerprint(plan, lead, e) : RC_OK;
+    return rc ? rc : walk_payload(plan, lead, e);
+}
