@@ -17,8 +17,9 @@
 
 void run_wake(struct run *r)
 {
-    if (atomic_load_explicit(&r->wants_wake, memory_order_relaxed) &&
-        atomic_exchange(&r->wants_wake, false))
+    /* In one order with the change that is told of: the loop first says that it wants to hear, then
+     * looks for changes. */
+    if (atomic_load(&r->wants_wake) && atomic_exchange(&r->wants_wake, false))
         (void)uv_async_send(&r->wake); /* fails only on a handle that is closed */
 }
 
@@ -40,6 +41,15 @@ void run_stop(struct run *r, int signal_number)
     /* Signals come on the loop's own thread only (run_thread()), so it cannot close meanwhile. */
     if (atomic_load(&r->loop_open))
         (void)uv_async_send(&r->wake);
+}
+
+void run_weigh(struct run *r, struct lead *lead, size_t bytes)
+{
+    if (bytes > lead->weight)
+        atomic_fetch_add(&r->held_bytes, bytes - lead->weight);
+    else
+        atomic_fetch_sub(&r->held_bytes, lead->weight - bytes);
+    lead->weight = bytes;
 }
 
 enum rc run_thread(struct run *r, pthread_t *thread, void *(*main)(void *), void *arg)
@@ -103,9 +113,11 @@ static void begin_drain(struct run *r)
 void run_close_loop(struct run *r)
 {
     atomic_store(&r->loop_open, false);
-    http_engine_stats(r->engine, &r->last_stats);
-    http_engine_free(r->engine);
-    r->engine = NULL;
+    if (r->engine) {
+        http_engine_stats(r->engine, &r->last_stats);
+        http_engine_free(r->engine);
+        r->engine = NULL;
+    }
     uv_close((uv_handle_t *)&r->wake, NULL);
     uv_close((uv_handle_t *)&r->progress_timer, NULL);
 }

@@ -86,7 +86,7 @@ void fetch_drop_taken(struct run *r)
 /* Bodies that are on their way count as much as bodies were on average. */
 static bool budget_has_room(struct run *r)
 {
-    size_t held = atomic_load_explicit(&r->held_bytes, memory_order_relaxed);
+    size_t held = atomic_load(&r->held_bytes);
     uint64_t reserved, completed;
     order_counts(r->order, &reserved, &completed);
     double under_way = (double)(reserved - completed) * r->average_body_bytes;
@@ -178,10 +178,16 @@ struct http_request *fetch_next(void *run)
 
 static void credentials_refused(struct run *r)
 {
+    const struct profile *p = r->cfg->profile;
     struct err e;
-    (void)err_set(&e, RC_AUTH,
-                  "credentials refused: %s answered %d; check the key in %s (or --api-key-file)",
-                  r->cfg->base_url, r->refused_status, r->cfg->profile->key_variable.ptr);
+    if (p->key_header.len)
+        (void)err_set(&e, RC_AUTH,
+                      "credentials refused: %s answered %d; check the key in " STR_FMT
+                      " (or --api-key-file)",
+                      r->cfg->base_url, r->refused_status, STR_ARG(p->key_variable));
+    else
+        (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d, and the profile has none",
+                      r->cfg->base_url, r->refused_status);
     run_fatal(r, &e);
 }
 
@@ -212,8 +218,7 @@ static void hand_to_workers(struct run *r, struct lead *lead)
     struct http_request *http = &lead->request->http;
     lead->body = http->answer;
     buf_init(&http->answer, r->cfg->max_body);
-    lead->weight = lead->body.cap;
-    atomic_fetch_add_explicit(&r->held_bytes, lead->weight, memory_order_relaxed);
+    run_weigh(r, lead, lead->body.cap);
     r->average_body_bytes += ((double)lead->weight - r->average_body_bytes) / 64;
     void *items[] = {lead};
     (void)queue_push(r->work_queue, items, 1, NULL); /* as many places as the ring: never waits */
@@ -272,5 +277,6 @@ void fetch_take_retries(struct run *r)
         }
         lead->outcome = OUTCOME_PENDING;
         arena_reset(&lead->arena, 0);
+        run_weigh(r, lead, 0);
     }
 }

@@ -107,8 +107,9 @@ void run_on_wake(uv_async_t *wake);
 void run_on_fatal(void *run, const struct err *e);
 void run_on_stopped(void *run);
 void run_close_loop(struct run *r);
-void run_wake(struct run *r);                       /* if the loop wants to hear; any thread */
-void run_fatal(struct run *r, const struct err *e); /* stops the run; any thread */
+void run_wake(struct run *r); /* if the loop wants to hear; any thread */
+void run_weigh(struct run *r, struct lead *lead, size_t bytes); /* its share of held_bytes */
+void run_fatal(struct run *r, const struct err *e);             /* stops the run; any thread */
 enum rc run_thread(struct run *r, pthread_t *thread, void *(*main)(void *), void *arg);
 void run_thread_ended(struct run *r); /* the last thing a thread calls */
 

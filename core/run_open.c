@@ -9,6 +9,7 @@
 static enum rc open_engine(struct run *r, struct err *e)
 {
     const struct run_cfg *cfg = r->cfg;
+    bool has_key = cfg->profile->key_header.len != 0;
     buf_init(&r->key_value, 64 * 1024);
     buf_add_str(&r->key_value, cfg->profile->key_prefix);
     buf_adds(&r->key_value, cfg->credential);
@@ -23,7 +24,7 @@ static enum rc open_engine(struct run *r, struct err *e)
         .log = cfg->log,
         .subject = cfg->base_url,
         .headers = &r->key_header,
-        .n_headers = 1,
+        .n_headers = has_key ? 1 : 0,
         .user_agent = cfg->user_agent,
         .cacert = cfg->cacert,
         .proxy = cfg->proxy,

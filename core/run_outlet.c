@@ -11,8 +11,7 @@ static void drop_weight(struct run *r, struct lead *lead)
 {
     if (!lead->weight)
         return;
-    atomic_fetch_sub_explicit(&r->held_bytes, lead->weight, memory_order_relaxed);
-    lead->weight = 0;
+    run_weigh(r, lead, 0);
     run_wake(r);
 }
 

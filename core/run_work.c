@@ -5,17 +5,6 @@
 
 #define WORK_BATCH 16
 
-/* Holds the lead against the budget for what it has become. */
-static void weigh(struct run *r, struct lead *lead)
-{
-    size_t now = lead->arena.held_bytes;
-    if (now >= lead->weight)
-        atomic_fetch_add_explicit(&r->held_bytes, now - lead->weight, memory_order_relaxed);
-    else
-        atomic_fetch_sub_explicit(&r->held_bytes, lead->weight - now, memory_order_relaxed);
-    lead->weight = now;
-}
-
 /* An answer that is no payload: its message is the provider's. */
 static void explain_error(struct run *r, struct lead *lead)
 {
@@ -95,7 +84,7 @@ static bool work_on(struct run *r, struct lead *lead)
     if (lead->outcome == OUTCOME_FAILED)
         blot_failure(r, lead);
     buf_free(&lead->body);
-    weigh(r, lead);
+    run_weigh(r, lead, lead->arena.held_bytes);
     return done;
 }
 

@@ -1,0 +1,141 @@
+#include "arguments.h"
+
+#include <stdlib.h>
+
+#define ARGUMENT_BYTES_MAX ((size_t)4 << 20)
+
+#define STARS "***"
+
+/* "http://user:password@host/" and "user:password@host:3128": what stands before the last "@" of
+ * the authority. */
+void arguments_blot_url(struct buf *out, const char *url)
+{
+    const char *scheme_end = strstr(url, "://");
+    const char *authority = scheme_end ? scheme_end + 3 : url;
+    const char *end = authority + strcspn(authority, "/?#");
+    const char *at = memrchr(authority, '@', (size_t)(end - authority));
+    if (!at) {
+        buf_adds(out, url);
+        return;
+    }
+    buf_add(out, url, (size_t)(authority - url));
+    buf_adds(out, STARS);
+    buf_adds(out, at);
+}
+
+/* The length of the piece up to the next comma or the colon that ends the options, by the grammar
+ * of sinks/registry.h. */
+static size_t piece_length(const char *p)
+{
+    size_t n = 0;
+    for (; p[n] && p[n] != ','; n++) {
+        if (p[n] == '\\' && p[n + 1])
+            n++;
+        else if (p[n] == ':' && p[n + 1] != ' ')
+            break;
+    }
+    return n;
+}
+
+/* A header's value may be a token; what it is called is no secret. */
+static void blot_piece(struct buf *out, const char *p, size_t n)
+{
+    static const char header[] = "header=";
+    const size_t name_at = sizeof header - 1;
+    if (n < name_at || memcmp(p, header, name_at) != 0) {
+        buf_add(out, p, n);
+        return;
+    }
+    const char *colon = memchr(p, ':', n);
+    buf_add(out, p, colon ? (size_t)(colon - p) : name_at);
+    buf_adds(out, colon ? ": " STARS : STARS);
+}
+
+static void blot_target(struct buf *out, const char *target)
+{
+    if (!strstr(target, "://")) {
+        buf_adds(out, target);
+        return;
+    }
+    struct buf url;
+    buf_init(&url, ARGUMENT_BYTES_MAX);
+    arguments_blot_url(&url, target);
+    const char *text = buf_cstr(&url);
+    size_t path_end = strcspn(text, "?#");
+    buf_add(out, text, path_end);
+    if (text[path_end])
+        buf_adds(out, "?" STARS);
+    buf_free(&url);
+}
+
+void arguments_blot_spec(struct buf *out, const char *spec)
+{
+    for (;;) {
+        size_t n = piece_length(spec);
+        blot_piece(out, spec, n);
+        spec += n;
+        if (*spec != ',')
+            break;
+        buf_addc(out, *spec++);
+    }
+    if (*spec == ':') {
+        buf_addc(out, ':');
+        blot_target(out, spec + 1);
+    }
+}
+
+/* Values are pieces of argv: the one that lies within this element, or NULL. */
+static const char *value_within(const struct text_list *values, const char *element)
+{
+    for (size_t i = 0; i < values->n; i++) {
+        const char *value = values->items[i];
+        if (value >= element && value <= element + strlen(element))
+            return value;
+    }
+    return NULL;
+}
+
+static char *copy_argument(const char *element, const struct export_options *o)
+{
+    const char *spec = value_within(&o->secret_specs, element);
+    const char *url = value_within(&o->secret_urls, element);
+    const char *value = spec ? spec : url;
+    struct buf b;
+    buf_init(&b, ARGUMENT_BYTES_MAX);
+    buf_add(&b, element, value ? (size_t)(value - element) : strlen(element));
+    if (spec)
+        arguments_blot_spec(&b, spec);
+    else if (url)
+        arguments_blot_url(&b, url);
+    char *copy = buf_rc(&b) == RC_OK ? strdup(buf_cstr(&b)) : NULL;
+    buf_free(&b);
+    if (copy)
+        utf8_scrub(copy);
+    return copy;
+}
+
+enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
+                       const struct export_options *o, struct err *e)
+{
+    struct arguments a = {.items = calloc((size_t)argc + 1, sizeof *a.items)};
+    if (!a.items)
+        return err_nomem(e);
+    for (int i = 0; i < argc; i++) {
+        a.items[a.n] = copy_argument(argv[i], o);
+        if (!a.items[a.n]) {
+            arguments_free(&a);
+            return err_nomem(e);
+        }
+        a.n++;
+    }
+    *out = a;
+    return RC_OK;
+}
+
+void arguments_free(struct arguments *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        free(a->items[i]);
+    free(a->items);
+    *a = (struct arguments){0};
+}

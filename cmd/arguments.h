@@ -1,0 +1,22 @@
+/* The command line as it may be kept: without secrets, as valid UTF-8. */
+#ifndef LEADPIPE_CMD_ARGUMENTS_H
+#define LEADPIPE_CMD_ARGUMENTS_H
+
+#include "options.h"
+
+struct arguments {
+    char **items; /* owned */
+    size_t n;
+};
+
+/* A copy of argv. Values of `-t` lose the values of header= and the user, password and query of
+ * their target; values of --base-url and --proxy lose their user and password. */
+enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
+                       const struct export_options *o, struct err *e);
+void arguments_free(struct arguments *a);
+
+/* Appends the safe form of a value. For tests. */
+void arguments_blot_spec(struct buf *out, const char *spec);
+void arguments_blot_url(struct buf *out, const char *url);
+
+#endif

@@ -1,0 +1,61 @@
+#include "commands.h"
+
+#include <string.h>
+
+#include "suggest.h"
+
+const struct command commands[] = {
+    {"export", "-p PROVIDER -t SINK [-t SINK]... [options] [FILE]...",
+     "fetch leads and write them to sinks", command_export},
+    {"providers", "[--show NAME]", "the built-in providers", command_providers},
+    {"sinks", "", "the sinks and their options", command_sinks},
+    {"tables", "PROVIDER", "the tables of a provider and their documented columns", command_tables},
+    {"help", "[COMMAND]", "this text, or that of a command", command_help},
+    {"version", "", "the version, and those of the libraries", command_version},
+    {NULL, NULL, NULL, NULL},
+};
+
+const struct command *command_named(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++) {
+        if (strcmp(c->name, name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+bool command_takes(struct messages *m, int argc, char *argv[], int n)
+{
+    const struct command *c = command_named(argv[0]);
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1]) {
+            (void)messages_usage(m, "%s: unknown option %s; usage: leadpipe %s %s", argv[0],
+                                 argv[i], argv[0], c->args);
+            return false;
+        }
+    }
+    if (argc - 1 == n)
+        return true;
+    if (argc - 1 > n)
+        (void)messages_usage(m, "%s: one argument too many: %s; usage: leadpipe %s%s%s", argv[0],
+                             argv[n + 1], argv[0], *c->args ? " " : "", c->args);
+    else
+        (void)messages_usage(m, "%s: an argument is missing; usage: leadpipe %s %s", argv[0],
+                             argv[0], c->args);
+    return false;
+}
+
+int command_unknown(struct messages *m, const char *name)
+{
+    const char *nearest = NULL;
+    if (name[0] == '-')
+        return messages_usage(m,
+                              "unknown option %s; options stand behind a command, as in: "
+                              "leadpipe export %s ...",
+                              name, name);
+    for (const struct command *c = commands; c->name; c++)
+        suggest_consider(&nearest, name, c->name);
+    if (nearest)
+        return messages_usage(m, "unknown command %s; did you mean %s?", name, nearest);
+    return messages_usage(m, "unknown command %s; \"leadpipe help\" lists them", name);
+}

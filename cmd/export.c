@@ -1,0 +1,126 @@
+/* leadpipe export */
+#include "export.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "credential.h"
+#include "help.h"
+#include "signals.h"
+#include "summary.h"
+
+void export_free(struct export *x)
+{
+    for (size_t i = 0; i < x->n_specs; i++)
+        sink_spec_free(&x->specs[i]);
+    free(x->specs);
+    free(x->run_sinks);
+    free(x->defaults);
+    buf_free(&x->base_url);
+    credential_free(&x->credential);
+    profile_free(x->profile);
+    arguments_free(&x->arguments);
+    options_free(&x->options);
+}
+
+/* A wrong command line may already say how it wants its messages. */
+static bool wants_json(int argc, char *argv[])
+{
+    bool json = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--log-format=json") == 0)
+            json = true;
+        else if (strcmp(argv[i], "--log-format") == 0 && i + 1 < argc)
+            json = strcmp(argv[i + 1], "json") == 0;
+    }
+    return json;
+}
+
+static void set_messages(struct messages *m, const struct export_options *o)
+{
+    m->format = (enum message_format)o->log_format;
+    if (o->quiet)
+        m->hook.level = LOG_LEVEL_ERROR;
+    else if (o->verbose)
+        m->hook.level = o->verbose == 1 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+}
+
+/* Somebody who forgot FILE sees why nothing happens. */
+static void hint_at_terminal(const struct export *x)
+{
+    const struct ids_cfg *ids = &x->cfg.ids;
+    if (x->options.quiet || ids->n_ids || x->options.files.n || !isatty(STDIN_FILENO))
+        return;
+    messages_write(x->messages, LOG_LEVEL_INFO, NULL,
+                   "reading lead IDs from the terminal, one a line; Ctrl-D ends them");
+}
+
+static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
+{
+    enum rc rc = arguments_copy(&x->arguments, argc, argv, &x->options, e);
+    if (rc == RC_OK)
+        rc = export_set_sinks(x, e);
+    if (rc == RC_OK)
+        rc = export_set_provider(x, e);
+    if (rc == RC_OK)
+        rc = export_set_run(x, e);
+    return rc;
+}
+
+static int execute(struct export *x, struct run *run)
+{
+    struct run_result result;
+    progress_init(&x->progress, x->messages, (enum progress_mode)x->options.progress,
+                  x->options.quiet, isatty(STDERR_FILENO) == 1);
+    hint_at_terminal(x);
+    signals_watch(run);
+    run_execute(run, &result);
+    signals_forget();
+    progress_end(&x->progress);
+    summary_print(x->messages, &x->cfg, &result, x->options.quiet);
+    return result.exit_status;
+}
+
+static int export_with_options(struct export *x, int argc, char *argv[])
+{
+    struct run *run = NULL;
+    struct err e;
+    enum rc rc = prepare(x, argc, argv, &e);
+    if (rc == RC_OK)
+        rc = run_new(&run, &x->cfg, &e);
+    if (rc != RC_OK) {
+        messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
+        return rc == RC_USAGE || rc == RC_BUSY ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    }
+    int status = execute(x, run);
+    run_free(run);
+    return status;
+}
+
+int command_export(struct messages *m, int argc, char *argv[])
+{
+    struct export x = {.messages = m};
+    struct err e;
+    if (wants_json(argc, argv))
+        m->format = MESSAGES_JSON;
+    enum rc rc = options_parse(&x.options, argc, argv, &e);
+    if (rc != RC_OK) {
+        messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
+        return rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    }
+    int status = EXIT_STATUS_OK;
+    if (x.options.help) {
+        help_print_command(stdout, command_named("export"));
+    } else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        messages_write(m, LOG_LEVEL_ERROR, NULL, "libcurl could not be started");
+        status = EXIT_STATUS_STOPPED;
+    } else {
+        set_messages(m, &x.options);
+        status = export_with_options(&x, argc, argv);
+        curl_global_cleanup();
+    }
+    export_free(&x);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* `leadpipe export`: what is made of its options. */
+#ifndef LEADPIPE_CMD_EXPORT_H
+#define LEADPIPE_CMD_EXPORT_H
+
+#include "arguments.h"
+#include "core/run.h"
+#include "messages.h"
+#include "options.h"
+#include "progress.h"
+#include "sinks/registry.h"
+
+/* Everything that lives as long as the run. Zero it first. */
+struct export
+{
+    struct messages *messages;
+    struct export_options options;
+    struct arguments arguments;
+    struct profile *profile;
+    struct buf base_url;
+    struct buf credential;   /* secret */
+    struct str *defaults;    /* values of --param, one for each of profile->params */
+    struct sink_spec *specs; /* of -t */
+    size_t n_specs;          /* those that are parsed */
+    struct run_sink_cfg *run_sinks;
+    struct progress progress;
+    struct run_cfg cfg;
+};
+
+/* The provider: profile, server, parameters, credential. RC_USAGE names the option. */
+enum rc export_set_provider(struct export *x, struct err *e);
+
+/* The sinks of -t, and what they have of the run. */
+enum rc export_set_sinks(struct export *x, struct err *e);
+
+/* Everything else: touches nothing outside but this process's limit of open files. */
+enum rc export_set_run(struct export *x, struct err *e);
+
+void export_free(struct export *x);
+
+#endif

@@ -1,0 +1,207 @@
+/* Everything else that a run is told: sinks, input, limits. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "export.h"
+
+#define CONCURRENCY_MAX_AUTO 64
+
+/* Open files beside those for leads: inputs, outputs, libraries, the program itself. */
+#define FILES_OF_RUN 64
+#define FILES_OF_SINK 64
+
+#define USER_AGENT "leadpipe/" LEADPIPE_VERSION
+
+/* ---- sinks ---------------------------------------------------------------------------------- */
+
+static struct sink_cfg sink_cfg(const struct export *x, const struct sink_spec *spec)
+{
+    return (struct sink_cfg){
+        .spec = spec->label,
+        .target = spec->target,
+        .opts = spec->opts,
+        .want_sha256 = x->options.manifest != NULL,
+        .cacert = x->options.cacert,
+        .proxy = x->options.proxy,
+        .user_agent = USER_AGENT,
+        .allow_http = x->options.allow_http,
+        .retry = &x->cfg.retry,
+        .clock = &clock_system,
+        .log = &x->messages->hook,
+    };
+}
+
+enum rc export_set_sinks(struct export *x, struct err *e)
+{
+    const struct text_list *texts = &x->options.sinks;
+    if (texts->n > RUN_SINKS_MAX)
+        return err_set(e, RC_USAGE, "--to: at most %d sinks are possible", RUN_SINKS_MAX);
+    x->specs = calloc(texts->n, sizeof *x->specs);
+    x->run_sinks = calloc(texts->n, sizeof *x->run_sinks);
+    if (!x->specs || !x->run_sinks)
+        return err_nomem(e);
+    for (; x->n_specs < texts->n; x->n_specs++) {
+        struct sink_spec *spec = &x->specs[x->n_specs];
+        enum rc rc = sink_spec_parse(spec, texts->items[x->n_specs], e);
+        if (rc != RC_OK) {
+            err_prefix(e, "--to");
+            return rc;
+        }
+        x->run_sinks[x->n_specs] = (struct run_sink_cfg){spec->ops, sink_cfg(x, spec)};
+    }
+    x->cfg.sinks = x->run_sinks;
+    x->cfg.n_sinks = x->n_specs;
+    return RC_OK;
+}
+
+/* ---- checks --------------------------------------------------------------------------------- */
+
+static enum rc check_cacert(const char *file, struct err *e)
+{
+    struct stat st;
+    if (!file)
+        return RC_OK;
+    if (stat(file, &st) != 0 || access(file, R_OK) != 0)
+        return err_sys(e, RC_USAGE, errno, "--cacert: %s cannot be read", file);
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, RC_USAGE, "--cacert: %s is a folder; a file of certificates is needed",
+                       file);
+    return RC_OK;
+}
+
+/* The text is not repeated: there may be a password in it. */
+static enum rc check_proxy(const char *text, struct err *e)
+{
+    static const char *const schemes[] = {"http",    "https",  "socks4",
+                                          "socks4a", "socks5", "socks5h"};
+    char *scheme = NULL;
+    bool known = false;
+    if (!text)
+        return RC_OK;
+    CURLU *url = curl_url();
+    if (!url)
+        return err_nomem(e);
+    if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) ==
+            CURLUE_OK &&
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+        /* "proxy:3128" has no scheme: that is http, whatever its name makes curl guess. */
+        known = strstr(text, "://") == NULL;
+        for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+            known |= strcmp(scheme, schemes[i]) == 0;
+    }
+    curl_free(scheme);
+    curl_url_cleanup(url);
+    return known ? RC_OK
+                 : err_set(e, RC_USAGE,
+                           "--proxy: is not a URL that begins with http://, https://, socks4://, "
+                           "socks4a://, socks5:// or socks5h://");
+}
+
+static enum rc check_ids(const struct text_list *ids, struct err *e)
+{
+    for (size_t i = 0; i < ids->n; i++) {
+        enum rc rc = id_check(str_c(ids->items[i]), e);
+        if (rc == RC_OK)
+            continue;
+        err_prefix(e, "--id");
+        return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
+    }
+    return RC_OK;
+}
+
+static enum rc allow_open_files(const struct export *x, struct err *e)
+{
+    struct rlimit limit;
+    rlim_t most = x->options.concurrency ? (rlim_t)x->options.concurrency : CONCURRENCY_MAX_AUTO;
+    rlim_t needed = most + FILES_OF_RUN + FILES_OF_SINK * (rlim_t)x->n_specs;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return err_sys(e, RC_USAGE, errno, "the limit of open files");
+    if (limit.rlim_cur >= needed)
+        return RC_OK;
+    rlim_t allowed = limit.rlim_max;
+    limit.rlim_cur = needed;
+    if (allowed < needed || setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return err_set(e, RC_USAGE,
+                       "--concurrency: %llu requests in flight need %llu open files, and at most "
+                       "%llu are allowed (ulimit -n)",
+                       (unsigned long long)most, (unsigned long long)needed,
+                       (unsigned long long)allowed);
+    return RC_OK;
+}
+
+/* ---- the run -------------------------------------------------------------------------------- */
+
+static void set_input(struct export *x)
+{
+    static const char *const standard_input[] = {"-"};
+    const struct export_options *o = &x->options;
+    bool from_stdin = !o->ids.n && !o->files.n;
+    x->cfg.ids = (struct ids_cfg){
+        .files = from_stdin ? standard_input : o->files.items,
+        .n_files = from_stdin ? 1 : o->files.n,
+        .ids = o->ids.items,
+        .n_ids = o->ids.n,
+        .format = (enum id_format)o->id_format,
+        .column = o->id_column,
+        .profile = x->profile,
+        .defaults = x->defaults,
+    };
+    x->cfg.has_expect = o->expect >= 0;
+    x->cfg.expect = o->expect >= 0 ? (uint64_t)o->expect : 0;
+}
+
+static void set_fetching(struct export *x)
+{
+    const struct export_options *o = &x->options;
+    x->cfg.concurrency = (unsigned)o->concurrency;
+    x->cfg.concurrency_max = CONCURRENCY_MAX_AUTO;
+    x->cfg.rate_per_s = o->rate_per_s;
+    x->cfg.retry = (struct http_retry_cfg){
+        .attempts = (unsigned)o->attempts,
+        .retry_max_time_ms = o->retry_max_time_ms,
+        .timeout_ms = o->timeout_ms,
+        .connect_timeout_ms = o->connect_timeout_ms,
+    };
+    x->cfg.max_body = (size_t)o->max_body_bytes;
+    x->cfg.user_agent = USER_AGENT;
+    x->cfg.cacert = o->cacert;
+    x->cfg.proxy = o->proxy;
+}
+
+static void set_output(struct export *x)
+{
+    const struct export_options *o = &x->options;
+    x->cfg.version = LEADPIPE_VERSION;
+    x->cfg.order_input = o->order == ORDER_INPUT;
+    x->cfg.signed_urls = (enum signed_urls)o->signed_urls;
+    x->cfg.failed_path = o->failed;
+    x->cfg.manifest_path = o->manifest;
+    x->cfg.arguments = (const char *const *)x->arguments.items;
+    x->cfg.n_arguments = x->arguments.n;
+    x->cfg.clock = &clock_system;
+    x->cfg.log = &x->messages->hook;
+    x->cfg.progress = progress_show;
+    x->cfg.progress_ctx = &x->progress;
+    x->cfg.progress_interval_ms = PROGRESS_INTERVAL_MS;
+}
+
+enum rc export_set_run(struct export *x, struct err *e)
+{
+    enum rc rc = check_cacert(x->options.cacert, e);
+    if (rc == RC_OK)
+        rc = check_proxy(x->options.proxy, e);
+    if (rc == RC_OK)
+        rc = check_ids(&x->options.ids, e);
+    if (rc == RC_OK)
+        rc = allow_open_files(x, e);
+    if (rc != RC_OK)
+        return rc;
+    set_input(x);
+    set_fetching(x);
+    set_output(x);
+    return RC_OK;
+}

@@ -1,0 +1,12 @@
+/* Text from outside made fit to be shown on a terminal and kept in a log. */
+#ifndef LEADPIPE_CMD_HARMLESS_H
+#define LEADPIPE_CMD_HARMLESS_H
+
+#include "core/buf.h"
+
+/* Appends `text` as one line of valid UTF-8 that a terminal only shows: control characters (escape
+ * sequences begin with one), characters that turn the direction of writing, line separators and
+ * bytes that are not UTF-8 are written as \n, \t, \x1b, \u202e. */
+void text_harmless(struct buf *out, const char *text);
+
+#endif

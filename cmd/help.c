@@ -1,0 +1,158 @@
+#include "help.h"
+
+#include <string.h>
+
+#include "options.h"
+#include "sinks/registry.h"
+
+#define OPTION_INDENT 26
+
+void help_print_wrapped(FILE *f, size_t at, size_t indent, const char *text)
+{
+    if (at && at + 2 > indent) {
+        (void)fputc('\n', f);
+        at = 0;
+    }
+    (void)fprintf(f, "%*s", (int)(indent - at), "");
+    for (size_t column = indent; *text;) {
+        size_t len = strcspn(text, " ");
+        if (column > indent && column + 1 + len > HELP_WIDTH) {
+            (void)fprintf(f, "\n%*s", (int)indent, "");
+            column = indent;
+        }
+        (void)fprintf(f, "%s%.*s", column > indent ? " " : "", (int)len, text);
+        column += len + (column > indent);
+        text += len;
+        text += strspn(text, " ");
+    }
+    (void)fputc('\n', f);
+}
+
+static void print_option(FILE *f, const struct option_spec *spec)
+{
+    char letter[8] = "    ", text[512];
+    if (spec->letter)
+        (void)snprintf(letter, sizeof letter, "-%c, ", spec->letter);
+    int used = fprintf(f, "  %s--%s%s%s", letter, spec->name, spec->arg ? " " : "",
+                       spec->arg ? spec->arg : "");
+    const char *standard = spec->default_text ? spec->default_text : spec->default_note;
+    (void)snprintf(text, sizeof text, standard ? "%s (default: %s)" : "%s", spec->help,
+                   standard ? standard : "");
+    if (spec->default_note && strcmp(spec->default_note, "required") == 0)
+        (void)snprintf(text, sizeof text, "%s (required)", spec->help);
+    help_print_wrapped(f, used < 0 ? 0 : (size_t)used, OPTION_INDENT, text);
+}
+
+static void print_options(FILE *f)
+{
+    for (int section = 0; section < SECTION_END; section++) {
+        (void)fprintf(f, "\n%s:\n", option_section_title((enum option_section)section));
+        for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
+            if ((int)spec->section == section && spec->type != OPTION_ABSENT)
+                print_option(f, spec);
+        }
+    }
+}
+
+static void print_sinks_summary(FILE *f)
+{
+    (void)fputs("\nSinks, as KIND[,OPTION[=VALUE]]...:TARGET (\"leadpipe sinks\" tells the "
+                "options):\n",
+                f);
+    for (size_t i = 0; sink_registry[i]; i++) {
+        int used = fprintf(f, "  %s", sink_registry[i]->name);
+        help_print_wrapped(f, used < 0 ? 0 : (size_t)used, 12, sink_registry[i]->help);
+    }
+}
+
+static const char exit_statuses[] =
+    "\nExit status:\n"
+    "  0      every lead is exported or missing, and at least one was found\n"
+    "  1      the run stopped before its end: credentials refused, disk full, ...\n"
+    "  2      wrong usage or configuration; nothing was done\n"
+    "  3      the run came to its end, but leads failed, none was found at all, or\n"
+    "         --expect was not met\n"
+    "  128+n  stopped by signal n after finishing what was in flight; a second\n"
+    "         signal stops at once\n";
+
+static const char environment[] =
+    "\nEnvironment:\n"
+    "  OMNI_API_KEY, CONVOCORE_API_KEY\n"
+    "         the API key, unless --api-key-file is given; a profile of your own\n"
+    "         names its own variable\n"
+    "  https_proxy, http_proxy, all_proxy, no_proxy\n"
+    "         as with curl, unless --proxy is given\n";
+
+static const char export_input[] =
+    "\n"
+    "FILE holds lead IDs, as lines, CSV or NDJSON, also compressed (.gz); - or no FILE\n"
+    "is standard input. Every ID is fetched once, and has one outcome.\n";
+
+static const char examples[] =
+    "\nExamples:\n"
+    "  leadpipe export -p omni -t csv:out/ ids.txt\n"
+    "  leadpipe export -p omni -t csv:- --id 4711 --id 4712\n"
+    "  leadpipe export -p convocore --param agentId=A1 --failed failed.ndjson \\\n"
+    "      -t ndjson:leads.ndjson.gz -t msgpack:leads.msgpack.gz ids.txt\n"
+    "  psql -Atc 'select id from leads' | leadpipe export -p omni \\\n"
+    "      -t webhook,batch=50,secret-env=HOOK_SECRET:https://crm.example/hook\n";
+
+static void print_usage_lines(FILE *f)
+{
+    for (const struct command *c = commands; c->name; c++)
+        (void)fprintf(f, "%s leadpipe %s%s%s\n", c == commands ? "usage:" : "      ", c->name,
+                      *c->args ? " " : "", c->args);
+}
+
+void help_print_short(FILE *f)
+{
+    print_usage_lines(f);
+    (void)fputs("\n\"leadpipe help\" tells more.\n", f);
+}
+
+static void print_export(FILE *f)
+{
+    print_options(f);
+    print_sinks_summary(f);
+    (void)fputs(exit_statuses, f);
+    (void)fputs(environment, f);
+    (void)fputs(examples, f);
+}
+
+void help_print_command(FILE *f, const struct command *c)
+{
+    (void)fprintf(f, "usage: leadpipe %s%s%s\n\n", c->name, *c->args ? " " : "", c->args);
+    help_print_wrapped(f, 0, 0, c->help);
+    if (c->run != command_export)
+        return;
+    (void)fputs(export_input, f);
+    print_export(f);
+}
+
+static int print_help(FILE *f)
+{
+    print_usage_lines(f);
+    (void)fputs("\n"
+                "Fetches leads by their IDs from a provider's HTTP API, many at once, flattens\n"
+                "each into tables, and writes these to CSV, NDJSON, MessagePack or a webhook.\n"
+                "\nCommands:\n",
+                f);
+    for (const struct command *c = commands; c->name; c++)
+        (void)fprintf(f, "  %-10s %s\n", c->name, c->help);
+    (void)fputs("\nThe options of leadpipe export:\n", f);
+    print_export(f);
+    return EXIT_STATUS_OK;
+}
+
+int command_help(struct messages *m, int argc, char *argv[])
+{
+    if (argc == 1)
+        return print_help(stdout);
+    if (!command_takes(m, argc, argv, 1))
+        return EXIT_STATUS_USAGE;
+    const struct command *c = command_named(argv[1]);
+    if (!c)
+        return command_unknown(m, argv[1]);
+    help_print_command(stdout, c);
+    return EXIT_STATUS_OK;
+}

@@ -1,0 +1,17 @@
+/* Help texts, 80 columns wide. */
+#ifndef LEADPIPE_CMD_HELP_H
+#define LEADPIPE_CMD_HELP_H
+
+#include <stdio.h>
+
+#include "commands.h"
+
+#define HELP_WIDTH 80
+
+void help_print_short(FILE *f);
+void help_print_command(FILE *f, const struct command *c);
+
+/* `text` at column `indent`, broken at blanks; the cursor stands at column `at`. Ends the line. */
+void help_print_wrapped(FILE *f, size_t at, size_t indent, const char *text);
+
+#endif

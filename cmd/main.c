@@ -1,0 +1,75 @@
+/* leadpipe: leads by ID from HTTP APIs into CSV, NDJSON, MessagePack and webhooks. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "help.h"
+
+/* "leadpipe COMMAND --help" is "leadpipe help COMMAND". The export command reads its options
+ * itself: there, what looks like one may be the value of another. */
+static bool asks_for_help(const struct command *c, int argc, char *argv[])
+{
+    if (c->run == command_export)
+        return false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first argument as a command, also where it is written like an option. */
+static const char *command_word(const char *word)
+{
+    if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
+        return "help";
+    if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0)
+        return "version";
+    return word;
+}
+
+static int dispatch(struct messages *m, int argc, char *argv[])
+{
+    if (argc < 2) {
+        help_print_short(stderr);
+        return EXIT_STATUS_USAGE;
+    }
+    const struct command *c = command_named(command_word(argv[1]));
+    if (!c)
+        return command_unknown(m, argv[1]);
+    if (asks_for_help(c, argc - 1, argv + 1)) {
+        help_print_command(stdout, c);
+        return EXIT_STATUS_OK;
+    }
+    return c->run(m, argc - 1, argv + 1);
+}
+
+/* A full disk behind standard output shows here at the latest. Sinks write to the file descriptor
+ * themselves and look after it. */
+static int close_stdout(struct messages *m, int status)
+{
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) != 0)
+        failed = true;
+    if (!failed)
+        return status;
+    messages_writef(m, LOG_LEVEL_ERROR, "standard output", "%s",
+                    errno ? strerror(errno) : "write error");
+    return status == EXIT_STATUS_OK ? EXIT_STATUS_STOPPED : status;
+}
+
+int main(int argc, char *argv[])
+{
+    struct messages m;
+    /* A reader that went away is an error of that write, not the end of the program. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    messages_init(&m, STDERR_FILENO, &clock_system);
+    int status = dispatch(&m, argc, argv);
+    status = close_stdout(&m, status);
+    messages_free(&m);
+    return status;
+}

@@ -1,0 +1,195 @@
+#include "messages.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "core/json.h"
+#include "harmless.h"
+
+/* A message has at most 1 KiB from core, and every byte may become four. */
+#define OUT_BYTES_MAX ((size_t)1 << 20)
+
+static void hook_write(void *ctx, enum log_level level, const char *subject, const char *text)
+{
+    messages_write(ctx, level, subject, text);
+}
+
+void messages_init(struct messages *m, int fd, const struct clock *clock)
+{
+    *m = (struct messages){.fd = fd, .clock = clock};
+    m->hook = (struct log_hook){.write = hook_write, .ctx = m, .level = LOG_LEVEL_WARN};
+    (void)pthread_mutex_init(&m->lock, NULL); /* with default attributes it cannot fail */
+    buf_init(&m->out, OUT_BYTES_MAX);
+}
+
+void messages_free(struct messages *m)
+{
+    buf_free(&m->out);
+    pthread_mutex_destroy(&m->lock);
+}
+
+/* ---- writing, under the lock ---------------------------------------------------------------- */
+
+/* Standard error that cannot be written is nothing that could be told to anybody. */
+static void write_all(int fd, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t written = write(fd, p, n);
+        if (written > 0) {
+            p += written;
+            n -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+            (void)poll(&poll_fd, 1, 1000);
+        } else if (errno != EINTR) {
+            return;
+        }
+    }
+}
+
+/* Blanks over the live line, without terminal codes: they work on every terminal. */
+static void add_erase(struct messages *m)
+{
+    if (!m->live_len)
+        return;
+    buf_addc(&m->out, '\r');
+    for (size_t i = 0; i < m->live_len; i++)
+        buf_addc(&m->out, ' ');
+    buf_addc(&m->out, '\r');
+}
+
+static void begin(struct messages *m)
+{
+    buf_clear(&m->out);
+    add_erase(m);
+}
+
+static void flush(struct messages *m)
+{
+    buf_add(&m->out, m->live, m->live_len);
+    if (buf_rc(&m->out) == RC_OK)
+        write_all(m->fd, m->out.data, m->out.len);
+    else
+        write_all(m->fd, "leadpipe: out of memory\n", 24);
+}
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+static const char *level_text(enum log_level level)
+{
+    switch (level) {
+    case LOG_LEVEL_ERROR:
+        return "error";
+    case LOG_LEVEL_WARN:
+        return "warning";
+    case LOG_LEVEL_INFO:
+        return "info";
+    case LOG_LEVEL_DEBUG:
+        return "debug";
+    }
+    return "";
+}
+
+/* A JSON string of the harmless form: a log may end on a terminal, too. */
+static void add_json_text(struct buf *out, const char *text)
+{
+    struct buf harmless;
+    buf_init(&harmless, OUT_BYTES_MAX);
+    text_harmless(&harmless, text);
+    json_write_string(out, buf_str(&harmless));
+    buf_free(&harmless);
+}
+
+void messages_json_begin(struct buf *out, const struct clock *clock, enum log_level level,
+                         const char *subject, const char *text)
+{
+    char at[25];
+    clock_format(clock_wall_ms(clock), at);
+    buf_addf(out, "{\"at\":\"%s\",\"level\":\"%s\",\"subject\":", at, level_text(level));
+    if (subject)
+        add_json_text(out, subject);
+    else
+        buf_adds(out, "null");
+    buf_adds(out, ",\"message\":");
+    add_json_text(out, text);
+}
+
+static void add_text_line(struct buf *out, enum log_level level, const char *subject,
+                          const char *text)
+{
+    buf_adds(out, "leadpipe: ");
+    if (level == LOG_LEVEL_WARN || level == LOG_LEVEL_DEBUG)
+        buf_addf(out, "%s: ", level_text(level));
+    if (subject) {
+        text_harmless(out, subject);
+        buf_adds(out, ": ");
+    }
+    text_harmless(out, text);
+    buf_addc(out, '\n');
+}
+
+void messages_write(struct messages *m, enum log_level level, const char *subject, const char *text)
+{
+    pthread_mutex_lock(&m->lock);
+    begin(m);
+    if (m->format == MESSAGES_JSON) {
+        messages_json_begin(&m->out, m->clock, level, subject, text);
+        buf_adds(&m->out, "}\n");
+    } else {
+        add_text_line(&m->out, level, subject, text);
+    }
+    flush(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void messages_writef(struct messages *m, enum log_level level, const char *subject, const char *fmt,
+                     ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args); /* a cut message still says what */
+    va_end(args);
+    messages_write(m, level, subject, text);
+}
+
+void messages_block(struct messages *m, struct str lines)
+{
+    pthread_mutex_lock(&m->lock);
+    begin(m);
+    buf_add_str(&m->out, lines);
+    flush(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void messages_live(struct messages *m, const char *line)
+{
+    pthread_mutex_lock(&m->lock);
+    size_t before = m->live_len;
+    size_t len = line ? strnlen(line, sizeof m->live - 1) : 0;
+    buf_clear(&m->out);
+    if (len < before)
+        add_erase(m);
+    else if (before)
+        buf_addc(&m->out, '\r'); /* what is written over needs no blanks, and does not flicker */
+    if (len)
+        memcpy(m->live, line, len);
+    m->live_len = len;
+    flush(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+int messages_usage(struct messages *m, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    messages_write(m, LOG_LEVEL_ERROR, NULL, text);
+    return EXIT_STATUS_USAGE;
+}

@@ -1,0 +1,179 @@
+#include "progress.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "signals.h"
+
+#define LINE_EVERY_S 5.0
+#define SMOOTHING_S 5.0 /* older than this counts for little */
+#define WIDTH_DEFAULT 80
+
+void progress_init(struct progress *p, struct messages *m, enum progress_mode mode, bool quiet,
+                   bool terminal)
+{
+    bool live = terminal && m->format == MESSAGES_TEXT && !quiet;
+    *p = (struct progress){
+        .messages = m,
+        .live = live && mode != PROGRESS_NEVER,
+        .lines = mode == PROGRESS_ALWAYS && !live,
+        .line_due_s = LINE_EVERY_S,
+    };
+}
+
+static uint64_t done_of(const struct ledger_counts *c)
+{
+    return c->exported + c->unchanged + c->missing + c->failed;
+}
+
+static void measure(struct progress *p, const struct run_progress *now)
+{
+    uint64_t done = done_of(&now->ledger);
+    double elapsed_s = now->seconds - p->last_s;
+    if (elapsed_s <= 0)
+        return;
+    double per_s = (double)(done - p->last_done) / elapsed_s;
+    /* At first the mean of all, then the mean of the last seconds. */
+    double span_s = now->seconds < SMOOTHING_S ? now->seconds : SMOOTHING_S;
+    double weight = elapsed_s < span_s ? elapsed_s / span_s : 1;
+    p->per_s += (per_s - p->per_s) * weight;
+    p->last_s = now->seconds;
+    p->last_done = done;
+}
+
+/* ---- the line ------------------------------------------------------------------------------- */
+
+void progress_duration(char *out, size_t size, double seconds)
+{
+    uint64_t s = seconds < 0 ? 0 : (uint64_t)(seconds + 0.5);
+    if (s < 60)
+        (void)snprintf(out, size, "%" PRIu64 "s", s);
+    else if (s < 3600)
+        (void)snprintf(out, size, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
+    else
+        (void)snprintf(out, size, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
+}
+
+struct line {
+    char *out;
+    size_t len, max; /* `max`: columns, the NUL not counted */
+    bool full;
+};
+
+/* Whole parts only: one that does not fit ends the line. */
+static void add_part(struct line *line, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add_part(struct line *line, const char *fmt, ...)
+{
+    char part[96];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(part, sizeof part, fmt, args);
+    va_end(args);
+    size_t gap = line->len ? 2 : 0;
+    if (n < 0 || line->full || line->len + gap + (size_t)n > line->max) {
+        line->full = true;
+        return;
+    }
+    (void)snprintf(line->out + line->len, gap + (size_t)n + 1, "%*s%s", (int)gap, "", part);
+    line->len += gap + (size_t)n;
+}
+
+static void add_count(struct line *line, const struct run_progress *now)
+{
+    uint64_t done = done_of(&now->ledger);
+    if (!now->ids_ended) {
+        add_part(line, "%" PRIu64 " done", done);
+        return;
+    }
+    add_part(line, "%" PRIu64 "/%" PRIu64, done, now->ids.unique);
+    if (now->ids.unique)
+        add_part(line, "%d%%", (int)(100.0 * (double)done / (double)now->ids.unique));
+}
+
+static void add_speed(struct line *line, const struct run_progress *now, double per_s)
+{
+    char eta[32];
+    uint64_t left = now->ledger.pending;
+    add_part(line, per_s < 10 ? "%.1f/s" : "%.0f/s", per_s);
+    if (!now->ids_ended || !left || per_s < 0.01)
+        return;
+    progress_duration(eta, sizeof eta, (double)left / per_s);
+    add_part(line, "ETA %s", eta);
+}
+
+static void add_origin(struct line *line, const struct http_stats *http)
+{
+    char wait[32];
+    progress_duration(wait, sizeof wait, (double)http->held_back_ms / 1000);
+    if (http->down)
+        add_part(line, "server down");
+    else if (http->held_back_ms > 0)
+        add_part(line, "held back %s", wait);
+}
+
+void progress_format(char *out, size_t size, size_t width, const struct run_progress *now,
+                     double per_s, bool stopping)
+{
+    struct line line = {.out = out, .max = width < size ? width : size - 1};
+    out[0] = '\0';
+    add_count(&line, now);
+    if (stopping)
+        add_part(&line, "stopping");
+    else
+        add_speed(&line, now, per_s);
+    add_origin(&line, &now->http);
+    add_part(&line, "%u in flight", now->http.in_flight);
+    add_part(&line, "%" PRIu64 " retries", now->http.retries);
+    add_part(&line, "%" PRIu64 " failed", now->ledger.failed);
+    if (now->ledger.missing)
+        add_part(&line, "%" PRIu64 " missing", now->ledger.missing);
+}
+
+/* ---- showing it ----------------------------------------------------------------------------- */
+
+static size_t terminal_width(int fd)
+{
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return WIDTH_DEFAULT;
+    return size.ws_col;
+}
+
+static void say_stopping(struct progress *p)
+{
+    int number = signals_received();
+    if (!number || p->said_stopping)
+        return;
+    p->said_stopping = true;
+    if (p->messages->hook.level >= LOG_LEVEL_WARN)
+        messages_writef(p->messages, LOG_LEVEL_WARN, NULL,
+                        "%s: finishing what is in flight; once more stops at once",
+                        signals_name(number));
+}
+
+void progress_show(void *progress, const struct run_progress *now)
+{
+    struct progress *p = progress;
+    char line[LIVE_LINE_BYTES_MAX];
+    bool stopping = signals_received() != 0;
+    measure(p, now);
+    say_stopping(p);
+    if (p->live) {
+        /* The last column stays free: some terminals begin a new line after it. */
+        progress_format(line, sizeof line, terminal_width(p->messages->fd) - 1, now, p->per_s,
+                        stopping);
+        messages_live(p->messages, line);
+    } else if (p->lines && now->seconds >= p->line_due_s) {
+        progress_format(line, sizeof line, sizeof line - 1, now, p->per_s, stopping);
+        messages_write(p->messages, LOG_LEVEL_INFO, "progress", line);
+        p->line_due_s = now->seconds + LINE_EVERY_S;
+    }
+}
+
+void progress_end(struct progress *p)
+{
+    if (p->live)
+        messages_live(p->messages, NULL);
+}

@@ -1,0 +1,39 @@
+/* How far a run has come: a live line on a terminal, or a line now and then. */
+#ifndef LEADPIPE_CMD_PROGRESS_H
+#define LEADPIPE_CMD_PROGRESS_H
+
+#include "core/run.h"
+#include "messages.h"
+#include "options.h"
+
+#define PROGRESS_INTERVAL_MS 200 /* for run_cfg */
+
+struct progress {
+    struct messages *messages;
+    bool live;  /* on a terminal */
+    bool lines; /* without one */
+    bool said_stopping;
+    double line_due_s;    /* when the next line is */
+    double last_s, per_s; /* the leads a second, smoothed */
+    uint64_t last_done;
+};
+
+/* `terminal`: standard error is one. */
+void progress_init(struct progress *p, struct messages *m, enum progress_mode mode, bool quiet,
+                   bool terminal);
+
+/* For run_cfg: `progress` is a struct progress. */
+void progress_show(void *progress, const struct run_progress *now);
+
+/* The live line goes. */
+void progress_end(struct progress *p);
+
+/* "120/1000  12%  40/s  ETA 22s  8 in flight  3 retries  0 failed", at most `width` columns; what
+ * does not fit is left away from the end. `stopping`: a signal came. Pure; for tests. */
+void progress_format(char *out, size_t size, size_t width, const struct run_progress *now,
+                     double per_s, bool stopping);
+
+/* "22s", "3m05s", "2h07m". */
+void progress_duration(char *out, size_t size, double seconds);
+
+#endif

@@ -1,0 +1,62 @@
+#include "signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "commands.h"
+
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* A handler gets no other argument than the number: this is the only place that needs globals. All
+ * other threads block signals, so the handler runs on the main thread. */
+static _Atomic(struct run *) run_to_stop;
+static atomic_int first_signal;
+
+static void on_signal(int number)
+{
+    int saved_errno = errno, none = 0;
+    if (!atomic_compare_exchange_strong(&first_signal, &none, number))
+        _exit(EXIT_STATUS_SIGNAL + number);
+    struct run *run = atomic_load(&run_to_stop);
+    if (!run)
+        _exit(EXIT_STATUS_SIGNAL + number);
+    run_stop(run, number);
+    errno = saved_errno;
+}
+
+void signals_watch(struct run *run)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
+    (void)sigemptyset(&action.sa_mask);
+    atomic_store(&run_to_stop, run);
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
+        if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            (void)sigaction(watched[i], &action, NULL);
+    }
+}
+
+void signals_forget(void)
+{
+    atomic_store(&run_to_stop, NULL);
+}
+
+const char *signals_name(int number)
+{
+    switch (number) {
+    case SIGINT:
+        return "SIGINT";
+    case SIGTERM:
+        return "SIGTERM";
+    case SIGHUP:
+        return "SIGHUP";
+    default:
+        return "a signal";
+    }
+}
+
+int signals_received(void)
+{
+    return atomic_load(&first_signal);
+}

@@ -1,0 +1,45 @@
+/* leadpipe sinks: each sink with its options, from the table that its parser reads. */
+#include <stdio.h>
+
+#include "commands.h"
+#include "help.h"
+#include "sinks/registry.h"
+
+#define OPTION_INDENT 30
+
+static void print_option(const struct opt_spec *spec)
+{
+    static const char *const values[] = {
+        [OPT_FLAG] = "",          [OPT_UINT] = "=N",    [OPT_DURATION] = "=DURATION",
+        [OPT_RATE] = "=N[/s|/m]", [OPT_TEXT] = "=TEXT", [OPT_LIST] = "=TEXT",
+    };
+    char text[512];
+    int used = spec->type == OPT_CHOICE ? printf("  %s=%s", spec->name, spec->choices)
+                                        : printf("  %s%s", spec->name, values[spec->type]);
+    (void)snprintf(text, sizeof text, spec->default_text ? "%s (default: %s)" : "%s", spec->help,
+                   spec->default_text ? spec->default_text : "");
+    help_print_wrapped(stdout, used < 0 ? 0 : (size_t)used, OPTION_INDENT, text);
+}
+
+static void print_sink(const struct sink_ops *ops)
+{
+    (void)printf("%s: ", ops->name);
+    help_print_wrapped(stdout, 0, 0, ops->help);
+    for (const struct opt_spec *spec = ops->opts; spec && spec->name; spec++)
+        print_option(spec);
+}
+
+int command_sinks(struct messages *m, int argc, char *argv[])
+{
+    if (!command_takes(m, argc, argv, 0))
+        return EXIT_STATUS_USAGE;
+    (void)puts("A sink is given as -t KIND[,OPTION[=VALUE]]...:TARGET, such as csv:out/,\n"
+               "ndjson,gzip=9:leads.ndjson.gz or webhook,batch=50:https://crm.example/hook.\n"
+               "TARGET - is standard output. A comma in a value is written \\, and a colon\n"
+               "followed by a blank belongs to the value.");
+    for (size_t i = 0; sink_registry[i]; i++) {
+        (void)putchar('\n');
+        print_sink(sink_registry[i]);
+    }
+    return EXIT_STATUS_OK;
+}

@@ -1,0 +1,24 @@
+# All of the program but main(), so that tests can link it.
+set(sources
+    arguments.c
+    commands.c
+    credential.c
+    export.c
+    export_provider.c
+    export_run.c
+    harmless.c
+    help.c
+    messages.c
+    option_value.c
+    options.c
+    options_table.c
+    progress.c
+    providers.c
+    signals.c
+    sinks_cmd.c
+    suggest.c
+    summary.c
+    summary_json.c
+    tables.c
+    version.c
+)

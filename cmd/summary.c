@@ -1,0 +1,154 @@
+#include "summary.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "harmless.h"
+#include "signals.h"
+
+#define SUMMARY_BYTES_MAX ((size_t)16 << 20)
+
+/* What a run that did not come to its end leaves behind. */
+static bool is_published(const struct run_result *r)
+{
+    return r->error.rc == RC_OK && !r->signal;
+}
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+static void print_failures(struct messages *m, const struct run_cfg *cfg,
+                           const struct run_result *r)
+{
+    if (cfg->failed_path)
+        messages_writef(m, LOG_LEVEL_ERROR, NULL, "%" PRIu64 " failed (see %s), the first: %s",
+                        r->ledger.failed, cfg->failed_path, r->first_failure);
+    else
+        messages_writef(m, LOG_LEVEL_ERROR, NULL,
+                        "%" PRIu64 " failed (--failed FILE would list them), the first: %s",
+                        r->ledger.failed, r->first_failure);
+}
+
+static void print_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
+{
+    bool found = r->ledger.exported || r->ledger.unchanged;
+    if (r->ledger.failed)
+        print_failures(m, cfg, r);
+    if (is_published(r)) {
+        if (cfg->has_expect && cfg->expect != r->ids.unique)
+            messages_writef(m, LOG_LEVEL_ERROR, "--expect",
+                            "%" PRIu64 " unique IDs were expected, %" PRIu64 " were read",
+                            cfg->expect, r->ids.unique);
+        if (r->ids.unique && !found && !r->ledger.failed)
+            messages_writef(m, LOG_LEVEL_ERROR, NULL, "none of the leads was found");
+    }
+    if (r->error.rc != RC_OK)
+        messages_write(m, LOG_LEVEL_ERROR, NULL, r->error.msg);
+    if (r->signal)
+        messages_writef(m, LOG_LEVEL_ERROR, NULL, "stopped by %s", signals_name(r->signal));
+}
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+void summary_bytes(char *out, size_t size, uint64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double n = (double)bytes / 1024;
+    size_t unit = 0;
+    if (bytes < 1024) {
+        (void)snprintf(out, size, "%" PRIu64 " bytes", bytes);
+        return;
+    }
+    for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+        n /= 1024;
+    (void)snprintf(out, size, "%.1f %s", n, units[unit]);
+}
+
+static double leads_per_s(const struct run_result *r)
+{
+    uint64_t done = r->ids.unique - r->ledger.pending;
+    return r->seconds > 0 ? (double)done / r->seconds : 0;
+}
+
+static void text_counts(struct buf *out, const struct run_result *r)
+{
+    char bytes[32];
+    summary_bytes(bytes, sizeof bytes, r->http.bytes_received);
+    buf_addf(out, "IDs       %" PRIu64 " read, %" PRIu64 " unique, %" PRIu64 " duplicates%s\n",
+             r->ids.read, r->ids.unique, r->ids.duplicates,
+             r->ids_ended ? "" : " (not read to the end)");
+    buf_addf(out,
+             "leads     %" PRIu64 " exported, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
+             " failed, %" PRIu64 " pending\n",
+             r->ledger.exported, r->ledger.unchanged, r->ledger.missing, r->ledger.failed,
+             r->ledger.pending);
+    buf_addf(out, "requests  %" PRIu64 ", of them %" PRIu64 " retries; %s received\n",
+             r->http.requests, r->http.retries, bytes);
+    buf_addf(out, "time      %.1f seconds, %.1f leads a second\n", r->seconds, leads_per_s(r));
+}
+
+static void text_notes(struct buf *out, const struct run_result *r)
+{
+    if (r->mended)
+        buf_addf(out, "note      %" PRIu64 " characters that are no valid text became U+FFFD\n",
+                 r->mended);
+    if (r->other_ids)
+        buf_addf(out,
+                 "note      %" PRIu64 " payloads have another id than the one asked for"
+                 " (-v names them)\n",
+                 r->other_ids);
+}
+
+static void text_files(struct buf *out, const struct sink_result *s)
+{
+    for (size_t i = 0; i < s->n_files; i++) {
+        const struct sink_file *f = &s->files[i];
+        char bytes[32];
+        summary_bytes(bytes, sizeof bytes, f->bytes);
+        buf_adds(out, "            ");
+        text_harmless(out, strcmp(f->path, "-") == 0 ? "standard output" : f->path);
+        buf_addf(out, ": %" PRIu64 " rows, %s\n", f->rows, bytes);
+    }
+}
+
+static void text_sink(struct buf *out, const char *spec, const struct sink_result *s,
+                      bool published)
+{
+    buf_adds(out, "sink      ");
+    text_harmless(out, spec);
+    if (s->is_delivery)
+        buf_addf(out, ": %" PRIu64 " deliveries, %" PRIu64 " delivered, %" PRIu64 " failed\n",
+                 s->deliveries, s->delivered, s->failed);
+    else if (!published)
+        buf_adds(out, ": nothing, as the run did not come to its end\n");
+    else
+        buf_adds(out, ":\n");
+    if (published)
+        text_files(out, s);
+}
+
+void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
+{
+    text_counts(out, r);
+    text_notes(out, r);
+    for (size_t i = 0; i < cfg->n_sinks; i++)
+        text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], is_published(r));
+}
+
+void summary_print(struct messages *m, const struct run_cfg *cfg, const struct run_result *r,
+                   bool quiet)
+{
+    struct buf out;
+    print_errors(m, cfg, r);
+    if (quiet)
+        return;
+    buf_init(&out, SUMMARY_BYTES_MAX);
+    if (m->format == MESSAGES_JSON)
+        summary_json(&out, cfg, r);
+    else
+        summary_text(&out, cfg, r);
+    if (buf_rc(&out) == RC_OK)
+        messages_block(m, buf_str(&out));
+    else
+        messages_write(m, LOG_LEVEL_ERROR, "summary", rc_text(buf_rc(&out)));
+    buf_free(&out);
+}

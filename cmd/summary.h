@@ -1,0 +1,19 @@
+/* How a run went, on standard error. */
+#ifndef LEADPIPE_CMD_SUMMARY_H
+#define LEADPIPE_CMD_SUMMARY_H
+
+#include "core/run.h"
+#include "messages.h"
+
+/* Errors (why it stopped, what failed) always; the summary itself unless `quiet`. */
+void summary_print(struct messages *m, const struct run_cfg *cfg, const struct run_result *r,
+                   bool quiet);
+
+/* The summary as lines of text, or as one JSON line. Pure; for tests. */
+void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r);
+void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r);
+
+/* "512 bytes", "1.5 KiB", "23.4 MiB". */
+void summary_bytes(char *out, size_t size, uint64_t bytes);
+
+#endif

@@ -1,0 +1,86 @@
+/* The summary as one line of JSON: what the manifest says too, under the same names. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+#include "summary.h"
+
+static void add_text(struct buf *out, const char *name, const char *value)
+{
+    buf_addf(out, ",\"%s\":", name);
+    if (!value) {
+        buf_adds(out, "null");
+        return;
+    }
+    /* A path may be anything; JSON is UTF-8. */
+    char *copy = strdup(value);
+    if (!copy) {
+        buf_adds(out, "null");
+        return;
+    }
+    utf8_scrub(copy);
+    json_write_string(out, str_c(copy));
+    free(copy);
+}
+
+static void add_count(struct buf *out, const char *name, uint64_t n)
+{
+    buf_addf(out, ",\"%s\":%" PRIu64, name, n);
+}
+
+static void add_counts(struct buf *out, const struct run_result *r)
+{
+    buf_addf(out,
+             ",\"ids\":{\"read\":%" PRIu64 ",\"unique\":%" PRIu64 ",\"duplicates\":%" PRIu64 "}",
+             r->ids.read, r->ids.unique, r->ids.duplicates);
+    buf_addf(out,
+             ",\"ledger\":{\"exported\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"missing\":%" PRIu64
+             ",\"failed\":%" PRIu64 ",\"pending\":%" PRIu64 "}",
+             r->ledger.exported, r->ledger.unchanged, r->ledger.missing, r->ledger.failed,
+             r->ledger.pending);
+    buf_addf(out, ",\"requests\":{\"total\":%" PRIu64 ",\"retries\":%" PRIu64 "}", r->http.requests,
+             r->http.retries);
+    add_count(out, "bytes_received", r->http.bytes_received);
+    buf_addf(out, ",\"seconds\":%.3f", r->seconds);
+    add_count(out, "mended_characters", r->mended);
+    add_count(out, "other_ids", r->other_ids);
+}
+
+static void add_sink(struct buf *out, const char *spec, const struct sink_result *s, bool published)
+{
+    buf_addf(out, "{\"kind\":\"%s\"", s->is_delivery ? "deliveries" : "files");
+    add_text(out, "sink", spec);
+    if (s->is_delivery) {
+        add_count(out, "deliveries", s->deliveries);
+        add_count(out, "delivered", s->delivered);
+        add_count(out, "failed", s->failed);
+    } else {
+        buf_adds(out, ",\"files\":[");
+        for (size_t i = 0; published && i < s->n_files; i++) {
+            buf_adds(out, i ? ",{\"rows\":" : "{\"rows\":");
+            buf_addf(out, "%" PRIu64 ",\"bytes\":%" PRIu64, s->files[i].rows, s->files[i].bytes);
+            add_text(out, "path", s->files[i].path);
+            add_text(out, "table", s->files[i].table);
+            buf_addc(out, '}');
+        }
+        buf_addc(out, ']');
+    }
+    buf_addc(out, '}');
+}
+
+void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
+{
+    bool published = r->error.rc == RC_OK && !r->signal;
+    messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary",
+                        published ? "the run came to its end" : "the run was stopped");
+    add_text(out, "run_id", r->run_id);
+    add_count(out, "exit_status", (uint64_t)r->exit_status);
+    add_counts(out, r);
+    buf_adds(out, ",\"sinks\":[");
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        if (i)
+            buf_addc(out, ',');
+        add_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], published);
+    }
+    buf_adds(out, "]}\n");
+}

@@ -1,0 +1,22 @@
+/* leadpipe version */
+#include <cjson/cJSON.h>
+#include <curl/curl.h>
+#include <msgpack.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <uv.h>
+#include <zlib.h>
+
+#include "commands.h"
+
+int command_version(struct messages *m, int argc, char *argv[])
+{
+    if (!command_takes(m, argc, argv, 0))
+        return EXIT_STATUS_USAGE;
+    (void)printf("leadpipe %s\n", LEADPIPE_VERSION);
+    (void)printf("%s\n", curl_version());
+    (void)printf("libuv/%s cJSON/%s msgpack-c/%s zlib/%s %s\n", uv_version_string(),
+                 cJSON_Version(), msgpack_version(), zlibVersion(),
+                 OpenSSL_version(OPENSSL_VERSION));
+    return EXIT_STATUS_OK;
+}

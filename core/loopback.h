@@ -1,0 +1,14 @@
+/* Is a URL's host this machine? Plain http to any other needs the user's word. */
+#ifndef LEADPIPE_LOOPBACK_H
+#define LEADPIPE_LOOPBACK_H
+
+#include <stdbool.h>
+
+/* "localhost" and names below it, 127.0.0.0/8, ::1 (also as an IPv4-mapped address). False for what
+ * is no URL. Looks nothing up. */
+bool url_is_loopback(const char *url);
+
+/* Is the scheme http, not https? */
+bool url_is_plain_http(const char *url);
+
+#endif
