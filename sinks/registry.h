@@ -6,7 +6,7 @@
 
 #include "core/sink.h"
 
-extern const struct sink_ops sink_csv, sink_ndjson, sink_msgpack;
+extern const struct sink_ops sink_csv, sink_ndjson, sink_msgpack, sink_webhook;
 
 /* In the order of the documentation; ends with NULL. */
 extern const struct sink_ops *const sink_registry[];

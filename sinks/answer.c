@@ -1,0 +1,100 @@
+#include "answer.h"
+
+#include <stdio.h>
+
+static bool is_success(int status)
+{
+    return status >= 200 && status <= 299;
+}
+
+static bool is_redirect(int status)
+{
+    return status >= 300 && status <= 399 && status != 304;
+}
+
+static void blot_all(char *text, char *const blot[], size_t n_blot)
+{
+    for (size_t i = 0; i < n_blot; i++)
+        text_blot(text, blot[i]);
+}
+
+/* The most bytes of `text` up to `max` that end with a whole character. */
+static size_t whole_characters(const char *text, size_t max)
+{
+    size_t n = strnlen(text, max + 1);
+    if (n <= max)
+        return n;
+    for (n = max; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+        ;
+    return n;
+}
+
+/* How the answer's body begins, fit to be shown. */
+static void answer_start(const struct http_request *r, char *const blot[], size_t n_blot,
+                         char out[ANSWER_SHOWN_MAX + 1])
+{
+    char text[ANSWER_BYTES_MAX + 1];
+    size_t n = r->answer.len < ANSWER_BYTES_MAX ? r->answer.len : ANSWER_BYTES_MAX;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)r->answer.data[i];
+        text[i] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
+    }
+    text[n] = '\0';
+    utf8_scrub(text);
+    blot_all(text, blot, n_blot); /* first: a secret must not be cut and then not be found */
+    const char *start = text + strspn(text, " ");
+    size_t shown = whole_characters(start, ANSWER_SHOWN_MAX);
+    while (shown > 0 && start[shown - 1] == ' ')
+        shown--;
+    memcpy(out, start, shown);
+    out[shown] = '\0';
+}
+
+static void describe_answer(const struct http_request *r, char *const blot[], size_t n_blot,
+                            struct answer_texts *texts)
+{
+    char start[ANSWER_SHOWN_MAX + 1];
+    answer_start(r, blot, n_blot, start);
+    (void)snprintf(texts->error, sizeof texts->error, "the receiver answered %d%s%s", r->status,
+                   *start ? ": " : "", start);
+}
+
+static void describe_redirect(const struct http_request *r, char *const blot[], size_t n_blot,
+                              struct answer_texts *texts)
+{
+    char host[sizeof r->error];
+    memcpy(host, r->error, sizeof host);
+    blot_all(host, blot, n_blot);
+    utf8_scrub(host);
+    (void)snprintf(texts->error, sizeof texts->error,
+                   "the receiver answered %d, a redirect%s%s; redirects are not followed",
+                   r->status, *host ? " to " : "", host);
+}
+
+struct verdict answer_verdict(const struct http_request *r, char *const blot[], size_t n_blot,
+                              struct answer_texts *texts)
+{
+    struct verdict v = {
+        .kind = VERDICT_FAILED,
+        .http_status = r->status,
+        .attempts = r->attempts,
+        .code = texts->code,
+        .error = texts->error,
+    };
+    *texts = (struct answer_texts){0};
+    (void)snprintf(texts->code, sizeof texts->code, "http_%d", r->status);
+    if (r->end == HTTP_NO_ANSWER) {
+        v.code = r->code ? r->code : "no_answer";
+        (void)snprintf(texts->error, sizeof texts->error, "%s", *r->error ? r->error : "no answer");
+    } else if (is_success(r->status)) {
+        v.kind = VERDICT_ACCEPTED;
+    } else if (r->status == 410) {
+        (void)snprintf(texts->error, sizeof texts->error, "the receiver answered 410 Gone");
+    } else if (is_redirect(r->status)) {
+        v.code = "redirect";
+        describe_redirect(r, blot, n_blot, texts);
+    } else {
+        describe_answer(r, blot, n_blot, texts);
+    }
+    return v;
+}

@@ -1,0 +1,22 @@
+/* What the end of a webhook's request says about the leads in it. Pure; any thread. */
+#ifndef LEADPIPE_ANSWER_H
+#define LEADPIPE_ANSWER_H
+
+#include "core/http.h"
+#include "core/sink.h"
+
+#define ANSWER_BYTES_MAX 8192 /* of an answer's body that are looked at */
+#define ANSWER_SHOWN_MAX 200  /* of these in a message */
+
+/* What a verdict points to. */
+struct answer_texts {
+    char code[16];
+    char error[640];
+};
+
+/* 2xx is accepted, all else has failed; not for HTTP_ABORTED. The error is one line of valid UTF-8
+ * without control characters; what is in `blot` becomes "***" in it. */
+struct verdict answer_verdict(const struct http_request *r, char *const blot[], size_t n_blot,
+                              struct answer_texts *texts);
+
+#endif

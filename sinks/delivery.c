@@ -1,0 +1,509 @@
+#include "delivery.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "answer.h"
+
+/* Of an answer: more than is looked at, so that one of ordinary size does not cost its connection. */
+#define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
+#define ANSWER_KEEP_BYTES ((size_t)16 << 10)
+#define BODY_KEEP_BYTES ((size_t)64 << 10) /* a larger body's memory is given back at once */
+
+struct delivery {
+    struct delivery_cfg cfg;
+    pthread_t thread;
+    bool has_thread;
+
+    /* of the delivery's thread, once it runs */
+    uv_loop_t loop;
+    struct http_engine *engine; /* NULL once it has stopped */
+    struct rng rng;
+    bool engine_idle; /* it was stopped, and nothing is inside any more */
+    struct http_stats http;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* `free`, `n_sent`, `closed` or `stopping` */
+    /* all below: under `lock` */
+    uv_async_t wake;
+    bool can_wake;                           /* `wake` is open */
+    struct parcel *ready_first, *ready_last; /* sent, not yet with the engine */
+    struct parcel *free;
+    struct parcel *all; /* newest first */
+    size_t n_parcels;   /* in `all` */
+    size_t n_sent;      /* that have not ended */
+    size_t sent_bytes;  /* their bodies */
+    uint64_t delivered, failed;
+    bool ending;   /* nothing more will be sent */
+    bool stopping; /* from outside */
+    int64_t grace_ms;
+    bool closed; /* by the receiver; the two below are set before and never change */
+    int closed_status;
+    char closed_text[sizeof((struct err *)0)->msg];
+};
+
+/* ---- parcels -------------------------------------------------------------------------------- */
+
+static void parcel_free(struct parcel *p)
+{
+    buf_free(&p->body);
+    buf_free(&p->request.answer);
+    free(p->leads);
+    free(p);
+}
+
+/* Under the lock. */
+static struct parcel *parcel_new(struct delivery *d)
+{
+    struct parcel *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->delivery = d;
+    buf_init(&p->body, d->cfg.body_max);
+    buf_init(&p->request.answer, ANSWER_BYTES_MAX);
+    p->leads = calloc(d->cfg.leads_max, sizeof(struct lead *));
+    if (!p->leads) {
+        free(p);
+        return NULL;
+    }
+    p->older = d->all;
+    d->all = p;
+    d->n_parcels++;
+    return p;
+}
+
+static void parcels_free(struct parcel *newest)
+{
+    while (newest) {
+        struct parcel *older = newest->older;
+        parcel_free(newest);
+        newest = older;
+    }
+}
+
+static void clear_or_free(struct buf *b, size_t keep_bytes)
+{
+    if (b->cap > keep_bytes)
+        buf_free(b);
+    else
+        buf_clear(b);
+}
+
+static void parcel_clear(struct parcel *p)
+{
+    clear_or_free(&p->request.answer, ANSWER_KEEP_BYTES);
+    p->request = (struct http_request){.answer = p->request.answer};
+    p->n_leads = 0;
+    clear_or_free(&p->body, BODY_KEEP_BYTES);
+}
+
+/* Under the lock. */
+static void wake(struct delivery *d)
+{
+    if (d->can_wake)
+        (void)uv_async_send(&d->wake);
+}
+
+/* Under the lock. */
+static bool is_over(const struct delivery *d)
+{
+    return d->closed || d->stopping;
+}
+
+/* The parcel's leads get their verdict, and it may be filled again. */
+static void parcel_end(struct delivery *d, struct parcel *p, const struct verdict *v)
+{
+    d->cfg.settle(d->cfg.ctx, p, v);
+    bool tried = p->request.attempts > 0;
+    size_t bytes = p->body.len;
+    parcel_clear(p);
+    pthread_mutex_lock(&d->lock);
+    d->delivered += v->kind == VERDICT_ACCEPTED;
+    d->failed += v->kind == VERDICT_FAILED && tried;
+    p->next = d->free;
+    d->free = p;
+    d->n_sent--;
+    d->sent_bytes -= bytes;
+    pthread_cond_broadcast(&d->changed);
+    if (d->ending && d->n_sent == 0)
+        wake(d);
+    pthread_mutex_unlock(&d->lock);
+}
+
+struct verdict delivery_refusal(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool closed = d->closed;
+    pthread_mutex_unlock(&d->lock);
+    if (!closed)
+        return (struct verdict){.kind = VERDICT_PENDING};
+    return (struct verdict){
+        .kind = VERDICT_FAILED,
+        .code = d->closed_status == 410 ? "http_410" : "closed",
+        .error = d->closed_text,
+    };
+}
+
+/* It was not delivered because nothing is any more. */
+static void parcel_refuse(struct delivery *d, struct parcel *p)
+{
+    struct verdict v = delivery_refusal(d);
+    v.attempts = p->request.attempts;
+    v.http_status = p->request.status;
+    parcel_end(d, p, &v);
+}
+
+static void delivery_close(struct delivery *d, int status, const char *text)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!d->closed) {
+        d->closed_status = status;
+        (void)snprintf(d->closed_text, sizeof d->closed_text, "%s", text);
+        d->closed = true;
+        pthread_cond_broadcast(&d->changed);
+        wake(d); /* the engine cannot be stopped from within its own callbacks */
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- what the engine asks for and tells (delivery's thread) --------------------------------- */
+
+static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
+{
+    struct parcel *p = r->owner;
+    int64_t timestamp_s = wall_ms / 1000;
+    buf_addf(out, "webhook-id: %s", p->id);
+    buf_addc(out, '\0');
+    buf_addf(out, "webhook-timestamp: %lld", (long long)timestamp_s);
+    buf_addc(out, '\0');
+    if (p->delivery->cfg.secrets) {
+        buf_adds(out, "webhook-signature: ");
+        enum rc rc =
+            webhook_sign(p->delivery->cfg.secrets, p->id, timestamp_s, buf_str(&p->body), out);
+        if (rc != RC_OK)
+            return rc;
+        buf_addc(out, '\0');
+    }
+    return buf_rc(out);
+}
+
+static struct http_request *on_next(void *ctx)
+{
+    struct delivery *d = ctx;
+    pthread_mutex_lock(&d->lock);
+    struct parcel *p = is_over(d) ? NULL : d->ready_first;
+    if (p) {
+        d->ready_first = p->next;
+        if (!d->ready_first)
+            d->ready_last = NULL;
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (!p)
+        return NULL;
+    p->request = (struct http_request){
+        .owner = p,
+        .url = d->cfg.url,
+        .method = "POST",
+        .body = buf_str(&p->body),
+        .sign = on_sign,
+        .answer = p->request.answer,
+    };
+    return &p->request;
+}
+
+static void on_done(void *ctx, struct http_request *r)
+{
+    struct delivery *d = ctx;
+    struct parcel *p = r->owner;
+    if (r->end == HTTP_ABORTED) {
+        parcel_refuse(d, p);
+        return;
+    }
+    struct answer_texts texts;
+    struct verdict v = answer_verdict(r, d->cfg.blot, d->cfg.n_blot, &texts);
+    if (v.kind == VERDICT_FAILED && v.http_status == 410)
+        delivery_close(d, 410, texts.error);
+    parcel_end(d, p, &v);
+}
+
+static void on_fatal(void *ctx, const struct err *e)
+{
+    delivery_close(ctx, 0, e->msg);
+}
+
+static void on_stopped(void *ctx)
+{
+    struct delivery *d = ctx;
+    d->engine_idle = true;
+    pthread_mutex_lock(&d->lock);
+    wake(d); /* it cannot be freed from within its own callbacks */
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- the delivery's thread ------------------------------------------------------------------ */
+
+/* Under the lock: the parcels that the engine will not ask for. */
+static struct parcel *take_ready(struct delivery *d)
+{
+    struct parcel *list = d->ready_first;
+    d->ready_first = d->ready_last = NULL;
+    return list;
+}
+
+static void free_idle_engine(struct delivery *d)
+{
+    if (!d->engine || !d->engine_idle)
+        return;
+    http_engine_stats(d->engine, &d->http);
+    http_engine_free(d->engine);
+    d->engine = NULL;
+}
+
+/* Under the lock: the loop ends when its last handle is closed. */
+static void close_wake(struct delivery *d)
+{
+    if (d->can_wake)
+        uv_close((uv_handle_t *)&d->wake, NULL);
+    d->can_wake = false;
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    struct delivery *d = handle->data;
+    free_idle_engine(d);
+    pthread_mutex_lock(&d->lock);
+    bool over = is_over(d);
+    bool finished = d->ending && d->n_sent == 0;
+    /* What a closed receiver has in hand may still be answered; nothing is tried again. */
+    int64_t grace_ms = d->stopping ? d->grace_ms : d->cfg.retry.timeout_ms;
+    struct parcel *refused = over ? take_ready(d) : NULL;
+    if (finished && !d->engine)
+        close_wake(d);
+    pthread_mutex_unlock(&d->lock);
+    while (refused) {
+        struct parcel *next = refused->next;
+        parcel_refuse(d, refused);
+        refused = next;
+    }
+    if (!d->engine)
+        return;
+    if (over || finished)
+        http_engine_stop(d->engine, finished ? 0 : grace_ms);
+    else
+        http_engine_kick(d->engine);
+}
+
+static void *run_loop(void *arg)
+{
+    struct delivery *d = arg;
+    (void)uv_run(&d->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* Signals are for the thread that waits for them, not for this one. */
+static int start_thread(struct delivery *d)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    int failed = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (failed)
+        return failed;
+    failed = pthread_create(&d->thread, NULL, run_loop, d);
+    d->has_thread = !failed;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+/* ---- setting up, taking down ---------------------------------------------------------------- */
+
+static enum rc start_engine(struct delivery *d, struct err *e)
+{
+    const struct delivery_cfg *cfg = &d->cfg;
+    const struct http_engine_cfg engine = {
+        .loop = &d->loop,
+        .clock = cfg->clock,
+        .rng = &d->rng,
+        .log = cfg->log,
+        .subject = cfg->subject,
+        .headers = cfg->headers,
+        .n_headers = cfg->n_headers,
+        .user_agent = cfg->user_agent,
+        .cacert = cfg->cacert,
+        .proxy = cfg->proxy,
+        .concurrency = cfg->concurrency,
+        .concurrency_max = cfg->concurrency,
+        .rate_per_s = cfg->rate_per_s,
+        .retry = cfg->retry,
+        .max_body = DELIVERY_ANSWER_BYTES,
+        .max_error_body = ANSWER_BYTES_MAX,
+        .ctx = d,
+        .next = on_next,
+        .done = on_done,
+        .fatal = on_fatal,
+        .stopped = on_stopped,
+    };
+    return http_engine_new(&d->engine, &engine, e);
+}
+
+/* Closes what the thread would have closed had it started. */
+static void abandon_loop(struct delivery *d)
+{
+    if (d->engine)
+        http_engine_free(d->engine);
+    d->engine = NULL;
+    close_wake(d);
+    (void)uv_run(&d->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&d->loop);
+}
+
+static enum rc start(struct delivery *d, struct err *e)
+{
+    int failed = uv_loop_init(&d->loop);
+    if (failed)
+        return err_set(e, RC_NOMEM, "%s: event loop: %s", d->cfg.subject, uv_strerror(failed));
+    failed = uv_async_init(&d->loop, &d->wake, on_wake);
+    if (failed) {
+        (void)uv_loop_close(&d->loop);
+        return err_set(e, RC_NOMEM, "%s: event loop: %s", d->cfg.subject, uv_strerror(failed));
+    }
+    d->wake.data = d;
+    d->can_wake = true;
+    enum rc rc = start_engine(d, e);
+    if (rc == RC_OK) {
+        failed = start_thread(d);
+        if (failed)
+            rc = err_sys(e, RC_NOMEM, failed, "%s: thread", d->cfg.subject);
+    }
+    if (rc != RC_OK)
+        abandon_loop(d);
+    return rc;
+}
+
+enum rc delivery_new(struct delivery **out, const struct delivery_cfg *cfg, struct err *e)
+{
+    struct delivery *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_nomem(e);
+    d->cfg = *cfg;
+    rng_seed_system(&d->rng);
+    enum rc rc = RC_NOMEM;
+    if (pthread_mutex_init(&d->lock, NULL))
+        goto no_lock;
+    if (pthread_cond_init(&d->changed, NULL))
+        goto no_cond;
+    rc = start(d, e);
+    if (rc != RC_OK)
+        goto not_started;
+    *out = d;
+    return RC_OK;
+
+not_started:
+    pthread_cond_destroy(&d->changed);
+no_cond:
+    pthread_mutex_destroy(&d->lock);
+no_lock:
+    free(d);
+    return rc == RC_NOMEM ? err_nomem(e) : rc;
+}
+
+void delivery_free(struct delivery *d)
+{
+    if (!d)
+        return;
+    if (d->has_thread) {
+        delivery_stop(d, 0);
+        delivery_end(d);
+    }
+    (void)uv_loop_close(&d->loop);
+    parcels_free(d->all);
+    pthread_cond_destroy(&d->changed);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+/* ---- the filling side ----------------------------------------------------------------------- */
+
+/* Under the lock. */
+static bool has_room(const struct delivery *d)
+{
+    return (d->free || d->n_parcels < d->cfg.parcels_max) && d->sent_bytes < d->cfg.sent_bytes_max;
+}
+
+enum rc delivery_take(struct delivery *d, struct parcel **out)
+{
+    enum rc rc = RC_OK;
+    struct parcel *p = NULL;
+    pthread_mutex_lock(&d->lock);
+    while (!is_over(d) && !has_room(d))
+        pthread_cond_wait(&d->changed, &d->lock);
+    if (!is_over(d) && d->free) {
+        p = d->free;
+        d->free = p->next;
+        p->next = NULL;
+    } else if (!is_over(d)) {
+        p = parcel_new(d);
+        rc = p ? RC_OK : RC_NOMEM;
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (rc == RC_OK)
+        *out = p;
+    return rc;
+}
+
+void delivery_send(struct delivery *d, struct parcel *p)
+{
+    p->next = NULL;
+    pthread_mutex_lock(&d->lock);
+    d->n_sent++;
+    d->sent_bytes += p->body.len;
+    bool over = is_over(d);
+    if (!over) {
+        if (d->ready_last)
+            d->ready_last->next = p;
+        else
+            d->ready_first = p;
+        d->ready_last = p;
+        wake(d);
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (over)
+        parcel_refuse(d, p);
+}
+
+void delivery_wait(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    while (d->n_sent > 0)
+        pthread_cond_wait(&d->changed, &d->lock);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void delivery_stop(struct delivery *d, int64_t grace_ms)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!d->stopping || grace_ms < d->grace_ms)
+        d->grace_ms = grace_ms;
+    d->stopping = true;
+    pthread_cond_broadcast(&d->changed);
+    wake(d);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void delivery_end(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->ending = true;
+    wake(d);
+    pthread_mutex_unlock(&d->lock);
+    if (d->has_thread)
+        (void)pthread_join(d->thread, NULL);
+    d->has_thread = false;
+}
+
+void delivery_count(const struct delivery *d, struct delivery_counts *out)
+{
+    *out = (struct delivery_counts){d->delivered, d->failed, d->http};
+}

@@ -1,0 +1,358 @@
+#include "webhook_config.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECRET_FILE_BYTES_MAX 65536
+#define HEADERS_BYTES_MAX ((size_t)1 << 20)
+#define BLOT_WORD_BYTES_MIN 8 /* so that "Bearer" and its like stay readable */
+#define TYPE_BYTES_MAX 128
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* The name of a variable for a message: not where it looks as if the secret itself was given. */
+static const char *variable_shown(const char *name)
+{
+    size_t n = 0;
+    while (is_alnum(name[n]) || name[n] == '_')
+        n++;
+    return name[n] || n == 0 || strncmp(name, "whsec_", 6) == 0 ? "(not the name of one)" : name;
+}
+
+/* ---- URL ------------------------------------------------------------------------------------ */
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    size_t len = strlen(host);
+    return strcmp(host, "[::1]") == 0 || strcasecmp(host, "localhost") == 0 ||
+           (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0);
+}
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+    curl_free(text);
+    return has;
+}
+
+static enum rc check_parts(CURLU *url, const struct sink_cfg *cfg, const char *scheme,
+                           const char *host, struct err *e)
+{
+    if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+        return err_set(e, RC_USAGE, "%s: a URL that begins with %s:// (allowed: http, https)",
+                       cfg->spec, scheme);
+    if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
+        return err_set(e, RC_USAGE,
+                       "%s: a user or password in the URL would show up in messages: "
+                       "use header-env=Authorization: VARIABLE",
+                       cfg->spec);
+    if (strcmp(scheme, "http") == 0 && !cfg->allow_http && !is_loopback(host))
+        return err_set(e, RC_USAGE,
+                       "%s: plain http:// to another machine can be read by anyone on the way: "
+                       "use https://, or allow it with --allow-http",
+                       cfg->spec);
+    return RC_OK;
+}
+
+enum rc webhook_url_check(const struct sink_cfg *cfg, struct err *e)
+{
+    CURLU *url = curl_url();
+    if (!url)
+        return err_nomem(e);
+    char *scheme = NULL, *host = NULL;
+    enum rc rc;
+    if (curl_url_set(url, CURLUPART_URL, cfg->target, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        rc = err_set(e, RC_USAGE, "%s: not a URL (such as https://crm.example/hook)", cfg->spec);
+    else
+        rc = check_parts(url, cfg, scheme, host, e);
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(url);
+    return rc;
+}
+
+enum rc webhook_type_check(const struct sink_cfg *cfg, struct err *e)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    if (!opts->type)
+        return RC_OK;
+    size_t n = 0;
+    while (opts->type[n] && (is_alnum(opts->type[n]) || strchr("._-:/", opts->type[n])))
+        n++;
+    if (n == 0 || n > TYPE_BYTES_MAX || opts->type[n])
+        return err_set(e, RC_USAGE,
+                       "%s: option type: \"%s\" (allowed: 1 to %d letters, digits and . _ - : /)",
+                       cfg->spec, opts->type, TYPE_BYTES_MAX);
+    return RC_OK;
+}
+
+/* ---- headers -------------------------------------------------------------------------------- */
+
+/* Those that make up the message, or that are ours. */
+static const char *const reserved_headers[] = {
+    "connection",
+    "content-length",
+    "expect",
+    "te",
+    "trailer",
+    "upgrade",
+    "webhook-id",
+    "transfer-encoding",
+    "keep-alive",
+    "webhook-timestamp",
+    "webhook-signature",
+};
+
+static bool is_reserved(const char *name)
+{
+    for (size_t i = 0; i < sizeof reserved_headers / sizeof *reserved_headers; i++)
+        if (strcasecmp(name, reserved_headers[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_header_name(const char *name)
+{
+    size_t n = 0;
+    while (name[n] && (is_alnum(name[n]) || strchr("!#$%&'*+-.^_`|~", name[n])))
+        n++;
+    return n > 0 && !name[n];
+}
+
+static bool is_header_value(const char *value)
+{
+    for (const unsigned char *p = (const unsigned char *)value; *p; p++)
+        if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
+            return false;
+    return *value != '\0';
+}
+
+/* Without the blanks around it. */
+static struct str trim(struct str s)
+{
+    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = (struct str){s.ptr + 1, s.len - 1};
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* "NAME: VALUE" of an option. A text without a name is never shown whole: it may be a secret. */
+static enum rc split_header(struct arena *a, const char *text, const char *option,
+                            const struct sink_cfg *cfg, struct http_header *out, struct err *e)
+{
+    const char *colon = strchr(text, ':');
+    if (!colon)
+        return err_set(e, RC_USAGE, "%s: option %s: no colon (allowed: \"Name: %s\")", cfg->spec,
+                       option, strcmp(option, "header") == 0 ? "value" : "VARIABLE");
+    char *name = arena_strdup(a, trim((struct str){text, (size_t)(colon - text)}));
+    char *value = arena_strdup(a, trim(str_c(colon + 1)));
+    if (!name || !value)
+        return err_nomem(e);
+    if (!is_header_name(name))
+        return err_set(e, RC_USAGE,
+                       "%s: option %s: what stands before the colon is not the name of a header "
+                       "(allowed: letters, digits and - _ .)",
+                       cfg->spec, option);
+    if (is_reserved(name))
+        return err_set(e, RC_USAGE, "%s: option %s: the header %s is set by the program", cfg->spec,
+                       option, name);
+    *out = (struct http_header){name, value};
+    return RC_OK;
+}
+
+static enum rc add_plain(struct webhook_headers *h, const char *text, const struct sink_cfg *cfg,
+                         struct err *e)
+{
+    struct http_header *header = &h->list[h->n];
+    enum rc rc = split_header(&h->arena, text, "header", cfg, header, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!is_header_value(header->value))
+        return err_set(e, RC_USAGE,
+                       "%s: option header: the value of %s is empty or holds a control character",
+                       cfg->spec, header->name);
+    h->n++;
+    return RC_OK;
+}
+
+/* The value and its longer words, so that "Bearer TOKEN" is found where only TOKEN is told. */
+static enum rc add_secret(struct webhook_headers *h, const char *value)
+{
+    size_t words_max = strlen(value) / (BLOT_WORD_BYTES_MIN + 1) + 1;
+    char **grown = arena_array(&h->arena, h->n_secrets + words_max + 1, sizeof *grown);
+    if (!grown)
+        return RC_NOMEM;
+    if (h->n_secrets > 0)
+        memcpy(grown, h->secrets, h->n_secrets * sizeof *grown);
+    h->secrets = grown;
+    grown[h->n_secrets] = arena_strdup(&h->arena, str_c(value));
+    if (!grown[h->n_secrets++])
+        return RC_NOMEM;
+    for (const char *p = value; *p; p += *p != '\0') {
+        size_t len = strcspn(p, " \t");
+        if (len >= BLOT_WORD_BYTES_MIN && len < strlen(value)) {
+            grown[h->n_secrets] = arena_strdup(&h->arena, (struct str){p, len});
+            if (!grown[h->n_secrets++])
+                return RC_NOMEM;
+        }
+        p += len;
+    }
+    return RC_OK;
+}
+
+static enum rc add_from_env(struct webhook_headers *h, const char *text, const struct sink_cfg *cfg,
+                            struct err *e)
+{
+    struct http_header *header = &h->list[h->n];
+    enum rc rc = split_header(&h->arena, text, "header-env", cfg, header, e);
+    if (rc != RC_OK)
+        return rc;
+    const char *variable = header->value;
+    const char *value = getenv(variable);
+    if (!value || !*value)
+        return err_set(e, RC_USAGE, "%s: option header-env: the variable %s is not set", cfg->spec,
+                       variable_shown(variable));
+    if (!is_header_value(value))
+        return err_set(e, RC_USAGE,
+                       "%s: option header-env: the variable %s holds a control character",
+                       cfg->spec, variable);
+    header->value = arena_strdup(&h->arena, str_c(value));
+    if (!header->value || add_secret(h, value) != RC_OK)
+        return err_nomem(e);
+    h->n++;
+    return RC_OK;
+}
+
+static bool has_header(const struct webhook_headers *h, const char *name)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if (strcasecmp(h->list[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+enum rc webhook_headers_make(struct webhook_headers *out, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    struct webhook_headers h = {0};
+    arena_init(&h.arena, HEADERS_BYTES_MAX);
+    enum rc rc = RC_OK;
+    h.list = arena_array(&h.arena, opts->headers.n + opts->header_envs.n + 1, sizeof *h.list);
+    if (!h.list)
+        rc = err_nomem(e);
+    for (size_t i = 0; i < opts->headers.n && rc == RC_OK; i++)
+        rc = add_plain(&h, opts->headers.items[i], cfg, e);
+    for (size_t i = 0; i < opts->header_envs.n && rc == RC_OK; i++)
+        rc = add_from_env(&h, opts->header_envs.items[i], cfg, e);
+    if (rc != RC_OK) {
+        arena_free(&h.arena);
+        return rc;
+    }
+    if (!has_header(&h, "content-type"))
+        h.list[h.n++] = (struct http_header){"Content-Type", "application/json"};
+    *out = h;
+    return RC_OK;
+}
+
+void webhook_headers_free(struct webhook_headers *h)
+{
+    arena_free(&h->arena);
+    *h = (struct webhook_headers){0};
+}
+
+/* ---- secrets -------------------------------------------------------------------------------- */
+
+/* Reads the whole file, but no more than `size` bytes; -1 and errno when it cannot. */
+static ssize_t read_all(int fd, char *into, size_t size)
+{
+    size_t n = 0;
+    while (n < size) {
+        ssize_t got = read(fd, into + n, size - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        n += (size_t)got;
+    }
+    return (ssize_t)n;
+}
+
+static enum rc read_secret_file(int fd, const char *path, const struct sink_cfg *cfg, char *into,
+                                size_t *len, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return err_sys(e, RC_USAGE, errno, "%s: secret file %s", cfg->spec, path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, RC_USAGE, "%s: secret file %s: not a regular file", cfg->spec, path);
+    ssize_t n = read_all(fd, into, SECRET_FILE_BYTES_MAX + 1);
+    if (n < 0)
+        return err_sys(e, RC_USAGE, errno, "%s: secret file %s", cfg->spec, path);
+    if (n > SECRET_FILE_BYTES_MAX)
+        return err_set(e, RC_USAGE, "%s: secret file %s: over 64 KiB", cfg->spec, path);
+    *len = (size_t)n;
+    return RC_OK;
+}
+
+static enum rc load_file(struct webhook_secrets **out, const char *path, const struct sink_cfg *cfg,
+                         struct err *e)
+{
+    /* A pipe must not make this wait: it is refused once open. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_sys(e, RC_USAGE, errno, "%s: secret file %s", cfg->spec, path);
+    char *text = malloc(SECRET_FILE_BYTES_MAX + 1);
+    size_t len = 0;
+    enum rc rc = text ? read_secret_file(fd, path, cfg, text, &len, e) : err_nomem(e);
+    if (rc == RC_OK) {
+        rc = webhook_secrets_parse(out, (struct str){text, len}, path, e);
+        if (rc != RC_OK)
+            err_prefix(e, "%s: secret file ", cfg->spec);
+    }
+    if (text)
+        OPENSSL_cleanse(text, SECRET_FILE_BYTES_MAX + 1);
+    free(text);
+    (void)close(fd); /* nothing was written */
+    return rc;
+}
+
+enum rc webhook_secrets_load(struct webhook_secrets **out, const struct sink_cfg *cfg,
+                             struct err *e)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    if (opts->secret_env && opts->secret_file)
+        return err_set(e, RC_USAGE, "%s: either secret-env or secret-file, not both", cfg->spec);
+    if (opts->secret_file)
+        return load_file(out, opts->secret_file, cfg, e);
+    if (!opts->secret_env) {
+        *out = NULL;
+        return RC_OK;
+    }
+    const char *text = getenv(opts->secret_env);
+    if (!text)
+        return err_set(e, RC_USAGE, "%s: option secret-env: the variable %s is not set", cfg->spec,
+                       variable_shown(opts->secret_env));
+    enum rc rc = webhook_secrets_parse(out, str_c(text), opts->secret_env, e);
+    if (rc != RC_OK)
+        err_prefix(e, "%s: variable ", cfg->spec);
+    return rc;
+}

@@ -1,0 +1,105 @@
+#include "cmocka_all.h"
+
+#include <stdio.h>
+
+#include "sinks/answer.h"
+
+#define LONG_A_50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_A_198 LONG_A_50 LONG_A_50 LONG_A_50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ANSWERED(status) HTTP_ANSWERED, status
+
+struct answer_row {
+    enum http_end end;
+    int status;
+    const char *body, *request_code, *request_error;
+    enum verdict_kind kind;
+    const char *code, *error;
+};
+
+static void verdicts(void **state)
+{
+    (void)state;
+    static char blot_1[] = "Bearer t0p-s3cret", blot_2[] = "t0p-s3cret";
+    char *const blot[] = {blot_1, blot_2};
+    static const struct answer_row rows[] = {
+        {ANSWERED(200), "ok", NULL, "", VERDICT_ACCEPTED, "", ""},
+        {ANSWERED(204), "", NULL, "", VERDICT_ACCEPTED, "", ""},
+        {ANSWERED(299), "", NULL, "", VERDICT_ACCEPTED, "", ""},
+        {HTTP_TOO_LARGE, 200, "x", "too_large", "too large", VERDICT_ACCEPTED, "", ""},
+        {ANSWERED(400), "{\"error\":\"no\"}", NULL, "", VERDICT_FAILED, "http_400",
+         "the receiver answered 400: {\"error\":\"no\"}"},
+        {ANSWERED(404), "", NULL, "", VERDICT_FAILED, "http_404", "the receiver answered 404"},
+        {ANSWERED(422), " \r\n a\tb\nc \x7f \n", NULL, "", VERDICT_FAILED, "http_422",
+         "the receiver answered 422: a b c"},
+        {ANSWERED(500), "\xff\xc3(\xc3\xa9", NULL, "", VERDICT_FAILED, "http_500",
+         "the receiver answered 500: ?"
+         "?(\xc3\xa9"},
+        {ANSWERED(503), LONG_A_198 "bcd", NULL, "", VERDICT_FAILED, "http_503",
+         "the receiver answered 503: " LONG_A_198 "bc"},
+        {ANSWERED(503), LONG_A_198 "\xe2\x82\xac.", NULL, "", VERDICT_FAILED, "http_503",
+         "the receiver answered 503: " LONG_A_198},
+        {ANSWERED(403), "wrong: Bearer t0p-s3cret, t0p-s3cret!", NULL, "", VERDICT_FAILED,
+         "http_403", "the receiver answered 403: wrong: ***, ***!"},
+        {ANSWERED(403), LONG_A_198 "t0p-s3cret", NULL, "", VERDICT_FAILED, "http_403",
+         "the receiver answered 403: " LONG_A_198 "**"},
+        {ANSWERED(410), "bye", NULL, "", VERDICT_FAILED, "http_410",
+         "the receiver answered 410 Gone"},
+        {ANSWERED(302), "", NULL, "evil.example", VERDICT_FAILED, "redirect",
+         "the receiver answered 302, a redirect to evil.example; redirects are not followed"},
+        {ANSWERED(301), "", NULL, "", VERDICT_FAILED, "redirect",
+         "the receiver answered 301, a redirect; redirects are not followed"},
+        {ANSWERED(304), "", NULL, "", VERDICT_FAILED, "http_304", "the receiver answered 304"},
+        {HTTP_NO_ANSWER, 0, "", "timeout", "no answer within 30 s", VERDICT_FAILED, "timeout",
+         "no answer within 30 s"},
+        {HTTP_NO_ANSWER, 0, "", NULL, "", VERDICT_FAILED, "no_answer", "no answer"},
+        {HTTP_NO_ANSWER, 503, "", "connect", "refused", VERDICT_FAILED, "connect", "refused"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct answer_row *w = &rows[i];
+        struct http_request r = {
+            .end = w->end,
+            .status = w->status,
+            .code = w->request_code,
+            .attempts = 3,
+        };
+        (void)snprintf(r.error, sizeof r.error, "%s", w->request_error);
+        buf_init(&r.answer, 4096);
+        buf_adds(&r.answer, w->body);
+        struct answer_texts texts;
+        struct verdict v = answer_verdict(&r, blot, 2, &texts);
+        bool same = v.kind == w->kind && v.attempts == 3 && v.http_status == w->status;
+        if (same && v.kind == VERDICT_FAILED)
+            same = strcmp(v.code, w->code) == 0 && strcmp(v.error, w->error) == 0;
+        if (!same)
+            fail_msg("row %zu: got %d %d \"%s\" \"%s\", want %d \"%s\" \"%s\"", i, v.kind,
+                     v.http_status, v.code, v.error, w->kind, w->code, w->error);
+        buf_free(&r.answer);
+    }
+}
+
+/* A body with NULs, and one far beyond what is looked at. */
+static void odd_bodies(void **state)
+{
+    (void)state;
+    struct http_request r = {.end = HTTP_ANSWERED, .status = 400};
+    struct answer_texts texts;
+    buf_init(&r.answer, 1 << 20);
+    buf_add(&r.answer, "\0a\0b\0", 5);
+    assert_string_equal(answer_verdict(&r, NULL, 0, &texts).error,
+                        "the receiver answered 400: a b");
+    for (int i = 0; i < 100000; i++)
+        buf_addc(&r.answer, (char)i);
+    struct verdict v = answer_verdict(&r, NULL, 0, &texts);
+    assert_true(strlen(v.error) <= strlen("the receiver answered 400: ") + ANSWER_SHOWN_MAX);
+    assert_true(utf8_valid(v.error, strlen(v.error)));
+    buf_free(&r.answer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdicts),
+        cmocka_unit_test(odd_bodies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+#include "cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sinks/webhook_config.h"
+
+#define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+struct url_row {
+    const char *url;
+    bool allow_http;
+    const char *refusal; /* NULL: none */
+};
+
+static void urls(void **state)
+{
+    (void)state;
+    static const struct url_row rows[] = {
+        {"https://crm.example/hook", false, NULL},
+        {"HTTPS://crm.example/hook?x=1#top", false, NULL},
+        {"https://crm.example:8443", false, NULL},
+        {"http://127.0.0.1:8080/hook", false, NULL},
+        {"http://127.9.9.9/", false, NULL},
+        {"http://localhost/hook", false, NULL},
+        {"http://LOCALHOST:1/hook", false, NULL},
+        {"http://hooks.localhost/", false, NULL},
+        {"http://[::1]:8080/", false, NULL},
+        {"http://crm.example/hook", true, NULL},
+        {"http://crm.example/hook", false, "--allow-http"},
+        {"http://127.0.0.1.evil.example/", false, "--allow-http"},
+        {"http://localhost.evil.example/", false, "--allow-http"},
+        {"http://notlocalhost/", false, "--allow-http"},
+        {"http://10.0.0.1/", false, "--allow-http"},
+        {"http://[2001:db8::1]/", false, "--allow-http"},
+        {"https://user@crm.example/", false, "header-env"},
+        {"https://user:hidden@crm.example/", false, "header-env"},
+        {"https://:hidden@crm.example/", true, "header-env"},
+        {"ftp://crm.example/", false, "http, https"},
+        {"file:///etc/passwd", true, "URL"},
+        {"crm.example/hook", false, "URL"},
+        {"", false, "URL"},
+        {"https://", false, "URL"},
+        {"https://crm example/", false, "URL"},
+        {"https://crm.example/\n", false, "URL"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        const struct sink_cfg cfg = {
+            .spec = "webhook:SPEC",
+            .target = rows[i].url,
+            .allow_http = rows[i].allow_http,
+        };
+        enum rc rc = webhook_url_check(&cfg, &e);
+        bool as_wanted =
+            rows[i].refusal ? rc == RC_USAGE && strstr(e.msg, rows[i].refusal) : rc == RC_OK;
+        if (!as_wanted || strstr(e.msg, "hidden") || (rc && !strstr(e.msg, "webhook:SPEC")))
+            fail_msg("%s: got %s \"%s\", want %s", rows[i].url, rc_text(rc), e.msg,
+                     rows[i].refusal ? rows[i].refusal : "ok");
+    }
+}
+
+static void types(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"lead.exported", "a", "crm:lead/v2_new-1"};
+    static const char *const bad[] = {"", "two words", "\"", "caf\xc3\xa9", "a\nb"};
+    struct webhook_opts opts = {0};
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+    struct err e;
+    assert_int_equal(webhook_type_check(&cfg, &e), RC_OK);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        opts.type = good[i];
+        assert_int_equal(webhook_type_check(&cfg, &e), RC_OK);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        opts.type = bad[i];
+        assert_int_equal(webhook_type_check(&cfg, &e), RC_USAGE);
+    }
+}
+
+/* ---- headers ---- */
+
+static struct text_list list_of(const char **items, size_t n)
+{
+    return (struct text_list){.items = items, .n = n};
+}
+
+static void headers(void **state)
+{
+    (void)state;
+    const char *plain[] = {"X-Team: sales, north ", "X-Empty-Ok:\tx"};
+    const char *env[] = {"Authorization: TEST_WEBHOOK_AUTH"};
+    struct webhook_opts opts = {.headers = list_of(plain, 2), .header_envs = list_of(env, 1)};
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+    struct webhook_headers h;
+    struct err e;
+    assert_int_equal(setenv("TEST_WEBHOOK_AUTH", "Bearer t0p-s3cret", 1), 0);
+    if (webhook_headers_make(&h, &cfg, &e) != RC_OK)
+        fail_msg("%s", e.msg);
+    static const char *const want[][2] = {
+        {"X-Team", "sales, north"},
+        {"X-Empty-Ok", "x"},
+        {"Authorization", "Bearer t0p-s3cret"},
+        {"Content-Type", "application/json"},
+    };
+    assert_int_equal(h.n, 4);
+    for (size_t i = 0; i < h.n; i++) {
+        assert_string_equal(h.list[i].name, want[i][0]);
+        assert_string_equal(h.list[i].value, want[i][1]);
+    }
+    assert_int_equal(h.n_secrets, 2);
+    assert_string_equal(h.secrets[0], "Bearer t0p-s3cret");
+    assert_string_equal(h.secrets[1], "t0p-s3cret");
+    webhook_headers_free(&h);
+}
+
+static void a_content_type_of_ones_own(void **state)
+{
+    (void)state;
+    const char *plain[] = {"content-TYPE: application/vnd.acme+json"};
+    struct webhook_opts opts = {.headers = list_of(plain, 1)};
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+    struct webhook_headers h;
+    assert_int_equal(webhook_headers_make(&h, &cfg, NULL), RC_OK);
+    assert_int_equal(h.n, 1);
+    webhook_headers_free(&h);
+}
+
+struct bad_header {
+    bool env;
+    const char *text, *refusal;
+};
+
+static void bad_headers(void **state)
+{
+    (void)state;
+    static const struct bad_header rows[] = {
+        {false, "hidden", "no colon"},
+        {false, ": hidden", "name of a header"},
+        {false, "hid den: hidden", "name of a header"},
+        {false, "X-A:", "X-A is empty"},
+        {false, "X-A:  ", "X-A is empty"},
+        {false, "X-A: a\r\nX-B: b", "control character"},
+        {false, "Webhook-Id: 1", "set by the program"},
+        {false, "webhook-signature: 1", "set by the program"},
+        {false, "Content-Length: 1", "set by the program"},
+        {true, "X-A", "no colon"},
+        {true, "X-A: TEST_WEBHOOK_UNSET", "TEST_WEBHOOK_UNSET is not set"},
+        {true, "X-A: TEST_WEBHOOK_EMPTY", "TEST_WEBHOOK_EMPTY is not set"},
+        {true, "X-A: TEST_WEBHOOK_LINES", "control character"},
+        {true, "X-A:", "is not set"},
+        {true, "Authorization: Bearer hidden", "(not the name of one) is not set"},
+    };
+    assert_int_equal(unsetenv("TEST_WEBHOOK_UNSET"), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_EMPTY", "", 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_LINES", "hidden\nhidden", 1), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *items[] = {rows[i].text};
+        struct webhook_opts opts = {0};
+        *(rows[i].env ? &opts.header_envs : &opts.headers) = list_of(items, 1);
+        const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+        struct webhook_headers h;
+        struct err e = {0};
+        enum rc rc = webhook_headers_make(&h, &cfg, &e);
+        if (rc != RC_USAGE || !strstr(e.msg, rows[i].refusal) || strstr(e.msg, "hidden"))
+            fail_msg("\"%s\": got %s \"%s\", want \"%s\"", rows[i].text, rc_text(rc), e.msg,
+                     rows[i].refusal);
+    }
+}
+
+/* ---- secrets ---- */
+
+static void expect_secrets(const struct webhook_opts *opts, const char *refusal)
+{
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = opts};
+    struct webhook_secrets *s = NULL;
+    struct err e = {0};
+    enum rc rc = webhook_secrets_load(&s, &cfg, &e);
+    bool as_wanted = refusal
+                         ? rc == RC_USAGE && strstr(e.msg, refusal) && strstr(e.msg, "webhook:SPEC")
+                         : rc == RC_OK;
+    if (!as_wanted || strstr(e.msg, "hidden"))
+        fail_msg("got %s \"%s\", want %s", rc_text(rc), e.msg, refusal ? refusal : "ok");
+    bool wanted = !refusal && (opts->secret_env || opts->secret_file);
+    assert_true((s != NULL) == wanted);
+    webhook_secrets_free(s);
+}
+
+static void secrets_from_variables(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("TEST_WEBHOOK_SECRET", SECRET " " SECRET, 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_BAD", "hidden!", 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_EMPTY", "", 1), 0);
+    assert_int_equal(unsetenv("TEST_WEBHOOK_UNSET"), 0);
+    expect_secrets(&(struct webhook_opts){0}, NULL);
+    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_SECRET"}, NULL);
+    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_BAD"}, "not base64");
+    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_EMPTY"}, "no secret");
+    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_UNSET"}, "not set");
+    expect_secrets(&(struct webhook_opts){.secret_env = "whsec_hidden"}, "is not set");
+    expect_secrets(&(struct webhook_opts){.secret_env = "hidden/+="}, "is not set");
+    expect_secrets(&(struct webhook_opts){.secret_env = "A", .secret_file = "B"}, "not both");
+}
+
+static void write_file(const char *path, const char *text, size_t n)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void secrets_from_files(void **state)
+{
+    (void)state;
+    static char large[70000];
+    char folder[] = "/tmp/leadpipe-webhook-XXXXXX", before[4096];
+    assert_non_null(mkdtemp(folder));
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    write_file("good", SECRET "\n" SECRET "\n", 2 * sizeof SECRET);
+    write_file("bad", "hidden!", 7);
+    write_file("empty", "", 0);
+    write_file("large", large, sizeof large);
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    expect_secrets(&(struct webhook_opts){.secret_file = "good"}, NULL);
+    expect_secrets(&(struct webhook_opts){.secret_file = "bad"}, "bad: secret 1 is not base64");
+    expect_secrets(&(struct webhook_opts){.secret_file = "empty"}, "empty: holds no secret");
+    expect_secrets(&(struct webhook_opts){.secret_file = "large"}, "over 64 KiB");
+    expect_secrets(&(struct webhook_opts){.secret_file = "absent"}, "absent: No such file");
+    expect_secrets(&(struct webhook_opts){.secret_file = "pipe"}, "not a regular file");
+    expect_secrets(&(struct webhook_opts){.secret_file = "."}, "not a regular file");
+    assert_int_equal(system("rm -f good bad empty large pipe"), 0);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(urls),
+        cmocka_unit_test(types),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(a_content_type_of_ones_own),
+        cmocka_unit_test(bad_headers),
+        cmocka_unit_test(secrets_from_variables),
+        cmocka_unit_test(secrets_from_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
