@@ -17,6 +17,7 @@
 
 enum id_format { ID_FORMAT_AUTO, ID_FORMAT_LINES, ID_FORMAT_CSV, ID_FORMAT_NDJSON };
 
+/* The texts that this points to are kept by the caller, and live as long as `ids`. */
 struct ids_cfg {
     const char *const *files; /* "-" is standard input */
     size_t n_files;
@@ -32,8 +33,9 @@ struct ids_cfg {
 
 /* One ID, or one line that is none. Texts live in the arena given to ids_next(). */
 struct id_item {
-    struct str id;      /* of a bad line: what could be read of it (valid UTF-8), or absent */
-    struct str *params; /* in the order of profile->params; absent where nothing gave it */
+    struct str id; /* NUL behind it; of a bad line: absent unless it could be read as a whole */
+    struct str *params; /* in the order of profile->params, NUL behind each; of a bad line: absent
+                           where it has none; NULL without parameters */
     const char *bad;    /* NULL, or why it is none: names what is allowed */
     const char *file;   /* lives as long as `ids` */
     uint64_t line;      /* from 1 */
@@ -47,19 +49,22 @@ struct ids_counts {
 
 struct ids;
 
-/* Opens and checks that every file can be read (a directory or an absent file is RC_USAGE). */
+/* Opens and checks that every file can be read. Neither files nor ids is standard input. RC_USAGE,
+ * as far as it can be known without taking anything from a pipe: a directory or an absent file, csv
+ * without the ID column, a wrong --id or --param, a parameter that nothing gives. RC_IO, RC_NOMEM. */
 enum rc ids_open(struct ids **out, const struct ids_cfg *cfg, struct err *e);
 void ids_close(struct ids *ids);
 
 /* The next unique ID or bad line. RC_END at the end. RC_IO: a file could not be read to its end
- * (damaged gzip, read error): the run must stop. RC_NOMEM. RC_USAGE: a csv input without the
- * column. */
+ * (damaged gzip, read error): the run must stop. RC_NOMEM. RC_STOPPED. RC_USAGE: a csv input
+ * without the column, or lines without a parameter that nothing else gives (only before the first
+ * ID; later each such line is a bad one). */
 enum rc ids_next(struct ids *ids, struct arena *a, struct id_item *out, struct err *e);
 
 /* What was counted so far. */
 struct ids_counts ids_counts(const struct ids *ids);
 
-/* RC_OK, or RC_SYNTAX with a text that says what is allowed. For --id and for tests. */
+/* RC_OK, or RC_SYNTAX with a text that says what is allowed. */
 enum rc id_check(struct str id, struct err *e);
 
 #endif

@@ -1,0 +1,35 @@
+/* One ID input, read in its format: what each line says, not yet judged. Private to core/ids*.c. */
+#ifndef LEADPIPE_IDS_INPUT_H
+#define LEADPIPE_IDS_INPUT_H
+
+#include "arena.h"
+#include "ids.h"
+#include "ids_columns.h"
+#include "ids_reader.h"
+
+/* What one line says. The texts live until the next call. */
+struct ids_found {
+    struct str id;      /* absent: not there */
+    struct str *params; /* the caller's array, all absent before; set where the line has a value */
+    uint64_t line;
+    struct err bad; /* rc RC_OK: fine; else why the line has no ID */
+};
+
+struct ids_input {
+    struct ids_reader reader;
+    const struct ids_cfg *cfg;
+    enum id_format format;      /* ID_FORMAT_AUTO: there is not a single line */
+    struct ids_columns columns; /* csv */
+    struct arena scratch;       /* ndjson: the tree of one line */
+};
+
+/* Opens, finds out about the format, and reads a csv header. Errors as ids_source_read(), and
+ * RC_USAGE: csv without the ID column. The input must not move until it is closed. */
+enum rc ids_input_open(struct ids_input *in, const struct ids_cfg *cfg, const char *path,
+                       struct err *e);
+void ids_input_close(struct ids_input *in);
+
+/* The next line that is not empty. RC_END, and errors as ids_source_read(). */
+enum rc ids_input_next(struct ids_input *in, struct ids_found *out, struct err *e);
+
+#endif
