@@ -7,11 +7,13 @@
  * Retry-After gate, the rate, the concurrency limit, and whether it is up at all.
  *
  * All functions but http_engine_stats() must be called on the loop's thread; all callbacks come
- * there. Callbacks may call http_engine_kick() and http_engine_retry(), nothing else. */
+ * there. next() may come from within http_engine_kick(), the others only from the loop. Callbacks
+ * may call http_engine_kick(), _retry(), _stop() and _stats(); stopped() also http_engine_free().
+ *
+ * The process must ignore SIGPIPE: a server may go away while it is written to. */
 #ifndef LEADPIPE_HTTP_H
 #define LEADPIPE_HTTP_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -20,6 +22,7 @@
 #include "clock.h"
 #include "err.h"
 #include "log.h"
+#include "origin.h"
 
 struct http_engine;
 
@@ -33,13 +36,25 @@ struct http_retry_cfg {
 
 enum http_end {
     HTTP_ANSWERED,  /* a final answer: `status`, also a retryable one after the last attempt */
-    HTTP_NO_ANSWER, /* none within the attempts: `error` says what the last one met */
-    HTTP_TOO_LARGE, /* the body is over max_body */
+    HTTP_NO_ANSWER, /* none within the attempts, or the request could not be made at all (a malformed
+                       URL): `code` and `error` say what the last attempt met */
+    HTTP_TOO_LARGE, /* the body is over max_body; `code` and `error` say so */
     HTTP_ABORTED,   /* the engine was stopped or met a fatal error first */
 };
 
 struct http_header {
     const char *name, *value;
+};
+
+/* Of the engine: what it remembers of a request from its first try on, also between done() and
+ * http_engine_retry(). */
+struct http_tries {
+    struct origin_client client;
+    unsigned counted;          /* failed tries that count against the attempts */
+    int64_t first_us, held_us; /* first try: when, and the origin's held clock then */
+    int64_t due_us;            /* waiting: not tried again before */
+    uint64_t order;            /* among those due at the same time */
+    struct http_request *next; /* in the list of those that have ended */
 };
 
 /* A request and, once done, its answer. Owned by the caller, must stay until done. Zero it first. */
@@ -55,12 +70,13 @@ struct http_request {
     /* the answer */
     enum http_end end;
     int status;        /* of the last attempt that got one; 0: none */
-    struct buf answer; /* body, decompressed; for the owner to take (free, or move and init) */
+    struct buf answer; /* body of the last attempt, decompressed; for the owner to take or free (a
+                          moved one leaves a zeroed or cleared one behind) */
     const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
     char error[256];   /* one line: why there is no answer, or the target's host of a redirect */
     unsigned attempts; /* so far, those that do not count included */
 
-    struct http_private *priv; /* of the engine; NULL when not inside */
+    struct http_tries tries;
 };
 
 struct http_engine_cfg {
@@ -78,6 +94,7 @@ struct http_engine_cfg {
     struct http_retry_cfg retry;
     size_t max_body;       /* bytes of an answer after decompression */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
+    bool (*retryable)(int status); /* which answers are tried again; NULL: http_status_retryable */
 
     void *ctx;
     /* The next request, or NULL: none now; call http_engine_kick() when there is. */
@@ -85,26 +102,29 @@ struct http_engine_cfg {
     /* The request has ended and is the owner's again. */
     void (*done)(void *ctx, struct http_request *r);
     /* The run cannot go on: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
-     * retry_max_time_ms), RC_NET (no success for retry_max_time_ms). Once; then everything inside
-     * ends as HTTP_ABORTED. */
+     * retry_max_time_ms), RC_NET (no success for retry_max_time_ms), RC_INTERNAL or RC_NOMEM (the
+     * loop or libcurl failed). Once; then everything inside ends as HTTP_ABORTED. */
     void (*fatal)(void *ctx, const struct err *e);
-    /* After http_engine_stop(): nothing is inside any more. */
+    /* After http_engine_stop(), once: nothing is inside any more. NULL: nobody wants to know. */
     void (*stopped)(void *ctx);
 };
 
-#define HTTP_LATENCY_BUCKETS 128
+#define HTTP_STATUS_MAX 600
 
 struct http_stats {
-    uint64_t requests, retries;
-    uint64_t statuses[600];
-    uint64_t no_answer;      /* attempts that ended without one */
-    uint64_t bytes_received; /* bodies, as on the wire */
-    uint64_t connections;    /* opened */
+    uint64_t requests, retries; /* tries started; those of them that were not a request's first */
+    uint64_t statuses[HTTP_STATUS_MAX]; /* index 0: what is no HTTP status */
+    uint64_t no_answer;                 /* attempts that ended without one */
+    uint64_t bytes_received;            /* bodies, as on the wire */
+    uint64_t connections;               /* opened */
     unsigned in_flight, waiting, limit;
     int64_t held_back_ms; /* of the gate: from now on; 0: open */
     bool down;
-    double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms;
+    double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms; /* of answered tries */
 };
+
+/* 408, 425, 429, 500, 502, 503, 504, 520 to 524. */
+bool http_status_retryable(int status);
 
 enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg, struct err *e);
 
@@ -112,19 +132,24 @@ enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *
 void http_engine_kick(struct http_engine *h);
 
 /* The answer of a request that is done was of no use (a 200 whose body is not JSON): tries again
- * as after a retryable status. False: its attempts or its time are used up, it stays done.
- * `why` is for messages. */
+ * as after a retryable status. False: it stays done, because its attempts or its time are used up,
+ * the engine is stopping or met a fatal error, or memory is out. `why` is for messages. */
 bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why);
 
-/* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED.
- * A second call may only shorten the grace. */
+/* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED
+ * (as is an answer that would have been tried again). A second call may only shorten the grace. */
 void http_engine_stop(struct http_engine *h, int64_t grace_ms);
 
 /* A copy of the figures; any thread, not for every lead. */
 void http_engine_stats(struct http_engine *h, struct http_stats *out);
 
-/* After `stopped`, or with nothing inside. Closes its handles; run the loop once more until they
- * are closed. */
+/* When the engine next has something to do by its clock; INT64_MAX: not before a request ends or
+ * comes. For tests, which set their clock to it and call http_engine_kick(). */
+int64_t http_engine_due_us(const struct http_engine *h);
+
+/* After `stopped`, or with nothing inside (a request that still is inside is forgotten). `h` may be
+ * NULL. The caller's things (clock, rng, log) are not used any more; the handles close while the
+ * loop runs on: uv_loop_close() says UV_EBUSY until it has run once more. */
 void http_engine_free(struct http_engine *h);
 
 #endif

@@ -1,0 +1,213 @@
+/* What the end of a transfer means. */
+#include "http_private.h"
+
+#include <stdio.h>
+
+#include "retry_after.h"
+
+enum cause {
+    CAUSE_NETWORK,   /* worth another try */
+    CAUSE_UNREACHED, /* the same, and there was no connection */
+    CAUSE_TLS,
+    CAUSE_LOCAL,
+};
+
+struct meaning {
+    CURLcode result;
+    const char *code;
+    enum cause cause;
+};
+
+/* What is not listed is { "network", CAUSE_NETWORK }. */
+static const struct meaning meanings[] = {
+    {CURLE_COULDNT_RESOLVE_HOST, "dns", CAUSE_UNREACHED},
+    {CURLE_COULDNT_RESOLVE_PROXY, "dns", CAUSE_UNREACHED},
+    {CURLE_COULDNT_CONNECT, "connect", CAUSE_UNREACHED},
+    {CURLE_SSL_CONNECT_ERROR, "connect", CAUSE_UNREACHED},
+    {CURLE_PROXY, "proxy", CAUSE_UNREACHED},
+    {CURLE_OPERATION_TIMEDOUT, "timeout", CAUSE_NETWORK},
+    {CURLE_GOT_NOTHING, "closed", CAUSE_NETWORK},
+    {CURLE_SEND_ERROR, "closed", CAUSE_NETWORK},
+    {CURLE_RECV_ERROR, "closed", CAUSE_NETWORK},
+    {CURLE_PARTIAL_FILE, "cut_short", CAUSE_NETWORK},
+    {CURLE_BAD_CONTENT_ENCODING, "encoding", CAUSE_NETWORK},
+    {CURLE_HTTP2, "protocol", CAUSE_NETWORK},
+    {CURLE_HTTP2_STREAM, "protocol", CAUSE_NETWORK},
+    {CURLE_WEIRD_SERVER_REPLY, "protocol", CAUSE_NETWORK},
+    {CURLE_PEER_FAILED_VERIFICATION, "tls", CAUSE_TLS},
+    {CURLE_SSL_CACERT_BADFILE, "tls", CAUSE_TLS},
+    {CURLE_SSL_ISSUER_ERROR, "tls", CAUSE_TLS},
+    {CURLE_SSL_CRL_BADFILE, "tls", CAUSE_TLS},
+    {CURLE_SSL_INVALIDCERTSTATUS, "tls", CAUSE_TLS},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, "tls", CAUSE_TLS},
+    {CURLE_SSL_CERTPROBLEM, "tls", CAUSE_TLS},
+    {CURLE_URL_MALFORMAT, "url", CAUSE_LOCAL},
+    {CURLE_UNSUPPORTED_PROTOCOL, "url", CAUSE_LOCAL},
+    {CURLE_OUT_OF_MEMORY, "memory", CAUSE_LOCAL},
+    {CURLE_FAILED_INIT, "request", CAUSE_LOCAL},
+    {CURLE_NOT_BUILT_IN, "request", CAUSE_LOCAL},
+    {CURLE_UNKNOWN_OPTION, "request", CAUSE_LOCAL},
+    {CURLE_BAD_FUNCTION_ARGUMENT, "request", CAUSE_LOCAL},
+    {CURLE_ABORTED_BY_CALLBACK, "request", CAUSE_LOCAL},
+    {CURLE_INTERFACE_FAILED, "request", CAUSE_LOCAL},
+    {CURLE_SSL_ENGINE_NOTFOUND, "request", CAUSE_LOCAL},
+    {CURLE_SSL_CIPHER, "request", CAUSE_LOCAL},
+};
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+const char *http_duration(int64_t us, char out[HTTP_DURATION_BYTES])
+{
+    int64_t ms = us / 1000;
+    if (ms >= 7200000)
+        (void)snprintf(out, HTTP_DURATION_BYTES, "%lldh%lldm", (long long)(ms / 3600000),
+                       (long long)(ms / 60000 % 60));
+    else if (ms >= 60000 && ms % 60000 < 1000)
+        (void)snprintf(out, HTTP_DURATION_BYTES, "%lldm", (long long)(ms / 60000));
+    else if (ms >= 60000)
+        (void)snprintf(out, HTTP_DURATION_BYTES, "%lldm%llds", (long long)(ms / 60000),
+                       (long long)(ms / 1000 % 60));
+    else if (ms >= 10000 || (ms >= 1000 && ms % 1000 == 0))
+        (void)snprintf(out, HTTP_DURATION_BYTES, "%llds", (long long)(ms / 1000));
+    else if (ms >= 1000)
+        (void)snprintf(out, HTTP_DURATION_BYTES, "%.1fs", (double)ms / 1000);
+    else
+        (void)snprintf(out, HTTP_DURATION_BYTES, "%lldms", (long long)ms);
+    return out;
+}
+
+static void copy_printable(char *out, size_t size, const char *text)
+{
+    size_t i = 0;
+    for (; text[i] && i + 1 < size; i++)
+        out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+    while (i && text[i] && ((unsigned char)text[i] & 0xc0) == 0x80)
+        i--; /* cut: not within a character */
+    out[i] = '\0';
+}
+
+void http_url_host(const char *url, char *out, size_t size)
+{
+    char *host = NULL;
+    out[0] = '\0';
+    CURLU *u = curl_url();
+    if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+        copy_printable(out, size, host);
+    curl_free(host);
+    curl_url_cleanup(u);
+}
+
+/* ---- an answer ------------------------------------------------------------------------------ */
+
+bool http_status_retryable(int status)
+{
+    switch (status) {
+    case 408:
+    case 425:
+    case 429:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+        return true;
+    default:
+        return status >= 520 && status <= 524;
+    }
+}
+
+static enum try_end answer_end(int status, int64_t retry_after_us)
+{
+    if (status == 429)
+        return TRY_BUSY;
+    if (status == 503 && retry_after_us > 0)
+        return TRY_HELD;
+    if (status == 502 || status == 503 || status == 504 || (status >= 520 && status <= 524))
+        return TRY_GATEWAY;
+    return TRY_GOOD;
+}
+
+static void read_retry_after(const struct transfer *t, struct http_try *y)
+{
+    if (!t->retry_after[0] || (y->status != 429 && y->status != 503))
+        return;
+    (void)retry_after_parse(str_c(t->retry_after), str_c(t->date), clock_wall_ms(t->h->cfg.clock),
+                            &y->retry_after_us);
+}
+
+static void read_redirect(struct transfer *t)
+{
+    const char *target = NULL;
+    if (curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &target) == CURLE_OK && target)
+        http_url_host(target, t->r->error, sizeof t->r->error);
+}
+
+static void read_answer(struct transfer *t, struct http_try *y)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status); /* fails for NULL only */
+    y->status = (int)status;
+    t->r->status = y->status;
+    read_retry_after(t, y);
+    y->end = answer_end(y->status, y->retry_after_us);
+    if (y->status / 100 == 3)
+        read_redirect(t);
+    if (!y->is_too_large)
+        return;
+    t->r->code = "too_large";
+    (void)snprintf(t->r->error, sizeof t->r->error, "the body is larger than %zu bytes",
+                   t->h->cfg.max_body);
+}
+
+/* ---- no answer ------------------------------------------------------------------------------ */
+
+static struct meaning meaning_of(CURLcode result)
+{
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+        if (meanings[i].result == result)
+            return meanings[i];
+    }
+    return (struct meaning){result, "network", CAUSE_NETWORK};
+}
+
+/* Had the request been sent? */
+static bool was_sent(const struct transfer *t)
+{
+    curl_off_t us = 0;
+    return curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
+}
+
+static void read_failure(struct transfer *t, CURLcode result, struct http_try *y)
+{
+    struct http_request *r = t->r;
+    struct meaning m = meaning_of(result);
+    if (result == CURLE_UNSUPPORTED_PROTOCOL && was_sent(t)) /* an answer that is not HTTP/1 */
+        m = (struct meaning){result, "protocol", CAUSE_NETWORK};
+    if (buf_rc(&r->answer) != RC_OK) /* the body could not be kept */
+        m = (struct meaning){result, "memory", CAUSE_LOCAL};
+    if (result == CURLE_OPERATION_TIMEDOUT && !was_sent(t))
+        m.cause = CAUSE_UNREACHED;
+    y->end = m.cause == CAUSE_UNREACHED ? TRY_UNREACHED
+             : m.cause == CAUSE_NETWORK ? TRY_SILENT
+                                        : TRY_ABORTED;
+    y->is_local = m.cause == CAUSE_LOCAL;
+    y->is_tls = m.cause == CAUSE_TLS;
+    y->is_timeout = result == CURLE_OPERATION_TIMEDOUT;
+    r->code = m.code;
+    copy_printable(r->error, sizeof r->error, t->why[0] ? t->why : curl_easy_strerror(result));
+    buf_clear(&r->answer);
+}
+
+void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
+{
+    curl_off_t total_us = 0, sent_us = 0;
+    *out = (struct http_try){.is_too_large = t->too_large};
+    bool is_enough = result == CURLE_WRITE_ERROR && t->begun && !t->success && t->dropped_bytes;
+    if (result == CURLE_OK || t->too_large || is_enough)
+        read_answer(t, out);
+    else
+        read_failure(t, result, out);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
+    out->latency_us = total_us > sent_us ? total_us - sent_us : 0;
+}

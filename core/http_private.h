@@ -1,0 +1,185 @@
+/* What the parts of the HTTP engine share. Private to http_*.c; all of it on the loop's thread.
+ *
+ *   http_engine.c    the public face: making, asking for requests, stopping, the end of a step
+ *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other
+ *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
+ *   http_answer.c    what the end of a transfer means
+ *   http_retry.c     what becomes of a request after a try; those that wait for another one
+ *   http_stats.c     figures
+ */
+#ifndef LEADPIPE_HTTP_PRIVATE_H
+#define LEADPIPE_HTTP_PRIVATE_H
+
+#include <curl/curl.h>
+#include <stdatomic.h>
+
+#include "http.h"
+#include "latency.h"
+#include "limiter.h"
+#include "rate.h"
+
+#define HTTP_FIELD_BYTES_MAX 63
+
+/* An easy handle. It belongs to a request while a try of that is under way, else to the pool. */
+struct transfer {
+    CURL *easy;
+    struct http_engine *h;
+    struct http_request *r;
+    struct transfer *next, *prev; /* in the pool (next only) or among those in flight */
+    bool is_post, is_quick;       /* options that the handle has now */
+
+    struct buf lines;         /* headers of this try only: secret, one NUL-terminated each */
+    struct curl_slist *nodes; /* a list of these, with the engine's headers behind them */
+    size_t n_nodes;
+
+    /* the answer */
+    bool begun; /* the body has begun */
+    bool success, encoded, too_large;
+    size_t max_bytes;
+    uint64_t dropped_bytes; /* of an error's body */
+    char retry_after[HTTP_FIELD_BYTES_MAX + 1], date[HTTP_FIELD_BYTES_MAX + 1];
+    char why[CURL_ERROR_SIZE];
+};
+
+/* The figures: written by the loop's thread, read by any. */
+struct meter {
+    _Atomic uint64_t requests, retries, no_answer, bytes_received, connections;
+    _Atomic uint64_t statuses[HTTP_STATUS_MAX];
+    _Atomic uint64_t in_flight, waiting, limit, down;
+    _Atomic int64_t gate_us;
+    struct latency latency;
+};
+
+/* A socket of libcurl's and its watcher; see http_loop.c. */
+struct watch;
+
+struct http_engine {
+    struct http_engine_cfg cfg; /* its texts are copies; without the headers */
+
+    /* http_loop.c */
+    CURLM *multi;
+    uv_timer_t curl_timer;  /* libcurl's time-outs */
+    uv_timer_t timer;       /* everything else */
+    int64_t armed_us;       /* what `timer` is set to; INT64_MAX: stopped */
+    struct watch **watches; /* by file descriptor */
+    size_t n_watches;
+    size_t handles; /* of libuv, not yet closed */
+    bool freed;
+
+    /* http_transfer.c */
+    struct curl_slist *headers; /* secret */
+    struct transfer *pool, *flying;
+    unsigned in_flight;
+
+    /* http_retry.c */
+    struct http_request **heap; /* waiting for another try; the first one due at index 0 */
+    size_t n_waiting, heap_size;
+    uint64_t order;
+    struct http_request *ended, *ended_last; /* not yet told to the owner */
+    char last_error[256];
+    int64_t gate_told_us;
+
+    struct origin origin;
+    struct limiter limiter;
+    struct rate rate;
+    struct meter meter;
+
+    int64_t now_us; /* at the beginning of this step */
+    bool busy;      /* within a step: callbacks do not start another one */
+    bool dry;       /* next() had nothing; not asked again before something happens */
+    bool stopping, stopped;
+    int64_t stop_us;
+    struct err fatal; /* rc RC_OK: none */
+    bool fatal_told;
+};
+
+/* ---- http_engine.c -------------------------------------------------------------------------- */
+
+/* Something has happened: takes what libcurl has ended, tells the owner, starts what may be. The
+ * last thing to be done in a callback from the loop: it may call `stopped`. */
+void http_step(struct http_engine *h);
+
+/* Nothing goes on: with the next step everything inside ends as HTTP_ABORTED. Only the first one
+ * counts. May be called from libcurl's callbacks. */
+void http_fail(struct http_engine *h, enum rc rc, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static inline bool http_is_over(const struct http_engine *h)
+{
+    return h->stopping || h->fatal.rc != RC_OK;
+}
+
+/* ---- http_loop.c ---------------------------------------------------------------------------- */
+
+enum rc http_loop_open(struct http_engine *h, struct err *e);
+/* Sets the engine's timer to http_engine_due_us(). */
+void http_loop_arm(struct http_engine *h);
+/* Closes everything; the engine's memory is given back when the last handle has closed. */
+void http_loop_close(struct http_engine *h);
+
+curl_socket_t http_loop_open_socket(void *engine, curlsocktype purpose, struct curl_sockaddr *a);
+int http_loop_close_socket(void *engine, curl_socket_t fd);
+
+/* ---- http_transfer.c ------------------------------------------------------------------------ */
+
+enum rc http_headers_open(struct http_engine *h, const struct http_header *headers, size_t n,
+                          struct err *e);
+
+/* Starts a try of `r`. Where that is not possible the request has ended. */
+void http_transfer_start(struct http_engine *h, struct http_request *r);
+/* Takes the transfer out of libcurl and puts it back into the pool. */
+void http_transfer_release(struct transfer *t);
+/* All that is in flight ends as HTTP_ABORTED. */
+void http_transfers_abort(struct http_engine *h);
+void http_transfers_free(struct http_engine *h);
+
+/* ---- http_answer.c -------------------------------------------------------------------------- */
+
+struct http_try {
+    enum try_end end;
+    int status;    /* 0: no answer */
+    bool is_local; /* the request could not be made */
+    bool is_tls;   /* verification failed */
+    bool is_too_large;
+    bool is_timeout;
+    int64_t retry_after_us; /* 0: none */
+    int64_t latency_us;
+};
+
+/* What the end of a transfer means; puts code and error into its request. */
+void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out);
+
+/* The host in `url`, printable, or "". */
+void http_url_host(const char *url, char *out, size_t size);
+
+/* "5m", "1.5s", "250ms". */
+#define HTTP_DURATION_BYTES 32
+const char *http_duration(int64_t us, char out[HTTP_DURATION_BYTES]);
+
+/* ---- http_retry.c --------------------------------------------------------------------------- */
+
+/* Room for everything that is inside and one more. False: out of memory. */
+bool http_wait_reserve(struct http_engine *h);
+/* When the first of those that wait is due; INT64_MAX: none waits. */
+int64_t http_wait_due_us(const struct http_engine *h);
+/* Takes out the one that is due first, or NULL. */
+struct http_request *http_wait_pop(struct http_engine *h);
+/* `r` waits until `due_us`; there is room. */
+void http_wait_push(struct http_engine *h, struct http_request *r, int64_t due_us);
+/* All that wait end as HTTP_ABORTED. */
+void http_wait_abort(struct http_engine *h);
+
+/* A transfer has ended: its request waits for another try, or has ended. */
+void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result);
+
+/* The request has ended; its owner will be told. */
+void http_request_end(struct http_engine *h, struct http_request *r, enum http_end end);
+struct http_request *http_ended_pop(struct http_engine *h);
+
+/* ---- http_stats.c --------------------------------------------------------------------------- */
+
+void http_meter_try(struct http_engine *h, const struct http_try *try);
+/* Makes what changes all the time visible. */
+void http_meter_publish(struct http_engine *h);
+
+#endif

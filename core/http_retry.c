@@ -1,0 +1,298 @@
+/* What becomes of a request after a try, and those that wait for another one. */
+#include "http_private.h"
+
+#include <stdlib.h>
+
+#include "backoff.h"
+
+/* Those that a gate held back do not come through it all at once. */
+#define GATE_JITTER_US 250000
+/* A gate that closes for less is not worth a message. */
+#define GATE_TOLD_US INT64_C(1000000)
+
+/* ---- waiting: a binary heap by due time ----------------------------------------------------- */
+
+static bool is_before(const struct http_request *a, const struct http_request *b)
+{
+    if (a->tries.due_us != b->tries.due_us)
+        return a->tries.due_us < b->tries.due_us;
+    return a->tries.order < b->tries.order;
+}
+
+bool http_wait_reserve(struct http_engine *h)
+{
+    size_t need = h->n_waiting + h->in_flight + 1;
+    if (need <= h->heap_size)
+        return true;
+    size_t size = need < 64 ? 64 : need * 2;
+    struct http_request **heap = realloc(h->heap, size * sizeof(struct http_request *));
+    if (!heap)
+        return false;
+    h->heap = heap;
+    h->heap_size = size;
+    return true;
+}
+
+int64_t http_wait_due_us(const struct http_engine *h)
+{
+    return h->n_waiting ? h->heap[0]->tries.due_us : INT64_MAX;
+}
+
+void http_wait_push(struct http_engine *h, struct http_request *r, int64_t due_us)
+{
+    r->tries.due_us = due_us;
+    r->tries.order = h->order++;
+    size_t i = h->n_waiting++;
+    for (size_t up = (i - 1) / 2; i && is_before(r, h->heap[up]); i = up, up = (i - 1) / 2)
+        h->heap[i] = h->heap[up];
+    h->heap[i] = r;
+}
+
+struct http_request *http_wait_pop(struct http_engine *h)
+{
+    if (h->n_waiting == 0)
+        return NULL;
+    struct http_request *top = h->heap[0];
+    struct http_request *last = h->heap[--h->n_waiting];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < h->n_waiting; i = child) {
+        if (child + 1 < h->n_waiting && is_before(h->heap[child + 1], h->heap[child]))
+            child++;
+        if (!is_before(h->heap[child], last))
+            break;
+        h->heap[i] = h->heap[child];
+    }
+    h->heap[i] = last;
+    return top;
+}
+
+void http_wait_abort(struct http_engine *h)
+{
+    for (size_t i = 0; i < h->n_waiting; i++)
+        http_request_end(h, h->heap[i], HTTP_ABORTED);
+    h->n_waiting = 0;
+}
+
+/* ---- ended ---------------------------------------------------------------------------------- */
+
+void http_request_end(struct http_engine *h, struct http_request *r, enum http_end end)
+{
+    r->end = end;
+    if (end == HTTP_ABORTED)
+        r->code = "aborted";
+    r->tries.next = NULL;
+    if (h->ended)
+        h->ended_last->tries.next = r;
+    else
+        h->ended = r;
+    h->ended_last = r;
+}
+
+struct http_request *http_ended_pop(struct http_engine *h)
+{
+    struct http_request *r = h->ended;
+    if (r)
+        h->ended = r->tries.next;
+    return r;
+}
+
+/* ---- what a try says about the origin ------------------------------------------------------- */
+
+static void tell_gate(struct http_engine *h, const struct http_try *y)
+{
+    char text[HTTP_DURATION_BYTES];
+    int64_t gate_us = h->origin.gate_us;
+    bool is_news = gate_us - h->now_us >= GATE_TOLD_US && gate_us - h->gate_told_us >= GATE_TOLD_US;
+    if (is_news)
+        h->gate_told_us = gate_us;
+    log_msg(h->cfg.log, is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, h->cfg.subject,
+            "HTTP %d%s: no request for %s", y->status,
+            y->retry_after_us > 0 ? " with Retry-After" : "",
+            http_duration(gate_us - h->now_us, text));
+}
+
+static void tell_change(struct http_engine *h, const struct http_try *y, unsigned change)
+{
+    char text[HTTP_DURATION_BYTES];
+    if (change & ORIGIN_GATE_CLOSED)
+        tell_gate(h, y);
+    if (change & ORIGIN_WENT_DOWN)
+        log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
+                "%s; trying again with one request at a time, for up to %s", h->last_error,
+                http_duration(h->cfg.retry.retry_max_time_ms * 1000, text));
+    if (change & ORIGIN_CAME_UP)
+        log_msg(h->cfg.log, LOG_LEVEL_INFO, h->cfg.subject, "up again");
+}
+
+static bool is_congestion(const struct http_try *y)
+{
+    return y->status == 429 || y->status == 503 || y->status == 504 || y->is_timeout;
+}
+
+/* `in_flight` includes this try. */
+static void adapt(struct http_engine *h, const struct http_request *r, const struct http_try *y,
+                  unsigned change, unsigned in_flight)
+{
+    uint64_t seq = r->tries.client.seq, last = h->origin.seq;
+    if (change & ORIGIN_CAME_UP)
+        limiter_resume(&h->limiter, last);
+    else if (h->origin.down)
+        return; /* it keeps what it was */
+    if (is_congestion(y))
+        limiter_congested(&h->limiter, seq, last, in_flight, h->now_us);
+    else if (y->status > 0 && y->status < 500 && y->status != 408 && y->status != 425)
+        limiter_good(&h->limiter, seq, last, y->latency_us, h->now_us);
+}
+
+static unsigned inform(struct http_engine *h, struct http_request *r, const struct http_try *y)
+{
+    unsigned change =
+        origin_ended(&h->origin, &r->tries.client, y->end, y->retry_after_us, h->now_us);
+    if (y->end != TRY_GOOD && y->end != TRY_ABORTED) {
+        if (y->status)
+            (void)snprintf(h->last_error, sizeof h->last_error, "HTTP %d", y->status);
+        else
+            (void)snprintf(h->last_error, sizeof h->last_error, "%s", r->error);
+    }
+    adapt(h, r, y, change, h->in_flight + 1);
+    tell_change(h, y, change);
+    return change;
+}
+
+/* ---- another try? --------------------------------------------------------------------------- */
+
+static bool is_used_up(const struct http_engine *h, const struct http_request *r)
+{
+    const struct http_tries *tries = &r->tries;
+    int64_t held_us = origin_held_us(&h->origin, h->now_us) - tries->held_us;
+    int64_t own_us = h->now_us - tries->first_us - held_us;
+    return tries->counted >= h->cfg.retry.attempts ||
+           own_us >= h->cfg.retry.retry_max_time_ms * 1000;
+}
+
+static int64_t next_due_us(struct http_engine *h, const struct http_request *r, enum try_end end)
+{
+    if (end == TRY_BUSY || end == TRY_HELD) {
+        int64_t open_us = h->now_us + origin_gate_us(&h->origin, h->now_us);
+        return open_us + (int64_t)rng_below(h->cfg.rng, GATE_JITTER_US);
+    }
+    if (h->origin.down)
+        return h->now_us; /* its probes take turns: to the end of the queue */
+    return h->now_us + backoff_us(h->cfg.rng, r->tries.counted ? r->tries.counted : 1);
+}
+
+static void wait_again(struct http_engine *h, struct http_request *r, int64_t due_us,
+                       const char *why)
+{
+    char text[HTTP_DURATION_BYTES];
+    log_msg(h->cfg.log, LOG_LEVEL_DEBUG, h->cfg.subject, "%s (attempt %u): trying again in %s", why,
+            r->attempts, http_duration(due_us - h->now_us, text));
+    http_wait_push(h, r, due_us);
+}
+
+/* Reasons to end the run. */
+static bool is_fatal(struct http_engine *h, const struct http_request *r, const struct http_try *y)
+{
+    char host[256], wait[HTTP_DURATION_BYTES], most[HTTP_DURATION_BYTES];
+    int64_t max_us = h->cfg.retry.retry_max_time_ms * 1000;
+    http_duration(max_us, most);
+    if (y->is_tls) {
+        http_url_host(r->url, host, sizeof host);
+        http_fail(h, RC_TLS, "%s: TLS verification failed: %s", host, r->error);
+    } else if (y->retry_after_us > max_us) {
+        http_fail(h, RC_LIMIT,
+                  "%s: HTTP %d asks to wait for %s (Retry-After), longer than the longest time "
+                  "allowed, %s",
+                  h->cfg.subject, y->status, http_duration(y->retry_after_us, wait), most);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool is_hopeless(struct http_engine *h)
+{
+    char text[HTTP_DURATION_BYTES];
+    int64_t trouble_us = origin_trouble_us(&h->origin, h->now_us);
+    if (trouble_us < h->cfg.retry.retry_max_time_ms * 1000)
+        return false;
+    http_fail(h, RC_NET, "%s: no success for %s; the last try: %s", h->cfg.subject,
+              http_duration(trouble_us, text), h->last_error);
+    return true;
+}
+
+static bool is_retryable(const struct http_engine *h, const struct http_try *y)
+{
+    if (y->is_too_large)
+        return false;
+    if (y->status)
+        return h->cfg.retryable(y->status);
+    return !y->is_local;
+}
+
+static enum http_end final_end(const struct http_try *y)
+{
+    return y->is_too_large ? HTTP_TOO_LARGE : y->status ? HTTP_ANSWERED : HTTP_NO_ANSWER;
+}
+
+static void try_again(struct http_engine *h, struct http_request *r, const struct http_try *y,
+                      unsigned change)
+{
+    char why[sizeof r->error];
+    if (!(change & ORIGIN_UNCOUNTED))
+        r->tries.counted++;
+    if (http_is_over(h))
+        http_request_end(h, r, HTTP_ABORTED);
+    else if (is_used_up(h, r))
+        http_request_end(h, r, final_end(y));
+    else if (is_hopeless(h))
+        http_request_end(h, r, HTTP_ABORTED);
+    else if (y->status) {
+        (void)snprintf(why, sizeof why, "HTTP %d", y->status);
+        wait_again(h, r, next_due_us(h, r, y->end), why);
+    } else {
+        wait_again(h, r, next_due_us(h, r, y->end), r->error);
+    }
+}
+
+static void count_transfer(struct http_engine *h, const struct transfer *t)
+{
+    curl_off_t bytes = 0;
+    long connections = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &bytes); /* 0 where unknown */
+    (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
+    figure_add(&h->meter.bytes_received, bytes > 0 ? (uint64_t)bytes : 0);
+    figure_add(&h->meter.connections, connections > 0 ? (uint64_t)connections : 0);
+}
+
+void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result)
+{
+    struct http_request *r = t->r;
+    struct http_try y;
+    http_answer_read(t, result, &y);
+    http_meter_try(h, &y);
+    count_transfer(h, t);
+    http_transfer_release(t);
+    unsigned change = inform(h, r, &y);
+    if (is_fatal(h, r, &y))
+        http_request_end(h, r, HTTP_ABORTED);
+    else if (is_retryable(h, &y))
+        try_again(h, r, &y, change);
+    else
+        http_request_end(h, r, final_end(&y));
+}
+
+bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why)
+{
+    if (!h->busy)
+        h->now_us = clock_mono_us(h->cfg.clock);
+    if (http_is_over(h) || !http_wait_reserve(h))
+        return false;
+    r->tries.counted++;
+    if (is_used_up(h, r))
+        return false;
+    wait_again(h, r, h->now_us + backoff_us(h->cfg.rng, r->tries.counted), why);
+    if (!h->busy)
+        http_loop_arm(h);
+    return true;
+}

@@ -1,0 +1,485 @@
+/* Easy handles: their options, the start of a try, the bytes of its answer. */
+#include "http_private.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#define BUFFER_BYTES 32768L
+#define AHEAD_BYTES_MAX ((size_t)1 << 20) /* reserved on the word of a Content-Length */
+#define LINES_BYTES_MAX 65536
+/* Of a probe: one that is sent into the void must not outlast the time until the next one. */
+#define PROBE_CONNECT_MS 5000
+
+/* ---- the answer ----------------------------------------------------------------------------- */
+
+static void begin_answer(struct transfer *t)
+{
+    t->begun = t->success = t->encoded = false;
+    t->retry_after[0] = t->date[0] = '\0';
+}
+
+static bool is_field(struct str line, const char *name, struct str *value)
+{
+    size_t n = strlen(name);
+    if (line.len <= n || line.ptr[n] != ':' || strncasecmp(line.ptr, name, n) != 0)
+        return false;
+    *value = (struct str){line.ptr + n + 1, line.len - n - 1};
+    while (value->len && (value->ptr[0] == ' ' || value->ptr[0] == '\t'))
+        *value = (struct str){value->ptr + 1, value->len - 1};
+    while (value->len && strchr(" \t\r\n", value->ptr[value->len - 1]))
+        value->len--;
+    return true;
+}
+
+/* What is too long for any of the fields' forms is none of them. */
+static void keep_field(char out[HTTP_FIELD_BYTES_MAX + 1], struct str value)
+{
+    size_t n = value.len <= HTTP_FIELD_BYTES_MAX ? value.len : 0;
+    memcpy(out, value.ptr, n);
+    out[n] = '\0';
+}
+
+static void read_field(struct transfer *t, struct str line)
+{
+    struct str value;
+    switch (line.ptr[0] | 0x20) {
+    case 'c':
+        if (is_field(line, "Content-Encoding", &value))
+            t->encoded = value.len && !(value.len == 8 && !strncasecmp(value.ptr, "identity", 8));
+        break;
+    case 'd':
+        if (is_field(line, "Date", &value))
+            keep_field(t->date, value);
+        break;
+    case 'r':
+        if (is_field(line, "Retry-After", &value))
+            keep_field(t->retry_after, value);
+        break;
+    default:
+        break;
+    }
+}
+
+static int64_t announced_bytes(const struct transfer *t)
+{
+    curl_off_t n = -1;
+    if (t->encoded || curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n))
+        return -1;
+    return n;
+}
+
+/* The body is about to begin: how much of it may there be? */
+static bool begin_body(struct transfer *t)
+{
+    const struct http_engine_cfg *cfg = &t->h->cfg;
+    long status = 0;
+    if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) || status / 100 == 1)
+        return true;
+    t->begun = true;
+    t->success = status / 100 == 2;
+    t->max_bytes = t->success ? cfg->max_body : cfg->max_error_body;
+    struct buf *answer = &t->r->answer;
+    answer->max = t->max_bytes + 1; /* for the owner's NUL */
+    int64_t n = announced_bytes(t);
+    if (n <= 0)
+        return true;
+    if (t->success && (uint64_t)n > t->max_bytes) {
+        t->too_large = true;
+        return false;
+    }
+    size_t ahead = (uint64_t)n < t->max_bytes ? (size_t)n : t->max_bytes;
+    return buf_reserve(answer, ahead < AHEAD_BYTES_MAX ? ahead : AHEAD_BYTES_MAX) != NULL;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    struct str line = {p, size * n};
+    if (line.len >= 5 && memcmp(p, "HTTP/", 5) == 0) {
+        begin_answer(t); /* also after a 1xx */
+    } else if (line.len <= 2 && !t->begun) {
+        return begin_body(t) ? line.len : 0;
+    } else if (line.len > 2 && !t->begun) {
+        read_field(t, line);
+    }
+    return line.len;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    struct buf *answer = &t->r->answer;
+    size_t bytes = size * n;
+    size_t room = t->max_bytes - answer->len;
+    if (!t->begun)
+        return 0; /* a body without a status cannot be */
+    if (bytes <= room) {
+        buf_add(answer, p, bytes);
+        return buf_rc(answer) == RC_OK ? bytes : 0;
+    }
+    if (t->success) {
+        t->too_large = true;
+        return 0;
+    }
+    buf_add(answer, p, room);
+    t->dropped_bytes += bytes - room;
+    if (buf_rc(answer) != RC_OK || t->dropped_bytes > t->h->cfg.max_body)
+        return 0; /* an error without end: what there is will do */
+    return bytes;
+}
+
+/* ---- headers -------------------------------------------------------------------------------- */
+
+static void free_headers(struct curl_slist *list)
+{
+    for (struct curl_slist *s = list; s; s = s->next)
+        explicit_bzero(s->data, strlen(s->data));
+    curl_slist_free_all(list);
+}
+
+static enum rc add_header(struct curl_slist **list, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(*list, line);
+    if (!longer)
+        return RC_NOMEM;
+    *list = longer;
+    return RC_OK;
+}
+
+/* A line end in a value would be another header. */
+static bool is_safe(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 && *text != '\t')
+            return false;
+    }
+    return true;
+}
+
+enum rc http_headers_open(struct http_engine *h, const struct http_header *headers, size_t n,
+                          struct err *e)
+{
+    struct buf line;
+    enum rc rc = RC_OK;
+    buf_init(&line, LINES_BYTES_MAX);
+    for (size_t i = 0; i < n && rc == RC_OK; i++) {
+        if (!is_safe(headers[i].name) || !is_safe(headers[i].value)) {
+            rc = err_set(e, RC_USAGE, "header \"%s\": a control character", headers[i].name);
+            break;
+        }
+        buf_clear(&line);
+        /* libcurl's way of writing a header without a value */
+        buf_addf(&line, headers[i].value[0] ? "%s: %s" : "%s;%s", headers[i].name,
+                 headers[i].value);
+        const char *text = buf_cstr(&line);
+        rc = buf_rc(&line) == RC_OK ? add_header(&h->headers, text) : buf_rc(&line);
+        if (rc != RC_OK)
+            (void)err_set(e, rc, "header \"%s\": %s", headers[i].name, rc_text(rc));
+    }
+    if (line.data)
+        explicit_bzero(line.data, line.cap);
+    buf_free(&line);
+    /* libcurl would wait a second for a "100 Continue" before a larger body */
+    if (rc == RC_OK && add_header(&h->headers, "Expect:") != RC_OK)
+        rc = err_nomem(e);
+    return rc;
+}
+
+/* A list of the lines in t->lines, with the engine's headers behind them. */
+static enum rc chain_lines(struct transfer *t)
+{
+    const char *at = t->lines.data;
+    const char *end = at + t->lines.len;
+    size_t n = 0;
+    for (const char *p = at; p < end; p += strlen(p) + 1)
+        n++;
+    if (n > t->n_nodes) {
+        struct curl_slist *nodes = realloc(t->nodes, n * sizeof *nodes);
+        if (!nodes)
+            return RC_NOMEM;
+        t->nodes = nodes;
+        t->n_nodes = n;
+    }
+    char *line = t->lines.data;
+    for (size_t i = 0; i < n; i++) {
+        t->nodes[i].data = line;
+        t->nodes[i].next = i + 1 < n ? &t->nodes[i + 1] : t->h->headers;
+        line += strlen(line) + 1;
+    }
+    return RC_OK;
+}
+
+static enum rc make_headers(struct transfer *t, struct curl_slist **out)
+{
+    struct http_engine *h = t->h;
+    *out = h->headers;
+    if (!t->r->sign)
+        return RC_OK;
+    buf_clear(&t->lines);
+    enum rc rc = t->r->sign(t->r, clock_wall_ms(h->cfg.clock), &t->lines);
+    if (rc == RC_OK)
+        rc = buf_rc(&t->lines);
+    if (rc != RC_OK || t->lines.len == 0)
+        return rc;
+    if (t->lines.data[t->lines.len - 1] != '\0')
+        return RC_INTERNAL;
+    rc = chain_lines(t);
+    if (rc == RC_OK)
+        *out = t->nodes;
+    return rc;
+}
+
+/* ---- easy handles --------------------------------------------------------------------------- */
+
+static CURLcode set_protocols(CURL *c)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+static CURLcode set_callbacks(struct transfer *t)
+{
+    CURL *c = t->easy;
+    CURLcode rc = curl_easy_setopt(c, CURLOPT_PRIVATE, t);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->why);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, http_loop_open_socket);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t->h);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, http_loop_close_socket);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, t->h);
+    return rc;
+}
+
+/* What is the same for every request. Redirects are not followed, for they would carry the key to
+ * another host; TLS verification is left on. */
+static CURLcode set_options(struct transfer *t)
+{
+    CURL *c = t->easy;
+    const struct http_engine_cfg *cfg = &t->h->cfg;
+    CURLcode rc = set_protocols(c);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)cfg->retry.timeout_ms);
+    if (cfg->user_agent)
+        rc = rc ? rc : curl_easy_setopt(c, CURLOPT_USERAGENT, cfg->user_agent);
+    if (cfg->cacert)
+        rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CAINFO, cfg->cacert);
+    if (cfg->proxy)
+        rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXY, cfg->proxy);
+    /* a libcurl without HTTP/2 refuses this and speaks HTTP/1.1 */
+    (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    return rc;
+}
+
+/* The connect time-out, shorter for a probe. */
+static CURLcode set_connect_timeout(struct transfer *t, bool quick)
+{
+    int64_t ms = t->h->cfg.retry.connect_timeout_ms;
+    if (quick && ms > PROBE_CONNECT_MS)
+        ms = PROBE_CONNECT_MS;
+    t->is_quick = quick;
+    return curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)ms);
+}
+
+static void free_transfer(struct transfer *t)
+{
+    if (t->easy)
+        curl_easy_cleanup(t->easy);
+    if (t->lines.data)
+        explicit_bzero(t->lines.data, t->lines.cap);
+    buf_free(&t->lines);
+    free(t->nodes);
+    free(t);
+}
+
+static struct transfer *new_transfer(struct http_engine *h)
+{
+    struct transfer *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->h = h;
+    buf_init(&t->lines, LINES_BYTES_MAX);
+    t->easy = curl_easy_init();
+    if (t->easy && set_callbacks(t) == CURLE_OK && set_options(t) == CURLE_OK &&
+        set_connect_timeout(t, false) == CURLE_OK)
+        return t;
+    free_transfer(t);
+    return NULL;
+}
+
+void http_transfers_free(struct http_engine *h)
+{
+    while (h->flying) {
+        struct transfer *t = h->flying;
+        h->flying = t->next;
+        (void)curl_multi_remove_handle(h->multi, t->easy); /* only fails for a wrong handle */
+        free_transfer(t);
+    }
+    while (h->pool) {
+        struct transfer *t = h->pool;
+        h->pool = t->next;
+        free_transfer(t);
+    }
+    free_headers(h->headers);
+    h->headers = NULL;
+    h->in_flight = 0;
+}
+
+/* ---- a try ---------------------------------------------------------------------------------- */
+
+static CURLcode set_method(struct transfer *t)
+{
+    CURL *c = t->easy;
+    const struct http_request *r = t->r;
+    bool is_post = strcmp(r->method, "POST") == 0;
+    CURLcode rc = CURLE_OK;
+    if (!is_post && t->is_post)
+        rc = curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+    t->is_post = is_post;
+    if (!is_post)
+        return rc;
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_POST, 1L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+    return rc ? rc : curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body.len ? r->body.ptr : "");
+}
+
+/* What differs from request to request. */
+static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
+{
+    CURL *c = t->easy;
+    bool is_tls = strncasecmp(t->r->url, "https:", 6) == 0;
+    bool is_probe = t->h->origin.down;
+    CURLcode rc = curl_easy_setopt(c, CURLOPT_URL, t->r->url);
+    /* waits for a connection that is being made, if it may turn out to be HTTP/2 */
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    rc = rc ? rc : set_method(t);
+    if (is_probe != t->is_quick)
+        rc = rc ? rc : set_connect_timeout(t, is_probe);
+    return rc;
+}
+
+static void reset_answer(struct transfer *t)
+{
+    struct http_request *r = t->r;
+    begin_answer(t);
+    t->too_large = false;
+    t->dropped_bytes = 0;
+    t->max_bytes = 0;
+    t->why[0] = '\0';
+    buf_clear(&r->answer);
+    r->answer.max = t->h->cfg.max_body + 1;
+    r->code = NULL;
+    r->error[0] = '\0';
+}
+
+static void put_into_flight(struct transfer *t)
+{
+    struct http_engine *h = t->h;
+    t->prev = NULL;
+    t->next = h->flying;
+    if (h->flying)
+        h->flying->prev = t;
+    h->flying = t;
+    h->in_flight++;
+}
+
+static void put_into_pool(struct transfer *t)
+{
+    t->r = NULL;
+    t->next = t->h->pool;
+    t->h->pool = t;
+}
+
+static struct transfer *take_from_pool(struct http_engine *h)
+{
+    struct transfer *t = h->pool;
+    if (!t)
+        return new_transfer(h);
+    h->pool = t->next;
+    return t;
+}
+
+static void count_start(struct http_engine *h, struct http_request *r)
+{
+    if (r->attempts++ == 0) {
+        r->tries.first_us = h->now_us;
+        r->tries.held_us = origin_held_us(&h->origin, h->now_us);
+    } else {
+        figure_add(&h->meter.retries, 1);
+    }
+    figure_add(&h->meter.requests, 1);
+    origin_started(&h->origin, &r->tries.client);
+    rate_take(&h->rate, h->now_us);
+}
+
+/* The request cannot be made, for reasons of our own. */
+static void refuse(struct http_engine *h, struct http_request *r, const char *why)
+{
+    r->code = "request";
+    (void)snprintf(r->error, sizeof r->error, "the request cannot be made: %s", why);
+    http_request_end(h, r, HTTP_NO_ANSWER);
+}
+
+void http_transfer_start(struct http_engine *h, struct http_request *r)
+{
+    struct transfer *t = take_from_pool(h);
+    if (!t) {
+        refuse(h, r, rc_text(RC_NOMEM));
+        return;
+    }
+    t->r = r;
+    reset_answer(t);
+    struct curl_slist *headers;
+    enum rc rc = make_headers(t, &headers);
+    CURLcode easy = rc == RC_OK ? set_request(t, headers) : CURLE_OK;
+    CURLMcode multi = CURLM_OK;
+    if (rc == RC_OK && easy == CURLE_OK)
+        multi = curl_multi_add_handle(h->multi, t->easy);
+    if (rc != RC_OK || easy != CURLE_OK || multi != CURLM_OK) {
+        put_into_pool(t);
+        refuse(h, r,
+               rc != RC_OK        ? rc_text(rc)
+               : easy != CURLE_OK ? curl_easy_strerror(easy)
+                                  : curl_multi_strerror(multi));
+        return;
+    }
+    put_into_flight(t);
+    count_start(h, r);
+}
+
+void http_transfer_release(struct transfer *t)
+{
+    struct http_engine *h = t->h;
+    (void)curl_multi_remove_handle(h->multi, t->easy); /* only fails for a wrong handle */
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        h->flying = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+    h->in_flight--;
+    put_into_pool(t);
+}
+
+void http_transfers_abort(struct http_engine *h)
+{
+    while (h->flying) {
+        struct http_request *r = h->flying->r;
+        http_transfer_release(h->flying);
+        (void)origin_ended(&h->origin, &r->tries.client, TRY_ABORTED, 0, h->now_us);
+        http_request_end(h, r, HTTP_ABORTED);
+    }
+}
