@@ -10,8 +10,6 @@
 
 /* Of an answer: more than is looked at, so that one of ordinary size does not cost its connection. */
 #define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
-#define ANSWER_KEEP_BYTES ((size_t)16 << 10)
-#define BODY_KEEP_BYTES ((size_t)64 << 10) /* a larger body's memory is given back at once */
 
 struct delivery {
     struct delivery_cfg cfg;
@@ -46,59 +44,6 @@ struct delivery {
 };
 
 /* ---- parcels -------------------------------------------------------------------------------- */
-
-static void parcel_free(struct parcel *p)
-{
-    buf_free(&p->body);
-    buf_free(&p->request.answer);
-    free(p->leads);
-    free(p);
-}
-
-/* Under the lock. */
-static struct parcel *parcel_new(struct delivery *d)
-{
-    struct parcel *p = calloc(1, sizeof *p);
-    if (!p)
-        return NULL;
-    p->delivery = d;
-    buf_init(&p->body, d->cfg.body_max);
-    buf_init(&p->request.answer, ANSWER_BYTES_MAX);
-    p->leads = calloc(d->cfg.leads_max, sizeof(struct lead *));
-    if (!p->leads) {
-        free(p);
-        return NULL;
-    }
-    p->older = d->all;
-    d->all = p;
-    d->n_parcels++;
-    return p;
-}
-
-static void parcels_free(struct parcel *newest)
-{
-    while (newest) {
-        struct parcel *older = newest->older;
-        parcel_free(newest);
-        newest = older;
-    }
-}
-
-static void clear_or_free(struct buf *b, size_t keep_bytes)
-{
-    if (b->cap > keep_bytes)
-        buf_free(b);
-    else
-        buf_clear(b);
-}
-
-static void parcel_clear(struct parcel *p)
-{
-    clear_or_free(&p->request.answer, ANSWER_KEEP_BYTES);
-    p->request = (struct http_request){.answer = p->request.answer};
-    p->n_leads = 0;
-    clear_or_free(&p->body, BODY_KEEP_BYTES);
-}
 
 /* Under the lock. */
 static void wake(struct delivery *d)
@@ -418,13 +363,28 @@ void delivery_free(struct delivery *d)
         delivery_end(d);
     }
     (void)uv_loop_close(&d->loop);
-    parcels_free(d->all);
+    for (struct parcel *older, *p = d->all; p; p = older) {
+        older = p->older;
+        parcel_free(p);
+    }
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }
 
 /* ---- the filling side ----------------------------------------------------------------------- */
+
+/* Under the lock. */
+static struct parcel *make_parcel(struct delivery *d)
+{
+    struct parcel *p = parcel_new(d, d->cfg.leads_max, d->cfg.body_max);
+    if (!p)
+        return NULL;
+    p->older = d->all;
+    d->all = p;
+    d->n_parcels++;
+    return p;
+}
 
 /* Under the lock. */
 static bool has_room(const struct delivery *d)
@@ -444,7 +404,7 @@ enum rc delivery_take(struct delivery *d, struct parcel **out)
         d->free = p->next;
         p->next = NULL;
     } else if (!is_over(d)) {
-        p = parcel_new(d);
+        p = make_parcel(d);
         rc = p ? RC_OK : RC_NOMEM;
     }
     pthread_mutex_unlock(&d->lock);

@@ -8,23 +8,11 @@
 #ifndef LEADPIPE_DELIVERY_H
 #define LEADPIPE_DELIVERY_H
 
-#include "core/http.h"
 #include "core/sink.h"
+#include "parcel.h"
 #include "standard_webhooks.h"
 
 struct delivery;
-
-struct parcel {
-    struct http_request request; /* of the delivery */
-    struct delivery *delivery;
-    struct parcel *next, *older;
-
-    /* of who fills it, until delivery_send() */
-    char id[WEBHOOK_ID_SIZE];
-    struct buf body;
-    struct lead **leads; /* room for delivery_cfg.leads_max */
-    size_t n_leads;
-};
 
 struct delivery_cfg {
     const char *url, *subject; /* kept by the caller, as all that is pointed to */
