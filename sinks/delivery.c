@@ -264,6 +264,12 @@ static int start_thread(struct delivery *d)
 
 /* ---- setting up, taking down ---------------------------------------------------------------- */
 
+/* A receiver's 501 may be gone with its next release; a provider's says that it never will. */
+static bool is_retryable(int status)
+{
+    return status == 408 || status == 425 || status == 429 || status / 100 == 5;
+}
+
 static enum rc start_engine(struct delivery *d, struct err *e)
 {
     const struct delivery_cfg *cfg = &d->cfg;
@@ -283,6 +289,7 @@ static enum rc start_engine(struct delivery *d, struct err *e)
         .rate_per_s = cfg->rate_per_s,
         .retry = cfg->retry,
         .max_body = DELIVERY_ANSWER_BYTES,
+        .retryable = is_retryable,
         .max_error_body = ANSWER_BYTES_MAX,
         .ctx = d,
         .next = on_next,

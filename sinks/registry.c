@@ -1,10 +1,7 @@
 #include "registry.h"
 
 const struct sink_ops *const sink_registry[] = {
-    &sink_csv,
-    &sink_ndjson,
-    &sink_msgpack,
-    NULL,
+    &sink_csv, &sink_ndjson, &sink_msgpack, &sink_webhook, NULL,
 };
 
 const struct sink_ops *sink_by_name(struct str name)
