@@ -90,8 +90,10 @@ static unsigned hold_back(struct origin *o, const struct origin_client *c, enum 
     return close_gate(o, backoff_us(o->rng, ++o->busy_rounds), now_us);
 }
 
-static unsigned come_up(struct origin *o)
+static unsigned come_up(struct origin *o, const struct origin_client *c)
 {
+    if (o->down && c->seq <= o->down_seq)
+        return 0;
     forget_failures(o);
     if (!o->down)
         return 0;
@@ -121,6 +123,7 @@ static unsigned suspect_down(struct origin *o, const struct origin_client *c, en
     if (o->down || !is_enough(o))
         return 0;
     o->down = true;
+    o->down_seq = o->seq;
     o->probes = 0;
     o->probe_us = now_us + backoff_us(o->rng, 1);
     return ORIGIN_WENT_DOWN;
@@ -146,7 +149,7 @@ static unsigned good(struct origin *o, const struct origin_client *c)
     if (c->seq > o->gate_seq)
         o->busy_rounds = 0;
     o->trouble_us = INT64_MIN;
-    return come_up(o);
+    return come_up(o, c);
 }
 
 static unsigned failed(struct origin *o, struct origin_client *c, enum try_end end, int64_t now_us)
@@ -161,7 +164,7 @@ static unsigned failed(struct origin *o, struct origin_client *c, enum try_end e
     else if (o->trouble_us == INT64_MIN)
         o->trouble_us = now_us;
     if (end == TRY_BUSY)
-        change |= come_up(o);
+        change |= come_up(o, c);
     else if (end != TRY_HELD && !own_fault)
         change |= suspect_down(o, c, end, now_us);
     if (unanswered && (o->down || c->seq <= o->up_seq))

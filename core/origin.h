@@ -21,8 +21,8 @@
  *   a gateway, one after the other, with no good one between. They must be of more than one request,
  *   or have had no connection: a single request that is never answered is its own trouble, and ends
  *   by its own limits. While the origin is down one probe at a time is started, at most
- *   ORIGIN_PROBE_MAX_US after the one before has ended. A good answer, whether of a probe or of
- *   a request from before, means that it is up.
+ *   ORIGIN_PROBE_MAX_US after the one before has ended. A good answer (or a 429) to a try that was
+ *   started since then means that it is up; answers to earlier ones may just have been on their way.
  *
  * - Tries without an answer do not count against their request's attempts when the origin was down
  *   at any time while they were under way. All others count, answers of a gateway too.
@@ -81,7 +81,8 @@ struct origin {
     uint64_t probe_seq; /* the probe under way; 0: none */
     int64_t probe_us;   /* the next probe, not before */
     unsigned probes;    /* failed ones since it went down */
-    uint64_t up_seq;    /* tries up to this number were started before it last came up */
+    uint64_t down_seq;  /* tries up to this number were started before it last went down ... */
+    uint64_t up_seq;    /* ... or came up */
 
     /* Failed tries in a row: of either kind, without an answer, without a connection, and whose
      * the first one was. */

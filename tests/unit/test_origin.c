@@ -101,6 +101,20 @@ static void comes_up(void **state)
     }
 }
 
+/* An answer that was on its way while the server went away. */
+static void a_late_answer(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    origin_started(&w.o, &w.c[9]);
+    assert_true(play(&w, "Au Bu Cu") & ORIGIN_WENT_DOWN);
+    assert_int_equal(origin_ended(&w.o, &w.c[9], TRY_GOOD, 0, w.now_us), 0);
+    assert_true(w.o.down);
+    assert_int_equal(origin_trouble_us(&w.o, w.now_us + S), 0); /* but a success it is */
+    assert_true(play(&w, "Dg") & ORIGIN_CAME_UP);
+}
+
 static void probes_one_at_a_time(void **state)
 {
     (void)state;
@@ -253,15 +267,11 @@ static void backoff(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(goes_down),
-        cmocka_unit_test(comes_up),
-        cmocka_unit_test(probes_one_at_a_time),
-        cmocka_unit_test(what_counts),
-        cmocka_unit_test(gate),
-        cmocka_unit_test(rounds_of_429),
-        cmocka_unit_test(trouble_clock),
-        cmocka_unit_test(held_clock),
-        cmocka_unit_test(backoff),
+        cmocka_unit_test(goes_down),     cmocka_unit_test(comes_up),
+        cmocka_unit_test(a_late_answer), cmocka_unit_test(probes_one_at_a_time),
+        cmocka_unit_test(what_counts),   cmocka_unit_test(gate),
+        cmocka_unit_test(rounds_of_429), cmocka_unit_test(trouble_clock),
+        cmocka_unit_test(held_clock),    cmocka_unit_test(backoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
