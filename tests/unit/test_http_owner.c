@@ -1,0 +1,160 @@
+/* What its owner may do with an engine: ask for another try, stop it, free it. */
+#include "http_world.h"
+
+static void hang(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w, (void)p, (void)a;
+}
+
+static bool not_good_enough(struct world *w, struct http_request *r)
+{
+    return !http_engine_retry(w->engine, r, "not JSON");
+}
+
+static void fail_twice(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w;
+    reply(p, a->nth < 2 ? "500 x" : "200 OK", "fine");
+}
+
+static void owner_asks_for_another_try(void **state)
+{
+    (void)state;
+    struct world *w = world_new(fail_twice);
+    w->on_done = not_good_enough;
+    world_open(w);
+    struct http_request *r = world_get(w);
+    world_run(w);
+    assert_int_equal(w->asked, 6); /* of both kinds together */
+    assert_int_equal(r->attempts, 6);
+    assert_int_equal(log_count(w, "not JSON"), 3);
+    assert_string_equal(buf_cstr(&r->answer), "fine");
+    world_free(w);
+}
+
+static void stop_with_grace(void **state)
+{
+    (void)state;
+    struct world *w = world_new(hang);
+    world_open(w);
+    for (int i = 0; i < 20; i++)
+        (void)world_get(w);
+    http_engine_kick(w->engine);
+    while (w->asked < 8)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    http_engine_stop(w->engine, 10000);
+    for (int i = 0; i < 3; i++)
+        (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_int_equal(w->done, 0); /* in flight, and may end */
+    assert_int_equal(http_engine_due_us(w->engine), w->now_us + 10000000);
+    http_engine_stop(w->engine, 3000);
+    http_engine_stop(w->engine, 60000); /* never longer */
+    assert_int_equal(http_engine_due_us(w->engine), w->now_us + 3000000);
+    w->now_us += 3000000;
+    http_engine_kick(w->engine);
+    while (!w->stopped)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    assert_int_equal(w->taken, 8); /* no new ones */
+    assert_int_equal(w->done, 8);
+    for (unsigned i = 0; i < w->done; i++)
+        assert_int_equal(w->requests[i].end, HTTP_ABORTED);
+    http_engine_stop(w->engine, 0);
+    for (int i = 0; i < 3; i++)
+        (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_int_equal(w->stopped, 1);
+    world_free(w);
+}
+
+static void half_fail(struct world *w, struct peer *p, const struct asked *a)
+{
+    unsigned i = (unsigned)strtoul(a->path + 1, NULL, 10);
+    if (i % 2)
+        reply(p, "500 x", "");
+    else if (w->any)
+        reply(p, "200 OK", "");
+}
+
+static void stop_ends_what_waits(void **state)
+{
+    (void)state;
+    struct world *w = world_new(half_fail);
+    struct http_stats s;
+    world_open(w);
+    for (int i = 0; i < 8; i++)
+        (void)world_get(w);
+    http_engine_kick(w->engine);
+    do {
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+        http_engine_stats(w->engine, &s);
+    } while (s.waiting < 4 || s.in_flight != 4 || w->asked < 8);
+    http_engine_stop(w->engine, 10000);
+    while (w->done < 4)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    assert_int_equal(w->stopped, 0);
+    http_engine_stop(w->engine, 0);
+    while (!w->stopped)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    assert_int_equal(w->done, 8);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(w->requests[i].end, HTTP_ABORTED);
+    assert_false(http_engine_retry(w->engine, &w->requests[0], "x"));
+    world_free(w);
+}
+
+static void stop_of_an_idle_engine(void **state)
+{
+    (void)state;
+    struct world *w = world_new(hang);
+    world_open(w);
+    http_engine_stop(w->engine, 10000);
+    assert_int_equal(w->stopped, 0); /* not from within */
+    while (!w->stopped)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    assert_int_equal(w->stopped, 1);
+    world_free(w);
+}
+
+static void freed_with_requests_inside(void **state)
+{
+    (void)state;
+    struct world *w = world_new(half_fail);
+    world_open(w);
+    for (int i = 0; i < 20; i++)
+        (void)world_get(w);
+    http_engine_kick(w->engine);
+    while (w->asked < 8)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    world_free(w);
+}
+
+static void wrong_configurations(void **state)
+{
+    (void)state;
+    static const struct http_header bad = {"X-Key", "a\r\nX-Other: b"};
+    struct world *w = world_new(hang);
+    struct http_engine_cfg cfg = w->cfg;
+    struct http_engine *h = NULL;
+    struct err e;
+    cfg.concurrency = 5000;
+    assert_int_equal(http_engine_new(&h, &cfg, &e), RC_USAGE);
+    cfg = w->cfg;
+    cfg.retry.attempts = 0;
+    assert_int_equal(http_engine_new(&h, &cfg, &e), RC_USAGE);
+    cfg = w->cfg;
+    cfg.headers = &bad;
+    cfg.n_headers = 1;
+    assert_int_equal(http_engine_new(&h, &cfg, &e), RC_USAGE);
+    assert_null(strstr(e.msg, "X-Other")); /* the value may be a secret */
+    assert_null(h);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(owner_asks_for_another_try), cmocka_unit_test(stop_with_grace),
+        cmocka_unit_test(stop_ends_what_waits),       cmocka_unit_test(stop_of_an_idle_engine),
+        cmocka_unit_test(freed_with_requests_inside), cmocka_unit_test(wrong_configurations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
