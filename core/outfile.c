@@ -334,7 +334,11 @@ enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, st
         return err_nomem(e);
     f->fd = f->stream_fd = -1;
     f->path = strdup(cfg->path);
-    enum rc rc = f->path ? place_find(&f->place, cfg->path, cfg->suffix, e) : err_nomem(e);
+    enum rc rc = RC_NOMEM;
+    if (f->path)
+        rc = place_find(&f->place, cfg->path, cfg->suffix, e);
+    else
+        (void)err_nomem(e);
     if (rc == RC_OK && cfg->want_sha256)
         rc = outfile_digest_init(f, e);
     if (rc == RC_OK)

@@ -107,11 +107,13 @@ enum rc place_find(struct place *out, const char *path, const char *suffix, stru
         return RC_OK;
     }
     enum rc rc = place_take(&p, path, e);
-    if (rc == RC_OK && !p.is_stream) {
+    if (rc == RC_OK && p.final && !p.is_stream) {
         p.folder = folder_of(p.final);
         p.part = part_of(p.final, suffix);
-        if (!p.folder || !p.part)
-            rc = err_nomem(e);
+        if (!p.folder || !p.part) {
+            (void)err_nomem(e);
+            rc = RC_NOMEM;
+        }
     }
     if (rc != RC_OK) {
         place_free(&p);
@@ -247,6 +249,8 @@ static enum rc place_check(const struct place *p, const char *path, struct err *
                                                  : RC_OK;
     if (p->is_stream)
         return access(p->final, W_OK) != 0 ? err_sys(e, RC_USAGE, errno, "%s", path) : RC_OK;
+    if (!p->folder || !p->part)
+        return RC_NOMEM; /* never: place_find() made them */
     enum rc rc = folder_check(path, p->folder, e);
     struct stat st;
     if (rc != RC_OK)

@@ -119,8 +119,10 @@ static enum rc target_in_folder(struct target *t, const struct sink_cfg *cfg, st
     const char *suffix = settings_make(cfg).level > 0 ? ".csv.gz" : ".csv";
     size_t bytes = strlen(cfg->target) + strlen(t->name) + strlen(suffix) + 1;
     t->path = malloc(bytes);
-    if (!t->path)
-        return err_nomem(e);
+    if (!t->path) {
+        (void)err_nomem(e);
+        return RC_NOMEM;
+    }
     (void)snprintf(t->path, bytes, "%s%s%s", cfg->target, t->name, suffix);
     return RC_OK;
 }
@@ -146,12 +148,18 @@ static enum rc target_make(struct target *t, const struct sink_cfg *cfg, size_t 
     struct str name = cfg->profile->tables[table].name;
     t->table = table;
     t->name = strndup(name.ptr, name.len);
-    if (!t->name)
-        return err_nomem(e);
+    if (!t->name) {
+        (void)err_nomem(e);
+        return RC_NOMEM;
+    }
     if (is_folder(cfg->target))
         return target_in_folder(t, cfg, e);
     t->path = strdup(cfg->target);
-    return t->path ? RC_OK : err_nomem(e);
+    if (!t->path) {
+        (void)err_nomem(e);
+        return RC_NOMEM;
+    }
+    return RC_OK;
 }
 
 static enum rc targets_make(struct targets *out, const struct sink_cfg *cfg, struct err *e)
@@ -231,7 +239,7 @@ static unsigned csv_needs(const struct sink_cfg *cfg)
 
 static enum rc csv_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
 {
-    struct targets t;
+    struct targets t = {0};
     if (strcmp(cfg->target, "-") == 0)
         return RC_OK;
     enum rc rc = targets_make(&t, cfg, e);
@@ -417,7 +425,7 @@ static void csv_result(const struct sink *sink, struct sink_result *out)
             .bytes = stream_file_bytes(stream),
             .columns = 2 + f->table->n_columns + f->columns.n,
         };
-        (void)strcpy(r->sha256, stream_sha256(stream));
+        (void)snprintf(r->sha256, sizeof r->sha256, "%s", stream_sha256(stream));
     }
     *out = (struct sink_result){.files = s->results, .n_files = s->targets.n};
 }

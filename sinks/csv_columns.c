@@ -5,14 +5,14 @@
 #define CAP_MIN 16
 
 struct csv_known {
-    struct str name; /* of `names` */
+    const char *name; /* of `names` */
     uint32_t place;
 };
 
 void csv_columns_free(struct csv_columns *c)
 {
     for (uint32_t i = 0; i < c->n; i++)
-        free((char *)(uintptr_t)c->names[i].ptr);
+        free(c->names[i]);
     free(c->names);
     free(c->slots);
     free(c->places);
@@ -25,15 +25,15 @@ static enum rc columns_grow(struct csv_columns *c)
     if (c->n < c->cap)
         return RC_OK;
     uint32_t cap = c->cap ? c->cap * 2 : CAP_MIN;
-    struct str *names = realloc(c->names, cap * sizeof *names);
+    char **names = realloc(c->names, cap * sizeof *names);
     if (!names)
         return RC_NOMEM;
     c->names = names;
-    const struct cell **slots = realloc(c->slots, cap * sizeof *slots);
+    struct cell *slots = realloc(c->slots, cap * sizeof *slots);
     if (!slots)
         return RC_NOMEM;
     for (uint32_t i = c->cap; i < cap; i++)
-        slots[i] = NULL;
+        slots[i].kind = CELL_ABSENT;
     c->slots = slots;
     c->cap = cap;
     return RC_OK;
@@ -43,12 +43,10 @@ enum rc csv_columns_add(struct csv_columns *c, struct str name)
 {
     if (columns_grow(c) != RC_OK)
         return RC_NOMEM;
-    char *copy = malloc(name.len + 1);
-    if (!copy)
+    c->names[c->n] = strndup(name.ptr, name.len);
+    if (!c->names[c->n])
         return RC_NOMEM;
-    memcpy(copy, name.ptr, name.len);
-    copy[name.len] = '\0';
-    c->names[c->n++] = (struct str){copy, name.len};
+    c->n++;
     return RC_OK;
 }
 
@@ -56,10 +54,7 @@ enum rc csv_columns_add(struct csv_columns *c, struct str name)
 
 static int known_compare(const void *a, const void *b)
 {
-    struct str x = ((const struct csv_known *)a)->name;
-    struct str y = ((const struct csv_known *)b)->name;
-    int order = memcmp(x.ptr, y.ptr, x.len < y.len ? x.len : y.len);
-    return order ? order : (x.len > y.len) - (x.len < y.len);
+    return strcmp(((const struct csv_known *)a)->name, ((const struct csv_known *)b)->name);
 }
 
 enum rc csv_columns_restored(struct csv_columns *c)
@@ -94,17 +89,42 @@ static enum rc places_grow(struct csv_columns *c, uint32_t index)
     return RC_OK;
 }
 
+/* The place of a column of the earlier run + 1, or 0. */
+static uint32_t known_place(const struct csv_columns *c, struct str name)
+{
+    if (c->n_known == 0)
+        return 0;
+    size_t low = 0;
+    size_t high = c->n_known;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct str other = str_c(c->known[middle].name);
+        size_t n = other.len < name.len ? other.len : name.len;
+        int order = memcmp(other.ptr, name.ptr, n);
+        if (order == 0)
+            order = (other.len > name.len) - (other.len < name.len);
+        if (order == 0)
+            return c->known[middle].place + 1;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+
 /* The first time that this run meets the column. */
 static enum rc place_find(struct csv_columns *c, const struct column *column)
 {
     if (places_grow(c, column->index) != RC_OK)
         return RC_NOMEM;
-    const struct csv_known key = {.name = column->name};
-    const struct csv_known *known =
-        c->n_known ? bsearch(&key, c->known, c->n_known, sizeof key, known_compare) : NULL;
-    if (!known && csv_columns_add(c, column->name) != RC_OK)
-        return RC_NOMEM;
-    c->places[column->index] = known ? known->place + 1 : c->n;
+    uint32_t place = known_place(c, column->name);
+    if (place == 0) {
+        if (csv_columns_add(c, column->name) != RC_OK)
+            return RC_NOMEM;
+        place = c->n;
+    }
+    c->places[column->index] = place;
     return RC_OK;
 }
 
@@ -115,7 +135,7 @@ enum rc csv_columns_fill(struct csv_columns *c, const struct row *row)
         if (column->index >= c->n_places || c->places[column->index] == 0)
             if (place_find(c, column) != RC_OK)
                 return RC_NOMEM;
-        c->slots[c->places[column->index] - 1] = &row->extras[i].cell;
+        c->slots[c->places[column->index] - 1] = row->extras[i].cell;
     }
     return RC_OK;
 }
@@ -125,6 +145,6 @@ void csv_columns_clear(struct csv_columns *c, const struct row *row)
     for (uint32_t i = 0; i < row->n_extras; i++) {
         uint32_t index = row->extras[i].column->index;
         if (index < c->n_places && c->places[index] > 0)
-            c->slots[c->places[index] - 1] = NULL;
+            c->slots[c->places[index] - 1].kind = CELL_ABSENT;
     }
 }

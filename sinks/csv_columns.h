@@ -12,10 +12,10 @@ struct csv_known; /* a column of an earlier run */
 
 /* Zero is empty. Errors are RC_NOMEM. */
 struct csv_columns {
-    struct str *names; /* owned, each with its text */
+    char **names; /* owned, each one, too */
     uint32_t n, cap;
-    const struct cell **slots; /* `cap` of them: one row's cells by place; NULL where absent */
-    uint32_t *places;          /* by the schema's number: place + 1, or 0 */
+    struct cell *slots; /* `cap` of them: one row's cells by place */
+    uint32_t *places;   /* by the schema's number: place + 1, or 0 */
     uint32_t n_places;
     struct csv_known *known; /* sorted by name; what was there when the file was gone on with */
     uint32_t n_known;

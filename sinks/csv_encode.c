@@ -81,6 +81,11 @@ static void put_field(struct buf *out, const struct csv_dialect *d, struct str t
 
 /* ---- formulas ------------------------------------------------------------------------------- */
 
+static bool is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c);
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -140,7 +145,7 @@ static bool is_phone_number(struct str s)
     for (size_t i = 1; i < s.len; i++) {
         if (is_digit(s.ptr[i]))
             digits++;
-        else if (!memchr(" .-()", s.ptr[i], 5))
+        else if (!is_one_of(s.ptr[i], " .-()"))
             return false;
     }
     return digits >= PHONE_DIGITS_MIN;
@@ -149,11 +154,11 @@ static bool is_phone_number(struct str s)
 /* = + - @, also full-width (U+FF1D, U+FF0B, U+FF0D, U+FF20). */
 static bool begins_formula(struct str s)
 {
-    if (s.len > 0 && memchr("=+-@", s.ptr[0], 4))
+    if (s.len > 0 && is_one_of(s.ptr[0], "=+-@"))
         return true;
     if (s.len < 3 || memcmp(s.ptr, "\xef\xbc", 2) != 0)
         return false;
-    return memchr("\x9d\x8b\x8d\xa0", s.ptr[2], 4) != NULL;
+    return is_one_of(s.ptr[2], "\x9d\x8b\x8d\xa0");
 }
 
 bool csv_is_formula(struct str text)

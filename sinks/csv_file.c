@@ -72,7 +72,7 @@ static void header_encode(struct csv_file *f, struct buf *out)
     }
     for (uint32_t i = 0; i < f->columns.n; i++) {
         buf_addc(out, d->delimiter);
-        csv_put_text(out, d, f->columns.names[i]);
+        csv_put_text(out, d, str_c(f->columns.names[i]));
     }
     csv_put_eol(out, d);
 }
@@ -137,8 +137,7 @@ static void row_encode(struct csv_file *f, struct str keys, const struct row *ro
     }
     for (uint32_t i = 0; i < f->columns.n; i++) {
         buf_addc(out, d->delimiter);
-        if (f->columns.slots[i])
-            csv_put_cell(out, d, f->columns.slots[i], &f->scratch);
+        csv_put_cell(out, d, &f->columns.slots[i], &f->scratch);
     }
     csv_put_eol(out, d);
 }

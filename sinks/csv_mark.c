@@ -26,7 +26,7 @@ void csv_mark_put(const struct csv_file *f, struct buf *out)
 {
     buf_addf(out, "%llu %d ", (unsigned long long)f->n_rows, f->started);
     for (uint32_t i = 0; i < f->columns.n; i++) {
-        buf_add_str(out, f->columns.names[i]);
+        buf_adds(out, f->columns.names[i]);
         buf_addc(out, ',');
     }
     buf_addc(out, ' ');

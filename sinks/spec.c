@@ -224,7 +224,7 @@ static struct str value_take(struct parse *p)
     struct str value = {p->values, 0};
     size_t at = 0;
     for (; at < s.len && !is_option_end(s, at); at++) {
-        if (s.ptr[at] == '\\' && at + 1 < s.len && memchr(",\\", s.ptr[at + 1], 2))
+        if (s.ptr[at] == '\\' && at + 1 < s.len && (s.ptr[at + 1] == ',' || s.ptr[at + 1] == '\\'))
             at++;
         p->values[value.len++] = s.ptr[at];
     }

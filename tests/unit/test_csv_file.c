@@ -325,13 +325,13 @@ static void many_rows(void **state)
 {
     (void)state;
     static const struct story stories[] = {
-        {.name = "nothing late", .n_rows = 40000, .n_extras = 2, .first_row = {0, 3}},
-        {.name = "one in the middle", .n_rows = 50000, .n_extras = 3, .first_row = {0, 5, 20000}},
+        {.name = "nothing late", .n_rows = 15000, .n_extras = 2, .first_row = {0, 3}},
+        {.name = "one in the middle", .n_rows = 30000, .n_extras = 3, .first_row = {0, 5, 9000}},
         {.name = "again and again",
          .n_rows = 30000,
          .n_extras = 7,
          .first_row = {0, 5, 8000, 8001, 8001, 15000, 20000}},
-        {.name = "the last row", .n_rows = 40000, .n_extras = 2, .first_row = {0, 39999}},
+        {.name = "the last row", .n_rows = 15000, .n_extras = 2, .first_row = {0, 14999}},
     };
     for (size_t i = 0; i < sizeof stories / sizeof *stories; i++)
         run_all(&stories[i]);
@@ -341,7 +341,7 @@ static void many_rows(void **state)
 static void columns_all_along(void **state)
 {
     (void)state;
-    struct story s = {.name = "all along", .n_rows = 20000, .n_extras = EXTRAS_MAX};
+    struct story s = {.name = "all along", .n_rows = 8000, .n_extras = EXTRAS_MAX};
     for (uint32_t k = 0; k < EXTRAS_MAX; k++)
         s.first_row[k] = k * (s.n_rows / EXTRAS_MAX);
     run_all(&s);
