@@ -16,6 +16,12 @@ struct table_names {
     struct str *columns; /* table_spec.n_columns */
 };
 
+/* Where among a row's extras a column is. */
+struct place {
+    uint32_t column; /* its index */
+    uint32_t at;
+};
+
 struct record_writer {
     const struct profile *profile;
     const struct encoding *encoding;
@@ -24,8 +30,8 @@ struct record_writer {
     struct arena arena; /* owns the names */
     struct arena tree;  /* scratch, of one payload */
 
-    const struct extra **sorted; /* scratch, of one row */
-    size_t sorted_cap;
+    struct place *places; /* scratch, of one row */
+    size_t places_cap;
 };
 
 /* ---- preparation ---------------------------------------------------------------------------- */
@@ -125,7 +131,7 @@ void record_writer_free(struct record_writer *w)
         return;
     arena_free(&w->arena);
     arena_free(&w->tree);
-    free(w->sorted);
+    free(w->places);
     free(w);
 }
 
@@ -136,41 +142,40 @@ unsigned record_wants(enum record_layout layout)
 
 /* ---- undocumented columns ------------------------------------------------------------------- */
 
-static int compare_extras(const void *a, const void *b)
+static int compare_places(const void *a, const void *b)
 {
-    uint32_t x = (*(const struct extra *const *)a)->column->index;
-    uint32_t y = (*(const struct extra *const *)b)->column->index;
+    uint32_t x = ((const struct place *)a)->column;
+    uint32_t y = ((const struct place *)b)->column;
     return (x > y) - (x < y);
 }
 
-static bool sorted_reserve(struct record_writer *w, size_t n)
+static bool places_reserve(struct record_writer *w, size_t n)
 {
-    if (n <= w->sorted_cap)
+    if (n <= w->places_cap)
         return true;
     size_t cap = n < 64 ? 64 : n + n / 2;
-    const struct extra **grown = realloc(w->sorted, cap * sizeof *grown);
+    struct place *grown = realloc(w->places, cap * sizeof *grown);
     if (!grown)
         return false;
-    w->sorted = grown;
-    w->sorted_cap = cap;
+    w->places = grown;
+    w->places_cap = cap;
     return true;
 }
 
 /* The row's extras in the order in which the run met their columns, which is most often the order
- * that they have. NULL with n_extras > 0: out of memory. */
-static const struct extra **sort_extras(struct record_writer *w, const struct row *row)
+ * that they have. NULL: out of memory. */
+static const struct place *sort_extras(struct record_writer *w, const struct row *row)
 {
-    if (!sorted_reserve(w, row->n_extras))
+    if (!places_reserve(w, row->n_extras))
         return NULL;
     bool in_order = true;
     for (uint32_t i = 0; i < row->n_extras; i++) {
-        w->sorted[i] = &row->extras[i];
-        in_order =
-            in_order && (i == 0 || row->extras[i - 1].column->index < row->extras[i].column->index);
+        w->places[i] = (struct place){row->extras[i].column->index, i};
+        in_order = in_order && (i == 0 || w->places[i - 1].column < w->places[i].column);
     }
     if (!in_order)
-        qsort(w->sorted, row->n_extras, sizeof *w->sorted, compare_extras);
-    return w->sorted;
+        qsort(w->places, row->n_extras, sizeof *w->places, compare_places);
+    return w->places;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -199,15 +204,16 @@ static void write_members(struct record_writer *w, struct buf *b, size_t table,
     }
     if (row->n_extras == 0)
         return;
-    const struct extra **extras = sort_extras(w, row);
-    if (!extras) {
+    const struct place *places = sort_extras(w, row);
+    if (!places) {
         b->rc = RC_NOMEM;
         return;
     }
     for (uint32_t i = 0; i < row->n_extras; i++) {
+        const struct extra *extra = &row->extras[places[i].at];
         add_separator(enc, b, before++);
-        enc->name(b, extras[i]->column->name);
-        enc->cell(b, &extras[i]->cell);
+        enc->name(b, extra->column->name);
+        enc->cell(b, &extra->cell);
     }
 }
 

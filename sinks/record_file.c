@@ -232,6 +232,6 @@ enum rc record_file_publish(struct sink *s, struct err *e)
 
 void record_file_result(const struct sink *s, struct sink_result *out)
 {
-    struct record_file *f = self((struct sink *)(uintptr_t)s);
-    *out = (struct sink_result){.files = &f->file, .n_files = 1};
+    const struct record_file *f = (const struct record_file *)s;
+    *out = (struct sink_result){.files = f->results, .n_files = 1};
 }

@@ -53,7 +53,7 @@ static bool is_base64(struct str s, size_t *padding)
     while (n < s.len && s.ptr[n] && strchr(BASE64_ALPHABET, s.ptr[n]))
         n++;
     *padding = s.len - n;
-    if (s.len == 0 || s.len % 4 != 0 || *padding > 2)
+    if (s.len % 4 != 0 || *padding > 2)
         return false;
     for (; n < s.len; n++)
         if (s.ptr[n] != '=')
@@ -66,7 +66,7 @@ static enum rc decode_secret(struct secret *out, struct str word)
     if (word.len >= strlen(SECRET_PREFIX) && memcmp(word.ptr, SECRET_PREFIX, 6) == 0)
         word = (struct str){word.ptr + 6, word.len - 6};
     size_t padding;
-    if (word.len > SECRET_TEXT_MAX || !is_base64(word, &padding))
+    if (word.len < 4 || word.len > SECRET_TEXT_MAX || !is_base64(word, &padding))
         return RC_SYNTAX;
     struct secret s = {.size = word.len / 4 * 3};
     s.key = malloc(s.size);
@@ -229,7 +229,7 @@ enum rc webhook_id_end(struct webhook_id_maker *m, char out[WEBHOOK_ID_SIZE])
     unsigned char digest[EVP_MAX_MD_SIZE];
     if (m->failed || !EVP_DigestFinal_ex(m->ctx, digest, NULL))
         return RC_NOMEM;
-    memcpy(out, "msg_", 4);
+    (void)snprintf(out, WEBHOOK_ID_SIZE, "msg_");
     for (size_t i = 0; i < 16; i++)
         (void)snprintf(out + 4 + 2 * i, 3, "%02x", digest[i]);
     return RC_OK;

@@ -253,10 +253,12 @@ enum rc webhook_headers_make(struct webhook_headers *out, const struct sink_cfg 
     const struct webhook_opts *opts = cfg->opts;
     struct webhook_headers h = {0};
     arena_init(&h.arena, HEADERS_BYTES_MAX);
-    enum rc rc = RC_OK;
     h.list = arena_array(&h.arena, opts->headers.n + opts->header_envs.n + 1, sizeof *h.list);
-    if (!h.list)
-        rc = err_nomem(e);
+    if (!h.list) {
+        arena_free(&h.arena);
+        return err_nomem(e);
+    }
+    enum rc rc = RC_OK;
     for (size_t i = 0; i < opts->headers.n && rc == RC_OK; i++)
         rc = add_plain(&h, opts->headers.items[i], cfg, e);
     for (size_t i = 0; i < opts->header_envs.n && rc == RC_OK; i++)
