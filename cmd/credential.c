@@ -92,11 +92,13 @@ enum rc credential_load(struct buf *out, const struct profile *p, const char *fi
     buf_init(out, CREDENTIAL_BYTES_MAX + 4096);
     if (!buf_reserve(out, CREDENTIAL_BYTES_MAX + 2048))
         return err_nomem(e);
-    if (!p->key_header.len)
-        return file ? err_set(e, RC_USAGE, "--api-key-file: %s takes no API key", p->name.ptr)
-                    : RC_OK;
-    enum rc rc = load(out, p, file, e);
-    forget_variable(p->key_variable.ptr);
+    if (!p->key_header.len && !file)
+        return RC_OK;
+    enum rc rc = p->key_header.len
+                     ? load(out, p, file, e)
+                     : err_set(e, RC_USAGE, "--api-key-file: %s takes no API key", p->name.ptr);
+    if (p->key_header.len)
+        forget_variable(p->key_variable.ptr);
     if (rc != RC_OK)
         credential_free(out);
     return rc;

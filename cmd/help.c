@@ -9,7 +9,7 @@
 
 void help_print_wrapped(FILE *f, size_t at, size_t indent, const char *text)
 {
-    if (at && at + 2 > indent) {
+    if (at && at >= indent) {
         (void)fputc('\n', f);
         at = 0;
     }
@@ -85,8 +85,8 @@ static const char environment[] =
 
 static const char export_input[] =
     "\n"
-    "FILE holds lead IDs, as lines, CSV or NDJSON, also compressed (.gz); - or no FILE\n"
-    "is standard input. Every ID is fetched once, and has one outcome.\n";
+    "FILE holds lead IDs, as lines, CSV or NDJSON, also compressed (.gz); - or no\n"
+    "FILE is standard input. Every ID is fetched once, and has one outcome.\n";
 
 static const char examples[] =
     "\nExamples:\n"

@@ -11,7 +11,8 @@
 void help_print_short(FILE *f);
 void help_print_command(FILE *f, const struct command *c);
 
-/* `text` at column `indent`, broken at blanks; the cursor stands at column `at`. Ends the line. */
+/* `text` at column `indent`, broken at blanks; the cursor stands at column `at`:
+ * where that is too far to the right, on the next line. Ends the line. */
 void help_print_wrapped(FILE *f, size_t at, size_t indent, const char *text);
 
 #endif

@@ -23,8 +23,9 @@ static void print_option(const struct opt_spec *spec)
 
 static void print_sink(const struct sink_ops *ops)
 {
-    (void)printf("%s: ", ops->name);
-    help_print_wrapped(stdout, 0, 0, ops->help);
+    (void)puts(ops->name);
+    help_print_wrapped(stdout, 0, 2, ops->help);
+    (void)putchar('\n');
     for (const struct opt_spec *spec = ops->opts; spec && spec->name; spec++)
         print_option(spec);
 }

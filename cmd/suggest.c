@@ -33,12 +33,19 @@ size_t suggest_distance(const char *a, const char *b)
     return d[a_len][b_len];
 }
 
-void suggest_consider(const char **best, const char *word, const char *candidate)
+/* SIZE_MAX: too far away. */
+static size_t farness(const char *word, const char *candidate)
 {
     size_t distance = suggest_distance(word, candidate);
-    size_t allowed = least(strlen(candidate) / 2, DISTANCE_MAX);
-    if (distance > allowed)
-        return;
-    if (!*best || distance < suggest_distance(word, *best))
+    size_t len = strlen(word), allowed = least(strlen(candidate) / 2, DISTANCE_MAX);
+    if (distance > 1 && len > 1 && strncmp(word, candidate, len) == 0)
+        return 1;
+    return distance <= allowed ? distance : SIZE_MAX;
+}
+
+void suggest_consider(const char **best, const char *word, const char *candidate)
+{
+    size_t far = farness(word, candidate);
+    if (far != SIZE_MAX && (!*best || far < farness(word, *best)))
         *best = candidate;
 }

@@ -9,7 +9,7 @@
 size_t suggest_distance(const char *a, const char *b);
 
 /* Keeps the nearer name: call it for each candidate, starting with *best NULL. What is too far away
- * to be a slip, or begins otherwise, is never taken. */
+ * to be a slip is never taken; a name that begins with `word` is near. */
 void suggest_consider(const char **best, const char *word, const char *candidate);
 
 #endif

@@ -1,0 +1,232 @@
+"""Wrong usage: one line that names it, exit status 2, and nothing touched."""
+
+import json
+import os
+import resource
+
+import pytest
+
+KEY = {"OMNI_API_KEY": "k3y-s3cret", "CONVOCORE_API_KEY": "k3y-s3cret"}
+BASE = ["-p", "omni", "-t", "csv:out.csv", "--id", "1"]
+
+
+def assert_refused(leadpipe, done, *fragments):
+    """Exit status 2, one line with these fragments, no new file."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == b""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("leadpipe: "), done.stderr
+    for fragment in fragments:
+        assert fragment in lines[0], lines[0]
+    assert "k3y-s3cret" not in done.stderr
+
+
+@pytest.mark.parametrize("words, fragments", [
+    (["-t", "csv:x"], ["-p PROVIDER", "leadpipe export -p omni"]),
+    (["-p", "omni"], ["-t SINK", "leadpipe export -p omni"]),
+    ([], ["-p PROVIDER", "-t SINK"]),
+    (BASE + ["--atempts", "3"], ["--atempts", "--attempts"]),
+    (BASE + ["-Z"], ["-Z"]),
+    (BASE + ["--attempts", "0"], ["--attempts", "1 to 100"]),
+    (BASE + ["--timeout", "5"], ["--timeout", "30s"]),
+    (BASE + ["--state", "s.db"], ["--state: not available in this version"]),
+    (BASE + ["file.txt"], ["--id", "file.txt"]),
+    (BASE + ["--id", ""], ["--id"]),
+    (BASE + ["--id", ".."], ["--id"]),
+    (BASE + ["--id", "a\nb"], ["--id"]),
+    (BASE + ["--id", "x" * 513], ["--id", "512"]),
+    (BASE + ["--server", "eu"], ["--server", "omni", "\"eu\"", "main"]),
+    (BASE + ["--param", "agentId=1"], ["--param", "omni has no parameters"]),
+    (BASE + ["--base-url", "ftp://x/"], ["--base-url", "https://"]),
+    (BASE + ["--base-url", "http://u:k3y-s3cret@127.0.0.1/"], ["--base-url"]),
+    (BASE + ["--base-url", "http://127.0.0.1/?k=k3y-s3cret"], ["--base-url"]),
+    (BASE + ["--base-url", "http://leads.example/"], ["--base-url", "--allow-http"]),
+    (BASE + ["--base-url", "http://127.0.0.1.example/"], ["--base-url", "--allow-http"]),
+    (BASE + ["--cacert", "absent.pem"], ["--cacert", "absent.pem"]),
+    (BASE + ["--cacert", "/"], ["--cacert"]),
+    (BASE + ["--proxy", "ftp://u:k3y-s3cret@h/"], ["--proxy", "socks5://"]),
+    (BASE + ["--api-key-file", "k3y-s3cret"], ["--api-key-file"]),
+    (BASE + ["--api-key", "k3y-s3cret"], ["--api-key-file"]),
+    (BASE + ["--manifest", "out.csv"], ["out.csv"]),
+    (BASE + ["--failed", "absent/failed.ndjson"], ["--failed", "absent"]),
+    (BASE + ["-t", "ndjson:out.csv"], ["out.csv"]),
+    (BASE + ["-t", "ndjson:./out.csv"], ["out.csv"]),
+    (BASE + ["-t", "csv:-", "-t", "ndjson:-"], ["standard output"]),
+    (BASE + ["-t", "cvs:x"], ["--to", "cvs", "csv"]),
+    (BASE + ["-t", "csv,gzip=10:x"], ["--to", "gzip", "9"]),
+    (BASE + ["-t", "csv"], ["--to", "csv"]),
+    (BASE + ["-t", "csv:absent/out.csv"], ["absent"]),
+    (BASE + ["-t", "csv,table=nope:x.csv"], ["nope"]),
+    (BASE + ["-t", "webhook:http://crm.example/hook"], ["--allow-http"]),
+    (BASE + ["-t", "webhook:crm.example/hook"], ["webhook"]),
+    (["-p", "nope", "-t", "csv:x"], ["--provider", "nope", "omni"]),
+    (["-p", "./nope.json", "-t", "csv:x"], ["--provider", "nope.json"]),
+    (["-p", "convocore", "-t", "csv:x", "--param", "agent=1"], ["--param", "\"agent\"", "agentId"]),
+    (["-p", "convocore", "-t", "csv:x", "--param", "agentId"], ["--param", "NAME=VALUE"]),
+    (["-p", "omni", "-t", "csv:x", "absent.txt"], ["absent.txt"]),
+    (["-p", "omni", "-t", "csv:x", "/"], ["/"]),
+    (BASE + ["-t", "csv:x"] * 32, ["--to", "32"]),
+])
+def test_export_refuses(leadpipe, tmp_path, words, fragments):
+    done = leadpipe("export", *words, env=KEY)
+    assert_refused(leadpipe, done, *fragments)
+    assert os.listdir(tmp_path) == []
+
+
+def test_no_key(leadpipe):
+    assert_refused(leadpipe, leadpipe("export", *BASE), "OMNI_API_KEY", "--api-key-file")
+    assert_refused(leadpipe, leadpipe("export", *BASE, env={"OMNI_API_KEY": ""}), "OMNI_API_KEY")
+    assert_refused(leadpipe, leadpipe("export", *BASE, env={"OMNI_API_KEY": "a\nb"}), "OMNI_API_KEY")
+
+
+def test_folder_not_writable(leadpipe, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    done = leadpipe("export", "-p", "omni", "-t", "csv:locked/", "--id", "1", env=KEY)
+    assert_refused(leadpipe, done, "locked")
+
+
+def test_profile_with_unknown_member(leadpipe, tmp_path):
+    profile = json.loads(leadpipe("providers", "--show", "omni").stdout)
+    profile["paht"] = "/x"
+    (tmp_path / "my.json").write_text(json.dumps(profile))
+    done = leadpipe("export", "-p", "my.json", "-t", "csv:x.csv", "--id", "1", env=KEY)
+    assert_refused(leadpipe, done, "my.json", "paht")
+
+
+def test_shown_profile_works(leadpipe, sandbox, tmp_path):
+    (tmp_path / "my.json").write_bytes(leadpipe("providers", "--show", "omni").stdout)
+    done = leadpipe("export", "-p", "my.json", "--base-url", sandbox.omni, "-t", "ndjson:-", "--id", "plain-1",
+                    env=sandbox.env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["lead_id"] == "plain-1"
+
+
+def test_refusals_as_json(leadpipe):
+    done = leadpipe("export", *BASE, "--log-format", "json", "--attempts", "x", env=KEY)
+    assert done.returncode == 2
+    message = json.loads(done.stderr)
+    assert message["level"] == "error" and "--attempts" in message["message"]
+
+
+def test_control_characters_do_no_harm(leadpipe):
+    done = leadpipe("export", *BASE, "--order", "\x1b[2J\nfake", env=KEY)
+    assert_refused(leadpipe, done, "--order", "\\x1b[2J\\nfake")
+    done = leadpipe("export", *BASE, os.fsdecode(b"--order=\xff"), env=KEY)
+    assert_refused(leadpipe, done, "--order", "\\xff")
+
+
+def test_open_files(leadpipe, sandbox, control):
+    def limit(soft, hard):
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    words = ["export", *sandbox.provider(), "-t", "ndjson:-", "--id", "plain-1", "-j", "500"]
+    done = leadpipe(*words, env=sandbox.env, preexec_fn=limit(300, 300))
+    assert_refused(leadpipe, done, "--concurrency", "500", "300")
+    done = leadpipe(*words, env=sandbox.env, preexec_fn=limit(300, 1000))
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_at_all(leadpipe):
+    done = leadpipe()
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith("usage: leadpipe export ")
+
+
+@pytest.mark.parametrize("words, fragments", [
+    (["exprot"], ["exprot", "export"]),
+    (["frobnicate"], ["frobnicate", "leadpipe help"]),
+    (["-p", "omni"], ["-p", "leadpipe export"]),
+    (["--state"], ["--state"]),
+    (["providers", "omni"], ["providers", "omni"]),
+    (["providers", "--show"], ["--show"]),
+    (["providers", "--show", "nope"], ["--show", "nope"]),
+    (["providers", "--frob"], ["--frob"]),
+    (["sinks", "csv"], ["sinks", "csv"]),
+    (["tables"], ["tables", "PROVIDER"]),
+    (["tables", "nope"], ["tables", "nope", "omni"]),
+    (["tables", "omni", "convocore"], ["tables", "convocore"]),
+    (["help", "nope"], ["nope"]),
+    (["help", "export", "me"], ["me"]),
+    (["version", "1"], ["version"]),
+])
+def test_commands_refuse(leadpipe, words, fragments):
+    assert_refused(leadpipe, leadpipe(*words), *fragments)
+
+
+@pytest.mark.parametrize("words", [["help"], ["-h"], ["--help"]])
+def test_help(leadpipe, words):
+    done = leadpipe(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout.decode()
+    for word in ("usage:", "Commands:", "Sinks", "Exit status:", "Environment:", "Examples:", "--concurrency"):
+        assert word in text
+
+
+@pytest.mark.parametrize("command", ["export", "providers", "sinks", "tables", "help", "version"])
+def test_help_of_a_command(leadpipe, command):
+    asked = [leadpipe("help", command), leadpipe(command, "--help"), leadpipe(command, "-h")]
+    assert {done.returncode for done in asked} == {0}
+    assert {done.stderr for done in asked} == {""}
+    assert len({done.stdout for done in asked}) == 1
+    assert asked[0].stdout.decode().startswith("usage: leadpipe " + command)
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"], ["-V"]])
+def test_version(leadpipe, words):
+    done = leadpipe(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "leadpipe 0.1.0"
+    assert "libcurl/" in lines[1] and "libuv/" in lines[2]
+
+
+def test_providers(leadpipe):
+    done = leadpipe("providers")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout.decode()
+    for word in ("omni", "OMNI_API_KEY", "convocore", "CONVOCORE_API_KEY", "agentId", "eu", "na"):
+        assert word in text
+    for name in ("omni", "convocore"):
+        assert json.loads(leadpipe("providers", "--show", name).stdout)["name"] == name
+
+
+def test_tables(leadpipe):
+    text = leadpipe("tables", "omni").stdout.decode()
+    for word in ("leads:", "matching_leads:", "lead_id", "checklist_item_documents:", "position", "checklist_..."):
+        assert word in text
+
+
+def test_stdout_that_cannot_be_written(leadpipe):
+    with open("/dev/full", "wb") as full:
+        done = leadpipe("help", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "leadpipe: standard output: No space left on device\n"
+
+
+def test_stdout_that_nobody_reads(leadpipe):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = leadpipe("help", stdout=writer)
+    os.close(writer)
+    assert done.returncode == 1
+    assert "Broken pipe" in done.stderr
+
+
+def test_key_leaves_the_environment(leadpipe, sandbox, control):
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("no /proc")
+    process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:-", stdin=-1,
+                             env={"OMNI_API_KEY": sandbox.key})
+    process.stdin.write(b"plain-1\n")
+    process.stdin.flush()
+    for _ in range(600):
+        if control.attempts("plain-1"):
+            break
+    with open("/proc/%d/environ" % process.pid, "rb") as environ:
+        assert sandbox.key.encode() not in environ.read()
+    process.stdin.close()
+    process.stdin = None
+    assert process.wait(60) == 0

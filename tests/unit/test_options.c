@@ -1,0 +1,207 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cmd/options.h"
+
+#define WORDS_MAX 32
+
+/* Reads a command line of words with single blanks between them. */
+static enum rc parse(const char *line, struct export_options *o, struct err *e, char storage[1024])
+{
+    static char name[] = "export";
+    char *argv[WORDS_MAX + 1] = {name};
+    int argc = 1;
+    (void)snprintf(storage, 1024, "%s", line);
+    for (char *rest = storage, *word; (word = strsep(&rest, " "));) {
+        assert_in_range(argc, 1, WORDS_MAX - 1);
+        argv[argc++] = word;
+    }
+    *e = (struct err){RC_OK, ""};
+    return options_parse(o, argc, argv, e);
+}
+
+#define BASE "-p omni -t csv:out/"
+
+static void refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *want;
+    } rows[] = {
+        {"-p omni", "-t SINK is required, such as: leadpipe export -p omni -t csv:out/ ids.txt"},
+        {"-t csv:-",
+         "-p PROVIDER is required, such as: leadpipe export -p omni -t csv:out/ ids.txt"},
+        {"ids.txt", "-p PROVIDER and -t SINK are required, such as: leadpipe export -p omni "
+                    "-t csv:out/ ids.txt"},
+        {BASE " --attempts 0", "--attempts: \"0\" is not a whole number from 1 to 100"},
+        {BASE " --attempts 101", "--attempts: \"101\" is not a whole number from 1 to 100"},
+        {BASE " --attempts=-1", "--attempts: \"-1\" is not a whole number from 1 to 100"},
+        {BASE " --attempts 6x", "--attempts: \"6x\" is not a whole number from 1 to 100"},
+        {BASE " --attempts 99999999999999999999",
+         "--attempts: \"99999999999999999999\" is not a whole number from 1 to 100"},
+        {BASE " -j 0", "--concurrency: \"0\" is not auto or a whole number from 1 to 4096"},
+        {BASE " -j4097", "--concurrency: \"4097\" is not auto or a whole number from 1 to 4096"},
+        {BASE " -j many", "--concurrency: \"many\" is not auto or a whole number from 1 to 4096"},
+        {BASE " --expect x", "--expect: \"x\" is not a whole number"},
+        {BASE " --expect 9223372036854775808",
+         "--expect: \"9223372036854775808\" is not a whole number"},
+        {BASE " --timeout 30", "--timeout: \"30\" is not a duration such as 500ms, 30s, 5m or 2h"},
+        {BASE " --timeout 0s", "--timeout: \"0s\" is not between 1ms and 24h"},
+        {BASE " --timeout 25h", "--timeout: \"25h\" is not between 1ms and 24h"},
+        {BASE " --retry-max-time 169h", "--retry-max-time: \"169h\" is not between 1ms and 168h"},
+        {BASE " --max-body 2G", "--max-body: \"2G\" is not between 1 and 1G"},
+        {BASE " --max-body 0", "--max-body: \"0\" is not between 1 and 1G"},
+        {BASE " --max-body 1T", "--max-body: \"1T\" is not a size such as 65536, 64K, 32M or 1G"},
+        {BASE " --rate 0", "--rate: \"0\" is not a rate such as 10, 10/s or 600/m"},
+        {BASE " --rate 5/h", "--rate: \"5/h\" is not a rate such as 10, 10/s or 600/m"},
+        {BASE " --order random", "--order: \"random\" is not one of input|any"},
+        {BASE " --order inp", "--order: \"inp\" is not one of input|any"},
+        {BASE " --order=", "--order: ORDER must not be empty"},
+        {BASE " --failed=", "--failed: FILE must not be empty"},
+        {BASE " --signed-urls x", "--signed-urls: \"x\" is not one of strip|keep|drop"},
+        {BASE " --id-format xml", "--id-format: \"xml\" is not one of auto|lines|csv|ndjson"},
+        {BASE " --progress no", "--progress: \"no\" is not one of auto|always|never"},
+        {BASE " --log-format xml", "--log-format: \"xml\" is not one of text|json"},
+        {BASE " --failed", "--failed: needs a value: FILE"},
+        {BASE " -j", "--concurrency: needs a value: N|auto"},
+        {BASE " --quiet=yes", "--quiet: takes no value"},
+        {BASE " --atempts 3", "unknown option --atempts; did you mean --attempts?"},
+        {BASE " --concurency=3", "unknown option --concurency; did you mean --concurrency?"},
+        {BASE " --api-key SECRET", "unknown option --api-key; did you mean --api-key-file?"},
+        {BASE " --api-key=SECRET", "unknown option --api-key; did you mean --api-key-file?"},
+        {BASE " --prov omni", "unknown option --prov; did you mean --provider?"},
+        {BASE " --verbos", "unknown option --verbos; did you mean --verbose?"},
+        {BASE " -x", "unknown option -x; \"leadpipe help export\" lists them all"},
+        {BASE " -qx", "unknown option -x; \"leadpipe help export\" lists them all"},
+        {BASE " --state s.db", "--state: not available in this version"},
+        {BASE " --fresh", "--fresh: not available in this version"},
+        {BASE " --changed-only", "--changed-only: not available in this version"},
+        {BASE " --server eu --base-url http://x", "--server and --base-url exclude each other"},
+        {BASE " --id 1 ids.txt", "--id and FILE (ids.txt) exclude each other"},
+        {BASE " -q -v", "--quiet and --verbose exclude each other"},
+        {BASE " -q --progress always", "--quiet and --progress always exclude each other"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char storage[1024];
+        struct export_options o = {.attempts = 77};
+        struct err e;
+        enum rc rc = parse(rows[i].line, &o, &e, storage);
+        if (rc != RC_USAGE || strcmp(e.msg, rows[i].want) != 0)
+            fail_msg("%s\n  got  %d %s\n  want %d %s", rows[i].line, rc, e.msg, RC_USAGE,
+                     rows[i].want);
+        assert_int_equal(o.attempts, 77);
+    }
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    char storage[1024];
+    struct export_options o;
+    struct err e;
+    assert_int_equal(parse(BASE, &o, &e, storage), RC_OK);
+    assert_string_equal(o.provider, "omni");
+    assert_int_equal(o.sinks.n, 1);
+    assert_string_equal(o.sinks.items[0], "csv:out/");
+    assert_int_equal(o.concurrency, 0);
+    assert_int_equal(o.attempts, 6);
+    assert_int_equal(o.retry_max_time_ms, 300000);
+    assert_int_equal(o.timeout_ms, 30000);
+    assert_int_equal(o.connect_timeout_ms, 10000);
+    assert_int_equal(o.max_body_bytes, 32 << 20);
+    assert_int_equal(o.expect, -1);
+    assert_true(o.rate_per_s == 0);
+    assert_int_equal(o.order, ORDER_INPUT);
+    assert_int_equal(o.progress, PROGRESS_AUTO);
+    assert_int_equal(o.files.n + o.ids.n + o.params.n, 0);
+    assert_false(o.quiet || o.allow_http || o.help);
+    assert_null(o.failed);
+    options_free(&o);
+}
+
+static void values(void **state)
+{
+    (void)state;
+    char storage[1024];
+    struct export_options o;
+    struct err e;
+    assert_int_equal(parse("a.txt -pconvocore --to=csv:a/ -t csv:b/ -j16 --rate 90/m b.txt -vv "
+                           "--expect 0 --max-body 64K -- --c.txt",
+                           &o, &e, storage),
+                     RC_OK);
+    assert_string_equal(o.provider, "convocore");
+    assert_int_equal(o.sinks.n, 2);
+    assert_string_equal(o.sinks.items[1], "csv:b/");
+    assert_int_equal(o.secret_specs.n, 2);
+    assert_int_equal(o.concurrency, 16);
+    assert_true(o.rate_per_s == 1.5);
+    assert_int_equal(o.verbose, 2);
+    assert_int_equal(o.expect, 0);
+    assert_int_equal(o.max_body_bytes, 65536);
+    assert_int_equal(o.files.n, 3);
+    assert_string_equal(o.files.items[0], "a.txt");
+    assert_string_equal(o.files.items[1], "b.txt");
+    assert_string_equal(o.files.items[2], "--c.txt");
+    options_free(&o);
+}
+
+/* The value of an option may look like an option; "-" is a file. */
+static void odd_words(void **state)
+{
+    (void)state;
+    char storage[1024];
+    struct export_options o;
+    struct err e;
+    assert_int_equal(parse(BASE " --failed --odd --id-column -q -", &o, &e, storage), RC_OK);
+    assert_string_equal(o.failed, "--odd");
+    assert_string_equal(o.id_column, "-q");
+    assert_false(o.quiet);
+    assert_int_equal(o.files.n, 1);
+    assert_string_equal(o.files.items[0], "-");
+    options_free(&o);
+}
+
+static void help_needs_nothing_else(void **state)
+{
+    (void)state;
+    char storage[1024];
+    struct export_options o;
+    struct err e;
+    assert_int_equal(parse("--help", &o, &e, storage), RC_OK);
+    assert_true(o.help);
+    options_free(&o);
+}
+
+static void many_lists(void **state)
+{
+    (void)state;
+    struct text_list list = {0};
+    char texts[100][4];
+    struct err e;
+    for (size_t i = 0; i < 100; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "%zu", i);
+        assert_int_equal(text_list_add(&list, texts[i], &e), RC_OK);
+    }
+    struct export_options o = {.ids = list};
+    assert_int_equal(o.ids.n, 100);
+    for (size_t i = 0; i < 100; i++)
+        assert_string_equal(o.ids.items[i], texts[i]);
+    options_free(&o);
+    assert_int_equal(o.ids.n, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals),   cmocka_unit_test(defaults),
+        cmocka_unit_test(values),     cmocka_unit_test(odd_words),
+        cmocka_unit_test(many_lists), cmocka_unit_test(help_needs_nothing_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

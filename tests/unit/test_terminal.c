@@ -1,0 +1,346 @@
+/* What is shown to people: harmless texts, messages, the live line, the summary, suggestions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cmd/arguments.h"
+#include "cmd/harmless.h"
+#include "cmd/messages.h"
+#include "cmd/progress.h"
+#include "cmd/suggest.h"
+#include "cmd/summary.h"
+
+static int64_t wall_of_test(const struct clock *c)
+{
+    (void)c;
+    return 1769738400000; /* 2026-01-30T02:00:00Z */
+}
+
+static const struct clock clock_of_test = {.wall_ms = wall_of_test};
+
+static void expect_text(const char *what, const char *got, const char *want)
+{
+    if (strcmp(got, want) != 0)
+        fail_msg("%s:\n  got  \"%s\"\n  want \"%s\"", what, got, want);
+}
+
+static void harmless(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        {"plain \xC3\xA9\xF0\x9F\x98\x80 text", "plain \xC3\xA9\xF0\x9F\x98\x80 text"},
+        {"a\nb\r\tc", "a\\nb\\r\\tc"},
+        {"\x1b[31mred\x1b]0;title\x07", "\\x1b[31mred\\x1b]0;title\\x07"},
+        {"del\x7f", "del\\x7f"},
+        {"c1 \xC2\x9B"
+         "2J",
+         "c1 \\u009b2J"},
+        {"bidi \xE2\x80\xAE"
+         "abc",
+         "bidi \\u202eabc"},
+        {"isolate \xE2\x81\xA6 mark \xE2\x80\x8F", "isolate \\u2066 mark \\u200f"},
+        {"line \xE2\x80\xA8 end", "line \\u2028 end"},
+        {"cut \xE2\x80", "cut \\xe2\\x80"},
+        {"bad \xFF\xC0\x80", "bad \\xff\\xc0\\x80"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf b;
+        buf_init(&b, 4096);
+        text_harmless(&b, rows[i].text);
+        expect_text(rows[i].text, buf_cstr(&b), rows[i].want);
+        buf_free(&b);
+    }
+}
+
+/* What was written to the pipe so far. */
+static const char *read_pipe(int fd, char out[4096])
+{
+    ssize_t n = read(fd, out, 4095);
+    out[n < 0 ? 0 : n] = '\0';
+    return out;
+}
+
+static void message_lines(void **state)
+{
+    (void)state;
+    char got[4096];
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    struct messages m;
+    messages_init(&m, fds[1], &clock_of_test);
+    log_msg(&m.hook, LOG_LEVEL_INFO, "x", "not at this level");
+    log_msg(&m.hook, LOG_LEVEL_WARN, "csv:a\nb", "odd \x1b[2J");
+    messages_write(&m, LOG_LEVEL_ERROR, NULL, "bad");
+    expect_text("text", read_pipe(fds[0], got),
+                "leadpipe: warning: csv:a\\nb: odd \\x1b[2J\nleadpipe: bad\n");
+    m.format = MESSAGES_JSON;
+    m.hook.level = LOG_LEVEL_DEBUG;
+    log_msg(&m.hook, LOG_LEVEL_DEBUG, NULL, "a \"%s\" \\", "quote");
+    log_msg(&m.hook, LOG_LEVEL_INFO, "s\xFF", "\n");
+    expect_text("json", read_pipe(fds[0], got),
+                "{\"at\":\"2026-01-30T02:00:00.000Z\",\"level\":\"debug\",\"subject\":null,"
+                "\"message\":\"a \\\"quote\\\" \\\\\"}\n"
+                "{\"at\":\"2026-01-30T02:00:00.000Z\",\"level\":\"info\",\"subject\":\"s\\\\xff\","
+                "\"message\":\"\\\\n\"}\n");
+    messages_free(&m);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
+static void live_line(void **state)
+{
+    (void)state;
+    char got[4096];
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    struct messages m;
+    messages_init(&m, fds[1], &clock_of_test);
+    messages_live(&m, "12/20");
+    expect_text("first", read_pipe(fds[0], got), "12/20");
+    messages_live(&m, "13/20 x");
+    expect_text("longer", read_pipe(fds[0], got), "\r13/20 x");
+    messages_live(&m, "20/20");
+    expect_text("shorter", read_pipe(fds[0], got), "\r       \r20/20");
+    messages_write(&m, LOG_LEVEL_ERROR, NULL, "bad");
+    expect_text("message", read_pipe(fds[0], got), "\r     \rleadpipe: bad\n20/20");
+    messages_block(&m, STR("block\n"));
+    expect_text("block", read_pipe(fds[0], got), "\r     \rblock\n20/20");
+    messages_live(&m, NULL);
+    expect_text("gone", read_pipe(fds[0], got), "\r     \r");
+    messages_free(&m);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
+static void progress_lines(void **state)
+{
+    (void)state;
+    struct run_progress now = {
+        .ledger = {.exported = 118, .missing = 1, .failed = 1, .pending = 880},
+        .ids = {.unique = 1000},
+        .ids_ended = true,
+        .http = {.in_flight = 8, .retries = 3},
+    };
+    struct run_progress unknown = now, down = now, held = now, empty = {.ids_ended = true};
+    unknown.ids_ended = false;
+    down.http.down = true;
+    held.http.held_back_ms = 90000;
+    const struct {
+        const struct run_progress *now;
+        size_t width;
+        bool stopping;
+        const char *want;
+    } rows[] = {
+        {&now, 100, false,
+         "120/1000  12%  40/s  ETA 22s  8 in flight  3 retries  1 failed  1 missing"},
+        {&now, 79, true, "120/1000  12%  stopping  8 in flight  3 retries  1 failed  1 missing"},
+        {&now, 40, false, "120/1000  12%  40/s  ETA 22s"},
+        {&now, 20, false, "120/1000  12%  40/s"},
+        {&now, 3, false, ""},
+        {&unknown, 79, false, "120 done  40/s  8 in flight  3 retries  1 failed  1 missing"},
+        {&down, 60, false, "120/1000  12%  40/s  ETA 22s  server down  8 in flight"},
+        {&held, 50, false, "120/1000  12%  40/s  ETA 22s  held back 1m30s"},
+        {&empty, 79, false, "0/0  40/s  0 in flight  0 retries  0 failed"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char got[LIVE_LINE_BYTES_MAX];
+        progress_format(got, sizeof got, rows[i].width, rows[i].now, 40, rows[i].stopping);
+        expect_text("progress", got, rows[i].want);
+    }
+}
+
+static void durations_and_bytes(void **state)
+{
+    (void)state;
+    char got[32];
+    progress_duration(got, sizeof got, 59.4);
+    expect_text("duration", got, "59s");
+    progress_duration(got, sizeof got, 185);
+    expect_text("duration", got, "3m05s");
+    progress_duration(got, sizeof got, 7620);
+    expect_text("duration", got, "2h07m");
+    summary_bytes(got, sizeof got, 1023);
+    expect_text("bytes", got, "1023 bytes");
+    summary_bytes(got, sizeof got, 1536);
+    expect_text("bytes", got, "1.5 KiB");
+    summary_bytes(got, sizeof got, (uint64_t)5 << 30);
+    expect_text("bytes", got, "5.0 GiB");
+}
+
+static void summaries(void **state)
+{
+    (void)state;
+    struct sink_file file = {.path = "out/leads.csv", .rows = 7, .bytes = 2048};
+    struct sink_result sinks[] = {
+        {.files = &file, .n_files = 1},
+        {.is_delivery = true, .deliveries = 4, .delivered = 3, .failed = 1},
+    };
+    struct run_sink_cfg cfgs[] = {{.cfg = {.spec = "csv:out/"}}, {.cfg = {.spec = "webhook:x"}}};
+    const struct run_cfg cfg = {.sinks = cfgs, .n_sinks = 2, .clock = &clock_of_test};
+    struct run_result r = {
+        .run_id = "r",
+        .seconds = 2,
+        .ids = {.read = 11, .unique = 10, .duplicates = 1},
+        .ids_ended = true,
+        .ledger = {.exported = 7, .missing = 1, .failed = 2},
+        .http = {.requests = 12, .retries = 2, .bytes_received = 1024},
+        .mended = 5,
+        .other_ids = 1,
+        .sinks = sinks,
+    };
+    struct buf b;
+    buf_init(&b, 65536);
+    summary_text(&b, &cfg, &r);
+    expect_text("text", buf_cstr(&b),
+                "IDs       11 read, 10 unique, 1 duplicates\n"
+                "leads     7 exported, 0 unchanged, 1 missing, 2 failed, 0 pending\n"
+                "requests  12, of them 2 retries; 1.0 KiB received\n"
+                "time      2.0 seconds, 5.0 leads a second\n"
+                "note      5 characters that are no valid text became U+FFFD\n"
+                "note      1 payloads have another id than the one asked for (-v names them)\n"
+                "sink      csv:out/:\n"
+                "            out/leads.csv: 7 rows, 2.0 KiB\n"
+                "sink      webhook:x: 4 deliveries, 3 delivered, 1 failed\n");
+    buf_clear(&b);
+    r.exit_status = 3;
+    summary_json(&b, &cfg, &r);
+    expect_text("json", buf_cstr(&b),
+                "{\"at\":\"2026-01-30T02:00:00.000Z\",\"level\":\"info\",\"subject\":\"summary\","
+                "\"message\":\"the run came to its end\",\"run_id\":\"r\",\"exit_status\":3,"
+                "\"ids\":{\"read\":11,\"unique\":10,\"duplicates\":1},\"ledger\":{\"exported\":7,"
+                "\"unchanged\":0,\"missing\":1,\"failed\":2,\"pending\":0},\"requests\":{"
+                "\"total\":12,\"retries\":2},\"bytes_received\":1024,\"seconds\":2.000,"
+                "\"mended_characters\":5,\"other_ids\":1,\"sinks\":[{\"kind\":\"files\",\"sink\":"
+                "\"csv:out/\",\"files\":[{\"rows\":7,\"bytes\":2048,\"path\":\"out/leads.csv\","
+                "\"table\":null}]},{\"kind\":\"deliveries\",\"sink\":\"webhook:x\","
+                "\"deliveries\":4,\"delivered\":3,\"failed\":1}]}\n");
+    buf_free(&b);
+}
+
+static void blotted(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*blot)(struct buf *, const char *);
+        const char *text, *want;
+    } rows[] = {
+        {arguments_blot_url, "http://proxy:3128", "http://proxy:3128"},
+        {arguments_blot_url, "http://u:p@w@proxy:3128/x@y", "http://***@proxy:3128/x@y"},
+        {arguments_blot_url, "user:pass@proxy:3128", "***@proxy:3128"},
+        {arguments_blot_spec, "csv:out/", "csv:out/"},
+        {arguments_blot_spec, "csv:user@host/", "csv:user@host/"},
+        {arguments_blot_spec, "webhook,header=Authorization: Bearer a:b,batch=5:https://x/h",
+         "webhook,header=Authorization: ***:b,batch=5:https://x/h"},
+        {arguments_blot_spec, "webhook,header=X: a\\,b,batch=5:https://u:p@x/h?token=1#f",
+         "webhook,header=X: ***,batch=5:https://***@x/h?***"},
+        {arguments_blot_spec, "webhook,secret-env=S,header=nothing:https://x/",
+         "webhook,secret-env=S,header=***:https://x/"},
+        {arguments_blot_spec, "webhook,header=X: s", "webhook,header=X: ***"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf b;
+        buf_init(&b, 4096);
+        rows[i].blot(&b, rows[i].text);
+        expect_text(rows[i].text, buf_cstr(&b), rows[i].want);
+        buf_free(&b);
+    }
+}
+
+/* The secret parts of values, wherever they stand in an element. */
+static void arguments(void **state)
+{
+    (void)state;
+    static const char *const given[] = {
+        "export",
+        "-p",
+        "omni",
+        "-qtwebhook,header=A: s3cret:http://127.0.0.1/h",
+        "--proxy",
+        "u:s3cret@p:1",
+        "--proxy=http://u:s3cret@q",
+        "--base-url",
+        "http://h/x",
+        "u:p@file",
+        "bad\xFF",
+    };
+    static const char *const want[] = {
+        "export",
+        "-p",
+        "omni",
+        "-qtwebhook,header=A: ***:http://127.0.0.1/h",
+        "--proxy",
+        "***@p:1",
+        "--proxy=http://***@q",
+        "--base-url",
+        "http://h/x",
+        "u:p@file",
+        "bad?",
+    };
+    int argc = (int)(sizeof given / sizeof *given);
+    char words[16][64], *argv[16];
+    for (int i = 0; i < argc; i++) {
+        (void)snprintf(words[i], sizeof words[i], "%s", given[i]);
+        argv[i] = words[i];
+    }
+    struct export_options o;
+    struct arguments a;
+    struct err e;
+    assert_int_equal(options_parse(&o, argc, argv, &e), RC_OK);
+    assert_int_equal(arguments_copy(&a, argc, argv, &o, &e), RC_OK);
+    assert_int_equal(a.n, argc);
+    for (size_t i = 0; i < a.n; i++)
+        expect_text("argument", a.items[i], want[i]);
+    arguments_free(&a);
+    options_free(&o);
+}
+
+static void suggestions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        size_t want;
+    } rows[] = {
+        {"", "", 0},
+        {"abc", "abc", 0},
+        {"abc", "acb", 1},
+        {"abc", "ab", 1},
+        {"exprot", "export", 1},
+        {"kitten", "sitting", 3},
+        {"ca", "abc", 3},
+        {"0123456789012345678901234567890123456789", "a", SIZE_MAX},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t got = suggest_distance(rows[i].a, rows[i].b);
+        if (got != rows[i].want)
+            fail_msg("%s, %s: got %zu, want %zu", rows[i].a, rows[i].b, got, rows[i].want);
+    }
+    const char *best = NULL;
+    suggest_consider(&best, "xyz", "export");
+    assert_null(best);
+    suggest_consider(&best, "exort", "expert");
+    suggest_consider(&best, "exort", "export");
+    suggest_consider(&best, "exort", "excerpt");
+    assert_string_equal(best, "export");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(harmless),    cmocka_unit_test(message_lines),
+        cmocka_unit_test(live_line),   cmocka_unit_test(progress_lines),
+        cmocka_unit_test(summaries),   cmocka_unit_test(durations_and_bytes),
+        cmocka_unit_test(blotted),     cmocka_unit_test(arguments),
+        cmocka_unit_test(suggestions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
