@@ -261,6 +261,7 @@ build_program() { build_preset release -DLEADPIPE_TESTS=OFF; }
 cmd_build() {
     require build
     step "build" build_program
+    if [[ ! -x $BUILD/release/leadpipe ]]; then die "the build made no program"; fi
     say "build/release/leadpipe"
 }
 
