@@ -1,5 +1,8 @@
 #include "json_scan.h"
 
+#include <stdalign.h>
+#include <stddef.h>
+
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
 #define TEXT_OF(x) #x
@@ -21,7 +24,8 @@ static bool scan_fail(struct json_scan *s, const char *problem)
 
 enum rc json_refused(const struct arena *a, size_t n)
 {
-    return n > a->max_bytes - a->held_bytes ? RC_LIMIT : RC_NOMEM;
+    const size_t align = alignof(max_align_t); /* the arena rounds up to it */
+    return n + align - 1 > a->max_bytes - a->held_bytes ? RC_LIMIT : RC_NOMEM;
 }
 
 enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e)

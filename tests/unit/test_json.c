@@ -360,7 +360,7 @@ static void test_arena_too_small(void **state)
     stpcpy(p, "}");
     struct json_doc doc;
     bool done = false;
-    for (size_t max = 0; !done; max += 16) {
+    for (size_t max = 0; !done; max += 7) {
         struct arena small;
         struct err e = {0};
         arena_init(&small, max);

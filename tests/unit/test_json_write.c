@@ -187,7 +187,7 @@ static void test_canonical_without_memory(void **state)
     assert_int_equal(json_parse(&a, STR("[{\"a\":{\"b\":1,\"c\":2}}]"), JSON_TREE, &doc, NULL),
                      RC_OK);
     enum rc rc = RC_LIMIT;
-    for (size_t max = 0; rc != RC_OK; max += 16) {
+    for (size_t max = 0; rc != RC_OK; max += 7) {
         assert_true(max < 10000);
         arena_init(&small, max);
         rc = json_canonical(doc.root, &small, drop, NULL);

@@ -1,0 +1,95 @@
+/* ID inputs: the first byte chooses the options, the rest is the file. */
+#include "fuzz.h"
+
+#include <unistd.h>
+
+#include "core/ids.h"
+
+static void file_write(char *path, int n_suffix, const uint8_t *data, size_t size)
+{
+    int fd = mkstemps(path, n_suffix);
+    MUST(fd >= 0);
+    while (size) {
+        ssize_t n = write(fd, data, size);
+        MUST(n > 0);
+        data += n;
+        size -= (size_t)n;
+    }
+    MUST(close(fd) == 0);
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            return true;
+    return false;
+}
+
+static void check_item(const struct id_item *item, size_t n_params)
+{
+    MUST(item->line > 0 && item->file);
+    if (item->bad) {
+        MUST(*item->bad && !has_control(item->bad));
+        MUST(utf8_valid(item->bad, strlen(item->bad)));
+        MUST(strlen(item->bad) < 400);
+        MUST(!item->id.ptr ||
+             (item->id.len <= ID_BYTES_MAX && utf8_valid(item->id.ptr, item->id.len)));
+        return;
+    }
+    MUST(id_check(item->id, NULL) == RC_OK);
+    for (size_t i = 0; i < n_params; i++)
+        MUST(id_check(item->params[i], NULL) == RC_OK);
+}
+
+static void read_all(const struct ids_cfg *cfg)
+{
+    struct ids *ids;
+    struct arena a;
+    struct id_item item;
+    struct err e;
+    enum rc rc = ids_open(&ids, cfg, &e);
+    if (rc != RC_OK) {
+        MUST(rc == RC_USAGE || rc == RC_IO);
+        return;
+    }
+    arena_init(&a, (size_t)16 << 20);
+    uint64_t n = 0;
+    for (; (rc = ids_next(ids, &a, &item, &e)) == RC_OK; n++) {
+        check_item(&item, cfg->profile->n_params);
+        arena_reset(&a, 64 * 1024);
+    }
+    MUST(rc == RC_END || rc == RC_IO);
+    struct ids_counts counts = ids_counts(ids);
+    MUST(counts.unique == n && counts.read == counts.unique + counts.duplicates);
+    arena_free(&a);
+    ids_close(ids);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    unsigned options = *data;
+    char plain[] = "/tmp/leadpipe-fuzz-XXXXXX";
+    char packed[] = "/tmp/leadpipe-fuzz-XXXXXX.gz";
+    char *path = options & 4 ? packed : plain;
+    file_write(path, options & 4 ? 3 : 0, data + 1, size - 1);
+    struct str params[] = {STR("agentId"), STR("lead_id")};
+    struct str defaults[] = {options & 8 ? STR("d") : STR_NONE, STR("e")};
+    struct profile profile = {.params = params, .n_params = options >> 4 & 3};
+    if (profile.n_params > 2)
+        profile.n_params = 2;
+    const char *files[] = {path, path};
+    struct ids_cfg cfg = {
+        .files = files,
+        .n_files = options & 128 ? 2 : 1,
+        .format = (enum id_format)(options & 3),
+        .column = options & 64 ? "agentId" : NULL,
+        .profile = &profile,
+        .defaults = defaults,
+    };
+    read_all(&cfg);
+    MUST(unlink(path) == 0);
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* JSON from outside: what is taken for JSON can be written, and says the same when read again. */
+#include "fuzz.h"
+
+#include "core/json.h"
+
+#define ARENA_MAX ((size_t)256 << 20)
+
+static void collect(void *ctx, const char *p, size_t n)
+{
+    buf_add(ctx, p, n);
+}
+
+/* The tree as text, and its canonical form. */
+static void write_both(const cJSON *root, struct buf *text, struct buf *canonical)
+{
+    struct arena scratch;
+    arena_init(&scratch, ARENA_MAX);
+    buf_init(text, ARENA_MAX);
+    buf_init(canonical, ARENA_MAX);
+    json_write(text, root);
+    MUST(json_canonical(root, &scratch, collect, canonical) == RC_OK);
+    MUST(buf_rc(text) == RC_OK && buf_rc(canonical) == RC_OK);
+    MUST(utf8_valid(text->data, text->len));
+    MUST(text->len == canonical->len);
+    arena_free(&scratch);
+}
+
+/* Written and read again, nothing is left to be mended and nothing changes. */
+static void check_tree(const cJSON *root)
+{
+    struct arena a;
+    struct json_doc doc;
+    struct buf text;
+    struct buf canonical;
+    struct buf text_again;
+    struct buf canonical_again;
+    write_both(root, &text, &canonical);
+    arena_init(&a, ARENA_MAX);
+    MUST(json_parse(&a, buf_str(&text), JSON_TREE | JSON_COMPACT, &doc, NULL) == RC_OK);
+    MUST(doc.mended == 0);
+    MUST(str_eq(doc.compact, buf_str(&text)));
+    write_both(doc.root, &text_again, &canonical_again);
+    MUST(str_eq(buf_str(&text), buf_str(&text_again)));
+    MUST(str_eq(buf_str(&canonical), buf_str(&canonical_again)));
+    buf_free(&text);
+    buf_free(&canonical);
+    buf_free(&text_again);
+    buf_free(&canonical_again);
+    arena_free(&a);
+}
+
+static void check_compact(struct str compact)
+{
+    struct arena a;
+    struct json_doc doc;
+    arena_init(&a, ARENA_MAX);
+    MUST(json_parse(&a, compact, JSON_COMPACT, &doc, NULL) == RC_OK);
+    MUST(str_eq(doc.compact, compact));
+    arena_free(&a);
+}
+
+/* Any want of memory ends in an error. */
+static void check_small_arena(struct str text, size_t max)
+{
+    struct arena a;
+    struct json_doc doc;
+    arena_init(&a, max);
+    enum rc rc = json_parse(&a, text, JSON_TREE | JSON_COMPACT, &doc, NULL);
+    MUST(rc == RC_OK || rc == RC_LIMIT);
+    arena_free(&a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str text = {(const char *)data, size};
+    struct arena a;
+    struct json_doc doc;
+    struct json_doc compact;
+    arena_init(&a, ARENA_MAX);
+    enum rc rc = json_parse(&a, text, JSON_TREE | JSON_COMPACT, &doc, NULL);
+    MUST(rc == RC_OK || rc == RC_SYNTAX || rc == RC_LIMIT);
+    MUST(json_parse(&a, text, JSON_COMPACT, &compact, NULL) == rc);
+    MUST(json_parse(&a, text, 0, &compact, NULL) == rc);
+    if (rc == RC_OK) {
+        MUST(compact.mended == doc.mended);
+        check_tree(doc.root);
+        check_compact(doc.compact);
+        check_small_arena(text, size * (size % 97));
+    }
+    arena_free(&a);
+    return 0;
+}
