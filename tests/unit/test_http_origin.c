@@ -238,6 +238,29 @@ static void gateway_without_server(void **state)
     world_free(w);
 }
 
+/* A server that takes requests and does not answer them for a while. */
+static void hang_for_a_while(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w;
+    if (a->nth < 20 || a->nth >= 40)
+        reply(p, "200 OK", "{}");
+}
+
+static void hanging_server(void **state)
+{
+    (void)state;
+    struct world *w = world_new(hang_for_a_while);
+    w->cfg.retry.timeout_ms = 20;
+    w->cfg.retry.attempts = 2;
+    world_open(w);
+    make_requests(w, 100);
+    world_run(w);
+    expect_all(w, 0, HTTP_ANSWERED, 200);
+    assert_int_equal(log_count(w, "W origin: "), 1);
+    assert_int_equal(log_count(w, "I origin: up again"), 1);
+    world_free(w);
+}
+
 /* Every tenth, the last one among them, is answered 503 or not at all, for ever. */
 static void poison(struct world *w, struct peer *p, const struct asked *a)
 {
@@ -330,7 +353,7 @@ static void adapts(void **state)
     make_requests(w, 400);
     world_run(w);
     expect_all(w, 0, HTTP_ANSWERED, 200);
-    assert_in_range(late.rejected, 1, 20);
+    assert_in_range(late.rejected, 1, 60);
     uv_close((uv_handle_t *)&timer, NULL);
     world_free(w);
 }
@@ -422,6 +445,7 @@ int main(void)
         cmocka_unit_test(outage_without_end),
         cmocka_unit_test(never_there),
         cmocka_unit_test(gateway_without_server),
+        cmocka_unit_test(hanging_server),
         cmocka_unit_test(poisonous_requests),
         cmocka_unit_test(concurrency_is_kept),
         cmocka_unit_test(adapts),

@@ -1,5 +1,14 @@
 /* What its owner may do with an engine: ask for another try, stop it, free it. */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "http_world.h"
+
+static void answer(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w, (void)a;
+    reply(p, "200 OK", "fine");
+}
 
 static void hang(struct world *w, struct peer *p, const struct asked *a)
 {
@@ -127,6 +136,50 @@ static void freed_with_requests_inside(void **state)
     world_free(w);
 }
 
+struct reader {
+    struct http_engine *engine;
+    atomic_bool begun, ended;
+};
+
+static void *read_figures(void *arg)
+{
+    struct reader *reader = arg;
+    struct http_stats s;
+    uint64_t before = 0;
+    while (!atomic_load(&reader->ended)) {
+        http_engine_stats(reader->engine, &s);
+        if (s.requests < before)
+            return reader;
+        before = s.requests;
+        atomic_store(&reader->begun, true);
+    }
+    return NULL;
+}
+
+/* Meant for the thread sanitizer. Two threads cannot share the test's clock, and nothing
+ * is timed here. */
+static void figures_from_another_thread(void **state)
+{
+    (void)state;
+    struct world *w = world_new(answer);
+    struct reader reader = {.engine = NULL};
+    pthread_t thread;
+    void *failed = NULL;
+    w->cfg.clock = &clock_system;
+    world_open(w);
+    reader.engine = w->engine;
+    assert_int_equal(pthread_create(&thread, NULL, read_figures, &reader), 0);
+    for (int i = 0; i < 300; i++)
+        (void)world_get(w);
+    http_engine_kick(w->engine);
+    while (w->done < w->n || !atomic_load(&reader.begun))
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    atomic_store(&reader.ended, true);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    world_free(w);
+}
+
 static void wrong_configurations(void **state)
 {
     (void)state;
@@ -154,7 +207,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(owner_asks_for_another_try), cmocka_unit_test(stop_with_grace),
         cmocka_unit_test(stop_ends_what_waits),       cmocka_unit_test(stop_of_an_idle_engine),
-        cmocka_unit_test(freed_with_requests_inside), cmocka_unit_test(wrong_configurations),
+        cmocka_unit_test(freed_with_requests_inside), cmocka_unit_test(figures_from_another_thread),
+        cmocka_unit_test(wrong_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
