@@ -25,6 +25,8 @@ static uint32_t add_node(struct flatten_plan *plan, uint32_t parent, struct str 
     plan->nodes[id] = (struct plan_node){
         .name = name,
         .parent = parent,
+        .first_member = PLAN_NONE,
+        .next_member = PLAN_NONE,
         .star = PLAN_NONE,
         .counter = PLAN_NONE,
         .list = PLAN_NONE,
@@ -91,7 +93,7 @@ static size_t table_steps(const struct table_spec *t)
     return n;
 }
 
-static void add_table_nodes(struct flatten_plan *plan, const struct table_spec *t)
+static void add_column_nodes(struct flatten_plan *plan, const struct table_spec *t)
 {
     uint32_t at = path_node(plan, &t->each);
     plan->nodes[0].leads_to_table = true;
@@ -99,6 +101,10 @@ static void add_table_nodes(struct flatten_plan *plan, const struct table_spec *
         plan->nodes[at].leads_to_table = true;
     for (size_t i = 0; i < t->n_columns; i++)
         (void)path_node(plan, &t->columns[i].path);
+}
+
+static void add_rule_nodes(struct flatten_plan *plan, const struct table_spec *t)
+{
     for (size_t i = 0; i < t->n_objects; i++)
         (void)path_node(plan, &t->objects[i].path);
     for (size_t i = 0; i < t->n_pivots; i++) {
@@ -109,6 +115,17 @@ static void add_table_nodes(struct flatten_plan *plan, const struct table_spec *
     for (size_t i = 0; i < t->n_repeats; i++) {
         (void)path_node(plan, &t->repeats[i].path);
         (void)path_node(plan, &t->repeats[i].of);
+    }
+}
+
+static void link_members(struct flatten_plan *plan)
+{
+    for (uint32_t i = plan->n_nodes; i-- > 1;) {
+        struct plan_node *node = &plan->nodes[i], *parent = &plan->nodes[node->parent];
+        if (!node->name.ptr)
+            continue;
+        node->next_member = parent->first_member;
+        parent->first_member = i;
     }
 }
 
@@ -131,7 +148,10 @@ static enum rc build_nodes(struct flatten_plan *plan)
     uint32_t root = add_node(plan, 0, STR_NONE);
     plan->nodes[root].scope = add_scope(plan, root);
     for (size_t t = 0; t < p->n_tables; t++)
-        add_table_nodes(plan, &p->tables[t]);
+        add_column_nodes(plan, &p->tables[t]);
+    for (size_t t = 0; t < p->n_tables; t++)
+        add_rule_nodes(plan, &p->tables[t]);
+    link_members(plan);
     return RC_OK;
 }
 

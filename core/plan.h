@@ -16,7 +16,8 @@
 struct plan_node {
     struct str name; /* of the member; absent for "*" and the root */
     uint32_t parent;
-    uint32_t star;     /* the node of the array's elements, or PLAN_NONE */
+    uint32_t first_member, next_member; /* in the order of the profile, or PLAN_NONE */
+    uint32_t star;                      /* the node of the array's elements, or PLAN_NONE */
     uint32_t scope;    /* where it belongs; a "*" and the root to the one that they begin */
     uint32_t slot;     /* where its value is kept */
     uint32_t counter;  /* first one that counts values here, or PLAN_NONE */

@@ -160,16 +160,39 @@ static bool add_member(struct walk *w, const struct plan_node *node, const struc
 
 static bool visit(struct walk *w, const struct plan_node *node, const cJSON *value);
 
-static bool visit_member(struct walk *w, uint32_t node_id, struct str key, const cJSON *value)
+static bool visit_member(struct walk *w, const struct plan_node *node, uint32_t child_id,
+                         struct str key, const cJSON *value)
 {
-    const struct plan_node *node = &w->plan->nodes[node_id], *child = NULL;
-    uint32_t child_id = plan_member(w->plan, node_id, key);
+    const struct plan_node *child = NULL;
     if (child_id != PLAN_NONE) {
         child = &w->plan->nodes[child_id];
         if (!visit(w, child, value))
             return false;
     }
     return node->list == PLAN_NONE || add_member(w, node, child, key, value);
+}
+
+/* Providers send members in the order in which they document them: so the next one is guessed, and
+ * looked up only where it is another. */
+static bool visit_members(struct walk *w, const struct plan_node *node, const cJSON *object)
+{
+    const struct plan_node *nodes = w->plan->nodes;
+    uint32_t guess = node->first_member;
+    for (const cJSON *member = object->child; member; member = member->next) {
+        uint32_t child = guess;
+        struct str key;
+        if (guess != PLAN_NONE && strcmp(nodes[guess].name.ptr, member->string) == 0) {
+            key = nodes[guess].name;
+        } else {
+            key = str_c(member->string);
+            child = plan_member(w->plan, (uint32_t)(node - nodes), key);
+        }
+        if (child != PLAN_NONE)
+            guess = nodes[child].next_member;
+        if (!visit_member(w, node, child, key, member))
+            return false;
+    }
+    return true;
 }
 
 /* Nested as deeply as the profile's paths. */
@@ -184,14 +207,7 @@ static bool visit(struct walk *w, const struct plan_node *node, const cJSON *val
         return false;
     if (node->is_inherited)
         slot->weight = cell_weight(&slot->cell);
-    if (!node->is_entered || !cJSON_IsObject(value))
-        return true;
-    uint32_t id = (uint32_t)(node - w->plan->nodes);
-    for (const cJSON *member = value->child; member; member = member->next) {
-        if (!visit_member(w, id, str_c(member->string), member))
-            return false;
-    }
-    return true;
+    return !node->is_entered || !cJSON_IsObject(value) || visit_members(w, node, value);
 }
 
 /* An element of a table that is no object is taken for one with the only member "value". */
@@ -200,7 +216,10 @@ static bool visit_lone(struct walk *w, const struct plan_scope *scope, const cJS
     const struct plan_node *node = &w->plan->nodes[scope->node];
     bool has_place = w->plan->tables[scope->table].shows_element ||
                      (node->star != PLAN_NONE && cJSON_IsArray(value));
-    return has_place || visit_member(w, scope->node, STR("value"), value);
+    if (has_place)
+        return true;
+    uint32_t child = plan_member(w->plan, scope->node, STR("value"));
+    return visit_member(w, node, child, STR("value"), value);
 }
 
 /* ---- pivots --------------------------------------------------------------------------------- */

@@ -1,0 +1,367 @@
+#include "core/profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmocka_all.h"
+
+/* A profile in pieces, each of which a case replaces by its own. */
+enum piece { HEAD, SERVERS, CREDENTIAL, PATH, PAYLOAD, ANSWERS, EXPIRING, LEADS, ITEMS, PIECES };
+
+static const char *const good[PIECES] = {
+    [HEAD] = "\"profile\":1,\"name\":\"shop\",\"title\":\"The Shop\"",
+    [SERVERS] = "\"servers\":[{\"name\":\"eu\",\"url\":\"https://eu.shop.example/v1/\"},"
+                "{\"name\":\"us\",\"url\":\"https://us.shop.example\"}]",
+    [CREDENTIAL] = "\"credential\":{\"variable\":\"SHOP_KEY\",\"header\":\"X-Key\","
+                   "\"prefix\":\"Key \"}",
+    [PATH] = "\"path\":\"/leads/{id}?shop={shop}\"",
+    [PAYLOAD] = "\"payload\":{\"root\":\"/data\",\"required\":[\"/who\"],\"id\":\"/who/id\"}",
+    [ANSWERS] = "\"answers\":{\"success\":\"/ok\",\"message\":[\"/errors/*/text\"],"
+                "\"code\":[\"/code\"]}",
+    [EXPIRING] = "\"expiring_urls\":{\"arrays\":[\"files\"],\"members\":[\"link\"]}",
+    [LEADS] = "{\"name\":\"leads\",\"each\":\"\",\"columns\":[{\"name\":\"id\","
+              "\"value\":\"/who/id\"},{\"name\":\"orders\",\"count\":\"/baskets/*/orders/*\"}],"
+              "\"objects\":[{\"path\":\"/who\",\"prefix\":\"who_\"}],"
+              "\"pivots\":[{\"each\":\"/answers/*\",\"key\":\"/answers/*/q\","
+              "\"value\":\"/answers/*/a\",\"prefix\":\"answer_\"}]}",
+    [ITEMS] = "{\"name\":\"items\",\"each\":\"/baskets/*/orders/*\",\"columns\":["
+              "{\"name\":\"basket\",\"position\":\"/baskets/*\"},"
+              "{\"name\":\"sku\",\"value\":\"/baskets/*/orders/*/sku\"}],"
+              "\"objects\":[{\"path\":\"/baskets/*\",\"prefix\":\"basket_\"}],"
+              "\"repeats\":[{\"path\":\"/baskets/*/orders/*/code\","
+              "\"of\":\"/baskets/*/orders/*/sku\"}]}",
+};
+
+static enum rc parse_with(struct profile **out, enum piece piece, const char *text, struct err *e)
+{
+    struct buf b;
+    buf_init(&b, 1 << 24);
+    for (int i = 0; i < PIECES; i++) {
+        const char *part = i == (int)piece ? text : good[i];
+        static const char *const before[PIECES] = {[HEAD] = "{", [LEADS] = ",\"tables\":["};
+        buf_adds(&b, before[i] ? before[i] : *part ? "," : "");
+        buf_adds(&b, part);
+    }
+    buf_adds(&b, "]}");
+    enum rc rc = profile_parse(out, buf_str(&b), "my.json", e);
+    buf_free(&b);
+    return rc;
+}
+
+static void assert_str(struct str s, const char *want)
+{
+    assert_int_equal(s.len, strlen(want));
+    assert_memory_equal(s.ptr, want, s.len);
+}
+
+static void test_what_is_read(void **state)
+{
+    (void)state;
+    struct profile *p;
+    struct err e;
+    if (parse_with(&p, PIECES, NULL, &e))
+        fail_msg("%s", e.msg);
+    assert_str(p->name, "shop");
+    assert_str(p->title, "The Shop");
+    assert_int_equal(p->n_servers, 2);
+    assert_str(p->servers[0].url, "https://eu.shop.example/v1");
+    assert_str(p->key_variable, "SHOP_KEY");
+    assert_str(p->key_header, "X-Key");
+    assert_str(p->key_prefix, "Key ");
+    assert_int_equal(p->n_params, 1);
+    assert_str(p->params[0], "shop");
+    assert_str(p->root.text, "/data");
+    assert_str(p->required[0].text, "/who");
+    assert_str(p->own_id.text, "/who/id");
+    assert_str(p->success.text, "/ok");
+    assert_int_equal(p->n_messages, 1);
+    assert_str(p->url_members[0], "link");
+    assert_int_equal(p->n_tables, 2);
+    assert_int_equal(profile_table(p, STR("items")), 1);
+    assert_int_equal(profile_table(p, STR("nothing")), -1);
+    assert_int_equal(p->tables[0].columns[1].kind, COLUMN_COUNT);
+    /* the rows' own objects are there without being mentioned */
+    assert_int_equal(p->tables[0].n_objects, 2);
+    assert_str(p->tables[0].objects[1].path.text, "");
+    assert_int_equal(p->tables[1].n_objects, 2);
+    assert_str(p->tables[1].objects[1].path.text, "/baskets/*/orders/*");
+    profile_free(p);
+}
+
+static void test_what_may_be_absent(void **state)
+{
+    (void)state;
+    struct profile *p;
+    struct err e;
+    const char *least = "{\"profile\":1,\"name\":\"a\",\"servers\":[{\"name\":\"m\",\"url\":"
+                        "\"http://h\"}],\"path\":\"/{id}\",\"tables\":[{\"name\":\"t\",\"each\":"
+                        "\"\",\"columns\":[]}]}";
+    if (profile_parse(&p, str_c(least), "my.json", &e))
+        fail_msg("%s", e.msg);
+    assert_str(p->title, "a");
+    assert_int_equal(p->key_header.len, 0);
+    assert_int_equal(p->n_required, 1); /* the payload itself must be an object */
+    assert_int_equal(p->required[0].n_steps, 0);
+    profile_free(p);
+}
+
+#define COLUMN(text) "{\"name\":\"leads\",\"each\":\"\",\"columns\":[" text "]}"
+#define CHILD(text) "{\"name\":\"items\",\"each\":\"/a/*\"," text "}"
+
+static const struct {
+    enum piece piece;
+    const char *text, *refusal;
+} refusals[] = {
+    {HEAD, "\"profile\":2,\"name\":\"a\"", "/profile: must be 1"},
+    {HEAD, "\"profile\":\"1\",\"name\":\"a\"", "/profile: must be 1"},
+    {HEAD, "\"name\":\"a\"", "/profile: is missing"},
+    {HEAD, "\"profile\":1", "/name: is missing"},
+    {HEAD, "\"profile\":1,\"name\":\"\"", "/name: must be one or more of"},
+    {HEAD, "\"profile\":1,\"name\":\"A b\"", "/name: must be one or more of"},
+    {HEAD, "\"profile\":1,\"name\":3", "/name: must be a text"},
+    {HEAD, "\"profile\":1,\"name\":\"a\",\"colour\":1", "/colour: unknown member; allowed here: "},
+    {HEAD, "\"profile\":1,\"name\":\"a\",\"title\":\"a\\nb\"", "/title: must have no control"},
+    {SERVERS, "", "/servers: is missing: an array is needed here"},
+    {SERVERS, "\"servers\":{}", "/servers: must be an array"},
+    {SERVERS, "\"servers\":[]", "/servers: must have 1 to "},
+    {SERVERS, "\"servers\":[{\"name\":\"a\"}]", "/servers/0/url: is missing"},
+    {SERVERS, "\"servers\":[{\"name\":\"a\",\"url\":\"h/v1\"}]", "/servers/0/url: must begin with"},
+    {SERVERS, "\"servers\":[{\"name\":\"a\",\"url\":\"http://u:p@h\"}]",
+     "/servers/0/url: must have no user"},
+    {SERVERS, "\"servers\":[{\"name\":\"a\",\"url\":\"http://h?x\"}]",
+     "/servers/0/url: must have no query"},
+    {SERVERS, "\"servers\":[{\"name\":\"a\",\"url\":\"http://h\",\"x\":1}]",
+     "/servers/0/x: unknown member; allowed here: name url"},
+    {SERVERS,
+     "\"servers\":[{\"name\":\"a\",\"url\":\"http://h\"},{\"name\":\"a\",\"url\":\"http://i\"}]",
+     "/servers/1/name: another server has this name"},
+    {CREDENTIAL, "\"credential\":{\"variable\":\"a b\",\"header\":\"x\"}",
+     "/credential/variable: must be one or more of"},
+    {CREDENTIAL, "\"credential\":{\"variable\":\"1A\",\"header\":\"x\"}",
+     "/credential/variable: must not begin with a digit"},
+    {CREDENTIAL, "\"credential\":{\"variable\":\"A\",\"header\":\"x y\"}",
+     "/credential/header: must be one or more of"},
+    {CREDENTIAL, "\"credential\":{\"variable\":\"A\",\"header\":\"x:\"}",
+     "/credential/header: must be one or more of"},
+    {CREDENTIAL, "\"credential\":{\"variable\":\"A\",\"header\":\"HOST\"}",
+     "/credential/header: is a header that is not"},
+    {CREDENTIAL, "\"credential\":{\"variable\":\"A\",\"header\":\"x\",\"prefix\":\"a\\r\\nb: c\"}",
+     "/credential/prefix: must have no control"},
+    {CREDENTIAL, "\"credential\":{\"variable\":\"A\",\"header\":\"x\",\"prefix\":\"\xC3\xA9\"}",
+     "/credential/prefix: must be ASCII"},
+    {PATH, "", "/path: is missing"},
+    {PATH, "\"path\":\"/leads\"", "/path: must have {id}"},
+    {PATH, "\"path\":\"/leads/{id\"", "/path: braces are for names"},
+    {PATH, "\"path\":\"/{i d}/{id}\"", "/path: braces are for names"},
+    {PAYLOAD, "\"payload\":{\"root\":\"data\"}", "/payload/root: a path is empty or begins with"},
+    {PAYLOAD, "\"payload\":{\"root\":\"/a/*\"}", "/payload/root: must have no \"*\""},
+    {PAYLOAD, "\"payload\":{\"required\":\"/a\"}", "/payload/required: must be an array"},
+    {PAYLOAD, "\"payload\":{\"required\":[\"/a/*\"]}", "/payload/required/0: must have no \"*\""},
+    {PAYLOAD, "\"payload\":{\"id\":\"/a~\"}", "/payload/id: a tilde must be"},
+    {ANSWERS, "\"answers\":{\"message\":[1]}", "/answers/message/0: must be a text"},
+    {ANSWERS, "\"answers\":{\"code\":[\"x\"]}", "/answers/code/0: a path is empty or"},
+    {EXPIRING, "\"expiring_urls\":{\"arrays\":[\"a\"]}", "/expiring_urls: must have both"},
+    {LEADS, "{\"name\":\"leads\",\"each\":\"/a/*\",\"columns\":[]}",
+     "/tables/0/each: must be \"\": the first table has one row a lead"},
+    {LEADS, "{\"each\":\"\",\"columns\":[]}", "/tables/0/name: is missing"},
+    {LEADS, "{\"name\":\"Leads\",\"each\":\"\",\"columns\":[]}",
+     "/tables/0/name: \"Leads\" is no snake_case name"},
+    {LEADS, "{\"name\":\"../x\",\"each\":\"\",\"columns\":[]}",
+     "/tables/0/name: \"../x\" is no snake_case name"},
+    {LEADS, "{\"name\":\"_2\",\"each\":\"\",\"columns\":[]}",
+     "/tables/0/name: \"_2\" is no snake_case name"},
+    {LEADS, "{\"name\":\"leads\",\"columns\":[]}", "/tables/0/each: is missing"},
+    {LEADS, "{\"name\":\"leads\",\"each\":\"\"}", "/tables/0/columns: is missing"},
+    {LEADS, COLUMN("{\"name\":\"Id\",\"value\":\"/id\"}"),
+     "/tables/0/columns/0/name: \"Id\" is no snake_case name"},
+    {LEADS, COLUMN("{\"name\":\"lead_id\",\"value\":\"/id\"}"),
+     "/tables/0/columns/0/name: \"lead_id\" is a column of every table"},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\"},{\"name\":\"a\",\"value\":\"/b\"}"),
+     "/tables/0/columns/1/name: another column of this table has this name"},
+    {LEADS, COLUMN("{\"name\":\"a\"}"), "/tables/0/columns/0: must have one of \"value\""},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\",\"count\":\"/a/*\"}"),
+     "/tables/0/columns/0: must have one of \"value\""},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a/*\"}"),
+     "/tables/0/columns/0/value: does not lie on \"\""},
+    {LEADS, COLUMN("{\"name\":\"a\",\"position\":\"/a/*\"}"),
+     "/tables/0/columns/0/position: must be a beginning of \"\""},
+    {LEADS, COLUMN("{\"name\":\"a\",\"count\":\"/a\"}"),
+     "/tables/0/columns/0/count: must go on behind \"\""},
+    {LEADS, COLUMN("{\"name\":\"items\",\"value\":\"/a\"}"),
+     "/tables/1/name: is the name of a column of \"leads\""},
+    {ITEMS, "{\"name\":\"leads\",\"each\":\"/a/*\",\"columns\":[]}",
+     "/tables/1/name: another table has this name"},
+    {ITEMS, "{\"name\":\"items\",\"each\":\"/a\",\"columns\":[]}",
+     "/tables/1/each: must end in \"*\""},
+    {ITEMS, CHILD("\"columns\":[{\"name\":\"x\",\"value\":\"/b/*/x\"}]"),
+     "/tables/1/columns/0/value: does not lie on \"/a/*\""},
+    {ITEMS, CHILD("\"columns\":[{\"name\":\"x\",\"position\":\"/a/*/b/*\"}]"),
+     "/tables/1/columns/0/position: must be a beginning of \"/a/*\""},
+    {ITEMS, CHILD("\"columns\":[{\"name\":\"x\",\"count\":\"/a/*\"}]"),
+     "/tables/1/columns/0/count: must go on behind \"/a/*\""},
+    {ITEMS, CHILD("\"columns\":[],\"objects\":[{\"path\":\"/who\",\"prefix\":\"\"}]"),
+     "/tables/1/objects: the members of \"/who\" are columns of \"leads\" already"},
+    {ITEMS, CHILD("\"columns\":[],\"objects\":[{\"path\":\"/a/*\"},{\"path\":\"/a/*\"}]"),
+     "/tables/1/objects/1/path: is mentioned twice"},
+    {ITEMS, CHILD("\"columns\":[],\"objects\":[{\"path\":\"/a/*\",\"prefix\":\"x\"}]"),
+     "/tables/1/objects/0/prefix: must be empty or snake_case"},
+    {ITEMS, CHILD("\"columns\":[],\"objects\":[{\"path\":\"/b/*\",\"prefix\":\"\"}]"),
+     "/tables/1/objects/0/path: does not lie on \"/a/*\""},
+    {ITEMS,
+     CHILD("\"columns\":[],\"pivots\":[{\"each\":\"/b/*\",\"key\":\"/b/*/k\",\"value\":\"/b/*/v\","
+           "\"prefix\":\"\"}]"),
+     "/tables/1/pivots/0/each: must go on behind \"/a/*\""},
+    {ITEMS,
+     CHILD("\"columns\":[],\"pivots\":[{\"each\":\"/a/*/b/*\",\"key\":\"/a/*/k\",\"value\":"
+           "\"/a/*/b/*/v\",\"prefix\":\"\"}]"),
+     "/tables/1/pivots/0/key: must be in an element of \"/a/*/b/*\""},
+    {ITEMS,
+     CHILD("\"columns\":[],\"pivots\":[{\"each\":\"/a/*/b/*/c\",\"key\":\"/a/*/k\",\"value\":"
+           "\"/a/*/b/*/v\",\"prefix\":\"\"}]"),
+     "/tables/1/pivots/0/each: must end in \"*\""},
+    {ITEMS, CHILD("\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b/c\",\"of\":\"/a/*/d\"}]"),
+     "/tables/1/repeats/0/path: must be a member of one of the table's \"objects\""},
+    {ITEMS, CHILD("\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b\",\"of\":\"/a/*/b\"}]"),
+     "/tables/1/repeats/0/of: must be another member"},
+    {ITEMS,
+     "{\"name\":\"items\",\"each\":\"/a/*\",\"columns\":[]},{\"name\":\"more\",\"each\":"
+     "\"/a/*\",\"columns\":[]}",
+     "/tables/2/each: is the rows of \"items\" already"},
+};
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        struct profile *p = NULL;
+        struct err e = {.msg = "accepted"};
+        enum rc rc = parse_with(&p, refusals[i].piece, refusals[i].text, &e);
+        char want[256];
+        (void)snprintf(want, sizeof want, "my.json: %s", refusals[i].refusal);
+        if (rc != RC_USAGE || strncmp(e.msg, want, strlen(want)) != 0)
+            fail_msg("%s\n  wanted: %s\n  got:    %s", refusals[i].text, want, e.msg);
+        assert_null(p);
+    }
+}
+
+static void test_texts_that_are_no_profile(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "", "{", "[]", "null", "\"a\"", "{\"profile\":1,}", "{\"profile\":1,\"name\":\"\\ud800\"}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct profile *p = NULL;
+        struct err e;
+        assert_int_equal(profile_parse(&p, str_c(wrong[i]), "my.json", &e), RC_USAGE);
+        assert_memory_equal(e.msg, "my.json: ", 9);
+    }
+    static char large[PROFILE_BYTES_MAX + 1];
+    memset(large, ' ', sizeof large);
+    struct profile *p = NULL;
+    assert_int_equal(profile_parse(&p, (struct str){large, sizeof large}, "my.json", NULL),
+                     RC_USAGE);
+}
+
+static void add_numbered(struct buf *b, const char *pattern, size_t n)
+{
+    for (; *pattern; pattern++) {
+        if (*pattern == '#')
+            buf_addf(b, "%zu", n);
+        else
+            buf_addc(b, *pattern);
+    }
+}
+
+/* Lists at their limits, and one beyond. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        enum piece piece;
+        const char *before, *each, *after; /* each: "#" is the number */
+        size_t max;
+    } cases[] = {
+        {LEADS, "{\"name\":\"leads\",\"each\":\"\",\"columns\":[",
+         "{\"name\":\"c#\",\"value\":\"/c#\"}", "]}", PROFILE_COLUMNS_MAX},
+        {ITEMS, "", "{\"name\":\"t#\",\"each\":\"/t#/*\",\"columns\":[]}", "",
+         PROFILE_TABLES_MAX - 1},
+        {PATH, "\"path\":\"/{id}", "/{p#}{p#}", "\"", PROFILE_PARAMS_MAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t over = 0; over < 2; over++) {
+            struct buf b;
+            buf_init(&b, 1 << 20);
+            buf_adds(&b, cases[i].before);
+            for (size_t n = 0; n < cases[i].max + over; n++) {
+                buf_adds(&b, n && cases[i].piece != PATH ? "," : "");
+                add_numbered(&b, cases[i].each, n);
+            }
+            buf_adds(&b, cases[i].after);
+            struct profile *p = NULL;
+            struct err e = {.msg = ""};
+            enum rc rc = parse_with(&p, cases[i].piece, buf_cstr(&b), &e);
+            if (rc != (over ? RC_USAGE : RC_OK))
+                fail_msg("case %zu + %zu: %s %s", i, over, rc_text(rc), e.msg);
+            profile_free(p);
+            buf_free(&b);
+        }
+    }
+}
+
+static void test_builtins(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"convocore", "omni"};
+    size_t n = 0;
+    for (const struct builtin_profile *b; (b = profile_builtin(n)); n++) {
+        struct profile *p;
+        struct err e;
+        assert_string_equal(b->name, names[n]);
+        if (profile_load(&p, b->name, &e))
+            fail_msg("%s", e.msg);
+        assert_str(p->name, b->name); /* the file is called as the provider */
+        profile_free(p);
+    }
+    assert_int_equal(n, 2);
+}
+
+static void test_loading(void **state)
+{
+    (void)state;
+    struct profile *p = NULL;
+    struct err e;
+    assert_int_equal(profile_load(&p, "nobody", &e), RC_USAGE);
+    assert_non_null(strstr(e.msg, "convocore, omni"));
+    assert_int_equal(profile_load(&p, "/nowhere/my.json", &e), RC_USAGE);
+    assert_non_null(strstr(e.msg, "/nowhere/my.json: No such file"));
+    assert_int_equal(profile_load(&p, "/", &e), RC_USAGE);
+    assert_non_null(strstr(e.msg, "/: Is a directory"));
+
+    char path[] = "/tmp/leadpipe-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    const struct builtin_profile *omni = profile_builtin(1);
+    assert_int_equal(write(fd, omni->json, omni->len), (ssize_t)omni->len);
+    assert_int_equal(profile_load(&p, path, &e), RC_OK);
+    assert_str(p->name, "omni");
+    profile_free(p);
+    p = NULL;
+    assert_int_equal(ftruncate(fd, PROFILE_BYTES_MAX + 1), 0);
+    assert_int_equal(profile_load(&p, path, &e), RC_USAGE);
+    assert_non_null(strstr(e.msg, "at most 1048576 bytes"));
+    assert_null(p);
+    (void)close(fd);
+    (void)unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_read), cmocka_unit_test(test_what_may_be_absent),
+        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_texts_that_are_no_profile),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_builtins),
+        cmocka_unit_test(test_loading),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
