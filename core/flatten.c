@@ -1,6 +1,7 @@
 #include "flatten.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "walk.h"

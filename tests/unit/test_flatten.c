@@ -1,0 +1,390 @@
+/* What flatten makes of answers that are no payload, of its limits, and of want of memory. */
+#include "tables_text.h"
+
+#include <stdio.h>
+
+#include "core/walk.h"
+
+static const struct {
+    const char *profile, *body, *result;
+} answers[] = {
+    {"omni", "{\"success\":false,\"message\":\"No such lead\",\"code\":\"NOT_FOUND\",\"lead\":{}}",
+     "failed: fetch: NOT_FOUND: No such lead\n"},
+    {"omni", "{\"success\":false,\"error\":{\"message\":\"a\\n  b\\u0007\",\"code\":17}}",
+     "failed: fetch: 17: a b\n"},
+    {"omni", "{\"success\":false,\"error\":\"just a text\"}",
+     "failed: fetch: not_successful: just a text\n"},
+    {"omni", "{\"success\":false}",
+     "failed: fetch: not_successful: the answer says that it is no success\n"},
+    {"omni", "{\"success\":\"false\",\"lead\":{}}", NULL},
+    {"omni", "{\"success\":null,\"lead\":{}}", NULL},
+    {"omni", "{}", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
+    {"omni", "{\"lead\":null}", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
+    {"omni", "{\"lead\":[{}]}", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
+    {"omni", "{\"message\":\"gone\",\"code\":\"X\"}",
+     "failed: fetch: X: the answer has no object at \"/lead\": gone\n"},
+    {"omni", "[]", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
+    {"convocore", "{\"success\":true,\"message\":\"ok\"}",
+     "failed: fetch: no_lead: the answer has no object at \"/data\": ok\n"},
+    {"convocore", "{\"success\":true,\"data\":[]}",
+     "failed: fetch: no_lead: the answer has no object at \"/data\"\n"},
+    {"convocore", "{\"success\":false,\"code\":\"C\",\"issues\":[{\"message\":\"first\"},{}]}",
+     "failed: fetch: C: first\n"},
+};
+
+static void test_answers_that_are_no_lead(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct tables_fixture f;
+        fixture_load(&f, answers[i].profile, SIGNED_URLS_STRIP);
+        const char *got = tables_of(&f, answers[i].body);
+        if (answers[i].result ? strcmp(got, answers[i].result) != 0 : strncmp(got, "leads", 5) != 0)
+            fail_msg("\n%s\n--- wanted\n%s--- got\n%s", answers[i].body, answers[i].result, got);
+        fixture_free(&f);
+    }
+}
+
+static void test_failure_is_whole(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    struct lead *lead = lead_with_body(str_c(answers[0].body));
+    lead->attempts = 2;
+    assert_int_equal(flatten_parse(f.plan, lead, JSON_COMPACT, NULL), RC_CLOSED);
+    assert_int_equal(lead->outcome, OUTCOME_FAILED);
+    assert_int_equal(lead->failure.http_status, 200);
+    assert_int_equal(lead->failure.attempts, 2);
+    assert_null(lead->root);
+    lead_free(lead);
+    fixture_free(&f);
+}
+
+static void test_bodies_that_are_not_json(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    static const char *const wrong[] = {"", "<html>", "{\"lead\":{}", "{\"lead\":{}} x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct lead *lead = lead_with_body(str_c(wrong[i]));
+        struct err e;
+        assert_int_equal(flatten_parse(f.plan, lead, JSON_TREE, &e), RC_SYNTAX);
+        assert_int_equal(lead->outcome, OUTCOME_PENDING);
+        assert_null(lead->failure.error);
+        lead_free(lead);
+    }
+    fixture_free(&f);
+}
+
+static void test_nesting(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    for (int over = 0; over < 2; over++) {
+        struct buf b;
+        buf_init(&b, 10000);
+        buf_adds(&b, "{\"lead\":{\"documents\":");
+        for (int i = 0; i < JSON_DEPTH_MAX - 2 + over; i++)
+            buf_addc(&b, '[');
+        for (int i = 0; i < JSON_DEPTH_MAX - 2 + over; i++)
+            buf_addc(&b, ']');
+        buf_adds(&b, "}}");
+        const char *got = tables_of(&f, buf_cstr(&b));
+        assert_int_equal(strncmp(got, "limit exceeded: ", 16) == 0, over);
+        buf_free(&b);
+    }
+    fixture_free(&f);
+}
+
+/* ---- error bodies --------------------------------------------------------------------------- */
+
+static void check_error_body(const struct tables_fixture *f, struct str body, const char *message,
+                             const char *code)
+{
+    struct lead *lead = lead_with_body(body);
+    const char *got_message = "unset", *got_code = "unset";
+    flatten_error_body(f->plan, lead, body, &got_message, &got_code);
+    if (message)
+        assert_string_equal(got_message, message);
+    else
+        assert_null(got_message);
+    if (code)
+        assert_string_equal(got_code, code);
+    else
+        assert_null(got_code);
+    lead_free(lead);
+}
+
+static void test_error_bodies(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    static const struct {
+        const char *body, *message, *code;
+    } cases[] = {
+        {"{\"message\":\"m\",\"code\":\"c\"}", "m", "c"},
+        {"{\"message\":\"\",\"error\":{\"message\":\"m\",\"code\":404}}", "m", "404"},
+        {"{\"error\":\"e\"}", "e", NULL},
+        {"{\"detail\": \"d\"}", "{\"detail\": \"d\"}", NULL},
+        {"", NULL, NULL},
+        {" \n ", NULL, NULL},
+        {"<html>\r\n\t<b>502</b>\x01\n</html>\n", "<html> <b>502</b> </html>", NULL},
+        {"\xff\xc3\xa9\xc3", "\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_error_body(&f, str_c(cases[i].body), cases[i].message, cases[i].code);
+    fixture_free(&f);
+}
+
+/* Cut between characters, whatever their length. */
+static void test_long_messages(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    static const char *const characters[] = {"a", "\xc3\xa9", "\xe5\x90\x8d", "\xf0\x9f\x98\x80"};
+    for (size_t i = 0; i < 4; i++) {
+        struct buf body;
+        buf_init(&body, 1 << 16);
+        buf_addc(&body, '<');
+        while (body.len < 2000)
+            buf_adds(&body, characters[i]);
+        struct lead *lead = lead_with_body(buf_str(&body));
+        const char *message, *code;
+        flatten_error_body(f.plan, lead, buf_str(&body), &message, &code);
+        size_t len = strlen(message);
+        assert_in_range(len, FLATTEN_MESSAGE_BYTES_MAX - 3, FLATTEN_MESSAGE_BYTES_MAX);
+        assert_true(utf8_valid(message, len));
+        lead_free(lead);
+        buf_free(&body);
+    }
+    fixture_free(&f);
+}
+
+/* ---- own ID, tree, fingerprint -------------------------------------------------------------- */
+
+static void test_other_id(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    static const struct {
+        const char *body, *other;
+    } cases[] = {
+        {"{\"lead\":{\"id\":\"L-1\"}}", NULL},
+        {"{\"lead\":{\"id\":\"l-1\"}}", "l-1"},
+        {"{\"lead\":{\"id\":12}}", "12"},
+        {"{\"lead\":{\"id\":null}}", NULL},
+        {"{\"lead\":{}}", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lead *lead = lead_with_body(str_c(cases[i].body));
+        assert_int_equal(flatten_parse(f.plan, lead, JSON_TREE, NULL), RC_OK);
+        struct str other = flatten_other_id(f.plan, lead);
+        assert_true(cases[i].other ? str_eq_c(other, cases[i].other) : other.ptr == NULL);
+        lead_free(lead);
+    }
+    fixture_free(&f);
+}
+
+#define WITH_URLS                                                                                  \
+    "{\"lead\":{},\"documents\":[{\"url\":\"a?1\",\"x\":{\"documents\":[{\"url\":\"b?2\"}]}}]}"
+
+static void test_tree_stays_as_received(void **state)
+{
+    (void)state;
+    for (int mode = SIGNED_URLS_STRIP; mode <= SIGNED_URLS_DROP; mode++) {
+        struct tables_fixture f;
+        fixture_load(&f, "omni", (enum signed_urls)mode);
+        struct lead *lead = lead_with_body(str_c(WITH_URLS));
+        assert_int_equal(lead_flatten(&f, lead, true, NULL), RC_OK);
+        json_write(&f.text, lead->root);
+        assert_string_equal(buf_cstr(&f.text), WITH_URLS);
+        lead_free(lead);
+        fixture_free(&f);
+    }
+}
+
+static void fingerprint_of(enum signed_urls mode, const char *body, unsigned char *out)
+{
+    struct tables_fixture f;
+    fixture_load(&f, "omni", mode);
+    struct lead *lead = lead_with_body(str_c(body));
+    assert_int_equal(lead_flatten(&f, lead, true, NULL), RC_OK);
+    memcpy(out, lead->fingerprint, FINGERPRINT_BYTES);
+    lead_free(lead);
+    fixture_free(&f);
+}
+
+static void test_fingerprints(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"{\"lead\":{\"a\":1,\"b\":2}}", " {\"lead\":{\"b\":2, \"a\":1}} ", true},
+        {"{\"lead\":{\"a\":1}}", "{\"lead\":{\"a\":2}}", false},
+        {"{\"lead\":{\"a\":1}}", "{\"lead\":{\"a\":\"1\"}}", false},
+        {"{\"lead\":{\"a\":[1,2]}}", "{\"lead\":{\"a\":[2,1]}}", false},
+        {"{\"lead\":{},\"documents\":[{\"url\":\"a?1\"}]}",
+         "{\"lead\":{},\"documents\":[{\"url\":\"b?2\"}]}", true},
+        {"{\"lead\":{\"url\":\"a?1\"}}", "{\"lead\":{\"url\":\"a?2\"}}", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char a[FINGERPRINT_BYTES], b[FINGERPRINT_BYTES], c[FINGERPRINT_BYTES];
+        fingerprint_of(SIGNED_URLS_STRIP, cases[i].a, a);
+        fingerprint_of(SIGNED_URLS_STRIP, cases[i].b, b);
+        fingerprint_of(SIGNED_URLS_KEEP, cases[i].a, c);
+        assert_int_equal(memcmp(a, b, sizeof a) == 0, cases[i].same);
+        assert_memory_equal(a, c, sizeof a); /* whatever the rows show */
+    }
+    /* SHA-256 of {"lead":{}}, by sha256sum */
+    static const unsigned char known[] = {0xc3, 0x80, 0x5f, 0x40, 0x61, 0x95, 0xa2, 0x97,
+                                          0xa4, 0xc9, 0x5c, 0x70, 0xff, 0xba, 0x7f, 0x94,
+                                          0xc6, 0x0d, 0x65, 0x95, 0x0f, 0xa1, 0x5f, 0xd2,
+                                          0x4c, 0xfe, 0xad, 0x99, 0x77, 0x52, 0x93, 0x40};
+    unsigned char empty[FINGERPRINT_BYTES];
+    fingerprint_of(SIGNED_URLS_STRIP, "{ \"lead\" : {} }", empty);
+    assert_memory_equal(empty, known, sizeof known);
+}
+
+/* ---- limits --------------------------------------------------------------------------------- */
+
+static void add_repeated(struct buf *b, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_adds(b, text);
+}
+
+/* A large value in every one of many rows: refused before it is written once. */
+static void test_repeated_values(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    static const char *const members[] = {"\"conditions\":\"", "\"colour\":\"",
+                                          "\"conditions\":[{\"a\":\""};
+    static const char *const ends[] = {"\"", "\"", "\"}]"};
+    for (size_t i = 0; i < 3; i++) {
+        struct buf b;
+        buf_init(&b, (size_t)8 << 20);
+        buf_adds(&b, "{\"lead\":{},\"checklistItems\":[{\"items\":[0");
+        add_repeated(&b, ",0", 20000);
+        buf_adds(&b, "],");
+        buf_adds(&b, members[i]);
+        add_repeated(&b, "0123456789abcdef", 1024);
+        buf_adds(&b, ends[i]);
+        buf_adds(&b, "}]}");
+        const char *got = tables_of(&f, buf_cstr(&b));
+        assert_string_equal(got, "limit exceeded: values that repeat in each row take more than "
+                                 "256 MiB\n");
+        buf_free(&b);
+    }
+    fixture_free(&f);
+}
+
+/* As many undocumented members as a row may have, and one more. */
+static void test_many_members(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        struct tables_fixture f;
+        fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+        struct buf b;
+        buf_init(&b, (size_t)8 << 20);
+        buf_adds(&b, "{\"lead\":{");
+        for (int i = 0; i < SCHEMA_COLUMNS_MAX + over; i++)
+            buf_addf(&b, "%s\"k%d\":0", i ? "," : "", i);
+        buf_adds(&b, "}}");
+        const char *got = tables_of(&f, buf_cstr(&b));
+        if (over)
+            assert_string_equal(got, "limit exceeded: a row of leads has more than 65536 members "
+                                     "that are not documented\n");
+        else
+            assert_non_null(strstr(got, " k65535=0"));
+        buf_free(&b);
+        fixture_free(&f);
+    }
+}
+
+static void test_positions_beyond_the_table_of_digits(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    struct buf b;
+    buf_init(&b, (size_t)1 << 20);
+    buf_adds(&b, "{\"lead\":{},\"documents\":[{}");
+    add_repeated(&b, ",{}", 1200);
+    buf_adds(&b, "]}");
+    struct lead *lead = lead_with_body(buf_str(&b));
+    assert_int_equal(lead_flatten(&f, lead, false, NULL), RC_OK);
+    const struct rows *rows = &lead->tables[profile_table(f.profile, STR("documents"))];
+    assert_int_equal(rows->n_rows, 1201);
+    for (uint32_t i = 0; i < rows->n_rows; i++) {
+        char want[16];
+        (void)snprintf(want, sizeof want, "%u", i);
+        const struct cell *c = &rows->rows[i].cells[0];
+        assert_true(str_eq_c((struct str){c->u.text, c->len}, want));
+    }
+    lead_free(lead);
+    buf_free(&b);
+    fixture_free(&f);
+}
+
+/* Whatever the maximum, it is a lead or a refusal, and the lead holds no half of anything. */
+static void test_any_maximum_of_memory(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{\"lead\":{\"id\":\"L-1\",\"a\":1,\"b\":[{\"documents\":[{\"url\":\"x?y\"}]}]},"
+        "\"checklistItems\":[{\"x\":1,\"items\":[{\"value\":{\"a\":1,\"b\":2},\"documents\":"
+        "[{\"url\":\"a?b\"},2],\"checklistItem\":{\"code\":\"c\",\"z\":1}},{}]}],"
+        "\"actionLogs\":[{\"messages\":[{\"documents\":[{}]}]}]}";
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    bool done = false;
+    for (size_t max = 0; !done; max += 64) {
+        struct lead *lead = lead_with_body(STR(body));
+        arena_init(&lead->arena, max);
+        struct err e = {.msg = ""};
+        enum rc rc = flatten_parse(f.plan, lead, JSON_TREE | JSON_COMPACT, &e);
+        if (rc == RC_OK)
+            rc = flatten_rows(f.plan, lead, true, &e);
+        else
+            assert_null(lead->root);
+        done = rc == RC_OK;
+        if (!done) {
+            assert_int_equal(rc, RC_LIMIT);
+            assert_null(lead->tables);
+            assert_string_not_equal(e.msg, "");
+        }
+        lead_free(lead);
+    }
+    fixture_free(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_that_are_no_lead),
+        cmocka_unit_test(test_failure_is_whole),
+        cmocka_unit_test(test_bodies_that_are_not_json),
+        cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_error_bodies),
+        cmocka_unit_test(test_long_messages),
+        cmocka_unit_test(test_other_id),
+        cmocka_unit_test(test_tree_stays_as_received),
+        cmocka_unit_test(test_fingerprints),
+        cmocka_unit_test(test_repeated_values),
+        cmocka_unit_test(test_many_members),
+        cmocka_unit_test(test_positions_beyond_the_table_of_digits),
+        cmocka_unit_test(test_any_maximum_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
