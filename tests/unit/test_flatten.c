@@ -1,7 +1,7 @@
 /* What flatten makes of answers that are no payload, of its limits, and of want of memory. */
-#include "tables_text.h"
-
 #include <stdio.h>
+
+#include "tables_text.h"
 
 #include "core/walk.h"
 
