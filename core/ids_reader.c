@@ -7,10 +7,11 @@
 
 #define BLOCK_BYTES (64 * 1024)
 #define CAP_MAX (IDS_LINE_BYTES_MAX + BLOCK_BYTES)
+#define RECORD_MAX_LEAST 4096
 
 enum rc ids_reader_open(struct ids_reader *r, const char *path, int cancel_fd, struct err *e)
 {
-    *r = (struct ids_reader){.line = 1};
+    *r = (struct ids_reader){.line = 1, .record_max = IDS_LINE_BYTES_MAX};
     r->data = malloc(BLOCK_BYTES);
     if (!r->data)
         return err_nomem(e);
@@ -92,6 +93,7 @@ struct search {
     size_t done; /* bytes from `at` on */
     uint64_t lines;
     enum csv_state state;
+    bool given_up; /* a quote is open for too long */
 };
 
 /* A line feed that ends the piece, or NULL when it is not in the buffer. */
@@ -110,10 +112,14 @@ static const char *find_end(const struct ids_reader *r, char delimiter, struct s
     }
     for (const char *p = from; p < from + n; p++) {
         s->state = csv_step(s->state, *p, delimiter);
-        s->lines += *p == '\n';
-        if (*p == '\n' && s->state == CSV_START) {
-            s->done += (size_t)(p - from);
-            return p;
+        if (*p != '\n')
+            continue;
+        s->lines++;
+        size_t done = s->done + (size_t)(p - from);
+        s->given_up = s->state == CSV_QUOTED && done > r->record_max;
+        if (s->state == CSV_START || s->given_up) {
+            s->done = done;
+            return s->given_up ? NULL : p;
         }
     }
     s->done += n;
@@ -131,13 +137,24 @@ static void extent_of_line(const struct ids_reader *r, struct extent *out)
     out->too_long = out->bytes > IDS_LINE_BYTES_MAX;
 }
 
+/* Only the first line of a record whose quotes are not closed. Each time this happens, the next
+ * closing quote is looked for less far: else a file of such lines would take its size times 1 MiB
+ * to read. */
+static void extent_of_broken(struct ids_reader *r, struct extent *out)
+{
+    extent_of_line(r, out);
+    if (r->record_max > RECORD_MAX_LEAST)
+        r->record_max /= 2;
+}
+
 /* Finds the piece at `at`, with all of it in the buffer unless it is too long. */
 static enum rc find_piece(struct ids_reader *r, char delimiter, struct extent *out, struct err *e)
 {
     struct search s = {0};
     enum rc rc = r->begun ? RC_OK : skip_byte_order_mark(r, e);
     const char *feed = NULL;
-    while (rc == RC_OK && !(feed = find_end(r, delimiter, &s)) && s.done <= IDS_LINE_BYTES_MAX)
+    while (rc == RC_OK && !(feed = find_end(r, delimiter, &s)) && !s.given_up &&
+           s.done <= IDS_LINE_BYTES_MAX)
         rc = reader_fill(r, e);
     if (rc != RC_OK && (rc != RC_END || r->at == r->end))
         return rc;
@@ -145,7 +162,7 @@ static enum rc find_piece(struct ids_reader *r, char delimiter, struct extent *o
     out->too_long = s.done > IDS_LINE_BYTES_MAX;
     bool is_open = !feed && s.state == CSV_QUOTED;
     if (is_open || (out->too_long && s.lines > (feed ? 1u : 0u)))
-        extent_of_line(r, out);
+        extent_of_broken(r, out);
     return RC_OK;
 }
 

@@ -12,8 +12,9 @@ struct ids_reader {
     struct ids_source source;
     char *data; /* owned */
     size_t cap, at, end;
-    uint64_t line; /* number of the line at `at` */
-    bool begun;    /* the byte order mark is behind us */
+    uint64_t line;     /* number of the line at `at` */
+    size_t record_max; /* how far a closing quote is looked for */
+    bool begun;        /* the byte order mark is behind us */
 };
 
 struct ids_piece {

@@ -188,6 +188,27 @@ static void test_long_records(void **state)
     given_free(&g);
 }
 
+/* Lines whose quotes are open, whether they are read within quotes or not. */
+static void test_open_quotes(void **state)
+{
+    (void)state;
+    struct given g;
+    struct buf text;
+    buf_init(&text, (size_t)64 << 20);
+    buf_adds(&text, "id,x\n");
+    for (int i = 0; i < 20000; i++)
+        buf_adds(&text, "\",x\"y,\"\n");
+    buf_adds(&text, "a,1\nb,2\n.,3\n");
+    given_init(&g);
+    given_file(&g, "", buf_str(&text));
+    assert_int_equal(given_read(&g), RC_OK);
+    assert_int_equal(g.counts.read, 20003);
+    assert_non_null(strstr(buf_cstr(&g.result), "\n0:20001! the quotes of field 1 "));
+    assert_non_null(strstr(buf_cstr(&g.result), "\na\nb\n0:20004! "));
+    buf_free(&text);
+    given_free(&g);
+}
+
 static void test_garbage(void **state)
 {
     (void)state;
@@ -372,12 +393,19 @@ static void test_refused_params(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gzip),           cmocka_unit_test(test_gzip_damaged),
-        cmocka_unit_test(test_several_files),  cmocka_unit_test(test_many),
-        cmocka_unit_test(test_long_lines),     cmocka_unit_test(test_long_records),
-        cmocka_unit_test(test_garbage),        cmocka_unit_test(test_ids_from_the_command_line),
-        cmocka_unit_test(test_pipe),           cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_refused_files),  cmocka_unit_test(test_refused_csv),
+        cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_gzip_damaged),
+        cmocka_unit_test(test_several_files),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_long_records),
+        cmocka_unit_test(test_open_quotes),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_ids_from_the_command_line),
+        cmocka_unit_test(test_pipe),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_refused_files),
+        cmocka_unit_test(test_refused_csv),
         cmocka_unit_test(test_refused_params),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
