@@ -67,6 +67,7 @@ int main(int argc, char *argv[])
     struct messages m;
     /* A reader that went away is an error of that write, not the end of the program. */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* so is a file-size limit */
     messages_init(&m, STDERR_FILENO, &clock_system);
     int status = dispatch(&m, argc, argv);
     status = close_stdout(&m, status);
