@@ -93,21 +93,38 @@ static struct watch *add_watch(struct http_engine *h, curl_socket_t fd)
     return w;
 }
 
+static int watch_for(struct watch *w, int events);
+
+/* libuv stops a watcher that reports an error and calls it a bad descriptor. libcurl is told that
+ * it can read and write, and so finds out the reason; should it go on, the watcher does, too. */
+static int take_error(struct watch *w)
+{
+    int events = w->events;
+    w->events = 0;
+    return events;
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *w = poll->data;
     struct http_engine *h = w->h;
+    curl_socket_t fd = w->fd;
     if (!w->wanted) {
         w->events = 0;
         (void)uv_poll_stop(poll); /* cannot fail */
         return;
     }
+    if (status < 0)
+        events = take_error(w);
     int ready = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
-                (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0) | (status < 0 ? CURL_CSELECT_ERR : 0);
+                (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     int running;
-    CURLMcode rc = curl_multi_socket_action(h->multi, w->fd, ready, &running);
+    CURLMcode rc = curl_multi_socket_action(h->multi, fd, ready, &running);
     if (rc != CURLM_OK)
         http_fail(h, RC_INTERNAL, "libcurl: %s", curl_multi_strerror(rc));
+    bool goes_on = status < 0 && find_watch(h, fd) == w && w->wanted && w->events == 0;
+    if (goes_on && watch_for(w, events) != 0)
+        http_fail(h, RC_INTERNAL, "a socket cannot be watched");
     http_step(h);
 }
 
