@@ -15,7 +15,7 @@ struct arena_chunk {
 
 void arena_init(struct arena *a, size_t max_bytes)
 {
-    *a = (struct arena){ .max_bytes = max_bytes };
+    *a = (struct arena){.max_bytes = max_bytes};
 }
 
 /* Chunks double up to a limit, so that small leads stay small and large ones need few chunks. */
@@ -27,8 +27,24 @@ static size_t next_chunk_bytes(const struct arena *a, size_t need)
     return bytes < need ? need : bytes;
 }
 
+/* The next chunk that was kept by arena_reset() and is large enough. */
+static bool arena_grow_from_spare(struct arena *a, size_t need)
+{
+    struct arena_chunk *chunk = a->spare;
+    if (!chunk || chunk->bytes < need)
+        return false;
+    a->spare = chunk->older;
+    chunk->older = a->chunks;
+    a->chunks = chunk;
+    a->at = chunk->data;
+    a->end = chunk->data + chunk->bytes;
+    return true;
+}
+
 static bool arena_grow(struct arena *a, size_t need)
 {
+    if (arena_grow_from_spare(a, need))
+        return true;
     size_t left = a->max_bytes - a->held_bytes;
     if (need > left)
         return false;
@@ -88,28 +104,51 @@ char *arena_strdup(struct arena *a, struct str s)
     return copy;
 }
 
+/* Behind those in use, as they are smaller or were not needed. */
+static void join_spare(struct arena *a)
+{
+    struct arena_chunk **last = &a->chunks;
+    while (*last)
+        last = &(*last)->older;
+    *last = a->spare;
+    a->spare = NULL;
+}
+
 void arena_reset(struct arena *a, size_t keep_bytes)
 {
-    struct arena_chunk *kept = NULL;
+    struct arena_chunk *kept = NULL, **last = &kept;
+    size_t kept_bytes = 0;
+    join_spare(a);
     while (a->chunks) {
         struct arena_chunk *chunk = a->chunks;
         a->chunks = chunk->older;
-        /* The newest one is the largest: keeping just one keeps resets cheap. */
-        if (!kept && chunk->bytes <= keep_bytes) {
-            kept = chunk;
+        /* The newest ones are the largest: so the fewest chunks are kept. */
+        if (chunk->bytes <= keep_bytes - kept_bytes) {
+            kept_bytes += chunk->bytes;
+            *last = chunk;
+            last = &chunk->older;
             continue;
         }
         a->held_bytes -= chunk->bytes;
         free(chunk);
     }
-    a->chunks = kept;
-    a->at = kept ? kept->data : NULL;
-    a->end = kept ? kept->data + kept->bytes : NULL;
-    if (kept)
-        kept->older = NULL;
+    *last = NULL;
+    a->spare = kept;
+    a->at = a->end = NULL;
+}
+
+static void free_chunks(struct arena_chunk *chunk)
+{
+    while (chunk) {
+        struct arena_chunk *older = chunk->older;
+        free(chunk);
+        chunk = older;
+    }
 }
 
 void arena_free(struct arena *a)
 {
-    arena_reset(a, 0);
+    free_chunks(a->chunks);
+    free_chunks(a->spare);
+    arena_init(a, a->max_bytes);
 }

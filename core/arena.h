@@ -10,7 +10,8 @@
 struct arena_chunk;
 
 struct arena {
-    struct arena_chunk *chunks; /* newest first */
+    struct arena_chunk *chunks; /* in use, newest first */
+    struct arena_chunk *spare;  /* kept by arena_reset() */
     char *at, *end;             /* free part of the newest chunk */
     size_t held_bytes;          /* of all chunks */
     size_t max_bytes;           /* arena_alloc() returns NULL beyond it */

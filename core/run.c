@@ -251,6 +251,8 @@ static enum rc publish_sinks(struct run *r, struct err *e)
 
 static int judge(const struct run *r, const struct run_result *out)
 {
+    if (out->error.rc == RC_USAGE)
+        return 2; /* the input turned out to be of another form than it was said to be */
     if (out->error.rc != RC_OK)
         return 1;
     bool none_found = out->ids.unique && !out->ledger.exported && !out->ledger.unchanged;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "arena_pool.h"
 #include "order.h"
 #include "queue.h"
 #include "run.h"
@@ -47,6 +48,7 @@ struct run {
     unsigned needs;     /* of enum sink_wants, of all sinks */
     unsigned json_want; /* of enum json_want */
     struct flatten_plan *plan;
+    struct arena_pool *arenas;
     struct schema *schema; /* the order thread's, until it has ended */
     struct order *order;
     struct ledger *ledger;

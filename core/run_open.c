@@ -126,6 +126,8 @@ static enum rc open_all(struct run *r, struct err *e)
     if (rc == RC_OK)
         rc = schema_new(&r->schema, cfg->profile);
     if (rc == RC_OK)
+        rc = arena_pool_new(&r->arenas);
+    if (rc == RC_OK)
         rc = open_queues(r, e);
     if (rc == RC_OK)
         rc = open_ids(r, e);
@@ -200,6 +202,7 @@ void run_free(struct run *r)
     order_free(r->order);
     ledger_free(r->ledger);
     ids_close(r->ids);
+    arena_pool_free(r->arenas);
     schema_free(r->schema);
     flatten_plan_free(r->plan);
     for (int i = 0; i < 2; i++) {

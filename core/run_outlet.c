@@ -91,8 +91,21 @@ static void settle_rest(struct outlet *o, struct lead *const leads[], size_t n)
         outlet_settle(o, o->sink, leads[i], &pending);
 }
 
+/* Their rows and trees are not needed any more. */
+static void drop_content(struct run *r, struct lead *const leads[], size_t n)
+{
+    struct arena *arenas[RUN_BATCH];
+    for (size_t i = 0; i < n; i++)
+        arenas[i] = &leads[i]->arena;
+    arena_pool_give(r->arenas, arenas, n);
+    for (size_t i = 0; i < n; i++)
+        drop_weight(r, leads[i]);
+}
+
 static void take_in(struct outlet *o, struct lead *const leads[], size_t n)
 {
+    struct lead *last_read[RUN_BATCH]; /* by this sink, after all others */
+    size_t n_last_read = 0;
     struct err e;
     if (!o->dead && o->ops->put(o->sink, leads, n, &e) != RC_OK) {
         o->dead = true;
@@ -101,12 +114,12 @@ static void take_in(struct outlet *o, struct lead *const leads[], size_t n)
     if (o->dead)
         settle_rest(o, leads, n);
     for (size_t i = 0; i < n; i++) {
-        if (atomic_fetch_sub(&leads[i]->readers, 1) == 1) {
-            arena_free(&leads[i]->arena);
-            drop_weight(o->run, leads[i]);
-        }
-        release_holders(o->run, leads[i], 1);
+        if (atomic_fetch_sub(&leads[i]->readers, 1) == 1)
+            last_read[n_last_read++] = leads[i];
     }
+    drop_content(o->run, last_read, n_last_read);
+    for (size_t i = 0; i < n; i++)
+        release_holders(o->run, leads[i], 1);
 }
 
 void *outlet_main(void *outlet)

@@ -88,6 +88,14 @@ static bool work_on(struct run *r, struct lead *lead)
     return done;
 }
 
+static void take_arenas(struct run *r, struct lead *const leads[], size_t n)
+{
+    struct arena *arenas[WORK_BATCH];
+    for (size_t i = 0; i < n; i++)
+        arenas[i] = &leads[i]->arena;
+    arena_pool_take(r->arenas, arenas, n);
+}
+
 void *work_main(void *run)
 {
     struct run *r = run;
@@ -95,6 +103,7 @@ void *work_main(void *run)
     size_t n;
     while ((n = queue_pop(r->work_queue, (void **)batch, WORK_BATCH))) {
         size_t n_done = 0, n_again = 0;
+        take_arenas(r, batch, n);
         for (size_t i = 0; i < n; i++) {
             if (work_on(r, batch[i]))
                 done[n_done++] = batch[i];
