@@ -296,26 +296,34 @@ static enum rc parse_text(struct arena *a, struct str json, const char *source, 
     return RC_OK;
 }
 
+/* The profile lies in the arena that it owns. */
+static struct profile *profile_new(struct arena *memory)
+{
+    struct profile *p = arena_zalloc(memory, sizeof *p);
+    if (!p)
+        return NULL;
+    struct rng seed;
+    rng_seed_system(&seed);
+    p->hash_seed = seed.state;
+    return p;
+}
+
 enum rc profile_parse(struct profile **out, struct str json, const char *source, struct err *e)
 {
     struct arena memory, tree;
     arena_init(&memory, MEMORY_BYTES_MAX);
     arena_init(&tree, MEMORY_BYTES_MAX);
-    const cJSON *root = NULL;
-    enum rc rc = parse_text(&tree, json, source, &root, e);
-    struct profile *p = arena_zalloc(&memory, sizeof *p);
-    if (!rc && !p)
-        rc = err_nomem(e);
-    if (!rc) {
-        struct rng seed;
-        rng_seed_system(&seed);
-        p->hash_seed = seed.state;
+    struct item top = {.json = NULL};
+    enum rc rc = parse_text(&tree, json, source, &top.json, e);
+    struct profile *p = rc ? NULL : profile_new(&memory);
+    if (p) {
         const struct profile_reader r = {.arena = &memory, .source = source, .err = e};
-        const struct item top = {.json = root};
         rc = read_profile(&r, &top, p);
+    } else if (!rc) {
+        rc = err_nomem(e);
     }
     arena_free(&tree);
-    if (rc) {
+    if (rc || !p) {
         arena_free(&memory);
         return rc;
     }

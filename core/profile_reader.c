@@ -147,7 +147,7 @@ enum rc reader_text(const struct profile_reader *r, const struct item *at, size_
 enum rc reader_word(const struct profile_reader *r, const struct item *at, const char *chars,
                     size_t max, struct str *out)
 {
-    struct str text;
+    struct str text = STR("");
     enum rc rc = reader_text(r, at, max, &text);
     if (rc)
         return rc;
@@ -169,7 +169,7 @@ static bool is_snake(struct str name)
 
 enum rc reader_snake(const struct profile_reader *r, const struct item *at, struct str *out)
 {
-    struct str text;
+    struct str text = STR("");
     enum rc rc = reader_text(r, at, NAME_BYTES_MAX, &text);
     if (rc)
         return rc;
@@ -181,7 +181,7 @@ enum rc reader_snake(const struct profile_reader *r, const struct item *at, stru
 
 enum rc reader_prefix(const struct profile_reader *r, const struct item *at, struct str *out)
 {
-    struct str text;
+    struct str text = STR("");
     enum rc rc = reader_text(r, at, NAME_BYTES_MAX, &text);
     if (rc)
         return rc;
@@ -202,7 +202,7 @@ enum rc reader_prefix(const struct profile_reader *r, const struct item *at, str
 
 enum rc reader_path(const struct profile_reader *r, const struct item *at, struct path *out)
 {
-    struct str text;
+    struct str text = STR("");
     enum rc rc = reader_text(r, at, PATH_BYTES_MAX, &text);
     if (rc)
         return rc;
@@ -219,7 +219,7 @@ enum rc reader_texts(const struct profile_reader *r, const struct item *at, size
 {
     if (!at->json)
         return RC_OK;
-    size_t count;
+    size_t count = 0;
     enum rc rc = reader_list(r, at, 0, max, &count);
     if (rc)
         return rc;
@@ -240,7 +240,7 @@ enum rc reader_paths(const struct profile_reader *r, const struct item *at, size
 {
     if (!at->json)
         return RC_OK;
-    size_t count;
+    size_t count = 0;
     enum rc rc = reader_list(r, at, 0, max, &count);
     if (rc)
         return rc;

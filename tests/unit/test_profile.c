@@ -315,7 +315,7 @@ static void test_builtins(void **state)
     static const char *const names[] = {"convocore", "omni"};
     size_t n = 0;
     for (const struct builtin_profile *b; (b = profile_builtin(n)); n++) {
-        struct profile *p;
+        struct profile *p = NULL;
         struct err e;
         assert_string_equal(b->name, names[n]);
         if (profile_load(&p, b->name, &e))
