@@ -67,169 +67,169 @@ static void take_turn(struct world *w, struct peer *p, const struct asked *a)
         peer_close(p);
 }
 
+#define ANSWER(line) "HTTP/1.1 " line "\r\nContent-Length: 3\r\n\r\nabc"
+static const struct {
+    struct turn turn;
+    enum http_end end;
+    int status;
+    unsigned attempts;
+    const char *code, *error, *body;
+} one_cases[] = {
+    {{ANSWER("404 Not Found"), 9, false}, HTTP_ANSWERED, 404, 1, NULL, "", "abc"},
+    {{ANSWER("400 Bad"), 9, false}, HTTP_ANSWERED, 400, 1, NULL, "", "abc"},
+    {{ANSWER("501 No"), 9, false}, HTTP_ANSWERED, 501, 1, NULL, "", "abc"},
+    {{ANSWER("505 No"), 9, false}, HTTP_ANSWERED, 505, 1, NULL, "", "abc"},
+    {{ANSWER("525 No"), 9, false}, HTTP_ANSWERED, 525, 1, NULL, "", "abc"},
+    {{ANSWER("999 Odd"), 9, false}, HTTP_ANSWERED, 999, 1, NULL, "", "abc"},
+    {{ANSWER("408 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("425 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("429 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("500 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("502 x"), 5, false}, HTTP_ANSWERED, 200, 6, NULL, "", "fine"},
+    {{ANSWER("503 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("504 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("520 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("524 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{ANSWER("500 x"), 99, false}, HTTP_ANSWERED, 500, 6, NULL, "", "abc"},
+    {{ANSWER("503 x"), 99, false}, HTTP_ANSWERED, 503, 6, NULL, "", "abc"},
+    {{ANSWER("429 x"), 99, false}, HTTP_ANSWERED, 429, 6, NULL, "", "abc"},
+    /* redirects are not followed */
+    {{"HTTP/1.1 302 x\r\nLocation: https://else.example/9\r\nContent-Length: 0\r\n\r\n", 9, false},
+     HTTP_ANSWERED,
+     302,
+     1,
+     NULL,
+     "else.example",
+     ""},
+    {{"HTTP/1.1 301 x\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", 9, false},
+     HTTP_ANSWERED,
+     301,
+     1,
+     NULL,
+     "127.0.0.1",
+     ""},
+    {{"HTTP/1.1 301 x\r\nContent-Length: 0\r\n\r\n", 9, false},
+     HTTP_ANSWERED,
+     301,
+     1,
+     NULL,
+     "",
+     ""},
+    {{"HTTP/1.1 307 x\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n", 9, false},
+     HTTP_ANSWERED,
+     307,
+     1,
+     NULL,
+     "",
+     ""},
+    /* no whole answer */
+    {{NULL, 2, true}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
+    {{NULL, 99, true}, HTTP_NO_ANSWER, 0, 6, "closed", NULL, ""},
+    {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 2, true},
+     HTTP_ANSWERED,
+     200,
+     3,
+     NULL,
+     "",
+     "fine"},
+    {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 99, true},
+     HTTP_NO_ANSWER,
+     0,
+     6,
+     "cut_short",
+     NULL,
+     ""},
+    {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", 99, true},
+     HTTP_NO_ANSWER,
+     0,
+     6,
+     NULL,
+     NULL,
+     ""},
+    {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 99, true},
+     HTTP_NO_ANSWER,
+     0,
+     6,
+     NULL,
+     NULL,
+     ""},
+    {{"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde", 99, true},
+     HTTP_NO_ANSWER,
+     0,
+     6,
+     NULL,
+     NULL,
+     ""},
+    {{"HTTP/1.1 200 OK\r\nContent-Encoding: odd\r\nContent-Length: 5\r\n\r\nabcde", 99, true},
+     HTTP_NO_ANSWER,
+     0,
+     6,
+     "encoding",
+     NULL,
+     ""},
+    {{"220 mail.example ESMTP\r\n", 99, true}, HTTP_NO_ANSWER, 0, 6, "protocol", NULL, ""},
+    /* too large */
+    {{"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", 9, false},
+     HTTP_TOO_LARGE,
+     200,
+     1,
+     "too_large",
+     "the body is larger than 1000 bytes",
+     NULL},
+    {{"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999\r\n\r\n", 9, false},
+     HTTP_TOO_LARGE,
+     200,
+     1,
+     "too_large",
+     NULL,
+     NULL},
+    {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 9, false},
+     HTTP_ANSWERED,
+     200,
+     1,
+     NULL,
+     "",
+     ""},
+    /* of an error's body the start is kept */
+    {{"HTTP/1.1 400 x\r\nContent-Length: 26\r\n\r\nabcdefghijklmnopqrstuvwxyz", 9, false},
+     HTTP_ANSWERED,
+     400,
+     1,
+     NULL,
+     "",
+     "abcdefghijklmnopqrst"},
+    {{"HTTP/1.1 100 Continue\r\n\r\n" ANSWER("200 OK"), 9, false},
+     HTTP_ANSWERED,
+     200,
+     1,
+     NULL,
+     "",
+     "abc"},
+};
+
 static void one_request(void **state)
 {
     (void)state;
-#define ANSWER(line) "HTTP/1.1 " line "\r\nContent-Length: 3\r\n\r\nabc"
-    static const struct {
-        struct turn turn;
-        enum http_end end;
-        int status;
-        unsigned attempts;
-        const char *code, *error, *body;
-    } cases[] = {
-        {{ANSWER("404 Not Found"), 9, false}, HTTP_ANSWERED, 404, 1, NULL, "", "abc"},
-        {{ANSWER("400 Bad"), 9, false}, HTTP_ANSWERED, 400, 1, NULL, "", "abc"},
-        {{ANSWER("501 No"), 9, false}, HTTP_ANSWERED, 501, 1, NULL, "", "abc"},
-        {{ANSWER("505 No"), 9, false}, HTTP_ANSWERED, 505, 1, NULL, "", "abc"},
-        {{ANSWER("525 No"), 9, false}, HTTP_ANSWERED, 525, 1, NULL, "", "abc"},
-        {{ANSWER("999 Odd"), 9, false}, HTTP_ANSWERED, 999, 1, NULL, "", "abc"},
-        {{ANSWER("408 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("425 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("429 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("500 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("502 x"), 5, false}, HTTP_ANSWERED, 200, 6, NULL, "", "fine"},
-        {{ANSWER("503 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("504 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("520 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("524 x"), 2, false}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{ANSWER("500 x"), 99, false}, HTTP_ANSWERED, 500, 6, NULL, "", "abc"},
-        {{ANSWER("503 x"), 99, false}, HTTP_ANSWERED, 503, 6, NULL, "", "abc"},
-        {{ANSWER("429 x"), 99, false}, HTTP_ANSWERED, 429, 6, NULL, "", "abc"},
-        /* redirects are not followed */
-        {{"HTTP/1.1 302 x\r\nLocation: https://else.example/9\r\nContent-Length: 0\r\n\r\n", 9,
-          false},
-         HTTP_ANSWERED,
-         302,
-         1,
-         NULL,
-         "else.example",
-         ""},
-        {{"HTTP/1.1 301 x\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", 9, false},
-         HTTP_ANSWERED,
-         301,
-         1,
-         NULL,
-         "127.0.0.1",
-         ""},
-        {{"HTTP/1.1 301 x\r\nContent-Length: 0\r\n\r\n", 9, false},
-         HTTP_ANSWERED,
-         301,
-         1,
-         NULL,
-         "",
-         ""},
-        {{"HTTP/1.1 307 x\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n", 9, false},
-         HTTP_ANSWERED,
-         307,
-         1,
-         NULL,
-         "",
-         ""},
-        /* no whole answer */
-        {{NULL, 2, true}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
-        {{NULL, 99, true}, HTTP_NO_ANSWER, 0, 6, "closed", NULL, ""},
-        {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 2, true},
-         HTTP_ANSWERED,
-         200,
-         3,
-         NULL,
-         "",
-         "fine"},
-        {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 99, true},
-         HTTP_NO_ANSWER,
-         0,
-         6,
-         "cut_short",
-         NULL,
-         ""},
-        {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", 99, true},
-         HTTP_NO_ANSWER,
-         0,
-         6,
-         NULL,
-         NULL,
-         ""},
-        {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 99, true},
-         HTTP_NO_ANSWER,
-         0,
-         6,
-         NULL,
-         NULL,
-         ""},
-        {{"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde", 99, true},
-         HTTP_NO_ANSWER,
-         0,
-         6,
-         NULL,
-         NULL,
-         ""},
-        {{"HTTP/1.1 200 OK\r\nContent-Encoding: odd\r\nContent-Length: 5\r\n\r\nabcde", 99, true},
-         HTTP_NO_ANSWER,
-         0,
-         6,
-         "encoding",
-         NULL,
-         ""},
-        {{"220 mail.example ESMTP\r\n", 99, true}, HTTP_NO_ANSWER, 0, 6, "protocol", NULL, ""},
-        /* too large */
-        {{"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", 9, false},
-         HTTP_TOO_LARGE,
-         200,
-         1,
-         "too_large",
-         "the body is larger than 1000 bytes",
-         NULL},
-        {{"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999\r\n\r\n", 9, false},
-         HTTP_TOO_LARGE,
-         200,
-         1,
-         "too_large",
-         NULL,
-         NULL},
-        {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 9, false},
-         HTTP_ANSWERED,
-         200,
-         1,
-         NULL,
-         "",
-         ""},
-        /* of an error's body the start is kept */
-        {{"HTTP/1.1 400 x\r\nContent-Length: 26\r\n\r\nabcdefghijklmnopqrstuvwxyz", 9, false},
-         HTTP_ANSWERED,
-         400,
-         1,
-         NULL,
-         "",
-         "abcdefghijklmnopqrst"},
-        {{"HTTP/1.1 100 Continue\r\n\r\n" ANSWER("200 OK"), 9, false},
-         HTTP_ANSWERED,
-         200,
-         1,
-         NULL,
-         "",
-         "abc"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof one_cases / sizeof *one_cases; i++) {
         struct world *w = world_new(take_turn);
-        w->any = (void *)(uintptr_t)&cases[i].turn;
+        w->any = (void *)(uintptr_t)&one_cases[i].turn;
         world_open(w);
         struct http_request *r = world_get(w);
         world_run(w);
         const char *body = buf_cstr(&r->answer);
         const char *code = r->code ? r->code : "";
-        if (r->end != cases[i].end || r->status != cases[i].status ||
-            r->attempts != cases[i].attempts || w->asked < r->attempts)
+        if (r->end != one_cases[i].end || r->status != one_cases[i].status ||
+            r->attempts != one_cases[i].attempts || w->asked < r->attempts)
             fail_msg("case %zu: end %d, status %d, attempts %u (%s); expected %d, %d, %u", i,
-                     (int)r->end, r->status, r->attempts, r->error, (int)cases[i].end,
-                     cases[i].status, cases[i].attempts);
-        if ((cases[i].code || r->end == HTTP_ANSWERED) &&
-            strcmp(code, cases[i].code ? cases[i].code : "") != 0)
-            fail_msg("case %zu: code \"%s\", expected \"%s\"", i, code, cases[i].code);
-        if (cases[i].error && strcmp(r->error, cases[i].error) != 0)
-            fail_msg("case %zu: error \"%s\", expected \"%s\"", i, r->error, cases[i].error);
-        if (cases[i].body && strcmp(body, cases[i].body) != 0)
-            fail_msg("case %zu: body \"%s\", expected \"%s\"", i, body, cases[i].body);
+                     (int)r->end, r->status, r->attempts, r->error, (int)one_cases[i].end,
+                     one_cases[i].status, one_cases[i].attempts);
+        if ((one_cases[i].code || r->end == HTTP_ANSWERED) &&
+            strcmp(code, one_cases[i].code ? one_cases[i].code : "") != 0)
+            fail_msg("case %zu: code \"%s\", expected \"%s\"", i, code, one_cases[i].code);
+        if (one_cases[i].error && strcmp(r->error, one_cases[i].error) != 0)
+            fail_msg("case %zu: error \"%s\", expected \"%s\"", i, r->error, one_cases[i].error);
+        if (one_cases[i].body && strcmp(body, one_cases[i].body) != 0)
+            fail_msg("case %zu: body \"%s\", expected \"%s\"", i, body, one_cases[i].body);
         if (r->end == HTTP_NO_ANSWER && !r->error[0])
             fail_msg("case %zu: no reason", i);
         world_free(w);
