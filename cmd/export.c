@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "credential.h"
+#include "estimate.h"
 #include "help.h"
 #include "signals.h"
 #include "summary.h"
@@ -47,14 +48,34 @@ static void set_messages(struct messages *m, const struct export_options *o)
         m->hook.level = o->verbose == 1 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 }
 
-/* Somebody who forgot FILE sees why nothing happens. */
-static void hint_at_terminal(const struct export *x)
+static bool reads_terminal(const struct export *x)
 {
-    const struct ids_cfg *ids = &x->cfg.ids;
-    if (x->options.quiet || ids->n_ids || x->options.files.n || !isatty(STDIN_FILENO))
-        return;
-    messages_write(x->messages, LOG_LEVEL_INFO, NULL,
-                   "reading lead IDs from the terminal, one a line; Ctrl-D ends them");
+    bool reads_stdin = x->options.files.n == 0 && x->options.ids.n == 0;
+    for (size_t i = 0; i < x->options.files.n; i++)
+        reads_stdin |= strcmp(x->options.files.items[i], "-") == 0;
+    return reads_stdin && isatty(STDIN_FILENO);
+}
+
+static bool writes_terminal(const struct export *x)
+{
+    bool writes_stdout = false;
+    for (size_t i = 0; i < x->n_specs; i++)
+        writes_stdout |= strcmp(x->specs[i].target, "-") == 0;
+    return writes_stdout && isatty(STDOUT_FILENO);
+}
+
+/* A live line has the terminal for itself, or is not shown. */
+static void start_progress(struct export *x)
+{
+    bool types = reads_terminal(x);
+    progress_init(&x->progress, x->messages, (enum progress_mode)x->options.progress,
+                  x->options.quiet, isatty(STDERR_FILENO) && !types && !writes_terminal(x));
+    if (x->progress.live || x->progress.lines)
+        x->progress.estimate = estimate_ids(&x->options);
+    /* Somebody who forgot FILE sees why nothing happens. */
+    if (types && !x->options.quiet)
+        messages_write(x->messages, LOG_LEVEL_INFO, NULL,
+                       "reading lead IDs from the terminal, one a line; Ctrl-D ends them");
 }
 
 static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
@@ -72,9 +93,7 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
 static int execute(struct export *x, struct run *run)
 {
     struct run_result result;
-    progress_init(&x->progress, x->messages, (enum progress_mode)x->options.progress,
-                  x->options.quiet, isatty(STDERR_FILENO) == 1);
-    hint_at_terminal(x);
+    start_progress(x);
     signals_watch(run);
     run_execute(run, &result);
     signals_forget();

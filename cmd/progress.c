@@ -80,26 +80,32 @@ static void add_part(struct line *line, const char *fmt, ...)
     line->len += gap + (size_t)n;
 }
 
-static void add_count(struct line *line, const struct run_progress *now)
+/* Of the unique IDs; 0: nobody knows. */
+static uint64_t total_of(const struct progress_view *v)
 {
-    uint64_t done = done_of(&now->ledger);
-    if (!now->ids_ended) {
+    return v->now->ids_ended ? v->now->ids.unique : v->estimate;
+}
+
+static void add_count(struct line *line, const struct progress_view *v)
+{
+    uint64_t done = done_of(&v->now->ledger), total = total_of(v);
+    if (!v->now->ids_ended && total < v->now->ids.unique) {
         add_part(line, "%" PRIu64 " done", done);
         return;
     }
-    add_part(line, "%" PRIu64 "/%" PRIu64, done, now->ids.unique);
-    if (now->ids.unique)
-        add_part(line, "%d%%", (int)(100.0 * (double)done / (double)now->ids.unique));
+    add_part(line, "%" PRIu64 "/%s%" PRIu64, done, v->now->ids_ended ? "" : "~", total);
+    if (total)
+        add_part(line, "%d%%", (int)(100.0 * (double)done / (double)total));
 }
 
-static void add_speed(struct line *line, const struct run_progress *now, double per_s)
+static void add_speed(struct line *line, const struct progress_view *v)
 {
     char eta[32];
-    uint64_t left = now->ledger.pending;
-    add_part(line, per_s < 10 ? "%.1f/s" : "%.0f/s", per_s);
-    if (!now->ids_ended || !left || per_s < 0.01)
+    uint64_t done = done_of(&v->now->ledger), total = total_of(v);
+    add_part(line, v->per_s < 10 ? "%.1f/s" : "%.0f/s", v->per_s);
+    if (total <= done || v->per_s < 0.01)
         return;
-    progress_duration(eta, sizeof eta, (double)left / per_s);
+    progress_duration(eta, sizeof eta, (double)(total - done) / v->per_s);
     add_part(line, "ETA %s", eta);
 }
 
@@ -113,16 +119,16 @@ static void add_origin(struct line *line, const struct http_stats *http)
         add_part(line, "held back %s", wait);
 }
 
-void progress_format(char *out, size_t size, size_t width, const struct run_progress *now,
-                     double per_s, bool stopping)
+void progress_format(char *out, size_t size, size_t width, const struct progress_view *v)
 {
+    const struct run_progress *now = v->now;
     struct line line = {.out = out, .max = width < size ? width : size - 1};
     out[0] = '\0';
-    add_count(&line, now);
-    if (stopping)
+    add_count(&line, v);
+    if (v->stopping)
         add_part(&line, "stopping");
     else
-        add_speed(&line, now, per_s);
+        add_speed(&line, v);
     add_origin(&line, &now->http);
     add_part(&line, "%u in flight", now->http.in_flight);
     add_part(&line, "%" PRIu64 " retries", now->http.retries);
@@ -157,16 +163,15 @@ void progress_show(void *progress, const struct run_progress *now)
 {
     struct progress *p = progress;
     char line[LIVE_LINE_BYTES_MAX];
-    bool stopping = signals_received() != 0;
     measure(p, now);
     say_stopping(p);
+    const struct progress_view v = {now, p->estimate, p->per_s, signals_received() != 0};
     if (p->live) {
         /* The last column stays free: some terminals begin a new line after it. */
-        progress_format(line, sizeof line, terminal_width(p->messages->fd) - 1, now, p->per_s,
-                        stopping);
+        progress_format(line, sizeof line, terminal_width(p->messages->fd) - 1, &v);
         messages_live(p->messages, line);
     } else if (p->lines && now->seconds >= p->line_due_s) {
-        progress_format(line, sizeof line, sizeof line - 1, now, p->per_s, stopping);
+        progress_format(line, sizeof line, sizeof line - 1, &v);
         messages_write(p->messages, LOG_LEVEL_INFO, "progress", line);
         p->line_due_s = now->seconds + LINE_EVERY_S;
     }

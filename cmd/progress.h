@@ -13,12 +13,13 @@ struct progress {
     bool live;  /* on a terminal */
     bool lines; /* without one */
     bool said_stopping;
+    uint64_t estimate;    /* of the unique IDs; 0: none */
     double line_due_s;    /* when the next line is */
     double last_s, per_s; /* the leads a second, smoothed */
     uint64_t last_done;
 };
 
-/* `terminal`: standard error is one. */
+/* `terminal`: standard error is one, and nothing else writes to it. */
 void progress_init(struct progress *p, struct messages *m, enum progress_mode mode, bool quiet,
                    bool terminal);
 
@@ -29,9 +30,14 @@ void progress_show(void *progress, const struct run_progress *now);
 void progress_end(struct progress *p);
 
 /* "120/1000  12%  40/s  ETA 22s  8 in flight  3 retries  0 failed", at most `width` columns; what
- * does not fit is left away from the end. `stopping`: a signal came. Pure; for tests. */
-void progress_format(char *out, size_t size, size_t width, const struct run_progress *now,
-                     double per_s, bool stopping);
+ * does not fit is left away from the end. Pure; for tests. */
+struct progress_view {
+    const struct run_progress *now;
+    uint64_t estimate; /* as above */
+    double per_s;
+    bool stopping; /* a signal came */
+};
+void progress_format(char *out, size_t size, size_t width, const struct progress_view *v);
 
 /* "22s", "3m05s", "2h07m". */
 void progress_duration(char *out, size_t size, double seconds);

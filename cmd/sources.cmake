@@ -3,6 +3,7 @@ set(sources
     arguments.c
     commands.c
     credential.c
+    estimate.c
     export.c
     export_provider.c
     export_run.c

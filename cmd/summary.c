@@ -8,12 +8,6 @@
 
 #define SUMMARY_BYTES_MAX ((size_t)16 << 20)
 
-/* What a run that did not come to its end leaves behind. */
-static bool is_published(const struct run_result *r)
-{
-    return r->error.rc == RC_OK && !r->signal;
-}
-
 /* ---- errors --------------------------------------------------------------------------------- */
 
 static void print_failures(struct messages *m, const struct run_cfg *cfg,
@@ -31,20 +25,19 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
 static void print_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
 {
     bool found = r->ledger.exported || r->ledger.unchanged;
-    if (r->ledger.failed)
-        print_failures(m, cfg, r);
-    if (is_published(r)) {
-        if (cfg->has_expect && cfg->expect != r->ids.unique)
-            messages_writef(m, LOG_LEVEL_ERROR, "--expect",
-                            "%" PRIu64 " unique IDs were expected, %" PRIu64 " were read",
-                            cfg->expect, r->ids.unique);
-        if (r->ids.unique && !found && !r->ledger.failed)
-            messages_writef(m, LOG_LEVEL_ERROR, NULL, "none of the leads was found");
-    }
+    bool whole = r->error.rc == RC_OK && !r->signal;
     if (r->error.rc != RC_OK)
         messages_write(m, LOG_LEVEL_ERROR, NULL, r->error.msg);
     if (r->signal)
         messages_writef(m, LOG_LEVEL_ERROR, NULL, "stopped by %s", signals_name(r->signal));
+    if (r->ledger.failed && r->error.rc != RC_AUTH)
+        print_failures(m, cfg, r);
+    if (whole && cfg->has_expect && cfg->expect != r->ids.unique)
+        messages_writef(m, LOG_LEVEL_ERROR, "--expect",
+                        "%" PRIu64 " unique IDs were expected, %" PRIu64 " were read", cfg->expect,
+                        r->ids.unique);
+    if (whole && r->ids.unique && !found && !r->ledger.failed)
+        messages_write(m, LOG_LEVEL_ERROR, NULL, "none of the leads was found");
 }
 
 /* ---- text ----------------------------------------------------------------------------------- */
@@ -89,12 +82,11 @@ static void text_counts(struct buf *out, const struct run_result *r)
 static void text_notes(struct buf *out, const struct run_result *r)
 {
     if (r->mended)
-        buf_addf(out, "note      %" PRIu64 " characters that are no valid text became U+FFFD\n",
+        buf_addf(out,
+                 "note      characters that are no valid text, and became U+FFFD: %" PRIu64 "\n",
                  r->mended);
     if (r->other_ids)
-        buf_addf(out,
-                 "note      %" PRIu64 " payloads have another id than the one asked for"
-                 " (-v names them)\n",
+        buf_addf(out, "note      payloads with another id than the one asked for: %" PRIu64 "\n",
                  r->other_ids);
 }
 
@@ -106,7 +98,7 @@ static void text_files(struct buf *out, const struct sink_result *s)
         summary_bytes(bytes, sizeof bytes, f->bytes);
         buf_adds(out, "            ");
         text_harmless(out, strcmp(f->path, "-") == 0 ? "standard output" : f->path);
-        buf_addf(out, ": %" PRIu64 " rows, %s\n", f->rows, bytes);
+        buf_addf(out, ": %" PRIu64 " row%s, %s\n", f->rows, f->rows == 1 ? "" : "s", bytes);
     }
 }
 
@@ -119,7 +111,7 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
         buf_addf(out, ": %" PRIu64 " deliveries, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->delivered, s->failed);
     else if (!published)
-        buf_adds(out, ": nothing, as the run did not come to its end\n");
+        buf_adds(out, ": not complete, as the run did not come to its end\n");
     else
         buf_adds(out, ":\n");
     if (published)
@@ -131,7 +123,7 @@ void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_r
     text_counts(out, r);
     text_notes(out, r);
     for (size_t i = 0; i < cfg->n_sinks; i++)
-        text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], is_published(r));
+        text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
 }
 
 void summary_print(struct messages *m, const struct run_cfg *cfg, const struct run_result *r,

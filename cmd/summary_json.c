@@ -70,9 +70,8 @@ static void add_sink(struct buf *out, const char *spec, const struct sink_result
 
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
-    bool published = r->error.rc == RC_OK && !r->signal;
     messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary",
-                        published ? "the run came to its end" : "the run was stopped");
+                        r->published ? "the run came to its end" : "the run was stopped");
     add_text(out, "run_id", r->run_id);
     add_count(out, "exit_status", (uint64_t)r->exit_status);
     add_counts(out, r);
@@ -80,7 +79,7 @@ void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_r
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         if (i)
             buf_addc(out, ',');
-        add_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], published);
+        add_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
     }
     buf_adds(out, "]}\n");
 }

@@ -105,9 +105,11 @@ static void write_row(struct buf *b, const struct profile *profile, const struct
 /* Under the lock. */
 static enum rc list_failure(struct ledger *l, const struct lead *lead, struct err *e)
 {
-    if (!l->first_failure[0])
-        (void)snprintf(l->first_failure, sizeof l->first_failure, STR_FMT ": %s", STR_ARG(lead->id),
-                       lead->failure.error ? lead->failure.error : "");
+    if (!l->first_failure[0]) {
+        (void)snprintf(l->first_failure, sizeof l->first_failure, STR_FMT "%s%s", STR_ARG(lead->id),
+                       lead->id.len ? ": " : "", lead->failure.error ? lead->failure.error : "");
+        utf8_scrub(l->first_failure); /* it may have been cut within a character */
+    }
     if (!l->list)
         return RC_OK;
     buf_clear(&l->row);
@@ -154,12 +156,12 @@ const char *ledger_first_failure(const struct ledger *l)
     return l->first_failure;
 }
 
+enum rc ledger_complete(struct ledger *l, struct err *e)
+{
+    return l->list ? outfile_complete(l->list, e) : RC_OK;
+}
+
 enum rc ledger_publish(struct ledger *l, struct err *e)
 {
-    if (!l->list)
-        return RC_OK;
-    enum rc rc = outfile_complete(l->list, e);
-    if (rc == RC_OK)
-        rc = outfile_publish(l->list, e);
-    return rc;
+    return l->list ? outfile_publish(l->list, e) : RC_OK;
 }

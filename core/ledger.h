@@ -29,7 +29,8 @@ struct ledger_counts ledger_counts(struct ledger *l, uint64_t unique);
 /* The first lead that failed, as "ID: why"; "" when none did. After all threads have ended. */
 const char *ledger_first_failure(const struct ledger *l);
 
-/* The list is complete: under its name, on disk. */
+/* The list is complete and on disk, then under its name. RC_OK where none is wanted. */
+enum rc ledger_complete(struct ledger *l, struct err *e);
 enum rc ledger_publish(struct ledger *l, struct err *e);
 void ledger_free(struct ledger *l);
 

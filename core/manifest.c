@@ -149,7 +149,8 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
         b->data[b->len - 1] = '\n'; /* the last comma */
 }
 
-enum rc manifest_write(const struct run_cfg *cfg, const struct run_result *result, struct err *e)
+enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
+                       const struct run_result *result, struct err *e)
 {
     struct buf b;
     buf_init(&b, MANIFEST_BYTES_MAX);
@@ -164,10 +165,10 @@ enum rc manifest_write(const struct run_cfg *cfg, const struct run_result *resul
         outfile_write(f, b.data, b.len);
         rc = outfile_complete(f, e);
     }
-    if (rc == RC_OK)
-        rc = outfile_publish(f, e);
-    if (f)
-        outfile_close(f, false);
     buf_free(&b);
+    if (rc == RC_OK)
+        *out = f;
+    else if (f)
+        outfile_close(f, false);
     return rc;
 }

@@ -260,21 +260,47 @@ static int judge(const struct run *r, const struct run_result *out)
     return out->ledger.failed || none_found || short_input ? 3 : 0;
 }
 
-/* Outputs, then the failed list, then the manifest: who waits for it sees a complete set. */
+static void note_error(struct run_result *out, const struct err *e)
+{
+    if (out->error.rc == RC_OK)
+        out->error = *e;
+}
+
+/* Outputs, then the failed list, then the manifest: who waits for that one sees a complete set. The
+ * list is wanted of a run that was stopped, too. */
+static void make_visible(struct run *r, struct run_result *out, bool listed,
+                         struct outfile *manifest)
+{
+    struct err e;
+    bool whole = out->error.rc == RC_OK && !out->signal;
+    if (whole && publish_sinks(r, &e) != RC_OK)
+        note_error(out, &e);
+    else
+        out->published = whole;
+    if (listed && ledger_publish(r->ledger, &e) != RC_OK)
+        note_error(out, &e);
+    if (out->error.rc == RC_OK && manifest && outfile_publish(manifest, &e) != RC_OK)
+        note_error(out, &e);
+}
+
+/* All that may fail for want of space comes before the first name changes. */
 static void publish(struct run *r, struct run_result *out)
 {
-    struct err *e = &out->error;
-    enum rc rc = e->rc;
-    bool complete = rc == RC_OK && !out->signal;
-    if (complete)
-        rc = publish_sinks(r, e);
-    struct err list_error;
-    if (ledger_publish(r->ledger, &list_error) != RC_OK && rc == RC_OK)
-        out->error = list_error, rc = list_error.rc;
+    struct outfile *manifest = NULL;
+    struct err e;
     out->ended_wall_ms = clock_wall_ms(r->cfg->clock);
     out->seconds = (double)(clock_mono_us(r->cfg->clock) - r->started_us) / 1e6;
     out->exit_status = judge(r, out);
-    if (complete && rc == RC_OK && r->cfg->manifest_path && manifest_write(r->cfg, out, e) != RC_OK)
+    bool listed = ledger_complete(r->ledger, &e) == RC_OK;
+    if (!listed)
+        note_error(out, &e);
+    if (out->error.rc == RC_OK && !out->signal && r->cfg->manifest_path &&
+        manifest_write(&manifest, r->cfg, out, &e) != RC_OK)
+        note_error(out, &e);
+    make_visible(r, out, listed, manifest);
+    if (manifest)
+        outfile_close(manifest, false);
+    if (out->error.rc != RC_OK)
         out->exit_status = 1;
     if (out->signal)
         out->exit_status = 128 + out->signal;

@@ -67,6 +67,7 @@ struct run_result {
     int exit_status;
     int signal;       /* that stopped it, or 0 */
     struct err error; /* why it stopped before its end; rc RC_OK when it did not */
+    bool published;   /* the outputs of the sinks are visible */
     struct ids_counts ids;
     bool ids_ended; /* every ID was read */
     struct ledger_counts ledger;

@@ -133,7 +133,9 @@ void *outlet_main(void *outlet);
 void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const struct verdict *v);
 void lead_finish(struct run *r, struct lead *lead); /* its outcome is decided: counts and frees */
 
-/* manifest.c */
-enum rc manifest_write(const struct run_cfg *cfg, const struct run_result *result, struct err *e);
+/* manifest.c: complete and on disk, to be published by the caller */
+struct outfile;
+enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
+                       const struct run_result *result, struct err *e);
 
 #endif

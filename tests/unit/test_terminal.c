@@ -138,22 +138,26 @@ static void progress_lines(void **state)
         const struct run_progress *now;
         size_t width;
         bool stopping;
+        uint64_t estimate;
         const char *want;
     } rows[] = {
-        {&now, 100, false,
+        {&now, 100, false, 0,
          "120/1000  12%  40/s  ETA 22s  8 in flight  3 retries  1 failed  1 missing"},
-        {&now, 79, true, "120/1000  12%  stopping  8 in flight  3 retries  1 failed  1 missing"},
-        {&now, 40, false, "120/1000  12%  40/s  ETA 22s"},
-        {&now, 20, false, "120/1000  12%  40/s"},
-        {&now, 3, false, ""},
-        {&unknown, 79, false, "120 done  40/s  8 in flight  3 retries  1 failed  1 missing"},
-        {&down, 60, false, "120/1000  12%  40/s  ETA 22s  server down  8 in flight"},
-        {&held, 50, false, "120/1000  12%  40/s  ETA 22s  held back 1m30s"},
-        {&empty, 79, false, "0/0  40/s  0 in flight  0 retries  0 failed"},
+        {&now, 79, true, 0, "120/1000  12%  stopping  8 in flight  3 retries  1 failed  1 missing"},
+        {&now, 40, false, 0, "120/1000  12%  40/s  ETA 22s"},
+        {&now, 20, false, 0, "120/1000  12%  40/s"},
+        {&now, 3, false, 0, ""},
+        {&unknown, 79, false, 0, "120 done  40/s  8 in flight  3 retries  1 failed  1 missing"},
+        {&unknown, 40, false, 1500, "120/~1500  8%  40/s  ETA 35s"},
+        {&unknown, 20, false, 999, "120 done  40/s"},
+        {&down, 60, false, 0, "120/1000  12%  40/s  ETA 22s  server down  8 in flight"},
+        {&held, 50, false, 0, "120/1000  12%  40/s  ETA 22s  held back 1m30s"},
+        {&empty, 79, false, 0, "0/0  40/s  0 in flight  0 retries  0 failed"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char got[LIVE_LINE_BYTES_MAX];
-        progress_format(got, sizeof got, rows[i].width, rows[i].now, 40, rows[i].stopping);
+        const struct progress_view v = {rows[i].now, rows[i].estimate, 40, rows[i].stopping};
+        progress_format(got, sizeof got, rows[i].width, &v);
         expect_text("progress", got, rows[i].want);
     }
 }
@@ -191,6 +195,7 @@ static void summaries(void **state)
         .seconds = 2,
         .ids = {.read = 11, .unique = 10, .duplicates = 1},
         .ids_ended = true,
+        .published = true,
         .ledger = {.exported = 7, .missing = 1, .failed = 2},
         .http = {.requests = 12, .retries = 2, .bytes_received = 1024},
         .mended = 5,
@@ -205,8 +210,8 @@ static void summaries(void **state)
                 "leads     7 exported, 0 unchanged, 1 missing, 2 failed, 0 pending\n"
                 "requests  12, of them 2 retries; 1.0 KiB received\n"
                 "time      2.0 seconds, 5.0 leads a second\n"
-                "note      5 characters that are no valid text became U+FFFD\n"
-                "note      1 payloads have another id than the one asked for (-v names them)\n"
+                "note      characters that are no valid text, and became U+FFFD: 5\n"
+                "note      payloads with another id than the one asked for: 1\n"
                 "sink      csv:out/:\n"
                 "            out/leads.csv: 7 rows, 2.0 KiB\n"
                 "sink      webhook:x: 4 deliveries, 3 delivered, 1 failed\n");
