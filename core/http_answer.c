@@ -183,6 +183,8 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
     struct meaning m = meaning_of(result);
     if (result == CURLE_UNSUPPORTED_PROTOCOL && was_sent(t)) /* an answer that is not HTTP/1 */
         m = (struct meaning){result, "protocol", CAUSE_NETWORK};
+    if (result == CURLE_OUT_OF_MEMORY && was_sent(t) && !t->begun) /* what libcurl 7 calls it */
+        m = (struct meaning){result, "header_too_large", CAUSE_LOCAL};
     if (buf_rc(&r->answer) != RC_OK) /* the body could not be kept */
         m = (struct meaning){result, "memory", CAUSE_LOCAL};
     if (result == CURLE_OPERATION_TIMEDOUT && !was_sent(t))
@@ -194,7 +196,10 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
     y->is_tls = m.cause == CAUSE_TLS;
     y->is_timeout = result == CURLE_OPERATION_TIMEDOUT;
     r->code = m.code;
-    copy_printable(r->error, sizeof r->error, t->why[0] ? t->why : curl_easy_strerror(result));
+    const char *why = t->why[0] ? t->why : curl_easy_strerror(result);
+    if (strcmp(m.code, "header_too_large") == 0)
+        why = "the header of the answer is too large";
+    copy_printable(r->error, sizeof r->error, why);
     buf_clear(&r->answer);
 }
 

@@ -232,8 +232,10 @@ static void answered(struct run *r, struct lead *lead)
         lead->outcome = OUTCOME_MISSING;
         complete(r, lead);
     } else if (status >= 300 && status < 400) {
-        lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect to %s is not followed",
-                  status, lead->request->http.error);
+        const char *host = lead->request->http.error;
+        lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect%s%s is not followed", status,
+                  *host ? " to " : "", host);
+        run_blot_failure(r, lead);
         complete(r, lead);
     } else {
         hand_to_workers(r, lead);
@@ -252,6 +254,7 @@ void fetch_done(void *run, struct http_request *http)
         return;
     case HTTP_NO_ANSWER:
         lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
+        run_blot_failure(r, lead);
         break;
     case HTTP_TOO_LARGE:
         lead_fail(lead, STAGE_FETCH, "too_large",

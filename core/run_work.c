@@ -30,8 +30,7 @@ static const char *blotted(const struct run *r, struct lead *lead, const char *t
     return copy;
 }
 
-/* A provider may repeat the key that it was sent. */
-static void blot_failure(const struct run *r, struct lead *lead)
+void run_blot_failure(const struct run *r, struct lead *lead)
 {
     lead->failure.error = blotted(r, lead, lead->failure.error);
     lead->failure.code = blotted(r, lead, lead->failure.code);
@@ -49,14 +48,14 @@ static void count_oddities(struct run *r, struct lead *lead)
             "the payload's own id is " STR_FMT "; exported all the same", STR_ARG(other));
 }
 
-/* False: the body is not JSON, and the lead's failure says so until it is tried again. */
+/* False: the body should be JSON and is not; the lead's failure says so until it is tried again. */
 static bool make_rows(struct run *r, struct lead *lead)
 {
     struct err e;
     enum rc rc = flatten_parse(r->plan, lead, r->json_want, &e);
     if (rc == RC_SYNTAX) {
-        lead_fail(lead, STAGE_PARSE, "not_json", "the answer is not JSON: %s", e.msg);
-        return false;
+        lead_fail(lead, STAGE_PARSE, "not_json", "the answer is %s", e.msg);
+        return lead->http_status != 200; /* 204 and the like: the server means it */
     }
     if (rc == RC_CLOSED)
         return true; /* failed, and says why */
@@ -82,7 +81,7 @@ static bool work_on(struct run *r, struct lead *lead)
     else
         done = make_rows(r, lead);
     if (lead->outcome == OUTCOME_FAILED)
-        blot_failure(r, lead);
+        run_blot_failure(r, lead);
     buf_free(&lead->body);
     run_weigh(r, lead, lead->arena.held_bytes);
     return done;
