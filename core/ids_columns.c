@@ -122,8 +122,9 @@ enum rc ids_columns_refuse(const struct ids_cfg *cfg, const char *source, struct
     buf_init(&columns, 4096);
     list_names(&names, cfg);
     list_columns(&columns, &h);
-    enum rc rc = err_set(e, RC_USAGE, "%s: no column %s in the csv header, which has %s", source,
-                         buf_cstr(&names), buf_cstr(&columns));
+    enum rc rc =
+        err_set(e, RC_USAGE, "%s: no column %s in the csv header (--id-column), which has %s",
+                source, buf_cstr(&names), buf_cstr(&columns));
     buf_free(&names);
     buf_free(&columns);
     free(h.text);

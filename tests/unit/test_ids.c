@@ -346,11 +346,12 @@ static void test_refused_csv(void **state)
         const char *content, *column, *error;
     } cases[] = {
         {"name,ID\na,b\n", NULL,
-         "1.csv: no column 'id' or 'lead_id' or 'leadId' in the csv header, which has 'name', "
+         "1.csv: no column 'id' or 'lead_id' or 'leadId' in the csv header (--id-column), which has 'name', "
          "'ID'"},
         {"name\tx\x1b\ta,b\n", "ref",
-         "1.csv: no column 'ref' in the csv header, which has 'name\?x\?\?a', 'b'"},
-        {"name\tx\n", "ref", "1.csv: no column 'ref' in the csv header, which has 'name', 'x'"},
+         "1.csv: no column 'ref' in the csv header (--id-column), which has 'name\?x\?\?a', 'b'"},
+        {"name\tx\n", "ref",
+         "1.csv: no column 'ref' in the csv header (--id-column), which has 'name', 'x'"},
         {"1,2,3,4,5,6,7,8,9,10,11,12\n", NULL, "'9', '10', ..."},
         {"", NULL, "1.csv: empty"},
         {"\n\n", NULL, "1.csv: empty"},
