@@ -1,0 +1,230 @@
+"""IDs in: three forms, compressed, from files, from a pipe, from the command line, good and bad."""
+
+import gzip
+import json
+
+import pytest
+
+import runs
+
+IDS = ["tiny-1", "tiny-2", "tiny-3"]
+
+FORMS = {
+    "lines": "tiny-1\ntiny-2\ntiny-3\n",
+    "lines without a last line end": "tiny-1\ntiny-2\ntiny-3",
+    "lines with what is skipped": "\ufeff# a comment\r\n\r\n  tiny-1\t\r\n#tiny-9\n\ntiny-2\r\n   \n tiny-3",
+    "csv": "id,\ntiny-1,\ntiny-2,\ntiny-3\n",
+    "csv with other columns": "name,id,x\r\n\"a,\"\"b\",tiny-1,\r\n\"two\r\nlines\",tiny-2,9\r\n,\"tiny-3\",\r\n",
+    "csv with tabs": "name\tlead_id\na\ttiny-1\nb\ttiny-2\n\ttiny-3\n",
+    "csv with leadId": "\ufeffx,leadId\n1,tiny-1\n2,tiny-2\n3,tiny-3\n",
+    "ndjson": '{"id":"tiny-1"}\n{"x":[1],"lead_id":"tiny-2"}\n\n{"leadId":"\\u0074iny-3","id":null}\n',
+}
+FORCED = {"csv": "csv", "csv with leadId": "csv", "lines": "lines", "ndjson": "ndjson"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(leadpipe, sandbox, control, tmp_path, form):
+    (tmp_path / "ids").write_bytes(FORMS[form].encode())
+    (tmp_path / "ids.gz").write_bytes(gzip.compress(FORMS[form].encode()))
+    words = [("ids", []), ("ids.gz", [])]
+    if form in FORCED:
+        words.append(("ids", ["--id-format", FORCED[form]]))
+    for name, more in words:
+        run = runs.export(leadpipe, sandbox, *more, name)
+        assert (run.status, run.exported) == (0, IDS), run.done.stderr
+        assert run.summary["ids"] == {"read": 3, "unique": 3, "duplicates": 0}
+
+
+def test_csv_of_one_column(leadpipe, sandbox, control):
+    """Looks like lines, so it must be said."""
+    run = runs.export(leadpipe, sandbox, "--id-format", "csv", input="id\ntiny-1\ntiny-2\n")
+    assert (run.status, run.exported) == (0, ["tiny-1", "tiny-2"])
+
+
+@pytest.mark.parametrize("dash", [[], ["-"]])
+def test_standard_input(leadpipe, sandbox, control, dash):
+    run = runs.export(leadpipe, sandbox, *dash, input="tiny-1\ntiny-2\ntiny-3\n")
+    assert (run.status, run.exported) == (0, IDS)
+
+
+def test_slow_pipe(leadpipe, sandbox, control, tmp_path):
+    """A lead is fetched as soon as its line is there, whatever comes later, and in whatever pieces."""
+    process = leadpipe.start("export", *sandbox.provider(), *runs.command(), env=sandbox.env, stdin=-1)
+    for piece, one in ((b"tiny-1\nti", "tiny-1"), (b"ny-2\n", "tiny-2"), (b"tiny-", None)):
+        process.stdin.write(piece)
+        process.stdin.flush()
+        if one:
+            runs.wait_until(lambda: control.attempts(one) == 1, one + " is asked for")
+    process.stdin.write(b"3")
+    process.stdin.close()
+    process.stdin = None
+    assert process.wait(60) == 0, process.stderr.read()
+    assert [row["lead_id"] for row in runs.json_lines(tmp_path / runs.OUT)] == IDS
+
+
+def test_several_files_and_forms(leadpipe, sandbox, control, tmp_path):
+    (tmp_path / "a").write_text("tiny-1\n")
+    (tmp_path / "b.csv").write_text("id,x\ntiny-2,\ntiny-1,\n")
+    (tmp_path / "c.ndjson.gz").write_bytes(gzip.compress(b'{"id":"tiny-3"}\n') + gzip.compress(b'{"id":"tiny-2"}\n'))
+    run = runs.export(leadpipe, sandbox, "a", "-", "b.csv", "c.ndjson.gz", input="tiny-4\n")
+    assert (run.status, run.exported) == (0, ["tiny-1", "tiny-4", "tiny-2", "tiny-3"])
+    assert run.summary["ids"] == {"read": 6, "unique": 4, "duplicates": 2}
+
+
+def test_id_options(leadpipe, sandbox, control):
+    run = runs.export(leadpipe, sandbox, ids=["tiny-3", "tiny-1", "tiny-3"])
+    assert (run.status, run.exported) == (0, ["tiny-3", "tiny-1"])
+    assert run.summary["ids"] == {"read": 3, "unique": 2, "duplicates": 1}
+
+
+@pytest.mark.parametrize("name, text", [
+    ("Nummer", "id;x,Nummer\nwrong,tiny-1\n"),
+    ("Nummer", "id,Nummer\nwrong,tiny-1\n"),
+    ("Nummer", '{"id":"wrong","Nummer":"tiny-1"}\n'),
+    ("Nummer", '{"Nummer":"tiny-1"}'),
+])
+def test_id_column(leadpipe, sandbox, control, name, text):
+    run = runs.export(leadpipe, sandbox, "--id-column", name, input=text)
+    assert (run.status, run.exported) == (0, ["tiny-1"]), run.done.stderr
+
+
+def test_numbers_are_ids(leadpipe, sandbox, control):
+    """Digits pass through as they are, whatever their size."""
+    run = runs.export(leadpipe, sandbox, input='{"id":10000000000000000999}\n{"id":7}\n')
+    assert (run.status, run.exported) == (0, ["10000000000000000999", "7"])
+
+
+def test_csv_without_the_column(leadpipe, sandbox, control, tmp_path):
+    (tmp_path / "ids.csv").write_text("name,number\na,1\n")
+    run = runs.export(leadpipe, sandbox, "--id-format", "csv", "ids.csv")
+    assert run.status == 2
+    assert "ids.csv" in run.errors()[0] and "--id-column" in run.errors()[0], run.errors()
+
+
+# Percent-encoded into the path: none of them may become a path, a query or a fragment.
+STRANGE = ["a b", "a/b", "a?b=c", "a#b", "a%2Fb", "../x", "...", "ä€😀", "a+b&c;d=e", "'\"<>\\^`{|}", "%", "a:b@c", "x" * 512]
+
+
+def test_ids_never_change_the_url(leadpipe, sandbox, control):
+    run = runs.export(leadpipe, sandbox, "--id-format", "lines", input="\n".join(STRANGE))
+    assert (run.status, run.exported) == (0, STRANGE), run.done.stderr
+    prefix = "/omni/api/v1/leads/"
+    for request in control.requests():
+        assert request["target"].startswith(prefix), request["target"]
+        rest = request["target"][len(prefix):]
+        assert not set(rest) & set("/?#&"), rest
+    assert {one: control.attempts(one) for one in STRANGE} == {one: 1 for one in STRANGE}
+
+
+BAD_LINES = [b"..", b".", b"x" * 513, b"a\x01b", b"a\x00b", b"caf\xe9", b"\xff\xfe\x00", b"a\x7fb"]
+
+
+def test_bad_lines(leadpipe, sandbox, control, tmp_path):
+    """Each is one unique, failed ID, with its file and line in the message and in the list."""
+    lines = [b"tiny-1"] + BAD_LINES + [b"tiny-2"]
+    (tmp_path / "ids.txt").write_bytes(b"\n".join(lines) + b"\n")
+    run = runs.export(leadpipe, sandbox, "ids.txt")
+    assert (run.status, run.exported) == (3, ["tiny-1", "tiny-2"]), run.done.stderr
+    assert run.summary["ids"]["unique"] == 2 + len(BAD_LINES)
+    assert {(row["stage"], row["code"], row["attempts"], row["http_status"]) for row in run.failed} == {
+        ("input", "bad_id", 0, None)}
+    warnings = [message["message"] for message in run.messages if message["level"] == "warning"]
+    for n, (row, warning) in enumerate(zip(run.failed, warnings, strict=True)):
+        assert row["error"].startswith("ids.txt:%d: " % (n + 2)), row
+        assert warning == row["error"]
+
+
+def test_bad_records(leadpipe, sandbox, control, tmp_path):
+    """Of csv and ndjson, at the line where they begin; and what is good between them."""
+    (tmp_path / "a.csv").write_bytes(b'x,id\n"a\nb",tiny-1\n1\n2,"ti"ny\n3,..\n4,\n5,tiny-2\n')
+    (tmp_path / "b.ndjson").write_bytes(b'{"id":"tiny-3"}\n{"id":1.5e\n[1]\n{"id":["a"]}\n{"x":1}\n{"id":""}\n'
+                                        b'{"id":"a\\u0000b"}\n{"id":"\xff"}\n{"id":true}\n{"id":"tiny-4"}\n')
+    run = runs.export(leadpipe, sandbox, "a.csv", "b.ndjson")
+    assert (run.status, run.exported) == (3, ["tiny-1", "tiny-2", "tiny-3", "tiny-4"]), run.done.stderr
+    places = [row["error"].split(": ")[0] for row in run.failed]
+    assert places == ["a.csv:4", "a.csv:5", "a.csv:6", "a.csv:7"] + ["b.ndjson:%d" % n for n in range(2, 10)]
+
+
+def test_binary_garbage(leadpipe, sandbox, control, tmp_path):
+    """Nothing is asked for that is no ID, and every message is one line of plain text."""
+    garbage = bytes(range(256)) * 64 + b"\n" + bytes([0, 255, 254, 13]) * 5000
+    (tmp_path / "garbage").write_bytes(garbage)
+    run = runs.export(leadpipe, sandbox, "--id-format", "lines", "garbage")
+    assert run.status == 3 and run.exported == [] and run.ledger["failed"] == run.summary["ids"]["unique"] > 1
+    assert control.requests() == []
+    text = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", "--id-format", "lines", "garbage",
+                    env=sandbox.env).stderr
+    assert all(" " <= c <= "~" or c == "\n" or c == "…" for c in text), text[:500]
+
+
+def test_line_beyond_all_limits(leadpipe, sandbox, control):
+    run = runs.export(leadpipe, sandbox, input="tiny-1\n" + "y" * 5_000_000 + "\ntiny-2\n")
+    assert (run.status, run.exported) == (3, ["tiny-1", "tiny-2"])
+    assert run.failed[0]["error"].startswith("standard input:2: ") or run.failed[0]["error"].startswith("-:2: ")
+    assert run.failed[0]["id"] is None
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "id,x\n", "\ufeff"])
+def test_empty_list(leadpipe, sandbox, control, tmp_path, text):
+    run = runs.export(leadpipe, sandbox, "-t", "csv:tables/", input=text)
+    assert (run.status, run.outcomes(), run.rows) == (0, {}, []), run.done.stderr
+    tables = sorted(path.name for path in (tmp_path / "tables").iterdir())
+    assert len(tables) == 8 and "leads.csv" in tables
+    for path in (tmp_path / "tables").iterdir():
+        header = path.read_text()
+        assert header.startswith("provider,lead_id,") and header.count("\n") == 1, header
+    plain = leadpipe("export", *sandbox.provider(), "-t", "csv:tables/", env=sandbox.env, input=text)
+    assert "IDs       0 read, 0 unique, 0 duplicates" in plain.stderr
+
+
+@pytest.mark.parametrize("expected, status", [(3, 0), (2, 3), (4, 3), (0, 3)])
+def test_expect(leadpipe, sandbox, control, expected, status):
+    """Unique IDs count; all work is done either way."""
+    run = runs.export(leadpipe, sandbox, "--expect", expected, input="tiny-1\ntiny-2\ntiny-3\ntiny-1\n")
+    assert (run.status, run.exported) == (status, IDS)
+    text = "%d unique IDs were expected, 3 were read" % expected
+    assert run.errors() == ([text] if status else [])
+
+
+def test_expect_nothing(leadpipe, sandbox, control):
+    assert runs.export(leadpipe, sandbox, "--expect", 0, input="").status == 0
+    assert runs.export(leadpipe, sandbox, "--expect", 1, input="").status == 3
+
+
+def test_failed_list_again(leadpipe, sandbox, control, tmp_path):
+    """What failed can be tried again by giving the list as input, parameters included."""
+    (tmp_path / "ids.csv").write_text("id,agentId\ntiny-1,agent-1\ntiny-2~status=400~times=1,agent-2\n"
+                                      "tiny-3~html~times=1,\n")
+    run = runs.export(leadpipe, sandbox, "--attempts", 1, "ids.csv", provider="convocore")
+    assert (run.status, run.exported) == (3, ["tiny-1"])
+    assert [(row["id"], row["agentId"]) for row in run.failed] == [
+        ("tiny-2~status=400~times=1", "agent-2"), ("tiny-3~html~times=1", "agent-1")]
+    (tmp_path / runs.FAILED).rename(tmp_path / "again.ndjson")
+    run = runs.export(leadpipe, sandbox, "again.ndjson", provider="convocore")
+    assert (run.status, run.exported) == (0, ["tiny-2~status=400~times=1", "tiny-3~html~times=1"])
+    targets = [request["target"] for request in control.requests(path="/convocore/")][-2:]
+    assert sorted(target.split("?")[1] for target in targets) == ["agentId=agent-1", "agentId=agent-2"]
+
+
+def test_parameters_of_lines(leadpipe, sandbox, control):
+    """The line's own beats --param; the same ID with another value is another lead."""
+    text = "id,agentId\ntiny-1,agent-7\ntiny-1,\ntiny-1,agent-7\ntiny-1,a/b?c&d\n"
+    run = runs.export(leadpipe, sandbox, input=text, provider="convocore")
+    assert (run.status, run.exported) == (0, ["tiny-1"] * 3)
+    assert run.summary["ids"] == {"read": 4, "unique": 3, "duplicates": 1}
+    queries = [request["target"].split("?", 1)[1] for request in control.requests(path="/convocore/")]
+    assert sorted(queries) == ["agentId=a%2Fb%3Fc%26d", "agentId=agent-1", "agentId=agent-7"]
+
+
+def test_missing_parameter(leadpipe, sandbox, control, tmp_path):
+    """Known before the first request: refused. Only some lines lack it: those fail."""
+    base = ["export", "-p", "convocore", "--base-url", sandbox.convocore, "-t", "ndjson:-", "--failed", "failed.ndjson"]
+    for words, text in ((["--id", "a"], None), ([], "tiny-1\n"), (["ids"], None)):
+        (tmp_path / "ids").write_text("tiny-1\n")
+        done = leadpipe(*base, *words, env=sandbox.env, input=text)
+        assert done.returncode == 2 if words else done.returncode in (1, 2), done.stderr
+        assert "agentId is missing" in done.stderr and "--param agentId=VALUE" in done.stderr
+    done = leadpipe(*base, env=sandbox.env, input="id,agentId\ntiny-1,agent-1\ntiny-2,\n")
+    assert done.returncode == 3 and json.loads(done.stdout)["lead_id"] == "tiny-1"
+    [row] = runs.json_lines(tmp_path / "failed.ndjson")
+    assert (row["id"], row["stage"]) == ("tiny-2", "input") and "agentId is missing" in row["error"]
