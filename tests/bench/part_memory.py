@@ -1,0 +1,108 @@
+"""Memory when something is slow or large, and over a million leads."""
+
+import http.client
+import os
+import urllib.parse
+
+import corpus
+import measure
+import servers
+from report import Section, mib, number
+
+CEILING_MIB = 64
+ID_BYTES = 40           # that the duplicate filter may take for an ID
+PIPE_BYTES_PER_S = 20 << 20
+SLOW_MS = 5000
+HOOK_MS = 200           # with four deliveries at a time: 20 a second
+MILLION = 1000000
+PIPE = ["ndjson,layout=raw:-"]
+
+
+def memory(ctx):
+    section = Section(
+        "Memory under back-pressure",
+        ["what holds the run up", "leads", "received", "seconds", "peak MiB"],
+        ["`-j 64`, raw NDJSON. The ceiling for any run is %d MiB and %d bytes an ID. Received: "
+         "leads counted at the other end." % (CEILING_MIB, ID_BYTES)])
+    count = ctx.options.leads
+    large = max(100, count // 50)
+    hooks = max(20, min(300, count // 60))
+    nginx = ctx.nginx()
+    ctx.say("memory: a slow pipe")
+    section.add("a pipe that is read at 20 MiB/s", *_slow_pipe(ctx, nginx.base_url, count, None))
+    ctx.say("memory: large leads")
+    section.add("the same, leads of 400 KB", *_slow_pipe(ctx, nginx.base_url, large, corpus.LARGE))
+    ctx.say("memory: one slow lead")
+    section.add("the first lead takes %d s, order kept" % (SLOW_MS // 1000), *_slow_lead(ctx, count))
+    ctx.say("memory: a slow webhook receiver")
+    section.add("a webhook receiver of 20 a second, leads of 400 KB", *_slow_hook(ctx, hooks))
+    return section
+
+
+def _slow_pipe(ctx, url, count, kind):
+    command = ctx.export_command(url, ctx.ids(count, kind), PIPE)
+    process, cost_path = measure.start(ctx.launch, ctx.folder, command, measure.subprocess.PIPE)
+    try:
+        # the text wrapper around the pipe is not read from
+        reader = measure.SlowReader(process.stdout, PIPE_BYTES_PER_S)
+        reader.start()
+        stderr = process.stderr.read()
+        reader.join()
+        process.wait()
+    finally:
+        measure.end(process)
+    cost = measure.cost_of(command, process, cost_path, 0, "", stderr)
+    return number(count), number(reader.lines), "%.1f" % cost.wall_s, mib(cost.peak_bytes)
+
+
+def _slow_lead(ctx, count):
+    first = "slow%d-0000000" % SLOW_MS
+    with ctx.started(ctx.delay_server()) as server, ctx.output() as folder:
+        cost = ctx.run(ctx.export_command(server.base_url, ctx.ids(count, first=first),
+                                          ["ndjson,layout=raw:leads.ndjson"]), cwd=folder)
+        with open(os.path.join(folder, "leads.ndjson"), "rb") as file:
+            lines = sum(1 for _ in file)
+    return number(count), number(lines), "%.1f" % cost.wall_s, mib(cost.peak_bytes)
+
+
+def _slow_hook(ctx, count):
+    with ctx.started(servers.Receiver(ctx.launch, HOOK_MS)) as receiver:
+        cost, _ = ctx.export(ctx.nginx().base_url, ctx.ids(count, corpus.LARGE),
+                             ["webhook,layout=raw:" + receiver.url], count)
+        received = receiver.distinct()
+    return number(count), number(received), "%.1f" % cost.wall_s, mib(cost.peak_bytes)
+
+
+class _RequestCount:
+    """nginx's own count, over one connection."""
+
+    def __init__(self, url):
+        parts = urllib.parse.urlsplit(url)
+        self.connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+        self.path = parts.path
+
+    def __call__(self):
+        self.connection.request("GET", self.path)
+        return int(self.connection.getresponse().read().split(b"\n")[2].split()[2])
+
+
+def million(ctx):
+    count = int(MILLION * ctx.options.scale)
+    tenth = count // 10
+    ctx.say("%s leads" % number(count))
+    section = Section(
+        "A long run", ["leads", "leads/s", "first tenth, leads/s", "last tenth, leads/s",
+                       "last / first", "peak MiB", "ceiling MiB"],
+        ["Raw NDJSON to /dev/null, `-j 64`, nginx on loopback. The ceiling is %d MiB and %d bytes "
+         "an ID." % (CEILING_MIB, ID_BYTES)])
+    nginx = ctx.nginx()
+    looks = measure.Milestones(_RequestCount(nginx.status_url), (1, tenth, count - tenth, count))
+    looks.start()
+    with open("/dev/null", "wb") as nothing:
+        cost, _ = ctx.export(nginx.base_url, ctx.ids(count), PIPE, count, stdout=nothing)
+    begin, first, last, end = looks.times()
+    rates = tenth / (first - begin), tenth / (end - last)
+    section.add(number(count), number(count / cost.wall_s), number(rates[0]), number(rates[1]),
+                "%.3f" % (rates[1] / rates[0]), mib(cost.peak_bytes),
+                mib((CEILING_MIB << 20) + ID_BYTES * count))
+    return section
