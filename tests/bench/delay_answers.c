@@ -34,7 +34,8 @@ static int read_body(FILE *f, const char *path, struct answer *out)
         free(data);
         return fail(path, "cannot be read");
     }
-    *out = (struct answer){data, head_len + body_len};
+    out->data = data;
+    out->len = head_len + body_len;
     return 0;
 }
 

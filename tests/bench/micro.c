@@ -55,7 +55,7 @@ static int64_t cpu_ns(void)
 static int read_file(struct bench *b, const char *path, struct buf *out)
 {
     FILE *f = fopen(path, "rb");
-    char *at;
+    char *at = NULL;
     size_t n = 0;
     if (!f)
         return errno == ENOENT ? 1 : (err_sys(&b->err, RC_IO, errno, "%s", path), fail(b, "read"));
