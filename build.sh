@@ -242,9 +242,9 @@ cmd_deps() {
 
 # --- building ---------------------------------------------------------------------
 
-# build_preset PRESET [CMAKE-ARG...]: the program and its tests, which need
-# packages that the program alone does not.
-build_preset() {
+# configure PRESET [CMAKE-ARG...]: with the tests, which need packages that the
+# program alone does not, unless an ARG says otherwise.
+configure() {
     local preset=$1
     shift
     if [[ -n ${LEADPIPE_WERROR:-} ]]; then set -- -DLEADPIPE_WERROR="$LEADPIPE_WERROR" "$@"; fi
@@ -253,7 +253,17 @@ build_preset() {
         cat "$BUILD/configure.log" >&2
         die "configuring $preset failed"
     fi
-    cmake --build --preset "$preset"
+}
+
+# build_preset PRESET [CMAKE-ARG...]
+build_preset() {
+    configure "$@"
+    cmake --build --preset "$1"
+}
+
+build_fuzz_targets() {
+    configure fuzz
+    cmake --build --preset fuzz --target tests/fuzz/all
 }
 
 build_program() { build_preset release -DLEADPIPE_TESTS=OFF; }
@@ -306,7 +316,7 @@ prepare_sanitizer() {
     rm -rf "$BUILD/$preset/reports"
     mkdir -p "$BUILD/$preset/reports"
     common="exitcode=86:log_path=$BUILD/$preset/reports/report"
-    export ASAN_OPTIONS="$common:detect_stack_use_after_return=1:strict_string_checks=1"
+    export ASAN_OPTIONS="$common:detect_stack_use_after_return=1"
     export UBSAN_OPTIONS="$common:print_stacktrace=1"
     export LSAN_OPTIONS="exitcode=86"
     export TSAN_OPTIONS="$common:second_deadlock_stack=1"
@@ -566,7 +576,7 @@ cmd_fuzz() {
     local seconds=${1:-60} program programs
     if [[ ! $seconds =~ ^[1-9][0-9]*$ ]]; then die "fuzz: '$seconds' is no number of seconds"; fi
     require fuzz
-    step "build" build_preset fuzz
+    step "build" build_fuzz_targets
     mapfile -t programs < <(find "$BUILD/fuzz/tests/fuzz" -maxdepth 1 -name 'fuzz_*' -type f \
         -perm -u+x 2>/dev/null | sort)
     if [[ ${#programs[@]} -eq 0 ]]; then die "fuzz: there is no fuzz target"; fi

@@ -31,9 +31,9 @@ if(_sanitizers)
     # fuzzer-no-link is a compile-time word; leadpipe_fuzzer() links the real one
     string(REPLACE "fuzzer-no-link," "" _sanitizers_link "${_sanitizers}")
     add_link_options(-fsanitize=${_sanitizers_link})
-    # as a shared library of its own it would ignore log_path beside libasan
-    if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND _sanitizers MATCHES "undefined")
-        add_link_options(-static-libubsan)
+    # as two shared libraries they disagree about log_path, and parts of reports get lost
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND _sanitizers STREQUAL "address,undefined")
+        add_link_options(-static-libasan -static-libubsan)
     endif()
 endif()
 
