@@ -21,6 +21,8 @@ enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enu
     plan->urls = signed_urls_of(p, urls);
     plan->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
     enum rc rc = plan_build(plan);
+    if (!rc)
+        rc = looks_make(&plan->looks, &plan->memory, p);
     if (rc)
         rc = err_nomem(e);
     else if (!plan->digest)
@@ -149,8 +151,8 @@ static enum rc fail_missing(const struct flatten_plan *plan, struct lead *lead, 
     return fail(plan, lead, body, "no_lead", is_body ? "the answer is no object" : text);
 }
 
-enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
-                      struct err *e)
+static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, unsigned want,
+                          struct err *e)
 {
     const struct profile *p = plan->profile;
     struct json_doc doc;
@@ -173,10 +175,21 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
     return RC_OK;
 }
 
+enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
+                      struct err *e)
+{
+    bool enough = false;
+    enum rc rc = RC_OK;
+    if (!(want & JSON_TREE) && plan->looks.possible)
+        rc = looks_scan(&plan->looks, lead, &enough, e);
+    return rc || enough ? rc : parse_tree(plan, lead, want, e);
+}
+
 struct str flatten_other_id(const struct flatten_plan *plan, const struct lead *lead)
 {
     const struct path *path = &plan->profile->own_id;
-    const cJSON *id = path->n_steps ? path_find(path, lead->root) : NULL;
+    /* Without a tree it was seen to be the same: look.h. */
+    const cJSON *id = path->n_steps && lead->root ? path_find(path, lead->root) : NULL;
     if (!id || (!cJSON_IsString(id) && !cJSON_IsNumber(id)))
         return STR_NONE;
     struct str own = str_c(id->valuestring);

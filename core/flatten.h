@@ -25,7 +25,8 @@ void flatten_plan_free(struct flatten_plan *plan);
  * RC_CLOSED: the lead has failed and lead->failure says why: "success": false with the provider's
  * message and code (stage fetch: the provider did not hand out the lead), a required object missing.
  * RC_LIMIT (nested too deeply, over the arena's maximum), RC_NOMEM: as the text says.
- * `want` is of enum json_want. The body is kept (the caller frees it). */
+ * `want` is of enum json_want; without JSON_TREE, lead->root is only set where a tree was needed to
+ * decide. The body is kept (the caller frees it). */
 enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
                       struct err *e);
 

@@ -76,6 +76,19 @@ enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_
     return RC_OK;
 }
 
+enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches, size_t n_watches,
+                   struct json_doc *out, bool *unsure, struct err *e)
+{
+    struct json_scan s;
+    enum rc rc = json_scan_watching(&s, a, text, watches, n_watches, e);
+    if (rc != RC_OK)
+        return rc;
+    struct str compact = {s.compact.start, (size_t)(s.compact.at - s.compact.start)};
+    *out = (struct json_doc){.compact = compact, .mended = s.mended};
+    *unsure = s.unsure || s.mended;
+    return RC_OK;
+}
+
 const cJSON *json_member(const cJSON *object, const char *name)
 {
     for (const cJSON *node = object->child; node; node = node->next)

@@ -39,6 +39,20 @@ struct json_doc {
 enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_doc *out,
                    struct err *e);
 
+/* A member whose value is to be seen while a text is scanned, so that no tree is needed for it. */
+struct json_watch {
+    const struct str *names; /* of the members from the outermost object inwards */
+    size_t n_names;          /* at least 1 */
+    const char *value;       /* out: where its value begins in the text; NULL: not there */
+    size_t matched;          /* private */
+};
+
+/* As json_parse() with JSON_COMPACT alone, with an eye on some members. *unsure: a member's name
+ * was written with escapes, or the text had to be mended, so that only a tree can tell what is
+ * there. */
+enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches, size_t n_watches,
+                   struct json_doc *out, bool *unsure, struct err *e);
+
 /* The member of an object, or NULL. Exact (case-sensitive) name. */
 const cJSON *json_member(const cJSON *object, const char *name);
 

@@ -261,18 +261,39 @@ static unsigned char closing(unsigned char open)
     return open == '{' ? '}' : ']';
 }
 
+/* The scanner is at the value of a member with this name, of an object at the scanner's depth. A
+ * name that comes again takes the place of the first, with all that is inside it. */
+static void watch_member(struct json_scan *s, struct str name)
+{
+    size_t depth = s->depth;
+    s->unsure = s->unsure || memchr(name.ptr, '\\', name.len);
+    for (size_t i = 0; i < s->n_watches; i++) {
+        struct json_watch *w = &s->watches[i];
+        if (w->matched >= depth)
+            w->matched = depth - 1; /* that object, or the member before, has ended */
+        if (w->matched != depth - 1 || depth > w->n_names || !str_eq(name, w->names[depth - 1]))
+            continue;
+        w->matched = depth;
+        w->value = depth == w->n_names ? (const char *)s->p : NULL;
+    }
+}
+
 /* A member's name and its colon; the scanner is then at the value. */
 static bool scan_key(struct json_scan *s)
 {
+    const unsigned char *name = s->p + 1;
     if (s->p == s->end || *s->p != '"')
         return scan_fail(s, "a member's name is expected");
     if (!scan_string(s))
         return false;
+    size_t name_len = (size_t)(s->p - 1 - name);
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return scan_fail(s, "a colon is expected");
     s->p++;
     skip_blanks(s);
+    if (s->depth <= s->watch_depth)
+        watch_member(s, (struct str){(const char *)name, name_len});
     return true;
 }
 
@@ -372,10 +393,9 @@ static enum rc scan_error(const struct json_scan *s, struct err *e)
     return json_refusal(s->arena, s->rc, e);
 }
 
-enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,
-                  struct err *e)
+static enum rc scan_to_end(struct json_scan *s, struct err *e)
 {
-    if (!scan_begin(s, a, text, want) || !scan_text(s))
+    if (!scan_text(s))
         return scan_error(s, e);
     if (s->tree.start) {
         out_flush(&s->tree, s->p);
@@ -384,4 +404,26 @@ enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigne
     if (s->compact.start)
         out_flush(&s->compact, s->p);
     return RC_OK;
+}
+
+enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,
+                  struct err *e)
+{
+    return scan_begin(s, a, text, want) ? scan_to_end(s, e) : scan_error(s, e);
+}
+
+enum rc json_scan_watching(struct json_scan *s, struct arena *a, struct str text,
+                           struct json_watch *watches, size_t n_watches, struct err *e)
+{
+    if (!scan_begin(s, a, text, JSON_COMPACT))
+        return scan_error(s, e);
+    s->watches = watches;
+    s->n_watches = n_watches;
+    for (size_t i = 0; i < n_watches; i++) {
+        watches[i].value = NULL;
+        watches[i].matched = 0;
+        if (watches[i].n_names > s->watch_depth)
+            s->watch_depth = (unsigned)watches[i].n_names;
+    }
+    return scan_to_end(s, e);
 }

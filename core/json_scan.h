@@ -25,6 +25,10 @@ struct json_scan {
     uint64_t mended;
     unsigned depth;
     unsigned char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
+    struct json_watch *watches;
+    size_t n_watches;
+    unsigned watch_depth; /* no watch has more names; 0: nothing is watched */
+    bool unsure;          /* see json_watch() */
     enum rc rc;
     const char *problem; /* static text, NULL for want of memory */
 };
@@ -33,6 +37,10 @@ struct json_scan {
  * NUL behind it. Errors as json_parse(). */
 enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,
                   struct err *e);
+
+/* As json_scan() for the compact text, with watches. */
+enum rc json_scan_watching(struct json_scan *s, struct arena *a, struct str text,
+                           struct json_watch *watches, size_t n_watches, struct err *e);
 
 /* Why `a` has just refused `n` bytes: RC_LIMIT by its maximum, else RC_NOMEM. */
 enum rc json_refused(const struct arena *a, size_t n);

@@ -8,6 +8,7 @@
 #define LEADPIPE_PLAN_H
 
 #include "flatten.h"
+#include "look.h"
 #include "signed_urls.h"
 
 #define PLAN_NONE UINT32_MAX
@@ -91,6 +92,7 @@ struct flatten_plan {
     uint32_t edge_mask;
     struct signed_url_rules urls;
     void *digest; /* EVP_MD of fingerprints */
+    struct looks looks; /* for payloads that only pass through */
 };
 
 /* The member's node, or PLAN_NONE. */
