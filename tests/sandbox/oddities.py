@@ -517,8 +517,9 @@ def cc_deep(p, dice, nonce):
     p.meta["nested"] = value
 
 def cc_documents(p, dice, nonce):
-    p.data["documents"] = [{"id": "d-1", "url": "https://files.sandbox.example/d?sig=" + nonce}]
-    _activity(p, dice)["metadata"] = {"documents": [{"signedUrl": "https://files.sandbox.example/e?sig=" + nonce}],
+    """They look like omni's, but are no expiring URLs here: the same on every fetch."""
+    p.data["documents"] = [{"id": "d-1", "url": "https://files.sandbox.example/d?sig=kept"}]
+    _activity(p, dice)["metadata"] = {"documents": [{"signedUrl": "https://files.sandbox.example/e?sig=kept"}],
                                       "url": "https://kept.example/?whole=1"}
 
 def cc_absent(p, dice, nonce):

@@ -152,6 +152,8 @@ def test_nonce_is_only_in_queries():
             cut = re.compile(rb'(\?|\\u003f|#)[^"]*"')
             assert cut.sub(b'"', first) == cut.sub(b'"', second)
     assert b"AAAA" in leads.payload("omni", "odd-url_members-1", nonce="AAAA")
+    assert (leads.payload("convocore", "odd-documents-1", nonce="AAAA")
+            == leads.payload("convocore", "odd-documents-1", nonce="BBBB"))
 
 
 def test_json_is_written_exactly():
@@ -492,4 +494,4 @@ def test_many_connections(sandbox):
     assert sandbox.control("stats")["connections_accepted"] > 300
 
 
-PAYLOADS_SHA256 = "a099059f51ae918959c9cb34c1628e25d1295e9b979773a37942ccf98976ce45"
+PAYLOADS_SHA256 = "cd67f30ae3de3606fb50ea5bbd8767d879be020c11592fe58e6f0dec41c8f7da"
