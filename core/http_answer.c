@@ -203,12 +203,23 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
     buf_clear(&r->answer);
 }
 
+/* Is there an answer, though not the whole of it may have come? */
+static bool is_answered(const struct transfer *t, CURLcode result)
+{
+    long status = 0;
+    if (result == CURLE_OK || t->too_large)
+        return true;
+    if (result == CURLE_WRITE_ERROR && t->begun && !t->success && t->dropped_bytes)
+        return true;
+    return t->h->cfg.head_is_enough &&
+           curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200;
+}
+
 void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
 {
     curl_off_t total_us = 0, sent_us = 0;
     *out = (struct http_try){.is_too_large = t->too_large};
-    bool is_enough = result == CURLE_WRITE_ERROR && t->begun && !t->success && t->dropped_bytes;
-    if (result == CURLE_OK || t->too_large || is_enough)
+    if (is_answered(t, result))
         read_answer(t, out);
     else
         read_failure(t, result, out);

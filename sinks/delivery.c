@@ -290,6 +290,7 @@ static enum rc start_engine(struct delivery *d, struct err *e)
         .retry = cfg->retry,
         .max_body = DELIVERY_ANSWER_BYTES,
         .retryable = is_retryable,
+        .head_is_enough = true, /* a 2xx must not be sent again */
         .max_error_body = ANSWER_BYTES_MAX,
         .ctx = d,
         .next = on_next,

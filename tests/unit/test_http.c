@@ -236,6 +236,79 @@ static void one_request(void **state)
     }
 }
 
+/* What breaks off behind the status line: the status that it was is an answer. */
+static void head_is_enough(void **state)
+{
+    (void)state;
+    static const struct {
+        struct turn turn;
+        enum http_end end;
+        int status;
+        unsigned attempts;
+        const char *body;
+    } cases[] = {
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 99, true},
+         HTTP_ANSWERED,
+         200,
+         1,
+         "abc"},
+        {{"HTTP/1.1 204 x\r\nTransfer-Encoding: chu", 99, true}, HTTP_ANSWERED, 204, 1, ""},
+        {{"HTTP/1.1 202 x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 99, true},
+         HTTP_ANSWERED,
+         202,
+         1,
+         ""},
+        {{"HTTP/1.1 200 OK\r\nContent-Encoding: odd\r\nContent-Length: 3\r\n\r\nabc", 99, true},
+         HTTP_ANSWERED,
+         200,
+         1,
+         NULL},
+        {{"HTTP/1.1 400 x\r\nContent-Length: 9\r\n\r\nabc", 99, true},
+         HTTP_ANSWERED,
+         400,
+         1,
+         "abc"},
+        {{"HTTP/1.1 500 x\r\nContent-Length: 9\r\n\r\nabc", 2, true},
+         HTTP_ANSWERED,
+         200,
+         3,
+         "fine"},
+        {{"HTTP/1.1 500 x\r\nContent-Length: 9\r\n\r\nabc", 99, true},
+         HTTP_ANSWERED,
+         500,
+         6,
+         "abc"},
+        {{"HTTP/1.1 201 x\r\nContent-Length: 9\r\n\r\nabc", 99, false},
+         HTTP_ANSWERED,
+         201,
+         1,
+         NULL},
+        {{"HTTP/1.1 20", 99, true}, HTTP_NO_ANSWER, 0, 6, ""},
+        {{"HTTP/1.1 100 Continue\r\n\r\n", 99, true}, HTTP_NO_ANSWER, 0, 6, ""},
+        {{NULL, 99, true}, HTTP_NO_ANSWER, 0, 6, ""},
+        {{NULL, 2, true}, HTTP_ANSWERED, 200, 3, "fine"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_new(take_turn);
+        w->any = (void *)(uintptr_t)&cases[i].turn;
+        w->cfg.head_is_enough = true;
+        if (!cases[i].turn.close) /* the rest never comes */
+            w->cfg.retry.timeout_ms = 20;
+        world_open(w);
+        struct http_request *r = world_get(w);
+        world_run(w);
+        if (r->end != cases[i].end || r->status != cases[i].status ||
+            r->attempts != cases[i].attempts)
+            fail_msg("case %zu: end %d, status %d, attempts %u (%s); expected %d, %d, %u", i,
+                     (int)r->end, r->status, r->attempts, r->error, (int)cases[i].end,
+                     cases[i].status, cases[i].attempts);
+        const char *body = buf_cstr(&r->answer);
+        if (cases[i].body && strcmp(body, cases[i].body) != 0)
+            fail_msg("case %zu: body \"%s\", expected \"%s\"", i, body, cases[i].body);
+        world_free(w);
+    }
+}
+
 static void hang(struct world *w, struct peer *p, const struct asked *a)
 {
     (void)w, (void)p, (void)a;
@@ -456,6 +529,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_requests),
         cmocka_unit_test(one_request),
+        cmocka_unit_test(head_is_enough),
         cmocka_unit_test(time_out),
         cmocka_unit_test(backoff_grows),
         cmocka_unit_test(own_time_is_limited),
