@@ -27,6 +27,10 @@ SLOWNESS = {None: 1, "asan": 4, "tsan": 12}.get(SANITIZER, 4)
 KEPT_VARIABLES = ("PATH", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LD_LIBRARY_PATH")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long; left out with -m 'not slow'")
+
+
 def clean_environment(more=None):
     env = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     env["LC_ALL"] = "C.UTF-8"

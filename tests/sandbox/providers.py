@@ -104,7 +104,7 @@ class Desk:
 
     def next_nonce(self):
         self._fetches += 1
-        return self._nonce_start + "%x" % self._fetches
+        return self.settings.nonce or self._nonce_start + "%x" % self._fetches
 
     def answer(self, connection, request):
         """Answers now and returns None, or returns a coroutine that will."""

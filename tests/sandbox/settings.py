@@ -1,6 +1,7 @@
 """What `POST /_control/set` can change while the sandbox runs, and outages."""
 
 import random
+import re
 import time
 
 DOWN_MODES = ("refuse", "reset", "hang", "503")
@@ -42,6 +43,12 @@ def _revisions(value):
     return value
 
 
+def _nonce(value):
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9-]{1,40}", value):
+        raise WrongSetting("must be 1 to 40 letters, digits and hyphens")
+    return value
+
+
 # name: (default, check)
 KNOWN = {
     "admit": (None, _or_none(_number(0))),
@@ -58,6 +65,7 @@ KNOWN = {
     "revision_all": (0, _number(0)),
     "gzip": (False, _flag),
     "track_ids": (True, _flag),
+    "nonce": (None, _or_none(_nonce)),
 }
 
 

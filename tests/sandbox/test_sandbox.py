@@ -204,6 +204,11 @@ def test_signed_urls_differ_on_every_fetch(sandbox):
     assert len(first) == len(second)
 
 
+def test_signed_urls_can_be_held(sandbox):
+    sandbox.set(nonce="0")
+    assert sandbox.lead("rich-1")[2] == sandbox.lead("rich-1")[2] == leads.payload("omni", "rich-1")
+
+
 def test_keep_alive_and_pipelining(sandbox):
     request = (b"GET /omni/api/v1/leads/tiny-%d HTTP/1.1\r\nHost: x\r\nx-api-key: sandbox-key\r\n\r\n")
     with socket.create_connection(("127.0.0.1", sandbox.port), timeout=5) as sock:
