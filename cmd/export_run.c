@@ -1,6 +1,7 @@
 /* Everything else that a run is told: sinks, input, limits. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -70,7 +71,13 @@ static enum rc check_cacert(const char *file, struct err *e)
     if (S_ISDIR(st.st_mode))
         return err_set(e, RC_USAGE, "--cacert: %s is a folder; a file of certificates is needed",
                        file);
-    return RC_OK;
+    X509_STORE *store = X509_STORE_new();
+    if (!store)
+        return err_nomem(e);
+    bool holds_some = X509_STORE_load_file(store, file) == 1;
+    X509_STORE_free(store);
+    return holds_some ? RC_OK
+                      : err_set(e, RC_USAGE, "--cacert: %s holds no certificate in PEM form", file);
 }
 
 /* The text is not repeated: there may be a password in it. */

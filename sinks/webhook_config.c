@@ -1,6 +1,5 @@
 #include "webhook_config.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +8,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/loopback.h"
 
 #define SECRET_FILE_BYTES_MAX 65536
 #define HEADERS_BYTES_MAX ((size_t)1 << 20)
@@ -31,16 +32,6 @@ static const char *variable_shown(const char *name)
 
 /* ---- URL ------------------------------------------------------------------------------------ */
 
-static bool is_loopback(const char *host)
-{
-    struct in_addr v4;
-    if (inet_pton(AF_INET, host, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127;
-    size_t len = strlen(host);
-    return strcmp(host, "[::1]") == 0 || strcasecmp(host, "localhost") == 0 ||
-           (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0);
-}
-
 static bool has_part(CURLU *url, CURLUPart part)
 {
     char *text = NULL;
@@ -50,7 +41,7 @@ static bool has_part(CURLU *url, CURLUPart part)
 }
 
 static enum rc check_parts(CURLU *url, const struct sink_cfg *cfg, const char *scheme,
-                           const char *host, struct err *e)
+                           struct err *e)
 {
     if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         return err_set(e, RC_USAGE, "%s: a URL that begins with %s:// (allowed: http, https)",
@@ -60,7 +51,7 @@ static enum rc check_parts(CURLU *url, const struct sink_cfg *cfg, const char *s
                        "%s: a user or password in the URL would show up in messages: "
                        "use header-env=Authorization: VARIABLE",
                        cfg->spec);
-    if (strcmp(scheme, "http") == 0 && !cfg->allow_http && !is_loopback(host))
+    if (strcmp(scheme, "http") == 0 && !cfg->allow_http && !url_is_loopback(cfg->target))
         return err_set(e, RC_USAGE,
                        "%s: plain http:// to another machine can be read by anyone on the way: "
                        "use https://, or allow it with --allow-http",
@@ -80,7 +71,7 @@ enum rc webhook_url_check(const struct sink_cfg *cfg, struct err *e)
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         rc = err_set(e, RC_USAGE, "%s: not a URL (such as https://crm.example/hook)", cfg->spec);
     else
-        rc = check_parts(url, cfg, scheme, host, e);
+        rc = check_parts(url, cfg, scheme, e);
     curl_free(scheme);
     curl_free(host);
     curl_url_cleanup(url);

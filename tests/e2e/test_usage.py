@@ -44,6 +44,7 @@ def assert_refused(leadpipe, done, *fragments):
     (BASE + ["--base-url", "http://127.0.0.1.example/"], ["--base-url", "--allow-http"]),
     (BASE + ["--cacert", "absent.pem"], ["--cacert", "absent.pem"]),
     (BASE + ["--cacert", "/"], ["--cacert"]),
+    (BASE + ["--cacert", "/dev/null"], ["--cacert", "PEM"]),
     (BASE + ["--proxy", "ftp://u:k3y-s3cret@h/"], ["--proxy", "socks5://"]),
     (BASE + ["--api-key-file", "k3y-s3cret"], ["--api-key-file"]),
     (BASE + ["--api-key", "k3y-s3cret"], ["--api-key-file"]),

@@ -1,0 +1,202 @@
+"""What a run says: the summary, errors, progress, JSON; and that it is the same for all sinks."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import termios
+import time
+
+import pytest
+
+from conftest import SLOWNESS
+
+
+def lines_of(stderr):
+    return stderr.splitlines()
+
+
+def test_summary(leadpipe, sandbox, control):
+    ids = "plain-1\nplain-2\nplain-1\nx~missing\nx~status=400\n"
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "-t", "ndjson:leads.ndjson",
+                    "-t", sandbox_hook(sandbox), input=ids, env=sandbox.env)
+    assert done.returncode == 3
+    lines = lines_of(done.stderr)
+    assert lines[0] == ("leadpipe: 1 failed (--failed FILE would list them), the first: "
+                        "x~status=400: HTTP 400: Bad Request")
+    assert lines[1] == "IDs       5 read, 4 unique, 1 duplicates"
+    assert lines[2] == "leads     2 exported, 0 unchanged, 1 missing, 1 failed, 0 pending"
+    assert re.fullmatch(r"requests  4, of them 0 retries; \d+\.\d KiB received", lines[3])
+    assert re.fullmatch(r"time      \d+\.\d seconds, \d+\.\d leads a second", lines[4])
+    assert lines[5] == "sink      csv:out/:"
+    assert any(re.fullmatch(r"            out/leads.csv: 2 rows, .*", line) for line in lines)
+    assert "sink      ndjson:leads.ndjson:" in lines
+    assert lines[-1].startswith("sink      webhook:http://127.0.0.1:")
+    assert lines[-1].endswith(": 2 deliveries, 2 delivered, 0 failed")
+
+
+def sandbox_hook(sandbox):
+    return "webhook:" + sandbox.hook("summary")
+
+
+def test_quiet(leadpipe, sandbox, control):
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "-q", "--id", "plain-1", env=sandbox.env)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "-q", "--id", "x~missing", env=sandbox.env)
+    assert (done.returncode, done.stderr) == (3, "leadpipe: none of the leads was found\n")
+
+
+def test_verbose_names_failed_leads(leadpipe, sandbox, control):
+    words = ["export", *sandbox.provider(), "-t", "csv:out/", "--id", "a~status=400"]
+    assert "a~status=400: HTTP 400" in leadpipe(*words, "-v", env=sandbox.env).stderr
+    assert "attempt 1" in leadpipe(*words, "--id", "b~status=503~times=1", "-vv", env=sandbox.env).stderr
+
+
+def test_json(leadpipe, sandbox, control):
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "-v", "--log-format", "json", "--id", "plain-1",
+                    "--id", "a~status=400", env=sandbox.env)
+    assert done.returncode == 3
+    messages = [json.loads(line) for line in lines_of(done.stderr)]
+    for message in messages:
+        assert list(message)[:4] == ["at", "level", "subject", "message"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", message["at"])
+    summary = messages[-1]
+    assert summary["subject"] == "summary"
+    assert summary["exit_status"] == 3
+    assert summary["ledger"] == {"exported": 1, "unchanged": 0, "missing": 0, "failed": 1, "pending": 0}
+    assert summary["sinks"][0]["files"][0]["rows"] == 1
+
+
+def test_messages_do_no_harm(leadpipe, sandbox, control):
+    """An ID comes from outside, and so does what the provider says about it."""
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "-v", env=sandbox.env,
+                    input="x\u202ey~status=400\nx\x1b[2J\n")
+    assert done.returncode == 3
+    assert "\x1b" not in done.stderr and "\u202e" not in done.stderr
+    assert "x\\u202ey~status=400: HTTP 400" in done.stderr
+
+
+def test_key_is_never_shown(leadpipe, sandbox, control, tmp_path):
+    (tmp_path / "key").write_text(sandbox.key + "\n")
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "-vv", "--api-key-file", "key", "--failed",
+                    "f.ndjson", "--manifest", "m.json", "--id", "a~echokey", "--id", "plain-1")
+    assert done.returncode == 3
+    assert sandbox.key not in done.stderr
+    assert "***" in done.stderr
+    for name in ("f.ndjson", "m.json"):
+        assert sandbox.key not in (tmp_path / name).read_text()
+
+
+def test_arguments_in_the_manifest(leadpipe, sandbox, control, tmp_path):
+    words = ["export", *sandbox.provider(), "-t", "webhook,header=X-Token: s3cret:" + sandbox.hook("a", body="s3cret"),
+             "--manifest", "m.json", "--id=plain-1"]
+    done = leadpipe(*words, env=sandbox.env)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "m.json").read_text()
+    assert "s3cret" not in text and "s3cret" not in done.stderr
+    expected = list(words)
+    expected[6] = "webhook,header=X-Token: ***:" + sandbox.hook("a") + "?***"
+    assert json.loads(text)["arguments"] == expected
+
+
+def test_progress_without_a_terminal(leadpipe, sandbox, control):
+    control.set(latency_ms=2800)
+    words = ["export", *sandbox.provider(), "-t", "csv:out/", "-j", "1", "--id", "plain-1", "--id", "plain-2"]
+    done = leadpipe(*words, "--progress", "always", env=sandbox.env)
+    assert re.search(r"^leadpipe: progress: 1/2  50%  \d+\.\d/s  ETA \d+s  1 in flight", done.stderr, re.M)
+    control.set(latency_ms=0)
+    assert "progress" not in leadpipe(*words, env=sandbox.env).stderr
+
+
+class Terminal:
+    """The program with standard error on a terminal of so many columns."""
+
+    def __init__(self, leadpipe, words, env, columns=80):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.process = leadpipe.start(*words, env=env, stderr=slave)
+        os.close(slave)
+        self.shown = b""
+
+    def read(self):
+        """False at the end."""
+        try:
+            piece = os.read(self.master, 65536)
+        except OSError:  # Linux: nobody has the other side open any more
+            return False
+        self.shown += piece
+        return bool(piece)
+
+    def finish(self):
+        while self.read():
+            pass
+        os.close(self.master)
+        return self.process.wait(60 * SLOWNESS)
+
+    def wait_for(self, pattern):
+        end = time.monotonic() + 20 * SLOWNESS
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < end and self.read(), self.shown
+        return self.shown
+
+
+def screen(shown):
+    """The lines that a terminal shows in the end."""
+    lines = []
+    for line in shown.decode().replace("\r\n", "\n").split("\n"):
+        cells = []
+        for piece in line.split("\r"):
+            cells[:len(piece)] = piece
+        lines.append("".join(cells).rstrip())
+    return lines
+
+
+@pytest.mark.parametrize("columns", [80, 40, 20])
+def test_live_line(leadpipe, sandbox, control, tmp_path, columns):
+    control.set(latency_ms=600)
+    (tmp_path / "ids").write_text("".join("plain-%d\n" % n for n in range(60)) + "x~status=400\n")
+    terminal = Terminal(leadpipe, ["export", *sandbox.provider(), "-t", "csv:out/", "-v", "-j", "30", "ids"],
+                        sandbox.env, columns)
+    assert terminal.finish() == 3
+    live = [piece for piece in re.split(r"[\r\n]", terminal.shown.decode()) if re.match(r"\d+/\d+", piece)]
+    assert live and all(len(piece) < columns for piece in live)
+    assert any(piece.startswith("30/61  49%") for piece in live)
+    assert "\x1b" not in terminal.shown.decode()
+    lines = screen(terminal.shown)
+    assert lines[0] == "leadpipe: x~status=400: HTTP 400: Bad Request"
+    assert lines[1].startswith("leadpipe: 1 failed")
+    assert lines[2] == "IDs       61 read, 61 unique, 0 duplicates"
+
+
+def test_no_live_line_beside_rows(leadpipe, sandbox, control):
+    """Standard output is the same terminal: a live line would tear the rows up."""
+    control.set(latency_ms=600)
+    master, slave = pty.openpty()
+    process = leadpipe.start("export", *sandbox.provider(), "-t", "csv:-", "--id", "plain-1", env=sandbox.env,
+                             stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    try:
+        while piece := os.read(master, 65536):
+            shown += piece
+    except OSError:
+        pass
+    os.close(master)
+    assert process.wait(60 * SLOWNESS) == 0
+    assert b"in flight" not in shown
+    assert shown.startswith(b"provider,lead_id,")
+
+
+def test_ids_from_a_terminal(leadpipe, sandbox, control):
+    master, slave = pty.openpty()
+    process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:-", stdin=slave, env=sandbox.env)
+    os.close(slave)
+    assert process.stderr.readline().decode() == (
+        "leadpipe: reading lead IDs from the terminal, one a line; Ctrl-D ends them\n")
+    os.write(master, b"plain-1\n\x04")
+    stdout, _ = process.communicate(timeout=60 * SLOWNESS)
+    os.close(master)
+    assert process.returncode == 0
+    assert json.loads(stdout)["lead_id"] == "plain-1"
