@@ -20,7 +20,7 @@ BINARY = pathlib.Path(os.environ.get("LEADPIPE_BIN") or ROOT / "build" / "releas
 SANDBOX = ROOT / "tests" / "sandbox" / "sandbox.py"
 
 # One of build.sh's: "asan", "tsan" or unset. Sanitizers are slow and need memory.
-SANITIZER = os.environ.get("LEADPIPE_SANITIZER")
+SANITIZER = os.environ.get("LEADPIPE_SANITIZER") or None
 SLOWNESS = {None: 1, "asan": 4, "tsan": 12}.get(SANITIZER, 4)
 
 # What a program needs to start, and what sanitizers are configured by; nothing else of ours.
