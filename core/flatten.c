@@ -151,6 +151,15 @@ static enum rc fail_missing(const struct flatten_plan *plan, struct lead *lead, 
     return fail(plan, lead, body, "no_lead", is_body ? "the answer is no object" : text);
 }
 
+static struct str other_id(const struct profile *p, const cJSON *root, struct str id)
+{
+    const cJSON *own = p->own_id.n_steps ? path_find(&p->own_id, root) : NULL;
+    if (!own || (!cJSON_IsString(own) && !cJSON_IsNumber(own)))
+        return STR_NONE;
+    struct str text = str_c(own->valuestring);
+    return str_eq(text, id) ? STR_NONE : text;
+}
+
 static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, unsigned want,
                           struct err *e)
 {
@@ -172,6 +181,7 @@ static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, un
     }
     lead->doc = doc;
     lead->root = root;
+    lead->other_id = other_id(p, root, lead->id);
     return RC_OK;
 }
 
@@ -183,17 +193,6 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
     if (!(want & JSON_TREE) && plan->looks.possible)
         rc = looks_scan(&plan->looks, lead, &enough, e);
     return rc || enough ? rc : parse_tree(plan, lead, want, e);
-}
-
-struct str flatten_other_id(const struct flatten_plan *plan, const struct lead *lead)
-{
-    const struct path *path = &plan->profile->own_id;
-    /* Without a tree it was seen to be the same: look.h. */
-    const cJSON *id = path->n_steps && lead->root ? path_find(path, lead->root) : NULL;
-    if (!id || (!cJSON_IsString(id) && !cJSON_IsNumber(id)))
-        return STR_NONE;
-    struct str own = str_c(id->valuestring);
-    return str_eq(own, lead->id) ? STR_NONE : own;
 }
 
 /* ---- rows and fingerprint ------------------------------------------------------------------- */

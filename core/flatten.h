@@ -20,7 +20,8 @@ enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enu
                          struct err *e);
 void flatten_plan_free(struct flatten_plan *plan);
 
-/* Parses lead->body and decides what it is. RC_OK: lead->doc and lead->root are set.
+/* Parses lead->body and decides what it is. RC_OK: lead->doc, lead->root
+ * and lead->other_id are set.
  * RC_SYNTAX: the body is not JSON (worth another attempt); lead->failure is not touched.
  * RC_CLOSED: the lead has failed and lead->failure says why: "success": false with the provider's
  * message and code (stage fetch: the provider did not hand out the lead), a required object missing.
@@ -45,9 +46,5 @@ enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fi
  * message. */
 void flatten_error_body(const struct flatten_plan *plan, struct lead *lead, struct str body,
                         const char **message, const char **code);
-
-/* The payload's own ID where it has one (a text, or a number's digits) and it is not lead->id, else
- * absent. */
-struct str flatten_other_id(const struct flatten_plan *plan, const struct lead *lead);
 
 #endif

@@ -98,7 +98,8 @@ struct lead {
     struct arena arena; /* owns all that is below; emptied once every sink has taken the lead in */
     struct buf body;    /* as received, decompressed; freed once parsed */
     struct json_doc doc;
-    const cJSON *root;   /* the payload's root within the doc */
+    const cJSON *root;   /* the payload's root within the doc; NULL where no tree was made */
+    struct str other_id; /* the payload's own ID, where it is not `id`; else absent */
     struct rows *tables; /* one for each of profile->tables; NULL where no sink needs rows */
     unsigned char fingerprint[FINGERPRINT_BYTES]; /* of the normalised payload without expiring
                                                      URLs; zero where nobody asked for it */

@@ -38,22 +38,32 @@ enum rc looks_make(struct looks *out, struct arena *a, const struct profile *p)
     return rc;
 }
 
-/* Is the text at `at` the ID, as a JSON string without escapes? */
-static bool is_id(const char *at, const char *end, struct str id)
+/* The text of a string without escapes, or a number's digits; absent: neither. *unsure: a string
+ * with escapes. `at` is within a text that is known to be JSON. */
+static struct str plain_text(const char *at, bool *unsure)
 {
-    return (size_t)(end - at) > id.len + 1 && at[0] == '"' && at[id.len + 1] == '"' &&
-           memcmp(at + 1, id.ptr, id.len) == 0;
+    if (*at == '"') {
+        size_t n = strcspn(at + 1, "\"\\");
+        *unsure = at[n + 1] == '\\';
+        return (struct str){at + 1, n};
+    }
+    return (struct str){*at == '-' || (*at >= '0' && *at <= '9') ? at : NULL,
+                        strspn(at, "+-.0123456789Ee")};
 }
 
-static bool is_ordinary(const struct look *look, const char *value, const char *end, struct str id)
+static bool is_ordinary(const struct look *look, const char *value, struct lead *lead)
 {
+    bool unsure = false;
     switch (look->what) {
     case LOOK_SUCCESS:
         return !value || *value != 'f'; /* `false` is the only word that begins so */
     case LOOK_REQUIRED:
         return value && *value == '{';
     case LOOK_OWN_ID:
-        return !value || is_id(value, end, id);
+        lead->other_id = value ? plain_text(value, &unsure) : STR_NONE;
+        if (str_eq(lead->other_id, lead->id))
+            lead->other_id = STR_NONE;
+        return !unsure;
     }
     return false;
 }
@@ -79,7 +89,7 @@ enum rc looks_scan(const struct looks *looks, struct lead *lead, bool *enough, s
     for (size_t i = 0; ordinary && i < looks->n; i++) {
         const struct look *look = &looks->items[i];
         const char *value = look->n_names ? watches[n_watches++].value : doc.compact.ptr;
-        ordinary = is_ordinary(look, value, text.ptr + text.len, lead->id);
+        ordinary = is_ordinary(look, value, lead);
     }
     if (ordinary)
         lead->doc = doc;

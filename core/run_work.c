@@ -40,12 +40,11 @@ static void count_oddities(struct run *r, struct lead *lead)
 {
     if (lead->doc.mended)
         atomic_fetch_add_explicit(&r->mended, lead->doc.mended, memory_order_relaxed);
-    struct str other = flatten_other_id(r->plan, lead);
-    if (!other.ptr)
+    if (!lead->other_id.ptr)
         return;
     atomic_fetch_add_explicit(&r->other_ids, 1, memory_order_relaxed);
     log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr,
-            "the payload's own id is " STR_FMT "; exported all the same", STR_ARG(other));
+            "the payload's own id is " STR_FMT "; exported all the same", STR_ARG(lead->other_id));
 }
 
 /* False: the body should be JSON and is not; the lead's failure says so until it is tried again. */

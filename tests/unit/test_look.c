@@ -22,7 +22,7 @@ static void judge(const struct flatten_plan *plan, const char *body, unsigned wa
     struct err e = {.msg = ""};
     struct lead *lead = make_lead(body);
     enum rc rc = flatten_parse(plan, lead, want, &e);
-    struct str other = rc == RC_OK ? flatten_other_id(plan, lead) : STR_NONE;
+    struct str other = rc == RC_OK ? lead->other_id : STR_NONE;
     struct str compact = rc == RC_OK ? lead->doc.compact : STR_NONE;
     (void)snprintf(
         out, size, "rc %d, %s, error %s, code %s, other " STR_FMT ", mended %d, " STR_FMT, (int)rc,
@@ -61,10 +61,13 @@ static void omni(void **state)
         {"{\"lead\":{\"id\":\"lead-1\"},\"status\":\"X\"}", false},
         {" { \"lead\" : { \"id\" : \"lead-1\" , \"a\" : [ 1, 2 ] } } ", false},
         {"{\"lead\":{}}", false},
-        {"{\"lead\":{\"id\":\"other\"}}", true},
-        {"{\"lead\":{\"id\":17}}", true},
-        {"{\"lead\":{\"id\":null}}", true},
-        {"{\"lead\":{\"id\":\"lead-12\"}}", true},
+        {"{\"lead\":{\"id\":\"other\"}}", false},
+        {"{\"lead\":{\"id\":17}}", false},
+        {"{\"lead\":{\"id\":null}}", false},
+        {"{\"lead\":{\"id\":[1]}}", false},
+        {"{\"lead\":{\"id\":\"o\\\"ther\"}}", true},
+        {"{\"lead\":{\"id\":-1.5e+3}}", false},
+        {"{\"lead\":{\"id\":\"lead-12\"}}", false},
         {"{\"lead\":{\"id\":\"lead-1\"},\"success\":true}", false},
         {"{\"lead\":{\"id\":\"lead-1\"},\"success\":false,\"message\":\"no\"}", false},
         {"{\"success\":false,\"success\":true,\"lead\":{}}", false},
@@ -99,7 +102,7 @@ static void convocore(void **state)
         bool tree;
     } cases[] = {
         {"{\"success\":true,\"message\":\"ok\",\"data\":{\"id\":\"lead-1\"}}", false},
-        {"{\"success\":true,\"data\":{\"id\":\"other\"}}", true},
+        {"{\"success\":true,\"data\":{\"id\":\"other\"}}", false},
         {"{\"success\":false,\"message\":\"gone\",\"code\":\"X\"}", false},
         {"{\"success\":true,\"message\":\"ok\"}", false},
         {"{\"success\":true,\"data\":null}", false},
