@@ -34,7 +34,7 @@ const char *buf_cstr(struct buf *b);
 
 static inline struct str buf_str(const struct buf *b)
 {
-    return (struct str){ b->data, b->len };
+    return (struct str){b->data, b->len};
 }
 
 #endif

@@ -20,7 +20,7 @@ static int64_t system_wall_ms(const struct clock *c)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-const struct clock clock_system = { system_mono_us, system_wall_ms };
+const struct clock clock_system = {system_mono_us, system_wall_ms};
 
 void clock_format(int64_t wall_ms, char out[25])
 {

@@ -7,21 +7,21 @@
 #ifndef LEADPIPE_ERR_H
 #define LEADPIPE_ERR_H
 
-#define RC_LIST(X)                    \
- X(OK, "ok")                          \
- X(END, "end of input")               \
- X(NOMEM, "out of memory")            \
- X(IO, "input/output error")          \
- X(USAGE, "wrong usage")              \
- X(SYNTAX, "malformed input")         \
- X(LIMIT, "limit exceeded")           \
- X(NET, "network error")              \
- X(TLS, "TLS verification failed")    \
- X(AUTH, "credentials refused")       \
- X(CLOSED, "closed")                  \
- X(STOPPED, "stopped")                \
- X(BUSY, "in use by another process") \
- X(INTERNAL, "internal error")
+#define RC_LIST(X)                                                                                 \
+    X(OK, "ok")                                                                                    \
+    X(END, "end of input")                                                                         \
+    X(NOMEM, "out of memory")                                                                      \
+    X(IO, "input/output error")                                                                    \
+    X(USAGE, "wrong usage")                                                                        \
+    X(SYNTAX, "malformed input")                                                                   \
+    X(LIMIT, "limit exceeded")                                                                     \
+    X(NET, "network error")                                                                        \
+    X(TLS, "TLS verification failed")                                                              \
+    X(AUTH, "credentials refused")                                                                 \
+    X(CLOSED, "closed")                                                                            \
+    X(STOPPED, "stopped")                                                                          \
+    X(BUSY, "in use by another process")                                                           \
+    X(INTERNAL, "internal error")
 
 enum rc {
 #define X(name, text) RC_##name,

@@ -18,6 +18,13 @@
 enum id_format { ID_FORMAT_AUTO, ID_FORMAT_LINES, ID_FORMAT_CSV, ID_FORMAT_NDJSON };
 
 /* The texts that this points to are kept by the caller, and live as long as `ids`. */
+/* What happens around a read that may take long, as from a pipe. */
+struct ids_wait {
+    int cancel_fd;             /* readable: the read ends and ids_next() is RC_STOPPED; 0: none */
+    void (*before)(void *ctx); /* called before each such read; NULL: nothing */
+    void *ctx;
+};
+
 struct ids_cfg {
     const char *const *files; /* "-" is standard input */
     size_t n_files;
@@ -28,7 +35,7 @@ struct ids_cfg {
     const struct profile *profile; /* whose template names are parameters */
     const struct str *defaults;    /* values of --param, in the order of profile->params; absent
                                       where not given */
-    int cancel_fd; /* readable: a blocking read ends and ids_next() is RC_STOPPED; 0: none */
+    struct ids_wait wait;
 };
 
 /* One ID, or one line that is none. Texts live in the arena given to ids_next(). */

@@ -94,7 +94,7 @@ enum rc ids_input_open(struct ids_input *in, const struct ids_cfg *cfg, const ch
 {
     *in = (struct ids_input){.cfg = cfg, .format = ID_FORMAT_AUTO};
     arena_init(&in->scratch, SCRATCH_MAX_BYTES);
-    enum rc rc = ids_reader_open(&in->reader, path, cfg->cancel_fd, e);
+    enum rc rc = ids_reader_open(&in->reader, path, &cfg->wait, e);
     if (rc != RC_OK)
         return rc;
     rc = find_format(in, e);

@@ -9,14 +9,15 @@
 #define CAP_MAX (IDS_LINE_BYTES_MAX + BLOCK_BYTES)
 #define RECORD_MAX_LEAST 4096
 
-enum rc ids_reader_open(struct ids_reader *r, const char *path, int cancel_fd, struct err *e)
+enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct ids_wait *wait,
+                        struct err *e)
 {
     *r = (struct ids_reader){.line = 1, .record_max = IDS_LINE_BYTES_MAX};
     r->data = malloc(BLOCK_BYTES);
     if (!r->data)
         return err_nomem(e);
     r->cap = BLOCK_BYTES;
-    enum rc rc = ids_source_open(&r->source, path, cancel_fd, e);
+    enum rc rc = ids_source_open(&r->source, path, wait, e);
     if (rc != RC_OK)
         free(r->data);
     return rc;

@@ -25,7 +25,8 @@ struct ids_piece {
 };
 
 /* As ids_source_open(). */
-enum rc ids_reader_open(struct ids_reader *r, const char *path, int cancel_fd, struct err *e);
+enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct ids_wait *wait,
+                        struct err *e);
 void ids_reader_close(struct ids_reader *r);
 
 /* The next line, or with a `delimiter` other than '\0' the next csv record, which may hold line

@@ -33,12 +33,13 @@ static enum rc gzip_open(struct ids_source *s, struct err *e)
     return err_set(e, RC_INTERNAL, "zlib cannot be set up (%d)", status);
 }
 
-enum rc ids_source_open(struct ids_source *s, const char *path, int cancel_fd, struct err *e)
+enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids_wait *wait,
+                        struct err *e)
 {
     bool is_stdin = strcmp(path, "-") == 0;
     struct ids_source source = {
         .name = is_stdin ? "standard input" : path,
-        .cancel_fd = cancel_fd > 0 ? cancel_fd : -1,
+        .wait = *wait,
         .is_gzip = has_suffix(path, ".gz"),
     };
     source.fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -70,8 +71,11 @@ static enum rc wait_readable(const struct ids_source *s, struct err *e)
 {
     struct pollfd fds[] = {
         {.fd = s->fd, .events = POLLIN},
-        {.fd = s->cancel_fd, .events = POLLIN}, /* -1 is passed over */
+        /* a negative one is passed over */
+        {.fd = s->wait.cancel_fd > 0 ? s->wait.cancel_fd : -1, .events = POLLIN},
     };
+    if (s->wait.before)
+        s->wait.before(s->wait.ctx);
     while (poll(fds, 2, -1) < 0)
         if (errno != EINTR && errno != EAGAIN)
             return err_sys(e, RC_IO, errno, "%s", s->name);

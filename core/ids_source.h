@@ -8,23 +8,25 @@
 #include <zlib.h>
 
 #include "err.h"
+#include "ids.h"
 
 struct ids_source {
     const char *name; /* for messages; the caller's */
     int fd;
-    int cancel_fd; /* -1: none */
-    bool waits;    /* reading may block */
-    bool ended;    /* of the bytes as stored */
+    struct ids_wait wait;
+    bool waits; /* reading may block */
+    bool ended; /* of the bytes as stored */
     bool is_gzip, in_member, any_member;
     z_stream z;
     unsigned char *packed; /* owned: gzip bytes not yet decompressed */
 };
 
 /* `path` "-" is standard input. RC_IO, RC_NOMEM. */
-enum rc ids_source_open(struct ids_source *s, const char *path, int cancel_fd, struct err *e);
+enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids_wait *wait,
+                        struct err *e);
 void ids_source_close(struct ids_source *s);
 
-/* 1 to `room` bytes. RC_END; RC_STOPPED: cancel_fd became readable; RC_IO, also for gzip data that
+/* 1 to `room` bytes. RC_END; RC_STOPPED: the wait's cancel_fd became readable; RC_IO, also for gzip data that
  * are damaged or cut short; RC_NOMEM. */
 enum rc ids_source_read(struct ids_source *s, char *into, size_t room, size_t *n, struct err *e);
 

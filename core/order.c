@@ -6,15 +6,15 @@
 struct order {
     pthread_mutex_t lock;
     pthread_cond_t ready;
-    /* all below: under `lock` */
-    struct lead **slots;
+    struct lead **slots; /* under `lock` */
     size_t places;
-    uint64_t reserved; /* places given out */
-    uint64_t completed;
-    uint64_t taken;
     bool keep_input_order;
-    bool taker_waits;
-    bool closed;
+    bool taker_waits; /* under `lock` */
+    bool closed;      /* under `lock` */
+    /* Read anywhere, so that the loop needs no lock to see whether there is room. */
+    atomic_uint_least64_t reserved;  /* places given out; written by the one who reserves */
+    atomic_uint_least64_t completed; /* written under `lock` */
+    atomic_uint_least64_t taken;     /* written under `lock` */
 };
 
 enum rc order_new(struct order **out, size_t places, bool keep_input_order)
@@ -54,17 +54,12 @@ void order_free(struct order *o)
 
 bool order_has_room(struct order *o)
 {
-    pthread_mutex_lock(&o->lock);
-    bool room = o->reserved - o->taken < o->places;
-    pthread_mutex_unlock(&o->lock);
-    return room;
+    return atomic_load(&o->reserved) - atomic_load(&o->taken) < o->places;
 }
 
 void order_reserve(struct order *o, struct lead *lead)
 {
-    pthread_mutex_lock(&o->lock);
-    lead->seq = o->reserved++;
-    pthread_mutex_unlock(&o->lock);
+    lead->seq = atomic_fetch_add(&o->reserved, 1);
 }
 
 void order_complete(struct order *o, struct lead *const leads[], size_t n)
@@ -115,8 +110,7 @@ void order_close(struct order *o)
 
 void order_counts(struct order *o, uint64_t *reserved, uint64_t *completed)
 {
-    pthread_mutex_lock(&o->lock);
-    *reserved = o->reserved;
-    *completed = o->completed;
-    pthread_mutex_unlock(&o->lock);
+    /* In this order: so completed is never more than reserved. */
+    *completed = atomic_load(&o->completed);
+    *reserved = atomic_load(&o->reserved);
 }

@@ -91,7 +91,7 @@ struct flatten_plan {
     uint32_t *edges; /* hash table of nodes by parent and name; PLAN_NONE is empty */
     uint32_t edge_mask;
     struct signed_url_rules urls;
-    void *digest; /* EVP_MD of fingerprints */
+    void *digest;       /* EVP_MD of fingerprints */
     struct looks looks; /* for payloads that only pass through */
 };
 

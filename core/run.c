@@ -120,6 +120,7 @@ void run_close_loop(struct run *r)
     }
     uv_close((uv_handle_t *)&r->wake, NULL);
     uv_close((uv_handle_t *)&r->progress_timer, NULL);
+    uv_close((uv_handle_t *)&r->before_io, NULL);
 }
 
 static bool no_thread_left(struct run *r)
@@ -128,6 +129,12 @@ static bool no_thread_left(struct run *r)
     bool none = r->threads_running == 0;
     pthread_mutex_unlock(&r->lock);
     return none;
+}
+
+/* What came in one round goes to the workers at once: one hand-over instead of many. */
+void run_before_io(uv_prepare_t *before_io)
+{
+    fetch_flush(before_io->data);
 }
 
 void run_on_wake(uv_async_t *wake)

@@ -33,7 +33,7 @@ struct run_cfg {
     const char *server;     /* name or URL, for the manifest */
     const char *base_url;   /* without a slash at the end */
     const char *credential; /* secret */
-    struct ids_cfg ids;     /* `cancel_fd` is filled in by the run */
+    struct ids_cfg ids;     /* `wait` is filled in by the run */
     bool has_expect;
     uint64_t expect;
 

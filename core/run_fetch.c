@@ -7,9 +7,26 @@
 /* The credentials are refused when all of the first three leads say so (or all there are). */
 #define AUTH_LEADS 3
 
-#define URL_BYTES_MAX (64 * 1024)
-
 /* ---- the IDs' thread ------------------------------------------------------------------------ */
+
+static void publish_counts(struct run *r)
+{
+    struct ids_counts c = ids_counts(r->ids);
+    atomic_store_explicit(&r->ids_read, c.read, memory_order_relaxed);
+    atomic_store_explicit(&r->ids_unique, c.unique, memory_order_relaxed);
+}
+
+static enum rc hand_to_loop(struct run *r)
+{
+    size_t pushed = 0;
+    enum rc rc = queue_push(r->ids_queue, (void **)r->read, r->n_read, &pushed);
+    for (size_t i = pushed; i < r->n_read; i++)
+        lead_free(r->read[i]); /* the run was stopped */
+    r->n_read = 0;
+    publish_counts(r);
+    run_wake(r);
+    return rc;
+}
 
 static enum rc push_id(struct run *r, const struct id_item *item, struct err *e)
 {
@@ -26,18 +43,14 @@ static enum rc push_id(struct run *r, const struct id_item *item, struct err *e)
             lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
         log_msg(r->cfg->log, LOG_LEVEL_WARN, NULL, "%s", lead->failure.error);
     }
-    void *items[] = {lead};
-    enum rc rc = queue_push(r->ids_queue, items, 1, NULL);
-    if (rc != RC_OK)
-        lead_free(lead); /* the run was stopped */
-    return rc;
+    r->read[r->n_read++] = lead;
+    return r->n_read == RUN_BATCH ? hand_to_loop(r) : RC_OK;
 }
 
-static void publish_counts(struct run *r)
+/* A pipe may be silent for long: what came before is on its way meanwhile. */
+void fetch_before_wait(void *run)
 {
-    struct ids_counts c = ids_counts(r->ids);
-    atomic_store_explicit(&r->ids_read, c.read, memory_order_relaxed);
-    atomic_store_explicit(&r->ids_unique, c.unique, memory_order_relaxed);
+    (void)hand_to_loop(run); /* RC_CLOSED shows again at the next ID */
 }
 
 void *fetch_ids_main(void *run)
@@ -51,12 +64,12 @@ void *fetch_ids_main(void *run)
         struct id_item item;
         arena_reset(&arena, 64 * 1024);
         rc = ids_next(r->ids, &arena, &item, &e);
-        publish_counts(r);
         if (rc == RC_OK)
             rc = push_id(r, &item, &e);
-        run_wake(r);
     }
     arena_free(&arena);
+    enum rc handed = hand_to_loop(r);
+    rc = rc == RC_OK ? handed : rc;
     if (rc == RC_END)
         atomic_store(&r->ids_ended, true);
     else if (rc != RC_OK && rc != RC_CLOSED && rc != RC_STOPPED)
@@ -96,38 +109,24 @@ static bool budget_has_room(struct run *r)
 static enum rc make_request(struct run *r, struct lead *lead, struct err *e)
 {
     const struct run_cfg *cfg = r->cfg;
-    struct fetch_request *req = calloc(1, sizeof *req);
+    struct fetch_request *req = request_pool_take(r->requests, cfg->max_body);
     if (!req)
         return err_nomem(e);
-    buf_init(&req->url, URL_BYTES_MAX);
     lead->request = req;
     enum rc rc =
         profile_url(cfg->profile, str_c(cfg->base_url), lead->id, lead->params, &req->url, e);
     if (rc != RC_OK)
         return rc;
     req->ordinal = r->requested++;
-    req->http = (struct http_request){
-        .owner = lead,
-        .url = buf_cstr(&req->url),
-        .method = "GET",
-    };
-    buf_init(&req->http.answer, cfg->max_body);
+    req->http.owner = lead;
+    req->http.url = buf_cstr(&req->url);
+    req->http.method = "GET";
     return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
-}
-
-void fetch_request_free(struct lead *lead)
-{
-    if (!lead->request)
-        return;
-    buf_free(&lead->request->url);
-    buf_free(&lead->request->http.answer);
-    free(lead->request);
-    lead->request = NULL;
 }
 
 static void complete(struct run *r, struct lead *lead)
 {
-    fetch_request_free(lead);
+    request_pool_give(r->requests, &lead, 1);
     order_complete(r->order, &lead, 1);
 }
 
@@ -220,8 +219,18 @@ static void hand_to_workers(struct run *r, struct lead *lead)
     buf_init(&http->answer, r->cfg->max_body);
     run_weigh(r, lead, lead->body.cap);
     r->average_body_bytes += ((double)lead->weight - r->average_body_bytes) / 64;
-    void *items[] = {lead};
-    (void)queue_push(r->work_queue, items, 1, NULL); /* as many places as the ring: never waits */
+    r->answered[r->n_answered++] = lead;
+    if (r->n_answered == RUN_BATCH)
+        fetch_flush(r);
+}
+
+void fetch_flush(struct run *r)
+{
+    if (r->n_answered == 0)
+        return;
+    /* As many places as the ring: never waits. */
+    (void)queue_push(r->work_queue, (void **)r->answered, r->n_answered, NULL);
+    r->n_answered = 0;
 }
 
 static void answered(struct run *r, struct lead *lead)
@@ -271,7 +280,10 @@ void fetch_take_retries(struct run *r)
     struct lead *lead;
     while (queue_try_pop(r->retry_queue, (void **)&lead, 1)) {
         struct http_request *http = &lead->request->http;
+        buf_free(&http->answer); /* it was moved to the lead; now it comes back */
+        http->answer = lead->body;
         buf_clear(&http->answer);
+        buf_init(&lead->body, 0);
         if (!http_engine_retry(r->engine, http, lead->failure.error)) {
             if (atomic_load(&r->stopping))
                 lead->outcome = OUTCOME_PENDING;

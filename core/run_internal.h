@@ -9,6 +9,7 @@
 #include "arena_pool.h"
 #include "order.h"
 #include "queue.h"
+#include "request_pool.h"
 #include "run.h"
 #include "schema.h"
 
@@ -22,13 +23,6 @@
 /* Bytes of payloads and rows between the network and the sinks. More is only started when nothing
  * is held, so that a lead of any size passes. */
 #define RUN_HELD_BYTES_MAX ((size_t)24 << 20)
-
-/* A request for a lead, from next() to the lead's completion. */
-struct fetch_request {
-    struct http_request http;
-    struct buf url;
-    uint64_t ordinal; /* among the requests of the run, from 0 */
-};
 
 /* A sink and the thread that serves it. */
 struct outlet {
@@ -49,6 +43,7 @@ struct run {
     unsigned json_want; /* of enum json_want */
     struct flatten_plan *plan;
     struct arena_pool *arenas;
+    struct request_pool *requests;
     struct schema *schema; /* the order thread's, until it has ended */
     struct order *order;
     struct ledger *ledger;
@@ -65,11 +60,14 @@ struct run {
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t progress_timer;
+    uv_prepare_t before_io; /* in each round of the loop, before it waits */
     struct http_engine *engine;
     struct http_header key_header;
     struct buf key_value;          /* secret */
     struct lead *taken[RUN_BATCH]; /* popped from ids_queue */
     size_t n_taken, next_taken;
+    struct lead *answered[RUN_BATCH]; /* not yet handed to the workers */
+    size_t n_answered;
     uint64_t requested; /* leads that a request was made for */
     uint64_t refused;   /* of the first AUTH_LEADS: answered 401 or 403 */
     int refused_status;
@@ -77,6 +75,10 @@ struct run {
     double average_body_bytes;
     bool stop_begun, draining;
     int64_t started_us;
+
+    /* the IDs' thread only */
+    struct lead *read[RUN_BATCH]; /* not yet handed to the loop */
+    size_t n_read;
 
     pthread_t ids_thread, order_thread, workers[RUN_WORKERS_MAX];
     unsigned n_workers;
@@ -106,6 +108,7 @@ enum rc run_check(const struct run_cfg *cfg, const struct outlet *outlets, struc
 
 /* run.c */
 void run_on_wake(uv_async_t *wake);
+void run_before_io(uv_prepare_t *before_io);
 void run_on_fatal(void *run, const struct err *e);
 void run_on_stopped(void *run);
 void run_close_loop(struct run *r);
@@ -119,8 +122,9 @@ void run_thread_ended(struct run *r); /* the last thing a thread calls */
 void *fetch_ids_main(void *run);
 struct http_request *fetch_next(void *run);
 void fetch_done(void *run, struct http_request *http);
+void fetch_before_wait(void *run); /* the IDs' thread is about to wait for its input */
+void fetch_flush(struct run *r);   /* hands what was answered to the workers */
 void fetch_take_retries(struct run *r);
-void fetch_request_free(struct lead *lead);
 void fetch_judge_end(struct run *r);  /* all leads are done: were all of very few refused? */
 void fetch_drop_taken(struct run *r); /* frees what was read and never requested */
 

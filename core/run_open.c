@@ -51,10 +51,15 @@ static enum rc open_loop(struct run *r, struct err *e)
     failed = uv_async_init(&r->loop, &r->wake, run_on_wake);
     if (!failed)
         failed = uv_timer_init(&r->loop, &r->progress_timer);
+    if (!failed)
+        failed = uv_prepare_init(&r->loop, &r->before_io);
+    if (!failed)
+        failed = uv_prepare_start(&r->before_io, run_before_io);
     if (failed)
         return err_set(e, RC_INTERNAL, "event loop: %s", uv_strerror(failed));
     r->wake.data = r;
     r->progress_timer.data = r;
+    r->before_io.data = r;
     atomic_store(&r->loop_open, true);
     return open_engine(r, e);
 }
@@ -114,7 +119,7 @@ static enum rc open_ids(struct run *r, struct err *e)
     if (pipe2(r->cancel_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         return err_sys(e, RC_IO, errno, "pipe");
     struct ids_cfg ids = r->cfg->ids;
-    ids.cancel_fd = r->cancel_pipe[0];
+    ids.wait = (struct ids_wait){r->cancel_pipe[0], fetch_before_wait, r};
     return ids_open(&r->ids, &ids, e);
 }
 
@@ -127,6 +132,8 @@ static enum rc open_all(struct run *r, struct err *e)
         rc = schema_new(&r->schema, cfg->profile);
     if (rc == RC_OK)
         rc = arena_pool_new(&r->arenas);
+    if (rc == RC_OK)
+        rc = request_pool_new(&r->requests);
     if (rc == RC_OK)
         rc = open_queues(r, e);
     if (rc == RC_OK)
@@ -203,6 +210,7 @@ void run_free(struct run *r)
     ledger_free(r->ledger);
     ids_close(r->ids);
     arena_pool_free(r->arenas);
+    request_pool_free(r->requests);
     schema_free(r->schema);
     flatten_plan_free(r->plan);
     for (int i = 0; i < 2; i++) {

@@ -81,7 +81,6 @@ static bool work_on(struct run *r, struct lead *lead)
         done = make_rows(r, lead);
     if (lead->outcome == OUTCOME_FAILED)
         run_blot_failure(r, lead);
-    buf_free(&lead->body);
     run_weigh(r, lead, lead->arena.held_bytes);
     return done;
 }
@@ -108,8 +107,7 @@ void *work_main(void *run)
             else
                 again[n_again++] = batch[i];
         }
-        for (size_t i = 0; i < n_done; i++)
-            fetch_request_free(done[i]);
+        request_pool_give(r->requests, done, n_done);
         if (n_done)
             order_complete(r->order, done, n_done);
         if (n_again) {

@@ -12,14 +12,14 @@ struct str {
     size_t len;      /* bytes */
 };
 
-#define STR(literal) ((struct str){ (literal), sizeof(literal) - 1 })
-#define STR_NONE ((struct str){ NULL, 0 })
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR_NONE ((struct str){NULL, 0})
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 
 static inline struct str str_c(const char *c_string)
 {
-    return (struct str){ c_string, c_string ? strlen(c_string) : 0 };
+    return (struct str){c_string, c_string ? strlen(c_string) : 0};
 }
 
 static inline bool str_eq(struct str a, struct str b)

@@ -295,7 +295,7 @@ static void test_cancelled(void **state)
     given_init(&g);
     g.files[0] = path;
     g.cfg.n_files = 1;
-    g.cfg.cancel_fd = cancel[0];
+    g.cfg.wait.cancel_fd = cancel[0];
     assert_int_equal(given_read(&g), RC_STOPPED);
     g.cfg.n_files = 0;
     for (int i = 0; i < 2; i++)
