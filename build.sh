@@ -350,40 +350,23 @@ run_pytest() {
         --junit-xml="$BUILD/$preset/results/$suite.xml" "$@"
 }
 
-# run_lane PRESET LANE FILE...: one of several pytests that run side by side; the
-# first one's output is seen at once, the others' when they are waited for.
-run_lane() {
-    local preset=$1 lane=$2
-    shift 2
-    if ((lane == 0)); then
-        run_pytest "$preset" "end-to-end-$lane" "$@"
-    else
-        run_pytest "$preset" "end-to-end-$lane" "$@" >"$BUILD/$preset/results/lane-$lane.log" 2>&1
-    fi
+# cmd_end_to_end_file PRESET FILE: one file of tests in a process of its own, its
+# output in one piece.
+cmd_end_to_end_file() {
+    local preset=$1 file=$2 name status=0
+    name=end-to-end-$(basename "$file" .py)
+    run_pytest "$preset" "$name" "$file" >"$BUILD/$preset/results/$name.log" 2>&1 || status=$?
+    printf '%s\n%s\n' "-- $file" "$(<"$BUILD/$preset/results/$name.log")"
+    # 5: the options left nothing to do here
+    if ((status != 5)); then exit "$status"; fi
 }
 
-# run_lanes PRESET: the files of tests/e2e, dealt out to as many pytests as there
-# are processors, for these tests mostly wait.
+# run_lanes PRESET: the files of tests/e2e, as many at a time as there are
+# processors, for these tests mostly wait; those with slow tests first.
 run_lanes() {
-    local preset=$1 lane i files own pids=()
-    mapfile -t files < <(ls -S tests/e2e/test_*.py)
-    # with job control, or the tests' programs would be born ignoring SIGINT
-    set -m
-    for ((lane = 0; lane < LANES; lane++)); do
-        own=()
-        for ((i = lane; i < ${#files[@]}; i += LANES)); do own+=("${files[i]}"); done
-        if [[ ${#own[@]} -eq 0 ]]; then break; fi
-        run_lane "$preset" "$lane" "${own[@]}" </dev/null &
-        pids+=($!)
-    done
-    set +m
-    # shellcheck disable=SC2064 # these pids, now
-    trap "kill -- ${pids[*]/#/-} 2>/dev/null" EXIT
-    for lane in "${!pids[@]}"; do
-        attempt wait "${pids[lane]}"
-        if ((lane > 0)); then cat "$BUILD/$preset/results/lane-$lane.log"; fi
-    done
-    trap - EXIT
+    { grep -ls 'mark\.slow' tests/e2e/test_*.py || true
+      grep -Ls 'mark\.slow' tests/e2e/test_*.py || true; } |
+        xargs -r -n 1 -P "$LANES" "$ROOT/build.sh" end_to_end_file "$1"
 }
 
 # run_end_to_end PRESET ARG...: with ARGs, which may name tests, in one process.
@@ -393,7 +376,7 @@ run_end_to_end() {
     if [[ $# -gt 0 ]]; then
         attempt run_pytest "$preset" end-to-end "$@"
     else
-        run_lanes "$preset"
+        attempt run_lanes "$preset"
     fi
 }
 
@@ -612,7 +595,8 @@ main() {
         fuzz | coverage)
         "cmd_$command" "$@"
         ;;
-    tally) tally "$@" ;; # for .ci/run
+    end_to_end_file) cmd_end_to_end_file "$@" ;; # for run_lanes
+    tally) tally "$@" ;;                         # for .ci/run
     *)
         usage >&2
         note "no command '$command'"
