@@ -364,9 +364,10 @@ cmd_end_to_end_file() {
 # run_lanes PRESET: the files of tests/e2e, as many at a time as there are
 # processors, for these tests mostly wait; those with slow tests first.
 run_lanes() {
-    { grep -ls 'mark\.slow' tests/e2e/test_*.py || true
-      grep -Ls 'mark\.slow' tests/e2e/test_*.py || true; } |
-        xargs -r -n 1 -P "$LANES" "$ROOT/build.sh" end_to_end_file "$1"
+    {
+        grep -ls 'mark\.slow' tests/e2e/test_*.py || true
+        grep -Ls 'mark\.slow' tests/e2e/test_*.py || true
+    } | xargs -r -n 1 -P "$LANES" "$ROOT/build.sh" end_to_end_file "$1"
 }
 
 # run_end_to_end PRESET ARG...: with ARGs, which may name tests, in one process.
