@@ -174,7 +174,9 @@ static int64_t next_due_us(struct http_engine *h, const struct http_request *r, 
 {
     if (end == TRY_BUSY || end == TRY_HELD) {
         int64_t open_us = h->now_us + origin_gate_us(&h->origin, h->now_us);
-        return open_us + (int64_t)rng_below(h->cfg.rng, GATE_JITTER_US);
+        int64_t gate_us = open_us + (int64_t)rng_below(h->cfg.rng, GATE_JITTER_US);
+        int64_t own_us = h->now_us + backoff_us(h->cfg.rng, r->tries.counted);
+        return own_us > gate_us ? own_us : gate_us;
     }
     if (h->origin.down)
         return h->now_us; /* its probes take turns: to the end of the queue */

@@ -87,6 +87,7 @@ static unsigned hold_back(struct origin *o, const struct origin_client *c, enum 
         return close_gate(o, retry_after_us, now_us);
     if (end == TRY_HELD || c->seq <= o->gate_seq)
         return 0;
+    o->round_seq = o->gate_seq;
     return close_gate(o, backoff_us(o->rng, ++o->busy_rounds), now_us);
 }
 
@@ -148,6 +149,8 @@ static unsigned good(struct origin *o, const struct origin_client *c)
         o->good_seq = c->seq;
     if (c->seq > o->gate_seq)
         o->busy_rounds = 0;
+    else if (c->seq > o->round_seq && o->busy_rounds > 1)
+        o->busy_rounds = 1; /* the latest round was refused in part only */
     o->trouble_us = INT64_MIN;
     return come_up(o, c);
 }

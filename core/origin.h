@@ -15,7 +15,7 @@
  * - The gate: Retry-After on 429 and 503 closes it, so that no try starts before; a later one
  *   extends, never shortens. A 429 without it closes the gate for the backoff time of as many
  *   rounds of 429 as came one after the other. 429s of tries that were started before the last
- *   closing are of the same round.
+ *   closing are of the same round. A round in which others got a good answer is as a first one.
  *
  * - Down: TRIES_SILENT tries without an answer, or TRIES_BAD tries without an answer or with that of
  *   a gateway, one after the other, with no good one between. They must be of more than one request,
@@ -76,6 +76,7 @@ struct origin {
     int64_t gate_us;      /* no try before; INT64_MIN: open */
     uint64_t gate_seq;    /* tries up to this number are of the round that closed it */
     unsigned busy_rounds; /* of 429 without Retry-After, one after the other */
+    uint64_t round_seq;   /* tries up to this number were started before the latest of these */
 
     bool down;
     uint64_t probe_seq; /* the probe under way; 0: none */

@@ -193,6 +193,24 @@ static void rounds_of_429(void **state)
     assert_int_equal(w.o.busy_rounds, 0);
 }
 
+/* Sixteen at a time where ten are admitted: the refusals come first, the good answers after them. */
+static void rounds_refused_in_part(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < 16; i++)
+            origin_started(&w.o, &w.c[i]);
+        for (size_t i = 10; i < 16; i++)
+            (void)origin_ended(&w.o, &w.c[i], TRY_BUSY, 0, w.now_us);
+        for (size_t i = 0; i < 10; i++)
+            (void)origin_ended(&w.o, &w.c[i], TRY_GOOD, 0, w.now_us);
+        assert_int_equal(w.o.busy_rounds, 1);
+        w.now_us += 60 * S;
+    }
+}
+
 static void trouble_clock(void **state)
 {
     (void)state;
@@ -270,8 +288,9 @@ int main(void)
         cmocka_unit_test(goes_down),     cmocka_unit_test(comes_up),
         cmocka_unit_test(a_late_answer), cmocka_unit_test(probes_one_at_a_time),
         cmocka_unit_test(what_counts),   cmocka_unit_test(gate),
-        cmocka_unit_test(rounds_of_429), cmocka_unit_test(trouble_clock),
-        cmocka_unit_test(held_clock),    cmocka_unit_test(backoff),
+        cmocka_unit_test(rounds_of_429), cmocka_unit_test(rounds_refused_in_part),
+        cmocka_unit_test(trouble_clock), cmocka_unit_test(held_clock),
+        cmocka_unit_test(backoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
