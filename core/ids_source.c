@@ -42,7 +42,9 @@ enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids
         .wait = *wait,
         .is_gzip = has_suffix(path, ".gz"),
     };
-    source.fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Not blocking: a FIFO that nobody writes to is waited for where that can be ended. */
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    source.fd = is_stdin ? STDIN_FILENO : open(path, flags);
     if (source.fd < 0)
         return err_sys(e, RC_IO, errno, "%s", path);
     struct stat st;

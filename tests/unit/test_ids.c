@@ -281,6 +281,27 @@ static void test_pipe(void **state)
     }
 }
 
+/* Nobody writes to it: not even opening it may wait for ever. */
+static void test_cancelled_fifo(void **state)
+{
+    (void)state;
+    int cancel[2];
+    struct given g;
+    assert_int_equal(pipe(cancel), 0);
+    assert_int_equal(write(cancel[1], "x", 1), 1);
+    given_init(&g);
+    (void)snprintf(g.paths[0], sizeof g.paths[0], "%s/fifo", g.dir);
+    assert_int_equal(mkfifo(g.paths[0], 0600), 0);
+    g.files[0] = g.paths[0];
+    g.cfg.n_files = 1;
+    g.cfg.wait.cancel_fd = cancel[0];
+    (void)alarm(20);
+    assert_int_equal(given_read(&g), RC_STOPPED);
+    (void)alarm(0);
+    assert_int_equal(close(cancel[0]) | close(cancel[1]), 0);
+    given_free(&g);
+}
+
 static void test_cancelled(void **state)
 {
     (void)state;
@@ -405,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_ids_from_the_command_line),
         cmocka_unit_test(test_pipe),
         cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_cancelled_fifo),
         cmocka_unit_test(test_refused_files),
         cmocka_unit_test(test_refused_csv),
         cmocka_unit_test(test_refused_params),
