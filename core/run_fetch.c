@@ -103,7 +103,17 @@ static bool budget_has_room(struct run *r)
     uint64_t reserved, completed;
     order_counts(r->order, &reserved, &completed);
     double under_way = (double)(reserved - completed) * r->average_body_bytes;
-    return held == 0 || (double)held + under_way < (double)RUN_HELD_BYTES_MAX;
+    size_t most = held == 0 ? RUN_UNDER_WAY_BYTES_MAX : RUN_HELD_BYTES_MAX;
+    return (double)held + under_way < (double)most;
+}
+
+/* The mean at first, then that of the last ones; quicker to grow than to shrink. */
+static void learn_body_bytes(struct run *r, size_t bytes)
+{
+    double more = (double)bytes - r->average_body_bytes;
+    r->bodies++;
+    double n = r->bodies < 64 ? (double)r->bodies : 64;
+    r->average_body_bytes += more / (more > 0 && n > 8 ? 8 : n);
 }
 
 static enum rc make_request(struct run *r, struct lead *lead, struct err *e)
@@ -218,7 +228,7 @@ static void hand_to_workers(struct run *r, struct lead *lead)
     lead->body = http->answer;
     buf_init(&http->answer, r->cfg->max_body);
     run_weigh(r, lead, lead->body.cap);
-    r->average_body_bytes += ((double)lead->weight - r->average_body_bytes) / 64;
+    learn_body_bytes(r, lead->weight);
     r->answered[r->n_answered++] = lead;
     if (r->n_answered == RUN_BATCH)
         fetch_flush(r);

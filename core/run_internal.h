@@ -21,8 +21,10 @@
 #define RUN_STOP_GRACE_MS 10000
 
 /* Bytes of payloads and rows between the network and the sinks. More is only started when nothing
- * is held, so that a lead of any size passes. */
+ * is held, and then at most so much that a lead of any size passes and many small ones can be on
+ * their way. */
 #define RUN_HELD_BYTES_MAX ((size_t)24 << 20)
+#define RUN_UNDER_WAY_BYTES_MAX ((size_t)96 << 20)
 
 /* A sink and the thread that serves it. */
 struct outlet {
@@ -72,6 +74,7 @@ struct run {
     uint64_t refused;   /* of the first AUTH_LEADS: answered 401 or 403 */
     int refused_status;
     bool accepted; /* one was answered otherwise */
+    uint64_t bodies;
     double average_body_bytes;
     bool stop_begun, draining;
     int64_t started_us;
