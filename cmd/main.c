@@ -1,8 +1,10 @@
 /* leadpipe: leads by ID from HTTP APIs into CSV, NDJSON, MessagePack and webhooks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -62,9 +64,34 @@ static int close_stdout(struct messages *m, int status)
     return status == EXIT_STATUS_OK ? EXIT_STATUS_STOPPED : status;
 }
 
+/* Were one of the three closed, the next file opened would take its place: messages would go into
+ * an output. What stands in for it cannot be used the way that one would be. */
+static bool open_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags) != fd)
+            return false;
+    }
+    return true;
+}
+
+/* A crash must not write the API key into a file. */
+static void forbid_core_dumps(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+        limit.rlim_cur = 0; /* less is always allowed */
+        (void)setrlimit(RLIMIT_CORE, &limit);
+    }
+}
+
 int main(int argc, char *argv[])
 {
     struct messages m;
+    if (!open_standard_files())
+        return EXIT_STATUS_STOPPED;
+    forbid_core_dumps();
     /* A reader that went away is an error of that write, not the end of the program. */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* so is a file-size limit */

@@ -244,9 +244,11 @@ static enum rc folder_check(const char *path, const char *folder, struct err *e)
 
 static enum rc place_check(const struct place *p, const char *path, struct err *e)
 {
-    if (p->is_stdout)
-        return fcntl(STDOUT_FILENO, F_GETFD) < 0 ? err_set(e, RC_USAGE, "standard output is closed")
-                                                 : RC_OK;
+    if (p->is_stdout) {
+        int flags = fcntl(STDOUT_FILENO, F_GETFL);
+        bool is_open = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+        return is_open ? RC_OK : err_set(e, RC_USAGE, "standard output is closed");
+    }
     if (p->is_stream)
         return access(p->final, W_OK) != 0 ? err_sys(e, RC_USAGE, errno, "%s", path) : RC_OK;
     if (!p->folder || !p->part)

@@ -44,8 +44,6 @@ enum rc record_file_check(const struct sink_cfg *cfg, struct err *e)
                        "%s: the target is a folder, but this sink writes one file: "
                        "name it, such as %sleads, or - for standard output",
                        cfg->spec, cfg->target);
-    if (is_stdout(cfg->target))
-        return RC_OK;
     return outfile_check(cfg->target, e);
 }
 

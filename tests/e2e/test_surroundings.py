@@ -1,0 +1,48 @@
+"""What the program is started in: closed standard files, inputs that nobody writes to, a key that comes back."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import runs
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_standard_files(leadpipe, sandbox, closed):
+    """No output takes the place of a closed standard file and gets its messages."""
+    done = leadpipe("export", *sandbox.provider(), "-v", "--id", "tiny-1", "--id", "tiny-2~status=400",
+                    "-t", "ndjson:out.ndjson", "--failed", "failed.ndjson", env=sandbox.env,
+                    preexec_fn=lambda: [os.close(fd) for fd in closed])
+    assert done.returncode == 3
+    assert [row["lead_id"] for row in runs.json_lines(leadpipe.folder / "out.ndjson")] == ["tiny-1"]
+    assert [row["id"] for row in runs.json_lines(leadpipe.folder / "failed.ndjson")] == ["tiny-2~status=400"]
+
+
+@pytest.mark.parametrize("sink", ["ndjson:-", "csv:-"])
+def test_closed_standard_output_is_no_target(leadpipe, sandbox, sink):
+    done = leadpipe("export", *sandbox.provider(), "--id", "tiny-1", "-t", sink, env=sandbox.env,
+                    preexec_fn=lambda: os.close(1))
+    assert (done.returncode, "standard output is closed" in done.stderr) == (2, True)
+
+
+def test_fifo_that_nobody_writes_to(leadpipe, sandbox):
+    os.mkfifo(leadpipe.folder / "ids")
+    process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:out.ndjson", "ids", env=sandbox.env)
+    while not runs.temporaries(leadpipe.folder):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGTERM
+
+
+def test_key_that_is_cut_in_an_error(leadpipe, another_sandbox):
+    """A text that is too long may end within the key: what is left of that is no longer the whole key."""
+    key = "".join("%04d." % i for i in range(300))
+    sandbox = another_sandbox("--key", key)
+    run = runs.export(leadpipe, sandbox, "-v", ids=["tiny-1", "tiny-2~echokey"])
+    assert run.outcomes() == {"exported": 1, "failed": 1}
+    for text in (run.failed[0]["error"], run.done.stderr):
+        assert "***" in text and key[:10] not in text
