@@ -67,8 +67,10 @@ static void print_sinks_summary(FILE *f)
 
 static const char exit_statuses[] =
     "\nExit status:\n"
-    "  0      every lead is exported or missing, and at least one was found\n"
-    "  1      the run stopped before its end: credentials refused, disk full, ...\n"
+    "  0      every lead is exported or missing, and at least one was found (or there\n"
+    "         were no IDs)\n"
+    "  1      the run stopped before its end: credentials refused, disk full, server\n"
+    "         down for too long, ...; no file was published\n"
     "  2      wrong usage or configuration; nothing was done\n"
     "  3      the run came to its end, but leads failed, none was found at all, or\n"
     "         --expect was not met\n"

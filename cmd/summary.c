@@ -111,7 +111,8 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
         buf_addf(out, ": %" PRIu64 " deliveries, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->delivered, s->failed);
     else if (!published)
-        buf_adds(out, ": not complete, as the run did not come to its end\n");
+        buf_adds(out, ": not complete, as the run did not come to its end; files stay "
+                      "as they were\n");
     else
         buf_adds(out, ":\n");
     if (published)

@@ -432,7 +432,8 @@ static void csv_result(const struct sink *sink, struct sink_result *out)
 
 const struct sink_ops sink_csv = {
     .name = "csv",
-    .help = "RFC 4180: one file, or one a table in a folder, under a header that covers every row",
+    .help = "RFC 4180: into FOLDER/ a file for each table, or into one file one table; the header "
+            "covers every row",
     .opts = csv_opt_specs,
     .opts_size = sizeof(struct csv_opts),
     .check = csv_check,

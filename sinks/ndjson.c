@@ -16,7 +16,7 @@ static const struct opt_spec options[] = {
      .min = 0,
      .max = 9,
      .default_text = "auto",
-     .help = STREAM_OPT_GZIP_HELP},
+     .help = STREAM_OPT_GZIP_HELP "; 6 where the file is called .gz"},
     {.name = NULL},
 };
 
