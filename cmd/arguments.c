@@ -87,10 +87,10 @@ void arguments_blot_spec(struct buf *out, const char *spec)
 /* Values are pieces of argv: the one that lies within this element, or NULL. */
 static const char *value_within(const struct text_list *values, const char *element)
 {
+    const char *end = element + strlen(element);
     for (size_t i = 0; i < values->n; i++) {
-        const char *value = values->items[i];
-        if (value >= element && value <= element + strlen(element))
-            return value;
+        if (values->items[i] >= element && values->items[i] < end)
+            return values->items[i];
     }
     return NULL;
 }

@@ -112,7 +112,7 @@ static enum rc take(struct export_options *o, int code, struct err *e)
 
 static enum rc read_arguments(struct export_options *o, int argc, char *const argv[], struct err *e)
 {
-    struct getopt_tables tables;
+    struct getopt_tables tables = {.shorts = ""};
     make_tables(&tables);
     opterr = 0;
     optind = 0; /* starts anew, "-" included (getopt(3), GNU) */

@@ -1,6 +1,7 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -9,14 +10,21 @@
 
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 
-/* A handler gets no other argument than the number: this is the only place that needs globals. All
- * other threads block signals, so the handler runs on the main thread. */
+/* A handler gets no other argument than the number: this is the only place that needs globals. */
 static _Atomic(struct run *) run_to_stop;
 static atomic_int first_signal;
+static pthread_t main_thread; /* set before the handlers are */
 
 static void on_signal(int number)
 {
     int saved_errno = errno, none = 0;
+    /* The run's threads block signals, but libraries have threads of their own, such as for looking
+     * up names. run_stop() must be called where the loop is. */
+    if (!pthread_equal(pthread_self(), main_thread)) {
+        (void)pthread_kill(main_thread, number);
+        errno = saved_errno;
+        return;
+    }
     if (!atomic_compare_exchange_strong(&first_signal, &none, number))
         _exit(EXIT_STATUS_SIGNAL + number);
     struct run *run = atomic_load(&run_to_stop);
@@ -30,6 +38,7 @@ void signals_watch(struct run *run)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
     (void)sigemptyset(&action.sa_mask);
+    main_thread = pthread_self();
     atomic_store(&run_to_stop, run);
     for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
         if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)

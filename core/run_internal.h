@@ -112,8 +112,8 @@ enum rc run_check(const struct run_cfg *cfg, const struct outlet *outlets, struc
 /* run.c */
 void run_on_wake(uv_async_t *wake);
 void run_before_io(uv_prepare_t *before_io);
-void run_on_fatal(void *run, const struct err *e);
-void run_on_stopped(void *run);
+void run_on_fatal(void *ctx, const struct err *e);
+void run_on_stopped(void *ctx);
 void run_close_loop(struct run *r);
 void run_wake(struct run *r); /* if the loop wants to hear; any thread */
 void run_weigh(struct run *r, struct lead *lead, size_t bytes); /* its share of held_bytes */

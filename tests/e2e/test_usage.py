@@ -216,6 +216,23 @@ def test_stdout_that_nobody_reads(leadpipe):
     assert "Broken pipe" in done.stderr
 
 
+def test_closed_standard_files(leadpipe, sandbox, tmp_path):
+    """Their numbers must not be given to other files."""
+    def close(*numbers):
+        return lambda: [os.close(number) for number in numbers]
+
+    words = ["export", *sandbox.provider(), "--id", "plain-1"]
+    done = leadpipe(*words, "-t", "ndjson:a.ndjson", env=sandbox.env, preexec_fn=close(0, 1, 2))
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "a.ndjson").read_text())["lead_id"] == "plain-1"
+    done = leadpipe(*words, "-t", "ndjson:-", "-t", "csv:b/", env=sandbox.env, preexec_fn=close(1))
+    assert done.returncode == 1
+    assert "standard output" in done.stderr
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:a.ndjson", env=sandbox.env, preexec_fn=close(0))
+    assert done.returncode in (1, 2)
+    assert "standard input" in done.stderr
+
+
 def test_key_leaves_the_environment(leadpipe, sandbox, control):
     if not os.path.isdir("/proc/self"):
         pytest.skip("no /proc")
