@@ -226,8 +226,9 @@ def test_closed_standard_files(leadpipe, sandbox, tmp_path):
     assert done.returncode == 0
     assert json.loads((tmp_path / "a.ndjson").read_text())["lead_id"] == "plain-1"
     done = leadpipe(*words, "-t", "ndjson:-", "-t", "csv:b/", env=sandbox.env, preexec_fn=close(1))
-    assert done.returncode == 1
-    assert "standard output" in done.stderr
+    assert done.returncode == 2
+    assert "standard output is closed" in done.stderr
+    assert not (tmp_path / "b").exists()
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:a.ndjson", env=sandbox.env, preexec_fn=close(0))
     assert done.returncode in (1, 2)
     assert "standard input" in done.stderr
