@@ -275,9 +275,19 @@ cmd_build() {
     say "build/release/leadpipe"
 }
 
+# can_make FOLDER: is it writable, or the nearest folder above it that exists?
+can_make() {
+    local folder=$1
+    while [[ ! -e $folder ]]; do folder=$(dirname "$folder"); done
+    [[ -d $folder && -w $folder ]]
+}
+
 cmd_install() {
     local prefix=${1:-/usr/local}
     if [[ $prefix != /* ]]; then prefix=$START_DIR/$prefix; fi
+    if [[ -z ${DESTDIR:-} ]] && ! can_make "$prefix"; then
+        die "$prefix is not yours to write: run it as root, or give a folder: ./build.sh install PREFIX"
+    fi
     require build
     step "build" build_program
     step "install" cmake --install "$BUILD/release" --prefix "$prefix"

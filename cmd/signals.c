@@ -15,6 +15,16 @@ static _Atomic(struct run *) run_to_stop;
 static atomic_int first_signal;
 static pthread_t main_thread; /* set before the handlers are */
 
+/* Nobody is told at a time like this but by write(). */
+static void stop_at_once(int number)
+{
+    static const char message[] =
+        "\nleadpipe: stopped at once; unfinished files (.*.leadpipe-part) may stay\n";
+    ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
+    (void)written; /* there is no other way left to say it */
+    _exit(EXIT_STATUS_SIGNAL + number);
+}
+
 static void on_signal(int number)
 {
     int saved_errno = errno, none = 0;
@@ -26,7 +36,7 @@ static void on_signal(int number)
         return;
     }
     if (!atomic_compare_exchange_strong(&first_signal, &none, number))
-        _exit(EXIT_STATUS_SIGNAL + number);
+        stop_at_once(number);
     struct run *run = atomic_load(&run_to_stop);
     if (!run)
         _exit(EXIT_STATUS_SIGNAL + number);
