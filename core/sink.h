@@ -146,7 +146,7 @@ struct sink_ops {
 
 enum sink_wants {
     SINK_WANTS_ROWS = 1,        /* lead->tables */
-    SINK_WANTS_TREE = 2,        /* lead->root with expiring URLs as received */
+    SINK_WANTS_TREE = 2,        /* lead->doc.root */
     SINK_WANTS_COMPACT = 4,     /* lead->doc.compact */
     SINK_WANTS_FINGERPRINT = 8, /* lead->fingerprint */
 };

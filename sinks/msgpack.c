@@ -23,7 +23,7 @@ static const struct opt_spec options[] = {
 static unsigned msgpack_needs(const struct sink_cfg *cfg)
 {
     const struct record_file_opts *opts = cfg->opts;
-    return record_wants((enum record_layout)opts->layout);
+    return record_wants(&encoding_msgpack, (enum record_layout)opts->layout);
 }
 
 static enum rc msgpack_open(struct sink **out, const struct sink_cfg *cfg,

@@ -5,8 +5,6 @@
 #include "core/sink.h"
 
 #define NAMES_BYTES_MAX ((size_t)64 << 20) /* a profile's own names, encoded */
-#define TREE_BYTES_MAX ((size_t)1 << 30)   /* of one payload */
-#define TREE_KEEP_BYTES ((size_t)1 << 20)  /* from one payload to the next */
 
 /* The names of a table's documented columns, encoded once. */
 struct table_names {
@@ -28,7 +26,6 @@ struct record_writer {
     enum record_layout layout;
     struct table_names *tables;
     struct arena arena; /* owns the names */
-    struct arena tree;  /* scratch, of one payload */
 
     struct place *places; /* scratch, of one row */
     size_t places_cap;
@@ -116,7 +113,6 @@ enum rc record_writer_new(struct record_writer **out, const struct profile *p,
         return err_nomem(e);
     *w = (struct record_writer){.profile = p, .encoding = encoding, .layout = layout};
     arena_init(&w->arena, NAMES_BYTES_MAX);
-    arena_init(&w->tree, TREE_BYTES_MAX);
     if (prepare(w) != RC_OK) {
         record_writer_free(w);
         return err_nomem(e);
@@ -130,14 +126,15 @@ void record_writer_free(struct record_writer *w)
     if (!w)
         return;
     arena_free(&w->arena);
-    arena_free(&w->tree);
     free(w->places);
     free(w);
 }
 
-unsigned record_wants(enum record_layout layout)
+unsigned record_wants(const struct encoding *encoding, enum record_layout layout)
 {
-    return layout == LAYOUT_RAW ? SINK_WANTS_COMPACT : SINK_WANTS_ROWS;
+    if (layout != LAYOUT_RAW)
+        return SINK_WANTS_ROWS;
+    return encoding->value ? SINK_WANTS_TREE : SINK_WANTS_COMPACT;
 }
 
 /* ---- undocumented columns ------------------------------------------------------------------- */
@@ -260,29 +257,15 @@ static void write_lead(struct record_writer *w, struct buf *b, const struct lead
     w->encoding->map_end(b);
 }
 
-/* The tree that the lead came with is not what was received where other sinks need rows: expiring
- * URLs are cut in it. The text is, so a tree is made of it again. */
-static void write_payload(struct record_writer *w, struct buf *b, struct str compact)
-{
-    if (!w->encoding->value) {
-        buf_add_str(b, compact);
-        return;
-    }
-    struct json_doc doc;
-    enum rc rc = json_parse(&w->tree, compact, JSON_TREE, &doc, NULL);
-    if (rc == RC_OK)
-        w->encoding->value(b, doc.root);
-    else if (b->rc == RC_OK)
-        b->rc = rc;
-    arena_reset(&w->tree, TREE_KEEP_BYTES);
-}
-
-static void write_raw(struct record_writer *w, struct buf *b, const struct lead *lead)
+static void write_raw(const struct record_writer *w, struct buf *b, const struct lead *lead)
 {
     write_head(w, b, 0, lead, 1);
     add_separator(w->encoding, b, 1);
     w->encoding->name(b, STR("payload"));
-    write_payload(w, b, lead->doc.compact);
+    if (w->encoding->value)
+        w->encoding->value(b, lead->doc.root);
+    else
+        buf_add_str(b, lead->doc.compact);
     w->encoding->map_end(b);
 }
 

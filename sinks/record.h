@@ -37,6 +37,6 @@ void record_write_object(struct record_writer *w, struct buf *b, const struct le
 size_t record_write(struct record_writer *w, struct buf *b, const struct lead *lead);
 
 /* What of a lead is needed: of enum sink_wants. */
-unsigned record_wants(enum record_layout layout);
+unsigned record_wants(const struct encoding *encoding, enum record_layout layout);
 
 #endif

@@ -78,7 +78,7 @@ static enum record_layout record_layout(const struct sink_cfg *cfg)
 
 static unsigned webhook_needs(const struct sink_cfg *cfg)
 {
-    return SINK_WANTS_FINGERPRINT | record_wants(record_layout(cfg));
+    return SINK_WANTS_FINGERPRINT | record_wants(&encoding_json, record_layout(cfg));
 }
 
 static enum rc webhook_check(const struct sink_cfg *cfg, struct err *e)

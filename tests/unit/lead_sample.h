@@ -104,7 +104,8 @@ static inline bool sample_init(struct sample *s)
     struct json_doc value;
     if (json_parse(&s->arena, STR("{\"b\":[1,-0,\"x\"],\"a\":{}}"), JSON_TREE, &value, NULL) !=
             RC_OK ||
-        json_parse(&s->arena, STR(SAMPLE_BODY), JSON_COMPACT, &s->lead.doc, NULL) != RC_OK)
+        json_parse(&s->arena, STR(SAMPLE_BODY), JSON_TREE | JSON_COMPACT, &s->lead.doc, NULL) !=
+            RC_OK)
         return false;
     sample_rows(s, value.root);
     s->lead.id = STR("L-1");

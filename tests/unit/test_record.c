@@ -195,9 +195,10 @@ static void a_full_buffer_sticks(void **state)
 static void wants(void **state)
 {
     (void)state;
-    assert_int_equal(record_wants(LAYOUT_LEAD), SINK_WANTS_ROWS);
-    assert_int_equal(record_wants(LAYOUT_ROWS), SINK_WANTS_ROWS);
-    assert_int_equal(record_wants(LAYOUT_RAW), SINK_WANTS_COMPACT);
+    assert_int_equal(record_wants(&encoding_json, LAYOUT_LEAD), SINK_WANTS_ROWS);
+    assert_int_equal(record_wants(&encoding_msgpack, LAYOUT_ROWS), SINK_WANTS_ROWS);
+    assert_int_equal(record_wants(&encoding_json, LAYOUT_RAW), SINK_WANTS_COMPACT);
+    assert_int_equal(record_wants(&encoding_msgpack, LAYOUT_RAW), SINK_WANTS_TREE);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, enter, leave)

@@ -248,6 +248,7 @@ static void needs_follow_the_layout(void **state)
 {
     struct world *w = *state;
     assert_int_equal(sink_ndjson.needs(&w->cfg), SINK_WANTS_COMPACT);
+    assert_int_equal(sink_msgpack.needs(&w->cfg), SINK_WANTS_TREE);
     w->opts.layout = LAYOUT_ROWS;
     assert_int_equal(sink_msgpack.needs(&w->cfg), SINK_WANTS_ROWS);
 }
