@@ -21,13 +21,13 @@ enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enu
     plan->urls = signed_urls_of(p, urls);
     plan->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
     enum rc rc = plan_build(plan);
-    if (!rc)
+    if (rc == RC_OK)
         rc = looks_make(&plan->looks, &plan->memory, p);
-    if (rc)
+    if (rc != RC_OK)
         rc = err_nomem(e);
     else if (!plan->digest)
         rc = err_set(e, RC_INTERNAL, "libcrypto offers no SHA-256");
-    if (rc) {
+    if (rc != RC_OK) {
         flatten_plan_free(plan);
         return rc;
     }
@@ -166,7 +166,7 @@ static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, un
     const struct profile *p = plan->profile;
     struct json_doc doc;
     enum rc rc = json_parse(&lead->arena, buf_str(&lead->body), want | JSON_TREE, &doc, e);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const cJSON *success = p->success.n_steps ? path_find(&p->success, doc.root) : NULL;
     if (success && cJSON_IsFalse(success))
@@ -192,7 +192,7 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
     enum rc rc = RC_OK;
     if (!(want & JSON_TREE) && plan->looks.possible)
         rc = looks_scan(&plan->looks, lead, &enough, e);
-    return rc || enough ? rc : parse_tree(plan, lead, want, e);
+    return rc != RC_OK || enough ? rc : parse_tree(plan, lead, want, e);
 }
 
 /* ---- rows and fingerprint ------------------------------------------------------------------- */
@@ -237,7 +237,7 @@ static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, co
     unsigned char digest[FINGERPRINT_BYTES];
     d.ok = d.ok && EVP_DigestFinal_ex(d.ctx, digest, NULL) == 1;
     EVP_MD_CTX_free(d.ctx);
-    if (rc)
+    if (rc != RC_OK)
         return err_set(e, rc, "its fingerprint: %s", rc_text(rc));
     if (!d.ok)
         return err_set(e, RC_INTERNAL, "libcrypto computes no SHA-256");
@@ -258,5 +258,5 @@ enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fi
                      struct err *e)
 {
     enum rc rc = fingerprint ? make_fingerprint(plan, lead, e) : RC_OK;
-    return rc ? rc : walk_payload(plan, lead, e);
+    return rc != RC_OK ? rc : walk_payload(plan, lead, e);
 }

@@ -68,7 +68,7 @@ enum rc hash_index_add(struct hash_index *x, uint64_t hash, uint32_t place)
 {
     if (x->n >= x->n_slots / 2) {
         enum rc rc = grow(x);
-        if (rc)
+        if (rc != RC_OK)
             return rc;
     }
     put(x->slots, x->n_slots, (struct hash_slot){hash, place + 1});

@@ -75,7 +75,7 @@ enum rc path_parse(struct path *out, struct arena *a, struct str text, struct er
     size_t at = 0;
     for (size_t i = 0; i < p.n_steps; i++) {
         enum rc rc = parse_step(&p.steps[i], a, next_step(text, &at), e);
-        if (rc)
+        if (rc != RC_OK)
             return rc;
         p.n_stars += path_step_is_star(&p.steps[i]);
     }

@@ -389,12 +389,12 @@ static enum rc alloc_tables(struct flatten_plan *plan)
 static enum rc build_tables(struct flatten_plan *plan)
 {
     enum rc rc = alloc_tables(plan);
-    for (uint32_t t = 0; !rc && t < plan->profile->n_tables; t++) {
+    for (uint32_t t = 0; rc == RC_OK && t < plan->profile->n_tables; t++) {
         uint32_t each = path_node(plan, &plan->profile->tables[t].each);
         plan->tables[t].scope = plan->nodes[each].scope;
         plan->scopes[plan->tables[t].scope].table = t;
         rc = build_columns(plan, t);
-        if (rc)
+        if (rc != RC_OK)
             break;
         build_pivots(plan, t);
         build_objects(plan, t);
@@ -405,22 +405,22 @@ static enum rc build_tables(struct flatten_plan *plan)
 enum rc plan_build(struct flatten_plan *plan)
 {
     enum rc rc = build_nodes(plan);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     assign_slots(plan);
     mark_urls(plan);
     rc = build_tables(plan);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     mark_handled(plan);
     rc = group(plan, plan->n_nodes, arrays_of_scope);
-    if (!rc)
+    if (rc == RC_OK)
         rc = group(plan, plan->n_lists, lists_of_scope);
-    if (!rc)
+    if (rc == RC_OK)
         rc = group(plan, plan->n_lists, lists_of_table);
-    if (!rc)
+    if (rc == RC_OK)
         rc = group(plan, plan->n_pivots, pivots_of_scope);
-    if (!rc)
+    if (rc == RC_OK)
         rc = group(plan, plan->n_pivots, pivots_of_table);
     return rc;
 }

@@ -55,14 +55,14 @@ static enum rc read_file(struct buf *b, const char *path, struct err *e)
         return err_sys(e, RC_USAGE, errno, "%s", path);
     enum rc rc = RC_OK;
     size_t n = 1;
-    while (n && b->len <= PROFILE_BYTES_MAX && !rc) {
+    while (n && b->len <= PROFILE_BYTES_MAX && rc == RC_OK) {
         char *to = buf_reserve(b, BUFSIZ);
         n = to ? fread(to, 1, BUFSIZ, file) : 0;
         b->len += n;
         if (!to)
             rc = err_nomem(e);
     }
-    if (!rc && ferror(file))
+    if (rc == RC_OK && ferror(file))
         rc = err_sys(e, RC_USAGE, errno, "%s", path);
     (void)fclose(file);
     return rc;
@@ -80,7 +80,7 @@ enum rc profile_load(struct profile **out, const char *name, struct err *e)
     struct buf text;
     buf_init(&text, PROFILE_BYTES_MAX + 2 * BUFSIZ);
     enum rc rc = read_file(&text, name, e);
-    if (!rc)
+    if (rc == RC_OK)
         rc = profile_parse(out, buf_str(&text), name, e);
     buf_free(&text);
     return rc;
@@ -136,7 +136,7 @@ static enum rc expand(const struct profile *p, struct str id, const struct str *
             continue;
         int param = profile_param(p, name);
         enum rc rc = add_value(b, name, param < 0 ? id : values[param], e);
-        if (rc)
+        if (rc != RC_OK)
             return rc;
     }
     return RC_OK;
@@ -148,9 +148,9 @@ enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
     buf_add_str(out, url_trim(base_url));
     size_t base_len = out->len;
     enum rc rc = expand(p, id, values, out, e);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
-    if (buf_rc(out))
+    if (buf_rc(out) != RC_OK)
         return err_set(e, buf_rc(out), "the URL: %s", rc_text(buf_rc(out)));
     struct str path = {out->data + base_len, out->len - base_len};
     if (url_has_dot_segment(path))

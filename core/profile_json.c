@@ -33,7 +33,7 @@ static enum rc read_place(const struct profile_reader *r, const struct item *at,
         return RC_OK;
     struct path path;
     enum rc rc = reader_path(r, at, &path);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     if (path.n_stars)
         return reader_refuse(r, at, "must have no \"*\": it is one place");
@@ -53,7 +53,7 @@ static enum rc read_names(const struct profile_reader *r, const struct item *top
         return reader_refuse(r, &version, "must be 1, the format's version");
     enum rc rc = reader_word(r, &name, CHARS_NAME, NAME_BYTES_MAX, &p->name);
     p->title = p->name;
-    if (!rc && title.json)
+    if (rc == RC_OK && title.json)
         rc = reader_text(r, &title, TITLE_BYTES_MAX, &p->title);
     return rc;
 }
@@ -62,16 +62,16 @@ static enum rc read_server(const struct profile_reader *r, const struct item *at
                            struct server_spec *out)
 {
     enum rc rc = reader_object(r, at, "name url");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item name = item_member(at, "name"), url = item_member(at, "url");
     rc = reader_word(r, &name, CHARS_NAME, NAME_BYTES_MAX, &out->name);
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_text(r, &url, SERVER_URL_BYTES_MAX, &out->url);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct err why;
-    if (url_check(out->url, &why))
+    if (url_check(out->url, &why) != RC_OK)
         return refuse_by(r, &url, &why);
     out->url = url_trim(out->url);
     return RC_OK;
@@ -81,7 +81,7 @@ static enum rc read_servers(const struct profile_reader *r, const struct item *a
                             struct profile *p)
 {
     enum rc rc = reader_list(r, at, 1, SERVERS_MAX, &p->n_servers);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     p->servers = arena_array(r->arena, p->n_servers, sizeof *p->servers);
     if (!p->servers)
@@ -89,7 +89,7 @@ static enum rc read_servers(const struct profile_reader *r, const struct item *a
     for (struct item i = item_first(at); i.json; item_next(&i)) {
         struct server_spec *server = &p->servers[i.index];
         rc = read_server(r, &i, server);
-        if (rc)
+        if (rc != RC_OK)
             return rc;
         const struct item name = item_member(&i, "name");
         for (size_t other = 0; other < i.index; other++) {
@@ -129,20 +129,20 @@ static enum rc read_credential(const struct profile_reader *r, const struct item
     if (!at->json)
         return RC_OK;
     enum rc rc = reader_object(r, at, "variable header prefix");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item variable = item_member(at, "variable"), header = item_member(at, "header"),
                       prefix = item_member(at, "prefix");
     rc = reader_word(r, &variable, CHARS_UPPER CHARS_DIGIT "_", NAME_BYTES_MAX, &p->key_variable);
-    if (!rc && strchr(CHARS_DIGIT, p->key_variable.ptr[0]))
+    if (rc == RC_OK && strchr(CHARS_DIGIT, p->key_variable.ptr[0]))
         rc = reader_refuse(r, &variable, "must not begin with a digit");
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_word(r, &header, CHARS_TOKEN, HEADER_BYTES_MAX, &p->key_header);
-    if (!rc && is_reserved_header(p->key_header))
+    if (rc == RC_OK && is_reserved_header(p->key_header))
         rc = reader_refuse(r, &header, "is a header that is not the profile's to set");
-    if (!rc && prefix.json)
+    if (rc == RC_OK && prefix.json)
         rc = reader_text(r, &prefix, HEADER_BYTES_MAX, &p->key_prefix);
-    if (!rc && !is_ascii(p->key_prefix))
+    if (rc == RC_OK && !is_ascii(p->key_prefix))
         rc = reader_refuse(r, &prefix, "must be ASCII, as headers are");
     return rc;
 }
@@ -167,16 +167,16 @@ static enum rc read_template(const struct profile_reader *r, const struct item *
                              struct profile *p)
 {
     enum rc rc = reader_text(r, at, TEMPLATE_BYTES_MAX, &p->url_template);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct err why;
-    if (url_template_check(p->url_template, &why))
+    if (url_template_check(p->url_template, &why) != RC_OK)
         return refuse_by(r, at, &why);
     p->params = arena_array(r->arena, PROFILE_PARAMS_MAX, sizeof *p->params);
     if (!p->params)
         return err_nomem(r->err);
     struct str rest = p->url_template, literal, name;
-    while (!rc && rest.len && url_template_next(&rest, &literal, &name)) {
+    while (rc == RC_OK && rest.len && url_template_next(&rest, &literal, &name)) {
         if (name.ptr)
             rc = add_param(r, at, name, p);
     }
@@ -194,7 +194,7 @@ static enum rc read_required(const struct profile_reader *r, const struct item *
         return p->required ? path_parse(p->required, r->arena, STR(""), r->err) : err_nomem(r->err);
     }
     enum rc rc = reader_paths(r, at, PATHS_MAX, &p->required, &p->n_required);
-    for (struct item i = item_first(at); !rc && i.json; item_next(&i))
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i))
         rc = read_place(r, &i, &p->required[i.index]);
     return rc;
 }
@@ -203,14 +203,14 @@ static enum rc read_payload(const struct profile_reader *r, const struct item *a
                             struct profile *p)
 {
     enum rc rc = at->json ? reader_object(r, at, "root required id") : RC_OK;
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item root = item_member(at, "root"), required = item_member(at, "required"),
                       id = item_member(at, "id");
     rc = read_place(r, &root, &p->root);
-    if (!rc)
+    if (rc == RC_OK)
         rc = read_required(r, &required, p);
-    if (!rc)
+    if (rc == RC_OK)
         rc = read_place(r, &id, &p->own_id);
     return rc;
 }
@@ -221,14 +221,14 @@ static enum rc read_answers(const struct profile_reader *r, const struct item *a
     if (!at->json)
         return RC_OK;
     enum rc rc = reader_object(r, at, "success message code");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item success = item_member(at, "success"), message = item_member(at, "message"),
                       code = item_member(at, "code");
     rc = read_place(r, &success, &p->success);
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_paths(r, &message, PATHS_MAX, &p->messages, &p->n_messages);
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_paths(r, &code, PATHS_MAX, &p->codes, &p->n_codes);
     return rc;
 }
@@ -239,13 +239,13 @@ static enum rc read_expiring(const struct profile_reader *r, const struct item *
     if (!at->json)
         return RC_OK;
     enum rc rc = reader_object(r, at, "arrays members");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item arrays = item_member(at, "arrays"), members = item_member(at, "members");
     if (!arrays.json || !members.json)
         return reader_refuse(r, at, "must have both \"arrays\" and \"members\"");
     rc = reader_texts(r, &arrays, PATHS_MAX, &p->url_arrays, &p->n_url_arrays);
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_texts(r, &members, PATHS_MAX, &p->url_members, &p->n_url_members);
     return rc;
 }
@@ -267,9 +267,9 @@ static enum rc read_profile(const struct profile_reader *r, const struct item *t
     enum rc rc = reader_object(r, top,
                                "profile name title servers credential path payload answers "
                                "expiring_urls tables");
-    if (!rc)
+    if (rc == RC_OK)
         rc = read_names(r, top, p);
-    for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++) {
+    for (size_t i = 0; rc == RC_OK && i < sizeof parts / sizeof *parts; i++) {
         const struct item part = item_member(top, parts[i].member);
         rc = parts[i].read(r, &part, p);
     }
@@ -287,7 +287,7 @@ static enum rc parse_text(struct arena *a, struct str json, const char *source, 
     enum rc rc = json_parse(a, json, JSON_TREE, &doc, &why);
     if (rc == RC_NOMEM)
         return err_nomem(e);
-    if (rc)
+    if (rc != RC_OK)
         return err_set(e, RC_USAGE, "%s: %s", source, why.msg);
     if (doc.mended)
         return err_set(e, RC_USAGE, "%s: must be UTF-8 without \\u0000 and lone surrogates",
@@ -315,15 +315,15 @@ enum rc profile_parse(struct profile **out, struct str json, const char *source,
     arena_init(&tree, MEMORY_BYTES_MAX);
     struct item top = {.json = NULL};
     enum rc rc = parse_text(&tree, json, source, &top.json, e);
-    struct profile *p = rc ? NULL : profile_new(&memory);
+    struct profile *p = rc != RC_OK ? NULL : profile_new(&memory);
     if (p) {
         const struct profile_reader r = {.arena = &memory, .source = source, .err = e};
         rc = read_profile(&r, &top, p);
-    } else if (!rc) {
+    } else if (rc == RC_OK) {
         rc = err_nomem(e);
     }
     arena_free(&tree);
-    if (rc || !p) {
+    if (rc != RC_OK || !p) {
         arena_free(&memory);
         return rc;
     }

@@ -89,7 +89,7 @@ static bool is_word_of(const char *words, struct str name)
 enum rc reader_object(const struct profile_reader *r, const struct item *at, const char *allowed)
 {
     enum rc rc = want(r, at, cJSON_IsObject(at->json), "an object");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     for (const cJSON *m = at->json->child; m; m = m->next) {
         struct item member = {.up = at, .name = m->string, .json = m};
@@ -103,7 +103,7 @@ enum rc reader_list(const struct profile_reader *r, const struct item *at, size_
                     size_t *n)
 {
     enum rc rc = want(r, at, cJSON_IsArray(at->json), "an array");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     size_t count = 0;
     for (const cJSON *element = at->json->child; element; element = element->next)
@@ -130,7 +130,7 @@ enum rc reader_text(const struct profile_reader *r, const struct item *at, size_
                     struct str *out)
 {
     enum rc rc = want(r, at, cJSON_IsString(at->json), "a text");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct str text = str_c(at->json->valuestring);
     if (text.len > max)
@@ -149,7 +149,7 @@ enum rc reader_word(const struct profile_reader *r, const struct item *at, const
 {
     struct str text = STR("");
     enum rc rc = reader_text(r, at, max, &text);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     if (text.len == 0 || strspn(text.ptr, chars) != text.len)
         return reader_refuse(r, at, "must be one or more of the characters %s", chars);
@@ -171,7 +171,7 @@ enum rc reader_snake(const struct profile_reader *r, const struct item *at, stru
 {
     struct str text = STR("");
     enum rc rc = reader_text(r, at, NAME_BYTES_MAX, &text);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     if (!is_snake(text))
         return reader_refuse(r, at, "\"%s\" is no snake_case name such as first_name", text.ptr);
@@ -183,7 +183,7 @@ enum rc reader_prefix(const struct profile_reader *r, const struct item *at, str
 {
     struct str text = STR("");
     enum rc rc = reader_text(r, at, NAME_BYTES_MAX, &text);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct str stem = {text.ptr, text.len - 1};
     if (text.len) {
@@ -204,10 +204,10 @@ enum rc reader_path(const struct profile_reader *r, const struct item *at, struc
 {
     struct str text = STR("");
     enum rc rc = reader_text(r, at, PATH_BYTES_MAX, &text);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct err why;
-    if (path_parse(out, r->arena, text, &why))
+    if (path_parse(out, r->arena, text, &why) != RC_OK)
         return refuse_syntax(r, at, &why);
     return RC_OK;
 }
@@ -221,14 +221,14 @@ enum rc reader_texts(const struct profile_reader *r, const struct item *at, size
         return RC_OK;
     size_t count = 0;
     enum rc rc = reader_list(r, at, 0, max, &count);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct str *texts = arena_array(r->arena, count, sizeof *texts);
     if (!texts)
         return err_nomem(r->err);
-    for (struct item i = item_first(at); i.json && !rc; item_next(&i))
+    for (struct item i = item_first(at); i.json && rc == RC_OK; item_next(&i))
         rc = reader_text(r, &i, TEXT_BYTES_MAX, &texts[i.index]);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     *out = texts;
     *n = count;
@@ -242,14 +242,14 @@ enum rc reader_paths(const struct profile_reader *r, const struct item *at, size
         return RC_OK;
     size_t count = 0;
     enum rc rc = reader_list(r, at, 0, max, &count);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct path *paths = arena_array(r->arena, count, sizeof *paths);
     if (!paths)
         return err_nomem(r->err);
-    for (struct item i = item_first(at); i.json && !rc; item_next(&i))
+    for (struct item i = item_first(at); i.json && rc == RC_OK; item_next(&i))
         rc = reader_path(r, &i, &paths[i.index]);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     *out = paths;
     *n = count;

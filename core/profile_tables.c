@@ -54,9 +54,9 @@ static enum rc read_column_path(const struct profile_reader *r, const struct ite
             break;
         out->kind = kinds[i].kind;
         enum rc rc = reader_path(r, &member, &out->path);
-        if (!rc)
+        if (rc == RC_OK)
             rc = kinds[i].check(r, &member, &out->path, each);
-        if (rc)
+        if (rc != RC_OK)
             return rc;
     }
     if (found != 1)
@@ -81,21 +81,21 @@ static enum rc read_columns(const struct profile_reader *r, const struct item *a
                             struct table_spec *t)
 {
     enum rc rc = reader_list(r, at, 0, PROFILE_COLUMNS_MAX, &t->n_columns);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     t->columns = arena_array(r->arena, t->n_columns, sizeof *t->columns);
     if (!t->columns)
         return err_nomem(r->err);
-    for (struct item i = item_first(at); !rc && i.json; item_next(&i)) {
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i)) {
         struct column_spec *column = &t->columns[i.index];
         rc = reader_object(r, &i, "name value position count");
-        if (rc)
+        if (rc != RC_OK)
             return rc;
         const struct item name = item_member(&i, "name");
         rc = reader_snake(r, &name, &column->name);
-        if (!rc)
+        if (rc == RC_OK)
             rc = check_column_name(r, &name, t, i.index);
-        if (!rc)
+        if (rc == RC_OK)
             rc = read_column_path(r, &i, &t->each, column);
     }
     return rc;
@@ -107,14 +107,14 @@ static enum rc read_object_spec(const struct profile_reader *r, const struct ite
                                 const struct table_spec *t, struct object_spec *out)
 {
     enum rc rc = reader_object(r, at, "path prefix");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item path = item_member(at, "path"), prefix = item_member(at, "prefix");
     rc = reader_path(r, &path, &out->path);
-    if (!rc)
+    if (rc == RC_OK)
         rc = check_value_path(r, &path, &out->path, &t->each);
     out->prefix = STR("");
-    if (!rc && prefix.json)
+    if (rc == RC_OK && prefix.json)
         rc = reader_prefix(r, &prefix, &out->prefix);
     return rc;
 }
@@ -134,7 +134,7 @@ static enum rc read_objects(const struct profile_reader *r, const struct item *a
 {
     size_t n = 0;
     enum rc rc = at->json ? reader_list(r, at, 0, OBJECTS_MAX, &n) : RC_OK;
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     t->objects = arena_array(r->arena, n + 1, sizeof *t->objects);
     if (!t->objects)
@@ -142,7 +142,7 @@ static enum rc read_objects(const struct profile_reader *r, const struct item *a
     for (struct item i = item_first(at); i.json; item_next(&i)) {
         struct object_spec *object = &t->objects[i.index];
         rc = read_object_spec(r, &i, t, object);
-        if (rc)
+        if (rc != RC_OK)
             return rc;
         const struct item path = item_member(&i, "path");
         if (has_object(t, &object->path))
@@ -168,24 +168,24 @@ static enum rc read_pivot(const struct profile_reader *r, const struct item *at,
                           const struct table_spec *t, struct pivot_spec *out)
 {
     enum rc rc = reader_object(r, at, "each key value prefix");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item each = item_member(at, "each"), key = item_member(at, "key"),
                       value = item_member(at, "value"), prefix = item_member(at, "prefix");
     rc = reader_path(r, &each, &out->each);
-    if (!rc)
+    if (rc == RC_OK)
         rc = check_count(r, &each, &out->each, &t->each);
-    if (!rc && !path_is_star(&out->each))
+    if (rc == RC_OK && !path_is_star(&out->each))
         rc = reader_refuse(r, &each, "must end in \"*\"");
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_path(r, &key, &out->key);
-    if (!rc)
+    if (rc == RC_OK)
         rc = check_within(r, &key, &out->key, &out->each);
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_path(r, &value, &out->value);
-    if (!rc)
+    if (rc == RC_OK)
         rc = check_within(r, &value, &out->value, &out->each);
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_prefix(r, &prefix, &out->prefix);
     return rc;
 }
@@ -196,12 +196,12 @@ static enum rc read_pivots(const struct profile_reader *r, const struct item *at
     if (!at->json)
         return RC_OK;
     enum rc rc = reader_list(r, at, 0, PIVOTS_MAX, &t->n_pivots);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     t->pivots = arena_array(r->arena, t->n_pivots, sizeof *t->pivots);
     if (!t->pivots)
         return err_nomem(r->err);
-    for (struct item i = item_first(at); !rc && i.json; item_next(&i))
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i))
         rc = read_pivot(r, &i, t, &t->pivots[i.index]);
     return rc;
 }
@@ -220,17 +220,17 @@ static enum rc read_repeat(const struct profile_reader *r, const struct item *at
                            const struct table_spec *t, struct repeat_spec *out)
 {
     enum rc rc = reader_object(r, at, "path of");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item path = item_member(at, "path"), of = item_member(at, "of");
     rc = reader_path(r, &path, &out->path);
-    if (!rc && !is_member_of_objects(t, &out->path))
+    if (rc == RC_OK && !is_member_of_objects(t, &out->path))
         rc = reader_refuse(r, &path, "must be a member of one of the table's \"objects\"");
-    if (!rc)
+    if (rc == RC_OK)
         rc = reader_path(r, &of, &out->of);
-    if (!rc)
+    if (rc == RC_OK)
         rc = check_value_path(r, &of, &out->of, &t->each);
-    if (!rc && path_equal(&out->path, &out->of))
+    if (rc == RC_OK && path_equal(&out->path, &out->of))
         rc = reader_refuse(r, &of, "must be another member");
     return rc;
 }
@@ -241,12 +241,12 @@ static enum rc read_repeats(const struct profile_reader *r, const struct item *a
     if (!at->json)
         return RC_OK;
     enum rc rc = reader_list(r, at, 0, REPEATS_MAX, &t->n_repeats);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     t->repeats = arena_array(r->arena, t->n_repeats, sizeof *t->repeats);
     if (!t->repeats)
         return err_nomem(r->err);
-    for (struct item i = item_first(at); !rc && i.json; item_next(&i))
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i))
         rc = read_repeat(r, &i, t, &t->repeats[i.index]);
     return rc;
 }
@@ -257,9 +257,9 @@ static enum rc read_each(const struct profile_reader *r, const struct item *at, 
                          struct path *out)
 {
     enum rc rc = reader_path(r, at, out);
-    if (!rc && is_first && out->n_steps)
+    if (rc == RC_OK && is_first && out->n_steps)
         rc = reader_refuse(r, at, "must be \"\": the first table has one row a lead");
-    if (!rc && !is_first && !path_is_star(out))
+    if (rc == RC_OK && !is_first && !path_is_star(out))
         rc = reader_refuse(r, at, "must end in \"*\": one row for each element of an array");
     return rc;
 }
@@ -277,13 +277,13 @@ static enum rc read_table(const struct profile_reader *r, const struct item *at,
         {"repeats", read_repeats},
     };
     enum rc rc = reader_object(r, at, "name each columns objects pivots repeats");
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     const struct item name = item_member(at, "name"), each = item_member(at, "each");
     rc = reader_snake(r, &name, &t->name);
-    if (!rc)
+    if (rc == RC_OK)
         rc = read_each(r, &each, at->index == 0, &t->each);
-    for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++) {
+    for (size_t i = 0; rc == RC_OK && i < sizeof parts / sizeof *parts; i++) {
         const struct item part = item_member(at, parts[i].member);
         rc = parts[i].read(r, &part, t);
     }
@@ -323,7 +323,7 @@ static enum rc check_table(const struct profile_reader *r, const struct item *at
     const struct item name = item_member(at, "name"), each = item_member(at, "each"),
                       objects = item_member(at, "objects");
     enum rc rc = at->index ? check_child_name(r, &name, p, t->name) : RC_OK;
-    for (size_t i = 0; !rc && i < at->index; i++) {
+    for (size_t i = 0; rc == RC_OK && i < at->index; i++) {
         const struct table_spec *earlier = &p->tables[i];
         if (str_eq(earlier->name, t->name))
             rc = reader_refuse(r, &name, "another table has this name");
@@ -339,14 +339,14 @@ enum rc profile_read_tables(const struct profile_reader *r, const struct item *a
                             struct profile *p)
 {
     enum rc rc = reader_list(r, at, 1, PROFILE_TABLES_MAX, &p->n_tables);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     p->tables = arena_array(r->arena, p->n_tables, sizeof *p->tables);
     if (!p->tables)
         return err_nomem(r->err);
-    for (struct item i = item_first(at); !rc && i.json; item_next(&i)) {
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i)) {
         rc = read_table(r, &i, &p->tables[i.index]);
-        if (!rc)
+        if (rc == RC_OK)
             rc = check_table(r, &i, p);
     }
     return rc;

@@ -86,7 +86,7 @@ static enum rc add_name(const struct schema *s, struct schema_table *t, struct s
         return RC_NOMEM;
     t->names = names;
     uint64_t hash = name_hash(s, name);
-    if (hash_index_add(&t->by_name, hash, t->n_names))
+    if (hash_index_add(&t->by_name, hash, t->n_names) != RC_OK)
         return RC_NOMEM;
     names[t->n_names++] = (struct taken_name){name, hash, 2};
     return RC_OK;
@@ -126,10 +126,10 @@ static enum rc make_base_name(struct schema *s, const struct schema_table *t,
         buf_addc(&s->raw, '_');
         buf_add_str(&s->raw, cut(source->member, RAW_BYTES_MAX));
     }
-    if (buf_rc(&s->raw))
+    if (buf_rc(&s->raw) != RC_OK)
         return RC_NOMEM;
     name_snake(&s->name, buf_str(&s->raw));
-    if (buf_rc(&s->name))
+    if (buf_rc(&s->name) != RC_OK)
         return RC_NOMEM;
     s->name.len = cut(buf_str(&s->name), NAME_BYTES_MAX).len;
     return RC_OK;
@@ -147,7 +147,7 @@ static enum rc find_free_name(struct schema *s, struct schema_table *t, uint32_t
     for (*n = t->names[*base].next_n;; ++*n) {
         s->name.len = base_len;
         buf_addf(&s->name, "_%u", (unsigned)*n);
-        if (buf_rc(&s->name))
+        if (buf_rc(&s->name) != RC_OK)
             return RC_NOMEM;
         if (!find_name(s, t, buf_str(&s->name), &taken))
             return RC_OK;
@@ -207,9 +207,9 @@ static enum rc enlist(const struct schema *s, struct schema_table *t, struct mad
     if (!columns)
         return RC_NOMEM;
     t->columns = columns;
-    if (add_name(s, t, made->column.name))
+    if (add_name(s, t, made->column.name) != RC_OK)
         return RC_NOMEM;
-    if (hash_index_add(&t->by_source, made->column.source.hash, t->n_columns)) {
+    if (hash_index_add(&t->by_source, made->column.source.hash, t->n_columns) != RC_OK) {
         remove_last_name(t);
         return RC_NOMEM;
     }
@@ -226,9 +226,9 @@ static enum rc make_column(struct schema *s, struct schema_table *t, const struc
         return RC_LIMIT;
     uint32_t base, n;
     enum rc rc = make_base_name(s, t, source);
-    if (!rc)
+    if (rc == RC_OK)
         rc = find_free_name(s, t, &base, &n);
-    if (rc)
+    if (rc != RC_OK)
         return rc;
     struct made *made = made_new(source, buf_str(&s->name));
     if (!made)
@@ -236,7 +236,7 @@ static enum rc make_column(struct schema *s, struct schema_table *t, const struc
     made->base = base;
     made->n = n;
     rc = enlist(s, t, made);
-    if (rc) {
+    if (rc != RC_OK) {
         free(made);
         return rc;
     }
@@ -269,7 +269,7 @@ static enum rc resolve_row(struct schema *s, struct schema_table *t, struct row 
         if (extra->column)
             continue;
         enum rc rc = make_column(s, t, &extra->source, &extra->column);
-        if (rc)
+        if (rc != RC_OK)
             return rc;
     }
     return RC_OK;
@@ -278,7 +278,7 @@ static enum rc resolve_row(struct schema *s, struct schema_table *t, struct row 
 static enum rc resolve_table(struct schema *s, struct schema_table *t, const struct rows *rows)
 {
     enum rc rc = RC_OK;
-    for (uint32_t i = 0; !rc && i < rows->n_rows; i++)
+    for (uint32_t i = 0; rc == RC_OK && i < rows->n_rows; i++)
         rc = resolve_row(s, t, &rows->rows[i]);
     return rc;
 }
@@ -312,7 +312,7 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
         struct schema_table *t = &s->tables[i];
         t->n_before = t->n_columns;
         enum rc rc = resolve_table(s, t, &lead->tables[i]);
-        if (rc)
+        if (rc != RC_OK)
             return refuse(s, lead, i, rc, e);
     }
     return RC_OK;
@@ -335,11 +335,11 @@ static enum rc take_names(const struct schema *s, size_t table)
 {
     struct schema_table *t = &s->tables[table];
     enum rc rc = add_name(s, t, STR("provider"));
-    if (!rc)
+    if (rc == RC_OK)
         rc = add_name(s, t, STR("lead_id"));
-    for (size_t i = 0; !rc && i < t->spec->n_columns; i++)
+    for (size_t i = 0; rc == RC_OK && i < t->spec->n_columns; i++)
         rc = add_name(s, t, t->spec->columns[i].name);
-    for (size_t i = 1; !rc && table == 0 && i < s->profile->n_tables; i++)
+    for (size_t i = 1; rc == RC_OK && table == 0 && i < s->profile->n_tables; i++)
         rc = add_name(s, t, s->profile->tables[i].name);
     return rc;
 }
@@ -354,11 +354,11 @@ enum rc schema_new(struct schema **out, const struct profile *p)
     buf_init(&s->name, 16 * RAW_BYTES_MAX);
     s->tables = calloc(p->n_tables, sizeof *s->tables);
     enum rc rc = s->tables ? RC_OK : RC_NOMEM;
-    for (size_t i = 0; !rc && i < p->n_tables; i++) {
+    for (size_t i = 0; rc == RC_OK && i < p->n_tables; i++) {
         s->tables[i].spec = &p->tables[i];
         rc = take_names(s, i);
     }
-    if (rc) {
+    if (rc != RC_OK) {
         schema_free(s);
         return rc;
     }

@@ -64,7 +64,7 @@ enum rc url_check(struct str url, struct err *e)
     const char *text = buf_cstr(&copy);
     CURLU *u = curl_url();
     enum rc rc = buf_rc(&copy) || !u ? err_nomem(e) : check_parts(u, text, e);
-    if (!rc && url_has_dot_segment(url))
+    if (rc == RC_OK && url_has_dot_segment(url))
         rc = err_set(e, RC_SYNTAX, "must have no . or .. as a part of its path");
     curl_url_cleanup(u);
     buf_free(&copy);

@@ -148,7 +148,7 @@ static uint32_t count_key(struct walk *w, uint32_t pivot, struct str key)
     if (!items)
         return 0;
     keys->items = items;
-    if (hash_index_add(&keys->index, hash, keys->n)) {
+    if (hash_index_add(&keys->index, hash, keys->n) != RC_OK) {
         (void)walk_refuse(w, err_nomem(w->err));
         return 0;
     }
