@@ -18,7 +18,7 @@
 #include "csv_columns.h"
 #include "csv_encode.h"
 #include "csv_widen.h"
-#include "gzip.h"
+#include "stream.h"
 
 /* What all files of a sink have in common. */
 struct csv_settings {

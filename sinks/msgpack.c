@@ -1,5 +1,5 @@
 /* Records as MessagePack, one after another. */
-#include "gzip.h"
+#include "stream.h"
 #include "record_file.h"
 #include "registry.h"
 

@@ -1,5 +1,5 @@
 /* Records as JSON, one a line. */
-#include "gzip.h"
+#include "stream.h"
 #include "record_file.h"
 #include "registry.h"
 

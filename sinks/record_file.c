@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "gzip.h"
+#include "stream.h"
 
 #define LEAD_BYTES_MAX ((size_t)1 << 30)  /* records of one lead; rows repeat its ID */
 #define WRITE_BYTES ((size_t)1 << 20)     /* a batch over this is written in pieces */

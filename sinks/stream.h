@@ -8,8 +8,8 @@
  *
  * Write errors stick: stream_write() after a failure does nothing; stream_rc() tells, and so do
  * stream_mark() and stream_complete(). Texts name the file. One thread at a time. */
-#ifndef LEADPIPE_GZIP_H
-#define LEADPIPE_GZIP_H
+#ifndef LEADPIPE_STREAM_H
+#define LEADPIPE_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,10 +11,10 @@
 #include <zlib.h>
 
 #include "sinks/blob.h"
-#include "sinks/gzip.h"
+#include "sinks/stream.h"
 #include "sinks/registry.h"
 
-static char folder[] = "/tmp/leadpipe-gzip-XXXXXX";
+static char folder[] = "/tmp/leadpipe-stream-XXXXXX";
 static char start[4096];
 
 static int enter(void **state)

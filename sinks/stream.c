@@ -1,4 +1,4 @@
-#include "gzip.h"
+#include "stream.h"
 
 #include <stdlib.h>
 #include <zlib.h>
