@@ -1,7 +1,7 @@
 /* Records as MessagePack, one after another. */
-#include "stream.h"
 #include "record_file.h"
 #include "registry.h"
+#include "stream.h"
 
 static const struct opt_spec options[] = {
     {.name = "layout",

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "blob.h"
 #include "stream.h"
 
 #define LEAD_BYTES_MAX ((size_t)1 << 30)  /* records of one lead; rows repeat its ID */
@@ -60,14 +61,9 @@ enum rc record_file_paths(const struct sink_cfg *cfg, struct buf *out, struct er
 /* A mark is "RECORDS STREAM": how many records, and what the stream has to say. */
 static enum rc parse_mark(struct record_file *f, struct str text, struct str *stream, struct err *e)
 {
-    uint64_t n = 0;
-    size_t i = 0;
-    for (; i < text.len && i < 19 && text.ptr[i] >= '0' && text.ptr[i] <= '9'; i++)
-        n = n * 10 + (unsigned)(text.ptr[i] - '0');
-    if (i == 0 || i == text.len || text.ptr[i] != ' ')
+    if (!text_take_uint(&text, ' ', &f->n_records))
         return err_set(e, RC_SYNTAX, "%s: damaged mark of an earlier run", f->path);
-    f->n_records = n;
-    *stream = (struct str){text.ptr + i + 1, text.len - i - 1};
+    *stream = text;
     return RC_OK;
 }
 
