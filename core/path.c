@@ -88,7 +88,8 @@ bool path_is_star(const struct path *p)
     return p->n_steps && path_step_is_star(&p->steps[p->n_steps - 1]);
 }
 
-bool path_same_steps(const struct path *a, const struct path *b, size_t n)
+/* The first `n` steps of both are the same. */
+static bool same_steps(const struct path *a, const struct path *b, size_t n)
 {
     if (n > a->n_steps || n > b->n_steps)
         return false;
@@ -102,12 +103,12 @@ bool path_same_steps(const struct path *a, const struct path *b, size_t n)
 
 bool path_equal(const struct path *a, const struct path *b)
 {
-    return a->n_steps == b->n_steps && path_same_steps(a, b, a->n_steps);
+    return a->n_steps == b->n_steps && same_steps(a, b, a->n_steps);
 }
 
 bool path_begins_with(const struct path *p, const struct path *prefix)
 {
-    return path_same_steps(p, prefix, prefix->n_steps);
+    return same_steps(p, prefix, prefix->n_steps);
 }
 
 bool path_lies_on(const struct path *p, const struct path *each)
@@ -115,7 +116,7 @@ bool path_lies_on(const struct path *p, const struct path *each)
     size_t n = p->n_steps;
     while (n && !path_step_is_star(&p->steps[n - 1]))
         n--;
-    return path_same_steps(p, each, n);
+    return same_steps(p, each, n);
 }
 
 const cJSON *path_find(const struct path *p, const cJSON *from)

@@ -39,8 +39,6 @@ static inline bool path_step_is_star(const struct path_step *s)
 /* Ends in "*". */
 bool path_is_star(const struct path *p);
 
-/* The first `n` steps of both are the same. */
-bool path_same_steps(const struct path *a, const struct path *b, size_t n);
 bool path_equal(const struct path *a, const struct path *b);
 
 /* `p` begins with all of `prefix`. */

@@ -136,11 +136,3 @@ bool queue_ended(struct queue *q)
     pthread_mutex_unlock(&q->lock);
     return ended;
 }
-
-size_t queue_len(struct queue *q)
-{
-    pthread_mutex_lock(&q->lock);
-    size_t len = q->len;
-    pthread_mutex_unlock(&q->lock);
-    return len;
-}

@@ -30,6 +30,4 @@ void queue_close(struct queue *q);
 /* Closed and empty. */
 bool queue_ended(struct queue *q);
 
-size_t queue_len(struct queue *q);
-
 #endif

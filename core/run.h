@@ -87,8 +87,9 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
 /* Does it, publishes what is to be published, and tells how it went. Once. */
 void run_execute(struct run *r, struct run_result *out);
 
-/* Asks it to stop: nothing new is requested, what is in flight may end within `grace_ms`.
- * Any thread, and any signal handler. */
+/* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, nothing
+ * but the failed list becomes visible. Only on the thread of run_execute(), signal handlers there
+ * included. `signal_number` tells why in the result. */
 void run_stop(struct run *r, int signal_number);
 
 void run_free(struct run *r);

@@ -23,7 +23,7 @@ void schema_free(struct schema *s);
  * columns, or their keys too long; RC_NOMEM. */
 enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e);
 
-/* The undocumented columns of a table so far. */
+/* The undocumented columns of a table so far. For tests: sinks have them from the rows. */
 size_t schema_columns(const struct schema *s, size_t table);
 const struct column *schema_column(const struct schema *s, size_t table, size_t index);
 
