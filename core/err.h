@@ -31,8 +31,8 @@ enum rc {
 
 struct err {
     enum rc rc;
-    char msg
-        [1024]; /* one line, no newline; may hold bytes from outside, made harmless on printing */
+    /* One line, no newline; may hold bytes from outside, which are made harmless on printing. */
+    char msg[1024];
 };
 
 /* The fixed text of a code, such as "out of memory". Never NULL. */
