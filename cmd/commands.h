@@ -2,15 +2,8 @@
 #ifndef LEADPIPE_CMD_COMMANDS_H
 #define LEADPIPE_CMD_COMMANDS_H
 
+#include "core/run.h"
 #include "messages.h"
-
-enum exit_status {
-    EXIT_STATUS_OK = 0,
-    EXIT_STATUS_STOPPED = 1, /* the run stopped before its end */
-    EXIT_STATUS_USAGE = 2,   /* wrong usage or configuration: nothing was done */
-    EXIT_STATUS_LEADS = 3,   /* at its end, but leads failed */
-    EXIT_STATUS_SIGNAL = 128,
-};
 
 struct command {
     const char *name; /* NULL ends the table */

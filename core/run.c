@@ -258,13 +258,14 @@ static enum rc publish_sinks(struct run *r, struct err *e)
 
 static int judge(const struct run *r, const struct run_result *out)
 {
+    /* The input turned out to be of another form than it was said to be. */
     if (out->error.rc == RC_USAGE)
-        return 2; /* the input turned out to be of another form than it was said to be */
+        return EXIT_STATUS_USAGE;
     if (out->error.rc != RC_OK)
-        return 1;
+        return EXIT_STATUS_STOPPED;
     bool none_found = out->ids.unique && !out->ledger.exported && !out->ledger.unchanged;
     bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.unique;
-    return out->ledger.failed || none_found || short_input ? 3 : 0;
+    return out->ledger.failed || none_found || short_input ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
 static void note_error(struct run_result *out, const struct err *e)
@@ -308,9 +309,9 @@ static void publish(struct run *r, struct run_result *out)
     if (manifest)
         outfile_close(manifest, false);
     if (out->error.rc != RC_OK)
-        out->exit_status = 1;
+        out->exit_status = EXIT_STATUS_STOPPED;
     if (out->signal)
-        out->exit_status = 128 + out->signal;
+        out->exit_status = EXIT_STATUS_SIGNAL + out->signal;
 }
 
 static void collect(struct run *r, struct run_result *out)

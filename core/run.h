@@ -60,11 +60,20 @@ struct run_cfg {
     void *progress_ctx;
 };
 
+/* Of the program; the run knows it first, for the manifest. */
+enum exit_status {
+    EXIT_STATUS_OK = 0,
+    EXIT_STATUS_STOPPED = 1,  /* the run stopped before its end */
+    EXIT_STATUS_USAGE = 2,    /* wrong usage or configuration: nothing was done */
+    EXIT_STATUS_LEADS = 3,    /* at its end, but leads failed, none was found or IDs are missing */
+    EXIT_STATUS_SIGNAL = 128, /* and the signal's number */
+};
+
 struct run_result {
     char run_id[33];
     int64_t started_wall_ms, ended_wall_ms;
     double seconds;
-    int exit_status;
+    int exit_status;  /* enum exit_status, or EXIT_STATUS_SIGNAL and the signal */
     int signal;       /* that stopped it, or 0 */
     struct err error; /* why it stopped before its end; rc RC_OK when it did not */
     bool published;   /* the outputs of the sinks are visible */
