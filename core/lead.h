@@ -130,7 +130,4 @@ void lead_free(struct lead *lead);
 void lead_fail(struct lead *lead, enum stage stage, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Replaces every mention of `secret` in a text by "***", in place. */
-void text_blot(char *text, const char *secret);
-
 #endif

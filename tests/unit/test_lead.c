@@ -35,35 +35,11 @@ static void failures(void **state)
     lead_free(lead);
 }
 
-static void blotting(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *secret, *expected;
-    } cases[] = {
-        {"key k-123 refused", "k-123", "key *** refused"},
-        {"k-123k-123", "k-123", "******"},
-        {"nothing here", "k-123", "nothing here"},
-        {"ab", "a", "*b"},
-        {"unchanged", "", "unchanged"},
-        {"k-1", "k-123", "k-1"},                          /* too short a beginning to tell */
-        {"the key k-123456", "k-1234567", "the key ***"}, /* cut within the key */
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[64];
-        (void)snprintf(text, sizeof text, "%s", cases[i].text);
-        text_blot(text, cases[i].secret);
-        assert_string_equal(text, cases[i].expected);
-    }
-    text_blot(NULL, "x"); /* no text, nothing to do */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(failures),
-        cmocka_unit_test(blotting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
