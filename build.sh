@@ -79,7 +79,6 @@ build     libcurl4-openssl-dev             module   libcurl
 build     libuv1-dev                       module   libuv
 build     libmsgpack-c-dev|libmsgpack-dev  module   msgpack-c|msgpack
 build     libcjson-dev                     module   libcjson
-build     libsqlite3-dev                   module   sqlite3
 build     zlib1g-dev                       module   zlib
 build     libssl-dev                       module   libcrypto
 test      libcmocka-dev                    module   cmocka
