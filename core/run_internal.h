@@ -20,6 +20,9 @@
 #define RUN_WORKERS_MAX 8
 #define RUN_STOP_GRACE_MS 10000
 
+/* The loop hears of a batch of IDs when all of it is in the queue. */
+_Static_assert(RUN_BATCH <= RUN_IDS_AHEAD, "a batch of IDs that does not fit is never told of");
+
 /* Bytes of payloads and rows between the network and the sinks. More is only started when nothing
  * is held, and then at most so much that a lead of any size passes and many small ones can be on
  * their way. */
