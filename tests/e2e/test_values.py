@@ -2,6 +2,8 @@
 
 import struct
 
+import msgpack
+
 from outputs import body_of, omni_payloads, provider_of, unpacked
 from show_values import NUMBERS, SINKS, STRINGS, payload
 
@@ -151,7 +153,6 @@ def test_what_was_mended_is_counted(leadpipe):
 def test_integers_at_the_edges_of_every_msgpack_form(leadpipe):
     edges = [0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1,
              -1, -32, -33, -128, -129, -32768, -32769, -2**31, -2**31 - 1, -2**63]
-    import msgpack
     members = [("e%d" % n, str(value).encode()) for n, value in enumerate(edges)]
     export(leadpipe, {"v": payload(members)})
     data = unpacked(leadpipe.folder / "lead.msgpack.gz")

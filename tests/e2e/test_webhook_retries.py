@@ -1,0 +1,172 @@
+"""Deliveries that are tried again: the same message, signed anew; and those that end."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from outputs import body_of, lead_ids_of, ledger_of, lines_of, manifest
+from test_webhook import NEW, failed_of, hooks, plain_ids, send
+
+
+def tries_of(control, name="h"):
+    """{webhook-id: its deliveries in order}"""
+    tries = {}
+    for one in control.deliveries(name):
+        tries.setdefault(one["webhook_id"], []).append(one)
+    return tries
+
+
+@pytest.mark.parametrize("behaviour", [
+    {"noanswer": 2}, {"status": 500, "times": 2}, {"status": 503, "times": 2}, {"status": 429, "times": 1},
+    {"status": 408, "times": 1}, {"status": 425, "times": 1}, {"status": 501, "times": 1}])
+def test_a_retry_is_the_same_message(leadpipe, sandbox, control, behaviour):
+    control.hook("h", **behaviour)
+    send(leadpipe, sandbox, "webhook,batch=2,secret-env=S:" + sandbox.hook("h"), plain_ids(4), env={"S": NEW})
+    tries = tries_of(control)
+    assert len(tries) == 2
+    for sent in tries.values():
+        assert len(sent) == 1 + behaviour.get("times", behaviour.get("noanswer"))
+        assert len({body_of(one) for one in sent}) == 1
+        assert [one["status"] for one in sent][-1] == 200 and [one["status"] for one in sent].count(200) == 1
+        for one in sent:
+            assert hooks.verify(NEW, one["headers"], body_of(one), now=one["at"], tolerance=3)
+
+
+def test_timestamp_and_signature_are_fresh(leadpipe, sandbox, control):
+    """Retry-After of a second lies between the tries: another timestamp and another signature."""
+    control.hook("h", status=503, times=1, retry_after=2)
+    send(leadpipe, sandbox, "webhook,secret-env=S:" + sandbox.hook("h"), ["plain-1"], env={"S": NEW})
+    (first, second), = tries_of(control).values()
+    assert body_of(first) == body_of(second) and first["webhook_id"] == second["webhook_id"]
+    assert int(second["webhook_timestamp"]) >= int(first["webhook_timestamp"]) + 1
+    assert first["webhook_signature"] != second["webhook_signature"]
+    assert second["at"] - first["at"] > 1.9
+    for one in (first, second):
+        assert hooks.verify(NEW, one["headers"], body_of(one), now=one["at"], tolerance=2)
+
+
+def test_retry_after_holds_back_every_message(leadpipe, sandbox, control):
+    control.hook("h", status=429, times=1, retry_after=1)
+    send(leadpipe, sandbox, "webhook,concurrency=2:" + sandbox.hook("h"), plain_ids(4))
+    deliveries = control.deliveries("h")
+    refused = next(one for one in deliveries if one["status"] == 429)
+    later = [one for one in deliveries if 0.2 < one["at"] - refused["at"] < 0.9]
+    assert later == [], [(one["at"] - refused["at"], one["status"]) for one in later]
+    assert {one["webhook_id"] for one in deliveries if one["status"] == 200} == set(tries_of(control))
+    assert len(tries_of(control)) == 4
+
+
+def test_retry_after_too_long_closes_the_sink(leadpipe, sandbox, control):
+    """It ends this sink, not the run."""
+    control.hook("h", status=503, retry_after=3600)
+    send(leadpipe, sandbox, "webhook,retry-max-time=30s:" + sandbox.hook("h"), plain_ids(10), status=3,
+         sinks=["csv:leads.csv"])
+    assert len((leadpipe.folder / "leads.csv").read_text().splitlines()) == 11
+    lines = failed_of(leadpipe)
+    assert len(lines) == 10 and "Retry-After" in lines[0]["error"], lines[0]
+
+
+def test_attempts_are_limited(leadpipe, sandbox, control):
+    control.hook("h", fail="every:1")
+    send(leadpipe, sandbox, "webhook,attempts=3:" + sandbox.hook("h"), plain_ids(2), status=3)
+    assert [len(sent) for sent in tries_of(control).values()] == [3, 3]
+    assert {(line["http_status"], line["attempts"]) for line in failed_of(leadpipe)} == {(500, 3)}
+
+
+def test_a_dead_receiver_leaves_the_others_complete(leadpipe, sandbox, control):
+    """Nobody listens there: given up after retry-max-time, and the leads fail."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        began = time.monotonic()
+        send(leadpipe, sandbox, "webhook,retry-max-time=1s:http://127.0.0.1:%d/x" % nobody.getsockname()[1],
+             plain_ids(300), status=3, sinks=["csv:leads.csv", "webhook:" + sandbox.hook("h")])
+        assert time.monotonic() - began < 30
+    assert len((leadpipe.folder / "leads.csv").read_text().splitlines()) == 301
+    assert len(control.deliveries("h")) == 300
+    whole = manifest(leadpipe.folder / "manifest.json")
+    assert ledger_of(whole) == {"failed": 300}
+    assert whole["sinks"][0]["delivered"] == 0
+    assert len(failed_of(leadpipe)) == 300
+
+
+def test_a_receiver_that_dies_and_comes_back(leadpipe, sandbox, control):
+    """Every third delivery fails: each message arrives, and none again after its 2xx."""
+    control.hook("h", fail="every:3")
+    send(leadpipe, sandbox, "webhook,batch=3:" + sandbox.hook("h"), plain_ids(50))
+    hook = control.ask("hooks")["h"]
+    assert hook["accepted_ids"] == 17 and hook["after_success"] == 0 and hook["by_status"]["500"] > 0
+    accepted = [lead_id for one in control.deliveries("h") if one["status"] == 200 for lead_id in lead_ids_of(one)]
+    assert sorted(accepted) == sorted(plain_ids(50))
+
+
+def test_concurrency_and_rate(leadpipe, sandbox, control):
+    """concurrency=3 with a slow receiver; rate=20 takes its time for 12 messages."""
+    control.hook("slow", delay_ms=100)
+    send(leadpipe, sandbox, "webhook,concurrency=3:" + sandbox.hook("slow"), plain_ids(12))
+    assert control.ask("hooks")["slow"]["max_in_progress"] == 3
+    send(leadpipe, sandbox, "webhook,rate=20:" + sandbox.hook("h"), plain_ids(12))
+    at = sorted(one["at"] for one in control.deliveries("h"))
+    assert len(at) == 12
+    # 12 messages at 20 a second are 11 gaps of 50 ms, but for what may start at once
+    assert at[-1] - at[0] > 0.3, at
+
+
+def test_a_timeout_is_tried_again(leadpipe, sandbox, control):
+    control.hook("h", delay_ms=1000)
+    send(leadpipe, sandbox, "webhook,timeout=200ms,attempts=2:" + sandbox.hook("h"), ["plain-1"], status=3)
+    line, = failed_of(leadpipe)
+    assert (line["code"], line["attempts"]) == ("timeout", 2)
+
+
+# --- answers that break off -------------------------------------------------------------------------
+
+class CutReceiver:
+    """Takes POST requests and answers each with the same bytes, then closes."""
+
+    def __init__(self, answer):
+        self.answer, self.bodies = answer, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d/hook" % self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as stream:
+                length = 0
+                for line in iter(stream.readline, b"\r\n"):
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                self.bodies.append(stream.read(length))
+                connection.sendall(self.answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+@pytest.mark.parametrize("answer, status, tries", [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 0, 1),
+    (b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf", 0, 1),
+    (b"HTTP/1.1 204 No Content\r\nX-Half", 0, 1),
+    (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf", 0, 1),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + 200000 * b"x", 0, 1),
+    (b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\nhalf", 3, 1),
+    (b"HTTP/1.1 20", 3, 3),
+    (b"", 3, 3),
+])
+def test_answers_that_break_off(leadpipe, sandbox, control, answer, status, tries):
+    """The status decides: a 2xx is delivered and never sent again, though its body was cut short."""
+    with CutReceiver(answer) as receiver:
+        send(leadpipe, sandbox, "webhook,attempts=3:" + receiver.url, ["plain-1"], status=status)
+        assert len(receiver.bodies) == tries
+        assert len(set(receiver.bodies)) == 1
+    assert len(lines_of(leadpipe.folder / "failed.ndjson")) == (1 if status else 0)
