@@ -18,24 +18,33 @@ struct claims {
     size_t n, cap;
 };
 
+static char *join(const char *dir, const char *base)
+{
+    size_t bytes = strlen(dir) + strlen(base) + 2;
+    char *joined = malloc(bytes);
+    if (joined)
+        (void)snprintf(joined, bytes, "%s/%s", dir, base);
+    return joined;
+}
+
+/* Without what means nothing ("//", "/./"), also where a folder is yet to be made. */
 static char *resolve(const char *path)
 {
-    char *whole = realpath(path, NULL);
-    if (whole)
-        return whole;
+    char *resolved = realpath(path, NULL);
+    if (resolved)
+        return resolved;
     char *for_dir = strdup(path), *for_base = strdup(path);
-    char *dir = for_dir && for_base ? realpath(dirname(for_dir), NULL) : NULL;
-    char *resolved = NULL;
-    if (dir) {
-        const char *base = basename(for_base);
-        size_t bytes = strlen(dir) + strlen(base) + 2;
-        resolved = malloc(bytes);
-        if (resolved)
-            (void)snprintf(resolved, bytes, "%s/%s", dir, base);
-    } else if (for_dir && for_base) {
-        resolved = strdup(path); /* its folder is yet to be made, or refused by others */
+    if (for_dir && for_base) {
+        const char *dir = dirname(for_dir), *base = basename(for_base);
+        char *parent = strcmp(dir, path) != 0 ? resolve(dir) : strdup(dir);
+        if (parent && strcmp(base, ".") == 0) {
+            resolved = parent;
+            parent = NULL;
+        } else if (parent) {
+            resolved = join(parent, base);
+        }
+        free(parent);
     }
-    free(dir);
     free(for_dir);
     free(for_base);
     return resolved;
