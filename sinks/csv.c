@@ -192,8 +192,6 @@ static enum rc check_options(const struct sink_cfg *cfg, struct err *e)
         return err_set(e, RC_USAGE, "a file, a folder that ends in /, or - must follow the colon");
     if (opts->table && is_folder(cfg->target))
         return err_set(e, RC_USAGE, "table= is for a single file; %s gets all tables", cfg->target);
-    if (opts->gzip == 0 && stream_is_gz(cfg->target))
-        return err_set(e, RC_USAGE, "gzip=0 and a file called .gz exclude each other");
     return RC_OK;
 }
 

@@ -264,7 +264,6 @@ static void refusals(void **state)
         {"csv,table=nope:a.csv",
          "csv:a.csv: table=nope: there is no such table; tables are: leads, notes"},
         {"csv,table=notes:out/", "csv:out/: table= is for a single file; out/ gets all tables"},
-        {"csv,gzip=0:a.csv.gz", "csv:a.csv.gz: gzip=0 and a file called .gz exclude each other"},
         {"csv:there", "csv:there: there is a folder; write there/ for one file a table in it"},
         {"csv:no/a.csv", "csv:no/a.csv: no/a.csv: the folder no does not exist"},
         {"csv:file/", "csv:file/: file/: Not a directory"},
