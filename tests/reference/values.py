@@ -67,6 +67,8 @@ def same_excel_safe(wanted, found):
     Numbers and phone numbers must not be guarded; what is neither clearly one of them nor clearly
     a formula may be or not.
     """
+    if wanted is not None and found is not None and wanted.startswith("\n"):
+        return found in (wanted, "'" + wanted)
     if wanted is None or found is None or not wanted.startswith(FORMULA_START):
         return wanted == found
     if NUMBER.match(wanted) or PHONE.match(wanted):

@@ -1,0 +1,135 @@
+"""Where sinks write: standard output, pipes, devices, links; and targets that are refused."""
+
+import os
+import stat
+import threading
+
+import pytest
+
+from outputs import ids_file, lines_of, unpacked
+
+
+def run(leadpipe, sandbox, *words, ids=("plain-1", "plain-2"), **more):
+    given = [word for one in ids for word in ("--id", one)]
+    return leadpipe("export", *sandbox.provider(), *given, *words, env=sandbox.env, **more)
+
+
+@pytest.mark.parametrize("sink", ["csv", "csv,gzip=6", "csv,table=documents", "ndjson", "ndjson,layout=raw", "msgpack",
+                                  "msgpack,gzip=0"])
+def test_standard_output(leadpipe, sandbox, control, sink):
+    """The same bytes as in a file; messages stay on standard error."""
+    control.set(nonce="0")
+    done = run(leadpipe, sandbox, "-t", sink + ":-", "-t", sink + ":file")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (leadpipe.folder / "file").read_bytes() != b""
+    assert "2 exported" in done.stderr
+
+
+def test_standard_output_that_is_a_file(leadpipe, sandbox, control):
+    with open(leadpipe.folder / "redirected", "wb") as file:
+        done = run(leadpipe, sandbox, "-t", "ndjson:-", stdout=file)
+    assert done.returncode == 0, done.stderr
+    assert [line["lead_id"] for line in lines_of(leadpipe.folder / "redirected")] == ["plain-1", "plain-2"]
+
+
+def test_devices(leadpipe, sandbox, control):
+    """Written to, never replaced."""
+    for sink in ("csv", "ndjson", "msgpack", "csv,gzip=1"):
+        done = run(leadpipe, sandbox, "-t", sink + ":/dev/null", "-t", "csv:leads.csv")
+        assert done.returncode == 0, done.stderr
+        assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert len((leadpipe.folder / "leads.csv").read_text().splitlines()) == 3
+
+
+def test_full_device(leadpipe, sandbox, control):
+    """A disk that is full ends the run with 1, and nothing appears under a final name."""
+    done = run(leadpipe, sandbox, "-t", "ndjson:/dev/full", "-t", "csv:leads.csv", "--manifest", "manifest.json")
+    assert done.returncode == 1, done.stderr
+    assert "/dev/full" in done.stderr and "No space left" in done.stderr
+    assert os.listdir(leadpipe.folder) == []
+
+
+@pytest.mark.parametrize("sink", ["ndjson", "csv", "msgpack,gzip=0"])
+def test_named_pipe(leadpipe, sandbox, control, sink):
+    control.set(nonce="0")
+    pipe = leadpipe.folder / "pipe"
+    os.mkfifo(pipe)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    done = run(leadpipe, sandbox, "-t", sink + ":pipe", "-t", sink + ":file")
+    assert done.returncode == 0, done.stderr
+    reader.join(10)
+    assert got == [(leadpipe.folder / "file").read_bytes()]
+    assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+
+
+def test_a_link_stays_a_link(leadpipe, sandbox, control):
+    """What a name points to is replaced, not the name."""
+    folder = leadpipe.folder
+    (folder / "data").mkdir()
+    (folder / "data" / "real.ndjson").write_text("old\n")
+    (folder / "link.ndjson").symlink_to("data/real.ndjson")
+    done = run(leadpipe, sandbox, "-t", "ndjson:link.ndjson")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "link.ndjson").is_symlink()
+    assert len(lines_of(folder / "data" / "real.ndjson")) == 2
+
+
+def test_replaced_files_and_their_permissions(leadpipe, sandbox, control):
+    folder = leadpipe.folder
+    (folder / "old.csv").write_text("old")
+    (folder / "old.csv").chmod(0o640)
+    done = run(leadpipe, sandbox, "-t", "csv:old.csv", "-t", "csv:new.csv")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "old.csv").read_bytes() == (folder / "new.csv").read_bytes()
+    assert stat.S_IMODE((folder / "old.csv").stat().st_mode) == 0o640
+    assert sorted(os.listdir(folder)) == ["new.csv", "old.csv"]
+
+
+def test_folders_are_made(leadpipe, sandbox, control):
+    done = run(leadpipe, sandbox, "-t", "csv:a/b/c/")
+    assert done.returncode == 0, done.stderr
+    assert (leadpipe.folder / "a" / "b" / "c" / "leads.csv").exists()
+
+
+@pytest.mark.parametrize("words", [
+    ["-t", "csv:x", "-t", "ndjson:x"],
+    ["-t", "csv:x", "-t", "msgpack:./x"],
+    ["-t", "csv:dir/", "-t", "csv:dir/leads.csv"],
+    ["-t", "csv:dir/", "-t", "csv:dir//"],
+    ["-t", "csv:./a/b/", "-t", "csv,table=documents:a//b/./documents.csv"],
+    ["-t", "csv:x", "--failed", "x"],
+    ["-t", "csv:x", "--manifest", "x"],
+    ["-t", "csv:x", "--manifest", "m", "--failed", "m"],
+    ["-t", "csv:-", "-t", "ndjson:-"],
+    ["-t", "csv,table=leads:dir/"],
+    ["-t", "csv:x", "-t", "ndjson:link"],
+])
+def test_refused(leadpipe, sandbox, control, words):
+    """Two outputs into one file, whatever it is called; and nothing is touched."""
+    (leadpipe.folder / "link").symlink_to("x")
+    done = run(leadpipe, sandbox, *words)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert os.listdir(leadpipe.folder) == ["link"]
+    assert control.stats()["by_id"] == {}
+
+
+def test_a_reader_that_went_away(leadpipe, sandbox, control):
+    """`leadpipe … | head -1`: the run ends, with a message that says so."""
+    read, write = os.pipe()
+    os.close(read)
+    ids = ids_file(leadpipe.folder, ["plain-%d" % n for n in range(200)])
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", ids, env=sandbox.env, stdout=write)
+    os.close(write)
+    assert done.returncode == 1, done.stderr
+    assert "standard output was closed" in done.stderr
+
+
+def test_names_with_commas_and_colons(leadpipe, sandbox, control):
+    """The first colon ends the options; the rest is the target, as it is."""
+    done = run(leadpipe, sandbox, "-t", "ndjson:a,b:c d.ndjson", "-t", "msgpack,gzip=0:ü,gzip=9.mp")
+    assert done.returncode == 0, done.stderr
+    assert len(lines_of(leadpipe.folder / "a,b:c d.ndjson")) == 2
+    assert unpacked(leadpipe.folder / "ü,gzip=9.mp")[:1] == b"\xde"
