@@ -60,6 +60,8 @@ class Sandbox:
         self.stats.connections_accepted += 1
         self.stats.connections_open += 1
         self.listener.connections.add(connection)
+        if self.listener.refusing:
+            connection.reset()
 
     def disconnected(self, connection):
         self.stats.connections_open -= 1
@@ -79,6 +81,7 @@ class Listener:
         self._tls = tls
         self._server = None
         self._outage = None
+        self.refusing = False  # also those that were accepted and are not made yet
         self._keeper = self._bound()
         self._address = self._keeper.getsockname()[:2]
         self.port = self._address[1]
@@ -105,9 +108,11 @@ class Listener:
 
     async def _refuse(self, seconds):
         await asyncio.sleep(0.02)
+        self.refusing = True
         self.close()
         self.drop_all()
         await asyncio.sleep(seconds)
+        self.refusing = False
         await self.open()
 
     def drop_all(self):
