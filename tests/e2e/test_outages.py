@@ -70,7 +70,7 @@ def test_wait_of_503_holds_back(leadpipe, sandbox, control):
 
 def assert_given_up(run, *fragments):
     assert run.status == 1, run.done.stderr
-    error = run.errors()[-1]
+    error = run.errors()[0]
     for fragment in ("no success for", *fragments):
         assert fragment in error, error
     assert run.ledger["failed"] == 0 and run.ledger["pending"] > 0, run.ledger
@@ -90,7 +90,7 @@ def test_never_answers(leadpipe, sandbox, control, how):
     run = runs.export(leadpipe, sandbox, "--retry-max-time", "1s", "--timeout", "200ms", "-j", 4, timeout=30,
                       input="\n".join("tiny-%d" % n for n in range(50)))
     assert run.status == 1, run.done.stderr
-    assert "no success for" in run.errors()[-1], run.errors()
+    assert "no success for" in run.errors()[0], run.errors()
 
 
 def test_goes_away_for_good(leadpipe, sandbox, control, tmp_path):
@@ -109,4 +109,4 @@ def test_unknown_host(leadpipe, sandbox):
     """`invalid` never resolves, with or without a network."""
     run = runs.export(leadpipe, sandbox, "--allow-http", "--retry-max-time", "1s", "--connect-timeout", "500ms",
                       base_url="http://leads.invalid/api", ids=["tiny-1"], timeout=30)
-    assert run.status == 1 and "leads.invalid" in run.errors()[-1], run.errors()
+    assert run.status == 1 and "leads.invalid" in run.errors()[0], run.errors()

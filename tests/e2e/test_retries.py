@@ -141,7 +141,7 @@ def test_wrong_key(leadpipe, sandbox, control, provider, variable, n_ids):
     env = {variable: "wr0ng-key"}
     run = runs.export(leadpipe, sandbox, provider=provider, env=env, input="\n".join("tiny-%d" % n for n in range(n_ids)))
     assert run.status == 1
-    error = run.errors()[-1]
+    error = run.errors()[0]
     assert all(text in error for text in ("credentials refused", "401", variable, "--api-key-file")), error
     assert "wr0ng-key" not in run.done.stderr
     assert len(control.requests()) <= min(n_ids, 64)
@@ -149,7 +149,7 @@ def test_wrong_key(leadpipe, sandbox, control, provider, variable, n_ids):
 
 def test_all_forbidden(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, "-j", 1, ids=["tiny-%d~status=403" % n for n in range(3)] + ["tiny-4"])
-    assert run.status == 1 and "403" in run.errors()[-1] and "credentials refused" in run.errors()[-1]
+    assert run.status == 1 and "403" in run.errors()[0] and "credentials refused" in run.errors()[-1]
 
 
 @pytest.mark.parametrize("ids", [
