@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MIN 16
@@ -23,6 +24,7 @@ struct watch {
     int events;     /* that are watched for now, of enum uv_poll_event */
     bool wanted;    /* libcurl wants to hear of them */
     bool connected; /* opened through us: stays until it is closed through us */
+    ino_t inode;    /* of such a socket */
 };
 
 /* ---- ends ----------------------------------------------------------------------------------- */
@@ -138,6 +140,14 @@ static int watch_for(struct watch *w, int events)
     return failed;
 }
 
+/* Some versions of libcurl close a connection that is not yet made without asking us. Its watcher
+ * must go before the loop looks at it: libuv aborts on what is closed. */
+static bool is_open(const struct watch *w)
+{
+    struct stat st;
+    return fstat(w->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == w->inode;
+}
+
 /* libcurl wants to hear when the socket can be read or written. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *engine, void *unused)
 {
@@ -145,7 +155,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *engine, void 
     struct http_engine *h = engine;
     struct watch *w = find_watch(h, fd);
     if (what == CURL_POLL_REMOVE) {
-        if (w && w->connected)
+        if (w && w->connected && is_open(w))
             w->wanted = false;
         else if (w)
             drop_watch(w);
@@ -175,7 +185,9 @@ curl_socket_t http_loop_open_socket(void *engine, curlsocktype purpose, struct c
         errno = ENOMEM;
         return CURL_SOCKET_BAD;
     }
+    struct stat st;
     w->connected = true;
+    w->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
     return fd;
 }
 
