@@ -147,6 +147,14 @@ def test_wrong_key(leadpipe, sandbox, control, provider, variable, n_ids):
     assert len(control.requests()) <= min(n_ids, 64)
 
 
+def test_refused_while_connecting(leadpipe, sandbox, control):
+    """The run ends while more connections are being made: by chance, so more than once."""
+    for _ in range(25):
+        run = runs.export(leadpipe, sandbox, env={"OMNI_API_KEY": "wr0ng-key"},
+                          input="\n".join("tiny-%d" % n for n in range(1000)))
+        assert run.status == 1, run.done
+
+
 def test_all_forbidden(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, "-j", 1, ids=["tiny-%d~status=403" % n for n in range(3)] + ["tiny-4"])
     assert run.status == 1 and "403" in run.errors()[0] and "credentials refused" in run.errors()[-1]
