@@ -1,7 +1,7 @@
 #include "look.h"
 
-static enum rc add_look(struct looks *l, struct arena *a, int what, const struct path *root,
-                        const struct path *place)
+static enum rc add_look(struct looks *l, struct arena *a, enum look_what what,
+                        const struct path *root, const struct path *place)
 {
     size_t n = root->n_steps + place->n_steps;
     if (l->n == LOOKS_MAX || root->n_stars || place->n_stars) {
@@ -47,8 +47,9 @@ static struct str plain_text(const char *at, bool *unsure)
         *unsure = at[n + 1] == '\\';
         return (struct str){at + 1, n};
     }
-    return (struct str){*at == '-' || (*at >= '0' && *at <= '9') ? at : NULL,
-                        strspn(at, "+-.0123456789Ee")};
+    if (*at != '-' && (*at < '0' || *at > '9'))
+        return STR_NONE;
+    return (struct str){at, strspn(at, "+-.0123456789Ee")};
 }
 
 static bool is_ordinary(const struct look *look, const char *value, struct lead *lead)

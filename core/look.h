@@ -8,9 +8,11 @@
 
 #define LOOKS_MAX 16
 
+enum look_what { LOOK_SUCCESS, LOOK_REQUIRED, LOOK_OWN_ID };
+
 /* One member of the body that decides about the answer. */
 struct look {
-    enum { LOOK_SUCCESS, LOOK_REQUIRED, LOOK_OWN_ID } what;
+    enum look_what what;
     struct str *names; /* from the body's outermost object; none: the body itself */
     size_t n_names;
 };
