@@ -117,18 +117,6 @@ def test_killed(begin, leadpipe, sandbox, control, tmp_path):
     assert_next_run_cleans_up(leadpipe, sandbox)
 
 
-def test_ignored_signal_stays_ignored(begin, tmp_path):
-    """nohup: a SIGHUP that the caller ignores stops nothing."""
-    def nohup():
-        default_signals()
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    process = begin(preexec_fn=nohup)
-    process.send_signal(signal.SIGHUP)
-    process.send_signal(signal.SIGTERM)
-    assert ended(process, tmp_path).status == 143
-
-
 def test_signal_while_a_pipe_stays_open(leadpipe, sandbox, control, tmp_path):
     """All that was given is done, and the writer lives on: the signal ends the waiting."""
     process = leadpipe.start("export", *sandbox.provider(), *runs.command(), env=sandbox.env, stdin=-1,
@@ -171,11 +159,3 @@ def test_reader_goes_away(leadpipe, sandbox, control, tmp_path):
     assert "leadpipe: standard output was closed\n" in text, text
     assert runs.temporaries(tmp_path) == []
     assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
-
-
-def test_closed_standard_output(leadpipe, sandbox, control, tmp_path):
-    """Started without one (>&-): no file that is opened later may take its place."""
-    run = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", "--failed", "failed", "--id", "tiny-1",
-                   env=sandbox.env, stdout=None, preexec_fn=lambda: os.close(1))
-    assert run.returncode in (1, 2) and "standard output" in run.stderr, run.stderr
-    assert not (tmp_path / "failed").exists() or (tmp_path / "failed").read_bytes() == b""
