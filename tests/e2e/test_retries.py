@@ -3,6 +3,8 @@
 Delays are read from the sandbox's log of requests, not from how long a test takes.
 """
 
+import time
+
 import pytest
 
 import runs
@@ -116,16 +118,18 @@ def test_fixed_concurrency(leadpipe, sandbox, control):
 
 
 def test_rate_counts_retries(leadpipe, sandbox, control):
-    """50 a second: 30 leads, a third of them twice, never come faster than one in 20 ms."""
+    """20 a second: 30 leads, a third of them twice, take no less than 39 times 50 ms.
+
+    Times are taken from before the program started, so that a busy machine can only add to them;
+    30 starts and a retry's back-off would be over before.
+    """
     ids = ["tiny-%d%s" % (n, "~status=500~times=1" if n % 3 == 0 else "") for n in range(30)]
-    run = runs.export(leadpipe, sandbox, "--rate", "50/s", "-j", 20, ids=ids)
+    began = time.time()
+    run = runs.export(leadpipe, sandbox, "--rate", "20/s", "-j", 20, ids=ids)
     assert (run.status, run.summary["requests"]) == (0, {"total": 40, "retries": 10})
-    starts = [request["at"] for request in log_of(control)]
-    assert len(starts) == 40
-    for n in (5, 10, 20, 39):
-        spans = [later - earlier for earlier, later in zip(starts, starts[n:])]
-        # A machine that is busy shifts single starts; on the whole the rate holds.
-        assert min(spans) > 0.02 * n - 0.06, "%d requests within %.3f s" % (n + 1, min(spans))
+    starts = sorted(request["at"] - began for request in log_of(control))
+    early = [(n, start) for n, start in enumerate(starts) if start < 0.05 * n - 0.02]
+    assert len(starts) == 40 and not early, early
 
 
 def test_rate_per_minute(leadpipe, sandbox, control):
