@@ -7,6 +7,7 @@ arguments, its environment, its outputs, its exit status.
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -22,6 +23,12 @@ SANDBOX = ROOT / "tests" / "sandbox" / "sandbox.py"
 # One of build.sh's: "asan", "tsan" or unset. Sanitizers are slow and need memory.
 SANITIZER = os.environ.get("LEADPIPE_SANITIZER") or None
 SLOWNESS = {None: 1, "asan": 4, "tsan": 12}.get(SANITIZER, 4)
+
+# A shell without job control lets its background commands ignore SIGINT, nohup lets them ignore
+# SIGHUP, and the program rightly goes on ignoring them. Here they are what is tested.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 # What a program needs to start, and what sanitizers are configured by; nothing else of ours.
 KEPT_VARIABLES = ("PATH", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LD_LIBRARY_PATH")
