@@ -33,7 +33,7 @@ def nobody():
 
 
 @pytest.mark.parametrize("how, concurrency", [
-    ("refuse", "auto"), ("reset", "auto"), ("hang", "auto"), ("503", "auto"), ("refuse", "40"), ("hang", "1")])
+    ("refuse", "auto"), ("reset", "auto"), ("hang", "auto"), ("503", "auto"), ("refuse", "40"), ("hang", "4")])
 def test_short_outage_costs_no_lead(leadpipe, sandbox, control, how, concurrency):
     """Even with fewer tries a lead than probes are needed, but for 503: that is an answer."""
     control.set(latency_ms=20, down=how, down_for_s=DOWN_S, after_requests=30)
