@@ -81,6 +81,7 @@ build     libmsgpack-c-dev|libmsgpack-dev  module   msgpack-c|msgpack
 build     libcjson-dev                     module   libcjson
 build     zlib1g-dev                       module   zlib
 build     libssl-dev                       module   libcrypto
+build     ca-certificates                  file     /etc/ssl/certs/ca-certificates.crt|/etc/pki/tls/certs/ca-bundle.crt|/etc/ssl/cert.pem
 test      libcmocka-dev                    module   cmocka
 test      python3                          command  python3
 test      python3-pytest                   python   pytest
@@ -134,6 +135,7 @@ has_package() {
 has_command() { command -v "$1" >/dev/null; }
 has_module() { pkg-config --exists "$1" 2>/dev/null; }
 has_python() { py -c "import $1" 2>/dev/null; }
+has_file() { [[ -e $1 ]]; }
 has_header() { say "#include <$1>" | cc -E -x c -o /dev/null - 2>/dev/null; }
 has_fuzzer() {
     say 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
