@@ -87,10 +87,12 @@ struct failure {
 };
 
 #define FINGERPRINT_BYTES 32
+#define LEAD_KEY_BYTES 16
 
 struct lead {
-    uint64_t seq;       /* place among the unique IDs, from 0 */
-    struct str id;      /* NUL behind it; lives as long as the lead */
+    uint64_t seq;                      /* place among the unique IDs, from 0 */
+    unsigned char key[LEAD_KEY_BYTES]; /* digest of its ID and parameters */
+    struct str id;                     /* NUL behind it; lives as long as the lead */
     struct str *params; /* values in the order of profile->params, NUL behind each; as `id` */
     const char *file;   /* input file, or NULL; for messages */
     uint64_t line;      /* from 1 */

@@ -48,9 +48,11 @@ struct opt_spec {
 /* ---- configuration -------------------------------------------------------------------------- */
 
 struct sink;
+struct state;
 
 enum verdict_kind {
     VERDICT_ACCEPTED,
+    VERDICT_OUTDATED, /* accepted, but with another content: by a delivery of before the run went on */
     VERDICT_FAILED,
     VERDICT_PENDING, /* the sink was stopped before it could say */
 };
@@ -62,12 +64,28 @@ struct verdict {
     const char *code, *error;
 };
 
+struct owed_lead;
+
 /* What the run offers to its sinks. */
 struct sink_host {
     void *ctx;
     /* The verdict on one lead; any thread; exactly once a lead that was put. The lead must not be
      * touched afterwards, put()'s own array aside. */
     void (*settle)(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v);
+    /* In open() only: a lead that the sink took in before the mark that it goes on from, or that is
+     * in a delivery it had recorded, and whose verdict is not known. *out is the lead, which the
+     * sink owes a verdict then; or NULL where the run had not come so far: then it comes again with
+     * put(). RC_NOMEM. */
+    enum rc (*owed)(void *ctx, struct sink *sink, const struct owed_lead *owed, struct lead **out,
+                    struct err *e);
+};
+
+/* What a sink must remember of a lead that it still owes a verdict. */
+struct owed_lead {
+    uint64_t seq;
+    struct str id;
+    const struct str *params;         /* in the order of profile->params */
+    const unsigned char *fingerprint; /* FINGERPRINT_BYTES */
 };
 
 struct sink_cfg {
@@ -83,6 +101,9 @@ struct sink_cfg {
     const struct clock *clock;
     struct sink_host host;
     const struct log_hook *log; /* handed on to the HTTP engine */
+    /* Where a sink that delivers records its deliveries, as number `index`; NULL: nowhere. */
+    struct state *state;
+    unsigned index;
 };
 
 /* ---- results -------------------------------------------------------------------------------- */
@@ -102,8 +123,7 @@ struct sink_result {
     struct http_stats http;
 };
 
-/* Durable up to here: an opaque text that open() takes back. Owned by the sink until the next
- * mark() or close(). */
+/* An opaque text that open() takes back. Owned by the sink until the next mark() or close(). */
 struct sink_mark {
     struct str text;
 };
@@ -129,10 +149,17 @@ struct sink_ops {
      * until the verdict, only id, params and seq may be read. An error means that the sink is dead
      * and the run must stop; leads without a verdict are then the run's again. */
     enum rc (*put)(struct sink *s, struct lead *const leads[], size_t n, struct err *e);
-    /* All leads put so far have a verdict and are on disk (or delivered). */
+    /* A text from which open() can go on after the leads put so far. It holds once sync() has
+     * returned, too; deliveries are recorded in the state. */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);
+    /* What the last mark covers is on disk. Any thread, also while put() or finish() runs; not
+     * while publish() or close() do. NULL where there is nothing to do. */
+    enum rc (*sync)(struct sink *s, struct err *e);
     /* No more leads: all verdicts given, everything written and flushed to disk, not yet visible. */
     enum rc (*finish)(struct sink *s, struct err *e);
+    /* After finish(): appends what publish() will rename: unfinished and final path, each with a
+     * NUL behind it. NULL where there is nothing to do. */
+    enum rc (*renames)(const struct sink *s, struct buf *out, struct err *e);
     /* Renames into place. NULL where there is nothing to do. */
     enum rc (*publish)(struct sink *s, struct err *e);
     /* Valid after finish(). */
