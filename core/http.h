@@ -92,6 +92,7 @@ struct http_engine_cfg {
     unsigned concurrency_max;
     double rate_per_s; /* requests started, tries included; 0: no limit */
     struct http_retry_cfg retry;
+    struct str totals;     /* of http_engine_save(): the figures go on from there; or absent */
     size_t max_body;       /* bytes of an answer after decompression */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
     bool (*retryable)(int status); /* which answers are tried again; NULL: http_status_retryable */
@@ -140,6 +141,9 @@ bool http_engine_retry(struct http_engine *h, struct http_request *r, const char
 /* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED
  * (as is an answer that would have been tried again). A second call may only shorten the grace. */
 void http_engine_stop(struct http_engine *h, int64_t grace_ms);
+
+/* Appends the figures so far as a text that http_engine_cfg.totals takes; any thread. */
+void http_engine_save(struct http_engine *h, struct buf *out);
 
 /* A copy of the figures; any thread, not for every lead. */
 void http_engine_stats(struct http_engine *h, struct http_stats *out);

@@ -241,6 +241,9 @@ enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *
         rc = http_headers_open(h, cfg->headers, cfg->n_headers, e);
     if (rc != RC_OK)
         goto failed;
+    rc = http_meter_load(h, cfg->totals, e);
+    if (rc != RC_OK)
+        goto failed;
     http_meter_publish(h);
     *out = h;
     return RC_OK;

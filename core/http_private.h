@@ -179,6 +179,8 @@ struct http_request *http_ended_pop(struct http_engine *h);
 /* ---- http_stats.c --------------------------------------------------------------------------- */
 
 void http_meter_try(struct http_engine *h, const struct http_try *try);
+/* From what http_engine_save() wrote. RC_SYNTAX. */
+enum rc http_meter_load(struct http_engine *h, struct str totals, struct err *e);
 /* Makes what changes all the time visible. */
 void http_meter_publish(struct http_engine *h);
 

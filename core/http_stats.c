@@ -1,5 +1,6 @@
 /* Figures of the engine: counted by the loop's thread, read by any. */
 #include "http_private.h"
+#include "units.h"
 
 void http_meter_try(struct http_engine *h, const struct http_try *try)
 {
@@ -59,4 +60,55 @@ void http_engine_stats(struct http_engine *h, struct http_stats *out)
     };
     for (size_t i = 0; i < HTTP_STATUS_MAX; i++)
         out->statuses[i] = get(&m->statuses[i]);
+}
+
+/* ---- figures of a run in several parts -------------------------------------------------------
+ *
+ * A text of "NUMBER=FIGURE " for each figure that is not 0: first those that stand alone, then the
+ * statuses, then the histogram's buckets. */
+
+enum { STATUSES = 16, /* more than stand alone */ BUCKETS = STATUSES + HTTP_STATUS_MAX };
+
+static _Atomic uint64_t *figure_at(struct meter *m, uint64_t number)
+{
+    _Atomic uint64_t *const alone[] = {&m->requests, &m->retries, &m->no_answer, &m->bytes_received,
+                                       &m->connections};
+    if (number < sizeof alone / sizeof *alone)
+        return alone[number];
+    if (number >= STATUSES && number < BUCKETS)
+        return &m->statuses[number - STATUSES];
+    if (number >= BUCKETS && number < BUCKETS + LATENCY_BUCKETS)
+        return &m->latency.counts[number - BUCKETS];
+    return NULL;
+}
+
+void http_engine_save(struct http_engine *h, struct buf *out)
+{
+    struct meter *m = &h->meter;
+    buf_addf(out, "%lld ",
+             (long long)atomic_load_explicit(&m->latency.max_us, memory_order_relaxed));
+    for (uint64_t i = 0; i < BUCKETS + LATENCY_BUCKETS; i++) {
+        const _Atomic uint64_t *figure = figure_at(m, i);
+        if (figure && get(figure))
+            buf_addf(out, "%llu=%llu ", (unsigned long long)i, (unsigned long long)get(figure));
+    }
+}
+
+enum rc http_meter_load(struct http_engine *h, struct str totals, struct err *e)
+{
+    uint64_t number = 0;
+    uint64_t value = 0;
+    if (!totals.len)
+        return RC_OK;
+    bool sound = text_take_uint(&totals, ' ', &value);
+    atomic_store_explicit(&h->meter.latency.max_us, (int64_t)(value & INT64_MAX),
+                          memory_order_relaxed);
+    while (sound && totals.len) {
+        sound = text_take_uint(&totals, '=', &number) && text_take_uint(&totals, ' ', &value);
+        _Atomic uint64_t *figure = sound ? figure_at(&h->meter, number) : NULL;
+        sound = figure != NULL;
+        if (figure)
+            show(figure, value);
+    }
+    return sound ? RC_OK : err_set(e, RC_SYNTAX, "the figures of requests are damaged");
 }

@@ -22,9 +22,10 @@ struct ids {
     struct ids_counts counts;
 
     struct idset seen;
-    EVP_MD_CTX *digest;
+    EVP_MD_CTX *sha256_ctx;
     EVP_MD *sha256;
     struct buf key; /* what the digest is made of, reused */
+    unsigned char digest[EVP_MAX_MD_SIZE];
 };
 
 enum rc id_check(struct str id, struct err *e)
@@ -153,9 +154,9 @@ static enum rc check_defaults(const struct ids *ids, struct err *e)
 static enum rc ids_prepare(struct ids *ids, struct err *e)
 {
     ids->found.params = calloc(ids->n_params + 1, sizeof *ids->found.params);
-    ids->digest = EVP_MD_CTX_new();
+    ids->sha256_ctx = EVP_MD_CTX_new();
     ids->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!ids->found.params || !ids->digest || !ids->sha256)
+    if (!ids->found.params || !ids->sha256_ctx || !ids->sha256)
         return err_nomem(e);
     enum rc rc = check_defaults(ids, e);
     if (rc == RC_OK)
@@ -176,7 +177,8 @@ enum rc ids_open(struct ids **out, const struct ids_cfg *cfg, struct err *e)
     }
     ids->n_params = cfg->profile ? cfg->profile->n_params : 0;
     idset_init(&ids->seen);
-    buf_init(&ids->key, (ids->n_params + 1) * (ID_BYTES_MAX + sizeof(uint32_t)));
+    size_t key_bytes = (ids->n_params + 1) * (ID_BYTES_MAX + sizeof(uint32_t));
+    buf_init(&ids->key, key_bytes + sizeof ids->found.bad.msg);
     enum rc rc = ids_prepare(ids, e);
     if (rc != RC_OK) {
         ids_close(ids);
@@ -193,7 +195,7 @@ void ids_close(struct ids *ids)
     close_input(ids);
     idset_free(&ids->seen);
     buf_free(&ids->key);
-    EVP_MD_CTX_free(ids->digest);
+    EVP_MD_CTX_free(ids->sha256_ctx);
     EVP_MD_free(ids->sha256);
     free(ids->found.params);
     free(ids);
@@ -261,21 +263,35 @@ static void key_add(struct buf *key, struct str s)
     buf_add_str(key, s);
 }
 
-static enum rc is_new(struct ids *ids, bool *added, struct err *e)
+/* Into ids->digest: of the ID and its parameters, or of what is wrong with a bad line. */
+static enum rc make_digest(struct ids *ids, bool bad, struct err *e)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
     buf_clear(&ids->key);
-    key_add(&ids->key, ids->found.id);
-    for (size_t i = 0; i < ids->n_params; i++)
-        key_add(&ids->key, ids->found.params[i]);
+    if (bad) {
+        buf_adds(&ids->key, ids->found.bad.msg);
+    } else {
+        key_add(&ids->key, ids->found.id);
+        for (size_t i = 0; i < ids->n_params; i++)
+            key_add(&ids->key, ids->found.params[i]);
+    }
     enum rc rc = buf_rc(&ids->key);
     if (rc != RC_OK)
         return err_set(e, rc, "%s", rc_text(rc));
-    if (!EVP_DigestInit_ex2(ids->digest, ids->sha256, NULL) ||
-        !EVP_DigestUpdate(ids->digest, ids->key.data, ids->key.len) ||
-        !EVP_DigestFinal_ex(ids->digest, digest, NULL))
+    if (!EVP_DigestInit_ex2(ids->sha256_ctx, ids->sha256, NULL) ||
+        !EVP_DigestUpdate(ids->sha256_ctx, ids->key.data, ids->key.len) ||
+        !EVP_DigestFinal_ex(ids->sha256_ctx, ids->digest, NULL))
         return err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
-    rc = idset_add(&ids->seen, digest, added);
+    return RC_OK;
+}
+
+/* A bad line always is: it has no ID that it could share with another. */
+static enum rc is_new(struct ids *ids, bool bad, bool *added, struct err *e)
+{
+    enum rc rc = make_digest(ids, bad, e);
+    *added = bad;
+    if (rc != RC_OK || bad)
+        return rc;
+    rc = idset_add(&ids->seen, ids->digest, added);
     return rc == RC_OK ? RC_OK : err_nomem(e);
 }
 
@@ -300,6 +316,7 @@ static enum rc hand_out(struct ids *ids, bool bad, struct arena *a, struct id_it
 {
     struct id_item item = {.id = ids->found.id, .line = ids->found.line};
     item.file = ids->cfg.n_ids ? "--id" : ids->input.reader.source.name;
+    memcpy(item.key, ids->digest, sizeof item.key);
     if (bad) {
         if (!shows_id(item.id))
             item.id = STR_NONE;
@@ -330,9 +347,8 @@ enum rc ids_next(struct ids *ids, struct arena *a, struct id_item *out, struct e
         if (rc != RC_OK)
             return rc;
         bool bad = !found_complete(ids);
-        bool added = bad;
-        if (!bad)
-            rc = is_new(ids, &added, e);
+        bool added;
+        rc = is_new(ids, bad, &added, e);
         if (rc != RC_OK)
             return rc;
         ids->counts.read++;

@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "err.h"
+#include "lead.h"
 #include "profile.h"
 #include "str.h"
 
@@ -44,8 +45,9 @@ struct id_item {
     struct str *params; /* in the order of profile->params, NUL behind each; of a bad line: absent
                            where it has none; NULL without parameters */
     const char *bad;    /* NULL, or why it is none: names what is allowed */
-    const char *file;   /* lives as long as `ids` */
-    uint64_t line;      /* from 1 */
+    unsigned char key[LEAD_KEY_BYTES]; /* digest of ID and parameters, or of why it is none */
+    const char *file;                  /* lives as long as `ids` */
+    uint64_t line;                     /* from 1 */
 };
 
 struct ids_counts {

@@ -26,6 +26,12 @@ const char *stage_text(enum stage s)
     return "";
 }
 
+uint64_t source_hash(const struct source *s, uint64_t seed)
+{
+    uint64_t hash = str_hash(s->key, seed ^ ((uint64_t)s->scope << 32 | s->occurrence));
+    return s->member.ptr ? str_hash(s->member, hash + 1) : hash;
+}
+
 /* Copies a text behind the others and returns where the next one goes. */
 static char *put_text(char *at, struct str text, struct str *out)
 {

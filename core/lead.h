@@ -40,6 +40,9 @@ struct source {
     uint64_t hash;       /* over all of the above */
 };
 
+/* What belongs into `hash`; `seed` is the profile's. */
+uint64_t source_hash(const struct source *s, uint64_t seed);
+
 /* An undocumented column of a table. Made by the schema, immutable, lives as long as it. */
 struct column {
     struct str name;

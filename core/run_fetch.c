@@ -33,6 +33,7 @@ static enum rc push_id(struct run *r, const struct id_item *item, struct err *e)
     struct lead *lead = lead_new(item->id, item->params, r->cfg->profile->n_params);
     if (!lead)
         return err_nomem(e);
+    memcpy(lead->key, item->key, sizeof lead->key);
     lead->file = item->file;
     lead->line = item->line;
     if (item->bad) {

@@ -318,6 +318,21 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
     return RC_OK;
 }
 
+enum rc schema_restore(struct schema *s, size_t table, const struct source *source, struct err *e)
+{
+    const struct profile *p = s->profile;
+    if (table >= p->n_tables ||
+        source->scope >= p->tables[table].n_objects + p->tables[table].n_pivots)
+        return err_set(e, RC_SYNTAX, "a column belongs to no table");
+    struct source copy = *source;
+    copy.hash = source_hash(source, p->hash_seed);
+    const struct column *column;
+    if (find_column(&s->tables[table], &copy))
+        return err_set(e, RC_SYNTAX, "a column is there twice");
+    enum rc rc = make_column(s, &s->tables[table], &copy, &column);
+    return rc == RC_OK ? RC_OK : err_set(e, rc, "%s", rc_text(rc));
+}
+
 size_t schema_columns(const struct schema *s, size_t table)
 {
     return s->tables[table].n_columns;

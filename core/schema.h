@@ -23,7 +23,11 @@ void schema_free(struct schema *s);
  * columns, or their keys too long; RC_NOMEM. */
 enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e);
 
-/* The undocumented columns of a table so far. For tests: sinks have them from the rows. */
+/* Makes the column for a source, as it was made in an earlier run: those of a table in their order
+ * then. Before the first lead; a scope that the profile has not is RC_SYNTAX. RC_LIMIT, RC_NOMEM. */
+enum rc schema_restore(struct schema *s, size_t table, const struct source *source, struct err *e);
+
+/* The undocumented columns of a table so far; sinks have them from the rows. */
 size_t schema_columns(const struct schema *s, size_t table);
 const struct column *schema_column(const struct schema *s, size_t table, size_t index);
 

@@ -100,3 +100,24 @@ bool units_rate(struct str s, double *out_per_s)
     *out_per_s = n;
     return true;
 }
+
+bool text_take(struct str *text, char end, struct str *out)
+{
+    const char *at = text->len ? memchr(text->ptr, end, text->len) : NULL;
+    if (!at)
+        return false;
+    size_t n = (size_t)(at - text->ptr);
+    *out = (struct str){text->ptr, n};
+    *text = (struct str){at + 1, text->len - n - 1};
+    return true;
+}
+
+bool text_take_uint(struct str *text, char end, uint64_t *out)
+{
+    struct str rest = *text;
+    struct str digits;
+    if (!text_take(&rest, end, &digits) || !units_uint(digits, out))
+        return false;
+    *text = rest;
+    return true;
+}

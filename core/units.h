@@ -19,4 +19,11 @@ bool units_duration(struct str s, int64_t *out_ms); /* digits and ms, s, m or h 
 bool units_size(struct str s, uint64_t *out_bytes); /* digits, then nothing, K, M or G (1024) */
 bool units_rate(struct str s, double *out_per_s);   /* over 0; may have decimals; /s or /m */
 
+/* ---- texts that programs write for themselves ------------------------------------------------ */
+
+/* Takes what stands before the first `end` from the beginning of `text`, and that, too. */
+bool text_take(struct str *text, char end, struct str *out);
+/* Takes decimal digits and the `end` behind them. */
+bool text_take_uint(struct str *text, char end, uint64_t *out);
+
 #endif

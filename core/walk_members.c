@@ -6,12 +6,6 @@
 
 /* ---- members that are not documented -------------------------------------------------------- */
 
-static uint64_t source_hash(const struct source *s, uint64_t seed)
-{
-    uint64_t hash = str_hash(s->key, seed ^ ((uint64_t)s->scope << 32 | s->occurrence));
-    return s->member.ptr ? str_hash(s->member, hash + 1) : hash;
-}
-
 bool walk_refuse_members(struct walk *w, uint32_t table)
 {
     struct str name = w->plan->profile->tables[table].name;

@@ -3,6 +3,7 @@
 #define LEADPIPE_BLOB_H
 
 #include "core/buf.h"
+#include "core/units.h" /* text_take(), which reads what blobs stand in */
 
 #define BLOB_BYTES_MAX ((size_t)1 << 24)
 
@@ -13,11 +14,5 @@ void blob_put(struct buf *out, const void *p, size_t n);
 /* Appends to `out` the bytes that blob_put() turned into `text`. RC_SYNTAX: it did not; RC_LIMIT:
  * more than `out` may hold; RC_NOMEM. `out` is as before when it fails. */
 enum rc blob_take(struct str text, struct buf *out);
-
-/* Takes decimal digits and the `end` behind them from the beginning of `text`. */
-bool text_take_uint(struct str *text, char end, uint64_t *out);
-
-/* Takes what stands before the first `end`, which goes, too. */
-bool text_take(struct str *text, char end, struct str *out);
 
 #endif
