@@ -23,7 +23,8 @@ struct outfile {
     char *data;    /* not yet written */
     size_t len, cap;
     uint64_t bytes;
-    bool unsynced, completed, published;
+    bool completed, published;
+    bool folder_synced; /* of who calls outfile_sync() */
     EVP_MD_CTX *sha256; /* NULL: not wanted */
     char digest[65];
     struct err err; /* the first error; rc RC_OK when there was none */
@@ -106,7 +107,6 @@ static void outfile_put(struct outfile *f, const char *p, size_t n)
 {
     if (n == 0 || f->err.rc != RC_OK)
         return;
-    f->unsynced = true;
     int errnum = write_all(f->fd, p, n);
     if (errnum)
         outfile_fail(f, errnum);
@@ -114,7 +114,7 @@ static void outfile_put(struct outfile *f, const char *p, size_t n)
         outfile_digest(f, p, n);
 }
 
-static void outfile_flush(struct outfile *f)
+static void flush_buffer(struct outfile *f)
 {
     outfile_put(f, f->data, f->len);
     f->len = 0;
@@ -124,7 +124,7 @@ static void outfile_flush(struct outfile *f)
 static bool outfile_reserve(struct outfile *f, size_t n)
 {
     if (n > BUFFER_BYTES_MAX - f->len)
-        outfile_flush(f);
+        flush_buffer(f);
     if (n <= f->cap - f->len)
         return true;
     size_t cap = f->cap ? f->cap : BUFFER_BYTES_MIN;
@@ -147,7 +147,7 @@ void outfile_write(struct outfile *f, const void *p, size_t n)
         return;
     f->bytes += n;
     if (n >= BUFFER_BYTES_MAX) {
-        outfile_flush(f);
+        flush_buffer(f);
         outfile_put(f, p, n);
     } else if (outfile_reserve(f, n)) {
         memcpy(f->data + f->len, p, n);
@@ -178,7 +178,7 @@ enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *
 {
     if (!outfile_is_regular(f))
         return err_set(e, RC_INTERNAL, "%s: cannot be read back", outfile_name(f));
-    outfile_flush(f);
+    flush_buffer(f);
     enum rc rc = outfile_rc(f, e);
     return rc == RC_OK ? read_at(f, at, p, n, got, e) : rc;
 }
@@ -219,14 +219,13 @@ static uint64_t copy_in_kernel(struct outfile *f, struct outfile *from, uint64_t
         else if (r == 0 || errno != EINTR)
             break;
     }
-    f->unsynced = true;
     return n - left;
 }
 
 void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n)
 {
-    outfile_flush(f);
-    outfile_flush(from);
+    flush_buffer(f);
+    flush_buffer(from);
     if (f->err.rc == RC_OK && from->err.rc != RC_OK)
         (void)outfile_rc(from, &f->err);
     if (f->err.rc != RC_OK)
@@ -360,15 +359,29 @@ enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes
 
 /* ---- ending --------------------------------------------------------------------------------- */
 
+enum rc outfile_flush(struct outfile *f, struct err *e)
+{
+    flush_buffer(f);
+    return outfile_rc(f, e);
+}
+
 enum rc outfile_sync(struct outfile *f, struct err *e)
 {
-    outfile_flush(f);
-    if (f->err.rc == RC_OK && f->unsynced && !f->place.is_stream) {
-        if (fdatasync(f->fd) != 0)
-            outfile_fail(f, errno);
-        f->unsynced = false;
-    }
-    return outfile_rc(f, e);
+    if (f->place.is_stream)
+        return RC_OK;
+    if (fdatasync(f->fd) != 0)
+        return err_sys(e, RC_IO, errno, "%s", outfile_name(f));
+    enum rc rc = f->folder_synced ? RC_OK : folder_sync(f->place.folder, e);
+    f->folder_synced = rc == RC_OK;
+    return rc;
+}
+
+void outfile_renames(const struct outfile *f, struct buf *out)
+{
+    if (f->place.is_stream)
+        return;
+    buf_add(out, f->place.part, strlen(f->place.part) + 1);
+    buf_add(out, f->place.final, strlen(f->place.final) + 1);
 }
 
 static void outfile_digest_end(struct outfile *f)
@@ -387,7 +400,7 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
 {
     if (f->completed)
         return outfile_rc(f, e);
-    outfile_flush(f);
+    flush_buffer(f);
     /* fsync, not fdatasync: the mode must be there, too. */
     if (f->err.rc == RC_OK && !f->place.is_stream && fsync(f->fd) != 0)
         outfile_fail(f, errno);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "err.h"
 
 struct outfile;
@@ -54,8 +55,16 @@ void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t
 /* Standard output, a pipe or a device: a later run cannot go on with it. */
 bool outfile_is_stream(const struct outfile *f);
 
-/* Everything written so far is on disk (fdatasync). */
+/* Nothing that was written waits in memory; the system has it. */
+enum rc outfile_flush(struct outfile *f, struct err *e);
+
+/* What was flushed is on disk, and so is the unfinished file's name. Any thread, but only one, also
+ * while another one writes; not while it is published or closed. Nothing for streams. */
 enum rc outfile_sync(struct outfile *f, struct err *e);
+
+/* What outfile_publish() renames: appends the unfinished and the final path, each with a NUL behind
+ * it. Nothing for streams. */
+void outfile_renames(const struct outfile *f, struct buf *out);
 
 /* Nothing more comes: flushed, synced, still under its unfinished name. */
 enum rc outfile_complete(struct outfile *f, struct err *e);

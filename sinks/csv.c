@@ -399,6 +399,19 @@ static enum rc each_file(struct csv *s, enum rc (*fn)(struct csv_file *f, struct
     return RC_OK;
 }
 
+static enum rc csv_sync(struct sink *sink, struct err *e)
+{
+    return each_file(csv_of(sink), csv_file_sync, e);
+}
+
+static enum rc csv_renames(const struct sink *sink, struct buf *out, struct err *e)
+{
+    const struct csv *s = (const struct csv *)sink;
+    for (size_t i = 0; i < s->targets.n; i++)
+        csv_file_renames(&s->files[i], out);
+    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
+}
+
 static enum rc csv_finish(struct sink *sink, struct err *e)
 {
     return each_file(csv_of(sink), csv_file_finish, e);
@@ -440,7 +453,9 @@ const struct sink_ops sink_csv = {
     .open = csv_open,
     .put = csv_put,
     .mark = csv_mark,
+    .sync = csv_sync,
     .finish = csv_finish,
+    .renames = csv_renames,
     .publish = csv_publish,
     .result = csv_result,
     .close = csv_close,

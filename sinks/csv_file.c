@@ -240,6 +240,24 @@ const struct stream *csv_file_stream(const struct csv_file *f)
     return f->wide ? f->wide : f->stream;
 }
 
+enum rc csv_file_sync(struct csv_file *f, struct err *e)
+{
+    return stream_sync(f->stream, e);
+}
+
+void csv_file_renames(const struct csv_file *f, struct buf *out)
+{
+    stream_renames(csv_file_stream(f), out);
+    if (!f->wide)
+        return;
+    size_t before = out->len;
+    stream_renames(f->stream, out);
+    if (buf_rc(out) == RC_OK && out->len > before) {
+        out->len = before + strlen(out->data + before) + 1;
+        buf_addc(out, '\0');
+    }
+}
+
 enum rc csv_file_publish(struct csv_file *f, struct err *e)
 {
     return stream_publish(f->wide ? f->wide : f->stream, e);

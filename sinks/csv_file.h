@@ -55,10 +55,15 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
 /* Adds a row; `keys` are its first fields, encoded. */
 enum rc csv_file_put(struct csv_file *f, struct str keys, const struct row *row, struct err *e);
 
-/* What was put is on disk, or in the text that is appended to `out`: one line, and its end. */
+/* What was put is in the file, or in the text that is appended to `out`: one line, and its end. */
 enum rc csv_file_mark(struct csv_file *f, struct buf *out, struct err *e);
+/* What the last mark covers is on disk; as stream_sync(). */
+enum rc csv_file_sync(struct csv_file *f, struct err *e);
 
 enum rc csv_file_finish(struct csv_file *f, struct err *e);
+/* After csv_file_finish(): as outfile_renames(); a file that is only to be removed has an empty path
+ * behind it. */
+void csv_file_renames(const struct csv_file *f, struct buf *out);
 enum rc csv_file_publish(struct csv_file *f, struct err *e);
 /* Drops what was not published; `keep` leaves what a mark needs. */
 void csv_file_close(struct csv_file *f, bool keep);

@@ -200,6 +200,18 @@ enum rc record_file_mark(struct sink *s, struct sink_mark *out, struct err *e)
     return RC_OK;
 }
 
+enum rc record_file_sync(struct sink *s, struct err *e)
+{
+    return stream_sync(self(s)->stream, e);
+}
+
+enum rc record_file_renames(const struct sink *s, struct buf *out, struct err *e)
+{
+    const struct record_file *f = (const struct record_file *)s;
+    stream_renames(f->stream, out);
+    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
+}
+
 enum rc record_file_finish(struct sink *s, struct err *e)
 {
     struct record_file *f = self(s);

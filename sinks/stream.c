@@ -157,7 +157,7 @@ enum rc stream_mark(struct stream *s, struct buf *out, struct err *e)
     if (outfile_is_stream(s->file))
         return err_set(e, RC_USAGE, "only files can be gone on with, not streams and devices");
     if (rc == RC_OK)
-        rc = outfile_sync(s->file, e);
+        rc = outfile_flush(s->file, e);
     if (rc != RC_OK)
         return rc;
     size_t len = out->len;
@@ -260,6 +260,16 @@ enum rc stream_complete(struct stream *s, struct err *e)
     stream_release(s);
     enum rc rc = stream_rc(s, e);
     return rc == RC_OK ? outfile_complete(s->file, e) : rc;
+}
+
+enum rc stream_sync(struct stream *s, struct err *e)
+{
+    return outfile_sync(s->file, e);
+}
+
+void stream_renames(const struct stream *s, struct buf *out)
+{
+    outfile_renames(s->file, out);
 }
 
 enum rc stream_publish(struct stream *s, struct err *e)

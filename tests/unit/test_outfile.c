@@ -129,6 +129,7 @@ static void closed_unpublished(void **state)
     struct err e = {0};
     f = open_ok("a", 0);
     put(f, "kept");
+    expect_ok(outfile_flush(f, &e), &e);
     expect_ok(outfile_sync(f, &e), &e);
     outfile_close(f, true);
     assert_string_equal(slurp(".a.leadpipe-part"), "kept");
@@ -150,6 +151,7 @@ static void goes_on(void **state)
     struct err e = {0};
     struct outfile *f = open_ok("a", 0);
     put(f, "one\ntwo\nhalf");
+    expect_ok(outfile_flush(f, &e), &e);
     expect_ok(outfile_sync(f, &e), &e);
     outfile_close(f, true);
     f = open_ok("a", 8);
@@ -342,6 +344,7 @@ static void held_stdout(void **state)
     stdout_back();
     expect_ok(rc, &e);
     put(f, "one\ntwo\n");
+    expect_ok(outfile_flush(f, &e), &e);
     expect_ok(outfile_sync(f, &e), &e);
     expect_ok(outfile_complete(f, &e), &e);
     assert_int_equal(read(fds[0], got, sizeof got), -1);
