@@ -232,7 +232,7 @@ enum rc temporary_open(int *out_fd, struct err *e)
 
 /* ---- checks that touch nothing -------------------------------------------------------------- */
 
-static enum rc folder_check(const char *path, const char *folder, struct err *e)
+enum rc folder_check(const char *path, const char *folder, struct err *e)
 {
     struct stat st;
     if (stat(folder, &st) != 0 && errno == ENOENT)

@@ -33,6 +33,9 @@ enum rc temporary_open(int *out_fd, struct err *e);
 /* The code for a failed open(): RC_USAGE where the path is to blame, RC_IO where the system is. */
 enum rc place_open_rc(int errnum);
 
+/* RC_USAGE: no file can be made in it; `path` is that file. Touches nothing. */
+enum rc folder_check(const char *path, const char *folder, struct err *e);
+
 /* Makes names in a folder durable. */
 enum rc folder_sync(const char *folder, struct err *e);
 

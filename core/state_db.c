@@ -1,0 +1,224 @@
+#include "state_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "outfile_place.h"
+
+#define CACHE_KIBIBYTES "8192"
+/* So much of the -wal file stays after it was emptied; it is emptied every thousand pages. */
+#define WAL_BYTES_KEPT "4194304"
+
+static const char *const statement_texts[] = {
+#define X(name, text) [SQL_##name] = text,
+    STATE_SQL_LIST(X)
+#undef X
+};
+
+/* For what is said once. */
+static enum rc run_text(struct state *s, const char *text, struct err *e)
+{
+    int rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? RC_OK : state_sql_failed(s, rc, e);
+}
+
+/* The first row's only value. */
+static int text_value(void *out, int n, char **values, char **names)
+{
+    (void)names;
+    struct buf *text = out;
+    if (n > 0 && values[0] && text->len == 0)
+        buf_adds(text, values[0]);
+    return 0;
+}
+
+static enum rc ask(struct state *s, const char *question, struct buf *answer, struct err *e)
+{
+    buf_clear(answer);
+    int rc = sqlite3_exec(s->db, question, text_value, answer, NULL);
+    if (rc != SQLITE_OK)
+        return state_sql_failed(s, rc, e);
+    return buf_rc(answer) == RC_NOMEM ? err_nomem(e) : RC_OK;
+}
+
+/* ---- the lock ------------------------------------------------------------------------------- */
+
+/* Before anything is read: what another process is writing looks damaged. Exclusive locking keeps
+ * the lock from here on, whatever becomes of the transaction. */
+static enum rc take_lock(struct state *s, struct err *e)
+{
+    int rc = sqlite3_exec(s->db, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
+    if ((rc & 0xff) != SQLITE_BUSY)
+        return rc == SQLITE_OK ? RC_OK : state_sql_failed(s, rc, e);
+    /* Only a connection that has no locks may look who has them: closing the file ends them. */
+    state_db_close(s, false);
+    return state_file_busy(s->path, s->file, e);
+}
+
+/* ---- what is in it -------------------------------------------------------------------------- */
+
+/* Another process may have had it between the look at its first bytes and the lock; and what is in
+ * the -wal file is only seen now. */
+static enum rc check_version(struct state *s, int64_t *version, struct err *e)
+{
+    struct buf answer;
+    buf_init(&answer, 256);
+    enum rc rc = ask(s, "PRAGMA application_id", &answer, e);
+    if (rc == RC_OK && strtoll(buf_cstr(&answer), NULL, 10) != STATE_APPLICATION_ID)
+        rc = err_set(e, RC_USAGE, "%s: is a database of another program", s->path);
+    if (rc == RC_OK)
+        rc = ask(s, "PRAGMA user_version", &answer, e);
+    if (rc == RC_OK)
+        *version = strtoll(buf_cstr(&answer), NULL, 10);
+    if (rc == RC_OK && *version > STATE_VERSION)
+        rc = err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", s->path);
+    buf_free(&answer);
+    return rc;
+}
+
+static enum rc check_pages(struct state *s, struct err *e)
+{
+    struct buf answer;
+    buf_init(&answer, 512);
+    enum rc rc = ask(s, "PRAGMA quick_check(1)", &answer, e);
+    if (rc == RC_OK && !str_eq_c(buf_str(&answer), "ok"))
+        rc = state_damaged(s, "its structure", e);
+    buf_free(&answer);
+    return rc;
+}
+
+/* As long as it has no version, it has nothing. */
+static enum rc make_tables(struct state *s, struct err *e)
+{
+    enum rc rc = run_text(s, "BEGIN IMMEDIATE", e);
+    if (rc == RC_OK)
+        rc = run_text(s, STATE_TABLES, e);
+    if (rc == RC_OK)
+        rc = run_text(s, "PRAGMA user_version = 1; COMMIT", e);
+    _Static_assert(STATE_VERSION == 1, "the version of new states is the one above");
+    return rc;
+}
+
+static enum rc prepare(struct state *s, struct err *e)
+{
+    for (size_t i = 0; i < STATE_SQL_COUNT; i++) {
+        int rc = sqlite3_prepare_v3(s->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &s->statements[i], NULL);
+        if (rc == SQLITE_ERROR) /* a table or a column is missing */
+            return state_damaged(s, sqlite3_errmsg(s->db), e);
+        if (rc != SQLITE_OK)
+            return state_sql_failed(s, rc, e);
+    }
+    return RC_OK;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* WAL, as deliveries are committed continuously: one write and one fsync each, where a rollback
+ * journal takes three; and what a power cut leaves is the last commit, to the byte. Exclusive
+ * locking before the first access does without the -shm file. What SQLite has to put aside goes to
+ * memory: nothing here sorts, and there may be no place for temporary files. Freed pages are wiped
+ * only where that costs no further writing: all of them leave the file when a run ends. */
+static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
+                               "PRAGMA synchronous = FULL;"
+                               "PRAGMA cache_size = -" CACHE_KIBIBYTES ";"
+                               "PRAGMA journal_size_limit = " WAL_BYTES_KEPT ";"
+                               "PRAGMA mmap_size = 0;"
+                               "PRAGMA temp_store = MEMORY;"
+                               "PRAGMA secure_delete = FAST;"
+                               "PRAGMA trusted_schema = OFF";
+
+/* The first page, with our mark on it, in one write; no journal, as there is nothing to lose. */
+static enum rc make_first_page(struct state *s, struct err *e)
+{
+    enum rc rc = run_text(s,
+                          "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
+                          "PRAGMA journal_mode = MEMORY",
+                          e);
+    if (rc == RC_OK)
+        rc = take_lock(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct buf answer;
+    buf_init(&answer, 256);
+    rc = ask(s, "SELECT count(*) FROM sqlite_master", &answer, e);
+    if (rc == RC_OK && !str_eq_c(buf_str(&answer), "0"))
+        rc = err_set(e, RC_BUSY, "%s: in use by another process", s->path); /* it just was */
+    buf_free(&answer);
+    if (rc != RC_OK)
+        return rc;
+    char text[80];
+    (void)snprintf(text, sizeof text, "PRAGMA application_id = %d; COMMIT", STATE_APPLICATION_ID);
+    return run_text(s, text, e);
+}
+
+static enum rc lock_and_check(struct state *s, const struct state_file *file, int64_t *version,
+                              struct err *e)
+{
+    enum rc rc = file->is_new ? make_first_page(s, e) : RC_OK;
+    if (rc == RC_OK)
+        rc = take_lock(s, e);
+    if (rc == RC_OK)
+        rc = check_version(s, version, e);
+    if (rc == RC_OK)
+        rc = check_pages(s, e);
+    return rc == RC_OK ? run_text(s, "COMMIT", e) : rc;
+}
+
+/* It was killed before, or is just made. */
+static enum rc switch_to_wal(struct state *s, struct err *e)
+{
+    struct buf answer;
+    buf_init(&answer, 256);
+    enum rc rc = run_text(s, "PRAGMA journal_mode = MEMORY", e);
+    if (rc == RC_OK)
+        rc = ask(s, "PRAGMA journal_mode = WAL", &answer, e);
+    if (rc == RC_OK && !str_eq_c(buf_str(&answer), "wal"))
+        rc = err_set(e, RC_USAGE, "%s: no write-ahead log can be made there", s->path);
+    buf_free(&answer);
+    return rc;
+}
+
+static enum rc open_file(struct state *s, struct err *e)
+{
+    int rc = sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_extended_result_codes(s->db, 1);
+        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        return RC_OK;
+    }
+    int errnum = sqlite3_system_errno(s->db);
+    if ((rc & 0xff) == SQLITE_CANTOPEN && errnum != 0)
+        return err_sys(e, place_open_rc(errnum), errnum, "%s", s->path);
+    return state_sql_failed(s, rc, e);
+}
+
+enum rc state_db_open(struct state *s, const struct state_file *file, struct err *e)
+{
+    int64_t version = 0;
+    enum rc rc = open_file(s, e);
+    if (rc == RC_OK)
+        rc = run_text(s, settings, e);
+    if (rc == RC_OK)
+        rc = lock_and_check(s, file, &version, e);
+    if (rc == RC_OK && !file->is_wal)
+        rc = switch_to_wal(s, e);
+    if (rc == RC_OK && version == 0)
+        rc = make_tables(s, e);
+    if (rc == RC_OK)
+        rc = prepare(s, e);
+    return rc;
+}
+
+void state_db_close(struct state *s, bool as_it_is)
+{
+    for (size_t i = 0; i < STATE_SQL_COUNT; i++) {
+        (void)sqlite3_finalize(s->statements[i]);
+        s->statements[i] = NULL;
+    }
+    /* Else closing brings what was committed from the -wal file into the file, and removes it. */
+    if (as_it_is && s->db && state_file_wal_bytes(s->file) > 0)
+        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    (void)sqlite3_close(s->db);
+    s->db = NULL;
+}

@@ -1,0 +1,185 @@
+#include "state_internal.h"
+
+enum rc state_read_next_delivery(struct state *s, struct err *e)
+{
+    int64_t last;
+    enum rc rc = state_number(s, SQL_DELIVERY_LAST, &last, e);
+    if (rc == RC_OK)
+        s->next_delivery = last + 1;
+    return rc;
+}
+
+/* ---- adding and answering ------------------------------------------------------------------- */
+
+static enum rc put_delivery(struct state *s, unsigned sink, const struct state_delivery *d,
+                            uint64_t last_place, struct err *e)
+{
+    struct query q = query_of(s, SQL_DELIVERY_PUT);
+    query_int(&q, s->next_delivery);
+    query_int(&q, sink);
+    query_int(&q, (int64_t)last_place);
+    query_text(&q, d->id);
+    query_text(&q, d->leads);
+    query_seal(&q);
+    query_blob(&q, d->body);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+enum rc state_add_delivery(struct state *s, unsigned sink, const struct state_delivery *delivery,
+                           uint64_t last_place, int64_t *row, struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = put_delivery(s, sink, delivery, last_place, e);
+    if (rc == RC_OK)
+        rc = state_commit_soon(s, e);
+    if (rc == RC_OK)
+        *row = s->next_delivery++;
+    return state_leave(s, rc);
+}
+
+struct counts {
+    int64_t delivered, failed;
+};
+
+static enum rc get_counts(struct state *s, unsigned sink, struct counts *out, struct err *e)
+{
+    *out = (struct counts){0};
+    struct query q = query_of(s, SQL_DELIVERY_COUNT_GET);
+    query_int(&q, sink);
+    enum rc rc = query_row(&q, e);
+    if (rc == RC_OK) {
+        (void)row_int(&q);
+        out->delivered = row_int(&q);
+        out->failed = row_int(&q);
+        rc = row_sealed(&q, "a count of deliveries", e);
+    }
+    query_end(&q);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+static enum rc count_answer(struct state *s, unsigned sink, enum state_answered how, struct err *e)
+{
+    struct counts counts;
+    enum rc rc = get_counts(s, sink, &counts, e);
+    if (rc != RC_OK || how == STATE_UNSENT)
+        return rc;
+    struct query q = query_of(s, SQL_DELIVERY_COUNT_PUT);
+    query_int(&q, sink);
+    query_int(&q, counts.delivered + (how == STATE_DELIVERED));
+    query_int(&q, counts.failed + (how == STATE_REFUSED));
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+/* Whose is it, and has it no answer yet? */
+static enum rc find_delivery(struct state *s, int64_t row, unsigned *sink, struct err *e)
+{
+    struct query q = query_of(s, SQL_DELIVERY_WHOSE);
+    query_int(&q, row);
+    enum rc rc = query_row(&q, e);
+    bool open = false;
+    if (rc == RC_OK) {
+        *sink = (unsigned)row_int(&q);
+        open = row_int(&q) != 0;
+    }
+    query_end(&q);
+    if (rc == RC_END || (rc == RC_OK && !open))
+        return err_set(e, RC_INTERNAL, "%s: no delivery %lld waits for an answer", s->path,
+                       (long long)row);
+    return rc;
+}
+
+static enum rc put_answer(struct state *s, int64_t row, enum state_answered how, struct str answer,
+                          struct err *e)
+{
+    struct query q = query_of(s, SQL_DELIVERY_ANSWER);
+    query_int(&q, how);
+    query_text(&q, answer);
+    query_seal(&q);
+    query_int(&q, row);
+    return query_run(&q, e);
+}
+
+enum rc state_answer(struct state *s, int64_t row, enum state_answered how, struct str answer,
+                     struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    if (rc != RC_OK)
+        return rc;
+    unsigned sink = 0;
+    rc = find_delivery(s, row, &sink, e);
+    if (rc == RC_OK)
+        rc = put_answer(s, row, how, answer.ptr ? answer : STR(""), e);
+    if (rc == RC_OK)
+        rc = count_answer(s, sink, how, e);
+    if (rc == RC_OK)
+        rc = state_commit_soon(s, e);
+    return state_leave(s, rc);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static enum rc next_delivery(struct query *q, struct state_delivery *d, struct err *e)
+{
+    static const char what[] = "a delivery";
+    enum rc rc = query_row(q, e);
+    if (rc != RC_OK)
+        return rc;
+    d->row = row_int(q);
+    row_int(q); /* sink */
+    row_int(q); /* last_place */
+    d->id = row_str(q);
+    d->leads = row_str(q);
+    rc = row_sealed(q, what, e);
+    if (rc != RC_OK)
+        return rc;
+    d->body = row_str(q);
+    bool is_answered = sqlite3_column_int(q->stmt, q->at + 1) != 0;
+    if (!is_answered) {
+        d->answer = STR_NONE;
+        return row_sealed(q, what, e);
+    }
+    d->body = STR_NONE;
+    row_skip(q, 2);
+    q->seal = 0;
+    row_int(q); /* outcome */
+    d->answer = row_str(q);
+    return row_sealed(q, what, e);
+}
+
+enum rc state_each_delivery(struct state *s, unsigned sink,
+                            enum rc (*fn)(void *ctx, const struct state_delivery *d, struct err *e),
+                            void *ctx, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_DELIVERY_EACH);
+    struct state_delivery d;
+    query_int(&q, sink);
+    while ((rc = next_delivery(&q, &d, e)) == RC_OK) {
+        rc = fn(ctx, &d, e);
+        if (rc != RC_OK)
+            break;
+    }
+    query_end(&q);
+    return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+enum rc state_delivery_counts(struct state *s, unsigned sink, uint64_t *delivered, uint64_t *failed,
+                              struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct counts counts;
+    rc = get_counts(s, sink, &counts, e);
+    if (rc == RC_OK) {
+        *delivered = (uint64_t)counts.delivered;
+        *failed = (uint64_t)counts.failed;
+    }
+    return state_leave(s, rc);
+}

@@ -1,0 +1,182 @@
+#include "state_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "outfile_place.h"
+
+/* SQLite's file format, section 1.3, and what its way of locking files is by (os_unix.c). */
+#define HEADER_BYTES 100
+#define HEADER_MAGIC "SQLite format 3" /* and its NUL */
+#define HEADER_READ_VERSION 19
+#define HEADER_USER_VERSION 60
+#define HEADER_APPLICATION_ID 68
+#define READ_VERSION_WAL 2
+#define LOCK_START 0x40000000
+#define LOCK_BYTES 512
+
+static uint32_t big_endian_32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+uint64_t state_file_wal_bytes(const char *real)
+{
+    char *wal = NULL;
+    if (asprintf(&wal, "%s-wal", real) < 0)
+        return UINT64_MAX; /* then there may be some */
+    struct stat st;
+    uint64_t bytes = stat(wal, &st) == 0 ? (uint64_t)st.st_size : 0;
+    free(wal);
+    return bytes;
+}
+
+static enum rc judge_header(const char *path, const unsigned char *header, size_t n, struct err *e)
+{
+    if (n < sizeof HEADER_MAGIC || memcmp(header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0)
+        return err_set(e, RC_USAGE, "%s: is not a state file of leadpipe", path);
+    if (n < HEADER_BYTES)
+        return err_set(e, RC_USAGE,
+                       "%s: is damaged: it is cut short; restore it, or remove it to begin anew",
+                       path);
+    if (big_endian_32(header + HEADER_APPLICATION_ID) != STATE_APPLICATION_ID)
+        return err_set(e, RC_USAGE, "%s: is a database of another program", path);
+    if (big_endian_32(header + HEADER_USER_VERSION) > STATE_VERSION)
+        return err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", path);
+    return RC_OK;
+}
+
+static enum rc read_header(const char *path, int fd, unsigned char *header, size_t *n,
+                           struct err *e)
+{
+    *n = 0;
+    while (*n < HEADER_BYTES) {
+        ssize_t got = pread(fd, header + *n, HEADER_BYTES - *n, (off_t)*n);
+        if (got < 0 && errno != EINTR)
+            return err_sys(e, RC_IO, errno, "%s", path);
+        if (got == 0)
+            break;
+        if (got > 0)
+            *n += (size_t)got;
+    }
+    return RC_OK;
+}
+
+/* SQLite is not asked: it would take another's file for its own, or write to repair it. */
+static enum rc look_inside(const char *path, struct state_file *file, struct err *e)
+{
+    int fd = open(file->real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, place_open_rc(errno), errno, "%s", path);
+    unsigned char header[HEADER_BYTES];
+    size_t n;
+    enum rc rc = read_header(path, fd, header, &n, e);
+    /* Closing ends all locks that this process has on the file: it has none. */
+    (void)close(fd);
+    if (rc != RC_OK)
+        return rc;
+    file->is_new = n == 0;
+    if (n > 0)
+        rc = judge_header(path, header, n, e);
+    else if (state_file_wal_bytes(file->real) > 0)
+        rc = err_set(e, RC_USAGE,
+                     "%s: is damaged: it is empty, but there is %s-wal; restore it, or remove both"
+                     " to begin anew",
+                     path, file->real);
+    if (rc == RC_OK && n > 0)
+        file->is_wal = header[HEADER_READ_VERSION] == READ_VERSION_WAL;
+    return rc;
+}
+
+static enum rc look_at_place(const char *path, const struct place *p, struct state_file *file,
+                             struct err *e)
+{
+    if (p->is_stdout || p->is_stream || !p->final || !p->folder)
+        return err_set(e, RC_USAGE, "%s: a state must be a regular file", path);
+    enum rc rc = folder_check(path, p->folder, e); /* SQLite makes a second file beside it */
+    if (rc != RC_OK)
+        return rc;
+    file->is_new = true;
+    if (!p->exists)
+        return state_file_wal_bytes(p->final) == 0
+                   ? RC_OK
+                   : err_set(e, RC_USAGE, "%s: is not there, but %s-wal is; restore or remove it",
+                             path, p->final);
+    if (access(p->final, R_OK | W_OK) != 0)
+        return err_sys(e, RC_USAGE, errno, "%s", path);
+    file->real = strdup(p->final);
+    return file->real ? look_inside(path, file, e) : err_nomem(e);
+}
+
+static enum rc make_empty(const char *path, const struct place *p, struct state_file *file,
+                          struct err *e)
+{
+    int fd = open(p->final, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return err_set(e, RC_BUSY, "%s: in use by another process", path);
+    if (fd < 0)
+        return err_sys(e, place_open_rc(errno), errno, "%s", path);
+    (void)close(fd);
+    file->real = realpath(p->final, NULL);
+    if (!file->real)
+        return errno == ENOMEM ? err_nomem(e) : err_sys(e, RC_IO, errno, "%s", path);
+    return folder_sync(p->folder, e);
+}
+
+static enum rc look(const char *path, bool make, struct state_file *out, struct err *e)
+{
+    struct place place;
+    enum rc rc = place_find(&place, path, NULL, e);
+    if (rc != RC_OK)
+        return rc;
+    struct state_file file = {0};
+    rc = look_at_place(path, &place, &file, e);
+    if (rc == RC_OK && make && !file.real)
+        rc = make_empty(path, &place, &file, e);
+    place_free(&place);
+    if (rc != RC_OK) {
+        free(file.real);
+        return rc;
+    }
+    *out = file;
+    return RC_OK;
+}
+
+enum rc state_file_look(const char *path, struct state_file *out, struct err *e)
+{
+    return look(path, false, out, e);
+}
+
+enum rc state_file_make(const char *path, struct state_file *out, struct err *e)
+{
+    return look(path, true, out, e);
+}
+
+enum rc state_file_busy(const char *path, const char *real, struct err *e)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_START, .l_len = LOCK_BYTES};
+    int fd = open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool known = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
+                 lock.l_pid > 0; /* not so over some networks, and between containers */
+    if (fd >= 0)
+        (void)close(fd);
+    if (!known)
+        return err_set(e, RC_BUSY, "%s: in use by another process (another run of leadpipe)", path);
+    return err_set(e, RC_BUSY, "%s: in use by process %ld (another run of leadpipe)", path,
+                   (long)lock.l_pid);
+}
+
+enum rc state_check(const char *path, struct err *e)
+{
+    struct state_file file;
+    enum rc rc = state_file_look(path, &file, e);
+    if (rc == RC_OK)
+        free(file.real);
+    return rc;
+}

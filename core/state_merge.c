@@ -1,0 +1,172 @@
+/* A million notes, in the order in which they came, into a table in the order of keys.
+ *
+ * Put there one by one they would touch all of its pages again and again, and in one commit they
+ * would stand in the -wal file a second time. So: of all notes those with the lowest keys, as many
+ * as memory may hold, go in the order of their keys and in commits of bounded size; then those with
+ * the next keys, until none is left. Every round reads all notes, which is quick: they are packed.
+ * Nothing of this depends on what rounds there were before. */
+#include "state_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUND_NOTES ((size_t)128 * 1024) /* that a round takes in; it holds up to twice as many */
+#define COMMIT_NOTES 16384
+
+struct note {
+    unsigned char key[LEAD_KEY_BYTES];
+    unsigned char fingerprint[STATE_FINGERPRINT_BYTES];
+    uint64_t order : 63; /* of several for one key the last holds */
+    uint64_t accepted : 1;
+};
+
+struct round {
+    struct note *notes;
+    size_t n, cap;
+    bool has_after, has_last;
+    unsigned char after[LEAD_KEY_BYTES]; /* keys up to this one were done in earlier rounds */
+    unsigned char last[LEAD_KEY_BYTES];  /* keys above this one are for later rounds */
+    uint64_t order;
+};
+
+static int compare_keys(const unsigned char *a, const unsigned char *b)
+{
+    return memcmp(a, b, LEAD_KEY_BYTES);
+}
+
+static int compare_notes(const void *a, const void *b)
+{
+    const struct note *x = a, *y = b;
+    int by_key = compare_keys(x->key, y->key);
+    return by_key ? by_key : (x->order > y->order) - (x->order < y->order);
+}
+
+static void sort_round(struct round *r)
+{
+    if (r->n == 0)
+        return;
+    qsort(r->notes, r->n, sizeof *r->notes, compare_notes);
+    size_t kept = 0;
+    for (size_t i = 1; i < r->n; i++) {
+        kept += compare_keys(r->notes[kept].key, r->notes[i].key) != 0;
+        r->notes[kept] = r->notes[i];
+    }
+    r->n = kept + 1;
+}
+
+/* Room for more: the highest keys must wait for a later round. */
+static void cut_round(struct round *r)
+{
+    sort_round(r);
+    if (r->n <= r->cap / 2)
+        return;
+    r->n = r->cap / 2;
+    memcpy(r->last, r->notes[r->n - 1].key, sizeof r->last);
+    r->has_last = true;
+}
+
+static bool is_of_round(const struct round *r, const unsigned char *key)
+{
+    return !(r->has_after && compare_keys(key, r->after) <= 0) &&
+           !(r->has_last && compare_keys(key, r->last) > 0);
+}
+
+static void add_packed(struct round *r, const unsigned char *packed)
+{
+    uint64_t order = r->order++;
+    if (is_of_round(r, packed) && r->n == r->cap)
+        cut_round(r);
+    if (!is_of_round(r, packed))
+        return;
+    struct note *note = &r->notes[r->n++];
+    memcpy(note->key, packed, LEAD_KEY_BYTES);
+    memcpy(note->fingerprint, packed + LEAD_KEY_BYTES, STATE_FINGERPRINT_BYTES);
+    note->accepted = packed[NOTE_BYTES - 1] != 0;
+    note->order = order & (UINT64_MAX >> 1);
+}
+
+static enum rc take_pack(struct query *q, struct round *r, struct err *e)
+{
+    static const char what[] = "what sinks accepted";
+    size_t n = (size_t)row_int(q);
+    struct str pack = row_str(q);
+    enum rc rc = row_sealed(q, what, e);
+    if (rc != RC_OK)
+        return rc;
+    if (n > PACK_NOTES || pack.len != n * NOTE_BYTES)
+        return state_damaged(q->s, what, e);
+    for (size_t i = 0; i < n; i++)
+        add_packed(r, (const unsigned char *)pack.ptr + i * NOTE_BYTES);
+    return RC_OK;
+}
+
+static enum rc collect_round(struct state *s, struct round *r, struct err *e)
+{
+    r->n = 0;
+    r->order = 0;
+    r->has_last = false;
+    struct query q = query_of(s, SQL_NOTES_EACH);
+    enum rc rc;
+    while ((rc = query_row(&q, e)) == RC_OK) {
+        rc = take_pack(&q, r, e);
+        if (rc != RC_OK)
+            break;
+    }
+    query_end(&q);
+    sort_round(r);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+static enum rc put_note(struct state *s, const struct note *note, bool forget, struct err *e)
+{
+    bool put = note->accepted && !forget;
+    struct query q = query_of(s, put ? SQL_ACCEPTED_PUT : SQL_ACCEPTED_DROP_ONE);
+    query_blob(&q, (struct str){(const char *)note->key, sizeof note->key});
+    if (put)
+        query_blob(&q, (struct str){(const char *)note->fingerprint, sizeof note->fingerprint});
+    return query_run(&q, e);
+}
+
+static enum rc put_round(struct state *s, const struct round *r, bool forget, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < r->n; i++) {
+        rc = state_begin_transaction(s, e);
+        if (rc == RC_OK)
+            rc = put_note(s, &r->notes[i], forget, e);
+        if (rc == RC_OK && (i + 1) % COMMIT_NOTES == 0)
+            rc = state_commit(s, e);
+    }
+    return rc == RC_OK ? state_commit(s, e) : rc;
+}
+
+static enum rc merge(struct state *s, struct round *r, bool forget, struct err *e)
+{
+    do {
+        enum rc rc = collect_round(s, r, e);
+        if (rc == RC_OK)
+            rc = put_round(s, r, forget, e);
+        if (rc != RC_OK)
+            return rc;
+        memcpy(r->after, r->last, sizeof r->after);
+        r->has_after = true;
+    } while (r->has_last);
+    return RC_OK;
+}
+
+enum rc state_merge_notes(struct state *s, bool forget, struct err *e)
+{
+    int64_t total = 0;
+    enum rc rc = state_commit(s, e); /* what was noted since the last one, too */
+    if (rc == RC_OK)
+        rc = state_number(s, SQL_NOTES_COUNT, &total, e);
+    if (rc != RC_OK || total <= 0)
+        return rc;
+    struct round r = {.cap = (uint64_t)total < 2 * ROUND_NOTES ? (size_t)total : 2 * ROUND_NOTES};
+    r.notes = malloc(r.cap * sizeof *r.notes);
+    if (!r.notes)
+        return err_nomem(e);
+    rc = merge(s, &r, forget, e);
+    free(r.notes);
+    return rc;
+}

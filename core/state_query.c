@@ -1,0 +1,268 @@
+#include "state_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zlib.h>
+
+#define ADVICE "restore it, or remove it to begin anew"
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+enum rc state_stick(struct state *s, const struct err *why, struct err *e)
+{
+    if (s->failed.rc == RC_OK) {
+        s->failed = *why;
+        state_wake(s); /* who waits for a commit waits in vain */
+    }
+    if (e)
+        *e = s->failed;
+    return s->failed.rc;
+}
+
+static enum rc damaged(struct state *s, const char *what, struct err *e)
+{
+    struct err why;
+    (void)err_set(&why, s->opened ? RC_IO : RC_USAGE, "%s: is damaged: %s; " ADVICE, s->path, what);
+    return state_stick(s, &why, e);
+}
+
+enum rc state_damaged(struct state *s, const char *what, struct err *e)
+{
+    struct err why;
+    (void)err_set(&why, RC_USAGE, "%s: is damaged: %s is not what was written; " ADVICE, s->path,
+                  what);
+    return state_stick(s, &why, e);
+}
+
+/* SQLite's message says "disk I/O error"; the system knows which one. */
+static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
+{
+    int errnum = (sqlite_rc & 0xff) == SQLITE_FULL ? ENOSPC : sqlite3_system_errno(s->db);
+    if (errnum == 0)
+        return err_set(why, RC_IO, "%s: %s", s->path, sqlite3_errstr(sqlite_rc));
+    return err_sys(why, RC_IO, errnum, "%s", s->path);
+}
+
+enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e)
+{
+    struct err why;
+    switch (sqlite_rc & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return damaged(s, sqlite3_errmsg(s->db), e);
+    case SQLITE_NOMEM:
+        (void)err_nomem(&why);
+        break;
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        if (sqlite_rc == SQLITE_IOERR_NOMEM)
+            (void)err_nomem(&why);
+        else
+            (void)system_failed(s, sqlite_rc, &why);
+        break;
+    default:
+        (void)err_set(&why, RC_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        break;
+    }
+    return state_stick(s, &why, e);
+}
+
+/* ---- parameters ----------------------------------------------------------------------------- */
+
+/* The same on every machine, as the file is. */
+static void seal_int(struct query *q, int64_t value)
+{
+    unsigned char bytes[8];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)((uint64_t)value >> 8 * i);
+    q->seal = (uint32_t)crc32_z(q->seal, bytes, sizeof bytes);
+}
+
+/* The length goes in, so that nothing can move from one value to the next. */
+static void seal_str(struct query *q, struct str value)
+{
+    seal_int(q, value.ptr ? (int64_t)value.len : -1);
+    if (value.len > 0)
+        q->seal = (uint32_t)crc32_z(q->seal, (const unsigned char *)value.ptr, value.len);
+}
+
+struct query query_of(struct state *s, enum state_sql sql)
+{
+    return (struct query){.s = s, .stmt = s->statements[sql], .rc = SQLITE_OK};
+}
+
+static void bound(struct query *q, int rc)
+{
+    if (q->rc == SQLITE_OK)
+        q->rc = rc;
+}
+
+void query_int(struct query *q, int64_t value)
+{
+    seal_int(q, value);
+    bound(q, sqlite3_bind_int64(q->stmt, ++q->at, value));
+}
+
+void query_text(struct query *q, struct str value)
+{
+    seal_str(q, value);
+    bound(q,
+          sqlite3_bind_text64(q->stmt, ++q->at, value.ptr, value.len, SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void query_blob(struct query *q, struct str value)
+{
+    seal_str(q, value);
+    bound(q, sqlite3_bind_blob64(q->stmt, ++q->at, value.ptr, value.len, SQLITE_STATIC));
+}
+
+void query_seal(struct query *q)
+{
+    bound(q, sqlite3_bind_int64(q->stmt, ++q->at, q->seal));
+    q->seal = 0;
+}
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+enum rc query_row(struct query *q, struct err *e)
+{
+    int rc = q->rc != SQLITE_OK ? q->rc : sqlite3_step(q->stmt);
+    q->at = 0;
+    q->seal = 0;
+    if (rc == SQLITE_ROW)
+        return RC_OK;
+    return rc == SQLITE_DONE ? RC_END : state_sql_failed(q->s, rc, e);
+}
+
+void query_end(struct query *q)
+{
+    (void)sqlite3_reset(q->stmt); /* repeats the error of the step, if there was one */
+}
+
+enum rc query_run(struct query *q, struct err *e)
+{
+    enum rc rc = query_row(q, e);
+    query_end(q);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+int64_t row_int(struct query *q)
+{
+    int64_t value = sqlite3_column_int64(q->stmt, q->at++);
+    seal_int(q, value);
+    return value;
+}
+
+struct str row_str(struct query *q)
+{
+    int at = q->at++;
+    struct str value = STR_NONE;
+    if (sqlite3_column_type(q->stmt, at) != SQLITE_NULL) {
+        value.ptr = sqlite3_column_blob(q->stmt, at); /* of a text, too: without a NUL behind it */
+        value.len = (size_t)sqlite3_column_bytes(q->stmt, at);
+        if (!value.ptr && value.len > 0)
+            bound(q, SQLITE_NOMEM);
+        if (!value.ptr)
+            value = STR("");
+    }
+    seal_str(q, value);
+    return value;
+}
+
+enum rc row_sealed(struct query *q, const char *what, struct err *e)
+{
+    int64_t seal = sqlite3_column_int64(q->stmt, q->at++);
+    bool same = seal == (int64_t)q->seal;
+    q->seal = 0;
+    if (q->rc != SQLITE_OK)
+        return state_sql_failed(q->s, q->rc, e);
+    return same ? RC_OK : state_damaged(q->s, what, e);
+}
+
+void row_skip(struct query *q, int n)
+{
+    q->at += n;
+}
+
+enum rc state_run_sql(struct state *s, enum state_sql sql, struct err *e)
+{
+    struct query q = query_of(s, sql);
+    return query_run(&q, e);
+}
+
+enum rc state_number(struct state *s, enum state_sql sql, int64_t *out, struct err *e)
+{
+    struct query q = query_of(s, sql);
+    enum rc rc = query_row(&q, e);
+    if (rc == RC_OK)
+        *out = row_int(&q);
+    query_end(&q);
+    return rc;
+}
+
+/* ---- copies --------------------------------------------------------------------------------- */
+
+static enum rc no_memory(struct state *s, struct err *e)
+{
+    struct err why;
+    (void)err_nomem(&why);
+    return state_stick(s, &why, e);
+}
+
+enum rc state_keep_str(struct state *s, struct str from, struct str *out, struct err *e)
+{
+    char *copy = NULL;
+    if (from.ptr) {
+        copy = arena_strdup(&s->loaded, from);
+        if (!copy)
+            return no_memory(s, e);
+    }
+    *out = (struct str){copy, from.len};
+    return RC_OK;
+}
+
+enum rc state_keep_array(struct state *s, size_t n, size_t size, void *out, struct err *e)
+{
+    void *array = arena_array(&s->loaded, n, size);
+    if (!array)
+        return no_memory(s, e);
+    memcpy(out, &array, sizeof array);
+    return RC_OK;
+}
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+static enum rc take_item(struct query *q, const struct state_list *list, size_t i, void *item,
+                         struct err *e)
+{
+    bool in_place = row_int(q) == (int64_t)i;
+    enum rc rc = list->take(q->s, q, item, e);
+    if (rc == RC_OK)
+        rc = row_sealed(q, list->what, e);
+    return rc == RC_OK && !in_place ? state_damaged(q->s, list->what, e) : rc;
+}
+
+enum rc state_load_list(struct state *s, const struct state_list *list, size_t n, void *out,
+                        struct err *e)
+{
+    char *items;
+    enum rc rc = state_keep_array(s, n, list->item_size, &items, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, list->sql);
+    size_t i = 0;
+    while ((rc = query_row(&q, e)) == RC_OK && i < n) {
+        rc = take_item(&q, list, i, items + i * list->item_size, e);
+        if (rc != RC_OK)
+            break;
+        i++;
+    }
+    query_end(&q);
+    if (rc == RC_OK || (rc == RC_END && i < n)) /* one more, or one less */
+        return state_damaged(s, list->what, e);
+    if (rc != RC_END)
+        return rc;
+    memcpy(out, &items, sizeof items);
+    return RC_OK;
+}

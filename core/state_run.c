@@ -1,0 +1,321 @@
+#include "state_internal.h"
+
+#include <string.h>
+
+/* Pages that go at once when the file is made smaller: what that takes of the -wal file. */
+#define VACUUM_STEP_SQL "PRAGMA incremental_vacuum(512)"
+
+/* ---- the run's row -------------------------------------------------------------------------- */
+
+struct run_row {
+    enum state_phase phase;
+    char run_id[33];
+    int64_t started_wall_ms;
+    size_t n_terms, n_renames;
+    struct str record;
+};
+
+static enum rc put_run(struct state *s, const struct run_row *run, struct err *e)
+{
+    struct query q = query_of(s, SQL_RUN_PUT);
+    query_int(&q, run->phase);
+    query_text(&q, str_c(run->run_id));
+    query_int(&q, run->started_wall_ms);
+    query_int(&q, (int64_t)run->n_terms);
+    query_int(&q, (int64_t)run->n_renames);
+    query_text(&q, run->record);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static enum rc take_run(struct state *s, struct query *q, struct run_row *out, struct err *e)
+{
+    int64_t phase = row_int(q);
+    struct str run_id = row_str(q);
+    out->started_wall_ms = row_int(q);
+    out->n_terms = (size_t)row_int(q);
+    out->n_renames = (size_t)row_int(q);
+    struct str record = row_str(q);
+    enum rc rc = row_sealed(q, "the run", e);
+    if (rc != RC_OK)
+        return rc;
+    if (phase <= STATE_EMPTY || phase > STATE_FINISHED || run_id.len >= sizeof out->run_id)
+        return state_damaged(s, "the run", e);
+    out->phase = (enum state_phase)phase;
+    if (run_id.len > 0)
+        memcpy(out->run_id, run_id.ptr, run_id.len);
+    out->run_id[run_id.len] = '\0';
+    return state_keep_str(s, record, &out->record, e);
+}
+
+/* Where there is none: STATE_EMPTY. */
+static enum rc get_run(struct state *s, struct run_row *out, struct err *e)
+{
+    *out = (struct run_row){.phase = STATE_EMPTY};
+    struct query q = query_of(s, SQL_RUN_GET);
+    enum rc rc = query_row(&q, e);
+    if (rc == RC_OK)
+        rc = take_run(s, &q, out, e);
+    query_end(&q);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+enum rc state_read_phase(struct state *s, struct err *e)
+{
+    struct run_row run;
+    enum rc rc = get_run(s, &run, e);
+    s->phase = run.phase;
+    return rc;
+}
+
+enum state_phase state_phase(struct state *s)
+{
+    state_hold(s);
+    enum state_phase phase = s->phase;
+    state_release(s);
+    return phase;
+}
+
+static enum rc wrong_phase(struct state *s, const char *what, struct err *e)
+{
+    return err_set(e, RC_INTERNAL, "%s: %s in phase %d", s->path, what, (int)s->phase);
+}
+
+/* ---- beginning and forgetting --------------------------------------------------------------- */
+
+static enum rc run_all(struct state *s, const enum state_sql *list, size_t n, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = state_run_sql(s, list[i], e);
+    return rc;
+}
+
+static enum rc drop_run(struct state *s, struct err *e)
+{
+    static const enum state_sql all[] = {
+        SQL_RUN_DROP,    SQL_TERM_DROP,     SQL_CHECKPOINT_DROP,
+        SQL_MARK_DROP,   SQL_COLUMN_DROP,   SQL_FAILURE_DROP,
+        SQL_KEPT_DROP,   SQL_DELIVERY_DROP, SQL_DELIVERY_COUNT_DROP,
+        SQL_RENAME_DROP, SQL_NOTES_DROP,
+    };
+    s->n_pack = 0;
+    s->next_delivery = 1;
+    return run_all(s, all, sizeof all / sizeof *all, e);
+}
+
+/* Gives back to the system what the run had taken; a little at a time, for the sake of the -wal
+ * file. No transaction is at hand. */
+static enum rc shrink(struct state *s, struct err *e)
+{
+    for (int64_t before = INT64_MAX;;) {
+        int64_t free_pages;
+        enum rc rc = state_number(s, SQL_FREE_PAGES, &free_pages, e);
+        if (rc != RC_OK || free_pages == 0 || free_pages >= before)
+            return rc;
+        before = free_pages;
+        int sqlite_rc = sqlite3_exec(s->db, VACUUM_STEP_SQL, NULL, NULL, NULL);
+        if (sqlite_rc != SQLITE_OK)
+            return state_sql_failed(s, sqlite_rc, e);
+    }
+}
+
+/* The last commit of a run: the phase is the new one. */
+static enum rc commit_phase(struct state *s, enum state_phase phase, struct err *e)
+{
+    enum rc rc = state_commit(s, e);
+    if (rc == RC_OK)
+        s->phase = phase;
+    return rc;
+}
+
+static enum rc forget(struct state *s, struct err *e)
+{
+    enum rc rc = RC_OK;
+    if (s->phase == STATE_RUNNING || s->phase == STATE_PUBLISHING)
+        rc = state_merge_notes(s, true, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK)
+        rc = drop_run(s, e);
+    if (rc == RC_OK)
+        rc = commit_phase(s, STATE_EMPTY, e);
+    return rc == RC_OK ? shrink(s, e) : rc;
+}
+
+enum rc state_forget(struct state *s, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, forget(s, e)) : rc;
+}
+
+static enum rc put_term(struct state *s, size_t i, const struct state_term *term, struct err *e)
+{
+    struct query q = query_of(s, SQL_TERM_PUT);
+    query_int(&q, (int64_t)i);
+    query_text(&q, term->name);
+    query_text(&q, term->value);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static enum rc begin(struct state *s, const struct run_row *run, const struct state_term *terms,
+                     struct err *e)
+{
+    arena_reset(&s->loaded, 0);
+    enum rc rc = RC_OK;
+    if (s->phase == STATE_RUNNING || s->phase == STATE_PUBLISHING)
+        rc = forget(s, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK)
+        rc = drop_run(s, e);
+    for (size_t i = 0; rc == RC_OK && i < run->n_terms; i++)
+        rc = put_term(s, i, &terms[i], e);
+    if (rc == RC_OK)
+        rc = put_run(s, run, e);
+    return rc == RC_OK ? commit_phase(s, STATE_RUNNING, e) : rc;
+}
+
+enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall_ms,
+                    const struct state_term *terms, size_t n_terms, struct err *e)
+{
+    struct run_row run = {
+        .phase = STATE_RUNNING, .started_wall_ms = started_wall_ms, .n_terms = n_terms};
+    memcpy(run.run_id, run_id, sizeof run.run_id);
+    run.run_id[sizeof run.run_id - 1] = '\0';
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, begin(s, &run, terms, e)) : rc;
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+static enum rc take_term(struct state *s, struct query *q, void *out, struct err *e)
+{
+    struct state_term *term = out;
+    enum rc rc = state_keep_str(s, row_str(q), &term->name, e);
+    return rc == RC_OK ? state_keep_str(s, row_str(q), &term->value, e) : rc;
+}
+
+static enum rc load(struct state *s, struct state_run *out, struct err *e)
+{
+    static const struct state_list terms = {SQL_TERM_EACH, "a term of the run",
+                                            sizeof(struct state_term), take_term};
+    struct run_row row;
+    struct state_run run = {0};
+    enum rc rc = get_run(s, &row, e);
+    if (rc == RC_OK)
+        rc = state_load_list(s, &terms, row.n_terms, &run.terms, e);
+    if (rc == RC_OK)
+        rc = state_load_checkpoint(s, &run.checkpoint, e);
+    if (rc != RC_OK)
+        return rc;
+    memcpy(run.run_id, row.run_id, sizeof run.run_id);
+    run.started_wall_ms = row.started_wall_ms;
+    run.n_terms = row.n_terms;
+    run.record = row.record;
+    *out = run;
+    return RC_OK;
+}
+
+enum rc state_load(struct state *s, struct state_run *out, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, load(s, out, e)) : rc;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static enum rc put_rename(struct state *s, size_t i, const struct state_rename *r, struct err *e)
+{
+    struct query q = query_of(s, SQL_RENAME_PUT);
+    query_int(&q, (int64_t)i);
+    query_text(&q, r->from);
+    query_text(&q, r->to);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static enum rc publish(struct state *s, const struct state_rename *renames, size_t n,
+                       struct str record, struct err *e)
+{
+    if (s->phase != STATE_RUNNING)
+        return wrong_phase(s, "nothing can be published", e);
+    struct run_row run;
+    enum rc rc = get_run(s, &run, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK)
+        rc = state_run_sql(s, SQL_RENAME_DROP, e);
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = put_rename(s, i, &renames[i], e);
+    if (rc != RC_OK)
+        return rc;
+    run.phase = STATE_PUBLISHING;
+    run.n_renames = n;
+    run.record = record;
+    rc = put_run(s, &run, e);
+    return rc == RC_OK ? commit_phase(s, STATE_PUBLISHING, e) : rc;
+}
+
+enum rc state_publish(struct state *s, const struct state_rename *renames, size_t n,
+                      struct str record, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, publish(s, renames, n, record, e)) : rc;
+}
+
+static enum rc take_rename(struct state *s, struct query *q, void *out, struct err *e)
+{
+    struct state_rename *rename = out;
+    enum rc rc = state_keep_str(s, row_str(q), &rename->from, e);
+    return rc == RC_OK ? state_keep_str(s, row_str(q), &rename->to, e) : rc;
+}
+
+enum rc state_each_rename(struct state *s,
+                          enum rc (*fn)(void *ctx, const struct state_rename *r, struct err *e),
+                          void *ctx, struct err *e)
+{
+    static const struct state_list list = {SQL_RENAME_EACH, "a rename", sizeof(struct state_rename),
+                                           take_rename};
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct run_row run;
+    const struct state_rename *renames = NULL;
+    rc = get_run(s, &run, e);
+    if (rc == RC_OK)
+        rc = state_load_list(s, &list, run.n_renames, &renames, e);
+    for (size_t i = 0; rc == RC_OK && i < run.n_renames; i++)
+        rc = fn(ctx, &renames[i], e);
+    return state_leave(s, rc);
+}
+
+/* Up to the last commit the phase stays, and what was done is done again without harm. */
+static enum rc finish(struct state *s, struct err *e)
+{
+    static const enum state_sql done[] = {SQL_NOTES_DROP, SQL_DELIVERY_DROP, SQL_KEPT_DROP};
+    if (s->phase != STATE_PUBLISHING)
+        return wrong_phase(s, "nothing was published", e);
+    struct run_row run;
+    enum rc rc = state_merge_notes(s, false, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK)
+        rc = run_all(s, done, sizeof done / sizeof *done, e);
+    if (rc == RC_OK)
+        rc = get_run(s, &run, e);
+    if (rc != RC_OK)
+        return rc;
+    run.phase = STATE_FINISHED;
+    rc = put_run(s, &run, e);
+    if (rc == RC_OK)
+        rc = commit_phase(s, STATE_FINISHED, e);
+    return rc == RC_OK ? shrink(s, e) : rc;
+}
+
+enum rc state_finish(struct state *s, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, finish(s, e)) : rc;
+}

@@ -1,0 +1,143 @@
+/* A folder of its own for each test of the state, and what these tests share. Include once in a
+ * test program. */
+#ifndef LEADPIPE_TESTS_STATE_WORLD_H
+#define LEADPIPE_TESTS_STATE_WORLD_H
+
+#include "cmocka_all.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/state.h"
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
+
+static char folder[] = "/tmp/leadpipe-state-XXXXXX";
+static char start_folder[4096];
+
+static inline int enter_folder(void **state)
+{
+    (void)state;
+    strcpy(strrchr(folder, '-') + 1, "XXXXXX");
+    (void)umask(022);
+    return getcwd(start_folder, sizeof start_folder) && mkdtemp(folder) && chdir(folder) == 0 ? 0
+                                                                                              : -1;
+}
+
+static inline int leave_folder(void **state)
+{
+    (void)state;
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
+    return chdir(start_folder) == 0 && system(command) == 0 ? 0 : -1;
+}
+
+#define OK(call) expect_ok((call), &e, __FILE__, __LINE__)
+#define FAILS(call, want, part) expect_err((call), &e, (want), (part), __FILE__, __LINE__)
+
+static inline void expect_ok(enum rc rc, const struct err *e, const char *file, int line)
+{
+    if (rc != RC_OK) {
+        print_error("%s: %s\n", rc_text(rc), e->msg);
+        _fail(file, line);
+    }
+}
+
+/* The text names it, and holds `part`. */
+static inline void expect_err(enum rc rc, const struct err *e, enum rc want, const char *part,
+                              const char *file, int line)
+{
+    if (rc != want || e->rc != want || !strstr(e->msg, part)) {
+        print_error("got %s \"%s\", want %s with \"%s\"\n", rc_text(rc), e->msg, rc_text(want),
+                    part);
+        _fail(file, line);
+    }
+}
+
+#define assert_str(s, want) expect_str((s), (want), __FILE__, __LINE__)
+
+static inline void expect_str(struct str s, const char *want, const char *file, int line)
+{
+    if (!str_eq_c(s, want)) {
+        print_error("got \"" STR_FMT "\", want \"%s\"\n", STR_ARG(s), want);
+        _fail(file, line);
+    }
+}
+
+static inline mode_t mode_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_mode & 07777 : 0;
+}
+
+static inline struct state *open_ok(const char *path)
+{
+    struct err e = {0};
+    struct state *s = NULL;
+    const struct state_cfg cfg = {.path = path};
+    OK(state_open(&s, &cfg, &e));
+    return s;
+}
+
+static inline void begin_run(struct state *s)
+{
+    struct err e = {0};
+    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, NULL, 0, &e));
+}
+
+/* What a crash would leave now: the file and its -wal file, under another name. Ends this process's
+ * locks on it. */
+static inline void crash_into(const char *path, const char *copy)
+{
+    char command[256];
+    (void)snprintf(command, sizeof command,
+                   "rm -f %s %s-wal && cp %s %s && if [ -e %s-wal ]; then cp %s-wal %s-wal; fi",
+                   copy, copy, path, copy, path, path, copy);
+    assert_int_equal(system(command), 0);
+}
+
+static inline struct state *crash(struct state *s, const char *path)
+{
+    crash_into(path, "crashed");
+    state_close(s);
+    return open_ok("crashed");
+}
+
+/* Waits until everything that was put is durable. */
+struct wait {
+    struct state_waiter waiter;
+    pthread_mutex_t lock;
+    pthread_cond_t called;
+    bool done;
+    enum rc rc;
+};
+
+static inline void on_durable(struct state_waiter *w, enum rc rc)
+{
+    struct wait *wait = (struct wait *)w; /* its first member */
+    pthread_mutex_lock(&wait->lock);
+    wait->done = true;
+    wait->rc = rc;
+    pthread_cond_signal(&wait->called);
+    pthread_mutex_unlock(&wait->lock);
+}
+
+static inline enum rc wait_durable(struct state *s)
+{
+    struct wait wait = {.waiter.fn = on_durable,
+                        .lock = PTHREAD_MUTEX_INITIALIZER,
+                        .called = PTHREAD_COND_INITIALIZER};
+    state_when_durable(s, &wait.waiter);
+    pthread_mutex_lock(&wait.lock);
+    while (!wait.done)
+        pthread_cond_wait(&wait.called, &wait.lock);
+    pthread_mutex_unlock(&wait.lock);
+    return wait.rc;
+}
+
+#endif
