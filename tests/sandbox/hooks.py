@@ -17,6 +17,7 @@ for the name by `POST /_control/hooks/NAME` (which counts more):
     secret=whsec_...     400 for a wrong signature (several: blanks between)
     tolerance=S          how old a webhook-timestamp may be (300)
     accept=N             the status of a good answer (200)
+    refuse=TEXT          400 for a body that holds this text
 """
 
 import asyncio
@@ -86,7 +87,8 @@ class Behaviour:
 
     NUMBERS = {"status": None, "times": None, "delay_ms": 0, "die_after": None, "retry_after": None, "noanswer": 0,
                "rate": None, "tolerance": 300, "accept": 200}
-    TEXTS = {"fail": None, "then": "410", "redirect": None, "body": None, "secret": None}
+    TEXTS = {"fail": None, "then": "410", "redirect": None, "body": None, "secret": None,
+             "refuse": None}
 
     def __init__(self, wanted):
         self.every = 0
@@ -159,6 +161,8 @@ class Receiver:
             wrong = refusal(behaviour.secret, request.headers, request.body, now, behaviour.tolerance)
             if wrong:
                 return 400, wrong
+        if behaviour.refuse and behaviour.refuse.encode() in request.body:
+            return 400, "not this one"
         if behaviour.rate is not None and self._in_this_second(int(now)) > behaviour.rate:
             return 429, "too many"
         if behaviour.status is not None and (behaviour.times is None or tries <= behaviour.times):

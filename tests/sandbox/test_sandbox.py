@@ -412,6 +412,7 @@ def test_hook_behaviours(sandbox):
     with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
         sandbox.deliver("h?die_after=0&then=refuse")
     assert sandbox.deliver("i?nonsense=1")[0] == 400
+    assert [sandbox.deliver("j?refuse=unwanted", "m", body)[0] for body in (b"wanted", b"an unwanted one")] == [200, 400]
     sandbox.control("hooks/a", {"status": 418})
     assert statuses("a", 2) == [418, 418]
     assert sandbox.ask("POST", "/hooks/../x")[0] == 404
