@@ -406,10 +406,11 @@ run_tests() {
     step "end-to-end tests" run_end_to_end "$preset" "$@"
 }
 
-# run_tool_tests: those of the stand-in servers and of the reference that outputs
-# are compared with. The program has no part in them.
+# run_tool_tests: those of the stand-in servers, of the reference that outputs are
+# compared with, and of what lets disks fail. The program has no part in them.
 run_tool_tests() {
-    run_pytest release tools tests/sandbox/test_sandbox.py tests/reference/test_reference.py
+    run_pytest release tools tests/sandbox/test_sandbox.py tests/reference/test_reference.py \
+        tests/faults
 }
 
 # suites_of PRESET: the names of its results.
