@@ -1,0 +1,27 @@
+"""Killed and stopped at any time, an export goes on and leaves what one leaves that was never interrupted.
+
+tests/faults/README.md says what is compared; here are few and small runs.
+"""
+
+import rigs
+from conftest import SANITIZER
+
+import crash
+import every_call
+
+pytestmark = [rigs.needs_state, rigs.needs_library]
+
+LEADS = "1500" if SANITIZER is None else "400"
+
+
+def test_killed(tmp_path):
+    assert crash.main(["6", "--leads", LEADS, "--kills", "5", "--folder", str(tmp_path)]) == 0
+
+
+def test_stopped(tmp_path):
+    assert crash.main(["4", "--leads", LEADS, "--kills", "4", "--signal", "TERM", "--folder", str(tmp_path)]) == 0
+
+
+def test_killed_at_each_call(tmp_path):
+    stride = "13" if SANITIZER is None else "41"
+    assert every_call.main(["--stride", stride, "--twice", "--folder", str(tmp_path)]) == 0

@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+"""Kills exports again and again, lets them go on, and compares what they leave with an uninterrupted run.
+
+    crash.py RUNS [--leads N] [--seed N] [--kills N] [--signal KILL|TERM] [--power-cut] [--bin PATH]
+
+README.md beside this file says what is checked.  One line a run, a summary, exit status 1 with what
+differs; the folder of a run that failed is kept.
+"""
+
+import argparse
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+
+import books  # noqa: E402
+import conftest  # noqa: E402
+import powercut  # noqa: E402
+import workload  # noqa: E402
+from books import Difference, expect  # noqa: E402
+
+BATCHES = (1, 7, 50)
+INPUTS = ("file", "gzip", "stdin")
+LEG_TIMEOUT_S = 300
+RENAMES = 16  # about as many as there are at the end
+
+
+def refuses(batch):
+    """With larger batches others would fail with the unwanted one, and which ones depends on the kills."""
+    return batch == 1
+
+
+class Kill:
+    """When and how a leg ends: after so long, or at a call on the disk."""
+
+    def __init__(self, after_s=None, rules=None, variant=None):
+        self.after_s, self.rules, self.variant = after_s, rules, variant
+
+    def __str__(self):
+        words = ["%.3fs" % self.after_s] if self.rules is None else \
+            [self.rules.replace("op=", "").replace("from=", "").replace("kill=", "")]
+        return ", ".join(words + ([self.variant] if self.variant else []))
+
+
+def random_kill(dice, duration_s, by_signal):
+    """Any moment; more often than by chance the very beginning and the publishing."""
+    roll = dice.random()
+    if roll < 0.15:
+        return Kill(after_s=dice.uniform(0, 0.1))
+    if by_signal or roll < 0.6:
+        return Kill(after_s=dice.uniform(0, duration_s))
+    when = dice.choice(["before", "after", "mid"])
+    if roll < 0.75:
+        return Kill(rules="op=rename from=%d kill=%s" % (dice.randint(1, RENAMES), when))
+    if roll < 0.85:
+        return Kill(rules="op=sync from=%d kill=%s" % (2 ** dice.uniform(0, 8), when))
+    if roll < 0.9:
+        return Kill(rules="op=any path=*run.state* from=%d kill=%s" % (2 ** dice.uniform(0, 12), when))
+    return Kill(rules="op=any from=%d kill=%s" % (2 ** dice.uniform(0, 14), when))
+
+
+def random_kills(dice, chosen, duration_s):
+    """Between one and chosen.kills of them."""
+    kills = []
+    for _ in range(dice.randint(1, chosen.kills)):
+        kills.append(random_kill(dice, duration_s, chosen.signal == "TERM"))
+        if chosen.power_cut:
+            kills[-1].variant = dice.choice(powercut.VARIANTS)
+    return kills
+
+
+class Rig:
+    """A server, a program, and folders for runs."""
+
+    def __init__(self, chosen):
+        self.chosen = chosen
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="leadpipe-crash-", dir=chosen.folder))
+        self.hooks = self.base / "hooks"
+        self.sandbox = conftest.Sandbox("--hooks-dir", str(self.hooks), "--die-with-parent")
+        self.control = conftest.Control(self.sandbox.url)
+        self.number = signal.SIGTERM if chosen.signal == "TERM" else signal.SIGKILL
+        self.library = powercut.library(pathlib.Path(chosen.bin).parent)
+        self.references = {}
+
+    def close(self):
+        self.sandbox.close()
+        for path in list(self.base.iterdir()):
+            if path == self.hooks or path.name.startswith("reference"):
+                shutil.rmtree(path)
+        if not any(self.base.iterdir()):
+            self.base.rmdir()
+
+    def command(self, batch, form):
+        hook = self.sandbox.hook("crash", refuse=workload.UNWANTED if refuses(batch) else "@never@", fail="every:211")
+        words = [str(self.chosen.bin), "export", *self.sandbox.provider(), "-t", "csv:out/", "-t", "ndjson:leads.ndjson",
+                 "-t", "msgpack:leads.msgpack.gz", "-t", "csv,gzip=1:leads.csv.gz",
+                 "-t", "webhook,batch=%d,concurrency=8:%s" % (batch, hook), "--attempts", "3", "-j", "32",
+                 "--log-format", "json", "--failed", books.FAILED, "--manifest", books.MANIFEST]
+        if not self.chosen.without_state:
+            words += ["--state", books.STATE]
+        if self.chosen.rate:
+            words += ["--rate", self.chosen.rate]
+        return words + {"file": ["ids.txt"], "gzip": ["ids.txt.gz"], "stdin": ["-"]}[form]
+
+    def folder(self, name):
+        made = self.base / name
+        made.mkdir()
+        workload.write(made, self.chosen.leads)
+        for earlier in books.EARLIER_FILES:
+            (made / earlier).parent.mkdir(exist_ok=True)
+            (made / earlier).write_bytes(books.EARLIER)
+        self.forget()
+        return made
+
+    def forget(self):
+        """The server has seen nothing yet."""
+        self.control.reset()
+        self.control.set(nonce="same")
+        shutil.rmtree(self.hooks)
+        self.hooks.mkdir()
+
+    def environment(self, folder, kill):
+        env = conftest.clean_environment(self.sandbox.env)
+        if self.chosen.power_cut:
+            env.update(powercut.environment(folder, self.library))
+        elif kill and kill.rules:
+            env.update(LD_PRELOAD=str(self.library), FAULTFS_FOLDER=str(folder))
+        if kill and kill.rules:
+            env.update(FAULTFS_RULES=kill.rules)
+        return env
+
+    def left(self, folder, status):
+        self.control.ask("hooks/crash/ids", limit=0)  # writes out what is buffered
+        return books.Left(folder, status, books.Deliveries(self.hooks / "crash.ndjson"))
+
+
+class Leg:
+    """One process, from its start to its end or its kill."""
+
+    def __init__(self, rig, folder, command, kill, errors):
+        self.started = time.monotonic()
+        self.handled = True  # when the signal was sent, the program would have heard it
+        self.hit = False
+        with open(errors, "wb") as stderr, open(folder / "ids.txt", "rb") as stdin:
+            self.process = subprocess.Popen(command, cwd=folder, env=rig.environment(folder, kill), stdin=stdin,
+                                            stdout=subprocess.DEVNULL, stderr=stderr)
+        try:
+            if kill and kill.after_s is not None:
+                self.end_after(kill.after_s, rig.number)
+            self.status = self.process.wait(LEG_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Difference("it did not end within %d s" % LEG_TIMEOUT_S) from None
+        self.seconds = time.monotonic() - self.started
+        self.hit = self.hit or self.status == -signal.SIGKILL
+
+    def end_after(self, seconds, number):
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.handled = self.catches(number)
+            self.hit = True
+            self.process.send_signal(number)
+
+    def catches(self, number):
+        try:
+            text = pathlib.Path("/proc/%d/status" % self.process.pid).read_text()
+        except OSError:
+            return True
+        caught = [int(line.split()[1], 16) for line in text.splitlines() if line.startswith("SigCgt:")]
+        return bool(caught and caught[0] & 1 << (number - 1))
+
+
+class Story:
+    """One run: its kills, and what there is to tell of it."""
+
+    def __init__(self, rig, number, reference, plan):
+        self.rig, self.number, self.reference, self.plan = rig, number, reference, plan
+        self.batch, self.form = reference.batch, reference.form
+        self.folder = rig.folder("run%04d" % number)
+        self.command = rig.command(self.batch, self.form)
+        self.kills, self.stops, self.legs = [], 0, 0
+
+    def tell(self):
+        started = time.monotonic()
+        if self.rig.chosen.power_cut:
+            powercut.begin(self.folder)
+        status = None
+        while status is None:
+            status = self.leg()
+        self.left = self.rig.left(self.folder, status)
+        books.check_alone(self.left)
+        books.check_same(self.left, self.reference)
+        books.check_deliveries(self.left, books.wanted_leads(self.left, refuses(self.batch)))
+        self.check_server()
+        self.seconds = time.monotonic() - started
+
+    def leg(self):
+        """The exit status of a leg that came to the run's end; None: it is to go on."""
+        kill = self.plan[len(self.kills)] if len(self.kills) < len(self.plan) else None
+        self.legs += 1
+        leg = Leg(self.rig, self.folder, self.command, kill, self.errors())
+        if leg.status in (0, 3):
+            return leg.status
+        expect(leg.hit, "leg %d ended with status %d: %s", self.legs, leg.status, self.last_words())
+        self.kills.append(kill)
+        if leg.status == -signal.SIGKILL:
+            self.after_kill()
+        else:
+            self.after_stop(leg)
+        if self.rig.chosen.without_state:  # there is nothing to go on from, and nothing may be in the way
+            self.rig.forget()
+        return None
+
+    def after_kill(self):
+        if self.rig.chosen.power_cut:
+            powercut.apply(self.folder, self.kills[-1].variant, "%d/%d" % (self.number, self.legs))
+        books.check_unpublished(self.folder, self.reference, stopped=False)
+
+    def after_stop(self, leg):
+        self.stops += 1
+        fine = leg.status == 128 + signal.SIGTERM or (leg.status == -signal.SIGTERM and not leg.handled)
+        expect(fine, "leg %d was stopped, and ended with status %d: %s", self.legs, leg.status, self.last_words())
+        books.check_unpublished(self.folder, self.reference, stopped=True)
+
+    def last_words(self):
+        return self.errors().read_text(errors="replace")[-2000:]
+
+    def errors(self):
+        """Beside the folder, where no power cut reaches it."""
+        return self.folder.with_name("%s-leg%02d.err" % (self.folder.name, self.legs))
+
+    def forget(self):
+        powercut.end(self.folder)
+        shutil.rmtree(self.folder)
+        for path in self.folder.parent.glob(self.folder.name + "-leg*.err"):
+            path.unlink()
+
+    def check_server(self):
+        counts = self.rig.control.stats(ids="all")["by_id"]
+        told = self.left.deliveries
+        self.again = sum(max(0, n - (workload.fetches_of(lead) or n)) for lead, n in counts.items())
+        if self.rig.number == signal.SIGTERM:
+            twice = sorted(lead for lead, n in counts.items() if n > (workload.fetches_of(lead) or n))
+            expect(not twice, "%d leads were fetched again after a clean stop: %s", len(twice), twice[:5])
+            expect(told.repeats == 0, "%d deliveries were repeated after a clean stop", told.repeats)
+        if self.batch == 1:
+            other = [lead for lead, names in told.ids_of.items() if names != self.reference.deliveries.ids_of[lead]]
+            expect(not other, "other webhook-ids than in an uninterrupted run: %s", sorted(other)[:5])
+
+    def line(self):
+        return "%4d  batch %2d  %-5s  %2d kills  %6.1f s  fetched again %6d  delivered again %5d" % (
+            self.number, self.batch, self.form, len(self.kills), self.seconds, self.again, self.left.deliveries.repeats)
+
+
+def reference_of(rig, batch, form):
+    """The uninterrupted run; made once for each command."""
+    if (batch, form) not in rig.references:
+        folder = rig.folder("reference-%d-%s" % (batch, form))
+        errors = folder.with_name(folder.name + ".err")
+        if rig.chosen.power_cut:
+            powercut.begin(folder)
+        leg = Leg(rig, folder, rig.command(batch, form), None, errors)
+        powercut.end(folder)
+        expect(leg.status in (0, 3), "the uninterrupted run: %s", errors.read_text()[-2000:])
+        errors.unlink()
+        left = rig.left(folder, leg.status)
+        books.check_alone(left)
+        books.check_deliveries(left, books.wanted_leads(left, refuses(batch)))
+        expect(left.deliveries.repeats == 0, "the uninterrupted run delivered %d twice", left.deliveries.repeats)
+        left.seconds, left.batch, left.form = leg.seconds, batch, form
+        rig.references[batch, form] = left
+        print("reference: batch %d, %s: %.1f s, %s" % (batch, form, leg.seconds, left.manifest["ledger"]), flush=True)
+    return rig.references[batch, form]
+
+
+def random_story(rig, number):
+    dice = random.Random("%d/%d" % (rig.chosen.seed, number))
+    reference = reference_of(rig, BATCHES[number % len(BATCHES)], dice.choice(INPUTS))
+    return Story(rig, number, reference, random_kills(dice, rig.chosen, reference.seconds * 1.1))
+
+
+def tell(story):
+    """Whether the run was as it should be; a line about it."""
+    try:
+        story.tell()
+    except Difference as error:
+        print("%4d  FAILED after %s: %s" % (story.number, [str(kill) for kill in story.kills], error))
+        print("      kept in %s" % story.folder, flush=True)
+        return False
+    print(story.line(), flush=True)
+    if story.rig.chosen.verbose:
+        print("      " + "; ".join(map(str, story.kills)), flush=True)
+    story.forget()
+    return True
+
+
+def summary(good, failed, seconds):
+    print("\n%d runs, %d differ, %d kills, %.0f s" % (
+        len(good) + failed, failed, sum(len(story.kills) for story in good), seconds))
+    print("batch   runs  kills  fetched again  deliveries  delivered again")
+    for batch in BATCHES:
+        mine = [story for story in good if story.batch == batch]
+        print("%5d  %5d  %5d  %13d  %10d  %15d" % (
+            batch, len(mine), sum(len(story.kills) for story in mine), sum(story.again for story in mine),
+            sum(story.left.deliveries.received for story in mine), sum(story.left.deliveries.repeats for story in mine)))
+
+
+def add_options(parser):
+    """Those of every rig that kills."""
+    parser.add_argument("--leads", type=int, default=20000)
+    parser.add_argument("--bin", default=conftest.BINARY, type=lambda path: pathlib.Path(path).resolve())
+    parser.add_argument("--folder", help="where to work; a memory disk is faster, such as /dev/shm")
+    parser.add_argument("--power-cut", action="store_true", help="what was not synced is lost, see powercut.py")
+    parser.add_argument("--verbose", action="store_true", help="tell when each run was killed")
+    parser.add_argument("--without-state", action="store_true", help="each leg begins anew: tries the rig itself")
+    parser.set_defaults(signal="KILL", rate=None)
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(description="Kills exports, lets them go on, compares what they leave.")
+    parser.add_argument("runs", type=int)
+    add_options(parser)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=10, help="at most so many a run")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first run, to repeat one")
+    parser.add_argument("--signal", choices=("KILL", "TERM"))
+    parser.add_argument("--rate", help="requests a second, for runs that last longer")
+    chosen = parser.parse_args(arguments)
+    if chosen.power_cut and chosen.signal == "TERM":
+        parser.error("a power cut kills")
+    return chosen
+
+
+def tell_all(rig, stories):
+    """Tells them one after another; the exit status."""
+    started, good, failed = time.monotonic(), [], 0
+    try:
+        for story in stories:
+            if tell(story):
+                good.append(story)
+            else:
+                failed += 1
+    finally:
+        rig.close()
+    summary(good, failed, time.monotonic() - started)
+    return 1 if failed else 0
+
+
+def main(arguments=None):
+    chosen = parse_arguments(arguments)
+    rig = Rig(chosen)
+    return tell_all(rig, (random_story(rig, number) for number in range(chosen.first, chosen.first + chosen.runs)))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Difference as error:
+        sys.exit("crash: %s" % error)

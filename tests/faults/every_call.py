@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Kills a small export at each single call on the disk, in turn, and lets it go on.
+
+    every_call.py [--leads N] [--stride N] [--offset N] [--twice] [--power-cut] [--bin PATH]
+
+Where crash.py kills at any time, this misses no moment between two calls: the first run dies at the
+first write, sync, rename, creation or removal, the next at the second, and so on, until one comes to
+its end unharmed.  With --twice the run that goes on is killed at the same number once more.
+"""
+
+import argparse
+import itertools
+import random
+import sys
+
+import crash
+import powercut
+from books import Difference
+
+WHEN = ("before", "mid", "after")
+
+
+def stories(rig, chosen):
+    dice = random.Random(chosen.offset)
+    for number in itertools.count(chosen.offset, chosen.stride):
+        reference = crash.reference_of(rig, crash.BATCHES[number % len(crash.BATCHES)], "file")
+        kill = crash.Kill(rules="op=any from=%d kill=%s" % (number, dice.choice(WHEN)),
+                          variant=dice.choice(powercut.VARIANTS) if chosen.power_cut else None)
+        story = crash.Story(rig, number, reference, [kill] * (2 if chosen.twice else 1))
+        yield story
+        if not story.kills:
+            return
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="Kills an export at each call on the disk.")
+    crash.add_options(parser)
+    parser.add_argument("--stride", type=int, default=1, help="only every Nth call")
+    parser.add_argument("--offset", type=int, default=1, help="the first call")
+    parser.add_argument("--twice", action="store_true")
+    parser.set_defaults(leads=40)
+    chosen = parser.parse_args(arguments)
+    rig = crash.Rig(chosen)
+    return crash.tell_all(rig, stories(rig, chosen))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Difference as error:
+        sys.exit("every_call: %s" % error)
