@@ -18,6 +18,7 @@ void export_free(struct export *x)
         sink_spec_free(&x->specs[i]);
     free(x->specs);
     free(x->run_sinks);
+    terms_free(&x->terms);
     free(x->defaults);
     buf_free(&x->base_url);
     credential_free(&x->credential);
@@ -87,6 +88,8 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = export_set_provider(x, e);
     if (rc == RC_OK)
         rc = export_set_run(x, e);
+    if (rc == RC_OK && x->options.state)
+        rc = export_set_terms(x, e);
     return rc;
 }
 

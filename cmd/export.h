@@ -8,6 +8,7 @@
 #include "options.h"
 #include "progress.h"
 #include "sinks/registry.h"
+#include "terms.h"
 
 /* Everything that lives as long as the run. Zero it first. */
 struct export
@@ -22,6 +23,7 @@ struct export
     struct sink_spec *specs; /* of -t */
     size_t n_specs;          /* those that are parsed */
     struct run_sink_cfg *run_sinks;
+    struct terms terms; /* of the state */
     struct progress progress;
     struct run_cfg cfg;
 };
@@ -31,6 +33,9 @@ enum rc export_set_provider(struct export *x, struct err *e);
 
 /* The sinks of -t, and what they have of the run. */
 enum rc export_set_sinks(struct export *x, struct err *e);
+
+/* What must be the same for a run to go on. After the others. */
+enum rc export_set_terms(struct export *x, struct err *e);
 
 /* Everything else: touches nothing outside but this process's limit of open files. */
 enum rc export_set_run(struct export *x, struct err *e);

@@ -52,7 +52,7 @@ enum rc export_set_sinks(struct export *x, struct err *e)
             err_prefix(e, "--to");
             return rc;
         }
-        x->run_sinks[x->n_specs] = (struct run_sink_cfg){spec->ops, sink_cfg(x, spec)};
+        x->run_sinks[x->n_specs] = (struct run_sink_cfg){spec->ops, sink_cfg(x, spec), NULL};
     }
     x->cfg.sinks = x->run_sinks;
     x->cfg.n_sinks = x->n_specs;
@@ -187,6 +187,9 @@ static void set_output(struct export *x)
     x->cfg.signed_urls = (enum signed_urls)o->signed_urls;
     x->cfg.failed_path = o->failed;
     x->cfg.manifest_path = o->manifest;
+    x->cfg.state_path = o->state;
+    x->cfg.fresh = o->fresh;
+    x->cfg.changed_only = o->changed_only;
     x->cfg.arguments = (const char *const *)x->arguments.items;
     x->cfg.n_arguments = x->arguments.n;
     x->cfg.clock = &clock_system;

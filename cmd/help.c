@@ -48,7 +48,7 @@ static void print_options(FILE *f)
     for (int section = 0; section < SECTION_END; section++) {
         (void)fprintf(f, "\n%s:\n", option_section_title((enum option_section)section));
         for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
-            if ((int)spec->section == section && spec->type != OPTION_ABSENT)
+            if ((int)spec->section == section)
                 print_option(f, spec);
         }
     }

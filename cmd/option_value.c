@@ -148,8 +148,6 @@ enum rc option_set(struct export_options *o, const struct option_spec *spec, con
         return RC_OK;
     case OPTION_LIST:
         return text_list_add(value, text, e);
-    case OPTION_ABSENT:
-        return err_set(e, RC_USAGE, "--%s: not available in this version", spec->name);
     }
     return err_set(e, RC_INTERNAL, "--%s: unknown type", spec->name);
 }

@@ -76,8 +76,7 @@ static enum rc check_long(const char *element, struct err *e)
     (void)snprintf(word, sizeof word, "%.*s", (int)len, name);
     const char *nearest = NULL;
     for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
-        if (spec->type != OPTION_ABSENT)
-            suggest_consider(&nearest, word, spec->name);
+        suggest_consider(&nearest, word, spec->name);
     }
     if (nearest)
         return err_set(e, RC_USAGE, "unknown option --%s; did you mean --%s?", word, nearest);
@@ -155,6 +154,8 @@ static enum rc check_combinations(const struct export_options *o, struct err *e)
         return err_set(e, RC_USAGE, "--server and --base-url exclude each other");
     if (o->ids.n && o->files.n)
         return err_set(e, RC_USAGE, "--id and FILE (%s) exclude each other", o->files.items[0]);
+    if (!o->state && (o->fresh || o->changed_only))
+        return err_set(e, RC_USAGE, "--%s needs --state FILE", o->fresh ? "fresh" : "changed-only");
     if (o->quiet && o->verbose)
         return err_set(e, RC_USAGE, "--quiet and --verbose exclude each other");
     if (o->quiet && o->progress == PROGRESS_ALWAYS)

@@ -36,6 +36,8 @@ struct export_options {
     int order;       /* enum order_mode */
     int signed_urls; /* enum signed_urls */
     const char *failed, *manifest;
+    const char *state;
+    bool fresh, changed_only;
 
     int progress; /* enum progress_mode */
     bool quiet;
@@ -66,7 +68,6 @@ enum option_type {
     OPTION_RATE,     /* double, a second */
     OPTION_TEXT,     /* const char * */
     OPTION_LIST,     /* struct text_list: every mention adds one */
-    OPTION_ABSENT,   /* known, and refused: not available in this version */
 };
 
 struct option_spec {

@@ -251,18 +251,26 @@ const struct option_spec export_option_specs[] = {
     {
         .name = "state",
         .arg = "FILE",
-        .type = OPTION_ABSENT,
+        .type = OPTION_TEXT,
         .section = SECTION_OUTPUT,
+        .offset = AT(state),
+        .help = "remember the run in FILE: after a kill, a power cut or a stop the same command "
+                "goes on with it",
     },
     {
         .name = "fresh",
-        .type = OPTION_ABSENT,
+        .type = OPTION_FLAG,
         .section = SECTION_OUTPUT,
+        .offset = AT(fresh),
+        .help = "forget an unfinished run in the state and begin anew",
     },
     {
         .name = "changed-only",
-        .type = OPTION_ABSENT,
+        .type = OPTION_FLAG,
         .section = SECTION_OUTPUT,
+        .offset = AT(changed_only),
+        .help = "only leads whose content differs from what all sinks accepted last (needs "
+                "--state); files then hold the changed leads only",
     },
     /* ---- messages ---- */
     {

@@ -7,6 +7,7 @@ set(sources
     export.c
     export_provider.c
     export_run.c
+    export_terms.c
     harmless.c
     help.c
     messages.c

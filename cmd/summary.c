@@ -30,6 +30,10 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         messages_write(m, LOG_LEVEL_ERROR, NULL, r->error.msg);
     if (r->signal)
         messages_writef(m, LOG_LEVEL_ERROR, NULL, "stopped by %s", signals_name(r->signal));
+    if (!whole && cfg->state_path && r->error.rc != RC_USAGE && !r->published)
+        messages_writef(m, LOG_LEVEL_ERROR, NULL,
+                        "the same command goes on with this run (%s remembers it)",
+                        cfg->state_path);
     if (r->ledger.failed && r->error.rc != RC_AUTH)
         print_failures(m, cfg, r);
     if (whole && cfg->has_expect && cfg->expect != r->ids.unique)
@@ -60,6 +64,19 @@ static double leads_per_s(const struct run_result *r)
 {
     uint64_t done = r->ids.unique - r->ledger.pending;
     return r->seconds > 0 ? (double)done / r->seconds : 0;
+}
+
+static void text_resumed(struct buf *out, const struct run_result *r)
+{
+    char started_at[25];
+    if (!r->resumed)
+        return;
+    clock_format(r->started_wall_ms, started_at);
+    if (r->done_before)
+        buf_addf(out, "went on   with the run of %s: %" PRIu64 " leads were done\n", started_at,
+                 r->done_before);
+    else
+        buf_addf(out, "went on   with the run of %s\n", started_at);
 }
 
 static void text_counts(struct buf *out, const struct run_result *r)
@@ -121,6 +138,7 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
 
 void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
+    text_resumed(out, r);
     text_counts(out, r);
     text_notes(out, r);
     for (size_t i = 0; i < cfg->n_sinks; i++)

@@ -44,6 +44,8 @@ static void add_counts(struct buf *out, const struct run_result *r)
     buf_addf(out, ",\"seconds\":%.3f", r->seconds);
     add_count(out, "mended_characters", r->mended);
     add_count(out, "other_ids", r->other_ids);
+    if (r->resumed)
+        add_count(out, "done_before", r->done_before);
 }
 
 static void add_sink(struct buf *out, const char *spec, const struct sink_result *s, bool published)

@@ -1,5 +1,6 @@
 #include "arena.h"
 
+#include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -17,14 +18,12 @@ void arena_init(struct arena *a, size_t max_bytes)
     *a = (struct arena){.max_bytes = max_bytes};
 }
 
-/* A quarter of what there is, so that large leads need few chunks and little is left unused. */
+/* Chunks double up to a limit, so that small leads stay small and large ones need few chunks. */
 static size_t next_chunk_bytes(const struct arena *a, size_t need)
 {
-    size_t bytes = a->held_bytes / 4 / CHUNK_BYTES_MIN * CHUNK_BYTES_MIN;
+    size_t bytes = a->chunks ? a->chunks->bytes * 2 : CHUNK_BYTES_MIN;
     if (bytes > CHUNK_BYTES_MAX)
         bytes = CHUNK_BYTES_MAX;
-    if (bytes < CHUNK_BYTES_MIN)
-        bytes = CHUNK_BYTES_MIN;
     return bytes < need ? need : bytes;
 }
 
@@ -64,12 +63,19 @@ static bool arena_grow(struct arena *a, size_t need)
     return true;
 }
 
-void *arena_alloc_more(struct arena *a, size_t n)
+void *arena_alloc(struct arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);
     if (n > SIZE_MAX - align)
         return NULL;
-    return arena_grow(a, (n + !n + align - 1) & ~(align - 1)) ? arena_alloc(a, n) : NULL;
+    n = (n + align - 1) & ~(align - 1);
+    if (n == 0)
+        n = align; /* every result is a pointer of its own */
+    if (n > (size_t)(a->end - a->at) && !arena_grow(a, n))
+        return NULL;
+    void *p = a->at;
+    a->at += n;
+    return p;
 }
 
 void *arena_zalloc(struct arena *a, size_t n)

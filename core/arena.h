@@ -2,7 +2,6 @@
 #ifndef LEADPIPE_ARENA_H
 #define LEADPIPE_ARENA_H
 
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,21 +19,8 @@ struct arena {
 
 void arena_init(struct arena *a, size_t max_bytes);
 
-/* For arena_alloc(), when the newest chunk has not enough left. */
-void *arena_alloc_more(struct arena *a, size_t n);
-
 /* `n` bytes aligned for any type, not zeroed; NULL when out of memory or over the maximum. */
-static inline void *arena_alloc(struct arena *a, size_t n)
-{
-    const size_t align = alignof(max_align_t);
-    size_t bytes = (n + !n + align - 1) & ~(align - 1); /* every result is a pointer of its own */
-    if (bytes < n || bytes > (size_t)(a->end - a->at))
-        return arena_alloc_more(a, n);
-    void *p = a->at;
-    a->at += bytes;
-    return p;
-}
-
+void *arena_alloc(struct arena *a, size_t n);
 void *arena_zalloc(struct arena *a, size_t n);
 
 /* `count` * `size` zeroed bytes, checked against overflow. */

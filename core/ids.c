@@ -263,17 +263,38 @@ static void key_add(struct buf *key, struct str s)
     buf_add_str(key, s);
 }
 
+static void key_fill(struct buf *key, struct str id, const struct str *params, size_t n_params)
+{
+    key_add(key, id);
+    for (size_t i = 0; i < n_params; i++)
+        key_add(key, params[i]);
+}
+
+enum rc id_key(struct str id, const struct str *params, size_t n_params,
+               unsigned char key[LEAD_KEY_BYTES], struct err *e)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct buf text;
+    buf_init(&text, (n_params + 1) * (ID_BYTES_MAX + sizeof(uint32_t)));
+    key_fill(&text, id, params, n_params);
+    enum rc rc = buf_rc(&text);
+    if (rc == RC_OK && !EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL))
+        rc = RC_INTERNAL;
+    buf_free(&text);
+    if (rc != RC_OK)
+        return err_set(e, rc, "the digest of an ID: %s", rc_text(rc));
+    memcpy(key, digest, LEAD_KEY_BYTES);
+    return RC_OK;
+}
+
 /* Into ids->digest: of the ID and its parameters, or of what is wrong with a bad line. */
 static enum rc make_digest(struct ids *ids, bool bad, struct err *e)
 {
     buf_clear(&ids->key);
-    if (bad) {
+    if (bad)
         buf_adds(&ids->key, ids->found.bad.msg);
-    } else {
-        key_add(&ids->key, ids->found.id);
-        for (size_t i = 0; i < ids->n_params; i++)
-            key_add(&ids->key, ids->found.params[i]);
-    }
+    else
+        key_fill(&ids->key, ids->found.id, ids->found.params, ids->n_params);
     enum rc rc = buf_rc(&ids->key);
     if (rc != RC_OK)
         return err_set(e, rc, "%s", rc_text(rc));

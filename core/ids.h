@@ -73,6 +73,10 @@ enum rc ids_next(struct ids *ids, struct arena *a, struct id_item *out, struct e
 /* What was counted so far. */
 struct ids_counts ids_counts(const struct ids *ids);
 
+/* What id_item.key is for an ID that is none of a bad line. RC_INTERNAL, RC_NOMEM. */
+enum rc id_key(struct str id, const struct str *params, size_t n_params,
+               unsigned char key[LEAD_KEY_BYTES], struct err *e);
+
 /* RC_OK, or RC_SYNTAX with a text that says what is allowed. */
 enum rc id_check(struct str id, struct err *e);
 

@@ -110,18 +110,22 @@ struct lead {
                                                      URLs; zero where nobody asked for it */
     int http_status;
     unsigned attempts;
+    uint64_t mended; /* characters that became U+FFFD */
 
     bool ready;           /* for the sinks; else `outcome` is decided, or the run was stopped */
     enum outcome outcome; /* PENDING until decided; then only its owner reads it */
     struct failure failure;
 
     /* Of the run, nobody else's: */
+    uint64_t slot;         /* of the ring, see order.h */
     size_t weight;         /* bytes that it counts against the run's budget */
     atomic_uint holders;   /* sinks that still have to take it in or to give a verdict */
     atomic_uint readers;   /* sinks that still have to take it in: the arena lives until then */
     atomic_uint verdicts;  /* bit i: sink i has given its verdict */
     atomic_uint refusals;  /* 1: a sink failed it, and `failure` is that sink's to write */
     atomic_bool undecided; /* a sink was stopped before it could say */
+    atomic_bool outdated;  /* a sink has accepted other content than this */
+    bool counted;          /* its outcome is in the ledger already */
     char *failure_text;    /* owned; what `failure` of a sink points to */
     struct fetch_request *request; /* owned by the fetch stage */
 };

@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "outfile.h"
+#include "state.h"
 
 /* A row holds an ID, its parameters and texts that are bounded where they are made. */
 #define ROW_BYTES_MAX (1024 * 1024)
@@ -13,6 +14,7 @@
 struct ledger {
     const struct profile *profile;
     const struct clock *clock;
+    struct state *state; /* or NULL */
     atomic_uint_least64_t outcomes[OUTCOME_FAILED + 1];
     pthread_mutex_t lock;
     struct outfile *list; /* NULL: not wanted. Under `lock`, as what follows */
@@ -21,13 +23,14 @@ struct ledger {
 };
 
 enum rc ledger_new(struct ledger **out, const struct profile *profile, const char *failed_path,
-                   const struct clock *clock, struct err *e)
+                   struct state *state, const struct clock *clock, struct err *e)
 {
     struct ledger *l = calloc(1, sizeof *l);
     if (!l)
         return err_nomem(e);
     l->profile = profile;
     l->clock = clock;
+    l->state = state;
     buf_init(&l->row, ROW_BYTES_MAX);
     if (pthread_mutex_init(&l->lock, NULL)) {
         free(l);
@@ -102,35 +105,58 @@ static void write_row(struct buf *b, const struct profile *profile, const struct
     buf_adds(b, "}\n");
 }
 
+static void summarise(const struct lead *lead, char *out, size_t size)
+{
+    (void)snprintf(out, size, STR_FMT "%s%s", STR_ARG(lead->id), lead->id.len ? ": " : "",
+                   lead->failure.error ? lead->failure.error : "");
+    utf8_scrub(out); /* it may have been cut within a character */
+}
+
 /* Under the lock. */
 static enum rc list_failure(struct ledger *l, const struct lead *lead, struct err *e)
 {
-    if (!l->first_failure[0]) {
-        (void)snprintf(l->first_failure, sizeof l->first_failure, STR_FMT "%s%s", STR_ARG(lead->id),
-                       lead->id.len ? ": " : "", lead->failure.error ? lead->failure.error : "");
-        utf8_scrub(l->first_failure); /* it may have been cut within a character */
-    }
-    if (!l->list)
+    char summary[sizeof l->first_failure];
+    summarise(lead, summary, sizeof summary);
+    if (!l->first_failure[0])
+        memcpy(l->first_failure, summary, sizeof summary);
+    if (!l->list && !l->state)
         return RC_OK;
     buf_clear(&l->row);
     write_row(&l->row, l->profile, lead, clock_wall_ms(l->clock));
     if (buf_rc(&l->row) != RC_OK)
         return err_set(e, buf_rc(&l->row), "failed list: %s", rc_text(buf_rc(&l->row)));
+    if (l->state)
+        return state_fail(l->state, lead->seq, lead->failure.stage == STAGE_SINK, buf_str(&l->row),
+                          str_c(summary), e);
     outfile_write(l->list, l->row.data, l->row.len);
     return outfile_rc(l->list, e);
 }
 
-enum rc ledger_record(struct ledger *l, const struct lead *lead, struct err *e)
+enum rc ledger_note(struct ledger *l, const struct lead *lead, struct err *e)
 {
-    if (lead->outcome == OUTCOME_PENDING)
-        return RC_OK;
-    atomic_fetch_add_explicit(&l->outcomes[lead->outcome], 1, memory_order_relaxed);
-    if (lead->outcome != OUTCOME_FAILED)
-        return RC_OK;
+    if (l->state)
+        state_hold(l->state); /* before our own lock: who settles a delivery has it already */
     pthread_mutex_lock(&l->lock);
     enum rc rc = list_failure(l, lead, e);
     pthread_mutex_unlock(&l->lock);
+    if (l->state)
+        state_release(l->state);
     return rc;
+}
+
+void ledger_record(struct ledger *l, const struct lead *lead)
+{
+    if (lead->outcome != OUTCOME_PENDING)
+        atomic_fetch_add_explicit(&l->outcomes[lead->outcome], 1, memory_order_relaxed);
+}
+
+void ledger_go_on(struct ledger *l, const struct ledger_counts *before, const char *first_failure)
+{
+    atomic_store(&l->outcomes[OUTCOME_EXPORTED], before->exported);
+    atomic_store(&l->outcomes[OUTCOME_UNCHANGED], before->unchanged);
+    atomic_store(&l->outcomes[OUTCOME_MISSING], before->missing);
+    atomic_store(&l->outcomes[OUTCOME_FAILED], before->failed);
+    (void)snprintf(l->first_failure, sizeof l->first_failure, "%s", first_failure);
 }
 
 static uint64_t count_of(struct ledger *l, enum outcome outcome)
@@ -156,9 +182,25 @@ const char *ledger_first_failure(const struct ledger *l)
     return l->first_failure;
 }
 
+static enum rc copy_row(void *ctx, struct str row, struct err *e)
+{
+    struct ledger *l = ctx;
+    outfile_write(l->list, row.ptr, row.len);
+    return outfile_rc(l->list, e);
+}
+
 enum rc ledger_complete(struct ledger *l, struct err *e)
 {
-    return l->list ? outfile_complete(l->list, e) : RC_OK;
+    if (!l->list)
+        return RC_OK;
+    enum rc rc = l->state ? state_each_failure(l->state, copy_row, l, e) : RC_OK;
+    return rc == RC_OK ? outfile_complete(l->list, e) : rc;
+}
+
+void ledger_renames(const struct ledger *l, struct buf *out)
+{
+    if (l->list)
+        outfile_renames(l->list, out);
 }
 
 enum rc ledger_publish(struct ledger *l, struct err *e)

@@ -10,6 +10,7 @@ struct order {
     size_t places;
     bool keep_input_order;
     bool taker_waits; /* under `lock` */
+    bool poked;       /* under `lock` */
     bool closed;      /* under `lock` */
     /* Read anywhere, so that the loop needs no lock to see whether there is room. */
     atomic_uint_least64_t reserved;  /* places given out; written by the one who reserves */
@@ -59,14 +60,14 @@ bool order_has_room(struct order *o)
 
 void order_reserve(struct order *o, struct lead *lead)
 {
-    lead->seq = atomic_fetch_add(&o->reserved, 1);
+    lead->slot = atomic_fetch_add(&o->reserved, 1);
 }
 
 void order_complete(struct order *o, struct lead *const leads[], size_t n)
 {
     pthread_mutex_lock(&o->lock);
     for (size_t i = 0; i < n; i++) {
-        uint64_t place = o->keep_input_order ? leads[i]->seq : o->completed;
+        uint64_t place = o->keep_input_order ? leads[i]->slot : o->completed;
         o->slots[place % o->places] = leads[i];
         o->completed++;
     }
@@ -87,17 +88,29 @@ static size_t take_ready(struct order *o, struct lead *leads[], size_t max)
     return n;
 }
 
-size_t order_take(struct order *o, struct lead *leads[], size_t max)
+bool order_take(struct order *o, struct lead *leads[], size_t max, size_t *n)
 {
     pthread_mutex_lock(&o->lock);
-    size_t n;
-    while ((n = take_ready(o, leads, max)) == 0 && !(o->closed && o->taken == o->completed)) {
+    bool ended = false;
+    while ((*n = take_ready(o, leads, max)) == 0 && !o->poked) {
+        ended = o->closed && o->taken == o->completed;
+        if (ended)
+            break;
         o->taker_waits = true;
         pthread_cond_wait(&o->ready, &o->lock);
         o->taker_waits = false;
     }
+    o->poked = false;
     pthread_mutex_unlock(&o->lock);
-    return n;
+    return !ended;
+}
+
+void order_poke(struct order *o)
+{
+    pthread_mutex_lock(&o->lock);
+    o->poked = true;
+    pthread_cond_broadcast(&o->ready);
+    pthread_mutex_unlock(&o->lock);
 }
 
 void order_close(struct order *o)

@@ -15,14 +15,18 @@ void order_free(struct order *o); /* frees the leads that are still inside */
 
 /* Would another reservation fit? One thread reserves. */
 bool order_has_room(struct order *o);
-/* Gives the lead its place (lead->seq). Only after order_has_room(). */
+/* Gives the lead the next place of the ring (lead->slot). Only after order_has_room(). */
 void order_reserve(struct order *o, struct lead *lead);
 
 /* These leads are decided or ready for the sinks. Any thread. */
 void order_complete(struct order *o, struct lead *const leads[], size_t n);
 
-/* Takes 1 to `max` leads out; waits. 0: closed and everything taken. */
-size_t order_take(struct order *o, struct lead *leads[], size_t max);
+/* Takes up to `max` leads out; waits for the first, or for order_poke(): then *n may be 0. False:
+ * closed and everything taken. */
+bool order_take(struct order *o, struct lead *leads[], size_t max, size_t *n);
+
+/* Who waits in order_take() looks up. Any thread. */
+void order_poke(struct order *o);
 
 /* Nothing is reserved any more; taking goes on until all completed leads are out. */
 void order_close(struct order *o);

@@ -77,6 +77,12 @@ const char *outfile_sha256(const struct outfile *f);
 /* Closes; removes what was not published (with `keep`, leaves it for a later run to go on). */
 void outfile_close(struct outfile *f, bool keep);
 
+/* The names in the folder of that file are on disk. */
+enum rc outfile_sync_folder(const char *path, struct err *e);
+
+/* Is it, or will it be, a regular file? Standard output, pipes and devices are not. */
+bool outfile_is_file(const char *path);
+
 /* Would outfile_open() be able to? Touches nothing. RC_USAGE and a text when not. */
 enum rc outfile_check(const char *path, struct err *e);
 

@@ -275,7 +275,23 @@ enum rc outfile_check(const char *path, struct err *e)
     return rc;
 }
 
+bool outfile_is_file(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") != 0 && (stat(path, &st) != 0 || S_ISREG(st.st_mode));
+}
+
 /* ---- folders -------------------------------------------------------------------------------- */
+
+enum rc outfile_sync_folder(const char *path, struct err *e)
+{
+    char *folder = folder_of(path);
+    if (!folder)
+        return err_nomem(e);
+    enum rc rc = folder_sync(folder, e);
+    free(folder);
+    return rc;
+}
 
 /* One up, in place: "a/b//" is "a/b" is "a" is ".". False: there is nothing above. */
 static bool folder_up(char **at)

@@ -82,6 +82,8 @@ enum rc profile_load(struct profile **out, const char *name, struct err *e)
     enum rc rc = read_file(&text, name, e);
     if (rc == RC_OK)
         rc = profile_parse(out, buf_str(&text), name, e);
+    if (rc == RC_OK)
+        (*out)->digest = str_hash(buf_str(&text), 0) | 1;
     buf_free(&text);
     return rc;
 }

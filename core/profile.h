@@ -89,6 +89,7 @@ struct profile {
     size_t n_url_members;
     struct table_spec *tables; /* the first one is the lead's own: one row a lead */
     size_t n_tables;
+    uint64_t digest;     /* of the file that it came from; 0: it is built in */
     uint64_t hash_seed;  /* from the system: no payload can be made to collide in our tables */
     struct arena memory; /* owns all that is above, and this */
 };

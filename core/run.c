@@ -10,8 +10,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "outfile.h"
-#include "run_internal.h"
+#include "checkpoint.h"
 
 /* ---- threads -------------------------------------------------------------------------------- */
 
@@ -28,10 +27,12 @@ void run_fatal(struct run *r, const struct err *e)
     pthread_mutex_lock(&r->lock);
     if (r->fatal.rc == RC_OK)
         r->fatal = *e;
-    pthread_mutex_unlock(&r->lock);
     atomic_store(&r->stopping, true);
+    /* The loop closes under the lock, so it is open or closed as a whole: the state's thread may
+     * fail at any time. */
     if (atomic_load(&r->loop_open))
         (void)uv_async_send(&r->wake);
+    pthread_mutex_unlock(&r->lock);
 }
 
 void run_stop(struct run *r, int signal_number)
@@ -112,14 +113,17 @@ static void begin_drain(struct run *r)
 
 void run_close_loop(struct run *r)
 {
-    atomic_store(&r->loop_open, false);
     if (r->engine) {
         http_engine_stats(r->engine, &r->last_stats);
         http_engine_free(r->engine);
         r->engine = NULL;
     }
+    pthread_mutex_lock(&r->lock);
+    atomic_store(&r->loop_open, false);
+    pthread_mutex_unlock(&r->lock);
     uv_close((uv_handle_t *)&r->wake, NULL);
     uv_close((uv_handle_t *)&r->progress_timer, NULL);
+    uv_close((uv_handle_t *)&r->checkpoint_timer, NULL);
     uv_close((uv_handle_t *)&r->before_io, NULL);
 }
 
@@ -191,6 +195,9 @@ static unsigned worker_count(void)
 static enum rc start_threads(struct run *r)
 {
     enum rc rc = RC_OK;
+    if (r->checkpoint)
+        rc = run_thread(r, &r->checkpoint_thread, checkpoint_main, r->checkpoint);
+    r->checkpoint_started = r->checkpoint && rc == RC_OK;
     for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++) {
         rc = run_thread(r, &r->outlets[i].thread, outlet_main, &r->outlets[i]);
         r->outlets[i].started = rc == RC_OK;
@@ -221,6 +228,8 @@ static void join_threads(struct run *r)
         if (r->outlets[i].started)
             (void)pthread_join(r->outlets[i].thread, NULL);
     }
+    if (r->checkpoint_started)
+        (void)pthread_join(r->checkpoint_thread, NULL);
 }
 
 /* A thread could not be made: those that were end as if the input had ended at once. */
@@ -231,8 +240,17 @@ static void stop_unstarted(struct run *r)
     if (!r->order_started) {
         for (size_t i = 0; i < r->n_outlets; i++)
             queue_close(r->outlets[i].queue);
+        if (r->checkpoint)
+            checkpoint_end(r->checkpoint, false);
     }
     run_fatal(r, &e);
+}
+
+/* A provider that is silent for long must not keep what is done from becoming durable. */
+static void on_checkpoint_time(uv_timer_t *timer)
+{
+    struct run *r = timer->data;
+    order_poke(r->order);
 }
 
 static void run_loop(struct run *r)
@@ -240,96 +258,16 @@ static void run_loop(struct run *r)
     unsigned interval_ms = r->cfg->progress_interval_ms;
     if (r->cfg->progress && interval_ms)
         (void)uv_timer_start(&r->progress_timer, on_progress, interval_ms, interval_ms);
+    if (r->checkpoint)
+        (void)uv_timer_start(&r->checkpoint_timer, on_checkpoint_time, CHECKPOINT_LOOK_MS,
+                             CHECKPOINT_LOOK_MS);
     (void)uv_async_send(&r->wake);
     (void)uv_run(&r->loop, UV_RUN_DEFAULT);
 }
 
-/* ---- the end -------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------- */
 
-static enum rc publish_sinks(struct run *r, struct err *e)
-{
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++) {
-        if (r->outlets[i].ops->publish)
-            rc = r->outlets[i].ops->publish(r->outlets[i].sink, e);
-    }
-    return rc;
-}
-
-static int judge(const struct run *r, const struct run_result *out)
-{
-    /* The input turned out to be of another form than it was said to be. */
-    if (out->error.rc == RC_USAGE)
-        return EXIT_STATUS_USAGE;
-    if (out->error.rc != RC_OK)
-        return EXIT_STATUS_STOPPED;
-    bool none_found = out->ids.unique && !out->ledger.exported && !out->ledger.unchanged;
-    bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.unique;
-    return out->ledger.failed || none_found || short_input ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
-}
-
-static void note_error(struct run_result *out, const struct err *e)
-{
-    if (out->error.rc == RC_OK)
-        out->error = *e;
-}
-
-/* Outputs, then the failed list, then the manifest: who waits for that one sees a complete set. The
- * list is wanted of a run that was stopped, too. */
-static void make_visible(struct run *r, struct run_result *out, bool listed,
-                         struct outfile *manifest)
-{
-    struct err e;
-    bool whole = out->error.rc == RC_OK && !out->signal;
-    if (whole && publish_sinks(r, &e) != RC_OK)
-        note_error(out, &e);
-    else
-        out->published = whole;
-    if (listed && ledger_publish(r->ledger, &e) != RC_OK)
-        note_error(out, &e);
-    if (out->error.rc == RC_OK && manifest && outfile_publish(manifest, &e) != RC_OK)
-        note_error(out, &e);
-}
-
-/* All that may fail for want of space comes before the first name changes. */
-static void publish(struct run *r, struct run_result *out)
-{
-    struct outfile *manifest = NULL;
-    struct err e;
-    out->ended_wall_ms = clock_wall_ms(r->cfg->clock);
-    out->seconds = (double)(clock_mono_us(r->cfg->clock) - r->started_us) / 1e6;
-    out->exit_status = judge(r, out);
-    bool listed = ledger_complete(r->ledger, &e) == RC_OK;
-    if (!listed)
-        note_error(out, &e);
-    if (out->error.rc == RC_OK && !out->signal && r->cfg->manifest_path &&
-        manifest_write(&manifest, r->cfg, out, &e) != RC_OK)
-        note_error(out, &e);
-    make_visible(r, out, listed, manifest);
-    if (manifest)
-        outfile_close(manifest, false);
-    if (out->error.rc != RC_OK)
-        out->exit_status = EXIT_STATUS_STOPPED;
-    if (out->signal)
-        out->exit_status = EXIT_STATUS_SIGNAL + out->signal;
-}
-
-static void collect(struct run *r, struct run_result *out)
-{
-    out->signal = atomic_load(&r->signal_number);
-    out->error = r->fatal;
-    out->ids = ids_counts(r->ids);
-    out->ids_ended = atomic_load(&r->ids_ended);
-    out->ledger = ledger_counts(r->ledger, out->ids.unique);
-    out->mended = atomic_load(&r->mended);
-    out->other_ids = atomic_load(&r->other_ids);
-    out->first_failure = ledger_first_failure(r->ledger);
-    for (size_t i = 0; i < r->n_outlets; i++)
-        r->outlets[i].ops->result(r->outlets[i].sink, &r->results[i]);
-    out->sinks = r->results;
-}
-
-static void make_run_id(char out[33])
+void run_make_id(char out[33])
 {
     unsigned char bytes[16];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
@@ -338,16 +276,30 @@ static void make_run_id(char out[33])
         (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-void run_execute(struct run *r, struct run_result *out)
+int64_t run_active_ms(const struct run *r)
 {
-    *out = (struct run_result){.started_wall_ms = clock_wall_ms(r->cfg->clock)};
-    make_run_id(out->run_id);
-    r->started_us = clock_mono_us(r->cfg->clock);
+    return r->active_before_ms + (clock_mono_us(r->cfg->clock) - r->started_us) / 1000;
+}
+
+static void execute(struct run *r, struct run_result *out)
+{
     if (start_threads(r) != RC_OK)
         stop_unstarted(r);
     run_loop(r);
     join_threads(r);
     out->http = r->last_stats;
-    collect(r, out);
-    publish(r, out);
+    run_publish(r, out);
+}
+
+void run_execute(struct run *r, struct run_result *out)
+{
+    *out = (struct run_result){.started_wall_ms = r->started_wall_ms};
+    memcpy(out->run_id, r->run_id, sizeof out->run_id);
+    out->resumed = r->resume.loaded;
+    out->done_before = tally_done(&r->tally);
+    r->started_us = clock_mono_us(r->cfg->clock);
+    if (r->republish)
+        run_republish(r, out);
+    else
+        execute(r, out);
 }

@@ -11,12 +11,14 @@
 #include "ids.h"
 #include "ledger.h"
 #include "sink.h"
+#include "state.h"
 
 #define RUN_SINKS_MAX 32
 
 struct run_sink_cfg {
     const struct sink_ops *ops;
-    struct sink_cfg cfg; /* `host` and `profile` are filled in by the run */
+    struct sink_cfg cfg;  /* `host`, `profile`, `state` and `index` are filled in by the run */
+    const char *identity; /* what it writes and where, without secrets; for a state */
 };
 
 struct run_progress {
@@ -50,7 +52,14 @@ struct run_cfg {
     size_t n_sinks;
 
     const char *failed_path, *manifest_path; /* NULL: not wanted */
-    const char *const *arguments;            /* for the manifest, without secrets */
+
+    const char *state_path; /* NULL: none */
+    bool fresh;             /* an unfinished run in it is forgotten */
+    bool changed_only;
+    const struct state_term *terms; /* what must be the same for a run to go on */
+    size_t n_terms;
+
+    const char *const *arguments; /* for the manifest, without secrets */
     size_t n_arguments;
 
     const struct clock *clock;
@@ -72,11 +81,13 @@ enum exit_status {
 struct run_result {
     char run_id[33];
     int64_t started_wall_ms, ended_wall_ms;
-    double seconds;
-    int exit_status;  /* enum exit_status, or EXIT_STATUS_SIGNAL and the signal */
-    int signal;       /* that stopped it, or 0 */
-    struct err error; /* why it stopped before its end; rc RC_OK when it did not */
-    bool published;   /* the outputs of the sinks are visible */
+    double seconds;       /* that it was running; of all its parts */
+    bool resumed;         /* an earlier part of it was in the state ... */
+    uint64_t done_before; /* ... with so many leads done */
+    int exit_status;      /* enum exit_status, or EXIT_STATUS_SIGNAL and the signal */
+    int signal;           /* that stopped it, or 0 */
+    struct err error;     /* why it stopped before its end; rc RC_OK when it did not */
+    bool published;       /* the outputs of the sinks are visible */
     struct ids_counts ids;
     bool ids_ended; /* every ID was read */
     struct ledger_counts ledger;
@@ -89,8 +100,9 @@ struct run_result {
 
 struct run;
 
-/* Opens everything: inputs, sinks, files. RC_USAGE: the configuration cannot work, and nothing was
- * touched that stays. `cfg` must live as long as the run. */
+/* Opens everything: inputs, state, sinks, files. RC_USAGE: the configuration cannot work, and nothing
+ * was touched that stays. RC_BUSY: another run has the state or writes an output. `cfg` must live as
+ * long as the run. */
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
 
 /* Does it, publishes what is to be published, and tells how it went. Once. */

@@ -77,15 +77,28 @@ static enum rc claim_path(struct claims *c, const char *path, const char *who, s
     return RC_OK;
 }
 
-static enum rc claim_sink(struct claims *c, const struct outlet *o, struct err *e)
+/* What went into a pipe cannot be taken back, so a run could not go on with it. */
+static enum rc refuse_stream(const char *who, struct err *e)
+{
+    return err_set(e, RC_USAGE,
+                   "%s: a run with --state writes to files and webhooks only, not to standard "
+                   "output, pipes and devices",
+                   who);
+}
+
+static enum rc claim_sink(struct claims *c, const struct outlet *o, bool has_state, struct err *e)
 {
     struct buf paths;
     buf_init(&paths, 1024 * 1024);
     enum rc rc = o->ops->paths(&o->cfg, &paths, e);
     if (rc == RC_OK && buf_rc(&paths) != RC_OK)
         rc = err_nomem(e);
-    for (size_t at = 0; rc == RC_OK && at < paths.len; at += strlen(paths.data + at) + 1)
-        rc = claim_path(c, paths.data + at, o->cfg.spec, e);
+    for (size_t at = 0; rc == RC_OK && at < paths.len; at += strlen(paths.data + at) + 1) {
+        if (has_state && !outfile_is_file(paths.data + at))
+            rc = refuse_stream(o->cfg.spec, e);
+        else
+            rc = claim_path(c, paths.data + at, o->cfg.spec, e);
+    }
     buf_free(&paths);
     return rc;
 }
@@ -105,11 +118,15 @@ static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outle
     struct claims c = {0};
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
-        rc = claim_sink(&c, &outlets[i], e);
+        rc = claim_sink(&c, &outlets[i], cfg->state_path != NULL, e);
     if (rc == RC_OK)
         rc = claim_file(&c, cfg->failed_path, "--failed", e);
     if (rc == RC_OK)
         rc = claim_file(&c, cfg->manifest_path, "--manifest", e);
+    if (rc == RC_OK && cfg->state_path)
+        rc = claim_path(&c, cfg->state_path, "--state", e);
+    if (rc == RC_OK && cfg->state_path)
+        rc = state_check(cfg->state_path, e);
     for (size_t i = 0; i < c.n; i++)
         free(c.items[i].path);
     free(c.items);
@@ -122,6 +139,8 @@ static enum rc check_stdout(const struct run_cfg *cfg, struct err *e)
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         if (strcmp(cfg->sinks[i].cfg.target, "-") != 0)
             continue;
+        if (cfg->state_path)
+            return refuse_stream(cfg->sinks[i].cfg.spec, e);
         if (first)
             return err_set(e, RC_USAGE, "%s and %s: only one sink can write to standard output",
                            first, cfg->sinks[i].cfg.spec);

@@ -28,24 +28,54 @@ static enum rc hand_to_loop(struct run *r)
     return rc;
 }
 
+static void fail_bad_line(struct run *r, struct lead *lead, const struct id_item *item)
+{
+    if (item->file)
+        lead_fail(lead, STAGE_INPUT, "bad_id", "%s:%llu: %s", item->file,
+                  (unsigned long long)item->line, item->bad);
+    else
+        lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
+    log_msg(r->cfg->log, LOG_LEVEL_WARN, NULL, "%s", lead->failure.error);
+}
+
+static enum rc push_lead(struct run *r, struct lead *lead)
+{
+    r->read[r->n_read++] = lead;
+    return r->n_read == RUN_BATCH ? hand_to_loop(r) : RC_OK;
+}
+
+/* The last one that was done makes all of them sure, and what waited for that goes on. */
+static enum rc push_early(struct run *r)
+{
+    enum rc rc = RC_OK;
+    if (!resume_ids_are_sure(r))
+        return RC_OK;
+    atomic_store_explicit(&r->ids_sure, true, memory_order_release);
+    for (struct lead *lead; rc == RC_OK && (lead = resume_release(r));)
+        rc = push_lead(r, lead);
+    return rc;
+}
+
 static enum rc push_id(struct run *r, const struct id_item *item, struct err *e)
 {
+    bool skip;
+    bool hold;
     struct lead *lead = lead_new(item->id, item->params, r->cfg->profile->n_params);
     if (!lead)
         return err_nomem(e);
+    lead->seq = r->next_place;
     memcpy(lead->key, item->key, sizeof lead->key);
     lead->file = item->file;
     lead->line = item->line;
-    if (item->bad) {
-        if (item->file)
-            lead_fail(lead, STAGE_INPUT, "bad_id", "%s:%llu: %s", item->file,
-                      (unsigned long long)item->line, item->bad);
-        else
-            lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
-        log_msg(r->cfg->log, LOG_LEVEL_WARN, NULL, "%s", lead->failure.error);
-    }
-    r->read[r->n_read++] = lead;
-    return r->n_read == RUN_BATCH ? hand_to_loop(r) : RC_OK;
+    enum rc rc = resume_next_id(r, lead, &skip, &hold, e);
+    if (rc == RC_OK && !skip && item->bad)
+        fail_bad_line(r, lead, item);
+    r->next_place++;
+    if (skip || (rc != RC_OK && !hold))
+        lead_free(lead);
+    if (rc == RC_OK)
+        rc = push_early(r);
+    return rc == RC_OK && !skip && !hold ? push_lead(r, lead) : rc;
 }
 
 /* A pipe may be silent for long: what came before is on its way meanwhile. */
@@ -69,6 +99,8 @@ void *fetch_ids_main(void *run)
             rc = push_id(r, &item, &e);
     }
     arena_free(&arena);
+    enum rc short_of = rc == RC_END ? resume_end_of_ids(r, &e) : RC_OK;
+    rc = short_of == RC_OK ? rc : short_of;
     enum rc handed = hand_to_loop(r);
     rc = rc == RC_OK ? handed : rc;
     if (rc == RC_END)
@@ -135,6 +167,8 @@ static enum rc make_request(struct run *r, struct lead *lead, struct err *e)
     return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
 }
 
+static void hand_to_workers(struct run *r, struct lead *lead);
+
 static void complete(struct run *r, struct lead *lead)
 {
     request_pool_give(r->requests, &lead, 1);
@@ -157,6 +191,10 @@ static struct http_request *start_lead(struct run *r, bool *again)
     if (make_request(r, lead, &e) != RC_OK) {
         lead_fail(lead, STAGE_FETCH, "request", "%s", e.msg);
         complete(r, lead);
+        return NULL;
+    }
+    if (r->resume.n_kept && resume_take_kept(r, lead, &lead->request->http.answer)) {
+        hand_to_workers(r, lead);
         return NULL;
     }
     return &lead->request->http;

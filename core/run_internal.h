@@ -11,7 +11,9 @@
 #include "queue.h"
 #include "request_pool.h"
 #include "run.h"
+#include "run_resume.h"
 #include "schema.h"
+#include "tally.h"
 
 #define RUN_BATCH 64         /* leads that go from stage to stage at once */
 #define RUN_PLACES_MIN 1024  /* of the ring; more with more requests in flight */
@@ -42,10 +44,21 @@ struct outlet {
     bool dead; /* its thread only: put() failed */
 };
 
+struct checkpoint;
+
 struct run {
     const struct run_cfg *cfg;
-    unsigned needs;     /* of enum sink_wants, of all sinks */
-    unsigned json_want; /* of enum json_want */
+    char run_id[33];
+    int64_t started_wall_ms;
+    struct state *state;       /* NULL: none */
+    struct arena record_arena; /* what run_record_read() needs */
+    bool republish;            /* an earlier part came to its end: it is only made visible */
+    bool notes_accepted;       /* fingerprints go into the state */
+    int64_t active_before_ms;
+    struct resume resume;
+    struct checkpoint *checkpoint; /* NULL: no state */
+    unsigned needs;                /* of enum sink_wants, of all sinks */
+    unsigned json_want;            /* of enum json_want */
     struct flatten_plan *plan;
     struct arena_pool *arenas;
     struct request_pool *requests;
@@ -64,7 +77,7 @@ struct run {
     /* the loop's thread only */
     uv_loop_t loop;
     uv_async_t wake;
-    uv_timer_t progress_timer;
+    uv_timer_t progress_timer, checkpoint_timer;
     uv_prepare_t before_io; /* in each round of the loop, before it waits */
     struct http_engine *engine;
     struct http_header key_header;
@@ -85,21 +98,26 @@ struct run {
     /* the IDs' thread only */
     struct lead *read[RUN_BATCH]; /* not yet handed to the loop */
     size_t n_read;
+    uint64_t next_place; /* of the next ID */
 
-    pthread_t ids_thread, order_thread, workers[RUN_WORKERS_MAX];
+    /* the order's thread only, once it runs */
+    struct tally tally;
+    bool gap; /* a lead was not answered, and those behind it cannot go to the sinks */
+
+    pthread_t ids_thread, order_thread, checkpoint_thread, workers[RUN_WORKERS_MAX];
     unsigned n_workers;
-    bool ids_started, order_started;
+    bool ids_started, order_started, checkpoint_started;
     int cancel_pipe[2]; /* ends a blocking read of IDs */
 
     /* any thread */
     atomic_bool loop_open;
     atomic_bool wants_wake; /* the loop found nothing to do and would like to hear of changes */
     atomic_bool ids_ended;
+    atomic_bool ids_sure; /* those that were done before are the same */
     atomic_bool stopping;
     atomic_int signal_number;
     atomic_size_t held_bytes;
     atomic_uint_least64_t ids_read, ids_unique;
-    atomic_uint_least64_t mended, other_ids;
 
     pthread_mutex_t lock;
     struct err fatal;         /* under `lock`: the first reason to stop; rc RC_OK: none */
@@ -118,7 +136,9 @@ void run_before_io(uv_prepare_t *before_io);
 void run_on_fatal(void *ctx, const struct err *e);
 void run_on_stopped(void *ctx);
 void run_close_loop(struct run *r);
-void run_wake(struct run *r); /* if the loop wants to hear; any thread */
+void run_make_id(char out[33]);
+int64_t run_active_ms(const struct run *r); /* of all parts of the run; any thread */
+void run_wake(struct run *r);               /* if the loop wants to hear; any thread */
 void run_weigh(struct run *r, struct lead *lead, size_t bytes); /* its share of held_bytes */
 void run_fatal(struct run *r, const struct err *e);             /* stops the run; any thread */
 enum rc run_thread(struct run *r, pthread_t *thread, void *(*main)(void *), void *arg);
@@ -146,9 +166,19 @@ void *outlet_main(void *outlet);
 void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const struct verdict *v);
 void lead_finish(struct run *r, struct lead *lead); /* its outcome is decided: counts and frees */
 
+/* run_publish.c: the end, and what becomes visible */
+void run_publish(struct run *r, struct run_result *out);
+void run_republish(struct run *r, struct run_result *out);
+
 /* manifest.c: complete and on disk, to be published by the caller */
 struct outfile;
 enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
                        const struct run_result *result, struct err *e);
+
+/* run_record.c: a result as a text, so that a run whose end was cut off can be told of. Texts of
+ * the result that comes back lie in `arena`; its `sinks` are r->results. RC_USAGE: it is damaged. */
+void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct run_result *result);
+enum rc run_record_read(struct run *r, struct str record, struct arena *arena,
+                        struct run_result *out, struct err *e);
 
 #endif

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "run_internal.h"
+#include "checkpoint.h"
+
+#define RECORD_ARENA_BYTES_MAX ((size_t)256 << 20)
 
 static enum rc open_engine(struct run *r, struct err *e)
 {
@@ -28,6 +30,7 @@ static enum rc open_engine(struct run *r, struct err *e)
         .user_agent = cfg->user_agent,
         .cacert = cfg->cacert,
         .proxy = cfg->proxy,
+        .totals = r->resume.loaded ? r->resume.run.checkpoint.totals : STR_NONE,
         .concurrency = cfg->concurrency,
         .concurrency_max = cfg->concurrency_max,
         .rate_per_s = cfg->rate_per_s,
@@ -52,6 +55,8 @@ static enum rc open_loop(struct run *r, struct err *e)
     if (!failed)
         failed = uv_timer_init(&r->loop, &r->progress_timer);
     if (!failed)
+        failed = uv_timer_init(&r->loop, &r->checkpoint_timer);
+    if (!failed)
         failed = uv_prepare_init(&r->loop, &r->before_io);
     if (!failed)
         failed = uv_prepare_start(&r->before_io, run_before_io);
@@ -59,6 +64,7 @@ static enum rc open_loop(struct run *r, struct err *e)
         return err_set(e, RC_INTERNAL, "event loop: %s", uv_strerror(failed));
     r->wake.data = r;
     r->progress_timer.data = r;
+    r->checkpoint_timer.data = r;
     r->before_io.data = r;
     atomic_store(&r->loop_open, true);
     return open_engine(r, e);
@@ -69,6 +75,8 @@ static void collect_needs(struct run *r)
 {
     for (size_t i = 0; i < r->n_outlets; i++)
         r->needs |= r->outlets[i].ops->needs(&r->outlets[i].cfg);
+    if (r->notes_accepted)
+        r->needs |= SINK_WANTS_FINGERPRINT;
     if (r->needs & ~(unsigned)SINK_WANTS_COMPACT)
         r->json_want |= JSON_TREE;
     if (r->needs & SINK_WANTS_COMPACT)
@@ -86,7 +94,9 @@ static void describe_outlets(struct run *r)
         o->ops = cfg->sinks[i].ops;
         o->cfg = cfg->sinks[i].cfg;
         o->cfg.profile = cfg->profile;
-        o->cfg.host = (struct sink_host){.ctx = o, .settle = outlet_settle};
+        o->cfg.index = o->index;
+        o->cfg.host = (struct sink_host){
+            .ctx = o, .settle = outlet_settle, .owed = resume_owed, .sent = resume_sent};
     }
 }
 
@@ -96,7 +106,11 @@ static enum rc open_outlets(struct run *r, struct err *e)
         struct outlet *o = &r->outlets[i];
         if (queue_new(&o->queue, RUN_OUTLET_LEADS) != RC_OK)
             return err_nomem(e);
-        enum rc rc = o->ops->open(&o->sink, &o->cfg, NULL, e);
+        struct sink_mark mark;
+        o->cfg.state = r->state;
+        enum rc rc = o->ops->open(&o->sink, &o->cfg, resume_mark(r, i, &mark), e);
+        if (rc == RC_SYNTAX) /* of a mark, where the state seemed sound */
+            rc = e->rc = RC_USAGE;
         if (rc != RC_OK)
             return rc;
     }
@@ -123,6 +137,32 @@ static enum rc open_ids(struct run *r, struct err *e)
     return ids_open(&r->ids, &ids, e);
 }
 
+static enum rc open_checkpoint(struct run *r, struct err *e)
+{
+    if (!r->state)
+        return RC_OK;
+    enum rc rc = resume_count(r, e);
+    if (rc == RC_OK && checkpoint_new(&r->checkpoint, r) != RC_OK)
+        rc = err_nomem(e);
+    return rc;
+}
+
+/* What writes files, and the state's part in it. */
+static enum rc open_outputs(struct run *r, struct err *e)
+{
+    const struct run_cfg *cfg = r->cfg;
+    enum rc rc = resume_restore(r, e);
+    if (rc == RC_OK)
+        rc = open_loop(r, e);
+    if (rc == RC_OK)
+        rc = ledger_new(&r->ledger, cfg->profile, cfg->failed_path, r->state, cfg->clock, e);
+    if (rc == RC_OK)
+        rc = open_outlets(r, e);
+    if (rc == RC_OK)
+        rc = open_checkpoint(r, e);
+    return rc;
+}
+
 /* Everything that can be refused without touching anything comes before what makes files. */
 static enum rc open_all(struct run *r, struct err *e)
 {
@@ -138,13 +178,12 @@ static enum rc open_all(struct run *r, struct err *e)
         rc = open_queues(r, e);
     if (rc == RC_OK)
         rc = open_ids(r, e);
-    if (rc == RC_OK)
-        rc = open_loop(r, e);
-    if (rc == RC_OK)
-        rc = ledger_new(&r->ledger, cfg->profile, cfg->failed_path, cfg->clock, e);
-    if (rc == RC_OK)
-        rc = open_outlets(r, e);
-    return rc;
+    if (rc == RC_OK && cfg->state_path)
+        rc = resume_open(r, e);
+    if (rc != RC_OK || r->republish)
+        return rc;
+    collect_needs(r);
+    return open_outputs(r, e);
 }
 
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
@@ -162,11 +201,12 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
         return err_nomem(e);
     }
     describe_outlets(r);
+    run_make_id(r->run_id);
+    r->started_wall_ms = clock_wall_ms(cfg->clock);
+    arena_init(&r->record_arena, RECORD_ARENA_BYTES_MAX);
     enum rc rc = run_check(cfg, r->outlets, e);
-    if (rc == RC_OK) {
-        collect_needs(r);
+    if (rc == RC_OK)
         rc = open_all(r, e);
-    }
     if (rc != RC_OK) {
         run_free(r);
         return rc;
@@ -209,6 +249,9 @@ void run_free(struct run *r)
     order_free(r->order);
     ledger_free(r->ledger);
     ids_close(r->ids);
+    checkpoint_free(r->checkpoint);
+    resume_free(r);
+    arena_free(&r->record_arena);
     arena_pool_free(r->arenas);
     request_pool_free(r->requests);
     schema_free(r->schema);

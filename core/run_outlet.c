@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run_internal.h"
+#include "checkpoint.h"
 
 /* ---- outcomes ------------------------------------------------------------------------------- */
 
@@ -15,13 +15,38 @@ static void drop_weight(struct run *r, struct lead *lead)
     run_wake(r);
 }
 
-void lead_finish(struct run *r, struct lead *lead)
+/* For --changed-only: what all sinks have now, or that nobody knows. */
+static void note_accepted(struct run *r, const struct lead *lead)
+{
+    struct state_content content = {.accepted = lead->outcome == OUTCOME_EXPORTED &&
+                                                !atomic_load(&lead->outdated)};
+    struct err e;
+    if (lead->outcome != OUTCOME_EXPORTED && lead->outcome != OUTCOME_FAILED)
+        return;
+    memcpy(content.key, lead->key, sizeof content.key);
+    memcpy(content.fingerprint, lead->fingerprint, sizeof content.fingerprint);
+    if (state_note_accepted(r->state, &content, 1, &e) != RC_OK)
+        run_fatal(r, &e);
+}
+
+static void note_failure(struct run *r, const struct lead *lead)
 {
     struct err e;
-    if (lead->outcome == OUTCOME_FAILED)
-        log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", lead->failure.error);
-    if (ledger_record(r->ledger, lead, &e) != RC_OK)
+    if (ledger_note(r->ledger, lead, &e) != RC_OK)
         run_fatal(r, &e);
+}
+
+void lead_finish(struct run *r, struct lead *lead)
+{
+    if (lead->outcome == OUTCOME_FAILED && !lead->counted) {
+        if (lead->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
+            note_failure(r, lead);
+        log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", lead->failure.error);
+    }
+    if (!lead->counted)
+        ledger_record(r->ledger, lead);
+    if (r->notes_accepted)
+        note_accepted(r, lead);
     drop_weight(r, lead);
     lead_free(lead);
 }
@@ -65,6 +90,7 @@ static void note_refusal(const struct outlet *o, struct lead *lead, const struct
         .attempts = v->attempts,
     };
     lead->outcome = OUTCOME_FAILED;
+    note_failure(o->run, lead);
 }
 
 void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const struct verdict *v)
@@ -78,6 +104,8 @@ void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const str
         note_refusal(o, lead, v);
     else if (v->kind == VERDICT_PENDING)
         atomic_store(&lead->undecided, true);
+    else if (v->kind == VERDICT_OUTDATED)
+        atomic_store(&lead->outdated, true);
     release_holders(o->run, lead, 1);
 }
 
@@ -122,6 +150,21 @@ static void take_in(struct outlet *o, struct lead *const leads[], size_t n)
         release_holders(o->run, leads[i], 1);
 }
 
+/* A batch, with the barriers that may be in it. */
+static void take_batch(struct outlet *o, struct lead *const batch[], size_t n)
+{
+    size_t first = 0;
+    for (size_t i = 0; i <= n; i++) {
+        if (i < n && batch[i])
+            continue;
+        if (i > first)
+            take_in(o, batch + first, i - first);
+        if (i < n)
+            checkpoint_mark(o->run->checkpoint, o);
+        first = i + 1;
+    }
+}
+
 void *outlet_main(void *outlet)
 {
     struct outlet *o = outlet;
@@ -129,7 +172,7 @@ void *outlet_main(void *outlet)
     struct err e;
     size_t n;
     while ((n = queue_pop(o->queue, (void **)batch, RUN_BATCH)))
-        take_in(o, batch, n);
+        take_batch(o, batch, n);
     /* A stopped run publishes nothing: only a sink that delivers has something to end. */
     bool useful = !atomic_load(&o->run->stopping) || o->ops->stop;
     if (!o->dead && useful && o->ops->finish(o->sink, &e) != RC_OK)
@@ -149,15 +192,96 @@ static bool resolve_columns(struct run *r, struct lead *lead)
     return false;
 }
 
+/* Leads whose content all sinks have already are done with that. */
+static void find_unchanged(struct run *r, struct lead *const leads[], size_t n)
+{
+    struct state_content contents[RUN_BATCH];
+    struct lead *asked[RUN_BATCH];
+    bool same[RUN_BATCH] = {false};
+    size_t n_asked = 0;
+    struct err e;
+    for (size_t i = 0; i < n; i++) {
+        struct lead *lead = leads[i];
+        if (!lead->ready || resume_was_sent(r, lead->seq))
+            continue;
+        memcpy(contents[n_asked].key, lead->key, sizeof contents->key);
+        memcpy(contents[n_asked].fingerprint, lead->fingerprint, sizeof contents->fingerprint);
+        asked[n_asked++] = lead;
+    }
+    if (n_asked && state_is_accepted(r->state, contents, n_asked, same, &e) != RC_OK)
+        run_fatal(r, &e);
+    for (size_t i = 0; i < n_asked; i++) {
+        if (!same[i])
+            continue;
+        asked[i]->ready = false;
+        asked[i]->outcome = OUTCOME_UNCHANGED;
+    }
+}
+
+/* It was fetched, and stays behind a lead that was not. */
+static void keep_payload(struct run *r, const struct lead *lead)
+{
+    struct state_kept kept = {
+        .place = lead->seq, .http_status = lead->http_status, .attempts = lead->attempts};
+    struct buf text;
+    struct err e;
+    buf_init(&text, SIZE_MAX / 2);
+    memcpy(kept.key, lead->key, sizeof kept.key);
+    kept.body = lead->doc.compact;
+    if (!kept.body.ptr) {
+        json_write(&text, lead->doc.root);
+        kept.body = buf_str(&text);
+        kept.mended = lead->mended;
+    }
+    enum rc rc = buf_rc(&text) == RC_OK ? state_keep(r->state, &kept, &e) : err_nomem(&e);
+    if (rc != RC_OK)
+        run_fatal(r, &e);
+    buf_free(&text);
+}
+
+/* In a run with a state: what the order's thread knows of a lead that is done. */
+static void note_done(struct run *r, const struct lead *lead)
+{
+    struct state_tally *sums = &r->tally.sums;
+    struct err e;
+    sums->handed += lead->ready;
+    sums->missing += lead->outcome == OUTCOME_MISSING;
+    sums->unchanged += lead->outcome == OUTCOME_UNCHANGED;
+    sums->mended += lead->mended;
+    sums->other_ids += lead->other_id.ptr != NULL;
+    if (tally_note(&r->tally, lead->seq, lead->key) != RC_OK) {
+        (void)err_nomem(&e);
+        run_fatal(r, &e);
+    }
+}
+
+/* May it go to the sinks? What may not is finished here. */
+static bool sort_lead(struct run *r, struct lead *lead)
+{
+    bool unanswered = !lead->ready && lead->outcome == OUTCOME_PENDING;
+    r->gap |= unanswered && r->cfg->order_input;
+    bool stays = lead->ready && r->gap;
+    if (stays && r->state)
+        keep_payload(r, lead);
+    if (!unanswered && !stays) {
+        lead->ready = lead->ready && resolve_columns(r, lead);
+        note_done(r, lead);
+    }
+    if (lead->ready && !stays)
+        return true;
+    lead_finish(r, lead);
+    return false;
+}
+
 static size_t sort_out(struct run *r, struct lead *leads[], size_t n)
 {
     size_t kept = 0;
+    if (r->cfg->changed_only)
+        find_unchanged(r, leads, n);
     for (size_t i = 0; i < n; i++) {
         struct lead *lead = leads[i];
-        if (!lead->ready || !resolve_columns(r, lead)) {
-            lead_finish(r, lead);
+        if (!sort_lead(r, lead))
             continue;
-        }
         atomic_init(&lead->readers, (unsigned)r->n_outlets);
         atomic_init(&lead->holders, (unsigned)r->n_outlets * 2);
         leads[kept++] = lead;
@@ -170,12 +294,17 @@ void *order_main(void *run)
     struct run *r = run;
     struct lead *batch[RUN_BATCH];
     size_t n;
-    while ((n = order_take(r->order, batch, RUN_BATCH))) {
+    while (order_take(r->order, batch, RUN_BATCH, &n)) {
         run_wake(r);
         n = sort_out(r, batch, n);
         for (size_t i = 0; n && i < r->n_outlets; i++)
             (void)queue_push(r->outlets[i].queue, (void **)batch, n, NULL); /* never closed yet */
+        if (r->checkpoint)
+            checkpoint_consider(r->checkpoint);
     }
+    /* A run that comes to its end is published; one that is stopped goes on from here. */
+    if (r->checkpoint)
+        checkpoint_end(r->checkpoint, atomic_load(&r->stopping) && atomic_load(&r->ids_sure));
     for (size_t i = 0; i < r->n_outlets; i++)
         queue_close(r->outlets[i].queue);
     run_thread_ended(r);

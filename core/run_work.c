@@ -36,13 +36,11 @@ void run_blot_failure(const struct run *r, struct lead *lead)
     lead->failure.code = blotted(r, lead, lead->failure.code);
 }
 
-static void count_oddities(struct run *r, struct lead *lead)
+static void note_oddities(struct run *r, struct lead *lead)
 {
-    if (lead->doc.mended)
-        atomic_fetch_add_explicit(&r->mended, lead->doc.mended, memory_order_relaxed);
+    lead->mended += lead->doc.mended;
     if (!lead->other_id.ptr)
         return;
-    atomic_fetch_add_explicit(&r->other_ids, 1, memory_order_relaxed);
     const char *text = blotted(r, lead, arena_strdup(&lead->arena, lead->other_id));
     log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr,
             "the payload's own id is %s; exported all the same", text ? text : "another one");
@@ -67,7 +65,7 @@ static bool make_rows(struct run *r, struct lead *lead)
                   rc == RC_LIMIT ? "too_complex" : "out_of_memory", "%s", e.msg);
         return true;
     }
-    count_oddities(r, lead);
+    note_oddities(r, lead);
     lead->ready = true;
     return true;
 }

@@ -43,6 +43,7 @@ struct opt_spec {
     int64_t min, max;
     const char *default_text; /* parsed like a value given by the user; NULL: zero */
     const char *help;
+    bool may_change; /* when a run goes on: it changes neither what is written nor where */
 };
 
 /* ---- configuration -------------------------------------------------------------------------- */
@@ -78,6 +79,9 @@ struct sink_host {
      * put(). RC_NOMEM. */
     enum rc (*owed)(void *ctx, struct sink *sink, const struct owed_lead *owed, struct lead **out,
                     struct err *e);
+    /* In open() only: there is a recorded delivery with the lead of that place, answered or not.
+     * RC_NOMEM. */
+    enum rc (*sent)(void *ctx, struct sink *sink, uint64_t seq, struct err *e);
 };
 
 /* What a sink must remember of a lead that it still owes a verdict. */

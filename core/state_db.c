@@ -132,8 +132,8 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
 static enum rc make_first_page(struct state *s, struct err *e)
 {
     enum rc rc = run_text(s,
-                          "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
-                          "PRAGMA journal_mode = MEMORY",
+                          "PRAGMA journal_mode = MEMORY;"
+                          "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL",
                           e);
     if (rc == RC_OK)
         rc = take_lock(s, e);

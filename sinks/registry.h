@@ -34,4 +34,8 @@ struct sink_spec {
 enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
 void sink_spec_free(struct sink_spec *s);
 
+/* Appends what the sink writes and where, as "KIND[,OPTION=VALUE]...:TARGET" without defaults, what
+ * may_change, and secrets. Two specifications that write the same have the same. */
+void sink_spec_identity(const struct sink_spec *s, struct buf *out);
+
 #endif

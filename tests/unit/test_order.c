@@ -34,17 +34,20 @@ static void take_four(bool keep_input_order, const uint64_t expected[4], const s
         complete(o, leads[completions[i]]);
         if (!ready[i])
             continue;
-        size_t n = order_take(o, out, PLACES);
+        size_t n = 0;
+        assert_true(order_take(o, out, PLACES, &n));
         assert_int_equal(n, ready[i]);
         for (size_t k = 0; k < n; k++) {
-            assert_int_equal(out[k]->seq, expected[total + k]);
+            assert_int_equal(out[k]->slot, expected[total + k]);
             lead_free(out[k]);
         }
         total += n;
     }
     assert_true(order_has_room(o));
     order_close(o);
-    assert_int_equal(order_take(o, out, PLACES), 0);
+    size_t none = 1;
+    assert_false(order_take(o, out, PLACES, &none));
+    assert_int_equal(none, 0);
     order_free(o);
 }
 
@@ -71,12 +74,31 @@ static void leftovers_are_freed(void **state)
     lead_free(first);
 }
 
+static void a_poke_is_heard(void **state)
+{
+    (void)state;
+    struct order *o;
+    struct lead *out[PLACES];
+    size_t n = 1;
+    assert_int_equal(order_new(&o, PLACES, true), RC_OK);
+    order_poke(o);
+    assert_true(order_take(o, out, PLACES, &n));
+    assert_int_equal(n, 0);
+    struct lead *lead = reserve(o);
+    complete(o, lead);
+    assert_true(order_take(o, out, PLACES, &n));
+    assert_int_equal(n, 1);
+    lead_free(lead);
+    order_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(input_order),
         cmocka_unit_test(any_order),
         cmocka_unit_test(leftovers_are_freed),
+        cmocka_unit_test(a_poke_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

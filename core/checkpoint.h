@@ -1,0 +1,31 @@
+/* Checkpoints: every so often all sinks come to the same lead, what they have is made durable, and
+ * then the state says so; in that order. Private to run*.c.
+ *
+ * The order's thread begins one: it notes what is done and puts a barrier (NULL) into every sink's
+ * queue. Each sink's thread makes its mark there and goes on. When all have, the checkpoint's own
+ * thread waits for the disk and commits. One at a time. */
+#ifndef LEADPIPE_CHECKPOINT_H
+#define LEADPIPE_CHECKPOINT_H
+
+#include "run_internal.h"
+
+#define CHECKPOINT_LEADS 10000
+/* The contract is 5 seconds; what is made durable late is fetched twice. */
+#define CHECKPOINT_MS 2000
+#define CHECKPOINT_LOOK_MS 500
+
+enum rc checkpoint_new(struct checkpoint **out, struct run *r);
+void checkpoint_free(struct checkpoint *c); /* `c` may be NULL */
+
+/* The order's thread. Begins one where it is time and none is under way. */
+void checkpoint_consider(struct checkpoint *c);
+/* The order's thread: no more leads come; a run that is stopped gets its last one. */
+void checkpoint_end(struct checkpoint *c, bool last_one);
+
+/* A sink's thread, at the barrier. */
+void checkpoint_mark(struct checkpoint *c, struct outlet *o);
+
+/* Its own thread's main. */
+void *checkpoint_main(void *checkpoint);
+
+#endif

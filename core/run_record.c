@@ -1,0 +1,179 @@
+/* A run's result as JSON, for a state: a run that is cut off while its outputs become visible is
+ * told of by the next one, which has not done it itself. Only what a summary shows. */
+#include <inttypes.h>
+
+#include "json.h"
+#include "run_internal.h"
+#include "units.h"
+
+struct figure {
+    const char *name;
+    size_t offset;
+};
+
+#define RESULT(member) offsetof(struct run_result, member)
+
+static const struct figure result_figures[] = {
+    {"ids_read", RESULT(ids.read)},
+    {"ids_unique", RESULT(ids.unique)},
+    {"ids_duplicates", RESULT(ids.duplicates)},
+    {"exported", RESULT(ledger.exported)},
+    {"unchanged", RESULT(ledger.unchanged)},
+    {"missing", RESULT(ledger.missing)},
+    {"failed", RESULT(ledger.failed)},
+    {"requests", RESULT(http.requests)},
+    {"retries", RESULT(http.retries)},
+    {"bytes_received", RESULT(http.bytes_received)},
+    {"mended", RESULT(mended)},
+    {"other_ids", RESULT(other_ids)},
+    {NULL, 0},
+};
+
+static const struct figure delivery_figures[] = {
+    {"deliveries", offsetof(struct sink_result, deliveries)},
+    {"delivered", offsetof(struct sink_result, delivered)},
+    {"failed", offsetof(struct sink_result, failed)},
+    {NULL, 0},
+};
+
+static const struct figure file_figures[] = {
+    {"rows", offsetof(struct sink_file, rows)},
+    {"bytes", offsetof(struct sink_file, bytes)},
+    {"columns", offsetof(struct sink_file, columns)},
+    {NULL, 0},
+};
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+/* Members with a comma behind each. */
+static void write_figures(struct buf *b, const struct figure *figures, const void *of)
+{
+    for (; figures->name; figures++) {
+        uint64_t value;
+        memcpy(&value, (const char *)of + figures->offset, sizeof value);
+        buf_addf(b, "\"%s\":%" PRIu64 ",", figures->name, value);
+    }
+}
+
+static void write_files(struct buf *b, const struct sink_result *s)
+{
+    buf_adds(b, "\"files\":[");
+    for (size_t i = 0; i < s->n_files; i++) {
+        buf_adds(b, i ? ",{" : "{");
+        write_figures(b, file_figures, &s->files[i]);
+        buf_adds(b, "\"path\":");
+        json_write_string(b, str_c(s->files[i].path));
+        buf_addc(b, '}');
+    }
+    buf_addc(b, ']');
+}
+
+void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct run_result *result)
+{
+    buf_addc(out, '{');
+    write_figures(out, result_figures, result);
+    buf_addf(out, "\"exit_status\":%d,\"ended_ms\":%" PRId64 ",\"active_ms\":%.0f,",
+             result->exit_status, result->ended_wall_ms, result->seconds * 1000);
+    buf_adds(out, "\"first_failure\":");
+    json_write_string(out, str_c(result->first_failure));
+    buf_adds(out, ",\"sinks\":[");
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        const struct sink_result *s = &result->sinks[i];
+        buf_adds(out, i ? ",{" : "{");
+        write_figures(out, delivery_figures, s);
+        buf_addf(out, "\"is_delivery\":%d,", s->is_delivery);
+        write_files(out, s);
+        buf_addc(out, '}');
+    }
+    buf_adds(out, "]}");
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static bool read_number(const cJSON *object, const char *name, uint64_t *out)
+{
+    const cJSON *value = json_member(object, name);
+    return cJSON_IsNumber(value) && units_uint(str_c(value->valuestring), out);
+}
+
+static bool read_figures(const cJSON *object, const struct figure *figures, void *of)
+{
+    for (; figures->name; figures++) {
+        uint64_t value = 0;
+        if (!read_number(object, figures->name, &value))
+            return false;
+        memcpy((char *)of + figures->offset, &value, sizeof value);
+    }
+    return true;
+}
+
+static bool read_text(const cJSON *object, const char *name, const char **out)
+{
+    const cJSON *value = json_member(object, name);
+    if (!cJSON_IsString(value))
+        return false;
+    *out = value->valuestring;
+    return true;
+}
+
+static bool read_sink(const cJSON *object, struct arena *arena, struct sink_result *out)
+{
+    const cJSON *files = json_member(object, "files");
+    uint64_t is_delivery = 0;
+    if (!read_figures(object, delivery_figures, out) || !cJSON_IsArray(files) ||
+        !read_number(object, "is_delivery", &is_delivery))
+        return false;
+    out->is_delivery = is_delivery != 0;
+    out->files = arena_array(arena, (size_t)cJSON_GetArraySize(files) + 1, sizeof *out->files);
+    if (!out->files)
+        return false;
+    const cJSON *file;
+    cJSON_ArrayForEach(file, files)
+    {
+        struct sink_file *f = &out->files[out->n_files++];
+        *f = (struct sink_file){0};
+        if (!read_figures(file, file_figures, f) || !read_text(file, "path", &f->path))
+            return false;
+    }
+    return true;
+}
+
+static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
+                        struct run_result *out)
+{
+    uint64_t exit_status = 0;
+    uint64_t ended_ms = 0;
+    uint64_t active_ms = 0;
+    size_t n = 0;
+    const cJSON *sinks = json_member(root, "sinks");
+    const cJSON *sink;
+    if (!read_figures(root, result_figures, out) ||
+        !read_number(root, "exit_status", &exit_status) ||
+        !read_number(root, "ended_ms", &ended_ms) || !read_number(root, "active_ms", &active_ms) ||
+        !read_text(root, "first_failure", &out->first_failure) || !cJSON_IsArray(sinks))
+        return false;
+    out->exit_status = (int)exit_status;
+    out->ended_wall_ms = (int64_t)ended_ms;
+    out->seconds = (double)active_ms / 1000;
+    out->ids_ended = true;
+    out->sinks = r->results;
+    cJSON_ArrayForEach(sink, sinks)
+    {
+        if (n == r->n_outlets || !read_sink(sink, arena, &r->results[n++]))
+            return false;
+    }
+    return n == r->n_outlets;
+}
+
+enum rc run_record_read(struct run *r, struct str record, struct arena *arena,
+                        struct run_result *out, struct err *e)
+{
+    struct json_doc doc;
+    enum rc rc = json_parse(arena, record, JSON_TREE, &doc, e);
+    if (rc == RC_NOMEM)
+        return rc;
+    if (rc == RC_OK && read_result(r, doc.root, arena, out))
+        return RC_OK;
+    return err_set(e, RC_USAGE, "%s is damaged: it does not tell how its run ended",
+                   r->cfg->state_path);
+}

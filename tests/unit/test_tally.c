@@ -1,0 +1,110 @@
+#include "core/tally.h"
+
+#include "cmocka_all.h"
+
+static void key_of(uint64_t place, unsigned char key[LEAD_KEY_BYTES])
+{
+    for (size_t i = 0; i < LEAD_KEY_BYTES; i++)
+        key[i] = (unsigned char)(place * 31 + i * 7 + 1);
+}
+
+static void note(struct tally *t, uint64_t place)
+{
+    unsigned char key[LEAD_KEY_BYTES];
+    key_of(place, key);
+    assert_int_equal(tally_note(t, place, key), RC_OK);
+}
+
+/* Places in the order in which they are done, up to UINT64_MAX; what is left out afterwards. */
+struct order_case {
+    const char *name;
+    uint64_t places[8], high, holes[8];
+};
+
+static void expect_holes(const struct order_case *c, const struct tally *t)
+{
+    size_t n = 0;
+    while (c->holes[n] != UINT64_MAX)
+        n++;
+    assert_int_equal(t->sums.high, c->high);
+    assert_int_equal(t->n_holes, n);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(t->holes[i], c->holes[i]);
+    assert_int_equal(tally_done(t), c->high - n);
+}
+
+#define END UINT64_MAX
+
+static void leaves_out_what_is_not_done(void **state)
+{
+    (void)state;
+    static const struct order_case cases[] = {
+        {"nothing", {END}, 0, {END}},
+        {"in order", {0, 1, 2, END}, 3, {END}},
+        {"the first one last", {1, 2, 0, END}, 3, {END}},
+        {"a hole", {0, 3, END}, 4, {1, 2, END}},
+        {"holes that close", {5, 1, 3, END}, 6, {0, 2, 4, END}},
+        {"all holes closed", {3, 0, 2, 1, END}, 4, {END}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tally t = {0};
+        print_message("%s\n", cases[i].name);
+        for (size_t k = 0; cases[i].places[k] != END; k++)
+            note(&t, cases[i].places[k]);
+        expect_holes(&cases[i], &t);
+        for (size_t k = 0; cases[i].places[k] != END; k++)
+            assert_true(tally_is_done(&t, cases[i].places[k]));
+        for (size_t k = 0; k < t.n_holes; k++)
+            assert_false(tally_is_done(&t, t.holes[k]));
+        assert_false(tally_is_done(&t, cases[i].high));
+        tally_free(&t);
+    }
+}
+
+static void sums_tell_other_keys_and_places(void **state)
+{
+    (void)state;
+    struct tally forth = {0}, back = {0};
+    struct state_tally swapped = {0}, other = {0};
+    unsigned char key[LEAD_KEY_BYTES];
+    for (uint64_t i = 0; i < 100; i++) {
+        note(&forth, i);
+        note(&back, 99 - i);
+        key_of(i == 7 ? 8 : i == 8 ? 7 : i, key);
+        tally_add_key(&swapped, i, key);
+        key_of(i == 50 ? 1000 : i, key);
+        tally_add_key(&other, i, key);
+    }
+    assert_true(forth.sums.key_a == back.sums.key_a && forth.sums.key_b == back.sums.key_b);
+    assert_true(forth.sums.key_a != swapped.key_a);
+    assert_true(forth.sums.key_a != other.key_a && forth.sums.key_b != other.key_b);
+    tally_free(&forth);
+    tally_free(&back);
+}
+
+static void goes_on(void **state)
+{
+    (void)state;
+    static const uint64_t holes[] = {2, 5};
+    const struct state_checkpoint c = {
+        .tally = {.high = 8, .handed = 3}, .holes = holes, .n_holes = 2};
+    struct tally t = {0};
+    assert_int_equal(tally_load(&t, &c), RC_OK);
+    assert_int_equal(t.sums.handed, 3);
+    note(&t, 5);
+    note(&t, 8);
+    assert_int_equal(t.sums.high, 9);
+    assert_int_equal(t.n_holes, 1);
+    assert_int_equal(t.holes[0], 2);
+    tally_free(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leaves_out_what_is_not_done),
+        cmocka_unit_test(sums_tell_other_keys_and_places),
+        cmocka_unit_test(goes_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
