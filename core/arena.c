@@ -41,19 +41,25 @@ static bool arena_grow_from_spare(struct arena *a, size_t need)
     return true;
 }
 
+static bool arena_refuse(struct arena *a, enum rc rc)
+{
+    a->refused = rc;
+    return false;
+}
+
 static bool arena_grow(struct arena *a, size_t need)
 {
     if (arena_grow_from_spare(a, need))
         return true;
     size_t left = a->max_bytes - a->held_bytes;
     if (need > left)
-        return false;
+        return arena_refuse(a, RC_LIMIT);
     size_t bytes = next_chunk_bytes(a, need);
     if (bytes > left)
         bytes = need;
     struct arena_chunk *chunk = malloc(sizeof *chunk + bytes);
     if (!chunk)
-        return false;
+        return arena_refuse(a, RC_NOMEM);
     chunk->older = a->chunks;
     chunk->bytes = bytes;
     a->chunks = chunk;
@@ -66,8 +72,10 @@ static bool arena_grow(struct arena *a, size_t need)
 void *arena_alloc(struct arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);
-    if (n > SIZE_MAX - align)
+    if (n > SIZE_MAX / 2) { /* far from where its size and a chunk's head would overflow */
+        (void)arena_refuse(a, RC_LIMIT);
         return NULL;
+    }
     n = (n + align - 1) & ~(align - 1);
     if (n == 0)
         n = align; /* every result is a pointer of its own */
@@ -86,15 +94,19 @@ void *arena_zalloc(struct arena *a, size_t n)
 
 void *arena_array(struct arena *a, size_t count, size_t size)
 {
-    if (size && count > SIZE_MAX / size)
+    if (size && count > SIZE_MAX / size) {
+        (void)arena_refuse(a, RC_LIMIT);
         return NULL;
+    }
     return arena_zalloc(a, count * size);
 }
 
 char *arena_strdup(struct arena *a, struct str s)
 {
-    if (s.len == SIZE_MAX)
+    if (s.len == SIZE_MAX) {
+        (void)arena_refuse(a, RC_LIMIT);
         return NULL;
+    }
     char *copy = arena_alloc(a, s.len + 1);
     if (!copy)
         return NULL;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "err.h"
 #include "str.h"
 
 struct arena_chunk;
@@ -15,6 +16,7 @@ struct arena {
     char *at, *end;             /* free part of the newest chunk */
     size_t held_bytes;          /* of all chunks */
     size_t max_bytes;           /* arena_alloc() returns NULL beyond it */
+    enum rc refused;            /* why it last did: RC_LIMIT: for that; RC_NOMEM */
 };
 
 void arena_init(struct arena *a, size_t max_bytes);

@@ -102,6 +102,13 @@ static const char *find_text(struct arena *a, const cJSON *body, const struct pa
     return NULL;
 }
 
+static const char *find_message(const struct flatten_plan *plan, struct lead *lead,
+                                const cJSON *body)
+{
+    const struct profile *p = plan->profile;
+    return find_text(&lead->arena, body, p->messages, p->n_messages);
+}
+
 void flatten_error_body(const struct flatten_plan *plan, struct lead *lead, struct str body,
                         const char **message, const char **code)
 {
@@ -109,7 +116,7 @@ void flatten_error_body(const struct flatten_plan *plan, struct lead *lead, stru
     struct json_doc doc = {.root = NULL};
     const char *found_message = NULL, *found_code = NULL;
     if (body.len && json_parse(&lead->arena, body, JSON_TREE, &doc, NULL) == RC_OK) {
-        found_message = find_text(&lead->arena, doc.root, p->messages, p->n_messages);
+        found_message = find_message(plan, lead, doc.root);
         found_code = find_text(&lead->arena, doc.root, p->codes, p->n_codes);
     }
     if (!found_message && body.len)
@@ -121,10 +128,9 @@ void flatten_error_body(const struct flatten_plan *plan, struct lead *lead, stru
 /* ---- parsing -------------------------------------------------------------------------------- */
 
 static enum rc fail(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
-                    const char *own_code, const char *own_text)
+                    const char *message, const char *own_code, const char *own_text)
 {
     const struct profile *p = plan->profile;
-    const char *message = find_text(&lead->arena, body, p->messages, p->n_messages);
     const char *code = find_text(&lead->arena, body, p->codes, p->n_codes);
     bool both = own_text && message;
     lead_fail(lead, STAGE_FETCH, code ? code : own_code, "%s%s%s", own_text ? own_text : "",
@@ -135,10 +141,9 @@ static enum rc fail(const struct flatten_plan *plan, struct lead *lead, const cJ
 static enum rc fail_unsuccessful(const struct flatten_plan *plan, struct lead *lead,
                                  const cJSON *body)
 {
-    const struct profile *p = plan->profile;
-    bool explained = find_text(&lead->arena, body, p->messages, p->n_messages) != NULL;
-    return fail(plan, lead, body, "not_successful",
-                explained ? NULL : "the answer says that it is no success");
+    const char *message = find_message(plan, lead, body);
+    return fail(plan, lead, body, message, "not_successful",
+                message ? NULL : "the answer says that it is no success");
 }
 
 static enum rc fail_missing(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
@@ -148,7 +153,8 @@ static enum rc fail_missing(const struct flatten_plan *plan, struct lead *lead, 
     (void)snprintf(text, sizeof text, "the answer has no object at \"%.*s%.*s\"",
                    STR_ARG(plan->profile->root.text), STR_ARG(place));
     bool is_body = plan->profile->root.n_steps == 0 && place.len == 0;
-    return fail(plan, lead, body, "no_lead", is_body ? "the answer is no object" : text);
+    return fail(plan, lead, body, find_message(plan, lead, body), "no_lead",
+                is_body ? "the answer is no object" : text);
 }
 
 static struct str other_id(const struct profile *p, const cJSON *root, struct str id)
@@ -225,20 +231,27 @@ static void digest_add(void *ctx, const char *p, size_t n)
     d->n += n;
 }
 
+static enum rc refuse_fingerprint(enum rc rc, struct err *e)
+{
+    return err_set(e, rc, "its fingerprint: %s", rc_text(rc));
+}
+
 static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, const cJSON *value,
                             unsigned char out[FINGERPRINT_BYTES], struct err *e)
 {
     struct digester d = {.ctx = EVP_MD_CTX_new(), .ok = true};
-    if (!d.ctx)
-        return err_nomem(e);
-    d.ok = EVP_DigestInit_ex(d.ctx, plan->digest, NULL) == 1;
+    /* Of an algorithm that is there, the beginning needs nothing but memory. */
+    if (!d.ctx || EVP_DigestInit_ex(d.ctx, plan->digest, NULL) != 1) {
+        EVP_MD_CTX_free(d.ctx);
+        return refuse_fingerprint(RC_NOMEM, e);
+    }
     enum rc rc = json_canonical(value, a, digest_add, &d);
     digest_flush(&d);
     unsigned char digest[FINGERPRINT_BYTES];
     d.ok = d.ok && EVP_DigestFinal_ex(d.ctx, digest, NULL) == 1;
     EVP_MD_CTX_free(d.ctx);
     if (rc != RC_OK)
-        return err_set(e, rc, "its fingerprint: %s", rc_text(rc));
+        return refuse_fingerprint(rc, e);
     if (!d.ok)
         return err_set(e, RC_INTERNAL, "libcrypto computes no SHA-256");
     memcpy(out, digest, FINGERPRINT_BYTES);
@@ -250,7 +263,7 @@ static enum rc make_fingerprint(const struct flatten_plan *plan, struct lead *le
     const struct signed_url_rules drop = signed_urls_of(plan->profile, SIGNED_URLS_DROP);
     const cJSON *content = signed_urls_edit(&drop, &lead->arena, lead->root, false);
     if (!content)
-        return err_set(e, RC_LIMIT, "its fingerprint: %s", rc_text(RC_LIMIT));
+        return refuse_fingerprint(lead->arena.refused, e);
     return digest_value(plan, &lead->arena, content, lead->fingerprint, e);
 }
 

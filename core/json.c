@@ -20,7 +20,7 @@ static void *memory_alloc(size_t n)
         return NULL;
     void *p = arena_alloc(parse_memory->arena, n);
     if (!p)
-        parse_memory->rc = json_refused(parse_memory->arena, n);
+        parse_memory->rc = parse_memory->arena->refused;
     return p;
 }
 

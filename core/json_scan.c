@@ -1,6 +1,5 @@
 #include "json_scan.h"
 
-#include <stdalign.h>
 #include <stddef.h>
 
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
@@ -22,12 +21,6 @@ static bool scan_fail(struct json_scan *s, const char *problem)
 
 /* ---- what is written ------------------------------------------------------------------------ */
 
-enum rc json_refused(const struct arena *a, size_t n)
-{
-    const size_t align = alignof(max_align_t); /* the arena rounds up to it */
-    return n + align - 1 > a->max_bytes - a->held_bytes ? RC_LIMIT : RC_NOMEM;
-}
-
 enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e)
 {
     if (rc == RC_NOMEM)
@@ -40,7 +33,7 @@ static bool out_alloc(struct json_scan *s, struct json_out *o, size_t bytes)
     size_t used = o->start ? (size_t)(o->at - o->start) : 0;
     char *room = arena_alloc(s->arena, bytes);
     if (!room)
-        return scan_stop(s, json_refused(s->arena, bytes), NULL);
+        return scan_stop(s, s->arena->refused, NULL);
     if (used)
         memcpy(room, o->start, used);
     o->start = room;

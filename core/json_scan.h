@@ -42,10 +42,7 @@ enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigne
 enum rc json_scan_watching(struct json_scan *s, struct arena *a, struct str text,
                            struct json_watch *watches, size_t n_watches, struct err *e);
 
-/* Why `a` has just refused `n` bytes: RC_LIMIT by its maximum, else RC_NOMEM. */
-enum rc json_refused(const struct arena *a, size_t n);
-
-/* Returns `rc`, which is of json_refused(), with its text. */
+/* Returns `rc`, for which `a` refused memory, with its text. */
 enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e);
 
 #define JSON_EVERY_BYTE 0x0101010101010101u

@@ -121,7 +121,7 @@ static enum rc drop_sorted(cJSON *object, size_t n, struct arena *a)
 {
     struct json_named *v = arena_array(a, n, 2 * sizeof *v);
     if (!v)
-        return json_refused(a, n * 2 * sizeof *v);
+        return a->refused;
     json_tree_sort(object, v, v + n, n);
     for (size_t first = 0, i = 1; i < n; i++) {
         if (named_cmp(&v[first], &v[i]) != 0) {

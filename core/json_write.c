@@ -134,7 +134,6 @@ struct canon {
     size_t n_named, cap_named;
     char *block; /* pieces are gathered: `fn` may be dear to call */
     size_t held;
-    enum rc rc; /* of a memory that was refused */
 };
 
 static void canon_flush(struct canon *c)
@@ -186,10 +185,8 @@ static bool canon_room(struct canon *c, size_t n)
         return true;
     size_t cap = 2 * (c->n_named + n);
     struct json_named *named = arena_array(c->scratch, cap, sizeof *named);
-    if (!named) {
-        c->rc = json_refused(c->scratch, cap * sizeof *named);
+    if (!named)
         return false;
-    }
     if (c->n_named)
         memcpy(named, c->named, c->n_named * sizeof *named);
     c->named = named;
@@ -255,7 +252,7 @@ enum rc json_canonical(const cJSON *value, struct arena *scratch,
     char block[CANON_BLOCK_BYTES];
     struct canon c = {.fn = fn, .ctx = ctx, .scratch = scratch, .block = block};
     if (!canon_value(&c, value))
-        return c.rc;
+        return scratch->refused;
     canon_flush(&c);
     return RC_OK;
 }

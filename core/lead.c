@@ -83,7 +83,7 @@ void lead_fail(struct lead *lead, enum stage stage, const char *code, const char
     lead->failure = (struct failure){
         .stage = stage,
         .http_status = lead->http_status,
-        .code = own_code,
+        .code = own_code || !code ? own_code : "out_of_memory",
         .error = error ? error : rc_text(RC_NOMEM),
         .attempts = lead->attempts,
     };

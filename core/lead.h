@@ -134,8 +134,8 @@ struct lead {
 struct lead *lead_new(struct str id, const struct str *params, size_t n_params);
 void lead_free(struct lead *lead);
 
-/* Decides: failed. Texts are copied into the lead's arena (static ones stay when that is out of
- * memory). `error` is formatted. */
+/* Decides: failed. Texts are copied into the lead's arena; where it has no memory for them, the
+ * code is "out_of_memory". `error` is formatted. */
 void lead_fail(struct lead *lead, enum stage stage, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

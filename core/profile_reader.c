@@ -157,14 +157,19 @@ enum rc reader_word(const struct profile_reader *r, const struct item *at, const
     return RC_OK;
 }
 
-static bool is_snake(struct str name)
+/* RC_SYNTAX: it is none; RC_NOMEM. */
+static enum rc check_snake(struct str name)
 {
     struct buf b;
     buf_init(&b, 2 * NAME_BYTES_MAX);
     name_snake(&b, name);
-    bool same = buf_rc(&b) == RC_OK && str_eq(buf_str(&b), name);
+    enum rc rc = buf_rc(&b);
+    if (rc == RC_OK && !str_eq(buf_str(&b), name))
+        rc = RC_SYNTAX;
     buf_free(&b);
-    return same && name.ptr[0] != '_' && strspn(name.ptr, CHARS_SNAKE) == name.len;
+    if (name.ptr[0] == '_' || strspn(name.ptr, CHARS_SNAKE) != name.len)
+        return RC_SYNTAX;
+    return rc;
 }
 
 enum rc reader_snake(const struct profile_reader *r, const struct item *at, struct str *out)
@@ -173,7 +178,10 @@ enum rc reader_snake(const struct profile_reader *r, const struct item *at, stru
     enum rc rc = reader_text(r, at, NAME_BYTES_MAX, &text);
     if (rc != RC_OK)
         return rc;
-    if (!is_snake(text))
+    rc = check_snake(text);
+    if (rc == RC_NOMEM)
+        return err_nomem(r->err);
+    if (rc != RC_OK)
         return reader_refuse(r, at, "\"%s\" is no snake_case name such as first_name", text.ptr);
     *out = text;
     return RC_OK;
@@ -191,7 +199,10 @@ enum rc reader_prefix(const struct profile_reader *r, const struct item *at, str
         memcpy(name, text.ptr, stem.len);
         name[stem.len] = '\0';
         stem.ptr = name;
-        if (text.ptr[stem.len] != '_' || !is_snake(stem))
+        rc = check_snake(stem);
+        if (rc == RC_NOMEM)
+            return err_nomem(r->err);
+        if (text.ptr[stem.len] != '_' || rc != RC_OK)
             return reader_refuse(r, at,
                                  "must be empty or snake_case with one underscore at its end, "
                                  "such as last_action_");

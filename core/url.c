@@ -24,12 +24,14 @@ static bool begins_with(struct str s, struct str prefix)
     return s.len >= prefix.len && strncasecmp(s.ptr, prefix.ptr, prefix.len) == 0;
 }
 
-static bool has_part(CURLU *u, CURLUPart part)
+/* *has: it is there. False: no memory to tell. */
+static bool find_part(CURLU *u, CURLUPart part, bool *has)
 {
     char *text = NULL;
-    bool has = curl_url_get(u, part, &text, 0) == CURLUE_OK;
+    CURLUcode code = curl_url_get(u, part, &text, 0);
     curl_free(text);
-    return has;
+    *has = code == CURLUE_OK;
+    return code != CURLUE_OUT_OF_MEMORY;
 }
 
 static enum rc check_parts(CURLU *u, const char *url, struct err *e)
@@ -41,9 +43,13 @@ static enum rc check_parts(CURLU *u, const char *url, struct err *e)
         return err_set(e, RC_SYNTAX, "must have no user name or password");
     if (code)
         return err_set(e, RC_SYNTAX, "is no URL (%s)", curl_url_strerror(code));
-    if (!has_part(u, CURLUPART_HOST))
+    bool has_host, has_user, has_password;
+    if (!find_part(u, CURLUPART_HOST, &has_host) || !find_part(u, CURLUPART_USER, &has_user) ||
+        !find_part(u, CURLUPART_PASSWORD, &has_password))
+        return err_nomem(e);
+    if (!has_host)
         return err_set(e, RC_SYNTAX, "must have a host");
-    if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
+    if (has_user || has_password)
         return err_set(e, RC_SYNTAX, "must have no user name or password");
     return RC_OK;
 }

@@ -8,9 +8,9 @@ bool walk_refuse(struct walk *w, enum rc rc)
     return false;
 }
 
-bool walk_refuse_memory(struct walk *w, size_t bytes)
+bool walk_refuse_memory(struct walk *w)
 {
-    if (bytes <= w->arena->max_bytes - w->arena->held_bytes)
+    if (w->arena->refused == RC_NOMEM)
         return walk_refuse(w, err_nomem(w->err));
     return walk_refuse(w, err_set(w->err, RC_LIMIT, "its rows need more than %zu MiB of memory",
                                   w->arena->max_bytes >> 20));
@@ -23,14 +23,10 @@ void *walk_grown(struct walk *w, void *items, uint32_t n, uint32_t *cap, uint64_
     uint64_t more = *cap ? (uint64_t)*cap * 2 : 8;
     if (more < want)
         more = want;
-    void *copy = NULL;
-    size_t bytes = SIZE_MAX;
-    if (more < UINT32_MAX && more <= SIZE_MAX / size) {
-        bytes = (size_t)more * size;
-        copy = arena_alloc(w->arena, bytes);
-    }
+    bool is_possible = more < UINT32_MAX && more <= SIZE_MAX / size;
+    void *copy = arena_alloc(w->arena, is_possible ? (size_t)more * size : SIZE_MAX);
     if (!copy) {
-        (void)walk_refuse_memory(w, bytes);
+        (void)walk_refuse_memory(w);
         return NULL;
     }
     if (n)
@@ -71,7 +67,7 @@ static bool reserve_rows(struct walk *w, uint32_t table_id, uint32_t n)
     if (!table->n_columns || n <= SIZE_MAX / sizeof(struct cell) / table->n_columns)
         bytes = sizeof(struct cell) * table->n_columns * n;
     out->next_cells = arena_alloc(w->arena, bytes);
-    return out->next_cells ? count_repeated(w, table, n) : walk_refuse_memory(w, bytes);
+    return out->next_cells ? count_repeated(w, table, n) : walk_refuse_memory(w);
 }
 
 static void begin_row(struct walk *w, uint32_t table_id)
@@ -97,7 +93,7 @@ static bool fill_cells(struct walk *w, const struct plan_table *table, struct ce
         uint32_t number =
             column->kind == COLUMN_POSITION ? w->positions[column->at] : w->counters[column->at];
         if (!cell_number(w->arena, number, &cells[i]))
-            return walk_refuse_memory(w, sizeof "4294967295");
+            return walk_refuse_memory(w);
     }
     return true;
 }
@@ -124,7 +120,7 @@ static bool fill_extras(struct walk *w, uint32_t table_id, struct row *row)
         return walk_refuse_members(w, table_id);
     row->extras = arena_alloc(w->arena, (size_t)n * sizeof *row->extras);
     if (!row->extras)
-        return walk_refuse_memory(w, (size_t)n * sizeof *row->extras);
+        return walk_refuse_memory(w);
     for (uint32_t i = 0; i < table->lists.n; i++) {
         const struct found_list *list = &w->lists[table->lists.ids[i]];
         for (uint32_t j = 0; j < list->n; j++) {
@@ -159,7 +155,7 @@ static bool walk_array(struct walk *w, const struct plan_node *node)
     uint32_t n = 0;
     for (const cJSON *element = array->child; element; element = element->next) {
         if (n++ == UINT32_MAX)
-            return walk_refuse_memory(w, SIZE_MAX);
+            return walk_refuse_memory(w);
     }
     if (n && table_id != PLAN_NONE && !reserve_rows(w, table_id, n))
         return false;
@@ -215,7 +211,7 @@ static bool prepare(struct walk *w)
     w->tables = arena_array(w->arena, n_tables, sizeof *w->tables);
     w->keys = arena_array(w->arena, plan->n_pivots, sizeof *w->keys);
     if (!w->slots || !w->positions || !w->counters || !w->lists || !w->tables || !w->keys)
-        return walk_refuse_memory(w, plan->n_nodes * sizeof *w->slots);
+        return walk_refuse_memory(w);
     return true;
 }
 
@@ -226,7 +222,7 @@ static struct rows *take_rows(struct walk *w)
     for (size_t i = 0; tables && i < n_tables; i++)
         tables[i] = (struct rows){w->tables[i].rows, w->tables[i].n};
     if (!tables)
-        (void)walk_refuse_memory(w, n_tables * sizeof *tables);
+        (void)walk_refuse_memory(w);
     return tables;
 }
 

@@ -61,8 +61,8 @@ struct walk {
 
 /* Gives false. */
 bool walk_refuse(struct walk *w, enum rc rc);
-/* After `bytes` were not to be had. Gives false. */
-bool walk_refuse_memory(struct walk *w, size_t bytes);
+/* After the arena gave none. Gives false. */
+bool walk_refuse_memory(struct walk *w);
 /* A row of the table has too many members that are not documented. Gives false. */
 bool walk_refuse_members(struct walk *w, uint32_t table);
 

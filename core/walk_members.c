@@ -1,9 +1,6 @@
 /* What a walk keeps of the members of one scope. */
 #include "walk_internal.h"
 
-/* With less than this left, a copy that failed is blamed on the arena's maximum. */
-#define COPY_BYTES ((size_t)1 << 20)
-
 /* ---- members that are not documented -------------------------------------------------------- */
 
 bool walk_refuse_members(struct walk *w, uint32_t table)
@@ -39,7 +36,7 @@ static bool make_cell(struct walk *w, const cJSON *value, bool is_expiring, bool
     const struct signed_url_rules *urls = &w->plan->urls;
     if (cell_make(urls, w->arena, value, is_expiring, is_url_element, out))
         return true;
-    return walk_refuse_memory(w, COPY_BYTES); /* how many it would have been is not known */
+    return walk_refuse_memory(w);
 }
 
 /* A member of an object whose members become columns; `child` is its place, if it has one. */

@@ -26,6 +26,7 @@ static void maximum(void **state)
     struct arena a;
     arena_init(&a, 1000);
     assert_null(arena_alloc(&a, 1001));
+    assert_int_equal(a.refused, RC_LIMIT);
     assert_non_null(arena_alloc(&a, 1000 - 16));
     assert_null(arena_alloc(&a, 1000));
     arena_free(&a);
@@ -57,7 +58,10 @@ static void overflow(void **state)
     struct arena a;
     arena_init(&a, SIZE_MAX);
     assert_null(arena_array(&a, SIZE_MAX / 2, 3));
+    assert_int_equal(a.refused, RC_LIMIT);
     assert_null(arena_alloc(&a, SIZE_MAX));
+    assert_null(arena_alloc(&a, SIZE_MAX - 32));
+    assert_int_equal(a.refused, RC_LIMIT);
     int *zeroes = arena_array(&a, 10, sizeof *zeroes);
     assert_non_null(zeroes);
     assert_int_equal(zeroes[9], 0);

@@ -1,0 +1,156 @@
+/* Memory that runs out when a test says so: the n-th allocation is refused, once or for good.
+ *
+ * Replaces malloc() and its kin in the whole program, shared libraries included; what they hand out
+ * comes from the sanitizer's allocator where there is one, else from the C library's. The arena's
+ * functions are counted too: with --wrap (see CMakeLists.txt), for nearly all of what a lead needs
+ * comes out of a chunk that is there. For programs of one thread, and one file. */
+#ifndef LEADPIPE_TESTS_SHORT_MEMORY_H
+#define LEADPIPE_TESTS_SHORT_MEMORY_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arena.h"
+
+enum shortage { SHORTAGE_ONCE, SHORTAGE_LASTING };
+
+/* What runs before the sanitizers do. */
+#define BARE __attribute__((no_sanitize("thread", "address", "undefined")))
+
+static struct {
+    bool armed;
+    enum shortage kind;
+    uint64_t granted, granted_max; /* since it was armed */
+    uint64_t refused;              /* since it was armed */
+    int64_t blocks;                /* that are not freed */
+} memory;
+
+/* Refuses the allocation number `n`, from 1, counted from now on; with SHORTAGE_LASTING all that
+ * follow, too. */
+static inline void memory_arm(uint64_t n, enum shortage kind)
+{
+    memory.kind = kind;
+    memory.granted = memory.refused = 0;
+    memory.granted_max = n - 1;
+    memory.armed = true;
+}
+
+/* Returns how many were refused. */
+static inline uint64_t memory_disarm(void)
+{
+    memory.armed = false;
+    return memory.refused;
+}
+
+BARE static inline bool memory_refuses(void)
+{
+    if (!memory.armed || (memory.refused && memory.kind == SHORTAGE_ONCE))
+        return false;
+    if (memory.granted < memory.granted_max) {
+        memory.granted++;
+        return false;
+    }
+    memory.refused++;
+    errno = ENOMEM;
+    return true;
+}
+
+/* ---- malloc() and its kin ------------------------------------------------------------------- */
+
+void *__interceptor_malloc(size_t n) __attribute__((weak));
+void *__interceptor_calloc(size_t n, size_t size) __attribute__((weak));
+void *__interceptor_realloc(void *p, size_t n) __attribute__((weak));
+void __interceptor_free(void *p) __attribute__((weak));
+void *__libc_malloc(size_t n) __attribute__((weak));
+void *__libc_calloc(size_t n, size_t size) __attribute__((weak));
+void *__libc_realloc(void *p, size_t n) __attribute__((weak));
+void __libc_free(void *p) __attribute__((weak));
+
+#define REAL(name) (__interceptor_##name ? __interceptor_##name : __libc_##name)
+
+BARE void *malloc(size_t n)
+{
+    void *p = memory_refuses() ? NULL : REAL(malloc)(n);
+    memory.blocks += p != NULL;
+    return p;
+}
+
+BARE void *calloc(size_t n, size_t size)
+{
+    void *p = memory_refuses() ? NULL : REAL(calloc)(n, size);
+    memory.blocks += p != NULL;
+    return p;
+}
+
+BARE void *realloc(void *old, size_t n)
+{
+    void *p = memory_refuses() ? NULL : REAL(realloc)(old, n);
+    memory.blocks += !old && p;
+    memory.blocks -= old && !p && n == 0;
+    return p;
+}
+
+BARE void free(void *p)
+{
+    memory.blocks -= p != NULL;
+    REAL(free)(p);
+}
+
+/* The sanitizers' own take memory beside malloc(). */
+BARE char *strndup(const char *text, size_t max)
+{
+    size_t n = strnlen(text, max);
+    char *copy = malloc(n + 1);
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    return copy;
+}
+
+BARE char *strdup(const char *text)
+{
+    return strndup(text, SIZE_MAX);
+}
+
+/* ---- the arena ------------------------------------------------------------------------------ */
+
+void *__real_arena_alloc(struct arena *a, size_t n);
+void *__real_arena_zalloc(struct arena *a, size_t n);
+void *__real_arena_array(struct arena *a, size_t count, size_t size);
+char *__real_arena_strdup(struct arena *a, struct str s);
+void *__wrap_arena_alloc(struct arena *a, size_t n);
+void *__wrap_arena_zalloc(struct arena *a, size_t n);
+void *__wrap_arena_array(struct arena *a, size_t count, size_t size);
+char *__wrap_arena_strdup(struct arena *a, struct str s);
+
+static inline bool arena_refuses(struct arena *a)
+{
+    if (!memory_refuses())
+        return false;
+    a->refused = RC_NOMEM;
+    return true;
+}
+
+void *__wrap_arena_alloc(struct arena *a, size_t n)
+{
+    return arena_refuses(a) ? NULL : __real_arena_alloc(a, n);
+}
+
+void *__wrap_arena_zalloc(struct arena *a, size_t n)
+{
+    return arena_refuses(a) ? NULL : __real_arena_zalloc(a, n);
+}
+
+void *__wrap_arena_array(struct arena *a, size_t count, size_t size)
+{
+    return arena_refuses(a) ? NULL : __real_arena_array(a, count, size);
+}
+
+char *__wrap_arena_strdup(struct arena *a, struct str s)
+{
+    return arena_refuses(a) ? NULL : __real_arena_strdup(a, s);
+}
+
+#endif
