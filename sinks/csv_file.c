@@ -37,6 +37,8 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
     buf_init(&f->rows, SIZE_MAX / 2);
     buf_init(&f->scratch, SIZE_MAX / 2);
     enum rc rc = mark.ptr ? csv_mark_take(f, &mark) : RC_OK;
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
     if (rc != RC_OK)
         return err_set(e, rc, "%s: the mark in the state is damaged", path);
     const struct stream_cfg cfg = {.path = path,
