@@ -197,7 +197,7 @@ enum rc ledger_complete(struct ledger *l, struct err *e)
     return rc == RC_OK ? outfile_complete(l->list, e) : rc;
 }
 
-void ledger_renames(const struct ledger *l, struct buf *out)
+void ledger_renames(struct ledger *l, struct buf *out)
 {
     if (l->list)
         outfile_renames(l->list, out);

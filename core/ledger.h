@@ -40,7 +40,7 @@ const char *ledger_first_failure(const struct ledger *l);
 /* The list is complete and on disk, then under its name. RC_OK where none is wanted. */
 enum rc ledger_complete(struct ledger *l, struct err *e);
 /* What ledger_publish() will rename: as outfile_renames(). */
-void ledger_renames(const struct ledger *l, struct buf *out);
+void ledger_renames(struct ledger *l, struct buf *out);
 enum rc ledger_publish(struct ledger *l, struct err *e);
 void ledger_free(struct ledger *l);
 

@@ -24,6 +24,7 @@ struct outfile {
     size_t len, cap;
     uint64_t bytes;
     bool completed, published;
+    bool handed_over;   /* who asked for the names will see to it */
     bool folder_synced; /* of who calls outfile_sync() */
     EVP_MD_CTX *sha256; /* NULL: not wanted */
     char digest[65];
@@ -375,10 +376,16 @@ enum rc outfile_sync(struct outfile *f, struct err *e)
     return rc;
 }
 
-void outfile_renames(const struct outfile *f, struct buf *out)
+const char *outfile_part(const struct outfile *f)
+{
+    return f->place.part;
+}
+
+void outfile_renames(struct outfile *f, struct buf *out)
 {
     if (f->place.is_stream)
         return;
+    f->handed_over = true;
     buf_add(out, f->place.part, strlen(f->place.part) + 1);
     buf_add(out, f->place.final, strlen(f->place.final) + 1);
 }
@@ -439,7 +446,7 @@ void outfile_close(struct outfile *f, bool keep)
     if (!f)
         return;
     /* Removed while it is still locked: afterwards it may be another run's. */
-    if (!f->published && !keep && f->place.part)
+    if (!f->published && !keep && !f->handed_over && f->place.part)
         (void)unlink(f->place.part);
     outfile_free(f);
 }

@@ -63,8 +63,12 @@ enum rc outfile_flush(struct outfile *f, struct err *e);
 enum rc outfile_sync(struct outfile *f, struct err *e);
 
 /* What outfile_publish() renames: appends the unfinished and the final path, each with a NUL behind
- * it. Nothing for streams. */
-void outfile_renames(const struct outfile *f, struct buf *out);
+ * it, nothing for streams. From then on the caller answers for the file: outfile_close() leaves it
+ * even if it was not published. After outfile_complete(). */
+void outfile_renames(struct outfile *f, struct buf *out);
+
+/* The unfinished path; NULL for streams. */
+const char *outfile_part(const struct outfile *f);
 
 /* Nothing more comes: flushed, synced, still under its unfinished name. */
 enum rc outfile_complete(struct outfile *f, struct err *e);
@@ -76,6 +80,10 @@ const char *outfile_sha256(const struct outfile *f);
 
 /* Closes; removes what was not published (with `keep`, leaves it for a later run to go on). */
 void outfile_close(struct outfile *f, bool keep);
+
+/* Removes what a run that was killed left of an unfinished file with that suffix, unless another
+ * run is writing it. */
+void outfile_clear(const char *path, const char *suffix);
 
 /* The names in the folder of that file are on disk. */
 enum rc outfile_sync_folder(const char *path, struct err *e);

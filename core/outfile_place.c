@@ -230,6 +230,20 @@ enum rc temporary_open(int *out_fd, struct err *e)
     return RC_OK;
 }
 
+void outfile_clear(const char *path, const char *suffix)
+{
+    struct place p;
+    struct err e;
+    if (place_find(&p, path, suffix, &e) != RC_OK)
+        return;
+    int fd = p.part ? open(p.part, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)unlink(p.part);
+    if (fd >= 0)
+        (void)close(fd);
+    place_free(&p);
+}
+
 /* ---- checks that touch nothing -------------------------------------------------------------- */
 
 enum rc folder_check(const char *path, const char *folder, struct err *e)

@@ -58,8 +58,7 @@ static void make_visible(struct run *r, struct run_result *out, bool listed,
 /* ---- with a state ---------------------------------------------------------------------------- */
 
 /* The names that are about to change, in that order. */
-static enum rc list_renames(struct run *r, const struct outfile *manifest, struct buf *out,
-                            struct err *e)
+static enum rc list_renames(struct run *r, struct outfile *manifest, struct buf *out, struct err *e)
 {
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++) {
@@ -102,7 +101,7 @@ static enum rc note_renames(struct run *r, struct str paths, struct str record, 
 }
 
 /* From here on the run is over: should it be cut off, the next one makes visible what is not. */
-static enum rc note_end(struct run *r, const struct run_result *out, const struct outfile *manifest,
+static enum rc note_end(struct run *r, const struct run_result *out, struct outfile *manifest,
                         struct err *e)
 {
     struct buf paths;

@@ -162,8 +162,9 @@ struct sink_ops {
     /* No more leads: all verdicts given, everything written and flushed to disk, not yet visible. */
     enum rc (*finish)(struct sink *s, struct err *e);
     /* After finish(): appends what publish() will rename: unfinished and final path, each with a
-     * NUL behind it; an empty final path means that the file goes away. NULL: nothing to do. */
-    enum rc (*renames)(const struct sink *s, struct buf *out, struct err *e);
+     * NUL behind it; an empty final path means that the file goes away. From then on the caller
+     * answers for these files, and close() leaves them. NULL: nothing to do. */
+    enum rc (*renames)(struct sink *s, struct buf *out, struct err *e);
     /* Renames into place. NULL where there is nothing to do. */
     enum rc (*publish)(struct sink *s, struct err *e);
     /* Valid after finish(). */

@@ -404,9 +404,9 @@ static enum rc csv_sync(struct sink *sink, struct err *e)
     return each_file(csv_of(sink), csv_file_sync, e);
 }
 
-static enum rc csv_renames(const struct sink *sink, struct buf *out, struct err *e)
+static enum rc csv_renames(struct sink *sink, struct buf *out, struct err *e)
 {
-    const struct csv *s = (const struct csv *)sink;
+    struct csv *s = csv_of(sink);
     for (size_t i = 0; i < s->targets.n; i++)
         csv_file_renames(&s->files[i], out);
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);

@@ -4,6 +4,7 @@
 
 #include "csv_mark.h"
 
+#define WIDE_SUFFIX "wide"              /* of the file that is written once more */
 #define HOLD_BYTES ((size_t)256 * 1024) /* of rows, before the header is written */
 #define FLUSH_BYTES ((size_t)64 * 1024)
 #define SPARE_BYTES ((size_t)4 << 20) /* what one huge row made larger is given back */
@@ -52,7 +53,7 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
 void csv_file_close(struct csv_file *f, bool keep)
 {
     stream_close(f->wide, false);
-    stream_close(f->stream, keep);
+    stream_close(f->stream, keep && !f->published);
     csv_columns_free(&f->columns);
     free(f->widths);
     buf_free(&f->rows);
@@ -212,7 +213,7 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct err *e)
                                    .level = f->settings->level,
                                    .want_sha256 = f->settings->want_sha256,
                                    .hold = true,
-                                   .suffix = "wide"};
+                                   .suffix = WIDE_SUFFIX};
     enum rc rc = stream_open(&f->wide, &cfg, e);
     if (rc == RC_OK)
         rc = header_write(f, f->wide, e);
@@ -247,20 +248,21 @@ enum rc csv_file_sync(struct csv_file *f, struct err *e)
     return stream_sync(f->stream, e);
 }
 
-void csv_file_renames(const struct csv_file *f, struct buf *out)
+void csv_file_renames(struct csv_file *f, struct buf *out)
 {
-    stream_renames(csv_file_stream(f), out);
-    if (!f->wide)
+    stream_renames(f->wide ? f->wide : f->stream, out);
+    const char *part = stream_part(f->stream);
+    if (!f->wide || !part)
         return;
-    size_t before = out->len;
-    stream_renames(f->stream, out);
-    if (buf_rc(out) == RC_OK && out->len > before) {
-        out->len = before + strlen(out->data + before) + 1;
-        buf_addc(out, '\0');
-    }
+    buf_add(out, part, strlen(part) + 1);
+    buf_addc(out, '\0'); /* it goes away */
 }
 
 enum rc csv_file_publish(struct csv_file *f, struct err *e)
 {
-    return stream_publish(f->wide ? f->wide : f->stream, e);
+    enum rc rc = stream_publish(f->wide ? f->wide : f->stream, e);
+    f->published = rc == RC_OK;
+    if (f->published && !f->wide)
+        outfile_clear(f->path, WIDE_SUFFIX); /* an earlier run may have got so far */
+    return rc;
 }

@@ -42,6 +42,7 @@ struct csv_file {
     struct buf rows; /* encoded, not yet in the stream */
     struct buf scratch;
     bool started; /* the header is in the stream */
+    bool published;
     uint64_t n_rows;
 };
 
@@ -63,7 +64,7 @@ enum rc csv_file_sync(struct csv_file *f, struct err *e);
 enum rc csv_file_finish(struct csv_file *f, struct err *e);
 /* After csv_file_finish(): as outfile_renames(); a file that is only to be removed has an empty path
  * behind it. */
-void csv_file_renames(const struct csv_file *f, struct buf *out);
+void csv_file_renames(struct csv_file *f, struct buf *out);
 enum rc csv_file_publish(struct csv_file *f, struct err *e);
 /* Drops what was not published; `keep` leaves what a mark needs. */
 void csv_file_close(struct csv_file *f, bool keep);

@@ -205,9 +205,9 @@ enum rc record_file_sync(struct sink *s, struct err *e)
     return stream_sync(self(s)->stream, e);
 }
 
-enum rc record_file_renames(const struct sink *s, struct buf *out, struct err *e)
+enum rc record_file_renames(struct sink *s, struct buf *out, struct err *e)
 {
-    const struct record_file *f = (const struct record_file *)s;
+    struct record_file *f = self(s);
     stream_renames(f->stream, out);
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
 }

@@ -30,7 +30,7 @@ enum rc record_file_put(struct sink *s, struct lead *const leads[], size_t n, st
 enum rc record_file_mark(struct sink *s, struct sink_mark *out, struct err *e);
 enum rc record_file_sync(struct sink *s, struct err *e);
 enum rc record_file_finish(struct sink *s, struct err *e);
-enum rc record_file_renames(const struct sink *s, struct buf *out, struct err *e);
+enum rc record_file_renames(struct sink *s, struct buf *out, struct err *e);
 enum rc record_file_publish(struct sink *s, struct err *e);
 void record_file_result(const struct sink *s, struct sink_result *out);
 void record_file_close(struct sink *s);

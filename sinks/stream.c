@@ -267,9 +267,14 @@ enum rc stream_sync(struct stream *s, struct err *e)
     return outfile_sync(s->file, e);
 }
 
-void stream_renames(const struct stream *s, struct buf *out)
+void stream_renames(struct stream *s, struct buf *out)
 {
     outfile_renames(s->file, out);
+}
+
+const char *stream_part(const struct stream *s)
+{
+    return outfile_part(s->file);
 }
 
 enum rc stream_publish(struct stream *s, struct err *e)

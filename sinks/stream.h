@@ -65,7 +65,9 @@ enum rc stream_mark(struct stream *s, struct buf *out, struct err *e);
 enum rc stream_sync(struct stream *s, struct err *e);
 
 /* After stream_complete(): as outfile_renames(). */
-void stream_renames(const struct stream *s, struct buf *out);
+void stream_renames(struct stream *s, struct buf *out);
+/* As outfile_part(). */
+const char *stream_part(const struct stream *s);
 
 /* Nothing more comes: flushed, synced, still under the unfinished name. */
 enum rc stream_complete(struct stream *s, struct err *e);
