@@ -24,6 +24,7 @@ struct watch {
     int events;     /* that are watched for now, of enum uv_poll_event */
     bool wanted;    /* libcurl wants to hear of them */
     bool connected; /* opened through us: stays until it is closed through us */
+    bool proven;    /* something came: libcurl will not forget to close it through us */
     ino_t inode;    /* of such a socket */
 };
 
@@ -118,6 +119,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     }
     if (status < 0)
         events = take_error(w);
+    else if (events & UV_READABLE)
+        w->proven = true;
     int ready = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                 (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     int running;
@@ -145,6 +148,8 @@ static int watch_for(struct watch *w, int events)
 static bool is_open(const struct watch *w)
 {
     struct stat st;
+    if (w->proven)
+        return true;
     return fstat(w->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == w->inode;
 }
 
