@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "queue.h"
+
 struct order {
     pthread_mutex_t lock;
     pthread_cond_t ready;
@@ -99,6 +101,9 @@ bool order_take(struct order *o, struct lead *leads[], size_t max, size_t *n)
         o->taker_waits = true;
         pthread_cond_wait(&o->ready, &o->lock);
         o->taker_waits = false;
+        pthread_mutex_unlock(&o->lock);
+        queue_linger();
+        pthread_mutex_lock(&o->lock);
     }
     o->poked = false;
     pthread_mutex_unlock(&o->lock);

@@ -2,6 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define LINGER_NS 300000
 
 struct queue {
     pthread_mutex_t lock;
@@ -73,7 +76,7 @@ enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done)
         size_t some = put_some(q, items + put, n - put);
         put += some;
         if (some && q->poppers)
-            pthread_cond_broadcast(&q->not_empty);
+            pthread_cond_signal(&q->not_empty);
         if (put == n)
             break;
         q->pushers++;
@@ -96,17 +99,35 @@ static size_t take_some(struct queue *q, void *items[], size_t max)
     q->len -= n;
     if (n && q->pushers)
         pthread_cond_broadcast(&q->not_full);
+    if (q->len && q->poppers)
+        pthread_cond_signal(&q->not_empty); /* one wakes the next */
     return n;
+}
+
+void queue_linger(void)
+{
+    const struct timespec while_others_work = {.tv_nsec = LINGER_NS};
+    (void)nanosleep(&while_others_work, NULL); /* as well if it is cut short */
+}
+
+/* Under the lock, which is let go meanwhile. */
+static void wait_for_items(struct queue *q, size_t max)
+{
+    q->poppers++;
+    pthread_cond_wait(&q->not_empty, &q->lock);
+    q->poppers--;
+    if (q->closed || q->len == 0 || q->len >= max)
+        return;
+    pthread_mutex_unlock(&q->lock);
+    queue_linger();
+    pthread_mutex_lock(&q->lock);
 }
 
 size_t queue_pop(struct queue *q, void *items[], size_t max)
 {
     pthread_mutex_lock(&q->lock);
-    while (q->len == 0 && !q->closed) {
-        q->poppers++;
-        pthread_cond_wait(&q->not_empty, &q->lock);
-        q->poppers--;
-    }
+    while (q->len == 0 && !q->closed)
+        wait_for_items(q, max);
     size_t n = take_some(q, items, max);
     pthread_mutex_unlock(&q->lock);
     return n;

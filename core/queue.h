@@ -19,7 +19,7 @@ void queue_free(struct queue *q); /* q may be NULL; must be empty or hold nothin
  * RC_CLOSED: the queue was closed; *done (may be NULL) tells how many went in. */
 enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done);
 
-/* Takes 1 to `max` items; waits for the first. 0: closed and empty. */
+/* Takes 1 to `max` items; waits for the first, and then lingers. 0: closed and empty. */
 size_t queue_pop(struct queue *q, void *items[], size_t max);
 
 /* As queue_pop(), but never waits. */
@@ -29,5 +29,9 @@ void queue_close(struct queue *q);
 
 /* Closed and empty. */
 bool queue_ended(struct queue *q);
+
+/* For a thread that had nothing to do until just now: lets a little more come together, for it costs
+ * more to wake a thread than to do the work of one item. A third of a millisecond. */
+void queue_linger(void);
 
 #endif
