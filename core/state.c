@@ -30,9 +30,9 @@ static struct state *state_new(const struct state_cfg *cfg)
     return NULL;
 }
 
-static enum rc state_fill(struct state *s, const struct state_file *file, struct err *e)
+static enum rc state_fill(struct state *s, struct err *e)
 {
-    enum rc rc = state_db_open(s, file, e);
+    enum rc rc = state_db_open(s, e);
     if (rc == RC_OK)
         rc = state_read_phase(s, e);
     return rc == RC_OK ? state_read_next_delivery(s, e) : rc;
@@ -50,7 +50,7 @@ enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *
         return err_nomem(e);
     }
     s->file = file.real;
-    rc = state_fill(s, &file, e);
+    rc = state_fill(s, e);
     if (rc != RC_OK) {
         state_db_close(s, true);
         state_free(s);

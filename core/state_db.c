@@ -1,6 +1,5 @@
 #include "state_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "outfile_place.h"
@@ -128,36 +127,9 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA secure_delete = FAST;"
                                "PRAGMA trusted_schema = OFF";
 
-/* The first page, with our mark on it, in one write; no journal, as there is nothing to lose. */
-static enum rc make_first_page(struct state *s, struct err *e)
+static enum rc lock_and_check(struct state *s, int64_t *version, struct err *e)
 {
-    enum rc rc = run_text(s,
-                          "PRAGMA journal_mode = MEMORY;"
-                          "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL",
-                          e);
-    if (rc == RC_OK)
-        rc = take_lock(s, e);
-    if (rc != RC_OK)
-        return rc;
-    struct buf answer;
-    buf_init(&answer, 256);
-    rc = ask(s, "SELECT count(*) FROM sqlite_master", &answer, e);
-    if (rc == RC_OK && !str_eq_c(buf_str(&answer), "0"))
-        rc = err_set(e, RC_BUSY, "%s: in use by another process", s->path); /* it just was */
-    buf_free(&answer);
-    if (rc != RC_OK)
-        return rc;
-    char text[80];
-    (void)snprintf(text, sizeof text, "PRAGMA application_id = %d; COMMIT", STATE_APPLICATION_ID);
-    return run_text(s, text, e);
-}
-
-static enum rc lock_and_check(struct state *s, const struct state_file *file, int64_t *version,
-                              struct err *e)
-{
-    enum rc rc = file->is_new ? make_first_page(s, e) : RC_OK;
-    if (rc == RC_OK)
-        rc = take_lock(s, e);
+    enum rc rc = take_lock(s, e);
     if (rc == RC_OK)
         rc = check_version(s, version, e);
     if (rc == RC_OK)
@@ -165,16 +137,18 @@ static enum rc lock_and_check(struct state *s, const struct state_file *file, in
     return rc == RC_OK ? run_text(s, "COMMIT", e) : rc;
 }
 
-/* It was killed before, or is just made. */
-static enum rc switch_to_wal(struct state *s, struct err *e)
+/* It is so from its first page on, unless somebody made a copy in his own way. */
+static enum rc ensure_wal(struct state *s, struct err *e)
 {
     struct buf answer;
     buf_init(&answer, 256);
-    enum rc rc = run_text(s, "PRAGMA journal_mode = MEMORY", e);
+    enum rc rc = ask(s, "PRAGMA journal_mode", &answer, e);
+    if (rc == RC_OK && !str_eq_c(buf_str(&answer), "wal"))
+        rc = ask(s, "PRAGMA journal_mode = MEMORY", &answer, e); /* else a -journal file stays */
     if (rc == RC_OK)
         rc = ask(s, "PRAGMA journal_mode = WAL", &answer, e);
     if (rc == RC_OK && !str_eq_c(buf_str(&answer), "wal"))
-        rc = err_set(e, RC_USAGE, "%s: no write-ahead log can be made there", s->path);
+        rc = err_set(e, RC_USAGE, "%s: SQLite cannot keep a write-ahead log there", s->path);
     buf_free(&answer);
     return rc;
 }
@@ -193,16 +167,16 @@ static enum rc open_file(struct state *s, struct err *e)
     return state_sql_failed(s, rc, e);
 }
 
-enum rc state_db_open(struct state *s, const struct state_file *file, struct err *e)
+enum rc state_db_open(struct state *s, struct err *e)
 {
     int64_t version = 0;
     enum rc rc = open_file(s, e);
     if (rc == RC_OK)
         rc = run_text(s, settings, e);
     if (rc == RC_OK)
-        rc = lock_and_check(s, file, &version, e);
-    if (rc == RC_OK && !file->is_wal)
-        rc = switch_to_wal(s, e);
+        rc = lock_and_check(s, &version, e);
+    if (rc == RC_OK)
+        rc = ensure_wal(s, e);
     if (rc == RC_OK && version == 0)
         rc = make_tables(s, e);
     if (rc == RC_OK)

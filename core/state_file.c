@@ -17,8 +17,8 @@
 #define HEADER_USER_VERSION 60
 #define HEADER_APPLICATION_ID 68
 #define READ_VERSION_WAL 2
-#define LOCK_START 0x40000000
-#define LOCK_BYTES 512
+#define PAGE_BYTES 4096
+#define LOCK_RANGE .l_start = 0x40000000, .l_len = 512
 
 static uint32_t big_endian_32(const unsigned char *p)
 {
@@ -88,8 +88,6 @@ static enum rc look_inside(const char *path, struct state_file *file, struct err
                      "%s: is damaged: it is empty, but there is %s-wal; restore it, or remove both"
                      " to begin anew",
                      path, file->real);
-    if (rc == RC_OK && n > 0)
-        file->is_wal = header[HEADER_READ_VERSION] == READ_VERSION_WAL;
     return rc;
 }
 
@@ -113,19 +111,101 @@ static enum rc look_at_place(const char *path, const struct place *p, struct sta
     return file->real ? look_inside(path, file, e) : err_nomem(e);
 }
 
-static enum rc make_empty(const char *path, const struct place *p, struct state_file *file,
-                          struct err *e)
+enum rc state_file_busy(const char *path, const char *real, struct err *e)
 {
-    int fd = open(p->final, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return err_set(e, RC_BUSY, "%s: in use by another process", path);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, LOCK_RANGE};
+    int fd = open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool known = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
+                 lock.l_pid > 0; /* not so over some networks, and between containers */
+    if (fd >= 0)
+        (void)close(fd);
+    if (!known)
+        return err_set(e, RC_BUSY, "%s: in use by another process (another run of leadpipe)", path);
+    return err_set(e, RC_BUSY, "%s: in use by process %ld (another run of leadpipe)", path,
+                   (long)lock.l_pid);
+}
+
+/* The one page of an empty database in WAL mode that can give pages back, with our mark. SQLite
+ * would make it in several steps, and a process that is killed between two of them would leave what
+ * looks like another program's. */
+static void fill_first_page(unsigned char page[PAGE_BYTES])
+{
+    static const struct {
+        unsigned char at, bytes[4];
+    } numbers[] = {
+        {16, {PAGE_BYTES >> 8, PAGE_BYTES & 0xff, READ_VERSION_WAL, READ_VERSION_WAL}},
+        {20, {0, 64, 32, 32}}, /* always so */
+        {24, {0, 0, 0, 1}},    /* changes so far */
+        {28, {0, 0, 0, 1}},    /* pages */
+        {52, {0, 0, 0, 1}},    /* the highest root: there are pointers from pages to their users */
+        {56, {0, 0, 0, 1}},    /* UTF-8 */
+        {64, {0, 0, 0, 1}},    /* pages are given back when asked for */
+        {HEADER_APPLICATION_ID,
+         {STATE_APPLICATION_ID >> 24, STATE_APPLICATION_ID >> 16 & 0xff,
+          STATE_APPLICATION_ID >> 8 & 0xff, STATE_APPLICATION_ID & 0xff}},
+        {92, {0, 0, 0, 1}}, /* the number of pages is as of change 1 */
+        {96,
+         {0, SQLITE_VERSION_NUMBER >> 16 & 0xff, /* made by */
+          SQLITE_VERSION_NUMBER >> 8 & 0xff, SQLITE_VERSION_NUMBER & 0xff}},
+        {HEADER_BYTES, {0x0d, 0, 0, 0}}, /* a leaf of a table, without cells */
+        {HEADER_BYTES + 4, {0, PAGE_BYTES >> 8, PAGE_BYTES & 0xff, 0}}, /* they end at the page's */
+    };
+    memset(page, 0, PAGE_BYTES);
+    memcpy(page, HEADER_MAGIC, sizeof HEADER_MAGIC);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        memcpy(page + numbers[i].at, numbers[i].bytes, sizeof numbers[i].bytes);
+}
+
+static enum rc write_first_page(const char *path, int fd, struct err *e)
+{
+    unsigned char page[PAGE_BYTES];
+    fill_first_page(page);
+    ssize_t wrote;
+    do {
+        errno = ENOSPC; /* for a short write */
+        wrote = pwrite(fd, page, sizeof page, 0);
+    } while (wrote < 0 && errno == EINTR);
+    if (wrote == (ssize_t)sizeof page && fsync(fd) == 0)
+        return RC_OK;
+    enum rc rc = err_sys(e, RC_IO, errno, "%s", path);
+    if (ftruncate(fd, 0) != 0) {
+        /* Then the beginning of a page stays, which is refused until it is removed. */
+    }
+    return rc;
+}
+
+/* Under SQLite's own lock, as another process may be about to do the same, or has done it. */
+static enum rc begin_file(const char *path, const char *real, int fd, struct err *e)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, LOCK_RANGE};
+    struct stat st;
+    if (fcntl(fd, F_SETLK, &lock) != 0) {
+        if (errno == EACCES || errno == EAGAIN)
+            return state_file_busy(path, real, e);
+        return err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
+    }
+    if (fstat(fd, &st) != 0)
+        return err_sys(e, RC_IO, errno, "%s", path);
+    return st.st_size == 0 ? write_first_page(path, fd, e) : RC_OK;
+}
+
+static enum rc make_file(const char *path, const struct place *p, struct state_file *file,
+                         struct err *e)
+{
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    int fd = open(p->final, flags, 0600);
     if (fd < 0)
         return err_sys(e, place_open_rc(errno), errno, "%s", path);
+    enum rc rc = begin_file(path, p->final, fd, e);
     (void)close(fd);
+    if (rc == RC_OK)
+        rc = folder_sync(p->folder, e);
+    if (rc != RC_OK || file->real)
+        return rc;
     file->real = realpath(p->final, NULL);
     if (!file->real)
         return errno == ENOMEM ? err_nomem(e) : err_sys(e, RC_IO, errno, "%s", path);
-    return folder_sync(p->folder, e);
+    return RC_OK;
 }
 
 static enum rc look(const char *path, bool make, struct state_file *out, struct err *e)
@@ -136,8 +216,8 @@ static enum rc look(const char *path, bool make, struct state_file *out, struct 
         return rc;
     struct state_file file = {0};
     rc = look_at_place(path, &place, &file, e);
-    if (rc == RC_OK && make && !file.real)
-        rc = make_empty(path, &place, &file, e);
+    if (rc == RC_OK && make && file.is_new)
+        rc = make_file(path, &place, &file, e);
     place_free(&place);
     if (rc != RC_OK) {
         free(file.real);
@@ -155,21 +235,6 @@ enum rc state_file_look(const char *path, struct state_file *out, struct err *e)
 enum rc state_file_make(const char *path, struct state_file *out, struct err *e)
 {
     return look(path, true, out, e);
-}
-
-enum rc state_file_busy(const char *path, const char *real, struct err *e)
-{
-    struct flock lock = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_START, .l_len = LOCK_BYTES};
-    int fd = open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    bool known = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
-                 lock.l_pid > 0; /* not so over some networks, and between containers */
-    if (fd >= 0)
-        (void)close(fd);
-    if (!known)
-        return err_set(e, RC_BUSY, "%s: in use by another process (another run of leadpipe)", path);
-    return err_set(e, RC_BUSY, "%s: in use by process %ld (another run of leadpipe)", path,
-                   (long)lock.l_pid);
 }
 
 enum rc state_check(const char *path, struct err *e)

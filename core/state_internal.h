@@ -57,12 +57,11 @@ struct state {
 struct state_file {
     char *real;  /* owned; from the root on; NULL until it is there */
     bool is_new; /* empty or not there */
-    bool is_wal; /* SQLite's header says so */
 };
 
 /* Refuses what must not be touched; makes nothing and takes no lock. */
 enum rc state_file_look(const char *path, struct state_file *out, struct err *e);
-/* The same, and makes an empty file where there is none. */
+/* The same, and makes a database without tables where there is none. */
 enum rc state_file_make(const char *path, struct state_file *out, struct err *e);
 /* RC_BUSY, with a text that names the process that has it. Not while this process has it. */
 enum rc state_file_busy(const char *path, const char *real, struct err *e);
@@ -72,7 +71,7 @@ uint64_t state_file_wal_bytes(const char *real);
 /* ---- state_db.c: SQLite, set up and torn down ----------------------------------------------- */
 
 /* Opens, locks and checks it, makes its tables where it is new, prepares all statements. */
-enum rc state_db_open(struct state *s, const struct state_file *file, struct err *e);
+enum rc state_db_open(struct state *s, struct err *e);
 /* What was not committed is lost. `as_it_is`: changes nothing more. */
 void state_db_close(struct state *s, bool as_it_is);
 

@@ -34,10 +34,32 @@ enum rc state_damaged(struct state *s, const char *what, struct err *e)
     return state_stick(s, &why, e);
 }
 
-/* SQLite's message says "disk I/O error"; the system knows which one. */
+static int file_errno(sqlite3_file *file)
+{
+    int errnum = 0;
+    if (!file || !file->pMethods ||
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &errnum) != SQLITE_OK)
+        return 0;
+    return errnum;
+}
+
+/* SQLite says "disk I/O error"; the system knows which one. The files are asked first, as SQLite
+ * itself remembers nothing of what happens in a commit, but it does of what it could live with. */
+static int system_errno(struct state *s)
+{
+    static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+    int errnum = 0;
+    for (size_t i = 0; errnum == 0 && i < sizeof files / sizeof *files; i++) {
+        sqlite3_file *file = NULL;
+        if (sqlite3_file_control(s->db, "main", files[i], (void *)&file) == SQLITE_OK)
+            errnum = file_errno(file);
+    }
+    return errnum ? errnum : sqlite3_system_errno(s->db);
+}
+
 static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
 {
-    int errnum = (sqlite_rc & 0xff) == SQLITE_FULL ? ENOSPC : sqlite3_system_errno(s->db);
+    int errnum = (sqlite_rc & 0xff) == SQLITE_FULL ? ENOSPC : system_errno(s);
     if (errnum == 0)
         return err_set(why, RC_IO, "%s: %s", s->path, sqlite3_errstr(sqlite_rc));
     return err_sys(why, RC_IO, errnum, "%s", s->path);

@@ -1,0 +1,244 @@
+/* A state is killed, loses its power or its disk at every single change of its files. */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "faulty_vfs.h"
+#include "state_world.h"
+
+#define ROUNDS 4
+#define BODY_BYTES 3000
+
+/* How far the child had come for certain; shared with it. */
+struct progress {
+    int phase; /* of enum state_phase */
+    int checkpoints, deliveries;
+    bool failed_told;
+    struct err error;
+};
+
+static struct progress *share(void)
+{
+    struct progress *p =
+        mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(p != MAP_FAILED);
+    return p;
+}
+
+static struct state_content content_of(int i)
+{
+    struct state_content c = {.accepted = true};
+    memset(c.key, i + 1, sizeof c.key);
+    memset(c.fingerprint, i + 1, sizeof c.fingerprint);
+    return c;
+}
+
+static enum rc one_round(struct state *s, int i, struct progress *p, struct err *e)
+{
+    static char body[BODY_BYTES];
+    memset(body, 'x', sizeof body);
+    const struct state_delivery d = {
+        .id = STR("id"), .leads = STR("leads"), .body = {body, sizeof body}};
+    const struct state_content content = content_of(i);
+    const struct str mark = STR("mark");
+    const struct state_checkpoint c = {
+        .tally.high = (uint64_t)i + 1, .marks = &mark, .n_marks = 1, .totals = STR("totals")};
+    int64_t row;
+    enum rc rc = state_fail(s, (uint64_t)i, true, STR("line\n"), STR("summary"), e);
+    if (rc == RC_OK)
+        rc = state_add_delivery(s, 0, &d, 1000, &row, e);
+    if (rc == RC_OK && (rc = wait_durable(s)) == RC_OK)
+        p->deliveries = i + 1;
+    if (rc == RC_OK)
+        rc = state_note_accepted(s, &content, 1, e);
+    if (rc == RC_OK)
+        rc = state_checkpoint(s, &c, e);
+    if (rc == RC_OK)
+        p->checkpoints = i + 1;
+    return rc;
+}
+
+static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
+{
+    const struct state_term terms[] = {{STR("name"), STR("value")}};
+    const struct state_rename renames[] = {{STR("from"), STR("to")}};
+    const struct str sink = STR("sink");
+    enum rc rc = state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 1, e);
+    if (rc == RC_OK)
+        p->phase = STATE_RUNNING;
+    if (rc == RC_OK)
+        rc = state_accept_by(s, &sink, 1, e);
+    for (int i = 0; rc == RC_OK && i < ROUNDS; i++)
+        rc = one_round(s, i, p, e);
+    if (rc == RC_OK)
+        rc = state_publish(s, renames, 1, STR("record"), e);
+    if (rc == RC_OK)
+        p->phase = STATE_PUBLISHING;
+    if (rc == RC_OK)
+        rc = state_finish(s, e);
+    if (rc == RC_OK)
+        p->phase = STATE_FINISHED;
+    return rc;
+}
+
+static void on_failed(void *ctx, const struct err *e)
+{
+    struct progress *p = ctx;
+    assert_false(p->failed_told); /* once */
+    p->failed_told = true;
+    p->error = *e;
+}
+
+static int run_child(enum fault fault, long after, struct progress *p)
+{
+    struct err e = {0};
+    struct state *s = NULL;
+    const struct state_cfg cfg = {.path = "s", .failed = on_failed, .ctx = p};
+    faulty_begin(fault, after);
+    enum rc rc = state_open(&s, &cfg, &e);
+    if (rc == RC_OK) {
+        rc = whole_run(s, p, &e);
+        state_close(s);
+    } else {
+        p->error = e;
+    }
+    return faulty.happened ? FAULTY_EXIT : rc == RC_OK ? 0 : 1;
+}
+
+/* False: the fault is beyond the end of the run. */
+static bool run_until(enum fault fault, long after, struct progress *p)
+{
+    assert_int_equal(system("rm -f s s-wal"), 0);
+    *p = (struct progress){0};
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(run_child(fault, after, p));
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == FAULTY_EXIT);
+    return WEXITSTATUS(status) == FAULTY_EXIT;
+}
+
+static enum rc count_delivery(void *ctx, const struct state_delivery *d, struct err *e)
+{
+    (void)e;
+    assert_int_equal(d->body.len, BODY_BYTES);
+    ++*(int *)ctx;
+    return RC_OK;
+}
+
+/* What was reported as durable is there, and at most what came next. */
+static void expect_running(struct state *s, const struct progress *p)
+{
+    struct err e = {0};
+    struct state_run run;
+    struct state_failures failures;
+    int deliveries = 0;
+    OK(state_load(s, &run, &e));
+    OK(state_each_delivery(s, 0, count_delivery, &deliveries, &e));
+    OK(state_count_failures(s, &failures, &e));
+    int high = (int)run.checkpoint.tally.high;
+    assert_int_equal(run.n_terms, 1);
+    assert_int_equal(run.checkpoint.n_marks, high > 0);
+    assert_in_range(high, p->checkpoints, p->checkpoints + 1);
+    assert_in_range(deliveries, p->deliveries, p->deliveries + 1);
+    assert_in_range(deliveries, high, high + 1);
+    assert_in_range(failures.n, deliveries, deliveries); /* they are put together */
+}
+
+static void expect_accepted(struct state *s, bool want)
+{
+    struct err e = {0};
+    for (int i = 0; i < ROUNDS; i++) {
+        const struct state_content c = content_of(i);
+        bool accepted;
+        OK(state_is_accepted(s, &c, 1, &accepted, &e));
+        assert_true(accepted == want);
+    }
+}
+
+static void expect_what_was_durable(const struct progress *p)
+{
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    int phase = (int)state_phase(s);
+    assert_in_range(phase, p->phase, p->phase + 1);
+    if (phase == STATE_RUNNING)
+        expect_running(s, p);
+    if (phase == STATE_PUBLISHING)
+        OK(state_finish(s, &e));
+    expect_accepted(s, phase >= STATE_PUBLISHING);
+    state_close(s);
+    assert_int_equal(access("s-wal", F_OK), -1);
+}
+
+static void at_every_change(enum fault fault)
+{
+    struct progress *p = share();
+    long n = 0;
+    while (run_until(fault, n, p)) {
+        expect_what_was_durable(p);
+        n++;
+    }
+    assert_int_equal(p->phase, STATE_FINISHED);
+    assert_in_range(n, 50, 5000); /* there were changes to stop at */
+    (void)munmap(p, sizeof *p);
+}
+
+static void killed(void **state)
+{
+    (void)state;
+    at_every_change(FAULT_KILL);
+}
+
+static void power_cut(void **state)
+{
+    (void)state;
+    at_every_change(FAULT_POWER_CUT);
+}
+
+static void power_cut_in_parts(void **state)
+{
+    (void)state;
+    at_every_change(FAULT_PARTS_CUT);
+}
+
+/* Errors are told by whoever met them, once, and nothing is lost that was durable. */
+static void failing_disk(enum fault fault, const char *text)
+{
+    struct progress *p = share();
+    for (long n = 0; run_until(fault, n, p); n++) {
+        if (p->phase < STATE_FINISHED || p->error.rc != RC_OK) {
+            assert_int_equal(p->error.rc, RC_IO);
+            if (!strstr(p->error.msg, text))
+                fail_msg("%s", p->error.msg);
+            assert_memory_equal(p->error.msg, "s: ", 3);
+        }
+        expect_what_was_durable(p);
+    }
+    (void)munmap(p, sizeof *p);
+}
+
+static void disk_fails(void **state)
+{
+    (void)state;
+    failing_disk(FAULT_IO, "Input/output error");
+}
+
+static void disk_is_full(void **state)
+{
+    (void)state;
+    failing_disk(FAULT_FULL, "No space left on device");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(killed),     IN_FOLDER(power_cut),    IN_FOLDER(power_cut_in_parts),
+        IN_FOLDER(disk_fails), IN_FOLDER(disk_is_full),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
