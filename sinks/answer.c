@@ -1,6 +1,9 @@
 #include "answer.h"
 
+#include <limits.h>
 #include <stdio.h>
+
+#include "blob.h"
 
 static bool is_success(int status)
 {
@@ -97,4 +100,67 @@ struct verdict answer_verdict(const struct http_request *r, char *const blot[], 
         describe_answer(r, blot, n_blot, texts);
     }
     return v;
+}
+
+/* WORD:STATUS:ATTEMPTS:CODE ERROR, the last two counted (blob.h). */
+
+#define ACCEPTED "accepted"
+#define FAILED "failed"
+#define CODE_MAX 128
+#define ERROR_MAX 1800
+
+/* As counted_put() does; returns where the next one goes. */
+static char *put_text(char *at, const char *text, size_t most)
+{
+    size_t n = text ? strnlen(text, most) : 0;
+    int head = text ? sprintf(at, "%zu:", n) : sprintf(at, "-:");
+    at += head;
+    if (n)
+        memcpy(at, text, n);
+    return at + n;
+}
+
+struct str answer_text(const struct verdict *v, char out[ANSWER_TEXT_SIZE])
+{
+    bool accepted = v->kind == VERDICT_ACCEPTED;
+    char *at =
+        out + sprintf(out, "%s:%d:%u:", accepted ? ACCEPTED : FAILED, v->http_status, v->attempts);
+    at = put_text(at, accepted ? NULL : v->code, CODE_MAX);
+    at = put_text(at, accepted ? NULL : v->error, ERROR_MAX);
+    return (struct str){out, (size_t)(at - out)};
+}
+
+static enum rc take_text(struct arena *arena, struct str text, const char **out)
+{
+    if (!text.ptr)
+        return RC_OK;
+    if (memchr(text.ptr, '\0', text.len))
+        return RC_SYNTAX;
+    *out = arena_strdup(arena, text);
+    return *out ? RC_OK : RC_NOMEM;
+}
+
+enum rc answer_take(struct arena *arena, struct str text, struct verdict *out)
+{
+    struct str kind;
+    struct str code;
+    struct str error;
+    uint64_t status = 0;
+    uint64_t attempts = 0;
+    if (!text_take(&text, ':', &kind) || !text_take_uint(&text, ':', &status) ||
+        !text_take_uint(&text, ':', &attempts) || !counted_take(&text, &code) ||
+        !counted_take(&text, &error) || text.len > 0 || status > INT_MAX || attempts > UINT_MAX)
+        return RC_SYNTAX;
+    struct verdict v = {
+        .kind = VERDICT_ACCEPTED, .http_status = (int)status, .attempts = (unsigned)attempts};
+    if (str_eq(kind, STR(FAILED)))
+        v.kind = VERDICT_FAILED;
+    else if (!str_eq(kind, STR(ACCEPTED)))
+        return RC_SYNTAX;
+    enum rc rc = take_text(arena, code, &v.code);
+    if (rc == RC_OK)
+        rc = take_text(arena, error, &v.error);
+    if (rc == RC_OK)
+        *out = v;
+    return rc;
 }

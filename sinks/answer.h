@@ -2,6 +2,7 @@
 #ifndef LEADPIPE_ANSWER_H
 #define LEADPIPE_ANSWER_H
 
+#include "core/arena.h"
 #include "core/http.h"
 #include "core/sink.h"
 
@@ -18,5 +19,15 @@ struct answer_texts {
  * without control characters; what is in `blot` becomes "***" in it. */
 struct verdict answer_verdict(const struct http_request *r, char *const blot[], size_t n_blot,
                               struct answer_texts *texts);
+
+#define ANSWER_TEXT_SIZE 2048
+
+/* A verdict (accepted or failed) as a text for the state; texts longer than any verdict has are
+ * cut. */
+struct str answer_text(const struct verdict *v, char out[ANSWER_TEXT_SIZE]);
+
+/* The verdict that answer_text() was given; its texts are made in `arena`. RC_SYNTAX: it is damaged;
+ * RC_NOMEM. */
+enum rc answer_take(struct arena *arena, struct str text, struct verdict *out);
 
 #endif

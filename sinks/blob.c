@@ -88,3 +88,27 @@ enum rc blob_take(struct str text, struct buf *out)
     free(packed);
     return rc;
 }
+
+void counted_put(struct buf *out, struct str s)
+{
+    if (s.ptr)
+        buf_addf(out, "%zu:", s.len);
+    else
+        buf_adds(out, "-:");
+    buf_add_str(out, s);
+}
+
+bool counted_take(struct str *text, struct str *out)
+{
+    struct str rest = *text;
+    struct str count;
+    uint64_t n = 0;
+    if (!text_take(&rest, ':', &count))
+        return false;
+    bool absent = str_eq(count, STR("-"));
+    if (!absent && (!units_uint(count, &n) || n > rest.len))
+        return false;
+    *out = absent ? STR_NONE : (struct str){rest.ptr, (size_t)n};
+    *text = (struct str){rest.ptr + n, rest.len - (size_t)n};
+    return true;
+}

@@ -95,11 +95,66 @@ static void odd_bodies(void **state)
     buf_free(&r.answer);
 }
 
+static void expect_verdict(const struct verdict *got, const struct verdict *want)
+{
+    assert_int_equal(got->kind, want->kind);
+    assert_int_equal(got->http_status, want->http_status);
+    assert_int_equal(got->attempts, want->attempts);
+    assert_string_equal(got->code ? got->code : "(none)", want->code ? want->code : "(none)");
+    assert_string_equal(got->error ? got->error : "(none)", want->error ? want->error : "(none)");
+}
+
+static void texts_for_the_state(void **state)
+{
+    (void)state;
+    static const struct verdict verdicts[] = {
+        {.kind = VERDICT_ACCEPTED, .http_status = 200, .attempts = 3},
+        {VERDICT_FAILED, 422, 1, "http_422", "the receiver answered 422: 7:-: \xc3\xa9"},
+        {VERDICT_FAILED, 0, 4000000000, NULL, ""},
+        {VERDICT_FAILED, 599, 0, "", NULL},
+    };
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
+        char text[ANSWER_TEXT_SIZE];
+        struct str all = answer_text(&verdicts[i], text);
+        struct verdict back = {.http_status = -1};
+        for (size_t n = 0; n < all.len; n++)
+            assert_int_equal(answer_take(&arena, (struct str){all.ptr, n}, &back), RC_SYNTAX);
+        assert_int_equal(back.http_status, -1);
+        assert_int_equal(answer_take(&arena, all, &back), RC_OK);
+        expect_verdict(&back, &verdicts[i]);
+    }
+    arena_free(&arena);
+}
+
+/* Longer ones than any verdict has still make a text that can be read. */
+static void long_texts_for_the_state(void **state)
+{
+    (void)state;
+    char text[ANSWER_TEXT_SIZE];
+    char error[3 * ANSWER_TEXT_SIZE];
+    struct verdict back;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    memset(error, 'x', sizeof error - 1);
+    error[sizeof error - 1] = '\0';
+    const struct verdict v = {VERDICT_FAILED, 500, 1, error, error};
+    struct str all = answer_text(&v, text);
+    assert_true(all.len < sizeof text);
+    assert_int_equal(answer_take(&arena, all, &back), RC_OK);
+    assert_true(strlen(back.error) > 1024);
+    assert_memory_equal(back.error, error, strlen(back.error));
+    arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
         cmocka_unit_test(odd_bodies),
+        cmocka_unit_test(texts_for_the_state),
+        cmocka_unit_test(long_texts_for_the_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
