@@ -1,12 +1,12 @@
 #include "delivery.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
 #include "answer.h"
+#include "core/thread.h"
 
 /* Of an answer: more than is looked at, so that one of ordinary size does not cost its connection. */
 #define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
@@ -24,11 +24,11 @@ struct delivery {
     struct http_stats http;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* `free`, `n_sent`, `closed` or `stopping` */
+    pthread_cond_t changed; /* `free`, `closed` or `stopping` */
     /* all below: under `lock` */
     uv_async_t wake;
-    bool can_wake;                           /* `wake` is open */
-    struct parcel *ready_first, *ready_last; /* sent, not yet with the engine */
+    bool can_wake;            /* `wake` is open */
+    struct parcel_list ready; /* sent, not yet with the engine */
     struct parcel *free;
     struct parcel *all; /* newest first */
     size_t n_parcels;   /* in `all` */
@@ -139,12 +139,7 @@ static struct http_request *on_next(void *ctx)
 {
     struct delivery *d = ctx;
     pthread_mutex_lock(&d->lock);
-    struct parcel *p = is_over(d) ? NULL : d->ready_first;
-    if (p) {
-        d->ready_first = p->next;
-        if (!d->ready_first)
-            d->ready_last = NULL;
-    }
+    struct parcel *p = is_over(d) ? NULL : parcel_list_take(&d->ready);
     pthread_mutex_unlock(&d->lock);
     if (!p)
         return NULL;
@@ -190,14 +185,6 @@ static void on_stopped(void *ctx)
 
 /* ---- the delivery's thread ------------------------------------------------------------------ */
 
-/* Under the lock: the parcels that the engine will not ask for. */
-static struct parcel *take_ready(struct delivery *d)
-{
-    struct parcel *list = d->ready_first;
-    d->ready_first = d->ready_last = NULL;
-    return list;
-}
-
 static void free_idle_engine(struct delivery *d)
 {
     if (!d->engine || !d->engine_idle)
@@ -224,15 +211,16 @@ static void on_wake(uv_async_t *handle)
     bool finished = d->ending && d->n_sent == 0;
     /* What a closed receiver has in hand may still be answered; nothing is tried again. */
     int64_t grace_ms = d->stopping ? d->grace_ms : d->cfg.retry.timeout_ms;
-    struct parcel *refused = over ? take_ready(d) : NULL;
+    struct parcel_list refused = {NULL, NULL};
+    if (over) {
+        refused = d->ready; /* the engine will not ask for them */
+        d->ready = (struct parcel_list){NULL, NULL};
+    }
     if (finished && !d->engine)
         close_wake(d);
     pthread_mutex_unlock(&d->lock);
-    while (refused) {
-        struct parcel *next = refused->next;
-        parcel_refuse(d, refused);
-        refused = next;
-    }
+    for (struct parcel *p; (p = parcel_list_take(&refused));)
+        parcel_refuse(d, p);
     if (!d->engine)
         return;
     if (over || finished)
@@ -246,20 +234,6 @@ static void *run_loop(void *arg)
     struct delivery *d = arg;
     (void)uv_run(&d->loop, UV_RUN_DEFAULT);
     return NULL;
-}
-
-/* Signals are for the thread that waits for them, not for this one. */
-static int start_thread(struct delivery *d)
-{
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    int failed = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (failed)
-        return failed;
-    failed = pthread_create(&d->thread, NULL, run_loop, d);
-    d->has_thread = !failed;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
 }
 
 /* ---- setting up, taking down ---------------------------------------------------------------- */
@@ -326,7 +300,8 @@ static enum rc start(struct delivery *d, struct err *e)
     d->can_wake = true;
     enum rc rc = start_engine(d, e);
     if (rc == RC_OK) {
-        failed = start_thread(d);
+        failed = thread_start(&d->thread, run_loop, d);
+        d->has_thread = !failed;
         if (failed)
             rc = err_sys(e, RC_NOMEM, failed, "%s: thread", d->cfg.subject);
     }
@@ -400,18 +375,24 @@ static bool has_room(const struct delivery *d)
     return (d->free || d->n_parcels < d->cfg.parcels_max) && d->sent_bytes < d->cfg.sent_bytes_max;
 }
 
+/* Under the lock. */
+static bool gives_parcels(const struct delivery *d)
+{
+    return !d->closed && (!d->stopping || d->cfg.fill_when_stopped);
+}
+
 enum rc delivery_take(struct delivery *d, struct parcel **out)
 {
     enum rc rc = RC_OK;
     struct parcel *p = NULL;
     pthread_mutex_lock(&d->lock);
-    while (!is_over(d) && !has_room(d))
+    while (gives_parcels(d) && !has_room(d))
         pthread_cond_wait(&d->changed, &d->lock);
-    if (!is_over(d) && d->free) {
+    if (gives_parcels(d) && d->free) {
         p = d->free;
         d->free = p->next;
         p->next = NULL;
-    } else if (!is_over(d)) {
+    } else if (gives_parcels(d)) {
         p = make_parcel(d);
         rc = p ? RC_OK : RC_NOMEM;
     }
@@ -421,32 +402,48 @@ enum rc delivery_take(struct delivery *d, struct parcel **out)
     return rc;
 }
 
-void delivery_send(struct delivery *d, struct parcel *p)
+void delivery_hold(struct delivery *d, struct parcel *p)
 {
-    p->next = NULL;
     pthread_mutex_lock(&d->lock);
     d->n_sent++;
     d->sent_bytes += p->body.len;
+    pthread_mutex_unlock(&d->lock);
+}
+
+void delivery_release(struct delivery *d, struct parcel *p, enum rc rc)
+{
+    const struct verdict pending = {.kind = VERDICT_PENDING};
+    pthread_mutex_lock(&d->lock);
     bool over = is_over(d);
-    if (!over) {
-        if (d->ready_last)
-            d->ready_last->next = p;
-        else
-            d->ready_first = p;
-        d->ready_last = p;
+    if (rc == RC_OK && !over) {
+        parcel_list_add(&d->ready, p);
         wake(d);
     }
     pthread_mutex_unlock(&d->lock);
-    if (over)
+    if (rc != RC_OK)
+        parcel_end(d, p, &pending);
+    else if (over)
         parcel_refuse(d, p);
 }
 
-void delivery_wait(struct delivery *d)
+void delivery_send(struct delivery *d, struct parcel *p)
+{
+    delivery_hold(d, p);
+    delivery_release(d, p, RC_OK);
+}
+
+void delivery_drop(struct delivery *d, struct parcel *p)
+{
+    delivery_hold(d, p);
+    delivery_release(d, p, RC_STOPPED);
+}
+
+bool delivery_is_stopping(struct delivery *d)
 {
     pthread_mutex_lock(&d->lock);
-    while (d->n_sent > 0)
-        pthread_cond_wait(&d->changed, &d->lock);
+    bool stopping = d->stopping;
     pthread_mutex_unlock(&d->lock);
+    return stopping;
 }
 
 void delivery_stop(struct delivery *d, int64_t grace_ms)

@@ -28,13 +28,14 @@ struct delivery_cfg {
     const struct clock *clock;
     const struct log_hook *log;
 
-    size_t parcels_max;    /* taken, waiting or on their way */
-    size_t leads_max;      /* of one parcel */
-    size_t body_max;       /* bytes of one body */
-    size_t sent_bytes_max; /* of all bodies sent that have not ended; one more may come on top */
+    size_t parcels_max;     /* taken, waiting or on their way */
+    size_t leads_max;       /* of one parcel */
+    size_t body_max;        /* bytes of one body */
+    size_t sent_bytes_max;  /* of all bodies sent that have not ended; one more may come on top */
+    bool fill_when_stopped; /* parcels are also given then; none of them is sent */
 
     /* A parcel has ended: the verdict is on each of its leads. On the delivery's thread, or on the
-     * caller's of delivery_send(), delivery_end() and delivery_free(). */
+     * caller's of delivery_send(), _release(), _drop(), _end() and _free(). */
     void (*settle)(void *ctx, const struct parcel *p, const struct verdict *v);
     void *ctx;
 };
@@ -47,23 +48,31 @@ struct delivery_counts {
 /* Starts the thread. */
 enum rc delivery_new(struct delivery **out, const struct delivery_cfg *cfg, struct err *e);
 
-/* An empty parcel; waits for one. *out is NULL when the delivery is closed or stopped. RC_NOMEM. */
+/* An empty parcel; waits for one. *out is NULL when the delivery is closed, or stopped (but see
+ * fill_when_stopped). RC_NOMEM. */
 enum rc delivery_take(struct delivery *d, struct parcel **out);
 
 /* Hands it over; whatever happens, settle() is called for it once. */
 void delivery_send(struct delivery *d, struct parcel *p);
 
+/* The same in two steps: it counts as sent at once but does not go out before delivery_release(),
+ * which any thread may call, once, and which touches nothing after its end. With another code than
+ * RC_OK it is not sent, and VERDICT_PENDING. */
+void delivery_hold(struct delivery *d, struct parcel *p);
+void delivery_release(struct delivery *d, struct parcel *p, enum rc rc);
+
+/* Hands it back unsent: VERDICT_PENDING. */
+void delivery_drop(struct delivery *d, struct parcel *p);
+
 /* After delivery_take() gave none: what is to be said of a lead. Its texts live as long as `d`. */
 struct verdict delivery_refusal(struct delivery *d);
-
-/* Waits until all that was sent has ended. */
-void delivery_wait(struct delivery *d);
 
 /* Nothing new is sent and nothing tried again; what is in flight may end within `grace_ms`. What is
  * not delivered then is VERDICT_PENDING. Any thread, until delivery_free(). */
 void delivery_stop(struct delivery *d, int64_t grace_ms);
+bool delivery_is_stopping(struct delivery *d);
 
-/* Waits as delivery_wait() and ends the thread. No parcel may be taken or sent afterwards. */
+/* Waits until all that was sent has ended, and ends the thread. No parcel may be taken or sent afterwards. */
 void delivery_end(struct delivery *d);
 
 /* After delivery_end(). */

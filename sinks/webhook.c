@@ -1,37 +1,33 @@
 /* Leads to an HTTP receiver, signed by the Standard Webhooks specification.
  *
- * put() forms bodies of `batch` leads, in the order of the leads, and hands them to the delivery,
- * which has a thread of its own; verdicts come from there. A batch that is not full waits for more
- * leads, across mark(), until finish(): what a batch holds depends on the leads alone, so the same
- * run makes the same batches, with the same ids. */
+ * put() forms bodies of `batch` leads, in the order of the leads, and hands them to the outbox and
+ * so to the delivery, which has a thread of its own; verdicts come from there. A batch that is not
+ * full waits for more leads, across mark(), until finish(): what a batch holds depends on the leads
+ * alone, so the same run makes the same batches, with the same ids. */
 #include <stdlib.h>
 
-#include "delivery.h"
-#include "record.h"
+#include "batch.h"
+#include "lead_text.h"
+#include "outbox.h"
 #include "registry.h"
 #include "webhook_config.h"
 
 #define PARCELS_PER_REQUEST 4             /* that may be ready or on their way ... */
 #define SENT_BYTES_MAX ((size_t)64 << 20) /* ... with bodies of so many bytes */
-#define BODY_FULL_BYTES ((size_t)8 << 20) /* a batch that has this much is sent as it is */
-#define BODY_BYTES_MAX ((size_t)1 << 30)  /* of one body; a lead that needs more has failed */
+#define MARK_BYTES_MAX ((size_t)1 << 30)
 
 struct webhook {
     struct sink sink;
     struct sink_host host;
-    const struct clock *clock;
-    const struct profile *profile;
-    const char *url, *type;
-    int layout;
-    bool is_list; /* the data is an array, however many leads it has */
-    unsigned batch;
-
+    const char *subject;
     struct webhook_headers headers;
     struct webhook_secrets *secrets;
-    struct record_writer *writer;
-    struct webhook_id_maker *ids;
+    struct batch batch;
     struct delivery *delivery;
-    struct parcel *parcel; /* being filled, or NULL */
+    struct outbox outbox;
+    struct buf mark;
+    bool counts_whole_run; /* `delivered` and `failed` are the state's */
+    uint64_t delivered, failed;
 };
 
 static struct webhook *self(struct sink *s)
@@ -70,15 +66,9 @@ static const struct opt_spec options[] = {
     {.name = NULL},
 };
 
-static enum record_layout record_layout(const struct sink_cfg *cfg)
-{
-    const struct webhook_opts *opts = cfg->opts;
-    return opts->layout == 0 ? LAYOUT_LEAD : LAYOUT_RAW;
-}
-
 static unsigned webhook_needs(const struct sink_cfg *cfg)
 {
-    return SINK_WANTS_FINGERPRINT | record_wants(&encoding_json, record_layout(cfg));
+    return SINK_WANTS_FINGERPRINT | record_wants(&encoding_json, batch_layout(cfg));
 }
 
 static enum rc webhook_check(const struct sink_cfg *cfg, struct err *e)
@@ -109,13 +99,6 @@ static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
-static void settle_parcel(void *ctx, const struct parcel *p, const struct verdict *v)
-{
-    struct webhook *w = ctx;
-    for (size_t i = 0; i < p->n_leads; i++)
-        w->host.settle(w->host.ctx, &w->sink, p->leads[i], v);
-}
-
 static void settle_unsent(struct webhook *w, struct lead *lead)
 {
     struct verdict v = delivery_refusal(w->delivery);
@@ -127,7 +110,7 @@ static void settle_too_large(struct webhook *w, struct lead *lead)
     static const struct verdict v = {
         .kind = VERDICT_FAILED,
         .code = "too_large",
-        .error = "the lead takes more than 1 GiB as JSON",
+        .error = "the lead takes more than 512 MiB as JSON",
     };
     w->host.settle(w->host.ctx, &w->sink, lead, &v);
 }
@@ -168,61 +151,112 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .log = cfg->log,
         .parcels_max = (size_t)opts->concurrency * PARCELS_PER_REQUEST,
         .leads_max = opts->batch,
-        .body_max = BODY_BYTES_MAX,
+        .body_max = BATCH_BODY_MAX,
         .sent_bytes_max = SENT_BYTES_MAX,
-        .settle = settle_parcel,
-        .ctx = w,
+        .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run goes on */
+        .settle = outbox_settle,
+        .ctx = &w->outbox,
     };
-    return delivery_new(&w->delivery, &delivery, e);
+    enum rc rc = delivery_new(&w->delivery, &delivery, e);
+    w->outbox.delivery = w->delivery;
+    return rc;
+}
+
+/* The batch at hand is not sent: its leads are pending. */
+static void drop_batch(struct webhook *w)
+{
+    if (w->batch.parcel)
+        delivery_drop(w->delivery, w->batch.parcel);
+    w->batch.parcel = NULL;
 }
 
 static void webhook_close(struct sink *s)
 {
     struct webhook *w = self(s);
-    if (w->delivery && w->parcel) {
-        delivery_stop(w->delivery, 0);
-        delivery_send(w->delivery, w->parcel); /* its leads are owed a verdict */
-    }
+    drop_batch(w);
     delivery_free(w->delivery);
-    webhook_id_maker_free(w->ids);
-    record_writer_free(w->writer);
+    outbox_close(&w->outbox);
+    batch_close(&w->batch);
     webhook_secrets_free(w->secrets);
     webhook_headers_free(&w->headers);
+    buf_free(&w->mark);
     free(w);
 }
 
-static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg, struct err *e)
+static enum rc damaged(const struct webhook *w, enum rc rc, struct err *e)
+{
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    return err_set(e, RC_USAGE, "%s: the mark in the state is damaged", w->subject);
+}
+
+/* A mark's batch that was completed after the mark was recorded then, whole. */
+static enum rc is_recorded(const struct webhook *w, const struct batch_rest *rest, bool *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rest->n_leads; i++)
+        n += outbox_has(&w->outbox, &rest->leads[i].lead);
+    *out = n > 0;
+    return n == 0 || n == rest->n_leads ? RC_OK : RC_SYNTAX;
+}
+
+static enum rc go_on(struct webhook *w, struct batch_rest *rest, struct err *e)
+{
+    struct parcel *p = NULL;
+    bool recorded = false;
+    enum rc rc = is_recorded(w, rest, &recorded);
+    if (rc != RC_OK || recorded)
+        return rc == RC_OK ? RC_OK : damaged(w, rc, e);
+    rc = delivery_take(w->delivery, &p);
+    if (rc != RC_OK)
+        return err_nomem(e);
+    if (!p)
+        return err_set(e, RC_INTERNAL, "%s: %s", w->subject, delivery_refusal(w->delivery).error);
+    rc = batch_go_on(&w->batch, p, rest, &w->host, &w->sink, e);
+    return rc == RC_OK || rc == RC_NOMEM ? rc : damaged(w, rc, e);
+}
+
+static enum rc restore(struct webhook *w, const struct sink_mark *from, struct err *e)
+{
+    struct batch_rest rest = {.n_leads = 0};
+    if (!from || from->text.len == 0)
+        return RC_OK;
+    enum rc rc = batch_rest_take(&rest, &w->batch, from->text);
+    rc = rc == RC_OK ? go_on(w, &rest, e) : damaged(w, rc, e);
+    batch_rest_free(&rest);
+    return rc;
+}
+
+static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg,
+                          const struct sink_mark *from, struct err *e)
 {
     enum rc rc = webhook_headers_make(&w->headers, cfg, e);
     if (rc == RC_OK)
         rc = webhook_secrets_load(&w->secrets, cfg, e);
     if (rc == RC_OK)
-        rc = record_writer_new(&w->writer, cfg->profile, &encoding_json, record_layout(cfg), e);
+        rc = batch_open(&w->batch, cfg, e);
     if (rc == RC_OK)
-        rc = webhook_id_maker_new(&w->ids, e);
+        rc = outbox_open(&w->outbox, &w->sink, cfg, BATCH_BODY_MAX, e);
     if (rc == RC_OK)
         rc = open_delivery(w, cfg, e);
+    if (rc == RC_OK)
+        rc = restore(w, from, e);
+    if (rc == RC_OK)
+        rc = outbox_claim(&w->outbox, e);
     return rc;
 }
 
 static enum rc webhook_open(struct sink **out, const struct sink_cfg *cfg,
                             const struct sink_mark *from, struct err *e)
 {
-    (void)from;
-    const struct webhook_opts *opts = cfg->opts;
     struct webhook *w = calloc(1, sizeof *w);
     if (!w)
         return err_nomem(e);
     w->sink.ops = &sink_webhook;
     w->host = cfg->host;
-    w->clock = cfg->clock;
-    w->profile = cfg->profile;
-    w->url = cfg->target;
-    w->batch = opts->batch;
-    w->is_list = opts->batch > 1;
-    w->type = opts->type ? opts->type : w->is_list ? "leads.exported" : "lead.exported";
-    w->layout = opts->layout;
-    enum rc rc = open_parts(w, cfg, e);
+    w->subject = cfg->spec;
+    buf_init(&w->mark, MARK_BYTES_MAX);
+    enum rc rc = open_parts(w, cfg, from, e);
     if (rc != RC_OK) {
         webhook_close(&w->sink);
         return rc;
@@ -231,147 +265,117 @@ static enum rc webhook_open(struct sink **out, const struct sink_cfg *cfg,
     return RC_OK;
 }
 
-/* ---- bodies --------------------------------------------------------------------------------- */
+/* ---- leads ---------------------------------------------------------------------------------- */
 
-/* What makes this sink's messages others than those of another sink. */
-static void begin_id(struct webhook *w)
+static enum rc send_batch(struct webhook *w, bool at_end, struct err *e)
 {
-    webhook_id_begin(w->ids);
-    webhook_id_add(w->ids, STR("webhook"));
-    webhook_id_add(w->ids, str_c(w->url));
-    webhook_id_add(w->ids, w->layout == 0 ? STR("lead") : STR("raw"));
-    webhook_id_add(w->ids, str_c(w->type));
-    webhook_id_add(w->ids, w->is_list ? STR("list") : STR("one"));
-    webhook_id_add(w->ids, w->profile->name);
+    struct parcel *p = NULL;
+    enum rc rc = batch_end(&w->batch, &p);
+    if (rc != RC_OK)
+        return err_nomem(e);
+    rc = outbox_send(&w->outbox, p, at_end, e);
+    if (rc != RC_OK)
+        delivery_drop(w->delivery, p);
+    return rc;
 }
 
-static void add_to_id(struct webhook *w, const struct lead *lead)
+/* An empty batch where there is none; still none where nothing is delivered any more. */
+static enum rc need_batch(struct webhook *w, struct err *e)
 {
-    webhook_id_add(w->ids, lead->id);
-    for (size_t i = 0; i < w->profile->n_params; i++)
-        webhook_id_add(w->ids, lead->params[i]);
-    webhook_id_add(w->ids, (struct str){(const char *)lead->fingerprint, FINGERPRINT_BYTES});
-}
-
-static void begin_body(struct webhook *w, struct buf *body)
-{
-    char now[25];
-    clock_format(clock_wall_ms(w->clock), now);
-    buf_adds(body, "{\"type\":");
-    json_write_string(body, str_c(w->type));
-    buf_addf(body, ",\"timestamp\":\"%.24s\",\"data\":", now);
-    if (w->is_list)
-        buf_addc(body, '[');
-}
-
-/* An empty parcel to fill; none where nothing is delivered any more. */
-static enum rc begin_parcel(struct webhook *w)
-{
-    enum rc rc = delivery_take(w->delivery, &w->parcel);
-    if (rc != RC_OK || !w->parcel)
-        return rc;
-    begin_body(w, &w->parcel->body);
-    begin_id(w);
+    struct parcel *p = NULL;
+    if (w->batch.parcel)
+        return RC_OK;
+    if (delivery_take(w->delivery, &p) != RC_OK)
+        return err_nomem(e);
+    if (p)
+        batch_begin(&w->batch, p);
     return RC_OK;
 }
 
-/* RC_LIMIT and RC_NOMEM leave the parcel as it was. */
-static enum rc add_lead(struct webhook *w, struct lead *lead)
+static enum rc put_lead(struct webhook *w, struct lead *lead, struct err *e)
 {
-    struct parcel *p = w->parcel;
-    size_t before = p->body.len;
-    if (p->n_leads > 0)
-        buf_addc(&p->body, ',');
-    record_write_object(w->writer, &p->body, lead);
-    (void)buf_reserve(&p->body, 2); /* for the end */
-    enum rc rc = buf_rc(&p->body);
-    if (rc != RC_OK) {
-        p->body.rc = RC_OK;
-        p->body.len = before;
-        return rc;
-    }
-    add_to_id(w, lead);
-    p->leads[p->n_leads++] = lead;
-    return RC_OK;
-}
-
-static enum rc send_parcel(struct webhook *w)
-{
-    struct parcel *p = w->parcel;
-    if (w->is_list)
-        buf_addc(&p->body, ']');
-    buf_addc(&p->body, '}');
-    enum rc rc = buf_rc(&p->body);
-    if (rc == RC_OK)
-        rc = webhook_id_end(w->ids, p->id);
+    if (outbox_put(&w->outbox, lead))
+        return RC_OK;
+    enum rc rc = need_batch(w, e);
     if (rc != RC_OK)
         return rc;
-    w->parcel = NULL;
-    delivery_send(w->delivery, p);
-    return RC_OK;
-}
-
-static enum rc put_lead(struct webhook *w, struct lead *lead)
-{
-    if (!w->parcel) {
-        enum rc rc = begin_parcel(w);
-        if (rc != RC_OK)
-            return rc;
-    }
-    if (!w->parcel) {
+    if (!w->batch.parcel) {
         settle_unsent(w, lead);
         return RC_OK;
     }
-    enum rc rc = add_lead(w, lead);
+    rc = batch_add(&w->batch, lead);
     if (rc == RC_LIMIT) {
         settle_too_large(w, lead);
         return RC_OK;
     }
     if (rc != RC_OK)
-        return rc;
-    if (w->parcel->n_leads < w->batch && w->parcel->body.len < BODY_FULL_BYTES)
-        return RC_OK;
-    return send_parcel(w);
+        return err_nomem(e);
+    return batch_is_full(&w->batch) ? send_batch(w, false, e) : RC_OK;
 }
 
 /* ---- the run's side ------------------------------------------------------------------------- */
 
-/* Out of memory: every lead that was taken in gets its verdict before the run hears of it. */
-static enum rc abandon(struct webhook *w, struct err *e)
+/* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. */
+static enum rc abandon(struct webhook *w, enum rc rc)
 {
     delivery_stop(w->delivery, 0);
-    if (w->parcel)
-        delivery_send(w->delivery, w->parcel);
-    w->parcel = NULL;
+    drop_batch(w);
+    outbox_drop(&w->outbox);
     delivery_end(w->delivery);
-    return err_nomem(e);
+    return rc;
 }
 
 static enum rc webhook_put(struct sink *s, struct lead *const leads[], size_t n, struct err *e)
 {
     struct webhook *w = self(s);
-    for (size_t i = 0; i < n; i++)
-        if (put_lead(w, leads[i]) != RC_OK)
-            return abandon(w, e);
+    enum rc rc = outbox_send_again(&w->outbox, e);
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = put_lead(w, leads[i], e);
+    return rc == RC_OK ? RC_OK : abandon(w, rc);
+}
+
+/* What was sent is in the state; what is left is the batch at hand. */
+static enum rc webhook_mark(struct sink *s, struct sink_mark *out, struct err *e)
+{
+    struct webhook *w = self(s);
+    if (!w->outbox.state)
+        return err_set(e, RC_USAGE, "%s: without a state nothing is known of what was sent",
+                       w->subject);
+    buf_clear(&w->mark);
+    batch_mark(&w->batch, &w->mark);
+    if (buf_rc(&w->mark) != RC_OK)
+        return err_nomem(e);
+    out->text = buf_str(&w->mark);
     return RC_OK;
 }
 
-/* The leads of a batch that is not full have no verdict yet, and none is waited for. */
-static enum rc webhook_mark(struct sink *s, struct sink_mark *out, struct err *e)
+/* What is not sent because the run is stopped is left to when it goes on. */
+static enum rc send_rest(struct webhook *w, struct err *e)
 {
-    (void)e;
-    delivery_wait(self(s)->delivery);
-    out->text = STR("");
-    return RC_OK;
+    enum rc rc = RC_OK;
+    if (delivery_is_stopping(w->delivery)) {
+        drop_batch(w);
+        outbox_drop(&w->outbox);
+        return RC_OK;
+    }
+    rc = outbox_send_again(&w->outbox, e);
+    if (rc == RC_OK && w->batch.parcel && w->batch.parcel->n_leads > 0)
+        rc = send_batch(w, true, e);
+    return rc;
 }
 
 static enum rc webhook_finish(struct sink *s, struct err *e)
 {
     struct webhook *w = self(s);
-    if (w->parcel && w->parcel->n_leads > 0 && send_parcel(w) != RC_OK)
-        return abandon(w, e);
+    enum rc rc = send_rest(w, e);
+    if (rc != RC_OK)
+        return abandon(w, rc);
     delivery_end(w->delivery);
-    return RC_OK;
+    if (!w->outbox.state)
+        return RC_OK;
+    rc = state_delivery_counts(w->outbox.state, w->outbox.index, &w->delivered, &w->failed, e);
+    w->counts_whole_run = rc == RC_OK;
+    return rc;
 }
 
 static void webhook_result(const struct sink *s, struct sink_result *out)
@@ -381,11 +385,11 @@ static void webhook_result(const struct sink *s, struct sink_result *out)
     delivery_count(w->delivery, &counts);
     *out = (struct sink_result){
         .is_delivery = true,
-        .deliveries = counts.delivered + counts.failed,
-        .delivered = counts.delivered,
-        .failed = counts.failed,
+        .delivered = w->counts_whole_run ? w->delivered : counts.delivered,
+        .failed = w->counts_whole_run ? w->failed : counts.failed,
         .http = counts.http,
     };
+    out->deliveries = out->delivered + out->failed;
 }
 
 static void webhook_stop(struct sink *s, int64_t grace_ms)

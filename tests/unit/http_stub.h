@@ -20,9 +20,12 @@ struct stub {
     int listener;
     char url[64];
     pthread_t thread;
-    const char *answers[STUB_REQUESTS_MAX]; /* whole; NULL: 200 without a body */
+    const char *answers[STUB_REQUESTS_MAX];           /* whole; NULL: 200 without a body */
+    void (*received)(void *ctx, const char *request); /* before it is answered; NULL: nobody asks */
+    void *ctx;
     /* under `lock` until stub_end() */
     pthread_mutex_t lock;
+    pthread_cond_t more;               /* requests */
     char *requests[STUB_REQUESTS_MAX]; /* head and body */
     size_t n;
     int held[STUB_REQUESTS_MAX];
@@ -105,9 +108,12 @@ static inline void *stub_run(void *arg)
             close(fd);
             continue;
         }
+        if (s->received)
+            s->received(s->ctx, request);
         pthread_mutex_lock(&s->lock);
         s->requests[s->n] = request;
         const char *answer = s->answers[s->n++];
+        pthread_cond_broadcast(&s->more);
         pthread_mutex_unlock(&s->lock);
         stub_answer(s, fd, answer);
     }
@@ -124,7 +130,17 @@ static inline void stub_start(struct stub *s)
     stub_must(getsockname(s->listener, (struct sockaddr *)&a, &len) == 0, "getsockname");
     (void)snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u/hook", ntohs(a.sin_port));
     stub_must(pthread_mutex_init(&s->lock, NULL) == 0, "pthread_mutex_init");
+    stub_must(pthread_cond_init(&s->more, NULL) == 0, "pthread_cond_init");
     stub_must(pthread_create(&s->thread, NULL, stub_run, s) == 0, "pthread_create");
+}
+
+/* Until `n` requests have come. */
+static inline void stub_wait(struct stub *s, size_t n)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->n < n)
+        pthread_cond_wait(&s->more, &s->lock);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static inline void stub_end(struct stub *s)
@@ -140,6 +156,7 @@ static inline void stub_free(struct stub *s)
 {
     for (size_t i = 0; i < s->n; i++)
         free(s->requests[i]);
+    pthread_cond_destroy(&s->more);
     pthread_mutex_destroy(&s->lock);
 }
 

@@ -1,176 +1,36 @@
 /* The webhook sink against a receiver on loopback. */
-#include "cmocka_all.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "http_stub.h"
-#include "lead_sample.h"
 #include "sinks/registry.h"
-#include "sinks/standard_webhooks.h"
-#include "sinks/webhook_config.h"
+#include "webhook_world.h"
 
-#define LEADS 16
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-#define WALL_MS 1614265330123
-#define TIME "2021-02-25T15:02:10.123Z"
-#define ANSWER(status, extra, body) "HTTP/1.1 " status "\r\nConnection: close\r\n" extra "\r\n" body
-
-struct told {
-    enum verdict_kind kind;
-    int http_status;
-    unsigned n, attempts;
-    char code[32], error[256];
-};
-
-struct world {
-    struct sample sample;
-    struct stub stub;
-    struct lead leads[LEADS]; /* like the sample's, but for the id: "0", "1", ... */
-    char ids[LEADS][4];
-    struct lead *list[LEADS];
-    struct webhook_opts opts;
-    struct http_retry_cfg retry;
-    struct sink_cfg cfg;
-    struct sink *sink;
-    struct sink_result result;
-    pthread_mutex_t lock;
-    struct told told[LEADS];
-};
-
-static int64_t mono_us(const struct clock *c)
-{
-    (void)c;
-    return clock_mono_us(&clock_system);
-}
-
-static int64_t wall_ms(const struct clock *c)
-{
-    (void)c;
-    return WALL_MS;
-}
-
-static const struct clock test_clock = {.mono_us = mono_us, .wall_ms = wall_ms};
-
-static void settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
-{
-    (void)sink;
-    struct world *w = ctx;
-    pthread_mutex_lock(&w->lock);
-    struct told *t = &w->told[lead - w->leads];
-    t->n++;
-    t->kind = v->kind;
-    t->http_status = v->http_status;
-    t->attempts = v->attempts;
-    (void)snprintf(t->code, sizeof t->code, "%s", v->code ? v->code : "");
-    (void)snprintf(t->error, sizeof t->error, "%s", v->error ? v->error : "");
-    pthread_mutex_unlock(&w->lock);
-}
-
-static void make_leads(struct world *w)
-{
-    for (size_t i = 0; i < LEADS; i++) {
-        struct lead *lead = &w->leads[i];
-        (void)snprintf(w->ids[i], sizeof w->ids[i], "%zu", i);
-        lead->id = str_c(w->ids[i]);
-        lead->params = w->sample.param_values;
-        lead->doc.compact = STR("{\"n\":1.10}");
-        memset(lead->fingerprint, (int)i, sizeof lead->fingerprint);
-        w->list[i] = lead;
-    }
-}
 
 static int enter(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
-    if (!w || !sample_init(&w->sample) || pthread_mutex_init(&w->lock, NULL))
+    if (!w)
         return -1;
-    make_leads(w);
-    stub_start(&w->stub);
-    w->opts = (struct webhook_opts){.batch = 1, .concurrency = 1, .layout = 1};
-    w->retry = (struct http_retry_cfg){2, 60000, 10000, 5000};
-    w->cfg = (struct sink_cfg){
-        .spec = "webhook:SPEC",
-        .target = w->stub.url,
-        .opts = &w->opts,
-        .profile = &w->sample.profile,
-        .user_agent = "leadpipe/test",
-        .retry = &w->retry,
-        .clock = &test_clock,
-        .host = {.ctx = w, .settle = settle},
-    };
+    world_init(w);
     *state = w;
     return 0;
 }
 
 static int leave(void **state)
 {
-    struct world *w = *state;
-    stub_free(&w->stub);
-    sample_free(&w->sample);
-    pthread_mutex_destroy(&w->lock);
-    free(w);
+    world_destroy(*state);
+    free(*state);
     return 0;
 }
 
-static void begin(struct world *w)
-{
-    struct err e;
-    if (sink_webhook.check(&w->cfg, &e) != RC_OK ||
-        sink_webhook.open(&w->sink, &w->cfg, NULL, &e) != RC_OK)
-        fail_msg("%s", e.msg);
-}
-
-static void put(struct world *w, size_t from, size_t n)
-{
-    struct err e;
-    if (sink_webhook.put(w->sink, w->list + from, n, &e) != RC_OK)
-        fail_msg("%s", e.msg);
-}
-
-/* Ends sink and receiver: then all that was told and received may be looked at. */
-static void end(struct world *w)
-{
-    struct err e;
-    if (sink_webhook.finish(w->sink, &e) != RC_OK)
-        fail_msg("%s", e.msg);
-    sink_webhook.result(w->sink, &w->result);
-    sink_webhook.close(w->sink);
-    stub_end(&w->stub);
-}
-
-static void expect_told(const struct world *w, size_t from, size_t n, enum verdict_kind kind,
-                        int http_status, const char *error)
-{
-    for (size_t i = from; i < from + n; i++) {
-        const struct told *t = &w->told[i];
-        if (t->n != 1 || t->kind != kind || t->http_status != http_status ||
-            !strstr(t->error, error))
-            fail_msg("lead %zu: told %u times: %d, %d \"%s\", want %d, %d \"%s\"", i, t->n, t->kind,
-                     t->http_status, t->error, kind, http_status, error);
-    }
-}
-
-static void expect_body(const struct world *w, size_t i, const char *want)
-{
-    assert_true(i < w->stub.n);
-    assert_string_equal(stub_body(w->stub.requests[i]), want);
-}
-
 /* ---- messages ---- */
-
-#define DATA(id) "{\"provider\":\"acme\",\"lead_id\":\"" id "\",\"payload\":{\"n\":1.10}}"
-#define ONE "{\"type\":\"lead.exported\",\"timestamp\":\"" TIME "\",\"data\":"
-#define MANY "{\"type\":\"leads.exported\",\"timestamp\":\"" TIME "\",\"data\":["
 
 static void one_message_a_lead(void **state)
 {
     struct world *w = *state;
     assert_int_equal(setenv("TEST_WEBHOOK_SECRET", SECRET, 1), 0);
     w->opts.secret_env = "TEST_WEBHOOK_SECRET";
-    begin(w);
-    put(w, 0, 2);
-    end(w);
+    world_begin(w);
+    world_put(w, 0, 2);
+    world_end(w);
     expect_told(w, 0, 2, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->stub.n, 2);
     expect_body(w, 0, ONE DATA("0") "}");
@@ -200,16 +60,15 @@ static void one_message_a_lead(void **state)
 static void batches_do_not_depend_on_calls(void **state)
 {
     struct world *w = *state;
-    struct sink_mark mark;
     w->opts.batch = 3;
-    begin(w);
-    put(w, 0, 2);
-    put(w, 2, 2);
-    assert_int_equal(sink_webhook.mark(w->sink, &mark, NULL), RC_OK);
+    world_begin(w);
+    world_put(w, 0, 2);
+    world_put(w, 2, 2);
+    wait_told(w, 0, 3);
     expect_told(w, 0, 3, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->told[3].n, 0); /* waits for the rest of its batch */
-    put(w, 4, 3);
-    end(w);
+    world_put(w, 4, 3);
+    world_end(w);
     expect_told(w, 0, 7, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->stub.n, 3);
     expect_body(w, 0, MANY DATA("0") "," DATA("1") "," DATA("2") "]}");
@@ -224,10 +83,10 @@ static void several_at_once(void **state)
     struct world *w = *state;
     w->opts.concurrency = 4;
     w->stub.answers[5] = ANSWER("400 No", "", "");
-    begin(w);
+    world_begin(w);
     for (size_t i = 0; i < LEADS; i++)
-        put(w, i, 1);
-    end(w);
+        world_put(w, i, 1);
+    world_end(w);
     assert_int_equal(w->stub.n, LEADS);
     assert_int_equal(w->result.delivered, LEADS - 1);
     assert_int_equal(w->result.failed, 1);
@@ -241,9 +100,9 @@ static void the_columns_of_a_lead(void **state)
     w->opts.layout = 0;
     w->opts.type = "crm.lead";
     w->leads[0].tables = w->sample.rows;
-    begin(w);
-    put(w, 0, 1);
-    end(w);
+    world_begin(w);
+    world_put(w, 0, 1);
+    world_end(w);
     expect_body(w, 0,
                 "{\"type\":\"crm.lead\",\"timestamp\":\"" TIME
                 "\",\"data\":{\"provider\":\"acme\",\"lead_id\":\"0\",\"id\":\"L-1\","
@@ -255,8 +114,8 @@ static void the_columns_of_a_lead(void **state)
 /* The ids of a run of leads 0 to 3 against one receiver. */
 static void run_for_ids(struct world *w, char ids[4][WEBHOOK_ID_SIZE])
 {
-    begin(w);
-    put(w, 0, 4);
+    world_begin(w);
+    world_put(w, 0, 4);
     struct err e;
     assert_int_equal(sink_webhook.finish(w->sink, &e), RC_OK);
     sink_webhook.close(w->sink);
@@ -308,9 +167,9 @@ static void a_second_try_is_the_same_message(void **state)
 {
     struct world *w = *state;
     w->stub.answers[0] = ANSWER("500 Oops", "", "");
-    begin(w);
-    put(w, 0, 1);
-    end(w);
+    world_begin(w);
+    world_put(w, 0, 1);
+    world_end(w);
     expect_told(w, 0, 1, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->told[0].attempts, 2);
     assert_int_equal(w->stub.n, 2);
@@ -325,9 +184,9 @@ static void refusals_fail_their_leads(void **state)
     w->opts.batch = 2;
     w->stub.answers[0] = ANSWER("422 No", "", "{\"error\":\"no such field\"}");
     w->stub.answers[2] = ANSWER("302 Found", "Location: https://evil.example/x\r\n", "");
-    begin(w);
-    put(w, 0, 6);
-    end(w);
+    world_begin(w);
+    world_put(w, 0, 6);
+    world_end(w);
     expect_told(w, 0, 2, VERDICT_FAILED, 422, "answered 422: {\"error\":\"no such field\"}");
     expect_told(w, 2, 2, VERDICT_ACCEPTED, 200, "");
     expect_told(w, 4, 2, VERDICT_FAILED, 302, "evil.example");
@@ -341,13 +200,12 @@ static void refusals_fail_their_leads(void **state)
 static void gone_closes_the_sink(void **state)
 {
     struct world *w = *state;
-    struct sink_mark mark;
     w->stub.answers[1] = ANSWER("410 Gone", "", "");
-    begin(w);
-    put(w, 0, 2);
-    assert_int_equal(sink_webhook.mark(w->sink, &mark, NULL), RC_OK);
-    put(w, 2, LEADS - 2);
-    end(w);
+    world_begin(w);
+    world_put(w, 0, 2);
+    wait_told(w, 1, 1);
+    world_put(w, 2, LEADS - 2);
+    world_end(w);
     expect_told(w, 0, 1, VERDICT_ACCEPTED, 200, "");
     expect_told(w, 1, 1, VERDICT_FAILED, 410, "the receiver answered 410 Gone");
     expect_told(w, 2, LEADS - 2, VERDICT_FAILED, 0, "the receiver answered 410 Gone");
@@ -358,9 +216,9 @@ static void gone_while_more_is_on_its_way(void **state)
 {
     struct world *w = *state;
     w->stub.answers[0] = ANSWER("410 Gone", "", "");
-    begin(w);
-    put(w, 0, LEADS); /* waits for room, and must not wait for ever */
-    end(w);
+    world_begin(w);
+    world_put(w, 0, LEADS); /* waits for room, and must not wait for ever */
+    world_end(w);
     expect_told(w, 0, 1, VERDICT_FAILED, 410, "410 Gone");
     for (size_t i = 1; i < LEADS; i++)
         expect_told(w, i, 1, VERDICT_FAILED, 0, "410 Gone");
@@ -378,9 +236,9 @@ static void a_large_answer_does_no_harm(void **state)
     static const char head[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
     memcpy(answer, head, sizeof head - 1);
     w->stub.answers[0] = answer;
-    begin(w);
-    put(w, 0, 1);
-    end(w);
+    world_begin(w);
+    world_put(w, 0, 1);
+    world_end(w);
     expect_told(w, 0, 1, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->stub.n, 1);
     free(answer);
@@ -393,12 +251,12 @@ static void a_stopped_sink_leaves_leads_pending(void **state)
     struct world *w = *state;
     w->opts.batch = 2;
     w->stub.answers[0] = STUB_HOLD;
-    begin(w);
-    put(w, 0, 7);
+    world_begin(w);
+    world_put(w, 0, 7);
     sink_webhook.stop(w->sink, 10000);
-    put(w, 7, 2);
+    world_put(w, 7, 2);
     sink_webhook.stop(w->sink, 0);
-    end(w);
+    world_end(w);
     expect_told(w, 0, 9, VERDICT_PENDING, 0, "");
     assert_int_equal(w->result.deliveries, 0);
 }
@@ -408,8 +266,8 @@ static void closing_without_an_end(void **state)
     struct world *w = *state;
     w->opts.batch = 2;
     w->stub.answers[0] = STUB_HOLD;
-    begin(w);
-    put(w, 0, 5);
+    world_begin(w);
+    world_put(w, 0, 5);
     sink_webhook.close(w->sink);
     stub_end(&w->stub);
     expect_told(w, 0, 5, VERDICT_PENDING, 0, "");
@@ -418,8 +276,8 @@ static void closing_without_an_end(void **state)
 static void nothing_at_all(void **state)
 {
     struct world *w = *state;
-    begin(w);
-    end(w);
+    world_begin(w);
+    world_end(w);
     assert_int_equal(w->stub.n, 0);
     assert_int_equal(w->result.deliveries, 0);
 }

@@ -1,0 +1,179 @@
+/* A webhook sink, its receiver on loopback, and a run that notes every verdict, for tests. */
+#ifndef LEADPIPE_TESTS_WEBHOOK_WORLD_H
+#define LEADPIPE_TESTS_WEBHOOK_WORLD_H
+
+#include "cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "http_stub.h"
+#include "lead_sample.h"
+#include "sinks/registry.h"
+#include "sinks/webhook_config.h"
+
+#define LEADS 16
+#define WALL_MS 1614265330123
+#define TIME "2021-02-25T15:02:10.123Z"
+#define ANSWER(status, extra, body) "HTTP/1.1 " status "\r\nConnection: close\r\n" extra "\r\n" body
+
+#define DATA(id) "{\"provider\":\"acme\",\"lead_id\":\"" id "\",\"payload\":{\"n\":1.10}}"
+#define ONE "{\"type\":\"lead.exported\",\"timestamp\":\"" TIME "\",\"data\":"
+#define MANY "{\"type\":\"leads.exported\",\"timestamp\":\"" TIME "\",\"data\":["
+
+struct told {
+    enum verdict_kind kind;
+    int http_status;
+    unsigned n, attempts;
+    char code[32], error[256];
+};
+
+struct world {
+    struct sample sample;
+    struct stub stub;
+    struct lead leads[LEADS]; /* like the sample's, but for the id: "0", "1", ... */
+    char ids[LEADS][4];
+    struct lead *list[LEADS];
+    struct webhook_opts opts;
+    struct http_retry_cfg retry;
+    struct clock clock; /* mono_us is real */
+    int64_t wall_ms;
+    struct sink_cfg cfg;
+    struct sink *sink;
+    struct sink_result result;
+    /* under `lock` until world_end() */
+    pthread_mutex_t lock;
+    pthread_cond_t more; /* verdicts */
+    struct told told[LEADS];
+};
+
+static inline int64_t world_mono_us(const struct clock *c)
+{
+    (void)c;
+    return clock_mono_us(&clock_system);
+}
+
+static inline int64_t world_wall_ms(const struct clock *c)
+{
+    const char *world = (const char *)c - offsetof(struct world, clock);
+    return ((const struct world *)(const void *)world)->wall_ms;
+}
+
+static inline void world_settle(void *ctx, struct sink *sink, struct lead *lead,
+                                const struct verdict *v)
+{
+    (void)sink;
+    struct world *w = ctx;
+    pthread_mutex_lock(&w->lock);
+    struct told *t = &w->told[lead - w->leads];
+    t->n++;
+    t->kind = v->kind;
+    t->http_status = v->http_status;
+    t->attempts = v->attempts;
+    (void)snprintf(t->code, sizeof t->code, "%s", v->code ? v->code : "");
+    (void)snprintf(t->error, sizeof t->error, "%s", v->error ? v->error : "");
+    pthread_cond_broadcast(&w->more);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static inline void world_make_leads(struct world *w)
+{
+    for (size_t i = 0; i < LEADS; i++) {
+        struct lead *lead = &w->leads[i];
+        (void)snprintf(w->ids[i], sizeof w->ids[i], "%zu", i);
+        lead->seq = i;
+        lead->id = str_c(w->ids[i]);
+        lead->params = w->sample.param_values;
+        lead->doc.compact = STR("{\"n\":1.10}");
+        memset(lead->fingerprint, (int)i, sizeof lead->fingerprint);
+        w->list[i] = lead;
+    }
+}
+
+static inline void world_init(struct world *w)
+{
+    assert_true(sample_init(&w->sample));
+    assert_int_equal(pthread_mutex_init(&w->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&w->more, NULL), 0);
+    world_make_leads(w);
+    stub_start(&w->stub);
+    w->opts = (struct webhook_opts){.batch = 1, .concurrency = 1, .layout = 1};
+    w->retry = (struct http_retry_cfg){2, 60000, 10000, 5000};
+    w->clock = (struct clock){.mono_us = world_mono_us, .wall_ms = world_wall_ms};
+    w->wall_ms = WALL_MS;
+    w->cfg = (struct sink_cfg){
+        .spec = "webhook:SPEC",
+        .target = w->stub.url,
+        .opts = &w->opts,
+        .profile = &w->sample.profile,
+        .user_agent = "leadpipe/test",
+        .retry = &w->retry,
+        .clock = &w->clock,
+        .host = {.ctx = w, .settle = world_settle},
+    };
+}
+
+static inline void world_destroy(struct world *w)
+{
+    stub_free(&w->stub);
+    sample_free(&w->sample);
+    pthread_cond_destroy(&w->more);
+    pthread_mutex_destroy(&w->lock);
+}
+
+static inline void world_begin(struct world *w)
+{
+    struct err e;
+    if (sink_webhook.check(&w->cfg, &e) != RC_OK ||
+        sink_webhook.open(&w->sink, &w->cfg, NULL, &e) != RC_OK)
+        fail_msg("%s", e.msg);
+}
+
+static inline void world_put(struct world *w, size_t from, size_t n)
+{
+    struct err e;
+    if (sink_webhook.put(w->sink, w->list + from, n, &e) != RC_OK)
+        fail_msg("%s", e.msg);
+}
+
+/* Until these leads have a verdict. */
+static inline void wait_told(struct world *w, size_t from, size_t n)
+{
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = from; i < from + n; i++) {
+        while (w->told[i].n == 0)
+            pthread_cond_wait(&w->more, &w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Ends sink and receiver: then all that was told and received may be looked at. */
+static inline void world_end(struct world *w)
+{
+    struct err e;
+    if (sink_webhook.finish(w->sink, &e) != RC_OK)
+        fail_msg("%s", e.msg);
+    sink_webhook.result(w->sink, &w->result);
+    sink_webhook.close(w->sink);
+    stub_end(&w->stub);
+}
+
+static inline void expect_told(const struct world *w, size_t from, size_t n, enum verdict_kind kind,
+                               int http_status, const char *error)
+{
+    for (size_t i = from; i < from + n; i++) {
+        const struct told *t = &w->told[i];
+        if (t->n != 1 || t->kind != kind || t->http_status != http_status ||
+            !strstr(t->error, error))
+            fail_msg("lead %zu: told %u times: %d, %d \"%s\", want %d, %d \"%s\"", i, t->n, t->kind,
+                     t->http_status, t->error, kind, http_status, error);
+    }
+}
+
+static inline void expect_body(const struct world *w, size_t i, const char *want)
+{
+    assert_true(i < w->stub.n);
+    assert_string_equal(stub_body(w->stub.requests[i]), want);
+}
+
+#endif
