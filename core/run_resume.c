@@ -21,7 +21,8 @@ static enum rc refuse_terms(const struct run *r, const struct state_term *then,
                        " and is now " STR_FMT "; %s",
                        cfg->state_path, STR_ARG(now->name), STR_ARG(then->value),
                        STR_ARG(now->value), go_on);
-    const struct state_term *one = then ? then : now;
+    static const struct state_term none = {{"", 0}, {"", 0}}; /* never: one of them is there */
+    const struct state_term *one = then ? then : now ? now : &none;
     return err_set(e, RC_USAGE,
                    "%s holds an unfinished run of another command: " STR_FMT " " STR_FMT
                    " was %s; %s",
@@ -288,7 +289,7 @@ enum rc resume_owed(void *outlet, struct sink *sink, const struct owed_lead *owe
         return RC_OK;
     struct lead *lead = find_owed(&r->resume, owed->seq);
     enum rc rc = lead ? RC_OK : make_owed(r, owed, &lead, e);
-    if (rc != RC_OK)
+    if (rc != RC_OK || !lead)
         return rc;
     lead->holders++; /* no other thread knows it yet */
     *out = lead;

@@ -158,8 +158,11 @@ static enum rc find_free_name(struct schema *s, struct schema_table *t, uint32_t
 
 static bool source_equal(const struct source *a, const struct source *b)
 {
-    return a->scope == b->scope && a->occurrence == b->occurrence && str_eq(a->key, b->key) &&
-           !a->member.ptr == !b->member.ptr && str_eq(a->member, b->member);
+    if (a->scope != b->scope || a->occurrence != b->occurrence || !str_eq(a->key, b->key))
+        return false;
+    if (!a->member.ptr || !b->member.ptr)
+        return !a->member.ptr && !b->member.ptr;
+    return str_eq(a->member, b->member);
 }
 
 static const struct column *find_column(const struct schema_table *t, const struct source *source)
