@@ -42,14 +42,13 @@ static enum rc ask(struct state *s, const char *question, struct buf *answer, st
 
 /* ---- the lock ------------------------------------------------------------------------------- */
 
-/* Before anything is read: what another process is writing looks damaged. Exclusive locking keeps
- * the lock from here on, whatever becomes of the transaction. */
-static enum rc take_lock(struct state *s, struct err *e)
+/* Runs what may be the first to need the lock. */
+static enum rc run_locking(struct state *s, const char *text, struct err *e)
 {
-    int rc = sqlite3_exec(s->db, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
+    int rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
     if ((rc & 0xff) != SQLITE_BUSY)
         return rc == SQLITE_OK ? RC_OK : state_sql_failed(s, rc, e);
-    /* Only a connection that has no locks may look who has them: closing the file ends them. */
+    /* Only who has no lock may look who has it: closing the file ends all that a process has. */
     state_db_close(s, false);
     return state_file_busy(s->path, s->file, e);
 }
@@ -81,7 +80,7 @@ static enum rc check_pages(struct state *s, struct err *e)
     buf_init(&answer, 512);
     enum rc rc = ask(s, "PRAGMA quick_check(1)", &answer, e);
     if (rc == RC_OK && !str_eq_c(buf_str(&answer), "ok"))
-        rc = state_damaged(s, "its structure", e);
+        rc = state_damaged(s, buf_cstr(&answer), e);
     buf_free(&answer);
     return rc;
 }
@@ -103,8 +102,6 @@ static enum rc prepare(struct state *s, struct err *e)
     for (size_t i = 0; i < STATE_SQL_COUNT; i++) {
         int rc = sqlite3_prepare_v3(s->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                     &s->statements[i], NULL);
-        if (rc == SQLITE_ERROR) /* a table or a column is missing */
-            return state_damaged(s, sqlite3_errmsg(s->db), e);
         if (rc != SQLITE_OK)
             return state_sql_failed(s, rc, e);
     }
@@ -115,9 +112,10 @@ static enum rc prepare(struct state *s, struct err *e)
 
 /* WAL, as deliveries are committed continuously: one write and one fsync each, where a rollback
  * journal takes three; and what a power cut leaves is the last commit, to the byte. Exclusive
- * locking before the first access does without the -shm file. What SQLite has to put aside goes to
- * memory: nothing here sorts, and there may be no place for temporary files. Freed pages are wiped
- * only where that costs no further writing: all of them leave the file when a run ends. */
+ * locking before the first access does without the -shm file, and keeps the lock once it is taken.
+ * What SQLite has to put aside goes to memory: nothing here sorts, and there may be no place for
+ * temporary files. Freed pages are wiped only where that costs no further writing: all of them leave
+ * the file when a run ends. */
 static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA synchronous = FULL;"
                                "PRAGMA cache_size = -" CACHE_KIBIBYTES ";"
@@ -129,7 +127,8 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
 
 static enum rc lock_and_check(struct state *s, int64_t *version, struct err *e)
 {
-    enum rc rc = take_lock(s, e);
+    /* Before anything is judged: what another process is writing looks damaged. */
+    enum rc rc = run_locking(s, "BEGIN EXCLUSIVE", e);
     if (rc == RC_OK)
         rc = check_version(s, version, e);
     if (rc == RC_OK)
@@ -172,7 +171,7 @@ enum rc state_db_open(struct state *s, struct err *e)
     int64_t version = 0;
     enum rc rc = open_file(s, e);
     if (rc == RC_OK)
-        rc = run_text(s, settings, e);
+        rc = run_locking(s, settings, e);
     if (rc == RC_OK)
         rc = lock_and_check(s, &version, e);
     if (rc == RC_OK)

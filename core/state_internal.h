@@ -79,8 +79,10 @@ void state_db_close(struct state *s, bool as_it_is);
 
 /* Takes SQLite's last error as the state's, which fails from now on. */
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e);
-/* What was read is not what was written; likewise. */
-enum rc state_damaged(struct state *s, const char *what, struct err *e);
+/* SQLite cannot read it, and says how; likewise. RC_USAGE while it is being opened, else RC_IO. */
+enum rc state_damaged(struct state *s, const char *how, struct err *e);
+/* A seal, or what goes without saying, is broken; likewise. RC_USAGE. */
+enum rc state_not_as_written(struct state *s, const char *what, struct err *e);
 /* Any other error that sticks. `why` may be `e`. */
 enum rc state_stick(struct state *s, const struct err *why, struct err *e);
 
@@ -121,6 +123,10 @@ enum rc state_number(struct state *s, enum state_sql sql, int64_t *out, struct e
 enum rc state_keep_str(struct state *s, struct str from, struct str *out, struct err *e);
 /* An array that does; zeroed. */
 enum rc state_keep_array(struct state *s, size_t n, size_t size, void *out, struct err *e);
+
+/* Reads all rows of a statement without parameters, for the sake of the seal that each of them ends
+ * with. */
+enum rc state_verify(struct state *s, enum state_sql sql, const char *what, struct err *e);
 
 /* Rows with a number from 0 on, then what `take` makes an item of, then a seal. */
 struct state_list {

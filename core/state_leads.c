@@ -153,7 +153,7 @@ static enum rc take_kept(struct query *q, struct state_kept *out, struct buf *bo
     struct str bytes = row_str(q);
     enum rc rc = row_sealed(q, "a kept payload", e);
     if (rc == RC_OK && key.len != LEAD_KEY_BYTES)
-        rc = state_damaged(q->s, "a kept payload", e);
+        rc = state_not_as_written(q->s, "a kept payload", e);
     if (rc != RC_OK)
         return rc;
     memcpy(out->key, key.ptr, LEAD_KEY_BYTES);

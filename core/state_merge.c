@@ -94,7 +94,7 @@ static enum rc take_pack(struct query *q, struct round *r, struct err *e)
     if (rc != RC_OK)
         return rc;
     if (n > PACK_NOTES || pack.len != n * NOTE_BYTES)
-        return state_damaged(q->s, what, e);
+        return state_not_as_written(q->s, what, e);
     for (size_t i = 0; i < n; i++)
         add_packed(r, (const unsigned char *)pack.ptr + i * NOTE_BYTES);
     return RC_OK;

@@ -19,14 +19,14 @@ enum rc state_stick(struct state *s, const struct err *why, struct err *e)
     return s->failed.rc;
 }
 
-static enum rc damaged(struct state *s, const char *what, struct err *e)
+enum rc state_damaged(struct state *s, const char *how, struct err *e)
 {
     struct err why;
-    (void)err_set(&why, s->opened ? RC_IO : RC_USAGE, "%s: is damaged: %s; " ADVICE, s->path, what);
+    (void)err_set(&why, s->opened ? RC_IO : RC_USAGE, "%s: is damaged: %s; " ADVICE, s->path, how);
     return state_stick(s, &why, e);
 }
 
-enum rc state_damaged(struct state *s, const char *what, struct err *e)
+enum rc state_not_as_written(struct state *s, const char *what, struct err *e)
 {
     struct err why;
     (void)err_set(&why, RC_USAGE, "%s: is damaged: %s is not what was written; " ADVICE, s->path,
@@ -69,9 +69,14 @@ enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e)
 {
     struct err why;
     switch (sqlite_rc & 0xff) {
+    case SQLITE_ERROR: /* a format that SQLite does not know, a table or column that is missing */
+        if (!s->opened)
+            return state_damaged(s, sqlite3_errmsg(s->db), e);
+        (void)err_set(&why, RC_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return damaged(s, sqlite3_errmsg(s->db), e);
+        return state_damaged(s, sqlite3_errmsg(s->db), e);
     case SQLITE_NOMEM:
         (void)err_nomem(&why);
         break;
@@ -199,7 +204,28 @@ enum rc row_sealed(struct query *q, const char *what, struct err *e)
     q->seal = 0;
     if (q->rc != SQLITE_OK)
         return state_sql_failed(q->s, q->rc, e);
-    return same ? RC_OK : state_damaged(q->s, what, e);
+    return same ? RC_OK : state_not_as_written(q->s, what, e);
+}
+
+static enum rc verify_row(struct query *q, const char *what, struct err *e)
+{
+    while (q->at < sqlite3_column_count(q->stmt) - 1) {
+        if (sqlite3_column_type(q->stmt, q->at) == SQLITE_INTEGER)
+            (void)row_int(q);
+        else
+            (void)row_str(q);
+    }
+    return row_sealed(q, what, e);
+}
+
+enum rc state_verify(struct state *s, enum state_sql sql, const char *what, struct err *e)
+{
+    struct query q = query_of(s, sql);
+    enum rc rc;
+    while ((rc = query_row(&q, e)) == RC_OK && (rc = verify_row(&q, what, e)) == RC_OK)
+        continue;
+    query_end(&q);
+    return rc == RC_END ? RC_OK : rc;
 }
 
 void row_skip(struct query *q, int n)
@@ -262,7 +288,7 @@ static enum rc take_item(struct query *q, const struct state_list *list, size_t 
     enum rc rc = list->take(q->s, q, item, e);
     if (rc == RC_OK)
         rc = row_sealed(q, list->what, e);
-    return rc == RC_OK && !in_place ? state_damaged(q->s, list->what, e) : rc;
+    return rc == RC_OK && !in_place ? state_not_as_written(q->s, list->what, e) : rc;
 }
 
 enum rc state_load_list(struct state *s, const struct state_list *list, size_t n, void *out,
@@ -282,7 +308,7 @@ enum rc state_load_list(struct state *s, const struct state_list *list, size_t n
     }
     query_end(&q);
     if (rc == RC_OK || (rc == RC_END && i < n)) /* one more, or one less */
-        return state_damaged(s, list->what, e);
+        return state_not_as_written(s, list->what, e);
     if (rc != RC_END)
         return rc;
     memcpy(out, &items, sizeof items);

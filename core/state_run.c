@@ -40,7 +40,7 @@ static enum rc take_run(struct state *s, struct query *q, struct run_row *out, s
     if (rc != RC_OK)
         return rc;
     if (phase <= STATE_EMPTY || phase > STATE_FINISHED || run_id.len >= sizeof out->run_id)
-        return state_damaged(s, "the run", e);
+        return state_not_as_written(s, "the run", e);
     out->phase = (enum state_phase)phase;
     if (run_id.len > 0)
         memcpy(out->run_id, run_id.ptr, run_id.len);
@@ -197,6 +197,24 @@ static enum rc take_term(struct state *s, struct query *q, void *out, struct err
     return rc == RC_OK ? state_keep_str(s, row_str(q), &term->value, e) : rc;
 }
 
+/* What will only be read when the run is at its end must be known to be good before it goes on. */
+static enum rc verify_rest(struct state *s, struct err *e)
+{
+    static const struct {
+        enum state_sql sql;
+        const char *what;
+    } rows[] = {
+        {SQL_FAILURE_EACH, "a failed lead"},           {SQL_KEPT_VERIFY, "a kept payload"},
+        {SQL_DELIVERY_VERIFY, "a delivery"},           {SQL_DELIVERY_VERIFY_BODY, "a delivery"},
+        {SQL_DELIVERY_VERIFY_ANSWER, "a delivery"},    {SQL_DELIVERY_COUNT_VERIFY, "a count"},
+        {SQL_ACCEPTED_BY_EACH, "a sink that accepts"}, {SQL_NOTES_EACH, "what sinks accepted"},
+    };
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < sizeof rows / sizeof *rows; i++)
+        rc = state_verify(s, rows[i].sql, rows[i].what, e);
+    return rc;
+}
+
 static enum rc load(struct state *s, struct state_run *out, struct err *e)
 {
     static const struct state_list terms = {SQL_TERM_EACH, "a term of the run",
@@ -208,6 +226,8 @@ static enum rc load(struct state *s, struct state_run *out, struct err *e)
         rc = state_load_list(s, &terms, row.n_terms, &run.terms, e);
     if (rc == RC_OK)
         rc = state_load_checkpoint(s, &run.checkpoint, e);
+    if (rc == RC_OK)
+        rc = verify_rest(s, e);
     if (rc != RC_OK)
         return rc;
     memcpy(run.run_id, row.run_id, sizeof run.run_id);

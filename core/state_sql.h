@@ -84,6 +84,7 @@
     X(KEPT_COUNT, "SELECT count(*) FROM kept")                                                     \
     X(KEPT_PLACES, "SELECT place FROM kept ORDER BY place")                                        \
     X(KEPT_NEXT, "SELECT place FROM kept WHERE place >= ? AND place < ? ORDER BY place LIMIT 1")   \
+    X(KEPT_VERIFY, "SELECT place, key, http_status, attempts, mended, body, seal FROM kept")       \
     X(KEPT_DROP_ONE, "DELETE FROM kept WHERE place = ?")                                           \
     X(KEPT_DROP, "DELETE FROM kept")                                                               \
     X(DELIVERY_PUT, "INSERT INTO deliveries(number, sink, last_place, id, leads, seal,"            \
@@ -95,10 +96,15 @@
     X(DELIVERY_EACH, "SELECT number, sink, last_place, id, leads, seal, body, body_seal,"          \
                      " outcome IS NOT NULL, outcome, answer, answer_seal"                          \
                      " FROM deliveries WHERE sink = ? ORDER BY number")                            \
+    X(DELIVERY_VERIFY, "SELECT number, sink, last_place, id, leads, seal FROM deliveries")         \
+    X(DELIVERY_VERIFY_BODY, "SELECT body, body_seal FROM deliveries WHERE outcome IS NULL")        \
+    X(DELIVERY_VERIFY_ANSWER,                                                                      \
+      "SELECT outcome, answer, answer_seal FROM deliveries WHERE outcome IS NOT NULL")             \
     X(DELIVERY_DROP_BELOW, "DELETE FROM deliveries WHERE outcome IS NOT NULL AND last_place < ?")  \
     X(DELIVERY_DROP, "DELETE FROM deliveries")                                                     \
     X(DELIVERY_COUNT_GET,                                                                          \
       "SELECT sink, delivered, failed, seal FROM delivery_counts WHERE sink = ?")                  \
+    X(DELIVERY_COUNT_VERIFY, "SELECT sink, delivered, failed, seal FROM delivery_counts")          \
     X(DELIVERY_COUNT_PUT,                                                                          \
       "REPLACE INTO delivery_counts(sink, delivered, failed, seal) VALUES (?, ?, ?, ?)")           \
     X(DELIVERY_COUNT_DROP, "DELETE FROM delivery_counts")                                          \

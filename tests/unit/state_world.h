@@ -75,6 +75,39 @@ static inline mode_t mode_of(const char *path)
     return stat(path, &st) == 0 ? st.st_mode & 07777 : 0;
 }
 
+struct bytes {
+    char *ptr; /* malloc'd */
+    size_t n;
+};
+
+static inline struct bytes slurp(const char *path)
+{
+    struct bytes b = {malloc(1 << 20), 0};
+    FILE *f = fopen(path, "r");
+    assert_non_null(b.ptr);
+    assert_non_null(f);
+    b.n = fread(b.ptr, 1, 1 << 20, f);
+    assert_true(b.n < 1 << 20);
+    assert_int_equal(fclose(f), 0);
+    return b;
+}
+
+static inline void spit(const char *path, const char *bytes, size_t n)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static inline void expect_same_bytes(const char *path, const struct bytes *want, const char *where)
+{
+    struct bytes b = slurp(path);
+    if (b.n != want->n || memcmp(b.ptr, want->ptr, b.n) != 0)
+        fail_msg("%s: %s has changed", where, path);
+    free(b.ptr);
+}
+
 static inline struct state *open_ok(const char *path)
 {
     struct err e = {0};
