@@ -19,7 +19,7 @@ void checkpoint_free(struct checkpoint *c); /* `c` may be NULL */
 
 /* The order's thread. Begins one where it is time and none is under way. */
 void checkpoint_consider(struct checkpoint *c);
-/* The order's thread: no more leads come; a run that is stopped gets its last one. */
+/* The order's thread: no more leads come. `last_one`: one more, that covers all of them. */
 void checkpoint_end(struct checkpoint *c, bool last_one);
 
 /* A sink's thread, at the barrier. */

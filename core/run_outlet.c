@@ -302,9 +302,9 @@ void *order_main(void *run)
         if (r->checkpoint)
             checkpoint_consider(r->checkpoint);
     }
-    /* A run that comes to its end is published; one that is stopped goes on from here. */
+    /* One that is stopped goes on from here: now, or while the sinks still finish. */
     if (r->checkpoint)
-        checkpoint_end(r->checkpoint, atomic_load(&r->stopping) && atomic_load(&r->ids_sure));
+        checkpoint_end(r->checkpoint, atomic_load(&r->ids_sure));
     for (size_t i = 0; i < r->n_outlets; i++)
         queue_close(r->outlets[i].queue);
     run_thread_ended(r);
