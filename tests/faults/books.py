@@ -152,9 +152,8 @@ class Deliveries:
         self.ids_of = collections.defaultdict(set)      # lead ID: webhook-ids
         self.accepted = set()                           # webhook-ids
         self.repeats = 0                                # of what had been accepted
-        with open(path, "rb") as file:
-            for line in file:
-                self._add(json.loads(line))
+        for delivery in read_lines(path):
+            self._add(delivery)
 
     def _add(self, delivery):
         self.received += 1

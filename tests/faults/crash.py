@@ -101,8 +101,9 @@ class Rig:
         hook = self.sandbox.hook("crash", refuse=workload.UNWANTED if refuses(batch) else "@never@", fail="every:211")
         words = [str(self.chosen.bin), "export", *self.sandbox.provider(), "-t", "csv:out/", "-t", "ndjson:leads.ndjson",
                  "-t", "msgpack:leads.msgpack.gz", "-t", "csv,gzip=1:leads.csv.gz",
-                 "-t", "webhook,batch=%d,concurrency=8:%s" % (batch, hook), "--attempts", "3", "-j", "32",
-                 "--log-format", "json", "--failed", books.FAILED, "--manifest", books.MANIFEST]
+                 "--attempts", "3", "-j", "32", "--log-format", "json", "--failed", books.FAILED, "--manifest", books.MANIFEST]
+        if not self.chosen.without_webhook:
+            words += ["-t", "webhook,batch=%d,concurrency=8:%s" % (batch, hook)]
         if not self.chosen.without_state:
             words += ["--state", books.STATE]
         if self.chosen.rate:
@@ -136,9 +137,15 @@ class Rig:
             env.update(FAULTFS_RULES=kill.rules)
         return env
 
-    def left(self, folder, status):
+    def seen(self):
+        """What the server has seen: how often each lead was fetched, and the deliveries."""
         self.control.ask("hooks/crash/ids", limit=0)  # writes out what is buffered
-        return books.Left(folder, status, books.Deliveries(self.hooks / "crash.ndjson"))
+        return self.control.stats(ids="all")["by_id"], books.Deliveries(self.hooks / "crash.ndjson")
+
+
+    def check_deliveries(self, left, batch):
+        wanted = set() if self.chosen.without_webhook else books.wanted_leads(left, refuses(batch))
+        books.check_deliveries(left, wanted)
 
 
 class Leg:
@@ -187,7 +194,8 @@ class Story:
         self.batch, self.form = reference.batch, reference.form
         self.folder = rig.folder("run%04d" % number)
         self.command = rig.command(self.batch, self.form)
-        self.kills, self.stops, self.legs = [], 0, 0
+        self.kills, self.legs = [], 0
+        self.over = None  # run ID, and what the server had seen, when a kill met a run whose manifest was there
 
     def tell(self):
         started = time.monotonic()
@@ -196,10 +204,14 @@ class Story:
         status = None
         while status is None:
             status = self.leg()
-        self.left = self.rig.left(self.folder, status)
+        self.fetches, deliveries = self.rig.seen()
+        self.left = books.Left(self.folder, status, deliveries)
+        if self.over and self.over[0] != self.left.manifest["run_id"]:
+            # It was finished when it was killed, so that the same command was another run.
+            _, self.fetches, self.left.deliveries = self.over
         books.check_alone(self.left)
         books.check_same(self.left, self.reference)
-        books.check_deliveries(self.left, books.wanted_leads(self.left, refuses(self.batch)))
+        self.rig.check_deliveries(self.left, self.batch)
         self.check_server()
         self.seconds = time.monotonic() - started
 
@@ -212,24 +224,18 @@ class Story:
             return leg.status
         expect(leg.hit, "leg %d ended with status %d: %s", self.legs, leg.status, self.last_words())
         self.kills.append(kill)
-        if leg.status == -signal.SIGKILL:
-            self.after_kill()
-        else:
-            self.after_stop(leg)
-        if self.rig.chosen.without_state:  # there is nothing to go on from, and nothing may be in the way
-            self.rig.forget()
-        return None
-
-    def after_kill(self):
+        if leg.status != -signal.SIGKILL:
+            fine = leg.status == 128 + signal.SIGTERM or (leg.status == -signal.SIGTERM and not leg.handled)
+            expect(fine, "leg %d was stopped, and ended with status %d: %s", self.legs, leg.status, self.last_words())
         if self.rig.chosen.power_cut:
             powercut.apply(self.folder, self.kills[-1].variant, "%d/%d" % (self.number, self.legs))
-        books.check_unpublished(self.folder, self.reference, stopped=False)
-
-    def after_stop(self, leg):
-        self.stops += 1
-        fine = leg.status == 128 + signal.SIGTERM or (leg.status == -signal.SIGTERM and not leg.handled)
-        expect(fine, "leg %d was stopped, and ended with status %d: %s", self.legs, leg.status, self.last_words())
-        books.check_unpublished(self.folder, self.reference, stopped=True)
+        stopped = leg.status == 128 + signal.SIGTERM and not self.over
+        books.check_unpublished(self.folder, self.reference, stopped)
+        if self.rig.chosen.without_state:  # there is nothing to go on from, and nothing may be in the way
+            self.rig.forget()
+        elif not self.over and (self.folder / books.MANIFEST).exists():
+            self.over = (books.read_json(self.folder / books.MANIFEST)["run_id"], *self.rig.seen())
+        return None
 
     def last_words(self):
         return self.errors().read_text(errors="replace")[-2000:]
@@ -245,12 +251,12 @@ class Story:
             path.unlink()
 
     def check_server(self):
-        counts = self.rig.control.stats(ids="all")["by_id"]
-        told = self.left.deliveries
+        counts, told = self.fetches, self.left.deliveries
         self.again = sum(max(0, n - (workload.fetches_of(lead) or n)) for lead, n in counts.items())
         if self.rig.number == signal.SIGTERM:
             twice = sorted(lead for lead, n in counts.items() if n > (workload.fetches_of(lead) or n))
-            expect(not twice, "%d leads were fetched again after a clean stop: %s", len(twice), twice[:5])
+            expect(not twice, "%d leads were fetched again after a clean stop: %s", len(twice),
+                   [(lead, counts[lead]) for lead in twice[:5]])
             expect(told.repeats == 0, "%d deliveries were repeated after a clean stop", told.repeats)
         if self.batch == 1:
             other = [lead for lead, names in told.ids_of.items() if names != self.reference.deliveries.ids_of[lead]]
@@ -272,9 +278,9 @@ def reference_of(rig, batch, form):
         powercut.end(folder)
         expect(leg.status in (0, 3), "the uninterrupted run: %s", errors.read_text()[-2000:])
         errors.unlink()
-        left = rig.left(folder, leg.status)
+        left = books.Left(folder, leg.status, rig.seen()[1])
         books.check_alone(left)
-        books.check_deliveries(left, books.wanted_leads(left, refuses(batch)))
+        rig.check_deliveries(left, batch)
         expect(left.deliveries.repeats == 0, "the uninterrupted run delivered %d twice", left.deliveries.repeats)
         left.seconds, left.batch, left.form = leg.seconds, batch, form
         rig.references[batch, form] = left
@@ -322,6 +328,7 @@ def add_options(parser):
     parser.add_argument("--power-cut", action="store_true", help="what was not synced is lost, see powercut.py")
     parser.add_argument("--verbose", action="store_true", help="tell when each run was killed")
     parser.add_argument("--without-state", action="store_true", help="each leg begins anew: tries the rig itself")
+    parser.add_argument("--without-webhook", action="store_true", help="files only")
     parser.set_defaults(signal="KILL", rate=None)
 
 
