@@ -81,6 +81,15 @@ static struct str next_text(struct str *texts)
     return text;
 }
 
+/* The state relies on the unfinished names: they must be on disk before it. */
+static enum rc sync_names(const struct state_rename *renames, size_t n, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = outfile_sync_folder(renames[i].from.ptr, e);
+    return rc;
+}
+
 static enum rc note_renames(struct run *r, struct str paths, struct str record, struct err *e)
 {
     size_t n = 0;
@@ -95,7 +104,9 @@ static enum rc note_renames(struct run *r, struct str paths, struct str record, 
         renames[i].from = next_text(&paths);
         renames[i].to = next_text(&paths);
     }
-    enum rc rc = state_publish(r->state, renames, n, record, e);
+    enum rc rc = sync_names(renames, n, e);
+    if (rc == RC_OK)
+        rc = state_publish(r->state, renames, n, record, e);
     free(renames);
     return rc;
 }
@@ -174,11 +185,13 @@ void run_publish(struct run *r, struct run_result *out)
 static enum rc redo_rename(void *ctx, const struct state_rename *rename_, struct err *e)
 {
     (void)ctx;
-    bool goes = rename_->to.len == 0;
-    int failed = goes ? unlink(rename_->from.ptr) : rename(rename_->from.ptr, rename_->to.ptr);
-    if (failed && errno != ENOENT)
-        return err_sys(e, RC_IO, errno, "%s", goes ? rename_->from.ptr : rename_->to.ptr);
-    return goes ? RC_OK : outfile_sync_folder(rename_->to.ptr, e);
+    const char *from = rename_->from.ptr;
+    const char *to = rename_->to.ptr;
+    if (rename_->to.len == 0)
+        return unlink(from) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", from);
+    if (rename(from, to) != 0 && (errno != ENOENT || access(to, F_OK) != 0))
+        return err_sys(e, RC_IO, errno, "%s", to);
+    return outfile_sync_folder(to, e);
 }
 
 void run_republish(struct run *r, struct run_result *out)

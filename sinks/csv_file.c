@@ -215,6 +215,8 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct err *e)
                                    .hold = true,
                                    .suffix = WIDE_SUFFIX};
     enum rc rc = stream_open(&f->wide, &cfg, e);
+    if (rc == RC_USAGE)
+        rc = e->rc = RC_IO; /* it could be written when the run began */
     if (rc == RC_OK)
         rc = header_write(f, f->wide, e);
     if (rc != RC_OK)
