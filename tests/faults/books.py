@@ -53,9 +53,9 @@ def is_state(name):
 
 
 class Left:
-    """Everything that a run that came to its end left in its folder, and at the receiver."""
+    """Everything that a run that came to its end left in its folder; `deliveries` are set by who knows them."""
 
-    def __init__(self, folder, status, deliveries):
+    def __init__(self, folder, status):
         self.folder, self.status = folder, status
         self.names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*")
                             if path.is_file() and not is_state(path.name))
@@ -64,7 +64,7 @@ class Left:
         self.failed = sorted(json.dumps([row.get(name) for name in FAILED_MEMBERS])
                              for row in read_lines(folder / FAILED))
         self.outputs = {name: digest(content(folder / name)) for name in self.names if self.is_output(name)}
-        self.deliveries = deliveries
+        self.deliveries = None
 
     def is_output(self, name):
         return name not in (FAILED, MANIFEST) and not name.startswith("ids.txt")
@@ -143,16 +143,16 @@ def check_unpublished(folder, reference, stopped):
 # --- deliveries --------------------------------------------------------------------------------------
 
 class Deliveries:
-    """What a receiver saw; `path` is its file in the sandbox's --hooks-dir."""
+    """What a receiver saw; `path` is its file in the sandbox's --hooks-dir, `most` the first so many of it."""
 
-    def __init__(self, path):
+    def __init__(self, path, most=None):
         self.received = 0
         self.bodies = {}                                # webhook-id: digest of the body
         self.leads = {}                                 # webhook-id: lead IDs in it
         self.ids_of = collections.defaultdict(set)      # lead ID: webhook-ids
         self.accepted = set()                           # webhook-ids
         self.repeats = 0                                # of what had been accepted
-        for delivery in read_lines(path):
+        for delivery in read_lines(path)[:most]:
             self._add(delivery)
 
     def _add(self, delivery):

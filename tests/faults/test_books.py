@@ -48,7 +48,9 @@ def delivery(lead, message_id=None, body=None, status=200):
 
 
 def left(folder, status=3):
-    return books.Left(folder, status, books.Deliveries(deliveries_of(folder)))
+    found = books.Left(folder, status)
+    found.deliveries = books.Deliveries(deliveries_of(folder))
+    return found
 
 
 def check(folder, reference, status=3):
