@@ -83,7 +83,7 @@ static struct sink_cfg configure(struct sink_spec *spec, const char *text)
                              .opts = spec->opts,
                              .profile = &sample.profile,
                              .want_sha256 = true,
-                             .host = {&settled, on_settle}};
+                             .host = {.ctx = &settled, .settle = on_settle}};
 }
 
 static struct sink *open_ok(const struct sink_cfg *cfg, const struct sink_mark *from)
