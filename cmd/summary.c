@@ -34,7 +34,7 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
                         "the same command goes on with this run (%s remembers it)",
                         cfg->state_path);
-    if (r->ledger.failed && r->error.rc != RC_AUTH)
+    if (r->ledger.failed && r->error.rc != RC_AUTH && !r->refused)
         print_failures(m, cfg, r);
     if (whole && cfg->has_expect && cfg->expect != r->ids.unique)
         messages_writef(m, LOG_LEVEL_ERROR, "--expect",
@@ -150,7 +150,7 @@ void summary_print(struct messages *m, const struct run_cfg *cfg, const struct r
 {
     struct buf out;
     print_errors(m, cfg, r);
-    if (quiet)
+    if (quiet || r->refused)
         return;
     buf_init(&out, SUMMARY_BYTES_MAX);
     if (m->format == MESSAGES_JSON)

@@ -87,6 +87,7 @@ struct run_result {
     int exit_status;      /* enum exit_status, or EXIT_STATUS_SIGNAL and the signal */
     int signal;           /* that stopped it, or 0 */
     struct err error;     /* why it stopped before its end; rc RC_OK when it did not */
+    bool refused;         /* before anything was done: the IDs are not what they should be */
     bool published;       /* the outputs of the sinks are visible */
     struct ids_counts ids;
     bool ids_ended; /* every ID was read */

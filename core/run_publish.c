@@ -135,8 +135,8 @@ static void publish(struct run *r, struct run_result *out)
 {
     struct outfile *manifest = NULL;
     struct err e;
-    bool listed = ledger_complete(r->ledger, &e) == RC_OK;
-    if (!listed)
+    bool listed = !out->refused && ledger_complete(r->ledger, &e) == RC_OK;
+    if (!listed && !out->refused)
         note_error(out, &e);
     if (out->error.rc == RC_OK && !out->signal && r->cfg->manifest_path &&
         manifest_write(&manifest, r->cfg, out, &e) != RC_OK)
@@ -155,6 +155,7 @@ static void collect(struct run *r, struct run_result *out)
 {
     out->signal = atomic_load(&r->signal_number);
     out->error = r->fatal;
+    out->refused = r->fatal.rc == RC_USAGE && r->requested == 0;
     out->ids = ids_counts(r->ids);
     out->ids_ended = atomic_load(&r->ids_ended);
     out->ledger = ledger_counts(r->ledger, out->ids.unique);

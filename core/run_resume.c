@@ -9,37 +9,57 @@ static bool term_equal(const struct state_term *a, const struct state_term *b)
     return str_eq(a->name, b->name) && str_eq(a->value, b->value);
 }
 
-static enum rc refuse_terms(const struct run *r, const struct state_term *then,
+/* Is there one of that name among them, from number `from` on? */
+static bool has_term(const struct state_term *terms, size_t n, size_t from, struct str name)
+{
+    for (size_t i = from; i < n; i++) {
+        if (str_eq(terms[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+static const char *const go_on_text =
+    "the command as it was goes on with that run, --fresh forgets it";
+
+static enum rc refuse_value(const struct run *r, const struct state_term *then,
                             const struct state_term *now, struct err *e)
 {
-    const struct run_cfg *cfg = r->cfg;
-    const char *go_on = "the command as it was goes on with that run, --fresh forgets it";
-    bool changed = then && now && str_eq(then->name, now->name);
-    if (changed)
-        return err_set(e, RC_USAGE,
-                       "%s holds an unfinished run of another command: " STR_FMT " was " STR_FMT
-                       " and is now " STR_FMT "; %s",
-                       cfg->state_path, STR_ARG(now->name), STR_ARG(then->value),
-                       STR_ARG(now->value), go_on);
-    static const struct state_term none = {{"", 0}, {"", 0}}; /* never: one of them is there */
-    const struct state_term *one = then ? then : now ? now : &none;
     return err_set(e, RC_USAGE,
-                   "%s holds an unfinished run of another command: " STR_FMT " " STR_FMT
-                   " was %s; %s",
-                   cfg->state_path, STR_ARG(one->name), STR_ARG(one->value),
-                   then ? "given then and is not now" : "not given then", go_on);
+                   "%s holds an unfinished run of another command: " STR_FMT " was " STR_FMT
+                   " and is now " STR_FMT "; %s",
+                   r->cfg->state_path, STR_ARG(now->name), STR_ARG(then->value),
+                   STR_ARG(now->value), go_on_text);
+}
+
+static enum rc refuse_one(const struct run *r, const struct state_term *one, bool was_given,
+                          struct err *e)
+{
+    return err_set(
+        e, RC_USAGE,
+        "%s holds an unfinished run of another command: " STR_FMT "%s" STR_FMT " was %s; %s",
+        r->cfg->state_path, STR_ARG(one->name), one->value.len ? " " : "", STR_ARG(one->value),
+        was_given ? "given then and is not now" : "not given then", go_on_text);
 }
 
 static enum rc compare_terms(const struct run *r, const struct state_run *then, struct err *e)
 {
     const struct run_cfg *now = r->cfg;
-    for (size_t i = 0; i < then->n_terms || i < now->n_terms; i++) {
-        const struct state_term *a = i < then->n_terms ? &then->terms[i] : NULL;
-        const struct state_term *b = i < now->n_terms ? &now->terms[i] : NULL;
-        if (!a || !b || !term_equal(a, b))
-            return refuse_terms(r, a, b, e);
-    }
-    return RC_OK;
+    size_t i = 0;
+    while (i < then->n_terms && i < now->n_terms && term_equal(&then->terms[i], &now->terms[i]))
+        i++;
+    if (i == then->n_terms && i == now->n_terms)
+        return RC_OK;
+    if (i == now->n_terms)
+        return refuse_one(r, &then->terms[i], true, e);
+    if (i == then->n_terms)
+        return refuse_one(r, &now->terms[i], false, e);
+    if (str_eq(then->terms[i].name, now->terms[i].name))
+        return refuse_value(r, &then->terms[i], &now->terms[i], e);
+    /* One more of something that may be said again, or one less. */
+    return has_term(now->terms, now->n_terms, i, then->terms[i].name)
+               ? refuse_one(r, &now->terms[i], false, e)
+               : refuse_one(r, &then->terms[i], true, e);
 }
 
 static enum rc found_delivery(void *ctx, const struct state_delivery *d, struct err *e)

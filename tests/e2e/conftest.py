@@ -213,3 +213,17 @@ def another_sandbox():
     yield make
     for running in made:
         running.close()
+
+
+@pytest.fixture
+def resumed(leadpipe, sandbox, control):
+    """A command with --state, in several parts."""
+    import resumes
+    return resumes.Resumed(leadpipe, sandbox, control)
+
+
+@pytest.fixture
+def one_go(leadpipe, sandbox, control, tmp_path):
+    """What the command of `resumed` leaves when nothing interrupts it."""
+    import resumes
+    return resumes.never_interrupted(leadpipe, sandbox, control, tmp_path / "alone", resumes.IDS, status=3)
