@@ -34,7 +34,10 @@ static void measure(struct progress *p, const struct run_progress *now)
     double elapsed_s = now->seconds - p->last_s;
     if (elapsed_s <= 0)
         return;
-    double per_s = (double)(done - p->last_done) / elapsed_s;
+    if (p->last_s <= 0)
+        p->last_done = now->done_before;
+    double more = done > p->last_done ? (double)(done - p->last_done) : 0;
+    double per_s = more / elapsed_s;
     /* At first the mean of all, then the mean of the last seconds. */
     double span_s = now->seconds < SMOOTHING_S ? now->seconds : SMOOTHING_S;
     double weight = elapsed_s < span_s ? elapsed_s / span_s : 1;

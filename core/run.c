@@ -179,6 +179,7 @@ static void on_progress(uv_timer_t *timer)
     if (r->engine)
         http_engine_stats(r->engine, &p.http);
     p.seconds = (double)(clock_mono_us(r->cfg->clock) - r->started_us) / 1e6;
+    p.done_before = r->done_before;
     r->cfg->progress(r->cfg->progress_ctx, &p);
 }
 
@@ -296,7 +297,7 @@ void run_execute(struct run *r, struct run_result *out)
     *out = (struct run_result){.started_wall_ms = r->started_wall_ms};
     memcpy(out->run_id, r->run_id, sizeof out->run_id);
     out->resumed = r->resume.loaded;
-    out->done_before = tally_done(&r->tally);
+    out->done_before = r->done_before = tally_done(&r->tally);
     r->started_us = clock_mono_us(r->cfg->clock);
     if (r->republish)
         run_republish(r, out);

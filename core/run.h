@@ -26,7 +26,8 @@ struct run_progress {
     struct ids_counts ids;
     bool ids_ended; /* `ids` is final: the total is known */
     struct http_stats http;
-    double seconds;
+    double seconds;       /* since it went on, where it did */
+    uint64_t done_before; /* leads that were done then */
 };
 
 struct run_cfg {

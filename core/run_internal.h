@@ -55,6 +55,7 @@ struct run {
     bool republish;            /* an earlier part came to its end: it is only made visible */
     bool notes_accepted;       /* fingerprints go into the state */
     int64_t active_before_ms;
+    uint64_t done_before;
     struct resume resume;
     struct checkpoint *checkpoint; /* NULL: no state */
     unsigned needs;                /* of enum sink_wants, of all sinks */
