@@ -198,13 +198,14 @@ class Desk:
     def _fault_of(self, exchange):
         """The fault that this fetch shall show, or None.  Counts the fetch."""
         settings, lead_id = self.settings, exchange.lead_id
-        ordered = "~" in lead_id
+        weather = settings.order_for(lead_id)
+        ordered = "~" in lead_id or weather
         planned = settings.fault_percent and not ordered and faults.planned(lead_id, settings.fault_percent)
         attempt = 1
         if settings.track_ids or ordered or planned:
             attempt = self.stats.attempts.add((exchange.provider.name, lead_id, exchange.agent_id))
         if ordered:
-            return faults.ordered(lead_id, attempt)
+            return faults.ordered("~" + weather if weather else lead_id, attempt)
         if planned and attempt <= planned.times:
             return planned.with_retry_after(settings.fault_retry_after)
         return None

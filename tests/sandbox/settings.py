@@ -43,6 +43,12 @@ def _revisions(value):
     return value
 
 
+def _orders(value):
+    if not isinstance(value, dict) or not all(order is None or isinstance(order, str) for order in value.values()):
+        raise WrongSetting("must be an object of lead IDs (* for all) with orders, or null")
+    return value
+
+
 def _nonce(value):
     if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9-]{1,40}", value):
         raise WrongSetting("must be 1 to 40 letters, digits and hyphens")
@@ -63,6 +69,7 @@ KNOWN = {
     "down_retry_after": (None, _or_none(_number(0))),
     "revision": ({}, _revisions),
     "revision_all": (0, _number(0)),
+    "faults": ({}, _orders),
     "gzip": (False, _flag),
     "track_ids": (True, _flag),
     "nonce": (None, _or_none(_nonce)),
@@ -91,8 +98,8 @@ class Settings:
                 raise WrongSetting("%s %s" % (name, error)) from None
         self._check_outage(checked)
         for name, value in checked.items():
-            if name == "revision":
-                self.revision.update(value)
+            if name in ("revision", "faults"):
+                getattr(self, name).update(value)
             else:
                 setattr(self, name, value)
 
@@ -112,6 +119,10 @@ class Settings:
 
     def revision_of(self, lead_id):
         return self.revision.get(lead_id, self.revision_all)
+
+    def order_for(self, lead_id):
+        """What would stand behind its ~, or None."""
+        return self.faults.get(lead_id, self.faults.get("*"))
 
     def delay_s(self):
         """How long this answer takes; 0 for at once."""

@@ -350,6 +350,15 @@ def test_refuse(sandbox):
     assert sandbox.lead("tiny-1")[0] == 200
 
 
+def test_faults_by_setting(sandbox):
+    """The lead stays what it is; the order comes and goes."""
+    sandbox.set(faults={"tiny-1": "missing", "tiny-2": "status=500~times=1"})
+    assert [sandbox.lead(one)[0] for one in ("tiny-1", "tiny-2", "tiny-2", "tiny-3")] == [404, 500, 200, 200]
+    sandbox.set(faults={"tiny-1": None, "*": "gone"})
+    assert sandbox.lead("tiny-1")[2] == leads.payload("omni", "tiny-1")
+    assert [sandbox.lead(one)[0] for one in ("tiny-1", "tiny-2", "tiny-3")] == [200, 200, 410]
+
+
 def test_revision_and_gzip(sandbox):
     sandbox.set(revision={"tiny-1": 4}, gzip=True)
     assert sandbox.lead("tiny-1")[2] == leads.payload("omni", "tiny-1", revision=4)
