@@ -57,6 +57,8 @@ static inline off_t faulty_size(const char *path)
 
 static inline void faulty_remember(const struct faulty_file *f, off_t at, size_t n)
 {
+    if (faulty.fault != FAULT_POWER_CUT && faulty.fault != FAULT_PARTS_CUT)
+        return;
     struct faulty_undo *u = calloc(1, sizeof *u + n);
     int fd = open(f->path, O_RDONLY);
     if (!u || fd < 0)
@@ -243,7 +245,7 @@ static inline int faulty_delete(sqlite3_vfs *vfs, const char *path, int sync_fol
     return faulty.real->xDelete(faulty.real, path, sync_folder);
 }
 
-/* From now on, for all databases that are opened. */
+/* From now on, for all databases that are opened. A real power cut would find nothing synced. */
 static inline void faulty_begin(enum fault fault, long after_changes)
 {
     if (!faulty.real) {

@@ -134,11 +134,13 @@ static inline void crash_into(const char *path, const char *copy)
     assert_int_equal(system(command), 0);
 }
 
+/* The state as it is when its process is killed now, opened once more. */
 static inline struct state *crash(struct state *s, const char *path)
 {
     crash_into(path, "crashed");
     state_close(s);
-    return open_ok("crashed");
+    crash_into("crashed", path);
+    return open_ok(path);
 }
 
 /* Waits until everything that was put is durable. */
@@ -148,7 +150,14 @@ struct wait {
     pthread_cond_t called;
     bool done;
     enum rc rc;
+    int order;
 };
+
+#define WAIT_INIT(on_call)                                                                         \
+    {                                                                                              \
+        .waiter.fn = (on_call), .lock = PTHREAD_MUTEX_INITIALIZER,                                 \
+        .called = PTHREAD_COND_INITIALIZER                                                         \
+    }
 
 static inline void on_durable(struct state_waiter *w, enum rc rc)
 {
@@ -160,17 +169,21 @@ static inline void on_durable(struct state_waiter *w, enum rc rc)
     pthread_mutex_unlock(&wait->lock);
 }
 
+static inline enum rc wait_for(struct wait *wait)
+{
+    pthread_mutex_lock(&wait->lock);
+    while (!wait->done)
+        pthread_cond_wait(&wait->called, &wait->lock);
+    enum rc rc = wait->rc;
+    pthread_mutex_unlock(&wait->lock);
+    return rc;
+}
+
 static inline enum rc wait_durable(struct state *s)
 {
-    struct wait wait = {.waiter.fn = on_durable,
-                        .lock = PTHREAD_MUTEX_INITIALIZER,
-                        .called = PTHREAD_COND_INITIALIZER};
+    struct wait wait = WAIT_INIT(on_durable);
     state_when_durable(s, &wait.waiter);
-    pthread_mutex_lock(&wait.lock);
-    while (!wait.done)
-        pthread_cond_wait(&wait.called, &wait.lock);
-    pthread_mutex_unlock(&wait.lock);
-    return wait.rc;
+    return wait_for(&wait);
 }
 
 #endif

@@ -89,11 +89,352 @@ static void a_run_without_a_checkpoint(void **state)
     state_close(s);
 }
 
+static void phases(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const struct state_rename none[] = {{STR("from"), STR("to")}};
+    struct state *s = open_ok("s");
+    FAILS(state_publish(s, none, 1, STR(""), &e), RC_INTERNAL, "s: ");
+    FAILS(state_finish(s, &e), RC_INTERNAL, "s: ");
+    begin_run(s);
+    FAILS(state_finish(s, &e), RC_INTERNAL, "s: ");
+    OK(state_publish(s, none, 1, STR("how it went"), &e));
+    FAILS(state_publish(s, none, 1, STR(""), &e), RC_INTERNAL, "s: ");
+    s = crash(s, "s");
+    assert_int_equal(state_phase(s), STATE_PUBLISHING);
+    OK(state_finish(s, &e));
+    s = crash(s, "s");
+    assert_int_equal(state_phase(s), STATE_FINISHED);
+    struct state_run run;
+    OK(state_load(s, &run, &e));
+    assert_str(run.record, "how it went");
+    OK(state_forget(s, &e));
+    s = crash(s, "s");
+    assert_int_equal(state_phase(s), STATE_EMPTY);
+    begin_run(s);
+    assert_int_equal(state_phase(s), STATE_RUNNING);
+    state_close(s);
+}
+
+static enum rc list_rename(void *ctx, const struct state_rename *r, struct err *e)
+{
+    if (str_eq_c(r->from, "stop"))
+        return err_set(e, RC_STOPPED, "stopped");
+    buf_addf(ctx, STR_FMT ">" STR_FMT ";", STR_ARG(r->from), STR_ARG(r->to));
+    return RC_OK;
+}
+
+static void renames_come_back_in_order(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct buf text;
+    buf_init(&text, 1000);
+    const struct state_rename renames[] = {
+        {STR(".b.part"), STR("b")}, {STR(".a.part"), STR("a")}, {STR("stop"), STR("")}};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    OK(state_publish(s, renames, 2, STR_NONE, &e));
+    s = crash(s, "s");
+    OK(state_each_rename(s, list_rename, &text, &e));
+    assert_string_equal(buf_cstr(&text), ".b.part>b;.a.part>a;");
+    begin_run(s);
+    OK(state_each_rename(s, list_rename, &text, &e));
+    OK(state_publish(s, renames, 3, STR_NONE, &e));
+    FAILS(state_each_rename(s, list_rename, &text, &e), RC_STOPPED, "stopped");
+    assert_string_equal(buf_cstr(&text), ".b.part>b;.a.part>a;.b.part>b;.a.part>a;");
+    buf_free(&text);
+    state_close(s);
+}
+
+/* ---- failed leads --------------------------------------------------------------------------- */
+
+static void put_failure(struct state *s, uint64_t place, bool by_sink, const char *line)
+{
+    struct err e = {0};
+    char summary[64];
+    (void)snprintf(summary, sizeof summary, "why %s", line);
+    OK(state_fail(s, place, by_sink, str_c(line), str_c(summary), &e));
+}
+
+static enum rc list_line(void *ctx, struct str row, struct err *e)
+{
+    if (str_eq_c(row, "stop"))
+        return err_set(e, RC_STOPPED, "stopped");
+    buf_add_str(ctx, row);
+    return RC_OK;
+}
+
+static void expect_failures(struct state *s, const char *want, uint64_t want_by_sink)
+{
+    struct err e = {0};
+    struct buf text;
+    struct state_failures counts;
+    buf_init(&text, 1000);
+    OK(state_each_failure(s, list_line, &text, &e));
+    assert_string_equal(buf_cstr(&text), want);
+    OK(state_count_failures(s, &counts, &e));
+    assert_int_equal(counts.n, strlen(want)); /* each has one letter */
+    assert_int_equal(counts.by_sink, want_by_sink);
+    buf_free(&text);
+}
+
+static void failures_in_the_order_of_places(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char first[7];
+    bool has;
+    struct state *s = open_ok("s");
+    begin_run(s);
+    expect_failures(s, "", 0);
+    OK(state_first_failure(s, first, sizeof first, &e));
+    assert_string_equal(first, "");
+    put_failure(s, 300, false, "c");
+    put_failure(s, 2, true, "b");
+    put_failure(s, 1, false, "x");
+    put_failure(s, 1, true, "a"); /* in the place of the one before */
+    put_failure(s, UINT64_C(1) << 62, false, "d");
+    expect_failures(s, "abcd", 2);
+    OK(state_first_failure(s, first, sizeof first, &e));
+    assert_string_equal(first, "why a");
+    char shorter[4];
+    OK(state_first_failure(s, shorter, sizeof shorter, &e));
+    assert_string_equal(shorter, "why");
+    OK(state_has_failed(s, 300, &has, &e));
+    assert_true(has);
+    OK(state_has_failed(s, 3, &has, &e));
+    assert_false(has);
+    put_failure(s, 200, false, "stop");
+    struct buf text;
+    buf_init(&text, 100);
+    FAILS(state_each_failure(s, list_line, &text, &e), RC_STOPPED, "stopped");
+    assert_string_equal(buf_cstr(&text), "ab");
+    buf_free(&text);
+    state_close(s);
+}
+
+/* Failures become durable with any commit, also of leads that the last checkpoint does not cover. */
+static void rewinding(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const uint64_t holes[] = {2, 4};
+    const struct state_checkpoint c = {.tally.high = 6, .holes = holes, .n_holes = 2};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    put_failure(s, 1, false, "a");
+    put_failure(s, 3, true, "b");
+    OK(state_checkpoint(s, &c, &e));
+    put_failure(s, 2, true, "x");
+    put_failure(s, 4, false, "y");
+    put_failure(s, 5, false, "c"); /* done, as the checkpoint says */
+    put_failure(s, 6, false, "z");
+    put_failure(s, 7, true, "z");
+    assert_int_equal(wait_durable(s), RC_OK);
+    s = crash(s, "s");
+    expect_failures(s, "axbyczz", 3);
+    OK(state_rewind(s, &e));
+    expect_failures(s, "abc", 1);
+    state_close(s);
+}
+
+static void rewinding_to_the_beginning(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    put_failure(s, 0, false, "x");
+    assert_int_equal(wait_durable(s), RC_OK);
+    s = crash(s, "s");
+    OK(state_rewind(s, &e));
+    expect_failures(s, "", 0);
+    state_close(s);
+}
+
+/* What comes after the last commit is gone after a crash, and there after a clean end. */
+static void what_is_not_committed(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const struct state_checkpoint c = {.tally.high = 2};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    put_failure(s, 0, false, "a");
+    OK(state_checkpoint(s, &c, &e));
+    put_failure(s, 1, false, "b");
+    crash_into("s", "crashed");
+    state_close(s);
+    s = open_ok("crashed");
+    expect_failures(s, "a", 0);
+    state_close(s);
+    s = open_ok("s");
+    expect_failures(s, "ab", 0);
+    state_close(s);
+}
+
+/* ---- kept payloads -------------------------------------------------------------------------- */
+
+static void keep(struct state *s, uint64_t place, const char *body)
+{
+    struct err e = {0};
+    struct state_kept kept = {
+        .place = place, .http_status = 203, .attempts = 4, .mended = 5, .body = str_c(body)};
+    memset(kept.key, (int)place, sizeof kept.key);
+    OK(state_keep(s, &kept, &e));
+}
+
+static void expect_kept(struct state *s, size_t want_n, const uint64_t *want)
+{
+    struct err e = {0};
+    const uint64_t *places;
+    size_t n;
+    OK(state_kept_places(s, &places, &n, &e));
+    assert_int_equal(n, want_n);
+    if (n > 0)
+        assert_memory_equal(places, want, n * sizeof *want);
+}
+
+static void kept_payloads(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct buf body;
+    struct state_kept kept;
+    buf_init(&body, 100);
+    struct state *s = open_ok("s");
+    begin_run(s);
+    expect_kept(s, 0, NULL);
+    keep(s, 9, "nine");
+    keep(s, 5, "five");
+    keep(s, 7, "");
+    keep(s, 9, "9");
+    state_close(s);
+    s = open_ok("s");
+    expect_kept(s, 3, (const uint64_t[]){5, 7, 9});
+    buf_adds(&body, "before ");
+    OK(state_take_kept(s, 9, &kept, &body, &e));
+    assert_string_equal(buf_cstr(&body), "before 9");
+    assert_int_equal(kept.place, 9);
+    assert_int_equal(kept.key[15], 9);
+    assert_int_equal(kept.http_status, 203);
+    assert_int_equal(kept.attempts, 4);
+    assert_int_equal(kept.mended, 5);
+    assert_null(kept.body.ptr);
+    OK(state_take_kept(s, 7, &kept, &body, &e));
+    assert_string_equal(buf_cstr(&body), "before 9");
+    assert_int_equal(state_take_kept(s, 8, &kept, &body, &e), RC_END);
+    struct buf small;
+    buf_init(&small, 3);
+    FAILS(state_take_kept(s, 5, &kept, &small, &e), RC_LIMIT, "s: ");
+    OK(state_take_kept(s, 5, &kept, &body, &e)); /* that was no error of the state's */
+    buf_free(&small);
+    buf_free(&body);
+    state_close(s);
+}
+
+static void checkpoint_forgets_what_is_done(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const uint64_t holes[] = {1, 3};
+    struct state_checkpoint c = {.tally.high = 5, .holes = holes, .n_holes = 2};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    for (uint64_t i = 0; i < 8; i++)
+        keep(s, i, "payload");
+    OK(state_checkpoint(s, &c, &e));
+    expect_kept(s, 5, (const uint64_t[]){1, 3, 5, 6, 7});
+    c.n_holes = 0;
+    c.tally.high = 7;
+    OK(state_checkpoint(s, &c, &e));
+    s = crash(s, "s");
+    expect_kept(s, 1, (const uint64_t[]){7});
+    state_close(s);
+}
+
+/* ---- one run after another ------------------------------------------------------------------ */
+
+static void a_new_run_begins_empty(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const struct str mark = STR("mark");
+    const struct state_column column = {.key = STR("key")};
+    const struct state_term term = {STR("name"), STR("value")};
+    const struct state_checkpoint c = {
+        .tally.high = 5, .marks = &mark, .n_marks = 1, .columns = &column, .n_columns = 1};
+    struct state *s = open_ok("s");
+    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, &term, 1, &e));
+    put_failure(s, 1, false, "a");
+    OK(state_checkpoint(s, &c, &e));
+    keep(s, 7, "payload");
+    OK(state_publish(s, NULL, 0, STR("record"), &e));
+    OK(state_finish(s, &e));
+    expect_kept(s, 0, NULL);
+    OK(state_begin(s, "ffffffffffffffffffffffffffffffff", 2, NULL, 0, &e));
+    s = crash(s, "s");
+    struct state_run run;
+    OK(state_load(s, &run, &e));
+    assert_string_equal(run.run_id, "ffffffffffffffffffffffffffffffff");
+    assert_int_equal(run.n_terms, 0);
+    assert_int_equal(run.checkpoint.tally.high, 0);
+    assert_int_equal(run.checkpoint.n_marks, 0);
+    assert_int_equal(run.checkpoint.n_columns, 0);
+    assert_null(run.record.ptr);
+    expect_failures(s, "", 0);
+    state_close(s);
+}
+
+/* The file does not keep the size that a run needed. */
+static void a_finished_run_leaves_a_small_file(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char body[8000];
+    struct stat st;
+    memset(body, 'x', sizeof body - 1);
+    body[sizeof body - 1] = '\0';
+    struct state *s = open_ok("s");
+    begin_run(s);
+    for (uint64_t i = 0; i < 500; i++)
+        keep(s, i, body);
+    state_close(s);
+    assert_int_equal(stat("s", &st), 0);
+    assert_true(st.st_size > 500 * 8000);
+    s = open_ok("s");
+    OK(state_publish(s, NULL, 0, STR_NONE, &e));
+    OK(state_finish(s, &e));
+    state_close(s);
+    assert_int_equal(stat("s", &st), 0);
+    assert_in_range(st.st_size, 4096, 200000);
+    state_close(open_ok("s"));
+}
+
+static void nothing_to_close(void **state)
+{
+    (void)state;
+    state_close(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_run_comes_back),
         IN_FOLDER(a_run_without_a_checkpoint),
+        IN_FOLDER(phases),
+        IN_FOLDER(renames_come_back_in_order),
+        IN_FOLDER(failures_in_the_order_of_places),
+        IN_FOLDER(rewinding),
+        IN_FOLDER(rewinding_to_the_beginning),
+        IN_FOLDER(what_is_not_committed),
+        IN_FOLDER(kept_payloads),
+        IN_FOLDER(checkpoint_forgets_what_is_done),
+        IN_FOLDER(a_new_run_begins_empty),
+        IN_FOLDER(a_finished_run_leaves_a_small_file),
+        IN_FOLDER(nothing_to_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,10 +69,247 @@ static void holds_from_the_end_of_the_run(void **state)
     state_close(s);
 }
 
+/* By runs: what each notes, and what holds after it. */
+static void the_last_one_holds(void **state)
+{
+    (void)state;
+    struct state *s = open_ok("s");
+    begin_run(s);
+    accept_by(s, "a", NULL);
+    note(s, 1, 10, true);
+    note(s, 1, 11, true);
+    note(s, 2, 20, true);
+    note(s, 2, 20, false);
+    note(s, 3, 30, false);
+    note(s, 3, 30, true);
+    note(s, 4, 40, true);
+    publish_and_finish(s);
+    assert_false(is_accepted(s, 1, 10));
+    assert_true(is_accepted(s, 1, 11));
+    assert_false(is_accepted(s, 2, 20));
+    assert_true(is_accepted(s, 3, 30));
+    assert_true(is_accepted(s, 4, 40));
+    begin_run(s);
+    accept_by(s, "a", NULL);
+    note(s, 1, 12, true);
+    note(s, 3, 30, false);
+    note(s, 5, 50, true);
+    assert_true(is_accepted(s, 1, 11)); /* of earlier runs only */
+    assert_true(is_accepted(s, 3, 30));
+    publish_and_finish(s);
+    assert_false(is_accepted(s, 1, 11));
+    assert_true(is_accepted(s, 1, 12));
+    assert_false(is_accepted(s, 3, 30));
+    assert_true(is_accepted(s, 4, 40));
+    assert_true(is_accepted(s, 5, 50));
+    state_close(s);
+}
+
+/* Sinks that a state knows, sinks of the next run, and does what was accepted still count? */
+static void other_sinks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before[2], *then[2];
+        bool counts;
+    } rows[] = {
+        {{"a", NULL}, {"a", NULL}, true}, {{"a", "b"}, {"a", "b"}, true},
+        {{"a", "b"}, {"b", "a"}, true},   {{"a", "b"}, {"a", NULL}, true},
+        {{"a", "b"}, {"b", NULL}, true},  {{"a", NULL}, {"a", "b"}, false},
+        {{"a", NULL}, {"b", "a"}, false}, {{"a", NULL}, {"b", NULL}, false},
+        {{"a", "b"}, {"a", "c"}, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[8];
+        (void)snprintf(path, sizeof path, "s%zu", i);
+        struct state *s = open_ok(path);
+        begin_run(s);
+        accept_by(s, rows[i].before[0], rows[i].before[1]);
+        note(s, 1, 10, true);
+        publish_and_finish(s);
+        accept_by(s, rows[i].then[0], rows[i].then[1]);
+        s = crash(s, path);
+        assert_true(is_accepted(s, 1, 10) == rows[i].counts);
+        assert_true(has_accepted(s) == rows[i].counts);
+        begin_run(s);
+        note(s, 2, 20, true);
+        publish_and_finish(s);
+        accept_by(s, rows[i].then[0], rows[i].then[1]);
+        assert_true(is_accepted(s, 2, 20)); /* the state has the new ones */
+        state_close(s);
+    }
+}
+
+/* A sink that was left out for one run has missed what happened in it. */
+static void a_sink_that_comes_back(void **state)
+{
+    (void)state;
+    struct state *s = open_ok("s");
+    begin_run(s);
+    accept_by(s, "a", "b");
+    note(s, 1, 10, true);
+    publish_and_finish(s);
+    accept_by(s, "a", NULL);
+    assert_true(is_accepted(s, 1, 10));
+    accept_by(s, "a", "b");
+    assert_false(is_accepted(s, 1, 10));
+    state_close(s);
+}
+
+/* What was noted before other sinks came is not theirs. */
+static void other_sinks_within_a_run(void **state)
+{
+    (void)state;
+    struct state *s = open_ok("s");
+    begin_run(s);
+    accept_by(s, "a", NULL);
+    note(s, 1, 10, true);
+    accept_by(s, "b", NULL);
+    note(s, 2, 20, true);
+    publish_and_finish(s);
+    assert_false(is_accepted(s, 1, 10));
+    assert_true(is_accepted(s, 2, 20));
+    state_close(s);
+}
+
+static void a_run_that_is_forgotten(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    for (int published = 0; published < 2; published++) {
+        assert_int_equal(system("rm -f s s-wal"), 0);
+        struct state *s = open_ok("s");
+        begin_run(s);
+        accept_by(s, "a", NULL);
+        note(s, 1, 10, true);
+        note(s, 2, 20, true);
+        publish_and_finish(s);
+        begin_run(s);
+        note(s, 1, 11, true);
+        note(s, 3, 30, true);
+        if (published)
+            OK(state_publish(s, NULL, 0, STR_NONE, &e));
+        OK(state_forget(s, &e));
+        s = crash(s, "s");
+        assert_int_equal(state_phase(s), STATE_EMPTY);
+        assert_false(is_accepted(s, 1, 10)); /* the sink may have 11 now */
+        assert_false(is_accepted(s, 1, 11));
+        assert_true(is_accepted(s, 2, 20));
+        assert_false(is_accepted(s, 3, 30));
+        begin_run(s);
+        publish_and_finish(s);
+        assert_false(is_accepted(s, 1, 11)); /* nor does it come later */
+        state_close(s);
+    }
+}
+
+/* As by state_forget(), where a run begins without it. */
+static void a_run_that_is_replaced(void **state)
+{
+    (void)state;
+    struct state *s = open_ok("s");
+    begin_run(s);
+    accept_by(s, "a", NULL);
+    note(s, 1, 10, true);
+    publish_and_finish(s);
+    begin_run(s);
+    note(s, 1, 11, true);
+    begin_run(s);
+    assert_false(is_accepted(s, 1, 10));
+    publish_and_finish(s);
+    assert_false(is_accepted(s, 1, 11));
+    state_close(s);
+}
+
+static void notes_survive_with_the_checkpoint(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const struct state_checkpoint c = {.tally.high = 1};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    accept_by(s, "a", NULL);
+    note(s, 1, 10, true);
+    OK(state_checkpoint(s, &c, &e));
+    note(s, 2, 20, true);
+    s = crash(s, "s");
+    publish_and_finish(s);
+    assert_true(is_accepted(s, 1, 10));
+    assert_false(is_accepted(s, 2, 20));
+    state_close(s);
+}
+
+/* ---- many ----------------------------------------------------------------------------------- */
+
+#define MANY 450000u /* more notes than are sorted at once */
+
+/* The rule for what run `run` notes of a key: 0 nothing, 1 accepted, 2 forgotten. */
+static int rule(unsigned run, unsigned key)
+{
+    if (run == 0)
+        return key % 3 != 0;
+    return key % 5 == 0 ? 1 : key % 5 == 1 ? 2 : 0;
+}
+
+static void note_many(struct state *s, unsigned run)
+{
+    struct err e = {0};
+    struct state_content batch[64];
+    size_t n = 0;
+    for (unsigned key = 0; key < MANY; key++) {
+        if (rule(run, key) != 0)
+            batch[n++] = content(key, key + run, rule(run, key) == 1);
+        if (n == 64 || key == MANY - 1) {
+            OK(state_note_accepted(s, batch, n, &e));
+            n = 0;
+        }
+    }
+}
+
+static bool should_be(unsigned key, unsigned fingerprint)
+{
+    int last = rule(1, key);
+    return last == 1   ? fingerprint == key + 1
+           : last == 2 ? false
+                       : rule(0, key) && fingerprint == key;
+}
+
+static void many(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    accept_by(s, "a", NULL);
+    for (unsigned run = 0; run < 2; run++) {
+        begin_run(s);
+        note_many(s, run);
+        publish_and_finish(s);
+    }
+    s = crash(s, "s");
+    for (unsigned key = 0; key < MANY; key += 250) {
+        struct state_content batch[100];
+        bool accepted[100];
+        for (unsigned i = 0; i < 100; i++)
+            batch[i] = content(key + i / 2, key + i / 2 + i % 2, true);
+        OK(state_is_accepted(s, batch, 100, accepted, &e));
+        for (unsigned i = 0; i < 100; i++)
+            assert_true(accepted[i] == should_be(key + i / 2, key + i / 2 + i % 2));
+    }
+    state_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(holds_from_the_end_of_the_run),
+        IN_FOLDER(the_last_one_holds),
+        IN_FOLDER(other_sinks),
+        IN_FOLDER(a_sink_that_comes_back),
+        IN_FOLDER(other_sinks_within_a_run),
+        IN_FOLDER(a_run_that_is_forgotten),
+        IN_FOLDER(a_run_that_is_replaced),
+        IN_FOLDER(notes_survive_with_the_checkpoint),
+        IN_FOLDER(many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,5 @@
+#include <stdatomic.h>
+
 #include "state_world.h"
 
 static int64_t add(struct state *s, unsigned sink, const char *id, uint64_t last_place)
@@ -125,12 +127,251 @@ static void checkpoint_forgets_the_answered(void **state)
     state_close(s);
 }
 
+static void other_sinks_and_next_runs(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    int64_t a = add(s, 7, "a", 0);
+    (void)add(s, 31, "b", 0);
+    OK(state_answer(s, a, STATE_REFUSED, STR_NONE, &e));
+    expect_deliveries(s, 7, "a|leads of a|-|;"); /* no answer is one, too */
+    expect_deliveries(s, 31, "b|leads of b|{\"body\":\"b\"}|-;");
+    expect_counts(s, 7, 0, 1);
+    OK(state_publish(s, NULL, 0, STR_NONE, &e));
+    OK(state_finish(s, &e));
+    expect_deliveries(s, 7, "");
+    expect_deliveries(s, 31, "");
+    begin_run(s);
+    expect_counts(s, 7, 0, 0);
+    state_close(s);
+}
+
+static enum rc stop_at_once(void *ctx, const struct state_delivery *d, struct err *e)
+{
+    ++*(int *)ctx;
+    (void)d;
+    return err_set(e, RC_STOPPED, "stopped");
+}
+
+static void the_first_error_ends_it(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    int calls = 0;
+    begin_run(s);
+    (void)add(s, 0, "a", 0);
+    (void)add(s, 0, "b", 0);
+    FAILS(state_each_delivery(s, 0, stop_at_once, &calls, &e), RC_STOPPED, "stopped");
+    assert_int_equal(calls, 1);
+    (void)add(s, 0, "c", 0); /* the reading has ended */
+    assert_int_equal(wait_durable(s), RC_OK);
+    state_close(s);
+}
+
+struct comparison {
+    const struct state_delivery *want;
+    bool same;
+};
+
+static enum rc compare_delivery(void *ctx, const struct state_delivery *d, struct err *e)
+{
+    struct comparison *c = ctx;
+    (void)e;
+    c->same = str_eq(d->id, c->want->id) && str_eq(d->leads, c->want->leads) && d->leads.ptr &&
+              str_eq(d->body, c->want->body);
+    return RC_OK;
+}
+
+static enum rc count_delivery(void *ctx, const struct state_delivery *d, struct err *e)
+{
+    (void)d;
+    (void)e;
+    ++*(int *)ctx;
+    return RC_OK;
+}
+
+static void a_body_of_any_bytes(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    enum { BYTES = 3000000 };
+    char *bytes = malloc(BYTES);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (char)(i * i >> 5);
+    const struct state_delivery d = {.id = STR("a\0b"), .leads = STR(""), .body = {bytes, BYTES}};
+    struct state *s = open_ok("s");
+    int64_t row;
+    begin_run(s);
+    OK(state_add_delivery(s, 0, &d, 0, &row, &e));
+    assert_int_equal(wait_durable(s), RC_OK);
+    s = crash(s, "s");
+    struct comparison comparison = {&d, false};
+    OK(state_each_delivery(s, 0, compare_delivery, &comparison, &e));
+    assert_true(comparison.same);
+    state_close(s);
+    free(bytes);
+}
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+/* A waiter that puts something itself and waits for that once more. */
+struct chain {
+    struct wait wait;
+    struct state *state;
+    int links;
+};
+
+static void on_link(struct state_waiter *w, enum rc rc)
+{
+    struct chain *chain = (struct chain *)w; /* its first member's first member */
+    if (rc == RC_OK && chain->links > 0) {
+        chain->links--;
+        (void)add(chain->state, 0, "link", 0);
+        state_when_durable(chain->state, w);
+        return;
+    }
+    on_durable(w, rc);
+}
+
+static void waiters_may_go_on(void **state)
+{
+    (void)state;
+    struct state *s = open_ok("s");
+    begin_run(s);
+    struct chain chain = {.wait = WAIT_INIT(on_link), .state = s, .links = 3};
+    (void)add(s, 0, "first", 0);
+    state_when_durable(s, &chain.wait.waiter);
+    assert_int_equal(wait_for(&chain.wait), RC_OK);
+    s = crash(s, "s");
+    struct err e = {0};
+    int n = 0;
+    OK(state_each_delivery(s, 0, count_delivery, &n, &e));
+    assert_int_equal(n, 4);
+    state_close(s);
+}
+
+static atomic_int calls;
+
+static void on_call_in_order(struct state_waiter *w, enum rc rc)
+{
+    ((struct wait *)w)->order = atomic_fetch_add(&calls, 1);
+    on_durable(w, rc);
+}
+
+/* One commit is for all that gathered, and waiters are called in their order. */
+static void waiters_keep_their_order(void **state)
+{
+    (void)state;
+    enum { N = 50 };
+    static struct wait waits[N];
+    struct state *s = open_ok("s");
+    begin_run(s);
+    atomic_store(&calls, 0);
+    state_hold(s);
+    for (int i = 0; i < N; i++) {
+        waits[i] = (struct wait)WAIT_INIT(on_call_in_order);
+        waits[i].order = -1;
+        (void)add(s, 0, "x", 0);
+        state_when_durable(s, &waits[i].waiter);
+    }
+    assert_int_equal(atomic_load(&calls), 0); /* nothing is durable while it is held */
+    state_release(s);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(wait_for(&waits[i]), RC_OK);
+        assert_int_equal(waits[i].order, i);
+    }
+    state_close(s);
+}
+
+#define THREADS 4
+#define EACH 100
+
+struct worker {
+    struct state *s;
+    unsigned number;
+    pthread_t thread;
+};
+
+/* Adds, answers, fails, notes, looks up, and makes a checkpoint now and then. */
+static void *work(void *arg)
+{
+    const struct worker *w = arg;
+    struct err e = {0};
+    for (uint64_t i = 0; i < EACH; i++) {
+        uint64_t place = i * THREADS + w->number;
+        struct state_content content = {.accepted = true};
+        bool accepted;
+        memcpy(content.key, &place, sizeof place);
+        state_hold(w->s);
+        int64_t row = add(w->s, w->number, "id", place);
+        OK(state_fail(w->s, place, i % 2, STR("line"), STR("summary"), &e));
+        state_release(w->s);
+        if (i % 10 == 0)
+            assert_int_equal(wait_durable(w->s), RC_OK);
+        OK(state_answer(w->s, row, i % 3 ? STATE_DELIVERED : STATE_REFUSED, STR("answer"), &e));
+        OK(state_note_accepted(w->s, &content, 1, &e));
+        OK(state_is_accepted(w->s, &content, 1, &accepted, &e));
+        assert_false(accepted);
+        if (i % 25 == 0) {
+            const struct state_checkpoint c = {.tally.high = 0};
+            OK(state_checkpoint(w->s, &c, &e));
+        }
+    }
+    return NULL;
+}
+
+static void many_threads(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct worker workers[THREADS];
+    struct state *s = open_ok("s");
+    begin_run(s);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.s = s, .number = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+    assert_int_equal(wait_durable(s), RC_OK);
+    s = crash(s, "s");
+    struct state_failures failures;
+    OK(state_count_failures(s, &failures, &e));
+    assert_int_equal(failures.n, THREADS * EACH);
+    assert_int_equal(failures.by_sink, THREADS * EACH / 2);
+    for (unsigned i = 0; i < THREADS; i++) {
+        int n = 0;
+        OK(state_each_delivery(s, i, count_delivery, &n, &e));
+        assert_int_equal(n, EACH);
+        expect_counts(s, i, EACH - (EACH + 2) / 3, (EACH + 2) / 3);
+    }
+    OK(state_publish(s, NULL, 0, STR_NONE, &e));
+    OK(state_finish(s, &e));
+    struct state_content content = {.accepted = true};
+    const uint64_t place = THREADS * EACH - 1;
+    bool accepted;
+    memcpy(content.key, &place, sizeof place);
+    OK(state_is_accepted(s, &content, 1, &accepted, &e));
+    assert_true(accepted);
+    state_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(what_is_durable_survives),
         IN_FOLDER(what_is_held_comes_whole),
         IN_FOLDER(checkpoint_forgets_the_answered),
+        IN_FOLDER(other_sinks_and_next_runs),
+        IN_FOLDER(the_first_error_ends_it),
+        IN_FOLDER(a_body_of_any_bytes),
+        IN_FOLDER(waiters_may_go_on),
+        IN_FOLDER(waiters_keep_their_order),
+        IN_FOLDER(many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,14 @@
 #include "faulty_vfs.h"
 #include "state_world.h"
 
-#define ROUNDS 4
+/* Sanitizers make processes slow to start: then not at every change. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STRIDE 11
+#else
+#define STRIDE 1
+#endif
+
+#define ROUNDS 3
 #define BODY_BYTES 3000
 
 /* How far the child had come for certain; shared with it. */
@@ -109,7 +116,8 @@ static int run_child(enum fault fault, long after, struct progress *p)
 /* False: the fault is beyond the end of the run. */
 static bool run_until(enum fault fault, long after, struct progress *p)
 {
-    assert_int_equal(system("rm -f s s-wal"), 0);
+    (void)unlink("s");
+    (void)unlink("s-wal");
     *p = (struct progress){0};
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -163,6 +171,7 @@ static void expect_accepted(struct state *s, bool want)
 static void expect_what_was_durable(const struct progress *p)
 {
     struct err e = {0};
+    faulty_begin(FAULT_NONE, 0); /* does not really sync either */
     struct state *s = open_ok("s");
     int phase = (int)state_phase(s);
     assert_in_range(phase, p->phase, p->phase + 1);
@@ -181,7 +190,7 @@ static void at_every_change(enum fault fault)
     long n = 0;
     while (run_until(fault, n, p)) {
         expect_what_was_durable(p);
-        n++;
+        n += STRIDE;
     }
     assert_int_equal(p->phase, STATE_FINISHED);
     assert_in_range(n, 50, 5000); /* there were changes to stop at */
@@ -210,7 +219,7 @@ static void power_cut_in_parts(void **state)
 static void failing_disk(enum fault fault, const char *text)
 {
     struct progress *p = share();
-    for (long n = 0; run_until(fault, n, p); n++) {
+    for (long n = 0; run_until(fault, n, p); n += STRIDE) {
         if (p->phase < STATE_FINISHED || p->error.rc != RC_OK) {
             assert_int_equal(p->error.rc, RC_IO);
             if (!strstr(p->error.msg, text))
@@ -234,11 +243,109 @@ static void disk_is_full(void **state)
     failing_disk(FAULT_FULL, "No space left on device");
 }
 
+/* ---- what fails, stays failed --------------------------------------------------------------- */
+
+struct heard {
+    int times;
+    struct err error;
+};
+
+static void hear(void *ctx, const struct err *e)
+{
+    struct heard *heard = ctx;
+    heard->times++;
+    heard->error = *e;
+}
+
+static enum rc take_nothing(void *ctx, struct str row, struct err *e)
+{
+    (void)ctx;
+    (void)row;
+    (void)e;
+    return RC_OK;
+}
+
+static void expect_all_fail(struct state *s)
+{
+    struct err e = {0};
+    struct state_run run;
+    bool flag;
+    uint64_t n, m;
+    int64_t row = 0;
+    char text[8];
+    struct state_failures failures;
+    const struct state_checkpoint c = {0};
+    const struct state_delivery d = {.id = STR("id"), .leads = STR(""), .body = STR("body")};
+    FAILS(state_fail(s, 1, false, STR(""), STR(""), &e), RC_IO, "File too large");
+    FAILS(state_load(s, &run, &e), RC_IO, "File too large");
+    FAILS(state_rewind(s, &e), RC_IO, "File too large");
+    FAILS(state_checkpoint(s, &c, &e), RC_IO, "File too large");
+    FAILS(state_count_failures(s, &failures, &e), RC_IO, "File too large");
+    FAILS(state_has_failed(s, 1, &flag, &e), RC_IO, "File too large");
+    FAILS(state_first_failure(s, text, sizeof text, &e), RC_IO, "File too large");
+    FAILS(state_each_failure(s, take_nothing, NULL, &e), RC_IO, "File too large");
+    FAILS(state_add_delivery(s, 0, &d, 0, &row, &e), RC_IO, "File too large");
+    FAILS(state_answer(s, 1, STATE_UNSENT, STR(""), &e), RC_IO, "File too large");
+    FAILS(state_delivery_counts(s, 0, &n, &m, &e), RC_IO, "File too large");
+    FAILS(state_accept_by(s, NULL, 0, &e), RC_IO, "File too large");
+    FAILS(state_has_accepted(s, &flag, &e), RC_IO, "File too large");
+    FAILS(state_note_accepted(s, NULL, 0, &e), RC_IO, "File too large");
+    FAILS(state_publish(s, NULL, 0, STR_NONE, &e), RC_IO, "File too large");
+    FAILS(state_finish(s, &e), RC_IO, "File too large");
+    FAILS(state_forget(s, &e), RC_IO, "File too large");
+    assert_int_equal(wait_durable(s), RC_IO); /* at once, on this thread */
+}
+
+/* The thread that commits meets the error: the waiter hears of it, and `failed`, and everybody. */
+static void first_error_sticks(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct heard heard = {0};
+    struct state *s = NULL;
+    const struct state_cfg cfg = {.path = "s", .failed = hear, .ctx = &heard};
+    const struct state_checkpoint c = {.tally.high = 1};
+    static char body[3 << 20];
+    memset(body, 'x', sizeof body);
+    const struct state_delivery d = {
+        .id = STR("id"), .leads = STR(""), .body = {body, sizeof body}};
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 1 << 20;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    OK(state_open(&s, &cfg, &e));
+    begin_run(s);
+    OK(state_fail(s, 0, false, STR("line"), STR(""), &e));
+    OK(state_checkpoint(s, &c, &e));
+    OK(state_fail(s, 1, false, STR("line"), STR(""), &e));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int64_t row;
+    OK(state_add_delivery(s, 0, &d, 0, &row, &e));
+    assert_int_equal(wait_durable(s), RC_IO);
+    expect_all_fail(s);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    expect_all_fail(s); /* though there would be room again */
+    state_close(s);
+    assert_int_equal(heard.times, 1);
+    assert_int_equal(heard.error.rc, RC_IO);
+    assert_string_equal(heard.error.msg, "s: File too large");
+
+    struct state_failures failures;
+    struct state_run run;
+    s = open_ok("s");
+    OK(state_load(s, &run, &e));
+    assert_int_equal(run.checkpoint.tally.high, 1);
+    OK(state_count_failures(s, &failures, &e));
+    assert_int_equal(failures.n, 1);
+    state_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(killed),     IN_FOLDER(power_cut),    IN_FOLDER(power_cut_in_parts),
-        IN_FOLDER(disk_fails), IN_FOLDER(disk_is_full),
+        IN_FOLDER(disk_fails), IN_FOLDER(disk_is_full), IN_FOLDER(first_error_sticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
