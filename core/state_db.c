@@ -9,9 +9,11 @@
 #define WAL_BYTES_KEPT "4194304"
 
 static const char *const statement_texts[] = {
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma): a long text is several literals */
 #define X(name, text) [SQL_##name] = text,
     STATE_SQL_LIST(X)
 #undef X
+    /* NOLINTEND(bugprone-suspicious-missing-comma) */
 };
 
 /* For what is said once. */

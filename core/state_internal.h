@@ -75,7 +75,7 @@ enum rc state_db_open(struct state *s, struct err *e);
 /* What was not committed is lost. `as_it_is`: changes nothing more. */
 void state_db_close(struct state *s, bool as_it_is);
 
-/* ---- state_query.c: statements, and what becomes of their errors ---------------------------- */
+/* ---- state_errors.c: the first one is the state's from then on ------------------------------ */
 
 /* Takes SQLite's last error as the state's, which fails from now on. */
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e);
@@ -85,6 +85,8 @@ enum rc state_damaged(struct state *s, const char *how, struct err *e);
 enum rc state_not_as_written(struct state *s, const char *what, struct err *e);
 /* Any other error that sticks. `why` may be `e`. */
 enum rc state_stick(struct state *s, const struct err *why, struct err *e);
+
+/* ---- state_query.c: statements, their rows, and the seals on them --------------------------- */
 
 /* A statement that is being given its parameters, or is giving rows. Errors of the former stick up
  * to query_run() or query_row(). A seal is a checksum over what came since the last one: SQLite

@@ -123,6 +123,14 @@ static inline void begin_run(struct state *s)
     OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, NULL, 0, &e));
 }
 
+static inline void remove_state(const char *path)
+{
+    char log[256];
+    (void)snprintf(log, sizeof log, "%s-wal", path);
+    (void)unlink(path);
+    (void)unlink(log);
+}
+
 /* What a crash would leave now: the file and its -wal file, under another name. Ends this process's
  * locks on it. */
 static inline void crash_into(const char *path, const char *copy)

@@ -177,7 +177,7 @@ static void a_run_that_is_forgotten(void **state)
     (void)state;
     struct err e = {0};
     for (int published = 0; published < 2; published++) {
-        assert_int_equal(system("rm -f s s-wal"), 0);
+        remove_state("s");
         struct state *s = open_ok("s");
         begin_run(s);
         accept_by(s, "a", NULL);

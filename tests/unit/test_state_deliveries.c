@@ -18,21 +18,21 @@ static int64_t add(struct state *s, unsigned sink, const char *id, uint64_t last
 static enum rc describe(void *ctx, const struct state_delivery *d, struct err *e)
 {
     (void)e;
-    char line[256];
     const struct str none = STR("-");
     const struct str body = d->body.ptr ? d->body : none, answer = d->answer.ptr ? d->answer : none;
-    (void)snprintf(line, sizeof line, STR_FMT "|" STR_FMT "|" STR_FMT "|" STR_FMT ";",
-                   STR_ARG(d->id), STR_ARG(d->leads), STR_ARG(body), STR_ARG(answer));
-    strcat(ctx, line);
+    buf_addf(ctx, STR_FMT "|" STR_FMT "|" STR_FMT "|" STR_FMT ";", STR_ARG(d->id),
+             STR_ARG(d->leads), STR_ARG(body), STR_ARG(answer));
     return RC_OK;
 }
 
 static void expect_deliveries(struct state *s, unsigned sink, const char *want)
 {
     struct err e = {0};
-    char text[4096] = "";
-    OK(state_each_delivery(s, sink, describe, text, &e));
-    assert_string_equal(text, want);
+    struct buf text;
+    buf_init(&text, 4096);
+    OK(state_each_delivery(s, sink, describe, &text, &e));
+    assert_string_equal(buf_cstr(&text), want);
+    buf_free(&text);
 }
 
 static void expect_counts(struct state *s, unsigned sink, uint64_t want_delivered,

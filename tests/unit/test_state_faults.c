@@ -116,8 +116,7 @@ static int run_child(enum fault fault, long after, struct progress *p)
 /* False: the fault is beyond the end of the run. */
 static bool run_until(enum fault fault, long after, struct progress *p)
 {
-    (void)unlink("s");
-    (void)unlink("s-wal");
+    remove_state("s");
     *p = (struct progress){0};
     pid_t pid = fork();
     assert_true(pid >= 0);

@@ -285,7 +285,7 @@ static void one_of_many_makes_it(void **state)
     for (int round = 0; round < 10; round++) {
         struct children c;
         int opened = 0, busy = 0;
-        assert_int_equal(system("rm -f s s-wal"), 0);
+        remove_state("s");
         start_children(&c, 8);
         for (int i = 0; i < 8; i++) {
             char answer = hear(&c);
