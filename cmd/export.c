@@ -99,7 +99,7 @@ static int execute(struct export *x, struct run *run)
     start_progress(x);
     signals_watch(run);
     run_execute(run, &result);
-    signals_forget();
+    signals_forget(result.exit_status);
     progress_end(&x->progress);
     summary_print(x->messages, &x->cfg, &result, x->options.quiet);
     return result.exit_status;

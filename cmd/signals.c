@@ -13,7 +13,8 @@ static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 /* A handler gets no other argument than the number: this is the only place that needs globals. */
 static _Atomic(struct run *) run_to_stop;
 static atomic_int first_signal;
-static pthread_t main_thread; /* set before the handlers are */
+static atomic_int ended_status; /* of the run that is not touched any more */
+static pthread_t main_thread;   /* set before the handlers are */
 
 /* Nobody is told at a time like this but by write(). */
 static void stop_at_once(int number)
@@ -38,8 +39,8 @@ static void on_signal(int number)
     if (!atomic_compare_exchange_strong(&first_signal, &none, number))
         stop_at_once(number);
     struct run *run = atomic_load(&run_to_stop);
-    if (!run)
-        _exit(EXIT_STATUS_SIGNAL + number);
+    if (!run) /* what is published is not undone, and must not be done again */
+        _exit(atomic_load(&ended_status));
     run_stop(run, number);
     errno = saved_errno;
 }
@@ -56,8 +57,9 @@ void signals_watch(struct run *run)
     }
 }
 
-void signals_forget(void)
+void signals_forget(int exit_status)
 {
+    atomic_store(&ended_status, exit_status);
     atomic_store(&run_to_stop, NULL);
 }
 

@@ -8,8 +8,9 @@
 /* From now on signals stop `run`. A signal that is ignored (as by nohup) stays ignored. */
 void signals_watch(struct run *run);
 
-/* Signals still end the program, but `run` is not touched any more. */
-void signals_forget(void);
+/* The run has ended, with that status: a signal still ends the program, which may be waiting for
+ * somebody to read its messages, but does not change how the run went. */
+void signals_forget(int exit_status);
 
 /* The name such as "SIGINT". */
 const char *signals_name(int number);

@@ -87,6 +87,36 @@ def test_while_a_sink_is_slow(leadpipe, sandbox, control, tmp_path):
     assert process.wait(20 * SLOWNESS) == 130
 
 
+def full_pipe():
+    """(reader, writer): who writes there waits."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+def waits_to_be_read(process):
+    """Is it in a call on its standard error?"""
+    with open("/proc/%d/syscall" % process.pid) as call:
+        return call.read().split()[1:2] == ["0x2"]
+
+
+def test_after_the_end(leadpipe, sandbox, control, tmp_path):
+    """The run is published; a signal while its summary waits for a reader does not call it stopped."""
+    reader, writer = full_pipe()
+    process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:new", "--id", "plain-1", env=sandbox.env,
+                             stderr=writer)
+    wait_until(lambda: (tmp_path / "new").exists())
+    wait_until(lambda: waits_to_be_read(process))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20 * SLOWNESS) == 0
+    os.close(reader)
+    os.close(writer)
+
+
 def test_ignored_hangup_stays_ignored(leadpipe, sandbox, control, tmp_path):
     def ignore():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
