@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "thread.h"
 
 /* ---- threads -------------------------------------------------------------------------------- */
 
@@ -55,14 +55,10 @@ void run_weigh(struct run *r, struct lead *lead, size_t bytes)
 
 enum rc run_thread(struct run *r, pthread_t *thread, void *(*main)(void *), void *arg)
 {
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&r->lock);
-    int failed = pthread_create(thread, NULL, main, arg);
+    int failed = thread_start(thread, main, arg);
     r->threads_running += failed == 0; /* it cannot end before this: it needs the lock */
     pthread_mutex_unlock(&r->lock);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed ? RC_NOMEM : RC_OK;
 }
 

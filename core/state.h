@@ -38,7 +38,9 @@ enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *
 /* Commits what is there unless something failed, and closes. `s` may be NULL. */
 void state_close(struct state *s);
 
-/* Would state_open() find a file that it must not touch? Touches nothing and takes no lock. */
+/* Would state_open() find a file that it must not touch? Touches nothing and takes no lock. By the
+ * file's first bytes: damage further on is for state_open() to find. Not while this process has the
+ * state open, as closing a file ends all locks that a process has on it. */
 enum rc state_check(const char *path, struct err *e);
 
 /* ---- the run -------------------------------------------------------------------------------- */
@@ -85,13 +87,14 @@ struct state_checkpoint {
 enum state_phase state_phase(struct state *s);
 
 /* Begins a run with these terms: forgets what was there of an earlier one (but not what sinks
- * accepted), and is durable. */
+ * accepted), an unfinished one as state_forget() does, and is durable. */
 enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall_ms,
                     const struct state_term *terms, size_t n_terms, struct err *e);
 
 /* The unfinished (or last) run. Texts belong to the state and live until it is closed or the next
  * state_begin(); arrays, too. The checkpoint of a run that has none yet is all zero, with no marks.
- * `record` and `exit_status` are those of state_publish(). */
+ * `record` is that of state_publish(). Reads all that the run will need, so that damage is found
+ * before it goes on: RC_USAGE, and the state fails. */
 struct state_run {
     char run_id[33];
     int64_t started_wall_ms;
@@ -174,7 +177,7 @@ struct state_waiter {
 };
 void state_when_durable(struct state *s, struct state_waiter *w);
 
-/* What became of it; durable soon. Its body is forgotten. */
+/* What became of it; durable soon. Its body is forgotten. RC_INTERNAL: it has an answer. */
 enum state_answered {
     STATE_DELIVERED,
     STATE_REFUSED, /* counts as failed */
@@ -224,7 +227,7 @@ enum rc state_note_accepted(struct state *s, const struct state_content *content
 /* ---- the end -------------------------------------------------------------------------------- */
 
 /* All outputs are complete on disk. From now on the run cannot fail, only be published: these files
- * get their final names, in order; `record` tells how it went. Durable. */
+ * get their final names, in order; `record` tells how it went. Durable. RC_INTERNAL: not running. */
 struct state_rename {
     struct str from, to;
 };
@@ -235,7 +238,7 @@ enum rc state_each_rename(struct state *s,
                           enum rc (*fn)(void *ctx, const struct state_rename *r, struct err *e),
                           void *ctx, struct err *e);
 /* Published: what was accepted holds from now on, deliveries and payloads are forgotten, and the
- * next run begins anew. Durable. */
+ * next run begins anew. Durable. RC_INTERNAL: not published. */
 enum rc state_finish(struct state *s, struct err *e);
 
 /* --fresh: forgets an unfinished run. What sinks that deliver may have accepted in it does not

@@ -1,4 +1,5 @@
-/* A state is killed, loses its power or its disk at every single change of its files. */
+/* A state is killed, loses its power or its disk at every single change of its files, or runs out of
+ * memory. */
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -114,14 +115,15 @@ static int run_child(enum fault fault, long after, struct progress *p)
 }
 
 /* False: the fault is beyond the end of the run. */
-static bool run_until(enum fault fault, long after, struct progress *p)
+static bool run_until(int (*child)(enum fault fault, long after, struct progress *p),
+                      enum fault fault, long after, struct progress *p)
 {
     remove_state("s");
     *p = (struct progress){0};
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
-        _exit(run_child(fault, after, p));
+        _exit(child(fault, after, p));
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
@@ -187,7 +189,7 @@ static void at_every_change(enum fault fault)
 {
     struct progress *p = share();
     long n = 0;
-    while (run_until(fault, n, p)) {
+    while (run_until(run_child, fault, n, p)) {
         expect_what_was_durable(p);
         n += STRIDE;
     }
@@ -218,7 +220,7 @@ static void power_cut_in_parts(void **state)
 static void failing_disk(enum fault fault, const char *text)
 {
     struct progress *p = share();
-    for (long n = 0; run_until(fault, n, p); n += STRIDE) {
+    for (long n = 0; run_until(run_child, fault, n, p); n += STRIDE) {
         if (p->phase < STATE_FINISHED || p->error.rc != RC_OK) {
             assert_int_equal(p->error.rc, RC_IO);
             if (!strstr(p->error.msg, text))
@@ -240,6 +242,70 @@ static void disk_is_full(void **state)
 {
     (void)state;
     failing_disk(FAULT_FULL, "No space left on device");
+}
+
+/* ---- SQLite's memory ------------------------------------------------------------------------ */
+
+static struct {
+    sqlite3_mem_methods real;
+    long left; /* allocations before all fail */
+    bool failed;
+} short_memory;
+
+static void *short_malloc(int n)
+{
+    if (short_memory.left-- > 0)
+        return short_memory.real.xMalloc(n);
+    short_memory.failed = true;
+    return NULL;
+}
+
+static void *short_realloc(void *p, int n)
+{
+    if (short_memory.left-- > 0)
+        return short_memory.real.xRealloc(p, n);
+    short_memory.failed = true;
+    return NULL;
+}
+
+static int run_short_of_memory(enum fault fault, long after, struct progress *p)
+{
+    (void)fault;
+    struct err e = {0};
+    struct state *s = NULL;
+    const struct state_cfg cfg = {.path = "s", .failed = on_failed, .ctx = p};
+    sqlite3_mem_methods methods;
+    (void)sqlite3_shutdown();
+    (void)sqlite3_config(SQLITE_CONFIG_GETMALLOC, &short_memory.real);
+    methods = short_memory.real;
+    methods.xMalloc = short_malloc;
+    methods.xRealloc = short_realloc;
+    (void)sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
+    short_memory.left = 1000; /* SQLite sets itself up */
+    (void)sqlite3_initialize();
+    short_memory.left = after;
+    enum rc rc = state_open(&s, &cfg, &e);
+    if (rc == RC_OK) {
+        rc = whole_run(s, p, &e);
+        state_close(s);
+    }
+    p->error = e;
+    return short_memory.failed ? FAULTY_EXIT : 0;
+}
+
+static void no_memory(void **state)
+{
+    (void)state;
+    struct progress *p = share();
+    long n = 0;
+    while (run_until(run_short_of_memory, FAULT_NONE, n, p)) {
+        assert_int_equal(p->error.rc, p->phase < STATE_FINISHED ? RC_NOMEM : RC_OK);
+        expect_what_was_durable(p);
+        n += 13 * STRIDE;
+    }
+    assert_int_equal(p->phase, STATE_FINISHED);
+    assert_in_range(n, 500, 100000);
+    (void)munmap(p, sizeof *p);
 }
 
 /* ---- what fails, stays failed --------------------------------------------------------------- */
@@ -343,8 +409,13 @@ static void first_error_sticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(killed),     IN_FOLDER(power_cut),    IN_FOLDER(power_cut_in_parts),
-        IN_FOLDER(disk_fails), IN_FOLDER(disk_is_full), IN_FOLDER(first_error_sticks),
+        IN_FOLDER(killed),
+        IN_FOLDER(power_cut),
+        IN_FOLDER(power_cut_in_parts),
+        IN_FOLDER(disk_fails),
+        IN_FOLDER(disk_is_full),
+        IN_FOLDER(no_memory),
+        IN_FOLDER(first_error_sticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
