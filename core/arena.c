@@ -18,12 +18,14 @@ void arena_init(struct arena *a, size_t max_bytes)
     *a = (struct arena){.max_bytes = max_bytes};
 }
 
-/* Chunks double up to a limit, so that small leads stay small and large ones need few chunks. */
+/* A quarter of what there is, so that large leads need few chunks and little is left unused. */
 static size_t next_chunk_bytes(const struct arena *a, size_t need)
 {
-    size_t bytes = a->chunks ? a->chunks->bytes * 2 : CHUNK_BYTES_MIN;
+    size_t bytes = a->held_bytes / 4 / CHUNK_BYTES_MIN * CHUNK_BYTES_MIN;
     if (bytes > CHUNK_BYTES_MAX)
         bytes = CHUNK_BYTES_MAX;
+    if (bytes < CHUNK_BYTES_MIN)
+        bytes = CHUNK_BYTES_MIN;
     return bytes < need ? need : bytes;
 }
 
@@ -76,9 +78,7 @@ void *arena_alloc(struct arena *a, size_t n)
         (void)arena_refuse(a, RC_LIMIT);
         return NULL;
     }
-    n = (n + align - 1) & ~(align - 1);
-    if (n == 0)
-        n = align; /* every result is a pointer of its own */
+    n = (n + !n + align - 1) & ~(align - 1); /* every result is a pointer of its own */
     if (n > (size_t)(a->end - a->at) && !arena_grow(a, n))
         return NULL;
     void *p = a->at;

@@ -10,17 +10,21 @@
 struct parse_memory {
     struct arena *arena;
     enum rc rc;
+    char empty; /* all empty strings: each gives way to a text, see json_scan.h */
 };
 
 static _Thread_local struct parse_memory *parse_memory;
 
 static void *memory_alloc(size_t n)
 {
-    if (!parse_memory)
+    struct parse_memory *memory = parse_memory;
+    if (!memory)
         return NULL;
-    void *p = arena_alloc(parse_memory->arena, n);
+    if (n == 1)
+        return &memory->empty;
+    void *p = arena_alloc(memory->arena, n);
     if (!p)
-        parse_memory->rc = parse_memory->arena->refused;
+        memory->rc = memory->arena->refused;
     return p;
 }
 
@@ -35,22 +39,23 @@ static void hooks_install(void)
     cJSON_InitHooks(&hooks);
 }
 
-static enum rc tree_build(struct arena *a, struct str text, cJSON **out, struct err *e)
+static enum rc tree_build(struct json_scan *s, cJSON **out, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (pthread_once(&once, hooks_install) != 0)
         return err_set(e, RC_INTERNAL, "cJSON cannot be set up");
-    struct parse_memory memory = {a, RC_OK};
+    struct parse_memory memory = {.arena = s->arena, .rc = RC_OK};
+    size_t len = (size_t)(s->shape.at - s->shape.start);
     parse_memory = &memory;
-    cJSON *root = cJSON_ParseWithLengthOpts(text.ptr, text.len + 1, NULL, 1);
+    cJSON *root = cJSON_ParseWithLengthOpts(s->shape.start, len + 1, NULL, 1);
     parse_memory = NULL;
     enum rc rc = memory.rc;
-    if (rc == RC_OK && root)
-        rc = json_tree_finish(root, a);
+    if (rc == RC_OK)
+        rc = root ? json_tree_finish(root, &s->texts, s->arena) : RC_INTERNAL;
+    if (rc == RC_INTERNAL)
+        return err_set(e, rc, "cJSON refuses a text that is JSON");
     if (rc != RC_OK)
-        return json_refusal(a, rc, e);
-    if (!root)
-        return err_set(e, RC_INTERNAL, "cJSON refuses a text that is JSON");
+        return json_refusal(s->arena, rc, e);
     *out = root;
     return RC_OK;
 }
@@ -64,8 +69,7 @@ enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_
         return rc;
     cJSON *root = NULL;
     if (want & JSON_TREE) {
-        struct str mended = {s.tree.start, (size_t)(s.tree.at - s.tree.start)};
-        rc = tree_build(a, mended, &root, e);
+        rc = tree_build(&s, &root, e);
         if (rc != RC_OK)
             return rc;
     }

@@ -1,90 +1,20 @@
-#include "json_scan.h"
-
-#include <stddef.h>
-
-#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+#include "json_out.h"
 
 #define TEXT_OF(x) #x
 #define TOO_DEEP(max) "nested deeper than " TEXT_OF(max)
 
-static bool scan_stop(struct json_scan *s, enum rc rc, const char *problem)
-{
-    s->rc = rc;
-    s->problem = problem;
-    return false;
-}
-
 static bool scan_fail(struct json_scan *s, const char *problem)
 {
-    return scan_stop(s, RC_SYNTAX, problem);
-}
-
-/* ---- what is written ------------------------------------------------------------------------ */
-
-enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e)
-{
-    if (rc == RC_NOMEM)
-        return err_nomem(e);
-    return err_set(e, rc, "the JSON text needs more than %zu bytes of memory", a->max_bytes);
-}
-
-static bool out_alloc(struct json_scan *s, struct json_out *o, size_t bytes)
-{
-    size_t used = o->start ? (size_t)(o->at - o->start) : 0;
-    char *room = arena_alloc(s->arena, bytes);
-    if (!room)
-        return scan_stop(s, s->arena->refused, NULL);
-    if (used)
-        memcpy(room, o->start, used);
-    o->start = room;
-    o->at = room + used;
-    o->end = room + bytes;
-    return true;
-}
-
-static void out_flush(struct json_out *o, const unsigned char *upto)
-{
-    size_t n = (size_t)(upto - o->run);
-    memcpy(o->at, o->run, n);
-    o->at += n;
-    o->run = upto;
-}
-
-/* Room for `n` bytes, for all that is still to come, and for a NUL. Once there is not enough, the
- * rest is thought of at its worst (a byte that is not UTF-8 becomes three, a digit and its comma
- * five), so that a text moves once at most. */
-static bool out_room(struct json_scan *s, struct json_out *o, size_t n)
-{
-    size_t rest = (size_t)(s->end - o->run);
-    if (n + rest < (size_t)(o->end - o->at))
-        return true;
-    return out_alloc(s, o, (size_t)(o->at - o->start) + n + 3 * rest + 8);
-}
-
-/* `n` bytes of `text` take the place of `skip` received ones. */
-static bool out_replace(struct json_scan *s, struct json_out *o, size_t skip, const char *text,
-                        size_t n)
-{
-    if (!o->start)
-        return true;
-    out_flush(o, s->p);
-    o->run += skip;
-    if (!out_room(s, o, n))
-        return false;
-    memcpy(o->at, text, n);
-    o->at += n;
-    return true;
+    return json_scan_stop(s, RC_SYNTAX, problem);
 }
 
 static void skip_blanks_slow(struct json_scan *s)
 {
-    if (s->tree.start)
-        out_flush(&s->tree, s->p);
     if (s->compact.start)
-        out_flush(&s->compact, s->p);
+        json_out_flush(&s->compact, s->p);
     while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
         s->p++;
-    s->tree.run = s->compact.run = s->p;
+    s->compact.run = s->p;
 }
 
 static inline void skip_blanks(struct json_scan *s)
@@ -96,15 +26,15 @@ static inline void skip_blanks(struct json_scan *s)
 /* ---- strings -------------------------------------------------------------------------------- */
 
 /* Bytes beyond ASCII: checked, and mended in both texts. */
-static bool scan_beyond_ascii(struct json_scan *s)
+static bool scan_beyond_ascii(struct json_scan *s, bool *as_it_is)
 {
     do {
         size_t n = utf8_sequence(s->p, (size_t)(s->end - s->p));
         if (!n) {
             n = utf8_invalid_run(s->p, (size_t)(s->end - s->p));
             s->mended++;
-            if (!out_replace(s, &s->tree, n, REPLACEMENT, 3) ||
-                !out_replace(s, &s->compact, n, REPLACEMENT, 3))
+            *as_it_is = false;
+            if (!json_shape_mend(s, n) || !json_compact_mend(s, n))
                 return false;
         }
         s->p += n;
@@ -146,7 +76,7 @@ static bool scan_unicode(struct json_scan *s)
     }
     if (mend) {
         s->mended++;
-        if (!out_replace(s, &s->tree, 6, REPLACEMENT, 3))
+        if (!json_shape_mend(s, 6))
             return false;
     }
     s->p += 6;
@@ -173,22 +103,26 @@ static bool scan_escape(struct json_scan *s)
     }
 }
 
-static bool scan_string(struct json_scan *s)
+/* `instead`: of one that needs no decoding. */
+static bool scan_string(struct json_scan *s, const struct json_token *instead)
 {
-    s->p++;
+    const unsigned char *quote = s->p++;
+    bool as_it_is = true; /* the value is what stands between the quotes */
+    s->shape.run = quote;
     for (;;) {
         s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS);
         if (s->p == s->end)
             return scan_fail(s, "a string is not closed");
-        if (*s->p == '"') {
-            s->p++;
-            return true;
-        }
+        if (*s->p == '"')
+            break;
         if (*s->p < 0x20)
             return scan_fail(s, "a control character in a string");
-        if (!(*s->p == '\\' ? scan_escape(s) : scan_beyond_ascii(s)))
+        as_it_is = as_it_is && *s->p != '\\';
+        if (!(*s->p == '\\' ? scan_escape(s) : scan_beyond_ascii(s, &as_it_is)))
             return false;
     }
+    s->p++;
+    return as_it_is ? json_shape_text(s, quote + 1, s->p - 1, instead) : json_shape_flush(s);
 }
 
 /* ---- numbers and words ---------------------------------------------------------------------- */
@@ -227,24 +161,22 @@ static const unsigned char *number_end(const unsigned char *p, const unsigned ch
 
 static bool scan_number(struct json_scan *s)
 {
-    static const char before[] = {'"', JSON_NUMBER_MARK};
     if (*s->p != '-' && (*s->p < '0' || *s->p > '9'))
         return scan_fail(s, "a value is expected");
     const unsigned char *end = number_end(s->p, s->end);
     if (!end)
         return scan_fail(s, "a number is malformed");
-    if (!out_replace(s, &s->tree, 0, before, sizeof before))
-        return false;
+    const unsigned char *from = s->p;
     s->p = end;
-    return out_replace(s, &s->tree, 0, "\"", 1);
+    return json_shape_text(s, from, end, &json_a_value);
 }
 
-static bool scan_word(struct json_scan *s, const char *word, size_t n)
+static inline bool scan_word(struct json_scan *s, const char *word, size_t n)
 {
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
         return scan_fail(s, "a value is expected");
     s->p += n;
-    return true;
+    return json_shape_text(s, s->p - n, s->p, &json_a_value);
 }
 
 /* ---- structure ------------------------------------------------------------------------------ */
@@ -277,13 +209,15 @@ static bool scan_key(struct json_scan *s)
     const unsigned char *name = s->p + 1;
     if (s->p == s->end || *s->p != '"')
         return scan_fail(s, "a member's name is expected");
-    if (!scan_string(s))
+    if (!scan_string(s, &json_a_name))
         return false;
     size_t name_len = (size_t)(s->p - 1 - name);
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return scan_fail(s, "a colon is expected");
     s->p++;
+    if (!json_shape_add(s, ":", 1))
+        return false;
     skip_blanks(s);
     if (s->depth <= s->watch_depth)
         watch_member(s, (struct str){(const char *)name, name_len});
@@ -294,13 +228,13 @@ static bool scan_open(struct json_scan *s, bool *inside)
 {
     unsigned char open = *s->p;
     if (s->depth == JSON_DEPTH_MAX)
-        return scan_stop(s, RC_LIMIT, TOO_DEEP(JSON_DEPTH_MAX));
+        return json_scan_stop(s, RC_LIMIT, TOO_DEEP(JSON_DEPTH_MAX));
     s->p++;
+    if (!json_shape_add(s, &open, 1))
+        return false;
     skip_blanks(s);
-    if (s->p < s->end && *s->p == closing(open)) {
-        s->p++;
-        return true;
-    }
+    if (s->p < s->end && *s->p == closing(open))
+        return json_shape_add(s, s->p++, 1);
     s->open[s->depth++] = open;
     *inside = true;
     return open == '{' ? scan_key(s) : true;
@@ -317,7 +251,7 @@ static bool scan_value(struct json_scan *s, bool *inside)
     case '[':
         return scan_open(s, inside);
     case '"':
-        return scan_string(s);
+        return scan_string(s, &json_a_value);
     case 't':
         return scan_word(s, "true", 4);
     case 'f':
@@ -333,20 +267,21 @@ static bool scan_value(struct json_scan *s, bool *inside)
 static bool scan_after(struct json_scan *s, bool *more)
 {
     *more = false;
-    for (;; s->p++, s->depth--) {
+    for (;; s->depth--) {
         skip_blanks(s);
         if (s->depth == 0)
             return true;
         unsigned char open = s->open[s->depth - 1];
-        if (s->p < s->end && *s->p == ',') {
-            s->p++;
-            skip_blanks(s);
-            *more = true;
-            return open == '{' ? scan_key(s) : true;
-        }
-        if (s->p == s->end || *s->p != closing(open))
+        *more = s->p < s->end && *s->p == ',';
+        if (!*more && (s->p == s->end || *s->p != closing(open)))
             return scan_fail(s,
                              open == '{' ? "a comma or } is expected" : "a comma or ] is expected");
+        if (!json_shape_add(s, s->p++, 1))
+            return false;
+        if (*more) {
+            skip_blanks(s);
+            return open == '{' ? scan_key(s) : true;
+        }
     }
 }
 
@@ -370,12 +305,12 @@ static bool scan_begin(struct json_scan *s, struct arena *a, struct str text, un
     *s = (struct json_scan){.arena = a, .start = start, .p = start, .end = start + text.len};
     if (text.len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0)
         s->p += 3;
-    s->tree.run = s->compact.run = s->p;
+    s->compact.run = s->p;
     if (text.len > SIZE_MAX / 8)
-        return scan_stop(s, RC_LIMIT, NULL);
-    if ((want & JSON_TREE) && !out_alloc(s, &s->tree, text.len + text.len / 16 + 64))
+        return json_scan_stop(s, RC_LIMIT, NULL);
+    if ((want & JSON_TREE) && !json_shape_begin(s, text))
         return false;
-    return !(want & JSON_COMPACT) || out_alloc(s, &s->compact, text.len + 1);
+    return !(want & JSON_COMPACT) || json_out_alloc(s, &s->compact, text.len + 1);
 }
 
 static enum rc scan_error(const struct json_scan *s, struct err *e)
@@ -390,12 +325,10 @@ static enum rc scan_to_end(struct json_scan *s, struct err *e)
 {
     if (!scan_text(s))
         return scan_error(s, e);
-    if (s->tree.start) {
-        out_flush(&s->tree, s->p);
-        *s->tree.at = '\0';
-    }
+    if (s->shape.start)
+        *s->shape.at = '\0';
     if (s->compact.start)
-        out_flush(&s->compact, s->p);
+        json_out_flush(&s->compact, s->p);
     return RC_OK;
 }
 

@@ -1,16 +1,17 @@
 /* The scanner in front of cJSON. Private to core/json*.c.
  *
  * One pass checks the whole grammar of RFC 8259, counts depth, and writes up to two texts:
- *   tree     what cJSON is given: no blanks, strings mended, and every number written as a string
- *            that begins with JSON_NUMBER_MARK. The mark is a byte that UTF-8 has not, so no other
- *            string can begin with it, and numbers need no list beside the text.
+ *   shape    what cJSON is given: no blanks, a null for every value that is no array or object,
+ *            and "" for every name. Most texts need no decoding, so cJSON need not look at them and
+ *            copy them byte by byte; they are listed in the order in which they come, and the tree
+ *            is given them when it stands. Strings and names with escapes are there, mended.
  *   compact  the text as received but for blanks and invalid UTF-8. */
 #ifndef LEADPIPE_JSON_SCAN_H
 #define LEADPIPE_JSON_SCAN_H
 
-#include "json.h"
+#include <endian.h>
 
-#define JSON_NUMBER_MARK '\xff'
+#include "json.h"
 
 /* A text being written: what was received goes over in runs, as long as nothing has to change. */
 struct json_out {
@@ -18,10 +19,19 @@ struct json_out {
     const unsigned char *run; /* received, not yet copied: from here to the scanner's place */
 };
 
+/* Names and values that cJSON does not get to see, with a NUL behind each. Before a name and a
+ * string there is its quote, before other values another byte. */
+struct json_texts {
+    char *copy; /* of what was received, one byte in front of it */
+    const char **items;
+    size_t n, cap;
+};
+
 struct json_scan {
     struct arena *arena;
     const unsigned char *start, *p, *end;
-    struct json_out tree, compact;
+    struct json_out shape, compact;
+    struct json_texts texts; /* that the shape is without */
     uint64_t mended;
     unsigned depth;
     unsigned char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
@@ -33,7 +43,7 @@ struct json_scan {
     const char *problem; /* static text, NULL for want of memory */
 };
 
-/* Scans `text`; on RC_OK tree and compact (where wanted) go from `start` to `at`, the tree with a
+/* Scans `text`; on RC_OK shape and compact (where wanted) go from `start` to `at`, the shape with a
  * NUL behind it. Errors as json_parse(). */
 enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,
                   struct err *e);
@@ -48,30 +58,35 @@ enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e);
 #define JSON_EVERY_BYTE 0x0101010101010101u
 #define JSON_HIGH_BITS 0x8080808080808080u
 
-/* Is one of eight bytes a quote, a backslash or a control character (or, with JSON_HIGH_BITS as
- * `high`, beyond ASCII)? May say so wrongly, never the other way round. */
-static inline bool json_any_special(uint64_t w, uint64_t high)
+/* A high bit for each of eight bytes that is a quote, a backslash or a control character (or, with
+ * JSON_HIGH_BITS as `high`, beyond ASCII). Above the lowest one some may be set wrongly. */
+static inline uint64_t json_special_bits(uint64_t w, uint64_t high)
 {
     uint64_t quote = w ^ (JSON_EVERY_BYTE * '"');
     uint64_t backslash = w ^ (JSON_EVERY_BYTE * '\\');
     uint64_t hits = (quote - JSON_EVERY_BYTE) & ~quote;
     hits |= (backslash - JSON_EVERY_BYTE) & ~backslash;
     hits |= (w - JSON_EVERY_BYTE * 0x20) & ~w;
-    return ((hits & JSON_HIGH_BITS) | (w & high)) != 0;
+    return (hits & JSON_HIGH_BITS) | (w & high);
 }
 
-/* The first byte from `p` on that is special in the sense of json_any_special(), or `end`. */
+static inline bool json_is_plain(unsigned char c, uint64_t high)
+{
+    return c >= 0x20 && c != '"' && c != '\\' && !(c & high & 0xFF);
+}
+
+/* The first byte from `p` on that is special in the sense of json_special_bits(), or `end`. */
 static inline const unsigned char *json_plain_end(const unsigned char *p, const unsigned char *end,
                                                   uint64_t high)
 {
-    while (end - p >= 8) {
+    for (; end - p >= 8; p += 8) {
         uint64_t w;
         memcpy(&w, p, sizeof w);
-        if (json_any_special(w, high))
-            break;
-        p += 8;
+        w = json_special_bits(le64toh(w), high); /* the first byte is the lowest */
+        if (w)
+            return p + __builtin_ctzll(w) / 8;
     }
-    while (p < end && *p >= 0x20 && *p != '"' && *p != '\\' && !(*p & high & 0xFF))
+    while (p < end && json_is_plain(*p, high))
         p++;
     return p;
 }

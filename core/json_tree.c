@@ -1,7 +1,5 @@
 #include "json_tree.h"
 
-#include "json_scan.h"
-
 #define PAIRWISE_MAX 24 /* members: up to here, comparing each with each is the fastest way */
 #define INSERTION_MAX 8
 
@@ -145,34 +143,68 @@ static enum rc drop_repeated(cJSON *object, struct arena *a)
 
 /* ---- the whole tree ------------------------------------------------------------------------- */
 
-static enum rc node_finish(cJSON *node, struct arena *a)
+/* The texts that are still to be given. */
+struct supply {
+    const char *const *next, *const *end;
+};
+
+static char *take_text(struct supply *s)
 {
-    int type = node->type & 0xFF;
-    if (type == cJSON_String && *node->valuestring == JSON_NUMBER_MARK) {
-        node->type = cJSON_Number;
-        node->valuestring++;
-    }
-    return type == cJSON_Object && node->child ? drop_repeated(node, a) : RC_OK;
+    return s->next < s->end ? (char *)(uintptr_t)*s->next++ : NULL; /* cJSON's are not const */
 }
 
-enum rc json_tree_finish(cJSON *root, struct arena *a)
+static void set_value(cJSON *node, char *text)
 {
+    if (text[-1] == '"') {
+        node->type = cJSON_String;
+        node->valuestring = text;
+    } else if (*text == 't' || *text == 'f') {
+        node->type = *text == 't' ? cJSON_True : cJSON_False;
+    } else if (*text != 'n') {
+        node->type = cJSON_Number;
+        node->valuestring = text;
+    }
+}
+
+/* In the order of the text: the name, then the value. What cJSON has decoded is never empty. */
+static bool give_texts(cJSON *node, struct supply *s)
+{
+    if (node->string && !*node->string && !(node->string = take_text(s)))
+        return false;
+    if (node->type != cJSON_NULL)
+        return true;
+    char *text = take_text(s);
+    if (text)
+        set_value(node, text);
+    return text != NULL;
+}
+
+/* To the first thing that has nothing in it. */
+static bool go_down(cJSON **node, cJSON *up[], size_t *depth, struct supply *s)
+{
+    for (; give_texts(*node, s); *node = (*node)->child) {
+        if (!(*node)->child)
+            return true;
+        up[(*depth)++] = *node;
+    }
+    return false;
+}
+
+enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct arena *a)
+{
+    struct supply supply = {texts->items, texts->items + texts->n};
     cJSON *up[JSON_DEPTH_MAX];
     size_t depth = 0;
     for (cJSON *node = root;; node = node->next) {
-        enum rc rc = node_finish(node, a);
-        if (rc != RC_OK)
-            return rc;
-        while (node->child) {
-            up[depth++] = node;
-            node = node->child;
-            if ((rc = node_finish(node, a)) != RC_OK)
-                return rc;
-        }
+        if (!go_down(&node, up, &depth, &supply))
+            return RC_INTERNAL;
         while (!node->next) {
             if (depth == 0)
-                return RC_OK;
+                return supply.next == supply.end ? RC_OK : RC_INTERNAL;
             node = up[--depth];
+            enum rc rc = (node->type & 0xFF) == cJSON_Object ? drop_repeated(node, a) : RC_OK;
+            if (rc != RC_OK)
+                return rc;
         }
     }
 }

@@ -2,7 +2,7 @@
 #ifndef LEADPIPE_JSON_TREE_H
 #define LEADPIPE_JSON_TREE_H
 
-#include "json.h"
+#include "json_scan.h"
 
 /* A member of an object, while members are put into the order of their names. */
 struct json_named {
@@ -10,8 +10,9 @@ struct json_named {
     cJSON *node;
 };
 
-/* Gives numbers their texts, and removes members whose name comes again. RC_NOMEM, RC_LIMIT. */
-enum rc json_tree_finish(cJSON *root, struct arena *a);
+/* Gives names, strings and numbers their texts, and removes members whose name comes again.
+ * RC_NOMEM, RC_LIMIT; RC_INTERNAL: the tree does not have the shape that was scanned. */
+enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct arena *a);
 
 /* Fills `v` with the `n` members of an object and sorts them by the bytes of their names; equal
  * names stay in their order. `spare` has room for `n`, too. Never slower than n log n. */
