@@ -168,12 +168,21 @@ static void tell_result(struct sink_work *w)
 
 static enum rc sink_end(struct sink_work *w, struct err *e)
 {
-    enum rc rc = w->sink->ops->finish(w->sink, e);
+    const struct sink_ops *ops = w->spec.ops;
+    enum rc rc = ops->finish(w->sink, e);
     if (rc == RC_OK)
-        rc = w->sink->ops->publish(w->sink, e);
+        rc = ops->renames(w->sink, &w->paths, e);
+    if (rc == RC_OK)
+        rc = ops->publish(w->sink, e);
     if (rc == RC_OK)
         tell_result(w);
     return rc;
+}
+
+static enum rc sink_mark(struct sink_work *w, struct sink_mark *out, struct err *e)
+{
+    enum rc rc = w->spec.ops->mark(w->sink, out, e);
+    return rc == RC_OK ? w->spec.ops->sync(w->sink, e) : rc;
 }
 
 /* From the first lead to the last, with a mark on the way, as far as that is possible. */
@@ -192,7 +201,7 @@ static enum rc sink_run(void *ctx, struct err *e)
     if (rc == RC_OK)
         rc = ops->put(w->sink, w->leads + 1, 2, e);
     if (rc == RC_OK && w->is_marked)
-        rc = ops->mark(w->sink, &mark, e);
+        rc = sink_mark(w, &mark, e);
     if (rc == RC_OK)
         rc = ops->put(w->sink, w->leads + 3, N_LEADS - 3, e);
     return rc == RC_OK ? sink_end(w, e) : rc;
@@ -252,8 +261,7 @@ static void later_begin(void *ctx)
     struct err e;
     sink_begin(w);
     if (w->spec.ops->open(&w->sink, &w->cfg, NULL, &e) != RC_OK ||
-        w->spec.ops->put(w->sink, w->leads, 1, &e) != RC_OK ||
-        w->spec.ops->mark(w->sink, &mark, &e) != RC_OK)
+        w->spec.ops->put(w->sink, w->leads, 1, &e) != RC_OK || sink_mark(w, &mark, &e) != RC_OK)
         fail_msg("%s", e.msg);
     buf_clear(&w->mark);
     buf_add_str(&w->mark, mark.text);
@@ -272,7 +280,7 @@ static enum rc later_run(void *ctx, struct err *e)
     if (rc == RC_OK)
         rc = ops->put(w->sink, w->leads + 1, 1, e);
     if (rc == RC_OK)
-        rc = ops->mark(w->sink, &next, e);
+        rc = sink_mark(w, &next, e);
     if (rc == RC_OK)
         rc = ops->put(w->sink, w->leads + 2, N_LEADS - 2, e);
     return rc == RC_OK ? sink_end(w, e) : rc;
@@ -287,6 +295,7 @@ static void later_end(void *ctx, enum rc rc, struct buf *out)
     if (rc != RC_OK) {
         memset(w->verdicts, 0, sizeof w->verdicts);
         w->verdicts[0] = 1;
+        buf_clear(&w->paths);
         buf_clear(&w->told);
         if (later_run(w, &e) != RC_OK)
             fail_msg("%s: going on: %s", w->spec.text, e.msg);
