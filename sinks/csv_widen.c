@@ -39,6 +39,8 @@ static bool has_odd_quotes(const char *p, size_t n)
 
 void csv_widen_feed(struct csv_widen *w, const char *p, size_t n)
 {
+    if (n == 0)
+        return; /* `p` may be NULL */
     const char *end = p + n;
     const char *written = p; /* all before it */
     const char *from = p;

@@ -71,6 +71,9 @@ static void nothing_to_do(void **state)
     check_all(&how, "a,\"\n", "a,\"\n");
     const struct csv_widen none = {.delimiter = ',', .columns = 5};
     check_all(&none, "a\n", "a\n");
+    struct csv_widen fed = how; /* rows that there were none of, under a header */
+    csv_widen_feed(&fed, NULL, 0);
+    assert_int_equal(fed.at, 0);
 }
 
 static void much_padding(void **state)
