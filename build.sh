@@ -34,7 +34,8 @@ for work on leadpipe itself:
                      or under ThreadSanitizer
   lint               clang-format, clang-tidy, cppcheck
   format             bring every C file into the form that lint asks for
-  fuzz [SECONDS]     run every fuzz target for SECONDS (default 60)
+  fuzz [SECONDS]     run every fuzz target for SECONDS (default 60), and as long the
+                     program with payloads bent at random, compared with the reference
   coverage           line coverage of core/ and sinks/
 
 environment:
@@ -96,6 +97,8 @@ lint      clang-format                     command  clang-format
 lint      cppcheck                         command  cppcheck
 coverage  gcovr                            command  gcovr
 fuzz      libcmocka-dev                    module   cmocka
+fuzz      python3                          command  python3
+fuzz      python3-msgpack                  python   msgpack
 demo      python3                          command  python3
 bench     nginx-light|nginx                command  nginx|/usr/sbin/nginx
 bench     hyperfine                        command  hyperfine
@@ -265,7 +268,7 @@ build_preset() {
 
 build_fuzz_targets() {
     configure fuzz
-    cmake --build --preset fuzz --target tests/fuzz/all
+    cmake --build --preset fuzz --target tests/fuzz/all leadpipe
 }
 
 build_program() { build_preset release -DLEADPIPE_TESTS=OFF; }
@@ -572,6 +575,11 @@ fuzz_target() {
     sed -n 's/^stat::number_of_executed_units: */executions: /p' "$BUILD/fuzz/$name.log"
 }
 
+fuzz_differential() {
+    PYTHONDONTWRITEBYTECODE=1 py tests/fuzz/differential.py "$BUILD/fuzz/leadpipe" \
+        --seconds "$1" --keep "$BUILD/fuzz/findings"
+}
+
 cmd_fuzz() {
     local seconds=${1:-60} program programs
     if [[ ! $seconds =~ ^[1-9][0-9]*$ ]]; then die "fuzz: '$seconds' is no number of seconds"; fi
@@ -583,6 +591,7 @@ cmd_fuzz() {
     for program in "${programs[@]}"; do
         step "$(basename "$program")" attempt fuzz_target "$program" "$seconds"
     done
+    step "differential" attempt fuzz_differential "$seconds"
     if ((FAILED)); then die "fuzz: there are findings"; fi
     printf '\nfuzz: no findings in %d targets\n' "${#programs[@]}"
 }

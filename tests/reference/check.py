@@ -148,7 +148,7 @@ class Run:
                                     bom=args.csv_bom)
         encoding = compare.CSV_EXCEL_SAFE if args.csv_excel_safe else compare.CSV
         headers = {name: table.columns for name, table in tables.items()}
-        return self.tables(path, lambda: readers.csv_leads(tables), encoding, headers,
+        return self.tables(path, lambda: readers.csv_leads(tables, args.csv_excel_safe), encoding, headers,
                            tables=list(tables))
 
     def outputs(self):

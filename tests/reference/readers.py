@@ -15,6 +15,9 @@ from .documented import TABLES
 from .jsonval import NotJson, minify, parse_strict, parse_text, split_array
 from .openfile import ReadError, open_bytes, open_text_lines
 from .readcsv import DELIMITERS, EOLS, CsvTable  # noqa: F401
+from .values import FORMULA_START
+
+GUARDED = tuple("'" + start for start in FORMULA_START)
 
 
 # --- csv
@@ -32,9 +35,9 @@ def csv_tables(target, provider, table=None, **dialect):
             for name in sorted(names)}
 
 
-def csv_leads(tables):
+def csv_leads(tables, excel_safe=False):
     """The leads of CsvTables. Where there is no table leads, its own rows show the leads."""
-    groups = {name: _Groups(table) for name, table in tables.items()}
+    groups = {name: _Groups(table, excel_safe) for name, table in tables.items()}
     main = "leads" if "leads" in groups else next(iter(groups))
     while groups[main].lead_id is not None:
         lead_id = groups[main].lead_id
@@ -48,8 +51,12 @@ def csv_leads(tables):
 class _Groups:
     """The rows of a table, taken lead by lead."""
 
-    def __init__(self, table):
-        self._groups = itertools.groupby(table.rows(), key=lambda row: row.get("lead_id"))
+    def __init__(self, table, excel_safe):
+        def lead_id(row):
+            text = row.get("lead_id")
+            return text[1:] if excel_safe and text and text.startswith(GUARDED) else text
+
+        self._groups = itertools.groupby(table.rows(), key=lead_id)
         self._advance()
 
     def _advance(self):

@@ -391,7 +391,8 @@ def csv_differences(flattener, directory, encoding=compare.CSV, **dialect):
     try:
         tables = readers.csv_tables(str(directory), "omni", **dialect)
         headers = {name: table.columns for name, table in tables.items()}
-        return compare.compare_tables(flattener, readers.csv_leads(tables), encoding, headers)
+        leads = readers.csv_leads(tables, encoding is compare.CSV_EXCEL_SAFE)
+        return compare.compare_tables(flattener, leads, encoding, headers)
     except ReadError as error:
         return [str(error)]
 
@@ -426,6 +427,17 @@ def test_csv_excel_safe(rich, tmp_path):
     assert csv_differences(rich, tmp_path, compare.CSV_EXCEL_SAFE) == []
     leads.write_bytes(leads.read_bytes().replace(b"+1 (678)", b"'+1 (678)"))
     assert csv_differences(rich, tmp_path, compare.CSV_EXCEL_SAFE)
+
+
+def test_csv_excel_safe_ids(tmp_path):
+    formula = Flattener("omni")
+    assert formula.add("=L", omni(documents=[{"id": "d"}])) == "exported"
+    write.write_csv(tmp_path, formula)
+    assert csv_differences(formula, tmp_path, compare.CSV_EXCEL_SAFE)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes().replace(b",=L", b",'=L"))
+    assert csv_differences(formula, tmp_path, compare.CSV_EXCEL_SAFE) == []
+    assert csv_differences(formula, tmp_path)
 
 
 @pytest.mark.parametrize("text, guards", [
