@@ -63,6 +63,7 @@ def item(code, *value, **more):
     ("", "field"), ("__", "field"), ("-x--y-", "x_y"), ("2nd owner", "_2nd_owner"),
     ("checklist_2nd owner", "checklist_2nd_owner"), ("address2Line", "address2_line"),
     ("userIDs", "user_i_ds"), ("Straße/Nr", "straße_nr"), ("É", "É"), ("a\x7fb\x01c", "a_b_c"),
+    ("x" * 600, "x" * 512), ("x" * 511 + "é", "x" * 511),
     ("A", "a"), ("a1B2C", "a1_b2_c"), ("dID", "d_id"), ("x_2", "x_2"), ("a.b[0]", "a_b_0"),
 ])
 def test_names(key, name):

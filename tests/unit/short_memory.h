@@ -8,6 +8,7 @@
 #define LEADPIPE_TESTS_SHORT_MEMORY_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,16 @@ BARE char *strndup(const char *text, size_t max)
 BARE char *strdup(const char *text)
 {
     return strndup(text, SIZE_MAX);
+}
+
+char *realpath(const char *path, char *to)
+{
+    char *real = canonicalize_file_name(path);
+    if (!real || !to)
+        return real;
+    (void)stpncpy(to, real, PATH_MAX);
+    free(real);
+    return to;
 }
 
 /* ---- the arena ------------------------------------------------------------------------------ */
