@@ -143,14 +143,18 @@ static enum rc drop_repeated(cJSON *object, struct arena *a)
 
 /* ---- the whole tree ------------------------------------------------------------------------- */
 
-/* The texts that are still to be given. */
+/* The texts that are still to be given; `next` is NULL where there are none at all. */
 struct supply {
-    const char *const *next, *const *end;
+    const char *const *next;
+    size_t left;
 };
 
 static char *take_text(struct supply *s)
 {
-    return s->next < s->end ? (char *)(uintptr_t)*s->next++ : NULL; /* cJSON's are not const */
+    if (s->left == 0)
+        return NULL;
+    s->left--;
+    return (char *)(uintptr_t)*s->next++; /* cJSON's are not const */
 }
 
 static void set_value(cJSON *node, char *text)
@@ -192,7 +196,7 @@ static bool go_down(cJSON **node, cJSON *up[], size_t *depth, struct supply *s)
 
 enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct arena *a)
 {
-    struct supply supply = {texts->items, texts->items + texts->n};
+    struct supply supply = {texts->items, texts->n};
     cJSON *up[JSON_DEPTH_MAX];
     size_t depth = 0;
     for (cJSON *node = root;; node = node->next) {
@@ -200,7 +204,7 @@ enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct are
             return RC_INTERNAL;
         while (!node->next) {
             if (depth == 0)
-                return supply.next == supply.end ? RC_OK : RC_INTERNAL;
+                return supply.left == 0 ? RC_OK : RC_INTERNAL;
             node = up[--depth];
             enum rc rc = (node->type & 0xFF) == cJSON_Object ? drop_repeated(node, a) : RC_OK;
             if (rc != RC_OK)
