@@ -86,7 +86,8 @@ class _Lead:
         if chance.random() < 0.2:
             name += chance.choice(("", "_2", " ", "X", "é", "\n", "1"))
         if chance.random() < 0.3:
-            return Raw(chance.choice((jsontext.quote(name), jsontext.quote(name), '"\\u0061"', '"\\ud800"', '"a\\u0000"')))
+            name = jsontext.quote(name)
+            return Raw(chance.choice((name, name, '"\\u0061"', '"\\ud800"', '"a\\u0000"')))
         return name
 
     def _containers(self, value, found):

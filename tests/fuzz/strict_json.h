@@ -30,8 +30,8 @@ struct sj_reader {
     const unsigned char *p, *end;
     unsigned depth, depth_max;
     bool mended; /* something became U+FFFD */
-    bool
-        repeated; /* an object had a member twice; the last one counted, in the place of the first */
+    /* An object had a member twice: the last one counts, at the place of the first. */
+    bool repeated;
     enum sj_result result;
 };
 
