@@ -1,5 +1,8 @@
 /* What must be the same for a run to go on. */
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "export.h"
 
@@ -79,9 +82,15 @@ static enum rc set_identity(struct export *x, size_t sink, struct buf *value, st
 
 static enum rc add_sinks(struct export *x, struct buf *value, struct err *e)
 {
+    char folder[PATH_MAX];
     enum rc rc = RC_OK;
+    if (!getcwd(folder, sizeof folder))
+        return err_sys(e, RC_USAGE, errno, "the working folder");
     for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
+        const char *target = x->specs[i].target;
         sink_spec_identity(&x->specs[i], value);
+        if (!strstr(target, "://") && target[0] != '/')
+            buf_addf(value, " in %s", folder); /* what it is relative to */
         rc =
             buf_rc(value) == RC_OK ? terms_add(&x->terms, "--to", buf_str(value), e) : err_nomem(e);
         if (rc == RC_OK)

@@ -20,7 +20,7 @@ static pthread_t main_thread;   /* set before the handlers are */
 static void stop_at_once(int number)
 {
     static const char message[] =
-        "\nleadpipe: stopped at once; unfinished files (.*.leadpipe-part) may stay\n";
+        "\nleadpipe: stopped at once; unfinished files (.*.leadpipe-part) may stay,\nwhich a run with --state needs when it goes on\n";
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
     (void)written; /* there is no other way left to say it */
     _exit(EXIT_STATUS_SIGNAL + number);

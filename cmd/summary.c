@@ -30,7 +30,7 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         messages_write(m, LOG_LEVEL_ERROR, NULL, r->error.msg);
     if (r->signal)
         messages_writef(m, LOG_LEVEL_ERROR, NULL, "stopped by %s", signals_name(r->signal));
-    if (!whole && cfg->state_path && r->error.rc != RC_USAGE && !r->published)
+    if (!whole && cfg->state_path && r->error.rc != RC_USAGE)
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
                         "the same command goes on with this run (%s remembers it)",
                         cfg->state_path);

@@ -10,16 +10,16 @@
 #include "run_internal.h"
 
 #define CHECKPOINT_LEADS 10000
-/* The contract is 5 seconds; what is made durable late is fetched twice. */
+/* The contract is 5 seconds; what is not yet durable at a kill is fetched twice. */
 #define CHECKPOINT_MS 2000
-#define CHECKPOINT_LOOK_MS 500
+#define CHECKPOINT_LOOK_MS 500 /* so often it is seen to when no lead comes */
 
 enum rc checkpoint_new(struct checkpoint **out, struct run *r);
 void checkpoint_free(struct checkpoint *c); /* `c` may be NULL */
 
 /* The order's thread. Begins one where it is time and none is under way. */
 void checkpoint_consider(struct checkpoint *c);
-/* The order's thread: no more leads come. `last_one`: one more, that covers all of them. */
+/* The order's thread, or the main one where that was never started: no more leads come. `last_one`: one more, that covers all of them. */
 void checkpoint_end(struct checkpoint *c, bool last_one);
 
 /* A sink's thread, at the barrier. */

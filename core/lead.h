@@ -117,7 +117,8 @@ struct lead {
     struct failure failure;
 
     /* Of the run, nobody else's: */
-    uint64_t slot;         /* of the ring, see order.h */
+    uint64_t slot; /* of the ring, see order.h */
+    struct lead *next_refused;
     size_t weight;         /* bytes that it counts against the run's budget */
     atomic_uint holders;   /* sinks that still have to take it in or to give a verdict */
     atomic_uint readers;   /* sinks that still have to take it in: the arena lives until then */

@@ -272,7 +272,7 @@ static enum rc part_prepare(struct outfile *f, uint64_t keep_bytes, struct err *
     if ((uint64_t)st.st_size < keep_bytes)
         return err_set(e, RC_USAGE,
                        "%s: what the earlier run left is gone (%llu bytes were written, %llu are "
-                       "there)",
+                       "there); restore it, or begin anew (--fresh)",
                        part, (unsigned long long)keep_bytes, (unsigned long long)st.st_size);
     if (f->place.exists && (st.st_mode & 0777) != f->place.mode &&
         fchmod(f->fd, f->place.mode) != 0)

@@ -99,9 +99,12 @@ static void begin_drain(struct run *r)
         atomic_load(&r->stopping) ||
         (atomic_load(&r->ids_ended) && r->next_taken == r->n_taken && queue_ended(r->ids_queue));
     order_counts(r->order, &reserved, &completed);
+    if (no_more && r->n_refused && reserved == completed + r->n_refused) {
+        fetch_judge_end(r);
+        order_counts(r->order, &reserved, &completed);
+    }
     if (!no_more || reserved != completed)
         return;
-    fetch_judge_end(r);
     r->draining = true;
     queue_close(r->work_queue);
     order_close(r->order);

@@ -239,27 +239,6 @@ static void credentials_refused(struct run *r)
     run_fatal(r, &e);
 }
 
-/* Counts refusals among the first leads; one other answer, and a refusal is that lead's alone. */
-static void judge_credentials(struct run *r, const struct lead *lead)
-{
-    int status = lead->http_status;
-    if (status != 401 && status != 403) {
-        r->accepted = true;
-        return;
-    }
-    if (lead->request->ordinal < AUTH_LEADS)
-        r->refused++;
-    r->refused_status = status;
-    if (!r->accepted && r->refused == AUTH_LEADS)
-        credentials_refused(r);
-}
-
-void fetch_judge_end(struct run *r)
-{
-    if (!r->accepted && r->refused && r->requested < AUTH_LEADS && r->refused == r->requested)
-        credentials_refused(r);
-}
-
 /* The body goes to a worker: the payload, or the text of an error. */
 static void hand_to_workers(struct run *r, struct lead *lead)
 {
@@ -282,10 +261,61 @@ void fetch_flush(struct run *r)
     r->n_answered = 0;
 }
 
+/* It is known now whose fault the refusals were: those leads', or the key's. Then nobody knows yet
+ * what becomes of them. */
+static void release_refused(struct run *r, bool are_theirs)
+{
+    while (r->refused_first) {
+        struct lead *lead = r->refused_first;
+        r->refused_first = lead->next_refused;
+        r->n_refused--;
+        if (are_theirs)
+            hand_to_workers(r, lead);
+        else
+            complete(r, lead);
+    }
+}
+
+/* Refusals of the first leads wait for one other answer: then each is that lead's alone. True: this
+ * one waits. */
+static bool judge_credentials(struct run *r, struct lead *lead)
+{
+    bool is_refused = lead->http_status == 401 || lead->http_status == 403;
+    if (!is_refused && !r->accepted) {
+        r->accepted = true;
+        release_refused(r, true);
+    }
+    if (r->accepted)
+        return false;
+    lead->next_refused = r->refused_first;
+    r->refused_first = lead;
+    r->n_refused++;
+    r->refused_status = lead->http_status;
+    if (lead->request->ordinal < AUTH_LEADS)
+        r->refused++;
+    if (r->refused == AUTH_LEADS) {
+        credentials_refused(r);
+        release_refused(r, false);
+    }
+    (void)uv_async_send(&r->wake); /* it may have been the last one */
+    return true;
+}
+
+void fetch_judge_end(struct run *r)
+{
+    bool all = r->refused && r->requested < AUTH_LEADS && r->refused == r->requested;
+    bool stopping = atomic_load(&r->stopping);
+    if (all && !stopping)
+        credentials_refused(r);
+    release_refused(r, !all && !stopping);
+    fetch_flush(r);
+}
+
 static void answered(struct run *r, struct lead *lead)
 {
     int status = lead->http_status;
-    judge_credentials(r, lead);
+    if (judge_credentials(r, lead))
+        return;
     if (status == 404 || status == 410) {
         lead->outcome = OUTCOME_MISSING;
         complete(r, lead);

@@ -87,8 +87,10 @@ struct run {
     size_t n_taken, next_taken;
     struct lead *answered[RUN_BATCH]; /* not yet handed to the workers */
     size_t n_answered;
-    uint64_t requested; /* leads that a request was made for */
-    uint64_t refused;   /* of the first AUTH_LEADS: answered 401 or 403 */
+    uint64_t requested;         /* leads that a request was made for */
+    uint64_t refused;           /* of the first AUTH_LEADS: answered 401 or 403 */
+    struct lead *refused_first; /* all that were, until it is clear whose fault it is */
+    uint64_t n_refused;
     int refused_status;
     bool accepted; /* one was answered otherwise */
     uint64_t bodies;
@@ -152,7 +154,7 @@ void fetch_done(void *run, struct http_request *http);
 void fetch_before_wait(void *run); /* the IDs' thread is about to wait for its input */
 void fetch_flush(struct run *r);   /* hands what was answered to the workers */
 void fetch_take_retries(struct run *r);
-void fetch_judge_end(struct run *r);  /* all leads are done: were all of very few refused? */
+void fetch_judge_end(struct run *r);  /* nothing but refused leads is left: whose fault is it? */
 void fetch_drop_taken(struct run *r); /* frees what was read and never requested */
 
 /* run_work.c: bodies to rows */

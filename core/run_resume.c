@@ -344,8 +344,8 @@ static enum rc other_ids(const struct run *r, struct err *e)
 {
     uint64_t high = r->resume.run.checkpoint.tally.high;
     return err_set(e, RC_USAGE,
-                   "the IDs are not those of the unfinished run in %s: the first %llu were others, "
-                   "or in another order; it goes on with the same IDs, --fresh forgets it",
+                   "the IDs are not those of the unfinished run in %s: among the first %llu one is "
+                   "another, or their order is; it goes on with the same IDs, --fresh forgets it",
                    r->cfg->state_path, (unsigned long long)high);
 }
 

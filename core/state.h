@@ -60,7 +60,7 @@ struct state_term {
 /* What order and counts there were at a checkpoint. Places are those of unique IDs, from 0. */
 struct state_tally {
     uint64_t high;         /* all places below are done, but for the holes */
-    uint64_t key_a, key_b; /* sums over the keys of the IDs done, see run_tally.h */
+    uint64_t key_a, key_b; /* sums over the keys of the IDs done, see tally.h */
     uint64_t handed;       /* leads that went to the sinks */
     uint64_t missing, unchanged;
     uint64_t mended, other_ids;
