@@ -11,6 +11,7 @@ struct checkpoint {
     pthread_cond_t changed; /* what follows */
     bool under_way;         /* begun, not yet committed */
     bool failed;            /* a sink could not make its mark */
+    bool broken;            /* one failed: what it left undone, none may take for done */
     bool over;              /* none will be begun any more */
     size_t missing;         /* sinks that have not come to the barrier */
 
@@ -145,6 +146,14 @@ static enum rc note_all(struct checkpoint *c)
     return rc == RC_OK ? buf_rc(&c->totals) : rc;
 }
 
+/* A later fdatasync() may say that all is well although pages were lost. */
+static void break_off(struct checkpoint *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->broken = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
 static void begin(struct checkpoint *c)
 {
     struct run *r = c->run;
@@ -152,6 +161,7 @@ static void begin(struct checkpoint *c)
     if (note_all(c) != RC_OK) {
         (void)err_nomem(&e);
         run_fatal(r, &e);
+        break_off(c);
         return;
     }
     c->last_us = clock_mono_us(r->cfg->clock);
@@ -166,12 +176,12 @@ static void begin(struct checkpoint *c)
         (void)queue_push(r->outlets[i].queue, &barrier, 1, NULL); /* never closed yet */
 }
 
-static bool is_under_way(struct checkpoint *c)
+static bool may_not_begin(struct checkpoint *c)
 {
     pthread_mutex_lock(&c->lock);
-    bool under_way = c->under_way;
+    bool may_not = c->under_way || c->broken;
     pthread_mutex_unlock(&c->lock);
-    return under_way;
+    return may_not;
 }
 
 void checkpoint_consider(struct checkpoint *c)
@@ -180,7 +190,7 @@ void checkpoint_consider(struct checkpoint *c)
     if (more == 0)
         return;
     int64_t waited_us = clock_mono_us(c->run->cfg->clock) - c->last_us;
-    if ((more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000) && !is_under_way(c))
+    if ((more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000) && !may_not_begin(c))
         begin(c);
 }
 
@@ -189,6 +199,7 @@ void checkpoint_end(struct checkpoint *c, bool last_one)
     pthread_mutex_lock(&c->lock);
     while (last_one && c->under_way)
         pthread_cond_wait(&c->changed, &c->lock);
+    last_one = last_one && !c->broken;
     pthread_mutex_unlock(&c->lock);
     if (last_one)
         begin(c);
@@ -222,6 +233,7 @@ void checkpoint_mark(struct checkpoint *c, struct outlet *o)
     bool made = make_mark(c, o);
     pthread_mutex_lock(&c->lock);
     c->failed |= !made;
+    c->broken |= !made;
     c->missing--;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
@@ -254,11 +266,13 @@ static void commit(struct checkpoint *c)
     enum rc rc = sync_sinks(r, &e);
     if (rc == RC_OK)
         rc = state_checkpoint(r->state, &c->now, &e);
-    if (rc != RC_OK)
+    if (rc != RC_OK) {
+        break_off(c);
         run_fatal(r, &e);
-    else
-        log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "%llu leads are durable",
-                (unsigned long long)(c->now.tally.high - c->now.n_holes));
+        return;
+    }
+    log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "%llu leads are durable",
+            (unsigned long long)(c->now.tally.high - c->now.n_holes));
 }
 
 void *checkpoint_main(void *checkpoint)

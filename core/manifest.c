@@ -161,6 +161,8 @@ enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
         (void)err_set(e, rc, "manifest: %s", rc_text(rc));
     else
         rc = outfile_open(&f, cfg->manifest_path, 0, false, e);
+    if (rc == RC_USAGE)
+        rc = e->rc = RC_IO; /* it could be written when the run began */
     if (rc == RC_OK) {
         outfile_write(f, b.data, b.len);
         rc = outfile_complete(f, e);

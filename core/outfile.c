@@ -299,8 +299,9 @@ static enum rc outfile_open_part(struct outfile *f, const struct outfile_cfg *cf
     if (rc != RC_OK)
         return rc;
     rc = part_prepare(f, cfg->keep_bytes, e);
-    if (rc != RC_OK && cfg->keep_bytes == 0)
-        (void)unlink(f->place.part);
+    struct stat st;
+    if (rc != RC_OK && fstat(f->fd, &st) == 0 && st.st_size == 0)
+        (void)unlink(f->place.part); /* it was made just now, or holds nothing */
     return rc;
 }
 

@@ -237,13 +237,17 @@ static void stop_unstarted(struct run *r)
 {
     struct err e;
     (void)err_set(&e, RC_NOMEM, "a thread could not be started");
-    if (!r->order_started) {
-        for (size_t i = 0; i < r->n_outlets; i++)
-            queue_close(r->outlets[i].queue);
-        if (r->checkpoint)
-            checkpoint_end(r->checkpoint, false);
-    }
     run_fatal(r, &e);
+    for (size_t i = 0; i < r->n_outlets; i++) { /* before they see the end of their queues */
+        if (r->outlets[i].ops->stop)
+            r->outlets[i].ops->stop(r->outlets[i].sink, 0);
+    }
+    if (r->order_started)
+        return;
+    for (size_t i = 0; i < r->n_outlets; i++)
+        queue_close(r->outlets[i].queue);
+    if (r->checkpoint)
+        checkpoint_end(r->checkpoint, false);
 }
 
 /* A provider that is silent for long must not keep what is done from becoming durable. */

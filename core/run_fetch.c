@@ -194,6 +194,7 @@ static struct http_request *start_lead(struct run *r, bool *again)
         return NULL;
     }
     if (r->resume.n_kept && resume_take_kept(r, lead, &lead->request->http.answer)) {
+        r->requested--; /* nobody was asked */
         hand_to_workers(r, lead);
         return NULL;
     }

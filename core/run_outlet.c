@@ -18,10 +18,14 @@ static void drop_weight(struct run *r, struct lead *lead)
 /* For --changed-only: what all sinks have now, or that nobody knows. */
 static void note_accepted(struct run *r, const struct lead *lead)
 {
-    struct state_content content = {.accepted = lead->outcome == OUTCOME_EXPORTED &&
-                                                !atomic_load(&lead->outdated)};
+    struct state_content content = {
+        .accepted = (lead->outcome == OUTCOME_EXPORTED && !atomic_load(&lead->outdated)) ||
+                    lead->outcome == OUTCOME_UNCHANGED};
     struct err e;
-    if (lead->outcome != OUTCOME_EXPORTED && lead->outcome != OUTCOME_FAILED)
+    bool decides = lead->outcome == OUTCOME_EXPORTED || lead->outcome == OUTCOME_FAILED;
+    /* Before the run went on there may have been another note, which holds no more. */
+    bool corrects = r->resume.loaded && lead->outcome != OUTCOME_PENDING;
+    if (!decides && !corrects)
         return;
     memcpy(content.key, lead->key, sizeof content.key);
     memcpy(content.fingerprint, lead->fingerprint, sizeof content.fingerprint);

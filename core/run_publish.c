@@ -151,12 +151,25 @@ static void publish(struct run *r, struct run_result *out)
         note_error(out, &e);
 }
 
+/* Stopped before the IDs that were done had been read again: they are there all the same. */
+static void count_unread(const struct run *r, struct run_result *out)
+{
+    uint64_t known = r->tally.sums.high;
+    if (out->ids.unique >= known)
+        return;
+    out->ids.unique = known;
+    out->ids.read = known + out->ids.duplicates;
+}
+
 static void collect(struct run *r, struct run_result *out)
 {
     out->signal = atomic_load(&r->signal_number);
+    pthread_mutex_lock(&r->lock); /* the state's thread may still fail */
     out->error = r->fatal;
+    pthread_mutex_unlock(&r->lock);
     out->refused = r->fatal.rc == RC_USAGE && r->requested == 0;
     out->ids = ids_counts(r->ids);
+    count_unread(r, out);
     out->ids_ended = atomic_load(&r->ids_ended);
     out->ledger = ledger_counts(r->ledger, out->ids.unique);
     out->mended = r->tally.sums.mended;

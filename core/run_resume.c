@@ -244,16 +244,25 @@ enum rc resume_count(struct run *r, struct err *e)
 
 /* ---- leads that sinks owe ------------------------------------------------------------------- */
 
-static struct lead *find_owed(const struct resume *m, uint64_t place)
+/* The first that is not below `place`: they are in order of their places. */
+static size_t find_owed(const struct resume *m, uint64_t place)
 {
-    /* A sink asks in ascending order, more or less: the first one's are all new. */
-    if (m->n_owed == 0 || m->owed[m->n_owed - 1]->seq < place)
-        return NULL;
-    for (size_t i = m->n_owed; i-- > 0;) {
-        if (m->owed[i]->seq == place)
-            return m->owed[i];
+    size_t low = 0;
+    size_t high = m->n_owed;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (m->owed[middle]->seq < place)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    return low;
+}
+
+static struct lead *get_owed(const struct resume *m, uint64_t place)
+{
+    size_t i = find_owed(m, place);
+    return i < m->n_owed && m->owed[i]->seq == place ? m->owed[i] : NULL;
 }
 
 static enum rc add_owed(struct resume *m, struct lead *lead)
@@ -266,7 +275,10 @@ static enum rc add_owed(struct resume *m, struct lead *lead)
         m->owed = owed;
         m->cap_owed = cap;
     }
-    m->owed[m->n_owed++] = lead;
+    size_t i = find_owed(m, lead->seq);
+    memmove(m->owed + i + 1, m->owed + i, (m->n_owed - i) * sizeof(struct lead *));
+    m->owed[i] = lead;
+    m->n_owed++;
     return RC_OK;
 }
 
@@ -307,7 +319,7 @@ enum rc resume_owed(void *outlet, struct sink *sink, const struct owed_lead *owe
     *out = NULL;
     if (!tally_is_done(&r->tally, owed->seq))
         return RC_OK;
-    struct lead *lead = find_owed(&r->resume, owed->seq);
+    struct lead *lead = get_owed(&r->resume, owed->seq);
     enum rc rc = lead ? RC_OK : make_owed(r, owed, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
@@ -376,8 +388,10 @@ enum rc resume_next_id(struct run *r, struct lead *lead, bool *skip, bool *hold,
     *hold = !*skip;
     if (*skip)
         tally_add_key(&m->seen, lead->seq, lead->key);
-    else if (hold_early(m, lead) != RC_OK)
+    else if (hold_early(m, lead) != RC_OK) {
+        *hold = false;
         return err_nomem(e);
+    }
     bool is_last = lead->seq + 1 == done->high;
     bool same = m->seen.key_a == done->key_a && m->seen.key_b == done->key_b;
     return is_last && !same ? other_ids(r, e) : RC_OK;

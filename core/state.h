@@ -242,7 +242,7 @@ enum rc state_each_rename(struct state *s,
 enum rc state_finish(struct state *s, struct err *e);
 
 /* --fresh: forgets an unfinished run. What sinks that deliver may have accepted in it does not
- * count as accepted any more. Durable. */
+ * count as accepted any more; where deliveries are recorded that is everything. Durable. */
 enum rc state_forget(struct state *s, struct err *e);
 
 #endif

@@ -149,9 +149,13 @@ static void *commit_main(void *state)
         } else if (s->quitting) {
             break;
         } else if (s->commit_due && s->failed.rc == RC_OK) {
+            s->depth--; /* others have the lock meanwhile */
             (void)pthread_cond_timedwait(&s->wake, &s->lock, &s->commit_at);
+            s->depth++;
         } else {
+            s->depth--;
             (void)pthread_cond_wait(&s->wake, &s->lock);
+            s->depth++;
         }
     }
     state_release(s);

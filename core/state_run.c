@@ -106,17 +106,18 @@ static enum rc drop_run(struct state *s, struct err *e)
 
 /* Gives back to the system what the run had taken; a little at a time, for the sake of the -wal
  * file. No transaction is at hand. */
-static enum rc shrink(struct state *s, struct err *e)
+static void shrink(struct state *s)
 {
     for (int64_t before = INT64_MAX;;) {
         int64_t free_pages;
-        enum rc rc = state_number(s, SQL_FREE_PAGES, &free_pages, e);
-        if (rc != RC_OK || free_pages == 0 || free_pages >= before)
-            return rc;
+        struct err e;
+        if (state_number(s, SQL_FREE_PAGES, &free_pages, &e) != RC_OK)
+            return;
+        if (free_pages == 0 || free_pages >= before)
+            return;
         before = free_pages;
-        int sqlite_rc = sqlite3_exec(s->db, VACUUM_STEP_SQL, NULL, NULL, NULL);
-        if (sqlite_rc != SQLITE_OK)
-            return state_sql_failed(s, sqlite_rc, e);
+        if (sqlite3_exec(s->db, VACUUM_STEP_SQL, NULL, NULL, NULL) != SQLITE_OK)
+            return;
     }
 }
 
@@ -129,18 +130,32 @@ static enum rc commit_phase(struct state *s, enum state_phase phase, struct err 
     return rc;
 }
 
+/* What is in a delivery may have been accepted without a note of it: then it is not known any more
+ * what a receiver has. */
+static enum rc forget_deliveries(struct state *s, struct err *e)
+{
+    int64_t last = 0;
+    enum rc rc = state_number(s, SQL_DELIVERY_LAST, &last, e);
+    return rc == RC_OK && last > 0 ? state_run_sql(s, SQL_ACCEPTED_DROP, e) : rc;
+}
+
 static enum rc forget(struct state *s, struct err *e)
 {
     enum rc rc = RC_OK;
-    if (s->phase == STATE_RUNNING || s->phase == STATE_PUBLISHING)
+    bool unfinished = s->phase == STATE_RUNNING || s->phase == STATE_PUBLISHING;
+    if (unfinished)
         rc = state_merge_notes(s, true, e);
     if (rc == RC_OK)
         rc = state_begin_transaction(s, e);
+    if (rc == RC_OK && unfinished)
+        rc = forget_deliveries(s, e);
     if (rc == RC_OK)
         rc = drop_run(s, e);
     if (rc == RC_OK)
         rc = commit_phase(s, STATE_EMPTY, e);
-    return rc == RC_OK ? shrink(s, e) : rc;
+    if (rc == RC_OK)
+        shrink(s);
+    return rc;
 }
 
 enum rc state_forget(struct state *s, struct err *e)
@@ -331,7 +346,10 @@ static enum rc finish(struct state *s, struct err *e)
     rc = put_run(s, &run, e);
     if (rc == RC_OK)
         rc = commit_phase(s, STATE_FINISHED, e);
-    return rc == RC_OK ? shrink(s, e) : rc;
+    /* The run is over, whatever becomes of its pages: they are used by the next one. */
+    if (rc == RC_OK)
+        shrink(s);
+    return rc;
 }
 
 enum rc state_finish(struct state *s, struct err *e)

@@ -116,7 +116,8 @@
     X(ACCEPTED_BY_DROP, "DELETE FROM accepted_by")                                                 \
     X(ACCEPTED_GET, "SELECT fingerprint FROM accepted WHERE key = ?")                              \
     X(ACCEPTED_PUT, "REPLACE INTO accepted(key, fingerprint) VALUES (?, ?)")                       \
-    X(ACCEPTED_ANY, "SELECT EXISTS (SELECT 1 FROM accepted)")                                      \
+    X(ACCEPTED_ANY, "SELECT EXISTS (SELECT 1 FROM accepted)"                                       \
+                    " OR EXISTS (SELECT 1 FROM accepted_now)")                                     \
     X(ACCEPTED_DROP_ONE, "DELETE FROM accepted WHERE key = ?")                                     \
     X(ACCEPTED_DROP, "DELETE FROM accepted")                                                       \
     X(NOTES_PUT, "INSERT INTO accepted_now(notes, pack, seal) VALUES (?, ?, ?)")                   \
