@@ -31,7 +31,7 @@ struct state_cfg {
 };
 
 /* Opens it, making it where it is not there. RC_BUSY: another process has it; the text names that
- * process. RC_USAGE: it is damaged, of a later version, another program's, no regular file, or
+ * process. Of several that come at the same moment all may be refused. RC_USAGE: it is damaged, of a later version, another program's, no regular file, or
  * cannot be made or written there; nothing was changed. RC_IO, RC_NOMEM. */
 enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *e);
 
