@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import urllib.parse
 
 import msgpack
 
-from conftest import ROOT
+from conftest import BINARY, ROOT, clean_environment
 
 CHECK = ROOT / "tests" / "reference" / "check.py"
 OUTCOMES = ("exported", "unchanged", "missing", "failed", "pending")
@@ -166,14 +167,28 @@ def omni_payloads(payloads):
 
 # --- memory -----------------------------------------------------------------------------------------
 
+# A child's peak begins with that of the process that forked it, and these tests may have grown large
+# before: so the program's parent is a small interpreter, which prints status and KiB.
+_WITNESS = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
 def run_for_memory(leadpipe, *arguments, env=None, timeout=600):
     """Run the program; returns (exit status, standard error, peak resident bytes of that process)."""
     errors = leadpipe.folder / "stderr"
+    command = [sys.executable, "-I", "-S", "-c", _WITNESS, str(BINARY), *map(str, arguments)]
     with open(errors, "wb") as stderr:
-        process = leadpipe.start(*arguments, env=env, stdout=subprocess.DEVNULL, stderr=stderr)
-        watch = threading.Timer(timeout, process.kill)
+        witness = subprocess.Popen(command, env=clean_environment(env), cwd=leadpipe.folder, stderr=stderr,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        watch = threading.Timer(timeout, os.killpg, (witness.pid, signal.SIGKILL))
         watch.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        watch.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, errors.read_text(), usage.ru_maxrss * 1024
+        try:
+            words = witness.communicate()[0].split()
+        finally:
+            watch.cancel()
+    assert len(words) == 2, "not done after %d s: %s" % (timeout, errors.read_text()[-2000:])
+    return int(words[0]), errors.read_text(), int(words[1]) * 1024
