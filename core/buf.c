@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define BUF_CAP_MIN 64
+#define DOUBLED_MAX (64 * 1024) /* beyond it, an eighth more than is needed */
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -26,8 +27,10 @@ void buf_clear(struct buf *b)
 static bool buf_grow(struct buf *b, size_t need)
 {
     size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
-    while (cap < need)
-        cap = cap > b->max / 2 ? b->max : cap * 2;
+    while (cap < need && cap < DOUBLED_MAX)
+        cap *= 2;
+    if (cap < need)
+        cap = need < b->max - need / 8 ? need + need / 8 : b->max;
     if (cap > b->max)
         cap = b->max;
     char *data = realloc(b->data, cap);

@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define BUFFER_BYTES 32768L
+/* libcurl keeps a buffer a request in flight: of the larger size, as long as all together are not
+ * more than the last. */
+#define BUFFER_BYTES_MIN 4096
+#define BUFFER_BYTES_MAX 32768
+#define BUFFERS_BYTES_MAX (8 << 20)
 #define AHEAD_BYTES_MAX ((size_t)1 << 20) /* reserved on the word of a Content-Length */
 #define LINES_BYTES_MAX 65536
 /* Of a probe: one that is sent into the void must not outlast the time until the next one. */
@@ -256,6 +260,14 @@ static CURLcode set_callbacks(struct transfer *t)
     return rc;
 }
 
+static long buffer_bytes(const struct http_engine *h)
+{
+    long bytes = BUFFERS_BYTES_MAX / (long)h->limiter.max;
+    return bytes < BUFFER_BYTES_MIN   ? BUFFER_BYTES_MIN
+           : bytes > BUFFER_BYTES_MAX ? BUFFER_BYTES_MAX
+                                      : bytes;
+}
+
 /* What is the same for every request. Redirects are not followed, for they would carry the key to
  * another host; TLS verification is left on. */
 static CURLcode set_options(struct transfer *t)
@@ -270,7 +282,7 @@ static CURLcode set_options(struct transfer *t)
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_BUFFERSIZE, buffer_bytes(t->h));
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)cfg->retry.timeout_ms);
     if (cfg->user_agent)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_USERAGENT, cfg->user_agent);

@@ -129,13 +129,17 @@ void fetch_drop_taken(struct run *r)
         lead_free(lead);
 }
 
-/* Bodies that are on their way count as much as bodies were on average. */
+/* Bodies that are on their way count as much as bodies were on average; the more is held, the more
+ * as what becomes of them, too: while nothing is, they are on their way for long, and by the time
+ * that they come those before them are gone. */
 static bool budget_has_room(struct run *r)
 {
     size_t held = atomic_load(&r->held_bytes);
+    double worked = (double)atomic_load_explicit(&r->worked_bytes, memory_order_relaxed);
+    double each = r->average_body_bytes + worked * (double)held / (double)RUN_HELD_BYTES_MAX;
     uint64_t reserved, completed;
     order_counts(r->order, &reserved, &completed);
-    double under_way = (double)(reserved - completed) * r->average_body_bytes;
+    double under_way = (double)(reserved - completed) * each;
     size_t most = held == 0 ? RUN_UNDER_WAY_BYTES_MAX : RUN_HELD_BYTES_MAX;
     return (double)held + under_way < (double)most;
 }

@@ -28,8 +28,9 @@ _Static_assert(RUN_BATCH <= RUN_IDS_AHEAD, "a batch of IDs that does not fit is 
 /* Bytes of payloads and rows between the network and the sinks. More is only started when nothing
  * is held, and then at most so much that a lead of any size passes and many small ones can be on
  * their way. */
-#define RUN_HELD_BYTES_MAX ((size_t)24 << 20)
-#define RUN_UNDER_WAY_BYTES_MAX ((size_t)96 << 20)
+#define RUN_HELD_BYTES_MAX ((size_t)12 << 20)
+#define RUN_UNDER_WAY_BYTES_MAX ((size_t)16 << 20)
+#define RUN_BODY_BYTES ((size_t)256 * 1024) /* what one is taken for before the first has come */
 
 /* A sink and the thread that serves it. */
 struct outlet {
@@ -120,6 +121,7 @@ struct run {
     atomic_bool stopping;
     atomic_int signal_number;
     atomic_size_t held_bytes;
+    atomic_size_t worked_bytes; /* of a lead when the workers are done with it, on average */
     atomic_uint_least64_t ids_read, ids_unique;
 
     pthread_mutex_t lock;

@@ -195,6 +195,7 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
         return err_nomem(e);
     r->cfg = cfg;
     r->cancel_pipe[0] = r->cancel_pipe[1] = -1;
+    r->average_body_bytes = RUN_BODY_BYTES;
     rng_seed_system(&r->rng);
     if (pthread_mutex_init(&r->lock, NULL)) {
         free(r);

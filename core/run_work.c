@@ -70,6 +70,13 @@ static bool make_rows(struct run *r, struct lead *lead)
     return true;
 }
 
+/* That another worker may do so at the same time costs one of the values. */
+static void learn_worked_bytes(struct run *r, size_t bytes)
+{
+    size_t average = atomic_load_explicit(&r->worked_bytes, memory_order_relaxed);
+    atomic_store_explicit(&r->worked_bytes, (7 * average + bytes) / 8, memory_order_relaxed);
+}
+
 /* False: to be tried again. */
 static bool work_on(struct run *r, struct lead *lead)
 {
@@ -81,6 +88,7 @@ static bool work_on(struct run *r, struct lead *lead)
     if (lead->outcome == OUTCOME_FAILED)
         run_blot_failure(r, lead);
     run_weigh(r, lead, lead->arena.held_bytes);
+    learn_worked_bytes(r, lead->weight);
     return done;
 }
 

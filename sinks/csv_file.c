@@ -7,7 +7,7 @@
 #define WIDE_SUFFIX "wide"              /* of the file that is written once more */
 #define HOLD_BYTES ((size_t)256 * 1024) /* of rows, before the header is written */
 #define FLUSH_BYTES ((size_t)64 * 1024)
-#define SPARE_BYTES ((size_t)4 << 20) /* what one huge row made larger is given back */
+#define SPARE_BYTES ((size_t)1 << 20) /* what one huge row made larger is given back */
 
 static enum rc buf_err(const struct buf *b, struct err *e)
 {

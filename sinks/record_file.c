@@ -8,7 +8,7 @@
 
 #define LEAD_BYTES_MAX ((size_t)1 << 30)  /* records of one lead; rows repeat its ID */
 #define WRITE_BYTES ((size_t)1 << 20)     /* a batch over this is written in pieces */
-#define KEEP_BYTES ((size_t)8 << 20)      /* of the buffer, from one batch to the next */
+#define KEEP_BYTES ((size_t)2 << 20)      /* of the buffer, from one batch to the next */
 #define MARK_BYTES_MAX ((size_t)64 << 20) /* far beyond what the stream has to say */
 
 struct record_file {

@@ -13,7 +13,7 @@
 #include "webhook_config.h"
 
 #define PARCELS_PER_REQUEST 4             /* that may be ready or on their way ... */
-#define SENT_BYTES_MAX ((size_t)64 << 20) /* ... with bodies of so many bytes */
+#define SENT_BYTES_MAX ((size_t)16 << 20) /* ... with bodies of so many bytes */
 #define MARK_BYTES_MAX ((size_t)1 << 30)
 
 struct webhook {
