@@ -67,8 +67,8 @@ static void print_sinks_summary(FILE *f)
 
 static const char exit_statuses[] =
     "\nExit status:\n"
-    "  0      every lead is exported, unchanged or missing, and at least one was found\n"
-    "         (or there were no IDs)\n"
+    "  0      every lead is exported, unchanged or missing, and at least one was\n"
+    "         found (or there were no IDs)\n"
     "  1      the run stopped before its end: credentials refused, disk full, server\n"
     "         down for too long, ...; no file was published\n"
     "  2      wrong usage or configuration; nothing was done\n"
