@@ -40,14 +40,23 @@ static struct http_request *pull(struct http_engine *h)
     return r;
 }
 
-/* Those that are due go first. As probes new ones go first, so that no request uses up its attempts
- * on the answers of a gateway; the others take turns, due or not. */
+/* New ones and those that wait take turns, due or not. Only the latter, and few of them would use up
+ * their attempts on the answers of a gateway, or be what makes a good origin look down. Only new
+ * ones, and an origin that serves nothing at the first try would never be seen to work. */
+static struct http_request *pick_probe(struct http_engine *h)
+{
+    bool is_new = h->origin.probes % 2 == 0;
+    struct http_request *r = is_new ? pull(h) : http_wait_pop(h);
+    if (r)
+        return r;
+    return is_new ? http_wait_pop(h) : pull(h);
+}
+
+/* Those that are due go first. */
 static struct http_request *pick(struct http_engine *h)
 {
-    if (h->origin.down) {
-        struct http_request *r = pull(h);
-        return r ? r : http_wait_pop(h);
-    }
+    if (h->origin.down)
+        return pick_probe(h);
     return http_wait_due_us(h) <= h->now_us ? http_wait_pop(h) : pull(h);
 }
 

@@ -238,6 +238,32 @@ static void gateway_without_server(void **state)
     world_free(w);
 }
 
+/* What it has not at hand breaks off; when asked again it is there. */
+static void cold(struct world *w, struct peer *p, const struct asked *a)
+{
+    unsigned *tries = w->any;
+    unsigned i = (unsigned)strtoul(a->path + 1, NULL, 10);
+    assert_in_range(i, 0, 199);
+    if (tries[i]++)
+        reply(p, "200 OK", "{}");
+    else
+        peer_close(p);
+}
+
+static void cold_server(void **state)
+{
+    (void)state;
+    unsigned tries[200] = {0};
+    struct world *w = world_new(cold);
+    w->any = tries;
+    world_open(w);
+    make_requests(w, 200);
+    world_run(w);
+    assert_int_equal(w->fatals, 0);
+    expect_all(w, 0, HTTP_ANSWERED, 200);
+    world_free(w);
+}
+
 /* A server that takes requests and does not answer them for a while. */
 static void hang_for_a_while(struct world *w, struct peer *p, const struct asked *a)
 {
@@ -445,6 +471,7 @@ int main(void)
         cmocka_unit_test(outage_without_end),
         cmocka_unit_test(never_there),
         cmocka_unit_test(gateway_without_server),
+        cmocka_unit_test(cold_server),
         cmocka_unit_test(hanging_server),
         cmocka_unit_test(poisonous_requests),
         cmocka_unit_test(concurrency_is_kept),
