@@ -403,6 +403,17 @@ static void outfile_digest_end(struct outfile *f)
         (void)snprintf(f->digest + 2 * (size_t)i, 3, "%02x", md[i]);
 }
 
+/* Seen now, it keeps all outputs from becoming visible, and not only those behind it. */
+static void check_name(struct outfile *f)
+{
+    struct stat st;
+    if (fstat(f->fd, &st) != 0)
+        outfile_fail(f, errno);
+    else if (st.st_nlink == 0)
+        (void)err_set(&f->err, RC_IO, "%s: somebody removed it while it was written",
+                      outfile_name(f));
+}
+
 enum rc outfile_complete(struct outfile *f, struct err *e)
 {
     if (f->completed)
@@ -411,6 +422,8 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
     /* fsync, not fdatasync: the mode must be there, too. */
     if (f->err.rc == RC_OK && !f->place.is_stream && fsync(f->fd) != 0)
         outfile_fail(f, errno);
+    if (f->err.rc == RC_OK && !f->place.is_stream)
+        check_name(f);
     if (f->err.rc == RC_OK && f->sha256)
         outfile_digest_end(f);
     f->completed = f->err.rc == RC_OK;

@@ -102,7 +102,7 @@ def test_goes_away_for_good(leadpipe, sandbox, control, tmp_path):
                       input="\n".join("tiny-%d" % n for n in range(N_LEADS)))
     assert_given_up(run)
     assert runs.listing(tmp_path / "tables") == {"leads.csv": b"earlier\n"}
-    assert 30 <= run.ledger["exported"] <= 40
+    assert 0 < run.ledger["exported"] <= 40, "what came behind a lead that did not is pending"
 
 
 def test_unknown_host(leadpipe, sandbox):

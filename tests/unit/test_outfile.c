@@ -145,6 +145,18 @@ static void publish_needs_complete(void **state)
     outfile_close(f, false);
 }
 
+static void removed_while_written(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct outfile *f = open_ok("a", 0);
+    put(f, "one\n");
+    assert_int_equal(unlink(".a.leadpipe-part"), 0);
+    expect_err(outfile_complete(f, &e), &e, RC_IO, "a: somebody removed it");
+    expect_err(outfile_publish(f, &e), &e, RC_INTERNAL, "a: ");
+    outfile_close(f, false);
+}
+
 static void goes_on(void **state)
 {
     (void)state;
@@ -455,6 +467,7 @@ int main(void)
         TEST(appears_when_complete),
         TEST(closed_unpublished),
         TEST(publish_needs_complete),
+        TEST(removed_while_written),
         TEST(goes_on),
         TEST(second_run_is_refused),
         TEST(modes),
