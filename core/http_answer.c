@@ -1,6 +1,7 @@
 /* What the end of a transfer means. */
 #include "http_private.h"
 
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 
 #include "retry_after.h"
@@ -177,6 +178,26 @@ static bool was_sent(const struct transfer *t)
     return curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
 }
 
+/* When a connection that had been closed is replaced within one transfer, what libcurl says is still
+ * about the old one ("Broken pipe"), and does not tell what is wrong with the certificate. */
+static const char *tls_text(const struct transfer *t, CURLcode result)
+{
+    long verdict = 0;
+    if (strstr(t->why, "SSL") || strstr(t->why, "certificate"))
+        return t->why;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    return verdict > 0 ? X509_verify_cert_error_string(verdict) : curl_easy_strerror(result);
+}
+
+static const char *failure_text(const struct transfer *t, CURLcode result, const struct meaning *m)
+{
+    if (m->cause == CAUSE_TLS)
+        return tls_text(t, result);
+    if (strcmp(m->code, "header_too_large") == 0)
+        return "the header of the answer is too large";
+    return t->why[0] ? t->why : curl_easy_strerror(result);
+}
+
 static void read_failure(struct transfer *t, CURLcode result, struct http_try *y)
 {
     struct http_request *r = t->r;
@@ -196,10 +217,7 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
     y->is_tls = m.cause == CAUSE_TLS;
     y->is_timeout = result == CURLE_OPERATION_TIMEDOUT;
     r->code = m.code;
-    const char *why = t->why[0] ? t->why : curl_easy_strerror(result);
-    if (strcmp(m.code, "header_too_large") == 0)
-        why = "the header of the answer is too large";
-    copy_printable(r->error, sizeof r->error, why);
+    copy_printable(r->error, sizeof r->error, failure_text(t, result, &m));
     buf_clear(&r->answer);
 }
 
