@@ -13,7 +13,7 @@ import resumes
 import runs
 from resumes import DONE, IDS, LEDGER, STATE, Resumed, assert_nothing_beside, assert_whole
 from test_profile_file import CASES, PROFILE, answer
-from outputs import provider_of
+from outputs import lead_ids_of, provider_of
 
 # --- going on --------------------------------------------------------------------------------------
 
@@ -276,6 +276,50 @@ def test_what_may_change(resumed, one_go, more, tmp_path):
     assert done.returncode == 3, done.stderr
     assert {name: data for name, data in resumed.outputs().items() if not name.startswith("alone/")} == one_go[0]
     assert resumed.control.attempts(IDS[0]) == 2, "once here, once in one go"
+
+
+# of a webhook: what is said in the first part and in the second; what the refusal names, None: it goes on
+HOOK_OPTIONS = {
+    "pace": ("concurrency=2,rate=900,timeout=9s,attempts=4,retry-max-time=1m", "concurrency=1", None),
+    "header": ("header=X-Night: 1", "header=X-Night: 2", None),
+    "no header": ("header-env=X-Token: SIGN", "", None),
+    "secret": ("secret-env=SIGN", "secret-env=OTHER", None),
+    "no secret": ("secret-env=SIGN", "", None),
+    "batch": ("batch=2", "batch=3", "batch=3"),
+    "layout": ("", "layout=raw", "layout=raw"),
+    "type": ("", "type=crm", "type=crm"),
+}
+
+
+@pytest.mark.parametrize("change", HOOK_OPTIONS)
+def test_webhook_options(resumed, control, change):
+    first, second, named = HOOK_OPTIONS[change]
+    env = {**resumed.sandbox.env, "SIGN": "whsec_" + "c2lnbmluZyBrZXkgb2YgYSB0ZXN0", "OTHER": "whsec_" + "YW5vdGhlciBrZXkgb2YgYSB0ZXN0"}
+
+    def sinks(options):
+        return ["-t", "%s:%s" % (",".join(filter(None, ["webhook", options])), resumed.sandbox.hook("h"))]
+
+    resumed.part(["tiny-1", "tiny-2"], sinks=sinks(first), env=env)
+    if named:
+        (resumed.folder / "failed.ndjson").unlink()
+        assert_refused(resumed, named, ids=["tiny-1", "tiny-2", "tiny-3"], sinks=sinks(second), env=env)
+        second = first
+    run = resumed.go_on(["tiny-1", "tiny-2", "tiny-3"], sinks=sinks(second), env=env)
+    assert run.outcomes() == {"exported": 3}
+    accepted = [lead for one in control.deliveries("h") if one["status"] == 200 for lead in lead_ids_of(one)]
+    assert sorted(accepted) == ["tiny-1", "tiny-2", "tiny-3"]
+
+
+def test_another_receiver(resumed):
+    """The query string is a part of the target, and may hold a token: that it differs is seen, not what it is."""
+    def sinks(token):
+        return ["-t", "webhook:" + resumed.sandbox.hook("h", body=token)]
+
+    resumed.part(["tiny-1"], sinks=sinks("first"))
+    (resumed.folder / "failed.ndjson").unlink()
+    done = resumed.leadpipe(*resumed.words(sinks=sinks("second")), input="tiny-1\n", env=resumed.sandbox.env)
+    assert done.returncode == 2 and "/hooks/h" in done.stderr, done.stderr
+    assert "first" not in done.stderr and "second" not in done.stderr
 
 
 def test_other_places_of_lists(resumed, one_go):
