@@ -13,10 +13,11 @@ import pytest
 
 import rigs
 import runs
-from conftest import SLOWNESS
+from conftest import SANITIZER, SLOWNESS
 from outputs import ids_file, lead_ids_of
 
 import books
+import every_call
 import powercut
 
 pytestmark = [rigs.needs_state, rigs.needs_library]
@@ -248,3 +249,10 @@ def test_full_disk_tells_the_state(exporter, reference, control):
     done = exporter.run("--log-format", "json", rules=FAULTS["csv"][0])
     messages = [json.loads(line) for line in done.stderr.splitlines()]
     assert any("out/leads.csv" in one["message"] and one["level"] == "error" for one in messages), done.stderr
+
+
+@pytest.mark.parametrize("more", [("EIO",), ("ENOSPC", "--for-good")])
+def test_each_call_fails(tmp_path, more):
+    """Also those of which nobody thought above."""
+    stride = "17" if SANITIZER is None else "53"
+    assert every_call.main(["--fail", *more, "--stride", stride, "--offset", "3", "--folder", str(tmp_path)]) == 0

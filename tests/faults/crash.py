@@ -43,6 +43,11 @@ class Kill:
     def __init__(self, after_s=None, rules=None, variant=None):
         self.after_s, self.rules, self.variant = after_s, rules, variant
 
+    @property
+    def fails(self):
+        """It is no kill: calls fail."""
+        return self.rules is not None and "fail=" in self.rules
+
     def __str__(self):
         words = ["%.3fs" % self.after_s] if self.rules is None else \
             [self.rules.replace("op=", "").replace("from=", "").replace("kill=", "")]
@@ -74,6 +79,11 @@ def random_kills(dice, chosen, duration_s):
         if chosen.power_cut:
             kills[-1].variant = dice.choice(powercut.VARIANTS)
     return kills
+
+
+def beside(folder, name):
+    """What belongs to a run, where no power cut reaches it."""
+    return folder.with_name("%s-%s" % (folder.name, name))
 
 
 class Rig:
@@ -134,7 +144,7 @@ class Rig:
         elif kill and kill.rules:
             env.update(LD_PRELOAD=str(self.library), FAULTFS_FOLDER=str(folder))
         if kill and kill.rules:
-            env.update(FAULTFS_RULES=kill.rules)
+            env.update(FAULTFS_RULES=kill.rules, FAULTFS_LOG=str(beside(folder, "faults.log")))
         return env
 
     def seen(self):
@@ -158,7 +168,6 @@ class Leg:
     def __init__(self, rig, folder, command, kill, errors):
         self.started = time.monotonic()
         self.handled = True  # when the signal was sent, the program would have heard it
-        self.hit = False
         with open(errors, "wb") as stderr, open(folder / "ids.txt", "rb") as stdin:
             self.process = subprocess.Popen(command, cwd=folder, env=rig.environment(folder, kill), stdin=stdin,
                                             stdout=subprocess.DEVNULL, stderr=stderr)
@@ -171,14 +180,12 @@ class Leg:
             self.process.wait()
             raise Difference("it did not end within %d s" % LEG_TIMEOUT_S) from None
         self.seconds = time.monotonic() - self.started
-        self.hit = self.hit or self.status == -signal.SIGKILL
 
     def end_after(self, seconds, number):
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.handled = self.catches(number)
-            self.hit = True
             self.process.send_signal(number)
 
     def catches(self, number):
@@ -199,6 +206,7 @@ class Story:
         self.folder = rig.folder("run%04d" % number)
         self.command = rig.command(self.batch, self.form)
         self.kills, self.legs = [], 0
+        self.met = False  # a rule hit
         self.over = None  # run ID, and what the server had seen, when a kill met a run whose manifest was there
 
     def tell(self):
@@ -225,13 +233,12 @@ class Story:
         kill = self.plan[len(self.kills)] if len(self.kills) < len(self.plan) else None
         self.legs += 1
         leg = Leg(self.rig, self.folder, self.command, kill, self.errors())
+        log = beside(self.folder, "faults.log")
+        self.met = self.met or (log.exists() and log.stat().st_size > 0)
         if leg.status in (0, 3):
             return leg.status
-        expect(leg.hit, "leg %d ended with status %d: %s", self.legs, leg.status, self.last_words())
         self.kills.append(kill)
-        if leg.status != -signal.SIGKILL:
-            fine = leg.status == 128 + signal.SIGTERM or (leg.status == -signal.SIGTERM and not leg.handled)
-            expect(fine, "leg %d was stopped, and ended with status %d: %s", self.legs, leg.status, self.last_words())
+        self.check_end(leg)
         if self.rig.chosen.power_cut:
             powercut.apply(self.folder, self.kills[-1].variant, "%d/%d" % (self.number, self.legs))
         stopped = leg.status == 128 + signal.SIGTERM and not self.over
@@ -242,17 +249,23 @@ class Story:
             self.over = (books.read_json(self.folder / books.MANIFEST)["run_id"], *self.rig.seen())
         return None
 
-    def last_words(self):
-        return self.errors().read_text(errors="replace")[-2000:]
+    def check_end(self, leg):
+        """A leg that did not come to the run's end: it was killed, or stopped, or told what failed."""
+        kill, words = self.kills[-1], self.errors().read_text(errors="replace")
+        told = "leg %d ended with status %d: %s" % (self.legs, leg.status, words[-2000:])
+        expect(kill, told)
+        if kill.fails:
+            expect(leg.status in (1, 2) and '"level":"error"' in words, told)
+        elif leg.status != -signal.SIGKILL:
+            expect(leg.status == 128 + signal.SIGTERM or (leg.status == -signal.SIGTERM and not leg.handled), told)
 
     def errors(self):
-        """Beside the folder, where no power cut reaches it."""
-        return self.folder.with_name("%s-leg%02d.err" % (self.folder.name, self.legs))
+        return beside(self.folder, "leg%02d.err" % self.legs)
 
     def forget(self):
         powercut.end(self.folder)
         shutil.rmtree(self.folder)
-        for path in self.folder.parent.glob(self.folder.name + "-leg*.err"):
+        for path in self.folder.parent.glob(self.folder.name + "-*"):
             path.unlink()
 
     def check_server(self):
@@ -276,7 +289,7 @@ def reference_of(rig, batch, form):
     """The uninterrupted run; made once for each command."""
     if (batch, form) not in rig.references:
         folder = rig.folder("reference-%d-%s" % (batch, form))
-        errors = folder.with_name(folder.name + ".err")
+        errors = beside(folder, "leg00.err")
         if rig.chosen.power_cut:
             powercut.begin(folder)
         leg = Leg(rig, folder, rig.command(batch, form), None, errors)
