@@ -22,6 +22,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 import books  # noqa: E402
 import conftest  # noqa: E402
+import kills  # noqa: E402
 import powercut  # noqa: E402
 import workload  # noqa: E402
 from books import Difference, expect  # noqa: E402
@@ -29,56 +30,11 @@ from books import Difference, expect  # noqa: E402
 BATCHES = (1, 7, 50)
 INPUTS = ("file", "gzip", "stdin")
 LEG_TIMEOUT_S = 300
-RENAMES = 16  # about as many as there are at the end
 
 
 def refuses(batch):
     """With larger batches others would fail with the unwanted one, and which ones depends on the kills."""
     return batch == 1
-
-
-class Kill:
-    """When and how a leg ends: after so long, or at a call on the disk."""
-
-    def __init__(self, after_s=None, rules=None, variant=None):
-        self.after_s, self.rules, self.variant = after_s, rules, variant
-
-    @property
-    def fails(self):
-        """It is no kill: calls fail."""
-        return self.rules is not None and "fail=" in self.rules
-
-    def __str__(self):
-        words = ["%.3fs" % self.after_s] if self.rules is None else \
-            [self.rules.replace("op=", "").replace("from=", "").replace("kill=", "")]
-        return ", ".join(words + ([self.variant] if self.variant else []))
-
-
-def random_kill(dice, duration_s, by_signal):
-    """Any moment; more often than by chance the very beginning and the publishing."""
-    roll = dice.random()
-    if roll < 0.15:
-        return Kill(after_s=dice.uniform(0, 0.1))
-    if by_signal or roll < 0.6:
-        return Kill(after_s=dice.uniform(0, duration_s))
-    when = dice.choice(["before", "after", "mid"])
-    if roll < 0.75:
-        return Kill(rules="op=rename from=%d kill=%s" % (dice.randint(1, RENAMES), when))
-    if roll < 0.85:
-        return Kill(rules="op=sync from=%d kill=%s" % (2 ** dice.uniform(0, 8), when))
-    if roll < 0.9:
-        return Kill(rules="op=any path=*run.state* from=%d kill=%s" % (2 ** dice.uniform(0, 12), when))
-    return Kill(rules="op=any from=%d kill=%s" % (2 ** dice.uniform(0, 14), when))
-
-
-def random_kills(dice, chosen, duration_s):
-    """Between one and chosen.kills of them."""
-    kills = []
-    for _ in range(dice.randint(1, chosen.kills)):
-        kills.append(random_kill(dice, duration_s, chosen.signal == "TERM"))
-        if chosen.power_cut:
-            kills[-1].variant = dice.choice(powercut.VARIANTS)
-    return kills
 
 
 def beside(folder, name):
@@ -95,7 +51,6 @@ class Rig:
         self.hooks = self.base / "hooks"
         self.sandbox = conftest.Sandbox("--hooks-dir", str(self.hooks), "--die-with-parent")
         self.control = conftest.Control(self.sandbox.url)
-        self.number = signal.SIGTERM if chosen.signal == "TERM" else signal.SIGKILL
         self.library = powercut.library(pathlib.Path(chosen.bin).parent)
         self.references = {}
 
@@ -107,7 +62,7 @@ class Rig:
         if not any(self.base.iterdir()):
             self.base.rmdir()
 
-    def command(self, batch, form):
+    def command(self, batch, form, changed_only=None):
         hook = self.sandbox.hook("crash", refuse=workload.UNWANTED if refuses(batch) else "@never@", fail="every:211")
         words = [str(self.chosen.bin), "export", *self.sandbox.provider(), "-t", "csv:out/", "-t", "ndjson:leads.ndjson",
                  "-t", "msgpack:leads.msgpack.gz", "-t", "csv,gzip=1:leads.csv.gz",
@@ -116,19 +71,37 @@ class Rig:
             words += ["-t", "webhook,batch=%d,concurrency=8:%s" % (batch, hook)]
         if not self.chosen.without_state:
             words += ["--state", books.STATE]
+        if self.chosen.changed_only if changed_only is None else changed_only:
+            words += ["--changed-only"]
+        if self.chosen.order == "any":
+            words += ["--order", "any"]
         if self.chosen.rate:
             words += ["--rate", self.chosen.rate]
         return words + {"file": ["ids.txt"], "gzip": ["ids.txt.gz"], "stdin": ["-"]}[form]
 
-    def folder(self, name):
+    def folder(self, name, batch, form):
+        """Where a run can begin, beside what an earlier one left."""
         made = self.base / name
         made.mkdir()
         workload.write(made, self.chosen.leads)
+        self.forget()
+        if self.chosen.changed_only:
+            self.export_all(made, batch, form)
+            self.forget()
+            self.control.set(revision=workload.revisions(self.chosen.leads))
         for earlier in books.EARLIER_FILES:
             (made / earlier).parent.mkdir(exist_ok=True)
             (made / earlier).write_bytes(books.EARLIER)
-        self.forget()
         return made
+
+    def export_all(self, folder, batch, form):
+        """A complete run, of which only the state stays."""
+        leg = Leg(self, folder, self.command(batch, form, changed_only=False), None, beside(folder, "leg00.err"))
+        expect(leg.status in (0, 3), "the run before ended with %d", leg.status)
+        shutil.rmtree(folder / "out")
+        for path in folder.iterdir():
+            if not books.is_state(path.name) and not path.name.startswith("ids.txt"):
+                path.unlink()
 
     def forget(self):
         """The server has seen nothing yet."""
@@ -139,7 +112,7 @@ class Rig:
 
     def environment(self, folder, kill):
         env = conftest.clean_environment(self.sandbox.env)
-        if self.chosen.power_cut:
+        if self.chosen.power_cut and powercut.journal_of(folder).exists():
             env.update(powercut.environment(folder, self.library))
         elif kill and kill.rules:
             env.update(LD_PRELOAD=str(self.library), FAULTFS_FOLDER=str(folder))
@@ -157,6 +130,9 @@ class Rig:
         return books.Deliveries(self.hooks / "crash.ndjson", most)
 
 
+    def left(self, folder, status):
+        return books.Left(folder, status, in_order=self.chosen.order == "input")
+
     def check_deliveries(self, left, batch):
         wanted = set() if self.chosen.without_webhook else books.wanted_leads(left, refuses(batch))
         books.check_deliveries(left, wanted)
@@ -173,7 +149,7 @@ class Leg:
                                             stdout=subprocess.DEVNULL, stderr=stderr)
         try:
             if kill and kill.after_s is not None:
-                self.end_after(kill.after_s, rig.number)
+                self.end_after(kill)
             self.status = self.process.wait(LEG_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -181,12 +157,16 @@ class Leg:
             raise Difference("it did not end within %d s" % LEG_TIMEOUT_S) from None
         self.seconds = time.monotonic() - self.started
 
-    def end_after(self, seconds, number):
+    def end_after(self, kill):
         try:
-            self.process.wait(seconds)
+            self.process.wait(kill.after_s)
+            return
         except subprocess.TimeoutExpired:
-            self.handled = self.catches(number)
-            self.process.send_signal(number)
+            self.handled = self.catches(kill.number)
+            self.process.send_signal(kill.number)
+        if kill.again_s is not None:
+            time.sleep(kill.again_s)
+            self.process.send_signal(kill.number)  # nothing where it has ended
 
     def catches(self, number):
         try:
@@ -203,7 +183,7 @@ class Story:
     def __init__(self, rig, number, reference, plan):
         self.rig, self.number, self.reference, self.plan = rig, number, reference, plan
         self.batch, self.form = reference.batch, reference.form
-        self.folder = rig.folder("run%04d" % number)
+        self.folder = rig.folder("run%04d" % number, self.batch, self.form)
         self.command = rig.command(self.batch, self.form)
         self.kills, self.legs = [], 0
         self.met = False  # a rule hit
@@ -216,17 +196,28 @@ class Story:
         status = None
         while status is None:
             status = self.leg()
-        self.left = books.Left(self.folder, status)
+        self.left = self.rig.left(self.folder, status)
         self.fetches, received = self.rig.seen()
-        if self.over and self.over[0] != self.left.manifest["run_id"]:
-            # It was finished when it was killed, so that the same command was another run.
+        new_run = self.over and self.over[0] != self.left.manifest["run_id"]
+        if new_run:  # it was finished when it was killed, so that the same command was another run
             _, self.fetches, received = self.over
         self.left.deliveries = self.rig.deliveries(received)
         books.check_alone(self.left)
-        books.check_same(self.left, self.reference)
-        self.rig.check_deliveries(self.left, self.batch)
+        if not (new_run and self.rig.chosen.changed_only):  # that has nothing to send
+            books.check_same(self.left, self.reference)
+            self.rig.check_deliveries(self.left, self.batch)
         self.check_server()
+        if self.rig.chosen.changed_only:
+            self.check_accepted()
         self.seconds = time.monotonic() - started
+
+    def check_accepted(self):
+        """All that was sent counts as accepted: now nothing has changed."""
+        self.legs += 1
+        leg = Leg(self.rig, self.folder, self.command, None, self.errors())
+        ledger, before = books.read_json(self.folder / books.MANIFEST)["ledger"], self.reference.manifest["ledger"]
+        expect(leg.status == 3 and ledger["exported"] == 0 and ledger["failed"] == before["failed"] and
+               ledger["unchanged"] == before["exported"] + before["unchanged"], "the next run: %s", ledger)
 
     def leg(self):
         """The exit status of a leg that came to the run's end; None: it is to go on."""
@@ -240,8 +231,8 @@ class Story:
         self.kills.append(kill)
         self.check_end(leg)
         if self.rig.chosen.power_cut:
-            powercut.apply(self.folder, self.kills[-1].variant, "%d/%d" % (self.number, self.legs))
-        stopped = leg.status == 128 + signal.SIGTERM and not self.over
+            powercut.apply(self.folder, kill.variant, "%d/%d" % (self.number, self.legs))
+        stopped = kill.stops and leg.handled and not self.over
         books.check_unpublished(self.folder, self.reference, stopped)
         if self.rig.chosen.without_state:  # there is nothing to go on from, and nothing may be in the way
             self.rig.forget()
@@ -271,7 +262,7 @@ class Story:
     def check_server(self):
         counts, told = self.fetches, self.left.deliveries
         self.again = sum(max(0, n - (workload.fetches_of(lead) or n)) for lead, n in counts.items())
-        if self.rig.number == signal.SIGTERM:
+        if self.rig.chosen.signal == "TERM":
             twice = sorted(lead for lead, n in counts.items() if n > (workload.fetches_of(lead) or n))
             expect(not twice, "%d leads were fetched again after a clean stop: %s", len(twice),
                    [(lead, counts[lead]) for lead in twice[:5]])
@@ -288,7 +279,7 @@ class Story:
 def reference_of(rig, batch, form):
     """The uninterrupted run; made once for each command."""
     if (batch, form) not in rig.references:
-        folder = rig.folder("reference-%d-%s" % (batch, form))
+        folder = rig.folder("reference-%d-%s" % (batch, form), batch, form)
         errors = beside(folder, "leg00.err")
         if rig.chosen.power_cut:
             powercut.begin(folder)
@@ -296,7 +287,7 @@ def reference_of(rig, batch, form):
         powercut.end(folder)
         expect(leg.status in (0, 3), "the uninterrupted run: %s", errors.read_text()[-2000:])
         errors.unlink()
-        left = books.Left(folder, leg.status)
+        left = rig.left(folder, leg.status)
         left.deliveries = rig.deliveries()
         books.check_alone(left)
         rig.check_deliveries(left, batch)
@@ -310,7 +301,8 @@ def reference_of(rig, batch, form):
 def random_story(rig, number):
     dice = random.Random("%d/%d" % (rig.chosen.seed, number))
     reference = reference_of(rig, BATCHES[number % len(BATCHES)], dice.choice(INPUTS))
-    return Story(rig, number, reference, random_kills(dice, rig.chosen, reference.seconds * 1.1))
+    plan = kills.random_kills(dice, rig.chosen.kills, reference.seconds * 1.1, rig.chosen.signal, rig.chosen.power_cut)
+    return Story(rig, number, reference, plan)
 
 
 def tell(story):
@@ -348,7 +340,7 @@ def add_options(parser):
     parser.add_argument("--verbose", action="store_true", help="tell when each run was killed")
     parser.add_argument("--without-state", action="store_true", help="each leg begins anew: tries the rig itself")
     parser.add_argument("--without-webhook", action="store_true", help="files only")
-    parser.set_defaults(signal="KILL", rate=None)
+    parser.set_defaults(signal="KILL", rate=None, order="input", changed_only=False)
 
 
 def parse_arguments(arguments):
@@ -358,11 +350,15 @@ def parse_arguments(arguments):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=10, help="at most so many a run")
     parser.add_argument("--first", type=int, default=0, help="the number of the first run, to repeat one")
-    parser.add_argument("--signal", choices=("KILL", "TERM"))
+    parser.add_argument("--signal", choices=("KILL", "TERM", "MIXED"))
+    parser.add_argument("--order", choices=("input", "any"))
+    parser.add_argument("--changed-only", action="store_true", help="runs of what changed since a complete one")
     parser.add_argument("--rate", help="requests a second, for runs that last longer")
     chosen = parser.parse_args(arguments)
-    if chosen.power_cut and chosen.signal == "TERM":
+    if chosen.power_cut and chosen.signal != "KILL":
         parser.error("a power cut kills")
+    if chosen.changed_only and chosen.without_state:
+        parser.error("what changed is known by the state")
     return chosen
 
 

@@ -18,6 +18,7 @@ import random
 import sys
 
 import crash
+import kills
 import powercut
 from books import Difference
 
@@ -34,7 +35,7 @@ def stories(rig, chosen):
     dice = random.Random(chosen.offset)
     for number in itertools.count(chosen.offset, chosen.stride):
         reference = crash.reference_of(rig, crash.BATCHES[number % len(crash.BATCHES)], "file")
-        kill = crash.Kill(rules="op=any from=%d %s" % (number, fault(chosen, number, dice)),
+        kill = kills.Kill(rules="op=any from=%d %s" % (number, fault(chosen, number, dice)),
                           variant=dice.choice(powercut.VARIANTS) if chosen.power_cut else None)
         story = crash.Story(rig, number, reference, [kill] * (2 if chosen.twice else 1))
         yield story
