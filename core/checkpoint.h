@@ -9,7 +9,9 @@
 
 #include "run_internal.h"
 
+#ifndef CHECKPOINT_LEADS /* tests/faults/ has a program with very many checkpoints */
 #define CHECKPOINT_LEADS 10000
+#endif
 /* The contract is 5 seconds; what is not yet durable at a kill is fetched twice. */
 #define CHECKPOINT_MS 2000
 #define CHECKPOINT_LOOK_MS 500 /* so often it is seen to when no lead comes */
@@ -19,7 +21,8 @@ void checkpoint_free(struct checkpoint *c); /* `c` may be NULL */
 
 /* The order's thread. Begins one where it is time and none is under way. */
 void checkpoint_consider(struct checkpoint *c);
-/* The order's thread, or the main one where that was never started: no more leads come. `last_one`: one more, that covers all of them. */
+/* The order's thread, or the main one where that was never started: no more leads come. `last_one`:
+ * one more, that covers all of them. */
 void checkpoint_end(struct checkpoint *c, bool last_one);
 
 /* A sink's thread, at the barrier. */

@@ -51,7 +51,8 @@ class Rig:
         self.hooks = self.base / "hooks"
         self.sandbox = conftest.Sandbox("--hooks-dir", str(self.hooks), "--die-with-parent")
         self.control = conftest.Control(self.sandbox.url)
-        self.library = powercut.library(pathlib.Path(chosen.bin).parent)
+        self.library = powercut.library(chosen.bin.parent)
+        self.binary = chosen.bin.parent / "faults" / "leadpipe-eager" if chosen.eager else chosen.bin
         self.references = {}
 
     def close(self):
@@ -64,7 +65,7 @@ class Rig:
 
     def command(self, batch, form, changed_only=None):
         hook = self.sandbox.hook("crash", refuse=workload.UNWANTED if refuses(batch) else "@never@", fail="every:211")
-        words = [str(self.chosen.bin), "export", *self.sandbox.provider(), "-t", "csv:out/", "-t", "ndjson:leads.ndjson",
+        words = [str(self.binary), "export", *self.sandbox.provider(), "-t", "csv:out/", "-t", "ndjson:leads.ndjson",
                  "-t", "msgpack:leads.msgpack.gz", "-t", "csv,gzip=1:leads.csv.gz",
                  "--attempts", "3", "-j", "32", "--log-format", "json", "--failed", books.FAILED, "--manifest", books.MANIFEST]
         if not self.chosen.without_webhook:
@@ -335,6 +336,7 @@ def add_options(parser):
     """Those of every rig that kills."""
     parser.add_argument("--leads", type=int, default=20000)
     parser.add_argument("--bin", default=conftest.BINARY, type=lambda path: pathlib.Path(path).resolve())
+    parser.add_argument("--eager", action="store_true", help="its brother with a checkpoint every 20 leads")
     parser.add_argument("--folder", help="where to work; a memory disk is faster, such as /dev/shm")
     parser.add_argument("--power-cut", action="store_true", help="what was not synced is lost, see powercut.py")
     parser.add_argument("--verbose", action="store_true", help="tell when each run was killed")

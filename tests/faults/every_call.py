@@ -36,7 +36,7 @@ def stories(rig, chosen):
     for number in itertools.count(chosen.offset, chosen.stride):
         reference = crash.reference_of(rig, crash.BATCHES[number % len(crash.BATCHES)], "file")
         kill = kills.Kill(rules="op=any from=%d %s" % (number, fault(chosen, number, dice)),
-                          variant=dice.choice(powercut.VARIANTS) if chosen.power_cut else None)
+                          variant=(chosen.variant or dice.choice(powercut.VARIANTS)) if chosen.power_cut else None)
         story = crash.Story(rig, number, reference, [kill] * (2 if chosen.twice else 1))
         yield story
         if not story.met:
@@ -49,6 +49,7 @@ def main(arguments=None):
     parser.add_argument("--stride", type=int, default=1, help="only every Nth call")
     parser.add_argument("--offset", type=int, default=1, help="the first call")
     parser.add_argument("--twice", action="store_true")
+    parser.add_argument("--variant", choices=powercut.VARIANTS, help="of the power cut (default: any)")
     parser.add_argument("--fail", metavar="ERROR", help="calls fail with this error, and do not kill")
     parser.add_argument("--for-good", action="store_true", help="with --fail: all calls from there on")
     parser.set_defaults(leads=40)
