@@ -3,6 +3,8 @@
 tests/faults/README.md says what is compared; here are few and small runs.
 """
 
+import pytest
+
 import rigs
 from conftest import SANITIZER
 
@@ -14,12 +16,13 @@ pytestmark = [rigs.needs_state, rigs.needs_library]
 LEADS = "1500" if SANITIZER is None else "400"
 
 
-def test_killed(tmp_path):
-    assert crash.main(["6", "--leads", LEADS, "--kills", "5", "--folder", str(tmp_path)]) == 0
-
-
-def test_stopped(tmp_path):
-    assert crash.main(["4", "--leads", LEADS, "--kills", "4", "--signal", "TERM", "--folder", str(tmp_path)]) == 0
+@pytest.mark.parametrize("more", [
+    ["--signal", "KILL"], ["--signal", "KILL", "--eager"], ["--signal", "TERM"], ["--signal", "TERM", "--eager"],
+    ["--signal", "MIXED"], ["--signal", "MIXED", "--changed-only"], ["--signal", "MIXED", "--order", "any"],
+], ids=" ".join)
+def test_at_any_time(tmp_path, more):
+    """By a kill; by a stop; by these, a second signal or a disk that fails."""
+    assert crash.main(["4", "--leads", LEADS, "--kills", "5", "--folder", str(tmp_path), *more]) == 0
 
 
 def test_killed_at_each_call(tmp_path):

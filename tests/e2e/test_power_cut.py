@@ -1,5 +1,7 @@
 """The power goes off: what was not synced is lost, and still an export goes on to the same end."""
 
+import pytest
+
 import rigs
 from conftest import SANITIZER
 
@@ -11,10 +13,22 @@ pytestmark = [rigs.needs_state, rigs.needs_library]
 LEADS = "1500" if SANITIZER is None else "400"
 
 
-def test_at_any_time(tmp_path):
-    assert crash.main(["6", "--leads", LEADS, "--kills", "5", "--power-cut", "--folder", str(tmp_path)]) == 0
+@pytest.mark.parametrize("more", [[], ["--eager", "--seed", "2"]])
+def test_at_any_time(tmp_path, more):
+    assert crash.main(["6", "--leads", LEADS, "--kills", "5", "--power-cut", "--folder", str(tmp_path), *more]) == 0
 
 
 def test_at_each_call(tmp_path):
     stride = "13" if SANITIZER is None else "41"
     assert every_call.main(["--stride", stride, "--offset", "5", "--power-cut", "--folder", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("variant", ["drop", "content", "names"])
+def test_while_files_get_their_names(tmp_path, variant):
+    """The state says that all is complete: then all must be on disk, unfinished names too."""
+    assert every_call.main(["--op", "rename", "--power-cut", "--variant", variant, "--folder", str(tmp_path)]) == 0
+
+
+def test_between_checkpoints(tmp_path):
+    stride = "37" if SANITIZER is None else "131"
+    assert every_call.main(["--eager", "--leads", "120", "--stride", stride, "--power-cut", "--folder", str(tmp_path)]) == 0

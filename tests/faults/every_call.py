@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills a small export at each single call on the disk, in turn, and lets it go on.
 
-    every_call.py [--leads N] [--stride N] [--offset N] [--twice] [--power-cut] [--bin PATH]
+    every_call.py [--leads N] [--op OP] [--stride N] [--offset N] [--twice] [--power-cut] [--bin PATH]
     every_call.py --fail ENOSPC|EIO|... [--for-good] [--leads N] [--stride N] [--offset N] [--bin PATH]
 
 Where crash.py kills at any time, this misses no moment between two calls: the first run dies at the
@@ -35,7 +35,7 @@ def stories(rig, chosen):
     dice = random.Random(chosen.offset)
     for number in itertools.count(chosen.offset, chosen.stride):
         reference = crash.reference_of(rig, crash.BATCHES[number % len(crash.BATCHES)], "file")
-        kill = kills.Kill(rules="op=any from=%d %s" % (number, fault(chosen, number, dice)),
+        kill = kills.Kill(rules="op=%s from=%d %s" % (chosen.op, number, fault(chosen, number, dice)),
                           variant=(chosen.variant or dice.choice(powercut.VARIANTS)) if chosen.power_cut else None)
         story = crash.Story(rig, number, reference, [kill] * (2 if chosen.twice else 1))
         yield story
@@ -48,6 +48,7 @@ def main(arguments=None):
     crash.add_options(parser)
     parser.add_argument("--stride", type=int, default=1, help="only every Nth call")
     parser.add_argument("--offset", type=int, default=1, help="the first call")
+    parser.add_argument("--op", default="any", help="only calls of this kind, such as rename")
     parser.add_argument("--twice", action="store_true")
     parser.add_argument("--variant", choices=powercut.VARIANTS, help="of the power cut (default: any)")
     parser.add_argument("--fail", metavar="ERROR", help="calls fail with this error, and do not kill")
