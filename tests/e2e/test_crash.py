@@ -11,9 +11,9 @@ from conftest import SANITIZER
 import crash
 import every_call
 
-pytestmark = [rigs.needs_state, rigs.needs_library]
+pytestmark = [rigs.needs_state, rigs.needs_library, pytest.mark.slow]
 
-LEADS = "1500" if SANITIZER is None else "400"
+LEADS = "800" if SANITIZER is None else "400"
 
 
 @pytest.mark.parametrize("more", [
@@ -22,9 +22,9 @@ LEADS = "1500" if SANITIZER is None else "400"
 ], ids=" ".join)
 def test_at_any_time(tmp_path, more):
     """By a kill; by a stop; by these, a second signal or a disk that fails."""
-    assert crash.main(["4", "--leads", LEADS, "--kills", "5", "--folder", str(tmp_path), *more]) == 0
+    assert crash.main(["3", "--leads", LEADS, "--kills", "5", "--folder", str(tmp_path), *more]) == 0
 
 
 def test_killed_at_each_call(tmp_path):
-    stride = "13" if SANITIZER is None else "41"
+    stride = "19" if SANITIZER is None else "41"
     assert every_call.main(["--stride", stride, "--twice", "--folder", str(tmp_path)]) == 0

@@ -8,18 +8,18 @@ from conftest import SANITIZER
 import crash
 import every_call
 
-pytestmark = [rigs.needs_state, rigs.needs_library]
+pytestmark = [rigs.needs_state, rigs.needs_library, pytest.mark.slow]
 
-LEADS = "1500" if SANITIZER is None else "400"
+LEADS = "800" if SANITIZER is None else "400"
 
 
 @pytest.mark.parametrize("more", [[], ["--eager", "--seed", "2"]])
 def test_at_any_time(tmp_path, more):
-    assert crash.main(["6", "--leads", LEADS, "--kills", "5", "--power-cut", "--folder", str(tmp_path), *more]) == 0
+    assert crash.main(["4", "--leads", LEADS, "--kills", "5", "--power-cut", "--folder", str(tmp_path), *more]) == 0
 
 
 def test_at_each_call(tmp_path):
-    stride = "13" if SANITIZER is None else "41"
+    stride = "19" if SANITIZER is None else "41"
     assert every_call.main(["--stride", stride, "--offset", "5", "--power-cut", "--folder", str(tmp_path)]) == 0
 
 

@@ -272,8 +272,11 @@ static int sync_fd(int fd, long number)
     struct verdict v;
     if (!scope_is_on() || !scope_fd(fd, &name, &st))
         return (int)syscall(number, fd);
-    if (judge(&v, OP_SYNC, *name.text ? name.text : ".", 0) != 0)
+    if (judge(&v, OP_SYNC, *name.text ? name.text : ".", 0) != 0) {
+        if (shadow_is_on() && S_ISREG(st.st_mode))
+            shadow_lost(fd, &st);
         return -1;
+    }
     int done = 0;
     if (!shadow_is_on())
         done = (int)syscall(number, fd);

@@ -254,6 +254,19 @@ void shadow_synced(int fd, const struct stat *st)
     (void)pthread_mutex_unlock(&lock);
 }
 
+void shadow_lost(int fd, const struct stat *st)
+{
+    int errnum = errno;
+    (void)pthread_mutex_lock(&lock);
+    struct node *node = node_of_fd(fd, st);
+    if (node) {
+        node->whole = false;
+        node->n_spans = 0;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    errno = errnum;
+}
+
 /* ---- names ---------------------------------------------------------------------------------- */
 
 static void shadow_log(char what, const struct rel *name)

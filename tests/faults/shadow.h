@@ -21,12 +21,14 @@
 
 bool shadow_is_on(void);
 
-/* All after the call has succeeded. `fd` is open on a regular file in the folder. */
+/* All but one after the call has succeeded. `fd` is open on a regular file in the folder. */
 void shadow_created(int fd, const struct rel *name);
 void shadow_wrote(int fd, const struct stat *st, off_t at, size_t n);
 void shadow_changed(int fd, const struct stat *st); /* anywhere */
 void shadow_mapped(int fd, const struct stat *st);  /* from now on anything, any time */
 void shadow_synced(int fd, const struct stat *st);
+/* After a sync that failed: as in Linux, a later one says that all is well and writes nothing of it. */
+void shadow_lost(int fd, const struct stat *st);
 void shadow_folder_synced(const struct rel *folder);
 void shadow_renamed(const struct rel *from, const struct rel *to); /* NULL: outside */
 void shadow_linked(const struct rel *name);

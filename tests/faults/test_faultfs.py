@@ -110,6 +110,26 @@ def test_inode_used_again(folder):
     assert cut(folder, program, "names", before={"file": b"old"}) == {"file": b""}
 
 
+def test_sync_that_failed(folder):
+    """The one after it succeeds, and what was written before both is lost all the same."""
+    program = """
+fd = os.open('file', os.O_WRONLY)
+os.write(fd, b'first')
+try:
+    os.fsync(fd)
+    print('synced')
+except OSError:
+    os.write(fd, b'more')
+    os.fsync(fd)
+""" + KILL
+    (folder / "file").write_bytes(b"-" * 9)
+    powercut.begin(folder)
+    done = run(folder, program, FAULTFS_RULES="op=sync to=1 fail=EIO")
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, ""), done.stderr
+    powercut.apply(folder)
+    assert left(folder) == {"file": b"-----more"}
+
+
 def test_written_over(folder):
     program = "write('file', b'N' * 8192)"
     assert cut(folder, program, before={"file": b"o" * 8192}) == {"file": b"o" * 8192}
