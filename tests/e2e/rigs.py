@@ -21,5 +21,5 @@ def state_is_refused():
 
 
 needs_state = pytest.mark.skipif(state_is_refused(), reason="this version does not go on with runs: --state is refused")
-needs_library = pytest.mark.skipif(not LIBRARY.exists() or SANITIZER == "tsan",
-                                   reason="faultfs.so is there on Linux only, and not for ThreadSanitizer")
+needs_library = pytest.mark.skipif(not LIBRARY.exists() or SANITIZER is not None,
+                                   reason="faultfs.so is there on Linux only, and a sanitizer is asked before it")

@@ -39,8 +39,8 @@ class Day:
 
     def missing(self):
         """What is needed and not there; None: it can be."""
-        if self.needs == "unwell" and (not UNWELL.exists() or SANITIZER == "tsan"):
-            return "unwell.so is there on Linux only, and not for ThreadSanitizer"
+        if self.needs == "unwell" and (not UNWELL.exists() or SANITIZER):
+            return "unwell.so is there on Linux only, and a sanitizer is asked before it"
         if self.needs == "openssl" and not shutil.which("openssl"):
             return "no openssl command"
         if self.needs == "limits" and SANITIZER:
