@@ -81,6 +81,7 @@ build     libuv1-dev                       module   libuv
 build     libmsgpack-c-dev|libmsgpack-dev  module   msgpack-c|msgpack
 build     libcjson-dev                     module   libcjson
 build     zlib1g-dev                       module   zlib
+build     libdeflate-dev                   module   libdeflate
 build     libsqlite3-dev                   module   sqlite3
 build     libssl-dev                       module   libcrypto
 build     ca-certificates                  file     /etc/ssl/certs/ca-certificates.crt|/etc/pki/tls/certs/ca-bundle.crt|/etc/ssl/cert.pem

@@ -1,6 +1,7 @@
 /* leadpipe version */
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <libdeflate.h>
 #include <msgpack.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -15,8 +16,8 @@ int command_version(struct messages *m, int argc, char *argv[])
         return EXIT_STATUS_USAGE;
     (void)printf("leadpipe %s\n", LEADPIPE_VERSION);
     (void)printf("%s\n", curl_version());
-    (void)printf("libuv/%s cJSON/%s msgpack-c/%s zlib/%s %s\n", uv_version_string(),
-                 cJSON_Version(), msgpack_version(), zlibVersion(),
+    (void)printf("libuv/%s cJSON/%s msgpack-c/%s zlib/%s libdeflate/%s %s\n", uv_version_string(),
+                 cJSON_Version(), msgpack_version(), zlibVersion(), LIBDEFLATE_VERSION_STRING,
                  OpenSSL_version(OPENSSL_VERSION));
     return EXIT_STATUS_OK;
 }

@@ -1,12 +1,12 @@
 #include "stream.h"
 
+#include <libdeflate.h>
 #include <stdlib.h>
 #include <zlib.h>
 
 #include "blob.h"
 #include "registry.h"
 
-#define OUT_BYTES 65536
 #define REPLAY_BYTES ((size_t)256 * 1024)
 #define WINDOW_GZIP (MAX_WBITS + 16) /* zlib's way of asking for gzip's header and trailer */
 
@@ -15,9 +15,6 @@ struct stream {
     unsigned level;
     uint64_t bytes;    /* before compression */
     struct buf member; /* of gzip: the input that was not compressed yet */
-    z_stream z;
-    bool z_made;
-    unsigned char *out; /* OUT_BYTES; made with `z` */
     bool watching, cut_found;
     uint64_t watch_bytes;
     struct stream_cut cut;
@@ -64,38 +61,32 @@ const char *stream_sha256(const struct stream *s)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* Ready for a new member. The header that zlib writes has no name, no time, and the system "Unix".
- */
-static bool deflate_begin(struct stream *s)
+/* The whole member in one go: what is made of it cannot depend on how it came, and libdeflate, which
+ * knows no other way, needs half of zlib's time. Its memory, the size of a member and more, is had
+ * for that moment only: a sink may have many files. */
+static void member_compress(struct stream *s)
 {
-    if (s->z_made && deflateReset(&s->z) == Z_OK)
-        return true;
-    if (!s->out)
-        s->out = malloc(OUT_BYTES);
-    if (!s->z_made && s->out)
-        s->z_made = deflateInit2(&s->z, (int)s->level, Z_DEFLATED, WINDOW_GZIP, 8,
-                                 Z_DEFAULT_STRATEGY) == Z_OK;
-    if (!s->z_made && s->err.rc == RC_OK)
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor((int)s->level);
+    size_t out_bytes = c ? libdeflate_gzip_compress_bound(c, s->member.len) : 0;
+    char *out = c ? malloc(out_bytes) : NULL;
+    if (out) {
+        const char *in = s->member.len ? s->member.data : "";
+        size_t n = libdeflate_gzip_compress(c, in, s->member.len, out, out_bytes);
+        if (n == 0)
+            (void)err_set(&s->err, RC_INTERNAL, "compression failed");
+        outfile_write(s->file, out, n);
+    } else {
         (void)err_nomem(&s->err);
-    return s->z_made;
+    }
+    free(out);
+    libdeflate_free_compressor(c);
 }
 
-/* The whole member in one go: what zlib makes of it cannot depend on how it came. */
 static void member_write(struct stream *s)
 {
-    if (stream_failed(s) || !deflate_begin(s))
+    if (stream_failed(s))
         return;
-    s->z.next_in = (unsigned char *)s->member.data;
-    s->z.avail_in = (uInt)s->member.len;
-    int z = Z_OK;
-    while (z == Z_OK) {
-        s->z.next_out = s->out;
-        s->z.avail_out = OUT_BYTES;
-        z = deflate(&s->z, Z_FINISH);
-        outfile_write(s->file, s->out, OUT_BYTES - s->z.avail_out);
-    }
-    if (z != Z_STREAM_END)
-        (void)err_set(&s->err, RC_INTERNAL, "compression failed");
+    member_compress(s);
     buf_clear(&s->member);
     if (s->watching && !s->cut_found && s->bytes >= s->watch_bytes) {
         s->cut = (struct stream_cut){s->bytes, outfile_bytes(s->file)};
@@ -240,24 +231,14 @@ enum rc stream_open(struct stream **out, const struct stream_cfg *cfg, struct er
     return RC_OK;
 }
 
-/* Many files may wait to be published: they need no buffers for that. */
-static void stream_release(struct stream *s)
-{
-    if (s->z_made)
-        (void)deflateEnd(&s->z);
-    s->z_made = false;
-    free(s->out);
-    s->out = NULL;
-    buf_free(&s->member);
-}
-
 enum rc stream_complete(struct stream *s, struct err *e)
 {
     stream_end_member(s);
     /* No bytes at all would be no gzip file. */
     if (s->level > 0 && outfile_bytes(s->file) == 0)
         member_write(s);
-    stream_release(s);
+    /* Many files may wait to be published: they need no buffer for that. */
+    buf_free(&s->member);
     enum rc rc = stream_rc(s, e);
     return rc == RC_OK ? outfile_complete(s->file, e) : rc;
 }
@@ -287,7 +268,7 @@ void stream_close(struct stream *s, bool keep)
     if (!s)
         return;
     outfile_close(s->file, keep);
-    stream_release(s);
+    buf_free(&s->member);
     free(s);
 }
 
