@@ -1,8 +1,6 @@
 /* The end of a run: how it went, and what becomes visible. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "outfile.h"
 #include "run_internal.h"
@@ -82,11 +80,14 @@ static struct str next_text(struct str *texts)
 }
 
 /* The state relies on the unfinished names: they must be on disk before it. */
-static enum rc sync_names(const struct state_rename *renames, size_t n, struct err *e)
+static enum rc sync_names(struct state_rename *renames, size_t n, struct err *e)
 {
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
         rc = outfile_sync_folder(renames[i].from.ptr, e);
+        if (rc == RC_OK && renames[i].to.len > 0)
+            rc = file_print(renames[i].from.ptr, &renames[i].print, e);
+    }
     return rc;
 }
 
@@ -149,6 +150,9 @@ static void publish(struct run *r, struct run_result *out)
         outfile_close(manifest, false);
     if (whole && r->state && out->error.rc == RC_OK && state_finish(r->state, &e) != RC_OK)
         note_error(out, &e);
+    /* What came since the last checkpoint: answers to deliveries, above all. */
+    if (!whole && r->state && state_settle(r->state, &e) != RC_OK)
+        note_error(out, &e);
 }
 
 /* Stopped before the IDs that were done had been read again: they are there all the same. */
@@ -191,35 +195,4 @@ void run_publish(struct run *r, struct run_result *out)
         out->exit_status = judge(r, out);
     if (out->signal)
         out->exit_status = EXIT_STATUS_SIGNAL + out->signal;
-}
-
-/* ---- the end of an earlier run --------------------------------------------------------------- */
-
-/* What has its final name already was renamed before the run was cut off. */
-static enum rc redo_rename(void *ctx, const struct state_rename *rename_, struct err *e)
-{
-    (void)ctx;
-    const char *from = rename_->from.ptr;
-    const char *to = rename_->to.ptr;
-    if (rename_->to.len == 0)
-        return unlink(from) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", from);
-    if (rename(from, to) != 0 && (errno != ENOENT || access(to, F_OK) != 0))
-        return err_sys(e, RC_IO, errno, "%s", to);
-    return outfile_sync_folder(to, e);
-}
-
-void run_republish(struct run *r, struct run_result *out)
-{
-    struct err e;
-    out->done_before = 0;
-    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, out, &e);
-    if (rc == RC_OK)
-        rc = state_each_rename(r->state, redo_rename, NULL, &e);
-    out->published = rc == RC_OK;
-    if (rc == RC_OK)
-        rc = state_finish(r->state, &e);
-    if (rc == RC_OK)
-        return;
-    out->error = e;
-    out->exit_status = EXIT_STATUS_STOPPED;
 }

@@ -101,6 +101,10 @@ static enum rc go_on(struct run *r, struct err *e)
     r->started_wall_ms = m->run.started_wall_ms;
     r->active_before_ms = m->run.checkpoint.tally.active_ms;
     m->loaded = true;
+    char started_at[25];
+    clock_format(r->started_wall_ms, started_at);
+    log_msg(r->cfg->log, LOG_LEVEL_INFO, r->cfg->state_path, "going on with the run of %s",
+            started_at);
     return tally_load(&r->tally, &m->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
 }
 

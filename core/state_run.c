@@ -267,6 +267,8 @@ static enum rc put_rename(struct state *s, size_t i, const struct state_rename *
     query_int(&q, (int64_t)i);
     query_text(&q, r->from);
     query_text(&q, r->to);
+    query_int(&q, (int64_t)r->print.bytes);
+    query_int(&q, r->print.crc);
     query_seal(&q);
     return query_run(&q, e);
 }
@@ -293,6 +295,12 @@ static enum rc publish(struct state *s, const struct state_rename *renames, size
     return rc == RC_OK ? commit_phase(s, STATE_PUBLISHING, e) : rc;
 }
 
+enum rc state_settle(struct state *s, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, state_commit(s, e)) : rc;
+}
+
 enum rc state_publish(struct state *s, const struct state_rename *renames, size_t n,
                       struct str record, struct err *e)
 {
@@ -304,7 +312,13 @@ static enum rc take_rename(struct state *s, struct query *q, void *out, struct e
 {
     struct state_rename *rename = out;
     enum rc rc = state_keep_str(s, row_str(q), &rename->from, e);
-    return rc == RC_OK ? state_keep_str(s, row_str(q), &rename->to, e) : rc;
+    if (rc == RC_OK)
+        rc = state_keep_str(s, row_str(q), &rename->to, e);
+    if (rc != RC_OK)
+        return rc;
+    rename->print.bytes = (uint64_t)row_int(q);
+    rename->print.crc = (uint32_t)row_int(q);
+    return RC_OK;
 }
 
 enum rc state_each_rename(struct state *s,

@@ -32,7 +32,7 @@
     "CREATE TABLE delivery_counts(sink INTEGER PRIMARY KEY, delivered INTEGER NOT NULL,"           \
     " failed INTEGER NOT NULL, seal INTEGER NOT NULL);"                                            \
     "CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT,"                 \
-    " seal INTEGER NOT NULL);"                                                                     \
+    " bytes INTEGER NOT NULL, crc INTEGER NOT NULL, seal INTEGER NOT NULL);"                       \
     "CREATE TABLE accepted_by(position INTEGER PRIMARY KEY, sink TEXT, seal INTEGER NOT NULL);"    \
     "CREATE TABLE accepted(key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID;"        \
     "CREATE TABLE accepted_now(position INTEGER PRIMARY KEY, notes INTEGER NOT NULL,"              \
@@ -108,8 +108,10 @@
     X(DELIVERY_COUNT_PUT,                                                                          \
       "REPLACE INTO delivery_counts(sink, delivered, failed, seal) VALUES (?, ?, ?, ?)")           \
     X(DELIVERY_COUNT_DROP, "DELETE FROM delivery_counts")                                          \
-    X(RENAME_PUT, "INSERT INTO renames(position, source, target, seal) VALUES (?, ?, ?, ?)")       \
-    X(RENAME_EACH, "SELECT position, source, target, seal FROM renames ORDER BY position")         \
+    X(RENAME_PUT, "INSERT INTO renames(position, source, target, bytes, crc, seal)"                \
+                  " VALUES (?, ?, ?, ?, ?, ?)")                                                    \
+    X(RENAME_EACH,                                                                                 \
+      "SELECT position, source, target, bytes, crc, seal FROM renames ORDER BY position")          \
     X(RENAME_DROP, "DELETE FROM renames")                                                          \
     X(ACCEPTED_BY_PUT, "INSERT INTO accepted_by(position, sink, seal) VALUES (?, ?, ?)")           \
     X(ACCEPTED_BY_EACH, "SELECT position, sink, seal FROM accepted_by ORDER BY position")          \

@@ -244,6 +244,27 @@ def test_killed_after_a_full_disk(exporter, reference, leadpipe, sandbox, contro
     check_goes_on(exporter, reference, control)
 
 
+@pytest.mark.parametrize("name", ["leads.ndjson", "out/documents.csv"])
+@pytest.mark.parametrize("what", ["gone", "shorter", "another"])
+def test_complete_file_is_not_there(exporter, control, reference, name, what):
+    """Cut off among its renames: what bears a name now need not be what the run completed."""
+    assert exporter.run(rules="op=rename path=out/leads.csv kill=before").returncode == -signal.SIGKILL
+    path = exporter.folder / name
+    earlier = path.read_bytes() if path.exists() else None
+    part = path.with_name("." + path.name + PART)
+    complete = part.read_bytes()
+    if what == "gone":
+        part.unlink()
+    else:
+        part.write_bytes(complete[:-100] + (b"x" * 100 if what == "another" else b""))
+    done = exporter.run()
+    assert done.returncode == 1 and path.name in done.stderr and "--fresh" in done.stderr, done.stderr
+    assert (path.read_bytes() if path.exists() else None) == earlier
+    assert not (exporter.folder / books.MANIFEST).exists()
+    part.write_bytes(complete)
+    check_goes_on(exporter, reference, control)
+
+
 def test_full_disk_tells_the_state(exporter, reference, control):
     """In JSON messages, too, the file is named."""
     done = exporter.run("--log-format", "json", rules=FAULTS["csv"][0])

@@ -93,7 +93,7 @@ static void phases(void **state)
 {
     (void)state;
     struct err e = {0};
-    const struct state_rename none[] = {{STR("from"), STR("to")}};
+    const struct state_rename none[] = {{STR("from"), STR("to"), {1, 2}}};
     struct state *s = open_ok("s");
     FAILS(state_publish(s, none, 1, STR(""), &e), RC_INTERNAL, "s: ");
     FAILS(state_finish(s, &e), RC_INTERNAL, "s: ");
@@ -121,7 +121,8 @@ static enum rc list_rename(void *ctx, const struct state_rename *r, struct err *
 {
     if (str_eq_c(r->from, "stop"))
         return err_set(e, RC_STOPPED, "stopped");
-    buf_addf(ctx, STR_FMT ">" STR_FMT ";", STR_ARG(r->from), STR_ARG(r->to));
+    buf_addf(ctx, STR_FMT ">" STR_FMT "(%llu,%lx);", STR_ARG(r->from), STR_ARG(r->to),
+             (unsigned long long)r->print.bytes, (unsigned long)r->print.crc);
     return RC_OK;
 }
 
@@ -131,19 +132,22 @@ static void renames_come_back_in_order(void **state)
     struct err e = {0};
     struct buf text;
     buf_init(&text, 1000);
-    const struct state_rename renames[] = {
-        {STR(".b.part"), STR("b")}, {STR(".a.part"), STR("a")}, {STR("stop"), STR("")}};
+    const struct state_rename renames[] = {{STR(".b.part"), STR("b"), {1ULL << 62, 0xffffffff}},
+                                           {STR(".a.part"), STR("a"), {0, 0}},
+                                           {STR("stop"), STR(""), {0, 0}}};
+    static const char both[] = ".b.part>b(4611686018427387904,ffffffff);.a.part>a(0,0);";
     struct state *s = open_ok("s");
     begin_run(s);
     OK(state_publish(s, renames, 2, STR_NONE, &e));
     s = crash(s, "s");
     OK(state_each_rename(s, list_rename, &text, &e));
-    assert_string_equal(buf_cstr(&text), ".b.part>b;.a.part>a;");
+    assert_string_equal(buf_cstr(&text), both);
+    buf_clear(&text);
     begin_run(s);
     OK(state_each_rename(s, list_rename, &text, &e));
     OK(state_publish(s, renames, 3, STR_NONE, &e));
     FAILS(state_each_rename(s, list_rename, &text, &e), RC_STOPPED, "stopped");
-    assert_string_equal(buf_cstr(&text), ".b.part>b;.a.part>a;.b.part>b;.a.part>a;");
+    assert_string_equal(buf_cstr(&text), both);
     buf_free(&text);
     state_close(s);
 }

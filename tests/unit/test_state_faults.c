@@ -70,7 +70,7 @@ static enum rc one_round(struct state *s, int i, struct progress *p, struct err 
 static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
 {
     const struct state_term terms[] = {{STR("name"), STR("value")}};
-    const struct state_rename renames[] = {{STR("from"), STR("to")}};
+    const struct state_rename renames[] = {{STR("from"), STR("to"), {1, 2}}};
     const struct str sink = STR("sink");
     enum rc rc = state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 1, e);
     if (rc == RC_OK)
@@ -244,6 +244,35 @@ static void disk_is_full(void **state)
     failing_disk(FAULT_FULL, "No space left on device");
 }
 
+/* A run that is stopped: what was put since the last checkpoint is durable, or it is told. */
+static void settles_or_tells(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const struct {
+        enum fault fault;
+        enum rc want;
+        uint64_t failures;
+    } rows[] = {{FAULT_NONE, RC_OK, 1}, {FAULT_FULL, RC_IO, 0}, {FAULT_IO, RC_IO, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct state_failures found;
+        remove_state("s");
+        faulty_begin(FAULT_NONE, 0);
+        struct state *s = open_ok("s");
+        OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, NULL, 0, &e));
+        OK(state_fail(s, 7, false, STR("row"), STR("why"), &e));
+        faulty_begin(rows[i].fault, 0);
+        assert_int_equal(state_settle(s, &e), rows[i].want);
+        assert_int_equal(state_settle(s, &e), rows[i].want); /* an error sticks */
+        faulty_begin(FAULT_NONE, 0);
+        state_close(s);
+        s = open_ok("s");
+        OK(state_count_failures(s, &found, &e));
+        assert_int_equal(found.n, rows[i].failures);
+        state_close(s);
+    }
+}
+
 /* ---- SQLite's memory ------------------------------------------------------------------------ */
 
 static struct {
@@ -409,13 +438,9 @@ static void first_error_sticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(killed),
-        IN_FOLDER(power_cut),
-        IN_FOLDER(power_cut_in_parts),
-        IN_FOLDER(disk_fails),
-        IN_FOLDER(disk_is_full),
-        IN_FOLDER(no_memory),
-        IN_FOLDER(first_error_sticks),
+        IN_FOLDER(killed),     IN_FOLDER(power_cut),          IN_FOLDER(power_cut_in_parts),
+        IN_FOLDER(disk_fails), IN_FOLDER(disk_is_full),       IN_FOLDER(settles_or_tells),
+        IN_FOLDER(no_memory),  IN_FOLDER(first_error_sticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
