@@ -62,12 +62,11 @@ enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e);
  * JSON_HIGH_BITS as `high`, beyond ASCII). Above the lowest one some may be set wrongly. */
 static inline uint64_t json_special_bits(uint64_t w, uint64_t high)
 {
-    uint64_t quote = w ^ (JSON_EVERY_BYTE * '"');
-    uint64_t backslash = w ^ (JSON_EVERY_BYTE * '\\');
-    uint64_t hits = (quote - JSON_EVERY_BYTE) & ~quote;
-    hits |= (backslash - JSON_EVERY_BYTE) & ~backslash;
-    hits |= (w - JSON_EVERY_BYTE * 0x20) & ~w;
-    return (hits & JSON_HIGH_BITS) | (w & high);
+    uint64_t hits = (w ^ (JSON_EVERY_BYTE * '"')) - JSON_EVERY_BYTE;
+    hits |= (w ^ (JSON_EVERY_BYTE * '\\')) - JSON_EVERY_BYTE;
+    hits |= w - JSON_EVERY_BYTE * 0x20;
+    /* right for ASCII; a byte beyond it has its own high bit */
+    return (high ? hits | w : hits & ~w) & JSON_HIGH_BITS;
 }
 
 static inline bool json_is_plain(unsigned char c, uint64_t high)
