@@ -43,7 +43,7 @@ static bool buf_grow(struct buf *b, size_t need)
     return true;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_reserve_more(struct buf *b, size_t n)
 {
     if (b->rc != RC_OK)
         return NULL;
@@ -56,34 +56,9 @@ char *buf_reserve(struct buf *b, size_t n)
     return b->data + b->len;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-    if (n == 0)
-        return;
-    char *room = buf_reserve(b, n);
-    if (!room)
-        return;
-    memcpy(room, p, n);
-    b->len += n;
-}
-
-void buf_addc(struct buf *b, char c)
-{
-    if (b->rc == RC_OK && b->len < b->cap) {
-        b->data[b->len++] = c;
-        return;
-    }
-    buf_add(b, &c, 1);
-}
-
 void buf_adds(struct buf *b, const char *c_string)
 {
     buf_add(b, c_string, strlen(c_string));
-}
-
-void buf_add_str(struct buf *b, struct str s)
-{
-    buf_add(b, s.ptr, s.len);
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)

@@ -127,11 +127,11 @@ char *realpath(const char *path, char *to)
 
 /* ---- the arena ------------------------------------------------------------------------------ */
 
-void *__real_arena_alloc(struct arena *a, size_t n);
+void *__real_arena_alloc_more(struct arena *a, size_t n);
 void *__real_arena_zalloc(struct arena *a, size_t n);
 void *__real_arena_array(struct arena *a, size_t count, size_t size);
 char *__real_arena_strdup(struct arena *a, struct str s);
-void *__wrap_arena_alloc(struct arena *a, size_t n);
+void *__wrap_arena_alloc_more(struct arena *a, size_t n);
 void *__wrap_arena_zalloc(struct arena *a, size_t n);
 void *__wrap_arena_array(struct arena *a, size_t count, size_t size);
 char *__wrap_arena_strdup(struct arena *a, struct str s);
@@ -144,24 +144,31 @@ static inline bool arena_refuses(struct arena *a)
     return true;
 }
 
-void *__wrap_arena_alloc(struct arena *a, size_t n)
+/* Returns `p`. With no room to be seen, arena_alloc() goes through arena_alloc_more(). */
+static inline void *hide_room(struct arena *a, void *p)
 {
-    return arena_refuses(a) ? NULL : __real_arena_alloc(a, n);
+    a->end = a->at;
+    return p;
+}
+
+void *__wrap_arena_alloc_more(struct arena *a, size_t n)
+{
+    return arena_refuses(a) ? NULL : hide_room(a, __real_arena_alloc_more(a, n));
 }
 
 void *__wrap_arena_zalloc(struct arena *a, size_t n)
 {
-    return arena_refuses(a) ? NULL : __real_arena_zalloc(a, n);
+    return arena_refuses(a) ? NULL : hide_room(a, __real_arena_zalloc(a, n));
 }
 
 void *__wrap_arena_array(struct arena *a, size_t count, size_t size)
 {
-    return arena_refuses(a) ? NULL : __real_arena_array(a, count, size);
+    return arena_refuses(a) ? NULL : hide_room(a, __real_arena_array(a, count, size));
 }
 
 char *__wrap_arena_strdup(struct arena *a, struct str s)
 {
-    return arena_refuses(a) ? NULL : __real_arena_strdup(a, s);
+    return arena_refuses(a) ? NULL : hide_room(a, __real_arena_strdup(a, s));
 }
 
 #endif
