@@ -10,7 +10,6 @@
 struct parse_memory {
     struct arena *arena;
     enum rc rc;
-    char empty; /* all empty strings: each gives way to a text, see json_scan.h */
 };
 
 static _Thread_local struct parse_memory *parse_memory;
@@ -20,8 +19,6 @@ static void *memory_alloc(size_t n)
     struct parse_memory *memory = parse_memory;
     if (!memory)
         return NULL;
-    if (n == 1)
-        return &memory->empty;
     void *p = arena_alloc(memory->arena, n);
     if (!p)
         memory->rc = memory->arena->refused;

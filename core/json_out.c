@@ -65,22 +65,6 @@ bool json_shape_grow(struct json_scan *s, size_t n)
     return json_out_alloc(s, &s->shape, 2 * used + n + 64);
 }
 
-bool json_shape_flush(struct json_scan *s)
-{
-    struct json_out *o = &s->shape;
-    const unsigned char *run = o->run;
-    o->run = s->p;
-    return json_shape_add(s, run, (size_t)(s->p - run));
-}
-
-bool json_shape_mend(struct json_scan *s, size_t skip)
-{
-    if (!json_shape_flush(s))
-        return false;
-    s->shape.run += skip;
-    return json_shape_add(s, REPLACEMENT, 3);
-}
-
 bool json_texts_grow(struct json_scan *s)
 {
     struct json_texts *t = &s->texts;
@@ -104,5 +88,116 @@ bool json_shape_begin(struct json_scan *s, struct str text)
         return json_scan_stop(s, s->arena->refused, NULL);
     s->texts.copy[0] = '\0';
     memcpy(s->texts.copy + 1, s->start, text.len);
-    return json_out_alloc(s, &s->shape, text.len / 2 + 64);
+    return json_out_alloc(s, &s->shape, text.len / 3 + 64);
+}
+
+/* ---- strings that are not what they stand for ----------------------------------------------- */
+
+int json_unicode_escape(const unsigned char *p, const unsigned char *end)
+{
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+        return -1;
+    int value = 0;
+    for (int i = 2; i < 6; i++) {
+        int c = p[i] | 0x20; /* folds capital letters, and no other byte onto a digit or letter */
+        if (p[i] >= '0' && p[i] <= '9')
+            value = value * 16 + (p[i] - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value * 16 + (c - 'a' + 10);
+        else
+            return -1;
+    }
+    return value;
+}
+
+static char *put_character(char *to, unsigned value)
+{
+    if (value < 0x80) {
+        *to++ = (char)value;
+        return to;
+    }
+    if (value < 0x800) {
+        *to++ = (char)(0xC0 | value >> 6);
+    } else {
+        if (value < 0x10000) {
+            *to++ = (char)(0xE0 | value >> 12);
+        } else {
+            *to++ = (char)(0xF0 | value >> 18);
+            *to++ = (char)(0x80 | (value >> 12 & 0x3F));
+        }
+        *to++ = (char)(0x80 | (value >> 6 & 0x3F));
+    }
+    *to++ = (char)(0x80 | (value & 0x3F));
+    return to;
+}
+
+/* NUL and half a surrogate pair cannot be held by the tree: U+FFFD stands for them there. */
+static char *decode_unicode(const unsigned char **p, const unsigned char *end, char *to)
+{
+    unsigned value = (unsigned)json_unicode_escape(*p, end);
+    *p += 6;
+    if (value == 0 || (value >= 0xDC00 && value <= 0xDFFF))
+        return put_character(to, 0xFFFD);
+    if (value < 0xD800 || value > 0xDFFF)
+        return put_character(to, value);
+    int low = json_unicode_escape(*p, end);
+    if (low < 0xDC00 || low > 0xDFFF)
+        return put_character(to, 0xFFFD);
+    *p += 6;
+    return put_character(to, 0x10000 + ((value - 0xD800) << 10) + ((unsigned)low - 0xDC00));
+}
+
+static char *decode_escape(const unsigned char **p, const unsigned char *end, char *to)
+{
+    static const char meant[] = {
+        ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+    unsigned char c = (*p)[1];
+    if (c == 'u')
+        return decode_unicode(p, end, to);
+    *p += 2;
+    *to++ = c < sizeof meant && meant[c] ? meant[c] : (char)c;
+    return to;
+}
+
+static char *decode_beyond_ascii(const unsigned char **p, const unsigned char *end, char *to)
+{
+    size_t left = (size_t)(end - *p), n = utf8_sequence(*p, left);
+    if (n) {
+        memcpy(to, *p, n);
+        *p += n;
+        return to + n;
+    }
+    *p += utf8_invalid_run(*p, left);
+    return put_character(to, 0xFFFD);
+}
+
+/* Gives the end of what it writes: in no case more than three times as much as is read. */
+static char *decode(const unsigned char *p, const unsigned char *end, char *to)
+{
+    for (;;) {
+        const unsigned char *special = json_plain_end(p, end, JSON_HIGH_BITS);
+        memcpy(to, p, (size_t)(special - p));
+        to += special - p;
+        if (special == end)
+            return to;
+        p = special;
+        to = *p == '\\' ? decode_escape(&p, end, to) : decode_beyond_ascii(&p, end, to);
+    }
+}
+
+bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsigned char *upto,
+                      bool grows)
+{
+    if (!s->texts.copy)
+        return true;
+    char *text = json_text_at(s, from);
+    if (grows) {
+        char *room = arena_alloc(s->arena, 3 * (size_t)(upto - from) + 2);
+        if (!room)
+            return json_scan_stop(s, s->arena->refused, NULL);
+        *room = '"';
+        text = room + 1;
+    }
+    *decode(from, upto, text) = '\0';
+    return json_text_add(s, text);
 }

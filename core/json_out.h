@@ -12,15 +12,19 @@ bool json_scan_stop(struct json_scan *s, enum rc rc, const char *problem);
 /* `bytes` for a text, with what it has so far. */
 bool json_out_alloc(struct json_scan *s, struct json_out *o, size_t bytes);
 
-/* The copy is made at once: what is a text in it gets its NUL as it is passed. */
+/* Makes ready for the shape and the texts. */
 bool json_shape_begin(struct json_scan *s, struct str text);
 
 /* U+FFFD takes the place of `skip` received bytes. */
 bool json_compact_mend(struct json_scan *s, size_t skip);
-bool json_shape_mend(struct json_scan *s, size_t skip);
 
-/* The shape gets what was received since `run`. */
-bool json_shape_flush(struct json_scan *s);
+/* The value of \uXXXX at `p`, or -1. */
+int json_unicode_escape(const unsigned char *p, const unsigned char *end);
+
+/* What was received from `from` to `upto` is, once it is decoded, the next text; it was scanned.
+ * `grows`: it holds bytes that are not UTF-8, which may make it longer. */
+bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsigned char *upto,
+                      bool grows);
 
 /* For the functions below. */
 bool json_shape_grow(struct json_scan *s, size_t n);
@@ -34,7 +38,7 @@ static inline void json_out_flush(struct json_out *o, const unsigned char *upto)
     o->run = upto;
 }
 
-static inline bool json_shape_add(struct json_scan *s, const void *p, size_t n)
+static inline bool json_shape_add(struct json_scan *s, const char *p, size_t n)
 {
     struct json_out *o = &s->shape;
     if (!o->start)
@@ -46,30 +50,35 @@ static inline bool json_shape_add(struct json_scan *s, const void *p, size_t n)
     return true;
 }
 
-/* What the shape has instead of a text. */
-struct json_token {
-    char text[4];
-    unsigned len;
-};
-
-static const struct json_token json_a_name = {{'"', '"'}, 2},
-                               json_a_value = {{'n', 'u', 'l', 'l'}, 4};
-
-/* What was received from `from` to `upto` is a text that the shape is without. */
-static inline bool json_shape_text(struct json_scan *s, const unsigned char *from,
-                                   const unsigned char *upto, const struct json_token *instead)
+static inline bool json_text_add(struct json_scan *s, const char *text)
 {
     struct json_texts *t = &s->texts;
-    if (!s->shape.start)
-        return true;
     if (t->n == t->cap && !json_texts_grow(s))
         return false;
-    t->items[t->n++] = t->copy + 1 + (from - s->start);
-    t->copy[1 + (upto - s->start)] = '\0';
-    if (!json_shape_add(s, instead->text, sizeof instead->text))
-        return false;
-    s->shape.at -= sizeof instead->text - instead->len;
+    t->items[t->n++] = text;
     return true;
+}
+
+/* Where the copy has what was received at `p`. */
+static inline char *json_text_at(const struct json_scan *s, const unsigned char *p)
+{
+    return s->texts.copy + 1 + (p - s->start);
+}
+
+/* What was received from `from` to `upto` is the next text. */
+static inline bool json_text_keep(struct json_scan *s, const unsigned char *from,
+                                  const unsigned char *upto)
+{
+    if (!s->texts.copy)
+        return true;
+    *json_text_at(s, upto) = '\0';
+    return json_text_add(s, json_text_at(s, from));
+}
+
+/* An array or object begins with the bracket at `p`. */
+static inline bool json_bracket_add(struct json_scan *s, const unsigned char *p)
+{
+    return !s->texts.copy || (json_text_add(s, json_text_at(s, p)) && json_shape_add(s, "[", 1));
 }
 
 #endif

@@ -25,16 +25,16 @@ static inline void skip_blanks(struct json_scan *s)
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-/* Bytes beyond ASCII: checked, and mended in both texts. */
-static bool scan_beyond_ascii(struct json_scan *s, bool *as_it_is)
+/* Bytes beyond ASCII: checked, and mended in the compact text. */
+static bool scan_beyond_ascii(struct json_scan *s, bool *is_invalid)
 {
     do {
         size_t n = utf8_sequence(s->p, (size_t)(s->end - s->p));
         if (!n) {
             n = utf8_invalid_run(s->p, (size_t)(s->end - s->p));
             s->mended++;
-            *as_it_is = false;
-            if (!json_shape_mend(s, n) || !json_compact_mend(s, n))
+            *is_invalid = true;
+            if (!json_compact_mend(s, n))
                 return false;
         }
         s->p += n;
@@ -42,42 +42,20 @@ static bool scan_beyond_ascii(struct json_scan *s, bool *as_it_is)
     return true;
 }
 
-/* The value of \uXXXX at `p`, or -1. */
-static int unicode_escape(const unsigned char *p, const unsigned char *end)
-{
-    if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
-        return -1;
-    int value = 0;
-    for (int i = 2; i < 6; i++) {
-        int c = p[i] | 0x20; /* folds capital letters, and no other byte onto a digit or letter */
-        if (p[i] >= '0' && p[i] <= '9')
-            value = value * 16 + (p[i] - '0');
-        else if (c >= 'a' && c <= 'f')
-            value = value * 16 + (c - 'a' + 10);
-        else
-            return -1;
-    }
-    return value;
-}
-
-/* NUL and half a surrogate pair cannot be held by the tree: U+FFFD stands for them there. */
+/* What U+FFFD will stand for is counted. */
 static bool scan_unicode(struct json_scan *s)
 {
-    int value = unicode_escape(s->p, s->end);
+    int value = json_unicode_escape(s->p, s->end);
     if (value < 0)
         return scan_fail(s, "\\u is not followed by four hexadecimal digits");
-    bool mend = value == 0 || (value >= 0xDC00 && value <= 0xDFFF);
     if (value >= 0xD800 && value <= 0xDBFF) {
-        int low = unicode_escape(s->p + 6, s->end);
+        int low = json_unicode_escape(s->p + 6, s->end);
         if (low >= 0xDC00 && low <= 0xDFFF)
             s->p += 6;
         else
-            mend = true;
-    }
-    if (mend) {
+            s->mended++;
+    } else if (value == 0 || (value >= 0xDC00 && value <= 0xDFFF)) {
         s->mended++;
-        if (!json_shape_mend(s, 6))
-            return false;
     }
     s->p += 6;
     return true;
@@ -103,12 +81,10 @@ static bool scan_escape(struct json_scan *s)
     }
 }
 
-/* `instead`: of one that needs no decoding. */
-static bool scan_string(struct json_scan *s, const struct json_token *instead)
+static bool scan_string(struct json_scan *s)
 {
-    const unsigned char *quote = s->p++;
-    bool as_it_is = true; /* the value is what stands between the quotes */
-    s->shape.run = quote;
+    const unsigned char *from = ++s->p;
+    bool is_escaped = false, is_invalid = false;
     for (;;) {
         s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS);
         if (s->p == s->end)
@@ -117,12 +93,13 @@ static bool scan_string(struct json_scan *s, const struct json_token *instead)
             break;
         if (*s->p < 0x20)
             return scan_fail(s, "a control character in a string");
-        as_it_is = as_it_is && *s->p != '\\';
-        if (!(*s->p == '\\' ? scan_escape(s) : scan_beyond_ascii(s, &as_it_is)))
+        is_escaped = is_escaped || *s->p == '\\';
+        if (!(*s->p == '\\' ? scan_escape(s) : scan_beyond_ascii(s, &is_invalid)))
             return false;
     }
-    s->p++;
-    return as_it_is ? json_shape_text(s, quote + 1, s->p - 1, instead) : json_shape_flush(s);
+    const unsigned char *upto = s->p++;
+    return is_escaped || is_invalid ? json_text_decode(s, from, upto, is_invalid)
+                                    : json_text_keep(s, from, upto);
 }
 
 /* ---- numbers and words ---------------------------------------------------------------------- */
@@ -168,7 +145,7 @@ static bool scan_number(struct json_scan *s)
         return scan_fail(s, "a number is malformed");
     const unsigned char *from = s->p;
     s->p = end;
-    return json_shape_text(s, from, end, &json_a_value);
+    return json_text_keep(s, from, end);
 }
 
 static inline bool scan_word(struct json_scan *s, const char *word, size_t n)
@@ -176,7 +153,7 @@ static inline bool scan_word(struct json_scan *s, const char *word, size_t n)
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
         return scan_fail(s, "a value is expected");
     s->p += n;
-    return json_shape_text(s, s->p - n, s->p, &json_a_value);
+    return json_text_keep(s, s->p - n, s->p);
 }
 
 /* ---- structure ------------------------------------------------------------------------------ */
@@ -209,15 +186,13 @@ static bool scan_key(struct json_scan *s)
     const unsigned char *name = s->p + 1;
     if (s->p == s->end || *s->p != '"')
         return scan_fail(s, "a member's name is expected");
-    if (!scan_string(s, &json_a_name))
+    if (!scan_string(s))
         return false;
     size_t name_len = (size_t)(s->p - 1 - name);
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return scan_fail(s, "a colon is expected");
     s->p++;
-    if (!json_shape_add(s, ":", 1))
-        return false;
     skip_blanks(s);
     if (s->depth <= s->watch_depth)
         watch_member(s, (struct str){(const char *)name, name_len});
@@ -229,29 +204,23 @@ static bool scan_open(struct json_scan *s, bool *inside)
     unsigned char open = *s->p;
     if (s->depth == JSON_DEPTH_MAX)
         return json_scan_stop(s, RC_LIMIT, TOO_DEEP(JSON_DEPTH_MAX));
-    s->p++;
-    if (!json_shape_add(s, &open, 1))
+    if (!json_bracket_add(s, s->p++))
         return false;
     skip_blanks(s);
-    if (s->p < s->end && *s->p == closing(open))
-        return json_shape_add(s, s->p++, 1);
+    if (s->p < s->end && *s->p == closing(open)) {
+        s->p++;
+        return json_shape_add(s, "]", 1);
+    }
     s->open[s->depth++] = open;
     *inside = true;
     return open == '{' ? scan_key(s) : true;
 }
 
-/* *inside: it was an array or object that is not empty, and its first value comes next. */
-static bool scan_value(struct json_scan *s, bool *inside)
+static bool scan_scalar(struct json_scan *s)
 {
-    *inside = false;
-    if (s->p == s->end)
-        return scan_fail(s, "the text ends where a value is expected");
     switch (*s->p) {
-    case '{':
-    case '[':
-        return scan_open(s, inside);
     case '"':
-        return scan_string(s, &json_a_value);
+        return scan_string(s);
     case 't':
         return scan_word(s, "true", 4);
     case 'f':
@@ -261,6 +230,17 @@ static bool scan_value(struct json_scan *s, bool *inside)
     default:
         return scan_number(s);
     }
+}
+
+/* *inside: it was an array or object that is not empty, and its first value comes next. */
+static bool scan_value(struct json_scan *s, bool *inside)
+{
+    *inside = false;
+    if (s->p == s->end)
+        return scan_fail(s, "the text ends where a value is expected");
+    if (*s->p == '{' || *s->p == '[')
+        return scan_open(s, inside);
+    return scan_scalar(s) && json_shape_add(s, "null", 4);
 }
 
 /* Behind a value: closes what ends here. *more: another value comes next. */
@@ -276,7 +256,8 @@ static bool scan_after(struct json_scan *s, bool *more)
         if (!*more && (s->p == s->end || *s->p != closing(open)))
             return scan_fail(s,
                              open == '{' ? "a comma or } is expected" : "a comma or ] is expected");
-        if (!json_shape_add(s, s->p++, 1))
+        s->p++;
+        if (!json_shape_add(s, *more ? "," : "]", 1))
             return false;
         if (*more) {
             skip_blanks(s);

@@ -1,10 +1,10 @@
 /* The scanner in front of cJSON. Private to core/json*.c.
  *
  * One pass checks the whole grammar of RFC 8259, counts depth, and writes up to two texts:
- *   shape    what cJSON is given: no blanks, a null for every value that is no array or object,
- *            and "" for every name. Most texts need no decoding, so cJSON need not look at them and
- *            copy them byte by byte; they are listed in the order in which they come, and the tree
- *            is given them when it stands. Strings and names with escapes are there, mended.
+ *   shape    what cJSON is given: brackets and commas, [] also for objects, and a null for every
+ *            value that is no array or object. So cJSON makes the tree, and need not look at what
+ *            was looked at here, nor copy it byte by byte: names and values are listed in the order
+ *            in which they come, and the tree is given them when it stands.
  *   compact  the text as received but for blanks and invalid UTF-8. */
 #ifndef LEADPIPE_JSON_SCAN_H
 #define LEADPIPE_JSON_SCAN_H
@@ -19,10 +19,12 @@ struct json_out {
     const unsigned char *run; /* received, not yet copied: from here to the scanner's place */
 };
 
-/* Names and values that cJSON does not get to see, with a NUL behind each. Before a name and a
- * string there is its quote, before other values another byte. */
+/* What cJSON does not get to see: for every value what stands for it, before that its name where it
+ * is a member of an object. Names and strings are decoded, with a NUL behind each and a quote before
+ * it; numbers and words have a NUL behind and another byte before them; for an array or object it is
+ * its bracket. */
 struct json_texts {
-    char *copy; /* of what was received, one byte in front of it */
+    char *copy; /* of what was received, one byte in front of it; NULL: no tree is wanted */
     const char **items;
     size_t n, cap;
 };
@@ -31,7 +33,7 @@ struct json_scan {
     struct arena *arena;
     const unsigned char *start, *p, *end;
     struct json_out shape, compact;
-    struct json_texts texts; /* that the shape is without */
+    struct json_texts texts;
     uint64_t mended;
     unsigned depth;
     unsigned char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */

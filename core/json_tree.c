@@ -143,18 +143,14 @@ static enum rc drop_repeated(cJSON *object, struct arena *a)
 
 /* ---- the whole tree ------------------------------------------------------------------------- */
 
-/* The texts that are still to be given; `next` is NULL where there are none at all. */
+/* The texts that are still to be given. */
 struct supply {
-    const char *const *next;
-    size_t left;
+    const char *const *next, *const *end;
 };
 
 static char *take_text(struct supply *s)
 {
-    if (s->left == 0)
-        return NULL;
-    s->left--;
-    return (char *)(uintptr_t)*s->next++; /* cJSON's are not const */
+    return s->next < s->end ? (char *)(uintptr_t)*s->next++ : NULL; /* cJSON's are not const */
 }
 
 static void set_value(cJSON *node, char *text)
@@ -170,33 +166,36 @@ static void set_value(cJSON *node, char *text)
     }
 }
 
-/* In the order of the text: the name, then the value. What cJSON has decoded is never empty. */
-static bool give_texts(cJSON *node, struct supply *s)
+/* In the order of the text: the name, then the value. */
+static bool give_texts(cJSON *node, bool is_member, struct supply *s)
 {
-    if (node->string && !*node->string && !(node->string = take_text(s)))
+    if (is_member && !(node->string = take_text(s)))
         return false;
-    if (node->type != cJSON_NULL)
-        return true;
     char *text = take_text(s);
-    if (text)
+    if (!text)
+        return false;
+    if (node->type == cJSON_NULL)
         set_value(node, text);
-    return text != NULL;
+    else if (*text == '{')
+        node->type = cJSON_Object;
+    return true;
 }
 
 /* To the first thing that has nothing in it. */
 static bool go_down(cJSON **node, cJSON *up[], size_t *depth, struct supply *s)
 {
-    for (; give_texts(*node, s); *node = (*node)->child) {
+    for (;; *node = (*node)->child) {
+        if (!give_texts(*node, *depth && up[*depth - 1]->type == cJSON_Object, s))
+            return false;
         if (!(*node)->child)
             return true;
         up[(*depth)++] = *node;
     }
-    return false;
 }
 
 enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct arena *a)
 {
-    struct supply supply = {texts->items, texts->n};
+    struct supply supply = {texts->items, texts->items + texts->n};
     cJSON *up[JSON_DEPTH_MAX];
     size_t depth = 0;
     for (cJSON *node = root;; node = node->next) {
@@ -204,9 +203,9 @@ enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct are
             return RC_INTERNAL;
         while (!node->next) {
             if (depth == 0)
-                return supply.left == 0 ? RC_OK : RC_INTERNAL;
+                return supply.next == supply.end ? RC_OK : RC_INTERNAL;
             node = up[--depth];
-            enum rc rc = (node->type & 0xFF) == cJSON_Object ? drop_repeated(node, a) : RC_OK;
+            enum rc rc = node->type == cJSON_Object ? drop_repeated(node, a) : RC_OK;
             if (rc != RC_OK)
                 return rc;
         }
