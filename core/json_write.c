@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include "copy.h"
 #include "json_scan.h"
 #include "json_tree.h"
 
@@ -31,12 +32,12 @@ static size_t escape(unsigned char c, char out[6])
     return 6;
 }
 
-/* `n`: how much of `s` comes before the first byte that has to be escaped. */
-static void write_escaped(struct buf *b, struct str s, size_t n)
+static void write_escaped(struct buf *b, struct str s)
 {
     char escaped[6];
     buf_addc(b, '"');
-    for (;; n = plain_run(s.ptr, s.len)) {
+    for (;;) {
+        size_t n = plain_run(s.ptr, s.len);
         buf_add(b, s.ptr, n);
         if (n == s.len)
             break;
@@ -49,19 +50,16 @@ static void write_escaped(struct buf *b, struct str s, size_t n)
 
 void json_write_string(struct buf *b, struct str s)
 {
-    size_t n = plain_run(s.ptr, s.len);
-    if (n < s.len) {
-        write_escaped(b, s, n);
-        return;
-    }
-    char *room = buf_reserve(b, n + 2);
+    char *room = buf_reserve(b, s.len + 2);
     if (!room)
         return;
+    if (s.len > 0 && !copy_tested(room + 1, s.ptr, s.len, json_special_bits, 0)) {
+        write_escaped(b, s);
+        return;
+    }
     room[0] = '"';
-    if (n)
-        memcpy(room + 1, s.ptr, n);
-    room[n + 1] = '"';
-    b->len += n + 2;
+    room[s.len + 1] = '"';
+    b->len += s.len + 2;
 }
 
 void json_write_int(struct buf *b, int64_t n)

@@ -1,5 +1,6 @@
 #include "csv_encode.h"
 
+#include "core/copy.h"
 #include "core/json.h"
 
 #define PHONE_BYTES_MAX 40 /* 15 digits and what people put between them */
@@ -9,44 +10,46 @@
 
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
+#define DOUBLED_BYTES 512 /* of a quoted text, at once */
 
-/* Not 0 where one of the eight bytes of `word` is the byte that `pattern` repeats. */
-static inline uint64_t word_has(uint64_t word, uint64_t pattern)
+/* Does the text hold anything that only quotes can hold? A copy_test; all of that is ASCII. */
+static inline uint64_t needs_quotes(uint64_t word, uint64_t delimiters)
 {
-    word ^= pattern;
-    return (word - ONES) & ~word & HIGHS;
+    uint64_t hits = (word ^ delimiters) - ONES;
+    hits |= (word ^ (ONES * '"')) - ONES;
+    hits |= (word ^ (ONES * '\n')) - ONES;
+    hits |= (word ^ (ONES * '\r')) - ONES;
+    return hits & ~word & HIGHS;
 }
 
-static inline uint64_t word_is_special(const char *p, uint64_t delimiters)
+static char *double_quotes(char *to, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[0] = p[i];
+        to[1] = '"'; /* which the next byte takes the place of, most often */
+        to += p[i] == '"' ? 2 : 1;
+    }
+    return to;
+}
+
+static void put_doubled(struct buf *out, const char *p, size_t n)
 {
     uint64_t word;
-    memcpy(&word, p, sizeof word);
-    return word_has(word, delimiters) | word_has(word, ONES * '"') | word_has(word, ONES * '\n') |
-           word_has(word, ONES * '\r');
-}
-
-static inline bool byte_is_special(char c, char delimiter)
-{
-    return c == delimiter || c == '"' || c == '\n' || c == '\r';
-}
-
-/* Does the text hold anything that only quotes can hold? */
-static bool needs_quotes(struct str text, char delimiter)
-{
-    const char *p = text.ptr;
-    size_t n = text.len;
-    if (n < 8) {
-        for (size_t i = 0; i < n; i++)
-            if (byte_is_special(p[i], delimiter))
-                return true;
-        return false;
+    char *room = buf_reserve(out, 2 * n);
+    if (!room)
+        return;
+    char *to = room;
+    for (; n >= sizeof word; p += sizeof word, n -= sizeof word) {
+        memcpy(&word, p, sizeof word);
+        if (copy_word_has(word, ONES * '"')) {
+            to = double_quotes(to, p, sizeof word);
+        } else {
+            memcpy(to, &word, sizeof word);
+            to += sizeof word;
+        }
     }
-    const uint64_t delimiters = ONES * (unsigned char)delimiter;
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        if (word_is_special(p + i, delimiters))
-            return true;
-    return word_is_special(p + n - 8, delimiters) != 0; /* the rest, and some bytes twice */
+    to = double_quotes(to, p, n);
+    out->len += (size_t)(to - room);
 }
 
 /* Quotes within are doubled; the guard belongs to the field, so it stands within, too. */
@@ -54,29 +57,26 @@ static void put_quoted(struct buf *out, struct str text, bool guarded)
 {
     buf_add(out, "\"'", guarded ? 2 : 1);
     while (text.len > 0) {
-        const char *quote = memchr(text.ptr, '"', text.len);
-        if (!quote) {
-            buf_add_str(out, text);
-            break;
-        }
-        size_t n = (size_t)(quote - text.ptr) + 1;
-        buf_add(out, text.ptr, n);
-        buf_addc(out, '"');
+        size_t n = text.len < DOUBLED_BYTES ? text.len : DOUBLED_BYTES;
+        put_doubled(out, text.ptr, n);
         text.ptr += n;
         text.len -= n;
     }
     buf_addc(out, '"');
 }
 
-static void put_field(struct buf *out, const struct csv_dialect *d, struct str text, bool guarded)
+static inline void put_field(struct buf *out, const struct csv_dialect *d, struct str text,
+                             bool guarded)
 {
-    if (text.len == 0 || needs_quotes(text, d->delimiter)) {
+    const uint64_t delimiters = ONES * (unsigned char)d->delimiter;
+    char *room = text.len > 0 ? buf_reserve(out, text.len + 1) : NULL;
+    if (!room || !copy_tested(room + guarded, text.ptr, text.len, needs_quotes, delimiters)) {
         put_quoted(out, text, guarded);
         return;
     }
     if (guarded)
-        buf_addc(out, '\'');
-    buf_add_str(out, text);
+        room[0] = '\'';
+    out->len += text.len + guarded;
 }
 
 /* ---- formulas ------------------------------------------------------------------------------- */
@@ -181,6 +181,15 @@ void csv_put_text(struct buf *out, const struct csv_dialect *d, struct str text)
     put_field(out, d, text, d->excel_safe && csv_is_formula(text));
 }
 
+static inline void put_number(struct buf *out, struct str digits)
+{
+    char *room = buf_reserve(out, digits.len);
+    if (!room || digits.len == 0)
+        return;
+    copy_bytes(room, digits.ptr, digits.len);
+    out->len += digits.len;
+}
+
 void csv_put_cell(struct buf *out, const struct csv_dialect *d, const struct cell *cell,
                   struct buf *scratch)
 {
@@ -195,7 +204,7 @@ void csv_put_cell(struct buf *out, const struct csv_dialect *d, const struct cel
         buf_add(out, "true", 4);
         break;
     case CELL_NUMBER:
-        buf_add(out, cell->u.text, cell->len);
+        put_number(out, (struct str){cell->u.text, cell->len});
         break;
     case CELL_TEXT:
         csv_put_text(out, d, (struct str){cell->u.text, cell->len});
@@ -207,6 +216,16 @@ void csv_put_cell(struct buf *out, const struct csv_dialect *d, const struct cel
             out->rc = buf_rc(scratch);
         put_field(out, d, buf_str(scratch), false);
         break;
+    }
+}
+
+void csv_put_cells(struct buf *out, const struct csv_dialect *d, const struct cell *cells, size_t n,
+                   struct buf *scratch)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_addc(out, d->delimiter);
+        if (cells[i].kind > CELL_NULL)
+            csv_put_cell(out, d, &cells[i], scratch);
     }
 }
 

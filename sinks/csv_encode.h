@@ -24,6 +24,9 @@ bool csv_is_formula(struct str text);
 void csv_put_text(struct buf *out, const struct csv_dialect *d, struct str text);
 void csv_put_cell(struct buf *out, const struct csv_dialect *d, const struct cell *cell,
                   struct buf *scratch);
+/* `n` fields, each with a delimiter before it. */
+void csv_put_cells(struct buf *out, const struct csv_dialect *d, const struct cell *cells, size_t n,
+                   struct buf *scratch);
 
 void csv_put_eol(struct buf *out, const struct csv_dialect *d);
 

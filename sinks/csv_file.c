@@ -134,14 +134,8 @@ static void row_encode(struct csv_file *f, struct str keys, const struct row *ro
     const struct csv_dialect *d = &f->settings->dialect;
     struct buf *out = &f->rows;
     buf_add_str(out, keys);
-    for (size_t i = 0; i < f->table->n_columns; i++) {
-        buf_addc(out, d->delimiter);
-        csv_put_cell(out, d, &row->cells[i], &f->scratch);
-    }
-    for (uint32_t i = 0; i < f->columns.n; i++) {
-        buf_addc(out, d->delimiter);
-        csv_put_cell(out, d, &f->columns.slots[i], &f->scratch);
-    }
+    csv_put_cells(out, d, row->cells, f->table->n_columns, &f->scratch);
+    csv_put_cells(out, d, f->columns.slots, f->columns.n, &f->scratch);
     csv_put_eol(out, d);
 }
 

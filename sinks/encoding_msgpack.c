@@ -2,7 +2,10 @@
 
 #include <msgpack/pack.h>
 
+#include "core/copy.h"
 #include "number.h"
+
+#define TEXT_HEAD_BYTES_MAX 5
 
 static int msgpack_append(void *data, const char *p, size_t n)
 {
@@ -33,11 +36,26 @@ static void msgpack_no_end(struct buf *b)
     (void)b;
 }
 
+/* To where there is room. */
+static int msgpack_put(void *at, const char *p, size_t n)
+{
+    char **to = at;
+    memcpy(*to, p, n);
+    *to += n;
+    return 0;
+}
+
 static void msgpack_text(struct buf *b, struct str s)
 {
-    msgpack_packer pk = packer_on(b);
+    char *room = buf_reserve(b, TEXT_HEAD_BYTES_MAX + s.len);
+    if (!room)
+        return;
+    char *at = room;
+    msgpack_packer pk = {.data = &at, .callback = msgpack_put};
     (void)msgpack_pack_str(&pk, s.len);
-    buf_add_str(b, s);
+    if (s.len > 0)
+        copy_bytes(at, s.ptr, s.len);
+    b->len += (size_t)(at - room) + s.len;
 }
 
 static void msgpack_number(struct buf *b, struct str digits)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/copy.h"
 #include "core/sink.h"
 
 #define NAMES_BYTES_MAX ((size_t)64 << 20) /* a profile's own names, encoded */
@@ -185,6 +186,19 @@ static size_t count_members(const struct row *row, size_t n_columns)
     return n;
 }
 
+/* An encoded name, never empty, behind `before` members. */
+static inline void add_name(const struct encoding *enc, struct buf *b, size_t before,
+                            struct str name)
+{
+    char *room = buf_reserve(b, name.len + 1);
+    if (!room)
+        return;
+    *room = enc->separator;
+    size_t n = before > 0 && enc->separator;
+    copy_bytes(room + n, name.ptr, name.len);
+    b->len += n + name.len;
+}
+
 /* Writes the members of a row; `before` members of the same object are there already. */
 static void write_members(struct record_writer *w, struct buf *b, size_t table,
                           const struct row *row, size_t before)
@@ -195,8 +209,7 @@ static void write_members(struct record_writer *w, struct buf *b, size_t table,
     for (size_t i = 0; i < n_columns; i++) {
         if (row->cells[i].kind == CELL_ABSENT)
             continue;
-        add_separator(enc, b, before++);
-        buf_add_str(b, names[i]);
+        add_name(enc, b, before++, names[i]);
         enc->cell(b, &row->cells[i]);
     }
     if (row->n_extras == 0)

@@ -44,15 +44,17 @@ static void test_every_byte_everywhere(void **state)
     struct buf b;
     buf_init(&b, 1000);
     for (int c = 0; c < 256; c++) {
-        for (size_t at = 0; at < 17; at++) {
+        bool is_short =
+            c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t' || c == '"' || c == '\\';
+        for (size_t i = 0; i < 17 * 17; i++) {
             char text[17];
+            size_t n = i / 17 + 1;
+            size_t at = i % n;
             memset(text, 'x', sizeof text);
             text[at] = (char)c;
             buf_clear(&b);
-            json_write_string(&b, (struct str){text, sizeof text});
-            bool is_short = c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t' ||
-                            c == '"' || c == '\\';
-            assert_int_equal(b.len, 2 + 16 + (is_short ? 2 : c < 0x20 ? 6 : 1));
+            json_write_string(&b, (struct str){text, n});
+            assert_int_equal(b.len, 2 + n - 1 + (is_short ? 2 : c < 0x20 ? 6 : 1));
         }
     }
     buf_free(&b);
