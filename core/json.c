@@ -44,16 +44,16 @@ static enum rc tree_build(struct json_scan *s, cJSON **out, struct err *e)
     struct parse_memory memory = {.arena = s->arena, .rc = RC_OK};
     size_t len = (size_t)(s->shape.at - s->shape.start);
     parse_memory = &memory;
-    cJSON *root = cJSON_ParseWithLengthOpts(s->shape.start, len + 1, NULL, 1);
+    cJSON *brackets = cJSON_ParseWithLengthOpts(s->shape.start, len, NULL, 1);
     parse_memory = NULL;
     enum rc rc = memory.rc;
     if (rc == RC_OK)
-        rc = root ? json_tree_finish(root, &s->texts, s->arena) : RC_INTERNAL;
+        rc = brackets ? json_tree_finish(brackets, &s->texts, s->arena) : RC_INTERNAL;
     if (rc == RC_INTERNAL)
         return err_set(e, rc, "cJSON refuses a text that is JSON");
     if (rc != RC_OK)
         return json_refusal(s->arena, rc, e);
-    *out = root;
+    *out = brackets->child;
     return RC_OK;
 }
 

@@ -59,10 +59,25 @@ bool json_compact_mend(struct json_scan *s, size_t skip)
 
 /* ---- the shape ------------------------------------------------------------------------------ */
 
-bool json_shape_grow(struct json_scan *s, size_t n)
+static bool shape_grow(struct json_scan *s, size_t n)
 {
     size_t used = (size_t)(s->shape.at - s->shape.start);
     return json_out_alloc(s, &s->shape, 2 * used + n + 64);
+}
+
+bool json_shape_add(struct json_scan *s, const char *p, size_t n)
+{
+    struct json_out *o = &s->shape;
+    if (n > (size_t)(o->end - o->at) && !shape_grow(s, n))
+        return false;
+    memcpy(o->at, p, n);
+    o->at += n;
+    return true;
+}
+
+bool json_shape_end(struct json_scan *s)
+{
+    return json_shape_add(s, "]", 2); /* with the NUL */
 }
 
 bool json_texts_grow(struct json_scan *s)
@@ -88,7 +103,7 @@ bool json_shape_begin(struct json_scan *s, struct str text)
         return json_scan_stop(s, s->arena->refused, NULL);
     s->texts.copy[0] = '\0';
     memcpy(s->texts.copy + 1, s->start, text.len);
-    return json_out_alloc(s, &s->shape, text.len / 3 + 64);
+    return json_out_alloc(s, &s->shape, text.len / 16 + 64) && json_shape_add(s, "[", 1);
 }
 
 /* ---- strings that are not what they stand for ----------------------------------------------- */

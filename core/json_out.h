@@ -26,8 +26,11 @@ int json_unicode_escape(const unsigned char *p, const unsigned char *end);
 bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsigned char *upto,
                       bool grows);
 
+/* Behind the whole text. */
+bool json_shape_end(struct json_scan *s);
+
 /* For the functions below. */
-bool json_shape_grow(struct json_scan *s, size_t n);
+bool json_shape_add(struct json_scan *s, const char *p, size_t n);
 bool json_texts_grow(struct json_scan *s);
 
 static inline void json_out_flush(struct json_out *o, const unsigned char *upto)
@@ -36,18 +39,6 @@ static inline void json_out_flush(struct json_out *o, const unsigned char *upto)
     memcpy(o->at, o->run, n);
     o->at += n;
     o->run = upto;
-}
-
-static inline bool json_shape_add(struct json_scan *s, const char *p, size_t n)
-{
-    struct json_out *o = &s->shape;
-    if (!o->start)
-        return true;
-    if (n >= (size_t)(o->end - o->at) && !json_shape_grow(s, n)) /* a NUL comes in the end */
-        return false;
-    memcpy(o->at, p, n);
-    o->at += n;
-    return true;
 }
 
 static inline bool json_text_add(struct json_scan *s, const char *text)
@@ -76,9 +67,18 @@ static inline bool json_text_keep(struct json_scan *s, const unsigned char *from
 }
 
 /* An array or object begins with the bracket at `p`. */
-static inline bool json_bracket_add(struct json_scan *s, const unsigned char *p)
+static inline bool json_open_add(struct json_scan *s, const unsigned char *p)
 {
-    return !s->texts.copy || (json_text_add(s, json_text_at(s, p)) && json_shape_add(s, "[", 1));
+    if (!s->texts.copy)
+        return true;
+    bool is_first = s->shape.at[-1] == '[';
+    return json_text_add(s, json_text_at(s, p)) &&
+           json_shape_add(s, is_first ? "[" : ",[", is_first ? 1 : 2);
+}
+
+static inline bool json_close_add(struct json_scan *s)
+{
+    return !s->texts.copy || (json_text_add(s, NULL) && json_shape_add(s, "]", 1));
 }
 
 #endif

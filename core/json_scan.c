@@ -204,12 +204,12 @@ static bool scan_open(struct json_scan *s, bool *inside)
     unsigned char open = *s->p;
     if (s->depth == JSON_DEPTH_MAX)
         return json_scan_stop(s, RC_LIMIT, TOO_DEEP(JSON_DEPTH_MAX));
-    if (!json_bracket_add(s, s->p++))
+    if (!json_open_add(s, s->p++))
         return false;
     skip_blanks(s);
     if (s->p < s->end && *s->p == closing(open)) {
         s->p++;
-        return json_shape_add(s, "]", 1);
+        return json_close_add(s);
     }
     s->open[s->depth++] = open;
     *inside = true;
@@ -240,7 +240,7 @@ static bool scan_value(struct json_scan *s, bool *inside)
         return scan_fail(s, "the text ends where a value is expected");
     if (*s->p == '{' || *s->p == '[')
         return scan_open(s, inside);
-    return scan_scalar(s) && json_shape_add(s, "null", 4);
+    return scan_scalar(s);
 }
 
 /* Behind a value: closes what ends here. *more: another value comes next. */
@@ -257,12 +257,12 @@ static bool scan_after(struct json_scan *s, bool *more)
             return scan_fail(s,
                              open == '{' ? "a comma or } is expected" : "a comma or ] is expected");
         s->p++;
-        if (!json_shape_add(s, *more ? "," : "]", 1))
-            return false;
         if (*more) {
             skip_blanks(s);
             return open == '{' ? scan_key(s) : true;
         }
+        if (!json_close_add(s))
+            return false;
     }
 }
 
@@ -304,10 +304,8 @@ static enum rc scan_error(const struct json_scan *s, struct err *e)
 
 static enum rc scan_to_end(struct json_scan *s, struct err *e)
 {
-    if (!scan_text(s))
+    if (!scan_text(s) || (s->shape.start && !json_shape_end(s)))
         return scan_error(s, e);
-    if (s->shape.start)
-        *s->shape.at = '\0';
     if (s->compact.start)
         json_out_flush(&s->compact, s->p);
     return RC_OK;

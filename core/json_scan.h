@@ -1,10 +1,10 @@
 /* The scanner in front of cJSON. Private to core/json*.c.
  *
  * One pass checks the whole grammar of RFC 8259, counts depth, and writes up to two texts:
- *   shape    what cJSON is given: brackets and commas, [] also for objects, and a null for every
- *            value that is no array or object. So cJSON makes the tree, and need not look at what
- *            was looked at here, nor copy it byte by byte: names and values are listed in the order
- *            in which they come, and the tree is given them when it stands.
+ *   shape    what cJSON is given: a bracket for every bracket, [] also for objects, and one pair
+ *            around all. So cJSON makes the tree, and need not look at what was looked at here, nor
+ *            copy it byte by byte: names and values are listed in the order in which they come, and
+ *            are hung into the tree when it stands.
  *   compact  the text as received but for blanks and invalid UTF-8. */
 #ifndef LEADPIPE_JSON_SCAN_H
 #define LEADPIPE_JSON_SCAN_H
@@ -21,8 +21,8 @@ struct json_out {
 
 /* What cJSON does not get to see: for every value what stands for it, before that its name where it
  * is a member of an object. Names and strings are decoded, with a NUL behind each and a quote before
- * it; numbers and words have a NUL behind and another byte before them; for an array or object it is
- * its bracket. */
+ * it; numbers and words have a NUL behind and another byte before them; an array or object has its
+ * bracket, and a NULL where it ends. */
 struct json_texts {
     char *copy; /* of what was received, one byte in front of it; NULL: no tree is wanted */
     const char **items;
@@ -45,8 +45,8 @@ struct json_scan {
     const char *problem; /* static text, NULL for want of memory */
 };
 
-/* Scans `text`; on RC_OK shape and compact (where wanted) go from `start` to `at`, the shape with a
- * NUL behind it. Errors as json_parse(). */
+/* Scans `text`; on RC_OK shape and compact (where wanted) go from `start` to `at`, the shape with
+ * its NUL. Errors as json_parse(). */
 enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,
                   struct err *e);
 

@@ -143,71 +143,115 @@ static enum rc drop_repeated(cJSON *object, struct arena *a)
 
 /* ---- the whole tree ------------------------------------------------------------------------- */
 
-/* The texts that are still to be given. */
-struct supply {
-    const char *const *next, *const *end;
+/* An array or object that is being filled. */
+struct level {
+    cJSON *node;
+    cJSON *last;   /* of what it has so far; NULL: nothing */
+    cJSON *inside; /* the next of the brackets in it, as cJSON made them */
 };
 
-static char *take_text(struct supply *s)
+struct filling {
+    struct arena *arena;
+    const char *const *next, *const *end; /* texts that are still to come */
+    struct level *level;                  /* the innermost */
+};
+
+/* cJSON's are not const. */
+static char *take_text(struct filling *f)
 {
-    return s->next < s->end ? (char *)(uintptr_t)*s->next++ : NULL; /* cJSON's are not const */
+    return (char *)(uintptr_t)*f->next++;
 }
 
-static void set_value(cJSON *node, char *text)
+static bool is_bracket(const char *text)
 {
+    return (*text == '{' || *text == '[') && text[-1] != '"';
+}
+
+static cJSON *make_leaf(struct filling *f, char *text)
+{
+    cJSON *leaf = arena_alloc(f->arena, sizeof *leaf);
+    if (!leaf)
+        return NULL;
+    *leaf = (cJSON){.type = cJSON_NULL};
     if (text[-1] == '"') {
-        node->type = cJSON_String;
-        node->valuestring = text;
+        leaf->type = cJSON_String;
+        leaf->valuestring = text;
     } else if (*text == 't' || *text == 'f') {
-        node->type = *text == 't' ? cJSON_True : cJSON_False;
+        leaf->type = *text == 't' ? cJSON_True : cJSON_False;
     } else if (*text != 'n') {
-        node->type = cJSON_Number;
-        node->valuestring = text;
+        leaf->type = cJSON_Number;
+        leaf->valuestring = text;
     }
+    return leaf;
 }
 
-/* In the order of the text: the name, then the value. */
-static bool give_texts(cJSON *node, bool is_member, struct supply *s)
+static void append(struct level *level, cJSON *node)
 {
-    if (is_member && !(node->string = take_text(s)))
-        return false;
-    char *text = take_text(s);
-    if (!text)
-        return false;
-    if (node->type == cJSON_NULL)
-        set_value(node, text);
-    else if (*text == '{')
-        node->type = cJSON_Object;
-    return true;
+    node->prev = level->last;
+    if (level->last)
+        level->last->next = node;
+    else
+        level->node->child = node;
+    level->last = node;
 }
 
-/* To the first thing that has nothing in it. */
-static bool go_down(cJSON **node, cJSON *up[], size_t *depth, struct supply *s)
+/* The next array or object begins. Its names and values are still missing. */
+static enum rc enter(struct filling *f, char *name, char bracket)
 {
-    for (;; *node = (*node)->child) {
-        if (!give_texts(*node, *depth && up[*depth - 1]->type == cJSON_Object, s))
-            return false;
-        if (!(*node)->child)
-            return true;
-        up[(*depth)++] = *node;
-    }
+    cJSON *node = f->level->inside;
+    if (!node)
+        return RC_INTERNAL;
+    f->level->inside = node->next;
+    node->next = NULL;
+    node->string = name;
+    node->type = bracket == '{' ? cJSON_Object : cJSON_Array;
+    append(f->level, node);
+    *++f->level = (struct level){node, NULL, node->child};
+    node->child = NULL;
+    return RC_OK;
 }
 
-enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct arena *a)
+static enum rc leave(struct filling *f)
 {
-    struct supply supply = {texts->items, texts->items + texts->n};
-    cJSON *up[JSON_DEPTH_MAX];
-    size_t depth = 0;
-    for (cJSON *node = root;; node = node->next) {
-        if (!go_down(&node, up, &depth, &supply))
-            return RC_INTERNAL;
-        while (!node->next) {
-            if (depth == 0)
-                return supply.next == supply.end ? RC_OK : RC_INTERNAL;
-            node = up[--depth];
-            enum rc rc = node->type == cJSON_Object ? drop_repeated(node, a) : RC_OK;
-            if (rc != RC_OK)
-                return rc;
+    struct level *level = f->level--;
+    if (level->inside)
+        return RC_INTERNAL;
+    if (!level->last)
+        return RC_OK;
+    level->node->child->prev = level->last; /* cJSON's own convention */
+    return level->node->type == cJSON_Object ? drop_repeated(level->node, f->arena) : RC_OK;
+}
+
+static enum rc take_value_in(struct filling *f)
+{
+    char *name = f->level->node->type == cJSON_Object ? take_text(f) : NULL;
+    char *text = take_text(f);
+    if (is_bracket(text))
+        return enter(f, name, *text);
+    cJSON *leaf = make_leaf(f, text);
+    if (!leaf)
+        return f->arena->refused;
+    leaf->string = name;
+    append(f->level, leaf);
+    return RC_OK;
+}
+
+enum rc json_tree_finish(cJSON *brackets, const struct json_texts *texts, struct arena *a)
+{
+    struct level levels[JSON_DEPTH_MAX + 1];
+    struct filling f = {a, texts->items, texts->items + texts->n, levels};
+    levels[0] = (struct level){brackets, NULL, brackets->child};
+    brackets->child = NULL;
+    while (f.next < f.end) {
+        enum rc rc = RC_OK;
+        if (*f.next) {
+            rc = take_value_in(&f);
+        } else {
+            f.next++;
+            rc = leave(&f);
         }
+        if (rc != RC_OK)
+            return rc;
     }
+    return f.level == levels && !levels[0].inside ? RC_OK : RC_INTERNAL;
 }

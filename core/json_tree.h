@@ -10,9 +10,10 @@ struct json_named {
     cJSON *node;
 };
 
-/* Gives names, strings and numbers their texts, and removes members whose name comes again.
- * RC_NOMEM, RC_LIMIT; RC_INTERNAL: the tree does not have the shape that was scanned. */
-enum rc json_tree_finish(cJSON *root, const struct json_texts *texts, struct arena *a);
+/* Hangs names and values between `brackets`, which cJSON made of the shape, and removes members whose
+ * name comes again. The tree is then the only child of `brackets`. RC_NOMEM, RC_LIMIT; RC_INTERNAL:
+ * the brackets are not those that were scanned. */
+enum rc json_tree_finish(cJSON *brackets, const struct json_texts *texts, struct arena *a);
 
 /* Fills `v` with the `n` members of an object and sorts them by the bytes of their names; equal
  * names stay in their order. `spare` has room for `n`, too. Never slower than n log n. */
