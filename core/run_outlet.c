@@ -192,7 +192,8 @@ static bool resolve_columns(struct run *r, struct lead *lead)
     struct err e;
     if (!lead->tables || schema_resolve(r->schema, lead, &e) == RC_OK)
         return true;
-    lead_fail(lead, STAGE_FLATTEN, "too_many_columns", "%s", e.msg);
+    lead_fail(lead, STAGE_FLATTEN, e.rc == RC_NOMEM ? "out_of_memory" : "too_many_columns", "%s",
+              e.msg);
     return false;
 }
 

@@ -39,24 +39,29 @@ uint64_t state_file_wal_bytes(const char *real)
 static enum rc judge_header(const char *path, const unsigned char *header, size_t n, struct err *e)
 {
     if (n < sizeof HEADER_MAGIC || memcmp(header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0)
-        return err_set(e, RC_USAGE, "%s: is not a state file of leadpipe", path);
+        return err_set(e, RC_USAGE,
+                       "%s: is not a state file of leadpipe; --state needs a name of its own",
+                       path);
     if (n < HEADER_BYTES)
         return err_set(e, RC_USAGE,
                        "%s: is damaged: it is cut short; restore it, or remove it to begin anew",
                        path);
     if (big_endian_32(header + HEADER_APPLICATION_ID) != STATE_APPLICATION_ID)
-        return err_set(e, RC_USAGE, "%s: is a database of another program", path);
+        return err_set(e, RC_USAGE,
+                       "%s: is a database of another program; --state needs a name of its own",
+                       path);
     if (big_endian_32(header + HEADER_USER_VERSION) > STATE_VERSION)
         return err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", path);
     return RC_OK;
 }
 
-static enum rc read_header(const char *path, int fd, unsigned char *header, size_t *n,
-                           struct err *e)
+/* What is there of the first `size` bytes. */
+static enum rc read_beginning(const char *path, int fd, unsigned char *p, size_t size, size_t *n,
+                              struct err *e)
 {
     *n = 0;
-    while (*n < HEADER_BYTES) {
-        ssize_t got = pread(fd, header + *n, HEADER_BYTES - *n, (off_t)*n);
+    while (*n < size) {
+        ssize_t got = pread(fd, p + *n, size - *n, (off_t)*n);
         if (got < 0 && errno != EINTR)
             return err_sys(e, RC_IO, errno, "%s", path);
         if (got == 0)
@@ -67,22 +72,35 @@ static enum rc read_header(const char *path, int fd, unsigned char *header, size
     return RC_OK;
 }
 
+/* Nothing was ever written: it is empty, or the power went off when of its first page the length was
+ * on disk, and not yet the content. */
+static bool is_blank(const unsigned char *p, size_t n)
+{
+    if (n != 0 && n != PAGE_BYTES)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i])
+            return false;
+    }
+    return true;
+}
+
 /* SQLite is not asked: it would take another's file for its own, or write to repair it. */
 static enum rc look_inside(const char *path, struct state_file *file, struct err *e)
 {
     int fd = open(file->real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return err_sys(e, place_open_rc(errno), errno, "%s", path);
-    unsigned char header[HEADER_BYTES];
+    unsigned char beginning[PAGE_BYTES + 1];
     size_t n;
-    enum rc rc = read_header(path, fd, header, &n, e);
+    enum rc rc = read_beginning(path, fd, beginning, sizeof beginning, &n, e);
     /* Closing ends all locks that this process has on the file: it has none. */
     (void)close(fd);
     if (rc != RC_OK)
         return rc;
-    file->is_new = n == 0;
-    if (n > 0)
-        rc = judge_header(path, header, n, e);
+    file->is_new = is_blank(beginning, n);
+    if (!file->is_new)
+        rc = judge_header(path, beginning, n, e);
     else if (state_file_wal_bytes(file->real) > 0)
         rc = err_set(e, RC_USAGE,
                      "%s: is damaged: it is empty, but there is %s-wal; restore it, or remove both"
@@ -120,9 +138,13 @@ enum rc state_file_busy(const char *path, const char *real, struct err *e)
     if (fd >= 0)
         (void)close(fd);
     if (!known)
-        return err_set(e, RC_BUSY, "%s: in use by another process (another run of leadpipe)", path);
-    return err_set(e, RC_BUSY, "%s: in use by process %ld (another run of leadpipe)", path,
-                   (long)lock.l_pid);
+        return err_set(
+            e, RC_BUSY,
+            "%s: in use by another process (another run of leadpipe): wait for it, or stop it",
+            path);
+    return err_set(e, RC_BUSY,
+                   "%s: in use by process %ld (another run of leadpipe): wait for it, or stop it",
+                   path, (long)lock.l_pid);
 }
 
 /* The one page of an empty database in WAL mode that can give pages back, with our mark. SQLite
@@ -178,15 +200,15 @@ static enum rc write_first_page(const char *path, int fd, struct err *e)
 static enum rc begin_file(const char *path, const char *real, int fd, struct err *e)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, LOCK_RANGE};
-    struct stat st;
+    unsigned char beginning[PAGE_BYTES + 1];
+    size_t n;
     if (fcntl(fd, F_SETLK, &lock) != 0) {
         if (errno == EACCES || errno == EAGAIN)
             return state_file_busy(path, real, e);
         return err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
     }
-    if (fstat(fd, &st) != 0)
-        return err_sys(e, RC_IO, errno, "%s", path);
-    return st.st_size == 0 ? write_first_page(path, fd, e) : RC_OK;
+    enum rc rc = read_beginning(path, fd, beginning, sizeof beginning, &n, e);
+    return rc == RC_OK && is_blank(beginning, n) ? write_first_page(path, fd, e) : rc;
 }
 
 static enum rc make_file(const char *path, const struct place *p, struct state_file *file,

@@ -70,6 +70,8 @@ static void other_files(void **state)
     spit("text", "id,name\n1,2\n", 12);
     spit("short", "SQLite format 3\0..", 18);
     spit("shorter", "SQLite", 6);
+    static const char zeros[4096];
+    spit("zeros", zeros, 4095);
     run_sql("other", "CREATE TABLE t(x); PRAGMA user_version = 1");
     run_sql("other-wal", "PRAGMA journal_mode = WAL; CREATE TABLE t(x)");
     state_close(open_ok("later"));
@@ -80,6 +82,7 @@ static void other_files(void **state)
         {"text", "is not a state file of leadpipe"},
         {"short", "is damaged: it is cut short"},
         {"shorter", "is not a state file of leadpipe"},
+        {"zeros", "is not a state file of leadpipe"},
         {"other", "is a database of another program"},
         {"other-wal", "is a database of another program"},
         {"later", "was written by a later version of leadpipe"},
@@ -115,6 +118,22 @@ static void a_log_without_its_state(void **state)
     expect_refused_at_once("s", "s-wal");
     spit("s", "", 0);
     expect_refused_at_once("s", "s-wal");
+}
+
+/* What a power cut may leave of the very first page. */
+static void a_page_of_zeros_becomes_a_state(void **state)
+{
+    (void)state;
+    static const char zeros[4096];
+    struct err e = {0};
+    spit("s", zeros, sizeof zeros);
+    OK(state_check("s", &e));
+    struct state *s = open_ok("s");
+    begin_run(s);
+    state_close(s);
+    s = open_ok("s");
+    assert_int_equal(state_phase(s), STATE_RUNNING);
+    state_close(s);
 }
 
 static void an_empty_file_becomes_a_state(void **state)
@@ -308,6 +327,7 @@ int main(void)
         IN_FOLDER(other_files),
         IN_FOLDER(later_version_in_the_log),
         IN_FOLDER(a_log_without_its_state),
+        IN_FOLDER(a_page_of_zeros_becomes_a_state),
         IN_FOLDER(an_empty_file_becomes_a_state),
         IN_FOLDER(checking_makes_nothing),
         IN_FOLDER(links_are_followed),
