@@ -81,12 +81,11 @@ static bool scan_escape(struct json_scan *s)
     }
 }
 
-static bool scan_string(struct json_scan *s)
+/* A string from `from` on, of which something special was found at the scanner's place. */
+static bool scan_special(struct json_scan *s, const unsigned char *from)
 {
-    const unsigned char *from = ++s->p;
     bool is_escaped = false, is_invalid = false;
-    for (;;) {
-        s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS);
+    for (;; s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS)) {
         if (s->p == s->end)
             return scan_fail(s, "a string is not closed");
         if (*s->p == '"')
@@ -100,6 +99,15 @@ static bool scan_string(struct json_scan *s)
     const unsigned char *upto = s->p++;
     return is_escaped || is_invalid ? json_text_decode(s, from, upto, is_invalid)
                                     : json_text_keep(s, from, upto);
+}
+
+static inline bool scan_string(struct json_scan *s)
+{
+    const unsigned char *from = s->p + 1;
+    s->p = json_plain_end(from, s->end, JSON_HIGH_BITS);
+    if (s->p == s->end || *s->p != '"')
+        return scan_special(s, from);
+    return json_text_keep(s, from, s->p++);
 }
 
 /* ---- numbers and words ---------------------------------------------------------------------- */
