@@ -1,8 +1,8 @@
 /* From a payload to rows, by the profile's tables.
  *
  * A plan is made once from the profile: a tree of member names with what is to be done at each, so
- * that a payload is walked once. Plans are immutable and shared by all workers; the profile must
- * outlive them. */
+ * that a payload is walked once. Plans are shared by all workers and, guesses aside, immutable; the
+ * profile must outlive them. */
 #ifndef LEADPIPE_FLATTEN_H
 #define LEADPIPE_FLATTEN_H
 

@@ -25,8 +25,6 @@ static uint32_t add_node(struct flatten_plan *plan, uint32_t parent, struct str 
     plan->nodes[id] = (struct plan_node){
         .name = name,
         .parent = parent,
-        .first_member = PLAN_NONE,
-        .next_member = PLAN_NONE,
         .star = PLAN_NONE,
         .counter = PLAN_NONE,
         .list = PLAN_NONE,
@@ -118,14 +116,19 @@ static void add_rule_nodes(struct flatten_plan *plan, const struct table_spec *t
     }
 }
 
-static void link_members(struct flatten_plan *plan)
+/* Before the first payload, members are thought to come in the order of the profile. */
+static void make_guesses(struct flatten_plan *plan)
 {
+    for (uint32_t i = 0; i < plan->n_nodes; i++) {
+        atomic_init(&plan->guesses[i].inside, PLAN_NONE);
+        atomic_init(&plan->guesses[i].behind, PLAN_NONE);
+    }
     for (uint32_t i = plan->n_nodes; i-- > 1;) {
-        struct plan_node *node = &plan->nodes[i], *parent = &plan->nodes[node->parent];
-        if (!node->name.ptr)
+        if (!plan->nodes[i].name.ptr)
             continue;
-        node->next_member = parent->first_member;
-        parent->first_member = i;
+        atomic_uint *first = &plan->guesses[plan->nodes[i].parent].inside;
+        atomic_init(&plan->guesses[i].behind, atomic_load(first));
+        atomic_init(first, i);
     }
 }
 
@@ -151,7 +154,10 @@ static enum rc build_nodes(struct flatten_plan *plan)
         add_column_nodes(plan, &p->tables[t]);
     for (size_t t = 0; t < p->n_tables; t++)
         add_rule_nodes(plan, &p->tables[t]);
-    link_members(plan);
+    plan->guesses = arena_array(&plan->memory, plan->n_nodes, sizeof *plan->guesses);
+    if (!plan->guesses)
+        return RC_NOMEM;
+    make_guesses(plan);
     return RC_OK;
 }
 

@@ -7,6 +7,8 @@
 #ifndef LEADPIPE_PLAN_H
 #define LEADPIPE_PLAN_H
 
+#include <stdatomic.h>
+
 #include "flatten.h"
 #include "look.h"
 #include "signed_urls.h"
@@ -17,8 +19,7 @@
 struct plan_node {
     struct str name; /* of the member; absent for "*" and the root */
     uint32_t parent;
-    uint32_t first_member, next_member; /* in the order of the profile, or PLAN_NONE */
-    uint32_t star;                      /* the node of the array's elements, or PLAN_NONE */
+    uint32_t star;     /* the node of the array's elements, or PLAN_NONE */
     uint32_t scope;    /* where it belongs; a "*" and the root to the one that they begin */
     uint32_t slot;     /* where its value is kept */
     uint32_t counter;  /* first one that counts values here, or PLAN_NONE */
@@ -33,6 +34,13 @@ struct plan_node {
     bool is_url_element; /* an object here may have expiring URLs */
     bool is_expiring;    /* is one of them */
     bool leads_to_table; /* is on the way to a table's rows */
+};
+
+/* What the payload before had: nodes, or PLAN_NONE. Right or wrong, the rows are the same; so any
+ * worker may set it. */
+struct plan_guess {
+    atomic_uint inside; /* the first member of this one */
+    atomic_uint behind; /* the member after this one */
 };
 
 struct plan_ids {
@@ -82,6 +90,7 @@ struct flatten_plan {
     const struct profile *profile;
     struct arena memory; /* owns this and all below */
     struct plan_node *nodes;
+    struct plan_guess *guesses; /* one for each node */
     struct plan_scope *scopes;
     struct plan_table *tables; /* one for each of the profile's */
     uint32_t *counters;        /* the next counter at the same node, or PLAN_NONE */

@@ -70,23 +70,33 @@ static bool visit_member(struct walk *w, const struct plan_node *node, uint32_t 
     return node->list == PLAN_NONE || add_member(w, node, child, key, value);
 }
 
-/* Providers send members in the order in which they document them: so the next one is guessed, and
- * looked up only where it is another. */
+/* Providers send members in the same order each time: so the one that came here in the payload
+ * before is tried, and looked up only where it is another. */
+static uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess, const char *name,
+                            struct str *key)
+{
+    const struct flatten_plan *plan = w->plan;
+    uint32_t child = atomic_load_explicit(guess, memory_order_relaxed);
+    if (child != PLAN_NONE && strcmp(plan->nodes[child].name.ptr, name) == 0) {
+        *key = plan->nodes[child].name;
+        return child;
+    }
+    *key = str_c(name);
+    child = plan_member(plan, node_id, *key);
+    if (child != PLAN_NONE)
+        atomic_store_explicit(guess, child, memory_order_relaxed);
+    return child;
+}
+
 static bool visit_members(struct walk *w, const struct plan_node *node, const cJSON *object)
 {
-    const struct plan_node *nodes = w->plan->nodes;
-    uint32_t guess = node->first_member;
+    uint32_t node_id = (uint32_t)(node - w->plan->nodes);
+    atomic_uint *guess = &w->plan->guesses[node_id].inside;
     for (const cJSON *member = object->child; member; member = member->next) {
-        uint32_t child = guess;
         struct str key;
-        if (guess != PLAN_NONE && strcmp(nodes[guess].name.ptr, member->string) == 0) {
-            key = nodes[guess].name;
-        } else {
-            key = str_c(member->string);
-            child = plan_member(w->plan, (uint32_t)(node - nodes), key);
-        }
+        uint32_t child = find_member(w, node_id, guess, member->string, &key);
         if (child != PLAN_NONE)
-            guess = nodes[child].next_member;
+            guess = &w->plan->guesses[child].behind;
         if (!visit_member(w, node, child, key, member))
             return false;
     }
