@@ -14,6 +14,7 @@ struct order {
     bool taker_waits; /* under `lock` */
     bool poked;       /* under `lock` */
     bool closed;      /* under `lock` */
+    size_t came;      /* the taker's own: how many it took the last time */
     /* Read anywhere, so that the loop needs no lock to see whether there is room. */
     atomic_uint_least64_t reserved;  /* places given out; written by the one who reserves */
     atomic_uint_least64_t completed; /* written under `lock` */
@@ -73,9 +74,10 @@ void order_complete(struct order *o, struct lead *const leads[], size_t n)
         o->slots[place % o->places] = leads[i];
         o->completed++;
     }
-    if (o->taker_waits && o->slots[o->taken % o->places])
-        pthread_cond_signal(&o->ready);
+    bool wakes = o->taker_waits && o->slots[o->taken % o->places];
     pthread_mutex_unlock(&o->lock);
+    if (wakes) /* not under the lock, which is what it asks for next */
+        pthread_cond_signal(&o->ready);
 }
 
 /* Under the lock. */
@@ -102,11 +104,12 @@ bool order_take(struct order *o, struct lead *leads[], size_t max, size_t *n)
         pthread_cond_wait(&o->ready, &o->lock);
         o->taker_waits = false;
         pthread_mutex_unlock(&o->lock);
-        queue_linger();
+        queue_linger(o->came);
         pthread_mutex_lock(&o->lock);
     }
     o->poked = false;
     pthread_mutex_unlock(&o->lock);
+    o->came = *n;
     return !ended;
 }
 

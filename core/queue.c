@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define LINGER_NS 300000
+#define LINGER_NS 150000 /* for each item that came the last time */
+#define LINGER_NS_MAX 1000000
 
 struct queue {
     pthread_mutex_t lock;
@@ -12,6 +13,7 @@ struct queue {
     /* all below: under `lock` */
     void **items;
     size_t capacity, head, len;
+    size_t popped;           /* by the last queue_pop() */
     size_t poppers, pushers; /* threads that wait */
     bool closed;
 };
@@ -71,19 +73,24 @@ static size_t put_some(struct queue *q, void *const items[], size_t n)
 enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done)
 {
     size_t put = 0;
+    bool wakes = false;
     pthread_mutex_lock(&q->lock);
     while (put < n && !q->closed) {
         size_t some = put_some(q, items + put, n - put);
         put += some;
-        if (some && q->poppers)
-            pthread_cond_signal(&q->not_empty);
+        wakes = some && q->poppers;
         if (put == n)
             break;
+        if (wakes)
+            pthread_cond_signal(&q->not_empty);
+        wakes = false;
         q->pushers++;
         pthread_cond_wait(&q->not_full, &q->lock);
         q->pushers--;
     }
     pthread_mutex_unlock(&q->lock);
+    if (wakes) /* who is woken under the lock would have to wait for that next */
+        pthread_cond_signal(&q->not_empty);
     if (done)
         *done = put;
     return put == n ? RC_OK : RC_CLOSED;
@@ -104,9 +111,11 @@ static size_t take_some(struct queue *q, void *items[], size_t max)
     return n;
 }
 
-void queue_linger(void)
+void queue_linger(size_t came)
 {
-    const struct timespec while_others_work = {.tv_nsec = LINGER_NS};
+    size_t most = LINGER_NS_MAX / LINGER_NS;
+    long ns = came > most ? LINGER_NS_MAX : came > 1 ? (long)came * LINGER_NS : LINGER_NS;
+    const struct timespec while_others_work = {.tv_nsec = ns};
     (void)nanosleep(&while_others_work, NULL); /* as well if it is cut short */
 }
 
@@ -118,8 +127,9 @@ static void wait_for_items(struct queue *q, size_t max)
     q->poppers--;
     if (q->closed || q->len == 0 || q->len >= max)
         return;
+    size_t came = q->popped;
     pthread_mutex_unlock(&q->lock);
-    queue_linger();
+    queue_linger(came);
     pthread_mutex_lock(&q->lock);
 }
 
@@ -129,6 +139,7 @@ size_t queue_pop(struct queue *q, void *items[], size_t max)
     while (q->len == 0 && !q->closed)
         wait_for_items(q, max);
     size_t n = take_some(q, items, max);
+    q->popped = n;
     pthread_mutex_unlock(&q->lock);
     return n;
 }
