@@ -17,12 +17,14 @@ import part_micro
 import part_network
 import part_outputs
 import part_peers
+import part_state
 import report
 import servers
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 PAGE = os.path.join(ROOT, "docs", "benchmarks.md")
 PARTS = {
+    "state": part_state.state,
     "startup": part_outputs.startup,
     "delay": part_network.delay,
     "auto": part_network.auto,

@@ -94,7 +94,7 @@ class Context:
             command += ["--cacert", cacert]
         return self.run(command + [base_url, ids])
 
-    def export_command(self, base_url, ids, sinks, concurrency=64, cacert=None):
+    def export_command(self, base_url, ids, sinks, concurrency=64, cacert=None, options=()):
         command = [self.leadpipe, "export", "-p", "omni", "--base-url", base_url,
                    "--api-key-file", self.key_file, "-j", str(concurrency), "--log-format", "json",
                    "--progress", "never"]
@@ -102,11 +102,11 @@ class Context:
             command += ["--cacert", cacert]
         for sink in sinks:
             command += ["-t", sink]
-        return command + [ids]
+        return command + list(options) + [ids]
 
-    def export(self, base_url, ids, sinks, count, concurrency=64, cacert=None, **more):
+    def export(self, base_url, ids, sinks, count, concurrency=64, cacert=None, options=(), **more):
         """One run of leadpipe in the folder for outputs; cost and summary."""
-        command = self.export_command(base_url, ids, sinks, concurrency, cacert)
+        command = self.export_command(base_url, ids, sinks, concurrency, cacert, options)
         with self.output() as folder:
             cost = self.run(command, cwd=folder, **more)
         return cost, check_summary(cost.stderr, count)

@@ -1,5 +1,6 @@
 """Every output against the floor, in alternating pairs; and how quickly a run starts."""
 
+import corpus
 import measure
 from report import Section, mib, number, spread
 
@@ -12,13 +13,16 @@ def three(level):
             "msgpack,gzip=%d:leads.msgpack.gz" % level]
 
 
-# name: title, sinks, over TLS
+# name: title, sinks, over TLS, leads (None: those that were chosen)
 OUTPUTS = {
-    "raw": ("raw NDJSON", RAW, False),
-    "csv": ("CSV of all tables", CSV, False),
-    "all6": ("CSV + NDJSON + MessagePack, gzip 6", three(6), False),
-    "all1": ("CSV + NDJSON + MessagePack, gzip 1", three(1), False),
-    "tls": ("raw NDJSON, TLS with HTTP/2", RAW, True),
+    "raw": ("raw NDJSON", RAW, False, None),
+    "csv": ("CSV of all tables", CSV, False, None),
+    "all6": ("CSV + NDJSON + MessagePack, gzip 6", three(6), False, None),
+    "all1": ("CSV + NDJSON + MessagePack, gzip 1", three(1), False, None),
+    "tls": ("raw NDJSON, TLS with HTTP/2", RAW, True, None),
+    "csv-alike": ("CSV, leads all but alike", CSV, False, corpus.UNIFORM),
+    "all6-alike": ("CSV + NDJSON + MessagePack, gzip 6, leads all but alike", three(6), False,
+                   corpus.UNIFORM),
 }
 
 
@@ -37,11 +41,11 @@ def outputs(ctx, names):
     return section
 
 
-def _output(ctx, title, sinks, tls):
+def _output(ctx, title, sinks, tls, kind):
     ctx.say(title)
     nginx, count = ctx.nginx(), ctx.options.leads
     url, cacert = (nginx.tls_url, nginx.cacert) if tls else (nginx.base_url, None)
-    ids = ctx.ids(count)
+    ids = ctx.ids(count, kind)
 
     def floor():
         return ctx.floor(url, ids, cacert=cacert)
