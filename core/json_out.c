@@ -83,7 +83,7 @@ bool json_shape_end(struct json_scan *s)
 bool json_texts_grow(struct json_scan *s)
 {
     struct json_texts *t = &s->texts;
-    size_t cap = t->n ? 2 * t->n : (size_t)(s->end - s->p) / 12 + 8;
+    size_t cap = t->n ? 2 * t->n : (size_t)(s->end - s->p) / 8 + 8;
     const char **items = arena_alloc(s->arena, cap * sizeof *items);
     if (!items)
         return json_scan_stop(s, s->arena->refused, NULL);
