@@ -103,7 +103,7 @@ uint64_t cell_weight(const struct cell *c)
 
 bool value_is_scalar(const cJSON *v)
 {
-    return !cJSON_IsArray(v) && !cJSON_IsObject(v);
+    return !json_is_array(v) && !json_is_object(v);
 }
 
 static bool text_equal(const char *a, const char *b)

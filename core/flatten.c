@@ -203,32 +203,15 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
 
 /* ---- rows and fingerprint ------------------------------------------------------------------- */
 
-/* The canonical form comes in many small pieces: they go to the digest in large ones. */
 struct digester {
     EVP_MD_CTX *ctx;
     bool ok;
-    size_t n;
-    char piece[4096];
 };
-
-static void digest_flush(struct digester *d)
-{
-    if (d->n && EVP_DigestUpdate(d->ctx, d->piece, d->n) != 1)
-        d->ok = false;
-    d->n = 0;
-}
 
 static void digest_add(void *ctx, const char *p, size_t n)
 {
     struct digester *d = ctx;
-    if (n > sizeof d->piece - d->n)
-        digest_flush(d);
-    if (n > sizeof d->piece) {
-        d->ok = d->ok && EVP_DigestUpdate(d->ctx, p, n) == 1;
-        return;
-    }
-    memcpy(d->piece + d->n, p, n);
-    d->n += n;
+    d->ok = d->ok && EVP_DigestUpdate(d->ctx, p, n) == 1;
 }
 
 static enum rc refuse_fingerprint(enum rc rc, struct err *e)
@@ -246,7 +229,6 @@ static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, co
         return refuse_fingerprint(RC_NOMEM, e);
     }
     enum rc rc = json_canonical(value, a, digest_add, &d);
-    digest_flush(&d);
     unsigned char digest[FINGERPRINT_BYTES];
     d.ok = d.ok && EVP_DigestFinal_ex(d.ctx, digest, NULL) == 1;
     EVP_MD_CTX_free(d.ctx);

@@ -56,6 +56,17 @@ enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches,
 /* The member of an object, or NULL. Exact (case-sensitive) name. */
 const cJSON *json_member(const cJSON *object, const char *name);
 
+/* cJSON's own are calls into a library; these are asked of every value. */
+static inline bool json_is_array(const cJSON *v)
+{
+    return (v->type & 0xFF) == cJSON_Array;
+}
+
+static inline bool json_is_object(const cJSON *v)
+{
+    return (v->type & 0xFF) == cJSON_Object;
+}
+
 /* Writes a value as compact JSON: numbers as received, strings with the shortest escapes, UTF-8
  * unescaped, no blanks. The same value gives the same bytes. */
 void json_write(struct buf *b, const cJSON *value);

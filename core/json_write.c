@@ -141,26 +141,39 @@ static void canon_flush(struct canon *c)
     c->held = 0;
 }
 
+/* Room for `n` bytes in the block, or NULL: too many for any block. */
+static inline char *canon_reserve(struct canon *c, size_t n)
+{
+    if (n > CANON_BLOCK_BYTES - c->held)
+        canon_flush(c);
+    return n <= CANON_BLOCK_BYTES ? c->block + c->held : NULL;
+}
+
 static void canon_put(struct canon *c, const char *p, size_t n)
 {
     if (n == 0)
         return;
-    if (n > CANON_BLOCK_BYTES - c->held)
-        canon_flush(c);
-    if (n > CANON_BLOCK_BYTES) {
+    char *room = canon_reserve(c, n);
+    if (!room) {
         c->fn(c->ctx, p, n);
         return;
     }
-    memcpy(c->block + c->held, p, n);
+    memcpy(room, p, n);
     c->held += n;
 }
 
-static void canon_string(struct canon *c, struct str s)
+static inline void canon_char(struct canon *c, char ch)
+{
+    if (c->held == CANON_BLOCK_BYTES)
+        canon_flush(c);
+    c->block[c->held++] = ch;
+}
+
+static void canon_escaped(struct canon *c, struct str s, size_t n)
 {
     char escaped[6];
-    canon_put(c, "\"", 1);
-    for (;;) {
-        size_t n = plain_run(s.ptr, s.len);
+    canon_char(c, '"');
+    for (;; n = plain_run(s.ptr, s.len)) {
         canon_put(c, s.ptr, n);
         if (n == s.len)
             break;
@@ -168,7 +181,21 @@ static void canon_string(struct canon *c, struct str s)
         s.ptr += n + 1;
         s.len -= n + 1;
     }
-    canon_put(c, "\"", 1);
+    canon_char(c, '"');
+}
+
+static void canon_string(struct canon *c, struct str s)
+{
+    size_t n = plain_run(s.ptr, s.len);
+    char *room = n == s.len && n < CANON_BLOCK_BYTES - 2 ? canon_reserve(c, n + 2) : NULL;
+    if (!room) {
+        canon_escaped(c, s, n);
+        return;
+    }
+    room[0] = '"';
+    memcpy(room + 1, s.ptr, n);
+    room[n + 1] = '"';
+    c->held += n + 2;
 }
 
 static void canon_word(struct canon *c, const char *word)
@@ -202,31 +229,31 @@ static bool canon_object(struct canon *c, const cJSON *object)
         return false;
     json_tree_sort(object, c->named + base, c->named + base + n, n);
     c->n_named += n;
-    canon_put(c, "{", 1);
+    canon_char(c, '{');
     for (size_t i = 0; i < n; i++) {
         const cJSON *child = c->named[base + i].node;
         if (i)
-            canon_put(c, ",", 1);
+            canon_char(c, ',');
         canon_string(c, str_c(child->string));
-        canon_put(c, ":", 1);
+        canon_char(c, ':');
         if (!canon_value(c, child))
             return false;
     }
-    canon_put(c, "}", 1);
+    canon_char(c, '}');
     c->n_named = base;
     return true;
 }
 
 static bool canon_array(struct canon *c, const cJSON *array)
 {
-    canon_put(c, "[", 1);
+    canon_char(c, '[');
     for (const cJSON *child = array->child; child; child = child->next) {
         if (child != array->child)
-            canon_put(c, ",", 1);
+            canon_char(c, ',');
         if (!canon_value(c, child))
             return false;
     }
-    canon_put(c, "]", 1);
+    canon_char(c, ']');
     return true;
 }
 

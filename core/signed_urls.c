@@ -39,13 +39,13 @@ size_t signed_urls_kept_bytes(const char *url, size_t len)
 
 static bool is_container(const cJSON *v)
 {
-    return cJSON_IsArray(v) || cJSON_IsObject(v);
+    return json_is_array(v) || json_is_object(v);
 }
 
 /* An array by whose name its objects are known to have expiring URLs. */
 static bool is_url_array(const struct signed_url_rules *r, const cJSON *v)
 {
-    return cJSON_IsArray(v) && v->string && signed_urls_is_array(r, str_c(v->string));
+    return json_is_array(v) && v->string && signed_urls_is_array(r, str_c(v->string));
 }
 
 /* What all functions below share. Each gives a copy where something differs, else NULL. */
@@ -108,13 +108,12 @@ static void append_until(struct edit *e, cJSON **first, const cJSON *v, const cJ
 
 static cJSON *edit_container(struct edit *e, const cJSON *v, bool is_element);
 
-static cJSON *edit_child(struct edit *e, const cJSON *parent, bool parent_has_urls,
-                         const cJSON *child)
+/* `has_urls`: the child's siblings and it may be expiring URLs; `in_url_array`: it may have some. */
+static cJSON *edit_child(struct edit *e, const cJSON *child, bool has_urls, bool in_url_array)
 {
     if (is_container(child))
-        return edit_container(e, child, is_url_array(e->rules, parent));
-    if (parent_has_urls && cJSON_IsString(child) &&
-        signed_urls_is_member(e->rules, str_c(child->string)))
+        return edit_container(e, child, in_url_array);
+    if (has_urls && cJSON_IsString(child) && signed_urls_is_member(e->rules, str_c(child->string)))
         return edit_url(e, child);
     return NULL;
 }
@@ -122,10 +121,10 @@ static cJSON *edit_child(struct edit *e, const cJSON *parent, bool parent_has_ur
 /* Nested as deeply as the parser allows. */
 static cJSON *edit_container(struct edit *e, const cJSON *v, bool is_element)
 {
-    bool has_urls = is_element && cJSON_IsObject(v);
+    bool has_urls = is_element && json_is_object(v), in_url_array = is_url_array(e->rules, v);
     cJSON *first = NULL;
     for (const cJSON *child = v->child; child && !e->out_of_memory; child = child->next) {
-        cJSON *edited = edit_child(e, v, has_urls, child);
+        cJSON *edited = edit_child(e, child, has_urls, in_url_array);
         if (!edited && !first)
             continue; /* all the same so far */
         if (!first)

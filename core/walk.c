@@ -148,7 +148,7 @@ static bool walk_element(struct walk *w, uint32_t scope_id, const cJSON *value);
 static bool walk_array(struct walk *w, const struct plan_node *node)
 {
     const cJSON *array = w->slots[node->slot].raw;
-    if (!array || !cJSON_IsArray(array))
+    if (!array || !json_is_array(array))
         return true;
     uint32_t scope_id = w->plan->nodes[node->star].scope;
     uint32_t table_id = w->plan->scopes[scope_id].table;
@@ -187,7 +187,7 @@ static bool walk_element(struct walk *w, uint32_t scope_id, const cJSON *value)
     if (has_row)
         begin_row(w, scope->table);
     bool ok = walk_visit(w, &w->plan->nodes[scope->node], value);
-    if (ok && has_row && !cJSON_IsObject(value))
+    if (ok && has_row && !json_is_object(value))
         ok = walk_visit_lone(w, scope, value);
     for (uint32_t i = 0; ok && i < scope->pivots.n; i++)
         ok = walk_add_pivot(w, scope->pivots.ids[i]);

@@ -115,14 +115,14 @@ bool walk_visit(struct walk *w, const struct plan_node *node, const cJSON *value
         return false;
     if (node->is_inherited)
         slot->weight = cell_weight(&slot->cell);
-    return !node->is_entered || !cJSON_IsObject(value) || visit_members(w, node, value);
+    return !node->is_entered || !json_is_object(value) || visit_members(w, node, value);
 }
 
 bool walk_visit_lone(struct walk *w, const struct plan_scope *scope, const cJSON *value)
 {
     const struct plan_node *node = &w->plan->nodes[scope->node];
     bool has_place = w->plan->tables[scope->table].shows_element ||
-                     (node->star != PLAN_NONE && cJSON_IsArray(value));
+                     (node->star != PLAN_NONE && json_is_array(value));
     if (has_place)
         return true;
     uint32_t child = plan_member(w->plan, scope->node, STR("value"));
@@ -159,7 +159,7 @@ static uint32_t count_key(struct walk *w, uint32_t pivot, struct str key)
 
 static bool is_object_of_scalars(const cJSON *v)
 {
-    if (!cJSON_IsObject(v) || !v->child)
+    if (!json_is_object(v) || !v->child)
         return false;
     for (const cJSON *member = v->child; member; member = member->next) {
         if (!value_is_scalar(member))
