@@ -1,8 +1,8 @@
-/* JSON in: a strict scanner (RFC 8259) in front of cJSON, which mends what cJSON cannot hold.
+/* JSON in: a strict scanner (RFC 8259) that makes a tree of cJSON's nodes.
  *
- * cJSON keeps numbers as doubles, cuts strings at \u0000 and refuses lone surrogates. Here the text
- * is first checked and mended in one pass, numbers keep their digits, and the tree that comes out
- * has for every node:
+ * cJSON's own parser keeps numbers as doubles, cuts strings at \u0000, refuses lone surrogates and
+ * takes what is no JSON: a text would have to be scanned and mended for it first, and scanned by it
+ * again. Here one pass checks, mends and builds. The tree has for every node:
  *   number  valuestring = its text as received, valuedouble unset
  *   string  valuestring = UTF-8 without NUL; \u0000, lone surrogates and bytes that are not UTF-8
  *           became U+FFFD and are counted

@@ -57,55 +57,6 @@ bool json_compact_mend(struct json_scan *s, size_t skip)
     return true;
 }
 
-/* ---- the shape ------------------------------------------------------------------------------ */
-
-static bool shape_grow(struct json_scan *s, size_t n)
-{
-    size_t used = (size_t)(s->shape.at - s->shape.start);
-    return json_out_alloc(s, &s->shape, 2 * used + n + 64);
-}
-
-bool json_shape_add(struct json_scan *s, const char *p, size_t n)
-{
-    struct json_out *o = &s->shape;
-    if (n > (size_t)(o->end - o->at) && !shape_grow(s, n))
-        return false;
-    memcpy(o->at, p, n);
-    o->at += n;
-    return true;
-}
-
-bool json_shape_end(struct json_scan *s)
-{
-    return json_shape_add(s, "]", 2); /* with the NUL */
-}
-
-bool json_texts_grow(struct json_scan *s)
-{
-    struct json_texts *t = &s->texts;
-    size_t cap = t->n ? 2 * t->n : (size_t)(s->end - s->p) / 8 + 8;
-    const char **items = arena_alloc(s->arena, cap * sizeof *items);
-    if (!items)
-        return json_scan_stop(s, s->arena->refused, NULL);
-    if (t->n)
-        memcpy(items, t->items, t->n * sizeof *items);
-    t->items = items;
-    t->cap = cap;
-    return true;
-}
-
-/* The copy is made at once: what is a text in it gets its NUL as it is passed. */
-bool json_shape_begin(struct json_scan *s, struct str text)
-{
-    size_t bytes = text.len + 2; /* a byte before the first text, a NUL behind the last */
-    s->texts.copy = arena_alloc(s->arena, bytes);
-    if (!s->texts.copy)
-        return json_scan_stop(s, s->arena->refused, NULL);
-    s->texts.copy[0] = '\0';
-    memcpy(s->texts.copy + 1, s->start, text.len);
-    return json_out_alloc(s, &s->shape, text.len / 16 + 64) && json_shape_add(s, "[", 1);
-}
-
 /* ---- strings that are not what they stand for ----------------------------------------------- */
 
 int json_unicode_escape(const unsigned char *p, const unsigned char *end)
@@ -203,16 +154,14 @@ static char *decode(const unsigned char *p, const unsigned char *end, char *to)
 bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsigned char *upto,
                       bool grows)
 {
-    if (!s->texts.copy)
+    if (!s->tree.copy)
         return true;
     char *text = json_text_at(s, from);
-    if (grows) {
-        char *room = arena_alloc(s->arena, 3 * (size_t)(upto - from) + 2);
-        if (!room)
-            return json_scan_stop(s, s->arena->refused, NULL);
-        *room = '"';
-        text = room + 1;
-    }
+    if (grows)
+        text = arena_alloc(s->arena, 3 * (size_t)(upto - from) + 1);
+    if (!text)
+        return json_scan_stop(s, s->arena->refused, NULL);
     *decode(from, upto, text) = '\0';
-    return json_text_add(s, text);
+    s->tree.text = text;
+    return true;
 }

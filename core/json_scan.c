@@ -1,4 +1,4 @@
-#include "json_out.h"
+#include "json_tree.h"
 
 #define TEXT_OF(x) #x
 #define TOO_DEEP(max) "nested deeper than " TEXT_OF(max)
@@ -97,8 +97,10 @@ static bool scan_special(struct json_scan *s, const unsigned char *from)
             return false;
     }
     const unsigned char *upto = s->p++;
-    return is_escaped || is_invalid ? json_text_decode(s, from, upto, is_invalid)
-                                    : json_text_keep(s, from, upto);
+    if (is_escaped || is_invalid)
+        return json_text_decode(s, from, upto, is_invalid);
+    json_text_keep(s, from, upto);
+    return true;
 }
 
 static inline bool scan_string(struct json_scan *s)
@@ -107,7 +109,8 @@ static inline bool scan_string(struct json_scan *s)
     s->p = json_plain_end(from, s->end, JSON_HIGH_BITS);
     if (s->p == s->end || *s->p != '"')
         return scan_special(s, from);
-    return json_text_keep(s, from, s->p++);
+    json_text_keep(s, from, s->p++);
+    return true;
 }
 
 /* ---- numbers and words ---------------------------------------------------------------------- */
@@ -151,17 +154,17 @@ static bool scan_number(struct json_scan *s)
     const unsigned char *end = number_end(s->p, s->end);
     if (!end)
         return scan_fail(s, "a number is malformed");
-    const unsigned char *from = s->p;
+    json_text_keep(s, s->p, end);
     s->p = end;
-    return json_text_keep(s, from, end);
+    return json_tree_leaf(s, cJSON_Number);
 }
 
-static inline bool scan_word(struct json_scan *s, const char *word, size_t n)
+static inline bool scan_word(struct json_scan *s, const char *word, size_t n, int type)
 {
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
         return scan_fail(s, "a value is expected");
     s->p += n;
-    return json_text_keep(s, s->p - n, s->p);
+    return json_tree_leaf(s, type);
 }
 
 /* ---- structure ------------------------------------------------------------------------------ */
@@ -197,6 +200,7 @@ static bool scan_key(struct json_scan *s)
     if (!scan_string(s))
         return false;
     size_t name_len = (size_t)(s->p - 1 - name);
+    s->tree.name = s->tree.text;
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return scan_fail(s, "a colon is expected");
@@ -212,12 +216,13 @@ static bool scan_open(struct json_scan *s, bool *inside)
     unsigned char open = *s->p;
     if (s->depth == JSON_DEPTH_MAX)
         return json_scan_stop(s, RC_LIMIT, TOO_DEEP(JSON_DEPTH_MAX));
-    if (!json_open_add(s, s->p++))
+    if (!json_tree_open(s, open == '{' ? cJSON_Object : cJSON_Array))
         return false;
+    s->p++;
     skip_blanks(s);
     if (s->p < s->end && *s->p == closing(open)) {
         s->p++;
-        return json_close_add(s);
+        return json_tree_close(s);
     }
     s->open[s->depth++] = open;
     *inside = true;
@@ -228,13 +233,13 @@ static bool scan_scalar(struct json_scan *s)
 {
     switch (*s->p) {
     case '"':
-        return scan_string(s);
+        return scan_string(s) && json_tree_leaf(s, cJSON_String);
     case 't':
-        return scan_word(s, "true", 4);
+        return scan_word(s, "true", 4, cJSON_True);
     case 'f':
-        return scan_word(s, "false", 5);
+        return scan_word(s, "false", 5, cJSON_False);
     case 'n':
-        return scan_word(s, "null", 4);
+        return scan_word(s, "null", 4, cJSON_NULL);
     default:
         return scan_number(s);
     }
@@ -269,7 +274,7 @@ static bool scan_after(struct json_scan *s, bool *more)
             skip_blanks(s);
             return open == '{' ? scan_key(s) : true;
         }
-        if (!json_close_add(s))
+        if (!json_tree_close(s))
             return false;
     }
 }
@@ -297,7 +302,7 @@ static bool scan_begin(struct json_scan *s, struct arena *a, struct str text, un
     s->compact.run = s->p;
     if (text.len > SIZE_MAX / 8)
         return json_scan_stop(s, RC_LIMIT, NULL);
-    if ((want & JSON_TREE) && !json_shape_begin(s, text))
+    if ((want & JSON_TREE) && !json_tree_begin(s, text))
         return false;
     return !(want & JSON_COMPACT) || json_out_alloc(s, &s->compact, text.len + 1);
 }
@@ -312,7 +317,7 @@ static enum rc scan_error(const struct json_scan *s, struct err *e)
 
 static enum rc scan_to_end(struct json_scan *s, struct err *e)
 {
-    if (!scan_text(s) || (s->shape.start && !json_shape_end(s)))
+    if (!scan_text(s))
         return scan_error(s, e);
     if (s->compact.start)
         json_out_flush(&s->compact, s->p);

@@ -1,10 +1,8 @@
-/* The scanner in front of cJSON. Private to core/json*.c.
+/* The scanner. Private to core/json*.c.
  *
- * One pass checks the whole grammar of RFC 8259, counts depth, and writes up to two texts:
- *   shape    what cJSON is given: a bracket for every bracket, [] also for objects, and one pair
- *            around all. So cJSON makes the tree, and need not look at what was looked at here, nor
- *            copy it byte by byte: names and values are listed in the order in which they come, and
- *            are hung into the tree when it stands.
+ * One pass checks the whole grammar of RFC 8259, counts depth, and makes up to two things:
+ *   tree     of cJSON's nodes. Texts stay where they are in a copy of what was received: what is
+ *            behind them becomes a NUL, and escapes are decoded in place, as that makes them shorter.
  *   compact  the text as received but for blanks and invalid UTF-8. */
 #ifndef LEADPIPE_JSON_SCAN_H
 #define LEADPIPE_JSON_SCAN_H
@@ -19,21 +17,25 @@ struct json_out {
     const unsigned char *run; /* received, not yet copied: from here to the scanner's place */
 };
 
-/* What cJSON does not get to see: for every value what stands for it, before that its name where it
- * is a member of an object. Names and strings are decoded, with a NUL behind each and a quote before
- * it; numbers and words have a NUL behind and another byte before them; an array or object has its
- * bracket, and a NULL where it ends. */
-struct json_texts {
-    char *copy; /* of what was received, one byte in front of it; NULL: no tree is wanted */
-    const char **items;
-    size_t n, cap;
+/* An array or object that is not closed yet, and the last of what it has so far (NULL: nothing). */
+struct json_level {
+    cJSON *node, *last;
+};
+
+struct json_tree {
+    char *copy; /* of what was received; NULL: no tree is wanted */
+    char *text; /* the string or number that was passed last, decoded */
+    char *name; /* of the member whose value comes next; NULL in an array */
+    cJSON top;  /* the whole tree is its only child */
+    struct json_level *in;
+    struct json_level levels[JSON_DEPTH_MAX + 1]; /* the first is that of `top` */
 };
 
 struct json_scan {
     struct arena *arena;
     const unsigned char *start, *p, *end;
-    struct json_out shape, compact;
-    struct json_texts texts;
+    struct json_out compact;
+    struct json_tree tree;
     uint64_t mended;
     unsigned depth;
     unsigned char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
@@ -45,8 +47,8 @@ struct json_scan {
     const char *problem; /* static text, NULL for want of memory */
 };
 
-/* Scans `text`; on RC_OK shape and compact (where wanted) go from `start` to `at`, the shape with
- * its NUL. Errors as json_parse(). */
+/* Scans `text`; on RC_OK the tree (where wanted) is complete, and compact goes from `start` to `at`.
+ * Errors as json_parse(). */
 enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,
                   struct err *e);
 

@@ -141,117 +141,44 @@ static enum rc drop_repeated(cJSON *object, struct arena *a)
     return RC_OK;
 }
 
-/* ---- the whole tree ------------------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------------------------- */
 
-/* An array or object that is being filled. */
-struct level {
-    cJSON *node;
-    cJSON *last;   /* of what it has so far; NULL: nothing */
-    cJSON *inside; /* the next of the brackets in it, as cJSON made them */
-};
-
-struct filling {
-    struct arena *arena;
-    const char *const *next, *const *end; /* texts that are still to come */
-    struct level *level;                  /* the innermost */
-};
-
-/* cJSON's are not const. */
-static char *take_text(struct filling *f)
+/* The copy is made at once: what is a text in it gets its NUL as it is passed. */
+bool json_tree_begin(struct json_scan *s, struct str text)
 {
-    return (char *)(uintptr_t)*f->next++;
+    struct json_tree *t = &s->tree;
+    t->copy = arena_alloc(s->arena, text.len + 1);
+    if (!t->copy)
+        return json_scan_stop(s, s->arena->refused, NULL);
+    memcpy(t->copy, s->start, text.len);
+    t->in = t->levels;
+    t->in->node = &t->top;
+    return true;
 }
 
-static bool is_bracket(const char *text)
+bool json_tree_open(struct json_scan *s, int type)
 {
-    return (*text == '{' || *text == '[') && text[-1] != '"';
+    struct json_tree *t = &s->tree;
+    if (!t->copy)
+        return true;
+    if (!json_tree_add(s, type, NULL))
+        return false;
+    cJSON *node = t->in->last;
+    *++t->in = (struct json_level){node, NULL};
+    return true;
 }
 
-static cJSON *make_leaf(struct filling *f, char *text)
+bool json_tree_close(struct json_scan *s)
 {
-    cJSON *leaf = arena_alloc(f->arena, sizeof *leaf);
-    if (!leaf)
-        return NULL;
-    *leaf = (cJSON){.type = cJSON_NULL};
-    if (text[-1] == '"') {
-        leaf->type = cJSON_String;
-        leaf->valuestring = text;
-    } else if (*text == 't' || *text == 'f') {
-        leaf->type = *text == 't' ? cJSON_True : cJSON_False;
-    } else if (*text != 'n') {
-        leaf->type = cJSON_Number;
-        leaf->valuestring = text;
-    }
-    return leaf;
-}
-
-static void append(struct level *level, cJSON *node)
-{
-    node->prev = level->last;
-    if (level->last)
-        level->last->next = node;
-    else
-        level->node->child = node;
-    level->last = node;
-}
-
-/* The next array or object begins. Its names and values are still missing. */
-static enum rc enter(struct filling *f, char *name, char bracket)
-{
-    cJSON *node = f->level->inside;
-    if (!node)
-        return RC_INTERNAL;
-    f->level->inside = node->next;
-    node->next = NULL;
-    node->string = name;
-    node->type = bracket == '{' ? cJSON_Object : cJSON_Array;
-    append(f->level, node);
-    *++f->level = (struct level){node, NULL, node->child};
-    node->child = NULL;
-    return RC_OK;
-}
-
-static enum rc leave(struct filling *f)
-{
-    struct level *level = f->level--;
-    if (level->inside)
-        return RC_INTERNAL;
-    if (!level->last)
-        return RC_OK;
-    level->node->child->prev = level->last; /* cJSON's own convention */
-    return level->node->type == cJSON_Object ? drop_repeated(level->node, f->arena) : RC_OK;
-}
-
-static enum rc take_value_in(struct filling *f)
-{
-    char *name = f->level->node->type == cJSON_Object ? take_text(f) : NULL;
-    char *text = take_text(f);
-    if (is_bracket(text))
-        return enter(f, name, *text);
-    cJSON *leaf = make_leaf(f, text);
-    if (!leaf)
-        return f->arena->refused;
-    leaf->string = name;
-    append(f->level, leaf);
-    return RC_OK;
-}
-
-enum rc json_tree_finish(cJSON *brackets, const struct json_texts *texts, struct arena *a)
-{
-    struct level levels[JSON_DEPTH_MAX + 1];
-    struct filling f = {a, texts->items, texts->items + texts->n, levels};
-    levels[0] = (struct level){brackets, NULL, brackets->child};
-    brackets->child = NULL;
-    while (f.next < f.end) {
-        enum rc rc = RC_OK;
-        if (*f.next) {
-            rc = take_value_in(&f);
-        } else {
-            f.next++;
-            rc = leave(&f);
-        }
-        if (rc != RC_OK)
-            return rc;
-    }
-    return f.level == levels && !levels[0].inside ? RC_OK : RC_INTERNAL;
+    struct json_tree *t = &s->tree;
+    if (!t->copy)
+        return true;
+    struct json_level *ended = t->in--;
+    if (!ended->last)
+        return true;
+    ended->node->child->prev = ended->last; /* cJSON's lists: see unlink_member() */
+    enum rc rc = RC_OK;
+    if (ended->node->type == cJSON_Object)
+        rc = drop_repeated(ended->node, s->arena);
+    return rc == RC_OK ? true : json_scan_stop(s, rc, NULL);
 }

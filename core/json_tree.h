@@ -1,8 +1,11 @@
-/* What cJSON made is put right here. Private to core/json*.c. */
+/* The tree of cJSON's nodes that the scanner makes as it goes. Private to core/json*.c.
+ *
+ * Functions that give false have stopped the scan: for want of memory. Without a tree in `s` they do
+ * nothing. */
 #ifndef LEADPIPE_JSON_TREE_H
 #define LEADPIPE_JSON_TREE_H
 
-#include "json_scan.h"
+#include "json_out.h"
 
 /* A member of an object, while members are put into the order of their names. */
 struct json_named {
@@ -10,10 +13,36 @@ struct json_named {
     cJSON *node;
 };
 
-/* Hangs names and values between `brackets`, which cJSON made of the shape, and removes members whose
- * name comes again. The tree is then the only child of `brackets`. RC_NOMEM, RC_LIMIT; RC_INTERNAL:
- * the brackets are not those that were scanned. */
-enum rc json_tree_finish(cJSON *brackets, const struct json_texts *texts, struct arena *a);
+/* Makes a tree of what is scanned, which is `text`. */
+bool json_tree_begin(struct json_scan *s, struct str text);
+
+/* An array or object begins, ends: then members whose name comes again are dropped. */
+bool json_tree_open(struct json_scan *s, int type);
+bool json_tree_close(struct json_scan *s);
+
+/* The next node; `text`: of a string or number. For the functions around it. */
+static inline bool json_tree_add(struct json_scan *s, int type, char *text)
+{
+    struct json_level *in = s->tree.in;
+    cJSON *node = arena_alloc(s->arena, sizeof *node);
+    if (!node)
+        return json_scan_stop(s, s->arena->refused, NULL);
+    *node = (cJSON){.prev = in->last, .type = type, .valuestring = text, .string = s->tree.name};
+    if (in->last)
+        in->last->next = node;
+    else
+        in->node->child = node;
+    in->last = node;
+    s->tree.name = NULL;
+    return true;
+}
+
+/* A string or number that was passed, or a word. */
+static inline bool json_tree_leaf(struct json_scan *s, int type)
+{
+    bool has_text = type & (cJSON_String | cJSON_Number);
+    return !s->tree.copy || json_tree_add(s, type, has_text ? s->tree.text : NULL);
+}
 
 /* Fills `v` with the `n` members of an object and sorts them by the bytes of their names; equal
  * names stay in their order. `spare` has room for `n`, too. Never slower than n log n. */
