@@ -27,7 +27,8 @@ static inline bool json_tree_add(struct json_scan *s, int type, char *text)
     cJSON *node = arena_alloc(s->arena, sizeof *node);
     if (!node)
         return json_scan_stop(s, s->arena->refused, NULL);
-    *node = (cJSON){.prev = in->last, .type = type, .valuestring = text, .string = s->tree.name};
+    *node = (cJSON){.prev = in->last, .type = type, .string = s->tree.name};
+    node->valuestring = text;
     if (in->last)
         in->last->next = node;
     else

@@ -320,7 +320,8 @@ def broken(w, fault, what):
     w.rest()
     run = all_exported(w.end(0))
     retries = run.summary["requests"]["retries"]
-    assert retries == N - BEFORE, retries
+    # a program that sanitizers slow down meets tries that fail for other reasons, too
+    assert retries == N - BEFORE or (SANITIZER and retries > N - BEFORE), retries
     return Came("%d answers were %s; each lead was fetched once more" % (retries, what), run)
 
 
