@@ -8,12 +8,14 @@
 
 #define END_BYTES 65536
 
-static enum rc print_open(int fd, const char *path, struct file_print *out, struct err *e)
+enum rc file_print_open(int fd, const char *path, struct file_print *out, struct err *e)
 {
     char block[4096];
     struct stat st;
     if (fstat(fd, &st) != 0)
         return err_sys(e, RC_IO, errno, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, RC_IO, "%s: is no regular file", path);
     off_t at = st.st_size > END_BYTES ? st.st_size - END_BYTES : 0;
     uLong crc = crc32(0, NULL, 0);
     while (at < st.st_size) {
@@ -36,7 +38,7 @@ enum rc file_print(const char *path, struct file_print *out, struct err *e)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
-    enum rc rc = print_open(fd, path, out, e);
+    enum rc rc = file_print_open(fd, path, out, e);
     (void)close(fd); /* nothing was written */
     return rc;
 }

@@ -19,7 +19,9 @@ static inline bool file_print_equal(struct file_print a, struct file_print b)
     return a.bytes == b.bytes && a.crc == b.crc;
 }
 
-/* RC_END: there is no such file (the text says so). RC_IO otherwise. */
+/* RC_END: there is no such file (the text says so). RC_IO: it is none, or cannot be read. */
 enum rc file_print(const char *path, struct file_print *out, struct err *e);
+/* Of one that is open for reading; `path` is for messages. */
+enum rc file_print_open(int fd, const char *path, struct file_print *out, struct err *e);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "outfile_place.h"
+#include "renames.h"
 
 #define BUFFER_BYTES_MIN 4096 /* many files are tiny */
 #define BUFFER_BYTES_MAX 65536
@@ -28,7 +29,8 @@ struct outfile {
     bool folder_synced; /* of who calls outfile_sync() */
     EVP_MD_CTX *sha256; /* NULL: not wanted */
     char digest[65];
-    struct err err; /* the first error; rc RC_OK when there was none */
+    struct file_print print; /* once it is complete */
+    struct err err;          /* the first error; rc RC_OK when there was none */
 };
 
 static const char *outfile_name(const struct outfile *f)
@@ -387,8 +389,7 @@ void outfile_renames(struct outfile *f, struct buf *out)
     if (f->place.is_stream)
         return;
     f->handed_over = true;
-    buf_add(out, f->place.part, strlen(f->place.part) + 1);
-    buf_add(out, f->place.final, strlen(f->place.final) + 1);
+    renames_put(out, f->place.part, f->place.final, f->print);
 }
 
 static void outfile_digest_end(struct outfile *f)
@@ -426,6 +427,8 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
         check_name(f);
     if (f->err.rc == RC_OK && f->sha256)
         outfile_digest_end(f);
+    if (f->err.rc == RC_OK && !f->place.is_stream)
+        (void)file_print_open(f->fd, f->place.part, &f->print, &f->err);
     f->completed = f->err.rc == RC_OK;
     return outfile_rc(f, e);
 }

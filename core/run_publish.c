@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "outfile.h"
+#include "renames.h"
 #include "run_internal.h"
 
 #define RENAMES_BYTES_MAX ((size_t)16 << 20)
@@ -71,40 +72,26 @@ static enum rc list_renames(struct run *r, struct outfile *manifest, struct buf 
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-static struct str next_text(struct str *texts)
-{
-    struct str text = {texts->ptr, strnlen(texts->ptr, texts->len)};
-    texts->ptr += text.len + 1;
-    texts->len -= text.len + 1;
-    return text;
-}
-
 /* The state relies on the unfinished names: they must be on disk before it. */
-static enum rc sync_names(struct state_rename *renames, size_t n, struct err *e)
+static enum rc sync_names(const struct state_rename *renames, size_t n, struct err *e)
 {
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = outfile_sync_folder(renames[i].from.ptr, e);
-        if (rc == RC_OK && renames[i].to.len > 0)
-            rc = file_print(renames[i].from.ptr, &renames[i].print, e);
-    }
     return rc;
 }
 
-static enum rc note_renames(struct run *r, struct str paths, struct str record, struct err *e)
+static enum rc note_renames(struct run *r, struct str list, struct str record, struct err *e)
 {
     size_t n = 0;
-    for (struct str rest = paths; rest.len; n++) {
-        (void)next_text(&rest);
-        (void)next_text(&rest);
-    }
+    struct state_rename one;
+    for (struct str rest = list; renames_take(&rest, &one);)
+        n++;
     struct state_rename *renames = calloc(n + 1, sizeof *renames);
     if (!renames)
         return err_nomem(e);
-    for (size_t i = 0; i < n; i++) {
-        renames[i].from = next_text(&paths);
-        renames[i].to = next_text(&paths);
-    }
+    for (size_t i = 0; renames_take(&list, &renames[i]);)
+        i++;
     enum rc rc = sync_names(renames, n, e);
     if (rc == RC_OK)
         rc = state_publish(r->state, renames, n, record, e);
@@ -116,15 +103,15 @@ static enum rc note_renames(struct run *r, struct str paths, struct str record, 
 static enum rc note_end(struct run *r, const struct run_result *out, struct outfile *manifest,
                         struct err *e)
 {
-    struct buf paths;
+    struct buf renames;
     struct buf record;
-    buf_init(&paths, RENAMES_BYTES_MAX);
+    buf_init(&renames, RENAMES_BYTES_MAX);
     buf_init(&record, RECORD_BYTES_MAX);
     run_record_write(&record, r->cfg, out);
-    enum rc rc = buf_rc(&record) == RC_OK ? list_renames(r, manifest, &paths, e) : err_nomem(e);
+    enum rc rc = buf_rc(&record) == RC_OK ? list_renames(r, manifest, &renames, e) : err_nomem(e);
     if (rc == RC_OK)
-        rc = note_renames(r, buf_str(&paths), buf_str(&record), e);
-    buf_free(&paths);
+        rc = note_renames(r, buf_str(&renames), buf_str(&record), e);
+    buf_free(&renames);
     buf_free(&record);
     return rc;
 }

@@ -1,44 +1,112 @@
 /* The end of an earlier run, that was cut off after all was complete: what has not got its name yet
  * gets it, and nothing is fetched. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "outfile.h"
 #include "run_internal.h"
 
-/* Is it, under that name, the file that the run completed? RC_END: there is none. */
-static enum rc check_print(const char *path, const struct state_rename *done, struct err *e)
+#define FORGET_IT "the same command with --fresh forgets that run and begins a new one"
+
+/* Is it the file that the run completed? */
+static enum rc compare(const char *path, struct file_print now, const struct state_rename *done,
+                       struct err *e)
+{
+    if (file_print_equal(now, done->print))
+        return RC_OK;
+    return err_set(e, RC_USAGE, "%s: it is not the file that the unfinished run completed; %s",
+                   path, FORGET_IT);
+}
+
+static enum rc check_by_name(const char *path, const struct state_rename *done, struct err *e)
 {
     struct file_print now = {0};
     enum rc rc = file_print(path, &now, e);
-    if (rc == RC_OK && !file_print_equal(now, done->print))
-        rc = err_set(e, RC_IO,
-                     "%s: it is not the file that the unfinished run completed; the same command "
-                     "with --fresh forgets that run and begins a new one",
-                     path);
+    return rc == RC_OK ? compare(path, now, done, e) : rc;
+}
+
+/* ---- before any name changes ----------------------------------------------------------------- */
+
+/* What has its final name already was renamed before the run was cut off. */
+static enum rc check_rename(void *ctx, const struct state_rename *done, struct err *e)
+{
+    (void)ctx;
+    if (done->to.len == 0)
+        return RC_OK;
+    enum rc rc = check_by_name(done->from.ptr, done, e);
+    if (rc == RC_END)
+        rc = check_by_name(done->to.ptr, done, e);
+    if (rc != RC_END)
+        return rc;
+    return err_set(e, RC_USAGE, "%s: the unfinished run completed it, and it is gone; %s",
+                   done->to.ptr, FORGET_IT);
+}
+
+/* ---- the names ------------------------------------------------------------------------------- */
+
+/* Is what `fd` is open on still what the name leads to? */
+static bool is_still_there(int fd, const char *path)
+{
+    struct stat by_fd, by_name;
+    return fstat(fd, &by_fd) == 0 && lstat(path, &by_name) == 0 && by_fd.st_dev == by_name.st_dev &&
+           by_fd.st_ino == by_name.st_ino;
+}
+
+/* The unfinished file, locked as those who write it do. RC_END: it is not there; RC_BUSY: another
+ * run has it. */
+static enum rc hold_part(const char *path, int *out_fd, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
+    enum rc rc = RC_OK;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        rc = errno == EWOULDBLOCK ? err_set(e, RC_BUSY, "%s: another run is writing it", path)
+                                  : err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
+    else if (!is_still_there(fd, path))
+        rc = err_set(e, RC_BUSY, "%s: another run has just renamed or removed it", path);
+    if (rc == RC_OK)
+        *out_fd = fd;
+    else
+        (void)close(fd);
     return rc;
 }
 
-/* What has its final name already was renamed before the run was cut off. */
+static enum rc rename_held(int fd, const struct state_rename *done, struct err *e)
+{
+    struct file_print now = {0};
+    enum rc rc = file_print_open(fd, done->from.ptr, &now, e);
+    if (rc == RC_OK)
+        rc = compare(done->from.ptr, now, done, e);
+    if (rc == RC_OK && rename(done->from.ptr, done->to.ptr) != 0)
+        rc = err_sys(e, RC_IO, errno, "%s", done->to.ptr);
+    return rc;
+}
+
+static enum rc remove_held(const char *path, struct err *e)
+{
+    return unlink(path) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", path);
+}
+
 static enum rc redo_rename(void *ctx, const struct state_rename *done, struct err *e)
 {
     (void)ctx;
-    const char *from = done->from.ptr;
-    const char *to = done->to.ptr;
-    if (done->to.len == 0)
-        return unlink(from) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", from);
-    enum rc rc = check_print(from, done, e);
-    if (rc == RC_OK && rename(from, to) != 0)
-        rc = err_sys(e, RC_IO, errno, "%s", to);
-    else if (rc == RC_END)
-        rc = check_print(to, done, e);
+    int fd = -1;
+    bool is_removal = done->to.len == 0;
+    enum rc rc = hold_part(done->from.ptr, &fd, e);
+    if (rc == RC_OK)
+        rc = is_removal ? remove_held(done->from.ptr, e) : rename_held(fd, done, e);
+    if (fd >= 0)
+        (void)close(fd);
+    if (is_removal && (rc == RC_END || rc == RC_BUSY))
+        return RC_OK; /* it is another run's by now */
     if (rc == RC_END)
-        return err_set(e, RC_IO,
-                       "%s: the unfinished run completed it, and it is gone; the same command with "
-                       "--fresh forgets that run and begins a new one",
-                       to);
-    return rc == RC_OK ? outfile_sync_folder(to, e) : rc;
+        rc = check_by_name(done->to.ptr, done, e);
+    return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to.ptr, e) : rc;
 }
 
 void run_republish(struct run *r, struct run_result *out)
@@ -47,6 +115,8 @@ void run_republish(struct run *r, struct run_result *out)
     out->done_before = 0;
     enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, out, &e);
     if (rc == RC_OK)
+        rc = state_each_rename(r->state, check_rename, NULL, &e);
+    if (rc == RC_OK)
         rc = state_each_rename(r->state, redo_rename, NULL, &e);
     out->published = rc == RC_OK;
     if (rc == RC_OK)
@@ -54,5 +124,5 @@ void run_republish(struct run *r, struct run_result *out)
     if (rc == RC_OK)
         return;
     out->error = e;
-    out->exit_status = EXIT_STATUS_STOPPED;
+    out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
 }

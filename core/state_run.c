@@ -219,10 +219,15 @@ static enum rc verify_rest(struct state *s, struct err *e)
         enum state_sql sql;
         const char *what;
     } rows[] = {
-        {SQL_FAILURE_EACH, "a failed lead"},           {SQL_KEPT_VERIFY, "a kept payload"},
-        {SQL_DELIVERY_VERIFY, "a delivery"},           {SQL_DELIVERY_VERIFY_BODY, "a delivery"},
-        {SQL_DELIVERY_VERIFY_ANSWER, "a delivery"},    {SQL_DELIVERY_COUNT_VERIFY, "a count"},
-        {SQL_ACCEPTED_BY_EACH, "a sink that accepts"}, {SQL_NOTES_EACH, "what sinks accepted"},
+        {SQL_FAILURE_EACH, "a failed lead"},
+        {SQL_KEPT_VERIFY, "a kept payload"},
+        {SQL_DELIVERY_VERIFY, "a delivery"},
+        {SQL_DELIVERY_VERIFY_BODY, "a delivery"},
+        {SQL_DELIVERY_VERIFY_ANSWER, "a delivery"},
+        {SQL_DELIVERY_COUNT_VERIFY, "a count"},
+        {SQL_ACCEPTED_BY_EACH, "a sink that accepts"},
+        {SQL_NOTES_EACH, "what sinks accepted"},
+        {SQL_RENAME_EACH, "a rename"},
     };
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < sizeof rows / sizeof *rows; i++)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/renames.h"
 #include "csv_mark.h"
 
 #define WIDE_SUFFIX "wide"              /* of the file that is written once more */
@@ -250,8 +251,7 @@ void csv_file_renames(struct csv_file *f, struct buf *out)
     const char *part = stream_part(f->stream);
     if (!f->wide || !part)
         return;
-    buf_add(out, part, strlen(part) + 1);
-    buf_addc(out, '\0'); /* it goes away */
+    renames_put_removal(out, part);
 }
 
 enum rc csv_file_publish(struct csv_file *f, struct err *e)

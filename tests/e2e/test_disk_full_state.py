@@ -258,11 +258,27 @@ def test_complete_file_is_not_there(exporter, control, reference, name, what):
     else:
         part.write_bytes(complete[:-100] + (b"x" * 100 if what == "another" else b""))
     done = exporter.run()
-    assert done.returncode == 1 and path.name in done.stderr and "--fresh" in done.stderr, done.stderr
+    assert done.returncode == 2 and path.name in done.stderr and "--fresh" in done.stderr, done.stderr
     assert (path.read_bytes() if path.exists() else None) == earlier
-    assert not (exporter.folder / books.MANIFEST).exists()
+    books.check_unpublished(exporter.folder, reference, stopped=True)  # none of them, if not all
     part.write_bytes(complete)
     check_goes_on(exporter, reference, control)
+
+
+def test_goes_on_in_another_folder(leadpipe, sandbox, exporter, tmp_path):
+    """What is relative to the folder of the first part gets its name there."""
+    words = ["export", *sandbox.provider(), "-t", "ndjson:%s" % (tmp_path / "leads.ndjson"), "--state",
+             str(tmp_path / "state"), "--failed", "failed.ndjson", str(exporter.folder / "ids.txt")]
+    rules = powercut.environment(tmp_path, rigs.LIBRARY, FAULTFS_RULES="op=rename path=leads.ndjson kill=before")
+    del rules["FAULTFS_JOURNAL"]
+    done = leadpipe(*words, env={**sandbox.env, **rules}, cwd=exporter.folder)
+    assert done.returncode == -signal.SIGKILL
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = leadpipe(*words, env=sandbox.env, cwd=elsewhere)
+    assert done.returncode == 3 and not list(elsewhere.iterdir()), done.stderr
+    assert len((tmp_path / "leads.ndjson").read_text().splitlines()) == len(IDS) - 2
+    assert len((exporter.folder / "failed.ndjson").read_text().splitlines()) == 1
 
 
 def test_full_disk_tells_the_state(exporter, reference, control):

@@ -1,0 +1,18 @@
+/* Names that are about to change, as one text: what a state remembers while outputs become visible.
+ * Three texts a rename, each with a NUL behind it: from, to, and a print. */
+#ifndef LEADPIPE_RENAMES_H
+#define LEADPIPE_RENAMES_H
+
+#include "buf.h"
+#include "file_print.h"
+#include "state.h"
+
+/* Paths become absolute, so that they hold wherever the next run stands. */
+void renames_put(struct buf *out, const char *from, const char *to, struct file_print print);
+/* A file that is only to be removed: its `to` is empty. */
+void renames_put_removal(struct buf *out, const char *path);
+
+/* The next one, whose texts are those of the list; false at its end. */
+bool renames_take(struct str *list, struct state_rename *out);
+
+#endif

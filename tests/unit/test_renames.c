@@ -1,0 +1,80 @@
+#include "core/renames.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmocka_all.h"
+
+static struct buf list;
+
+static int set_up(void **state)
+{
+    (void)state;
+    buf_init(&list, 1 << 20);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    buf_free(&list);
+    return 0;
+}
+
+static void expect_next(struct str *rest, const char *from, const char *to, uint64_t bytes,
+                        uint32_t crc)
+{
+    struct state_rename one;
+    assert_true(renames_take(rest, &one));
+    assert_string_equal(one.from.ptr, from);
+    assert_string_equal(one.to.ptr, to);
+    assert_int_equal(one.from.len, strlen(from));
+    assert_int_equal(one.to.len, strlen(to));
+    assert_int_equal(one.print.bytes, bytes);
+    assert_int_equal(one.print.crc, crc);
+}
+
+static void what_was_put_comes_back(void **state)
+{
+    (void)state;
+    struct state_rename none;
+    renames_put(&list, "/a/.b.part", "/a/b", (struct file_print){UINT64_C(1) << 62, UINT32_MAX});
+    renames_put_removal(&list, "/a/.c:1:.part");
+    renames_put(&list, "/d", "/e", (struct file_print){0, 0});
+    struct str rest = buf_str(&list);
+    expect_next(&rest, "/a/.b.part", "/a/b", UINT64_C(1) << 62, UINT32_MAX);
+    expect_next(&rest, "/a/.c:1:.part", "", 0, 0);
+    expect_next(&rest, "/d", "/e", 0, 0);
+    assert_false(renames_take(&rest, &none));
+}
+
+static void paths_become_absolute(void **state)
+{
+    (void)state;
+    char folder[PATH_MAX], from[PATH_MAX + 16], to[PATH_MAX + 16];
+    assert_non_null(getcwd(folder, sizeof folder));
+    (void)snprintf(from, sizeof from, "%s/x/.y.part", folder);
+    (void)snprintf(to, sizeof to, "%s/x/y", folder);
+    renames_put(&list, "x/.y.part", "x/y", (struct file_print){3, 4});
+    struct str rest = buf_str(&list);
+    expect_next(&rest, from, to, 3, 4);
+}
+
+static void nothing(void **state)
+{
+    (void)state;
+    struct state_rename none;
+    struct str rest = buf_str(&list);
+    assert_false(renames_take(&rest, &none));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_put_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(paths_become_absolute, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
