@@ -131,12 +131,15 @@ void fetch_drop_taken(struct run *r)
 
 /* Bodies that are on their way count as much as bodies were on average; the more is held, the more
  * as what becomes of them, too: while nothing is, they are on their way for long, and by the time
- * that they come those before them are gone. */
+ * that they come those before them are gone. Where leads are large that is not waited for: before it
+ * shows that a sink is slow, many of them would be there. */
 static bool budget_has_room(struct run *r)
 {
     size_t held = atomic_load(&r->held_bytes);
     double worked = (double)atomic_load_explicit(&r->worked_bytes, memory_order_relaxed);
-    double each = r->average_body_bytes + worked * (double)held / (double)RUN_HELD_BYTES_MAX;
+    double share =
+        (double)held / (double)RUN_HELD_BYTES_MAX + worked / (double)RUN_WORKED_BYTES_MAX;
+    double each = r->average_body_bytes + worked * (share < 1 ? share : 1);
     uint64_t reserved, completed;
     order_counts(r->order, &reserved, &completed);
     double under_way = (double)(reserved - completed) * each;

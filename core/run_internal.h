@@ -30,7 +30,8 @@ _Static_assert(RUN_BATCH <= RUN_IDS_AHEAD, "a batch of IDs that does not fit is 
  * their way. */
 #define RUN_HELD_BYTES_MAX ((size_t)12 << 20)
 #define RUN_UNDER_WAY_BYTES_MAX ((size_t)16 << 20)
-#define RUN_BODY_BYTES ((size_t)256 * 1024) /* what one is taken for before the first has come */
+#define RUN_WORKED_BYTES_MAX ((size_t)4 << 20) /* a lead of so many is all counted beforehand */
+#define RUN_BODY_BYTES ((size_t)512 * 1024)    /* what one is taken for before the first has come */
 
 /* A sink and the thread that serves it. */
 struct outlet {
