@@ -102,7 +102,6 @@ fuzz      python3                          command  python3
 fuzz      python3-msgpack                  python   msgpack
 demo      python3                          command  python3
 bench     nginx-light|nginx                command  nginx|/usr/sbin/nginx
-bench     hyperfine                        command  hyperfine
 bench     jq                               command  jq
 bench     curl                             command  curl
 bench     python3                          command  python3

@@ -12,7 +12,7 @@
 #ifndef CHECKPOINT_LEADS /* tests/faults/ has a program with very many checkpoints */
 #define CHECKPOINT_LEADS 10000
 #endif
-/* The contract is 5 seconds; what is not yet durable at a kill is fetched twice. */
+/* docs/reliability.md names both; what is not yet durable at a kill is fetched twice. */
 #define CHECKPOINT_MS 2000
 #define CHECKPOINT_LOOK_MS 500 /* so often it is seen to when no lead comes */
 

@@ -30,7 +30,7 @@ struct json_doc {
     const cJSON *root;  /* NULL without JSON_TREE */
     struct str compact; /* the text without blanks between tokens, otherwise as received (invalid
                             UTF-8 aside); absent without JSON_COMPACT */
-    uint64_t mended;    /* characters that became U+FFFD */
+    uint64_t mended; /* characters that U+FFFD stands for in the tree, also where none was made */
 };
 
 /* Parses `text`. It is only read; all memory comes from `a`. A UTF-8 byte order mark is skipped.

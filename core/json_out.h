@@ -9,7 +9,7 @@
 /* Gives false. */
 bool json_scan_stop(struct json_scan *s, enum rc rc, const char *problem);
 
-/* `bytes` for a text, with what it has so far. */
+/* Memory of `bytes` for the text; what it has so far moves there. */
 bool json_out_alloc(struct json_scan *s, struct json_out *o, size_t bytes);
 
 /* U+FFFD takes the place of `skip` received bytes. */
@@ -18,8 +18,8 @@ bool json_compact_mend(struct json_scan *s, size_t skip);
 /* The value of \uXXXX at `p`, or -1. */
 int json_unicode_escape(const unsigned char *p, const unsigned char *end);
 
-/* What was received from `from` to `upto`, which was scanned, is, once it is decoded, the tree's text.
- * `grows`: it holds bytes that are not UTF-8, which may make it longer. */
+/* Decodes what was received from `from` to `upto`, which was scanned, into s->tree.text. `grows`: it
+ * holds bytes that are not UTF-8, so it gets memory of its own. */
 bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsigned char *upto,
                       bool grows);
 

@@ -3,6 +3,7 @@
  * One pass checks the whole grammar of RFC 8259, counts depth, and makes up to two things:
  *   tree     of cJSON's nodes. Texts stay where they are in a copy of what was received: what is
  *            behind them becomes a NUL, and escapes are decoded in place, as that makes them shorter.
+ *            Only a text with bytes that are not UTF-8 gets longer, and memory of its own.
  *   compact  the text as received but for blanks and invalid UTF-8. */
 #ifndef LEADPIPE_JSON_SCAN_H
 #define LEADPIPE_JSON_SCAN_H

@@ -16,11 +16,13 @@ struct json_named {
 /* Makes a tree of what is scanned, which is `text`. */
 bool json_tree_begin(struct json_scan *s, struct str text);
 
-/* An array or object begins, ends: then members whose name comes again are dropped. */
+/* An array or object begins, ends. Of members with one name the last value stays then, at the place
+ * of the first. */
 bool json_tree_open(struct json_scan *s, int type);
 bool json_tree_close(struct json_scan *s);
 
-/* The next node; `text`: of a string or number. For the functions around it. */
+/* Appends a node to what is open. `text`: of a string or number, else NULL. Only for
+ * json_tree_open() and json_tree_leaf(). */
 static inline bool json_tree_add(struct json_scan *s, int type, char *text)
 {
     struct json_level *in = s->tree.in;
@@ -38,7 +40,7 @@ static inline bool json_tree_add(struct json_scan *s, int type, char *text)
     return true;
 }
 
-/* A string or number that was passed, or a word. */
+/* A scalar has been scanned: a string, a number, true, false or null. */
 static inline bool json_tree_leaf(struct json_scan *s, int type)
 {
     bool has_text = type & (cJSON_String | cJSON_Number);

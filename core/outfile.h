@@ -62,8 +62,9 @@ enum rc outfile_flush(struct outfile *f, struct err *e);
  * while another one writes; not while it is published or closed. Nothing for streams. */
 enum rc outfile_sync(struct outfile *f, struct err *e);
 
-/* What outfile_publish() renames, to a list of renames.h; nothing for streams. From then on the caller answers for the file: outfile_close() leaves it
- * even if it was not published. After outfile_complete(). */
+/* What outfile_publish() renames, to a list of renames.h; nothing for streams. From then on the caller
+ * answers for the file: outfile_close() leaves it even if it was not published. After
+ * outfile_complete(). */
 void outfile_renames(struct outfile *f, struct buf *out);
 
 /* The unfinished path; NULL for streams. */

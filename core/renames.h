@@ -1,5 +1,6 @@
 /* Names that are about to change, as one text: what a state remembers while outputs become visible.
- * Three texts a rename, each with a NUL behind it: from, to, and a print. */
+ * Three texts a rename, each with a NUL behind it: from, to, and the file's length and checksum
+ * (file_print.h); the last two are empty for a removal. */
 #ifndef LEADPIPE_RENAMES_H
 #define LEADPIPE_RENAMES_H
 

@@ -129,10 +129,11 @@ void fetch_drop_taken(struct run *r)
         lead_free(lead);
 }
 
-/* Bodies that are on their way count as much as bodies were on average; the more is held, the more
- * as what becomes of them, too: while nothing is, they are on their way for long, and by the time
- * that they come those before them are gone. Where leads are large that is not waited for: before it
- * shows that a sink is slow, many of them would be there. */
+/* Is there room for another lead? What has come is in held_bytes; what is under way is guessed. Each
+ * lead under way counts with the average body and with a share of what a lead weighs when the workers
+ * are done with it (worked_bytes): the fuller held_bytes is, the larger the share, as little is let go
+ * then. Large leads count with more of it from the start, with all of it from RUN_WORKED_BYTES_MAX on:
+ * many would have come before held_bytes showed that a sink is slow. */
 static bool budget_has_room(struct run *r)
 {
     size_t held = atomic_load(&r->held_bytes);

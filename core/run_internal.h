@@ -25,9 +25,9 @@
 /* The loop hears of a batch of IDs when all of it is in the queue. */
 _Static_assert(RUN_BATCH <= RUN_IDS_AHEAD, "a batch of IDs that does not fit is never told of");
 
-/* Bytes of payloads and rows between the network and the sinks. More is only started when nothing
- * is held, and then at most so much that a lead of any size passes and many small ones can be on
- * their way. */
+/* Bytes of payloads and rows between the network and the sinks: no request is started once these are
+ * reached. While nothing is held, RUN_UNDER_WAY_BYTES_MAX is the limit instead, for many small leads
+ * on their way; a lead of any size is started when nothing else is there. */
 #define RUN_HELD_BYTES_MAX ((size_t)12 << 20)
 #define RUN_UNDER_WAY_BYTES_MAX ((size_t)16 << 20)
 #define RUN_WORKED_BYTES_MAX ((size_t)4 << 20) /* a lead of so many is all counted beforehand */
@@ -174,6 +174,7 @@ void lead_finish(struct run *r, struct lead *lead); /* its outcome is decided: c
 
 /* run_publish.c: the end, and what becomes visible */
 void run_publish(struct run *r, struct run_result *out);
+/* run_republish.c: the end of an earlier run that was cut off after all was complete */
 void run_republish(struct run *r, struct run_result *out);
 
 /* manifest.c: complete and on disk, to be published by the caller */

@@ -103,7 +103,7 @@ static enum rc redo_rename(void *ctx, const struct state_rename *done, struct er
     if (fd >= 0)
         (void)close(fd);
     if (is_removal && (rc == RC_END || rc == RC_BUSY))
-        return RC_OK; /* it is another run's by now */
+        return RC_OK; /* gone already, or another run's by now */
     if (rc == RC_END)
         rc = check_by_name(done->to.ptr, done, e);
     return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to.ptr, e) : rc;
@@ -124,5 +124,6 @@ void run_republish(struct run *r, struct run_result *out)
     if (rc == RC_OK)
         return;
     out->error = e;
+    /* RC_BUSY as well: some names may have changed, and the same command goes on. */
     out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
 }

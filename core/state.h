@@ -32,8 +32,9 @@ struct state_cfg {
 };
 
 /* Opens it, making it where it is not there. RC_BUSY: another process has it; the text names that
- * process. Of several that come at the same moment all may be refused. RC_USAGE: it is damaged, of a later version, another program's, no regular file, or
- * cannot be made or written there; nothing was changed. RC_IO, RC_NOMEM. */
+ * process. Of several that come at the same moment all may be refused. RC_USAGE: it is damaged, of a
+ * later version, another program's, no regular file, or cannot be made or written there; nothing was
+ * changed. RC_IO, RC_NOMEM. */
 enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *e);
 
 /* Commits what is there unless something failed, and closes. `s` may be NULL. */
@@ -235,7 +236,7 @@ struct state_rename {
 };
 enum rc state_publish(struct state *s, const struct state_rename *renames, size_t n,
                       struct str record, struct err *e);
-/* Some run is not over, and nothing more comes of it now: all that was put becomes durable. The first
+/* A run is not over, and nothing more comes of it now: all that was put becomes durable. The first
  * error, also where that was some time ago. No other thread puts anything any more. */
 enum rc state_settle(struct state *s, struct err *e);
 /* The renames, in order; as in state_each_failure(). */

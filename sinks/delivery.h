@@ -72,7 +72,8 @@ struct verdict delivery_refusal(struct delivery *d);
 void delivery_stop(struct delivery *d, int64_t grace_ms);
 bool delivery_is_stopping(struct delivery *d);
 
-/* Waits until all that was sent has ended, and ends the thread. No parcel may be taken or sent afterwards. */
+/* Waits until all that was sent has ended, and ends the thread. No parcel may be taken or sent
+ * afterwards. */
 void delivery_end(struct delivery *d);
 
 /* After delivery_end(). */

@@ -54,10 +54,10 @@ enum rc stream_rc(const struct stream *s, struct err *e);
 uint64_t stream_bytes(const struct stream *s);      /* written so far, before compression */
 uint64_t stream_file_bytes(const struct stream *s); /* of the file; all of them once complete */
 
-/* What was written so far can be gone on with once stream_sync() has returned, too: appends a text
- * to `out` (printable ASCII without blanks) that stream_open() takes back. Changes nothing about the bytes of the file. What the member at hand
- * holds is in the text itself, compressed: up to a few hundred KiB. RC_USAGE: it is standard
- * output, a pipe or a device. */
+/* Appends a text to `out` (printable ASCII without blanks) with which stream_open() can go on from
+ * here. It holds once stream_sync() has returned. It changes nothing about the bytes of the file. The
+ * input of the member at hand is in the text, compressed: usually a few hundred KiB, never much more
+ * than STREAM_MEMBER_BYTES * 4 / 3. RC_USAGE: it is standard output, a pipe or a device. */
 enum rc stream_mark(struct stream *s, struct buf *out, struct err *e);
 
 /* What the last mark covers is on disk. Any thread, but only one, also while another one writes; not
