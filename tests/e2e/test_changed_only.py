@@ -252,8 +252,8 @@ def test_interrupted_and_forgotten(nightly, control):
     assert sent and set(sent) <= set(CHANGED)
     nightly.change(CHANGED, 0)
     run = nightly.run("--fresh")
-    # all of the leads, where one delivery was under way: then it is not known what came
-    assert set(sent) <= set(run.delivered), "the receiver has the content of between: it gets the old one again"
+    # either just these, or all leads where a delivery was under way: then it is not known what came
+    assert run.delivered in (sent, sorted(IDS)), "the receiver has the content of between: it gets the old one again"
     assert_sent(nightly.run(), [])
 
 

@@ -120,27 +120,10 @@ static void a_log_without_its_state(void **state)
     expect_refused_at_once("s", "s-wal");
 }
 
-/* What a power cut may leave of the very first page. */
-static void a_page_of_zeros_becomes_a_state(void **state)
+static void expect_becomes_a_state(const char *content, size_t n)
 {
-    (void)state;
-    static const char zeros[4096];
     struct err e = {0};
-    spit("s", zeros, sizeof zeros);
-    OK(state_check("s", &e));
-    struct state *s = open_ok("s");
-    begin_run(s);
-    state_close(s);
-    s = open_ok("s");
-    assert_int_equal(state_phase(s), STATE_RUNNING);
-    state_close(s);
-}
-
-static void an_empty_file_becomes_a_state(void **state)
-{
-    (void)state;
-    struct err e = {0};
-    spit("s", "", 0);
+    spit("s", content, n);
     assert_int_equal(chmod("s", 0640), 0);
     OK(state_check("s", &e));
     struct state *s = open_ok("s");
@@ -150,6 +133,20 @@ static void an_empty_file_becomes_a_state(void **state)
     assert_int_equal(state_phase(s), STATE_RUNNING);
     state_close(s);
     assert_int_equal(mode_of("s"), 0640);
+}
+
+static void an_empty_file_becomes_a_state(void **state)
+{
+    (void)state;
+    expect_becomes_a_state("", 0);
+}
+
+/* What a power cut may leave of the very first page. */
+static void a_page_of_zeros_becomes_a_state(void **state)
+{
+    (void)state;
+    static const char zeros[4096];
+    expect_becomes_a_state(zeros, sizeof zeros);
 }
 
 static void checking_makes_nothing(void **state)
