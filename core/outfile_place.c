@@ -146,9 +146,7 @@ enum rc folder_sync(const char *folder, struct err *e)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* Is what `fd` is open on still what the name leads to, and a regular file? Between opening and
- * locking, the run that held the lock may have renamed or removed it. */
-static bool is_still_there(int fd, const char *path, bool *is_regular)
+bool part_is_still_there(int fd, const char *path, bool *is_regular)
 {
     struct stat by_fd;
     struct stat by_name;
@@ -167,7 +165,7 @@ static enum rc part_lock(const struct place *p, int fd, bool *locked, struct err
         return err_sys(e, RC_IO, errno, "%s: cannot lock it", p->part);
     }
     bool is_regular = true;
-    *locked = is_still_there(fd, p->part, &is_regular);
+    *locked = part_is_still_there(fd, p->part, &is_regular);
     if (!is_regular)
         return err_set(e, RC_USAGE, "%s: is in the way and no regular file", p->part);
     return RC_OK;

@@ -44,12 +44,12 @@ static struct str take_text_of(struct str *list)
     return text;
 }
 
-bool renames_take(struct str *list, struct state_rename *out)
+bool renames_take(struct str *list, struct file_rename *out)
 {
     uint64_t crc = 0;
     if (list->len == 0)
         return false;
-    *out = (struct state_rename){.from = take_text_of(list), .to = take_text_of(list)};
+    *out = (struct file_rename){.from = take_text_of(list), .to = take_text_of(list)};
     struct str print = take_text_of(list);
     (void)text_take_uint(&print, ':', &out->print.bytes); /* empty for a removal */
     (void)text_take_uint(&print, ':', &crc);

@@ -6,7 +6,12 @@
 
 #include "buf.h"
 #include "file_print.h"
-#include "state.h"
+#include "str.h"
+
+struct file_rename {
+    struct str from, to;     /* `to` empty: it is only to be removed */
+    struct file_print print; /* of the complete file */
+};
 
 /* Paths become absolute, so that they hold wherever the next run stands. */
 void renames_put(struct buf *out, const char *from, const char *to, struct file_print print);
@@ -14,6 +19,6 @@ void renames_put(struct buf *out, const char *from, const char *to, struct file_
 void renames_put_removal(struct buf *out, const char *path);
 
 /* The next one, whose texts are those of the list; false at its end. */
-bool renames_take(struct str *list, struct state_rename *out);
+bool renames_take(struct str *list, struct file_rename *out);
 
 #endif

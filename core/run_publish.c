@@ -73,7 +73,7 @@ static enum rc list_renames(struct run *r, struct outfile *manifest, struct buf 
 }
 
 /* The state relies on the unfinished names: they must be on disk before it. */
-static enum rc sync_names(const struct state_rename *renames, size_t n, struct err *e)
+static enum rc sync_names(const struct file_rename *renames, size_t n, struct err *e)
 {
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < n; i++)
@@ -84,10 +84,10 @@ static enum rc sync_names(const struct state_rename *renames, size_t n, struct e
 static enum rc note_renames(struct run *r, struct str list, struct str record, struct err *e)
 {
     size_t n = 0;
-    struct state_rename one;
+    struct file_rename one;
     for (struct str rest = list; renames_take(&rest, &one);)
         n++;
-    struct state_rename *renames = calloc(n + 1, sizeof *renames);
+    struct file_rename *renames = calloc(n + 1, sizeof *renames);
     if (!renames)
         return err_nomem(e);
     for (size_t i = 0; renames_take(&list, &renames[i]);)

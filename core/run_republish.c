@@ -4,16 +4,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "outfile.h"
+#include "outfile_place.h"
 #include "run_internal.h"
 
 #define FORGET_IT "the same command with --fresh forgets that run and begins a new one"
 
 /* Is it the file that the run completed? */
-static enum rc compare(const char *path, struct file_print now, const struct state_rename *done,
+static enum rc compare(const char *path, struct file_print now, const struct file_rename *done,
                        struct err *e)
 {
     if (file_print_equal(now, done->print))
@@ -22,7 +22,7 @@ static enum rc compare(const char *path, struct file_print now, const struct sta
                    path, FORGET_IT);
 }
 
-static enum rc check_by_name(const char *path, const struct state_rename *done, struct err *e)
+static enum rc check_by_name(const char *path, const struct file_rename *done, struct err *e)
 {
     struct file_print now = {0};
     enum rc rc = file_print(path, &now, e);
@@ -32,7 +32,7 @@ static enum rc check_by_name(const char *path, const struct state_rename *done, 
 /* ---- before any name changes ----------------------------------------------------------------- */
 
 /* What has its final name already was renamed before the run was cut off. */
-static enum rc check_rename(void *ctx, const struct state_rename *done, struct err *e)
+static enum rc check_rename(void *ctx, const struct file_rename *done, struct err *e)
 {
     (void)ctx;
     if (done->to.len == 0)
@@ -48,14 +48,6 @@ static enum rc check_rename(void *ctx, const struct state_rename *done, struct e
 
 /* ---- the names ------------------------------------------------------------------------------- */
 
-/* Is what `fd` is open on still what the name leads to? */
-static bool is_still_there(int fd, const char *path)
-{
-    struct stat by_fd, by_name;
-    return fstat(fd, &by_fd) == 0 && lstat(path, &by_name) == 0 && by_fd.st_dev == by_name.st_dev &&
-           by_fd.st_ino == by_name.st_ino;
-}
-
 /* The unfinished file, locked as those who write it do. RC_END: it is not there; RC_BUSY: another
  * run has it. */
 static enum rc hold_part(const char *path, int *out_fd, struct err *e)
@@ -64,10 +56,11 @@ static enum rc hold_part(const char *path, int *out_fd, struct err *e)
     if (fd < 0)
         return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
     enum rc rc = RC_OK;
+    bool is_regular = false; /* its print tells */
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         rc = errno == EWOULDBLOCK ? err_set(e, RC_BUSY, "%s: another run is writing it", path)
                                   : err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
-    else if (!is_still_there(fd, path))
+    else if (!part_is_still_there(fd, path, &is_regular))
         rc = err_set(e, RC_BUSY, "%s: another run has just renamed or removed it", path);
     if (rc == RC_OK)
         *out_fd = fd;
@@ -76,7 +69,7 @@ static enum rc hold_part(const char *path, int *out_fd, struct err *e)
     return rc;
 }
 
-static enum rc rename_held(int fd, const struct state_rename *done, struct err *e)
+static enum rc rename_held(int fd, const struct file_rename *done, struct err *e)
 {
     struct file_print now = {0};
     enum rc rc = file_print_open(fd, done->from.ptr, &now, e);
@@ -92,7 +85,7 @@ static enum rc remove_held(const char *path, struct err *e)
     return unlink(path) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", path);
 }
 
-static enum rc redo_rename(void *ctx, const struct state_rename *done, struct err *e)
+static enum rc redo_rename(void *ctx, const struct file_rename *done, struct err *e)
 {
     (void)ctx;
     int fd = -1;

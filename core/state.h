@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "file_print.h"
 #include "lead.h"
+#include "renames.h"
 #include "str.h"
 
 #define STATE_VERSION 1
@@ -230,18 +230,14 @@ enum rc state_note_accepted(struct state *s, const struct state_content *content
 
 /* All outputs are complete on disk. From now on the run cannot fail, only be published: these files
  * get their final names, in order; `record` tells how it went. Durable. RC_INTERNAL: not running. */
-struct state_rename {
-    struct str from, to;
-    struct file_print print; /* of the complete file */
-};
-enum rc state_publish(struct state *s, const struct state_rename *renames, size_t n,
+enum rc state_publish(struct state *s, const struct file_rename *renames, size_t n,
                       struct str record, struct err *e);
 /* A run is not over, and nothing more comes of it now: all that was put becomes durable. The first
  * error, also where that was some time ago. No other thread puts anything any more. */
 enum rc state_settle(struct state *s, struct err *e);
 /* The renames, in order; as in state_each_failure(). */
 enum rc state_each_rename(struct state *s,
-                          enum rc (*fn)(void *ctx, const struct state_rename *r, struct err *e),
+                          enum rc (*fn)(void *ctx, const struct file_rename *r, struct err *e),
                           void *ctx, struct err *e);
 /* Published: what was accepted holds from now on, deliveries and payloads are forgotten, and the
  * next run begins anew. Durable. RC_INTERNAL: not published. */

@@ -266,7 +266,7 @@ enum rc state_load(struct state *s, struct state_run *out, struct err *e)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static enum rc put_rename(struct state *s, size_t i, const struct state_rename *r, struct err *e)
+static enum rc put_rename(struct state *s, size_t i, const struct file_rename *r, struct err *e)
 {
     struct query q = query_of(s, SQL_RENAME_PUT);
     query_int(&q, (int64_t)i);
@@ -278,7 +278,7 @@ static enum rc put_rename(struct state *s, size_t i, const struct state_rename *
     return query_run(&q, e);
 }
 
-static enum rc publish(struct state *s, const struct state_rename *renames, size_t n,
+static enum rc publish(struct state *s, const struct file_rename *renames, size_t n,
                        struct str record, struct err *e)
 {
     if (s->phase != STATE_RUNNING)
@@ -306,7 +306,7 @@ enum rc state_settle(struct state *s, struct err *e)
     return rc == RC_OK ? state_leave(s, state_commit(s, e)) : rc;
 }
 
-enum rc state_publish(struct state *s, const struct state_rename *renames, size_t n,
+enum rc state_publish(struct state *s, const struct file_rename *renames, size_t n,
                       struct str record, struct err *e)
 {
     enum rc rc = state_enter(s, e);
@@ -315,7 +315,7 @@ enum rc state_publish(struct state *s, const struct state_rename *renames, size_
 
 static enum rc take_rename(struct state *s, struct query *q, void *out, struct err *e)
 {
-    struct state_rename *rename = out;
+    struct file_rename *rename = out;
     enum rc rc = state_keep_str(s, row_str(q), &rename->from, e);
     if (rc == RC_OK)
         rc = state_keep_str(s, row_str(q), &rename->to, e);
@@ -327,16 +327,16 @@ static enum rc take_rename(struct state *s, struct query *q, void *out, struct e
 }
 
 enum rc state_each_rename(struct state *s,
-                          enum rc (*fn)(void *ctx, const struct state_rename *r, struct err *e),
+                          enum rc (*fn)(void *ctx, const struct file_rename *r, struct err *e),
                           void *ctx, struct err *e)
 {
-    static const struct state_list list = {SQL_RENAME_EACH, "a rename", sizeof(struct state_rename),
+    static const struct state_list list = {SQL_RENAME_EACH, "a rename", sizeof(struct file_rename),
                                            take_rename};
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
     struct run_row run;
-    const struct state_rename *renames = NULL;
+    const struct file_rename *renames = NULL;
     rc = get_run(s, &run, e);
     if (rc == RC_OK)
         rc = state_load_list(s, &list, run.n_renames, &renames, e);

@@ -25,7 +25,7 @@ static int tear_down(void **state)
 static void expect_next(struct str *rest, const char *from, const char *to, uint64_t bytes,
                         uint32_t crc)
 {
-    struct state_rename one;
+    struct file_rename one;
     assert_true(renames_take(rest, &one));
     assert_string_equal(one.from.ptr, from);
     assert_string_equal(one.to.ptr, to);
@@ -38,7 +38,7 @@ static void expect_next(struct str *rest, const char *from, const char *to, uint
 static void what_was_put_comes_back(void **state)
 {
     (void)state;
-    struct state_rename none;
+    struct file_rename none;
     renames_put(&list, "/a/.b.part", "/a/b", (struct file_print){UINT64_C(1) << 62, UINT32_MAX});
     renames_put_removal(&list, "/a/.c:1:.part");
     renames_put(&list, "/d", "/e", (struct file_print){0, 0});
@@ -64,7 +64,7 @@ static void paths_become_absolute(void **state)
 static void nothing(void **state)
 {
     (void)state;
-    struct state_rename none;
+    struct file_rename none;
     struct str rest = buf_str(&list);
     assert_false(renames_take(&rest, &none));
 }

@@ -93,7 +93,7 @@ static void phases(void **state)
 {
     (void)state;
     struct err e = {0};
-    const struct state_rename none[] = {{STR("from"), STR("to"), {1, 2}}};
+    const struct file_rename none[] = {{STR("from"), STR("to"), {1, 2}}};
     struct state *s = open_ok("s");
     FAILS(state_publish(s, none, 1, STR(""), &e), RC_INTERNAL, "s: ");
     FAILS(state_finish(s, &e), RC_INTERNAL, "s: ");
@@ -117,7 +117,7 @@ static void phases(void **state)
     state_close(s);
 }
 
-static enum rc list_rename(void *ctx, const struct state_rename *r, struct err *e)
+static enum rc list_rename(void *ctx, const struct file_rename *r, struct err *e)
 {
     if (str_eq_c(r->from, "stop"))
         return err_set(e, RC_STOPPED, "stopped");
@@ -132,9 +132,9 @@ static void renames_come_back_in_order(void **state)
     struct err e = {0};
     struct buf text;
     buf_init(&text, 1000);
-    const struct state_rename renames[] = {{STR(".b.part"), STR("b"), {1ULL << 62, 0xffffffff}},
-                                           {STR(".a.part"), STR("a"), {0, 0}},
-                                           {STR("stop"), STR(""), {0, 0}}};
+    const struct file_rename renames[] = {{STR(".b.part"), STR("b"), {1ULL << 62, 0xffffffff}},
+                                          {STR(".a.part"), STR("a"), {0, 0}},
+                                          {STR("stop"), STR(""), {0, 0}}};
     static const char both[] = ".b.part>b(4611686018427387904,ffffffff);.a.part>a(0,0);";
     struct state *s = open_ok("s");
     begin_run(s);

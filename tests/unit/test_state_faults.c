@@ -70,7 +70,7 @@ static enum rc one_round(struct state *s, int i, struct progress *p, struct err 
 static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
 {
     const struct state_term terms[] = {{STR("name"), STR("value")}};
-    const struct state_rename renames[] = {{STR("from"), STR("to"), {1, 2}}};
+    const struct file_rename renames[] = {{STR("from"), STR("to"), {1, 2}}};
     const struct str sink = STR("sink");
     enum rc rc = state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 1, e);
     if (rc == RC_OK)
