@@ -122,13 +122,24 @@ sets_of() {
     esac
 }
 
-# Debian's Python has Debian's modules; another that comes first in PATH has not.
+# The Python that has all modules which the tests want. Debian's has those of Debian's packages,
+# another one that comes first in PATH may have its own; half of them in each is none.
+complete_python() {
+    local python
+    for python in /usr/bin/python3 python3; do
+        if "$python" -c 'import pytest, msgpack' 2>/dev/null; then
+            say "$python"
+            return
+        fi
+    done
+    return 1
+}
+
+# Where none is complete: the one that the packages are for.
 py() {
-    if /usr/bin/python3 -c 'import pytest, msgpack' 2>/dev/null; then
-        /usr/bin/python3 "$@"
-    else
-        python3 "$@"
-    fi
+    local python=python3
+    if [[ -x /usr/bin/python3 ]]; then python=/usr/bin/python3; fi
+    "$(complete_python || say "$python")" "$@"
 }
 
 is_debian() { has_command apt-get && has_command dpkg-query; }
