@@ -1,6 +1,7 @@
 #include "outfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #define BUFFER_BYTES_MIN 4096 /* many files are tiny */
 #define BUFFER_BYTES_MAX 65536
 #define COPY_BYTES ((size_t)256 * 1024)
+#define WRITEBACK_BYTES ((size_t)4 << 20)
 
 struct outfile {
     char *path; /* as given */
@@ -24,6 +26,7 @@ struct outfile {
     char *data;    /* not yet written */
     size_t len, cap;
     uint64_t bytes;
+    size_t unsent; /* bytes that the system has and was not told to write to disk */
     bool completed, published;
     bool handed_over;   /* who asked for the names will see to it */
     bool folder_synced; /* of who calls outfile_sync() */
@@ -106,15 +109,30 @@ static void outfile_digest(struct outfile *f, const void *p, size_t n)
         (void)err_set(&f->err, RC_INTERNAL, "%s: SHA-256 failed", outfile_name(f));
 }
 
+/* The disk begins to write while the run goes on: else all of it would wait for the sync at the end.
+ * Nothing is waited for here and nothing relied on: what went wrong is told by that sync. */
+static void begin_writeback(struct outfile *f, size_t n)
+{
+    f->unsent += n;
+    if (f->unsent < WRITEBACK_BYTES || f->place.is_stream)
+        return;
+    f->unsent = 0;
+#ifdef SYNC_FILE_RANGE_WRITE
+    (void)sync_file_range(f->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* 0, 0: all that is not yet sent */
+#endif
+}
+
 static void outfile_put(struct outfile *f, const char *p, size_t n)
 {
     if (n == 0 || f->err.rc != RC_OK)
         return;
     int errnum = write_all(f->fd, p, n);
-    if (errnum)
+    if (errnum) {
         outfile_fail(f, errnum);
-    else
-        outfile_digest(f, p, n);
+        return;
+    }
+    outfile_digest(f, p, n);
+    begin_writeback(f, n);
 }
 
 static void flush_buffer(struct outfile *f)
