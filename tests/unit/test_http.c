@@ -10,8 +10,35 @@ static void answer_path(struct world *w, struct peer *p, const struct asked *a)
     assert_non_null(strstr(a->head, "\r\nUser-Agent: leadpipe/test\r\n"));
     assert_non_null(strstr(a->head, "\r\nX-Key: secret\r\n"));
     assert_non_null(strstr(a->head, "\r\nX-Empty:\r\n"));
+    assert_non_null(strstr(a->head, "\r\nAccept-Encoding: deflate, gzip"));
     assert_null(strstr(a->head, "Expect"));
     reply(p, "200 OK", a->path);
+}
+
+static void answer_own_headers(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w;
+    assert_non_null(strstr(a->head, "\r\nuser-agent: mine\r\n"));
+    assert_non_null(strstr(a->head, "\r\nAccept-Encoding: identity\r\n"));
+    assert_null(strstr(a->head, "User-Agent"));
+    assert_null(strstr(a->head, "deflate"));
+    reply(p, "200 OK", a->path);
+}
+
+/* A header that is given takes the place of ours. */
+static void given_headers_come_first(void **state)
+{
+    (void)state;
+    static const struct http_header headers[] = {{"user-agent", "mine"},
+                                                 {"Accept-Encoding", "identity"}};
+    struct world *w = world_new(answer_own_headers);
+    w->cfg.headers = headers;
+    w->cfg.n_headers = 2;
+    world_open(w);
+    (void)world_get(w);
+    world_run(w);
+    assert_int_equal(w->requests[0].status, 200);
+    world_free(w);
 }
 
 static void many_requests(void **state)
@@ -528,6 +555,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_requests),
+        cmocka_unit_test(given_headers_come_first),
         cmocka_unit_test(one_request),
         cmocka_unit_test(head_is_enough),
         cmocka_unit_test(time_out),
