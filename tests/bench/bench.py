@@ -30,25 +30,27 @@ PARTS = {
     "auto": part_network.auto,
     "memory": part_memory.memory,
     "million": part_memory.million,
+    "changed": part_state.changed,
     "peers": part_peers.peers,
     "micro": part_micro.micro,
 }
 ORDER = list(part_outputs.OUTPUTS) + list(PARTS)
+LONG = ["million", "changed"]     # only when they are asked for
 BUSY = 0.15     # of the machine, by others: worth a warning
 
 
 def parse_arguments():
     p = argparse.ArgumentParser(prog="./build.sh bench", formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--only", metavar="PART,...", help="of: " + ", ".join(ORDER)
-                   + "\n(default: all but million)")
-    p.add_argument("--million", action="store_true", help="the long run, too")
+                   + "\n(default: all but %s)" % " and ".join(LONG))
+    p.add_argument("--million", action="store_true", help="the long runs, too")
     p.add_argument("--leads", type=int, default=50000, metavar="N", help="in a run (50000)")
     p.add_argument("--peer-leads", type=int, metavar="N",
                    help="in a run that is compared with peers (a tenth of --leads)")
     p.add_argument("--pairs", type=int, default=5, metavar="N", help="alternating pairs (5)")
     p.add_argument("--delay-ms", type=int, default=50, metavar="MS", help="of the slow server (50)")
     p.add_argument("--scale", type=float, default=1.0, metavar="X",
-                   help="of the parts that --leads does not govern: delay, auto, million")
+                   help="of the parts that --leads does not govern: delay, auto, million, changed")
     p.add_argument("--corpus", choices=(corpus.VARIED, corpus.UNIFORM), default=corpus.VARIED,
                    help="%s: leads as different as leads are; %s: nearly the same text\n"
                         "each time, which makes gzip cheap" % (corpus.VARIED, corpus.UNIFORM))
@@ -61,9 +63,9 @@ def parse_arguments():
                    help=argparse.SUPPRESS)
     o = p.parse_args()
     o.leadpipe = os.path.abspath(o.leadpipe)    # runs stand in the folder of their outputs
-    o.parts = o.only.split(",") if o.only else [part for part in ORDER if part != "million"]
-    if o.million and "million" not in o.parts:
-        o.parts.append("million")
+    o.parts = o.only.split(",") if o.only else [part for part in ORDER if part not in LONG]
+    if o.million:
+        o.parts += [part for part in LONG if part not in o.parts]
     wrong = [part for part in o.parts if part not in ORDER]
     if wrong:
         p.error("no part %s (there are: %s)" % (wrong[0], ", ".join(ORDER)))

@@ -123,8 +123,8 @@ class _Stopped:
         self.server.stop()
 
 
-def check_summary(stderr, count):
-    """The run's own summary; every lead must have been exported."""
+def check_summary(stderr, count, outcome="exported"):
+    """The run's own summary; every lead must have had that outcome."""
     summary = None
     for line in stderr.splitlines():
         with contextlib.suppress(ValueError):
@@ -133,7 +133,7 @@ def check_summary(stderr, count):
                 summary = message
     if summary is None:
         raise measure.BenchError("leadpipe gave no summary:\n" + stderr[-2000:])
-    if summary["ledger"]["exported"] != count:
-        raise measure.BenchError("leadpipe exported %d of %d leads:\n%s"
-                                 % (summary["ledger"]["exported"], count, stderr[-2000:]))
+    if summary["ledger"][outcome] != count:
+        raise measure.BenchError("of %d leads not all were %s: %s\n%s"
+                                 % (count, outcome, summary["ledger"], stderr[-2000:]))
     return summary
