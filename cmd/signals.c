@@ -8,19 +8,45 @@
 
 #include "commands.h"
 
+/* How long the last message may take. */
+#define MESSAGE_SECONDS 1
+
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 
 /* A handler gets no other argument than the number: this is the only place that needs globals. */
 static _Atomic(struct run *) run_to_stop;
 static atomic_int first_signal;
+static atomic_int last_signal;  /* the one that ends the program at once */
 static atomic_int ended_status; /* of the run that is not touched any more */
 static pthread_t main_thread;   /* set before the handlers are */
+
+static void give_up_message(int number)
+{
+    (void)number;
+    _exit(EXIT_STATUS_SIGNAL + atomic_load(&last_signal));
+}
+
+/* Who does not read standard error (a pager, a terminal after Ctrl-S) must not keep the program. A
+ * look whether there is room would not do: others write there, too. */
+static void limit_message(void)
+{
+    struct sigaction action = {.sa_handler = give_up_message};
+    sigset_t alarms;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGALRM, &action, NULL);
+    (void)sigemptyset(&alarms);
+    (void)sigaddset(&alarms, SIGALRM);
+    (void)pthread_sigmask(SIG_UNBLOCK, &alarms, NULL); /* who started us may have blocked it */
+    (void)alarm(MESSAGE_SECONDS);
+}
 
 /* Nobody is told at a time like this but by write(). */
 static void stop_at_once(int number)
 {
     static const char message[] =
         "\nleadpipe: stopped at once; unfinished files (.*.leadpipe-part) may stay,\nwhich a run with --state needs when it goes on\n";
+    atomic_store(&last_signal, number);
+    limit_message();
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
     (void)written; /* there is no other way left to say it */
     _exit(EXIT_STATUS_SIGNAL + number);

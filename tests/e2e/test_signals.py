@@ -22,12 +22,12 @@ def ids_file(folder, n=5000):
     return path
 
 
-def start(leadpipe, sandbox, control, folder, *more, latency_ms=1000):
+def start(leadpipe, sandbox, control, folder, *more, latency_ms=1000, **popen):
     """A run with requests in flight, beside an output of an earlier one."""
     control.set(latency_ms=latency_ms)
     (folder / "old.ndjson").write_text("old\n")
     process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:old.ndjson", "-j", "8", "--failed", "f.ndjson",
-                             "--manifest", "m.json", *more, ids_file(folder), env=sandbox.env)
+                             "--manifest", "m.json", *more, ids_file(folder), env=sandbox.env, **popen)
     wait_until(lambda: control.stats()["in_progress"] == 8)
     return process
 
@@ -104,7 +104,15 @@ def waits_to_be_read(process):
         return call.read().split()[1:2] == ["0x2"]
 
 
-@pytest.mark.skipif(SANITIZER == "tsan", reason="ThreadSanitizer lets a handler run between two calls only")
+# Shown with a debugger: the signal is neither blocked nor pending, ThreadSanitizer's handler has taken
+# it, and ours has not run; main waits in write() of the summary, and goes on once somebody reads.  That
+# is how the sanitizer works: but in calls that it knows to wait (epoll_wait() is one, write() is none)
+# it keeps a signal until the next call that it sees, and SA_RESTART makes this one wait on.
+write_keeps_signals = pytest.mark.skipif(SANITIZER == "tsan", reason="ThreadSanitizer keeps a signal until write() "
+                                         "returns, and here it does not")
+
+
+@write_keeps_signals
 def test_after_the_end(leadpipe, sandbox, control, tmp_path):
     """The run is published; a signal while its summary waits for a reader does not call it stopped."""
     reader, writer = full_pipe()
@@ -114,6 +122,21 @@ def test_after_the_end(leadpipe, sandbox, control, tmp_path):
     wait_until(lambda: waits_to_be_read(process))
     process.send_signal(signal.SIGTERM)
     assert process.wait(20 * SLOWNESS) == 0
+    os.close(reader)
+    os.close(writer)
+
+
+@write_keeps_signals
+def test_second_signal_without_a_reader(leadpipe, sandbox, control, tmp_path):
+    """The message about it waits for nobody."""
+    reader, writer = full_pipe()
+    process = start(leadpipe, sandbox, control, tmp_path, latency_ms=60000, stderr=writer)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    # at once: what is in flight would get ten seconds; which of two that come together is the first is open
+    begun = time.monotonic()
+    assert process.wait(20 * SLOWNESS) in (130, 143)
+    assert time.monotonic() - begun < 9 * SLOWNESS
     os.close(reader)
     os.close(writer)
 
