@@ -62,11 +62,11 @@ static void on_signal(int number)
         errno = saved_errno;
         return;
     }
-    if (!atomic_compare_exchange_strong(&first_signal, &none, number))
-        stop_at_once(number);
     struct run *run = atomic_load(&run_to_stop);
     if (!run) /* what is published is not undone, and must not be done again */
         _exit(atomic_load(&ended_status));
+    if (!atomic_compare_exchange_strong(&first_signal, &none, number))
+        stop_at_once(number);
     run_stop(run, number);
     errno = saved_errno;
 }
