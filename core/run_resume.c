@@ -1,6 +1,8 @@
-#include "run_internal.h"
-
+/* Opening a state: is there a run to go on with, may it, and where do its stages begin? */
 #include <stdlib.h>
+#include <string.h>
+
+#include "run_internal.h"
 
 /* ---- may it go on? -------------------------------------------------------------------------- */
 
@@ -168,19 +170,6 @@ void resume_free(struct run *r)
     state_close(r->state);
 }
 
-static int compare_places(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void sort_sent(struct resume *m)
-{
-    if (m->n_sent)
-        qsort(m->sent, m->n_sent, sizeof *m->sent, compare_places);
-}
-
 /* ---- restoring ------------------------------------------------------------------------------ */
 
 static enum rc restore_columns(struct run *r, struct err *e)
@@ -232,7 +221,7 @@ enum rc resume_count(struct run *r, struct err *e)
     char first[512];
     if (!m->loaded)
         return RC_OK;
-    sort_sent(m);
+    resume_sort_sent(m);
     enum rc rc = state_first_failure(r->state, first, sizeof first, e);
     if (rc != RC_OK)
         return rc;
@@ -244,208 +233,4 @@ enum rc resume_count(struct run *r, struct err *e)
     };
     ledger_go_on(r->ledger, &counts, first);
     return RC_OK;
-}
-
-/* ---- leads that sinks owe ------------------------------------------------------------------- */
-
-/* The first that is not below `place`: they are in order of their places. */
-static size_t find_owed(const struct resume *m, uint64_t place)
-{
-    size_t low = 0;
-    size_t high = m->n_owed;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (m->owed[middle]->seq < place)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static struct lead *get_owed(const struct resume *m, uint64_t place)
-{
-    size_t i = find_owed(m, place);
-    return i < m->n_owed && m->owed[i]->seq == place ? m->owed[i] : NULL;
-}
-
-static enum rc add_owed(struct resume *m, struct lead *lead)
-{
-    if (m->n_owed == m->cap_owed) {
-        size_t cap = m->cap_owed ? m->cap_owed * 2 : 64;
-        struct lead **owed = realloc(m->owed, cap * sizeof(struct lead *));
-        if (!owed)
-            return RC_NOMEM;
-        m->owed = owed;
-        m->cap_owed = cap;
-    }
-    size_t i = find_owed(m, lead->seq);
-    memmove(m->owed + i + 1, m->owed + i, (m->n_owed - i) * sizeof(struct lead *));
-    m->owed[i] = lead;
-    m->n_owed++;
-    return RC_OK;
-}
-
-static enum rc make_owed(struct run *r, const struct owed_lead *owed, struct lead **out,
-                         struct err *e)
-{
-    struct resume *m = &r->resume;
-    struct lead *lead = lead_new(owed->id, owed->params, r->cfg->profile->n_params);
-    if (!lead)
-        return err_nomem(e);
-    lead->seq = owed->seq;
-    memcpy(lead->fingerprint, owed->fingerprint, sizeof lead->fingerprint);
-    enum rc rc = id_key(owed->id, owed->params, r->cfg->profile->n_params, lead->key, e);
-    bool failed = false;
-    if (rc == RC_OK)
-        rc = state_has_failed(r->state, owed->seq, &failed, e);
-    if (rc == RC_OK && add_owed(m, lead) != RC_OK)
-        rc = err_nomem(e);
-    if (rc != RC_OK) {
-        lead_free(lead);
-        return rc;
-    }
-    if (failed) { /* by another sink: it is counted and listed */
-        lead->refusals = 1;
-        lead->outcome = OUTCOME_FAILED;
-        lead->counted = true;
-        m->owed_failed++;
-    }
-    *out = lead;
-    return RC_OK;
-}
-
-enum rc resume_owed(void *outlet, struct sink *sink, const struct owed_lead *owed,
-                    struct lead **out, struct err *e)
-{
-    struct run *r = ((struct outlet *)outlet)->run;
-    (void)sink;
-    *out = NULL;
-    if (!tally_is_done(&r->tally, owed->seq))
-        return RC_OK;
-    struct lead *lead = get_owed(&r->resume, owed->seq);
-    enum rc rc = lead ? RC_OK : make_owed(r, owed, &lead, e);
-    if (rc != RC_OK || !lead)
-        return rc;
-    lead->holders++; /* no other thread knows it yet */
-    *out = lead;
-    return RC_OK;
-}
-
-enum rc resume_sent(void *outlet, struct sink *sink, uint64_t place, struct err *e)
-{
-    struct resume *m = &((struct outlet *)outlet)->run->resume;
-    (void)sink;
-    if (m->n_sent == m->cap_sent) {
-        size_t cap = m->cap_sent ? m->cap_sent * 2 : 256;
-        uint64_t *sent = realloc(m->sent, cap * sizeof *sent);
-        if (!sent)
-            return err_nomem(e);
-        m->sent = sent;
-        m->cap_sent = cap;
-    }
-    m->sent[m->n_sent++] = place;
-    return RC_OK;
-}
-
-bool resume_was_sent(const struct run *r, uint64_t place)
-{
-    const struct resume *m = &r->resume;
-    return m->n_sent && bsearch(&place, m->sent, m->n_sent, sizeof *m->sent, compare_places);
-}
-
-/* ---- the IDs once more ----------------------------------------------------------------------- */
-
-static enum rc other_ids(const struct run *r, struct err *e)
-{
-    uint64_t high = r->resume.run.checkpoint.tally.high;
-    return err_set(e, RC_USAGE,
-                   "the IDs are not those of the unfinished run in %s: among the first %llu one is "
-                   "another, or their order is; it goes on with the same IDs, --fresh forgets it",
-                   r->cfg->state_path, (unsigned long long)high);
-}
-
-static enum rc hold_early(struct resume *m, struct lead *lead)
-{
-    if (m->n_early == m->cap_early) {
-        size_t cap = m->cap_early ? m->cap_early * 2 : 64;
-        struct lead **early = realloc(m->early, cap * sizeof(struct lead *));
-        if (!early)
-            return RC_NOMEM;
-        m->early = early;
-        m->cap_early = cap;
-    }
-    m->early[m->n_early++] = lead;
-    return RC_OK;
-}
-
-enum rc resume_next_id(struct run *r, struct lead *lead, bool *skip, bool *hold, struct err *e)
-{
-    struct resume *m = &r->resume;
-    const struct state_tally *done = &m->run.checkpoint.tally;
-    *skip = *hold = false;
-    if (!m->loaded || lead->seq >= done->high)
-        return RC_OK;
-    *skip = m->next_hole == m->run.checkpoint.n_holes ||
-            m->run.checkpoint.holes[m->next_hole] != lead->seq;
-    m->next_hole += !*skip;
-    *hold = !*skip;
-    if (*skip)
-        tally_add_key(&m->seen, lead->seq, lead->key);
-    else if (hold_early(m, lead) != RC_OK) {
-        *hold = false;
-        return err_nomem(e);
-    }
-    bool is_last = lead->seq + 1 == done->high;
-    bool same = m->seen.key_a == done->key_a && m->seen.key_b == done->key_b;
-    return is_last && !same ? other_ids(r, e) : RC_OK;
-}
-
-bool resume_ids_are_sure(const struct run *r)
-{
-    return !r->resume.loaded || r->next_place >= r->resume.run.checkpoint.tally.high;
-}
-
-struct lead *resume_release(struct run *r)
-{
-    struct resume *m = &r->resume;
-    return m->next_early < m->n_early ? m->early[m->next_early++] : NULL;
-}
-
-enum rc resume_end_of_ids(struct run *r, struct err *e)
-{
-    const struct resume *m = &r->resume;
-    uint64_t high = m->loaded ? m->run.checkpoint.tally.high : 0;
-    if (r->next_place >= high)
-        return RC_OK;
-    return err_set(e, RC_USAGE,
-                   "the IDs are not those of the unfinished run in %s: they end after %llu, and "
-                   "%llu were done; it goes on with the same IDs, --fresh forgets it",
-                   r->cfg->state_path, (unsigned long long)r->next_place, (unsigned long long)high);
-}
-
-/* ---- kept payloads -------------------------------------------------------------------------- */
-
-static bool is_kept(struct resume *m, uint64_t place)
-{
-    while (m->next_kept < m->n_kept && m->kept[m->next_kept] < place)
-        m->next_kept++;
-    return m->next_kept < m->n_kept && m->kept[m->next_kept] == place;
-}
-
-bool resume_take_kept(struct run *r, struct lead *lead, struct buf *body)
-{
-    struct state_kept kept;
-    struct err e;
-    if (!is_kept(&r->resume, lead->seq))
-        return false;
-    enum rc rc = state_take_kept(r->state, lead->seq, &kept, body, &e);
-    if (rc != RC_OK || memcmp(kept.key, lead->key, sizeof kept.key) != 0) {
-        buf_clear(body); /* it is fetched once more; the state's errors stop the run */
-        return false;
-    }
-    lead->http_status = kept.http_status;
-    lead->attempts = kept.attempts;
-    lead->mended = kept.mended;
-    return true;
 }

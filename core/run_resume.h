@@ -33,6 +33,8 @@ struct resume {
     size_t n_kept, next_kept;
 };
 
+/* run_resume.c: may it go on, and where do its stages begin? */
+
 /* Opens the state; begins a run, or finds the one to go on with. RC_USAGE: it holds an unfinished
  * run of another command; else as state_open(). */
 enum rc resume_open(struct run *r, struct err *e);
@@ -45,11 +47,19 @@ const struct sink_mark *resume_mark(const struct run *r, size_t sink, struct sin
 enum rc resume_count(struct run *r, struct err *e);
 void resume_free(struct run *r);
 
+/* run_resume_leads.c: leads that sinks have already, and payloads that were fetched */
+
 /* sink_host.owed and .sent */
 enum rc resume_owed(void *outlet, struct sink *sink, const struct owed_lead *owed,
                     struct lead **out, struct err *e);
 enum rc resume_sent(void *outlet, struct sink *sink, uint64_t place, struct err *e);
+void resume_sort_sent(struct resume *m); /* after the last resume_sent() */
 bool resume_was_sent(const struct run *r, uint64_t place);
+
+/* The loop: has the earlier run fetched it? Then its body, status and attempts are set. */
+bool resume_take_kept(struct run *r, struct lead *lead, struct buf *body);
+
+/* run_resume_ids.c: are the IDs those that were done? */
 
 /* The IDs' thread. What to do with the next lead; *skip: it was done, and is freed by the caller.
  * *hold: it is kept here, until resume_release(). RC_USAGE: the IDs are others. */
@@ -60,8 +70,5 @@ bool resume_ids_are_sure(const struct run *r);
 struct lead *resume_release(struct run *r);
 /* The input has ended: RC_USAGE when it is shorter than what was done. */
 enum rc resume_end_of_ids(struct run *r, struct err *e);
-
-/* The loop: has the earlier run fetched it? Then its body, status and attempts are set. */
-bool resume_take_kept(struct run *r, struct lead *lead, struct buf *body);
 
 #endif
