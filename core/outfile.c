@@ -22,7 +22,7 @@ struct outfile {
     char *path; /* as given */
     struct place place;
     int fd;        /* what is written to */
-    int stream_fd; /* what a held stream goes to in the end, or -1 */
+    int stream_fd; /* what a spooled stream goes to in the end, or -1 */
     char *data;    /* not yet written */
     size_t len, cap;
     uint64_t bytes;
@@ -307,7 +307,7 @@ static enum rc outfile_open_stream(struct outfile *f, const struct outfile_cfg *
 {
     if (cfg->keep_bytes > 0)
         return err_set(e, RC_USAGE, "%s: cannot be gone on with; only a file can", outfile_name(f));
-    if (!cfg->hold)
+    if (!cfg->spool)
         return place_open_stream(&f->place, &f->fd, e);
     enum rc rc = place_open_stream(&f->place, &f->stream_fd, e);
     return rc == RC_OK ? temporary_open(&f->fd, e) : rc;
@@ -451,8 +451,8 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
     return outfile_rc(f, e);
 }
 
-/* The held bytes of a stream go out. */
-static enum rc stream_publish_held(struct outfile *f, struct err *e)
+/* The spooled bytes of a stream go out. */
+static enum rc stream_publish_spooled(struct outfile *f, struct err *e)
 {
     struct outfile to = {.fd = f->stream_fd, .stream_fd = -1, .path = f->path, .place = f->place};
     copy_by_hand(&to, f, 0, f->bytes);
@@ -466,7 +466,7 @@ enum rc outfile_publish(struct outfile *f, struct err *e)
     if (f->published)
         return RC_OK;
     if (f->stream_fd >= 0) {
-        enum rc rc = stream_publish_held(f, e);
+        enum rc rc = stream_publish_spooled(f, e);
         f->published = rc == RC_OK;
         return rc;
     }

@@ -34,7 +34,7 @@ struct outfile_cfg {
     const char *suffix;
     /* Standard output, pipes and devices get nothing before outfile_publish(): until then it goes
      * to an unlinked temporary file in $TMPDIR (else /var/tmp). */
-    bool hold;
+    bool spool;
 };
 
 /* As outfile_open(). A stream cannot be kept: RC_USAGE for `keep_bytes` there. */
@@ -45,7 +45,7 @@ enum rc outfile_rc(const struct outfile *f, struct err *e);
 uint64_t outfile_bytes(const struct outfile *f); /* written so far, buffered ones included */
 
 /* Reads back what was written: up to `n` bytes at `at` into `p`; *got is 0 at the end. RC_INTERNAL
- * for a stream that is not held. */
+ * for a stream that is not spooled. */
 enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *got, struct err *e);
 
 /* Appends `n` bytes of another file, from `at` on, without passing them through memory where the

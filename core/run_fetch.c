@@ -51,7 +51,7 @@ static enum rc push_early(struct run *r)
     if (!resume_ids_are_sure(r))
         return RC_OK;
     atomic_store_explicit(&r->ids_sure, true, memory_order_release);
-    for (struct lead *lead; rc == RC_OK && (lead = resume_release(r));)
+    for (struct lead *lead; rc == RC_OK && (lead = resume_next_early(r));)
         rc = push_lead(r, lead);
     return rc;
 }
@@ -59,7 +59,7 @@ static enum rc push_early(struct run *r)
 static enum rc push_id(struct run *r, const struct id_item *item, struct err *e)
 {
     bool skip;
-    bool hold;
+    bool waits;
     struct lead *lead = lead_new(item->id, item->params, r->cfg->profile->n_params);
     if (!lead)
         return err_nomem(e);
@@ -67,15 +67,15 @@ static enum rc push_id(struct run *r, const struct id_item *item, struct err *e)
     memcpy(lead->key, item->key, sizeof lead->key);
     lead->file = item->file;
     lead->line = item->line;
-    enum rc rc = resume_next_id(r, lead, &skip, &hold, e);
+    enum rc rc = resume_next_id(r, lead, &skip, &waits, e);
     if (rc == RC_OK && !skip && item->bad)
         fail_bad_line(r, lead, item);
     r->next_place++;
-    if (skip || (rc != RC_OK && !hold))
+    if (skip || (rc != RC_OK && !waits))
         lead_free(lead);
     if (rc == RC_OK)
         rc = push_early(r);
-    return rc == RC_OK && !skip && !hold ? push_lead(r, lead) : rc;
+    return rc == RC_OK && !skip && !waits ? push_lead(r, lead) : rc;
 }
 
 /* A pipe may be silent for long: what came before is on its way meanwhile. */

@@ -62,12 +62,12 @@ bool resume_take_kept(struct run *r, struct lead *lead, struct buf *body);
 /* run_resume_ids.c: are the IDs those that were done? */
 
 /* The IDs' thread. What to do with the next lead; *skip: it was done, and is freed by the caller.
- * *hold: it is kept here, until resume_release(). RC_USAGE: the IDs are others. */
-enum rc resume_next_id(struct run *r, struct lead *lead, bool *skip, bool *hold, struct err *e);
-/* Has all that was done before been read, and is the same? Then what is held may go on, one lead
+ * *waits: it is early and stays here, until resume_next_early(). RC_USAGE: the IDs are others. */
+enum rc resume_next_id(struct run *r, struct lead *lead, bool *skip, bool *waits, struct err *e);
+/* Has all that was done before been read, and is the same? Then those that wait may go on, one lead
  * after the other; NULL: none any more. */
 bool resume_ids_are_sure(const struct run *r);
-struct lead *resume_release(struct run *r);
+struct lead *resume_next_early(struct run *r);
 /* The input has ended: RC_USAGE when it is shorter than what was done. */
 enum rc resume_end_of_ids(struct run *r, struct err *e);
 

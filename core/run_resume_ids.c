@@ -12,7 +12,7 @@ static enum rc other_ids(const struct run *r, struct err *e)
                    r->cfg->state_path, (unsigned long long)high);
 }
 
-static enum rc hold_early(struct resume *m, struct lead *lead)
+static enum rc add_early(struct resume *m, struct lead *lead)
 {
     if (m->n_early == m->cap_early) {
         size_t cap = m->cap_early ? m->cap_early * 2 : 64;
@@ -26,21 +26,21 @@ static enum rc hold_early(struct resume *m, struct lead *lead)
     return RC_OK;
 }
 
-enum rc resume_next_id(struct run *r, struct lead *lead, bool *skip, bool *hold, struct err *e)
+enum rc resume_next_id(struct run *r, struct lead *lead, bool *skip, bool *waits, struct err *e)
 {
     struct resume *m = &r->resume;
     const struct state_tally *done = &m->run.checkpoint.tally;
-    *skip = *hold = false;
+    *skip = *waits = false;
     if (!m->loaded || lead->seq >= done->high)
         return RC_OK;
     *skip = m->next_hole == m->run.checkpoint.n_holes ||
             m->run.checkpoint.holes[m->next_hole] != lead->seq;
     m->next_hole += !*skip;
-    *hold = !*skip;
+    *waits = !*skip;
     if (*skip)
         tally_add_key(&m->seen, lead->seq, lead->key);
-    else if (hold_early(m, lead) != RC_OK) {
-        *hold = false;
+    else if (add_early(m, lead) != RC_OK) {
+        *waits = false;
         return err_nomem(e);
     }
     bool is_last = lead->seq + 1 == done->high;
@@ -53,7 +53,7 @@ bool resume_ids_are_sure(const struct run *r)
     return !r->resume.loaded || r->next_place >= r->resume.run.checkpoint.tally.high;
 }
 
-struct lead *resume_release(struct run *r)
+struct lead *resume_next_early(struct run *r)
 {
     struct resume *m = &r->resume;
     return m->next_early < m->n_early ? m->early[m->next_early++] : NULL;

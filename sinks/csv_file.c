@@ -46,7 +46,7 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
     const struct stream_cfg cfg = {.path = path,
                                    .level = settings->level,
                                    .want_sha256 = settings->want_sha256,
-                                   .hold = true,
+                                   .spool = true,
                                    .mark = mark};
     return stream_open(&f->stream, &cfg, e);
 }
@@ -207,7 +207,7 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct err *e)
     const struct stream_cfg cfg = {.path = f->path,
                                    .level = f->settings->level,
                                    .want_sha256 = f->settings->want_sha256,
-                                   .hold = true,
+                                   .spool = true,
                                    .suffix = WIDE_SUFFIX};
     enum rc rc = stream_open(&f->wide, &cfg, e);
     if (rc == RC_USAGE)

@@ -34,7 +34,7 @@ struct stream_cfg {
     bool want_sha256;
     /* Standard output, pipes and devices get nothing before stream_publish(): until then it is in
      * an unlinked temporary file. Without it they are written as the bytes come. */
-    bool hold;
+    bool spool;
     const char *suffix; /* of the unfinished name, see outfile.h; NULL: the usual one */
     struct str mark;    /* what stream_mark() gave in an earlier run, to go on there; or absent */
 };

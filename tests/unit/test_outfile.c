@@ -342,7 +342,7 @@ static void stdout_back(void)
     (void)close(stdout_kept);
 }
 
-static void held_stdout(void **state)
+static void spooled_stdout(void **state)
 {
     (void)state;
     struct err e = {0};
@@ -351,7 +351,7 @@ static void held_stdout(void **state)
     char got[64] = "";
     assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
     stdout_to(fds[1]);
-    const struct outfile_cfg cfg = {.path = "-", .hold = true, .want_sha256 = true};
+    const struct outfile_cfg cfg = {.path = "-", .spool = true, .want_sha256 = true};
     enum rc rc = outfile_open_cfg(&f, &cfg, &e);
     stdout_back();
     expect_ok(rc, &e);
@@ -373,14 +373,14 @@ static void held_stdout(void **state)
 static void broken_pipe(void **state)
 {
     (void)state;
-    for (int hold = 0; hold < 2; hold++) {
+    for (int spool = 0; spool < 2; spool++) {
         struct err e = {0};
         struct outfile *f = NULL;
         int fds[2];
         void (*handler)(int) = signal(SIGPIPE, SIG_IGN);
         assert_int_equal(pipe(fds), 0);
         stdout_to(fds[1]);
-        const struct outfile_cfg cfg = {.path = "-", .hold = hold};
+        const struct outfile_cfg cfg = {.path = "-", .spool = spool};
         enum rc rc = outfile_open_cfg(&f, &cfg, &e);
         stdout_back();
         expect_ok(rc, &e);
@@ -388,7 +388,7 @@ static void broken_pipe(void **state)
         (void)close(fds[1]);
         put(f, "x");
         rc = outfile_complete(f, &e);
-        if (hold)
+        if (spool)
             rc = outfile_publish(f, &e);
         expect_err(rc, &e, RC_IO, "standard output was closed");
         outfile_close(f, false);
@@ -476,7 +476,7 @@ int main(void)
         TEST(folders),
         TEST(disk_full),
         TEST(size_limit),
-        TEST(held_stdout),
+        TEST(spooled_stdout),
         TEST(broken_pipe),
         TEST(read_and_copy),
         TEST(copy_beyond_the_end),
