@@ -127,6 +127,19 @@ def test_after_the_end(leadpipe, sandbox, control, tmp_path):
 
 
 @write_keeps_signals
+def test_second_signal_after_the_end(leadpipe, sandbox, control, tmp_path):
+    """The first one has ended the run; another one while that waits to be said does not change how it went."""
+    reader, writer = full_pipe()
+    process = start(leadpipe, sandbox, control, tmp_path, "-q", stderr=writer)  # nothing is said before the end
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: waits_to_be_read(process))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20 * SLOWNESS) == 128 + signal.SIGINT
+    os.close(reader)
+    os.close(writer)
+
+
+@write_keeps_signals
 def test_second_signal_without_a_reader(leadpipe, sandbox, control, tmp_path):
     """The message about it waits for nobody."""
     reader, writer = full_pipe()
