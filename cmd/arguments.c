@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "sinks/registry.h"
+
 #define ARGUMENT_BYTES_MAX ((size_t)4 << 20)
 
 #define STARS "***"
@@ -21,20 +23,6 @@ void arguments_blot_url(struct buf *out, const char *url)
     buf_add(out, url, (size_t)(authority - url));
     buf_adds(out, STARS);
     buf_adds(out, at);
-}
-
-/* The length of the piece up to the next comma or the colon that ends the options, by the grammar
- * of sinks/registry.h. */
-static size_t piece_length(const char *p)
-{
-    size_t n = 0;
-    for (; p[n] && p[n] != ','; n++) {
-        if (p[n] == '\\' && p[n + 1])
-            n++;
-        else if (p[n] == ':' && p[n + 1] != ' ')
-            break;
-    }
-    return n;
 }
 
 /* A header's value may be a token; what it is called is no secret. */
@@ -71,7 +59,7 @@ static void blot_target(struct buf *out, const char *target)
 void arguments_blot_spec(struct buf *out, const char *spec)
 {
     for (;;) {
-        size_t n = piece_length(spec);
+        size_t n = sink_spec_piece(str_c(spec));
         blot_piece(out, spec, n);
         spec += n;
         if (*spec != ',')

@@ -32,6 +32,10 @@ struct sink_spec {
  * options. Only an OPT_LIST may be given more than once. RC_USAGE names the sink, the option, and
  * what is allowed. */
 enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
+
+/* The length of what `rest` of a specification begins with, up to the comma or colon that ends it. */
+size_t sink_spec_piece(struct str rest);
+
 void sink_spec_free(struct sink_spec *s);
 
 /* Appends what the sink writes and where, as "KIND[,OPTION=VALUE]...:TARGET" without defaults, what

@@ -217,20 +217,33 @@ static bool is_option_end(struct str s, size_t at)
     return s.ptr[at] == ',' || (s.ptr[at] == ':' && (at + 1 == s.len || s.ptr[at + 1] != ' '));
 }
 
+/* A backslash before what it can guard; any other is itself. */
+static bool is_escape(struct str s, size_t at)
+{
+    return s.ptr[at] == '\\' && at + 1 < s.len && (s.ptr[at + 1] == ',' || s.ptr[at + 1] == '\\');
+}
+
+size_t sink_spec_piece(struct str rest)
+{
+    size_t at = 0;
+    while (at < rest.len && !is_option_end(rest, at))
+        at += is_escape(rest, at) ? 2 : 1;
+    return at;
+}
+
 /* Takes a value up to the comma or colon that ends it, without the backslashes. */
 static struct str value_take(struct parse *p)
 {
     struct str s = p->rest;
     struct str value = {p->values, 0};
-    size_t at = 0;
-    for (; at < s.len && !is_option_end(s, at); at++) {
-        if (s.ptr[at] == '\\' && at + 1 < s.len && (s.ptr[at + 1] == ',' || s.ptr[at + 1] == '\\'))
-            at++;
+    size_t end = sink_spec_piece(s);
+    for (size_t at = 0; at < end; at++) {
+        at += is_escape(s, at);
         p->values[value.len++] = s.ptr[at];
     }
     p->values[value.len] = '\0';
     p->values += value.len + 1;
-    p->rest = (struct str){s.ptr + at, s.len - at};
+    p->rest = (struct str){s.ptr + end, s.len - end};
     return value;
 }
 

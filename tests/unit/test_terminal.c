@@ -247,6 +247,8 @@ static void blotted(void **state)
          "webhook,header=Authorization: ***:b,batch=5:https://x/h"},
         {arguments_blot_spec, "webhook,header=X: a\\,b,batch=5:https://u:p@x/h?token=1#f",
          "webhook,header=X: ***,batch=5:https://***@x/h?***"},
+        {arguments_blot_spec, "webhook,header=X: a\\:https://h/hook?key=s",
+         "webhook,header=X: ***:https://h/hook?***"},
         {arguments_blot_spec, "webhook,secret-env=S,header=nothing:https://x/",
          "webhook,secret-env=S,header=***:https://x/"},
         {arguments_blot_spec, "webhook,header=X: s", "webhook,header=X: ***"},
