@@ -49,8 +49,11 @@ bool renames_take(struct str *list, struct file_rename *out)
     uint64_t crc = 0;
     if (list->len == 0)
         return false;
-    *out = (struct file_rename){.from = take_text_of(list), .to = take_text_of(list)};
+    /* one after the other: the order of initialisers is nobody's promise */
+    struct str from = take_text_of(list);
+    struct str to = take_text_of(list);
     struct str print = take_text_of(list);
+    *out = (struct file_rename){.from = from, .to = to};
     (void)text_take_uint(&print, ':', &out->print.bytes); /* empty for a removal */
     (void)text_take_uint(&print, ':', &crc);
     out->print.crc = (uint32_t)crc;
