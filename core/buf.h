@@ -11,7 +11,7 @@
 struct buf {
     char *data; /* owned, malloc'd; NULL while cap is 0 */
     size_t len, cap, max;
-    enum rc rc; /* RC_OK, RC_NOMEM or RC_LIMIT */
+    enum rc rc; /* RC_OK, RC_NOMEM, RC_LIMIT; RC_INTERNAL: a wrong format */
 };
 
 void buf_init(struct buf *b, size_t max);

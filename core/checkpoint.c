@@ -11,9 +11,9 @@ struct checkpoint {
     pthread_cond_t changed; /* what follows */
     bool under_way;         /* begun, not yet committed */
     bool failed;            /* a sink could not make its mark */
-    bool broken;            /* one failed: what it left undone, none may take for done */
-    bool over;              /* none will be begun any more */
-    size_t missing;         /* sinks that have not come to the barrier */
+    bool broken;    /* no further one: what a failed one left unsynced may be lost unnoticed */
+    bool over;      /* none will be begun any more */
+    size_t missing; /* sinks that have not come to the barrier */
 
     /* Of the order's thread before it begins one, then of the checkpoint's until it is done. */
     struct state_checkpoint now;

@@ -20,8 +20,7 @@ enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enu
                          struct err *e);
 void flatten_plan_free(struct flatten_plan *plan);
 
-/* Parses lead->body and decides what it is. RC_OK: lead->doc, lead->root
- * and lead->other_id are set.
+/* Parses lead->body and decides what it is. RC_OK: lead->doc, lead->root and lead->other_id are set.
  * RC_SYNTAX: the body is not JSON (worth another attempt); lead->failure is not touched.
  * RC_CLOSED: the lead has failed and lead->failure says why: "success": false with the provider's
  * message and code (stage fetch: the provider did not hand out the lead), a required object missing.
@@ -32,7 +31,7 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
                       struct err *e);
 
 /* Fills lead->tables from lead->root. The tree itself is never changed: sinks that write it as
- * received read lead->root; in the rows, also within json values (which then point to copies),
+ * received read lead->doc.root, of which lead->root is the part that makes rows; in the rows, also within json values (which then point to copies),
  * expiring URLs are stripped, kept or dropped. With `fingerprint`, lead->fingerprint is computed
  * too: SHA-256 of the canonical payload in which every expiring URL is null.
  * RC_NOMEM; RC_LIMIT: over the arena's maximum, or more undocumented members in one row, or more

@@ -1,4 +1,5 @@
-/* What the parts of the HTTP engine share. Private to http_*.c; all of it on the loop's thread.
+/* What the parts of the HTTP engine share. Private to http_*.c; all of it on the loop's thread,
+ * but for `struct meter`.
  *
  *   http_engine.c    the public face: making, asking for requests, stopping, the end of a step
  *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other

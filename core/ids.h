@@ -18,7 +18,6 @@
 
 enum id_format { ID_FORMAT_AUTO, ID_FORMAT_LINES, ID_FORMAT_CSV, ID_FORMAT_NDJSON };
 
-/* The texts that this points to are kept by the caller, and live as long as `ids`. */
 /* What happens around a read that may take long, as from a pipe. */
 struct ids_wait {
     int cancel_fd;             /* readable: the read ends and ids_next() is RC_STOPPED; 0: none */
@@ -26,6 +25,7 @@ struct ids_wait {
     void *ctx;
 };
 
+/* The texts that this points to are kept by the caller, and live as long as `ids`. */
 struct ids_cfg {
     const char *const *files; /* "-" is standard input */
     size_t n_files;
@@ -73,7 +73,8 @@ enum rc ids_next(struct ids *ids, struct arena *a, struct id_item *out, struct e
 /* What was counted so far. */
 struct ids_counts ids_counts(const struct ids *ids);
 
-/* What id_item.key is for an ID that is none of a bad line. RC_INTERNAL, RC_NOMEM. */
+/* Computes the `key` that ids_next() gives a good line with this ID and parameters. RC_INTERNAL,
+ * RC_NOMEM. */
 enum rc id_key(struct str id, const struct str *params, size_t n_params,
                unsigned char key[LEAD_KEY_BYTES], struct err *e);
 

@@ -11,7 +11,6 @@
 #include "json.h"
 #include "str.h"
 
-/* One value of one row. 16 bytes; points into the lead's arena. */
 enum cell_kind {
     CELL_ABSENT, /* the payload has no such member */
     CELL_NULL,
@@ -22,6 +21,7 @@ enum cell_kind {
     CELL_JSON,   /* an object or array */
 };
 
+/* One value of one row. 16 bytes; points into the lead's arena. */
 struct cell {
     uint8_t kind; /* enum cell_kind */
     uint32_t len; /* bytes of `text` */
@@ -100,11 +100,15 @@ struct lead {
     const char *file;   /* input file, or NULL; for messages */
     uint64_t line;      /* from 1 */
 
-    struct arena arena; /* owns all that is below; emptied once every sink has taken the lead in */
-    struct buf body;    /* as received, decompressed; freed once parsed */
+    struct arena
+        arena;       /* memory of doc, root, tables, and of failures before the sinks; emptied once
+                           every sink has taken the lead in */
+    struct buf body; /* as received, decompressed; freed once parsed */
     struct json_doc doc;
     const cJSON *root;   /* the payload's root within the doc; NULL where no tree was made */
-    struct str other_id; /* the payload's own ID, where it is not `id`; else absent */
+    struct str other_id; /* the payload's own ID, where it is not `id`; else absent. May point into
+                            the body: gone with that */
+    bool has_other_id;   /* there was one */
     struct rows *tables; /* one for each of profile->tables; NULL where no sink needs rows */
     unsigned char fingerprint[FINGERPRINT_BYTES]; /* of the normalised payload without expiring
                                                      URLs; zero where nobody asked for it */

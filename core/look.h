@@ -27,7 +27,7 @@ struct looks {
 enum rc looks_make(struct looks *out, struct arena *a, const struct profile *p);
 
 /* Scans lead->body. *enough: it is a payload in which nothing is out of the ordinary, and lead->doc
- * has its compact text and lead->other_id points into lead->body; otherwise only a tree can tell.
+ * has its compact text, and lead->other_id may point into lead->body; otherwise only a tree can tell.
  * Errors as json_parse(). */
 enum rc looks_scan(const struct looks *looks, struct lead *lead, bool *enough, struct err *e);
 

@@ -33,8 +33,8 @@ bool queue_ended(struct queue *q);
 
 /* For a thread that had nothing to do until just now: lets a little more come together, for it costs
  * more to wake a thread than to do the work of one item. `came`: how many items there were the last
- * time. The more, the longer: from a seventh of a millisecond, as long as items come one by one, to
- * a whole one. */
+ * time. The more, the longer: from 0.15 ms, as long as items come one by one, to
+ * a millisecond. */
 void queue_linger(size_t came);
 
 #endif

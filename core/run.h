@@ -42,10 +42,10 @@ struct run_cfg {
 
     unsigned concurrency; /* 0: adapts between 1 and concurrency_max */
     unsigned concurrency_max;
-    double rate_per_s;
+    double rate_per_s; /* 0: no limit */
     struct http_retry_cfg retry;
-    size_t max_body;
-    const char *user_agent, *cacert, *proxy;
+    size_t max_body;                         /* bytes, after decompression */
+    const char *user_agent, *cacert, *proxy; /* NULL: none */
 
     bool order_input;
     enum signed_urls signed_urls;

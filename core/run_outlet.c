@@ -253,7 +253,7 @@ static void note_done(struct run *r, const struct lead *lead)
     sums->missing += lead->outcome == OUTCOME_MISSING;
     sums->unchanged += lead->outcome == OUTCOME_UNCHANGED;
     sums->mended += lead->mended;
-    sums->other_ids += lead->other_id.ptr != NULL;
+    sums->other_ids += lead->has_other_id;
     if (tally_note(&r->tally, lead->seq, lead->key) != RC_OK) {
         (void)err_nomem(&e);
         run_fatal(r, &e);

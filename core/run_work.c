@@ -39,7 +39,8 @@ void run_blot_failure(const struct run *r, struct lead *lead)
 static void note_oddities(struct run *r, struct lead *lead)
 {
     lead->mended += lead->doc.mended;
-    if (!lead->other_id.ptr)
+    lead->has_other_id = lead->other_id.ptr != NULL;
+    if (!lead->has_other_id)
         return;
     const char *text = blotted(r, lead, arena_strdup(&lead->arena, lead->other_id));
     log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr,

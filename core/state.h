@@ -213,7 +213,7 @@ enum rc state_has_accepted(struct state *s, bool *out, struct err *e);
 
 /* Was it that content that was accepted last? For `n` leads at once; out[i] tells. Looks only at
  * earlier, finished runs. */
-#define STATE_FINGERPRINT_BYTES 16
+#define STATE_FINGERPRINT_BYTES 16 /* the first of lead->fingerprint */
 struct state_content {
     unsigned char key[LEAD_KEY_BYTES];
     unsigned char fingerprint[STATE_FINGERPRINT_BYTES];
