@@ -31,9 +31,10 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
                       struct err *e);
 
 /* Fills lead->tables from lead->root. The tree itself is never changed: sinks that write it as
- * received read lead->doc.root, of which lead->root is the part that makes rows; in the rows, also within json values (which then point to copies),
- * expiring URLs are stripped, kept or dropped. With `fingerprint`, lead->fingerprint is computed
- * too: SHA-256 of the canonical payload in which every expiring URL is null.
+ * received read lead->doc.root, of which lead->root is the part that makes rows; in the rows, also
+ * within json values (which then point to copies), expiring URLs are stripped, kept or dropped. With
+ * `fingerprint`, lead->fingerprint is computed too: SHA-256 of the canonical payload in which every
+ * expiring URL is null.
  * RC_NOMEM; RC_LIMIT: over the arena's maximum, or more undocumented members in one row, or more
  * repeated values, than a lead may have. */
 enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fingerprint,

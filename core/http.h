@@ -7,8 +7,9 @@
  * Retry-After gate, the rate, the concurrency limit, and whether it is up at all.
  *
  * All functions but http_engine_stats(), http_engine_save() and http_status_retryable() must be
- * called on the loop's thread; all callbacks come there. next() may come from within http_engine_kick(), the others only from the loop. Callbacks
- * may call http_engine_kick(), _retry(), _stop() and _stats(); stopped() also http_engine_free().
+ * called on the loop's thread; all callbacks come there. next() may come from within
+ * http_engine_kick(), the others only from the loop. Callbacks may call http_engine_kick(),
+ * _retry(), _stop() and _stats(); stopped() also http_engine_free().
  *
  * The process must ignore SIGPIPE: a server may go away while it is written to. */
 #ifndef LEADPIPE_HTTP_H

@@ -109,8 +109,8 @@ static void outfile_digest(struct outfile *f, const void *p, size_t n)
         (void)err_set(&f->err, RC_INTERNAL, "%s: SHA-256 failed", outfile_name(f));
 }
 
-/* The disk begins to write while the run goes on: else all of it would wait for the sync at the end.
- * Nothing is waited for here and nothing relied on: what went wrong is told by that sync. */
+/* The disk begins to write while the run goes on: else all of it would wait for the sync at the
+ * end. Nothing is waited for here and nothing relied on: what went wrong is told by that sync. */
 static void begin_writeback(struct outfile *f, size_t n)
 {
     f->unsent += n;

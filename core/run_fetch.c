@@ -129,11 +129,11 @@ void fetch_drop_taken(struct run *r)
         lead_free(lead);
 }
 
-/* Is there room for another lead? What has come is in held_bytes; what is under way is guessed. Each
- * lead under way counts with the average body and with a share of what a lead weighs when the workers
- * are done with it (worked_bytes): the fuller held_bytes is, the larger the share, as little is let go
- * then. Large leads count with more of it from the start, with all of it from RUN_WORKED_BYTES_MAX on:
- * many would have come before held_bytes showed that a sink is slow. */
+/* Is there room for another lead? Not when held_bytes, and a guess for each lead under way, are too
+ * many: the mean body, and a share of worked_bytes, which is what a lead weighs when the workers are
+ * done with it. The share grows with how full held_bytes is, as little is let go then, and with
+ * worked_bytes itself, up to all of it at RUN_WORKED_BYTES_MAX: of large leads many would have come
+ * before held_bytes showed that a sink is slow. */
 static bool budget_has_room(struct run *r)
 {
     size_t held = atomic_load(&r->held_bytes);

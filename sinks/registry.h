@@ -33,7 +33,8 @@ struct sink_spec {
  * what is allowed. */
 enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
 
-/* The length of what `rest` of a specification begins with, up to the comma or colon that ends it. */
+/* How long the piece is that `rest` of a specification begins with: up to the comma or colon that
+ * ends it. */
 size_t sink_spec_piece(struct str rest);
 
 void sink_spec_free(struct sink_spec *s);

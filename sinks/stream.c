@@ -61,9 +61,9 @@ const char *stream_sha256(const struct stream *s)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* The whole member in one go: what is made of it cannot depend on how it came, and libdeflate, which
- * knows no other way, needs little more than half of zlib's time. Its memory, the size of a member and more, is had
- * for that moment only: a sink may have many files. */
+/* The whole member in one go: what is made of it cannot depend on how it came. libdeflate, which
+ * knows no other way, needs half to three quarters of zlib's time. Its memory, the size of a member
+ * and more, is had for that moment only: a sink may have many files. */
 static void member_compress(struct stream *s)
 {
     struct libdeflate_compressor *c = libdeflate_alloc_compressor((int)s->level);
