@@ -4,7 +4,8 @@
 
 #include "run_internal.h"
 
-/* The credentials are refused when all of the first three leads say so (or all there are). */
+/* The credentials are refused when all of the first three leads that got an answer say so (or all
+ * there are). */
 #define AUTH_LEADS 3
 
 /* ---- the IDs' thread ------------------------------------------------------------------------ */
@@ -285,27 +286,54 @@ static void release_refused(struct run *r, bool are_theirs)
     }
 }
 
+static void accept_credentials(struct run *r)
+{
+    if (r->accepted)
+        return;
+    r->accepted = true;
+    release_refused(r, true);
+}
+
+static void count_refusal(struct run *r, const struct lead *lead)
+{
+    r->refused += lead->request->ordinal < AUTH_LEADS + r->unanswered;
+}
+
+static void end_if_refused(struct run *r)
+{
+    if (r->refused < AUTH_LEADS)
+        return;
+    credentials_refused(r);
+    release_refused(r, false);
+}
+
+/* Of the leads that count, one got no answer: the next one counts in its place, which may have been
+ * refused already. */
+static void judge_without(struct run *r, const struct lead *lead)
+{
+    if (r->accepted || lead->request->ordinal >= AUTH_LEADS + r->unanswered)
+        return;
+    uint64_t next = AUTH_LEADS + r->unanswered++;
+    for (const struct lead *l = r->refused_first; l; l = l->next_refused)
+        r->refused += l->request->ordinal == next;
+    end_if_refused(r);
+}
+
 /* Refusals of the first leads wait for one other answer: then each is that lead's alone. True: this
  * one waits. */
 static bool judge_credentials(struct run *r, struct lead *lead)
 {
     bool is_refused = lead->http_status == 401 || lead->http_status == 403;
-    if (!is_refused && !r->accepted) {
-        r->accepted = true;
-        release_refused(r, true);
-    }
+    if (!is_refused)
+        accept_credentials(r);
     if (r->accepted)
         return false;
     lead->next_refused = r->refused_first;
     r->refused_first = lead;
     r->n_refused++;
     r->refused_status = lead->http_status;
-    if (lead->request->ordinal < AUTH_LEADS)
-        r->refused++;
-    if (r->refused == AUTH_LEADS) {
-        credentials_refused(r);
-        release_refused(r, false);
-    }
+    count_refusal(r, lead);
+    end_if_refused(r);
     (void)uv_async_send(&r->wake); /* it may have been the last one */
     return true;
 }
@@ -352,8 +380,10 @@ void fetch_done(void *run, struct http_request *http)
     case HTTP_NO_ANSWER:
         lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
         run_blot_failure(r, lead);
+        judge_without(r, lead);
         break;
     case HTTP_TOO_LARGE:
+        accept_credentials(r);
         lead_fail(lead, STAGE_FETCH, "too_large",
                   "the answer is larger than %zu bytes (--max-body)", r->cfg->max_body);
         break;

@@ -90,7 +90,8 @@ struct run {
     struct lead *answered[RUN_BATCH]; /* not yet handed to the workers */
     size_t n_answered;
     uint64_t requested;         /* leads that a request was made for */
-    uint64_t refused;           /* of the first AUTH_LEADS: answered 401 or 403 */
+    uint64_t refused;           /* of the first AUTH_LEADS that got an answer: 401 or 403 */
+    uint64_t unanswered;        /* before the last of these */
     struct lead *refused_first; /* all that were, until it is clear whose fault it is */
     uint64_t n_refused;
     int refused_status;

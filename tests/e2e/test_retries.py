@@ -164,6 +164,22 @@ def test_all_forbidden(leadpipe, sandbox, control):
     assert run.status == 1 and "403" in run.errors()[0] and "credentials refused" in run.errors()[-1]
 
 
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("silent", [1, 2, 5])
+def test_first_ones_unanswered(leadpipe, sandbox, control, silent, concurrency):
+    """Leads without an answer say nothing about the key: those behind them do, however many wait for that."""
+    ids = ["tiny-%d~reset" % n for n in range(silent)] + ["tiny-%d~status=401" % n for n in range(silent, 200)]
+    run = runs.export(leadpipe, sandbox, "-j", concurrency, "--attempts", 1, "--retry-max-time", "2s", ids=ids)
+    assert run.status == 1 and "credentials refused" in run.errors()[-1], run.done.stderr
+    assert len(control.requests()) <= silent + 64
+
+
+def test_too_large_is_an_answer(leadpipe, sandbox, control):
+    ids = ["tiny-0~huge=100000"] + ["tiny-%d~status=401" % n for n in range(1, 50)]
+    run = runs.export(leadpipe, sandbox, "-j", 8, "--max-body", "50K", ids=ids)
+    assert (run.status, len(run.failed)) == (3, 50), run.done.stderr
+
+
 @pytest.mark.parametrize("ids", [
     ["tiny-1", "tiny-2~status=401", "tiny-3~status=403", "tiny-4~status=403"],
     ["tiny-2~status=401", "tiny-3~status=403", "tiny-1", "tiny-4~status=403"],
