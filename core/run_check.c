@@ -113,6 +113,25 @@ static enum rc claim_file(struct claims *c, const char *path, const char *option
     return rc == RC_OK ? claim_path(c, path, option, e) : rc;
 }
 
+/* What takes an input's place would take the IDs with it: of a run that is stopped those that are
+ * still to do, too. */
+static enum rc spare_input(const struct claims *c, const char *input, struct err *e)
+{
+    enum rc rc = RC_OK;
+    if (strcmp(input, "-") == 0 || !outfile_is_file(input))
+        return RC_OK;
+    char *resolved = resolve(input);
+    if (!resolved)
+        return err_nomem(e);
+    for (size_t i = 0; rc == RC_OK && i < c->n; i++) {
+        if (strcmp(c->items[i].path, resolved) == 0)
+            rc = err_set(e, RC_USAGE, "%s would overwrite the input %s; name another file",
+                         c->items[i].who, input);
+    }
+    free(resolved);
+    return rc;
+}
+
 static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
 {
     struct claims c = {0};
@@ -125,6 +144,8 @@ static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outle
         rc = claim_file(&c, cfg->manifest_path, "--manifest", e);
     if (rc == RC_OK && cfg->state_path)
         rc = claim_path(&c, cfg->state_path, "--state", e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
+        rc = spare_input(&c, cfg->ids.files[i], e);
     if (rc == RC_OK && cfg->state_path)
         rc = state_check(cfg->state_path, e);
     for (size_t i = 0; i < c.n; i++)

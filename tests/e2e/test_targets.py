@@ -133,3 +133,20 @@ def test_names_with_commas_and_colons(leadpipe, sandbox, control):
     assert done.returncode == 0, done.stderr
     assert len(lines_of(leadpipe.folder / "a,b:c d.ndjson")) == 2
     assert unpacked(leadpipe.folder / "ü,gzip=9.mp")[:1] == b"\xde"
+
+
+@pytest.mark.parametrize("words", [
+    ["-t", "csv:ids.txt"], ["-t", "ndjson:./ids.txt"], ["-t", "csv:out/", "-t", "ndjson,gzip=1:link"],
+    ["-t", "csv:out/", "--failed", "ids.txt"], ["-t", "csv:out/", "--manifest", "ids.txt"],
+    ["-t", "csv:out/", "--state", "ids.txt"],
+], ids=" ".join)
+@pytest.mark.parametrize("content", ["plain-1\n", ""], ids=["with IDs", "empty"])
+def test_input_is_no_target(leadpipe, sandbox, words, content):
+    """What takes the place of the IDs would take those that are still to do with it."""
+    (leadpipe.folder / "ids.txt").write_text(content)
+    os.symlink("ids.txt", leadpipe.folder / "link")
+    done = leadpipe("export", *sandbox.provider(), *words, "other.txt", "ids.txt", env=sandbox.env)
+    assert (done.returncode, done.stdout) == (2, b""), done
+    assert "would overwrite the input ids.txt" in done.stderr, done.stderr
+    assert sorted(os.listdir(leadpipe.folder)) == ["ids.txt", "link"]
+    assert (leadpipe.folder / "ids.txt").read_text() == content
