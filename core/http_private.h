@@ -68,7 +68,8 @@ struct http_engine {
     bool freed;
 
     /* http_transfer.c */
-    struct curl_slist *headers; /* secret */
+    struct curl_slist *headers;       /* secret */
+    struct curl_slist *proxy_headers; /* of a CONNECT */
     struct transfer *pool, *flying;
     unsigned in_flight;
 

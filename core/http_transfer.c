@@ -163,13 +163,14 @@ static bool is_safe(const char *text)
 }
 
 /* libcurl's way of writing a header without a value differs. */
-static enum rc add_named(struct http_engine *h, const char *name, const char *value, struct err *e)
+static enum rc add_named(struct curl_slist **list, const char *name, const char *value,
+                         struct err *e)
 {
     struct buf line;
     buf_init(&line, LINES_BYTES_MAX);
     buf_addf(&line, value[0] ? "%s: %s" : "%s;%s", name, value);
     const char *text = buf_cstr(&line);
-    enum rc rc = buf_rc(&line) == RC_OK ? add_header(&h->headers, text) : buf_rc(&line);
+    enum rc rc = buf_rc(&line) == RC_OK ? add_header(list, text) : buf_rc(&line);
     if (line.data)
         explicit_bzero(line.data, line.cap);
     buf_free(&line);
@@ -212,10 +213,12 @@ static enum rc add_own_headers(struct http_engine *h, const struct http_header *
     char encodings[ENCODINGS_BYTES];
     encodings_text(encodings);
     enum rc rc = RC_OK;
-    if (h->cfg.user_agent && !has_header(headers, n, "User-Agent"))
-        rc = add_named(h, "User-Agent", h->cfg.user_agent, e);
+    if (h->cfg.user_agent)
+        rc = add_named(&h->proxy_headers, "User-Agent", h->cfg.user_agent, e);
+    if (rc == RC_OK && h->cfg.user_agent && !has_header(headers, n, "User-Agent"))
+        rc = add_named(&h->headers, "User-Agent", h->cfg.user_agent, e);
     if (rc == RC_OK && encodings[0] && !has_header(headers, n, "Accept-Encoding"))
-        rc = add_named(h, "Accept-Encoding", encodings, e);
+        rc = add_named(&h->headers, "Accept-Encoding", encodings, e);
     /* libcurl would wait a second for a "100 Continue" before a larger body */
     if (rc == RC_OK && add_header(&h->headers, "Expect:") != RC_OK)
         rc = err_nomem(e);
@@ -228,7 +231,7 @@ enum rc http_headers_open(struct http_engine *h, const struct http_header *heade
     for (size_t i = 0; i < n; i++) {
         if (!is_safe(headers[i].name) || !is_safe(headers[i].value))
             return err_set(e, RC_USAGE, "header \"%s\": a control character", headers[i].name);
-        enum rc rc = add_named(h, headers[i].name, headers[i].value, e);
+        enum rc rc = add_named(&h->headers, headers[i].name, headers[i].value, e);
         if (rc != RC_OK)
             return rc;
     }
@@ -335,6 +338,7 @@ static CURLcode set_options(struct transfer *t)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CAINFO, cfg->cacert);
     if (cfg->proxy)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXY, cfg->proxy);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXYHEADER, t->h->proxy_headers);
     /* a libcurl without HTTP/2 refuses this and speaks HTTP/1.1 */
     (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     return rc;
@@ -390,7 +394,8 @@ void http_transfers_free(struct http_engine *h)
         free_transfer(t);
     }
     free_headers(h->headers);
-    h->headers = NULL;
+    free_headers(h->proxy_headers);
+    h->headers = h->proxy_headers = NULL;
     h->in_flight = 0;
 }
 
