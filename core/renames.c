@@ -1,6 +1,7 @@
 #include "renames.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "units.h"
@@ -10,11 +11,21 @@ static void put_text(struct buf *out, const char *text)
     buf_add(out, text, strlen(text) + 1);
 }
 
+/* Does it lead to where we are? Not when a folder above may not be searched, or is gone. */
+static bool leads_here(const char *folder)
+{
+    struct stat named, here;
+    return stat(folder, &named) == 0 && stat(".", &here) == 0 && named.st_dev == here.st_dev &&
+           named.st_ino == here.st_ino;
+}
+
 static void put_path(struct buf *out, const char *path)
 {
     char folder[PATH_MAX];
-    /* A folder that is gone has no name: then the path holds from here only. */
-    if (*path != '/' && getcwd(folder, sizeof folder)) {
+    /* Else the path holds from here only. */
+    bool goes_before = *path != '/' && getcwd(folder, sizeof folder) && leads_here(folder) &&
+                       strlen(folder) + strlen(path) + 1 < PATH_MAX;
+    if (goes_before) {
         buf_adds(out, folder);
         buf_addc(out, '/');
     }
