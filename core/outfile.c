@@ -282,6 +282,15 @@ static enum rc part_digest(struct outfile *f, uint64_t n, struct err *e)
     return rc;
 }
 
+/* That of the file that it takes the place of, where there is one. */
+static bool take_mode(const struct outfile *f, mode_t more)
+{
+    struct stat st;
+    mode_t mode = f->place.mode | more;
+    return !f->place.exists ||
+           (fstat(f->fd, &st) == 0 && ((st.st_mode & 0777) == mode || fchmod(f->fd, mode) == 0));
+}
+
 /* Cuts the unfinished file to what is kept and stands at its end. */
 static enum rc part_prepare(struct outfile *f, uint64_t keep_bytes, struct err *e)
 {
@@ -294,8 +303,8 @@ static enum rc part_prepare(struct outfile *f, uint64_t keep_bytes, struct err *
                        "%s: what the earlier run left is gone (%llu bytes were written, %llu are "
                        "there); restore it, or begin anew (--fresh)",
                        part, (unsigned long long)keep_bytes, (unsigned long long)st.st_size);
-    if (f->place.exists && (st.st_mode & 0777) != f->place.mode &&
-        fchmod(f->fd, f->place.mode) != 0)
+    /* a later run may have to go on with it, or to begin it anew */
+    if (!take_mode(f, S_IRUSR | S_IWUSR))
         return err_sys(e, RC_IO, errno, "%s", part);
     if (ftruncate(f->fd, (off_t)keep_bytes) != 0 || lseek(f->fd, (off_t)keep_bytes, SEEK_SET) < 0)
         return err_sys(e, RC_IO, errno, "%s", part);
@@ -438,6 +447,8 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
     if (f->completed)
         return outfile_rc(f, e);
     flush_buffer(f);
+    if (f->err.rc == RC_OK && !f->place.is_stream && !take_mode(f, 0))
+        outfile_fail(f, errno);
     /* fsync, not fdatasync: the mode must be there, too. */
     if (f->err.rc == RC_OK && !f->place.is_stream && fsync(f->fd) != 0)
         outfile_fail(f, errno);
