@@ -81,6 +81,7 @@ struct fetch_request *request_pool_take(struct request_pool *pool, size_t max_bo
         struct buf answer = req->http.answer;
         buf_clear(&req->url);
         buf_clear(&answer);
+        answer.max = max_body; /* that of an error was less */
         req->http = (struct http_request){.answer = answer};
         return req;
     }
