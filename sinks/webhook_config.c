@@ -294,14 +294,15 @@ static enum rc read_secret_file(int fd, const char *path, const struct sink_cfg 
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s: secret file %s", cfg->spec, path);
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec, path);
     if (!S_ISREG(st.st_mode))
-        return err_set(e, RC_USAGE, "%s: secret file %s: not a regular file", cfg->spec, path);
+        return err_set(e, RC_USAGE, "%s: option secret-file: %s: not a regular file", cfg->spec,
+                       path);
     ssize_t n = read_all(fd, into, SECRET_FILE_BYTES_MAX + 1);
     if (n < 0)
-        return err_sys(e, RC_USAGE, errno, "%s: secret file %s", cfg->spec, path);
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec, path);
     if (n > SECRET_FILE_BYTES_MAX)
-        return err_set(e, RC_USAGE, "%s: secret file %s: over 64 KiB", cfg->spec, path);
+        return err_set(e, RC_USAGE, "%s: option secret-file: %s: over 64 KiB", cfg->spec, path);
     *len = (size_t)n;
     return RC_OK;
 }
@@ -312,14 +313,14 @@ static enum rc load_file(struct webhook_secrets **out, const char *path, const s
     /* A pipe must not make this wait: it is refused once open. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return err_sys(e, RC_USAGE, errno, "%s: secret file %s", cfg->spec, path);
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec, path);
     char *text = malloc(SECRET_FILE_BYTES_MAX + 1);
     size_t len = 0;
     enum rc rc = text ? read_secret_file(fd, path, cfg, text, &len, e) : err_nomem(e);
     if (rc == RC_OK) {
         rc = webhook_secrets_parse(out, (struct str){text, len}, path, e);
         if (rc != RC_OK)
-            err_prefix(e, "%s: secret file ", cfg->spec);
+            err_prefix(e, "%s: option secret-file", cfg->spec);
     }
     if (text)
         OPENSSL_cleanse(text, SECRET_FILE_BYTES_MAX + 1);
@@ -346,6 +347,6 @@ enum rc webhook_secrets_load(struct webhook_secrets **out, const struct sink_cfg
                        variable_shown(opts->secret_env));
     enum rc rc = webhook_secrets_parse(out, str_c(text), opts->secret_env, e);
     if (rc != RC_OK)
-        err_prefix(e, "%s: variable ", cfg->spec);
+        err_prefix(e, "%s: option secret-env", cfg->spec);
     return rc;
 }
