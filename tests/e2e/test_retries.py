@@ -169,7 +169,7 @@ def test_all_forbidden(leadpipe, sandbox, control):
 def test_first_ones_unanswered(leadpipe, sandbox, control, silent, concurrency):
     """Leads without an answer say nothing about the key: those behind them do, however many wait for that."""
     ids = ["tiny-%d~reset" % n for n in range(silent)] + ["tiny-%d~status=401" % n for n in range(silent, 200)]
-    run = runs.export(leadpipe, sandbox, "-j", concurrency, "--attempts", 1, "--retry-max-time", "2s", ids=ids)
+    run = runs.export(leadpipe, sandbox, "-j", concurrency, "--attempts", 1, "--retry-max-time", "60s", ids=ids)
     assert run.status == 1 and "credentials refused" in run.errors()[-1], run.done.stderr
     assert len(control.requests()) <= silent + 64
 
