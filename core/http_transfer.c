@@ -338,7 +338,6 @@ static CURLcode set_options(struct transfer *t)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CAINFO, cfg->cacert);
     if (cfg->proxy)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXY, cfg->proxy);
-    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXYHEADER, t->h->proxy_headers);
     /* a libcurl without HTTP/2 refuses this and speaks HTTP/1.1 */
     (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     return rc;
@@ -427,6 +426,8 @@ static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
     /* waits for a connection that is being made, if it may turn out to be HTTP/2 */
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    /* a proxy that is asked without a CONNECT gets both lists */
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXYHEADER, is_tls ? t->h->proxy_headers : NULL);
     rc = rc ? rc : set_method(t);
     if (is_probe != t->is_quick)
         rc = rc ? rc : set_connect_timeout(t, is_probe);

@@ -100,9 +100,9 @@ struct lead {
     const char *file;   /* input file, or NULL; for messages */
     uint64_t line;      /* from 1 */
 
-    struct arena
-        arena;       /* memory of doc, root, tables, and of failures before the sinks; emptied once
-                           every sink has taken the lead in */
+    /* The arena is the memory of doc, root, tables, and of failures before the sinks; it is emptied
+     * once every sink has taken the lead in. */
+    struct arena arena;
     struct buf body; /* as received, decompressed; freed once parsed */
     struct json_doc doc;
     const cJSON *root;   /* the payload's root within the doc; NULL where no tree was made */

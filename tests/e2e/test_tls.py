@@ -120,7 +120,24 @@ def test_allow_http(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, "--allow-http", "--proxy", sandbox.url, "--attempts", 1, ids=["tiny-1"],
                       base_url="http://leads.invalid/omni/api/v1")
     assert run.status in (0, 3), run.done.stderr
-    assert "leads.invalid" in str(control.requests()), "the proxy was asked"
+    asked = control.requests()
+    assert "leads.invalid" in str(asked), "the proxy was asked"
+    assert asked[-1]["raw_head"].lower().count("\r\nuser-agent:") == 1, asked[-1]["raw_head"]
+
+
+def test_proxy_of_https_is_told_who_asks(leadpipe, sandbox):
+    """CONNECT has headers of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = leadpipe.start("export", "-p", "omni", "--proxy", "http://127.0.0.1:%d" % server.getsockname()[1],
+                                 "--attempts", "1", "--retry-max-time", "1s", "-t", "ndjson:-", "--id", "1", env=sandbox.env)
+        connection, _ = server.accept()
+        with connection:
+            head = connection.recv(65536).decode()
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    process.kill()
+    process.wait()
+    assert head.startswith("CONNECT ") and head.count("\r\nUser-Agent: leadpipe/") == 1, head
+    assert "key" not in head.lower(), head
 
 
 NGINX = """
