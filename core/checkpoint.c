@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "grow.h"
+
 #define TOTALS_BYTES_MAX ((size_t)64 << 10)
 #define MARK_BYTES_MAX ((size_t)1 << 30)
 
@@ -100,14 +102,11 @@ static enum rc note_holes(struct checkpoint *c)
 
 static enum rc note_column(struct checkpoint *c, size_t table, const struct column *column)
 {
-    if (c->now.n_columns == c->cap_columns) {
-        size_t cap = c->cap_columns ? c->cap_columns * 2 : 64;
-        struct state_column *columns = realloc(c->columns, cap * sizeof *columns);
-        if (!columns)
-            return RC_NOMEM;
-        c->columns = columns;
-        c->cap_columns = cap;
-    }
+    struct state_column *columns =
+        list_grow(c->columns, c->now.n_columns, &c->cap_columns, sizeof *columns);
+    if (!columns)
+        return RC_NOMEM;
+    c->columns = columns;
     const struct source *s = &column->source;
     c->columns[c->now.n_columns++] =
         (struct state_column){(uint32_t)table, s->scope, s->occurrence, s->key, s->member};

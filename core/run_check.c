@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "outfile.h"
 #include "run_internal.h"
 
@@ -63,16 +64,12 @@ static enum rc claim_path(struct claims *c, const char *path, const char *who, s
         free(resolved);
         return rc;
     }
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? c->cap * 2 : 16;
-        struct claim *items = realloc(c->items, cap * sizeof *items);
-        if (!items) {
-            free(resolved);
-            return err_nomem(e);
-        }
-        c->items = items;
-        c->cap = cap;
+    struct claim *items = list_grow(c->items, c->n, &c->cap, sizeof *items);
+    if (!items) {
+        free(resolved);
+        return err_nomem(e);
     }
+    c->items = items;
     c->items[c->n++] = (struct claim){resolved, who};
     return RC_OK;
 }

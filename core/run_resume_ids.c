@@ -1,6 +1,7 @@
 /* The IDs of the earlier part of the run, read once more: are they the same? */
 #include <stdlib.h>
 
+#include "grow.h"
 #include "run_internal.h"
 
 static enum rc other_ids(const struct run *r, struct err *e)
@@ -14,14 +15,10 @@ static enum rc other_ids(const struct run *r, struct err *e)
 
 static enum rc add_early(struct resume *m, struct lead *lead)
 {
-    if (m->n_early == m->cap_early) {
-        size_t cap = m->cap_early ? m->cap_early * 2 : 64;
-        struct lead **early = realloc(m->early, cap * sizeof(struct lead *));
-        if (!early)
-            return RC_NOMEM;
-        m->early = early;
-        m->cap_early = cap;
-    }
+    struct lead **early = list_grow(m->early, m->n_early, &m->cap_early, sizeof(struct lead *));
+    if (!early)
+        return RC_NOMEM;
+    m->early = early;
     m->early[m->n_early++] = lead;
     return RC_OK;
 }

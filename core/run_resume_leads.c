@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "run_internal.h"
 
 /* ---- leads that sinks owe ------------------------------------------------------------------- */
@@ -29,14 +30,10 @@ static struct lead *get_owed(const struct resume *m, uint64_t place)
 
 static enum rc add_owed(struct resume *m, struct lead *lead)
 {
-    if (m->n_owed == m->cap_owed) {
-        size_t cap = m->cap_owed ? m->cap_owed * 2 : 64;
-        struct lead **owed = realloc(m->owed, cap * sizeof(struct lead *));
-        if (!owed)
-            return RC_NOMEM;
-        m->owed = owed;
-        m->cap_owed = cap;
-    }
+    struct lead **owed = list_grow(m->owed, m->n_owed, &m->cap_owed, sizeof(struct lead *));
+    if (!owed)
+        return RC_NOMEM;
+    m->owed = owed;
     size_t i = find_owed(m, lead->seq);
     memmove(m->owed + i + 1, m->owed + i, (m->n_owed - i) * sizeof(struct lead *));
     m->owed[i] = lead;
@@ -103,14 +100,10 @@ enum rc resume_sent(void *outlet, struct sink *sink, uint64_t place, struct err 
 {
     struct resume *m = &((struct outlet *)outlet)->run->resume;
     (void)sink;
-    if (m->n_sent == m->cap_sent) {
-        size_t cap = m->cap_sent ? m->cap_sent * 2 : 256;
-        uint64_t *sent = realloc(m->sent, cap * sizeof *sent);
-        if (!sent)
-            return err_nomem(e);
-        m->sent = sent;
-        m->cap_sent = cap;
-    }
+    uint64_t *sent = list_grow(m->sent, m->n_sent, &m->cap_sent, sizeof *sent);
+    if (!sent)
+        return err_nomem(e);
+    m->sent = sent;
     m->sent[m->n_sent++] = place;
     return RC_OK;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "grow.h"
 #include "hash_index.h"
 #include "name.h"
 
@@ -31,11 +32,13 @@ struct made {
 struct schema_table {
     const struct table_spec *spec;
     struct made **columns;
-    uint32_t n_columns, columns_cap;
+    uint32_t n_columns;
+    size_t columns_cap;
     uint32_t n_before; /* without those of the lead at hand */
     struct hash_index by_source;
     struct taken_name *names;
-    uint32_t n_names, names_cap;
+    uint32_t n_names;
+    size_t names_cap;
     struct hash_index by_name;
 };
 
@@ -67,21 +70,10 @@ static bool find_name(const struct schema *s, const struct schema_table *t, stru
     return false;
 }
 
-static void *grown(void *items, uint32_t n, uint32_t *cap, size_t size)
-{
-    if (n < *cap)
-        return items;
-    uint32_t more = *cap ? *cap * 2 : 16; /* far below UINT32_MAX: SCHEMA_COLUMNS_MAX */
-    void *larger = realloc(items, more * size);
-    if (larger)
-        *cap = more;
-    return larger;
-}
-
 /* `name` must live as long as the schema. */
 static enum rc add_name(const struct schema *s, struct schema_table *t, struct str name)
 {
-    struct taken_name *names = grown(t->names, t->n_names, &t->names_cap, sizeof *names);
+    struct taken_name *names = list_grow(t->names, t->n_names, &t->names_cap, sizeof *names);
     if (!names)
         return RC_NOMEM;
     t->names = names;
@@ -206,7 +198,7 @@ static struct made *made_new(const struct source *source, struct str name)
 /* Puts it into the table's lists: into all or none. */
 static enum rc enlist(const struct schema *s, struct schema_table *t, struct made *made)
 {
-    struct made **columns = grown(t->columns, t->n_columns, &t->columns_cap, sizeof *columns);
+    struct made **columns = list_grow(t->columns, t->n_columns, &t->columns_cap, sizeof *columns);
     if (!columns)
         return RC_NOMEM;
     t->columns = columns;

@@ -3,19 +3,14 @@
 #include <stdlib.h>
 
 #include "blob.h"
-
-#define WIDTHS_MIN 8
+#include "core/grow.h"
 
 enum rc csv_widths_add(struct csv_file *f, uint64_t from, uint32_t columns)
 {
-    if (f->n_widths == f->cap_widths) {
-        size_t cap = f->cap_widths ? f->cap_widths * 2 : WIDTHS_MIN;
-        struct csv_width *widths = realloc(f->widths, cap * sizeof *widths);
-        if (!widths)
-            return RC_NOMEM;
-        f->widths = widths;
-        f->cap_widths = cap;
-    }
+    struct csv_width *widths = list_grow(f->widths, f->n_widths, &f->cap_widths, sizeof *widths);
+    if (!widths)
+        return RC_NOMEM;
+    f->widths = widths;
     f->widths[f->n_widths++] = (struct csv_width){from, columns};
     return RC_OK;
 }
