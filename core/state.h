@@ -194,6 +194,10 @@ enum rc state_each_delivery(struct state *s, unsigned sink,
                             enum rc (*fn)(void *ctx, const struct state_delivery *d, struct err *e),
                             void *ctx, struct err *e);
 
+/* Appends the body of one that has no answer to `out`. RC_INTERNAL: no such one is there. RC_NOMEM or
+ * RC_LIMIT: as `out`. Else as state_each_delivery(). */
+enum rc state_delivery_body(struct state *s, int64_t row, struct buf *out, struct err *e);
+
 /* How many deliveries of the run were answered so far. */
 enum rc state_delivery_counts(struct state *s, unsigned sink, uint64_t *delivered, uint64_t *failed,
                               struct err *e);

@@ -74,6 +74,12 @@ static enum rc count_answer(struct state *s, unsigned sink, enum state_answered 
     return query_run(&q, e);
 }
 
+static enum rc none_waits(struct state *s, int64_t row, struct err *e)
+{
+    return err_set(e, RC_INTERNAL, "%s: no delivery %lld waits for an answer", s->path,
+                   (long long)row);
+}
+
 /* Whose is it, and has it no answer yet? */
 static enum rc find_delivery(struct state *s, int64_t row, unsigned *sink, struct err *e)
 {
@@ -87,8 +93,7 @@ static enum rc find_delivery(struct state *s, int64_t row, unsigned *sink, struc
     }
     query_end(&q);
     if (rc == RC_END || (rc == RC_OK && !open))
-        return err_set(e, RC_INTERNAL, "%s: no delivery %lld waits for an answer", s->path,
-                       (long long)row);
+        return none_waits(s, row, e);
     return rc;
 }
 
@@ -167,6 +172,33 @@ enum rc state_each_delivery(struct state *s, unsigned sink,
     }
     query_end(&q);
     return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+static enum rc get_body(struct state *s, int64_t row, struct buf *out, struct err *e)
+{
+    struct query q = query_of(s, SQL_DELIVERY_BODY);
+    query_int(&q, row);
+    enum rc rc = query_row(&q, e);
+    if (rc == RC_OK) {
+        struct str body = row_str(&q);
+        rc = row_sealed(&q, "a delivery", e);
+        if (rc == RC_OK)
+            buf_add_str(out, body);
+    }
+    query_end(&q);
+    if (rc == RC_END)
+        return none_waits(s, row, e);
+    if (rc == RC_OK && buf_rc(out) != RC_OK)
+        return err_set(e, buf_rc(out), "%s: a delivery: %s", s->path, rc_text(buf_rc(out)));
+    return rc;
+}
+
+enum rc state_delivery_body(struct state *s, int64_t row, struct buf *out, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    return state_leave(s, get_body(s, row, out, e));
 }
 
 enum rc state_delivery_counts(struct state *s, unsigned sink, uint64_t *delivered, uint64_t *failed,

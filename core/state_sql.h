@@ -96,6 +96,8 @@
     X(DELIVERY_EACH, "SELECT number, sink, last_place, id, leads, seal, body, body_seal,"          \
                      " outcome IS NOT NULL, outcome, answer, answer_seal"                          \
                      " FROM deliveries WHERE sink = ? ORDER BY number")                            \
+    X(DELIVERY_BODY, "SELECT body, body_seal FROM deliveries"                                      \
+                     " WHERE number = ? AND outcome IS NULL")                                      \
     X(DELIVERY_VERIFY, "SELECT number, sink, last_place, id, leads, seal FROM deliveries")         \
     X(DELIVERY_VERIFY_BODY, "SELECT body, body_seal FROM deliveries WHERE outcome IS NULL")        \
     X(DELIVERY_VERIFY_ANSWER,                                                                      \

@@ -109,7 +109,7 @@ void outbox_drop(struct outbox *o)
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
-static enum rc send_again(struct outbox *o, struct recorded *r)
+static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
 {
     struct parcel *p = NULL;
     enum rc rc = delivery_take(o->delivery, &p);
@@ -118,23 +118,24 @@ static enum rc send_again(struct outbox *o, struct recorded *r)
         if (rc == RC_OK)
             v = delivery_refusal(o->delivery);
         settle_recorded(o, r, &v, false);
-        return rc;
+        return rc == RC_OK ? RC_OK : err_nomem(e);
     }
     memcpy(p->id, r->id, sizeof p->id);
-    buf_free(&p->body);
-    p->body = r->body;
-    buf_init(&r->body, r->body.max);
     p->recorded = r;
-    delivery_send(o->delivery, p);
-    return RC_OK;
+    rc = state_delivery_body(o->state, r->row, &p->body, e);
+    if (rc == RC_OK)
+        delivery_send(o->delivery, p);
+    else
+        delivery_drop(o->delivery, p);
+    return rc;
 }
 
 enum rc outbox_send_again(struct outbox *o, struct err *e)
 {
     for (struct recorded *r; o->recorded && (r = recorded_next(o->recorded));) {
-        enum rc rc = send_again(o, r);
+        enum rc rc = send_again(o, r, e);
         if (rc != RC_OK)
-            return err_nomem(e);
+            return rc;
     }
     return RC_OK;
 }

@@ -36,7 +36,7 @@ enum rc outbox_claim(struct outbox *o, struct err *e);
 bool outbox_put(struct outbox *o, struct lead *lead);
 
 /* Sends again what was recorded before and has no answer; the second call does nothing. Waits for
- * room as delivery_take(). RC_NOMEM. */
+ * room as delivery_take(). RC_NOMEM; as the state. */
 enum rc outbox_send_again(struct outbox *o, struct err *e);
 
 /* Sends a parcel that is complete. `at_end`: it holds less than it might because no more leads come.

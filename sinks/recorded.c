@@ -21,7 +21,7 @@ struct entry {
 
 struct recorded_set {
     struct recorded_cfg cfg;
-    struct arena arena; /* owns all but the bodies; under `lock` once they are loaded */
+    struct arena arena; /* owns the deliveries; under `lock` once they are loaded */
     struct recorded *first, *last;
     struct recorded *unsent; /* where to look for the next one */
     struct entry *entries;   /* by place */
@@ -59,10 +59,7 @@ static enum rc load_rest(struct recorded_set *s, struct recorded *r, const struc
     r->settled = d->answer.ptr != NULL;
     if (r->settled)
         return answer_take(&s->arena, d->answer, &r->verdict);
-    if (!d->body.ptr)
-        return RC_SYNTAX;
-    buf_add_str(&r->body, d->body);
-    return buf_rc(&r->body) == RC_LIMIT ? RC_SYNTAX : buf_rc(&r->body);
+    return d->body.ptr && d->body.len <= s->cfg.body_max ? RC_OK : RC_SYNTAX;
 }
 
 static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e)
@@ -72,7 +69,6 @@ static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e
     if (!r)
         return err_nomem(e);
     r->set = s;
-    buf_init(&r->body, s->cfg.body_max);
     if (s->last)
         s->last->next = r;
     else
@@ -134,8 +130,6 @@ void recorded_free(struct recorded_set *s)
 {
     if (!s)
         return;
-    for (struct recorded *r = s->first; r; r = r->next)
-        buf_free(&r->body);
     arena_free(&s->arena);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -25,9 +25,8 @@ struct recorded_set;
 struct recorded {
     struct recorded_set *set;
     struct recorded *next; /* in the order in which they were recorded */
-    int64_t row;
+    int64_t row; /* the body stays in the state: there may be as many as there were stops */
     char id[WEBHOOK_ID_SIZE];
-    struct buf body; /* until who sends it takes it */
 
     struct lead_note *leads;
     size_t n_leads;

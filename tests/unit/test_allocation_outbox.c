@@ -20,6 +20,7 @@ struct world {
     struct owed_lead notes[N_LEADS];
     struct lead leads[N_LEADS];
     char folder[64], path[96];
+    int64_t unanswered; /* the row of that delivery */
     unsigned told;
     int64_t astray; /* blocks that seem to be left by opening and closing the state */
 };
@@ -93,6 +94,7 @@ static void record_deliveries(struct world *w)
     }
     assert_int_equal(
         state_answer(state, rows[0], STATE_REFUSED, STR("failed:422:1:8:http_4222:no"), &e), RC_OK);
+    w->unanswered = rows[1];
     state_close(state);
 }
 
@@ -128,12 +130,14 @@ struct recorded_work {
     struct world *world;
     struct state *state;
     struct recorded_set *set;
+    struct buf body; /* of the one that was not answered */
 };
 
 static void recorded_begin(void *ctx)
 {
     struct recorded_work *w = ctx;
     w->set = NULL;
+    buf_init(&w->body, 4096);
     w->state = open_state(w->world);
 }
 
@@ -148,7 +152,11 @@ static enum rc recorded_run(void *ctx, struct err *e)
         .subject = "webhook:SPEC",
     };
     enum rc rc = recorded_load(&w->set, &cfg, e);
-    return rc == RC_OK ? recorded_claim(w->set, e) : rc;
+    if (rc == RC_OK)
+        rc = recorded_claim(w->set, e);
+    if (rc == RC_OK)
+        rc = state_delivery_body(w->state, w->world->unanswered, &w->body, e);
+    return rc;
 }
 
 static void recorded_end(void *ctx, enum rc rc, struct buf *out)
@@ -158,7 +166,7 @@ static void recorded_end(void *ctx, enum rc rc, struct buf *out)
     w->world->told = 0;
     for (struct recorded *r; w->set && (r = recorded_next(w->set));) {
         if (rc == RC_OK)
-            buf_addf(out, "%s " STR_FMT, r->id, STR_ARG(buf_str(&r->body)));
+            buf_addf(out, "%s " STR_FMT, r->id, STR_ARG(buf_str(&w->body)));
         recorded_settle(r, &pending);
     }
     for (size_t i = 0; rc == RC_OK && i < N_LEADS; i++)
@@ -166,6 +174,7 @@ static void recorded_end(void *ctx, enum rc rc, struct buf *out)
     if (rc == RC_OK)
         buf_addf(out, " %u", w->world->told);
     recorded_free(w->set);
+    buf_free(&w->body);
     state_close(w->state);
     memory.blocks -= w->world->astray;
 }

@@ -171,6 +171,40 @@ static void the_first_error_ends_it(void **state)
     state_close(s);
 }
 
+static void expect_no_body(struct state *s, int64_t row)
+{
+    struct err e = {0};
+    struct buf body;
+    buf_init(&body, 4096);
+    FAILS(state_delivery_body(s, row, &body, &e), RC_INTERNAL, "waits for an answer");
+    assert_int_equal(body.len, 0);
+    buf_free(&body);
+}
+
+/* One by one, while others are answered; no larger than who asks can take. */
+static void bodies_are_read_when_they_are_sent(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    int64_t a = add(s, 0, "a", 0);
+    int64_t b = add(s, 0, "b", 0);
+    assert_int_equal(wait_durable(s), RC_OK);
+    s = crash(s, "s");
+    struct buf body;
+    buf_init(&body, sizeof "{'body':'b'}");
+    OK(state_answer(s, a, STATE_DELIVERED, STR("200"), &e));
+    OK(state_delivery_body(s, b, &body, &e));
+    assert_string_equal(buf_cstr(&body), "{\"body\":\"b\"}");
+    FAILS(state_delivery_body(s, b, &body, &e), RC_LIMIT, "a delivery");
+    buf_free(&body);
+    expect_no_body(s, a);
+    expect_no_body(s, b + 1);
+    OK(state_answer(s, b, STATE_REFUSED, STR("500"), &e)); /* the state has not failed */
+    state_close(s);
+}
+
 struct comparison {
     const struct state_delivery *want;
     bool same;
@@ -368,6 +402,7 @@ int main(void)
         IN_FOLDER(checkpoint_forgets_the_answered),
         IN_FOLDER(other_sinks_and_next_runs),
         IN_FOLDER(the_first_error_ends_it),
+        IN_FOLDER(bodies_are_read_when_they_are_sent),
         IN_FOLDER(a_body_of_any_bytes),
         IN_FOLDER(waiters_may_go_on),
         IN_FOLDER(waiters_keep_their_order),
