@@ -209,6 +209,16 @@ static void found_clear(struct ids *ids)
         ids->found.params[i] = STR_NONE;
 }
 
+static enum rc open_next(struct ids *ids, struct err *e)
+{
+    enum rc rc = open_input(ids, ids->cfg.files[ids->next++], e);
+    if (rc == RC_OK && ids->input.may_have_header)
+        log_msg(ids->cfg.log, LOG_LEVEL_WARN, ids->input.reader.source.name,
+                "every line is taken as an ID, the first one too; if that is a header, say "
+                "--id-format csv");
+    return rc;
+}
+
 /* What the next line or argument says, of whichever input it is. */
 static enum rc find_next(struct ids *ids, struct err *e)
 {
@@ -226,7 +236,7 @@ static enum rc find_next(struct ids *ids, struct err *e)
             return RC_END;
         enum rc rc = RC_OK;
         if (!ids->is_open)
-            rc = open_input(ids, ids->cfg.files[ids->next++], e);
+            rc = open_next(ids, e);
         if (rc == RC_OK)
             rc = ids_input_next(&ids->input, &ids->found, e);
         if (rc != RC_END)

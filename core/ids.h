@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "err.h"
 #include "lead.h"
+#include "log.h"
 #include "profile.h"
 #include "str.h"
 
@@ -37,6 +38,7 @@ struct ids_cfg {
     const struct str *defaults;    /* values of --param, in the order of profile->params; absent
                                       where not given */
     struct ids_wait wait;
+    const struct log_hook *log; /* may be NULL */
 };
 
 /* One ID, or one line that is none. Texts live in the arena given to ids_next(). */

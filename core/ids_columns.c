@@ -33,6 +33,11 @@ static size_t name_rank(const struct ids_cfg *cfg, struct str name)
     return ids_name(cfg, i) ? i : SIZE_MAX;
 }
 
+bool ids_is_name(const struct ids_cfg *cfg, struct str name)
+{
+    return name_rank(cfg, name) != SIZE_MAX;
+}
+
 /* A copy that may be taken apart, and at least one column for every delimiter in it. */
 struct header {
     char *text;

@@ -28,6 +28,8 @@ enum rc ids_columns_refuse(const struct ids_cfg *cfg, const char *source, struct
 
 /* The names that an ID may have, best first; NULL beyond the last. */
 const char *ids_name(const struct ids_cfg *cfg, size_t i);
+/* Is it one of them? */
+bool ids_is_name(const struct ids_cfg *cfg, struct str name);
 
 /* Index of a parameter, or COLUMN_IGNORED. */
 int ids_param(const struct ids_cfg *cfg, struct str name);

@@ -81,11 +81,15 @@ static enum rc find_format(struct ids_input *in, struct err *e)
         return find_header(in, &line, e);
     if (in->format != ID_FORMAT_AUTO)
         return RC_OK;
-    in->format = ID_FORMAT_LINES;
-    if (ids_trim(piece_str(&line)).len && *ids_trim(piece_str(&line)).ptr == '{')
+    struct str text = ids_trim(piece_str(&line));
+    if (text.len && *text.ptr == '{') {
         in->format = ID_FORMAT_NDJSON;
-    else
-        rc = find_header(in, &line, e);
+        return RC_OK;
+    }
+    in->format = ID_FORMAT_LINES;
+    bool is_asked_for = in->cfg->column || ids_is_name(in->cfg, text);
+    rc = find_header(in, &line, e);
+    in->may_have_header = is_asked_for && in->format == ID_FORMAT_LINES;
     return rc;
 }
 

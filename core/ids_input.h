@@ -19,6 +19,7 @@ struct ids_input {
     struct ids_reader reader;
     const struct ids_cfg *cfg;
     enum id_format format;      /* ID_FORMAT_AUTO: there is not a single line */
+    bool may_have_header;       /* auto made lines of it, though there may be a csv header */
     struct ids_columns columns; /* csv */
     struct arena scratch;       /* ndjson: the tree of one line */
 };

@@ -134,6 +134,7 @@ static enum rc open_ids(struct run *r, struct err *e)
         return err_sys(e, RC_IO, errno, "pipe");
     struct ids_cfg ids = r->cfg->ids;
     ids.wait = (struct ids_wait){r->cancel_pipe[0], fetch_before_wait, r};
+    ids.log = r->cfg->log;
     return ids_open(&r->ids, &ids, e);
 }
 

@@ -41,6 +41,25 @@ def test_csv_of_one_column(leadpipe, sandbox, control):
     assert (run.status, run.exported) == (0, ["tiny-1", "tiny-2"])
 
 
+@pytest.mark.parametrize("more, text, warns", [
+    ([], "tiny-1\n", False),
+    ([], "id\ntiny-1\n", True),
+    ([], " lead_id \ntiny-1\n", True),
+    (["--id-column", "lead"], "id\ntiny-1\n", True),
+    (["--id-column", "lead"], "number,id\n7,tiny-1\n", True),
+    (["--id-column", "lead"], "lead,id\ntiny-1,7\n", False),
+    (["--id-column", "lead"], '{"lead":"tiny-1"}\n', False),
+    (["--id-column", "lead", "--id-format", "lines"], "lead\ntiny-1\n", False),
+])
+def test_what_may_be_a_header_is_told(leadpipe, sandbox, control, more, text, warns):
+    """Once for each input, and it stays a line."""
+    (leadpipe.folder / "ids.txt").write_text(text)
+    run = runs.export(leadpipe, sandbox, *more, "ids.txt")
+    told = [one for one in run.messages if one["level"] == "warning" and "--id-format csv" in one["message"]]
+    assert [one["subject"] for one in told] == (["ids.txt"] if warns else []), run.done.stderr
+    assert run.summary["ids"]["read"] == len(text.splitlines()) - ("lead,id" in text)
+
+
 @pytest.mark.parametrize("dash", [[], ["-"]])
 def test_standard_input(leadpipe, sandbox, control, dash):
     run = runs.export(leadpipe, sandbox, *dash, input="tiny-1\ntiny-2\ntiny-3\n")
