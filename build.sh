@@ -11,7 +11,7 @@ readonly ROOT=$PWD
 readonly BUILD=$ROOT/build
 JOBS=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 readonly JOBS
-readonly LANES=${LEADPIPE_TEST_LANES:-$JOBS}
+readonly LANES=${LEADPIPE_TEST_LANES:-$((JOBS + JOBS / 2))}
 
 usage() {
     cat <<'EOF'
@@ -41,7 +41,7 @@ for work on leadpipe itself:
 environment:
 
   LEADPIPE_WERROR=ON     make warnings errors
-  LEADPIPE_TEST_LANES=N  end-to-end tests in N processes (default: one a processor)
+  LEADPIPE_TEST_LANES=N  end-to-end tests in N processes (default: three for two processors)
   DESTDIR                put before PREFIX by install
 EOF
 }
@@ -388,7 +388,7 @@ cmd_end_to_end_file() {
     if ((status != 5)); then exit "$status"; fi
 }
 
-# run_lanes PRESET: the files of tests/e2e, as many at a time as there are
+# run_lanes PRESET: the files of tests/e2e, more at a time than there are
 # processors, for these tests mostly wait; those with slow tests first.
 run_lanes() {
     {

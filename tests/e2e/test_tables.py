@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, SANITIZER
 from outputs import bodies_file, check, ids_file, ledger_of, lead_ids_of, lines_of, manifest
 
 sys.path.insert(0, str(ROOT / "tests" / "sandbox"))
@@ -113,14 +113,16 @@ def test_failed_and_missing_leads_leave_no_trace(leadpipe, sandbox, control):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("provider", ["omni", "convocore"])
-def test_five_thousand_leads_with_faults(leadpipe, sandbox, control, provider):
+def test_thousands_of_leads_with_faults(leadpipe, sandbox, control, provider):
+    """With a sanitizer fewer of them: most of the time is the reference's, which has none."""
+    count = 5000 if SANITIZER is None else 1500
     control.set(nonce="0", fault_percent=2)
-    ids = ids_file(leadpipe.folder, odd_ids(5000))
+    ids = ids_file(leadpipe.folder, odd_ids(count))
     whole = export_all(leadpipe, sandbox, provider, ids, timeout=300)
-    assert ledger_of(whole) == {"exported": 5000}
+    assert ledger_of(whole) == {"exported": count}
     assert whole["requests"]["retries"] > 0, whole["requests"]
     print(whole["requests"])
     print(check_all(leadpipe.folder, control, provider, ids))
     batches = control.deliveries("batch")
-    assert sorted(len(lead_ids_of(one)) for one in batches)[0] == 5000 % 7
-    assert {len(lead_ids_of(one)) for one in batches} == {7, 5000 % 7}
+    assert sorted(len(lead_ids_of(one)) for one in batches)[0] == count % 7
+    assert {len(lead_ids_of(one)) for one in batches} == {7, count % 7}
