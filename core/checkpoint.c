@@ -146,8 +146,10 @@ static enum rc note_all(struct checkpoint *c)
 }
 
 /* A later fdatasync() may say that all is well although pages were lost. */
-static void break_off(struct checkpoint *c)
+void checkpoint_break_off(struct checkpoint *c)
 {
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     c->broken = true;
     pthread_mutex_unlock(&c->lock);
@@ -160,7 +162,7 @@ static void begin(struct checkpoint *c)
     if (note_all(c) != RC_OK) {
         (void)err_nomem(&e);
         run_fatal(r, &e);
-        break_off(c);
+        checkpoint_break_off(c);
         return;
     }
     c->last_us = clock_mono_us(r->cfg->clock);
@@ -253,6 +255,14 @@ static enum rc sync_sinks(struct run *r, struct err *e)
     return RC_OK;
 }
 
+static bool is_broken(struct checkpoint *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool broken = c->broken;
+    pthread_mutex_unlock(&c->lock);
+    return broken;
+}
+
 static void commit(struct checkpoint *c)
 {
     struct run *r = c->run;
@@ -263,10 +273,12 @@ static void commit(struct checkpoint *c)
             c->marks_text[i] = STR("");
     }
     enum rc rc = sync_sinks(r, &e);
+    if (rc == RC_OK && is_broken(c)) /* a sink failed behind its mark, and has said so */
+        return;
     if (rc == RC_OK)
         rc = state_checkpoint(r->state, &c->now, &e);
     if (rc != RC_OK) {
-        break_off(c);
+        checkpoint_break_off(c);
         run_fatal(r, &e);
         return;
     }

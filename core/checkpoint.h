@@ -28,6 +28,10 @@ void checkpoint_end(struct checkpoint *c, bool last_one);
 /* A sink's thread, at the barrier. */
 void checkpoint_mark(struct checkpoint *c, struct outlet *o);
 
+/* A sink failed: what the disk says of it from now on cannot be trusted, so there is no further
+ * checkpoint, and none under way is committed. Any thread. `c` may be NULL. */
+void checkpoint_break_off(struct checkpoint *c);
+
 /* Its own thread's main. */
 void *checkpoint_main(void *checkpoint);
 

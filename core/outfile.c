@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,9 @@ struct outfile {
     bool completed, published;
     bool handed_over;   /* who asked for the names will see to it */
     bool folder_synced; /* of who calls outfile_sync() */
+    /* The system tells once, to whoever syncs first, that it could not write: so all must know. */
+    pthread_mutex_t sync_lock;
+    int sync_errno; /* under the lock: of the first sync that failed; 0: none */
     EVP_MD_CTX *sha256; /* NULL: not wanted */
     char digest[65];
     struct file_print print; /* once it is complete */
@@ -350,6 +354,7 @@ static void outfile_free(struct outfile *f)
     if (f->stream_fd >= 0)
         (void)close(f->stream_fd);
     EVP_MD_CTX_free(f->sha256);
+    pthread_mutex_destroy(&f->sync_lock);
     place_free(&f->place);
     free(f->path);
     free(f->data);
@@ -359,8 +364,10 @@ static void outfile_free(struct outfile *f)
 enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, struct err *e)
 {
     struct outfile *f = calloc(1, sizeof *f);
-    if (!f)
+    if (!f || pthread_mutex_init(&f->sync_lock, NULL)) {
+        free(f);
         return err_nomem(e);
+    }
     f->fd = f->stream_fd = -1;
     f->path = strdup(cfg->path);
     enum rc rc = RC_NOMEM;
@@ -395,12 +402,24 @@ enum rc outfile_flush(struct outfile *f, struct err *e)
     return outfile_rc(f, e);
 }
 
+/* 0, or the errno of this sync or an earlier one. Any thread. */
+static int sync_data(struct outfile *f, int (*sync)(int fd))
+{
+    pthread_mutex_lock(&f->sync_lock);
+    if (f->sync_errno == 0 && sync(f->fd) != 0)
+        f->sync_errno = errno;
+    int errnum = f->sync_errno;
+    pthread_mutex_unlock(&f->sync_lock);
+    return errnum;
+}
+
 enum rc outfile_sync(struct outfile *f, struct err *e)
 {
     if (f->place.is_stream)
         return RC_OK;
-    if (fdatasync(f->fd) != 0)
-        return err_sys(e, RC_IO, errno, "%s", outfile_name(f));
+    int errnum = sync_data(f, fdatasync);
+    if (errnum)
+        return err_sys(e, RC_IO, errnum, "%s", outfile_name(f));
     enum rc rc = f->folder_synced ? RC_OK : folder_sync(f->place.folder, e);
     f->folder_synced = rc == RC_OK;
     return rc;
@@ -450,8 +469,9 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
     if (f->err.rc == RC_OK && !f->place.is_stream && !take_mode(f, 0))
         outfile_fail(f, errno);
     /* fsync, not fdatasync: the mode must be there, too. */
-    if (f->err.rc == RC_OK && !f->place.is_stream && fsync(f->fd) != 0)
-        outfile_fail(f, errno);
+    int errnum = f->err.rc == RC_OK && !f->place.is_stream ? sync_data(f, fsync) : 0;
+    if (errnum)
+        outfile_fail(f, errnum);
     if (f->err.rc == RC_OK && !f->place.is_stream)
         check_name(f);
     if (f->err.rc == RC_OK && f->sha256)

@@ -141,6 +141,7 @@ static void take_in(struct outlet *o, struct lead *const leads[], size_t n)
     struct err e;
     if (!o->dead && o->ops->put(o->sink, leads, n, &e) != RC_OK) {
         o->dead = true;
+        checkpoint_break_off(o->run->checkpoint);
         run_fatal(o->run, &e);
     }
     if (o->dead)
@@ -179,8 +180,10 @@ void *outlet_main(void *outlet)
         take_batch(o, batch, n);
     /* A stopped run publishes nothing: only a sink that delivers has something to end. */
     bool useful = !atomic_load(&o->run->stopping) || o->ops->stop;
-    if (!o->dead && useful && o->ops->finish(o->sink, &e) != RC_OK)
+    if (!o->dead && useful && o->ops->finish(o->sink, &e) != RC_OK) {
+        checkpoint_break_off(o->run->checkpoint);
         run_fatal(o->run, &e);
+    }
     run_thread_ended(o->run);
     return NULL;
 }

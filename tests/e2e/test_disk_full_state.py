@@ -293,3 +293,23 @@ def test_each_call_fails(tmp_path, more):
     """Also those of which nobody thought above."""
     stride = "17" if SANITIZER is None else "53"
     assert every_call.main(["--fail", *more, "--stride", stride, "--offset", "3", "--folder", str(tmp_path)]) == 0
+
+
+def test_an_error_that_is_told_once(leadpipe, sandbox, control, tmp_path):
+    """A sync that failed at a sink's end is not forgotten by the checkpoint, to which the system says that all is well."""
+    disk, log = tmp_path / "disk", tmp_path / "faults.log"
+    disk.mkdir()
+    ids = ["plain-%d" % n for n in range(20)]
+    words = ["export", *sandbox.provider(), "-t", "ndjson:out.ndjson", "-t", "webhook,concurrency=1:" + sandbox.hook("slow"),
+             "--state", books.STATE, ids_file(disk, ids)]
+    control.hook("slow", delay_ms=100)  # so the file's sink has ended long before the last checkpoint is whole
+    powercut.begin(disk)
+    env = powercut.environment(disk, rigs.LIBRARY, FAULTFS_RULES="op=sync path=.out.ndjson* to=1 fail=EIO",
+                               FAULTFS_LOG=str(log))
+    done = leadpipe(*words, env={**sandbox.env, **env}, cwd=disk)
+    assert done.returncode == 1 and "out.ndjson: Input/output error" in done.stderr, done.stderr
+    assert len(log.read_text().splitlines()) == 1
+    powercut.apply(disk, "drop")
+    done = leadpipe(*words, env=sandbox.env, cwd=disk)
+    assert done.returncode == 0, done.stderr
+    assert [row["lead_id"] for row in runs.json_lines(disk / "out.ndjson")] == ids
