@@ -161,13 +161,21 @@ static unsigned inform(struct http_engine *h, struct http_request *r, const stru
 
 /* ---- another try? --------------------------------------------------------------------------- */
 
+static int64_t max_us(const struct http_engine *h)
+{
+    return h->cfg.retry.retry_max_time_ms * 1000;
+}
+
+/* What of its time was the request's own: not while the origin was down or asked to wait. */
+static int64_t own_us(const struct http_engine *h, const struct http_request *r)
+{
+    int64_t held_us = origin_held_us(&h->origin, h->now_us) - r->tries.held_us;
+    return h->now_us - r->tries.first_us - held_us;
+}
+
 static bool is_used_up(const struct http_engine *h, const struct http_request *r)
 {
-    const struct http_tries *tries = &r->tries;
-    int64_t held_us = origin_held_us(&h->origin, h->now_us) - tries->held_us;
-    int64_t own_us = h->now_us - tries->first_us - held_us;
-    return tries->counted >= h->cfg.retry.attempts ||
-           own_us >= h->cfg.retry.retry_max_time_ms * 1000;
+    return r->tries.counted >= h->cfg.retry.attempts || own_us(h, r) >= max_us(h);
 }
 
 static int64_t next_due_us(struct http_engine *h, const struct http_request *r, enum try_end end)
@@ -196,12 +204,11 @@ static void wait_again(struct http_engine *h, struct http_request *r, int64_t du
 static bool is_fatal(struct http_engine *h, const struct http_request *r, const struct http_try *y)
 {
     char host[256], wait[HTTP_DURATION_BYTES], most[HTTP_DURATION_BYTES];
-    int64_t max_us = h->cfg.retry.retry_max_time_ms * 1000;
-    http_duration(max_us, most);
+    http_duration(max_us(h), most);
     if (y->is_tls) {
         http_url_host(r->url, host, sizeof host);
         http_fail(h, RC_TLS, "%s: TLS verification failed: %s", host, r->error);
-    } else if (y->retry_after_us > max_us) {
+    } else if (y->retry_after_us > max_us(h)) {
         http_fail(h, RC_LIMIT,
                   "%s: HTTP %d asks to wait for %s (Retry-After), longer than the longest time "
                   "allowed, %s",
@@ -212,14 +219,34 @@ static bool is_fatal(struct http_engine *h, const struct http_request *r, const 
     return true;
 }
 
-static bool is_hopeless(struct http_engine *h)
+static void fail_without_success(struct http_engine *h, int64_t for_us)
 {
     char text[HTTP_DURATION_BYTES];
-    int64_t trouble_us = origin_trouble_us(&h->origin, h->now_us);
-    if (trouble_us < h->cfg.retry.retry_max_time_ms * 1000)
-        return false;
     http_fail(h, RC_NET, "%s: no success for %s; the last try: %s", h->cfg.subject,
-              http_duration(trouble_us, text), h->last_error);
+              http_duration(for_us, text), h->last_error);
+}
+
+static bool is_hopeless(struct http_engine *h)
+{
+    int64_t trouble_us = origin_trouble_us(&h->origin, h->now_us);
+    if (trouble_us < max_us(h))
+        return false;
+    fail_without_success(h, trouble_us);
+    return true;
+}
+
+/* Tries may take as long as a request: then this one is over before the origin was seen to fail.
+ * But it was never answered in all its time, and neither was any other that was started since; nor,
+ * if it is the only one left, was there a connection. */
+static bool is_hopeless_from_the_start(struct http_engine *h, const struct http_request *r,
+                                       const struct http_try *y)
+{
+    bool is_only_one = h->in_flight == 0 && h->n_waiting == 0;
+    bool is_unanswered = y->end == TRY_UNREACHED || (y->end == TRY_SILENT && !is_only_one);
+    if (!is_unanswered || h->origin.good_seq > r->tries.client.first_seq ||
+        r->tries.counted >= h->cfg.retry.attempts || own_us(h, r) < max_us(h))
+        return false;
+    fail_without_success(h, own_us(h, r));
     return true;
 }
 
@@ -243,7 +270,7 @@ static void try_again(struct http_engine *h, struct http_request *r, const struc
     char why[sizeof r->error];
     if (!(change & ORIGIN_UNCOUNTED))
         r->tries.counted++;
-    if (http_is_over(h))
+    if (http_is_over(h) || is_hopeless_from_the_start(h, r, y))
         http_request_end(h, r, HTTP_ABORTED);
     else if (is_used_up(h, r))
         http_request_end(h, r, final_end(y));

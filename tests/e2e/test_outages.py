@@ -76,6 +76,22 @@ def assert_given_up(run, *fragments):
     assert run.ledger["failed"] == 0 and run.ledger["pending"] > 0, run.ledger
 
 
+@pytest.mark.parametrize("concurrency", ["auto", "2"])
+def test_tries_longer_than_the_limit(leadpipe, sandbox, control, concurrency):
+    """The first leads are out of time before it is known that the others are not answered either."""
+    control.set(down="hang")
+    run = runs.export(leadpipe, sandbox, "-j", concurrency, "--timeout", "900ms", "--retry-max-time", "600ms",
+                      ids=["tiny-%d" % n for n in range(8)])
+    assert_given_up(run, "timed out")
+
+
+def test_one_that_is_never_answered(leadpipe, sandbox, control):
+    """The others were: it fails alone, although it takes all its time and is the last one."""
+    run = runs.export(leadpipe, sandbox, "-j", 1, "--timeout", "900ms", "--retry-max-time", "600ms",
+                      ids=["tiny-1", "tiny-2", "tiny-3~hang"])
+    assert (run.status, run.outcomes()) == (3, {"exported": 2, "failed": 1}), run.done.stderr
+
+
 @pytest.mark.parametrize("n_ids", [1, 50])
 def test_nobody_listens(leadpipe, sandbox, nobody, n_ids):
     run = runs.export(leadpipe, sandbox, "--retry-max-time", "1s", base_url=nobody, timeout=30,
