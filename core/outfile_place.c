@@ -156,6 +156,16 @@ bool part_is_still_there(int fd, const char *path, bool *is_regular)
     return by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
 }
 
+#define PART_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+int part_open(const char *path)
+{
+    int fd = open(path, O_RDWR | PART_FLAGS); /* for writing: else NFS has no lock, see flock(2) */
+    if (fd < 0 && errno == EACCES)
+        fd = open(path, O_RDONLY | PART_FLAGS); /* complete, and as read-only as its target */
+    return fd;
+}
+
 static enum rc part_lock(const struct place *p, int fd, bool *locked, struct err *e)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -171,18 +181,42 @@ static enum rc part_lock(const struct place *p, int fd, bool *locked, struct err
     return RC_OK;
 }
 
+/* A run that was cut off behind outfile_complete() left it with the mode of the file that it was to
+ * replace. Not while another run has it: for that one the mode is right. */
+static enum rc part_make_writable(const struct place *p, struct err *e)
+{
+    int fd = part_open(p->part);
+    if (fd < 0)
+        return err_sys(e, place_open_rc(EACCES), EACCES, "%s", p->part);
+    bool locked = false;
+    enum rc rc = part_lock(p, fd, &locked, e);
+    struct stat st;
+    if (rc == RC_OK && locked &&
+        (fstat(fd, &st) != 0 || fchmod(fd, (st.st_mode & 0777) | S_IRUSR | S_IWUSR) != 0))
+        rc = err_sys(e, place_open_rc(errno), errno, "%s", p->part);
+    (void)close(fd);
+    return rc;
+}
+
 /* Opens and locks the unfinished file. */
 enum rc place_open_part(const struct place *p, int *out_fd, struct err *e)
 {
-    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    const int flags = O_RDWR | O_CREAT | PART_FLAGS;
     /* Never more open than the file that it will replace, not even for a moment. */
     mode_t mode = p->exists ? p->mode & 0666 : 0666;
     for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        enum rc rc = RC_OK;
         int fd = open(p->part, flags, mode);
+        if (fd < 0 && errno == EACCES) {
+            rc = part_make_writable(p, e);
+            if (rc != RC_OK)
+                return rc;
+            continue;
+        }
         if (fd < 0)
             return err_sys(e, place_open_rc(errno), errno, "%s", p->part);
         bool locked = false;
-        enum rc rc = part_lock(p, fd, &locked, e);
+        rc = part_lock(p, fd, &locked, e);
         if (rc == RC_OK && locked) {
             *out_fd = fd;
             return RC_OK;
@@ -234,7 +268,7 @@ void outfile_clear(const char *path, const char *suffix)
     struct err e;
     if (place_find(&p, path, suffix, &e) != RC_OK)
         return;
-    int fd = p.part ? open(p.part, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+    int fd = p.part ? part_open(p.part) : -1;
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         (void)unlink(p.part);
     if (fd >= 0)

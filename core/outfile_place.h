@@ -24,6 +24,9 @@ void place_free(struct place *p);
 /* Opens and locks the unfinished file, made where it is not there. RC_BUSY: another run has it. */
 enum rc place_open_part(const struct place *p, int *out_fd, struct err *e);
 
+/* Opens one that is there, for writing where its mode lets that be; -1 and errno. */
+int part_open(const char *path);
+
 /* Is what `fd` is open on still what the name leads to, and a regular file? Between opening and locking
  * the run that held the lock may have renamed or removed it. */
 bool part_is_still_there(int fd, const char *path, bool *is_regular);

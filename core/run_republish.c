@@ -52,11 +52,7 @@ static enum rc check_rename(void *ctx, const struct file_rename *done, struct er
  * run has it. */
 static enum rc hold_part(const char *path, int *out_fd, struct err *e)
 {
-    const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    int fd =
-        open(path, O_RDWR | flags); /* for writing: else NFS has no lock for it, see flock(2) */
-    if (fd < 0 && errno != ENOENT)
-        fd = open(path, O_RDONLY | flags); /* it may be as read-only as what it replaces */
+    int fd = part_open(path);
     if (fd < 0)
         return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
     enum rc rc = RC_OK;

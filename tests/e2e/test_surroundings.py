@@ -1,12 +1,15 @@
 """What the program is started in: closed standard files, inputs that nobody writes to, a key that comes back."""
 
+import ctypes
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 
 import runs
+from resumes import Resumed
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
@@ -46,3 +49,30 @@ def test_key_that_is_cut_in_an_error(leadpipe, another_sandbox):
     assert run.outcomes() == {"exported": 1, "failed": 1}
     for text in (run.failed[0]["error"], run.done.stderr):
         assert "***" in text and key[:10] not in text
+
+
+def as_anybody():
+    """Of root's rights not those to read and write what the mode forbids."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; for others than root there is nothing to drop
+
+
+def test_what_is_read_only_can_be_gone_on_with(leadpipe, sandbox, control):
+    """Complete, a file has the mode of the one that it is to replace; the run was stopped before it could."""
+    old, part = leadpipe.folder / "old.csv", leadpipe.folder / ".old.csv.leadpipe-part"
+    old.write_text("old\n")
+    old.chmod(0o444)
+    resumed = Resumed(leadpipe, sandbox, control, sinks=["-t", "csv:old.csv", "-t", "webhook,attempts=1000:" + sandbox.hook("away")])
+    control.hook("away", status=500)
+    process = resumed.start(stdin=subprocess.PIPE, preexec_fn=as_anybody)
+    process.stdin.write(b"tiny-1\ntiny-2\n")
+    process.stdin.close()
+    process.stdin = None
+    runs.wait_until(lambda: part.exists() and part.stat().st_mode & 0o777 == 0o444, "the csv file is complete")
+    process.send_signal(signal.SIGTERM)
+    assert resumed.ended(process).status == 143
+    control.hook("away")
+    done = leadpipe(*resumed.words(), env=sandbox.env, input="tiny-1\ntiny-2\n", preexec_fn=as_anybody)
+    assert done.returncode == 0, done.stderr
+    assert len(old.read_text().splitlines()) == 3 and old.stat().st_mode & 0o777 == 0o444
