@@ -109,6 +109,14 @@ void outbox_drop(struct outbox *o)
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
+/* Once the run is stopped it would only be read from the state to be refused. */
+static enum rc fill_again(const struct outbox *o, struct parcel *p, struct err *e)
+{
+    if (delivery_is_stopping(o->delivery))
+        return RC_STOPPED;
+    return state_delivery_body(o->state, p->recorded->row, &p->body, e);
+}
+
 static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
 {
     struct parcel *p = NULL;
@@ -122,12 +130,12 @@ static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
     }
     memcpy(p->id, r->id, sizeof p->id);
     p->recorded = r;
-    rc = state_delivery_body(o->state, r->row, &p->body, e);
+    rc = fill_again(o, p, e);
     if (rc == RC_OK)
         delivery_send(o->delivery, p);
     else
         delivery_drop(o->delivery, p);
-    return rc;
+    return rc == RC_STOPPED ? RC_OK : rc;
 }
 
 enum rc outbox_send_again(struct outbox *o, struct err *e)
