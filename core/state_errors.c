@@ -25,8 +25,8 @@ enum rc state_damaged(struct state *s, const char *how, struct err *e)
 enum rc state_not_as_written(struct state *s, const char *what, struct err *e)
 {
     struct err why;
-    (void)err_set(&why, RC_USAGE, "%s: is damaged: %s is not what was written; " ADVICE, s->path,
-                  what);
+    (void)err_set(&why, s->verified ? RC_IO : RC_USAGE,
+                  "%s: is damaged: %s is not what was written; " ADVICE, s->path, what);
     return state_stick(s, &why, e);
 }
 

@@ -261,7 +261,11 @@ static enum rc load(struct state *s, struct state_run *out, struct err *e)
 enum rc state_load(struct state *s, struct state_run *out, struct err *e)
 {
     enum rc rc = state_enter(s, e);
-    return rc == RC_OK ? state_leave(s, load(s, out, e)) : rc;
+    if (rc != RC_OK)
+        return rc;
+    rc = load(s, out, e);
+    s->verified = rc == RC_OK;
+    return state_leave(s, rc);
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
