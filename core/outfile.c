@@ -33,7 +33,7 @@ struct outfile {
     bool folder_synced; /* of who calls outfile_sync() */
     /* The system tells once, to whoever syncs first, that it could not write: so all must know. */
     pthread_mutex_t sync_lock;
-    int sync_errno; /* under the lock: of the first sync that failed; 0: none */
+    int sync_errno;     /* under the lock: of the first sync that failed; 0: none */
     EVP_MD_CTX *sha256; /* NULL: not wanted */
     char digest[65];
     struct file_print print; /* once it is complete */

@@ -129,6 +129,12 @@ def test_open_files(leadpipe, sandbox, control):
     assert_refused(leadpipe, done, "--concurrency", "500", "300")
     done = leadpipe(*words, env=sandbox.env, preexec_fn=limit(300, 1000))
     assert done.returncode == 0, done.stderr
+    control.hook("many", delay_ms=1000)
+    ids = [word for n in range(250) for word in ("--id", "tiny-%d" % n)]
+    done = leadpipe("export", *sandbox.provider(), "-t", "webhook,concurrency=250:" + sandbox.hook("many"), *ids,
+                    env=sandbox.env, preexec_fn=limit(200, 1000))
+    assert done.returncode == 0 and "trying again" not in done.stderr, done.stderr
+    assert control.ask("hooks")["many"]["max_in_progress"] > 200
 
 
 def test_nothing_at_all(leadpipe):
