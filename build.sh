@@ -265,8 +265,8 @@ configure() {
     shift
     if [[ -n ${LEADPIPE_WERROR:-} ]]; then set -- -DLEADPIPE_WERROR="$LEADPIPE_WERROR" "$@"; fi
     mkdir -p "$BUILD"
-    if ! cmake --preset "$preset" -DLEADPIPE_TESTS=ON "$@" >"$BUILD/configure.log" 2>&1; then
-        cat "$BUILD/configure.log" >&2
+    if ! cmake --preset "$preset" -DLEADPIPE_TESTS=ON "$@" >"$BUILD/configure-$preset.log" 2>&1; then
+        cat "$BUILD/configure-$preset.log" >&2
         die "configuring $preset failed"
     fi
 }
