@@ -8,9 +8,10 @@
 #include "outfile.h"
 #include "run_internal.h"
 
-/* The paths that a run would write, resolved as far as their folders exist, with who writes it. */
+/* What a run would write, with who writes it. */
 struct claim {
-    char *path;
+    char *path; /* resolved as far as its folders exist; "-" for standard output */
+    char *given;
     const char *who;
 };
 
@@ -51,27 +52,56 @@ static char *resolve(const char *path)
     return resolved;
 }
 
+static bool is_stdout(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
+/* Is `path` somewhere in what would have to be a folder of that name? */
+static bool is_below(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+static enum rc refuse_both(const struct claim *file, const struct claim *below, struct err *e)
+{
+    return err_set(e, RC_USAGE, "%s and %s: %s cannot be a file and a folder", file->who,
+                   below->who, file->given);
+}
+
+static enum rc tell_apart(const struct claim *a, const struct claim *b, struct err *e)
+{
+    if (strcmp(a->path, b->path) == 0)
+        return err_set(e, RC_USAGE, "%s and %s would both write %s", a->who, b->who, b->given);
+    if (is_below(b->path, a->path))
+        return refuse_both(a, b, e);
+    return is_below(a->path, b->path) ? refuse_both(b, a, e) : RC_OK;
+}
+
 static enum rc claim_path(struct claims *c, const char *path, const char *who, struct err *e)
 {
-    char *resolved = resolve(path);
-    if (!resolved)
-        return err_nomem(e);
-    for (size_t i = 0; i < c->n; i++) {
-        if (strcmp(c->items[i].path, resolved) != 0)
-            continue;
-        enum rc rc =
-            err_set(e, RC_USAGE, "%s and %s would both write %s", c->items[i].who, who, path);
-        free(resolved);
-        return rc;
-    }
     struct claim *items = list_grow(c->items, c->n, &c->cap, sizeof *items);
-    if (!items) {
-        free(resolved);
+    if (!items)
         return err_nomem(e);
-    }
     c->items = items;
-    c->items[c->n++] = (struct claim){resolved, who};
-    return RC_OK;
+    struct claim *claim = &items[c->n++];
+    *claim = (struct claim){is_stdout(path) ? strdup(path) : resolve(path), strdup(path), who};
+    if (!claim->path || !claim->given)
+        return err_nomem(e);
+    enum rc rc = RC_OK;
+    for (struct claim *other = items; rc == RC_OK && other < claim; other++)
+        rc = tell_apart(other, claim, e);
+    return rc;
+}
+
+static void claims_free(struct claims *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        free(c->items[i].path);
+        free(c->items[i].given);
+    }
+    free(c->items);
 }
 
 /* What went into a pipe cannot be taken back, so a run could not go on with it. */
@@ -145,9 +175,7 @@ static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outle
         rc = spare_input(&c, cfg->ids.files[i], e);
     if (rc == RC_OK && cfg->state_path)
         rc = state_check(cfg->state_path, e);
-    for (size_t i = 0; i < c.n; i++)
-        free(c.items[i].path);
-    free(c.items);
+    claims_free(&c);
     return rc;
 }
 
@@ -155,10 +183,8 @@ static enum rc check_stdout(const struct run_cfg *cfg, struct err *e)
 {
     const char *first = NULL;
     for (size_t i = 0; i < cfg->n_sinks; i++) {
-        if (strcmp(cfg->sinks[i].cfg.target, "-") != 0)
+        if (!is_stdout(cfg->sinks[i].cfg.target))
             continue;
-        if (cfg->state_path)
-            return refuse_stream(cfg->sinks[i].cfg.spec, e);
         if (first)
             return err_set(e, RC_USAGE, "%s and %s: only one sink can write to standard output",
                            first, cfg->sinks[i].cfg.spec);

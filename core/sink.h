@@ -143,8 +143,8 @@ struct sink_ops {
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);
     /* What the sink needs of a lead, given its options: of enum sink_wants. */
     unsigned (*needs)(const struct sink_cfg *cfg);
-    /* Appends the final paths of all files it would write (one NUL-terminated after another); none
-     * for standard output and for deliveries. */
+    /* Appends the final paths of all files it would write (one NUL-terminated after another), "-"
+     * for standard output; none for deliveries. */
     enum rc (*paths)(const struct sink_cfg *cfg, struct buf *out, struct err *e);
 
     enum rc (*open)(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,

@@ -238,8 +238,6 @@ static unsigned csv_needs(const struct sink_cfg *cfg)
 static enum rc csv_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
 {
     struct targets t = {0};
-    if (strcmp(cfg->target, "-") == 0)
-        return RC_OK;
     enum rc rc = targets_make(&t, cfg, e);
     if (rc != RC_OK)
         return rc;

@@ -30,11 +30,6 @@ static struct record_file *self(struct sink *s)
     return (struct record_file *)s;
 }
 
-static bool is_stdout(const char *path)
-{
-    return strcmp(path, "-") == 0;
-}
-
 /* ---- configuration -------------------------------------------------------------------------- */
 
 enum rc record_file_check(const struct sink_cfg *cfg, struct err *e)
@@ -50,8 +45,6 @@ enum rc record_file_check(const struct sink_cfg *cfg, struct err *e)
 
 enum rc record_file_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
 {
-    if (is_stdout(cfg->target))
-        return RC_OK;
     buf_add(out, cfg->target, strlen(cfg->target) + 1);
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
 }

@@ -1,5 +1,6 @@
 """Where sinks write: standard output, pipes, devices, links; and targets that are refused."""
 
+import json
 import os
 import stat
 import threading
@@ -114,6 +115,55 @@ def test_refused(leadpipe, sandbox, control, words):
     assert len(done.stderr.splitlines()) == 1
     assert os.listdir(leadpipe.folder) == ["link"]
     assert control.stats()["by_id"] == {}
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--failed", "o", "-t", "csv:o/"], "--failed and csv:o/: o cannot"),
+    (["--manifest", "./o", "-t", "csv:o/"], "--manifest and csv:o/: ./o cannot"),
+    (["--state", "o", "-t", "csv:o/"], "--state and csv:o/: o cannot"),
+    (["-t", "csv:o", "-t", "csv:o/"], "csv:o and csv:o/: o cannot"),
+    (["-t", "csv:o/", "-t", "ndjson:o"], "ndjson:o and csv:o/: o cannot"),
+    (["-t", "csv:o/a/b/", "--failed", "o"], "--failed and csv:o/a/b/: o cannot"),
+    (["-t", "csv:o/a/", "-t", "csv:new//../o"], "csv:new//../o and csv:o/a/: new//../o cannot"),
+    (["-t", "csv:o/leads.csv/", "-t", "csv:o/"], "csv:o/ and csv:o/leads.csv/: o/leads.csv cannot"),
+    (["-t", "csv:new/leads.csv/", "--failed", "new/leads.csv"], "new/leads.csv cannot"),
+    (["-t", "csv:o", "-t", "ndjson:o/b"], "the folder o does not exist"),
+    (["-t", "csv:o", "--failed", "o/b"], "the folder o does not exist"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_file_and_folder(leadpipe, sandbox, control, words, says):
+    """Of one name there is only one of them; that is found out before the leads are fetched."""
+    (leadpipe.folder / "new").mkdir()
+    done = run(leadpipe, sandbox, *words)
+    assert (done.returncode, done.stdout) == (2, b""), done
+    assert len(done.stderr.splitlines()) == 1 and says in done.stderr, done.stderr
+    assert "be a file and a folder" in done.stderr or "does not exist" in done.stderr
+    assert os.listdir(leadpipe.folder) == ["new"] and os.listdir(leadpipe.folder / "new") == []
+    assert control.stats()["by_id"] == {}
+
+
+def test_names_that_begin_alike(leadpipe, sandbox, control):
+    """A name is below another one only behind a slash."""
+    done = run(leadpipe, sandbox, "-t", "csv:o/", "-t", "csv:o.csv", "--failed", "o-failed", "--state", "o.state")
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(leadpipe.folder)) == ["o", "o-failed", "o.csv", "o.state"]
+
+
+@pytest.mark.parametrize("option", ["--failed", "--manifest"])
+@pytest.mark.parametrize("sink", ["ndjson", "csv", "csv,table=documents", "msgpack,gzip=0"])
+def test_standard_output_twice(leadpipe, sandbox, control, option, sink):
+    """Rows and a list or manifest would be mixed."""
+    done = run(leadpipe, sandbox, option, "-", "-t", "csv:out/", "-t", sink + ":-")
+    assert (done.returncode, done.stdout) == (2, b""), done
+    assert "%s:- and %s would both write -" % (sink.split(",")[0], option) in done.stderr, done.stderr
+    assert os.listdir(leadpipe.folder) == []
+    assert control.stats()["by_id"] == {}
+
+
+def test_standard_output_and_a_file_called_so(leadpipe, sandbox, control):
+    done = run(leadpipe, sandbox, "--manifest", "-", "-t", "ndjson:./-")
+    assert done.returncode == 0, done.stderr
+    assert len(lines_of(leadpipe.folder / "-")) == 2
+    assert json.loads(done.stdout)["ledger"]["exported"] == 2
 
 
 def test_a_reader_that_went_away(leadpipe, sandbox, control):

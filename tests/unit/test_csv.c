@@ -309,7 +309,7 @@ static void paths(void **state)
         {"csv:out/", "out/leads.csv|out/notes.csv|"},
         {"csv,gzip=1:out/", "out/leads.csv.gz|out/notes.csv.gz|"},
         {"csv:a.csv", "a.csv|"},
-        {"csv:-", ""},
+        {"csv:-", "-|"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf out;
