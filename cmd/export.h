@@ -23,7 +23,8 @@ struct export
     struct sink_spec *specs; /* of -t */
     size_t n_specs;          /* those that are parsed */
     struct run_sink_cfg *run_sinks;
-    struct terms terms; /* of the state */
+    struct run_read reads[3]; /* --api-key-file, --cacert, --provider */
+    struct terms terms;       /* of the state */
     struct progress progress;
     struct run_cfg cfg;
 };

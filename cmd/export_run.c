@@ -160,6 +160,20 @@ static void set_input(struct export *x)
     x->cfg.expect = o->expect >= 0 ? (uint64_t)o->expect : 0;
 }
 
+static void add_read(struct export *x, const char *path, const char *option)
+{
+    if (path)
+        x->reads[x->cfg.n_reads++] = (struct run_read){path, option};
+}
+
+static void set_reads(struct export *x)
+{
+    add_read(x, x->options.api_key_file, "--api-key-file");
+    add_read(x, x->options.cacert, "--cacert");
+    add_read(x, x->profile->digest ? x->options.provider : NULL, "--provider");
+    x->cfg.reads = x->reads;
+}
+
 static void set_fetching(struct export *x)
 {
     const struct export_options *o = &x->options;
@@ -210,6 +224,7 @@ enum rc export_set_run(struct export *x, struct err *e)
     if (rc != RC_OK)
         return rc;
     set_input(x);
+    set_reads(x);
     set_fetching(x);
     set_output(x);
     return RC_OK;

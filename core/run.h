@@ -21,6 +21,12 @@ struct run_sink_cfg {
     const char *identity; /* what it writes and where, without secrets; for a state */
 };
 
+/* A file that is read, and that no output may replace. In messages its option stands for it: what
+ * was given as the path may be a secret. */
+struct run_read {
+    const char *path, *option;
+};
+
 struct run_progress {
     struct ledger_counts ledger;
     struct ids_counts ids;
@@ -53,6 +59,8 @@ struct run_cfg {
     size_t n_sinks;
 
     const char *failed_path, *manifest_path; /* NULL: not wanted */
+    const struct run_read *reads;            /* beside the IDs' files */
+    size_t n_reads;
 
     const char *state_path; /* NULL: none */
     bool fresh;             /* an unfinished run in it is forgotten */

@@ -140,22 +140,41 @@ static enum rc claim_file(struct claims *c, const char *path, const char *option
     return rc == RC_OK ? claim_path(c, path, option, e) : rc;
 }
 
-/* What takes an input's place would take the IDs with it: of a run that is stopped those that are
- * still to do, too. */
-static enum rc spare_input(const struct claims *c, const char *input, struct err *e)
+/* No output may take the place of a file that is read; `what` and `name` say in a message which. */
+static enum rc spare(const struct claims *c, const char *path, const char *what, const char *name,
+                     struct err *e)
 {
     enum rc rc = RC_OK;
-    if (strcmp(input, "-") == 0 || !outfile_is_file(input))
+    if (!outfile_is_file(path))
         return RC_OK;
-    char *resolved = resolve(input);
+    char *resolved = resolve(path);
     if (!resolved)
         return err_nomem(e);
     for (size_t i = 0; rc == RC_OK && i < c->n; i++) {
         if (strcmp(c->items[i].path, resolved) == 0)
-            rc = err_set(e, RC_USAGE, "%s would overwrite the input %s; name another file",
-                         c->items[i].who, input);
+            rc = err_set(e, RC_USAGE, "%s would overwrite %s %s; name another file",
+                         c->items[i].who, what, name);
     }
     free(resolved);
+    return rc;
+}
+
+/* With an input's IDs would go those that a stopped run has still to do; of a key or a profile there
+ * may be no other copy. */
+static enum rc spare_all(const struct claims *c, const struct run_cfg *cfg,
+                         const struct outlet *outlets, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
+        rc = spare(c, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_reads; i++)
+        rc = spare(c, cfg->reads[i].path, "the file of", cfg->reads[i].option, e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++) {
+        const struct outlet *o = &outlets[i];
+        const char *path = o->ops->secret_file ? o->ops->secret_file(&o->cfg) : NULL;
+        if (path)
+            rc = spare(c, path, "the secret-file of", o->cfg.spec, e);
+    }
     return rc;
 }
 
@@ -171,8 +190,8 @@ static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outle
         rc = claim_file(&c, cfg->manifest_path, "--manifest", e);
     if (rc == RC_OK && cfg->state_path)
         rc = claim_path(&c, cfg->state_path, "--state", e);
-    for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
-        rc = spare_input(&c, cfg->ids.files[i], e);
+    if (rc == RC_OK)
+        rc = spare_all(&c, cfg, outlets, e);
     if (rc == RC_OK && cfg->state_path)
         rc = state_check(cfg->state_path, e);
     claims_free(&c);

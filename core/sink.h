@@ -146,6 +146,8 @@ struct sink_ops {
     /* Appends the final paths of all files it would write (one NUL-terminated after another), "-"
      * for standard output; none for deliveries. */
     enum rc (*paths)(const struct sink_cfg *cfg, struct buf *out, struct err *e);
+    /* The file that it has its secrets from, or NULL. NULL where there is no such option. */
+    const char *(*secret_file)(const struct sink_cfg *cfg);
 
     enum rc (*open)(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
                     struct err *e);

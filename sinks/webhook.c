@@ -97,6 +97,12 @@ static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct
     return RC_OK;
 }
 
+static const char *webhook_secret_file(const struct sink_cfg *cfg)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    return opts->secret_file;
+}
+
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
 static void settle_unsent(struct webhook *w, struct lead *lead)
@@ -405,6 +411,7 @@ const struct sink_ops sink_webhook = {
     .check = webhook_check,
     .needs = webhook_needs,
     .paths = webhook_paths,
+    .secret_file = webhook_secret_file,
     .open = webhook_open,
     .put = webhook_put,
     .mark = webhook_mark,

@@ -200,3 +200,44 @@ def test_input_is_no_target(leadpipe, sandbox, words, content):
     assert "would overwrite the input ids.txt" in done.stderr, done.stderr
     assert sorted(os.listdir(leadpipe.folder)) == ["ids.txt", "link"]
     assert (leadpipe.folder / "ids.txt").read_text() == content
+
+
+SECRET = "whsec_" + "c2VjcmV0LW9mLTI0LWJ5dGVzLi4u"
+
+READ = {
+    "key": "would overwrite the file of --api-key-file;",
+    "my.json": "would overwrite the file of --provider;",
+    "secret": "would overwrite the secret-file of webhook:http",
+}
+
+
+@pytest.mark.parametrize("words", [
+    ["-t", "ndjson:FILE"], ["-t", "csv:out/", "-t", "csv:./out/../FILE"], ["-t", "ndjson:link"], ["--failed", "FILE"],
+    ["--manifest", "FILE"], ["--state", "FILE"],
+], ids=" ".join)
+@pytest.mark.parametrize("name", READ)
+def test_what_is_read_is_no_target(leadpipe, sandbox, control, name, words):
+    """Nor are the files of options, whose content nobody has twice."""
+    folder = leadpipe.folder
+    (folder / "out").mkdir()
+    (folder / "link").symlink_to(name)
+    (folder / "key").write_text(sandbox.key + "\n")
+    (folder / "secret").write_text(SECRET + "\n")
+    (folder / "my.json").write_bytes(leadpipe("providers", "--show", "omni").stdout)
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    done = leadpipe("export", "-p", "my.json", "--base-url", sandbox.omni, "--api-key-file", "key", "--id", "plain-1",
+                    "-t", "webhook,secret-file=secret:" + sandbox.hook("unsent"),
+                    *[word.replace("FILE", name) for word in words])
+    assert (done.returncode, done.stdout) == (2, b""), done
+    assert len(done.stderr.splitlines()) == 1 and READ[name] in done.stderr, done.stderr
+    assert sandbox.key not in done.stderr and SECRET not in done.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert os.listdir(folder / "out") == []
+    assert control.stats()["by_id"] == {} and control.deliveries("unsent") == []
+
+
+def test_names_of_options_that_are_no_files(leadpipe, sandbox, control):
+    """A built-in profile is no file, whatever is called like it."""
+    done = run(leadpipe, sandbox, "-t", "ndjson:omni", "-t", "csv:main/")
+    assert done.returncode == 0, done.stderr
+    assert len(lines_of(leadpipe.folder / "omni")) == 2

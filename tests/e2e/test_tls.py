@@ -85,6 +85,19 @@ def test_not_trusted(leadpipe, tls_sandbox, certificates, name, says, n_ids):
     assert "127.0.0.1: TLS verification failed: " in run.errors()[0] and says in run.errors()[0], run.errors()
 
 
+def test_cacert_is_no_target(leadpipe, sandbox, control, certificates):
+    content = (certificates / "authority.pem").read_bytes()
+    (leadpipe.folder / "authority.pem").write_bytes(content)
+    for words in (["-t", "csv:authority.pem"], ["-t", "csv:out/", "--failed", "./authority.pem"]):
+        done = leadpipe("export", *sandbox.provider(), "--cacert", "authority.pem", "--id", "tiny-1", *words,
+                        env=sandbox.env)
+        assert (done.returncode, done.stdout) == (2, b""), done
+        assert "%s would overwrite the file of --cacert;" % words[-2].replace("-t", words[-1]) in done.stderr
+        assert [path.name for path in leadpipe.folder.iterdir()] == ["authority.pem"]
+    assert (leadpipe.folder / "authority.pem").read_bytes() == content
+    assert control.stats()["by_id"] == {}
+
+
 def test_without_cacert(leadpipe, tls_sandbox):
     """The system's certificates do not know ours."""
     run = runs.export(leadpipe, tls_sandbox(GOOD), ids=["tiny-1"], timeout=20)
