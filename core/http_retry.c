@@ -178,6 +178,17 @@ static bool is_used_up(const struct http_engine *h, const struct http_request *r
     return r->tries.counted >= h->cfg.retry.attempts || own_us(h, r) >= max_us(h);
 }
 
+/* A try may take as long as a request may, or longer: then this one is out of time before the origin
+ * was seen to fail. If nobody was served in all that time, and it is not the only one (or had no
+ * connection), it goes on until another one is, or until the trouble clock has run out. */
+static bool may_be_the_origin(const struct http_engine *h, const struct http_request *r,
+                              const struct http_try *y)
+{
+    bool is_only_one = h->in_flight == 0 && h->n_waiting == 0;
+    return r->tries.counted < h->cfg.retry.attempts && h->origin.good_us < r->tries.first_us &&
+           (y->end == TRY_UNREACHED || (y->end == TRY_SILENT && !is_only_one));
+}
+
 static int64_t next_due_us(struct http_engine *h, const struct http_request *r, enum try_end end)
 {
     if (end == TRY_BUSY || end == TRY_HELD) {
@@ -219,34 +230,14 @@ static bool is_fatal(struct http_engine *h, const struct http_request *r, const 
     return true;
 }
 
-static void fail_without_success(struct http_engine *h, int64_t for_us)
-{
-    char text[HTTP_DURATION_BYTES];
-    http_fail(h, RC_NET, "%s: no success for %s; the last try: %s", h->cfg.subject,
-              http_duration(for_us, text), h->last_error);
-}
-
 static bool is_hopeless(struct http_engine *h)
 {
+    char text[HTTP_DURATION_BYTES];
     int64_t trouble_us = origin_trouble_us(&h->origin, h->now_us);
     if (trouble_us < max_us(h))
         return false;
-    fail_without_success(h, trouble_us);
-    return true;
-}
-
-/* Tries may take as long as a request: then this one is over before the origin was seen to fail.
- * But it was never answered in all its time, and neither was any other that was started since; nor,
- * if it is the only one left, was there a connection. */
-static bool is_hopeless_from_the_start(struct http_engine *h, const struct http_request *r,
-                                       const struct http_try *y)
-{
-    bool is_only_one = h->in_flight == 0 && h->n_waiting == 0;
-    bool is_unanswered = y->end == TRY_UNREACHED || (y->end == TRY_SILENT && !is_only_one);
-    if (!is_unanswered || h->origin.good_seq > r->tries.client.first_seq ||
-        r->tries.counted >= h->cfg.retry.attempts || own_us(h, r) < max_us(h))
-        return false;
-    fail_without_success(h, own_us(h, r));
+    http_fail(h, RC_NET, "%s: no success for %s; the last try: %s", h->cfg.subject,
+              http_duration(trouble_us, text), h->last_error);
     return true;
 }
 
@@ -270,9 +261,9 @@ static void try_again(struct http_engine *h, struct http_request *r, const struc
     char why[sizeof r->error];
     if (!(change & ORIGIN_UNCOUNTED))
         r->tries.counted++;
-    if (http_is_over(h) || is_hopeless_from_the_start(h, r, y))
+    if (http_is_over(h))
         http_request_end(h, r, HTTP_ABORTED);
-    else if (is_used_up(h, r))
+    else if (is_used_up(h, r) && !may_be_the_origin(h, r, y))
         http_request_end(h, r, final_end(y));
     else if (is_hopeless(h))
         http_request_end(h, r, HTTP_ABORTED);

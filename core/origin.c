@@ -8,6 +8,7 @@ void origin_init(struct origin *o, struct rng *rng)
         .rng = rng,
         .gate_us = INT64_MIN,
         .probe_us = INT64_MIN,
+        .good_us = INT64_MIN,
         .trouble_us = INT64_MIN,
         .held_at_us = INT64_MIN,
     };
@@ -143,8 +144,9 @@ static void end_probe(struct origin *o, const struct origin_client *c, bool fail
     o->probe_us = now_us + half_us + (int64_t)rng_below(o->rng, (uint64_t)half_us + 1);
 }
 
-static unsigned good(struct origin *o, const struct origin_client *c)
+static unsigned good(struct origin *o, const struct origin_client *c, int64_t now_us)
 {
+    o->good_us = now_us;
     if (c->seq > o->good_seq)
         o->good_seq = c->seq;
     if (c->seq > o->gate_seq)
@@ -183,7 +185,7 @@ unsigned origin_ended(struct origin *o, struct origin_client *c, enum try_end en
     if (end == TRY_ABORTED)
         return 0;
     if (end == TRY_GOOD)
-        return good(o, c);
+        return good(o, c, now_us);
     unsigned change = failed(o, c, end, now_us);
     return change | hold_back(o, c, end, retry_after_us, now_us);
 }

@@ -29,8 +29,8 @@
  *
  * - The trouble clock runs from the first failure (including 429 and 503 with Retry-After) that is
  *   not its request's own, to the next good answer. Its owner ends the run when it is over the
- *   limit, but judges a request's own limits first, unless nobody was served in all that time. It
- *   stands still while there is nothing to try.
+ *   limit, but judges a request's own limits first: of its time only if somebody was served in it.
+ *   It stands still while there is nothing to try.
  *
  * - The held clock adds up the time in which the origin was down or the gate closed, so that it can
  *   be taken off a request's own time. */
@@ -94,6 +94,7 @@ struct origin {
 
     uint64_t seq;      /* tries started */
     uint64_t good_seq; /* the latest of those with a good answer */
+    int64_t good_us;   /* when the latest good answer came; INT64_MIN: there was none */
 
     int64_t trouble_us; /* since when; INT64_MIN: no trouble */
     int64_t held_us;    /* the held clock at held_at_us */
