@@ -67,6 +67,12 @@ static enum rc find_header(struct ids_input *in, struct ids_piece *line, struct 
     return ids_columns_refuse(in->cfg, in->reader.source.name, piece_str(line), delimiter, e);
 }
 
+static struct str unquoted(struct str s)
+{
+    bool quoted = s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"';
+    return quoted ? (struct str){s.ptr + 1, s.len - 2} : s;
+}
+
 static enum rc find_format(struct ids_input *in, struct err *e)
 {
     struct ids_piece line;
@@ -87,7 +93,7 @@ static enum rc find_format(struct ids_input *in, struct err *e)
         return RC_OK;
     }
     in->format = ID_FORMAT_LINES;
-    bool is_asked_for = in->cfg->column || ids_is_name(in->cfg, text);
+    bool is_asked_for = in->cfg->column || ids_is_name(in->cfg, unquoted(text));
     rc = find_header(in, &line, e);
     in->may_have_header = is_asked_for && in->format == ID_FORMAT_LINES;
     return rc;

@@ -204,19 +204,20 @@ enum rc place_open_part(const struct place *p, int *out_fd, struct err *e)
     const int flags = O_RDWR | O_CREAT | PART_FLAGS;
     /* Never more open than the file that it will replace, not even for a moment. */
     mode_t mode = p->exists ? p->mode & 0666 : 0666;
+    bool mended = false;
     for (int tries = 0; tries < LOCK_TRIES; tries++) {
-        enum rc rc = RC_OK;
         int fd = open(p->part, flags, mode);
-        if (fd < 0 && errno == EACCES) {
-            rc = part_make_writable(p, e);
+        if (fd < 0 && errno == EACCES && !mended) {
+            enum rc rc = part_make_writable(p, e);
             if (rc != RC_OK)
                 return rc;
+            mended = true;
             continue;
         }
         if (fd < 0)
             return err_sys(e, place_open_rc(errno), errno, "%s", p->part);
         bool locked = false;
-        rc = part_lock(p, fd, &locked, e);
+        enum rc rc = part_lock(p, fd, &locked, e);
         if (rc == RC_OK && locked) {
             *out_fd = fd;
             return RC_OK;

@@ -33,8 +33,9 @@ struct state {
     unsigned depth;
     sqlite3 *db;
     sqlite3_stmt *statements[STATE_SQL_COUNT];
-    bool opened;       /* damage that is found from now on is the run's end, no wrong usage */
-    bool verified;     /* state_load() has read all: what breaks later is no wrong usage either */
+    bool opened; /* damage that is found from now on is the run's end, no wrong usage */
+    bool
+        verified; /* a run goes on or has begun: what is found broken now is no wrong usage either */
     struct err failed; /* the first error; rc RC_OK: none */
     bool failed_told;
     enum state_phase phase;
@@ -82,7 +83,8 @@ void state_db_close(struct state *s, bool as_it_is);
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e);
 /* SQLite cannot read it, and says how; likewise. RC_USAGE while it is being opened, else RC_IO. */
 enum rc state_damaged(struct state *s, const char *how, struct err *e);
-/* A seal, or what goes without saying, is broken; likewise. RC_USAGE until all was verified. */
+/* A seal, or what goes without saying, is broken; likewise. RC_USAGE before the run,
+ * else RC_IO. */
 enum rc state_not_as_written(struct state *s, const char *what, struct err *e);
 /* Any other error that sticks. `why` may be `e`. */
 enum rc state_stick(struct state *s, const struct err *why, struct err *e);

@@ -200,7 +200,11 @@ enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall
     memcpy(run.run_id, run_id, sizeof run.run_id);
     run.run_id[sizeof run.run_id - 1] = '\0';
     enum rc rc = state_enter(s, e);
-    return rc == RC_OK ? state_leave(s, begin(s, &run, terms, e)) : rc;
+    if (rc != RC_OK)
+        return rc;
+    rc = begin(s, &run, terms, e);
+    s->verified = rc == RC_OK;
+    return state_leave(s, rc);
 }
 
 /* ---- loading -------------------------------------------------------------------------------- */

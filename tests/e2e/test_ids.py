@@ -45,6 +45,7 @@ def test_csv_of_one_column(leadpipe, sandbox, control):
     ([], "tiny-1\n", False),
     ([], "id\ntiny-1\n", True),
     ([], " lead_id \ntiny-1\n", True),
+    ([], '"leadId"\n"tiny-1"\n', True),
     (["--id-column", "lead"], "id\ntiny-1\n", True),
     (["--id-column", "lead"], "number,id\n7,tiny-1\n", True),
     (["--id-column", "lead"], "lead,id\ntiny-1,7\n", False),
