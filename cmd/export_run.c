@@ -129,8 +129,9 @@ static enum rc allow_open_files(const struct export *x, struct err *e)
         return err_sys(e, RC_USAGE, errno, "the limit of open files");
     rlim_t allowed = limit.rlim_max, now = limit.rlim_cur;
     limit.rlim_cur = allowed; /* more than needed: a webhook may have 256 requests of its own */
-    bool raised = now == allowed || setrlimit(RLIMIT_NOFILE, &limit) == 0;
-    if (raised ? allowed < needed : now < needed)
+    if (now != allowed && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        allowed = now;
+    if (allowed < needed)
         return err_set(e, RC_USAGE,
                        "--concurrency: %llu requests in flight need %llu open files, and at most "
                        "%llu are allowed (ulimit -n)",
