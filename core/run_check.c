@@ -81,17 +81,20 @@ static enum rc tell_apart(const struct claim *a, const struct claim *b, struct e
 
 static enum rc claim_path(struct claims *c, const char *path, const char *who, struct err *e)
 {
-    struct claim *items = list_grow(c->items, c->n, &c->cap, sizeof *items);
-    if (!items)
+    struct claim claim = {is_stdout(path) ? strdup(path) : resolve(path), strdup(path), who};
+    struct claim *items = NULL;
+    if (claim.path && claim.given)
+        items = list_grow(c->items, c->n, &c->cap, sizeof *items);
+    if (!items) {
+        free(claim.path);
+        free(claim.given);
         return err_nomem(e);
-    c->items = items;
-    struct claim *claim = &items[c->n++];
-    *claim = (struct claim){is_stdout(path) ? strdup(path) : resolve(path), strdup(path), who};
-    if (!claim->path || !claim->given)
-        return err_nomem(e);
+    }
     enum rc rc = RC_OK;
-    for (struct claim *other = items; rc == RC_OK && other < claim; other++)
-        rc = tell_apart(other, claim, e);
+    for (size_t i = 0; rc == RC_OK && i < c->n; i++)
+        rc = tell_apart(&items[i], &claim, e);
+    c->items = items;
+    c->items[c->n++] = claim;
     return rc;
 }
 
