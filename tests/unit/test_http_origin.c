@@ -210,6 +210,57 @@ static void never_there(void **state)
     world_free(w);
 }
 
+/* A single try takes longer than a request may, and is then cut off. */
+static void slow_cut(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)a;
+    w->now_us += 301 * S;
+    peer_close(p);
+}
+
+static void nobody_is_served(void **state)
+{
+    (void)state;
+    struct world *w = world_new(slow_cut);
+    w->cfg.concurrency = 2;
+    world_open(w);
+    make_requests(w, 6);
+    http_engine_kick(w->engine);
+    while (!w->fatals)
+        world_step(w);
+    assert_int_equal(w->fatal.rc, RC_NET);
+    for (int i = 0; i < 10; i++)
+        world_step(w);
+    assert_int_equal(w->done, w->taken);
+    for (unsigned i = 0; i < w->taken; i++)
+        assert_int_equal(w->requests[i].end, HTTP_ABORTED);
+    world_free(w);
+}
+
+static void first_slow_cut(struct world *w, struct peer *p, const struct asked *a)
+{
+    if (strcmp(a->path, "/0") == 0)
+        slow_cut(w, p, a);
+    else
+        reply(p, "200 OK", "{}");
+}
+
+/* It is over by its own time, and alone. */
+static void others_are_served(void **state)
+{
+    (void)state;
+    struct world *w = world_new(first_slow_cut);
+    w->cfg.concurrency = 2;
+    world_open(w);
+    make_requests(w, 6);
+    world_run(w);
+    assert_int_equal(w->fatals, 0);
+    assert_int_equal(w->requests[0].end, HTTP_NO_ANSWER);
+    assert_in_range(w->requests[0].attempts, 1, 2);
+    expect_all(w, 1, HTTP_ANSWERED, 200);
+    world_free(w);
+}
+
 /* A gateway whose server is away for a minute. */
 static void bad_gateway(struct world *w, struct peer *p, const struct asked *a)
 {
@@ -470,6 +521,8 @@ int main(void)
         cmocka_unit_test(outage),
         cmocka_unit_test(outage_without_end),
         cmocka_unit_test(never_there),
+        cmocka_unit_test(nobody_is_served),
+        cmocka_unit_test(others_are_served),
         cmocka_unit_test(gateway_without_server),
         cmocka_unit_test(cold_server),
         cmocka_unit_test(hanging_server),
