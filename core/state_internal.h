@@ -33,9 +33,8 @@ struct state {
     unsigned depth;
     sqlite3 *db;
     sqlite3_stmt *statements[STATE_SQL_COUNT];
-    bool opened; /* damage that is found from now on is the run's end, no wrong usage */
-    bool
-        verified; /* a run goes on or has begun: what is found broken now is no wrong usage either */
+    bool opened;       /* damage that is found from now on is the run's end, no wrong usage */
+    bool verified;     /* likewise, of seals: a run goes on or has begun */
     struct err failed; /* the first error; rc RC_OK: none */
     bool failed_told;
     enum state_phase phase;
