@@ -36,6 +36,7 @@ KEPT_VARIABLES = ("PATH", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIO
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes long; left out with -m 'not slow'")
+    config.addinivalue_line("markers", "nightly: takes too long for every change; ./build.sh nightly runs it")
 
 
 def clean_environment(more=None):

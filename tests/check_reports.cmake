@@ -1,0 +1,12 @@
+# cmake -DFOLDER=... -P: prints what sanitizers reported, and fails if that is anything.
+file(GLOB reports ${FOLDER}/*)
+foreach(report IN LISTS reports)
+    file(READ ${report} text)
+    if(NOT text STREQUAL "")
+        message("${report}:\n${text}")
+        set(found TRUE)
+    endif()
+endforeach()
+if(found)
+    message(FATAL_ERROR "a sanitizer has found something")
+endif()

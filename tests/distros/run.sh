@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+#
+# run.sh [NAME]...: the whole test suite in a root of each distribution (bookworm, trixie, noble), made
+# by debootstrap and kept in $LEADPIPE_ROOTS (default: build/roots). Needs root, and Debian's package
+# debootstrap. Roots hold packages only; the source in them is what is committed here.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+readonly ROOTS=${LEADPIPE_ROOTS:-$PWD/build/roots}
+readonly SCRIPTS=/usr/share/debootstrap/scripts
+
+if [[ $(id -u) -ne 0 ]]; then
+    echo 'distros: needs root (debootstrap, chroot)' >&2
+    exit 1
+fi
+command -v debootstrap >/dev/null || apt-get install -y -q debootstrap
+
+# make_root NAME: an Ubuntu is verified with the keyring that Debian 13 has as a package.
+make_root() {
+    local name=$1 root=$ROOTS/$1 script options=()
+    if [[ -e $root/.complete ]]; then return; fi
+    rm -rf "$root"
+    case $name in
+    noble)
+        make_root trixie
+        chroot "$ROOTS/trixie" apt-get install -y -q ubuntu-keyring
+        script=gutsy # that of all later releases
+        options=(--components=main,universe
+            --keyring="$ROOTS/trixie/usr/share/keyrings/ubuntu-archive-keyring.gpg")
+        ;;
+    *) script=sid ;;
+    esac
+    debootstrap --variant=minbase --include=ca-certificates "${options[@]}" "$name" "$root" \
+        "$(sed -n 's/^default_mirror //p' "$SCRIPTS/$script")" "$SCRIPTS/$script" >/dev/null
+    touch "$root/.complete"
+}
+
+# test_in NAME: the mounts are gone with the shell that made them.
+test_in() {
+    local root=$ROOTS/$1
+    rm -rf "$root/src"
+    mkdir "$root/src"
+    git archive HEAD | tar -x -C "$root/src"
+    unshare --mount bash -euc '
+        mount -t proc proc "$1/proc"
+        mount -t sysfs sysfs "$1/sys"
+        mount --rbind /dev "$1/dev"
+        cp --remove-destination -L /etc/resolv.conf "$1/etc/resolv.conf"
+        chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+            bash -c "cd /src && apt-get -q update && ./build.sh test"' - "$root"
+}
+
+# A call of its own for each, as set -e does not hold behind "||".
+if [[ ${1:-} == --one ]]; then
+    make_root "$2"
+    test_in "$2"
+    exit
+fi
+
+failed=()
+mkdir -p build
+if (($# == 0)); then set -- bookworm trixie noble; fi
+for name; do
+    printf '\n== %s\n' "$name"
+    "$PWD/tests/distros/run.sh" --one "$name" >"build/distro-$name.log" 2>&1 || failed+=("$name")
+    tail -n 12 "build/distro-$name.log"
+done
+if ((${#failed[@]})); then
+    printf 'distros: failed: %s (see build/distro-*.log)\n' "${failed[*]}" >&2
+    exit 1
+fi

@@ -1,0 +1,55 @@
+# The tests that pytest runs: one of ctest's for each file, and a second one for what is marked slow
+# in it, and a third for what is marked nightly.
+
+# The Python that has all modules which the tests need: Debian's has those of Debian's packages,
+# another one that comes first in PATH may have its own.
+foreach(candidate /usr/bin/python3 python3)
+    execute_process(COMMAND ${candidate} -c "import pytest, msgpack" RESULT_VARIABLE failed ERROR_QUIET)
+    if(failed EQUAL 0)
+        set(python ${candidate})
+        break()
+    endif()
+endforeach()
+if(NOT python)
+    message(FATAL_ERROR "no python3 has both pytest and msgpack (./build.sh deps)")
+endif()
+
+set(pytest ${CMAKE_COMMAND} -E chdir ${CMAKE_SOURCE_DIR} ${python} -m pytest -q -rs
+    -o cache_dir=${CMAKE_BINARY_DIR}/pytest_cache)
+
+# Where several threads of the program meet: what ThreadSanitizer runs for every change.
+set(concurrent
+    test_clean_stops test_changed_only test_retries test_same_bytes test_signals test_state
+    test_stopping test_webhook test_webhook_retries)
+
+function(add_pytest_file kind file)
+    get_filename_component(name ${file} NAME_WE)
+    set(labels ${kind})
+    if(kind STREQUAL "e2e")
+        list(APPEND labels asan)
+        if(name IN_LIST concurrent)
+            list(APPEND labels tsan)
+        endif()
+    endif()
+    leadpipe_test(${kind}/${name} LABELS ${labels} TIMEOUT 1200 COST 10
+        COMMAND ${pytest} ${file} -m "not slow and not nightly")
+    file(STRINGS ${file} slow REGEX "mark\\.slow")
+    if(slow)
+        leadpipe_test(slow/${name} LABELS ${kind} slow TIMEOUT 2400 COST 100
+            COMMAND ${pytest} ${file} -m "slow and not nightly")
+    endif()
+    file(STRINGS ${file} nightly REGEX "mark\\.nightly")
+    if(nightly)
+        leadpipe_test(nightly/${name} LABELS ${kind} nightly TIMEOUT 7200
+            COMMAND ${pytest} ${file} -m nightly)
+    endif()
+endfunction()
+
+file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/e2e/test_*.py)
+foreach(file IN LISTS files)
+    add_pytest_file(e2e ${file})
+endforeach()
+foreach(file sandbox/test_sandbox.py reference/test_reference.py faults/test_books.py
+        faults/test_faultfs.py)
+    add_pytest_file(tools ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+endforeach()
