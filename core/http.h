@@ -35,6 +35,13 @@ struct http_retry_cfg {
     int64_t timeout_ms, connect_timeout_ms; /* of one attempt */
 };
 
+/* Which version of HTTP is spoken. Plain http:// is HTTP/1.1 in any case. */
+enum http_version_policy {
+    HTTP_VERSION_AUTOMATIC, /* the server's choice (TLS with ALPN): HTTP/2 or HTTP/1.1 */
+    HTTP_VERSION_1_1_ONLY,  /* HTTP/2 is not offered */
+    HTTP_VERSION_2_OFFERED, /* as automatic: HTTP/2 is offered, an answer over HTTP/1.1 is fine */
+};
+
 enum http_end {
     HTTP_ANSWERED,  /* a final answer: `status`, also a retryable one after the last attempt */
     HTTP_NO_ANSWER, /* none within the attempts, or the request could not be made at all (a malformed
@@ -93,6 +100,7 @@ struct http_engine_cfg {
     unsigned concurrency_max;
     double rate_per_s; /* requests started, tries included; 0: no limit */
     struct http_retry_cfg retry;
+    enum http_version_policy version;
     struct str totals;     /* of http_engine_save(): the figures go on from there; or absent */
     size_t max_body;       /* bytes of an answer after decompression */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */

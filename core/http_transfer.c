@@ -338,8 +338,10 @@ static CURLcode set_options(struct transfer *t)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CAINFO, cfg->cacert);
     if (cfg->proxy)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXY, cfg->proxy);
-    /* a libcurl without HTTP/2 refuses this and speaks HTTP/1.1 */
-    (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    /* a libcurl without HTTP/2 refuses to offer it and speaks HTTP/1.1 */
+    bool is_http1 = cfg->version == HTTP_VERSION_1_1_ONLY;
+    (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION,
+                           (long)(is_http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
     return rc;
 }
 
@@ -421,10 +423,11 @@ static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
 {
     CURL *c = t->easy;
     bool is_tls = strncasecmp(t->r->url, "https:", 6) == 0;
+    bool may_be_http2 = is_tls && t->h->cfg.version != HTTP_VERSION_1_1_ONLY;
     bool is_probe = t->h->origin.down;
     CURLcode rc = curl_easy_setopt(c, CURLOPT_URL, t->r->url);
     /* waits for a connection that is being made, if it may turn out to be HTTP/2 */
-    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PIPEWAIT, may_be_http2 ? 1L : 0L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     /* a proxy that is asked without a CONNECT gets both lists */
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXYHEADER, is_tls ? t->h->proxy_headers : NULL);
