@@ -105,7 +105,9 @@ struct http_engine_cfg {
     size_t max_body;       /* bytes of an answer after decompression */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
     bool (*retryable)(int status); /* which answers are tried again; NULL: http_status_retryable */
-    bool head_is_enough; /* an answer counts once it has its status, even if it then breaks off */
+    /* A 2xx counts once it has its status, even if it then breaks off, and its body is not waited
+     * for. Beyond 2xx that is always so. */
+    bool head_is_enough;
 
     void *ctx;
     /* The next request, or NULL: none now; call http_engine_kick() when there is. */

@@ -32,6 +32,7 @@ static const struct meaning meanings[] = {
     {CURLE_RECV_ERROR, "closed", CAUSE_NETWORK},
     {CURLE_PARTIAL_FILE, "cut_short", CAUSE_NETWORK},
     {CURLE_BAD_CONTENT_ENCODING, "encoding", CAUSE_NETWORK},
+    {CURLE_WRITE_ERROR, "encoding", CAUSE_NETWORK}, /* our own reasons are told apart */
     {CURLE_HTTP2, "protocol", CAUSE_NETWORK},
     {CURLE_HTTP2_STREAM, "protocol", CAUSE_NETWORK},
     {CURLE_WEIRD_SERVER_REPLY, "protocol", CAUSE_NETWORK},
@@ -145,10 +146,10 @@ static void read_redirect(struct transfer *t)
 
 static void read_answer(struct transfer *t, struct http_try *y)
 {
-    long status = 0;
-    (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status); /* fails for NULL only */
-    y->status = (int)status;
+    y->status = t->status;
     t->r->status = y->status;
+    if (buf_rc(&t->r->answer) != RC_OK)
+        buf_clear(&t->r->answer); /* no memory for what would only have been shown */
     read_retry_after(t, y);
     y->end = answer_end(y->status, y->retry_after_us);
     if (y->status / 100 == 3)
@@ -195,6 +196,10 @@ static const char *failure_text(const struct transfer *t, CURLcode result, const
         return tls_text(t, result);
     if (strcmp(m->code, "header_too_large") == 0)
         return "the header of the answer is too large";
+    if (t->status == 101)
+        return "HTTP 101: the server switches to another protocol, which it was not asked for";
+    if (result == CURLE_WRITE_ERROR)
+        return "the compressed body goes on behind its end";
     return t->why[0] ? t->why : curl_easy_strerror(result);
 }
 
@@ -202,6 +207,9 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
 {
     struct http_request *r = t->r;
     struct meaning m = meaning_of(result);
+    if (t->status ==
+        101) /* libcurl takes what follows for a body, and is not given a place for it */
+        m = (struct meaning){result, "protocol", CAUSE_NETWORK};
     if (result == CURLE_UNSUPPORTED_PROTOCOL && was_sent(t)) /* an answer that is not HTTP/1 */
         m = (struct meaning){result, "protocol", CAUSE_NETWORK};
     if (result == CURLE_OUT_OF_MEMORY && was_sent(t) && !t->begun) /* what libcurl 7 calls it */
@@ -221,16 +229,15 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
     buf_clear(&r->answer);
 }
 
+bool http_head_decides(const struct transfer *t)
+{
+    return t->status >= 300 || (t->status >= 200 && t->h->cfg.head_is_enough);
+}
+
 /* Is there an answer, though not the whole of it may have come? */
 static bool is_answered(const struct transfer *t, CURLcode result)
 {
-    long status = 0;
-    if (result == CURLE_OK || t->too_large)
-        return true;
-    if (result == CURLE_WRITE_ERROR && t->begun && !t->success && t->dropped_bytes)
-        return true;
-    return t->h->cfg.head_is_enough &&
-           curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200;
+    return t->too_large || http_head_decides(t) || (result == CURLE_OK && t->status >= 200);
 }
 
 void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)

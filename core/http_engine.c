@@ -132,6 +132,7 @@ void http_step(struct http_engine *h)
     h->now_us = clock_mono_us(h->cfg.clock);
     h->busy = true;
     drain(h);
+    http_settle_step(h);
     if (h->fatal.rc != RC_OK)
         http_wait_abort(h);
     if (h->fatal.rc != RC_OK || (h->stopping && h->now_us >= h->stop_us))
@@ -154,17 +155,24 @@ void http_engine_kick(struct http_engine *h)
     http_loop_arm(h);
 }
 
-int64_t http_engine_due_us(const struct http_engine *h)
+static int64_t start_due_us(const struct http_engine *h)
 {
-    if (h->ended || (h->fatal.rc != RC_OK && (!h->fatal_told || h->in_flight)))
-        return INT64_MIN;
-    if (h->stopping)
-        return h->in_flight ? h->stop_us : h->stopped ? INT64_MAX : INT64_MIN;
     int64_t start_us = may_start_us(h);
     if (start_us == INT64_MAX || !h->dry || (h->origin.down && h->n_waiting))
         return start_us;
     int64_t due_us = http_wait_due_us(h);
     return due_us > start_us ? due_us : start_us;
+}
+
+int64_t http_engine_due_us(const struct http_engine *h)
+{
+    if (h->ended || (h->fatal.rc != RC_OK && (!h->fatal_told || h->in_flight)))
+        return INT64_MIN;
+    if (h->stopping && !h->in_flight)
+        return h->stopped ? INT64_MAX : INT64_MIN;
+    int64_t due_us = h->stopping ? h->stop_us : start_due_us(h);
+    int64_t settle_us = http_settle_due_us(h);
+    return settle_us < due_us ? settle_us : due_us;
 }
 
 void http_engine_stop(struct http_engine *h, int64_t grace_ms)

@@ -5,6 +5,7 @@
  *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other
  *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
  *   http_answer.c    what the end of a transfer means
+ *   http_settle.c    how long the body of an answer that its head has decided may take
  *   http_retry.c     what becomes of a request after a try; those that wait for another one
  *   http_stats.c     figures
  */
@@ -34,7 +35,10 @@ struct transfer {
     size_t n_nodes;
 
     /* the answer */
-    bool begun; /* the body has begun */
+    int status;        /* of the latest status line, 1xx too; 0: none has come */
+    bool begun;        /* the head is complete, and none of 1xx */
+    bool settling;     /* its head decides what becomes of the request ... */
+    int64_t settle_us; /* ... and the body is not waited for beyond this; INT64_MAX: not set yet */
     bool success, encoded, too_large;
     size_t max_bytes;
     uint64_t dropped_bytes; /* of an error's body */
@@ -71,7 +75,7 @@ struct http_engine {
     struct curl_slist *headers;       /* secret */
     struct curl_slist *proxy_headers; /* of a CONNECT */
     struct transfer *pool, *flying;
-    unsigned in_flight;
+    unsigned in_flight, n_settling;
 
     /* http_retry.c */
     struct http_request **heap; /* waiting for another try; the first one due at index 0 */
@@ -151,12 +155,27 @@ struct http_try {
 /* What the end of a transfer means; puts code and error into its request. */
 void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out);
 
+/* Whether the status alone says what becomes of the request, however the body ends: beyond 2xx
+ * always, with 2xx where the engine's head_is_enough. */
+bool http_head_decides(const struct transfer *t);
+
 /* The host in `url`, printable, or "". */
 void http_url_host(const char *url, char *out, size_t size);
 
 /* "5m", "1.5s", "250ms". */
 #define HTTP_DURATION_BYTES 32
 const char *http_duration(int64_t us, char out[HTTP_DURATION_BYTES]);
+
+/* ---- http_settle.c -------------------------------------------------------------------------- */
+
+/* The head is complete, and decides: the clock of its body begins with the step's end. */
+void http_settle_begin(struct transfer *t);
+/* The transfer has ended. */
+void http_settle_end(struct transfer *t);
+/* When the first of them is out of time; INT64_MAX: there is none. */
+int64_t http_settle_due_us(const struct http_engine *h);
+/* Ends those that are out of time: what has come of their bodies will do. */
+void http_settle_step(struct http_engine *h);
 
 /* ---- http_retry.c --------------------------------------------------------------------------- */
 

@@ -21,7 +21,23 @@
 static void begin_answer(struct transfer *t)
 {
     t->begun = t->success = t->encoded = false;
+    t->status = 0;
     t->retry_after[0] = t->date[0] = '\0';
+}
+
+/* "HTTP/1.1 404 Not Found", "HTTP/2 404": the number, or 0. */
+static int status_of(struct str line)
+{
+    const char *blank = memchr(line.ptr, ' ', line.len);
+    int status = 0;
+    if (!blank)
+        return 0;
+    for (const char *p = blank + 1; p < line.ptr + line.len && *p >= '0' && *p <= '9'; p++) {
+        status = status * 10 + (*p - '0');
+        if (status > 999)
+            return 0;
+    }
+    return status;
 }
 
 static bool is_field(struct str line, const char *name, struct str *value)
@@ -78,11 +94,12 @@ static int64_t announced_bytes(const struct transfer *t)
 static bool begin_body(struct transfer *t)
 {
     const struct http_engine_cfg *cfg = &t->h->cfg;
-    long status = 0;
-    if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) || status / 100 == 1)
+    if (t->status < 200)
         return true;
     t->begun = true;
-    t->success = status / 100 == 2;
+    t->success = t->status / 100 == 2;
+    if (http_head_decides(t))
+        http_settle_begin(t);
     t->max_bytes = t->success ? cfg->max_body : cfg->max_error_body;
     struct buf *answer = &t->r->answer;
     answer->max = t->max_bytes + 1; /* for the owner's NUL */
@@ -103,6 +120,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     struct str line = {p, size * n};
     if (line.len >= 5 && memcmp(p, "HTTP/", 5) == 0) {
         begin_answer(t); /* also after a 1xx */
+        t->status = status_of(line);
     } else if (line.len <= 2 && !t->begun) {
         return begin_body(t) ? line.len : 0;
     } else if (line.len > 2 && !t->begun) {
@@ -130,7 +148,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
     buf_add(answer, p, room);
     t->dropped_bytes += bytes - room;
     if (buf_rc(answer) != RC_OK || t->dropped_bytes > t->h->cfg.max_body)
-        return 0; /* an error without end: what there is will do */
+        return 0; /* an error without end: the head has decided */
     return bytes;
 }
 
@@ -442,6 +460,7 @@ static void reset_answer(struct transfer *t)
     struct http_request *r = t->r;
     begin_answer(t);
     t->too_large = false;
+    t->settling = false;
     t->dropped_bytes = 0;
     t->max_bytes = 0;
     t->why[0] = '\0';
@@ -530,6 +549,7 @@ void http_transfer_release(struct transfer *t)
 {
     struct http_engine *h = t->h;
     (void)curl_multi_remove_handle(h->multi, t->easy); /* only fails for a wrong handle */
+    http_settle_end(t);
     if (t->prev)
         t->prev->next = t->next;
     else
