@@ -106,9 +106,12 @@ bool value_is_scalar(const cJSON *v)
     return !json_is_array(v) && !json_is_object(v);
 }
 
-static bool text_equal(const char *a, const char *b)
+static bool scalar_equal(const cJSON *a, const cJSON *b)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    if (cJSON_IsString(a))
+        return str_eq(json_text_key(a), json_text_key(b));
+    return a->valuestring == b->valuestring || /* none: true, false, null */
+           strcmp(a->valuestring, b->valuestring) == 0;
 }
 
 bool value_equal(const cJSON *a, const cJSON *b)
@@ -116,10 +119,11 @@ bool value_equal(const cJSON *a, const cJSON *b)
     if ((a->type & 0xFF) != (b->type & 0xFF))
         return false;
     if (value_is_scalar(a))
-        return text_equal(a->valuestring, b->valuestring);
+        return scalar_equal(a, b);
     const cJSON *x = a->child, *y = b->child;
     for (; x && y; x = x->next, y = y->next) {
-        if (!text_equal(x->string, y->string) || !value_equal(x, y))
+        bool same_name = !x->string || str_eq(json_name_key(x), json_name_key(y));
+        if (!same_name || !value_equal(x, y))
             return false;
     }
     return !x && !y;

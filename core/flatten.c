@@ -162,8 +162,7 @@ static struct str other_id(const struct profile *p, const cJSON *root, struct st
     const cJSON *own = p->own_id.n_steps ? path_find(&p->own_id, root) : NULL;
     if (!own || (!cJSON_IsString(own) && !cJSON_IsNumber(own)))
         return STR_NONE;
-    struct str text = str_c(own->valuestring);
-    return str_eq(text, id) ? STR_NONE : text;
+    return str_eq(json_text_key(own), id) ? STR_NONE : str_c(own->valuestring);
 }
 
 static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, unsigned want,

@@ -32,7 +32,8 @@ enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches,
 const cJSON *json_member(const cJSON *object, const char *name)
 {
     for (const cJSON *node = object->child; node; node = node->next)
-        if (node->string && strcmp(node->string, name) == 0)
+        if (node->string && !(node->valueint & JSON_NAME_REPLACED) &&
+            strcmp(node->string, name) == 0)
             return node;
     return NULL;
 }

@@ -137,7 +137,7 @@ static char *decode_beyond_ascii(const unsigned char **p, const unsigned char *e
     return put_character(to, 0xFFFD);
 }
 
-/* Gives the end of what it writes: in no case more than three times as much as is read. */
+/* Gives the end of what it writes: no more than is read, and two bytes for each U+FFFD. */
 static char *decode(const unsigned char *p, const unsigned char *end, char *to)
 {
     for (;;) {
@@ -151,17 +151,58 @@ static char *decode(const unsigned char *p, const unsigned char *end, char *to)
     }
 }
 
+/* ---- what was replaced ---------------------------------------------------------------------- */
+
+static char *put_hex(char *to, unsigned value, unsigned digits)
+{
+    while (digits--)
+        *to++ = "0123456789abcdef"[value >> 4 * digits & 0xF];
+    return to;
+}
+
+/* At most 7 bytes for each time. */
+static char *put_replaced(const unsigned char *p, const unsigned char *end, char *to)
+{
+    char decoded[4];
+    while ((p = json_plain_end(p, end, JSON_HIGH_BITS)) < end) {
+        const unsigned char *at = p;
+        size_t left = (size_t)(end - p);
+        if (*at == '\\') {
+            (void)decode_escape(&p, end, decoded);
+            int value = json_unicode_escape(at, end);
+            if (value == 0 || (value >= 0xD800 && value <= 0xDFFF && p - at == 6)) {
+                *to++ = 'u';
+                to = put_hex(to, (unsigned)value, 4);
+            }
+            continue;
+        }
+        size_t n = utf8_sequence(p, left);
+        if (n) {
+            p += n;
+            continue;
+        }
+        *to++ = 'x';
+        for (n = utf8_invalid_run(p, left); n; n--)
+            to = put_hex(to, *p++, 2);
+    }
+    return to;
+}
+
 bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsigned char *upto,
-                      bool grows)
+                      uint64_t n_replaced)
 {
     if (!s->tree.copy)
         return true;
     char *text = json_text_at(s, from);
-    if (grows)
-        text = arena_alloc(s->arena, 3 * (size_t)(upto - from) + 1);
+    if (n_replaced) /* for one byte there are three, and three more of what it was */
+        text = arena_alloc(s->arena, (size_t)(upto - from) + 7 * (size_t)n_replaced + 2);
     if (!text)
         return json_scan_stop(s, s->arena->refused, NULL);
-    *decode(from, upto, text) = '\0';
+    char *end = decode(from, upto, text);
+    *end++ = '\0';
+    if (n_replaced)
+        *put_replaced(from, upto, end) = '\0';
+    s->tree.replaced = n_replaced > 0;
     s->tree.text = text;
     return true;
 }

@@ -18,10 +18,18 @@ bool json_compact_mend(struct json_scan *s, size_t skip);
 /* The value of \uXXXX at `p`, or -1. */
 int json_unicode_escape(const unsigned char *p, const unsigned char *end);
 
-/* Decodes what was received from `from` to `upto`, which was scanned, into s->tree.text. `grows`: it
- * holds bytes that are not UTF-8, so it gets memory of its own. */
+/* Decodes what was received from `from` to `upto`, which was scanned, into s->tree.text. Where U+FFFD
+ * stands for something in it, `n_replaced` times, it gets memory of its own, and what was replaced
+ * is behind its NUL, with another one behind that: xFF for a byte, uD800 for an escape. */
 bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsigned char *upto,
-                      bool grows);
+                      uint64_t n_replaced);
+
+/* Where the closing quote of a string at `upto` is in the compact text; 0: there is none. */
+static inline size_t json_compact_end(const struct json_scan *s, const unsigned char *upto)
+{
+    const struct json_out *o = &s->compact;
+    return o->start ? (size_t)(o->at - o->start) + (size_t)(upto - o->run) : 0;
+}
 
 static inline void json_out_flush(struct json_out *o, const unsigned char *upto)
 {

@@ -1,4 +1,4 @@
-#include "json_tree.h"
+#include "json_names.h"
 
 #define TEXT_OF(x) #x
 #define TOO_DEEP(max) "nested deeper than " TEXT_OF(max)
@@ -85,6 +85,7 @@ static bool scan_escape(struct json_scan *s)
 static bool scan_special(struct json_scan *s, const unsigned char *from)
 {
     bool is_escaped = false, is_invalid = false;
+    uint64_t before = s->mended;
     for (;; s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS)) {
         if (s->p == s->end)
             return scan_fail(s, "a string is not closed");
@@ -97,10 +98,12 @@ static bool scan_special(struct json_scan *s, const unsigned char *from)
             return false;
     }
     const unsigned char *upto = s->p++;
-    if (is_escaped || is_invalid)
-        return json_text_decode(s, from, upto, is_invalid);
-    json_text_keep(s, from, upto);
-    return true;
+    if (!is_escaped && !is_invalid) {
+        json_text_keep(s, from, upto);
+        return true;
+    }
+    s->tree.text_end = is_invalid ? json_compact_end(s, upto) : 0;
+    return json_text_decode(s, from, upto, s->mended - before);
 }
 
 static inline bool scan_string(struct json_scan *s)
@@ -200,7 +203,7 @@ static bool scan_key(struct json_scan *s)
     if (!scan_string(s))
         return false;
     size_t name_len = (size_t)(s->p - 1 - name);
-    s->tree.name = s->tree.text;
+    json_tree_name(s);
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return scan_fail(s, "a colon is expected");
@@ -319,9 +322,10 @@ static enum rc scan_to_end(struct json_scan *s, struct err *e)
 {
     if (!scan_text(s))
         return scan_error(s, e);
-    if (s->compact.start)
-        json_out_flush(&s->compact, s->p);
-    return RC_OK;
+    if (!s->compact.start)
+        return RC_OK;
+    json_out_flush(&s->compact, s->p);
+    return json_names_number(s) ? RC_OK : scan_error(s, e);
 }
 
 enum rc json_scan(struct json_scan *s, struct arena *a, struct str text, unsigned want,

@@ -23,11 +23,25 @@ struct json_level {
     cJSON *node, *last;
 };
 
+/* A "_n" that a name in the compact text still has to get. */
+struct json_number {
+    size_t at; /* of the name's closing quote */
+    const char *text;
+    size_t len;
+};
+
 struct json_tree {
-    char *copy; /* of what was received; NULL: no tree is wanted */
-    char *text; /* the string or number that was passed last, decoded */
-    char *name; /* of the member whose value comes next; NULL in an array */
-    cJSON top;  /* the whole tree is its only child */
+    char *copy;        /* of what was received; NULL: no tree is wanted */
+    char *text;        /* the string or number that was passed last, decoded */
+    bool replaced;     /* U+FFFD stands for something in it */
+    size_t text_end;   /* and for bytes that are not UTF-8: its closing quote in the compact text */
+    char *name;        /* of the member whose value comes next; NULL in an array */
+    int name_flags;    /* of enum json_node_flags */
+    size_t name_end;   /* as text_end */
+    bool any_replaced; /* in any name so far */
+    struct json_number *numbers; /* of names in the compact text */
+    size_t n_numbers, cap_numbers;
+    cJSON top; /* the whole tree is its only child */
     struct json_level *in;
     struct json_level levels[JSON_DEPTH_MAX + 1]; /* the first is that of `top` */
 };

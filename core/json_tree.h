@@ -7,19 +7,27 @@
 
 #include "json_out.h"
 
-/* A member of an object, while members are put into the order of their names. */
-struct json_named {
-    uint64_t start; /* the first eight bytes of the name, as a big-endian number */
-    cJSON *node;
-};
-
 /* Makes a tree of what is scanned, which is `text`. */
 bool json_tree_begin(struct json_scan *s, struct str text);
 
-/* An array or object begins, ends. Of members with one name the last value stays then, at the place
- * of the first. */
+/* The text that was passed last is the name of the member whose value comes next. */
+static inline void json_tree_name(struct json_scan *s)
+{
+    struct json_tree *t = &s->tree;
+    t->name = t->text;
+    if (!t->replaced)
+        return;
+    t->name_flags = JSON_NAME_REPLACED;
+    t->name_end = t->text_end;
+    t->any_replaced = true;
+    t->replaced = false;
+}
+
+/* An array or object begins, ends. */
 bool json_tree_open(struct json_scan *s, int type);
 bool json_tree_close(struct json_scan *s);
+
+void json_tree_flag(struct json_scan *s, cJSON *node);
 
 /* Appends a node to what is open. `text`: of a string or number, else NULL. Only for
  * json_tree_open() and json_tree_leaf(). */
@@ -31,6 +39,8 @@ static inline bool json_tree_add(struct json_scan *s, int type, char *text)
         return json_scan_stop(s, s->arena->refused, NULL);
     *node = (cJSON){.prev = in->last, .type = type, .string = s->tree.name};
     node->valuestring = text;
+    if (s->tree.name_flags | s->tree.replaced)
+        json_tree_flag(s, node);
     if (in->last)
         in->last->next = node;
     else
@@ -46,11 +56,5 @@ static inline bool json_tree_leaf(struct json_scan *s, int type)
     bool has_text = type & (cJSON_String | cJSON_Number);
     return !s->tree.copy || json_tree_add(s, type, has_text ? s->tree.text : NULL);
 }
-
-/* Fills `v` with the `n` members of an object and sorts them by the bytes of their names; equal
- * names stay in their order. `spare` has room for `n`, too. Never slower than n log n. */
-void json_tree_sort(const cJSON *object, struct json_named *v, struct json_named *spare, size_t n);
-
-size_t json_tree_count(const cJSON *object);
 
 #endif

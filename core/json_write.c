@@ -1,8 +1,7 @@
 #include "json.h"
 
 #include "copy.h"
-#include "json_scan.h"
-#include "json_tree.h"
+#include "json_names.h"
 
 #define CANON_BLOCK_BYTES 4096
 
@@ -224,17 +223,17 @@ static bool canon_value(struct canon *c, const cJSON *value);
 static bool canon_object(struct canon *c, const cJSON *object)
 {
     size_t base = c->n_named;
-    size_t n = json_tree_count(object);
+    size_t n = json_names_count(object);
     if (!canon_room(c, 2 * n))
         return false;
-    json_tree_sort(object, c->named + base, c->named + base + n, n);
+    json_names_sort(object, c->named + base, c->named + base + n, n);
     c->n_named += n;
     canon_char(c, '{');
     for (size_t i = 0; i < n; i++) {
         const cJSON *child = c->named[base + i].node;
         if (i)
             canon_char(c, ',');
-        canon_string(c, str_c(child->string));
+        canon_string(c, json_name_key(child));
         canon_char(c, ':');
         if (!canon_value(c, child))
             return false;
@@ -265,7 +264,7 @@ static bool canon_value(struct canon *c, const cJSON *value)
     if (type == cJSON_Array)
         return canon_array(c, value);
     if (type == cJSON_String)
-        canon_string(c, str_c(value->valuestring));
+        canon_string(c, json_text_key(value));
     else
         canon_word(c, value_word(value));
     return true;

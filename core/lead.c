@@ -65,6 +65,7 @@ void lead_free(struct lead *lead)
         return;
     arena_free(&lead->arena);
     buf_free(&lead->body);
+    buf_free(&lead->original);
     free(lead->failure_text);
     free(lead);
 }

@@ -35,8 +35,8 @@ struct cell {
 struct source {
     uint32_t scope;      /* index of the object or pivot rule within the table's specification */
     uint32_t occurrence; /* of a pivot's key within the lead, from 1; 0 for an object's member */
-    struct str key;      /* raw member name, or the pivot's key */
-    struct str member;   /* member of an object of scalars under a pivot; else absent */
+    struct str key;      /* of the member's name (json_name_key()), or of the pivot's key */
+    struct str member;   /* of a member of an object of scalars under a pivot; else absent */
     uint64_t hash;       /* over all of the above */
 };
 
@@ -103,7 +103,9 @@ struct lead {
     /* The arena is the memory of doc, root, tables, and of failures before the sinks; it is emptied
      * once every sink has taken the lead in. */
     struct arena arena;
-    struct buf body; /* as received, decompressed; freed once parsed */
+    struct buf body;     /* as received, decompressed; freed once parsed */
+    struct buf original; /* the body, where characters of it were replaced and the state may have to
+                            keep it as it was received; freed with the arena's memory */
     struct json_doc doc;
     const cJSON *root;   /* the payload's root within the doc; NULL where no tree was made */
     struct str other_id; /* the payload's own ID, where it is not `id`; else absent. May point into

@@ -130,8 +130,11 @@ static void drop_content(struct run *r, struct lead *const leads[], size_t n)
     for (size_t i = 0; i < n; i++)
         arenas[i] = &leads[i]->arena;
     arena_pool_give(r->arenas, arenas, n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (leads[i]->original.cap)
+            buf_free(&leads[i]->original);
         drop_weight(r, leads[i]);
+    }
 }
 
 static void take_in(struct outlet *o, struct lead *const leads[], size_t n)
@@ -235,11 +238,10 @@ static void keep_payload(struct run *r, const struct lead *lead)
     struct err e;
     buf_init(&text, SIZE_MAX / 2);
     memcpy(kept.key, lead->key, sizeof kept.key);
-    kept.body = lead->doc.compact;
+    kept.body = lead->original.len ? buf_str(&lead->original) : lead->doc.compact;
     if (!kept.body.ptr) {
         json_write(&text, lead->doc.root);
         kept.body = buf_str(&text);
-        kept.mended = lead->mended;
     }
     enum rc rc = buf_rc(&text) == RC_OK ? state_keep(r->state, &kept, &e) : err_nomem(&e);
     if (rc != RC_OK)

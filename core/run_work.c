@@ -71,6 +71,16 @@ static bool make_rows(struct run *r, struct lead *lead)
     return true;
 }
 
+/* Neither the tree nor the compact text tells what U+FFFD replaced; with other names, the columns of
+ * a run that is resumed would be others. */
+static void keep_original(const struct run *r, struct lead *lead)
+{
+    if (!r->state || !lead->ready || !lead->doc.mended)
+        return;
+    lead->original = lead->body;
+    lead->body = (struct buf){0};
+}
+
 /* That another worker may do so at the same time costs one of the values. */
 static void learn_worked_bytes(struct run *r, size_t bytes)
 {
@@ -88,7 +98,8 @@ static bool work_on(struct run *r, struct lead *lead)
         done = make_rows(r, lead);
     if (lead->outcome == OUTCOME_FAILED)
         run_blot_failure(r, lead);
-    run_weigh(r, lead, lead->arena.held_bytes);
+    keep_original(r, lead);
+    run_weigh(r, lead, lead->arena.held_bytes + lead->original.cap);
     learn_worked_bytes(r, lead->weight);
     return done;
 }

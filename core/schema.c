@@ -111,12 +111,12 @@ static enum rc make_base_name(struct schema *s, const struct schema_table *t,
     buf_clear(&s->raw);
     buf_clear(&s->name);
     buf_add_str(&s->raw, prefix);
-    buf_add_str(&s->raw, cut(source->key, RAW_BYTES_MAX));
+    buf_add_str(&s->raw, cut(json_key_text(source->key), RAW_BYTES_MAX));
     if (source->occurrence > 1)
         buf_addf(&s->raw, "_%u", (unsigned)source->occurrence);
     if (source->member.ptr) {
         buf_addc(&s->raw, '_');
-        buf_add_str(&s->raw, cut(source->member, RAW_BYTES_MAX));
+        buf_add_str(&s->raw, cut(json_key_text(source->member), RAW_BYTES_MAX));
     }
     if (buf_rc(&s->raw) != RC_OK)
         return RC_NOMEM;

@@ -45,7 +45,7 @@ static bool is_container(const cJSON *v)
 /* An array by whose name its objects are known to have expiring URLs. */
 static bool is_url_array(const struct signed_url_rules *r, const cJSON *v)
 {
-    return json_is_array(v) && v->string && signed_urls_is_array(r, str_c(v->string));
+    return json_is_array(v) && v->string && signed_urls_is_array(r, json_name_key(v));
 }
 
 /* What all functions below share. Each gives a copy where something differs, else NULL. */
@@ -77,6 +77,7 @@ static cJSON *edit_url(struct edit *e, const cJSON *v)
         return NULL;
     copy->type = drop ? cJSON_NULL : cJSON_String;
     copy->valuestring = NULL;
+    copy->valueint &= ~JSON_TEXT_REPLACED; /* it was in what is behind the whole text */
     if (!drop)
         copy->valuestring = arena_strdup(e->arena, (struct str){v->valuestring, kept});
     if (!drop && !copy->valuestring)
@@ -113,7 +114,7 @@ static cJSON *edit_child(struct edit *e, const cJSON *child, bool has_urls, bool
 {
     if (is_container(child))
         return edit_container(e, child, in_url_array);
-    if (has_urls && cJSON_IsString(child) && signed_urls_is_member(e->rules, str_c(child->string)))
+    if (has_urls && cJSON_IsString(child) && signed_urls_is_member(e->rules, json_name_key(child)))
         return edit_url(e, child);
     return NULL;
 }

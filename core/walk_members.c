@@ -72,16 +72,17 @@ static bool visit_member(struct walk *w, const struct plan_node *node, uint32_t 
 
 /* Providers send members in the same order each time: so the one that came here in the payload
  * before is tried, and looked up only where it is another. */
-static uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess, const char *name,
-                            struct str *key)
+static uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess,
+                            const cJSON *member, struct str *key)
 {
     const struct flatten_plan *plan = w->plan;
     uint32_t child = atomic_load_explicit(guess, memory_order_relaxed);
-    if (child != PLAN_NONE && strcmp(plan->nodes[child].name.ptr, name) == 0) {
+    if (child != PLAN_NONE && strcmp(plan->nodes[child].name.ptr, member->string) == 0 &&
+        !(member->valueint & JSON_NAME_REPLACED)) {
         *key = plan->nodes[child].name;
         return child;
     }
-    *key = str_c(name);
+    *key = json_name_key(member);
     child = plan_member(plan, node_id, *key);
     if (child != PLAN_NONE)
         atomic_store_explicit(guess, child, memory_order_relaxed);
@@ -94,7 +95,7 @@ static bool visit_members(struct walk *w, const struct plan_node *node, const cJ
     atomic_uint *guess = &w->plan->guesses[node_id].inside;
     for (const cJSON *member = object->child; member; member = member->next) {
         struct str key;
-        uint32_t child = find_member(w, node_id, guess, member->string, &key);
+        uint32_t child = find_member(w, node_id, guess, member, &key);
         if (child != PLAN_NONE)
             guess = &w->plan->guesses[child].behind;
         if (!visit_member(w, node, child, key, member))
@@ -173,7 +174,7 @@ static bool add_pivot_members(struct walk *w, const struct plan_pivot *pivot, st
 {
     const struct plan_node *node = &w->plan->nodes[pivot->value];
     for (const cJSON *member = object->child; member; member = member->next) {
-        struct str name = str_c(member->string);
+        struct str name = json_name_key(member);
         found.extra.source.member = name;
         bool is_expiring = node->is_url_element && signed_urls_is_member(&w->plan->urls, name);
         if (!make_cell(w, member, is_expiring, false, &found.extra.cell) ||
@@ -190,7 +191,7 @@ bool walk_add_pivot(struct walk *w, uint32_t pivot_id)
     if (!key || !cJSON_IsString(key) || !key->valuestring[0])
         return true;
     struct found found = {
-        .extra.source = {.scope = pivot->rule, .key = str_c(key->valuestring)},
+        .extra.source = {.scope = pivot->rule, .key = json_text_key(key)},
         .repeats = PLAN_NONE,
     };
     found.extra.source.occurrence = count_key(w, pivot_id, found.extra.source.key);

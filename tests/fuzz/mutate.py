@@ -23,6 +23,9 @@ CLASHES = ("provider", "lead_id", "position", "leads", "first_name", "first_name
 BLANKS = (b" ", b"\t", b"\r\n", b"\n")
 BYTES = (b"\x00", b"\xff", b"\x80", b"\xc2", b"\xed\xa0\x80", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"-",
          b"e", b"\\u0000", b"\\ud800", b"\\udc00", b"\xef\xbb\xbf", b"\x7f", b"\xe2\x80\xa8", b"\r", b"\n")
+# names and codes that U+FFFD makes the same
+BROKEN_NAMES = (b'"H\xf6he"', b'"H\xfche"', b'"H\xef\xbf\xbdhe"', b'"H\\ud800he"', b'"H\\u0000he"', b'"H\xef\xbf\xbdhe_2"',
+                b'"\xff"', b'"\xfe"', b'"\\udfff"', b'"\\uDFFE"', b'"\xed\xa0\x80"', b'"\\ud800\\ud800\\ud800"')
 LONG = 300 << 10  # so long a text makes a CSV file begin before all its columns are known
 DEEP = (3, 50, 190, 198, 199, 200, 260)
 
@@ -68,7 +71,7 @@ class _Lead:
         if pick < 65:
             return chance.choice(oddities.FORMULAS)
         if pick < 70:
-            return Raw(chance.choice(oddities.BAD_BYTES + oddities.BAD_SEQUENCES))
+            return Raw(chance.choice(oddities.BAD_BYTES + oddities.BAD_SEQUENCES + BROKEN_NAMES))
         if pick < 73:
             depth = chance.choice(DEEP)
             return Raw("[" * depth + "]" * depth)
@@ -82,6 +85,8 @@ class _Lead:
 
     def _name(self):
         chance = self.chance
+        if chance.random() < 0.15:
+            return Raw(chance.choice(BROKEN_NAMES))
         name = chance.choice(chance.choice((STRUCTURE, STRUCTURE, oddities.ODD_NAMES, oddities.ODD_CODES, CLASHES)))
         if chance.random() < 0.2:
             name += chance.choice(("", "_2", " ", "X", "é", "\n", "1"))

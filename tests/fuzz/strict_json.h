@@ -4,6 +4,7 @@
 #define LEADPIPE_TESTS_FUZZ_STRICT_JSON_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/arena.h"
@@ -18,7 +19,9 @@ struct sj_value {
     enum sj_type type;
     struct str raw;  /* as it stands in the text, blanks inside included */
     struct str text; /* of a string, decoded: U+FFFD for U+0000, lone surrogates, bad bytes */
-    struct str name; /* of a member, decoded */
+    struct str name; /* of a member, decoded; of several that U+FFFD makes the same all but one have
+                        the lowest free "_n" behind it */
+    struct str key;  /* the same before anything was replaced: 0xFF and what was there */
     struct sj_value *first; /* of an array's elements, of an object's members */
     struct sj_value *next;
 };
@@ -29,7 +32,8 @@ struct sj_reader {
     struct arena *arena;
     const unsigned char *p, *end;
     unsigned depth, depth_max;
-    bool mended; /* something became U+FFFD */
+    bool mended;  /* something became U+FFFD */
+    char *key_at; /* where the key of the string at hand goes on */
     /* An object had a member twice: the last one counts, at the place of the first. */
     bool repeated;
     enum sj_result result;
@@ -125,8 +129,11 @@ static inline bool sj_unicode(struct sj_reader *r, char **to)
             return true;
         }
     }
-    if (c == 0 || (c >= 0xD800 && c < 0xE000)) {
+    bool broken = c == 0 || (c >= 0xD800 && c < 0xE000);
+    if (broken) {
         r->mended = true;
+        *r->key_at++ = '\xFF';
+        r->key_at = sj_put(r->key_at, 0x20 + (uint32_t)c);
         c = 0xFFFD;
     }
     *to = sj_put(*to, (uint32_t)c);
@@ -159,11 +166,16 @@ static inline size_t sj_string_bytes(const struct sj_reader *r)
 }
 
 /* At the opening quote. */
-static inline bool sj_string(struct sj_reader *r, struct str *out)
+static inline bool sj_string(struct sj_reader *r, struct str *out, struct str *key)
 {
     char *text = sj_alloc(r, 3 * sj_string_bytes(r)), *to = text;
+    char *key_text = sj_alloc(r, 5 * sj_string_bytes(r));
+    r->key_at = key_text;
     for (r->p++; r->p < r->end && *r->p != '"';) {
         bool whole;
+        char *from = to;
+        const unsigned char *at = r->p;
+        const char *key_from = r->key_at;
         if (*r->p == '\\') {
             if (!sj_escape(r, &to))
                 return false;
@@ -177,11 +189,21 @@ static inline bool sj_string(struct sj_reader *r, struct str *out)
             memcpy(to, whole ? (const char *)r->p : "\xEF\xBF\xBD", whole ? n : 3);
             to += whole ? n : 3;
             r->p += n;
+            if (!whole) {
+                *r->key_at++ = '\xFF';
+                memcpy(r->key_at, at, n);
+                r->key_at += n;
+            }
+        }
+        if (r->key_at == key_from) { /* nothing was replaced */
+            memcpy(r->key_at, from, (size_t)(to - from));
+            r->key_at += to - from;
         }
     }
     if (r->p == r->end)
         return sj_stop(r, SJ_SYNTAX);
     r->p++;
+    *key = (struct str){key_text, (size_t)(r->key_at - key_text)};
     *out = (struct str){text, (size_t)(to - text)};
     return true;
 }
@@ -242,7 +264,9 @@ static inline struct sj_value *sj_member(const struct sj_value *object, struct s
 static inline void sj_add(struct sj_reader *r, struct sj_value *to, struct sj_value **last,
                           struct sj_value *v)
 {
-    struct sj_value *first = to->type == SJ_OBJECT ? sj_member(to, v->name) : NULL;
+    struct sj_value *first = to->type == SJ_OBJECT ? to->first : NULL;
+    while (first && !str_eq(first->key, v->key))
+        first = first->next;
     if (first) {
         r->repeated = true;
         v->next = first->next;
@@ -262,10 +286,59 @@ static inline bool sj_read_member(struct sj_reader *r, struct sj_value *v)
     sj_blanks(r);
     if (r->p == r->end || *r->p != '"')
         return sj_stop(r, SJ_SYNTAX);
-    if (!sj_string(r, &v->name))
+    if (!sj_string(r, &v->name, &v->key))
         return false;
     sj_blanks(r);
     return sj_take(r, ":") ? true : sj_stop(r, SJ_SYNTAX);
+}
+
+static inline bool sj_is_there(const struct sj_value *object, struct str name,
+                               const struct sj_value *but)
+{
+    for (const struct sj_value *m = object->first; m; m = m->next) {
+        if (m != but && str_eq(m->name, name))
+            return true;
+    }
+    return false;
+}
+
+/* A name in which nothing was replaced stays, else the first one. */
+static inline bool sj_keeps_name(const struct sj_value *object, const struct sj_value *v)
+{
+    struct sj_value *m = object->first;
+    if (str_eq(v->key, v->name))
+        return true;
+    for (bool before = true; m; m = m->next) {
+        before = before && m != v;
+        if (m != v && str_eq(m->name, v->name) && (before || str_eq(m->key, m->name)))
+            return false;
+    }
+    return true;
+}
+
+static inline void sj_tell_apart(struct sj_reader *r, struct sj_value *object)
+{
+    struct str *names;
+    size_t n = 0, i = 0;
+    for (struct sj_value *m = object->first; m; m = m->next)
+        n++;
+    names = sj_alloc(r, n * sizeof *names);
+    for (struct sj_value *m = object->first; m; m = m->next, i++) {
+        unsigned number = 1;
+        names[i] = m->name;
+        bool taken = !sj_keeps_name(object, m);
+        while (taken) {
+            char *name = sj_alloc(r, m->name.len + 16);
+            int len = snprintf(name, m->name.len + 16, "%.*s_%u", STR_ARG(m->name), ++number);
+            names[i] = (struct str){name, (size_t)len};
+            taken = sj_is_there(object, names[i], m);
+            for (size_t k = 0; !taken && k < i; k++)
+                taken = str_eq(names[k], names[i]);
+        }
+    }
+    i = 0;
+    for (struct sj_value *m = object->first; m; m = m->next)
+        m->name = names[i++];
 }
 
 static inline bool sj_container(struct sj_reader *r, struct sj_value *v)
@@ -290,6 +363,8 @@ static inline bool sj_container(struct sj_reader *r, struct sj_value *v)
             return sj_stop(r, SJ_SYNTAX);
     }
     r->depth--;
+    if (v->type == SJ_OBJECT && r->mended)
+        sj_tell_apart(r, v);
     return true;
 }
 
@@ -305,6 +380,7 @@ static inline bool sj_read_value(struct sj_reader *r, struct sj_value *v)
     const char *at = *from ? strchr(beginnings, *from) : NULL;
     v->type = at ? types[at - beginnings] : SJ_NUMBER;
     bool ok = false;
+    struct str text_key; /* only of names does it matter */
     switch (v->type) {
     case SJ_NULL:
         ok = sj_word(r, "null");
@@ -319,7 +395,7 @@ static inline bool sj_read_value(struct sj_reader *r, struct sj_value *v)
         ok = sj_number(r);
         break;
     case SJ_STRING:
-        ok = sj_string(r, &v->text);
+        ok = sj_string(r, &v->text, &text_key);
         break;
     case SJ_ARRAY:
     case SJ_OBJECT:

@@ -19,7 +19,7 @@ from reference import compare, readers, values  # noqa: E402
 from reference.documented import TABLES  # noqa: E402
 from reference.flatten import Flattener, LazyFlattener  # noqa: E402
 from reference.ids import read_ids  # noqa: E402
-from reference.jsonval import decode, mend, minify, parse_text  # noqa: E402
+from reference.jsonval import mend, parse, raw_text  # noqa: E402
 from reference.openfile import ReadError  # noqa: E402
 from reference.walk import classify  # noqa: E402
 
@@ -117,7 +117,7 @@ class Run:
     def raw_payloads(self):
         for lead_id, payload in self.payloads():
             if classify(self.args.provider, payload) == "exported":
-                yield lead_id, minify(decode(payload))
+                yield lead_id, payload
 
     def tables(self, path, open_leads, encoding, headers=None, tables=None, unordered=False):
         if unordered:
@@ -130,7 +130,7 @@ class Run:
                                       choices=self.choices, tally=self.tally, label=path,
                                       limit=self.args.limit)
 
-    def raw(self, path, open_leads, convert=None, unordered=False):
+    def raw(self, path, open_leads, convert=raw_text, unordered=False):
         if self.args.order == "any":
             unordered = True
         leads = open_leads()
@@ -157,9 +157,9 @@ class Run:
         for path in args.csv:
             yield path, self.csv
         for kind, encoding, leads, raw, convert in (
-                ("ndjson", compare.JSON, readers.ndjson_leads, readers.ndjson_raw, None),
+                ("ndjson", compare.JSON, readers.ndjson_leads, readers.ndjson_raw, raw_text),
                 ("msgpack", compare.MSGPACK, readers.msgpack_leads, readers.msgpack_raw,
-                 lambda text: values.to_msgpack(mend(parse_text(text))))):
+                 lambda payload: values.to_msgpack(mend(parse(payload))))):
             for layout, option in (("lead", kind), ("rows", kind + "_rows")):
                 for path in getattr(args, option):
                     yield path, lambda path, leads=leads, layout=layout, encoding=encoding: (

@@ -248,9 +248,9 @@ def in_order_of(ids, leads):
 
 def compare_raw(expected, actual, provider, convert=None, label="raw", limit=DIFFERENCES_MAX,
                 tally=None):
-    """Differences of layout raw. expected: (lead_id, minified payload text) in output order.
+    """Differences of layout raw. expected: (lead_id, payload) in output order.
 
-    convert makes of the text what the sink holds; without it texts are compared.
+    convert makes of a payload what the sink holds; without it they are compared as they are.
     """
     differences, tally = [], tally or Tally()
     try:

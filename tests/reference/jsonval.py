@@ -1,13 +1,21 @@
-"""JSON as leadpipe sees it: number texts kept exactly, broken text mended, depth limited."""
+"""JSON as leadpipe sees it: number texts kept exactly, depth limited, broken text mended.
 
+parse() keeps what is broken, so that names which differ only there stay two: a lone surrogate or
+U+0000 as itself, and bytes that are not UTF-8 as pairs of surrogates, which no escape leaves (a JSON
+reader makes one character of such a pair). mend() makes of it what can be written.
+"""
+
+import codecs
 import json
 import re
 from json.encoder import encode_basestring
 
 DEPTH_MAX = 200
 
-BROKEN_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+BROKEN_BYTES = "\ud800[\udc80-\udcff](?:\ud801[\udc80-\udcff])*"
+BROKEN_CHARACTER = re.compile(BROKEN_BYTES + "|[\x00\ud800-\udfff]")
 BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+NAME_OR_BRACE = re.compile(r'(?P<name>"[^"\\]*(?:\\.[^"\\]*)*"(?=:))|"[^"\\]*(?:\\.[^"\\]*)*"|[{}]', re.DOTALL)
 BLANKS_OR_STRING = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+', re.DOTALL)
 
 
@@ -56,22 +64,48 @@ _unique = json.JSONDecoder(parse_float=Num, parse_int=Num, parse_constant=_refus
 
 
 def mend(value):
-    """The same value with U+0000 and lone surrogates replaced by U+FFFD, in keys too."""
+    """The same value with U+FFFD for what is broken, in names too: of members whose names are the
+    same then, each later one gets the lowest free _n from 2, but none that was not broken."""
     if isinstance(value, str):
         return BROKEN_CHARACTER.sub("\ufffd", value)
     if isinstance(value, list):
         return [mend(element) for element in value]
     if isinstance(value, dict):
-        mended = {}
-        for key, member in value.items():
-            mended[mend(key)] = mend(member)
-        return mended
+        names = _mended_names(value)
+        return {names[key]: mend(member) for key, member in value.items()}
     return value
 
 
-def decode(payload):
+def _mended_names(members):
+    names = {key: mend(key) for key in members}
+    there = set(names.values())  # no name gets a number that makes it another's
+    used = {key for key in members if names[key] == key}
+    for key, name in names.items():
+        if name == key:
+            continue
+        number = 2
+        while names[key] in used:
+            numbered = "%s_%d" % (name, number)
+            if numbered not in there:
+                names[key] = numbered
+            number += 1
+        used.add(names[key])
+    return names
+
+
+def _pairs_for_bytes(error):
+    run = error.object[error.start:error.end]
+    text = "".join("%s%s" % ("\ud801" if place else "\ud800", chr(0xDC00 + byte))
+                   for place, byte in enumerate(run))
+    return text, error.end
+
+
+codecs.register_error("pairs", _pairs_for_bytes)
+
+
+def decode(payload, errors="replace"):
     """Payload bytes as text: without its byte order mark, invalid UTF-8 replaced."""
-    text = payload.decode("utf-8", errors="replace")
+    text = payload.decode("utf-8", errors=errors)
     return text[1:] if text.startswith("\ufeff") else text
 
 
@@ -92,8 +126,9 @@ def first_too_deep(text):
 
 
 def parse(payload):
-    """The value of payload bytes. Raises NotJson or TooDeep, whichever comes first in the text."""
-    text = decode(payload)
+    """The value of payload bytes, nothing mended. Raises NotJson or TooDeep, whichever comes first
+    in the text."""
+    text = decode(payload, "pairs")
     too_deep = first_too_deep(text)
     try:
         value = _plain.decode(text)
@@ -104,7 +139,7 @@ def parse(payload):
         pass
     if too_deep is not None:
         raise TooDeep("nested deeper than %d" % DEPTH_MAX)
-    return mend(value) if "\\u" in text else value
+    return value
 
 
 def parse_text(text):
@@ -131,7 +166,7 @@ def parse_strict(text):
         value = _unique.decode(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise NotJson(str(error)) from None
-    if "\\u" in text and mend(value) != value:
+    if BROKEN_CHARACTER.search(text) or ("\\u" in text and mend(value) != value):
         raise NotJson("a string holds U+0000 or a lone surrogate")
     return value
 
@@ -157,3 +192,28 @@ def dumps_compact(value):
 def minify(text):
     """JSON text without the blanks between its tokens, all else unchanged."""
     return BLANKS_OR_STRING.sub(lambda match: match.group(1) or "", text)
+
+
+def raw_text(payload):
+    """What layout raw holds: the text without blanks between tokens, U+FFFD for bytes that are not
+    UTF-8, and behind names with such bytes the _n that mend() gives them. Escapes are left as they are."""
+    text = minify(decode(payload, "pairs"))
+    numbers, objects = [], []
+    for match in NAME_OR_BRACE.finditer(text):
+        token = match.group()
+        if token == "{":
+            objects.append([])
+        elif token == "}":
+            numbers += _raw_numbers(objects.pop())
+        elif match.group("name"):
+            objects[-1].append((_plain.decode(token), token, match.end() - 1))
+    for place, number in sorted(numbers, reverse=True):
+        text = text[:place] + number + text[place:]
+    return re.sub(BROKEN_BYTES, "\ufffd", text)
+
+
+def _raw_numbers(members):
+    names = _mended_names(dict.fromkeys(key for key, _, _ in members))
+    for key, token, place in members:
+        if re.search(BROKEN_BYTES, token):
+            yield place, names[key][len(mend(key)):]

@@ -7,7 +7,7 @@ import os
 import msgpack
 
 from . import values
-from .jsonval import decode, dumps_compact, minify, parse
+from .jsonval import dumps_compact, mend, parse, raw_text
 
 
 def csv_text(columns, rows, delimiter=",", eol="\n"):
@@ -63,7 +63,7 @@ def ndjson(objects):
 
 def raw_ndjson(provider, payloads):
     return "".join('{"provider":%s,"lead_id":%s,"payload":%s}\n'
-                   % (json.dumps(provider), json.dumps(lead_id), minify(decode(payload)))
+                   % (json.dumps(provider), json.dumps(lead_id), raw_text(payload))
                    for lead_id, payload in payloads)
 
 
@@ -73,7 +73,7 @@ def msgpack_bytes(objects):
 
 
 def raw_objects(provider, payloads):
-    return [{"provider": provider, "lead_id": lead_id, "payload": parse(payload)}
+    return [{"provider": provider, "lead_id": lead_id, "payload": mend(parse(payload))}
             for lead_id, payload in payloads]
 
 

@@ -8,7 +8,7 @@ run and is decided in columns.py.
 from typing import Any, NamedTuple
 
 from . import documented as doc
-from .jsonval import NotJson, Num, TooDeep, parse
+from .jsonval import NotJson, Num, TooDeep, mend, parse
 from .names import snake_case
 
 # The stage that a failed lead is reported with.
@@ -16,7 +16,8 @@ STAGES = {"not JSON": "parse", "too deep": "parse", "no lead": "fetch"}
 
 
 class Source(NamedTuple):
-    """Where undocumented cells come from: group and key identify it, base is the wished name."""
+    """Where undocumented cells come from: group and key, which is not mended, identify it; base is
+    the wished name."""
 
     group: str
     key: Any
@@ -38,6 +39,10 @@ class Spread(NamedTuple):
     documented: dict
 
 
+def name_of(text):
+    return snake_case(mend(text))
+
+
 def put_members(row, members, group, prefix, documented, tables=(), spread=None):
     """Put the members of an object into a row."""
     for key, value in members.items():
@@ -49,7 +54,7 @@ def put_members(row, members, group, prefix, documented, tables=(), spread=None)
             if isinstance(value, dict):
                 put_members(row, value, key, *spread[key])
                 continue
-        row[documented.get(key) or Source(group, key, snake_case(prefix + key))] = value
+        row[documented.get(key) or Source(group, key, name_of(prefix + key))] = value
 
 
 def put_key(row, column, members, key):
@@ -85,15 +90,15 @@ class Lead:
         return row
 
     def sorted_tables(self):
-        """The rows with their documented columns in documented order, then the others."""
+        """The rows with their documented columns in documented order, then the others; mended."""
         for table, columns in doc.TABLES[self.provider].items():
             self.tables[table] = [_sorted_row(row, columns) for row in self.tables[table]]
         return self.tables
 
 
 def _sorted_row(row, columns):
-    ordered = {column: row[column] for column in columns if column in row}
-    ordered.update((key, value) for key, value in row.items() if key not in ordered)
+    ordered = {column: mend(row[column]) for column in columns if column in row}
+    ordered.update((key, mend(value)) for key, value in row.items() if key not in ordered)
     return ordered
 
 
@@ -177,10 +182,10 @@ def pivot(row, item, occurrences):
     value = item["value"]
     if is_object_of_scalars(value):
         for key, member in value.items():
-            source = Source("checklist", (code, nth, key), snake_case(wish + "_" + key))
+            source = Source("checklist", (code, nth, key), name_of(wish + "_" + key))
             row[source] = member
     else:
-        row[Source("checklist", (code, nth), snake_case(wish))] = value
+        row[Source("checklist", (code, nth), name_of(wish))] = value
 
 
 def is_object_of_scalars(value):

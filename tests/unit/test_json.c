@@ -281,6 +281,35 @@ static void test_values(void **state)
          "{\"a\":[],\"b\":0,\"a\":\"x\",\"a\":null}", 0},
         {TEXT("{\"a\":1,\"A\":2,\"\":3,\"\\u0061\":4}"), "{\"a\":4,\"A\":2,\"\":3}",
          "{\"a\":1,\"A\":2,\"\":3,\"\\u0061\":4}", 0},
+        /* members whose names only U+FFFD makes the same */
+        {TEXT("{\"H\xF6he\":3,\"H\xFChe\":4}"), "{\"H" FFFD "he\":3,\"H" FFFD "he_2\":4}",
+         "{\"H" FFFD "he\":3,\"H" FFFD "he_2\":4}", 2},
+        {TEXT("{\"H\xF6he\":3,\"H\xF6he\":4}"), "{\"H" FFFD "he\":4}",
+         "{\"H" FFFD "he\":3,\"H" FFFD "he\":4}", 2},
+        {TEXT("{\"\\ud800\":1,\"\\ud801\":2,\"\\u0000\":3,\"\\uD800\":4,\"\\udc00\":5}"),
+         "{\"" FFFD "\":4,\"" FFFD "_2\":2,\"" FFFD "_3\":3,\"" FFFD "_4\":5}",
+         "{\"\\ud800\":1,\"\\ud801\":2,\"\\u0000\":3,\"\\uD800\":4,\"\\udc00\":5}", 5},
+        /* one in which nothing was replaced keeps its name, and a "_n" is nobody else's */
+        {TEXT("{\"\xF6\":1,\"\xEF\xBF\xBD\":2,\"\\ufffd_2\":3,\"\xFC\":4}"),
+         "{\"" FFFD "_3\":1,\"" FFFD "\":2,\"" FFFD "_2\":3,\"" FFFD "_4\":4}",
+         "{\"" FFFD "_3\":1,\"" FFFD "\":2,\"\\ufffd_2\":3,\"" FFFD "_4\":4}", 2},
+        {TEXT("{\"\xF6\":1,\"\xFC_2\":2,\"\xFC\":3,\"\xFE_2\":4}"),
+         "{\"" FFFD "\":1,\"" FFFD "_2\":2,\"" FFFD "_3\":3,\"" FFFD "_2_2\":4}",
+         "{\"" FFFD "\":1,\"" FFFD "_2\":2,\"" FFFD "_3\":3,\"" FFFD "_2_2\":4}", 4},
+        /* bytes are not the escape that they look like, nor two runs of bytes one */
+        {TEXT("{\"\xED\xA0\x80\":1,\"\\ud800\\ud800\\ud800\":2}"),
+         "{\"" FFFD FFFD FFFD "\":1,\"" FFFD FFFD FFFD "_2\":2}",
+         "{\"" FFFD FFFD FFFD "\":1,\"\\ud800\\ud800\\ud800\":2}", 6},
+        {TEXT("{\"\xE2\x82x\":1,\"\xE2x\":2}"), "{\"" FFFD "x\":1,\"" FFFD "x_2\":2}",
+         "{\"" FFFD "x\":1,\"" FFFD "x_2\":2}", 2},
+        /* within each other, out of the order of their ends; values with bad bytes are no names */
+        {TEXT("{\"a\":{\"\xF6\":[{\"\xF6\":\"\xF6\",\"\xFC\":\"\xFC\"}],\"\xFC\":2},\"\xFC\":3,"
+              " \"\xF6\":4}"),
+         "{\"a\":{\"" FFFD "\":[{\"" FFFD "\":\"" FFFD "\",\"" FFFD "_2\":\"" FFFD "\"}],\"" FFFD
+         "_2\":2},\"" FFFD "\":3,\"" FFFD "_2\":4}",
+         "{\"a\":{\"" FFFD "\":[{\"" FFFD "\":\"" FFFD "\",\"" FFFD "_2\":\"" FFFD "\"}],\"" FFFD
+         "_2\":2},\"" FFFD "\":3,\"" FFFD "_2\":4}",
+         8},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect(cases[i].text, cases[i].tree, cases[i].compact, cases[i].mended);
@@ -356,7 +385,8 @@ static void test_arena_too_small(void **state)
     char text[4000] = "{";
     char *p = text + 1;
     for (int i = 0; i < 40; i++)
-        p += sprintf(p, "%s\"k%d\":[%d,\"\xFFx%d\",{\"a\":1,\"a\":2}]", i ? "," : "", i / 2, i, i);
+        p += sprintf(p, "%s\"k%d\":[%d,\"\xFFx%d\",{\"\xFE\":1,\"\xFD\":2,\"\xFE\":3}]",
+                     i ? "," : "", i / 2, i, i);
     stpcpy(p, "}");
     struct json_doc doc;
     bool done = false;
@@ -436,6 +466,39 @@ static void test_many_members(void **state)
     members(200000, 1009);
 }
 
+/* Names of two bytes that are not UTF-8, most of them twice: as many members as different names, and
+ * no name of them twice, in no more than n log n. */
+static void test_many_replaced_names(void **state)
+{
+    (void)state;
+    struct buf b;
+    struct json_doc doc;
+    buf_init(&b, ARENA_MAX);
+    for (unsigned i = 0; i < 200000; i++)
+        buf_addf(&b, "%s\"%c%c\":%u", i ? "," : "{", (int)(0x80 + i % 64), (int)(0xF5 + i / 64 % 8),
+                 i);
+    buf_adds(&b, ",\"" FFFD FFFD "\":1,\"" FFFD FFFD "_7\":2}");
+    assert_int_equal(json_parse(&arena, buf_str(&b), JSON_TREE | JSON_COMPACT, &doc, NULL), RC_OK);
+    assert_linked(doc.root, 64 * 8 + 2);
+    unsigned number = 1;
+    for (const cJSON *node = doc.root->child; node->valueint; node = node->next) {
+        char name[40];
+        number += number == 6 ? 2 : 1;
+        (void)snprintf(name, sizeof name, FFFD FFFD "_%u", number);
+        assert_string_equal(node->string, name);
+    }
+    buf_clear(&b);
+    json_write(&b, doc.root);
+    struct json_doc again;
+    assert_int_equal(json_parse(&arena, doc.compact, JSON_TREE, &again, NULL), RC_OK);
+    struct buf text;
+    buf_init(&text, ARENA_MAX);
+    json_write(&text, again.root);
+    assert_true(str_eq(buf_str(&text), buf_str(&b)));
+    buf_free(&text);
+    buf_free(&b);
+}
+
 static void test_many_numbers(void **state)
 {
     (void)state;
@@ -463,7 +526,8 @@ int main(void)
         cmocka_unit_test(test_values),          cmocka_unit_test(test_number_nodes),
         cmocka_unit_test(test_wants),           cmocka_unit_test(test_depth),
         cmocka_unit_test(test_arena_too_small), cmocka_unit_test(test_invalid_bytes_only),
-        cmocka_unit_test(test_many_members),    cmocka_unit_test(test_many_numbers),
+        cmocka_unit_test(test_many_members),    cmocka_unit_test(test_many_replaced_names),
+        cmocka_unit_test(test_many_numbers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

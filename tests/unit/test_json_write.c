@@ -141,6 +141,13 @@ static void test_canonical(void **state)
         {"{\"\xC3\xA9\":1,\"z\":2,\"\xF0\x9F\x98\x80\":3}",
          "{\"z\":2,\"\xC3\xA9\":1,\"\xF0\x9F\x98\x80\":3}"},
         {"{\"b\":1,\"a\":2,\"b\":3}", "{\"a\":2,\"b\":3}"},
+        /* what was replaced counts, and the order of members does not */
+        {"{\"a\xFC\":\"\xFE\",\"a\xF6\":2,\"a\xEF\xBF\xBD\":3,\"a\\ud800\":4,\"a\":5}",
+         "{\"a\":5,\"a\xEF\xBF\xBD\":3,\"a\xEF\xBF\xBD\\u0000ud800\":4,"
+         "\"a\xEF\xBF\xBD\\u0000xf6\":2,\"a\xEF\xBF\xBD\\u0000xfc\":\"\xEF\xBF\xBD\\u0000xfe\"}"},
+        {"{\"a\\uD800\":4,\"a\":5,\"a\xEF\xBF\xBD\":3,\"a\xF6\":2,\"a\xFC\":\"\xFE\"}",
+         "{\"a\":5,\"a\xEF\xBF\xBD\":3,\"a\xEF\xBF\xBD\\u0000ud800\":4,"
+         "\"a\xEF\xBF\xBD\\u0000xf6\":2,\"a\xEF\xBF\xBD\\u0000xfc\":\"\xEF\xBF\xBD\\u0000xfe\"}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_canonical(cases[i].text, cases[i].canonical);
