@@ -133,7 +133,7 @@ static enum rc check_ids(const struct ids *ids, struct err *e)
 {
     for (size_t i = 0; i < ids->cfg.n_ids; i++) {
         struct err why;
-        if (id_check(str_c(ids->cfg.ids[i]), &why) != RC_OK)
+        if (id_check(ids_trim(str_c(ids->cfg.ids[i])), &why) != RC_OK)
             return err_set(e, RC_USAGE, "--id: %s", why.msg);
     }
     int missing = ids->cfg.n_ids ? missing_param(ids, NULL) : -1;
@@ -143,7 +143,7 @@ static enum rc check_ids(const struct ids *ids, struct err *e)
 static enum rc check_defaults(const struct ids *ids, struct err *e)
 {
     for (size_t i = 0; ids->cfg.defaults && i < ids->n_params; i++) {
-        struct str value = ids->cfg.defaults[i];
+        struct str value = ids_trim(ids->cfg.defaults[i]);
         struct err why;
         if (value.ptr && ids_value_check(ids->cfg.profile->params[i], value, &why) != RC_OK)
             return err_set(e, RC_USAGE, "--param: %s", why.msg);
@@ -226,7 +226,7 @@ static enum rc find_next(struct ids *ids, struct err *e)
     if (ids->cfg.n_ids) {
         if (ids->next == ids->cfg.n_ids)
             return RC_END;
-        ids->found.id = str_c(ids->cfg.ids[ids->next++]);
+        ids->found.id = ids_trim(str_c(ids->cfg.ids[ids->next++]));
         ids->found.line = ids->next;
         ids->found.bad.rc = RC_OK;
         return RC_OK;
@@ -258,7 +258,7 @@ static bool found_complete(struct ids *ids)
     }
     for (size_t i = 0; i < ids->n_params; i++) {
         if (!f->params[i].ptr)
-            f->params[i] = ids->cfg.defaults[i];
+            f->params[i] = ids_trim(ids->cfg.defaults[i]);
         else if (ids_value_check(ids->cfg.profile->params[i], f->params[i], &f->bad) != RC_OK)
             return false;
     }

@@ -20,12 +20,13 @@ struct ids_input {
     const struct ids_cfg *cfg;
     enum id_format format;      /* ID_FORMAT_AUTO: there is not a single line */
     bool may_have_header;       /* auto made lines of it, though there may be a csv header */
+    char delimiter;             /* said by a line "sep=;" before the header; '\0': not */
     struct ids_columns columns; /* csv */
     struct arena scratch;       /* ndjson: the tree of one line */
 };
 
 /* Opens, finds out about the format, and reads a csv header. Errors as ids_source_read(), and
- * RC_USAGE: csv without the ID column. The input must not move until it is closed. */
+ * RC_USAGE: csv whose header is malformed or without the ID column, and what is no list. The input must not move until it is closed. */
 enum rc ids_input_open(struct ids_input *in, const struct ids_cfg *cfg, const char *path,
                        struct err *e);
 void ids_input_close(struct ids_input *in);

@@ -3,16 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ids_csv.h"
-
 #define BLOCK_BYTES (64 * 1024)
 #define CAP_MAX (IDS_LINE_BYTES_MAX + BLOCK_BYTES)
-#define RECORD_MAX_LEAST 4096
 
 enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct ids_wait *wait,
                         struct err *e)
 {
-    *r = (struct ids_reader){.line = 1, .record_max = IDS_LINE_BYTES_MAX};
+    *r = (struct ids_reader){.line = 1};
     r->data = malloc(BLOCK_BYTES);
     if (!r->data)
         return err_nomem(e);
@@ -80,103 +77,205 @@ static enum rc skip_byte_order_mark(struct ids_reader *r, struct err *e)
     return RC_OK;
 }
 
+/* The second half of a CRLF whose first half was the end of the buffer, or of what a pipe had. */
+static enum rc skip_line_feed(struct ids_reader *r, struct err *e)
+{
+    enum rc rc = r->at == r->end ? reader_fill(r, e) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
+    r->at += r->data[r->at] == '\n';
+    r->after_cr = false;
+    return RC_OK;
+}
+
 /* ---- where a piece ends --------------------------------------------------------------------- */
+
+#define WINDOW_BYTES 256
 
 struct extent {
     size_t bytes;   /* without the line end */
     size_t taken;   /* with it */
     uint64_t lines; /* line ends in it */
-    bool too_long;
+    bool too_long, at_end;
+    enum csv_state fault;
+    size_t fault_fields;
 };
 
 /* How the search for the end stands, so that what was searched is not searched again. */
 struct search {
-    size_t done; /* bytes from `at` on */
+    size_t done;  /* bytes from `at` on */
+    bool stepped; /* there was more than plain bytes: csv_step() goes through all of them */
+    bool was_cr;
     uint64_t lines;
     enum csv_state state;
-    bool given_up; /* a quote is open for too long */
 };
 
-/* A line feed that ends the piece, or NULL when it is not in the buffer. */
-static const char *find_end(const struct ids_reader *r, char delimiter, struct search *s)
+enum search_end { END_FOUND, END_MALFORMED, END_NOT_THERE };
+
+/* The first line end, or NULL. In windows: a file whose lines end in CR alone would be searched for
+ * a line feed to its end at every line. */
+static const char *line_end(const char *from, const char *end)
 {
-    const char *from = r->data + r->at + s->done;
-    size_t n = r->end - r->at - s->done;
-    if (n == 0)
-        return NULL;
-    const char *feed = memchr(from, '\n', n);
-    size_t plain = feed ? (size_t)(feed - from) : n;
-    if (delimiter == '\0' || (s->done == 0 && feed && !memchr(from, '"', plain))) {
-        s->done += plain;
-        s->lines += feed ? 1 : 0;
-        return feed;
+    while (from < end) {
+        size_t n = (size_t)(end - from) < WINDOW_BYTES ? (size_t)(end - from) : WINDOW_BYTES;
+        const char *feed = memchr(from, '\n', n);
+        const char *cr = memchr(from, '\r', feed ? (size_t)(feed - from) : n);
+        if (cr || feed)
+            return cr ? cr : feed;
+        from += n;
     }
-    for (const char *p = from; p < from + n; p++) {
-        s->state = csv_step(s->state, *p, delimiter);
-        if (*p != '\n')
-            continue;
-        s->lines++;
-        size_t done = s->done + (size_t)(p - from);
-        s->given_up = s->state == CSV_QUOTED && done > r->record_max;
-        if (s->state == CSV_START || s->given_up) {
-            s->done = done;
-            return s->given_up ? NULL : p;
-        }
-    }
-    s->done += n;
     return NULL;
 }
 
-static void extent_of_line(const struct ids_reader *r, struct extent *out)
+static enum search_end search_line(const struct ids_reader *r, struct search *s)
 {
     const char *from = r->data + r->at;
-    size_t n = r->end - r->at;
-    const char *feed = memchr(from, '\n', n);
-    out->bytes = feed ? (size_t)(feed - from) : n;
-    out->taken = out->bytes + (feed ? 1 : 0);
-    out->lines = feed ? 1 : 0;
-    out->too_long = out->bytes > IDS_LINE_BYTES_MAX;
+    const char *p = line_end(from + s->done, r->data + r->end);
+    s->done = p ? (size_t)(p - from) : r->end - r->at;
+    s->lines = p ? 1 : 0;
+    return p ? END_FOUND : END_NOT_THERE;
 }
 
-/* Only the first line of a record whose quotes are not closed. Each time this happens, the next
- * closing quote is looked for less far: else a file of such lines would take its size times 1 MiB
- * to read. */
-static void extent_of_broken(struct ids_reader *r, struct extent *out)
+/* Over the bytes that would leave the state as it is. */
+static const char *skip_ordinary(const char *p, const char *end, enum csv_state state,
+                                 char delimiter)
 {
-    extent_of_line(r, out);
-    if (r->record_max > RECORD_MAX_LEAST)
-        r->record_max /= 2;
+    if (state == CSV_QUOTED)
+        while (p < end && csv_is_plain(*p))
+            p++;
+    else if (state == CSV_PLAIN)
+        while (p < end && csv_is_plain(*p) && *p != delimiter)
+            p++;
+    return p;
 }
 
-/* Finds the piece at `at`, with all of it in the buffer unless it is too long. */
-static enum rc find_piece(struct ids_reader *r, char delimiter, struct extent *out, struct err *e)
+static enum search_end search_steps(const struct ids_reader *r, char delimiter, struct search *s)
+{
+    const char *from = r->data + r->at;
+    const char *end = r->data + r->end;
+    for (const char *p = from + s->done; p < end; p++) {
+        const char *next = skip_ordinary(p, end, s->state, delimiter);
+        s->was_cr = s->was_cr && next == p;
+        p = next;
+        if (p == end)
+            break;
+        s->state = csv_step(s->state, *p, delimiter);
+        s->done = (size_t)(p - from);
+        if (s->state >= CSV_MALFORMED)
+            return END_MALFORMED;
+        if (csv_line_end(*p)) {
+            s->lines += !(*p == '\n' && s->was_cr);
+            if (s->state == CSV_START)
+                return END_FOUND;
+        }
+        s->was_cr = *p == '\r';
+    }
+    s->done = r->end - r->at;
+    return END_NOT_THERE;
+}
+
+static enum search_end search_record(const struct ids_reader *r, char delimiter, struct search *s)
+{
+    if (s->stepped)
+        return search_steps(r, delimiter, s);
+    const char *from = r->data + r->at;
+    const char *end = r->data + r->end;
+    const char *p = from + s->done;
+    while (p < end && csv_is_plain(*p))
+        p++;
+    s->done = (size_t)(p - from);
+    if (p == end)
+        return END_NOT_THERE;
+    s->lines = 1;
+    if (csv_line_end(*p))
+        return END_FOUND;
+    *s = (struct search){.stepped = true};
+    return search_steps(r, delimiter, s);
+}
+
+/* 1 or 2 bytes; of a CR that is the last byte in the buffer, `after_cr` takes care later. */
+static size_t line_end_bytes(const struct ids_reader *r, size_t at)
+{
+    bool pair = r->data[at] == '\r' && at + 1 < r->end && r->data[at + 1] == '\n';
+    return pair ? 2 : 1;
+}
+
+/* Finds the line (delimiter '\0') or record at `at`, with all of it in the buffer unless it is too
+ * long. RC_END: nothing is left. */
+static enum rc find_extent(struct ids_reader *r, char delimiter, struct extent *out, struct err *e)
 {
     struct search s = {0};
-    enum rc rc = r->begun ? RC_OK : skip_byte_order_mark(r, e);
-    const char *feed = NULL;
-    while (rc == RC_OK && !(feed = find_end(r, delimiter, &s)) && !s.given_up &&
-           s.done <= IDS_LINE_BYTES_MAX)
+    enum rc rc = RC_OK;
+    enum search_end end;
+    while ((end = delimiter ? search_record(r, delimiter, &s) : search_line(r, &s)) ==
+               END_NOT_THERE &&
+           s.done <= IDS_LINE_BYTES_MAX) {
         rc = reader_fill(r, e);
+        if (rc != RC_OK)
+            break;
+    }
     if (rc != RC_OK && (rc != RC_END || r->at == r->end))
         return rc;
-    *out = (struct extent){.bytes = s.done, .taken = s.done + (feed ? 1 : 0), .lines = s.lines};
+    *out = (struct extent){.bytes = s.done, .taken = s.done, .lines = s.lines};
+    out->at_end = rc == RC_END;
     out->too_long = s.done > IDS_LINE_BYTES_MAX;
-    bool is_open = !feed && s.state == CSV_QUOTED;
-    if (is_open || (out->too_long && s.lines > (feed ? 1u : 0u)))
-        extent_of_broken(r, out);
+    if (end == END_FOUND)
+        out->taken += line_end_bytes(r, r->at + s.done);
+    if (end == END_MALFORMED)
+        out->fault = s.state;
+    else if (s.state == CSV_QUOTED && (out->at_end || (out->too_long && s.lines > 0)))
+        out->fault = CSV_NOT_CLOSED;
+    return RC_OK;
+}
+
+/* Without quotes a record is one line, and too many fields in it are seen where it is read. */
+static bool joins_lines(const struct ids_reader *r, const struct extent *x)
+{
+    return r->n_columns && x->lines > (x->at_end ? 0u : 1u) && x->fault_fields != r->n_columns;
+}
+
+static enum rc find_piece(struct ids_reader *r, char delimiter, struct extent *out, struct err *e)
+{
+    enum rc rc = r->begun ? RC_OK : skip_byte_order_mark(r, e);
+    if (rc == RC_OK && r->after_cr)
+        rc = skip_line_feed(r, e);
+    if (rc == RC_OK)
+        rc = find_extent(r, delimiter, out, e);
+    if (rc != RC_OK || !delimiter || (out->fault == CSV_START && out->lines <= 1 && !out->at_end))
+        return rc;
+    out->fault_fields = csv_fields(r->data + r->at, out->bytes, delimiter);
+    if (out->fault == CSV_START && joins_lines(r, out))
+        out->fault = CSV_JOINED;
+    if (out->fault == CSV_START)
+        return RC_OK;
+    struct extent line;
+    rc = find_extent(r, '\0', &line, e);
+    if (rc != RC_OK)
+        return rc;
+    line.fault = out->fault;
+    line.fault_fields = out->fault_fields;
+    *out = line;
     return RC_OK;
 }
 
 /* ---- pieces --------------------------------------------------------------------------------- */
 
+/* What was found is behind us now. */
+static void take(struct ids_reader *r, size_t bytes, uint64_t lines)
+{
+    r->at += bytes;
+    r->line += lines;
+    r->after_cr = lines && r->at == r->end && r->data[r->at - 1] == '\r';
+}
+
 /* Reads on to the end of a line that is not kept. */
 static enum rc drop_line(struct ids_reader *r, struct err *e)
 {
     for (;;) {
-        char *feed = memchr(r->data + r->at, '\n', r->end - r->at);
-        if (feed) {
-            r->at = (size_t)(feed - r->data) + 1;
-            r->line++;
+        const char *end = line_end(r->data + r->at, r->data + r->end);
+        if (end) {
+            r->at = (size_t)(end - r->data);
+            take(r, line_end_bytes(r, r->at), 1);
             return RC_OK;
         }
         r->at = r->end = 0;
@@ -188,11 +287,15 @@ static enum rc drop_line(struct ids_reader *r, struct err *e)
 
 static void piece_set(const struct ids_reader *r, const struct extent *x, struct ids_piece *out)
 {
-    char *ptr = r->data + r->at;
-    size_t len = x->bytes;
-    if (len && ptr[len - 1] == '\r')
-        len--;
-    *out = (struct ids_piece){ptr, x->too_long ? 0 : len, r->line, x->too_long};
+    *out = (struct ids_piece){
+        .ptr = r->data + r->at,
+        .len = x->too_long ? 0 : x->bytes,
+        .line = r->line,
+        .too_long = x->too_long,
+        .at_end = x->at_end,
+        .fault = x->fault,
+        .fault_fields = x->fault_fields,
+    };
 }
 
 enum rc ids_reader_peek(struct ids_reader *r, char delimiter, struct ids_piece *out, struct err *e)
@@ -212,12 +315,10 @@ enum rc ids_reader_next(struct ids_reader *r, char delimiter, struct ids_piece *
         return rc;
     struct ids_piece piece;
     piece_set(r, &x, &piece);
-    if (x.too_long) {
+    if (x.too_long)
         rc = drop_line(r, e);
-    } else {
-        r->at += x.taken;
-        r->line += x.lines;
-    }
+    else
+        take(r, x.taken, x.lines);
     if (rc == RC_OK)
         *out = piece;
     return rc;

@@ -49,7 +49,7 @@ def json_lines(path):
         return None
     text = path.read_bytes().decode("utf-8")
     assert text == "" or text.endswith("\n"), text[-200:]
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in text.split("\n")[:-1]]  # splitlines() splits at U+2028, too
 
 
 def temporaries(folder):

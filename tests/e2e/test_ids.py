@@ -17,6 +17,10 @@ FORMS = {
     "csv with other columns": "name,id,x\r\n\"a,\"\"b\",tiny-1,\r\n\"two\r\nlines\",tiny-2,9\r\n,\"tiny-3\",\r\n",
     "csv with tabs": "name\tlead_id\na\ttiny-1\nb\ttiny-2\n\ttiny-3\n",
     "csv with leadId": "\ufeffx,leadId\n1,tiny-1\n2,tiny-2\n3,tiny-3\n",
+    "csv with semicolons": "Name;ID\n\"a;b\";tiny-1\n1,5;tiny-2\n;tiny-3\n",
+    "csv with CR": "name,Lead_ID\ra,tiny-1\r\"b\rc\",tiny-2\r,tiny-3\r",
+    "csv after comments": "# of Monday, Tuesday\n\nid,name\ntiny-1,a\ntiny-2,b\ntiny-3,c\n",
+    "csv for a spreadsheet": "sep=;\r\nid;name, first\r\ntiny-1;a\r\ntiny-2;b,c\r\ntiny-3;\r\n",
     "ndjson": '{"id":"tiny-1"}\n{"x":[1],"lead_id":"tiny-2"}\n\n{"leadId":"\\u0074iny-3","id":null}\n',
 }
 FORCED = {"csv": "csv", "csv with leadId": "csv", "lines": "lines", "ndjson": "ndjson"}
@@ -46,8 +50,12 @@ def test_csv_of_one_column(leadpipe, sandbox, control):
     ([], "id\ntiny-1\n", True),
     ([], " lead_id \ntiny-1\n", True),
     ([], '"leadId"\n"tiny-1"\n', True),
-    (["--id-column", "lead"], "id\ntiny-1\n", True),
-    (["--id-column", "lead"], "number,id\n7,tiny-1\n", True),
+    ([], "ID\ntiny-1\n", True),
+    ([], "contact_id\ntiny-1\n", True),
+    ([], "ContactID\ntiny-1\n", True),
+    ([], "Lead Id\ntiny-1\n", True),
+    ([], "madrid\ntiny-1\n", False),
+    (["--id-format", "lines"], "id\ntiny-1\n", False),
     (["--id-column", "lead"], "lead,id\ntiny-1,7\n", False),
     (["--id-column", "lead"], '{"lead":"tiny-1"}\n', False),
     (["--id-column", "lead", "--id-format", "lines"], "lead\ntiny-1\n", False),
@@ -119,6 +127,61 @@ def test_csv_without_the_column(leadpipe, sandbox, control, tmp_path):
     run = runs.export(leadpipe, sandbox, "--id-format", "csv", "ids.csv")
     assert run.status == 2
     assert "ids.csv" in run.errors()[0] and "--id-column" in run.errors()[0], run.errors()
+
+
+# What joined lines while the ID's column could still be read: which IDs are asked for, at which lines others fail.
+JOINED = {
+    "cr": ("id,name\ra1,x\ra2,y\r", "a1 a2", []),
+    "cr behind the header": ("id,n\ra1,x\na2,y\n", "a1 a2", []),
+    "cr between rows": ("id,name\na1,x\ra2,y\na3,z\n", "a1 a2 a3", []),
+    "quote never closed": ('id,name\na1,"x\na2,y\na3,z\n', "a2 a3", [2]),
+    "quote closed later": ('id,name\na1,"x\na2,"y\na3,z\n', "a3", [2, 3]),
+    "quote closed at a line end": ('id,name,x\na1,"x,1\na2,"\na3,z,1\n', "a3", [2, 3]),
+    "no line end": ("id,name\na1,xa2,y\na3,z\n", "a3", [2]),
+    "NUL": ("id,name\na1,x\0\0a2,y\na3,z\n", "a3", [2]),
+    "torn last row": ("id,name\na1,x\na2", "a1", [3]),
+    "lines with cr": ("a1\ra2\r\na3\r", "a1 a2 a3", []),
+    "ndjson with cr": ('{"id":"a1"}\r{"id":"a2"}\r', "a1 a2", []),
+    "ndjson joined": ('{"id":"a1"}{"id":"a2"}\n{"id":"a3"}\n', "a3", [1]),
+}
+
+
+@pytest.mark.parametrize("source", ["file", "pipe"])
+@pytest.mark.parametrize("name", JOINED)
+def test_no_id_is_lost_between_lines(leadpipe, sandbox, control, tmp_path, name, source):
+    text, asked, bad = JOINED[name]
+    (tmp_path / "ids.csv").write_text(text, newline="")
+    run = runs.export(leadpipe, sandbox, *(["ids.csv"] if source == "file" else []),
+                      **({"input": text} if source == "pipe" else {}))
+    assert run.exported == asked.split(), run.done.stderr
+    assert [row["stage"] for row in run.failed] == ["input"] * len(bad)
+    where = "ids.csv" if source == "file" else "standard input"
+    assert [row["error"].split(": ")[0] for row in run.failed] == ["%s:%d" % (where, line) for line in bad]
+    assert all(row["id"] is None for row in run.failed), "no ID that could be asked for again without the others"
+
+
+@pytest.mark.parametrize("more, text, says", [
+    ([], 'id,"name\na1,x\na2,"y\na3,z\n', "field 2 has something behind its closing quote"),
+    ([], 'id,"name\na1,x\na2,y\n', "field 2 has no closing quote"),
+    ([], 'id,"name\na1,x\na2,"\na3,z\n', "column 2 goes over several lines"),
+    ([], '"id"x,name\na1,x\n', "field 1 has something behind its closing quote"),
+    ([], "id,n\x85a1,x\x85a2,y\x85", "control character"),
+    ([], "lead,name\na1,x\n", "no column 'id' or 'lead_id' or 'leadId' in the csv header, which has 'lead', 'name'"),
+    ([], "contact_id;name\na1;x\n", "which has 'contact_id', 'name'"),
+    ([], "ID,Id\na1,x\n", "columns 1 and 2 are both called id"),
+    (["--id-column", "leed"], "lead,name\na1,x\n", "no column 'leed'"),
+    (["--id-column", "leed"], "a1\n", "no column 'leed'"),
+    (["--id-column", "leed"], '{"lead":"a1"}\n', "no member 'leed'"),
+])
+@pytest.mark.parametrize("source", ["file", "pipe"])
+def test_what_is_no_header_is_refused(leadpipe, sandbox, control, tmp_path, more, text, says, source):
+    (tmp_path / "ids.csv").write_text(text, newline="")
+    words = more + (["ids.csv"] if source == "file" else [])
+    run = runs.export(leadpipe, sandbox, *words, **({"input": text} if source == "pipe" else {}))
+    [error] = run.errors()
+    assert run.status == 2 and says in error, run.done.stderr
+    assert error.startswith("ids.csv: " if source == "file" else "standard input: ")
+    assert control.requests() == []
 
 
 # Percent-encoded into the path: none of them may become a path, a query or a fragment.

@@ -6,6 +6,10 @@
 #define ZLIB_CONST /* its input may be const */
 #include <zlib.h>
 
+/* clang-format off */
+#define TEXT(literal) {literal, sizeof(literal) - 1}
+/* clang-format on */
+
 #define TIMES_MANY 300000
 
 /* ---- gzip ----------------------------------------------------------------------------------- */
@@ -181,8 +185,7 @@ static void test_long_records(void **state)
     given_file(&g, "", buf_str(&text));
     assert_int_equal(given_read(&g), RC_OK);
     assert_int_equal(g.counts.read, 200002);
-    static const char start[] =
-        "a\n0:4! the quotes of field 2 are not as csv (RFC 4180) has them (1)\nc0\nc1\n";
+    static const char start[] = "a\n0:4! field 2 has no closing quote: 'b,\"1'\nc0\nc1\n";
     assert_int_equal(strncmp(buf_cstr(&g.result), start, strlen(start)), 0);
     buf_free(&text);
     given_free(&g);
@@ -203,7 +206,8 @@ static void test_open_quotes(void **state)
     given_file(&g, "", buf_str(&text));
     assert_int_equal(given_read(&g), RC_OK);
     assert_int_equal(g.counts.read, 20003);
-    assert_non_null(strstr(buf_cstr(&g.result), "\n0:20001! the quotes of field 1 "));
+    assert_non_null(
+        strstr(buf_cstr(&g.result), "\n0:20001! field 1 has something behind its closing quote: "));
     assert_non_null(strstr(buf_cstr(&g.result), "\na\nb\n0:20004! "));
     buf_free(&text);
     given_free(&g);
@@ -224,7 +228,8 @@ static void test_garbage(void **state)
         given_file(&g, "", (struct str){(const char *)bytes, sizeof bytes});
         g.cfg.format = (enum id_format)format;
         enum rc rc = given_read(&g);
-        assert_int_equal(rc, format == ID_FORMAT_CSV ? RC_USAGE : RC_OK);
+        bool refused = format == ID_FORMAT_CSV || format == ID_FORMAT_AUTO;
+        assert_int_equal(rc, refused ? RC_USAGE : RC_OK);
         given_free(&g);
     }
 }
@@ -241,12 +246,12 @@ static void test_ids_from_the_command_line(void **state)
     g.cfg.ids = list;
     g.cfg.n_ids = 4;
     assert_int_equal(given_read(&g), RC_OK);
-    assert_string_equal(buf_cstr(&g.result), "b d\n a  d\n# d\n");
+    assert_string_equal(buf_cstr(&g.result), "b d\na d\n# d\n");
     assert_int_equal(g.counts.duplicates, 1);
     given_free(&g);
 }
 
-#define PIPED "\xEF\xBB\xBFid,x\r\na,\"\n\"\"\"\r\nb,\nc"
+#define PIPED "\xEF\xBB\xBFid,x\r\na,\"\n\"\"\"\r\nb,\r\rc,"
 
 static void *write_slowly(void *fd)
 {
@@ -364,25 +369,87 @@ static void test_refused_csv(void **state)
 {
     (void)state;
     static const struct {
-        const char *content, *column, *error;
+        struct str content;
+        const char *column, *error;
     } cases[] = {
-        {"name,ID\na,b\n", NULL,
-         "1.csv: no column 'id' or 'lead_id' or 'leadId' in the csv header (--id-column), which has 'name', "
-         "'ID'"},
-        {"name\tx\x1b\ta,b\n", "ref",
-         "1.csv: no column 'ref' in the csv header (--id-column), which has 'name\?x\?\?a', 'b'"},
-        {"name\tx\n", "ref",
-         "1.csv: no column 'ref' in the csv header (--id-column), which has 'name', 'x'"},
-        {"1,2,3,4,5,6,7,8,9,10,11,12\n", NULL, "'9', '10', ..."},
-        {"", NULL, "1.csv: empty"},
-        {"\n\n", NULL, "1.csv: empty"},
+        {TEXT("name,number\na,b\n"), NULL,
+         "1.csv: no column 'id' or 'lead_id' or 'leadId' in the csv header, which has 'name', "
+         "'number'; --id-column names it"},
+        {TEXT("name;number,x\na;b\n"), NULL, "has 'name;number', 'x'"},
+        {TEXT("name;number;x,y\na;b\n"), NULL, "has 'name', 'number', 'x,y'"},
+        {TEXT("name\tx\x1b\ta,b\n"), "ref", "field 2 has a control character in it"},
+        {TEXT("name\tx\n"), "ref",
+         "1.csv: no column 'ref' in the csv header, which has 'name', 'x'; --id-column names it"},
+        {TEXT("1,2,3,4,5,6,7,8,9,10,11,12\n"), NULL, "'9', '10', ..."},
+        {TEXT(""), NULL, "1.csv: empty"},
+        {TEXT("\n\n"), NULL, "1.csv: empty"},
+        {TEXT("sep=;\nid,x\na,b\n"), NULL, "has 'id,x'"},
+        /* a header that is malformed, or takes rows with it */
+        {TEXT("id,\"name\na1,x\na2,\"y\na3,z\n"), NULL,
+         "1.csv: the csv header cannot be used: field 2 has something behind its closing quote: "
+         "'id,\"name'"},
+        {TEXT("\"id\"x,name\na1,x\n"), NULL,
+         "1.csv: the csv header cannot be used: field 1 has something behind its closing quote: "},
+        {TEXT("id,na\"me\na1,x\n"), NULL, "field 2 has a quote in it"},
+        {TEXT("id,\"name\na1,x\na2,y\n"), NULL, "field 2 has no closing quote: 'id,\"name'"},
+        {TEXT("id;\"name\na1;x\na2;\"y\n"), NULL, "field 2 has something behind"},
+        {TEXT("id,\"name\na1,x\na2,\"\na3,z\n"), NULL, "column 2 goes over several lines"},
+        {TEXT("id,\"name\rx\ry\"\ra1,x\r"), NULL, "column 2 goes over several lines"},
+        {TEXT("id,n\va1,x\va2,y\v"), NULL, "field 2 has a control character"},
+        {TEXT("id,n\0a1,x\0\n"), NULL, "field 2 has a control character"},
+        {TEXT("id,n\xC2\x85"
+              "a1,x\xC2\x85"
+              "a2,y"),
+         NULL, "column 2 has a control character"},
+        {TEXT("id,n\xE2\x80\xA8"
+              "a1,x"),
+         NULL, "column 2 has a control character"},
+        {TEXT("id,\"n\x1e"
+              "a1\"\na2,x\n"),
+         NULL, "column 2 has a control character"},
+        /* two that could be it */
+        {TEXT("id,x,id\na,b,c\n"), NULL, "columns 1 and 3 are both called id"},
+        {TEXT("ID,Id\na,b\n"), NULL, "columns 1 and 2 are both called id"},
+        {TEXT("id,agentid,AgentId\na,b,c\n"), NULL, "columns 2 and 3 are both called agentId"},
+    };
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        struct given g;
+        bool is_auto = i % 2 && cases[i / 2].content.len > 2;
+        given_init(&g);
+        given_agent(&g, "d");
+        given_file(&g, ".csv", STR("id,name,ref\na,b,c\n"));
+        given_file(&g, ".csv", cases[i / 2].content);
+        g.cfg.format = is_auto ? ID_FORMAT_AUTO : ID_FORMAT_CSV;
+        g.cfg.column = cases[i / 2].column;
+        expect_refused(&g, RC_USAGE, cases[i / 2].error);
+    }
+}
+
+/* What auto would have to take for IDs, though it does not look like them. */
+static void test_refused_auto(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str content;
+        const char *column, *error;
+    } cases[] = {
+        {TEXT("lead,name\na,b\n"), NULL,
+         "0: no column 'id' or 'lead_id' or 'leadId' in the csv header, which has 'lead', 'name'; "
+         "--id-column names it, --id-format lines takes every line as an ID"},
+        {TEXT("contact_id,name\na,b\n"), NULL, "which has 'contact_id', 'name'"},
+        {TEXT("contact_id;name\na;b\n"), NULL, "which has 'contact_id', 'name'"},
+        {TEXT("a1,a2,a3\n"), NULL, "which has 'a1', 'a2', 'a3'"},
+        {TEXT("# a comment\nlead\tname\n"), NULL, "which has 'lead', 'name'"},
+        {TEXT("lead,name\na,b\n"), "leed", "no column 'leed'"},
+        {TEXT("lead\na\n"), "leed", "no column 'leed' in the csv header, which has 'lead'"},
+        {TEXT("id\na\n"), "leed", "no column 'leed'"},
+        {TEXT("{\"lead\":\"a\"}\n"), "leed",
+         "0: the first object has no member 'leed' (--id-column)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct given g;
         given_init(&g);
-        given_file(&g, ".csv", STR("id,name,ref\na,b,c\n"));
-        given_file(&g, ".csv", str_c(cases[i].content));
-        g.cfg.format = ID_FORMAT_CSV;
+        given_file(&g, "", cases[i].content);
         g.cfg.column = cases[i].column;
         expect_refused(&g, RC_USAGE, cases[i].error);
     }
@@ -429,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_fifo),
         cmocka_unit_test(test_refused_files),
         cmocka_unit_test(test_refused_csv),
+        cmocka_unit_test(test_refused_auto),
         cmocka_unit_test(test_refused_params),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
