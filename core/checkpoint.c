@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "checked.h"
 #include "grow.h"
 
 #define TOTALS_BYTES_MAX ((size_t)64 << 10)
@@ -87,7 +88,9 @@ static enum rc note_holes(struct checkpoint *c)
 {
     const struct tally *t = &c->run->tally;
     if (t->n_holes > c->cap_holes) {
-        uint64_t *holes = realloc(c->holes, t->n_holes * sizeof *holes);
+        size_t bytes = 0;
+        uint64_t *holes =
+            size_mul(t->n_holes, sizeof *holes, &bytes) ? realloc(c->holes, bytes) : NULL;
         if (!holes)
             return RC_NOMEM;
         c->holes = holes;

@@ -94,17 +94,20 @@ void http_engine_save(struct http_engine *h, struct buf *out)
     }
 }
 
+#define LOADED_MAX ((uint64_t)1 << 53) /* so that sums of all figures fit */
+
 enum rc http_meter_load(struct http_engine *h, struct str totals, struct err *e)
 {
     uint64_t number = 0;
     uint64_t value = 0;
     if (!totals.len)
         return RC_OK;
-    bool sound = text_take_uint(&totals, ' ', &value);
-    atomic_store_explicit(&h->meter.latency.max_us, (int64_t)(value & INT64_MAX),
+    bool sound = text_take_uint(&totals, ' ', &value) && value <= LOADED_MAX;
+    atomic_store_explicit(&h->meter.latency.max_us, (int64_t)(sound ? value : 0),
                           memory_order_relaxed);
     while (sound && totals.len) {
-        sound = text_take_uint(&totals, '=', &number) && text_take_uint(&totals, ' ', &value);
+        sound = text_take_uint(&totals, '=', &number) && text_take_uint(&totals, ' ', &value) &&
+                value <= LOADED_MAX;
         _Atomic uint64_t *figure = sound ? figure_at(&h->meter, number) : NULL;
         sound = figure != NULL;
         if (figure)

@@ -25,6 +25,8 @@ struct outfile;
 enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes, bool want_sha256,
                      struct err *e);
 
+#define OUTFILE_SUFFIX_WIDE "wide" /* of a file that is written once more, see sinks/csv_file.h */
+
 struct outfile_cfg {
     const char *path;
     uint64_t keep_bytes;

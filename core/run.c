@@ -297,7 +297,8 @@ static void execute(struct run *r, struct run_result *out)
 
 void run_execute(struct run *r, struct run_result *out)
 {
-    *out = (struct run_result){.started_wall_ms = r->started_wall_ms};
+    *out = (struct run_result){
+        .started_wall_ms = r->started_wall_ms, .first_failure = "", .sinks = r->results};
     memcpy(out->run_id, r->run_id, sizeof out->run_id);
     out->resumed = r->resume.loaded;
     out->done_before = r->done_before = tally_done(&r->tally);

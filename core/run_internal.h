@@ -177,6 +177,8 @@ void lead_finish(struct run *r, struct lead *lead); /* its outcome is decided: c
 void run_publish(struct run *r, struct run_result *out);
 /* run_republish.c: the end of an earlier run that was cut off after all was complete */
 void run_republish(struct run *r, struct run_result *out);
+/* Could it be? Changes nothing. RC_USAGE: the state is damaged, or its outputs are not this command's. */
+enum rc run_republish_check(struct run *r, struct err *e);
 
 /* manifest.c: complete and on disk, to be published by the caller */
 struct outfile;

@@ -6,6 +6,8 @@
 #include "run_internal.h"
 #include "units.h"
 
+#define PATHS_BYTES_MAX ((size_t)16 << 20)
+
 struct figure {
     const char *name;
     size_t offset;
@@ -90,10 +92,14 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+/* What no count of a run comes near; so sums of a few cannot overflow either. */
+#define NUMBER_MAX ((uint64_t)1 << 53)
+
 static bool read_number(const cJSON *object, const char *name, uint64_t *out)
 {
     const cJSON *value = json_member(object, name);
-    return cJSON_IsNumber(value) && units_uint(str_c(value->valuestring), out);
+    return cJSON_IsNumber(value) && units_uint(str_c(value->valuestring), out) &&
+           *out <= NUMBER_MAX;
 }
 
 static bool read_figures(const cJSON *object, const struct figure *figures, void *of)
@@ -116,26 +122,54 @@ static bool read_text(const cJSON *object, const char *name, const char **out)
     return true;
 }
 
-static bool read_sink(const cJSON *object, struct arena *arena, struct sink_result *out)
+/* The files of a sink are those that its configuration names, in the same order: only the figures are
+ * the record's. */
+static bool read_files(const cJSON *files, const struct buf *paths, struct arena *arena,
+                       struct sink_result *out)
 {
-    const cJSON *files = json_member(object, "files");
-    uint64_t is_delivery = 0;
-    if (!read_figures(object, delivery_figures, out) || !cJSON_IsArray(files) ||
-        !read_number(object, "is_delivery", &is_delivery))
-        return false;
-    out->is_delivery = is_delivery != 0;
-    out->files = arena_array(arena, (size_t)cJSON_GetArraySize(files) + 1, sizeof *out->files);
-    if (!out->files)
-        return false;
+    size_t at = 0;
     const cJSON *file;
     cJSON_ArrayForEach(file, files)
     {
         struct sink_file *f = &out->files[out->n_files++];
         *f = (struct sink_file){0};
-        if (!read_figures(file, file_figures, f) || !read_text(file, "path", &f->path))
+        if (at == paths->len || !read_figures(file, file_figures, f))
             return false;
+        f->path = arena_strdup(arena, str_c(paths->data + at));
+        if (!f->path)
+            return false;
+        at += strlen(paths->data + at) + 1;
     }
-    return true;
+    return at == paths->len;
+}
+
+static bool read_sink(const struct outlet *o, const cJSON *object, struct arena *arena,
+                      struct sink_result *out)
+{
+    const cJSON *files = json_member(object, "files");
+    uint64_t is_delivery = 0;
+    struct buf paths;
+    *out = (struct sink_result){.n_files = 0};
+    if (!read_figures(object, delivery_figures, out) || !cJSON_IsArray(files) ||
+        !read_number(object, "is_delivery", &is_delivery) || is_delivery > 1)
+        return false;
+    out->is_delivery = is_delivery;
+    out->files = arena_array(arena, (size_t)cJSON_GetArraySize(files) + 1, sizeof *out->files);
+    if (!out->files)
+        return false;
+    buf_init(&paths, PATHS_BYTES_MAX);
+    bool good = o->ops->paths(&o->cfg, &paths, NULL) == RC_OK && is_delivery == (paths.len == 0) &&
+                read_files(files, &paths, arena, out);
+    buf_free(&paths);
+    return good;
+}
+
+/* A run that was published came to its end: every ID has its outcome. */
+static bool outcomes_add_up(const struct run_result *out)
+{
+    const struct ledger_counts *l = &out->ledger;
+    return l->exported + l->unchanged + l->missing + l->failed == out->ids.unique &&
+           out->ids.unique + out->ids.duplicates == out->ids.read;
 }
 
 static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
@@ -150,7 +184,9 @@ static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
     if (!read_figures(root, result_figures, out) ||
         !read_number(root, "exit_status", &exit_status) ||
         !read_number(root, "ended_ms", &ended_ms) || !read_number(root, "active_ms", &active_ms) ||
-        !read_text(root, "first_failure", &out->first_failure) || !cJSON_IsArray(sinks))
+        !read_text(root, "first_failure", &out->first_failure) || !cJSON_IsArray(sinks) ||
+        (exit_status != EXIT_STATUS_OK && exit_status != EXIT_STATUS_LEADS) ||
+        !outcomes_add_up(out))
         return false;
     out->exit_status = (int)exit_status;
     out->ended_wall_ms = (int64_t)ended_ms;
@@ -159,8 +195,9 @@ static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
     out->sinks = r->results;
     cJSON_ArrayForEach(sink, sinks)
     {
-        if (n == r->n_outlets || !read_sink(sink, arena, &r->results[n++]))
+        if (n == r->n_outlets || !read_sink(&r->outlets[n], sink, arena, &r->results[n]))
             return false;
+        n++;
     }
     return n == r->n_outlets;
 }
@@ -169,11 +206,13 @@ enum rc run_record_read(struct run *r, struct str record, struct arena *arena,
                         struct run_result *out, struct err *e)
 {
     struct json_doc doc;
-    enum rc rc = json_parse(arena, record, JSON_TREE, &doc, e);
+    enum rc rc = record.ptr ? json_parse(arena, record, JSON_TREE, &doc, e) : RC_SYNTAX;
     if (rc == RC_NOMEM)
         return rc;
     if (rc == RC_OK && read_result(r, doc.root, arena, out))
         return RC_OK;
-    return err_set(e, RC_USAGE, "%s is damaged: it does not tell how its run ended",
+    return err_set(e, RC_USAGE,
+                   "%s: is damaged: it does not say how its run ended; restore it, or remove it to "
+                   "begin anew",
                    r->cfg->state_path);
 }

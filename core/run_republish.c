@@ -3,17 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "outfile.h"
 #include "outfile_place.h"
 #include "run_internal.h"
+#include "run_renames.h"
 
 #define FORGET_IT "the same command with --fresh forgets that run and begins a new one"
 
 /* Is it the file that the run completed? */
-static enum rc compare(const char *path, struct file_print now, const struct file_rename *done,
+static enum rc compare(const char *path, struct file_print now, const struct due_rename *done,
                        struct err *e)
 {
     if (file_print_equal(now, done->print))
@@ -22,7 +24,7 @@ static enum rc compare(const char *path, struct file_print now, const struct fil
                    path, FORGET_IT);
 }
 
-static enum rc check_by_name(const char *path, const struct file_rename *done, struct err *e)
+static enum rc check_by_name(const char *path, const struct due_rename *done, struct err *e)
 {
     struct file_print now = {0};
     enum rc rc = file_print(path, &now, e);
@@ -32,18 +34,17 @@ static enum rc check_by_name(const char *path, const struct file_rename *done, s
 /* ---- before any name changes ----------------------------------------------------------------- */
 
 /* What has its final name already was renamed before the run was cut off. */
-static enum rc check_rename(void *ctx, const struct file_rename *done, struct err *e)
+static enum rc check_rename(const struct due_rename *done, struct err *e)
 {
-    (void)ctx;
-    if (done->to.len == 0)
+    if (!done->to)
         return RC_OK;
-    enum rc rc = check_by_name(done->from.ptr, done, e);
+    enum rc rc = check_by_name(done->from, done, e);
     if (rc == RC_END)
-        rc = check_by_name(done->to.ptr, done, e);
+        rc = check_by_name(done->to, done, e);
     if (rc != RC_END)
         return rc;
-    return err_set(e, RC_USAGE, "%s: the unfinished run completed it, and it is gone; %s",
-                   done->to.ptr, FORGET_IT);
+    return err_set(e, RC_USAGE, "%s: the unfinished run completed it, and it is gone; %s", done->to,
+                   FORGET_IT);
 }
 
 /* ---- the names ------------------------------------------------------------------------------- */
@@ -69,14 +70,14 @@ static enum rc hold_part(const char *path, int *out_fd, struct err *e)
     return rc;
 }
 
-static enum rc rename_held(int fd, const struct file_rename *done, struct err *e)
+static enum rc rename_held(int fd, const struct due_rename *done, struct err *e)
 {
     struct file_print now = {0};
-    enum rc rc = file_print_open(fd, done->from.ptr, &now, e);
+    enum rc rc = file_print_open(fd, done->from, &now, e);
     if (rc == RC_OK)
-        rc = compare(done->from.ptr, now, done, e);
-    if (rc == RC_OK && rename(done->from.ptr, done->to.ptr) != 0)
-        rc = err_sys(e, RC_IO, errno, "%s", done->to.ptr);
+        rc = compare(done->from, now, done, e);
+    if (rc == RC_OK && rename(done->from, done->to) != 0)
+        rc = err_sys(e, RC_IO, errno, "%s", done->to);
     return rc;
 }
 
@@ -85,37 +86,62 @@ static enum rc remove_held(const char *path, struct err *e)
     return unlink(path) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", path);
 }
 
-static enum rc redo_rename(void *ctx, const struct file_rename *done, struct err *e)
+static enum rc redo_rename(const struct due_rename *done, struct err *e)
 {
-    (void)ctx;
     int fd = -1;
-    bool is_removal = done->to.len == 0;
-    enum rc rc = hold_part(done->from.ptr, &fd, e);
+    bool is_removal = !done->to;
+    enum rc rc = hold_part(done->from, &fd, e);
     if (rc == RC_OK)
-        rc = is_removal ? remove_held(done->from.ptr, e) : rename_held(fd, done, e);
+        rc = is_removal ? remove_held(done->from, e) : rename_held(fd, done, e);
     if (fd >= 0)
         (void)close(fd);
     if (is_removal && (rc == RC_END || rc == RC_BUSY))
         return RC_OK; /* gone already, or another run's by now */
     if (rc == RC_END)
-        rc = check_by_name(done->to.ptr, done, e);
-    return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to.ptr, e) : rc;
+        rc = check_by_name(done->to, done, e);
+    return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to, e) : rc;
+}
+
+static enum rc republish(struct run *r, struct run_result *out, struct err *e)
+{
+    struct due_renames due = {0};
+    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, out, e);
+    if (rc == RC_OK)
+        rc = due_renames_load(&due, r, out->exit_status, e);
+    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
+        rc = check_rename(&due.items[i], e);
+    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
+        rc = redo_rename(&due.items[i], e);
+    due_renames_free(&due);
+    return rc;
+}
+
+enum rc run_republish_check(struct run *r, struct err *e)
+{
+    struct run_result result = {.exit_status = 0};
+    struct due_renames due = {0};
+    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, &result, e);
+    if (rc == RC_OK)
+        rc = due_renames_load(&due, r, result.exit_status, e);
+    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
+        rc = check_rename(&due.items[i], e);
+    due_renames_free(&due);
+    arena_reset(&r->record_arena, 0);
+    memset(r->results, 0, sizeof r->results);
+    return rc;
 }
 
 void run_republish(struct run *r, struct run_result *out)
 {
     struct err e;
     out->done_before = 0;
-    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, out, &e);
-    if (rc == RC_OK)
-        rc = state_each_rename(r->state, check_rename, NULL, &e);
-    if (rc == RC_OK)
-        rc = state_each_rename(r->state, redo_rename, NULL, &e);
+    enum rc rc = republish(r, out, &e);
     out->published = rc == RC_OK;
     if (rc == RC_OK)
         rc = state_finish(r->state, &e);
     if (rc == RC_OK)
         return;
+    memset(r->results, 0, sizeof r->results); /* a part of the record may have been read */
     out->error = e;
     /* RC_BUSY as well: some names may have changed, and the same command goes on. */
     out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;

@@ -64,24 +64,31 @@ static enum rc compare_terms(const struct run *r, const struct state_run *then, 
                : refuse_one(r, &then->terms[i], true, e);
 }
 
-static enum rc found_delivery(void *ctx, const struct state_delivery *d, struct err *e)
+static enum rc damaged(const struct run *r, const char *what, struct err *e)
 {
-    (void)d;
-    *(bool *)ctx = true;
-    return err_set(e, RC_END, "one is enough");
+    return err_set(e, RC_USAGE, "%s: is damaged: %s; restore it, or remove it to begin anew",
+                   r->cfg->state_path, what);
+}
+
+/* Does what was done fit this command, which is the one that did it? */
+static enum rc check_run(struct run *r, struct err *e)
+{
+    const struct state_checkpoint *c = &r->resume.run.checkpoint;
+    bool has_checkpoint = c->n_marks > 0;
+    if (has_checkpoint ? c->n_marks != r->n_outlets : c->tally.high > 0)
+        return damaged(r, "it has not one mark for each sink", e);
+    bool of_no_sink = false;
+    enum rc rc = state_has_deliveries(r->state, (unsigned)r->n_outlets, &of_no_sink, e);
+    return rc == RC_OK && of_no_sink ? damaged(r, "a delivery belongs to no sink", e) : rc;
 }
 
 /* Nothing of it is done: then it does not matter what it was. */
 static enum rc is_blank(struct run *r, const struct state_run *then, bool *out, struct err *e)
 {
     bool found = then->checkpoint.n_marks > 0;
-    for (unsigned i = 0; !found && i < RUN_SINKS_MAX; i++) {
-        enum rc rc = state_each_delivery(r->state, i, found_delivery, &found, e);
-        if (rc != RC_OK && rc != RC_END)
-            return rc;
-    }
+    enum rc rc = found ? RC_OK : state_has_deliveries(r->state, 0, &found, e);
     *out = !found;
-    return RC_OK;
+    return rc;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -123,9 +130,11 @@ static enum rc load_run(struct run *r, struct err *e)
     if (rc == RC_OK)
         rc = compare_terms(r, &m->run, e);
     if (rc == RC_OK)
+        rc = check_run(r, e);
+    if (rc == RC_OK)
         rc = go_on(r, e);
     r->republish = rc == RC_OK && state_phase(r->state) == STATE_PUBLISHING;
-    return rc;
+    return r->republish ? run_republish_check(r, e) : rc;
 }
 
 static enum rc accept_by(struct run *r, struct err *e)
@@ -183,11 +192,25 @@ static enum rc restore_columns(struct run *r, struct err *e)
                                       .member = column->member};
         enum rc rc = schema_restore(r->schema, column->table, &source, e);
         if (rc != RC_OK) {
-            err_prefix(e, "%s", r->cfg->state_path);
-            return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
+            err_prefix(e, "%s: is damaged", r->cfg->state_path);
+            return rc == RC_NOMEM ? rc : (e->rc = RC_USAGE);
         }
     }
     return RC_OK;
+}
+
+/* Every lead that is done has one outcome: it was handed to the sinks, or is missing, or unchanged, or
+ * failed before it came to them. */
+static enum rc check_outcomes(const struct run *r, struct err *e)
+{
+    const struct resume *m = &r->resume;
+    const struct state_tally *done = &r->tally.sums;
+    uint64_t failed = m->failures.n - m->failures.by_sink;
+    uint64_t outcomes = done->handed + done->missing + done->unchanged; /* each is below 2^53 */
+    if (failed <= tally_done(&r->tally) && outcomes == tally_done(&r->tally) - failed &&
+        m->failures.by_sink <= done->handed)
+        return RC_OK;
+    return damaged(r, "the outcomes of its leads do not add up", e);
 }
 
 enum rc resume_restore(struct run *r, struct err *e)
@@ -202,7 +225,7 @@ enum rc resume_restore(struct run *r, struct err *e)
         rc = state_kept_places(r->state, &m->kept, &m->n_kept, e);
     if (rc == RC_OK)
         rc = state_count_failures(r->state, &m->failures, e);
-    return rc;
+    return rc == RC_OK ? check_outcomes(r, e) : rc;
 }
 
 const struct sink_mark *resume_mark(const struct run *r, size_t sink, struct sink_mark *mark)
@@ -225,8 +248,12 @@ enum rc resume_count(struct run *r, struct err *e)
     enum rc rc = state_first_failure(r->state, first, sizeof first, e);
     if (rc != RC_OK)
         return rc;
+    uint64_t delivered = done->handed - m->failures.by_sink;
+    uint64_t undecided = m->n_owed - m->owed_failed; /* with a sink, whose verdict is not known */
+    if (undecided > delivered)
+        return damaged(r, "more leads are with a sink than were handed to it", e);
     const struct ledger_counts counts = {
-        .exported = done->handed - m->failures.by_sink - (m->n_owed - m->owed_failed),
+        .exported = delivered - undecided,
         .unchanged = done->unchanged,
         .missing = done->missing,
         .failed = m->failures.n,

@@ -163,10 +163,12 @@ void state_release(struct state *s);
  * `leads` is an opaque text of the sink's. */
 struct state_delivery {
     int64_t row;
+    uint64_t last_place;        /* as it was given to state_add_delivery() */
     struct str id, leads, body; /* body: absent once it was answered */
     struct str answer;          /* absent: not known. An opaque text of the sink's */
 };
-/* `last_place`: the highest of its leads. *row is for state_answer(). */
+/* `last_place`: the highest of its leads, in the place of that of `delivery`. *row is for
+ * state_answer(). */
 enum rc state_add_delivery(struct state *s, unsigned sink, const struct state_delivery *delivery,
                            uint64_t last_place, int64_t *row, struct err *e);
 
@@ -193,6 +195,9 @@ enum rc state_answer(struct state *s, int64_t row, enum state_answered how, stru
 enum rc state_each_delivery(struct state *s, unsigned sink,
                             enum rc (*fn)(void *ctx, const struct state_delivery *d, struct err *e),
                             void *ctx, struct err *e);
+
+/* Is there a delivery of a sink with this number, or a higher one? */
+enum rc state_has_deliveries(struct state *s, unsigned from_sink, bool *out, struct err *e);
 
 /* Appends the body of one that has no answer to `out`. RC_INTERNAL: no such one is there. RC_NOMEM or
  * RC_LIMIT: as `out`. Else as state_each_delivery(). */

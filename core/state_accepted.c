@@ -17,8 +17,8 @@ static enum rc next_sink(struct query *q, struct str *out, struct err *e)
     enum rc rc = query_row(q, e);
     if (rc != RC_OK)
         return rc;
-    (void)row_int(q);
-    *out = row_str(q);
+    (void)row_number(q, STATE_ROWS_MAX);
+    *out = row_text(q);
     return row_sealed(q, "the sinks that accepted", e);
 }
 
@@ -99,8 +99,8 @@ static enum rc look_up(struct state *s, const struct state_content *content, boo
     struct query q = query_of(s, SQL_ACCEPTED_GET);
     query_blob(&q, (struct str){(const char *)content->key, LEAD_KEY_BYTES});
     enum rc rc = query_row(&q, e);
-    *out = rc == RC_OK && str_eq(row_str(&q), (struct str){(const char *)content->fingerprint,
-                                                           STATE_FINGERPRINT_BYTES});
+    *out = rc == RC_OK && str_eq(row_blob(&q), (struct str){(const char *)content->fingerprint,
+                                                            STATE_FINGERPRINT_BYTES});
     query_end(&q);
     return rc == RC_END ? RC_OK : rc;
 }
@@ -155,4 +155,41 @@ enum rc state_note_accepted(struct state *s, const struct state_content *content
             rc = state_flush_notes(s, e);
     }
     return state_leave(s, rc);
+}
+
+/* ---- what is there -------------------------------------------------------------------------- */
+
+enum rc state_take_pack(struct query *q, struct str *out, struct err *e)
+{
+    static const char what[] = "what sinks accepted";
+    uint64_t n = row_number(q, PACK_NOTES);
+    struct str pack = row_blob(q);
+    q->malformed |= pack.len != n * NOTE_BYTES;
+    for (size_t i = 0; i < n && !q->malformed; i++)
+        q->malformed = (unsigned char)pack.ptr[(i + 1) * NOTE_BYTES - 1] > 1;
+    enum rc rc = row_sealed(q, what, e);
+    if (rc == RC_OK)
+        *out = pack;
+    return rc;
+}
+
+static enum rc verify_pack(struct query *q, void *ctx, struct err *e)
+{
+    struct str pack;
+    (void)ctx;
+    return state_take_pack(q, &pack, e);
+}
+
+static enum rc verify_sink(struct query *q, void *ctx, struct err *e)
+{
+    (void)ctx;
+    (void)row_number(q, STATE_ROWS_MAX);
+    (void)row_text(q);
+    return row_sealed(q, "a sink that accepts", e);
+}
+
+enum rc state_verify_accepted(struct state *s, struct err *e)
+{
+    enum rc rc = state_each_row(s, SQL_ACCEPTED_BY_EACH, verify_sink, NULL, e);
+    return rc == RC_OK ? state_each_row(s, SQL_NOTES_EACH, verify_pack, NULL, e) : rc;
 }

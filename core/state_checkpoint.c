@@ -96,7 +96,7 @@ static enum rc drop_kept(struct state *s, const struct state_checkpoint *c, stru
         query_int(&q, (int64_t)from);
         query_int(&q, (int64_t)c->tally.high);
         enum rc rc = query_row(&q, e);
-        uint64_t place = rc == RC_OK ? (uint64_t)row_int(&q) : 0;
+        uint64_t place = rc == RC_OK ? row_number(&q, STATE_PLACE_MAX) : 0;
         query_end(&q);
         if (rc != RC_OK)
             return rc == RC_END ? RC_OK : rc;
@@ -142,39 +142,67 @@ enum rc state_checkpoint(struct state *s, const struct state_checkpoint *c, stru
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+static const char checkpoint_text[] = "the checkpoint";
+
+static uint64_t unpack_place(const char *packed)
+{
+    uint64_t place = 0;
+    for (unsigned b = 0; b < PLACE_BYTES; b++)
+        place |= (uint64_t)(unsigned char)packed[b] << 8 * b;
+    return place;
+}
+
+/* Whole places, ascending, and all of them below tally.high. */
 static enum rc unpack_holes(struct state *s, struct str packed, struct state_checkpoint *c,
                             struct err *e)
 {
     size_t n = packed.len / PLACE_BYTES;
     uint64_t *holes;
-    enum rc rc = state_keep_array(s, n, sizeof *holes, &holes, e);
+    enum rc rc = packed.len % PLACE_BYTES == 0 ? state_keep_array(s, n, sizeof *holes, &holes, e)
+                                               : state_not_as_written(s, checkpoint_text, e);
     if (rc != RC_OK)
         return rc;
     for (size_t i = 0; i < n; i++) {
-        for (unsigned b = 0; b < PLACE_BYTES; b++)
-            holes[i] |= (uint64_t)(unsigned char)packed.ptr[i * PLACE_BYTES + b] << 8 * b;
+        holes[i] = unpack_place(packed.ptr + i * PLACE_BYTES);
+        if (holes[i] >= c->tally.high || (i > 0 && holes[i] <= holes[i - 1]))
+            return state_not_as_written(s, checkpoint_text, e);
     }
     c->holes = holes;
     c->n_holes = n;
     return RC_OK;
 }
 
+/* A lead that is done has one outcome; those that failed are counted elsewhere. */
+static bool tally_is_sound(const struct state_checkpoint *c)
+{
+    const struct state_tally *t = &c->tally;
+    uint64_t done = t->high - c->n_holes;
+    return t->handed <= done && t->missing <= done - t->handed &&
+           t->unchanged <= done - t->handed - t->missing && t->other_ids <= done;
+}
+
 static enum rc take_row(struct state *s, struct query *q, struct state_checkpoint *c, struct err *e)
 {
     struct state_tally *t = &c->tally;
-    uint64_t *const numbers[] = {&t->high,    &t->key_a,     &t->key_b,  &t->handed,
-                                 &t->missing, &t->unchanged, &t->mended, &t->other_ids};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        *numbers[i] = (uint64_t)row_int(q);
-    t->active_ms = row_int(q);
-    c->n_marks = (size_t)row_int(q);
-    c->n_columns = (size_t)row_int(q);
-    struct str totals = row_str(q);
-    struct str holes = row_str(q);
-    enum rc rc = row_sealed(q, "the checkpoint", e);
+    t->high = row_number(q, STATE_COUNT_MAX);
+    t->key_a = (uint64_t)row_int(q);
+    t->key_b = (uint64_t)row_int(q);
+    t->handed = row_number(q, STATE_COUNT_MAX);
+    t->missing = row_number(q, STATE_COUNT_MAX);
+    t->unchanged = row_number(q, STATE_COUNT_MAX);
+    t->mended = row_number(q, STATE_COUNT_MAX);
+    t->other_ids = row_number(q, STATE_COUNT_MAX);
+    t->active_ms = (int64_t)row_number(q, STATE_WALL_MS_MAX);
+    c->n_marks = (size_t)row_number(q, STATE_SINKS_MAX);
+    c->n_columns = (size_t)row_number(q, STATE_ROWS_MAX);
+    struct str totals = row_text_or_null(q);
+    struct str holes = row_blob_or_null(q);
+    enum rc rc = row_sealed(q, checkpoint_text, e);
     if (rc == RC_OK)
         rc = state_keep_str(s, totals, &c->totals, e);
-    return rc == RC_OK ? unpack_holes(s, holes, c, e) : rc;
+    if (rc == RC_OK)
+        rc = unpack_holes(s, holes, c, e);
+    return rc == RC_OK && !tally_is_sound(c) ? state_not_as_written(s, checkpoint_text, e) : rc;
 }
 
 static enum rc load_row(struct state *s, struct state_checkpoint *c, struct err *e)
@@ -189,24 +217,27 @@ static enum rc load_row(struct state *s, struct state_checkpoint *c, struct err 
 
 static enum rc take_mark(struct state *s, struct query *q, void *out, struct err *e)
 {
-    return state_keep_str(s, row_str(q), out, e);
+    return state_keep_str(s, row_text(q), out, e);
 }
 
 static enum rc take_column(struct state *s, struct query *q, void *out, struct err *e)
 {
     struct state_column *column = out;
-    column->table = (uint32_t)row_int(q);
-    column->scope = (uint32_t)row_int(q);
-    column->occurrence = (uint32_t)row_int(q);
-    enum rc rc = state_keep_str(s, row_str(q), &column->key, e);
-    return rc == RC_OK ? state_keep_str(s, row_str(q), &column->member, e) : rc;
+    column->table = (uint32_t)row_number(q, UINT32_MAX);
+    column->scope = (uint32_t)row_number(q, UINT32_MAX);
+    column->occurrence = (uint32_t)row_number(q, UINT32_MAX);
+    struct str key = row_text(q);
+    struct str member = row_text_or_null(q);
+    q->malformed |= !utf8_valid(key.ptr, key.len) || !utf8_valid(member.ptr, member.len);
+    enum rc rc = state_keep_str(s, key, &column->key, e);
+    return rc == RC_OK ? state_keep_str(s, member, &column->member, e) : rc;
 }
 
 enum rc state_load_checkpoint(struct state *s, struct state_checkpoint *out, struct err *e)
 {
-    static const struct state_list marks = {SQL_MARK_EACH, "a sink's mark", sizeof(struct str),
-                                            take_mark};
-    static const struct state_list columns = {SQL_COLUMN_EACH, "a column",
+    static const struct state_list marks = {SQL_MARK_EACH, SQL_MARK_COUNT, "a sink's mark",
+                                            sizeof(struct str), take_mark};
+    static const struct state_list columns = {SQL_COLUMN_EACH, SQL_COLUMN_COUNT, "a column",
                                               sizeof(struct state_column), take_column};
     struct state_checkpoint c = {0};
     enum rc rc = load_row(s, &c, e);

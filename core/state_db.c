@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "outfile_place.h"
+#include "units.h"
 
 #define CACHE_KIBIBYTES "8192"
 /* So much of the -wal file stays after it was emptied; it is emptied every thousand pages. */
@@ -72,8 +73,34 @@ static enum rc check_version(struct state *s, int64_t *version, struct err *e)
         *version = strtoll(buf_cstr(&answer), NULL, 10);
     if (rc == RC_OK && *version > STATE_VERSION)
         rc = err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", s->path);
+    if (rc == RC_OK)
+        rc = ask(s, "PRAGMA encoding", &answer, e);
+    if (rc == RC_OK && !str_eq_c(buf_str(&answer), "UTF-8"))
+        rc = state_damaged(s, "its texts are not in UTF-8", e);
     buf_free(&answer);
     return rc;
+}
+
+/* The tables as they were made, and nothing else: a view, a trigger or a computed column would be run
+ * by who reads. What SQLite keeps is the text that it was given. */
+static enum rc check_tables(struct state *s, struct err *e)
+{
+    static const char question[] = "SELECT sql FROM sqlite_master ORDER BY rowid";
+    struct str rest = STR(STATE_TABLES);
+    sqlite3_stmt *stmt = NULL;
+    bool same = true;
+    int rc = sqlite3_prepare_v2(s->db, question, -1, &stmt, NULL);
+    while (rc == SQLITE_OK && same && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const unsigned char *sql = sqlite3_column_text(stmt, 0);
+        struct str table;
+        same = text_take(&rest, ';', &table) && sql && str_eq_c(table, (const char *)sql);
+        rc = SQLITE_OK;
+    }
+    (void)sqlite3_finalize(stmt);
+    if (rc != SQLITE_DONE && same)
+        return state_sql_failed(s, rc, e);
+    return same && rest.len == 0 ? RC_OK
+                                 : state_damaged(s, "its tables are not those of a state", e);
 }
 
 static enum rc check_pages(struct state *s, struct err *e)
@@ -82,7 +109,7 @@ static enum rc check_pages(struct state *s, struct err *e)
     buf_init(&answer, 512);
     enum rc rc = ask(s, "PRAGMA quick_check(1)", &answer, e);
     if (rc == RC_OK && !str_eq_c(buf_str(&answer), "ok"))
-        rc = state_damaged(s, buf_cstr(&answer), e);
+        rc = state_damaged(s, "what is in it does not fit together", e);
     buf_free(&answer);
     return rc;
 }
@@ -125,6 +152,7 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA mmap_size = 0;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA secure_delete = FAST;"
+                               "PRAGMA cell_size_check = ON;"
                                "PRAGMA trusted_schema = OFF";
 
 static enum rc lock_and_check(struct state *s, int64_t *version, struct err *e)
@@ -133,6 +161,8 @@ static enum rc lock_and_check(struct state *s, int64_t *version, struct err *e)
     enum rc rc = run_locking(s, "BEGIN EXCLUSIVE", e);
     if (rc == RC_OK)
         rc = check_version(s, version, e);
+    if (rc == RC_OK && *version > 0)
+        rc = check_tables(s, e);
     if (rc == RC_OK)
         rc = check_pages(s, e);
     return rc == RC_OK ? run_text(s, "COMMIT", e) : rc;
@@ -160,6 +190,8 @@ static enum rc open_file(struct state *s, struct err *e)
     if (rc == SQLITE_OK) {
         (void)sqlite3_extended_result_codes(s->db, 1);
         (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         return RC_OK;
     }
     int errnum = sqlite3_system_errno(s->db);

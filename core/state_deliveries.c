@@ -1,9 +1,13 @@
 #include "state_internal.h"
 
+#define DELIVERIES_MAX STATE_COUNT_MAX /* their numbers are never used twice in a run */
+
 enum rc state_read_next_delivery(struct state *s, struct err *e)
 {
-    int64_t last;
+    int64_t last = 0;
     enum rc rc = state_number(s, SQL_DELIVERY_LAST, &last, e);
+    if (rc == RC_OK && (uint64_t)last > DELIVERIES_MAX)
+        rc = state_not_as_written(s, "a delivery", e);
     if (rc == RC_OK)
         s->next_delivery = last + 1;
     return rc;
@@ -44,6 +48,16 @@ struct counts {
     int64_t delivered, failed;
 };
 
+/* Of a row of the counts, whose sink is known or does not matter. */
+static enum rc take_counts(struct query *q, void *out, struct err *e)
+{
+    struct counts *counts = out;
+    (void)row_number(q, STATE_SINKS_MAX - 1);
+    counts->delivered = (int64_t)row_number(q, STATE_COUNT_MAX);
+    counts->failed = (int64_t)row_number(q, STATE_COUNT_MAX);
+    return row_sealed(q, "a count of deliveries", e);
+}
+
 static enum rc get_counts(struct state *s, unsigned sink, struct counts *out, struct err *e)
 {
     *out = (struct counts){0};
@@ -51,10 +65,7 @@ static enum rc get_counts(struct state *s, unsigned sink, struct counts *out, st
     query_int(&q, sink);
     enum rc rc = query_row(&q, e);
     if (rc == RC_OK) {
-        (void)row_int(&q);
-        out->delivered = row_int(&q);
-        out->failed = row_int(&q);
-        rc = row_sealed(&q, "a count of deliveries", e);
+        rc = take_counts(&q, out, e);
     }
     query_end(&q);
     return rc == RC_END ? RC_OK : rc;
@@ -88,8 +99,9 @@ static enum rc find_delivery(struct state *s, int64_t row, unsigned *sink, struc
     enum rc rc = query_row(&q, e);
     bool open = false;
     if (rc == RC_OK) {
-        *sink = (unsigned)row_int(&q);
-        open = row_int(&q) != 0;
+        *sink = (unsigned)row_number(&q, STATE_SINKS_MAX - 1);
+        open = row_number(&q, 1) != 0;
+        rc = row_end(&q, "a delivery", e);
     }
     query_end(&q);
     if (rc == RC_END || (rc == RC_OK && !open))
@@ -127,32 +139,46 @@ enum rc state_answer(struct state *s, int64_t row, enum state_answered how, stru
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static enum rc next_delivery(struct query *q, struct state_delivery *d, struct err *e)
+/* Either the answer is known, or the body is there. */
+static enum rc take_delivery(struct query *q, struct state_delivery *d, struct err *e)
 {
     static const char what[] = "a delivery";
-    enum rc rc = query_row(q, e);
-    if (rc != RC_OK)
-        return rc;
-    d->row = row_int(q);
-    row_int(q); /* sink */
-    row_int(q); /* last_place */
-    d->id = row_str(q);
-    d->leads = row_str(q);
-    rc = row_sealed(q, what, e);
-    if (rc != RC_OK)
-        return rc;
-    d->body = row_str(q);
-    bool is_answered = sqlite3_column_int(q->stmt, q->at + 1) != 0;
-    if (!is_answered) {
-        d->answer = STR_NONE;
-        return row_sealed(q, what, e);
+    *d = (struct state_delivery){.row = (int64_t)row_number(q, DELIVERIES_MAX)};
+    (void)row_number(q, STATE_SINKS_MAX - 1);
+    d->last_place = row_number(q, STATE_PLACE_MAX);
+    d->id = row_text(q);
+    d->leads = row_text(q);
+    enum rc rc = row_sealed(q, what, e);
+    bool is_answered = !row_is_null(q);
+    if (rc == RC_OK && is_answered) {
+        (void)row_number(q, STATE_UNSENT);
+        d->answer = row_text(q);
+        rc = row_sealed(q, what, e);
+    } else if (rc == RC_OK) {
+        row_skip_nulls(q, 3);
     }
-    d->body = STR_NONE;
-    row_skip(q, 2);
-    q->seal = 0;
-    row_int(q); /* outcome */
-    d->answer = row_str(q);
+    if (rc != RC_OK)
+        return rc;
+    if (is_answered) {
+        row_skip_nulls(q, 2);
+        return row_end(q, what, e);
+    }
+    d->body = row_blob(q);
     return row_sealed(q, what, e);
+}
+
+static enum rc verify_delivery(struct query *q, void *ctx, struct err *e)
+{
+    struct state_delivery d;
+    (void)ctx;
+    return take_delivery(q, &d, e);
+}
+
+enum rc state_verify_deliveries(struct state *s, struct err *e)
+{
+    struct counts counts;
+    enum rc rc = state_each_row(s, SQL_DELIVERY_VERIFY, verify_delivery, NULL, e);
+    return rc == RC_OK ? state_each_row(s, SQL_DELIVERY_COUNT_VERIFY, take_counts, &counts, e) : rc;
 }
 
 enum rc state_each_delivery(struct state *s, unsigned sink,
@@ -165,13 +191,29 @@ enum rc state_each_delivery(struct state *s, unsigned sink,
     struct query q = query_of(s, SQL_DELIVERY_EACH);
     struct state_delivery d;
     query_int(&q, sink);
-    while ((rc = next_delivery(&q, &d, e)) == RC_OK) {
-        rc = fn(ctx, &d, e);
+    while ((rc = query_row(&q, e)) == RC_OK) {
+        rc = take_delivery(&q, &d, e);
+        if (rc == RC_OK)
+            rc = fn(ctx, &d, e);
         if (rc != RC_OK)
             break;
     }
     query_end(&q);
     return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+enum rc state_has_deliveries(struct state *s, unsigned from_sink, bool *out, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_DELIVERY_FROM_SINK);
+    query_int(&q, from_sink);
+    rc = query_row(&q, e);
+    if (rc == RC_OK)
+        *out = row_int(&q) != 0;
+    query_end(&q);
+    return state_leave(s, rc);
 }
 
 static enum rc get_body(struct state *s, int64_t row, struct buf *out, struct err *e)
@@ -180,7 +222,7 @@ static enum rc get_body(struct state *s, int64_t row, struct buf *out, struct er
     query_int(&q, row);
     enum rc rc = query_row(&q, e);
     if (rc == RC_OK) {
-        struct str body = row_str(&q);
+        struct str body = row_blob(&q);
         rc = row_sealed(&q, "a delivery", e);
         if (rc == RC_OK)
             buf_add_str(out, body);

@@ -18,7 +18,8 @@ enum rc state_stick(struct state *s, const struct err *why, struct err *e)
 enum rc state_damaged(struct state *s, const char *how, struct err *e)
 {
     struct err why;
-    (void)err_set(&why, s->opened ? RC_IO : RC_USAGE, "%s: is damaged: %s; " ADVICE, s->path, how);
+    (void)err_set(&why, s->verified ? RC_IO : RC_USAGE, "%s: is damaged: %s; " ADVICE, s->path,
+                  how);
     return state_stick(s, &why, e);
 }
 
@@ -53,26 +54,61 @@ static int system_errno(struct state *s)
     return errnum ? errnum : sqlite3_system_errno(s->db);
 }
 
+/* What went wrong, for those who do not know SQLite; NULL: nothing that they could do about. */
+static const char *plain_text(int sqlite_rc)
+{
+    switch (sqlite_rc & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another program has it open; wait for it, or stop it";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return "cannot be written: it, or its folder, is read-only";
+    case SQLITE_CANTOPEN:
+        return "it, or a file beside it (-wal), cannot be opened";
+    case SQLITE_IOERR:
+    case SQLITE_PROTOCOL:
+        return "cannot be read or written";
+    case SQLITE_TOOBIG:
+        return "cannot hold a single value of more than 1 GB";
+    case SQLITE_NOLFS:
+        return "cannot grow beyond 2 GiB on this system";
+    default:
+        return NULL;
+    }
+}
+
+/* The number is for those who look into it. */
+static enum rc plain_failed(struct state *s, int sqlite_rc, struct err *why)
+{
+    const char *text = plain_text(sqlite_rc);
+    return err_set(why, text ? RC_IO : RC_INTERNAL, "%s: %s (SQLite error %d)", s->path,
+                   text ? text : "the database cannot do what it was asked", sqlite_rc);
+}
+
 static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
 {
     int errnum = (sqlite_rc & 0xff) == SQLITE_FULL ? ENOSPC : system_errno(s);
-    if (errnum == 0)
-        return err_set(why, RC_IO, "%s: %s", s->path, sqlite3_errstr(sqlite_rc));
-    return err_sys(why, RC_IO, errnum, "%s", s->path);
+    return errnum ? err_sys(why, RC_IO, errnum, "%s", s->path) : plain_failed(s, sqlite_rc, why);
 }
 
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e)
 {
     struct err why;
+    /* From SQLite 3.46 on that is what is said of a page that is not all there: no error of the system's,
+     * which knows of none. */
+    if (sqlite_rc == SQLITE_IOERR_SHORT_READ)
+        return state_damaged(s, "it is cut short", e);
     switch (sqlite_rc & 0xff) {
     case SQLITE_ERROR: /* a format that SQLite does not know, a table or column that is missing */
         if (!s->opened)
-            return state_damaged(s, sqlite3_errmsg(s->db), e);
-        (void)err_set(&why, RC_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
+            return state_damaged(s, "it is not in the form that it was made in", e);
+        (void)plain_failed(s, sqlite_rc, &why);
         break;
     case SQLITE_CORRUPT:
+        return state_damaged(s, "what is in it does not fit together", e);
     case SQLITE_NOTADB:
-        return state_damaged(s, sqlite3_errmsg(s->db), e);
+        return state_damaged(s, "it is not a database any more", e);
     case SQLITE_NOMEM:
         (void)err_nomem(&why);
         break;
@@ -85,7 +121,7 @@ enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e)
             (void)system_failed(s, sqlite_rc, &why);
         break;
     default:
-        (void)err_set(&why, RC_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        (void)plain_failed(s, sqlite_rc, &why);
         break;
     }
     return state_stick(s, &why, e);

@@ -17,6 +17,15 @@
 #define NOTE_BYTES (LEAD_KEY_BYTES + STATE_FINGERPRINT_BYTES + 1)
 #define PACK_NOTES 1000
 
+/* What a state may hold: what comes back from it is refused beyond that. */
+#define STATE_PLACE_MAX ((uint64_t)INT64_MAX) /* of leads; the last one means "never done" */
+#define STATE_COUNT_MAX                                                                            \
+    ((uint64_t)1 << 53) /* of leads, requests, bytes: what JSON can say exactly */
+#define STATE_ROWS_MAX ((uint64_t)UINT32_MAX) /* of a list */
+#define STATE_SINKS_MAX 64
+#define STATE_HTTP_STATUS_MAX 999
+#define STATE_WALL_MS_MAX INT64_C(253402300799999) /* the end of the year 9999 */
+
 struct state_waiters {
     struct state_waiter *first, **end; /* `end`: where the next one goes */
 };
@@ -33,8 +42,8 @@ struct state {
     unsigned depth;
     sqlite3 *db;
     sqlite3_stmt *statements[STATE_SQL_COUNT];
-    bool opened;       /* damage that is found from now on is the run's end, no wrong usage */
-    bool verified;     /* likewise, of seals: a run goes on or has begun */
+    bool opened;
+    bool verified; /* a run goes on or has begun: damage from now on is its end, no wrong usage */
     struct err failed; /* the first error; rc RC_OK: none */
     bool failed_told;
     enum state_phase phase;
@@ -80,7 +89,7 @@ void state_db_close(struct state *s, bool as_it_is);
 
 /* Takes SQLite's last error as the state's, which fails from now on. */
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e);
-/* SQLite cannot read it, and says how; likewise. RC_USAGE while it is being opened, else RC_IO. */
+/* SQLite cannot read it, and says how; likewise. RC_USAGE before the run, else RC_IO. */
 enum rc state_damaged(struct state *s, const char *how, struct err *e);
 /* A seal, or what goes without saying, is broken; likewise. RC_USAGE before the run,
  * else RC_IO. */
@@ -99,6 +108,7 @@ struct query {
     int rc; /* SQLite's: of the first parameter or value that failed */
     int at; /* parameters given, or values taken of this row */
     uint32_t seal;
+    bool malformed; /* a value of this row is of another type, or out of its range */
 };
 
 struct query query_of(struct state *s, enum state_sql sql);
@@ -112,11 +122,21 @@ enum rc query_run(struct query *q, struct err *e);
 enum rc query_row(struct query *q, struct err *e);
 void query_end(struct query *q);
 
+/* The next value of a row. One that is not of the type, or out of range, is 0 or absent, and the row
+ * is refused by row_sealed() or row_end(). Texts live until the next query_row() or query_end(). */
 int64_t row_int(struct query *q);
-struct str row_str(struct query *q); /* lives until the next query_row() or query_end() */
+uint64_t row_number(struct query *q, uint64_t max); /* from 0 to `max` */
+struct str row_text(struct query *q);
+struct str row_text_or_null(struct query *q);
+struct str row_blob(struct query *q);
+struct str row_blob_or_null(struct query *q);
+bool row_is_null(struct query *q); /* the value that comes next, which is not taken */
 /* Takes a seal and compares; `what` is for the text of the error. */
 enum rc row_sealed(struct query *q, const char *what, struct err *e);
-void row_skip(struct query *q, int n);
+/* For rows without a seal. */
+enum rc row_end(struct query *q, const char *what, struct err *e);
+/* The next `n` values, and no seal, must be NULL. */
+void row_skip_nulls(struct query *q, int n);
 
 /* A statement without parameters and rows. */
 enum rc state_run_sql(struct state *s, enum state_sql sql, struct err *e);
@@ -128,18 +148,19 @@ enum rc state_keep_str(struct state *s, struct str from, struct str *out, struct
 /* An array that does; zeroed. */
 enum rc state_keep_array(struct state *s, size_t n, size_t size, void *out, struct err *e);
 
-/* Reads all rows of a statement without parameters, for the sake of the seal that each of them ends
- * with. */
-enum rc state_verify(struct state *s, enum state_sql sql, const char *what, struct err *e);
+/* Gives `take` all rows of a statement without parameters; stops with its first error. */
+enum rc state_each_row(struct state *s, enum state_sql sql,
+                       enum rc (*take)(struct query *q, void *ctx, struct err *e), void *ctx,
+                       struct err *e);
 
 /* Rows with a number from 0 on, then what `take` makes an item of, then a seal. */
 struct state_list {
-    enum state_sql sql;
-    const char *what; /* for the text of an error */
+    enum state_sql sql, count; /* the rows; how many there are */
+    const char *what;          /* for the text of an error */
     size_t item_size;
     enum rc (*take)(struct state *s, struct query *q, void *item, struct err *e);
 };
-/* All of them, `n`, into an array that lives as long as what state_load() gave; `out` is the
+/* All of them, which must be `n`, into an array that lives as long as what state_load() gave; `out` is the
  * address of a pointer to it. */
 enum rc state_load_list(struct state *s, const struct state_list *list, size_t n, void *out,
                         struct err *e);
@@ -175,8 +196,16 @@ enum rc state_load_checkpoint(struct state *s, struct state_checkpoint *out, str
 /* state_deliveries.c: the number for the next one. */
 enum rc state_read_next_delivery(struct state *s, struct err *e);
 
+/* What is only read when the run is at its end must be known to be good before it goes on. Each reads
+ * all of its rows: */
+enum rc state_verify_deliveries(struct state *s, struct err *e);
+enum rc state_verify_leads(struct state *s, struct err *e); /* failed ones, kept payloads */
+enum rc state_verify_accepted(struct state *s, struct err *e);
+
 /* state_accepted.c: gives SQLite what was noted since the last time. */
 enum rc state_flush_notes(struct state *s, struct err *e);
+/* The notes of a row of SQL_NOTES_EACH: whole ones, as they were packed. */
+enum rc state_take_pack(struct query *q, struct str *out, struct err *e);
 
 /* state_merge.c: brings what was noted in this run into what was accepted; `forget`: takes all of
  * it out of there instead. In several commits, and may be done again after any of them. */

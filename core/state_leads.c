@@ -1,5 +1,6 @@
 #include "state_internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,8 +29,9 @@ enum rc state_count_failures(struct state *s, struct state_failures *out, struct
     struct query q = query_of(s, SQL_FAILURE_COUNT);
     rc = query_row(&q, e);
     if (rc == RC_OK) {
-        out->n = (uint64_t)row_int(&q);
-        out->by_sink = (uint64_t)row_int(&q);
+        out->n = row_number(&q, STATE_ROWS_MAX);
+        out->by_sink = row_number(&q, out->n);
+        rc = row_end(&q, "a failed lead", e);
     }
     query_end(&q);
     return state_leave(s, rc);
@@ -53,16 +55,32 @@ struct failure_row {
     struct str summary, line;
 };
 
+/* One line, with its end: it goes into the failed list as it is. */
+static bool is_row(struct str text)
+{
+    if (text.len < 2 || text.ptr[text.len - 1] != '\n')
+        return false;
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < 0x20)
+            return false;
+    }
+    return true;
+}
+
+static enum rc take_failure(struct query *q, struct failure_row *out, struct err *e)
+{
+    (void)row_number(q, STATE_PLACE_MAX);
+    (void)row_number(q, 1);
+    out->summary = row_text(q);
+    out->line = row_text(q);
+    q->malformed |= !is_row(out->line) || !utf8_valid(out->summary.ptr, out->summary.len);
+    return row_sealed(q, "a failed lead", e);
+}
+
 static enum rc next_failure(struct query *q, struct failure_row *out, struct err *e)
 {
     enum rc rc = query_row(q, e);
-    if (rc != RC_OK)
-        return rc;
-    (void)row_int(q);
-    (void)row_int(q);
-    out->summary = row_str(q);
-    out->line = row_str(q);
-    return row_sealed(q, "a failed lead", e);
+    return rc == RC_OK ? take_failure(q, out, e) : rc;
 }
 
 enum rc state_first_failure(struct state *s, char *out, size_t size, struct err *e)
@@ -127,8 +145,12 @@ static enum rc load_places(struct state *s, const uint64_t **out, size_t *n, str
         return rc;
     struct query q = query_of(s, SQL_KEPT_PLACES);
     size_t i = 0;
-    while (i < (size_t)count && (rc = query_row(&q, e)) == RC_OK)
-        places[i++] = (uint64_t)row_int(&q);
+    while (i < (size_t)count && (rc = query_row(&q, e)) == RC_OK) {
+        places[i++] = row_number(&q, STATE_PLACE_MAX);
+        rc = row_end(&q, "a kept payload", e);
+        if (rc != RC_OK)
+            break;
+    }
     query_end(&q);
     if (rc != RC_OK && rc != RC_END)
         return rc;
@@ -143,24 +165,20 @@ enum rc state_kept_places(struct state *s, const uint64_t **out, size_t *n, stru
     return rc == RC_OK ? state_leave(s, load_places(s, out, n, e)) : rc;
 }
 
-static enum rc take_kept(struct query *q, struct state_kept *out, struct buf *body, struct err *e)
+/* Its body lives as long as the row. */
+static enum rc take_kept(struct query *q, struct state_kept *out, struct err *e)
 {
-    out->place = (uint64_t)row_int(q);
-    struct str key = row_str(q);
-    out->http_status = (int)row_int(q);
-    out->attempts = (unsigned)row_int(q);
-    out->mended = (uint64_t)row_int(q);
-    struct str bytes = row_str(q);
+    out->place = row_number(q, STATE_PLACE_MAX);
+    struct str key = row_blob(q);
+    out->http_status = (int)row_number(q, STATE_HTTP_STATUS_MAX);
+    out->attempts = (unsigned)row_number(q, UINT_MAX);
+    out->mended = row_number(q, STATE_COUNT_MAX);
+    out->body = row_blob(q);
+    q->malformed |= key.len != LEAD_KEY_BYTES;
     enum rc rc = row_sealed(q, "a kept payload", e);
-    if (rc == RC_OK && key.len != LEAD_KEY_BYTES)
-        rc = state_not_as_written(q->s, "a kept payload", e);
-    if (rc != RC_OK)
-        return rc;
-    memcpy(out->key, key.ptr, LEAD_KEY_BYTES);
-    out->body = STR_NONE;
-    buf_add_str(body, bytes);
-    rc = buf_rc(body);
-    return rc == RC_OK ? RC_OK : err_set(e, rc, "%s: a kept payload: %s", q->s->path, rc_text(rc));
+    if (rc == RC_OK)
+        memcpy(out->key, key.ptr, LEAD_KEY_BYTES);
+    return rc;
 }
 
 enum rc state_take_kept(struct state *s, uint64_t place, struct state_kept *out, struct buf *body,
@@ -174,9 +192,37 @@ enum rc state_take_kept(struct state *s, uint64_t place, struct state_kept *out,
     query_int(&q, (int64_t)place);
     rc = query_row(&q, e);
     if (rc == RC_OK)
-        rc = take_kept(&q, &kept, body, e);
+        rc = take_kept(&q, &kept, e);
+    if (rc == RC_OK) {
+        buf_add_str(body, kept.body);
+        kept.body = STR_NONE;
+        if (buf_rc(body) != RC_OK)
+            rc = err_set(e, buf_rc(body), "%s: a kept payload: %s", s->path, rc_text(buf_rc(body)));
+    }
     query_end(&q);
     if (rc == RC_OK)
         *out = kept;
     return state_leave(s, rc);
+}
+
+/* ---- what is there -------------------------------------------------------------------------- */
+
+static enum rc verify_failure(struct query *q, void *ctx, struct err *e)
+{
+    struct failure_row row;
+    (void)ctx;
+    return take_failure(q, &row, e);
+}
+
+static enum rc verify_kept(struct query *q, void *ctx, struct err *e)
+{
+    struct state_kept kept;
+    (void)ctx;
+    return take_kept(q, &kept, e);
+}
+
+enum rc state_verify_leads(struct state *s, struct err *e)
+{
+    enum rc rc = state_each_row(s, SQL_FAILURE_EACH, verify_failure, NULL, e);
+    return rc == RC_OK ? state_each_row(s, SQL_KEPT_VERIFY, verify_kept, NULL, e) : rc;
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checked.h"
+
 /* A round holds so many notes at most: 10 MiB of them, or a share of all so that there are few
  * rounds. That share is 3 bytes for each lead, where finding duplicate IDs took ten times as much. */
 #define ROUND_NOTES_MIN ((uint64_t)256 * 1024)
@@ -112,17 +114,11 @@ static void add_packed(struct round *r, const unsigned char *packed)
 
 static enum rc take_pack(struct query *q, struct round *r, struct err *e)
 {
-    static const char what[] = "what sinks accepted";
-    size_t n = (size_t)row_int(q);
-    struct str pack = row_str(q);
-    enum rc rc = row_sealed(q, what, e);
-    if (rc != RC_OK)
-        return rc;
-    if (n > PACK_NOTES || pack.len != n * NOTE_BYTES)
-        return state_not_as_written(q->s, what, e);
-    for (size_t i = 0; i < n; i++)
-        add_packed(r, (const unsigned char *)pack.ptr + i * NOTE_BYTES);
-    return RC_OK;
+    struct str pack;
+    enum rc rc = state_take_pack(q, &pack, e);
+    for (size_t at = 0; rc == RC_OK && at < pack.len; at += NOTE_BYTES)
+        add_packed(r, (const unsigned char *)pack.ptr + at);
+    return rc;
 }
 
 static enum rc collect_round(struct state *s, struct round *r, struct err *e)
@@ -181,25 +177,28 @@ static enum rc merge(struct state *s, struct round *r, bool forget, struct err *
     return RC_OK;
 }
 
-static size_t round_notes(uint64_t total)
+static uint64_t round_notes(uint64_t total)
 {
     uint64_t notes = total / ROUND_SHARE;
     if (notes < ROUND_NOTES_MIN)
         notes = ROUND_NOTES_MIN;
-    return (size_t)(notes < total ? notes : total) + 2; /* a half of it is something */
+    return (notes < total ? notes : total) + 2; /* a half of it is something */
 }
 
 enum rc state_merge_notes(struct state *s, bool forget, struct err *e)
 {
-    int64_t total = 0;
+    int64_t bytes = 0; /* of all packs: they are in the file, whatever else a row says */
+    size_t round_bytes = 0;
     enum rc rc = state_commit(s, e); /* what was noted since the last one, too */
     if (rc == RC_OK)
-        rc = state_number(s, SQL_NOTES_COUNT, &total, e);
-    if (rc != RC_OK || total <= 0)
+        rc = state_number(s, SQL_NOTES_BYTES, &bytes, e);
+    if (rc != RC_OK || bytes == 0)
         return rc;
-    struct round r = {
-        .cap = round_notes((uint64_t)total), .n_left = (uint64_t)total, .guess = true};
-    r.notes = malloc(r.cap * sizeof *r.notes);
+    uint64_t total = (uint64_t)bytes / NOTE_BYTES;
+    struct round r = {.cap = round_notes(total), .n_left = total, .guess = true};
+    if (!size_mul(r.cap, sizeof *r.notes, &round_bytes))
+        return err_nomem(e);
+    r.notes = malloc(round_bytes);
     if (!r.notes)
         return err_nomem(e);
     rc = merge(s, &r, forget, e);

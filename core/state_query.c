@@ -65,6 +65,7 @@ enum rc query_row(struct query *q, struct err *e)
     int rc = q->rc != SQLITE_OK ? q->rc : sqlite3_step(q->stmt);
     q->at = 0;
     q->seal = 0;
+    q->malformed = false;
     if (rc == SQLITE_ROW)
         return RC_OK;
     return rc == SQLITE_DONE ? RC_END : state_sql_failed(q->s, rc, e);
@@ -82,18 +83,37 @@ enum rc query_run(struct query *q, struct err *e)
     return rc == RC_END ? RC_OK : rc;
 }
 
+/* SQLite takes any type of value in any column, and converts it for who asks for another. */
+static bool is_type(struct query *q, int at, int type)
+{
+    bool same = sqlite3_column_type(q->stmt, at) == type;
+    q->malformed |= !same;
+    return same;
+}
+
 int64_t row_int(struct query *q)
 {
-    int64_t value = sqlite3_column_int64(q->stmt, q->at++);
+    int at = q->at++;
+    int64_t value = is_type(q, at, SQLITE_INTEGER) ? sqlite3_column_int64(q->stmt, at) : 0;
     seal_int(q, value);
     return value;
 }
 
-struct str row_str(struct query *q)
+uint64_t row_number(struct query *q, uint64_t max)
+{
+    int64_t value = row_int(q);
+    if (value >= 0 && (uint64_t)value <= max)
+        return (uint64_t)value;
+    q->malformed = true;
+    return 0;
+}
+
+static struct str row_bytes(struct query *q, int type, bool optional)
 {
     int at = q->at++;
     struct str value = STR_NONE;
-    if (sqlite3_column_type(q->stmt, at) != SQLITE_NULL) {
+    bool absent = optional && sqlite3_column_type(q->stmt, at) == SQLITE_NULL;
+    if (!absent && is_type(q, at, type)) {
         value.ptr = sqlite3_column_blob(q->stmt, at); /* of a text, too: without a NUL behind it */
         value.len = (size_t)sqlite3_column_bytes(q->stmt, at);
         if (!value.ptr && value.len > 0)
@@ -105,40 +125,64 @@ struct str row_str(struct query *q)
     return value;
 }
 
-enum rc row_sealed(struct query *q, const char *what, struct err *e)
+struct str row_text(struct query *q)
 {
-    int64_t seal = sqlite3_column_int64(q->stmt, q->at++);
-    bool same = seal == (int64_t)q->seal;
-    q->seal = 0;
+    return row_bytes(q, SQLITE_TEXT, false);
+}
+
+struct str row_text_or_null(struct query *q)
+{
+    return row_bytes(q, SQLITE_TEXT, true);
+}
+
+struct str row_blob(struct query *q)
+{
+    return row_bytes(q, SQLITE_BLOB, false);
+}
+
+struct str row_blob_or_null(struct query *q)
+{
+    return row_bytes(q, SQLITE_BLOB, true);
+}
+
+bool row_is_null(struct query *q)
+{
+    return sqlite3_column_type(q->stmt, q->at) == SQLITE_NULL;
+}
+
+enum rc row_end(struct query *q, const char *what, struct err *e)
+{
     if (q->rc != SQLITE_OK)
         return state_sql_failed(q->s, q->rc, e);
-    return same ? RC_OK : state_not_as_written(q->s, what, e);
+    return q->malformed ? state_not_as_written(q->s, what, e) : RC_OK;
 }
 
-static enum rc verify_row(struct query *q, const char *what, struct err *e)
+enum rc row_sealed(struct query *q, const char *what, struct err *e)
 {
-    while (q->at < sqlite3_column_count(q->stmt) - 1) {
-        if (sqlite3_column_type(q->stmt, q->at) == SQLITE_INTEGER)
-            (void)row_int(q);
-        else
-            (void)row_str(q);
-    }
-    return row_sealed(q, what, e);
+    int at = q->at++;
+    if (is_type(q, at, SQLITE_INTEGER) && sqlite3_column_int64(q->stmt, at) != (int64_t)q->seal)
+        q->malformed = true;
+    q->seal = 0;
+    return row_end(q, what, e);
 }
 
-enum rc state_verify(struct state *s, enum state_sql sql, const char *what, struct err *e)
+enum rc state_each_row(struct state *s, enum state_sql sql,
+                       enum rc (*take)(struct query *q, void *ctx, struct err *e), void *ctx,
+                       struct err *e)
 {
     struct query q = query_of(s, sql);
     enum rc rc;
-    while ((rc = query_row(&q, e)) == RC_OK && (rc = verify_row(&q, what, e)) == RC_OK)
+    while ((rc = query_row(&q, e)) == RC_OK && (rc = take(&q, ctx, e)) == RC_OK)
         continue;
     query_end(&q);
     return rc == RC_END ? RC_OK : rc;
 }
 
-void row_skip(struct query *q, int n)
+void row_skip_nulls(struct query *q, int n)
 {
-    q->at += n;
+    while (n-- > 0)
+        (void)is_type(q, q->at++, SQLITE_NULL);
+    q->seal = 0;
 }
 
 enum rc state_run_sql(struct state *s, enum state_sql sql, struct err *e)
@@ -151,9 +195,12 @@ enum rc state_number(struct state *s, enum state_sql sql, int64_t *out, struct e
 {
     struct query q = query_of(s, sql);
     enum rc rc = query_row(&q, e);
+    int64_t number = rc == RC_OK ? (int64_t)row_number(&q, INT64_MAX) : 0;
     if (rc == RC_OK)
-        *out = row_int(&q);
+        rc = row_end(&q, "a count", e);
     query_end(&q);
+    if (rc == RC_OK)
+        *out = number;
     return rc;
 }
 
@@ -192,18 +239,22 @@ enum rc state_keep_array(struct state *s, size_t n, size_t size, void *out, stru
 static enum rc take_item(struct query *q, const struct state_list *list, size_t i, void *item,
                          struct err *e)
 {
-    bool in_place = row_int(q) == (int64_t)i;
+    if (row_number(q, INT64_MAX) != i)
+        q->malformed = true;
     enum rc rc = list->take(q->s, q, item, e);
-    if (rc == RC_OK)
-        rc = row_sealed(q, list->what, e);
-    return rc == RC_OK && !in_place ? state_not_as_written(q->s, list->what, e) : rc;
+    return rc == RC_OK ? row_sealed(q, list->what, e) : rc;
 }
 
 enum rc state_load_list(struct state *s, const struct state_list *list, size_t n, void *out,
                         struct err *e)
 {
     char *items = NULL;
-    enum rc rc = state_keep_array(s, n, list->item_size, &items, e);
+    int64_t there = 0;
+    enum rc rc = state_number(s, list->count, &there, e);
+    if (rc == RC_OK && (uint64_t)there != n) /* before there is memory for them */
+        rc = state_not_as_written(s, list->what, e);
+    if (rc == RC_OK)
+        rc = state_keep_array(s, n, list->item_size, &items, e);
     if (rc != RC_OK)
         return rc;
     struct query q = query_of(s, list->sql);

@@ -1,5 +1,6 @@
 #include "state_internal.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* Pages that go at once when the file is made smaller: what that takes of the -wal file. */
@@ -28,22 +29,35 @@ static enum rc put_run(struct state *s, const struct run_row *run, struct err *e
     return query_run(&q, e);
 }
 
+static bool is_run_id(struct str text)
+{
+    struct run_row *const row = NULL;
+    if (text.len != sizeof row->run_id - 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!memchr("0123456789abcdef", text.ptr[i], 16))
+            return false;
+    }
+    return true;
+}
+
+/* Only a run that was published has a record of its end, and files to be renamed. */
 static enum rc take_run(struct state *s, struct query *q, struct run_row *out, struct err *e)
 {
-    int64_t phase = row_int(q);
-    struct str run_id = row_str(q);
-    out->started_wall_ms = row_int(q);
-    out->n_terms = (size_t)row_int(q);
-    out->n_renames = (size_t)row_int(q);
-    struct str record = row_str(q);
+    uint64_t phase = row_number(q, STATE_FINISHED);
+    struct str run_id = row_text(q);
+    out->started_wall_ms = (int64_t)row_number(q, STATE_WALL_MS_MAX);
+    out->n_terms = (size_t)row_number(q, STATE_ROWS_MAX);
+    out->n_renames = (size_t)row_number(q, STATE_ROWS_MAX);
+    struct str record = row_text_or_null(q);
+    bool published = phase == STATE_PUBLISHING || phase == STATE_FINISHED;
+    q->malformed |= phase == STATE_EMPTY || !is_run_id(run_id) ||
+                    published != (record.ptr != NULL) || (!published && out->n_renames > 0);
     enum rc rc = row_sealed(q, "the run", e);
     if (rc != RC_OK)
         return rc;
-    if (phase <= STATE_EMPTY || phase > STATE_FINISHED || run_id.len >= sizeof out->run_id)
-        return state_not_as_written(s, "the run", e);
     out->phase = (enum state_phase)phase;
-    if (run_id.len > 0)
-        memcpy(out->run_id, run_id.ptr, run_id.len);
+    memcpy(out->run_id, run_id.ptr, run_id.len);
     out->run_id[run_id.len] = '\0';
     return state_keep_str(s, record, &out->record, e);
 }
@@ -212,36 +226,50 @@ enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall
 static enum rc take_term(struct state *s, struct query *q, void *out, struct err *e)
 {
     struct state_term *term = out;
-    enum rc rc = state_keep_str(s, row_str(q), &term->name, e);
-    return rc == RC_OK ? state_keep_str(s, row_str(q), &term->value, e) : rc;
+    enum rc rc = state_keep_str(s, row_text(q), &term->name, e);
+    return rc == RC_OK ? state_keep_str(s, row_text(q), &term->value, e) : rc;
 }
 
-/* What will only be read when the run is at its end must be known to be good before it goes on. */
-static enum rc verify_rest(struct state *s, struct err *e)
+/* One that a C string can hold. */
+static bool is_path(struct str text)
 {
-    static const struct {
-        enum state_sql sql;
-        const char *what;
-    } rows[] = {
-        {SQL_FAILURE_EACH, "a failed lead"},
-        {SQL_KEPT_VERIFY, "a kept payload"},
-        {SQL_DELIVERY_VERIFY, "a delivery"},
-        {SQL_DELIVERY_VERIFY_BODY, "a delivery"},
-        {SQL_DELIVERY_VERIFY_ANSWER, "a delivery"},
-        {SQL_DELIVERY_COUNT_VERIFY, "a count"},
-        {SQL_ACCEPTED_BY_EACH, "a sink that accepts"},
-        {SQL_NOTES_EACH, "what sinks accepted"},
-        {SQL_RENAME_EACH, "a rename"},
-    };
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < sizeof rows / sizeof *rows; i++)
-        rc = state_verify(s, rows[i].sql, rows[i].what, e);
-    return rc;
+    return text.len > 0 && text.len < PATH_MAX && !memchr(text.ptr, '\0', text.len);
+}
+
+static enum rc take_rename(struct state *s, struct query *q, void *out, struct err *e)
+{
+    struct file_rename *rename = out;
+    struct str from = row_text(q);
+    struct str to = row_text(q);
+    q->malformed |= !is_path(from) || (to.len > 0 && !is_path(to));
+    rename->print.bytes = row_number(q, INT64_MAX);
+    rename->print.crc = (uint32_t)row_number(q, UINT32_MAX);
+    enum rc rc = state_keep_str(s, from, &rename->from, e);
+    return rc == RC_OK ? state_keep_str(s, to, &rename->to, e) : rc;
+}
+
+static enum rc load_renames(struct state *s, const struct run_row *run,
+                            const struct file_rename **out, struct err *e)
+{
+    static const struct state_list list = {SQL_RENAME_EACH, SQL_RENAME_COUNT, "a rename",
+                                           sizeof(struct file_rename), take_rename};
+    return state_load_list(s, &list, run->n_renames, out, e);
+}
+
+static enum rc verify_rest(struct state *s, const struct run_row *run, struct err *e)
+{
+    const struct file_rename *renames;
+    enum rc rc = state_verify_leads(s, e);
+    if (rc == RC_OK)
+        rc = state_verify_deliveries(s, e);
+    if (rc == RC_OK)
+        rc = state_verify_accepted(s, e);
+    return rc == RC_OK ? load_renames(s, run, &renames, e) : rc;
 }
 
 static enum rc load(struct state *s, struct state_run *out, struct err *e)
 {
-    static const struct state_list terms = {SQL_TERM_EACH, "a term of the run",
+    static const struct state_list terms = {SQL_TERM_EACH, SQL_TERM_COUNT, "a term of the run",
                                             sizeof(struct state_term), take_term};
     struct run_row row;
     struct state_run run = {0};
@@ -251,7 +279,7 @@ static enum rc load(struct state *s, struct state_run *out, struct err *e)
     if (rc == RC_OK)
         rc = state_load_checkpoint(s, &run.checkpoint, e);
     if (rc == RC_OK)
-        rc = verify_rest(s, e);
+        rc = verify_rest(s, &row, e);
     if (rc != RC_OK)
         return rc;
     memcpy(run.run_id, row.run_id, sizeof run.run_id);
@@ -321,25 +349,10 @@ enum rc state_publish(struct state *s, const struct file_rename *renames, size_t
     return rc == RC_OK ? state_leave(s, publish(s, renames, n, record, e)) : rc;
 }
 
-static enum rc take_rename(struct state *s, struct query *q, void *out, struct err *e)
-{
-    struct file_rename *rename = out;
-    enum rc rc = state_keep_str(s, row_str(q), &rename->from, e);
-    if (rc == RC_OK)
-        rc = state_keep_str(s, row_str(q), &rename->to, e);
-    if (rc != RC_OK)
-        return rc;
-    rename->print.bytes = (uint64_t)row_int(q);
-    rename->print.crc = (uint32_t)row_int(q);
-    return RC_OK;
-}
-
 enum rc state_each_rename(struct state *s,
                           enum rc (*fn)(void *ctx, const struct file_rename *r, struct err *e),
                           void *ctx, struct err *e)
 {
-    static const struct state_list list = {SQL_RENAME_EACH, "a rename", sizeof(struct file_rename),
-                                           take_rename};
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
@@ -347,7 +360,7 @@ enum rc state_each_rename(struct state *s,
     const struct file_rename *renames = NULL;
     rc = get_run(s, &run, e);
     if (rc == RC_OK)
-        rc = state_load_list(s, &list, run.n_renames, &renames, e);
+        rc = load_renames(s, &run, &renames, e);
     for (size_t i = 0; rc == RC_OK && i < run.n_renames; i++)
         rc = fn(ctx, &renames[i], e);
     return state_leave(s, rc);

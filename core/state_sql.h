@@ -50,6 +50,7 @@
     X(RUN_DROP, "DELETE FROM run")                                                                 \
     X(TERM_PUT, "INSERT INTO terms(position, name, value, seal) VALUES (?, ?, ?, ?)")              \
     X(TERM_EACH, "SELECT position, name, value, seal FROM terms ORDER BY position")                \
+    X(TERM_COUNT, "SELECT count(*) FROM terms")                                                    \
     X(TERM_DROP, "DELETE FROM terms")                                                              \
     X(CHECKPOINT_GET,                                                                              \
       "SELECT high, key_a, key_b, handed, missing, unchanged, mended, other_ids, active_ms,"       \
@@ -61,6 +62,7 @@
     X(CHECKPOINT_DROP, "DELETE FROM checkpoint")                                                   \
     X(MARK_PUT, "INSERT INTO marks(sink, mark, seal) VALUES (?, ?, ?)")                            \
     X(MARK_EACH, "SELECT sink, mark, seal FROM marks ORDER BY sink")                               \
+    X(MARK_COUNT, "SELECT count(*) FROM marks")                                                    \
     X(MARK_DROP, "DELETE FROM marks")                                                              \
     X(COLUMN_PUT,                                                                                  \
       "INSERT INTO columns(position, table_number, scope, occurrence, key, member, seal)"          \
@@ -93,15 +95,14 @@
     X(DELIVERY_WHOSE, "SELECT sink, outcome IS NULL FROM deliveries WHERE number = ?")             \
     X(DELIVERY_ANSWER, "UPDATE deliveries SET outcome = ?, answer = ?, answer_seal = ?,"           \
                        " body = NULL, body_seal = NULL WHERE number = ?")                          \
-    X(DELIVERY_EACH, "SELECT number, sink, last_place, id, leads, seal, body, body_seal,"          \
-                     " outcome IS NOT NULL, outcome, answer, answer_seal"                          \
-                     " FROM deliveries WHERE sink = ? ORDER BY number")                            \
+    X(DELIVERY_EACH, "SELECT number, sink, last_place, id, leads, seal, outcome, answer,"          \
+                     " answer_seal, body, body_seal FROM deliveries WHERE sink = ?"                \
+                     " ORDER BY number")                                                           \
     X(DELIVERY_BODY, "SELECT body, body_seal FROM deliveries"                                      \
                      " WHERE number = ? AND outcome IS NULL")                                      \
-    X(DELIVERY_VERIFY, "SELECT number, sink, last_place, id, leads, seal FROM deliveries")         \
-    X(DELIVERY_VERIFY_BODY, "SELECT body, body_seal FROM deliveries WHERE outcome IS NULL")        \
-    X(DELIVERY_VERIFY_ANSWER,                                                                      \
-      "SELECT outcome, answer, answer_seal FROM deliveries WHERE outcome IS NOT NULL")             \
+    X(DELIVERY_VERIFY, "SELECT number, sink, last_place, id, leads, seal, outcome, answer,"        \
+                       " answer_seal, body, body_seal FROM deliveries")                            \
+    X(DELIVERY_FROM_SINK, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE sink >= ?)")              \
     X(DELIVERY_DROP_BELOW, "DELETE FROM deliveries WHERE outcome IS NOT NULL AND last_place < ?")  \
     X(DELIVERY_DROP, "DELETE FROM deliveries")                                                     \
     X(DELIVERY_COUNT_GET,                                                                          \
@@ -114,6 +115,7 @@
                   " VALUES (?, ?, ?, ?, ?, ?)")                                                    \
     X(RENAME_EACH,                                                                                 \
       "SELECT position, source, target, bytes, crc, seal FROM renames ORDER BY position")          \
+    X(RENAME_COUNT, "SELECT count(*) FROM renames")                                                \
     X(RENAME_DROP, "DELETE FROM renames")                                                          \
     X(ACCEPTED_BY_PUT, "INSERT INTO accepted_by(position, sink, seal) VALUES (?, ?, ?)")           \
     X(ACCEPTED_BY_EACH, "SELECT position, sink, seal FROM accepted_by ORDER BY position")          \
@@ -126,7 +128,7 @@
     X(ACCEPTED_DROP, "DELETE FROM accepted")                                                       \
     X(NOTES_PUT, "INSERT INTO accepted_now(notes, pack, seal) VALUES (?, ?, ?)")                   \
     X(NOTES_EACH, "SELECT notes, pack, seal FROM accepted_now ORDER BY position")                  \
-    X(NOTES_COUNT, "SELECT coalesce(sum(notes), 0) FROM accepted_now")                             \
+    X(NOTES_BYTES, "SELECT coalesce(sum(length(pack)), 0) FROM accepted_now")                      \
     X(NOTES_DROP, "DELETE FROM accepted_now")
 
 enum state_sql {

@@ -2,20 +2,29 @@
 
 #include <stdlib.h>
 
+#include "checked.h"
+
 void tally_free(struct tally *t)
 {
     free(t->holes);
     *t = (struct tally){0};
 }
 
-static enum rc reserve(struct tally *t, uint64_t n)
+/* Room for `more` holes. */
+static enum rc reserve(struct tally *t, uint64_t more)
 {
+    size_t n;
+    size_t bytes;
+    size_t cap = t->cap_holes ? t->cap_holes : 64;
+    if (!size_add(t->n_holes, more, &n))
+        return RC_NOMEM;
     if (n <= t->cap_holes)
         return RC_OK;
-    size_t cap = t->cap_holes ? t->cap_holes : 64;
-    while (cap < n)
-        cap *= 2;
-    uint64_t *holes = realloc(t->holes, cap * sizeof *holes);
+    while (cap < n) {
+        if (!size_mul(cap, 2, &cap))
+            return RC_NOMEM;
+    }
+    uint64_t *holes = size_mul(cap, sizeof *holes, &bytes) ? realloc(t->holes, bytes) : NULL;
     if (!holes)
         return RC_NOMEM;
     t->holes = holes;
@@ -71,7 +80,7 @@ enum rc tally_note(struct tally *t, uint64_t place, const unsigned char key[LEAD
 {
     struct state_tally *sums = &t->sums;
     if (place >= sums->high) {
-        enum rc rc = reserve(t, t->n_holes + (place - sums->high));
+        enum rc rc = reserve(t, place - sums->high);
         if (rc != RC_OK)
             return rc;
         while (sums->high < place)

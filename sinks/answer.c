@@ -106,6 +106,7 @@ struct verdict answer_verdict(const struct http_request *r, char *const blot[], 
 
 #define ACCEPTED "accepted"
 #define FAILED "failed"
+#define STATUS_MAX 999
 #define CODE_MAX 128
 #define ERROR_MAX 1800
 
@@ -134,8 +135,10 @@ static enum rc take_text(struct arena *arena, struct str text, const char **out)
 {
     if (!text.ptr)
         return RC_OK;
-    if (memchr(text.ptr, '\0', text.len))
-        return RC_SYNTAX;
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < 0x20)
+            return RC_SYNTAX;
+    }
     *out = arena_strdup(arena, text);
     return *out ? RC_OK : RC_NOMEM;
 }
@@ -149,7 +152,7 @@ enum rc answer_take(struct arena *arena, struct str text, struct verdict *out)
     uint64_t attempts = 0;
     if (!text_take(&text, ':', &kind) || !text_take_uint(&text, ':', &status) ||
         !text_take_uint(&text, ':', &attempts) || !counted_take(&text, &code) ||
-        !counted_take(&text, &error) || text.len > 0 || status > INT_MAX || attempts > UINT_MAX)
+        !counted_take(&text, &error) || text.len > 0 || status > STATUS_MAX || attempts > UINT_MAX)
         return RC_SYNTAX;
     struct verdict v = {
         .kind = VERDICT_ACCEPTED, .http_status = (int)status, .attempts = (unsigned)attempts};

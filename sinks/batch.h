@@ -4,6 +4,7 @@
 #define LEADPIPE_BATCH_H
 
 #include "core/sink.h"
+#include "lead_text.h"
 #include "parcel.h"
 #include "record.h"
 
@@ -27,6 +28,14 @@ enum record_layout batch_layout(const struct sink_cfg *cfg);
 /* A zeroed one may be closed. */
 enum rc batch_open(struct batch *b, const struct sink_cfg *cfg, struct err *e);
 void batch_close(struct batch *b);
+
+/* The id of a message with these leads. RC_NOMEM. */
+enum rc batch_id(struct batch *b, const struct lead_note *leads, size_t n,
+                 char out[WEBHOOK_ID_SIZE]);
+
+/* Is it JSON, in the frame that this sink's bodies have? What is within is not looked at. RC_SYNTAX:
+ * it is not; RC_NOMEM. */
+enum rc batch_check_body(const struct batch *b, struct str body);
 
 /* Begins one in an empty parcel. */
 void batch_begin(struct batch *b, struct parcel *p);

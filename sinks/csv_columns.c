@@ -24,6 +24,8 @@ static enum rc columns_grow(struct csv_columns *c)
 {
     if (c->n < c->cap)
         return RC_OK;
+    if (c->cap > UINT32_MAX / 2)
+        return RC_NOMEM;
     uint32_t cap = c->cap ? c->cap * 2 : CAP_MIN;
     char **names = realloc(c->names, cap * sizeof *names);
     if (!names)
@@ -70,6 +72,10 @@ enum rc csv_columns_restored(struct csv_columns *c)
     free(c->known);
     c->known = known;
     c->n_known = c->n;
+    for (uint32_t i = 1; i < c->n; i++) {
+        if (strcmp(known[i - 1].name, known[i].name) == 0)
+            return RC_SYNTAX;
+    }
     return RC_OK;
 }
 

@@ -26,7 +26,8 @@ void csv_columns_free(struct csv_columns *c);
 /* A copy of the name becomes the last column. */
 enum rc csv_columns_add(struct csv_columns *c, struct str name);
 
-/* The columns so far are an earlier run's: their places are found by name from now on. */
+/* The columns so far are an earlier run's: their places are found by name from now on. RC_SYNTAX:
+ * two have the same name. */
 enum rc csv_columns_restored(struct csv_columns *c);
 
 /* Puts the row's extras into `slots`, adding columns that are new. */

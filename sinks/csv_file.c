@@ -5,8 +5,6 @@
 #include "core/renames.h"
 #include "csv_mark.h"
 
-#define WIDE_SUFFIX "wide"              /* of the file that is written once more */
-#define HOLD_BYTES ((size_t)256 * 1024) /* of rows, before the header is written */
 #define FLUSH_BYTES ((size_t)64 * 1024)
 #define SPARE_BYTES ((size_t)1 << 20) /* what one huge row made larger is given back */
 
@@ -29,7 +27,55 @@ static void to_stream(void *stream, const void *p, size_t n)
     stream_write(stream, p, n);
 }
 
+/* ---- header --------------------------------------------------------------------------------- */
+
+static void header_encode(struct csv_file *f, uint32_t n_columns, struct buf *out)
+{
+    const struct csv_dialect *d = &f->settings->dialect;
+    csv_put_text(out, d, STR("provider"));
+    buf_addc(out, d->delimiter);
+    csv_put_text(out, d, STR("lead_id"));
+    for (size_t i = 0; i < f->table->n_columns; i++) {
+        buf_addc(out, d->delimiter);
+        csv_put_text(out, d, f->table->columns[i].name);
+    }
+    for (uint32_t i = 0; i < n_columns; i++) {
+        buf_addc(out, d->delimiter);
+        csv_put_text(out, d, str_c(f->columns.names[i]));
+    }
+    csv_put_eol(out, d);
+}
+
+/* The beginning of a file with the first `n_columns` undocumented columns, into f->scratch. */
+static void header_make(struct csv_file *f, uint32_t n_columns)
+{
+    buf_clear(&f->scratch);
+    if (f->settings->bom)
+        buf_adds(&f->scratch, "\xef\xbb\xbf");
+    if (f->settings->header)
+        header_encode(f, n_columns, &f->scratch);
+}
+
+/* With all columns that are known. */
+static enum rc header_write(struct csv_file *f, struct stream *to, struct err *e)
+{
+    header_make(f, f->columns.n);
+    stream_write(to, f->scratch.data, f->scratch.len);
+    return buf_err(&f->scratch, e);
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
+
+/* Do the rows that the mark tells of fit the file that it tells of? */
+static bool mark_fits(struct csv_file *f)
+{
+    uint64_t bytes = stream_bytes(f->stream);
+    if (!f->started)
+        return bytes == 0;
+    header_make(f, f->widths[0].columns);
+    return f->widths[0].from == f->scratch.len &&
+           f->widths[f->n_widths - 1].from <= stream_cut(f->stream).bytes && f->n_rows <= bytes;
+}
 
 enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
                       const struct table_spec *table, const char *path, struct str mark,
@@ -38,17 +84,23 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
     *f = (struct csv_file){.settings = settings, .table = table, .path = path};
     buf_init(&f->rows, SIZE_MAX / 2);
     buf_init(&f->scratch, SIZE_MAX / 2);
-    enum rc rc = mark.ptr ? csv_mark_take(f, &mark) : RC_OK;
+    bool is_marked = mark.ptr != NULL;
+    enum rc rc = is_marked ? csv_mark_take(f, &mark) : RC_OK;
     if (rc == RC_NOMEM)
         return err_nomem(e);
     if (rc != RC_OK)
-        return err_set(e, rc, "%s: the mark in the state is damaged", path);
+        return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", path);
     const struct stream_cfg cfg = {.path = path,
                                    .level = settings->level,
                                    .want_sha256 = settings->want_sha256,
                                    .spool = true,
                                    .mark = mark};
-    return stream_open(&f->stream, &cfg, e);
+    rc = stream_open(&f->stream, &cfg, e);
+    if (rc == RC_OK && is_marked && !mark_fits(f))
+        rc = buf_rc(&f->scratch) != RC_OK
+                 ? err_nomem(e)
+                 : err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", path);
+    return rc;
 }
 
 void csv_file_close(struct csv_file *f, bool keep)
@@ -60,37 +112,6 @@ void csv_file_close(struct csv_file *f, bool keep)
     buf_free(&f->rows);
     buf_free(&f->scratch);
     *f = (struct csv_file){0};
-}
-
-/* ---- header --------------------------------------------------------------------------------- */
-
-static void header_encode(struct csv_file *f, struct buf *out)
-{
-    const struct csv_dialect *d = &f->settings->dialect;
-    csv_put_text(out, d, STR("provider"));
-    buf_addc(out, d->delimiter);
-    csv_put_text(out, d, STR("lead_id"));
-    for (size_t i = 0; i < f->table->n_columns; i++) {
-        buf_addc(out, d->delimiter);
-        csv_put_text(out, d, f->table->columns[i].name);
-    }
-    for (uint32_t i = 0; i < f->columns.n; i++) {
-        buf_addc(out, d->delimiter);
-        csv_put_text(out, d, str_c(f->columns.names[i]));
-    }
-    csv_put_eol(out, d);
-}
-
-/* The beginning of the file, with all columns that are known. */
-static enum rc header_write(struct csv_file *f, struct stream *to, struct err *e)
-{
-    buf_clear(&f->scratch);
-    if (f->settings->bom)
-        buf_adds(&f->scratch, "\xef\xbb\xbf");
-    if (f->settings->header)
-        header_encode(f, &f->scratch);
-    stream_write(to, f->scratch.data, f->scratch.len);
-    return buf_err(&f->scratch, e);
 }
 
 static struct csv_widen widen_make(const struct csv_file *f, struct stream *to)
@@ -170,7 +191,7 @@ enum rc csv_file_put(struct csv_file *f, struct str keys, const struct row *row,
     f->n_rows++;
     if (f->started)
         return f->rows.len >= FLUSH_BYTES ? csv_file_flush(f, e) : RC_OK;
-    return f->rows.len >= HOLD_BYTES ? csv_file_start(f, e) : RC_OK;
+    return f->rows.len >= CSV_HOLD_BYTES ? csv_file_start(f, e) : RC_OK;
 }
 
 enum rc csv_file_mark(struct csv_file *f, struct buf *out, struct err *e)
@@ -208,7 +229,7 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct err *e)
                                    .level = f->settings->level,
                                    .want_sha256 = f->settings->want_sha256,
                                    .spool = true,
-                                   .suffix = WIDE_SUFFIX};
+                                   .suffix = OUTFILE_SUFFIX_WIDE};
     enum rc rc = stream_open(&f->wide, &cfg, e);
     if (rc == RC_USAGE)
         rc = e->rc = RC_IO; /* it could be written when the run began */
@@ -259,6 +280,6 @@ enum rc csv_file_publish(struct csv_file *f, struct err *e)
     enum rc rc = stream_publish(f->wide ? f->wide : f->stream, e);
     f->published = rc == RC_OK;
     if (f->published && !f->wide)
-        outfile_clear(f->path, WIDE_SUFFIX); /* an earlier run may have got so far */
+        outfile_clear(f->path, OUTFILE_SUFFIX_WIDE); /* an earlier run may have got so far */
     return rc;
 }

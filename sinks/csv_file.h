@@ -46,6 +46,8 @@ struct csv_file {
     uint64_t n_rows;
 };
 
+#define CSV_HOLD_BYTES ((size_t)256 * 1024) /* of rows, before the header is written */
+
 /* `mark` is what csv_file_mark() gave in an earlier run, or absent. RC_SYNTAX: it is damaged; else
  * as stream_open(). `settings`, `table` and `path` must outlive the file. csv_file_close() is due
  * after a failure, too. */

@@ -32,30 +32,44 @@ void csv_mark_put(const struct csv_file *f, struct buf *out)
     buf_addc(out, ' ');
 }
 
+/* A text without control characters. */
+static bool is_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
+            return false;
+    }
+    return name.len > 0 && utf8_valid(name.ptr, name.len);
+}
+
 static enum rc take_names(struct csv_file *f, struct str text)
 {
     struct str name;
     enum rc rc = RC_OK;
     while (rc == RC_OK && text.len > 0) {
-        if (!text_take(&text, ',', &name) || name.len == 0)
+        if (!text_take(&text, ',', &name) || !is_name(name))
             return RC_SYNTAX;
         rc = csv_columns_add(&f->columns, name);
     }
-    return rc == RC_OK ? csv_columns_restored(&f->columns) : rc;
+    return rc == RC_OK ? csv_columns_restored(&f->columns) : rc; /* RC_SYNTAX: one is there twice */
 }
 
+/* Later rows are wider ones. */
 static enum rc take_widths(struct csv_file *f, struct str text)
 {
     uint64_t last = 0;
+    uint64_t last_columns = 0;
     while (text.len > 0) {
         uint64_t from = 0;
         uint64_t columns = 0;
         if (!text_take_uint(&text, ':', &from) || !text_take_uint(&text, ',', &columns) ||
-            columns > f->columns.n || (f->n_widths > 0 && from <= last))
+            columns > f->columns.n ||
+            (f->n_widths > 0 && (from <= last || columns <= last_columns)))
             return RC_SYNTAX;
         if (csv_widths_add(f, from, (uint32_t)columns) != RC_OK)
             return RC_NOMEM;
         last = from;
+        last_columns = columns;
     }
     return RC_OK;
 }
@@ -80,5 +94,11 @@ enum rc csv_mark_take(struct csv_file *f, struct str *text)
         return rc;
     uint32_t last = f->n_widths ? f->widths[f->n_widths - 1].columns : 0;
     bool has_rows = f->started || f->rows.len > 0;
-    return last == f->columns.n && has_rows == (f->n_widths > 0) ? RC_OK : RC_SYNTAX;
+    if (last != f->columns.n || has_rows != (f->n_widths > 0))
+        return RC_SYNTAX;
+    if (f->started) /* then the stream has all rows */
+        return f->rows.len == 0 ? RC_OK : RC_SYNTAX;
+    bool fits = f->rows.len < CSV_HOLD_BYTES && f->n_rows <= f->rows.len &&
+                (f->n_widths == 0 || f->widths[f->n_widths - 1].from < f->rows.len);
+    return fits ? RC_OK : RC_SYNTAX;
 }

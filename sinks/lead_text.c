@@ -1,6 +1,7 @@
 #include "lead_text.h"
 
 #include "blob.h"
+#include "core/ids.h"
 
 /* PLACE:FINGERPRINT ID PARAM...\n, where the fingerprint is 64 hexadecimal digits and the rest is
  * counted (blob.h). */
@@ -47,10 +48,12 @@ static bool take_fingerprint(struct str *text, unsigned char out[FINGERPRINT_BYT
 static bool take_one(struct str *text, size_t n_params, struct str *params, struct lead_note *out)
 {
     if (!text_take_uint(text, ':', &out->lead.seq) || !take_fingerprint(text, out->fingerprint) ||
-        !counted_take(text, &out->lead.id) || out->lead.id.len == 0)
+        !counted_take(text, &out->lead.id) || out->lead.seq >= INT64_MAX ||
+        id_check(out->lead.id, NULL) != RC_OK)
         return false;
     for (size_t i = 0; i < n_params; i++) {
-        if (!counted_take(text, &params[i]))
+        if (!counted_take(text, &params[i]) || params[i].len > ID_BYTES_MAX ||
+            !utf8_valid(params[i].ptr, params[i].len))
             return false;
     }
     if (text->len == 0 || *text->ptr != '\n')

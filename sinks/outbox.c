@@ -4,13 +4,21 @@
 
 #include "answer.h"
 
-/* The state forgets an answered delivery once all of its places are done. One that was sent because
- * no more leads come may be answered while a mark that still holds its leads is not yet durable: it
- * stays to the end of the run. */
-#define PLACE_NEVER_DONE ((uint64_t)INT64_MAX)
+static enum rc check_recorded(void *batch, const struct lead_note *leads, size_t n, struct str id,
+                              struct str body)
+{
+    char want[WEBHOOK_ID_SIZE];
+    struct batch *b = batch;
+    if (n > b->most)
+        return RC_SYNTAX;
+    enum rc rc = batch_id(b, leads, n, want);
+    if (rc == RC_OK && !str_eq_c(id, want))
+        rc = RC_SYNTAX;
+    return rc == RC_OK && body.ptr ? batch_check_body(b, body) : rc;
+}
 
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
-                    size_t body_max, struct err *e)
+                    struct batch *batch, struct err *e)
 {
     *o = (struct outbox){
         .sink = sink,
@@ -26,8 +34,10 @@ enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *
         .state = cfg->state,
         .index = cfg->index,
         .n_params = cfg->profile->n_params,
-        .body_max = body_max,
+        .body_max = BATCH_BODY_MAX,
         .subject = cfg->spec,
+        .check = check_recorded,
+        .ctx = batch,
     };
     return recorded_load(&o->recorded, &recorded, e);
 }

@@ -6,6 +6,7 @@
 #ifndef LEADPIPE_OUTBOX_H
 #define LEADPIPE_OUTBOX_H
 
+#include "batch.h"
 #include "delivery.h"
 #include "recorded.h"
 
@@ -18,10 +19,11 @@ struct outbox {
     struct recorded_set *recorded; /* NULL without a state */
 };
 
-/* Loads what was recorded before; gives no verdict and asks for no lead. `body_max`: bytes of one
- * body. RC_USAGE: the state is damaged; RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
+/* Loads what was recorded before; gives no verdict and asks for no lead. `batch`, which has none at
+ * hand yet, is who makes the sink's messages: what it could not have made is refused. RC_USAGE: the
+ * state is damaged; RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
-                    size_t body_max, struct err *e);
+                    struct batch *batch, struct err *e);
 void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop() */
 
 /* Is this lead in a delivery that was recorded before? */

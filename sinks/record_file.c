@@ -55,7 +55,7 @@ enum rc record_file_paths(const struct sink_cfg *cfg, struct buf *out, struct er
 static enum rc parse_mark(struct record_file *f, struct str text, struct str *stream, struct err *e)
 {
     if (!text_take_uint(&text, ' ', &f->n_records))
-        return err_set(e, RC_SYNTAX, "%s: damaged mark of an earlier run", f->path);
+        return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", f->path);
     *stream = text;
     return RC_OK;
 }
@@ -68,13 +68,16 @@ static enum rc open_stream(struct record_file *f, const struct sink_cfg *cfg, un
         .level = level,
         .want_sha256 = cfg->want_sha256,
     };
-    if (from && from->text.ptr) {
+    if (from) { /* even an empty one: else what was written would be cut off */
         enum rc rc = parse_mark(f, from->text, &stream.mark, e);
         if (rc != RC_OK)
             return rc;
         f->marked = true;
     }
-    return stream_open(&f->stream, &stream, e);
+    enum rc rc = stream_open(&f->stream, &stream, e);
+    if (rc == RC_OK && f->n_records > stream_bytes(f->stream)) /* each has a byte at least */
+        rc = err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", f->path);
+    return rc;
 }
 
 enum rc record_file_open(struct sink **out, const struct record_file_kind *kind,

@@ -50,16 +50,30 @@ static enum rc load_leads(struct recorded_set *s, struct recorded *r, struct str
     return r->held ? RC_OK : RC_NOMEM;
 }
 
+/* The state forgets it by its last place. */
+static bool is_last_place(const struct recorded *r, uint64_t place)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < r->n_leads; i++) {
+        if (r->leads[i].lead.seq > last)
+            last = r->leads[i].lead.seq;
+    }
+    return place == last || place == PLACE_NEVER_DONE;
+}
+
 static enum rc load_rest(struct recorded_set *s, struct recorded *r, const struct state_delivery *d)
 {
-    if (d->id.len != WEBHOOK_ID_SIZE - 1)
+    const struct recorded_cfg *cfg = &s->cfg;
+    if (d->id.len != WEBHOOK_ID_SIZE - 1 || !is_last_place(r, d->last_place) ||
+        d->body.len > cfg->body_max || !d->body.ptr == !d->answer.ptr)
         return RC_SYNTAX;
+    enum rc rc = cfg->check ? cfg->check(cfg->ctx, r->leads, r->n_leads, d->id, d->body) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
     memcpy(r->id, d->id.ptr, d->id.len);
     r->row = d->row;
     r->settled = d->answer.ptr != NULL;
-    if (r->settled)
-        return answer_take(&s->arena, d->answer, &r->verdict);
-    return d->body.ptr && d->body.len <= s->cfg.body_max ? RC_OK : RC_SYNTAX;
+    return r->settled ? answer_take(&s->arena, d->answer, &r->verdict) : RC_OK;
 }
 
 static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e)

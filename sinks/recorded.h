@@ -8,7 +8,13 @@
 
 #include "core/sink.h"
 #include "core/state.h"
+#include "lead_text.h"
 #include "standard_webhooks.h"
+
+/* The state forgets an answered delivery once all of its places are done. One that was sent because
+ * no more leads come may be answered while a mark that still holds its leads is not yet durable: it
+ * stays to the end of the run. */
+#define PLACE_NEVER_DONE ((uint64_t)INT64_MAX)
 
 struct recorded_cfg {
     struct sink *sink;
@@ -18,6 +24,11 @@ struct recorded_cfg {
     size_t n_params;
     size_t body_max;     /* bytes of one body */
     const char *subject; /* for messages; kept by the caller */
+    /* Could the sink have made a message of these leads, with that id and that body (absent: it was
+     * answered)? RC_SYNTAX: no; RC_NOMEM. NULL: all that has the form is taken. */
+    enum rc (*check)(void *ctx, const struct lead_note *leads, size_t n, struct str id,
+                     struct str body);
+    void *ctx;
 };
 
 struct recorded_set;

@@ -172,7 +172,9 @@ static bool mark_read_gzip(struct stream *s, struct str text, uint64_t keep_byte
     uint64_t file_bytes = 0;
     if (!text_take_uint(&text, ':', &bytes) || !text_take_uint(&text, ':', &file_bytes))
         return false;
-    if ((bytes == 0) != (file_bytes == 0) || bytes > s->bytes + 1 || file_bytes > keep_bytes + 1)
+    if ((bytes == 0) != (file_bytes == 0) || bytes > s->bytes + 1 || file_bytes > keep_bytes + 1 ||
+        (bytes > 0 &&
+         (!s->watching || bytes - 1 < s->watch_bytes || (bytes - 1) % STREAM_MEMBER_BYTES != 0)))
         return false;
     s->cut_found = bytes > 0;
     if (s->cut_found)
@@ -180,8 +182,13 @@ static bool mark_read_gzip(struct stream *s, struct str text, uint64_t keep_byte
     enum rc rc = blob_take(text, &s->member);
     if (rc == RC_NOMEM)
         (void)err_nomem(&s->err);
-    return rc == RC_OK && s->member.len < STREAM_MEMBER_BYTES && s->member.len <= s->bytes;
+    /* What is in the file are whole members. */
+    return rc == RC_OK && s->member.len == s->bytes % STREAM_MEMBER_BYTES &&
+           (s->bytes < STREAM_MEMBER_BYTES) == (keep_bytes == 0);
 }
+
+/* No file is larger, and no sum of two such numbers overflows. */
+#define MARK_NUMBER_MAX ((uint64_t)1 << 61)
 
 /* Reads a mark into `s`; *keep_bytes is how much of the file it covers. */
 static bool mark_read(struct stream *s, struct str text, uint64_t *keep_bytes)
@@ -190,7 +197,8 @@ static bool mark_read(struct stream *s, struct str text, uint64_t *keep_bytes)
     uint64_t watch = 0;
     if (!text_take_uint(&text, ':', &level) || !text_take_uint(&text, ':', &s->bytes) ||
         !text_take_uint(&text, ':', keep_bytes) || !text_take_uint(&text, ':', &watch) ||
-        level != s->level)
+        level != s->level || s->bytes > MARK_NUMBER_MAX || *keep_bytes > MARK_NUMBER_MAX ||
+        watch > s->bytes + 1)
         return false;
     if (watch)
         stream_watch(s, watch - 1);

@@ -242,7 +242,7 @@ static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg,
     if (rc == RC_OK)
         rc = batch_open(&w->batch, cfg, e);
     if (rc == RC_OK)
-        rc = outbox_open(&w->outbox, &w->sink, cfg, BATCH_BODY_MAX, e);
+        rc = outbox_open(&w->outbox, &w->sink, cfg, &w->batch, e);
     if (rc == RC_OK)
         rc = open_delivery(w, cfg, e);
     if (rc == RC_OK)

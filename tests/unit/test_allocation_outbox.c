@@ -89,7 +89,8 @@ static void record_deliveries(struct world *w)
             .leads = buf_str(&leads),
             .body = STR("{\"a\":[1,2,3]}"),
         };
-        assert_int_equal(state_add_delivery(state, 0, &delivery, 0, &rows[i], &e), RC_OK);
+        assert_int_equal(
+            state_add_delivery(state, 0, &delivery, (i + 1) * N_EACH - 1, &rows[i], &e), RC_OK);
         buf_free(&leads);
     }
     assert_int_equal(
@@ -230,6 +231,8 @@ static void batch_work_end(void *ctx, enum rc rc, struct buf *out)
 
 static void batches(void **state)
 {
+    static const char body[] = "{\"type\":\"leads.exported\",\"timestamp\":"
+                               "\"2026-01-30T02:00:00.000Z\",\"data\":[1,2";
     struct batch_work w = {.world = *state};
     struct buf leads;
     buf_init(&leads, 4096);
@@ -237,7 +240,7 @@ static void batches(void **state)
     for (size_t i = 0; i < N_LEADS; i++)
         lead_text_put(&leads, &w.world->notes[i], w.world->sample.profile.n_params);
     counted_put(&w.mark, buf_str(&leads));
-    blob_put(&w.mark, "{\"a\":[1,2", 9);
+    blob_put(&w.mark, body, sizeof body - 1);
     assert_int_equal(buf_rc(&w.mark), RC_OK);
     sweep(&(struct work){"a batch from a mark", false, batch_work_begin, batch_work_run,
                          batch_work_end, &w});

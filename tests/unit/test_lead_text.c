@@ -25,7 +25,7 @@ static void make_leads(struct world *w)
     w->params[1][1] = STR("\n\n");
     w->leads[0] = (struct owed_lead){0, STR("x"), w->params[0], (const void *)digest_0};
     w->leads[1] =
-        (struct owed_lead){UINT64_MAX, STR("1:2\n3:-:"), w->params[1], (const void *)digest_1};
+        (struct owed_lead){INT64_MAX - 1, STR("1:2 3:-:"), w->params[1], (const void *)digest_1};
     w->leads[2] = (struct owed_lead){7, STR("l\xc3\xa9"), w->params[2], (const void *)digest_2};
 }
 

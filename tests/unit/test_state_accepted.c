@@ -192,7 +192,7 @@ static void a_run_that_is_forgotten(void **state)
         note(s, 1, 11, true);
         note(s, 3, 30, true);
         if (published)
-            OK(state_publish(s, NULL, 0, STR_NONE, &e));
+            OK(state_publish(s, NULL, 0, STR("record"), &e));
         OK(state_forget(s, &e));
         s = crash(s, "s");
         assert_int_equal(state_phase(s), STATE_EMPTY);

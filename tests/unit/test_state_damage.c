@@ -35,7 +35,7 @@ static void make_sample(void)
     const uint64_t holes[] = {3, 5};
     const struct state_column columns[] = {{1, 2, 3, STR("a key"), STR("a member")},
                                            {4, 5, 6, STR("another key"), STR_NONE}};
-    const struct state_checkpoint c = {.tally = {.high = 7, .key_a = 8, .handed = 9},
+    const struct state_checkpoint c = {.tally = {.high = 7, .key_a = 8, .handed = 4},
                                        .holes = holes,
                                        .n_holes = 2,
                                        .marks = marks,
@@ -299,7 +299,7 @@ static void damage_with_a_log(void **state)
     make_sample();
     struct err e = {0};
     struct state *s = open_ok("s");
-    OK(state_fail(s, 99, false, STR("line"), STR("summary"), &e));
+    OK(state_fail(s, 99, false, STR("line\n"), STR("summary"), &e));
     const struct state_checkpoint c = {.tally.high = 7};
     OK(state_checkpoint(s, &c, &e));
     crash_into("s", "copy");

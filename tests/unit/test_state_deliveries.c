@@ -139,7 +139,7 @@ static void other_sinks_and_next_runs(void **state)
     expect_deliveries(s, 7, "a|leads of a|-|;"); /* no answer is one, too */
     expect_deliveries(s, 31, "b|leads of b|{\"body\":\"b\"}|-;");
     expect_counts(s, 7, 0, 1);
-    OK(state_publish(s, NULL, 0, STR_NONE, &e));
+    OK(state_publish(s, NULL, 0, STR("record"), &e));
     OK(state_finish(s, &e));
     expect_deliveries(s, 7, "");
     expect_deliveries(s, 31, "");
@@ -342,7 +342,7 @@ static void *work(void *arg)
         memcpy(content.key, &place, sizeof place);
         state_hold(w->s);
         int64_t row = add(w->s, w->number, "id", place);
-        OK(state_fail(w->s, place, i % 2, STR("line"), STR("summary"), &e));
+        OK(state_fail(w->s, place, i % 2, STR("line\n"), STR("summary"), &e));
         state_release(w->s);
         if (i % 10 == 0)
             assert_int_equal(wait_durable(w->s), RC_OK);
@@ -383,7 +383,7 @@ static void many_threads(void **state)
         assert_int_equal(n, EACH);
         expect_counts(s, i, EACH - (EACH + 2) / 3, (EACH + 2) / 3);
     }
-    OK(state_publish(s, NULL, 0, STR_NONE, &e));
+    OK(state_publish(s, NULL, 0, STR("record"), &e));
     OK(state_finish(s, &e));
     struct state_content content = {.accepted = true};
     const uint64_t place = THREADS * EACH - 1;

@@ -260,7 +260,7 @@ static void settles_or_tells(void **state)
         faulty_begin(FAULT_NONE, 0);
         struct state *s = open_ok("s");
         OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, NULL, 0, &e));
-        OK(state_fail(s, 7, false, STR("row"), STR("why"), &e));
+        OK(state_fail(s, 7, false, STR("row\n"), STR("why"), &e));
         faulty_begin(rows[i].fault, 0);
         assert_int_equal(state_settle(s, &e), rows[i].want);
         assert_int_equal(state_settle(s, &e), rows[i].want); /* an error sticks */
@@ -384,7 +384,7 @@ static void expect_all_fail(struct state *s)
     FAILS(state_accept_by(s, NULL, 0, &e), RC_IO, "File too large");
     FAILS(state_has_accepted(s, &flag, &e), RC_IO, "File too large");
     FAILS(state_note_accepted(s, NULL, 0, &e), RC_IO, "File too large");
-    FAILS(state_publish(s, NULL, 0, STR_NONE, &e), RC_IO, "File too large");
+    FAILS(state_publish(s, NULL, 0, STR("record"), &e), RC_IO, "File too large");
     FAILS(state_finish(s, &e), RC_IO, "File too large");
     FAILS(state_forget(s, &e), RC_IO, "File too large");
     assert_int_equal(wait_durable(s), RC_IO); /* at once, on this thread */
@@ -410,9 +410,9 @@ static void first_error_sticks(void **state)
     (void)signal(SIGXFSZ, SIG_IGN);
     OK(state_open(&s, &cfg, &e));
     begin_run(s);
-    OK(state_fail(s, 0, false, STR("line"), STR(""), &e));
+    OK(state_fail(s, 0, false, STR("line\n"), STR(""), &e));
     OK(state_checkpoint(s, &c, &e));
-    OK(state_fail(s, 1, false, STR("line"), STR(""), &e));
+    OK(state_fail(s, 1, false, STR("line\n"), STR(""), &e));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     int64_t row;
     OK(state_add_delivery(s, 0, &d, 0, &row, &e));

@@ -1,0 +1,323 @@
+/* A state whose checksums are right, and whose values are none that leadpipe writes: each is refused
+ * before the run goes on. */
+#include "state_cells.h"
+#include "state_world.h"
+
+static void make_sample(void)
+{
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    const struct state_term terms[] = {{STR("first"), STR("a value")}, {STR("second"), STR("b")}};
+    const struct str marks[] = {STR("mark 0"), STR("mark 1")};
+    const uint64_t holes[] = {3, 5};
+    const struct state_column columns[] = {{1, 2, 3, STR("a key"), STR("a member")},
+                                           {4, 5, 6, STR("another"), STR_NONE}};
+    const struct state_checkpoint c = {.tally = {.high = 9, .key_a = 8, .handed = 4, .missing = 1},
+                                       .holes = holes,
+                                       .n_holes = 2,
+                                       .marks = marks,
+                                       .n_marks = 2,
+                                       .totals = STR("totals"),
+                                       .columns = columns,
+                                       .n_columns = 2};
+    const struct state_delivery d = {.id = STR("id"), .leads = STR("leads"), .body = STR("body")};
+    const struct state_kept kept = {.place = 3, .http_status = 200, .body = STR("{}")};
+    const struct state_content note = {.accepted = true};
+    const struct str sink = STR("a sink");
+    int64_t row;
+    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 2, &e));
+    OK(state_accept_by(s, &sink, 1, &e));
+    OK(state_fail(s, 1, false, STR("{}\n"), STR("why"), &e));
+    OK(state_fail(s, 2, true, STR("{}\n"), STR("why"), &e));
+    OK(state_add_delivery(s, 0, &d, 7, &row, &e));
+    OK(state_add_delivery(s, 0, &d, 8, &row, &e));
+    OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
+    OK(state_keep(s, &kept, &e));
+    OK(state_note_accepted(s, &note, 1, &e));
+    OK(state_checkpoint(s, &c, &e));
+    state_close(s);
+}
+
+static void publish_sample(void)
+{
+    struct err e = {0};
+    const struct file_rename renames[] = {{STR("/a/.b.part"), STR("/a/b"), {1, 2}}};
+    struct state *s = open_ok("s");
+    OK(state_publish(s, renames, 1, STR("{}"), &e));
+    state_close(s);
+}
+
+static void change(const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(cells_open("s", &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    if (!strstr(sql, "TABLE kept")) /* whose rows cannot be changed then */
+        assert_int_equal(cells_reseal(db), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Opens and loads it, and says how that ended. */
+static enum rc load(struct err *e)
+{
+    struct state *s = NULL;
+    struct state_run run;
+    const struct state_cfg cfg = {.path = "s"};
+    enum rc rc = state_open(&s, &cfg, e);
+    if (rc == RC_OK)
+        rc = state_load(s, &run, e);
+    state_close(s);
+    return rc;
+}
+
+static const char *const harmless[] = {
+    "UPDATE run SET started_ms = 2",
+    "UPDATE checkpoint SET totals = NULL",
+    "UPDATE checkpoint SET high = 4503599627370496",
+    "UPDATE columns SET member = NULL",
+    "UPDATE failures SET summary = ''",
+    "UPDATE terms SET value = ''",
+};
+
+static const char *const refused[] = {
+    /* the run */
+    "UPDATE run SET phase = 0",
+    "UPDATE run SET phase = 4",
+    "UPDATE run SET phase = -1",
+    "UPDATE run SET phase = 4294967297",
+    "UPDATE run SET phase = 'running'",
+    "UPDATE run SET phase = 2",
+    "UPDATE run SET phase = 3",
+    "UPDATE run SET record = 'x'",
+    "UPDATE run SET renames = 1",
+    "UPDATE run SET run_id = ''",
+    "UPDATE run SET run_id = x'30'",
+    "UPDATE run SET run_id = '0123456789abcdef0123456789abcde'",
+    "UPDATE run SET run_id = '0123456789abcdef0123456789abcdeF'",
+    "UPDATE run SET run_id = '0123456789abcdef0123456789abcdef0'",
+    "UPDATE run SET run_id = char(27) || '123456789abcdef0123456789abcdef'",
+    "UPDATE run SET started_ms = -1",
+    "UPDATE run SET started_ms = 9223372036854775807",
+    "UPDATE run SET started_ms = 1.5",
+    "UPDATE run SET terms = 1",
+    "UPDATE run SET terms = 3",
+    "UPDATE run SET terms = -1",
+    "UPDATE run SET terms = 9223372036854775807",
+    "UPDATE run SET terms = 1152921504606846976",
+    "UPDATE run SET terms = x'02'",
+    /* terms */
+    "UPDATE terms SET name = NULL WHERE position = 0",
+    "UPDATE terms SET value = NULL WHERE position = 1",
+    "UPDATE terms SET value = x'00' WHERE position = 1",
+    "UPDATE terms SET position = 7 WHERE position = 1",
+    "DELETE FROM terms",
+    "INSERT INTO terms VALUES (2, 'c', 'd', 0)",
+    /* the checkpoint */
+    "DELETE FROM checkpoint",
+    "UPDATE checkpoint SET high = 4",
+    "UPDATE checkpoint SET high = -1",
+    "UPDATE checkpoint SET high = 9223372036854775807",
+    "UPDATE checkpoint SET high = 'many'",
+    "UPDATE checkpoint SET handed = 7",
+    "UPDATE checkpoint SET handed = -1",
+    "UPDATE checkpoint SET handed = 9223372036854775807",
+    "UPDATE checkpoint SET missing = 4",
+    "UPDATE checkpoint SET missing = -3",
+    "UPDATE checkpoint SET unchanged = 3",
+    "UPDATE checkpoint SET mended = -1",
+    "UPDATE checkpoint SET other_ids = 8",
+    "UPDATE checkpoint SET active_ms = -1",
+    "UPDATE checkpoint SET active_ms = 9223372036854775807",
+    "UPDATE checkpoint SET key_a = 'x'",
+    "UPDATE checkpoint SET key_b = x'00'",
+    "UPDATE checkpoint SET marks = 1",
+    "UPDATE checkpoint SET marks = 3",
+    "UPDATE checkpoint SET marks = -1",
+    "UPDATE checkpoint SET marks = 1152921504606846976",
+    "UPDATE checkpoint SET columns = 0",
+    "UPDATE checkpoint SET columns = 3",
+    "UPDATE checkpoint SET columns = 3298534883328", /* of 16 bytes each: 48 TiB */
+    "UPDATE checkpoint SET totals = x'00'",
+    "UPDATE checkpoint SET holes = x'03'",
+    "UPDATE checkpoint SET holes = zeroblob(15)",
+    "UPDATE checkpoint SET holes = zeroblob(16)",
+    "UPDATE checkpoint SET holes = x'05000000000000000300000000000000'",
+    "UPDATE checkpoint SET holes = x'0300000000000000ffffffffffffffff'",
+    "UPDATE checkpoint SET holes = x'0900000000000000'",
+    "UPDATE checkpoint SET holes = 'text'",
+    /* marks and columns */
+    "DELETE FROM marks WHERE sink = 0",
+    "DELETE FROM marks",
+    "UPDATE marks SET mark = NULL WHERE sink = 1",
+    "UPDATE marks SET mark = x'07' WHERE sink = 1",
+    "UPDATE marks SET sink = 9 WHERE sink = 1",
+    "UPDATE columns SET table_number = -1",
+    "UPDATE columns SET table_number = 4294967296",
+    "UPDATE columns SET scope = 4294967297",
+    "UPDATE columns SET occurrence = 'x'",
+    "UPDATE columns SET key = NULL",
+    "UPDATE columns SET key = x'05'",
+    "UPDATE columns SET key = CAST(x'ff' AS TEXT)",
+    "UPDATE columns SET member = CAST(x'c3' AS TEXT)",
+    "UPDATE columns SET position = 5 WHERE position = 1",
+    /* leads */
+    "UPDATE failures SET place = -1 WHERE place = 1",
+    "UPDATE failures SET by_sink = 2",
+    "UPDATE failures SET by_sink = 9223372036854775807",
+    "UPDATE failures SET by_sink = -1",
+    "UPDATE failures SET by_sink = 'x'",
+    "UPDATE failures SET line = NULL",
+    "UPDATE failures SET line = ''",
+    "UPDATE failures SET line = '{}'",
+    "UPDATE failures SET line = char(10)",
+    "UPDATE failures SET line = '{}' || char(10) || '{}' || char(10)",
+    "UPDATE failures SET line = '{' || char(27) || '}' || char(10)",
+    "UPDATE failures SET line = x'7b7d0a'",
+    "UPDATE failures SET summary = NULL",
+    "UPDATE failures SET summary = CAST(x'ff' AS TEXT)",
+    "UPDATE kept SET place = -1",
+    "UPDATE kept SET key = x'00'",
+    "UPDATE kept SET key = zeroblob(17)",
+    "UPDATE kept SET key = '0123456789abcdef'",
+    "UPDATE kept SET http_status = 1000",
+    "UPDATE kept SET http_status = -1",
+    "UPDATE kept SET attempts = 4294967296",
+    "UPDATE kept SET mended = -1",
+    "UPDATE kept SET body = NULL",
+    "UPDATE kept SET body = 1",
+    /* deliveries */
+    "UPDATE deliveries SET number = 0 WHERE number = 1; UPDATE deliveries SET number = -5"
+    " WHERE number = 2",
+    "UPDATE deliveries SET number = 9223372036854775807 WHERE number = 2",
+    "UPDATE deliveries SET number = 9223372036854775806 WHERE number = 2",
+    "UPDATE deliveries SET sink = -1",
+    "UPDATE deliveries SET sink = 64",
+    "UPDATE deliveries SET sink = 4294967296",
+    "UPDATE deliveries SET sink = 'x'",
+    "UPDATE deliveries SET last_place = -1",
+    "UPDATE deliveries SET last_place = 'x'",
+    "UPDATE deliveries SET id = NULL",
+    "UPDATE deliveries SET id = x'00'",
+    "UPDATE deliveries SET leads = NULL",
+    "UPDATE deliveries SET leads = x'05'",
+    "UPDATE deliveries SET body = NULL WHERE number = 1",
+    "UPDATE deliveries SET body = 'text' WHERE number = 1",
+    "UPDATE deliveries SET body = x'00' WHERE number = 2",
+    "UPDATE deliveries SET outcome = 0 WHERE number = 1",
+    "UPDATE deliveries SET outcome = NULL WHERE number = 2",
+    "UPDATE deliveries SET outcome = 3 WHERE number = 2",
+    "UPDATE deliveries SET outcome = -1 WHERE number = 2",
+    "UPDATE deliveries SET outcome = 'x' WHERE number = 2",
+    "UPDATE deliveries SET answer = NULL WHERE number = 2",
+    "UPDATE deliveries SET answer = 'x' WHERE number = 1",
+    "UPDATE delivery_counts SET sink = 64",
+    "UPDATE delivery_counts SET delivered = -1",
+    "UPDATE delivery_counts SET delivered = 9223372036854775807",
+    "UPDATE delivery_counts SET failed = 9223372036854775807",
+    "UPDATE delivery_counts SET failed = 'x'",
+    /* what sinks accepted */
+    "UPDATE accepted_by SET sink = NULL",
+    "UPDATE accepted_by SET sink = x'00'",
+    "UPDATE accepted_by SET position = -1",
+    "UPDATE accepted_now SET notes = 0",
+    "UPDATE accepted_now SET notes = 2",
+    "UPDATE accepted_now SET notes = -1",
+    "UPDATE accepted_now SET notes = 1001, pack = zeroblob(1001 * 33)",
+    "UPDATE accepted_now SET notes = 558992244657865200",
+    "UPDATE accepted_now SET pack = x''",
+    "UPDATE accepted_now SET pack = zeroblob(32)",
+    "UPDATE accepted_now SET pack = zeroblob(32) || x'02'",
+    "UPDATE accepted_now SET pack = 'text'",
+    /* tables that run when they are read, or are not all there */
+    "CREATE VIEW v AS SELECT 1",
+    "CREATE TRIGGER t AFTER DELETE ON marks BEGIN DELETE FROM terms; END",
+    "CREATE INDEX i ON terms(value)",
+    "CREATE TABLE more(x)",
+    "ALTER TABLE kept ADD COLUMN more AS (abs(-9223372036854775808))",
+    "ALTER TABLE kept RENAME TO old; CREATE VIEW kept AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL"
+    " SELECT n + 1 FROM c) SELECT n place, x'' key, 0 http_status, 0 attempts, 0 mended, x'' body,"
+    " 0 seal FROM c; UPDATE run SET phase = 1; SELECT 1",
+};
+
+/* Of a run that was published. */
+static const char *const refused_renames[] = {
+    "UPDATE run SET phase = 1",
+    "UPDATE run SET record = NULL",
+    "UPDATE run SET record = x'7b7d'",
+    "UPDATE run SET renames = 0",
+    "UPDATE run SET renames = 2",
+    "UPDATE run SET renames = 9223372036854775807",
+    "UPDATE renames SET source = NULL",
+    "UPDATE renames SET source = ''",
+    "UPDATE renames SET source = '/a' || char(0) || 'b'",
+    "UPDATE renames SET target = NULL",
+    "UPDATE renames SET target = '/a' || char(0)",
+    "UPDATE renames SET target = x'2f61'",
+    "UPDATE renames SET target = printf('/%05000d', 1)",
+    "UPDATE renames SET bytes = -1",
+    "UPDATE renames SET crc = -1",
+    "UPDATE renames SET crc = 4294967296",
+    "UPDATE renames SET position = 1",
+    "DELETE FROM renames",
+    "INSERT INTO renames VALUES (1, '/x', '/y', 0, 0, 0)",
+};
+
+static void expect_each(const char *const *list, size_t n, bool published, bool is_refused)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct err e = {0};
+        remove_state("s");
+        make_sample();
+        if (published)
+            publish_sample();
+        change(list[i]);
+        enum rc rc = load(&e);
+        enum rc want = is_refused ? RC_USAGE : RC_OK;
+        if (rc != want || (is_refused && !strstr(e.msg, "s: is damaged: ")))
+            fail_msg("%s: got %s \"%s\", want %s", list[i], rc_text(rc), e.msg, rc_text(want));
+    }
+}
+
+#define EACH(list) list, sizeof(list) / sizeof *(list)
+
+static void what_could_be_so_is_read(void **state)
+{
+    (void)state;
+    expect_each(EACH(harmless), false, false);
+}
+
+static void what_cannot_be_so_is_refused(void **state)
+{
+    (void)state;
+    expect_each(EACH(refused), false, true);
+}
+
+static void renames_that_cannot_be_so(void **state)
+{
+    (void)state;
+    expect_each(EACH(refused_renames), true, true);
+}
+
+/* What is only read at the end: no count of it decides how much memory is asked for. */
+static void counts_of_notes_are_those_of_the_file(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    make_sample();
+    change("UPDATE accepted_now SET notes = 558992244657865200"); /* of 33 bytes: 2^64 */
+    struct state *s = open_ok("s");
+    FAILS(state_forget(s, &e), RC_USAGE, "s: is damaged: ");
+    state_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(what_could_be_so_is_read),
+        IN_FOLDER(what_cannot_be_so_is_refused),
+        IN_FOLDER(renames_that_cannot_be_so),
+        IN_FOLDER(counts_of_notes_are_those_of_the_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
