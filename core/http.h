@@ -9,7 +9,7 @@
  * All functions but http_engine_stats(), http_engine_save() and http_status_retryable() must be
  * called on the loop's thread; all callbacks come there. next() may come from within
  * http_engine_kick(), the others only from the loop. Callbacks may call http_engine_kick(),
- * _retry(), _stop() and _stats(); stopped() also http_engine_free().
+ * _retry(), _verify(), _stop() and _stats(); stopped() also http_engine_free().
  *
  * The process must ignore SIGPIPE: a server may go away while it is written to. */
 #ifndef LEADPIPE_HTTP_H
@@ -59,6 +59,9 @@ struct http_header {
 struct http_tries {
     struct origin_client client;
     unsigned counted;          /* failed tries that count against the attempts */
+    unsigned lost;             /* those that do not, as their connection was lost */
+    bool alone;                /* on a new connection that it shares with no other request */
+    bool fresh;                /* on a new connection */
     int64_t first_us, held_us; /* first try: when, and the origin's held clock then */
     int64_t due_us;            /* waiting: not tried again before */
     uint64_t order;            /* among those due at the same time */
@@ -148,6 +151,11 @@ void http_engine_kick(struct http_engine *h);
  * as after a retryable status. False: it stays done, because its attempts or its time are used up,
  * the engine is stopping or met a fatal error, or memory is out. `why` is for messages. */
 bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why);
+
+/* The answer of a request that is done may be another's: asks once more, at once, on a connection
+ * that it shares with no other request. That counts as a request but not against the attempts. False
+ * as above, its attempts and time aside. */
+bool http_engine_verify(struct http_engine *h, struct http_request *r, const char *why);
 
 /* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED
  * (as is an answer that would have been tried again). A second call may only shorten the grace. */

@@ -234,6 +234,34 @@ bool http_head_decides(const struct transfer *t)
     return t->status >= 300 || (t->status >= 200 && t->h->cfg.head_is_enough);
 }
 
+/* Was the connection the reason? */
+static enum http_loss loss_of(const struct transfer *t, CURLcode result)
+{
+    bool is_http1 = t->group->kind == GROUP_HTTP1;
+    if (t->is_refused && !was_sent(t))
+        return LOSS_UNSENT;
+    if (t->is_refused)
+        return is_http1 ? LOSS_KEPT : LOSS_SHARED;
+    if (t->is_untrusted)
+        return LOSS_SHARED;
+    if (result == CURLE_OPERATION_TIMEDOUT)
+        return http_group_is_dead(t->group, t->started_us) ? LOSS_DEAD : LOSS_NONE;
+    return t->group->kind == GROUP_HTTP2 && !http_group_is_open(t) ? LOSS_SHARED : LOSS_NONE;
+}
+
+/* What libcurl says is about its own second try, which was not allowed. */
+static void describe_loss(struct transfer *t, struct http_try *y)
+{
+    struct http_request *r = t->r;
+    y->end = TRY_SILENT;
+    y->is_local = false;
+    r->code = y->loss == LOSS_DEAD ? "timeout" : "closed";
+    if (y->loss != LOSS_DEAD)
+        (void)snprintf(r->error, sizeof r->error, "%s",
+                       t->is_untrusted ? "an HTTP/1.1 answer on a connection that speaks HTTP/2"
+                                       : "the server closed the connection before it answered");
+}
+
 /* Is there an answer, though not the whole of it may have come? */
 static bool is_answered(const struct transfer *t, CURLcode result)
 {
@@ -248,6 +276,10 @@ void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
         read_answer(t, out);
     else
         read_failure(t, result, out);
+    if (out->status == 0)
+        out->loss = loss_of(t, result);
+    if (out->loss != LOSS_NONE)
+        describe_loss(t, out);
     (void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     (void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
     out->latency_us = total_us > sent_us ? total_us - sent_us : 0;

@@ -18,7 +18,9 @@ static int64_t may_start_us(const struct http_engine *h)
         return INT64_MAX;
     int64_t origin_us = origin_due_us(&h->origin);
     int64_t rate_us = rate_due_us(&h->rate);
-    return origin_us > rate_us ? origin_us : rate_us;
+    int64_t group_us = http_group_due_us(h);
+    int64_t due_us = origin_us > rate_us ? origin_us : rate_us;
+    return due_us > group_us ? due_us : group_us;
 }
 
 static struct http_request *pull(struct http_engine *h)
@@ -84,10 +86,10 @@ void http_fail(struct http_engine *h, enum rc rc, const char *fmt, ...)
     va_end(args);
 }
 
-static void drain(struct http_engine *h)
+static void drain_group(struct http_engine *h, struct conn_group *g)
 {
     int left;
-    for (CURLMsg *m; (m = curl_multi_info_read(h->multi, &left));) {
+    for (CURLMsg *m; (m = curl_multi_info_read(g->multi, &left));) {
         char *t = NULL;
         if (m->msg != CURLMSG_DONE)
             continue;
@@ -95,6 +97,12 @@ static void drain(struct http_engine *h)
         if (curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t) == CURLE_OK && t)
             http_retry_judge(h, (struct transfer *)(void *)t, result);
     }
+}
+
+static void drain(struct http_engine *h)
+{
+    for (struct conn_group *g = h->groups; g; g = g->next)
+        drain_group(h, g);
 }
 
 static void tell(struct http_engine *h)
@@ -138,6 +146,7 @@ void http_step(struct http_engine *h)
     if (h->fatal.rc != RC_OK || (h->stopping && h->now_us >= h->stop_us))
         http_transfers_abort(h);
     tell(h);
+    http_groups_sweep(h); /* what is of no more use is closed before anything is opened */
     fill(h);
     end_step(h);
 }

@@ -15,11 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MIN 16
-
 struct watch {
     uv_poll_t poll;
     struct http_engine *h;
+    struct conn_group *group;
     int fd;
     int events;     /* that are watched for now, of enum uv_poll_event */
     bool wanted;    /* libcurl wants to hear of them */
@@ -77,8 +76,9 @@ static void drop_watch(struct watch *w)
     uv_close((uv_handle_t *)&w->poll, on_watch_closed); /* stops it before the socket is closed */
 }
 
-static struct watch *add_watch(struct http_engine *h, curl_socket_t fd)
+static struct watch *add_watch(struct conn_group *g, curl_socket_t fd)
 {
+    struct http_engine *h = g->h;
     if (!make_place(h, fd))
         return NULL;
     struct watch *w = calloc(1, sizeof *w);
@@ -90,6 +90,7 @@ static struct watch *add_watch(struct http_engine *h, curl_socket_t fd)
     }
     w->poll.data = w;
     w->h = h;
+    w->group = g;
     w->fd = fd;
     h->handles++;
     h->watches[fd] = w;
@@ -107,6 +108,12 @@ static int take_error(struct watch *w)
     return events;
 }
 
+static void note_arrival(struct watch *w)
+{
+    w->proven = true;
+    w->group->heard_us = clock_mono_us(w->h->cfg.clock);
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *w = poll->data;
@@ -120,11 +127,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (status < 0)
         events = take_error(w);
     else if (events & UV_READABLE)
-        w->proven = true;
+        note_arrival(w);
     int ready = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                 (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     int running;
-    CURLMcode rc = curl_multi_socket_action(h->multi, fd, ready, &running);
+    CURLMcode rc = curl_multi_socket_action(w->group->multi, fd, ready, &running);
     if (rc != CURLM_OK)
         http_fail(h, RC_INTERNAL, "libcurl: %s", curl_multi_strerror(rc));
     bool goes_on = status < 0 && find_watch(h, fd) == w && w->wanted && w->events == 0;
@@ -154,10 +161,11 @@ static bool is_open(const struct watch *w)
 }
 
 /* libcurl wants to hear when the socket can be read or written. */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *engine, void *unused)
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *group, void *unused)
 {
     (void)easy, (void)unused;
-    struct http_engine *h = engine;
+    struct conn_group *g = group;
+    struct http_engine *h = g->h;
     struct watch *w = find_watch(h, fd);
     if (what == CURL_POLL_REMOVE) {
         if (w && w->connected && is_open(w))
@@ -167,24 +175,30 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *engine, void 
         return 0;
     }
     if (!w)
-        w = add_watch(h, fd);
+        w = add_watch(g, fd);
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     if (!w || watch_for(w, events) != 0)
         http_fail(h, RC_INTERNAL, "a socket cannot be watched");
     return 0;
 }
 
-curl_socket_t http_loop_open_socket(void *engine, curlsocktype purpose, struct curl_sockaddr *a)
+curl_socket_t http_loop_open_socket(void *transfer, curlsocktype purpose, struct curl_sockaddr *a)
 {
     (void)purpose;
-    struct http_engine *h = engine;
+    struct transfer *t = transfer;
+    struct http_engine *h = t->h;
+    if (!http_group_may_connect(t->group)) {
+        t->is_refused = true;
+        errno = EMFILE;
+        return CURL_SOCKET_BAD;
+    }
     int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     struct watch *stale = find_watch(h, fd); /* closed behind our back */
     if (stale)
         drop_watch(stale);
-    struct watch *w = add_watch(h, fd);
+    struct watch *w = add_watch(t->group, fd);
     if (!w) {
         (void)close(fd);
         errno = ENOMEM;
@@ -208,26 +222,26 @@ int http_loop_close_socket(void *engine, curl_socket_t fd)
 
 static void on_curl_timer(uv_timer_t *timer)
 {
-    struct http_engine *h = timer->data;
+    struct conn_group *g = timer->data;
+    struct http_engine *h = g->h;
     int running;
-    CURLMcode rc = curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    CURLMcode rc = curl_multi_socket_action(g->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     if (rc != CURLM_OK)
         http_fail(h, RC_INTERNAL, "libcurl: %s", curl_multi_strerror(rc));
     http_step(h);
 }
 
 /* libcurl wants to be called after so many milliseconds; -1: not at all. */
-static int on_timeout(CURLM *multi, long timeout_ms, void *engine)
+static int on_timeout(CURLM *multi, long timeout_ms, void *group)
 {
     (void)multi;
-    struct http_engine *h = engine;
-    if (h->freed)
+    struct conn_group *g = group;
+    if (g->closed || g->h->freed)
         return 0;
-    int failed = timeout_ms < 0
-                     ? uv_timer_stop(&h->curl_timer)
-                     : uv_timer_start(&h->curl_timer, on_curl_timer, (uint64_t)timeout_ms, 0);
+    int failed = timeout_ms < 0 ? uv_timer_stop(&g->timer)
+                                : uv_timer_start(&g->timer, on_curl_timer, (uint64_t)timeout_ms, 0);
     if (failed)
-        http_fail(h, RC_INTERNAL, "timer: %s", uv_strerror(failed));
+        http_fail(g->h, RC_INTERNAL, "timer: %s", uv_strerror(failed));
     return 0;
 }
 
@@ -273,27 +287,53 @@ static CURLcode init_libcurl(void)
     return global_result;
 }
 
-static CURLMcode set_multi_options(struct http_engine *h)
+CURLMcode http_loop_watch_group(struct conn_group *g)
 {
-    unsigned most = h->limiter.max > CONNECTIONS_MIN ? h->limiter.max : CONNECTIONS_MIN;
-    CURLM *m = h->multi;
+    CURLM *m = g->multi;
     CURLMcode rc = curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket);
-    rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_SOCKETDATA, h);
+    rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_SOCKETDATA, g);
     rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timeout);
-    rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_TIMERDATA, h);
-    rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-    rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)most);
-    return rc;
+    return rc ? rc : curl_multi_setopt(m, CURLMOPT_TIMERDATA, g);
 }
 
-static enum rc open_timer(struct http_engine *h, uv_timer_t *timer, struct err *e)
+bool http_loop_open_group(struct conn_group *g)
 {
-    int failed = uv_timer_init(h->cfg.loop, timer);
-    if (failed)
-        return err_set(e, RC_INTERNAL, "timer: %s", uv_strerror(failed));
-    timer->data = h;
-    h->handles++;
-    return RC_OK;
+    if (uv_timer_init(g->h->cfg.loop, &g->timer) != 0)
+        return false;
+    g->timer.data = g;
+    g->h->handles++;
+    return true;
+}
+
+static void on_group_closed(uv_handle_t *handle)
+{
+    struct conn_group *g = handle->data;
+    struct http_engine *h = g->h;
+    free(g);
+    free_when_closed(h);
+}
+
+void http_loop_close_group(struct conn_group *g)
+{
+    struct http_engine *h = g->h;
+    g->closed = true;
+    (void)curl_multi_cleanup(g->multi); /* closes the sockets; fails for a wrong handle only */
+    g->multi = NULL;
+    for (size_t i = 0; i < h->n_watches; i++) {
+        if (h->watches[i] && h->watches[i]->group == g)
+            drop_watch(h->watches[i]);
+    }
+    uv_close((uv_handle_t *)&g->timer, on_group_closed);
+}
+
+static enum rc open_share(struct http_engine *h, struct err *e)
+{
+    h->share = curl_share_init();
+    if (!h->share)
+        return err_nomem(e);
+    CURLSHcode rc = curl_share_setopt(h->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    return rc == CURLSHE_OK ? RC_OK
+                            : err_set(e, RC_INTERNAL, "libcurl: %s", curl_share_strerror(rc));
 }
 
 enum rc http_loop_open(struct http_engine *h, struct err *e)
@@ -302,29 +342,32 @@ enum rc http_loop_open(struct http_engine *h, struct err *e)
     CURLcode global = init_libcurl();
     if (global != CURLE_OK)
         return err_set(e, RC_INTERNAL, "libcurl: %s", curl_easy_strerror(global));
-    h->multi = curl_multi_init();
-    if (!h->multi)
-        return err_nomem(e);
-    CURLMcode multi = set_multi_options(h);
-    if (multi != CURLM_OK)
-        return err_set(e, RC_INTERNAL, "libcurl: %s", curl_multi_strerror(multi));
-    enum rc rc = open_timer(h, &h->curl_timer, e);
-    return rc == RC_OK ? open_timer(h, &h->timer, e) : rc;
+    enum rc rc = open_share(h, e);
+    if (rc != RC_OK)
+        return rc;
+    int failed = uv_timer_init(h->cfg.loop, &h->timer);
+    if (failed)
+        return err_set(e, RC_INTERNAL, "timer: %s", uv_strerror(failed));
+    h->timer.data = h;
+    h->handles++;
+    return RC_OK;
 }
 
 void http_loop_close(struct http_engine *h)
 {
     h->freed = true;
     h->handles++; /* so that it stays until the end of this function */
-    if (h->multi)
-        (void)curl_multi_cleanup(h->multi); /* closes the sockets; fails for a NULL handle only */
-    for (size_t i = 0; i < h->n_watches; i++) {
-        if (h->watches[i])
-            drop_watch(h->watches[i]);
+    while (h->groups) {
+        struct conn_group *g = h->groups;
+        h->groups = g->next;
+        http_loop_close_group(g);
     }
+    h->http1 = NULL;
+    if (h->share)
+        (void)curl_share_cleanup(h->share); /* nobody uses it any more */
     free(h->watches);
-    if (h->curl_timer.data)
-        uv_close((uv_handle_t *)&h->curl_timer, on_timer_closed);
+    h->watches = NULL;
+    h->n_watches = 0;
     if (h->timer.data)
         uv_close((uv_handle_t *)&h->timer, on_timer_closed);
     free_when_closed(h);

@@ -2,6 +2,7 @@
  * but for `struct meter`.
  *
  *   http_engine.c    the public face: making, asking for requests, stopping, the end of a step
+ *   http_group.c     which connections a request may use
  *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other
  *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
  *   http_answer.c    what the end of a transfer means
@@ -22,13 +23,39 @@
 
 #define HTTP_FIELD_BYTES_MAX 63
 
+/* Connections that libcurl may choose from for a request; see http_group.c. */
+enum group_kind {
+    GROUP_UNKNOWN, /* one request; its answer decides */
+    GROUP_HTTP1,
+    GROUP_HTTP2,
+};
+
+struct conn_group {
+    struct http_engine *h;
+    struct conn_group *next;
+    CURLM *multi;
+    uv_timer_t timer; /* libcurl's time-outs */
+    enum group_kind kind;
+    bool closing; /* no new request; freed when nothing is in flight */
+    bool closed;  /* waits for its timer's handle only */
+    unsigned in_flight;
+    unsigned most; /* HTTP/2: in flight at once, as far as is known */
+    int64_t opened_us;
+    int64_t heard_us; /* when something last came over one of its connections */
+};
+
 /* An easy handle. It belongs to a request while a try of that is under way, else to the pool. */
 struct transfer {
     CURL *easy;
     struct http_engine *h;
     struct http_request *r;
     struct transfer *next, *prev; /* in the pool (next only) or among those in flight */
-    bool is_post, is_quick;       /* options that the handle has now */
+    struct conn_group *group;     /* while in flight */
+    bool is_post, is_quick, is_http1, is_fresh, is_alone; /* options that the handle has now */
+    int64_t started_us;
+    unsigned sends;    /* how often libcurl began to send the request */
+    bool is_refused;   /* libcurl wanted another connection or try and did not get it */
+    bool is_untrusted; /* the answer may be another request's */
 
     struct buf lines;         /* headers of this try only: secret, one NUL-terminated each */
     struct curl_slist *nodes; /* a list of these, with the engine's headers behind them */
@@ -62,14 +89,17 @@ struct http_engine {
     struct http_engine_cfg cfg; /* its texts are copies; without the headers */
 
     /* http_loop.c */
-    CURLM *multi;
-    uv_timer_t curl_timer;  /* libcurl's time-outs */
-    uv_timer_t timer;       /* everything else */
+    uv_timer_t timer;
     int64_t armed_us;       /* what `timer` is set to; INT64_MAX: stopped */
     struct watch **watches; /* by file descriptor */
     size_t n_watches;
     size_t handles; /* of libuv, not yet closed */
     bool freed;
+
+    /* http_group.c */
+    CURLSH *share; /* addresses: each group would look up its own */
+    struct conn_group *groups, *http1;
+    bool is_http1; /* new requests go to `http1` */
 
     /* http_transfer.c */
     struct curl_slist *headers;       /* secret */
@@ -123,8 +153,42 @@ void http_loop_arm(struct http_engine *h);
 /* Closes everything; the engine's memory is given back when the last handle has closed. */
 void http_loop_close(struct http_engine *h);
 
-curl_socket_t http_loop_open_socket(void *engine, curlsocktype purpose, struct curl_sockaddr *a);
+/* Of a group: libcurl's callbacks; its timer (false: failed); the end of all of it, at once but for
+ * the memory. Not from within libcurl's callbacks. */
+CURLMcode http_loop_watch_group(struct conn_group *g);
+bool http_loop_open_group(struct conn_group *g);
+void http_loop_close_group(struct conn_group *g);
+
+curl_socket_t http_loop_open_socket(void *transfer, curlsocktype purpose, struct curl_sockaddr *a);
 int http_loop_close_socket(void *engine, curl_socket_t fd);
+
+/* ---- http_group.c --------------------------------------------------------------------------- */
+
+/* The group for the next try of `r`, made where necessary; NULL: out of memory. */
+struct conn_group *http_group_choose(struct http_engine *h, const struct http_request *r);
+/* When one has room for another request; in the past: now. */
+int64_t http_group_due_us(const struct http_engine *h);
+
+/* A status line has come; `version` is its first digit. False: the answer must not be used. */
+bool http_group_saw_version(struct conn_group *g, char version);
+/* May libcurl open a connection for one of its requests? */
+bool http_group_may_connect(const struct conn_group *g);
+/* May libcurl send one of its requests a second time? Only as HTTP/1.1 where the server asks for that
+ * (RFC 9113 section 7, HTTP_1_1_REQUIRED), or where it refused the stream: the connection is new. */
+bool http_group_may_resend(const struct conn_group *g);
+/* It could not take another request beside those that are in flight. */
+void http_group_is_full(struct conn_group *g);
+/* Has the connection of a transfer that has ended been left open by the server? */
+bool http_group_is_open(const struct transfer *t);
+/* Has nothing come over its connection since then? */
+bool http_group_is_dead(const struct conn_group *g, int64_t since_us);
+
+/* One of its requests timed out: it gets no new ones if it has been silent for long. */
+void http_group_timed_out(struct conn_group *g);
+void http_group_close(struct conn_group *g);
+void http_groups_close(struct http_engine *h); /* all of them */
+/* Frees what is closed and empty. Not from within libcurl's callbacks. */
+void http_groups_sweep(struct http_engine *h);
 
 /* ---- http_transfer.c ------------------------------------------------------------------------ */
 
@@ -135,17 +199,30 @@ enum rc http_headers_open(struct http_engine *h, const struct http_header *heade
 void http_transfer_start(struct http_engine *h, struct http_request *r);
 /* Takes the transfer out of libcurl and puts it back into the pool. */
 void http_transfer_release(struct transfer *t);
+/* Takes the try back: nothing of it was sent. */
+void http_transfer_undo(struct http_engine *h, struct http_request *r);
 /* All that is in flight ends as HTTP_ABORTED. */
 void http_transfers_abort(struct http_engine *h);
 void http_transfers_free(struct http_engine *h);
 
 /* ---- http_answer.c -------------------------------------------------------------------------- */
 
+/* No answer, for want of a connection. */
+enum http_loss {
+    LOSS_NONE,
+    LOSS_UNSENT, /* there was no place left on the connection: nothing was sent */
+    LOSS_KEPT,   /* the server had closed a connection that was kept (HTTP/1.1) */
+    LOSS_SHARED, /* it refused the stream or closed the connection with all that were on it */
+    LOSS_DEAD,   /* nothing comes over the connection that many share */
+};
+
 struct http_try {
     enum try_end end;
-    int status;    /* 0: no answer */
-    bool is_local; /* the request could not be made */
-    bool is_tls;   /* verification failed */
+    enum http_loss loss;
+    bool is_uncounted; /* not against its request's attempts */
+    int status;        /* 0: no answer */
+    bool is_local;     /* the request could not be made */
+    bool is_tls;       /* verification failed */
     bool is_too_large;
     bool is_timeout;
     int64_t retry_after_us; /* 0: none */

@@ -9,6 +9,9 @@
 #define GATE_JITTER_US 250000
 /* A gate that closes for less is not worth a message. */
 #define GATE_TOLD_US INT64_C(1000000)
+/* So often a request is asked again for the sake of a shared connection without that being counted
+ * as a failed try. From then on it gets one of its own: it may be what breaks them. */
+#define LOST_MAX 2
 
 /* ---- waiting: a binary heap by due time ----------------------------------------------------- */
 
@@ -126,7 +129,8 @@ static void tell_change(struct http_engine *h, const struct http_try *y, unsigne
 
 static bool is_congestion(const struct http_try *y)
 {
-    return y->status == 429 || y->status == 503 || y->status == 504 || y->is_timeout;
+    bool is_slow = y->is_timeout && y->loss == LOSS_NONE;
+    return y->status == 429 || y->status == 503 || y->status == 504 || is_slow;
 }
 
 /* `in_flight` includes this try. */
@@ -156,6 +160,8 @@ static unsigned inform(struct http_engine *h, struct http_request *r, const stru
     }
     adapt(h, r, y, change, h->in_flight + 1);
     tell_change(h, y, change);
+    if (change & ORIGIN_WENT_DOWN)
+        http_groups_close(h); /* probes open connections of their own */
     return change;
 }
 
@@ -189,8 +195,12 @@ static bool may_be_the_origin(const struct http_engine *h, const struct http_req
            (y->end == TRY_UNREACHED || (y->end == TRY_SILENT && !is_only_one));
 }
 
-static int64_t next_due_us(struct http_engine *h, const struct http_request *r, enum try_end end)
+static int64_t next_due_us(struct http_engine *h, const struct http_request *r,
+                           const struct http_try *y)
 {
+    enum try_end end = y->end;
+    if (y->loss == LOSS_SHARED || y->loss == LOSS_DEAD)
+        return h->now_us; /* they wait for a new connection together */
     if (end == TRY_BUSY || end == TRY_HELD) {
         int64_t open_us = h->now_us + origin_gate_us(&h->origin, h->now_us);
         int64_t gate_us = open_us + (int64_t)rng_below(h->cfg.rng, GATE_JITTER_US);
@@ -259,7 +269,7 @@ static void try_again(struct http_engine *h, struct http_request *r, const struc
                       unsigned change)
 {
     char why[sizeof r->error];
-    if (!(change & ORIGIN_UNCOUNTED))
+    if (!(change & ORIGIN_UNCOUNTED) && !y->is_uncounted)
         r->tries.counted++;
     if (http_is_over(h))
         http_request_end(h, r, HTTP_ABORTED);
@@ -269,14 +279,20 @@ static void try_again(struct http_engine *h, struct http_request *r, const struc
         http_request_end(h, r, HTTP_ABORTED);
     else if (y->status) {
         (void)snprintf(why, sizeof why, "HTTP %d", y->status);
-        wait_again(h, r, next_due_us(h, r, y->end), why);
+        wait_again(h, r, next_due_us(h, r, y), why);
     } else {
-        wait_again(h, r, next_due_us(h, r, y->end), r->error);
+        wait_again(h, r, next_due_us(h, r, y), r->error);
     }
 }
 
 static void count_transfer(struct http_engine *h, const struct transfer *t)
 {
+    if (t->sends > 1) { /* libcurl's own second try */
+        t->r->attempts++;
+        t->r->tries.counted++;
+        figure_add(&h->meter.requests, 1);
+        figure_add(&h->meter.retries, 1);
+    }
     curl_off_t bytes = 0;
     long connections = 0;
     (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &bytes); /* 0 where unknown */
@@ -285,21 +301,89 @@ static void count_transfer(struct http_engine *h, const struct transfer *t)
     figure_add(&h->meter.connections, connections > 0 ? (uint64_t)connections : 0);
 }
 
+/* A try has ended, and is not in flight any more. */
+static void settle(struct http_engine *h, struct http_request *r, const struct http_try *y)
+{
+    unsigned change = inform(h, r, y);
+    if (is_fatal(h, r, y))
+        http_request_end(h, r, HTTP_ABORTED);
+    else if (is_retryable(h, y))
+        try_again(h, r, y, change);
+    else
+        http_request_end(h, r, final_end(y));
+}
+
+/* ---- lost connections ----------------------------------------------------------------------- */
+
+/* Nothing was sent: not a try at all. */
+static void place_elsewhere(struct http_engine *h, struct http_request *r)
+{
+    http_transfer_undo(h, r);
+    if (http_is_over(h))
+        http_request_end(h, r, HTTP_ABORTED);
+    else
+        http_wait_push(h, r, h->now_us);
+}
+
+/* What the loss of its connection means for a request, and for where it goes next. */
+static void note_loss(struct http_request *r, struct http_try *y, bool is_shared)
+{
+    y->is_uncounted = is_shared && r->tries.lost < LOST_MAX;
+    r->tries.lost += is_shared;
+    if (y->loss == LOSS_KEPT)
+        r->tries.fresh = true;
+    if (is_shared && r->tries.lost >= LOST_MAX)
+        r->tries.alone = true;
+    if (y->loss != LOSS_DEAD)
+        y->end = TRY_ABORTED; /* what the next connection meets says more about the origin */
+}
+
+/* Everything on a connection that is dead is asked for again on another one. */
+static void abandon(struct http_engine *h, struct conn_group *g)
+{
+    struct transfer *next;
+    for (struct transfer *t = h->flying; t; t = next) {
+        struct http_request *r = t->r;
+        next = t->next;
+        if (t->group != g)
+            continue;
+        struct http_try y = {.loss = LOSS_DEAD};
+        note_loss(r, &y, true);
+        y.end = TRY_ABORTED; /* the first one has told the origin */
+        r->code = "timeout";
+        (void)snprintf(r->error, sizeof r->error, "nothing comes over the connection any more");
+        buf_clear(&r->answer);
+        http_meter_try(h, &y);
+        count_transfer(h, t);
+        http_transfer_release(t);
+        settle(h, r, &y);
+    }
+}
+
 void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result)
 {
     struct http_request *r = t->r;
+    struct conn_group *g = t->group;
     struct http_try y;
     http_answer_read(t, result, &y);
+    if (y.loss == LOSS_UNSENT) {
+        http_transfer_release(t);
+        http_group_is_full(g);
+        place_elsewhere(h, r);
+        return;
+    }
     http_meter_try(h, &y);
     count_transfer(h, t);
     http_transfer_release(t);
-    unsigned change = inform(h, r, &y);
-    if (is_fatal(h, r, &y))
-        http_request_end(h, r, HTTP_ABORTED);
-    else if (is_retryable(h, &y))
-        try_again(h, r, &y, change);
-    else
-        http_request_end(h, r, final_end(&y));
+    if (y.is_timeout)
+        http_group_timed_out(g);
+    if (y.loss == LOSS_SHARED || y.loss == LOSS_DEAD)
+        http_group_close(g);
+    if (y.loss != LOSS_NONE)
+        note_loss(r, &y, y.loss == LOSS_SHARED || (y.loss == LOSS_DEAD && g->in_flight));
+    settle(h, r, &y);
+    if (y.loss == LOSS_DEAD)
+        abandon(h, g);
 }
 
 bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why)
@@ -312,6 +396,19 @@ bool http_engine_retry(struct http_engine *h, struct http_request *r, const char
     if (is_used_up(h, r))
         return false;
     wait_again(h, r, h->now_us + backoff_us(h->cfg.rng, r->tries.counted), why);
+    if (!h->busy)
+        http_loop_arm(h);
+    return true;
+}
+
+bool http_engine_verify(struct http_engine *h, struct http_request *r, const char *why)
+{
+    if (!h->busy)
+        h->now_us = clock_mono_us(h->cfg.clock);
+    if (http_is_over(h) || !http_wait_reserve(h))
+        return false;
+    r->tries.alone = true;
+    wait_again(h, r, h->now_us, why);
     if (!h->busy)
         http_loop_arm(h);
     return true;

@@ -118,7 +118,10 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     struct str line = {p, size * n};
-    if (line.len >= 5 && memcmp(p, "HTTP/", 5) == 0) {
+    if (line.len > 5 && memcmp(p, "HTTP/", 5) == 0) {
+        t->is_untrusted = !http_group_saw_version(t->group, p[5]);
+        if (t->is_untrusted)
+            return 0;
         begin_answer(t); /* also after a 1xx */
         t->status = status_of(line);
     } else if (line.len <= 2 && !t->begun) {
@@ -151,6 +154,24 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
         return 0; /* an error without end: the head has decided */
     return bytes;
 }
+
+/* ---- sending -------------------------------------------------------------------------------- */
+
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* The request is about to be sent. Where a connection that was used before turns out to be closed,
+ * libcurl would send it again without telling, and that up to five times. */
+static int on_send(void *transfer, char *peer, char *own, int peer_port, int own_port)
+{
+    (void)peer, (void)own, (void)peer_port, (void)own_port;
+    struct transfer *t = transfer;
+    if (t->sends == 0 || (t->sends == 1 && http_group_may_resend(t->group))) {
+        t->sends++;
+        return CURL_PREREQFUNC_OK;
+    }
+    t->is_refused = true;
+    return CURL_PREREQFUNC_ABORT;
+}
+#endif
 
 /* ---- headers -------------------------------------------------------------------------------- */
 
@@ -321,9 +342,14 @@ static CURLcode set_callbacks(struct transfer *t)
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, http_loop_open_socket);
-    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t->h);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, http_loop_close_socket);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, t->h);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_SHARE, t->h->share);
+#if LIBCURL_VERSION_NUM >= 0x075000
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_send);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
+#endif
     return rc;
 }
 
@@ -356,10 +382,24 @@ static CURLcode set_options(struct transfer *t)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_CAINFO, cfg->cacert);
     if (cfg->proxy)
         rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXY, cfg->proxy);
-    /* a libcurl without HTTP/2 refuses to offer it and speaks HTTP/1.1 */
-    bool is_http1 = cfg->version == HTTP_VERSION_1_1_ONLY;
-    (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION,
-                           (long)(is_http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
+    return rc;
+}
+
+/* The connection that may be used; see http_group.c. */
+static CURLcode set_connection(struct transfer *t, bool http1, bool fresh, bool alone)
+{
+    CURL *c = t->easy;
+    CURLcode rc = CURLE_OK;
+    if (http1 != t->is_http1) /* a libcurl without HTTP/2 refuses to offer it: HTTP/1.1 it is */
+        (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION,
+                               (long)(http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
+    if (fresh != t->is_fresh)
+        rc = rc ? rc : curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+    if (alone != t->is_alone)
+        rc = rc ? rc : curl_easy_setopt(c, CURLOPT_FORBID_REUSE, alone ? 1L : 0L);
+    t->is_http1 = http1;
+    t->is_fresh = fresh;
+    t->is_alone = alone;
     return rc;
 }
 
@@ -392,8 +432,10 @@ static struct transfer *new_transfer(struct http_engine *h)
     t->h = h;
     buf_init(&t->lines, LINES_BYTES_MAX);
     t->easy = curl_easy_init();
+    t->is_http1 = true; /* as set_connection() leaves it */
     if (t->easy && set_callbacks(t) == CURLE_OK && set_options(t) == CURLE_OK &&
-        set_connect_timeout(t, false) == CURLE_OK)
+        set_connect_timeout(t, false) == CURLE_OK &&
+        set_connection(t, false, false, false) == CURLE_OK)
         return t;
     free_transfer(t);
     return NULL;
@@ -404,7 +446,7 @@ void http_transfers_free(struct http_engine *h)
     while (h->flying) {
         struct transfer *t = h->flying;
         h->flying = t->next;
-        (void)curl_multi_remove_handle(h->multi, t->easy); /* only fails for a wrong handle */
+        (void)curl_multi_remove_handle(t->group->multi, t->easy); /* fails for a wrong one only */
         free_transfer(t);
     }
     while (h->pool) {
@@ -441,11 +483,11 @@ static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
 {
     CURL *c = t->easy;
     bool is_tls = strncasecmp(t->r->url, "https:", 6) == 0;
-    bool may_be_http2 = is_tls && t->h->cfg.version != HTTP_VERSION_1_1_ONLY;
     bool is_probe = t->h->origin.down;
     CURLcode rc = curl_easy_setopt(c, CURLOPT_URL, t->r->url);
-    /* waits for a connection that is being made, if it may turn out to be HTTP/2 */
-    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PIPEWAIT, may_be_http2 ? 1L : 0L);
+    rc = rc ? rc
+            : set_connection(t, t->group->kind == GROUP_HTTP1,
+                             is_probe || t->r->tries.fresh || t->r->tries.alone, t->r->tries.alone);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     /* a proxy that is asked without a CONNECT gets both lists */
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXYHEADER, is_tls ? t->h->proxy_headers : NULL);
@@ -463,6 +505,9 @@ static void reset_answer(struct transfer *t)
     t->settling = false;
     t->dropped_bytes = 0;
     t->max_bytes = 0;
+    t->sends = 0;
+    t->is_refused = t->is_untrusted = false;
+    t->started_us = t->h->now_us;
     t->why[0] = '\0';
     buf_clear(&r->answer);
     r->answer.max = t->h->cfg.max_body + 1;
@@ -479,11 +524,13 @@ static void put_into_flight(struct transfer *t)
         h->flying->prev = t;
     h->flying = t;
     h->in_flight++;
+    t->group->in_flight++;
 }
 
 static void put_into_pool(struct transfer *t)
 {
     t->r = NULL;
+    t->group = NULL;
     t->next = t->h->pool;
     t->h->pool = t;
 }
@@ -510,6 +557,14 @@ static void count_start(struct http_engine *h, struct http_request *r)
     rate_take(&h->rate, h->now_us);
 }
 
+void http_transfer_undo(struct http_engine *h, struct http_request *r)
+{
+    if (--r->attempts)
+        figure_sub(&h->meter.retries, 1);
+    figure_sub(&h->meter.requests, 1);
+    (void)origin_ended(&h->origin, &r->tries.client, TRY_ABORTED, 0, h->now_us);
+}
+
 /* The request cannot be made, for reasons of our own. */
 static void refuse(struct http_engine *h, struct http_request *r, const char *why)
 {
@@ -526,13 +581,14 @@ void http_transfer_start(struct http_engine *h, struct http_request *r)
         return;
     }
     t->r = r;
+    t->group = http_group_choose(h, r);
     reset_answer(t);
     struct curl_slist *headers;
-    enum rc rc = make_headers(t, &headers);
+    enum rc rc = t->group ? make_headers(t, &headers) : RC_NOMEM;
     CURLcode easy = rc == RC_OK ? set_request(t, headers) : CURLE_OK;
     CURLMcode multi = CURLM_OK;
     if (rc == RC_OK && easy == CURLE_OK)
-        multi = curl_multi_add_handle(h->multi, t->easy);
+        multi = curl_multi_add_handle(t->group->multi, t->easy);
     if (rc != RC_OK || easy != CURLE_OK || multi != CURLM_OK) {
         put_into_pool(t);
         refuse(h, r,
@@ -548,8 +604,9 @@ void http_transfer_start(struct http_engine *h, struct http_request *r)
 void http_transfer_release(struct transfer *t)
 {
     struct http_engine *h = t->h;
-    (void)curl_multi_remove_handle(h->multi, t->easy); /* only fails for a wrong handle */
     http_settle_end(t);
+    (void)curl_multi_remove_handle(t->group->multi, t->easy); /* only fails for a wrong handle */
+    t->group->in_flight--;
     if (t->prev)
         t->prev->next = t->next;
     else

@@ -22,6 +22,12 @@ static inline void figure_add(_Atomic uint64_t *f, uint64_t n)
     atomic_store_explicit(f, old + n, memory_order_relaxed);
 }
 
+static inline void figure_sub(_Atomic uint64_t *f, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(f, memory_order_relaxed);
+    atomic_store_explicit(f, old - n, memory_order_relaxed);
+}
+
 void latency_add(struct latency *l, int64_t us);
 
 /* For each of the `n` shares (ascending, 0 to 1) the latency that so many do not exceed; 0 where

@@ -10,6 +10,7 @@ struct fetch_request {
     struct http_request http;
     struct buf url;
     uint64_t ordinal; /* among the requests of the run, from 0 */
+    bool is_verified; /* asked for once more, as the payload's own ID was another one */
 };
 
 struct request_pool;

@@ -393,6 +393,18 @@ void fetch_done(void *run, struct http_request *http)
     complete(r, lead);
 }
 
+/* Asks again for a lead whose body was no JSON, or doubtful. */
+static bool ask_again(struct run *r, struct lead *lead)
+{
+    struct http_request *http = &lead->request->http;
+    if (lead->outcome == OUTCOME_FAILED)
+        return http_engine_retry(r->engine, http, lead->failure.error);
+    if (http_engine_verify(r->engine, http, "the payload's own id is another one"))
+        return true;
+    lead_fail(lead, STAGE_FETCH, "out_of_memory", "%s", rc_text(RC_NOMEM));
+    return false;
+}
+
 void fetch_take_retries(struct run *r)
 {
     struct lead *lead;
@@ -402,13 +414,14 @@ void fetch_take_retries(struct run *r)
         http->answer = lead->body;
         buf_clear(&http->answer);
         buf_init(&lead->body, 0);
-        if (!http_engine_retry(r->engine, http, lead->failure.error)) {
+        if (!ask_again(r, lead)) {
             if (atomic_load(&r->stopping))
                 lead->outcome = OUTCOME_PENDING;
             complete(r, lead);
             continue;
         }
         lead->outcome = OUTCOME_PENDING;
+        lead->other_id = STR_NONE;
         arena_reset(&lead->arena, 0);
         run_weigh(r, lead, 0);
     }

@@ -125,6 +125,8 @@ struct run {
     atomic_size_t held_bytes;
     atomic_size_t worked_bytes; /* of a lead when the workers are done with it, on average */
     atomic_uint_least64_t ids_read, ids_unique;
+    atomic_uint
+        other_ids_in_a_row; /* payloads with another ID of their own, verified; see run_work.c */
 
     pthread_mutex_t lock;
     struct err fatal;         /* under `lock`: the first reason to stop; rc RC_OK: none */

@@ -4,6 +4,9 @@
 #include "run_internal.h"
 
 #define WORK_BATCH 16
+/* A payload whose own ID is not the one asked for may be another lead's: it is asked for once more.
+ * When so many in a row were answered the same again, that is how the provider names them. */
+#define OTHER_IDS_ENOUGH 100
 
 /* An answer that is no payload: its message is the provider's. */
 static void explain_error(struct run *r, struct lead *lead)
@@ -47,7 +50,28 @@ static void note_oddities(struct run *r, struct lead *lead)
             "the payload's own id is %s; exported all the same", text ? text : "another one");
 }
 
-/* False: the body should be JSON and is not; the lead's failure says so until it is tried again. */
+/* Is it to be asked for once more? */
+static bool is_doubtful(struct run *r, struct lead *lead)
+{
+    struct fetch_request *req = lead->request;
+    bool is_other = lead->other_id.ptr != NULL;
+    if (!req || (!is_other && !req->is_verified))
+        return false;
+    if (req->is_verified && is_other) {
+        (void)atomic_fetch_add(&r->other_ids_in_a_row, 1);
+    } else if (req->is_verified) {
+        atomic_store(&r->other_ids_in_a_row, 0);
+        log_msg(r->cfg->log, LOG_LEVEL_WARN, lead->id.ptr,
+                "the server first answered with another lead's payload; asked again, it is right");
+    } else if (atomic_load(&r->other_ids_in_a_row) < OTHER_IDS_ENOUGH) {
+        req->is_verified = true;
+        return true;
+    }
+    return false;
+}
+
+/* False: to be asked for again, as the body should be JSON and is not (the lead's failure says so
+ * until then), or is doubtful. */
 static bool make_rows(struct run *r, struct lead *lead)
 {
     struct err e;
@@ -59,6 +83,8 @@ static bool make_rows(struct run *r, struct lead *lead)
     if (rc == RC_CLOSED)
         return true; /* failed, and says why */
     bool parsed = rc == RC_OK;
+    if (parsed && is_doubtful(r, lead))
+        return false;
     if (parsed && (r->needs & (SINK_WANTS_ROWS | SINK_WANTS_FINGERPRINT)))
         rc = flatten_rows(r->plan, lead, (r->needs & SINK_WANTS_FINGERPRINT) != 0, &e);
     if (rc != RC_OK) {

@@ -228,3 +228,8 @@ def one_go(leadpipe, sandbox, control, tmp_path):
     """What the command of `resumed` leaves when nothing interrupts it."""
     import resumes
     return resumes.never_interrupted(leadpipe, sandbox, control, tmp_path / "alone", resumes.IDS, status=3)
+
+
+# Fixtures of their own modules.
+from certificates import make_certificates  # noqa: E402, F401
+from wires import make_wires  # noqa: E402, F401

@@ -376,30 +376,30 @@ def port_of(sandbox):
 
 @day("TLS certificate expires in mid-run, with `--state`", needs="openssl")
 def certificate_expires(w):
-    import test_tls
+    import certificates
     folder = w.folder / "certificates"
     folder.mkdir()
-    test_tls.make_authority(folder, "authority")
-    for name in (test_tls.GOOD, test_tls.EXPIRED):
-        test_tls.make_certificate(folder, name, "authority")
+    certificates.make_authority(folder, "authority")
+    for name in (certificates.GOOD, certificates.EXPIRED):
+        certificates.make_certificate(folder, name, "authority")
 
     def serve(name, port="0"):
         return w.another_sandbox("--port", port, "--tls-cert", str(folder / (name + ".pem")), "--tls-key",
                                  str(folder / (name + ".key")), "--key", w.sandbox.key)
 
-    good = serve(test_tls.GOOD)
+    good = serve(certificates.GOOD)
     more = ("--state", STATE, "--cacert", folder / "authority.pem")
     provider = ["-p", "omni", "--base-url", good.omni]
     w.begin(*more, provider=provider, asked=TrustingControl(good.url))
     good.close()
-    expired = serve(test_tls.EXPIRED, port_of(good))
+    expired = serve(certificates.EXPIRED, port_of(good))
     w.rest()
     first = w.end(1)
     assert "TLS verification failed" in first.errors()[0] and "expired" in first.errors()[0], first.errors()
     # What the server had answered may not have come through when it was closed.
     assert first.ledger["failed"] == 0 and first.ledger["pending"] >= N - BEFORE, first.ledger
     expired.close()
-    serve(test_tls.GOOD, port_of(good))
+    serve(certificates.GOOD, port_of(good))
     second = all_exported(w.again(*more, provider=provider))
     return Came("ended at once, saying so; no lead failed; with a new certificate the same command went on", first, second)
 
