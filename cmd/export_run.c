@@ -197,6 +197,7 @@ static void set_output(struct export *x)
 {
     const struct export_options *o = &x->options;
     x->cfg.version = LEADPIPE_VERSION;
+    x->cfg.max_columns = (size_t)o->max_columns;
     x->cfg.order_input = o->order == ORDER_INPUT;
     x->cfg.signed_urls = (enum signed_urls)o->signed_urls;
     x->cfg.failed_path = o->failed;

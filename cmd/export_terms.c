@@ -108,6 +108,9 @@ static enum rc add_rows(struct export *x, struct buf *value, struct err *e)
     buf_addf(value, "%lld", (long long)o->max_body_bytes);
     if (rc == RC_OK)
         rc = add_buf(x, "--max-body", value, e);
+    buf_addf(value, "%lld", (long long)o->max_columns);
+    if (rc == RC_OK)
+        rc = add_buf(x, "--max-columns", value, e);
     if (rc == RC_OK && o->changed_only)
         rc = terms_add(&x->terms, "--changed-only", STR(""), e);
     return rc;

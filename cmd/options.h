@@ -29,6 +29,7 @@ struct export_options {
     int64_t attempts;
     int64_t retry_max_time_ms, timeout_ms, connect_timeout_ms;
     int64_t max_body_bytes;
+    int64_t max_columns;
     const char *cacert, *proxy;
     bool allow_http;
 

@@ -1,4 +1,5 @@
 /* The options of `leadpipe export`, in the order of its help text. */
+#include "core/schema.h"
 #include "options.h"
 
 #define AT(member) offsetof(struct export_options, member)
@@ -231,6 +232,18 @@ const struct option_spec export_option_specs[] = {
         .default_text = "strip",
         .help = "expiring URLs of documents: without their query (strip), whole (keep), or null "
                 "(drop)",
+    },
+    {
+        .name = "max-columns",
+        .arg = "N",
+        .type = OPTION_NUMBER,
+        .section = SECTION_OUTPUT,
+        .offset = AT(max_columns),
+        .min = 1,
+        .max = SCHEMA_COLUMNS_MAX,
+        .default_text = "2000",
+        .help = "columns of a table; codes beyond that are in the rows of their own table only, "
+                "other members in the column other_members",
     },
     {
         .name = "failed",

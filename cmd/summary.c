@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/schema.h"
 #include "harmless.h"
 #include "signals.h"
 
@@ -107,6 +108,34 @@ static void text_notes(struct buf *out, const struct run_result *r)
                  r->other_ids);
 }
 
+/* The table whose rows have the codes that get no column. */
+static const char *codes_table(const struct profile *p)
+{
+    for (size_t i = 0; p->tables[0].n_pivots && i < p->n_tables; i++) {
+        if (path_equal(&p->tables[i].each, &p->tables[0].pivots[0].each))
+            return p->tables[i].name.ptr;
+    }
+    return "their own tables";
+}
+
+static void text_beyond(struct buf *out, const struct run_cfg *cfg, const struct beyond *b)
+{
+    if (!b->leads)
+        return;
+    buf_addf(out, "note      more columns than --max-columns %zu allows, first in lead ",
+             cfg->max_columns);
+    text_harmless(out, b->first);
+    buf_addf(out, " (%" PRIu64 " lead%s):\n", b->leads, b->leads == 1 ? "" : "s");
+    if (b->codes)
+        buf_addf(out, "            values of codes that are in %s only: %" PRIu64 "\n",
+                 codes_table(cfg->profile), b->codes);
+    if (b->members)
+        buf_addf(out,
+                 "            values of members that are in " SCHEMA_OTHER_MEMBERS ": %" PRIu64
+                 "\n",
+                 b->members);
+}
+
 static void text_files(struct buf *out, const struct sink_result *s)
 {
     for (size_t i = 0; i < s->n_files; i++) {
@@ -141,6 +170,7 @@ void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_r
     text_resumed(out, r);
     text_counts(out, r);
     text_notes(out, r);
+    text_beyond(out, cfg, &r->beyond);
     for (size_t i = 0; i < cfg->n_sinks; i++)
         text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
 }

@@ -44,6 +44,14 @@ static void add_counts(struct buf *out, const struct run_result *r)
     buf_addf(out, ",\"seconds\":%.3f", r->seconds);
     add_count(out, "mended_characters", r->mended);
     add_count(out, "other_ids", r->other_ids);
+    if (r->beyond.leads) {
+        buf_addf(out,
+                 ",\"beyond_max_columns\":{\"codes\":%" PRIu64 ",\"members\":%" PRIu64
+                 ",\"leads\":%" PRIu64,
+                 r->beyond.codes, r->beyond.members, r->beyond.leads);
+        add_text(out, "first_lead", r->beyond.first);
+        buf_addc(out, '}');
+    }
     if (r->resumed)
         add_count(out, "done_before", r->done_before);
 }

@@ -138,6 +138,7 @@ static enum rc note_all(struct checkpoint *c)
     c->now.tally = r->tally.sums;
     c->now.tally.active_ms = run_active_ms(r);
     buf_clear(&c->totals);
+    beyond_write(&r->beyond, &c->totals);
     http_engine_save(r->engine, &c->totals);
     c->now.totals = buf_str(&c->totals);
     c->now.marks = c->marks_text;

@@ -35,8 +35,8 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
  * within json values (which then point to copies), expiring URLs are stripped, kept or dropped. With
  * `fingerprint`, lead->fingerprint is computed too: SHA-256 of the canonical payload in which every
  * expiring URL is null.
- * RC_NOMEM; RC_LIMIT: over the arena's maximum, or more undocumented members in one row, or more
- * repeated values, than a lead may have. */
+ * RC_NOMEM; RC_LIMIT: over the arena's maximum, or more repeated values than a lead may
+ * have. */
 enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fingerprint,
                      struct err *e);
 

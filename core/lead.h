@@ -117,6 +117,9 @@ struct lead {
     int http_status;
     unsigned attempts;
     uint64_t mended; /* characters that became U+FFFD */
+    /* Values for which the tables had no place left: of codes, which are in rows of their own, and
+     * all others, which are in "other_members". */
+    uint64_t codes_beyond, members_beyond;
 
     bool ready;           /* for the sinks; else `outcome` is decided, or the run was stopped */
     enum outcome outcome; /* PENDING until decided; then only its owner reads it */

@@ -45,6 +45,18 @@ static void close_in(struct buf *b, char bracket)
     buf_addc(b, ',');
 }
 
+static void write_beyond(struct buf *b, const struct beyond *beyond)
+{
+    if (!beyond->leads)
+        return;
+    open_in(b, "beyond_max_columns", '{');
+    count(b, "codes", beyond->codes);
+    count(b, "members", beyond->members);
+    count(b, "leads", beyond->leads);
+    text(b, "first_lead", beyond->first);
+    close_in(b, '}');
+}
+
 static void write_counts(struct buf *b, const struct run_result *r)
 {
     open_in(b, "ids", '{');
@@ -139,6 +151,7 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
     }
     close_in(b, ']');
     write_counts(b, r);
+    write_beyond(b, &r->beyond);
     write_requests(b, &r->http);
     open_in(b, "sinks", '[');
     for (size_t i = 0; i < cfg->n_sinks; i++)

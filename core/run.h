@@ -6,6 +6,7 @@
 #ifndef LEADPIPE_RUN_H
 #define LEADPIPE_RUN_H
 
+#include "beyond.h"
 #include "flatten.h"
 #include "http.h"
 #include "ids.h"
@@ -53,6 +54,7 @@ struct run_cfg {
     size_t max_body;                         /* bytes, after decompression */
     const char *user_agent, *cacert, *proxy; /* NULL: none */
 
+    size_t max_columns; /* of a table, see schema.h */
     bool order_input;
     enum signed_urls signed_urls;
     struct run_sink_cfg *sinks;
@@ -104,6 +106,7 @@ struct run_result {
     struct http_stats http;
     uint64_t mended;           /* characters that became U+FFFD */
     uint64_t other_ids;        /* payloads whose own ID is not the one that was asked for */
+    struct beyond beyond;
     const char *first_failure; /* "" when none */
     struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
 };

@@ -108,6 +108,7 @@ struct run {
 
     /* the order's thread only, once it runs */
     struct tally tally;
+    struct beyond beyond;
     bool gap; /* a lead was not answered, and those behind it cannot go to the sinks */
 
     pthread_t ids_thread, order_thread, checkpoint_thread, workers[RUN_WORKERS_MAX];

@@ -30,7 +30,7 @@ static enum rc open_engine(struct run *r, struct err *e)
         .user_agent = cfg->user_agent,
         .cacert = cfg->cacert,
         .proxy = cfg->proxy,
-        .totals = r->resume.loaded ? r->resume.run.checkpoint.totals : STR_NONE,
+        .totals = r->resume.totals,
         .concurrency = cfg->concurrency,
         .concurrency_max = cfg->concurrency_max,
         .rate_per_s = cfg->rate_per_s,
@@ -170,7 +170,7 @@ static enum rc open_all(struct run *r, struct err *e)
     const struct run_cfg *cfg = r->cfg;
     enum rc rc = flatten_plan_new(&r->plan, cfg->profile, cfg->signed_urls, e);
     if (rc == RC_OK)
-        rc = schema_new(&r->schema, cfg->profile);
+        rc = schema_new(&r->schema, cfg->profile, cfg->max_columns);
     if (rc == RC_OK)
         rc = arena_pool_new(&r->arenas);
     if (rc == RC_OK)

@@ -198,8 +198,7 @@ static bool resolve_columns(struct run *r, struct lead *lead)
     struct err e;
     if (!lead->tables || schema_resolve(r->schema, lead, &e) == RC_OK)
         return true;
-    lead_fail(lead, STAGE_FLATTEN, e.rc == RC_NOMEM ? "out_of_memory" : "too_many_columns", "%s",
-              e.msg);
+    lead_fail(lead, STAGE_FLATTEN, e.rc == RC_NOMEM ? "out_of_memory" : "too_complex", "%s", e.msg);
     return false;
 }
 
@@ -259,6 +258,7 @@ static void note_done(struct run *r, const struct lead *lead)
     sums->unchanged += lead->outcome == OUTCOME_UNCHANGED;
     sums->mended += lead->mended;
     sums->other_ids += lead->has_other_id;
+    beyond_note(&r->beyond, lead);
     if (tally_note(&r->tally, lead->seq, lead->key) != RC_OK) {
         (void)err_nomem(&e);
         run_fatal(r, &e);

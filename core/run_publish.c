@@ -165,6 +165,7 @@ static void collect(struct run *r, struct run_result *out)
     out->ledger = ledger_counts(r->ledger, out->ids.unique);
     out->mended = r->tally.sums.mended;
     out->other_ids = r->tally.sums.other_ids;
+    out->beyond = r->beyond;
     out->first_failure = ledger_first_failure(r->ledger);
     for (size_t i = 0; i < r->n_outlets; i++)
         r->outlets[i].ops->result(r->outlets[i].sink, &r->results[i]);

@@ -28,6 +28,9 @@ static const struct figure result_figures[] = {
     {"bytes_received", RESULT(http.bytes_received)},
     {"mended", RESULT(mended)},
     {"other_ids", RESULT(other_ids)},
+    {"codes_beyond", RESULT(beyond.codes)},
+    {"members_beyond", RESULT(beyond.members)},
+    {"leads_beyond", RESULT(beyond.leads)},
     {NULL, 0},
 };
 
@@ -78,6 +81,8 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
              result->exit_status, result->ended_wall_ms, result->seconds * 1000);
     buf_adds(out, "\"first_failure\":");
     json_write_string(out, str_c(result->first_failure));
+    buf_adds(out, ",\"first_beyond\":");
+    json_write_string(out, str_c(result->beyond.first));
     buf_adds(out, ",\"sinks\":[");
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         const struct sink_result *s = &result->sinks[i];
@@ -179,15 +184,20 @@ static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
     uint64_t ended_ms = 0;
     uint64_t active_ms = 0;
     size_t n = 0;
+    const char *first_beyond = "";
     const cJSON *sinks = json_member(root, "sinks");
     const cJSON *sink;
     if (!read_figures(root, result_figures, out) ||
         !read_number(root, "exit_status", &exit_status) ||
         !read_number(root, "ended_ms", &ended_ms) || !read_number(root, "active_ms", &active_ms) ||
-        !read_text(root, "first_failure", &out->first_failure) || !cJSON_IsArray(sinks) ||
+        !read_text(root, "first_failure", &out->first_failure) ||
+        !read_text(root, "first_beyond", &first_beyond) || !cJSON_IsArray(sinks) ||
         (exit_status != EXIT_STATUS_OK && exit_status != EXIT_STATUS_LEADS) ||
         !outcomes_add_up(out))
         return false;
+    if (out->beyond.leads && id_check(str_c(first_beyond), NULL) != RC_OK)
+        return false;
+    (void)snprintf(out->beyond.first, sizeof out->beyond.first, "%s", first_beyond);
     out->exit_status = (int)exit_status;
     out->ended_wall_ms = (int64_t)ended_ms;
     out->seconds = (double)active_ms / 1000;

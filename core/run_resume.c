@@ -109,6 +109,9 @@ static enum rc go_on(struct run *r, struct err *e)
     memcpy(r->run_id, m->run.run_id, sizeof r->run_id);
     r->started_wall_ms = m->run.started_wall_ms;
     r->active_before_ms = m->run.checkpoint.tally.active_ms;
+    m->totals = m->run.checkpoint.totals;
+    if (!beyond_read(&r->beyond, &m->totals))
+        return err_set(e, RC_USAGE, "%s is damaged: its totals are malformed", r->cfg->state_path);
     m->loaded = true;
     char started_at[25];
     clock_format(r->started_wall_ms, started_at);

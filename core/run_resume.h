@@ -9,7 +9,8 @@ struct outlet;
 
 /* What a run has of the state, beyond what is in its stages. Zero it first. */
 struct resume {
-    bool loaded; /* an unfinished run goes on */
+    bool loaded;       /* an unfinished run goes on */
+    struct str totals; /* of its engine; absent without one */
     struct state_run run;
     struct state_failures failures;
 

@@ -11,8 +11,11 @@
 #define NAME_BYTES_MAX 512
 #define RAW_BYTES_MAX 4096
 
-/* A payload's keys are the payload's to choose, and are kept for the whole run. */
-#define MEMORY_BYTES_MAX ((size_t)512 << 20)
+/* A payload's keys are the payload's to choose, and are kept for the whole run. A source beyond this
+ * gets no column. */
+#define MEMORY_BYTES_MAX ((size_t)32 << 20)
+
+#define KEY_COLUMNS 2 /* "provider", "lead_id" */
 
 struct taken_name {
     struct str name;
@@ -34,7 +37,8 @@ struct schema_table {
     struct made **columns;
     uint32_t n_columns;
     size_t columns_cap;
-    uint32_t n_before; /* without those of the lead at hand */
+    uint32_t n_before;          /* without those of the lead at hand */
+    const struct column *other; /* "other_members", if it is one of them */
     struct hash_index by_source;
     struct taken_name *names;
     uint32_t n_names;
@@ -44,6 +48,7 @@ struct schema_table {
 
 struct schema {
     const struct profile *profile;
+    size_t max_columns;
     struct schema_table *tables;
     struct buf raw, name; /* reused */
     size_t bytes;         /* of all columns */
@@ -100,12 +105,28 @@ static struct str cut(struct str text, size_t max)
     return (struct str){text.ptr, max};
 }
 
+/* The column for what finds no place has a source of its own, behind all others. */
+static uint32_t other_scope(const struct schema_table *t)
+{
+    return (uint32_t)(t->spec->n_objects + t->spec->n_pivots);
+}
+
+static bool is_other(const struct schema_table *t, const struct source *source)
+{
+    return source->scope == other_scope(t);
+}
+
 /* What a source would be called if it were alone, into s->name. */
 static enum rc make_base_name(struct schema *s, const struct schema_table *t,
                               const struct source *source)
 {
     const struct table_spec *spec = t->spec;
     bool is_object = source->scope < spec->n_objects;
+    if (is_other(t, source)) {
+        buf_clear(&s->name);
+        buf_adds(&s->name, SCHEMA_OTHER_MEMBERS);
+        return buf_rc(&s->name);
+    }
     struct str prefix = is_object ? spec->objects[source->scope].prefix
                                   : spec->pivots[source->scope - spec->n_objects].prefix;
     buf_clear(&s->raw);
@@ -213,11 +234,22 @@ static enum rc enlist(const struct schema *s, struct schema_table *t, struct mad
     return RC_OK;
 }
 
+/* The last place is for what finds none. */
+static bool has_place(const struct schema *s, const struct schema_table *t,
+                      const struct source *source)
+{
+    size_t bytes = sizeof(struct made) + source->key.len + source->member.len + NAME_BYTES_MAX;
+    size_t n = KEY_COLUMNS + t->spec->n_columns + t->n_columns - (t->other != NULL);
+    if (is_other(t, source))
+        return true;
+    return n + 1 < s->max_columns && bytes <= MEMORY_BYTES_MAX &&
+           s->bytes <= MEMORY_BYTES_MAX - bytes;
+}
+
 static enum rc make_column(struct schema *s, struct schema_table *t, const struct source *source,
                            const struct column **out)
 {
-    size_t bytes = sizeof(struct made) + source->key.len + source->member.len + NAME_BYTES_MAX;
-    if (t->n_columns >= SCHEMA_COLUMNS_MAX || bytes > MEMORY_BYTES_MAX - s->bytes)
+    if (!has_place(s, t, source))
         return RC_LIMIT;
     uint32_t base, n;
     enum rc rc = make_base_name(s, t, source);
@@ -238,6 +270,8 @@ static enum rc make_column(struct schema *s, struct schema_table *t, const struc
     if (n)
         t->names[base].next_n = n + 1;
     s->bytes += made->bytes;
+    if (is_other(t, source))
+        t->other = &made->column;
     *out = &made->column;
     return RC_OK;
 }
@@ -251,30 +285,158 @@ static void unmake_last(struct schema *s, struct schema_table *t)
     if (made->n && made->n < t->names[made->base].next_n)
         t->names[made->base].next_n = made->n;
     s->bytes -= made->bytes;
+    if (t->other == &made->column)
+        t->other = NULL;
     free(made);
+}
+
+static void free_table(struct schema_table *t)
+{
+    for (uint32_t i = 0; i < t->n_columns; i++)
+        free(t->columns[i]);
+    free(t->columns);
+    free(t->names);
+    hash_index_free(&t->by_source);
+    hash_index_free(&t->by_name);
+}
+
+/* ---- values without a place ----------------------------------------------------------------- */
+
+/* Of a pivot whose elements have rows of their own. */
+static bool is_in_rows(const struct schema *s, const struct schema_table *t,
+                       const struct source *source)
+{
+    const struct table_spec *spec = t->spec;
+    if (source->scope < spec->n_objects || is_other(t, source))
+        return false;
+    const struct path *each = &spec->pivots[source->scope - spec->n_objects].each;
+    for (size_t i = 0; i < s->profile->n_tables; i++) {
+        if (path_equal(&s->profile->tables[i].each, each))
+            return true;
+    }
+    return false;
+}
+
+/* A cell as a value again. */
+static cJSON *node_of(struct arena *a, const struct cell *cell)
+{
+    static const int types[] = {
+        [CELL_NULL] = cJSON_NULL,     [CELL_FALSE] = cJSON_False, [CELL_TRUE] = cJSON_True,
+        [CELL_NUMBER] = cJSON_Number, [CELL_TEXT] = cJSON_String, [CELL_JSON] = cJSON_Object};
+    cJSON *node = arena_alloc(a, sizeof *node);
+    if (!node)
+        return NULL;
+    *node = (cJSON){.type = types[cell->kind]};
+    if (cell->kind == CELL_JSON) {
+        node->type = cell->u.json->type;
+        node->child = cell->u.json->child;
+    }
+    if (cell->kind != CELL_NUMBER && cell->kind != CELL_TEXT)
+        return node;
+    node->valuestring = arena_strdup(a, (struct str){cell->u.text, cell->len});
+    return node->valuestring ? node : NULL;
+}
+
+/* Into s->name: what the column would be called if there were no others; of those in one object that
+ * would be called the same, each has the lowest free "_n". */
+static enum rc name_other(struct schema *s, struct schema_table *names, const struct source *source,
+                          const struct schema_table *t, struct arena *a, const char **out)
+{
+    uint32_t base, n;
+    enum rc rc = make_base_name(s, t, source);
+    if (rc == RC_OK)
+        rc = find_free_name(s, names, &base, &n);
+    if (rc != RC_OK)
+        return rc;
+    *out = arena_strdup(a, buf_str(&s->name));
+    if (!*out)
+        return a->refused;
+    rc = add_name(s, names, (struct str){*out, s->name.len});
+    if (rc == RC_OK && n)
+        names->names[base].next_n = n + 1;
+    return rc;
+}
+
+static enum rc add_other(struct schema *s, const struct schema_table *t, struct schema_table *names,
+                         struct arena *a, const struct extra *extra, cJSON *object)
+{
+    const char *name;
+    enum rc rc = name_other(s, names, &extra->source, t, a, &name);
+    if (rc != RC_OK)
+        return rc;
+    cJSON *node = node_of(a, &extra->cell);
+    if (!node)
+        return a->refused;
+    node->string = (char *)(uintptr_t)name; /* the arena's, as all that is in the tree */
+    node->prev = object->child ? object->child->prev : node;
+    if (object->child)
+        object->child->prev->next = node;
+    else
+        object->child = node;
+    object->child->prev = node;
+    return RC_OK;
+}
+
+/* The extras without a column leave the row; an object with those that are nowhere else comes in. */
+static enum rc gather_others(struct schema *s, struct schema_table *t, struct lead *lead,
+                             struct row *row)
+{
+    struct extra other = {.source = {.scope = other_scope(t), .key = STR("")}};
+    struct schema_table names = {0};
+    cJSON *object = arena_zalloc(&lead->arena, sizeof *object);
+    enum rc rc = object ? RC_OK : lead->arena.refused;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; rc == RC_OK && i < row->n_extras; i++) {
+        if (row->extras[i].column) {
+            row->extras[kept++] = row->extras[i];
+        } else if (is_in_rows(s, t, &row->extras[i].source)) {
+            lead->codes_beyond++;
+        } else {
+            lead->members_beyond++;
+            rc = add_other(s, t, &names, &lead->arena, &row->extras[i], object);
+        }
+    }
+    free_table(&names);
+    if (rc != RC_OK)
+        return rc;
+    row->n_extras = kept;
+    if (!object->child)
+        return RC_OK;
+    object->type = cJSON_Object;
+    other.source.hash = source_hash(&other.source, s->profile->hash_seed);
+    other.cell = (struct cell){.kind = CELL_JSON, .u.json = object};
+    other.column = t->other;
+    if (!other.column)
+        rc = make_column(s, t, &other.source, &other.column);
+    row->extras[row->n_extras++] = other;
+    return rc;
 }
 
 /* ---- leads ---------------------------------------------------------------------------------- */
 
-static enum rc resolve_row(struct schema *s, struct schema_table *t, struct row *row)
+static enum rc resolve_row(struct schema *s, struct schema_table *t, struct lead *lead,
+                           struct row *row)
 {
+    bool all = true;
     for (uint32_t i = 0; i < row->n_extras; i++) {
         struct extra *extra = &row->extras[i];
         extra->column = find_column(t, &extra->source);
         if (extra->column)
             continue;
         enum rc rc = make_column(s, t, &extra->source, &extra->column);
-        if (rc != RC_OK)
+        if (rc != RC_OK && rc != RC_LIMIT)
             return rc;
+        all = all && rc == RC_OK;
     }
-    return RC_OK;
+    return all ? RC_OK : gather_others(s, t, lead, row);
 }
 
-static enum rc resolve_table(struct schema *s, struct schema_table *t, const struct rows *rows)
+static enum rc resolve_table(struct schema *s, struct schema_table *t, struct lead *lead,
+                             const struct rows *rows)
 {
     enum rc rc = RC_OK;
     for (uint32_t i = 0; rc == RC_OK && i < rows->n_rows; i++)
-        rc = resolve_row(s, t, &rows->rows[i]);
+        rc = resolve_row(s, t, lead, &rows->rows[i]);
     return rc;
 }
 
@@ -294,11 +456,10 @@ static enum rc refuse(struct schema *s, struct lead *lead, size_t at, enum rc rc
             unmake_last(s, t);
         forget_columns(&lead->tables[i]);
     }
+    lead->codes_beyond = lead->members_beyond = 0;
     if (rc == RC_NOMEM)
         return err_nomem(e);
-    return err_set(e, rc,
-                   "%.*s would have more undocumented columns than a table can have (%d, %zu MiB)",
-                   STR_ARG(s->tables[at].spec->name), SCHEMA_COLUMNS_MAX, MEMORY_BYTES_MAX >> 20);
+    return err_set(e, rc, "its rows need more than %zu MiB of memory", lead->arena.max_bytes >> 20);
 }
 
 enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
@@ -306,7 +467,7 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
     for (size_t i = 0; i < s->profile->n_tables; i++) {
         struct schema_table *t = &s->tables[i];
         t->n_before = t->n_columns;
-        enum rc rc = resolve_table(s, t, &lead->tables[i]);
+        enum rc rc = resolve_table(s, t, lead, &lead->tables[i]);
         if (rc != RC_OK)
             return refuse(s, lead, i, rc, e);
     }
@@ -316,8 +477,7 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
 enum rc schema_restore(struct schema *s, size_t table, const struct source *source, struct err *e)
 {
     const struct profile *p = s->profile;
-    if (table >= p->n_tables ||
-        source->scope >= p->tables[table].n_objects + p->tables[table].n_pivots)
+    if (table >= p->n_tables || source->scope > other_scope(&s->tables[table]))
         return err_set(e, RC_SYNTAX, "a column belongs to no table");
     struct source copy = *source;
     copy.hash = source_hash(source, p->hash_seed);
@@ -354,12 +514,13 @@ static enum rc take_names(const struct schema *s, size_t table)
     return rc;
 }
 
-enum rc schema_new(struct schema **out, const struct profile *p)
+enum rc schema_new(struct schema **out, const struct profile *p, size_t max_columns)
 {
     struct schema *s = calloc(1, sizeof *s);
     if (!s)
         return RC_NOMEM;
     s->profile = p;
+    s->max_columns = max_columns;
     buf_init(&s->raw, 4 * RAW_BYTES_MAX);
     buf_init(&s->name, 16 * RAW_BYTES_MAX);
     s->tables = calloc(p->n_tables, sizeof *s->tables);
@@ -374,16 +535,6 @@ enum rc schema_new(struct schema **out, const struct profile *p)
     }
     *out = s;
     return RC_OK;
-}
-
-static void free_table(struct schema_table *t)
-{
-    for (uint32_t i = 0; i < t->n_columns; i++)
-        free(t->columns[i]);
-    free(t->columns);
-    free(t->names);
-    hash_index_free(&t->by_source);
-    hash_index_free(&t->by_name);
 }
 
 void schema_free(struct schema *s)

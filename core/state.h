@@ -80,7 +80,7 @@ struct state_checkpoint {
     size_t n_holes;
     const struct str *marks; /* one a sink */
     size_t n_marks;
-    struct str totals; /* of requests: an opaque text of the HTTP engine's */
+    struct str totals; /* an opaque text: other figures of the run, then the HTTP engine's */
     /* Undocumented columns, in order of appearance: those that came since the last checkpoint. */
     const struct state_column *columns;
     size_t n_columns;

@@ -116,9 +116,8 @@ static bool fill_extras(struct walk *w, uint32_t table_id, struct row *row)
     row->n_extras = 0;
     if (n == 0)
         return true;
-    if (n > SCHEMA_COLUMNS_MAX)
-        return walk_refuse_members(w, table_id);
-    row->extras = arena_alloc(w->arena, (size_t)n * sizeof *row->extras);
+    bool is_possible = n <= UINT32_MAX && n <= SIZE_MAX / sizeof *row->extras;
+    row->extras = arena_alloc(w->arena, is_possible ? (size_t)n * sizeof *row->extras : SIZE_MAX);
     if (!row->extras)
         return walk_refuse_memory(w);
     for (uint32_t i = 0; i < table->lists.n; i++) {

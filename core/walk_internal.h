@@ -63,8 +63,6 @@ struct walk {
 bool walk_refuse(struct walk *w, enum rc rc);
 /* After the arena gave none. Gives false. */
 bool walk_refuse_memory(struct walk *w);
-/* A row of the table has too many members that are not documented. Gives false. */
-bool walk_refuse_members(struct walk *w, uint32_t table);
 
 /* The array with room for `want`: `items` or a larger copy. What it was before stays unused in the
  * arena, which is never more than what is used. NULL: refused. */

@@ -3,23 +3,13 @@
 
 /* ---- members that are not documented -------------------------------------------------------- */
 
-bool walk_refuse_members(struct walk *w, uint32_t table)
-{
-    struct str name = w->plan->profile->tables[table].name;
-    return walk_refuse(w, err_set(w->err, RC_LIMIT,
-                                  "a row of %.*s has more than %d members that are not documented",
-                                  STR_ARG(name), SCHEMA_COLUMNS_MAX));
-}
-
 /* Adds to a list. `found` comes with everything but the hash. */
 static bool add_found(struct walk *w, uint32_t list_id, struct found found)
 {
     struct found_list *list = &w->lists[list_id];
     const struct plan_list *spec = &w->plan->lists[list_id];
-    if (list->n >= SCHEMA_COLUMNS_MAX)
-        return walk_refuse_members(w, spec->table);
     struct found *items =
-        walk_grown(w, list->items, list->n, &list->cap, list->n + 1, sizeof *items);
+        walk_grown(w, list->items, list->n, &list->cap, (uint64_t)list->n + 1, sizeof *items);
     if (!items)
         return false;
     found.extra.source.hash = source_hash(&found.extra.source, w->plan->profile->hash_seed);
@@ -142,11 +132,8 @@ static uint32_t count_key(struct walk *w, uint32_t pivot, struct str key)
         if (str_eq(keys->items[place].key, key))
             return ++keys->items[place].n;
     }
-    if (keys->n >= SCHEMA_COLUMNS_MAX) {
-        (void)walk_refuse_members(w, w->plan->pivots[pivot].table);
-        return 0;
-    }
-    void *items = walk_grown(w, keys->items, keys->n, &keys->cap, keys->n + 1, sizeof *keys->items);
+    void *items =
+        walk_grown(w, keys->items, keys->n, &keys->cap, (uint64_t)keys->n + 1, sizeof *keys->items);
     if (!items)
         return 0;
     keys->items = items;

@@ -97,7 +97,7 @@ static int load_all(struct bench *b, const char *dir)
 {
     if (profile_load(&b->profile, "omni", &b->err) != RC_OK ||
         flatten_plan_new(&b->plan, b->profile, SIGNED_URLS_STRIP, &b->err) != RC_OK ||
-        schema_new(&b->schema, b->profile) != RC_OK)
+        schema_new(&b->schema, b->profile, SCHEMA_COLUMNS_MAX) != RC_OK)
         return fail(b, "omni");
     int rc = 0;
     for (size_t i = 0; i < LEADS_MAX && rc == 0; i++)

@@ -95,8 +95,8 @@ def test_raw_layouts_agree(leadpipe):
 
 
 def test_resumed_run_has_the_same_columns(leadpipe):
-    """What a stopped run keeps of leads behind one that waits is what was received."""
-    payloads = {"a": lead(b'"H\xf6he":1'), "b": lead(b'"H\xfche":2,"H\xf6he":3'), "c": lead(rb'"H\ud800he":4'),
+    """What a stopped run keeps of its columns, and of leads behind one that waits, is what was received."""
+    payloads = {"0": lead(b'"H\xfehe":0'), "a": lead(b'"H\xf6he":1'), "b": lead(b'"H\xfche":2,"H\xf6he":3'), "c": lead(rb'"H\ud800he":4'),
                 "d": checklist(code(b'"\xfc"', b'"5"'), code(b'"\xf6"', b'"6"'))}
     waits, good = ["a"], omni_payloads(payloads)
 
@@ -120,12 +120,12 @@ def test_resumed_run_has_the_same_columns(leadpipe):
         done = leadpipe(*words, "--state", "s", env=KEY)
         assert done.returncode == 0, done.stderr
         assert {one: asked(one) for one in "bcd"} == before, "they were kept"
-        assert [line.rsplit(": ", 1)[1] for line in done.stderr.splitlines() if "U+FFFD" in line] == ["6"]
+        assert [line.rsplit(": ", 1)[1] for line in done.stderr.splitlines() if "U+FFFD" in line] == ["7"]
         resumed = {name: (leadpipe.folder / name).read_bytes() for name in ("leads.csv", "leads.ndjson")}
         assert leadpipe(*words, env=KEY).returncode == 0
     assert resumed == {name: (leadpipe.folder / name).read_bytes() for name in resumed}
     assert resumed["leads.csv"].splitlines()[0].decode().endswith(
-        ",h{0}he,h{0}he_2,h{0}he_3,checklist_{0},checklist_{0}_2".format(FFFD))
+        ",h{0}he,h{0}he_2,h{0}he_3,h{0}he_4,checklist_{0},checklist_{0}_2".format(FFFD))
 
 
 def test_other_bytes_are_other_content(leadpipe):

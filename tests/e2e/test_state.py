@@ -152,6 +152,7 @@ OTHERS = {
     "URLs": (None, ["--signed-urls", "keep"], None, ["--signed-urls", "strip", "keep"]),
     "order": (None, ["--order", "any"], None, ["--order", "input", "any"]),
     "max-body": (None, ["--max-body", "1M"], None, ["--max-body", "1048576"]),
+    "max-columns": (None, ["--max-columns", "300"], None, ["--max-columns", "2000", "300"]),
     "changed-only": (None, ["--changed-only"], None, ["--changed-only"]),
     "server": (None, [], base_url_of("http://127.0.0.1:1/omni/api/v1"), ["server", "http://127.0.0.1:1/"]),
 }

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct profile *p = profiles[data[0] % N_PROFILES];
     const struct flatten_plan *plan = plans[data[0] % N_PROFILES][data[0] / N_PROFILES % N_MODES];
     struct schema *s;
-    MUST(schema_new(&s, p) == RC_OK);
+    MUST(schema_new(&s, p, SCHEMA_COLUMNS_MAX) == RC_OK);
     struct str rest = {(const char *)data + 1, size - 1};
     while (rest.len) {
         const char *nul = memchr(rest.ptr, '\0', rest.len);

@@ -248,7 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct flatten_plan *plan = plans[data[0] % N_PROFILES][data[0] / N_PROFILES % N_MODES];
     struct schema *s;
     arena_init(&run.arena, (size_t)1 << 30);
-    MUST(schema_new(&s, run.profile) == RC_OK);
+    MUST(schema_new(&s, run.profile, SCHEMA_COLUMNS_MAX) == RC_OK);
     struct str rest = {(const char *)data + N_OPTIONS, size - N_OPTIONS};
     for (size_t i = 0; rest.len; i++) {
         const char *nul = memchr(rest.ptr, '\0', rest.len);

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct flatten_plan *plan;
     struct schema *s;
     MUST(flatten_plan_new(&plan, p, SIGNED_URLS_STRIP, NULL) == RC_OK);
-    MUST(schema_new(&s, p) == RC_OK);
+    MUST(schema_new(&s, p, SCHEMA_COLUMNS_MAX) == RC_OK);
     check_url(p);
     check_body(p, plan, s, body);
     schema_free(s);

@@ -25,7 +25,7 @@ static inline void fixture_init(struct tables_fixture *f, struct profile *p, enu
 {
     f->profile = p;
     assert_int_equal(flatten_plan_new(&f->plan, p, urls, NULL), RC_OK);
-    assert_int_equal(schema_new(&f->schema, p), RC_OK);
+    assert_int_equal(schema_new(&f->schema, p, SCHEMA_COLUMNS_MAX), RC_OK);
     buf_init(&f->text, (size_t)256 << 20);
 }
 
@@ -134,9 +134,8 @@ static inline void print_tables(struct buf *b, const struct profile *p, const st
 }
 
 /* What the payload becomes, or why it does not; lives until the next call. */
-static inline const char *tables_of(struct tables_fixture *f, const char *json)
+static inline const char *tables_of_lead(struct tables_fixture *f, struct lead *lead)
 {
-    struct lead *lead = lead_with_body(str_c(json));
     struct err e = {.msg = ""};
     buf_clear(&f->text);
     enum rc rc = lead_flatten(f, lead, false, &e);
@@ -147,8 +146,15 @@ static inline const char *tables_of(struct tables_fixture *f, const char *json)
                  lead->failure.code, lead->failure.error);
     else
         buf_addf(&f->text, "%s: %s\n", rc_text(rc), e.msg);
-    lead_free(lead);
     return buf_cstr(&f->text);
+}
+
+static inline const char *tables_of(struct tables_fixture *f, const char *json)
+{
+    struct lead *lead = lead_with_body(str_c(json));
+    const char *text = tables_of_lead(f, lead);
+    lead_free(lead);
+    return text;
 }
 
 #endif

@@ -110,7 +110,7 @@ static enum rc plan_run(void *ctx, struct err *e)
     enum rc rc = profile_load(&f->profile, w->profile, e);
     if (rc == RC_OK)
         rc = flatten_plan_new(&f->plan, f->profile, SIGNED_URLS_STRIP, e);
-    if (rc == RC_OK && schema_new(&f->schema, f->profile) != RC_OK)
+    if (rc == RC_OK && schema_new(&f->schema, f->profile, SCHEMA_COLUMNS_MAX) != RC_OK)
         rc = err_nomem(e);
     return rc;
 }
@@ -150,7 +150,7 @@ struct leads_work {
 static void leads_begin(void *ctx)
 {
     struct leads_work *w = ctx;
-    assert_int_equal(schema_new(&w->f.schema, w->f.profile), RC_OK);
+    assert_int_equal(schema_new(&w->f.schema, w->f.profile, SCHEMA_COLUMNS_MAX), RC_OK);
     w->n_done = 0;
     for (size_t i = 0; i < w->n; i++)
         w->leads[i] = lead_with_body(buf_str(&w->bodies[i]));

@@ -58,6 +58,10 @@ static void refusals(void **state)
         {BASE " --max-body 2G", "--max-body: \"2G\" is not between 1 and 1G"},
         {BASE " --max-body 0", "--max-body: \"0\" is not between 1 and 1G"},
         {BASE " --max-body 1T", "--max-body: \"1T\" is not a size such as 65536, 64K, 32M or 1G"},
+        {BASE " --max-columns 0",
+         "--max-columns: \"0\" is not a whole number from 1 to 65536"},
+        {BASE " --max-columns 65537",
+         "--max-columns: \"65537\" is not a whole number from 1 to 65536"},
         {BASE " --rate 0", "--rate: \"0\" is not a rate such as 10, 10/s or 600/m"},
         {BASE " --rate 5/h", "--rate: \"5/h\" is not a rate such as 10, 10/s or 600/m"},
         {BASE " --order random", "--order: \"random\" is not one of input|any"},
@@ -115,6 +119,7 @@ static void defaults(void **state)
     assert_int_equal(o.timeout_ms, 30000);
     assert_int_equal(o.connect_timeout_ms, 10000);
     assert_int_equal(o.max_body_bytes, 32 << 20);
+    assert_int_equal(o.max_columns, 2000);
     assert_int_equal(o.expect, -1);
     assert_true(o.rate_per_s == 0);
     assert_int_equal(o.order, ORDER_INPUT);

@@ -1,8 +1,22 @@
 #include "core/schema.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tables_text.h"
+
+/* Of the table leads, with the keys. */
+static size_t omni_columns(const struct tables_fixture *f)
+{
+    return 2 + f->profile->tables[0].n_columns;
+}
+
+static void limit_columns(struct tables_fixture *f, size_t max)
+{
+    schema_free(f->schema);
+    f->schema = NULL;
+    assert_int_equal(schema_new(&f->schema, f->profile, max), RC_OK);
+}
 
 /* Over a run: one column a source, in order of first appearance, with the lowest free name. */
 
@@ -117,20 +131,20 @@ static void test_a_refused_lead_adds_nothing(void **state)
     (void)state;
     struct tables_fixture f;
     fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    limit_columns(&f, omni_columns(&f) + 4);
     assert_non_null(strstr(tables_of(&f, "{\"lead\":{\"a\":0,\"A\":0}}"), " | a=0 a_2=0\n"));
-    struct buf b;
-    buf_init(&b, (size_t)8 << 20);
-    buf_adds(&b, "{\"lead\":{\"_a\":0,\"a_\":0,\"x\":0,\"X\":0");
-    for (int i = 0; i < SCHEMA_COLUMNS_MAX - 5; i++)
-        buf_addf(&b, ",\"k%d\":0", i);
-    buf_adds(&b, "},\"matchingLeads\":[{\"m\":1}]}");
-    const char *got = tables_of(&f, buf_cstr(&b));
-    assert_memory_equal(got, "limit exceeded: leads would have", 32);
+    struct lead *lead = lead_with_body(STR("{\"lead\":{\"_a\":0,\"x\":\"0123456789\",\"y\":{}}}"));
+    struct err e;
+    assert_int_equal(flatten_parse(f.plan, lead, JSON_TREE, &e), RC_OK);
+    assert_int_equal(flatten_rows(f.plan, lead, false, &e), RC_OK);
+    lead->arena.max_bytes = 1;
+    while (arena_alloc(&lead->arena, 1))
+        continue;
+    assert_int_equal(schema_resolve(f.schema, lead, &e), RC_LIMIT);
     assert_int_equal(schema_columns(f.schema, 0), 2);
-    assert_int_equal(schema_columns(f.schema, 7), 0);
-    got = tables_of(&f, "{\"lead\":{\"X\":1,\"x\":2,\"a_\":3,\"A\":4,\"k1\":5}}");
-    assert_non_null(strstr(got, " | x=1 x_2=2 a_3=3 a_2=4 k1=5\n"));
-    buf_free(&b);
+    assert_int_equal(lead->members_beyond, 0);
+    lead_free(lead);
+    assert_non_null(strstr(tables_of(&f, "{\"lead\":{\"a_\":3,\"A\":4}}"), " | a_3=3 a_2=4\n"));
     fixture_free(&f);
 }
 
@@ -155,10 +169,105 @@ static void test_hostile_clashes(void **state)
     }
     buf_adds(&b, "}}");
     assert_non_null(strstr(tables_of(&f, buf_cstr(&b)), " |"));
-    assert_int_equal(schema_columns(f.schema, 0), SCHEMA_COLUMNS_MAX);
-    const struct column *last = schema_column(f.schema, 0, SCHEMA_COLUMNS_MAX - 1);
-    assert_string_equal(last->name.ptr, "a_65536");
+    size_t n = SCHEMA_COLUMNS_MAX - omni_columns(&f);
+    assert_int_equal(schema_columns(f.schema, 0), n);
+    char name[16];
+    (void)snprintf(name, sizeof name, "a_%zu", n - 1);
+    assert_string_equal(schema_column(f.schema, 0, n - 2)->name.ptr, name);
+    assert_string_equal(schema_column(f.schema, 0, n - 1)->name.ptr, SCHEMA_OTHER_MEMBERS);
     buf_free(&b);
+    fixture_free(&f);
+}
+
+/* ---- no place left -------------------------------------------------------------------------- */
+
+#define ITEM(code, value) "{\"checklistItem\":{\"code\":\"" code "\"},\"value\":" value "}"
+#define CODES(items) "{\"lead\":{},\"checklistItems\":[{\"items\":[" items "]}]}"
+
+static void test_values_without_a_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *payload, *row;
+        unsigned codes, members;
+    } leads[] = {
+        {"{\"lead\":{\"a\":1}}", " | a=1", 0, 0},
+        {CODES(ITEM("c", "2") "," ITEM("d", "{\"x\":3,\"y\":4}")),
+         " | checklist_c=2 checklist_d_x=3", 1, 0},
+        /* those that have a column keep it, others of the same lead do not get one */
+        {"{\"lead\":{\"b\":[1],\"a\":5},\"e\":\"six\",\"checklistItems\":[{\"items\":[" ITEM(
+             "c", "7") "," ITEM("f", "8") "]}]}",
+         " | checklist_c=7 a=5 other_members={\"e\":\"six\",\"b\":[1]}", 1, 2},
+        /* as their columns would be called; in each object the lowest free number */
+        {"{\"lead\":{\"B\":1,\"b\":null,\"_b\":true,\"firstNAME\":-0,\"otherMembers\":{}},\"b\":2,"
+         "\"lastAction\":{\"x\":\"\"}}",
+         " | other_members={\"b\":2,\"b_2\":1,\"b_3\":null,\"b_4\":true,\"first_name\":-0,"
+         "\"other_members\":{},\"last_action_x\":\"\"}",
+         0, 7},
+        {"{\"lead\":{\"\xFF\":1,\"\xFE\":2}}",
+         " | other_members={\"\xEF\xBF\xBD\":1,\"\xEF\xBF\xBD_2\":2}", 0, 2},
+        {"{\"lead\":{\"a\":9}}", " | a=9", 0, 0},
+        {"{\"lead\":{},\"documents\":[{\"pages\":1}]}", "position=0 | pages=1", 0, 0},
+    };
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    limit_columns(&f, omni_columns(&f) + 4);
+    for (size_t i = 0; i < sizeof leads / sizeof *leads; i++) {
+        struct lead *lead = lead_with_body(str_c(leads[i].payload));
+        const char *got = tables_of_lead(&f, lead);
+        const char *row = strstr(got, " |");
+        if (i == 6)
+            row = strstr(got, "position=0");
+        if (!row || strncmp(row, leads[i].row, strlen(leads[i].row)) != 0 ||
+            row[strlen(leads[i].row)] != '\n')
+            fail_msg("%s\n--- wanted\n%s\n--- got\n%s", leads[i].payload, leads[i].row, got);
+        assert_int_equal(lead->codes_beyond, leads[i].codes);
+        assert_int_equal(lead->members_beyond, leads[i].members);
+        lead_free(lead);
+    }
+    assert_int_equal(schema_columns(f.schema, 0), 4);
+    fixture_free(&f);
+}
+
+/* A pivot whose elements have no rows: its values would be lost. */
+static void test_codes_without_rows(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_parse(
+        &f,
+        "{\"profile\":1,\"name\":\"p\",\"servers\":[{\"name\":\"s\",\"url\":\"http://h\"}],"
+        "\"path\":\"/{id}\",\"tables\":[{\"name\":\"t\",\"each\":\"\",\"columns\":[],"
+        "\"pivots\":[{\"each\":\"/f/*\",\"key\":\"/f/*/k\",\"value\":\"/f/*/v\",\"prefix\":\"f_\"}]}]}",
+        SIGNED_URLS_STRIP);
+    limit_columns(&f, 4);
+    const char *got = tables_of(
+        &f, "{\"f\":[{\"k\":\"a\",\"v\":1},{\"k\":\"b\",\"v\":2},{\"k\":\"b\",\"v\":3}]}");
+    assert_non_null(strstr(got, " | f_a=1 other_members={\"f_b\":2,\"f_b_2\":3}\n"));
+    fixture_free(&f);
+}
+
+/* Keys that are kept for the whole run are bounded together, too. */
+static void test_long_keys_get_no_column(void **state)
+{
+    (void)state;
+    struct tables_fixture f;
+    fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+    size_t len = (size_t)20 << 20;
+    for (int i = 0; i < 2; i++) {
+        struct buf b;
+        buf_init(&b, 2 * len);
+        buf_addf(&b, "{\"lead\":{\"k\":%d,\"%c", i, 'a' + i);
+        memset(buf_reserve(&b, len), 'x', len);
+        b.len += len;
+        buf_adds(&b, "\":1}}");
+        struct lead *lead = lead_with_body(buf_str(&b));
+        assert_non_null(
+            strstr(tables_of_lead(&f, lead), i ? " | k=1 other_members={\"bxx" : " | k=0 axx"));
+        assert_int_equal(lead->members_beyond, i);
+        lead_free(lead);
+        buf_free(&b);
+    }
     fixture_free(&f);
 }
 
@@ -171,6 +280,9 @@ int main(void)
         cmocka_unit_test(test_long_names_are_cut),
         cmocka_unit_test(test_a_refused_lead_adds_nothing),
         cmocka_unit_test(test_hostile_clashes),
+        cmocka_unit_test(test_values_without_a_place),
+        cmocka_unit_test(test_codes_without_rows),
+        cmocka_unit_test(test_long_keys_get_no_column),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
