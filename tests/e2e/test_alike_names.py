@@ -17,7 +17,7 @@ KEY = {"OMNI_API_KEY": "k"}
 
 
 def lead(members):
-    return b'{"lead":{"id":"x",' + members + b"}}"
+    return b'{"lead":{"source":"x",' + members + b"}}"
 
 
 def code(text, value):
@@ -25,7 +25,7 @@ def code(text, value):
 
 
 def checklist(*items):
-    return b'{"lead":{"id":"x"},"checklistItems":[{"items":[' + b",".join(items) + b"]}]}"
+    return b'{"lead":{},"checklistItems":[{"items":[' + b",".join(items) + b"]}]}"
 
 
 # payloads of one run, in order, and the columns that come of them at the end of `leads`, with their values
@@ -87,11 +87,11 @@ def test_raw_layouts_agree(leadpipe):
         done = leadpipe("export", "-p", "omni", "--base-url", server.url, *sink_words(), "--id", "L", env=KEY)
     assert done.returncode == 0, done.stderr
     packed, = objects_of(leadpipe.folder / "raw.mp")
-    assert packed["payload"]["lead"] == {"id": "x", FFFD: 1, FFFD + "_3": 2, FFFD + "_4": 3, FFFD + "_2": 4,
+    assert packed["payload"]["lead"] == {"source": "x", FFFD: 1, FFFD + "_3": 2, FFFD + "_4": 3, FFFD + "_2": 4,
                                          "o": {FFFD: 5, FFFD + "_2": 6}}
     text = (leadpipe.folder / "raw.ndjson").read_bytes().decode()
     names = [name for name, _ in json.loads(text, object_pairs_hook=list)[2][1][0][1]]
-    assert names == ["id", FFFD, FFFD + "_3", "\ud800", FFFD + "_2", "o"]
+    assert names == ["source", FFFD, FFFD + "_3", "\ud800", FFFD + "_2", "o"]
 
 
 def test_resumed_run_has_the_same_columns(leadpipe):

@@ -166,7 +166,7 @@ def test_one_lead_does_not_widen_all_rows(leadpipe):
 @pytest.mark.parametrize("limit", [1, 45, 60])
 def test_max_columns_of_every_table(leadpipe, limit):
     """Documented columns are always there; child tables have a limit, too."""
-    bodies = {"L%d" % n: json.dumps({"lead": {"id": "x", **{"m%d" % k: k for k in range(n)}},
+    bodies = {"L%d" % n: json.dumps({"lead": {"source": "x", **{"m%d" % k: k for k in range(n)}},
                                      "documents": [{"p%d" % k: k for k in range(n)}]}).encode() for n in (0, 3, 70)}
     with provider_of(omni_payloads(bodies)) as server:
         done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "csv:out/", "--max-columns", str(limit),
