@@ -245,7 +245,7 @@ static enum http_loss loss_of(const struct transfer *t, CURLcode result)
     if (t->is_untrusted)
         return LOSS_SHARED;
     if (result == CURLE_OPERATION_TIMEDOUT)
-        return http_group_is_dead(t->group, t->started_us) ? LOSS_DEAD : LOSS_NONE;
+        return http_group_is_silent(t->group) ? LOSS_DEAD : LOSS_NONE;
     return t->group->kind == GROUP_HTTP2 && !http_group_is_open(t) ? LOSS_SHARED : LOSS_NONE;
 }
 

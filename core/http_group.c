@@ -201,14 +201,8 @@ bool http_group_is_open(const struct transfer *t)
            errno == EWOULDBLOCK;
 }
 
-bool http_group_is_dead(const struct conn_group *g, int64_t since_us)
+bool http_group_is_silent(const struct conn_group *g)
 {
-    return g->kind == GROUP_HTTP2 && g->heard_us < since_us;
-}
-
-void http_group_timed_out(struct conn_group *g)
-{
-    struct http_engine *h = g->h;
-    if (g->kind == GROUP_HTTP2 && h->now_us - g->heard_us >= h->cfg.retry.timeout_ms * 1000 / 2)
-        http_group_close(g);
+    int64_t silent_us = g->h->now_us - g->heard_us;
+    return g->kind == GROUP_HTTP2 && silent_us >= g->h->cfg.retry.timeout_ms * 1000 / 2;
 }

@@ -180,11 +180,9 @@ bool http_group_may_resend(const struct conn_group *g);
 void http_group_is_full(struct conn_group *g);
 /* Has the connection of a transfer that has ended been left open by the server? */
 bool http_group_is_open(const struct transfer *t);
-/* Has nothing come over its connection since then? */
-bool http_group_is_dead(const struct conn_group *g, int64_t since_us);
+/* One of its requests timed out: has nothing else come over its connection for long either? */
+bool http_group_is_silent(const struct conn_group *g);
 
-/* One of its requests timed out: it gets no new ones if it has been silent for long. */
-void http_group_timed_out(struct conn_group *g);
 void http_group_close(struct conn_group *g);
 void http_groups_close(struct http_engine *h); /* all of them */
 /* Frees what is closed and empty. Not from within libcurl's callbacks. */

@@ -325,21 +325,22 @@ static void place_elsewhere(struct http_engine *h, struct http_request *r)
         http_wait_push(h, r, h->now_us);
 }
 
-/* What the loss of its connection means for a request, and for where it goes next. */
-static void note_loss(struct http_request *r, struct http_try *y, bool is_shared)
+/* What the loss of its connection means for a request, and for where it goes next. `is_news`: the
+ * connection was not known to be lost. */
+static void note_loss(struct http_request *r, struct http_try *y, bool is_shared, bool is_news)
 {
     y->is_uncounted = is_shared && r->tries.lost < LOST_MAX;
     r->tries.lost += is_shared;
-    if (y->loss == LOSS_KEPT)
-        r->tries.fresh = true;
     if (is_shared && r->tries.lost >= LOST_MAX)
         r->tries.alone = true;
-    if (y->loss != LOSS_DEAD)
+    if (y->loss == LOSS_KEPT)
+        r->tries.fresh = true;
+    if (y->loss != LOSS_DEAD || !is_news)
         y->end = TRY_ABORTED; /* what the next connection meets says more about the origin */
 }
 
 /* Everything on a connection that is dead is asked for again on another one. */
-static void abandon(struct http_engine *h, struct conn_group *g)
+static void abandon(struct http_engine *h, const struct conn_group *g)
 {
     struct transfer *next;
     for (struct transfer *t = h->flying; t; t = next) {
@@ -348,8 +349,7 @@ static void abandon(struct http_engine *h, struct conn_group *g)
         if (t->group != g)
             continue;
         struct http_try y = {.loss = LOSS_DEAD};
-        note_loss(r, &y, true);
-        y.end = TRY_ABORTED; /* the first one has told the origin */
+        note_loss(r, &y, true, false);
         r->code = "timeout";
         (void)snprintf(r->error, sizeof r->error, "nothing comes over the connection any more");
         buf_clear(&r->answer);
@@ -366,6 +366,7 @@ void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result
     struct conn_group *g = t->group;
     struct http_try y;
     http_answer_read(t, result, &y);
+    bool is_dead = y.loss == LOSS_DEAD && g->heard_us < t->started_us;
     if (y.loss == LOSS_UNSENT) {
         http_transfer_release(t);
         http_group_is_full(g);
@@ -375,14 +376,15 @@ void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result
     http_meter_try(h, &y);
     count_transfer(h, t);
     http_transfer_release(t);
-    if (y.is_timeout)
-        http_group_timed_out(g);
+    if (y.loss != LOSS_NONE) {
+        bool is_shared =
+            y.loss == LOSS_SHARED || (y.loss == LOSS_DEAD && (g->in_flight || g->closing));
+        note_loss(r, &y, is_shared, !g->closing);
+    }
     if (y.loss == LOSS_SHARED || y.loss == LOSS_DEAD)
         http_group_close(g);
-    if (y.loss != LOSS_NONE)
-        note_loss(r, &y, y.loss == LOSS_SHARED || (y.loss == LOSS_DEAD && g->in_flight));
     settle(h, r, &y);
-    if (y.loss == LOSS_DEAD)
+    if (is_dead)
         abandon(h, g);
 }
 

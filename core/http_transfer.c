@@ -15,6 +15,8 @@
 #define ENCODINGS_BYTES 64
 /* Of a probe: one that is sent into the void must not outlast the time until the next one. */
 #define PROBE_CONNECT_MS 5000
+/* Of a connection that is silent: when the system asks whether the other side is still there. */
+#define KEEPALIVE_S 15
 
 /* ---- the answer ----------------------------------------------------------------------------- */
 
@@ -376,6 +378,8 @@ static CURLcode set_options(struct transfer *t)
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
+    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_BUFFERSIZE, buffer_bytes(t->h));
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)cfg->retry.timeout_ms);
     if (cfg->cacert)

@@ -152,6 +152,8 @@ class Relay:
             self.refused += 1
             if self.how == "reset":
                 reset(writer)
+            elif self.how == "hold":
+                await asyncio.sleep(60)
             return
         port = self.targets[self._turn % len(self.targets)]
         self._turn += 1
