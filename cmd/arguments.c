@@ -2,31 +2,27 @@
 
 #include <stdlib.h>
 
+#include "core/url.h"
 #include "sinks/registry.h"
 
 #define ARGUMENT_BYTES_MAX ((size_t)4 << 20)
 
 #define STARS "***"
 
-/* "http://user:password@host/" and "user:password@host:3128": what stands before the last "@" of
- * the authority. */
-void arguments_blot_url(struct buf *out, const char *url)
+void arguments_redact_url(struct buf *out, const char *url)
 {
-    const char *scheme_end = strstr(url, "://");
-    const char *authority = scheme_end ? scheme_end + 3 : url;
-    const char *end = authority + strcspn(authority, "/?#");
-    const char *at = memrchr(authority, '@', (size_t)(end - authority));
-    if (!at) {
+    struct str user = url_userinfo(url);
+    if (!user.ptr) {
         buf_adds(out, url);
         return;
     }
-    buf_add(out, url, (size_t)(authority - url));
+    buf_add(out, url, (size_t)(user.ptr - url));
     buf_adds(out, STARS);
-    buf_adds(out, at);
+    buf_adds(out, user.ptr + user.len);
 }
 
 /* A header's value may be a token; what it is called is no secret. */
-static void blot_piece(struct buf *out, const char *p, size_t n)
+static void redact_piece(struct buf *out, const char *p, size_t n)
 {
     static const char header[] = "header=";
     const size_t name_at = sizeof header - 1;
@@ -39,7 +35,7 @@ static void blot_piece(struct buf *out, const char *p, size_t n)
     buf_adds(out, colon ? ": " STARS : STARS);
 }
 
-static void blot_target(struct buf *out, const char *target)
+static void redact_target(struct buf *out, const char *target)
 {
     if (!strstr(target, "://")) {
         buf_adds(out, target);
@@ -47,7 +43,7 @@ static void blot_target(struct buf *out, const char *target)
     }
     struct buf url;
     buf_init(&url, ARGUMENT_BYTES_MAX);
-    arguments_blot_url(&url, target);
+    arguments_redact_url(&url, target);
     const char *text = buf_cstr(&url);
     size_t path_end = strcspn(text, "?#");
     buf_add(out, text, path_end);
@@ -56,11 +52,11 @@ static void blot_target(struct buf *out, const char *target)
     buf_free(&url);
 }
 
-void arguments_blot_spec(struct buf *out, const char *spec)
+void arguments_redact_spec(struct buf *out, const char *spec)
 {
     for (;;) {
         size_t n = sink_spec_piece(str_c(spec));
-        blot_piece(out, spec, n);
+        redact_piece(out, spec, n);
         spec += n;
         if (*spec != ',')
             break;
@@ -68,7 +64,7 @@ void arguments_blot_spec(struct buf *out, const char *spec)
     }
     if (*spec == ':') {
         buf_addc(out, ':');
-        blot_target(out, spec + 1);
+        redact_target(out, spec + 1);
     }
 }
 
@@ -92,9 +88,9 @@ static char *copy_argument(const char *element, const struct export_options *o)
     buf_init(&b, ARGUMENT_BYTES_MAX);
     buf_add(&b, element, value ? (size_t)(value - element) : strlen(element));
     if (spec)
-        arguments_blot_spec(&b, spec);
+        arguments_redact_spec(&b, spec);
     else if (url)
-        arguments_blot_url(&b, url);
+        arguments_redact_url(&b, url);
     char *copy = buf_rc(&b) == RC_OK ? strdup(buf_cstr(&b)) : NULL;
     buf_free(&b);
     if (copy)
@@ -118,6 +114,14 @@ enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
     }
     *out = a;
     return RC_OK;
+}
+
+void arguments_redact(struct arguments *a, struct secrets *s)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        secrets_redact(s, a->items[i], strlen(a->items[i]) + 1);
+        utf8_scrub(a->items[i]);
+    }
 }
 
 void arguments_free(struct arguments *a)

@@ -2,6 +2,7 @@
 #ifndef LEADPIPE_CMD_ARGUMENTS_H
 #define LEADPIPE_CMD_ARGUMENTS_H
 
+#include "core/secrets.h"
 #include "options.h"
 
 struct arguments {
@@ -13,10 +14,12 @@ struct arguments {
  * their target; values of --base-url and --proxy lose their user and password. */
 enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
                        const struct export_options *o, struct err *e);
+/* Takes out the secrets that stand anywhere else in it, such as a key that was given as an ID. */
+void arguments_redact(struct arguments *a, struct secrets *s);
 void arguments_free(struct arguments *a);
 
 /* Appends the safe form of a value. For tests. */
-void arguments_blot_spec(struct buf *out, const char *spec);
-void arguments_blot_url(struct buf *out, const char *url);
+void arguments_redact_spec(struct buf *out, const char *spec);
+void arguments_redact_url(struct buf *out, const char *url);
 
 #endif

@@ -2,91 +2,89 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static enum rc read_all(int fd, struct buf *out, struct err *e)
+#include "core/credential_text.h"
+
+#define ALLOWED "an API key is one line of visible ASCII characters without blanks"
+
+static enum rc read_all(int fd, const char *file, struct buf *out, struct err *e)
 {
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        return err_set(e, RC_USAGE,
+                       "--api-key-file: %s is a folder; a file that holds the API key is needed",
+                       credential_file_shown(file));
     for (;;) {
         char *room = buf_reserve(out, 1024);
         if (!room)
-            return buf_rc(out) == RC_LIMIT ? RC_OK : err_nomem(e); /* too long: judged later */
+            return buf_rc(out) == RC_LIMIT ? RC_OK : err_nomem(e); /* too long: refused later */
         ssize_t n = read(fd, room, 1024);
         if (n > 0)
             out->len += (size_t)n;
         else if (n == 0)
             return RC_OK;
         else if (errno != EINTR)
-            return err_sys(e, RC_USAGE, errno, "--api-key-file: cannot be read");
+            return err_sys(e, RC_USAGE, errno, "--api-key-file: %s cannot be read",
+                           credential_file_shown(file));
     }
 }
 
-/* The name is not in the texts: a key that was given in its place must not be, either. */
 static enum rc read_file(struct buf *out, const char *file, struct err *e)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return err_sys(e, RC_USAGE, errno, "--api-key-file: the file cannot be opened");
-    enum rc rc = read_all(fd, out, e);
+        return err_sys(e, RC_USAGE, errno, "--api-key-file: %s cannot be opened",
+                       credential_file_shown(file));
+    enum rc rc = read_all(fd, file, out, e);
     (void)close(fd);
     return rc;
 }
 
-static void trim_line_end(struct buf *b)
-{
-    if (b->len && b->data[b->len - 1] == '\n') {
-        b->len--;
-        if (b->len && b->data[b->len - 1] == '\r')
-            b->len--;
-    }
-}
-
-static enum rc check(const struct buf *b, const char *where, struct err *e)
+/* Leaves the key alone in the buffer, without what an editor or a copy has put around it. */
+static enum rc take_key(struct buf *b, const char *option, const char *where, struct err *e)
 {
     if (buf_rc(b) == RC_NOMEM)
         return err_nomem(e);
-    if (buf_rc(b) != RC_OK || b->len > CREDENTIAL_BYTES_MAX)
-        return err_set(e, RC_USAGE, "%s: an API key has at most %d bytes", where,
-                       CREDENTIAL_BYTES_MAX);
-    if (b->len == 0)
-        return err_set(e, RC_USAGE, "%s: is empty; it must hold the API key", where);
-    for (size_t i = 0; i < b->len; i++) {
-        unsigned char c = (unsigned char)b->data[i];
-        if (c < 0x20 || c == 0x7F)
-            return err_set(e, RC_USAGE, "%s: an API key is one line without control characters",
-                           where);
-    }
+    struct str key = credential_trim(buf_str(b));
+    if (buf_rc(b) != RC_OK || key.len > CREDENTIAL_BYTES_MAX)
+        return err_set(e, RC_USAGE, "%s%s is too long: an API key has at most %d bytes", option,
+                       where, CREDENTIAL_BYTES_MAX);
+    const char *fault = credential_fault(key, CREDENTIAL_ONE_WORD);
+    if (fault)
+        return err_set(e, RC_USAGE, "%s%s %s; " ALLOWED, option, where, fault);
+    memmove(b->data, key.ptr, key.len);
+    explicit_bzero(b->data + key.len, b->cap - key.len);
+    b->len = key.len;
     return RC_OK;
 }
 
-/* So that neither a child nor /proc shows it. */
-static void forget_variable(const char *name)
+/* The variable is taken out of the environment in any case. */
+static enum rc load(struct buf *out, const struct profile *p, const char *file, struct secrets *s,
+                    struct err *e)
 {
-    char *value = getenv(name);
-    if (!value)
-        return;
-    explicit_bzero(value, strlen(value));
-    (void)unsetenv(name);
-}
-
-static enum rc load(struct buf *out, const struct profile *p, const char *file, struct err *e)
-{
+    const char *variable = p->key_variable.ptr, *value;
+    if (secrets_take_variable(s, variable, &value) != RC_OK)
+        return err_nomem(e);
+    enum rc rc = RC_OK;
     if (file) {
-        enum rc rc = read_file(out, file, e);
-        trim_line_end(out);
-        return rc == RC_OK ? check(out, "--api-key-file", e) : rc;
+        rc = read_file(out, file, e);
+        if (rc == RC_OK)
+            rc = take_key(out, "--api-key-file: ", credential_file_shown(file), e);
+    } else if (value) {
+        buf_adds(out, value);
+        rc = take_key(out, "", variable, e);
+    } else {
+        rc = err_set(e, RC_USAGE, "no API key: set %s, or give --api-key-file FILE", variable);
     }
-    const char *value = getenv(p->key_variable.ptr);
-    if (!value)
-        return err_set(e, RC_USAGE, "no API key: set %s, or give --api-key-file FILE",
-                       p->key_variable.ptr);
-    buf_adds(out, value);
-    trim_line_end(out);
-    return check(out, p->key_variable.ptr, e);
+    if (rc == RC_OK && secrets_add(s, buf_str(out)) != RC_OK)
+        rc = err_nomem(e);
+    return rc;
 }
 
-enum rc credential_load(struct buf *out, const struct profile *p, const char *file, struct err *e)
+enum rc credential_load(struct buf *out, const struct profile *p, const char *file,
+                        struct secrets *s, struct err *e)
 {
     /* All at once, so that no copy stays behind where the buffer grew. */
     buf_init(out, CREDENTIAL_BYTES_MAX + 4096);
@@ -95,10 +93,8 @@ enum rc credential_load(struct buf *out, const struct profile *p, const char *fi
     if (!p->key_header.len && !file)
         return RC_OK;
     enum rc rc = p->key_header.len
-                     ? load(out, p, file, e)
+                     ? load(out, p, file, s, e)
                      : err_set(e, RC_USAGE, "--api-key-file: %s takes no API key", p->name.ptr);
-    if (p->key_header.len)
-        forget_variable(p->key_variable.ptr);
     if (rc != RC_OK)
         credential_free(out);
     return rc;

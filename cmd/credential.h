@@ -4,14 +4,17 @@
 
 #include "core/buf.h"
 #include "core/profile.h"
+#include "core/secrets.h"
 
 #define CREDENTIAL_BYTES_MAX 8192
 
-/* Reads the key into `out` (initialised here, secret: free it with credential_free()). `file` NULL:
- * from the environment. One line end at its end is cut off. In both cases the variable is
- * overwritten and taken out of the environment. For a provider that wants no key it is empty.
- * RC_USAGE: there is none, or it cannot be one; no text ever holds it. */
-enum rc credential_load(struct buf *out, const struct profile *p, const char *file, struct err *e);
+/* Reads the key into `out` (initialised here, secret: free it with credential_free()) and registers
+ * it. `file` NULL: from the environment. A byte order mark, blanks and line ends around it are cut
+ * off (credential_text.h). In both cases the variable is taken out of the environment. For a provider
+ * that wants no key it is empty. RC_USAGE: there is none, or it cannot be one; the text names the file
+ * or variable, and never holds the key. */
+enum rc credential_load(struct buf *out, const struct profile *p, const char *file,
+                        struct secrets *s, struct err *e);
 void credential_free(struct buf *credential);
 
 #endif

@@ -25,6 +25,28 @@ void export_free(struct export *x)
     profile_free(x->profile);
     arguments_free(&x->arguments);
     options_free(&x->options);
+    x->messages->secrets = NULL;
+    secrets_free(x->secrets);
+}
+
+/* Those that the command line and the environment hold; the key and the sinks' own are registered
+ * where they are read. libcurl reads the variables of proxies itself: they stay. */
+static enum rc register_secrets(struct export *x, struct err *e)
+{
+    static const char *const proxy_variables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
+                                                  "all_proxy",  "ALL_PROXY",   NULL};
+    enum rc rc = secrets_new(&x->secrets);
+    x->messages->secrets = x->secrets;
+    if (rc == RC_OK && x->options.proxy)
+        rc = secrets_add_url(x->secrets, x->options.proxy);
+    if (rc == RC_OK && x->options.base_url)
+        rc = secrets_add_url(x->secrets, x->options.base_url);
+    for (size_t i = 0; rc == RC_OK && proxy_variables[i]; i++) {
+        const char *url = getenv(proxy_variables[i]);
+        if (url)
+            rc = secrets_add_url(x->secrets, url);
+    }
+    return rc == RC_OK ? RC_OK : err_nomem(e);
 }
 
 /* A wrong command line may already say how it wants its messages. */
@@ -81,7 +103,9 @@ static void start_progress(struct export *x)
 
 static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
 {
-    enum rc rc = arguments_copy(&x->arguments, argc, argv, &x->options, e);
+    enum rc rc = register_secrets(x, e);
+    if (rc == RC_OK)
+        rc = arguments_copy(&x->arguments, argc, argv, &x->options, e);
     if (rc == RC_OK)
         rc = export_set_sinks(x, e);
     if (rc == RC_OK)
@@ -116,6 +140,7 @@ static int export_with_options(struct export *x, int argc, char *argv[])
         messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
         return rc == RC_USAGE || rc == RC_BUSY ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
     }
+    arguments_redact(&x->arguments, x->secrets); /* all secrets are known now */
     int status = execute(x, run);
     run_free(run);
     return status;

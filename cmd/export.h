@@ -14,6 +14,7 @@
 struct export
 {
     struct messages *messages;
+    struct secrets *secrets; /* those of `messages`, too */
     struct export_options options;
     struct arguments arguments;
     struct profile *profile;

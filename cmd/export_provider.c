@@ -141,7 +141,7 @@ enum rc export_set_provider(struct export *x, struct err *e)
     if (rc == RC_OK)
         rc = set_params(x, e);
     if (rc == RC_OK)
-        rc = credential_load(&x->credential, x->profile, x->options.api_key_file, e);
+        rc = credential_load(&x->credential, x->profile, x->options.api_key_file, x->secrets, e);
     if (rc != RC_OK)
         return rc;
     x->cfg.profile = x->profile;

@@ -33,6 +33,7 @@ static struct sink_cfg sink_cfg(const struct export *x, const struct sink_spec *
         .retry = &x->cfg.retry,
         .clock = &clock_system,
         .log = &x->messages->hook,
+        .secrets = x->secrets,
     };
 }
 
@@ -209,6 +210,7 @@ static void set_output(struct export *x)
     x->cfg.n_arguments = x->arguments.n;
     x->cfg.clock = &clock_system;
     x->cfg.log = &x->messages->hook;
+    x->cfg.secrets = x->secrets;
     x->cfg.progress = progress_show;
     x->cfg.progress_ctx = &x->progress;
     x->cfg.progress_interval_ms = PROGRESS_INTERVAL_MS;

@@ -49,7 +49,7 @@ static enum rc add_provider(struct export *x, struct buf *value, struct err *e)
     if (x->profile->digest)
         buf_addf(value, " (%016llx)", (unsigned long long)x->profile->digest);
     enum rc rc = add_buf(x, "--provider", value, e);
-    arguments_blot_url(value, x->cfg.base_url);
+    arguments_redact_url(value, x->cfg.base_url);
     return rc == RC_OK ? add_buf(x, "the server", value, e) : rc;
 }
 
@@ -72,7 +72,7 @@ static enum rc add_params(struct export *x, struct buf *value, struct err *e)
 static enum rc set_identity(struct export *x, size_t sink, struct buf *value, struct err *e)
 {
     buf_addf(value, " of %s at ", x->profile->name.ptr);
-    arguments_blot_url(value, x->cfg.base_url);
+    arguments_redact_url(value, x->cfg.base_url);
     buf_addf(value, ", URLs %s", url_words[x->options.signed_urls]);
     x->run_sinks[sink].identity = arena_strdup(&x->terms.memory, buf_str(value));
     bool made = buf_rc(value) == RC_OK && x->run_sinks[sink].identity;

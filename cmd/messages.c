@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -132,7 +134,8 @@ static void add_text_line(struct buf *out, enum log_level level, const char *sub
     buf_addc(out, '\n');
 }
 
-void messages_write(struct messages *m, enum log_level level, const char *subject, const char *text)
+static void write_redacted(struct messages *m, enum log_level level, const char *subject,
+                           const char *text)
 {
     pthread_mutex_lock(&m->lock);
     begin(m);
@@ -144,6 +147,23 @@ void messages_write(struct messages *m, enum log_level level, const char *subjec
     }
     flush(m);
     pthread_mutex_unlock(&m->lock);
+}
+
+void messages_write(struct messages *m, enum log_level level, const char *subject, const char *text)
+{
+    if (!m->secrets) {
+        write_redacted(m, level, subject, text);
+        return;
+    }
+    char *own_subject = subject ? strdup(subject) : NULL, *own_text = strdup(text);
+    if (own_subject)
+        secrets_redact(m->secrets, own_subject, strlen(own_subject) + 1);
+    if (own_text)
+        secrets_redact(m->secrets, own_text, strlen(own_text) + 1);
+    /* Where there is no memory: rather no text than a secret. */
+    write_redacted(m, level, own_subject, own_text ? own_text : SECRETS_LEFT_OUT);
+    free(own_subject);
+    free(own_text);
 }
 
 void messages_writef(struct messages *m, enum log_level level, const char *subject, const char *fmt,

@@ -1,7 +1,7 @@
 /* What leadpipe says on standard error: messages, and a live line that they do not tear up.
  *
  * Every message is one line: "leadpipe: subject: text", or a JSON object. Bytes from outside are
- * made harmless here, so that callers need not think of it. Any thread. */
+ * made harmless here, and secrets redacted, so that callers need not think of it. Any thread. */
 #ifndef LEADPIPE_CMD_MESSAGES_H
 #define LEADPIPE_CMD_MESSAGES_H
 
@@ -11,6 +11,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/secrets.h"
 
 /* In the order of the choices of --log-format. */
 enum message_format { MESSAGES_TEXT, MESSAGES_JSON };
@@ -20,6 +21,7 @@ enum message_format { MESSAGES_TEXT, MESSAGES_JSON };
 struct messages {
     struct log_hook hook; /* for core: hands its messages to messages_write() */
     enum message_format format;
+    struct secrets *secrets; /* what no message may show; NULL: nothing. Set before other threads */
     int fd;
     const struct clock *clock;
     pthread_mutex_t lock;
@@ -32,7 +34,7 @@ struct messages {
 void messages_init(struct messages *m, int fd, const struct clock *clock);
 void messages_free(struct messages *m);
 
-/* Whatever the level of `hook` is. `subject` may be NULL. */
+/* Whatever the level of `hook` is, redacted. `subject` may be NULL. */
 void messages_write(struct messages *m, enum log_level level, const char *subject,
                     const char *text);
 void messages_writef(struct messages *m, enum log_level level, const char *subject, const char *fmt,

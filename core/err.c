@@ -37,12 +37,14 @@ enum rc err_sys(struct err *e, enum rc rc, int errnum, const char *fmt, ...)
     int n = vsnprintf(e->msg, sizeof e->msg, fmt, args);
     va_end(args);
     size_t used = n < 0 ? 0 : (size_t)n;
-    if (used < sizeof e->msg) {
-        char text[128] = "";
-        /* The GNU strerror_r may return a constant instead of filling `text`. */
-        const char *system_text = strerror_r(errnum, text, sizeof text);
-        (void)snprintf(e->msg + used, sizeof e->msg - used, ": %s", system_text);
-    }
+    char text[128] = "";
+    /* The GNU strerror_r may return a constant instead of filling `text`. */
+    const char *system_text = strerror_r(errnum, text, sizeof text);
+    /* Of a path that is too long to be shown the reason says more than its end. */
+    size_t most = sizeof e->msg - 1 - strlen(system_text) - strlen("...: ");
+    const char *joint = used > most ? "...: " : ": ";
+    used = used > most ? most : used;
+    (void)snprintf(e->msg + used, sizeof e->msg - used, "%s%s", joint, system_text);
     e->rc = rc;
     return rc;
 }

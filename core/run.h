@@ -11,6 +11,7 @@
 #include "http.h"
 #include "ids.h"
 #include "ledger.h"
+#include "secrets.h"
 #include "sink.h"
 #include "state.h"
 
@@ -40,10 +41,11 @@ struct run_progress {
 struct run_cfg {
     const char *version;
     const struct profile *profile;
-    const char *server;     /* name or URL, for the manifest */
-    const char *base_url;   /* without a slash at the end */
-    const char *credential; /* secret */
-    struct ids_cfg ids;     /* `wait` is filled in by the run */
+    const char *server;      /* name or URL, for the manifest */
+    const char *base_url;    /* without a slash at the end */
+    const char *credential;  /* secret */
+    struct secrets *secrets; /* what no text may show; NULL: nothing */
+    struct ids_cfg ids;      /* `wait` is filled in by the run */
     bool has_expect;
     uint64_t expect;
 

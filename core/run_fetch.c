@@ -360,7 +360,7 @@ static void answered(struct run *r, struct lead *lead)
         const char *host = lead->request->http.error;
         lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect%s%s is not followed", status,
                   *host ? " to " : "", host);
-        run_blot_failure(r, lead);
+        run_redact_failure(r, lead);
         complete(r, lead);
     } else {
         hand_to_workers(r, lead);
@@ -379,7 +379,7 @@ void fetch_done(void *run, struct http_request *http)
         return;
     case HTTP_NO_ANSWER:
         lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
-        run_blot_failure(r, lead);
+        run_redact_failure(r, lead);
         judge_without(r, lead);
         break;
     case HTTP_TOO_LARGE:

@@ -168,7 +168,7 @@ void fetch_drop_taken(struct run *r); /* frees what was read and never requested
 void *work_main(void *run);
 
 /* Takes the key out of the texts of a failed lead: a provider may repeat what it was sent. */
-void run_blot_failure(const struct run *r, struct lead *lead);
+void run_redact_failure(const struct run *r, struct lead *lead);
 
 /* run_outlet.c: rows to sinks, and the verdicts back */
 void *order_main(void *run);

@@ -85,6 +85,12 @@ static void note_refusal(const struct outlet *o, struct lead *lead, const struct
         return;
     char *error = NULL;
     lead->failure_text = join_texts(v->code ? v->code : "", v->error ? v->error : "", &error);
+    if (lead->failure_text) {
+        secrets_redact(o->run->cfg->secrets, lead->failure_text, strlen(lead->failure_text) + 1);
+        secrets_redact(o->run->cfg->secrets, error, strlen(error) + 1);
+        utf8_scrub(lead->failure_text);
+        utf8_scrub(error);
+    }
     lead->failure = (struct failure){
         .stage = STAGE_SINK,
         .sink = o->cfg.spec,

@@ -8,12 +8,25 @@
  * When so many in a row were answered the same again, that is how the provider names them. */
 #define OTHER_IDS_ENOUGH 100
 
+static const char *redacted(const struct run *r, struct lead *lead, const char *text)
+{
+    if (!text)
+        return NULL;
+    char *copy = arena_strdup(&lead->arena, str_c(text));
+    if (!copy)
+        return rc_text(RC_NOMEM); /* rather no text than the key */
+    secrets_redact(r->cfg->secrets, copy, strlen(copy) + 1);
+    utf8_scrub(copy);
+    return copy;
+}
+
 /* An answer that is no payload: its message is the provider's. */
 static void explain_error(struct run *r, struct lead *lead)
 {
     const char *message = NULL, *code = NULL;
     char own_code[16];
     flatten_error_body(r->plan, lead, buf_str(&lead->body), &message, &code);
+    message = redacted(r, lead, message); /* what is left out is the provider's words alone */
     if (!code) {
         (void)snprintf(own_code, sizeof own_code, "http_%d", lead->http_status);
         code = own_code;
@@ -22,21 +35,10 @@ static void explain_error(struct run *r, struct lead *lead)
               message ? message : "");
 }
 
-static const char *blotted(const struct run *r, struct lead *lead, const char *text)
+void run_redact_failure(const struct run *r, struct lead *lead)
 {
-    if (!text)
-        return NULL;
-    char *copy = arena_strdup(&lead->arena, str_c(text));
-    if (!copy)
-        return rc_text(RC_NOMEM); /* rather no text than the key */
-    text_blot(copy, r->cfg->credential);
-    return copy;
-}
-
-void run_blot_failure(const struct run *r, struct lead *lead)
-{
-    lead->failure.error = blotted(r, lead, lead->failure.error);
-    lead->failure.code = blotted(r, lead, lead->failure.code);
+    lead->failure.error = redacted(r, lead, lead->failure.error);
+    lead->failure.code = redacted(r, lead, lead->failure.code);
 }
 
 static void note_oddities(struct run *r, struct lead *lead)
@@ -45,7 +47,7 @@ static void note_oddities(struct run *r, struct lead *lead)
     lead->has_other_id = lead->other_id.ptr != NULL;
     if (!lead->has_other_id)
         return;
-    const char *text = blotted(r, lead, arena_strdup(&lead->arena, lead->other_id));
+    const char *text = redacted(r, lead, arena_strdup(&lead->arena, lead->other_id));
     log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr,
             "the payload's own id is %s; exported all the same", text ? text : "another one");
 }
@@ -123,7 +125,7 @@ static bool work_on(struct run *r, struct lead *lead)
     else
         done = make_rows(r, lead);
     if (lead->outcome == OUTCOME_FAILED)
-        run_blot_failure(r, lead);
+        run_redact_failure(r, lead);
     keep_original(r, lead);
     run_weigh(r, lead, lead->arena.held_bytes + lead->original.cap);
     learn_worked_bytes(r, lead->weight);

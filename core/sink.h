@@ -16,6 +16,7 @@
 #include "http.h"
 #include "lead.h"
 #include "profile.h"
+#include "secrets.h"
 
 /* ---- options ------------------------------------------------------------------------------- */
 
@@ -93,7 +94,8 @@ struct owed_lead {
 };
 
 struct sink_cfg {
-    const char *spec;   /* as given, for messages (option values that may be secret blotted out) */
+    const char
+        *spec; /* as given, for messages (no option values, no user, password or query of a URL) */
     const char *target; /* after the colon: path, URL or "-" */
     const void *opts;   /* the sink's own option struct, filled by the parser */
     const struct profile *profile;
@@ -105,6 +107,8 @@ struct sink_cfg {
     const struct clock *clock;
     struct sink_host host;
     const struct log_hook *log; /* handed on to the HTTP engine */
+    /* check() registers the sink's secrets; every text of a receiver is redacted by it. */
+    struct secrets *secrets;
     /* Where a sink that delivers records its deliveries, as number `index`; NULL: nowhere. */
     struct state *state;
     unsigned index;

@@ -93,41 +93,6 @@ void utf8_scrub(char *text)
     }
 }
 
-/* A text that was cut may end in the beginning of the secret. */
-#define SECRET_START_MIN 4
-
-static void blot_cut_end(char *text, const char *secret, size_t secret_len)
-{
-    size_t text_len = strlen(text);
-    size_t most = secret_len - 1 < text_len ? secret_len - 1 : text_len;
-    for (size_t n = most; n >= SECRET_START_MIN; n--) {
-        if (memcmp(text + text_len - n, secret, n) != 0)
-            continue;
-        memcpy(text + text_len - n, "***", sizeof "***");
-        return;
-    }
-}
-
-void text_blot(char *text, const char *secret)
-{
-    size_t secret_len = secret ? strlen(secret) : 0;
-    if (!text || secret_len == 0)
-        return;
-    char *to = text;
-    for (const char *from = text; *from;) {
-        if (strncmp(from, secret, secret_len) != 0) {
-            *to++ = *from++;
-            continue;
-        }
-        size_t stars = secret_len < 3 ? secret_len : 3;
-        memset(to, '*', stars);
-        to += stars;
-        from += secret_len;
-    }
-    *to = '\0';
-    blot_cut_end(text, secret, secret_len);
-}
-
 static uint64_t mix(uint64_t h)
 {
     h ^= h >> 32;

@@ -45,10 +45,6 @@ bool utf8_valid(const char *p, size_t n);
 /* Makes a C string valid UTF-8 in place: every byte that belongs to no sequence becomes '?'. */
 void utf8_scrub(char *text);
 
-/* Replaces every mention of `secret` in a C string by "***" (fewer stars for a shorter one), in
- * place; its beginning at the end of the text, too, where that was cut. Either may be NULL. */
-void text_blot(char *text, const char *secret);
-
 /* A fast, unkeyed 64-bit hash for tables whose worst case is bounded otherwise. */
 uint64_t str_hash(struct str s, uint64_t seed);
 

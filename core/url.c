@@ -77,6 +77,41 @@ enum rc url_check(struct str url, struct err *e)
     return rc;
 }
 
+/* "host", "host:80", "[::1]:80". */
+static bool is_host_and_port(struct str s)
+{
+    size_t host = 0;
+    if (s.len && s.ptr[0] == '[')
+        while (host < s.len && s.ptr[host] != ']')
+            host++;
+    while (host < s.len && s.ptr[host] != ':')
+        host++;
+    return host == s.len || has_only((struct str){s.ptr + host + 1, s.len - host - 1}, DIGIT);
+}
+
+static bool is_scheme(struct str s)
+{
+    return s.len && has_only(s, ALPHA DIGIT "+-.") && strchr(ALPHA, s.ptr[0]);
+}
+
+struct str url_userinfo(const char *url)
+{
+    const char *last = strrchr(url, '@');
+    if (!last)
+        return STR_NONE;
+    const char *slashes = strstr(url, "//");
+    const char *authority = slashes && slashes < last ? slashes + 2 : url;
+    struct str before = {authority, strcspn(authority, "/?#")};
+    const char *at = memrchr(authority, '@', before.len);
+    if (at)
+        return (struct str){authority, (size_t)(at - authority)};
+    bool is_url = slashes > url && slashes[-1] == ':' && slashes < last &&
+                  is_scheme((struct str){url, (size_t)(slashes - 1 - url)});
+    if (is_url && is_host_and_port(before))
+        return STR_NONE; /* the "@" is a part of the path or the query */
+    return (struct str){authority, (size_t)(last - authority)};
+}
+
 struct str url_trim(struct str url)
 {
     while (url.len && url.ptr[url.len - 1] == '/')

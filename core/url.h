@@ -32,4 +32,8 @@ void url_encode(struct buf *b, struct str value);
 /* Does the path have a segment "." or ".."? Clients and servers resolve these. */
 bool url_has_dot_segment(struct str path_and_query);
 
+/* User and password of a URL, without the "@" behind them; absent where there is none. Of what is no
+ * well-formed URL it is all that might be: up to the last "@", whatever stands before it. */
+struct str url_userinfo(const char *url);
+
 #endif

@@ -15,12 +15,6 @@ static bool is_redirect(int status)
     return status >= 300 && status <= 399 && status != 304;
 }
 
-static void blot_all(char *text, char *const blot[], size_t n_blot)
-{
-    for (size_t i = 0; i < n_blot; i++)
-        text_blot(text, blot[i]);
-}
-
 /* The most bytes of `text` up to `max` that end with a whole character. */
 static size_t whole_characters(const char *text, size_t max)
 {
@@ -33,7 +27,7 @@ static size_t whole_characters(const char *text, size_t max)
 }
 
 /* How the answer's body begins, fit to be shown. */
-static void answer_start(const struct http_request *r, char *const blot[], size_t n_blot,
+static void answer_start(const struct http_request *r, struct secrets *secrets,
                          char out[ANSWER_SHOWN_MAX + 1])
 {
     char text[ANSWER_BYTES_MAX + 1];
@@ -43,8 +37,8 @@ static void answer_start(const struct http_request *r, char *const blot[], size_
         text[i] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
     }
     text[n] = '\0';
+    secrets_redact(secrets, text, sizeof text); /* before it is cut, so that a secret is whole */
     utf8_scrub(text);
-    blot_all(text, blot, n_blot); /* first: a secret must not be cut and then not be found */
     const char *start = text + strspn(text, " ");
     size_t shown = whole_characters(start, ANSWER_SHOWN_MAX);
     while (shown > 0 && start[shown - 1] == ' ')
@@ -53,28 +47,28 @@ static void answer_start(const struct http_request *r, char *const blot[], size_
     out[shown] = '\0';
 }
 
-static void describe_answer(const struct http_request *r, char *const blot[], size_t n_blot,
+static void describe_answer(const struct http_request *r, struct secrets *secrets,
                             struct answer_texts *texts)
 {
     char start[ANSWER_SHOWN_MAX + 1];
-    answer_start(r, blot, n_blot, start);
+    answer_start(r, secrets, start);
     (void)snprintf(texts->error, sizeof texts->error, "the receiver answered %d%s%s", r->status,
                    *start ? ": " : "", start);
 }
 
-static void describe_redirect(const struct http_request *r, char *const blot[], size_t n_blot,
+static void describe_redirect(const struct http_request *r, struct secrets *secrets,
                               struct answer_texts *texts)
 {
     char host[sizeof r->error];
     memcpy(host, r->error, sizeof host);
-    blot_all(host, blot, n_blot);
+    secrets_redact(secrets, host, sizeof host);
     utf8_scrub(host);
     (void)snprintf(texts->error, sizeof texts->error,
                    "the receiver answered %d, a redirect%s%s; redirects are not followed",
                    r->status, *host ? " to " : "", host);
 }
 
-struct verdict answer_verdict(const struct http_request *r, char *const blot[], size_t n_blot,
+struct verdict answer_verdict(const struct http_request *r, struct secrets *secrets,
                               struct answer_texts *texts)
 {
     struct verdict v = {
@@ -89,15 +83,17 @@ struct verdict answer_verdict(const struct http_request *r, char *const blot[], 
     if (r->end == HTTP_NO_ANSWER) {
         v.code = r->code ? r->code : "no_answer";
         (void)snprintf(texts->error, sizeof texts->error, "%s", *r->error ? r->error : "no answer");
+        secrets_redact(secrets, texts->error, sizeof texts->error);
+        utf8_scrub(texts->error);
     } else if (is_success(r->status)) {
         v.kind = VERDICT_ACCEPTED;
     } else if (r->status == 410) {
         (void)snprintf(texts->error, sizeof texts->error, "the receiver answered 410 Gone");
     } else if (is_redirect(r->status)) {
         v.code = "redirect";
-        describe_redirect(r, blot, n_blot, texts);
+        describe_redirect(r, secrets, texts);
     } else {
-        describe_answer(r, blot, n_blot, texts);
+        describe_answer(r, secrets, texts);
     }
     return v;
 }

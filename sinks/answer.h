@@ -16,8 +16,8 @@ struct answer_texts {
 };
 
 /* 2xx is accepted, all else has failed; not for HTTP_ABORTED. The error is one line of valid UTF-8
- * without control characters; what is in `blot` becomes "***" in it. */
-struct verdict answer_verdict(const struct http_request *r, char *const blot[], size_t n_blot,
+ * without control characters, redacted by `secrets`. */
+struct verdict answer_verdict(const struct http_request *r, struct secrets *secrets,
                               struct answer_texts *texts);
 
 #define ANSWER_TEXT_SIZE 2048

@@ -163,7 +163,7 @@ static void on_done(void *ctx, struct http_request *r)
         return;
     }
     struct answer_texts texts = {0};
-    struct verdict v = answer_verdict(r, d->cfg.blot, d->cfg.n_blot, &texts);
+    struct verdict v = answer_verdict(r, d->cfg.redaction, &texts);
     if (v.kind == VERDICT_FAILED && v.http_status == 410)
         delivery_close(d, 410, texts.error);
     parcel_end(d, p, &v);

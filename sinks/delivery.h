@@ -18,8 +18,7 @@ struct delivery_cfg {
     const char *url, *subject; /* kept by the caller, as all that is pointed to */
     const struct http_header *headers;
     size_t n_headers;
-    char *const *blot; /* what may not show up in messages, should the receiver repeat it */
-    size_t n_blot;
+    struct secrets *redaction;       /* what may not show up, should the receiver repeat it */
     struct webhook_secrets *secrets; /* NULL: not signed; used by the delivery's thread alone */
     const char *user_agent, *cacert, *proxy;
     unsigned concurrency;

@@ -3,6 +3,7 @@
 
 #include "core/arena.h"
 #include "core/units.h"
+#include "core/url.h"
 #include "registry.h"
 
 #define SPEC_BYTES_MAX ((size_t)1 << 20) /* a command line is not longer */
@@ -303,25 +304,40 @@ static enum rc options_take(struct parse *p, struct err *e)
     return RC_OK;
 }
 
+static bool is_scheme_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '-' || c == '.';
+}
+
+#define SCHEME_BYTES_MAX 32
+
+/* The URL in a target, where there is one; "X-Token:s3cret:https://host/" is a header's value that
+ * lacks the blank before it, and a URL behind it. */
+static const char *find_url(const char *target)
+{
+    const char *slashes = strstr(target, "://");
+    const char *scheme = slashes;
+    while (scheme && scheme > target && slashes - scheme < SCHEME_BYTES_MAX &&
+           is_scheme_byte(scheme[-1]))
+        scheme--;
+    bool is_path = scheme && scheme > target && strchr("/.", target[0]);
+    return is_path ? NULL : scheme;
+}
+
 /* "KIND:TARGET"; of a URL neither user and password nor the query, which may be secret. */
 static char *label_make(struct arena *a, const char *kind, const char *target)
 {
-    const char *host = strstr(target, "://");
-    host = host ? host + 3 : target;
-    const char *from = host;
-    size_t n = strlen(target);
-    if (host != target) {
-        n = strcspn(host, "?#") + (size_t)(host - target);
-        size_t authority = strcspn(host, "/?#");
-        for (size_t i = 0; i < authority; i++)
-            if (host[i] == '@')
-                from = host + i + 1;
-    }
-    size_t bytes = strlen(kind) + n + 2;
+    const char *url = find_url(target);
+    struct str user = url ? url_userinfo(url) : STR_NONE;
+    const char *from = user.ptr ? user.ptr + user.len + 1 : url ? url : target;
+    size_t scheme = user.ptr ? (size_t)(user.ptr - url) : 0;
+    size_t n = url ? strcspn(from, "?#") : strlen(from);
+    size_t bytes = strlen(kind) + scheme + n + sizeof ":***";
     char *label = arena_alloc(a, bytes);
     if (label)
-        (void)snprintf(label, bytes, "%s:%.*s%.*s", kind, (int)(host - target), target,
-                       (int)((size_t)(target + n - from)), from);
+        (void)snprintf(label, bytes, "%s:%s%.*s%.*s", kind, url > target ? "***" : "", (int)scheme,
+                       url ? url : "", (int)n, from);
     return label;
 }
 

@@ -128,6 +128,14 @@ enum rc webhook_secrets_parse(struct webhook_secrets **out, struct str text, con
     return RC_OK;
 }
 
+enum rc webhook_secrets_register(const struct webhook_secrets *s, struct secrets *registry)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; i < s->n && rc == RC_OK; i++)
+        rc = secrets_add(registry, (struct str){(const char *)s->list[i].key, s->list[i].len});
+    return rc;
+}
+
 void webhook_secrets_free(struct webhook_secrets *s)
 {
     if (!s)

@@ -7,6 +7,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/secrets.h"
 #include "core/str.h"
 
 /* ---- signatures ----------------------------------------------------------------------------- */
@@ -20,6 +21,8 @@ struct webhook_secrets;
  * that is no base64; the text begins with `source`, says which one it is, and never holds it. */
 enum rc webhook_secrets_parse(struct webhook_secrets **out, struct str text, const char *source,
                               struct err *e);
+/* Registers the decoded keys as what no text may show. RC_NOMEM. */
+enum rc webhook_secrets_register(const struct webhook_secrets *s, struct secrets *registry);
 void webhook_secrets_free(struct webhook_secrets *s); /* wipes them; may be NULL */
 
 /* Appends the value of the header `webhook-signature`: "v1,BASE64" for each secret, a blank between

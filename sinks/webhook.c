@@ -75,7 +75,10 @@ static enum rc webhook_check(const struct sink_cfg *cfg, struct err *e)
 {
     struct webhook_headers headers;
     struct webhook_secrets *secrets;
-    enum rc rc = webhook_url_check(cfg, e);
+    enum rc rc = secrets_add_url(cfg->secrets, cfg->target);
+    if (rc != RC_OK)
+        return err_nomem(e);
+    rc = webhook_url_check(cfg, e);
     if (rc == RC_OK)
         rc = webhook_type_check(cfg, e);
     if (rc == RC_OK)
@@ -144,8 +147,7 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .subject = cfg->spec,
         .headers = w->headers.list,
         .n_headers = w->headers.n,
-        .blot = w->headers.secrets,
-        .n_blot = w->headers.n_secrets,
+        .redaction = cfg->secrets,
         .secrets = w->secrets,
         .user_agent = cfg->user_agent,
         .cacert = cfg->cacert,

@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/credential_text.h"
 #include "core/loopback.h"
 
 #define SECRET_FILE_BYTES_MAX 65536
 #define HEADERS_BYTES_MAX ((size_t)1 << 20)
-#define BLOT_WORD_BYTES_MIN 8 /* so that "Bearer" and its like stay readable */
 #define TYPE_BYTES_MAX 128
 
 static bool is_alnum(char c)
@@ -27,7 +27,7 @@ static const char *variable_shown(const char *name)
     size_t n = 0;
     while (is_alnum(name[n]) || name[n] == '_')
         n++;
-    return name[n] || n == 0 || strncmp(name, "whsec_", 6) == 0 ? "(not the name of one)" : name;
+    return name[n] || n == 0 || credential_is_likely(name) ? "(not the name of one)" : name;
 }
 
 /* ---- URL ------------------------------------------------------------------------------------ */
@@ -145,15 +145,15 @@ static struct str trim(struct str s)
 }
 
 /* "NAME: VALUE" of an option. A text without a name is never shown whole: it may be a secret. */
-static enum rc split_header(struct arena *a, const char *text, const char *option,
-                            const struct sink_cfg *cfg, struct http_header *out, struct err *e)
+static enum rc split_header(struct webhook_headers *h, const char *text, const char *option,
+                            const struct sink_cfg *cfg, struct err *e)
 {
     const char *colon = strchr(text, ':');
     if (!colon)
         return err_set(e, RC_USAGE, "%s: option %s: no colon (allowed: \"Name: %s\")", cfg->spec,
                        option, strcmp(option, "header") == 0 ? "value" : "VARIABLE");
-    char *name = arena_strdup(a, trim((struct str){text, (size_t)(colon - text)}));
-    char *value = arena_strdup(a, trim(str_c(colon + 1)));
+    char *name = arena_strdup(&h->arena, trim((struct str){text, (size_t)(colon - text)}));
+    char *value = arena_strdup(&h->arena, trim(str_c(colon + 1)));
     if (!name || !value)
         return err_nomem(e);
     if (!is_header_name(name))
@@ -164,7 +164,8 @@ static enum rc split_header(struct arena *a, const char *text, const char *optio
     if (is_reserved(name))
         return err_set(e, RC_USAGE, "%s: option %s: the header %s is set by the program", cfg->spec,
                        option, name);
-    *out = (struct http_header){name, value};
+    h->values[h->n] = value;
+    h->list[h->n] = (struct http_header){name, value};
     return RC_OK;
 }
 
@@ -172,39 +173,16 @@ static enum rc add_plain(struct webhook_headers *h, const char *text, const stru
                          struct err *e)
 {
     struct http_header *header = &h->list[h->n];
-    enum rc rc = split_header(&h->arena, text, "header", cfg, header, e);
+    enum rc rc = split_header(h, text, "header", cfg, e);
     if (rc != RC_OK)
         return rc;
     if (!is_header_value(header->value))
         return err_set(e, RC_USAGE,
                        "%s: option header: the value of %s is empty or holds a control character",
                        cfg->spec, header->name);
+    if (secrets_add_header(cfg->secrets, header->name, str_c(header->value)) != RC_OK)
+        return err_nomem(e);
     h->n++;
-    return RC_OK;
-}
-
-/* The value and its longer words, so that "Bearer TOKEN" is found where only TOKEN is told. */
-static enum rc add_secret(struct webhook_headers *h, const char *value)
-{
-    size_t words_max = strlen(value) / (BLOT_WORD_BYTES_MIN + 1) + 1;
-    char **grown = arena_array(&h->arena, h->n_secrets + words_max + 1, sizeof *grown);
-    if (!grown)
-        return RC_NOMEM;
-    if (h->n_secrets > 0)
-        memcpy(grown, h->secrets, h->n_secrets * sizeof *grown);
-    h->secrets = grown;
-    grown[h->n_secrets] = arena_strdup(&h->arena, str_c(value));
-    if (!grown[h->n_secrets++])
-        return RC_NOMEM;
-    for (const char *p = value; *p; p += *p != '\0') {
-        size_t len = strcspn(p, " \t");
-        if (len >= BLOT_WORD_BYTES_MIN && len < strlen(value)) {
-            grown[h->n_secrets] = arena_strdup(&h->arena, (struct str){p, len});
-            if (!grown[h->n_secrets++])
-                return RC_NOMEM;
-        }
-        p += len;
-    }
     return RC_OK;
 }
 
@@ -212,20 +190,24 @@ static enum rc add_from_env(struct webhook_headers *h, const char *text, const s
                             struct err *e)
 {
     struct http_header *header = &h->list[h->n];
-    enum rc rc = split_header(&h->arena, text, "header-env", cfg, header, e);
+    enum rc rc = split_header(h, text, "header-env", cfg, e);
     if (rc != RC_OK)
         return rc;
-    const char *variable = header->value;
-    const char *value = getenv(variable);
-    if (!value || !*value)
+    const char *variable = header->value, *given;
+    if (secrets_take_variable(cfg->secrets, variable, &given) != RC_OK)
+        return err_nomem(e);
+    if (!given || !*given)
         return err_set(e, RC_USAGE, "%s: option header-env: the variable %s is not set", cfg->spec,
                        variable_shown(variable));
-    if (!is_header_value(value))
+    struct str value = credential_trim(str_c(given));
+    const char *fault = credential_fault(value, CREDENTIAL_ONE_LINE);
+    if (fault)
         return err_set(e, RC_USAGE,
-                       "%s: option header-env: the variable %s holds a control character",
-                       cfg->spec, variable);
-    header->value = arena_strdup(&h->arena, str_c(value));
-    if (!header->value || add_secret(h, value) != RC_OK)
+                       "%s: option header-env: the variable %s %s (allowed: one line of visible "
+                       "ASCII characters and blanks)",
+                       cfg->spec, variable, fault);
+    header->value = h->values[h->n] = arena_strdup(&h->arena, value);
+    if (!header->value || secrets_add_header(cfg->secrets, header->name, value) != RC_OK)
         return err_nomem(e);
     h->n++;
     return RC_OK;
@@ -245,7 +227,9 @@ enum rc webhook_headers_make(struct webhook_headers *out, const struct sink_cfg 
     struct webhook_headers h = {0};
     arena_init(&h.arena, HEADERS_BYTES_MAX);
     h.list = arena_array(&h.arena, opts->headers.n + opts->header_envs.n + 1, sizeof *h.list);
-    if (!h.list) {
+    h.values =
+        arena_zalloc(&h.arena, (opts->headers.n + opts->header_envs.n + 1) * sizeof *h.values);
+    if (!h.list || !h.values) {
         arena_free(&h.arena);
         return err_nomem(e);
     }
@@ -255,7 +239,7 @@ enum rc webhook_headers_make(struct webhook_headers *out, const struct sink_cfg 
     for (size_t i = 0; i < opts->header_envs.n && rc == RC_OK; i++)
         rc = add_from_env(&h, opts->header_envs.items[i], cfg, e);
     if (rc != RC_OK) {
-        arena_free(&h.arena);
+        webhook_headers_free(&h);
         return rc;
     }
     if (!has_header(&h, "content-type"))
@@ -266,6 +250,10 @@ enum rc webhook_headers_make(struct webhook_headers *out, const struct sink_cfg 
 
 void webhook_headers_free(struct webhook_headers *h)
 {
+    for (size_t i = 0; i < h->n; i++) {
+        if (h->values[i])
+            explicit_bzero(h->values[i], strlen(h->values[i]));
+    }
     arena_free(&h->arena);
     *h = (struct webhook_headers){0};
 }
@@ -294,16 +282,59 @@ static enum rc read_secret_file(int fd, const char *path, const struct sink_cfg 
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec, path);
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
+                       credential_file_shown(path));
     if (!S_ISREG(st.st_mode))
         return err_set(e, RC_USAGE, "%s: option secret-file: %s: not a regular file", cfg->spec,
-                       path);
+                       credential_file_shown(path));
     ssize_t n = read_all(fd, into, SECRET_FILE_BYTES_MAX + 1);
     if (n < 0)
-        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec, path);
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
+                       credential_file_shown(path));
     if (n > SECRET_FILE_BYTES_MAX)
-        return err_set(e, RC_USAGE, "%s: option secret-file: %s: over 64 KiB", cfg->spec, path);
+        return err_set(e, RC_USAGE, "%s: option secret-file: %s: over 64 KiB", cfg->spec,
+                       credential_file_shown(path));
     *len = (size_t)n;
+    return RC_OK;
+}
+
+/* A word as it was given, and the key in it: either may be echoed. */
+static enum rc register_secrets(const struct webhook_secrets *s, struct str text,
+                                const struct sink_cfg *cfg, struct err *e)
+{
+    enum rc rc = webhook_secrets_register(s, cfg->secrets);
+    for (size_t at = 0; rc == RC_OK && at < text.len;) {
+        struct str word = {text.ptr + at, 0};
+        while (at + word.len < text.len && !strchr(" \t\n\v\f\r", word.ptr[word.len]))
+            word.len++;
+        at += word.len + 1;
+        if (word.len > 6 && memcmp(word.ptr, "whsec_", 6) == 0)
+            word = (struct str){word.ptr + 6, word.len - 6};
+        rc = secrets_add(cfg->secrets, word);
+    }
+    return rc == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* `option` is where the text is from, `source` its file or variable. */
+static enum rc parse_secrets(struct webhook_secrets **out, struct str text, const char *option,
+                             const char *source, const struct sink_cfg *cfg, struct err *e)
+{
+    struct webhook_secrets *s = NULL;
+    text = credential_trim(text);
+    const char *fault = text.len ? credential_fault(text, CREDENTIAL_WORDS) : NULL;
+    enum rc rc = fault ? err_set(e, RC_USAGE,
+                                 "%s: %s (allowed: secrets in base64, with or without \"whsec_\" "
+                                 "before them)",
+                                 source, fault)
+                       : webhook_secrets_parse(&s, text, source, e);
+    if (rc == RC_OK)
+        rc = register_secrets(s, text, cfg, e);
+    if (rc != RC_OK) {
+        webhook_secrets_free(s);
+        err_prefix(e, "%s: option %s", cfg->spec, option);
+        return rc;
+    }
+    *out = s;
     return RC_OK;
 }
 
@@ -313,15 +344,14 @@ static enum rc load_file(struct webhook_secrets **out, const char *path, const s
     /* A pipe must not make this wait: it is refused once open. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec, path);
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
+                       credential_file_shown(path));
     char *text = malloc(SECRET_FILE_BYTES_MAX + 1);
     size_t len = 0;
     enum rc rc = text ? read_secret_file(fd, path, cfg, text, &len, e) : err_nomem(e);
-    if (rc == RC_OK) {
-        rc = webhook_secrets_parse(out, (struct str){text, len}, path, e);
-        if (rc != RC_OK)
-            err_prefix(e, "%s: option secret-file", cfg->spec);
-    }
+    if (rc == RC_OK)
+        rc = parse_secrets(out, (struct str){text, len}, "secret-file", credential_file_shown(path),
+                           cfg, e);
     if (text)
         OPENSSL_cleanse(text, SECRET_FILE_BYTES_MAX + 1);
     free(text);
@@ -341,12 +371,11 @@ enum rc webhook_secrets_load(struct webhook_secrets **out, const struct sink_cfg
         *out = NULL;
         return RC_OK;
     }
-    const char *text = getenv(opts->secret_env);
+    const char *text;
+    if (secrets_take_variable(cfg->secrets, opts->secret_env, &text) != RC_OK)
+        return err_nomem(e);
     if (!text)
         return err_set(e, RC_USAGE, "%s: option secret-env: the variable %s is not set", cfg->spec,
                        variable_shown(opts->secret_env));
-    enum rc rc = webhook_secrets_parse(out, str_c(text), opts->secret_env, e);
-    if (rc != RC_OK)
-        err_prefix(e, "%s: option secret-env", cfg->spec);
-    return rc;
+    return parse_secrets(out, str_c(text), "secret-env", opts->secret_env, cfg, e);
 }

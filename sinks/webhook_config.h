@@ -30,8 +30,7 @@ enum rc webhook_type_check(const struct sink_cfg *cfg, struct err *e);
 struct webhook_headers {
     struct http_header *list;
     size_t n;
-    char **secrets; /* values from the environment and their longer words: to be blotted out */
-    size_t n_secrets;
+    char **values;      /* secret: one for each of `list`; NULL for what is not the user's */
     struct arena arena; /* owns it all */
 };
 

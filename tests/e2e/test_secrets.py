@@ -129,25 +129,62 @@ def test_redirect_carries_no_key(leadpipe, sandbox, control, another_sandbox):
     assert Control(other.url).requests() == []
 
 
+def test_variables_leave_the_environment(leadpipe, sandbox, control, tmp_path):
+    """Those that sinks read, too, and however often one is named."""
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("no /proc")
+    env = {"OMNI_API_KEY": sandbox.key, "AUTH": "Bearer hook-t0ken-1", "MORE": "hook-t0ken-2",
+           "SIGN": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "OTHER": "stays-as-it-is"}
+    (tmp_path / "secrets").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx\n")
+    process = leadpipe.start(
+        "export", *sandbox.provider(), "-t", "ndjson:-", stdin=-1, env=env,
+        *["-t", "webhook,secret-env=SIGN,header-env=Authorization: AUTH,header-env=X-More: MORE:" + sandbox.hook("a"),
+          "-t", "webhook,secret-env=SIGN,header-env=Authorization: OMNI_API_KEY:" + sandbox.hook("b"),
+          "-t", "webhook,secret-file=secrets,header-env=X-More: MORE:" + sandbox.hook("c")])
+    process.stdin.write(b"plain-1\n")
+    process.stdin.flush()
+    runs.wait_until(lambda: len(control.ask("hooks")) == 3, "every receiver has been asked")
+    hooks = {name: control.deliveries(name)[0]["headers"] for name in "abc"}
+    try:
+        with open("/proc/%d/environ" % process.pid, "rb") as shown:
+            environ = shown.read()
+        assert b"stays-as-it-is" in environ
+        for name, value in env.items():
+            assert name == "OTHER" or value.split()[-1].encode() not in environ, name
+    except PermissionError:
+        pass  # of a process that is not dumpable nobody but root reads it
+    process.stdin.close()
+    process.stdin = None
+    assert process.wait(60) == 0
+    assert hooks["a"]["authorization"] == env["AUTH"] and hooks["a"]["x-more"] == hooks["c"]["x-more"] == env["MORE"]
+    assert hooks["b"]["authorization"] == sandbox.key
+
+
 def key_file(leadpipe, sandbox, tmp_path, content, env=None):
     (tmp_path / "key").write_bytes(content)
     return leadpipe("export", *sandbox.provider(), "--api-key-file", "key", "-t", "ndjson:-", "--id", "tiny-1", env=env)
 
 
-@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
-def test_key_file(leadpipe, sandbox, control, tmp_path, end):
-    """One line end is cut off; and the file beats the variable."""
-    done = key_file(leadpipe, sandbox, tmp_path, sandbox.key.encode() + end, env={"OMNI_API_KEY": "wr0ng"})
+AROUND = [(b"", b""), (b"", b"\n"), (b"", b"\r\n"), (b"\xef\xbb\xbf", b"\r\n"), (b" \t", b" \n\n"), (b"", b"\xc2\xa0\n"),
+          (b"\xe2\x80\x8b", b"\xe2\x80\x8b")]
+
+
+@pytest.mark.parametrize("before, after", AROUND)
+def test_key_file(leadpipe, sandbox, control, tmp_path, before, after):
+    """What an editor puts around it is cut off; and the file beats the variable."""
+    done = key_file(leadpipe, sandbox, tmp_path, before + sandbox.key.encode() + after, env={"OMNI_API_KEY": "wr0ng"})
     assert done.returncode == 0 and json.loads(done.stdout)["lead_id"] == "tiny-1", done.stderr
 
 
 @pytest.mark.parametrize("content, says", [
-    (b"", "empty"), (b"\n", "empty"), (b"\r\n", "empty"), (b"s3cret\nline\n", "one line"), (b"s3cret\n\n", "one line"),
-    (b"s3c\x00ret", "control"), (b"s3cret" * 10_000, "at most")])
+    (b"", "empty"), (b"\n", "empty"), (b"\r\n", "empty"), (b" \xef\xbb\xbf\xc2\xa0\n", "empty"),
+    (b"s3cret\nline\n", "several lines"), (b"s3c\x00ret", "control"), (b"s3cret" * 10_000, "at most"),
+    (b"s3c ret", "blank"), (b"s3c\xc2\xa0ret", "not ASCII"), ("s3cret\n".encode("utf-16"), "UTF-16"),
+    ("s3cret\n".encode("utf-16-be"), "UTF-16"), (b"\x1f\x8b\x08\x00\x00", "control")])
 def test_key_file_refused(leadpipe, sandbox, control, tmp_path, content, says):
     done = key_file(leadpipe, sandbox, tmp_path, content, env=sandbox.env)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
-    assert "--api-key-file" in done.stderr and says in done.stderr and "s3c" not in done.stderr
+    assert "--api-key-file: key " in done.stderr and says in done.stderr and "s3c" not in done.stderr
     assert control.requests() == []
 
 
@@ -162,9 +199,41 @@ def test_key_file_of_a_pipe(leadpipe, sandbox, control):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["absent", ".", "absent/key"])
-def test_key_file_that_cannot_be_read(leadpipe, sandbox, name):
-    """A key given in the place of the file's name is not repeated either."""
+@pytest.mark.parametrize("before, after", AROUND)
+def test_variable(leadpipe, sandbox, control, before, after):
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", "--id", "tiny-1", env={
+        "OMNI_API_KEY": os.fsdecode(before + sandbox.key.encode() + after)})
+    assert done.returncode == 0 and json.loads(done.stdout)["lead_id"] == "tiny-1", done.stderr
+
+
+@pytest.mark.parametrize("content, says", [("s3c ret", "blank"), ("s3c\nret", "several lines"), ("\ufeff \n", "empty"),
+                                           ("s3c\u00a0ret", "not ASCII"), ("s3c\x1bret", "control")])
+def test_variable_refused(leadpipe, sandbox, control, content, says):
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", "--id", "tiny-1", env={"OMNI_API_KEY": content})
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "OMNI_API_KEY " in done.stderr and says in done.stderr and "s3c" not in done.stderr
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize("name, says", [
+    ("absent", "absent cannot be opened: No such file or directory"), (".", ". is a folder"),
+    ("absent/key", "absent/key cannot be opened: No such file or directory"),
+    ("x" * 300, "cannot be opened: File name too long"), ("/".join(["x" * 200] * 20), ": No such file or directory")])
+def test_key_file_that_cannot_be_read(leadpipe, sandbox, name, says):
     done = leadpipe("export", *sandbox.provider(), "--api-key-file", name, "-t", "ndjson:-", "--id", "tiny-1")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
-    assert "--api-key-file: " in done.stderr and "absent" not in done.stderr
+    assert "--api-key-file: " + name[:100] in done.stderr and says in done.stderr
+
+
+@pytest.mark.parametrize("option, target", [("--api-key-file", "ndjson:-"),
+                                            (None, "webhook,secret-file=%s:http://127.0.0.1:9/"),
+                                            (None, "webhook,secret-env=%s:http://127.0.0.1:9/"),
+                                            (None, "webhook,header-env=X-A\\: %s:http://127.0.0.1:9/")])
+@pytest.mark.parametrize("key", ["sk-live-1234567890", "0aK1bL2cM3dN4eO5fP6gQ7", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZI"])
+def test_key_in_the_place_of_its_file(leadpipe, sandbox, key, option, target):
+    """It is not repeated."""
+    words = [option, key] if option else []
+    done = leadpipe("export", *sandbox.provider(), *words, "-t", target % key if "%" in target else target,
+                    "--id", "tiny-1", env=sandbox.env)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert key not in done.stderr

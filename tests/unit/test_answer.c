@@ -19,8 +19,9 @@ struct answer_row {
 static void verdicts(void **state)
 {
     (void)state;
-    static char blot_1[] = "Bearer t0p-s3cret", blot_2[] = "t0p-s3cret";
-    char *const blot[] = {blot_1, blot_2};
+    struct secrets *secrets = NULL;
+    assert_int_equal(secrets_new(&secrets), RC_OK);
+    assert_int_equal(secrets_add_header(secrets, "X-Auth", STR("Bearer t0p-s3cret")), RC_OK);
     static const struct answer_row rows[] = {
         {ANSWERED(200), "ok", NULL, "", VERDICT_ACCEPTED, "", ""},
         {ANSWERED(204), "", NULL, "", VERDICT_ACCEPTED, "", ""},
@@ -39,9 +40,13 @@ static void verdicts(void **state)
         {ANSWERED(503), LONG_A_198 "\xe2\x82\xac.", NULL, "", VERDICT_FAILED, "http_503",
          "the receiver answered 503: " LONG_A_198},
         {ANSWERED(403), "wrong: Bearer t0p-s3cret, t0p-s3cret!", NULL, "", VERDICT_FAILED,
-         "http_403", "the receiver answered 403: wrong: ***, ***!"},
+         "http_403", "the receiver answered 403: wrong: Bearer ***, ***!"},
         {ANSWERED(403), LONG_A_198 "t0p-s3cret", NULL, "", VERDICT_FAILED, "http_403",
          "the receiver answered 403: " LONG_A_198 "**"},
+        {ANSWERED(403), "wrong: \"t0p\\u002ds3cret\" dDBwLXMzY3JldA==", NULL, "", VERDICT_FAILED,
+         "http_403", "the receiver answered 403: wrong: \"***\" ***=="},
+        {HTTP_NO_ANSWER, 0, "", "proxy", "CONNECT said t0p-s3cret", VERDICT_FAILED, "proxy",
+         "CONNECT said ***"},
         {ANSWERED(410), "bye", NULL, "", VERDICT_FAILED, "http_410",
          "the receiver answered 410 Gone"},
         {ANSWERED(302), "", NULL, "evil.example", VERDICT_FAILED, "redirect",
@@ -66,7 +71,7 @@ static void verdicts(void **state)
         buf_init(&r.answer, 4096);
         buf_adds(&r.answer, w->body);
         struct answer_texts texts;
-        struct verdict v = answer_verdict(&r, blot, 2, &texts);
+        struct verdict v = answer_verdict(&r, secrets, &texts);
         bool same = v.kind == w->kind && v.attempts == 3 && v.http_status == w->status;
         if (same && v.kind == VERDICT_FAILED)
             same = strcmp(v.code, w->code) == 0 && strcmp(v.error, w->error) == 0;
@@ -75,6 +80,7 @@ static void verdicts(void **state)
                      v.http_status, v.code, v.error, w->kind, w->code, w->error);
         buf_free(&r.answer);
     }
+    secrets_free(secrets);
 }
 
 /* A body with NULs, and one far beyond what is looked at. */
@@ -85,11 +91,10 @@ static void odd_bodies(void **state)
     struct answer_texts texts;
     buf_init(&r.answer, 1 << 20);
     buf_add(&r.answer, "\0a\0b\0", 5);
-    assert_string_equal(answer_verdict(&r, NULL, 0, &texts).error,
-                        "the receiver answered 400: a b");
+    assert_string_equal(answer_verdict(&r, NULL, &texts).error, "the receiver answered 400: a b");
     for (int i = 0; i < 100000; i++)
         buf_addc(&r.answer, (char)i);
-    struct verdict v = answer_verdict(&r, NULL, 0, &texts);
+    struct verdict v = answer_verdict(&r, NULL, &texts);
     assert_true(strlen(v.error) <= strlen("the receiver answered 400: ") + ANSWER_SHOWN_MAX);
     assert_true(utf8_valid(v.error, strlen(v.error)));
     buf_free(&r.answer);

@@ -68,34 +68,13 @@ static void equality(void **state)
     assert_false(str_eq_c(STR("abc"), "ab"));
 }
 
-static void blotting(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *secret, *expected;
-    } cases[] = {
-        {"key k-123 refused", "k-123", "key *** refused"},
-        {"k-123k-123", "k-123", "******"},
-        {"nothing here", "k-123", "nothing here"},
-        {"ab", "a", "*b"},
-        {"unchanged", "", "unchanged"},
-        {"k-1", "k-123", "k-1"},                          /* too short a beginning to tell */
-        {"the key k-123456", "k-1234567", "the key ***"}, /* cut within the key */
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[64];
-        (void)snprintf(text, sizeof text, "%s", cases[i].text);
-        text_blot(text, cases[i].secret);
-        assert_string_equal(text, cases[i].expected);
-    }
-    text_blot(NULL, "x"); /* no text, nothing to do */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequences), cmocka_unit_test(scrubbing), cmocka_unit_test(hashes),
-        cmocka_unit_test(equality),  cmocka_unit_test(blotting),
+        cmocka_unit_test(sequences),
+        cmocka_unit_test(scrubbing),
+        cmocka_unit_test(hashes),
+        cmocka_unit_test(equality),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,20 +238,20 @@ static void blotted(void **state)
         void (*blot)(struct buf *, const char *);
         const char *text, *want;
     } rows[] = {
-        {arguments_blot_url, "http://proxy:3128", "http://proxy:3128"},
-        {arguments_blot_url, "http://u:p@w@proxy:3128/x@y", "http://***@proxy:3128/x@y"},
-        {arguments_blot_url, "user:pass@proxy:3128", "***@proxy:3128"},
-        {arguments_blot_spec, "csv:out/", "csv:out/"},
-        {arguments_blot_spec, "csv:user@host/", "csv:user@host/"},
-        {arguments_blot_spec, "webhook,header=Authorization: Bearer a:b,batch=5:https://x/h",
+        {arguments_redact_url, "http://proxy:3128", "http://proxy:3128"},
+        {arguments_redact_url, "http://u:p@w@proxy:3128/x@y", "http://***@proxy:3128/x@y"},
+        {arguments_redact_url, "user:pass@proxy:3128", "***@proxy:3128"},
+        {arguments_redact_spec, "csv:out/", "csv:out/"},
+        {arguments_redact_spec, "csv:user@host/", "csv:user@host/"},
+        {arguments_redact_spec, "webhook,header=Authorization: Bearer a:b,batch=5:https://x/h",
          "webhook,header=Authorization: ***:b,batch=5:https://x/h"},
-        {arguments_blot_spec, "webhook,header=X: a\\,b,batch=5:https://u:p@x/h?token=1#f",
+        {arguments_redact_spec, "webhook,header=X: a\\,b,batch=5:https://u:p@x/h?token=1#f",
          "webhook,header=X: ***,batch=5:https://***@x/h?***"},
-        {arguments_blot_spec, "webhook,header=X: a\\:https://h/hook?key=s",
+        {arguments_redact_spec, "webhook,header=X: a\\:https://h/hook?key=s",
          "webhook,header=X: ***:https://h/hook?***"},
-        {arguments_blot_spec, "webhook,secret-env=S,header=nothing:https://x/",
+        {arguments_redact_spec, "webhook,secret-env=S,header=nothing:https://x/",
          "webhook,secret-env=S,header=***:https://x/"},
-        {arguments_blot_spec, "webhook,header=X: s", "webhook,header=X: ***"},
+        {arguments_redact_spec, "webhook,header=X: s", "webhook,header=X: ***"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf b;

@@ -7,6 +7,30 @@
 
 #include "sinks/webhook_config.h"
 
+static struct secrets *registry;
+
+static int begin(void **state)
+{
+    (void)state;
+    return secrets_new(&registry) == RC_OK ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    secrets_free(registry);
+    return 0;
+}
+
+/* What becomes of a text that a receiver may answer. */
+static void expect_redacted(const char *text, const char *want)
+{
+    char got[256];
+    (void)snprintf(got, sizeof got, "%s", text);
+    secrets_redact(registry, got, sizeof got);
+    assert_string_equal(got, want);
+}
+
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 struct url_row {
@@ -68,7 +92,7 @@ static void types(void **state)
     static const char *const good[] = {"lead.exported", "a", "crm:lead/v2_new-1"};
     static const char *const bad[] = {"", "two words", "\"", "caf\xc3\xa9", "a\nb"};
     struct webhook_opts opts = {0};
-    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts, .secrets = registry};
     struct err e;
     assert_int_equal(webhook_type_check(&cfg, &e), RC_OK);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -94,7 +118,7 @@ static void headers(void **state)
     const char *plain[] = {"X-Team: sales, north ", "X-Empty-Ok:\tx"};
     const char *env[] = {"Authorization: TEST_WEBHOOK_AUTH"};
     struct webhook_opts opts = {.headers = list_of(plain, 2), .header_envs = list_of(env, 1)};
-    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts, .secrets = registry};
     struct webhook_headers h;
     struct err e;
     assert_int_equal(setenv("TEST_WEBHOOK_AUTH", "Bearer t0p-s3cret", 1), 0);
@@ -111,9 +135,9 @@ static void headers(void **state)
         assert_string_equal(h.list[i].name, want[i][0]);
         assert_string_equal(h.list[i].value, want[i][1]);
     }
-    assert_int_equal(h.n_secrets, 2);
-    assert_string_equal(h.secrets[0], "Bearer t0p-s3cret");
-    assert_string_equal(h.secrets[1], "t0p-s3cret");
+    assert_null(getenv("TEST_WEBHOOK_AUTH"));
+    expect_redacted("application/json for sales, north: Bearer t0p-s3cret",
+                    "application/json for ***: Bearer ***");
     webhook_headers_free(&h);
 }
 
@@ -122,7 +146,7 @@ static void a_content_type_of_ones_own(void **state)
     (void)state;
     const char *plain[] = {"content-TYPE: application/vnd.acme+json"};
     struct webhook_opts opts = {.headers = list_of(plain, 1)};
-    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts, .secrets = registry};
     struct webhook_headers h;
     assert_int_equal(webhook_headers_make(&h, &cfg, NULL), RC_OK);
     assert_int_equal(h.n, 1);
@@ -150,18 +174,24 @@ static void bad_headers(void **state)
         {true, "X-A", "no colon"},
         {true, "X-A: TEST_WEBHOOK_UNSET", "TEST_WEBHOOK_UNSET is not set"},
         {true, "X-A: TEST_WEBHOOK_EMPTY", "TEST_WEBHOOK_EMPTY is not set"},
-        {true, "X-A: TEST_WEBHOOK_LINES", "control character"},
+        {true, "X-A: TEST_WEBHOOK_LINES", "TEST_WEBHOOK_LINES has several lines"},
+        {true, "X-A: TEST_WEBHOOK_BELL", "TEST_WEBHOOK_BELL has a control character within"},
+        {true, "X-A: TEST_WEBHOOK_NBSP", "TEST_WEBHOOK_NBSP has a character that is not ASCII"},
+        {true, "X-A: TEST_WEBHOOK_BLANKS", "TEST_WEBHOOK_BLANKS is empty"},
         {true, "X-A:", "is not set"},
         {true, "Authorization: Bearer hidden", "(not the name of one) is not set"},
     };
     assert_int_equal(unsetenv("TEST_WEBHOOK_UNSET"), 0);
     assert_int_equal(setenv("TEST_WEBHOOK_EMPTY", "", 1), 0);
     assert_int_equal(setenv("TEST_WEBHOOK_LINES", "hidden\nhidden", 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_BELL", "hidden\ahidden", 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_NBSP", "hidden\xc2\xa0hidden", 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_BLANKS", " \n\xc2\xa0\n", 1), 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *items[] = {rows[i].text};
         struct webhook_opts opts = {0};
         *(rows[i].env ? &opts.header_envs : &opts.headers) = list_of(items, 1);
-        const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts};
+        const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = &opts, .secrets = registry};
         struct webhook_headers h;
         struct err e = {0};
         enum rc rc = webhook_headers_make(&h, &cfg, &e);
@@ -175,7 +205,7 @@ static void bad_headers(void **state)
 
 static void expect_secrets(const struct webhook_opts *opts, const char *refusal)
 {
-    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = opts};
+    const struct sink_cfg cfg = {.spec = "webhook:SPEC", .opts = opts, .secrets = registry};
     struct webhook_secrets *s = NULL;
     struct err e = {0};
     enum rc rc = webhook_secrets_load(&s, &cfg, &e);
@@ -192,12 +222,19 @@ static void expect_secrets(const struct webhook_opts *opts, const char *refusal)
 static void secrets_from_variables(void **state)
 {
     (void)state;
-    assert_int_equal(setenv("TEST_WEBHOOK_SECRET", SECRET " " SECRET, 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_SECRET", "\xef\xbb\xbf" SECRET " " SECRET " \n", 1), 0);
+    assert_int_equal(setenv("TEST_WEBHOOK_UTF8", "\xe2\x80\x9chidden\xe2\x80\x9d", 1), 0);
     assert_int_equal(setenv("TEST_WEBHOOK_BAD", "hidden!", 1), 0);
     assert_int_equal(setenv("TEST_WEBHOOK_EMPTY", "", 1), 0);
     assert_int_equal(unsetenv("TEST_WEBHOOK_UNSET"), 0);
     expect_secrets(&(struct webhook_opts){0}, NULL);
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_SECRET"}, NULL);
+    assert_null(getenv("TEST_WEBHOOK_SECRET"));
+    /* once more, as a second sink or open() after check() asks for it */
+    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_SECRET"}, NULL);
+    expect_redacted("got " SECRET, "got whsec_***");
+    expect_redacted("got 31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0", "got ***");
+    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_UTF8"}, "is not ASCII");
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_BAD"}, "not base64");
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_EMPTY"}, "no secret");
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_UNSET"}, "not set");
@@ -225,16 +262,19 @@ static void secrets_from_files(void **state)
     write_file("good", SECRET "\n" SECRET "\n", 2 * sizeof SECRET);
     write_file("bad", "hidden!", 7);
     write_file("empty", "", 0);
+    write_file("utf16", "\xff\xfeh\0i\0d\0d\0e\0n\0", 14);
     write_file("large", large, sizeof large);
     assert_int_equal(mkfifo("pipe", 0600), 0);
     expect_secrets(&(struct webhook_opts){.secret_file = "good"}, NULL);
     expect_secrets(&(struct webhook_opts){.secret_file = "bad"}, "bad: secret 1 is not base64");
     expect_secrets(&(struct webhook_opts){.secret_file = "empty"}, "empty: holds no secret");
+    expect_secrets(&(struct webhook_opts){.secret_file = "utf16"}, "utf16: seems to be UTF-16");
+    expect_secrets(&(struct webhook_opts){.secret_file = "whsec_hidden"}, "No such file");
     expect_secrets(&(struct webhook_opts){.secret_file = "large"}, "over 64 KiB");
     expect_secrets(&(struct webhook_opts){.secret_file = "absent"}, "absent: No such file");
     expect_secrets(&(struct webhook_opts){.secret_file = "pipe"}, "not a regular file");
     expect_secrets(&(struct webhook_opts){.secret_file = "."}, "not a regular file");
-    assert_int_equal(system("rm -f good bad empty large pipe"), 0);
+    assert_int_equal(system("rm -f utf16 good bad empty large pipe"), 0);
     assert_int_equal(chdir(before), 0);
     assert_int_equal(rmdir(folder), 0);
 }
@@ -242,13 +282,13 @@ static void secrets_from_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(urls),
-        cmocka_unit_test(types),
-        cmocka_unit_test(headers),
-        cmocka_unit_test(a_content_type_of_ones_own),
-        cmocka_unit_test(bad_headers),
-        cmocka_unit_test(secrets_from_variables),
-        cmocka_unit_test(secrets_from_files),
+        cmocka_unit_test_setup_teardown(urls, begin, end),
+        cmocka_unit_test_setup_teardown(types, begin, end),
+        cmocka_unit_test_setup_teardown(headers, begin, end),
+        cmocka_unit_test_setup_teardown(a_content_type_of_ones_own, begin, end),
+        cmocka_unit_test_setup_teardown(bad_headers, begin, end),
+        cmocka_unit_test_setup_teardown(secrets_from_variables, begin, end),
+        cmocka_unit_test_setup_teardown(secrets_from_files, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,7 @@ struct world {
     struct clock clock; /* mono_us is real */
     int64_t wall_ms;
     struct sink_cfg cfg;
+    struct secrets *secrets;
     struct sink *sink;
     struct sink_result result;
     /* under `lock` until world_end() */
@@ -101,6 +102,7 @@ static inline void world_init(struct world *w)
     w->retry = (struct http_retry_cfg){2, 60000, 10000, 5000};
     w->clock = (struct clock){.mono_us = world_mono_us, .wall_ms = world_wall_ms};
     w->wall_ms = WALL_MS;
+    assert_int_equal(secrets_new(&w->secrets), RC_OK);
     w->cfg = (struct sink_cfg){
         .spec = "webhook:SPEC",
         .target = w->stub.url,
@@ -110,12 +112,14 @@ static inline void world_init(struct world *w)
         .retry = &w->retry,
         .clock = &w->clock,
         .host = {.ctx = w, .settle = world_settle},
+        .secrets = w->secrets,
     };
 }
 
 static inline void world_destroy(struct world *w)
 {
     stub_free(&w->stub);
+    secrets_free(w->secrets);
     sample_free(&w->sample);
     pthread_cond_destroy(&w->more);
     pthread_mutex_destroy(&w->lock);
