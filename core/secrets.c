@@ -266,6 +266,23 @@ static enum rc add_user(struct secrets *s, struct str user_and_password)
     return rc;
 }
 
+/* Does the name of a query's parameter say that its value is secret? Others ("source=nightly",
+ * "to=crm.example") a server may well repeat for a reason. */
+static bool names_secret(struct str name)
+{
+    static const char *const words[] = {"key",    "token",   "secret", "sig",  "auth",
+                                        "pass",   "code",    "cred",   "hash", "jwt",
+                                        "access", "session", NULL};
+    for (size_t at = 0; at < name.len; at++) {
+        for (size_t i = 0; words[i]; i++) {
+            size_t n = strlen(words[i]);
+            if (n <= name.len - at && strncasecmp(name.ptr + at, words[i], n) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 enum rc secrets_add_url(struct secrets *s, const char *url)
 {
     struct str user = url_userinfo(url);
@@ -276,7 +293,8 @@ enum rc secrets_add_url(struct secrets *s, const char *url)
         const char *equals = memchr(pair.ptr, '=', pair.len);
         const char *value = equals ? equals + 1 : pair.ptr;
         rest = pair.ptr + pair.len;
-        if (rest - value >= SECRET_BYTES_ANYWHERE)
+        struct str name = {pair.ptr, (size_t)(value - pair.ptr)};
+        if (rest - value >= SECRET_BYTES_ANYWHERE && (!equals || names_secret(name)))
             rc = secrets_add(s, (struct str){value, (size_t)(rest - value)});
     }
     return rc;

@@ -38,8 +38,8 @@ enum rc secrets_add(struct secrets *s, struct str value);
  * that never carry a credential, such as Content-Type. */
 enum rc secrets_add_header(struct secrets *s, const char *name, struct str value);
 
-/* Of a URL, well-formed or not: the password (or the user, where it stands for one) and the values
- * of the query. */
+/* Of a URL, well-formed or not: the password (or the user, where it stands for one) and what the
+ * query calls a key, token, secret, ... */
 enum rc secrets_add_url(struct secrets *s, const char *url);
 
 /* The value of an environment variable, which is overwritten and taken out of the environment, so
