@@ -53,8 +53,8 @@ static const struct opt_spec csv_opt_specs[] = {
     {.name = "excel-safe",
      .type = OPT_FLAG,
      .offset = AT(excel_safe),
-     .help = "an apostrophe before texts that a spreadsheet would take for formulas; numbers and "
-             "phone numbers are left alone"},
+     .help = "an apostrophe before texts that a spreadsheet would take for formulas, and quotes "
+             "around those that hold one; numbers and phone numbers are left alone"},
     {.name = "gzip",
      .type = OPT_UINT,
      .offset = AT(gzip),

@@ -66,10 +66,10 @@ static void put_quoted(struct buf *out, struct str text, bool guarded)
 }
 
 static inline void put_field(struct buf *out, const struct csv_dialect *d, struct str text,
-                             bool guarded)
+                             bool quoted, bool guarded)
 {
     const uint64_t delimiters = ONES * (unsigned char)d->delimiter;
-    char *room = text.len > 0 ? buf_reserve(out, text.len + 1) : NULL;
+    char *room = text.len > 0 && !quoted ? buf_reserve(out, text.len + 1) : NULL;
     if (!room || !copy_tested(room + guarded, text.ptr, text.len, needs_quotes, delimiters)) {
         put_quoted(out, text, guarded);
         return;
@@ -174,11 +174,43 @@ bool csv_is_formula(struct str text)
     return begins_formula(s) || first == '\t' || first == '\r' || first == '\n';
 }
 
+/* Blanks and quotes before it do not keep a cell from being a formula. */
+static bool begins_formula_behind(struct str s)
+{
+    while (s.len > 0 && is_one_of(s.ptr[0], " \"'"))
+        s = (struct str){s.ptr + 1, s.len - 1};
+    return begins_formula(s);
+}
+
+bool csv_may_split_into_formula(struct str text)
+{
+    bool found = false;
+    for (size_t i = 0; i + 1 < text.len && !found; i++) {
+        switch (text.ptr[i]) {
+        case ',':
+        case ';':
+        case '|':
+        case '\t':
+        case ' ':
+        case '\r':
+        case '\n':
+            found = begins_formula_behind((struct str){text.ptr + i + 1, text.len - i - 1});
+            break;
+        default:
+            break;
+        }
+    }
+    struct str s = found ? without_blanks(text) : STR_NONE;
+    return found && !is_number(s) && !is_phone_number(s);
+}
+
 /* ---- cells ---------------------------------------------------------------------------------- */
 
 void csv_put_text(struct buf *out, const struct csv_dialect *d, struct str text)
 {
-    put_field(out, d, text, d->excel_safe && csv_is_formula(text));
+    bool guarded = d->excel_safe && csv_is_formula(text);
+    bool quoted = d->excel_safe && csv_may_split_into_formula(text);
+    put_field(out, d, text, quoted, guarded);
 }
 
 static inline void put_number(struct buf *out, struct str digits)
@@ -214,7 +246,7 @@ void csv_put_cell(struct buf *out, const struct csv_dialect *d, const struct cel
         json_write(scratch, cell->u.json);
         if (buf_rc(scratch) != RC_OK && buf_rc(out) == RC_OK)
             out->rc = buf_rc(scratch);
-        put_field(out, d, buf_str(scratch), false);
+        put_field(out, d, buf_str(scratch), false, false);
         break;
     }
 }

@@ -2,11 +2,13 @@
 
 import csv
 import gzip
+import json
 
 import pytest
 
 from conftest import SLOWNESS
 from outputs import check, ids_file, lines_of, objects_of, unpacked
+from tiny_server import TinyServer
 
 IDS = ["example", "plain-1", "rich-2", "odd-strings-1", "odd-formulas-1"]
 
@@ -155,6 +157,46 @@ def test_with_all_options_of_the_run(leadpipe, sandbox, control, order):
     check(leadpipe.folder, "omni", ids, "--absent", absent, "--order", order, "--signed-urls", "keep",
           "--csv-excel-safe", csv="out/", ndjson="x.ndjson.gz", msgpack="x.mp")
     assert [line["id"] for line in lines_of(leadpipe.folder / "failed.ndjson")] == ["bad~status=400"]
+
+
+STARTS = "=+-@\uff1d\uff0b\uff0d\uff20"
+
+
+def cells_of_a_spreadsheet(text, delimiters):
+    """As LibreOffice splits it: at any of these, not within quotes, which count at a cell's beginning."""
+    cell, at = "", 0
+    while at < len(text):
+        if text[at] == '"' and not cell:
+            end = at + 1
+            while text[end] != '"' or text[end + 1:end + 2] == '"':
+                end += 2 if text[end] == '"' else 1
+            cell, at = text[at:end + 1], end + 1
+        elif text[at] in delimiters:
+            yield cell
+            cell, at = "", at + 1
+        else:
+            cell, at = cell + text[at], at + 1
+    yield cell
+
+
+@pytest.mark.parametrize("delimiter, name", [(",", "comma"), (";", "semicolon"), ("\t", "tab")])
+def test_excel_safe_under_other_delimiters(leadpipe, delimiter, name):
+    """However a spreadsheet splits it, no cell becomes a formula, and no text is altered."""
+    texts = ["x%s%s%s1%s" % (split, blank, start, after) for split in ",;\t| \n" for blank in ("", " ", "'", '"')
+             for start in STARTS for after in ("", split + "y")] + ["x;=HYPERLINK(0)"]
+    server = TinyServer(lambda path, headers: (200, {}, json.dumps(
+        {"lead": {"id": "1", "lastName": texts[int(path.rsplit("/", 1)[1])]}}).encode()))
+    done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t",
+                    "csv,excel-safe,delimiter=%s:safe.csv" % name, env={"OMNI_API_KEY": "k3y"},
+                    input="".join("%d\n" % n for n in range(len(texts))))
+    server.close()
+    assert done.returncode == 0, done.stderr
+    with open(leadpipe.folder / "safe.csv", newline="", encoding="utf-8") as file:
+        content = file.read()
+    rows = list(csv.DictReader(content.splitlines(True), delimiter=delimiter))
+    assert [row["last_name"] for row in rows] == texts
+    for cell in cells_of_a_spreadsheet(content, {delimiter, *",;\t|\n "}):
+        assert not cell.lstrip("'").startswith(tuple(STARTS)), cell
 
 
 def test_excel_safe_guards_formulas_only(export):

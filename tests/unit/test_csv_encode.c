@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -174,6 +175,59 @@ static void guards(void **state)
     expect_text(&safe, "x", "x");
 }
 
+/* What holds a formula behind another delimiter is quoted, and not altered. */
+static void delimiters_of_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool quoted;
+    } rows[] = {
+        {"x;=HYPERLINK(0)", true},
+        {"x,=1", true},
+        {"x\t=1", true},
+        {"x|=1", true},
+        {"x =1", true},
+        {"x; =1", true},
+        {"x; '=1", true},
+        {"x;-1", true},
+        {"x;+1", true},
+        {"x;@SUM(1)", true},
+        {"x;\xef\xbc\x9d"
+         "1",
+         true},
+        {"x;;=1;y", true},
+        {"a - b", true},
+        {"x;y=1", false},
+        {"x=1", false},
+        {"x;", false},
+        {";", false},
+        {"a-b", false},
+        {"x;\xef\xbc\x91", false},
+        {"x;\xef", false},
+        {"1 2 3", false},
+        {"-1", false},
+        {"+1 (678) 231-9992", false},
+        {"+1 -678 -231", false}, /* a phone number */
+    };
+    static const struct csv_dialect dialects[] = {
+        {.delimiter = ',', .excel_safe = true},
+        {.delimiter = ';', .excel_safe = true},
+        {.delimiter = '\t', .excel_safe = true},
+    };
+    char want[64];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (size_t k = 0; k < sizeof dialects / sizeof *dialects; k++) {
+            bool quoted = rows[i].quoted || strchr(rows[i].text, dialects[k].delimiter);
+            const char *quote = quoted ? "\"" : "";
+            (void)snprintf(want, sizeof want, "%s%s%s", quote, rows[i].text, quote);
+            expect_text(&dialects[k], rows[i].text, want);
+        }
+        if (!strchr(rows[i].text, ','))
+            expect_text(&comma, rows[i].text, rows[i].text);
+    }
+}
+
 static void expect_cell(const struct csv_dialect *d, struct cell cell, const char *want)
 {
     buf_clear(&out);
@@ -245,10 +299,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(quotes),   TEST(quotes_at_every_place),
-        TEST(formulas), TEST(guards),
-        TEST(cells),    TEST(json_cells),
-        TEST(row_ends), TEST(too_large),
+        TEST(quotes),
+        TEST(quotes_at_every_place),
+        TEST(formulas),
+        TEST(guards),
+        TEST(delimiters_of_others),
+        TEST(cells),
+        TEST(json_cells),
+        TEST(row_ends),
+        TEST(too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
