@@ -66,7 +66,7 @@ static void set_messages(struct messages *m, const struct export_options *o)
 {
     m->format = (enum message_format)o->log_format;
     if (o->quiet)
-        m->hook.level = LOG_LEVEL_ERROR;
+        m->hook.level = LOG_LEVEL_WARN_ALWAYS;
     else if (o->verbose)
         m->hook.level = o->verbose == 1 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 }

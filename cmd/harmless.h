@@ -4,9 +4,7 @@
 
 #include "core/buf.h"
 
-/* Appends `text` as one line of valid UTF-8 that a terminal only shows: control characters (escape
- * sequences begin with one), characters that turn the direction of writing, line separators and
- * bytes that are not UTF-8 are written as \n, \t, \x1b, \u202e. */
+/* Appends `text` as one line of valid UTF-8 that a terminal only shows: see unicode_show(). */
 void text_harmless(struct buf *out, const char *text);
 
 #endif

@@ -86,6 +86,7 @@ static const char *level_text(enum log_level level)
     switch (level) {
     case LOG_LEVEL_ERROR:
         return "error";
+    case LOG_LEVEL_WARN_ALWAYS:
     case LOG_LEVEL_WARN:
         return "warning";
     case LOG_LEVEL_INFO:
@@ -124,7 +125,7 @@ static void add_text_line(struct buf *out, enum log_level level, const char *sub
                           const char *text)
 {
     buf_adds(out, "leadpipe: ");
-    if (level == LOG_LEVEL_WARN || level == LOG_LEVEL_DEBUG)
+    if (level != LOG_LEVEL_ERROR && level != LOG_LEVEL_INFO)
         buf_addf(out, "%s: ", level_text(level));
     if (subject) {
         text_harmless(out, subject);

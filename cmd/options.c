@@ -95,14 +95,31 @@ static enum rc refuse(int code, struct err *e)
                    optopt);
 }
 
-static enum rc take(struct export_options *o, int code, struct err *e)
+static bool is_repeatable(const struct option_spec *spec)
+{
+    return spec->type == OPTION_LIST || spec->type == OPTION_COUNT;
+}
+
+/* Of two values one would be dropped. They are not repeated: either may hold a password. */
+static enum rc note_given(bool given[SPECS_MAX], const struct option_spec *spec, struct err *e)
+{
+    bool *before = &given[spec - export_option_specs];
+    if (*before && !is_repeatable(spec))
+        return err_set(e, RC_USAGE, "--%s: given more than once; it is not repeatable", spec->name);
+    *before = true;
+    return RC_OK;
+}
+
+static enum rc take(struct export_options *o, bool given[SPECS_MAX], int code, struct err *e)
 {
     if (code == 1)
         return text_list_add(&o->files, optarg, e);
     const struct option_spec *spec = code == ':' || code == '?' ? NULL : spec_of(code);
     if (!spec)
         return refuse(code, e);
-    enum rc rc = option_set(o, spec, optarg ? optarg : "", e);
+    enum rc rc = note_given(given, spec, e);
+    if (rc == RC_OK)
+        rc = option_set(o, spec, optarg ? optarg : "", e);
     if (rc == RC_OK && spec->secret_offset)
         rc =
             text_list_add((struct text_list *)(void *)((char *)o + spec->secret_offset), optarg, e);
@@ -112,6 +129,7 @@ static enum rc take(struct export_options *o, int code, struct err *e)
 static enum rc read_arguments(struct export_options *o, int argc, char *const argv[], struct err *e)
 {
     struct getopt_tables tables = {.shorts = ""};
+    bool given[SPECS_MAX] = {false};
     make_tables(&tables);
     opterr = 0;
     optind = 0; /* starts anew, "-" included (getopt(3), GNU) */
@@ -120,7 +138,7 @@ static enum rc read_arguments(struct export_options *o, int argc, char *const ar
         int code = getopt_long(argc, argv, tables.shorts, tables.longs, NULL);
         if (code == -1)
             break;
-        rc = take(o, code, e);
+        rc = take(o, given, code, e);
         if (rc == RC_OK && optind < argc)
             rc = check_long(argv[optind], e);
     }

@@ -303,7 +303,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_FLAG,
         .section = SECTION_MESSAGES,
         .offset = AT(quiet),
-        .help = "errors only: no warnings, no progress, no summary",
+        .help = "errors, and warnings about the input, only: no progress, no summary",
     },
     {
         .name = "verbose",

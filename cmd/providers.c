@@ -68,6 +68,11 @@ int command_providers(struct messages *m, int argc, char *argv[])
         return show(m, argv[1] + sizeof with_value - 1);
     if (argc == 2 && strcmp(argv[1], "--show") == 0)
         return messages_usage(m, "--show: needs the name of a built-in provider");
+    int n_show = 0;
+    for (int i = 1; i < argc; i++)
+        n_show += strncmp(argv[i], "--show", 6) == 0;
+    if (n_show > 1)
+        return messages_usage(m, "--show: given more than once; it is not repeatable");
     if (!command_takes(m, argc, argv, 0))
         return EXIT_STATUS_USAGE;
     return list(m);

@@ -213,7 +213,7 @@ static enum rc open_next(struct ids *ids, struct err *e)
 {
     enum rc rc = open_input(ids, ids->cfg.files[ids->next++], e);
     if (rc == RC_OK && ids->input.may_have_header)
-        log_msg(ids->cfg.log, LOG_LEVEL_WARN, ids->input.reader.source.name,
+        log_msg(ids->cfg.log, LOG_LEVEL_WARN_ALWAYS, ids->input.reader.source.name,
                 "every line is taken as an ID, the first one too; if that is a header, say "
                 "--id-format csv");
     return rc;

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "ids_sniff.h"
 #include "ids_text.h"
 #include "json.h"
 
@@ -224,6 +225,9 @@ static enum rc find_format(struct ids_input *in, struct err *e)
     if (rc != RC_OK)
         return rc == RC_END ? RC_OK : rc;
     struct str line = ids_trim(piece_str(&piece));
+    const struct ids_kind *kind = cfg->format == ID_FORMAT_LINES ? NULL : ids_sniff_line(line);
+    if (kind)
+        return ids_kind_refuse(kind, in->reader.source.name, e);
     in->format = cfg->format;
     if (cfg->format == ID_FORMAT_AUTO) {
         bool is_json = line.len && *line.ptr == '{';

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ids_sniff.h"
+
 #define BLOCK_BYTES (64 * 1024)
 #define CAP_MAX (IDS_LINE_BYTES_MAX + BLOCK_BYTES)
 
@@ -63,14 +65,22 @@ static enum rc reader_fill(struct ids_reader *r, struct err *e)
     return rc;
 }
 
-static enum rc skip_byte_order_mark(struct ids_reader *r, struct err *e)
+/* Looks at the first bytes: refuses what is no text, and skips a byte order mark. */
+static enum rc reader_begin(struct ids_reader *r, struct err *e)
 {
     static const char mark[] = "\xEF\xBB\xBF";
+    const struct ids_kind *kind = NULL;
     enum rc rc = RC_OK;
-    while (rc == RC_OK && r->end < 3 && memcmp(r->data, mark, r->end) == 0)
-        rc = reader_fill(r, e);
+    for (bool more = true; more && rc == RC_OK;) {
+        kind = ids_sniff((struct str){r->data, r->end}, &more);
+        more |= r->end < 3 && memcmp(r->data, mark, r->end) == 0;
+        if (more)
+            rc = reader_fill(r, e);
+    }
     if (rc != RC_OK && rc != RC_END)
         return rc;
+    if (kind)
+        return ids_kind_refuse(kind, r->source.name, e);
     if (r->end >= 3 && memcmp(r->data, mark, 3) == 0)
         r->at = 3;
     r->begun = true;
@@ -236,7 +246,7 @@ static bool joins_lines(const struct ids_reader *r, const struct extent *x)
 
 static enum rc find_piece(struct ids_reader *r, char delimiter, struct extent *out, struct err *e)
 {
-    enum rc rc = r->begun ? RC_OK : skip_byte_order_mark(r, e);
+    enum rc rc = r->begun ? RC_OK : reader_begin(r, e);
     if (rc == RC_OK && r->after_cr)
         rc = skip_line_feed(r, e);
     if (rc == RC_OK)

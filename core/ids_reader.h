@@ -40,7 +40,7 @@ void ids_reader_close(struct ids_reader *r);
  * hold line ends within quotes. LF, CRLF and CR end a line. A record that is malformed, or whose
  * quotes join lines so that it has not as many fields as the header, must not take the lines behind
  * its first with it: then the piece is the first line alone, with its `fault`. Errors as
- * ids_source_read(). */
+ * ids_source_read(); RC_USAGE: the input is no text, and it is said what it seems to be. */
 enum rc ids_reader_next(struct ids_reader *r, char delimiter, struct ids_piece *out, struct err *e);
 
 /* The same, but it stays there to be read again. */

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ids_sniff.h"
+
 #define PACKED_BYTES (64 * 1024)
 #define GZIP_ONLY (15 + 16) /* inflateInit2(): largest window, gzip framing */
 
@@ -173,9 +175,50 @@ static enum rc read_gzip(struct ids_source *s, char *into, size_t room, size_t *
     return RC_OK;
 }
 
+/* ---- either --------------------------------------------------------------------------------- */
+
+/* The first bytes as stored: what is gzip is handed to zlib, and then *n is 0. Waits for no more
+ * than it takes to see that. */
+static enum rc source_begin(struct ids_source *s, char *into, size_t room, size_t *n, struct err *e)
+{
+    bool more = true;
+    bool packed = false;
+    enum rc rc = RC_OK;
+    *n = 0;
+    while (more && rc == RC_OK && *n < room) {
+        size_t got = 0;
+        rc = read_raw(s, into + *n, room - *n, &got, e);
+        *n += got;
+        packed = ids_sniff_gzip((struct str){into, *n}, &more);
+    }
+    if (rc != RC_OK && (rc != RC_END || *n == 0))
+        return rc;
+    s->begun = true;
+    if (!packed)
+        return RC_OK;
+    rc = gzip_open(s, e);
+    if (rc != RC_OK)
+        return rc;
+    s->is_gzip = true;
+    memcpy(s->packed, into, *n);
+    s->z.next_in = s->packed;
+    s->z.avail_in = (uInt)*n;
+    *n = 0;
+    return RC_OK;
+}
+
 enum rc ids_source_read(struct ids_source *s, char *into, size_t room, size_t *n, struct err *e)
 {
     if (room > UINT_MAX)
         room = UINT_MAX;
+    if (!s->is_gzip && !s->begun) {
+        size_t most = room < PACKED_BYTES ? room : PACKED_BYTES;
+        size_t got;
+        enum rc rc = source_begin(s, into, most, &got, e);
+        if (rc == RC_OK && got)
+            *n = got;
+        if (rc != RC_OK || got)
+            return rc;
+    }
     return s->is_gzip ? read_gzip(s, into, room, n, e) : read_raw(s, into, room, n, e);
 }

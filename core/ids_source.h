@@ -1,4 +1,5 @@
-/* The bytes of one ID input: a file, a pipe or standard input, plain or gzip (by the suffix).
+/* The bytes of one ID input: a file, a pipe or standard input, plain or gzip (by the suffix, or as
+ * its first bytes say).
  * Private to core/ids*.c. */
 #ifndef LEADPIPE_IDS_SOURCE_H
 #define LEADPIPE_IDS_SOURCE_H
@@ -16,6 +17,7 @@ struct ids_source {
     struct ids_wait wait;
     bool waits; /* reading may block */
     bool ended; /* of the bytes as stored */
+    bool begun; /* it has been seen whether the first bytes are gzip's */
     bool is_gzip, in_member, any_member;
     z_stream z;
     unsigned char *packed; /* owned: gzip bytes not yet decompressed */
@@ -26,7 +28,7 @@ enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids
                         struct err *e);
 void ids_source_close(struct ids_source *s);
 
-/* 1 to `room` bytes. RC_END; RC_STOPPED: the wait's cancel_fd became readable; RC_IO, also for gzip
+/* 1 to `room` bytes; the first time `room` must be 3 at least. RC_END; RC_STOPPED: the wait's cancel_fd became readable; RC_IO, also for gzip
  * data that are damaged or cut short; RC_NOMEM. */
 enum rc ids_source_read(struct ids_source *s, char *into, size_t room, size_t *n, struct err *e);
 

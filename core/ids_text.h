@@ -7,7 +7,7 @@
 
 #define EXCERPT_BYTES 80
 
-/* The beginning of a text from outside, in quotes and fit for a message. */
+/* The beginning of a text from outside, in quotes and as unicode_show() has it. */
 struct excerpt {
     char text[EXCERPT_BYTES + 8];
 };
@@ -17,7 +17,8 @@ struct excerpt ids_excerpt(struct str s);
  * names it: "the ID", "agentId". */
 enum rc ids_value_check(struct str what, struct str s, struct err *e);
 
-/* Without blanks and tabs around it. */
+/* Without the blanks around it: spaces of any kind, tabs, and what cannot be seen, such as a byte
+ * order mark. */
 struct str ids_trim(struct str s);
 
 #endif

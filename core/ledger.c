@@ -107,7 +107,9 @@ static void write_row(struct buf *b, const struct profile *profile, const struct
 
 static void summarise(const struct lead *lead, char *out, size_t size)
 {
-    (void)snprintf(out, size, STR_FMT "%s%s", STR_ARG(lead->id), lead->id.len ? ": " : "",
+    /* Of a bad line the text names file and line, and shows what can be shown of the ID. */
+    struct str id = lead->failure.stage == STAGE_INPUT ? STR_NONE : lead->id;
+    (void)snprintf(out, size, STR_FMT "%s%s", STR_ARG(id), id.len ? ": " : "",
                    lead->failure.error ? lead->failure.error : "");
     utf8_scrub(out); /* it may have been cut within a character */
 }

@@ -4,7 +4,13 @@
 
 #include "err.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARN_ALWAYS, /* a warning that --quiet does not hide: of what the user gave */
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG,
+};
 
 struct log_hook {
     /* Called from any thread; `subject` (who it is about, such as "csv:out/" or "ids.txt") may be

@@ -29,6 +29,9 @@ static enum rc hand_to_loop(struct run *r)
     return rc;
 }
 
+/* A list of the wrong kind has thousands of bad lines, and this may end in a mail. */
+#define BAD_LINES_SHOWN 10
+
 static void fail_bad_line(struct run *r, struct lead *lead, const struct id_item *item)
 {
     if (item->file)
@@ -36,7 +39,22 @@ static void fail_bad_line(struct run *r, struct lead *lead, const struct id_item
                   (unsigned long long)item->line, item->bad);
     else
         lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
-    log_msg(r->cfg->log, LOG_LEVEL_WARN, NULL, "%s", lead->failure.error);
+    bool shown = r->bad_lines++ < BAD_LINES_SHOWN;
+    log_msg(r->cfg->log, shown ? LOG_LEVEL_WARN_ALWAYS : LOG_LEVEL_INFO, NULL, "%s",
+            lead->failure.error);
+}
+
+/* With --verbose there is a message for each. */
+static void sum_up_bad_lines(const struct run *r)
+{
+    const struct log_hook *log = r->cfg->log;
+    if (r->bad_lines <= BAD_LINES_SHOWN || !log || log->level >= LOG_LEVEL_INFO)
+        return;
+    log_msg(log, LOG_LEVEL_WARN_ALWAYS, NULL,
+            "%llu more lines of the input failed in the same way%s%s",
+            (unsigned long long)(r->bad_lines - BAD_LINES_SHOWN),
+            r->cfg->failed_path ? "; all are listed in " : "; --failed FILE lists them all",
+            r->cfg->failed_path ? r->cfg->failed_path : "");
 }
 
 static enum rc push_lead(struct run *r, struct lead *lead)
@@ -100,6 +118,7 @@ void *fetch_ids_main(void *run)
             rc = push_id(r, &item, &e);
     }
     arena_free(&arena);
+    sum_up_bad_lines(r);
     enum rc short_of = rc == RC_END ? resume_end_of_ids(r, &e) : RC_OK;
     rc = short_of == RC_OK ? rc : short_of;
     enum rc handed = hand_to_loop(r);

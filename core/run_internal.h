@@ -105,6 +105,7 @@ struct run {
     struct lead *read[RUN_BATCH]; /* not yet handed to the loop */
     size_t n_read;
     uint64_t next_place; /* of the next ID */
+    uint64_t bad_lines;  /* that this run has read */
 
     /* the order's thread only, once it runs */
     struct tally tally;

@@ -45,7 +45,8 @@ void lead_finish(struct run *r, struct lead *lead)
     if (lead->outcome == OUTCOME_FAILED && !lead->counted) {
         if (lead->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
             note_failure(r, lead);
-        log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", lead->failure.error);
+        if (lead->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
+            log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", lead->failure.error);
     }
     if (!lead->counted)
         ledger_record(r->ledger, lead);

@@ -1,7 +1,13 @@
 """IDs in: three forms, compressed, from files, from a pipe, from the command line, good and bad."""
 
+import bz2
 import gzip
+import io
 import json
+import lzma
+import sqlite3
+import tarfile
+import zipfile
 
 import pytest
 
@@ -116,6 +122,23 @@ def test_id_column(leadpipe, sandbox, control, name, text):
     assert (run.status, run.exported) == (0, ["tiny-1"]), run.done.stderr
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\ufeff", "\u200b", "\u200d", "\u2060", "\u3000", " \u00a0\t"])
+def test_what_cannot_be_seen(leadpipe, sandbox, control, tmp_path, blank):
+    """Around an ID it does not count, in whatever form; within one it is refused, and named."""
+    one = blank + "tiny-1" + blank
+    (tmp_path / "lines").write_text(one + "\n")
+    (tmp_path / "csv").write_text('x,id\n,%s\n,"%s"\n' % (one, one))
+    (tmp_path / "ndjson").write_text(json.dumps({"id": one.replace("\t", "")}, ensure_ascii=False) + "\n")
+    run = runs.export(leadpipe, sandbox, "lines", "csv", "ndjson")
+    assert (run.status, run.exported) == (0, ["tiny-1"]), run.done.stderr
+    assert run.summary["ids"] == {"read": 4, "unique": 1, "duplicates": 3}
+    assert [request["target"].rsplit("/", 1)[1] for request in control.requests()] == ["tiny-1"]
+    if len(blank) == 1 and blank != "\u3000":
+        run = runs.export(leadpipe, sandbox, input="ti%sny-1\n" % blank)
+        assert run.status == 3 and "the ID has U+%04X in it" % ord(blank) in run.failed[0]["error"]
+        assert len(control.requests()) == 1
+
+
 def test_numbers_are_ids(leadpipe, sandbox, control):
     """Digits pass through as they are, whatever their size."""
     run = runs.export(leadpipe, sandbox, input='{"id":10000000000000000999}\n{"id":7}\n')
@@ -184,6 +207,84 @@ def test_what_is_no_header_is_refused(leadpipe, sandbox, control, tmp_path, more
     assert control.requests() == []
 
 
+def _zip(name):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(name, "tiny-1\n")
+    return data.getvalue()
+
+
+def _tar():
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        member = tarfile.TarInfo("ids.txt")
+        member.size = 7
+        archive.addfile(member, io.BytesIO(b"tiny-1\n"))
+    return data.getvalue()
+
+
+def _sqlite():
+    database = sqlite3.connect(":memory:")
+    database.execute("create table leads (id)")
+    return database.serialize() if hasattr(database, "serialize") else b"SQLite format 3\0" + bytes(84)
+
+
+LIST = "id,name\ntiny-1,a\n"
+# What is no list, and what its message says it seems to be.
+OTHER_KINDS = {
+    "utf-16": (LIST.encode("utf-16"), "UTF-16 text", "iconv -f UTF-16"),
+    "utf-16 big": (b"\xfe\xff" + LIST.encode("utf-16-be"), "UTF-16 text", "iconv -f UTF-16"),
+    "utf-16 without a mark": (LIST.encode("utf-16-le"), "UTF-16 text", "iconv"),
+    "utf-16 big without a mark": ("a\n".encode("utf-16-be"), "UTF-16 text", "iconv"),
+    "utf-32": (LIST.encode("utf-32"), "UTF-32 text", "iconv -f UTF-32"),
+    "xlsx": (_zip("xl/workbook.xml"), "a spreadsheet (.xlsx", "as CSV"),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "a spreadsheet", "as CSV"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "a PDF file", "CSV"),
+    "rtf": (b"{\\rtf1\\ansi tiny-1}", "an RTF document", "as text"),
+    "sqlite": (_sqlite(), "an SQLite database", "sqlite3 FILE"),
+    "parquet": (b"PAR1\x15\x04\x15\x10" + bytes(50) + b"PAR1", "a Parquet file", "CSV"),
+    "bzip2": (bz2.compress(LIST.encode()), "bzip2 data", "bzip2 -dc"),
+    "xz": (lzma.compress(LIST.encode()), "xz data", "xz -dc"),
+    "zstd": (b"\x28\xb5\x2f\xfd\x24\x12\x91\0\0" + LIST.encode() + b"\x8c\xb7\x04\x43", "zstd data", "zstd -dc"),
+    "tar": (_tar(), "a tar archive", "tar -xOf"),
+    "tar.gz": (gzip.compress(_tar()), "a tar archive", "tar -xOf"),
+    "gzip twice": (gzip.compress(gzip.compress(LIST.encode())), "gzip data within gzip data", "once more"),
+    "gzip of utf-16": (gzip.compress(LIST.encode("utf-16")), "UTF-16 text", "iconv"),
+    "html": (b"<!DOCTYPE html>\n<html><title>Sign in</title>\n", "an HTML or XML document", "CSV"),
+    "xml": (b'\n<?xml version="1.0"?>\n<leads><id>tiny-1</id></leads>\n', "an HTML or XML document", "CSV"),
+    "json array": (b'[{"id":"tiny-1"},{"id":"tiny-2"}]\n', "a JSON array", "jq -c '.[]'"),
+    "json array of texts": (b'[\n  "tiny-1",\n  "tiny-2"\n]\n', "a JSON array", "jq -r '.[]'"),
+    "json of several lines": (b'{\n  "id": "tiny-1"\n}\n', "a JSON document of several lines", "jq -c ."),
+}
+
+
+@pytest.mark.parametrize("source", ["file", "pipe"])
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_what_is_no_list_is_told_in_one_line(leadpipe, sandbox, control, tmp_path, kind, source):
+    data, what, advice = OTHER_KINDS[kind]
+    (tmp_path / "ids").write_bytes(data)
+    words = ["export", *sandbox.provider(), "-t", "ndjson:out", "--failed", "failed"]
+    with open(tmp_path / "ids", "rb") as file:
+        stdin = file if source == "pipe" else None
+        done = leadpipe(*words, *(["ids"] if source == "file" else []), env=sandbox.env, stdin=stdin)
+    [line] = done.stderr.splitlines()
+    assert done.returncode == 2, done.stderr
+    assert "seems to be " + what in line and advice in line, line
+    assert line.startswith("leadpipe: %s: " % ("ids" if source == "file" else "standard input"))
+    assert control.requests() == [] and [path.name for path in tmp_path.iterdir()] == ["ids"]
+
+
+@pytest.mark.parametrize("form", ["lines", "csv with semicolons", "ndjson"])
+def test_gzip_whatever_it_is_called(leadpipe, sandbox, control, tmp_path, form):
+    (tmp_path / "ids").write_bytes(gzip.compress(FORMS[form].encode()))
+    (tmp_path / "short").write_bytes(b"\x1f\n")  # begins alike, and is a bad line
+    with open(tmp_path / "ids", "rb") as file:
+        run = runs.export(leadpipe, sandbox, stdin=file)
+    assert (run.status, run.exported) == (0, IDS), run.done.stderr
+    run = runs.export(leadpipe, sandbox, "ids", "short")
+    assert (run.status, run.exported, len(run.failed)) == (3, IDS, 1), run.done.stderr
+
+
 # Percent-encoded into the path: none of them may become a path, a query or a fragment.
 STRANGE = ["a b", "a/b", "a?b=c", "a#b", "a%2Fb", "../x", "...", "ä€😀", "a+b&c;d=e", "'\"<>\\^`{|}", "%", "a:b@c", "x" * 512]
 
@@ -215,6 +316,29 @@ def test_bad_lines(leadpipe, sandbox, control, tmp_path):
     for n, (row, warning) in enumerate(zip(run.failed, warnings, strict=True)):
         assert row["error"].startswith("ids.txt:%d: " % (n + 2)), row
         assert warning == row["error"]
+
+
+@pytest.mark.parametrize("n, options, shown", [(10, [], 10), (11, [], 11), (5000, ["-q"], 11), (5000, ["-v"], 5000)])
+def test_many_bad_lines_are_summed_up(leadpipe, sandbox, control, tmp_path, n, options, shown):
+    """A list of the wrong kind must not fill a mail; the failed list has every line."""
+    (tmp_path / "ids.txt").write_text("tiny-1\n" + "a\x01\n" * n)
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:out", "--failed", "f.ndjson", *options, "ids.txt",
+                    env=sandbox.env)
+    told = [line for line in done.stderr.splitlines() if line.startswith("leadpipe: ") and
+            ("ids.txt:" in line or "lines of the input" in line) and "the first:" not in line]
+    assert done.returncode == 3 and len(told) == shown, done.stderr[:2000]
+    if shown == 11:
+        assert told[-1] == ("leadpipe: warning: %d more lines of the input failed in the same way; all are listed in "
+                            "f.ndjson" % (n - 10))
+    failed = runs.json_lines(tmp_path / "f.ndjson")
+    assert [row["error"].split(": ")[0] for row in failed] == ["ids.txt:%d" % line for line in range(2, n + 2)]
+
+
+def test_warnings_about_the_input_are_not_quiet(leadpipe, sandbox, control, tmp_path):
+    (tmp_path / "ids.txt").write_text("ID\ntiny-1\n")
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:out", "-q", "ids.txt", env=sandbox.env)
+    assert done.returncode == 0 and done.stderr.startswith("leadpipe: warning: ids.txt: every line is taken as an ID")
+    assert done.stderr.count("\n") == 1
 
 
 def test_bad_records(leadpipe, sandbox, control, tmp_path):

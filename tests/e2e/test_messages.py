@@ -72,10 +72,15 @@ def test_json(leadpipe, sandbox, control):
 def test_messages_do_no_harm(leadpipe, sandbox, control):
     """An ID comes from outside, and so does what the provider says about it."""
     done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "-v", env=sandbox.env,
-                    input="x\u202ey~status=400\nx\x1b[2J\n")
+                    input="x\u202ey\nx\x1b[2J\nx\0y\nx\u2764\ufe0fy~status=400\nx\udcff\n".encode("utf-8", "surrogateescape"))
+    text = done.stderr
     assert done.returncode == 3
-    assert "\x1b" not in done.stderr and "\u202e" not in done.stderr
-    assert "x\\u202ey~status=400: HTTP 400" in done.stderr
+    assert not set(text) & set("\x1b\u202e\0"), text
+    for line, shown in (1, "U+202E in it, which cannot be seen or told from a blank: 'x\\u202ey'"), (2, "'x\\x1b[2J'"), (
+            3, "'x\\x00y'"), (5, "'x\\xff'"):
+        assert any("standard input:%d: the ID " % line in one and one.endswith(shown)
+                   for one in text.splitlines()), (line, text)
+    assert "x\u2764\ufe0fy~status=400: HTTP 400" in text
 
 
 def test_key_is_never_shown(leadpipe, sandbox, control, tmp_path):

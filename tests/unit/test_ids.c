@@ -476,7 +476,7 @@ static void test_refused_params(void **state)
     given_init(&g);
     g.cfg.ids = list;
     g.cfg.n_ids = 2;
-    expect_refused(&g, RC_USAGE, "--id: the ID has a control character (none is allowed): 'b?'");
+    expect_refused(&g, RC_USAGE, "--id: the ID has a control character (none is allowed): 'b\\n'");
 }
 
 int main(void)

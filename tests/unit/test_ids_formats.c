@@ -33,7 +33,7 @@ static void test_lines(void **state)
               "a\nb"),
          "a\nb\n"},
         {TEXT("\xEF\xBB\xBF"), ""},
-        {TEXT("\xEF\xBB"), "0.txt:1! the ID is not UTF-8: '?'\n"},
+        {TEXT("\xEF\xBB"), "0.txt:1! the ID is not UTF-8: '\\xef\\xbb'\n"},
         {TEXT(" a \n\tb\t\n"), "a\nb\n"},
         {TEXT("# note\n  # note\na # b\n"), "a # b\n"},
         {TEXT("a\nb\na\n"), "a\nb\n"},
@@ -43,14 +43,14 @@ static void test_lines(void **state)
          "a\n0.txt:2! the ID is '.', which would be a step in the URL (1)\n"
          "0.txt:3! the ID is '..', which would be a step in the URL (2)\n...\n.a\n"},
         {TEXT("a\0b\nc\n"),
-         "0.txt:1! the ID has a control character (none is allowed): 'a?b' (3)\nc\n"},
+         "0.txt:1! the ID has a control character (none is allowed): 'a\\x00b' (3)\nc\n"},
         {TEXT("a\rb\r\rc\r\n\r\n\n.\r"),
          "a\nb\nc\n0.txt:7! the ID is '.', which would be a step in the URL (1)\n"},
         {TEXT("c\x7f\nd\xC2\x85\n"),
-         "0.txt:1! the ID has a control character (none is allowed): 'c?' (2)\n"
-         "0.txt:2! the ID has a control character (none is allowed): 'd?' (3)\n"},
+         "0.txt:1! the ID has a control character (none is allowed): 'c\\x7f' (2)\n"
+         "0.txt:2! the ID has a control character (none is allowed): 'd\\u0085' (3)\n"},
         {TEXT("a\xFF\xC3\nb\xED\xA0\x80\n"),
-         "0.txt:1! the ID is not UTF-8: 'a\?\?'\n0.txt:2! the ID is not UTF-8: 'b\?\?\?'\n"},
+         "0.txt:1! the ID is not UTF-8: 'a\\xff\\xc3'\n0.txt:2! the ID is not UTF-8: 'b\\xed\\xa0\\x80'\n"},
         /* a bad line is handed out each time it comes */
         {TEXT(".\n.\n"), "0.txt:1! the ID is '.', which would be a step in the URL (1)\n"
                          "0.txt:2! the ID is '.', which would be a step in the URL (1)\n"},
@@ -138,8 +138,7 @@ static void test_csv_malformed(void **state)
          "0.txt:2! field 2 has something behind its closing quote: 'a,\"1'\nb\n"
          "0.txt:4! field 2 has no closing quote: 'c,\"3'\nd\n"},
         {TEXT("id,x,y\na,\"1,2\nb,\"\nc,3,4\n"),
-         JOIN("2", "2", "3",
-              "a,\"1,2") "0.txt:3! field 2 has no closing quote: 'b,\"'\nc\n"},
+         JOIN("2", "2", "3", "a,\"1,2") "0.txt:3! field 2 has no closing quote: 'b,\"'\nc\n"},
         {TEXT("id,x,y\na,\"1\nb,2\",3,4\nc,3,4\n"),
          JOIN(
              "2", "4", "3",
@@ -168,13 +167,13 @@ static void test_csv_malformed(void **state)
         {TEXT("id,x\na,1\nb,2"), "a\nb\n"},
         /* whatever else may stand for a line end that was lost */
         {TEXT("id,x\na\0b,1\nc,d\0\0\0e,f\ng,\"\0\"\nh,2\n"),
-         "0.txt:2! field 1 has a control character in it: 'a?b,1'\n"
-         "0.txt:3! field 2 has a control character in it: 'c,d\?\?\?e,f'\n"
-         "0.txt:4! field 2 has a control character in it: 'g,\"?\"'\nh\n"},
+         "0.txt:2! field 1 has a control character in it: 'a\\x00b,1'\n"
+         "0.txt:3! field 2 has a control character in it: 'c,d\\x00\\x00\\x00e,f'\n"
+         "0.txt:4! field 2 has a control character in it: 'g,\"\\x00\"'\nh\n"},
         {TEXT("id,x\na,1\vb,2\n\fc,1\nd,1\x1e\n"),
-         "0.txt:2! field 2 has a control character in it: 'a,1?b,2'\n"
-         "0.txt:3! field 1 has a control character in it: '?c,1'\n"
-         "0.txt:4! field 2 has a control character in it: 'd,1?'\n"},
+         "0.txt:2! field 2 has a control character in it: 'a,1\\x0bb,2'\n"
+         "0.txt:3! field 1 has a control character in it: '\\x0cc,1'\n"
+         "0.txt:4! field 2 has a control character in it: 'd,1\\x1e'\n"},
     };
     EXPECT_ALL(cases, ID_FORMAT_CSV, false);
 }
@@ -188,7 +187,7 @@ static void test_csv_params(void **state)
          "a x\n0.txt:3! agentId is missing: give --param agentId=VALUE, or the column agentId in "
          "csv or ndjson input (1)\n"},
         {TEXT("id,agentId\na,\"x\ny\"\n"),
-         "0.txt:2! agentId has a control character (none is allowed): 'x?y' (1)\n"},
+         "0.txt:2! agentId has a control character (none is allowed): 'x\\ny' (1)\n"},
         {TEXT("id,agentId\na,x\na,y\na,x\n"), "a x\na y\n"},
         {TEXT("id,agentId\na,..\n"),
          "0.txt:2! agentId is '..', which would be a step in the URL (1)\n"},
@@ -217,7 +216,7 @@ static void test_ndjson(void **state)
          "0.txt:2! the ID has NUL or a character that is not UTF-8\n"
          "0.txt:3! the ID has NUL or a character that is not UTF-8\n"},
         {TEXT("{\"id\":\"a\\n\"}\n"),
-         "0.txt:1! the ID has a control character (none is allowed): 'a?' (2)\n"},
+         "0.txt:1! the ID has a control character (none is allowed): 'a\\n' (2)\n"},
         {TEXT("{\"id\":true}\n{\"id\":[\"a\"]}\n{\"id\":{}}\n"),
          "0.txt:1! the ID is neither a string nor a number\n"
          "0.txt:2! the ID is neither a string nor a number\n"
@@ -233,7 +232,7 @@ static void test_ndjson(void **state)
          "0.txt:2! there is no member 'id' with the ID\n"
          "0.txt:3! there is no member 'id' with the ID\n"},
         {TEXT("{\"id\":\"\"}\n"), "0.txt:1! the ID is empty (1 to 512 bytes are allowed)\n"},
-        {TEXT("[\"id\"]\n\"id\"\nnull\n"),
+        {TEXT("\"id\"\n[\"id\"]\nnull\n"),
          "0.txt:1! the line is not a JSON object\n0.txt:2! the line is not a JSON object\n"
          "0.txt:3! the line is not a JSON object\n"},
         {TEXT("{\"id\":\"a\"\n{\"id\":\"b\"}\nx\n"),
@@ -262,6 +261,87 @@ static void test_ndjson_params(void **state)
          "a x\n"},
     };
     EXPECT_ALL(cases, ID_FORMAT_NDJSON, true);
+}
+
+#define NBSP "\xC2\xA0"
+#define BOM "\xEF\xBB\xBF"
+#define ZWSP "\xE2\x80\x8B"
+#define ZWNJ "\xE2\x80\x8C"
+#define ZWJ "\xE2\x80\x8D"
+#define HIDDEN(code, text)                                                                         \
+    " has U+" code " in it, which cannot be seen or told from a blank: '" text "'"
+
+/* Blanks of any kind and what cannot be seen: trimmed around an ID, refused within one. */
+static void test_blanks(void **state)
+{
+    (void)state;
+    static const char *const around[] = {
+        " ",
+        "\t",
+        NBSP,
+        BOM,
+        ZWSP,
+        ZWNJ,
+        ZWJ,
+        "\xC2\xAD" /* soft hyphen */,
+        "\xE2\x81\xA0" /* word joiner */,
+        "\xE3\x80\x80" /* ideographic space */,
+        "\xE2\x80\xAF" /* narrow no-break */,
+        "\xE2\x80\x8E" /* left-to-right mark */,
+        "\xE2\x80\xAA" /* embedding */,
+        "\xE2\x80\xAC" /* its end */,
+        "\xE1\xA0\x8E" /* mongolian vowel separator */,
+        "\xE2\x80\xA8" /* line separator */,
+        "\xEF\xB8\x8F" /* variation selector */,
+        NBSP BOM " " ZWSP,
+    };
+    static const struct {
+        const char *before, *name, *behind;
+        enum id_format format;
+    } forms[] = {
+        {"", "a", "\n", ID_FORMAT_LINES},
+        {"x,id\n,", "a", "\n", ID_FORMAT_CSV},
+        {"", "id", "\na\n", ID_FORMAT_CSV},
+        {"x,id\n,\"", "a", "\"\n", ID_FORMAT_CSV},
+        {"{\"id\":\"", "a", "\"}\n", ID_FORMAT_NDJSON},
+    };
+    for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
+        given_expect("", str_c(around[i]), ID_FORMAT_LINES, NULL, false, "");
+        for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+            bool in_json = forms[k].format == ID_FORMAT_NDJSON;
+            char text[200];
+            if (in_json && *around[i] == '\t')
+                continue; /* is not JSON */
+            (void)snprintf(text, sizeof text, "%s%s%s%s%s", forms[k].before, around[i],
+                           forms[k].name, around[i], forms[k].behind);
+            given_expect("", str_c(text), forms[k].format, NULL, false, "a\n");
+        }
+    }
+    static const struct format_case cases[] = {
+        {TEXT("a" NBSP "b\n"), "0.txt:1! the ID" HIDDEN("00A0", "a" NBSP "b") " (4)\n"},
+        {TEXT("a" BOM "b\n"), "0.txt:1! the ID" HIDDEN("FEFF", "a\\ufeffb") " (5)\n"},
+        {TEXT("a" ZWSP "b\n"), "0.txt:1! the ID" HIDDEN("200B", "a\\u200bb") " (5)\n"},
+        {TEXT("a" ZWJ "b\n"), "0.txt:1! the ID" HIDDEN("200D", "a" ZWJ "b") " (5)\n"},
+        {TEXT("a\xE2\x80\xAE"
+              "b\n"),
+         "0.txt:1! the ID" HIDDEN("202E", "a\\u202eb") " (5)\n"},
+        {TEXT("a\xF3\xA0\x80\xA0"
+              "b\n"),
+         "0.txt:1! the ID" HIDDEN("E0020", "a\\ue0020b") " (6)\n"},
+        /* what is written with them: an emoji, a heart in red, a Persian word, a name */
+        {TEXT("\xF0\x9F\x91\xA9" ZWJ "\xF0\x9F\x92\xBB\n"),
+         "\xF0\x9F\x91\xA9" ZWJ "\xF0\x9F\x92\xBB\n"},
+        {TEXT("\xE2\x9D\xA4\xEF\xB8\x8F\n"), "\xE2\x9D\xA4\xEF\xB8\x8F\n"},
+        {TEXT("\xD9\x85\xDB\x8C" ZWNJ "\xD8\xAE\n"), "\xD9\x85\xDB\x8C" ZWNJ "\xD8\xAE\n"},
+        {TEXT("\xE5\xB1\xB1\xE3\x80\x80\xE5\xB7\x9D\n"), "\xE5\xB1\xB1\xE3\x80\x80\xE5\xB7\x9D\n"},
+        {TEXT("a b\n"), "a b\n"},
+    };
+    EXPECT_ALL(cases, ID_FORMAT_LINES, false);
+    static const struct format_case params[] = {
+        {TEXT("id,agentId\na," NBSP "x" ZWSP "\nb,x" ZWSP "y\n"),
+         "a x\n0.txt:3! agentId" HIDDEN("200B", "x\\u200by") " (1)\n"},
+    };
+    EXPECT_ALL(params, ID_FORMAT_AUTO, true);
 }
 
 static void test_auto(void **state)
@@ -353,11 +433,17 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),         cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_csv_line_ends), cmocka_unit_test(test_csv_malformed),
-        cmocka_unit_test(test_csv_params),    cmocka_unit_test(test_ndjson),
-        cmocka_unit_test(test_ndjson_params), cmocka_unit_test(test_auto),
-        cmocka_unit_test(test_id_column),     cmocka_unit_test(test_id_column_is_a_parameter),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_blanks),
+        cmocka_unit_test(test_csv_line_ends),
+        cmocka_unit_test(test_csv_malformed),
+        cmocka_unit_test(test_csv_params),
+        cmocka_unit_test(test_ndjson),
+        cmocka_unit_test(test_ndjson_params),
+        cmocka_unit_test(test_auto),
+        cmocka_unit_test(test_id_column),
+        cmocka_unit_test(test_id_column_is_a_parameter),
         cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,12 +201,65 @@ static void many_lists(void **state)
     assert_int_equal(o.ids.n, 0);
 }
 
+/* A value that the option takes. */
+static const char *some_value(const struct option_spec *spec)
+{
+    switch (spec->type) {
+    case OPTION_FLAG:
+    case OPTION_COUNT:
+        return NULL;
+    case OPTION_NUMBER:
+        return "3";
+    case OPTION_DURATION:
+        return "5s";
+    case OPTION_SIZE:
+        return "1M";
+    case OPTION_RATE:
+        return "1/s";
+    case OPTION_CHOICE:
+        return spec->default_text;
+    case OPTION_TEXT:
+    case OPTION_LIST:
+        break;
+    }
+    return "x=y";
+}
+
+/* Of every option in the table, also when it is written in its two ways. */
+static void given_twice(void **state)
+{
+    (void)state;
+    for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
+        struct export_options o;
+        struct err e;
+        char line[256], again[64], want[128], storage[1024];
+        const char *value = some_value(spec);
+        (void)snprintf(again, sizeof again, "--%s%s%s", spec->name, value ? "=" : "",
+                       value ? value : "");
+        (void)snprintf(line, sizeof line, "%s --state s %s", again, again);
+        if (spec->letter)
+            (void)snprintf(line, sizeof line, "-%c%s %s", spec->letter, value ? value : "", again);
+        (void)snprintf(want, sizeof want, "--%s: given more than once; it is not repeatable",
+                       spec->name);
+        bool repeatable = spec->type == OPTION_LIST || spec->type == OPTION_COUNT;
+        enum rc rc = parse(line, &o, &e, storage);
+        if (rc == RC_OK)
+            options_free(&o);
+        if ((strcmp(e.msg, want) == 0) == repeatable)
+            fail_msg("%s: %s", line, e.msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals),   cmocka_unit_test(defaults),
-        cmocka_unit_test(values),     cmocka_unit_test(odd_words),
-        cmocka_unit_test(many_lists), cmocka_unit_test(help_needs_nothing_else),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(given_twice),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(values),
+        cmocka_unit_test(odd_words),
+        cmocka_unit_test(many_lists),
+        cmocka_unit_test(help_needs_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,12 @@ static void harmless(void **state)
         {"isolate \xE2\x81\xA6 mark \xE2\x80\x8F", "isolate \\u2066 mark \\u200f"},
         {"line \xE2\x80\xA8 end", "line \\u2028 end"},
         {"cut \xE2\x80", "cut \\xe2\\x80"},
+        {"hidden a\xE2\x80\x8B"
+         "b\xEF\xBB\xBF"
+         "c\xC2\xAD"
+         "d",
+         "hidden a\\u200bb\\ufeffc\\u00add"},
+        {"heart \xE2\x9D\xA4\xEF\xB8\x8F", "heart \xE2\x9D\xA4\xEF\xB8\x8F"},
         {"bad \xFF\xC0\x80", "bad \\xff\\xc0\\x80"},
         {"", ""},
     };
@@ -273,9 +279,9 @@ static void arguments(void **state)
         "-qtwebhook,header=A: s3cret:http://127.0.0.1/h",
         "--proxy",
         "u:s3cret@p:1",
-        "--proxy=http://u:s3cret@q",
-        "--base-url",
-        "http://h/x",
+        "--base-url=http://u:s3cret@q",
+        "--param",
+        "x=http://h/x",
         "u:p@file",
         "bad\xFF",
     };
@@ -286,9 +292,9 @@ static void arguments(void **state)
         "-qtwebhook,header=A: ***:http://127.0.0.1/h",
         "--proxy",
         "***@p:1",
-        "--proxy=http://***@q",
-        "--base-url",
-        "http://h/x",
+        "--base-url=http://***@q",
+        "--param",
+        "x=http://h/x",
         "u:p@file",
         "bad?",
     };
