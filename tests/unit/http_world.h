@@ -223,7 +223,7 @@ static inline int64_t world_wall_ms(const struct clock *c)
 
 static inline void world_log(void *ctx, enum log_level level, const char *subject, const char *msg)
 {
-    static const char letters[] = "EWID";
+    static const char letters[] = "EWWID";
     struct world *w = ctx;
     size_t n = strlen(w->logged);
     (void)snprintf(w->logged + n, sizeof w->logged - n, "%c %s: %s\n", letters[level], subject,
