@@ -53,7 +53,7 @@ static bool arena_grow(struct arena *a, size_t need)
 {
     if (arena_grow_from_spare(a, need))
         return true;
-    size_t left = a->max_bytes - a->held_bytes;
+    size_t left = a->max_bytes > a->held_bytes ? a->max_bytes - a->held_bytes : 0;
     if (need > left)
         return arena_refuse(a, RC_LIMIT);
     size_t bytes = next_chunk_bytes(a, need);
