@@ -115,6 +115,14 @@ cmd_install() {
     require build
     step "build" build_preset release OFF
     step "install" cmake --install "$BUILD/release" --prefix "$prefix"
+    note_path "${prefix%/}/bin"
+}
+
+# The shell finds the program only in a folder of $PATH.
+note_path() {
+    if [[ -n ${DESTDIR:-} || :$PATH: == *:"$1":* || :$PATH: == *:"$1"/:* ]]; then return; fi
+    note "$1 is not in your PATH: call the program as $1/leadpipe, or add to your shell's profile:" \
+        "export PATH=\"$1:\$PATH\""
 }
 
 cmd_clean() { rm -rf "$BUILD"; }
@@ -126,10 +134,12 @@ cmd_clean() { rm -rf "$BUILD"; }
 prepare_node() {
     local dir=$BUILD/node
     if ! has_command node || ! has_command npm; then return; fi
-    if [[ ! -f $dir/node_modules/standardwebhooks/package.json ]]; then
+    if ! cmp -s tests/node/package-lock.json "$dir/package-lock.json" ||
+        [[ ! -f $dir/node_modules/standardwebhooks/package.json ]]; then
         mkdir -p "$dir"
-        if ! timeout 120 npm install --prefix "$dir" --no-audit --no-fund --loglevel=error \
-            standardwebhooks@1 >"$dir/npm.log" 2>&1; then
+        cp tests/node/package.json tests/node/package-lock.json "$dir"
+        if ! timeout 120 npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund \
+            --loglevel=error >"$dir/npm.log" 2>&1; then
             note "npm could not install standardwebhooks (see build/node/npm.log);" \
                 "the test that uses it is skipped"
             return

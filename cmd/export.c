@@ -22,6 +22,7 @@ void export_free(struct export *x)
     free(x->defaults);
     buf_free(&x->base_url);
     credential_free(&x->credential);
+    buf_free(&x->key_source);
     profile_free(x->profile);
     arguments_free(&x->arguments);
     options_free(&x->options);

@@ -20,6 +20,7 @@ struct export
     struct profile *profile;
     struct buf base_url;
     struct buf credential;   /* secret */
+    struct buf key_source;   /* where it is from, for messages */
     struct str *defaults;    /* values of --param, one for each of profile->params */
     struct sink_spec *specs; /* of -t */
     size_t n_specs;          /* those that are parsed */

@@ -1,6 +1,7 @@
 /* The options that say where leads come from. */
 #include <stdlib.h>
 
+#include "core/credential_text.h"
 #include "core/loopback.h"
 #include "core/url.h"
 #include "credential.h"
@@ -144,6 +145,15 @@ enum rc export_set_provider(struct export *x, struct err *e)
         rc = credential_load(&x->credential, x->profile, x->options.api_key_file, x->secrets, e);
     if (rc != RC_OK)
         return rc;
+    buf_init(&x->key_source, NAMES_BYTES_MAX);
+    if (x->options.api_key_file)
+        buf_addf(&x->key_source, "the file %s (--api-key-file)",
+                 credential_file_shown(x->options.api_key_file));
+    else
+        buf_addf(&x->key_source, "the variable " STR_FMT, STR_ARG(x->profile->key_variable));
+    x->cfg.credential_source = buf_cstr(&x->key_source);
+    if (buf_rc(&x->key_source) != RC_OK)
+        return err_nomem(e);
     x->cfg.profile = x->profile;
     x->cfg.credential = buf_cstr(&x->credential);
     return RC_OK;

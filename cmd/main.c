@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -77,10 +78,15 @@ static bool open_standard_files(void)
     return true;
 }
 
-/* A crash must not write the API key into a file. */
+/* A crash must not write the API key into a file, nor into a pipe to a program that collects such
+ * files, which no limit keeps it from; and no other process of the same user may read it with a
+ * debugger or through /proc. LeakSanitizer is such a debugger, and who builds for one wants it. */
 static void forbid_core_dumps(void)
 {
     struct rlimit limit;
+#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    (void)prctl(PR_SET_DUMPABLE, 0); /* fails only for a value that is not allowed */
+#endif
     if (getrlimit(RLIMIT_CORE, &limit) == 0) {
         limit.rlim_cur = 0; /* less is always allowed */
         (void)setrlimit(RLIMIT_CORE, &limit);

@@ -53,15 +53,16 @@ static void write_all(int fd, const char *p, size_t n)
     }
 }
 
-/* Blanks over the live line, without terminal codes: they work on every terminal. */
+/* Erases from the cursor to the end of the screen (ECMA-48, ED). Not from the first column of the
+ * first row: there tmux takes it for a new page, and keeps the old one. */
+#define ERASE "\r \x1b[J\r"
+
+/* The cursor waits at the beginning of the live line. Where a terminal has become narrower and has
+ * wrapped it meanwhile, that is still its first row, and all of it goes. */
 static void add_erase(struct messages *m)
 {
-    if (!m->live_len)
-        return;
-    buf_addc(&m->out, '\r');
-    for (size_t i = 0; i < m->live_len; i++)
-        buf_addc(&m->out, ' ');
-    buf_addc(&m->out, '\r');
+    if (m->live_len)
+        buf_adds(&m->out, ERASE);
 }
 
 static void begin(struct messages *m)
@@ -72,7 +73,10 @@ static void begin(struct messages *m)
 
 static void flush(struct messages *m)
 {
-    buf_add(&m->out, m->live, m->live_len);
+    if (m->live_len) {
+        buf_add(&m->out, m->live, m->live_len);
+        buf_addc(&m->out, '\r');
+    }
     if (buf_rc(&m->out) == RC_OK)
         write_all(m->fd, m->out.data, m->out.len);
     else
@@ -190,17 +194,19 @@ void messages_block(struct messages *m, struct str lines)
 void messages_live(struct messages *m, const char *line)
 {
     pthread_mutex_lock(&m->lock);
-    size_t before = m->live_len;
     size_t len = line ? strnlen(line, sizeof m->live - 1) : 0;
-    buf_clear(&m->out);
-    if (len < before)
-        add_erase(m);
-    else if (before)
-        buf_addc(&m->out, '\r'); /* what is written over needs no blanks, and does not flicker */
+    begin(m);
     if (len)
         memcpy(m->live, line, len);
     m->live_len = len;
     flush(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void messages_forget_live(struct messages *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->live_len = 0;
     pthread_mutex_unlock(&m->lock);
 }
 

@@ -44,8 +44,11 @@ void messages_writef(struct messages *m, enum log_level level, const char *subje
 void messages_block(struct messages *m, struct str lines);
 
 /* Shows `line` (ASCII; cut when too long) as the terminal's last line, in the place of the one
- * before; NULL takes it away. */
+ * before; NULL takes it away. For terminals that know ECMA-48's ED. */
 void messages_live(struct messages *m, const char *line);
+
+/* As if there were none, without writing anything: the terminal is somebody else's now. */
+void messages_forget_live(struct messages *m);
 
 /* A mistake of the user: says so and returns the exit status for it. */
 int messages_usage(struct messages *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -3,8 +3,12 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "core/units.h"
 #include "signals.h"
 
 #define LINE_EVERY_S 5.0
@@ -14,7 +18,9 @@
 void progress_init(struct progress *p, struct messages *m, enum progress_mode mode, bool quiet,
                    bool terminal)
 {
-    bool live = terminal && m->format == MESSAGES_TEXT && !quiet;
+    const char *term = getenv("TERM");
+    bool can_erase = !term || strcmp(term, "dumb") != 0;
+    bool live = terminal && can_erase && m->format == MESSAGES_TEXT && !quiet;
     *p = (struct progress){
         .messages = m,
         .live = live && mode != PROGRESS_NEVER,
@@ -145,9 +151,32 @@ void progress_format(char *out, size_t size, size_t width, const struct progress
 static size_t terminal_width(int fd)
 {
     struct winsize size;
-    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return WIDTH_DEFAULT;
-    return size.ws_col;
+    uint64_t columns = 0;
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col != 0)
+        return size.ws_col;
+    const char *text = getenv("COLUMNS");
+    bool told = text && units_uint(str_c(text), &columns) && columns > 0 && columns <= UINT16_MAX;
+    return told ? (size_t)columns : WIDTH_DEFAULT;
+}
+
+/* The shell has the terminal back (Ctrl-Z and "bg", or "&"): its prompt is not to be written over. A
+ * terminal that is not ours to ask is taken for ours to write to. */
+static bool is_in_background(int fd)
+{
+    pid_t group = tcgetpgrp(fd);
+    return group > 0 && group != getpgrp();
+}
+
+static void show_live(struct progress *p, const struct progress_view *v)
+{
+    char line[LIVE_LINE_BYTES_MAX];
+    if (is_in_background(p->messages->fd)) {
+        messages_forget_live(p->messages);
+        return;
+    }
+    /* The last column stays free: some terminals begin a new line after it. */
+    progress_format(line, sizeof line, terminal_width(p->messages->fd) - 1, v);
+    messages_live(p->messages, line);
 }
 
 static void say_stopping(struct progress *p)
@@ -170,9 +199,7 @@ void progress_show(void *progress, const struct run_progress *now)
     say_stopping(p);
     const struct progress_view v = {now, p->estimate, p->per_s, signals_received() != 0};
     if (p->live) {
-        /* The last column stays free: some terminals begin a new line after it. */
-        progress_format(line, sizeof line, terminal_width(p->messages->fd) - 1, &v);
-        messages_live(p->messages, line);
+        show_live(p, &v);
     } else if (p->lines && now->seconds >= p->line_due_s) {
         progress_format(line, sizeof line, sizeof line - 1, &v);
         messages_write(p->messages, LOG_LEVEL_INFO, "progress", line);
@@ -182,6 +209,6 @@ void progress_show(void *progress, const struct run_progress *now)
 
 void progress_end(struct progress *p)
 {
-    if (p->live)
+    if (p->live && !is_in_background(p->messages->fd))
         messages_live(p->messages, NULL);
 }

@@ -35,6 +35,10 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
                         "the same command goes on with this run (%s remembers it)",
                         cfg->state_path);
+    if (!whole && !cfg->state_path && r->error.rc != RC_USAGE && r->error.rc != RC_AUTH)
+        messages_write(m, LOG_LEVEL_ERROR, NULL,
+                       "the run stopped before its end, and no output file was published; with "
+                       "--state FILE the same command would go on from there");
     if (r->ledger.failed && r->error.rc != RC_AUTH && !r->refused)
         print_failures(m, cfg, r);
     if (whole && cfg->has_expect && cfg->expect != r->ids.unique)

@@ -41,11 +41,12 @@ struct run_progress {
 struct run_cfg {
     const char *version;
     const struct profile *profile;
-    const char *server;      /* name or URL, for the manifest */
-    const char *base_url;    /* without a slash at the end */
-    const char *credential;  /* secret */
-    struct secrets *secrets; /* what no text may show; NULL: nothing */
-    struct ids_cfg ids;      /* `wait` is filled in by the run */
+    const char *server;            /* name or URL, for the manifest */
+    const char *base_url;          /* without a slash at the end */
+    const char *credential;        /* secret */
+    const char *credential_source; /* for messages: the file or variable that it is from */
+    struct secrets *secrets;       /* what no text may show; NULL: nothing */
+    struct ids_cfg ids;            /* `wait` is filled in by the run */
     bool has_expect;
     uint64_t expect;
 
@@ -106,8 +107,8 @@ struct run_result {
     bool ids_ended; /* every ID was read */
     struct ledger_counts ledger;
     struct http_stats http;
-    uint64_t mended;           /* characters that became U+FFFD */
-    uint64_t other_ids;        /* payloads whose own ID is not the one that was asked for */
+    uint64_t mended;    /* characters that became U+FFFD */
+    uint64_t other_ids; /* payloads whose own ID is not the one that was asked for */
     struct beyond beyond;
     const char *first_failure; /* "" when none */
     struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */

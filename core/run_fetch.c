@@ -258,10 +258,8 @@ static void credentials_refused(struct run *r)
     const struct profile *p = r->cfg->profile;
     struct err e;
     if (p->key_header.len)
-        (void)err_set(&e, RC_AUTH,
-                      "credentials refused: %s answered %d; check the key in " STR_FMT
-                      " (or --api-key-file)",
-                      r->cfg->base_url, r->refused_status, STR_ARG(p->key_variable));
+        (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d; check the API key in %s",
+                      r->cfg->base_url, r->refused_status, r->cfg->credential_source);
     else
         (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d, and the profile has none",
                       r->cfg->base_url, r->refused_status);

@@ -26,6 +26,7 @@ test      python3                          command  python3
 test      python3-pytest                   python   pytest
 test      python3-msgpack                  python   msgpack
 test      openssl                          command  openssl
+test      tmux                             command  tmux
 test      mandoc|man-db                    command  mandoc|man
 clang     clang                            command  clang
 clang     libclang-rt-dev                  fuzzer   clang

@@ -5,13 +5,18 @@ import json
 import os
 import pty
 import re
+import shlex
+import shutil
+import signal
 import struct
+import subprocess
 import termios
 import time
 
 import pytest
 
-from conftest import SLOWNESS
+import runs
+from conftest import BINARY, SLOWNESS, clean_environment
 
 
 def lines_of(stderr):
@@ -147,13 +152,18 @@ class Terminal:
         return self.shown
 
 
+ERASE = " \x1b[J"
+
+
 def screen(shown):
-    """The lines that a terminal shows in the end."""
+    """The lines that a terminal shows in the end. Of its codes it knows the one that erases what is behind."""
     lines = []
     for line in shown.decode().replace("\r\n", "\n").split("\n"):
         cells = []
         for piece in line.split("\r"):
-            cells[:len(piece)] = piece
+            if piece == ERASE:
+                cells = []
+            cells[:len(piece)] = piece if piece != ERASE else ""
         lines.append("".join(cells).rstrip())
     return lines
 
@@ -168,11 +178,62 @@ def test_live_line(leadpipe, sandbox, control, tmp_path, columns):
     live = [piece for piece in re.split(r"[\r\n]", terminal.shown.decode()) if re.match(r"\d+/\d+", piece)]
     assert live and all(len(piece) < columns for piece in live)
     assert any(piece.startswith("30/61  49%") for piece in live)
-    assert "\x1b" not in terminal.shown.decode()
+    assert "\x1b" not in terminal.shown.decode().replace(ERASE, "")
     lines = screen(terminal.shown)
     assert lines[0] == "leadpipe: x~status=400: HTTP 400: Bad Request"
     assert lines[1].startswith("leadpipe: 1 failed")
     assert lines[2] == "IDs       61 read, 61 unique, 0 duplicates"
+
+
+def test_no_live_line_on_a_dumb_terminal(leadpipe, sandbox, control):
+    """It cannot erase: with --progress always there are plain lines, as without a terminal."""
+    control.set(latency_ms=600)
+    words = ["export", *sandbox.provider(), "-t", "csv:out/", "--id", "plain-1"]
+    terminal = Terminal(leadpipe, words, {**sandbox.env, "TERM": "dumb"})
+    assert terminal.finish() == 0
+    assert b"in flight" not in terminal.shown and b"\x1b" not in terminal.shown
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+def test_live_line_and_resizes(leadpipe, sandbox, control, tmp_path):
+    """Wide, narrow, wide: the terminal wraps the line anew, and nothing of it stays behind."""
+    control.set(latency_ms=400)
+    bad = 25  # more than the screen has: tmux moves the top of an emptier one into its history
+    (tmp_path / "ids").write_text("".join("bad-%d~status=400\n" % n for n in range(bad)) +
+                                  "".join("plain-%d\n" % n for n in range(2000)))
+    words = [str(BINARY), "export", *sandbox.provider(), "-t", "csv:out/", "-j", "40", "-v", "ids"]
+    tmux = ["tmux", "-f", "/dev/null", "-S", str(tmp_path / "tmux")]
+    count = r"^(\d+)/~?%d " % (bad + 2000)
+
+    def lines_of_the_screen():
+        shown = subprocess.run([*tmux, "capture-pane", "-p", "-J", "-S", "-"], check=True, capture_output=True, text=True,
+                               timeout=30).stdout
+        return [line.rstrip() for line in shown.rstrip("\n ").split("\n")]
+
+    def wait_for(condition):
+        end = time.monotonic() + 20 * SLOWNESS
+        while not condition(lines := lines_of_the_screen()):
+            assert time.monotonic() < end, lines
+            time.sleep(0.05)
+        return lines
+
+    subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "20", "-c", str(tmp_path),
+                    shlex.join(words) + "; sleep 60"], check=True, timeout=30,
+                   env={**clean_environment(sandbox.env), "TERM": "xterm"})
+    try:
+        lines = wait_for(lambda lines: re.search(count + ".* in flight .* 25 failed$", lines[-1]))
+        for columns in (37, 100, 50, 24, 100):
+            before = re.search(count, lines[-1])[1]
+            subprocess.run([*tmux, "resize-window", "-x", str(columns)], check=True, timeout=30)
+            lines = wait_for(lambda lines: (drawn := re.search(count, lines[-1])) and drawn[1] != before)
+            assert len(lines) == bad + 1, lines
+            assert all(line.startswith("leadpipe: bad-") for line in lines[:-1]), lines
+            assert len(lines[-1]) < columns, lines
+        subprocess.run([*tmux, "send-keys", "C-c"], check=True, timeout=30)
+        lines = wait_for(lambda lines: any(line.startswith("time ") for line in lines))
+        assert not [line for line in lines if re.search(count, line)], lines
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False, timeout=30)
 
 
 def test_no_live_line_beside_rows(leadpipe, sandbox, control):
@@ -205,3 +266,38 @@ def test_ids_from_a_terminal(leadpipe, sandbox, control):
     os.close(master)
     assert process.returncode == 0
     assert json.loads(stdout)["lead_id"] == "plain-1"
+
+
+def test_stopped_without_a_state(leadpipe, sandbox, control):
+    """It says what is not there, and how it would have been."""
+    control.set(latency_ms=300)
+    words = ["export", *sandbox.provider(), "-t", "csv:out/", "-q", "-j", "1"]
+    for state in ([], ["--state", "s"]):
+        control.reset()
+        control.set(latency_ms=300)
+        process = leadpipe.start(*words, *state, stdin=-1, env=sandbox.env)
+        process.stdin.write(b"".join(b"plain-%d\n" % n for n in range(50)))
+        process.stdin.flush()
+        runs.wait_until(lambda: control.requests(), "the first request")
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60 * SLOWNESS)
+        assert process.returncode == 143
+        said = "no output file was published; with --state FILE the same command would go on" in stderr.decode()
+        assert said == (not state), stderr
+
+
+@pytest.mark.parametrize("words, env, names", [
+    ([], {"OMNI_API_KEY": "wr0ng-key-1"}, "the API key in the variable OMNI_API_KEY"),
+    (["--api-key-file", "folder/key"], {}, "the API key in the file folder/key (--api-key-file)")])
+def test_refused_key_says_where_it_is_from(leadpipe, sandbox, control, tmp_path, words, env, names):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/key").write_text("wr0ng-key-1\n")
+    done = leadpipe("export", *sandbox.provider(), *words, "-t", "csv:out/", "--id", "plain-1", env=env)
+    assert done.returncode == 1
+    assert "credentials refused: " in done.stderr and names in done.stderr and "wr0ng" not in done.stderr
+
+
+def test_version_names_the_libraries(leadpipe):
+    text = leadpipe("version").stdout.decode()
+    for name in ("libcurl", "libuv", "SQLite", "cJSON", "msgpack-c", "zlib", "libdeflate", "OpenSSL"):
+        assert re.search(r"\b%s[/ ]\d" % name, text), text

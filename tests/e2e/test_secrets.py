@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 import runs
-from conftest import Control
+from conftest import SANITIZER, Control
 from tiny_server import TinyServer
 
 KEY = "k3y-0123456789-s3cret-abcdefghij"
@@ -237,3 +239,27 @@ def test_key_in_the_place_of_its_file(leadpipe, sandbox, key, option, target):
                     "--id", "tiny-1", env=sandbox.env)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert key not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or SANITIZER, reason="needs root, to be another user; and no sanitizer")
+def test_other_processes_of_the_user(leadpipe, sandbox, control, tmp_path):
+    """They can neither read its memory nor make it dump it; and it can still open its own descriptors."""
+    nobody = 65534
+    reader, writer = os.pipe()
+    os.write(writer, sandbox.key.encode() + b"\n")
+    os.close(writer)
+    os.chown(reader, nobody, nobody)  # else it could not be opened by its name
+    process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:-", "--api-key-file", "/dev/fd/%d" % reader,
+                             stdin=-1, pass_fds=[reader], user=nobody, group=nobody, extra_groups=[], cwd="/")
+    os.close(reader)
+    process.stdin.write(b"plain-1\n")
+    process.stdin.flush()
+    runs.wait_until(lambda: control.requests() or process.poll() is not None, "the key is used")
+    for name in ("environ", "mem"):
+        tried = subprocess.run([sys.executable, "-c", "open('/proc/%d/%s', 'rb').read(1)" % (process.pid, name)],
+                               user=nobody, group=nobody, extra_groups=[], cwd="/", capture_output=True, text=True)
+        assert "PermissionError" in tried.stderr, tried
+    limits = open("/proc/%d/limits" % process.pid).read()
+    assert [line.split()[4] for line in limits.splitlines() if line.startswith("Max core file size")] == ["0"], limits
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0 and json.loads(stdout)["lead_id"] == "plain-1", stderr

@@ -261,3 +261,17 @@ def test_key_leaves_the_environment(leadpipe, sandbox, control):
     process.stdin.close()
     process.stdin = None
     assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("words", [
+    ["--api-key-file", "nowhere/x"], ["--cacert", "nowhere/x"], ["-p", "nowhere/x"], ["--state", "nowhere/x"],
+    ["--failed", "nowhere/x"], ["--manifest", "nowhere/x"], ["nowhere/x"], ["-t", "csv:nowhere/y/x"],
+    ["-t", "webhook,secret-file=nowhere/x:http://127.0.0.1:9/"]])
+def test_files_that_are_not_there(leadpipe, sandbox, words):
+    """The message names the file and says what is wrong with it."""
+    given = {"-p": [], "-t": sandbox.provider()}.get(words[0], [*sandbox.provider(), "-t", "ndjson:rows"])
+    given = given + (["-t", "ndjson:rows"] if words[0] == "-p" else []) + (["--id", "1"] if words[0] != "nowhere/x" else [])
+    done = leadpipe("export", *given, *words, env=sandbox.env)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "nowhere/" in done.stderr
+    assert "No such file or directory" in done.stderr or "does not exist" in done.stderr, done.stderr
