@@ -249,6 +249,18 @@ static enum http_loss loss_of(const struct transfer *t, CURLcode result)
     return t->group->kind == GROUP_HTTP2 && !http_group_is_open(t) ? LOSS_SHARED : LOSS_NONE;
 }
 
+/* Was there no connection, or was one made for this try that ended without a word? */
+static bool is_new_connection(const struct transfer *t, const struct http_try *y)
+{
+    long connections = 0;
+    if (y->is_local || y->is_tls || t->group->kind == GROUP_HTTP2)
+        return false;
+    if (y->end == TRY_UNREACHED)
+        return strcmp(t->r->code, "dns") != 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections); /* 0 where unknown */
+    return y->end == TRY_SILENT && connections > 0 && !y->is_timeout && !t->begun;
+}
+
 /* What libcurl says is about its own second try, which was not allowed. */
 static void describe_loss(struct transfer *t, struct http_try *y)
 {
@@ -280,6 +292,8 @@ void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
         out->loss = loss_of(t, result);
     if (out->loss != LOSS_NONE)
         describe_loss(t, out);
+    else if (out->status == 0)
+        out->is_new_connection = is_new_connection(t, out);
     (void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     (void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
     out->latency_us = total_us > sent_us ? total_us - sent_us : 0;

@@ -14,7 +14,7 @@ static int64_t may_start_us(const struct http_engine *h)
 {
     if (http_is_over(h))
         return INT64_MAX;
-    if (!h->origin.down && h->in_flight >= limiter_limit(&h->limiter))
+    if (!h->origin.down && (h->in_flight >= http_connections_max(h) || h->refused))
         return INT64_MAX;
     int64_t origin_us = origin_due_us(&h->origin);
     int64_t rate_us = rate_due_us(&h->rate);

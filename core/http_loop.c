@@ -187,7 +187,7 @@ curl_socket_t http_loop_open_socket(void *transfer, curlsocktype purpose, struct
     (void)purpose;
     struct transfer *t = transfer;
     struct http_engine *h = t->h;
-    if (!http_group_may_connect(t->group)) {
+    if (!http_group_may_connect(t->group) || t->r->tries.kept) {
         t->is_refused = true;
         errno = EMFILE;
         return CURL_SOCKET_BAD;

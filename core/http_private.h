@@ -7,6 +7,7 @@
  *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
  *   http_answer.c    what the end of a transfer means
  *   http_settle.c    how long the body of an answer that its head has decided may take
+ *   http_refused.c   new connections that the server does not take
  *   http_retry.c     what becomes of a request after a try; those that wait for another one
  *   http_stats.c     figures
  */
@@ -73,6 +74,14 @@ struct transfer {
     char why[CURL_ERROR_SIZE];
 };
 
+/* How many connections the server takes; see http_refused.c. */
+struct connection_limit {
+    unsigned most;    /* 0: no limit is known */
+    unsigned strikes; /* refused connections that have not lowered it yet */
+    int64_t raise_us, hold_us;
+    bool is_told;
+};
+
 /* The figures: written by the loop's thread, read by any. */
 struct meter {
     _Atomic uint64_t requests, retries, no_answer, bytes_received, connections;
@@ -106,6 +115,11 @@ struct http_engine {
     struct curl_slist *proxy_headers; /* of a CONNECT */
     struct transfer *pool, *flying;
     unsigned in_flight, n_settling;
+
+    /* http_refused.c */
+    struct http_request *refused; /* set aside until it shows why */
+    unsigned n_refused;
+    struct connection_limit connections;
 
     /* http_retry.c */
     struct http_request **heap; /* waiting for another try; the first one due at index 0 */
@@ -217,10 +231,11 @@ enum http_loss {
 struct http_try {
     enum try_end end;
     enum http_loss loss;
-    bool is_uncounted; /* not against its request's attempts */
-    int status;        /* 0: no answer */
-    bool is_local;     /* the request could not be made */
-    bool is_tls;       /* verification failed */
+    bool is_uncounted;      /* not against its request's attempts */
+    bool is_new_connection; /* no answer: it was made for this try, or could not be made */
+    int status;             /* 0: no answer */
+    bool is_local;          /* the request could not be made */
+    bool is_tls;            /* verification failed */
     bool is_too_large;
     bool is_timeout;
     int64_t retry_after_us; /* 0: none */
@@ -252,6 +267,22 @@ int64_t http_settle_due_us(const struct http_engine *h);
 /* Ends those that are out of time: what has come of their bodies will do. */
 void http_settle_step(struct http_engine *h);
 
+/* ---- http_refused.c ------------------------------------------------------------------------- */
+
+/* Is it to be set aside? `r` is not in flight any more. */
+bool http_is_refusal(const struct http_engine *h, const struct http_request *r,
+                     const struct http_try *y);
+void http_refused_add(struct http_engine *h, struct http_request *r, const struct http_try *y);
+/* Another request has been answered. */
+void http_refused_served(struct http_engine *h, bool is_new_connection);
+/* Nothing may be in flight any more: then they failed. */
+void http_refused_settle(struct http_engine *h);
+void http_refused_abort(struct http_engine *h);
+/* The request fails on connections that serve others as well: its refused tries count after all. */
+void http_refused_own_fault(struct http_request *r);
+/* How many requests may be in flight. */
+unsigned http_connections_max(const struct http_engine *h);
+
 /* ---- http_retry.c --------------------------------------------------------------------------- */
 
 /* Room for everything that is inside and one more. False: out of memory. */
@@ -265,6 +296,8 @@ void http_wait_push(struct http_engine *h, struct http_request *r, int64_t due_u
 /* All that wait end as HTTP_ABORTED. */
 void http_wait_abort(struct http_engine *h);
 
+/* A try has ended and is not in flight: its request waits for another one, or has ended. */
+void http_retry_settle(struct http_engine *h, struct http_request *r, const struct http_try *y);
 /* A transfer has ended: its request waits for another try, or has ended. */
 void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result);
 

@@ -24,7 +24,7 @@ static bool is_before(const struct http_request *a, const struct http_request *b
 
 bool http_wait_reserve(struct http_engine *h)
 {
-    size_t need = h->n_waiting + h->in_flight + 1;
+    size_t need = h->n_waiting + h->n_refused + h->in_flight + 1;
     if (need <= h->heap_size)
         return true;
     size_t size = need < 64 ? 64 : need * 2;
@@ -71,6 +71,7 @@ struct http_request *http_wait_pop(struct http_engine *h)
 
 void http_wait_abort(struct http_engine *h)
 {
+    http_refused_abort(h);
     for (size_t i = 0; i < h->n_waiting; i++)
         http_request_end(h, h->heap[i], HTTP_ABORTED);
     h->n_waiting = 0;
@@ -130,7 +131,7 @@ static void tell_change(struct http_engine *h, const struct http_try *y, unsigne
 static bool is_congestion(const struct http_try *y)
 {
     bool is_slow = y->is_timeout && y->loss == LOSS_NONE;
-    return y->status == 429 || y->status == 503 || y->status == 504 || is_slow;
+    return y->status == 429 || y->status == 504 || is_slow;
 }
 
 /* `in_flight` includes this try. */
@@ -142,7 +143,9 @@ static void adapt(struct http_engine *h, const struct http_request *r, const str
         limiter_resume(&h->limiter, last);
     else if (h->origin.down)
         return; /* it keeps what it was */
-    if (is_congestion(y))
+    if (y->status == 503)
+        limiter_refused(&h->limiter, seq, last, in_flight, h->now_us);
+    else if (is_congestion(y))
         limiter_congested(&h->limiter, seq, last, in_flight, h->now_us);
     else if (y->status > 0 && y->status < 500 && y->status != 408 && y->status != 425)
         limiter_good(&h->limiter, seq, last, y->latency_us, h->now_us);
@@ -285,7 +288,8 @@ static void try_again(struct http_engine *h, struct http_request *r, const struc
     }
 }
 
-static void count_transfer(struct http_engine *h, const struct transfer *t)
+/* Returns how many connections were made for it. */
+static long count_transfer(struct http_engine *h, const struct transfer *t)
 {
     if (t->sends > 1) { /* libcurl's own second try */
         t->r->attempts++;
@@ -299,10 +303,10 @@ static void count_transfer(struct http_engine *h, const struct transfer *t)
     (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
     figure_add(&h->meter.bytes_received, bytes > 0 ? (uint64_t)bytes : 0);
     figure_add(&h->meter.connections, connections > 0 ? (uint64_t)connections : 0);
+    return connections;
 }
 
-/* A try has ended, and is not in flight any more. */
-static void settle(struct http_engine *h, struct http_request *r, const struct http_try *y)
+void http_retry_settle(struct http_engine *h, struct http_request *r, const struct http_try *y)
 {
     unsigned change = inform(h, r, y);
     if (is_fatal(h, r, y))
@@ -354,10 +358,25 @@ static void abandon(struct http_engine *h, const struct conn_group *g)
         (void)snprintf(r->error, sizeof r->error, "nothing comes over the connection any more");
         buf_clear(&r->answer);
         http_meter_try(h, &y);
-        count_transfer(h, t);
+        (void)count_transfer(h, t);
         http_transfer_release(t);
-        settle(h, r, &y);
+        http_retry_settle(h, r, &y);
     }
+}
+
+static void settle_try(struct http_engine *h, struct http_request *r, const struct http_try *y,
+                       bool is_new_connection)
+{
+    if (http_is_refusal(h, r, y)) {
+        http_refused_add(h, r, y);
+        return;
+    }
+    if (!y->status && r->tries.kept)
+        http_refused_own_fault(r);
+    r->tries.kept = false;
+    http_retry_settle(h, r, y);
+    if (y->end == TRY_GOOD || y->end == TRY_BUSY)
+        http_refused_served(h, is_new_connection);
 }
 
 void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result)
@@ -369,12 +388,15 @@ void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result
     bool is_dead = y.loss == LOSS_DEAD && g->heard_us < t->started_us;
     if (y.loss == LOSS_UNSENT) {
         http_transfer_release(t);
-        http_group_is_full(g);
+        if (!r->tries.kept)
+            http_group_is_full(g);
+        r->tries.kept = false; /* there was none */
         place_elsewhere(h, r);
+        http_refused_settle(h);
         return;
     }
     http_meter_try(h, &y);
-    count_transfer(h, t);
+    long connections = count_transfer(h, t);
     http_transfer_release(t);
     if (y.loss != LOSS_NONE) {
         bool is_shared =
@@ -383,9 +405,10 @@ void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result
     }
     if (y.loss == LOSS_SHARED || y.loss == LOSS_DEAD)
         http_group_close(g);
-    settle(h, r, &y);
+    settle_try(h, r, &y, connections > 0);
     if (is_dead)
         abandon(h, g);
+    http_refused_settle(h);
 }
 
 bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why)

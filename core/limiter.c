@@ -85,7 +85,14 @@ static void grow(struct limiter *l, int64_t now_us)
 void limiter_congested(struct limiter *l, uint64_t seq, uint64_t last_seq, unsigned in_flight,
                        int64_t now_us)
 {
-    if (l->fixed || seq <= l->cut_seq)
+    if (!l->fixed)
+        limiter_refused(l, seq, last_seq, in_flight, now_us);
+}
+
+void limiter_refused(struct limiter *l, uint64_t seq, uint64_t last_seq, unsigned in_flight,
+                     int64_t now_us)
+{
+    if (seq <= l->cut_seq)
         return;
     double met = in_flight < l->now ? (double)in_flight : (double)limiter_limit(l);
     bool probing = l->ceiling != 0 && now_us >= l->hold_until_us && met >= l->ceiling - 1;
@@ -102,7 +109,7 @@ void limiter_congested(struct limiter *l, uint64_t seq, uint64_t last_seq, unsig
 
 void limiter_resume(struct limiter *l, uint64_t last_seq)
 {
-    if (l->fixed)
+    if (l->fixed && l->ceiling == 0)
         return;
     l->fast_until = l->now;
     l->cut_seq = last_seq;
@@ -202,8 +209,7 @@ static void measure(struct limiter *l, uint64_t seq, uint64_t last_seq, int64_t 
 void limiter_good(struct limiter *l, uint64_t seq, uint64_t last_seq, int64_t latency_us,
                   int64_t now_us)
 {
-    if (l->fixed)
-        return;
-    measure(l, seq, last_seq, latency_us, now_us);
+    if (!l->fixed)
+        measure(l, seq, last_seq, latency_us, now_us);
     grow(l, now_us);
 }

@@ -1,6 +1,7 @@
 /* How many requests may be in flight at once. Pure: time is a parameter.
  *
- * Fixed, or adaptive between 1 and a maximum:
+ * Fixed, or adaptive between 1 and a maximum. A fixed one comes down only where the server refuses
+ * what is too much (503), and returns. An adaptive one:
  *
  * - It starts at LIMITER_START and doubles every round trip until congestion is met or the maximum
  *   reached; later it grows by one every round trip. It grows only while it is really used.
@@ -65,7 +66,11 @@ void limiter_good(struct limiter *l, uint64_t seq, uint64_t last_seq, int64_t la
 void limiter_congested(struct limiter *l, uint64_t seq, uint64_t last_seq, unsigned in_flight,
                        int64_t now_us);
 
-/* The origin was down and is up again: half of what it was, growing fast to where it was. */
+/* The same where the server said so by refusing the request: a fixed limit comes down, too. */
+void limiter_refused(struct limiter *l, uint64_t seq, uint64_t last_seq, unsigned in_flight,
+                     int64_t now_us);
+
+/* The origin was down and is up again (a fixed limit: if it had come down): half of what it was, growing fast to where it was. */
 void limiter_resume(struct limiter *l, uint64_t last_seq);
 
 #endif

@@ -86,8 +86,8 @@ class Origin:
     """Answers /leads/ID with {"id": ID, "asked": ID} after `delay` seconds; what is posted, with what
     `judge(body)` says.  `answer(origin, lead_id)` may give another status and body."""
 
-    def __init__(self, loop, delay=0.02, answer=None, judge=None):
-        self.delay, self.answer, self.judge = delay, answer, judge
+    def __init__(self, loop, delay=0.02, answer=None, judge=None, close=False):
+        self.delay, self.answer, self.judge, self.close = delay, answer, judge, close
         self.requests, self.posted, self.now, self.most = [], [], 0, 0
         self.server = Server(loop, self._serve)
         self.port, self.url = self.server.port, "http://127.0.0.1:%d" % self.server.port
@@ -115,6 +115,8 @@ class Origin:
                 return
             writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" %
                          (status, len(content)) + content)
+            if self.close:  # without having said so
+                return
 
     async def _answer(self, path, body):
         lead_id = urllib.parse.unquote(path.rsplit("/", 1)[1])
@@ -152,6 +154,9 @@ class Relay:
             self.refused += 1
             if self.how == "reset":
                 reset(writer)
+            elif self.how == "reset later":
+                await reader.read(1)
+                reset(writer)
             elif self.how == "hold":
                 await asyncio.sleep(60)
             return
@@ -188,6 +193,7 @@ http {
     access_log %(folder)s/access.log how;
     client_body_temp_path %(folder)s/t1; proxy_temp_path %(folder)s/t2; fastcgi_temp_path %(folder)s/t3;
     uwsgi_temp_path %(folder)s/t4; scgi_temp_path %(folder)s/t5;
+    %(zones)s
     upstream origin { server 127.0.0.1:%(origin)d; keepalive 128; }
     server {
         listen 127.0.0.1:%(port)d ssl %(http2)s;
@@ -213,11 +219,11 @@ def listens(port):
 class Nginx:
     """TLS in front of an origin, with HTTP/2 or without."""
 
-    def __init__(self, folder, certificates, origin, http2=True, more=""):
+    def __init__(self, folder, certificates, origin, http2=True, more="", zones=""):
         self.program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
         assert self.program, "nginx is needed (./build.sh deps)"
         self.folder, self.port = folder, free_port()
-        self._values = {"folder": folder, "port": self.port, "certificates": certificates, "origin": origin,
+        self._values = {"folder": folder, "port": self.port, "certificates": certificates, "origin": origin, "zones": zones,
                         "user": "user root;" if os.geteuid() == 0 else ""}
         self._configure(http2, more)
         self._process = subprocess.Popen([self.program, "-p", str(folder), "-c", str(folder / "nginx.conf")],

@@ -254,12 +254,36 @@ static void resumes_at_half(void **state)
     assert_int_equal(limiter_limit(&l), 33);
 }
 
+/* A fixed limit is the most that is allowed: a server that refuses what is beyond has less. */
+static void fixed_comes_down_and_returns(void **state)
+{
+    (void)state;
+    struct limiter l;
+    limiter_init_fixed(&l, 32);
+    for (uint64_t seq = 1; seq <= 30; seq++)
+        limiter_refused(&l, seq, 32, 32, S);
+    assert_int_equal(limiter_limit(&l), 24); /* once for all that were in flight together */
+    limiter_resume(&l, 40);
+    assert_int_equal(limiter_limit(&l), 12);
+    limiter_refused(&l, 41, 50, 12, 2 * S);
+    assert_int_equal(limiter_limit(&l), 9);
+    for (uint64_t seq = 100; seq < 9000; seq++) {
+        limiter_filled(&l, 32);
+        limiter_good(&l, seq, seq, 900000, 100 * S + (int64_t)seq * 10000);
+    }
+    assert_int_equal(limiter_limit(&l), 32); /* slow answers are nothing to a fixed one */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_servers),  cmocka_unit_test(crowded_server),
-        cmocka_unit_test(slower_by_itself), cmocka_unit_test(only_grows_when_used),
-        cmocka_unit_test(one_cut_a_round),  cmocka_unit_test(resumes_at_half),
+        cmocka_unit_test(against_servers),
+        cmocka_unit_test(crowded_server),
+        cmocka_unit_test(slower_by_itself),
+        cmocka_unit_test(only_grows_when_used),
+        cmocka_unit_test(one_cut_a_round),
+        cmocka_unit_test(resumes_at_half),
+        cmocka_unit_test(fixed_comes_down_and_returns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
