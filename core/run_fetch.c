@@ -324,11 +324,11 @@ static void end_if_refused(struct run *r)
     release_refused(r, false);
 }
 
-/* Of the leads that count, one got no answer: the next one counts in its place, which may have been
- * refused already. */
-static void judge_without(struct run *r, const struct lead *lead)
+/* A lead got no answer: one more counts in its place, which may have been refused already. So it is
+ * for one that does not count yet, too: it may be next when others fail later. */
+static void judge_without(struct run *r)
 {
-    if (r->accepted || lead->request->ordinal >= AUTH_LEADS + r->unanswered)
+    if (r->accepted)
         return;
     uint64_t next = AUTH_LEADS + r->unanswered++;
     for (const struct lead *l = r->refused_first; l; l = l->next_refused)
@@ -397,7 +397,7 @@ void fetch_done(void *run, struct http_request *http)
     case HTTP_NO_ANSWER:
         lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
         run_redact_failure(r, lead);
-        judge_without(r, lead);
+        judge_without(r);
         break;
     case HTTP_TOO_LARGE:
         accept_credentials(r);
