@@ -3,6 +3,7 @@
  *
  *   http_engine.c    the public face: making, asking for requests, stopping, the end of a step
  *   http_group.c     which connections a request may use
+ *   http_headers.c   headers of requests
  *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other
  *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
  *   http_answer.c    what the end of a transfer means
@@ -202,10 +203,17 @@ void http_groups_close(struct http_engine *h); /* all of them */
 /* Frees what is closed and empty. Not from within libcurl's callbacks. */
 void http_groups_sweep(struct http_engine *h);
 
-/* ---- http_transfer.c ------------------------------------------------------------------------ */
+/* ---- http_headers.c ------------------------------------------------------------------------- */
+
+#define HTTP_LINES_BYTES_MAX 65536
 
 enum rc http_headers_open(struct http_engine *h, const struct http_header *headers, size_t n,
                           struct err *e);
+void http_headers_free(struct http_engine *h);
+/* The list for a try of t->r, which lives as long as the transfer and the engine's headers. */
+enum rc http_headers_make(struct transfer *t, struct curl_slist **out);
+
+/* ---- http_transfer.c ------------------------------------------------------------------------ */
 
 /* Starts a try of `r`. Where that is not possible the request has ended. */
 void http_transfer_start(struct http_engine *h, struct http_request *r);

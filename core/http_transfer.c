@@ -11,8 +11,6 @@
 #define BUFFER_BYTES_MAX 32768
 #define BUFFERS_BYTES_MAX (8 << 20)
 #define AHEAD_BYTES_MAX ((size_t)1 << 20) /* reserved on the word of a Content-Length */
-#define LINES_BYTES_MAX 65536
-#define ENCODINGS_BYTES 64
 /* Of a probe: one that is sent into the void must not outlast the time until the next one. */
 #define PROBE_CONNECT_MS 5000
 /* Of a connection that is silent: when the system asks whether the other side is still there. */
@@ -162,6 +160,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 #if LIBCURL_VERSION_NUM >= 0x075000
 /* The request is about to be sent. Where a connection that was used before turns out to be closed,
  * libcurl would send it again without telling, and that up to five times. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_send(void *transfer, char *peer, char *own, int peer_port, int own_port)
 {
     (void)peer, (void)own, (void)peer_port, (void)own_port;
@@ -174,154 +173,6 @@ static int on_send(void *transfer, char *peer, char *own, int peer_port, int own
     return CURL_PREREQFUNC_ABORT;
 }
 #endif
-
-/* ---- headers -------------------------------------------------------------------------------- */
-
-static void free_headers(struct curl_slist *list)
-{
-    for (struct curl_slist *s = list; s; s = s->next)
-        explicit_bzero(s->data, strlen(s->data));
-    curl_slist_free_all(list);
-}
-
-static enum rc add_header(struct curl_slist **list, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(*list, line);
-    if (!longer)
-        return RC_NOMEM;
-    *list = longer;
-    return RC_OK;
-}
-
-/* A line end in a value would be another header. */
-static bool is_safe(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 && *text != '\t')
-            return false;
-    }
-    return true;
-}
-
-/* libcurl's way of writing a header without a value differs. */
-static enum rc add_named(struct curl_slist **list, const char *name, const char *value,
-                         struct err *e)
-{
-    struct buf line;
-    buf_init(&line, LINES_BYTES_MAX);
-    buf_addf(&line, value[0] ? "%s: %s" : "%s;%s", name, value);
-    const char *text = buf_cstr(&line);
-    enum rc rc = buf_rc(&line) == RC_OK ? add_header(list, text) : buf_rc(&line);
-    if (line.data)
-        explicit_bzero(line.data, line.cap);
-    buf_free(&line);
-    return rc == RC_OK ? RC_OK : err_set(e, rc, "header \"%s\": %s", name, rc_text(rc));
-}
-
-static bool has_header(const struct http_header *headers, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcasecmp(headers[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What this libcurl can decode. */
-static void encodings_text(char out[ENCODINGS_BYTES])
-{
-    static const struct {
-        int feature;
-        const char *names;
-    } known[] = {{CURL_VERSION_LIBZ, "deflate, gzip"},
-                 {CURL_VERSION_BROTLI, "br"},
-                 {CURL_VERSION_ZSTD, "zstd"}};
-    int features = curl_version_info(CURLVERSION_NOW)->features;
-    size_t len = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (features & known[i].feature)
-            len += (size_t)snprintf(out + len, ENCODINGS_BYTES - len, "%s%s", len ? ", " : "",
-                                    known[i].names);
-    }
-}
-
-/* Those of every request of ours. Of its own options libcurl would write them anew each time, twice
- * and a character at a time: a twentieth of what is done for a small lead on this thread. */
-static enum rc add_own_headers(struct http_engine *h, const struct http_header *headers, size_t n,
-                               struct err *e)
-{
-    char encodings[ENCODINGS_BYTES];
-    encodings_text(encodings);
-    enum rc rc = RC_OK;
-    if (h->cfg.user_agent)
-        rc = add_named(&h->proxy_headers, "User-Agent", h->cfg.user_agent, e);
-    if (rc == RC_OK && h->cfg.user_agent && !has_header(headers, n, "User-Agent"))
-        rc = add_named(&h->headers, "User-Agent", h->cfg.user_agent, e);
-    if (rc == RC_OK && encodings[0] && !has_header(headers, n, "Accept-Encoding"))
-        rc = add_named(&h->headers, "Accept-Encoding", encodings, e);
-    /* libcurl would wait a second for a "100 Continue" before a larger body */
-    if (rc == RC_OK && add_header(&h->headers, "Expect:") != RC_OK)
-        rc = err_nomem(e);
-    return rc;
-}
-
-enum rc http_headers_open(struct http_engine *h, const struct http_header *headers, size_t n,
-                          struct err *e)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!is_safe(headers[i].name) || !is_safe(headers[i].value))
-            return err_set(e, RC_USAGE, "header \"%s\": a control character", headers[i].name);
-        enum rc rc = add_named(&h->headers, headers[i].name, headers[i].value, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return add_own_headers(h, headers, n, e);
-}
-
-/* A list of the lines in t->lines, with the engine's headers behind them. */
-static enum rc chain_lines(struct transfer *t)
-{
-    const char *at = t->lines.data;
-    const char *end = at + t->lines.len;
-    size_t n = 0;
-    for (const char *p = at; p < end; p += strlen(p) + 1)
-        n++;
-    if (n > t->n_nodes) {
-        struct curl_slist *nodes = realloc(t->nodes, n * sizeof *nodes);
-        if (!nodes)
-            return RC_NOMEM;
-        t->nodes = nodes;
-        t->n_nodes = n;
-    }
-    char *line = t->lines.data;
-    for (size_t i = 0; i < n; i++) {
-        t->nodes[i].data = line;
-        t->nodes[i].next = i + 1 < n ? &t->nodes[i + 1] : t->h->headers;
-        line += strlen(line) + 1;
-    }
-    return RC_OK;
-}
-
-static enum rc make_headers(struct transfer *t, struct curl_slist **out)
-{
-    struct http_engine *h = t->h;
-    *out = h->headers;
-    if (!t->r->sign)
-        return RC_OK;
-    buf_clear(&t->lines);
-    enum rc rc = t->r->sign(t->r, clock_wall_ms(h->cfg.clock), &t->lines);
-    if (rc == RC_OK)
-        rc = buf_rc(&t->lines);
-    if (rc != RC_OK || t->lines.len == 0)
-        return rc;
-    if (t->lines.data[t->lines.len - 1] != '\0')
-        return RC_INTERNAL;
-    rc = chain_lines(t);
-    if (rc == RC_OK)
-        *out = t->nodes;
-    return rc;
-}
 
 /* ---- easy handles --------------------------------------------------------------------------- */
 
@@ -434,7 +285,7 @@ static struct transfer *new_transfer(struct http_engine *h)
     if (!t)
         return NULL;
     t->h = h;
-    buf_init(&t->lines, LINES_BYTES_MAX);
+    buf_init(&t->lines, HTTP_LINES_BYTES_MAX);
     t->easy = curl_easy_init();
     t->is_http1 = true; /* as set_connection() leaves it */
     if (t->easy && set_callbacks(t) == CURLE_OK && set_options(t) == CURLE_OK &&
@@ -458,9 +309,7 @@ void http_transfers_free(struct http_engine *h)
         h->pool = t->next;
         free_transfer(t);
     }
-    free_headers(h->headers);
-    free_headers(h->proxy_headers);
-    h->headers = h->proxy_headers = NULL;
+    http_headers_free(h);
     h->in_flight = 0;
 }
 
@@ -482,6 +331,15 @@ static CURLcode set_method(struct transfer *t)
     return rc ? rc : curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body.len ? r->body.ptr : "");
 }
 
+/* Before 7.80.0 libcurl cannot be kept from sending a request again when a kept connection turns out
+ * to be closed: there only a first try may use one. */
+static bool needs_new_connection(const struct transfer *t)
+{
+    const struct http_request *r = t->r;
+    bool is_blind = LIBCURL_VERSION_NUM < 0x075000 && r->attempts > 0 && !r->tries.kept;
+    return t->h->origin.down || r->tries.fresh || r->tries.alone || is_blind;
+}
+
 /* What differs from request to request. */
 static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
 {
@@ -490,8 +348,8 @@ static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
     bool is_probe = t->h->origin.down;
     CURLcode rc = curl_easy_setopt(c, CURLOPT_URL, t->r->url);
     rc = rc ? rc
-            : set_connection(t, t->group->kind == GROUP_HTTP1,
-                             is_probe || t->r->tries.fresh || t->r->tries.alone, t->r->tries.alone);
+            : set_connection(t, t->group->kind == GROUP_HTTP1, needs_new_connection(t),
+                             t->r->tries.alone);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     /* a proxy that is asked without a CONNECT gets both lists */
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXYHEADER, is_tls ? t->h->proxy_headers : NULL);
@@ -588,7 +446,7 @@ void http_transfer_start(struct http_engine *h, struct http_request *r)
     t->group = http_group_choose(h, r);
     reset_answer(t);
     struct curl_slist *headers;
-    enum rc rc = t->group ? make_headers(t, &headers) : RC_NOMEM;
+    enum rc rc = t->group ? http_headers_make(t, &headers) : RC_NOMEM;
     CURLcode easy = rc == RC_OK ? set_request(t, headers) : CURLE_OK;
     CURLMcode multi = CURLM_OK;
     if (rc == RC_OK && easy == CURLE_OK)
