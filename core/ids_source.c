@@ -197,7 +197,7 @@ static enum rc source_begin(struct ids_source *s, char *into, size_t room, size_
     if (!packed)
         return RC_OK;
     rc = gzip_open(s, e);
-    if (rc != RC_OK)
+    if (rc != RC_OK || !s->packed)
         return rc;
     s->is_gzip = true;
     memcpy(s->packed, into, *n);

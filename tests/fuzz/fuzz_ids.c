@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "core/ids.h"
+#include "core/ids_text.h"
+#include "core/unicode.h"
 
 static void file_write(char *path, int n_suffix, const uint8_t *data, size_t size)
 {
@@ -18,10 +20,13 @@ static void file_write(char *path, int n_suffix, const uint8_t *data, size_t siz
     MUST(close(fd) == 0);
 }
 
+/* Messages are shown as they are. */
 static bool has_control(const char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+    struct str s = str_c(text);
+    char shown[UNICODE_SHOWN_BYTES];
+    for (size_t taken; s.len; s.ptr += taken, s.len -= taken)
+        if (unicode_show(s, shown, &taken) != taken || memcmp(shown, s.ptr, taken) != 0)
             return true;
     return false;
 }
@@ -38,11 +43,40 @@ static void check_item(const struct id_item *item, size_t n_params)
         return;
     }
     MUST(id_check(item->id, NULL) == RC_OK);
+    MUST(ids_trim(item->id).len == item->id.len);
     for (size_t i = 0; i < n_params; i++)
         MUST(id_check(item->params[i], NULL) == RC_OK);
 }
 
-static void read_all(const struct ids_cfg *cfg)
+/* Of lines, which have no rows over several of them: as many as say something. */
+static uint64_t count_lines(const uint8_t *data, size_t size)
+{
+    uint64_t n = 0;
+    size_t at = size >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    while (at < size) {
+        size_t from = at;
+        while (at < size && data[at] != '\n' && data[at] != '\r')
+            at++;
+        struct str line = ids_trim((struct str){(const char *)data + from, at - from});
+        n += line.len && *line.ptr != '#';
+        at++;
+    }
+    return n;
+}
+
+/* Every line that says something is counted: of csv without quotes all but the header and one that
+ * tells the delimiter. */
+static void check_accounts(const struct ids_cfg *cfg, const struct ids_counts *counts,
+                           const uint8_t *data, size_t size)
+{
+    uint64_t lines = count_lines(data, size) * cfg->n_files;
+    if (cfg->format == ID_FORMAT_LINES)
+        MUST(counts->read == lines);
+    if (cfg->format == ID_FORMAT_CSV && !memchr(data, '"', size) && !memchr(data, '#', size))
+        MUST(counts->read + 2 * cfg->n_files >= lines && counts->read <= lines);
+}
+
+static void read_all(const struct ids_cfg *cfg, const uint8_t *data, size_t size)
 {
     struct ids *ids;
     struct arena a;
@@ -62,6 +96,8 @@ static void read_all(const struct ids_cfg *cfg)
     MUST(rc == RC_END || rc == RC_IO);
     struct ids_counts counts = ids_counts(ids);
     MUST(counts.unique == n && counts.read == counts.unique + counts.duplicates);
+    if (rc == RC_END && data)
+        check_accounts(cfg, &counts, data, size);
     arena_free(&a);
     ids_close(ids);
 }
@@ -89,7 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .profile = &profile,
         .defaults = defaults,
     };
-    read_all(&cfg);
+    /* What is gzip's is not the text that is read. */
+    bool is_text = !(options & 4) && !(size > 2 && memcmp(data + 1, "\x1F\x8B", 2) == 0);
+    read_all(&cfg, is_text ? data + 1 : NULL, size - 1);
     MUST(unlink(path) == 0);
     return 0;
 }
