@@ -186,6 +186,7 @@ static enum rc ensure_wal(struct state *s, struct err *e)
 
 static enum rc open_file(struct state *s, struct err *e)
 {
+    state_owner_guard();
     int rc = sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
         (void)sqlite3_extended_result_codes(s->db, 1);

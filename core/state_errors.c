@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "outfile_place.h"
+
 #define ADVICE "restore it, or remove it to begin anew"
 
 enum rc state_stick(struct state *s, const struct err *why, struct err *e)
@@ -89,7 +91,10 @@ static enum rc plain_failed(struct state *s, int sqlite_rc, struct err *why)
 static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
 {
     int errnum = (sqlite_rc & 0xff) == SQLITE_FULL ? ENOSPC : system_errno(s);
-    return errnum ? err_sys(why, RC_IO, errnum, "%s", s->path) : plain_failed(s, sqlite_rc, why);
+    bool cannot_open = (sqlite_rc & 0xff) == SQLITE_CANTOPEN && !s->opened;
+    if (errnum == 0)
+        return plain_failed(s, sqlite_rc, why);
+    return err_sys(why, cannot_open ? place_open_rc(errnum) : RC_IO, errnum, "%s", s->path);
 }
 
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e)

@@ -85,15 +85,25 @@ static bool is_blank(const unsigned char *p, size_t n)
     return true;
 }
 
+static enum rc check_owner(const char *path, int fd, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return err_sys(e, RC_IO, errno, "%s", path);
+    return state_owner_check(path, &st, e);
+}
+
 /* SQLite is not asked: it would take another's file for its own, or write to repair it. */
 static enum rc look_inside(const char *path, struct state_file *file, struct err *e)
 {
-    int fd = open(file->real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = open(file->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return err_sys(e, place_open_rc(errno), errno, "%s", path);
     unsigned char beginning[PAGE_BYTES + 1];
-    size_t n;
-    enum rc rc = read_beginning(path, fd, beginning, sizeof beginning, &n, e);
+    size_t n = 0;
+    enum rc rc = check_owner(path, fd, e);
+    if (rc == RC_OK)
+        rc = read_beginning(path, fd, beginning, sizeof beginning, &n, e);
     /* Closing ends all locks that this process has on the file: it has none. */
     (void)close(fd);
     if (rc != RC_OK)
@@ -115,6 +125,8 @@ static enum rc look_at_place(const char *path, const struct place *p, struct sta
     if (p->is_stdout || p->is_stream || !p->final || !p->folder)
         return err_set(e, RC_USAGE, "%s: a state must be a regular file", path);
     enum rc rc = folder_check(path, p->folder, e); /* SQLite makes a second file beside it */
+    if (rc == RC_OK)
+        rc = state_owner_check_names(path, p->final, p->folder, e);
     if (rc != RC_OK)
         return rc;
     file->is_new = true;
@@ -132,7 +144,7 @@ static enum rc look_at_place(const char *path, const struct place *p, struct sta
 enum rc state_file_busy(const char *path, const char *real, struct err *e)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, LOCK_RANGE};
-    int fd = open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     bool known = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
                  lock.l_pid > 0; /* not so over some networks, and between containers */
     if (fd >= 0)
@@ -218,7 +230,9 @@ static enum rc make_file(const char *path, const struct place *p, struct state_f
     int fd = open(p->final, flags, 0600);
     if (fd < 0)
         return err_sys(e, place_open_rc(errno), errno, "%s", path);
-    enum rc rc = begin_file(path, p->final, fd, e);
+    enum rc rc = check_owner(path, fd, e);
+    if (rc == RC_OK)
+        rc = begin_file(path, p->final, fd, e);
     (void)close(fd);
     if (rc == RC_OK)
         rc = folder_sync(p->folder, e);

@@ -78,6 +78,19 @@ enum rc state_file_busy(const char *path, const char *real, struct err *e);
 /* Bytes of what was committed and is not in the file itself yet; 0: none. */
 uint64_t state_file_wal_bytes(const char *real);
 
+/* ---- state_owner.c: nobody else can have written it ------------------------------------------- */
+
+struct stat;
+
+/* RC_USAGE: the file with this status is not one that only we (or root) can write. */
+enum rc state_owner_check(const char *file, const struct stat *st, struct err *e);
+/* The same of all names of a state that is or will be `real`: its file, those that SQLite makes beside
+ * it, its folder, and `path`, as it was given, where that is a link. */
+enum rc state_owner_check_names(const char *path, const char *real, const char *folder,
+                                struct err *e);
+/* From now on SQLite opens no other file for us. */
+void state_owner_guard(void);
+
 /* ---- state_db.c: SQLite, set up and torn down ----------------------------------------------- */
 
 /* Opens, locks and checks it, makes its tables where it is new, prepares all statements. */

@@ -316,6 +316,127 @@ static void one_of_many_at_most_makes_it(void **state)
     }
 }
 
+/* ---- whose it is ------------------------------------------------------------------------------ */
+
+#define STRANGER 12345
+
+struct planted {
+    const char *file, *part; /* what is there, and what the refusal says */
+    uid_t owner;
+    mode_t mode;
+};
+
+/* In a folder where everybody can make files, as /tmp. */
+static void files_of_others_are_refused(void **state)
+{
+    (void)state;
+    static const struct planted rows[] = {
+        {"f/s", "belongs to another user", STRANGER, 0600},
+        {"f/s-wal", "belongs to another user", STRANGER, 0600},
+        {"f/s-journal", "belongs to another user", STRANGER, 0600},
+        {"f/s-shm", "belongs to another user", STRANGER, 0600},
+        {"f/s", "other users can write to it (mode 620)", 0, 0620},
+        {"f/s", "other users can write to it (mode 602)", 0, 0602},
+        {"f/s-wal", "other users can write to it", 0, 0622},
+        {"f/s-journal", "other users can write to it", 0, 0660},
+        {"f/s-shm", "other users can write to it", 0, 0606},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        if (rows[i].owner && geteuid() != 0)
+            continue; /* only root can give a file away */
+        assert_int_equal(system("rm -rf f && mkdir f && chmod 1777 f"), 0);
+        state_close(open_ok("f/s"));
+        int fd = open(rows[i].file, O_WRONLY | O_CREAT, 0600);
+        assert_true(fd >= 0 && fchmod(fd, rows[i].mode) == 0);
+        assert_true(rows[i].owner == 0 || fchown(fd, rows[i].owner, STRANGER) == 0);
+        assert_int_equal(close(fd), 0);
+        FAILS(state_check("f/s", &e), RC_USAGE, rows[i].part);
+        expect_refused("f/s", RC_USAGE, rows[i].part);
+        assert_int_equal(access(rows[i].file, F_OK), 0);
+    }
+}
+
+static void names_of_others_are_refused(void **state)
+{
+    (void)state;
+    static const char *const makes[] = {
+        "ln f/s f/more",                       /* somebody else's file under this name, or ours */
+        "mv f/s f/more && ln -s more f/s-wal", /* without a state */
+        "ln -s more f/s-wal",
+        "ln -s more f/s-journal",
+        "mkdir f/s-shm",
+        "mkfifo f/s-wal",
+    };
+    for (size_t i = 0; i < sizeof makes / sizeof *makes; i++) {
+        struct err e = {0};
+        struct state *s = NULL;
+        const struct state_cfg cfg = {.path = "f/s"};
+        assert_int_equal(system("rm -rf f && mkdir f && chmod 1777 f"), 0);
+        state_close(open_ok("f/s"));
+        assert_int_equal(system(makes[i]), 0);
+        if (state_check("f/s", &e) != RC_USAGE || state_open(&s, &cfg, &e) != RC_USAGE)
+            fail_msg("%s: not refused", makes[i]);
+    }
+}
+
+static void folders_of_others_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *make, *part; /* NULL: it is taken */
+        bool by_root;
+    } rows[] = {
+        {"chmod 700 f", NULL, false},
+        {"chmod 755 f", NULL, false},
+        {"chmod 1777 f", NULL, false},
+        {"chmod 777 f", "other users can rename and replace files in its folder", false},
+        {"chmod 703 f", "other users can rename and replace files in its folder", false},
+        {"chgrp 12345 f; chmod 770 f", "other users can rename and replace", true},
+        {"chgrp 12345 f; chmod 1770 f", NULL, true},
+        {"chown 12345 f; chmod 755 f", "its folder belongs to another user", true},
+        {"chown 12345 f; chmod 1777 f", "its folder belongs to another user", true},
+        {"ln -s f/s l; chown -h 12345 l", "is a symbolic link of another user", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        struct state *s = NULL;
+        bool through_link = strstr(rows[i].make, "ln -s") != NULL;
+        const struct state_cfg cfg = {.path = through_link ? "l" : "f/s"};
+        if (rows[i].by_root && geteuid() != 0)
+            continue;
+        assert_int_equal(system("rm -rf f l && mkdir f"), 0);
+        state_close(open_ok("f/s"));
+        assert_int_equal(system(rows[i].make), 0);
+        enum rc rc = state_open(&s, &cfg, &e);
+        if (rc != (rows[i].part ? RC_USAGE : RC_OK) ||
+            (rows[i].part && !strstr(e.msg, rows[i].part)))
+            fail_msg("%s: got %s \"%s\"", rows[i].make, rc_text(rc), e.msg);
+        if (rc == RC_OK)
+            state_close(s);
+    }
+}
+
+/* Somebody who is quick, between our look at the names and SQLite's opening. */
+static void sqlite_opens_no_file_of_others(void **state)
+{
+    (void)state;
+    sqlite3 *db = NULL;
+    state_close(open_ok("s"));
+    state_close(open_ok("t"));
+    if (geteuid() == 0)
+        assert_int_equal(chown("s", STRANGER, STRANGER), 0);
+    else
+        assert_int_equal(chmod("s", 0606), 0);
+    assert_int_equal(link("t", "u"), 0);
+    static const char *const files[] = {"s", "t"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sqlite3_open_v2(files[i], &db, SQLITE_OPEN_READWRITE, NULL),
+                         SQLITE_CANTOPEN);
+        (void)sqlite3_close(db);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +449,10 @@ int main(void)
         IN_FOLDER(an_empty_file_becomes_a_state),
         IN_FOLDER(checking_makes_nothing),
         IN_FOLDER(links_are_followed),
+        IN_FOLDER(files_of_others_are_refused),
+        IN_FOLDER(names_of_others_are_refused),
+        IN_FOLDER(folders_of_others_are_refused),
+        IN_FOLDER(sqlite_opens_no_file_of_others),
         IN_FOLDER(names_are_taken_as_they_are),
         IN_FOLDER(a_copy_in_another_mode),
         IN_FOLDER(tables_that_are_not_ours),
