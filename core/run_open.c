@@ -100,6 +100,15 @@ static void describe_outlets(struct run *r)
     }
 }
 
+/* A text that a stage once gave to the state and cannot read any more, where the state seemed sound. */
+static enum rc what_state_holds(const struct run *r, enum rc rc, struct err *e)
+{
+    if (rc != RC_SYNTAX)
+        return rc;
+    err_prefix(e, "%s: is damaged", r->cfg->state_path);
+    return e->rc = RC_USAGE;
+}
+
 static enum rc open_outlets(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->n_outlets; i++) {
@@ -109,10 +118,8 @@ static enum rc open_outlets(struct run *r, struct err *e)
         struct sink_mark mark;
         o->cfg.state = r->state;
         enum rc rc = o->ops->open(&o->sink, &o->cfg, resume_mark(r, i, &mark), e);
-        if (rc == RC_SYNTAX) /* of a mark, where the state seemed sound */
-            rc = e->rc = RC_USAGE;
         if (rc != RC_OK)
-            return rc;
+            return what_state_holds(r, rc, e);
     }
     return RC_OK;
 }
@@ -154,7 +161,7 @@ static enum rc open_outputs(struct run *r, struct err *e)
     const struct run_cfg *cfg = r->cfg;
     enum rc rc = resume_restore(r, e);
     if (rc == RC_OK)
-        rc = open_loop(r, e);
+        rc = what_state_holds(r, open_loop(r, e), e);
     if (rc == RC_OK)
         rc = ledger_new(&r->ledger, cfg->profile, cfg->failed_path, r->state, cfg->clock, e);
     if (rc == RC_OK)

@@ -322,6 +322,8 @@ static void go_on(bool execute)
     struct err e = {0};
     enum rc rc = run_new(&run, &command.cfg, &e);
     if (rc != RC_OK) {
+        if (getenv("FUZZ_VERBOSE"))
+            (void)fprintf(stderr, "%s, %s: %s\n", rc_text(rc), rc_text(e.rc), e.msg);
         MUST(rc == e.rc && rc != RC_INTERNAL && rc != RC_SYNTAX && rc != RC_LIMIT);
         MUST(e.msg[0] && !strchr(e.msg, '\n'));
         return;
