@@ -206,6 +206,7 @@ static void set_output(struct export *x)
     x->cfg.state_path = o->state;
     x->cfg.fresh = o->fresh;
     x->cfg.changed_only = o->changed_only;
+    x->cfg.resend = o->resend;
     x->cfg.arguments = (const char *const *)x->arguments.items;
     x->cfg.n_arguments = x->arguments.n;
     x->cfg.clock = &clock_system;

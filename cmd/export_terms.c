@@ -113,6 +113,8 @@ static enum rc add_rows(struct export *x, struct buf *value, struct err *e)
         rc = add_buf(x, "--max-columns", value, e);
     if (rc == RC_OK && o->changed_only)
         rc = terms_add(&x->terms, "--changed-only", STR(""), e);
+    if (rc == RC_OK && o->resend)
+        rc = terms_add(&x->terms, "--resend", STR(""), e);
     return rc;
 }
 

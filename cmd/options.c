@@ -174,6 +174,8 @@ static enum rc check_combinations(const struct export_options *o, struct err *e)
         return err_set(e, RC_USAGE, "--id and FILE (%s) exclude each other", o->files.items[0]);
     if (!o->state && (o->fresh || o->changed_only))
         return err_set(e, RC_USAGE, "--%s needs --state FILE", o->fresh ? "fresh" : "changed-only");
+    if (o->resend && !o->changed_only)
+        return err_set(e, RC_USAGE, "--resend needs --changed-only");
     if (o->quiet && o->verbose)
         return err_set(e, RC_USAGE, "--quiet and --verbose exclude each other");
     if (o->quiet && o->progress == PROGRESS_ALWAYS)

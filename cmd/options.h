@@ -38,7 +38,7 @@ struct export_options {
     int signed_urls; /* enum signed_urls */
     const char *failed, *manifest;
     const char *state;
-    bool fresh, changed_only;
+    bool fresh, changed_only, resend;
 
     int progress; /* enum progress_mode */
     bool quiet;

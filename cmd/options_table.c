@@ -282,8 +282,17 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_FLAG,
         .section = SECTION_OUTPUT,
         .offset = AT(changed_only),
-        .help = "only leads whose content differs from what all sinks accepted last (needs "
-                "--state); files then hold the changed leads only",
+        .help =
+            "only leads whose content differs from what all sinks accepted last (needs "
+            "--state); files then hold the changed leads only, and have accepted them once they "
+            "are published: load each before the next run, or see --resend",
+    },
+    {
+        .name = "resend",
+        .type = OPTION_FLAG,
+        .section = SECTION_OUTPUT,
+        .offset = AT(resend),
+        .help = "with --changed-only: send all, as if nothing had been accepted before",
     },
     /* ---- messages ---- */
     {

@@ -70,6 +70,8 @@ struct run_cfg {
     const char *state_path; /* NULL: none */
     bool fresh;             /* an unfinished run in it is forgotten */
     bool changed_only;
+    bool
+        resend; /* with changed_only: nothing counts as accepted before, and all is noted as ever */
     const struct state_term *terms; /* what must be the same for a run to go on */
     size_t n_terms;
 

@@ -293,7 +293,7 @@ static bool sort_lead(struct run *r, struct lead *lead)
 static size_t sort_out(struct run *r, struct lead *leads[], size_t n)
 {
     size_t kept = 0;
-    if (r->cfg->changed_only)
+    if (r->cfg->changed_only && !r->cfg->resend)
         find_unchanged(r, leads, n);
     for (size_t i = 0; i < n; i++) {
         struct lead *lead = leads[i];

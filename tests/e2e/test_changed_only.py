@@ -272,3 +272,35 @@ def test_help_says_what_files_hold(leadpipe):
     text = leadpipe("export", "--help").stdout.decode()
     at = text.index("--changed-only")
     assert "changed leads only" in " ".join(text[at:at + 400].split())
+
+
+def test_resend(nightly):
+    """What came behind a sink has lost it: all is sent once more, and remembered as ever."""
+    nightly.run()
+    assert_sent(nightly.run(), [])
+    nightly.change(CHANGED, 2)
+    assert_sent(nightly.run("--resend"), IDS)
+    assert_sent(nightly.run(), [])
+    some = IDS[:30]
+    assert_sent(nightly.run("--resend", ids=some), some)
+    assert_sent(nightly.run(), [])  # those that were not in that run are as they were
+
+
+def test_resend_goes_on_with_resend(nightly):
+    nightly.run()
+    nightly.forget_outputs()
+    nightly.resumed.part(DONE_BEFORE, "--changed-only", "--resend")
+    refused = nightly.resumed.leadpipe(*nightly.resumed.words("--changed-only"), input=resumes.lines(IDS),
+                                       env=nightly.resumed.sandbox.env)
+    assert refused.returncode == 2 and "--resend" in refused.stderr, refused.stderr
+    assert nightly.run("--resend").exported == IDS
+
+
+DONE_BEFORE = IDS[:40]
+
+
+@pytest.mark.parametrize("words", [["--resend"], ["--resend", "--state", "s"]])
+def test_resend_needs_changed_only(leadpipe, sandbox, words):
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:out", *words, "--id", "tiny-1", env=sandbox.env)
+    assert done.returncode == 2 and "--resend needs --changed-only" in done.stderr, done.stderr
+    assert not list(leadpipe.folder.iterdir())
