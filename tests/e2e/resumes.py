@@ -34,9 +34,11 @@ class Resumed:
         control.set(nonce="same")
 
     def words(self, *more, sinks=None, provider=None):
-        """`more` comes last, so that it may say an option again with another value."""
-        return ["export", *(provider or self.sandbox.provider(self.provider)), "--state", STATE,
-                *runs.command(out=None), *(self.sinks if sinks is None else sinks), *more]
+        """An option that `more` has takes the place of the usual one."""
+        usual = ["--state", STATE, *runs.command(out=None)]
+        kept = [word for pair in zip(usual[::2], usual[1::2]) if pair[0] not in more for word in pair]
+        return ["export", *(provider or self.sandbox.provider(self.provider)), *kept,
+                *(self.sinks if sinks is None else sinks), *more]
 
     def start(self, *more, **popen):
         popen.setdefault("env", self.sandbox.env)
