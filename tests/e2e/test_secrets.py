@@ -241,7 +241,7 @@ def test_key_in_the_place_of_its_file(leadpipe, sandbox, key, option, target):
     assert key not in done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or SANITIZER, reason="needs root, to be another user; and no sanitizer")
+@pytest.mark.skipif(os.geteuid() != 0 or bool(SANITIZER), reason="needs root, to be another user; and no sanitizer")
 def test_other_processes_of_the_user(leadpipe, sandbox, control, tmp_path):
     """They can neither read its memory nor make it dump it; and it can still open its own descriptors."""
     nobody = 65534
