@@ -117,6 +117,7 @@ static enum rc open_outlets(struct run *r, struct err *e)
             return err_nomem(e);
         struct sink_mark mark;
         o->cfg.state = r->state;
+        o->cfg.schema = r->schema;
         enum rc rc = o->ops->open(&o->sink, &o->cfg, resume_mark(r, i, &mark), e);
         if (rc != RC_OK)
             return what_state_holds(r, rc, e);

@@ -44,7 +44,6 @@ static const struct figure delivery_figures[] = {
 static const struct figure file_figures[] = {
     {"rows", offsetof(struct sink_file, rows)},
     {"bytes", offsetof(struct sink_file, bytes)},
-    {"columns", offsetof(struct sink_file, columns)},
     {NULL, 0},
 };
 

@@ -49,6 +49,7 @@ struct opt_spec {
 
 /* ---- configuration -------------------------------------------------------------------------- */
 
+struct schema;
 struct sink;
 struct state;
 
@@ -99,7 +100,8 @@ struct sink_cfg {
     const char *target; /* after the colon: path, URL or "-" */
     const void *opts;   /* the sink's own option struct, filled by the parser */
     const struct profile *profile;
-    bool want_sha256; /* the result needs the files' digests */
+    const struct schema *schema; /* undocumented columns: from finish() on, not before; or NULL */
+    bool want_sha256;            /* the result needs the files' digests */
     /* of the run, for sinks that talk HTTP: */
     const char *cacert, *proxy, *user_agent;
     bool allow_http;
@@ -116,11 +118,14 @@ struct sink_cfg {
 
 /* ---- results -------------------------------------------------------------------------------- */
 
+/* Its texts belong to the sink, until close(). */
 struct sink_file {
     const char *path;  /* final name, "-" for standard output */
     const char *table; /* NULL: all tables */
-    uint64_t rows, bytes, columns;
-    char sha256[65]; /* hexadecimal, "" where not wanted */
+    uint64_t rows, bytes;
+    char sha256[65];           /* hexadecimal, "" where not wanted */
+    const struct str *columns; /* their names, in order */
+    size_t n_columns;
 };
 
 struct sink_result {

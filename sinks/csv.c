@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "blob.h"
+#include "column_names.h"
 #include "core/sink.h"
 #include "csv_file.h"
 #include "registry.h"
@@ -256,7 +257,8 @@ struct csv {
     struct targets targets;
     struct csv_file *files; /* one for each target */
     struct sink_file *results;
-    struct buf keys; /* the lead's first fields, encoded */
+    struct column_names *columns; /* of each file, after finish() */
+    struct buf keys;              /* the lead's first fields, encoded */
     size_t provider_bytes;
     struct buf mark;
     bool marked; /* there is a mark that needs the unfinished files */
@@ -272,6 +274,9 @@ static void csv_close(struct sink *sink)
     struct csv *s = csv_of(sink);
     for (size_t i = 0; s->files && i < s->targets.n; i++)
         csv_file_close(&s->files[i], s->marked);
+    for (size_t i = 0; s->columns && i < s->targets.n; i++)
+        column_names_free(&s->columns[i]);
+    free(s->columns);
     free(s->files);
     free(s->results);
     targets_free(&s->targets);
@@ -304,7 +309,8 @@ static enum rc csv_open_targets(struct csv *s, const struct sink_mark *from, str
         return rc;
     s->files = calloc(s->targets.n, sizeof *s->files);
     s->results = calloc(s->targets.n, sizeof *s->results);
-    if (!s->files || !s->results)
+    s->columns = calloc(s->targets.n, sizeof *s->columns);
+    if (!s->files || !s->results || !s->columns)
         return err_nomem(e);
     if (is_folder(s->cfg.target))
         rc = outfile_make_dirs(s->cfg.target, e);
@@ -410,9 +416,21 @@ static enum rc csv_renames(struct sink *sink, struct buf *out, struct err *e)
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
 }
 
+static enum rc name_columns(const struct csv_file *f, struct column_names *out)
+{
+    enum rc rc = column_names_add_documented(out, f->table);
+    for (uint32_t i = 0; rc == RC_OK && i < f->columns.n; i++)
+        rc = column_names_add(out, str_c(f->columns.names[i]));
+    return rc;
+}
+
 static enum rc csv_finish(struct sink *sink, struct err *e)
 {
-    return each_file(csv_of(sink), csv_file_finish, e);
+    struct csv *s = csv_of(sink);
+    enum rc rc = each_file(s, csv_file_finish, e);
+    for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
+        rc = name_columns(&s->files[i], &s->columns[i]) == RC_OK ? RC_OK : err_nomem(e);
+    return rc;
 }
 
 static enum rc csv_publish(struct sink *sink, struct err *e)
@@ -432,7 +450,8 @@ static void csv_result(const struct sink *sink, struct sink_result *out)
             .table = s->targets.items[i].name,
             .rows = f->n_rows,
             .bytes = stream_file_bytes(stream),
-            .columns = 2 + f->table->n_columns + f->columns.n,
+            .columns = s->columns[i].items,
+            .n_columns = s->columns[i].n,
         };
         (void)snprintf(r->sha256, sizeof r->sha256, "%s", stream_sha256(stream));
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "blob.h"
+#include "column_names.h"
 #include "stream.h"
 
 #define LEAD_BYTES_MAX ((size_t)1 << 30)  /* records of one lead; rows repeat its ID */
@@ -14,7 +15,11 @@
 struct record_file {
     struct sink sink;
     struct sink_host host;
-    const char *path; /* of the configuration */
+    const char *path; /* as all up to `layout`: of the configuration */
+    const struct profile *profile;
+    const struct schema *schema;
+    enum record_layout layout;
+    struct column_names columns; /* after finish() */
     struct stream *stream;
     struct record_writer *writer;
     struct buf records; /* encoded, not yet written */
@@ -90,11 +95,13 @@ enum rc record_file_open(struct sink **out, const struct record_file_kind *kind,
     f->sink.ops = kind->ops;
     f->host = cfg->host;
     f->path = cfg->target;
+    f->profile = cfg->profile;
+    f->schema = cfg->schema;
+    f->layout = (enum record_layout)opts->layout;
     f->results = &f->file;
     buf_init(&f->records, WRITE_BYTES + LEAD_BYTES_MAX);
     buf_init(&f->mark, MARK_BYTES_MAX);
-    enum rc rc = record_writer_new(&f->writer, cfg->profile, kind->encoding,
-                                   (enum record_layout)opts->layout, e);
+    enum rc rc = record_writer_new(&f->writer, cfg->profile, kind->encoding, f->layout, e);
     if (rc == RC_OK)
         rc = open_stream(f, cfg, kind->level, from, e);
     if (rc != RC_OK) {
@@ -111,6 +118,7 @@ void record_file_close(struct sink *s)
     /* Who took a mark may come back to it. */
     stream_close(f->stream, f->marked && !f->published);
     record_writer_free(f->writer);
+    column_names_free(&f->columns);
     buf_free(&f->records);
     buf_free(&f->mark);
     free(f);
@@ -214,10 +222,14 @@ enum rc record_file_finish(struct sink *s, struct err *e)
     enum rc rc = stream_complete(f->stream, e);
     if (rc != RC_OK)
         return rc;
+    if (column_names_add_record(&f->columns, f->profile, f->schema, f->layout) != RC_OK)
+        return err_nomem(e);
     f->file = (struct sink_file){
         .path = f->path,
         .rows = f->n_records,
         .bytes = stream_file_bytes(f->stream),
+        .columns = f->columns.items,
+        .n_columns = f->columns.n,
     };
     const char *digest = stream_sha256(f->stream);
     memcpy(f->file.sha256, digest, strnlen(digest, sizeof f->file.sha256 - 1));

@@ -55,7 +55,7 @@ def check_files(folder, whole):
             text = unpacked(folder / file["path"])
             if sink["sink"].startswith("csv"):
                 rows = list(csv.reader(text.decode().splitlines(keepends=True)))
-                assert (file["rows"], file["columns"]) == (len(rows) - 1, len(rows[0])), file
+                assert (file["rows"], file["columns"]) == (len(rows) - 1, rows[0]), file
                 assert file["table"] in file["path"] or file["table"] == "documents"
             elif sink["sink"].startswith("ndjson"):
                 assert file["rows"] == len(lines_of(folder / file["path"])), file

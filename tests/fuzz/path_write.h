@@ -185,7 +185,7 @@ static inline void path_write(struct path_run *run, const char *kind, const char
         for (size_t i = 0; i < out->n; i++) {
             const struct path_file *f = &out->items[i], *g = &again.items[i];
             MUST(str_eq(f->content, g->content) && strcmp(f->told.sha256, g->told.sha256) == 0);
-            MUST(f->told.rows == g->told.rows && f->told.columns == g->told.columns);
+            MUST(f->told.rows == g->told.rows && f->told.n_columns == g->told.n_columns);
         }
     }
     sink_spec_free(&spec);

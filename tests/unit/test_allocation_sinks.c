@@ -162,7 +162,7 @@ static void tell_result(struct sink_work *w)
     for (size_t i = 0; i < result.n_files; i++) {
         const struct sink_file *f = &result.files[i];
         buf_addf(&w->told, "%s %s %d %d %d %s\n", f->path, f->table ? f->table : "", (int)f->rows,
-                 (int)f->bytes, (int)f->columns, f->sha256);
+                 (int)f->bytes, (int)f->n_columns, f->sha256);
     }
 }
 
