@@ -202,6 +202,8 @@ static void set_output(struct export *x)
     x->cfg.order_input = o->order == ORDER_INPUT;
     x->cfg.signed_urls = (enum signed_urls)o->signed_urls;
     x->cfg.failed_path = o->failed;
+    x->cfg.missing_path = o->missing;
+    x->cfg.max_missing = o->max_missing;
     x->cfg.manifest_path = o->manifest;
     x->cfg.state_path = o->state;
     x->cfg.fresh = o->fresh;

@@ -70,11 +70,11 @@ static const char exit_statuses[] =
     "  0      every lead is exported, unchanged or missing, and at least one was\n"
     "         found (or there were no IDs)\n"
     "  1      the run stopped before its end: credentials refused from the start,\n"
-    "         disk full, server down for too long, ...; no file was published but\n"
-    "         the --failed list\n"
+    "         disk full, server down for too long, ...; no output was published\n"
     "  2      wrong usage or configuration; nothing was done\n"
-    "  3      the run came to its end, but leads failed, none was found at all, or\n"
-    "         --expect was not met\n"
+    "  3      the run came to its end, but leads failed, --expect was not met, or\n"
+    "         none was found at all or more were missing than --max-missing allows\n"
+    "         (then no output was published)\n"
     "  128+n  stopped by signal n after finishing what was in flight; a second\n"
     "         signal stops at once\n";
 

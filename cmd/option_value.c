@@ -106,6 +106,20 @@ static enum rc set_rate(double *out, const struct option_spec *spec, const char 
     return RC_OK;
 }
 
+static enum rc set_missing(struct missing_limit *out, const struct option_spec *spec,
+                           const char *text, struct err *e)
+{
+    struct missing_limit limit = {.kind = MISSING_COUNT};
+    if (!units_uint(str_c(text), &limit.n)) {
+        limit.kind = MISSING_SHARE;
+        if (!units_percent(str_c(text), &limit.n))
+            return err_set(e, RC_USAGE, "--%s: \"%s\" is not a whole number or %s", spec->name,
+                           text, UNITS_PERCENT_TEXT);
+    }
+    *out = limit;
+    return RC_OK;
+}
+
 enum rc text_list_add(struct text_list *list, const char *text, struct err *e)
 {
     /* The capacity is the next power of two: it grows when the length is one. */
@@ -143,6 +157,8 @@ enum rc option_set(struct export_options *o, const struct option_spec *spec, con
         return set_size(value, spec, text, e);
     case OPTION_RATE:
         return set_rate(value, spec, text, e);
+    case OPTION_MISSING:
+        return set_missing(value, spec, text, e);
     case OPTION_TEXT:
         *(const char **)value = text;
         return RC_OK;

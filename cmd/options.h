@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/run.h"
 #include "core/sink.h"
 
 /* In the order of the choices in the table. */
@@ -36,7 +37,8 @@ struct export_options {
     struct text_list sinks;
     int order;       /* enum order_mode */
     int signed_urls; /* enum signed_urls */
-    const char *failed, *manifest;
+    const char *failed, *missing, *manifest;
+    struct missing_limit max_missing;
     const char *state;
     bool fresh, changed_only, resend;
 
@@ -67,6 +69,7 @@ enum option_type {
     OPTION_DURATION, /* int64_t milliseconds, min..max */
     OPTION_SIZE,     /* int64_t bytes, min..max */
     OPTION_RATE,     /* double, a second */
+    OPTION_MISSING,  /* struct missing_limit: a number or a share */
     OPTION_TEXT,     /* const char * */
     OPTION_LIST,     /* struct text_list: every mention adds one */
 };

@@ -254,6 +254,26 @@ const struct option_spec export_option_specs[] = {
         .help = "list of the leads that failed, as NDJSON; usable as FILE again",
     },
     {
+        .name = "missing",
+        .arg = "FILE",
+        .type = OPTION_TEXT,
+        .section = SECTION_OUTPUT,
+        .offset = AT(missing),
+        .help =
+            "list of the leads that the provider does not have (404, 410), as NDJSON; usable as "
+            "FILE again",
+    },
+    {
+        .name = "max-missing",
+        .arg = "N|P%",
+        .type = OPTION_MISSING,
+        .section = SECTION_OUTPUT,
+        .offset = AT(max_missing),
+        .default_note = "any number, but not all",
+        .help = "publish no output, and exit with 3, when more leads than that are missing: N of "
+                "them, or P percent of the unique IDs",
+    },
+    {
         .name = "manifest",
         .arg = "FILE",
         .type = OPTION_TEXT,
@@ -320,8 +340,8 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_COUNT,
         .section = SECTION_MESSAGES,
         .offset = AT(verbose),
-        .help = "also a line for every lead that failed, and for what is unusual; -vv: for every "
-                "retry",
+        .help = "also a line for every lead that failed or is missing, and for what is unusual; "
+                "-vv: for every retry",
     },
     {
         .name = "log-format",

@@ -23,12 +23,40 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
                         r->ledger.failed, r->first_failure);
 }
 
+/* Why the outputs are withheld, and what may be wrong. */
+static void print_withheld(struct messages *m, const struct run_cfg *cfg,
+                           const struct run_result *r)
+{
+    static const char stays[] = "nothing is published, and earlier outputs stay as they are";
+    const struct ledger_counts *l = &r->ledger;
+    if (r->withheld == WITHHELD_MISSING)
+        messages_writef(m, LOG_LEVEL_ERROR, "--max-missing",
+                        "%" PRIu64 " of %" PRIu64 " leads are missing, and at most %" PRIu64
+                        " may be%s; %s",
+                        l->missing, r->ids.unique, r->missing_allowed,
+                        cfg->missing_path ? "" : " (--missing FILE would list them)", stays);
+    else if (!r->ids.unique)
+        messages_writef(m, LOG_LEVEL_ERROR, NULL, "there were no IDs: %s", stays);
+    else if (!l->failed)
+        messages_writef(
+            m, LOG_LEVEL_ERROR, NULL,
+            "no lead was found: %s answered 404 or 410 to every request (missing: %" PRIu64
+            "); check the server, its path and its parameters (--server, --base-url, "
+            "--param); %s",
+            cfg->base_url, l->missing, stays);
+    else
+        messages_writef(m, LOG_LEVEL_ERROR, NULL,
+                        "no lead was found (missing: %" PRIu64 ", failed: %" PRIu64 "): %s",
+                        l->missing, l->failed, stays);
+}
+
 static void print_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
 {
-    bool found = r->ledger.exported || r->ledger.unchanged;
     bool whole = r->error.rc == RC_OK && !r->signal;
     if (r->error.rc != RC_OK)
         messages_write(m, LOG_LEVEL_ERROR, NULL, r->error.msg);
+    for (size_t i = 0; i < r->n_more_errors; i++)
+        messages_write(m, LOG_LEVEL_ERROR, NULL, r->more_errors[i].msg);
     if (r->signal)
         messages_writef(m, LOG_LEVEL_ERROR, NULL, "stopped by %s", signals_name(r->signal));
     if (!whole && cfg->state_path && r->error.rc != RC_USAGE)
@@ -45,8 +73,8 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         messages_writef(m, LOG_LEVEL_ERROR, "--expect",
                         "%" PRIu64 " unique IDs were expected, %" PRIu64 " were read", cfg->expect,
                         r->ids.unique);
-    if (whole && r->ids.unique && !found && !r->ledger.failed)
-        messages_write(m, LOG_LEVEL_ERROR, NULL, "none of the leads was found");
+    if (whole && r->withheld)
+        print_withheld(m, cfg, r);
 }
 
 /* ---- text ----------------------------------------------------------------------------------- */
@@ -153,19 +181,21 @@ static void text_files(struct buf *out, const struct sink_result *s)
 }
 
 static void text_sink(struct buf *out, const char *spec, const struct sink_result *s,
-                      bool published)
+                      const struct run_result *r)
 {
     buf_adds(out, "sink      ");
     text_harmless(out, spec);
     if (s->is_delivery)
         buf_addf(out, ": %" PRIu64 " deliveries, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->delivered, s->failed);
-    else if (!published)
+    else if (r->withheld)
+        buf_adds(out, ": not published; files stay as they were\n");
+    else if (!r->published)
         buf_adds(out, ": not complete, as the run did not come to its end; files stay "
                       "as they were\n");
     else
         buf_adds(out, ":\n");
-    if (published)
+    if (r->published)
         text_files(out, s);
 }
 
@@ -176,7 +206,7 @@ void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_r
     text_notes(out, r);
     text_beyond(out, cfg, &r->beyond);
     for (size_t i = 0; i < cfg->n_sinks; i++)
-        text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
+        text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r);
 }
 
 void summary_print(struct messages *m, const struct run_cfg *cfg, const struct run_result *r,

@@ -80,10 +80,15 @@ static void add_sink(struct buf *out, const char *spec, const struct sink_result
 
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
-    messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary",
-                        r->published ? "the run came to its end" : "the run was stopped");
+    const char *how = "the run was stopped";
+    if (r->published)
+        how = "the run came to its end";
+    else if (r->withheld)
+        how = "the run came to its end, and its outputs are not published";
+    messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary", how);
     add_text(out, "run_id", r->run_id);
     add_count(out, "exit_status", (uint64_t)r->exit_status);
+    buf_addf(out, ",\"published\":%s", r->published ? "true" : "false");
     add_counts(out, r);
     buf_adds(out, ",\"sinks\":[");
     for (size_t i = 0; i < cfg->n_sinks; i++) {

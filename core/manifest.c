@@ -24,6 +24,12 @@ static void text(struct buf *b, const char *name, const char *value)
     buf_addc(b, ',');
 }
 
+static void flag(struct buf *b, const char *name, bool value)
+{
+    key(b, name);
+    buf_adds(b, value ? "true," : "false,");
+}
+
 static void count(struct buf *b, const char *name, uint64_t value)
 {
     key(b, name);
@@ -124,7 +130,7 @@ static void write_file(struct buf *b, const struct sink_file *f)
     close_in(b, '}');
 }
 
-static void write_sink(struct buf *b, const char *spec, const struct sink_result *s)
+static void write_sink(struct buf *b, const char *spec, const struct sink_result *s, bool published)
 {
     open_in(b, NULL, '{');
     text(b, "sink", spec);
@@ -134,7 +140,7 @@ static void write_sink(struct buf *b, const char *spec, const struct sink_result
         count(b, "failed", s->failed);
     } else {
         open_in(b, "files", '[');
-        for (size_t i = 0; i < s->n_files; i++)
+        for (size_t i = 0; published && i < s->n_files; i++)
             write_file(b, &s->files[i]);
         close_in(b, ']');
     }
@@ -154,6 +160,7 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
     text(b, "started_at", started_at);
     text(b, "ended_at", ended_at);
     count(b, "exit_status", (uint64_t)r->exit_status);
+    flag(b, "published", r->published);
     open_in(b, "arguments", '[');
     for (size_t i = 0; i < cfg->n_arguments; i++) {
         json_write_string(b, str_c(cfg->arguments[i]));
@@ -165,7 +172,7 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
     write_requests(b, &r->http);
     open_in(b, "sinks", '[');
     for (size_t i = 0; i < cfg->n_sinks; i++)
-        write_sink(b, cfg->sinks[i].cfg.spec, &r->sinks[i]);
+        write_sink(b, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
     close_in(b, ']');
     close_in(b, '}');
     if (b->len)
@@ -179,11 +186,13 @@ enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
     buf_init(&b, MANIFEST_BYTES_MAX);
     write_all(&b, cfg, result);
     struct outfile *f = NULL;
+    /* A pipe's reader is told as late as a file's. */
+    const struct outfile_cfg file = {.path = cfg->manifest_path, .spool = true};
     enum rc rc = buf_rc(&b);
     if (rc != RC_OK)
         (void)err_set(e, rc, "manifest: %s", rc_text(rc));
     else
-        rc = outfile_open(&f, cfg->manifest_path, 0, false, e);
+        rc = outfile_open_cfg(&f, &file, e);
     if (rc == RC_USAGE)
         rc = e->rc = RC_IO; /* it could be written when the run began */
     if (rc == RC_OK) {

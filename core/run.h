@@ -29,6 +29,13 @@ struct run_read {
     const char *path, *option;
 };
 
+/* How many leads may be missing for the outputs to be published all the same. */
+struct missing_limit {
+    enum { MISSING_ANY, MISSING_COUNT, MISSING_SHARE } kind;
+    uint64_t n; /* leads; of a share: of MISSING_WHOLE parts of the unique IDs */
+};
+#define MISSING_WHOLE 1000000
+
 struct run_progress {
     struct ledger_counts ledger;
     struct ids_counts ids;
@@ -49,6 +56,7 @@ struct run_cfg {
     struct ids_cfg ids;            /* `wait` is filled in by the run */
     bool has_expect;
     uint64_t expect;
+    struct missing_limit max_missing;
 
     unsigned concurrency; /* 0: adapts between 1 and concurrency_max */
     unsigned concurrency_max;
@@ -63,8 +71,8 @@ struct run_cfg {
     struct run_sink_cfg *sinks;
     size_t n_sinks;
 
-    const char *failed_path, *manifest_path; /* NULL: not wanted */
-    const struct run_read *reads;            /* beside the IDs' files */
+    const char *failed_path, *missing_path, *manifest_path; /* NULL: not wanted */
+    const struct run_read *reads;                           /* beside the IDs' files */
     size_t n_reads;
 
     const char *state_path; /* NULL: none */
@@ -90,9 +98,18 @@ enum exit_status {
     EXIT_STATUS_OK = 0,
     EXIT_STATUS_STOPPED = 1,  /* the run stopped before its end */
     EXIT_STATUS_USAGE = 2,    /* wrong usage or configuration: nothing was done */
-    EXIT_STATUS_LEADS = 3,    /* at its end, but leads failed, none was found or IDs are missing */
+    EXIT_STATUS_LEADS = 3,    /* at its end, but leads failed or too many were not found */
     EXIT_STATUS_SIGNAL = 128, /* and the signal's number */
 };
+
+/* Why a run that came to its end published no output: the earlier ones are better than these. */
+enum withheld {
+    WITHHELD_NOT,
+    WITHHELD_NONE_FOUND,
+    WITHHELD_MISSING, /* more than max_missing */
+};
+
+#define RUN_MORE_ERRORS_MAX 4
 
 struct run_result {
     char run_id[33];
@@ -103,8 +120,12 @@ struct run_result {
     int exit_status;      /* enum exit_status, or EXIT_STATUS_SIGNAL and the signal */
     int signal;           /* that stopped it, or 0 */
     struct err error;     /* why it stopped before its end; rc RC_OK when it did not */
-    bool refused;         /* before anything was done: the IDs are not what they should be */
-    bool published;       /* the outputs of the sinks are visible */
+    struct err more_errors[RUN_MORE_ERRORS_MAX]; /* what went wrong after that */
+    size_t n_more_errors;
+    bool refused;   /* before anything was done: the IDs are not what they should be */
+    bool published; /* the outputs of the sinks are visible */
+    enum withheld withheld;
+    uint64_t missing_allowed; /* WITHHELD_MISSING: so many would have been no reason */
     struct ids_counts ids;
     bool ids_ended; /* every ID was read */
     struct ledger_counts ledger;
@@ -119,15 +140,15 @@ struct run_result {
 struct run;
 
 /* Opens everything: inputs, state, sinks, files. RC_USAGE: the configuration cannot work, and nothing
- * was touched that stays. RC_BUSY: another run has the state or writes an output. `cfg` must live as
- * long as the run. */
+ * was touched that stays. RC_BUSY: another run has the state or writes an output. Else only the
+ * manifest may have been written, which says so. `cfg` must live as long as the run. */
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
 
 /* Does it, publishes what is to be published, and tells how it went. Once. */
 void run_execute(struct run *r, struct run_result *out);
 
-/* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, nothing
- * but the failed list becomes visible. Only on the thread of run_execute(), signal handlers there
+/* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, and of the
+ * files only the lists that have rows and the manifest become visible. Only on the thread of run_execute(), signal handlers there
  * included. `signal_number` tells why in the result. */
 void run_stop(struct run *r, int signal_number);
 

@@ -190,6 +190,8 @@ static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outle
     if (rc == RC_OK)
         rc = claim_file(&c, cfg->failed_path, "--failed", e);
     if (rc == RC_OK)
+        rc = claim_file(&c, cfg->missing_path, "--missing", e);
+    if (rc == RC_OK)
         rc = claim_file(&c, cfg->manifest_path, "--manifest", e);
     if (rc == RC_OK && cfg->state_path)
         rc = claim_path(&c, cfg->state_path, "--state", e);

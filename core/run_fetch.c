@@ -365,13 +365,26 @@ void fetch_judge_end(struct run *r)
     fetch_flush(r);
 }
 
+static void note_missing(struct lead *lead)
+{
+    bool gone = lead->http_status == 410;
+    lead->outcome = OUTCOME_MISSING;
+    lead->failure = (struct failure){
+        .stage = STAGE_FETCH,
+        .http_status = lead->http_status,
+        .code = gone ? "http_410" : "http_404",
+        .error = gone ? "HTTP 410: gone" : "HTTP 404: not found",
+        .attempts = lead->attempts,
+    };
+}
+
 static void answered(struct run *r, struct lead *lead)
 {
     int status = lead->http_status;
     if (judge_credentials(r, lead))
         return;
     if (status == 404 || status == 410) {
-        lead->outcome = OUTCOME_MISSING;
+        note_missing(lead);
         complete(r, lead);
     } else if (status >= 300 && status < 400) {
         const char *host = lead->request->http.error;

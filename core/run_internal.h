@@ -179,6 +179,8 @@ void lead_finish(struct run *r, struct lead *lead); /* its outcome is decided: c
 
 /* run_publish.c: the end, and what becomes visible */
 void run_publish(struct run *r, struct run_result *out);
+/* The manifest of a run that could not even begin, for the reason given. */
+void run_tell_unopened(struct run *r, const struct err *why);
 /* run_republish.c: the end of an earlier run that was cut off after all was complete */
 void run_republish(struct run *r, struct run_result *out);
 /* Could it be? Changes nothing. RC_USAGE: the state is damaged, or its outputs are not this command's. */

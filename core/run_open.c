@@ -156,15 +156,26 @@ static enum rc open_checkpoint(struct run *r, struct err *e)
     return rc;
 }
 
+static enum rc open_ledger(struct run *r, struct err *e)
+{
+    const struct ledger_cfg cfg = {
+        .profile = r->cfg->profile,
+        .failed_path = r->cfg->failed_path,
+        .missing_path = r->cfg->missing_path,
+        .state = r->state,
+        .clock = r->cfg->clock,
+    };
+    return ledger_new(&r->ledger, &cfg, e);
+}
+
 /* What writes files, and the state's part in it. */
 static enum rc open_outputs(struct run *r, struct err *e)
 {
-    const struct run_cfg *cfg = r->cfg;
     enum rc rc = resume_restore(r, e);
     if (rc == RC_OK)
         rc = what_state_holds(r, open_loop(r, e), e);
     if (rc == RC_OK)
-        rc = ledger_new(&r->ledger, cfg->profile, cfg->failed_path, r->state, cfg->clock, e);
+        rc = open_ledger(r, e);
     if (rc == RC_OK)
         rc = open_outlets(r, e);
     if (rc == RC_OK)
@@ -215,9 +226,12 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     r->started_wall_ms = clock_wall_ms(cfg->clock);
     arena_init(&r->record_arena, RECORD_ARENA_BYTES_MAX);
     enum rc rc = run_check(cfg, r->outlets, e);
+    bool is_valid = rc == RC_OK;
     if (rc == RC_OK)
         rc = open_all(r, e);
     if (rc != RC_OK) {
+        if (is_valid && rc != RC_USAGE && rc != RC_BUSY && !r->republish)
+            run_tell_unopened(r, e);
         run_free(r);
         return rc;
     }

@@ -33,7 +33,7 @@ static void note_accepted(struct run *r, const struct lead *lead)
         run_fatal(r, &e);
 }
 
-static void note_failure(struct run *r, const struct lead *lead)
+static void note_in_ledger(struct run *r, const struct lead *lead)
 {
     struct err e;
     if (ledger_note(r->ledger, lead, &e) != RC_OK)
@@ -42,9 +42,10 @@ static void note_failure(struct run *r, const struct lead *lead)
 
 void lead_finish(struct run *r, struct lead *lead)
 {
-    if (lead->outcome == OUTCOME_FAILED && !lead->counted) {
+    bool is_listed = lead->outcome == OUTCOME_FAILED || lead->outcome == OUTCOME_MISSING;
+    if (is_listed && !lead->counted) {
         if (lead->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
-            note_failure(r, lead);
+            note_in_ledger(r, lead);
         if (lead->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
             log_msg(r->cfg->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", lead->failure.error);
     }
@@ -101,7 +102,7 @@ static void note_refusal(const struct outlet *o, struct lead *lead, const struct
         .attempts = v->attempts,
     };
     lead->outcome = OUTCOME_FAILED;
-    note_failure(o->run, lead);
+    note_in_ledger(o->run, lead);
 }
 
 void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const struct verdict *v)

@@ -31,6 +31,7 @@ static const struct figure result_figures[] = {
     {"codes_beyond", RESULT(beyond.codes)},
     {"members_beyond", RESULT(beyond.members)},
     {"leads_beyond", RESULT(beyond.leads)},
+    {"missing_allowed", RESULT(missing_allowed)},
     {NULL, 0},
 };
 
@@ -76,8 +77,9 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
 {
     buf_addc(out, '{');
     write_figures(out, result_figures, result);
-    buf_addf(out, "\"exit_status\":%d,\"ended_ms\":%" PRId64 ",\"active_ms\":%.0f,",
-             result->exit_status, result->ended_wall_ms, result->seconds * 1000);
+    buf_addf(out, "\"exit_status\":%d,\"withheld\":%d,\"ended_ms\":%" PRId64 ",\"active_ms\":%.0f,",
+             result->exit_status, (int)result->withheld, result->ended_wall_ms,
+             result->seconds * 1000);
     buf_adds(out, "\"first_failure\":");
     json_write_string(out, str_c(result->first_failure));
     buf_adds(out, ",\"first_beyond\":");
@@ -180,6 +182,7 @@ static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
                         struct run_result *out)
 {
     uint64_t exit_status = 0;
+    uint64_t withheld = 0;
     uint64_t ended_ms = 0;
     uint64_t active_ms = 0;
     size_t n = 0;
@@ -188,16 +191,18 @@ static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
     const cJSON *sink;
     if (!read_figures(root, result_figures, out) ||
         !read_number(root, "exit_status", &exit_status) ||
+        !read_number(root, "withheld", &withheld) || withheld > WITHHELD_MISSING ||
         !read_number(root, "ended_ms", &ended_ms) || !read_number(root, "active_ms", &active_ms) ||
         !read_text(root, "first_failure", &out->first_failure) ||
         !read_text(root, "first_beyond", &first_beyond) || !cJSON_IsArray(sinks) ||
-        (exit_status != EXIT_STATUS_OK && exit_status != EXIT_STATUS_LEADS) ||
+        (exit_status != EXIT_STATUS_LEADS && (exit_status != EXIT_STATUS_OK || withheld)) ||
         !outcomes_add_up(out))
         return false;
     if (out->beyond.leads && id_check(str_c(first_beyond), NULL) != RC_OK)
         return false;
     (void)snprintf(out->beyond.first, sizeof out->beyond.first, "%s", first_beyond);
     out->exit_status = (int)exit_status;
+    out->withheld = (enum withheld)withheld;
     out->ended_wall_ms = (int64_t)ended_ms;
     out->seconds = (double)active_ms / 1000;
     out->ids_ended = true;

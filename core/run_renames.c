@@ -14,12 +14,13 @@
 /* A file that this command writes. */
 struct output {
     struct place place, wide; /* their unfinished names differ */
-    bool renamed, from_wide, removed;
+    bool renamed, from_wide, removed, wide_removed;
 };
 
 struct outputs {
     struct output *items; /* the sinks' first */
     size_t n, cap, n_of_sinks;
+    bool withheld;
     struct due_renames due;
     const char *state_path;
 };
@@ -84,6 +85,8 @@ static enum rc add_all(struct outputs *o, const struct run *r, struct err *e)
     o->n_of_sinks = o->n;
     if (rc == RC_OK && r->cfg->failed_path)
         rc = add_output(o, r->cfg->failed_path, e);
+    if (rc == RC_OK && r->cfg->missing_path)
+        rc = add_output(o, r->cfg->missing_path, e);
     if (rc == RC_OK && r->cfg->manifest_path)
         rc = add_output(o, r->cfg->manifest_path, e);
     return rc;
@@ -143,13 +146,20 @@ static bool take_rename(struct output *output, const struct file_rename *r)
     return output->renamed;
 }
 
-/* What was written first goes away when it was written once more. */
-static bool take_removal(struct output *output, const struct file_rename *r)
+/* What was written first goes away when it was written once more; all that was written does when it
+ * is withheld. The path, or NULL: it is not this output's. */
+static const char *take_removal(struct output *output, bool withheld, const struct file_rename *r)
 {
-    if (!output->from_wide || output->removed || !same_place(r->from.ptr, output->place.part))
-        return false;
-    output->removed = true;
-    return true;
+    if ((withheld || output->from_wide) && !output->removed &&
+        same_place(r->from.ptr, output->place.part)) {
+        output->removed = true;
+        return output->place.part;
+    }
+    if (withheld && !output->wide_removed && same_place(r->from.ptr, output->wide.part)) {
+        output->wide_removed = true;
+        return output->wide.part;
+    }
+    return NULL;
 }
 
 static enum rc match(void *ctx, const struct file_rename *r, struct err *e)
@@ -158,48 +168,44 @@ static enum rc match(void *ctx, const struct file_rename *r, struct err *e)
     bool is_removal = r->to.len == 0;
     for (size_t i = 0; i < o->n; i++) {
         struct output *output = &o->items[i];
-        if (is_removal && take_removal(output, r))
-            return add_due(o, output->place.part, NULL, r->print, e);
-        if (!is_removal && take_rename(output, r))
+        bool withheld = o->withheld && i < o->n_of_sinks;
+        const char *removed = is_removal ? take_removal(output, withheld, r) : NULL;
+        if (removed)
+            return add_due(o, removed, NULL, r->print, e);
+        if (!is_removal && !withheld && take_rename(output, r))
             return add_due(o, output->from_wide ? output->wide.part : output->place.part,
                            output->place.final, r->print, e);
     }
     return err_set(
         e, RC_USAGE,
         "%s: the unfinished run was to publish %s, which this command does not write; give "
-        "the same --failed and --manifest as then, or --fresh to forget that run",
+        "the same --failed, --missing and --manifest as then, or --fresh to forget that run",
         o->state_path, is_removal ? r->from.ptr : r->to.ptr);
 }
 
-/* A run may have ended with exit status 3 and published nothing of its sinks: then none of them. */
-static const struct output *find_missing(const struct outputs *o, int exit_status)
+static const struct output *find_missing(const struct outputs *o)
 {
-    size_t from = 0;
-    if (exit_status == EXIT_STATUS_LEADS && o->n_of_sinks > 0 && !o->items[0].renamed) {
-        for (; from < o->n_of_sinks; from++) {
-            if (o->items[from].renamed)
-                return &o->items[0];
-        }
-    }
-    for (size_t i = from; i < o->n; i++) {
-        if (!o->items[i].renamed)
-            return &o->items[i];
+    for (size_t i = 0; i < o->n; i++) {
+        const struct output *output = &o->items[i];
+        bool withheld = o->withheld && i < o->n_of_sinks;
+        if (!(withheld ? output->removed : output->renamed))
+            return output;
     }
     return NULL;
 }
 
-enum rc due_renames_load(struct due_renames *out, struct run *r, int exit_status, struct err *e)
+enum rc due_renames_load(struct due_renames *out, struct run *r, bool withheld, struct err *e)
 {
-    struct outputs o = {.state_path = r->cfg->state_path};
+    struct outputs o = {.state_path = r->cfg->state_path, .withheld = withheld};
     enum rc rc = add_all(&o, r, e);
     if (rc == RC_OK)
         rc = state_each_rename(r->state, match, &o, e);
-    const struct output *missing = rc == RC_OK ? find_missing(&o, exit_status) : NULL;
+    const struct output *missing = rc == RC_OK ? find_missing(&o) : NULL;
     if (missing)
         rc = err_set(
             e, RC_USAGE,
-            "%s: the unfinished run did not write %s; give the same --failed and --manifest "
-            "as then, or --fresh to forget that run",
+            "%s: the unfinished run did not write %s; give the same --failed, --missing and "
+            "--manifest as then, or --fresh to forget that run",
             r->cfg->state_path, missing->place.final);
     if (rc == RC_OK) {
         *out = o.due;

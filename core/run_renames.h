@@ -19,9 +19,9 @@ struct due_renames {
     size_t n, cap;
 };
 
-/* All of them, in the state's order, of a run that ended with this exit status. RC_USAGE: the state has
- * another one, or lacks one. */
-enum rc due_renames_load(struct due_renames *out, struct run *r, int exit_status, struct err *e);
+/* All of them, in the state's order, of a run that published its outputs, or that withheld them: then
+ * these are only removed. RC_USAGE: the state has another one, or lacks one. */
+enum rc due_renames_load(struct due_renames *out, struct run *r, bool withheld, struct err *e);
 void due_renames_free(struct due_renames *d);
 
 #endif

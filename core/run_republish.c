@@ -107,7 +107,7 @@ static enum rc republish(struct run *r, struct run_result *out, struct err *e)
     struct due_renames due = {0};
     enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, out, e);
     if (rc == RC_OK)
-        rc = due_renames_load(&due, r, out->exit_status, e);
+        rc = due_renames_load(&due, r, out->withheld != WITHHELD_NOT, e);
     for (size_t i = 0; rc == RC_OK && i < due.n; i++)
         rc = check_rename(&due.items[i], e);
     for (size_t i = 0; rc == RC_OK && i < due.n; i++)
@@ -122,7 +122,7 @@ enum rc run_republish_check(struct run *r, struct err *e)
     struct due_renames due = {0};
     enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, &result, e);
     if (rc == RC_OK)
-        rc = due_renames_load(&due, r, result.exit_status, e);
+        rc = due_renames_load(&due, r, result.withheld != WITHHELD_NOT, e);
     for (size_t i = 0; rc == RC_OK && i < due.n; i++)
         rc = check_rename(&due.items[i], e);
     due_renames_free(&due);
@@ -136,9 +136,9 @@ void run_republish(struct run *r, struct run_result *out)
     struct err e;
     out->done_before = 0;
     enum rc rc = republish(r, out, &e);
-    out->published = rc == RC_OK;
+    out->published = rc == RC_OK && out->withheld == WITHHELD_NOT;
     if (rc == RC_OK)
-        rc = state_finish(r->state, &e);
+        rc = state_finish(r->state, out->withheld == WITHHELD_NOT, &e);
     if (rc == RC_OK)
         return;
     memset(r->results, 0, sizeof r->results); /* a part of the record may have been read */

@@ -260,6 +260,7 @@ enum rc resume_count(struct run *r, struct err *e)
         .unchanged = done->unchanged,
         .missing = done->missing,
         .failed = m->failures.n,
+        .failed_by_sink = m->failures.by_sink,
     };
     ledger_go_on(r->ledger, &counts, first);
     return RC_OK;

@@ -107,8 +107,8 @@ struct state_run {
 };
 enum rc state_load(struct state *s, struct state_run *out, struct err *e);
 
-/* Forgets what came after the checkpoint that state_load() gave: failures of leads that are not
- * done there. Part of the transaction at hand. Before the run goes on. */
+/* Forgets what came after the checkpoint that state_load() gave: failed and missing leads that are
+ * not done there. Part of the transaction at hand. Before the run goes on. */
 enum rc state_rewind(struct state *s, struct err *e);
 
 /* All of it, and all that was put before, becomes durable in one commit. Deliveries that were
@@ -131,6 +131,15 @@ enum rc state_first_failure(struct state *s, char *out, size_t size, struct err 
 /* All rows in order of places, each with its line end. Stops with fn's first error. `fn` must not
  * call into the state. */
 enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
+                           void *ctx, struct err *e);
+
+/* ---- missing leads -------------------------------------------------------------------------- */
+
+/* Its line in the list of missing leads; one a place, as above. Forgotten by state_rewind() with
+ * the failures. */
+enum rc state_miss(struct state *s, uint64_t place, struct str row, struct err *e);
+/* As state_each_failure(). */
+enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
                            void *ctx, struct err *e);
 
 /* ---- kept payloads -------------------------------------------------------------------------- */
@@ -248,9 +257,11 @@ enum rc state_settle(struct state *s, struct err *e);
 enum rc state_each_rename(struct state *s,
                           enum rc (*fn)(void *ctx, const struct file_rename *r, struct err *e),
                           void *ctx, struct err *e);
-/* Published: what was accepted holds from now on, deliveries and payloads are forgotten, and the
- * next run begins anew. Durable. RC_INTERNAL: not published. */
-enum rc state_finish(struct state *s, struct err *e);
+/* The end: deliveries and payloads are forgotten, and the next run begins anew. What was accepted
+ * holds from now on; where nothing was `published` (the run came to its end and withheld its
+ * outputs) leads of this run do not count as accepted, unless an earlier run had them with the same
+ * content. Durable. RC_INTERNAL: not after state_publish(). */
+enum rc state_finish(struct state *s, bool published, struct err *e);
 
 /* --fresh: forgets an unfinished run. What sinks that deliver may have accepted in it does not
  * count as accepted any more; where deliveries are recorded that is everything. Durable. */

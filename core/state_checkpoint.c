@@ -261,7 +261,12 @@ enum rc state_rewind(struct state *s, struct err *e)
     rc = load_row(s, &c, e);
     if (rc == RC_OK)
         rc = drop_one(s, SQL_FAILURE_DROP_FROM, c.tally.high, e);
-    for (size_t i = 0; rc == RC_OK && i < c.n_holes; i++)
+    if (rc == RC_OK)
+        rc = drop_one(s, SQL_MISSING_DROP_FROM, c.tally.high, e);
+    for (size_t i = 0; rc == RC_OK && i < c.n_holes; i++) {
         rc = drop_one(s, SQL_FAILURE_DROP_ONE, c.holes[i], e);
+        if (rc == RC_OK)
+            rc = drop_one(s, SQL_MISSING_DROP_ONE, c.holes[i], e);
+    }
     return state_leave(s, rc);
 }

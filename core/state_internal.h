@@ -220,8 +220,13 @@ enum rc state_flush_notes(struct state *s, struct err *e);
 /* The notes of a row of SQL_NOTES_EACH: whole ones, as they were packed. */
 enum rc state_take_pack(struct query *q, struct str *out, struct err *e);
 
-/* state_merge.c: brings what was noted in this run into what was accepted; `forget`: takes all of
- * it out of there instead. In several commits, and may be done again after any of them. */
-enum rc state_merge_notes(struct state *s, bool forget, struct err *e);
+/* state_merge.c: brings what was noted in this run into what was accepted. In several commits, and
+ * may be done again after any of them. */
+enum merge {
+    MERGE_ACCEPTED, /* the notes hold */
+    MERGE_FORGET,   /* nothing counts as accepted of any lead that was noted */
+    MERGE_WITHHELD, /* likewise, unless it was accepted with the same content before this run */
+};
+enum rc state_merge_notes(struct state *s, enum merge how, struct err *e);
 
 #endif

@@ -116,6 +116,51 @@ enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str 
     return state_leave(s, rc == RC_END ? RC_OK : rc);
 }
 
+/* ---- missing leads -------------------------------------------------------------------------- */
+
+enum rc state_miss(struct state *s, uint64_t place, struct str row, struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_MISSING_PUT);
+    query_int(&q, (int64_t)place);
+    query_text(&q, row);
+    query_seal(&q);
+    return state_leave(s, query_run(&q, e));
+}
+
+static enum rc take_missing(struct query *q, struct str *line, struct err *e)
+{
+    (void)row_number(q, STATE_PLACE_MAX);
+    *line = row_text(q);
+    q->malformed |= !is_row(*line);
+    return row_sealed(q, "a missing lead", e);
+}
+
+static enum rc next_missing(struct query *q, struct str *line, struct err *e)
+{
+    enum rc rc = query_row(q, e);
+    return rc == RC_OK ? take_missing(q, line, e) : rc;
+}
+
+enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
+                           void *ctx, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_MISSING_EACH);
+    struct str line;
+    while ((rc = next_missing(&q, &line, e)) == RC_OK) {
+        rc = fn(ctx, line, e);
+        if (rc != RC_OK)
+            break;
+    }
+    query_end(&q);
+    return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
 /* ---- kept payloads -------------------------------------------------------------------------- */
 
 enum rc state_keep(struct state *s, const struct state_kept *kept, struct err *e)
@@ -214,6 +259,13 @@ static enum rc verify_failure(struct query *q, void *ctx, struct err *e)
     return take_failure(q, &row, e);
 }
 
+static enum rc verify_missing(struct query *q, void *ctx, struct err *e)
+{
+    struct str line;
+    (void)ctx;
+    return take_missing(q, &line, e);
+}
+
 static enum rc verify_kept(struct query *q, void *ctx, struct err *e)
 {
     struct state_kept kept;
@@ -224,5 +276,7 @@ static enum rc verify_kept(struct query *q, void *ctx, struct err *e)
 enum rc state_verify_leads(struct state *s, struct err *e)
 {
     enum rc rc = state_each_row(s, SQL_FAILURE_EACH, verify_failure, NULL, e);
+    if (rc == RC_OK)
+        rc = state_each_row(s, SQL_MISSING_EACH, verify_missing, NULL, e);
     return rc == RC_OK ? state_each_row(s, SQL_KEPT_VERIFY, verify_kept, NULL, e) : rc;
 }

@@ -140,9 +140,22 @@ static enum rc collect_round(struct state *s, struct round *r, struct err *e)
     return rc == RC_END ? RC_OK : rc;
 }
 
-static enum rc put_note(struct state *s, const struct note *note, bool forget, struct err *e)
+/* Does an earlier run's entry say the same as the note? */
+static enum rc is_known(struct state *s, const struct note *note, bool *out, struct err *e)
 {
-    bool put = note->accepted && !forget;
+    struct state_content content = {.accepted = note->accepted};
+    memcpy(content.key, note->key, sizeof content.key);
+    memcpy(content.fingerprint, note->fingerprint, sizeof content.fingerprint);
+    return note->accepted ? state_is_accepted(s, &content, 1, out, e) : RC_OK;
+}
+
+static enum rc put_note(struct state *s, const struct note *note, enum merge how, struct err *e)
+{
+    bool known = false;
+    enum rc rc = how == MERGE_WITHHELD ? is_known(s, note, &known, e) : RC_OK;
+    if (rc != RC_OK || known)
+        return rc;
+    bool put = note->accepted && how == MERGE_ACCEPTED;
     struct query q = query_of(s, put ? SQL_ACCEPTED_PUT : SQL_ACCEPTED_DROP_ONE);
     query_blob(&q, (struct str){(const char *)note->key, sizeof note->key});
     if (put)
@@ -150,25 +163,25 @@ static enum rc put_note(struct state *s, const struct note *note, bool forget, s
     return query_run(&q, e);
 }
 
-static enum rc put_round(struct state *s, const struct round *r, bool forget, struct err *e)
+static enum rc put_round(struct state *s, const struct round *r, enum merge how, struct err *e)
 {
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < r->n; i++) {
         rc = state_begin_transaction(s, e);
         if (rc == RC_OK)
-            rc = put_note(s, &r->notes[i], forget, e);
+            rc = put_note(s, &r->notes[i], how, e);
         if (rc == RC_OK && (i + 1) % COMMIT_NOTES == 0)
             rc = state_commit(s, e);
     }
     return rc == RC_OK ? state_commit(s, e) : rc;
 }
 
-static enum rc merge(struct state *s, struct round *r, bool forget, struct err *e)
+static enum rc merge(struct state *s, struct round *r, enum merge how, struct err *e)
 {
     do {
         enum rc rc = collect_round(s, r, e);
         if (rc == RC_OK)
-            rc = put_round(s, r, forget, e);
+            rc = put_round(s, r, how, e);
         if (rc != RC_OK)
             return rc;
         memcpy(r->after, r->last, sizeof r->after);
@@ -185,7 +198,7 @@ static uint64_t round_notes(uint64_t total)
     return (notes < total ? notes : total) + 2; /* a half of it is something */
 }
 
-enum rc state_merge_notes(struct state *s, bool forget, struct err *e)
+enum rc state_merge_notes(struct state *s, enum merge how, struct err *e)
 {
     int64_t bytes = 0; /* of all packs: they are in the file, whatever else a row says */
     size_t round_bytes = 0;
@@ -201,7 +214,7 @@ enum rc state_merge_notes(struct state *s, bool forget, struct err *e)
     r.notes = malloc(round_bytes);
     if (!r.notes)
         return err_nomem(e);
-    rc = merge(s, &r, forget, e);
+    rc = merge(s, &r, how, e);
     free(r.notes);
     return rc;
 }

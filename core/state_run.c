@@ -111,7 +111,7 @@ static enum rc drop_run(struct state *s, struct err *e)
         SQL_RUN_DROP,    SQL_TERM_DROP,     SQL_CHECKPOINT_DROP,
         SQL_MARK_DROP,   SQL_COLUMN_DROP,   SQL_FAILURE_DROP,
         SQL_KEPT_DROP,   SQL_DELIVERY_DROP, SQL_DELIVERY_COUNT_DROP,
-        SQL_RENAME_DROP, SQL_NOTES_DROP,
+        SQL_RENAME_DROP, SQL_NOTES_DROP,    SQL_MISSING_DROP,
     };
     s->n_pack = 0;
     s->next_delivery = 1;
@@ -158,7 +158,7 @@ static enum rc forget(struct state *s, struct err *e)
     enum rc rc = RC_OK;
     bool unfinished = s->phase == STATE_RUNNING || s->phase == STATE_PUBLISHING;
     if (unfinished)
-        rc = state_merge_notes(s, true, e);
+        rc = state_merge_notes(s, MERGE_FORGET, e);
     if (rc == RC_OK)
         rc = state_begin_transaction(s, e);
     if (rc == RC_OK && unfinished)
@@ -367,13 +367,13 @@ enum rc state_each_rename(struct state *s,
 }
 
 /* Up to the last commit the phase stays, and what was done is done again without harm. */
-static enum rc finish(struct state *s, struct err *e)
+static enum rc finish(struct state *s, bool published, struct err *e)
 {
     static const enum state_sql done[] = {SQL_NOTES_DROP, SQL_DELIVERY_DROP, SQL_KEPT_DROP};
     if (s->phase != STATE_PUBLISHING)
         return wrong_phase(s, "nothing was published", e);
     struct run_row run;
-    enum rc rc = state_merge_notes(s, false, e);
+    enum rc rc = state_merge_notes(s, published ? MERGE_ACCEPTED : MERGE_WITHHELD, e);
     if (rc == RC_OK)
         rc = state_begin_transaction(s, e);
     if (rc == RC_OK)
@@ -392,8 +392,8 @@ static enum rc finish(struct state *s, struct err *e)
     return rc;
 }
 
-enum rc state_finish(struct state *s, struct err *e)
+enum rc state_finish(struct state *s, bool published, struct err *e)
 {
     enum rc rc = state_enter(s, e);
-    return rc == RC_OK ? state_leave(s, finish(s, e)) : rc;
+    return rc == RC_OK ? state_leave(s, finish(s, published, e)) : rc;
 }

@@ -23,6 +23,7 @@
     " seal INTEGER NOT NULL);"                                                                     \
     "CREATE TABLE failures(place INTEGER PRIMARY KEY, by_sink INTEGER NOT NULL, summary TEXT,"     \
     " line TEXT, seal INTEGER NOT NULL);"                                                          \
+    "CREATE TABLE missing(place INTEGER PRIMARY KEY, line TEXT, seal INTEGER NOT NULL);"           \
     "CREATE TABLE kept(place INTEGER PRIMARY KEY, key BLOB NOT NULL,"                              \
     " http_status INTEGER NOT NULL, attempts INTEGER NOT NULL, mended INTEGER NOT NULL,"           \
     " body BLOB, seal INTEGER NOT NULL);"                                                          \
@@ -79,6 +80,11 @@
     X(FAILURE_DROP_ONE, "DELETE FROM failures WHERE place = ?")                                    \
     X(FAILURE_DROP_FROM, "DELETE FROM failures WHERE place >= ?")                                  \
     X(FAILURE_DROP, "DELETE FROM failures")                                                        \
+    X(MISSING_PUT, "REPLACE INTO missing(place, line, seal) VALUES (?, ?, ?)")                     \
+    X(MISSING_EACH, "SELECT place, line, seal FROM missing ORDER BY place")                        \
+    X(MISSING_DROP_ONE, "DELETE FROM missing WHERE place = ?")                                     \
+    X(MISSING_DROP_FROM, "DELETE FROM missing WHERE place >= ?")                                   \
+    X(MISSING_DROP, "DELETE FROM missing")                                                         \
     X(KEPT_PUT, "REPLACE INTO kept(place, key, http_status, attempts, mended, body, seal)"         \
                 " VALUES (?, ?, ?, ?, ?, ?, ?)")                                                   \
     X(KEPT_GET, "SELECT place, key, http_status, attempts, mended, body, seal FROM kept"           \

@@ -101,6 +101,30 @@ bool units_rate(struct str s, double *out_per_s)
     return true;
 }
 
+bool units_percent(struct str s, uint64_t *out_millionths)
+{
+    uint64_t whole = 0;
+    uint64_t unit = 10000; /* millionths in a hundredth */
+    uint64_t n = 0;
+    if (!take_digits(&s, &whole) || whole > 100)
+        return false;
+    n = whole * unit;
+    if (s.len > 0 && s.ptr[0] == '.') {
+        size_t i = 1;
+        for (; i < s.len && i <= 4 && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++) {
+            unit /= 10;
+            n += (uint64_t)(s.ptr[i] - '0') * unit;
+        }
+        if (i == 1)
+            return false;
+        s = (struct str){s.ptr + i, s.len - i};
+    }
+    if (!str_eq_c(s, "%") || n > 1000000)
+        return false;
+    *out_millionths = n;
+    return true;
+}
+
 bool text_take(struct str *text, char end, struct str *out)
 {
     const char *at = text->len ? memchr(text->ptr, end, text->len) : NULL;

@@ -9,6 +9,7 @@ import json
 import os
 
 FAILED = "failed.ndjson"
+MISSING = "missing.ndjson"
 MANIFEST = "manifest.json"
 OUT = "out.ndjson"
 TEMPORARY = ".leadpipe-"
@@ -21,6 +22,7 @@ class Run:
         self.summary = self.messages[-1] if self.messages and self.messages[-1]["subject"] == "summary" else None
         self.manifest = json_file(folder / MANIFEST)
         self.failed = json_lines(folder / FAILED)
+        self.missing = json_lines(folder / MISSING)
         self.rows = json_lines(folder / OUT)
 
     @property
@@ -37,6 +39,12 @@ class Run:
     def outcomes(self):
         """The ledger without its zeros: short to compare with."""
         return {name: n for name, n in self.ledger.items() if n}
+
+
+def forget_lists(folder):
+    """What a stopped run told: so that a test sees that the next one, which is refused, tells nothing."""
+    for name in (FAILED, MISSING, MANIFEST):
+        (folder / name).unlink(missing_ok=True)
 
 
 def json_file(path):
@@ -62,7 +70,7 @@ def id_words(ids):
 
 def command(*more, out=OUT, failed=FAILED, manifest=MANIFEST):
     """The arguments of export() behind the provider's."""
-    words = ["--failed", failed, "--manifest", manifest, "--log-format", "json", *more]
+    words = ["--failed", failed, "--missing", MISSING, "--manifest", manifest, "--log-format", "json", *more]
     return words + (["-t", "ndjson:" + out] if out else [])
 
 
@@ -70,9 +78,8 @@ def export(leadpipe, sandbox, *more, ids=None, provider="omni", base_url=None, e
     words = sandbox.provider(provider)
     if base_url:
         words[words.index("--base-url") + 1] = base_url
-    for name in (FAILED, MANIFEST, OUT):
-        if (leadpipe.folder / name).exists():
-            (leadpipe.folder / name).unlink()
+    forget_lists(leadpipe.folder)
+    (leadpipe.folder / OUT).unlink(missing_ok=True)
     done = leadpipe("export", *words, *command(*more), *id_words(ids or []), env=env or sandbox.env, **popen)
     return check(Run(leadpipe.folder, done), resumes)
 
@@ -82,35 +89,50 @@ def check(run, resumes=False):
     leaves the beginnings of its files, until it comes to its end."""
     assert temporaries(run.folder) == [] or (resumes and run.status not in (0, 3))
     if run.status == 2:
-        assert run.summary is None and run.rows is None and run.manifest is None and run.failed is None, run.done
+        left = (run.summary, run.rows, run.manifest, run.failed, run.missing)
+        assert left == (None,) * 5, run.done
         return run
     assert run.summary, run.done.stderr
     ids, ledger = run.summary["ids"], run.summary["ledger"]
     assert run.summary["exit_status"] == run.status
     assert ids["read"] == ids["unique"] + ids["duplicates"], run.summary
     assert ids["unique"] == sum(ledger.values()), run.summary
-    assert run.failed is not None, "a run that did something writes its failed list"
-    assert len(run.failed) == ledger["failed"], run.failed
+    check_list(run, run.failed, ledger["failed"])
+    check_list(run, run.missing, ledger["missing"])
+    check_manifest(run, ids, ledger)
     if run.status in (0, 3):
-        check_published(run, ids, ledger)
+        check_ended(run, ids, ledger)
     else:
-        assert run.manifest is None and run.rows is None, "a run that stopped publishes nothing"
+        assert run.rows is None and not run.manifest["published"], "a run that stopped publishes nothing"
     return run
 
 
-def check_published(run, ids, ledger):
-    assert ledger["pending"] == 0, ledger
+def check_list(run, rows, count):
+    """A run that stopped leaves the earlier list where its own would be empty."""
+    assert len(rows or []) == count, rows
+    assert rows is not None or run.status not in (0, 3), "a run that came to its end writes its lists"
+
+
+def check_manifest(run, ids, ledger):
     assert (run.manifest["ids"], run.manifest["ledger"]) == (ids, ledger)
-    assert run.manifest["exit_status"] == run.status
+    assert (run.manifest["exit_status"], run.manifest["published"]) == (run.status, run.summary["published"])
     assert run.manifest["requests"]["total"] == run.summary["requests"]["total"]
     statuses = sum(run.manifest["requests"]["statuses"].values())
     assert statuses <= run.manifest["requests"]["total"], "tries without an answer have no status"
-    if run.rows is not None:
+    if not run.manifest["published"]:
+        assert not any(sink.get("files") for sink in run.manifest["sinks"])
+
+
+def check_ended(run, ids, ledger):
+    assert ledger["pending"] == 0, ledger
+    if not run.manifest["published"]:
+        assert run.status == 3 and run.rows is None, "outputs that are withheld are not there"
+    elif run.rows is not None:
         # What another sink refused is in a file all the same.
         refused = sum(row["stage"] == "sink" for row in run.failed)
         assert ledger["exported"] <= len(run.rows) <= ledger["exported"] + refused, (run.exported, ledger)
-    # 3 means: something failed, or none was found, or --expect was not met (which says so).
-    wrong = bool(ledger["failed"] or (ids["unique"] and not ledger["exported"] + ledger["unchanged"]) or
+    # 3 means: something failed, or outputs are withheld, or --expect was not met (which says so).
+    wrong = bool(ledger["failed"] or not run.manifest["published"] or
                  any("unique IDs were expected" in text for text in run.errors()))
     assert run.status == (3 if wrong else 0), run.done.stderr
 

@@ -139,8 +139,10 @@ def test_missing(leadpipe, sandbox, control, fault):
 
 def test_all_missing(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, ids=["a~missing", "b~gone"])
-    assert (run.status, run.outcomes()) == (3, {"missing": 2})
-    assert run.errors() == ["none of the leads was found"]
+    assert (run.status, run.outcomes(), run.rows) == (3, {"missing": 2}, None)
+    assert run.errors() == ["no lead was found: %s answered 404 or 410 to every request (missing: 2); check the server, "
+                            "its path and its parameters (--server, --base-url, --param); nothing is published, and "
+                            "earlier outputs stay as they are" % sandbox.omni]
 
 
 def test_passing_faults_cost_no_lead(leadpipe, sandbox, control):

@@ -17,8 +17,8 @@ def export(leadpipe, sandbox, *words, status=0, **more):
     return manifest(leadpipe.folder / "manifest.json")
 
 
-MEMBERS = ["run_id", "version", "provider", "server", "started_at", "ended_at", "exit_status", "arguments", "ids",
-           "ledger", "requests", "sinks"]
+MEMBERS = ["run_id", "version", "provider", "server", "started_at", "ended_at", "exit_status", "published",
+           "arguments", "ids", "ledger", "requests", "sinks"]
 
 
 def test_every_member(leadpipe, sandbox, control):
@@ -71,11 +71,11 @@ def test_two_runs_have_two_ids(leadpipe, sandbox, control):
 
 
 @pytest.mark.parametrize("ids, status, ledger", [
-    ([], 0, {}), (["a~missing", "b~gone"], 3, {"missing": 2}), (["a", "b~status=400"], 3, {"exported": 1, "failed": 1}),
-    (["a", ".."], 3, {"exported": 1, "failed": 1})])
+    ([], 0, {}), (["a", "b~missing"], 0, {"exported": 1, "missing": 1}),
+    (["a", "b~status=400"], 3, {"exported": 1, "failed": 1}), (["a", ".."], 3, {"exported": 1, "failed": 1})])
 def test_exit_statuses_that_publish(leadpipe, sandbox, control, ids, status, ledger):
     whole = export(leadpipe, sandbox, "-t", "csv:x.csv", ids_file(leadpipe.folder, ids), status=status)
-    assert whole["exit_status"] == status and ledger_of(whole) == ledger
+    assert (whole["exit_status"], whole["published"]) == (status, True) and ledger_of(whole) == ledger
     assert (leadpipe.folder / "x.csv").exists()
 
 
@@ -126,13 +126,16 @@ def test_it_appears_last(leadpipe, sandbox, control):
 
 @pytest.mark.parametrize("provider_key, more", [("wrong", []), (None, ["-t", "ndjson:/dev/full"])])
 def test_a_run_that_stopped_publishes_nothing(leadpipe, sandbox, control, provider_key, more):
-    """Exit status 1: the files and the manifest of the run before stay."""
+    """Exit status 1: the files of the run before stay, and the manifest says so."""
     words = ["-t", "csv:out/", "--manifest", "manifest.json", *more,
              ids_file(leadpipe.folder, ["plain-%d" % n for n in range(20)])]
     export(leadpipe, sandbox, "--id", "plain-1", "-t", "csv:out/")
-    before = {path: path.read_bytes() for path in leadpipe.folder.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in leadpipe.folder.rglob("*.[ct]*") if path.is_file()}
     env = {"OMNI_API_KEY": provider_key or sandbox.key}
     done = leadpipe("export", *sandbox.provider(), *words, env=env)
     assert done.returncode == 1, done.stderr
-    assert {path: path.read_bytes() for path in leadpipe.folder.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in leadpipe.folder.rglob("*.[ct]*") if path.is_file()} == before
+    told = manifest(leadpipe.folder / "manifest.json")
+    assert (told["exit_status"], told["published"]) == (1, False) and sum(ledger_of(told).values()) == told["ids"]["unique"]
+    assert all(sink["files"] == [] for sink in told["sinks"])
     assert sorted(os.listdir(leadpipe.folder)) == ["ids.txt", "manifest.json", "out"]

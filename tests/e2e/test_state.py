@@ -50,8 +50,9 @@ def test_goes_on_from_several_files(resumed, one_go, tmp_path):
 
 def test_what_is_told(resumed, one_go, control):
     first = resumed.part(DONE, "-v")
-    assert (first.outcomes(), first.manifest) == ({"exported": 38, "missing": 1, "failed": 1}, None)
+    assert first.outcomes() == {"exported": 38, "missing": 1, "failed": 1}
     assert [row["id"] for row in first.failed] == ["bad~status=400"]
+    assert [row["id"] for row in first.missing] == ["gone~missing"]
     assert any("same command goes on" in one["message"] for one in first.messages), first.messages
     second = resumed.part(IDS[:50])
     whole = resumed.go_on(IDS, status=3)
@@ -178,7 +179,7 @@ def assert_refused(resumed, *fragments, ids=IDS, **said):
 def test_another_command(resumed, one_go, other):
     sinks, more, provider, fragments = OTHERS[other]
     resumed.part(DONE)
-    (resumed.folder / "failed.ndjson").unlink()
+    runs.forget_lists(resumed.folder)
     assert_refused(resumed, *fragments, sinks=sinks, more=more, provider=provider)
     assert_whole(resumed, resumed.go_on(IDS, status=3), one_go)
 
@@ -186,7 +187,7 @@ def test_another_command(resumed, one_go, other):
 def test_another_parameter(leadpipe, sandbox, control):
     resumed = Resumed(leadpipe, sandbox, control, provider="convocore")
     resumed.part(["tiny-1", "tiny-2"])
-    (resumed.folder / "failed.ndjson").unlink()
+    runs.forget_lists(resumed.folder)
     assert_refused(resumed, "--param", "agentId=agent-1", "agentId=agent-2", more=["--param", "agentId=agent-2"],
                    ids=["tiny-1", "tiny-2", "tiny-3"])
     assert resumed.go_on(["tiny-1", "tiny-2", "tiny-3"]).outcomes() == {"exported": 3}
@@ -208,7 +209,7 @@ def test_another_profile_or_server(leadpipe, sandbox, control, bureau, tmp_path)
     env = {"BUREAU_KEY": "s3cret"}
     resumed = Resumed(leadpipe, sandbox, control)
     resumed.part(["2"], provider=words, env=env, until="2", wait=lambda: len(bureau.seen) == 1)
-    (resumed.folder / "failed.ndjson").unlink()
+    runs.forget_lists(resumed.folder)
     text = (tmp_path / "bureau.json").read_text()
     other = json.loads(text)
     other["tables"][0]["columns"].pop()
@@ -237,7 +238,7 @@ OTHER_IDS = {
 @pytest.mark.parametrize("how", OTHER_IDS)
 def test_other_ids(resumed, one_go, how):
     resumed.part(DONE)
-    (resumed.folder / "failed.ndjson").unlink()
+    runs.forget_lists(resumed.folder)
     before = runs.listing(resumed.folder)
     requests = resumed.control.stats(ids="none")["requests"]
     done = resumed.leadpipe(*resumed.words(), input=resumes.lines(OTHER_IDS[how]), env=resumed.sandbox.env)
@@ -302,7 +303,7 @@ def test_webhook_options(resumed, control, change):
 
     resumed.part(["tiny-1", "tiny-2"], sinks=sinks(first), env=env)
     if named:
-        (resumed.folder / "failed.ndjson").unlink()
+        runs.forget_lists(resumed.folder)
         assert_refused(resumed, named, ids=["tiny-1", "tiny-2", "tiny-3"], sinks=sinks(second), env=env)
         second = first
     run = resumed.go_on(["tiny-1", "tiny-2", "tiny-3"], sinks=sinks(second), env=env)
@@ -317,7 +318,7 @@ def test_another_receiver(resumed):
         return ["-t", "webhook:" + resumed.sandbox.hook("h", body=token)]
 
     resumed.part(["tiny-1"], sinks=sinks("first"))
-    (resumed.folder / "failed.ndjson").unlink()
+    runs.forget_lists(resumed.folder)
     done = resumed.leadpipe(*resumed.words(sinks=sinks("second")), input="tiny-1\n", env=resumed.sandbox.env)
     assert done.returncode == 2 and "/hooks/h" in done.stderr, done.stderr
     assert "first" not in done.stderr and "second" not in done.stderr
@@ -401,5 +402,5 @@ def test_unfinished_file_that_somebody_changed(resumed, change):
         os.truncate(part, part.stat().st_size // 2 if change == "shortened" else 0)
     done = resumed.leadpipe(*resumed.words(), input=resumes.lines(IDS), env=resumed.sandbox.env)
     assert done.returncode in (1, 2) and runs.OUT in done.stderr, done.stderr
-    assert not (resumed.folder / runs.OUT).exists() and not (resumed.folder / runs.MANIFEST).exists()
+    assert not (resumed.folder / runs.OUT).exists() and not runs.json_file(resumed.folder / runs.MANIFEST)["published"]
     assert resumed.go_on(IDS, "--fresh", status=3).outcomes() == LEDGER

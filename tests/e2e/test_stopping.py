@@ -53,7 +53,7 @@ def test_signal(begin, control, tmp_path, number):
     assert run.ledger["pending"] > 0 and run.ledger["exported"] > 10
     # What was in flight was finished: each request that was answered is in the books.
     assert run.ledger["exported"] + run.ledger["failed"] == len(control.requests())
-    assert set(os.listdir(tmp_path)) == {"ids", runs.FAILED}
+    assert set(os.listdir(tmp_path)) == {"ids", runs.FAILED, runs.MANIFEST}
 
 
 def test_text_says_so(leadpipe, sandbox, control, tmp_path):
@@ -75,7 +75,7 @@ def test_nothing_is_tried_again(begin, control, tmp_path):
     process = begin("--attempts", "100", first="tiny-bad~status=500")
     process.send_signal(signal.SIGINT)
     run = runs.check(ended(process, tmp_path))
-    assert (run.status, run.failed) == (130, [])
+    assert (run.status, run.failed) == (130, None)
     assert run.ledger["pending"] > 0 and control.attempts("tiny-bad~status=500") >= 1
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from outputs import ids_file, lines_of, unpacked
+from outputs import ids_file, lines_of, manifest, unpacked
 
 
 def run(leadpipe, sandbox, *words, ids=("plain-1", "plain-2"), **more):
@@ -47,7 +47,8 @@ def test_full_device(leadpipe, sandbox, control):
     done = run(leadpipe, sandbox, "-t", "ndjson:/dev/full", "-t", "csv:leads.csv", "--manifest", "manifest.json")
     assert done.returncode == 1, done.stderr
     assert "/dev/full" in done.stderr and "No space left" in done.stderr
-    assert os.listdir(leadpipe.folder) == []
+    assert os.listdir(leadpipe.folder) == ["manifest.json"]
+    assert not manifest(leadpipe.folder / "manifest.json")["published"]
 
 
 @pytest.mark.parametrize("sink", ["ndjson", "csv", "msgpack,gzip=0"])

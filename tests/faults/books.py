@@ -9,7 +9,7 @@ import subprocess
 import workload
 from outputs import lead_ids_of, lines_of  # tests/e2e
 
-STATE, FAILED, MANIFEST = "run.state", "failed.ndjson", "manifest.json"
+STATE, FAILED, MISSING, MANIFEST = "run.state", "failed.ndjson", "missing.ndjson", "manifest.json"
 EARLIER = b"what an earlier run left\n"
 EARLIER_FILES = ("out/leads.csv", "leads.ndjson", "leads.msgpack.gz", "leads.csv.gz")
 # of a row in the failed list: what does not depend on when and how often
@@ -69,17 +69,20 @@ class Left:
                             if path.is_file() and not is_state(path.name))
         self.manifest = read_json(folder / MANIFEST)
         expect(self.manifest is not None, "there is no manifest")
-        self.failed = sorted(json.dumps([row.get(name) for name in FAILED_MEMBERS])
-                             for row in read_lines(folder / FAILED))
+        self.failed = self.listed(FAILED)
+        self.missing = self.listed(MISSING)
         self.outputs = {name: self.digest_of(folder / name) for name in self.names if self.is_output(name)}
         self.deliveries = None
+
+    def listed(self, name):
+        return sorted(json.dumps([row.get(member) for member in FAILED_MEMBERS]) for row in read_lines(self.folder / name))
 
     def digest_of(self, path):
         data = content(path)
         return digest(data) if self.in_order else digest_in_any_order(path.name, data)
 
     def is_output(self, name):
-        return name not in (FAILED, MANIFEST) and not name.startswith("ids.txt")
+        return name not in (FAILED, MISSING, MANIFEST) and not name.startswith("ids.txt")
 
     def files_told(self):
         """What the manifest says of files, by path; for compressed ones not what depends on the compression."""
@@ -101,6 +104,7 @@ def check_alone(left):
     expect(ids["read"] == ids["unique"] + ids["duplicates"], "IDs do not add up: %s", ids)
     expect(ids["unique"] == sum(ledger.values()) and ledger["pending"] == 0, "the ledger does not balance: %s", ledger)
     expect(len(left.failed) == ledger["failed"], "%d failed leads are listed of %s", len(left.failed), ledger)
+    expect(len(left.missing) == ledger["missing"], "%d missing leads are listed of %s", len(left.missing), ledger)
     unfinished = [name for name in left.names if "leadpipe-" in name]
     expect(not unfinished, "unfinished files are left: %s", unfinished)
     for sink in left.manifest["sinks"]:
@@ -129,6 +133,8 @@ def check_same(left, reference):
            reference.files_told())
     expect(left.failed == reference.failed, "the failed lists differ: %s",
            sorted(set(left.failed) ^ set(reference.failed))[:10])
+    expect(left.missing == reference.missing, "the missing lists differ: %s",
+           sorted(set(left.missing) ^ set(reference.missing))[:10])
 
 
 def check_unpublished(folder, reference, stopped):
@@ -143,9 +149,9 @@ def check_unpublished(folder, reference, stopped):
         expect(path.exists(), "%s is gone", name)
         expect(reference.digest_of(path) == reference.outputs[name], "%s is neither the earlier one nor complete", name)
         complete += 1
-    if (folder / MANIFEST).exists():
-        expect(not stopped, "a run that was stopped published its manifest")
-        told = read_json(folder / MANIFEST)
+    told = read_json(folder / MANIFEST)
+    if told and told["published"]:
+        expect(not stopped, "the manifest of a run that was stopped says that it published its outputs")
         expect(told["ledger"] == reference.manifest["ledger"], "the manifest of a killed run says %s", told["ledger"])
         expect(complete == len(reference.outputs), "the manifest is there before the outputs")
     if (folder / FAILED).exists():

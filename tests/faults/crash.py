@@ -67,7 +67,8 @@ class Rig:
         hook = self.sandbox.hook("crash", refuse=workload.UNWANTED if refuses(batch) else "@never@", fail="every:211")
         words = [str(self.binary), "export", *self.sandbox.provider(), "-t", "csv:out/", "-t", "ndjson:leads.ndjson",
                  "-t", "msgpack:leads.msgpack.gz", "-t", "csv,gzip=1:leads.csv.gz",
-                 "--attempts", "3", "-j", "32", "--log-format", "json", "--failed", books.FAILED, "--manifest", books.MANIFEST]
+                 "--attempts", "3", "-j", "32", "--log-format", "json", "--failed", books.FAILED, "--missing", books.MISSING,
+                 "--manifest", books.MANIFEST]
         if not self.chosen.without_webhook:
             words += ["-t", "webhook,batch=%d,concurrency=8:%s" % (batch, hook)]
         if not self.chosen.without_state:
@@ -237,8 +238,9 @@ class Story:
         books.check_unpublished(self.folder, self.reference, stopped)
         if self.rig.chosen.without_state:  # there is nothing to go on from, and nothing may be in the way
             self.rig.forget()
-        elif not self.over and (self.folder / books.MANIFEST).exists():
-            self.over = (books.read_json(self.folder / books.MANIFEST)["run_id"], *self.rig.seen())
+        elif not self.over:
+            told = books.read_json(self.folder / books.MANIFEST)
+            self.over = (told["run_id"], *self.rig.seen()) if told and told["published"] else None
         return None
 
     def check_end(self, leg):

@@ -24,7 +24,8 @@ def write_run(folder):
     (folder / "out" / "leads.csv").write_text("lead_id\na\nb\n")
     (folder / "leads.msgpack.gz").write_bytes(gzip.compress(b"packed", mtime=0))
     (folder / books.FAILED).write_text('{"id":"c","stage":"fetch","error":"HTTP 400","attempts":1,"at":"now"}\n')
-    manifest = {"exit_status": 3, "ids": {"read": 4, "unique": 3, "duplicates": 1}, "sinks": [{"sink": "all", "files": [
+    (folder / books.MISSING).write_text("")
+    manifest = {"exit_status": 3, "published": True, "ids": {"read": 4, "unique": 3, "duplicates": 1}, "sinks": [{"sink": "all", "files": [
         told(folder, "leads.ndjson"), told(folder, "out/leads.csv"), told(folder, "leads.msgpack.gz")]}],
         "ledger": {"exported": 2, "unchanged": 0, "missing": 0, "failed": 1, "pending": 0}}
     (folder / books.MANIFEST).write_text(json.dumps(manifest))
@@ -112,6 +113,7 @@ def test_the_same(tmp_path, reference):
     (write("leads.msgpack.gz", gzip.compress(b"packed")[:-4]), "leads.msgpack.gz"),
     (append(books.FAILED, '{"id":"d"}\n'), "2 failed leads"),
     (replace(books.FAILED, "HTTP 400", "HTTP 404"), "failed lists differ"),
+    (append(books.MISSING, '{"id":"d"}\n'), "1 missing leads"),
     (replace(books.MANIFEST, '"missing": 0', '"missing": 1'), "does not balance"),
     (replace(books.MANIFEST, '"failed": 1, "pending": 0', '"failed": 0, "pending": 1'), "does not balance"),
     (replace(books.MANIFEST, '"read": 4', '"read": 5'), "do not add up"),

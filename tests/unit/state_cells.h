@@ -45,6 +45,7 @@ static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **v
     "UPDATE OR IGNORE columns SET seal = seal(position, table_number, scope, occurrence, key,"     \
     " member);"                                                                                    \
     "UPDATE OR IGNORE failures SET seal = seal(place, by_sink, summary, line);"                    \
+    "UPDATE OR IGNORE missing SET seal = seal(place, line);"                                       \
     "UPDATE OR IGNORE kept SET seal = seal(place, key, http_status, attempts, mended, body);"      \
     "UPDATE OR IGNORE deliveries SET seal = seal(number, sink, last_place, id, leads),"            \
     " body_seal = iif(body IS NULL, NULL, seal(body)),"                                            \

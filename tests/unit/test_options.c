@@ -27,6 +27,7 @@ static enum rc parse(const char *line, struct export_options *o, struct err *e, 
 }
 
 #define BASE "-p omni -t csv:out/"
+#define NO_LIMIT "is not a whole number or a share from 0% to 100% (up to four decimals)"
 
 static void refusals(void **state)
 {
@@ -49,6 +50,12 @@ static void refusals(void **state)
         {BASE " -j4097", "--concurrency: \"4097\" is not auto or a whole number from 1 to 4096"},
         {BASE " -j many", "--concurrency: \"many\" is not auto or a whole number from 1 to 4096"},
         {BASE " --expect x", "--expect: \"x\" is not a whole number"},
+        {BASE " --max-missing x", "--max-missing: \"x\" " NO_LIMIT},
+        {BASE " --max-missing -1", "--max-missing: \"-1\" " NO_LIMIT},
+        {BASE " --max-missing 101%", "--max-missing: \"101%\" " NO_LIMIT},
+        {BASE " --max-missing 1.5", "--max-missing: \"1.5\" " NO_LIMIT},
+        {BASE " --max-missing=", "--max-missing: N|P% must not be empty"},
+        {BASE " --missing=", "--missing: FILE must not be empty"},
         {BASE " --expect 9223372036854775808",
          "--expect: \"9223372036854775808\" is not a whole number"},
         {BASE " --timeout 30", "--timeout: \"30\" is not a duration such as 500ms, 30s, 5m or 2h"},
@@ -121,6 +128,7 @@ static void defaults(void **state)
     assert_int_equal(o.max_body_bytes, 32 << 20);
     assert_int_equal(o.max_columns, 2000);
     assert_int_equal(o.expect, -1);
+    assert_int_equal(o.max_missing.kind, MISSING_ANY);
     assert_true(o.rate_per_s == 0);
     assert_int_equal(o.order, ORDER_INPUT);
     assert_int_equal(o.progress, PROGRESS_AUTO);
@@ -214,6 +222,8 @@ static const char *some_value(const struct option_spec *spec)
         return "5s";
     case OPTION_SIZE:
         return "1M";
+    case OPTION_MISSING:
+        return "5%";
     case OPTION_RATE:
         return "1/s";
     case OPTION_CHOICE:

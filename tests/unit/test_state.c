@@ -96,14 +96,14 @@ static void phases(void **state)
     const struct file_rename none[] = {{STR("from"), STR("to"), {1, 2}}};
     struct state *s = open_ok("s");
     FAILS(state_publish(s, none, 1, STR(""), &e), RC_INTERNAL, "s: ");
-    FAILS(state_finish(s, &e), RC_INTERNAL, "s: ");
+    FAILS(state_finish(s, true, &e), RC_INTERNAL, "s: ");
     begin_run(s);
-    FAILS(state_finish(s, &e), RC_INTERNAL, "s: ");
+    FAILS(state_finish(s, true, &e), RC_INTERNAL, "s: ");
     OK(state_publish(s, none, 1, STR("how it went"), &e));
     FAILS(state_publish(s, none, 1, STR(""), &e), RC_INTERNAL, "s: ");
     s = crash(s, "s");
     assert_int_equal(state_phase(s), STATE_PUBLISHING);
-    OK(state_finish(s, &e));
+    OK(state_finish(s, true, &e));
     s = crash(s, "s");
     assert_int_equal(state_phase(s), STATE_FINISHED);
     struct state_run run;
@@ -183,6 +183,57 @@ static void expect_failures(struct state *s, const char *want, uint64_t want_by_
     assert_int_equal(counts.n, strlen(want)); /* each has one letter */
     assert_int_equal(counts.by_sink, want_by_sink);
     buf_free(&text);
+}
+
+static void put_missing(struct state *s, uint64_t place, const char *line)
+{
+    struct err e = {0};
+    char row[64];
+    (void)snprintf(row, sizeof row, "%s\n", line);
+    OK(state_miss(s, place, str_c(row), &e));
+}
+
+static void expect_missing(struct state *s, const char *want)
+{
+    struct err e = {0};
+    struct buf text;
+    buf_init(&text, 1000);
+    OK(state_each_missing(s, list_line, &text, &e));
+    assert_string_equal(buf_cstr(&text), want);
+    buf_free(&text);
+}
+
+static void missing_leads(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const uint64_t holes[] = {2};
+    const struct state_checkpoint c = {.tally.high = 6, .holes = holes, .n_holes = 1};
+    struct state *s = open_ok("s");
+    begin_run(s);
+    expect_missing(s, "");
+    put_missing(s, 5, "c");
+    put_missing(s, 1, "x");
+    put_missing(s, 1, "a"); /* in the place of the one before */
+    put_failure(s, 3, false, "b");
+    OK(state_checkpoint(s, &c, &e));
+    put_missing(s, 2, "y");
+    put_missing(s, 6, "z");
+    expect_missing(s, "aycz");
+    expect_failures(s, "b", 0);
+    assert_int_equal(wait_durable(s), RC_OK);
+    s = crash(s, "s");
+    expect_missing(s, "aycz");
+    OK(state_rewind(s, &e));
+    expect_missing(s, "ac");
+    put_missing(s, 7, "stop");
+    struct buf text;
+    buf_init(&text, 100);
+    FAILS(state_each_missing(s, list_line, &text, &e), RC_STOPPED, "stopped");
+    buf_free(&text);
+    begin_run(s);
+    expect_missing(s, "");
+    state_close(s);
 }
 
 static void failures_in_the_order_of_places(void **state)
@@ -377,7 +428,7 @@ static void a_new_run_begins_empty(void **state)
     OK(state_checkpoint(s, &c, &e));
     keep(s, 7, "payload");
     OK(state_publish(s, NULL, 0, STR("record"), &e));
-    OK(state_finish(s, &e));
+    OK(state_finish(s, true, &e));
     expect_kept(s, 0, NULL);
     OK(state_begin(s, "ffffffffffffffffffffffffffffffff", 2, NULL, 0, &e));
     s = crash(s, "s");
@@ -411,7 +462,7 @@ static void a_finished_run_leaves_a_small_file(void **state)
     assert_true(st.st_size > 500 * 8000);
     s = open_ok("s");
     OK(state_publish(s, NULL, 0, STR("record"), &e));
-    OK(state_finish(s, &e));
+    OK(state_finish(s, true, &e));
     state_close(s);
     assert_int_equal(stat("s", &st), 0);
     assert_in_range(st.st_size, 4096, 200000);
@@ -432,6 +483,7 @@ int main(void)
         IN_FOLDER(phases),
         IN_FOLDER(renames_come_back_in_order),
         IN_FOLDER(failures_in_the_order_of_places),
+        IN_FOLDER(missing_leads),
         IN_FOLDER(rewinding),
         IN_FOLDER(rewinding_to_the_beginning),
         IN_FOLDER(what_is_not_committed),

@@ -46,11 +46,16 @@ static bool has_accepted(struct state *s)
     return any;
 }
 
-static void publish_and_finish(struct state *s)
+static void finish_run(struct state *s, bool published)
 {
     struct err e = {0};
     OK(state_publish(s, NULL, 0, STR("record"), &e));
-    OK(state_finish(s, &e));
+    OK(state_finish(s, published, &e));
+}
+
+static void publish_and_finish(struct state *s)
+{
+    finish_run(s, true);
 }
 
 static void holds_from_the_end_of_the_run(void **state)
@@ -106,6 +111,35 @@ static void the_last_one_holds(void **state)
     assert_false(is_accepted(s, 3, 30));
     assert_true(is_accepted(s, 4, 40));
     assert_true(is_accepted(s, 5, 50));
+    state_close(s);
+}
+
+/* A run that withholds its outputs: what it would have published is not accepted, and what an
+ * earlier run published with the same content still is. */
+static void withheld(void **state)
+{
+    (void)state;
+    struct state *s = open_ok("s");
+    begin_run(s);
+    accept_by(s, "a", NULL);
+    for (unsigned char lead = 1; lead <= 4; lead++)
+        note(s, lead, (unsigned char)(10 * lead), true);
+    publish_and_finish(s);
+    begin_run(s);
+    accept_by(s, "a", NULL);
+    note(s, 1, 10, true);  /* as before */
+    note(s, 2, 21, true);  /* changed */
+    note(s, 3, 30, false); /* refused */
+    note(s, 5, 50, true);  /* new */
+    finish_run(s, false);
+    s = crash(s, "s");
+    assert_true(is_accepted(s, 1, 10));
+    assert_false(is_accepted(s, 2, 21));
+    assert_false(is_accepted(s, 2, 20)); /* a receiver may have 21 */
+    assert_false(is_accepted(s, 3, 30));
+    assert_true(is_accepted(s, 4, 40));
+    assert_false(is_accepted(s, 5, 50));
+    assert_int_equal(state_phase(s), STATE_FINISHED);
     state_close(s);
 }
 
@@ -315,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(holds_from_the_end_of_the_run),
         IN_FOLDER(the_last_one_holds),
+        IN_FOLDER(withheld),
         IN_FOLDER(other_sinks),
         IN_FOLDER(a_sink_that_comes_back),
         IN_FOLDER(other_sinks_within_a_run),

@@ -29,6 +29,7 @@ static void make_sample(void)
     OK(state_accept_by(s, &sink, 1, &e));
     OK(state_fail(s, 1, false, STR("{}\n"), STR("why"), &e));
     OK(state_fail(s, 2, true, STR("{}\n"), STR("why"), &e));
+    OK(state_miss(s, 4, STR("{}\n"), &e));
     OK(state_add_delivery(s, 0, &d, 7, &row, &e));
     OK(state_add_delivery(s, 0, &d, 8, &row, &e));
     OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
@@ -177,6 +178,11 @@ static const char *const refused[] = {
     "UPDATE failures SET line = x'7b7d0a'",
     "UPDATE failures SET summary = NULL",
     "UPDATE failures SET summary = CAST(x'ff' AS TEXT)",
+    "UPDATE missing SET place = -1",
+    "UPDATE missing SET line = NULL",
+    "UPDATE missing SET line = '{}'",
+    "UPDATE missing SET line = '{}' || char(10) || '{}' || char(10)",
+    "UPDATE missing SET line = x'7b7d0a'",
     "UPDATE kept SET place = -1",
     "UPDATE kept SET key = x'00'",
     "UPDATE kept SET key = zeroblob(17)",

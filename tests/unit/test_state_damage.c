@@ -25,7 +25,7 @@ static void make_sample(void)
         OK(state_note_accepted(s, &c, 1, &e));
     }
     OK(state_publish(s, NULL, 0, STR("record"), &e));
-    OK(state_finish(s, &e));
+    OK(state_finish(s, true, &e));
 
     static char body[BODY_BYTES];
     memset(body, 'b', sizeof body);
@@ -52,6 +52,7 @@ static void make_sample(void)
         OK(state_fail(s, i, false, STR("a line of the failed list\n"), STR("a summary"), &e));
         OK(state_add_delivery(s, 0, &d, i + 3, &row, &e));
     }
+    OK(state_miss(s, 6, STR("a line of the missing list\n"), &e));
     OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
     OK(state_keep(s, &kept, &e));
     for (unsigned i = 0; i < 100; i++) {
@@ -120,6 +121,7 @@ static void read_rest(struct buf *out, struct state *s)
     buf_addf(out, "%ju %ju %ju %ju ", (uintmax_t)failures.n, (uintmax_t)failures.by_sink,
              (uintmax_t)delivered, (uintmax_t)failed);
     OK(state_each_failure(s, read_failure, out, &e));
+    OK(state_each_missing(s, read_failure, out, &e));
     OK(state_each_delivery(s, 0, read_delivery, out, &e));
     OK(state_take_kept(s, 3, &kept, out, &e));
 }

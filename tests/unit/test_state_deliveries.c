@@ -140,7 +140,7 @@ static void other_sinks_and_next_runs(void **state)
     expect_deliveries(s, 31, "b|leads of b|{\"body\":\"b\"}|-;");
     expect_counts(s, 7, 0, 1);
     OK(state_publish(s, NULL, 0, STR("record"), &e));
-    OK(state_finish(s, &e));
+    OK(state_finish(s, true, &e));
     expect_deliveries(s, 7, "");
     expect_deliveries(s, 31, "");
     begin_run(s);
@@ -384,7 +384,7 @@ static void many_threads(void **state)
         expect_counts(s, i, EACH - (EACH + 2) / 3, (EACH + 2) / 3);
     }
     OK(state_publish(s, NULL, 0, STR("record"), &e));
-    OK(state_finish(s, &e));
+    OK(state_finish(s, true, &e));
     struct state_content content = {.accepted = true};
     const uint64_t place = THREADS * EACH - 1;
     bool accepted;

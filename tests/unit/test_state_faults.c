@@ -84,7 +84,7 @@ static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
     if (rc == RC_OK)
         p->phase = STATE_PUBLISHING;
     if (rc == RC_OK)
-        rc = state_finish(s, e);
+        rc = state_finish(s, true, e);
     if (rc == RC_OK)
         p->phase = STATE_FINISHED;
     return rc;
@@ -179,7 +179,7 @@ static void expect_what_was_durable(const struct progress *p)
     if (phase == STATE_RUNNING)
         expect_running(s, p);
     if (phase == STATE_PUBLISHING)
-        OK(state_finish(s, &e));
+        OK(state_finish(s, true, &e));
     expect_accepted(s, phase >= STATE_PUBLISHING);
     state_close(s);
     assert_int_equal(access("s-wal", F_OK), -1);
@@ -385,7 +385,7 @@ static void expect_all_fail(struct state *s)
     FAILS(state_has_accepted(s, &flag, &e), RC_IO, "File too large");
     FAILS(state_note_accepted(s, NULL, 0, &e), RC_IO, "File too large");
     FAILS(state_publish(s, NULL, 0, STR("record"), &e), RC_IO, "File too large");
-    FAILS(state_finish(s, &e), RC_IO, "File too large");
+    FAILS(state_finish(s, true, &e), RC_IO, "File too large");
     FAILS(state_forget(s, &e), RC_IO, "File too large");
     assert_int_equal(wait_durable(s), RC_IO); /* at once, on this thread */
 }

@@ -89,6 +89,36 @@ static void counts(void **state)
     }
 }
 
+static void percents(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool ok;
+        uint64_t want;
+    } rows[] = {
+        {"0%", true, 0},         {"1%", true, 10000},
+        {"100%", true, 1000000}, {"12.5%", true, 125000},
+        {"0.0001%", true, 1},    {"99.9999%", true, 999999},
+        {"007%", true, 70000},   {"100.0000%", true, 1000000},
+        {"100.0001%", false, 0}, {"101%", false, 0},
+        {"0.00001%", false, 0},  {"5", false, 0},
+        {"%", false, 0},         {".5%", false, 0},
+        {"5.%", false, 0},       {"-1%", false, 0},
+        {"+1%", false, 0},       {"5 %", false, 0},
+        {" 5%", false, 0},       {"5%%", false, 0},
+        {"1e1%", false, 0},      {"18446744073709551616%", false, 0},
+        {"", false, 0},          {"1,5%", false, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t got = 77;
+        bool ok = units_percent(str_c(rows[i].text), &got);
+        if (ok != rows[i].ok || got != (ok ? rows[i].want : 77))
+            fail_msg("percent \"%s\": got %d %ju, want %d %ju", rows[i].text, ok, (uintmax_t)got,
+                     rows[i].ok, (uintmax_t)rows[i].want);
+    }
+}
+
 static void rates(void **state)
 {
     (void)state;
@@ -113,10 +143,8 @@ static void rates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(counts),
-        cmocka_unit_test(rates),
+        cmocka_unit_test(durations), cmocka_unit_test(sizes), cmocka_unit_test(counts),
+        cmocka_unit_test(percents),  cmocka_unit_test(rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
