@@ -288,12 +288,11 @@ static void test_blanks(void **state)
         "\xE3\x80\x80" /* ideographic space */,
         "\xE2\x80\xAF" /* narrow no-break */,
         "\xE2\x80\x8E" /* left-to-right mark */,
-        "\xE2\x80\xAA" /* embedding */,
-        "\xE2\x80\xAC" /* its end */,
+        "\xE2\x80\xAA\xE2\x80\xAC" /* embedding, and its end */,
         "\xE1\xA0\x8E" /* mongolian vowel separator */,
         "\xE2\x80\xA8" /* line separator */,
         "\xEF\xB8\x8F" /* variation selector */,
-        NBSP BOM " " ZWSP,
+        "\xC2\xA0\xEF\xBB\xBF \xE2\x80\x8B",
     };
     static const struct {
         const char *before, *name, *behind;
