@@ -6,7 +6,7 @@
  * full-jitter exponential backoff. What belongs to the origin is kept once for all requests: the
  * Retry-After gate, the rate, the concurrency limit, and whether it is up at all.
  *
- * All functions but http_engine_stats(), http_engine_save() and http_status_retryable() must be
+ * All functions but http_engine_stats() and http_engine_save() must be
  * called on the loop's thread; all callbacks come there. next() may come from within
  * http_engine_kick(), the others only from the loop. Callbacks may call http_engine_kick(),
  * _retry(), _verify(), _stop() and _stats(); stopped() also http_engine_free().
@@ -87,7 +87,9 @@ struct http_request {
     struct buf answer; /* body of the last attempt, decompressed; for the owner to take or free (a
                           moved one leaves a zeroed or cleared one behind) */
     const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
-    char error[256];   /* one line: why there is no answer, or the target's host of a redirect */
+    bool is_limit;     /* 429, or a 403 with Retry-After: it does not refuse the credentials */
+    bool is_redirect;
+    char error[512];   /* one line: why there is no answer, or a redirect's target (redirect.h) */
     unsigned attempts; /* so far, those that do not count included */
 
     struct http_tries tries;
@@ -110,7 +112,8 @@ struct http_engine_cfg {
     struct str totals;     /* of http_engine_save(): the figures go on from there; or absent */
     size_t max_body;       /* bytes of an answer after decompression */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
-    bool (*retryable)(int status); /* which answers are tried again; NULL: http_status_retryable */
+    bool (*retryable)(
+        int status); /* which answers are tried again; NULL: http_status_retryable() */
     /* A 2xx counts once it has its status, even if it then breaks off, and its body is not waited
      * for. Beyond 2xx that is always so. */
     bool head_is_enough;
@@ -121,8 +124,8 @@ struct http_engine_cfg {
     /* The request has ended and is the owner's again. */
     void (*done)(void *ctx, struct http_request *r);
     /* The run cannot go on: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
-     * retry_max_time_ms), RC_NET (no success for retry_max_time_ms), RC_INTERNAL or RC_NOMEM (the
-     * loop or libcurl failed). Once; then everything inside ends as HTTP_ABORTED. */
+     * retry_max_time_ms), RC_NET (no success for retry_max_time_ms, or none at all and server, proxy
+     * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl failed). Once; then everything inside ends as HTTP_ABORTED. */
     void (*fatal)(void *ctx, const struct err *e);
     /* After http_engine_stop(), once: nothing is inside any more. NULL: nobody wants to know. */
     void (*stopped)(void *ctx);
@@ -141,9 +144,6 @@ struct http_stats {
     bool down;
     double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms; /* of answered tries */
 };
-
-/* 408, 425, 429, 500, 502, 503, 504, 520 to 524. */
-bool http_status_retryable(int status);
 
 enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg, struct err *e);
 

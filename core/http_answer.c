@@ -1,60 +1,15 @@
 /* What the end of a transfer means. */
 #include "http_private.h"
 
-#include <openssl/x509_vfy.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
+#include "http_failure.h"
+#include "http_status.h"
+#include "proxy.h"
+#include "redirect.h"
 #include "retry_after.h"
-
-enum cause {
-    CAUSE_NETWORK,   /* worth another try */
-    CAUSE_UNREACHED, /* the same, and there was no connection */
-    CAUSE_TLS,
-    CAUSE_LOCAL,
-};
-
-struct meaning {
-    CURLcode result;
-    const char *code;
-    enum cause cause;
-};
-
-/* What is not listed is { "network", CAUSE_NETWORK }. */
-static const struct meaning meanings[] = {
-    {CURLE_COULDNT_RESOLVE_HOST, "dns", CAUSE_UNREACHED},
-    {CURLE_COULDNT_RESOLVE_PROXY, "dns", CAUSE_UNREACHED},
-    {CURLE_COULDNT_CONNECT, "connect", CAUSE_UNREACHED},
-    {CURLE_SSL_CONNECT_ERROR, "connect", CAUSE_UNREACHED},
-    {CURLE_PROXY, "proxy", CAUSE_UNREACHED},
-    {CURLE_OPERATION_TIMEDOUT, "timeout", CAUSE_NETWORK},
-    {CURLE_GOT_NOTHING, "closed", CAUSE_NETWORK},
-    {CURLE_SEND_ERROR, "closed", CAUSE_NETWORK},
-    {CURLE_RECV_ERROR, "closed", CAUSE_NETWORK},
-    {CURLE_PARTIAL_FILE, "cut_short", CAUSE_NETWORK},
-    {CURLE_BAD_CONTENT_ENCODING, "encoding", CAUSE_NETWORK},
-    {CURLE_WRITE_ERROR, "encoding", CAUSE_NETWORK}, /* our own reasons are told apart */
-    {CURLE_HTTP2, "protocol", CAUSE_NETWORK},
-    {CURLE_HTTP2_STREAM, "protocol", CAUSE_NETWORK},
-    {CURLE_WEIRD_SERVER_REPLY, "protocol", CAUSE_NETWORK},
-    {CURLE_PEER_FAILED_VERIFICATION, "tls", CAUSE_TLS},
-    {CURLE_SSL_CACERT_BADFILE, "tls", CAUSE_TLS},
-    {CURLE_SSL_ISSUER_ERROR, "tls", CAUSE_TLS},
-    {CURLE_SSL_CRL_BADFILE, "tls", CAUSE_TLS},
-    {CURLE_SSL_INVALIDCERTSTATUS, "tls", CAUSE_TLS},
-    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, "tls", CAUSE_TLS},
-    {CURLE_SSL_CERTPROBLEM, "tls", CAUSE_TLS},
-    {CURLE_URL_MALFORMAT, "url", CAUSE_LOCAL},
-    {CURLE_UNSUPPORTED_PROTOCOL, "url", CAUSE_LOCAL},
-    {CURLE_OUT_OF_MEMORY, "memory", CAUSE_LOCAL},
-    {CURLE_FAILED_INIT, "request", CAUSE_LOCAL},
-    {CURLE_NOT_BUILT_IN, "request", CAUSE_LOCAL},
-    {CURLE_UNKNOWN_OPTION, "request", CAUSE_LOCAL},
-    {CURLE_BAD_FUNCTION_ARGUMENT, "request", CAUSE_LOCAL},
-    {CURLE_ABORTED_BY_CALLBACK, "request", CAUSE_LOCAL},
-    {CURLE_INTERFACE_FAILED, "request", CAUSE_LOCAL},
-    {CURLE_SSL_ENGINE_NOTFOUND, "request", CAUSE_LOCAL},
-    {CURLE_SSL_CIPHER, "request", CAUSE_LOCAL},
-};
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
@@ -102,46 +57,62 @@ void http_url_host(const char *url, char *out, size_t size)
 
 /* ---- an answer ------------------------------------------------------------------------------ */
 
-bool http_status_retryable(int status)
+/* The longest of those that came; 0: none, or none says anything. */
+static int64_t longest_retry_after(const struct transfer *t)
 {
-    switch (status) {
-    case 408:
-    case 425:
-    case 429:
-    case 500:
-    case 502:
-    case 503:
-    case 504:
-        return true;
-    default:
-        return status >= 520 && status <= 524;
+    int64_t longest_us = 0, us;
+    bool understood = false;
+    for (unsigned i = 0; i < t->n_retry_after; i++) {
+        if (!retry_after_parse(str_c(t->retry_after[i]), str_c(t->date),
+                               clock_wall_ms(t->h->cfg.clock), &us))
+            continue;
+        understood = true;
+        longest_us = us > longest_us ? us : longest_us;
     }
-}
-
-static enum try_end answer_end(int status, int64_t retry_after_us)
-{
-    if (status == 429)
-        return TRY_BUSY;
-    if (status == 503 && retry_after_us > 0)
-        return TRY_HELD;
-    if (status == 502 || status == 503 || status == 504 || (status >= 520 && status <= 524))
-        return TRY_GATEWAY;
-    return TRY_GOOD;
+    if (!understood && !t->h->retry_after_told) {
+        t->h->retry_after_told = true;
+        log_msg(t->h->cfg.log, LOG_LEVEL_WARN, t->h->cfg.subject,
+                "HTTP %d with a Retry-After that is neither a time to wait nor a date: taken as if "
+                "there were none (told once)",
+                t->status);
+    }
+    return longest_us;
 }
 
 static void read_retry_after(const struct transfer *t, struct http_try *y)
 {
-    if (!t->retry_after[0] || (y->status != 429 && y->status != 503))
-        return;
-    (void)retry_after_parse(str_c(t->retry_after), str_c(t->date), clock_wall_ms(t->h->cfg.clock),
-                            &y->retry_after_us);
+    bool has_field = t->n_retry_after > 0;
+    y->is_limit = http_status_is_limit(y->status, has_field);
+    if (has_field && http_status_may_hold(y->status))
+        y->retry_after_us = longest_retry_after(t);
 }
 
-static void read_redirect(struct transfer *t)
+/* An https server's answer to what is no TLS, in the words of nginx, Apache, Go and Jetty. */
+static bool wants_tls(const struct transfer *t)
 {
-    const char *target = NULL;
-    if (curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &target) == CURLE_OK && target)
-        http_url_host(target, t->r->error, sizeof t->r->error);
+    static const char *const words[] = {"HTTPS port", "HTTPS server", "SSL-enabled server port",
+                                        "requires TLS"};
+    const struct buf *body = &t->r->answer;
+    if (t->status != 400 || strncasecmp(t->r->url, "http:", 5) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (body->len && memmem(body->data, body->len, words[i], strlen(words[i])))
+            return true;
+    }
+    return false;
+}
+
+static void read_misfit(const struct transfer *t, struct http_try *y)
+{
+    const char *why = NULL;
+    if (y->status == 407 && proxy_is_used(t->r->url, t->h->cfg.proxy))
+        why = "the proxy asks for a user and password, or does not take those it was given (407)";
+    else if (wants_tls(t))
+        why = "the server speaks TLS on this port: its address begins with https://";
+    if (!why)
+        return;
+    y->misfit = HTTP_MISFIT_CERTAIN;
+    (void)snprintf(t->r->error, sizeof t->r->error, "%s", why);
 }
 
 static void read_answer(struct transfer *t, struct http_try *y)
@@ -151,9 +122,13 @@ static void read_answer(struct transfer *t, struct http_try *y)
     if (buf_rc(&t->r->answer) != RC_OK)
         buf_clear(&t->r->answer); /* no memory for what would only have been shown */
     read_retry_after(t, y);
-    y->end = answer_end(y->status, y->retry_after_us);
-    if (y->status / 100 == 3)
-        read_redirect(t);
+    y->end = http_status_end(y->status, y->is_limit, y->retry_after_us);
+    t->r->is_limit = y->is_limit;
+    t->r->is_redirect = http_status_is_redirect(y->status, t->location[0] != '\0');
+    if (t->r->is_redirect && t->location[0])
+        redirect_describe(t->r->url, t->location, t->r->error, sizeof t->r->error);
+    if (!t->success && t->h->origin.good_us == INT64_MIN)
+        read_misfit(t, y);
     if (!y->is_too_large)
         return;
     t->r->code = "too_large";
@@ -163,15 +138,6 @@ static void read_answer(struct transfer *t, struct http_try *y)
 
 /* ---- no answer ------------------------------------------------------------------------------ */
 
-static struct meaning meaning_of(CURLcode result)
-{
-    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
-        if (meanings[i].result == result)
-            return meanings[i];
-    }
-    return (struct meaning){result, "network", CAUSE_NETWORK};
-}
-
 /* Had the request been sent? */
 static bool was_sent(const struct transfer *t)
 {
@@ -179,59 +145,39 @@ static bool was_sent(const struct transfer *t)
     return curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
 }
 
-/* When a connection that had been closed is replaced within one transfer, what libcurl says is still
- * about the old one ("Broken pipe"), and does not tell what is wrong with the certificate. */
-static const char *tls_text(const struct transfer *t, CURLcode result)
-{
-    long verdict = 0;
-    if (strstr(t->why, "SSL") || strstr(t->why, "certificate"))
-        return t->why;
-    (void)curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-    return verdict > 0 ? X509_verify_cert_error_string(verdict) : curl_easy_strerror(result);
-}
-
-static const char *failure_text(const struct transfer *t, CURLcode result, const struct meaning *m)
-{
-    if (m->cause == CAUSE_TLS)
-        return tls_text(t, result);
-    if (strcmp(m->code, "header_too_large") == 0)
-        return "the header of the answer is too large";
-    if (t->status == 101)
-        return "HTTP 101: the server switches to another protocol, which it was not asked for";
-    if (result == CURLE_WRITE_ERROR)
-        return "the compressed body goes on behind its end";
-    return t->why[0] ? t->why : curl_easy_strerror(result);
-}
-
 static void read_failure(struct transfer *t, CURLcode result, struct http_try *y)
 {
     struct http_request *r = t->r;
-    struct meaning m = meaning_of(result);
-    if (t->status ==
-        101) /* libcurl takes what follows for a body, and is not given a place for it */
-        m = (struct meaning){result, "protocol", CAUSE_NETWORK};
-    if (result == CURLE_UNSUPPORTED_PROTOCOL && was_sent(t)) /* an answer that is not HTTP/1 */
-        m = (struct meaning){result, "protocol", CAUSE_NETWORK};
-    if (result == CURLE_OUT_OF_MEMORY && was_sent(t) && !t->begun) /* what libcurl 7 calls it */
-        m = (struct meaning){result, "header_too_large", CAUSE_LOCAL};
-    if (buf_rc(&r->answer) != RC_OK) /* the body could not be kept */
-        m = (struct meaning){result, "memory", CAUSE_LOCAL};
-    if (result == CURLE_OPERATION_TIMEDOUT && !was_sent(t))
-        m.cause = CAUSE_UNREACHED;
-    y->end = m.cause == CAUSE_UNREACHED ? TRY_UNREACHED
-             : m.cause == CAUSE_NETWORK ? TRY_SILENT
-                                        : TRY_ABORTED;
-    y->is_local = m.cause == CAUSE_LOCAL;
-    y->is_tls = m.cause == CAUSE_TLS;
+    struct http_failure_facts facts = {
+        .result = result,
+        .why = t->why,
+        .status = t->status,
+        .was_sent = was_sent(t),
+        .has_begun = t->begun,
+        .is_https = strncasecmp(r->url, "https:", 6) == 0,
+        .body_refused = buf_rc(&r->answer) != RC_OK,
+    };
+    struct http_failure f;
+    /* 0 where they do not apply */
+    (void)curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &facts.verify_result);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &facts.connect_status);
+    http_failure_read(&facts, &f);
+    y->end = f.end;
+    y->is_local = f.is_local;
+    y->is_tls = f.is_tls;
     y->is_timeout = result == CURLE_OPERATION_TIMEDOUT;
-    r->code = m.code;
-    copy_printable(r->error, sizeof r->error, failure_text(t, result, &m));
+    y->is_busy = f.is_busy;
+    y->misfit = f.misfit;
+    r->code = f.code;
+    copy_printable(r->error, sizeof r->error, f.text);
+    utf8_scrub(r->error);
     buf_clear(&r->answer);
 }
 
 bool http_head_decides(const struct transfer *t)
 {
-    return t->status >= 300 || (t->status >= 200 && t->h->cfg.head_is_enough);
+    return !t->is_untrusted &&
+           (t->status >= 300 || (t->status >= 200 && t->h->cfg.head_is_enough));
 }
 
 /* Was the connection the reason? */

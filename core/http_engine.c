@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "http_status.h"
+
 #define CONCURRENCY_MAX 4096
 
 /* ---- starting requests ---------------------------------------------------------------------- */

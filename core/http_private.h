@@ -6,7 +6,7 @@
  *   http_headers.c   headers of requests
  *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other
  *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
- *   http_answer.c    what the end of a transfer means
+ *   http_answer.c    what the end of a transfer means, by http_status.c and http_failure.c
  *   http_settle.c    how long the body of an answer that its head has decided may take
  *   http_refused.c   new connections that the server does not take
  *   http_retry.c     what becomes of a request after a try; those that wait for another one
@@ -19,11 +19,14 @@
 #include <stdatomic.h>
 
 #include "http.h"
+#include "http_failure.h"
 #include "latency.h"
 #include "limiter.h"
 #include "rate.h"
 
 #define HTTP_FIELD_BYTES_MAX 63
+#define HTTP_RETRY_AFTER_MAX 4
+#define HTTP_LOCATION_BYTES_MAX 2047
 
 /* Connections that libcurl may choose from for a request; see http_group.c. */
 enum group_kind {
@@ -71,7 +74,10 @@ struct transfer {
     bool success, encoded, too_large;
     size_t max_bytes;
     uint64_t dropped_bytes; /* of an error's body */
-    char retry_after[HTTP_FIELD_BYTES_MAX + 1], date[HTTP_FIELD_BYTES_MAX + 1];
+    unsigned n_retry_after; /* of these; what comes beyond is passed over */
+    char retry_after[HTTP_RETRY_AFTER_MAX][HTTP_FIELD_BYTES_MAX + 1];
+    char date[HTTP_FIELD_BYTES_MAX + 1];
+    char location[HTTP_LOCATION_BYTES_MAX + 1]; /* of a 3xx; "": none */
     char why[CURL_ERROR_SIZE];
 };
 
@@ -127,8 +133,10 @@ struct http_engine {
     size_t n_waiting, heap_size;
     uint64_t order;
     struct http_request *ended, *ended_last; /* not yet told to the owner */
-    char last_error[256];
+    char last_error[sizeof((struct http_request *)0)->error];
     int64_t gate_told_us;
+    bool retry_after_told; /* that one was not understood */
+    unsigned misfits;      /* see enum http_misfit */
 
     struct origin origin;
     struct limiter limiter;
@@ -246,6 +254,9 @@ struct http_try {
     bool is_tls;            /* verification failed */
     bool is_too_large;
     bool is_timeout;
+    bool is_limit; /* see http_status_is_limit() */
+    bool is_busy;  /* the server says so otherwise than by a status */
+    enum http_misfit misfit;
     int64_t retry_after_us; /* 0: none */
     int64_t latency_us;
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "backoff.h"
+#include "http_status.h"
 
 /* Those that a gate held back do not come through it all at once. */
 #define GATE_JITTER_US 250000
@@ -104,14 +105,15 @@ struct http_request *http_ended_pop(struct http_engine *h)
 
 static void tell_gate(struct http_engine *h, const struct http_try *y)
 {
-    char text[HTTP_DURATION_BYTES];
+    char text[HTTP_DURATION_BYTES], what[32] = "HTTP/2 ENHANCE_YOUR_CALM";
+    if (y->status)
+        (void)snprintf(what, sizeof what, "HTTP %d", y->status);
     int64_t gate_us = h->origin.gate_us;
     bool is_news = gate_us - h->now_us >= GATE_TOLD_US && gate_us - h->gate_told_us >= GATE_TOLD_US;
     if (is_news)
         h->gate_told_us = gate_us;
     log_msg(h->cfg.log, is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, h->cfg.subject,
-            "HTTP %d%s: no request for %s", y->status,
-            y->retry_after_us > 0 ? " with Retry-After" : "",
+            "%s%s: no request for %s", what, y->retry_after_us > 0 ? " with Retry-After" : "",
             http_duration(gate_us - h->now_us, text));
 }
 
@@ -131,7 +133,7 @@ static void tell_change(struct http_engine *h, const struct http_try *y, unsigne
 static bool is_congestion(const struct http_try *y)
 {
     bool is_slow = y->is_timeout && y->loss == LOSS_NONE;
-    return y->status == 429 || y->status == 504 || is_slow;
+    return http_status_is_congestion(y->status) || y->is_limit || y->is_busy || is_slow;
 }
 
 /* `in_flight` includes this try. */
@@ -243,6 +245,19 @@ static bool is_fatal(struct http_engine *h, const struct http_request *r, const 
     return true;
 }
 
+/* Server, proxy and configuration do not fit together, and no try has got a good answer: waiting
+ * does not help. Later it may be one server of several, or a proxy that is being changed. */
+static bool is_misfit(struct http_engine *h, const struct http_request *r, const struct http_try *y)
+{
+    if (h->origin.good_us != INT64_MIN || !y->misfit)
+        return false;
+    h->misfits += y->misfit;
+    if (h->misfits < HTTP_MISFIT_CERTAIN)
+        return false;
+    http_fail(h, RC_NET, "%s: %s", h->cfg.subject, r->error);
+    return true;
+}
+
 static bool is_hopeless(struct http_engine *h)
 {
     char text[HTTP_DURATION_BYTES];
@@ -259,7 +274,7 @@ static bool is_retryable(const struct http_engine *h, const struct http_try *y)
     if (y->is_too_large)
         return false;
     if (y->status)
-        return h->cfg.retryable(y->status);
+        return y->is_limit || h->cfg.retryable(y->status);
     return !y->is_local;
 }
 
@@ -308,8 +323,9 @@ static long count_transfer(struct http_engine *h, const struct transfer *t)
 
 void http_retry_settle(struct http_engine *h, struct http_request *r, const struct http_try *y)
 {
+    bool ends_run = is_misfit(h, r, y);
     unsigned change = inform(h, r, y);
-    if (is_fatal(h, r, y))
+    if (ends_run || is_fatal(h, r, y))
         http_request_end(h, r, HTTP_ABORTED);
     else if (is_retryable(h, y))
         try_again(h, r, y, change);

@@ -22,7 +22,8 @@ static void begin_answer(struct transfer *t)
 {
     t->begun = t->success = t->encoded = false;
     t->status = 0;
-    t->retry_after[0] = t->date[0] = '\0';
+    t->n_retry_after = 0;
+    t->date[0] = t->location[0] = '\0';
 }
 
 /* "HTTP/1.1 404 Not Found", "HTTP/2 404": the number, or 0. */
@@ -61,6 +62,13 @@ static void keep_field(char out[HTTP_FIELD_BYTES_MAX + 1], struct str value)
     out[n] = '\0';
 }
 
+static void keep_location(struct transfer *t, struct str value)
+{
+    size_t n = value.len <= HTTP_LOCATION_BYTES_MAX ? value.len : 0;
+    memcpy(t->location, value.ptr, n);
+    t->location[n] = '\0';
+}
+
 static void read_field(struct transfer *t, struct str line)
 {
     struct str value;
@@ -74,8 +82,12 @@ static void read_field(struct transfer *t, struct str line)
             keep_field(t->date, value);
         break;
     case 'r':
-        if (is_field(line, "Retry-After", &value))
-            keep_field(t->retry_after, value);
+        if (is_field(line, "Retry-After", &value) && t->n_retry_after < HTTP_RETRY_AFTER_MAX)
+            keep_field(t->retry_after[t->n_retry_after++], value);
+        break;
+    case 'l':
+        if (t->status / 100 == 3 && is_field(line, "Location", &value))
+            keep_location(t, value);
         break;
     default:
         break;
@@ -373,6 +385,7 @@ static void reset_answer(struct transfer *t)
     t->why[0] = '\0';
     buf_clear(&r->answer);
     r->answer.max = t->h->cfg.max_body + 1;
+    r->is_limit = r->is_redirect = false;
     r->code = NULL;
     r->error[0] = '\0';
 }

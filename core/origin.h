@@ -12,7 +12,7 @@
  *   passed by, only this request was not served. Such a try changes nothing here. What had no
  *   connection at all (TRY_UNREACHED) always speaks against the origin.
  *
- * - The gate: Retry-After on 429 and 503 closes it, so that no try starts before; a later one
+ * - The gate: Retry-After on 403, 429, 503 and 529 closes it, so that no try starts before; a later one
  *   extends, never shortens. A 429 without it closes the gate for the backoff time of as many
  *   rounds of 429 as came one after the other. 429s of tries that were started before the last
  *   closing are of the same round. A round in which others got a good answer is as a first one.
@@ -48,9 +48,9 @@
 
 enum try_end {
     TRY_GOOD,
-    TRY_BUSY,      /* 429 */
-    TRY_HELD,      /* 503 with Retry-After */
-    TRY_GATEWAY,   /* 502, 503, 504, 520 to 524 */
+    TRY_BUSY,      /* asked too much: 429 and its like */
+    TRY_HELD,      /* 503 or 529 with Retry-After */
+    TRY_GATEWAY,   /* 502, 503, 504, 520 to 524, 529, 530, 599 */
     TRY_SILENT,    /* sent, but no answer or only part of one */
     TRY_UNREACHED, /* no connection */
     TRY_ABORTED,   /* by ourselves: says nothing */

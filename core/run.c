@@ -99,7 +99,7 @@ static void begin_drain(struct run *r)
         atomic_load(&r->stopping) ||
         (atomic_load(&r->ids_ended) && r->next_taken == r->n_taken && queue_ended(r->ids_queue));
     order_counts(r->order, &reserved, &completed);
-    if (no_more && r->n_refused && reserved == completed + r->n_refused) {
+    if (no_more && r->n_turned_away && reserved == completed + r->n_turned_away) {
         fetch_judge_end(r);
         order_counts(r->order, &reserved, &completed);
     }

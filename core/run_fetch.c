@@ -4,8 +4,8 @@
 
 #include "run_internal.h"
 
-/* The credentials are refused when all of the first three leads that got an answer say so (or all
- * there are). */
+/* The run ends when all of the first three leads that got an answer were turned away: their
+ * credentials refused, or sent to another address. Of fewer leads, where all were refused. */
 #define AUTH_LEADS 3
 
 /* ---- the IDs' thread ------------------------------------------------------------------------ */
@@ -253,16 +253,28 @@ struct http_request *fetch_next(void *run)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static void credentials_refused(struct run *r)
+static void credentials_refused(struct run *r, int status)
 {
     const struct profile *p = r->cfg->profile;
     struct err e;
     if (p->key_header.len)
         (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d; check the API key in %s",
-                      r->cfg->base_url, r->refused_status, r->cfg->credential_source);
+                      r->cfg->base_url, status, r->cfg->credential_source);
     else
         (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d, and the profile has none",
-                      r->cfg->base_url, r->refused_status);
+                      r->cfg->base_url, status);
+    run_fatal(r, &e);
+}
+
+static void redirected(struct run *r, const struct lead *lead)
+{
+    const char *target = lead->request->http.error;
+    struct err e;
+    (void)err_set(&e, RC_NET,
+                  "%s answers with redirects (%d%s%s), which are not followed, as they would carry "
+                  "the key to another address; check --base-url and --server",
+                  r->cfg->base_url, lead->http_status, *target ? " to " : "", target);
+    secrets_redact(r->cfg->secrets, e.msg, sizeof e.msg);
     run_fatal(r, &e);
 }
 
@@ -288,15 +300,26 @@ void fetch_flush(struct run *r)
     r->n_answered = 0;
 }
 
-/* It is known now whose fault the refusals were: those leads', or the key's. Then nobody knows yet
- * what becomes of them. */
-static void release_refused(struct run *r, bool are_theirs)
+static void fail_redirect(struct run *r, struct lead *lead)
 {
-    while (r->refused_first) {
-        struct lead *lead = r->refused_first;
-        r->refused_first = lead->next_refused;
-        r->n_refused--;
-        if (are_theirs)
+    const char *target = lead->request->http.error;
+    lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect%s%s is not followed",
+              lead->http_status, *target ? " to " : "", target);
+    run_redact_failure(r, lead);
+    complete(r, lead);
+}
+
+/* It is known now whose fault it was that leads were turned away: theirs, or that of the key or the
+ * server's address. Then nobody knows yet what becomes of them. */
+static void release_turned_away(struct run *r, bool are_theirs)
+{
+    while (r->turned_away) {
+        struct lead *lead = r->turned_away;
+        r->turned_away = lead->next_refused;
+        r->n_turned_away--;
+        if (are_theirs && lead->request->http.is_redirect)
+            fail_redirect(r, lead);
+        else if (are_theirs)
             hand_to_workers(r, lead);
         else
             complete(r, lead);
@@ -308,60 +331,65 @@ static void accept_credentials(struct run *r)
     if (r->accepted)
         return;
     r->accepted = true;
-    release_refused(r, true);
+    release_turned_away(r, true);
 }
 
-static void count_refusal(struct run *r, const struct lead *lead)
+static void end_if_turned_away(struct run *r)
 {
-    r->refused += lead->request->ordinal < AUTH_LEADS + r->unanswered;
-}
-
-static void end_if_refused(struct run *r)
-{
-    if (r->refused < AUTH_LEADS)
+    const struct lead *last = r->turned_away;
+    if (r->first_turned_away < AUTH_LEADS || !last)
         return;
-    credentials_refused(r);
-    release_refused(r, false);
+    if (last->request->http.is_redirect)
+        redirected(r, last);
+    else
+        credentials_refused(r, last->http_status);
+    release_turned_away(r, false);
 }
 
-/* A lead got no answer: one more counts in its place, which may have been refused already. So it is
- * for one that does not count yet, too: it may be next when others fail later. */
-static void judge_without(struct run *r)
+/* A lead got no answer: one more counts in its place, which may have been turned away already. So it
+ * is for one that does not count yet, too: it may be next when others fail later. */
+static void count_without(struct run *r)
 {
     if (r->accepted)
         return;
     uint64_t next = AUTH_LEADS + r->unanswered++;
-    for (const struct lead *l = r->refused_first; l; l = l->next_refused)
-        r->refused += l->request->ordinal == next;
-    end_if_refused(r);
+    for (const struct lead *l = r->turned_away; l; l = l->next_refused)
+        r->first_turned_away += l->request->ordinal == next;
+    end_if_turned_away(r);
 }
 
-/* Refusals of the first leads wait for one other answer: then each is that lead's alone. True: this
- * one waits. */
-static bool judge_credentials(struct run *r, struct lead *lead)
+static bool is_refused(const struct lead *lead)
 {
-    bool is_refused = lead->http_status == 401 || lead->http_status == 403;
-    if (!is_refused)
+    return lead->http_status == 401 || (lead->http_status == 403 && !lead->request->http.is_limit);
+}
+
+/* The first leads that are turned away wait for one other answer: then each is that lead's alone.
+ * True: this one waits. */
+static bool wait_turned_away(struct run *r, struct lead *lead)
+{
+    if (!is_refused(lead) && !lead->request->http.is_redirect)
         accept_credentials(r);
     if (r->accepted)
         return false;
-    lead->next_refused = r->refused_first;
-    r->refused_first = lead;
-    r->n_refused++;
-    r->refused_status = lead->http_status;
-    count_refusal(r, lead);
-    end_if_refused(r);
+    lead->next_refused = r->turned_away;
+    r->turned_away = lead;
+    r->n_turned_away++;
+    r->first_turned_away += lead->request->ordinal < AUTH_LEADS + r->unanswered;
+    end_if_turned_away(r);
     (void)uv_async_send(&r->wake); /* it may have been the last one */
     return true;
 }
 
 void fetch_judge_end(struct run *r)
 {
-    bool all = r->refused && r->requested < AUTH_LEADS && r->refused == r->requested;
+    const struct lead *last = r->turned_away;
+    bool all = last && r->requested < AUTH_LEADS && r->first_turned_away == r->requested;
+    for (const struct lead *l = last; all && l; l = l->next_refused)
+        all = is_refused(l);
     bool stopping = atomic_load(&r->stopping);
     if (all && !stopping)
-        credentials_refused(r);
-    release_refused(r, !all && !stopping);
+        credentials_refused(r, last->http_status);
+    release_turned_away(r, !all && !stopping);
     fetch_flush(r);
 }
 
@@ -381,17 +409,13 @@ static void note_missing(struct lead *lead)
 static void answered(struct run *r, struct lead *lead)
 {
     int status = lead->http_status;
-    if (judge_credentials(r, lead))
+    if (wait_turned_away(r, lead))
         return;
     if (status == 404 || status == 410) {
         note_missing(lead);
         complete(r, lead);
-    } else if (status >= 300 && status < 400) {
-        const char *host = lead->request->http.error;
-        lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect%s%s is not followed", status,
-                  *host ? " to " : "", host);
-        run_redact_failure(r, lead);
-        complete(r, lead);
+    } else if (lead->request->http.is_redirect) {
+        fail_redirect(r, lead);
     } else {
         hand_to_workers(r, lead);
     }
@@ -410,7 +434,7 @@ void fetch_done(void *run, struct http_request *http)
     case HTTP_NO_ANSWER:
         lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
         run_redact_failure(r, lead);
-        judge_without(r);
+        count_without(r);
         break;
     case HTTP_TOO_LARGE:
         accept_credentials(r);

@@ -89,12 +89,12 @@ struct run {
     size_t n_taken, next_taken;
     struct lead *answered[RUN_BATCH]; /* not yet handed to the workers */
     size_t n_answered;
-    uint64_t requested;         /* leads that a request was made for */
-    uint64_t refused;           /* of the first AUTH_LEADS that got an answer: 401 or 403 */
-    uint64_t unanswered;        /* before the last of these */
-    struct lead *refused_first; /* all that were, until it is clear whose fault it is */
-    uint64_t n_refused;
-    int refused_status;
+    uint64_t requested; /* leads that a request was made for */
+    uint64_t
+        first_turned_away;    /* of the first AUTH_LEADS that got an answer: 401, 403, redirected */
+    uint64_t unanswered;      /* before the last of these */
+    struct lead *turned_away; /* all that were, until it is clear whose fault it is */
+    uint64_t n_turned_away;
     bool accepted; /* one was answered otherwise */
     uint64_t bodies;
     double average_body_bytes;

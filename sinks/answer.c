@@ -10,11 +10,6 @@ static bool is_success(int status)
     return status >= 200 && status <= 299;
 }
 
-static bool is_redirect(int status)
-{
-    return status >= 300 && status <= 399 && status != 304;
-}
-
 /* The most bytes of `text` up to `max` that end with a whole character. */
 static size_t whole_characters(const char *text, size_t max)
 {
@@ -59,13 +54,13 @@ static void describe_answer(const struct http_request *r, struct secrets *secret
 static void describe_redirect(const struct http_request *r, struct secrets *secrets,
                               struct answer_texts *texts)
 {
-    char host[sizeof r->error];
-    memcpy(host, r->error, sizeof host);
-    secrets_redact(secrets, host, sizeof host);
-    utf8_scrub(host);
+    char target[sizeof r->error];
+    memcpy(target, r->error, sizeof target);
+    secrets_redact(secrets, target, sizeof target);
+    utf8_scrub(target);
     (void)snprintf(texts->error, sizeof texts->error,
                    "the receiver answered %d, a redirect%s%s; redirects are not followed",
-                   r->status, *host ? " to " : "", host);
+                   r->status, *target ? " to " : "", target);
 }
 
 struct verdict answer_verdict(const struct http_request *r, struct secrets *secrets,
@@ -89,7 +84,7 @@ struct verdict answer_verdict(const struct http_request *r, struct secrets *secr
         v.kind = VERDICT_ACCEPTED;
     } else if (r->status == 410) {
         (void)snprintf(texts->error, sizeof texts->error, "the receiver answered 410 Gone");
-    } else if (is_redirect(r->status)) {
+    } else if (r->is_redirect) {
         v.code = "redirect";
         describe_redirect(r, secrets, texts);
     } else {

@@ -8,6 +8,7 @@ then until the client goes.
 
 import collections
 import socket
+import ssl
 import struct
 import threading
 
@@ -49,13 +50,27 @@ class RawServer:
     def _serve(self, connection):
         try:
             if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
+                connection = self._handshake(connection)
             with connection:
                 connection.settimeout(60)
                 while self._one(connection):
                     pass
         except OSError:
             pass
+
+    def _handshake(self, connection):
+        """Where it fails the client must be able to read why: a reset would take the alert with it."""
+        tls = self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        try:
+            tls.do_handshake()
+            return tls
+        except ssl.SSLError:
+            with socket.socket(fileno=tls.detach()) as raw:
+                raw.settimeout(5)
+                raw.shutdown(socket.SHUT_WR)
+                while raw.recv(65536):
+                    pass
+            raise
 
     def _one(self, connection):
         """One request. False: the connection is over."""
@@ -65,6 +80,9 @@ class RawServer:
             if not more:
                 return False
             text += more
+            if text.startswith(b"\x16\x03"):  # a client that speaks TLS
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                return False
         head, _, body = text.partition(b"\r\n\r\n")
         length = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
         while length and len(body) < int(length[0]):

@@ -35,7 +35,7 @@ FAILS = {
     "status=525": ("fetch", 525, "http_525", 1, "HTTP 525"),
     "status=204": ("parse", 204, "not_json", 1, "not JSON"),
     "status=301": ("fetch", 301, "redirect", 1, "a redirect is not followed"),
-    "redirect=elsewhere.example:81": ("fetch", 302, "redirect", 1, "a redirect to elsewhere.example is not followed"),
+    "redirect=elsewhere.example:81": ("fetch", 302, "redirect", 1, "a redirect to http://elsewhere.example:81/"),
     "successfalse": ("fetch", 200, "LEAD_UNAVAILABLE", 1, "The lead is not available"),
     "nolead": ("fetch", 200, "no_lead", 1, "/lead"),
     "leadnull": ("fetch", 200, "no_lead", 1, "/lead"),

@@ -78,7 +78,7 @@ def test_head_decides(leadpipe, status):
 @pytest.mark.parametrize("how", ["wrong encoding", "cut chunk", "head too large", "reset"])
 def test_refusal_ends_the_run(leadpipe, how):
     with serve(BREAKS[how]("401 Unauthorized"), by=("a", "b", "c")) as server:
-        run = export(leadpipe, server, ids=["a", "b", "c", "d"], timeout=15)
+        run = export(leadpipe, server, "-j", 1, ids=["a", "b", "c", "d"], timeout=15)
     assert run.status == 1 and "credentials refused" in run.errors()[0], run.done.stderr
 
 

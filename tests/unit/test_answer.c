@@ -63,6 +63,7 @@ static void verdicts(void **state)
         const struct answer_row *w = &rows[i];
         struct http_request r = {
             .end = w->end,
+            .is_redirect = w->status == 301 || w->status == 302,
             .status = w->status,
             .code = w->request_code,
             .attempts = 3,

@@ -126,14 +126,14 @@ static const struct {
      302,
      1,
      NULL,
-     "else.example",
+     "https://else.example/9",
      ""},
     {{"HTTP/1.1 301 x\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", 9, false},
      HTTP_ANSWERED,
      301,
      1,
      NULL,
-     "127.0.0.1",
+     NULL, /* the port is another each time */
      ""},
     {{"HTTP/1.1 301 x\r\nContent-Length: 0\r\n\r\n", 9, false},
      HTTP_ANSWERED,
@@ -194,7 +194,9 @@ static const struct {
      "encoding",
      NULL,
      ""},
-    {{"220 mail.example ESMTP\r\n", 99, true}, HTTP_NO_ANSWER, 0, 6, "protocol", NULL, ""},
+    /* three of these and nothing else: server and address do not fit together */
+    {{"220 mail.example ESMTP\r\n", 99, true}, HTTP_ABORTED, 0, 3, "aborted", NULL, ""},
+    {{"220 mail.example ESMTP\r\n", 2, true}, HTTP_ANSWERED, 200, 3, NULL, "", "fine"},
     /* too large */
     {{"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", 9, false},
      HTTP_TOO_LARGE,

@@ -134,8 +134,8 @@ static void answers_are_recorded(void **state)
     out_end(o);
     expect_answers(o, "accepted:200:1:-:-:\n"
                       "failed:422:1:8:http_42237:the receiver answered 422: such thing\n"
-                      "failed:302:1:8:redirect81:the receiver answered 302, a redirect to "
-                      "evil.example; redirects are not followed\n"
+                      "failed:302:1:8:redirect91:the receiver answered 302, a redirect to "
+                      "https://evil.example/x; redirects are not followed\n"
                       "failed:410:1:8:http_41030:the receiver answered 410 Gone\n");
     assert_int_equal(o->w.result.delivered, 1);
     assert_int_equal(o->w.result.failed, 3);
