@@ -106,6 +106,8 @@ static enum rc set_param(struct export *x, const char *text, struct err *e)
     int i = profile_param(x->profile, name);
     if (i < 0)
         return unknown_param(x->profile, name, e);
+    if (x->defaults[i].ptr)
+        return err_set(e, RC_USAGE, "--param: " STR_FMT " is given more than once", STR_ARG(name));
     enum rc rc = id_check(str_c(equals + 1), e); /* a value may be what an ID may be */
     if (rc != RC_OK) {
         err_prefix(e, "--param " STR_FMT, STR_ARG(name));

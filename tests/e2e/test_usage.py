@@ -35,6 +35,8 @@ def assert_refused(leadpipe, done, *fragments):
     (BASE + ["--id", ""], ["--id"]),
     (BASE + ["--id", ".."], ["--id"]),
     (BASE + ["-p", "convocore"], ["--provider", "more than once"]),
+    (["-p", "convocore", "-t", "csv:x", "--id", "1", "--base-url", "http://127.0.0.1:9", "--param", "agentId=a",
+      "--param", "agentId=b"], ["--param", "agentId", "more than once"]),
     (BASE + ["--failed", "a", "--failed=a"], ["--failed", "more than once"]),
     (BASE + ["--fresh", "--state", "s", "--fresh"], ["--fresh", "more than once"]),
     (BASE + ["--proxy", "http://a:pw@b", "--proxy", "http://a:pw@c"], ["--proxy: given more than once; it is not"]),
