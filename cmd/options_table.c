@@ -133,7 +133,7 @@ const struct option_spec export_option_specs[] = {
         .max = 4096,
         .choices = "auto",
         .default_text = "auto",
-        .help = "requests in flight: N always, or auto, which finds out how many (1 to 64) the "
+        .help = "requests in flight: N at most, or auto, which finds out how many (1 to 64) the "
                 "server likes",
     },
     {
