@@ -21,8 +21,8 @@
 bool http_is_refusal(const struct http_engine *h, const struct http_request *r,
                      const struct http_try *y)
 {
-    bool failed_on_kept = r->tries.fresh; /* so it is rather the request than the connection */
-    return y->is_new_connection && !failed_on_kept && !h->origin.down && h->in_flight > 0 &&
+    bool failed_elsewhere = r->tries.fresh || r->tries.lost; /* where others were served */
+    return y->is_new_connection && !failed_elsewhere && !h->origin.down && h->in_flight > 0 &&
            r->tries.refused < REFUSED_MAX && !http_is_over(h);
 }
 
