@@ -28,6 +28,9 @@ test      python3-msgpack                  python   msgpack
 test      openssl                          command  openssl
 test      tmux                             command  tmux
 test      mandoc|man-db                    command  mandoc|man
+test      postgresql                       command  pg_ctlcluster
+test      sqlite3                          command  sqlite3
+test      jq                               command  jq
 clang     clang                            command  clang
 clang     libclang-rt-dev                  fuzzer   clang
 lint      clang-tidy                       command  clang-tidy
