@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "core/descriptor.h"
 #include "credential.h"
 #include "estimate.h"
 #include "help.h"
@@ -14,10 +15,13 @@
 
 void export_free(struct export *x)
 {
+    messages_set_stop(x->messages, NULL);
+    stop_timer_close(&x->stop);
     for (size_t i = 0; i < x->n_specs; i++)
         sink_spec_free(&x->specs[i]);
     free(x->specs);
     free(x->run_sinks);
+    free(x->files);
     terms_free(&x->terms);
     free(x->defaults);
     buf_free(&x->base_url);
@@ -76,7 +80,7 @@ static bool reads_terminal(const struct export *x)
 {
     bool reads_stdin = x->options.files.n == 0 && x->options.ids.n == 0;
     for (size_t i = 0; i < x->options.files.n; i++)
-        reads_stdin |= strcmp(x->options.files.items[i], "-") == 0;
+        reads_stdin |= descriptor_read(x->options.files.items[i]) == STDIN_FILENO;
     return reads_stdin && isatty(STDIN_FILENO);
 }
 
@@ -84,7 +88,7 @@ static bool writes_terminal(const struct export *x)
 {
     bool writes_stdout = false;
     for (size_t i = 0; i < x->n_specs; i++)
-        writes_stdout |= strcmp(x->specs[i].target, "-") == 0;
+        writes_stdout |= descriptor_written(x->specs[i].target) == STDOUT_FILENO;
     return writes_stdout && isatty(STDOUT_FILENO);
 }
 
@@ -134,7 +138,11 @@ static int export_with_options(struct export *x, int argc, char *argv[])
 {
     struct run *run = NULL;
     struct err e;
-    enum rc rc = prepare(x, argc, argv, &e);
+    enum rc rc = stop_timer_open(&x->stop, &e);
+    if (rc == RC_OK)
+        messages_set_stop(x->messages, &x->stop);
+    if (rc == RC_OK)
+        rc = prepare(x, argc, argv, &e);
     if (rc == RC_OK)
         rc = run_new(&run, &x->cfg, &e);
     if (rc != RC_OK) {
@@ -149,7 +157,7 @@ static int export_with_options(struct export *x, int argc, char *argv[])
 
 int command_export(struct messages *m, int argc, char *argv[])
 {
-    struct export x = {.messages = m};
+    struct export x = {.messages = m, .stop = {.fd = -1}};
     struct err e;
     if (wants_json(argc, argv))
         m->format = MESSAGES_JSON;

@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "core/run.h"
+#include "core/stop_timer.h"
 #include "messages.h"
 #include "options.h"
 #include "progress.h"
@@ -25,9 +26,10 @@ struct export
     struct sink_spec *specs; /* of -t */
     size_t n_specs;          /* those that are parsed */
     struct run_sink_cfg *run_sinks;
-    struct run_read reads[3]; /* --api-key-file, --cacert, --provider */
-    struct terms terms;       /* of the state */
+    struct run_file *files; /* of options */
+    struct terms terms;     /* of the state */
     struct progress progress;
+    struct stop_timer stop;
     struct run_cfg cfg;
 };
 

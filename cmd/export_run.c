@@ -162,18 +162,30 @@ static void set_input(struct export *x)
     x->cfg.expect = o->expect >= 0 ? (uint64_t)o->expect : 0;
 }
 
-static void add_read(struct export *x, const char *path, const char *option)
+static size_t count_options(void)
 {
-    if (path)
-        x->reads[x->cfg.n_reads++] = (struct run_read){path, option};
+    size_t n = 0;
+    while (export_option_specs[n].name)
+        n++;
+    return n;
 }
 
-static void set_reads(struct export *x)
+/* By the flags in the table of options. */
+static enum rc set_files(struct export *x, struct err *e)
 {
-    add_read(x, x->options.api_key_file, "--api-key-file");
-    add_read(x, x->options.cacert, "--cacert");
-    add_read(x, x->profile->digest ? x->options.provider : NULL, "--provider");
-    x->cfg.reads = x->reads;
+    x->files = calloc(count_options() + 1, sizeof *x->files);
+    if (!x->files)
+        return err_nomem(e);
+    for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
+        const char *path = spec->file == FILE_UNUSED
+                               ? NULL
+                               : *(const char **)(void *)((char *)&x->options + spec->offset);
+        bool is_name = path == x->options.provider && !x->profile->digest; /* a built-in one */
+        if (path && !is_name)
+            x->files[x->cfg.n_files++] = (struct run_file){path, spec->name, spec->file};
+    }
+    x->cfg.files = x->files;
+    return RC_OK;
 }
 
 static void set_fetching(struct export *x)
@@ -212,6 +224,7 @@ static void set_output(struct export *x)
     x->cfg.arguments = (const char *const *)x->arguments.items;
     x->cfg.n_arguments = x->arguments.n;
     x->cfg.clock = &clock_system;
+    x->cfg.stop = &x->stop;
     x->cfg.log = &x->messages->hook;
     x->cfg.secrets = x->secrets;
     x->cfg.progress = progress_show;
@@ -228,10 +241,11 @@ enum rc export_set_run(struct export *x, struct err *e)
         rc = check_ids(&x->options.ids, e);
     if (rc == RC_OK)
         rc = allow_open_files(x, e);
+    if (rc == RC_OK)
+        rc = set_files(x, e);
     if (rc != RC_OK)
         return rc;
     set_input(x);
-    set_reads(x);
     set_fetching(x);
     set_output(x);
     return RC_OK;

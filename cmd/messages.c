@@ -1,7 +1,5 @@
 #include "messages.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +20,21 @@ static void hook_write(void *ctx, enum log_level level, const char *subject, con
 
 void messages_init(struct messages *m, int fd, const struct clock *clock)
 {
-    *m = (struct messages){.fd = fd, .clock = clock};
+    *m = (struct messages){.clock = clock};
+    fd_writer_init(&m->writer, fd, false, NULL);
     m->hook = (struct log_hook){.write = hook_write, .ctx = m, .level = LOG_LEVEL_WARN};
     (void)pthread_mutex_init(&m->lock, NULL); /* with default attributes it cannot fail */
     buf_init(&m->out, OUT_BYTES_MAX);
 }
 
+void messages_set_stop(struct messages *m, const struct stop_timer *stop)
+{
+    m->writer.stop = stop;
+}
+
 void messages_free(struct messages *m)
 {
+    fd_writer_end(&m->writer);
     buf_free(&m->out);
     pthread_mutex_destroy(&m->lock);
 }
@@ -37,20 +42,9 @@ void messages_free(struct messages *m)
 /* ---- writing, under the lock ---------------------------------------------------------------- */
 
 /* Standard error that cannot be written is nothing that could be told to anybody. */
-static void write_all(int fd, const char *p, size_t n)
+static void write_all(struct messages *m, const char *p, size_t n)
 {
-    while (n) {
-        ssize_t written = write(fd, p, n);
-        if (written > 0) {
-            p += written;
-            n -= (size_t)written;
-        } else if (errno == EAGAIN) {
-            struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-            (void)poll(&poll_fd, 1, 1000);
-        } else if (errno != EINTR) {
-            return;
-        }
-    }
+    (void)fd_writer_write(&m->writer, p, n);
 }
 
 /* Erases from the cursor to the end of the screen (ECMA-48, ED). Not from the first column of the
@@ -78,9 +72,9 @@ static void flush(struct messages *m)
         buf_addc(&m->out, '\r');
     }
     if (buf_rc(&m->out) == RC_OK)
-        write_all(m->fd, m->out.data, m->out.len);
+        write_all(m, m->out.data, m->out.len);
     else
-        write_all(m->fd, "leadpipe: out of memory\n", 24);
+        write_all(m, "leadpipe: out of memory\n", 24);
 }
 
 /* ---- lines ---------------------------------------------------------------------------------- */

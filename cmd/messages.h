@@ -10,6 +10,7 @@
 
 #include "core/buf.h"
 #include "core/clock.h"
+#include "core/fd_writer.h"
 #include "core/log.h"
 #include "core/secrets.h"
 
@@ -22,7 +23,7 @@ struct messages {
     struct log_hook hook; /* for core: hands its messages to messages_write() */
     enum message_format format;
     struct secrets *secrets; /* what no message may show; NULL: nothing. Set before other threads */
-    int fd;
+    struct fd_writer writer;
     const struct clock *clock;
     pthread_mutex_t lock;
     struct buf out; /* under `lock`, as what follows: what is being written */
@@ -33,6 +34,10 @@ struct messages {
 /* Errors and warnings only, as text, until `format` and `hook.level` are set otherwise. */
 void messages_init(struct messages *m, int fd, const struct clock *clock);
 void messages_free(struct messages *m);
+
+/* From now on what nobody reads is dropped once that time is over; NULL: readers are waited for. While no
+ * other thread writes. */
+void messages_set_stop(struct messages *m, const struct stop_timer *stop);
 
 /* Whatever the level of `hook` is, redacted. `subject` may be NULL. */
 void messages_write(struct messages *m, enum log_level level, const char *subject,

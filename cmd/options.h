@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/file_use.h"
 #include "core/run.h"
 #include "core/sink.h"
 
@@ -86,6 +87,7 @@ struct option_spec {
     const char *default_text; /* parsed like a value given by the user; NULL: zero */
     const char *default_note; /* where the default is no value: said in help texts */
     size_t secret_offset;     /* of the list that notes values with secrets; 0: none */
+    enum file_use file; /* of an OPTION_TEXT whose value is a file: what the run does with it */
     const char *help;
 };
 

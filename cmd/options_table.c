@@ -18,6 +18,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .offset = AT(provider),
         .default_note = "required",
+        .file = FILE_READ,
         .help = "where leads come from: a built-in provider (see \"leadpipe providers\") or the "
                 "file of a profile",
     },
@@ -55,6 +56,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .offset = AT(api_key_file),
         .default_note = "the profile's variable",
+        .file = FILE_READ,
         .help = "file that holds the API key; else it is taken from the environment, such as "
                 "OMNI_API_KEY",
     },
@@ -72,6 +74,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .offset = AT(cacert),
         .default_note = "the system's",
+        .file = FILE_READ,
         .help = "certificates (PEM) that a server's certificate is checked against",
     },
     {
@@ -251,6 +254,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_TEXT,
         .section = SECTION_OUTPUT,
         .offset = AT(failed),
+        .file = FILE_WRITTEN,
         .help = "list of the leads that failed, as NDJSON; usable as FILE again",
     },
     {
@@ -259,6 +263,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_TEXT,
         .section = SECTION_OUTPUT,
         .offset = AT(missing),
+        .file = FILE_WRITTEN,
         .help =
             "list of the leads that the provider does not have (404, 410), as NDJSON; usable as "
             "FILE again",
@@ -279,6 +284,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_TEXT,
         .section = SECTION_OUTPUT,
         .offset = AT(manifest),
+        .file = FILE_WRITTEN,
         .help = "summary of the run as JSON, written after every output",
     },
     {
@@ -287,6 +293,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_TEXT,
         .section = SECTION_OUTPUT,
         .offset = AT(state),
+        .file = FILE_DATABASE,
         .help = "remember the run in FILE: after a kill, a power cut or a stop the same command "
                 "goes on with it",
     },

@@ -170,12 +170,12 @@ static bool is_in_background(int fd)
 static void show_live(struct progress *p, const struct progress_view *v)
 {
     char line[LIVE_LINE_BYTES_MAX];
-    if (is_in_background(p->messages->fd)) {
+    if (is_in_background(p->messages->writer.fd)) {
         messages_forget_live(p->messages);
         return;
     }
     /* The last column stays free: some terminals begin a new line after it. */
-    progress_format(line, sizeof line, terminal_width(p->messages->fd) - 1, v);
+    progress_format(line, sizeof line, terminal_width(p->messages->writer.fd) - 1, v);
     messages_live(p->messages, line);
 }
 
@@ -209,6 +209,6 @@ void progress_show(void *progress, const struct run_progress *now)
 
 void progress_end(struct progress *p)
 {
-    if (p->live && !is_in_background(p->messages->fd))
+    if (p->live && !is_in_background(p->messages->writer.fd))
         messages_live(p->messages, NULL);
 }

@@ -11,7 +11,8 @@ static void print_option(const struct opt_spec *spec)
 {
     static const char *const values[] = {
         [OPT_FLAG] = "",          [OPT_UINT] = "=N",    [OPT_DURATION] = "=DURATION",
-        [OPT_RATE] = "=N[/s|/m]", [OPT_TEXT] = "=TEXT", [OPT_LIST] = "=TEXT",
+        [OPT_RATE] = "=N[/s|/m]", [OPT_TEXT] = "=TEXT", [OPT_FILE] = "=FILE",
+        [OPT_LIST] = "=TEXT",
     };
     char text[512];
     int used = spec->type == OPT_CHOICE ? printf("  %s=%s", spec->name, spec->choices)

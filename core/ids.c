@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "descriptor.h"
 #include "ids_input.h"
 #include "ids_text.h"
 #include "idset.h"
@@ -42,7 +43,7 @@ struct ids_counts ids_counts(const struct ids *ids)
 
 static bool is_stdin(const char *file)
 {
-    return strcmp(file, "-") == 0;
+    return descriptor_read(file) == STDIN_FILENO;
 }
 
 /* *is_regular: it can be opened twice. */
@@ -50,8 +51,9 @@ static enum rc check_file(const char *file, bool *is_regular, struct err *e)
 {
     struct stat st;
     *is_regular = false;
-    if (is_stdin(file))
-        return RC_OK;
+    int fd = descriptor_read(file);
+    if (fd >= 0)
+        return descriptor_check(fd, false, descriptor_label(fd, file), e);
     if (stat(file, &st) != 0)
         return err_sys(e, RC_USAGE, errno, "%s", file);
     if (S_ISDIR(st.st_mode))

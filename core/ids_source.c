@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ids_sniff.h"
+#include "descriptor.h"
 
 #define PACKED_BYTES (64 * 1024)
 #define GZIP_ONLY (15 + 16) /* inflateInit2(): largest window, gzip framing */
@@ -38,21 +39,29 @@ static enum rc gzip_open(struct ids_source *s, struct err *e)
 enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids_wait *wait,
                         struct err *e)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
+    int given = descriptor_read(path); /* an open one: not to be opened anew at its beginning */
     struct ids_source source = {
-        .name = is_stdin ? "standard input" : path,
+        .name = descriptor_label(given, path),
         .wait = *wait,
         .is_gzip = has_suffix(path, ".gz"),
     };
     /* Not blocking: a FIFO that nobody writes to is waited for where that can be ended. */
     const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    source.fd = is_stdin ? STDIN_FILENO : open(path, flags);
+    enum rc rc = RC_OK;
+    if (given >= 0)
+        rc = descriptor_check(given, false, source.name, e);
+    if (rc == RC_OK && given >= 0)
+        rc = descriptor_dup(given, source.name, &source.fd, e);
+    else if (rc == RC_OK)
+        source.fd = open(path, flags);
+    if (rc != RC_OK)
+        return rc;
     if (source.fd < 0)
         return err_sys(e, RC_IO, errno, "%s", path);
     struct stat st;
     source.waits = fstat(source.fd, &st) != 0 || !S_ISREG(st.st_mode);
     *s = source; /* zlib keeps the address of its state: it must not move once it is set up */
-    enum rc rc = s->is_gzip ? gzip_open(s, e) : RC_OK;
+    rc = s->is_gzip ? gzip_open(s, e) : RC_OK;
     if (rc != RC_OK)
         ids_source_close(s);
     return rc;
@@ -64,7 +73,7 @@ void ids_source_close(struct ids_source *s)
         (void)inflateEnd(&s->z);
     free(s->packed);
     s->packed = NULL;
-    if (s->fd > STDIN_FILENO)
+    if (s->fd >= 0)
         (void)close(s->fd); /* was only read: nothing can get lost */
     s->fd = -1;
 }

@@ -23,7 +23,8 @@ struct ids_source {
     unsigned char *packed; /* owned: gzip bytes not yet decompressed */
 };
 
-/* `path` "-" is standard input. RC_IO, RC_NOMEM. */
+/* `path` "-" is standard input; a name of an open descriptor is that one (descriptor.h), not its file
+ * from the beginning. RC_IO, RC_NOMEM; RC_USAGE: the descriptor cannot be read. */
 enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids_wait *wait,
                         struct err *e);
 void ids_source_close(struct ids_source *s);

@@ -10,6 +10,7 @@
 
 struct ledger;
 struct state;
+struct stop_timer;
 
 struct ledger_counts {
     uint64_t exported, unchanged, missing, failed, pending;
@@ -21,6 +22,7 @@ struct ledger_cfg {
     const char *failed_path, *missing_path; /* of the NDJSON lists; NULL: not wanted */
     struct state *state;                    /* or NULL */
     const struct clock *clock;
+    const struct stop_timer *stop; /* of who reads the lists: see outfile.h */
 };
 
 /* The lists are made at once and appear under their names at ledger_publish(). With a state what

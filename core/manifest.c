@@ -187,7 +187,7 @@ enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
     write_all(&b, cfg, result);
     struct outfile *f = NULL;
     /* A pipe's reader is told as late as a file's. */
-    const struct outfile_cfg file = {.path = cfg->manifest_path, .spool = true};
+    const struct outfile_cfg file = {.path = cfg->manifest_path, .spool = true, .stop = cfg->stop};
     enum rc rc = buf_rc(&b);
     if (rc != RC_OK)
         (void)err_set(e, rc, "manifest: %s", rc_text(rc));

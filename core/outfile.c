@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+#include "fd_writer.h"
 #include "outfile_place.h"
 #include "renames.h"
 
+#define READER_WAIT_MS 20     /* for the reader of a named pipe, between two tries */
 #define BUFFER_BYTES_MIN 4096 /* many files are tiny */
 #define BUFFER_BYTES_MAX 65536
 #define COPY_BYTES ((size_t)256 * 1024)
@@ -22,9 +24,12 @@
 struct outfile {
     char *path; /* as given */
     struct place place;
-    int fd;        /* what is written to */
-    int stream_fd; /* what a spooled stream goes to in the end, or -1 */
-    char *data;    /* not yet written */
+    int fd;                  /* what is written to; -1: a pipe without a reader yet */
+    bool spooled;            /* `fd` is a temporary file, and goes to ... */
+    int stream_fd;           /* ... this in the end; -1: not open yet */
+    struct fd_writer writer; /* of a stream, once it is open */
+    const struct stop_timer *stop;
+    char *data; /* not yet written */
     size_t len, cap;
     uint64_t bytes;
     size_t unsent; /* bytes that the system has and was not told to write to disk */
@@ -42,12 +47,12 @@ struct outfile {
 
 static const char *outfile_name(const struct outfile *f)
 {
-    return f->place.is_stdout ? "standard output" : f->path;
+    return descriptor_label(f->place.fd, f->path);
 }
 
 static bool outfile_is_regular(const struct outfile *f)
 {
-    return !f->place.is_stream || f->stream_fd >= 0;
+    return !f->place.is_stream || f->spooled;
 }
 
 bool outfile_is_stream(const struct outfile *f)
@@ -59,8 +64,11 @@ static void outfile_fail(struct outfile *f, int errnum)
 {
     if (f->err.rc != RC_OK)
         return;
-    if (errnum == EPIPE && f->place.is_stdout)
-        (void)err_set(&f->err, RC_IO, "standard output was closed");
+    if (errnum == ECANCELED)
+        (void)err_set(&f->err, RC_STOPPED, "%s: nobody read it any more, and the run was stopped",
+                      outfile_name(f));
+    else if (errnum == EPIPE && f->place.fd >= 0)
+        (void)err_set(&f->err, RC_IO, "%s was closed", outfile_name(f));
     else if (errnum == EPIPE)
         (void)err_set(&f->err, RC_IO, "%s: was closed by its reader", f->path);
     else
@@ -84,13 +92,7 @@ const char *outfile_sha256(const struct outfile *f)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static void wait_writable(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    (void)poll(&p, 1, -1); /* an error here shows at the next write() */
-}
-
-/* 0 or an errno. */
+/* To a file. 0 or an errno. */
 static int write_all(int fd, const char *p, size_t n)
 {
     while (n > 0) {
@@ -98,13 +100,32 @@ static int write_all(int fd, const char *p, size_t n)
         if (wrote >= 0) {
             p += wrote;
             n -= (size_t)wrote;
-        } else if (errno == EAGAIN) {
-            wait_writable(fd); /* somebody else made the terminal or pipe non-blocking */
         } else if (errno != EINTR) {
             return errno;
         }
     }
     return 0;
+}
+
+/* Opens a pipe that had no reader, as soon as it has one. 0 or an errno. */
+static int stream_wait(struct outfile *f, int *fd)
+{
+    struct err e;
+    while (*fd < 0) {
+        if (place_open_stream(&f->place, fd, &e) != RC_OK)
+            return EIO; /* it could be opened, but for the reader */
+        if (*fd < 0 && !stop_timer_wait_writable(f->stop, -1, READER_WAIT_MS))
+            return ECANCELED;
+    }
+    if (f->writer.fd < 0)
+        fd_writer_init(&f->writer, *fd, f->place.fd < 0, f->stop);
+    return 0;
+}
+
+static int stream_write(struct outfile *f, const char *p, size_t n)
+{
+    int errnum = stream_wait(f, &f->fd);
+    return errnum ? errnum : fd_writer_write(&f->writer, p, n);
 }
 
 static void outfile_digest(struct outfile *f, const void *p, size_t n)
@@ -130,7 +151,7 @@ static void outfile_put(struct outfile *f, const char *p, size_t n)
 {
     if (n == 0 || f->err.rc != RC_OK)
         return;
-    int errnum = write_all(f->fd, p, n);
+    int errnum = outfile_is_regular(f) ? write_all(f->fd, p, n) : stream_write(f, p, n);
     if (errnum) {
         outfile_fail(f, errnum);
         return;
@@ -320,8 +341,9 @@ static enum rc outfile_open_stream(struct outfile *f, const struct outfile_cfg *
 {
     if (cfg->keep_bytes > 0)
         return err_set(e, RC_USAGE, "%s: cannot be gone on with; only a file can", outfile_name(f));
-    if (!cfg->spool)
+    if (!cfg->spool && f->place.fd != STDERR_FILENO)
         return place_open_stream(&f->place, &f->fd, e);
+    f->spooled = true;
     enum rc rc = place_open_stream(&f->place, &f->stream_fd, e);
     return rc == RC_OK ? temporary_open(&f->fd, e) : rc;
 }
@@ -349,6 +371,7 @@ static enum rc outfile_digest_init(struct outfile *f, struct err *e)
 
 static void outfile_free(struct outfile *f)
 {
+    fd_writer_end(&f->writer);
     if (f->fd >= 0)
         (void)close(f->fd); /* what matters was synced before */
     if (f->stream_fd >= 0)
@@ -368,7 +391,9 @@ enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, st
         free(f);
         return err_nomem(e);
     }
-    f->fd = f->stream_fd = -1;
+    f->fd = f->stream_fd = f->place.fd = -1;
+    f->writer = (struct fd_writer){.fd = -1, .reopened = -1};
+    f->stop = cfg->stop;
     f->path = strdup(cfg->path);
     enum rc rc = RC_NOMEM;
     if (f->path)
@@ -466,6 +491,10 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
     if (f->completed)
         return outfile_rc(f, e);
     flush_buffer(f);
+    /* A reader sees the end, also of what is empty. */
+    int unread = f->err.rc == RC_OK && !outfile_is_regular(f) ? stream_wait(f, &f->fd) : 0;
+    if (unread)
+        outfile_fail(f, unread);
     if (f->err.rc == RC_OK && !f->place.is_stream && !take_mode(f, 0))
         outfile_fail(f, errno);
     /* fsync, not fdatasync: the mode must be there, too. */
@@ -485,8 +514,17 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
 /* The spooled bytes of a stream go out. */
 static enum rc stream_publish_spooled(struct outfile *f, struct err *e)
 {
-    struct outfile to = {.fd = f->stream_fd, .stream_fd = -1, .path = f->path, .place = f->place};
-    copy_by_hand(&to, f, 0, f->bytes);
+    int errnum = stream_wait(f, &f->stream_fd);
+    struct outfile to = {.fd = f->stream_fd,
+                         .stream_fd = -1,
+                         .path = f->path,
+                         .place = f->place,
+                         .writer = f->writer,
+                         .stop = f->stop};
+    if (errnum)
+        outfile_fail(&to, errnum);
+    else
+        copy_by_hand(&to, f, 0, f->bytes);
     return outfile_rc(&to, e);
 }
 
@@ -496,7 +534,7 @@ enum rc outfile_publish(struct outfile *f, struct err *e)
         return err_set(e, RC_INTERNAL, "%s: published before it was complete", outfile_name(f));
     if (f->published)
         return RC_OK;
-    if (f->stream_fd >= 0) {
+    if (f->spooled) {
         enum rc rc = stream_publish_spooled(f, e);
         f->published = rc == RC_OK;
         return rc;

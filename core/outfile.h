@@ -3,7 +3,8 @@
  * It is written beside its final place under a name derived from it (".NAME.leadpipe-part"),
  * locked against a second run, flushed to disk and renamed. What was there before stays until
  * then. A path that exists and is no regular file (a pipe, /dev/null) is written to directly; "-"
- * is standard output. One thread at a time.
+ * is standard output, and a path that is a name of an open descriptor (descriptor.h) is that
+ * descriptor: neither is truncated or replaced. One thread at a time.
  *
  * Write errors stick: outfile_write() after a failure does nothing; the first error is told by
  * outfile_rc() and outfile_complete(). */
@@ -18,6 +19,7 @@
 #include "err.h"
 
 struct outfile;
+struct stop_timer;
 
 /* Opens the unfinished file. `keep_bytes` 0 starts anew; else what an earlier run left is cut back
  * to that many bytes (RC_USAGE when it is shorter) and written on. RC_BUSY: another process writes
@@ -25,21 +27,29 @@ struct outfile;
 enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes, bool want_sha256,
                      struct err *e);
 
-#define OUTFILE_SUFFIX_WIDE "wide" /* of a file that is written once more, see sinks/csv_file.h */
+/* Of the unfinished name. Two files of different suffixes may be written for one path, and one of them
+ * published. */
+enum outfile_suffix {
+    OUTFILE_PART, /* ".NAME.leadpipe-part" */
+    OUTFILE_WIDE, /* ".NAME.leadpipe-wide": the whole once more, with columns that came late */
+    OUTFILE_SUFFIXES,
+};
 
 struct outfile_cfg {
     const char *path;
     uint64_t keep_bytes;
     bool want_sha256;
-    /* Of the unfinished name; NULL: "part". Two files of different suffixes may be written for one
-     * path, and one of them published. */
-    const char *suffix;
-    /* Standard output, pipes and devices get nothing before outfile_publish(): until then it goes
-     * to an unlinked temporary file in $TMPDIR (else /var/tmp). */
+    enum outfile_suffix suffix;
+    /* Descriptors, pipes and devices get nothing before outfile_publish(): until then it goes to an
+     * unlinked temporary file in $TMPDIR (else /var/tmp). Standard error is always treated so: lines
+     * must not be mixed with messages. */
     bool spool;
+    /* Ends waiting for the reader of a stream: RC_STOPPED. NULL: it is waited for, for ever. */
+    const struct stop_timer *stop;
 };
 
-/* As outfile_open(). A stream cannot be kept: RC_USAGE for `keep_bytes` there. */
+/* As outfile_open(). A named pipe without a reader is no error, and is not waited for: that comes with
+ * the first write, or with outfile_complete(). A stream cannot be kept: RC_USAGE for `keep_bytes` there. */
 enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, struct err *e);
 
 void outfile_write(struct outfile *f, const void *p, size_t n);
@@ -54,7 +64,7 @@ enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *
  * system can do that. Errors stick in `f`. */
 void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n);
 
-/* Standard output, a pipe or a device: a later run cannot go on with it. */
+/* A descriptor, a pipe or a device: a later run cannot go on with it. */
 bool outfile_is_stream(const struct outfile *f);
 
 /* Nothing that was written waits in memory; the system has it. */
@@ -85,15 +95,23 @@ void outfile_close(struct outfile *f, bool keep);
 
 /* Removes what a run that was killed left of an unfinished file with that suffix, unless another
  * run is writing it. */
-void outfile_clear(const char *path, const char *suffix);
+void outfile_clear(const char *path, enum outfile_suffix suffix);
+
+/* Appends the names of all unfinished files that may be made for a path, each with a NUL behind it;
+ * none for streams. RC_USAGE as outfile_check(). */
+enum rc outfile_unfinished(const char *path, struct buf *out, struct err *e);
 
 /* The names in the folder of that file are on disk. */
 enum rc outfile_sync_folder(const char *path, struct err *e);
 
-/* Is it, or will it be, a regular file? Standard output, pipes and devices are not. */
+/* Is it, or will it be, a regular file that is replaced? Descriptors, pipes and devices are not. */
 bool outfile_is_file(const char *path);
 
-/* Would outfile_open() be able to? Touches nothing. RC_USAGE and a text when not. */
+/* Is it the URL of something ("s3://bucket/x")? Then it is no path; "./s3://bucket/x" is one. */
+bool outfile_is_url(const char *path);
+
+/* Would outfile_open() be able to, and outfile_publish() to rename? Touches nothing. RC_USAGE and a
+ * text when not. */
 enum rc outfile_check(const char *path, struct err *e);
 
 /* Could outfile_make_dirs() make it, and files be made in it? Touches nothing. RC_USAGE. */

@@ -9,10 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "outfile.h"
+#include "descriptor.h"
+#include "str.h"
 
-#define SUFFIX_DEFAULT "part"
 #define LOCK_TRIES 100
+
+/* The shortest limit that is in use: that of eCryptfs. */
+#define PART_NAME_BYTES_MAX 143
 
 enum rc place_open_rc(int errnum)
 {
@@ -33,8 +36,7 @@ enum rc place_open_rc(int errnum)
     }
 }
 
-/* "folder/name" becomes "folder" ("." without a slash, "/" for the root). */
-static char *folder_of(const char *path)
+char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
@@ -42,16 +44,36 @@ static char *folder_of(const char *path)
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-/* "folder/name" becomes "folder/.name.leadpipe-suffix". */
-static char *part_of(const char *path, const char *suffix)
+/* How many bytes of a name can stand before `room` bytes are full, without cutting a character. */
+static size_t whole_characters(const char *name, size_t room)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+    if (n <= room)
+        return n;
+    n = room;
+    while (n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80)
+        n--;
+    return n;
+}
+
+char *place_part(const char *final, enum outfile_suffix suffix)
+{
+    static const char *const words[] = {[OUTFILE_PART] = "part", [OUTFILE_WIDE] = "wide"};
+    const char *slash = strrchr(final, '/');
+    const char *name = slash ? slash + 1 : final;
+    int before = (int)(name - final);
+    size_t room = PART_NAME_BYTES_MAX - strlen("..leadpipe-part");
     char *part = NULL;
-    if (asprintf(&part, "%.*s.%s.leadpipe-%s", (int)(name - path), path, name,
-                 suffix ? suffix : SUFFIX_DEFAULT) < 0)
-        return NULL;
-    return part;
+    int n;
+    if (strlen(name) <= room) {
+        n = asprintf(&part, "%.*s.%s.leadpipe-%s", before, final, name, words[suffix]);
+    } else {
+        unsigned long long hash = str_hash(str_c(name), 0);
+        int beginning = (int)whole_characters(name, room - strlen("-0123456789abcdef"));
+        n = asprintf(&part, "%.*s.%.*s-%016llx.leadpipe-%s", before, final, beginning, name, hash,
+                     words[suffix]);
+    }
+    return n < 0 ? NULL : part;
 }
 
 static bool names_folder(const char *path)
@@ -61,12 +83,24 @@ static bool names_folder(const char *path)
     return *name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+bool outfile_is_url(const char *path)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char others[] = "0123456789+-.";
+    size_t n = strspn(path, letters);
+    while (n > 0 && path[n] && (strchr(letters, path[n]) || strchr(others, path[n])))
+        n++;
+    return n > 0 && strncmp(path + n, "://", 3) == 0;
+}
+
 /* A path that leads to something: where it really is, and what. */
 static enum rc place_take_existing(struct place *p, const char *path, const struct stat *st,
                                    struct err *e)
 {
     if (S_ISDIR(st->st_mode))
         return err_set(e, RC_USAGE, "%s: is a directory", path);
+    if (S_ISSOCK(st->st_mode))
+        return err_set(e, RC_USAGE, "%s: is a socket, which cannot be opened by its name", path);
     if (!S_ISREG(st->st_mode)) {
         p->is_stream = true;
         p->final = strdup(path);
@@ -84,6 +118,11 @@ static enum rc place_take(struct place *p, const char *path, struct err *e)
 {
     if (*path == '\0')
         return err_set(e, RC_USAGE, "the name of a file is empty");
+    if (outfile_is_url(path))
+        return err_set(e, RC_USAGE,
+                       "%s: is a URL, and only files and folders of this machine can be written; "
+                       "for a file of that name write ./%s",
+                       path, path);
     if (names_folder(path))
         return err_set(e, RC_USAGE, "%s: is a directory", path);
     struct stat st;
@@ -98,18 +137,25 @@ static enum rc place_take(struct place *p, const char *path, struct err *e)
     return p->final ? RC_OK : err_nomem(e);
 }
 
-enum rc place_find(struct place *out, const char *path, const char *suffix, struct err *e)
+enum rc place_find(struct place *out, const char *path, enum outfile_suffix suffix, struct err *e)
 {
-    struct place p = {.is_stdout = strcmp(path, "-") == 0};
-    if (p.is_stdout) {
+    struct place p = {.fd = descriptor_written(path)};
+    if (p.fd >= 0) {
         p.is_stream = true;
+        p.final = strdup(path);
+        if (!p.final)
+            return err_nomem(e);
         *out = p;
         return RC_OK;
     }
+    bool is_foreign = p.fd == DESCRIPTOR_FOREIGN;
     enum rc rc = place_take(&p, path, e);
+    if (rc == RC_OK && is_foreign && !p.is_stream)
+        rc = err_set(e, RC_USAGE, "%s: is a file that another process has open; give its own name",
+                     path);
     if (rc == RC_OK && p.final && !p.is_stream) {
         p.folder = folder_of(p.final);
-        p.part = part_of(p.final, suffix);
+        p.part = place_part(p.final, suffix);
         if (!p.folder || !p.part) {
             (void)err_nomem(e);
             rc = RC_NOMEM;
@@ -119,6 +165,7 @@ enum rc place_find(struct place *out, const char *path, const char *suffix, stru
         place_free(&p);
         return rc;
     }
+    p.fd = DESCRIPTOR_NONE;
     *out = p;
     return RC_OK;
 }
@@ -128,7 +175,7 @@ void place_free(struct place *p)
     free(p->final);
     free(p->part);
     free(p->folder);
-    *p = (struct place){0};
+    *p = (struct place){.fd = DESCRIPTOR_NONE};
 }
 
 enum rc folder_sync(const char *folder, struct err *e)
@@ -166,6 +213,23 @@ int part_open(const char *path)
     return fd;
 }
 
+enum rc part_check(const char *part, const struct stat *st, struct err *e)
+{
+    if (!S_ISREG(st->st_mode))
+        return err_set(e, RC_USAGE, "%s: is in the way and no regular file", part);
+    if (st->st_uid != geteuid())
+        return err_set(
+            e, RC_USAGE,
+            "%s: is in the way: it belongs to another user (%lu); it must be removed, or "
+            "the output must have another name or folder",
+            part, (unsigned long)st->st_uid);
+    if (st->st_nlink > 1)
+        return err_set(
+            e, RC_USAGE,
+            "%s: is in the way: it is a hard link to a file with another name; remove it", part);
+    return RC_OK;
+}
+
 static enum rc part_lock(const struct place *p, int fd, bool *locked, struct err *e)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -186,38 +250,70 @@ static enum rc part_lock(const struct place *p, int fd, bool *locked, struct err
 static enum rc part_make_writable(const struct place *p, struct err *e)
 {
     int fd = part_open(p->part);
-    if (fd < 0)
-        return err_sys(e, place_open_rc(EACCES), EACCES, "%s", p->part);
-    bool locked = false;
-    enum rc rc = part_lock(p, fd, &locked, e);
     struct stat st;
-    if (rc == RC_OK && locked &&
-        (fstat(fd, &st) != 0 || fchmod(fd, (st.st_mode & 0777) | S_IRUSR | S_IWUSR) != 0))
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        if (fd >= 0)
+            (void)close(fd);
+        return err_sys(e, place_open_rc(EACCES), EACCES, "%s", p->part);
+    }
+    bool locked = false;
+    enum rc rc = part_check(p->part, &st, e);
+    if (rc == RC_OK)
+        rc = part_lock(p, fd, &locked, e);
+    if (rc == RC_OK && locked && fchmod(fd, (st.st_mode & 0777) | S_IRUSR | S_IWUSR) != 0)
         rc = err_sys(e, place_open_rc(errno), errno, "%s", p->part);
     (void)close(fd);
+    return rc;
+}
+
+/* Opens the one that is there. *out_fd is -1 when it is gone, or can now be opened: to be tried
+ * again. */
+static enum rc part_take_over(const struct place *p, int *out_fd, bool *made_writable,
+                              struct err *e)
+{
+    struct stat st;
+    *out_fd = -1;
+    if (lstat(p->part, &st) != 0)
+        return errno == ENOENT ? RC_OK : err_sys(e, place_open_rc(errno), errno, "%s", p->part);
+    enum rc rc = part_check(p->part, &st, e); /* says more than the error of open() */
+    if (rc != RC_OK)
+        return rc;
+    int fd = open(p->part, O_RDWR | PART_FLAGS);
+    if (fd < 0 && errno == EACCES && !*made_writable) {
+        *made_writable = true;
+        return part_make_writable(p, e);
+    }
+    if (fd < 0)
+        return errno == ENOENT ? RC_OK : err_sys(e, place_open_rc(errno), errno, "%s", p->part);
+    rc =
+        fstat(fd, &st) == 0 ? part_check(p->part, &st, e) : err_sys(e, RC_IO, errno, "%s", p->part);
+    if (rc == RC_OK)
+        *out_fd = fd;
+    else
+        (void)close(fd);
     return rc;
 }
 
 /* Opens and locks the unfinished file. */
 enum rc place_open_part(const struct place *p, int *out_fd, struct err *e)
 {
-    const int flags = O_RDWR | O_CREAT | PART_FLAGS;
+    const int flags = O_RDWR | O_CREAT | O_EXCL | PART_FLAGS;
     /* Never more open than the file that it will replace, not even for a moment. */
     mode_t mode = p->exists ? p->mode & 0666 : 0666;
-    bool mended = false;
+    bool made_writable = false;
     for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        enum rc rc = RC_OK;
         int fd = open(p->part, flags, mode);
-        if (fd < 0 && errno == EACCES && !mended) {
-            enum rc rc = part_make_writable(p, e);
-            if (rc != RC_OK)
-                return rc;
-            mended = true;
-            continue;
-        }
-        if (fd < 0)
+        if (fd < 0 && errno != EEXIST)
             return err_sys(e, place_open_rc(errno), errno, "%s", p->part);
+        if (fd < 0)
+            rc = part_take_over(p, &fd, &made_writable, e);
+        if (rc != RC_OK)
+            return rc;
+        if (fd < 0)
+            continue;
         bool locked = false;
-        enum rc rc = part_lock(p, fd, &locked, e);
+        rc = part_lock(p, fd, &locked, e);
         if (rc == RC_OK && locked) {
             *out_fd = fd;
             return RC_OK;
@@ -229,13 +325,27 @@ enum rc place_open_part(const struct place *p, int *out_fd, struct err *e)
     return err_set(e, RC_BUSY, "%s: other runs are writing it", p->final);
 }
 
+static enum rc descriptor_open(const struct place *p, int *out_fd, struct err *e)
+{
+    const char *label = descriptor_label(p->fd, p->final);
+    enum rc rc = descriptor_check(p->fd, true, label, e);
+    return rc == RC_OK ? descriptor_dup(p->fd, label, out_fd, e) : rc;
+}
+
 enum rc place_open_stream(const struct place *p, int *out_fd, struct err *e)
 {
-    int fd = p->is_stdout ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                          : open(p->final, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(e, errno == EBADF ? RC_USAGE : place_open_rc(errno), errno, "%s",
-                       p->is_stdout ? "standard output" : p->final);
+    if (p->fd >= 0)
+        return descriptor_open(p, out_fd, e);
+    struct stat st;
+    bool is_fifo = stat(p->final, &st) == 0 && S_ISFIFO(st.st_mode);
+    /* Else open() waits for a reader of the pipe, where nothing could end that. */
+    int fd = open(p->final, O_WRONLY | O_NOCTTY | O_CLOEXEC | (is_fifo ? O_NONBLOCK : 0));
+    if (fd < 0 && !(is_fifo && errno == ENXIO))
+        return err_sys(e, place_open_rc(errno), errno, "%s", p->final);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return err_set(e, RC_USAGE, "%s: has become a file since it was looked at", p->final);
+    }
     *out_fd = fd;
     return RC_OK;
 }
@@ -263,69 +373,20 @@ enum rc temporary_open(int *out_fd, struct err *e)
     return RC_OK;
 }
 
-void outfile_clear(const char *path, const char *suffix)
+void outfile_clear(const char *path, enum outfile_suffix suffix)
 {
-    struct place p;
+    struct place p = {.fd = DESCRIPTOR_NONE};
+    struct stat st;
     struct err e;
     if (place_find(&p, path, suffix, &e) != RC_OK)
         return;
     int fd = p.part ? part_open(p.part) : -1;
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fd >= 0 && fstat(fd, &st) == 0 && part_check(p.part, &st, &e) == RC_OK &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0)
         (void)unlink(p.part);
     if (fd >= 0)
         (void)close(fd);
     place_free(&p);
-}
-
-/* ---- checks that touch nothing -------------------------------------------------------------- */
-
-enum rc folder_check(const char *path, const char *folder, struct err *e)
-{
-    struct stat st;
-    if (stat(folder, &st) != 0 && errno == ENOENT)
-        return err_set(e, RC_USAGE, "%s: the folder %s does not exist", path, folder);
-    if (access(folder, W_OK | X_OK) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s: cannot write in the folder %s", path, folder);
-    return RC_OK;
-}
-
-static enum rc place_check(const struct place *p, const char *path, struct err *e)
-{
-    if (p->is_stdout) {
-        int flags = fcntl(STDOUT_FILENO, F_GETFL);
-        bool is_open = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
-        return is_open ? RC_OK : err_set(e, RC_USAGE, "standard output is closed");
-    }
-    if (p->is_stream)
-        return access(p->final, W_OK) != 0 ? err_sys(e, RC_USAGE, errno, "%s", path) : RC_OK;
-    if (!p->folder || !p->part)
-        return RC_NOMEM; /* never: place_find() made them */
-    enum rc rc = folder_check(path, p->folder, e);
-    struct stat st;
-    if (rc != RC_OK)
-        return rc;
-    if (lstat(p->part, &st) != 0)
-        return errno == ENOENT ? RC_OK : err_sys(e, RC_USAGE, errno, "%s", p->part);
-    if (!S_ISREG(st.st_mode))
-        return err_set(e, RC_USAGE, "%s: is in the way and no regular file", p->part);
-    return RC_OK;
-}
-
-enum rc outfile_check(const char *path, struct err *e)
-{
-    struct place p;
-    enum rc rc = place_find(&p, path, NULL, e);
-    if (rc != RC_OK)
-        return rc;
-    rc = place_check(&p, path, e);
-    place_free(&p);
-    return rc;
-}
-
-bool outfile_is_file(const char *path)
-{
-    struct stat st;
-    return strcmp(path, "-") != 0 && (stat(path, &st) != 0 || S_ISREG(st.st_mode));
 }
 
 /* ---- folders -------------------------------------------------------------------------------- */
@@ -337,42 +398,6 @@ enum rc outfile_sync_folder(const char *path, struct err *e)
         return err_nomem(e);
     enum rc rc = folder_sync(folder, e);
     free(folder);
-    return rc;
-}
-
-/* One up, in place: "a/b//" is "a/b" is "a" is ".". False: there is nothing above. */
-static bool folder_up(char **at)
-{
-    size_t n = strlen(*at);
-    while (n > 1 && (*at)[n - 1] == '/')
-        (*at)[--n] = '\0';
-    if (strcmp(*at, ".") == 0 || strcmp(*at, "/") == 0)
-        return false;
-    char *up = folder_of(*at);
-    free(*at);
-    *at = up;
-    return up != NULL;
-}
-
-enum rc outfile_check_dirs(const char *path, struct err *e)
-{
-    char *at = strdup(path);
-    struct stat st;
-    bool found = false;
-    while (at && !(found = stat(at, &st) == 0)) {
-        if (errno != ENOENT || lstat(at, &st) == 0 || !folder_up(&at))
-            break;
-    }
-    enum rc rc = RC_OK;
-    if (!at)
-        rc = err_nomem(e);
-    else if (!found)
-        rc = err_sys(e, RC_USAGE, errno, "%s", at);
-    else if (!S_ISDIR(st.st_mode))
-        rc = err_set(e, RC_USAGE, "%s: is not a directory", at);
-    else if (access(at, W_OK | X_OK) != 0)
-        rc = err_sys(e, RC_USAGE, errno, "%s: cannot write in the folder %s", path, at);
-    free(at);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "stop_timer.h"
 #include "thread.h"
 
 /* ---- threads -------------------------------------------------------------------------------- */
@@ -37,6 +38,8 @@ void run_fatal(struct run *r, const struct err *e)
 
 void run_stop(struct run *r, int signal_number)
 {
+    if (r->cfg->stop && !atomic_load(&r->signal_number))
+        stop_timer_start(r->cfg->stop, RUN_STOP_GRACE_MS);
     atomic_store(&r->signal_number, signal_number);
     atomic_store(&r->stopping, true);
     /* Signals come on the loop's own thread only (run_thread()), so it cannot close meanwhile. */
@@ -77,6 +80,8 @@ void run_thread_ended(struct run *r)
 static void begin_stop(struct run *r)
 {
     int64_t grace_ms = atomic_load(&r->signal_number) ? RUN_STOP_GRACE_MS : 0;
+    if (grace_ms && r->cfg->stop) /* this thread may have waited for a reader of its messages */
+        grace_ms = stop_timer_left_ms(r->cfg->stop);
     r->stop_begun = true;
     queue_close(r->ids_queue);
     if (write(r->cancel_pipe[1], "", 1) < 0) {

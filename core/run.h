@@ -7,6 +7,7 @@
 #define LEADPIPE_RUN_H
 
 #include "beyond.h"
+#include "file_use.h"
 #include "flatten.h"
 #include "http.h"
 #include "ids.h"
@@ -23,10 +24,12 @@ struct run_sink_cfg {
     const char *identity; /* what it writes and where, without secrets; for a state */
 };
 
-/* A file that is read, and that no output may replace. In messages its option stands for it: what
- * was given as the path may be a secret. */
-struct run_read {
-    const char *path, *option;
+/* The file of an option. In messages the option stands for one that is read: what was given as the path
+ * may be a secret. */
+struct run_file {
+    const char *path;
+    const char *option; /* without its dashes */
+    enum file_use use;
 };
 
 /* How many leads may be missing for the outputs to be published all the same. */
@@ -72,8 +75,9 @@ struct run_cfg {
     size_t n_sinks;
 
     const char *failed_path, *missing_path, *manifest_path; /* NULL: not wanted */
-    const struct run_read *reads;                           /* beside the IDs' files */
-    size_t n_reads;
+    /* Those of all options, with the above and `state_path`; without the IDs' and those of sinks. */
+    const struct run_file *files;
+    size_t n_files;
 
     const char *state_path; /* NULL: none */
     bool fresh;             /* an unfinished run in it is forgotten */
@@ -87,6 +91,7 @@ struct run_cfg {
     size_t n_arguments;
 
     const struct clock *clock;
+    const struct stop_timer *stop; /* begins with run_stop(); NULL: readers are waited for */
     const struct log_hook *log;
     unsigned progress_interval_ms;                             /* 0: none */
     void (*progress)(void *ctx, const struct run_progress *p); /* on the caller's thread */

@@ -1,111 +1,17 @@
 /* Configurations that cannot work are refused before anything is touched. */
-#include <libgen.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "grow.h"
+#include "descriptor.h"
 #include "outfile.h"
+#include "run_files.h"
 #include "run_internal.h"
 
-/* What a run would write, with who writes it. */
-struct claim {
-    char *path; /* resolved as far as its folders exist; "-" for standard output */
-    char *given;
-    const char *who;
-};
+#define PATHS_BYTES_MAX ((size_t)1024 * 1024)
+#define OPTION_BYTES 64
 
-struct claims {
-    struct claim *items;
-    size_t n, cap;
-};
-
-static char *join(const char *dir, const char *base)
-{
-    size_t bytes = strlen(dir) + strlen(base) + 2;
-    char *joined = malloc(bytes);
-    if (joined)
-        (void)snprintf(joined, bytes, "%s/%s", dir, base);
-    return joined;
-}
-
-/* Without what means nothing ("//", "/./"), also where a folder is yet to be made. */
-static char *resolve(const char *path)
-{
-    char *resolved = realpath(path, NULL);
-    if (resolved)
-        return resolved;
-    char *for_dir = strdup(path), *for_base = strdup(path);
-    if (for_dir && for_base) {
-        const char *dir = dirname(for_dir), *base = basename(for_base);
-        char *parent = strcmp(dir, path) != 0 ? resolve(dir) : strdup(dir);
-        if (parent && strcmp(base, ".") == 0) {
-            resolved = parent;
-            parent = NULL;
-        } else if (parent) {
-            resolved = join(parent, base);
-        }
-        free(parent);
-    }
-    free(for_dir);
-    free(for_base);
-    return resolved;
-}
-
-static bool is_stdout(const char *path)
-{
-    return strcmp(path, "-") == 0;
-}
-
-/* Is `path` somewhere in what would have to be a folder of that name? */
-static bool is_below(const char *path, const char *folder)
-{
-    size_t n = strlen(folder);
-    return strncmp(path, folder, n) == 0 && path[n] == '/';
-}
-
-static enum rc refuse_both(const struct claim *file, const struct claim *below, struct err *e)
-{
-    return err_set(e, RC_USAGE, "%s and %s: %s cannot be a file and a folder", file->who,
-                   below->who, file->given);
-}
-
-static enum rc tell_apart(const struct claim *a, const struct claim *b, struct err *e)
-{
-    if (strcmp(a->path, b->path) == 0)
-        return err_set(e, RC_USAGE, "%s and %s would both write %s", a->who, b->who, b->given);
-    if (is_below(b->path, a->path))
-        return refuse_both(a, b, e);
-    return is_below(a->path, b->path) ? refuse_both(b, a, e) : RC_OK;
-}
-
-static enum rc claim_path(struct claims *c, const char *path, const char *who, struct err *e)
-{
-    struct claim claim = {is_stdout(path) ? strdup(path) : resolve(path), strdup(path), who};
-    struct claim *items = NULL;
-    if (claim.path && claim.given)
-        items = list_grow(c->items, c->n, &c->cap, sizeof *items);
-    if (!items) {
-        free(claim.path);
-        free(claim.given);
-        return err_nomem(e);
-    }
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < c->n; i++)
-        rc = tell_apart(&items[i], &claim, e);
-    c->items = items;
-    c->items[c->n++] = claim;
-    return rc;
-}
-
-static void claims_free(struct claims *c)
-{
-    for (size_t i = 0; i < c->n; i++) {
-        free(c->items[i].path);
-        free(c->items[i].given);
-    }
-    free(c->items);
-}
+/* ---- what is written ------------------------------------------------------------------------- */
 
 /* What went into a pipe cannot be taken back, so a run could not go on with it. */
 static enum rc refuse_stream(const char *who, struct err *e)
@@ -116,10 +22,23 @@ static enum rc refuse_stream(const char *who, struct err *e)
                    who);
 }
 
-static enum rc claim_sink(struct claims *c, const struct outlet *o, bool has_state, struct err *e)
+static enum rc add_output(struct run_files *l, const char *path, const char *who, struct err *e)
+{
+    struct buf names;
+    buf_init(&names, PATHS_BYTES_MAX);
+    enum rc rc = run_files_add_written(l, path, who, e);
+    if (rc == RC_OK)
+        rc = outfile_unfinished(path, &names, e);
+    for (size_t at = 0; rc == RC_OK && at < names.len; at += strlen(names.data + at) + 1)
+        rc = run_files_add_derived(l, names.data + at, "its unfinished file", e);
+    buf_free(&names);
+    return rc;
+}
+
+static enum rc add_sink(struct run_files *l, const struct outlet *o, bool has_state, struct err *e)
 {
     struct buf paths;
-    buf_init(&paths, 1024 * 1024);
+    buf_init(&paths, PATHS_BYTES_MAX);
     enum rc rc = o->ops->paths(&o->cfg, &paths, e);
     if (rc == RC_OK && buf_rc(&paths) != RC_OK)
         rc = err_nomem(e);
@@ -127,79 +46,89 @@ static enum rc claim_sink(struct claims *c, const struct outlet *o, bool has_sta
         if (has_state && !outfile_is_file(paths.data + at))
             rc = refuse_stream(o->cfg.spec, e);
         else
-            rc = claim_path(c, paths.data + at, o->cfg.spec, e);
+            rc = add_output(l, paths.data + at, o->cfg.spec, e);
     }
     buf_free(&paths);
     return rc;
 }
 
-static enum rc claim_file(struct claims *c, const char *path, const char *option, struct err *e)
+static enum rc add_database(struct run_files *l, const char *path, const char *who, struct err *e)
 {
-    if (!path)
-        return RC_OK;
-    enum rc rc = outfile_check(path, e);
-    if (rc != RC_OK)
-        err_prefix(e, "%s", option);
-    return rc == RC_OK ? claim_path(c, path, option, e) : rc;
+    struct buf names;
+    buf_init(&names, PATHS_BYTES_MAX);
+    enum rc rc = run_files_add_written(l, path, who, e);
+    if (rc == RC_OK)
+        rc = state_file_names(path, &names, e);
+    for (size_t at = 0; rc == RC_OK && at < names.len; at += strlen(names.data + at) + 1)
+        rc = run_files_add_derived(l, names.data + at, "its database", e);
+    buf_free(&names);
+    return rc;
 }
 
-/* No output may take the place of a file that is read; `what` and `name` say in a message which. */
-static enum rc spare(const struct claims *c, const char *path, const char *what, const char *name,
-                     struct err *e)
+static enum rc add_option(struct run_files *l, const struct run_file *f, struct err *e)
 {
+    char option[OPTION_BYTES];
+    (void)snprintf(option, sizeof option, "--%s", f->option);
     enum rc rc = RC_OK;
-    if (!outfile_is_file(path))
-        return RC_OK;
-    char *resolved = resolve(path);
-    if (!resolved)
-        return err_nomem(e);
-    for (size_t i = 0; rc == RC_OK && i < c->n; i++) {
-        if (strcmp(c->items[i].path, resolved) == 0)
-            rc = err_set(e, RC_USAGE, "%s would overwrite %s %s; name another file",
-                         c->items[i].who, what, name);
+    switch (f->use) {
+    case FILE_DATABASE:
+        return add_database(l, f->path, option, e);
+    case FILE_WRITTEN:
+        rc = outfile_check(f->path, e);
+        if (rc == RC_OK)
+            return add_output(l, f->path, option, e);
+        err_prefix(e, "%s", option);
+        return rc;
+    case FILE_READ:
+        return run_files_add_read(l, f->path, "the file of", option, e);
+    case FILE_UNUSED:
+        break;
     }
-    free(resolved);
+    return rc;
+}
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+/* Of a sink's options, by their type. */
+static enum rc add_sink_reads(struct run_files *l, const struct outlet *o, struct err *e)
+{
+    char what[OPTION_BYTES];
+    enum rc rc = RC_OK;
+    for (const struct opt_spec *spec = o->ops->opts; rc == RC_OK && spec && spec->name; spec++) {
+        if (spec->type != OPT_FILE)
+            continue;
+        const char *path = *(const char *const *)((const char *)o->cfg.opts + spec->offset);
+        (void)snprintf(what, sizeof what, "the %s of", spec->name);
+        if (path)
+            rc = run_files_add_read(l, path, what, o->cfg.spec, e);
+    }
     return rc;
 }
 
 /* With an input's IDs would go those that a stopped run has still to do; of a key or a profile there
  * may be no other copy. */
-static enum rc spare_all(const struct claims *c, const struct run_cfg *cfg,
-                         const struct outlet *outlets, struct err *e)
+static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, const struct outlet *outlets,
+                       struct err *e)
 {
-    enum rc rc = RC_OK;
+    enum rc rc = run_files_add_standard(l, e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
+        rc = add_sink(l, &outlets[i], cfg->state_path != NULL, e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_files; i++)
+        rc = add_option(l, &cfg->files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
-        rc = spare(c, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
-    for (size_t i = 0; rc == RC_OK && i < cfg->n_reads; i++)
-        rc = spare(c, cfg->reads[i].path, "the file of", cfg->reads[i].option, e);
-    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++) {
-        const struct outlet *o = &outlets[i];
-        const char *path = o->ops->secret_file ? o->ops->secret_file(&o->cfg) : NULL;
-        if (path)
-            rc = spare(c, path, "the secret-file of", o->cfg.spec, e);
-    }
+        rc = run_files_add_read(l, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
+        rc = add_sink_reads(l, &outlets[i], e);
     return rc;
 }
 
-static enum rc check_paths(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
+static enum rc check_files(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
 {
-    struct claims c = {0};
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
-        rc = claim_sink(&c, &outlets[i], cfg->state_path != NULL, e);
-    if (rc == RC_OK)
-        rc = claim_file(&c, cfg->failed_path, "--failed", e);
-    if (rc == RC_OK)
-        rc = claim_file(&c, cfg->missing_path, "--missing", e);
-    if (rc == RC_OK)
-        rc = claim_file(&c, cfg->manifest_path, "--manifest", e);
-    if (rc == RC_OK && cfg->state_path)
-        rc = claim_path(&c, cfg->state_path, "--state", e);
-    if (rc == RC_OK)
-        rc = spare_all(&c, cfg, outlets, e);
+    struct run_files l = {0};
+    enum rc rc = add_all(&l, cfg, outlets, e);
     if (rc == RC_OK && cfg->state_path)
         rc = state_check(cfg->state_path, e);
-    claims_free(&c);
+    run_files_free(&l);
     return rc;
 }
 
@@ -207,7 +136,7 @@ static enum rc check_stdout(const struct run_cfg *cfg, struct err *e)
 {
     const char *first = NULL;
     for (size_t i = 0; i < cfg->n_sinks; i++) {
-        if (!is_stdout(cfg->sinks[i].cfg.target))
+        if (descriptor_written(cfg->sinks[i].cfg.target) != STDOUT_FILENO)
             continue;
         if (first)
             return err_set(e, RC_USAGE, "%s and %s: only one sink can write to standard output",
@@ -225,5 +154,5 @@ enum rc run_check(const struct run_cfg *cfg, const struct outlet *outlets, struc
             return rc;
     }
     enum rc rc = check_stdout(cfg, e);
-    return rc == RC_OK ? check_paths(cfg, outlets, e) : rc;
+    return rc == RC_OK ? check_files(cfg, outlets, e) : rc;
 }

@@ -94,6 +94,7 @@ static void describe_outlets(struct run *r)
         o->ops = cfg->sinks[i].ops;
         o->cfg = cfg->sinks[i].cfg;
         o->cfg.profile = cfg->profile;
+        o->cfg.stop = cfg->stop;
         o->cfg.index = o->index;
         o->cfg.host = (struct sink_host){
             .ctx = o, .settle = outlet_settle, .owed = resume_owed, .sent = resume_sent};
@@ -164,6 +165,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
         .missing_path = r->cfg->missing_path,
         .state = r->state,
         .clock = r->cfg->clock,
+        .stop = r->cfg->stop,
     };
     return ledger_new(&r->ledger, &cfg, e);
 }

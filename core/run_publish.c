@@ -326,6 +326,8 @@ void run_publish(struct run *r, struct run_result *out)
             out->missing_allowed = missing_allowed(&r->cfg->max_missing, out->ids.unique);
         out->exit_status = exit_status_of(r, out);
         publish(r, out);
+        if (out->error.rc == RC_STOPPED) /* the signal came while a reader was waited for */
+            out->signal = atomic_load(&r->signal_number);
     }
     if (!came_to_end(out))
         end_stopped(r, out);

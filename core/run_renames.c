@@ -55,9 +55,9 @@ static enum rc add_output(struct outputs *o, const char *path, struct err *e)
     o->items = items;
     struct output *output = &o->items[o->n];
     *output = (struct output){0};
-    enum rc rc = place_find(&output->place, path, NULL, e);
+    enum rc rc = place_find(&output->place, path, OUTFILE_PART, e);
     if (rc == RC_OK)
-        rc = place_find(&output->wide, path, OUTFILE_SUFFIX_WIDE, e);
+        rc = place_find(&output->wide, path, OUTFILE_WIDE, e);
     if (rc != RC_OK) {
         place_free(&output->place);
         return rc;

@@ -27,6 +27,7 @@ enum opt_type {
     OPT_DURATION, /* int64_t milliseconds, min..max */
     OPT_RATE,     /* double, a second: "N", "N/s", "N/m" */
     OPT_TEXT,     /* const char * */
+    OPT_FILE,     /* const char *: the path of a file that is read */
     OPT_LIST,     /* struct text_list: every mention adds one */
 };
 
@@ -52,6 +53,7 @@ struct opt_spec {
 struct schema;
 struct sink;
 struct state;
+struct stop_timer;
 
 enum verdict_kind {
     VERDICT_ACCEPTED,
@@ -107,6 +109,7 @@ struct sink_cfg {
     bool allow_http;
     const struct http_retry_cfg *retry; /* the run's settings, where the sink has none of its own */
     const struct clock *clock;
+    const struct stop_timer *stop; /* of the run: ends waiting for readers of what is written */
     struct sink_host host;
     const struct log_hook *log; /* handed on to the HTTP engine */
     /* check() registers the sink's secrets; every text of a receiver is redacted by it. */
@@ -155,8 +158,6 @@ struct sink_ops {
     /* Appends the final paths of all files it would write (one NUL-terminated after another), "-"
      * for standard output; none for deliveries. */
     enum rc (*paths)(const struct sink_cfg *cfg, struct buf *out, struct err *e);
-    /* The file that it has its secrets from, or NULL. NULL where there is no such option. */
-    const char *(*secret_file)(const struct sink_cfg *cfg);
 
     enum rc (*open)(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
                     struct err *e);

@@ -45,6 +45,10 @@ void state_close(struct state *s);
  * state open, as closing a file ends all locks that a process has on it. */
 enum rc state_check(const char *path, struct err *e);
 
+/* Appends the names of the files that SQLite may make beside a state, each with a NUL behind it. RC_USAGE:
+ * no file can be there. */
+enum rc state_file_names(const char *path, struct buf *out, struct err *e);
+
 /* ---- the run -------------------------------------------------------------------------------- */
 
 enum state_phase {

@@ -122,7 +122,7 @@ static enum rc look_inside(const char *path, struct state_file *file, struct err
 static enum rc look_at_place(const char *path, const struct place *p, struct state_file *file,
                              struct err *e)
 {
-    if (p->is_stdout || p->is_stream || !p->final || !p->folder)
+    if (p->is_stream || !p->final || !p->folder)
         return err_set(e, RC_USAGE, "%s: a state must be a regular file", path);
     enum rc rc = folder_check(path, p->folder, e); /* SQLite makes a second file beside it */
     if (rc == RC_OK)
@@ -247,7 +247,7 @@ static enum rc make_file(const char *path, const struct place *p, struct state_f
 static enum rc look(const char *path, bool make, struct state_file *out, struct err *e)
 {
     struct place place;
-    enum rc rc = place_find(&place, path, NULL, e);
+    enum rc rc = place_find(&place, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
     struct state_file file = {0};
@@ -279,5 +279,35 @@ enum rc state_check(const char *path, struct err *e)
     enum rc rc = state_file_look(path, &file, e);
     if (rc == RC_OK)
         free(file.real);
+    return rc;
+}
+
+/* sqlite.org/tempfiles.html */
+enum rc state_file_names(const char *path, struct buf *out, struct err *e)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
+    struct place place;
+    enum rc rc = place_find(&place, path, OUTFILE_PART, e);
+    if (rc != RC_OK)
+        return rc;
+    for (size_t i = 0; rc == RC_OK && !place.is_stream && i < sizeof suffixes / sizeof *suffixes;
+         i++) {
+        struct stat st;
+        size_t at = out->len;
+        buf_adds(out, place.final);
+        buf_add(out, suffixes[i], strlen(suffixes[i]) + 1);
+        if (buf_rc(out) != RC_OK)
+            rc = err_nomem(e);
+        else if (lstat(out->data + at, &st) == 0 || errno != ENAMETOOLONG)
+            continue;
+        else if (strcmp(suffixes[i], "-journal") == 0)
+            out->len = at; /* it is not needed in WAL mode, and nobody can have made it */
+        else
+            rc = err_set(e, RC_USAGE,
+                         "the name is too long for a database, beside which there are files whose "
+                         "names are %zu bytes longer: %s",
+                         strlen(suffixes[i]), path);
+    }
+    place_free(&place);
     return rc;
 }

@@ -131,7 +131,7 @@ static enum rc check_beside(const char *real, const char *suffix, struct err *e)
     enum rc rc = RC_OK;
     if (lstat(name, &st) == 0)
         rc = state_owner_check(name, &st, e);
-    else if (errno != ENOENT)
+    else if (errno != ENOENT && errno != ENAMETOOLONG) /* under such a name nothing can be */
         rc = err_sys(e, RC_USAGE, errno, "%s", name);
     free(name);
     return rc;

@@ -79,6 +79,7 @@ static struct csv_settings settings_make(const struct sink_cfg *cfg)
         .bom = opts->bom,
         .level = stream_level(opts->gzip, cfg->target),
         .want_sha256 = cfg->want_sha256,
+        .stop = cfg->stop,
     };
 }
 

@@ -94,6 +94,7 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
                                    .level = settings->level,
                                    .want_sha256 = settings->want_sha256,
                                    .spool = true,
+                                   .stop = settings->stop,
                                    .mark = mark};
     rc = stream_open(&f->stream, &cfg, e);
     if (rc == RC_OK && is_marked && !mark_fits(f))
@@ -229,7 +230,8 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct err *e)
                                    .level = f->settings->level,
                                    .want_sha256 = f->settings->want_sha256,
                                    .spool = true,
-                                   .suffix = OUTFILE_SUFFIX_WIDE};
+                                   .stop = f->settings->stop,
+                                   .suffix = OUTFILE_WIDE};
     enum rc rc = stream_open(&f->wide, &cfg, e);
     if (rc == RC_USAGE)
         rc = e->rc = RC_IO; /* it could be written when the run began */
@@ -280,6 +282,6 @@ enum rc csv_file_publish(struct csv_file *f, struct err *e)
     enum rc rc = stream_publish(f->wide ? f->wide : f->stream, e);
     f->published = rc == RC_OK;
     if (f->published && !f->wide)
-        outfile_clear(f->path, OUTFILE_SUFFIX_WIDE); /* an earlier run may have got so far */
+        outfile_clear(f->path, OUTFILE_WIDE); /* an earlier run may have got so far */
     return rc;
 }

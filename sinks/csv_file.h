@@ -26,6 +26,7 @@ struct csv_settings {
     bool header, bom;
     unsigned level; /* of gzip; 0: none */
     bool want_sha256;
+    const struct stop_timer *stop;
 };
 
 struct csv_file {

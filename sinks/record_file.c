@@ -72,6 +72,7 @@ static enum rc open_stream(struct record_file *f, const struct sink_cfg *cfg, un
         .path = cfg->target,
         .level = level,
         .want_sha256 = cfg->want_sha256,
+        .stop = cfg->stop,
     };
     if (from) { /* even an empty one: else what was written would be cut off */
         enum rc rc = parse_mark(f, from->text, &stream.mark, e);

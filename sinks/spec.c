@@ -92,6 +92,7 @@ static enum rc value_set(struct parse *p, const struct opt_spec *o, struct str t
     case OPT_RATE:
         return units_rate(text, at) ? RC_OK : RC_USAGE;
     case OPT_TEXT:
+    case OPT_FILE:
         *(const char **)at = text.ptr;
         return text.len > 0 ? RC_OK : RC_USAGE;
     case OPT_LIST:
@@ -125,6 +126,9 @@ static void allowed_put(struct buf *b, const struct opt_spec *o)
         return;
     case OPT_RATE:
         buf_adds(b, UNITS_RATE_TEXT);
+        return;
+    case OPT_FILE:
+        buf_adds(b, "the path of a file");
         return;
     case OPT_TEXT:
     case OPT_LIST:

@@ -42,6 +42,7 @@ static void add_option(struct buf *out, const struct opt_spec *o, const void *op
         add_uint(out, o, *(const unsigned *)value);
         break;
     case OPT_TEXT:
+    case OPT_FILE:
         if (*(const char *const *)value)
             add_named(out, o, str_c(*(const char *const *)value));
         break;

@@ -227,7 +227,8 @@ enum rc stream_open(struct stream **out, const struct stream_cfg *cfg, struct er
                                          .keep_bytes = keep_bytes,
                                          .want_sha256 = cfg->want_sha256,
                                          .suffix = cfg->suffix,
-                                         .spool = cfg->spool};
+                                         .spool = cfg->spool,
+                                         .stop = cfg->stop};
         rc = outfile_open_cfg(&s->file, &file, e);
     }
     if (rc != RC_OK) {

@@ -35,8 +35,9 @@ struct stream_cfg {
     /* Standard output, pipes and devices get nothing before stream_publish(): until then it is in
      * an unlinked temporary file. Without it they are written as the bytes come. */
     bool spool;
-    const char *suffix; /* of the unfinished name, see outfile.h; NULL: the usual one */
-    struct str mark;    /* what stream_mark() gave in an earlier run, to go on there; or absent */
+    enum outfile_suffix suffix;    /* of the unfinished name */
+    const struct stop_timer *stop; /* see outfile.h */
+    struct str mark; /* what stream_mark() gave in an earlier run, to go on there; or absent */
 };
 
 /* The level for an option value: SPEC_AUTO is STREAM_LEVEL_DEFAULT where `path` ends in ".gz", else

@@ -58,7 +58,7 @@ static const struct opt_spec options[] = {
      "name of the event; else lead.exported, or leads.exported for an array", false},
     {"secret-env", OPT_TEXT, OFFSET(secret_env), NULL, 0, 0, NULL,
      "variable that holds the signing secret, or several with blanks between them", true},
-    {"secret-file", OPT_TEXT, OFFSET(secret_file), NULL, 0, 0, NULL, "the same in a file", true},
+    {"secret-file", OPT_FILE, OFFSET(secret_file), NULL, 0, 0, NULL, "the same in a file", true},
     {"header", OPT_LIST, OFFSET(headers), NULL, 0, 0, NULL,
      "a header for every request, \"Name: value\"; repeatable", true},
     {"header-env", OPT_LIST, OFFSET(header_envs), NULL, 0, 0, NULL,
@@ -98,12 +98,6 @@ static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct
     (void)out;
     (void)e;
     return RC_OK;
-}
-
-static const char *webhook_secret_file(const struct sink_cfg *cfg)
-{
-    const struct webhook_opts *opts = cfg->opts;
-    return opts->secret_file;
 }
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
@@ -413,7 +407,6 @@ const struct sink_ops sink_webhook = {
     .check = webhook_check,
     .needs = webhook_needs,
     .paths = webhook_paths,
-    .secret_file = webhook_secret_file,
     .open = webhook_open,
     .put = webhook_put,
     .mark = webhook_mark,

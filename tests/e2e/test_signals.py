@@ -1,7 +1,10 @@
 """Signals: the first lets what is in flight end, the second ends the program at once."""
 
 import os
+import pty
 import signal
+import socket
+import subprocess
 import time
 
 import pytest
@@ -46,7 +49,7 @@ def test_first_signal(leadpipe, sandbox, control, tmp_path, number):
     assert sum(counts) == int(ids.split()[3])  # the unique ones
     assert counts[0] >= 8 and counts[4] > 0
     assert (tmp_path / "old.ndjson").read_text() == "old\n"
-    assert sorted(os.listdir(tmp_path)) == ["f.ndjson", "ids", "old.ndjson"]
+    assert sorted(os.listdir(tmp_path)) == ["ids", "m.json", "old.ndjson"]
 
 
 def test_second_signal(leadpipe, sandbox, control, tmp_path):
@@ -98,10 +101,13 @@ def full_pipe():
     return reader, writer
 
 
+POLL = {"x86_64": "7", "aarch64": "73"}[os.uname().machine]  # poll, ppoll: see syscall(2)
+
+
 def waits_to_be_read(process):
-    """Is it in a call on its standard error?"""
+    """Does its first thread wait for one descriptor, and not in the loop (epoll)?"""
     with open("/proc/%d/syscall" % process.pid) as call:
-        return call.read().split()[1:2] == ["0x2"]
+        return call.read().split()[0] == POLL
 
 
 # Shown with a debugger: the signal is neither blocked nor pending, ThreadSanitizer's handler has taken
@@ -165,3 +171,88 @@ def test_ignored_hangup_stays_ignored(leadpipe, sandbox, control, tmp_path):
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=30 * SLOWNESS)
     assert process.returncode == 0
+
+
+# --- readers that have stalled ----------------------------------------------------------------------
+
+def unread(kind):
+    """(what the program writes to, what must stay open): nobody takes anything from it."""
+    if kind == "terminal":
+        primary, secondary = pty.openpty()
+        return secondary, primary
+    if kind == "socket":
+        ours, theirs = socket.socketpair()
+        return theirs.detach(), ours
+    reader, writer = os.pipe()
+    return writer, reader
+
+
+STALLED = {  # what, words, and what standard output and standard error are
+    "standard output": (["-t", "ndjson:-"], "pipe", None),
+    "by another name": (["-t", "ndjson:/dev/stdout", "--failed", "f"], "pipe", None),
+    "spooled": (["-t", "csv:-", "-t", "ndjson:out"], "pipe", None),
+    "compressed": (["-t", "msgpack:-"], "pipe", None),
+    "socket": (["-t", "ndjson:-"], "socket", None),
+    "terminal": (["-t", "ndjson:-"], "terminal", None),
+    "both in one": (["-t", "ndjson:-", "-vv"], "pipe", "stdout"),
+    "pipe without a reader": (["-t", "ndjson:fifo", "-t", "csv:out.csv"], None, None),
+    "pipe with a reader": (["-t", "ndjson:fifo-read", "-t", "csv:out.csv"], None, None),
+    "spooled, without a reader": (["-t", "csv:fifo"], None, None),
+    "list without a reader": (["-t", "ndjson:out", "--failed", "fifo", "--id", "bad~status=400"], None, None),
+    "manifest without a reader": (["-t", "ndjson:out", "--manifest", "fifo"], None, None),
+    "messages": (["-t", "ndjson:out", "-vv", "--id", "again~status=503~times=2"], None, "full"),
+    "list on standard error": (["-t", "ndjson:out", "--failed", "/dev/stderr", "--id", "bad~status=400"], None, "full"),
+}
+
+
+@pytest.mark.slow
+def test_stalled_readers(leadpipe, sandbox, control, tmp_path):
+    """The first signal is enough: after its ten seconds nobody is waited for.  All at once, as each takes these."""
+    control.set(nonce="0")
+    running, kept = {}, []
+    ids = [word for n in range(400) for word in ("--id", "plain-%d" % n)]
+    for name, (words, stdout, stderr) in STALLED.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        os.mkfifo(folder / "fifo")
+        os.mkfifo(folder / "fifo-read")
+        kept.append(os.open(folder / "fifo-read", os.O_RDONLY | os.O_NONBLOCK))
+        popen = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        if stdout:
+            popen["stdout"], other = unread(stdout)
+            kept.append(other)
+        if stderr == "full":
+            reader, popen["stderr"] = full_pipe()
+            kept.append(reader)
+        elif stderr:
+            popen["stderr"] = popen["stdout"]
+        running[name] = leadpipe.start("export", *sandbox.provider(), *words, *ids, env=sandbox.env, cwd=folder, **popen)
+        kept += {fd for fd in popen.values() if fd >= 0}
+    before = -1
+    while before != (before := control.stats()["requests"]):  # until nothing goes on
+        time.sleep(1)
+    assert [name for name, process in running.items() if process.poll() is not None] == []
+    begun = time.monotonic()
+    for process in running.values():
+        process.send_signal(signal.SIGTERM)
+    statuses = {name: process.wait(40 * SLOWNESS) for name, process in running.items()}
+    assert statuses == {name: 143 for name in STALLED}
+    assert 9 < time.monotonic() - begun < 14 * SLOWNESS
+    left = {name: sorted(set(os.listdir(tmp_path / name)) - {"fifo", "fifo-read", "f", "out", "out.csv"}) for name in STALLED}
+    assert left == {name: [] for name in STALLED}
+    for one in kept:
+        one.close() if isinstance(one, socket.socket) else os.close(one)
+
+
+def test_pipe_whose_reader_comes_late(leadpipe, sandbox, control, tmp_path):
+    """Leads are fetched meanwhile; also an empty output is seen to end."""
+    for words in (["-t", "ndjson:fifo"], ["-t", "csv:fifo"], ["-t", "ndjson:out", "--failed", "fifo"]):
+        os.mkfifo(tmp_path / "fifo")
+        process = leadpipe.start("export", *sandbox.provider(), *words, "--id", "plain-1", env=sandbox.env)
+        wait_until(lambda: control.attempts("plain-1"))
+        with open(tmp_path / "fifo", "rb") as fifo:
+            content = fifo.read()
+        assert process.wait(20 * SLOWNESS) == 0
+        assert bool(content) == ("--failed" not in words)
+        os.remove(tmp_path / "fifo")
+        control.reset()

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "core/outfile.h"
+#include "core/stop_timer.h"
+#include "core/str.h"
 
 /* Every test has a folder of its own and stands in it. */
 static char folder[] = "/tmp/leadpipe-outfile-XXXXXX";
@@ -242,6 +244,91 @@ static void links(void **state)
     expect_err(outfile_open(&f, "c", 0, false, &e), &e, RC_USAGE, "no regular file");
 }
 
+/* The check before a run, and the opening in it, where the file came in between. */
+static void foreign_parts(void **state)
+{
+    (void)state;
+    static const enum outfile_suffix suffixes[] = {OUTFILE_PART, OUTFILE_WIDE};
+    static const char *const parts[] = {".a.leadpipe-part", ".a.leadpipe-wide"};
+    for (size_t i = 0; i < 2; i++) {
+        struct err e = {0};
+        struct outfile *f = NULL;
+        const struct outfile_cfg cfg = {.path = "a", .suffix = suffixes[i]};
+        spit("precious", "precious");
+        assert_int_equal(link("precious", parts[i]), 0);
+        expect_err(outfile_check("a", &e), &e, RC_USAGE, "hard link");
+        expect_err(outfile_open_cfg(&f, &cfg, &e), &e, RC_USAGE, parts[i]);
+        outfile_clear("a", suffixes[i]);
+        assert_int_equal(access(parts[i], F_OK), 0);
+        assert_int_equal(unlink(parts[i]), 0);
+        if (geteuid() == 0) {
+            spit(parts[i], "theirs");
+            assert_int_equal(chown(parts[i], 65534, 65534), 0);
+            expect_err(outfile_check("a", &e), &e, RC_USAGE, "another user (65534)");
+            expect_err(outfile_open_cfg(&f, &cfg, &e), &e, RC_USAGE, "another user (65534)");
+            outfile_clear("a", suffixes[i]);
+            assert_string_equal(slurp(parts[i]), "theirs");
+            assert_int_equal(unlink(parts[i]), 0);
+        }
+        assert_string_equal(slurp("precious"), "precious");
+        spit(parts[i], "ours");
+        expect_ok(outfile_check("a", &e), &e);
+        outfile_clear("a", suffixes[i]);
+        assert_int_not_equal(access(parts[i], F_OK), 0);
+    }
+}
+
+static void unfinished_names(void **state)
+{
+    (void)state;
+    char name[256], want[512];
+    for (size_t n = 1; n < sizeof name; n++) {
+        struct err e = {0};
+        struct buf names;
+        memset(name, 'n', n);
+        if (n > 125) /* "\xe2\x82\xac", cut nowhere within */
+            for (size_t i = 0; i + 3 <= n - 100; i += 3)
+                memcpy(name + 100 + i, "\xe2\x82\xac", 3);
+        name[n] = '\0';
+        buf_init(&names, 4096);
+        expect_ok(outfile_unfinished(name, &names, &e), &e);
+        const char *part = names.data, *wide = part + strlen(part) + 1;
+        assert_int_equal(names.len, strlen(part) + strlen(wide) + 2);
+        (void)snprintf(want, sizeof want, ".%s.leadpipe-part", name);
+        if (n <= 128)
+            assert_string_equal(part, want);
+        assert_true(strlen(part) <= 143 && strlen(wide) <= 143 && strcmp(part, wide) != 0);
+        struct outfile *f = open_ok(name, 0);
+        assert_string_equal(outfile_part(f), part);
+        (void)snprintf(want, sizeof want, "%s", part);
+        utf8_scrub(want);
+        assert_string_equal(part, want);
+        outfile_close(f, false);
+        buf_free(&names);
+    }
+}
+
+static void urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        bool is_url;
+    } rows[] = {
+        {"s3://b/x", true},  {"S3+x.y-z://", true}, {"a://", true},    {"://x", false},
+        {"./s3://x", false}, {"/s3://x", false},    {"1s://x", false}, {"s3:/x", false},
+        {"s3:", false},      {"s 3://x", false},    {"", false},       {"file:///x", true},
+        {"x/s3://y", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        if (outfile_is_url(rows[i].path) != rows[i].is_url)
+            fail_msg("%s: got %d", rows[i].path, !rows[i].is_url);
+        if (rows[i].is_url)
+            expect_err(outfile_check(rows[i].path, &e), &e, RC_USAGE, "is a URL");
+    }
+}
+
 static void refused_paths(void **state)
 {
     (void)state;
@@ -396,6 +483,47 @@ static void broken_pipe(void **state)
     }
 }
 
+/* Who waits for a reader gives up when the time is over, and not before. */
+static void stopped_readers(void **state)
+{
+    (void)state;
+    static char block[300000]; /* more than a pipe holds */
+    for (int i = 0; i < 8; i++) {
+        bool spool = i & 1, is_over = i & 2, is_fifo = i & 4;
+        struct err e = {0};
+        struct stop_timer stop;
+        struct outfile *f = NULL;
+        int fds[2];
+        expect_ok(stop_timer_open(&stop, &e), &e);
+        assert_false(stop_timer_is_over(&stop));
+        stop_timer_start(&stop, is_over ? 0 : 30);
+        assert_int_equal(mkfifo("fifo", 0600), 0);
+        assert_int_equal(pipe(fds), 0);
+        const struct outfile_cfg cfg = {
+            .path = is_fifo ? "fifo" : "-", .spool = spool, .stop = &stop};
+        stdout_to(fds[1]);
+        enum rc rc = outfile_open_cfg(&f, &cfg, &e);
+        stdout_back();
+        expect_ok(rc, &e);
+        outfile_write(f, block, is_fifo ? 1 : sizeof block);
+        rc = outfile_complete(f, &e);
+        if (spool) {
+            expect_ok(rc, &e);
+            rc = outfile_publish(f, &e);
+        }
+        expect_err(rc, &e, RC_STOPPED, is_fifo ? "fifo: nobody" : "standard output: nobody");
+        assert_true(stop_timer_is_over(&stop));
+        assert_int_equal(stop_timer_left_ms(&stop), 0);
+        outfile_close(f, false);
+        /* what was inherited is as it was */
+        assert_int_equal(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        assert_int_equal(unlink("fifo"), 0);
+        stop_timer_close(&stop);
+    }
+}
+
 static void read_and_copy(void **state)
 {
     (void)state;
@@ -403,7 +531,7 @@ static void read_and_copy(void **state)
         struct err e = {0};
         struct outfile *from = open_ok("a", 0);
         struct outfile *to = NULL;
-        const struct outfile_cfg cfg = {.path = "a", .suffix = "wide", .want_sha256 = sha};
+        const struct outfile_cfg cfg = {.path = "a", .suffix = OUTFILE_WIDE, .want_sha256 = sha};
         expect_ok(outfile_open_cfg(&to, &cfg, &e), &e);
         put(from, "0123456789");
         char got[8];
@@ -473,11 +601,15 @@ int main(void)
         TEST(modes),
         TEST(links),
         TEST(refused_paths),
+        TEST(foreign_parts),
+        TEST(unfinished_names),
+        TEST(urls),
         TEST(folders),
         TEST(disk_full),
         TEST(size_limit),
         TEST(spooled_stdout),
         TEST(broken_pipe),
+        TEST(stopped_readers),
         TEST(read_and_copy),
         TEST(copy_beyond_the_end),
         TEST(large_and_small_writes),
