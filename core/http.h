@@ -20,6 +20,7 @@
 #include <uv.h>
 
 #include "buf.h"
+#include "charset.h"
 #include "clock.h"
 #include "err.h"
 #include "log.h"
@@ -89,6 +90,7 @@ struct http_request {
     const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
     bool is_limit;     /* 429, or a 403 with Retry-After: it does not refuse the credentials */
     bool is_redirect;
+    char charset[CHARSET_NAME_MAX + 1]; /* that the answer is declared to be in; "": UTF-8, or none */
     char error[512];   /* one line: why there is no answer, or a redirect's target (redirect.h) */
     unsigned attempts; /* so far, those that do not count included */
 

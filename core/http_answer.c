@@ -115,12 +115,20 @@ static void read_misfit(const struct transfer *t, struct http_try *y)
     (void)snprintf(t->r->error, sizeof t->r->error, "%s", why);
 }
 
+static void read_charset(struct transfer *t)
+{
+    const char *type = NULL;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type); /* NULL where there is none */
+    charset_declared(type, t->r->charset);
+}
+
 static void read_answer(struct transfer *t, struct http_try *y)
 {
     y->status = t->status;
     t->r->status = y->status;
     if (buf_rc(&t->r->answer) != RC_OK)
         buf_clear(&t->r->answer); /* no memory for what would only have been shown */
+    read_charset(t);
     read_retry_after(t, y);
     y->end = http_status_end(y->status, y->is_limit, y->retry_after_us);
     t->r->is_limit = y->is_limit;
@@ -176,8 +184,7 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
 
 bool http_head_decides(const struct transfer *t)
 {
-    return !t->is_untrusted &&
-           (t->status >= 300 || (t->status >= 200 && t->h->cfg.head_is_enough));
+    return !t->is_untrusted && (t->status >= 300 || (t->status >= 200 && t->h->cfg.head_is_enough));
 }
 
 /* Was the connection the reason? */

@@ -1,9 +1,13 @@
 /* Bodies to rows: what the workers do. */
 #include <string.h>
 
+#include "charset.h"
+#include "html_text.h"
 #include "run_internal.h"
 
 #define WORK_BATCH 16
+#define PAGE_TEXT_BYTES_MAX 4096
+#define PAGE_SHOWN_BYTES_MAX 200
 /* A payload whose own ID is not the one asked for may be another lead's: it is asked for once more.
  * When so many in a row were answered the same again, that is how the provider names them. */
 #define OTHER_IDS_ENOUGH 100
@@ -25,6 +29,8 @@ static void explain_error(struct run *r, struct lead *lead)
 {
     const char *message = NULL, *code = NULL;
     char own_code[16];
+    struct err e;
+    (void)charset_to_utf8(&lead->body, lead->request->http.charset, &e); /* else as it is */
     flatten_error_body(r->plan, lead, buf_str(&lead->body), &message, &code);
     message = redacted(r, lead, message); /* what is left out is the provider's words alone */
     if (!code) {
@@ -72,6 +78,34 @@ static bool is_doubtful(struct run *r, struct lead *lead)
     return false;
 }
 
+/* Of a page that a gateway or login server sent in place of the lead, what it says. */
+static void fail_not_json(struct run *r, struct lead *lead, const struct err *e)
+{
+    struct str body = buf_str(&lead->body);
+    if (!html_is_page(body)) {
+        lead_fail(lead, STAGE_PARSE, "not_json", "the answer is %s", e->msg);
+        return;
+    }
+    char *text = html_text(&lead->arena, body, PAGE_TEXT_BYTES_MAX);
+    const char *shown = redacted(r, lead, text); /* whole, for a secret must not be cut before */
+    size_t n = shown ? utf8_cut(shown, PAGE_SHOWN_BYTES_MAX) : 0;
+    lead_fail(lead, STAGE_PARSE, "not_json", "the answer is an HTML page, not JSON%s%.*s%s",
+              n ? ": \"" : "", (int)n, n ? shown : "", n ? "\"" : "");
+}
+
+/* Makes the body UTF-8. False: it is none, and cannot be made so; *done: nor by another try. */
+static bool decode_body(struct lead *lead, bool *done)
+{
+    struct err e;
+    const char *charset = lead->request ? lead->request->http.charset : "";
+    enum rc rc = charset_to_utf8(&lead->body, charset, &e);
+    if (rc == RC_OK)
+        return true;
+    lead_fail(lead, STAGE_PARSE, rc == RC_LIMIT ? "too_large" : "charset", "the answer %s", e.msg);
+    *done = rc != RC_SYNTAX;
+    return false;
+}
+
 /* False: to be asked for again, as the body should be JSON and is not (the lead's failure says so
  * until then), or is doubtful. */
 static bool make_rows(struct run *r, struct lead *lead)
@@ -79,7 +113,7 @@ static bool make_rows(struct run *r, struct lead *lead)
     struct err e;
     enum rc rc = flatten_parse(r->plan, lead, r->json_want, &e);
     if (rc == RC_SYNTAX) {
-        lead_fail(lead, STAGE_PARSE, "not_json", "the answer is %s", e.msg);
+        fail_not_json(r, lead, &e);
         return lead->http_status != 200; /* 204 and the like: the server means it */
     }
     if (rc == RC_CLOSED)
@@ -122,7 +156,7 @@ static bool work_on(struct run *r, struct lead *lead)
     bool done = true;
     if (lead->http_status < 200 || lead->http_status > 299)
         explain_error(r, lead);
-    else
+    else if (decode_body(lead, &done))
         done = make_rows(r, lead);
     if (lead->outcome == OUTCOME_FAILED)
         run_redact_failure(r, lead);

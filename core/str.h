@@ -42,6 +42,9 @@ size_t utf8_invalid_run(const unsigned char *p, size_t n);
 
 bool utf8_valid(const char *p, size_t n);
 
+/* How many bytes of `text` to show where `max` is the most: whole characters only. */
+size_t utf8_cut(const char *text, size_t max);
+
 /* Makes a C string valid UTF-8 in place: every byte that belongs to no sequence becomes '?'. */
 void utf8_scrub(char *text);
 

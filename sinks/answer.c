@@ -10,17 +10,6 @@ static bool is_success(int status)
     return status >= 200 && status <= 299;
 }
 
-/* The most bytes of `text` up to `max` that end with a whole character. */
-static size_t whole_characters(const char *text, size_t max)
-{
-    size_t n = strnlen(text, max + 1);
-    if (n <= max)
-        return n;
-    for (n = max; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
-        ;
-    return n;
-}
-
 /* How the answer's body begins, fit to be shown. */
 static void answer_start(const struct http_request *r, struct secrets *secrets,
                          char out[ANSWER_SHOWN_MAX + 1])
@@ -35,7 +24,7 @@ static void answer_start(const struct http_request *r, struct secrets *secrets,
     secrets_redact(secrets, text, sizeof text); /* before it is cut, so that a secret is whole */
     utf8_scrub(text);
     const char *start = text + strspn(text, " ");
-    size_t shown = whole_characters(start, ANSWER_SHOWN_MAX);
+    size_t shown = utf8_cut(start, ANSWER_SHOWN_MAX);
     while (shown > 0 && start[shown - 1] == ' ')
         shown--;
     memcpy(out, start, shown);
