@@ -10,6 +10,9 @@
 
 /* Of an answer: more than is looked at, so that one of ordinary size does not cost its connection. */
 #define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
+/* Refused deliveries, and no other answer before, that close the delivery: as of a provider's leads. */
+#define REFUSED_FIRST 3
+#define FIRST_MAX 64
 
 struct delivery {
     struct delivery_cfg cfg;
@@ -22,6 +25,11 @@ struct delivery {
     struct rng rng;
     bool engine_idle; /* it was stopped, and nothing is inside any more */
     struct http_stats http;
+    unsigned n_begun;
+    /* Of the first FIRST_MAX, a bit each: answered 401 or 403; not answered at all. */
+    uint64_t refused, unanswered;
+    int refused_status; /* the latest */
+    bool is_refused;    /* closed for that reason */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `free`, `closed` or `stopping` */
@@ -39,7 +47,7 @@ struct delivery {
     bool stopping; /* from outside */
     int64_t grace_ms;
     bool closed; /* by the receiver; the two below are set before and never change */
-    int closed_status;
+    char closed_code[16];
     char closed_text[sizeof((struct err *)0)->msg];
 };
 
@@ -87,7 +95,7 @@ struct verdict delivery_refusal(struct delivery *d)
         return (struct verdict){.kind = VERDICT_PENDING};
     return (struct verdict){
         .kind = VERDICT_FAILED,
-        .code = d->closed_status == 410 ? "http_410" : "closed",
+        .code = d->closed_code,
         .error = d->closed_text,
     };
 }
@@ -101,11 +109,15 @@ static void parcel_refuse(struct delivery *d, struct parcel *p)
     parcel_end(d, p, &v);
 }
 
+/* `status`: the answer that is the reason; 0: there was none. */
 static void delivery_close(struct delivery *d, int status, const char *text)
 {
     pthread_mutex_lock(&d->lock);
     if (!d->closed) {
-        d->closed_status = status;
+        if (status)
+            (void)snprintf(d->closed_code, sizeof d->closed_code, "http_%d", status);
+        else
+            (void)snprintf(d->closed_code, sizeof d->closed_code, "closed");
         (void)snprintf(d->closed_text, sizeof d->closed_text, "%s", text);
         d->closed = true;
         pthread_cond_broadcast(&d->changed);
@@ -143,6 +155,7 @@ static struct http_request *on_next(void *ctx)
     pthread_mutex_unlock(&d->lock);
     if (!p)
         return NULL;
+    p->ordinal = d->n_begun++;
     p->request = (struct http_request){
         .owner = p,
         .url = d->cfg.url,
@@ -152,6 +165,48 @@ static struct http_request *on_next(void *ctx)
         .answer = p->request.answer,
     };
     return &p->request;
+}
+
+/* Whether the first deliveries that got an answer, in the order in which they were sent, were all
+ * refused. A bit for each of them. */
+static bool first_are_refused(uint64_t refused, uint64_t unanswered)
+{
+    int n = 0;
+    for (; refused && n < REFUSED_FIRST; refused >>= 1, unanswered >>= 1) {
+        if (unanswered & 1)
+            continue;
+        if (!(refused & 1))
+            return false;
+        n++;
+    }
+    return n == REFUSED_FIRST;
+}
+
+/* Where all of the first are refused it is not about what is in them. */
+static void check_refusal(struct delivery *d, const struct parcel *p)
+{
+    char text[sizeof d->closed_text];
+    const struct http_request *r = &p->request;
+    bool is_refused = r->status == 401 || (r->status == 403 && !r->is_limit);
+    if (p->ordinal >= FIRST_MAX || d->is_refused)
+        return;
+    uint64_t bit = UINT64_C(1) << p->ordinal;
+    if (r->end == HTTP_NO_ANSWER)
+        d->unanswered |= bit;
+    else if (is_refused)
+        d->refused |= bit;
+    if (is_refused)
+        d->refused_status = r->status;
+    d->is_refused = first_are_refused(d->refused, d->unanswered);
+    if (!d->is_refused)
+        return;
+    (void)snprintf(
+        text, sizeof text,
+        "credentials refused: the receiver answered %d to the first %d deliveries; check "
+        "the secret and the headers",
+        d->refused_status, REFUSED_FIRST);
+    log_msg(d->cfg.log, LOG_LEVEL_WARN, d->cfg.subject, "%s; nothing more is sent there", text);
+    delivery_close(d, d->refused_status, text);
 }
 
 static void on_done(void *ctx, struct http_request *r)
@@ -166,6 +221,7 @@ static void on_done(void *ctx, struct http_request *r)
     struct verdict v = answer_verdict(r, d->cfg.redaction, &texts);
     if (v.kind == VERDICT_FAILED && v.http_status == 410)
         delivery_close(d, 410, texts.error);
+    check_refusal(d, p);
     parcel_end(d, p, &v);
 }
 

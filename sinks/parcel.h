@@ -14,6 +14,7 @@ struct recorded;
 struct parcel {
     /* of the delivery */
     struct http_request request;
+    unsigned ordinal; /* among those that the engine was given */
     struct delivery *delivery;
     struct parcel *next;  /* in the list that it is in */
     struct parcel *older; /* in the list of all */

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+import runs
 from outputs import body_of, lead_ids_of, ledger_of, lines_of, manifest
+from raw_server import KEEP, RawServer, whole
 from test_webhook import NEW, failed_of, hooks, plain_ids, send
 
 
@@ -170,3 +172,61 @@ def test_answers_that_break_off(leadpipe, sandbox, control, answer, status, trie
         assert len(receiver.bodies) == tries
         assert len(set(receiver.bodies)) == 1
     assert len(lines_of(leadpipe.folder / "failed.ndjson")) == (1 if status else 0)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_refused_credentials_close_the_sink(leadpipe, sandbox, control, status, concurrency):
+    """As a provider ends the run. The other sinks are complete."""
+    ids = ["plain-%d" % n for n in range(60)]
+    target = "webhook,concurrency=%d:%s" % (concurrency, sandbox.hook("h", status=status))
+    run = runs.export(leadpipe, sandbox, "-t", target, ids=ids)
+    assert (run.status, run.outcomes()) == (3, {"failed": 60}), run.done.stderr
+    assert run.exported == ids
+    seen = len(control.deliveries("h"))
+    assert 3 <= seen <= 2 + 2 * concurrency, seen
+    errors = [row["error"] for row in run.failed]
+    assert sum("credentials refused: the receiver answered %d" % status in error for error in errors) == 60 - seen
+    assert {row["code"] for row in run.failed} == {"http_%d" % status}
+    warnings = [message["message"] for message in run.messages if "credentials refused" in message["message"]
+                and message["level"] == "warning"]
+    assert len(warnings) == 1 and "nothing more is sent" in warnings[0]
+
+
+@pytest.mark.parametrize("answers", [[401, 401, 200, 401, 401], [200, 401, 401, 401], [422, 401, 401, 401]])
+def test_refusals_of_some_are_theirs(leadpipe, sandbox, control, answers):
+    def answer(path, n):
+        return [whole("%d x" % (answers[n] if n < len(answers) else 200)), KEEP]
+    with RawServer(answer) as receiver:
+        ids = ["plain-%d" % n for n in range(10)]
+        run = runs.export(leadpipe, sandbox, "-t", "webhook,concurrency=1:%s/hook" % receiver.url, ids=ids)
+        assert len(receiver.requests) == 10
+    refused = sum(status != 200 for status in answers)
+    assert run.outcomes() == {"exported": 10 - refused, "failed": refused}
+
+
+def test_a_slow_acceptance_counts_before_quick_refusals(leadpipe, sandbox, control):
+    """The order in which they were sent decides, not that of the answers."""
+    def answer(path, n):
+        if n == 0:
+            time.sleep(0.3)
+        return [whole("200 x" if n == 0 or n > 3 else "403 x"), KEEP]
+    with RawServer(answer) as receiver:
+        ids = ["plain-%d" % n for n in range(10)]
+        run = runs.export(leadpipe, sandbox, "-t", "webhook,concurrency=4:%s/hook" % receiver.url, ids=ids)
+    assert run.outcomes() == {"exported": 7, "failed": 3}, run.done.stderr
+
+
+def test_refused_credentials_with_a_state(leadpipe, sandbox, control):
+    """The run comes to its end; with good credentials the failed list is the input of another one."""
+    ids = ["plain-%d" % n for n in range(20)]
+    control.hook("h", status=401)
+    words = ["--state", "s", "-t", "webhook,concurrency=2:" + sandbox.hook("h")]
+    run = runs.export(leadpipe, sandbox, *words, ids=ids)
+    assert (run.status, run.outcomes()) == (3, {"failed": 20})
+    (leadpipe.folder / "failed.ndjson").rename(leadpipe.folder / "again.ndjson")
+    control.hook("h", status=200)
+    run = runs.export(leadpipe, sandbox, *words, "again.ndjson")
+    assert (run.status, run.outcomes()) == (0, {"exported": 20}), run.done.stderr
+    accepted = [one for one in control.deliveries("h") if one["status"] == 200]
+    assert len(accepted) == 20
