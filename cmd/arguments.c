@@ -93,8 +93,6 @@ static char *copy_argument(const char *element, const struct export_options *o)
         arguments_redact_url(&b, url);
     char *copy = buf_rc(&b) == RC_OK ? strdup(buf_cstr(&b)) : NULL;
     buf_free(&b);
-    if (copy)
-        utf8_scrub(copy);
     return copy;
 }
 
@@ -118,10 +116,8 @@ enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
 
 void arguments_redact(struct arguments *a, struct secrets *s)
 {
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; i < a->n; i++)
         secrets_redact(s, a->items[i], strlen(a->items[i]) + 1);
-        utf8_scrub(a->items[i]);
-    }
 }
 
 void arguments_free(struct arguments *a)

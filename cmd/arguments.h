@@ -1,4 +1,4 @@
-/* The command line as it may be kept: without secrets, as valid UTF-8. */
+/* The command line as it may be kept: without secrets. */
 #ifndef LEADPIPE_CMD_ARGUMENTS_H
 #define LEADPIPE_CMD_ARGUMENTS_H
 

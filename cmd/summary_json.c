@@ -1,6 +1,5 @@
 /* The summary as one line of JSON: what the manifest says too, under the same names. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "core/json.h"
 #include "summary.h"
@@ -8,19 +7,10 @@
 static void add_text(struct buf *out, const char *name, const char *value)
 {
     buf_addf(out, ",\"%s\":", name);
-    if (!value) {
+    if (value)
+        json_write_bytes(out, str_c(value)); /* a path may be anything; JSON is UTF-8 */
+    else
         buf_adds(out, "null");
-        return;
-    }
-    /* A path may be anything; JSON is UTF-8. */
-    char *copy = strdup(value);
-    if (!copy) {
-        buf_adds(out, "null");
-        return;
-    }
-    utf8_scrub(copy);
-    json_write_string(out, str_c(copy));
-    free(copy);
 }
 
 static void add_count(struct buf *out, const char *name, uint64_t n)

@@ -113,6 +113,9 @@ void json_write(struct buf *b, const cJSON *value);
 
 /* Pieces of a writer for those who make JSON themselves. */
 void json_write_string(struct buf *b, struct str s); /* with the quotes; `s` is valid UTF-8 */
+/* The same of any bytes, such as those of a path: what is no UTF-8 becomes U+FFFD, one for each maximal
+ * subpart as the Unicode Standard recommends (section 3.9). */
+void json_write_bytes(struct buf *b, struct str s);
 void json_write_int(struct buf *b, int64_t n);
 
 /* Feeds the bytes of the value's canonical form (compact, members of objects sorted by name; names

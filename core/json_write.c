@@ -61,6 +61,33 @@ void json_write_string(struct buf *b, struct str s)
     b->len += s.len + 2;
 }
 
+void json_write_bytes(struct buf *b, struct str s)
+{
+    struct buf text;
+    if (utf8_valid(s.ptr, s.len)) {
+        json_write_string(b, s);
+        return;
+    }
+    buf_init(&text, SIZE_MAX / 2);
+    while (s.len > 0) {
+        const unsigned char *at = (const unsigned char *)s.ptr;
+        size_t n = *at < 0x80 ? 1 : utf8_sequence(at, s.len);
+        if (n > 0) {
+            buf_add(&text, s.ptr, n);
+        } else {
+            n = utf8_invalid_run(at, s.len);
+            buf_adds(&text, "\xef\xbf\xbd");
+        }
+        s.ptr += n;
+        s.len -= n;
+    }
+    if (buf_rc(&text) == RC_OK)
+        json_write_string(b, buf_str(&text));
+    else
+        b->rc = RC_NOMEM;
+    buf_free(&text);
+}
+
 void json_write_int(struct buf *b, int64_t n)
 {
     char digits[20];

@@ -78,7 +78,7 @@ static void write_member(struct buf *b, struct str name, struct str value)
     json_write_string(b, name);
     buf_addc(b, ':');
     if (value.ptr)
-        json_write_string(b, value);
+        json_write_bytes(b, value); /* a sink is named by its path, which may be anything */
     else
         buf_adds(b, "null");
 }

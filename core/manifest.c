@@ -1,4 +1,5 @@
 /* The JSON summary of a run, written after every output. */
+#include <openssl/evp.h>
 #include <stdio.h>
 
 #include "json.h"
@@ -18,10 +19,25 @@ static void text(struct buf *b, const char *name, const char *value)
 {
     key(b, name);
     if (value)
-        json_write_string(b, str_c(value));
+        json_write_bytes(b, str_c(value)); /* paths and what names them may be anything */
     else
         buf_adds(b, "null");
     buf_addc(b, ',');
+}
+
+/* Of a path that is no UTF-8 the text cannot be used to open it: so its bytes are there, too. */
+static void path_bytes(struct buf *b, const char *path)
+{
+    size_t n = strlen(path);
+    if (utf8_valid(path, n))
+        return;
+    key(b, "path_base64");
+    buf_addc(b, '"');
+    char *room = buf_reserve(b, (n + 2) / 3 * 4 + 1); /* EVP_EncodeBlock() writes a NUL, too */
+    if (room)
+        b->len +=
+            (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)path, (int)n);
+    buf_adds(b, "\",");
 }
 
 static void flag(struct buf *b, const char *name, bool value)
@@ -122,6 +138,7 @@ static void write_file(struct buf *b, const struct sink_file *f)
 {
     open_in(b, NULL, '{');
     text(b, "path", f->path);
+    path_bytes(b, f->path);
     text(b, "table", f->table);
     count(b, "rows", f->rows);
     count(b, "bytes", f->bytes);
@@ -163,7 +180,7 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
     flag(b, "published", r->published);
     open_in(b, "arguments", '[');
     for (size_t i = 0; i < cfg->n_arguments; i++) {
-        json_write_string(b, str_c(cfg->arguments[i]));
+        json_write_bytes(b, str_c(cfg->arguments[i]));
         buf_addc(b, ',');
     }
     close_in(b, ']');

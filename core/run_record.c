@@ -67,7 +67,7 @@ static void write_files(struct buf *b, const struct sink_result *s)
         buf_adds(b, i ? ",{" : "{");
         write_figures(b, file_figures, &s->files[i]);
         buf_adds(b, "\"path\":");
-        json_write_string(b, str_c(s->files[i].path));
+        json_write_bytes(b, str_c(s->files[i].path));
         buf_addc(b, '}');
     }
     buf_addc(b, ']');
@@ -81,9 +81,9 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
              result->exit_status, (int)result->withheld, result->ended_wall_ms,
              result->seconds * 1000);
     buf_adds(out, "\"first_failure\":");
-    json_write_string(out, str_c(result->first_failure));
+    json_write_bytes(out, str_c(result->first_failure));
     buf_adds(out, ",\"first_beyond\":");
-    json_write_string(out, str_c(result->beyond.first));
+    json_write_bytes(out, str_c(result->beyond.first));
     buf_adds(out, ",\"sinks\":[");
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         const struct sink_result *s = &result->sinks[i];

@@ -206,12 +206,42 @@ static void test_canonical_without_memory(void **state)
     arena_free(&a);
 }
 
+/* One U+FFFD for each maximal subpart, as the Unicode Standard's table 3-8 and its neighbours have it. */
+static void test_any_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *json;
+    } cases[] = {
+        {"", "\"\""},
+        {"plain \xc3\xa9", "\"plain \xc3\xa9\""},
+        {"caf\xe9", "\"caf\xef\xbf\xbd\""},
+        {"\xe9\"\n", "\"\xef\xbf\xbd\\\"\\n\""},
+        {"\xe2\x82", "\"\xef\xbf\xbd\""},
+        {"\xe2\x82x", "\"\xef\xbf\xbdx\""},
+        {"\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+        {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+        {"\xf0\x9f\x98", "\"\xef\xbf\xbd\""},
+        {"\xf1\x80\x80\xe1\x80\xc2", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+        {"\x80", "\"\xef\xbf\xbd\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf b;
+        buf_init(&b, 1000);
+        json_write_bytes(&b, str_c(cases[i].bytes));
+        if (strcmp(buf_cstr(&b), cases[i].json) != 0)
+            fail_msg("case %zu: got %s, want %s", i, buf_cstr(&b), cases[i].json);
+        buf_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_every_byte_everywhere),
         cmocka_unit_test(test_ints),
+        cmocka_unit_test(test_any_bytes),
         cmocka_unit_test(test_full_buffer_sticks),
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_canonical_large),

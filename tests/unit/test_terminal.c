@@ -300,7 +300,7 @@ static void arguments(void **state)
         "--param",
         "x=http://h/x",
         "u:p@file",
-        "bad?",
+        "bad\xFF",
     };
     int argc = (int)(sizeof given / sizeof *given);
     char words[16][64], *argv[16];
