@@ -1,5 +1,4 @@
 /* Everything else that a run is told: sinks, input, limits. */
-#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
@@ -7,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/loopback.h"
+#include "core/proxy.h"
 #include "export.h"
 
 #define CONCURRENCY_MAX_AUTO 64
@@ -16,6 +17,13 @@
 #define FILES_OF_SINK 64
 
 #define USER_AGENT "leadpipe/" LEADPIPE_VERSION
+
+static enum http_version_policy http_version(const struct export_options *o)
+{
+    return o->http1   ? HTTP_VERSION_1_1_ONLY
+           : o->http2 ? HTTP_VERSION_2_OFFERED
+                      : HTTP_VERSION_AUTOMATIC;
+}
 
 /* ---- sinks ---------------------------------------------------------------------------------- */
 
@@ -28,6 +36,7 @@ static struct sink_cfg sink_cfg(const struct export *x, const struct sink_spec *
         .want_sha256 = x->options.manifest != NULL,
         .cacert = x->options.cacert,
         .proxy = x->options.proxy,
+        .http_version = http_version(&x->options),
         .user_agent = USER_AGENT,
         .allow_http = x->options.allow_http,
         .retry = &x->cfg.retry,
@@ -81,32 +90,19 @@ static enum rc check_cacert(const char *file, struct err *e)
                       : err_set(e, RC_USAGE, "--cacert: %s holds no certificate in PEM form", file);
 }
 
-/* The text is not repeated: there may be a password in it. */
-static enum rc check_proxy(const char *text, struct err *e)
+/* The given one, or the environment's for the provider; sinks check it for theirs. */
+static enum rc check_proxy(const struct export *x, struct err *e)
 {
-    static const char *const schemes[] = {"http",    "https",  "socks4",
-                                          "socks4a", "socks5", "socks5h"};
-    char *scheme = NULL;
-    bool known = false;
-    if (!text)
+    const char *given = x->options.proxy;
+    if (!given && url_bypasses_proxy(x->cfg.base_url, x->options.allow_http))
         return RC_OK;
-    CURLU *url = curl_url();
-    if (!url)
-        return err_nomem(e);
-    if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) ==
-            CURLUE_OK &&
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
-        /* "proxy:3128" has no scheme: that is http, whatever its name makes curl guess. */
-        known = strstr(text, "://") == NULL;
-        for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-            known |= strcmp(scheme, schemes[i]) == 0;
-    }
-    curl_free(scheme);
-    curl_url_cleanup(url);
-    return known ? RC_OK
-                 : err_set(e, RC_USAGE,
-                           "--proxy: is not a URL that begins with http://, https://, socks4://, "
-                           "socks4a://, socks5:// or socks5h://");
+    return proxy_check_for(x->cfg.base_url, given, e);
+}
+
+static enum rc check_version(const struct export_options *o, struct err *e)
+{
+    return o->http1 && o->http2 ? err_set(e, RC_USAGE, "--http1.1 and --http2 exclude each other")
+                                : RC_OK;
 }
 
 static enum rc check_ids(const struct text_list *ids, struct err *e)
@@ -203,7 +199,8 @@ static void set_fetching(struct export *x)
     x->cfg.max_body = (size_t)o->max_body_bytes;
     x->cfg.user_agent = USER_AGENT;
     x->cfg.cacert = o->cacert;
-    x->cfg.proxy = o->proxy;
+    x->cfg.proxy = url_bypasses_proxy(x->cfg.base_url, o->allow_http) ? "" : o->proxy;
+    x->cfg.http_version = http_version(o);
 }
 
 static void set_output(struct export *x)
@@ -236,7 +233,9 @@ enum rc export_set_run(struct export *x, struct err *e)
 {
     enum rc rc = check_cacert(x->options.cacert, e);
     if (rc == RC_OK)
-        rc = check_proxy(x->options.proxy, e);
+        rc = check_proxy(x, e);
+    if (rc == RC_OK)
+        rc = check_version(&x->options, e);
     if (rc == RC_OK)
         rc = check_ids(&x->options.ids, e);
     if (rc == RC_OK)

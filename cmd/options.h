@@ -33,7 +33,7 @@ struct export_options {
     int64_t max_body_bytes;
     int64_t max_columns;
     const char *cacert, *proxy;
-    bool allow_http;
+    bool allow_http, http1, http2;
 
     struct text_list sinks;
     int order;       /* enum order_mode */

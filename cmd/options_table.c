@@ -87,6 +87,20 @@ const struct option_spec export_option_specs[] = {
         .secret_offset = AT(secret_urls),
         .help = "proxy for the provider and for webhooks",
     },
+    {
+        .name = "http1.1",
+        .type = OPTION_FLAG,
+        .section = SECTION_PROVIDER,
+        .offset = AT(http1),
+        .help = "speak HTTP/1.1 only, to the provider and to webhooks",
+    },
+    {
+        .name = "http2",
+        .type = OPTION_FLAG,
+        .section = SECTION_PROVIDER,
+        .offset = AT(http2),
+        .help = "offer HTTP/2, and speak HTTP/1.1 where the server does not (the default)",
+    },
     /* ---- input ---- */
     {
         .name = "id",

@@ -90,7 +90,8 @@ struct http_request {
     const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
     bool is_limit;     /* 429, or a 403 with Retry-After: it does not refuse the credentials */
     bool is_redirect;
-    char charset[CHARSET_NAME_MAX + 1]; /* that the answer is declared to be in; "": UTF-8, or none */
+    char charset[CHARSET_NAME_MAX +
+                 1];   /* that the answer is declared to be in; "": UTF-8, or none */
     char error[512];   /* one line: why there is no answer, or a redirect's target (redirect.h) */
     unsigned attempts; /* so far, those that do not count included */
 
@@ -105,8 +106,9 @@ struct http_engine_cfg {
     const char *subject;               /* for messages, such as the origin */
     const struct http_header *headers; /* on every request; values may be secret: never logged */
     size_t n_headers;
-    const char *user_agent, *cacert, *proxy; /* NULL: none */
-    unsigned concurrency; /* fixed, 1 to 4096; 0: adapts between 1 and concurrency_max */
+    const char *user_agent, *cacert; /* NULL: none */
+    const char *proxy;               /* NULL: the environment's (proxy.h); "": none */
+    unsigned concurrency;            /* fixed, 1 to 4096; 0: adapts between 1 and concurrency_max */
     unsigned concurrency_max;
     double rate_per_s; /* requests started, tries included; 0: no limit */
     struct http_retry_cfg retry;

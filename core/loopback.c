@@ -49,3 +49,8 @@ bool url_is_plain_http(const char *url)
 {
     return strncasecmp(url, "http:", 5) == 0;
 }
+
+bool url_bypasses_proxy(const char *url, bool allow_http)
+{
+    return !allow_http && url_is_plain_http(url) && url_is_loopback(url);
+}

@@ -8,6 +8,10 @@
  * is no URL. Looks nothing up. */
 bool url_is_loopback(const char *url);
 
+/* Must requests to `url` go past any proxy? Plain http to this machine: a proxy would see the key,
+ * which is why it needs no --allow-http. With that, `allow_http`, it is as any other. */
+bool url_bypasses_proxy(const char *url, bool allow_http);
+
 /* Is the scheme http, not https? */
 bool url_is_plain_http(const char *url);
 

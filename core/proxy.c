@@ -188,5 +188,5 @@ enum rc proxy_check_for(const char *url, const char *given, struct err *e)
 
 bool proxy_is_used(const char *url, const char *given)
 {
-    return given ? *given != '\0' : proxy_variable(url) != NULL;
+    return given ? *given && !is_left_out(url) : proxy_variable(url) != NULL;
 }

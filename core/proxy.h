@@ -20,7 +20,7 @@ const char *proxy_variable(const char *url);
  * --proxy or the variable; RC_NOMEM. */
 enum rc proxy_check_for(const char *url, const char *given, struct err *e);
 
-/* Do requests to `url` go through a proxy? */
+/* Do requests to `url` go through a proxy? no_proxy counts for a given one, too. */
 bool proxy_is_used(const char *url, const char *given);
 
 #endif

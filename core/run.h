@@ -65,8 +65,10 @@ struct run_cfg {
     unsigned concurrency_max;
     double rate_per_s; /* 0: no limit */
     struct http_retry_cfg retry;
-    size_t max_body;                         /* bytes, after decompression */
-    const char *user_agent, *cacert, *proxy; /* NULL: none */
+    size_t max_body;                 /* bytes, after decompression */
+    const char *user_agent, *cacert; /* NULL: none */
+    const char *proxy;               /* NULL: the environment's; "": none */
+    enum http_version_policy http_version;
 
     size_t max_columns; /* of a table, see schema.h */
     bool order_input;

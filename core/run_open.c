@@ -30,6 +30,7 @@ static enum rc open_engine(struct run *r, struct err *e)
         .user_agent = cfg->user_agent,
         .cacert = cfg->cacert,
         .proxy = cfg->proxy,
+        .version = cfg->http_version,
         .totals = r->resume.totals,
         .concurrency = cfg->concurrency,
         .concurrency_max = cfg->concurrency_max,

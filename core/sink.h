@@ -105,7 +105,9 @@ struct sink_cfg {
     const struct schema *schema; /* undocumented columns: from finish() on, not before; or NULL */
     bool want_sha256;            /* the result needs the files' digests */
     /* of the run, for sinks that talk HTTP: */
-    const char *cacert, *proxy, *user_agent;
+    const char *cacert, *user_agent;
+    const char *proxy; /* NULL: the environment's; "": none */
+    enum http_version_policy http_version;
     bool allow_http;
     const struct http_retry_cfg *retry; /* the run's settings, where the sink has none of its own */
     const struct clock *clock;

@@ -314,6 +314,7 @@ static enum rc start_engine(struct delivery *d, struct err *e)
         .user_agent = cfg->user_agent,
         .cacert = cfg->cacert,
         .proxy = cfg->proxy,
+        .version = cfg->http_version,
         .concurrency = cfg->concurrency,
         .concurrency_max = cfg->concurrency,
         .rate_per_s = cfg->rate_per_s,

@@ -20,7 +20,9 @@ struct delivery_cfg {
     size_t n_headers;
     struct secrets *redaction;       /* what may not show up, should the receiver repeat it */
     struct webhook_secrets *secrets; /* NULL: not signed; used by the delivery's thread alone */
-    const char *user_agent, *cacert, *proxy;
+    const char *user_agent, *cacert;
+    const char *proxy; /* NULL: the environment's; "": none */
+    enum http_version_policy http_version;
     unsigned concurrency;
     double rate_per_s;
     struct http_retry_cfg retry;

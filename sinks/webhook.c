@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "batch.h"
+#include "core/loopback.h"
 #include "lead_text.h"
 #include "outbox.h"
 #include "registry.h"
@@ -145,7 +146,8 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .secrets = w->secrets,
         .user_agent = cfg->user_agent,
         .cacert = cfg->cacert,
-        .proxy = cfg->proxy,
+        .proxy = url_bypasses_proxy(cfg->target, cfg->allow_http) ? "" : cfg->proxy,
+        .http_version = cfg->http_version,
         .concurrency = opts->concurrency,
         .rate_per_s = opts->rate_per_s,
         .retry = retry_cfg(cfg),

@@ -11,6 +11,7 @@
 
 #include "core/credential_text.h"
 #include "core/loopback.h"
+#include "core/proxy.h"
 
 #define SECRET_FILE_BYTES_MAX 65536
 #define HEADERS_BYTES_MAX ((size_t)1 << 20)
@@ -56,7 +57,12 @@ static enum rc check_parts(CURLU *url, const struct sink_cfg *cfg, const char *s
                        "%s: plain http:// to another machine can be read by anyone on the way: "
                        "use https://, or allow it with --allow-http",
                        cfg->spec);
-    return RC_OK;
+    if (url_bypasses_proxy(cfg->target, cfg->allow_http))
+        return RC_OK;
+    enum rc rc = proxy_check_for(cfg->target, cfg->proxy, e);
+    if (rc == RC_USAGE && !cfg->proxy)
+        err_prefix(e, "%s", cfg->spec);
+    return rc;
 }
 
 enum rc webhook_url_check(const struct sink_cfg *cfg, struct err *e)

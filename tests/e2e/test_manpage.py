@@ -35,7 +35,7 @@ def default_of(text):
 def options_in_manpage():
     found = {}
     for head, text in items(section("OPTIONS")):
-        letter, name, arg = re.fullmatch(r"Fl (?:(\w) , )?-([a-z-]+)(?: Ar (.+))?", head).groups()
+        letter, name, arg = re.fullmatch(r"Fl (?:(\w) , )?-([a-z][a-z0-9.-]*)(?: Ar (.+))?", head).groups()
         found[name] = (letter, arg, default_of(text))
     return found
 
@@ -47,7 +47,7 @@ def unwrapped(text):
 
 def options_in_help(text):
     found = {}
-    pattern = r"^  (?:-(\w), |    )--([a-z-]+)(?: (\S+))?  +(.*)$|^  (?:-(\w), |    )--([a-z-]+)(?: (\S+))? (.*)$"
+    pattern = r"^  (?:-(\w), |    )--([a-z][a-z0-9.-]*)(?: (\S+))?  +(.*)$|^  (?:-(\w), |    )--([a-z][a-z0-9.-]*)(?: (\S+))? (.*)$"
     for line in unwrapped(text).splitlines():
         match = re.match(pattern, line)
         if not match:

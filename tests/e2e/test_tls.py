@@ -68,14 +68,6 @@ def test_cacert_without_certificates(leadpipe, tls_sandbox, tmp_path, content):
     assert run.status in (1, 2) and "empty.pem" in run.errors()[0], run.errors()
 
 
-def test_plain_server_behind_https(leadpipe, sandbox, control):
-    """No TLS at all there: no waiting will change that."""
-    run = runs.export(leadpipe, sandbox, input="\n".join("tiny-%d" % n for n in range(20)), timeout=20,
-                      base_url=sandbox.omni.replace("http://", "https://"))
-    assert run.status == 1 and "does not speak TLS" in run.errors()[0], run.errors()
-    assert control.requests() == []
-
-
 @pytest.mark.parametrize("host", ["leads.example", "10.0.0.1", "127.0.0.1.example", "0x7f.1.example", "[::2]",
                                   "localhost.example"])
 def test_plain_http_elsewhere_needs_a_word(leadpipe, sandbox, host):
