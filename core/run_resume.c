@@ -1,4 +1,5 @@
 /* Opening a state: is there a run to go on with, may it, and where do its stages begin? */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,16 +78,21 @@ static enum rc check_run(struct run *r, struct err *e)
     bool has_checkpoint = c->n_marks > 0;
     if (has_checkpoint ? c->n_marks != r->n_outlets : c->tally.high > 0)
         return damaged(r, "it has not one mark for each sink", e);
-    bool of_no_sink = false;
-    enum rc rc = state_has_deliveries(r->state, (unsigned)r->n_outlets, &of_no_sink, e);
-    return rc == RC_OK && of_no_sink ? damaged(r, "a delivery belongs to no sink", e) : rc;
+    bool astray = false; /* of a sink that is not there, or writes files */
+    enum rc rc = state_has_deliveries(r->state, (unsigned)r->n_outlets, UINT_MAX, &astray, e);
+    for (unsigned i = 0; rc == RC_OK && !astray && i < r->n_outlets; i++) {
+        if (r->outlets[i].ops->renames)
+            rc = state_has_deliveries(r->state, i, i, &astray, e);
+    }
+    return rc == RC_OK && astray ? damaged(r, "a delivery belongs to no sink that delivers", e)
+                                 : rc;
 }
 
 /* Nothing of it is done: then it does not matter what it was. */
 static enum rc is_blank(struct run *r, const struct state_run *then, bool *out, struct err *e)
 {
     bool found = then->checkpoint.n_marks > 0;
-    enum rc rc = found ? RC_OK : state_has_deliveries(r->state, 0, &found, e);
+    enum rc rc = found ? RC_OK : state_has_deliveries(r->state, 0, UINT_MAX, &found, e);
     *out = !found;
     return rc;
 }

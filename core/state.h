@@ -209,8 +209,9 @@ enum rc state_each_delivery(struct state *s, unsigned sink,
                             enum rc (*fn)(void *ctx, const struct state_delivery *d, struct err *e),
                             void *ctx, struct err *e);
 
-/* Is there a delivery of a sink with this number, or a higher one? */
-enum rc state_has_deliveries(struct state *s, unsigned from_sink, bool *out, struct err *e);
+/* Is there a delivery of one of the sinks with these numbers? */
+enum rc state_has_deliveries(struct state *s, unsigned first, unsigned last, bool *out,
+                             struct err *e);
 
 /* Appends the body of one that has no answer to `out`. RC_INTERNAL: no such one is there. RC_NOMEM or
  * RC_LIMIT: as `out`. Else as state_each_delivery(). */

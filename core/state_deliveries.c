@@ -202,13 +202,15 @@ enum rc state_each_delivery(struct state *s, unsigned sink,
     return state_leave(s, rc == RC_END ? RC_OK : rc);
 }
 
-enum rc state_has_deliveries(struct state *s, unsigned from_sink, bool *out, struct err *e)
+enum rc state_has_deliveries(struct state *s, unsigned first, unsigned last, bool *out,
+                             struct err *e)
 {
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
     struct query q = query_of(s, SQL_DELIVERY_FROM_SINK);
-    query_int(&q, from_sink);
+    query_int(&q, first);
+    query_int(&q, last);
     rc = query_row(&q, e);
     if (rc == RC_OK)
         *out = row_int(&q) != 0;

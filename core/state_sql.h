@@ -108,7 +108,7 @@
                      " WHERE number = ? AND outcome IS NULL")                                      \
     X(DELIVERY_VERIFY, "SELECT number, sink, last_place, id, leads, seal, outcome, answer,"        \
                        " answer_seal, body, body_seal FROM deliveries")                            \
-    X(DELIVERY_FROM_SINK, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE sink >= ?)")              \
+    X(DELIVERY_FROM_SINK, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE sink BETWEEN ? AND ?)")   \
     X(DELIVERY_DROP_BELOW, "DELETE FROM deliveries WHERE outcome IS NOT NULL AND last_place < ?")  \
     X(DELIVERY_DROP, "DELETE FROM deliveries")                                                     \
     X(DELIVERY_COUNT_GET,                                                                          \

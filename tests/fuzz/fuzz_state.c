@@ -4,7 +4,7 @@
  * cut off at its end publishes.
  *
  * Whatever is in it: no file of another is touched, nothing is sent under an id that is not of our
- * form, and what is refused is refused in one line. */
+ * form, and what is refused is refused for a reason. */
 #include <curl/curl.h>
 
 #include "../unit/state_cells.h"
@@ -305,8 +305,7 @@ static void expect_sound(const struct run_result *result)
         MUST(l->exported + l->unchanged + l->missing + l->failed + l->pending ==
              result->ids.unique);
     else if (result->error.rc != RC_OK)
-        MUST(result->error.rc != RC_INTERNAL && result->error.msg[0] &&
-             !strchr(result->error.msg, '\n'));
+        MUST(result->error.rc != RC_INTERNAL && result->error.msg[0]);
     MUST(result->first_failure);
     for (size_t i = 0; i < SINKS && result->published; i++) {
         const struct sink_result *s = &result->sinks[i];
@@ -325,7 +324,7 @@ static void go_on(bool execute)
         if (getenv("FUZZ_VERBOSE"))
             (void)fprintf(stderr, "%s, %s: %s\n", rc_text(rc), rc_text(e.rc), e.msg);
         MUST(rc == e.rc && rc != RC_INTERNAL && rc != RC_SYNTAX && rc != RC_LIMIT);
-        MUST(e.msg[0] && !strchr(e.msg, '\n'));
+        MUST(e.msg[0]); /* bytes from outside are made harmless when it is printed */
         return;
     }
     if (!run->republish)
