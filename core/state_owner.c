@@ -25,7 +25,8 @@ static bool is_trusted(uid_t owner)
 
 static bool is_private(const struct stat *st)
 {
-    return S_ISREG(st->st_mode) && is_trusted(st->st_uid) && st->st_nlink == 1 &&
+    /* No name any more: another run of ours has just removed its -wal file. */
+    return S_ISREG(st->st_mode) && is_trusted(st->st_uid) && st->st_nlink <= 1 &&
            !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
