@@ -2,8 +2,6 @@
 
 #include <errno.h>
 
-#include "outfile_place.h"
-
 #define ADVICE "restore it, or remove it to begin anew"
 
 enum rc state_stick(struct state *s, const struct err *why, struct err *e)
@@ -91,10 +89,15 @@ static enum rc plain_failed(struct state *s, int sqlite_rc, struct err *why)
 static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
 {
     int errnum = (sqlite_rc & 0xff) == SQLITE_FULL ? ENOSPC : system_errno(s);
-    bool cannot_open = (sqlite_rc & 0xff) == SQLITE_CANTOPEN && !s->opened;
     if (errnum == 0)
         return plain_failed(s, sqlite_rc, why);
-    return err_sys(why, cannot_open ? place_open_rc(errnum) : RC_IO, errnum, "%s", s->path);
+    /* state_owner.c says that where somebody was quick between its look and SQLite's. */
+    if (errnum == EPERM && (sqlite_rc & 0xff) == SQLITE_CANTOPEN && !s->opened)
+        return err_set(
+            why, RC_USAGE,
+            "%s: it, or a file beside it (-wal), is another user's, or others can write to it",
+            s->path);
+    return err_sys(why, RC_IO, errnum, "%s", s->path);
 }
 
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e)

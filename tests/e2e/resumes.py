@@ -35,9 +35,9 @@ class Resumed:
 
     def words(self, *more, sinks=None, provider=None):
         """An option that `more` has takes the place of the usual one."""
-        usual = ["--state", STATE, *runs.command(out=None)]
+        usual = [*(provider or self.sandbox.provider(self.provider)), "--state", STATE, *runs.command(out=None)]
         kept = [word for pair in zip(usual[::2], usual[1::2]) if pair[0] not in more for word in pair]
-        return ["export", *(provider or self.sandbox.provider(self.provider)), *kept,
+        return ["export", *kept,
                 *(self.sinks if sinks is None else sinks), *more]
 
     def start(self, *more, **popen):

@@ -269,7 +269,7 @@ def test_complete_file_is_not_there(exporter, control, reference, name, what):
 
 
 def test_goes_on_in_another_folder(leadpipe, sandbox, exporter, tmp_path):
-    """What is relative to the folder of the first part gets its name there."""
+    """Only what the command names is renamed: a relative path means another file there."""
     words = ["export", *sandbox.provider(), "-t", "ndjson:%s" % (tmp_path / "leads.ndjson"), "--state",
              str(tmp_path / "state"), "--failed", "failed.ndjson", str(exporter.folder / "ids.txt")]
     rules = powercut.environment(tmp_path, rigs.LIBRARY, FAULTFS_RULES="op=rename path=leads.ndjson kill=before")
@@ -278,6 +278,10 @@ def test_goes_on_in_another_folder(leadpipe, sandbox, exporter, tmp_path):
     assert done.returncode == -signal.SIGKILL
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    done = leadpipe(*words, env=sandbox.env, cwd=elsewhere)
+    assert done.returncode == 2 and "--failed" in done.stderr and not list(elsewhere.iterdir()), done.stderr
+    assert not (tmp_path / "leads.ndjson").exists()
+    words[words.index("failed.ndjson")] = str(exporter.folder / "failed.ndjson")
     done = leadpipe(*words, env=sandbox.env, cwd=elsewhere)
     assert done.returncode == 3 and not list(elsewhere.iterdir()), done.stderr
     assert len((tmp_path / "leads.ndjson").read_text().splitlines()) == len(IDS) - 2
