@@ -93,6 +93,8 @@ class Left:
                 if self.in_order and not file["path"].endswith(".gz"):
                     names += ("bytes", "sha256")
                 told[file["path"]] = {name: file.get(name) for name in names}
+                if not self.in_order and file.get("columns"):
+                    told[file["path"]]["columns"] = sorted(file["columns"])
         return told
 
 

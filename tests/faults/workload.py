@@ -25,7 +25,9 @@ def lead_id(number):
 FAULTS = ("status=500~times=1", "cut~times=1", "missing", "status=400", "half~times=1", "gone", "successfalse",
           "status=503~times=1", "status=500", "otherid", "reset~times=1")
 FETCHES = {"status=500~times=1": 2, "cut~times=1": 2, "half~times=1": 2, "status=503~times=1": 2, "reset~times=1": 2,
-           "status=500": None}  # None: as many as there are tries, more when a stop came between them
+           # None: as many as there are tries, more when a stop came between them. A payload of another lead is
+           # asked for once more before it is believed.
+           "status=500": None, "otherid": None}
 
 
 def fetches_of(identifier):

@@ -87,6 +87,7 @@ static const struct {
     {"accepted_by", "position", {"position", "sink"}},
     {"accepted", "key", {"key", "fingerprint"}},
     {"accepted_now", "position", {"position", "notes", "pack"}},
+    {"missing", "place", {"place", "line"}},
 };
 #define TABLES (sizeof tables / sizeof *tables)
 

@@ -217,6 +217,7 @@ static void seed_command_make(void)
         .sinks = c->sinks,
         .n_sinks = SINKS,
         .failed_path = "failed.ndjson",
+        .missing_path = "missing.ndjson",
         .manifest_path = "manifest.json",
         .state_path = "s",
         .terms = c->terms,
