@@ -8,6 +8,7 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.exceptions
 
 import wires
 
@@ -34,6 +35,14 @@ class Http2Origin:
             onward, back = await asyncio.open_connection("127.0.0.1", self._http1.port)
             await asyncio.gather(self._copy(reader, back, True), self._copy(onward, writer, False))
             return
+        try:
+            await self._serve_http2(reader, writer)
+        except h2.exceptions.ProtocolError:
+            pass  # frames for what was ended meanwhile
+        finally:
+            writer.transport.abort()  # closing would wait for the other side's end of TLS
+
+    async def _serve_http2(self, reader, writer):
         connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
         connection.initiate_connection()
         tasks = set()
