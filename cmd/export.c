@@ -1,6 +1,7 @@
 /* leadpipe export */
 #include "export.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,6 +35,22 @@ void export_free(struct export *x)
     secrets_free(x->secrets);
 }
 
+/* URLs in the names of files and in sinks: one that is no file's or receiver's is refused in a
+ * message that may name it. */
+static enum rc register_urls(struct export *x, const struct text_list *texts)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < texts->n; i++) {
+        const char *url = strstr(texts->items[i], "://");
+        if (!url)
+            continue;
+        while (url > texts->items[i] && isalnum((unsigned char)url[-1]))
+            url--;
+        rc = secrets_add_url(x->secrets, url);
+    }
+    return rc;
+}
+
 /* Those that the command line and the environment hold; the key and the sinks' own are registered
  * where they are read. libcurl reads the variables of proxies itself: they stay. */
 static enum rc register_secrets(struct export *x, struct err *e)
@@ -46,6 +63,10 @@ static enum rc register_secrets(struct export *x, struct err *e)
         rc = secrets_add_url(x->secrets, x->options.proxy);
     if (rc == RC_OK && x->options.base_url)
         rc = secrets_add_url(x->secrets, x->options.base_url);
+    if (rc == RC_OK)
+        rc = register_urls(x, &x->options.files);
+    if (rc == RC_OK)
+        rc = register_urls(x, &x->options.sinks);
     for (size_t i = 0; rc == RC_OK && proxy_variables[i]; i++) {
         const char *url = getenv(proxy_variables[i]);
         if (url)

@@ -187,3 +187,11 @@ def test_arguments_hold_no_secret_anywhere(leadpipe, sandbox, control, tmp_path)
     manifest = json.loads((tmp_path / "manifest").read_text())
     assert sandbox.key not in (tmp_path / "manifest").read_text() and sandbox.key not in done.stderr
     assert "***" in manifest["arguments"] and "tiny-1" in manifest["arguments"]
+
+
+@pytest.mark.parametrize("words", [["-t", "csv:https://bob:ur1-passw0rd@h/x"], ["-t", "ndjson,gzip=9:s3://bob:ur1-passw0rd@h/x"],
+                                   ["-t", "ndjson:rows", "https://bob:ur1-passw0rd@h/ids"]])
+def test_url_in_the_place_of_a_file(leadpipe, sandbox, tmp_path, words):
+    done = leadpipe("export", "-p", "omni", *words, env=sandbox.env)
+    assert done.returncode == 2 and "is a URL" in done.stderr, done.stderr
+    assert_nowhere(tmp_path, ["ur1-passw0rd"], stderr=done.stderr)
