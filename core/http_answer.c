@@ -233,10 +233,35 @@ static bool is_answered(const struct transfer *t, CURLcode result)
     return t->too_large || http_head_decides(t) || (result == CURLE_OK && t->status >= 200);
 }
 
+/* libcurl takes one member of gzip (RFC 1952 has any number), and calls what follows a failed write.
+ * A server that sends it once will do so again. */
+static CURLcode read_unpacking(struct transfer *t, CURLcode result, bool *is_news)
+{
+    bool is_decoding = result == CURLE_WRITE_ERROR && t->begun && t->encoded &&
+                       buf_rc(&t->r->answer) == RC_OK && !t->too_large;
+    if (is_decoding && t->is_unpacking) {
+        (void)snprintf(t->why, sizeof t->why, "the body is not encoded as it says");
+        return CURLE_BAD_CONTENT_ENCODING;
+    }
+    *is_news = is_decoding && t->is_gzip && !http_head_decides(t);
+    if (*is_news && !t->h->unpacks) {
+        log_msg(t->h->cfg.log, LOG_LEVEL_DEBUG, t->h->cfg.subject,
+                "gzip of several members: asked for once more, and decoded otherwise");
+        http_unpack(t->h);
+    }
+    if (result == CURLE_OK && !http_body_is_whole(t)) {
+        (void)snprintf(t->why, sizeof t->why, "the compressed body is cut short");
+        return CURLE_BAD_CONTENT_ENCODING;
+    }
+    return result;
+}
+
 void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
 {
     curl_off_t total_us = 0, sent_us = 0;
     *out = (struct http_try){.is_too_large = t->too_large};
+    bool is_news = false;
+    result = read_unpacking(t, result, &is_news);
     if (is_answered(t, result))
         read_answer(t, out);
     else
@@ -247,6 +272,10 @@ void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
         describe_loss(t, out);
     else if (out->status == 0)
         out->is_new_connection = is_new_connection(t, out);
+    if (is_news) { /* the other way of decoding is tried, at nobody's cost */
+        out->is_uncounted = true;
+        out->end = TRY_ABORTED;
+    }
     (void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     (void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
     out->latency_us = total_us > sent_us ? total_us - sent_us : 0;

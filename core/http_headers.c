@@ -159,3 +159,13 @@ enum rc http_headers_make(struct transfer *t, struct curl_slist **out)
         *out = t->nodes;
     return rc;
 }
+
+void http_unpack(struct http_engine *h)
+{
+    static const char name[] = "Accept-Encoding: ", only[] = "Accept-Encoding: gzip";
+    h->unpacks = true;
+    for (struct curl_slist *s = h->headers; s; s = s->next) {
+        if (strncmp(s->data, name, sizeof name - 1) == 0 && strlen(s->data) >= sizeof only - 1)
+            memcpy(s->data, only, sizeof only);
+    }
+}

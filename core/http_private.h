@@ -18,6 +18,7 @@
 #include <curl/curl.h>
 #include <stdatomic.h>
 
+#include "gunzip.h"
 #include "http.h"
 #include "http_failure.h"
 #include "latency.h"
@@ -72,6 +73,9 @@ struct transfer {
     bool settling;     /* its head decides what becomes of the request ... */
     int64_t settle_us; /* ... and the body is not waited for beyond this; INT64_MAX: not set yet */
     bool success, encoded, too_large;
+    bool is_gzip;      /* that is how it is encoded */
+    bool is_unpacking; /* by us: an option that the handle has now */
+    struct gunzip gunzip;
     size_t max_bytes;
     uint64_t dropped_bytes; /* of an error's body */
     unsigned n_retry_after; /* of these; what comes beyond is passed over */
@@ -118,6 +122,7 @@ struct http_engine {
     bool is_http1; /* new requests go to `http1` */
 
     /* http_transfer.c */
+    bool unpacks; /* the server sends gzip that libcurl does not take: bodies are decoded by us */
     struct curl_slist *headers;       /* secret */
     struct curl_slist *proxy_headers; /* of a CONNECT */
     struct transfer *pool, *flying;
@@ -222,6 +227,12 @@ void http_headers_free(struct http_engine *h);
 enum rc http_headers_make(struct transfer *t, struct curl_slist **out);
 
 /* ---- http_transfer.c ------------------------------------------------------------------------ */
+
+/* Whether a body that has come to its end is all of what was compressed. */
+bool http_body_is_whole(const struct transfer *t);
+
+/* From the next try on only gzip is asked for, and decoded by us. */
+void http_unpack(struct http_engine *h);
 
 /* Starts a try of `r`. Where that is not possible the request has ended. */
 void http_transfer_start(struct http_engine *h, struct http_request *r);

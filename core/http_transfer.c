@@ -11,6 +11,7 @@
 #define BUFFER_BYTES_MAX 32768
 #define BUFFERS_BYTES_MAX (8 << 20)
 #define AHEAD_BYTES_MAX ((size_t)1 << 20) /* reserved on the word of a Content-Length */
+#define UNPACK_BYTES 16384
 /* Of a probe: one that is sent into the void must not outlast the time until the next one. */
 #define PROBE_CONNECT_MS 5000
 /* Of a connection that is silent: when the system asks whether the other side is still there. */
@@ -20,7 +21,7 @@
 
 static void begin_answer(struct transfer *t)
 {
-    t->begun = t->success = t->encoded = false;
+    t->begun = t->success = t->encoded = t->is_gzip = false;
     t->status = 0;
     t->n_retry_after = 0;
     t->date[0] = t->location[0] = '\0';
@@ -69,13 +70,20 @@ static void keep_location(struct transfer *t, struct str value)
     t->location[n] = '\0';
 }
 
+static void read_encoding(struct transfer *t, struct str value)
+{
+    t->encoded = value.len && !(value.len == 8 && !strncasecmp(value.ptr, "identity", 8));
+    t->is_gzip = (value.len == 4 && !strncasecmp(value.ptr, "gzip", 4)) ||
+                 (value.len == 6 && !strncasecmp(value.ptr, "x-gzip", 6));
+}
+
 static void read_field(struct transfer *t, struct str line)
 {
     struct str value;
     switch (line.ptr[0] | 0x20) {
     case 'c':
         if (is_field(line, "Content-Encoding", &value))
-            t->encoded = value.len && !(value.len == 8 && !strncasecmp(value.ptr, "identity", 8));
+            read_encoding(t, value);
         break;
     case 'd':
         if (is_field(line, "Date", &value))
@@ -112,6 +120,8 @@ static bool begin_body(struct transfer *t)
     t->success = t->status / 100 == 2;
     if (http_head_decides(t))
         http_settle_begin(t);
+    if (t->is_unpacking && t->is_gzip && gunzip_begin(&t->gunzip) != RC_OK)
+        return false;
     t->max_bytes = t->success ? cfg->max_body : cfg->max_error_body;
     struct buf *answer = &t->r->answer;
     answer->max = t->max_bytes + 1; /* for the owner's NUL */
@@ -165,6 +175,31 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
     if (buf_rc(answer) != RC_OK || t->dropped_bytes > t->h->cfg.max_body)
         return 0; /* an error without end: the head has decided */
     return bytes;
+}
+
+/* As libcurl got it: where the engine unpacks. */
+static size_t on_packed_body(char *p, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    struct str in = {p, size * n};
+    char out[UNPACK_BYTES];
+    size_t made;
+    if (!t->begun || !t->encoded)
+        return on_body(p, size, n, arg);
+    do {
+        enum rc rc = t->is_gzip ? gunzip_some(&t->gunzip, &in, out, sizeof out, &made) : RC_SYNTAX;
+        if (rc != RC_OK)
+            return 0;
+        if (made && on_body(out, 1, made, arg) != made)
+            return 0;
+    } while (in.len || made == sizeof out);
+    return size * n;
+}
+
+/* Whether a body that has come to its end is all of it. */
+bool http_body_is_whole(const struct transfer *t)
+{
+    return !t->is_unpacking || !t->is_gzip || !t->success || t->gunzip.is_whole;
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
@@ -284,6 +319,7 @@ static void free_transfer(struct transfer *t)
 {
     if (t->easy)
         curl_easy_cleanup(t->easy);
+    gunzip_free(&t->gunzip);
     if (t->lines.data)
         explicit_bzero(t->lines.data, t->lines.cap);
     buf_free(&t->lines);
@@ -352,6 +388,17 @@ static bool needs_new_connection(const struct transfer *t)
     return t->h->origin.down || r->tries.fresh || r->tries.alone || is_blind;
 }
 
+/* Who decodes bodies. */
+static CURLcode set_unpacking(struct transfer *t)
+{
+    CURL *c = t->easy;
+    if (t->is_unpacking == t->h->unpacks)
+        return CURLE_OK;
+    t->is_unpacking = t->h->unpacks;
+    CURLcode rc = curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, NULL);
+    return rc ? rc : curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_packed_body);
+}
+
 /* What differs from request to request. */
 static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
 {
@@ -366,6 +413,7 @@ static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
     /* a proxy that is asked without a CONNECT gets both lists */
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXYHEADER, is_tls ? t->h->proxy_headers : NULL);
     rc = rc ? rc : set_method(t);
+    rc = rc ? rc : set_unpacking(t);
     if (is_probe != t->is_quick)
         rc = rc ? rc : set_connect_timeout(t, is_probe);
     return rc;
