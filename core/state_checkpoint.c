@@ -157,9 +157,10 @@ static enum rc unpack_holes(struct state *s, struct str packed, struct state_che
                             struct err *e)
 {
     size_t n = packed.len / PLACE_BYTES;
-    uint64_t *holes;
-    enum rc rc = packed.len % PLACE_BYTES == 0 ? state_keep_array(s, n, sizeof *holes, &holes, e)
-                                               : state_not_as_written(s, checkpoint_text, e);
+    uint64_t *holes = NULL;
+    if (packed.len % PLACE_BYTES != 0)
+        return state_not_as_written(s, checkpoint_text, e);
+    enum rc rc = state_keep_array(s, n, sizeof *holes, &holes, e);
     if (rc != RC_OK)
         return rc;
     for (size_t i = 0; i < n; i++) {

@@ -65,7 +65,8 @@ static bool is_own_group(gid_t gid)
     struct group *found_group = NULL;
     if (getpwuid_r(geteuid(), &user, user_names, sizeof user_names, &found_user) != 0 ||
         getgrgid_r(gid, &group, group_names, sizeof group_names, &found_group) != 0 ||
-        !found_user || !found_group || user.pw_gid != gid || strcmp(user.pw_name, group.gr_name))
+        !found_user || !found_group || user.pw_gid != gid ||
+        strcmp(user.pw_name, group.gr_name) != 0)
         return false;
     for (char **member = group.gr_mem; *member; member++) {
         if (strcmp(*member, user.pw_name) != 0)

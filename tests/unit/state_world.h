@@ -69,6 +69,12 @@ static inline void expect_str(struct str s, const char *want, const char *file, 
     }
 }
 
+static inline void shell(const char *command)
+{
+    if (system(command) != 0)
+        fail_msg("%s: failed", command);
+}
+
 static inline mode_t mode_of(const char *path)
 {
     struct stat st;

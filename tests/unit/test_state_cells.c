@@ -82,6 +82,7 @@ static const char *const harmless[] = {
     "UPDATE terms SET value = ''",
 };
 
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma): a long text is several literals */
 static const char *const refused[] = {
     /* the run */
     "UPDATE run SET phase = 0",
@@ -246,6 +247,7 @@ static const char *const refused[] = {
     " SELECT n + 1 FROM c) SELECT n place, x'' key, 0 http_status, 0 attempts, 0 mended, x'' body,"
     " 0 seal FROM c; UPDATE run SET phase = 1; SELECT 1",
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 /* Of a run that was published. */
 static const char *const refused_renames[] = {
