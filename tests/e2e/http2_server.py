@@ -16,7 +16,8 @@ import wires
 class Http2Origin:
     """`decide(lead_id, nth)` says what becomes of the n-th request (from 0) for a lead over HTTP/2: an
     error code of h2.errors for its stream, "goaway" or "close" for its connection, "silent" for no
-    answer at all, or None: its answer, after `delay` seconds.  Over HTTP/1.1 every request is answered."""
+    answer at all, a list of functions of the connection and the stream's number that answer as they
+    like, one a little after the other, or None: its answer, after `delay` seconds.  Over HTTP/1.1 every request is answered."""
 
     def __init__(self, loop, certificates, decide=lambda lead_id, nth: None, delay=0.01):
         self.decide, self.delay, self.asked = decide, delay, []
@@ -72,6 +73,13 @@ class Http2Origin:
         self.asked.append((lead_id, 2))
         if fate == "close":
             writer.transport.abort()
+        elif isinstance(fate, list):
+            for step in fate:
+                step(connection, event.stream_id)
+                writer.write(connection.data_to_send())
+                await asyncio.sleep(0.05)
+            if connection.state_machine.state == h2.connection.ConnectionState.CLOSED:
+                writer.transport.abort()
         elif fate == "goaway":
             connection.close_connection(last_stream_id=event.stream_id - 2)
             writer.write(connection.data_to_send())

@@ -1,0 +1,63 @@
+"""HTTP/2: how a stream or connection ends beside what it answered."""
+
+import h2.errors
+import pytest
+
+CODES = h2.errors.ErrorCodes
+
+
+def ids_of(n):
+    return ["lead-%d" % i for i in range(n)]
+
+
+def head_then_reset(status, *headers, code=CODES.INTERNAL_ERROR):
+    """Not at once: of what comes in one piece, libcurl before 8 passes on the reset only."""
+    return [lambda connection, stream: connection.send_headers(stream, [(":status", str(status)), ("content-length", "500"), *headers]),
+            lambda connection, stream: connection.reset_stream(stream, code)]
+
+
+@pytest.mark.parametrize("status", [404, 400])
+@pytest.mark.parametrize("code", [CODES.INTERNAL_ERROR, CODES.CANCEL, CODES.NO_ERROR, CODES.ENHANCE_YOUR_CALM])
+def test_reset_behind_the_head(wires, status, code):
+    """Beyond 2xx the head has decided."""
+    origin = wires.http2_origin(decide=lambda lead_id, nth: head_then_reset(status, code=code) if lead_id == "lead-3" else None)
+    run = wires.export(origin, ids_of(10), "-j", 2)
+    outcome = {"missing": 1} if status == 404 else {"failed": 1}
+    assert run.outcomes() == {"exported": 9, **outcome}, run.done.stderr
+    assert origin.over(2).count("lead-3") == 1
+
+
+def test_retry_after_on_a_stream_that_is_reset(wires):
+    origin = wires.http2_origin(decide=lambda lead_id, nth: head_then_reset(429, ("retry-after", "3600")))
+    run = wires.export(origin, ids_of(3))
+    assert run.status == 1 and "Retry-After" in run.errors()[0], run.done.stderr
+
+
+def test_success_that_is_reset_is_asked_for_again(wires):
+    origin = wires.http2_origin(decide=lambda lead_id, nth: head_then_reset(200) if nth == 0 else None)
+    run = wires.export(origin, ids_of(10), "-j", 2)
+    assert (run.status, run.outcomes()) == (0, {"exported": 10}), run.done.stderr
+
+
+def test_enhance_your_calm_is_congestion(wires):
+    """All wait, and no lead is lost."""
+    origin = wires.http2_origin(decide=lambda lead_id, nth: CODES.ENHANCE_YOUR_CALM if nth == 0 else None)
+    run = wires.export(origin, ids_of(40), "-j", 8, "-vv")
+    assert (run.status, run.outcomes()) == (0, {"exported": 40}), run.done.stderr
+    assert any("ENHANCE_YOUR_CALM: no request for" in message["message"] for message in run.messages)
+
+
+def test_enhance_your_calm_for_ever(wires):
+    origin = wires.http2_origin(decide=lambda lead_id, nth: CODES.ENHANCE_YOUR_CALM if lead_id == "lead-3" else None)
+    run = wires.export(origin, ids_of(10), "-j", 2, "--attempts", 2)
+    [row] = run.failed
+    assert (row["code"], row["attempts"]) == ("enhance_your_calm", 2) and "asked too much" in row["error"], row
+
+
+def test_goaway_enhance_your_calm(wires):
+    """The connection ends with it: those on it are asked for on another one."""
+    def calm(connection, stream):
+        connection.close_connection(CODES.ENHANCE_YOUR_CALM, last_stream_id=max(0, stream - 2))
+    origin = wires.http2_origin(decide=lambda lead_id, nth: [calm] if lead_id.endswith("5") and nth == 0 else None)
+    run = wires.export(origin, ids_of(40), "-j", 8)
+    assert (run.status, run.outcomes()) == (0, {"exported": 40}), run.done.stderr
