@@ -207,6 +207,7 @@ static void set_output(struct export *x)
 {
     const struct export_options *o = &x->options;
     x->cfg.version = LEADPIPE_VERSION;
+    x->cfg.max_memory = (size_t)o->max_memory_bytes;
     x->cfg.max_columns = (size_t)o->max_columns;
     x->cfg.order_input = o->order == ORDER_INPUT;
     x->cfg.signed_urls = (enum signed_urls)o->signed_urls;

@@ -31,6 +31,7 @@ struct export_options {
     int64_t attempts;
     int64_t retry_max_time_ms, timeout_ms, connect_timeout_ms;
     int64_t max_body_bytes;
+    int64_t max_memory_bytes;
     int64_t max_columns;
     const char *cacert, *proxy;
     bool allow_http, http1, http2;

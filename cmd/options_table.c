@@ -1,4 +1,5 @@
 /* The options of `leadpipe export`, in the order of its help text. */
+#include "core/run.h"
 #include "core/schema.h"
 #include "options.h"
 
@@ -216,6 +217,19 @@ const struct option_spec export_option_specs[] = {
         .max = GIB,
         .default_text = "32M",
         .help = "largest payload, after decompression",
+    },
+    {
+        .name = "max-memory",
+        .arg = "SIZE",
+        .type = OPTION_SIZE,
+        .section = SECTION_FETCHING,
+        .offset = AT(max_memory_bytes),
+        .min = RUN_MEMORY_MIN,
+        .max = 1024 * GIB,
+        .default_text = "512M",
+        .help =
+            "memory for all leads together, whatever answers come; one that needs more by itself "
+            "fails",
     },
     /* ---- output ---- */
     {

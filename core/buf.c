@@ -24,15 +24,21 @@ void buf_clear(struct buf *b)
     b->rc = RC_OK;
 }
 
+size_t buf_cap_for(const struct buf *b, size_t len)
+{
+    if (len <= b->cap)
+        return b->cap;
+    size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
+    while (cap < len && cap < DOUBLED_MAX)
+        cap *= 2;
+    if (cap < len)
+        cap = len < b->max - len / 8 ? len + len / 8 : b->max;
+    return cap > b->max ? b->max : cap;
+}
+
 static bool buf_grow(struct buf *b, size_t need)
 {
-    size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
-    while (cap < need && cap < DOUBLED_MAX)
-        cap *= 2;
-    if (cap < need)
-        cap = need < b->max - need / 8 ? need + need / 8 : b->max;
-    if (cap > b->max)
-        cap = b->max;
+    size_t cap = buf_cap_for(b, need);
     char *data = realloc(b->data, cap);
     if (!data) {
         b->rc = RC_NOMEM;

@@ -27,6 +27,9 @@ void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf,
 /* Room for `n` more bytes at data + len, or NULL (the failure sticks). The caller adds to len. */
 static inline char *buf_reserve(struct buf *b, size_t n);
 
+/* The capacity that the buffer will have when `len` bytes are in it. */
+size_t buf_cap_for(const struct buf *b, size_t len);
+
 enum rc buf_rc(const struct buf *b);
 
 /* The content with a NUL behind it (not counted in len), or "" after a failure. */

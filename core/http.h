@@ -48,7 +48,9 @@ enum http_end {
     HTTP_NO_ANSWER, /* none within the attempts, or the request could not be made at all (a malformed
                        URL): `code` and `error` say what the last attempt met */
     HTTP_TOO_LARGE, /* the body is over max_body; `code` and `error` say so */
-    HTTP_ABORTED,   /* the engine was stopped or met a fatal error first */
+    HTTP_NO_ROOM, /* room() said no to the body of a 2xx: not the request's fault; the owner may have
+                       it asked again as a new one */
+    HTTP_ABORTED, /* the engine was stopped or met a fatal error first */
 };
 
 struct http_header {
@@ -123,6 +125,8 @@ struct http_engine_cfg {
     bool head_is_enough;
 
     void *ctx;
+    /* May the request's answer have `bytes` of memory in all? Not asked again for less. NULL: yes. */
+    bool (*room)(void *ctx, struct http_request *r, size_t bytes);
     /* The next request, or NULL: none now; call http_engine_kick() when there is. */
     struct http_request *(*next)(void *ctx);
     /* The request has ended and is the owner's again. */

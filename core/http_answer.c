@@ -230,7 +230,8 @@ static void describe_loss(struct transfer *t, struct http_try *y)
 /* Is there an answer, though not the whole of it may have come? */
 static bool is_answered(const struct transfer *t, CURLcode result)
 {
-    return t->too_large || http_head_decides(t) || (result == CURLE_OK && t->status >= 200);
+    return t->too_large || t->no_room || http_head_decides(t) ||
+           (result == CURLE_OK && t->status >= 200);
 }
 
 /* libcurl takes one member of gzip (RFC 1952 has any number), and calls what follows a failed write.
@@ -238,7 +239,7 @@ static bool is_answered(const struct transfer *t, CURLcode result)
 static CURLcode read_unpacking(struct transfer *t, CURLcode result, bool *is_news)
 {
     bool is_decoding = result == CURLE_WRITE_ERROR && t->begun && t->encoded &&
-                       buf_rc(&t->r->answer) == RC_OK && !t->too_large;
+                       buf_rc(&t->r->answer) == RC_OK && !t->too_large && !t->no_room;
     if (is_decoding && t->is_unpacking) {
         (void)snprintf(t->why, sizeof t->why, "the body is not encoded as it says");
         return CURLE_BAD_CONTENT_ENCODING;
@@ -259,7 +260,7 @@ static CURLcode read_unpacking(struct transfer *t, CURLcode result, bool *is_new
 void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
 {
     curl_off_t total_us = 0, sent_us = 0;
-    *out = (struct http_try){.is_too_large = t->too_large};
+    *out = (struct http_try){.is_too_large = t->too_large, .is_no_room = t->no_room};
     bool is_news = false;
     result = read_unpacking(t, result, &is_news);
     if (is_answered(t, result))

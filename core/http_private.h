@@ -72,7 +72,7 @@ struct transfer {
     bool begun;        /* the head is complete, and none of 1xx */
     bool settling;     /* its head decides what becomes of the request ... */
     int64_t settle_us; /* ... and the body is not waited for beyond this; INT64_MAX: not set yet */
-    bool success, encoded, too_large;
+    bool success, encoded, too_large, no_room;
     bool is_gzip;      /* that is how it is encoded */
     bool is_unpacking; /* by us: an option that the handle has now */
     struct gunzip gunzip;
@@ -263,7 +263,7 @@ struct http_try {
     int status;             /* 0: no answer */
     bool is_local;          /* the request could not be made */
     bool is_tls;            /* verification failed */
-    bool is_too_large;
+    bool is_too_large, is_no_room;
     bool is_timeout;
     bool is_limit; /* see http_status_is_limit() */
     bool is_busy;  /* the server says so otherwise than by a status */

@@ -110,6 +110,15 @@ static int64_t announced_bytes(const struct transfer *t)
     return n;
 }
 
+/* The answer may have to grow for `bytes` more. */
+static bool has_room(struct transfer *t, size_t bytes)
+{
+    const struct http_engine_cfg *cfg = &t->h->cfg;
+    const struct buf *answer = &t->r->answer;
+    size_t cap = buf_cap_for(answer, answer->len + bytes);
+    return !cfg->room || cap == 0 || cfg->room(cfg->ctx, t->r, cap);
+}
+
 /* The body is about to begin: how much of it may there be? */
 static bool begin_body(struct transfer *t)
 {
@@ -133,7 +142,10 @@ static bool begin_body(struct transfer *t)
         return false;
     }
     size_t ahead = (uint64_t)n < t->max_bytes ? (size_t)n : t->max_bytes;
-    return buf_reserve(answer, ahead < AHEAD_BYTES_MAX ? ahead : AHEAD_BYTES_MAX) != NULL;
+    ahead = ahead < AHEAD_BYTES_MAX ? ahead : AHEAD_BYTES_MAX;
+    if (!has_room(t, ahead))
+        return !(t->no_room = t->success);
+    return buf_reserve(answer, ahead) != NULL;
 }
 
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
@@ -162,6 +174,15 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
     size_t room = t->max_bytes - answer->len;
     if (!t->begun)
         return 0; /* a body without a status cannot be */
+    size_t more = bytes < room ? bytes : room;
+    bool is_cut = !t->success && t->dropped_bytes;
+    if (is_cut || (more > answer->cap - answer->len && !has_room(t, more))) {
+        t->no_room = t->success;
+        t->dropped_bytes += bytes;
+        if (t->success || t->dropped_bytes > t->h->cfg.max_body)
+            return 0;
+        return bytes; /* of an error the head is enough */
+    }
     if (bytes <= room) {
         buf_add(answer, p, bytes);
         return buf_rc(answer) == RC_OK ? bytes : 0;
@@ -424,6 +445,7 @@ static void reset_answer(struct transfer *t)
     struct http_request *r = t->r;
     begin_answer(t);
     t->too_large = false;
+    t->no_room = false;
     t->settling = false;
     t->dropped_bytes = 0;
     t->max_bytes = 0;

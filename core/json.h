@@ -111,6 +111,10 @@ static inline bool json_is_object(const cJSON *v)
  * unescaped, no blanks. The same value gives the same bytes. */
 void json_write(struct buf *b, const cJSON *value);
 
+/* How many bytes that takes. */
+size_t json_written_bytes(const cJSON *value);
+size_t json_written_string_bytes(struct str s);
+
 /* Pieces of a writer for those who make JSON themselves. */
 void json_write_string(struct buf *b, struct str s); /* with the quotes; `s` is valid UTF-8 */
 /* The same of any bytes, such as those of a path: what is no UTF-8 becomes U+FFFD, one for each maximal

@@ -148,6 +148,38 @@ void json_write(struct buf *b, const cJSON *value)
         write_children(b, value);
 }
 
+size_t json_written_string_bytes(struct str s)
+{
+    char escaped[6];
+    size_t bytes = 2;
+    for (;;) {
+        size_t n = plain_run(s.ptr, s.len);
+        bytes += n;
+        if (n == s.len)
+            return bytes;
+        bytes += escape((unsigned char)s.ptr[n], escaped);
+        s.ptr += n + 1;
+        s.len -= n + 1;
+    }
+}
+
+/* Nested as deeply as the parser allows. */
+size_t json_written_bytes(const cJSON *value)
+{
+    const char *word = value_word(value);
+    if (word)
+        return strlen(word);
+    if ((value->type & 0xFF) == cJSON_String)
+        return json_written_string_bytes(str_c(value->valuestring));
+    size_t bytes = value->child ? 1 : 2;
+    for (const cJSON *child = value->child; child; child = child->next) {
+        bytes += 1 + json_written_bytes(child); /* and a comma or the bracket */
+        if (json_is_object(value))
+            bytes += 1 + json_written_string_bytes(str_c(child->string));
+    }
+    return bytes;
+}
+
 /* ---- canonical form ------------------------------------------------------------------------- */
 
 struct canon {

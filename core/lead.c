@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A hostile body of `--max-body` bytes may become a tree many times its size. */
+/* Until the run says how much of its memory the lead may have. */
 #define LEAD_ARENA_BYTES_MAX ((size_t)1 << 30)
 
 #define ERROR_TEXT_BYTES 1024

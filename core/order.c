@@ -80,6 +80,28 @@ void order_complete(struct order *o, struct lead *const leads[], size_t n)
         pthread_cond_signal(&o->ready);
 }
 
+bool order_is_first(struct order *o, const struct lead *lead)
+{
+    return o->keep_input_order && atomic_load(&o->taken) == lead->slot;
+}
+
+struct lead *order_take_back(struct order *o)
+{
+    struct lead *lead = NULL;
+    pthread_mutex_lock(&o->lock);
+    bool waits = o->keep_input_order && !o->slots[o->taken % o->places];
+    for (uint64_t place = o->reserved; waits && !lead && place > o->taken; place--) {
+        struct lead **slot = &o->slots[(place - 1) % o->places];
+        if (!*slot || !(*slot)->ready)
+            continue;
+        lead = *slot;
+        *slot = NULL;
+        o->completed--;
+    }
+    pthread_mutex_unlock(&o->lock);
+    return lead;
+}
+
 /* Under the lock. */
 static size_t take_ready(struct order *o, struct lead *leads[], size_t max)
 {

@@ -21,6 +21,14 @@ void order_reserve(struct order *o, struct lead *lead);
 /* These leads are decided or ready for the sinks. Any thread. */
 void order_complete(struct order *o, struct lead *const leads[], size_t n);
 
+/* Is it the lead that the one who takes out waits for? Always false where leads come out as they are
+ * completed. Any thread. */
+bool order_is_first(struct order *o, const struct lead *lead);
+
+/* Takes back the last lead behind the one that the taker waits for that is ready for the sinks: it is
+ * not completed any more. NULL: there is none. */
+struct lead *order_take_back(struct order *o);
+
 /* Takes up to `max` leads out; waits for the first, or for order_poke(): then *n may be 0. False:
  * closed and everything taken. */
 bool order_take(struct order *o, struct lead *leads[], size_t max, size_t *n);

@@ -88,6 +88,7 @@ static void begin_stop(struct run *r)
         /* Only a full pipe: then the reader has been told. */
     }
     http_engine_stop(r->engine, grace_ms);
+    memory_stop(r);
     for (size_t i = 0; i < r->n_outlets; i++) {
         if (r->outlets[i].ops->stop)
             r->outlets[i].ops->stop(r->outlets[i].sink, grace_ms);

@@ -17,6 +17,7 @@
 #include "state.h"
 
 #define RUN_SINKS_MAX 32
+#define RUN_MEMORY_MIN ((size_t)64 << 20)
 
 struct run_sink_cfg {
     const struct sink_ops *ops;
@@ -70,6 +71,7 @@ struct run_cfg {
     const char *proxy;               /* NULL: the environment's; "": none */
     enum http_version_policy http_version;
 
+    size_t max_memory;  /* bytes that leads may take, at least RUN_MEMORY_MIN */
     size_t max_columns; /* of a table, see schema.h */
     bool order_input;
     enum signed_urls signed_urls;

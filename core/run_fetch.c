@@ -177,7 +177,7 @@ static void learn_body_bytes(struct run *r, size_t bytes)
     r->average_body_bytes += more / (more > 0 && n > 8 ? 8 : n);
 }
 
-static enum rc make_request(struct run *r, struct lead *lead, struct err *e)
+enum rc fetch_make_request(struct run *r, struct lead *lead, struct err *e)
 {
     const struct run_cfg *cfg = r->cfg;
     struct fetch_request *req = request_pool_take(r->requests, cfg->max_body);
@@ -188,7 +188,6 @@ static enum rc make_request(struct run *r, struct lead *lead, struct err *e)
         profile_url(cfg->profile, str_c(cfg->base_url), lead->id, lead->params, &req->url, e);
     if (rc != RC_OK)
         return rc;
-    req->ordinal = r->requested++;
     req->http.owner = lead;
     req->http.url = buf_cstr(&req->url);
     req->http.method = "GET";
@@ -197,8 +196,18 @@ static enum rc make_request(struct run *r, struct lead *lead, struct err *e)
 
 static void hand_to_workers(struct run *r, struct lead *lead);
 
-static void complete(struct run *r, struct lead *lead)
+static void to_workers(struct run *r, struct lead *lead)
 {
+    r->answered[r->n_answered++] = lead;
+    if (r->n_answered == RUN_BATCH)
+        fetch_flush(r);
+}
+
+void fetch_complete(struct run *r, struct lead *lead)
+{
+    run_end_exclusive(r, lead);
+    run_weigh(r, lead, 0);
+    run_charge_as(r, lead, 0);
     request_pool_give(r->requests, &lead, 1);
     order_complete(r->order, &lead, 1);
 }
@@ -212,20 +221,20 @@ static struct http_request *start_lead(struct run *r, bool *again)
         return NULL;
     order_reserve(r->order, lead);
     if (lead->outcome == OUTCOME_FAILED) { /* a line that is no ID */
-        complete(r, lead);
+        fetch_complete(r, lead);
         return NULL;
     }
     struct err e;
-    if (make_request(r, lead, &e) != RC_OK) {
+    if (fetch_make_request(r, lead, &e) != RC_OK) {
         lead_fail(lead, STAGE_FETCH, "request", "%s", e.msg);
-        complete(r, lead);
+        fetch_complete(r, lead);
         return NULL;
     }
     if (r->resume.n_kept && resume_take_kept(r, lead, &lead->request->http.answer)) {
-        r->requested--; /* nobody was asked */
-        hand_to_workers(r, lead);
+        hand_to_workers(r, lead); /* nobody is asked */
         return NULL;
     }
+    lead->request->ordinal = r->requested++;
     return &lead->request->http;
 }
 
@@ -234,8 +243,14 @@ struct http_request *fetch_next(void *run)
     struct run *r = run;
     bool asked_for_wake = false;
     while (!atomic_load_explicit(&r->stopping, memory_order_relaxed)) {
-        bool again = false;
-        if (order_has_room(r->order) && budget_has_room(r)) {
+        struct http_request *waited;
+        struct lead *ready;
+        bool again = memory_next(r, &ready, &waited);
+        if (waited)
+            return waited;
+        if (ready)
+            to_workers(r, ready);
+        if (!again && !memory_blocks(r) && order_has_room(r->order) && budget_has_room(r)) {
             struct http_request *http = start_lead(r, &again);
             if (http)
                 return http;
@@ -286,9 +301,7 @@ static void hand_to_workers(struct run *r, struct lead *lead)
     buf_init(&http->answer, r->cfg->max_body);
     run_weigh(r, lead, lead->body.cap);
     learn_body_bytes(r, lead->weight);
-    r->answered[r->n_answered++] = lead;
-    if (r->n_answered == RUN_BATCH)
-        fetch_flush(r);
+    to_workers(r, lead);
 }
 
 void fetch_flush(struct run *r)
@@ -306,7 +319,7 @@ static void fail_redirect(struct run *r, struct lead *lead)
     lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect%s%s is not followed",
               lead->http_status, *target ? " to " : "", target);
     run_redact_failure(r, lead);
-    complete(r, lead);
+    fetch_complete(r, lead);
 }
 
 /* It is known now whose fault it was that leads were turned away: theirs, or that of the key or the
@@ -322,7 +335,7 @@ static void release_turned_away(struct run *r, bool are_theirs)
         else if (are_theirs)
             hand_to_workers(r, lead);
         else
-            complete(r, lead);
+            fetch_complete(r, lead);
     }
 }
 
@@ -413,7 +426,7 @@ static void answered(struct run *r, struct lead *lead)
         return;
     if (status == 404 || status == 410) {
         note_missing(lead);
-        complete(r, lead);
+        fetch_complete(r, lead);
     } else if (lead->request->http.is_redirect) {
         fail_redirect(r, lead);
     } else {
@@ -441,10 +454,14 @@ void fetch_done(void *run, struct http_request *http)
         lead_fail(lead, STAGE_FETCH, "too_large",
                   "the answer is larger than %zu bytes (--max-body)", r->cfg->max_body);
         break;
+    case HTTP_NO_ROOM:
+        accept_credentials(r);
+        memory_no_room(r, lead);
+        return;
     case HTTP_ABORTED:
         break; /* pending */
     }
-    complete(r, lead);
+    fetch_complete(r, lead);
 }
 
 /* Asks again for a lead whose body was no JSON, or doubtful. */
@@ -463,6 +480,11 @@ void fetch_take_retries(struct run *r)
 {
     struct lead *lead;
     while (queue_try_pop(r->retry_queue, (void **)&lead, 1)) {
+        if (lead->waits) {
+            lead->waits = false;
+            memory_wait(r, lead);
+            continue;
+        }
         struct http_request *http = &lead->request->http;
         buf_free(&http->answer); /* it was moved to the lead; now it comes back */
         http->answer = lead->body;
@@ -471,12 +493,15 @@ void fetch_take_retries(struct run *r)
         if (!ask_again(r, lead)) {
             if (atomic_load(&r->stopping))
                 lead->outcome = OUTCOME_PENDING;
-            complete(r, lead);
+            fetch_complete(r, lead);
             continue;
         }
         lead->outcome = OUTCOME_PENDING;
         lead->other_id = STR_NONE;
         arena_reset(&lead->arena, 0);
         run_weigh(r, lead, 0);
+        if (http->answer.cap > RUN_BODY_KEPT_BYTES)
+            buf_free(&http->answer);
+        run_charge_as(r, lead, http->answer.cap);
     }
 }

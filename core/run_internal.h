@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "arena_pool.h"
+#include "budget.h"
 #include "order.h"
 #include "queue.h"
 #include "request_pool.h"
@@ -31,6 +32,8 @@ _Static_assert(RUN_BATCH <= RUN_IDS_AHEAD, "a batch of IDs that does not fit is 
 #define RUN_HELD_BYTES_MAX ((size_t)12 << 20)
 #define RUN_UNDER_WAY_BYTES_MAX ((size_t)16 << 20)
 #define RUN_WORKED_BYTES_MAX ((size_t)4 << 20) /* a lead of so many is all counted beforehand */
+#define RUN_BODY_LARGE_BYTES ((size_t)1 << 20)
+#define RUN_BODY_KEPT_BYTES ((size_t)64 << 10) /* of one that is of no use, for the next */
 #define RUN_BODY_BYTES ((size_t)512 * 1024)    /* what one is taken for before the first has come */
 
 /* A sink and the thread that serves it. */
@@ -98,6 +101,7 @@ struct run {
     bool accepted; /* one was answered otherwise */
     uint64_t bodies;
     double average_body_bytes;
+    struct lead *waiting; /* for memory, in order of their places */
     bool stop_begun, draining;
     int64_t started_us;
 
@@ -124,6 +128,9 @@ struct run {
     atomic_bool ids_sure; /* those that were done before are the same */
     atomic_bool stopping;
     atomic_int signal_number;
+    struct budget budget;
+    atomic_int exclusive; /* of enum exclusive: is there a lead that has more rights than others? */
+    unsigned sink_eighths; /* constant; see sink_ops.eighths, of all sinks */
     atomic_size_t held_bytes;
     atomic_size_t worked_bytes; /* of a lead when the workers are done with it, on average */
     atomic_uint_least64_t ids_read, ids_unique;
@@ -155,6 +162,32 @@ void run_fatal(struct run *r, const struct err *e);             /* stops the run
 enum rc run_thread(struct run *r, pthread_t *thread, void *(*main)(void *), void *arg);
 void run_thread_ended(struct run *r); /* the last thing a thread calls */
 
+/* run_memory.c: what leads may take. A lead is one thread's at a time. */
+enum exclusive { EXCLUSIVE_NONE, EXCLUSIVE_FIRST, EXCLUSIVE_ALONE };
+/* Makes the lead's charge `bytes`; false: there is no room for more, and nothing changed. */
+bool run_charge(struct run *r, struct lead *lead, size_t bytes);
+/* As run_charge(), for memory that is there already, or is no more. */
+void run_charge_as(struct run *r, struct lead *lead, size_t bytes);
+/* Room for parsing and flattening lead->body. False: not now; run_must_wait(). */
+bool run_take_arena(struct run *r, struct lead *lead);
+/* The rows are made: settles what the lead has, with what sinks will need to write it. False: not
+ * now; run_must_wait(). */
+bool run_settle_arena(struct run *r, struct lead *lead);
+/* There was no room, or the arena was too small. Empties the arena. True: the lead waits until it may
+ * try again; false: even alone it cannot. */
+bool run_must_wait(struct run *r, struct lead *lead);
+void run_fail_memory(struct run *r, struct lead *lead, enum stage stage); /* ... and has failed */
+void run_end_exclusive(struct run *r, struct lead *lead); /* it needs no more memory; any thread */
+/* The loop's thread: */
+bool memory_room(void *run, struct http_request *http, size_t bytes);
+void memory_no_room(struct run *r, struct lead *lead); /* its answer is given up */
+void memory_wait(struct run *r, struct lead *lead);
+/* The next of those that wait and may go on: a request to be made (true and *http), or a body that is
+ * ready for the workers (true and *lead). */
+bool memory_next(struct run *r, struct lead **lead, struct http_request **http);
+bool memory_blocks(const struct run *r); /* no other lead is begun now */
+void memory_stop(struct run *r);         /* those that wait are pending */
+
 /* run_fetch.c: IDs to bodies, on the loop's thread */
 void *fetch_ids_main(void *run);
 struct http_request *fetch_next(void *run);
@@ -162,6 +195,8 @@ void fetch_done(void *run, struct http_request *http);
 void fetch_before_wait(void *run); /* the IDs' thread is about to wait for its input */
 void fetch_flush(struct run *r);   /* hands what was answered to the workers */
 void fetch_take_retries(struct run *r);
+void fetch_complete(struct run *r, struct lead *lead); /* decided, or pending, without rows */
+enum rc fetch_make_request(struct run *r, struct lead *lead, struct err *e);
 void fetch_judge_end(struct run *r);  /* nothing but refused leads is left: whose fault is it? */
 void fetch_drop_taken(struct run *r); /* frees what was read and never requested */
 
@@ -175,6 +210,8 @@ void run_redact_failure(const struct run *r, struct lead *lead);
 void *order_main(void *run);
 void *outlet_main(void *outlet);
 void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const struct verdict *v);
+void outlet_holds(void *outlet, size_t bytes);
+void outlet_releases(void *outlet, size_t bytes);
 void lead_finish(struct run *r, struct lead *lead); /* its outcome is decided: counts and frees */
 
 /* run_publish.c: the end, and what becomes visible */

@@ -39,6 +39,7 @@ static enum rc open_engine(struct run *r, struct err *e)
         .max_body = cfg->max_body,
         .max_error_body = 64 * 1024,
         .ctx = r,
+        .room = memory_room,
         .next = fetch_next,
         .done = fetch_done,
         .fatal = run_on_fatal,
@@ -97,8 +98,13 @@ static void describe_outlets(struct run *r)
         o->cfg.profile = cfg->profile;
         o->cfg.stop = cfg->stop;
         o->cfg.index = o->index;
-        o->cfg.host = (struct sink_host){
-            .ctx = o, .settle = outlet_settle, .owed = resume_owed, .sent = resume_sent};
+        o->cfg.host = (struct sink_host){.ctx = o,
+                                         .settle = outlet_settle,
+                                         .owed = resume_owed,
+                                         .sent = resume_sent,
+                                         .holds = outlet_holds,
+                                         .releases = outlet_releases};
+        r->sink_eighths += o->ops->eighths;
     }
 }
 
@@ -217,6 +223,7 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     if (!r)
         return err_nomem(e);
     r->cfg = cfg;
+    budget_init(&r->budget, cfg->max_memory);
     r->cancel_pipe[0] = r->cancel_pipe[1] = -1;
     r->average_body_bytes = RUN_BODY_BYTES;
     rng_seed_system(&r->rng);

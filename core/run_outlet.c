@@ -9,9 +9,10 @@
 /* What the lead held is free: the loop may start another. */
 static void drop_weight(struct run *r, struct lead *lead)
 {
-    if (!lead->weight)
+    if (!lead->weight && !lead->charge)
         return;
     run_weigh(r, lead, 0);
+    run_charge_as(r, lead, 0);
     run_wake(r);
 }
 
@@ -121,6 +122,18 @@ void outlet_settle(void *outlet, struct sink *sink, struct lead *lead, const str
     release_holders(o->run, lead, 1);
 }
 
+void outlet_holds(void *outlet, size_t bytes)
+{
+    budget_add(&((struct outlet *)outlet)->run->budget, bytes);
+}
+
+void outlet_releases(void *outlet, size_t bytes)
+{
+    struct run *r = ((struct outlet *)outlet)->run;
+    budget_give(&r->budget, bytes);
+    run_wake(r);
+}
+
 /* ---- a sink's thread ------------------------------------------------------------------------ */
 
 /* After a failed put(): what has no verdict will not get one. */
@@ -204,8 +217,11 @@ void *outlet_main(void *outlet)
 static bool resolve_columns(struct run *r, struct lead *lead)
 {
     struct err e;
-    if (!lead->tables || schema_resolve(r->schema, lead, &e) == RC_OK)
+    if (!lead->tables || schema_resolve(r->schema, lead, &e) == RC_OK) {
+        if (lead->members_beyond && lead->arena.held_bytes > lead->charge)
+            run_charge_as(r, lead, lead->arena.held_bytes);
         return true;
+    }
     lead_fail(lead, STAGE_FLATTEN, e.rc == RC_NOMEM ? "out_of_memory" : "too_complex", "%s", e.msg);
     return false;
 }

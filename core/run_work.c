@@ -8,6 +8,11 @@
 #define WORK_BATCH 16
 #define PAGE_TEXT_BYTES_MAX 4096
 #define PAGE_SHOWN_BYTES_MAX 200
+#define DECODED_TIMES 4
+#define RUN_CODE_BYTES 256
+#define RUN_ERROR_BYTES 1024 /* as long as lead_fail() makes them */
+
+enum work_end { WORK_DONE, WORK_AGAIN };
 /* A payload whose own ID is not the one asked for may be another lead's: it is asked for once more.
  * When so many in a row were answered the same again, that is how the provider names them. */
 #define OTHER_IDS_ENOUGH 100
@@ -99,6 +104,8 @@ static bool decode_body(struct lead *lead, bool *done)
     struct err e;
     const char *charset = lead->request ? lead->request->http.charset : "";
     enum rc rc = charset_to_utf8(&lead->body, charset, &e);
+    if (rc == RC_OK && lead->request)
+        lead->request->http.charset[0] = '\0'; /* should the lead have to wait for memory */
     if (rc == RC_OK)
         return true;
     lead_fail(lead, STAGE_PARSE, rc == RC_LIMIT ? "too_large" : "charset", "the answer %s", e.msg);
@@ -128,7 +135,6 @@ static bool make_rows(struct run *r, struct lead *lead)
                   rc == RC_LIMIT ? "too_complex" : "out_of_memory", "%s", e.msg);
         return true;
     }
-    note_oddities(r, lead);
     lead->ready = true;
     return true;
 }
@@ -150,20 +156,70 @@ static void learn_worked_bytes(struct run *r, size_t bytes)
     atomic_store_explicit(&r->worked_bytes, (7 * average + bytes) / 8, memory_order_relaxed);
 }
 
-/* False: to be tried again. */
-static bool work_on(struct run *r, struct lead *lead)
+/* Only the reason is left of a lead that has failed. */
+static void keep_reason(struct run *r, struct lead *lead)
+{
+    char code[RUN_CODE_BYTES], error[RUN_ERROR_BYTES];
+    bool has_code = lead->failure.code != NULL;
+    run_redact_failure(r, lead);
+    if (lead->arena.held_bytes > RUN_BODY_KEPT_BYTES) {
+        (void)snprintf(code, sizeof code, "%s", has_code ? lead->failure.code : "");
+        (void)snprintf(error, sizeof error, "%s", lead->failure.error);
+        arena_free(&lead->arena);
+        lead->failure.code = has_code ? arena_strdup(&lead->arena, str_c(code)) : NULL;
+        const char *copy = arena_strdup(&lead->arena, str_c(error));
+        lead->failure.error = copy ? copy : rc_text(RC_NOMEM);
+    }
+    run_charge_as(r, lead, 0);
+}
+
+/* No room: it waits, or has failed. */
+static enum work_end put_off(struct run *r, struct lead *lead, enum stage stage)
+{
+    if (run_must_wait(r, lead)) {
+        lead->waits = true;
+        return WORK_AGAIN;
+    }
+    run_fail_memory(r, lead, stage);
+    keep_reason(r, lead);
+    return WORK_DONE;
+}
+
+static enum work_end work_on(struct run *r, struct lead *lead)
 {
     bool done = true;
-    if (lead->http_status < 200 || lead->http_status > 299)
+    lead->arena.refused = RC_OK;
+    bool is_payload = lead->http_status >= 200 && lead->http_status <= 299;
+    /* In UTF-8 a text has up to three times the bytes, and for a moment both are there. */
+    if (is_payload && lead->body.len > RUN_BODY_LARGE_BYTES &&
+        !run_charge(r, lead, DECODED_TIMES * lead->body.cap))
+        return put_off(r, lead, STAGE_PARSE);
+    bool is_utf8 = !is_payload || decode_body(lead, &done);
+    if (is_utf8 && !run_take_arena(r, lead))
+        return put_off(r, lead, STAGE_PARSE);
+    if (!is_payload)
         explain_error(r, lead);
-    else if (decode_body(lead, &done))
+    else if (is_utf8)
         done = make_rows(r, lead);
-    if (lead->outcome == OUTCOME_FAILED)
-        run_redact_failure(r, lead);
+    bool is_short = lead->arena.refused == RC_LIMIT && lead->outcome == OUTCOME_FAILED;
+    if (is_short || (lead->ready && !run_settle_arena(r, lead)))
+        return put_off(r, lead, lead->ready ? STAGE_FLATTEN : STAGE_PARSE);
+    run_end_exclusive(r, lead);
+    if (lead->ready)
+        note_oddities(r, lead);
+    if (lead->outcome == OUTCOME_FAILED && done)
+        keep_reason(r, lead);
+    else if (!done)
+        run_charge_as(r, lead, lead->body.cap + lead->arena.held_bytes);
     keep_original(r, lead);
+    if (done && lead->body.cap > RUN_BODY_KEPT_BYTES) {
+        if (lead->ready) /* else it is not charged any more */
+            run_charge_as(r, lead, lead->charge - lead->body.cap);
+        buf_free(&lead->body);
+    }
     run_weigh(r, lead, lead->arena.held_bytes + lead->original.cap);
     learn_worked_bytes(r, lead->weight);
-    return done;
+    return done ? WORK_DONE : WORK_AGAIN;
 }
 
 static void take_arenas(struct run *r, struct lead *const leads[], size_t n)
@@ -183,7 +239,7 @@ void *work_main(void *run)
         size_t n_done = 0, n_again = 0;
         take_arenas(r, batch, n);
         for (size_t i = 0; i < n; i++) {
-            if (work_on(r, batch[i]))
+            if (work_on(r, batch[i]) == WORK_DONE)
                 done[n_done++] = batch[i];
             else
                 again[n_again++] = batch[i];

@@ -384,7 +384,9 @@ static enum rc gather_others(struct schema *s, struct schema_table *t, struct le
     struct extra other = {.source = {.scope = other_scope(t), .key = STR("")}};
     struct schema_table names = {0};
     cJSON *object = arena_zalloc(&lead->arena, sizeof *object);
-    enum rc rc = object ? RC_OK : lead->arena.refused;
+    if (!object)
+        return lead->arena.refused;
+    enum rc rc = RC_OK;
     uint32_t kept = 0;
     for (uint32_t i = 0; rc == RC_OK && i < row->n_extras; i++) {
         if (row->extras[i].column) {

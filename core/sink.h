@@ -86,6 +86,9 @@ struct sink_host {
     /* In open() only: there is a recorded delivery with the lead of that place, answered or not.
      * RC_NOMEM. */
     enum rc (*sent)(void *ctx, struct sink *sink, uint64_t seq, struct err *e);
+    /* The sink holds so many bytes more (less) of what it has yet to deliver; any thread. */
+    void (*holds)(void *ctx, size_t bytes);
+    void (*releases)(void *ctx, size_t bytes);
 };
 
 /* What a sink must remember of a lead that it still owes a verdict. */
@@ -152,6 +155,8 @@ struct sink_ops {
     const char *name, *help;
     const struct opt_spec *opts; /* ends with a NULL name */
     size_t opts_size;            /* bytes of the option struct */
+    /* Memory that put() needs at the most to write a large lead, in eighths of its text as JSON. */
+    unsigned eighths;
 
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);

@@ -465,6 +465,7 @@ const struct sink_ops sink_csv = {
             "covers every row",
     .opts = csv_opt_specs,
     .opts_size = sizeof(struct csv_opts),
+    .eighths = 28, /* a JSON cell, and with its quotes doubled */
     .check = csv_check,
     .needs = csv_needs,
     .paths = csv_paths,

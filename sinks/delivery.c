@@ -84,6 +84,8 @@ static void parcel_end(struct delivery *d, struct parcel *p, const struct verdic
     if (d->ending && d->n_sent == 0)
         wake(d);
     pthread_mutex_unlock(&d->lock);
+    if (d->cfg.host && d->cfg.host->releases)
+        d->cfg.host->releases(d->cfg.host->ctx, bytes);
 }
 
 struct verdict delivery_refusal(struct delivery *d)
@@ -465,6 +467,8 @@ void delivery_hold(struct delivery *d, struct parcel *p)
     d->n_sent++;
     d->sent_bytes += p->body.len;
     pthread_mutex_unlock(&d->lock);
+    if (d->cfg.host && d->cfg.host->holds)
+        d->cfg.host->holds(d->cfg.host->ctx, p->body.len);
 }
 
 void delivery_release(struct delivery *d, struct parcel *p, enum rc rc)

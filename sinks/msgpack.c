@@ -43,6 +43,7 @@ const struct sink_ops sink_msgpack = {
     .help = "MessagePack objects, one after another, into a compressed file",
     .opts = options,
     .opts_size = sizeof(struct record_file_opts),
+    .eighths = 22, /* 9 bytes for a number of 4 */
     .check = record_file_check,
     .needs = msgpack_needs,
     .paths = record_file_paths,

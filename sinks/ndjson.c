@@ -43,6 +43,7 @@ const struct sink_ops sink_ndjson = {
     .help = "JSON, one object a line, into a file",
     .opts = options,
     .opts_size = sizeof(struct record_file_opts),
+    .eighths = 10,
     .check = record_file_check,
     .needs = ndjson_needs,
     .paths = record_file_paths,

@@ -156,6 +156,7 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .parcels_max = (size_t)opts->concurrency * PARCELS_PER_REQUEST,
         .leads_max = opts->batch,
         .body_max = BATCH_BODY_MAX,
+        .host = &w->host,
         .sent_bytes_max = SENT_BYTES_MAX,
         .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run goes on */
         .settle = outbox_settle,
@@ -406,6 +407,7 @@ const struct sink_ops sink_webhook = {
     .help = "POST requests to a URL, signed by the Standard Webhooks specification",
     .opts = options,
     .opts_size = sizeof(struct webhook_opts),
+    .eighths = 28, /* a body, and the copies on its way into the state */
     .check = webhook_check,
     .needs = webhook_needs,
     .paths = webhook_paths,

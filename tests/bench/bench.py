@@ -29,6 +29,7 @@ PARTS = {
     "delay": part_network.delay,
     "auto": part_network.auto,
     "memory": part_memory.memory,
+    "bombs": part_memory.bombs,
     "million": part_memory.million,
     "changed": part_state.changed,
     "peers": part_peers.peers,

@@ -1,7 +1,10 @@
 """Memory when something is slow or large, and over a million leads."""
 
+import gzip
 import http.client
+import http.server
 import os
+import threading
 import urllib.parse
 
 import corpus
@@ -14,6 +17,8 @@ ID_BYTES = 40           # that the duplicate filter may take for an ID
 PIPE_BYTES_PER_S = 20 << 20
 SLOW_MS = 5000
 HOOK_MS = 200           # with four deliveries at a time: 20 a second
+BOMBS = 24
+BOMB_BYTES = 12 << 20   # a JSON array of zeros: 12 KB compressed, 400 MB as a tree
 MILLION = 1000000
 PIPE = ["ndjson,layout=raw:-"]
 
@@ -37,6 +42,63 @@ def memory(ctx):
     ctx.say("memory: a slow webhook receiver")
     section.add("a webhook receiver of 20 a second, leads of 400 KB", *_slow_hook(ctx, hooks))
     return section
+
+
+def bombs(ctx):
+    section = Section(
+        "Answers made to take memory", ["answers", "leads", "exported", "requests", "seconds", "peak MiB"],
+        ["CSV of all tables, default settings (`--max-memory 512M`, `-j auto`). Each answer is compressed, "
+         "and takes 400 MB by itself once it is parsed."])
+    ctx.say("bombs")
+    with _BombServer() as server, ctx.output() as folder:
+        ids = os.path.join(folder, "ids")
+        with open(ids, "w", encoding="ascii") as file:
+            file.writelines("bomb-%d\n" % n for n in range(BOMBS))
+        command = ctx.export_command(server.base_url, ids, ["csv:out/"], concurrency="auto")
+        cost = ctx.run(command, cwd=folder)
+        with open(os.path.join(folder, "out", "leads.csv"), "rb") as file:
+            lines = sum(1 for _ in file) - 1
+    section.add("%d MB, %d KB compressed" % (BOMB_BYTES >> 20, len(_BombServer.body) >> 10), number(BOMBS),
+                number(lines), number(server.requests), "%.1f" % cost.wall_s, mib(cost.peak_bytes))
+    return section
+
+
+class _BombServer:
+    """Answers everything with the same few bytes; how fast it is does not matter here."""
+
+    body = b""
+
+    def __init__(self):
+        outer, self.requests = self, 0
+        if not _BombServer.body:
+            zeros = b"0," * (BOMB_BYTES // 2)
+            _BombServer.body = gzip.compress(b'{"lead":{"x":[' + zeros[:-1] + b"]}}", 9)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                outer.requests += 1
+                self.send_response(200)
+                self.send_header("Content-Encoding", "gzip")
+                self.send_header("Content-Length", str(len(outer.body)))
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.base_url = "http://127.0.0.1:%d" % self._server.server_address[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def _slow_pipe(ctx, url, count, kind):

@@ -444,6 +444,46 @@ static void decompression(void **state)
     }
 }
 
+static size_t room_asked, room_given;
+
+static bool has_room(void *ctx, struct http_request *r, size_t bytes)
+{
+    (void)ctx;
+    (void)r;
+    room_asked = bytes;
+    return bytes <= room_given;
+}
+
+/* The owner is asked before a body takes memory, and a no is not the request's failure. */
+static void no_room(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t given;
+        enum http_end end;
+    } cases[] = {{SIZE_MAX, HTTP_ANSWERED}, {600000, HTTP_NO_ROOM}, {0, HTTP_NO_ROOM}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_new(bomb);
+        struct http_stats stats;
+        w->cfg.max_body = 1 << 20;
+        w->cfg.room = has_room;
+        room_given = cases[i].given;
+        world_open(w);
+        struct http_request *r = world_get(w);
+        world_run(w);
+        assert_int_equal(r->end, cases[i].end);
+        assert_int_equal(r->status, 200);
+        assert_int_equal(r->attempts, 1);
+        assert_true(r->answer.cap <= cases[i].given);
+        assert_true(cases[i].end == HTTP_ANSWERED ? room_asked >= r->answer.cap
+                                                  : room_asked > cases[i].given);
+        http_engine_stats(w->engine, &stats);
+        assert_int_equal(stats.retries, 0);
+        assert_int_equal(stats.no_answer, 0);
+        world_free(w);
+    }
+}
+
 /* ---- POST ----------------------------------------------------------------------------------- */
 
 static void three_times(struct world *w, struct peer *p, const struct asked *a)
@@ -564,6 +604,7 @@ int main(void)
         cmocka_unit_test(backoff_grows),
         cmocka_unit_test(own_time_is_limited),
         cmocka_unit_test(decompression),
+        cmocka_unit_test(no_room),
         cmocka_unit_test(post),
         cmocka_unit_test(handles_are_reused_for_either_method),
         cmocka_unit_test(what_cannot_be_sent),

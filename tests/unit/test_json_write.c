@@ -84,6 +84,40 @@ static void test_ints(void **state)
     buf_free(&b);
 }
 
+/* What json_written_bytes() says is what json_write() writes. */
+static void test_written_bytes(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "null",
+        "true",
+        "false",
+        "-1.5e+10",
+        "\"\"",
+        "[]",
+        "{}",
+        "[[],{},[[]]]",
+        "{\"\":{}}",
+        "[1,2,3]",
+        "[\"a\",null,{\"b\":[true,false]}]",
+        "{\"a\\u0001\\n\\\"\\\\\":\"\\u001f\\t/\\u00e9\"}",
+        "{\"a\":1,\"a\":2,\"\xF6\":\"\xFF\",\"\xFC\":3}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct arena a;
+        struct json_doc doc;
+        struct buf b;
+        arena_init(&a, ARENA_MAX);
+        buf_init(&b, ARENA_MAX);
+        assert_int_equal(json_parse(&a, str_c(texts[i]), JSON_TREE, &doc, NULL), RC_OK);
+        json_write(&b, doc.root);
+        if (b.len != json_written_bytes(doc.root))
+            fail_msg("%s: %zu, said %zu", buf_cstr(&b), b.len, json_written_bytes(doc.root));
+        buf_free(&b);
+        arena_free(&a);
+    }
+}
+
 static void test_full_buffer_sticks(void **state)
 {
     (void)state;
@@ -242,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_every_byte_everywhere),
         cmocka_unit_test(test_ints),
         cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_written_bytes),
         cmocka_unit_test(test_full_buffer_sticks),
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_canonical_large),

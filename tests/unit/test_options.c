@@ -65,8 +65,8 @@ static void refusals(void **state)
         {BASE " --max-body 2G", "--max-body: \"2G\" is not between 1 and 1G"},
         {BASE " --max-body 0", "--max-body: \"0\" is not between 1 and 1G"},
         {BASE " --max-body 1T", "--max-body: \"1T\" is not a size such as 65536, 64K, 32M or 1G"},
-        {BASE " --max-columns 0",
-         "--max-columns: \"0\" is not a whole number from 1 to 65536"},
+        {BASE " --max-memory 63M", "--max-memory: \"63M\" is not between 64M and 1024G"},
+        {BASE " --max-columns 0", "--max-columns: \"0\" is not a whole number from 1 to 65536"},
         {BASE " --max-columns 65537",
          "--max-columns: \"65537\" is not a whole number from 1 to 65536"},
         {BASE " --rate 0", "--rate: \"0\" is not a rate such as 10, 10/s or 600/m"},
@@ -127,6 +127,7 @@ static void defaults(void **state)
     assert_int_equal(o.connect_timeout_ms, 10000);
     assert_int_equal(o.max_body_bytes, 32 << 20);
     assert_int_equal(o.max_columns, 2000);
+    assert_int_equal(o.max_memory_bytes, 512 << 20);
     assert_int_equal(o.expect, -1);
     assert_int_equal(o.max_missing.kind, MISSING_ANY);
     assert_true(o.rate_per_s == 0);
@@ -221,7 +222,7 @@ static const char *some_value(const struct option_spec *spec)
     case OPTION_DURATION:
         return "5s";
     case OPTION_SIZE:
-        return "1M";
+        return "64M";
     case OPTION_MISSING:
         return "5%";
     case OPTION_RATE:

@@ -63,6 +63,60 @@ static void any_order(void **state)
     take_four(false, (const uint64_t[]){2, 0, 1, 3}, (const size_t[]){1, 1, 1, 1});
 }
 
+/* The first of those that are not completed, and what is taken back behind it: the last that is
+ * ready, never one that is decided, and nothing while the taker has something to take. */
+static void first_and_back(void **state)
+{
+    (void)state;
+    struct order *o;
+    struct lead *leads[PLACES], *out[PLACES];
+    size_t n = 0;
+    assert_int_equal(order_new(&o, PLACES, true), RC_OK);
+    for (int i = 0; i < PLACES; i++) {
+        leads[i] = reserve(o);
+        assert_int_equal(order_is_first(o, leads[i]), i == 0);
+        leads[i]->ready = i != 2;
+    }
+    assert_null(order_take_back(o));
+    for (int i = 1; i < PLACES; i++)
+        complete(o, leads[i]);
+    assert_ptr_equal(order_take_back(o), leads[3]);
+    assert_ptr_equal(order_take_back(o), leads[1]);
+    assert_null(order_take_back(o)); /* the one between has failed */
+    uint64_t reserved, completed;
+    order_counts(o, &reserved, &completed);
+    assert_int_equal(reserved, 4);
+    assert_int_equal(completed, 1);
+    complete(o, leads[0]);
+    complete(o, leads[3]);
+    assert_null(order_take_back(o));
+    assert_true(order_take(o, out, PLACES, &n));
+    assert_int_equal(n, 1);
+    assert_true(order_is_first(o, leads[1]));
+    complete(o, leads[1]);
+    assert_true(order_take(o, out + 1, PLACES, &n));
+    assert_int_equal(n, 3);
+    for (int i = 0; i < PLACES; i++) {
+        assert_ptr_equal(out[i], leads[i]);
+        lead_free(out[i]);
+    }
+    order_free(o);
+}
+
+/* Who takes leads as they are completed waits for none in particular. */
+static void no_first_in_any_order(void **state)
+{
+    (void)state;
+    struct order *o;
+    assert_int_equal(order_new(&o, PLACES, false), RC_OK);
+    struct lead *lead = reserve(o);
+    assert_false(order_is_first(o, lead));
+    lead->ready = true;
+    complete(o, lead);
+    assert_null(order_take_back(o));
+    order_free(o);
+}
+
 static void leftovers_are_freed(void **state)
 {
     (void)state;
@@ -95,10 +149,9 @@ static void a_poke_is_heard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(input_order),
-        cmocka_unit_test(any_order),
-        cmocka_unit_test(leftovers_are_freed),
-        cmocka_unit_test(a_poke_is_heard),
+        cmocka_unit_test(input_order),         cmocka_unit_test(any_order),
+        cmocka_unit_test(first_and_back),      cmocka_unit_test(no_first_in_any_order),
+        cmocka_unit_test(leftovers_are_freed), cmocka_unit_test(a_poke_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
