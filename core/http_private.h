@@ -308,8 +308,10 @@ void http_refused_served(struct http_engine *h, bool is_new_connection);
 /* Nothing may be in flight any more: then they failed. */
 void http_refused_settle(struct http_engine *h);
 void http_refused_abort(struct http_engine *h);
+/* A request that was refused has been answered: it was not its own fault. */
+void http_refused_confirmed(struct http_engine *h);
 /* The request fails on connections that serve others as well: its refused tries count after all. */
-void http_refused_own_fault(struct http_request *r);
+void http_refused_own_fault(struct http_engine *h, struct http_request *r);
 /* How many requests may be in flight. */
 unsigned http_connections_max(const struct http_engine *h);
 

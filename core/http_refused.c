@@ -9,8 +9,8 @@
  * - When one is answered, the server is up. What was set aside is asked again without being counted
  *   as a failed try, over a connection that is kept, if there is one. If it fails there too, it was
  *   the request's own fault, and both tries count.
- * - Where it happens repeatedly, no more connections are used than the server has shown to take.
- *   After a while one more is tried. */
+ * - Where it happens repeatedly, no more connections are used than the server has shown to take, which
+ *   is reported once a refused request has been answered. After a while one more is tried. */
 #include "http_private.h"
 
 #define STRIKES_MAX 3 /* refused connections until the limit comes down */
@@ -58,16 +58,6 @@ unsigned http_connections_max(const struct http_engine *h)
     return h->connections.most && h->connections.most < limit ? h->connections.most : limit;
 }
 
-static void tell_limit(struct http_engine *h, unsigned most)
-{
-    struct connection_limit *l = &h->connections;
-    if (!l->is_told)
-        log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
-                "the server takes about %u connection%s at a time; no more are used", most,
-                most == 1 ? "" : "s");
-    l->is_told = true;
-}
-
 /* `most` requests are being served, and more were refused. */
 static void lower_limit(struct http_engine *h, unsigned most)
 {
@@ -80,7 +70,6 @@ static void lower_limit(struct http_engine *h, unsigned most)
     if (l->hold_us > HOLD_MAX_US)
         l->hold_us = HOLD_MAX_US;
     l->raise_us = h->now_us + l->hold_us;
-    tell_limit(h, most);
 }
 
 static void raise_limit(struct http_engine *h)
@@ -126,8 +115,23 @@ void http_refused_settle(struct http_engine *h)
     }
 }
 
-void http_refused_own_fault(struct http_request *r)
+void http_refused_confirmed(struct http_engine *h)
 {
+    struct connection_limit *l = &h->connections;
+    if (!l->most || l->is_told)
+        return;
+    l->is_told = true;
+    log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
+            "the server takes about %u connection%s at a time; no more are used", l->most,
+            l->most == 1 ? "" : "s");
+}
+
+void http_refused_own_fault(struct http_engine *h, struct http_request *r)
+{
+    struct connection_limit *l = &h->connections;
+    l->strikes -= r->tries.refused < l->strikes ? r->tries.refused : l->strikes;
+    if (!l->is_told)
+        l->most = 0; /* no refusal has been confirmed yet */
     r->tries.counted += r->tries.refused;
     r->tries.refused = REFUSED_MAX;
 }

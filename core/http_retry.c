@@ -195,7 +195,7 @@ static bool is_used_up(const struct http_engine *h, const struct http_request *r
 static bool may_be_the_origin(const struct http_engine *h, const struct http_request *r,
                               const struct http_try *y)
 {
-    bool is_only_one = h->in_flight == 0 && h->n_waiting == 0;
+    bool is_only_one = h->in_flight == 0 && h->n_waiting == 0 && h->n_refused == 0;
     return r->tries.counted < h->cfg.retry.attempts && h->origin.good_us < r->tries.first_us &&
            (y->end == TRY_UNREACHED || (y->end == TRY_SILENT && !is_only_one));
 }
@@ -385,12 +385,18 @@ static void abandon(struct http_engine *h, const struct conn_group *g)
 static void settle_try(struct http_engine *h, struct http_request *r, const struct http_try *y,
                        bool is_new_connection)
 {
+    /* Whatever the reason turns out to be: should it fail again after others were served meanwhile,
+     * that says nothing about the origin. */
+    if (!y->status && !r->tries.client.first_bad)
+        r->tries.client.first_bad = r->tries.client.seq;
     if (http_is_refusal(h, r, y)) {
         http_refused_add(h, r, y);
         return;
     }
     if (!y->status && r->tries.kept)
-        http_refused_own_fault(r);
+        http_refused_own_fault(h, r);
+    else if (y->end == TRY_GOOD && r->tries.kept)
+        http_refused_confirmed(h);
     r->tries.kept = false;
     http_retry_settle(h, r, y);
     if (y->end == TRY_GOOD || y->end == TRY_BUSY)

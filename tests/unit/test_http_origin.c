@@ -501,14 +501,13 @@ static void tls(void **state)
     for (unsigned i = 0; i < 4; i++)
         w->requests[i].url = url;
     http_engine_kick(w->engine);
-    while (!w->fatals || w->done < 2)
+    while (!w->fatals || w->done < 1)
         world_step(w);
     assert_int_equal(w->fatal.rc, RC_TLS);
     assert_non_null(strstr(w->fatal.msg, "localhost: TLS verification failed: "));
     assert_non_null(strstr(w->fatal.msg, "/nonexistent/ca.pem"));
     assert_int_equal(w->requests[0].end, HTTP_ABORTED);
-    assert_int_equal(w->requests[1].end, HTTP_ABORTED);
-    assert_int_equal(w->taken, 2);
+    assert_int_equal(w->taken, 1); /* the others wait to hear which version the server speaks */
     world_free(w);
 }
 
