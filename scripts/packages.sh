@@ -25,6 +25,7 @@ test      libcmocka-dev                    module   cmocka
 test      python3                          command  python3
 test      python3-pytest                   python   pytest
 test      python3-msgpack                  python   msgpack
+test      python3-h2                       python   h2
 test      openssl                          command  openssl
 test      tmux                             command  tmux
 test      mandoc|man-db                    command  mandoc|man
@@ -67,7 +68,7 @@ sets_of() {
 complete_python() {
     local python
     for python in /usr/bin/python3 python3; do
-        if "$python" -c 'import pytest, msgpack' 2>/dev/null; then
+        if "$python" -c 'import pytest, msgpack, h2' 2>/dev/null; then
             say "$python"
             return
         fi
