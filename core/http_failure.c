@@ -164,6 +164,25 @@ static bool is_calm(const struct http_failure_facts *facts)
            (strstr(facts->why, "ENHANCE_YOUR_CALM") || strstr(facts->why, "err 11)"));
 }
 
+/* A plain request is closed upon, or a handshake not answered; in both cases nothing came. */
+static bool is_scheme_suspect(const struct http_failure_facts *facts)
+{
+    if (facts->status || facts->body_refused)
+        return false;
+    switch (facts->result) {
+    case CURLE_SSL_CONNECT_ERROR:
+        return facts->is_https;
+    case CURLE_OPERATION_TIMEDOUT:
+        return facts->is_https && strstr(facts->why, "SSL connection");
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+        return !facts->is_https && facts->was_sent;
+    default:
+        return false;
+    }
+}
+
 static struct meaning corrected(const struct http_failure_facts *facts)
 {
     CURLcode result = facts->result;
@@ -215,6 +234,7 @@ void http_failure_read(const struct http_failure_facts *facts, struct http_failu
         out->code = "enhance_your_calm";
         out->text = "the server says that it is asked too much (HTTP/2 ENHANCE_YOUR_CALM)";
     }
+    out->may_be_scheme = is_scheme_suspect(facts);
     /* an alert of TLS, or something else than HTTP altogether */
     if ((facts->result == CURLE_UNSUPPORTED_PROTOCOL && facts->was_sent && !facts->is_https) ||
         is_lasting(facts))

@@ -33,9 +33,10 @@ struct http_failure {
     const char *text; /* static, or points into facts.why */
     enum try_end end;
     enum http_misfit misfit;
-    bool is_tls;   /* the certificate could not be verified */
-    bool is_local; /* the request could not be made, for reasons of our own */
-    bool is_busy;  /* the server says that it is asked too much */
+    bool is_tls;        /* the certificate could not be verified */
+    bool is_local;      /* the request could not be made, for reasons of our own */
+    bool is_busy;       /* the server says that it is asked too much */
+    bool may_be_scheme; /* as it ends where the server speaks the other one of http and https */
     char own_text[200];
 };
 

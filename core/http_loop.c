@@ -48,6 +48,16 @@ static void on_timer_closed(uv_handle_t *handle)
     free_when_closed(handle->data);
 }
 
+void http_loop_hold(struct http_engine *h)
+{
+    h->handles++;
+}
+
+void http_loop_let_go(struct http_engine *h)
+{
+    free_when_closed(h);
+}
+
 /* ---- sockets -------------------------------------------------------------------------------- */
 
 static struct watch *find_watch(const struct http_engine *h, curl_socket_t fd)

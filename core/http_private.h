@@ -7,6 +7,7 @@
  *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other
  *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
  *   http_answer.c    what the end of a transfer means, by http_status.c and http_failure.c
+ *   http_scheme.c    whether http:// should be https://, or the other way round
  *   http_settle.c    how long the body of an answer that its head has decided may take
  *   http_refused.c   new connections that the server does not take
  *   http_retry.c     what becomes of a request after a try; those that wait for another one
@@ -141,7 +142,8 @@ struct http_engine {
     char last_error[sizeof((struct http_request *)0)->error];
     int64_t gate_told_us;
     bool retry_after_told; /* that one was not understood */
-    unsigned misfits;      /* see enum http_misfit */
+    bool scheme_asked;
+    unsigned misfits; /* see enum http_misfit */
 
     struct origin origin;
     struct limiter limiter;
@@ -178,6 +180,10 @@ static inline bool http_is_over(const struct http_engine *h)
 enum rc http_loop_open(struct http_engine *h, struct err *e);
 /* Sets the engine's timer to http_engine_due_us(). */
 void http_loop_arm(struct http_engine *h);
+/* Something else still refers to the engine's memory, or does not any more: the last thing that is
+ * done with it. */
+void http_loop_hold(struct http_engine *h);
+void http_loop_let_go(struct http_engine *h);
 /* Closes everything; the engine's memory is given back when the last handle has closed. */
 void http_loop_close(struct http_engine *h);
 
@@ -265,8 +271,9 @@ struct http_try {
     bool is_tls;            /* verification failed */
     bool is_too_large, is_no_room;
     bool is_timeout;
-    bool is_limit; /* see http_status_is_limit() */
-    bool is_busy;  /* the server says so otherwise than by a status */
+    bool is_limit;      /* see http_status_is_limit() */
+    bool may_be_scheme; /* as it ends where the server speaks the other one of http and https */
+    bool is_busy;       /* the server says so otherwise than by a status */
     enum http_misfit misfit;
     int64_t retry_after_us; /* 0: none */
     int64_t latency_us;
@@ -285,6 +292,12 @@ void http_url_host(const char *url, char *out, size_t size);
 /* "5m", "1.5s", "250ms". */
 #define HTTP_DURATION_BYTES 32
 const char *http_duration(int64_t us, char out[HTTP_DURATION_BYTES]);
+
+/* ---- http_scheme.c -------------------------------------------------------------------------- */
+
+/* A try for `url` ended as it does where the server speaks the other one of http and https: asks it,
+ * and ends the run if that is so. */
+void http_scheme_suspect(struct http_engine *h, const char *url);
 
 /* ---- http_settle.c -------------------------------------------------------------------------- */
 

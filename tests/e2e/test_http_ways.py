@@ -8,7 +8,7 @@ import time
 import pytest
 
 import runs
-from raw_server import KEEP, RawServer, good, lead, whole
+from raw_server import KEEP, RESET, RawServer, good, lead, whole
 from test_broken_bodies import export, serve
 
 RETRY_FORMS = {
@@ -217,3 +217,53 @@ def test_misfit_after_a_success_is_an_outage(leadpipe):
     with RawServer(answer) as server:
         run = export(leadpipe, server, "-j", 1, ids=["good", "bad"], timeout=15)
     assert run.status == 0, run.done.stderr
+
+
+def test_http_to_a_tls_server(leadpipe, certificates):
+    """It just closes the connection: found out by a handshake, without the key."""
+    with RawServer(lambda path, n: good(), server_context(certificates)) as server:
+        run = export(leadpipe, server, base_url=server.url.replace("https:", "http:"), ids=["a"], timeout=15)
+        assert server.requests == []
+    ends_at_once(run, "the server speaks TLS on this port: its address begins with https://")
+
+
+def test_https_to_a_server_that_waits(leadpipe):
+    """A plain server that does not answer a handshake, for it sees no end of a line."""
+    import socket
+    import threading
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        heard = []
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+        def one(connection):
+            with connection:
+                while True:
+                    text = connection.recv(65536)
+                    heard.append(text)
+                    if not text:
+                        return
+                    if text.endswith(b"\r\n\r\n"):
+                        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        threading.Thread(target=serve, daemon=True).start()
+        done = leadpipe("export", "-p", "omni", "--base-url", "https://127.0.0.1:%d/secret/path" % listener.getsockname()[1],
+                        "--connect-timeout", "500ms", "-t", "ndjson:-", "--id", "a", env={"OMNI_API_KEY": "the-key"}, timeout=15)
+        listener.close()
+    assert done.returncode == 1 and "does not speak TLS on this port: its address begins with http://" in done.stderr, done.stderr
+    assert not any(b"key" in text or b"secret" in text for text in heard), heard
+
+
+@pytest.mark.parametrize("end", ["closed", "reset"])
+def test_a_server_that_closes_is_an_outage(leadpipe, end):
+    """Neither http nor https: tried again."""
+    def answer(path, n):
+        return ([b""] if end == "closed" else [RESET]) if n < 2 else good("a")
+    with RawServer(answer) as server:
+        run = export(leadpipe, server, ids=["a"], timeout=15)
+    assert (run.status, run.exported) == (0, ["a"]), run.done.stderr

@@ -333,10 +333,46 @@ static void failures(void **state)
     }
 }
 
+/* What may be http spoken to an https port, or the other way round. */
+static void schemes(void **state)
+{
+    (void)state;
+    static const struct {
+        CURLcode result;
+        const char *why;
+        int status;
+        bool was_sent, is_https, expected;
+    } rows[] = {
+        {CURLE_GOT_NOTHING, "", 0, true, false, true},
+        {CURLE_RECV_ERROR, "", 0, true, false, true},
+        {CURLE_SEND_ERROR, "", 0, true, false, true},
+        {CURLE_GOT_NOTHING, "", 0, true, true, false},
+        {CURLE_RECV_ERROR, "", 200, true, false, false},
+        {CURLE_COULDNT_CONNECT, "", 0, false, false, false},
+        {CURLE_OPERATION_TIMEDOUT, "Operation timed out", 0, true, false, false},
+        {CURLE_OPERATION_TIMEDOUT, "SSL connection timeout", 0, false, true, true},
+        {CURLE_OPERATION_TIMEDOUT, "Connection timed out", 0, false, true, false},
+        {CURLE_SSL_CONNECT_ERROR, "unexpected eof", 0, false, true, true},
+        {CURLE_PEER_FAILED_VERIFICATION, "", 0, false, true, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct http_failure_facts facts = {.result = rows[i].result,
+                                                 .why = rows[i].why,
+                                                 .status = rows[i].status,
+                                                 .was_sent = rows[i].was_sent,
+                                                 .is_https = rows[i].is_https};
+        struct http_failure f;
+        http_failure_read(&facts, &f);
+        if (f.may_be_scheme != rows[i].expected)
+            fail_msg("row %zu: %d, expected %d", i, f.may_be_scheme, rows[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures),
+        cmocka_unit_test(schemes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
