@@ -158,12 +158,17 @@ run_tests() {
     step "tests" ctest --preset "$preset" -j "$LANES" "$@"
 }
 
-cmd_test() { run_tests release -LE nightly "$@"; }
-
 # The labels are explained in tests/CMakeLists.txt.
-cmd_asan() {
-    if [[ -n ${LEADPIPE_ALL:-} ]]; then run_tests asan "$@"; else run_tests asan -L asan "$@"; fi
+# usual PRESET LABELS...: LABELS are options of ctest; with LEADPIPE_ALL, all but what is nightly.
+usual() {
+    local preset=$1
+    shift
+    if [[ -n ${LEADPIPE_ALL:-} ]]; then set -- -LE nightly "${@:3}"; fi
+    run_tests "$preset" "$@"
 }
+
+cmd_test() { run_tests release -LE nightly "$@"; }
+cmd_asan() { usual asan -L asan "$@"; }
 
 # GCC 12's ThreadSanitizer does not start where addresses are randomised wider
 # than it expects.
@@ -173,7 +178,7 @@ cmd_tsan() {
     if ((bits > 28)) && [[ -z ${LEADPIPE_ASLR_OFF:-} ]]; then
         LEADPIPE_ASLR_OFF=1 exec setarch "$(uname -m)" -R "$ROOT/build.sh" tsan "$@"
     fi
-    if [[ -n ${LEADPIPE_ALL:-} ]]; then run_tests tsan "$@"; else run_tests tsan -L tsan "$@"; fi
+    usual tsan -L tsan "$@"
 }
 
 # A program that was killed while it wrote its counters leaves some that are no number.
@@ -203,23 +208,7 @@ cmd_fuzz() {
     PYTHON=$(complete_python) tests/fuzz/run.sh "$@"
 }
 
-# Every part runs even if one before it failed.
-cmd_nightly() {
-    local seconds=${1:-600} failed=()
-    part() { "$@" || failed+=("$*"); }
-    part ./build.sh test
-    part ./build.sh test -L nightly
-    LEADPIPE_ALL=1 part ./build.sh asan
-    LEADPIPE_ALL=1 part ./build.sh tsan
-    part tests/faults/nightly.sh
-    part tests/distros/run.sh
-    part ./build.sh fuzz "$seconds"
-    if ((${#failed[@]})); then
-        printf 'nightly: failed: %s\n' "${failed[@]}" >&2
-        return 1
-    fi
-    printf '\nnightly: everything passed\n'
-}
+cmd_nightly() { scripts/nightly.sh "$@"; }
 
 # --- scripts that use the program -------------------------------------------------
 
@@ -241,6 +230,7 @@ command=${1:-build}
 if [[ $# -gt 0 ]]; then shift; fi
 case $command in
 -h | --help | help) usage ;;
+nightly_tests) run_tests release -L nightly ;; # for scripts/nightly.sh
 deps | build | test | demo | bench | install | clean | asan | tsan | lint | format | fuzz | nightly | coverage)
     "cmd_$command" "$@"
     ;;
