@@ -148,15 +148,16 @@ static bool is_left_out(const char *url)
 {
     static const char *const names[] = {"no_proxy", "NO_PROXY"};
     const char *name = first_set(names, sizeof names / sizeof *names);
+    const char *list = name ? value_of(name) : NULL;
     char *host = NULL;
     bool is_out = false;
-    CURLU *u = name ? curl_url() : NULL;
+    CURLU *u = list ? curl_url() : NULL;
     if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
         struct str bare = str_c(host);
         if (bare.len > 2 && bare.ptr[0] == '[')
             bare = (struct str){bare.ptr + 1, bare.len - 2};
-        is_out = is_listed(getenv(name), bare);
+        is_out = is_listed(list, bare);
     }
     curl_free(host);
     curl_url_cleanup(u);
@@ -178,7 +179,8 @@ enum rc proxy_check_for(const char *url, const char *given, struct err *e)
     const char *name = given ? NULL : proxy_variable(url);
     if (given ? !*given : !name)
         return RC_OK;
-    enum rc rc = proxy_check(given ? given : getenv(name), e);
+    const char *text = given ? given : value_of(name);
+    enum rc rc = proxy_check(text ? text : "", e);
     if (rc == RC_USAGE && given)
         err_prefix(e, "--proxy");
     else if (rc == RC_USAGE)
