@@ -17,6 +17,9 @@ struct meaning {
     enum cause cause;
 };
 
+/* CURLE_TOO_LARGE, which libcurl has from 8.6.0 on. */
+#define TOO_LARGE ((CURLcode)100)
+
 /* What is not listed is { "network", CAUSE_NETWORK }. */
 static const struct meaning meanings[] = {
     {CURLE_COULDNT_RESOLVE_HOST, "dns", CAUSE_UNREACHED},
@@ -195,6 +198,8 @@ static struct meaning corrected(const struct http_failure_facts *facts)
     if (result == CURLE_OUT_OF_MEMORY && facts->was_sent &&
         !facts->has_begun) /* libcurl 7's name */
         m = (struct meaning){result, "header_too_large", CAUSE_LOCAL};
+    if (result == TOO_LARGE)
+        m = (struct meaning){result, "header_too_large", CAUSE_LOCAL};
     if (facts->body_refused)
         m = (struct meaning){result, "memory", CAUSE_LOCAL};
     if (result == CURLE_OPERATION_TIMEDOUT && !facts->was_sent)
@@ -212,6 +217,11 @@ static const char *text_of(const struct http_failure_facts *facts, const struct 
         return "HTTP 101: the server switches to another protocol, which it was not asked for";
     if (facts->result == CURLE_WRITE_ERROR && !facts->body_refused)
         return "the compressed body goes on behind its end";
+    if (facts->result == CURLE_PARTIAL_FILE)
+        return "the answer is cut short: the connection ended before all of it had come";
+    if (facts->result == CURLE_WEIRD_SERVER_REPLY ||
+        (facts->result == CURLE_UNSUPPORTED_PROTOCOL && facts->was_sent))
+        return "what came is not an answer in HTTP";
     return facts->why[0] ? facts->why : curl_easy_strerror(facts->result);
 }
 
