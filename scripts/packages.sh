@@ -28,6 +28,7 @@ test      python3-msgpack                  python   msgpack
 test      python3-h2                       python   h2
 test      openssl                          command  openssl
 test      tmux                             command  tmux
+test      nginx-light|nginx                command  nginx|/usr/sbin/nginx
 test      mandoc|man-db                    command  mandoc|man
 test      postgresql                       command  pg_ctlcluster
 test      sqlite3                          command  sqlite3
