@@ -57,9 +57,9 @@ def test_http2_is_switched_on_in_mid_run(wires):
 @pytest.mark.parametrize("concurrency", [1, 64, 300])
 def test_http2_is_multiplexed(wires, concurrency):
     """One connection, and another one for each further 100 requests at once."""
-    origin = wires.origin(delay=0.05)
+    origin = wires.origin(delay=0.5 if concurrency > 1 else 0.01)  # long enough for all to be under way
     nginx = wires.nginx(origin, more="keepalive_requests 100000;")
-    n = 1500 if concurrency > 1 else 20
+    n = 4 * concurrency if concurrency > 1 else 20
     all_right(wires.export(nginx, ids_of(n), "-j", concurrency), ids_of(n))
     lines = nginx.log()
     assert {line[0] for line in lines} == {"HTTP/2.0"} and len(lines) == n
