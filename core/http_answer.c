@@ -175,7 +175,7 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
     y->is_tls = f.is_tls;
     y->is_timeout = result == CURLE_OPERATION_TIMEDOUT;
     y->is_busy = f.is_busy;
-    y->may_be_scheme = f.may_be_scheme;
+    y->scheme_doubt = f.scheme_doubt;
     y->misfit = f.misfit;
     r->code = f.code;
     copy_printable(r->error, sizeof r->error, f.text);

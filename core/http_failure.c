@@ -168,21 +168,21 @@ static bool is_calm(const struct http_failure_facts *facts)
 }
 
 /* A plain request is closed upon, or a handshake not answered; in both cases nothing came. */
-static bool is_scheme_suspect(const struct http_failure_facts *facts)
+static unsigned scheme_doubt(const struct http_failure_facts *facts)
 {
     if (facts->status || facts->body_refused)
-        return false;
+        return 0;
     switch (facts->result) {
     case CURLE_SSL_CONNECT_ERROR:
         return facts->is_https;
     case CURLE_OPERATION_TIMEDOUT:
-        return facts->is_https && strstr(facts->why, "SSL connection");
+        return facts->is_https && strstr(facts->why, "SSL connection") ? HTTP_SCHEME_DOUBT : 0;
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
         return !facts->is_https && facts->was_sent;
     default:
-        return false;
+        return 0;
     }
 }
 
@@ -244,7 +244,7 @@ void http_failure_read(const struct http_failure_facts *facts, struct http_failu
         out->code = "enhance_your_calm";
         out->text = "the server says that it is asked too much (HTTP/2 ENHANCE_YOUR_CALM)";
     }
-    out->may_be_scheme = is_scheme_suspect(facts);
+    out->scheme_doubt = scheme_doubt(facts);
     /* an alert of TLS, or something else than HTTP altogether */
     if ((facts->result == CURLE_UNSUPPORTED_PROTOCOL && facts->was_sent && !facts->is_https) ||
         is_lasting(facts))

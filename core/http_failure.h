@@ -16,6 +16,11 @@ enum http_misfit {
     HTTP_MISFIT_CERTAIN = 3,
 };
 
+/* How much a failure looks like http spoken to an https port, or the other way round. Once they add up
+ * to this the other one is tried: so many connections that were closed, or a handshake that was never
+ * answered. */
+#define HTTP_SCHEME_DOUBT 5
+
 struct http_failure_facts {
     CURLcode result;
     const char *why;     /* libcurl's own text, or "" */
@@ -33,10 +38,10 @@ struct http_failure {
     const char *text; /* static, or points into facts.why */
     enum try_end end;
     enum http_misfit misfit;
-    bool is_tls;        /* the certificate could not be verified */
-    bool is_local;      /* the request could not be made, for reasons of our own */
-    bool is_busy;       /* the server says that it is asked too much */
-    bool may_be_scheme; /* as it ends where the server speaks the other one of http and https */
+    bool is_tls;           /* the certificate could not be verified */
+    bool is_local;         /* the request could not be made, for reasons of our own */
+    bool is_busy;          /* the server says that it is asked too much */
+    unsigned scheme_doubt; /* see HTTP_SCHEME_DOUBT; 0: none */
     char own_text[200];
 };
 

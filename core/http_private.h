@@ -142,8 +142,8 @@ struct http_engine {
     char last_error[sizeof((struct http_request *)0)->error];
     int64_t gate_told_us;
     bool retry_after_told; /* that one was not understood */
-    bool scheme_asked;
-    unsigned misfits; /* see enum http_misfit */
+    unsigned scheme_doubt; /* so far; see http_scheme.c */
+    unsigned misfits;      /* see enum http_misfit */
 
     struct origin origin;
     struct limiter limiter;
@@ -271,9 +271,9 @@ struct http_try {
     bool is_tls;            /* verification failed */
     bool is_too_large, is_no_room;
     bool is_timeout;
-    bool is_limit;      /* see http_status_is_limit() */
-    bool may_be_scheme; /* as it ends where the server speaks the other one of http and https */
-    bool is_busy;       /* the server says so otherwise than by a status */
+    bool is_limit; /* see http_status_is_limit() */
+    unsigned scheme_doubt;
+    bool is_busy; /* the server says so otherwise than by a status */
     enum http_misfit misfit;
     int64_t retry_after_us; /* 0: none */
     int64_t latency_us;
@@ -295,9 +295,9 @@ const char *http_duration(int64_t us, char out[HTTP_DURATION_BYTES]);
 
 /* ---- http_scheme.c -------------------------------------------------------------------------- */
 
-/* A try for `url` ended as it does where the server speaks the other one of http and https: asks it,
- * and ends the run if that is so. */
-void http_scheme_suspect(struct http_engine *h, const char *url);
+/* A try for `url` ended with so much doubt about its scheme: when there is enough, asks the server for
+ * the other one, and ends the run if it speaks that. */
+void http_scheme_suspect(struct http_engine *h, const char *url, unsigned doubt);
 
 /* ---- http_settle.c -------------------------------------------------------------------------- */
 

@@ -326,8 +326,8 @@ static long count_transfer(struct http_engine *h, const struct transfer *t)
 void http_retry_settle(struct http_engine *h, struct http_request *r, const struct http_try *y)
 {
     bool ends_run = is_misfit(h, r, y);
-    if (y->may_be_scheme)
-        http_scheme_suspect(h, r->url);
+    if (y->scheme_doubt)
+        http_scheme_suspect(h, r->url, y->scheme_doubt);
     unsigned change = inform(h, r, y);
     if (ends_run || is_fatal(h, r, y))
         http_request_end(h, r, HTTP_ABORTED);

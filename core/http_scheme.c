@@ -1,5 +1,5 @@
 /* Does the server speak the other one of http and https on this port? Asked once, on a thread of its
- * own, when nothing has been answered and a try ended as it does where the address begins with the
+ * own, when nothing has been answered and tries ended as they do where the address begins with the
  * wrong scheme: https servers close the connection of whoever speaks plain HTTP, and some plain ones
  * wait for the end of a line that no TLS client sends. */
 #include <stdlib.h>
@@ -29,7 +29,8 @@ static CURLcode shake_hands(CURL *c)
     return rc ? rc : curl_easy_perform(c);
 }
 
-/* Any answer will do; the request has nothing of the run's. */
+/* Any answer will do but 400, which is what https servers say to plain HTTP; the request has nothing of
+ * the run's. */
 static CURLcode ask_plainly(CURL *c)
 {
     long status = 0;
@@ -37,9 +38,9 @@ static CURLcode ask_plainly(CURL *c)
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (rc)
         return rc;
-    rc = curl_easy_perform(c);
+    (void)curl_easy_perform(c); /* what came of it is seen by the status */
     (void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status); /* 0 where none came */
-    return status ? CURLE_OK : rc;
+    return status && status != 400 ? CURLE_OK : CURLE_WEIRD_SERVER_REPLY;
 }
 
 static void on_work(uv_work_t *work)
@@ -106,12 +107,13 @@ static char *other_url(const char *url, bool is_https)
 }
 
 /* Whether it could be asked does not matter: then the try is as any other that failed. */
-void http_scheme_suspect(struct http_engine *h, const char *url)
+void http_scheme_suspect(struct http_engine *h, const char *url, unsigned doubt)
 {
-    if (h->scheme_asked || h->origin.good_us != INT64_MIN || http_is_over(h) ||
-        proxy_is_used(url, h->cfg.proxy))
+    bool was_asked = h->scheme_doubt >= HTTP_SCHEME_DOUBT;
+    h->scheme_doubt += was_asked ? 0 : doubt;
+    if (was_asked || h->scheme_doubt < HTTP_SCHEME_DOUBT || h->origin.good_us != INT64_MIN ||
+        http_is_over(h) || proxy_is_used(url, h->cfg.proxy))
         return;
-    h->scheme_asked = true;
     struct probe *p = calloc(1, sizeof *p);
     if (!p)
         return;

@@ -128,7 +128,7 @@ def ends_at_once(run, *says):
     for text in says:
         assert text in error, error
     assert run.outcomes() == {"pending": 1}
-    assert run.summary["requests"]["total"] <= 3
+    assert run.summary["requests"]["total"] <= 5
 
 
 @pytest.mark.parametrize("status, says", [("403 Forbidden", "does not allow"), ("407 Proxy Authentication Required", "user and password"),
@@ -267,3 +267,29 @@ def test_a_server_that_closes_is_an_outage(leadpipe, end):
     with RawServer(answer) as server:
         run = export(leadpipe, server, ids=["a"], timeout=15)
     assert (run.status, run.exported) == (0, ["a"]), run.done.stderr
+
+
+def test_a_tls_server_that_answers_400_to_plain_http(leadpipe, certificates):
+    """As nginx does: an outage at the start does not make it a plain server."""
+    import socket
+    import threading
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        plain = []
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    text = connection.recv(65536)
+                    if not text.startswith(b"\x16\x03"):
+                        plain.append(text)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        threading.Thread(target=serve, daemon=True).start()
+        done = leadpipe("export", "-p", "omni", "--base-url", "https://127.0.0.1:%d" % listener.getsockname()[1], "--retry-max-time",
+                        "1s", "-t", "ndjson:-", *runs.id_words("abcdef"), env={"OMNI_API_KEY": "the-key"}, timeout=30)
+        listener.close()
+    assert done.returncode == 1 and "no success for" in done.stderr and "begins with http" not in done.stderr, done.stderr
+    assert len(plain) == 1

@@ -370,19 +370,20 @@ static void schemes(void **state)
         CURLcode result;
         const char *why;
         int status;
-        bool was_sent, is_https, expected;
+        bool was_sent, is_https;
+        unsigned expected;
     } rows[] = {
-        {CURLE_GOT_NOTHING, "", 0, true, false, true},
-        {CURLE_RECV_ERROR, "", 0, true, false, true},
-        {CURLE_SEND_ERROR, "", 0, true, false, true},
-        {CURLE_GOT_NOTHING, "", 0, true, true, false},
-        {CURLE_RECV_ERROR, "", 200, true, false, false},
-        {CURLE_COULDNT_CONNECT, "", 0, false, false, false},
-        {CURLE_OPERATION_TIMEDOUT, "Operation timed out", 0, true, false, false},
-        {CURLE_OPERATION_TIMEDOUT, "SSL connection timeout", 0, false, true, true},
-        {CURLE_OPERATION_TIMEDOUT, "Connection timed out", 0, false, true, false},
-        {CURLE_SSL_CONNECT_ERROR, "unexpected eof", 0, false, true, true},
-        {CURLE_PEER_FAILED_VERIFICATION, "", 0, false, true, false},
+        {CURLE_GOT_NOTHING, "", 0, true, false, 1},
+        {CURLE_RECV_ERROR, "", 0, true, false, 1},
+        {CURLE_SEND_ERROR, "", 0, true, false, 1},
+        {CURLE_GOT_NOTHING, "", 0, true, true, 0},
+        {CURLE_RECV_ERROR, "", 200, true, false, 0},
+        {CURLE_COULDNT_CONNECT, "", 0, false, false, 0},
+        {CURLE_OPERATION_TIMEDOUT, "Operation timed out", 0, true, false, 0},
+        {CURLE_OPERATION_TIMEDOUT, "SSL connection timeout", 0, false, true, HTTP_SCHEME_DOUBT},
+        {CURLE_OPERATION_TIMEDOUT, "Connection timed out", 0, false, true, 0},
+        {CURLE_SSL_CONNECT_ERROR, "unexpected eof", 0, false, true, 1},
+        {CURLE_PEER_FAILED_VERIFICATION, "", 0, false, true, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct http_failure_facts facts = {.result = rows[i].result,
@@ -392,8 +393,8 @@ static void schemes(void **state)
                                                  .is_https = rows[i].is_https};
         struct http_failure f;
         http_failure_read(&facts, &f);
-        if (f.may_be_scheme != rows[i].expected)
-            fail_msg("row %zu: %d, expected %d", i, f.may_be_scheme, rows[i].expected);
+        if (f.scheme_doubt != rows[i].expected)
+            fail_msg("row %zu: %u, expected %u", i, f.scheme_doubt, rows[i].expected);
     }
 }
 
