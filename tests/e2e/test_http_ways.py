@@ -289,7 +289,7 @@ def test_a_tls_server_that_answers_400_to_plain_http(leadpipe, certificates):
                         connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         threading.Thread(target=serve, daemon=True).start()
         done = leadpipe("export", "-p", "omni", "--base-url", "https://127.0.0.1:%d" % listener.getsockname()[1], "--retry-max-time",
-                        "1s", "-t", "ndjson:-", *runs.id_words("abcdef"), env={"OMNI_API_KEY": "the-key"}, timeout=30)
+                        "3s", "-t", "ndjson:-", *runs.id_words("abcdef"), env={"OMNI_API_KEY": "the-key"}, timeout=30)
         listener.close()
     assert done.returncode == 1 and "no success for" in done.stderr and "begins with http" not in done.stderr, done.stderr
     assert len(plain) == 1
