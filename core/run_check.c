@@ -97,7 +97,8 @@ static enum rc add_sink_reads(struct run_files *l, const struct outlet *o, struc
     for (const struct opt_spec *spec = o->ops->opts; rc == RC_OK && spec && spec->name; spec++) {
         if (spec->type != OPT_FILE)
             continue;
-        const char *path = *(const char *const *)((const char *)o->cfg.opts + spec->offset);
+        const void *option = (const char *)o->cfg.opts + spec->offset;
+        const char *path = *(const char *const *)option;
         (void)snprintf(what, sizeof what, "the %s of", spec->name);
         if (path)
             rc = run_files_add_read(l, path, what, o->cfg.spec, e);
