@@ -176,7 +176,8 @@ static unsigned scheme_doubt(const struct http_failure_facts *facts)
     case CURLE_SSL_CONNECT_ERROR:
         return facts->is_https;
     case CURLE_OPERATION_TIMEDOUT:
-        return facts->is_https && strstr(facts->why, "SSL connection") ? HTTP_SCHEME_DOUBT : 0;
+        /* not every libcurl tells whether there was a connection; to ask in vain does no harm */
+        return facts->is_https && !facts->was_sent ? HTTP_SCHEME_DOUBT : 0;
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:

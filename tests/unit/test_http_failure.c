@@ -381,7 +381,8 @@ static void schemes(void **state)
         {CURLE_COULDNT_CONNECT, "", 0, false, false, 0},
         {CURLE_OPERATION_TIMEDOUT, "Operation timed out", 0, true, false, 0},
         {CURLE_OPERATION_TIMEDOUT, "SSL connection timeout", 0, false, true, HTTP_SCHEME_DOUBT},
-        {CURLE_OPERATION_TIMEDOUT, "Connection timed out", 0, false, true, 0},
+        {CURLE_OPERATION_TIMEDOUT, "Connection timed out", 0, false, true, HTTP_SCHEME_DOUBT},
+        {CURLE_OPERATION_TIMEDOUT, "Operation timed out", 0, true, true, 0},
         {CURLE_SSL_CONNECT_ERROR, "unexpected eof", 0, false, true, 1},
         {CURLE_PEER_FAILED_VERIFICATION, "", 0, false, true, 0},
     };
