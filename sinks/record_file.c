@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "blob.h"
-#include "column_names.h"
+#include "record_columns.h"
 #include "stream.h"
 
 #define LEAD_BYTES_MAX ((size_t)1 << 30)  /* records of one lead; rows repeat its ID */
@@ -223,7 +223,7 @@ enum rc record_file_finish(struct sink *s, struct err *e)
     enum rc rc = stream_complete(f->stream, e);
     if (rc != RC_OK)
         return rc;
-    if (column_names_add_record(&f->columns, f->profile, f->schema, f->layout) != RC_OK)
+    if (record_column_names(&f->columns, f->profile, f->schema, f->layout) != RC_OK)
         return err_nomem(e);
     f->file = (struct sink_file){
         .path = f->path,
