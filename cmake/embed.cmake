@@ -2,8 +2,8 @@
 #   cmake -DOUT=profile_builtins.c -DFILES=a.json;b.json -P embed.cmake
 # The name of a profile is that of its file. FILES are in order of name.
 
-set(text "/* Made by cmake/embed.cmake from core/profiles/; do not edit. */\n")
-string(APPEND text "#include \"core/profile_builtins.h\"\n")
+set(text "/* Made by cmake/embed.cmake from core/provider/profiles/; do not edit. */\n")
+string(APPEND text "#include \"core/provider/profile_builtins.h\"\n")
 set(list "")
 set(number 0)
 foreach(file IN LISTS FILES)

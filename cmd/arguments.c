@@ -1,8 +1,8 @@
-#include "arguments.h"
+#include "cmd/arguments.h"
 
 #include <stdlib.h>
 
-#include "core/url.h"
+#include "core/base/url.h"
 #include "sinks/registry.h"
 
 #define ARGUMENT_BYTES_MAX ((size_t)4 << 20)

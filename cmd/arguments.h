@@ -2,8 +2,8 @@
 #ifndef LEADPIPE_CMD_ARGUMENTS_H
 #define LEADPIPE_CMD_ARGUMENTS_H
 
-#include "core/secrets.h"
-#include "options.h"
+#include "core/base/secrets.h"
+#include "cmd/options.h"
 
 struct arguments {
     char **items; /* owned */

@@ -1,8 +1,8 @@
-#include "commands.h"
+#include "cmd/commands.h"
 
 #include <string.h>
 
-#include "suggest.h"
+#include "cmd/suggest.h"
 
 const struct command commands[] = {
     {"export", "-p PROVIDER -t SINK [-t SINK]... [options] [FILE]...",

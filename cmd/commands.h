@@ -2,8 +2,8 @@
 #ifndef LEADPIPE_CMD_COMMANDS_H
 #define LEADPIPE_CMD_COMMANDS_H
 
-#include "core/run.h"
-#include "messages.h"
+#include "core/run/run.h"
+#include "cmd/messages.h"
 
 struct command {
     const char *name; /* NULL ends the table */

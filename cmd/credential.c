@@ -1,11 +1,11 @@
-#include "credential.h"
+#include "cmd/credential.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/credential_text.h"
+#include "core/base/credential_text.h"
 
 #define ALLOWED "an API key is one line of visible ASCII characters without blanks"
 

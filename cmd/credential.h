@@ -2,9 +2,9 @@
 #ifndef LEADPIPE_CMD_CREDENTIAL_H
 #define LEADPIPE_CMD_CREDENTIAL_H
 
-#include "core/buf.h"
-#include "core/profile.h"
-#include "core/secrets.h"
+#include "core/base/buf.h"
+#include "core/provider/profile.h"
+#include "core/base/secrets.h"
 
 #define CREDENTIAL_BYTES_MAX 8192
 

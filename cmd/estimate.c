@@ -1,4 +1,4 @@
-#include "estimate.h"
+#include "cmd/estimate.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

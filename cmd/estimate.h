@@ -2,7 +2,7 @@
 #ifndef LEADPIPE_CMD_ESTIMATE_H
 #define LEADPIPE_CMD_ESTIMATE_H
 
-#include "options.h"
+#include "cmd/options.h"
 
 /* --expect, or the lines of the input files; of a large file, as many as its beginning promises. 0
  * where that cannot be told: pipes, compressed files. */

@@ -1,18 +1,18 @@
 /* leadpipe export */
-#include "export.h"
+#include "cmd/export.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "core/descriptor.h"
-#include "credential.h"
-#include "estimate.h"
-#include "help.h"
-#include "signals.h"
-#include "summary.h"
+#include "cmd/commands.h"
+#include "core/file/descriptor.h"
+#include "cmd/credential.h"
+#include "cmd/estimate.h"
+#include "cmd/help.h"
+#include "cmd/signals.h"
+#include "cmd/summary.h"
 
 void export_free(struct export *x)
 {

@@ -2,14 +2,14 @@
 #ifndef LEADPIPE_CMD_EXPORT_H
 #define LEADPIPE_CMD_EXPORT_H
 
-#include "arguments.h"
-#include "core/run.h"
-#include "core/stop_timer.h"
-#include "messages.h"
-#include "options.h"
-#include "progress.h"
+#include "cmd/arguments.h"
+#include "core/run/run.h"
+#include "core/base/stop_timer.h"
+#include "cmd/messages.h"
+#include "cmd/options.h"
+#include "cmd/progress.h"
 #include "sinks/registry.h"
-#include "terms.h"
+#include "cmd/terms.h"
 
 /* Everything that lives as long as the run. Zero it first. */
 struct export

@@ -1,11 +1,11 @@
 /* The options that say where leads come from. */
 #include <stdlib.h>
 
-#include "core/credential_text.h"
-#include "core/loopback.h"
-#include "core/url.h"
-#include "credential.h"
-#include "export.h"
+#include "core/base/credential_text.h"
+#include "core/base/loopback.h"
+#include "core/base/url.h"
+#include "cmd/credential.h"
+#include "cmd/export.h"
 
 #define NAMES_BYTES_MAX ((size_t)64 << 10)
 

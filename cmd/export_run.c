@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/loopback.h"
-#include "core/proxy.h"
-#include "export.h"
+#include "core/base/loopback.h"
+#include "core/http/proxy.h"
+#include "cmd/export.h"
 
 #define CONCURRENCY_MAX_AUTO 64
 

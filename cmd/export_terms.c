@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "export.h"
+#include "cmd/export.h"
 
 #define VALUE_BYTES_MAX ((size_t)1 << 20)
 

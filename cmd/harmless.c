@@ -1,6 +1,6 @@
-#include "harmless.h"
+#include "cmd/harmless.h"
 
-#include "core/unicode.h"
+#include "core/base/unicode.h"
 
 void text_harmless(struct buf *out, const char *text)
 {

@@ -2,7 +2,7 @@
 #ifndef LEADPIPE_CMD_HARMLESS_H
 #define LEADPIPE_CMD_HARMLESS_H
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 /* Appends `text` as one line of valid UTF-8 that a terminal only shows: see unicode_show(). */
 void text_harmless(struct buf *out, const char *text);

@@ -1,8 +1,8 @@
-#include "help.h"
+#include "cmd/help.h"
 
 #include <string.h>
 
-#include "options.h"
+#include "cmd/options.h"
 #include "sinks/registry.h"
 
 #define OPTION_INDENT 26

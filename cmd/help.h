@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "commands.h"
+#include "cmd/commands.h"
 
 #define HELP_WIDTH 80
 

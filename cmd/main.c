@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "help.h"
+#include "cmd/commands.h"
+#include "cmd/help.h"
 
 /* "leadpipe COMMAND --help" is "leadpipe help COMMAND". The export command reads its options
  * itself: there, what looks like one may be the value of another. */
@@ -72,7 +72,7 @@ static bool open_standard_files(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
-        /* O_CLOEXEC tells it from one that was inherited: see core/descriptor.h. */
+        /* O_CLOEXEC tells it from one that was inherited: see core/file/descriptor.h. */
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags | O_CLOEXEC) != fd)
             return false;
     }

@@ -1,4 +1,4 @@
-#include "messages.h"
+#include "cmd/messages.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "core/json.h"
-#include "harmless.h"
+#include "cmd/commands.h"
+#include "core/json/json.h"
+#include "cmd/harmless.h"
 
 /* A message has at most 1 KiB from core, and every byte may become four. */
 #define OUT_BYTES_MAX ((size_t)1 << 20)

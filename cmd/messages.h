@@ -8,11 +8,11 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "core/buf.h"
-#include "core/clock.h"
-#include "core/fd_writer.h"
-#include "core/log.h"
-#include "core/secrets.h"
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+#include "core/file/fd_writer.h"
+#include "core/base/log.h"
+#include "core/base/secrets.h"
 
 /* In the order of the choices of --log-format. */
 enum message_format { MESSAGES_TEXT, MESSAGES_JSON };

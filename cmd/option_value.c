@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/units.h"
-#include "options.h"
+#include "core/base/units.h"
+#include "cmd/options.h"
 
 struct unit {
     const char *name;

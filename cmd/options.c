@@ -1,11 +1,11 @@
 /* Reads the command line of `leadpipe export` by its table. */
-#include "options.h"
+#include "cmd/options.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 
-#include "messages.h"
-#include "suggest.h"
+#include "cmd/messages.h"
+#include "cmd/suggest.h"
 
 /* What getopt_long() returns for the table's row i; letters stay below. */
 #define LONG_BASE 1000

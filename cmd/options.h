@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/file_use.h"
-#include "core/run.h"
+#include "core/base/err.h"
+#include "core/file/file_use.h"
+#include "core/run/run.h"
 #include "core/sink.h"
 
 /* In the order of the choices in the table. */

@@ -1,7 +1,7 @@
 /* The options of `leadpipe export`, in the order of its help text. */
-#include "core/run.h"
-#include "core/schema.h"
-#include "options.h"
+#include "core/run/run.h"
+#include "core/flatten/schema.h"
+#include "cmd/options.h"
 
 #define AT(member) offsetof(struct export_options, member)
 

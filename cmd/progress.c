@@ -1,4 +1,4 @@
-#include "progress.h"
+#include "cmd/progress.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -8,8 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "core/units.h"
-#include "signals.h"
+#include "core/base/units.h"
+#include "cmd/signals.h"
 
 #define LINE_EVERY_S 5.0
 #define SMOOTHING_S 5.0 /* older than this counts for little */

@@ -2,9 +2,9 @@
 #ifndef LEADPIPE_CMD_PROGRESS_H
 #define LEADPIPE_CMD_PROGRESS_H
 
-#include "core/run.h"
-#include "messages.h"
-#include "options.h"
+#include "core/run/run.h"
+#include "cmd/messages.h"
+#include "cmd/options.h"
 
 #define PROGRESS_INTERVAL_MS 200 /* for run_cfg */
 

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
-#include "core/profile.h"
-#include "help.h"
+#include "cmd/commands.h"
+#include "core/provider/profile.h"
+#include "cmd/help.h"
 
 static void print_list(const char *title, const struct str *names, size_t n)
 {

@@ -1,4 +1,4 @@
-#include "signals.h"
+#include "cmd/signals.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "commands.h"
+#include "cmd/commands.h"
 
 /* How long the last message may take. */
 #define MESSAGE_SECONDS 1

@@ -3,7 +3,7 @@
 #ifndef LEADPIPE_CMD_SIGNALS_H
 #define LEADPIPE_CMD_SIGNALS_H
 
-#include "core/run.h"
+#include "core/run/run.h"
 
 /* From now on signals stop `run`. A signal that is ignored (as by nohup) stays ignored. */
 void signals_watch(struct run *run);

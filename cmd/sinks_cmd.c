@@ -1,8 +1,8 @@
 /* leadpipe sinks: each sink with its options, from the table that its parser reads. */
 #include <stdio.h>
 
-#include "commands.h"
-#include "help.h"
+#include "cmd/commands.h"
+#include "cmd/help.h"
 #include "sinks/registry.h"
 
 #define OPTION_INDENT 30

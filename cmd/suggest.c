@@ -1,4 +1,4 @@
-#include "suggest.h"
+#include "cmd/suggest.h"
 
 #include <stdint.h>
 #include <string.h>

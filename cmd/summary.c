@@ -1,11 +1,11 @@
-#include "summary.h"
+#include "cmd/summary.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "core/schema.h"
-#include "harmless.h"
-#include "signals.h"
+#include "core/flatten/schema.h"
+#include "cmd/harmless.h"
+#include "cmd/signals.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)16 << 20)
 

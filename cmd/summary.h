@@ -2,8 +2,8 @@
 #ifndef LEADPIPE_CMD_SUMMARY_H
 #define LEADPIPE_CMD_SUMMARY_H
 
-#include "core/run.h"
-#include "messages.h"
+#include "core/run/run.h"
+#include "cmd/messages.h"
 
 /* Errors (why it stopped, what failed) always; the summary itself unless `quiet`. */
 void summary_print(struct messages *m, const struct run_cfg *cfg, const struct run_result *r,

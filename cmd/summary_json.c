@@ -1,8 +1,8 @@
 /* The summary as one line of JSON: what the manifest says too, under the same names. */
 #include <inttypes.h>
 
-#include "core/json.h"
-#include "summary.h"
+#include "core/json/json.h"
+#include "cmd/summary.h"
 
 static void add_text(struct buf *out, const char *name, const char *value)
 {

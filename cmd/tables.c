@@ -1,9 +1,9 @@
 /* leadpipe tables: what a provider's leads are flattened into. */
 #include <stdio.h>
 
-#include "commands.h"
-#include "core/profile.h"
-#include "help.h"
+#include "cmd/commands.h"
+#include "core/provider/profile.h"
+#include "cmd/help.h"
 
 /* What is left of a path below another, or all of it. */
 static struct str below(struct str path, struct str base)

@@ -3,9 +3,9 @@
 #ifndef LEADPIPE_CMD_TERMS_H
 #define LEADPIPE_CMD_TERMS_H
 
-#include "core/arena.h"
-#include "core/buf.h"
-#include "core/state.h"
+#include "core/base/arena.h"
+#include "core/base/buf.h"
+#include "core/state/state.h"
 
 #define TERMS_MAX 1024
 

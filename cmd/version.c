@@ -9,7 +9,7 @@
 #include <uv.h>
 #include <zlib.h>
 
-#include "commands.h"
+#include "cmd/commands.h"
 
 int command_version(struct messages *m, int argc, char *argv[])
 {

@@ -1,4 +1,4 @@
-#include "lead.h"
+#include "core/lead.h"
 
 #include <stdarg.h>
 #include <stdio.h>

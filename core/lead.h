@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena.h"
-#include "buf.h"
-#include "json.h"
-#include "str.h"
+#include "core/base/arena.h"
+#include "core/base/buf.h"
+#include "core/json/json.h"
+#include "core/base/str.h"
 
 enum cell_kind {
     CELL_ABSENT, /* the payload has no such member */

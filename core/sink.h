@@ -11,12 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "clock.h"
-#include "err.h"
-#include "http.h"
-#include "lead.h"
-#include "profile.h"
-#include "secrets.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/http/http.h"
+#include "core/lead.h"
+#include "core/provider/profile.h"
+#include "core/base/secrets.h"
 
 /* ---- options ------------------------------------------------------------------------------- */
 

@@ -1,10 +1,10 @@
-#include "blob.h"
+#include "sinks/blob.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <zlib.h>
 
-#include "core/units.h"
+#include "core/base/units.h"
 
 static void put_base64(struct buf *out, const unsigned char *p, size_t n)
 {

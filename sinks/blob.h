@@ -2,8 +2,8 @@
 #ifndef LEADPIPE_BLOB_H
 #define LEADPIPE_BLOB_H
 
-#include "core/buf.h"
-#include "core/units.h" /* text_take(), which reads what blobs stand in */
+#include "core/base/buf.h"
+#include "core/base/units.h" /* text_take(), which reads what blobs stand in */
 
 #define BLOB_BYTES_MAX ((size_t)1 << 24)
 

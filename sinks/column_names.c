@@ -1,8 +1,8 @@
-#include "column_names.h"
+#include "sinks/column_names.h"
 
 #include <stdlib.h>
 
-#include "core/grow.h"
+#include "core/base/grow.h"
 
 void column_names_free(struct column_names *c)
 {

@@ -2,7 +2,7 @@
 #ifndef LEADPIPE_COLUMN_NAMES_H
 #define LEADPIPE_COLUMN_NAMES_H
 
-#include "core/profile.h"
+#include "core/provider/profile.h"
 
 /* Zero is empty. The texts are not owned. Errors are RC_NOMEM. */
 struct column_names {

@@ -1,4 +1,4 @@
-#include "registry.h"
+#include "sinks/registry.h"
 
 const struct sink_ops *const sink_registry[] = {
     &sink_csv, &sink_ndjson, &sink_msgpack, &sink_webhook, NULL,

@@ -1,10 +1,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/arena.h"
-#include "core/units.h"
-#include "core/url.h"
-#include "registry.h"
+#include "core/base/arena.h"
+#include "core/base/units.h"
+#include "core/base/url.h"
+#include "sinks/registry.h"
 
 #define SPEC_BYTES_MAX ((size_t)1 << 20) /* a command line is not longer */
 #define OPTIONS_MAX 64

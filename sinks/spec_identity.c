@@ -1,7 +1,7 @@
 /* What a sink writes and where, without what may change between two parts of a run. */
 #include <stdio.h>
 
-#include "registry.h"
+#include "sinks/registry.h"
 
 /* Word number `index` of "a|b|c". */
 static struct str choice_word(const char *choices, int index)

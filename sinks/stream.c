@@ -1,11 +1,11 @@
-#include "stream.h"
+#include "sinks/stream.h"
 
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <zlib.h>
 
-#include "blob.h"
-#include "registry.h"
+#include "sinks/blob.h"
+#include "sinks/registry.h"
 
 #define REPLAY_BYTES ((size_t)256 * 1024)
 #define WINDOW_GZIP (MAX_WBITS + 16) /* zlib's way of asking for gzip's header and trailer */

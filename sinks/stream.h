@@ -15,10 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/buf.h"
-#include "core/err.h"
-#include "core/outfile.h"
-#include "core/str.h"
+#include "core/base/buf.h"
+#include "core/base/err.h"
+#include "core/file/outfile.h"
+#include "core/base/str.h"
 
 #define STREAM_MEMBER_BYTES ((size_t)1 << 20) /* of input in one gzip member; held in memory */
 #define STREAM_LEVEL_DEFAULT 6

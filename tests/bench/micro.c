@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/flatten.h"
-#include "core/schema.h"
+#include "core/flatten/flatten.h"
+#include "core/flatten/schema.h"
 #include "sinks/registry.h"
 
 enum {

@@ -20,7 +20,7 @@ SEALS = [
 
 
 def seal(*values):
-    """What core/state_query.c makes of the values of a row."""
+    """What core/state/state_query.c makes of the values of a row."""
     crc = 0
     for value in values:
         if isinstance(value, int):

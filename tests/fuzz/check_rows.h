@@ -4,8 +4,8 @@
 
 #include "fuzz.h"
 
-#include "core/flatten.h"
-#include "core/schema.h"
+#include "core/flatten/flatten.h"
+#include "core/flatten/schema.h"
 
 #define FUZZ_ARENA_MAX ((size_t)256 << 20)
 

@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include "core/ids.h"
-#include "core/ids_text.h"
-#include "core/unicode.h"
+#include "core/source/ids.h"
+#include "core/source/ids_text.h"
+#include "core/base/unicode.h"
 
 static void file_write(char *path, int n_suffix, const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* JSON from outside: what is taken for JSON can be written, and says the same when read again. */
 #include "fuzz.h"
 
-#include "core/json.h"
+#include "core/json/json.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
 

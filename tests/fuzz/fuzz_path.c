@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "sinks/record.h"
+#include "sinks/record/record.h"
 
 #ifdef __clang__ /* new ways through the readers below are no news */
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)

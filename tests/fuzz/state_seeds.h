@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/run_internal.h"
+#include "core/run/run_internal.h"
 #include "fuzz.h"
 #include "sinks/registry.h"
 

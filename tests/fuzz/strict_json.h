@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/arena.h"
+#include "core/base/arena.h"
 #include "fuzz.h"
 
 #define SJ_DEPTH_MAX 200         /* of a payload */

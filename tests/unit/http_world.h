@@ -11,7 +11,7 @@
 #include <string.h>
 #include <uv.h>
 
-#include "core/http.h"
+#include "core/http/http.h"
 
 #include "cmocka_all.h"
 

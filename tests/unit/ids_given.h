@@ -2,8 +2,8 @@
 #ifndef LEADPIPE_TESTS_IDS_GIVEN_H
 #define LEADPIPE_TESTS_IDS_GIVEN_H
 
-#include "core/buf.h"
-#include "core/ids.h"
+#include "core/base/buf.h"
+#include "core/source/ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #ifndef LEADPIPE_TESTS_LEAD_SAMPLE_H
 #define LEADPIPE_TESTS_LEAD_SAMPLE_H
 
-#include "core/json.h"
+#include "core/json/json.h"
 #include "core/lead.h"
-#include "core/profile.h"
+#include "core/provider/profile.h"
 
 #define SAMPLE_BODY                                                                                \
     "{\"ok\": true, \"lead\": {\"id\": \"L-1\", \"url\": \"https://x/y?sig=1\", \"n\": 1.10}}"

@@ -3,7 +3,7 @@
 #ifndef LEADPIPE_TESTS_OUTBOX_WORLD_H
 #define LEADPIPE_TESTS_OUTBOX_WORLD_H
 
-#include "core/state.h"
+#include "core/state/state.h"
 #include "webhook_world.h"
 
 struct outworld {

@@ -4,7 +4,7 @@
 #ifndef LEADPIPE_TESTS_RICH_LEADS_H
 #define LEADPIPE_TESTS_RICH_LEADS_H
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 #define RICH_OMNI_BEGIN                                                                            \
     "{\"status\":\"REVIEW\",\"leadScore\":0.75,\"success\":true,\"lead\":{\"id\":\"L-other\","     \

@@ -15,7 +15,7 @@ static inline uLong cells_add_int(uLong crc, int64_t value)
     return crc32_z(crc, bytes, sizeof bytes);
 }
 
-/* seal(VALUE, ...): what core/state_query.c makes of these values of a row. */
+/* seal(VALUE, ...): what core/state/state_query.c makes of these values of a row. */
 static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **values)
 {
     uLong crc = 0;

@@ -9,8 +9,8 @@
 #ifndef LEADPIPE_TESTS_TABLES_TEXT_H
 #define LEADPIPE_TESTS_TABLES_TEXT_H
 
-#include "core/flatten.h"
-#include "core/schema.h"
+#include "core/flatten/flatten.h"
+#include "core/flatten/schema.h"
 
 #include "cmocka_all.h"
 

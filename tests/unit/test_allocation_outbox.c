@@ -3,13 +3,13 @@
 
 #include <stdio.h>
 
-#include "core/state.h"
+#include "core/state/state.h"
 #include "lead_sample.h"
-#include "sinks/batch.h"
+#include "sinks/webhook/batch.h"
 #include "sinks/blob.h"
-#include "sinks/lead_text.h"
-#include "sinks/recorded.h"
-#include "sinks/webhook_config.h"
+#include "sinks/webhook/lead_text.h"
+#include "sinks/webhook/recorded.h"
+#include "sinks/webhook/webhook_config.h"
 
 #define N_LEADS 4
 #define N_DELIVERIES 2

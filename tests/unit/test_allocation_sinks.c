@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 
 #include "rich_leads.h"
-#include "sinks/record.h"
+#include "sinks/record/record.h"
 #include "sinks/registry.h"
-#include "sinks/standard_webhooks.h"
+#include "sinks/webhook/standard_webhooks.h"
 #include "tables_text.h"
 
 #define N_LEADS 4

@@ -1,4 +1,4 @@
-#include "core/budget.h"
+#include "core/run/budget.h"
 
 #include "cmocka_all.h"
 

@@ -1,4 +1,4 @@
-#include "core/charset.h"
+#include "core/http/charset.h"
 
 #include "cmocka_all.h"
 

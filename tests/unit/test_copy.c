@@ -1,4 +1,4 @@
-#include "core/copy.h"
+#include "core/base/copy.h"
 
 #include <stdlib.h>
 

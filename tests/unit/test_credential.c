@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "cmd/credential.h"
-#include "core/loopback.h"
+#include "core/base/loopback.h"
 
 static const struct profile profile = {
     .name = {"p", 1},

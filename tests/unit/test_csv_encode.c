@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "core/json.h"
-#include "sinks/csv_encode.h"
+#include "core/json/json.h"
+#include "sinks/csv/csv_encode.h"
 
 static const struct csv_dialect comma = {.delimiter = ','};
 static const struct csv_dialect tab = {.delimiter = '\t'};

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "sinks/csv_file.h"
+#include "sinks/csv/csv_file.h"
 
 #define DOCUMENTED 3
 #define EXTRAS_MAX 40

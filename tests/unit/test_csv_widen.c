@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/buf.h"
-#include "sinks/csv_widen.h"
+#include "core/base/buf.h"
+#include "sinks/csv/csv_widen.h"
 
 static void collect(void *ctx, const void *p, size_t n)
 {

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 
 static void expect_ends(const struct err *e, const char *begins, const char *ends)
 {

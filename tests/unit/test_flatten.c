@@ -3,7 +3,7 @@
 
 #include "tables_text.h"
 
-#include "core/walk.h"
+#include "core/flatten/walk.h"
 
 static const struct {
     const char *profile, *body, *result;

@@ -1,4 +1,4 @@
-#include "core/gunzip.h"
+#include "core/http/gunzip.h"
 
 #include <string.h>
 

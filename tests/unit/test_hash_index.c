@@ -1,6 +1,6 @@
-#include "core/hash_index.h"
+#include "core/base/hash_index.h"
 
-#include "core/clock.h"
+#include "core/base/clock.h"
 
 #include "cmocka_all.h"
 

@@ -1,4 +1,4 @@
-#include "core/html_text.h"
+#include "core/http/html_text.h"
 
 #include "cmocka_all.h"
 

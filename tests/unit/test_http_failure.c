@@ -1,4 +1,4 @@
-#include "core/http_failure.h"
+#include "core/http/http_failure.h"
 
 #include <openssl/x509_vfy.h>
 

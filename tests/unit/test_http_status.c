@@ -1,4 +1,4 @@
-#include "core/http_status.h"
+#include "core/http/http_status.h"
 
 #include "cmocka_all.h"
 

@@ -1,4 +1,4 @@
-#include "core/idset.h"
+#include "core/source/idset.h"
 
 #include <string.h>
 

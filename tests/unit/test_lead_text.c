@@ -1,4 +1,4 @@
-#include "sinks/lead_text.h"
+#include "sinks/webhook/lead_text.h"
 
 #include "cmocka_all.h"
 

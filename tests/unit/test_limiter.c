@@ -1,11 +1,11 @@
 /* The limiter against servers in virtual time, compared with the best fixed limit. */
-#include "core/limiter.h"
+#include "core/http/limiter.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "core/backoff.h"
-#include "core/origin.h"
+#include "core/http/backoff.h"
+#include "core/http/origin.h"
 
 #include "cmocka_all.h"
 

@@ -1,5 +1,5 @@
 /* A payload that only passes through is judged without a tree: the judgement must be the tree's. */
-#include "core/flatten.h"
+#include "core/flatten/flatten.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "core/name.h"
+#include "core/provider/name.h"
 
 #include "cmocka_all.h"
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "sinks/number.h"
+#include "sinks/record/number.h"
 
 struct whole_row {
     const char *digits;

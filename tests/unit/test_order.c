@@ -1,4 +1,4 @@
-#include "core/order.h"
+#include "core/run/order.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
-#include "core/origin.h"
+#include "core/http/origin.h"
 
 #include "cmocka_all.h"
-#include "core/backoff.h"
+#include "core/http/backoff.h"
 
 #define S INT64_C(1000000)
 

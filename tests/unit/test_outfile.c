@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/outfile.h"
-#include "core/stop_timer.h"
-#include "core/str.h"
+#include "core/file/outfile.h"
+#include "core/base/stop_timer.h"
+#include "core/base/str.h"
 
 /* Every test has a folder of its own and stands in it. */
 static char folder[] = "/tmp/leadpipe-outfile-XXXXXX";

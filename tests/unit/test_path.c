@@ -1,6 +1,6 @@
-#include "core/path.h"
+#include "core/provider/path.h"
 
-#include "core/json.h"
+#include "core/json/json.h"
 
 #include "cmocka_all.h"
 

@@ -1,4 +1,4 @@
-#include "core/profile.h"
+#include "core/provider/profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "core/proxy.h"
+#include "core/http/proxy.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "core/queue.h"
+#include "core/run/queue.h"
 
 #include <pthread.h>
 

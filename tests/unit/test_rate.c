@@ -1,4 +1,4 @@
-#include "core/rate.h"
+#include "core/http/rate.h"
 
 #include "cmocka_all.h"
 

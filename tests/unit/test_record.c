@@ -4,7 +4,7 @@
 
 #include "lead_sample.h"
 #include "core/sink.h"
-#include "sinks/record.h"
+#include "sinks/record/record.h"
 
 #define HEAD "{\"provider\":\"acme\",\"lead_id\":\"L-1\""
 #define OWN                                                                                        \

@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 #include "lead_sample.h"
-#include "sinks/record_file.h"
+#include "sinks/record/record_file.h"
 #include "sinks/registry.h"
 
 #define LINE "{\"provider\":\"acme\",\"lead_id\":\"L-1\",\"payload\":" SAMPLE_COMPACT "}\n"

@@ -1,7 +1,7 @@
-#include "core/redirect.h"
+#include "core/http/redirect.h"
 
 #include "cmocka_all.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 #define ASKED "http://api.example:8080/v1/leads/7?agentId=a"
 

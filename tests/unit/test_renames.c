@@ -1,4 +1,4 @@
-#include "core/renames.h"
+#include "core/file/renames.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "core/retry_after.h"
+#include "core/http/retry_after.h"
 
 #include "cmocka_all.h"
 

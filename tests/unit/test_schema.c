@@ -1,4 +1,4 @@
-#include "core/schema.h"
+#include "core/flatten/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/credential_text.h"
-#include "core/secrets.h"
-#include "core/url.h"
+#include "core/base/credential_text.h"
+#include "core/base/secrets.h"
+#include "core/base/url.h"
 
 #define KEY "sk/live/A-b+9_0123456789~xyz"
 

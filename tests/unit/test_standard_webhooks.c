@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "sinks/standard_webhooks.h"
+#include "sinks/webhook/standard_webhooks.h"
 
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 #define SECRET_ID "msg_p5jXN8AQM9LWM0D4loKWxJek"

@@ -1,4 +1,4 @@
-#include "core/str.h"
+#include "core/base/str.h"
 
 #include "cmocka_all.h"
 

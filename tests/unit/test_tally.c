@@ -1,4 +1,4 @@
-#include "core/tally.h"
+#include "core/run/tally.h"
 
 #include "cmocka_all.h"
 

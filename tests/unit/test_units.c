@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/units.h"
+#include "core/base/units.h"
 
 #define BAD UINT64_MAX
 

@@ -1,6 +1,6 @@
-#include "core/url.h"
+#include "core/base/url.h"
 
-#include "core/profile.h"
+#include "core/provider/profile.h"
 
 #include "cmocka_all.h"
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sinks/webhook_config.h"
+#include "sinks/webhook/webhook_config.h"
 
 static struct secrets *registry;
 

@@ -10,7 +10,7 @@
 #include "http_stub.h"
 #include "lead_sample.h"
 #include "sinks/registry.h"
-#include "sinks/webhook_config.h"
+#include "sinks/webhook/webhook_config.h"
 
 #define LEADS 16
 #define WALL_MS 1614265330123

@@ -1,0 +1,123 @@
+/* A file that appears under its name only when it is complete.
+ *
+ * It is written beside its final place under a name derived from it (".NAME.leadpipe-part"),
+ * locked against a second run, flushed to disk and renamed. What was there before stays until
+ * then. A path that exists and is no regular file (a pipe, /dev/null) is written to directly; "-"
+ * is standard output, and a path that is a name of an open descriptor (descriptor.h) is that
+ * descriptor: neither is truncated or replaced. One thread at a time.
+ *
+ * Write errors stick: outfile_write() after a failure does nothing; the first error is told by
+ * outfile_rc() and outfile_complete(). */
+#ifndef LEADPIPE_OUTFILE_H
+#define LEADPIPE_OUTFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/err.h"
+
+struct outfile;
+struct stop_timer;
+
+/* Opens the unfinished file. `keep_bytes` 0 starts anew; else what an earlier run left is cut back
+ * to that many bytes (RC_USAGE when it is shorter) and written on. RC_BUSY: another process writes
+ * it. RC_USAGE: a directory, or a folder that does not exist or is not writable. */
+enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes, bool want_sha256,
+                     struct err *e);
+
+/* Of the unfinished name. Two files of different suffixes may be written for one path, and one of them
+ * published. */
+enum outfile_suffix {
+    OUTFILE_PART, /* ".NAME.leadpipe-part" */
+    OUTFILE_WIDE, /* ".NAME.leadpipe-wide": the whole once more, with columns that came late */
+    OUTFILE_SUFFIXES,
+};
+
+struct outfile_cfg {
+    const char *path;
+    uint64_t keep_bytes;
+    bool want_sha256;
+    enum outfile_suffix suffix;
+    /* Descriptors, pipes and devices get nothing before outfile_publish(): until then it goes to an
+     * unlinked temporary file in $TMPDIR (else /var/tmp). Standard error is always treated so: lines
+     * must not be mixed with messages. */
+    bool spool;
+    /* Ends waiting for the reader of a stream: RC_STOPPED. NULL: it is waited for, for ever. */
+    const struct stop_timer *stop;
+};
+
+/* As outfile_open(). A named pipe without a reader is no error, and is not waited for: that comes with
+ * the first write, or with outfile_complete(). A stream cannot be kept: RC_USAGE for `keep_bytes` there. */
+enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, struct err *e);
+
+void outfile_write(struct outfile *f, const void *p, size_t n);
+enum rc outfile_rc(const struct outfile *f, struct err *e);
+uint64_t outfile_bytes(const struct outfile *f); /* written so far, buffered ones included */
+
+/* Reads back what was written: up to `n` bytes at `at` into `p`; *got is 0 at the end. RC_INTERNAL
+ * for a stream that is not spooled. */
+enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *got, struct err *e);
+
+/* Appends `n` bytes of another file, from `at` on, without passing them through memory where the
+ * system can do that. Errors stick in `f`. */
+void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n);
+
+/* A descriptor, a pipe or a device: a later run cannot go on with it. */
+bool outfile_is_stream(const struct outfile *f);
+
+/* Nothing that was written waits in memory; the system has it. */
+enum rc outfile_flush(struct outfile *f, struct err *e);
+
+/* What was flushed is on disk, and so is the unfinished file's name. Any thread, but only one, also
+ * while another one writes; not while it is published or closed. Nothing for streams. */
+enum rc outfile_sync(struct outfile *f, struct err *e);
+
+/* What outfile_publish() renames, to a list of renames.h; nothing for streams. From then on the caller
+ * answers for the file: outfile_close() leaves it even if it was not published. After
+ * outfile_complete(). */
+void outfile_renames(struct outfile *f, struct buf *out);
+
+/* The unfinished path; NULL for streams. */
+const char *outfile_part(const struct outfile *f);
+
+/* Nothing more comes: flushed, synced, still under its unfinished name. */
+enum rc outfile_complete(struct outfile *f, struct err *e);
+/* After outfile_complete(): renamed, and the folder synced. */
+enum rc outfile_publish(struct outfile *f, struct err *e);
+
+/* Hexadecimal digest of the whole file, or "". After outfile_complete(). */
+const char *outfile_sha256(const struct outfile *f);
+
+/* Closes; removes what was not published (with `keep`, leaves it for a later run to go on). */
+void outfile_close(struct outfile *f, bool keep);
+
+/* Removes what a run that was killed left of an unfinished file with that suffix, unless another
+ * run is writing it. */
+void outfile_clear(const char *path, enum outfile_suffix suffix);
+
+/* Appends the names of all unfinished files that may be made for a path, each with a NUL behind it;
+ * none for streams. RC_USAGE as outfile_check(). */
+enum rc outfile_unfinished(const char *path, struct buf *out, struct err *e);
+
+/* The names in the folder of that file are on disk. */
+enum rc outfile_sync_folder(const char *path, struct err *e);
+
+/* Is it, or will it be, a regular file that is replaced? Descriptors, pipes and devices are not. */
+bool outfile_is_file(const char *path);
+
+/* Is it the URL of something ("s3://bucket/x")? Then it is no path; "./s3://bucket/x" is one. */
+bool outfile_is_url(const char *path);
+
+/* Would outfile_open() be able to, and outfile_publish() to rename? Touches nothing. RC_USAGE and a
+ * text when not. */
+enum rc outfile_check(const char *path, struct err *e);
+
+/* Could outfile_make_dirs() make it, and files be made in it? Touches nothing. RC_USAGE. */
+enum rc outfile_check_dirs(const char *path, struct err *e);
+
+/* Makes a folder and its missing parents (mode 0777 less umask). */
+enum rc outfile_make_dirs(const char *path, struct err *e);
+
+#endif

@@ -1,0 +1,99 @@
+#include "core/flatten/look.h"
+
+static enum rc add_look(struct looks *l, struct arena *a, enum look_what what,
+                        const struct path *root, const struct path *place)
+{
+    size_t n = root->n_steps + place->n_steps;
+    if (l->n == LOOKS_MAX || root->n_stars || place->n_stars) {
+        l->possible = false;
+        return RC_OK;
+    }
+    struct look *look = &l->items[l->n++];
+    look->what = what;
+    look->n_names = n;
+    look->names = arena_array(a, n ? n : 1, sizeof *look->names);
+    if (!look->names)
+        return RC_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        look->names[i] =
+            i < root->n_steps ? root->steps[i].name : place->steps[i - root->n_steps].name;
+    return RC_OK;
+}
+
+enum rc looks_make(struct looks *out, struct arena *a, const struct profile *p)
+{
+    const struct path body = {0};
+    struct looks l = {.possible = true};
+    enum rc rc = RC_OK;
+    if (p->success.n_steps)
+        rc = add_look(&l, a, LOOK_SUCCESS, &body, &p->success);
+    for (size_t i = 0; rc == RC_OK && i < p->n_required; i++)
+        rc = add_look(&l, a, LOOK_REQUIRED, &p->root, &p->required[i]);
+    /* Without a required object the root must still be there: only the tree's path knows that. */
+    l.possible = l.possible && p->n_required;
+    if (rc == RC_OK && p->own_id.n_steps)
+        rc = add_look(&l, a, LOOK_OWN_ID, &p->root, &p->own_id);
+    if (rc == RC_OK)
+        *out = l;
+    return rc;
+}
+
+/* The text of a string without escapes, or a number's digits; absent: neither. *unsure: a string
+ * with escapes. `at` is within a text that is known to be JSON. */
+static struct str plain_text(const char *at, bool *unsure)
+{
+    if (*at == '"') {
+        size_t n = strcspn(at + 1, "\"\\");
+        *unsure = at[n + 1] == '\\';
+        return (struct str){at + 1, n};
+    }
+    if (*at != '-' && (*at < '0' || *at > '9'))
+        return STR_NONE;
+    return (struct str){at, strspn(at, "+-.0123456789Ee")};
+}
+
+static bool is_ordinary(const struct look *look, const char *value, struct lead *lead)
+{
+    bool unsure = false;
+    switch (look->what) {
+    case LOOK_SUCCESS:
+        return !value || *value != 'f'; /* `false` is the only word that begins so */
+    case LOOK_REQUIRED:
+        return value && *value == '{';
+    case LOOK_OWN_ID:
+        lead->other_id = value ? plain_text(value, &unsure) : STR_NONE;
+        if (str_eq(lead->other_id, lead->id))
+            lead->other_id = STR_NONE;
+        return !unsure;
+    }
+    return false;
+}
+
+enum rc looks_scan(const struct looks *looks, struct lead *lead, bool *enough, struct err *e)
+{
+    struct json_watch watches[LOOKS_MAX];
+    size_t n_watches = 0;
+    for (size_t i = 0; i < looks->n; i++) {
+        const struct look *look = &looks->items[i];
+        if (look->n_names)
+            watches[n_watches++] =
+                (struct json_watch){.names = look->names, .n_names = look->n_names};
+    }
+    struct json_doc doc;
+    struct str text = buf_str(&lead->body);
+    bool unsure = false;
+    enum rc rc = json_watch(&lead->arena, text, watches, n_watches, &doc, &unsure, e);
+    if (rc != RC_OK)
+        return rc;
+    bool ordinary = !unsure;
+    n_watches = 0;
+    for (size_t i = 0; ordinary && i < looks->n; i++) {
+        const struct look *look = &looks->items[i];
+        const char *value = look->n_names ? watches[n_watches++].value : doc.compact.ptr;
+        ordinary = is_ordinary(look, value, lead);
+    }
+    if (ordinary)
+        lead->doc = doc;
+    *enough = ordinary;
+    return RC_OK;
+}

@@ -1,0 +1,190 @@
+/* The HTTP engine: many requests to one origin, on libcurl's multi interface and a libuv loop.
+ *
+ * The engine pulls: whenever it may start a request it asks its owner for the next one, so that
+ * nothing queues inside libcurl and time-outs count from when a request is really sent. It keeps
+ * and reuses connections, multiplexes HTTP/2, decompresses, and tries again what is worth it, with
+ * full-jitter exponential backoff. What belongs to the origin is kept once for all requests: the
+ * Retry-After gate, the rate, the concurrency limit, and whether it is up at all.
+ *
+ * All functions but http_engine_stats() and http_engine_save() must be
+ * called on the loop's thread; all callbacks come there. next() may come from within
+ * http_engine_kick(), the others only from the loop. Callbacks may call http_engine_kick(),
+ * _retry(), _verify(), _stop() and _stats(); stopped() also http_engine_free().
+ *
+ * The process must ignore SIGPIPE: a server may go away while it is written to. */
+#ifndef LEADPIPE_HTTP_H
+#define LEADPIPE_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/base/buf.h"
+#include "core/http/charset.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/http/origin.h"
+
+struct http_engine;
+
+struct http_retry_cfg {
+    unsigned attempts;         /* tries of one request, at least 1 */
+    int64_t retry_max_time_ms; /* longest time for one request from its first try (time in which the
+                                  origin was held back or down aside), longest Retry-After, longest
+                                  time without a success */
+    int64_t timeout_ms, connect_timeout_ms; /* of one attempt */
+};
+
+/* Which version of HTTP is spoken. Plain http:// is HTTP/1.1 in any case. */
+enum http_version_policy {
+    HTTP_VERSION_AUTOMATIC, /* the server's choice (TLS with ALPN): HTTP/2 or HTTP/1.1 */
+    HTTP_VERSION_1_1_ONLY,  /* HTTP/2 is not offered */
+    HTTP_VERSION_2_OFFERED, /* as automatic: HTTP/2 is offered, an answer over HTTP/1.1 is fine */
+};
+
+enum http_end {
+    HTTP_ANSWERED,  /* a final answer: `status`, also a retryable one after the last attempt */
+    HTTP_NO_ANSWER, /* none within the attempts, or the request could not be made at all (a malformed
+                       URL): `code` and `error` say what the last attempt met */
+    HTTP_TOO_LARGE, /* the body is over max_body; `code` and `error` say so */
+    HTTP_NO_ROOM, /* room() said no to the body of a 2xx: not the request's fault; the owner may have
+                       it asked again as a new one */
+    HTTP_ABORTED, /* the engine was stopped or met a fatal error first */
+};
+
+struct http_header {
+    const char *name, *value;
+};
+
+/* Of the engine: what it remembers of a request from its first try on, also between done() and
+ * http_engine_retry(). */
+struct http_tries {
+    struct origin_client client;
+    unsigned counted;          /* failed tries that count against the attempts */
+    unsigned lost;             /* those that do not, as their connection was lost */
+    bool alone;                /* on a new connection that it shares with no other request */
+    bool fresh;                /* on a new connection */
+    bool kept;                 /* on one that is kept, if there is one */
+    unsigned refused;          /* tries whose connection was refused while others were served */
+    enum try_end refused_end;  /* of the one that is set aside */
+    int64_t first_us, held_us; /* first try: when, and the origin's held clock then */
+    int64_t due_us;            /* waiting: not tried again before */
+    uint64_t order;            /* among those due at the same time */
+    struct http_request *next; /* in the list of those that have ended */
+};
+
+/* A request and, once done, its answer. Owned by the caller, must stay until done. Zero it first. */
+struct http_request {
+    void *owner;
+    const char *url;    /* kept by the caller */
+    const char *method; /* "GET" or "POST" */
+    struct str body;    /* of a POST; kept by the caller; the same bytes on every attempt */
+    /* Headers that must be fresh on every attempt (NULL: none): appends "Name: value" lines, each
+     * with a NUL behind it, to `out`. */
+    enum rc (*sign)(struct http_request *r, int64_t wall_ms, struct buf *out);
+
+    /* the answer */
+    enum http_end end;
+    int status;        /* of the last attempt that got one; 0: none */
+    struct buf answer; /* body of the last attempt, decompressed; for the owner to take or free (a
+                          moved one leaves a zeroed or cleared one behind) */
+    const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
+    bool is_limit;     /* 429, or a 403 with Retry-After: it does not refuse the credentials */
+    bool is_redirect;
+    char charset[CHARSET_NAME_MAX +
+                 1];   /* that the answer is declared to be in; "": UTF-8, or none */
+    char error[512];   /* one line: why there is no answer, or a redirect's target (redirect.h) */
+    unsigned attempts; /* so far, those that do not count included */
+
+    struct http_tries tries;
+};
+
+struct http_engine_cfg {
+    uv_loop_t *loop;
+    const struct clock *clock;
+    struct rng *rng;
+    const struct log_hook *log;
+    const char *subject;               /* for messages, such as the origin */
+    const struct http_header *headers; /* on every request; values may be secret: never logged */
+    size_t n_headers;
+    const char *user_agent, *cacert; /* NULL: none */
+    const char *proxy;               /* NULL: the environment's (proxy.h); "": none */
+    unsigned concurrency;            /* fixed, 1 to 4096; 0: adapts between 1 and concurrency_max */
+    unsigned concurrency_max;
+    double rate_per_s; /* requests started, tries included; 0: no limit */
+    struct http_retry_cfg retry;
+    enum http_version_policy version;
+    struct str totals;     /* of http_engine_save(): the figures go on from there; or absent */
+    size_t max_body;       /* bytes of an answer after decompression */
+    size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
+    bool (*retryable)(
+        int status); /* which answers are tried again; NULL: http_status_retryable() */
+    /* A 2xx counts once it has its status, even if it then breaks off, and its body is not waited
+     * for. Beyond 2xx that is always so. */
+    bool head_is_enough;
+
+    void *ctx;
+    /* May the request's answer have `bytes` of memory in all? Not asked again for less. NULL: yes. */
+    bool (*room)(void *ctx, struct http_request *r, size_t bytes);
+    /* The next request, or NULL: none now; call http_engine_kick() when there is. */
+    struct http_request *(*next)(void *ctx);
+    /* The request has ended and is the owner's again. */
+    void (*done)(void *ctx, struct http_request *r);
+    /* The run cannot go on: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
+     * retry_max_time_ms), RC_NET (no success for retry_max_time_ms, or none at all and server, proxy
+     * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl failed). Once; then everything inside ends as HTTP_ABORTED. */
+    void (*fatal)(void *ctx, const struct err *e);
+    /* After http_engine_stop(), once: nothing is inside any more. NULL: nobody wants to know. */
+    void (*stopped)(void *ctx);
+};
+
+#define HTTP_STATUS_MAX 600
+
+struct http_stats {
+    uint64_t requests, retries; /* tries started; those of them that were not a request's first */
+    uint64_t statuses[HTTP_STATUS_MAX]; /* index 0: what is no HTTP status */
+    uint64_t no_answer;                 /* attempts that ended without one */
+    uint64_t bytes_received;            /* bodies, as on the wire */
+    uint64_t connections;               /* opened */
+    unsigned in_flight, waiting, limit;
+    int64_t held_back_ms; /* of the gate: from now on; 0: open */
+    bool down;
+    double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms; /* of answered tries */
+};
+
+enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg, struct err *e);
+
+/* There may be a next request: asks for as many as may be started. */
+void http_engine_kick(struct http_engine *h);
+
+/* The answer of a request that is done was of no use (a 200 whose body is not JSON): tries again
+ * as after a retryable status. False: it stays done, because its attempts or its time are used up,
+ * the engine is stopping or met a fatal error, or memory is out. `why` is for messages. */
+bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why);
+
+/* The answer of a request that is done may be another's: asks once more, at once, on a connection
+ * that it shares with no other request. That counts as a request but not against the attempts. False
+ * as above, its attempts and time aside. */
+bool http_engine_verify(struct http_engine *h, struct http_request *r, const char *why);
+
+/* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED
+ * (as is an answer that would have been tried again). A second call may only shorten the grace. */
+void http_engine_stop(struct http_engine *h, int64_t grace_ms);
+
+/* Appends the figures so far as a text that http_engine_cfg.totals takes; any thread. */
+void http_engine_save(struct http_engine *h, struct buf *out);
+
+/* A copy of the figures; any thread, not for every lead. */
+void http_engine_stats(struct http_engine *h, struct http_stats *out);
+
+/* When the engine next has something to do by its clock; INT64_MAX: not before a request ends or
+ * comes. For tests, which set their clock to it and call http_engine_kick(). */
+int64_t http_engine_due_us(const struct http_engine *h);
+
+/* After `stopped`, or with nothing inside (a request that still is inside is forgotten). `h` may be
+ * NULL. The caller's things (clock, rng, log) are not used any more; the handles close while the
+ * loop runs on: uv_loop_close() says UV_EBUSY until it has run once more. */
+void http_engine_free(struct http_engine *h);
+
+#endif

@@ -1,0 +1,137 @@
+/* New connections that the server refuses or resets while it serves others.
+ *
+ * A server (or what stands before it) may take so many connections and no more. What goes beyond is
+ * refused, reset or closed without a word, which looks like an outage and like a lead that breaks its
+ * connection. Which of the three it is shows a little later:
+ *
+ * - A request whose new connection failed is set aside while others are in flight, and nothing new is
+ *   started. When none of those is answered either, all were ordinary failures: perhaps an outage.
+ * - When one is answered, the server is up. What was set aside is asked again without being counted
+ *   as a failed try, over a connection that is kept, if there is one. If it fails there too, it was
+ *   the request's own fault, and both tries count.
+ * - Where it happens repeatedly, no more connections are used than the server has shown to take, which
+ *   is reported once a refused request has been answered. After a while one more is tried. */
+#include "core/http/http_private.h"
+
+#define STRIKES_MAX 3 /* refused connections until the limit comes down */
+#define REFUSED_MAX 3 /* tries of one request that do not count for it */
+#define HOLD_FIRST_US INT64_C(2000000)
+#define HOLD_MAX_US INT64_C(64000000)
+
+bool http_is_refusal(const struct http_engine *h, const struct http_request *r,
+                     const struct http_try *y)
+{
+    bool failed_elsewhere = r->tries.fresh || r->tries.lost; /* where others were served */
+    return y->is_new_connection && !failed_elsewhere && !h->origin.down && h->in_flight > 0 &&
+           r->tries.refused < REFUSED_MAX && !http_is_over(h);
+}
+
+void http_refused_add(struct http_engine *h, struct http_request *r, const struct http_try *y)
+{
+    r->tries.refused_end = y->end;
+    r->tries.next = h->refused;
+    h->refused = r;
+    h->n_refused++;
+}
+
+static struct http_request *take_refused(struct http_engine *h)
+{
+    struct http_request *r = h->refused;
+    if (r) {
+        h->refused = r->tries.next;
+        h->n_refused--;
+    }
+    return r;
+}
+
+void http_refused_abort(struct http_engine *h)
+{
+    for (struct http_request *r; (r = take_refused(h));)
+        http_request_end(h, r, HTTP_ABORTED);
+}
+
+/* ---- the limit ------------------------------------------------------------------------------ */
+
+unsigned http_connections_max(const struct http_engine *h)
+{
+    unsigned limit = limiter_limit(&h->limiter);
+    return h->connections.most && h->connections.most < limit ? h->connections.most : limit;
+}
+
+/* `most` requests are being served, and more were refused. */
+static void lower_limit(struct http_engine *h, unsigned most)
+{
+    struct connection_limit *l = &h->connections;
+    l->strikes = 0;
+    if (l->most && most >= l->most)
+        most = l->most > 1 ? l->most - 1 : 1;
+    l->most = most;
+    l->hold_us = l->hold_us ? l->hold_us * 2 : HOLD_FIRST_US;
+    if (l->hold_us > HOLD_MAX_US)
+        l->hold_us = HOLD_MAX_US;
+    l->raise_us = h->now_us + l->hold_us;
+}
+
+static void raise_limit(struct http_engine *h)
+{
+    struct connection_limit *l = &h->connections;
+    if (!l->most || h->now_us < l->raise_us)
+        return;
+    l->most++;
+    l->raise_us = h->now_us + l->hold_us;
+    if (l->most >= h->limiter.max)
+        *l = (struct connection_limit){.is_told = true};
+}
+
+/* ---- what it was ---------------------------------------------------------------------------- */
+
+void http_refused_served(struct http_engine *h, bool is_new_connection)
+{
+    struct connection_limit *l = &h->connections;
+    raise_limit(h);
+    if (is_new_connection && !h->refused && l->strikes)
+        l->strikes--;
+    if (!h->refused)
+        return;
+    l->strikes += h->n_refused;
+    if (l->strikes >= STRIKES_MAX || l->most)
+        lower_limit(h, h->in_flight + 1); /* and the one that was answered */
+    for (struct http_request *r; (r = take_refused(h));) {
+        struct http_try y = {.end = TRY_ABORTED, .is_uncounted = true};
+        r->tries.refused++;
+        r->tries.kept = true;
+        r->tries.fresh = false;
+        http_retry_settle(h, r, &y);
+    }
+}
+
+void http_refused_settle(struct http_engine *h)
+{
+    if (h->in_flight > 0)
+        return;
+    for (struct http_request *r; (r = take_refused(h));) {
+        struct http_try y = {.end = r->tries.refused_end};
+        http_retry_settle(h, r, &y);
+    }
+}
+
+void http_refused_confirmed(struct http_engine *h)
+{
+    struct connection_limit *l = &h->connections;
+    if (!l->most || l->is_told)
+        return;
+    l->is_told = true;
+    log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
+            "the server takes about %u connection%s at a time; no more are used", l->most,
+            l->most == 1 ? "" : "s");
+}
+
+void http_refused_own_fault(struct http_engine *h, struct http_request *r)
+{
+    struct connection_limit *l = &h->connections;
+    l->strikes -= r->tries.refused < l->strikes ? r->tries.refused : l->strikes;
+    if (!l->is_told)
+        l->most = 0; /* no refusal has been confirmed yet */
+    r->tries.counted += r->tries.refused;
+    r->tries.refused = REFUSED_MAX;
+}

@@ -1,0 +1,130 @@
+/* JSON in: a strict scanner (RFC 8259) that makes a tree of cJSON's nodes.
+ *
+ * cJSON's own parser keeps numbers as doubles, cuts strings at \u0000, refuses lone surrogates and
+ * takes what is no JSON: a text would have to be scanned and mended for it first, and scanned by it
+ * again. Here one pass checks, mends and builds. The tree has for every node:
+ *   number  valuestring = its text as received
+ *   string  valuestring = UTF-8 without NUL; \u0000, lone surrogates and bytes that are not UTF-8
+ *           became U+FFFD and are counted
+ *   object  no member name twice: the last value counts, at the place of the first. Names are
+ *           compared as they were received: two that are the same only because U+FFFD replaced
+ *           something else are two members, and the later one's name gets the lowest free "_n"
+ *           from 2. A name in which nothing was replaced is never changed.
+ *   valueint  of enum json_node_flags; valuedouble is private to the parser
+ * The tree lives in the arena: never cJSON_Delete() it. */
+#ifndef LEADPIPE_JSON_H
+#define LEADPIPE_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "core/base/arena.h"
+#include "core/base/buf.h"
+#include "core/base/err.h"
+#include "core/base/str.h"
+
+#define JSON_DEPTH_MAX 200 /* the outermost array or object is depth 1 */
+
+enum json_node_flags {
+    JSON_NAME_REPLACED = 1, /* U+FFFD stands for something in the member's name */
+    JSON_NAME_NUMBERED = 2, /* and `string` is not that name, but with a "_n" behind it */
+    JSON_TEXT_REPLACED = 4, /* U+FFFD stands for something in the string's text */
+};
+
+enum json_want {
+    JSON_TREE = 1,    /* build `root` */
+    JSON_COMPACT = 2, /* build `compact` */
+};
+
+struct json_doc {
+    const cJSON *root;  /* NULL without JSON_TREE */
+    struct str compact; /* the text without blanks between tokens, otherwise as received, but for
+                           bytes that are not UTF-8 and, with JSON_TREE, names that get a "_n"
+                           because of them; absent without JSON_COMPACT */
+    uint64_t mended; /* characters that U+FFFD stands for in the tree, also where none was made */
+};
+
+/* Parses `text`. It is only read; all memory comes from `a`. A UTF-8 byte order mark is skipped.
+ * RC_SYNTAX: not JSON (the text says what and at which byte); RC_LIMIT: nested too deeply, or the
+ * arena's maximum; RC_NOMEM. Thread-safe for different arenas. */
+enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_doc *out,
+                   struct err *e);
+
+/* A member whose value is to be seen while a text is scanned, so that no tree is needed for it. */
+struct json_watch {
+    const struct str *names; /* of the members from the outermost object inwards */
+    size_t n_names;          /* at least 1 */
+    const char *value;       /* out: where its value begins in the text; NULL: not there */
+    size_t matched;          /* private */
+};
+
+/* As json_parse() with JSON_COMPACT alone, with an eye on some members. *unsure: a member's name
+ * was written with escapes, or the text had to be mended, so that only a tree can tell what is
+ * there. */
+enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches, size_t n_watches,
+                   struct json_doc *out, bool *unsure, struct err *e);
+
+/* The member of an object, or NULL. Exact (case-sensitive) name, as it was received. */
+const cJSON *json_member(const cJSON *object, const char *name);
+
+/* What tells a member's name, or a string's text, from all others: itself; where U+FFFD stands for
+ * something in it, a NUL and what that was come behind it. So two of these are equal where what was
+ * received was (however its escapes were written). */
+static inline struct str json_name_key(const cJSON *member)
+{
+    const char *name = member->string;
+    if (!(member->valueint & JSON_NAME_REPLACED))
+        return str_c(name);
+    if (member->valueint & JSON_NAME_NUMBERED)
+        name += strlen(name) + 1;
+    size_t n = strlen(name) + 1;
+    return (struct str){name, n + strlen(name + n)};
+}
+
+static inline struct str json_text_key(const cJSON *string)
+{
+    size_t n = strlen(string->valuestring);
+    if (string->valueint & JSON_TEXT_REPLACED)
+        n += 1 + strlen(string->valuestring + n + 1);
+    return (struct str){string->valuestring, n};
+}
+
+/* The name or text that such a key is of. */
+static inline struct str json_key_text(struct str key)
+{
+    const char *end = key.len ? memchr(key.ptr, '\0', key.len) : NULL;
+    return end ? (struct str){key.ptr, (size_t)(end - key.ptr)} : key;
+}
+
+/* cJSON's own are calls into a library; these are asked of every value. */
+static inline bool json_is_array(const cJSON *v)
+{
+    return (v->type & 0xFF) == cJSON_Array;
+}
+
+static inline bool json_is_object(const cJSON *v)
+{
+    return (v->type & 0xFF) == cJSON_Object;
+}
+
+/* Writes a value as compact JSON: numbers as received, strings with the shortest escapes, UTF-8
+ * unescaped, no blanks. The same value gives the same bytes. */
+void json_write(struct buf *b, const cJSON *value);
+
+/* How many bytes that takes. */
+size_t json_written_bytes(const cJSON *value);
+size_t json_written_string_bytes(struct str s);
+
+/* Pieces of a writer for those who make JSON themselves. */
+void json_write_string(struct buf *b, struct str s); /* with the quotes; `s` is valid UTF-8 */
+/* The same of any bytes, such as those of a path: what is no UTF-8 becomes U+FFFD, one for each maximal
+ * subpart as the Unicode Standard recommends (section 3.9). */
+void json_write_bytes(struct buf *b, struct str s);
+void json_write_int(struct buf *b, int64_t n);
+
+/* Feeds the bytes of the value's canonical form (compact, members of objects sorted by name; names
+ * and texts as json_name_key() and json_text_key()) to `fn`, for fingerprints. RC_NOMEM, RC_LIMIT: sorting needs memory that is not there. */
+enum rc json_canonical(const cJSON *value, struct arena *scratch,
+                       void (*fn)(void *ctx, const char *p, size_t n), void *ctx);
+
+#endif

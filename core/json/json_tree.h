@@ -1,0 +1,60 @@
+/* The tree of cJSON's nodes that the scanner makes as it goes. Private to core/json.
+ *
+ * Functions that give false have stopped the scan: for want of memory. Without a tree in `s` they do
+ * nothing. */
+#ifndef LEADPIPE_JSON_TREE_H
+#define LEADPIPE_JSON_TREE_H
+
+#include "core/json/json_out.h"
+
+/* Makes a tree of what is scanned, which is `text`. */
+bool json_tree_begin(struct json_scan *s, struct str text);
+
+/* The text that was passed last is the name of the member whose value comes next. */
+static inline void json_tree_name(struct json_scan *s)
+{
+    struct json_tree *t = &s->tree;
+    t->name = t->text;
+    if (!t->replaced)
+        return;
+    t->name_flags = JSON_NAME_REPLACED;
+    t->name_end = t->text_end;
+    t->any_replaced = true;
+    t->replaced = false;
+}
+
+/* An array or object begins, ends. */
+bool json_tree_open(struct json_scan *s, int type);
+bool json_tree_close(struct json_scan *s);
+
+void json_tree_flag(struct json_scan *s, cJSON *node);
+
+/* Appends a node to what is open. `text`: of a string or number, else NULL. Only for
+ * json_tree_open() and json_tree_leaf(). */
+static inline bool json_tree_add(struct json_scan *s, int type, char *text)
+{
+    struct json_level *in = s->tree.in;
+    cJSON *node = arena_alloc(s->arena, sizeof *node);
+    if (!node)
+        return json_scan_stop(s, s->arena->refused, NULL);
+    *node = (cJSON){.prev = in->last, .type = type, .string = s->tree.name};
+    node->valuestring = text;
+    if (s->tree.name_flags | s->tree.replaced)
+        json_tree_flag(s, node);
+    if (in->last)
+        in->last->next = node;
+    else
+        in->node->child = node;
+    in->last = node;
+    s->tree.name = NULL;
+    return true;
+}
+
+/* A scalar has been scanned: a string, a number, true, false or null. */
+static inline bool json_tree_leaf(struct json_scan *s, int type)
+{
+    bool has_text = type & (cJSON_String | cJSON_Number);
+    return !s->tree.copy || json_tree_add(s, type, has_text ? s->tree.text : NULL);
+}
+
+#endif

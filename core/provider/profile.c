@@ -1,0 +1,161 @@
+#include "core/provider/profile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/provider/profile_builtins.h"
+#include "core/base/url.h"
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+const struct builtin_profile *profile_builtin(size_t i)
+{
+    for (size_t at = 0; profile_builtins[at].name; at++) {
+        if (at == i)
+            return &profile_builtins[at];
+    }
+    return NULL;
+}
+
+static const struct builtin_profile *find_builtin(const char *name)
+{
+    for (size_t i = 0; profile_builtins[i].name; i++) {
+        if (strcmp(profile_builtins[i].name, name) == 0)
+            return &profile_builtins[i];
+    }
+    return NULL;
+}
+
+static enum rc refuse_name(const char *name, struct err *e)
+{
+    struct buf names;
+    buf_init(&names, 512);
+    for (size_t i = 0; profile_builtins[i].name; i++)
+        buf_addf(&names, "%s%s", i ? ", " : "", profile_builtins[i].name);
+    enum rc rc =
+        err_set(e, RC_USAGE, "no provider \"%s\": there is %s, or give the path of a profile", name,
+                buf_cstr(&names));
+    buf_free(&names);
+    return rc;
+}
+
+static bool looks_like_path(const char *name)
+{
+    size_t len = strlen(name);
+    return strchr(name, '/') || (len > 5 && strcmp(name + len - 5, ".json") == 0) ||
+           access(name, F_OK) == 0;
+}
+
+/* One byte more than allowed tells a file that is too large. */
+static enum rc read_file(struct buf *b, const char *path, struct err *e)
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file)
+        return err_sys(e, RC_USAGE, errno, "%s", path);
+    enum rc rc = RC_OK;
+    size_t n = 1;
+    while (n && b->len <= PROFILE_BYTES_MAX && rc == RC_OK) {
+        char *to = buf_reserve(b, BUFSIZ);
+        n = to ? fread(to, 1, BUFSIZ, file) : 0;
+        b->len += n;
+        if (!to)
+            rc = err_nomem(e);
+    }
+    if (rc == RC_OK && ferror(file))
+        rc = err_sys(e, RC_USAGE, errno, "%s", path);
+    (void)fclose(file);
+    return rc;
+}
+
+enum rc profile_load(struct profile **out, const char *name, struct err *e)
+{
+    const struct builtin_profile *builtin = find_builtin(name);
+    if (builtin) {
+        struct str json = {(const char *)builtin->json, builtin->len};
+        return profile_parse(out, json, builtin->name, e);
+    }
+    if (!looks_like_path(name))
+        return refuse_name(name, e);
+    struct buf text;
+    buf_init(&text, PROFILE_BYTES_MAX + 2 * BUFSIZ);
+    enum rc rc = read_file(&text, name, e);
+    if (rc == RC_OK)
+        rc = profile_parse(out, buf_str(&text), name, e);
+    if (rc == RC_OK)
+        (*out)->digest = str_hash(buf_str(&text), 0) | 1;
+    buf_free(&text);
+    return rc;
+}
+
+void profile_free(struct profile *p)
+{
+    if (!p)
+        return;
+    struct arena memory = p->memory; /* `p` itself lies in it */
+    arena_free(&memory);
+}
+
+/* ---- looking up ----------------------------------------------------------------------------- */
+
+int profile_param(const struct profile *p, struct str name)
+{
+    for (size_t i = 0; i < p->n_params; i++) {
+        if (str_eq(p->params[i], name))
+            return (int)i;
+    }
+    return -1;
+}
+
+int profile_table(const struct profile *p, struct str name)
+{
+    for (size_t i = 0; i < p->n_tables; i++) {
+        if (str_eq(p->tables[i].name, name))
+            return (int)i;
+    }
+    return -1;
+}
+
+/* ---- the URL of a lead ---------------------------------------------------------------------- */
+
+static enum rc add_value(struct buf *b, struct str name, struct str value, struct err *e)
+{
+    if (!value.ptr)
+        return err_set(e, RC_SYNTAX, "%.*s: no value is given", STR_ARG(name));
+    if (value.len == 0)
+        return err_set(e, RC_SYNTAX, "%.*s: must not be empty", STR_ARG(name));
+    url_encode(b, value);
+    return RC_OK;
+}
+
+static enum rc expand(const struct profile *p, struct str id, const struct str *values,
+                      struct buf *b, struct err *e)
+{
+    struct str rest = p->url_template, literal, name;
+    while (rest.len && url_template_next(&rest, &literal, &name)) {
+        buf_add_str(b, literal);
+        if (!name.ptr)
+            continue;
+        int param = profile_param(p, name);
+        enum rc rc = add_value(b, name, param < 0 ? id : values[param], e);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
+                    const struct str *values, struct buf *out, struct err *e)
+{
+    buf_add_str(out, url_trim(base_url));
+    size_t base_len = out->len;
+    enum rc rc = expand(p, id, values, out, e);
+    if (rc != RC_OK)
+        return rc;
+    if (buf_rc(out) != RC_OK)
+        return err_set(e, buf_rc(out), "the URL: %s", rc_text(buf_rc(out)));
+    struct str path = {out->data + base_len, out->len - base_len};
+    if (url_has_dot_segment(path))
+        return err_set(e, RC_SYNTAX, "no part of the URL's path may be . or ..");
+    return RC_OK;
+}

@@ -1,0 +1,9 @@
+/* The profiles in core/provider/profiles/, as bytes; made by cmake/embed.cmake. Private to profile. */
+#ifndef LEADPIPE_PROFILE_BUILTINS_H
+#define LEADPIPE_PROFILE_BUILTINS_H
+
+#include "core/provider/profile.h"
+
+extern const struct builtin_profile profile_builtins[]; /* by name; ends with a NULL name */
+
+#endif

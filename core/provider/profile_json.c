@@ -1,0 +1,333 @@
+/* A profile from its JSON form: everything but the tables. */
+#include "core/provider/profile_reader.h"
+
+#include <strings.h>
+
+#include "core/base/clock.h"
+#include "core/base/url.h"
+
+#define NAME_BYTES_MAX 64
+#define TITLE_BYTES_MAX 256
+#define SERVERS_MAX 32
+#define PATHS_MAX 32
+#define HEADER_BYTES_MAX 256
+#define TEMPLATE_BYTES_MAX 4096
+
+/* A tree is many times its text; this is for a text of PROFILE_BYTES_MAX. */
+#define MEMORY_BYTES_MAX ((size_t)256 << 20)
+
+#define CHARS_NAME CHARS_LOWER CHARS_DIGIT "_-"
+/* RFC 9110, section 5.6.2: token */
+#define CHARS_TOKEN CHARS_LOWER CHARS_UPPER CHARS_DIGIT "!#$%&'*+-.^_`|~"
+
+static enum rc refuse_by(const struct profile_reader *r, const struct item *at,
+                         const struct err *why)
+{
+    return why->rc == RC_NOMEM ? err_nomem(r->err) : reader_refuse(r, at, "%s", why->msg);
+}
+
+/* A path that stands at one place only. */
+static enum rc read_place(const struct profile_reader *r, const struct item *at, struct path *out)
+{
+    if (!at->json)
+        return RC_OK;
+    struct path path;
+    enum rc rc = reader_path(r, at, &path);
+    if (rc != RC_OK)
+        return rc;
+    if (path.n_stars)
+        return reader_refuse(r, at, "must have no \"*\": it is one place");
+    *out = path;
+    return RC_OK;
+}
+
+/* ---- names, servers, credential ------------------------------------------------------------- */
+
+static enum rc read_names(const struct profile_reader *r, const struct item *top, struct profile *p)
+{
+    const struct item version = item_member(top, "profile"), name = item_member(top, "name"),
+                      title = item_member(top, "title");
+    if (!version.json)
+        return reader_refuse(r, &version, "is missing: it is the format's version, 1");
+    if (!cJSON_IsNumber(version.json) || strcmp(version.json->valuestring, "1") != 0)
+        return reader_refuse(r, &version, "must be 1, the format's version");
+    enum rc rc = reader_word(r, &name, CHARS_NAME, NAME_BYTES_MAX, &p->name);
+    p->title = p->name;
+    if (rc == RC_OK && title.json)
+        rc = reader_text(r, &title, TITLE_BYTES_MAX, &p->title);
+    return rc;
+}
+
+static enum rc read_server(const struct profile_reader *r, const struct item *at,
+                           struct server_spec *out)
+{
+    enum rc rc = reader_object(r, at, "name url");
+    if (rc != RC_OK)
+        return rc;
+    const struct item name = item_member(at, "name"), url = item_member(at, "url");
+    rc = reader_word(r, &name, CHARS_NAME, NAME_BYTES_MAX, &out->name);
+    if (rc == RC_OK)
+        rc = reader_text(r, &url, SERVER_URL_BYTES_MAX, &out->url);
+    if (rc != RC_OK)
+        return rc;
+    struct err why;
+    if (url_check(out->url, &why) != RC_OK)
+        return refuse_by(r, &url, &why);
+    out->url = url_trim(out->url);
+    return RC_OK;
+}
+
+static enum rc read_servers(const struct profile_reader *r, const struct item *at,
+                            struct profile *p)
+{
+    enum rc rc = reader_list(r, at, 1, SERVERS_MAX, &p->n_servers);
+    if (rc != RC_OK)
+        return rc;
+    p->servers = arena_array(r->arena, p->n_servers, sizeof *p->servers);
+    if (!p->servers)
+        return err_nomem(r->err);
+    for (struct item i = item_first(at); i.json; item_next(&i)) {
+        struct server_spec *server = &p->servers[i.index];
+        rc = read_server(r, &i, server);
+        if (rc != RC_OK)
+            return rc;
+        const struct item name = item_member(&i, "name");
+        for (size_t other = 0; other < i.index; other++) {
+            if (str_eq(p->servers[other].name, server->name))
+                return reader_refuse(r, &name, "another server has this name");
+        }
+    }
+    return RC_OK;
+}
+
+/* Headers that belong to the connection or to us, whatever a profile says. */
+static bool is_reserved_header(struct str name)
+{
+    static const char *const reserved[] = {"host",           "connection", "content-length",
+                                           "content-type",   "expect",     "transfer-encoding",
+                                           "accept-encoding"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
+        if (strcasecmp(name.ptr, reserved[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_ascii(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.ptr[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+static enum rc read_credential(const struct profile_reader *r, const struct item *at,
+                               struct profile *p)
+{
+    p->key_variable = p->key_header = p->key_prefix = STR("");
+    if (!at->json)
+        return RC_OK;
+    enum rc rc = reader_object(r, at, "variable header prefix");
+    if (rc != RC_OK)
+        return rc;
+    const struct item variable = item_member(at, "variable"), header = item_member(at, "header"),
+                      prefix = item_member(at, "prefix");
+    rc = reader_word(r, &variable, CHARS_UPPER CHARS_DIGIT "_", NAME_BYTES_MAX, &p->key_variable);
+    if (rc == RC_OK && strchr(CHARS_DIGIT, p->key_variable.ptr[0]))
+        rc = reader_refuse(r, &variable, "must not begin with a digit");
+    if (rc == RC_OK)
+        rc = reader_word(r, &header, CHARS_TOKEN, HEADER_BYTES_MAX, &p->key_header);
+    if (rc == RC_OK && is_reserved_header(p->key_header))
+        rc = reader_refuse(r, &header, "is a header that is not the profile's to set");
+    if (rc == RC_OK && prefix.json)
+        rc = reader_text(r, &prefix, HEADER_BYTES_MAX, &p->key_prefix);
+    if (rc == RC_OK && !is_ascii(p->key_prefix))
+        rc = reader_refuse(r, &prefix, "must be ASCII, as headers are");
+    return rc;
+}
+
+/* ---- the URL's path ------------------------------------------------------------------------- */
+
+static enum rc add_param(const struct profile_reader *r, const struct item *at, struct str name,
+                         struct profile *p)
+{
+    if (str_eq_c(name, "id") || profile_param(p, name) >= 0)
+        return RC_OK;
+    if (p->n_params == PROFILE_PARAMS_MAX)
+        return reader_refuse(r, at, "must have at most %d names in braces", PROFILE_PARAMS_MAX);
+    const char *copy = arena_strdup(r->arena, name);
+    if (!copy)
+        return err_nomem(r->err);
+    p->params[p->n_params++] = (struct str){copy, name.len};
+    return RC_OK;
+}
+
+static enum rc read_template(const struct profile_reader *r, const struct item *at,
+                             struct profile *p)
+{
+    enum rc rc = reader_text(r, at, TEMPLATE_BYTES_MAX, &p->url_template);
+    if (rc != RC_OK)
+        return rc;
+    struct err why;
+    if (url_template_check(p->url_template, &why) != RC_OK)
+        return refuse_by(r, at, &why);
+    p->params = arena_array(r->arena, PROFILE_PARAMS_MAX, sizeof *p->params);
+    if (!p->params)
+        return err_nomem(r->err);
+    struct str rest = p->url_template, literal, name;
+    while (rc == RC_OK && rest.len && url_template_next(&rest, &literal, &name)) {
+        if (name.ptr)
+            rc = add_param(r, at, name, p);
+    }
+    return rc;
+}
+
+/* ---- what answers look like ----------------------------------------------------------------- */
+
+static enum rc read_required(const struct profile_reader *r, const struct item *at,
+                             struct profile *p)
+{
+    if (!at->json) {
+        p->required = arena_array(r->arena, 1, sizeof *p->required);
+        p->n_required = 1;
+        return p->required ? path_parse(p->required, r->arena, STR(""), r->err) : err_nomem(r->err);
+    }
+    enum rc rc = reader_paths(r, at, PATHS_MAX, &p->required, &p->n_required);
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i))
+        rc = read_place(r, &i, &p->required[i.index]);
+    return rc;
+}
+
+static enum rc read_payload(const struct profile_reader *r, const struct item *at,
+                            struct profile *p)
+{
+    enum rc rc = at->json ? reader_object(r, at, "root required id") : RC_OK;
+    if (rc != RC_OK)
+        return rc;
+    const struct item root = item_member(at, "root"), required = item_member(at, "required"),
+                      id = item_member(at, "id");
+    rc = read_place(r, &root, &p->root);
+    if (rc == RC_OK)
+        rc = read_required(r, &required, p);
+    if (rc == RC_OK)
+        rc = read_place(r, &id, &p->own_id);
+    return rc;
+}
+
+static enum rc read_answers(const struct profile_reader *r, const struct item *at,
+                            struct profile *p)
+{
+    if (!at->json)
+        return RC_OK;
+    enum rc rc = reader_object(r, at, "success message code");
+    if (rc != RC_OK)
+        return rc;
+    const struct item success = item_member(at, "success"), message = item_member(at, "message"),
+                      code = item_member(at, "code");
+    rc = read_place(r, &success, &p->success);
+    if (rc == RC_OK)
+        rc = reader_paths(r, &message, PATHS_MAX, &p->messages, &p->n_messages);
+    if (rc == RC_OK)
+        rc = reader_paths(r, &code, PATHS_MAX, &p->codes, &p->n_codes);
+    return rc;
+}
+
+static enum rc read_expiring(const struct profile_reader *r, const struct item *at,
+                             struct profile *p)
+{
+    if (!at->json)
+        return RC_OK;
+    enum rc rc = reader_object(r, at, "arrays members");
+    if (rc != RC_OK)
+        return rc;
+    const struct item arrays = item_member(at, "arrays"), members = item_member(at, "members");
+    if (!arrays.json || !members.json)
+        return reader_refuse(r, at, "must have both \"arrays\" and \"members\"");
+    rc = reader_texts(r, &arrays, PATHS_MAX, &p->url_arrays, &p->n_url_arrays);
+    if (rc == RC_OK)
+        rc = reader_texts(r, &members, PATHS_MAX, &p->url_members, &p->n_url_members);
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static enum rc read_profile(const struct profile_reader *r, const struct item *top,
+                            struct profile *p)
+{
+    static const struct {
+        const char *member;
+        enum rc (*read)(const struct profile_reader *, const struct item *, struct profile *);
+    } parts[] = {
+        {"servers", read_servers},       {"credential", read_credential},
+        {"path", read_template},         {"payload", read_payload},
+        {"answers", read_answers},       {"expiring_urls", read_expiring},
+        {"tables", profile_read_tables},
+    };
+    enum rc rc = reader_object(r, top,
+                               "profile name title servers credential path payload answers "
+                               "expiring_urls tables");
+    if (rc == RC_OK)
+        rc = read_names(r, top, p);
+    for (size_t i = 0; rc == RC_OK && i < sizeof parts / sizeof *parts; i++) {
+        const struct item part = item_member(top, parts[i].member);
+        rc = parts[i].read(r, &part, p);
+    }
+    return rc;
+}
+
+static enum rc parse_text(struct arena *a, struct str json, const char *source, const cJSON **out,
+                          struct err *e)
+{
+    if (json.len > PROFILE_BYTES_MAX)
+        return err_set(e, RC_USAGE, "%s: a profile has at most %d bytes", source,
+                       PROFILE_BYTES_MAX);
+    struct json_doc doc;
+    struct err why;
+    enum rc rc = json_parse(a, json, JSON_TREE, &doc, &why);
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    if (rc != RC_OK)
+        return err_set(e, RC_USAGE, "%s: %s", source, why.msg);
+    if (doc.mended)
+        return err_set(e, RC_USAGE, "%s: must be UTF-8 without \\u0000 and lone surrogates",
+                       source);
+    *out = doc.root;
+    return RC_OK;
+}
+
+/* The profile lies in the arena that it owns. */
+static struct profile *profile_new(struct arena *memory)
+{
+    struct profile *p = arena_zalloc(memory, sizeof *p);
+    if (!p)
+        return NULL;
+    struct rng seed;
+    rng_seed_system(&seed);
+    p->hash_seed = seed.state;
+    return p;
+}
+
+enum rc profile_parse(struct profile **out, struct str json, const char *source, struct err *e)
+{
+    struct arena memory, tree;
+    arena_init(&memory, MEMORY_BYTES_MAX);
+    arena_init(&tree, MEMORY_BYTES_MAX);
+    struct item top = {.json = NULL};
+    enum rc rc = parse_text(&tree, json, source, &top.json, e);
+    struct profile *p = rc != RC_OK ? NULL : profile_new(&memory);
+    if (p) {
+        const struct profile_reader r = {.arena = &memory, .source = source, .err = e};
+        rc = read_profile(&r, &top, p);
+    } else if (rc == RC_OK) {
+        rc = err_nomem(e);
+    }
+    arena_free(&tree);
+    if (rc != RC_OK || !p) {
+        arena_free(&memory);
+        return rc;
+    }
+    p->memory = memory;
+    *out = p;
+    return RC_OK;
+}

@@ -1,0 +1,70 @@
+/* Reading a profile's JSON, so that every refusal names the member at fault. Private to profile. */
+#ifndef LEADPIPE_PROFILE_READER_H
+#define LEADPIPE_PROFILE_READER_H
+
+#include "core/json/json.h"
+#include "core/provider/profile.h"
+
+struct profile_reader {
+    struct arena *arena; /* where texts and lists go */
+    const char *source;  /* "omni", "my.json" */
+    struct err *err;
+};
+
+/* A value and the way to it. */
+struct item {
+    const struct item *up; /* NULL: the whole profile */
+    const char *name;      /* as a member; NULL: as an element */
+    size_t index;
+    const cJSON *json; /* NULL: absent */
+};
+
+struct item item_member(const struct item *object, const char *name);
+
+/* For walking an array: the first element of `list`, and the one behind `element`. */
+struct item item_first(const struct item *list);
+void item_next(struct item *element);
+
+/* "my.json: /tables/2/each: TEXT"; returns RC_USAGE. */
+enum rc reader_refuse(const struct profile_reader *r, const struct item *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* An object that has no member but those in `allowed` ("name url"). */
+enum rc reader_object(const struct profile_reader *r, const struct item *at, const char *allowed);
+
+/* An array of `min` to `max` elements. */
+enum rc reader_list(const struct profile_reader *r, const struct item *at, size_t min, size_t max,
+                    size_t *n);
+
+/* A text of at most `max` bytes without control characters. An absent one is refused. */
+enum rc reader_text(const struct profile_reader *r, const struct item *at, size_t max,
+                    struct str *out);
+
+/* As reader_text, but also one of the characters of `chars` each, and at least one. */
+enum rc reader_word(const struct profile_reader *r, const struct item *at, const char *chars,
+                    size_t max, struct str *out);
+
+/* A snake_case name, as tables and columns have it. */
+enum rc reader_snake(const struct profile_reader *r, const struct item *at, struct str *out);
+
+/* What goes before a member's name: empty or snake_case with an underscore behind it. */
+enum rc reader_prefix(const struct profile_reader *r, const struct item *at, struct str *out);
+
+enum rc reader_path(const struct profile_reader *r, const struct item *at, struct path *out);
+
+/* Texts and paths in an array; an absent one is empty. */
+enum rc reader_texts(const struct profile_reader *r, const struct item *at, size_t max,
+                     struct str **out, size_t *n);
+enum rc reader_paths(const struct profile_reader *r, const struct item *at, size_t max,
+                     struct path **out, size_t *n);
+
+/* "tables" of a profile. */
+enum rc profile_read_tables(const struct profile_reader *r, const struct item *at,
+                            struct profile *p);
+
+#define CHARS_LOWER "abcdefghijklmnopqrstuvwxyz"
+#define CHARS_UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define CHARS_DIGIT "0123456789"
+#define CHARS_SNAKE CHARS_LOWER CHARS_DIGIT "_"
+
+#endif

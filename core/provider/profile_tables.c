@@ -1,0 +1,353 @@
+/* "tables" of a profile: reading them, and refusing what cannot be walked. */
+#include "core/provider/profile_reader.h"
+
+#define OBJECTS_MAX 64
+#define PIVOTS_MAX 16
+#define REPEATS_MAX 64
+
+/* ---- columns -------------------------------------------------------------------------------- */
+
+static enum rc check_value_path(const struct profile_reader *r, const struct item *at,
+                                const struct path *path, const struct path *each)
+{
+    if (path_lies_on(path, each))
+        return RC_OK;
+    return reader_refuse(r, at, "does not lie on \"%s\"", each->text.ptr);
+}
+
+static enum rc check_position(const struct profile_reader *r, const struct item *at,
+                              const struct path *path, const struct path *each)
+{
+    if (path_is_star(path) && path_begins_with(each, path))
+        return RC_OK;
+    return reader_refuse(r, at, "must be a beginning of \"%s\" that ends in \"*\"", each->text.ptr);
+}
+
+static enum rc check_count(const struct profile_reader *r, const struct item *at,
+                           const struct path *path, const struct path *each)
+{
+    if (path_begins_with(path, each) && path->n_stars > each->n_stars)
+        return RC_OK;
+    return reader_refuse(r, at, "must go on behind \"%s\", with at least one \"*\" more",
+                         each->text.ptr);
+}
+
+static enum rc read_column_path(const struct profile_reader *r, const struct item *at,
+                                const struct path *each, struct column_spec *out)
+{
+    static const struct {
+        const char *member;
+        enum column_kind kind;
+        enum rc (*check)(const struct profile_reader *, const struct item *, const struct path *,
+                         const struct path *);
+    } kinds[] = {
+        {"value", COLUMN_VALUE, check_value_path},
+        {"position", COLUMN_POSITION, check_position},
+        {"count", COLUMN_COUNT, check_count},
+    };
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct item member = item_member(at, kinds[i].member);
+        if (!member.json)
+            continue;
+        if (found++)
+            break;
+        out->kind = kinds[i].kind;
+        enum rc rc = reader_path(r, &member, &out->path);
+        if (rc == RC_OK)
+            rc = kinds[i].check(r, &member, &out->path, each);
+        if (rc != RC_OK)
+            return rc;
+    }
+    if (found != 1)
+        return reader_refuse(r, at, "must have one of \"value\", \"position\" and \"count\"");
+    return RC_OK;
+}
+
+static enum rc check_column_name(const struct profile_reader *r, const struct item *at,
+                                 const struct table_spec *t, size_t column)
+{
+    struct str name = t->columns[column].name;
+    if (str_eq_c(name, "provider") || str_eq_c(name, "lead_id"))
+        return reader_refuse(r, at, "\"%s\" is a column of every table already", name.ptr);
+    for (size_t i = 0; i < column; i++) {
+        if (str_eq(t->columns[i].name, name))
+            return reader_refuse(r, at, "another column of this table has this name");
+    }
+    return RC_OK;
+}
+
+static enum rc read_columns(const struct profile_reader *r, const struct item *at,
+                            struct table_spec *t)
+{
+    enum rc rc = reader_list(r, at, 0, PROFILE_COLUMNS_MAX, &t->n_columns);
+    if (rc != RC_OK)
+        return rc;
+    t->columns = arena_array(r->arena, t->n_columns, sizeof *t->columns);
+    if (!t->columns)
+        return err_nomem(r->err);
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i)) {
+        struct column_spec *column = &t->columns[i.index];
+        rc = reader_object(r, &i, "name value position count");
+        if (rc != RC_OK)
+            return rc;
+        const struct item name = item_member(&i, "name");
+        rc = reader_snake(r, &name, &column->name);
+        if (rc == RC_OK)
+            rc = check_column_name(r, &name, t, i.index);
+        if (rc == RC_OK)
+            rc = read_column_path(r, &i, &t->each, column);
+    }
+    return rc;
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+static enum rc read_object_spec(const struct profile_reader *r, const struct item *at,
+                                const struct table_spec *t, struct object_spec *out)
+{
+    enum rc rc = reader_object(r, at, "path prefix");
+    if (rc != RC_OK)
+        return rc;
+    const struct item path = item_member(at, "path"), prefix = item_member(at, "prefix");
+    rc = reader_path(r, &path, &out->path);
+    if (rc == RC_OK)
+        rc = check_value_path(r, &path, &out->path, &t->each);
+    out->prefix = STR("");
+    if (rc == RC_OK && prefix.json)
+        rc = reader_prefix(r, &prefix, &out->prefix);
+    return rc;
+}
+
+static bool has_object(const struct table_spec *t, const struct path *path)
+{
+    for (size_t i = 0; i < t->n_objects; i++) {
+        if (path_equal(&t->objects[i].path, path))
+            return true;
+    }
+    return false;
+}
+
+/* The object of the rows themselves needs no mention. */
+static enum rc read_objects(const struct profile_reader *r, const struct item *at,
+                            struct table_spec *t)
+{
+    size_t n = 0;
+    enum rc rc = at->json ? reader_list(r, at, 0, OBJECTS_MAX, &n) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
+    t->objects = arena_array(r->arena, n + 1, sizeof *t->objects);
+    if (!t->objects)
+        return err_nomem(r->err);
+    for (struct item i = item_first(at); i.json; item_next(&i)) {
+        struct object_spec *object = &t->objects[i.index];
+        rc = read_object_spec(r, &i, t, object);
+        if (rc != RC_OK)
+            return rc;
+        const struct item path = item_member(&i, "path");
+        if (has_object(t, &object->path))
+            return reader_refuse(r, &path, "is mentioned twice");
+        t->n_objects++;
+    }
+    if (!has_object(t, &t->each))
+        t->objects[t->n_objects++] = (struct object_spec){.path = t->each, .prefix = STR("")};
+    return RC_OK;
+}
+
+/* ---- pivots and repeats --------------------------------------------------------------------- */
+
+static enum rc check_within(const struct profile_reader *r, const struct item *at,
+                            const struct path *path, const struct path *each)
+{
+    if (path_begins_with(path, each) && path_lies_on(path, each))
+        return RC_OK;
+    return reader_refuse(r, at, "must be in an element of \"%s\"", each->text.ptr);
+}
+
+static enum rc read_pivot(const struct profile_reader *r, const struct item *at,
+                          const struct table_spec *t, struct pivot_spec *out)
+{
+    enum rc rc = reader_object(r, at, "each key value prefix");
+    if (rc != RC_OK)
+        return rc;
+    const struct item each = item_member(at, "each"), key = item_member(at, "key"),
+                      value = item_member(at, "value"), prefix = item_member(at, "prefix");
+    rc = reader_path(r, &each, &out->each);
+    if (rc == RC_OK)
+        rc = check_count(r, &each, &out->each, &t->each);
+    if (rc == RC_OK && !path_is_star(&out->each))
+        rc = reader_refuse(r, &each, "must end in \"*\"");
+    if (rc == RC_OK)
+        rc = reader_path(r, &key, &out->key);
+    if (rc == RC_OK)
+        rc = check_within(r, &key, &out->key, &out->each);
+    if (rc == RC_OK)
+        rc = reader_path(r, &value, &out->value);
+    if (rc == RC_OK)
+        rc = check_within(r, &value, &out->value, &out->each);
+    if (rc == RC_OK)
+        rc = reader_prefix(r, &prefix, &out->prefix);
+    return rc;
+}
+
+static enum rc read_pivots(const struct profile_reader *r, const struct item *at,
+                           struct table_spec *t)
+{
+    if (!at->json)
+        return RC_OK;
+    enum rc rc = reader_list(r, at, 0, PIVOTS_MAX, &t->n_pivots);
+    if (rc != RC_OK)
+        return rc;
+    t->pivots = arena_array(r->arena, t->n_pivots, sizeof *t->pivots);
+    if (!t->pivots)
+        return err_nomem(r->err);
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i))
+        rc = read_pivot(r, &i, t, &t->pivots[i.index]);
+    return rc;
+}
+
+/* Is `path` a member of one of the table's objects? */
+static bool is_member_of_objects(const struct table_spec *t, const struct path *path)
+{
+    struct path up = *path;
+    if (up.n_steps == 0 || path_is_star(&up))
+        return false;
+    up.n_steps--;
+    return has_object(t, &up);
+}
+
+static enum rc read_repeat(const struct profile_reader *r, const struct item *at,
+                           const struct table_spec *t, struct repeat_spec *out)
+{
+    enum rc rc = reader_object(r, at, "path of");
+    if (rc != RC_OK)
+        return rc;
+    const struct item path = item_member(at, "path"), of = item_member(at, "of");
+    rc = reader_path(r, &path, &out->path);
+    if (rc == RC_OK && !is_member_of_objects(t, &out->path))
+        rc = reader_refuse(r, &path, "must be a member of one of the table's \"objects\"");
+    if (rc == RC_OK)
+        rc = reader_path(r, &of, &out->of);
+    if (rc == RC_OK)
+        rc = check_value_path(r, &of, &out->of, &t->each);
+    if (rc == RC_OK && path_equal(&out->path, &out->of))
+        rc = reader_refuse(r, &of, "must be another member");
+    return rc;
+}
+
+static enum rc read_repeats(const struct profile_reader *r, const struct item *at,
+                            struct table_spec *t)
+{
+    if (!at->json)
+        return RC_OK;
+    enum rc rc = reader_list(r, at, 0, REPEATS_MAX, &t->n_repeats);
+    if (rc != RC_OK)
+        return rc;
+    t->repeats = arena_array(r->arena, t->n_repeats, sizeof *t->repeats);
+    if (!t->repeats)
+        return err_nomem(r->err);
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i))
+        rc = read_repeat(r, &i, t, &t->repeats[i.index]);
+    return rc;
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+static enum rc read_each(const struct profile_reader *r, const struct item *at, bool is_first,
+                         struct path *out)
+{
+    enum rc rc = reader_path(r, at, out);
+    if (rc == RC_OK && is_first && out->n_steps)
+        rc = reader_refuse(r, at, "must be \"\": the first table has one row a lead");
+    if (rc == RC_OK && !is_first && !path_is_star(out))
+        rc = reader_refuse(r, at, "must end in \"*\": one row for each element of an array");
+    return rc;
+}
+
+static enum rc read_table(const struct profile_reader *r, const struct item *at,
+                          struct table_spec *t)
+{
+    static const struct {
+        const char *member;
+        enum rc (*read)(const struct profile_reader *, const struct item *, struct table_spec *);
+    } parts[] = {
+        {"columns", read_columns},
+        {"objects", read_objects},
+        {"pivots", read_pivots},
+        {"repeats", read_repeats},
+    };
+    enum rc rc = reader_object(r, at, "name each columns objects pivots repeats");
+    if (rc != RC_OK)
+        return rc;
+    const struct item name = item_member(at, "name"), each = item_member(at, "each");
+    rc = reader_snake(r, &name, &t->name);
+    if (rc == RC_OK)
+        rc = read_each(r, &each, at->index == 0, &t->each);
+    for (size_t i = 0; rc == RC_OK && i < sizeof parts / sizeof *parts; i++) {
+        const struct item part = item_member(at, parts[i].member);
+        rc = parts[i].read(r, &part, t);
+    }
+    return rc;
+}
+
+/* The name of a child table stands for its rows where a lead is one object. */
+static enum rc check_child_name(const struct profile_reader *r, const struct item *at,
+                                const struct profile *p, struct str name)
+{
+    const struct table_spec *first = &p->tables[0];
+    if (str_eq_c(name, "provider") || str_eq_c(name, "lead_id"))
+        return reader_refuse(r, at, "\"%s\" is a column of every table already", name.ptr);
+    for (size_t i = 0; i < first->n_columns; i++) {
+        if (str_eq(first->columns[i].name, name))
+            return reader_refuse(r, at, "is the name of a column of \"%s\"", first->name.ptr);
+    }
+    return RC_OK;
+}
+
+static enum rc check_objects(const struct profile_reader *r, const struct item *at,
+                             const struct table_spec *earlier, const struct table_spec *t)
+{
+    for (size_t i = 0; i < t->n_objects; i++) {
+        const struct path *path = &t->objects[i].path;
+        if (has_object(earlier, path))
+            return reader_refuse(r, at, "the members of \"%s\" are columns of \"%s\" already",
+                                 path->text.ptr, earlier->name.ptr);
+    }
+    return RC_OK;
+}
+
+static enum rc check_table(const struct profile_reader *r, const struct item *at,
+                           const struct profile *p)
+{
+    const struct table_spec *t = &p->tables[at->index];
+    const struct item name = item_member(at, "name"), each = item_member(at, "each"),
+                      objects = item_member(at, "objects");
+    enum rc rc = at->index ? check_child_name(r, &name, p, t->name) : RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < at->index; i++) {
+        const struct table_spec *earlier = &p->tables[i];
+        if (str_eq(earlier->name, t->name))
+            rc = reader_refuse(r, &name, "another table has this name");
+        else if (path_equal(&earlier->each, &t->each))
+            rc = reader_refuse(r, &each, "is the rows of \"%s\" already", earlier->name.ptr);
+        else
+            rc = check_objects(r, &objects, earlier, t);
+    }
+    return rc;
+}
+
+enum rc profile_read_tables(const struct profile_reader *r, const struct item *at,
+                            struct profile *p)
+{
+    enum rc rc = reader_list(r, at, 1, PROFILE_TABLES_MAX, &p->n_tables);
+    if (rc != RC_OK)
+        return rc;
+    p->tables = arena_array(r->arena, p->n_tables, sizeof *p->tables);
+    if (!p->tables)
+        return err_nomem(r->err);
+    for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i)) {
+        rc = read_table(r, &i, &p->tables[i.index]);
+        if (rc == RC_OK)
+            rc = check_table(r, &i, p);
+    }
+    return rc;
+}

@@ -1,0 +1,286 @@
+#include "core/run/ledger.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json/json.h"
+#include "core/file/outfile.h"
+#include "core/state/state.h"
+
+/* A row holds an ID, its parameters and texts that are bounded where they are made. */
+#define ROW_BYTES_MAX (1024 * 1024)
+
+/* A file of rows that are leads. */
+struct list {
+    struct outfile *file; /* NULL: not wanted */
+    bool has_rows, tried, complete;
+};
+
+enum { LIST_FAILED, LIST_MISSING, N_LISTS };
+
+struct ledger {
+    struct ledger_cfg cfg;
+    atomic_uint_least64_t outcomes[OUTCOME_FAILED + 1];
+    atomic_uint_least64_t failed_by_sink;
+    pthread_mutex_t lock;
+    struct list lists[N_LISTS]; /* under `lock`, as what follows */
+    struct buf row;
+    char first_failure[512];
+};
+
+static enum rc open_lists(struct ledger *l, struct err *e)
+{
+    const char *const paths[N_LISTS] = {l->cfg.failed_path, l->cfg.missing_path};
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < N_LISTS; i++) {
+        const struct outfile_cfg file = {.path = paths[i], .stop = l->cfg.stop};
+        if (paths[i])
+            rc = outfile_open_cfg(&l->lists[i].file, &file, e);
+    }
+    return rc;
+}
+
+enum rc ledger_new(struct ledger **out, const struct ledger_cfg *cfg, struct err *e)
+{
+    struct ledger *l = calloc(1, sizeof *l);
+    if (!l)
+        return err_nomem(e);
+    l->cfg = *cfg;
+    buf_init(&l->row, ROW_BYTES_MAX);
+    if (pthread_mutex_init(&l->lock, NULL)) {
+        free(l);
+        return err_nomem(e);
+    }
+    enum rc rc = open_lists(l, e);
+    if (rc != RC_OK) {
+        ledger_free(l);
+        return rc;
+    }
+    *out = l;
+    return RC_OK;
+}
+
+void ledger_free(struct ledger *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < N_LISTS; i++)
+        outfile_close(l->lists[i].file, false);
+    buf_free(&l->row);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+static void write_member(struct buf *b, struct str name, struct str value)
+{
+    buf_addc(b, ',');
+    json_write_string(b, name);
+    buf_addc(b, ':');
+    if (value.ptr)
+        json_write_bytes(b, value); /* a sink is named by its path, which may be anything */
+    else
+        buf_adds(b, "null");
+}
+
+static void write_number(struct buf *b, struct str name, int64_t value)
+{
+    buf_addc(b, ',');
+    json_write_string(b, name);
+    buf_addc(b, ':');
+    json_write_int(b, value);
+}
+
+static void write_row(struct buf *b, const struct profile *profile, const struct lead *lead,
+                      int64_t wall_ms)
+{
+    const struct failure *f = &lead->failure;
+    char at[25];
+    clock_format(wall_ms, at);
+    buf_adds(b, "{\"id\":");
+    if (lead->id.len)
+        json_write_string(b, lead->id);
+    else
+        buf_adds(b, "null"); /* a line of which nothing could be read */
+    for (size_t i = 0; i < profile->n_params; i++) {
+        if (lead->params[i].len)
+            write_member(b, profile->params[i], lead->params[i]);
+    }
+    write_member(b, STR("stage"), str_c(stage_text(f->stage)));
+    write_member(b, STR("sink"), str_c(f->sink));
+    if (f->http_status)
+        write_number(b, STR("http_status"), f->http_status);
+    else
+        buf_adds(b, ",\"http_status\":null");
+    write_member(b, STR("code"), str_c(f->code));
+    write_member(b, STR("error"), str_c(f->error));
+    write_number(b, STR("attempts"), f->attempts);
+    write_member(b, STR("at"), str_c(at));
+    buf_adds(b, "}\n");
+}
+
+static void summarise(const struct lead *lead, char *out, size_t size)
+{
+    /* Of a bad line the text names file and line, and shows what can be shown of the ID. */
+    struct str id = lead->failure.stage == STAGE_INPUT ? STR_NONE : lead->id;
+    (void)snprintf(out, size, STR_FMT "%s%s", STR_ARG(id), id.len ? ": " : "",
+                   lead->failure.error ? lead->failure.error : "");
+    utf8_scrub(out); /* it may have been cut within a character */
+}
+
+/* Under the lock. */
+static enum rc make_row(struct ledger *l, const struct lead *lead, const char *list, struct err *e)
+{
+    buf_clear(&l->row);
+    write_row(&l->row, l->cfg.profile, lead, clock_wall_ms(l->cfg.clock));
+    enum rc rc = buf_rc(&l->row);
+    return rc == RC_OK ? RC_OK : err_set(e, rc, "%s: %s", list, rc_text(rc));
+}
+
+static enum rc list_row(struct list *list, struct str row, struct err *e)
+{
+    outfile_write(list->file, row.ptr, row.len);
+    list->has_rows = true;
+    return outfile_rc(list->file, e);
+}
+
+static enum rc note_failed(struct ledger *l, const struct lead *lead, struct err *e)
+{
+    struct list *list = &l->lists[LIST_FAILED];
+    char summary[sizeof l->first_failure];
+    summarise(lead, summary, sizeof summary);
+    if (!l->first_failure[0])
+        memcpy(l->first_failure, summary, sizeof summary);
+    if (!list->file && !l->cfg.state)
+        return RC_OK;
+    enum rc rc = make_row(l, lead, "failed list", e);
+    if (rc != RC_OK)
+        return rc;
+    if (l->cfg.state)
+        return state_fail(l->cfg.state, lead->seq, lead->failure.stage == STAGE_SINK,
+                          buf_str(&l->row), str_c(summary), e);
+    return list_row(list, buf_str(&l->row), e);
+}
+
+static enum rc note_missing(struct ledger *l, const struct lead *lead, struct err *e)
+{
+    struct list *list = &l->lists[LIST_MISSING];
+    if (!list->file && !l->cfg.state)
+        return RC_OK;
+    enum rc rc = make_row(l, lead, "missing list", e);
+    if (rc == RC_OK && l->cfg.state)
+        rc = state_miss(l->cfg.state, lead->seq, buf_str(&l->row), e);
+    else if (rc == RC_OK)
+        rc = list_row(list, buf_str(&l->row), e);
+    return rc;
+}
+
+enum rc ledger_note(struct ledger *l, const struct lead *lead, struct err *e)
+{
+    if (l->cfg.state)
+        state_hold(l->cfg.state); /* before our own lock: who settles a delivery has it already */
+    pthread_mutex_lock(&l->lock);
+    enum rc rc =
+        lead->outcome == OUTCOME_MISSING ? note_missing(l, lead, e) : note_failed(l, lead, e);
+    pthread_mutex_unlock(&l->lock);
+    if (l->cfg.state)
+        state_release(l->cfg.state);
+    return rc;
+}
+
+void ledger_record(struct ledger *l, const struct lead *lead)
+{
+    if (lead->outcome == OUTCOME_PENDING)
+        return;
+    atomic_fetch_add_explicit(&l->outcomes[lead->outcome], 1, memory_order_relaxed);
+    if (lead->outcome == OUTCOME_FAILED && lead->failure.stage == STAGE_SINK)
+        atomic_fetch_add_explicit(&l->failed_by_sink, 1, memory_order_relaxed);
+}
+
+void ledger_go_on(struct ledger *l, const struct ledger_counts *before, const char *first_failure)
+{
+    atomic_store(&l->outcomes[OUTCOME_EXPORTED], before->exported);
+    atomic_store(&l->outcomes[OUTCOME_UNCHANGED], before->unchanged);
+    atomic_store(&l->outcomes[OUTCOME_MISSING], before->missing);
+    atomic_store(&l->outcomes[OUTCOME_FAILED], before->failed);
+    atomic_store(&l->failed_by_sink, before->failed_by_sink);
+    (void)snprintf(l->first_failure, sizeof l->first_failure, "%s", first_failure);
+}
+
+static uint64_t count_of(struct ledger *l, enum outcome outcome)
+{
+    return atomic_load_explicit(&l->outcomes[outcome], memory_order_relaxed);
+}
+
+struct ledger_counts ledger_counts(struct ledger *l, uint64_t unique)
+{
+    struct ledger_counts c = {
+        .exported = count_of(l, OUTCOME_EXPORTED),
+        .unchanged = count_of(l, OUTCOME_UNCHANGED),
+        .missing = count_of(l, OUTCOME_MISSING),
+        .failed = count_of(l, OUTCOME_FAILED),
+        .failed_by_sink = atomic_load_explicit(&l->failed_by_sink, memory_order_relaxed),
+    };
+    uint64_t decided = c.exported + c.unchanged + c.missing + c.failed;
+    c.pending = unique > decided ? unique - decided : 0;
+    return c;
+}
+
+const char *ledger_first_failure(const struct ledger *l)
+{
+    return l->first_failure;
+}
+
+static enum rc copy_row(void *list, struct str row, struct err *e)
+{
+    return list_row(list, row, e);
+}
+
+static enum rc complete_list(struct ledger *l, size_t i, struct err *e)
+{
+    static enum rc (*const each[N_LISTS])(
+        struct state *, enum rc(*)(void *, struct str, struct err *), void *,
+        struct err *) = {[LIST_FAILED] = state_each_failure, [LIST_MISSING] = state_each_missing};
+    struct list *list = &l->lists[i];
+    if (!list->file || list->tried)
+        return RC_OK;
+    list->tried = true;
+    enum rc rc = l->cfg.state ? each[i](l->cfg.state, copy_row, list, e) : RC_OK;
+    if (rc == RC_OK)
+        rc = outfile_complete(list->file, e);
+    list->complete = rc == RC_OK;
+    return rc;
+}
+
+enum rc ledger_complete(struct ledger *l, struct err *e)
+{
+    struct err other;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; i < N_LISTS; i++) {
+        enum rc one = complete_list(l, i, rc == RC_OK ? e : &other);
+        rc = rc == RC_OK ? one : rc;
+    }
+    return rc;
+}
+
+void ledger_renames(struct ledger *l, struct buf *out)
+{
+    for (size_t i = 0; i < N_LISTS; i++) {
+        if (l->lists[i].file)
+            outfile_renames(l->lists[i].file, out);
+    }
+}
+
+enum rc ledger_publish(struct ledger *l, bool all, struct err *e)
+{
+    struct err other;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; i < N_LISTS; i++) {
+        const struct list *list = &l->lists[i];
+        if (!list->complete || !(all || list->has_rows))
+            continue;
+        enum rc one = outfile_publish(list->file, rc == RC_OK ? e : &other);
+        rc = rc == RC_OK ? one : rc;
+    }
+    return rc;
+}

@@ -1,0 +1,225 @@
+/* The JSON summary of a run, written after every output. */
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#include "core/json/json.h"
+#include "core/file/outfile.h"
+#include "core/run/run_internal.h"
+
+#define MANIFEST_BYTES_MAX ((size_t)1 << 30) /* names of columns: 512 bytes, 65,536 a table */
+
+/* Each writer below leaves a comma behind what it wrote; closing takes the last one back. */
+static void key(struct buf *b, const char *name)
+{
+    json_write_string(b, str_c(name));
+    buf_addc(b, ':');
+}
+
+static void text(struct buf *b, const char *name, const char *value)
+{
+    key(b, name);
+    if (value)
+        json_write_bytes(b, str_c(value)); /* paths and what names them may be anything */
+    else
+        buf_adds(b, "null");
+    buf_addc(b, ',');
+}
+
+/* Of a path that is no UTF-8 the text cannot be used to open it: so its bytes are there, too. */
+static void path_bytes(struct buf *b, const char *path)
+{
+    size_t n = strlen(path);
+    if (utf8_valid(path, n))
+        return;
+    key(b, "path_base64");
+    buf_addc(b, '"');
+    char *room = buf_reserve(b, (n + 2) / 3 * 4 + 1); /* EVP_EncodeBlock() writes a NUL, too */
+    if (room)
+        b->len +=
+            (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)path, (int)n);
+    buf_adds(b, "\",");
+}
+
+static void flag(struct buf *b, const char *name, bool value)
+{
+    key(b, name);
+    buf_adds(b, value ? "true," : "false,");
+}
+
+static void count(struct buf *b, const char *name, uint64_t value)
+{
+    key(b, name);
+    buf_addf(b, "%llu,", (unsigned long long)value);
+}
+
+static void open_in(struct buf *b, const char *name, char bracket)
+{
+    if (name)
+        key(b, name);
+    buf_addc(b, bracket);
+}
+
+static void close_in(struct buf *b, char bracket)
+{
+    if (b->len && b->data[b->len - 1] == ',')
+        b->len--;
+    buf_addc(b, bracket);
+    buf_addc(b, ',');
+}
+
+static void write_beyond(struct buf *b, const struct beyond *beyond)
+{
+    if (!beyond->leads)
+        return;
+    open_in(b, "beyond_max_columns", '{');
+    count(b, "codes", beyond->codes);
+    count(b, "members", beyond->members);
+    count(b, "leads", beyond->leads);
+    text(b, "first_lead", beyond->first);
+    close_in(b, '}');
+}
+
+static void write_counts(struct buf *b, const struct run_result *r)
+{
+    open_in(b, "ids", '{');
+    count(b, "read", r->ids.read);
+    count(b, "unique", r->ids.unique);
+    count(b, "duplicates", r->ids.duplicates);
+    close_in(b, '}');
+    open_in(b, "ledger", '{');
+    count(b, "exported", r->ledger.exported);
+    count(b, "unchanged", r->ledger.unchanged);
+    count(b, "missing", r->ledger.missing);
+    count(b, "failed", r->ledger.failed);
+    count(b, "pending", r->ledger.pending);
+    close_in(b, '}');
+}
+
+static void latency(struct buf *b, const char *name, double ms)
+{
+    key(b, name);
+    buf_addf(b, "%.3f,", ms);
+}
+
+static void write_requests(struct buf *b, const struct http_stats *s)
+{
+    open_in(b, "requests", '{');
+    count(b, "total", s->requests);
+    count(b, "retries", s->retries);
+    open_in(b, "statuses", '{');
+    for (size_t status = 0; status < sizeof s->statuses / sizeof *s->statuses; status++) {
+        char name[8];
+        if (!s->statuses[status])
+            continue;
+        (void)snprintf(name, sizeof name, "%zu", status);
+        count(b, name, s->statuses[status]);
+    }
+    close_in(b, '}');
+    open_in(b, "latency_ms", '{');
+    latency(b, "p50", s->latency_p50_ms);
+    latency(b, "p90", s->latency_p90_ms);
+    latency(b, "p99", s->latency_p99_ms);
+    latency(b, "max", s->latency_max_ms);
+    close_in(b, '}');
+    close_in(b, '}');
+}
+
+static void write_columns(struct buf *b, const struct sink_file *f)
+{
+    open_in(b, "columns", '[');
+    for (size_t i = 0; i < f->n_columns; i++) {
+        json_write_string(b, f->columns[i]);
+        buf_addc(b, ',');
+    }
+    close_in(b, ']');
+}
+
+static void write_file(struct buf *b, const struct sink_file *f)
+{
+    open_in(b, NULL, '{');
+    text(b, "path", f->path);
+    path_bytes(b, f->path);
+    text(b, "table", f->table);
+    count(b, "rows", f->rows);
+    count(b, "bytes", f->bytes);
+    text(b, "sha256", f->sha256[0] ? f->sha256 : NULL);
+    write_columns(b, f);
+    close_in(b, '}');
+}
+
+static void write_sink(struct buf *b, const char *spec, const struct sink_result *s, bool published)
+{
+    open_in(b, NULL, '{');
+    text(b, "sink", spec);
+    if (s->is_delivery) {
+        count(b, "deliveries", s->deliveries);
+        count(b, "delivered", s->delivered);
+        count(b, "failed", s->failed);
+    } else {
+        open_in(b, "files", '[');
+        for (size_t i = 0; published && i < s->n_files; i++)
+            write_file(b, &s->files[i]);
+        close_in(b, ']');
+    }
+    close_in(b, '}');
+}
+
+static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
+{
+    char started_at[25], ended_at[25];
+    clock_format(r->started_wall_ms, started_at);
+    clock_format(r->ended_wall_ms, ended_at);
+    open_in(b, NULL, '{');
+    text(b, "run_id", r->run_id);
+    text(b, "version", cfg->version);
+    text(b, "provider", cfg->profile->name.ptr);
+    text(b, "server", cfg->server);
+    text(b, "started_at", started_at);
+    text(b, "ended_at", ended_at);
+    count(b, "exit_status", (uint64_t)r->exit_status);
+    flag(b, "published", r->published);
+    open_in(b, "arguments", '[');
+    for (size_t i = 0; i < cfg->n_arguments; i++) {
+        json_write_bytes(b, str_c(cfg->arguments[i]));
+        buf_addc(b, ',');
+    }
+    close_in(b, ']');
+    write_counts(b, r);
+    write_beyond(b, &r->beyond);
+    write_requests(b, &r->http);
+    open_in(b, "sinks", '[');
+    for (size_t i = 0; i < cfg->n_sinks; i++)
+        write_sink(b, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
+    close_in(b, ']');
+    close_in(b, '}');
+    if (b->len)
+        b->data[b->len - 1] = '\n'; /* the last comma */
+}
+
+enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
+                       const struct run_result *result, struct err *e)
+{
+    struct buf b;
+    buf_init(&b, MANIFEST_BYTES_MAX);
+    write_all(&b, cfg, result);
+    struct outfile *f = NULL;
+    /* A pipe's reader is told as late as a file's. */
+    const struct outfile_cfg file = {.path = cfg->manifest_path, .spool = true, .stop = cfg->stop};
+    enum rc rc = buf_rc(&b);
+    if (rc != RC_OK)
+        (void)err_set(e, rc, "manifest: %s", rc_text(rc));
+    else
+        rc = outfile_open_cfg(&f, &file, e);
+    if (rc == RC_USAGE)
+        rc = e->rc = RC_IO; /* it could be written when the run began */
+    if (rc == RC_OK) {
+        outfile_write(f, b.data, b.len);
+        rc = outfile_complete(f, e);
+    }
+    buf_free(&b);
+    if (rc == RC_OK)
+        *out = f;
+    else if (f)
+        outfile_close(f, false);
+    return rc;
+}

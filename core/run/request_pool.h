@@ -1,0 +1,32 @@
+/* Requests for leads, with buffers that are used again. */
+#ifndef LEADPIPE_REQUEST_POOL_H
+#define LEADPIPE_REQUEST_POOL_H
+
+#include "core/http/http.h"
+#include "core/lead.h"
+
+/* A request for a lead, from the fetch stage's next() to the lead's completion. */
+struct fetch_request {
+    struct http_request http;
+    struct buf url;
+    uint64_t ordinal; /* among the requests of the run, from 0 */
+    bool is_verified; /* asked for once more, as the payload's own ID was another one */
+};
+
+struct request_pool;
+
+enum rc request_pool_new(struct request_pool **out);
+void request_pool_free(struct request_pool *pool); /* may be NULL */
+
+/* An empty request whose answer may have `max_body` bytes; NULL when out of memory. The loop's
+ * thread only. */
+struct fetch_request *request_pool_take(struct request_pool *pool, size_t max_body);
+
+/* These leads are done with their requests (and with their bodies, whose memory goes to the next
+ * one). Leads without a request are passed over. Any thread. */
+void request_pool_give(struct request_pool *pool, struct lead *const leads[], size_t n);
+
+/* For leads that are given up: frees the request. */
+void fetch_request_free(struct lead *lead);
+
+#endif

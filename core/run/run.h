@@ -1,0 +1,166 @@
+/* A run: from the first ID to the summary.
+ *
+ * Threads: the caller's runs the event loop and fetches; one reads IDs; workers parse and flatten;
+ * one puts leads in order and hands them on; each sink has its own. Everything between them is
+ * bounded, so that a slow sink slows the fetching and memory stays flat. */
+#ifndef LEADPIPE_RUN_H
+#define LEADPIPE_RUN_H
+
+#include "core/run/beyond.h"
+#include "core/file/file_use.h"
+#include "core/flatten/flatten.h"
+#include "core/http/http.h"
+#include "core/source/ids.h"
+#include "core/run/ledger.h"
+#include "core/base/secrets.h"
+#include "core/sink.h"
+#include "core/state/state.h"
+
+#define RUN_SINKS_MAX 32
+#define RUN_MEMORY_MIN ((size_t)64 << 20)
+
+struct run_sink_cfg {
+    const struct sink_ops *ops;
+    struct sink_cfg cfg;  /* `host`, `profile`, `state` and `index` are filled in by the run */
+    const char *identity; /* what it writes and where, without secrets; for a state */
+};
+
+/* The file of an option. In messages the option stands for one that is read: what was given as the path
+ * may be a secret. */
+struct run_file {
+    const char *path;
+    const char *option; /* without its dashes */
+    enum file_use use;
+};
+
+/* How many leads may be missing for the outputs to be published all the same. */
+struct missing_limit {
+    enum { MISSING_ANY, MISSING_COUNT, MISSING_SHARE } kind;
+    uint64_t n; /* leads; of a share: of MISSING_WHOLE parts of the unique IDs */
+};
+#define MISSING_WHOLE 1000000
+
+struct run_progress {
+    struct ledger_counts ledger;
+    struct ids_counts ids;
+    bool ids_ended; /* `ids` is final: the total is known */
+    struct http_stats http;
+    double seconds;       /* since it went on, where it did */
+    uint64_t done_before; /* leads that were done then */
+};
+
+struct run_cfg {
+    const char *version;
+    const struct profile *profile;
+    const char *server;            /* name or URL, for the manifest */
+    const char *base_url;          /* without a slash at the end */
+    const char *credential;        /* secret */
+    const char *credential_source; /* for messages: the file or variable that it is from */
+    struct secrets *secrets;       /* what no text may show; NULL: nothing */
+    struct ids_cfg ids;            /* `wait` is filled in by the run */
+    bool has_expect;
+    uint64_t expect;
+    struct missing_limit max_missing;
+
+    unsigned concurrency; /* 0: adapts between 1 and concurrency_max */
+    unsigned concurrency_max;
+    double rate_per_s; /* 0: no limit */
+    struct http_retry_cfg retry;
+    size_t max_body;                 /* bytes, after decompression */
+    const char *user_agent, *cacert; /* NULL: none */
+    const char *proxy;               /* NULL: the environment's; "": none */
+    enum http_version_policy http_version;
+
+    size_t max_memory;  /* bytes that leads may take, at least RUN_MEMORY_MIN */
+    size_t max_columns; /* of a table, see schema.h */
+    bool order_input;
+    enum signed_urls signed_urls;
+    struct run_sink_cfg *sinks;
+    size_t n_sinks;
+
+    const char *failed_path, *missing_path, *manifest_path; /* NULL: not wanted */
+    /* Those of all options, with the above and `state_path`; without the IDs' and those of sinks. */
+    const struct run_file *files;
+    size_t n_files;
+
+    const char *state_path; /* NULL: none */
+    bool fresh;             /* an unfinished run in it is forgotten */
+    bool changed_only;
+    bool
+        resend; /* with changed_only: nothing counts as accepted before, and all is noted as ever */
+    const struct state_term *terms; /* what must be the same for a run to go on */
+    size_t n_terms;
+
+    const char *const *arguments; /* for the manifest, without secrets */
+    size_t n_arguments;
+
+    const struct clock *clock;
+    const struct stop_timer *stop; /* begins with run_stop(); NULL: readers are waited for */
+    const struct log_hook *log;
+    unsigned progress_interval_ms;                             /* 0: none */
+    void (*progress)(void *ctx, const struct run_progress *p); /* on the caller's thread */
+    void *progress_ctx;
+};
+
+/* Of the program; the run knows it first, for the manifest. */
+enum exit_status {
+    EXIT_STATUS_OK = 0,
+    EXIT_STATUS_STOPPED = 1,  /* the run stopped before its end */
+    EXIT_STATUS_USAGE = 2,    /* wrong usage or configuration: nothing was done */
+    EXIT_STATUS_LEADS = 3,    /* at its end, but leads failed or too many were not found */
+    EXIT_STATUS_SIGNAL = 128, /* and the signal's number */
+};
+
+/* Why a run that came to its end published no output: the earlier ones are better than these. */
+enum withheld {
+    WITHHELD_NOT,
+    WITHHELD_NONE_FOUND,
+    WITHHELD_MISSING, /* more than max_missing */
+};
+
+#define RUN_MORE_ERRORS_MAX 4
+
+struct run_result {
+    char run_id[33];
+    int64_t started_wall_ms, ended_wall_ms;
+    double seconds;       /* that it was running; of all its parts */
+    bool resumed;         /* an earlier part of it was in the state ... */
+    uint64_t done_before; /* ... with so many leads done */
+    int exit_status;      /* enum exit_status, or EXIT_STATUS_SIGNAL and the signal */
+    int signal;           /* that stopped it, or 0 */
+    struct err error;     /* why it stopped before its end; rc RC_OK when it did not */
+    struct err more_errors[RUN_MORE_ERRORS_MAX]; /* what went wrong after that */
+    size_t n_more_errors;
+    bool refused;   /* before anything was done: the IDs are not what they should be */
+    bool published; /* the outputs of the sinks are visible */
+    enum withheld withheld;
+    uint64_t missing_allowed; /* WITHHELD_MISSING: so many would have been no reason */
+    struct ids_counts ids;
+    bool ids_ended; /* every ID was read */
+    struct ledger_counts ledger;
+    struct http_stats http;
+    uint64_t mended;    /* characters that became U+FFFD */
+    uint64_t other_ids; /* payloads whose own ID is not the one that was asked for */
+    struct beyond beyond;
+    const char *first_failure; /* "" when none */
+    struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
+};
+
+struct run;
+
+/* Opens everything: inputs, state, sinks, files. RC_USAGE: the configuration cannot work, and nothing
+ * was touched that stays. RC_BUSY: another run has the state or writes an output. Else only the
+ * manifest may have been written, which says so. `cfg` must live as long as the run. */
+enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
+
+/* Does it, publishes what is to be published, and tells how it went. Once. */
+void run_execute(struct run *r, struct run_result *out);
+
+/* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, and of the
+ * files only the lists that have rows and the manifest become visible. Only on the thread of run_execute(), signal handlers there
+ * included. `signal_number` tells why in the result. */
+void run_stop(struct run *r, int signal_number);
+
+void run_free(struct run *r);
+
+#endif

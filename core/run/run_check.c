@@ -1,0 +1,159 @@
+/* Configurations that cannot work are refused before anything is touched. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file/descriptor.h"
+#include "core/file/outfile.h"
+#include "core/run/run_files.h"
+#include "core/run/run_internal.h"
+
+#define PATHS_BYTES_MAX ((size_t)1024 * 1024)
+#define OPTION_BYTES 64
+
+/* ---- what is written ------------------------------------------------------------------------- */
+
+/* What went into a pipe cannot be taken back, so a run could not go on with it. */
+static enum rc refuse_stream(const char *who, struct err *e)
+{
+    return err_set(e, RC_USAGE,
+                   "%s: a run with --state writes to files and webhooks only, not to standard "
+                   "output, pipes and devices",
+                   who);
+}
+
+static enum rc add_output(struct run_files *l, const char *path, const char *who, struct err *e)
+{
+    struct buf names;
+    buf_init(&names, PATHS_BYTES_MAX);
+    enum rc rc = run_files_add_written(l, path, who, e);
+    if (rc == RC_OK)
+        rc = outfile_unfinished(path, &names, e);
+    for (size_t at = 0; rc == RC_OK && at < names.len; at += strlen(names.data + at) + 1)
+        rc = run_files_add_derived(l, names.data + at, "its unfinished file", e);
+    buf_free(&names);
+    return rc;
+}
+
+static enum rc add_sink(struct run_files *l, const struct outlet *o, bool has_state, struct err *e)
+{
+    struct buf paths;
+    buf_init(&paths, PATHS_BYTES_MAX);
+    enum rc rc = o->ops->paths(&o->cfg, &paths, e);
+    if (rc == RC_OK && buf_rc(&paths) != RC_OK)
+        rc = err_nomem(e);
+    for (size_t at = 0; rc == RC_OK && at < paths.len; at += strlen(paths.data + at) + 1) {
+        if (has_state && !outfile_is_file(paths.data + at))
+            rc = refuse_stream(o->cfg.spec, e);
+        else
+            rc = add_output(l, paths.data + at, o->cfg.spec, e);
+    }
+    buf_free(&paths);
+    return rc;
+}
+
+static enum rc add_database(struct run_files *l, const char *path, const char *who, struct err *e)
+{
+    struct buf names;
+    buf_init(&names, PATHS_BYTES_MAX);
+    enum rc rc = run_files_add_written(l, path, who, e);
+    if (rc == RC_OK)
+        rc = state_file_names(path, &names, e);
+    for (size_t at = 0; rc == RC_OK && at < names.len; at += strlen(names.data + at) + 1)
+        rc = run_files_add_derived(l, names.data + at, "its database", e);
+    buf_free(&names);
+    return rc;
+}
+
+static enum rc add_option(struct run_files *l, const struct run_file *f, struct err *e)
+{
+    char option[OPTION_BYTES];
+    (void)snprintf(option, sizeof option, "--%s", f->option);
+    enum rc rc = RC_OK;
+    switch (f->use) {
+    case FILE_DATABASE:
+        return add_database(l, f->path, option, e);
+    case FILE_WRITTEN:
+        rc = outfile_check(f->path, e);
+        if (rc == RC_OK)
+            return add_output(l, f->path, option, e);
+        err_prefix(e, "%s", option);
+        return rc;
+    case FILE_READ:
+        return run_files_add_read(l, f->path, "the file of", option, e);
+    case FILE_UNUSED:
+        break;
+    }
+    return rc;
+}
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+/* Of a sink's options, by their type. */
+static enum rc add_sink_reads(struct run_files *l, const struct outlet *o, struct err *e)
+{
+    char what[OPTION_BYTES];
+    enum rc rc = RC_OK;
+    for (const struct opt_spec *spec = o->ops->opts; rc == RC_OK && spec && spec->name; spec++) {
+        if (spec->type != OPT_FILE)
+            continue;
+        const void *option = (const char *)o->cfg.opts + spec->offset;
+        const char *path = *(const char *const *)option;
+        (void)snprintf(what, sizeof what, "the %s of", spec->name);
+        if (path)
+            rc = run_files_add_read(l, path, what, o->cfg.spec, e);
+    }
+    return rc;
+}
+
+/* With an input's IDs would go those that a stopped run has still to do; of a key or a profile there
+ * may be no other copy. */
+static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, const struct outlet *outlets,
+                       struct err *e)
+{
+    enum rc rc = run_files_add_standard(l, e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
+        rc = add_sink(l, &outlets[i], cfg->state_path != NULL, e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_files; i++)
+        rc = add_option(l, &cfg->files[i], e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
+        rc = run_files_add_read(l, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
+        rc = add_sink_reads(l, &outlets[i], e);
+    return rc;
+}
+
+static enum rc check_files(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
+{
+    struct run_files l = {0};
+    enum rc rc = add_all(&l, cfg, outlets, e);
+    if (rc == RC_OK && cfg->state_path)
+        rc = state_check(cfg->state_path, e);
+    run_files_free(&l);
+    return rc;
+}
+
+static enum rc check_stdout(const struct run_cfg *cfg, struct err *e)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        if (descriptor_written(cfg->sinks[i].cfg.target) != STDOUT_FILENO)
+            continue;
+        if (first)
+            return err_set(e, RC_USAGE, "%s and %s: only one sink can write to standard output",
+                           first, cfg->sinks[i].cfg.spec);
+        first = cfg->sinks[i].cfg.spec;
+    }
+    return RC_OK;
+}
+
+enum rc run_check(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
+{
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        enum rc rc = outlets[i].ops->check(&outlets[i].cfg, e);
+        if (rc != RC_OK)
+            return rc;
+    }
+    enum rc rc = check_stdout(cfg, e);
+    return rc == RC_OK ? check_files(cfg, outlets, e) : rc;
+}

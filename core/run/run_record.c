@@ -1,0 +1,232 @@
+/* A run's result as JSON, for a state: a run that is cut off while its outputs become visible is
+ * told of by the next one, which has not done it itself. Only what a summary shows. */
+#include <inttypes.h>
+
+#include "core/json/json.h"
+#include "core/run/run_internal.h"
+#include "core/base/units.h"
+
+#define PATHS_BYTES_MAX ((size_t)16 << 20)
+
+struct figure {
+    const char *name;
+    size_t offset;
+};
+
+#define RESULT(member) offsetof(struct run_result, member)
+
+static const struct figure result_figures[] = {
+    {"ids_read", RESULT(ids.read)},
+    {"ids_unique", RESULT(ids.unique)},
+    {"ids_duplicates", RESULT(ids.duplicates)},
+    {"exported", RESULT(ledger.exported)},
+    {"unchanged", RESULT(ledger.unchanged)},
+    {"missing", RESULT(ledger.missing)},
+    {"failed", RESULT(ledger.failed)},
+    {"requests", RESULT(http.requests)},
+    {"retries", RESULT(http.retries)},
+    {"bytes_received", RESULT(http.bytes_received)},
+    {"mended", RESULT(mended)},
+    {"other_ids", RESULT(other_ids)},
+    {"codes_beyond", RESULT(beyond.codes)},
+    {"members_beyond", RESULT(beyond.members)},
+    {"leads_beyond", RESULT(beyond.leads)},
+    {"missing_allowed", RESULT(missing_allowed)},
+    {NULL, 0},
+};
+
+static const struct figure delivery_figures[] = {
+    {"deliveries", offsetof(struct sink_result, deliveries)},
+    {"delivered", offsetof(struct sink_result, delivered)},
+    {"failed", offsetof(struct sink_result, failed)},
+    {NULL, 0},
+};
+
+static const struct figure file_figures[] = {
+    {"rows", offsetof(struct sink_file, rows)},
+    {"bytes", offsetof(struct sink_file, bytes)},
+    {NULL, 0},
+};
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+/* Members with a comma behind each. */
+static void write_figures(struct buf *b, const struct figure *figures, const void *of)
+{
+    for (; figures->name; figures++) {
+        uint64_t value;
+        memcpy(&value, (const char *)of + figures->offset, sizeof value);
+        buf_addf(b, "\"%s\":%" PRIu64 ",", figures->name, value);
+    }
+}
+
+static void write_files(struct buf *b, const struct sink_result *s)
+{
+    buf_adds(b, "\"files\":[");
+    for (size_t i = 0; i < s->n_files; i++) {
+        buf_adds(b, i ? ",{" : "{");
+        write_figures(b, file_figures, &s->files[i]);
+        buf_adds(b, "\"path\":");
+        json_write_bytes(b, str_c(s->files[i].path));
+        buf_addc(b, '}');
+    }
+    buf_addc(b, ']');
+}
+
+void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct run_result *result)
+{
+    buf_addc(out, '{');
+    write_figures(out, result_figures, result);
+    buf_addf(out, "\"exit_status\":%d,\"withheld\":%d,\"ended_ms\":%" PRId64 ",\"active_ms\":%.0f,",
+             result->exit_status, (int)result->withheld, result->ended_wall_ms,
+             result->seconds * 1000);
+    buf_adds(out, "\"first_failure\":");
+    json_write_bytes(out, str_c(result->first_failure));
+    buf_adds(out, ",\"first_beyond\":");
+    json_write_bytes(out, str_c(result->beyond.first));
+    buf_adds(out, ",\"sinks\":[");
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        const struct sink_result *s = &result->sinks[i];
+        buf_adds(out, i ? ",{" : "{");
+        write_figures(out, delivery_figures, s);
+        buf_addf(out, "\"is_delivery\":%d,", s->is_delivery);
+        write_files(out, s);
+        buf_addc(out, '}');
+    }
+    buf_adds(out, "]}");
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* What no count of a run comes near; so sums of a few cannot overflow either. */
+#define NUMBER_MAX ((uint64_t)1 << 53)
+
+static bool read_number(const cJSON *object, const char *name, uint64_t *out)
+{
+    const cJSON *value = json_member(object, name);
+    return cJSON_IsNumber(value) && units_uint(str_c(value->valuestring), out) &&
+           *out <= NUMBER_MAX;
+}
+
+static bool read_figures(const cJSON *object, const struct figure *figures, void *of)
+{
+    for (; figures->name; figures++) {
+        uint64_t value = 0;
+        if (!read_number(object, figures->name, &value))
+            return false;
+        memcpy((char *)of + figures->offset, &value, sizeof value);
+    }
+    return true;
+}
+
+static bool read_text(const cJSON *object, const char *name, const char **out)
+{
+    const cJSON *value = json_member(object, name);
+    if (!cJSON_IsString(value))
+        return false;
+    *out = value->valuestring;
+    return true;
+}
+
+/* The files of a sink are those that its configuration names, in the same order: only the figures are
+ * the record's. */
+static bool read_files(const cJSON *files, const struct buf *paths, struct arena *arena,
+                       struct sink_result *out)
+{
+    size_t at = 0;
+    const cJSON *file;
+    cJSON_ArrayForEach(file, files)
+    {
+        struct sink_file *f = &out->files[out->n_files++];
+        *f = (struct sink_file){0};
+        if (at == paths->len || !read_figures(file, file_figures, f))
+            return false;
+        f->path = arena_strdup(arena, str_c(paths->data + at));
+        if (!f->path)
+            return false;
+        at += strlen(paths->data + at) + 1;
+    }
+    return at == paths->len;
+}
+
+static bool read_sink(const struct outlet *o, const cJSON *object, struct arena *arena,
+                      struct sink_result *out)
+{
+    const cJSON *files = json_member(object, "files");
+    uint64_t is_delivery = 0;
+    struct buf paths;
+    *out = (struct sink_result){.n_files = 0};
+    if (!read_figures(object, delivery_figures, out) || !cJSON_IsArray(files) ||
+        !read_number(object, "is_delivery", &is_delivery) || is_delivery > 1)
+        return false;
+    out->is_delivery = is_delivery;
+    out->files = arena_array(arena, (size_t)cJSON_GetArraySize(files) + 1, sizeof *out->files);
+    if (!out->files)
+        return false;
+    buf_init(&paths, PATHS_BYTES_MAX);
+    bool good = o->ops->paths(&o->cfg, &paths, NULL) == RC_OK && is_delivery == (paths.len == 0) &&
+                read_files(files, &paths, arena, out);
+    buf_free(&paths);
+    return good;
+}
+
+/* A run that was published came to its end: every ID has its outcome. */
+static bool outcomes_add_up(const struct run_result *out)
+{
+    const struct ledger_counts *l = &out->ledger;
+    return l->exported + l->unchanged + l->missing + l->failed == out->ids.unique &&
+           out->ids.unique + out->ids.duplicates == out->ids.read;
+}
+
+static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
+                        struct run_result *out)
+{
+    uint64_t exit_status = 0;
+    uint64_t withheld = 0;
+    uint64_t ended_ms = 0;
+    uint64_t active_ms = 0;
+    size_t n = 0;
+    const char *first_beyond = "";
+    const cJSON *sinks = json_member(root, "sinks");
+    const cJSON *sink;
+    if (!read_figures(root, result_figures, out) ||
+        !read_number(root, "exit_status", &exit_status) ||
+        !read_number(root, "withheld", &withheld) || withheld > WITHHELD_MISSING ||
+        !read_number(root, "ended_ms", &ended_ms) || !read_number(root, "active_ms", &active_ms) ||
+        !read_text(root, "first_failure", &out->first_failure) ||
+        !read_text(root, "first_beyond", &first_beyond) || !cJSON_IsArray(sinks) ||
+        (exit_status != EXIT_STATUS_LEADS && (exit_status != EXIT_STATUS_OK || withheld)) ||
+        !outcomes_add_up(out))
+        return false;
+    if (out->beyond.leads && id_check(str_c(first_beyond), NULL) != RC_OK)
+        return false;
+    (void)snprintf(out->beyond.first, sizeof out->beyond.first, "%s", first_beyond);
+    out->exit_status = (int)exit_status;
+    out->withheld = (enum withheld)withheld;
+    out->ended_wall_ms = (int64_t)ended_ms;
+    out->seconds = (double)active_ms / 1000;
+    out->ids_ended = true;
+    out->sinks = r->results;
+    cJSON_ArrayForEach(sink, sinks)
+    {
+        if (n == r->n_outlets || !read_sink(&r->outlets[n], sink, arena, &r->results[n]))
+            return false;
+        n++;
+    }
+    return n == r->n_outlets;
+}
+
+enum rc run_record_read(struct run *r, struct str record, struct arena *arena,
+                        struct run_result *out, struct err *e)
+{
+    struct json_doc doc;
+    enum rc rc = record.ptr ? json_parse(arena, record, JSON_TREE, &doc, e) : RC_SYNTAX;
+    if (rc == RC_NOMEM)
+        return rc;
+    if (rc == RC_OK && read_result(r, doc.root, arena, out))
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "%s: is damaged: it does not say how its run ended; restore it, or remove it to "
+                   "begin anew",
+                   r->cfg->state_path);
+}

@@ -1,0 +1,148 @@
+/* The end of an earlier run, that was cut off after all was complete: what has not got its name yet
+ * gets it, and nothing is fetched. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/file/outfile.h"
+#include "core/file/outfile_place.h"
+#include "core/run/run_internal.h"
+#include "core/run/run_renames.h"
+
+#define FORGET_IT "the same command with --fresh forgets that run and begins a new one"
+
+/* Is it the file that the run completed? */
+static enum rc compare(const char *path, struct file_print now, const struct due_rename *done,
+                       struct err *e)
+{
+    if (file_print_equal(now, done->print))
+        return RC_OK;
+    return err_set(e, RC_USAGE, "%s: it is not the file that the unfinished run completed; %s",
+                   path, FORGET_IT);
+}
+
+static enum rc check_by_name(const char *path, const struct due_rename *done, struct err *e)
+{
+    struct file_print now = {0};
+    enum rc rc = file_print(path, &now, e);
+    return rc == RC_OK ? compare(path, now, done, e) : rc;
+}
+
+/* ---- before any name changes ----------------------------------------------------------------- */
+
+/* What has its final name already was renamed before the run was cut off. */
+static enum rc check_rename(const struct due_rename *done, struct err *e)
+{
+    if (!done->to)
+        return RC_OK;
+    enum rc rc = check_by_name(done->from, done, e);
+    if (rc == RC_END)
+        rc = check_by_name(done->to, done, e);
+    if (rc != RC_END)
+        return rc;
+    return err_set(e, RC_USAGE, "%s: the unfinished run completed it, and it is gone; %s", done->to,
+                   FORGET_IT);
+}
+
+/* ---- the names ------------------------------------------------------------------------------- */
+
+/* The unfinished file, locked as those who write it do. RC_END: it is not there; RC_BUSY: another
+ * run has it. */
+static enum rc hold_part(const char *path, int *out_fd, struct err *e)
+{
+    int fd = part_open(path);
+    if (fd < 0)
+        return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
+    enum rc rc = RC_OK;
+    bool is_regular = false; /* its print tells */
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        rc = errno == EWOULDBLOCK ? err_set(e, RC_BUSY, "%s: another run is writing it", path)
+                                  : err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
+    else if (!part_is_still_there(fd, path, &is_regular))
+        rc = err_set(e, RC_BUSY, "%s: another run has just renamed or removed it", path);
+    if (rc == RC_OK)
+        *out_fd = fd;
+    else
+        (void)close(fd);
+    return rc;
+}
+
+static enum rc rename_held(int fd, const struct due_rename *done, struct err *e)
+{
+    struct file_print now = {0};
+    enum rc rc = file_print_open(fd, done->from, &now, e);
+    if (rc == RC_OK)
+        rc = compare(done->from, now, done, e);
+    if (rc == RC_OK && rename(done->from, done->to) != 0)
+        rc = err_sys(e, RC_IO, errno, "%s", done->to);
+    return rc;
+}
+
+static enum rc remove_held(const char *path, struct err *e)
+{
+    return unlink(path) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", path);
+}
+
+static enum rc redo_rename(const struct due_rename *done, struct err *e)
+{
+    int fd = -1;
+    bool is_removal = !done->to;
+    enum rc rc = hold_part(done->from, &fd, e);
+    if (rc == RC_OK)
+        rc = is_removal ? remove_held(done->from, e) : rename_held(fd, done, e);
+    if (fd >= 0)
+        (void)close(fd);
+    if (is_removal && (rc == RC_END || rc == RC_BUSY))
+        return RC_OK; /* gone already, or another run's by now */
+    if (rc == RC_END)
+        rc = check_by_name(done->to, done, e);
+    return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to, e) : rc;
+}
+
+static enum rc republish(struct run *r, struct run_result *out, struct err *e)
+{
+    struct due_renames due = {0};
+    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, out, e);
+    if (rc == RC_OK)
+        rc = due_renames_load(&due, r, out->withheld != WITHHELD_NOT, e);
+    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
+        rc = check_rename(&due.items[i], e);
+    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
+        rc = redo_rename(&due.items[i], e);
+    due_renames_free(&due);
+    return rc;
+}
+
+enum rc run_republish_check(struct run *r, struct err *e)
+{
+    struct run_result result = {.exit_status = 0};
+    struct due_renames due = {0};
+    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, &result, e);
+    if (rc == RC_OK)
+        rc = due_renames_load(&due, r, result.withheld != WITHHELD_NOT, e);
+    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
+        rc = check_rename(&due.items[i], e);
+    due_renames_free(&due);
+    arena_reset(&r->record_arena, 0);
+    memset(r->results, 0, sizeof r->results);
+    return rc;
+}
+
+void run_republish(struct run *r, struct run_result *out)
+{
+    struct err e;
+    out->done_before = 0;
+    enum rc rc = republish(r, out, &e);
+    out->published = rc == RC_OK && out->withheld == WITHHELD_NOT;
+    if (rc == RC_OK)
+        rc = state_finish(r->state, out->withheld == WITHHELD_NOT, &e);
+    if (rc == RC_OK)
+        return;
+    memset(r->results, 0, sizeof r->results); /* a part of the record may have been read */
+    out->error = e;
+    /* RC_BUSY as well: some names may have changed, and the same command goes on. */
+    out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+}

@@ -1,0 +1,396 @@
+#include "core/source/ids.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/file/descriptor.h"
+#include "core/source/ids_input.h"
+#include "core/source/ids_text.h"
+#include "core/source/idset.h"
+
+struct ids {
+    struct ids_cfg cfg;
+    size_t n_params;
+    size_t next; /* file or --id that comes next */
+    bool is_open;
+    struct ids_input input;
+    struct ids_found found;
+    struct ids_counts counts;
+
+    struct idset seen;
+    EVP_MD_CTX *sha256_ctx;
+    EVP_MD *sha256;
+    struct buf key; /* what the digest is made of, reused */
+    unsigned char digest[EVP_MAX_MD_SIZE];
+};
+
+enum rc id_check(struct str id, struct err *e)
+{
+    return ids_value_check(STR("the ID"), id, e);
+}
+
+struct ids_counts ids_counts(const struct ids *ids)
+{
+    return ids->counts;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static bool is_stdin(const char *file)
+{
+    return descriptor_read(file) == STDIN_FILENO;
+}
+
+/* *is_regular: it can be opened twice. */
+static enum rc check_file(const char *file, bool *is_regular, struct err *e)
+{
+    struct stat st;
+    *is_regular = false;
+    int fd = descriptor_read(file);
+    if (fd >= 0)
+        return descriptor_check(fd, false, descriptor_label(fd, file), e);
+    if (stat(file, &st) != 0)
+        return err_sys(e, RC_USAGE, errno, "%s", file);
+    if (S_ISDIR(st.st_mode))
+        return err_sys(e, RC_USAGE, EISDIR, "%s", file);
+    if (faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) != 0)
+        return err_sys(e, RC_USAGE, errno, "%s", file);
+    *is_regular = S_ISREG(st.st_mode);
+    return RC_OK;
+}
+
+/* The first parameter that has no value, or -1. `params` may be NULL: none has come yet. */
+static int missing_param(const struct ids *ids, const struct str *params)
+{
+    for (size_t i = 0; i < ids->n_params; i++) {
+        bool has_default = ids->cfg.defaults && ids->cfg.defaults[i].ptr;
+        if (!has_default && !(params && params[i].ptr))
+            return (int)i;
+    }
+    return -1;
+}
+
+static enum rc missing_error(const struct ids *ids, int param, enum rc rc, struct err *e)
+{
+    struct str name = ids->cfg.profile->params[param];
+    return err_set(e, rc,
+                   STR_FMT " is missing: give --param " STR_FMT "=VALUE, or the column " STR_FMT
+                           " in csv or ndjson input",
+                   STR_ARG(name), STR_ARG(name), STR_ARG(name));
+}
+
+/* Opens the input. Lines have no parameters: where one has no value, that is wrong usage as long
+ * as nothing was done, and later a matter of each line. */
+static enum rc open_input(struct ids *ids, const char *file, struct err *e)
+{
+    enum rc rc = ids_input_open(&ids->input, &ids->cfg, file, e);
+    if (rc != RC_OK)
+        return rc;
+    int missing = missing_param(ids, NULL);
+    if (ids->input.format != ID_FORMAT_LINES || missing < 0 || ids->counts.read > 0) {
+        ids->is_open = true;
+        return RC_OK;
+    }
+    rc = missing_error(ids, missing, RC_USAGE, e);
+    err_prefix(e, "%s", ids->input.reader.source.name);
+    ids_input_close(&ids->input);
+    return rc;
+}
+
+static void close_input(struct ids *ids)
+{
+    if (ids->is_open)
+        ids_input_close(&ids->input);
+    ids->is_open = false;
+}
+
+/* What can be known before the first ID is read, is refused now. Only what can be opened again is
+ * looked into. */
+static enum rc check_files(struct ids *ids, struct err *e)
+{
+    size_t n_stdin = 0;
+    for (size_t i = 0; i < ids->cfg.n_files; i++) {
+        const char *file = ids->cfg.files[i];
+        bool is_regular;
+        enum rc rc = check_file(file, &is_regular, e);
+        if (rc != RC_OK)
+            return rc;
+        n_stdin += is_stdin(file);
+        if (n_stdin > 1)
+            return err_set(e, RC_USAGE, "-: standard input can be read only once");
+        rc = is_regular ? open_input(ids, file, e) : RC_OK;
+        close_input(ids);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static enum rc check_ids(const struct ids *ids, struct err *e)
+{
+    for (size_t i = 0; i < ids->cfg.n_ids; i++) {
+        struct err why;
+        if (id_check(ids_trim(str_c(ids->cfg.ids[i])), &why) != RC_OK)
+            return err_set(e, RC_USAGE, "--id: %s", why.msg);
+    }
+    int missing = ids->cfg.n_ids ? missing_param(ids, NULL) : -1;
+    return missing < 0 ? RC_OK : missing_error(ids, missing, RC_USAGE, e);
+}
+
+static enum rc check_defaults(const struct ids *ids, struct err *e)
+{
+    for (size_t i = 0; ids->cfg.defaults && i < ids->n_params; i++) {
+        struct str value = ids_trim(ids->cfg.defaults[i]);
+        struct err why;
+        if (value.ptr && ids_value_check(ids->cfg.profile->params[i], value, &why) != RC_OK)
+            return err_set(e, RC_USAGE, "--param: %s", why.msg);
+    }
+    return RC_OK;
+}
+
+static enum rc ids_prepare(struct ids *ids, struct err *e)
+{
+    ids->found.params = calloc(ids->n_params + 1, sizeof *ids->found.params);
+    ids->sha256_ctx = EVP_MD_CTX_new();
+    ids->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!ids->found.params || !ids->sha256_ctx || !ids->sha256)
+        return err_nomem(e);
+    enum rc rc = check_defaults(ids, e);
+    if (rc == RC_OK)
+        rc = ids->cfg.n_ids ? check_ids(ids, e) : check_files(ids, e);
+    return rc;
+}
+
+enum rc ids_open(struct ids **out, const struct ids_cfg *cfg, struct err *e)
+{
+    static const char *const stdin_only[] = {"-"};
+    struct ids *ids = calloc(1, sizeof *ids);
+    if (!ids)
+        return err_nomem(e);
+    ids->cfg = *cfg;
+    if (cfg->n_ids == 0 && cfg->n_files == 0) {
+        ids->cfg.files = stdin_only;
+        ids->cfg.n_files = 1;
+    }
+    ids->n_params = cfg->profile ? cfg->profile->n_params : 0;
+    idset_init(&ids->seen);
+    size_t key_bytes = (ids->n_params + 1) * (ID_BYTES_MAX + sizeof(uint32_t));
+    buf_init(&ids->key, key_bytes + sizeof ids->found.bad.msg);
+    enum rc rc = ids_prepare(ids, e);
+    if (rc != RC_OK) {
+        ids_close(ids);
+        return rc;
+    }
+    *out = ids;
+    return RC_OK;
+}
+
+void ids_close(struct ids *ids)
+{
+    if (!ids)
+        return;
+    close_input(ids);
+    idset_free(&ids->seen);
+    buf_free(&ids->key);
+    EVP_MD_CTX_free(ids->sha256_ctx);
+    EVP_MD_free(ids->sha256);
+    free(ids->found.params);
+    free(ids);
+}
+
+/* ---- one ID --------------------------------------------------------------------------------- */
+
+static void found_clear(struct ids *ids)
+{
+    for (size_t i = 0; i < ids->n_params; i++)
+        ids->found.params[i] = STR_NONE;
+}
+
+static enum rc open_next(struct ids *ids, struct err *e)
+{
+    enum rc rc = open_input(ids, ids->cfg.files[ids->next++], e);
+    if (rc == RC_OK && ids->input.may_have_header)
+        log_msg(ids->cfg.log, LOG_LEVEL_WARN_ALWAYS, ids->input.reader.source.name,
+                "every line is taken as an ID, the first one too; if that is a header, say "
+                "--id-format csv");
+    return rc;
+}
+
+/* What the next line or argument says, of whichever input it is. */
+static enum rc find_next(struct ids *ids, struct err *e)
+{
+    found_clear(ids);
+    if (ids->cfg.n_ids) {
+        if (ids->next == ids->cfg.n_ids)
+            return RC_END;
+        ids->found.id = ids_trim(str_c(ids->cfg.ids[ids->next++]));
+        ids->found.line = ids->next;
+        ids->found.bad.rc = RC_OK;
+        return RC_OK;
+    }
+    for (;;) {
+        if (!ids->is_open && ids->next == ids->cfg.n_files)
+            return RC_END;
+        enum rc rc = RC_OK;
+        if (!ids->is_open)
+            rc = open_next(ids, e);
+        if (rc == RC_OK)
+            rc = ids_input_next(&ids->input, &ids->found, e);
+        if (rc != RC_END)
+            return rc;
+        close_input(ids);
+    }
+}
+
+/* Judges what was found, and puts in the defaults. False: it is bad, and found.bad says why. */
+static bool found_complete(struct ids *ids)
+{
+    struct ids_found *f = &ids->found;
+    if (f->bad.rc != RC_OK || id_check(f->id, &f->bad) != RC_OK)
+        return false;
+    int missing = missing_param(ids, f->params);
+    if (missing >= 0) {
+        (void)missing_error(ids, missing, RC_SYNTAX, &f->bad);
+        return false;
+    }
+    for (size_t i = 0; i < ids->n_params; i++) {
+        if (!f->params[i].ptr)
+            f->params[i] = ids_trim(ids->cfg.defaults[i]);
+        else if (ids_value_check(ids->cfg.profile->params[i], f->params[i], &f->bad) != RC_OK)
+            return false;
+    }
+    return true;
+}
+
+/* With its length before it, no value can look like two others. */
+static void key_add(struct buf *key, struct str s)
+{
+    uint32_t n = (uint32_t)s.len;
+    buf_add(key, &n, sizeof n);
+    buf_add_str(key, s);
+}
+
+static void key_fill(struct buf *key, struct str id, const struct str *params, size_t n_params)
+{
+    key_add(key, id);
+    for (size_t i = 0; i < n_params; i++)
+        key_add(key, params[i]);
+}
+
+enum rc id_key(struct str id, const struct str *params, size_t n_params,
+               unsigned char key[LEAD_KEY_BYTES], struct err *e)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct buf text;
+    buf_init(&text, (n_params + 1) * (ID_BYTES_MAX + sizeof(uint32_t)));
+    key_fill(&text, id, params, n_params);
+    enum rc rc = buf_rc(&text);
+    if (rc == RC_OK && !EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL))
+        rc = RC_INTERNAL;
+    buf_free(&text);
+    if (rc != RC_OK)
+        return err_set(e, rc, "the digest of an ID: %s", rc_text(rc));
+    memcpy(key, digest, LEAD_KEY_BYTES);
+    return RC_OK;
+}
+
+/* Into ids->digest: of the ID and its parameters, or of what is wrong with a bad line. */
+static enum rc make_digest(struct ids *ids, bool bad, struct err *e)
+{
+    buf_clear(&ids->key);
+    if (bad)
+        buf_adds(&ids->key, ids->found.bad.msg);
+    else
+        key_fill(&ids->key, ids->found.id, ids->found.params, ids->n_params);
+    enum rc rc = buf_rc(&ids->key);
+    if (rc != RC_OK)
+        return err_set(e, rc, "%s", rc_text(rc));
+    if (!EVP_DigestInit_ex2(ids->sha256_ctx, ids->sha256, NULL) ||
+        !EVP_DigestUpdate(ids->sha256_ctx, ids->key.data, ids->key.len) ||
+        !EVP_DigestFinal_ex(ids->sha256_ctx, ids->digest, NULL))
+        return err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
+    return RC_OK;
+}
+
+/* A bad line always is: it has no ID that it could share with another. */
+static enum rc is_new(struct ids *ids, bool bad, bool *added, struct err *e)
+{
+    enum rc rc = make_digest(ids, bad, e);
+    *added = bad;
+    if (rc != RC_OK || bad)
+        return rc;
+    rc = idset_add(&ids->seen, ids->digest, added);
+    return rc == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* ---- handing out ---------------------------------------------------------------------------- */
+
+static enum rc copy_str(struct arena *a, struct str *s)
+{
+    if (!s->ptr)
+        return RC_OK;
+    s->ptr = arena_strdup(a, *s);
+    return s->ptr ? RC_OK : RC_NOMEM;
+}
+
+/* A bad line shows its ID only where that is whole: a list of failed leads is read again, and a
+ * cut or mended ID would be another one. */
+static bool shows_id(struct str id)
+{
+    return id.ptr && id.len && id.len <= ID_BYTES_MAX && utf8_valid(id.ptr, id.len);
+}
+
+static enum rc hand_out(struct ids *ids, bool bad, struct arena *a, struct id_item *out)
+{
+    struct id_item item = {.id = ids->found.id, .line = ids->found.line};
+    item.file = ids->cfg.n_ids ? "--id" : ids->input.reader.source.name;
+    memcpy(item.key, ids->digest, sizeof item.key);
+    if (bad) {
+        if (!shows_id(item.id))
+            item.id = STR_NONE;
+        item.bad = arena_strdup(a, str_c(ids->found.bad.msg));
+        if (!item.bad)
+            return RC_NOMEM;
+    }
+    enum rc rc = copy_str(a, &item.id);
+    if (rc == RC_OK && ids->n_params) {
+        item.params = arena_array(a, ids->n_params, sizeof *item.params);
+        rc = item.params ? RC_OK : RC_NOMEM;
+    }
+    for (size_t i = 0; rc == RC_OK && i < ids->n_params; i++) {
+        if (bad && !shows_id(ids->found.params[i]))
+            continue;
+        item.params[i] = ids->found.params[i];
+        rc = copy_str(a, &item.params[i]);
+    }
+    if (rc == RC_OK)
+        *out = item;
+    return rc;
+}
+
+enum rc ids_next(struct ids *ids, struct arena *a, struct id_item *out, struct err *e)
+{
+    for (;;) {
+        enum rc rc = find_next(ids, e);
+        if (rc != RC_OK)
+            return rc;
+        bool bad = !found_complete(ids);
+        bool added;
+        rc = is_new(ids, bad, &added, e);
+        if (rc != RC_OK)
+            return rc;
+        ids->counts.read++;
+        if (!added) {
+            ids->counts.duplicates++;
+            continue;
+        }
+        ids->counts.unique++;
+        rc = hand_out(ids, bad, a, out);
+        return rc == RC_OK ? RC_OK : err_nomem(e);
+    }
+}

@@ -1,0 +1,273 @@
+#include "core/state/state_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACE_BYTES 8
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static enum rc pack_holes(const struct state_checkpoint *c, struct buf *out, struct err *e)
+{
+    for (size_t i = 0; i < c->n_holes; i++) {
+        unsigned char bytes[PLACE_BYTES];
+        for (unsigned b = 0; b < PLACE_BYTES; b++)
+            bytes[b] = (unsigned char)(c->holes[i] >> 8 * b);
+        buf_add(out, bytes, sizeof bytes);
+    }
+    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+static enum rc put_row(struct state *s, const struct state_checkpoint *c, int64_t n_columns,
+                       struct str holes, struct err *e)
+{
+    const struct state_tally *t = &c->tally;
+    const uint64_t numbers[] = {t->high,    t->key_a,     t->key_b,  t->handed,
+                                t->missing, t->unchanged, t->mended, t->other_ids};
+    struct query q = query_of(s, SQL_CHECKPOINT_PUT);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        query_int(&q, (int64_t)numbers[i]);
+    query_int(&q, t->active_ms);
+    query_int(&q, (int64_t)c->n_marks);
+    query_int(&q, n_columns);
+    query_text(&q, c->totals);
+    query_blob(&q, holes);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static enum rc put_mark(struct state *s, size_t sink, struct str mark, struct err *e)
+{
+    struct query q = query_of(s, SQL_MARK_PUT);
+    query_int(&q, (int64_t)sink);
+    query_text(&q, mark);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static enum rc put_column(struct state *s, int64_t position, const struct state_column *c,
+                          struct err *e)
+{
+    struct query q = query_of(s, SQL_COLUMN_PUT);
+    query_int(&q, position);
+    query_int(&q, c->table);
+    query_int(&q, c->scope);
+    query_int(&q, c->occurrence);
+    query_text(&q, c->key);
+    query_text(&q, c->member);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+/* What counts beside the checkpoint's own row. *n_columns: of the run, with those. */
+static enum rc put_lists(struct state *s, const struct state_checkpoint *c, int64_t *n_columns,
+                         struct err *e)
+{
+    enum rc rc = state_number(s, SQL_COLUMN_COUNT, n_columns, e);
+    for (size_t i = 0; rc == RC_OK && i < c->n_columns; i++)
+        rc = put_column(s, (*n_columns)++, &c->columns[i], e);
+    if (rc == RC_OK)
+        rc = state_run_sql(s, SQL_MARK_DROP, e);
+    for (size_t i = 0; rc == RC_OK && i < c->n_marks; i++)
+        rc = put_mark(s, i, c->marks[i], e);
+    return rc;
+}
+
+/* ---- what is done is forgotten -------------------------------------------------------------- */
+
+static int compare_places(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum rc drop_one(struct state *s, enum state_sql sql, uint64_t place, struct err *e)
+{
+    struct query q = query_of(s, sql);
+    query_int(&q, (int64_t)place);
+    return query_run(&q, e);
+}
+
+/* There are few: only a run that was stopped keeps payloads. */
+static enum rc drop_kept(struct state *s, const struct state_checkpoint *c, struct err *e)
+{
+    for (uint64_t from = 0;;) {
+        struct query q = query_of(s, SQL_KEPT_NEXT);
+        query_int(&q, (int64_t)from);
+        query_int(&q, (int64_t)c->tally.high);
+        enum rc rc = query_row(&q, e);
+        uint64_t place = rc == RC_OK ? row_number(&q, STATE_PLACE_MAX) : 0;
+        query_end(&q);
+        if (rc != RC_OK)
+            return rc == RC_END ? RC_OK : rc;
+        bool is_hole =
+            c->n_holes > 0 && bsearch(&place, c->holes, c->n_holes, sizeof place, compare_places);
+        rc = is_hole ? RC_OK : drop_one(s, SQL_KEPT_DROP_ONE, place, e);
+        if (rc != RC_OK)
+            return rc;
+        from = place + 1;
+    }
+}
+
+static enum rc drop_done(struct state *s, const struct state_checkpoint *c, struct err *e)
+{
+    uint64_t all_done_below = c->n_holes > 0 ? c->holes[0] : c->tally.high;
+    enum rc rc = drop_one(s, SQL_DELIVERY_DROP_BELOW, all_done_below, e);
+    return rc == RC_OK ? drop_kept(s, c, e) : rc;
+}
+
+static enum rc checkpoint(struct state *s, const struct state_checkpoint *c, struct err *e)
+{
+    struct buf holes;
+    buf_init(&holes, SIZE_MAX);
+    int64_t n_columns;
+    enum rc rc = pack_holes(c, &holes, e);
+    if (rc == RC_OK)
+        rc = put_lists(s, c, &n_columns, e);
+    if (rc == RC_OK)
+        rc = put_row(s, c, n_columns, buf_str(&holes), e);
+    if (rc == RC_OK)
+        rc = drop_done(s, c, e);
+    if (rc == RC_OK)
+        rc = state_commit(s, e);
+    buf_free(&holes);
+    return rc;
+}
+
+enum rc state_checkpoint(struct state *s, const struct state_checkpoint *c, struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    return rc == RC_OK ? state_leave(s, checkpoint(s, c, e)) : rc;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static const char checkpoint_text[] = "the checkpoint";
+
+static uint64_t unpack_place(const char *packed)
+{
+    uint64_t place = 0;
+    for (unsigned b = 0; b < PLACE_BYTES; b++)
+        place |= (uint64_t)(unsigned char)packed[b] << 8 * b;
+    return place;
+}
+
+/* Whole places, ascending, and all of them below tally.high. */
+static enum rc unpack_holes(struct state *s, struct str packed, struct state_checkpoint *c,
+                            struct err *e)
+{
+    size_t n = packed.len / PLACE_BYTES;
+    uint64_t *holes = NULL;
+    if (packed.len % PLACE_BYTES != 0)
+        return state_not_as_written(s, checkpoint_text, e);
+    enum rc rc = state_keep_array(s, n, sizeof *holes, &holes, e);
+    if (rc != RC_OK)
+        return rc;
+    for (size_t i = 0; i < n; i++) {
+        holes[i] = unpack_place(packed.ptr + i * PLACE_BYTES);
+        if (holes[i] >= c->tally.high || (i > 0 && holes[i] <= holes[i - 1]))
+            return state_not_as_written(s, checkpoint_text, e);
+    }
+    c->holes = holes;
+    c->n_holes = n;
+    return RC_OK;
+}
+
+/* A lead that is done has one outcome; those that failed are counted elsewhere. */
+static bool tally_is_sound(const struct state_checkpoint *c)
+{
+    const struct state_tally *t = &c->tally;
+    uint64_t done = t->high - c->n_holes;
+    return t->handed <= done && t->missing <= done - t->handed &&
+           t->unchanged <= done - t->handed - t->missing && t->other_ids <= done;
+}
+
+static enum rc take_row(struct state *s, struct query *q, struct state_checkpoint *c, struct err *e)
+{
+    struct state_tally *t = &c->tally;
+    t->high = row_number(q, STATE_COUNT_MAX);
+    t->key_a = (uint64_t)row_int(q);
+    t->key_b = (uint64_t)row_int(q);
+    t->handed = row_number(q, STATE_COUNT_MAX);
+    t->missing = row_number(q, STATE_COUNT_MAX);
+    t->unchanged = row_number(q, STATE_COUNT_MAX);
+    t->mended = row_number(q, STATE_COUNT_MAX);
+    t->other_ids = row_number(q, STATE_COUNT_MAX);
+    t->active_ms = (int64_t)row_number(q, STATE_WALL_MS_MAX);
+    c->n_marks = (size_t)row_number(q, STATE_SINKS_MAX);
+    c->n_columns = (size_t)row_number(q, STATE_ROWS_MAX);
+    struct str totals = row_text_or_null(q);
+    struct str holes = row_blob_or_null(q);
+    enum rc rc = row_sealed(q, checkpoint_text, e);
+    if (rc == RC_OK)
+        rc = state_keep_str(s, totals, &c->totals, e);
+    if (rc == RC_OK)
+        rc = unpack_holes(s, holes, c, e);
+    return rc == RC_OK && !tally_is_sound(c) ? state_not_as_written(s, checkpoint_text, e) : rc;
+}
+
+static enum rc load_row(struct state *s, struct state_checkpoint *c, struct err *e)
+{
+    struct query q = query_of(s, SQL_CHECKPOINT_GET);
+    enum rc rc = query_row(&q, e);
+    if (rc == RC_OK)
+        rc = take_row(s, &q, c, e);
+    query_end(&q);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+static enum rc take_mark(struct state *s, struct query *q, void *out, struct err *e)
+{
+    return state_keep_str(s, row_text(q), out, e);
+}
+
+static enum rc take_column(struct state *s, struct query *q, void *out, struct err *e)
+{
+    struct state_column *column = out;
+    column->table = (uint32_t)row_number(q, UINT32_MAX);
+    column->scope = (uint32_t)row_number(q, UINT32_MAX);
+    column->occurrence = (uint32_t)row_number(q, UINT32_MAX);
+    struct str key = row_text(q);
+    struct str member = row_text_or_null(q);
+    q->malformed |= !utf8_valid(key.ptr, key.len) || !utf8_valid(member.ptr, member.len);
+    enum rc rc = state_keep_str(s, key, &column->key, e);
+    return rc == RC_OK ? state_keep_str(s, member, &column->member, e) : rc;
+}
+
+enum rc state_load_checkpoint(struct state *s, struct state_checkpoint *out, struct err *e)
+{
+    static const struct state_list marks = {SQL_MARK_EACH, SQL_MARK_COUNT, "a sink's mark",
+                                            sizeof(struct str), take_mark};
+    static const struct state_list columns = {SQL_COLUMN_EACH, SQL_COLUMN_COUNT, "a column",
+                                              sizeof(struct state_column), take_column};
+    struct state_checkpoint c = {0};
+    enum rc rc = load_row(s, &c, e);
+    if (rc == RC_OK)
+        rc = state_load_list(s, &marks, c.n_marks, &c.marks, e);
+    if (rc == RC_OK)
+        rc = state_load_list(s, &columns, c.n_columns, &c.columns, e);
+    if (rc == RC_OK)
+        *out = c;
+    return rc;
+}
+
+/* ---- going on ------------------------------------------------------------------------------- */
+
+enum rc state_rewind(struct state *s, struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct state_checkpoint c = {0};
+    rc = load_row(s, &c, e);
+    if (rc == RC_OK)
+        rc = drop_one(s, SQL_FAILURE_DROP_FROM, c.tally.high, e);
+    if (rc == RC_OK)
+        rc = drop_one(s, SQL_MISSING_DROP_FROM, c.tally.high, e);
+    for (size_t i = 0; rc == RC_OK && i < c.n_holes; i++) {
+        rc = drop_one(s, SQL_FAILURE_DROP_ONE, c.holes[i], e);
+        if (rc == RC_OK)
+            rc = drop_one(s, SQL_MISSING_DROP_ONE, c.holes[i], e);
+    }
+    return state_leave(s, rc);
+}

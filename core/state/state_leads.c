@@ -1,0 +1,282 @@
+#include "core/state/state_internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- failed leads --------------------------------------------------------------------------- */
+
+enum rc state_fail(struct state *s, uint64_t place, bool by_sink, struct str row,
+                   struct str summary, struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_FAILURE_PUT);
+    query_int(&q, (int64_t)place);
+    query_int(&q, by_sink);
+    query_text(&q, summary);
+    query_text(&q, row);
+    query_seal(&q);
+    return state_leave(s, query_run(&q, e));
+}
+
+enum rc state_count_failures(struct state *s, struct state_failures *out, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_FAILURE_COUNT);
+    rc = query_row(&q, e);
+    if (rc == RC_OK) {
+        out->n = row_number(&q, STATE_ROWS_MAX);
+        out->by_sink = row_number(&q, out->n);
+        rc = row_end(&q, "a failed lead", e);
+    }
+    query_end(&q);
+    return state_leave(s, rc);
+}
+
+enum rc state_has_failed(struct state *s, uint64_t place, bool *out, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_FAILURE_HAS);
+    query_int(&q, (int64_t)place);
+    rc = query_row(&q, e);
+    query_end(&q);
+    if (rc == RC_OK || rc == RC_END)
+        *out = rc == RC_OK;
+    return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+struct failure_row {
+    struct str summary, line;
+};
+
+/* One line, with its end: it goes into the failed list as it is. */
+static bool is_row(struct str text)
+{
+    if (text.len < 2 || text.ptr[text.len - 1] != '\n')
+        return false;
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < 0x20)
+            return false;
+    }
+    return true;
+}
+
+static enum rc take_failure(struct query *q, struct failure_row *out, struct err *e)
+{
+    (void)row_number(q, STATE_PLACE_MAX);
+    (void)row_number(q, 1);
+    out->summary = row_text(q);
+    out->line = row_text(q);
+    q->malformed |= !is_row(out->line) || !utf8_valid(out->summary.ptr, out->summary.len);
+    return row_sealed(q, "a failed lead", e);
+}
+
+static enum rc next_failure(struct query *q, struct failure_row *out, struct err *e)
+{
+    enum rc rc = query_row(q, e);
+    return rc == RC_OK ? take_failure(q, out, e) : rc;
+}
+
+enum rc state_first_failure(struct state *s, char *out, size_t size, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_FAILURE_EACH);
+    struct failure_row row;
+    rc = next_failure(&q, &row, e);
+    if (rc == RC_OK)
+        (void)snprintf(out, size, STR_FMT, STR_ARG(row.summary));
+    else if (rc == RC_END && size > 0)
+        *out = '\0';
+    query_end(&q);
+    return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
+                           void *ctx, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_FAILURE_EACH);
+    struct failure_row row;
+    while ((rc = next_failure(&q, &row, e)) == RC_OK) {
+        rc = fn(ctx, row.line, e);
+        if (rc != RC_OK)
+            break;
+    }
+    query_end(&q);
+    return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+/* ---- missing leads -------------------------------------------------------------------------- */
+
+enum rc state_miss(struct state *s, uint64_t place, struct str row, struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_MISSING_PUT);
+    query_int(&q, (int64_t)place);
+    query_text(&q, row);
+    query_seal(&q);
+    return state_leave(s, query_run(&q, e));
+}
+
+static enum rc take_missing(struct query *q, struct str *line, struct err *e)
+{
+    (void)row_number(q, STATE_PLACE_MAX);
+    *line = row_text(q);
+    q->malformed |= !is_row(*line);
+    return row_sealed(q, "a missing lead", e);
+}
+
+static enum rc next_missing(struct query *q, struct str *line, struct err *e)
+{
+    enum rc rc = query_row(q, e);
+    return rc == RC_OK ? take_missing(q, line, e) : rc;
+}
+
+enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
+                           void *ctx, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_MISSING_EACH);
+    struct str line;
+    while ((rc = next_missing(&q, &line, e)) == RC_OK) {
+        rc = fn(ctx, line, e);
+        if (rc != RC_OK)
+            break;
+    }
+    query_end(&q);
+    return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+/* ---- kept payloads -------------------------------------------------------------------------- */
+
+enum rc state_keep(struct state *s, const struct state_kept *kept, struct err *e)
+{
+    enum rc rc = state_enter_write(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_KEPT_PUT);
+    query_int(&q, (int64_t)kept->place);
+    query_blob(&q, (struct str){(const char *)kept->key, LEAD_KEY_BYTES});
+    query_int(&q, kept->http_status);
+    query_int(&q, kept->attempts);
+    query_int(&q, (int64_t)kept->mended);
+    query_blob(&q, kept->body);
+    query_seal(&q);
+    return state_leave(s, query_run(&q, e));
+}
+
+static enum rc load_places(struct state *s, const uint64_t **out, size_t *n, struct err *e)
+{
+    int64_t count = 0;
+    uint64_t *places;
+    enum rc rc = state_number(s, SQL_KEPT_COUNT, &count, e);
+    if (rc == RC_OK)
+        rc = state_keep_array(s, (size_t)count, sizeof *places, &places, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_KEPT_PLACES);
+    size_t i = 0;
+    while (i < (size_t)count && (rc = query_row(&q, e)) == RC_OK) {
+        places[i++] = row_number(&q, STATE_PLACE_MAX);
+        rc = row_end(&q, "a kept payload", e);
+        if (rc != RC_OK)
+            break;
+    }
+    query_end(&q);
+    if (rc != RC_OK && rc != RC_END)
+        return rc;
+    *out = places;
+    *n = i;
+    return RC_OK;
+}
+
+enum rc state_kept_places(struct state *s, const uint64_t **out, size_t *n, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, load_places(s, out, n, e)) : rc;
+}
+
+/* Its body lives as long as the row. */
+static enum rc take_kept(struct query *q, struct state_kept *out, struct err *e)
+{
+    out->place = row_number(q, STATE_PLACE_MAX);
+    struct str key = row_blob(q);
+    out->http_status = (int)row_number(q, STATE_HTTP_STATUS_MAX);
+    out->attempts = (unsigned)row_number(q, UINT_MAX);
+    out->mended = row_number(q, STATE_COUNT_MAX);
+    out->body = row_blob(q);
+    q->malformed |= key.len != LEAD_KEY_BYTES;
+    enum rc rc = row_sealed(q, "a kept payload", e);
+    if (rc == RC_OK)
+        memcpy(out->key, key.ptr, LEAD_KEY_BYTES);
+    return rc;
+}
+
+enum rc state_take_kept(struct state *s, uint64_t place, struct state_kept *out, struct buf *body,
+                        struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct state_kept kept;
+    struct query q = query_of(s, SQL_KEPT_GET);
+    query_int(&q, (int64_t)place);
+    rc = query_row(&q, e);
+    if (rc == RC_OK)
+        rc = take_kept(&q, &kept, e);
+    if (rc == RC_OK) {
+        buf_add_str(body, kept.body);
+        kept.body = STR_NONE;
+        if (buf_rc(body) != RC_OK)
+            rc = err_set(e, buf_rc(body), "%s: a kept payload: %s", s->path, rc_text(buf_rc(body)));
+    }
+    query_end(&q);
+    if (rc == RC_OK)
+        *out = kept;
+    return state_leave(s, rc);
+}
+
+/* ---- what is there -------------------------------------------------------------------------- */
+
+static enum rc verify_failure(struct query *q, void *ctx, struct err *e)
+{
+    struct failure_row row;
+    (void)ctx;
+    return take_failure(q, &row, e);
+}
+
+static enum rc verify_missing(struct query *q, void *ctx, struct err *e)
+{
+    struct str line;
+    (void)ctx;
+    return take_missing(q, &line, e);
+}
+
+static enum rc verify_kept(struct query *q, void *ctx, struct err *e)
+{
+    struct state_kept kept;
+    (void)ctx;
+    return take_kept(q, &kept, e);
+}
+
+enum rc state_verify_leads(struct state *s, struct err *e)
+{
+    enum rc rc = state_each_row(s, SQL_FAILURE_EACH, verify_failure, NULL, e);
+    if (rc == RC_OK)
+        rc = state_each_row(s, SQL_MISSING_EACH, verify_missing, NULL, e);
+    return rc == RC_OK ? state_each_row(s, SQL_KEPT_VERIFY, verify_kept, NULL, e) : rc;
+}

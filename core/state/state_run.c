@@ -1,0 +1,399 @@
+#include "core/state/state_internal.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* Pages that go at once when the file is made smaller: what that takes of the -wal file. */
+#define VACUUM_STEP_SQL "PRAGMA incremental_vacuum(512)"
+
+/* ---- the run's row -------------------------------------------------------------------------- */
+
+struct run_row {
+    enum state_phase phase;
+    char run_id[33];
+    int64_t started_wall_ms;
+    size_t n_terms, n_renames;
+    struct str record;
+};
+
+static enum rc put_run(struct state *s, const struct run_row *run, struct err *e)
+{
+    struct query q = query_of(s, SQL_RUN_PUT);
+    query_int(&q, run->phase);
+    query_text(&q, str_c(run->run_id));
+    query_int(&q, run->started_wall_ms);
+    query_int(&q, (int64_t)run->n_terms);
+    query_int(&q, (int64_t)run->n_renames);
+    query_text(&q, run->record);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static bool is_run_id(struct str text)
+{
+    struct run_row *const row = NULL;
+    if (text.len != sizeof row->run_id - 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!memchr("0123456789abcdef", text.ptr[i], 16))
+            return false;
+    }
+    return true;
+}
+
+/* Only a run that was published has a record of its end, and files to be renamed. */
+static enum rc take_run(struct state *s, struct query *q, struct run_row *out, struct err *e)
+{
+    uint64_t phase = row_number(q, STATE_FINISHED);
+    struct str run_id = row_text(q);
+    out->started_wall_ms = (int64_t)row_number(q, STATE_WALL_MS_MAX);
+    out->n_terms = (size_t)row_number(q, STATE_ROWS_MAX);
+    out->n_renames = (size_t)row_number(q, STATE_ROWS_MAX);
+    struct str record = row_text_or_null(q);
+    bool published = phase == STATE_PUBLISHING || phase == STATE_FINISHED;
+    q->malformed |= phase == STATE_EMPTY || !is_run_id(run_id) ||
+                    published != (record.ptr != NULL) || (!published && out->n_renames > 0);
+    enum rc rc = row_sealed(q, "the run", e);
+    if (rc != RC_OK)
+        return rc;
+    out->phase = (enum state_phase)phase;
+    memcpy(out->run_id, run_id.ptr, run_id.len);
+    out->run_id[run_id.len] = '\0';
+    return state_keep_str(s, record, &out->record, e);
+}
+
+/* Where there is none: STATE_EMPTY. */
+static enum rc get_run(struct state *s, struct run_row *out, struct err *e)
+{
+    *out = (struct run_row){.phase = STATE_EMPTY};
+    struct query q = query_of(s, SQL_RUN_GET);
+    enum rc rc = query_row(&q, e);
+    if (rc == RC_OK)
+        rc = take_run(s, &q, out, e);
+    query_end(&q);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+enum rc state_read_phase(struct state *s, struct err *e)
+{
+    struct run_row run;
+    enum rc rc = get_run(s, &run, e);
+    s->phase = run.phase;
+    return rc;
+}
+
+enum state_phase state_phase(struct state *s)
+{
+    state_hold(s);
+    enum state_phase phase = s->phase;
+    state_release(s);
+    return phase;
+}
+
+static enum rc wrong_phase(struct state *s, const char *what, struct err *e)
+{
+    return err_set(e, RC_INTERNAL, "%s: %s in phase %d", s->path, what, (int)s->phase);
+}
+
+/* ---- beginning and forgetting --------------------------------------------------------------- */
+
+static enum rc run_all(struct state *s, const enum state_sql *list, size_t n, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = state_run_sql(s, list[i], e);
+    return rc;
+}
+
+static enum rc drop_run(struct state *s, struct err *e)
+{
+    static const enum state_sql all[] = {
+        SQL_RUN_DROP,    SQL_TERM_DROP,     SQL_CHECKPOINT_DROP,
+        SQL_MARK_DROP,   SQL_COLUMN_DROP,   SQL_FAILURE_DROP,
+        SQL_KEPT_DROP,   SQL_DELIVERY_DROP, SQL_DELIVERY_COUNT_DROP,
+        SQL_RENAME_DROP, SQL_NOTES_DROP,    SQL_MISSING_DROP,
+    };
+    s->n_pack = 0;
+    s->next_delivery = 1;
+    return run_all(s, all, sizeof all / sizeof *all, e);
+}
+
+/* Gives back to the system what the run had taken; a little at a time, for the sake of the -wal
+ * file. No transaction is at hand. */
+static void shrink(struct state *s)
+{
+    for (int64_t before = INT64_MAX;;) {
+        int64_t free_pages;
+        struct err e;
+        if (state_number(s, SQL_FREE_PAGES, &free_pages, &e) != RC_OK)
+            return;
+        if (free_pages == 0 || free_pages >= before)
+            return;
+        before = free_pages;
+        if (sqlite3_exec(s->db, VACUUM_STEP_SQL, NULL, NULL, NULL) != SQLITE_OK)
+            return;
+    }
+}
+
+/* The last commit of a run: the phase is the new one. */
+static enum rc commit_phase(struct state *s, enum state_phase phase, struct err *e)
+{
+    enum rc rc = state_commit(s, e);
+    if (rc == RC_OK)
+        s->phase = phase;
+    return rc;
+}
+
+/* What is in a delivery may have been accepted without a note of it: then it is not known any more
+ * what a receiver has. */
+static enum rc forget_deliveries(struct state *s, struct err *e)
+{
+    int64_t last = 0;
+    enum rc rc = state_number(s, SQL_DELIVERY_LAST, &last, e);
+    return rc == RC_OK && last > 0 ? state_run_sql(s, SQL_ACCEPTED_DROP, e) : rc;
+}
+
+static enum rc forget(struct state *s, struct err *e)
+{
+    enum rc rc = RC_OK;
+    bool unfinished = s->phase == STATE_RUNNING || s->phase == STATE_PUBLISHING;
+    if (unfinished)
+        rc = state_merge_notes(s, MERGE_FORGET, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK && unfinished)
+        rc = forget_deliveries(s, e);
+    if (rc == RC_OK)
+        rc = drop_run(s, e);
+    if (rc == RC_OK)
+        rc = commit_phase(s, STATE_EMPTY, e);
+    if (rc == RC_OK)
+        shrink(s);
+    return rc;
+}
+
+enum rc state_forget(struct state *s, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, forget(s, e)) : rc;
+}
+
+static enum rc put_term(struct state *s, size_t i, const struct state_term *term, struct err *e)
+{
+    struct query q = query_of(s, SQL_TERM_PUT);
+    query_int(&q, (int64_t)i);
+    query_text(&q, term->name);
+    query_text(&q, term->value);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static enum rc begin(struct state *s, const struct run_row *run, const struct state_term *terms,
+                     struct err *e)
+{
+    arena_reset(&s->loaded, 0);
+    enum rc rc = RC_OK;
+    if (s->phase == STATE_RUNNING || s->phase == STATE_PUBLISHING)
+        rc = forget(s, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK)
+        rc = drop_run(s, e);
+    for (size_t i = 0; rc == RC_OK && i < run->n_terms; i++)
+        rc = put_term(s, i, &terms[i], e);
+    if (rc == RC_OK)
+        rc = put_run(s, run, e);
+    return rc == RC_OK ? commit_phase(s, STATE_RUNNING, e) : rc;
+}
+
+enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall_ms,
+                    const struct state_term *terms, size_t n_terms, struct err *e)
+{
+    struct run_row run = {
+        .phase = STATE_RUNNING, .started_wall_ms = started_wall_ms, .n_terms = n_terms};
+    memcpy(run.run_id, run_id, sizeof run.run_id);
+    run.run_id[sizeof run.run_id - 1] = '\0';
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = begin(s, &run, terms, e);
+    s->verified = rc == RC_OK;
+    return state_leave(s, rc);
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+static enum rc take_term(struct state *s, struct query *q, void *out, struct err *e)
+{
+    struct state_term *term = out;
+    enum rc rc = state_keep_str(s, row_text(q), &term->name, e);
+    return rc == RC_OK ? state_keep_str(s, row_text(q), &term->value, e) : rc;
+}
+
+/* One that a C string can hold. */
+static bool is_path(struct str text)
+{
+    return text.len > 0 && text.len < PATH_MAX && !memchr(text.ptr, '\0', text.len);
+}
+
+static enum rc take_rename(struct state *s, struct query *q, void *out, struct err *e)
+{
+    struct file_rename *rename = out;
+    struct str from = row_text(q);
+    struct str to = row_text(q);
+    q->malformed |= !is_path(from) || (to.len > 0 && !is_path(to));
+    rename->print.bytes = row_number(q, INT64_MAX);
+    rename->print.crc = (uint32_t)row_number(q, UINT32_MAX);
+    enum rc rc = state_keep_str(s, from, &rename->from, e);
+    return rc == RC_OK ? state_keep_str(s, to, &rename->to, e) : rc;
+}
+
+static enum rc load_renames(struct state *s, const struct run_row *run,
+                            const struct file_rename **out, struct err *e)
+{
+    static const struct state_list list = {SQL_RENAME_EACH, SQL_RENAME_COUNT, "a rename",
+                                           sizeof(struct file_rename), take_rename};
+    return state_load_list(s, &list, run->n_renames, out, e);
+}
+
+static enum rc verify_rest(struct state *s, const struct run_row *run, struct err *e)
+{
+    const struct file_rename *renames;
+    enum rc rc = state_verify_leads(s, e);
+    if (rc == RC_OK)
+        rc = state_verify_deliveries(s, e);
+    if (rc == RC_OK)
+        rc = state_verify_accepted(s, e);
+    return rc == RC_OK ? load_renames(s, run, &renames, e) : rc;
+}
+
+static enum rc load(struct state *s, struct state_run *out, struct err *e)
+{
+    static const struct state_list terms = {SQL_TERM_EACH, SQL_TERM_COUNT, "a term of the run",
+                                            sizeof(struct state_term), take_term};
+    struct run_row row;
+    struct state_run run = {0};
+    enum rc rc = get_run(s, &row, e);
+    if (rc == RC_OK)
+        rc = state_load_list(s, &terms, row.n_terms, &run.terms, e);
+    if (rc == RC_OK)
+        rc = state_load_checkpoint(s, &run.checkpoint, e);
+    if (rc == RC_OK)
+        rc = verify_rest(s, &row, e);
+    if (rc != RC_OK)
+        return rc;
+    memcpy(run.run_id, row.run_id, sizeof run.run_id);
+    run.started_wall_ms = row.started_wall_ms;
+    run.n_terms = row.n_terms;
+    run.record = row.record;
+    *out = run;
+    return RC_OK;
+}
+
+enum rc state_load(struct state *s, struct state_run *out, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = load(s, out, e);
+    s->verified = rc == RC_OK;
+    return state_leave(s, rc);
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static enum rc put_rename(struct state *s, size_t i, const struct file_rename *r, struct err *e)
+{
+    struct query q = query_of(s, SQL_RENAME_PUT);
+    query_int(&q, (int64_t)i);
+    query_text(&q, r->from);
+    query_text(&q, r->to);
+    query_int(&q, (int64_t)r->print.bytes);
+    query_int(&q, r->print.crc);
+    query_seal(&q);
+    return query_run(&q, e);
+}
+
+static enum rc publish(struct state *s, const struct file_rename *renames, size_t n,
+                       struct str record, struct err *e)
+{
+    if (s->phase != STATE_RUNNING)
+        return wrong_phase(s, "nothing can be published", e);
+    struct run_row run;
+    enum rc rc = get_run(s, &run, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK)
+        rc = state_run_sql(s, SQL_RENAME_DROP, e);
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = put_rename(s, i, &renames[i], e);
+    if (rc != RC_OK)
+        return rc;
+    run.phase = STATE_PUBLISHING;
+    run.n_renames = n;
+    run.record = record;
+    rc = put_run(s, &run, e);
+    return rc == RC_OK ? commit_phase(s, STATE_PUBLISHING, e) : rc;
+}
+
+enum rc state_settle(struct state *s, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, state_commit(s, e)) : rc;
+}
+
+enum rc state_publish(struct state *s, const struct file_rename *renames, size_t n,
+                      struct str record, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, publish(s, renames, n, record, e)) : rc;
+}
+
+enum rc state_each_rename(struct state *s,
+                          enum rc (*fn)(void *ctx, const struct file_rename *r, struct err *e),
+                          void *ctx, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct run_row run;
+    const struct file_rename *renames = NULL;
+    rc = get_run(s, &run, e);
+    if (rc == RC_OK)
+        rc = load_renames(s, &run, &renames, e);
+    for (size_t i = 0; rc == RC_OK && i < run.n_renames; i++)
+        rc = fn(ctx, &renames[i], e);
+    return state_leave(s, rc);
+}
+
+/* Up to the last commit the phase stays, and what was done is done again without harm. */
+static enum rc finish(struct state *s, bool published, struct err *e)
+{
+    static const enum state_sql done[] = {SQL_NOTES_DROP, SQL_DELIVERY_DROP, SQL_KEPT_DROP};
+    if (s->phase != STATE_PUBLISHING)
+        return wrong_phase(s, "nothing was published", e);
+    struct run_row run;
+    enum rc rc = state_merge_notes(s, published ? MERGE_ACCEPTED : MERGE_WITHHELD, e);
+    if (rc == RC_OK)
+        rc = state_begin_transaction(s, e);
+    if (rc == RC_OK)
+        rc = run_all(s, done, sizeof done / sizeof *done, e);
+    if (rc == RC_OK)
+        rc = get_run(s, &run, e);
+    if (rc != RC_OK)
+        return rc;
+    run.phase = STATE_FINISHED;
+    rc = put_run(s, &run, e);
+    if (rc == RC_OK)
+        rc = commit_phase(s, STATE_FINISHED, e);
+    /* The run is over, whatever becomes of its pages: they are used by the next one. */
+    if (rc == RC_OK)
+        shrink(s);
+    return rc;
+}
+
+enum rc state_finish(struct state *s, bool published, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, finish(s, published, e)) : rc;
+}

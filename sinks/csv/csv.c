@@ -1,0 +1,481 @@
+/* The sink "csv": one file, or a folder with one file a table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "sinks/blob.h"
+#include "sinks/column_names.h"
+#include "core/sink.h"
+#include "sinks/csv/csv_file.h"
+#include "sinks/registry.h"
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+enum { DELIMITER_COMMA, DELIMITER_TAB, DELIMITER_SEMICOLON };
+enum { EOL_LF, EOL_CRLF };
+enum { HEADER_YES, HEADER_NO };
+
+struct csv_opts {
+    const char *table;
+    int delimiter, eol, header;
+    bool bom, excel_safe;
+    unsigned gzip;
+};
+
+#define AT(member) offsetof(struct csv_opts, member)
+
+static const struct opt_spec csv_opt_specs[] = {
+    {.name = "table",
+     .type = OPT_TEXT,
+     .offset = AT(table),
+     .help = "the table that goes to a single file; the lead's own unless told otherwise"},
+    {.name = "delimiter",
+     .type = OPT_CHOICE,
+     .offset = AT(delimiter),
+     .choices = "comma|tab|semicolon",
+     .default_text = "comma",
+     .help = "what stands between two fields"},
+    {.name = "eol",
+     .type = OPT_CHOICE,
+     .offset = AT(eol),
+     .choices = "lf|crlf",
+     .default_text = "lf",
+     .help = "what ends a row"},
+    {.name = "header",
+     .type = OPT_CHOICE,
+     .offset = AT(header),
+     .choices = "yes|no",
+     .default_text = "yes",
+     .help = "a first row with the names of the columns"},
+    {.name = "bom",
+     .type = OPT_FLAG,
+     .offset = AT(bom),
+     .help = "begin with a UTF-8 byte order mark, as Excel wants it"},
+    {.name = "excel-safe",
+     .type = OPT_FLAG,
+     .offset = AT(excel_safe),
+     .help = "an apostrophe before texts that a spreadsheet would take for formulas, and quotes "
+             "around those that hold one; numbers and phone numbers are left alone"},
+    {.name = "gzip",
+     .type = OPT_UINT,
+     .offset = AT(gzip),
+     .min = 0,
+     .max = 9,
+     .default_text = "auto",
+     .help = STREAM_OPT_GZIP_HELP "; 6 where the file is called .gz"},
+    {.name = NULL},
+};
+
+static struct csv_settings settings_make(const struct sink_cfg *cfg)
+{
+    static const char delimiters[] = {
+        [DELIMITER_COMMA] = ',', [DELIMITER_TAB] = '\t', [DELIMITER_SEMICOLON] = ';'};
+    const struct csv_opts *opts = cfg->opts;
+    return (struct csv_settings){
+        .dialect = {.delimiter = delimiters[opts->delimiter],
+                    .crlf = opts->eol == EOL_CRLF,
+                    .excel_safe = opts->excel_safe},
+        .header = opts->header == HEADER_YES,
+        .bom = opts->bom,
+        .level = stream_level(opts->gzip, cfg->target),
+        .want_sha256 = cfg->want_sha256,
+        .stop = cfg->stop,
+    };
+}
+
+/* ---- what goes where ------------------------------------------------------------------------ */
+
+/* Which table goes to which file. */
+struct target {
+    size_t table; /* index in the profile */
+    char *name;   /* of the table; owned */
+    char *path;   /* owned */
+};
+
+struct targets {
+    struct target *items;
+    size_t n;
+};
+
+static void targets_free(struct targets *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        free(t->items[i].name);
+        free(t->items[i].path);
+    }
+    free(t->items);
+    *t = (struct targets){0};
+}
+
+static bool is_folder(const char *target)
+{
+    size_t n = strlen(target);
+    return n > 0 && target[n - 1] == '/';
+}
+
+/* "folder/TABLE.csv" or "folder/TABLE.csv.gz". */
+static enum rc target_in_folder(struct target *t, const struct sink_cfg *cfg, struct err *e)
+{
+    if (strchr(t->name, '/'))
+        return err_set(e, RC_USAGE, "the table %s cannot be the name of a file", t->name);
+    const char *suffix = settings_make(cfg).level > 0 ? ".csv.gz" : ".csv";
+    size_t bytes = strlen(cfg->target) + strlen(t->name) + strlen(suffix) + 1;
+    t->path = malloc(bytes);
+    if (!t->path) {
+        (void)err_nomem(e);
+        return RC_NOMEM;
+    }
+    (void)snprintf(t->path, bytes, "%s%s%s", cfg->target, t->name, suffix);
+    return RC_OK;
+}
+
+static enum rc unknown_table(const struct profile *p, const char *name, struct err *e)
+{
+    struct buf names;
+    buf_init(&names, 1024);
+    for (size_t i = 0; i < p->n_tables; i++) {
+        buf_adds(&names, i ? ", " : "");
+        buf_add_str(&names, p->tables[i].name);
+    }
+    buf_addc(&names, '\0');
+    enum rc rc = err_set(e, RC_USAGE, "table=%s: there is no such table; tables are: %s", name,
+                         buf_rc(&names) == RC_OK ? names.data : "(many)");
+    buf_free(&names);
+    return rc;
+}
+
+static enum rc target_make(struct target *t, const struct sink_cfg *cfg, size_t table,
+                           struct err *e)
+{
+    struct str name = cfg->profile->tables[table].name;
+    t->table = table;
+    t->name = strndup(name.ptr, name.len);
+    if (!t->name) {
+        (void)err_nomem(e);
+        return RC_NOMEM;
+    }
+    if (is_folder(cfg->target))
+        return target_in_folder(t, cfg, e);
+    t->path = strdup(cfg->target);
+    if (!t->path) {
+        (void)err_nomem(e);
+        return RC_NOMEM;
+    }
+    return RC_OK;
+}
+
+static enum rc targets_make(struct targets *out, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct csv_opts *opts = cfg->opts;
+    int first = opts->table ? profile_table(cfg->profile, str_c(opts->table)) : 0;
+    if (first < 0)
+        return unknown_table(cfg->profile, opts->table, e);
+    size_t n = is_folder(cfg->target) ? cfg->profile->n_tables : 1;
+    struct targets t = {.items = calloc(n, sizeof *t.items), .n = n};
+    if (!t.items)
+        return err_nomem(e);
+    for (size_t i = 0; i < n; i++) {
+        enum rc rc = target_make(&t.items[i], cfg, (size_t)first + i, e);
+        if (rc != RC_OK) {
+            targets_free(&t);
+            return rc;
+        }
+    }
+    *out = t;
+    return RC_OK;
+}
+
+/* ---- checks --------------------------------------------------------------------------------- */
+
+static enum rc check_options(const struct sink_cfg *cfg, struct err *e)
+{
+    const struct csv_opts *opts = cfg->opts;
+    if (*cfg->target == '\0')
+        return err_set(e, RC_USAGE, "a file, a folder that ends in /, or - must follow the colon");
+    if (opts->table && is_folder(cfg->target))
+        return err_set(e, RC_USAGE, "table= is for a single file; %s gets all tables", cfg->target);
+    return RC_OK;
+}
+
+static enum rc check_paths(const struct sink_cfg *cfg, const struct targets *t, struct err *e)
+{
+    struct stat st;
+    bool there = stat(cfg->target, &st) == 0;
+    if (!is_folder(cfg->target) && there && S_ISDIR(st.st_mode))
+        return err_set(e, RC_USAGE, "%s is a folder; write %s/ for one file a table in it",
+                       cfg->target, cfg->target);
+    if (is_folder(cfg->target)) {
+        enum rc rc = outfile_check_dirs(cfg->target, e);
+        if (rc != RC_OK || !there)
+            return rc;
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        enum rc rc = outfile_check(t->items[i].path, e);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static enum rc csv_check(const struct sink_cfg *cfg, struct err *e)
+{
+    struct targets t = {0};
+    enum rc rc = check_options(cfg, e);
+    if (rc == RC_OK)
+        rc = targets_make(&t, cfg, e);
+    if (rc == RC_OK)
+        rc = check_paths(cfg, &t, e);
+    targets_free(&t);
+    if (rc != RC_OK)
+        err_prefix(e, "%s", cfg->spec);
+    return rc;
+}
+
+static unsigned csv_needs(const struct sink_cfg *cfg)
+{
+    (void)cfg;
+    return SINK_WANTS_ROWS;
+}
+
+static enum rc csv_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
+{
+    struct targets t = {0};
+    enum rc rc = targets_make(&t, cfg, e);
+    if (rc != RC_OK)
+        return rc;
+    for (size_t i = 0; i < t.n; i++)
+        buf_add(out, t.items[i].path, strlen(t.items[i].path) + 1);
+    targets_free(&t);
+    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* ---- the sink ------------------------------------------------------------------------------- */
+
+struct csv {
+    struct sink sink; /* first */
+    struct sink_cfg cfg;
+    struct csv_settings settings;
+    struct targets targets;
+    struct csv_file *files; /* one for each target */
+    struct sink_file *results;
+    struct column_names *columns; /* of each file, after finish() */
+    struct buf keys;              /* the lead's first fields, encoded */
+    size_t provider_bytes;
+    struct buf mark;
+    bool marked; /* there is a mark that needs the unfinished files */
+};
+
+static struct csv *csv_of(struct sink *s)
+{
+    return (struct csv *)s;
+}
+
+static void csv_close(struct sink *sink)
+{
+    struct csv *s = csv_of(sink);
+    for (size_t i = 0; s->files && i < s->targets.n; i++)
+        csv_file_close(&s->files[i], s->marked);
+    for (size_t i = 0; s->columns && i < s->targets.n; i++)
+        column_names_free(&s->columns[i]);
+    free(s->columns);
+    free(s->files);
+    free(s->results);
+    targets_free(&s->targets);
+    buf_free(&s->keys);
+    buf_free(&s->mark);
+    free(s);
+}
+
+/* A mark is one line a file. */
+static enum rc csv_open_files(struct csv *s, const struct sink_mark *from, struct err *e)
+{
+    struct str lines = from ? from->text : STR_NONE;
+    for (size_t i = 0; i < s->targets.n; i++) {
+        struct str line = STR_NONE;
+        const struct target *t = &s->targets.items[i];
+        if (from && !text_take(&lines, '\n', &line))
+            return err_set(e, RC_SYNTAX, "the mark in the state is damaged");
+        enum rc rc = csv_file_open(&s->files[i], &s->settings, &s->cfg.profile->tables[t->table],
+                                   t->path, line, e);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return lines.len == 0 ? RC_OK : err_set(e, RC_SYNTAX, "the mark in the state is damaged");
+}
+
+static enum rc csv_open_targets(struct csv *s, const struct sink_mark *from, struct err *e)
+{
+    enum rc rc = targets_make(&s->targets, &s->cfg, e);
+    if (rc != RC_OK)
+        return rc;
+    s->files = calloc(s->targets.n, sizeof *s->files);
+    s->results = calloc(s->targets.n, sizeof *s->results);
+    s->columns = calloc(s->targets.n, sizeof *s->columns);
+    if (!s->files || !s->results || !s->columns)
+        return err_nomem(e);
+    if (is_folder(s->cfg.target))
+        rc = outfile_make_dirs(s->cfg.target, e);
+    return rc == RC_OK ? csv_open_files(s, from, e) : rc;
+}
+
+static enum rc csv_open(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
+                        struct err *e)
+{
+    struct csv *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(e);
+    s->sink.ops = &sink_csv;
+    s->cfg = *cfg;
+    s->settings = settings_make(cfg);
+    s->marked = from != NULL;
+    buf_init(&s->keys, SIZE_MAX / 2);
+    buf_init(&s->mark, SIZE_MAX / 2);
+    csv_put_text(&s->keys, &s->settings.dialect, cfg->profile->name);
+    buf_addc(&s->keys, s->settings.dialect.delimiter);
+    s->provider_bytes = s->keys.len;
+    enum rc rc = buf_rc(&s->keys) == RC_OK ? csv_open_targets(s, from, e) : err_nomem(e);
+    if (rc != RC_OK) {
+        err_prefix(e, "%s", cfg->spec);
+        csv_close(&s->sink);
+        return rc;
+    }
+    *out = &s->sink;
+    return RC_OK;
+}
+
+static enum rc put_lead(struct csv *s, const struct lead *lead, struct err *e)
+{
+    s->keys.len = s->provider_bytes;
+    csv_put_text(&s->keys, &s->settings.dialect, lead->id);
+    if (buf_rc(&s->keys) != RC_OK)
+        return err_nomem(e);
+    for (size_t i = 0; i < s->targets.n; i++) {
+        const struct rows *rows = &lead->tables[s->targets.items[i].table];
+        for (uint32_t k = 0; k < rows->n_rows; k++) {
+            enum rc rc = csv_file_put(&s->files[i], buf_str(&s->keys), &rows->rows[k], e);
+            if (rc != RC_OK)
+                return rc;
+        }
+    }
+    return RC_OK;
+}
+
+static enum rc csv_put(struct sink *sink, struct lead *const leads[], size_t n, struct err *e)
+{
+    struct csv *s = csv_of(sink);
+    static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
+    for (size_t i = 0; i < n; i++) {
+        enum rc rc = put_lead(s, leads[i], e);
+        if (rc != RC_OK) {
+            err_prefix(e, "%s", s->cfg.spec);
+            return rc;
+        }
+        s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], &accepted);
+    }
+    return RC_OK;
+}
+
+static enum rc csv_mark(struct sink *sink, struct sink_mark *out, struct err *e)
+{
+    struct csv *s = csv_of(sink);
+    buf_clear(&s->mark);
+    for (size_t i = 0; i < s->targets.n; i++) {
+        enum rc rc = csv_file_mark(&s->files[i], &s->mark, e);
+        if (rc != RC_OK) {
+            err_prefix(e, "%s", s->cfg.spec);
+            return rc;
+        }
+    }
+    s->marked = true;
+    out->text = buf_str(&s->mark);
+    return RC_OK;
+}
+
+static enum rc each_file(struct csv *s, enum rc (*fn)(struct csv_file *f, struct err *e),
+                         struct err *e)
+{
+    for (size_t i = 0; i < s->targets.n; i++) {
+        enum rc rc = fn(&s->files[i], e);
+        if (rc != RC_OK) {
+            err_prefix(e, "%s", s->cfg.spec);
+            return rc;
+        }
+    }
+    return RC_OK;
+}
+
+static enum rc csv_sync(struct sink *sink, struct err *e)
+{
+    return each_file(csv_of(sink), csv_file_sync, e);
+}
+
+static enum rc csv_renames(struct sink *sink, struct buf *out, struct err *e)
+{
+    struct csv *s = csv_of(sink);
+    for (size_t i = 0; i < s->targets.n; i++)
+        csv_file_renames(&s->files[i], out);
+    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+static enum rc name_columns(const struct csv_file *f, struct column_names *out)
+{
+    enum rc rc = column_names_add_documented(out, f->table);
+    for (uint32_t i = 0; rc == RC_OK && i < f->columns.n; i++)
+        rc = column_names_add(out, str_c(f->columns.names[i]));
+    return rc;
+}
+
+static enum rc csv_finish(struct sink *sink, struct err *e)
+{
+    struct csv *s = csv_of(sink);
+    enum rc rc = each_file(s, csv_file_finish, e);
+    for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
+        rc = name_columns(&s->files[i], &s->columns[i]) == RC_OK ? RC_OK : err_nomem(e);
+    return rc;
+}
+
+static enum rc csv_publish(struct sink *sink, struct err *e)
+{
+    return each_file(csv_of(sink), csv_file_publish, e);
+}
+
+static void csv_result(const struct sink *sink, struct sink_result *out)
+{
+    const struct csv *s = (const struct csv *)sink;
+    for (size_t i = 0; i < s->targets.n; i++) {
+        const struct csv_file *f = &s->files[i];
+        const struct stream *stream = csv_file_stream(f);
+        struct sink_file *r = &s->results[i];
+        *r = (struct sink_file){
+            .path = f->path,
+            .table = s->targets.items[i].name,
+            .rows = f->n_rows,
+            .bytes = stream_file_bytes(stream),
+            .columns = s->columns[i].items,
+            .n_columns = s->columns[i].n,
+        };
+        (void)snprintf(r->sha256, sizeof r->sha256, "%s", stream_sha256(stream));
+    }
+    *out = (struct sink_result){.files = s->results, .n_files = s->targets.n};
+}
+
+const struct sink_ops sink_csv = {
+    .name = "csv",
+    .help = "RFC 4180: into FOLDER/ a file for each table, or into one file one table; the header "
+            "covers every row",
+    .opts = csv_opt_specs,
+    .opts_size = sizeof(struct csv_opts),
+    .eighths = 28, /* a JSON cell, and with its quotes doubled */
+    .check = csv_check,
+    .needs = csv_needs,
+    .paths = csv_paths,
+    .open = csv_open,
+    .put = csv_put,
+    .mark = csv_mark,
+    .sync = csv_sync,
+    .finish = csv_finish,
+    .renames = csv_renames,
+    .publish = csv_publish,
+    .result = csv_result,
+    .close = csv_close,
+};

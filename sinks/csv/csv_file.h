@@ -1,0 +1,78 @@
+/* One CSV file: the rows of one table, under a header that covers them all.
+ *
+ * The header cannot be known before the last row, and the rows must not be kept in memory. So rows
+ * are written as they come, each as wide as the columns known at that moment, behind a header that
+ * hopes for the best. It is written late: the first 256 KiB of rows wait in memory, and columns
+ * that appear there cost nothing. Where a column appears later, it is noted at which byte the rows
+ * became wider. In the end, if there was none, the file is complete. Else it is written once more,
+ * with the final header: the rows before the last change are padded, what follows is copied as it
+ * is, compressed members too.
+ *
+ * The final bytes depend on the rows and the settings alone, not on how rows came in batches, nor
+ * on marks. One thread at a time. */
+#ifndef LEADPIPE_CSV_FILE_H
+#define LEADPIPE_CSV_FILE_H
+
+#include "core/lead.h"
+#include "core/provider/profile.h"
+#include "sinks/csv/csv_columns.h"
+#include "sinks/csv/csv_encode.h"
+#include "sinks/csv/csv_widen.h"
+#include "sinks/stream.h"
+
+/* What all files of a sink have in common. */
+struct csv_settings {
+    struct csv_dialect dialect;
+    bool header, bom;
+    unsigned level; /* of gzip; 0: none */
+    bool want_sha256;
+    const struct stop_timer *stop;
+};
+
+struct csv_file {
+    const struct csv_settings *settings;
+    const struct table_spec *table;
+    const char *path;
+    struct stream *stream; /* what rows are written to; NULL: not open */
+    struct stream *wide;   /* the whole once more, where columns appeared late */
+    struct csv_columns columns;
+    /* How many undocumented columns rows have. Counted from the first row, and once the file has
+     * started from its first byte. One entry for each change. */
+    struct csv_width *widths;
+    size_t n_widths, cap_widths;
+    struct buf rows; /* encoded, not yet in the stream */
+    struct buf scratch;
+    bool started; /* the header is in the stream */
+    bool published;
+    uint64_t n_rows;
+};
+
+#define CSV_HOLD_BYTES ((size_t)256 * 1024) /* of rows, before the header is written */
+
+/* `mark` is what csv_file_mark() gave in an earlier run, or absent. RC_SYNTAX: it is damaged; else
+ * as stream_open(). `settings`, `table` and `path` must outlive the file. csv_file_close() is due
+ * after a failure, too. */
+enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
+                      const struct table_spec *table, const char *path, struct str mark,
+                      struct err *e);
+
+/* Adds a row; `keys` are its first fields, encoded. */
+enum rc csv_file_put(struct csv_file *f, struct str keys, const struct row *row, struct err *e);
+
+/* What was put is in the file, or in the text that is appended to `out`: one line, and its end. */
+enum rc csv_file_mark(struct csv_file *f, struct buf *out, struct err *e);
+/* What the last mark covers is on disk; as stream_sync(). */
+enum rc csv_file_sync(struct csv_file *f, struct err *e);
+
+enum rc csv_file_finish(struct csv_file *f, struct err *e);
+/* After csv_file_finish(): as outfile_renames(); a file that is only to be removed has an empty path
+ * behind it. */
+void csv_file_renames(struct csv_file *f, struct buf *out);
+enum rc csv_file_publish(struct csv_file *f, struct err *e);
+/* Drops what was not published; `keep` leaves what a mark needs. */
+void csv_file_close(struct csv_file *f, bool keep);
+
+/* What becomes visible under the name; its figures and digest are final after csv_file_finish(). */
+const struct stream *csv_file_stream(const struct csv_file *f);
+
+#endif

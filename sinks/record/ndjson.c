@@ -1,0 +1,59 @@
+/* Records as JSON, one a line. */
+#include "sinks/record/record_file.h"
+#include "sinks/registry.h"
+#include "sinks/stream.h"
+
+static const struct opt_spec options[] = {
+    {.name = "layout",
+     .type = OPT_CHOICE,
+     .offset = offsetof(struct record_file_opts, layout),
+     .choices = RECORD_FILE_LAYOUTS,
+     .default_text = "lead",
+     .help = "one object a lead, one a row, or the payload as received"},
+    {.name = "gzip",
+     .type = OPT_UINT,
+     .offset = offsetof(struct record_file_opts, gzip),
+     .min = 0,
+     .max = 9,
+     .default_text = "auto",
+     .help = STREAM_OPT_GZIP_HELP "; 6 where the file is called .gz"},
+    {.name = NULL},
+};
+
+static unsigned ndjson_needs(const struct sink_cfg *cfg)
+{
+    const struct record_file_opts *opts = cfg->opts;
+    return record_wants(&encoding_json, (enum record_layout)opts->layout);
+}
+
+static enum rc ndjson_open(struct sink **out, const struct sink_cfg *cfg,
+                           const struct sink_mark *from, struct err *e)
+{
+    const struct record_file_opts *opts = cfg->opts;
+    const struct record_file_kind kind = {
+        .ops = &sink_ndjson,
+        .encoding = &encoding_json,
+        .level = stream_level(opts->gzip, cfg->target),
+    };
+    return record_file_open(out, &kind, cfg, from, e);
+}
+
+const struct sink_ops sink_ndjson = {
+    .name = "ndjson",
+    .help = "JSON, one object a line, into a file",
+    .opts = options,
+    .opts_size = sizeof(struct record_file_opts),
+    .eighths = 10,
+    .check = record_file_check,
+    .needs = ndjson_needs,
+    .paths = record_file_paths,
+    .open = ndjson_open,
+    .put = record_file_put,
+    .mark = record_file_mark,
+    .sync = record_file_sync,
+    .finish = record_file_finish,
+    .renames = record_file_renames,
+    .publish = record_file_publish,
+    .result = record_file_result,
+    .close = record_file_close,
+};

@@ -1,0 +1,42 @@
+/* From a lead to records: which members an object has and in which order, for every encoding.
+ *
+ *   lead  one object a lead: provider, lead_id, the columns of the first table, then each child
+ *         table as an array of its rows without provider and lead_id
+ *   rows  one object a row: _table, provider, lead_id, columns
+ *   raw   {"provider", "lead_id", "payload"}: the whole body as received, expiring URLs and all; as
+ *         JSON its own bytes, blanks between tokens aside
+ *
+ * Documented columns come first, the others follow in the order in which the run met them. A column
+ * that the payload does not have is left out; null is null; a table without rows is an empty array.
+ */
+#ifndef LEADPIPE_RECORD_H
+#define LEADPIPE_RECORD_H
+
+#include "core/base/buf.h"
+#include "core/lead.h"
+#include "core/provider/profile.h"
+#include "sinks/record/encoding.h"
+
+enum record_layout { LAYOUT_LEAD, LAYOUT_ROWS, LAYOUT_RAW };
+
+/* What is prepared once for a profile, an encoding and a layout. One thread at a time. */
+struct record_writer;
+
+/* `p` must live as long. RC_NOMEM. */
+enum rc record_writer_new(struct record_writer **out, const struct profile *p,
+                          const struct encoding *encoding, enum record_layout layout,
+                          struct err *e);
+void record_writer_free(struct record_writer *w); /* may be NULL */
+
+/* Appends the lead's one object to `b`, with nothing behind it. Not for LAYOUT_ROWS. RC_NOMEM and
+ * RC_LIMIT stick in `b`. */
+void record_write_object(struct record_writer *w, struct buf *b, const struct lead *lead);
+
+/* Appends all records of the lead, each with the encoding's end, and returns how many. Errors
+ * as above. */
+size_t record_write(struct record_writer *w, struct buf *b, const struct lead *lead);
+
+/* What of a lead is needed: of enum sink_wants. */
+unsigned record_wants(const struct encoding *encoding, enum record_layout layout);
+
+#endif

@@ -1,0 +1,76 @@
+/* Forms the bodies of a webhook's messages: a batch of leads at a time, in the order of the leads.
+ * What a batch holds, and its id, depend on the leads alone. One thread. */
+#ifndef LEADPIPE_BATCH_H
+#define LEADPIPE_BATCH_H
+
+#include "core/sink.h"
+#include "sinks/webhook/lead_text.h"
+#include "sinks/webhook/parcel.h"
+#include "sinks/record/record.h"
+
+#define BATCH_BODY_MAX ((size_t)512 << 20) /* bytes of one body */
+
+struct batch {
+    const struct profile *profile;
+    const struct clock *clock;
+    const char *url, *type;
+    int layout;
+    unsigned most; /* leads in one */
+    bool is_list;  /* the data is an array, however many leads it has */
+    bool notes;    /* their leads are noted, for the state */
+    struct record_writer *writer;
+    struct webhook_id_maker *ids;
+    struct parcel *parcel; /* being filled; NULL: begin one; owned by the delivery */
+};
+
+enum record_layout batch_layout(const struct sink_cfg *cfg);
+
+/* A zeroed one may be closed. */
+enum rc batch_open(struct batch *b, const struct sink_cfg *cfg, struct err *e);
+void batch_close(struct batch *b);
+
+/* The id of a message with these leads. RC_NOMEM. */
+enum rc batch_id(struct batch *b, const struct lead_note *leads, size_t n,
+                 char out[WEBHOOK_ID_SIZE]);
+
+/* Is it JSON, in the frame that this sink's bodies have? What is within is not looked at. RC_SYNTAX:
+ * it is not; RC_NOMEM. */
+enum rc batch_check_body(const struct batch *b, struct str body);
+
+/* Begins one in an empty parcel. */
+void batch_begin(struct batch *b, struct parcel *p);
+
+/* RC_LIMIT (too large) and RC_NOMEM leave it as it was. */
+enum rc batch_add(struct batch *b, struct lead *lead);
+
+/* No more may be added. */
+bool batch_is_full(const struct batch *b);
+
+/* Completes the parcel and gives it away. RC_NOMEM: it is still here, and of no use. */
+enum rc batch_end(struct batch *b, struct parcel **out);
+
+/* ---- going on ------------------------------------------------------------------------------- */
+
+/* Appends what is needed to go on with the batch at hand; nothing where none has leads. Errors stick
+ * in `out`. */
+void batch_mark(const struct batch *b, struct buf *out);
+
+/* A batch from a mark. */
+struct batch_rest {
+    struct lead_note *leads;
+    size_t n_leads;
+    struct buf body;
+    struct str noted; /* the leads, in the mark */
+    struct arena arena;
+};
+
+/* `mark` is not empty and must live as long. RC_SYNTAX: it is damaged; RC_NOMEM. */
+enum rc batch_rest_take(struct batch_rest *out, const struct batch *b, struct str mark);
+void batch_rest_free(struct batch_rest *rest); /* a zeroed one, too */
+
+/* Goes on with it in an empty parcel: takes the body, and the leads from the run: what it gave is in
+ * the parcel also after an error. RC_SYNTAX: it has not all of them; RC_NOMEM. */
+enum rc batch_go_on(struct batch *b, struct parcel *p, struct batch_rest *rest,
+                    const struct sink_host *host, struct sink *sink, struct err *e);
+
+#endif

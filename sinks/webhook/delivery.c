@@ -1,0 +1,535 @@
+#include "sinks/webhook/delivery.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "sinks/webhook/answer.h"
+#include "core/base/thread.h"
+
+/* Of an answer: more than is looked at, so that one of ordinary size does not cost its connection. */
+#define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
+/* Refused deliveries, and no other answer before, that close the delivery: as of a provider's leads. */
+#define REFUSED_FIRST 3
+#define FIRST_MAX 64
+
+struct delivery {
+    struct delivery_cfg cfg;
+    pthread_t thread;
+    bool has_thread;
+
+    /* of the delivery's thread, once it runs */
+    uv_loop_t loop;
+    struct http_engine *engine; /* NULL once it has stopped */
+    struct rng rng;
+    bool engine_idle; /* it was stopped, and nothing is inside any more */
+    struct http_stats http;
+    unsigned n_begun;
+    /* Of the first FIRST_MAX, a bit each: answered 401 or 403; not answered at all. */
+    uint64_t refused, unanswered;
+    int refused_status; /* the latest */
+    bool is_refused;    /* closed for that reason */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* `free`, `closed` or `stopping` */
+    /* all below: under `lock` */
+    uv_async_t wake;
+    bool can_wake;            /* `wake` is open */
+    struct parcel_list ready; /* sent, not yet with the engine */
+    struct parcel *free;
+    struct parcel *all; /* newest first */
+    size_t n_parcels;   /* in `all` */
+    size_t n_sent;      /* that have not ended */
+    size_t sent_bytes;  /* their bodies */
+    uint64_t delivered, failed;
+    bool ending;   /* nothing more will be sent */
+    bool stopping; /* from outside */
+    int64_t grace_ms;
+    bool closed; /* by the receiver; the two below are set before and never change */
+    char closed_code[16];
+    char closed_text[sizeof((struct err *)0)->msg];
+};
+
+/* ---- parcels -------------------------------------------------------------------------------- */
+
+/* Under the lock. */
+static void wake(struct delivery *d)
+{
+    if (d->can_wake)
+        (void)uv_async_send(&d->wake);
+}
+
+/* Under the lock. */
+static bool is_over(const struct delivery *d)
+{
+    return d->closed || d->stopping;
+}
+
+/* The parcel's leads get their verdict, and it may be filled again. */
+static void parcel_end(struct delivery *d, struct parcel *p, const struct verdict *v)
+{
+    d->cfg.settle(d->cfg.ctx, p, v);
+    bool tried = p->request.attempts > 0;
+    size_t bytes = p->body.len;
+    parcel_clear(p);
+    pthread_mutex_lock(&d->lock);
+    d->delivered += v->kind == VERDICT_ACCEPTED;
+    d->failed += v->kind == VERDICT_FAILED && tried;
+    p->next = d->free;
+    d->free = p;
+    d->n_sent--;
+    d->sent_bytes -= bytes;
+    pthread_cond_broadcast(&d->changed);
+    if (d->ending && d->n_sent == 0)
+        wake(d);
+    pthread_mutex_unlock(&d->lock);
+    if (d->cfg.host && d->cfg.host->releases)
+        d->cfg.host->releases(d->cfg.host->ctx, bytes);
+}
+
+struct verdict delivery_refusal(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool closed = d->closed;
+    pthread_mutex_unlock(&d->lock);
+    if (!closed)
+        return (struct verdict){.kind = VERDICT_PENDING};
+    return (struct verdict){
+        .kind = VERDICT_FAILED,
+        .code = d->closed_code,
+        .error = d->closed_text,
+    };
+}
+
+/* It was not delivered because nothing is any more. */
+static void parcel_refuse(struct delivery *d, struct parcel *p)
+{
+    struct verdict v = delivery_refusal(d);
+    v.attempts = p->request.attempts;
+    v.http_status = p->request.status;
+    parcel_end(d, p, &v);
+}
+
+/* `status`: the answer that is the reason; 0: there was none. */
+static void delivery_close(struct delivery *d, int status, const char *text)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!d->closed) {
+        if (status)
+            (void)snprintf(d->closed_code, sizeof d->closed_code, "http_%d", status);
+        else
+            (void)snprintf(d->closed_code, sizeof d->closed_code, "closed");
+        (void)snprintf(d->closed_text, sizeof d->closed_text, "%s", text);
+        d->closed = true;
+        pthread_cond_broadcast(&d->changed);
+        wake(d); /* the engine cannot be stopped from within its own callbacks */
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- what the engine asks for and tells (delivery's thread) --------------------------------- */
+
+static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
+{
+    struct parcel *p = r->owner;
+    int64_t timestamp_s = wall_ms / 1000;
+    buf_addf(out, "webhook-id: %s", p->id);
+    buf_addc(out, '\0');
+    buf_addf(out, "webhook-timestamp: %lld", (long long)timestamp_s);
+    buf_addc(out, '\0');
+    if (p->delivery->cfg.secrets) {
+        buf_adds(out, "webhook-signature: ");
+        enum rc rc =
+            webhook_sign(p->delivery->cfg.secrets, p->id, timestamp_s, buf_str(&p->body), out);
+        if (rc != RC_OK)
+            return rc;
+        buf_addc(out, '\0');
+    }
+    return buf_rc(out);
+}
+
+static struct http_request *on_next(void *ctx)
+{
+    struct delivery *d = ctx;
+    pthread_mutex_lock(&d->lock);
+    struct parcel *p = is_over(d) ? NULL : parcel_list_take(&d->ready);
+    pthread_mutex_unlock(&d->lock);
+    if (!p)
+        return NULL;
+    p->ordinal = d->n_begun++;
+    p->request = (struct http_request){
+        .owner = p,
+        .url = d->cfg.url,
+        .method = "POST",
+        .body = buf_str(&p->body),
+        .sign = on_sign,
+        .answer = p->request.answer,
+    };
+    return &p->request;
+}
+
+/* Whether the first deliveries that got an answer, in the order in which they were sent, were all
+ * refused. A bit for each of them. */
+static bool first_are_refused(uint64_t refused, uint64_t unanswered)
+{
+    int n = 0;
+    for (; refused && n < REFUSED_FIRST; refused >>= 1, unanswered >>= 1) {
+        if (unanswered & 1)
+            continue;
+        if (!(refused & 1))
+            return false;
+        n++;
+    }
+    return n == REFUSED_FIRST;
+}
+
+/* Where all of the first are refused it is not about what is in them. */
+static void check_refusal(struct delivery *d, const struct parcel *p)
+{
+    char text[sizeof d->closed_text];
+    const struct http_request *r = &p->request;
+    bool is_refused = r->status == 401 || (r->status == 403 && !r->is_limit);
+    if (p->ordinal >= FIRST_MAX || d->is_refused)
+        return;
+    uint64_t bit = UINT64_C(1) << p->ordinal;
+    if (r->end == HTTP_NO_ANSWER)
+        d->unanswered |= bit;
+    else if (is_refused)
+        d->refused |= bit;
+    if (is_refused)
+        d->refused_status = r->status;
+    d->is_refused = first_are_refused(d->refused, d->unanswered);
+    if (!d->is_refused)
+        return;
+    (void)snprintf(
+        text, sizeof text,
+        "credentials refused: the receiver answered %d to the first %d deliveries; check "
+        "the secret and the headers",
+        d->refused_status, REFUSED_FIRST);
+    log_msg(d->cfg.log, LOG_LEVEL_WARN, d->cfg.subject, "%s; nothing more is sent there", text);
+    delivery_close(d, d->refused_status, text);
+}
+
+static void on_done(void *ctx, struct http_request *r)
+{
+    struct delivery *d = ctx;
+    struct parcel *p = r->owner;
+    if (r->end == HTTP_ABORTED) {
+        parcel_refuse(d, p);
+        return;
+    }
+    struct answer_texts texts = {0};
+    struct verdict v = answer_verdict(r, d->cfg.redaction, &texts);
+    if (v.kind == VERDICT_FAILED && v.http_status == 410)
+        delivery_close(d, 410, texts.error);
+    check_refusal(d, p);
+    parcel_end(d, p, &v);
+}
+
+static void on_fatal(void *ctx, const struct err *e)
+{
+    delivery_close(ctx, 0, e->msg);
+}
+
+static void on_stopped(void *ctx)
+{
+    struct delivery *d = ctx;
+    d->engine_idle = true;
+    pthread_mutex_lock(&d->lock);
+    wake(d); /* it cannot be freed from within its own callbacks */
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- the delivery's thread ------------------------------------------------------------------ */
+
+static void free_idle_engine(struct delivery *d)
+{
+    if (!d->engine || !d->engine_idle)
+        return;
+    http_engine_stats(d->engine, &d->http);
+    http_engine_free(d->engine);
+    d->engine = NULL;
+}
+
+/* Under the lock: the loop ends when its last handle is closed. */
+static void close_wake(struct delivery *d)
+{
+    if (d->can_wake)
+        uv_close((uv_handle_t *)&d->wake, NULL);
+    d->can_wake = false;
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    struct delivery *d = handle->data;
+    free_idle_engine(d);
+    pthread_mutex_lock(&d->lock);
+    bool over = is_over(d);
+    bool finished = d->ending && d->n_sent == 0;
+    /* What a closed receiver has in hand may still be answered; nothing is tried again. */
+    int64_t grace_ms = d->stopping ? d->grace_ms : d->cfg.retry.timeout_ms;
+    struct parcel_list refused = {NULL, NULL};
+    if (over) {
+        refused = d->ready; /* the engine will not ask for them */
+        d->ready = (struct parcel_list){NULL, NULL};
+    }
+    if (finished && !d->engine)
+        close_wake(d);
+    pthread_mutex_unlock(&d->lock);
+    for (struct parcel *p; (p = parcel_list_take(&refused));)
+        parcel_refuse(d, p);
+    if (!d->engine)
+        return;
+    if (over || finished)
+        http_engine_stop(d->engine, finished ? 0 : grace_ms);
+    else
+        http_engine_kick(d->engine);
+}
+
+static void *run_loop(void *arg)
+{
+    struct delivery *d = arg;
+    (void)uv_run(&d->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* ---- setting up, taking down ---------------------------------------------------------------- */
+
+/* A receiver's 501 may be gone with its next release; a provider's says that it never will. */
+static bool is_retryable(int status)
+{
+    return status == 408 || status == 425 || status == 429 || status / 100 == 5;
+}
+
+static enum rc start_engine(struct delivery *d, struct err *e)
+{
+    const struct delivery_cfg *cfg = &d->cfg;
+    const struct http_engine_cfg engine = {
+        .loop = &d->loop,
+        .clock = cfg->clock,
+        .rng = &d->rng,
+        .log = cfg->log,
+        .subject = cfg->subject,
+        .headers = cfg->headers,
+        .n_headers = cfg->n_headers,
+        .user_agent = cfg->user_agent,
+        .cacert = cfg->cacert,
+        .proxy = cfg->proxy,
+        .version = cfg->http_version,
+        .concurrency = cfg->concurrency,
+        .concurrency_max = cfg->concurrency,
+        .rate_per_s = cfg->rate_per_s,
+        .retry = cfg->retry,
+        .max_body = DELIVERY_ANSWER_BYTES,
+        .retryable = is_retryable,
+        .head_is_enough = true, /* a 2xx must not be sent again */
+        .max_error_body = ANSWER_BYTES_MAX,
+        .ctx = d,
+        .next = on_next,
+        .done = on_done,
+        .fatal = on_fatal,
+        .stopped = on_stopped,
+    };
+    return http_engine_new(&d->engine, &engine, e);
+}
+
+/* Closes what the thread would have closed had it started. */
+static void abandon_loop(struct delivery *d)
+{
+    if (d->engine)
+        http_engine_free(d->engine);
+    d->engine = NULL;
+    close_wake(d);
+    (void)uv_run(&d->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&d->loop);
+}
+
+static enum rc start(struct delivery *d, struct err *e)
+{
+    int failed = uv_loop_init(&d->loop);
+    if (failed)
+        return err_set(e, RC_NOMEM, "%s: event loop: %s", d->cfg.subject, uv_strerror(failed));
+    failed = uv_async_init(&d->loop, &d->wake, on_wake);
+    if (failed) {
+        (void)uv_loop_close(&d->loop);
+        return err_set(e, RC_NOMEM, "%s: event loop: %s", d->cfg.subject, uv_strerror(failed));
+    }
+    d->wake.data = d;
+    d->can_wake = true;
+    enum rc rc = start_engine(d, e);
+    if (rc == RC_OK) {
+        failed = thread_start(&d->thread, run_loop, d);
+        d->has_thread = !failed;
+        if (failed)
+            rc = err_sys(e, RC_NOMEM, failed, "%s: thread", d->cfg.subject);
+    }
+    if (rc != RC_OK)
+        abandon_loop(d);
+    return rc;
+}
+
+enum rc delivery_new(struct delivery **out, const struct delivery_cfg *cfg, struct err *e)
+{
+    struct delivery *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_nomem(e);
+    d->cfg = *cfg;
+    rng_seed_system(&d->rng);
+    enum rc rc = RC_NOMEM;
+    if (pthread_mutex_init(&d->lock, NULL))
+        goto no_lock;
+    if (pthread_cond_init(&d->changed, NULL))
+        goto no_cond;
+    rc = start(d, e);
+    if (rc != RC_OK)
+        goto not_started;
+    *out = d;
+    return RC_OK;
+
+not_started:
+    pthread_cond_destroy(&d->changed);
+no_cond:
+    pthread_mutex_destroy(&d->lock);
+no_lock:
+    free(d);
+    return rc == RC_NOMEM ? err_nomem(e) : rc;
+}
+
+void delivery_free(struct delivery *d)
+{
+    if (!d)
+        return;
+    if (d->has_thread) {
+        delivery_stop(d, 0);
+        delivery_end(d);
+    }
+    (void)uv_loop_close(&d->loop);
+    for (struct parcel *older, *p = d->all; p; p = older) {
+        older = p->older;
+        parcel_free(p);
+    }
+    pthread_cond_destroy(&d->changed);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+/* ---- the filling side ----------------------------------------------------------------------- */
+
+/* Under the lock. */
+static struct parcel *make_parcel(struct delivery *d)
+{
+    struct parcel *p = parcel_new(d, d->cfg.leads_max, d->cfg.body_max);
+    if (!p)
+        return NULL;
+    p->older = d->all;
+    d->all = p;
+    d->n_parcels++;
+    return p;
+}
+
+/* Under the lock. */
+static bool has_room(const struct delivery *d)
+{
+    return (d->free || d->n_parcels < d->cfg.parcels_max) && d->sent_bytes < d->cfg.sent_bytes_max;
+}
+
+/* Under the lock. */
+static bool gives_parcels(const struct delivery *d)
+{
+    return !d->closed && (!d->stopping || d->cfg.fill_when_stopped);
+}
+
+enum rc delivery_take(struct delivery *d, struct parcel **out)
+{
+    enum rc rc = RC_OK;
+    struct parcel *p = NULL;
+    pthread_mutex_lock(&d->lock);
+    while (gives_parcels(d) && !has_room(d))
+        pthread_cond_wait(&d->changed, &d->lock);
+    if (gives_parcels(d) && d->free) {
+        p = d->free;
+        d->free = p->next;
+        p->next = NULL;
+    } else if (gives_parcels(d)) {
+        p = make_parcel(d);
+        rc = p ? RC_OK : RC_NOMEM;
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (rc == RC_OK)
+        *out = p;
+    return rc;
+}
+
+void delivery_hold(struct delivery *d, struct parcel *p)
+{
+    pthread_mutex_lock(&d->lock);
+    d->n_sent++;
+    d->sent_bytes += p->body.len;
+    pthread_mutex_unlock(&d->lock);
+    if (d->cfg.host && d->cfg.host->holds)
+        d->cfg.host->holds(d->cfg.host->ctx, p->body.len);
+}
+
+void delivery_release(struct delivery *d, struct parcel *p, enum rc rc)
+{
+    const struct verdict pending = {.kind = VERDICT_PENDING};
+    pthread_mutex_lock(&d->lock);
+    bool over = is_over(d);
+    if (rc == RC_OK && !over) {
+        parcel_list_add(&d->ready, p);
+        wake(d);
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (rc != RC_OK)
+        parcel_end(d, p, &pending);
+    else if (over)
+        parcel_refuse(d, p);
+}
+
+void delivery_send(struct delivery *d, struct parcel *p)
+{
+    delivery_hold(d, p);
+    delivery_release(d, p, RC_OK);
+}
+
+void delivery_drop(struct delivery *d, struct parcel *p)
+{
+    delivery_hold(d, p);
+    delivery_release(d, p, RC_STOPPED);
+}
+
+bool delivery_is_stopping(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool stopping = d->stopping;
+    pthread_mutex_unlock(&d->lock);
+    return stopping;
+}
+
+void delivery_stop(struct delivery *d, int64_t grace_ms)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!d->stopping || grace_ms < d->grace_ms)
+        d->grace_ms = grace_ms;
+    d->stopping = true;
+    pthread_cond_broadcast(&d->changed);
+    wake(d);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void delivery_end(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->ending = true;
+    wake(d);
+    pthread_mutex_unlock(&d->lock);
+    if (d->has_thread)
+        (void)pthread_join(d->thread, NULL);
+    d->has_thread = false;
+}
+
+void delivery_count(const struct delivery *d, struct delivery_counts *out)
+{
+    *out = (struct delivery_counts){d->delivered, d->failed, d->http};
+}

@@ -1,0 +1,54 @@
+/* What stands between a webhook's batches and their delivery: with a state, each is recorded there
+ * before it goes out, and its answer afterwards, so that a run that goes on repeats what was not
+ * answered, as it was, and nothing else. Without a state it only hands on.
+ *
+ * The sink's thread only, but for outbox_settle(): any thread. */
+#ifndef LEADPIPE_OUTBOX_H
+#define LEADPIPE_OUTBOX_H
+
+#include "sinks/webhook/batch.h"
+#include "sinks/webhook/delivery.h"
+#include "sinks/webhook/recorded.h"
+
+struct outbox {
+    struct sink *sink;
+    struct sink_host host;
+    struct state *state; /* or NULL: nothing is recorded */
+    unsigned index;
+    struct delivery *delivery;     /* set by who opens it, once it is there */
+    struct recorded_set *recorded; /* NULL without a state */
+};
+
+/* Loads what was recorded before; gives no verdict and asks for no lead. `batch`, which has none at
+ * hand yet, is who makes the sink's messages: what it could not have made is refused. RC_USAGE: the
+ * state is damaged; RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
+enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
+                    struct batch *batch, struct err *e);
+void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop() */
+
+/* Is this lead in a delivery that was recorded before? */
+bool outbox_has(const struct outbox *o, const struct owed_lead *lead);
+
+/* In the sink's open(): tells the run of the leads of these deliveries, and asks for those that are
+ * owed a verdict. RC_NOMEM. */
+enum rc outbox_claim(struct outbox *o, struct err *e);
+
+/* A lead that comes again although it is in a recorded delivery gets that one's verdict, now or
+ * later. False: it is in none. */
+bool outbox_put(struct outbox *o, struct lead *lead);
+
+/* Sends again what was recorded before and has no answer; the second call does nothing. Waits for
+ * room as delivery_take(). RC_NOMEM; as the state. */
+enum rc outbox_send_again(struct outbox *o, struct err *e);
+
+/* Sends a parcel that is complete. `at_end`: it holds less than it might because no more leads come.
+ * It is the caller's still when that fails: as the state. */
+enum rc outbox_send(struct outbox *o, struct parcel *p, bool at_end, struct err *e);
+
+/* For delivery_cfg: the verdict on a parcel, told to the run and recorded, as one. */
+void outbox_settle(void *outbox, const struct parcel *p, const struct verdict *v);
+
+/* What was recorded before and not sent again stays so: its leads are VERDICT_PENDING. */
+void outbox_drop(struct outbox *o);
+
+#endif

@@ -1,0 +1,76 @@
+#include "sinks/webhook/parcel.h"
+
+#include <stdlib.h>
+
+#include "sinks/webhook/answer.h"
+
+#define ANSWER_KEEP_BYTES ((size_t)16 << 10)
+#define BODY_KEEP_BYTES ((size_t)64 << 10)
+
+struct parcel *parcel_new(struct delivery *d, size_t leads_max, size_t body_max)
+{
+    struct parcel *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->delivery = d;
+    buf_init(&p->body, body_max);
+    buf_init(&p->noted, body_max);
+    buf_init(&p->request.answer, ANSWER_BYTES_MAX);
+    p->leads = calloc(leads_max, sizeof(struct lead *));
+    if (!p->leads) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void parcel_free(struct parcel *p)
+{
+    buf_free(&p->body);
+    buf_free(&p->noted);
+    buf_free(&p->request.answer);
+    free(p->leads);
+    free(p);
+}
+
+static void clear_or_free(struct buf *b, size_t keep_bytes)
+{
+    if (b->cap > keep_bytes)
+        buf_free(b);
+    else
+        buf_clear(b);
+}
+
+void parcel_clear(struct parcel *p)
+{
+    clear_or_free(&p->request.answer, ANSWER_KEEP_BYTES);
+    clear_or_free(&p->body, BODY_KEEP_BYTES);
+    clear_or_free(&p->noted, BODY_KEEP_BYTES);
+    p->request = (struct http_request){.answer = p->request.answer};
+    p->n_leads = 0;
+    p->last_place = 0;
+    p->has_row = false;
+    p->recorded = NULL;
+}
+
+void parcel_list_add(struct parcel_list *list, struct parcel *p)
+{
+    p->next = NULL;
+    if (list->last)
+        list->last->next = p;
+    else
+        list->first = p;
+    list->last = p;
+}
+
+struct parcel *parcel_list_take(struct parcel_list *list)
+{
+    struct parcel *p = list->first;
+    if (!p)
+        return NULL;
+    list->first = p->next;
+    if (!list->first)
+        list->last = NULL;
+    p->next = NULL;
+    return p;
+}

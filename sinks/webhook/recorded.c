@@ -1,0 +1,291 @@
+#include "sinks/webhook/recorded.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "sinks/webhook/answer.h"
+#include "sinks/webhook/lead_text.h"
+
+struct held_lead {
+    struct lead *lead;
+    bool outdated; /* its content is not what was recorded */
+};
+
+/* A lead of one of the deliveries, to be found by its place. */
+struct entry {
+    uint64_t place;
+    const struct owed_lead *lead;
+    struct recorded *delivery;
+    bool came; /* the run gave it, so it does not come again */
+};
+
+struct recorded_set {
+    struct recorded_cfg cfg;
+    struct arena arena; /* owns the deliveries; under `lock` once they are loaded */
+    struct recorded *first, *last;
+    struct recorded *unsent; /* where to look for the next one */
+    struct entry *entries;   /* by place */
+    size_t n_entries;
+    pthread_mutex_t lock;
+};
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+static enum rc damaged(const struct recorded_set *s, enum rc rc, struct err *e)
+{
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    return err_set(e, RC_USAGE, "%s: a delivery in the state is damaged", s->cfg.subject);
+}
+
+static enum rc load_leads(struct recorded_set *s, struct recorded *r, struct str text)
+{
+    struct str copy = {arena_strdup(&s->arena, text), text.len};
+    if (!copy.ptr)
+        return RC_NOMEM;
+    enum rc rc = lead_text_take(&s->arena, copy, s->cfg.n_params, &r->leads, &r->n_leads);
+    if (rc != RC_OK)
+        return rc;
+    r->held = arena_array(&s->arena, r->n_leads, sizeof *r->held);
+    return r->held ? RC_OK : RC_NOMEM;
+}
+
+/* The state forgets it by its last place. */
+static bool is_last_place(const struct recorded *r, uint64_t place)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < r->n_leads; i++) {
+        if (r->leads[i].lead.seq > last)
+            last = r->leads[i].lead.seq;
+    }
+    return place == last || place == PLACE_NEVER_DONE;
+}
+
+static enum rc load_rest(struct recorded_set *s, struct recorded *r, const struct state_delivery *d)
+{
+    const struct recorded_cfg *cfg = &s->cfg;
+    if (d->id.len != WEBHOOK_ID_SIZE - 1 || !is_last_place(r, d->last_place) ||
+        d->body.len > cfg->body_max || !d->body.ptr == !d->answer.ptr)
+        return RC_SYNTAX;
+    enum rc rc = cfg->check ? cfg->check(cfg->ctx, r->leads, r->n_leads, d->id, d->body) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
+    memcpy(r->id, d->id.ptr, d->id.len);
+    r->row = d->row;
+    r->settled = d->answer.ptr != NULL;
+    return r->settled ? answer_take(&s->arena, d->answer, &r->verdict) : RC_OK;
+}
+
+static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e)
+{
+    struct recorded_set *s = ctx;
+    struct recorded *r = arena_zalloc(&s->arena, sizeof *r);
+    if (!r)
+        return err_nomem(e);
+    r->set = s;
+    if (s->last)
+        s->last->next = r;
+    else
+        s->first = s->unsent = r;
+    s->last = r;
+    enum rc rc = load_leads(s, r, d->leads);
+    if (rc == RC_OK)
+        rc = load_rest(s, r, d);
+    s->n_entries += r->n_leads;
+    return rc == RC_OK ? RC_OK : damaged(s, rc, e);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct entry *left = a;
+    const struct entry *right = b;
+    return left->place < right->place ? -1 : left->place > right->place;
+}
+
+static enum rc make_index(struct recorded_set *s, struct err *e)
+{
+    if (s->n_entries == 0)
+        return RC_OK;
+    s->entries = arena_array(&s->arena, s->n_entries, sizeof *s->entries);
+    if (!s->entries)
+        return err_nomem(e);
+    struct entry *entry = s->entries;
+    for (struct recorded *r = s->first; r; r = r->next) {
+        for (size_t i = 0; i < r->n_leads; i++) {
+            const struct owed_lead *lead = &r->leads[i].lead;
+            *entry++ = (struct entry){.place = lead->seq, .lead = lead, .delivery = r};
+        }
+    }
+    qsort(s->entries, s->n_entries, sizeof *s->entries, by_place);
+    return RC_OK;
+}
+
+enum rc recorded_load(struct recorded_set **out, const struct recorded_cfg *cfg, struct err *e)
+{
+    struct recorded_set *s = calloc(1, sizeof *s);
+    if (!s || pthread_mutex_init(&s->lock, NULL)) {
+        free(s);
+        return err_nomem(e);
+    }
+    s->cfg = *cfg;
+    arena_init(&s->arena, SIZE_MAX);
+    enum rc rc = state_each_delivery(cfg->state, cfg->index, load_one, s, e);
+    if (rc == RC_OK)
+        rc = make_index(s, e);
+    if (rc != RC_OK) {
+        recorded_free(s);
+        return rc;
+    }
+    *out = s;
+    return RC_OK;
+}
+
+void recorded_free(struct recorded_set *s)
+{
+    if (!s)
+        return;
+    arena_free(&s->arena);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* ---- finding -------------------------------------------------------------------------------- */
+
+static bool same_text(struct str a, struct str b)
+{
+    return a.ptr && b.ptr ? str_eq(a, b) : a.ptr == b.ptr;
+}
+
+/* The input may hold another ID at a place that was never done. */
+static bool same_lead(const struct owed_lead *a, const struct owed_lead *b, size_t n_params)
+{
+    if (a->seq != b->seq || !same_text(a->id, b->id))
+        return false;
+    for (size_t i = 0; i < n_params; i++) {
+        if (!same_text(a->params[i], b->params[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The first entry of this place or a later one. */
+static size_t lower_bound(const struct recorded_set *s, uint64_t place)
+{
+    size_t low = 0;
+    size_t high = s->n_entries;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->entries[middle].place < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct entry *find(const struct recorded_set *s, const struct owed_lead *lead)
+{
+    for (size_t i = lower_bound(s, lead->seq); i < s->n_entries; i++) {
+        struct entry *entry = &s->entries[i];
+        if (entry->place != lead->seq)
+            break;
+        if (!entry->came && same_lead(entry->lead, lead, s->cfg.n_params))
+            return entry;
+    }
+    return NULL;
+}
+
+bool recorded_has(const struct recorded_set *s, const struct owed_lead *lead)
+{
+    return find(s, lead) != NULL;
+}
+
+/* ---- leads ---------------------------------------------------------------------------------- */
+
+static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err *e)
+{
+    const struct recorded_cfg *cfg = &s->cfg;
+    struct recorded *r = entry->delivery;
+    struct lead *lead = NULL;
+    enum rc rc = cfg->host.sent(cfg->host.ctx, cfg->sink, entry->place, e);
+    if (rc != RC_OK || r->settled)
+        return rc;
+    rc = cfg->host.owed(cfg->host.ctx, cfg->sink, entry->lead, &lead, e);
+    if (rc != RC_OK || !lead)
+        return rc;
+    entry->came = true;
+    r->held[r->n_held++] = (struct held_lead){lead, false};
+    return RC_OK;
+}
+
+enum rc recorded_claim(struct recorded_set *s, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < s->n_entries; i++)
+        rc = claim_one(s, &s->entries[i], e);
+    return rc;
+}
+
+static void settle_one(const struct recorded *r, const struct held_lead *held)
+{
+    const struct recorded_cfg *cfg = &r->set->cfg;
+    struct verdict v = r->verdict;
+    if (v.kind == VERDICT_ACCEPTED && held->outdated)
+        v.kind = VERDICT_OUTDATED;
+    cfg->host.settle(cfg->host.ctx, cfg->sink, held->lead, &v);
+}
+
+bool recorded_put(struct recorded_set *s, struct lead *lead)
+{
+    const struct owed_lead like = {lead->seq, lead->id, lead->params, lead->fingerprint};
+    struct entry *entry = find(s, &like);
+    if (!entry)
+        return false;
+    entry->came = true;
+    struct recorded *r = entry->delivery;
+    const struct held_lead held = {
+        .lead = lead,
+        .outdated = memcmp(entry->lead->fingerprint, lead->fingerprint, FINGERPRINT_BYTES) != 0,
+    };
+    pthread_mutex_lock(&s->lock);
+    bool settled = r->settled;
+    if (!settled)
+        r->held[r->n_held++] = held;
+    pthread_mutex_unlock(&s->lock);
+    if (settled)
+        settle_one(r, &held);
+    return true;
+}
+
+/* ---- deliveries ----------------------------------------------------------------------------- */
+
+struct recorded *recorded_next(struct recorded_set *s)
+{
+    struct recorded *r = s->unsent;
+    while (r && r->settled) /* by what the state holds: nobody else has had it yet */
+        r = r->next;
+    s->unsent = r ? r->next : NULL;
+    return r;
+}
+
+/* Under the lock. */
+static struct verdict keep_verdict(struct recorded_set *s, const struct verdict *v)
+{
+    struct verdict kept = *v;
+    kept.code = v->code ? arena_strdup(&s->arena, str_c(v->code)) : NULL;
+    kept.error = v->error ? arena_strdup(&s->arena, str_c(v->error)) : NULL;
+    if (v->error && !kept.error)
+        kept.error = rc_text(RC_NOMEM);
+    return kept;
+}
+
+void recorded_settle(struct recorded *r, const struct verdict *v)
+{
+    struct recorded_set *s = r->set;
+    pthread_mutex_lock(&s->lock);
+    r->verdict = keep_verdict(s, v);
+    r->settled = true; /* from now on nothing is added to those that are held */
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < r->n_held; i++)
+        settle_one(r, &r->held[i]);
+}

@@ -1,0 +1,73 @@
+/* The deliveries that were recorded in the state before this run went on. Those whose answer is not
+ * known are to be sent again, as they were; all of them speak for their leads, which must not get
+ * into other deliveries. Private to the outbox.
+ *
+ * The sink's thread only, but for recorded_settle(): any thread. */
+#ifndef LEADPIPE_RECORDED_H
+#define LEADPIPE_RECORDED_H
+
+#include "core/sink.h"
+#include "core/state/state.h"
+#include "sinks/webhook/lead_text.h"
+#include "sinks/webhook/standard_webhooks.h"
+
+/* The state forgets an answered delivery once all of its places are done. One that was sent because
+ * no more leads come may be answered while a mark that still holds its leads is not yet durable: it
+ * stays to the end of the run. */
+#define PLACE_NEVER_DONE ((uint64_t)INT64_MAX)
+
+struct recorded_cfg {
+    struct sink *sink;
+    struct sink_host host;
+    struct state *state;
+    unsigned index; /* of the sink, in the state */
+    size_t n_params;
+    size_t body_max;     /* bytes of one body */
+    const char *subject; /* for messages; kept by the caller */
+    /* Could the sink have made a message of these leads, with that id and that body (absent: it was
+     * answered)? RC_SYNTAX: no; RC_NOMEM. NULL: all that has the form is taken. */
+    enum rc (*check)(void *ctx, const struct lead_note *leads, size_t n, struct str id,
+                     struct str body);
+    void *ctx;
+};
+
+struct recorded_set;
+
+struct recorded {
+    struct recorded_set *set;
+    struct recorded *next; /* in the order in which they were recorded */
+    int64_t row; /* the body stays in the state: there may be as many as there were stops */
+    char id[WEBHOOK_ID_SIZE];
+
+    struct lead_note *leads;
+    size_t n_leads;
+    /* under the set's lock: */
+    bool settled;
+    struct verdict verdict; /* once settled; then it never changes */
+    struct held_lead *held; /* owed a verdict until it is settled */
+    size_t n_held;
+};
+
+/* RC_USAGE: what the state holds is damaged; RC_IO; RC_NOMEM. */
+enum rc recorded_load(struct recorded_set **out, const struct recorded_cfg *cfg, struct err *e);
+
+/* Is this lead in one of them? */
+bool recorded_has(const struct recorded_set *s, const struct owed_lead *lead);
+
+/* In the sink's open(): tells the run of their leads, and asks for those that are owed a verdict.
+ * RC_NOMEM. */
+enum rc recorded_claim(struct recorded_set *s, struct err *e);
+
+/* The next one that is to be sent, or NULL; who takes it sees to it that recorded_settle() is called
+ * for it, once. */
+struct recorded *recorded_next(struct recorded_set *s);
+
+/* False: this lead is in none of them. Else it has, or will get, its verdict. */
+bool recorded_put(struct recorded_set *s, struct lead *lead);
+
+/* The verdict on the leads that came so far, and on those that will. Its texts are copied. */
+void recorded_settle(struct recorded *r, const struct verdict *v);
+
+void recorded_free(struct recorded_set *s); /* may be NULL; all are settled */
+
+#endif

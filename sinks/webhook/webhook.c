@@ -1,0 +1,421 @@
+/* Leads to an HTTP receiver, signed by the Standard Webhooks specification.
+ *
+ * put() forms bodies of `batch` leads, in the order of the leads, and hands them to the outbox and
+ * so to the delivery, which has a thread of its own; verdicts come from there. A batch that is not
+ * full waits for more leads, across mark(), until finish(): what a batch holds depends on the leads
+ * alone, so the same run makes the same batches, with the same ids. */
+#include <stdlib.h>
+
+#include "sinks/webhook/batch.h"
+#include "core/base/loopback.h"
+#include "sinks/webhook/lead_text.h"
+#include "sinks/webhook/outbox.h"
+#include "sinks/registry.h"
+#include "sinks/webhook/webhook_config.h"
+
+#define PARCELS_PER_REQUEST 4             /* that may be ready or on their way ... */
+#define SENT_BYTES_MAX ((size_t)16 << 20) /* ... with bodies of so many bytes */
+#define MARK_BYTES_MAX ((size_t)1 << 30)
+
+struct webhook {
+    struct sink sink;
+    struct sink_host host;
+    const char *subject;
+    struct webhook_headers headers;
+    struct webhook_secrets *secrets;
+    struct batch batch;
+    struct delivery *delivery;
+    struct outbox outbox;
+    struct buf mark;
+    bool counts_whole_run; /* `delivered` and `failed` are the state's */
+    uint64_t delivered, failed;
+};
+
+static struct webhook *self(struct sink *s)
+{
+    return (struct webhook *)s;
+}
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+#define OFFSET(member) offsetof(struct webhook_opts, member)
+#define DAY_MS INT64_C(86400000)
+
+static const struct opt_spec options[] = {
+    {"batch", OPT_UINT, OFFSET(batch), NULL, 1, 1000, "1",
+     "leads in one request; over 1, the data is an array", false},
+    {"concurrency", OPT_UINT, OFFSET(concurrency), NULL, 1, 256, "4", "requests in flight", true},
+    {"rate", OPT_RATE, OFFSET(rate_per_s), NULL, 0, 0, NULL,
+     "requests a second (or N/m, a minute), retries included", true},
+    {"attempts", OPT_UINT, OFFSET(attempts), NULL, 1, 1000, NULL,
+     "tries of one request; else as --attempts", true},
+    {"timeout", OPT_DURATION, OFFSET(timeout_ms), NULL, 1, DAY_MS, NULL,
+     "of one try; else as --timeout", true},
+    {"retry-max-time", OPT_DURATION, OFFSET(retry_max_time_ms), NULL, 1, 7 * DAY_MS, NULL,
+     "longest time that one request may take; else as --retry-max-time", true},
+    {"layout", OPT_CHOICE, OFFSET(layout), WEBHOOK_LAYOUTS, 0, 0, "lead",
+     "columns and tables of a lead, or its payload as received", false},
+    {"type", OPT_TEXT, OFFSET(type), NULL, 0, 0, NULL,
+     "name of the event; else lead.exported, or leads.exported for an array", false},
+    {"secret-env", OPT_TEXT, OFFSET(secret_env), NULL, 0, 0, NULL,
+     "variable that holds the signing secret, or several with blanks between them", true},
+    {"secret-file", OPT_FILE, OFFSET(secret_file), NULL, 0, 0, NULL, "the same in a file", true},
+    {"header", OPT_LIST, OFFSET(headers), NULL, 0, 0, NULL,
+     "a header for every request, \"Name: value\"; repeatable", true},
+    {"header-env", OPT_LIST, OFFSET(header_envs), NULL, 0, 0, NULL,
+     "the same with the value in a variable, \"Name: VARIABLE\"; repeatable", true},
+    {.name = NULL},
+};
+
+static unsigned webhook_needs(const struct sink_cfg *cfg)
+{
+    return SINK_WANTS_FINGERPRINT | record_wants(&encoding_json, batch_layout(cfg));
+}
+
+static enum rc webhook_check(const struct sink_cfg *cfg, struct err *e)
+{
+    struct webhook_headers headers;
+    struct webhook_secrets *secrets;
+    enum rc rc = secrets_add_url(cfg->secrets, cfg->target);
+    if (rc != RC_OK)
+        return err_nomem(e);
+    rc = webhook_url_check(cfg, e);
+    if (rc == RC_OK)
+        rc = webhook_type_check(cfg, e);
+    if (rc == RC_OK)
+        rc = webhook_headers_make(&headers, cfg, e);
+    if (rc != RC_OK)
+        return rc;
+    webhook_headers_free(&headers);
+    rc = webhook_secrets_load(&secrets, cfg, e);
+    if (rc == RC_OK)
+        webhook_secrets_free(secrets);
+    return rc;
+}
+
+static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
+{
+    (void)cfg;
+    (void)out;
+    (void)e;
+    return RC_OK;
+}
+
+/* ---- verdicts ------------------------------------------------------------------------------- */
+
+static void settle_unsent(struct webhook *w, struct lead *lead)
+{
+    struct verdict v = delivery_refusal(w->delivery);
+    w->host.settle(w->host.ctx, &w->sink, lead, &v);
+}
+
+static void settle_too_large(struct webhook *w, struct lead *lead)
+{
+    static const struct verdict v = {
+        .kind = VERDICT_FAILED,
+        .code = "too_large",
+        .error = "the lead takes more than 512 MiB as JSON",
+    };
+    w->host.settle(w->host.ctx, &w->sink, lead, &v);
+}
+
+/* ---- open, close ---------------------------------------------------------------------------- */
+
+static struct http_retry_cfg retry_cfg(const struct sink_cfg *cfg)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    struct http_retry_cfg retry = *cfg->retry;
+    if (opts->attempts)
+        retry.attempts = opts->attempts;
+    if (opts->retry_max_time_ms)
+        retry.retry_max_time_ms = opts->retry_max_time_ms;
+    if (opts->timeout_ms)
+        retry.timeout_ms = opts->timeout_ms;
+    return retry;
+}
+
+static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    const struct delivery_cfg delivery = {
+        .url = cfg->target,
+        .subject = cfg->spec,
+        .headers = w->headers.list,
+        .n_headers = w->headers.n,
+        .redaction = cfg->secrets,
+        .secrets = w->secrets,
+        .user_agent = cfg->user_agent,
+        .cacert = cfg->cacert,
+        .proxy = url_bypasses_proxy(cfg->target, cfg->allow_http) ? "" : cfg->proxy,
+        .http_version = cfg->http_version,
+        .concurrency = opts->concurrency,
+        .rate_per_s = opts->rate_per_s,
+        .retry = retry_cfg(cfg),
+        .clock = cfg->clock,
+        .log = cfg->log,
+        .parcels_max = (size_t)opts->concurrency * PARCELS_PER_REQUEST,
+        .leads_max = opts->batch,
+        .body_max = BATCH_BODY_MAX,
+        .host = &w->host,
+        .sent_bytes_max = SENT_BYTES_MAX,
+        .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run goes on */
+        .settle = outbox_settle,
+        .ctx = &w->outbox,
+    };
+    enum rc rc = delivery_new(&w->delivery, &delivery, e);
+    w->outbox.delivery = w->delivery;
+    return rc;
+}
+
+/* The batch at hand is not sent: its leads are pending. */
+static void drop_batch(struct webhook *w)
+{
+    if (w->batch.parcel)
+        delivery_drop(w->delivery, w->batch.parcel);
+    w->batch.parcel = NULL;
+}
+
+static void webhook_close(struct sink *s)
+{
+    struct webhook *w = self(s);
+    drop_batch(w);
+    delivery_free(w->delivery);
+    outbox_close(&w->outbox);
+    batch_close(&w->batch);
+    webhook_secrets_free(w->secrets);
+    webhook_headers_free(&w->headers);
+    buf_free(&w->mark);
+    free(w);
+}
+
+static enum rc damaged(const struct webhook *w, enum rc rc, struct err *e)
+{
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    return err_set(e, RC_USAGE, "%s: the mark in the state is damaged", w->subject);
+}
+
+/* A mark's batch that was completed after the mark was recorded then, whole. */
+static enum rc is_recorded(const struct webhook *w, const struct batch_rest *rest, bool *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rest->n_leads; i++)
+        n += outbox_has(&w->outbox, &rest->leads[i].lead);
+    *out = n > 0;
+    return n == 0 || n == rest->n_leads ? RC_OK : RC_SYNTAX;
+}
+
+static enum rc go_on(struct webhook *w, struct batch_rest *rest, struct err *e)
+{
+    struct parcel *p = NULL;
+    bool recorded = false;
+    enum rc rc = is_recorded(w, rest, &recorded);
+    if (rc != RC_OK || recorded)
+        return rc == RC_OK ? RC_OK : damaged(w, rc, e);
+    rc = delivery_take(w->delivery, &p);
+    if (rc != RC_OK)
+        return err_nomem(e);
+    if (!p)
+        return err_set(e, RC_INTERNAL, "%s: %s", w->subject, delivery_refusal(w->delivery).error);
+    rc = batch_go_on(&w->batch, p, rest, &w->host, &w->sink, e);
+    return rc == RC_OK || rc == RC_NOMEM ? rc : damaged(w, rc, e);
+}
+
+static enum rc restore(struct webhook *w, const struct sink_mark *from, struct err *e)
+{
+    struct batch_rest rest = {.n_leads = 0};
+    if (!from || from->text.len == 0)
+        return RC_OK;
+    enum rc rc = batch_rest_take(&rest, &w->batch, from->text);
+    rc = rc == RC_OK ? go_on(w, &rest, e) : damaged(w, rc, e);
+    batch_rest_free(&rest);
+    return rc;
+}
+
+static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg,
+                          const struct sink_mark *from, struct err *e)
+{
+    enum rc rc = webhook_headers_make(&w->headers, cfg, e);
+    if (rc == RC_OK)
+        rc = webhook_secrets_load(&w->secrets, cfg, e);
+    if (rc == RC_OK)
+        rc = batch_open(&w->batch, cfg, e);
+    if (rc == RC_OK)
+        rc = outbox_open(&w->outbox, &w->sink, cfg, &w->batch, e);
+    if (rc == RC_OK)
+        rc = open_delivery(w, cfg, e);
+    if (rc == RC_OK)
+        rc = restore(w, from, e);
+    if (rc == RC_OK)
+        rc = outbox_claim(&w->outbox, e);
+    return rc;
+}
+
+static enum rc webhook_open(struct sink **out, const struct sink_cfg *cfg,
+                            const struct sink_mark *from, struct err *e)
+{
+    struct webhook *w = calloc(1, sizeof *w);
+    if (!w)
+        return err_nomem(e);
+    w->sink.ops = &sink_webhook;
+    w->host = cfg->host;
+    w->subject = cfg->spec;
+    buf_init(&w->mark, MARK_BYTES_MAX);
+    enum rc rc = open_parts(w, cfg, from, e);
+    if (rc != RC_OK) {
+        webhook_close(&w->sink);
+        return rc;
+    }
+    *out = &w->sink;
+    return RC_OK;
+}
+
+/* ---- leads ---------------------------------------------------------------------------------- */
+
+static enum rc send_batch(struct webhook *w, bool at_end, struct err *e)
+{
+    struct parcel *p = NULL;
+    enum rc rc = batch_end(&w->batch, &p);
+    if (rc != RC_OK)
+        return err_nomem(e);
+    rc = outbox_send(&w->outbox, p, at_end, e);
+    if (rc != RC_OK)
+        delivery_drop(w->delivery, p);
+    return rc;
+}
+
+/* An empty batch where there is none; still none where nothing is delivered any more. */
+static enum rc need_batch(struct webhook *w, struct err *e)
+{
+    struct parcel *p = NULL;
+    if (w->batch.parcel)
+        return RC_OK;
+    if (delivery_take(w->delivery, &p) != RC_OK)
+        return err_nomem(e);
+    if (p)
+        batch_begin(&w->batch, p);
+    return RC_OK;
+}
+
+static enum rc put_lead(struct webhook *w, struct lead *lead, struct err *e)
+{
+    if (outbox_put(&w->outbox, lead))
+        return RC_OK;
+    enum rc rc = need_batch(w, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!w->batch.parcel) {
+        settle_unsent(w, lead);
+        return RC_OK;
+    }
+    rc = batch_add(&w->batch, lead);
+    if (rc == RC_LIMIT) {
+        settle_too_large(w, lead);
+        return RC_OK;
+    }
+    if (rc != RC_OK)
+        return err_nomem(e);
+    return batch_is_full(&w->batch) ? send_batch(w, false, e) : RC_OK;
+}
+
+/* ---- the run's side ------------------------------------------------------------------------- */
+
+/* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. */
+static enum rc abandon(struct webhook *w, enum rc rc)
+{
+    delivery_stop(w->delivery, 0);
+    drop_batch(w);
+    outbox_drop(&w->outbox);
+    delivery_end(w->delivery);
+    return rc;
+}
+
+static enum rc webhook_put(struct sink *s, struct lead *const leads[], size_t n, struct err *e)
+{
+    struct webhook *w = self(s);
+    enum rc rc = outbox_send_again(&w->outbox, e);
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = put_lead(w, leads[i], e);
+    return rc == RC_OK ? RC_OK : abandon(w, rc);
+}
+
+/* What was sent is in the state; what is left is the batch at hand. */
+static enum rc webhook_mark(struct sink *s, struct sink_mark *out, struct err *e)
+{
+    struct webhook *w = self(s);
+    if (!w->outbox.state)
+        return err_set(e, RC_USAGE, "%s: without a state nothing is known of what was sent",
+                       w->subject);
+    buf_clear(&w->mark);
+    batch_mark(&w->batch, &w->mark);
+    if (buf_rc(&w->mark) != RC_OK)
+        return err_nomem(e);
+    out->text = buf_str(&w->mark);
+    return RC_OK;
+}
+
+/* What is not sent because the run is stopped is left to when it goes on. */
+static enum rc send_rest(struct webhook *w, struct err *e)
+{
+    enum rc rc = RC_OK;
+    if (delivery_is_stopping(w->delivery)) {
+        drop_batch(w);
+        outbox_drop(&w->outbox);
+        return RC_OK;
+    }
+    rc = outbox_send_again(&w->outbox, e);
+    if (rc == RC_OK && w->batch.parcel && w->batch.parcel->n_leads > 0)
+        rc = send_batch(w, true, e);
+    return rc;
+}
+
+static enum rc webhook_finish(struct sink *s, struct err *e)
+{
+    struct webhook *w = self(s);
+    enum rc rc = send_rest(w, e);
+    if (rc != RC_OK)
+        return abandon(w, rc);
+    delivery_end(w->delivery);
+    if (!w->outbox.state)
+        return RC_OK;
+    rc = state_delivery_counts(w->outbox.state, w->outbox.index, &w->delivered, &w->failed, e);
+    w->counts_whole_run = rc == RC_OK;
+    return rc;
+}
+
+static void webhook_result(const struct sink *s, struct sink_result *out)
+{
+    const struct webhook *w = (const struct webhook *)s;
+    struct delivery_counts counts;
+    delivery_count(w->delivery, &counts);
+    *out = (struct sink_result){
+        .is_delivery = true,
+        .delivered = w->counts_whole_run ? w->delivered : counts.delivered,
+        .failed = w->counts_whole_run ? w->failed : counts.failed,
+        .http = counts.http,
+    };
+    out->deliveries = out->delivered + out->failed;
+}
+
+static void webhook_stop(struct sink *s, int64_t grace_ms)
+{
+    delivery_stop(self(s)->delivery, grace_ms);
+}
+
+const struct sink_ops sink_webhook = {
+    .name = "webhook",
+    .help = "POST requests to a URL, signed by the Standard Webhooks specification",
+    .opts = options,
+    .opts_size = sizeof(struct webhook_opts),
+    .eighths = 28, /* a body, and the copies on its way into the state */
+    .check = webhook_check,
+    .needs = webhook_needs,
+    .paths = webhook_paths,
+    .open = webhook_open,
+    .put = webhook_put,
+    .mark = webhook_mark,
+    .finish = webhook_finish,
+    .result = webhook_result,
+    .stop = webhook_stop,
+    .close = webhook_close,
+};

@@ -1,0 +1,387 @@
+#include "sinks/webhook/webhook_config.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/credential_text.h"
+#include "core/base/loopback.h"
+#include "core/http/proxy.h"
+
+#define SECRET_FILE_BYTES_MAX 65536
+#define HEADERS_BYTES_MAX ((size_t)1 << 20)
+#define TYPE_BYTES_MAX 128
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* The name of a variable for a message: not where it looks as if the secret itself was given. */
+static const char *variable_shown(const char *name)
+{
+    size_t n = 0;
+    while (is_alnum(name[n]) || name[n] == '_')
+        n++;
+    return name[n] || n == 0 || credential_is_likely(name) ? "(not the name of one)" : name;
+}
+
+/* ---- URL ------------------------------------------------------------------------------------ */
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+    curl_free(text);
+    return has;
+}
+
+static enum rc check_parts(CURLU *url, const struct sink_cfg *cfg, const char *scheme,
+                           struct err *e)
+{
+    if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+        return err_set(e, RC_USAGE, "%s: a URL that begins with %s:// (allowed: http, https)",
+                       cfg->spec, scheme);
+    if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
+        return err_set(e, RC_USAGE,
+                       "%s: a user or password in the URL would show up in messages: "
+                       "use header-env=Authorization: VARIABLE",
+                       cfg->spec);
+    if (strcmp(scheme, "http") == 0 && !cfg->allow_http && !url_is_loopback(cfg->target))
+        return err_set(e, RC_USAGE,
+                       "%s: plain http:// to another machine can be read by anyone on the way: "
+                       "use https://, or allow it with --allow-http",
+                       cfg->spec);
+    if (url_bypasses_proxy(cfg->target, cfg->allow_http))
+        return RC_OK;
+    enum rc rc = proxy_check_for(cfg->target, cfg->proxy, e);
+    if (rc == RC_USAGE && !cfg->proxy)
+        err_prefix(e, "%s", cfg->spec);
+    return rc;
+}
+
+enum rc webhook_url_check(const struct sink_cfg *cfg, struct err *e)
+{
+    CURLU *url = curl_url();
+    if (!url)
+        return err_nomem(e);
+    char *scheme = NULL, *host = NULL;
+    enum rc rc;
+    if (curl_url_set(url, CURLUPART_URL, cfg->target, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        rc = err_set(e, RC_USAGE, "%s: not a URL (such as https://crm.example/hook)", cfg->spec);
+    else
+        rc = check_parts(url, cfg, scheme, e);
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(url);
+    return rc;
+}
+
+enum rc webhook_type_check(const struct sink_cfg *cfg, struct err *e)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    if (!opts->type)
+        return RC_OK;
+    size_t n = 0;
+    while (opts->type[n] && (is_alnum(opts->type[n]) || strchr("._-:/", opts->type[n])))
+        n++;
+    if (n == 0 || n > TYPE_BYTES_MAX || opts->type[n])
+        return err_set(e, RC_USAGE,
+                       "%s: option type: \"%s\" (allowed: 1 to %d letters, digits and . _ - : /)",
+                       cfg->spec, opts->type, TYPE_BYTES_MAX);
+    return RC_OK;
+}
+
+/* ---- headers -------------------------------------------------------------------------------- */
+
+/* Those that make up the message, or that are ours. */
+static const char *const reserved_headers[] = {
+    "connection",
+    "content-length",
+    "expect",
+    "te",
+    "trailer",
+    "upgrade",
+    "webhook-id",
+    "transfer-encoding",
+    "keep-alive",
+    "webhook-timestamp",
+    "webhook-signature",
+};
+
+static bool is_reserved(const char *name)
+{
+    for (size_t i = 0; i < sizeof reserved_headers / sizeof *reserved_headers; i++)
+        if (strcasecmp(name, reserved_headers[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_header_name(const char *name)
+{
+    size_t n = 0;
+    while (name[n] && (is_alnum(name[n]) || strchr("!#$%&'*+-.^_`|~", name[n])))
+        n++;
+    return n > 0 && !name[n];
+}
+
+static bool is_header_value(const char *value)
+{
+    for (const unsigned char *p = (const unsigned char *)value; *p; p++)
+        if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
+            return false;
+    return *value != '\0';
+}
+
+/* Without the blanks around it. */
+static struct str trim(struct str s)
+{
+    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = (struct str){s.ptr + 1, s.len - 1};
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* "NAME: VALUE" of an option. A text without a name is never shown whole: it may be a secret. */
+static enum rc split_header(struct webhook_headers *h, const char *text, const char *option,
+                            const struct sink_cfg *cfg, struct err *e)
+{
+    const char *colon = strchr(text, ':');
+    if (!colon)
+        return err_set(e, RC_USAGE, "%s: option %s: no colon (allowed: \"Name: %s\")", cfg->spec,
+                       option, strcmp(option, "header") == 0 ? "value" : "VARIABLE");
+    char *name = arena_strdup(&h->arena, trim((struct str){text, (size_t)(colon - text)}));
+    char *value = arena_strdup(&h->arena, trim(str_c(colon + 1)));
+    if (!name || !value)
+        return err_nomem(e);
+    if (!is_header_name(name))
+        return err_set(e, RC_USAGE,
+                       "%s: option %s: what stands before the colon is not the name of a header "
+                       "(allowed: letters, digits and - _ .)",
+                       cfg->spec, option);
+    if (is_reserved(name))
+        return err_set(e, RC_USAGE, "%s: option %s: the header %s is set by the program", cfg->spec,
+                       option, name);
+    h->values[h->n] = value;
+    h->list[h->n] = (struct http_header){name, value};
+    return RC_OK;
+}
+
+static enum rc add_plain(struct webhook_headers *h, const char *text, const struct sink_cfg *cfg,
+                         struct err *e)
+{
+    struct http_header *header = &h->list[h->n];
+    enum rc rc = split_header(h, text, "header", cfg, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!is_header_value(header->value))
+        return err_set(e, RC_USAGE,
+                       "%s: option header: the value of %s is empty or holds a control character",
+                       cfg->spec, header->name);
+    if (secrets_add_header(cfg->secrets, header->name, str_c(header->value)) != RC_OK)
+        return err_nomem(e);
+    h->n++;
+    return RC_OK;
+}
+
+static enum rc add_from_env(struct webhook_headers *h, const char *text, const struct sink_cfg *cfg,
+                            struct err *e)
+{
+    struct http_header *header = &h->list[h->n];
+    enum rc rc = split_header(h, text, "header-env", cfg, e);
+    if (rc != RC_OK)
+        return rc;
+    const char *variable = header->value, *given;
+    if (secrets_take_variable(cfg->secrets, variable, &given) != RC_OK)
+        return err_nomem(e);
+    if (!given || !*given)
+        return err_set(e, RC_USAGE, "%s: option header-env: the variable %s is not set", cfg->spec,
+                       variable_shown(variable));
+    struct str value = credential_trim(str_c(given));
+    const char *fault = credential_fault(value, CREDENTIAL_ONE_LINE);
+    if (fault)
+        return err_set(e, RC_USAGE,
+                       "%s: option header-env: the variable %s %s (allowed: one line of visible "
+                       "ASCII characters and blanks)",
+                       cfg->spec, variable, fault);
+    header->value = h->values[h->n] = arena_strdup(&h->arena, value);
+    if (!header->value || secrets_add_header(cfg->secrets, header->name, value) != RC_OK)
+        return err_nomem(e);
+    h->n++;
+    return RC_OK;
+}
+
+static bool has_header(const struct webhook_headers *h, const char *name)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if (strcasecmp(h->list[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+enum rc webhook_headers_make(struct webhook_headers *out, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    struct webhook_headers h = {0};
+    arena_init(&h.arena, HEADERS_BYTES_MAX);
+    h.list = arena_array(&h.arena, opts->headers.n + opts->header_envs.n + 1, sizeof *h.list);
+    h.values =
+        arena_zalloc(&h.arena, (opts->headers.n + opts->header_envs.n + 1) * sizeof *h.values);
+    if (!h.list || !h.values) {
+        arena_free(&h.arena);
+        return err_nomem(e);
+    }
+    enum rc rc = RC_OK;
+    for (size_t i = 0; i < opts->headers.n && rc == RC_OK; i++)
+        rc = add_plain(&h, opts->headers.items[i], cfg, e);
+    for (size_t i = 0; i < opts->header_envs.n && rc == RC_OK; i++)
+        rc = add_from_env(&h, opts->header_envs.items[i], cfg, e);
+    if (rc != RC_OK) {
+        webhook_headers_free(&h);
+        return rc;
+    }
+    if (!has_header(&h, "content-type"))
+        h.list[h.n++] = (struct http_header){"Content-Type", "application/json"};
+    *out = h;
+    return RC_OK;
+}
+
+void webhook_headers_free(struct webhook_headers *h)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        if (h->values[i])
+            explicit_bzero(h->values[i], strlen(h->values[i]));
+    }
+    arena_free(&h->arena);
+    *h = (struct webhook_headers){0};
+}
+
+/* ---- secrets -------------------------------------------------------------------------------- */
+
+/* Reads the whole file, but no more than `size` bytes; -1 and errno when it cannot. */
+static ssize_t read_all(int fd, char *into, size_t size)
+{
+    size_t n = 0;
+    while (n < size) {
+        ssize_t got = read(fd, into + n, size - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        n += (size_t)got;
+    }
+    return (ssize_t)n;
+}
+
+static enum rc read_secret_file(int fd, const char *path, const struct sink_cfg *cfg, char *into,
+                                size_t *len, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
+                       credential_file_shown(path));
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, RC_USAGE, "%s: option secret-file: %s: not a regular file", cfg->spec,
+                       credential_file_shown(path));
+    ssize_t n = read_all(fd, into, SECRET_FILE_BYTES_MAX + 1);
+    if (n < 0)
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
+                       credential_file_shown(path));
+    if (n > SECRET_FILE_BYTES_MAX)
+        return err_set(e, RC_USAGE, "%s: option secret-file: %s: over 64 KiB", cfg->spec,
+                       credential_file_shown(path));
+    *len = (size_t)n;
+    return RC_OK;
+}
+
+/* A word as it was given, and the key in it: either may be echoed. */
+static enum rc register_secrets(const struct webhook_secrets *s, struct str text,
+                                const struct sink_cfg *cfg, struct err *e)
+{
+    enum rc rc = webhook_secrets_register(s, cfg->secrets);
+    for (size_t at = 0; rc == RC_OK && at < text.len;) {
+        struct str word = {text.ptr + at, 0};
+        while (at + word.len < text.len && !strchr(" \t\n\v\f\r", word.ptr[word.len]))
+            word.len++;
+        at += word.len + 1;
+        if (word.len > 6 && memcmp(word.ptr, "whsec_", 6) == 0)
+            word = (struct str){word.ptr + 6, word.len - 6};
+        rc = secrets_add(cfg->secrets, word);
+    }
+    return rc == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* `option` is where the text is from, `source` its file or variable. */
+static enum rc parse_secrets(struct webhook_secrets **out, struct str text, const char *option,
+                             const char *source, const struct sink_cfg *cfg, struct err *e)
+{
+    struct webhook_secrets *s = NULL;
+    text = credential_trim(text);
+    const char *fault = text.len ? credential_fault(text, CREDENTIAL_WORDS) : NULL;
+    enum rc rc = fault ? err_set(e, RC_USAGE,
+                                 "%s: %s (allowed: secrets in base64, with or without \"whsec_\" "
+                                 "before them)",
+                                 source, fault)
+                       : webhook_secrets_parse(&s, text, source, e);
+    if (rc == RC_OK)
+        rc = register_secrets(s, text, cfg, e);
+    if (rc != RC_OK) {
+        webhook_secrets_free(s);
+        err_prefix(e, "%s: option %s", cfg->spec, option);
+        return rc;
+    }
+    *out = s;
+    return RC_OK;
+}
+
+static enum rc load_file(struct webhook_secrets **out, const char *path, const struct sink_cfg *cfg,
+                         struct err *e)
+{
+    /* A pipe must not make this wait: it is refused once open. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
+                       credential_file_shown(path));
+    char *text = malloc(SECRET_FILE_BYTES_MAX + 1);
+    size_t len = 0;
+    enum rc rc = text ? read_secret_file(fd, path, cfg, text, &len, e) : err_nomem(e);
+    if (rc == RC_OK)
+        rc = parse_secrets(out, (struct str){text, len}, "secret-file", credential_file_shown(path),
+                           cfg, e);
+    if (text)
+        OPENSSL_cleanse(text, SECRET_FILE_BYTES_MAX + 1);
+    free(text);
+    (void)close(fd); /* nothing was written */
+    return rc;
+}
+
+enum rc webhook_secrets_load(struct webhook_secrets **out, const struct sink_cfg *cfg,
+                             struct err *e)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    if (opts->secret_env && opts->secret_file)
+        return err_set(e, RC_USAGE, "%s: either secret-env or secret-file, not both", cfg->spec);
+    if (opts->secret_file)
+        return load_file(out, opts->secret_file, cfg, e);
+    if (!opts->secret_env) {
+        *out = NULL;
+        return RC_OK;
+    }
+    const char *text;
+    if (secrets_take_variable(cfg->secrets, opts->secret_env, &text) != RC_OK)
+        return err_nomem(e);
+    if (!text)
+        return err_set(e, RC_USAGE, "%s: option secret-env: the variable %s is not set", cfg->spec,
+                       variable_shown(opts->secret_env));
+    return parse_secrets(out, str_c(text), "secret-env", opts->secret_env, cfg, e);
+}
