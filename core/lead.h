@@ -126,14 +126,13 @@ struct lead {
     struct failure failure;
 
     /* Of the run, nobody else's: */
-    uint64_t slot; /* of the ring, see order.h */
-    struct lead *next_refused;
+    uint64_t slot;      /* of the ring, see order.h */
     size_t weight;      /* bytes that it counts in held_bytes */
     size_t charge;      /* bytes that it has of the memory budget */
     size_t wants;       /* bytes that it needs to go on, if it waits for them */
     size_t beside;      /* bytes that others had when it was alone, and found no room */
     size_t arena_bytes; /* that its arena may have at the next try; 0: as for any lead */
-    bool is_first;      /* it may have what others may not, see run_memory.c */
+    bool is_first;      /* it may have what others may not, see core/run/memory.h */
     bool is_alone;      /* and all there is */
     bool is_large;      /* it cannot go on unless it is alone */
     bool waits;         /* on its way back to the loop, for want of memory */

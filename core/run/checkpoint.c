@@ -1,6 +1,7 @@
 #include "core/run/checkpoint.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/checked.h"
 #include "core/base/grow.h"
@@ -8,28 +9,31 @@
 #define TOTALS_BYTES_MAX ((size_t)64 << 10)
 #define MARK_BYTES_MAX ((size_t)1 << 30)
 
-struct checkpoint {
-    struct run *run;
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* what follows */
-    bool under_way;         /* begun, not yet committed */
-    bool failed;            /* a sink could not make its mark */
-    bool broken;    /* no further one: what a failed one left unsynced may be lost unnoticed */
-    bool over;      /* none will be begun any more */
-    size_t missing; /* sinks that have not come to the barrier */
+enum checkpoint_state { IDLE, BARRIER, SYNCING, BROKEN };
 
-    /* Of the order's thread before it begins one, then of the checkpoint's until it is done. */
+struct checkpoint {
+    struct checkpoint_cfg cfg;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* one of the following */
+    enum checkpoint_state state;
+    size_t missing; /* sinks that have not come to the barrier */
+    bool over;      /* none will be begun any more */
+
+    /* Of the sequencer's thread before it begins one, then of the checkpoint's until it is done. */
     struct state_checkpoint now;
     uint64_t *holes;
     size_t cap_holes;
     struct state_column *columns;
     size_t cap_columns;
     struct buf totals;
-    struct str marks_text[RUN_SINKS_MAX];
+    struct str *marks_text;
 
-    struct buf marks[RUN_SINKS_MAX]; /* each of its sink's thread, then as above */
+    struct buf *marks; /* each of its sink's thread, then as above */
 
-    /* of the order's thread */
+    /* of the sequencer's thread */
     int64_t last_us;
     uint64_t last_noted;
     size_t *columns_saved; /* of each table */
@@ -41,9 +45,11 @@ void checkpoint_free(struct checkpoint *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < RUN_SINKS_MAX; i++)
+    for (size_t i = 0; c->marks && i < c->cfg.n_sinks; i++)
         buf_free(&c->marks[i]);
     buf_free(&c->totals);
+    free(c->marks);
+    free(c->marks_text);
     free(c->holes);
     free(c->columns);
     free(c->columns_saved);
@@ -52,41 +58,44 @@ void checkpoint_free(struct checkpoint *c)
     free(c);
 }
 
-enum rc checkpoint_new(struct checkpoint **out, struct run *r)
+enum rc checkpoint_new(struct checkpoint **out, const struct checkpoint_cfg *cfg)
 {
-    size_t n_tables = r->cfg->profile->n_tables;
     struct checkpoint *c = calloc(1, sizeof *c);
     if (!c)
         return RC_NOMEM;
-    c->columns_saved = calloc(n_tables + 1, sizeof *c->columns_saved);
-    if (!c->columns_saved || pthread_mutex_init(&c->lock, NULL))
-        goto no_lock;
-    if (pthread_cond_init(&c->changed, NULL))
-        goto no_cond;
-    c->run = r;
-    c->last_us = clock_mono_us(r->cfg->clock);
+    if (pthread_mutex_init(&c->lock, NULL)) {
+        free(c);
+        return RC_NOMEM;
+    }
+    if (pthread_cond_init(&c->changed, NULL)) {
+        pthread_mutex_destroy(&c->lock);
+        free(c);
+        return RC_NOMEM;
+    }
+    c->cfg = *cfg;
+    c->columns_saved = calloc(cfg->n_tables + 1, sizeof *c->columns_saved);
+    c->marks = calloc(cfg->n_sinks + 1, sizeof *c->marks);
+    c->marks_text = calloc(cfg->n_sinks + 1, sizeof *c->marks_text);
+    if (!c->columns_saved || !c->marks || !c->marks_text) {
+        checkpoint_free(c);
+        return RC_NOMEM;
+    }
+    c->last_us = clock_mono_us(cfg->control->clock);
     buf_init(&c->totals, TOTALS_BYTES_MAX);
-    for (size_t i = 0; i < RUN_SINKS_MAX; i++)
+    for (size_t i = 0; i < cfg->n_sinks; i++)
         buf_init(&c->marks[i], MARK_BYTES_MAX);
-    for (size_t i = 0; i < n_tables; i++)
-        c->columns_saved[i] = schema_columns(r->schema, i);
-    c->last_noted = tally_done(&r->tally);
+    for (size_t i = 0; i < cfg->n_tables; i++)
+        c->columns_saved[i] = schema_columns(cfg->schema, i);
+    c->last_noted = tally_done(cfg->tally);
     *out = c;
     return RC_OK;
-
-no_cond:
-    pthread_mutex_destroy(&c->lock);
-no_lock:
-    free(c->columns_saved);
-    free(c);
-    return RC_NOMEM;
 }
 
-/* ---- beginning: the order's thread ----------------------------------------------------------- */
+/* ---- beginning: the sequencer's thread -------------------------------------------------------- */
 
 static enum rc note_holes(struct checkpoint *c)
 {
-    const struct tally *t = &c->run->tally;
+    const struct tally *t = c->cfg.tally;
     if (t->n_holes > c->cap_holes) {
         size_t bytes = 0;
         uint64_t *holes =
@@ -119,13 +128,13 @@ static enum rc note_column(struct checkpoint *c, size_t table, const struct colu
 /* Those that came since the last checkpoint. Their texts stay as long as the schema. */
 static enum rc note_columns(struct checkpoint *c)
 {
-    const struct run *r = c->run;
+    const struct schema *schema = c->cfg.schema;
     enum rc rc = RC_OK;
     c->now.n_columns = 0;
-    for (size_t i = 0; i < r->cfg->profile->n_tables; i++) {
-        size_t n = schema_columns(r->schema, i);
+    for (size_t i = 0; i < c->cfg.n_tables; i++) {
+        size_t n = schema_columns(schema, i);
         for (size_t k = c->columns_saved[i]; rc == RC_OK && k < n; k++)
-            rc = note_column(c, i, schema_column(r->schema, i, k));
+            rc = note_column(c, i, schema_column(schema, i, k));
         c->columns_saved[i] = n;
     }
     c->now.columns = c->columns;
@@ -134,79 +143,72 @@ static enum rc note_columns(struct checkpoint *c)
 
 static enum rc note_all(struct checkpoint *c)
 {
-    struct run *r = c->run;
-    c->now.tally = r->tally.sums;
-    c->now.tally.active_ms = run_active_ms(r);
+    c->now.tally = c->cfg.tally->sums;
     buf_clear(&c->totals);
-    beyond_write(&r->beyond, &c->totals);
-    http_engine_save(r->engine, &c->totals);
+    c->cfg.note(c->cfg.ctx, &c->now.tally, &c->totals);
     c->now.totals = buf_str(&c->totals);
     c->now.marks = c->marks_text;
-    c->now.n_marks = r->n_outlets;
+    c->now.n_marks = c->cfg.n_sinks;
     enum rc rc = note_holes(c);
     if (rc == RC_OK)
         rc = note_columns(c);
     return rc == RC_OK ? buf_rc(&c->totals) : rc;
 }
 
-/* A later fdatasync() may say that all is well although pages were lost. */
 void checkpoint_break_off(struct checkpoint *c)
 {
     if (!c)
         return;
     pthread_mutex_lock(&c->lock);
-    c->broken = true;
+    c->state = BROKEN;
+    pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
 }
 
 static void begin(struct checkpoint *c)
 {
-    struct run *r = c->run;
-    struct err e;
     if (note_all(c) != RC_OK) {
-        (void)err_nomem(&e);
-        run_fatal(r, &e);
+        control_fail_nomem(c->cfg.control);
         checkpoint_break_off(c);
         return;
     }
-    c->last_us = clock_mono_us(r->cfg->clock);
-    c->last_noted = tally_done(&r->tally);
+    c->last_us = clock_mono_us(c->cfg.control->clock);
+    c->last_noted = tally_done(c->cfg.tally);
     pthread_mutex_lock(&c->lock);
-    c->under_way = true;
-    c->failed = false;
-    c->missing = r->n_outlets;
+    bool is_idle = c->state == IDLE;
+    if (is_idle)
+        c->state = BARRIER;
+    c->missing = c->cfg.n_sinks;
     pthread_mutex_unlock(&c->lock);
-    void *const barrier = NULL;
-    for (size_t i = 0; i < r->n_outlets; i++)
-        (void)queue_push(r->outlets[i].queue, &barrier, 1, NULL); /* never closed yet */
+    if (is_idle) /* else a sink has just failed */
+        c->cfg.barrier(c->cfg.ctx);
 }
 
-static bool may_not_begin(struct checkpoint *c)
+static bool is_in(struct checkpoint *c, enum checkpoint_state state)
 {
     pthread_mutex_lock(&c->lock);
-    bool may_not = c->under_way || c->broken;
+    bool is = c->state == state;
     pthread_mutex_unlock(&c->lock);
-    return may_not;
+    return is;
 }
 
 void checkpoint_consider(struct checkpoint *c)
 {
-    uint64_t more = tally_done(&c->run->tally) - c->last_noted;
+    uint64_t more = tally_done(c->cfg.tally) - c->last_noted;
     if (more == 0)
         return;
-    int64_t waited_us = clock_mono_us(c->run->cfg->clock) - c->last_us;
-    if ((more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000) && !may_not_begin(c))
+    int64_t waited_us = clock_mono_us(c->cfg.control->clock) - c->last_us;
+    if ((more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000) && is_in(c, IDLE))
         begin(c);
 }
 
 void checkpoint_end(struct checkpoint *c, bool last_one)
 {
     pthread_mutex_lock(&c->lock);
-    while (last_one && c->under_way)
+    while (last_one && (c->state == BARRIER || c->state == SYNCING))
         pthread_cond_wait(&c->changed, &c->lock);
-    last_one = last_one && !c->broken;
     pthread_mutex_unlock(&c->lock);
-    if (last_one)
+    if (last_one && is_in(c, IDLE))
         begin(c);
     pthread_mutex_lock(&c->lock);
     c->over = true;
@@ -216,29 +218,20 @@ void checkpoint_end(struct checkpoint *c, bool last_one)
 
 /* ---- marks: the sinks' threads --------------------------------------------------------------- */
 
-static bool make_mark(struct checkpoint *c, struct outlet *o)
+void checkpoint_mark(struct checkpoint *c, size_t sink, struct str mark)
 {
-    struct sink_mark mark = {STR_NONE};
-    struct buf *text = &c->marks[o->index];
-    struct err e;
-    if (o->dead)
-        return false;
-    enum rc rc = o->ops->mark(o->sink, &mark, &e);
+    struct buf *text = &c->marks[sink];
+    bool made = mark.ptr != NULL;
     buf_clear(text);
-    buf_add_str(text, mark.text);
-    if (rc == RC_OK && buf_rc(text) != RC_OK)
-        rc = err_nomem(&e);
-    if (rc != RC_OK)
-        run_fatal(c->run, &e);
-    return rc == RC_OK;
-}
-
-void checkpoint_mark(struct checkpoint *c, struct outlet *o)
-{
-    bool made = make_mark(c, o);
+    if (made)
+        buf_add_str(text, mark);
+    if (made && buf_rc(text) != RC_OK) {
+        control_fail_nomem(c->cfg.control);
+        made = false;
+    }
     pthread_mutex_lock(&c->lock);
-    c->failed |= !made;
-    c->broken |= !made;
+    if (!made)
+        c->state = BROKEN;
     c->missing--;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
@@ -246,68 +239,67 @@ void checkpoint_mark(struct checkpoint *c, struct outlet *o)
 
 /* ---- committing: the checkpoint's own thread -------------------------------------------------- */
 
-static enum rc sync_sinks(struct run *r, struct err *e)
-{
-    for (size_t i = 0; i < r->n_outlets; i++) {
-        struct outlet *o = &r->outlets[i];
-        enum rc rc = o->ops->sync ? o->ops->sync(o->sink, e) : RC_OK;
-        if (rc != RC_OK) {
-            err_prefix(e, "%s", o->cfg.spec);
-            return rc;
-        }
-    }
-    return RC_OK;
-}
-
-static bool is_broken(struct checkpoint *c)
-{
-    pthread_mutex_lock(&c->lock);
-    bool broken = c->broken;
-    pthread_mutex_unlock(&c->lock);
-    return broken;
-}
-
 static void commit(struct checkpoint *c)
 {
-    struct run *r = c->run;
+    const struct checkpoint_cfg *cfg = &c->cfg;
     struct err e;
-    for (size_t i = 0; i < r->n_outlets; i++) {
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
         c->marks_text[i] = buf_str(&c->marks[i]);
         if (!c->marks_text[i].ptr)
             c->marks_text[i] = STR("");
     }
-    enum rc rc = sync_sinks(r, &e);
-    if (rc == RC_OK && is_broken(c)) /* a sink failed behind its mark, and has said so */
+    enum rc rc = cfg->sync(cfg->ctx, &e);
+    if (rc == RC_OK && is_in(c, BROKEN)) /* a sink failed behind its mark, and has said so */
         return;
     if (rc == RC_OK)
-        rc = state_checkpoint(r->state, &c->now, &e);
+        rc = cfg->commit(cfg->ctx, &c->now, &e);
     if (rc != RC_OK) {
         checkpoint_break_off(c);
-        run_fatal(r, &e);
-        return;
+        control_fail(cfg->control, &e);
     }
-    log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "%llu leads are durable",
-            (unsigned long long)(c->now.tally.high - c->now.n_holes));
 }
 
-void *checkpoint_main(void *checkpoint)
+static bool is_due(const struct checkpoint *c)
+{
+    return c->state == BARRIER && c->missing == 0;
+}
+
+static bool has_ended(const struct checkpoint *c)
+{
+    return c->over && (c->state == IDLE || c->state == BROKEN);
+}
+
+static void *checkpoint_main(void *checkpoint)
 {
     struct checkpoint *c = checkpoint;
     pthread_mutex_lock(&c->lock);
     for (;;) {
-        while (!(c->under_way && c->missing == 0) && !(c->over && !c->under_way))
+        while (!is_due(c) && !has_ended(c))
             pthread_cond_wait(&c->changed, &c->lock);
-        if (!c->under_way)
+        if (!is_due(c))
             break;
-        bool whole = !c->failed;
+        c->state = SYNCING;
         pthread_mutex_unlock(&c->lock);
-        if (whole)
-            commit(c);
+        commit(c);
         pthread_mutex_lock(&c->lock);
-        c->under_way = false;
+        if (c->state == SYNCING)
+            c->state = IDLE;
         pthread_cond_broadcast(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
-    run_thread_ended(c->run);
+    control_thread_ended(c->cfg.control);
     return NULL;
+}
+
+enum rc checkpoint_start(struct checkpoint *c)
+{
+    enum rc rc = control_start_thread(c->cfg.control, &c->thread, checkpoint_main, c);
+    c->started = rc == RC_OK;
+    return rc;
+}
+
+void checkpoint_join(struct checkpoint *c)
+{
+    if (c && c->started)
+        (void)pthread_join(c->thread, NULL);
 }

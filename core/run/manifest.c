@@ -1,10 +1,10 @@
-/* The JSON summary of a run, written after every output. */
+#include "core/run/manifest.h"
+
 #include <openssl/evp.h>
 #include <stdio.h>
 
 #include "core/json/json.h"
 #include "core/file/outfile.h"
-#include "core/run/run_internal.h"
 
 #define MANIFEST_BYTES_MAX ((size_t)1 << 30) /* names of columns: 512 bytes, 65,536 a table */
 

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "core/run/queue.h"
+
 #define URL_BYTES_MAX (64 * 1024)
 
 /* What is kept is bounded: as many requests as are often in flight, each with room for a common
@@ -33,6 +35,18 @@ void fetch_request_free(struct lead *lead)
     if (lead->request)
         request_free(lead->request);
     lead->request = NULL;
+}
+
+void leads_queue_free(struct queue *q)
+{
+    struct lead *lead;
+    while (q && queue_try_pop(q, (void **)&lead, 1)) {
+        if (!lead)
+            continue; /* a barrier */
+        fetch_request_free(lead);
+        lead_free(lead);
+    }
+    queue_free(q);
 }
 
 enum rc request_pool_new(struct request_pool **out)

@@ -4,13 +4,14 @@
 
 #include "core/http/http.h"
 #include "core/lead.h"
+#include "core/run/auth_check.h"
 
 /* A request for a lead, from the fetch stage's next() to the lead's completion. */
 struct fetch_request {
     struct http_request http;
     struct buf url;
-    uint64_t ordinal; /* among the requests of the run, from 0 */
-    bool is_verified; /* asked for once more, as the payload's own ID was another one */
+    struct auth_wait auth; /* its `ordinal` is that among the requests of the run */
+    bool is_verified;      /* asked for once more, as the payload's own ID was another one */
 };
 
 struct request_pool;
@@ -28,5 +29,10 @@ void request_pool_give(struct request_pool *pool, struct lead *const leads[], si
 
 /* For leads that are given up: frees the request. */
 void fetch_request_free(struct lead *lead);
+
+struct queue;
+
+/* Frees the queue, and the leads in it with their requests. `q` may be NULL. */
+void leads_queue_free(struct queue *q);
 
 #endif

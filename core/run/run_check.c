@@ -1,12 +1,13 @@
-/* Configurations that cannot work are refused before anything is touched. */
+#include "core/run/run_check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file/descriptor.h"
 #include "core/file/outfile.h"
 #include "core/run/run_files.h"
-#include "core/run/run_internal.h"
 
 #define PATHS_BYTES_MAX ((size_t)1024 * 1024)
 #define OPTION_BYTES 64
@@ -35,18 +36,19 @@ static enum rc add_output(struct run_files *l, const char *path, const char *who
     return rc;
 }
 
-static enum rc add_sink(struct run_files *l, const struct outlet *o, bool has_state, struct err *e)
+static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bool has_state,
+                        struct err *e)
 {
     struct buf paths;
     buf_init(&paths, PATHS_BYTES_MAX);
-    enum rc rc = o->ops->paths(&o->cfg, &paths, e);
+    enum rc rc = sink->ops->paths(&sink->cfg, &paths, e);
     if (rc == RC_OK && buf_rc(&paths) != RC_OK)
         rc = err_nomem(e);
     for (size_t at = 0; rc == RC_OK && at < paths.len; at += strlen(paths.data + at) + 1) {
         if (has_state && !outfile_is_file(paths.data + at))
-            rc = refuse_stream(o->cfg.spec, e);
+            rc = refuse_stream(sink->cfg.spec, e);
         else
-            rc = add_output(l, paths.data + at, o->cfg.spec, e);
+            rc = add_output(l, paths.data + at, sink->cfg.spec, e);
     }
     buf_free(&paths);
     return rc;
@@ -90,43 +92,42 @@ static enum rc add_option(struct run_files *l, const struct run_file *f, struct 
 /* ---- the list -------------------------------------------------------------------------------- */
 
 /* Of a sink's options, by their type. */
-static enum rc add_sink_reads(struct run_files *l, const struct outlet *o, struct err *e)
+static enum rc add_sink_reads(struct run_files *l, const struct run_sink_cfg *sink, struct err *e)
 {
     char what[OPTION_BYTES];
     enum rc rc = RC_OK;
-    for (const struct opt_spec *spec = o->ops->opts; rc == RC_OK && spec && spec->name; spec++) {
+    for (const struct opt_spec *spec = sink->ops->opts; rc == RC_OK && spec && spec->name; spec++) {
         if (spec->type != OPT_FILE)
             continue;
-        const void *option = (const char *)o->cfg.opts + spec->offset;
+        const void *option = (const char *)sink->cfg.opts + spec->offset;
         const char *path = *(const char *const *)option;
         (void)snprintf(what, sizeof what, "the %s of", spec->name);
         if (path)
-            rc = run_files_add_read(l, path, what, o->cfg.spec, e);
+            rc = run_files_add_read(l, path, what, sink->cfg.spec, e);
     }
     return rc;
 }
 
 /* With an input's IDs would go those that a stopped run has still to do; of a key or a profile there
  * may be no other copy. */
-static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, const struct outlet *outlets,
-                       struct err *e)
+static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, struct err *e)
 {
     enum rc rc = run_files_add_standard(l, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
-        rc = add_sink(l, &outlets[i], cfg->state_path != NULL, e);
+        rc = add_sink(l, &cfg->sinks[i], cfg->state_path != NULL, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_files; i++)
         rc = add_option(l, &cfg->files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
         rc = run_files_add_read(l, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
-        rc = add_sink_reads(l, &outlets[i], e);
+        rc = add_sink_reads(l, &cfg->sinks[i], e);
     return rc;
 }
 
-static enum rc check_files(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
+static enum rc check_files(const struct run_cfg *cfg, struct err *e)
 {
     struct run_files l = {0};
-    enum rc rc = add_all(&l, cfg, outlets, e);
+    enum rc rc = add_all(&l, cfg, e);
     if (rc == RC_OK && cfg->state_path)
         rc = state_check(cfg->state_path, e);
     run_files_free(&l);
@@ -147,13 +148,13 @@ static enum rc check_stdout(const struct run_cfg *cfg, struct err *e)
     return RC_OK;
 }
 
-enum rc run_check(const struct run_cfg *cfg, const struct outlet *outlets, struct err *e)
+enum rc run_check(const struct run_cfg *cfg, struct err *e)
 {
     for (size_t i = 0; i < cfg->n_sinks; i++) {
-        enum rc rc = outlets[i].ops->check(&outlets[i].cfg, e);
+        enum rc rc = cfg->sinks[i].ops->check(&cfg->sinks[i].cfg, e);
         if (rc != RC_OK)
             return rc;
     }
     enum rc rc = check_stdout(cfg, e);
-    return rc == RC_OK ? check_files(cfg, outlets, e) : rc;
+    return rc == RC_OK ? check_files(cfg, e) : rc;
 }

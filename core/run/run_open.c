@@ -1,111 +1,110 @@
 /* Makes a run's stages, and frees them. */
-#include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
+#include <sys/random.h>
 
-#include "core/run/checkpoint.h"
+#include "core/run/run_check.h"
+#include "core/run/run_internal.h"
+#include "core/run/run_republish.h"
 
-#define RECORD_ARENA_BYTES_MAX ((size_t)256 << 20)
-
-static enum rc open_engine(struct run *r, struct err *e)
-{
-    const struct run_cfg *cfg = r->cfg;
-    bool has_key = cfg->profile->key_header.len != 0;
-    buf_init(&r->key_value, 64 * 1024);
-    buf_add_str(&r->key_value, cfg->profile->key_prefix);
-    buf_adds(&r->key_value, cfg->credential);
-    r->key_header.name = cfg->profile->key_header.ptr;
-    r->key_header.value = buf_cstr(&r->key_value);
-    if (buf_rc(&r->key_value) != RC_OK)
-        return err_set(e, buf_rc(&r->key_value), "the credential is too long");
-    const struct http_engine_cfg engine = {
-        .loop = &r->loop,
-        .clock = cfg->clock,
-        .rng = &r->rng,
-        .log = cfg->log,
-        .subject = cfg->base_url,
-        .headers = &r->key_header,
-        .n_headers = has_key ? 1 : 0,
-        .user_agent = cfg->user_agent,
-        .cacert = cfg->cacert,
-        .proxy = cfg->proxy,
-        .version = cfg->http_version,
-        .totals = r->resume.totals,
-        .concurrency = cfg->concurrency,
-        .concurrency_max = cfg->concurrency_max,
-        .rate_per_s = cfg->rate_per_s,
-        .retry = cfg->retry,
-        .max_body = cfg->max_body,
-        .max_error_body = 64 * 1024,
-        .ctx = r,
-        .room = memory_room,
-        .next = fetch_next,
-        .done = fetch_done,
-        .fatal = run_on_fatal,
-        .stopped = run_on_stopped,
-    };
-    return http_engine_new(&r->engine, &engine, e);
-}
+/* ---- the loop ------------------------------------------------------------------------------- */
 
 static enum rc open_loop(struct run *r, struct err *e)
 {
-    int failed = uv_loop_init(&r->loop);
+    struct run_loop *l = &r->loop;
+    int failed = uv_loop_init(&l->loop);
     if (failed)
         return err_set(e, RC_INTERNAL, "event loop: %s", uv_strerror(failed));
-    failed = uv_async_init(&r->loop, &r->wake, run_on_wake);
+    l->is_made = true;
+    failed = uv_timer_init(&l->loop, &l->progress_timer);
     if (!failed)
-        failed = uv_timer_init(&r->loop, &r->progress_timer);
+        failed = uv_timer_init(&l->loop, &l->checkpoint_timer);
     if (!failed)
-        failed = uv_timer_init(&r->loop, &r->checkpoint_timer);
+        failed = uv_prepare_init(&l->loop, &l->before_io);
     if (!failed)
-        failed = uv_prepare_init(&r->loop, &r->before_io);
-    if (!failed)
-        failed = uv_prepare_start(&r->before_io, run_before_io);
+        failed = uv_prepare_start(&l->before_io, run_before_io);
     if (failed)
         return err_set(e, RC_INTERNAL, "event loop: %s", uv_strerror(failed));
-    r->wake.data = r;
-    r->progress_timer.data = r;
-    r->checkpoint_timer.data = r;
-    r->before_io.data = r;
-    atomic_store(&r->loop_open, true);
-    return open_engine(r, e);
+    l->progress_timer.data = l->checkpoint_timer.data = l->before_io.data = r;
+    return control_open_loop(&r->control, &l->loop, run_on_wake, r, e);
 }
+
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+static void checkpoint_note(void *run, struct state_tally *sums, struct buf *totals)
+{
+    struct run *r = run;
+    sums->active_ms = run_active_ms(r);
+    beyond_write(&r->sequencer.beyond, totals);
+    fetcher_save(&r->fetcher, totals);
+}
+
+static void checkpoint_barrier(void *run)
+{
+    struct run *r = run;
+    for (size_t i = 0; i < r->n_sinks; i++)
+        sink_worker_push_barrier(&r->sinks[i]);
+}
+
+static enum rc checkpoint_sync(void *run, struct err *e)
+{
+    struct run *r = run;
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        const struct sink_worker *w = &r->sinks[i];
+        enum rc rc = w->ops->sync ? w->ops->sync(w->sink, e) : RC_OK;
+        if (rc != RC_OK) {
+            err_prefix(e, "%s", w->cfg.spec);
+            return rc;
+        }
+    }
+    return RC_OK;
+}
+
+static enum rc checkpoint_commit(void *run, const struct state_checkpoint *c, struct err *e)
+{
+    struct run *r = run;
+    enum rc rc = state_checkpoint(r->resume.state, c, e);
+    if (rc == RC_OK)
+        log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "%llu leads are durable",
+                (unsigned long long)(c->tally.high - c->n_holes));
+    return rc;
+}
+
+static enum rc open_checkpoint(struct run *r, struct err *e)
+{
+    const struct checkpoint_cfg cfg = {
+        .control = &r->control,
+        .n_sinks = r->n_sinks,
+        .n_tables = r->cfg->profile->n_tables,
+        .tally = &r->sequencer.tally,
+        .schema = r->sequencer.schema,
+        .ctx = r,
+        .note = checkpoint_note,
+        .barrier = checkpoint_barrier,
+        .sync = checkpoint_sync,
+        .commit = checkpoint_commit,
+    };
+    if (!r->resume.state)
+        return RC_OK;
+    enum rc rc = resume_count(&r->resume, r->outcomes.ledger, e);
+    if (rc == RC_OK && checkpoint_new(&r->checkpoint, &cfg) != RC_OK)
+        rc = err_nomem(e);
+    r->sequencer.checkpoint = r->checkpoint;
+    for (size_t i = 0; i < r->n_sinks; i++)
+        r->sinks[i].checkpoint = r->checkpoint;
+    return rc;
+}
+
+/* ---- the stages ------------------------------------------------------------------------------ */
 
 /* What all sinks together need of a lead. */
-static void collect_needs(struct run *r)
+static unsigned all_needs(const struct run *r)
 {
-    for (size_t i = 0; i < r->n_outlets; i++)
-        r->needs |= r->outlets[i].ops->needs(&r->outlets[i].cfg);
-    if (r->notes_accepted)
-        r->needs |= SINK_WANTS_FINGERPRINT;
-    if (r->needs & ~(unsigned)SINK_WANTS_COMPACT)
-        r->json_want |= JSON_TREE;
-    if (r->needs & SINK_WANTS_COMPACT)
-        r->json_want |= JSON_COMPACT;
-}
-
-static void describe_outlets(struct run *r)
-{
-    const struct run_cfg *cfg = r->cfg;
-    r->n_outlets = cfg->n_sinks;
-    for (size_t i = 0; i < r->n_outlets; i++) {
-        struct outlet *o = &r->outlets[i];
-        o->run = r;
-        o->index = (unsigned)i;
-        o->ops = cfg->sinks[i].ops;
-        o->cfg = cfg->sinks[i].cfg;
-        o->cfg.profile = cfg->profile;
-        o->cfg.stop = cfg->stop;
-        o->cfg.index = o->index;
-        o->cfg.host = (struct sink_host){.ctx = o,
-                                         .settle = outlet_settle,
-                                         .owed = resume_owed,
-                                         .sent = resume_sent,
-                                         .holds = outlet_holds,
-                                         .releases = outlet_releases};
-        r->sink_eighths += o->ops->eighths;
-    }
+    unsigned needs = r->resume.notes_accepted ? SINK_WANTS_FINGERPRINT : 0;
+    for (size_t i = 0; i < r->n_sinks; i++)
+        needs |= r->sinks[i].ops->needs(&r->sinks[i].cfg);
+    return needs;
 }
 
 /* A text that a stage once gave to the state and cannot read any more, where the state seemed sound. */
@@ -117,51 +116,18 @@ static enum rc what_state_holds(const struct run *r, enum rc rc, struct err *e)
     return e->rc = RC_USAGE;
 }
 
-static enum rc open_outlets(struct run *r, struct err *e)
+static enum rc open_sinks(struct run *r, struct err *e)
 {
-    for (size_t i = 0; i < r->n_outlets; i++) {
-        struct outlet *o = &r->outlets[i];
-        if (queue_new(&o->queue, RUN_OUTLET_LEADS) != RC_OK)
-            return err_nomem(e);
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        struct sink_worker *w = &r->sinks[i];
         struct sink_mark mark;
-        o->cfg.state = r->state;
-        o->cfg.schema = r->schema;
-        enum rc rc = o->ops->open(&o->sink, &o->cfg, resume_mark(r, i, &mark), e);
+        w->cfg.state = r->resume.state;
+        w->cfg.schema = r->sequencer.schema;
+        enum rc rc = sink_worker_open(w, resume_mark(&r->resume, i, &mark), e);
         if (rc != RC_OK)
             return what_state_holds(r, rc, e);
     }
     return RC_OK;
-}
-
-static enum rc open_queues(struct run *r, struct err *e)
-{
-    unsigned most = r->cfg->concurrency ? r->cfg->concurrency : r->cfg->concurrency_max;
-    size_t places = most * 4 > RUN_PLACES_MIN ? most * 4 : RUN_PLACES_MIN;
-    if (queue_new(&r->ids_queue, RUN_IDS_AHEAD) != RC_OK ||
-        queue_new(&r->work_queue, places) != RC_OK || queue_new(&r->retry_queue, places) != RC_OK ||
-        order_new(&r->order, places, r->cfg->order_input) != RC_OK)
-        return err_nomem(e);
-    return RC_OK;
-}
-
-static enum rc open_ids(struct run *r, struct err *e)
-{
-    if (pipe2(r->cancel_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-        return err_sys(e, RC_IO, errno, "pipe");
-    struct ids_cfg ids = r->cfg->ids;
-    ids.wait = (struct ids_wait){r->cancel_pipe[0], fetch_before_wait, r};
-    ids.log = r->cfg->log;
-    return ids_open(&r->ids, &ids, e);
-}
-
-static enum rc open_checkpoint(struct run *r, struct err *e)
-{
-    if (!r->state)
-        return RC_OK;
-    enum rc rc = resume_count(r, e);
-    if (rc == RC_OK && checkpoint_new(&r->checkpoint, r) != RC_OK)
-        rc = err_nomem(e);
-    return rc;
 }
 
 static enum rc open_ledger(struct run *r, struct err *e)
@@ -170,49 +136,154 @@ static enum rc open_ledger(struct run *r, struct err *e)
         .profile = r->cfg->profile,
         .failed_path = r->cfg->failed_path,
         .missing_path = r->cfg->missing_path,
-        .state = r->state,
+        .state = r->resume.state,
         .clock = r->cfg->clock,
         .stop = r->cfg->stop,
     };
-    return ledger_new(&r->ledger, &cfg, e);
+    return ledger_new(&r->outcomes.ledger, &cfg, e);
 }
 
 /* What writes files, and the state's part in it. */
 static enum rc open_outputs(struct run *r, struct err *e)
 {
-    enum rc rc = resume_restore(r, e);
+    enum rc rc = resume_restore(&r->resume, r->sequencer.schema, e);
+    if (rc == RC_OK && sequencer_resume(&r->sequencer, &r->resume) != RC_OK)
+        rc = err_nomem(e);
     if (rc == RC_OK)
-        rc = what_state_holds(r, open_loop(r, e), e);
+        rc = open_loop(r, e);
+    if (rc == RC_OK)
+        rc = what_state_holds(r, fetcher_open(&r->fetcher, &r->loop.loop, e), e);
     if (rc == RC_OK)
         rc = open_ledger(r, e);
     if (rc == RC_OK)
-        rc = open_outlets(r, e);
-    if (rc == RC_OK)
-        rc = open_checkpoint(r, e);
-    return rc;
+        rc = open_sinks(r, e);
+    return rc == RC_OK ? open_checkpoint(r, e) : rc;
+}
+
+static void state_failed(void *control, const struct err *e)
+{
+    control_fail(control, e);
+}
+
+/* Finds out what of this run is done already, and lets the stages know. */
+static enum rc open_state(struct run *r, struct err *e)
+{
+    struct resume_plan *p = &r->resume;
+    enum rc rc = resume_open(p, state_failed, &r->control, e);
+    if (rc == RC_OK && p->republish)
+        rc = run_republish_check(p, e);
+    if (rc != RC_OK || p->republish)
+        return rc;
+    r->sequencer.state = p->state;
+    r->workers.keeps_originals = true;
+    r->outcomes.state = p->notes_accepted ? p->state : NULL;
+    r->outcomes.corrects = p->loaded;
+    r->intake.resume.before = p->loaded ? &p->run.checkpoint : NULL;
+    r->intake.resume.state_path = r->cfg->state_path;
+    return RC_OK;
+}
+
+/* ---- what each stage knows of the others ------------------------------------------------------ */
+
+static void connect_sinks(struct run *r)
+{
+    r->n_sinks = r->cfg->n_sinks;
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        const struct run_sink_cfg *sink = &r->cfg->sinks[i];
+        r->memory.sink_eighths += sink->ops->eighths;
+        r->sinks[i] = (struct sink_worker){
+            .control = &r->control,
+            .memory = &r->memory,
+            .outcomes = &r->outcomes,
+            .arenas = r->arenas,
+            .resume = &r->resume,
+            .index = (unsigned)i,
+            .ops = sink->ops,
+            .cfg = sink->cfg,
+        };
+    }
+}
+
+static void connect_stages(struct run *r)
+{
+    const struct run_cfg *cfg = r->cfg;
+    memory_init(&r->memory, cfg->profile, cfg->max_memory);
+    r->outcomes.control = &r->control;
+    r->outcomes.memory = &r->memory;
+    connect_sinks(r);
+
+    r->intake.control = &r->control;
+    r->intake.n_params = cfg->profile->n_params;
+    r->intake.failed_path = cfg->failed_path;
+
+    r->workers.control = &r->control;
+    r->workers.memory = &r->memory;
+    r->workers.arenas = r->arenas;
+    r->workers.requests = r->requests;
+    r->workers.back = r->back;
+
+    r->sequencer.control = &r->control;
+    r->sequencer.memory = &r->memory;
+    r->sequencer.outcomes = &r->outcomes;
+    r->sequencer.resume = &r->resume;
+    r->sequencer.sinks = r->sinks;
+    r->sequencer.n_sinks = r->n_sinks;
+    r->sequencer.ids_are_verified = &r->intake.are_verified;
+    r->sequencer.keeps_order = cfg->order_input;
+    r->sequencer.finds_unchanged = cfg->changed_only && !cfg->resend;
+
+    r->fetcher.cfg = cfg;
+    r->fetcher.control = &r->control;
+    r->fetcher.memory = &r->memory;
+    r->fetcher.intake = &r->intake;
+    r->fetcher.workers = &r->workers;
+    r->fetcher.requests = r->requests;
+    r->fetcher.back = r->back;
+    r->fetcher.resume = &r->resume;
 }
 
 /* Everything that can be refused without touching anything comes before what makes files. */
 static enum rc open_all(struct run *r, struct err *e)
 {
     const struct run_cfg *cfg = r->cfg;
-    enum rc rc = flatten_plan_new(&r->plan, cfg->profile, cfg->signed_urls, e);
+    unsigned most = cfg->concurrency ? cfg->concurrency : cfg->concurrency_max;
+    size_t places = most * 4 > RUN_PLACES_MIN ? most * 4 : RUN_PLACES_MIN;
+    if (arena_pool_new(&r->arenas) != RC_OK || request_pool_new(&r->requests) != RC_OK ||
+        queue_new(&r->back, places) != RC_OK)
+        return err_nomem(e);
+    connect_stages(r);
+    enum rc rc = workers_open(&r->workers, cfg->profile, cfg->signed_urls, places, e);
     if (rc == RC_OK)
-        rc = schema_new(&r->schema, cfg->profile, cfg->max_columns);
+        rc = sequencer_open(&r->sequencer, cfg->profile, places, cfg->max_columns, e);
+    r->workers.order = r->fetcher.order = r->sequencer.order;
     if (rc == RC_OK)
-        rc = arena_pool_new(&r->arenas);
-    if (rc == RC_OK)
-        rc = request_pool_new(&r->requests);
-    if (rc == RC_OK)
-        rc = open_queues(r, e);
-    if (rc == RC_OK)
-        rc = open_ids(r, e);
+        rc = intake_open(&r->intake, &cfg->ids, e);
     if (rc == RC_OK && cfg->state_path)
-        rc = resume_open(r, e);
-    if (rc != RC_OK || r->republish)
+        rc = open_state(r, e);
+    if (rc != RC_OK || r->resume.republish)
         return rc;
-    collect_needs(r);
+    r->workers.needs = all_needs(r);
     return open_outputs(r, e);
+}
+
+/* ---- making, freeing ------------------------------------------------------------------------- */
+
+static void make_id(char out[33])
+{
+    unsigned char bytes[16];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        memset(bytes, 0, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void complete_sinks(const struct run_cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        cfg->sinks[i].cfg.profile = cfg->profile;
+        cfg->sinks[i].cfg.stop = cfg->stop;
+        cfg->sinks[i].cfg.index = (unsigned)i;
+    }
 }
 
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
@@ -222,26 +293,25 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     struct run *r = calloc(1, sizeof *r);
     if (!r)
         return err_nomem(e);
-    r->cfg = cfg;
-    budget_init(&r->budget, cfg->max_memory);
-    r->cancel_pipe[0] = r->cancel_pipe[1] = -1;
-    r->average_body_bytes = RUN_BODY_BYTES;
-    rng_seed_system(&r->rng);
-    if (pthread_mutex_init(&r->lock, NULL)) {
+    r->cfg = r->resume.cfg = cfg;
+    r->control.clock = cfg->clock;
+    r->control.log = cfg->log;
+    r->control.secrets = cfg->secrets;
+    r->control.stop_timer = cfg->stop;
+    if (control_init(&r->control) != RC_OK) {
         free(r);
         return err_nomem(e);
     }
-    describe_outlets(r);
-    run_make_id(r->run_id);
-    r->started_wall_ms = clock_wall_ms(cfg->clock);
-    arena_init(&r->record_arena, RECORD_ARENA_BYTES_MAX);
-    enum rc rc = run_check(cfg, r->outlets, e);
+    make_id(r->resume.run_id);
+    r->resume.started_wall_ms = clock_wall_ms(cfg->clock);
+    complete_sinks(cfg);
+    enum rc rc = run_check(cfg, e);
     bool is_valid = rc == RC_OK;
     if (rc == RC_OK)
         rc = open_all(r, e);
     if (rc != RC_OK) {
-        if (is_valid && rc != RC_USAGE && rc != RC_BUSY && !r->republish)
-            run_tell_unopened(r, e);
+        if (is_valid && rc != RC_USAGE && rc != RC_BUSY && !r->resume.republish)
+            run_report_unopened(r, e);
         run_free(r);
         return rc;
     }
@@ -249,14 +319,14 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     return RC_OK;
 }
 
-static void free_queue(struct queue *q)
+static void free_loop(struct run *r)
 {
-    struct lead *lead;
-    while (q && queue_try_pop(q, (void **)&lead, 1)) {
-        fetch_request_free(lead);
-        lead_free(lead);
+    if (atomic_load(&r->control.loop_open)) { /* never executed */
+        run_close_loop(r);
+        (void)uv_run(&r->loop.loop, UV_RUN_DEFAULT);
     }
-    queue_free(q);
+    if (r->loop.is_made)
+        (void)uv_loop_close(&r->loop.loop);
 }
 
 /* Also after a run_new() that failed half-way: whatever is there goes. */
@@ -264,39 +334,20 @@ void run_free(struct run *r)
 {
     if (!r)
         return;
-    if (atomic_load(&r->loop_open)) { /* never executed */
-        run_close_loop(r);
-        (void)uv_run(&r->loop, UV_RUN_DEFAULT);
-    }
-    if (r->wake.data)
-        (void)uv_loop_close(&r->loop);
-    for (size_t i = 0; i < r->n_outlets; i++) {
-        if (r->outlets[i].sink)
-            r->outlets[i].ops->close(r->outlets[i].sink);
-        free_queue(r->outlets[i].queue);
-    }
-    if (r->ids_queue)
-        fetch_drop_taken(r);
-    free_queue(r->ids_queue);
-    free_queue(r->work_queue);
-    free_queue(r->retry_queue);
-    order_free(r->order);
-    ledger_free(r->ledger);
-    ids_close(r->ids);
+    free_loop(r);
+    for (size_t i = 0; i < r->n_sinks; i++)
+        sink_worker_close(&r->sinks[i]);
+    intake_free(&r->intake);
+    fetcher_free(&r->fetcher);
+    workers_free(&r->workers);
+    leads_queue_free(r->back);
+    sequencer_free(&r->sequencer);
+    ledger_free(r->outcomes.ledger);
     checkpoint_free(r->checkpoint);
-    resume_free(r);
+    resume_free(&r->resume);
     arena_free(&r->record_arena);
     arena_pool_free(r->arenas);
     request_pool_free(r->requests);
-    schema_free(r->schema);
-    flatten_plan_free(r->plan);
-    for (int i = 0; i < 2; i++) {
-        if (r->cancel_pipe[i] >= 0)
-            (void)close(r->cancel_pipe[i]);
-    }
-    if (r->key_value.data)
-        explicit_bzero(r->key_value.data, r->key_value.cap);
-    buf_free(&r->key_value);
-    pthread_mutex_destroy(&r->lock);
+    control_free(&r->control);
     free(r);
 }

@@ -6,7 +6,9 @@
 
 #include "core/file/outfile.h"
 #include "core/file/renames.h"
+#include "core/run/manifest.h"
 #include "core/run/run_internal.h"
+#include "core/run/run_record.h"
 
 #define RENAMES_BYTES_MAX ((size_t)16 << 20)
 #define RECORD_BYTES_MAX ((size_t)64 << 20)
@@ -70,9 +72,9 @@ static void note_error(struct run_result *out, const struct err *e)
 static enum rc sink_renames(struct run *r, struct buf *out, struct err *e)
 {
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++) {
-        if (r->outlets[i].ops->renames)
-            rc = r->outlets[i].ops->renames(r->outlets[i].sink, out, e);
+    for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++) {
+        if (r->sinks[i].ops->renames)
+            rc = r->sinks[i].ops->renames(r->sinks[i].sink, out, e);
     }
     return rc;
 }
@@ -100,7 +102,7 @@ static enum rc list_renames(struct run *r, const struct run_result *result,
     enum rc rc = result->withheld ? sink_removals(r, out, e) : sink_renames(r, out, e);
     if (rc != RC_OK)
         return rc;
-    ledger_renames(r->ledger, out);
+    ledger_renames(r->outcomes.ledger, out);
     if (manifest)
         outfile_renames(manifest, out);
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
@@ -128,7 +130,7 @@ static enum rc note_renames(struct run *r, struct str list, struct str record, s
         i++;
     enum rc rc = sync_names(renames, n, e);
     if (rc == RC_OK)
-        rc = state_publish(r->state, renames, n, record, e);
+        rc = state_publish(r->resume.state, renames, n, record, e);
     free(renames);
     return rc;
 }
@@ -166,11 +168,11 @@ static enum rc note_end(struct run *r, const struct run_result *out, struct outf
 
 /* ---- a run that came to its end -------------------------------------------------------------- */
 
-static enum rc writes_files(const struct outlet *o, bool *out, struct err *e)
+static enum rc writes_files(const struct sink_worker *w, bool *out, struct err *e)
 {
     struct buf paths;
     buf_init(&paths, RENAMES_BYTES_MAX);
-    enum rc rc = o->ops->paths(&o->cfg, &paths, e);
+    enum rc rc = w->ops->paths(&w->cfg, &paths, e);
     if (rc == RC_OK && buf_rc(&paths) != RC_OK)
         rc = err_nomem(e);
     *out = rc == RC_OK && paths.len && outfile_is_file(paths.data);
@@ -183,13 +185,13 @@ static enum rc publish_sinks(struct run *r, struct err *e)
 {
     bool of_files[RUN_SINKS_MAX];
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++)
-        rc = writes_files(&r->outlets[i], &of_files[i], e);
+    for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++)
+        rc = writes_files(&r->sinks[i], &of_files[i], e);
     for (int files = 0; files <= 1; files++) {
-        for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++) {
-            const struct outlet *o = &r->outlets[i];
-            if (of_files[i] == files && o->ops->publish)
-                rc = o->ops->publish(o->sink, e);
+        for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++) {
+            const struct sink_worker *w = &r->sinks[i];
+            if (of_files[i] == files && w->ops->publish)
+                rc = w->ops->publish(w->sink, e);
         }
     }
     return rc;
@@ -200,10 +202,10 @@ static enum rc prepare(struct run *r, struct run_result *out, struct outfile **m
                        struct err *e)
 {
     out->published = !out->withheld; /* so the manifest says */
-    enum rc rc = ledger_complete(r->ledger, e);
+    enum rc rc = ledger_complete(r->outcomes.ledger, e);
     if (rc == RC_OK && r->cfg->manifest_path)
         rc = manifest_write(manifest, r->cfg, out, e);
-    if (rc == RC_OK && r->state)
+    if (rc == RC_OK && r->resume.state)
         rc = note_end(r, out, *manifest, e);
     out->published = false;
     return rc;
@@ -217,7 +219,7 @@ static enum rc make_visible(struct run *r, struct run_result *out, struct outfil
     enum rc rc = out->withheld ? RC_OK : publish_sinks(r, e);
     out->published = rc == RC_OK && !out->withheld;
     if (rc == RC_OK)
-        rc = ledger_publish(r->ledger, true, e);
+        rc = ledger_publish(r->outcomes.ledger, true, e);
     if (rc == RC_OK && manifest)
         rc = outfile_publish(manifest, e);
     return rc;
@@ -230,8 +232,8 @@ static void publish(struct run *r, struct run_result *out)
     enum rc rc = prepare(r, out, &manifest, &e);
     if (rc == RC_OK)
         rc = make_visible(r, out, manifest, &e);
-    if (rc == RC_OK && r->state)
-        rc = state_finish(r->state, !out->withheld, &e);
+    if (rc == RC_OK && r->resume.state)
+        rc = state_finish(r->resume.state, !out->withheld, &e);
     outfile_close(manifest, false);
     if (rc != RC_OK)
         note_error(out, &e);
@@ -243,9 +245,9 @@ static void publish(struct run *r, struct run_result *out)
  * state goes on with them. */
 static void drop_outputs(struct run *r)
 {
-    for (size_t i = 0; i < r->n_outlets; i++) {
-        r->outlets[i].ops->close(r->outlets[i].sink);
-        r->outlets[i].sink = NULL;
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        r->sinks[i].ops->close(r->sinks[i].sink);
+        r->sinks[i].sink = NULL;
         r->results[i].files = NULL;
         r->results[i].n_files = 0;
     }
@@ -267,15 +269,15 @@ static void end_stopped(struct run *r, struct run_result *out)
 {
     struct err e;
     /* Already at its end: the same command makes visible what is not, its manifest included. */
-    bool at_end = r->state && state_phase(r->state) == STATE_PUBLISHING;
+    bool at_end = r->resume.state && state_phase(r->resume.state) == STATE_PUBLISHING;
     /* What came since the last checkpoint: answers to deliveries, above all. */
-    if (r->state && !at_end && state_settle(r->state, &e) != RC_OK)
+    if (r->resume.state && !at_end && state_settle(r->resume.state, &e) != RC_OK)
         note_error(out, &e);
-    if (!r->state && !out->published)
+    if (!r->resume.state && !out->published)
         drop_outputs(r);
-    if (!out->refused && ledger_complete(r->ledger, &e) != RC_OK)
+    if (!out->refused && ledger_complete(r->outcomes.ledger, &e) != RC_OK)
         note_error(out, &e);
-    if (!out->refused && ledger_publish(r->ledger, false, &e) != RC_OK)
+    if (!out->refused && ledger_publish(r->outcomes.ledger, false, &e) != RC_OK)
         note_error(out, &e);
     out->exit_status = exit_status_of(r, out);
     bool tells = r->cfg->manifest_path && out->exit_status != EXIT_STATUS_USAGE && !at_end;
@@ -288,7 +290,7 @@ static void end_stopped(struct run *r, struct run_result *out)
 /* Stopped before the IDs that were done had been read again: they are there all the same. */
 static void count_unread(const struct run *r, struct run_result *out)
 {
-    uint64_t known = r->tally.sums.high;
+    uint64_t known = r->sequencer.tally.sums.high;
     if (out->ids.unique >= known)
         return;
     out->ids.unique = known;
@@ -297,21 +299,19 @@ static void count_unread(const struct run *r, struct run_result *out)
 
 static void collect(struct run *r, struct run_result *out)
 {
-    out->signal = atomic_load(&r->signal_number);
-    pthread_mutex_lock(&r->lock); /* the state's thread may still fail */
-    out->error = r->fatal;
-    pthread_mutex_unlock(&r->lock);
-    out->refused = r->fatal.rc == RC_USAGE && r->requested == 0;
-    out->ids = ids_counts(r->ids);
+    out->signal = atomic_load(&r->control.signal_number);
+    out->error = control_error(&r->control); /* the state's thread may still fail */
+    out->refused = out->error.rc == RC_USAGE && r->fetcher.requested == 0;
+    out->ids = intake_counts(&r->intake);
     count_unread(r, out);
-    out->ids_ended = atomic_load(&r->ids_ended);
-    out->ledger = ledger_counts(r->ledger, out->ids.unique);
-    out->mended = r->tally.sums.mended;
-    out->other_ids = r->tally.sums.other_ids;
-    out->beyond = r->beyond;
-    out->first_failure = ledger_first_failure(r->ledger);
-    for (size_t i = 0; i < r->n_outlets; i++)
-        r->outlets[i].ops->result(r->outlets[i].sink, &r->results[i]);
+    out->ids_ended = atomic_load(&r->intake.has_ended);
+    out->ledger = ledger_counts(r->outcomes.ledger, out->ids.unique);
+    out->mended = r->sequencer.tally.sums.mended;
+    out->other_ids = r->sequencer.tally.sums.other_ids;
+    out->beyond = r->sequencer.beyond;
+    out->first_failure = ledger_first_failure(r->outcomes.ledger);
+    for (size_t i = 0; i < r->n_sinks; i++)
+        r->sinks[i].ops->result(r->sinks[i].sink, &r->results[i]);
     out->sinks = r->results;
 }
 
@@ -327,23 +327,23 @@ void run_publish(struct run *r, struct run_result *out)
         out->exit_status = exit_status_of(r, out);
         publish(r, out);
         if (out->error.rc == RC_STOPPED) /* the signal came while a reader was waited for */
-            out->signal = atomic_load(&r->signal_number);
+            out->signal = atomic_load(&r->control.signal_number);
     }
     if (!came_to_end(out))
         end_stopped(r, out);
 }
 
-void run_tell_unopened(struct run *r, const struct err *why)
+void run_report_unopened(struct run *r, const struct err *why)
 {
     struct err e;
     struct run_result out = {
-        .started_wall_ms = r->started_wall_ms,
+        .started_wall_ms = r->resume.started_wall_ms,
         .ended_wall_ms = clock_wall_ms(r->cfg->clock),
         .exit_status = EXIT_STATUS_STOPPED,
         .error = *why,
         .sinks = r->results,
     };
-    memcpy(out.run_id, r->run_id, sizeof out.run_id);
+    memcpy(out.run_id, r->resume.run_id, sizeof out.run_id);
     if (r->cfg->manifest_path && write_manifest(r, &out, &e) != RC_OK)
         log_msg(r->cfg->log, LOG_LEVEL_ERROR, NULL, "%s", e.msg);
 }

@@ -1,9 +1,8 @@
-/* A run's result as JSON, for a state: a run that is cut off while its outputs become visible is
- * told of by the next one, which has not done it itself. Only what a summary shows. */
+#include "core/run/run_record.h"
+
 #include <inttypes.h>
 
 #include "core/json/json.h"
-#include "core/run/run_internal.h"
 #include "core/base/units.h"
 
 #define PATHS_BYTES_MAX ((size_t)16 << 20)
@@ -149,7 +148,7 @@ static bool read_files(const cJSON *files, const struct buf *paths, struct arena
     return at == paths->len;
 }
 
-static bool read_sink(const struct outlet *o, const cJSON *object, struct arena *arena,
+static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, struct arena *arena,
                       struct sink_result *out)
 {
     const cJSON *files = json_member(object, "files");
@@ -164,8 +163,8 @@ static bool read_sink(const struct outlet *o, const cJSON *object, struct arena 
     if (!out->files)
         return false;
     buf_init(&paths, PATHS_BYTES_MAX);
-    bool good = o->ops->paths(&o->cfg, &paths, NULL) == RC_OK && is_delivery == (paths.len == 0) &&
-                read_files(files, &paths, arena, out);
+    bool good = sink->ops->paths(&sink->cfg, &paths, NULL) == RC_OK &&
+                is_delivery == (paths.len == 0) && read_files(files, &paths, arena, out);
     buf_free(&paths);
     return good;
 }
@@ -178,8 +177,8 @@ static bool outcomes_add_up(const struct run_result *out)
            out->ids.unique + out->ids.duplicates == out->ids.read;
 }
 
-static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
-                        struct run_result *out)
+static bool read_result(const struct run_cfg *cfg, const cJSON *root, struct arena *arena,
+                        struct sink_result *results, struct run_result *out)
 {
     uint64_t exit_status = 0;
     uint64_t withheld = 0;
@@ -206,27 +205,27 @@ static bool read_result(struct run *r, const cJSON *root, struct arena *arena,
     out->ended_wall_ms = (int64_t)ended_ms;
     out->seconds = (double)active_ms / 1000;
     out->ids_ended = true;
-    out->sinks = r->results;
+    out->sinks = results;
     cJSON_ArrayForEach(sink, sinks)
     {
-        if (n == r->n_outlets || !read_sink(&r->outlets[n], sink, arena, &r->results[n]))
+        if (n == cfg->n_sinks || !read_sink(&cfg->sinks[n], sink, arena, &results[n]))
             return false;
         n++;
     }
-    return n == r->n_outlets;
+    return n == cfg->n_sinks;
 }
 
-enum rc run_record_read(struct run *r, struct str record, struct arena *arena,
-                        struct run_result *out, struct err *e)
+enum rc run_record_read(const struct run_cfg *cfg, struct str record, struct arena *arena,
+                        struct sink_result *sinks, struct run_result *out, struct err *e)
 {
     struct json_doc doc;
     enum rc rc = record.ptr ? json_parse(arena, record, JSON_TREE, &doc, e) : RC_SYNTAX;
     if (rc == RC_NOMEM)
         return rc;
-    if (rc == RC_OK && read_result(r, doc.root, arena, out))
+    if (rc == RC_OK && read_result(cfg, doc.root, arena, sinks, out))
         return RC_OK;
     return err_set(e, RC_USAGE,
                    "%s: is damaged: it does not say how its run ended; restore it, or remove it to "
                    "begin anew",
-                   r->cfg->state_path);
+                   cfg->state_path);
 }

@@ -7,7 +7,6 @@
 #include "core/base/grow.h"
 #include "core/file/outfile.h"
 #include "core/file/outfile_place.h"
-#include "core/run/run_internal.h"
 
 #define PATHS_BYTES_MAX ((size_t)16 << 20)
 
@@ -66,29 +65,29 @@ static enum rc add_output(struct outputs *o, const char *path, struct err *e)
     return output->place.part ? RC_OK : err_set(e, RC_USAGE, "%s: is not a file any more", path);
 }
 
-static enum rc add_sink(struct outputs *o, const struct outlet *outlet, struct err *e)
+static enum rc add_sink(struct outputs *o, const struct run_sink_cfg *sink, struct err *e)
 {
     struct buf paths;
     buf_init(&paths, PATHS_BYTES_MAX);
-    enum rc rc = outlet->ops->paths(&outlet->cfg, &paths, e);
+    enum rc rc = sink->ops->paths(&sink->cfg, &paths, e);
     for (size_t at = 0; rc == RC_OK && at < paths.len; at += strlen(paths.data + at) + 1)
         rc = add_output(o, paths.data + at, e);
     buf_free(&paths);
     return rc;
 }
 
-static enum rc add_all(struct outputs *o, const struct run *r, struct err *e)
+static enum rc add_all(struct outputs *o, const struct run_cfg *cfg, struct err *e)
 {
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < r->n_outlets; i++)
-        rc = add_sink(o, &r->outlets[i], e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
+        rc = add_sink(o, &cfg->sinks[i], e);
     o->n_of_sinks = o->n;
-    if (rc == RC_OK && r->cfg->failed_path)
-        rc = add_output(o, r->cfg->failed_path, e);
-    if (rc == RC_OK && r->cfg->missing_path)
-        rc = add_output(o, r->cfg->missing_path, e);
-    if (rc == RC_OK && r->cfg->manifest_path)
-        rc = add_output(o, r->cfg->manifest_path, e);
+    if (rc == RC_OK && cfg->failed_path)
+        rc = add_output(o, cfg->failed_path, e);
+    if (rc == RC_OK && cfg->missing_path)
+        rc = add_output(o, cfg->missing_path, e);
+    if (rc == RC_OK && cfg->manifest_path)
+        rc = add_output(o, cfg->manifest_path, e);
     return rc;
 }
 
@@ -194,19 +193,20 @@ static const struct output *find_missing(const struct outputs *o)
     return NULL;
 }
 
-enum rc due_renames_load(struct due_renames *out, struct run *r, bool withheld, struct err *e)
+enum rc due_renames_load(struct due_renames *out, const struct run_cfg *cfg, struct state *state,
+                         bool withheld, struct err *e)
 {
-    struct outputs o = {.state_path = r->cfg->state_path, .withheld = withheld};
-    enum rc rc = add_all(&o, r, e);
+    struct outputs o = {.state_path = cfg->state_path, .withheld = withheld};
+    enum rc rc = add_all(&o, cfg, e);
     if (rc == RC_OK)
-        rc = state_each_rename(r->state, match, &o, e);
+        rc = state_each_rename(state, match, &o, e);
     const struct output *missing = rc == RC_OK ? find_missing(&o) : NULL;
     if (missing)
         rc = err_set(
             e, RC_USAGE,
             "%s: the unfinished run did not write %s; give the same --failed, --missing and "
             "--manifest as then, or --fresh to forget that run",
-            r->cfg->state_path, missing->place.final);
+            cfg->state_path, missing->place.final);
     if (rc == RC_OK) {
         *out = o.due;
         o.due = (struct due_renames){0};

@@ -6,8 +6,6 @@
 #include "core/file/file_print.h"
 #include "core/run/run.h"
 
-struct run;
-
 struct due_rename {
     char *from,
         *to; /* made from the configuration, never from the state; `to` NULL: removed only */
@@ -21,7 +19,8 @@ struct due_renames {
 
 /* All of them, in the state's order, of a run that published its outputs, or that withheld them: then
  * these are only removed. RC_USAGE: the state has another one, or lacks one. */
-enum rc due_renames_load(struct due_renames *out, struct run *r, bool withheld, struct err *e);
+enum rc due_renames_load(struct due_renames *out, const struct run_cfg *cfg, struct state *state,
+                         bool withheld, struct err *e);
 void due_renames_free(struct due_renames *d);
 
 #endif

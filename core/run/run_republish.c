@@ -1,5 +1,5 @@
-/* The end of an earlier run, that was cut off after all was complete: what has not got its name yet
- * gets it, and nothing is fetched. */
+#include "core/run/run_republish.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,8 +9,10 @@
 
 #include "core/file/outfile.h"
 #include "core/file/outfile_place.h"
-#include "core/run/run_internal.h"
+#include "core/run/run_record.h"
 #include "core/run/run_renames.h"
+
+#define RECORD_ARENA_BYTES_MAX ((size_t)256 << 20)
 
 #define FORGET_IT "the same command with --fresh forgets that run and begins a new one"
 
@@ -102,46 +104,56 @@ static enum rc redo_rename(const struct due_rename *done, struct err *e)
     return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to, e) : rc;
 }
 
-static enum rc republish(struct run *r, struct run_result *out, struct err *e)
+static enum rc check_all(const struct resume_plan *p, const struct run_result *result,
+                         struct due_renames *due, struct err *e)
+{
+    enum rc rc = due_renames_load(due, p->cfg, p->state, result->withheld != WITHHELD_NOT, e);
+    for (size_t i = 0; rc == RC_OK && i < due->n; i++)
+        rc = check_rename(&due->items[i], e);
+    return rc;
+}
+
+enum rc run_republish_check(const struct resume_plan *p, struct err *e)
+{
+    struct run_result result = {.exit_status = 0};
+    struct sink_result sinks[RUN_SINKS_MAX];
+    struct due_renames due = {0};
+    struct arena arena;
+    arena_init(&arena, RECORD_ARENA_BYTES_MAX);
+    enum rc rc = run_record_read(p->cfg, p->run.record, &arena, sinks, &result, e);
+    if (rc == RC_OK)
+        rc = check_all(p, &result, &due, e);
+    due_renames_free(&due);
+    arena_free(&arena);
+    return rc;
+}
+
+static enum rc republish(const struct resume_plan *p, struct arena *arena,
+                         struct sink_result *sinks, struct run_result *out, struct err *e)
 {
     struct due_renames due = {0};
-    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, out, e);
+    enum rc rc = run_record_read(p->cfg, p->run.record, arena, sinks, out, e);
     if (rc == RC_OK)
-        rc = due_renames_load(&due, r, out->withheld != WITHHELD_NOT, e);
-    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
-        rc = check_rename(&due.items[i], e);
+        rc = check_all(p, out, &due, e);
     for (size_t i = 0; rc == RC_OK && i < due.n; i++)
         rc = redo_rename(&due.items[i], e);
     due_renames_free(&due);
     return rc;
 }
 
-enum rc run_republish_check(struct run *r, struct err *e)
-{
-    struct run_result result = {.exit_status = 0};
-    struct due_renames due = {0};
-    enum rc rc = run_record_read(r, r->resume.run.record, &r->record_arena, &result, e);
-    if (rc == RC_OK)
-        rc = due_renames_load(&due, r, result.withheld != WITHHELD_NOT, e);
-    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
-        rc = check_rename(&due.items[i], e);
-    due_renames_free(&due);
-    arena_reset(&r->record_arena, 0);
-    memset(r->results, 0, sizeof r->results);
-    return rc;
-}
-
-void run_republish(struct run *r, struct run_result *out)
+void run_republish(const struct resume_plan *p, struct arena *arena, struct sink_result *sinks,
+                   struct run_result *out)
 {
     struct err e;
     out->done_before = 0;
-    enum rc rc = republish(r, out, &e);
+    arena_init(arena, RECORD_ARENA_BYTES_MAX);
+    enum rc rc = republish(p, arena, sinks, out, &e);
     out->published = rc == RC_OK && out->withheld == WITHHELD_NOT;
     if (rc == RC_OK)
-        rc = state_finish(r->state, out->withheld == WITHHELD_NOT, &e);
+        rc = state_finish(p->state, out->withheld == WITHHELD_NOT, &e);
     if (rc == RC_OK)
         return;
-    memset(r->results, 0, sizeof r->results); /* a part of the record may have been read */
+    memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* a part of the record may have been read */
     out->error = e;
     /* RC_BUSY as well: some names may have changed, and the same command goes on. */
     out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;

@@ -331,10 +331,10 @@ static void go_on(bool execute)
         MUST(e.msg[0]); /* bytes from outside are made harmless when it is printed */
         return;
     }
-    if (!run->republish)
-        MUST(state_each_delivery(run->state, SINKS - 1, expect_our_id, NULL, &e) == RC_OK);
-    if (execute || run->republish) {
-        if (!run->republish)
+    if (!run->resume.republish)
+        MUST(state_each_delivery(run->resume.state, SINKS - 1, expect_our_id, NULL, &e) == RC_OK);
+    if (execute || run->resume.republish) {
+        if (!run->resume.republish)
             run_stop(run, SIGTERM);
         run_execute(run, &result);
         expect_sound(&result);

@@ -1,0 +1,212 @@
+/* What an answer means. */
+#include <stdlib.h>
+
+#include "core/run/fetcher.h"
+#include "core/run/redact.h"
+
+/* ---- leads that are turned away -------------------------------------------------------------- */
+
+static void credentials_refused(struct fetcher *f, int status)
+{
+    const struct profile *p = f->cfg->profile;
+    struct err e;
+    if (p->key_header.len)
+        (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d; check the API key in %s",
+                      f->cfg->base_url, status, f->cfg->credential_source);
+    else
+        (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d, and the profile has none",
+                      f->cfg->base_url, status);
+    control_fail(f->control, &e);
+}
+
+static void redirected(struct fetcher *f, const struct lead *lead)
+{
+    const char *target = lead->request->http.error;
+    struct err e;
+    (void)err_set(&e, RC_NET,
+                  "%s answers with redirects (%d%s%s), which are not followed, as they would carry "
+                  "the key to another address; check --base-url and --server",
+                  f->cfg->base_url, lead->http_status, *target ? " to " : "", target);
+    secrets_redact(f->cfg->secrets, e.msg, sizeof e.msg);
+    control_fail(f->control, &e);
+}
+
+void fetch_hand_over(struct fetcher *f, struct lead *lead)
+{
+    struct http_request *http = &lead->request->http;
+    lead->body = http->answer;
+    buf_init(&http->answer, f->cfg->max_body);
+    memory_weigh(f->memory, lead, lead->body.cap);
+    memory_learn_body(f->memory, lead->weight);
+    fetcher_to_workers(f, lead);
+}
+
+static void fail_redirect(struct fetcher *f, struct lead *lead)
+{
+    const char *target = lead->request->http.error;
+    lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect%s%s is not followed",
+              lead->http_status, *target ? " to " : "", target);
+    redact_failure(lead, f->cfg->secrets);
+    fetcher_complete(f, lead);
+}
+
+/* It is known now whose fault it was that leads were turned away: theirs, or that of the key or the
+ * server's address. Then nobody knows yet what becomes of them. */
+static void release_turned_away(struct fetcher *f, bool are_theirs)
+{
+    for (struct auth_wait *w; (w = auth_take(&f->auth));) {
+        struct lead *lead = w->owner;
+        if (are_theirs && w->answer == AUTH_REDIRECTED)
+            fail_redirect(f, lead);
+        else if (are_theirs)
+            fetch_hand_over(f, lead);
+        else
+            fetcher_complete(f, lead);
+    }
+}
+
+/* True: leads that are turned away wait. */
+static bool follow(struct fetcher *f, enum auth_verdict verdict)
+{
+    if (verdict == AUTH_WAIT)
+        return true;
+    if (verdict == AUTH_FATAL) {
+        const struct auth_wait *last = f->auth.waiting;
+        const struct lead *lead = last->owner;
+        if (last->answer == AUTH_REDIRECTED)
+            redirected(f, lead);
+        else
+            credentials_refused(f, lead->http_status);
+    }
+    release_turned_away(f, verdict == AUTH_THEIRS);
+    return verdict == AUTH_FATAL;
+}
+
+static enum auth_answer auth_answer(const struct lead *lead)
+{
+    const struct http_request *http = &lead->request->http;
+    if (lead->http_status == 401 || (lead->http_status == 403 && !http->is_limit))
+        return AUTH_REFUSED;
+    return http->is_redirect ? AUTH_REDIRECTED : AUTH_OTHER;
+}
+
+static bool is_turned_away(struct fetcher *f, struct lead *lead)
+{
+    struct auth_wait *w = &lead->request->auth;
+    w->owner = lead;
+    if (!follow(f, auth_answered(&f->auth, auth_answer(lead), w)))
+        return false;
+    control_wake_always(f->control); /* it may have been the last one */
+    return true;
+}
+
+void fetch_end_auth(struct fetcher *f)
+{
+    if (control_is_stopping(f->control))
+        release_turned_away(f, false);
+    else
+        (void)follow(f, auth_ended(&f->auth, f->requested));
+    fetcher_flush(f);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static void note_missing(struct lead *lead)
+{
+    bool gone = lead->http_status == 410;
+    lead->outcome = OUTCOME_MISSING;
+    lead->failure = (struct failure){
+        .stage = STAGE_FETCH,
+        .http_status = lead->http_status,
+        .code = gone ? "http_410" : "http_404",
+        .error = gone ? "HTTP 410: gone" : "HTTP 404: not found",
+        .attempts = lead->attempts,
+    };
+}
+
+static void answered(struct fetcher *f, struct lead *lead)
+{
+    int status = lead->http_status;
+    if (is_turned_away(f, lead))
+        return;
+    if (status == 404 || status == 410) {
+        note_missing(lead);
+        fetcher_complete(f, lead);
+    } else if (lead->request->http.is_redirect) {
+        fail_redirect(f, lead);
+    } else {
+        fetch_hand_over(f, lead);
+    }
+}
+
+void fetch_answered(void *fetcher, struct http_request *http)
+{
+    struct fetcher *f = fetcher;
+    struct lead *lead = http->owner;
+    lead->http_status = http->status;
+    lead->attempts = http->attempts;
+    switch (http->end) {
+    case HTTP_ANSWERED:
+        answered(f, lead);
+        return;
+    case HTTP_NO_ANSWER:
+        lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
+        redact_failure(lead, f->cfg->secrets);
+        (void)follow(f, auth_unanswered(&f->auth));
+        break;
+    case HTTP_TOO_LARGE:
+        (void)follow(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
+        lead_fail(lead, STAGE_FETCH, "too_large",
+                  "the answer is larger than %zu bytes (--max-body)", f->cfg->max_body);
+        break;
+    case HTTP_NO_ROOM:
+        (void)follow(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
+        fetch_no_room(f, lead);
+        return;
+    case HTTP_ABORTED:
+        break; /* pending */
+    }
+    fetcher_complete(f, lead);
+}
+
+/* Asks again for a lead whose body was no JSON, or doubtful. */
+static bool ask_again(struct fetcher *f, struct lead *lead)
+{
+    struct http_request *http = &lead->request->http;
+    if (lead->outcome == OUTCOME_FAILED)
+        return http_engine_retry(f->engine, http, lead->failure.error);
+    if (http_engine_verify(f->engine, http, "the payload's own id is another one"))
+        return true;
+    lead_fail(lead, STAGE_FETCH, "out_of_memory", "%s", rc_text(RC_NOMEM));
+    return false;
+}
+
+void fetch_take_back(struct fetcher *f)
+{
+    struct lead *lead;
+    while (queue_try_pop(f->back, (void **)&lead, 1)) {
+        if (lead->waits) {
+            lead->waits = false;
+            fetch_wait(f, lead);
+            continue;
+        }
+        struct http_request *http = &lead->request->http;
+        buf_free(&http->answer); /* it was moved to the lead; now it comes back */
+        http->answer = lead->body;
+        buf_clear(&http->answer);
+        buf_init(&lead->body, 0);
+        if (!ask_again(f, lead)) {
+            if (control_is_stopping(f->control))
+                lead->outcome = OUTCOME_PENDING;
+            fetcher_complete(f, lead);
+            continue;
+        }
+        lead->outcome = OUTCOME_PENDING;
+        lead->other_id = STR_NONE;
+        arena_reset(&lead->arena, 0);
+        memory_weigh(f->memory, lead, 0);
+        if (http->answer.cap > MEMORY_BODY_KEPT_BYTES)
+            buf_free(&http->answer);
+        memory_charge_as(f->memory, lead, http->answer.cap);
+    }
+}

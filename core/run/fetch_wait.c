@@ -1,0 +1,163 @@
+/* Leads that wait for memory: see memory.h. */
+#include "core/run/fetcher.h"
+
+/* A lead is alone when others have no more than this part of the ceiling. If that was too much, it is
+ * alone once more when they have nothing. */
+#define BESIDE_ALONE 16
+
+bool fetch_has_room(void *fetcher, struct http_request *http, size_t bytes)
+{
+    struct fetcher *f = fetcher;
+    struct lead *lead = http->owner;
+    if (bytes <= lead->charge || memory_charge(f->memory, lead, bytes))
+        return true;
+    if (lead->is_first || !order_is_first(f->order, lead) ||
+        atomic_load(&f->memory->exclusive) != EXCLUSIVE_NONE)
+        return false;
+    lead->is_first = true; /* it was begun before it came to be first */
+    atomic_store(&f->memory->exclusive, EXCLUSIVE_FIRST);
+    return memory_charge(f->memory, lead, bytes);
+}
+
+void fetch_wait(struct fetcher *f, struct lead *lead)
+{
+    if (control_is_stopping(f->control)) {
+        fetcher_complete(f, lead);
+        return;
+    }
+    struct lead **at = &f->waiting;
+    while (*at && (*at)->slot < lead->slot)
+        at = &(*at)->next_waiting;
+    lead->next_waiting = *at;
+    *at = lead;
+    control_wake_always(f->control);
+}
+
+/* What it had is gone: it has to be asked for once more. */
+static void give_up_body(struct fetcher *f, struct lead *lead)
+{
+    buf_free(&lead->body);
+    if (lead->request)
+        buf_free(&lead->request->http.answer);
+    memory_weigh(f->memory, lead, 0);
+    memory_charge_as(f->memory, lead, 0);
+}
+
+void fetch_no_room(struct fetcher *f, struct lead *lead)
+{
+    bool has_had_all = lead->is_alone && !memory_note_others(f->memory, lead);
+    give_up_body(f, lead);
+    if (has_had_all) {
+        memory_fail(f->memory, lead, STAGE_FETCH);
+        fetcher_complete(f, lead);
+        return;
+    }
+    lead->wants *= 2; /* it had not come to its end */
+    lead->is_large = lead->is_large || lead->wants > f->memory->budget.shared;
+    memory_end_exclusive(f->memory, lead);
+    fetch_wait(f, lead);
+}
+
+/* How much others may have beside it when it is begun. */
+static size_t most_beside(const struct fetcher *f, const struct lead *lead)
+{
+    return lead->beside ? 0 : f->memory->budget.limit / BESIDE_ALONE;
+}
+
+/* Takes back what leads behind this one have, the last ones first: bodies that wait, then what is
+ * completed. */
+static void make_alone(struct fetcher *f, const struct lead *lead)
+{
+    struct lead *last, *other;
+    do {
+        last = NULL;
+        for (other = f->waiting; other; other = other->next_waiting) {
+            if (other != lead && other->charge)
+                last = other;
+        }
+        if (last && memory_beside(f->memory, lead) > most_beside(f, lead))
+            give_up_body(f, last);
+    } while (last && memory_beside(f->memory, lead) > most_beside(f, lead));
+    while (memory_beside(f->memory, lead) > most_beside(f, lead) &&
+           (other = order_take_back(f->order))) {
+        memory_empty_lead(other);
+        other->mended = 0;
+        give_up_body(f, other);
+        fetch_wait(f, other);
+    }
+}
+
+/* Of those that wait; *as is what it may go as. */
+static bool may_go(struct fetcher *f, struct lead *lead, enum exclusive *as)
+{
+    bool input = f->cfg->order_input;
+    bool is_free = atomic_load(&f->memory->exclusive) == EXCLUSIVE_NONE;
+    bool is_first = is_free && (input ? order_is_first(f->order, lead) : lead == f->waiting);
+    *as = is_first ? EXCLUSIVE_FIRST : EXCLUSIVE_NONE;
+    if (lead->is_large && !is_first)
+        return false;
+    if (lead->is_large) {
+        *as = EXCLUSIVE_ALONE;
+        make_alone(f, lead);
+        return memory_beside(f->memory, lead) <= most_beside(f, lead);
+    }
+    return budget_fits(&f->memory->budget, memory_beside(f->memory, lead), lead->wants,
+                       is_first ? BUDGET_FIRST : BUDGET_ANYONE);
+}
+
+static void take_out(struct fetcher *f, struct lead *lead)
+{
+    struct lead **at = &f->waiting;
+    while (*at != lead)
+        at = &(*at)->next_waiting;
+    *at = lead->next_waiting;
+    lead->next_waiting = NULL;
+}
+
+bool fetch_next_waiting(struct fetcher *f, struct lead **ready, struct http_request **http)
+{
+    *ready = NULL;
+    *http = NULL;
+    if (!f->waiting || atomic_load(&f->memory->exclusive) == EXCLUSIVE_ALONE)
+        return false;
+    for (struct lead *lead = f->waiting; lead; lead = lead->next_waiting) {
+        enum exclusive as;
+        if (!may_go(f, lead, &as)) {
+            if (lead->is_large)
+                return false; /* those behind it would be given up when it is its turn */
+            continue;
+        }
+        struct err e;
+        if (!lead->request && fetcher_make_request(f, lead, &e) != RC_OK) {
+            take_out(f, lead);
+            lead_fail(lead, STAGE_FETCH, "request", "%s", e.msg);
+            fetcher_complete(f, lead);
+            return fetch_next_waiting(f, ready, http);
+        }
+        take_out(f, lead);
+        lead->is_first = as != EXCLUSIVE_NONE;
+        lead->is_alone = as == EXCLUSIVE_ALONE;
+        if (as != EXCLUSIVE_NONE)
+            atomic_store(&f->memory->exclusive, as);
+        if (lead->body.cap)
+            *ready = lead;
+        else
+            *http = &lead->request->http;
+        return true;
+    }
+    return false;
+}
+
+bool fetch_must_pause(const struct fetcher *f)
+{
+    return f->waiting || atomic_load(&f->memory->exclusive) == EXCLUSIVE_ALONE;
+}
+
+void fetch_drop_waiting(struct fetcher *f)
+{
+    while (f->waiting) {
+        struct lead *lead = f->waiting;
+        take_out(f, lead);
+        fetcher_complete(f, lead);
+    }
+}

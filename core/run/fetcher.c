@@ -1,0 +1,223 @@
+#include "core/run/fetcher.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ERROR_BODY_BYTES_MAX ((size_t)64 * 1024)
+#define KEY_BYTES_MAX ((size_t)64 * 1024)
+
+/* ---- the next request ------------------------------------------------------------------------ */
+
+enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e)
+{
+    const struct run_cfg *cfg = f->cfg;
+    struct fetch_request *req = request_pool_take(f->requests, cfg->max_body);
+    if (!req)
+        return err_nomem(e);
+    lead->request = req;
+    enum rc rc =
+        profile_url(cfg->profile, str_c(cfg->base_url), lead->id, lead->params, &req->url, e);
+    if (rc != RC_OK)
+        return rc;
+    req->http.owner = lead;
+    req->http.url = buf_cstr(&req->url);
+    req->http.method = "GET";
+    return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* One lead further: its request, or NULL when it needs none (*again) or there is none. */
+static struct http_request *start_lead(struct fetcher *f, bool *again)
+{
+    struct lead *lead = intake_take(f->intake);
+    *again = lead != NULL;
+    if (!lead)
+        return NULL;
+    order_reserve(f->order, lead);
+    if (lead->outcome == OUTCOME_FAILED) { /* a line that is no ID */
+        fetcher_complete(f, lead);
+        return NULL;
+    }
+    struct err e;
+    if (fetcher_make_request(f, lead, &e) != RC_OK) {
+        lead_fail(lead, STAGE_FETCH, "request", "%s", e.msg);
+        fetcher_complete(f, lead);
+        return NULL;
+    }
+    if (resume_take_kept(f->resume, lead, &lead->request->http.answer)) {
+        fetch_hand_over(f, lead); /* nobody is asked */
+        return NULL;
+    }
+    lead->request->auth.ordinal = f->requested++;
+    return &lead->request->http;
+}
+
+static bool has_room(const struct fetcher *f)
+{
+    uint64_t reserved, completed;
+    if (!order_has_room(f->order))
+        return false;
+    order_counts(f->order, &reserved, &completed);
+    return memory_has_room(f->memory, reserved - completed);
+}
+
+static struct http_request *next_request(void *fetcher)
+{
+    struct fetcher *f = fetcher;
+    bool wants_wake = false;
+    while (!control_is_stopping(f->control)) {
+        struct http_request *waited;
+        struct lead *ready;
+        bool again = fetch_next_waiting(f, &ready, &waited);
+        if (waited)
+            return waited;
+        if (ready)
+            fetcher_to_workers(f, ready);
+        if (!again && !fetch_must_pause(f) && has_room(f)) {
+            struct http_request *http = start_lead(f, &again);
+            if (http)
+                return http;
+        }
+        if (again)
+            continue;
+        if (wants_wake)
+            return NULL;
+        control_want_wake(f->control);
+        wants_wake = true;
+    }
+    return NULL;
+}
+
+/* ---- where leads go -------------------------------------------------------------------------- */
+
+void fetcher_to_workers(struct fetcher *f, struct lead *lead)
+{
+    f->answered[f->n_answered++] = lead;
+    if (f->n_answered == FETCHER_BATCH)
+        fetcher_flush(f);
+}
+
+void fetcher_flush(struct fetcher *f)
+{
+    if (f->n_answered == 0)
+        return;
+    workers_push(f->workers, f->answered, f->n_answered);
+    f->n_answered = 0;
+}
+
+void fetcher_complete(struct fetcher *f, struct lead *lead)
+{
+    memory_end_exclusive(f->memory, lead);
+    memory_weigh(f->memory, lead, 0);
+    memory_charge_as(f->memory, lead, 0);
+    request_pool_give(f->requests, &lead, 1);
+    order_complete(f->order, &lead, 1);
+}
+
+/* ---- opening, closing ------------------------------------------------------------------------ */
+
+static void on_fatal(void *fetcher, const struct err *e)
+{
+    control_fail(((struct fetcher *)fetcher)->control, e);
+}
+
+static void on_stopped(void *fetcher)
+{
+    control_wake_always(((struct fetcher *)fetcher)->control);
+}
+
+enum rc fetcher_open(struct fetcher *f, uv_loop_t *loop, struct err *e)
+{
+    const struct run_cfg *cfg = f->cfg;
+    bool has_key = cfg->profile->key_header.len != 0;
+    rng_seed_system(&f->rng);
+    buf_init(&f->key_value, KEY_BYTES_MAX);
+    buf_add_str(&f->key_value, cfg->profile->key_prefix);
+    buf_adds(&f->key_value, cfg->credential);
+    f->key_header.name = cfg->profile->key_header.ptr;
+    f->key_header.value = buf_cstr(&f->key_value);
+    if (buf_rc(&f->key_value) != RC_OK)
+        return err_set(e, buf_rc(&f->key_value), "the credential is too long");
+    const struct http_engine_cfg engine = {
+        .loop = loop,
+        .clock = cfg->clock,
+        .rng = &f->rng,
+        .log = cfg->log,
+        .subject = cfg->base_url,
+        .headers = &f->key_header,
+        .n_headers = has_key ? 1 : 0,
+        .user_agent = cfg->user_agent,
+        .cacert = cfg->cacert,
+        .proxy = cfg->proxy,
+        .version = cfg->http_version,
+        .totals = f->resume->totals,
+        .concurrency = cfg->concurrency,
+        .concurrency_max = cfg->concurrency_max,
+        .rate_per_s = cfg->rate_per_s,
+        .retry = cfg->retry,
+        .max_body = cfg->max_body,
+        .max_error_body = ERROR_BODY_BYTES_MAX,
+        .ctx = f,
+        .room = fetch_has_room,
+        .next = next_request,
+        .done = fetch_answered,
+        .fatal = on_fatal,
+        .stopped = on_stopped,
+    };
+    return http_engine_new(&f->engine, &engine, e);
+}
+
+void fetcher_close(struct fetcher *f)
+{
+    if (!f->engine)
+        return;
+    http_engine_stats(f->engine, &f->last_stats);
+    http_engine_free(f->engine);
+    f->engine = NULL;
+}
+
+void fetcher_free(struct fetcher *f)
+{
+    fetcher_close(f);
+    if (f->key_value.data)
+        explicit_bzero(f->key_value.data, f->key_value.cap);
+    buf_free(&f->key_value);
+}
+
+/* ---- from outside ---------------------------------------------------------------------------- */
+
+void fetcher_kick(struct fetcher *f)
+{
+    http_engine_kick(f->engine);
+}
+
+void fetcher_stop(struct fetcher *f, int64_t grace_ms)
+{
+    intake_cancel(f->intake);
+    http_engine_stop(f->engine, grace_ms);
+    fetch_drop_waiting(f);
+}
+
+bool fetcher_is_done(struct fetcher *f)
+{
+    uint64_t reserved, completed;
+    bool no_more = control_is_stopping(f->control) || intake_is_empty(f->intake);
+    order_counts(f->order, &reserved, &completed);
+    if (no_more && f->auth.n_waiting && reserved == completed + f->auth.n_waiting) {
+        fetch_end_auth(f);
+        order_counts(f->order, &reserved, &completed);
+    }
+    return no_more && reserved == completed;
+}
+
+void fetcher_stats(const struct fetcher *f, struct http_stats *out)
+{
+    if (f->engine)
+        http_engine_stats(f->engine, out);
+    else
+        *out = f->last_stats;
+}
+
+void fetcher_save(struct fetcher *f, struct buf *out)
+{
+    http_engine_save(f->engine, out);
+}

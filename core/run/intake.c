@@ -1,0 +1,218 @@
+#include "core/run/intake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- its thread ------------------------------------------------------------------------------ */
+
+static void publish_counts(struct intake *in)
+{
+    struct ids_counts c = ids_counts(in->ids);
+    atomic_store_explicit(&in->n_ids, c.read, memory_order_relaxed);
+    atomic_store_explicit(&in->n_unique, c.unique, memory_order_relaxed);
+}
+
+static enum rc hand_to_loop(struct intake *in)
+{
+    size_t pushed = 0;
+    enum rc rc = queue_push(in->queue, (void **)in->read, in->n_read, &pushed);
+    for (size_t i = pushed; i < in->n_read; i++)
+        lead_free(in->read[i]); /* the run was stopped */
+    in->n_read = 0;
+    publish_counts(in);
+    control_wake(in->control);
+    return rc;
+}
+
+/* A list of the wrong kind has thousands of bad lines, and this may end in a mail. */
+#define BAD_LINES_SHOWN 10
+
+static void fail_bad_line(struct intake *in, struct lead *lead, const struct id_item *item)
+{
+    if (item->file)
+        lead_fail(lead, STAGE_INPUT, "bad_id", "%s:%llu: %s", item->file,
+                  (unsigned long long)item->line, item->bad);
+    else
+        lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
+    bool shown = in->bad_lines++ < BAD_LINES_SHOWN;
+    log_msg(in->control->log, shown ? LOG_LEVEL_WARN_ALWAYS : LOG_LEVEL_INFO, NULL, "%s",
+            lead->failure.error);
+}
+
+/* With --verbose there is a message for each. */
+static void sum_up_bad_lines(const struct intake *in)
+{
+    const struct log_hook *log = in->control->log;
+    if (in->bad_lines <= BAD_LINES_SHOWN || !log || log->level >= LOG_LEVEL_INFO)
+        return;
+    log_msg(log, LOG_LEVEL_WARN_ALWAYS, NULL,
+            "%llu more lines of the input failed in the same way%s%s",
+            (unsigned long long)(in->bad_lines - BAD_LINES_SHOWN),
+            in->failed_path ? "; all are listed in " : "; --failed FILE lists them all",
+            in->failed_path ? in->failed_path : "");
+}
+
+static enum rc push_lead(struct intake *in, struct lead *lead)
+{
+    in->read[in->n_read++] = lead;
+    return in->n_read == INTAKE_BATCH ? hand_to_loop(in) : RC_OK;
+}
+
+/* The last one that was done verifies all of them, and what waited for that goes on. */
+static enum rc push_early(struct intake *in)
+{
+    enum rc rc = RC_OK;
+    if (!resume_ids_are_verified(&in->resume, in->next_place))
+        return RC_OK;
+    atomic_store_explicit(&in->are_verified, true, memory_order_release);
+    for (struct lead *lead; rc == RC_OK && (lead = resume_ids_next_early(&in->resume));)
+        rc = push_lead(in, lead);
+    return rc;
+}
+
+static enum rc push_id(struct intake *in, const struct id_item *item, struct err *e)
+{
+    bool skip;
+    bool waits;
+    struct lead *lead = lead_new(item->id, item->params, in->n_params);
+    if (!lead)
+        return err_nomem(e);
+    lead->seq = in->next_place;
+    memcpy(lead->key, item->key, sizeof lead->key);
+    lead->file = item->file;
+    lead->line = item->line;
+    enum rc rc = resume_ids_take(&in->resume, lead, &skip, &waits, e);
+    if (rc == RC_OK && !skip && item->bad)
+        fail_bad_line(in, lead, item);
+    in->next_place++;
+    if (skip || (rc != RC_OK && !waits))
+        lead_free(lead);
+    if (rc == RC_OK)
+        rc = push_early(in);
+    return rc == RC_OK && !skip && !waits ? push_lead(in, lead) : rc;
+}
+
+/* A pipe may be silent for long: what came before is on its way meanwhile. */
+static void before_wait(void *intake)
+{
+    (void)hand_to_loop(intake); /* RC_CLOSED shows again at the next ID */
+}
+
+static enum rc read_all(struct intake *in, struct err *e)
+{
+    struct arena arena;
+    enum rc rc = RC_OK;
+    arena_init(&arena, (size_t)16 << 20);
+    while (rc == RC_OK && !control_is_stopping(in->control)) {
+        struct id_item item;
+        arena_reset(&arena, 64 * 1024);
+        rc = ids_next(in->ids, &arena, &item, e);
+        if (rc == RC_OK)
+            rc = push_id(in, &item, e);
+    }
+    arena_free(&arena);
+    return rc;
+}
+
+static void *intake_main(void *intake)
+{
+    struct intake *in = intake;
+    struct err e;
+    enum rc rc = read_all(in, &e);
+    sum_up_bad_lines(in);
+    enum rc short_of = rc == RC_END ? resume_ids_end(&in->resume, in->next_place, &e) : RC_OK;
+    rc = short_of == RC_OK ? rc : short_of;
+    enum rc handed = hand_to_loop(in);
+    rc = rc == RC_OK ? handed : rc;
+    if (rc == RC_END)
+        atomic_store(&in->has_ended, true);
+    else if (rc != RC_OK && rc != RC_CLOSED && rc != RC_STOPPED)
+        control_fail(in->control, &e);
+    queue_close(in->queue);
+    control_thread_ended(in->control);
+    return NULL;
+}
+
+/* ---- from outside ---------------------------------------------------------------------------- */
+
+enum rc intake_open(struct intake *in, const struct ids_cfg *ids, struct err *e)
+{
+    if (pipe2(in->cancel_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+        in->cancel_pipe[0] = in->cancel_pipe[1] = -1;
+        return err_sys(e, RC_IO, errno, "pipe");
+    }
+    if (queue_new(&in->queue, INTAKE_AHEAD) != RC_OK)
+        return err_nomem(e);
+    struct ids_cfg cfg = *ids;
+    cfg.wait = (struct ids_wait){in->cancel_pipe[0], before_wait, in};
+    cfg.log = in->control->log;
+    return ids_open(&in->ids, &cfg, e);
+}
+
+void intake_free(struct intake *in)
+{
+    if (!in->queue && !in->cancel_pipe[1])
+        return;
+    for (struct lead *lead; in->queue && (lead = intake_take(in));)
+        lead_free(lead);
+    queue_free(in->queue);
+    ids_close(in->ids);
+    resume_ids_free(&in->resume);
+    for (int i = 0; i < 2; i++) {
+        if (in->cancel_pipe[i] >= 0)
+            (void)close(in->cancel_pipe[i]);
+    }
+}
+
+enum rc intake_start(struct intake *in)
+{
+    enum rc rc = control_start_thread(in->control, &in->thread, intake_main, in);
+    in->started = rc == RC_OK;
+    return rc;
+}
+
+void intake_join(struct intake *in)
+{
+    if (in->started)
+        (void)pthread_join(in->thread, NULL);
+}
+
+struct lead *intake_take(struct intake *in)
+{
+    if (in->next_taken == in->n_taken) {
+        in->next_taken = 0;
+        in->n_taken = queue_try_pop(in->queue, (void **)in->taken, INTAKE_BATCH);
+    }
+    return in->next_taken < in->n_taken ? in->taken[in->next_taken++] : NULL;
+}
+
+bool intake_is_empty(struct intake *in)
+{
+    return atomic_load(&in->has_ended) && in->next_taken == in->n_taken && queue_ended(in->queue);
+}
+
+void intake_cancel(struct intake *in)
+{
+    queue_close(in->queue);
+    if (write(in->cancel_pipe[1], "", 1) < 0) {
+        /* Only a full pipe: then the reader has been told. */
+    }
+}
+
+struct ids_counts intake_progress(const struct intake *in)
+{
+    struct ids_counts c = {
+        .read = atomic_load_explicit(&in->n_ids, memory_order_relaxed),
+        .unique = atomic_load_explicit(&in->n_unique, memory_order_relaxed),
+    };
+    c.duplicates = c.read - c.unique;
+    return c;
+}
+
+struct ids_counts intake_counts(const struct intake *in)
+{
+    return ids_counts(in->ids);
+}

@@ -1,0 +1,75 @@
+/* IDs in: reads them on a thread of its own, as reading a pipe may block, and hands them to the loop as
+ * leads. Private to core/run.
+ *
+ * Each unique ID and each line that is none becomes one lead, with the next place. Of a run that is
+ * resumed those that were done are skipped, and the others wait until it is known that the IDs are the
+ * same (resume_ids.h). */
+#ifndef LEADPIPE_INTAKE_H
+#define LEADPIPE_INTAKE_H
+
+#include "core/run/control.h"
+#include "core/run/queue.h"
+#include "core/run/resume_ids.h"
+#include "core/source/ids.h"
+
+#define INTAKE_BATCH 64  /* leads that are handed to the loop at once */
+#define INTAKE_AHEAD 512 /* IDs read ahead */
+
+/* The loop hears of a batch of IDs when all of it is in the queue. */
+_Static_assert(INTAKE_BATCH <= INTAKE_AHEAD, "a batch that does not fit is never told of");
+
+struct intake {
+    /* Of the run, all constant. */
+    struct control *control;
+    size_t n_params;         /* of the profile */
+    const char *failed_path; /* for messages; NULL: there is no such list */
+
+    struct resume_ids resume;
+    struct ids *ids;     /* owned, as the next */
+    struct queue *queue; /* to the loop */
+    int cancel_pipe[2];  /* ends a read that blocks */
+    pthread_t thread;
+    bool started;
+
+    /* of its thread */
+    struct lead *read[INTAKE_BATCH]; /* not yet handed to the loop */
+    size_t n_read;
+    uint64_t next_place;
+    uint64_t bad_lines; /* that this run has read */
+
+    /* of the loop */
+    struct lead *taken[INTAKE_BATCH];
+    size_t n_taken, next_taken;
+
+    /* any thread */
+    atomic_bool has_ended;    /* every ID was read */
+    atomic_bool are_verified; /* those that were done before are the same */
+    atomic_uint_least64_t n_ids, n_unique;
+};
+
+/* The constant members and `resume` are set. As ids_open(). */
+enum rc intake_open(struct intake *in, const struct ids_cfg *ids, struct err *e);
+/* With the leads that were never taken. Also of one that is zero, or could not be opened. */
+void intake_free(struct intake *in);
+
+/* Starts its thread. RC_NOMEM: none could be started. */
+enum rc intake_start(struct intake *in);
+void intake_join(struct intake *in);
+
+/* ---- the loop's thread ---- */
+
+/* The next lead; NULL: there is none now. One whose outcome is FAILED is a line that is no ID. */
+struct lead *intake_take(struct intake *in);
+/* Every ID was read, and taken. */
+bool intake_is_empty(struct intake *in);
+/* No more is read; a read that blocks ends. */
+void intake_cancel(struct intake *in);
+
+/* ---- */
+
+/* So far; any thread. */
+struct ids_counts intake_progress(const struct intake *in);
+/* All of them, once its thread has ended. */
+struct ids_counts intake_counts(const struct intake *in);
+
+#endif

@@ -1,0 +1,13 @@
+/* The manifest: what a run did and wrote, as JSON. Private to core/run. */
+#ifndef LEADPIPE_MANIFEST_H
+#define LEADPIPE_MANIFEST_H
+
+#include "core/run/run.h"
+
+struct outfile;
+
+/* Makes it complete and durable; the caller publishes it. As outfile_open(). */
+enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
+                       const struct run_result *result, struct err *e);
+
+#endif

@@ -1,0 +1,227 @@
+#include "core/run/memory.h"
+
+#define ARENA_SMALL_BYTES ((size_t)1 << 20) /* sinks write such a lead from memory of their own */
+#define ARENA_MORE_BYTES ((size_t)8 << 20)  /* of it, for columns that are decided afterwards */
+#define ARENA_FIRST_BYTES ((size_t)256 << 10)
+#define ARENA_FIRST_TIMES 16 /* the body: three times what a common lead takes */
+#define ARENA_NEXT_TIMES 8
+
+/* Beside the arena, where keys of pivots are counted. */
+static size_t with_indexes(size_t arena_bytes)
+{
+    return arena_bytes + arena_bytes / 8;
+}
+
+void memory_empty_lead(struct lead *lead)
+{
+    arena_free(&lead->arena);
+    buf_free(&lead->original);
+    lead->arena.refused = RC_OK;
+    lead->doc = (struct json_doc){0};
+    lead->root = NULL;
+    lead->tables = NULL;
+    lead->other_id = STR_NONE;
+    lead->ready = lead->has_other_id = false;
+    lead->outcome = OUTCOME_PENDING;
+}
+
+static enum budget_who who_is(const struct lead *lead)
+{
+    return lead->is_first ? BUDGET_FIRST : BUDGET_ANYONE;
+}
+
+/* ---- the guess ------------------------------------------------------------------------------ */
+
+void memory_init(struct memory *m, const struct profile *profile, size_t limit)
+{
+    m->profile = profile;
+    m->average_body_bytes = MEMORY_BODY_BYTES;
+    budget_init(&m->budget, limit);
+}
+
+void memory_weigh(struct memory *m, struct lead *lead, size_t bytes)
+{
+    if (bytes > lead->weight)
+        atomic_fetch_add(&m->held_bytes, bytes - lead->weight);
+    else
+        atomic_fetch_sub(&m->held_bytes, lead->weight - bytes);
+    lead->weight = bytes;
+}
+
+/* Not when held_bytes, and a guess for each lead under way, are too many: the mean body, and a share
+ * of worked_bytes, which is what a lead weighs when the workers are done with it. The share grows with
+ * how full held_bytes is, as little is let go then, and with worked_bytes itself, up to all of it at
+ * MEMORY_WORKED_BYTES_MAX: of large leads many would have come before held_bytes showed that a sink is
+ * slow. */
+bool memory_has_room(const struct memory *m, uint64_t under_way)
+{
+    size_t held = atomic_load(&m->held_bytes);
+    double worked = (double)atomic_load_explicit(&m->worked_bytes, memory_order_relaxed);
+    double share =
+        (double)held / (double)MEMORY_HELD_BYTES_MAX + worked / (double)MEMORY_WORKED_BYTES_MAX;
+    double each = m->average_body_bytes + worked * (share < 1 ? share : 1);
+    size_t most = held == 0 ? MEMORY_UNDER_WAY_BYTES_MAX : MEMORY_HELD_BYTES_MAX;
+    return (double)held + (double)under_way * each < (double)most;
+}
+
+/* The mean at first, then that of the last ones; quicker to grow than to shrink. */
+void memory_learn_body(struct memory *m, size_t bytes)
+{
+    double more = (double)bytes - m->average_body_bytes;
+    m->bodies++;
+    double n = m->bodies < 64 ? (double)m->bodies : 64;
+    m->average_body_bytes += more / (more > 0 && n > 8 ? 8 : n);
+}
+
+/* That another worker may do so at the same time costs one of the values. */
+void memory_learn_worked(struct memory *m, size_t bytes)
+{
+    size_t average = atomic_load_explicit(&m->worked_bytes, memory_order_relaxed);
+    atomic_store_explicit(&m->worked_bytes, (7 * average + bytes) / 8, memory_order_relaxed);
+}
+
+/* ---- charging ------------------------------------------------------------------------------- */
+
+void memory_charge_as(struct memory *m, struct lead *lead, size_t bytes)
+{
+    if (bytes > lead->charge)
+        budget_add(&m->budget, bytes - lead->charge);
+    else if (bytes < lead->charge)
+        budget_give(&m->budget, lead->charge - bytes);
+    lead->charge = bytes;
+}
+
+bool memory_charge(struct memory *m, struct lead *lead, size_t bytes)
+{
+    if (bytes > lead->charge && !budget_take(&m->budget, bytes - lead->charge, who_is(lead))) {
+        lead->wants = bytes;
+        return false;
+    }
+    if (bytes < lead->charge)
+        budget_give(&m->budget, lead->charge - bytes);
+    lead->charge = bytes;
+    return true;
+}
+
+size_t memory_beside(const struct memory *m, const struct lead *lead)
+{
+    return budget_used(&m->budget) - lead->charge;
+}
+
+bool memory_note_others(const struct memory *m, struct lead *lead)
+{
+    lead->beside = memory_beside(m, lead);
+    return lead->beside > 0;
+}
+
+void memory_end_exclusive(struct memory *m, struct lead *lead)
+{
+    if (!lead->is_first)
+        return;
+    lead->is_first = lead->is_alone = false;
+    atomic_store(&m->exclusive, EXCLUSIVE_NONE);
+}
+
+/* ---- workers -------------------------------------------------------------------------------- */
+
+bool memory_take_arena(struct memory *m, struct lead *lead)
+{
+    size_t bytes = lead->arena_bytes;
+    if (!bytes)
+        bytes = ARENA_FIRST_BYTES + ARENA_FIRST_TIMES * lead->body.len;
+    size_t others = memory_beside(m, lead);
+    if (lead->is_alone) { /* all that is left */
+        size_t left = others < m->budget.limit ? m->budget.limit - others : 0;
+        bytes = left > lead->body.cap ? (left - lead->body.cap) / 9 * 8 : 0;
+    }
+    if (lead->is_alone)
+        arena_free(&lead->arena); /* so that it always finds the same */
+    lead->arena_bytes = bytes;
+    lead->arena.max_bytes = bytes;
+    return memory_charge(m, lead, lead->body.cap + with_indexes(bytes));
+}
+
+static size_t cell_bytes(const struct cell *cell)
+{
+    if (cell->kind == CELL_JSON)
+        return json_written_bytes(cell->u.json);
+    if (cell->kind == CELL_TEXT)
+        return json_written_string_bytes((struct str){cell->u.text, cell->len});
+    return cell->len;
+}
+
+static size_t row_bytes(const struct table_spec *table, const struct row *row)
+{
+    size_t bytes = 64;
+    for (size_t i = 0; i < table->n_columns; i++) {
+        if (row->cells[i].kind != CELL_ABSENT)
+            bytes += table->columns[i].name.len + 8 + cell_bytes(&row->cells[i]);
+    }
+    for (uint32_t i = 0; i < row->n_extras; i++) {
+        const struct source *source = &row->extras[i].source;
+        bytes += source->key.len + source->member.len + 32 + cell_bytes(&row->extras[i].cell);
+    }
+    return bytes;
+}
+
+/* About what it takes to write the lead once, as JSON. */
+static size_t written_bytes(const struct memory *m, const struct lead *lead)
+{
+    const struct profile *p = m->profile;
+    size_t bytes = 0;
+    for (size_t i = 0; lead->tables && i < p->n_tables; i++) {
+        for (uint32_t k = 0; k < lead->tables[i].n_rows; k++)
+            bytes += lead->id.len + row_bytes(&p->tables[i], &lead->tables[i].rows[k]);
+    }
+    size_t raw = lead->doc.compact.ptr ? lead->doc.compact.len : lead->body.len;
+    return bytes > raw ? bytes : raw;
+}
+
+bool memory_settle_arena(struct memory *m, struct lead *lead)
+{
+    size_t held = lead->arena.held_bytes + lead->body.cap;
+    if (lead->arena.held_bytes <= ARENA_SMALL_BYTES) {
+        lead->arena.max_bytes = ARENA_MORE_BYTES;
+        memory_charge_as(m, lead, held);
+        return true;
+    }
+    size_t extras = 0;
+    for (size_t i = 0; lead->tables && i < m->profile->n_tables; i++) {
+        for (uint32_t k = 0; k < lead->tables[i].n_rows; k++)
+            extras += lead->tables[i].rows[k].n_extras;
+    }
+    size_t more = ARENA_MORE_BYTES + 4 * sizeof(cJSON) * extras;
+    size_t writing = written_bytes(m, lead) / 8 * m->sink_eighths;
+    if (!memory_charge(m, lead, held + writing + 4 * sizeof(cJSON) * extras))
+        return false;
+    lead->arena.max_bytes = lead->arena.held_bytes + more;
+    return true;
+}
+
+bool memory_must_wait(struct memory *m, struct lead *lead)
+{
+    bool was_small = lead->arena.refused == RC_LIMIT;
+    memory_empty_lead(lead);
+    bool was_alone = lead->is_alone;
+    bool has_had_all = was_alone && !memory_note_others(m, lead);
+    memory_charge_as(m, lead, lead->body.cap);
+    if (has_had_all)
+        return false;
+    if (was_small && !was_alone) {
+        lead->arena_bytes *= ARENA_NEXT_TIMES;
+        lead->wants = lead->body.cap + with_indexes(lead->arena_bytes);
+    }
+    lead->is_large = lead->is_large || lead->wants > m->budget.shared;
+    memory_end_exclusive(m, lead);
+    return true;
+}
+
+void memory_fail(struct memory *m, struct lead *lead, enum stage stage)
+{
+    memory_end_exclusive(m, lead);
+    lead->arena.max_bytes = ARENA_SMALL_BYTES;
+    lead_fail(lead, stage, "memory_limit",
+              "it needs more memory than --max-memory allows (%zu MiB): a larger one is needed for "
+              "this lead",
+              m->budget.limit >> 20);
+}

@@ -1,0 +1,40 @@
+/* The fate of a lead: exactly one outcome, counted once, in the ledger, its lists, and what is noted of
+ * accepted content. Private to core/run. Any thread; a lead is one thread's at a time, but its sinks'
+ * verdicts come from several.
+ *
+ * A lead that never reaches the sinks is finished by whoever decides it (outcome_finish()). One that
+ * does is held twice by each sink, until it is taken in and until there is a verdict; the last
+ * release finishes it. */
+#ifndef LEADPIPE_OUTCOME_H
+#define LEADPIPE_OUTCOME_H
+
+#include "core/run/control.h"
+#include "core/run/ledger.h"
+#include "core/run/memory.h"
+#include "core/sink.h"
+#include "core/state/state.h"
+
+struct outcomes {
+    struct control *control;
+    struct memory *memory;
+    struct ledger *ledger;
+    struct state *state; /* where content that was accepted is noted; NULL: it is not */
+    bool corrects;       /* the run was resumed: an earlier note may not hold any more */
+};
+
+/* The outcome is decided: notes, lists and counts it, gives back the lead's memory and frees it. */
+void outcome_finish(struct outcomes *o, struct lead *lead);
+
+/* The lead goes to `n_sinks` sinks. */
+void outcome_hold(struct lead *lead, unsigned n_sinks);
+/* Sink number `sink`, described by `spec`, gives its verdict; a second one changes nothing. The lead may
+ * be gone afterwards. */
+void outcome_settle(struct outcomes *o, struct lead *lead, unsigned sink, const char *spec,
+                    const struct verdict *v);
+/* A sink has taken the lead in. The lead may be gone afterwards. */
+void outcome_release(struct outcomes *o, struct lead *lead);
+
+/* The lead's rows and tree are gone: gives back what they had of memory. */
+void outcome_drop_weight(struct outcomes *o, struct lead *lead);
+
+#endif

@@ -1,0 +1,21 @@
+#include "core/run/redact.h"
+
+#include <string.h>
+
+const char *redacted_copy(struct lead *lead, struct secrets *secrets, const char *text)
+{
+    if (!text)
+        return NULL;
+    char *copy = arena_strdup(&lead->arena, str_c(text));
+    if (!copy)
+        return rc_text(RC_NOMEM); /* rather no text than the key */
+    secrets_redact(secrets, copy, strlen(copy) + 1);
+    utf8_scrub(copy);
+    return copy;
+}
+
+void redact_failure(struct lead *lead, struct secrets *secrets)
+{
+    lead->failure.error = redacted_copy(lead, secrets, lead->failure.error);
+    lead->failure.code = redacted_copy(lead, secrets, lead->failure.code);
+}

@@ -1,0 +1,262 @@
+#include "core/run/resume.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- may it go on? -------------------------------------------------------------------------- */
+
+static bool term_equal(const struct state_term *a, const struct state_term *b)
+{
+    return str_eq(a->name, b->name) && str_eq(a->value, b->value);
+}
+
+/* Is there one of that name among them, from number `from` on? */
+static bool has_term(const struct state_term *terms, size_t n, size_t from, struct str name)
+{
+    for (size_t i = from; i < n; i++) {
+        if (str_eq(terms[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+static const char *const go_on_text =
+    "the command as it was goes on with that run, --fresh forgets it";
+
+static enum rc refuse_value(const struct resume_plan *p, const struct state_term *then,
+                            const struct state_term *now, struct err *e)
+{
+    return err_set(e, RC_USAGE,
+                   "%s holds an unfinished run of another command: " STR_FMT " was " STR_FMT
+                   " and is now " STR_FMT "; %s",
+                   p->cfg->state_path, STR_ARG(now->name), STR_ARG(then->value),
+                   STR_ARG(now->value), go_on_text);
+}
+
+static enum rc refuse_one(const struct resume_plan *p, const struct state_term *one, bool was_given,
+                          struct err *e)
+{
+    return err_set(
+        e, RC_USAGE,
+        "%s holds an unfinished run of another command: " STR_FMT "%s" STR_FMT " was %s; %s",
+        p->cfg->state_path, STR_ARG(one->name), one->value.len ? " " : "", STR_ARG(one->value),
+        was_given ? "given then and is not now" : "not given then", go_on_text);
+}
+
+static enum rc compare_terms(const struct resume_plan *p, const struct state_run *then,
+                             struct err *e)
+{
+    const struct run_cfg *now = p->cfg;
+    size_t i = 0;
+    while (i < then->n_terms && i < now->n_terms && term_equal(&then->terms[i], &now->terms[i]))
+        i++;
+    if (i == then->n_terms && i == now->n_terms)
+        return RC_OK;
+    if (i == now->n_terms)
+        return refuse_one(p, &then->terms[i], true, e);
+    if (i == then->n_terms)
+        return refuse_one(p, &now->terms[i], false, e);
+    if (str_eq(then->terms[i].name, now->terms[i].name))
+        return refuse_value(p, &then->terms[i], &now->terms[i], e);
+    /* One more of something that may be said again, or one less. */
+    return has_term(now->terms, now->n_terms, i, then->terms[i].name)
+               ? refuse_one(p, &now->terms[i], false, e)
+               : refuse_one(p, &then->terms[i], true, e);
+}
+
+static enum rc damaged(const struct resume_plan *p, const char *what, struct err *e)
+{
+    return err_set(e, RC_USAGE, "%s: is damaged: %s; restore it, or remove it to begin anew",
+                   p->cfg->state_path, what);
+}
+
+/* Does what was done fit this command, which is the one that did it? */
+static enum rc check_run(struct resume_plan *p, struct err *e)
+{
+    const struct state_checkpoint *c = &p->run.checkpoint;
+    bool has_checkpoint = c->n_marks > 0;
+    if (has_checkpoint ? c->n_marks != p->cfg->n_sinks : c->tally.high > 0)
+        return damaged(p, "it has not one mark for each sink", e);
+    bool astray = false; /* of a sink that is not there, or writes files */
+    enum rc rc = state_has_deliveries(p->state, (unsigned)p->cfg->n_sinks, UINT_MAX, &astray, e);
+    for (unsigned i = 0; rc == RC_OK && !astray && i < p->cfg->n_sinks; i++) {
+        if (p->cfg->sinks[i].ops->renames)
+            rc = state_has_deliveries(p->state, i, i, &astray, e);
+    }
+    return rc == RC_OK && astray ? damaged(p, "a delivery belongs to no sink that delivers", e)
+                                 : rc;
+}
+
+/* Nothing of it is done: then it does not matter what it was. */
+static enum rc is_blank(struct resume_plan *p, const struct state_run *then, bool *out,
+                        struct err *e)
+{
+    bool found = then->checkpoint.n_marks > 0;
+    enum rc rc = found ? RC_OK : state_has_deliveries(p->state, 0, UINT_MAX, &found, e);
+    *out = !found;
+    return rc;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static enum rc begin_run(struct resume_plan *p, struct err *e)
+{
+    return state_begin(p->state, p->run_id, p->started_wall_ms, p->cfg->terms, p->cfg->n_terms, e);
+}
+
+static enum rc go_on(struct resume_plan *p, struct err *e)
+{
+    memcpy(p->run_id, p->run.run_id, sizeof p->run_id);
+    p->started_wall_ms = p->run.started_wall_ms;
+    p->active_before_ms = p->run.checkpoint.tally.active_ms;
+    p->totals = p->run.checkpoint.totals;
+    if (!beyond_read(&p->beyond, &p->totals))
+        return err_set(e, RC_USAGE, "%s is damaged: its totals are malformed", p->cfg->state_path);
+    p->loaded = true;
+    char started_at[25];
+    clock_format(p->started_wall_ms, started_at);
+    log_msg(p->cfg->log, LOG_LEVEL_INFO, p->cfg->state_path, "going on with the run of %s",
+            started_at);
+    return tally_load(&p->tally, &p->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* An unfinished run is there. */
+static enum rc load_run(struct resume_plan *p, struct err *e)
+{
+    bool blank = false;
+    enum rc rc = state_load(p->state, &p->run, e);
+    if (rc == RC_OK && state_phase(p->state) == STATE_RUNNING)
+        rc = is_blank(p, &p->run, &blank, e);
+    if (rc == RC_OK && blank)
+        return begin_run(p, e);
+    if (rc == RC_OK)
+        rc = compare_terms(p, &p->run, e);
+    if (rc == RC_OK)
+        rc = check_run(p, e);
+    if (rc == RC_OK)
+        rc = go_on(p, e);
+    p->republish = rc == RC_OK && state_phase(p->state) == STATE_PUBLISHING;
+    return rc;
+}
+
+static enum rc accept_by(struct resume_plan *p, struct err *e)
+{
+    struct str sinks[RUN_SINKS_MAX];
+    bool has_accepted = false;
+    for (size_t i = 0; i < p->cfg->n_sinks; i++)
+        sinks[i] = str_c(p->cfg->sinks[i].identity);
+    enum rc rc = state_has_accepted(p->state, &has_accepted, e);
+    /* What was accepted must be kept up to date by runs that do not ask for it, too. */
+    p->notes_accepted = p->cfg->changed_only || has_accepted;
+    if (rc == RC_OK && p->notes_accepted)
+        rc = state_accept_by(p->state, sinks, p->cfg->n_sinks, e);
+    return rc;
+}
+
+enum rc resume_open(struct resume_plan *p, void (*failed)(void *ctx, const struct err *e),
+                    void *ctx, struct err *e)
+{
+    const struct state_cfg cfg = {.path = p->cfg->state_path, .failed = failed, .ctx = ctx};
+    enum rc rc = state_open(&p->state, &cfg, e);
+    if (rc == RC_OK && p->cfg->fresh)
+        rc = state_forget(p->state, e);
+    if (rc != RC_OK)
+        return rc;
+    enum state_phase phase = state_phase(p->state);
+    if (phase == STATE_RUNNING || phase == STATE_PUBLISHING)
+        rc = load_run(p, e);
+    else
+        rc = begin_run(p, e);
+    return rc == RC_OK && !p->republish ? accept_by(p, e) : rc;
+}
+
+void resume_free(struct resume_plan *p)
+{
+    free(p->owed);
+    free(p->sent);
+    tally_free(&p->tally);
+    state_close(p->state);
+}
+
+/* ---- restoring ------------------------------------------------------------------------------ */
+
+static enum rc restore_columns(const struct resume_plan *p, struct schema *schema, struct err *e)
+{
+    const struct state_checkpoint *c = &p->run.checkpoint;
+    for (size_t i = 0; i < c->n_columns; i++) {
+        const struct state_column *column = &c->columns[i];
+        const struct source source = {.scope = column->scope,
+                                      .occurrence = column->occurrence,
+                                      .key = column->key,
+                                      .member = column->member};
+        enum rc rc = schema_restore(schema, column->table, &source, e);
+        if (rc != RC_OK) {
+            err_prefix(e, "%s: is damaged", p->cfg->state_path);
+            return rc == RC_NOMEM ? rc : (e->rc = RC_USAGE);
+        }
+    }
+    return RC_OK;
+}
+
+/* Every lead that is done has one outcome: it was handed to the sinks, or is missing, or unchanged, or
+ * failed before it came to them. */
+static enum rc check_outcomes(const struct resume_plan *p, struct err *e)
+{
+    const struct state_tally *done = &p->tally.sums;
+    uint64_t failed = p->failures.n - p->failures.by_sink;
+    uint64_t outcomes = done->handed + done->missing + done->unchanged; /* each is below 2^53 */
+    if (failed <= tally_done(&p->tally) && outcomes == tally_done(&p->tally) - failed &&
+        p->failures.by_sink <= done->handed)
+        return RC_OK;
+    return damaged(p, "the outcomes of its leads do not add up", e);
+}
+
+enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err *e)
+{
+    if (!p->loaded)
+        return RC_OK;
+    enum rc rc = state_rewind(p->state, e);
+    if (rc == RC_OK)
+        rc = restore_columns(p, schema, e);
+    if (rc == RC_OK)
+        rc = state_kept_places(p->state, &p->kept, &p->n_kept, e);
+    if (rc == RC_OK)
+        rc = state_count_failures(p->state, &p->failures, e);
+    return rc == RC_OK ? check_outcomes(p, e) : rc;
+}
+
+const struct sink_mark *resume_mark(const struct resume_plan *p, size_t sink,
+                                    struct sink_mark *mark)
+{
+    const struct state_checkpoint *c = &p->run.checkpoint;
+    if (!p->loaded || sink >= c->n_marks)
+        return NULL;
+    mark->text = c->marks[sink];
+    return mark;
+}
+
+enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e)
+{
+    const struct state_tally *done = &p->tally.sums;
+    char first[512];
+    if (!p->loaded)
+        return RC_OK;
+    resume_sort_sent(p);
+    enum rc rc = state_first_failure(p->state, first, sizeof first, e);
+    if (rc != RC_OK)
+        return rc;
+    uint64_t delivered = done->handed - p->failures.by_sink;
+    uint64_t undecided = p->n_owed - p->owed_failed; /* with a sink, whose verdict is not known */
+    if (undecided > delivered)
+        return damaged(p, "more leads are with a sink than were handed to it", e);
+    const struct ledger_counts counts = {
+        .exported = delivered - undecided,
+        .unchanged = done->unchanged,
+        .missing = done->missing,
+        .failed = p->failures.n,
+        .failed_by_sink = p->failures.by_sink,
+    };
+    ledger_go_on(ledger, &counts, first);
+    return RC_OK;
+}

@@ -1,0 +1,72 @@
+/* A run that is resumed: what it takes from the state, and whether it may. From the state and the
+ * configuration to a plan that the stages are made from; knows no stage. Private to core/run. */
+#ifndef LEADPIPE_RESUME_H
+#define LEADPIPE_RESUME_H
+
+#include "core/run/beyond.h"
+#include "core/flatten/schema.h"
+#include "core/run/run.h"
+#include "core/run/tally.h"
+#include "core/state/state.h"
+
+/* Zero it first. Of a run that begins, all but the first five members stay so. */
+struct resume_plan {
+    const struct run_cfg *cfg;
+    struct state *state; /* owned; NULL: none */
+    char run_id[33];
+    int64_t started_wall_ms;
+    bool notes_accepted; /* fingerprints go into the state */
+
+    bool loaded;    /* an unfinished run is resumed */
+    bool republish; /* it was cut off at its end: its outputs are only made visible */
+    int64_t active_before_ms;
+    struct beyond beyond;
+    struct str totals;  /* of the HTTP engine; absent without one */
+    struct tally tally; /* what was done; its texts and those of the next are the state's */
+    struct state_run run;
+    struct state_failures failures;
+
+    /* Leads that sinks still owe a verdict, by place. The sinks have them once they are open. */
+    struct lead **owed;
+    size_t n_owed, cap_owed;
+    uint64_t owed_failed; /* of them: another sink had failed them */
+
+    /* Places of leads that sinks have in deliveries, and that come once more. Ascending. */
+    uint64_t *sent;
+    size_t n_sent, cap_sent;
+
+    /* Of the loop: payloads that the earlier run had fetched. */
+    const uint64_t *kept;
+    size_t n_kept, next_kept;
+};
+
+/* ---- resume.c: may it go on, and where do its stages begin? ---------------------------------- */
+
+/* With cfg->state_path: opens the state; begins a run in it (whose run_id and started_wall_ms are set),
+ * or finds the one to resume, and sets both. `failed`: as in struct state_cfg. RC_USAGE: it holds an
+ * unfinished run of another command; else as state_open(). */
+enum rc resume_open(struct resume_plan *p, void (*failed)(void *ctx, const struct err *e),
+                    void *ctx, struct err *e);
+/* Before anything is done: takes what came after its last checkpoint out of the state, and puts its
+ * columns into the schema. */
+enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err *e);
+/* The mark for a sink; NULL: it begins. */
+const struct sink_mark *resume_mark(const struct resume_plan *p, size_t sink,
+                                    struct sink_mark *mark);
+/* After the sinks were opened: what the ledger begins with. */
+enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e);
+void resume_free(struct resume_plan *p);
+
+/* ---- resume_leads.c: leads that sinks have already, and payloads that were fetched ------------ */
+
+/* As sink_host.owed and .sent, of any sink. */
+enum rc resume_owed(struct resume_plan *p, const struct owed_lead *owed, struct lead **out,
+                    struct err *e);
+enum rc resume_sent(struct resume_plan *p, uint64_t place, struct err *e);
+void resume_sort_sent(struct resume_plan *p); /* after the last resume_sent() */
+bool resume_was_sent(const struct resume_plan *p, uint64_t place);
+
+/* The loop: has the earlier run fetched it? Then its body, status and attempts are set. */
+bool resume_take_kept(struct resume_plan *p, struct lead *lead, struct buf *body);
+
+#endif

@@ -1,0 +1,167 @@
+#include "core/run/sequencer.h"
+
+#include <string.h>
+
+enum rc sequencer_open(struct sequencer *s, const struct profile *profile, size_t places,
+                       size_t max_columns, struct err *e)
+{
+    if (order_new(&s->order, places, s->keeps_order) != RC_OK ||
+        schema_new(&s->schema, profile, max_columns) != RC_OK)
+        return err_nomem(e);
+    return RC_OK;
+}
+
+enum rc sequencer_resume(struct sequencer *s, const struct resume_plan *plan)
+{
+    s->beyond = plan->beyond;
+    return plan->loaded ? tally_load(&s->tally, &plan->run.checkpoint) : RC_OK;
+}
+
+void sequencer_free(struct sequencer *s)
+{
+    order_free(s->order);
+    schema_free(s->schema);
+    tally_free(&s->tally);
+}
+
+/* ---- its thread ------------------------------------------------------------------------------ */
+
+static bool resolve_columns(struct sequencer *s, struct lead *lead)
+{
+    struct err e;
+    if (!lead->tables || schema_resolve(s->schema, lead, &e) == RC_OK) {
+        if (lead->members_beyond && lead->arena.held_bytes > lead->charge)
+            memory_charge_as(s->memory, lead, lead->arena.held_bytes);
+        return true;
+    }
+    lead_fail(lead, STAGE_FLATTEN, e.rc == RC_NOMEM ? "out_of_memory" : "too_complex", "%s", e.msg);
+    return false;
+}
+
+/* Leads whose content all sinks have already are done with that. */
+static void find_unchanged(struct sequencer *s, struct lead *const leads[], size_t n)
+{
+    struct state_content contents[SEQUENCER_BATCH];
+    struct lead *asked[SEQUENCER_BATCH];
+    bool same[SEQUENCER_BATCH] = {false};
+    size_t n_asked = 0;
+    struct err e;
+    for (size_t i = 0; i < n; i++) {
+        struct lead *lead = leads[i];
+        if (!lead->ready || resume_was_sent(s->resume, lead->seq))
+            continue;
+        memcpy(contents[n_asked].key, lead->key, sizeof contents->key);
+        memcpy(contents[n_asked].fingerprint, lead->fingerprint, sizeof contents->fingerprint);
+        asked[n_asked++] = lead;
+    }
+    if (n_asked && state_is_accepted(s->state, contents, n_asked, same, &e) != RC_OK)
+        control_fail(s->control, &e);
+    for (size_t i = 0; i < n_asked; i++) {
+        if (!same[i])
+            continue;
+        asked[i]->ready = false;
+        asked[i]->outcome = OUTCOME_UNCHANGED;
+    }
+}
+
+/* It was fetched, and stays behind a lead that was not. */
+static void keep_payload(struct sequencer *s, const struct lead *lead)
+{
+    struct state_kept kept = {
+        .place = lead->seq, .http_status = lead->http_status, .attempts = lead->attempts};
+    struct buf text;
+    struct err e;
+    buf_init(&text, SIZE_MAX / 2);
+    memcpy(kept.key, lead->key, sizeof kept.key);
+    kept.body = lead->original.len ? buf_str(&lead->original) : lead->doc.compact;
+    if (!kept.body.ptr) {
+        json_write(&text, lead->doc.root);
+        kept.body = buf_str(&text);
+    }
+    enum rc rc = buf_rc(&text) == RC_OK ? state_keep(s->state, &kept, &e) : err_nomem(&e);
+    if (rc != RC_OK)
+        control_fail(s->control, &e);
+    buf_free(&text);
+}
+
+/* The lead is done, as far as its place goes. */
+static void note_done(struct sequencer *s, const struct lead *lead)
+{
+    struct state_tally *sums = &s->tally.sums;
+    sums->handed += lead->ready;
+    sums->missing += lead->outcome == OUTCOME_MISSING;
+    sums->unchanged += lead->outcome == OUTCOME_UNCHANGED;
+    sums->mended += lead->mended;
+    sums->other_ids += lead->has_other_id;
+    beyond_note(&s->beyond, lead);
+    if (tally_note(&s->tally, lead->seq, lead->key) != RC_OK)
+        control_fail_nomem(s->control);
+}
+
+/* May it go to the sinks? What may not is finished here. */
+static bool sort_lead(struct sequencer *s, struct lead *lead)
+{
+    bool unanswered = !lead->ready && lead->outcome == OUTCOME_PENDING;
+    s->gap |= unanswered && s->keeps_order;
+    bool stays = lead->ready && s->gap;
+    if (stays && s->state)
+        keep_payload(s, lead);
+    if (!unanswered && !stays) {
+        lead->ready = lead->ready && resolve_columns(s, lead);
+        note_done(s, lead);
+    }
+    if (lead->ready && !stays)
+        return true;
+    outcome_finish(s->outcomes, lead);
+    return false;
+}
+
+static size_t sort_out(struct sequencer *s, struct lead *leads[], size_t n)
+{
+    size_t kept = 0;
+    if (s->finds_unchanged)
+        find_unchanged(s, leads, n);
+    for (size_t i = 0; i < n; i++) {
+        struct lead *lead = leads[i];
+        if (!sort_lead(s, lead))
+            continue;
+        outcome_hold(lead, (unsigned)s->n_sinks);
+        leads[kept++] = lead;
+    }
+    return kept;
+}
+
+static void *sequencer_main(void *sequencer)
+{
+    struct sequencer *s = sequencer;
+    struct lead *batch[SEQUENCER_BATCH];
+    size_t n;
+    while (order_take(s->order, batch, SEQUENCER_BATCH, &n)) {
+        control_wake(s->control);
+        n = sort_out(s, batch, n);
+        for (size_t i = 0; n && i < s->n_sinks; i++)
+            sink_worker_push(&s->sinks[i], batch, n);
+        if (s->checkpoint)
+            checkpoint_consider(s->checkpoint);
+    }
+    /* One that is stopped goes on from here: now, or while the sinks still finish. */
+    if (s->checkpoint)
+        checkpoint_end(s->checkpoint, atomic_load(s->ids_are_verified));
+    for (size_t i = 0; i < s->n_sinks; i++)
+        sink_worker_end_queue(&s->sinks[i]);
+    control_thread_ended(s->control);
+    return NULL;
+}
+
+enum rc sequencer_start(struct sequencer *s)
+{
+    enum rc rc = control_start_thread(s->control, &s->thread, sequencer_main, s);
+    s->started = rc == RC_OK;
+    return rc;
+}
+
+void sequencer_join(struct sequencer *s)
+{
+    if (s->started)
+        (void)pthread_join(s->thread, NULL);
+}

@@ -1,0 +1,197 @@
+#include "core/run/sink_worker.h"
+
+#include <stdlib.h>
+
+#include "core/run/request_pool.h"
+
+/* ---- what the sink is offered ---------------------------------------------------------------- */
+
+static void host_settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+{
+    struct sink_worker *w = ctx;
+    (void)sink;
+    outcome_settle(w->outcomes, lead, w->index, w->cfg.spec, v);
+}
+
+static enum rc host_owed(void *ctx, struct sink *sink, const struct owed_lead *owed,
+                         struct lead **out, struct err *e)
+{
+    (void)sink;
+    return resume_owed(((struct sink_worker *)ctx)->resume, owed, out, e);
+}
+
+static enum rc host_sent(void *ctx, struct sink *sink, uint64_t place, struct err *e)
+{
+    (void)sink;
+    return resume_sent(((struct sink_worker *)ctx)->resume, place, e);
+}
+
+static void host_holds(void *ctx, size_t bytes)
+{
+    budget_add(&((struct sink_worker *)ctx)->memory->budget, bytes);
+}
+
+static void host_releases(void *ctx, size_t bytes)
+{
+    struct sink_worker *w = ctx;
+    budget_give(&w->memory->budget, bytes);
+    control_wake(w->control);
+}
+
+/* ---- opening, closing ------------------------------------------------------------------------ */
+
+enum rc sink_worker_open(struct sink_worker *w, const struct sink_mark *mark, struct err *e)
+{
+    if (queue_new(&w->queue, SINK_WORKER_LEADS) != RC_OK)
+        return err_nomem(e);
+    w->cfg.host = (struct sink_host){.ctx = w,
+                                     .settle = host_settle,
+                                     .owed = host_owed,
+                                     .sent = host_sent,
+                                     .holds = host_holds,
+                                     .releases = host_releases};
+    return w->ops->open(&w->sink, &w->cfg, mark, e);
+}
+
+void sink_worker_close(struct sink_worker *w)
+{
+    if (w->sink)
+        w->ops->close(w->sink);
+    w->sink = NULL;
+    leads_queue_free(w->queue);
+    w->queue = NULL;
+}
+
+/* ---- its thread ------------------------------------------------------------------------------ */
+
+/* What the disk or a receiver says of this sink from now on cannot be trusted. */
+static void fail(struct sink_worker *w, const struct err *e)
+{
+    checkpoint_break_off(w->checkpoint);
+    control_fail(w->control, e);
+}
+
+/* After a failed put(): what has no verdict will not get one. */
+static void settle_rest(struct sink_worker *w, struct lead *const leads[], size_t n)
+{
+    const struct verdict pending = {.kind = VERDICT_PENDING};
+    for (size_t i = 0; i < n; i++)
+        outcome_settle(w->outcomes, leads[i], w->index, w->cfg.spec, &pending);
+}
+
+/* Their rows and trees are not needed any more. */
+static void drop_content(struct sink_worker *w, struct lead *const leads[], size_t n)
+{
+    struct arena *arenas[SINK_WORKER_BATCH];
+    for (size_t i = 0; i < n; i++)
+        arenas[i] = &leads[i]->arena;
+    arena_pool_give(w->arenas, arenas, n);
+    for (size_t i = 0; i < n; i++) {
+        if (leads[i]->original.cap)
+            buf_free(&leads[i]->original);
+        outcome_drop_weight(w->outcomes, leads[i]);
+    }
+}
+
+static void take_in(struct sink_worker *w, struct lead *const leads[], size_t n)
+{
+    struct lead *last_read[SINK_WORKER_BATCH]; /* by this sink, after all others */
+    size_t n_last_read = 0;
+    struct err e;
+    if (!w->dead && w->ops->put(w->sink, leads, n, &e) != RC_OK) {
+        w->dead = true;
+        fail(w, &e);
+    }
+    if (w->dead)
+        settle_rest(w, leads, n);
+    for (size_t i = 0; i < n; i++) {
+        if (atomic_fetch_sub(&leads[i]->readers, 1) == 1)
+            last_read[n_last_read++] = leads[i];
+    }
+    drop_content(w, last_read, n_last_read);
+    for (size_t i = 0; i < n; i++)
+        outcome_release(w->outcomes, leads[i]);
+}
+
+static void make_mark(struct sink_worker *w)
+{
+    struct sink_mark mark = {STR("")};
+    struct err e;
+    bool made = false;
+    if (!w->dead) {
+        made = w->ops->mark(w->sink, &mark, &e) == RC_OK;
+        if (!made)
+            control_fail(w->control, &e);
+    }
+    if (made && !mark.text.ptr)
+        mark.text = STR("");
+    checkpoint_mark(w->checkpoint, w->index, made ? mark.text : STR_NONE);
+}
+
+/* A batch, with the barriers that may be in it. */
+static void take_batch(struct sink_worker *w, struct lead *const batch[], size_t n)
+{
+    size_t first = 0;
+    for (size_t i = 0; i <= n; i++) {
+        if (i < n && batch[i])
+            continue;
+        if (i > first)
+            take_in(w, batch + first, i - first);
+        if (i < n)
+            make_mark(w);
+        first = i + 1;
+    }
+}
+
+static void *sink_worker_main(void *worker)
+{
+    struct sink_worker *w = worker;
+    struct lead *batch[SINK_WORKER_BATCH];
+    struct err e;
+    size_t n;
+    while ((n = queue_pop(w->queue, (void **)batch, SINK_WORKER_BATCH)))
+        take_batch(w, batch, n);
+    /* A stopped run publishes nothing: only a sink that delivers has something to end. */
+    bool useful = !control_is_stopping(w->control) || w->ops->stop;
+    if (!w->dead && useful && w->ops->finish(w->sink, &e) != RC_OK)
+        fail(w, &e);
+    control_thread_ended(w->control);
+    return NULL;
+}
+
+enum rc sink_worker_start(struct sink_worker *w)
+{
+    enum rc rc = control_start_thread(w->control, &w->thread, sink_worker_main, w);
+    w->started = rc == RC_OK;
+    return rc;
+}
+
+void sink_worker_join(struct sink_worker *w)
+{
+    if (w->started)
+        (void)pthread_join(w->thread, NULL);
+}
+
+/* ---- from outside ---------------------------------------------------------------------------- */
+
+void sink_worker_push(struct sink_worker *w, struct lead *const leads[], size_t n)
+{
+    (void)queue_push(w->queue, (void *const *)leads, n, NULL); /* not closed yet */
+}
+
+void sink_worker_push_barrier(struct sink_worker *w)
+{
+    void *const barrier = NULL;
+    (void)queue_push(w->queue, &barrier, 1, NULL);
+}
+
+void sink_worker_end_queue(struct sink_worker *w)
+{
+    queue_close(w->queue);
+}
+
+void sink_worker_stop(struct sink_worker *w, int64_t grace_ms)
+{
+    if (w->ops->stop)
+        w->ops->stop(w->sink, grace_ms);
+}

@@ -1,0 +1,300 @@
+#include "core/run/workers.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "core/http/charset.h"
+#include "core/http/html_text.h"
+#include "core/run/redact.h"
+
+#define WORK_BATCH 16
+#define PAGE_TEXT_BYTES_MAX 4096
+#define PAGE_SHOWN_BYTES_MAX 200
+#define DECODED_TIMES 4
+#define BODY_LARGE_BYTES ((size_t)1 << 20)
+#define CODE_BYTES 256
+#define ERROR_BYTES 1024 /* as long as lead_fail() makes them */
+
+enum work_end { WORK_DONE, WORK_AGAIN };
+/* A payload whose own ID is not the one asked for may be another lead's: it is asked for once more.
+ * When so many in a row were answered the same again, that is how the provider names them. */
+#define OTHER_IDS_ENOUGH 100
+
+static const char *redacted(const struct workers *w, struct lead *lead, const char *text)
+{
+    return redacted_copy(lead, w->control->secrets, text);
+}
+
+/* An answer that is no payload: its message is the provider's. */
+static void explain_error(struct workers *w, struct lead *lead)
+{
+    const char *message = NULL, *code = NULL;
+    char own_code[16];
+    struct err e;
+    (void)charset_to_utf8(&lead->body, lead->request->http.charset, &e); /* else as it is */
+    flatten_error_body(w->plan, lead, buf_str(&lead->body), &message, &code);
+    message = redacted(w, lead, message); /* what is left out is the provider's words alone */
+    if (!code) {
+        (void)snprintf(own_code, sizeof own_code, "http_%d", lead->http_status);
+        code = own_code;
+    }
+    lead_fail(lead, STAGE_FETCH, code, "HTTP %d%s%s", lead->http_status, message ? ": " : "",
+              message ? message : "");
+}
+
+static void note_oddities(struct workers *w, struct lead *lead)
+{
+    lead->mended += lead->doc.mended;
+    lead->has_other_id = lead->other_id.ptr != NULL;
+    if (!lead->has_other_id)
+        return;
+    const char *text = redacted(w, lead, arena_strdup(&lead->arena, lead->other_id));
+    log_msg(w->control->log, LOG_LEVEL_INFO, lead->id.ptr,
+            "the payload's own id is %s; exported all the same", text ? text : "another one");
+}
+
+/* Is it to be asked for once more? */
+static bool is_doubtful(struct workers *w, struct lead *lead)
+{
+    struct fetch_request *req = lead->request;
+    bool is_other = lead->other_id.ptr != NULL;
+    if (!req || (!is_other && !req->is_verified))
+        return false;
+    if (req->is_verified && is_other) {
+        (void)atomic_fetch_add(&w->other_ids_in_a_row, 1);
+    } else if (req->is_verified) {
+        atomic_store(&w->other_ids_in_a_row, 0);
+        log_msg(w->control->log, LOG_LEVEL_WARN, lead->id.ptr,
+                "the server first answered with another lead's payload; asked again, it is right");
+    } else if (atomic_load(&w->other_ids_in_a_row) < OTHER_IDS_ENOUGH) {
+        req->is_verified = true;
+        return true;
+    }
+    return false;
+}
+
+/* Of a page that a gateway or login server sent in place of the lead, what it says. */
+static void fail_not_json(struct workers *w, struct lead *lead, const struct err *e)
+{
+    struct str body = buf_str(&lead->body);
+    if (!html_is_page(body)) {
+        lead_fail(lead, STAGE_PARSE, "not_json", "the answer is %s", e->msg);
+        return;
+    }
+    char *text = html_text(&lead->arena, body, PAGE_TEXT_BYTES_MAX);
+    const char *shown = redacted(w, lead, text); /* whole, for a secret must not be cut before */
+    size_t n = shown ? utf8_cut(shown, PAGE_SHOWN_BYTES_MAX) : 0;
+    lead_fail(lead, STAGE_PARSE, "not_json", "the answer is an HTML page, not JSON%s%.*s%s",
+              n ? ": \"" : "", (int)n, n ? shown : "", n ? "\"" : "");
+}
+
+/* Makes the body UTF-8. False: it is none, and cannot be made so; *done: nor by another try. */
+static bool decode_body(struct lead *lead, bool *done)
+{
+    struct err e;
+    const char *charset = lead->request ? lead->request->http.charset : "";
+    enum rc rc = charset_to_utf8(&lead->body, charset, &e);
+    if (rc == RC_OK && lead->request)
+        lead->request->http.charset[0] = '\0'; /* should the lead have to wait for memory */
+    if (rc == RC_OK)
+        return true;
+    lead_fail(lead, STAGE_PARSE, rc == RC_LIMIT ? "too_large" : "charset", "the answer %s", e.msg);
+    *done = rc != RC_SYNTAX;
+    return false;
+}
+
+/* Of enum json_want. */
+static unsigned json_wants(const struct workers *w)
+{
+    unsigned want = w->needs & ~(unsigned)SINK_WANTS_COMPACT ? JSON_TREE : 0;
+    return w->needs & SINK_WANTS_COMPACT ? want | JSON_COMPACT : want;
+}
+
+/* False: to be asked for again, as the body should be JSON and is not (the lead's failure says so
+ * until then), or is doubtful. */
+static bool make_rows(struct workers *w, struct lead *lead)
+{
+    struct err e;
+    enum rc rc = flatten_parse(w->plan, lead, json_wants(w), &e);
+    if (rc == RC_SYNTAX) {
+        fail_not_json(w, lead, &e);
+        return lead->http_status != 200; /* 204 and the like: the server means it */
+    }
+    if (rc == RC_CLOSED)
+        return true; /* failed, and says why */
+    bool parsed = rc == RC_OK;
+    if (parsed && is_doubtful(w, lead))
+        return false;
+    if (parsed && (w->needs & (SINK_WANTS_ROWS | SINK_WANTS_FINGERPRINT)))
+        rc = flatten_rows(w->plan, lead, (w->needs & SINK_WANTS_FINGERPRINT) != 0, &e);
+    if (rc != RC_OK) {
+        lead_fail(lead, parsed ? STAGE_FLATTEN : STAGE_PARSE,
+                  rc == RC_LIMIT ? "too_complex" : "out_of_memory", "%s", e.msg);
+        return true;
+    }
+    lead->ready = true;
+    return true;
+}
+
+/* Neither the tree nor the compact text tells what U+FFFD replaced; with other names, the columns of
+ * a run that is resumed would be others. */
+static void keep_original(const struct workers *w, struct lead *lead)
+{
+    if (!w->keeps_originals || !lead->ready || !lead->doc.mended)
+        return;
+    lead->original = lead->body;
+    lead->body = (struct buf){0};
+}
+
+/* Only the reason is left of a lead that has failed. */
+static void keep_reason(struct workers *w, struct lead *lead)
+{
+    char code[CODE_BYTES], error[ERROR_BYTES];
+    bool has_code = lead->failure.code != NULL;
+    redact_failure(lead, w->control->secrets);
+    if (lead->arena.held_bytes > MEMORY_BODY_KEPT_BYTES) {
+        (void)snprintf(code, sizeof code, "%s", has_code ? lead->failure.code : "");
+        (void)snprintf(error, sizeof error, "%s", lead->failure.error);
+        arena_free(&lead->arena);
+        lead->failure.code = has_code ? arena_strdup(&lead->arena, str_c(code)) : NULL;
+        const char *copy = arena_strdup(&lead->arena, str_c(error));
+        lead->failure.error = copy ? copy : rc_text(RC_NOMEM);
+    }
+    memory_charge_as(w->memory, lead, 0);
+}
+
+/* No room: it waits, or has failed. */
+static enum work_end put_off(struct workers *w, struct lead *lead, enum stage stage)
+{
+    if (memory_must_wait(w->memory, lead)) {
+        lead->waits = true;
+        return WORK_AGAIN;
+    }
+    memory_fail(w->memory, lead, stage);
+    keep_reason(w, lead);
+    return WORK_DONE;
+}
+
+static enum work_end work_on(struct workers *w, struct lead *lead)
+{
+    bool done = true;
+    lead->arena.refused = RC_OK;
+    bool is_payload = lead->http_status >= 200 && lead->http_status <= 299;
+    /* In UTF-8 a text has up to three times the bytes, and for a moment both are there. */
+    if (is_payload && lead->body.len > BODY_LARGE_BYTES &&
+        !memory_charge(w->memory, lead, DECODED_TIMES * lead->body.cap))
+        return put_off(w, lead, STAGE_PARSE);
+    bool is_utf8 = !is_payload || decode_body(lead, &done);
+    if (is_utf8 && !memory_take_arena(w->memory, lead))
+        return put_off(w, lead, STAGE_PARSE);
+    if (!is_payload)
+        explain_error(w, lead);
+    else if (is_utf8)
+        done = make_rows(w, lead);
+    bool is_short = lead->arena.refused == RC_LIMIT && lead->outcome == OUTCOME_FAILED;
+    if (is_short || (lead->ready && !memory_settle_arena(w->memory, lead)))
+        return put_off(w, lead, lead->ready ? STAGE_FLATTEN : STAGE_PARSE);
+    memory_end_exclusive(w->memory, lead);
+    if (lead->ready)
+        note_oddities(w, lead);
+    if (lead->outcome == OUTCOME_FAILED && done)
+        keep_reason(w, lead);
+    else if (!done)
+        memory_charge_as(w->memory, lead, lead->body.cap + lead->arena.held_bytes);
+    keep_original(w, lead);
+    if (done && lead->body.cap > MEMORY_BODY_KEPT_BYTES) {
+        if (lead->ready) /* else it is not charged any more */
+            memory_charge_as(w->memory, lead, lead->charge - lead->body.cap);
+        buf_free(&lead->body);
+    }
+    memory_weigh(w->memory, lead, lead->arena.held_bytes + lead->original.cap);
+    memory_learn_worked(w->memory, lead->weight);
+    return done ? WORK_DONE : WORK_AGAIN;
+}
+
+static void take_arenas(struct workers *w, struct lead *const leads[], size_t n)
+{
+    struct arena *arenas[WORK_BATCH];
+    for (size_t i = 0; i < n; i++)
+        arenas[i] = &leads[i]->arena;
+    arena_pool_take(w->arenas, arenas, n);
+}
+
+static void *worker_main(void *workers)
+{
+    struct workers *w = workers;
+    struct lead *batch[WORK_BATCH], *done[WORK_BATCH], *again[WORK_BATCH];
+    size_t n;
+    while ((n = queue_pop(w->queue, (void **)batch, WORK_BATCH))) {
+        size_t n_done = 0, n_again = 0;
+        take_arenas(w, batch, n);
+        for (size_t i = 0; i < n; i++) {
+            if (work_on(w, batch[i]) == WORK_DONE)
+                done[n_done++] = batch[i];
+            else
+                again[n_again++] = batch[i];
+        }
+        request_pool_give(w->requests, done, n_done);
+        if (n_done)
+            order_complete(w->order, done, n_done);
+        if (n_again) {
+            (void)queue_push(w->back, (void **)again, n_again, NULL);
+            control_want_wake(w->control); /* the loop must look, whatever it waits for */
+        }
+        control_wake(w->control);
+    }
+    control_thread_ended(w->control);
+    return NULL;
+}
+
+/* ---- the threads ----------------------------------------------------------------------------- */
+
+enum rc workers_open(struct workers *w, const struct profile *profile, enum signed_urls signed_urls,
+                     size_t places, struct err *e)
+{
+    if (queue_new(&w->queue, places) != RC_OK)
+        return err_nomem(e);
+    return flatten_plan_new(&w->plan, profile, signed_urls, e);
+}
+
+void workers_free(struct workers *w)
+{
+    leads_queue_free(w->queue);
+    flatten_plan_free(w->plan);
+}
+
+static unsigned thread_count(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cpus <= 2)
+        return 1;
+    return cpus - 1 < WORKERS_MAX ? (unsigned)cpus - 1 : WORKERS_MAX;
+}
+
+enum rc workers_start(struct workers *w)
+{
+    unsigned n = thread_count();
+    enum rc rc = RC_OK;
+    while (rc == RC_OK && w->n_threads < n) {
+        rc = control_start_thread(w->control, &w->threads[w->n_threads], worker_main, w);
+        w->n_threads += rc == RC_OK;
+    }
+    return rc;
+}
+
+void workers_join(struct workers *w)
+{
+    for (unsigned i = 0; i < w->n_threads; i++)
+        (void)pthread_join(w->threads[i], NULL);
+}
+
+void workers_push(struct workers *w, struct lead *const leads[], size_t n)
+{
+    /* As many places as the ring: never waits. */
+    (void)queue_push(w->queue, (void *const *)leads, n, NULL);
+}
+
+void workers_end(struct workers *w)
+{
+    queue_close(w->queue);
+}

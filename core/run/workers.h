@@ -1,0 +1,49 @@
+/* Bodies to rows: the threads that parse and flatten. Private to core/run. */
+#ifndef LEADPIPE_WORKERS_H
+#define LEADPIPE_WORKERS_H
+
+#include "core/base/arena_pool.h"
+#include "core/flatten/flatten.h"
+#include "core/run/control.h"
+#include "core/run/memory.h"
+#include "core/run/order.h"
+#include "core/run/queue.h"
+#include "core/run/request_pool.h"
+#include "core/sink.h"
+
+#define WORKERS_MAX 8
+
+struct workers {
+    /* Of the run, all constant. */
+    struct control *control;
+    struct memory *memory;
+    struct order *order; /* where leads are completed */
+    struct arena_pool *arenas;
+    struct request_pool *requests;
+    struct queue *back;   /* to the loop: leads that it must request again, or that wait */
+    unsigned needs;       /* of enum sink_wants, of all sinks */
+    bool keeps_originals; /* a state may have to keep payloads as they were received */
+
+    struct flatten_plan *plan; /* owned, as the next */
+    struct queue *queue;       /* of leads with a body */
+    pthread_t threads[WORKERS_MAX];
+    unsigned n_threads;
+    /* Payloads with another ID of their own, verified. */
+    atomic_uint other_ids_in_a_row;
+};
+
+/* `places`: no more leads are there at a time. RC_NOMEM, RC_LIMIT. */
+enum rc workers_open(struct workers *w, const struct profile *profile, enum signed_urls signed_urls,
+                     size_t places, struct err *e);
+void workers_free(struct workers *w); /* with the leads that are still in the queue */
+
+/* Starts a thread for each processor but one. RC_NOMEM: one could not be started. */
+enum rc workers_start(struct workers *w);
+void workers_join(struct workers *w);
+
+/* Never waits. */
+void workers_push(struct workers *w, struct lead *const leads[], size_t n);
+/* Nothing more comes: the threads end. */
+void workers_end(struct workers *w);
+
+#endif
