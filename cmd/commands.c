@@ -7,11 +7,13 @@
 const struct command commands[] = {
     {"export", "-p PROVIDER -t SINK [-t SINK]... [options] [FILE]...",
      "fetch leads and write them to sinks", command_export},
-    {"providers", "[--show NAME]", "the built-in providers", command_providers},
-    {"sinks", "", "the sinks and their options", command_sinks},
-    {"tables", "PROVIDER", "the tables of a provider and their documented columns", command_tables},
-    {"help", "[COMMAND]", "this text, or that of a command", command_help},
-    {"version", "", "the version, and those of the libraries", command_version},
+    {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
+     command_providers},
+    {"sinks", "", "list the sinks and their options", command_sinks},
+    {"tables", "PROVIDER", "list the tables of a provider and their documented columns",
+     command_tables},
+    {"help", "[COMMAND]", "show this help, or the help of a command", command_help},
+    {"version", "", "show the version, and those of the libraries", command_version},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -37,11 +39,11 @@ bool command_takes(struct messages *m, int argc, char *argv[], int n)
     if (argc - 1 == n)
         return true;
     if (argc - 1 > n)
-        (void)messages_usage(m, "%s: one argument too many: %s; usage: leadpipe %s%s%s", argv[0],
+        (void)messages_usage(m, "%s: unexpected argument %s; usage: leadpipe %s%s%s", argv[0],
                              argv[n + 1], argv[0], *c->args ? " " : "", c->args);
     else
-        (void)messages_usage(m, "%s: an argument is missing; usage: leadpipe %s %s", argv[0],
-                             argv[0], c->args);
+        (void)messages_usage(m, "%s: missing argument; usage: leadpipe %s %s", argv[0], argv[0],
+                             c->args);
     return false;
 }
 
@@ -50,12 +52,12 @@ int command_unknown(struct messages *m, const char *name)
     const char *nearest = NULL;
     if (name[0] == '-')
         return messages_usage(m,
-                              "unknown option %s; options stand behind a command, as in: "
+                              "unknown option %s; options come after the command, as in: "
                               "leadpipe export %s ...",
                               name, name);
     for (const struct command *c = commands; c->name; c++)
         suggest_consider(&nearest, name, c->name);
     if (nearest)
         return messages_usage(m, "unknown command %s; did you mean %s?", name, nearest);
-    return messages_usage(m, "unknown command %s; \"leadpipe help\" lists them", name);
+    return messages_usage(m, "unknown command %s; \"leadpipe help\" lists the commands", name);
 }

@@ -7,14 +7,14 @@
 
 #include "core/base/credential_text.h"
 
-#define ALLOWED "an API key is one line of visible ASCII characters without blanks"
+#define ALLOWED "an API key is one line of visible ASCII characters without spaces"
 
 static enum rc read_all(int fd, const char *file, struct buf *out, struct err *e)
 {
     struct stat st;
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         return err_set(e, RC_USAGE,
-                       "--api-key-file: %s is a folder; a file that holds the API key is needed",
+                       "--api-key-file: %s is a directory; give a file that contains the API key",
                        credential_file_shown(file));
     for (;;) {
         char *room = buf_reserve(out, 1024);
@@ -92,9 +92,10 @@ enum rc credential_load(struct buf *out, const struct profile *p, const char *fi
         return err_nomem(e);
     if (!p->key_header.len && !file)
         return RC_OK;
-    enum rc rc = p->key_header.len
-                     ? load(out, p, file, s, e)
-                     : err_set(e, RC_USAGE, "--api-key-file: %s takes no API key", p->name.ptr);
+    enum rc rc =
+        p->key_header.len
+            ? load(out, p, file, s, e)
+            : err_set(e, RC_USAGE, "--api-key-file: provider %s takes no API key", p->name.ptr);
     if (rc != RC_OK)
         credential_free(out);
     return rc;

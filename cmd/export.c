@@ -124,7 +124,7 @@ static void start_progress(struct export *x)
     /* Somebody who forgot FILE sees why nothing happens. */
     if (types && !x->options.quiet)
         messages_write(x->messages, LOG_LEVEL_INFO, NULL,
-                       "reading lead IDs from the terminal, one a line; Ctrl-D ends them");
+                       "reading lead IDs from the terminal, one per line; end with Ctrl-D");
 }
 
 static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
@@ -191,7 +191,7 @@ int command_export(struct messages *m, int argc, char *argv[])
     if (x.options.help) {
         help_print_command(stdout, command_named("export"));
     } else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        messages_write(m, LOG_LEVEL_ERROR, NULL, "libcurl could not be started");
+        messages_write(m, LOG_LEVEL_ERROR, NULL, "libcurl cannot be initialized");
         status = EXIT_STATUS_STOPPED;
     } else {
         set_messages(m, &x.options);

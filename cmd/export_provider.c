@@ -24,8 +24,9 @@ static enum rc unknown_server(const struct profile *p, const char *name, struct 
     buf_init(&names, NAMES_BYTES_MAX);
     for (size_t i = 0; i < p->n_servers; i++)
         add_name(&names, p->servers[i].name);
-    enum rc rc = err_set(e, RC_USAGE, "--server: " STR_FMT " has no server \"%s\", but %s",
-                         STR_ARG(p->name), name, buf_cstr(&names));
+    enum rc rc =
+        err_set(e, RC_USAGE, "--server: " STR_FMT " has no server \"%s\"; its servers are: %s",
+                STR_ARG(p->name), name, buf_cstr(&names));
     buf_free(&names);
     return rc;
 }
@@ -73,10 +74,11 @@ static enum rc set_server(struct export *x, struct err *e)
         x->cfg.server = x->cfg.base_url;
     if (url_is_plain_http(x->cfg.base_url) && !url_is_loopback(x->cfg.base_url) &&
         !x->options.allow_http)
-        return err_set(e, RC_USAGE,
-                       "%s: plain http:// would show the API key to the network; use https://, or "
-                       "allow it with --allow-http",
-                       option);
+        return err_set(
+            e, RC_USAGE,
+            "%s: plain http:// would expose the API key to the network; use https://, or "
+            "allow it with --allow-http",
+            option);
     return RC_OK;
 }
 
@@ -88,11 +90,12 @@ static enum rc unknown_param(const struct profile *p, struct str name, struct er
     buf_init(&names, NAMES_BYTES_MAX);
     for (size_t i = 0; i < p->n_params; i++)
         add_name(&names, p->params[i]);
-    enum rc rc =
-        names.len
-            ? err_set(e, RC_USAGE, "--param: " STR_FMT " has no parameter \"" STR_FMT "\", but %s",
-                      STR_ARG(p->name), STR_ARG(name), buf_cstr(&names))
-            : err_set(e, RC_USAGE, "--param: " STR_FMT " has no parameters", STR_ARG(p->name));
+    enum rc rc = names.len ? err_set(e, RC_USAGE,
+                                     "--param: " STR_FMT " has no parameter \"" STR_FMT
+                                     "\"; its parameters are: %s",
+                                     STR_ARG(p->name), STR_ARG(name), buf_cstr(&names))
+                           : err_set(e, RC_USAGE, "--param: " STR_FMT " has no parameters",
+                                     STR_ARG(p->name));
     buf_free(&names);
     return rc;
 }
@@ -152,7 +155,8 @@ enum rc export_set_provider(struct export *x, struct err *e)
         buf_addf(&x->key_source, "the file %s (--api-key-file)",
                  credential_file_shown(x->options.api_key_file));
     else
-        buf_addf(&x->key_source, "the variable " STR_FMT, STR_ARG(x->profile->key_variable));
+        buf_addf(&x->key_source, "the environment variable " STR_FMT,
+                 STR_ARG(x->profile->key_variable));
     x->cfg.credential_source = buf_cstr(&x->key_source);
     if (buf_rc(&x->key_source) != RC_OK)
         return err_nomem(e);

@@ -50,7 +50,7 @@ enum rc export_set_sinks(struct export *x, struct err *e)
 {
     const struct text_list *texts = &x->options.sinks;
     if (texts->n > RUN_SINKS_MAX)
-        return err_set(e, RC_USAGE, "--to: at most %d sinks are possible", RUN_SINKS_MAX);
+        return err_set(e, RC_USAGE, "--to: at most %d sinks are allowed", RUN_SINKS_MAX);
     x->specs = calloc(texts->n, sizeof *x->specs);
     x->run_sinks = calloc(texts->n, sizeof *x->run_sinks);
     if (!x->specs || !x->run_sinks)
@@ -79,15 +79,16 @@ static enum rc check_cacert(const char *file, struct err *e)
     if (stat(file, &st) != 0 || access(file, R_OK) != 0)
         return err_sys(e, RC_USAGE, errno, "--cacert: %s cannot be read", file);
     if (S_ISDIR(st.st_mode))
-        return err_set(e, RC_USAGE, "--cacert: %s is a folder; a file of certificates is needed",
+        return err_set(e, RC_USAGE, "--cacert: %s is a directory; give a file of certificates",
                        file);
     X509_STORE *store = X509_STORE_new();
     if (!store)
         return err_nomem(e);
     bool holds_some = X509_STORE_load_file(store, file) == 1;
     X509_STORE_free(store);
-    return holds_some ? RC_OK
-                      : err_set(e, RC_USAGE, "--cacert: %s holds no certificate in PEM form", file);
+    return holds_some
+               ? RC_OK
+               : err_set(e, RC_USAGE, "--cacert: %s contains no certificate in PEM format", file);
 }
 
 /* The given one, or the environment's for the provider; sinks check it for theirs. */
@@ -101,8 +102,9 @@ static enum rc check_proxy(const struct export *x, struct err *e)
 
 static enum rc check_version(const struct export_options *o, struct err *e)
 {
-    return o->http1 && o->http2 ? err_set(e, RC_USAGE, "--http1.1 and --http2 exclude each other")
-                                : RC_OK;
+    return o->http1 && o->http2
+               ? err_set(e, RC_USAGE, "--http1.1 and --http2 cannot be used together")
+               : RC_OK;
 }
 
 static enum rc check_ids(const struct text_list *ids, struct err *e)
@@ -123,15 +125,15 @@ static enum rc allow_open_files(const struct export *x, struct err *e)
     rlim_t most = x->options.concurrency ? (rlim_t)x->options.concurrency : CONCURRENCY_MAX_AUTO;
     rlim_t needed = most + FILES_OF_RUN + FILES_OF_SINK * (rlim_t)x->n_specs;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_sys(e, RC_USAGE, errno, "the limit of open files");
+        return err_sys(e, RC_USAGE, errno, "the limit on open files");
     rlim_t allowed = limit.rlim_max, now = limit.rlim_cur;
     limit.rlim_cur = allowed; /* more than needed: a webhook may have 256 requests of its own */
     if (now != allowed && setrlimit(RLIMIT_NOFILE, &limit) != 0)
         allowed = now;
     if (allowed < needed)
         return err_set(e, RC_USAGE,
-                       "--concurrency: %llu requests in flight need %llu open files, and at most "
-                       "%llu are allowed (ulimit -n)",
+                       "--concurrency: %llu requests in flight need %llu open files, but only %llu "
+                       "are allowed (see ulimit -n)",
                        (unsigned long long)most, (unsigned long long)needed,
                        (unsigned long long)allowed);
     return RC_OK;

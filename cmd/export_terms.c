@@ -26,7 +26,7 @@ enum rc terms_add(struct terms *t, const char *name, struct str value, struct er
     if (!t->items)
         return err_nomem(e);
     if (t->n == TERMS_MAX)
-        return err_set(e, RC_USAGE, "--state: a command can have %d options", TERMS_MAX);
+        return err_set(e, RC_USAGE, "--state: a command can have at most %d options", TERMS_MAX);
     char *copy = arena_strdup(&t->memory, value);
     if (!copy)
         return err_nomem(e);
@@ -85,7 +85,7 @@ static enum rc add_sinks(struct export *x, struct buf *value, struct err *e)
     char folder[PATH_MAX];
     enum rc rc = RC_OK;
     if (!getcwd(folder, sizeof folder))
-        return err_sys(e, RC_USAGE, errno, "the working folder");
+        return err_sys(e, RC_USAGE, errno, "the working directory");
     for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
         const char *target = x->specs[i].target;
         sink_spec_identity(&x->specs[i], value);

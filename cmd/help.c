@@ -56,7 +56,7 @@ static void print_options(FILE *f)
 
 static void print_sinks_summary(FILE *f)
 {
-    (void)fputs("\nSinks, as KIND[,OPTION[=VALUE]]...:TARGET (\"leadpipe sinks\" tells the "
+    (void)fputs("\nSinks, as KIND[,OPTION[=VALUE]]...:TARGET (\"leadpipe sinks\" lists the "
                 "options):\n",
                 f);
     for (size_t i = 0; sink_registry[i]; i++) {
@@ -69,27 +69,28 @@ static const char exit_statuses[] =
     "\nExit status:\n"
     "  0      every lead is exported, unchanged or missing, and at least one was\n"
     "         found (or there were no IDs)\n"
-    "  1      the run stopped before its end: credentials refused from the start,\n"
-    "         disk full, server down for too long, ...; no output was published\n"
+    "  1      the run stopped early: credentials refused from the start, disk full,\n"
+    "         server down for too long, ...; no output was published\n"
     "  2      wrong usage or configuration; nothing was done\n"
-    "  3      the run came to its end, but leads failed, --expect was not met, or\n"
-    "         none was found at all or more were missing than --max-missing allows\n"
-    "         (then no output was published)\n"
-    "  128+n  stopped by signal n after finishing what was in flight; a second\n"
-    "         signal stops at once\n";
+    "  3      the run finished, but leads failed, --expect was not met, no lead was\n"
+    "         found, or more were missing than --max-missing allows (in the last\n"
+    "         two cases no output was published)\n"
+    "  128+n  stopped by signal n after finishing the requests in flight; a second\n"
+    "         signal stops immediately\n";
 
 static const char environment[] =
     "\nEnvironment:\n"
     "  OMNI_API_KEY, CONVOCORE_API_KEY\n"
-    "         the API key, unless --api-key-file is given; a profile of your own\n"
-    "         names its own variable\n"
+    "         the API key, unless --api-key-file is given; a custom profile names\n"
+    "         its own variable\n"
     "  https_proxy, http_proxy, all_proxy, no_proxy\n"
-    "         as with curl, unless --proxy is given\n";
+    "         proxies, as for curl, unless --proxy is given\n";
 
 static const char export_input[] =
     "\n"
-    "FILE holds lead IDs, as lines, CSV or NDJSON, also compressed (.gz); - or no\n"
-    "FILE is standard input. Every ID is fetched once, and has one outcome.\n";
+    "FILE contains lead IDs as lines, CSV or NDJSON, optionally gzip-compressed. With\n"
+    "no FILE, or when FILE is -, IDs are read from standard input. Every ID is\n"
+    "fetched once and has exactly one outcome.\n";
 
 static const char examples[] =
     "\nExamples:\n"
@@ -110,7 +111,7 @@ static void print_usage_lines(FILE *f)
 void help_print_short(FILE *f)
 {
     print_usage_lines(f);
-    (void)fputs("\n\"leadpipe help\" tells more.\n", f);
+    (void)fputs("\nSee \"leadpipe help\" for details.\n", f);
 }
 
 static void print_export(FILE *f)
@@ -136,13 +137,13 @@ static int print_help(FILE *f)
 {
     print_usage_lines(f);
     (void)fputs("\n"
-                "Fetches leads by their IDs from a provider's HTTP API, many at once, flattens\n"
-                "each into tables, and writes these to CSV, NDJSON, MessagePack or a webhook.\n"
+                "Fetches leads by ID from a provider's HTTP API, many at once, flattens each\n"
+                "into tables, and writes the tables to CSV, NDJSON, MessagePack or a webhook.\n"
                 "\nCommands:\n",
                 f);
     for (const struct command *c = commands; c->name; c++)
         (void)fprintf(f, "  %-10s %s\n", c->name, c->help);
-    (void)fputs("\nThe options of leadpipe export:\n", f);
+    (void)fputs("\nOptions of leadpipe export:\n", f);
     print_export(f);
     return EXIT_STATUS_OK;
 }

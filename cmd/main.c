@@ -106,11 +106,14 @@ static void tune_malloc(void)
 
 int main(int argc, char *argv[])
 {
+    static char
+        stdout_buffer[1 << 16]; /* all of a help text, so that close_stdout() has the error */
     struct messages m;
     if (!open_standard_files())
         return EXIT_STATUS_STOPPED;
     forbid_core_dumps();
     tune_malloc();
+    (void)setvbuf(stdout, stdout_buffer, _IOFBF, sizeof stdout_buffer);
     /* A reader that went away is an error of that write, not the end of the program. */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* so is a file-size limit */

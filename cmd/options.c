@@ -88,7 +88,7 @@ static enum rc refuse(int code, struct err *e)
 {
     const struct option_spec *spec = spec_of(optopt);
     if (code == ':' && spec)
-        return err_set(e, RC_USAGE, "--%s: needs a value: %s", spec->name, spec->arg);
+        return err_set(e, RC_USAGE, "--%s: missing value: %s", spec->name, spec->arg);
     if (spec && !spec->arg)
         return err_set(e, RC_USAGE, "--%s: takes no value", spec->name);
     return err_set(e, RC_USAGE, "unknown option -%c; \"leadpipe help export\" lists them all",
@@ -158,28 +158,29 @@ static enum rc set_defaults(struct export_options *o, struct err *e)
     return RC_OK;
 }
 
-#define EXAMPLE "such as: leadpipe export -p omni -t csv:out/ ids.txt"
+#define EXAMPLE "for example: leadpipe export -p omni -t csv:out/ ids.txt"
 
 static enum rc check_combinations(const struct export_options *o, struct err *e)
 {
     if (!o->provider && !o->sinks.n)
-        return err_set(e, RC_USAGE, "-p PROVIDER and -t SINK are required, " EXAMPLE);
+        return err_set(e, RC_USAGE, "-p PROVIDER and -t SINK are required; " EXAMPLE);
     if (!o->provider)
-        return err_set(e, RC_USAGE, "-p PROVIDER is required, " EXAMPLE);
+        return err_set(e, RC_USAGE, "-p PROVIDER is required; " EXAMPLE);
     if (!o->sinks.n)
-        return err_set(e, RC_USAGE, "-t SINK is required, " EXAMPLE);
+        return err_set(e, RC_USAGE, "-t SINK is required; " EXAMPLE);
     if (o->server && o->base_url)
-        return err_set(e, RC_USAGE, "--server and --base-url exclude each other");
+        return err_set(e, RC_USAGE, "--server and --base-url cannot be used together");
     if (o->ids.n && o->files.n)
-        return err_set(e, RC_USAGE, "--id and FILE (%s) exclude each other", o->files.items[0]);
+        return err_set(e, RC_USAGE, "--id and FILE (%s) cannot be used together",
+                       o->files.items[0]);
     if (!o->state && (o->fresh || o->changed_only))
         return err_set(e, RC_USAGE, "--%s needs --state FILE", o->fresh ? "fresh" : "changed-only");
     if (o->resend && !o->changed_only)
         return err_set(e, RC_USAGE, "--resend needs --changed-only");
     if (o->quiet && o->verbose)
-        return err_set(e, RC_USAGE, "--quiet and --verbose exclude each other");
+        return err_set(e, RC_USAGE, "--quiet and --verbose cannot be used together");
     if (o->quiet && o->progress == PROGRESS_ALWAYS)
-        return err_set(e, RC_USAGE, "--quiet and --progress always exclude each other");
+        return err_set(e, RC_USAGE, "--quiet and --progress always cannot be used together");
     return RC_OK;
 }
 

@@ -20,8 +20,8 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(provider),
         .default_note = "required",
         .file = FILE_READ,
-        .help = "where leads come from: a built-in provider (see \"leadpipe providers\") or the "
-                "file of a profile",
+        .help = "where to fetch leads from: a built-in provider (see \"leadpipe providers\") or a "
+                "profile file",
     },
     {
         .name = "server",
@@ -30,7 +30,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .offset = AT(server),
         .default_note = "the profile's first",
-        .help = "one of the provider's servers",
+        .help = "which of the provider's servers to use",
     },
     {
         .name = "base-url",
@@ -39,7 +39,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .offset = AT(base_url),
         .secret_offset = AT(secret_urls),
-        .help = "another server, in the place of the provider's, path included",
+        .help = "use this server instead; replaces the whole server URL, path included",
     },
     {
         .name = "param",
@@ -47,8 +47,8 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_LIST,
         .section = SECTION_PROVIDER,
         .offset = AT(params),
-        .help = "a value for the provider's URL, such as agentId=A1; repeatable; a column of the "
-                "input with that name beats it",
+        .help = "a parameter of the provider's URL, such as agentId=A1; repeatable; an input "
+                "column of that name takes precedence",
     },
     {
         .name = "api-key-file",
@@ -58,7 +58,7 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(api_key_file),
         .default_note = "the profile's variable",
         .file = FILE_READ,
-        .help = "file that holds the API key; else it is taken from the environment, such as "
+        .help = "read the API key from FILE instead of an environment variable such as "
                 "OMNI_API_KEY",
     },
     {
@@ -66,7 +66,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_FLAG,
         .section = SECTION_PROVIDER,
         .offset = AT(allow_http),
-        .help = "send the API key over plain http:// to other machines than this one",
+        .help = "allow the API key to be sent over plain http:// to other machines",
     },
     {
         .name = "cacert",
@@ -76,7 +76,7 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(cacert),
         .default_note = "the system's",
         .file = FILE_READ,
-        .help = "certificates (PEM) that a server's certificate is checked against",
+        .help = "CA certificates (PEM) to verify servers with",
     },
     {
         .name = "proxy",
@@ -86,21 +86,21 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(proxy),
         .default_note = "the environment's, as with curl",
         .secret_offset = AT(secret_urls),
-        .help = "proxy for the provider and for webhooks",
+        .help = "use this proxy for the provider and for webhooks",
     },
     {
         .name = "http1.1",
         .type = OPTION_FLAG,
         .section = SECTION_PROVIDER,
         .offset = AT(http1),
-        .help = "speak HTTP/1.1 only, to the provider and to webhooks",
+        .help = "use HTTP/1.1 only, for the provider and for webhooks",
     },
     {
         .name = "http2",
         .type = OPTION_FLAG,
         .section = SECTION_PROVIDER,
         .offset = AT(http2),
-        .help = "offer HTTP/2, and speak HTTP/1.1 where the server does not (the default)",
+        .help = "offer HTTP/2, and use HTTP/1.1 where the server does not support it (the default)",
     },
     /* ---- input ---- */
     {
@@ -109,7 +109,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_LIST,
         .section = SECTION_INPUT,
         .offset = AT(ids),
-        .help = "a lead ID, in the place of FILE; repeatable",
+        .help = "a lead ID, instead of FILE; repeatable",
     },
     {
         .name = "id-format",
@@ -119,7 +119,7 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(id_format),
         .choices = "auto|lines|csv|ndjson",
         .default_text = "auto",
-        .help = "form of the input: auto, lines, csv or ndjson",
+        .help = "format of the input: auto, lines, csv or ndjson",
     },
     {
         .name = "id-column",
@@ -128,7 +128,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_INPUT,
         .offset = AT(id_column),
         .default_note = "the first of id, lead_id, leadId",
-        .help = "column or member that holds the ID in csv and ndjson input",
+        .help = "column or member that contains the ID in csv and ndjson input",
     },
     {
         .name = "expect",
@@ -137,7 +137,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_INPUT,
         .offset = AT(expect),
         .max = INT64_MAX,
-        .help = "exit with 3 unless exactly N unique IDs were read",
+        .help = "exit with status 3 unless exactly N unique IDs were read",
     },
     /* ---- fetching ---- */
     {
@@ -151,8 +151,7 @@ const struct option_spec export_option_specs[] = {
         .max = 4096,
         .choices = "auto",
         .default_text = "auto",
-        .help = "requests in flight: N at most, or auto, which finds out how many (1 to 64) the "
-                "server likes",
+        .help = "requests in flight: at most N, or auto, which adapts to the server (1 to 64)",
     },
     {
         .name = "rate",
@@ -161,7 +160,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_FETCHING,
         .offset = AT(rate_per_s),
         .default_note = "no limit",
-        .help = "requests started a second or a minute, retries included",
+        .help = "maximum requests started per second or minute, retries included",
     },
     {
         .name = "attempts",
@@ -172,7 +171,7 @@ const struct option_spec export_option_specs[] = {
         .min = 1,
         .max = 100,
         .default_text = "6",
-        .help = "tries for each lead",
+        .help = "maximum attempts per lead",
     },
     {
         .name = "retry-max-time",
@@ -183,7 +182,7 @@ const struct option_spec export_option_specs[] = {
         .min = 1,
         .max = WEEK_MS,
         .default_text = "5m",
-        .help = "the longest that one lead, one Retry-After or an outage may take",
+        .help = "maximum time to retry a lead, honor a Retry-After or wait for an outage to end",
     },
     {
         .name = "timeout",
@@ -194,7 +193,7 @@ const struct option_spec export_option_specs[] = {
         .min = 1,
         .max = 24 * HOUR_MS,
         .default_text = "30s",
-        .help = "for each try, from when it is sent to the end of the answer",
+        .help = "maximum time per attempt, from sending the request to the end of the response",
     },
     {
         .name = "connect-timeout",
@@ -205,7 +204,7 @@ const struct option_spec export_option_specs[] = {
         .min = 1,
         .max = 24 * HOUR_MS,
         .default_text = "10s",
-        .help = "for the connection alone",
+        .help = "maximum time to connect",
     },
     {
         .name = "max-body",
@@ -216,7 +215,7 @@ const struct option_spec export_option_specs[] = {
         .min = 1,
         .max = GIB,
         .default_text = "32M",
-        .help = "largest payload, after decompression",
+        .help = "maximum size of a payload, after decompression",
     },
     {
         .name = "max-memory",
@@ -227,9 +226,8 @@ const struct option_spec export_option_specs[] = {
         .min = RUN_MEMORY_MIN,
         .max = 1024 * GIB,
         .default_text = "512M",
-        .help =
-            "memory for all leads together, whatever answers come; one that needs more by itself "
-            "fails",
+        .help = "maximum memory for all leads together, whatever the responses; a lead that needs "
+                "more by itself fails",
     },
     /* ---- output ---- */
     {
@@ -241,7 +239,7 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(sinks),
         .default_note = "required",
         .secret_offset = AT(secret_specs),
-        .help = "where rows go (see \"leadpipe sinks\"); repeatable: every lead goes to each",
+        .help = "where to write (see \"leadpipe sinks\"); repeatable: every lead goes to each sink",
     },
     {
         .name = "order",
@@ -251,7 +249,7 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(order),
         .choices = "input|any",
         .default_text = "input",
-        .help = "rows in the order of the IDs (input), or as leads arrive (any)",
+        .help = "write rows in the order of the IDs (input) or as leads arrive (any)",
     },
     {
         .name = "signed-urls",
@@ -261,8 +259,9 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(signed_urls),
         .choices = "strip|keep|drop",
         .default_text = "strip",
-        .help = "expiring URLs of documents: without their query (strip), whole (keep), or null "
-                "(drop)",
+        .help =
+            "expiring URLs of documents: without the query string (strip), unchanged (keep), or null "
+            "(drop)",
     },
     {
         .name = "max-columns",
@@ -273,8 +272,8 @@ const struct option_spec export_option_specs[] = {
         .min = 1,
         .max = SCHEMA_COLUMNS_MAX,
         .default_text = "2000",
-        .help = "columns of a table; codes beyond that are in the rows of their own table only, "
-                "other members in the column other_members",
+        .help = "maximum columns per table; codes beyond that appear only in the rows of their own "
+                "table, other members in the column other_members",
     },
     {
         .name = "failed",
@@ -283,7 +282,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_OUTPUT,
         .offset = AT(failed),
         .file = FILE_WRITTEN,
-        .help = "list of the leads that failed, as NDJSON; usable as FILE again",
+        .help = "write a list of the leads that failed, as NDJSON; usable as FILE in another run",
     },
     {
         .name = "missing",
@@ -293,8 +292,8 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(missing),
         .file = FILE_WRITTEN,
         .help =
-            "list of the leads that the provider does not have (404, 410), as NDJSON; usable as "
-            "FILE again",
+            "write a list of the leads that the provider does not have (404, 410), as NDJSON; usable as "
+            "FILE in another run",
     },
     {
         .name = "max-missing",
@@ -303,8 +302,9 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_OUTPUT,
         .offset = AT(max_missing),
         .default_note = "any number, but not all",
-        .help = "publish no output, and exit with 3, when more leads than that are missing: N of "
-                "them, or P percent of the unique IDs",
+        .help =
+            "publish no output and exit with status 3 if more than N leads, or P percent of the "
+            "unique IDs, are missing",
     },
     {
         .name = "manifest",
@@ -313,7 +313,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_OUTPUT,
         .offset = AT(manifest),
         .file = FILE_WRITTEN,
-        .help = "summary of the run as JSON, written after every output",
+        .help = "write a summary of the run as JSON, after all outputs",
     },
     {
         .name = "state",
@@ -322,15 +322,15 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_OUTPUT,
         .offset = AT(state),
         .file = FILE_DATABASE,
-        .help = "remember the run in FILE: after a kill, a power cut or a stop the same command "
-                "goes on with it",
+        .help = "record progress in FILE: after a kill, a power cut or a stop the same command "
+                "resumes the run",
     },
     {
         .name = "fresh",
         .type = OPTION_FLAG,
         .section = SECTION_OUTPUT,
         .offset = AT(fresh),
-        .help = "forget an unfinished run in the state and begin anew",
+        .help = "discard the unfinished run in the state file and start over",
     },
     {
         .name = "changed-only",
@@ -338,8 +338,8 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_OUTPUT,
         .offset = AT(changed_only),
         .help =
-            "only leads whose content differs from what all sinks accepted last (needs "
-            "--state); files then hold the changed leads only, and have accepted them once they "
+            "send only leads whose content differs from what all sinks last accepted (needs "
+            "--state); files then contain the changed leads only, and count as accepted once they "
             "are published: load each before the next run, or see --resend",
     },
     {
@@ -347,7 +347,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_FLAG,
         .section = SECTION_OUTPUT,
         .offset = AT(resend),
-        .help = "with --changed-only: send all, as if nothing had been accepted before",
+        .help = "with --changed-only: send all leads, as if none had been accepted before",
     },
     /* ---- messages ---- */
     {
@@ -358,8 +358,9 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(progress),
         .choices = "auto|always|never",
         .default_text = "auto",
-        .help = "a live line on a terminal (auto), also a line every 5 seconds without one "
-                "(always), or never",
+        .help =
+            "show progress: a live line on a terminal (auto), also a line every 5 seconds where "
+            "there is none (always), or never",
     },
     {
         .name = "quiet",
@@ -367,7 +368,7 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_FLAG,
         .section = SECTION_MESSAGES,
         .offset = AT(quiet),
-        .help = "errors, and warnings about the input, only: no progress, no summary",
+        .help = "show only errors and warnings about the input: no progress, no summary",
     },
     {
         .name = "verbose",
@@ -375,8 +376,9 @@ const struct option_spec export_option_specs[] = {
         .type = OPTION_COUNT,
         .section = SECTION_MESSAGES,
         .offset = AT(verbose),
-        .help = "also a line for every lead that failed or is missing, and for what is unusual; "
-                "-vv: for every retry",
+        .help =
+            "also report every lead that failed or is missing, and unusual events; -vv: also every "
+            "retry",
     },
     {
         .name = "log-format",
@@ -386,7 +388,7 @@ const struct option_spec export_option_specs[] = {
         .offset = AT(log_format),
         .choices = "text|json",
         .default_text = "text",
-        .help = "messages as text, or as one JSON object a line",
+        .help = "write messages as text, or as one JSON object per line",
     },
     {
         .name = "help",

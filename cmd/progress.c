@@ -125,7 +125,7 @@ static void add_origin(struct line *line, const struct http_stats *http)
     if (http->down)
         add_part(line, "server down");
     else if (http->held_back_ms > 0)
-        add_part(line, "held back %s", wait);
+        add_part(line, "paused %s", wait);
 }
 
 void progress_format(char *out, size_t size, size_t width, const struct progress_view *v)
@@ -187,7 +187,7 @@ static void say_stopping(struct progress *p)
     p->said_stopping = true;
     if (p->messages->hook.level >= LOG_LEVEL_WARN)
         messages_writef(p->messages, LOG_LEVEL_WARN, NULL,
-                        "%s: finishing what is in flight; once more stops at once",
+                        "%s: finishing the requests in flight; send it again to stop immediately",
                         signals_name(number));
 }
 

@@ -54,8 +54,8 @@ static int show(struct messages *m, const char *name)
         return EXIT_STATUS_OK;
     }
     return messages_usage(m,
-                          "--show: there is no built-in provider %s; \"leadpipe providers\" "
-                          "lists them",
+                          "--show: unknown provider %s; \"leadpipe providers\" lists the "
+                          "built-in ones",
                           name);
 }
 
@@ -67,7 +67,7 @@ int command_providers(struct messages *m, int argc, char *argv[])
     if (argc == 2 && strncmp(argv[1], with_value, sizeof with_value - 1) == 0)
         return show(m, argv[1] + sizeof with_value - 1);
     if (argc == 2 && strcmp(argv[1], "--show") == 0)
-        return messages_usage(m, "--show: needs the name of a built-in provider");
+        return messages_usage(m, "--show: missing value: the name of a built-in provider");
     int n_show = 0;
     for (int i = 1; i < argc; i++)
         n_show += strncmp(argv[i], "--show", 6) == 0;

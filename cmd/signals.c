@@ -44,8 +44,8 @@ static void limit_message(void)
 static void stop_at_once(int number)
 {
     static const char message[] =
-        "\nleadpipe: stopped at once; unfinished files (.*.leadpipe-part) may stay,\n"
-        "which a run with --state needs when it goes on\n";
+        "\nleadpipe: stopped immediately; unfinished files (.*.leadpipe-part) may remain;\n"
+        "a run with --state needs them to resume\n";
     atomic_store(&last_signal, number);
     limit_message();
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);

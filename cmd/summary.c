@@ -15,11 +15,12 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
                            const struct run_result *r)
 {
     if (cfg->failed_path)
-        messages_writef(m, LOG_LEVEL_ERROR, NULL, "%" PRIu64 " failed (see %s), the first: %s",
-                        r->ledger.failed, cfg->failed_path, r->first_failure);
+        messages_writef(m, LOG_LEVEL_ERROR, NULL,
+                        "%" PRIu64 " failed (listed in %s); the first: %s", r->ledger.failed,
+                        cfg->failed_path, r->first_failure);
     else
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
-                        "%" PRIu64 " failed (--failed FILE would list them), the first: %s",
+                        "%" PRIu64 " failed (use --failed FILE to list them); the first: %s",
                         r->ledger.failed, r->first_failure);
 }
 
@@ -27,26 +28,26 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
 static void print_withheld(struct messages *m, const struct run_cfg *cfg,
                            const struct run_result *r)
 {
-    static const char stays[] = "nothing is published, and earlier outputs stay as they are";
+    static const char stays[] = "nothing was published, earlier outputs are unchanged";
     const struct ledger_counts *l = &r->ledger;
     if (r->withheld == WITHHELD_MISSING)
         messages_writef(m, LOG_LEVEL_ERROR, "--max-missing",
-                        "%" PRIu64 " of %" PRIu64 " leads are missing, and at most %" PRIu64
-                        " may be%s; %s",
+                        "%" PRIu64 " of %" PRIu64 " leads are missing, at most %" PRIu64
+                        " are allowed%s; %s",
                         l->missing, r->ids.unique, r->missing_allowed,
-                        cfg->missing_path ? "" : " (--missing FILE would list them)", stays);
+                        cfg->missing_path ? "" : " (use --missing FILE to list them)", stays);
     else if (!r->ids.unique)
-        messages_writef(m, LOG_LEVEL_ERROR, NULL, "there were no IDs: %s", stays);
+        messages_writef(m, LOG_LEVEL_ERROR, NULL, "there were no IDs; %s", stays);
     else if (!l->failed)
         messages_writef(
             m, LOG_LEVEL_ERROR, NULL,
-            "no lead was found: %s answered 404 or 410 to every request (missing: %" PRIu64
-            "); check the server, its path and its parameters (--server, --base-url, "
+            "no lead was found: %s returned 404 or 410 for every request (missing: %" PRIu64
+            "); check the server, the path and the parameters (--server, --base-url, "
             "--param); %s",
             cfg->base_url, l->missing, stays);
     else
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
-                        "no lead was found (missing: %" PRIu64 ", failed: %" PRIu64 "): %s",
+                        "no lead was found (missing: %" PRIu64 ", failed: %" PRIu64 "); %s",
                         l->missing, l->failed, stays);
 }
 
@@ -61,12 +62,12 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         messages_writef(m, LOG_LEVEL_ERROR, NULL, "stopped by %s", signals_name(r->signal));
     if (!whole && cfg->state_path && r->error.rc != RC_USAGE)
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
-                        "the same command goes on with this run (%s remembers it)",
+                        "run the same command again to resume from the state in %s",
                         cfg->state_path);
     if (!whole && !cfg->state_path && r->error.rc != RC_USAGE && r->error.rc != RC_AUTH)
         messages_write(m, LOG_LEVEL_ERROR, NULL,
-                       "the run stopped before its end, and no output file was published; with "
-                       "--state FILE the same command would go on from there");
+                       "the run stopped early and no output file was published; with --state FILE "
+                       "the same command could resume it");
     if (r->ledger.failed && r->error.rc != RC_AUTH && !r->refused)
         print_failures(m, cfg, r);
     if (whole && cfg->has_expect && cfg->expect != r->ids.unique)
@@ -106,10 +107,10 @@ static void text_resumed(struct buf *out, const struct run_result *r)
         return;
     clock_format(r->started_wall_ms, started_at);
     if (r->done_before)
-        buf_addf(out, "went on   with the run of %s: %" PRIu64 " leads were done\n", started_at,
+        buf_addf(out, "resumed   the run of %s: %" PRIu64 " leads were done\n", started_at,
                  r->done_before);
     else
-        buf_addf(out, "went on   with the run of %s\n", started_at);
+        buf_addf(out, "resumed   the run of %s\n", started_at);
 }
 
 static void text_counts(struct buf *out, const struct run_result *r)
@@ -118,25 +119,24 @@ static void text_counts(struct buf *out, const struct run_result *r)
     summary_bytes(bytes, sizeof bytes, r->http.bytes_received);
     buf_addf(out, "IDs       %" PRIu64 " read, %" PRIu64 " unique, %" PRIu64 " duplicates%s\n",
              r->ids.read, r->ids.unique, r->ids.duplicates,
-             r->ids_ended ? "" : " (not read to the end)");
+             r->ids_ended ? "" : " (input not read to the end)");
     buf_addf(out,
              "leads     %" PRIu64 " exported, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
              " failed, %" PRIu64 " pending\n",
              r->ledger.exported, r->ledger.unchanged, r->ledger.missing, r->ledger.failed,
              r->ledger.pending);
-    buf_addf(out, "requests  %" PRIu64 ", of them %" PRIu64 " retries; %s received\n",
+    buf_addf(out, "requests  %" PRIu64 ", including %" PRIu64 " retries; %s received\n",
              r->http.requests, r->http.retries, bytes);
-    buf_addf(out, "time      %.1f seconds, %.1f leads a second\n", r->seconds, leads_per_s(r));
+    buf_addf(out, "time      %.1f seconds, %.1f leads per second\n", r->seconds, leads_per_s(r));
 }
 
 static void text_notes(struct buf *out, const struct run_result *r)
 {
     if (r->mended)
-        buf_addf(out,
-                 "note      characters that are no valid text, and became U+FFFD: %" PRIu64 "\n",
+        buf_addf(out, "note      invalid characters replaced with U+FFFD: %" PRIu64 "\n",
                  r->mended);
     if (r->other_ids)
-        buf_addf(out, "note      payloads with another id than the one asked for: %" PRIu64 "\n",
+        buf_addf(out, "note      payloads whose own ID is not the requested one: %" PRIu64 "\n",
                  r->other_ids);
 }
 
@@ -159,12 +159,11 @@ static void text_beyond(struct buf *out, const struct run_cfg *cfg, const struct
     text_harmless(out, b->first);
     buf_addf(out, " (%" PRIu64 " lead%s):\n", b->leads, b->leads == 1 ? "" : "s");
     if (b->codes)
-        buf_addf(out, "            values of codes that are in %s only: %" PRIu64 "\n",
+        buf_addf(out, "            values of codes found only in %s: %" PRIu64 "\n",
                  codes_table(cfg->profile), b->codes);
     if (b->members)
         buf_addf(out,
-                 "            values of members that are in " SCHEMA_OTHER_MEMBERS ": %" PRIu64
-                 "\n",
+                 "            values of members moved to " SCHEMA_OTHER_MEMBERS ": %" PRIu64 "\n",
                  b->members);
 }
 
@@ -189,10 +188,10 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
         buf_addf(out, ": %" PRIu64 " deliveries, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->delivered, s->failed);
     else if (r->withheld)
-        buf_adds(out, ": not published; files stay as they were\n");
+        buf_adds(out, ": not published; existing files are unchanged\n");
     else if (!r->published)
-        buf_adds(out, ": not complete, as the run did not come to its end; files stay "
-                      "as they were\n");
+        buf_adds(out, ": incomplete, because the run stopped early; existing files are "
+                      "unchanged\n");
     else
         buf_adds(out, ":\n");
     if (r->published)

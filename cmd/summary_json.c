@@ -32,7 +32,7 @@ static void add_counts(struct buf *out, const struct run_result *r)
              r->http.retries);
     add_count(out, "bytes_received", r->http.bytes_received);
     buf_addf(out, ",\"seconds\":%.3f", r->seconds);
-    add_count(out, "mended_characters", r->mended);
+    add_count(out, "replaced_characters", r->mended);
     add_count(out, "other_ids", r->other_ids);
     if (r->beyond.leads) {
         buf_addf(out,
@@ -70,11 +70,11 @@ static void add_sink(struct buf *out, const char *spec, const struct sink_result
 
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
-    const char *how = "the run was stopped";
+    const char *how = "the run stopped early";
     if (r->published)
-        how = "the run came to its end";
+        how = "the run finished";
     else if (r->withheld)
-        how = "the run came to its end, and its outputs are not published";
+        how = "the run finished, but its outputs were not published";
     messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary", how);
     add_text(out, "run_id", r->run_id);
     add_count(out, "exit_status", (uint64_t)r->exit_status);

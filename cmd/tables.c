@@ -32,9 +32,9 @@ static void print_column(const struct table_spec *t, const struct column_spec *c
         return;
     case COLUMN_POSITION:
         if (str_eq(c->path.text, t->each.text))
-            print_line(c->name, width, "its place, from 0", STR_NONE);
+            print_line(c->name, width, "its position, from 0", STR_NONE);
         else
-            print_line(c->name, width, "the place, from 0, of its ", c->path.text);
+            print_line(c->name, width, "the position, from 0, of its ", c->path.text);
         return;
     case COLUMN_COUNT:
         print_line(c->name, width, "number of ", c->path.text);
@@ -70,7 +70,7 @@ static void print_table(const struct table_spec *t)
         (void)snprintf(text, sizeof text, "one row for each lead");
     help_print_wrapped(stdout, used < 0 ? 0 : (size_t)used, t->name.len + 2, text);
     print_line(STR("provider"), width, "the provider's name", STR_NONE);
-    print_line(STR("lead_id"), width, "the ID that was asked for", STR_NONE);
+    print_line(STR("lead_id"), width, "the requested ID", STR_NONE);
     for (size_t i = 0; i < t->n_columns; i++)
         print_column(t, &t->columns[i], width);
     for (size_t i = 0; i < t->n_pivots; i++)

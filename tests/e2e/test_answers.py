@@ -139,9 +139,9 @@ def test_missing(leadpipe, sandbox, control, fault):
 def test_all_missing(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, ids=["a~missing", "b~gone"])
     assert (run.status, run.outcomes(), run.rows) == (3, {"missing": 2}, None)
-    assert run.errors() == ["no lead was found: %s answered 404 or 410 to every request (missing: 2); check the server, "
-                            "its path and its parameters (--server, --base-url, --param); nothing is published, and "
-                            "earlier outputs stay as they are" % sandbox.omni]
+    assert run.errors() == ["no lead was found: %s returned 404 or 410 for every request (missing: 2); check the server, "
+                            "the path and the parameters (--server, --base-url, --param); nothing was published, "
+                            "earlier outputs are unchanged" % sandbox.omni]
 
 
 def test_passing_faults_cost_no_lead(leadpipe, sandbox, control):
@@ -164,9 +164,9 @@ def test_max_body(leadpipe, sandbox, control):
     assert (run.failed[0]["code"], run.failed[0]["attempts"]) == ("too_large", 1)
 
 
-def test_mended_characters_are_counted(leadpipe, sandbox, control):
+def test_replaced_characters_are_counted(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, ids=["tiny-a~badutf8"])
-    assert run.status == 0 and run.summary["mended_characters"] > 0
+    assert run.status == 0 and run.summary["replaced_characters"] > 0
     assert "\ufffd" in str(run.rows[0])
 
 

@@ -29,12 +29,12 @@ def test_summary(leadpipe, sandbox, control):
                     "-t", sandbox_hook(sandbox), input=ids, env=sandbox.env)
     assert done.returncode == 3
     lines = lines_of(done.stderr)
-    assert lines[0] == ("leadpipe: 1 failed (--failed FILE would list them), the first: "
+    assert lines[0] == ("leadpipe: 1 failed (use --failed FILE to list them); the first: "
                         "x~status=400: HTTP 400: Bad Request")
     assert lines[1] == "IDs       5 read, 4 unique, 1 duplicates"
     assert lines[2] == "leads     2 exported, 0 unchanged, 1 missing, 1 failed, 0 pending"
-    assert re.fullmatch(r"requests  4, of them 0 retries; \d+\.\d KiB received", lines[3])
-    assert re.fullmatch(r"time      \d+\.\d seconds, \d+\.\d leads a second", lines[4])
+    assert re.fullmatch(r"requests  4, including 0 retries; \d+\.\d KiB received", lines[3])
+    assert re.fullmatch(r"time      \d+\.\d seconds, \d+\.\d leads per second", lines[4])
     assert lines[5] == "sink      csv:out/:"
     assert any(re.fullmatch(r"            out/leads.csv: 2 rows, .*", line) for line in lines)
     assert "sink      ndjson:leads.ndjson:" in lines
@@ -261,7 +261,7 @@ def test_ids_from_a_terminal(leadpipe, sandbox, control):
     process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:-", stdin=slave, env=sandbox.env)
     os.close(slave)
     assert process.stderr.readline().decode() == (
-        "leadpipe: reading lead IDs from the terminal, one a line; Ctrl-D ends them\n")
+        "leadpipe: reading lead IDs from the terminal, one per line; end with Ctrl-D\n")
     os.write(master, b"plain-1\n\x04")
     stdout, _ = process.communicate(timeout=60 * SLOWNESS)
     os.close(master)
@@ -283,12 +283,12 @@ def test_stopped_without_a_state(leadpipe, sandbox, control):
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=60 * SLOWNESS)
         assert process.returncode == 143
-        said = "no output file was published; with --state FILE the same command would go on" in stderr.decode()
+        said = "no output file was published; with --state FILE the same command could resume it" in stderr.decode()
         assert said == (not state), stderr
 
 
 @pytest.mark.parametrize("words, env, names", [
-    ([], {"OMNI_API_KEY": "wr0ng-key-1"}, "the API key in the variable OMNI_API_KEY"),
+    ([], {"OMNI_API_KEY": "wr0ng-key-1"}, "the API key in the environment variable OMNI_API_KEY"),
     (["--api-key-file", "folder/key"], {}, "the API key in the file folder/key (--api-key-file)")])
 def test_refused_key_says_where_it_is_from(leadpipe, sandbox, control, tmp_path, words, env, names):
     (tmp_path / "folder").mkdir()

@@ -83,4 +83,4 @@ def test_http_versions(leadpipe, certificates):
 
 def test_one_version_or_the_other(leadpipe):
     done = leadpipe("export", "-p", "omni", "--http1.1", "--http2", "-t", "csv:out/", "--id", "1", env={"OMNI_API_KEY": "key"})
-    assert done.returncode == 2 and "--http1.1 and --http2 exclude each other" in done.stderr
+    assert done.returncode == 2 and "--http1.1 and --http2 cannot be used together" in done.stderr

@@ -218,7 +218,7 @@ def test_variable_refused(leadpipe, sandbox, control, content, says):
 
 
 @pytest.mark.parametrize("name, says", [
-    ("absent", "absent cannot be opened: No such file or directory"), (".", ". is a folder"),
+    ("absent", "absent cannot be opened: No such file or directory"), (".", ". is a directory"),
     ("absent/key", "absent/key cannot be opened: No such file or directory"),
     ("x" * 300, "cannot be opened: File name too long"), ("/".join(["x" * 200] * 20), ": No such file or directory")])
 def test_key_file_that_cannot_be_read(leadpipe, sandbox, name, says):

@@ -53,7 +53,7 @@ def test_what_is_told(resumed, one_go, control):
     assert first.outcomes() == {"exported": 38, "missing": 1, "failed": 1}
     assert [row["id"] for row in first.failed] == ["bad~status=400"]
     assert [row["id"] for row in first.missing] == ["gone~missing"]
-    assert any("same command goes on" in one["message"] for one in first.messages), first.messages
+    assert any("run the same command again to resume" in one["message"] for one in first.messages), first.messages
     second = resumed.part(IDS[:50])
     whole = resumed.go_on(IDS, status=3)
     assert_whole(resumed, whole, one_go)

@@ -65,7 +65,7 @@ def test_text_says_so(leadpipe, sandbox, control, tmp_path):
     process.send_signal(signal.SIGTERM)
     text = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 143
-    assert "leadpipe: stopped by SIGTERM\n" in text and "not complete, as the run did not come to its end" in text, text
+    assert "leadpipe: stopped by SIGTERM\n" in text and "incomplete, because the run stopped early" in text, text
     assert runs.temporaries(tmp_path) == []
     assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
 
@@ -88,7 +88,7 @@ def hanging(leadpipe, sandbox, control, tmp_path):
     runs.wait_until(lambda: control.requests(), "a request")
     process.send_signal(signal.SIGTERM)
     line = json.loads(process.stderr.readline())
-    assert line["level"] == "warning" and "SIGTERM" in line["message"] and "once more" in line["message"], line
+    assert line["level"] == "warning" and "SIGTERM" in line["message"] and "send it again" in line["message"], line
     return process
 
 

@@ -12,7 +12,7 @@ import runs
 from outputs import lead_ids_of, omni_payloads, provider_of
 
 EARLIER = "what an earlier run left\n"
-STAYS = "nothing is published, and earlier outputs stay as they are"
+STAYS = "nothing was published, earlier outputs are unchanged"
 
 
 def write_earlier(folder, *names):
@@ -33,10 +33,10 @@ def found(n, of):
 # --- nothing found ---------------------------------------------------------------------------------
 
 NOTHING = {
-    "missing": (["a~missing", "b~gone"], "answered 404 or 410 to every request (missing: 2)"),
-    "failed": (["a~status=400", "b~successfalse"], "no lead was found (missing: 0, failed: 2): "),
-    "both": (["a~status=400", "b~missing"], "no lead was found (missing: 1, failed: 1): "),
-    "bad lines": (["..", "x" * 600], "no lead was found (missing: 0, failed: 2): "),
+    "missing": (["a~missing", "b~gone"], "returned 404 or 410 for every request (missing: 2)"),
+    "failed": (["a~status=400", "b~successfalse"], "no lead was found (missing: 0, failed: 2); "),
+    "both": (["a~status=400", "b~missing"], "no lead was found (missing: 1, failed: 1); "),
+    "bad lines": (["..", "x" * 600], "no lead was found (missing: 0, failed: 2); "),
 }
 
 
@@ -67,7 +67,7 @@ def test_no_ids_is_a_success(leadpipe, sandbox, control):
 def test_no_ids_where_some_were_expected(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, "-t", "csv:x.csv", "--expect", 3, input="")
     assert (run.status, run.rows) == (3, None) and not (leadpipe.folder / "x.csv").exists()
-    assert "there were no IDs: " + STAYS in run.errors()
+    assert "there were no IDs; " + STAYS in run.errors()
 
 
 def test_fewer_ids_than_expected(leadpipe, sandbox, control):
@@ -111,8 +111,8 @@ def test_max_missing(leadpipe, sandbox, control, limit, n_found, of, withheld):
 
 def test_max_missing_says_what_is_wrong(leadpipe, sandbox, control):
     words = ["export", *sandbox.provider(), "-t", "csv:x.csv", "--max-missing", "30%", "-q", *runs.id_words(found(2, 4))]
-    text = "leadpipe: --max-missing: 2 of 4 leads are missing, and at most 1 may be%s; " + STAYS + "\n"
-    assert leadpipe(*words, env=sandbox.env).stderr == text % " (--missing FILE would list them)"
+    text = "leadpipe: --max-missing: 2 of 4 leads are missing, at most 1 are allowed%s; " + STAYS + "\n"
+    assert leadpipe(*words, env=sandbox.env).stderr == text % " (use --missing FILE to list them)"
     assert leadpipe(*words, "--missing", "m", env=sandbox.env).stderr == text % ""
 
 
@@ -356,7 +356,7 @@ def test_cut_off_after_it_was_decided(leadpipe, sandbox, control, name):
     requests = len(control.requests())
     run = runs.check(runs.Run(leadpipe.folder, leadpipe(*words, env=sandbox.env, **given)))
     assert (run.status, len(control.requests())) == (3, requests)
-    assert any("2 of 4 leads are missing, and at most 1 may be" in text for text in run.errors()), run.errors()
+    assert any("2 of 4 leads are missing, at most 1 are allowed" in text for text in run.errors()), run.errors()
     assert is_earlier(leadpipe.folder / "out/leads.csv") and os.listdir(leadpipe.folder / "out") == ["leads.csv"]
     assert not run.manifest["published"] and len(run.failed) == 1 and len(run.missing) == 2
     again = runs.check(runs.Run(leadpipe.folder, leadpipe(*words, env=sandbox.env, **given)))

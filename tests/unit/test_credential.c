@@ -46,7 +46,7 @@ static int end(void **state)
     return 0;
 }
 
-#define ALLOWED "; an API key is one line of visible ASCII characters without blanks"
+#define ALLOWED "; an API key is one line of visible ASCII characters without spaces"
 #define NBSP "\xc2\xa0"
 
 static const struct content_row {
@@ -194,7 +194,7 @@ static void files_that_cannot_be_read(void **state)
     } rows[] = {
         {"nowhere/key", "--api-key-file: nowhere/key cannot be opened: No such file or directory"},
         {"/dev/null/key", "--api-key-file: /dev/null/key cannot be opened: Not a directory"},
-        {"/tmp", "--api-key-file: /tmp is a folder; a file that holds the API key is needed"},
+        {"/tmp", "--api-key-file: /tmp is a directory; give a file that contains the API key"},
         {"/sk-live-1234",
          "--api-key-file: the file (its name looks like a key and is not repeated) "
          "cannot be opened: No such file or directory"},

@@ -35,10 +35,10 @@ static void refusals(void **state)
     static const struct {
         const char *line, *want;
     } rows[] = {
-        {"-p omni", "-t SINK is required, such as: leadpipe export -p omni -t csv:out/ ids.txt"},
+        {"-p omni", "-t SINK is required; for example: leadpipe export -p omni -t csv:out/ ids.txt"},
         {"-t csv:-",
-         "-p PROVIDER is required, such as: leadpipe export -p omni -t csv:out/ ids.txt"},
-        {"ids.txt", "-p PROVIDER and -t SINK are required, such as: leadpipe export -p omni "
+         "-p PROVIDER is required; for example: leadpipe export -p omni -t csv:out/ ids.txt"},
+        {"ids.txt", "-p PROVIDER and -t SINK are required; for example: leadpipe export -p omni "
                     "-t csv:out/ ids.txt"},
         {BASE " --attempts 0", "--attempts: \"0\" is not a whole number from 1 to 100"},
         {BASE " --attempts 101", "--attempts: \"101\" is not a whole number from 1 to 100"},
@@ -79,8 +79,8 @@ static void refusals(void **state)
         {BASE " --id-format xml", "--id-format: \"xml\" is not one of auto|lines|csv|ndjson"},
         {BASE " --progress no", "--progress: \"no\" is not one of auto|always|never"},
         {BASE " --log-format xml", "--log-format: \"xml\" is not one of text|json"},
-        {BASE " --failed", "--failed: needs a value: FILE"},
-        {BASE " -j", "--concurrency: needs a value: N|auto"},
+        {BASE " --failed", "--failed: missing value: FILE"},
+        {BASE " -j", "--concurrency: missing value: N|auto"},
         {BASE " --quiet=yes", "--quiet: takes no value"},
         {BASE " --atempts 3", "unknown option --atempts; did you mean --attempts?"},
         {BASE " --concurency=3", "unknown option --concurency; did you mean --concurrency?"},
@@ -90,13 +90,13 @@ static void refusals(void **state)
         {BASE " --verbos", "unknown option --verbos; did you mean --verbose?"},
         {BASE " -x", "unknown option -x; \"leadpipe help export\" lists them all"},
         {BASE " -qx", "unknown option -x; \"leadpipe help export\" lists them all"},
-        {BASE " --state", "--state: needs a value: FILE"},
+        {BASE " --state", "--state: missing value: FILE"},
         {BASE " --fresh", "--fresh needs --state FILE"},
         {BASE " --changed-only", "--changed-only needs --state FILE"},
-        {BASE " --server eu --base-url http://x", "--server and --base-url exclude each other"},
-        {BASE " --id 1 ids.txt", "--id and FILE (ids.txt) exclude each other"},
-        {BASE " -q -v", "--quiet and --verbose exclude each other"},
-        {BASE " -q --progress always", "--quiet and --progress always exclude each other"},
+        {BASE " --server eu --base-url http://x", "--server and --base-url cannot be used together"},
+        {BASE " --id 1 ids.txt", "--id and FILE (ids.txt) cannot be used together"},
+        {BASE " -q -v", "--quiet and --verbose cannot be used together"},
+        {BASE " -q --progress always", "--quiet and --progress always cannot be used together"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char storage[1024];

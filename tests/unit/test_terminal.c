@@ -160,7 +160,7 @@ static void progress_lines(void **state)
         {&unknown, 40, false, 1500, "120/~1500  8%  40/s  ETA 35s"},
         {&unknown, 20, false, 999, "120 done  40/s"},
         {&down, 60, false, 0, "120/1000  12%  40/s  ETA 22s  server down  8 in flight"},
-        {&held, 50, false, 0, "120/1000  12%  40/s  ETA 22s  held back 1m30s"},
+        {&held, 50, false, 0, "120/1000  12%  40/s  ETA 22s  paused 1m30s"},
         {&empty, 79, false, 0, "0/0  40/s  0 in flight  0 retries  0 failed"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -217,10 +217,10 @@ static void summaries(void **state)
     expect_text("text", buf_cstr(&b),
                 "IDs       11 read, 10 unique, 1 duplicates\n"
                 "leads     7 exported, 0 unchanged, 1 missing, 2 failed, 0 pending\n"
-                "requests  12, of them 2 retries; 1.0 KiB received\n"
-                "time      2.0 seconds, 5.0 leads a second\n"
-                "note      characters that are no valid text, and became U+FFFD: 5\n"
-                "note      payloads with another id than the one asked for: 1\n"
+                "requests  12, including 2 retries; 1.0 KiB received\n"
+                "time      2.0 seconds, 5.0 leads per second\n"
+                "note      invalid characters replaced with U+FFFD: 5\n"
+                "note      payloads whose own ID is not the requested one: 1\n"
                 "sink      csv:out/:\n"
                 "            out/leads.csv: 7 rows, 2.0 KiB\n"
                 "sink      webhook:x: 4 deliveries, 3 delivered, 1 failed\n");
@@ -229,12 +229,12 @@ static void summaries(void **state)
     summary_json(&b, &cfg, &r);
     expect_text("json", buf_cstr(&b),
                 "{\"at\":\"2026-01-30T02:00:00.000Z\",\"level\":\"info\",\"subject\":\"summary\","
-                "\"message\":\"the run came to its end\",\"run_id\":\"r\",\"exit_status\":3,"
+                "\"message\":\"the run finished\",\"run_id\":\"r\",\"exit_status\":3,"
                 "\"published\":true,"
                 "\"ids\":{\"read\":11,\"unique\":10,\"duplicates\":1},\"ledger\":{\"exported\":7,"
                 "\"unchanged\":0,\"missing\":1,\"failed\":2,\"pending\":0},\"requests\":{"
                 "\"total\":12,\"retries\":2},\"bytes_received\":1024,\"seconds\":2.000,"
-                "\"mended_characters\":5,\"other_ids\":1,\"sinks\":[{\"kind\":\"files\",\"sink\":"
+                "\"replaced_characters\":5,\"other_ids\":1,\"sinks\":[{\"kind\":\"files\",\"sink\":"
                 "\"csv:out/\",\"files\":[{\"rows\":7,\"bytes\":2048,\"path\":\"out/leads.csv\","
                 "\"table\":null}]},{\"kind\":\"deliveries\",\"sink\":\"webhook:x\","
                 "\"deliveries\":4,\"delivered\":3,\"failed\":1}]}\n");
