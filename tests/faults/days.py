@@ -223,27 +223,27 @@ def is_down_for(w, seconds, how, *more, limit):
 @day("provider gone for a minute (connections refused), default settings", slow=True)
 def provider_gone_for_a_minute(w):
     run, tries = is_down_for(w, 60, "refuse", limit=AT_ONCE + 30)
-    return Came("%d tries met nobody: up to %d that were about to start, then one every 2.5 to 5 s; the run went on by"
-                " itself, no lead failed" % (tries, AT_ONCE), run)
+    return Came("%d attempts failed to connect: up to %d that were about to start, then one every 2.5 to 5 s; the run recovered"
+                " by itself, no lead failed" % (tries, AT_ONCE), run)
 
 
 @day("provider gone for 2 s (connections reset)")
 def provider_gone(w):
     # a request in flight may meet it twice: over a kept connection, and then over a new one
     run, tries = is_down_for(w, 2, "reset", limit=2 * AT_ONCE + 20)
-    return Came("%d tries got no answer, at most two of each lead that was under way; the run went on by itself, no lead failed" % tries, run)
+    return Came("%d attempts got no response, at most two for each lead in flight; the run recovered by itself, no lead failed" % tries, run)
 
 
-@day("provider answers nothing for 3 s (`--timeout 1s`)")
+@day("provider does not respond for 3 s (`--timeout 1s`)")
 def provider_hangs(w):
     run, tries = is_down_for(w, 3, "hang", "--timeout", "1s", limit=AT_ONCE + 60)
-    return Came("%d tries timed out; the run went on by itself, no lead failed" % tries, run)
+    return Came("%d attempts timed out; the run recovered by itself, no lead failed" % tries, run)
 
 
-@day("provider answers 503 for 2 s")
+@day("provider returns 503 for 2 s")
 def provider_in_maintenance(w):
     run, tries = is_down_for(w, 2, "503", limit=AT_ONCE + 20)
-    return Came("%d answers were 503; the run went on by itself, no lead failed" % tries, run)
+    return Came("%d responses were 503; the run recovered by itself, no lead failed" % tries, run)
 
 
 @day("provider gone for longer than `--retry-max-time`, with `--state`")
@@ -258,7 +258,7 @@ def provider_gone_for_too_long(w):
     second = all_exported(w.again(*more))
     by_id = w.control.stats(ids="all")["by_id"]
     assert {one: n for one, n in by_id.items() if n != 1} == {}, "what was fetched is not fetched again"
-    return Came("ended, saying so, with nothing published; the same command later fetched the other %d" %
+    return Came("stopped with a message, nothing published; the same command later fetched the remaining %d" %
                 first.ledger["pending"], first, second)
 
 
@@ -269,7 +269,7 @@ def provider_gone_for_good(w):
     w.rest()
     run = w.end(1)
     assert run.ledger["failed"] == 0 and run.rows is None
-    return Came("ended after `--retry-max-time`; nothing published, earlier outputs as they were", run)
+    return Came("stopped after `--retry-max-time`; nothing published, existing outputs unchanged", run)
 
 
 @day("provider becomes 100 times slower")
@@ -280,7 +280,7 @@ def provider_slow(w):
     w.rest()
     run = all_exported(w.end(0))
     assert run.summary["requests"]["retries"] == 0
-    return Came("slower, and nothing else", run)
+    return Came("slower, no other effect", run)
 
 
 def too_many(w, retry_after):
@@ -317,7 +317,7 @@ def retry_after_too_long(w):
     assert "Retry-After" in first.errors()[0] and first.ledger["failed"] == 0 and first.ledger["pending"] >= N - BEFORE
     w.control.set(admit=None)
     second = all_exported(w.again("--state", STATE))
-    return Came("ended at once, saying how long; the same command later went on", first, second)
+    return Came("stopped immediately, with a message that gives the delay; the same command later resumed", first, second)
 
 
 def broken(w, fault, what):
@@ -329,7 +329,7 @@ def broken(w, fault, what):
     assert retries == N - BEFORE, retries
     by_id = w.control.stats(ids="all")["by_id"]
     assert by_id == {"tiny-%d" % one: 1 if one < BEFORE else 2 for one in range(N)}, by_id
-    return Came("%d answers were %s; each lead was fetched once more" % (retries, what), run)
+    return Came("%d responses were %s; each lead was fetched once more" % (retries, what), run)
 
 
 @day("connections reset in the middle of bodies")
@@ -337,24 +337,24 @@ def bodies_reset(w):
     return broken(w, "resetbody", "cut off")
 
 
-@day("bodies cut short")
+@day("truncated bodies")
 def bodies_cut(w):
-    return broken(w, "cut", "too short")
+    return broken(w, "cut", "truncated")
 
 
 @day("an HTML page with status 200 instead of JSON")
 def pages_of_html(w):
-    return broken(w, "html", "no JSON")
+    return broken(w, "html", "not JSON")
 
 
-@day("a third of the leads meets 429, 500, 503, resets, cut bodies")
+@day("a third of the leads get 429, 500, 503, resets, truncated bodies")
 def many_faults(w):
     w.control.set(fault_percent=33)
     w.begin()
     w.rest()
     run = all_exported(w.end(0))
     assert run.summary["requests"]["retries"] > N // 10
-    return Came("%d tries more; no lead failed" % run.summary["requests"]["retries"], run)
+    return Came("%d extra attempts; no lead failed" % run.summary["requests"]["retries"], run)
 
 
 @day("leads that stay broken (400, `success: false`, 3 GB, JSON nested 300 deep)")
@@ -366,7 +366,7 @@ def broken_leads(w):
     run = w.end(3)
     assert run.outcomes() == {"exported": N - 5, "missing": 1, "failed": 4}
     assert [row["id"] for row in run.failed] == ["tiny-150", "tiny-160", "tiny-170", "tiny-180"]
-    return Came("the rest is published; the failed list names them and why, and is an ID input again", run)
+    return Came("the rest is published; the failed list names them with the reasons, and can be used as input", run)
 
 
 # --- what is between ------------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ def port_of(sandbox):
     return sandbox.url.rsplit(":", 1)[1]
 
 
-@day("TLS certificate expires in mid-run, with `--state`", needs="openssl")
+@day("TLS certificate expires during the run, with `--state`", needs="openssl")
 def certificate_expires(w):
     import certificates
     folder = w.folder / "certificates"
@@ -402,7 +402,7 @@ def certificate_expires(w):
     expired.close()
     serve(certificates.GOOD, port_of(good))
     second = all_exported(w.again(*more, provider=provider))
-    return Came("ended at once, saying so; no lead failed; with a new certificate the same command went on", first, second)
+    return Came("stopped immediately, with a message; no lead failed; with a new certificate the same command resumed", first, second)
 
 
 class TrustingControl(Control):
@@ -418,7 +418,7 @@ class TrustingControl(Control):
             return json.load(answer)
 
 
-@day("credentials revoked in mid-run")
+@day("credentials revoked during the run")
 def credentials_revoked(w):
     one = w.another_sandbox("--key", "first-key")
     w.env = {"OMNI_API_KEY": "first-key"}
@@ -429,7 +429,7 @@ def credentials_revoked(w):
     run = w.end(3)
     assert 0 < run.ledger["exported"] <= BEFORE and run.ledger["failed"] == N - run.ledger["exported"]
     assert {row["http_status"] for row in run.failed} == {401}
-    return Came("those after it failed with 401; the failed list is the input for a run with the new key", run)
+    return Came("leads after that failed with 401; the failed list is the input for a run with the new key", run)
 
 
 def resolver_of(w):
@@ -449,10 +449,10 @@ def dns_comes_late(w):
     run = all_exported(w.end(0))
     fails = sum("no dns" in line for line in w.met())
     assert 0 < fails <= 40 and "dns leads.example" in w.met()
-    return Came("asked %d times in vain, then went on; no lead failed" % fails, run)
+    return Came("%d lookups failed, then the run recovered; no lead failed" % fails, run)
 
 
-@day("DNS gone in mid-run, new connections for every lead", needs="unwell")
+@day("DNS gone during the run, new connections for every lead", needs="unwell")
 def dns_gone(w):
     """The name is known for a minute; after that there is nothing to connect to."""
     w.unwell()
@@ -461,10 +461,10 @@ def dns_gone(w):
     w.unwell(dns=False)
     w.rest()
     run = all_exported(w.end(0))
-    return Came("not noticed: an address is remembered for a minute", run)
+    return Came("no effect: addresses are cached for a minute", run)
 
 
-@day("DNS gone for longer than its answer is remembered, provider gone, default settings", slow=True, needs="unwell")
+@day("DNS gone for longer than addresses are cached, provider gone, default settings", slow=True, needs="unwell")
 def dns_gone_for_long(w):
     w.use_own_sandbox()
     w.unwell()
@@ -479,12 +479,12 @@ def dns_gone_for_long(w):
     run = all_exported(w.end(0, timeout=120))
     tries = run.summary["requests"]["retries"]
     assert tries <= AT_ONCE + 40, tries
-    return Came("%d tries in 65 s; went on when the name was back; no lead failed" % tries, run)
+    return Came("%d attempts in 65 s; recovered when the name was back; no lead failed" % tries, run)
 
 
 # --- receivers of webhooks --------------------------------------------------------------------------------
 
-@day("webhook receiver answers 500 for a while")
+@day("webhook receiver returns 500 for a while")
 def receiver_500(w):
     w.begin(*w.hook("batch=5", "attempts=100"))
     w.control.hook(HOOK, status=500)
@@ -510,7 +510,7 @@ def receiver_restarts(w):
     accepted = {lead for one in before + later for lead in lead_ids_of(one)}
     assert len(accepted) >= N - 40, "those under way when it went may have been accepted unseen"
     assert run.manifest["sinks"][-1]["failed"] == 0
-    return Came("deliveries waited and went out when it was back", run)
+    return Came("deliveries waited and were sent when it was back", run)
 
 
 @day("webhook receiver dies for good (`retry-max-time=1s`)")
@@ -520,10 +520,10 @@ def receiver_dies(w):
     w.rest()
     run = w.end(3)
     assert run.ledger["failed"] > 0 and {row["stage"] for row in run.failed} == {"sink"} and len(run.rows) == N
-    return Came("what it had not accepted failed; the other outputs are complete; the failed list is an ID input again", run)
+    return Came("leads that it had not accepted failed; the other outputs are complete; the failed list can be used as input", run)
 
 
-@day("webhook receiver answers 410")
+@day("webhook receiver returns 410")
 def receiver_410(w):
     w.begin(*w.hook())
     w.control.hook(HOOK, status=410)
@@ -531,22 +531,22 @@ def receiver_410(w):
     run = w.end(3)
     assert run.ledger["failed"] >= N - BEFORE and len(run.rows) == N
     assert len(w.deliveries(410)) <= 8, "it asked not to be sent anything more"
-    return Came("closed after %d such answers; the other outputs are complete" % len(w.deliveries(410)), run)
+    return Came("closed after %d such responses; the other outputs are complete" % len(w.deliveries(410)), run)
 
 
 # --- this machine --------------------------------------------------------------------------------------------
 
-@day("output folder removed in mid-run")
+@day("output directory removed during the run")
 def folder_removed(w):
     w.begin("-t", "csv:out/")
     shutil.rmtree(w.folder / "out")
     w.rest()
     run = w.end(1)
     assert "out/" in run.errors()[0]
-    return Came("ended, naming the folder; nothing published", run)
+    return Came("stopped, naming the directory; nothing published", run)
 
 
-@day("disk full in mid-run, with `--state`", needs="limits")
+@day("disk full during the run, with `--state`", needs="limits")
 def disk_full(w):
     """A file may not grow beyond what is there when the weather changes."""
     more = ("--state", STATE)
@@ -557,7 +557,7 @@ def disk_full(w):
     first = w.end(1)
     assert any("too large" in text or "No space" in text for text in first.errors()), first.errors()
     second = all_exported(w.again(*more))
-    return Came("ended, naming the file; nothing published; with room again the same command went on", first, second)
+    return Came("stopped, naming the file; nothing published; once there was space the same command resumed", first, second)
 
 
 def clock_jumps(w, seconds):
@@ -574,7 +574,7 @@ def clock_jumps(w, seconds):
     assert 0 <= run.summary["seconds"] < 120 * SLOWNESS
     assert run.manifest["requests"]["latency_ms"]["max"] < 120_000 * SLOWNESS
     delivered_once(w)
-    return Came("not noticed but in times that are told (`at`, `ended_at`, webhook-timestamp)", run)
+    return Came("no effect except on reported times (`at`, `ended_at`, webhook-timestamp)", run)
 
 
 @day("wall clock jumps 30 days ahead", needs="unwell")
@@ -595,7 +595,7 @@ def killed(w):
     assert first.rows is None and first.manifest is None
     first.status = "killed"
     second = all_exported(w.again("--state", STATE))
-    return Came("nothing published; the same command went on from what was durable", first, second)
+    return Came("nothing published; the same command resumed from the last durable point", first, second)
 
 
 @day("SIGTERM, with `--state`")
@@ -605,7 +605,7 @@ def stopped(w):
     first = w.end(128 + signal.SIGTERM)
     second = all_exported(w.again("--state", STATE))
     assert set(w.control.stats(ids="all")["by_id"].values()) == {1}
-    return Came("finished what was in flight; the same command went on, and fetched nothing twice", first, second)
+    return Came("finished the requests in flight; the same command resumed and fetched nothing twice", first, second)
 
 
 @day("SIGTERM, without `--state`")
@@ -613,12 +613,12 @@ def stopped_without_state(w):
     w.begin()
     w.process.send_signal(signal.SIGTERM)
     run = w.end(128 + signal.SIGTERM)
-    return Came("finished what was in flight; nothing published, earlier outputs as they were", run)
+    return Came("finished the requests in flight; nothing published, existing outputs unchanged", run)
 
 
-@day("the ID pipe breaks off early, with `--expect`")
+@day("the ID pipe is truncated, with `--expect`")
 def pipe_breaks_off(w):
     w.begin("--expect", str(N))
     run = w.end(3)
     assert run.outcomes() == {"exported": BEFORE} and any("were expected" in text for text in run.errors())
-    return Came("what came is published; a message says how many were missing", run)
+    return Came("the leads read are published; a message says how many IDs were missing", run)
