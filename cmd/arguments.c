@@ -21,18 +21,31 @@ void arguments_redact_url(struct buf *out, const char *url)
     buf_adds(out, user.ptr + user.len);
 }
 
-/* A header's value may be a token; what it is called is no secret. */
-static void redact_piece(struct buf *out, const char *p, size_t n)
+/* Of "Name: value" the name is no secret. */
+static void redact_header(struct buf *out, struct str header)
 {
-    static const char header[] = "header=";
-    const size_t name_at = sizeof header - 1;
-    if (n < name_at || memcmp(p, header, name_at) != 0) {
-        buf_add(out, p, n);
+    const char *colon = memchr(header.ptr, ':', header.len);
+    buf_add(out, header.ptr, colon ? (size_t)(colon - header.ptr) : 0);
+    buf_adds(out, colon ? ": " STARS : STARS);
+}
+
+/* "name" or "name=value" of a sink's options; of one that is unknown nothing is known of its value. */
+static void redact_piece(struct buf *out, const struct sink_ops *ops, struct str piece)
+{
+    const char *equals = memchr(piece.ptr, '=', piece.len);
+    size_t name_bytes = equals ? (size_t)(equals - piece.ptr) : piece.len;
+    const struct option_spec *o =
+        ops ? option_named(ops->opts, (struct str){piece.ptr, name_bytes}) : NULL;
+    if (!equals || (o && !(o->flags & OPTION_ANY_SECRET))) {
+        buf_add_str(out, piece);
         return;
     }
-    const char *colon = memchr(p, ':', n);
-    buf_add(out, p, colon ? (size_t)(colon - p) : name_at);
-    buf_adds(out, colon ? ": " STARS : STARS);
+    struct str value = {equals + 1, piece.len - name_bytes - 1};
+    buf_add(out, piece.ptr, name_bytes + 1);
+    if (o && o->flags & OPTION_SECRET_HEADER)
+        redact_header(out, value);
+    else
+        buf_adds(out, STARS);
 }
 
 static void redact_target(struct buf *out, const char *target)
@@ -54,13 +67,15 @@ static void redact_target(struct buf *out, const char *target)
 
 void arguments_redact_spec(struct buf *out, const char *spec)
 {
-    for (;;) {
-        size_t n = sink_spec_piece(str_c(spec));
-        redact_piece(out, spec, n);
-        spec += n;
-        if (*spec != ',')
-            break;
+    size_t n = strcspn(spec, ",:");
+    const struct sink_ops *ops = sink_by_name((struct str){spec, n});
+    buf_add(out, spec, n);
+    spec += n;
+    while (*spec == ',') {
         buf_addc(out, *spec++);
+        n = sink_spec_piece(str_c(spec));
+        redact_piece(out, ops, (struct str){spec, n});
+        spec += n;
     }
     if (*spec == ':') {
         buf_addc(out, ':');
@@ -68,47 +83,63 @@ void arguments_redact_spec(struct buf *out, const char *spec)
     }
 }
 
-/* Values are pieces of argv: the one that lies within this element, or NULL. */
-static const char *value_within(const struct text_list *values, const char *element)
+/* The next option, from number *at on, that has something to hide. */
+static const struct option_given *next_secret(const struct export_options *o, size_t *at)
 {
-    const char *end = element + strlen(element);
-    for (size_t i = 0; i < values->n; i++) {
-        if (values->items[i] >= element && values->items[i] < end)
-            return values->items[i];
-    }
-    return NULL;
+    while (*at < o->n_given && !(o->given[*at].spec->flags & (OPTION_ANY_SECRET | OPTION_SINK)))
+        ++*at;
+    return *at < o->n_given ? &o->given[*at] : NULL;
 }
 
-static char *copy_argument(const char *element, const struct export_options *o)
+static void redact_value(struct buf *out, unsigned flags, const char *text)
 {
-    const char *spec = value_within(&o->secret_specs, element);
-    const char *url = value_within(&o->secret_urls, element);
-    const char *value = spec ? spec : url;
+    if (flags & OPTION_SINK)
+        arguments_redact_spec(out, text);
+    else if (flags & OPTION_SECRET_URL)
+        arguments_redact_url(out, text);
+    else if (flags & OPTION_SECRET_HEADER)
+        redact_header(out, str_c(text));
+    else
+        buf_adds(out, STARS);
+}
+
+/* Values are pieces of argv: is this one a piece of that element? */
+static bool is_within(const char *value, const char *element)
+{
+    return value >= element && value < element + strlen(element);
+}
+
+/* `g` is the option whose value the element holds, or NULL. */
+static char *copy_argument(const char *element, const struct option_given *g)
+{
     struct buf b;
     buf_init(&b, ARGUMENT_BYTES_MAX);
-    buf_add(&b, element, value ? (size_t)(value - element) : strlen(element));
-    if (spec)
-        arguments_redact_spec(&b, spec);
-    else if (url)
-        arguments_redact_url(&b, url);
+    buf_add(&b, element, g ? (size_t)(g->text - element) : strlen(element));
+    if (g)
+        redact_value(&b, g->spec->flags, g->text);
     char *copy = buf_rc(&b) == RC_OK ? strdup(buf_cstr(&b)) : NULL;
     buf_free(&b);
     return copy;
 }
 
+/* Options are in the order of argv. */
 enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
                        const struct export_options *o, struct err *e)
 {
     struct arguments a = {.items = calloc((size_t)argc + 1, sizeof *a.items)};
+    size_t at = 0;
     if (!a.items)
         return err_nomem(e);
     for (int i = 0; i < argc; i++) {
-        a.items[a.n] = copy_argument(argv[i], o);
+        const struct option_given *g = next_secret(o, &at);
+        bool has_it = g && is_within(g->text, argv[i]);
+        a.items[a.n] = copy_argument(argv[i], has_it ? g : NULL);
         if (!a.items[a.n]) {
             arguments_free(&a);
             return err_nomem(e);
         }
         a.n++;
+        at += has_it;
     }
     *out = a;
     return RC_OK;

@@ -10,8 +10,7 @@ struct arguments {
     size_t n;
 };
 
-/* A copy of argv. Values of `-t` lose the values of header= and the user, password and query of
- * their target; values of --base-url and --proxy lose their user and password. */
+/* A copy of argv, without what the tables of options call secret. */
 enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
                        const struct export_options *o, struct err *e);
 /* Takes out the secrets that stand anywhere else in it, such as a key that was given as an ID. */

@@ -35,20 +35,30 @@ void export_free(struct export *x)
     secrets_free(x->secrets);
 }
 
-/* URLs in the names of files and in sinks: one that is no file's or receiver's is refused in a
- * message that may name it. */
-static enum rc register_urls(struct export *x, const struct text_list *texts)
+/* A URL within the name of a file or the text of a sink: where it is not what is allowed there, it is
+ * refused in a message that may name it. */
+static enum rc register_url(struct export *x, const char *text)
 {
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < texts->n; i++) {
-        const char *url = strstr(texts->items[i], "://");
-        if (!url)
-            continue;
-        while (url > texts->items[i] && isalnum((unsigned char)url[-1]))
-            url--;
-        rc = secrets_add_url(x->secrets, url);
-    }
-    return rc;
+    const char *url = strstr(text, "://");
+    if (!url)
+        return RC_OK;
+    while (url > text && isalnum((unsigned char)url[-1]))
+        url--;
+    return secrets_add_url(x->secrets, url);
+}
+
+/* By the flags in the table. */
+static enum rc register_option(struct export *x, const struct option_given *given)
+{
+    unsigned flags = given->spec->flags;
+    const char *colon = flags & OPTION_SECRET_HEADER ? strchr(given->text, ':') : NULL;
+    if (flags & OPTION_SECRET_HEADER)
+        return secrets_add_header(x->secrets, "", str_c(colon ? colon + 1 : given->text));
+    if (flags & OPTION_SECRET)
+        return secrets_add(x->secrets, str_c(given->text));
+    if (flags & OPTION_SECRET_URL)
+        return secrets_add_url(x->secrets, given->text);
+    return flags & OPTION_SINK ? register_url(x, given->text) : RC_OK;
 }
 
 /* Those that the command line and the environment hold; the key and the sinks' own are registered
@@ -59,14 +69,10 @@ static enum rc register_secrets(struct export *x, struct err *e)
                                                   "all_proxy",  "ALL_PROXY",   NULL};
     enum rc rc = secrets_new(&x->secrets);
     x->messages->secrets = x->secrets;
-    if (rc == RC_OK && x->options.proxy)
-        rc = secrets_add_url(x->secrets, x->options.proxy);
-    if (rc == RC_OK && x->options.base_url)
-        rc = secrets_add_url(x->secrets, x->options.base_url);
-    if (rc == RC_OK)
-        rc = register_urls(x, &x->options.files);
-    if (rc == RC_OK)
-        rc = register_urls(x, &x->options.sinks);
+    for (size_t i = 0; rc == RC_OK && i < x->options.n_given; i++)
+        rc = register_option(x, &x->options.given[i]);
+    for (size_t i = 0; rc == RC_OK && i < x->options.files.n; i++)
+        rc = register_url(x, x->options.files.items[i]);
     for (size_t i = 0; rc == RC_OK && proxy_variables[i]; i++) {
         const char *url = getenv(proxy_variables[i]);
         if (url)

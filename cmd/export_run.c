@@ -100,13 +100,6 @@ static enum rc check_proxy(const struct export *x, struct err *e)
     return proxy_check_for(x->cfg.base_url, given, e);
 }
 
-static enum rc check_version(const struct export_options *o, struct err *e)
-{
-    return o->http1 && o->http2
-               ? err_set(e, RC_USAGE, "--http1.1 and --http2 cannot be used together")
-               : RC_OK;
-}
-
 static enum rc check_ids(const struct text_list *ids, struct err *e)
 {
     for (size_t i = 0; i < ids->n; i++) {
@@ -122,7 +115,8 @@ static enum rc check_ids(const struct text_list *ids, struct err *e)
 static enum rc allow_open_files(const struct export *x, struct err *e)
 {
     struct rlimit limit;
-    rlim_t most = x->options.concurrency ? (rlim_t)x->options.concurrency : CONCURRENCY_MAX_AUTO;
+    rlim_t most = x->options.concurrency == OPTION_AUTO ? CONCURRENCY_MAX_AUTO
+                                                        : (rlim_t)x->options.concurrency;
     rlim_t needed = most + FILES_OF_RUN + FILES_OF_SINK * (rlim_t)x->n_specs;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return err_sys(e, RC_USAGE, errno, "the limit on open files");
@@ -160,27 +154,19 @@ static void set_input(struct export *x)
     x->cfg.expect = o->expect >= 0 ? (uint64_t)o->expect : 0;
 }
 
-static size_t count_options(void)
-{
-    size_t n = 0;
-    while (export_option_specs[n].name)
-        n++;
-    return n;
-}
-
-/* By the flags in the table of options. */
+/* By the table of options. */
 static enum rc set_files(struct export *x, struct err *e)
 {
-    x->files = calloc(count_options() + 1, sizeof *x->files);
+    size_t most = x->options.n_given + option_table_size(export_option_specs);
+    x->files = calloc(most + 1, sizeof *x->files);
     if (!x->files)
         return err_nomem(e);
-    for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
-        const char *path = spec->file == FILE_UNUSED
-                               ? NULL
-                               : *(const char **)(void *)((char *)&x->options + spec->offset);
-        bool is_name = path == x->options.provider && !x->profile->digest; /* a built-in one */
-        if (path && !is_name)
-            x->files[x->cfg.n_files++] = (struct run_file){path, spec->name, spec->file};
+    for (const struct option_spec *o = export_option_specs; o->name; o++) {
+        const char *const *paths = NULL;
+        size_t n = option_paths(o, &x->options, &paths);
+        bool is_name = n && paths[0] == x->options.provider && !x->profile->digest; /* built in */
+        for (size_t i = 0; i < n && !is_name; i++)
+            x->files[x->cfg.n_files++] = (struct run_file){paths[i], o->name, o->file};
     }
     x->cfg.files = x->files;
     return RC_OK;
@@ -189,7 +175,7 @@ static enum rc set_files(struct export *x, struct err *e)
 static void set_fetching(struct export *x)
 {
     const struct export_options *o = &x->options;
-    x->cfg.concurrency = (unsigned)o->concurrency;
+    x->cfg.concurrency = o->concurrency == OPTION_AUTO ? 0 : (unsigned)o->concurrency;
     x->cfg.concurrency_max = CONCURRENCY_MAX_AUTO;
     x->cfg.rate_per_s = o->rate_per_s;
     x->cfg.retry = (struct http_retry_cfg){
@@ -237,8 +223,6 @@ enum rc export_set_run(struct export *x, struct err *e)
     enum rc rc = check_cacert(x->options.cacert, e);
     if (rc == RC_OK)
         rc = check_proxy(x, e);
-    if (rc == RC_OK)
-        rc = check_version(&x->options, e);
     if (rc == RC_OK)
         rc = check_ids(&x->options.ids, e);
     if (rc == RC_OK)

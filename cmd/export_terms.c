@@ -1,14 +1,14 @@
 /* What must be the same for a run to go on. */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cmd/export.h"
 
 #define VALUE_BYTES_MAX ((size_t)1 << 20)
-
-static const char *const url_words[] = {"strip", "keep", "drop"}; /* of enum signed_urls */
+#define OPTION_BYTES 64
 
 void terms_free(struct terms *t)
 {
@@ -27,10 +27,11 @@ enum rc terms_add(struct terms *t, const char *name, struct str value, struct er
         return err_nomem(e);
     if (t->n == TERMS_MAX)
         return err_set(e, RC_USAGE, "--state: a command can have at most %d options", TERMS_MAX);
-    char *copy = arena_strdup(&t->memory, value);
-    if (!copy)
+    const char *name_copy = arena_strdup(&t->memory, str_c(name));
+    const char *value_copy = arena_strdup(&t->memory, value);
+    if (!name_copy || !value_copy)
         return err_nomem(e);
-    t->items[t->n++] = (struct state_term){str_c(name), {copy, value.len}};
+    t->items[t->n++] = (struct state_term){str_c(name_copy), {value_copy, value.len}};
     return RC_OK;
 }
 
@@ -71,24 +72,23 @@ static enum rc add_params(struct export *x, struct buf *value, struct err *e)
 /* What a sink accepted counts for the same sink with leads of the same origin only. */
 static enum rc set_identity(struct export *x, size_t sink, struct buf *value, struct err *e)
 {
+    const struct option_spec *urls = option_named(export_option_specs, STR("signed-urls"));
     buf_addf(value, " of %s at ", x->profile->name.ptr);
     arguments_redact_url(value, x->cfg.base_url);
-    buf_addf(value, ", URLs %s", url_words[x->options.signed_urls]);
+    buf_adds(value, ", URLs ");
+    option_put_value(value, urls, &x->options, 0);
     x->run_sinks[sink].identity = arena_strdup(&x->terms.memory, buf_str(value));
     bool made = buf_rc(value) == RC_OK && x->run_sinks[sink].identity;
     buf_clear(value);
     return made ? RC_OK : err_nomem(e);
 }
 
-static enum rc add_sinks(struct export *x, struct buf *value, struct err *e)
+static enum rc add_sinks(struct export *x, const char *folder, struct buf *value, struct err *e)
 {
-    char folder[PATH_MAX];
     enum rc rc = RC_OK;
-    if (!getcwd(folder, sizeof folder))
-        return err_sys(e, RC_USAGE, errno, "the working directory");
     for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
         const char *target = x->specs[i].target;
-        sink_spec_identity(&x->specs[i], value);
+        sink_spec_identity(&x->specs[i], folder, value);
         if (!strstr(target, "://") && target[0] != '/')
             buf_addf(value, " in %s", folder); /* what it is relative to */
         rc =
@@ -99,28 +99,30 @@ static enum rc add_sinks(struct export *x, struct buf *value, struct err *e)
     return rc;
 }
 
-static enum rc add_rows(struct export *x, struct buf *value, struct err *e)
+/* All others of the table that may not change. */
+static enum rc add_options(struct export *x, const char *folder, struct buf *value, struct err *e)
 {
-    const struct export_options *o = &x->options;
-    enum rc rc = terms_add(&x->terms, "--order", str_c(o->order == ORDER_ANY ? "any" : "input"), e);
-    if (rc == RC_OK)
-        rc = terms_add(&x->terms, "--signed-urls", str_c(url_words[o->signed_urls]), e);
-    buf_addf(value, "%lld", (long long)o->max_body_bytes);
-    if (rc == RC_OK)
-        rc = add_buf(x, "--max-body", value, e);
-    buf_addf(value, "%lld", (long long)o->max_columns);
-    if (rc == RC_OK)
-        rc = add_buf(x, "--max-columns", value, e);
-    if (rc == RC_OK && o->changed_only)
-        rc = terms_add(&x->terms, "--changed-only", STR(""), e);
-    if (rc == RC_OK && o->resend)
-        rc = terms_add(&x->terms, "--resend", STR(""), e);
+    enum rc rc = RC_OK;
+    for (const struct option_spec *o = export_option_specs; rc == RC_OK && o->name; o++) {
+        char name[OPTION_BYTES];
+        size_t n = o->flags & (OPTION_MAY_CHANGE | OPTION_RESOLVED)
+                       ? 0
+                       : option_count_values(o, &x->options);
+        (void)snprintf(name, sizeof name, "--%s", o->name);
+        for (size_t i = 0; rc == RC_OK && i < n; i++) {
+            option_put_identity(value, o, &x->options, i, folder);
+            rc = add_buf(x, name, value, e);
+        }
+    }
     return rc;
 }
 
 enum rc export_set_terms(struct export *x, struct err *e)
 {
+    char folder[PATH_MAX];
     struct buf value;
+    if (!getcwd(folder, sizeof folder))
+        return err_sys(e, RC_USAGE, errno, "the working directory");
     buf_init(&value, VALUE_BYTES_MAX);
     /* Another version may write other bytes. */
     enum rc rc = terms_add(&x->terms, "leadpipe", STR(LEADPIPE_VERSION), e);
@@ -129,9 +131,9 @@ enum rc export_set_terms(struct export *x, struct err *e)
     if (rc == RC_OK)
         rc = add_params(x, &value, e);
     if (rc == RC_OK)
-        rc = add_sinks(x, &value, e);
+        rc = add_sinks(x, folder, &value, e);
     if (rc == RC_OK)
-        rc = add_rows(x, &value, e);
+        rc = add_options(x, folder, &value, e);
     buf_free(&value);
     x->cfg.terms = x->terms.items;
     x->cfg.n_terms = x->terms.n;

@@ -30,25 +30,26 @@ void help_print_wrapped(FILE *f, size_t at, size_t indent, const char *text)
 
 static void print_option(FILE *f, const struct option_spec *spec)
 {
-    char letter[8] = "    ", text[512];
+    char letter[8] = "    ";
+    struct buf arg, text;
+    buf_init(&arg, HELP_BYTES_MAX);
+    buf_init(&text, HELP_BYTES_MAX);
+    option_put_arg(&arg, spec);
+    option_put_help(&text, spec);
     if (spec->letter)
         (void)snprintf(letter, sizeof letter, "-%c, ", spec->letter);
-    int used = fprintf(f, "  %s--%s%s%s", letter, spec->name, spec->arg ? " " : "",
-                       spec->arg ? spec->arg : "");
-    const char *standard = spec->default_text ? spec->default_text : spec->default_note;
-    (void)snprintf(text, sizeof text, standard ? "%s (default: %s)" : "%s", spec->help,
-                   standard ? standard : "");
-    if (spec->default_note && strcmp(spec->default_note, "required") == 0)
-        (void)snprintf(text, sizeof text, "%s (required)", spec->help);
-    help_print_wrapped(f, used < 0 ? 0 : (size_t)used, OPTION_INDENT, text);
+    int used = fprintf(f, "  %s--%s%s%s", letter, spec->name, arg.len ? " " : "", buf_cstr(&arg));
+    help_print_wrapped(f, used < 0 ? 0 : (size_t)used, OPTION_INDENT, buf_cstr(&text));
+    buf_free(&arg);
+    buf_free(&text);
 }
 
 static void print_options(FILE *f)
 {
-    for (int section = 0; section < SECTION_END; section++) {
+    for (unsigned section = 0; section < SECTION_END; section++) {
         (void)fprintf(f, "\n%s:\n", option_section_title((enum option_section)section));
         for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
-            if ((int)spec->section == section)
+            if (spec->section == section)
                 print_option(f, spec);
         }
     }

@@ -7,6 +7,7 @@
 #include "cmd/commands.h"
 
 #define HELP_WIDTH 80
+#define HELP_BYTES_MAX 4096 /* of one option */
 
 void help_print_short(FILE *f);
 void help_print_command(FILE *f, const struct command *c);

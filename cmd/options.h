@@ -1,5 +1,4 @@
-/* The command line of `leadpipe export`: one table that drives the parser and `--help`, and that
- * the man page is checked against. */
+/* The options of `leadpipe export`: their table, and what they fill. */
 #ifndef LEADPIPE_CMD_OPTIONS_H
 #define LEADPIPE_CMD_OPTIONS_H
 
@@ -8,9 +7,7 @@
 #include <stdint.h>
 
 #include "core/base/err.h"
-#include "core/file/file_use.h"
-#include "core/run/run.h"
-#include "core/sink.h"
+#include "core/base/option.h"
 
 /* In the order of the choices in the table. */
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
@@ -24,9 +21,9 @@ struct export_options {
     struct text_list files, ids; /* files: the arguments that are no options */
     int id_format;               /* enum id_format */
     const char *id_column;
-    int64_t expect; /* -1: not given */
+    int64_t expect; /* OPTION_AUTO: not given */
 
-    int64_t concurrency; /* 0: adapts */
+    int64_t concurrency; /* OPTION_AUTO: adapts */
     double rate_per_s;   /* 0: no limit */
     int64_t attempts;
     int64_t retry_max_time_ms, timeout_ms, connect_timeout_ms;
@@ -40,7 +37,7 @@ struct export_options {
     int order;       /* enum order_mode */
     int signed_urls; /* enum signed_urls */
     const char *failed, *missing, *manifest;
-    struct missing_limit max_missing;
+    struct portion max_missing;
     const char *state;
     bool fresh, changed_only, resend;
 
@@ -50,10 +47,12 @@ struct export_options {
     int log_format; /* enum message_format */
     bool help;
 
-    /* Values as they stand in argv that must not be passed on as they are: see arguments.h. */
-    struct text_list secret_specs, secret_urls;
+    const struct option_given *given; /* all of them, in their order */
+    size_t n_given;
+    struct arena memory; /* of the lists */
 };
 
+/* Of help texts. */
 enum option_section {
     SECTION_PROVIDER,
     SECTION_INPUT,
@@ -61,35 +60,6 @@ enum option_section {
     SECTION_OUTPUT,
     SECTION_MESSAGES,
     SECTION_END,
-};
-
-enum option_type {
-    OPTION_FLAG,     /* bool */
-    OPTION_COUNT,    /* int64_t: how often it was given; no value */
-    OPTION_CHOICE,   /* int: index in `choices` ("a|b|c") */
-    OPTION_NUMBER,   /* int64_t, min..max; with `choices` a word that stands for 0 */
-    OPTION_DURATION, /* int64_t milliseconds, min..max */
-    OPTION_SIZE,     /* int64_t bytes, min..max */
-    OPTION_RATE,     /* double, a second */
-    OPTION_MISSING,  /* struct missing_limit: a number or a share */
-    OPTION_TEXT,     /* const char * */
-    OPTION_LIST,     /* struct text_list: every mention adds one */
-};
-
-struct option_spec {
-    const char *name; /* NULL ends the table */
-    char letter;      /* 0: none */
-    const char *arg;  /* what stands for the value in help texts; NULL: takes none */
-    enum option_type type;
-    enum option_section section;
-    size_t offset; /* in struct export_options */
-    int64_t min, max;
-    const char *choices;
-    const char *default_text; /* parsed like a value given by the user; NULL: zero */
-    const char *default_note; /* where the default is no value: said in help texts */
-    size_t secret_offset;     /* of the list that notes values with secrets; 0: none */
-    enum file_use file; /* of an OPTION_TEXT whose value is a file: what the run does with it */
-    const char *help;
 };
 
 extern const struct option_spec export_option_specs[];
@@ -100,12 +70,5 @@ const char *option_section_title(enum option_section s);
  * allowed; RC_NOMEM. Checks values, not files; combinations too. */
 enum rc options_parse(struct export_options *out, int argc, char *const argv[], struct err *e);
 void options_free(struct export_options *o);
-
-/* Sets one option from its text. For the parser; `o` is partly filled when it fails. */
-enum rc option_set(struct export_options *o, const struct option_spec *spec, const char *text,
-                   struct err *e);
-
-/* Adds to a list. */
-enum rc text_list_add(struct text_list *list, const char *text, struct err *e);
 
 #endif

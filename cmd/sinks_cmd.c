@@ -7,19 +7,17 @@
 
 #define OPTION_INDENT 30
 
-static void print_option(const struct opt_spec *spec)
+static void print_option(const struct option_spec *spec)
 {
-    static const char *const values[] = {
-        [OPT_FLAG] = "",          [OPT_UINT] = "=N",    [OPT_DURATION] = "=DURATION",
-        [OPT_RATE] = "=N[/s|/m]", [OPT_TEXT] = "=TEXT", [OPT_FILE] = "=FILE",
-        [OPT_LIST] = "=TEXT",
-    };
-    char text[512];
-    int used = spec->type == OPT_CHOICE ? printf("  %s=%s", spec->name, spec->choices)
-                                        : printf("  %s%s", spec->name, values[spec->type]);
-    (void)snprintf(text, sizeof text, spec->default_text ? "%s (default: %s)" : "%s", spec->help,
-                   spec->default_text ? spec->default_text : "");
-    help_print_wrapped(stdout, used < 0 ? 0 : (size_t)used, OPTION_INDENT, text);
+    struct buf arg, text;
+    buf_init(&arg, HELP_BYTES_MAX);
+    buf_init(&text, HELP_BYTES_MAX);
+    option_put_arg(&arg, spec);
+    option_put_help(&text, spec);
+    int used = printf("  %s%s%s", spec->name, arg.len ? "=" : "", buf_cstr(&arg));
+    help_print_wrapped(stdout, used < 0 ? 0 : (size_t)used, OPTION_INDENT, buf_cstr(&text));
+    buf_free(&arg);
+    buf_free(&text);
 }
 
 static void print_sink(const struct sink_ops *ops)
@@ -27,7 +25,7 @@ static void print_sink(const struct sink_ops *ops)
     (void)puts(ops->name);
     help_print_wrapped(stdout, 0, 2, ops->help);
     (void)putchar('\n');
-    for (const struct opt_spec *spec = ops->opts; spec && spec->name; spec++)
+    for (const struct option_spec *spec = ops->opts; spec && spec->name; spec++)
         print_option(spec);
 }
 

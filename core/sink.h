@@ -13,40 +13,11 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/option.h"
 #include "core/http/http.h"
 #include "core/lead.h"
 #include "core/provider/profile.h"
 #include "core/base/secrets.h"
-
-/* ---- options ------------------------------------------------------------------------------- */
-
-enum opt_type {
-    OPT_FLAG,     /* no value: sets a bool */
-    OPT_CHOICE,   /* one of `choices` ("a|b|c"): an int, its index */
-    OPT_UINT,     /* unsigned, min..max */
-    OPT_DURATION, /* int64_t milliseconds, min..max */
-    OPT_RATE,     /* double, a second: "N", "N/s", "N/m" */
-    OPT_TEXT,     /* const char * */
-    OPT_FILE,     /* const char *: the path of a file that is read */
-    OPT_LIST,     /* struct text_list: every mention adds one */
-};
-
-struct text_list {
-    const char **items;
-    size_t n;
-};
-
-/* One row of a sink's option table; the parser, --help and the documentation's test read it. */
-struct opt_spec {
-    const char *name;
-    enum opt_type type;
-    size_t offset; /* of the value in the sink's option struct */
-    const char *choices;
-    int64_t min, max;
-    const char *default_text; /* parsed like a value given by the user; NULL: zero */
-    const char *help;
-    bool may_change; /* when a run goes on: it changes neither what is written nor where */
-};
 
 /* ---- configuration -------------------------------------------------------------------------- */
 
@@ -153,8 +124,8 @@ struct sink_mark {
 
 struct sink_ops {
     const char *name, *help;
-    const struct opt_spec *opts; /* ends with a NULL name */
-    size_t opts_size;            /* bytes of the option struct */
+    const struct option_spec *opts; /* NULL: none */
+    size_t opts_size;               /* bytes of the struct that they fill */
     /* Memory that put() needs at the most to write a large lead, in eighths of its text as JSON. */
     unsigned eighths;
 

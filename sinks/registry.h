@@ -2,8 +2,6 @@
 #ifndef LEADPIPE_REGISTRY_H
 #define LEADPIPE_REGISTRY_H
 
-#include <limits.h>
-
 #include "core/sink.h"
 
 extern const struct sink_ops sink_csv, sink_ndjson, sink_msgpack, sink_webhook;
@@ -13,23 +11,20 @@ extern const struct sink_ops *const sink_registry[];
 
 const struct sink_ops *sink_by_name(struct str name);
 
-/* An OPT_UINT whose default_text is "auto" has this value when it is not given (or given as "auto").
- */
-#define SPEC_AUTO UINT_MAX
-
 /* A parsed specification. Everything is owned by it. */
 struct sink_spec {
     const struct sink_ops *ops;
     char *text;  /* as given */
     char *label; /* "KIND:TARGET" for messages: no options, no user, password or query of a URL */
     char *target;
-    void *opts;   /* ops->opts_size bytes; texts in it belong to the specification too */
-    void *memory; /* private */
+    void *opts;     /* ops->opts_size bytes; texts in it belong to the specification too */
+    void *defaults; /* the same where no option is given */
+    void *memory;   /* private */
 };
 
 /* Options may be written "name=value" or "name" (a flag); in a value "\," is a comma and "\\" a
  * backslash; a colon followed by a blank belongs to the value, the first other colon ends the
- * options. Only an OPT_LIST may be given more than once. RC_USAGE names the sink, the option, and
+ * options. Only an OPTION_LIST may be given more than once. RC_USAGE names the sink, the option, and
  * what is allowed. */
 enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
 
@@ -40,7 +35,8 @@ size_t sink_spec_piece(struct str rest);
 void sink_spec_free(struct sink_spec *s);
 
 /* Appends what the sink writes and where, as "KIND[,OPTION=VALUE]...:TARGET" without defaults, what
- * may_change, and secrets. Two specifications that write the same have the same. */
-void sink_spec_identity(const struct sink_spec *s, struct buf *out);
+ * may change, and secrets; paths in options as from `folder`. Two specifications that write the same
+ * have the same. */
+void sink_spec_identity(const struct sink_spec *s, const char *folder, struct buf *out);
 
 #endif

@@ -1,65 +1,41 @@
 /* What a sink writes and where, without what may change between two parts of a run. */
-#include <stdio.h>
-
 #include "sinks/registry.h"
 
-/* Word number `index` of "a|b|c". */
-static struct str choice_word(const char *choices, int index)
-{
-    const char *at = choices;
-    while (index-- > 0)
-        at += strcspn(at, "|") + 1;
-    return (struct str){at, strcspn(at, "|")};
-}
+#define VALUE_BYTES_MAX ((size_t)1 << 20)
 
-static void add_named(struct buf *out, const struct opt_spec *o, struct str value)
+/* Commas of a value are not those between options. */
+static void put_guarded(struct buf *out, struct str value)
 {
-    if (str_eq(value, str_c(o->default_text)))
-        return;
-    buf_addf(out, ",%s=", o->name);
-    buf_add_str(out, value);
-}
-
-static void add_uint(struct buf *out, const struct opt_spec *o, unsigned value)
-{
-    char text[16];
-    (void)snprintf(text, sizeof text, "%u", value);
-    add_named(out, o, value == SPEC_AUTO ? STR("auto") : str_c(text));
-}
-
-static void add_option(struct buf *out, const struct opt_spec *o, const void *opts)
-{
-    const void *value = (const char *)opts + o->offset;
-    switch (o->type) {
-    case OPT_FLAG:
-        if (*(const bool *)value)
-            buf_addf(out, ",%s", o->name);
-        break;
-    case OPT_CHOICE:
-        add_named(out, o, choice_word(o->choices, *(const int *)value));
-        break;
-    case OPT_UINT:
-        add_uint(out, o, *(const unsigned *)value);
-        break;
-    case OPT_TEXT:
-    case OPT_FILE:
-        if (*(const char *const *)value)
-            add_named(out, o, str_c(*(const char *const *)value));
-        break;
-    case OPT_DURATION:
-    case OPT_RATE:
-    case OPT_LIST:
-        break; /* none of them changes what is written */
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] == ',' || value.ptr[i] == '\\')
+            buf_addc(out, '\\');
+        buf_addc(out, value.ptr[i]);
     }
 }
 
-void sink_spec_identity(const struct sink_spec *s, struct buf *out)
+static void put_option(struct buf *out, const struct option_spec *o, const void *opts,
+                       const char *folder)
+{
+    struct buf value;
+    buf_init(&value, VALUE_BYTES_MAX);
+    for (size_t i = 0; i < option_count_values(o, opts); i++) {
+        buf_clear(&value);
+        option_put_identity(&value, o, opts, i, folder);
+        buf_addf(out, ",%s%s", o->name, option_takes_value(o) ? "=" : "");
+        put_guarded(out, buf_str(&value));
+        if (buf_rc(&value) != RC_OK)
+            out->rc = buf_rc(&value);
+    }
+    buf_free(&value);
+}
+
+void sink_spec_identity(const struct sink_spec *s, const char *folder, struct buf *out)
 {
     const char *shown = strchr(s->label, ':') + 1;
     buf_adds(out, s->ops->name);
-    for (const struct opt_spec *o = s->ops->opts; o->name; o++) {
-        if (!o->may_change)
-            add_option(out, o, s->opts);
+    for (const struct option_spec *o = s->ops->opts; o && o->name; o++) {
+        if (!(o->flags & OPTION_MAY_CHANGE) && !option_is_equal(o, s->opts, s->defaults))
+            put_option(out, o, s->opts, folder);
     }
     buf_addf(out, ":%s", shown);
     /* What is not shown of a URL may be secret, and is a part of the target all the same. */

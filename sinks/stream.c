@@ -1,11 +1,12 @@
 #include "sinks/stream.h"
 
+#include "core/base/option.h"
+
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <zlib.h>
 
 #include "sinks/blob.h"
-#include "sinks/registry.h"
 
 #define REPLAY_BYTES ((size_t)256 * 1024)
 #define WINDOW_GZIP (MAX_WBITS + 16) /* zlib's way of asking for gzip's header and trailer */
@@ -27,10 +28,10 @@ bool stream_is_gz(const char *path)
     return n > 3 && strcmp(path + n - 3, ".gz") == 0;
 }
 
-unsigned stream_level(unsigned option, const char *path)
+unsigned stream_level(int64_t option, const char *path)
 {
-    if (option != SPEC_AUTO)
-        return option;
+    if (option != OPTION_AUTO)
+        return (unsigned)option;
     return stream_is_gz(path) ? STREAM_LEVEL_DEFAULT : 0;
 }
 

@@ -23,7 +23,7 @@
 #define STREAM_MEMBER_BYTES ((size_t)1 << 20) /* of input in one gzip member; held in memory */
 #define STREAM_LEVEL_DEFAULT 6
 
-/* The sinks' option `gzip=0..9` is an OPT_UINT with the default "auto" (SPEC_AUTO, registry.h). */
+/* Of the sinks' option `gzip=0..9`, whose default is "auto". */
 #define STREAM_OPT_GZIP_HELP "compress: 1 is fast, 9 is small, 0 is not at all"
 
 struct stream;
@@ -40,9 +40,9 @@ struct stream_cfg {
     struct str mark; /* what stream_mark() gave in an earlier run, to go on there; or absent */
 };
 
-/* The level for an option value: SPEC_AUTO is STREAM_LEVEL_DEFAULT where `path` ends in ".gz", else
+/* The level for an option value: OPTION_AUTO is STREAM_LEVEL_DEFAULT where `path` ends in ".gz", else
  * 0. */
-unsigned stream_level(unsigned option, const char *path);
+unsigned stream_level(int64_t option, const char *path);
 
 /* Does `path` end in ".gz"? */
 bool stream_is_gz(const char *path);

@@ -125,6 +125,16 @@ bool units_percent(struct str s, uint64_t *out_millionths)
     return true;
 }
 
+bool units_portion(struct str s, struct portion *out)
+{
+    struct portion count = {.kind = PORTION_COUNT}, share = {.kind = PORTION_SHARE};
+    bool is_count = units_uint(s, &count.n);
+    if (!is_count && !units_percent(s, &share.n))
+        return false;
+    *out = is_count ? count : share;
+    return true;
+}
+
 bool text_take(struct str *text, char end, struct str *out)
 {
     const char *at = text->len ? memchr(text->ptr, end, text->len) : NULL;

@@ -13,6 +13,7 @@
 #define UNITS_SIZE_TEXT "a size such as 65536, 64K, 32M or 1G"
 #define UNITS_RATE_TEXT "a rate such as 10, 10/s or 600/m"
 #define UNITS_PERCENT_TEXT "a share from 0% to 100% (up to four decimals)" /* no format */
+#define UNITS_PORTION_TEXT "a whole number or " UNITS_PERCENT_TEXT
 
 /* Outputs are untouched when these return false. */
 bool units_uint(struct str s, uint64_t *out);       /* decimal digits */
@@ -21,6 +22,15 @@ bool units_size(struct str s, uint64_t *out_bytes); /* digits, then nothing, K, 
 bool units_rate(struct str s, double *out_per_s);   /* over 0; may have decimals; /s or /m */
 /* "12.5%" is 125000 millionths; at most 100%, and four decimals. */
 bool units_percent(struct str s, uint64_t *out_millionths);
+
+/* So many of a whole: all of them, a count, or a share of it. */
+struct portion {
+    enum { PORTION_ANY, PORTION_COUNT, PORTION_SHARE } kind;
+    uint64_t n; /* of a share: of PORTION_WHOLE parts */
+};
+#define PORTION_WHOLE 1000000
+
+bool units_portion(struct str s, struct portion *out); /* digits, or a percentage */
 
 /* ---- texts that programs write for themselves ------------------------------------------------ */
 

@@ -6,8 +6,8 @@
 #ifndef LEADPIPE_RUN_H
 #define LEADPIPE_RUN_H
 
+#include "core/base/option.h"
 #include "core/run/beyond.h"
-#include "core/file/file_use.h"
 #include "core/flatten/flatten.h"
 #include "core/http/http.h"
 #include "core/source/ids.h"
@@ -33,13 +33,6 @@ struct run_file {
     enum file_use use;
 };
 
-/* How many leads may be missing for the outputs to be published all the same. */
-struct missing_limit {
-    enum { MISSING_ANY, MISSING_COUNT, MISSING_SHARE } kind;
-    uint64_t n; /* leads; of a share: of MISSING_WHOLE parts of the unique IDs */
-};
-#define MISSING_WHOLE 1000000
-
 struct run_progress {
     struct ledger_counts ledger;
     struct ids_counts ids;
@@ -60,7 +53,7 @@ struct run_cfg {
     struct ids_cfg ids;            /* `wait` is filled in by the run */
     bool has_expect;
     uint64_t expect;
-    struct missing_limit max_missing;
+    struct portion max_missing; /* more missing leads, and no output is published */
 
     unsigned concurrency; /* 0: adapts between 1 and concurrency_max */
     unsigned concurrency_max;

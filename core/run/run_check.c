@@ -11,6 +11,7 @@
 
 #define PATHS_BYTES_MAX ((size_t)1024 * 1024)
 #define OPTION_BYTES 64
+#define WHO_BYTES 4096
 
 /* ---- what is written ------------------------------------------------------------------------- */
 
@@ -67,46 +68,55 @@ static enum rc add_database(struct run_files *l, const char *path, const char *w
     return rc;
 }
 
-static enum rc add_option(struct run_files *l, const struct run_file *f, struct err *e)
+/* `who` is what is said of one that is written, "`what` `of`" of one that is read. */
+static enum rc add_file(struct run_files *l, const char *path, enum file_use use, const char *who,
+                        const char *what, const char *of, struct err *e)
 {
-    char option[OPTION_BYTES];
-    (void)snprintf(option, sizeof option, "--%s", f->option);
     enum rc rc = RC_OK;
-    switch (f->use) {
+    switch (use) {
     case FILE_DATABASE:
-        return add_database(l, f->path, option, e);
+        return add_database(l, path, who, e);
     case FILE_WRITTEN:
-        rc = outfile_check(f->path, e);
+        rc = outfile_check(path, e);
         if (rc == RC_OK)
-            return add_output(l, f->path, option, e);
-        err_prefix(e, "%s", option);
+            return add_output(l, path, who, e);
+        err_prefix(e, "%s", who);
         return rc;
     case FILE_READ:
-        return run_files_add_read(l, f->path, "the file of", option, e);
+        return run_files_add_read(l, path, what, of, e);
     case FILE_UNUSED:
         break;
     }
     return rc;
 }
 
-/* ---- the list -------------------------------------------------------------------------------- */
-
-/* Of a sink's options, by their type. */
-static enum rc add_sink_reads(struct run_files *l, const struct run_sink_cfg *sink, struct err *e)
+static enum rc add_option(struct run_files *l, const struct run_file *f, struct err *e)
 {
-    char what[OPTION_BYTES];
+    char option[OPTION_BYTES];
+    (void)snprintf(option, sizeof option, "--%s", f->option);
+    return add_file(l, f->path, f->use, option, "the file of", option, e);
+}
+
+/* Those that the options of a sink name: read, or written beside what paths() tells. */
+static enum rc add_sink_options(struct run_files *l, const struct run_sink_cfg *sink, bool reads,
+                                struct err *e)
+{
     enum rc rc = RC_OK;
-    for (const struct opt_spec *spec = sink->ops->opts; rc == RC_OK && spec && spec->name; spec++) {
-        if (spec->type != OPT_FILE)
-            continue;
-        const void *option = (const char *)sink->cfg.opts + spec->offset;
-        const char *path = *(const char *const *)option;
+    for (const struct option_spec *spec = sink->ops->opts; rc == RC_OK && spec && spec->name;
+         spec++) {
+        const char *const *paths = NULL;
+        size_t n =
+            (spec->file == FILE_READ) == reads ? option_paths(spec, sink->cfg.opts, &paths) : 0;
+        char what[OPTION_BYTES], who[OPTION_BYTES + WHO_BYTES];
         (void)snprintf(what, sizeof what, "the %s of", spec->name);
-        if (path)
-            rc = run_files_add_read(l, path, what, sink->cfg.spec, e);
+        (void)snprintf(who, sizeof who, "%s of %s", spec->name, sink->cfg.spec);
+        for (size_t i = 0; rc == RC_OK && i < n; i++)
+            rc = add_file(l, paths[i], spec->file, who, what, sink->cfg.spec, e);
     }
     return rc;
 }
+
+/* ---- the list -------------------------------------------------------------------------------- */
 
 /* With an input's IDs would go those that a stopped run has still to do; of a key or a profile there
  * may be no other copy. */
@@ -115,12 +125,14 @@ static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, struct er
     enum rc rc = run_files_add_standard(l, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
         rc = add_sink(l, &cfg->sinks[i], cfg->state_path != NULL, e);
+    for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
+        rc = add_sink_options(l, &cfg->sinks[i], false, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_files; i++)
         rc = add_option(l, &cfg->files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
         rc = run_files_add_read(l, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
-        rc = add_sink_reads(l, &cfg->sinks[i], e);
+        rc = add_sink_options(l, &cfg->sinks[i], true, e);
     return rc;
 }
 

@@ -35,13 +35,13 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
 }
 
 /* A share is rounded down: of 40 IDs 12% are 4. */
-static uint64_t missing_allowed(const struct missing_limit *limit, uint64_t unique)
+static uint64_t missing_allowed(const struct portion *limit, uint64_t unique)
 {
-    if (limit->kind == MISSING_ANY)
+    if (limit->kind == PORTION_ANY)
         return UINT64_MAX;
-    if (limit->kind == MISSING_COUNT)
+    if (limit->kind == PORTION_COUNT)
         return limit->n;
-    return unique / MISSING_WHOLE * limit->n + unique % MISSING_WHOLE * limit->n / MISSING_WHOLE;
+    return unique / PORTION_WHOLE * limit->n + unique % PORTION_WHOLE * limit->n / PORTION_WHOLE;
 }
 
 /* A wrong server, path or parameter answers like one that has none of the leads: then the earlier

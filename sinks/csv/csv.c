@@ -19,48 +19,40 @@ struct csv_opts {
     const char *table;
     int delimiter, eol, header;
     bool bom, excel_safe;
-    unsigned gzip;
+    int64_t gzip;
 };
 
-#define AT(member) offsetof(struct csv_opts, member)
+#define AT(type, member) OPTION_AT(struct csv_opts, type, member)
 
-static const struct opt_spec csv_opt_specs[] = {
+static const struct option_spec csv_opt_specs[] = {
     {.name = "table",
-     .type = OPT_TEXT,
-     .offset = AT(table),
+     AT(TEXT, table),
      .help = "the table that goes to a single file; the lead's own unless told otherwise"},
     {.name = "delimiter",
-     .type = OPT_CHOICE,
-     .offset = AT(delimiter),
+     AT(CHOICE, delimiter),
      .choices = "comma|tab|semicolon",
      .default_text = "comma",
      .help = "what stands between two fields"},
     {.name = "eol",
-     .type = OPT_CHOICE,
-     .offset = AT(eol),
+     AT(CHOICE, eol),
      .choices = "lf|crlf",
      .default_text = "lf",
      .help = "what ends a row"},
     {.name = "header",
-     .type = OPT_CHOICE,
-     .offset = AT(header),
+     AT(CHOICE, header),
      .choices = "yes|no",
      .default_text = "yes",
      .help = "a first row with the names of the columns"},
-    {.name = "bom",
-     .type = OPT_FLAG,
-     .offset = AT(bom),
-     .help = "begin with a UTF-8 byte order mark, as Excel wants it"},
+    {.name = "bom", AT(FLAG, bom), .help = "begin with a UTF-8 byte order mark, as Excel wants it"},
     {.name = "excel-safe",
-     .type = OPT_FLAG,
-     .offset = AT(excel_safe),
+     AT(FLAG, excel_safe),
      .help = "an apostrophe before texts that a spreadsheet would take for formulas, and quotes "
              "around those that hold one; numbers and phone numbers are left alone"},
     {.name = "gzip",
-     .type = OPT_UINT,
-     .offset = AT(gzip),
+     AT(NUMBER, gzip),
      .min = 0,
      .max = 9,
+     .choices = "auto",
      .default_text = "auto",
      .help = STREAM_OPT_GZIP_HELP "; 6 where the file is called .gz"},
     {.name = NULL},

@@ -3,18 +3,19 @@
 #include "sinks/registry.h"
 #include "sinks/stream.h"
 
-static const struct opt_spec options[] = {
+#define AT(type, member) OPTION_AT(struct record_file_opts, type, member)
+
+static const struct option_spec options[] = {
     {.name = "layout",
-     .type = OPT_CHOICE,
-     .offset = offsetof(struct record_file_opts, layout),
+     AT(CHOICE, layout),
      .choices = RECORD_FILE_LAYOUTS,
      .default_text = "lead",
      .help = "one object a lead, one a row, or the payload"},
     {.name = "gzip",
-     .type = OPT_UINT,
-     .offset = offsetof(struct record_file_opts, gzip),
+     AT(NUMBER, gzip),
      .min = 0,
      .max = 9,
+     .choices = "auto",
      .default_text = "auto",
      .help = STREAM_OPT_GZIP_HELP "; 6 unless told otherwise"},
     {.name = NULL},
@@ -33,7 +34,7 @@ static enum rc msgpack_open(struct sink **out, const struct sink_cfg *cfg,
     const struct record_file_kind kind = {
         .ops = &sink_msgpack,
         .encoding = &encoding_msgpack,
-        .level = opts->gzip == SPEC_AUTO ? STREAM_LEVEL_DEFAULT : opts->gzip,
+        .level = opts->gzip == OPTION_AUTO ? STREAM_LEVEL_DEFAULT : (unsigned)opts->gzip,
     };
     return record_file_open(out, &kind, cfg, from, e);
 }

@@ -3,18 +3,19 @@
 #include "sinks/registry.h"
 #include "sinks/stream.h"
 
-static const struct opt_spec options[] = {
+#define AT(type, member) OPTION_AT(struct record_file_opts, type, member)
+
+static const struct option_spec options[] = {
     {.name = "layout",
-     .type = OPT_CHOICE,
-     .offset = offsetof(struct record_file_opts, layout),
+     AT(CHOICE, layout),
      .choices = RECORD_FILE_LAYOUTS,
      .default_text = "lead",
      .help = "one object a lead, one a row, or the payload as received"},
     {.name = "gzip",
-     .type = OPT_UINT,
-     .offset = offsetof(struct record_file_opts, gzip),
+     AT(NUMBER, gzip),
      .min = 0,
      .max = 9,
+     .choices = "auto",
      .default_text = "auto",
      .help = STREAM_OPT_GZIP_HELP "; 6 where the file is called .gz"},
     {.name = NULL},

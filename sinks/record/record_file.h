@@ -7,8 +7,8 @@
 #include "sinks/record/record.h"
 
 struct record_file_opts {
-    int layout;    /* enum record_layout */
-    unsigned gzip; /* level, or SPEC_AUTO */
+    int layout;   /* enum record_layout */
+    int64_t gzip; /* level, or OPTION_AUTO */
 };
 
 #define RECORD_FILE_LAYOUTS "lead|rows|raw" /* in the order of enum record_layout */

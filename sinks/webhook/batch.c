@@ -24,7 +24,7 @@ enum rc batch_open(struct batch *b, const struct sink_cfg *cfg, struct err *e)
         .clock = cfg->clock,
         .url = cfg->target,
         .layout = opts->layout,
-        .most = opts->batch,
+        .most = (unsigned)opts->batch,
         .is_list = opts->batch > 1,
         .notes = cfg->state != NULL,
     };

@@ -38,32 +38,71 @@ static struct webhook *self(struct sink *s)
 
 /* ---- options -------------------------------------------------------------------------------- */
 
-#define OFFSET(member) offsetof(struct webhook_opts, member)
+#define AT(type, member) OPTION_AT(struct webhook_opts, type, member)
 #define DAY_MS INT64_C(86400000)
 
-static const struct opt_spec options[] = {
-    {"batch", OPT_UINT, OFFSET(batch), NULL, 1, 1000, "1",
-     "leads in one request; over 1, the data is an array", false},
-    {"concurrency", OPT_UINT, OFFSET(concurrency), NULL, 1, 256, "4", "requests in flight", true},
-    {"rate", OPT_RATE, OFFSET(rate_per_s), NULL, 0, 0, NULL,
-     "requests a second (or N/m, a minute), retries included", true},
-    {"attempts", OPT_UINT, OFFSET(attempts), NULL, 1, 1000, NULL,
-     "tries of one request; else as --attempts", true},
-    {"timeout", OPT_DURATION, OFFSET(timeout_ms), NULL, 1, DAY_MS, NULL,
-     "of one try; else as --timeout", true},
-    {"retry-max-time", OPT_DURATION, OFFSET(retry_max_time_ms), NULL, 1, 7 * DAY_MS, NULL,
-     "longest time that one request may take; else as --retry-max-time", true},
-    {"layout", OPT_CHOICE, OFFSET(layout), WEBHOOK_LAYOUTS, 0, 0, "lead",
-     "columns and tables of a lead, or its payload as received", false},
-    {"type", OPT_TEXT, OFFSET(type), NULL, 0, 0, NULL,
-     "name of the event; else lead.exported, or leads.exported for an array", false},
-    {"secret-env", OPT_TEXT, OFFSET(secret_env), NULL, 0, 0, NULL,
-     "variable that holds the signing secret, or several with blanks between them", true},
-    {"secret-file", OPT_FILE, OFFSET(secret_file), NULL, 0, 0, NULL, "the same in a file", true},
-    {"header", OPT_LIST, OFFSET(headers), NULL, 0, 0, NULL,
-     "a header for every request, \"Name: value\"; repeatable", true},
-    {"header-env", OPT_LIST, OFFSET(header_envs), NULL, 0, 0, NULL,
-     "the same with the value in a variable, \"Name: VARIABLE\"; repeatable", true},
+static const struct option_spec options[] = {
+    {.name = "batch",
+     AT(NUMBER, batch),
+     .min = 1,
+     .max = 1000,
+     .default_text = "1",
+     .help = "leads in one request; over 1, the data is an array"},
+    {.name = "concurrency",
+     AT(NUMBER, concurrency),
+     .min = 1,
+     .max = 256,
+     .default_text = "4",
+     .flags = OPTION_MAY_CHANGE,
+     .help = "requests in flight"},
+    {.name = "rate",
+     AT(RATE, rate_per_s),
+     .flags = OPTION_MAY_CHANGE,
+     .help = "requests a second (or N/m, a minute), retries included"},
+    {.name = "attempts",
+     AT(NUMBER, attempts),
+     .min = 1,
+     .max = 1000,
+     .flags = OPTION_MAY_CHANGE,
+     .help = "tries of one request; else as --attempts"},
+    {.name = "timeout",
+     AT(DURATION, timeout_ms),
+     .min = 1,
+     .max = DAY_MS,
+     .flags = OPTION_MAY_CHANGE,
+     .help = "of one try; else as --timeout"},
+    {.name = "retry-max-time",
+     AT(DURATION, retry_max_time_ms),
+     .min = 1,
+     .max = 7 * DAY_MS,
+     .flags = OPTION_MAY_CHANGE,
+     .help = "longest time that one request may take; else as --retry-max-time"},
+    {.name = "layout",
+     AT(CHOICE, layout),
+     .choices = WEBHOOK_LAYOUTS,
+     .default_text = "lead",
+     .help = "columns and tables of a lead, or its payload as received"},
+    {.name = "type",
+     AT(TEXT, type),
+     .help = "name of the event; else lead.exported, or leads.exported for an array"},
+    {.name = "secret-env",
+     AT(TEXT, secret_env),
+     .flags = OPTION_MAY_CHANGE,
+     .excludes = "secret-file",
+     .help = "variable that holds the signing secret, or several with blanks between them"},
+    {.name = "secret-file",
+     AT(TEXT, secret_file),
+     .flags = OPTION_MAY_CHANGE,
+     .file = FILE_READ,
+     .help = "the same in a file"},
+    {.name = "header",
+     AT(LIST, headers),
+     .flags = OPTION_MAY_CHANGE | OPTION_SECRET_HEADER,
+     .help = "a header for every request, \"Name: value\"; repeatable"},
+    {.name = "header-env",
+     AT(LIST, header_envs),
+     .flags = OPTION_MAY_CHANGE,
+     .help = "the same with the value in a variable, \"Name: VARIABLE\"; repeatable"},
     {.name = NULL},
 };
 
@@ -125,11 +164,11 @@ static struct http_retry_cfg retry_cfg(const struct sink_cfg *cfg)
 {
     const struct webhook_opts *opts = cfg->opts;
     struct http_retry_cfg retry = *cfg->retry;
-    if (opts->attempts)
-        retry.attempts = opts->attempts;
-    if (opts->retry_max_time_ms)
+    if (opts->attempts > 0)
+        retry.attempts = (unsigned)opts->attempts;
+    if (opts->retry_max_time_ms > 0)
         retry.retry_max_time_ms = opts->retry_max_time_ms;
-    if (opts->timeout_ms)
+    if (opts->timeout_ms > 0)
         retry.timeout_ms = opts->timeout_ms;
     return retry;
 }
@@ -148,13 +187,13 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .cacert = cfg->cacert,
         .proxy = url_bypasses_proxy(cfg->target, cfg->allow_http) ? "" : cfg->proxy,
         .http_version = cfg->http_version,
-        .concurrency = opts->concurrency,
+        .concurrency = (unsigned)opts->concurrency,
         .rate_per_s = opts->rate_per_s,
         .retry = retry_cfg(cfg),
         .clock = cfg->clock,
         .log = cfg->log,
         .parcels_max = (size_t)opts->concurrency * PARCELS_PER_REQUEST,
-        .leads_max = opts->batch,
+        .leads_max = (size_t)opts->batch,
         .body_max = BATCH_BODY_MAX,
         .host = &w->host,
         .sent_bytes_max = SENT_BYTES_MAX,

@@ -369,8 +369,6 @@ enum rc webhook_secrets_load(struct webhook_secrets **out, const struct sink_cfg
                              struct err *e)
 {
     const struct webhook_opts *opts = cfg->opts;
-    if (opts->secret_env && opts->secret_file)
-        return err_set(e, RC_USAGE, "%s: either secret-env or secret-file, not both", cfg->spec);
     if (opts->secret_file)
         return load_file(out, opts->secret_file, cfg, e);
     if (!opts->secret_env) {

@@ -8,11 +8,10 @@
 #include "sinks/webhook/standard_webhooks.h"
 
 struct webhook_opts {
-    unsigned batch, concurrency;
-    unsigned attempts; /* this and the next three: 0 is as the run has it */
-    double rate_per_s;
-    int64_t timeout_ms, retry_max_time_ms;
-    int layout; /* index in WEBHOOK_LAYOUTS */
+    int64_t batch, concurrency;
+    double rate_per_s;                               /* 0: no limit */
+    int64_t attempts, timeout_ms, retry_max_time_ms; /* not above 0: as the run has it */
+    int layout;                                      /* index in WEBHOOK_LAYOUTS */
     const char *type;
     const char *secret_env, *secret_file;
     struct text_list headers, header_envs;

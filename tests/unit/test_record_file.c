@@ -39,7 +39,7 @@ static int enter(void **state)
     strcpy(strrchr(folder, '-') + 1, "XXXXXX");
     if (!getcwd(start, sizeof start) || !mkdtemp(folder) || chdir(folder) != 0)
         return -1;
-    w = (struct world){.opts = {.layout = LAYOUT_RAW, .gzip = SPEC_AUTO}};
+    w = (struct world){.opts = {.layout = LAYOUT_RAW, .gzip = OPTION_AUTO}};
     w.cfg = (struct sink_cfg){
         .spec = "ndjson:leads.ndjson",
         .target = "leads.ndjson",
@@ -140,7 +140,7 @@ static void ndjson_writes_a_file(void **state)
 struct gzip_row {
     const struct sink_ops *ops;
     const char *target;
-    unsigned option;
+    int64_t option;
     bool want;
 };
 
@@ -148,12 +148,12 @@ static void gzip_is_decided(void **state)
 {
     struct world *w = *state;
     const struct gzip_row rows[] = {
-        {&sink_ndjson, "a.ndjson", SPEC_AUTO, false},
-        {&sink_ndjson, "b.ndjson.gz", SPEC_AUTO, true},
+        {&sink_ndjson, "a.ndjson", OPTION_AUTO, false},
+        {&sink_ndjson, "b.ndjson.gz", OPTION_AUTO, true},
         {&sink_ndjson, "c.ndjson.gz", 0, false},
         {&sink_ndjson, "d.ndjson", 1, true},
-        {&sink_msgpack, "e.msgpack", SPEC_AUTO, true},
-        {&sink_msgpack, "f.msgpack.gz", SPEC_AUTO, true},
+        {&sink_msgpack, "e.msgpack", OPTION_AUTO, true},
+        {&sink_msgpack, "f.msgpack.gz", OPTION_AUTO, true},
         {&sink_msgpack, "g.msgpack.gz", 0, false},
         {&sink_msgpack, "h.msgpack", 9, true},
     };

@@ -12,38 +12,23 @@
 struct fake_opts {
     bool flag;
     int choice;
-    unsigned count, level;
-    int64_t wait_ms;
+    int64_t count, level, wait_ms;
     double rate_per_s;
     const char *text;
     struct text_list list;
 };
 
-#define AT(member) offsetof(struct fake_opts, member)
+#define AT(type, member) OPTION_AT(struct fake_opts, type, member)
 
-static const struct opt_spec fake_specs[] = {
-    {.name = "flag", .type = OPT_FLAG, .offset = AT(flag)},
-    {.name = "choice",
-     .type = OPT_CHOICE,
-     .offset = AT(choice),
-     .choices = "red|green|blue",
-     .default_text = "green"},
-    {.name = "count",
-     .type = OPT_UINT,
-     .offset = AT(count),
-     .min = 1,
-     .max = 100,
-     .default_text = "7"},
-    {.name = "level", .type = OPT_UINT, .offset = AT(level), .max = 9, .default_text = "auto"},
-    {.name = "wait",
-     .type = OPT_DURATION,
-     .offset = AT(wait_ms),
-     .min = 10,
-     .max = 60000,
-     .default_text = "2s"},
-    {.name = "rate", .type = OPT_RATE, .offset = AT(rate_per_s)},
-    {.name = "text", .type = OPT_TEXT, .offset = AT(text)},
-    {.name = "list", .type = OPT_LIST, .offset = AT(list)},
+static const struct option_spec fake_specs[] = {
+    {.name = "flag", AT(FLAG, flag)},
+    {.name = "choice", AT(CHOICE, choice), .choices = "red|green|blue", .default_text = "green"},
+    {.name = "count", AT(NUMBER, count), .min = 1, .max = 100, .default_text = "7"},
+    {.name = "level", AT(NUMBER, level), .max = 9, .choices = "auto", .default_text = "auto"},
+    {.name = "wait", AT(DURATION, wait_ms), .min = 10, .max = 60000, .default_text = "2s"},
+    {.name = "rate", AT(RATE, rate_per_s)},
+    {.name = "text", AT(TEXT, text)},
+    {.name = "list", AT(LIST, list)},
     {.name = NULL},
 };
 static const struct sink_ops fake = {
@@ -79,7 +64,7 @@ static void defaults(void **state)
     assert_false(o->flag);
     assert_int_equal(o->choice, 1);
     assert_int_equal(o->count, 7);
-    assert_int_equal(o->level, SPEC_AUTO);
+    assert_int_equal(o->level, OPTION_AUTO);
     assert_int_equal(o->wait_ms, 2000);
     assert_true(o->rate_per_s >= 0 && o->rate_per_s <= 0);
     assert_null(o->text);
@@ -95,8 +80,9 @@ static void defaults(void **state)
 static void values(void **state)
 {
     (void)state;
-    struct sink_spec s = parse_ok("fake,flag,choice=blue,count=100,level=0,wait=500ms,rate=30/m,"
-                                  "text=a\\,b\\\\c\\d: e,list=X-One: 1,list=,list=three:C:/x,y=z");
+    struct sink_spec s =
+        parse_ok("fake,flag,choice=blue,count=100,level=0,wait=500ms,rate=30/m,"
+                 "text=a\\,b\\\\c\\d: e,list=X-One: 1,list=\\,,list=three:C:/x,y=z");
     const struct fake_opts *o = s.opts;
     assert_string_equal(s.target, "C:/x,y=z");
     assert_true(o->flag);
@@ -108,7 +94,7 @@ static void values(void **state)
     assert_string_equal(o->text, "a,b\\c\\d: e");
     assert_int_equal(o->list.n, 3);
     assert_string_equal(o->list.items[0], "X-One: 1");
-    assert_string_equal(o->list.items[1], "");
+    assert_string_equal(o->list.items[1], ",");
     assert_string_equal(o->list.items[2], "three");
     sink_spec_free(&s);
 }
@@ -147,22 +133,23 @@ static void refusals(void **state)
         {"fake,colour=red:x", "fake: there is no option \"colour\"; options are: flag, choice, "
                               "count, level, wait, rate, text, list"},
         {"bare,x:y", "bare: there is no option \"x\"; options are: "},
-        {"fake,flag=yes:x", "fake: flag has a value; it takes no value"},
-        {"fake,choice:x", "fake: choice has no value; it takes one of red, green, blue"},
-        {"fake,choice=pink:x", "fake: choice=pink; it takes one of red, green, blue"},
-        {"fake,choice=re:x", "fake: choice=re; it takes one of red, green, blue"},
-        {"fake,choice=:x", "fake: choice=; it takes one of red, green, blue"},
-        {"fake,count=0:x", "fake: count=0; it takes a number from 1 to 100"},
-        {"fake,count=101:x", "fake: count=101; it takes a number from 1 to 100"},
-        {"fake,count=auto:x", "fake: count=auto; it takes a number from 1 to 100"},
-        {"fake,level=10:x", "fake: level=10; it takes a number from 0 to 9"},
-        {"fake,level=-1:x", "fake: level=-1; it takes a number from 0 to 9"},
-        {"fake,wait=5:x", "fake: wait=5; it takes a duration such as 500ms, 30s, 5m or 2h"},
-        {"fake,wait=2m:x", "fake: wait=2m; it takes a duration"},
-        {"fake,rate=0:x", "fake: rate=0; it takes a rate such as 10, 10/s or 600/m"},
-        {"fake,text=:x", "fake: text=; it takes a text"},
-        {"fake,count=1,count=2:x", "fake: count is given twice"},
-        {"fake,flag,flag:x", "fake: flag is given twice"},
+        {"fake,flag=yes:x", "fake: flag: takes no value"},
+        {"fake,choice:x", "fake: choice: missing value: red|green|blue"},
+        {"fake,choice=pink:x", "fake: choice: \"pink\" is not one of red|green|blue"},
+        {"fake,choice=re:x", "fake: choice: \"re\" is not one of red|green|blue"},
+        {"fake,choice=:x", "fake: choice: \"\" is not one of red|green|blue"},
+        {"fake,count=0:x", "fake: count: \"0\" is not a whole number from 1 to 100"},
+        {"fake,count=101:x", "fake: count: \"101\" is not a whole number from 1 to 100"},
+        {"fake,count=auto:x", "fake: count: \"auto\" is not a whole number from 1 to 100"},
+        {"fake,level=10:x", "fake: level: \"10\" is not auto or a whole number from 0 to 9"},
+        {"fake,level=-1:x", "fake: level: \"-1\" is not auto or a whole number from 0 to 9"},
+        {"fake,wait=5:x", "fake: wait: \"5\" is not a duration such as 500ms, 30s, 5m or 2h"},
+        {"fake,wait=2m:x", "fake: wait: \"2m\" is not between 10ms and 1m"},
+        {"fake,rate=0:x", "fake: rate: \"0\" is not a rate such as 10, 10/s or 600/m"},
+        {"fake,text=:x", "fake: text: TEXT must not be empty"},
+        {"fake,list=:x", "fake: list: TEXT must not be empty"},
+        {"fake,count=1,count=2:x", "fake: count: given more than once; it is not repeatable"},
+        {"fake,flag,flag:x", "fake: flag: given more than once; it is not repeatable"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err e = {0};

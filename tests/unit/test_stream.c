@@ -324,11 +324,11 @@ static void disk_full(void **state)
 static void levels(void **state)
 {
     (void)state;
-    assert_int_equal(stream_level(SPEC_AUTO, "a.csv"), 0);
-    assert_int_equal(stream_level(SPEC_AUTO, "a.csv.gz"), 6);
+    assert_int_equal(stream_level(OPTION_AUTO, "a.csv"), 0);
+    assert_int_equal(stream_level(OPTION_AUTO, "a.csv.gz"), 6);
     assert_int_equal(stream_level(9, "a.csv.gz"), 9);
     assert_int_equal(stream_level(0, "a.csv.gz"), 0);
-    assert_int_equal(stream_level(SPEC_AUTO, "-"), 0);
+    assert_int_equal(stream_level(OPTION_AUTO, "-"), 0);
     assert_false(stream_is_gz(".gz"));
     assert_false(stream_is_gz(""));
 }

@@ -262,6 +262,8 @@ static void blotted(void **state)
         {arguments_redact_spec, "webhook,secret-env=S,header=nothing:https://x/",
          "webhook,secret-env=S,header=***:https://x/"},
         {arguments_redact_spec, "webhook,header=X: s", "webhook,header=X: ***"},
+        {arguments_redact_spec, "webhook,token=s,batch:x", "webhook,token=***,batch:x"},
+        {arguments_redact_spec, "nope,token=s\\,s,flag:x", "nope,token=***,flag:x"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf b;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sinks/registry.h"
 #include "sinks/webhook/webhook_config.h"
 
 static struct secrets *registry;
@@ -240,7 +241,16 @@ static void secrets_from_variables(void **state)
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_UNSET"}, "not set");
     expect_secrets(&(struct webhook_opts){.secret_env = "whsec_hidden"}, "is not set");
     expect_secrets(&(struct webhook_opts){.secret_env = "hidden/+="}, "is not set");
-    expect_secrets(&(struct webhook_opts){.secret_env = "A", .secret_file = "B"}, "not both");
+}
+
+static void two_sources_of_secrets(void **state)
+{
+    (void)state;
+    struct sink_spec spec = {0};
+    struct err e = {RC_OK, ""};
+    assert_int_equal(sink_spec_parse(&spec, "webhook,secret-file=B,secret-env=A:https://h/", &e),
+                     RC_USAGE);
+    assert_string_equal(e.msg, "webhook: secret-env and secret-file cannot be used together");
 }
 
 static void write_file(const char *path, const char *text, size_t n)
@@ -288,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_content_type_of_ones_own, begin, end),
         cmocka_unit_test_setup_teardown(bad_headers, begin, end),
         cmocka_unit_test_setup_teardown(secrets_from_variables, begin, end),
+        cmocka_unit_test(two_sources_of_secrets),
         cmocka_unit_test_setup_teardown(secrets_from_files, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,113 @@
+#include "cmd/command_line.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "cmd/suggest.h"
+
+/* What getopt_long() returns for the table's row i; letters stay below. */
+#define LONG_BASE 1000
+
+struct getopt_tables {
+    struct option *longs;
+    char *shorts;
+};
+
+/* "-" gives what is no option as an option of its own, in order: so every element of argv can be
+ * looked at before getopt does. ":" tells a value that is missing from a name that is unknown. */
+static enum rc make_tables(struct getopt_tables *t, const struct option_reader *r, struct err *e)
+{
+    size_t n = option_table_size(r->table);
+    t->longs = arena_array(r->memory, n + 1, sizeof *t->longs);
+    t->shorts = arena_zalloc(r->memory, 2 * n + 3);
+    if (!t->longs || !t->shorts)
+        return err_nomem(e);
+    char *letter = t->shorts;
+    *letter++ = '-';
+    *letter++ = ':';
+    for (size_t i = 0; i < n; i++) {
+        const struct option_spec *o = &r->table[i];
+        bool takes_value = option_takes_value(o);
+        t->longs[i] = (struct option){
+            .name = o->name,
+            .has_arg = takes_value ? required_argument : no_argument,
+            .val = LONG_BASE + (int)i,
+        };
+        if (!o->letter)
+            continue;
+        *letter++ = o->letter;
+        if (takes_value)
+            *letter++ = ':';
+    }
+    return RC_OK;
+}
+
+static const struct option_spec *spec_of(const struct option_spec *table, int code)
+{
+    if (code >= LONG_BASE)
+        return &table[code - LONG_BASE];
+    for (const struct option_spec *o = table; o->name; o++) {
+        if (o->letter && o->letter == code)
+            return o;
+    }
+    return NULL;
+}
+
+/* Long options must be written out. An abbreviation would break with the next option that begins
+ * alike, and "--api-key SECRET" would be taken for --api-key-file and end up in a message. So what
+ * stands behind "=" is not repeated either. */
+static enum rc check_long(const struct option_spec *table, const char *command, const char *element,
+                          struct err *e)
+{
+    if (!element || strncmp(element, "--", 2) != 0 || !element[2])
+        return RC_OK;
+    struct str name = {element + 2, strcspn(element + 2, "=")};
+    if (option_named(table, name))
+        return RC_OK;
+    char word[64];
+    (void)snprintf(word, sizeof word, STR_FMT, STR_ARG(name));
+    const char *nearest = NULL;
+    for (const struct option_spec *o = table; o->name; o++)
+        suggest_consider(&nearest, word, o->name);
+    if (nearest)
+        return err_set(e, RC_USAGE, "unknown option --%s; did you mean --%s?", word, nearest);
+    return err_set(e, RC_USAGE, "unknown option --%s; \"leadpipe help %s\" lists them all", word,
+                   command);
+}
+
+/* getopt() found no value where one is needed (":"), one where none is taken, or no such option. */
+static enum rc take_unusual(struct option_reader *r, int code, const char *command, struct err *e)
+{
+    const struct option_spec *o = spec_of(r->table, optopt);
+    if (o && (code == ':' || !option_takes_value(o)))
+        return option_take(r, o, code == ':' ? NULL : "", e);
+    return err_set(e, RC_USAGE, "unknown option -%c; \"leadpipe help %s\" lists them all", optopt,
+                   command);
+}
+
+enum rc command_line_read(struct option_reader *r, struct text_list *arguments, int argc,
+                          char *const argv[], struct err *e)
+{
+    struct getopt_tables tables = {NULL, NULL};
+    enum rc rc = make_tables(&tables, r, e);
+    opterr = 0;
+    optind = 0; /* starts anew, "-" included (getopt(3), GNU) */
+    if (rc == RC_OK && argc > 1)
+        rc = check_long(r->table, argv[0], argv[1], e);
+    while (rc == RC_OK) {
+        int code = getopt_long(argc, argv, tables.shorts, tables.longs, NULL);
+        if (code == -1)
+            break;
+        if (code == 1)
+            rc = text_list_add(arguments, optarg, r->memory, e);
+        else if (code == ':' || code == '?')
+            rc = take_unusual(r, code, argv[0], e);
+        else
+            rc = option_take(r, spec_of(r->table, code), optarg, e);
+        if (rc == RC_OK && optind < argc)
+            rc = check_long(r->table, argv[0], argv[optind], e);
+    }
+    for (int i = optind; rc == RC_OK && i < argc; i++) /* behind "--" */
+        rc = text_list_add(arguments, argv[i], r->memory, e);
+    return rc;
+}

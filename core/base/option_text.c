@@ -1,0 +1,192 @@
+/* Options and their values as texts. */
+#include <inttypes.h>
+
+#include "core/base/option.h"
+
+void option_put_arg(struct buf *b, const struct option_spec *o)
+{
+    if (o->arg) {
+        buf_adds(b, o->arg);
+        return;
+    }
+    switch (o->type) {
+    case OPTION_FLAG:
+    case OPTION_COUNT:
+        return;
+    case OPTION_CHOICE:
+        buf_adds(b, o->choices);
+        return;
+    case OPTION_NUMBER:
+        buf_addf(b, "N%s%s", o->choices ? "|" : "", o->choices ? o->choices : "");
+        return;
+    case OPTION_DURATION:
+        buf_adds(b, "DURATION");
+        return;
+    case OPTION_SIZE:
+        buf_adds(b, "SIZE");
+        return;
+    case OPTION_RATE:
+        buf_adds(b, "N[/s|/m]");
+        return;
+    case OPTION_PORTION:
+        buf_adds(b, "N|P%");
+        return;
+    case OPTION_TEXT:
+    case OPTION_LIST:
+        buf_adds(b, o->file != FILE_UNUSED ? "FILE" : "TEXT");
+        return;
+    }
+}
+
+void option_put_help(struct buf *b, const struct option_spec *o)
+{
+    const char *standard = o->default_text ? o->default_text : o->default_note;
+    buf_adds(b, o->help);
+    if (o->flags & OPTION_REQUIRED)
+        buf_adds(b, " (required)");
+    else if (standard)
+        buf_addf(b, " (default: %s)", standard);
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+size_t option_count_values(const struct option_spec *o, const void *values)
+{
+    const void *value = (const char *)values + o->offset;
+    switch (o->type) {
+    case OPTION_FLAG:
+        return *(const bool *)value;
+    case OPTION_COUNT:
+        return *(const int64_t *)value > 0;
+    case OPTION_CHOICE:
+        return 1;
+    case OPTION_NUMBER:
+        return o->choices || *(const int64_t *)value != OPTION_AUTO;
+    case OPTION_DURATION:
+    case OPTION_SIZE:
+        return *(const int64_t *)value != OPTION_AUTO;
+    case OPTION_RATE:
+        return *(const double *)value > 0;
+    case OPTION_PORTION:
+        return ((const struct portion *)value)->kind != PORTION_ANY;
+    case OPTION_TEXT:
+        return *(const char *const *)value != NULL;
+    case OPTION_LIST:
+        return ((const struct text_list *)value)->n;
+    }
+    return 0;
+}
+
+/* Word number `index` of "a|b|c". */
+static struct str choice_word(const char *choices, int index)
+{
+    const char *at = choices;
+    while (index-- > 0)
+        at += strcspn(at, "|") + 1;
+    return (struct str){at, strcspn(at, "|")};
+}
+
+static void put_portion(struct buf *b, const struct portion *p)
+{
+    if (p->kind == PORTION_SHARE)
+        buf_addf(b, "%" PRIu64 ".%04" PRIu64 "%%", p->n / 10000, p->n % 10000);
+    else
+        buf_addf(b, "%" PRIu64, p->n);
+}
+
+void option_put_value(struct buf *b, const struct option_spec *o, const void *values, size_t i)
+{
+    const void *value = (const char *)values + o->offset;
+    switch (o->type) {
+    case OPTION_FLAG:
+        return;
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+        buf_addf(b, "%" PRId64, *(const int64_t *)value);
+        return;
+    case OPTION_CHOICE:
+        buf_add_str(b, choice_word(o->choices, *(const int *)value));
+        return;
+    case OPTION_NUMBER:
+        if (*(const int64_t *)value == OPTION_AUTO)
+            buf_adds(b, o->choices ? o->choices : "");
+        else
+            buf_addf(b, "%" PRId64, *(const int64_t *)value);
+        return;
+    case OPTION_DURATION:
+        buf_addf(b, "%" PRId64 "ms", *(const int64_t *)value);
+        return;
+    case OPTION_RATE:
+        buf_addf(b, "%.17g/s", *(const double *)value);
+        return;
+    case OPTION_PORTION:
+        put_portion(b, value);
+        return;
+    case OPTION_TEXT:
+        buf_adds(b, *(const char *const *)value);
+        return;
+    case OPTION_LIST:
+        buf_adds(b, ((const struct text_list *)value)->items[i]);
+        return;
+    }
+}
+
+static void put_path(struct buf *b, const char *path, const char *folder)
+{
+    bool is_relative = path[0] != '/' && strcmp(path, "-") != 0 && !strstr(path, "://");
+    if (is_relative)
+        buf_addf(b, "%s/", folder);
+    buf_adds(b, path);
+}
+
+void option_put_identity(struct buf *b, const struct option_spec *o, const void *values, size_t i,
+                         const char *folder)
+{
+    struct buf text;
+    buf_init(&text, b->max);
+    option_put_value(&text, o, values, i);
+    if (o->flags & OPTION_ANY_SECRET)
+        buf_addf(b, "(%08x)", (unsigned)(str_hash(buf_str(&text), 0) & 0xFFFFFFFF));
+    else if (o->file != FILE_UNUSED)
+        put_path(b, buf_cstr(&text), folder);
+    else
+        buf_add_str(b, buf_str(&text));
+    if (buf_rc(&text) != RC_OK)
+        b->rc = buf_rc(&text);
+    buf_free(&text);
+}
+
+/* A double has no other text, and no two have the same. */
+bool option_is_equal(const struct option_spec *o, const void *a, const void *b)
+{
+    size_t n = option_count_values(o, a);
+    bool is_equal = n == option_count_values(o, b);
+    struct buf text_a, text_b;
+    buf_init(&text_a, SIZE_MAX / 2);
+    buf_init(&text_b, SIZE_MAX / 2);
+    for (size_t i = 0; is_equal && i < n; i++) {
+        buf_clear(&text_a);
+        buf_clear(&text_b);
+        option_put_value(&text_a, o, a, i);
+        option_put_value(&text_b, o, b, i);
+        is_equal = str_eq(buf_str(&text_a), buf_str(&text_b));
+    }
+    is_equal = is_equal && buf_rc(&text_a) == RC_OK && buf_rc(&text_b) == RC_OK;
+    buf_free(&text_a);
+    buf_free(&text_b);
+    return is_equal;
+}
+
+size_t option_paths(const struct option_spec *o, const void *values, const char *const **paths)
+{
+    const void *value = (const char *)values + o->offset;
+    if (o->file == FILE_UNUSED)
+        return 0;
+    if (o->type == OPTION_LIST) {
+        const struct text_list *list = value;
+        *paths = list->items;
+        return list->n;
+    }
+    *paths = value;
+    return **paths != NULL;
+}
