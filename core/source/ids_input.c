@@ -72,10 +72,14 @@ static bool is_comment(struct str line)
     return line.len && *line.ptr == '#';
 }
 
-/* "sep=;": how spreadsheets are told of the delimiter. '\0': it is something else. */
+/* "sep=;": how spreadsheets are told of the delimiter. '\0': it is something else. A tab is a blank
+ * as well: trimming takes it away. */
 static char told_delimiter(struct str line)
 {
-    char c = line.len == 5 && strncasecmp(line.ptr, "sep=", 4) == 0 ? line.ptr[4] : '\0';
+    struct str word = ids_trim(line);
+    if (word.len < 4 || word.len > 5 || strncasecmp(word.ptr, "sep=", 4) != 0)
+        return '\0';
+    char c = word.ptr + 4 < line.ptr + line.len ? word.ptr[4] : '\0';
     return c == ',' || c == ';' || c == '\t' ? c : '\0';
 }
 
@@ -90,7 +94,7 @@ static enum rc first_line(struct ids_input *in, struct ids_piece *out, struct er
         if (format == ID_FORMAT_AUTO || format == ID_FORMAT_LINES)
             skips |= is_comment(line);
         if (format == ID_FORMAT_AUTO || format == ID_FORMAT_CSV) {
-            char told = told_delimiter(line);
+            char told = rc == RC_OK ? told_delimiter(piece_str(out)) : '\0';
             skips |= told != '\0';
             in->delimiter = told ? told : in->delimiter;
         }

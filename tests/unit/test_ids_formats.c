@@ -361,6 +361,11 @@ static void test_auto(void **state)
         {TEXT("id\tname,full\na\tb\n"), "a\n"},
         {TEXT("# of today, all\n\nid,x\na,b\n# c,d\n"), "a\n# c\n"},
         {TEXT("sep=;\nid;name\na;b\n"), "a\n"},
+        {TEXT("sep=\t\nid\tx,y\na\tb\n"), "a\n"},
+        {TEXT(" Sep=\t \r\nx,y\tid\r\nb\ta\r\n"), "a\n"},
+        {TEXT("sep=\nid\tx\na\tb\n"),
+         "sep=\n0.txt:2! the ID has a control character (none is allowed): 'id\\tx' (4)\n"
+         "0.txt:3! the ID has a control character (none is allowed): 'a\\tb' (3)\n"},
         {TEXT("id\na\n"), "id\na\n"},
         {TEXT("a\nb,c\n"), "a\nb,c\n"},
         {TEXT("a b\n"), "a b\n"},
