@@ -1,22 +1,32 @@
 """What a list of IDs asks for, decided from its bytes alone and in another way than the program does it.
 
-outcomes(data, form, delimiter) gives [(line, id)] for every line or row that says something, in order; `id` is None
-where it is malformed.  Every other line is blank or a comment, so that all lines are accounted for: lines_of() counts
-them.  Read as docs/leadpipe.1 has it; only the names id, lead_id and leadId are known.
+records(data, form, delimiter) gives a Record for everything that a list consists of, in order: IDs, malformed lines,
+headers, comments, blank lines.  So every line of it is accounted for: their `lines` add up to lines_of(data).  Read as
+docs/leadpipe.1 has it; only the names id, lead_id and leadId are known for an ID.
 """
 
 import json
 import re
+import typing
 import unicodedata
 
 ID_BYTES_MAX = 512
-NAMES = ("id", "lead_id", "leadid")
+LINE_BYTES_MAX = 1 << 20
+NAMES = ("id", "lead_id", "leadId")
 
 # Unicode's Default_Ignorable_Code_Point as far as tests use it, and the separators.
-INVISIBLE = set("\u00ad\u034f\u061c\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e"
-                "\u2060\u2066\u2069\ufeff")
+INVISIBLE = set("\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e"
+                "\u2060\u2066\u2069\ufe0e\ufe0f\ufeff\U000e0020")
 SHAPING = set("\u200c\u200d\ufe0e\ufe0f")
 LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+class Record(typing.NamedTuple):
+    kind: str  # id, bad, header, comment, blank
+    line: int  # where it begins
+    lines: int
+    id: typing.Optional[str] = None
+    param: typing.Optional[str] = None  # its value for this ID; None: it has none of its own
 
 
 def lines_of(data):
@@ -30,9 +40,9 @@ def _is_blank(c):
 
 
 def _trim(text):
-    while text and (_is_blank(text[0]) or text[0] in SHAPING):
+    while text and _is_blank(text[0]):
         text = text[1:]
-    while text and (_is_blank(text[-1]) or text[-1] in SHAPING):
+    while text and _is_blank(text[-1]):
         if text[-1] in SHAPING and len(text) > 1 and ord(text[-2]) > 127:
             break
         text = text[:-1]
@@ -48,6 +58,8 @@ def valid(raw):
     text = _trim(text)
     if not 1 <= len(text.encode()) <= ID_BYTES_MAX or text in (".", ".."):
         return None
+    if text.isascii():
+        return text if text.isprintable() else None
     for before, c in zip("\0" + text, text):
         if unicodedata.category(c) == "Cc":
             return None
@@ -59,8 +71,8 @@ def valid(raw):
     return text
 
 
-def _blank(raw):
-    return not _trim(raw.decode("utf-8", "surrogateescape"))
+def _text(raw):
+    return _trim(raw.decode("utf-8", "surrogateescape"))
 
 
 def _lines(data):
@@ -72,31 +84,73 @@ def _lines(data):
         at, number = (end.end() if end else len(data)), number + 1
 
 
-def _of_lines(data):
+def _record(line, lines, raw_id, param):
+    """`param`: bytes, None for none, or False where it is no text."""
+    one = valid(raw_id) if raw_id is not None else None
+    value = valid(param) if param else param
+    if one is None or (param is not None and value in (None, False, b"")):
+        return Record("bad", line, lines)
+    return Record("id", line, lines, one, value)
+
+
+def _of_lines(data, _):
     for number, line, _, _ in _lines(data):
-        if not _blank(line) and not _trim(line.decode("utf-8", "surrogateescape")).startswith("#"):
-            yield number, valid(line)
+        text = _text(line) if len(line) <= LINE_BYTES_MAX else "x"
+        if not text or text.startswith("#"):
+            yield Record("comment" if text else "blank", number, 1)
+        else:
+            yield _record(number, 1, line if len(line) <= LINE_BYTES_MAX else None, None)
 
 
-def _of_object(line):
+# --- ndjson -----------------------------------------------------------------------------------------
+
+class _Members(list):
+    pass
+
+
+class _Number(str):
+    """As it stands there."""
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Members, parse_int=_Number, parse_float=_Number,
+                            parse_constant=lambda _: 1 / 0)
+
+
+def _member(members, name):
+    """Its value; of several the last one.  One in another case counts where there is none, and must be alone."""
+    alike = {key: value for key, value in members if key.lower() == name.lower()}
+    if name in alike or not alike:
+        return alike.get(name)
+    if len(alike) > 1:
+        raise ValueError("two members that differ in case")
+    return next(iter(alike.values()))
+
+
+def _bytes_of(value):
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else False
+
+
+def _of_object(number, line, param):
+    bad = Record("bad", number, 1)
+    if len(line) > LINE_BYTES_MAX:
+        return bad
     try:
-        members = json.loads(line.decode("utf-8"), parse_constant=lambda _: 1 / 0)
-    except (UnicodeDecodeError, ValueError, ZeroDivisionError):
-        return None
-    if not isinstance(members, dict):
-        return None
-    for name in ("id", "lead_id", "leadId"):
-        value = members.get(name)
-        if value is not None:
-            return valid(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else None
-    return None
+        members = _DECODER.decode(line.decode("utf-8", "surrogateescape"))
+        if not isinstance(members, _Members):
+            return bad
+        value = next((one for one in (_member(members, name) for name in NAMES) if one is not None), None)
+        own = _member(members, param) if param else None
+    except (ValueError, ZeroDivisionError):
+        return bad
+    return _record(number, 1, _bytes_of(value) or None, None if own is None else _bytes_of(own))
 
 
-def _of_ndjson(data):
+def _of_ndjson(data, param):
     for number, line, _, _ in _lines(data):
-        if not _blank(line):
-            yield number, _of_object(line)
+        yield _of_object(number, line, param) if _text(line) else Record("blank", number, 1)
 
+
+# --- csv --------------------------------------------------------------------------------------------
 
 class _Csv:
     """A row is one match: fields of either kind with delimiters between them, up to a line end or the end."""
@@ -126,39 +180,67 @@ class _Csv:
             return None
 
 
-def _of_csv(data, delimiter):
+def _column(names, wanted):
+    """Where it is, or None; one that is the same in case is better."""
+    if wanted in names:
+        return names.index(wanted)
+    alike = [at for at, name in enumerate(names) if wanted and name.lower() == wanted.lower()]
+    return alike[0] if alike else None
+
+
+class _Header:
+    def __init__(self, fields, param):
+        names = [_text(name) for name in fields]
+        self.columns = len(names)
+        self.id = next(at for at in (_column(names, name) for name in NAMES) if at is not None)
+        self.param = _column(names, param)
+        self.last_used = max(self.id, self.param or 0)
+
+    def record(self, number, lines, row):
+        fields, _, has_end = row
+        if len(fields) != self.columns and not (self.last_used < len(fields) < self.columns and has_end):
+            return Record("bad", number, lines)
+        own = None if self.param is None else fields[self.param]
+        return _record(number, lines, fields[self.id], own if own and _text(own) else None)
+
+
+def _of_csv(data, delimiter, param):
     reader = _Csv(data, delimiter)
     starts = {0: 1}
     for number, _, behind, _ in _lines(data):
         starts[behind] = number + 1
-    at, header, where = 0, None, 0
+    at, header = 0, None
     while at < len(data):
         number = starts[at]
         end = LINE_END.search(data, at)
         line, next_line = data[at:end.start() if end else len(data)], end.end() if end else len(data)
-        row = reader.row(at)
-        if _blank(line):
-            at = next_line
-            continue
-        if header is None:
-            header = [_trim(name.decode()).lower() for name in row[0]]
-            where = min((header.index(name) for name in NAMES if name in header),
-                        key=lambda column: NAMES.index(header[column]))
+        before, at = at, next_line
+        if not _text(line):
+            yield Record("blank", number, 1)
+        elif header is None and line.lstrip().startswith(b"#"):
+            yield Record("comment", number, 1)
+        elif header is None and number == 1 and line.lower() == b"sep=" + delimiter:
+            yield Record("header", number, 1)
+        elif len(line) > LINE_BYTES_MAX:
+            yield Record("bad", number, 1)
+        else:
+            row = reader.row(before)
+            if row is None or (header and row[1] > next_line and len(row[0]) != header.columns):
+                yield Record("bad", number, 1)  # and the next line is a row of its own
+                continue
             at = row[1]
-            continue
-        if row is None or (row[1] > next_line and len(row[0]) != len(header)):
-            yield number, None  # and the next line is a row of its own
-            at = next_line
-            continue
-        fields, at, has_end = row
-        short = where < len(fields) < len(header) and has_end
-        yield number, valid(fields[where]) if len(fields) == len(header) or short else None
+            lines = starts[at] - number
+            if header:
+                yield header.record(number, lines, row)
+            else:
+                header = _Header(row[0], param)
+                yield Record("header", number, lines)
 
 
-def outcomes(data, form, delimiter=","):
-    """`form` is lines, csv or ndjson."""
+def records(data, form, delimiter=",", param=None):
+    """`form` is lines, csv or ndjson; `param` the name of the provider's parameter."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     if form == "csv":
-        return list(_of_csv(data, delimiter.encode()))
-    return list(_of_lines(data) if form == "lines" else _of_ndjson(data))
+        return list(_of_csv(data, delimiter.encode(), param))
+    return list((_of_lines if form == "lines" else _of_ndjson)(data, param))
