@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "core/base/units.h"
+#include "core/source/ids.h"
 
 #define WORD "beyond "
 

@@ -4,7 +4,7 @@
 #define LEADPIPE_BEYOND_H
 
 #include "core/base/buf.h"
-#include "core/source/ids.h"
+#include "core/source.h"
 #include "core/lead.h"
 
 struct beyond {

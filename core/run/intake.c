@@ -10,9 +10,8 @@
 
 static void publish_counts(struct intake *in)
 {
-    struct ids_counts c = ids_counts(in->ids);
-    atomic_store_explicit(&in->n_ids, c.read, memory_order_relaxed);
-    atomic_store_explicit(&in->n_unique, c.unique, memory_order_relaxed);
+    atomic_store_explicit(&in->n_ids, in->counts.read, memory_order_relaxed);
+    atomic_store_explicit(&in->n_unique, in->counts.unique, memory_order_relaxed);
 }
 
 static enum rc hand_to_loop(struct intake *in)
@@ -73,7 +72,8 @@ static enum rc push_early(struct intake *in)
     return rc;
 }
 
-static enum rc push_id(struct intake *in, const struct id_item *item, struct err *e)
+static enum rc push_id(struct intake *in, const struct id_item *item,
+                       const unsigned char key[LEAD_KEY_BYTES], struct err *e)
 {
     bool skip;
     bool waits;
@@ -81,7 +81,7 @@ static enum rc push_id(struct intake *in, const struct id_item *item, struct err
     if (!lead)
         return err_nomem(e);
     lead->seq = in->next_place;
-    memcpy(lead->key, item->key, sizeof lead->key);
+    memcpy(lead->key, key, sizeof lead->key);
     lead->file = item->file;
     lead->line = item->line;
     enum rc rc = resume_ids_take(&in->resume, lead, &skip, &waits, e);
@@ -93,6 +93,20 @@ static enum rc push_id(struct intake *in, const struct id_item *item, struct err
     if (rc == RC_OK)
         rc = push_early(in);
     return rc == RC_OK && !skip && !waits ? push_lead(in, lead) : rc;
+}
+
+/* A repeated ID ends here. */
+static enum rc take_item(struct intake *in, const struct id_item *item, struct err *e)
+{
+    unsigned char key[LEAD_KEY_BYTES];
+    bool is_new;
+    enum rc rc = id_seen_add(in->seen, item, key, &is_new, e);
+    if (rc != RC_OK)
+        return rc;
+    in->counts.read++;
+    in->counts.unique += is_new;
+    in->counts.duplicates += !is_new;
+    return is_new ? push_id(in, item, key, e) : RC_OK;
 }
 
 /* A pipe may be silent for long: what came before is on its way meanwhile. */
@@ -109,9 +123,9 @@ static enum rc read_all(struct intake *in, struct err *e)
     while (rc == RC_OK && !control_is_stopping(in->control)) {
         struct id_item item;
         arena_reset(&arena, 64 * 1024);
-        rc = ids_next(in->ids, &arena, &item, e);
+        rc = in->source->ops->next(in->source, &arena, &item, e);
         if (rc == RC_OK)
-            rc = push_id(in, &item, e);
+            rc = take_item(in, &item, e);
     }
     arena_free(&arena);
     return rc;
@@ -138,7 +152,7 @@ static void *intake_main(void *intake)
 
 /* ---- from outside ---------------------------------------------------------------------------- */
 
-enum rc intake_open(struct intake *in, const struct ids_cfg *ids, struct err *e)
+enum rc intake_open(struct intake *in, struct err *e)
 {
     if (pipe2(in->cancel_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
         in->cancel_pipe[0] = in->cancel_pipe[1] = -1;
@@ -146,10 +160,17 @@ enum rc intake_open(struct intake *in, const struct ids_cfg *ids, struct err *e)
     }
     if (queue_new(&in->queue, INTAKE_AHEAD) != RC_OK)
         return err_nomem(e);
-    struct ids_cfg cfg = *ids;
-    cfg.wait = (struct ids_wait){in->cancel_pipe[0], before_wait, in};
-    cfg.log = in->control->log;
-    return ids_open(&in->ids, &cfg, e);
+    return id_seen_new(&in->seen, in->n_params, e);
+}
+
+struct source_wait intake_wait(struct intake *in)
+{
+    return (struct source_wait){in->cancel_pipe[0], before_wait, in};
+}
+
+void intake_set_source(struct intake *in, struct id_source *source)
+{
+    in->source = source;
 }
 
 void intake_free(struct intake *in)
@@ -159,7 +180,9 @@ void intake_free(struct intake *in)
     for (struct lead *lead; in->queue && (lead = intake_take(in));)
         lead_free(lead);
     queue_free(in->queue);
-    ids_close(in->ids);
+    if (in->source)
+        in->source->ops->close(in->source);
+    id_seen_free(in->seen);
     resume_ids_free(&in->resume);
     for (int i = 0; i < 2; i++) {
         if (in->cancel_pipe[i] >= 0)
@@ -214,5 +237,5 @@ struct ids_counts intake_progress(const struct intake *in)
 
 struct ids_counts intake_counts(const struct intake *in)
 {
-    return ids_counts(in->ids);
+    return in->counts;
 }

@@ -10,7 +10,7 @@
 #include "core/run/control.h"
 #include "core/run/queue.h"
 #include "core/run/resume_ids.h"
-#include "core/source/ids.h"
+#include "core/source/id_seen.h"
 
 #define INTAKE_BATCH 64  /* leads that are handed to the loop at once */
 #define INTAKE_AHEAD 512 /* IDs read ahead */
@@ -25,13 +25,15 @@ struct intake {
     const char *failed_path; /* for messages; NULL: there is no such list */
 
     struct resume_ids resume;
-    struct ids *ids;     /* owned, as the next */
+    struct id_source *source; /* owned, as the next */
+    struct id_seen *seen;
     struct queue *queue; /* to the loop */
     int cancel_pipe[2];  /* ends a read that blocks */
     pthread_t thread;
     bool started;
 
     /* of its thread */
+    struct ids_counts counts;
     struct lead *read[INTAKE_BATCH]; /* not yet handed to the loop */
     size_t n_read;
     uint64_t next_place;
@@ -47,8 +49,12 @@ struct intake {
     atomic_uint_least64_t n_ids, n_unique;
 };
 
-/* The constant members and `resume` are set. As ids_open(). */
-enum rc intake_open(struct intake *in, const struct ids_cfg *ids, struct err *e);
+/* The constant members are set. RC_IO, RC_NOMEM. */
+enum rc intake_open(struct intake *in, struct err *e);
+/* Once it is open: what a source must be opened with. */
+struct source_wait intake_wait(struct intake *in);
+/* The intake closes the source when it is freed. */
+void intake_set_source(struct intake *in, struct id_source *source);
 /* With the leads that were never taken. Also of one that is zero, or could not be opened. */
 void intake_free(struct intake *in);
 

@@ -4,7 +4,7 @@
 
 #include "core/base/grow.h"
 #include "core/run/resume.h"
-#include "core/source/ids.h"
+#include "core/source/id_seen.h"
 
 /* ---- leads that sinks owe ------------------------------------------------------------------- */
 

@@ -242,6 +242,21 @@ static void connect_stages(struct run *r)
     r->fetcher.resume = &r->resume;
 }
 
+static enum rc open_intake(struct run *r, struct err *e)
+{
+    struct id_source *source;
+    enum rc rc = intake_open(&r->intake, e);
+    if (rc != RC_OK)
+        return rc;
+    struct ids_cfg ids = r->cfg->ids;
+    ids.wait = intake_wait(&r->intake);
+    ids.log = r->cfg->log;
+    rc = ids_open(&source, &ids, e);
+    if (rc == RC_OK)
+        intake_set_source(&r->intake, source);
+    return rc;
+}
+
 /* Everything that can be refused without touching anything comes before what makes files. */
 static enum rc open_all(struct run *r, struct err *e)
 {
@@ -257,7 +272,7 @@ static enum rc open_all(struct run *r, struct err *e)
         rc = sequencer_open(&r->sequencer, cfg->profile, places, cfg->max_columns, e);
     r->workers.order = r->fetcher.order = r->sequencer.order;
     if (rc == RC_OK)
-        rc = intake_open(&r->intake, &cfg->ids, e);
+        rc = open_intake(r, e);
     if (rc == RC_OK && cfg->state_path)
         rc = open_state(r, e);
     if (rc != RC_OK || r->resume.republish)

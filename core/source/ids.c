@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,22 +10,16 @@
 #include "core/file/descriptor.h"
 #include "core/source/ids_input.h"
 #include "core/source/ids_text.h"
-#include "core/source/idset.h"
 
 struct ids {
+    struct id_source source;
     struct ids_cfg cfg;
     size_t n_params;
     size_t next; /* file or --id that comes next */
     bool is_open;
     struct ids_input input;
     struct ids_found found;
-    struct ids_counts counts;
-
-    struct idset seen;
-    EVP_MD_CTX *sha256_ctx;
-    EVP_MD *sha256;
-    struct buf key; /* what the digest is made of, reused */
-    unsigned char digest[EVP_MAX_MD_SIZE];
+    bool has_read; /* an ID or a bad line */
 };
 
 enum rc id_check(struct str id, struct err *e)
@@ -34,12 +27,7 @@ enum rc id_check(struct str id, struct err *e)
     return ids_value_check(STR("the ID"), id, e);
 }
 
-struct ids_counts ids_counts(const struct ids *ids)
-{
-    return ids->counts;
-}
-
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 static bool is_stdin(const char *file)
 {
@@ -92,7 +80,7 @@ static enum rc open_input(struct ids *ids, const char *file, struct err *e)
     if (rc != RC_OK)
         return rc;
     int missing = missing_param(ids, NULL);
-    if (ids->input.format != ID_FORMAT_LINES || missing < 0 || ids->counts.read > 0) {
+    if (ids->input.format != ID_FORMAT_LINES || missing < 0 || ids->has_read) {
         ids->is_open = true;
         return RC_OK;
     }
@@ -156,51 +144,12 @@ static enum rc check_defaults(const struct ids *ids, struct err *e)
 static enum rc ids_prepare(struct ids *ids, struct err *e)
 {
     ids->found.params = calloc(ids->n_params + 1, sizeof *ids->found.params);
-    ids->sha256_ctx = EVP_MD_CTX_new();
-    ids->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!ids->found.params || !ids->sha256_ctx || !ids->sha256)
+    if (!ids->found.params)
         return err_nomem(e);
     enum rc rc = check_defaults(ids, e);
     if (rc == RC_OK)
         rc = ids->cfg.n_ids ? check_ids(ids, e) : check_files(ids, e);
     return rc;
-}
-
-enum rc ids_open(struct ids **out, const struct ids_cfg *cfg, struct err *e)
-{
-    static const char *const stdin_only[] = {"-"};
-    struct ids *ids = calloc(1, sizeof *ids);
-    if (!ids)
-        return err_nomem(e);
-    ids->cfg = *cfg;
-    if (cfg->n_ids == 0 && cfg->n_files == 0) {
-        ids->cfg.files = stdin_only;
-        ids->cfg.n_files = 1;
-    }
-    ids->n_params = cfg->profile ? cfg->profile->n_params : 0;
-    idset_init(&ids->seen);
-    size_t key_bytes = (ids->n_params + 1) * (ID_BYTES_MAX + sizeof(uint32_t));
-    buf_init(&ids->key, key_bytes + sizeof ids->found.bad.msg);
-    enum rc rc = ids_prepare(ids, e);
-    if (rc != RC_OK) {
-        ids_close(ids);
-        return rc;
-    }
-    *out = ids;
-    return RC_OK;
-}
-
-void ids_close(struct ids *ids)
-{
-    if (!ids)
-        return;
-    close_input(ids);
-    idset_free(&ids->seen);
-    buf_free(&ids->key);
-    EVP_MD_CTX_free(ids->sha256_ctx);
-    EVP_MD_free(ids->sha256);
-    free(ids->found.params);
-    free(ids);
 }
 
 /* ---- one ID --------------------------------------------------------------------------------- */
@@ -267,67 +216,6 @@ static bool found_complete(struct ids *ids)
     return true;
 }
 
-/* With its length before it, no value can look like two others. */
-static void key_add(struct buf *key, struct str s)
-{
-    uint32_t n = (uint32_t)s.len;
-    buf_add(key, &n, sizeof n);
-    buf_add_str(key, s);
-}
-
-static void key_fill(struct buf *key, struct str id, const struct str *params, size_t n_params)
-{
-    key_add(key, id);
-    for (size_t i = 0; i < n_params; i++)
-        key_add(key, params[i]);
-}
-
-enum rc id_key(struct str id, const struct str *params, size_t n_params,
-               unsigned char key[LEAD_KEY_BYTES], struct err *e)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    struct buf text;
-    buf_init(&text, (n_params + 1) * (ID_BYTES_MAX + sizeof(uint32_t)));
-    key_fill(&text, id, params, n_params);
-    enum rc rc = buf_rc(&text);
-    if (rc == RC_OK && !EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL))
-        rc = RC_INTERNAL;
-    buf_free(&text);
-    if (rc != RC_OK)
-        return err_set(e, rc, "the digest of an ID: %s", rc_text(rc));
-    memcpy(key, digest, LEAD_KEY_BYTES);
-    return RC_OK;
-}
-
-/* Into ids->digest: of the ID and its parameters, or of what is wrong with a bad line. */
-static enum rc make_digest(struct ids *ids, bool bad, struct err *e)
-{
-    buf_clear(&ids->key);
-    if (bad)
-        buf_adds(&ids->key, ids->found.bad.msg);
-    else
-        key_fill(&ids->key, ids->found.id, ids->found.params, ids->n_params);
-    enum rc rc = buf_rc(&ids->key);
-    if (rc != RC_OK)
-        return err_set(e, rc, "%s", rc_text(rc));
-    if (!EVP_DigestInit_ex2(ids->sha256_ctx, ids->sha256, NULL) ||
-        !EVP_DigestUpdate(ids->sha256_ctx, ids->key.data, ids->key.len) ||
-        !EVP_DigestFinal_ex(ids->sha256_ctx, ids->digest, NULL))
-        return err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
-    return RC_OK;
-}
-
-/* A bad line always is: it has no ID that it could share with another. */
-static enum rc is_new(struct ids *ids, bool bad, bool *added, struct err *e)
-{
-    enum rc rc = make_digest(ids, bad, e);
-    *added = bad;
-    if (rc != RC_OK || bad)
-        return rc;
-    rc = idset_add(&ids->seen, ids->digest, added);
-    return rc == RC_OK ? RC_OK : err_nomem(e);
-}
-
 /* ---- handing out ---------------------------------------------------------------------------- */
 
 static enum rc copy_str(struct arena *a, struct str *s)
@@ -349,7 +237,6 @@ static enum rc hand_out(struct ids *ids, bool bad, struct arena *a, struct id_it
 {
     struct id_item item = {.id = ids->found.id, .line = ids->found.line};
     item.file = ids->cfg.n_ids ? "--id" : ids->input.reader.source.name;
-    memcpy(item.key, ids->digest, sizeof item.key);
     if (bad) {
         if (!shows_id(item.id))
             item.id = STR_NONE;
@@ -373,24 +260,48 @@ static enum rc hand_out(struct ids *ids, bool bad, struct arena *a, struct id_it
     return rc;
 }
 
-enum rc ids_next(struct ids *ids, struct arena *a, struct id_item *out, struct err *e)
+static enum rc next_item(struct id_source *source, struct arena *a, struct id_item *out,
+                         struct err *e)
 {
-    for (;;) {
-        enum rc rc = find_next(ids, e);
-        if (rc != RC_OK)
-            return rc;
-        bool bad = !found_complete(ids);
-        bool added;
-        rc = is_new(ids, bad, &added, e);
-        if (rc != RC_OK)
-            return rc;
-        ids->counts.read++;
-        if (!added) {
-            ids->counts.duplicates++;
-            continue;
-        }
-        ids->counts.unique++;
-        rc = hand_out(ids, bad, a, out);
-        return rc == RC_OK ? RC_OK : err_nomem(e);
+    struct ids *ids = (struct ids *)source;
+    enum rc rc = find_next(ids, e);
+    if (rc != RC_OK)
+        return rc;
+    bool bad = !found_complete(ids);
+    ids->has_read = true;
+    return hand_out(ids, bad, a, out) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* ---- opening, closing ------------------------------------------------------------------------ */
+
+static void close_ids(struct id_source *source)
+{
+    struct ids *ids = (struct ids *)source;
+    close_input(ids);
+    free(ids->found.params);
+    free(ids);
+}
+
+static const struct id_source_ops ids_ops = {.next = next_item, .close = close_ids};
+
+enum rc ids_open(struct id_source **out, const struct ids_cfg *cfg, struct err *e)
+{
+    static const char *const stdin_only[] = {"-"};
+    struct ids *ids = calloc(1, sizeof *ids);
+    if (!ids)
+        return err_nomem(e);
+    ids->source.ops = &ids_ops;
+    ids->cfg = *cfg;
+    if (cfg->n_ids == 0 && cfg->n_files == 0) {
+        ids->cfg.files = stdin_only;
+        ids->cfg.n_files = 1;
     }
+    ids->n_params = cfg->profile ? cfg->profile->n_params : 0;
+    enum rc rc = ids_prepare(ids, e);
+    if (rc != RC_OK) {
+        close_ids(&ids->source);
+        return rc;
+    }
+    *out = &ids->source;
+    return RC_OK;
 }

@@ -8,7 +8,7 @@
 #define BLOCK_BYTES (64 * 1024)
 #define CAP_MAX (IDS_LINE_BYTES_MAX + BLOCK_BYTES)
 
-enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct ids_wait *wait,
+enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct source_wait *wait,
                         struct err *e)
 {
     *r = (struct ids_reader){.line = 1};

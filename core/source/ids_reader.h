@@ -32,7 +32,7 @@ struct ids_piece {
 };
 
 /* As ids_source_open(). */
-enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct ids_wait *wait,
+enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct source_wait *wait,
                         struct err *e);
 void ids_reader_close(struct ids_reader *r);
 

@@ -36,7 +36,7 @@ static enum rc gzip_open(struct ids_source *s, struct err *e)
     return err_set(e, RC_INTERNAL, "zlib cannot be set up (%d)", status);
 }
 
-enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids_wait *wait,
+enum rc ids_source_open(struct ids_source *s, const char *path, const struct source_wait *wait,
                         struct err *e)
 {
     int given = descriptor_read(path); /* an open one: not to be opened anew at its beginning */

@@ -14,7 +14,7 @@
 struct ids_source {
     const char *name; /* for messages; the caller's */
     int fd;
-    struct ids_wait wait;
+    struct source_wait wait;
     bool waits; /* reading may block */
     bool ended; /* of the bytes as stored */
     bool begun; /* it has been seen whether the first bytes are gzip's */
@@ -25,7 +25,7 @@ struct ids_source {
 
 /* `path` "-" is standard input; a name of an open descriptor is that one (descriptor.h), not its file
  * from the beginning. RC_IO, RC_NOMEM; RC_USAGE: the descriptor cannot be read. */
-enum rc ids_source_open(struct ids_source *s, const char *path, const struct ids_wait *wait,
+enum rc ids_source_open(struct ids_source *s, const char *path, const struct source_wait *wait,
                         struct err *e);
 void ids_source_close(struct ids_source *s);
 

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "core/source/ids.h"
+#include "core/source/id_seen.h"
+#include "core/source/ids.h"
 #include "core/source/ids_text.h"
 #include "core/base/unicode.h"
 
@@ -66,19 +68,20 @@ static uint64_t count_lines(const uint8_t *data, size_t size)
 
 /* Every line that says something is counted: of csv without quotes all but the header and one that
  * tells the delimiter. */
-static void check_accounts(const struct ids_cfg *cfg, const struct ids_counts *counts,
-                           const uint8_t *data, size_t size)
+static void check_accounts(const struct ids_cfg *cfg, uint64_t read, const uint8_t *data,
+                           size_t size)
 {
     uint64_t lines = count_lines(data, size) * cfg->n_files;
     if (cfg->format == ID_FORMAT_LINES)
-        MUST(counts->read == lines);
+        MUST(read == lines);
     if (cfg->format == ID_FORMAT_CSV && !memchr(data, '"', size) && !memchr(data, '#', size))
-        MUST(counts->read + 2 * cfg->n_files >= lines && counts->read <= lines);
+        MUST(read + 2 * cfg->n_files >= lines && read <= lines);
 }
 
 static void read_all(const struct ids_cfg *cfg, const uint8_t *data, size_t size)
 {
-    struct ids *ids;
+    struct id_source *ids;
+    struct id_seen *seen;
     struct arena a;
     struct id_item item;
     struct err e;
@@ -87,19 +90,23 @@ static void read_all(const struct ids_cfg *cfg, const uint8_t *data, size_t size
         MUST(rc == RC_USAGE || rc == RC_IO);
         return;
     }
+    MUST(id_seen_new(&seen, cfg->profile->n_params, &e) == RC_OK);
     arena_init(&a, (size_t)16 << 20);
     uint64_t n = 0;
-    for (; (rc = ids_next(ids, &a, &item, &e)) == RC_OK; n++) {
+    for (; (rc = ids->ops->next(ids, &a, &item, &e)) == RC_OK; n++) {
+        unsigned char key[LEAD_KEY_BYTES];
+        bool is_new;
         check_item(&item, cfg->profile->n_params);
+        MUST(id_seen_add(seen, &item, key, &is_new, &e) == RC_OK);
+        MUST(id_seen_add(seen, &item, key, &is_new, &e) == RC_OK && is_new == (item.bad != NULL));
         arena_reset(&a, 64 * 1024);
     }
     MUST(rc == RC_END || rc == RC_IO);
-    struct ids_counts counts = ids_counts(ids);
-    MUST(counts.unique == n && counts.read == counts.unique + counts.duplicates);
     if (rc == RC_END && data)
-        check_accounts(cfg, &counts, data, size);
+        check_accounts(cfg, n, data, size);
     arena_free(&a);
-    ids_close(ids);
+    id_seen_free(seen);
+    ids->ops->close(ids);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,6 +3,7 @@
 #define LEADPIPE_TESTS_IDS_GIVEN_H
 
 #include "core/base/buf.h"
+#include "core/source/id_seen.h"
 #include "core/source/ids.h"
 
 #include <stdio.h>
@@ -91,7 +92,10 @@ static inline void given_item(struct given *g, const struct id_item *item)
  * "file:line! why (bytes of the ID)". RC_OK at the end, else the error, with its text in `e`. */
 static inline enum rc given_read(struct given *g)
 {
-    struct ids *ids;
+    struct id_source *ids;
+    struct id_seen *seen;
+    unsigned char key[LEAD_KEY_BYTES];
+    bool is_new;
     struct arena a;
     struct id_item item;
     buf_clear(&g->result);
@@ -100,14 +104,20 @@ static inline enum rc given_read(struct given *g)
     if (rc != RC_OK)
         return rc;
     arena_init(&a, (size_t)16 << 20);
-    while ((rc = ids_next(ids, &a, &item, &g->e)) == RC_OK) {
-        given_item(g, &item);
+    assert_int_equal(id_seen_new(&seen, g->profile.n_params, &g->e), RC_OK);
+    g->counts = (struct ids_counts){0};
+    while ((rc = ids->ops->next(ids, &a, &item, &g->e)) == RC_OK) {
+        assert_int_equal(id_seen_add(seen, &item, key, &is_new, &g->e), RC_OK);
+        g->counts.read++;
+        g->counts.unique += is_new;
+        g->counts.duplicates += !is_new;
+        if (is_new)
+            given_item(g, &item);
         arena_reset(&a, 65536);
     }
-    g->counts = ids_counts(ids);
-    assert_int_equal(g->counts.read, g->counts.unique + g->counts.duplicates);
     arena_free(&a);
-    ids_close(ids);
+    id_seen_free(seen);
+    ids->ops->close(ids);
     return rc == RC_END ? RC_OK : rc;
 }
 

@@ -1,0 +1,55 @@
+/* What a source of IDs is: where leads come from. One of the three interfaces of the pipeline.
+ *
+ * A const table of functions and an instance whose first member points to it. Whoever makes a source
+ * opens it (ids_open() for files, pipes and the command line); the run's intake takes one item after
+ * another, on a thread of its own. A source finds no duplicates: the intake does, whatever the source. */
+#ifndef LEADPIPE_SOURCE_H
+#define LEADPIPE_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/arena.h"
+#include "core/base/err.h"
+#include "core/base/str.h"
+
+#define ID_BYTES_MAX 512
+
+/* One ID, or one line that is none. */
+struct id_item {
+    struct str id; /* NUL behind it; of a bad line: absent unless it could be read as a whole */
+    struct str *params; /* in the order of profile->params, NUL behind each; of a bad line: absent
+                           where it has none; NULL without parameters */
+    const char *bad;    /* NULL, or why it is none: names what is allowed */
+    const char *file;   /* where it is from, for messages; lives as long as the source */
+    uint64_t line;      /* from 1 */
+};
+
+struct ids_counts {
+    uint64_t read;       /* IDs and bad lines */
+    uint64_t unique;     /* bad lines included */
+    uint64_t duplicates; /* read - unique */
+};
+
+/* What happens around a read that may take long, as from a pipe. */
+struct source_wait {
+    int cancel_fd;             /* readable: the read ends and next() is RC_STOPPED; 0: none */
+    void (*before)(void *ctx); /* called before each such read; NULL: nothing */
+    void *ctx;
+};
+
+struct id_source;
+
+struct id_source_ops {
+    /* The next item; its texts live in `a`. RC_END at the end. RC_IO: it could not be read to its end, so
+     * the run must stop. RC_STOPPED: the wait was cancelled. RC_USAGE: it is not what it was said to be.
+     * RC_NOMEM. */
+    enum rc (*next)(struct id_source *s, struct arena *a, struct id_item *out, struct err *e);
+    void (*close)(struct id_source *s);
+};
+
+struct id_source {
+    const struct id_source_ops *ops;
+};
+
+#endif
