@@ -218,6 +218,9 @@ static const char *text_of(const struct http_failure_facts *facts, const struct 
         return "HTTP 101: the server switches to another protocol, which it was not asked for";
     if (facts->result == CURLE_WRITE_ERROR && !facts->body_refused)
         return "the compressed body goes on behind its end";
+    if (strstr(facts->why,
+               "Connection died")) /* libcurl has counted its tries, and what of others */
+        return "the server closed the connection before it answered";
     if (facts->result == CURLE_PARTIAL_FILE)
         return "the answer is cut short: the connection ended before all of it had come";
     if (facts->result == CURLE_WEIRD_SERVER_REPLY ||
