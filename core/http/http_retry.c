@@ -310,7 +310,7 @@ static long count_transfer(struct http_engine *h, const struct transfer *t)
 {
     if (t->sends > 1) { /* libcurl's own second try */
         t->r->attempts++;
-        t->r->tries.counted++;
+        t->r->tries.counted += !h->origin.down;
         figure_add(&h->meter.requests, 1);
         figure_add(&h->meter.retries, 1);
     }
@@ -350,12 +350,18 @@ static void place_elsewhere(struct http_engine *h, struct http_request *r)
 }
 
 /* What the loss of its connection means for a request, and for where it goes next. `is_news`: the
- * connection was not known to be lost. */
+ * connection was not known to be lost. A request that was alone on it, or ought to have been, has failed
+ * like any other: the origin hears of it, and it waits before it is tried again. */
 static void note_loss(struct http_request *r, struct http_try *y, bool is_shared, bool is_news)
 {
-    y->is_uncounted = is_shared && r->tries.lost < LOST_MAX;
+    if (is_shared && r->tries.lost >= LOST_MAX) {
+        r->tries.alone = true;
+        y->loss = LOSS_NONE;
+        return;
+    }
+    y->is_uncounted = is_shared;
     r->tries.lost += is_shared;
-    if (is_shared && r->tries.lost >= LOST_MAX)
+    if (r->tries.lost >= LOST_MAX)
         r->tries.alone = true;
     if (y->loss == LOSS_KEPT)
         r->tries.fresh = true;
@@ -372,7 +378,7 @@ static void abandon(struct http_engine *h, const struct conn_group *g)
         next = t->next;
         if (t->group != g)
             continue;
-        struct http_try y = {.loss = LOSS_DEAD};
+        struct http_try y = {.loss = LOSS_DEAD, .end = TRY_SILENT};
         note_loss(r, &y, true, false);
         r->code = "timeout";
         (void)snprintf(r->error, sizeof r->error, "nothing comes over the connection any more");
@@ -424,13 +430,12 @@ void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result
     http_meter_try(h, &y);
     long connections = count_transfer(h, t);
     http_transfer_release(t);
-    if (y.loss != LOSS_NONE) {
-        bool is_shared =
-            y.loss == LOSS_SHARED || (y.loss == LOSS_DEAD && (g->in_flight || g->closing));
-        note_loss(r, &y, is_shared, !g->closing);
-    }
+    bool is_news = !g->closing;
+    bool is_shared = y.loss == LOSS_SHARED || (y.loss == LOSS_DEAD && (g->in_flight || !is_news));
     if (y.loss == LOSS_SHARED || y.loss == LOSS_DEAD)
         http_group_close(g);
+    if (y.loss != LOSS_NONE)
+        note_loss(r, &y, is_shared, is_news);
     settle_try(h, r, &y, connections > 0);
     if (is_dead)
         abandon(h, g);

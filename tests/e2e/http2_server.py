@@ -17,7 +17,8 @@ class Http2Origin:
     """`decide(lead_id, nth)` says what becomes of the n-th request (from 0) for a lead over HTTP/2: an
     error code of h2.errors for its stream, "goaway" or "close" for its connection, "silent" for no
     answer at all, a list of functions of the connection and the stream's number that answer as they
-    like, one a little after the other, or None: its answer, after `delay` seconds.  Over HTTP/1.1 every request is answered."""
+    like, one a little after the other ("close" among them ends the connection), or None: its answer,
+    after `delay` seconds.  Over HTTP/1.1 every request is answered."""
 
     def __init__(self, loop, certificates, decide=lambda lead_id, nth: None, delay=0.01):
         self.decide, self.delay, self.asked = decide, delay, []
@@ -75,6 +76,11 @@ class Http2Origin:
             writer.transport.abort()
         elif isinstance(fate, list):
             for step in fate:
+                if writer.is_closing():
+                    return
+                if step == "close":
+                    writer.transport.abort()
+                    return
                 step(connection, event.stream_id)
                 writer.write(connection.data_to_send())
                 await asyncio.sleep(0.05)

@@ -1,5 +1,7 @@
 """HTTP/2: how a stream or connection ends beside what it answered."""
 
+import time
+
 import h2.errors
 import pytest
 
@@ -64,3 +66,17 @@ def test_goaway_enhance_your_calm(wires):
     origin = wires.http2_origin(decide=lambda lead_id, nth: [calm] if lead_id.endswith("5") and nth == 0 else None)
     run = wires.export(origin, ids_of(40), "-j", 8)
     assert (run.status, run.outcomes()) == (0, {"exported": 40}), run.done.stderr
+
+
+@pytest.mark.parametrize("fate", [[head_then_reset(200)[0], "close"], "close", "goaway", CODES.REFUSED_STREAM],
+                         ids=["head", "close", "goaway", "refused"])
+def test_every_connection_or_stream_ends_for_a_while(wires, fate):
+    """An outage like any other, which costs no lead."""
+    asked = []
+
+    def decide(_lead_id, _nth):
+        asked.append(time.monotonic())
+        return fate if asked[-1] - asked[0] < 1 else None
+    origin = wires.http2_origin(decide=decide)
+    run = wires.export(origin, ids_of(12), "-j", 4)
+    assert (run.status, run.outcomes()) == (0, {"exported": 12}), run.done.stderr
