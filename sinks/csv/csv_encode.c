@@ -174,18 +174,12 @@ bool csv_is_formula(struct str text)
     return begins_formula(s) || first == '\t' || first == '\r' || first == '\n';
 }
 
-/* Blanks and quotes before it do not keep a cell from being a formula. */
-static bool begins_formula_behind(struct str s)
-{
-    while (s.len > 0 && is_one_of(s.ptr[0], " \"'"))
-        s = (struct str){s.ptr + 1, s.len - 1};
-    return begins_formula(s);
-}
-
+/* Blanks and quotes between a separator and what follows do not keep that from being a formula. */
 bool csv_may_split_into_formula(struct str text)
 {
+    bool is_behind = false; /* a separator */
     bool found = false;
-    for (size_t i = 0; i + 1 < text.len && !found; i++) {
+    for (size_t i = 0; i < text.len && !found; i++) {
         switch (text.ptr[i]) {
         case ',':
         case ';':
@@ -194,9 +188,14 @@ bool csv_may_split_into_formula(struct str text)
         case ' ':
         case '\r':
         case '\n':
-            found = begins_formula_behind((struct str){text.ptr + i + 1, text.len - i - 1});
+            is_behind = true;
+            break;
+        case '"':
+        case '\'':
             break;
         default:
+            found = is_behind && begins_formula((struct str){text.ptr + i, text.len - i});
+            is_behind = false;
             break;
         }
     }

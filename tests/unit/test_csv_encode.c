@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -228,6 +229,24 @@ static void delimiters_of_others(void **state)
     }
 }
 
+/* The effort does not grow faster than the text does, whatever it is made of. */
+static void long_runs(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {" ", " \"", "\t", ",\"", "' ", "; "};
+    static char text[(size_t)256 << 10];
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        size_t n = strlen(pieces[i]);
+        for (size_t at = 0; at < sizeof text; at++)
+            text[at] = pieces[i][at % n];
+        clock_t begun = clock();
+        assert_false(csv_may_split_into_formula((struct str){text, sizeof text}));
+        double seconds = (double)(clock() - begun) / CLOCKS_PER_SEC;
+        if (seconds > 1)
+            fail_msg("\"%s\" again and again: %.1f seconds", pieces[i], seconds);
+    }
+}
+
 static void expect_cell(const struct csv_dialect *d, struct cell cell, const char *want)
 {
     buf_clear(&out);
@@ -304,6 +323,7 @@ int main(void)
         TEST(formulas),
         TEST(guards),
         TEST(delimiters_of_others),
+        TEST(long_runs),
         TEST(cells),
         TEST(json_cells),
         TEST(row_ends),
