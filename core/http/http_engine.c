@@ -16,7 +16,7 @@ static int64_t may_start_us(const struct http_engine *h)
 {
     if (http_is_over(h))
         return INT64_MAX;
-    if (!h->origin.down && (h->in_flight >= http_connections_max(h) || h->refused))
+    if (!origin_is_down(&h->origin) && (h->in_flight >= http_connections_max(h) || h->refused))
         return INT64_MAX;
     int64_t origin_us = origin_due_us(&h->origin);
     int64_t rate_us = rate_due_us(&h->rate);
@@ -59,7 +59,7 @@ static struct http_request *pick_probe(struct http_engine *h)
 /* Those that are due go first. */
 static struct http_request *pick(struct http_engine *h)
 {
-    if (h->origin.down)
+    if (origin_is_down(&h->origin))
         return pick_probe(h);
     return http_wait_due_us(h) <= h->now_us ? http_wait_pop(h) : pull(h);
 }
@@ -169,7 +169,7 @@ void http_engine_kick(struct http_engine *h)
 static int64_t start_due_us(const struct http_engine *h)
 {
     int64_t start_us = may_start_us(h);
-    if (start_us == INT64_MAX || !h->dry || (h->origin.down && h->n_waiting))
+    if (start_us == INT64_MAX || !h->dry || (origin_is_down(&h->origin) && h->n_waiting))
         return start_us;
     int64_t due_us = http_wait_due_us(h);
     return due_us > start_us ? due_us : start_us;

@@ -149,7 +149,7 @@ static struct conn_group *find_room(const struct http_engine *h)
 int64_t http_group_due_us(const struct http_engine *h)
 {
     int64_t due_us = INT64_MIN;
-    if (h->is_http1 || h->origin.down || find_room(h))
+    if (h->is_http1 || origin_is_down(&h->origin) || find_room(h))
         return INT64_MIN;
     for (const struct conn_group *g = h->groups; g; g = g->next) {
         bool is_deciding = g->kind == GROUP_UNKNOWN && !g->closing && g->in_flight;
@@ -172,7 +172,7 @@ struct conn_group *http_group_choose(struct http_engine *h, const struct http_re
         h->is_http1 = true;
     if (h->is_http1)
         return http1_group(h);
-    struct conn_group *g = r->tries.alone || h->origin.down ? NULL : find_room(h);
+    struct conn_group *g = r->tries.alone || origin_is_down(&h->origin) ? NULL : find_room(h);
     if (g)
         return g;
     g = open_group(h, GROUP_UNKNOWN);

@@ -22,8 +22,8 @@ bool http_is_refusal(const struct http_engine *h, const struct http_request *r,
                      const struct http_try *y)
 {
     bool failed_elsewhere = r->tries.fresh || r->tries.lost; /* where others were served */
-    return y->is_new_connection && !failed_elsewhere && !h->origin.down && h->in_flight > 0 &&
-           r->tries.refused < REFUSED_MAX && !http_is_over(h);
+    return y->is_new_connection && !failed_elsewhere && !origin_is_down(&h->origin) &&
+           h->in_flight > 0 && r->tries.refused < REFUSED_MAX && !http_is_over(h);
 }
 
 void http_refused_add(struct http_engine *h, struct http_request *r, const struct http_try *y)

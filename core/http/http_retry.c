@@ -143,7 +143,7 @@ static void adapt(struct http_engine *h, const struct http_request *r, const str
     uint64_t seq = r->tries.client.seq, last = h->origin.seq;
     if (change & ORIGIN_CAME_UP)
         limiter_resume(&h->limiter, last);
-    else if (h->origin.down)
+    else if (origin_is_down(&h->origin))
         return; /* it keeps what it was */
     if (y->status == 503)
         limiter_refused(&h->limiter, seq, last, in_flight, h->now_us);
@@ -212,7 +212,7 @@ static int64_t next_due_us(struct http_engine *h, const struct http_request *r,
         int64_t own_us = h->now_us + backoff_us(h->cfg.rng, r->tries.counted);
         return own_us > gate_us ? own_us : gate_us;
     }
-    if (h->origin.down)
+    if (origin_is_down(&h->origin))
         return h->now_us; /* its probes take turns: to the end of the queue */
     return h->now_us + backoff_us(h->cfg.rng, r->tries.counted ? r->tries.counted : 1);
 }
@@ -310,7 +310,7 @@ static long count_transfer(struct http_engine *h, const struct transfer *t)
 {
     if (t->sends > 1) { /* libcurl's own second try */
         t->r->attempts++;
-        t->r->tries.counted += !h->origin.down;
+        t->r->tries.counted += !origin_is_down(&h->origin);
         figure_add(&h->meter.requests, 1);
         figure_add(&h->meter.retries, 1);
     }

@@ -24,8 +24,8 @@ void http_meter_publish(struct http_engine *h)
     struct meter *m = &h->meter;
     show(&m->in_flight, h->in_flight);
     show(&m->waiting, h->n_waiting);
-    show(&m->limit, h->origin.down ? 1 : http_connections_max(h));
-    show(&m->down, h->origin.down);
+    show(&m->limit, origin_is_down(&h->origin) ? 1 : http_connections_max(h));
+    show(&m->down, origin_is_down(&h->origin));
     atomic_store_explicit(&m->gate_us, h->origin.gate_us, memory_order_relaxed);
 }
 

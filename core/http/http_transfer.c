@@ -406,7 +406,7 @@ static bool needs_new_connection(const struct transfer *t)
 {
     const struct http_request *r = t->r;
     bool is_blind = LIBCURL_VERSION_NUM < 0x075000 && r->attempts > 0 && !r->tries.kept;
-    return t->h->origin.down || r->tries.fresh || r->tries.alone || is_blind;
+    return origin_is_down(&t->h->origin) || r->tries.fresh || r->tries.alone || is_blind;
 }
 
 /* Who decodes bodies. */
@@ -425,7 +425,7 @@ static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
 {
     CURL *c = t->easy;
     bool is_tls = strncasecmp(t->r->url, "https:", 6) == 0;
-    bool is_probe = t->h->origin.down;
+    bool is_probe = origin_is_down(&t->h->origin);
     CURLcode rc = curl_easy_setopt(c, CURLOPT_URL, t->r->url);
     rc = rc ? rc
             : set_connection(t, t->group->kind == GROUP_HTTP1, needs_new_connection(t),

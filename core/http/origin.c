@@ -16,11 +16,15 @@ void origin_init(struct origin *o, struct rng *rng)
 
 int64_t origin_due_us(const struct origin *o)
 {
-    if (!o->down)
-        return o->gate_us;
-    if (o->probe_seq)
+    switch (o->state) {
+    case ORIGIN_PROBING:
         return INT64_MAX;
-    return o->gate_us > o->probe_us ? o->gate_us : o->probe_us;
+    case ORIGIN_DOWN:
+        return o->gate_us > o->probe_us ? o->gate_us : o->probe_us;
+    case ORIGIN_UP:
+        break;
+    }
+    return o->gate_us;
 }
 
 void origin_started(struct origin *o, struct origin_client *c)
@@ -28,15 +32,17 @@ void origin_started(struct origin *o, struct origin_client *c)
     c->seq = ++o->seq;
     if (!c->first_seq)
         c->first_seq = c->seq;
-    if (o->down)
-        o->probe_seq = c->seq;
+    if (!origin_is_down(o))
+        return;
+    o->state = ORIGIN_PROBING;
+    o->probe_seq = c->seq;
 }
 
 /* ---- clocks --------------------------------------------------------------------------------- */
 
 int64_t origin_held_us(const struct origin *o, int64_t now_us)
 {
-    int64_t until_us = o->down || o->gate_us > now_us ? now_us : o->gate_us;
+    int64_t until_us = origin_is_down(o) || o->gate_us > now_us ? now_us : o->gate_us;
     return until_us > o->held_at_us ? o->held_us + (until_us - o->held_at_us) : o->held_us;
 }
 
@@ -94,13 +100,12 @@ static unsigned hold_back(struct origin *o, const struct origin_client *c, enum 
 
 static unsigned come_up(struct origin *o, const struct origin_client *c)
 {
-    if (o->down && c->seq <= o->down_seq)
+    if (origin_is_down(o) && c->seq <= o->down_seq)
         return 0;
     forget_failures(o);
-    if (!o->down)
+    if (!origin_is_down(o))
         return 0;
-    o->down = false;
-    o->probe_seq = 0;
+    o->state = ORIGIN_UP;
     o->up_seq = o->seq;
     return ORIGIN_CAME_UP;
 }
@@ -122,9 +127,9 @@ static unsigned suspect_down(struct origin *o, const struct origin_client *c, en
     bool answered = end == TRY_GATEWAY;
     o->silent = answered ? 0 : o->silent + 1;
     o->unreached = end == TRY_UNREACHED ? o->unreached + 1 : 0;
-    if (o->down || !is_enough(o))
+    if (origin_is_down(o) || !is_enough(o))
         return 0;
-    o->down = true;
+    o->state = ORIGIN_DOWN;
     o->down_seq = o->seq;
     o->probes = 0;
     o->probe_us = now_us + backoff_us(o->rng, 1);
@@ -135,9 +140,9 @@ static unsigned suspect_down(struct origin *o, const struct origin_client *c, en
  * of a gateway counts against its request, nor in step with other clients. */
 static void end_probe(struct origin *o, const struct origin_client *c, bool failed, int64_t now_us)
 {
-    if (!o->probe_seq || o->probe_seq != c->seq)
+    if (o->state != ORIGIN_PROBING || o->probe_seq != c->seq)
         return;
-    o->probe_seq = 0;
+    o->state = ORIGIN_DOWN;
     if (!failed)
         return;
     int64_t half_us = backoff_ceiling_us(++o->probes, ORIGIN_PROBE_MAX_US) / 2;
@@ -172,7 +177,7 @@ static unsigned failed(struct origin *o, struct origin_client *c, enum try_end e
         change |= come_up(o, c);
     else if (end != TRY_HELD && !own_fault)
         change |= suspect_down(o, c, end, now_us);
-    if (unanswered && (o->down || c->seq <= o->up_seq))
+    if (unanswered && (origin_is_down(o) || c->seq <= o->up_seq))
         change |= ORIGIN_UNCOUNTED;
     return change;
 }

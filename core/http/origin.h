@@ -71,6 +71,13 @@ enum origin_change {
     ORIGIN_OWN_FAULT = 16,  /* this try was held against its request */
 };
 
+/* Those of a circuit breaker: closed, open, half-open. */
+enum origin_state {
+    ORIGIN_UP,
+    ORIGIN_DOWN,    /* until the next probe */
+    ORIGIN_PROBING, /* down as well, and a probe is under way */
+};
+
 struct origin {
     struct rng *rng;
 
@@ -79,9 +86,9 @@ struct origin {
     unsigned busy_rounds; /* of 429 without Retry-After, one after the other */
     uint64_t round_seq;   /* tries up to this number were started before the latest of these */
 
-    bool down;
-    uint64_t probe_seq; /* the probe under way; 0: none */
-    int64_t probe_us;   /* the next probe, not before */
+    enum origin_state state;
+    uint64_t probe_seq; /* PROBING: the probe under way */
+    int64_t probe_us;   /* DOWN: the next probe, not before */
     unsigned probes;    /* failed ones since it went down */
     uint64_t down_seq;  /* tries up to this number were started before it last went down ... */
     uint64_t up_seq;    /* ... or came up */
@@ -100,6 +107,11 @@ struct origin {
     int64_t held_us;    /* the held clock at held_at_us */
     int64_t held_at_us;
 };
+
+static inline bool origin_is_down(const struct origin *o)
+{
+    return o->state != ORIGIN_UP;
+}
 
 void origin_init(struct origin *o, struct rng *rng);
 

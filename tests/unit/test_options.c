@@ -35,7 +35,8 @@ static void refusals(void **state)
     static const struct {
         const char *line, *want;
     } rows[] = {
-        {"-p omni", "-t SINK is required; for example: leadpipe export -p omni -t csv:out/ ids.txt"},
+        {"-p omni",
+         "-t SINK is required; for example: leadpipe export -p omni -t csv:out/ ids.txt"},
         {"-t csv:-",
          "-p PROVIDER is required; for example: leadpipe export -p omni -t csv:out/ ids.txt"},
         {"ids.txt", "-p PROVIDER and -t SINK are required; for example: leadpipe export -p omni "
@@ -93,7 +94,8 @@ static void refusals(void **state)
         {BASE " --state", "--state: missing value: FILE"},
         {BASE " --fresh", "--fresh needs --state FILE"},
         {BASE " --changed-only", "--changed-only needs --state FILE"},
-        {BASE " --server eu --base-url http://x", "--server and --base-url cannot be used together"},
+        {BASE " --server eu --base-url http://x",
+         "--server and --base-url cannot be used together"},
         {BASE " --id 1 ids.txt", "--id and FILE (ids.txt) cannot be used together"},
         {BASE " -q -v", "--quiet and --verbose cannot be used together"},
         {BASE " -q --progress always", "--quiet and --progress always cannot be used together"},

@@ -78,9 +78,9 @@ static void goes_down(void **state)
         struct world w;
         begin(&w);
         (void)play(&w, cases[i].script);
-        if (w.o.down != cases[i].down)
-            fail_msg("\"%s\": %s, expected %s", cases[i].script, w.o.down ? "down" : "up",
-                     cases[i].down ? "down" : "up");
+        if (origin_is_down(&w.o) != cases[i].down)
+            fail_msg("\"%s\": %s, expected %s", cases[i].script,
+                     origin_is_down(&w.o) ? "down" : "up", cases[i].down ? "down" : "up");
     }
 }
 
@@ -96,8 +96,9 @@ static void comes_up(void **state)
         begin(&w);
         assert_true(play(&w, "As Bs Cs") & ORIGIN_WENT_DOWN);
         unsigned change = play(&w, cases[i].end);
-        if (w.o.down != cases[i].down || !(change & ORIGIN_CAME_UP) != cases[i].down)
-            fail_msg("after %s: %s, change %u", cases[i].end, w.o.down ? "down" : "up", change);
+        if (origin_is_down(&w.o) != cases[i].down || !(change & ORIGIN_CAME_UP) != cases[i].down)
+            fail_msg("after %s: %s, change %u", cases[i].end, origin_is_down(&w.o) ? "down" : "up",
+                     change);
     }
 }
 
@@ -110,7 +111,7 @@ static void a_late_answer(void **state)
     origin_started(&w.o, &w.c[9]);
     assert_true(play(&w, "Au Bu Cu") & ORIGIN_WENT_DOWN);
     assert_int_equal(origin_ended(&w.o, &w.c[9], TRY_GOOD, 0, w.now_us), 0);
-    assert_true(w.o.down);
+    assert_true(origin_is_down(&w.o));
     assert_int_equal(origin_trouble_us(&w.o, w.now_us + S), 0); /* but a success it is */
     assert_true(play(&w, "Dg") & ORIGIN_CAME_UP);
 }
@@ -171,7 +172,7 @@ static void gate(void **state)
     assert_true(try_once(&w, 2, TRY_HELD, 20 * S) & ORIGIN_GATE_CLOSED);
     assert_int_equal(origin_gate_us(&w.o, w.now_us), 20 * S);
     assert_int_equal(origin_gate_us(&w.o, w.now_us + 30 * S), 0);
-    assert_false(w.o.down);
+    assert_false(origin_is_down(&w.o));
 }
 
 static void rounds_of_429(void **state)
