@@ -2,19 +2,20 @@
 
 #include <string.h>
 
+#include "cmd/options.h"
 #include "cmd/suggest.h"
 
 const struct command commands[] = {
     {"export", "-p PROVIDER -t SINK [-t SINK]... [options] [FILE]...",
-     "fetch leads and write them to sinks", command_export},
+     "fetch leads and write them to sinks", export_option_specs, command_export},
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
-     command_providers},
-    {"sinks", "", "list the sinks and their options", command_sinks},
-    {"tables", "PROVIDER", "list the tables of a provider and their documented columns",
+     providers_option_specs, command_providers},
+    {"sinks", "", "list the sinks and their options", NULL, command_sinks},
+    {"tables", "PROVIDER", "list the tables of a provider and their documented columns", NULL,
      command_tables},
-    {"help", "[COMMAND]", "show this help, or the help of a command", command_help},
-    {"version", "", "show the version, and those of the libraries", command_version},
-    {NULL, NULL, NULL, NULL},
+    {"help", "[COMMAND]", "show this help, or the help of a command", NULL, command_help},
+    {"version", "", "show the version, and those of the libraries", NULL, command_version},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 const struct command *command_named(const char *name)
@@ -24,6 +25,12 @@ const struct command *command_named(const char *name)
             return c;
     }
     return NULL;
+}
+
+void command_unexpected(struct messages *m, const struct command *c, const char *argument)
+{
+    (void)messages_usage(m, "%s: unexpected argument %s; usage: leadpipe %s%s%s", c->name, argument,
+                         c->name, *c->args ? " " : "", c->args);
 }
 
 bool command_takes(struct messages *m, int argc, char *argv[], int n)
@@ -39,8 +46,7 @@ bool command_takes(struct messages *m, int argc, char *argv[], int n)
     if (argc - 1 == n)
         return true;
     if (argc - 1 > n)
-        (void)messages_usage(m, "%s: unexpected argument %s; usage: leadpipe %s%s%s", argv[0],
-                             argv[n + 1], argv[0], *c->args ? " " : "", c->args);
+        command_unexpected(m, c, argv[n + 1]);
     else
         (void)messages_usage(m, "%s: missing argument; usage: leadpipe %s %s", argv[0], argv[0],
                              c->args);

@@ -2,6 +2,7 @@
 #ifndef LEADPIPE_CMD_COMMANDS_H
 #define LEADPIPE_CMD_COMMANDS_H
 
+#include "core/base/option.h"
 #include "core/run/run.h"
 #include "cmd/messages.h"
 
@@ -9,10 +10,12 @@ struct command {
     const char *name; /* NULL ends the table */
     const char *args; /* for its usage line */
     const char *help;
+    const struct option_spec *options; /* NULL: none */
     int (*run)(struct messages *m, int argc, char *argv[]);
 };
 
 extern const struct command commands[];
+extern const struct option_spec providers_option_specs[]; /* those of export: options.h */
 
 const struct command *command_named(const char *name);
 
@@ -26,6 +29,9 @@ int command_version(struct messages *m, int argc, char *argv[]);
 /* For the commands without options of their own: are there exactly `n` arguments, none of which
  * looks like an option? Else says what is wrong and returns false. */
 bool command_takes(struct messages *m, int argc, char *argv[], int n);
+
+/* An argument that the command does not take: says so, with its usage. */
+void command_unexpected(struct messages *m, const struct command *c, const char *argument);
 
 /* No command of that name: says so, with the nearest one. */
 int command_unknown(struct messages *m, const char *name);

@@ -44,14 +44,14 @@ static void print_option(FILE *f, const struct option_spec *spec)
     buf_free(&text);
 }
 
-static void print_options(FILE *f)
+/* Those of one section of the table. */
+static void print_section(FILE *f, const struct option_spec *table, unsigned section,
+                          const char *title)
 {
-    for (unsigned section = 0; section < SECTION_END; section++) {
-        (void)fprintf(f, "\n%s:\n", option_section_title((enum option_section)section));
-        for (const struct option_spec *spec = export_option_specs; spec->name; spec++) {
-            if (spec->section == section)
-                print_option(f, spec);
-        }
+    (void)fprintf(f, "\n%s:\n", title);
+    for (const struct option_spec *spec = table; spec->name; spec++) {
+        if (spec->section == section)
+            print_option(f, spec);
     }
 }
 
@@ -117,7 +117,9 @@ void help_print_short(FILE *f)
 
 static void print_export(FILE *f)
 {
-    print_options(f);
+    for (unsigned section = 0; section < SECTION_END; section++)
+        print_section(f, export_option_specs, section,
+                      option_section_title((enum option_section)section));
     print_sinks_summary(f);
     (void)fputs(exit_statuses, f);
     (void)fputs(environment, f);
@@ -128,10 +130,12 @@ void help_print_command(FILE *f, const struct command *c)
 {
     (void)fprintf(f, "usage: leadpipe %s%s%s\n\n", c->name, *c->args ? " " : "", c->args);
     help_print_wrapped(f, 0, 0, c->help);
-    if (c->run != command_export)
-        return;
-    (void)fputs(export_input, f);
-    print_export(f);
+    if (c->run == command_export) {
+        (void)fputs(export_input, f);
+        print_export(f);
+    } else if (c->options) {
+        print_section(f, c->options, 0, "Options");
+    }
 }
 
 static int print_help(FILE *f)

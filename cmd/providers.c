@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/command_line.h"
 #include "cmd/commands.h"
 #include "core/provider/profile.h"
 #include "cmd/help.h"
@@ -59,21 +60,41 @@ static int show(struct messages *m, const char *name)
                           name);
 }
 
+struct providers_options {
+    const char *show;
+};
+
+const struct option_spec providers_option_specs[] = {
+    {
+        .name = "show",
+        .arg = "NAME",
+        OPTION_AT(struct providers_options, TEXT, show),
+        .help = "print the profile of a built-in provider, as a starting point for your own",
+    },
+    {.name = NULL},
+};
+
 int command_providers(struct messages *m, int argc, char *argv[])
 {
-    static const char with_value[] = "--show=";
-    if (argc == 3 && strcmp(argv[1], "--show") == 0)
-        return show(m, argv[2]);
-    if (argc == 2 && strncmp(argv[1], with_value, sizeof with_value - 1) == 0)
-        return show(m, argv[1] + sizeof with_value - 1);
-    if (argc == 2 && strcmp(argv[1], "--show") == 0)
-        return messages_usage(m, "--show: missing value: the name of a built-in provider");
-    int n_show = 0;
-    for (int i = 1; i < argc; i++)
-        n_show += strncmp(argv[i], "--show", 6) == 0;
-    if (n_show > 1)
-        return messages_usage(m, "--show: given more than once; it is not repeatable");
-    if (!command_takes(m, argc, argv, 0))
-        return EXIT_STATUS_USAGE;
-    return list(m);
+    struct providers_options o = {NULL};
+    struct text_list arguments = {NULL, 0};
+    struct arena memory;
+    struct err e;
+    arena_init(&memory, SIZE_MAX / 2);
+    struct option_reader r = {
+        .table = providers_option_specs, .values = &o, .dashes = "--", .memory = &memory};
+    enum rc rc = option_begin(&r, &e);
+    if (rc == RC_OK)
+        rc = command_line_read(&r, &arguments, argc, argv, &e);
+    int status = EXIT_STATUS_USAGE;
+    if (rc != RC_OK) {
+        messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
+        status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    } else if (arguments.n) {
+        command_unexpected(m, command_named(argv[0]), arguments.items[0]);
+    } else {
+        status = o.show ? show(m, o.show) : list(m);
+    }
+    arena_free(&memory);
+    return status;
 }

@@ -1,7 +1,13 @@
 /* Options and their values as texts. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/option.h"
+
+#define PIECE_BYTES 16384
 
 void option_put_arg(struct buf *b, const struct option_spec *o)
 {
@@ -139,6 +145,38 @@ static void put_path(struct buf *b, const char *path, const char *folder)
     buf_adds(b, path);
 }
 
+/* Reads on until the piece is full, so that the same content gives the same pieces. */
+static size_t read_piece(int fd, char *piece, size_t size)
+{
+    size_t n = 0;
+    while (n < size) {
+        ssize_t got = read(fd, piece + n, size - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) /* who uses the file will say why it cannot be read */
+            break;
+        n += (size_t)got;
+    }
+    return n;
+}
+
+/* A hash of what is in a regular file; a pipe can be read only once, and not here. */
+static void put_content(struct buf *b, const char *path)
+{
+    struct stat st;
+    char piece[PIECE_BYTES];
+    uint64_t hash = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        for (size_t n; (n = read_piece(fd, piece, sizeof piece)) > 0;)
+            hash = str_hash((struct str){piece, n}, hash);
+        buf_addf(b, " (%016" PRIx64 ")", hash);
+    }
+    (void)close(fd); /* nothing was written */
+}
+
 void option_put_identity(struct buf *b, const struct option_spec *o, const void *values, size_t i,
                          const char *folder)
 {
@@ -151,6 +189,8 @@ void option_put_identity(struct buf *b, const struct option_spec *o, const void 
         put_path(b, buf_cstr(&text), folder);
     else
         buf_add_str(b, buf_str(&text));
+    if (o->file == FILE_READ && !(o->flags & OPTION_ANY_SECRET))
+        put_content(b, buf_cstr(&text));
     if (buf_rc(&text) != RC_OK)
         b->rc = buf_rc(&text);
     buf_free(&text);

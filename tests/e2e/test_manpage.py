@@ -70,6 +70,14 @@ def test_help_of_all_is_help_of_export(leadpipe):
     assert everything == options_in_help(leadpipe("help", "export").stdout.decode())
 
 
+def test_options_of_providers(leadpipe):
+    shown = options_in_help(leadpipe("help", "providers").stdout.decode())
+    text = dict(items(section("COMMANDS")))["Cm providers"]
+    assert set(shown) == set(re.findall(r"^\.Fl -([a-z][a-z0-9.-]*)", text, re.M)) == {"show"}
+    for name, (_, arg, _) in shown.items():
+        assert ".Fl -%s Ar %s ,\n" % (name, arg) in text
+
+
 def sinks_in_manpage():
     found = {}
     for part in re.split(r"^\.Ss ", section("SINKS"), flags=re.M)[1:]:

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -256,6 +257,49 @@ static void combinations(void **state)
     }
 }
 
+static void write_file(const char *path, size_t n, char last)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (size_t i = 1; i < n; i++)
+        assert_int_equal(fputc('x', f), 'x');
+    assert_int_equal(fputc(last, f), last);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* A file that is read is what is in it, too: to its last byte, however long it is. */
+static void content_counts(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 9, 16384, 16385, 100000};
+    char path[] = "/tmp/test_option.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    char seen[2 * sizeof sizes / sizeof *sizes][128];
+    size_t n = 0;
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        struct world w;
+        struct buf b;
+        buf_init(&b, 127);
+        write_file(path, sizes[i / 2], i % 2 ? 'y' : 'z');
+        world_open(&w);
+        take(&w, "input", path);
+        option_put_identity(&b, row("input"), &w.values, 0, "/here");
+        (void)snprintf(seen[n], sizeof seen[n], "%s", buf_cstr(&b));
+        assert_ptr_equal(strstr(seen[n], path), seen[n]);
+        for (size_t k = 0; k < n; k++)
+            assert_string_not_equal(seen[k], seen[n]);
+        buf_clear(&b);
+        option_put_identity(&b, row("input"), &w.values, 0, "/elsewhere");
+        assert_string_equal(buf_cstr(&b), seen[n]);
+        n++;
+        buf_free(&b);
+        world_close(&w);
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
 static void paths(void **state)
 {
     (void)state;
@@ -282,9 +326,12 @@ static const struct option_spec *const *all_tables(void)
 {
     static const struct option_spec *tables[32];
     size_t n = 0;
-    tables[n++] = export_option_specs;
+    for (const struct command *c = commands; c->name; c++) {
+        if (c->options)
+            tables[n++] = c->options;
+    }
     for (size_t i = 0; sink_registry[i]; i++) {
-        assert_in_range(n, 1, 30);
+        assert_in_range(n, 2, 30);
         tables[n++] = sink_registry[i]->opts;
     }
     return tables;
@@ -348,28 +395,153 @@ static void secrets_of_sinks_are_redacted(void **state)
     }
 }
 
-/* `leadpipe help export` names every row; the man page is checked against it. */
-static void help_names_every_option(void **state)
+static void check_help(const struct command *c, const char *text)
 {
-    (void)state;
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *f = open_memstream(&text, &bytes);
-    assert_non_null(f);
-    help_print_command(f, command_named("export"));
-    assert_int_equal(fclose(f), 0);
-    for (const struct option_spec *o = export_option_specs; o->name; o++) {
+    for (const struct option_spec *o = c->options; o->name; o++) {
         char line[128];
         struct buf arg;
         buf_init(&arg, 100);
         option_put_arg(&arg, o);
-        (void)snprintf(line, sizeof line, "%c%c%c --%s%s%s", o->letter ? '-' : ' ',
+        (void)snprintf(line, sizeof line, "\n  %c%c%c --%s%s%s", o->letter ? '-' : ' ',
                        o->letter ? o->letter : ' ', o->letter ? ',' : ' ', o->name,
                        arg.len ? " " : "", buf_cstr(&arg));
         const char *found = strstr(text, line);
         if (!found || !strchr(" \n", found[strlen(line)]))
-            fail_msg("\"%s\" is not in the help text", line);
+            fail_msg("\"%s\" is not in the help text of %s", line + 1, c->name);
         buf_free(&arg);
+    }
+}
+
+/* `leadpipe help COMMAND` names every row; the man page is checked against it. */
+static void help_names_every_option(void **state)
+{
+    (void)state;
+    for (const struct command *c = commands; c->name; c++) {
+        char *text = NULL;
+        size_t bytes = 0;
+        FILE *f = open_memstream(&text, &bytes);
+        assert_non_null(f);
+        help_print_command(f, c);
+        assert_int_equal(fclose(f), 0);
+        if (c->options)
+            check_help(c, text);
+        else if (strstr(text, "\n      --"))
+            fail_msg("%s: has no options, and help for some", c->name);
+        free(text);
+    }
+}
+
+/* ---- what a run must have in common with the one that it resumes ------------------------------ */
+
+static const char *some_value(const struct option_spec *o)
+{
+    switch (o->type) {
+    case OPTION_NUMBER:
+        return "3";
+    case OPTION_DURATION:
+        return "77s";
+    case OPTION_SIZE:
+        return "64M";
+    case OPTION_RATE:
+        return "7/s";
+    case OPTION_PORTION:
+        return "7%";
+    case OPTION_CHOICE:
+        return strrchr(o->choices, '|') + 1;
+    case OPTION_FLAG:
+    case OPTION_COUNT:
+    case OPTION_TEXT:
+    case OPTION_LIST:
+        break;
+    }
+    return "x";
+}
+
+static void put_identity(struct buf *out, const char *text)
+{
+    struct sink_spec spec = {0};
+    struct err e = {RC_OK, ""};
+    if (sink_spec_parse(&spec, text, &e) != RC_OK)
+        fail_msg("%s: %s", text, e.msg);
+    sink_spec_identity(&spec, "/here", out);
+    sink_spec_free(&spec);
+}
+
+/* Another value is another sink, for every option but those that may change. */
+static void options_of_sinks_count(void **state)
+{
+    (void)state;
+    for (size_t i = 0; sink_registry[i]; i++) {
+        for (const struct option_spec *o = sink_registry[i]->opts; o->name; o++) {
+            char with[128], without[128];
+            struct buf a, b;
+            buf_init(&a, 1000);
+            buf_init(&b, 1000);
+            (void)snprintf(with, sizeof with, "%s,%s%s%s:target", sink_registry[i]->name, o->name,
+                           option_takes_value(o) ? "=" : "",
+                           option_takes_value(o) ? some_value(o) : "");
+            (void)snprintf(without, sizeof without, "%s:target", sink_registry[i]->name);
+            put_identity(&a, with);
+            put_identity(&b, without);
+            bool may_change = (o->flags & OPTION_MAY_CHANGE) != 0;
+            if (str_eq(buf_str(&a), buf_str(&b)) != may_change)
+                fail_msg("%s: %s", with, buf_cstr(&a));
+            buf_free(&a);
+            buf_free(&b);
+        }
+    }
+}
+
+static void identities_of_sinks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        {"csv:out/", "csv:out/"},
+        {"csv,delimiter=comma,gzip=auto,header=yes:out/", "csv:out/"},
+        {"csv,bom,delimiter=tab:out/", "csv,delimiter=tab,bom:out/"},
+        {"csv,gzip=0:out/", "csv,gzip=0:out/"},
+        {"csv,table=a\\,b\\\\c:x.csv", "csv,table=a\\,b\\\\c:x.csv"},
+        {"webhook,batch=5,attempts=3,header=X: s3cret,type=a:b://c",
+         "webhook,batch=5,type=a:b://c"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf got;
+        buf_init(&got, 1000);
+        put_identity(&got, rows[i].text);
+        if (strcmp(buf_cstr(&got), rows[i].want) != 0)
+            fail_msg("%s\n  got  %s\n  want %s", rows[i].text, buf_cstr(&got), rows[i].want);
+        buf_free(&got);
+    }
+}
+
+/* The man page names the options of export that may not change. */
+static void man_page_says_what_may_not_change(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = fopen(LEADPIPE_SOURCE_DIR "/docs/leadpipe.1", "r");
+    assert_non_null(f);
+    assert_true(getdelim(&text, &bytes, '\0', f) > 0);
+    assert_int_equal(fclose(f), 0);
+    char *from = strstr(text, "\nA run is different if any of these differs:"),
+         *to = from ? strstr(from, "\nAll other options may change.") : NULL;
+    if (!to) {
+        fail_msg("the man page does not say what makes a run another");
+        return;
+    }
+    *to = '\0';
+    for (const struct option_spec *o = export_option_specs; o->name; o++) {
+        char name[64], last[64];
+        (void)snprintf(name, sizeof name, "\n.Fl -%s ", o->name);
+        (void)snprintf(last, sizeof last, "\n.Fl -%s\n", o->name);
+        bool is_named = strstr(from, name) || strstr(from, last);
+        if (o->flags & OPTION_RESOLVED)
+            continue;
+        if (is_named == ((o->flags & OPTION_MAY_CHANGE) != 0))
+            fail_msg("--%s: %s", o->name, is_named ? "may change" : "is not named");
     }
     free(text);
 }
@@ -383,9 +555,13 @@ int main(void)
         cmocka_unit_test(refusals),
         cmocka_unit_test(combinations),
         cmocka_unit_test(paths),
+        cmocka_unit_test(content_counts),
         cmocka_unit_test(tables_are_sound),
         cmocka_unit_test(help_names_every_option),
         cmocka_unit_test(secrets_of_sinks_are_redacted),
+        cmocka_unit_test(options_of_sinks_count),
+        cmocka_unit_test(identities_of_sinks),
+        cmocka_unit_test(man_page_says_what_may_not_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
