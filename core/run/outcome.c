@@ -15,15 +15,22 @@ void outcome_drop_weight(struct outcomes *o, struct lead *lead)
     control_wake(o->control);
 }
 
+/* A missing lead leaves the sinks with what they have, unless it was sent before the run was resumed. */
+static enum state_acceptance acceptance_of(const struct outcomes *o, const struct lead *lead)
+{
+    if (lead->outcome == OUTCOME_MISSING && !(o->resume && resume_was_sent(o->resume, lead->seq)))
+        return STATE_AS_BEFORE;
+    bool is_sent = lead->outcome == OUTCOME_EXPORTED && !atomic_load(&lead->outdated);
+    return is_sent || lead->outcome == OUTCOME_UNCHANGED ? STATE_ACCEPTED : STATE_NOT_ACCEPTED;
+}
+
 /* For --changed-only: what all sinks have now, or that nobody knows. */
 static void note_accepted(struct outcomes *o, const struct lead *lead)
 {
-    struct state_content content = {
-        .accepted = (lead->outcome == OUTCOME_EXPORTED && !atomic_load(&lead->outdated)) ||
-                    lead->outcome == OUTCOME_UNCHANGED};
+    struct state_content content = {.acceptance = acceptance_of(o, lead)};
     struct err e;
     bool decides = lead->outcome == OUTCOME_EXPORTED || lead->outcome == OUTCOME_FAILED;
-    bool corrects = o->corrects && lead->outcome != OUTCOME_PENDING;
+    bool corrects = o->resume && lead->outcome != OUTCOME_PENDING;
     if (!decides && !corrects)
         return;
     memcpy(content.key, lead->key, sizeof content.key);

@@ -11,6 +11,7 @@
 #include "core/run/control.h"
 #include "core/run/ledger.h"
 #include "core/run/memory.h"
+#include "core/run/resume.h"
 #include "core/sink.h"
 #include "core/state/state.h"
 
@@ -19,7 +20,8 @@ struct outcomes {
     struct memory *memory;
     struct ledger *ledger;
     struct state *state; /* where content that was accepted is noted; NULL: it is not */
-    bool corrects;       /* the run was resumed: an earlier note may not hold any more */
+    const struct resume_plan *resume; /* NULL: the run was not resumed. Else an earlier note may not
+                                         hold any more */
 };
 
 /* The outcome is decided: notes, lists and counts it, gives back the lead's memory and frees it. */

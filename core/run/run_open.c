@@ -177,7 +177,7 @@ static enum rc open_state(struct run *r, struct err *e)
     r->sequencer.state = p->state;
     r->workers.keeps_originals = true;
     r->outcomes.state = p->notes_accepted ? p->state : NULL;
-    r->outcomes.corrects = p->loaded;
+    r->outcomes.resume = p->loaded ? p : NULL;
     r->intake.resume.before = p->loaded ? &p->run.checkpoint : NULL;
     r->intake.resume.state_path = r->cfg->state_path;
     return RC_OK;

@@ -237,15 +237,22 @@ enum rc state_has_accepted(struct state *s, bool *out, struct err *e);
 /* Was it that content that was accepted last? For `n` leads at once; out[i] tells. Looks only at
  * earlier, finished runs. */
 #define STATE_FINGERPRINT_BYTES 16 /* the first of lead->fingerprint */
+enum state_acceptance {
+    STATE_NOT_ACCEPTED, /* what was accepted before does not count any more */
+    STATE_ACCEPTED,
+    STATE_AS_BEFORE, /* nothing was sent: what earlier runs left still counts, unless this run has
+                        noted something else before; then nobody knows what the sinks have */
+    STATE_ACCEPTANCES,
+};
 struct state_content {
     unsigned char key[LEAD_KEY_BYTES];
     unsigned char fingerprint[STATE_FINGERPRINT_BYTES];
-    bool accepted; /* in state_note_accepted(): false forgets what was accepted before */
+    enum state_acceptance acceptance; /* in state_note_accepted() */
 };
 enum rc state_is_accepted(struct state *s, const struct state_content *contents, size_t n,
                           bool *out, struct err *e);
 
-/* In this run: becomes effective with state_finish(). Of several for one key the last holds. */
+/* In this run: takes effect with state_finish(). Of several for one key the last holds. */
 enum rc state_note_accepted(struct state *s, const struct state_content *contents, size_t n,
                             struct err *e);
 

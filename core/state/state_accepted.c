@@ -140,7 +140,7 @@ static void add_note(struct state *s, const struct state_content *content)
     unsigned char *note = s->pack + s->n_pack++ * NOTE_BYTES;
     memcpy(note, content->key, LEAD_KEY_BYTES);
     memcpy(note + LEAD_KEY_BYTES, content->fingerprint, STATE_FINGERPRINT_BYTES);
-    note[NOTE_BYTES - 1] = content->accepted;
+    note[NOTE_BYTES - 1] = (unsigned char)content->acceptance;
 }
 
 enum rc state_note_accepted(struct state *s, const struct state_content *contents, size_t n,
@@ -166,7 +166,7 @@ enum rc state_take_pack(struct query *q, struct str *out, struct err *e)
     struct str pack = row_blob(q);
     q->malformed |= pack.len != n * NOTE_BYTES;
     for (size_t i = 0; i < n && !q->malformed; i++)
-        q->malformed = (unsigned char)pack.ptr[(i + 1) * NOTE_BYTES - 1] > 1;
+        q->malformed = (unsigned char)pack.ptr[(i + 1) * NOTE_BYTES - 1] >= STATE_ACCEPTANCES;
     enum rc rc = row_sealed(q, what, e);
     if (rc == RC_OK)
         *out = pack;

@@ -21,8 +21,8 @@
 struct note {
     unsigned char key[LEAD_KEY_BYTES];
     unsigned char fingerprint[STATE_FINGERPRINT_BYTES];
-    uint64_t order : 63; /* of several for one key the last holds */
-    uint64_t accepted : 1;
+    uint64_t order : 62; /* of several for one key the last holds */
+    uint64_t acceptance : 2;
 };
 
 struct round {
@@ -48,6 +48,15 @@ static int compare_notes(const void *a, const void *b)
     return by_key ? by_key : (x->order > y->order) - (x->order < y->order);
 }
 
+/* `later` is of the same key. */
+static void replace_note(struct note *note, const struct note *later)
+{
+    bool takes_back = later->acceptance == STATE_AS_BEFORE && note->acceptance != STATE_AS_BEFORE;
+    *note = *later;
+    if (takes_back)
+        note->acceptance = STATE_NOT_ACCEPTED;
+}
+
 static void sort_round(struct round *r)
 {
     if (r->n == 0)
@@ -55,8 +64,10 @@ static void sort_round(struct round *r)
     qsort(r->notes, r->n, sizeof *r->notes, compare_notes);
     size_t kept = 0;
     for (size_t i = 1; i < r->n; i++) {
-        kept += compare_keys(r->notes[kept].key, r->notes[i].key) != 0;
-        r->notes[kept] = r->notes[i];
+        if (compare_keys(r->notes[kept].key, r->notes[i].key) == 0)
+            replace_note(&r->notes[kept], &r->notes[i]);
+        else
+            r->notes[++kept] = r->notes[i];
     }
     r->n = kept + 1;
 }
@@ -108,8 +119,9 @@ static void add_packed(struct round *r, const unsigned char *packed)
     struct note *note = &r->notes[r->n++];
     memcpy(note->key, packed, LEAD_KEY_BYTES);
     memcpy(note->fingerprint, packed + LEAD_KEY_BYTES, STATE_FINGERPRINT_BYTES);
-    note->accepted = packed[NOTE_BYTES - 1] != 0;
-    note->order = order & (UINT64_MAX >> 1);
+    uint64_t acceptance = packed[NOTE_BYTES - 1];
+    note->acceptance = acceptance & 3;
+    note->order = order & (UINT64_MAX >> 2);
 }
 
 static enum rc take_pack(struct query *q, struct round *r, struct err *e)
@@ -143,19 +155,21 @@ static enum rc collect_round(struct state *s, struct round *r, struct err *e)
 /* Does an earlier run's entry say the same as the note? */
 static enum rc is_known(struct state *s, const struct note *note, bool *out, struct err *e)
 {
-    struct state_content content = {.accepted = note->accepted};
+    struct state_content content = {.acceptance = STATE_ACCEPTED};
     memcpy(content.key, note->key, sizeof content.key);
     memcpy(content.fingerprint, note->fingerprint, sizeof content.fingerprint);
-    return note->accepted ? state_is_accepted(s, &content, 1, out, e) : RC_OK;
+    return note->acceptance == STATE_ACCEPTED ? state_is_accepted(s, &content, 1, out, e) : RC_OK;
 }
 
 static enum rc put_note(struct state *s, const struct note *note, enum merge how, struct err *e)
 {
     bool known = false;
+    if (note->acceptance == STATE_AS_BEFORE)
+        return RC_OK;
     enum rc rc = how == MERGE_WITHHELD ? is_known(s, note, &known, e) : RC_OK;
     if (rc != RC_OK || known)
         return rc;
-    bool put = note->accepted && how == MERGE_ACCEPTED;
+    bool put = note->acceptance == STATE_ACCEPTED && how == MERGE_ACCEPTED;
     struct query q = query_of(s, put ? SQL_ACCEPTED_PUT : SQL_ACCEPTED_DROP_ONE);
     query_blob(&q, (struct str){(const char *)note->key, sizeof note->key});
     if (put)

@@ -223,6 +223,34 @@ def test_missing_for_a_night(nightly, control):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_missing_for_a_night_that_was_interrupted(nightly, control, number):
+    """Before the interruption or behind it: it comes back unchanged as well."""
+    nightly.run()
+    missing = [IDS[5], IDS[-5]]
+    control.set(faults=dict.fromkeys(missing, "missing"))
+    nightly.forget_outputs()
+    nightly.resumed.part(IDS[:70], "--changed-only", signal_number=number)
+    assert nightly.run().outcomes() == {"unchanged": len(IDS) - 2, "missing": 2}
+    control.set(faults=dict.fromkeys(missing))
+    assert_sent(nightly.run(), [])
+
+
+def test_missing_after_it_was_delivered(nightly, control):
+    """In one night: the receiver has new content, and then the provider has no lead, and then the old content."""
+    nightly.run()
+    nightly.change(CHANGED[:1], 5)
+    nightly.forget_outputs()
+    before = len(control.deliveries(HOOK))
+    nightly.resumed.part(IDS[:70], "--changed-only", signal_number=signal.SIGKILL,
+                         wait=lambda: len(control.deliveries(HOOK)) > before)
+    control.set(faults={CHANGED[0]: "missing"})
+    nightly.change(CHANGED[:1], 0)
+    nightly.run()
+    control.set(faults={CHANGED[0]: None})
+    assert_sent(nightly.run(), CHANGED[:1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_interrupted(nightly, control, number):
     """In the middle of a night: at its end all that changed was sent, and nothing else."""
     nightly.run()

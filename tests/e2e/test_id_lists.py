@@ -6,12 +6,14 @@ LEADPIPE_SEED repeats them.
 """
 
 import collections
+import contextlib
 import csv
 import json
 import os
 import pathlib
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -291,6 +293,10 @@ class Nights:
         for target, one in outcomes.items():
             if one in ("failed", "refused"):
                 self.accepted.pop(target, None)
+        if self.state:
+            with contextlib.closing(sqlite3.connect(self.folder / self.state)) as state:
+                [[n]] = state.execute("SELECT count(*) FROM accepted")
+            assert n == len(self.accepted), "what the state says that the sinks accepted"
 
     def report(self, of):
         """A table of what each list had in it, and what became of the IDs that it has first."""

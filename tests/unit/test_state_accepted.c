@@ -3,9 +3,10 @@
 static bool keys_are_alike; /* in their first bytes */
 
 /* A key and a fingerprint, each of one number. */
-static struct state_content content(unsigned key, unsigned fingerprint, bool accepted)
+static struct state_content content(unsigned key, unsigned fingerprint,
+                                    enum state_acceptance acceptance)
 {
-    struct state_content c = {.accepted = accepted};
+    struct state_content c = {.acceptance = acceptance};
     if (keys_are_alike)
         memset(c.key, 0xfe, sizeof c.key);
     for (int i = 0; i < 4; i++) {
@@ -15,17 +16,18 @@ static struct state_content content(unsigned key, unsigned fingerprint, bool acc
     return c;
 }
 
-static void note(struct state *s, unsigned key, unsigned fingerprint, bool accepted)
+static void note(struct state *s, unsigned key, unsigned fingerprint,
+                 enum state_acceptance acceptance)
 {
     struct err e = {0};
-    const struct state_content c = content(key, fingerprint, accepted);
+    const struct state_content c = content(key, fingerprint, acceptance);
     OK(state_note_accepted(s, &c, 1, &e));
 }
 
 static bool is_accepted(struct state *s, unsigned key, unsigned fingerprint)
 {
     struct err e = {0};
-    const struct state_content c = content(key, fingerprint, false);
+    const struct state_content c = content(key, fingerprint, STATE_NOT_ACCEPTED);
     bool out = false;
     OK(state_is_accepted(s, &c, 1, &out, &e));
     return out;
@@ -64,8 +66,8 @@ static void holds_from_the_end_of_the_run(void **state)
     struct state *s = open_ok("s");
     begin_run(s);
     accept_by(s, "a", NULL);
-    note(s, 1, 10, true);
-    note(s, 2, 20, true);
+    note(s, 1, 10, STATE_ACCEPTED);
+    note(s, 2, 20, STATE_ACCEPTED);
     assert_false(is_accepted(s, 1, 10));
     assert_false(has_accepted(s));
     publish_and_finish(s);
@@ -85,13 +87,13 @@ static void the_last_one_holds(void **state)
     struct state *s = open_ok("s");
     begin_run(s);
     accept_by(s, "a", NULL);
-    note(s, 1, 10, true);
-    note(s, 1, 11, true);
-    note(s, 2, 20, true);
-    note(s, 2, 20, false);
-    note(s, 3, 30, false);
-    note(s, 3, 30, true);
-    note(s, 4, 40, true);
+    note(s, 1, 10, STATE_ACCEPTED);
+    note(s, 1, 11, STATE_ACCEPTED);
+    note(s, 2, 20, STATE_ACCEPTED);
+    note(s, 2, 20, STATE_NOT_ACCEPTED);
+    note(s, 3, 30, STATE_NOT_ACCEPTED);
+    note(s, 3, 30, STATE_ACCEPTED);
+    note(s, 4, 40, STATE_ACCEPTED);
     publish_and_finish(s);
     assert_false(is_accepted(s, 1, 10));
     assert_true(is_accepted(s, 1, 11));
@@ -100,9 +102,9 @@ static void the_last_one_holds(void **state)
     assert_true(is_accepted(s, 4, 40));
     begin_run(s);
     accept_by(s, "a", NULL);
-    note(s, 1, 12, true);
-    note(s, 3, 30, false);
-    note(s, 5, 50, true);
+    note(s, 1, 12, STATE_ACCEPTED);
+    note(s, 3, 30, STATE_NOT_ACCEPTED);
+    note(s, 5, 50, STATE_ACCEPTED);
     assert_true(is_accepted(s, 1, 11)); /* of earlier runs only */
     assert_true(is_accepted(s, 3, 30));
     publish_and_finish(s);
@@ -123,14 +125,14 @@ static void withheld(void **state)
     begin_run(s);
     accept_by(s, "a", NULL);
     for (unsigned char lead = 1; lead <= 4; lead++)
-        note(s, lead, (unsigned char)(10 * lead), true);
+        note(s, lead, (unsigned char)(10 * lead), STATE_ACCEPTED);
     publish_and_finish(s);
     begin_run(s);
     accept_by(s, "a", NULL);
-    note(s, 1, 10, true);  /* as before */
-    note(s, 2, 21, true);  /* changed */
-    note(s, 3, 30, false); /* refused */
-    note(s, 5, 50, true);  /* new */
+    note(s, 1, 10, STATE_ACCEPTED);     /* as before */
+    note(s, 2, 21, STATE_ACCEPTED);     /* changed */
+    note(s, 3, 30, STATE_NOT_ACCEPTED); /* refused */
+    note(s, 5, 50, STATE_ACCEPTED);     /* new */
     finish_run(s, false);
     s = crash(s, "s");
     assert_true(is_accepted(s, 1, 10));
@@ -163,14 +165,14 @@ static void other_sinks(void **state)
         struct state *s = open_ok(path);
         begin_run(s);
         accept_by(s, rows[i].before[0], rows[i].before[1]);
-        note(s, 1, 10, true);
+        note(s, 1, 10, STATE_ACCEPTED);
         publish_and_finish(s);
         accept_by(s, rows[i].then[0], rows[i].then[1]);
         s = crash(s, path);
         assert_true(is_accepted(s, 1, 10) == rows[i].counts);
         assert_true(has_accepted(s) == rows[i].counts);
         begin_run(s);
-        note(s, 2, 20, true);
+        note(s, 2, 20, STATE_ACCEPTED);
         publish_and_finish(s);
         accept_by(s, rows[i].then[0], rows[i].then[1]);
         assert_true(is_accepted(s, 2, 20)); /* the state has the new ones */
@@ -185,7 +187,7 @@ static void a_sink_that_comes_back(void **state)
     struct state *s = open_ok("s");
     begin_run(s);
     accept_by(s, "a", "b");
-    note(s, 1, 10, true);
+    note(s, 1, 10, STATE_ACCEPTED);
     publish_and_finish(s);
     accept_by(s, "a", NULL);
     assert_true(is_accepted(s, 1, 10));
@@ -201,9 +203,9 @@ static void other_sinks_within_a_run(void **state)
     struct state *s = open_ok("s");
     begin_run(s);
     accept_by(s, "a", NULL);
-    note(s, 1, 10, true);
+    note(s, 1, 10, STATE_ACCEPTED);
     accept_by(s, "b", NULL);
-    note(s, 2, 20, true);
+    note(s, 2, 20, STATE_ACCEPTED);
     publish_and_finish(s);
     assert_false(is_accepted(s, 1, 10));
     assert_true(is_accepted(s, 2, 20));
@@ -219,12 +221,12 @@ static void a_run_that_is_forgotten(void **state)
         struct state *s = open_ok("s");
         begin_run(s);
         accept_by(s, "a", NULL);
-        note(s, 1, 10, true);
-        note(s, 2, 20, true);
+        note(s, 1, 10, STATE_ACCEPTED);
+        note(s, 2, 20, STATE_ACCEPTED);
         publish_and_finish(s);
         begin_run(s);
-        note(s, 1, 11, true);
-        note(s, 3, 30, true);
+        note(s, 1, 11, STATE_ACCEPTED);
+        note(s, 3, 30, STATE_ACCEPTED);
         if (published)
             OK(state_publish(s, NULL, 0, STR("record"), &e));
         OK(state_forget(s, &e));
@@ -248,10 +250,10 @@ static void a_run_that_is_replaced(void **state)
     struct state *s = open_ok("s");
     begin_run(s);
     accept_by(s, "a", NULL);
-    note(s, 1, 10, true);
+    note(s, 1, 10, STATE_ACCEPTED);
     publish_and_finish(s);
     begin_run(s);
-    note(s, 1, 11, true);
+    note(s, 1, 11, STATE_ACCEPTED);
     begin_run(s);
     assert_false(is_accepted(s, 1, 10));
     publish_and_finish(s);
@@ -267,9 +269,9 @@ static void notes_survive_with_the_checkpoint(void **state)
     struct state *s = open_ok("s");
     begin_run(s);
     accept_by(s, "a", NULL);
-    note(s, 1, 10, true);
+    note(s, 1, 10, STATE_ACCEPTED);
     OK(state_checkpoint(s, &c, &e));
-    note(s, 2, 20, true);
+    note(s, 2, 20, STATE_ACCEPTED);
     s = crash(s, "s");
     publish_and_finish(s);
     assert_true(is_accepted(s, 1, 10));
@@ -277,39 +279,79 @@ static void notes_survive_with_the_checkpoint(void **state)
     state_close(s);
 }
 
+/* A lead for which nothing was sent, such as a missing one, in a run that was resumed: what holds is
+ * what earlier runs left, unless this run had sent something. */
+static void as_before(void **state)
+{
+    (void)state;
+    struct state *s = open_ok("s");
+    for (int published = 1; published >= 0; published--) {
+        begin_run(s);
+        accept_by(s, "a", NULL);
+        for (unsigned lead = 1; lead <= 4; lead++)
+            note(s, lead, 10 * lead, STATE_ACCEPTED);
+        publish_and_finish(s);
+        begin_run(s);
+        accept_by(s, "a", NULL);
+        note(s, 1, 0, STATE_AS_BEFORE);
+        note(s, 2, 21, STATE_ACCEPTED);
+        note(s, 2, 0, STATE_AS_BEFORE);
+        note(s, 3, 0, STATE_AS_BEFORE);
+        note(s, 3, 31, STATE_ACCEPTED);
+        note(s, 4, 0, STATE_NOT_ACCEPTED);
+        note(s, 4, 0, STATE_AS_BEFORE);
+        note(s, 5, 0, STATE_AS_BEFORE);
+        finish_run(s, published);
+        s = crash(s, "s");
+        assert_true(is_accepted(s, 1, 10));
+        assert_false(is_accepted(s, 2, 20)); /* a receiver may have 21, */
+        assert_false(is_accepted(s, 2, 21)); /* and the file has not */
+        assert_true(is_accepted(s, 3, 31) == published);
+        assert_false(is_accepted(s, 4, 40));
+        assert_false(is_accepted(s, 5, 0));
+    }
+    state_close(s);
+}
+
 /* ---- many ----------------------------------------------------------------------------------- */
 
 #define MANY 450000u /* more notes than are sorted at once */
 
-/* The rule for what run `run` notes of a key: 0 nothing, 1 accepted, 2 forgotten. */
+/* The rule for what run `run` notes of a key: 0 nothing, 1 accepted, 2 forgotten, 3 as before,
+ * 4 accepted and later as before. */
 static int rule(unsigned run, unsigned key)
 {
     if (run == 0)
         return key % 3 != 0;
-    return key % 5 == 0 ? 1 : key % 5 == 1 ? 2 : 0;
+    return key % 7 < 5 ? (int)(key % 7) : 0;
 }
 
 static void note_many(struct state *s, unsigned run)
 {
+    static const enum state_acceptance of_rule[] = {0, STATE_ACCEPTED, STATE_NOT_ACCEPTED,
+                                                    STATE_AS_BEFORE, STATE_ACCEPTED};
     struct err e = {0};
     struct state_content batch[64];
     size_t n = 0;
     for (unsigned key = 0; key < MANY; key++) {
         if (rule(run, key) != 0)
-            batch[n++] = content(key, key + run, rule(run, key) == 1);
+            batch[n++] = content(key, key + run, of_rule[rule(run, key)]);
         if (n == 64 || key == MANY - 1) {
             OK(state_note_accepted(s, batch, n, &e));
             n = 0;
         }
     }
+    for (unsigned key = 0; key < MANY; key++)
+        if (rule(run, key) == 4)
+            note(s, key, 0, STATE_AS_BEFORE);
 }
 
 static bool should_be(unsigned key, unsigned fingerprint)
 {
     int last = rule(1, key);
-    return last == 1   ? fingerprint == key + 1
-           : last == 2 ? false
-                       : rule(0, key) && fingerprint == key;
+    return last == 1                ? fingerprint == key + 1
+           : last == 2 || last == 4 ? false
+                                    : rule(0, key) && fingerprint == key;
 }
 
 static void many(void **state)
@@ -328,7 +370,7 @@ static void many(void **state)
         struct state_content batch[100];
         bool accepted[100];
         for (unsigned i = 0; i < 100; i++)
-            batch[i] = content(key + i / 2, key + i / 2 + i % 2, true);
+            batch[i] = content(key + i / 2, key + i / 2 + i % 2, STATE_ACCEPTED);
         OK(state_is_accepted(s, batch, 100, accepted, &e));
         for (unsigned i = 0; i < 100; i++)
             assert_true(accepted[i] == should_be(key + i / 2, key + i / 2 + i % 2));
@@ -350,6 +392,7 @@ int main(void)
         IN_FOLDER(holds_from_the_end_of_the_run),
         IN_FOLDER(the_last_one_holds),
         IN_FOLDER(withheld),
+        IN_FOLDER(as_before),
         IN_FOLDER(other_sinks),
         IN_FOLDER(a_sink_that_comes_back),
         IN_FOLDER(other_sinks_within_a_run),

@@ -22,7 +22,7 @@ static void make_sample(void)
                                        .n_columns = 2};
     const struct state_delivery d = {.id = STR("id"), .leads = STR("leads"), .body = STR("body")};
     const struct state_kept kept = {.place = 3, .http_status = 200, .body = STR("{}")};
-    const struct state_content note = {.accepted = true};
+    const struct state_content note = {.acceptance = STATE_ACCEPTED};
     const struct str sink = STR("a sink");
     int64_t row;
     OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 2, &e));

@@ -6,7 +6,7 @@
 
 static struct state_content content_of(unsigned i)
 {
-    struct state_content c = {.accepted = true};
+    struct state_content c = {.acceptance = STATE_ACCEPTED};
     for (unsigned b = 0; b < 16; b++)
         c.key[b] = c.fingerprint[b] = (unsigned char)(i * 37 + b * i);
     return c;

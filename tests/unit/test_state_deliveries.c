@@ -337,7 +337,7 @@ static void *work(void *arg)
     struct err e = {0};
     for (uint64_t i = 0; i < EACH; i++) {
         uint64_t place = i * THREADS + w->number;
-        struct state_content content = {.accepted = true};
+        struct state_content content = {.acceptance = STATE_ACCEPTED};
         bool accepted;
         memcpy(content.key, &place, sizeof place);
         state_hold(w->s);
@@ -385,7 +385,7 @@ static void many_threads(void **state)
     }
     OK(state_publish(s, NULL, 0, STR("record"), &e));
     OK(state_finish(s, true, &e));
-    struct state_content content = {.accepted = true};
+    struct state_content content = {.acceptance = STATE_ACCEPTED};
     const uint64_t place = THREADS * EACH - 1;
     bool accepted;
     memcpy(content.key, &place, sizeof place);

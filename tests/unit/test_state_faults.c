@@ -36,7 +36,7 @@ static struct progress *share(void)
 
 static struct state_content content_of(int i)
 {
-    struct state_content c = {.accepted = true};
+    struct state_content c = {.acceptance = STATE_ACCEPTED};
     memset(c.key, i + 1, sizeof c.key);
     memset(c.fingerprint, i + 1, sizeof c.fingerprint);
     return c;
