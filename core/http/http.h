@@ -133,7 +133,7 @@ struct http_engine_cfg {
     void (*done)(void *ctx, struct http_request *r);
     /* The run cannot go on: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
      * retry_max_time_ms), RC_NET (no success for retry_max_time_ms, or none at all and server, proxy
-     * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl failed). Once; then everything inside ends as HTTP_ABORTED. */
+     * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl failed). Once; then everything inside ends as by http_engine_stop() without a grace. */
     void (*fatal)(void *ctx, const struct err *e);
     /* After http_engine_stop(), once: nothing is inside any more. NULL: nobody wants to know. */
     void (*stopped)(void *ctx);
@@ -169,7 +169,8 @@ bool http_engine_retry(struct http_engine *h, struct http_request *r, const char
 bool http_engine_verify(struct http_engine *h, struct http_request *r, const char *why);
 
 /* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED
- * (as is an answer that would have been tried again). A second call may only shorten the grace. */
+ * (as is an answer that would have been tried again), but for what the head of its answer has decided.
+ * A second call may only shorten the grace. */
 void http_engine_stop(struct http_engine *h, int64_t grace_ms);
 
 /* Appends the figures so far as a text that http_engine_cfg.totals takes; any thread. */

@@ -246,7 +246,7 @@ void http_transfer_start(struct http_engine *h, struct http_request *r);
 void http_transfer_release(struct transfer *t);
 /* Takes the try back: nothing of it was sent. */
 void http_transfer_undo(struct http_engine *h, struct http_request *r);
-/* All that is in flight ends as HTTP_ABORTED. */
+/* All that is in flight ends: as HTTP_ABORTED, or as the head of its answer has decided. */
 void http_transfers_abort(struct http_engine *h);
 void http_transfers_free(struct http_engine *h);
 

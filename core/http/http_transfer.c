@@ -566,6 +566,10 @@ void http_transfers_abort(struct http_engine *h)
 {
     while (h->flying) {
         struct http_request *r = h->flying->r;
+        if (h->flying->settling) { /* what was delivered must not be taken for pending */
+            http_retry_judge(h, h->flying, CURLE_OPERATION_TIMEDOUT);
+            continue;
+        }
         http_transfer_release(h->flying);
         (void)origin_ended(&h->origin, &r->tries.client, TRY_ABORTED, 0, h->now_us);
         http_request_end(h, r, HTTP_ABORTED);

@@ -74,6 +74,71 @@ static void stop_with_grace(void **state)
     world_free(w);
 }
 
+/* The head of the answer to "/0", and a body that does not come to its end; "/1" is not answered. */
+static struct {
+    struct peer *peers[2];
+    const char *head;
+    bool has_come; /* the head, to the engine */
+} unfinished;
+
+static void send_unfinished(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w;
+    unfinished.peers[a->path[1] - '0'] = p;
+    if (unfinished.peers[0] && unfinished.peers[1])
+        reply_bytes(unfinished.peers[0], unfinished.head, strlen(unfinished.head), false);
+}
+
+static bool note_head(void *ctx, struct http_request *r, size_t bytes)
+{
+    (void)ctx, (void)r, (void)bytes;
+    unfinished.has_come = true;
+    return true;
+}
+
+/* A message that its receiver has taken must not be sent again when the run goes on. */
+static void an_answer_is_decided_by_its_head_also_at_the_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        bool head_is_enough, is_fatal;
+        enum http_end end;
+        int status;
+    } rows[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nok", true, true, HTTP_ANSWERED, 200},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nok", true, false, HTTP_ANSWERED, 200},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nok", false, true, HTTP_ABORTED, 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nok", false, false, HTTP_ABORTED, 0},
+        {"HTTP/1.1 404 x\r\nContent-Length: 90\r\n\r\nno", false, true, HTTP_ANSWERED, 404},
+        {"HTTP/1.1 404 x\r\nContent-Length: 90\r\n\r\nno", false, false, HTTP_ANSWERED, 404},
+        {"HTTP/1.1 503 x\r\nContent-Length: 90\r\n\r\nno", true, false, HTTP_ABORTED, 503},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        memset(&unfinished, 0, sizeof unfinished);
+        unfinished.head = rows[i].head;
+        struct world *w = world_new(send_unfinished);
+        w->cfg.head_is_enough = rows[i].head_is_enough;
+        w->cfg.room = note_head;
+        world_open(w);
+        struct http_request *r = world_get(w);
+        (void)world_get(w);
+        http_engine_kick(w->engine);
+        while (!unfinished.has_come)
+            (void)uv_run(&w->loop, UV_RUN_ONCE);
+        assert_int_equal(w->done, 0);
+        if (rows[i].is_fatal)
+            reply(unfinished.peers[1], "429 x\r\nRetry-After: 3600", "");
+        else
+            http_engine_stop(w->engine, 0);
+        while (w->done < w->n)
+            (void)uv_run(&w->loop, UV_RUN_ONCE);
+        if (r->end != rows[i].end || r->status != rows[i].status)
+            fail_msg("row %zu: end %d, status %d", i, r->end, r->status);
+        world_free(w);
+    }
+}
+
 static void half_fail(struct world *w, struct peer *p, const struct asked *a)
 {
     unsigned i = (unsigned)strtoul(a->path + 1, NULL, 10);
@@ -205,10 +270,14 @@ static void wrong_configurations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(owner_asks_for_another_try), cmocka_unit_test(stop_with_grace),
-        cmocka_unit_test(stop_ends_what_waits),       cmocka_unit_test(stop_of_an_idle_engine),
-        cmocka_unit_test(freed_with_requests_inside), cmocka_unit_test(figures_from_another_thread),
+        cmocka_unit_test(owner_asks_for_another_try),
+        cmocka_unit_test(stop_with_grace),
+        cmocka_unit_test(stop_ends_what_waits),
+        cmocka_unit_test(stop_of_an_idle_engine),
+        cmocka_unit_test(freed_with_requests_inside),
+        cmocka_unit_test(figures_from_another_thread),
         cmocka_unit_test(wrong_configurations),
+        cmocka_unit_test(an_answer_is_decided_by_its_head_also_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
