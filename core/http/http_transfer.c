@@ -152,15 +152,17 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     struct str line = {p, size * n};
+    if (t->begun)
+        return line.len; /* of a trailer, which decides nothing, whatever it looks like */
     if (line.len > 5 && memcmp(p, "HTTP/", 5) == 0) {
         t->is_untrusted = !http_group_saw_version(t->group, p[5]);
         if (t->is_untrusted)
             return 0;
         begin_answer(t); /* also after a 1xx */
         t->status = status_of(line);
-    } else if (line.len <= 2 && !t->begun) {
+    } else if (line.len <= 2) {
         return begin_body(t) ? line.len : 0;
-    } else if (line.len > 2 && !t->begun) {
+    } else {
         read_field(t, line);
     }
     return line.len;
@@ -233,7 +235,7 @@ static int on_send(void *transfer, char *peer, char *own, int peer_port, int own
 {
     (void)peer, (void)own, (void)peer_port, (void)own_port;
     struct transfer *t = transfer;
-    if (t->sends == 0 || (t->sends == 1 && http_group_may_resend(t->group))) {
+    if (t->sends == 0 || (t->sends == 1 && !t->begun && http_group_may_resend(t->group))) {
         t->sends++;
         return CURL_PREREQFUNC_OK;
     }

@@ -234,6 +234,25 @@ static const struct {
      NULL,
      "",
      "abc"},
+    /* a trailer that looks like a head, by itself or with fields behind it */
+    {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+      "HTTP/1.1: 404\r\n\r\n",
+      9, false},
+     HTTP_ANSWERED,
+     200,
+     1,
+     NULL,
+     "",
+     "abc"},
+    {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+      "HTTP/1.1: 302\r\nLocation: http://elsewhere.example/\r\n\r\n",
+      9, false},
+     HTTP_ANSWERED,
+     200,
+     1,
+     NULL,
+     "",
+     "abc"},
 };
 
 static void one_request(void **state)
