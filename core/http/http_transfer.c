@@ -27,6 +27,17 @@ static void begin_answer(struct transfer *t)
     t->date[0] = t->location[0] = '\0';
 }
 
+/* Not a field whose name looks like one ("HTTP/1.1: 404"). */
+static bool is_status_line(struct str line)
+{
+    size_t n = 5;
+    if (line.len <= n || memcmp(line.ptr, "HTTP/", n) != 0)
+        return false;
+    while (n < line.len && ((line.ptr[n] >= '0' && line.ptr[n] <= '9') || line.ptr[n] == '.'))
+        n++;
+    return n < line.len && line.ptr[n] == ' ';
+}
+
 /* "HTTP/1.1 404 Not Found", "HTTP/2 404": the number, or 0. */
 static int status_of(struct str line)
 {
@@ -154,7 +165,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     struct str line = {p, size * n};
     if (t->begun)
         return line.len; /* of a trailer, which decides nothing, whatever it looks like */
-    if (line.len > 5 && memcmp(p, "HTTP/", 5) == 0) {
+    if (is_status_line(line)) {
         t->is_untrusted = !http_group_saw_version(t->group, p[5]);
         if (t->is_untrusted)
             return 0;

@@ -234,6 +234,14 @@ static const struct {
      NULL,
      "",
      "abc"},
+    /* a field that looks like a status line */
+    {{"HTTP/1.1 200 OK\r\nHTTP/1.1: 404\r\nContent-Length: 3\r\n\r\nabc", 9, false},
+     HTTP_ANSWERED,
+     200,
+     1,
+     NULL,
+     "",
+     "abc"},
     /* a trailer that looks like a head, by itself or with fields behind it */
     {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
       "HTTP/1.1: 404\r\n\r\n",
