@@ -197,8 +197,8 @@ bool http_group_is_open(const struct transfer *t)
     curl_socket_t fd = CURL_SOCKET_BAD;
     if (curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
         return false;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 || errno == EAGAIN ||
-           errno == EWOULDBLOCK;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 || (n < 0 && errno == EAGAIN); /* the same as EWOULDBLOCK, in Linux */
 }
 
 bool http_group_is_silent(const struct conn_group *g)
