@@ -184,6 +184,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *group, void *
             drop_watch(w);
         return 0;
     }
+    if (w && (w->group != g || (w->connected && !is_open(w)))) {
+        drop_watch(w); /* of a socket that had this number and was closed behind our back */
+        w = NULL;
+    }
     if (!w)
         w = add_watch(g, fd);
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
