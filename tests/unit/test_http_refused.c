@@ -1,0 +1,315 @@
+/* New connections that the server refuses, without a server: tries are ended by hand. */
+#include "core/http/http_private.h"
+#include "http_world.h"
+
+#define SECOND_US INT64_C(1000000)
+
+static void silence(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w, (void)p, (void)a;
+}
+
+static struct world *begin(void)
+{
+    struct world *w = world_new(silence);
+    w->cfg.concurrency = 64;
+    world_open(w);
+    w->engine->now_us = w->now_us;
+    return w;
+}
+
+/* A request whose first try has begun, and is not in flight any more. */
+static struct http_request *tried(struct world *w)
+{
+    struct http_engine *h = w->engine;
+    struct http_request *r = world_get(w);
+    w->taken = w->n;
+    assert_true(http_wait_reserve(h));
+    r->attempts = 1;
+    r->code = "connect";
+    r->tries.first_us = h->now_us;
+    r->tries.held_us = origin_held_us(&h->origin, h->now_us);
+    origin_started(&h->origin, &r->tries.client);
+    return r;
+}
+
+static const struct http_try refusal = {.end = TRY_UNREACHED, .is_new_connection = true};
+
+/* While `in_flight` others are. */
+static struct http_request *refuse(struct world *w, unsigned in_flight)
+{
+    struct http_request *r = tried(w);
+    w->engine->in_flight = in_flight;
+    assert_true(http_is_refusal(w->engine, r, &refusal));
+    http_refused_add(w->engine, r, &refusal);
+    return r;
+}
+
+/* One of those in flight is answered, so that there is one less. */
+static void serve(struct world *w, bool is_new_connection)
+{
+    w->engine->in_flight--;
+    http_refused_served(w->engine, is_new_connection);
+}
+
+/* ---- what is set aside ---------------------------------------------------------------------- */
+
+static void refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        bool is_new_connection, fresh, is_down, is_over;
+        unsigned lost, refused, in_flight;
+        bool expected;
+    } rows[] = {
+        {"a new connection, and others in flight", true, false, false, false, 0, 0, 1, true},
+        {"a third time", true, false, false, false, 0, 2, 1, true},
+        {"once more", true, false, false, false, 0, 3, 1, false},
+        {"a connection that was kept", false, false, false, false, 0, 0, 1, false},
+        {"nobody else in flight", true, false, false, false, 0, 0, 0, false},
+        {"failed on a kept one before", true, true, false, false, 0, 0, 1, false},
+        {"lost a shared one before", true, false, false, false, 1, 0, 1, false},
+        {"the origin is down", true, false, true, false, 0, 0, 1, false},
+        {"the engine is stopping", true, false, false, true, 0, 0, 1, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world *w = begin();
+        struct http_engine *h = w->engine;
+        struct http_request *r = tried(w);
+        const struct http_try y = {.end = TRY_UNREACHED,
+                                   .is_new_connection = rows[i].is_new_connection};
+        r->tries.fresh = rows[i].fresh;
+        r->tries.lost = rows[i].lost;
+        r->tries.refused = rows[i].refused;
+        h->in_flight = rows[i].in_flight;
+        h->origin.down = rows[i].is_down;
+        h->stopping = rows[i].is_over;
+        if (http_is_refusal(h, r, &y) != rows[i].expected)
+            fail_msg("%s: %s", rows[i].what, rows[i].expected ? "no refusal" : "a refusal");
+        world_free(w);
+    }
+}
+
+/* Nobody else was answered: they were ordinary failures, and the origin hears of them. */
+static void when_nobody_is_served(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    struct http_engine *h = w->engine;
+    struct http_request *a = refuse(w, 2), *b = refuse(w, 1);
+    http_refused_settle(h); /* not before the last one has ended */
+    assert_int_equal(h->n_refused, 2);
+    assert_int_equal(h->origin.unreached, 0);
+    h->in_flight = 0;
+    http_refused_settle(h);
+    assert_int_equal(h->n_refused, 0);
+    assert_int_equal(h->n_waiting, 2);
+    assert_int_equal(h->origin.unreached, 2);
+    assert_int_equal(a->tries.counted, 1);
+    assert_int_equal(b->tries.counted, 1);
+    assert_int_equal(a->tries.refused, 0);
+    assert_false(a->tries.kept);
+    assert_int_equal(h->connections.strikes, 0);
+    world_free(w);
+}
+
+/* It is the connection's fault: asked again at nobody's cost, on one that is kept. */
+static void when_another_is_served(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    struct http_engine *h = w->engine;
+    struct http_request *r = refuse(w, 2);
+    r->tries.fresh = false;
+    serve(w, false);
+    assert_int_equal(h->n_refused, 0);
+    assert_int_equal(h->n_waiting, 1);
+    assert_int_equal(r->tries.counted, 0);
+    assert_int_equal(r->tries.refused, 1);
+    assert_true(r->tries.kept);
+    assert_int_equal(h->origin.unreached, 0);
+    assert_int_equal(h->connections.strikes, 1);
+    world_free(w);
+}
+
+static void when_the_engine_ends(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    struct http_request *r = refuse(w, 2);
+    (void)refuse(w, 2);
+    w->engine->in_flight = 0;
+    http_engine_stop(w->engine, 0);
+    assert_int_equal(w->engine->n_refused, 0);
+    while (w->done < w->n)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    assert_int_equal(r->end, HTTP_ABORTED);
+    world_free(w);
+}
+
+/* ---- the limit ------------------------------------------------------------------------------ */
+
+static void limit_after_several_refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        unsigned refused; /* at once */
+        unsigned in_flight;
+        unsigned most; /* expected; 0: no limit */
+    } rows[] = {
+        {"one", 1, 10, 0},    {"two", 2, 10, 0},
+        {"three", 3, 10, 10}, /* with the one that was answered */
+        {"many", 40, 2, 2},   {"all but one", 63, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world *w = begin();
+        for (unsigned k = 0; k < rows[i].refused; k++)
+            (void)refuse(w, rows[i].in_flight);
+        serve(w, true);
+        unsigned limit = http_connections_max(w->engine);
+        if (limit != (rows[i].most ? rows[i].most : 64))
+            fail_msg("%s refused: the limit is %u", rows[i].what, limit);
+        world_free(w);
+    }
+}
+
+/* Now and then a connection is reset anywhere. */
+static void refusals_far_between(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    for (int i = 0; i < 20; i++) {
+        (void)refuse(w, 10);
+        serve(w, false);
+        serve(w, true); /* a new one that was taken */
+    }
+    assert_int_equal(http_connections_max(w->engine), 64);
+    world_free(w);
+}
+
+static struct world *limited(unsigned most)
+{
+    struct world *w = begin();
+    for (int i = 0; i < 3; i++)
+        (void)refuse(w, most);
+    serve(w, true);
+    assert_int_equal(http_connections_max(w->engine), most);
+    return w;
+}
+
+/* One less each time that what was allowed is too much, and never none. */
+static void limit_comes_down(void **state)
+{
+    (void)state;
+    struct world *w = limited(3);
+    static const unsigned expected[] = {2, 1, 1, 1};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        (void)refuse(w, 3);
+        serve(w, false);
+        assert_int_equal(http_connections_max(w->engine), expected[i]);
+    }
+    (void)refuse(w, 1);
+    w->engine->in_flight = 1;
+    serve(w, false);
+    assert_int_equal(http_connections_max(w->engine), 1);
+    world_free(w);
+}
+
+/* One more is tried after a while, which is longer after each time that it was in vain. */
+static void limit_goes_up(void **state)
+{
+    (void)state;
+    struct world *w = limited(10);
+    struct http_engine *h = w->engine;
+    int64_t hold_us = 2 * SECOND_US;
+    for (int i = 0; i < 8; i++) {
+        h->now_us += hold_us - 1;
+        h->in_flight = 10;
+        serve(w, false);
+        assert_int_equal(http_connections_max(h), 10);
+        h->now_us++;
+        h->in_flight = 10;
+        serve(w, false);
+        assert_int_equal(http_connections_max(h), 11);
+        (void)refuse(w, 11);
+        h->in_flight = 11;
+        serve(w, false);
+        assert_int_equal(http_connections_max(h), 10);
+        hold_us = hold_us * 2 < 64 * SECOND_US ? hold_us * 2 : 64 * SECOND_US;
+    }
+    for (int i = 0; i < 60; i++) {
+        h->now_us += hold_us;
+        h->in_flight = 10;
+        serve(w, false);
+    }
+    assert_int_equal(http_connections_max(h), 64); /* as if there never had been one */
+    assert_int_equal(h->connections.most, 0);
+    world_free(w);
+}
+
+static void limit_is_reported_once(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    http_refused_confirmed(w->engine); /* there is none */
+    assert_int_equal(log_count(w, "takes about"), 0);
+    world_free(w);
+    w = limited(10);
+    assert_int_equal(log_count(w, "takes about"), 0); /* it may have been the requests' fault */
+    http_refused_confirmed(w->engine);
+    http_refused_confirmed(w->engine);
+    assert_int_equal(log_count(w, "W origin: the server takes about 10 connections at a time"), 1);
+    world_free(w);
+    w = limited(1);
+    http_refused_confirmed(w->engine);
+    assert_int_equal(log_count(w, "takes about 1 connection at a time"), 1);
+    world_free(w);
+}
+
+/* A request that breaks every connection: its refused tries count, and no limit comes of them. */
+static void own_fault(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    struct http_engine *h = w->engine;
+    struct http_request *r = refuse(w, 10);
+    (void)refuse(w, 10);
+    serve(w, false);
+    assert_int_equal(h->connections.strikes, 2);
+    http_refused_own_fault(h, r);
+    assert_int_equal(h->connections.strikes, 1);
+    assert_int_equal(r->tries.counted, 1);
+    h->in_flight = 1;
+    assert_false(http_is_refusal(h, r, &refusal)); /* never set aside again */
+    world_free(w);
+
+    w = limited(10);
+    http_refused_own_fault(w->engine, &w->requests[0]);
+    assert_int_equal(http_connections_max(w->engine), 64); /* nobody has confirmed it yet */
+    world_free(w);
+
+    w = limited(10);
+    http_refused_confirmed(w->engine);
+    http_refused_own_fault(w->engine, &w->requests[0]);
+    assert_int_equal(http_connections_max(w->engine), 10);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(when_nobody_is_served),
+        cmocka_unit_test(when_another_is_served),
+        cmocka_unit_test(when_the_engine_ends),
+        cmocka_unit_test(limit_after_several_refusals),
+        cmocka_unit_test(refusals_far_between),
+        cmocka_unit_test(limit_comes_down),
+        cmocka_unit_test(limit_goes_up),
+        cmocka_unit_test(limit_is_reported_once),
+        cmocka_unit_test(own_fault),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
