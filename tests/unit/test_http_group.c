@@ -37,9 +37,9 @@ static struct conn_group *choose(struct world *w, const char *url, bool alone)
 /* An HTTP/2 group with so many requests in flight. */
 static struct conn_group *http2_group(struct world *w, unsigned in_flight)
 {
-    w->engine->origin.down = true; /* a group of its own */
+    w->engine->origin.state = ORIGIN_DOWN; /* a group of its own */
     struct conn_group *g = choose(w, HTTPS, false);
-    w->engine->origin.down = false;
+    w->engine->origin.state = ORIGIN_UP;
     assert_true(http_group_saw_version(g, '2'));
     assert_int_equal(g->kind, GROUP_HTTP2);
     g->in_flight = in_flight;
@@ -144,9 +144,9 @@ static void first_answer_decides(void **state)
     assert_ptr_not_equal(second, first);
     second->in_flight = 1;
     assert_int_equal(http_group_due_us(h), begun_us + 2 * SECOND_US);
-    h->origin.down = true; /* a probe waits for nobody */
+    h->origin.state = ORIGIN_DOWN; /* a probe waits for nobody */
     assert_int_equal(http_group_due_us(h), INT64_MIN);
-    h->origin.down = false;
+    h->origin.state = ORIGIN_UP;
     assert_true(http_group_saw_version(first, '2'));
     assert_int_equal(http_group_due_us(h), INT64_MIN);
     assert_ptr_equal(choose(w, HTTPS, false), first);
@@ -174,7 +174,7 @@ static void probes_have_a_group_of_their_own(void **state)
     (void)state;
     struct world *w = begin(HTTP_VERSION_AUTOMATIC);
     struct conn_group *shared = http2_group(w, 1);
-    w->engine->origin.down = true;
+    w->engine->origin.state = ORIGIN_DOWN;
     struct conn_group *probe = choose(w, HTTPS, false);
     assert_ptr_not_equal(probe, shared);
     assert_int_equal(probe->kind, GROUP_UNKNOWN);

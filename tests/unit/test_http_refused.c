@@ -83,7 +83,7 @@ static void refusals(void **state)
         r->tries.lost = rows[i].lost;
         r->tries.refused = rows[i].refused;
         h->in_flight = rows[i].in_flight;
-        h->origin.down = rows[i].is_down;
+        h->origin.state = rows[i].is_down ? ORIGIN_DOWN : ORIGIN_UP;
         h->stopping = rows[i].is_over;
         if (http_is_refusal(h, r, &y) != rows[i].expected)
             fail_msg("%s: %s", rows[i].what, rows[i].expected ? "no refusal" : "a refusal");
