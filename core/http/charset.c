@@ -7,6 +7,16 @@
 
 /* ---- declarations --------------------------------------------------------------------------- */
 
+/* What several servers put around a name, or leave within its quotes. */
+static struct str bare(struct str name)
+{
+    while (name.len && strchr(" \t'", name.ptr[0]))
+        name = (struct str){name.ptr + 1, name.len - 1};
+    while (name.len && strchr(" \t'", name.ptr[name.len - 1]))
+        name.len--;
+    return name;
+}
+
 /* The value of the parameter "charset" behind the first semicolon, or absent; a quoted one may hold
  * semicolons. The first of several counts. */
 static struct str find_charset(const char *at)
@@ -20,12 +30,27 @@ static struct str find_charset(const char *at)
         at += n + 1;
         bool is_quoted = *at == '"';
         at += is_quoted;
-        n = strcspn(at, is_quoted ? "\"" : "; \t");
+        n = strcspn(at,
+                    is_quoted ? "\"" : ";, \t"); /* of two fields joined with a comma: the first */
         if (is_it)
-            return (struct str){at, n};
+            return bare((struct str){at, n});
         at += n;
     }
     return STR_NONE;
+}
+
+/* By any of its names: the labels of the WHATWG's Encoding standard, and what it is called in Python and
+ * in MySQL. */
+static bool is_utf8(const char *name)
+{
+    static const char *const names[] = {
+        "utf-8",         "utf8",          "utf_8",           "unicode-1-1-utf-8",
+        "unicode11utf8", "unicode20utf8", "x-unicode20utf8", "utf8mb4"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
 }
 
 void charset_declared(const char *content_type, char out[CHARSET_NAME_MAX + 1])
@@ -37,7 +62,7 @@ void charset_declared(const char *content_type, char out[CHARSET_NAME_MAX + 1])
         out[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
     }
     out[n] = '\0';
-    if (strcmp(out, "utf-8") == 0 || strcmp(out, "utf8") == 0)
+    if (is_utf8(out))
         out[0] = '\0';
 }
 
@@ -214,8 +239,11 @@ static enum rc decode(struct buf *body, size_t skip, const char *iconv_name, con
     return err_nomem(e);
 }
 
-static bool is_name_safe(const char *name)
+/* One that was cut may be anything, such as the beginning of a credential that is echoed. */
+static bool is_name_shown(const char *name)
 {
+    if (strlen(name) == CHARSET_NAME_MAX)
+        return false;
     for (; *name; name++) {
         bool is_alnum = (*name >= 'a' && *name <= 'z') || (*name >= '0' && *name <= '9');
         if (!is_alnum && !strchr("-_.:", *name))
@@ -238,7 +266,7 @@ enum rc charset_to_utf8(struct buf *body, const char *name, struct err *e)
     const struct charset *c = find(name);
     if (!c)
         return err_set(e, RC_USAGE, "is in the charset %s, which is not known",
-                       is_name_safe(name) ? name : "(a name that is none)");
+                       is_name_shown(name) ? name : "(a name that is none)");
     if (c->kind == DEFAULTED && utf8_valid(text.ptr, text.len))
         return RC_OK;
     if (c->kind == UTF16 || c->kind == UTF32)
