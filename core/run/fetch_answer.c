@@ -126,13 +126,16 @@ static void note_missing(struct lead *lead)
 
 static void answered(struct fetcher *f, struct lead *lead)
 {
+    struct http_request *http = &lead->request->http;
     int status = lead->http_status;
+    if (http->is_redirect) /* before it stands in a sentence: a secret may have been cut at its end */
+        secrets_redact(f->cfg->secrets, http->error, sizeof http->error);
     if (is_turned_away(f, lead))
         return;
     if (status == 404 || status == 410) {
         note_missing(lead);
         fetcher_complete(f, lead);
-    } else if (lead->request->http.is_redirect) {
+    } else if (http->is_redirect) {
         fail_redirect(f, lead);
     } else {
         fetch_hand_over(f, lead);

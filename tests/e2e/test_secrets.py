@@ -82,6 +82,23 @@ def test_key_in_a_header(leadpipe, provider, tmp_path, name):
     assert_no_key(tmp_path, done.stderr)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("shown", [8, 12])
+def test_key_that_is_cut_in_a_redirect(leadpipe, provider, tmp_path, n, shown):
+    """A target is shown up to 511 bytes: where that is within the key, its beginning must not stay."""
+    start = "http://sso.example/"
+    start += "a" * (511 - shown - len(start) - 1) + "-"
+    server = provider(lambda path, headers: (302, {"Location": start + KEY}, b"{}"))
+    ids = [word for i in range(n) for word in ("--id", "lead-%d" % i)]
+    done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "ndjson:out", "-vv",
+                    "--failed", "failed", "--manifest", "manifest", *ids, env={"OMNI_API_KEY": KEY})
+    assert done.returncode == (1 if n == 3 else 3), done.stderr
+    texts = [done.stderr] + [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("a" * 400 in text for text in texts), texts
+    for text in texts:
+        assert KEY[:6] not in text, text
+
+
 def test_refused_key_is_not_shown(leadpipe, provider, tmp_path):
     server = provider(lambda path, headers: (401, {}, ECHOES["whole"]))
     done = leadpipe("export", "-p", "convocore", "--base-url", server.url, "--param", "agentId=a", "-t", "ndjson:out",
