@@ -3,10 +3,11 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "cmd/suggest.h"
-
 /* What getopt_long() returns for the table's row i; letters stay below. */
 #define LONG_BASE 1000
+
+#define HINT_BYTES 128
+#define HINT "\"leadpipe help %s\" lists them all"
 
 struct getopt_tables {
     struct option *longs;
@@ -56,23 +57,17 @@ static const struct option_spec *spec_of(const struct option_spec *table, int co
 /* Long options must be written out. An abbreviation would break with the next option that begins
  * alike, and "--api-key SECRET" would be taken for --api-key-file and end up in a message. So what
  * stands behind "=" is not repeated either. */
-static enum rc check_long(const struct option_spec *table, const char *command, const char *element,
+static enum rc check_long(const struct option_reader *r, const char *command, const char *element,
                           struct err *e)
 {
     if (!element || strncmp(element, "--", 2) != 0 || !element[2])
         return RC_OK;
+    char hint[HINT_BYTES];
     struct str name = {element + 2, strcspn(element + 2, "=")};
-    if (option_named(table, name))
+    if (option_named(r->table, name))
         return RC_OK;
-    char word[64];
-    (void)snprintf(word, sizeof word, STR_FMT, STR_ARG(name));
-    const char *nearest = NULL;
-    for (const struct option_spec *o = table; o->name; o++)
-        suggest_consider(&nearest, word, o->name);
-    if (nearest)
-        return err_set(e, RC_USAGE, "unknown option --%s; did you mean --%s?", word, nearest);
-    return err_set(e, RC_USAGE, "unknown option --%s; \"leadpipe help %s\" lists them all", word,
-                   command);
+    (void)snprintf(hint, sizeof hint, HINT, command);
+    return option_unknown(r, name, hint, e);
 }
 
 /* getopt() found no value where one is needed (":"), one where none is taken, or no such option. */
@@ -81,8 +76,7 @@ static enum rc take_unusual(struct option_reader *r, int code, const char *comma
     const struct option_spec *o = spec_of(r->table, optopt);
     if (o && (code == ':' || !option_takes_value(o)))
         return option_take(r, o, code == ':' ? NULL : "", e);
-    return err_set(e, RC_USAGE, "unknown option -%c; \"leadpipe help %s\" lists them all", optopt,
-                   command);
+    return err_set(e, RC_USAGE, "unknown option -%c; " HINT, optopt, command);
 }
 
 enum rc command_line_read(struct option_reader *r, struct text_list *arguments, int argc,
@@ -93,7 +87,7 @@ enum rc command_line_read(struct option_reader *r, struct text_list *arguments, 
     opterr = 0;
     optind = 0; /* starts anew, "-" included (getopt(3), GNU) */
     if (rc == RC_OK && argc > 1)
-        rc = check_long(r->table, argv[0], argv[1], e);
+        rc = check_long(r, argv[0], argv[1], e);
     while (rc == RC_OK) {
         int code = getopt_long(argc, argv, tables.shorts, tables.longs, NULL);
         if (code == -1)
@@ -105,7 +99,7 @@ enum rc command_line_read(struct option_reader *r, struct text_list *arguments, 
         else
             rc = option_take(r, spec_of(r->table, code), optarg, e);
         if (rc == RC_OK && optind < argc)
-            rc = check_long(r->table, argv[0], argv[optind], e);
+            rc = check_long(r, argv[0], argv[optind], e);
     }
     for (int i = optind; rc == RC_OK && i < argc; i++) /* behind "--" */
         rc = text_list_add(arguments, argv[i], r->memory, e);

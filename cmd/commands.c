@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cmd/options.h"
-#include "cmd/suggest.h"
+#include "core/base/suggest.h"
 
 const struct command commands[] = {
     {"export", "-p PROVIDER -t SINK [-t SINK]... [options] [FILE]...",

@@ -18,17 +18,16 @@ struct parse {
 
 /* ---- options -------------------------------------------------------------------------------- */
 
-static enum rc option_unknown(const struct parse *p, struct str name, struct err *e)
+static enum rc refuse_unknown(const struct parse *p, struct str name, struct err *e)
 {
-    const struct option_spec *table = p->spec->ops->opts;
-    struct buf names;
-    buf_init(&names, 1024);
+    const struct option_spec *table = p->options.table;
+    struct buf hint;
+    buf_init(&hint, 4096);
+    buf_adds(&hint, option_table_size(table) ? "options are: " : "it has no options");
     for (size_t i = 0; i < option_table_size(table); i++)
-        buf_addf(&names, "%s%s", i ? ", " : "", table[i].name);
-    enum rc rc =
-        err_set(e, RC_USAGE, "%s: there is no option \"%.*s\"; options are: %s", p->subject,
-                (int)(name.len < 64 ? name.len : 64), name.ptr, buf_cstr(&names));
-    buf_free(&names);
+        buf_addf(&hint, "%s%s", i ? ", " : "", table[i].name);
+    enum rc rc = option_unknown(&p->options, name, buf_cstr(&hint), e);
+    buf_free(&hint);
     return rc;
 }
 
@@ -36,9 +35,7 @@ static enum rc option_unknown(const struct parse *p, struct str name, struct err
 static enum rc take(struct parse *p, struct str name, struct str value, struct err *e)
 {
     const struct option_spec *o = option_named(p->options.table, name);
-    if (!o)
-        return option_unknown(p, name, e);
-    enum rc rc = option_take(&p->options, o, value.ptr, e);
+    enum rc rc = o ? option_take(&p->options, o, value.ptr, e) : refuse_unknown(p, name, e);
     if (rc == RC_USAGE)
         err_prefix(e, "%s", p->subject);
     return rc;

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/base/suggest.h"
+
 #define ALLOWED_BYTES_MAX 4096
 
 size_t option_table_size(const struct option_spec *table)
@@ -256,6 +258,20 @@ enum rc option_begin(struct option_reader *r, struct err *e)
             return err_set(e, RC_INTERNAL, "%s%s: the default is wrong", r->dashes, o->name);
     }
     return RC_OK;
+}
+
+enum rc option_unknown(const struct option_reader *r, struct str name, const char *hint,
+                       struct err *e)
+{
+    const char *nearest = NULL, *quote = *r->dashes ? "" : "\"";
+    char word[64];
+    (void)snprintf(word, sizeof word, STR_FMT, STR_ARG(name));
+    for (const struct option_spec *o = r->table; o && o->name; o++)
+        suggest_consider(&nearest, word, o->name);
+    if (nearest)
+        return err_set(e, RC_USAGE, "unknown option %s%s%s%s; did you mean %s%s?", quote, r->dashes,
+                       word, quote, r->dashes, nearest);
+    return err_set(e, RC_USAGE, "unknown option %s%s%s%s; %s", quote, r->dashes, word, quote, hint);
 }
 
 bool option_is_given(const struct option_reader *r, const struct option_spec *o)

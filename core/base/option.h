@@ -133,6 +133,10 @@ enum rc option_begin(struct option_reader *r, struct err *e);
 enum rc option_take(struct option_reader *r, const struct option_spec *o, const char *text,
                     struct err *e);
 
+/* RC_USAGE: there is no option of that name; with the nearest one, or else with `hint`. */
+enum rc option_unknown(const struct option_reader *r, struct str name, const char *hint,
+                       struct err *e);
+
 bool option_is_given(const struct option_reader *r, const struct option_spec *o);
 
 /* After the last: what needs or excludes what. RC_USAGE. */
@@ -162,8 +166,8 @@ void option_put_value(struct buf *b, const struct option_spec *o, const void *va
 void option_put_identity(struct buf *b, const struct option_spec *o, const void *values, size_t i,
                          const char *folder);
 
-/* Do two structs have the same value? False, too, where memory runs out. */
-bool option_is_equal(const struct option_spec *o, const void *a, const void *b);
+/* Do two structs have the same value? */
+bool option_is_equal(const struct option_spec *o, const void *values_a, const void *values_b);
 
 /* The files that an option names: sets *paths and returns how many. */
 size_t option_paths(const struct option_spec *o, const void *values, const char *const **paths);

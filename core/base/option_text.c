@@ -196,25 +196,43 @@ void option_put_identity(struct buf *b, const struct option_spec *o, const void 
     buf_free(&text);
 }
 
-/* A double has no other text, and no two have the same. */
-bool option_is_equal(const struct option_spec *o, const void *a, const void *b)
+static bool texts_equal(const char *a, const char *b)
 {
-    size_t n = option_count_values(o, a);
-    bool is_equal = n == option_count_values(o, b);
-    struct buf text_a, text_b;
-    buf_init(&text_a, SIZE_MAX / 2);
-    buf_init(&text_b, SIZE_MAX / 2);
-    for (size_t i = 0; is_equal && i < n; i++) {
-        buf_clear(&text_a);
-        buf_clear(&text_b);
-        option_put_value(&text_a, o, a, i);
-        option_put_value(&text_b, o, b, i);
-        is_equal = str_eq(buf_str(&text_a), buf_str(&text_b));
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool lists_equal(const struct text_list *a, const struct text_list *b)
+{
+    bool equal = a->n == b->n;
+    for (size_t i = 0; equal && i < a->n; i++)
+        equal = strcmp(a->items[i], b->items[i]) == 0;
+    return equal;
+}
+
+bool option_is_equal(const struct option_spec *o, const void *values_a, const void *values_b)
+{
+    const void *a = (const char *)values_a + o->offset, *b = (const char *)values_b + o->offset;
+    switch (o->type) {
+    case OPTION_FLAG:
+        return *(const bool *)a == *(const bool *)b;
+    case OPTION_CHOICE:
+        return *(const int *)a == *(const int *)b;
+    case OPTION_COUNT:
+    case OPTION_NUMBER:
+    case OPTION_DURATION:
+    case OPTION_SIZE:
+        return *(const int64_t *)a == *(const int64_t *)b;
+    case OPTION_RATE: /* never a NaN, and no zero but one */
+        return memcmp(a, b, sizeof(double)) == 0;
+    case OPTION_PORTION:
+        return ((const struct portion *)a)->kind == ((const struct portion *)b)->kind &&
+               ((const struct portion *)a)->n == ((const struct portion *)b)->n;
+    case OPTION_TEXT:
+        return texts_equal(*(const char *const *)a, *(const char *const *)b);
+    case OPTION_LIST:
+        return lists_equal(a, b);
     }
-    is_equal = is_equal && buf_rc(&text_a) == RC_OK && buf_rc(&text_b) == RC_OK;
-    buf_free(&text_a);
-    buf_free(&text_b);
-    return is_equal;
+    return false;
 }
 
 size_t option_paths(const struct option_spec *o, const void *values, const char *const **paths)

@@ -129,10 +129,12 @@ static void refusals(void **state)
         {"fake:", "fake: there is no target"},
         {"fake,flag", "fake: there is no target"},
         {"fake,list=a: b", "fake: there is no target"},
-        {"fake,:x", "fake: there is no option \"\""},
-        {"fake,colour=red:x", "fake: there is no option \"colour\"; options are: flag, choice, "
-                              "count, level, wait, rate, text, list"},
-        {"bare,x:y", "bare: there is no option \"x\"; options are: "},
+        {"fake,:x", "fake: unknown option \"\"; options are: flag, choice, count, level, wait"},
+        {"fake,colour=red:x", "fake: unknown option \"colour\"; options are: flag, choice, count, "
+                              "level, wait, rate, text, list"},
+        {"fake,tetx=a:x", "fake: unknown option \"tetx\"; did you mean text?"},
+        {"fake,ch=red:x", "fake: unknown option \"ch\"; did you mean choice?"},
+        {"bare,x:y", "bare: unknown option \"x\"; it has no options"},
         {"fake,flag=yes:x", "fake: flag: takes no value"},
         {"fake,choice:x", "fake: choice: missing value: red|green|blue"},
         {"fake,choice=pink:x", "fake: choice: \"pink\" is not one of red|green|blue"},

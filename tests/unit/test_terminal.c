@@ -13,7 +13,7 @@
 #include "cmd/harmless.h"
 #include "cmd/messages.h"
 #include "cmd/progress.h"
-#include "cmd/suggest.h"
+#include "core/base/suggest.h"
 #include "cmd/summary.h"
 
 static int64_t wall_of_test(const struct clock *c)

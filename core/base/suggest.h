@@ -1,6 +1,6 @@
 /* "Did you mean": the nearest of the names that there are. */
-#ifndef LEADPIPE_CMD_SUGGEST_H
-#define LEADPIPE_CMD_SUGGEST_H
+#ifndef LEADPIPE_SUGGEST_H
+#define LEADPIPE_SUGGEST_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "cmd/suggest.h"
+#include "core/base/suggest.h"
 
 #include <stdint.h>
 #include <string.h>
