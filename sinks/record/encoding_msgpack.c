@@ -3,7 +3,7 @@
 #include <msgpack/pack.h>
 
 #include "core/base/copy.h"
-#include "sinks/record/number.h"
+#include "core/json/number.h"
 
 #define TEXT_HEAD_BYTES_MAX 5
 

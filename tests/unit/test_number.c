@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "sinks/record/number.h"
+#include "core/json/number.h"
 
 struct whole_row {
     const char *digits;
@@ -163,6 +163,10 @@ static void long_numbers(void **state)
     struct number n = number_of((struct str){text, len});
     assert_int_equal(n.kind, NUMBER_FLOAT);
     assert_true(same_double(n.v.d, 1.0));
+    int64_t whole = 0;
+    assert_true(number_to_scaled((struct str){text, len}, 0, &whole));
+    assert_int_equal(whole, 1);
+    assert_int_equal(number_extent((struct str){text, len}).whole, 1);
     text[0] = '1';
     text[1] = '0';
     memcpy(text + len - 9, "e-3999990", 9);
@@ -172,13 +176,127 @@ static void long_numbers(void **state)
     free(text);
 }
 
+static void scaled(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *digits;
+        unsigned scale;
+        bool fits;
+        int64_t want;
+    } rows[] = {
+        {"0", 0, true, 0},
+        {"-0", 0, true, 0},
+        {"-0.000e999999999999999999999", 6, true, 0},
+        {"5.0", 0, true, 5},
+        {"5e0", 0, true, 5},
+        {"1E+3", 0, true, 1000},
+        {"1500e-2", 0, true, 15},
+        {"1501e-2", 0, false, 0},
+        {"1.5", 0, false, 0},
+        {"0.5e1", 0, true, 5},
+        {"1.5", 3, true, 1500},
+        {"0.001", 3, true, 1},
+        {"0.0001", 3, false, 0},
+        {"0.00010e1", 3, true, 1},
+        {"9223372036854775807", 0, true, INT64_MAX},
+        {"9223372036854775807.000", 0, true, INT64_MAX},
+        {"9223372036854775808", 0, false, 0},
+        {"-9223372036854775808", 0, true, INT64_MIN},
+        {"-9223372036854775809", 0, false, 0},
+        {"-9.223372036854775808e18", 0, true, INT64_MIN},
+        {"9.223372036854775808e18", 0, false, 0},
+        {"18446744073709551616", 0, false, 0},
+        {"1844674407370955161600e-2", 0, false, 0},
+        {"922337203685477580700e-2", 0, true, INT64_MAX},
+        {"1e18", 0, true, 1000000000000000000},
+        {"1e19", 0, false, 0},
+        {"1e400", 0, false, 0},
+        {"1e-400", 0, false, 0},
+        {"1e99999999999999999999", 0, false, 0},
+        {"1e-99999999999999999999", 0, false, 0},
+        {"1700000000.123456", 6, true, 1700000000123456},
+        {"1700000000.1234560", 6, true, 1700000000123456},
+        {"1700000000.1234561", 6, false, 0},
+        {"9223372036854.775807", 6, true, INT64_MAX},
+        {"9223372036854.775808", 6, false, 0},
+        {"-9223372036854.775808", 6, true, INT64_MIN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t got = 0;
+        bool fits = number_to_scaled(str_c(rows[i].digits), rows[i].scale, &got);
+        if (fits != rows[i].fits || (fits && got != rows[i].want))
+            fail_msg("%s * 10^%u: got %s %" PRId64 ", want %s %" PRId64, rows[i].digits,
+                     rows[i].scale, fits ? "" : "none", got, rows[i].fits ? "" : "none",
+                     rows[i].want);
+    }
+}
+
+static void extents(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *digits;
+        struct number_extent want;
+    } rows[] = {
+        {"0", {0, 0, 0}},
+        {"-0.00", {0, 2, 0}},
+        {"0e7", {0, 0, 7}},
+        {"0e-7", {0, 7, -7}},
+        {"5", {1, 0, 0}},
+        {"-120", {3, 0, 0}},
+        {"0.5", {0, 1, 0}},
+        {"0.05e3", {2, 0, 3}},
+        {"0.05e1", {0, 1, 1}},
+        {"10.50", {2, 2, 0}},
+        {"10.50e-3", {0, 5, -3}},
+        {"1e3", {4, 0, 3}},
+        {"1.5E+3", {4, 0, 3}},
+        {"1e-3", {0, 3, -3}},
+        {"1e99999999999999999999", {1000000000000001, 0, 1000000000000000}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct number_extent got = number_extent(str_c(rows[i].digits)), want = rows[i].want;
+        if (i == sizeof rows / sizeof *rows - 1) /* "at most 10^15", and no more is said */
+            want = got.exponent >= 1000000000000000 ? got : want;
+        if (got.whole != want.whole || got.fraction != want.fraction ||
+            got.exponent != want.exponent)
+            fail_msg("%s: got %" PRId64 " %" PRId64 " %" PRId64 ", want %" PRId64 " %" PRId64
+                     " %" PRId64,
+                     rows[i].digits, got.whole, got.fraction, got.exponent, want.whole,
+                     want.fraction, want.exponent);
+    }
+}
+
+static void syntax(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool want;
+    } rows[] = {
+        {"0", true},     {"-0", true},        {"5", true},     {"42", true},
+        {"-1.50", true}, {"1e5", true},       {"1E+5", true},  {"1e-05", true},
+        {"0.0e0", true}, {"", false},         {"-", false},    {"+5", false},
+        {" 5", false},   {"5 ", false},       {"05", false},   {"-00", false},
+        {".5", false},   {"5.", false},       {"1.e3", false}, {"1e", false},
+        {"1e+", false},  {"0x1", false},      {"1,5", false},  {"1_000", false},
+        {"NaN", false},  {"Infinity", false}, {"5\n", false},  {"1e5.0", false},
+        {"--1", false},  {"\xD9\xA1", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool got = number_is_json(str_c(rows[i].text));
+        if (got != rows[i].want)
+            fail_msg("\"%s\": got %d, want %d", rows[i].text, got, rows[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_numbers),
-        cmocka_unit_test(floats),
-        cmocka_unit_test(texts),
-        cmocka_unit_test(long_numbers),
+        cmocka_unit_test(whole_numbers), cmocka_unit_test(floats), cmocka_unit_test(texts),
+        cmocka_unit_test(long_numbers),  cmocka_unit_test(scaled), cmocka_unit_test(extents),
+        cmocka_unit_test(syntax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

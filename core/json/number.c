@@ -1,10 +1,12 @@
-#include "sinks/record/number.h"
+#include "core/json/number.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "core/base/checked.h"
 
 /* Every decimal of so many digits, within the range of normal doubles, survives the way to a double
  * and back (DBL_DIG); no double needs more than SHORTEST_MAX (DBL_DECIMAL_DIG). */
@@ -85,13 +87,22 @@ static int64_t parse_exponent(struct str s, size_t at)
     return negative ? -e : e;
 }
 
+/* Where the exponent's "e" is, or the end. */
+static size_t mantissa_end(struct str s)
+{
+    size_t i = 0;
+    while (i < s.len && s.ptr[i] != 'e' && s.ptr[i] != 'E')
+        i++;
+    return i;
+}
+
 static struct decimal parse_decimal(struct str s)
 {
     struct decimal d = {.negative = s.len > 0 && s.ptr[0] == '-'};
     int64_t zeros = 0, fraction = 0;
     bool point = false;
-    size_t i = d.negative ? 1 : 0;
-    for (; i < s.len && s.ptr[i] != 'e' && s.ptr[i] != 'E'; i++) {
+    size_t i = d.negative ? 1 : 0, end = mantissa_end(s);
+    for (; i < end; i++) {
         if (is_digit(s.ptr[i])) {
             add_digit(&d, (unsigned)(s.ptr[i] - '0'), &zeros);
             fraction += point;
@@ -169,7 +180,107 @@ static bool decimal_float(const struct decimal *d, double *out)
     return true;
 }
 
-/* ---- */
+bool number_to_double(struct str digits, double *out)
+{
+    struct decimal d = parse_decimal(digits);
+    return decimal_float(&d, out);
+}
+
+/* ---- digits that are moved by the exponent ---------------------------------------------------- */
+
+bool number_to_scaled(struct str s, unsigned scale, int64_t *out)
+{
+    size_t end = mantissa_end(s);
+    int64_t exponent = (end < s.len ? parse_exponent(s, end + 1) : 0) + scale;
+    bool negative = s.len > 0 && s.ptr[0] == '-', point = false;
+    uint64_t value = 0;
+    uint64_t zeros = 0; /* digits 0 behind those in `value` */
+    for (size_t i = negative; i < end; i++) {
+        if (!is_digit(s.ptr[i])) {
+            point = true;
+            continue;
+        }
+        exponent -= point;
+        unsigned digit = (unsigned)(s.ptr[i] - '0');
+        zeros += value > 0;
+        for (; digit && value && zeros; zeros--) {
+            if (!u64_mul(value, 10, &value))
+                return false;
+        }
+        if (digit && !u64_add(value, digit, &value))
+            return false;
+    }
+    exponent += (int64_t)zeros;
+    if (value == 0) {
+        *out = 0;
+        return true;
+    }
+    if (exponent < 0) /* what is behind the point is not 0 */
+        return false;
+    for (; exponent > 0; exponent--) {
+        if (!u64_mul(value, 10, &value))
+            return false;
+    }
+    if (value > (uint64_t)INT64_MAX + negative)
+        return false;
+    *out = negative ? -(int64_t)(value - 1) - 1 : (int64_t)value;
+    return true;
+}
+
+struct number_extent number_extent(struct str s)
+{
+    size_t end = mantissa_end(s), i = s.len > 0 && s.ptr[0] == '-';
+    struct number_extent x = {.exponent = end < s.len ? parse_exponent(s, end + 1) : 0};
+    int64_t before = 0, behind = 0; /* the point: digits; before it from the first that is not 0 */
+    int64_t first = INT64_MIN;      /* the power of ten of that digit */
+    bool point = false;
+    for (; i < end; i++) {
+        if (!is_digit(s.ptr[i])) {
+            point = true;
+            continue;
+        }
+        bool counts = first != INT64_MIN || s.ptr[i] != '0';
+        behind += point;
+        before += !point && counts;
+        if (counts && first == INT64_MIN)
+            first = -behind;
+    }
+    if (first != INT64_MIN)
+        x.whole = first + (before ? before : 1) + x.exponent;
+    x.whole = x.whole > 0 ? x.whole : 0;
+    x.fraction = behind > x.exponent ? behind - x.exponent : 0;
+    return x;
+}
+
+/* ---- syntax --------------------------------------------------------------------------------- */
+
+static size_t digits_end(struct str s, size_t at)
+{
+    while (at < s.len && is_digit(s.ptr[at]))
+        at++;
+    return at;
+}
+
+bool number_is_json(struct str s)
+{
+    size_t whole = s.len > 0 && s.ptr[0] == '-', at = digits_end(s, whole);
+    if (at == whole || (s.ptr[whole] == '0' && at > whole + 1))
+        return false;
+    if (at < s.len && s.ptr[at] == '.') {
+        size_t fraction = at + 1;
+        at = digits_end(s, fraction);
+        if (at == fraction)
+            return false;
+    }
+    if (at < s.len && (s.ptr[at] == 'e' || s.ptr[at] == 'E')) {
+        size_t exponent = at + 1;
+        exponent += exponent < s.len && (s.ptr[exponent] == '-' || s.ptr[exponent] == '+');
+        at = digits_end(s, exponent);
+        if (at == exponent)
+            return false;
+    }
+    return at == s.len;
+}
 
 static bool is_number_syntax(struct str s)
 {
