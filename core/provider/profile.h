@@ -11,8 +11,9 @@
 
 #include "core/base/buf.h"
 #include "core/base/err.h"
-#include "core/provider/path.h"
 #include "core/base/str.h"
+#include "core/provider/column_type.h"
+#include "core/provider/path.h"
 
 enum column_kind {
     COLUMN_VALUE,    /* the member at `path` */
@@ -25,6 +26,7 @@ enum column_kind {
 struct column_spec {
     struct str name;
     enum column_kind kind;
+    enum column_type type; /* of a position or count TYPE_INTEGER */
     struct path path;
 };
 
@@ -127,5 +129,10 @@ enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
 int profile_param(const struct profile *p, struct str name);
 /* Index of the table or -1. */
 int profile_table(const struct profile *p, struct str name);
+
+/* Index of the column that says which element of the table's star-th "*" (from 0, the outermost) a
+ * row stands in; -1: there is none. With all of them, `provider` and `lead_id` no two rows are the
+ * same; without one of them rows may be. */
+int table_position(const struct table_spec *t, size_t star);
 
 #endif

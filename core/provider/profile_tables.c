@@ -4,6 +4,7 @@
 #define OBJECTS_MAX 64
 #define PIVOTS_MAX 16
 #define REPEATS_MAX 64
+#define TYPE_BYTES_MAX 64
 
 /* ---- columns -------------------------------------------------------------------------------- */
 
@@ -64,6 +65,28 @@ static enum rc read_column_path(const struct profile_reader *r, const struct ite
     return RC_OK;
 }
 
+/* A position and a count are whole numbers, whatever a profile says; so it need not say it. */
+static enum rc read_column_type(const struct profile_reader *r, const struct item *at,
+                                struct column_spec *out)
+{
+    out->type = out->kind == COLUMN_VALUE ? TYPE_TEXT : TYPE_INTEGER;
+    if (!at->json)
+        return RC_OK;
+    struct str name = STR("");
+    enum rc rc = reader_text(r, at, TYPE_BYTES_MAX, &name);
+    if (rc != RC_OK)
+        return rc;
+    enum column_type type;
+    if (!column_type_of(name, &type))
+        return reader_refuse(r, at,
+                             "must be text, integer, number, boolean, timestamp, timestamp-s, "
+                             "timestamp-ms or json");
+    if (out->kind != COLUMN_VALUE && type != TYPE_INTEGER)
+        return reader_refuse(r, at, "must be integer: only a \"value\" can have another type");
+    out->type = type;
+    return RC_OK;
+}
+
 static enum rc check_column_name(const struct profile_reader *r, const struct item *at,
                                  const struct table_spec *t, size_t column)
 {
@@ -88,15 +111,17 @@ static enum rc read_columns(const struct profile_reader *r, const struct item *a
         return err_nomem(r->err);
     for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i)) {
         struct column_spec *column = &t->columns[i.index];
-        rc = reader_object(r, &i, "name value position count");
+        rc = reader_object(r, &i, "name value position count type");
         if (rc != RC_OK)
             return rc;
-        const struct item name = item_member(&i, "name");
+        const struct item name = item_member(&i, "name"), type = item_member(&i, "type");
         rc = reader_snake(r, &name, &column->name);
         if (rc == RC_OK)
             rc = check_column_name(r, &name, t, i.index);
         if (rc == RC_OK)
             rc = read_column_path(r, &i, &t->each, column);
+        if (rc == RC_OK)
+            rc = read_column_type(r, &type, column);
     }
     return rc;
 }

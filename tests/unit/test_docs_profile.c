@@ -43,9 +43,9 @@ static void test_example(void **state)
     assert_string_equal(
         tables_of(&f, buf_cstr(&answer)),
         "enquiries\n"
-        "   ref=\"E-1\" state=\"open\" customer_name=\"Ann Lee\" vehicle_count=1 |"
+        "   ref=\"E-1\" state=\"open\" received_at=\"2026-02-01T08:00:00Z\" customer_name=\"Ann Lee\" vehicle_count=1 |"
         " answer_budget=5000 answer_deliver_to_city=\"Oslo\" answer_deliver_to_zip=\"0150\""
-        " received_at=\"2026-02-01T08:00:00Z\" customer_phone=\"+15550100\" channel=\"web\""
+        " customer_phone=\"+15550100\" channel=\"web\""
         " answers=[{\"question\":\"budget\",\"answer\":5000},{\"question\":\"deliverTo\","
         "\"answer\":{\"city\":\"Oslo\",\"zip\":\"0150\"}}]\n"
         "vehicles\n"

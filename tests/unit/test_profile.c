@@ -106,6 +106,110 @@ static void test_what_may_be_absent(void **state)
     profile_free(p);
 }
 
+/* Types are those that are written; a position and a count are integers, all else is text. */
+static void test_types(void **state)
+{
+    (void)state;
+    static const char leads[] = "{\"name\":\"leads\",\"each\":\"\",\"columns\":["
+                                "{\"name\":\"a\",\"value\":\"/a\"},"
+                                "{\"name\":\"b\",\"value\":\"/b\",\"type\":\"text\"},"
+                                "{\"name\":\"c\",\"value\":\"/c\",\"type\":\"integer\"},"
+                                "{\"name\":\"d\",\"type\":\"number\",\"value\":\"/d\"},"
+                                "{\"type\":\"boolean\",\"name\":\"e\",\"value\":\"/e\"},"
+                                "{\"name\":\"f\",\"value\":\"/f\",\"type\":\"timestamp\"},"
+                                "{\"name\":\"g\",\"value\":\"/g\",\"type\":\"timestamp-s\"},"
+                                "{\"name\":\"h\",\"value\":\"/h\",\"type\":\"timestamp-ms\"},"
+                                "{\"name\":\"i\",\"value\":\"/i\",\"type\":\"json\"},"
+                                "{\"name\":\"j\",\"count\":\"/j/*\"},"
+                                "{\"name\":\"k\",\"count\":\"/k/*\",\"type\":\"integer\"}]}";
+    static const char *const want[] = {"text",    "text",      "integer",     "number",
+                                       "boolean", "timestamp", "timestamp-s", "timestamp-ms",
+                                       "json",    "integer",   "integer"};
+    struct profile *p;
+    struct err e;
+    if (parse_with(&p, LEADS, leads, &e))
+        fail_msg("%s", e.msg);
+    assert_int_equal(p->tables[0].n_columns, sizeof want / sizeof *want);
+    for (size_t i = 0; i < p->tables[0].n_columns; i++) {
+        const struct column_spec *c = &p->tables[0].columns[i];
+        if (strcmp(column_type_text(c->type), want[i]) != 0)
+            fail_msg("%s: got %s, want %s", c->name.ptr, column_type_text(c->type), want[i]);
+    }
+    const struct column_spec *items =
+        p->tables[1].columns; /* a position, and a value without type */
+    assert_int_equal(items[0].type, TYPE_INTEGER);
+    assert_int_equal(items[1].type, TYPE_TEXT);
+    assert_int_equal(table_position(&p->tables[0], 0), -1);
+    assert_int_equal(table_position(&p->tables[1], 0), 0);
+    assert_int_equal(table_position(&p->tables[1], 1), -1); /* it has none of its own element */
+    profile_free(p);
+}
+
+/* The types of the built-in profiles, by the names of their columns: what is not named is text. */
+static const struct {
+    const char *provider, *ending, *type;
+} typed_names[] = {
+    {"omni", "_at", "timestamp"},
+    {"omni", "did_opt_out", "boolean"},
+    {"omni", "is_test", "boolean"},
+    {"omni", "is_required", "boolean"},
+    {"omni", "_count", "integer"},
+    {"omni", "position", "integer"},
+    {"omni", "size", "integer"},
+    {"omni", "conditions", "json"},
+    {"omni", "validation_rules", "json"},
+    {"omni", "item_override", "json"},
+    {"omni", "value", "json"},
+    {"omni", "metadata", "json"},
+    {"omni", "lead_checklist_item_document", "json"},
+    {"omni", "input", "json"},
+    {"omni", "output", "json"},
+    {"omni", "error", "json"},
+    {"convocore", "created_at", "timestamp"},
+    {"convocore", "ts", "integer"},
+    {"convocore", "timestamp", "integer"},
+    {"convocore", "position", "integer"},
+    {"convocore", "completed", "boolean"},
+    {"convocore", "responded", "boolean"},
+    {"convocore", "first_engaged", "boolean"},
+    {"convocore", "second_engaged", "boolean"},
+    {"convocore", "metadata", "json"},
+};
+
+static const char *type_by_name(const char *provider, struct str name)
+{
+    for (size_t i = 0; i < sizeof typed_names / sizeof *typed_names; i++) {
+        struct str ending = str_c(typed_names[i].ending);
+        if (strcmp(typed_names[i].provider, provider) == 0 && name.len >= ending.len &&
+            memcmp(name.ptr + name.len - ending.len, ending.ptr, ending.len) == 0)
+            return typed_names[i].type;
+    }
+    return "text";
+}
+
+static void test_types_of_builtins(void **state)
+{
+    (void)state;
+    size_t n_typed = 0;
+    for (size_t i = 0; profile_builtin(i); i++) {
+        struct profile *p = NULL;
+        assert_int_equal(profile_load(&p, profile_builtin(i)->name, NULL), RC_OK);
+        for (size_t t = 0; t < p->n_tables; t++) {
+            for (size_t c = 0; c < p->tables[t].n_columns; c++) {
+                const struct column_spec *column = &p->tables[t].columns[c];
+                const char *want = type_by_name(p->name.ptr, column->name);
+                const char *got = column_type_text(column->type);
+                if (strcmp(got, want) != 0)
+                    fail_msg("%s.%s: got %s, want %s", p->tables[t].name.ptr, column->name.ptr, got,
+                             want);
+                n_typed += column->type != TYPE_TEXT;
+            }
+        }
+        profile_free(p);
+    }
+    assert_int_equal(n_typed, 59);
+}
+
 #define COLUMN(text) "{\"name\":\"leads\",\"each\":\"\",\"columns\":[" text "]}"
 #define CHILD(text) "{\"name\":\"items\",\"each\":\"/a/*\"," text "}"
 
@@ -190,6 +294,23 @@ static const struct {
      "/tables/0/columns/0/count: must go on behind \"\""},
     {LEADS, COLUMN("{\"name\":\"items\",\"value\":\"/a\"}"),
      "/tables/1/name: is the name of a column of \"leads\""},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\",\"type\":\"int\"}"),
+     "/tables/0/columns/0/type: must be text, integer, number, boolean, timestamp, timestamp-s, "
+     "timestamp-ms or json"},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\",\"type\":\"Text\"}"),
+     "/tables/0/columns/0/type: must be text, "},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\",\"type\":\"\"}"),
+     "/tables/0/columns/0/type: must be text, "},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\",\"type\":5}"),
+     "/tables/0/columns/0/type: must be a text"},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\",\"type\":null}"),
+     "/tables/0/columns/0/type: must be a text"},
+    {LEADS, COLUMN("{\"name\":\"a\",\"value\":\"/a\",\"types\":\"text\"}"),
+     "/tables/0/columns/0/types: unknown member; allowed here: name value position count type"},
+    {LEADS, COLUMN("{\"name\":\"a\",\"count\":\"/a/*\",\"type\":\"number\"}"),
+     "/tables/0/columns/0/type: must be integer: only a \"value\" can have another type"},
+    {ITEMS, CHILD("\"columns\":[{\"name\":\"x\",\"position\":\"/a/*\",\"type\":\"text\"}]"),
+     "/tables/1/columns/0/type: must be integer: only a \"value\" can have another type"},
     {ITEMS, "{\"name\":\"leads\",\"each\":\"/a/*\",\"columns\":[]}",
      "/tables/1/name: another table has this name"},
     {ITEMS, "{\"name\":\"items\",\"each\":\"/a\",\"columns\":[]}",
@@ -359,10 +480,15 @@ static void test_loading(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_read), cmocka_unit_test(test_what_may_be_absent),
-        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_texts_that_are_no_profile),
-        cmocka_unit_test(test_limits),       cmocka_unit_test(test_builtins),
+        cmocka_unit_test(test_what_is_read),
+        cmocka_unit_test(test_what_may_be_absent),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_texts_that_are_no_profile),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_builtins),
         cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_types_of_builtins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
