@@ -11,7 +11,8 @@ const struct command commands[] = {
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
      providers_option_specs, command_providers},
     {"sinks", "", "list the sinks and their options", NULL, command_sinks},
-    {"tables", "PROVIDER", "list the tables of a provider and their documented columns", NULL,
+    {"tables", "PROVIDER [--json | --ddl DIALECT]",
+     "list the tables of a provider, and the types of their columns", tables_option_specs,
      command_tables},
     {"help", "[COMMAND]", "show this help, or the help of a command", NULL, command_help},
     {"version", "", "show the version, and those of the libraries", NULL, command_version},
@@ -33,6 +34,12 @@ void command_unexpected(struct messages *m, const struct command *c, const char 
                          c->name, *c->args ? " " : "", c->args);
 }
 
+void command_missing(struct messages *m, const struct command *c)
+{
+    (void)messages_usage(m, "%s: missing argument; usage: leadpipe %s %s", c->name, c->name,
+                         c->args);
+}
+
 bool command_takes(struct messages *m, int argc, char *argv[], int n)
 {
     const struct command *c = command_named(argv[0]);
@@ -48,8 +55,7 @@ bool command_takes(struct messages *m, int argc, char *argv[], int n)
     if (argc - 1 > n)
         command_unexpected(m, c, argv[n + 1]);
     else
-        (void)messages_usage(m, "%s: missing argument; usage: leadpipe %s %s", argv[0], argv[0],
-                             c->args);
+        command_missing(m, c);
     return false;
 }
 

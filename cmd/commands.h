@@ -16,6 +16,7 @@ struct command {
 
 extern const struct command commands[];
 extern const struct option_spec providers_option_specs[]; /* those of export: options.h */
+extern const struct option_spec tables_option_specs[];
 
 const struct command *command_named(const char *name);
 
@@ -32,6 +33,9 @@ bool command_takes(struct messages *m, int argc, char *argv[], int n);
 
 /* An argument that the command does not take: says so, with its usage. */
 void command_unexpected(struct messages *m, const struct command *c, const char *argument);
+
+/* An argument that it needs is missing: says so, with its usage. */
+void command_missing(struct messages *m, const struct command *c);
 
 /* No command of that name: says so, with the nearest one. */
 int command_unknown(struct messages *m, const char *name);

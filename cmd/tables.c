@@ -1,9 +1,14 @@
 /* leadpipe tables: what a provider's leads are flattened into. */
 #include <stdio.h>
 
+#include "cmd/command_line.h"
 #include "cmd/commands.h"
-#include "core/provider/profile.h"
 #include "cmd/help.h"
+#include "cmd/tables_json.h"
+#include "core/provider/profile.h"
+#include "sinks/sql/dialect.h"
+
+#define OUTPUT_BYTES_MAX ((size_t)64 << 20) /* a profile has at most PROFILE_BYTES_MAX */
 
 /* What is left of a path below another, or all of it. */
 static struct str below(struct str path, struct str base)
@@ -22,13 +27,21 @@ static void print_line(struct str name, size_t name_width, const char *what, str
     help_print_wrapped(stdout, used < 0 ? 0 : (size_t)used, name_width + 4, text);
 }
 
+static void print_value(const struct table_spec *t, const struct column_spec *c, size_t width)
+{
+    char what[64] = "";
+    if (c->type != TYPE_TEXT)
+        (void)snprintf(what, sizeof what, "%s, ", column_type_text(c->type));
+    /* A lead's paths are told from the root: there, a lone name would not say where. */
+    print_line(c->name, width, what,
+               t->each.n_steps ? below(c->path.text, t->each.text) : c->path.text);
+}
+
 static void print_column(const struct table_spec *t, const struct column_spec *c, size_t width)
 {
     switch (c->kind) {
     case COLUMN_VALUE:
-        /* A lead's paths are told from the root: there, a lone name would not say where. */
-        print_line(c->name, width, "",
-                   t->each.n_steps ? below(c->path.text, t->each.text) : c->path.text);
+        print_value(t, c, width);
         return;
     case COLUMN_POSITION:
         if (str_eq(c->path.text, t->each.text))
@@ -78,22 +91,114 @@ static void print_table(const struct table_spec *t)
     (void)putchar('\n');
 }
 
-int command_tables(struct messages *m, int argc, char *argv[])
+static void print_tables(const struct profile *p)
 {
-    struct profile *p = NULL;
-    struct err e;
-    if (!command_takes(m, argc, argv, 1))
-        return EXIT_STATUS_USAGE;
-    enum rc rc = profile_load(&p, argv[1], &e);
-    if (rc != RC_OK) {
-        messages_write(m, LOG_LEVEL_ERROR, "tables", e.msg);
-        return rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
-    }
     for (size_t i = 0; i < p->n_tables; i++)
         print_table(&p->tables[i]);
     (void)puts(
         "\nMembers of a payload that are not listed here become columns at the end of their\n"
-        "table.");
+        "table, of type text. --json and --ddl show the same for programs and databases.");
+}
+
+/* ---- for programs and databases --------------------------------------------------------------- */
+
+static enum rc write_ddl(struct buf *b, const struct profile *p, const struct sql_dialect *d,
+                         struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < p->n_tables; i++) {
+        buf_adds(b, i ? "\n" : "");
+        rc = sql_create_table(b, d, &p->tables[i], e);
+    }
+    return rc;
+}
+
+/* All of it, or a message and nothing. */
+static enum rc print_for(const struct profile *p, const struct sql_dialect *ddl, struct err *e)
+{
+    struct buf b;
+    buf_init(&b, OUTPUT_BYTES_MAX);
+    enum rc rc = RC_OK;
+    if (ddl)
+        rc = write_ddl(&b, p, ddl, e);
+    else
+        tables_json(&b, p);
+    if (rc == RC_OK && buf_rc(&b) != RC_OK)
+        rc = err_set(e, buf_rc(&b), "%s", rc_text(buf_rc(&b)));
+    if (rc == RC_OK)
+        (void)fwrite(b.data, 1, b.len, stdout); /* looked at when standard output is closed */
+    buf_free(&b);
+    return rc;
+}
+
+/* ---- the command ------------------------------------------------------------------------------ */
+
+struct tables_options {
+    bool json;
+    int ddl; /* index of the dialect, where it is given */
+};
+
+const struct option_spec tables_option_specs[] = {
+    {
+        .name = "json",
+        OPTION_AT(struct tables_options, FLAG, json),
+        .excludes = "ddl",
+        .help = "print tables, columns, types and keys as JSON",
+    },
+    {
+        .name = "ddl",
+        OPTION_AT(struct tables_options, CHOICE, ddl),
+        .choices = SQL_DIALECTS,
+        .excludes = "json",
+        .help = "print SQL that creates the tables in such a database",
+    },
+    {.name = NULL},
+};
+
+static int show(struct messages *m, const char *provider, const struct tables_options *o,
+                bool with_ddl)
+{
+    struct profile *p = NULL;
+    struct err e;
+    enum rc rc = profile_load(&p, provider, &e);
+    if (rc == RC_OK && (o->json || with_ddl))
+        rc = print_for(p, with_ddl ? sql_dialect((size_t)o->ddl) : NULL, &e);
+    else if (rc == RC_OK)
+        print_tables(p);
     profile_free(p);
-    return EXIT_STATUS_OK;
+    if (rc == RC_OK)
+        return EXIT_STATUS_OK;
+    messages_write(m, LOG_LEVEL_ERROR, "tables", e.msg);
+    return rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+}
+
+int command_tables(struct messages *m, int argc, char *argv[])
+{
+    struct tables_options o = {false, 0};
+    struct text_list arguments = {NULL, 0};
+    struct arena memory;
+    struct err e;
+    arena_init(&memory, SIZE_MAX / 2);
+    struct option_reader r = {
+        .table = tables_option_specs, .values = &o, .dashes = "--", .memory = &memory};
+    const struct command *c = command_named(argv[0]);
+    enum rc rc = option_begin(&r, &e);
+    if (rc == RC_OK)
+        rc = command_line_read(&r, &arguments, argc, argv, &e);
+    if (rc == RC_OK)
+        rc = option_check(&r, &e);
+    int status = EXIT_STATUS_USAGE;
+    if (rc != RC_OK) {
+        messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
+        status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    } else if (arguments.n == 0) {
+        command_missing(m, c);
+    } else if (arguments.n > 1) {
+        command_unexpected(m, c, arguments.items[1]);
+    } else {
+        const struct option_spec *ddl = option_named(tables_option_specs, STR("ddl"));
+        status = show(m, arguments.items[0], &o, option_is_given(&r, ddl));
+    }
+    arena_free(&memory);
+    return status;
 }

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -99,3 +100,16 @@ class Postgres:
 
     def stop(self):
         self.command("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+
+
+@pytest.fixture
+def postgres():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="lp-pg-"))  # a socket's path must be short
+    running = None
+    try:
+        running = Postgres(folder)
+        yield running
+    finally:
+        if running:
+            running.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -98,17 +98,7 @@ def assert_rows(rows, want, rename=lambda name: name, empty_is_null=False):
 
 # --- PostgreSQL ----------------------------------------------------------------------------------------
 
-@pytest.fixture
-def postgres():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="lp-pg-"))  # a socket's path must be short
-    running = None
-    try:
-        running = recipes.Postgres(folder)
-        yield running
-    finally:
-        if running:
-            running.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+postgres = recipes.postgres
 
 
 def pg_name(name):
