@@ -179,7 +179,11 @@ enum rc sql_create_table(struct buf *b, const struct sql_dialect *d, const struc
     struct columns c = {.dialect = d};
     arena_init(&c.memory, NAMES_MEMORY_MAX);
     c.items = arena_array(&c.memory, FIRST_COLUMNS + t->n_columns + LAST_COLUMNS, sizeof *c.items);
-    enum rc rc = c.items ? add_columns(&c, t, e) : err_nomem(e);
+    if (!c.items) {
+        arena_free(&c.memory);
+        return err_nomem(e);
+    }
+    enum rc rc = add_columns(&c, t, e);
     if (rc == RC_OK)
         rc = write_table(b, &c, t->name, e);
     arena_free(&c.memory);

@@ -217,7 +217,7 @@ static const struct {
 
 static void check_line(enum column_type type, const struct line *line)
 {
-    const char *want = NULL;
+    const char *want = line->wants[0];
     for (size_t t = 0; t < TYPED_TARGETS; t++) {
         struct buf b;
         struct err e = {.msg = ""};
