@@ -135,7 +135,7 @@ static enum rc print_for(const struct profile *p, const struct sql_dialect *ddl,
 
 struct tables_options {
     bool json;
-    int ddl; /* index of the dialect, where it is given */
+    int ddl; /* index of the dialect, or OPTION_AUTO */
 };
 
 const struct option_spec tables_option_specs[] = {
@@ -155,14 +155,14 @@ const struct option_spec tables_option_specs[] = {
     {.name = NULL},
 };
 
-static int show(struct messages *m, const char *provider, const struct tables_options *o,
-                bool with_ddl)
+static int show(struct messages *m, const char *provider, const struct tables_options *o)
 {
+    const struct sql_dialect *ddl = o->ddl == OPTION_AUTO ? NULL : sql_dialect((size_t)o->ddl);
     struct profile *p = NULL;
     struct err e;
     enum rc rc = profile_load(&p, provider, &e);
-    if (rc == RC_OK && (o->json || with_ddl))
-        rc = print_for(p, with_ddl ? sql_dialect((size_t)o->ddl) : NULL, &e);
+    if (rc == RC_OK && (o->json || ddl))
+        rc = print_for(p, ddl, &e);
     else if (rc == RC_OK)
         print_tables(p);
     profile_free(p);
@@ -196,8 +196,7 @@ int command_tables(struct messages *m, int argc, char *argv[])
     } else if (arguments.n > 1) {
         command_unexpected(m, c, arguments.items[1]);
     } else {
-        const struct option_spec *ddl = option_named(tables_option_specs, STR("ddl"));
-        status = show(m, arguments.items[0], &o, option_is_given(&r, ddl));
+        status = show(m, arguments.items[0], &o);
     }
     arena_free(&memory);
     return status;

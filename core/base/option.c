@@ -250,6 +250,8 @@ enum rc option_begin(struct option_reader *r, struct err *e)
             o->type == OPTION_NUMBER || o->type == OPTION_DURATION || o->type == OPTION_SIZE;
         if (is_counted)
             *(int64_t *)(void *)((char *)r->values + o->offset) = OPTION_AUTO;
+        else if (o->type == OPTION_CHOICE)
+            *(int *)(void *)((char *)r->values + o->offset) = OPTION_AUTO;
         enum fault fault =
             o->default_text ? set_value(r->values, o, o->default_text, r->memory) : FAULT_NONE;
         if (fault == FAULT_MEMORY)

@@ -57,7 +57,8 @@ enum option_type {
     .offset = offsetof(struct_type, member) + _Generic(((struct_type *)0)->member, OPTION_C_##t    \
                                                        : (size_t)0)
 
-/* A number, duration or size that was not given and has no default; or the word of `choices`. */
+/* A choice, number, duration or size that was not given and has no default; or the word of a number's
+ * `choices`. */
 #define OPTION_AUTO (-1)
 
 /* What a run does with the file that a text or every text of a list names. */

@@ -65,7 +65,7 @@ size_t option_count_values(const struct option_spec *o, const void *values)
     case OPTION_COUNT:
         return *(const int64_t *)value > 0;
     case OPTION_CHOICE:
-        return 1;
+        return *(const int *)value != OPTION_AUTO;
     case OPTION_NUMBER:
         return o->choices || *(const int64_t *)value != OPTION_AUTO;
     case OPTION_DURATION:

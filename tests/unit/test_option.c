@@ -18,7 +18,7 @@
 /* One option of every type, and of every flag that matters to a text. */
 struct values {
     bool flag;
-    int choice;
+    int choice, plain_choice;
     int64_t times, number, plain_number, wait, room;
     double rate;
     struct portion portion;
@@ -32,6 +32,7 @@ static const struct option_spec table[] = {
     {.name = "flag", AT(FLAG, flag), .needs = "text"},
     {.name = "times", AT(COUNT, times), .excludes = "flag"},
     {.name = "choice", AT(CHOICE, choice), .choices = "red|green", .default_text = "green"},
+    {.name = "plain-choice", AT(CHOICE, plain_choice), .choices = "north|south"},
     {.name = "number", AT(NUMBER, number), .max = 9, .choices = "auto", .default_text = "auto"},
     {.name = "plain-number", AT(NUMBER, plain_number), .min = 1, .max = INT64_MAX},
     {.name = "wait", AT(DURATION, wait), .min = 10, .max = 60000, .default_text = "2s"},
@@ -149,6 +150,7 @@ static void not_given(void **state)
         if (got != want)
             fail_msg("%s: got %zu values, want %zu", o->name, got, want);
     }
+    assert_int_equal(w.values.plain_choice, OPTION_AUTO);
     assert_int_equal(w.values.plain_number, OPTION_AUTO);
     assert_int_equal(w.values.room, OPTION_AUTO);
     assert_int_equal(w.values.wait, 2000);
@@ -360,8 +362,8 @@ static void tables_are_sound(void **state)
                 fault = "is no text, and names a file or holds a secret";
             else if (is_bounded ? o->min < 0 || o->max <= o->min : o->min || o->max)
                 fault = "has wrong bounds";
-            else if (o->type == OPTION_CHOICE && (!o->choices || !o->default_text))
-                fault = "has no choices, or none that is the default";
+            else if (o->type == OPTION_CHOICE && !o->choices)
+                fault = "has no choices";
             else if (o->section >= SECTION_END)
                 fault = "is in no section of the help text";
             for (const struct option_spec *p = *t; !fault && p < o; p++) {
