@@ -60,6 +60,8 @@ static bool is_doubtful(struct workers *w, struct lead *lead)
     bool is_other = lead->other_id.ptr != NULL;
     if (!req || (!is_other && !req->is_verified))
         return false;
+    if (req->http.attempts == 0) /* it was fetched, and doubted, before the run was stopped */
+        return false;
     if (req->is_verified && is_other) {
         (void)atomic_fetch_add(&w->other_ids_in_a_row, 1);
     } else if (req->is_verified) {

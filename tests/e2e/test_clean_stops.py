@@ -78,6 +78,23 @@ def test_one_of_them_at_a_time(waiting, resumed, control):
     assert resumed.go_on(IDS, status=3).outcomes() == resumes.LEDGER
 
 
+def test_kept_payload_with_another_id(resumed, control):
+    """Asked for once more when it was fetched, and not again when the run goes on."""
+    odd = ["tiny-%d~otherid=tiny-x" % n for n in range(1, 9)]
+    control.set(faults={"tiny-0": "status=500"})
+
+    def wait():
+        now = control.stats(ids="all")["by_id"]
+        return all(now.get(one, 0) == 2 for one in odd) and control.stats(ids="none")["in_progress"] == 0
+
+    resumed.part(["tiny-0", *odd], *PATIENT, wait=wait)
+    control.set(faults={"tiny-0": None})
+    whole = resumed.go_on(["tiny-0", *odd])
+    assert whole.outcomes() == {"exported": 9} and whole.summary["other_ids"] == 8
+    by_id = control.stats(ids="all")["by_id"]
+    assert {one: by_id[one] for one in odd if by_id[one] != 2} == {}
+
+
 def test_kept_payloads_outlive_a_kill(waiting, resumed, control):
     """Killed in the part after: what was kept is still there, or was durable otherwise."""
     waiting(IDS)
