@@ -53,7 +53,7 @@ char *buf_reserve_more(struct buf *b, size_t n)
 {
     if (b->rc != RC_OK)
         return NULL;
-    if (n > b->max - b->len) {
+    if (b->len > b->max || n > b->max - b->len) { /* the owner may have lowered it */
         b->rc = RC_LIMIT;
         return NULL;
     }

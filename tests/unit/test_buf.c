@@ -48,6 +48,23 @@ static void maximum_sticks(void **state)
     buf_free(&b);
 }
 
+/* A maximum that is lowered below what is there already: nothing more, and nothing is lost. */
+static void lowered_maximum(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 4096);
+    for (int i = 0; i < 100; i++)
+        buf_addc(&b, 'x');
+    b.max = 50;
+    char *room = buf_reserve(&b, b.cap - b.len + 1);
+    assert_null(room);
+    assert_int_equal(buf_rc(&b), RC_LIMIT);
+    assert_int_equal(b.len, 100);
+    assert_in_range(b.cap, 100, 4096);
+    buf_free(&b);
+}
+
 static void reserve(void **state)
 {
     (void)state;
@@ -63,9 +80,8 @@ static void reserve(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appends),
-        cmocka_unit_test(long_format),
-        cmocka_unit_test(maximum_sticks),
+        cmocka_unit_test(appends),        cmocka_unit_test(long_format),
+        cmocka_unit_test(maximum_sticks), cmocka_unit_test(lowered_maximum),
         cmocka_unit_test(reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
