@@ -158,7 +158,7 @@ def test_second_signal(resumed, control, one_go):
     process.stdin.flush()
     runs.wait_until(lambda: control.attempts(IDS[-1]), "all are asked for")
     process.send_signal(signal.SIGTERM)
-    assert b"once more" in process.stderr.readline()
+    assert b"send it again" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     assert process.wait(8 * SLOWNESS) == 130
     control.set(faults={"lead-17": None})
