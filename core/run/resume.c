@@ -157,7 +157,8 @@ static enum rc accept_by(struct resume_plan *p, struct err *e)
 enum rc resume_open(struct resume_plan *p, void (*failed)(void *ctx, const struct err *e),
                     void *ctx, struct err *e)
 {
-    const struct state_cfg cfg = {.path = p->cfg->state_path, .failed = failed, .ctx = ctx};
+    const struct state_cfg cfg = {
+        .path = p->cfg->state_path, .forgets = p->cfg->fresh, .failed = failed, .ctx = ctx};
     enum rc rc = state_open(&p->state, &cfg, e);
     if (rc == RC_OK && p->cfg->fresh)
         rc = state_forget(p->state, e);

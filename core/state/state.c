@@ -22,6 +22,7 @@ static struct state *state_new(const struct state_cfg *cfg)
     }
     s->on_failed = cfg->failed;
     s->ctx = cfg->ctx;
+    s->forgets = cfg->forgets;
     arena_init(&s->loaded, SIZE_MAX);
     s->path = strdup(cfg->path);
     if (s->path)

@@ -20,12 +20,15 @@
 #include "core/file/renames.h"
 #include "core/base/str.h"
 
-#define STATE_VERSION 1
+/* Of version 1, which had no list of missing leads, a state without an unfinished run is taken over. */
+#define STATE_VERSION 2
 
 struct state;
 
 struct state_cfg {
     const char *path;
+    /* state_forget() comes next: an unfinished run of an earlier version is no obstacle. */
+    bool forgets;
     /* The state cannot be read or written any more; any thread, once; NULL: nobody hears. */
     void (*failed)(void *ctx, const struct err *e);
     void *ctx;
@@ -33,8 +36,8 @@ struct state_cfg {
 
 /* Opens it, making it where it is not there. RC_BUSY: another process has it; the text names that
  * process. Of several that come at the same moment all may be refused. RC_USAGE: it is damaged, of a
- * later version, another program's, no regular file, or cannot be made or written there; nothing was
- * changed. RC_IO, RC_NOMEM. */
+ * later version, has an unfinished run of an earlier one, is another program's or no regular file, or
+ * cannot be made or written there; nothing was changed. RC_IO, RC_NOMEM. */
 enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *e);
 
 /* Commits what is there unless something failed, and closes. `s` may be NULL. */

@@ -71,7 +71,7 @@ static enum rc check_version(struct state *s, int64_t *version, struct err *e)
         rc = ask(s, "PRAGMA user_version", &answer, e);
     if (rc == RC_OK)
         *version = strtoll(buf_cstr(&answer), NULL, 10);
-    if (rc == RC_OK && *version > STATE_VERSION)
+    if (rc == RC_OK && (*version < 0 || *version > STATE_VERSION))
         rc = err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", s->path);
     if (rc == RC_OK)
         rc = ask(s, "PRAGMA encoding", &answer, e);
@@ -83,10 +83,10 @@ static enum rc check_version(struct state *s, int64_t *version, struct err *e)
 
 /* The tables as they were made, and nothing else: a view, a trigger or a computed column would be run
  * by who reads. What SQLite keeps is the text that it was given. */
-static enum rc check_tables(struct state *s, struct err *e)
+static enum rc check_tables(struct state *s, int64_t version, struct err *e)
 {
     static const char question[] = "SELECT sql FROM sqlite_master ORDER BY rowid";
-    struct str rest = STR(STATE_TABLES);
+    struct str rest = version == 1 ? STR(STATE_TABLES_OF_1) : STR(STATE_TABLES);
     sqlite3_stmt *stmt = NULL;
     bool same = true;
     int rc = sqlite3_prepare_v2(s->db, question, -1, &stmt, NULL);
@@ -114,15 +114,32 @@ static enum rc check_pages(struct state *s, struct err *e)
     return rc;
 }
 
-/* As long as it has no version, it has nothing. */
-static enum rc make_tables(struct state *s, struct err *e)
+/* Of version 1: what a run of it has done does not say which leads were missing. */
+static enum rc check_finished(struct state *s, struct err *e)
+{
+    struct buf answer;
+    buf_init(&answer, 256);
+    enum rc rc = ask(s, "SELECT phase FROM run", &answer, e);
+    bool unfinished = answer.len > 0 && !str_eq_c(buf_str(&answer), "3");
+    _Static_assert(STATE_FINISHED == 3, "the phase above");
+    buf_free(&answer);
+    if (rc != RC_OK || !unfinished)
+        return rc;
+    return err_set(e, RC_USAGE,
+                   "%s: holds an unfinished run of an earlier version of leadpipe; finish it with "
+                   "that version, or give --fresh to forget it",
+                   s->path);
+}
+
+/* All of them, as long as it has no version; else those that it has not got yet. */
+static enum rc make_tables(struct state *s, int64_t version, struct err *e)
 {
     enum rc rc = run_text(s, "BEGIN IMMEDIATE", e);
     if (rc == RC_OK)
-        rc = run_text(s, STATE_TABLES, e);
+        rc = run_text(s, version == 0 ? STATE_TABLES : STATE_TABLES_SINCE_1, e);
     if (rc == RC_OK)
-        rc = run_text(s, "PRAGMA user_version = 1; COMMIT", e);
-    _Static_assert(STATE_VERSION == 1, "the version of new states is the one above");
+        rc = run_text(s, "PRAGMA user_version = 2; COMMIT", e);
+    _Static_assert(STATE_VERSION == 2, "the version above");
     return rc;
 }
 
@@ -162,9 +179,11 @@ static enum rc lock_and_check(struct state *s, int64_t *version, struct err *e)
     if (rc == RC_OK)
         rc = check_version(s, version, e);
     if (rc == RC_OK && *version > 0)
-        rc = check_tables(s, e);
+        rc = check_tables(s, *version, e);
     if (rc == RC_OK)
         rc = check_pages(s, e);
+    if (rc == RC_OK && *version == 1 && !s->forgets)
+        rc = check_finished(s, e);
     return rc == RC_OK ? run_text(s, "COMMIT", e) : rc;
 }
 
@@ -211,8 +230,8 @@ enum rc state_db_open(struct state *s, struct err *e)
         rc = lock_and_check(s, &version, e);
     if (rc == RC_OK)
         rc = ensure_wal(s, e);
-    if (rc == RC_OK && version == 0)
-        rc = make_tables(s, e);
+    if (rc == RC_OK && version < STATE_VERSION)
+        rc = make_tables(s, version, e);
     if (rc == RC_OK)
         rc = prepare(s, e);
     return rc;

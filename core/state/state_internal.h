@@ -43,6 +43,7 @@ struct state {
     sqlite3 *db;
     sqlite3_stmt *statements[STATE_SQL_COUNT];
     bool opened;
+    bool forgets;  /* state_cfg.forgets */
     bool verified; /* a run goes on or has begun: damage from now on is its end, no wrong usage */
     struct err failed; /* the first error; rc RC_OK: none */
     bool failed_told;

@@ -5,8 +5,8 @@
 /* Columns called seal, or with that at the end, are checksums over what stands before them. A run
  * has one row and one checkpoint; all places are those of unique IDs, from 0. What sinks accepted
  * outlives the run, the other tables do not. Bodies stand last, so that the rest of a row can be
- * read without them. */
-#define STATE_TABLES                                                                               \
+ * read without them. The order is that in which a state gets them: what a version adds comes last. */
+#define STATE_TABLES_OF_1                                                                          \
     "CREATE TABLE run(one INTEGER PRIMARY KEY, phase INTEGER NOT NULL, run_id TEXT NOT NULL,"      \
     " started_ms INTEGER NOT NULL, terms INTEGER NOT NULL, renames INTEGER NOT NULL, record TEXT," \
     " seal INTEGER NOT NULL);"                                                                     \
@@ -23,7 +23,6 @@
     " seal INTEGER NOT NULL);"                                                                     \
     "CREATE TABLE failures(place INTEGER PRIMARY KEY, by_sink INTEGER NOT NULL, summary TEXT,"     \
     " line TEXT, seal INTEGER NOT NULL);"                                                          \
-    "CREATE TABLE missing(place INTEGER PRIMARY KEY, line TEXT, seal INTEGER NOT NULL);"           \
     "CREATE TABLE kept(place INTEGER PRIMARY KEY, key BLOB NOT NULL,"                              \
     " http_status INTEGER NOT NULL, attempts INTEGER NOT NULL, mended INTEGER NOT NULL,"           \
     " body BLOB, seal INTEGER NOT NULL);"                                                          \
@@ -38,6 +37,12 @@
     "CREATE TABLE accepted(key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID;"        \
     "CREATE TABLE accepted_now(position INTEGER PRIMARY KEY, notes INTEGER NOT NULL,"              \
     " pack BLOB NOT NULL, seal INTEGER NOT NULL);"
+
+/* What version 2 added. */
+#define STATE_TABLES_SINCE_1                                                                       \
+    "CREATE TABLE missing(place INTEGER PRIMARY KEY, line TEXT, seal INTEGER NOT NULL);"
+
+#define STATE_TABLES STATE_TABLES_OF_1 STATE_TABLES_SINCE_1
 
 /* In all of them the parameters are given, and the values taken, in the order of the text. */
 #define STATE_SQL_LIST(X)                                                                          \

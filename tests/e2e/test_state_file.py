@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 
 import pytest
 
@@ -120,7 +121,6 @@ def test_empty_file_is_new(resumed):
 
 
 def test_database_of_another_program(resumed):
-    import sqlite3
     with sqlite3.connect(resumed.folder / STATE) as other:
         other.execute("CREATE TABLE run (phase, run_id)")
         other.execute("INSERT INTO run VALUES (1, 'theirs')")
@@ -136,6 +136,46 @@ def test_later_version(resumed):
     state[63] += 1
     put_state(resumed, bytes(state))
     assert_state_refused(resumed, "later version")
+
+
+def make_version_1(folder):
+    """As leadpipe made it before states knew which leads were missing."""
+    with sqlite3.connect(folder / STATE) as db:
+        db.executescript("DROP TABLE missing; PRAGMA user_version = 1")
+    db.close()
+
+
+def version_of(folder):
+    with sqlite3.connect(folder / STATE) as db:
+        [version] = db.execute("PRAGMA user_version").fetchone()
+    db.close()
+    return version
+
+
+@pytest.mark.parametrize("more", [[], ["--changed-only"], ["--fresh"]], ids=str)
+def test_version_1_is_taken_over(resumed, more):
+    """Of a run that is finished, above all what the sinks accepted must not get lost."""
+    resumed.go_on(IDS, "--changed-only", status=3)
+    make_version_1(resumed.folder)
+    run = resumed.go_on(IDS, *more, status=3)
+    unchanged = LEDGER["exported"] if "--changed-only" in more else 0
+    assert run.ledger["unchanged"] == unchanged and [row["id"] for row in run.missing] == ["gone~missing"], run.ledger
+    assert version_of(resumed.folder) == 2
+
+
+def test_version_1_that_is_unfinished(resumed, one_go):
+    """Its missing leads are not known: refused and left as it is, unless it is to be forgotten."""
+    resumed.part(DONE)
+    runs.forget_lists(resumed.folder)
+    make_version_1(resumed.folder)
+    before = runs.listing(resumed.folder)
+    for more in ([], ["--changed-only"]):
+        done = resumed.leadpipe(*resumed.words(*more), input=resumes.lines(IDS), env=resumed.sandbox.env)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert STATE + ": holds an unfinished run of an earlier version of leadpipe; finish it with that version" in done.stderr
+        assert runs.listing(resumed.folder) == before
+    assert_whole(resumed, resumed.go_on(IDS, "--fresh", status=3), one_go)
+    assert version_of(resumed.folder) == 2
 
 
 @pytest.mark.parametrize("keep", [1, 15, 16, 60, 99, 100, 512, 4096, 4097, 8192, 20000, -4096])
