@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file/outfile.h"
@@ -51,20 +52,29 @@ static enum rc check_rename(const struct due_rename *done, struct err *e)
 
 /* ---- the names ------------------------------------------------------------------------------- */
 
-/* The unfinished file, locked as those who write it do. RC_END: it is not there; RC_BUSY: another
- * run has it. */
+static enum rc lock_part(int fd, const char *path, struct err *e)
+{
+    bool is_regular = false;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? err_set(e, RC_BUSY, "%s: another run is writing it", path)
+                                    : err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
+    return part_is_still_there(fd, path, &is_regular)
+               ? RC_OK
+               : err_set(e, RC_BUSY, "%s: another run has just renamed or removed it", path);
+}
+
+/* The unfinished file, locked as those who write it do. RC_END: it is not there; RC_USAGE: it is not
+ * ours any more, though it was when the run began; RC_BUSY: another run has it. */
 static enum rc hold_part(const char *path, int *out_fd, struct err *e)
 {
+    struct stat st;
     int fd = part_open(path);
     if (fd < 0)
         return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
-    enum rc rc = RC_OK;
-    bool is_regular = false; /* its print tells */
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        rc = errno == EWOULDBLOCK ? err_set(e, RC_BUSY, "%s: another run is writing it", path)
-                                  : err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
-    else if (!part_is_still_there(fd, path, &is_regular))
-        rc = err_set(e, RC_BUSY, "%s: another run has just renamed or removed it", path);
+    enum rc rc =
+        fstat(fd, &st) == 0 ? part_check(path, &st, e) : err_sys(e, RC_IO, errno, "%s", path);
+    if (rc == RC_OK)
+        rc = lock_part(fd, path, e);
     if (rc == RC_OK)
         *out_fd = fd;
     else
@@ -97,8 +107,8 @@ static enum rc redo_rename(const struct due_rename *done, struct err *e)
         rc = is_removal ? remove_held(done->from, e) : rename_held(fd, done, e);
     if (fd >= 0)
         (void)close(fd);
-    if (is_removal && (rc == RC_END || rc == RC_BUSY))
-        return RC_OK; /* gone already, or another run's by now */
+    if (is_removal && (rc == RC_END || rc == RC_BUSY || rc == RC_USAGE))
+        return RC_OK; /* gone already, or somebody else's by now */
     if (rc == RC_END)
         rc = check_by_name(done->to, done, e);
     return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to, e) : rc;

@@ -1,0 +1,86 @@
+"""A run with --state that is cut off while its outputs get their names: the same command gives them the
+rest of them, and does so only with files that are still this run's own.
+"""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+import resumes
+import rigs
+import runs
+
+pytestmark = [rigs.needs_state, rigs.needs_library]
+is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of other users")
+
+NOBODY = 65534
+OUTPUTS = ["one.ndjson", "two.ndjson", runs.FAILED, runs.MISSING, runs.MANIFEST]
+IDS = ["tiny-1", "gone~missing", "bad~status=400", "tiny-2"]
+
+
+class CutOff:
+    """One command; cut() kills it before the file of that name gets it."""
+
+    def __init__(self, leadpipe, sandbox, control):
+        self.leadpipe, self.sandbox, self.control, self.folder = leadpipe, sandbox, control, leadpipe.folder
+
+    def run(self, *more, rules=None, lists=True, **popen):
+        words = [*self.sandbox.provider(), "--state", resumes.STATE, "-t", "ndjson:one.ndjson", "-t", "ndjson:two.ndjson"]
+        if lists:
+            words += runs.command(out=None)
+        faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(self.folder), "FAULTFS_RULES": rules} if rules else {}
+        return self.leadpipe("export", *words, *more, input=resumes.lines(IDS), env={**self.sandbox.env, **faults}, **popen)
+
+    def cut(self, name, *more, **options):
+        done = self.run(*more, rules="op=rename path=%s kill=before" % name, **options)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+
+    def part_of(self, name):
+        return self.folder / (".%s.leadpipe-part" % name)
+
+
+@pytest.fixture
+def cut_off(leadpipe, sandbox, control):
+    return CutOff(leadpipe, sandbox, control)
+
+
+def of_another_user(cut_off, part):
+    """In a folder that both can write: with the same content, so that its length and checksum tell nothing."""
+    copy = shutil.copy(part, part.with_suffix(".theirs"))
+    os.chown(copy, NOBODY, NOBODY)
+    os.replace(copy, part)
+
+
+def hard_link(cut_off, part):
+    os.link(part, cut_off.folder / "another name")
+
+
+def symbolic_link(cut_off, part):
+    os.rename(part, cut_off.folder / "elsewhere")
+    part.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize("name", ["two.ndjson", runs.MANIFEST])
+@pytest.mark.parametrize("put, says", [(of_another_user, "it belongs to another user (65534)"), (hard_link, "it is a hard link"),
+                                       (symbolic_link, "is in the way and no regular file")],
+                         ids=lambda value: getattr(value, "__name__", ""))
+def test_not_our_own_any_more(cut_off, name, put, says):
+    """It is not published, and nothing else is, either."""
+    if put is of_another_user and os.geteuid() != 0:
+        pytest.skip("only root can make files of other users")
+    cut_off.cut(OUTPUTS[0])
+    part = cut_off.part_of(name)
+    shutil.copy(part, cut_off.folder / "kept")
+    put(cut_off, part)
+    before = runs.listing(cut_off.folder)
+    done = cut_off.run()
+    assert done.returncode == 2 and part.name in done.stderr and says in done.stderr, done
+    assert runs.listing(cut_off.folder) == before and not (cut_off.folder / name).exists()
+    part.unlink()
+    os.rename(cut_off.folder / "kept", part)
+    asked = len(cut_off.control.requests())
+    done = cut_off.run()
+    assert done.returncode == 3 and len(cut_off.control.requests()) == asked, done
+    assert all((cut_off.folder / one).exists() for one in OUTPUTS)
