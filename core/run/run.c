@@ -164,7 +164,7 @@ void run_execute(struct run *r, struct run_result *out)
     memcpy(out->run_id, r->resume.run_id, sizeof out->run_id);
     r->loop.started_us = clock_mono_us(r->cfg->clock);
     if (r->resume.republish)
-        run_republish(&r->resume, &r->record_arena, r->results, out);
+        run_republish(&r->resume, &r->control.signal_number, &r->record_arena, r->results, out);
     else
         execute(r, out);
 }

@@ -65,6 +65,12 @@ static enum rc add_output(struct outputs *o, const char *path, struct err *e)
     return output->place.part ? RC_OK : err_set(e, RC_USAGE, "%s: is not a file any more", path);
 }
 
+/* A list or the manifest, or NULL. One that goes to a stream has no name to get. */
+static enum rc add_told(struct outputs *o, const char *path, struct err *e)
+{
+    return path && outfile_is_file(path) ? add_output(o, path, e) : RC_OK;
+}
+
 static enum rc add_sink(struct outputs *o, const struct run_sink_cfg *sink, struct err *e)
 {
     struct buf paths;
@@ -82,13 +88,11 @@ static enum rc add_all(struct outputs *o, const struct run_cfg *cfg, struct err 
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
         rc = add_sink(o, &cfg->sinks[i], e);
     o->n_of_sinks = o->n;
-    if (rc == RC_OK && cfg->failed_path)
-        rc = add_output(o, cfg->failed_path, e);
-    if (rc == RC_OK && cfg->missing_path)
-        rc = add_output(o, cfg->missing_path, e);
-    if (rc == RC_OK && cfg->manifest_path)
-        rc = add_output(o, cfg->manifest_path, e);
-    return rc;
+    if (rc == RC_OK)
+        rc = add_told(o, cfg->failed_path, e);
+    if (rc == RC_OK)
+        rc = add_told(o, cfg->missing_path, e);
+    return rc == RC_OK ? add_told(o, cfg->manifest_path, e) : rc;
 }
 
 /* ---- what the state says --------------------------------------------------------------------- */

@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/file/descriptor.h"
 #include "core/file/outfile.h"
 #include "core/file/outfile_place.h"
+#include "core/run/ledger.h"
 #include "core/run/run_record.h"
 #include "core/run/run_renames.h"
 
@@ -138,6 +140,46 @@ enum rc run_republish_check(const struct resume_plan *p, struct err *e)
     return rc;
 }
 
+/* ---- what has no name ------------------------------------------------------------------------ */
+
+static const char *if_stream(const char *path)
+{
+    return path && !outfile_is_file(path) ? path : NULL;
+}
+
+/* Nobody knows how much of them the earlier run got out, so all of it is told. */
+static enum rc tell_lists(const struct resume_plan *p, struct err *e)
+{
+    const struct ledger_cfg cfg = {
+        .profile = p->cfg->profile,
+        .failed_path = if_stream(p->cfg->failed_path),
+        .missing_path = if_stream(p->cfg->missing_path),
+        .state = p->state,
+        .clock = p->cfg->clock,
+        .stop = p->cfg->stop,
+    };
+    struct ledger *lists = NULL;
+    enum rc rc = ledger_new(&lists, &cfg, e);
+    if (rc == RC_OK)
+        rc = ledger_complete(lists, e);
+    if (rc == RC_OK)
+        rc = ledger_publish(lists, true, e);
+    ledger_free(lists);
+    return rc;
+}
+
+/* Digests, statuses and latencies are in no state. */
+static void tell_no_manifest(const struct run_cfg *cfg)
+{
+    const char *path = if_stream(cfg->manifest_path);
+    if (path)
+        log_msg(
+            cfg->log, LOG_LEVEL_WARN_ALWAYS, descriptor_label(descriptor_written(path), path),
+            "there is no manifest of this run, as it was cut off while it published its outputs");
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
 static enum rc republish(const struct resume_plan *p, struct arena *arena,
                          struct sink_result *sinks, struct run_result *out, struct err *e)
 {
@@ -148,11 +190,11 @@ static enum rc republish(const struct resume_plan *p, struct arena *arena,
     for (size_t i = 0; rc == RC_OK && i < due.n; i++)
         rc = redo_rename(&due.items[i], e);
     due_renames_free(&due);
-    return rc;
+    return rc == RC_OK ? tell_lists(p, e) : rc;
 }
 
-void run_republish(const struct resume_plan *p, struct arena *arena, struct sink_result *sinks,
-                   struct run_result *out)
+void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
+                   struct arena *arena, struct sink_result *sinks, struct run_result *out)
 {
     struct err e;
     out->done_before = 0;
@@ -161,10 +203,16 @@ void run_republish(const struct resume_plan *p, struct arena *arena, struct sink
     out->published = rc == RC_OK && out->withheld == WITHHELD_NOT;
     if (rc == RC_OK)
         rc = state_finish(p->state, out->withheld == WITHHELD_NOT, &e);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
+        tell_no_manifest(p->cfg);
         return;
+    }
     memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* a part of the record may have been read */
     out->error = e;
+    if (rc == RC_STOPPED) /* the signal came while a reader was waited for */
+        out->signal = atomic_load(signal_number);
     /* RC_BUSY as well: some names may have changed, and the same command goes on. */
     out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    if (out->signal)
+        out->exit_status = EXIT_STATUS_SIGNAL + out->signal;
 }

@@ -2,6 +2,7 @@
 rest of them, and does so only with files that are still this run's own.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -84,3 +85,40 @@ def test_not_our_own_any_more(cut_off, name, put, says):
     done = cut_off.run()
     assert done.returncode == 3 and len(cut_off.control.requests()) == asked, done
     assert all((cut_off.folder / one).exists() for one in OUTPUTS)
+
+
+# --- lists and a manifest that go to no file ----------------------------------------------------------
+
+@pytest.mark.parametrize("option, path", [("--failed", "/dev/stdout"), ("--failed", "-"), ("--missing", "/dev/stdout"),
+                                          ("--missing", "/proc/self/fd/1")])
+def test_list_in_a_stream(cut_off, option, path):
+    """Whoever read it the first time is gone: the run that ends this one tells all of it."""
+    cut_off.cut("two.ndjson", option, path, lists=False)
+    done = cut_off.run(option, path, lists=False)
+    assert done.returncode == 3, done.stderr
+    [row] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert row["id"] == {"--failed": "bad~status=400", "--missing": "gone~missing"}[option]
+    assert (cut_off.folder / "one.ndjson").exists() and (cut_off.folder / "two.ndjson").exists()
+    assert cut_off.run(option, path, lists=False).returncode == 3 and len(cut_off.control.requests()) == 2 * len(IDS)
+
+
+def test_list_whose_reader_is_gone(cut_off):
+    """The run is not over before somebody has read it."""
+    cut_off.cut("two.ndjson", "--failed", "/dev/stdout", lists=False)
+    read, write = os.pipe()
+    os.close(read)
+    done = cut_off.run("--failed", "/dev/stdout", lists=False, stdout=write)
+    os.close(write)
+    assert done.returncode == 1 and "standard output was closed" in done.stderr, done.stderr
+    done = cut_off.run("--failed", "/dev/stdout", lists=False)
+    assert done.returncode == 3 and json.loads(done.stdout)["id"] == "bad~status=400", done.stderr
+
+
+def test_manifest_in_a_stream(cut_off):
+    """What only it says is not in the state: so there is none, and the message says so."""
+    cut_off.cut("two.ndjson", "--manifest", "-", lists=False)
+    done = cut_off.run("--manifest", "-", lists=False)
+    assert done.returncode == 3 and done.stdout == b"", done
+    assert "standard output: there is no manifest of this run, as it was cut off while it published its outputs" in done.stderr
+    assert (cut_off.folder / "one.ndjson").exists() and (cut_off.folder / "two.ndjson").exists()
+    assert json.loads(cut_off.run("--manifest", "-", lists=False).stdout)["published"]
