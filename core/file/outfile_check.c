@@ -11,6 +11,17 @@
 #include "core/file/outfile.h"
 #include "core/file/outfile_place.h"
 
+/* Reading is what folder_sync() needs. */
+static enum rc folder_check_read(const char *path, const char *folder, struct err *e)
+{
+    if (access(folder, R_OK) != 0)
+        return err_sys(e, RC_USAGE, errno,
+                       "%s: cannot read the folder %s, which is needed to write the names of new "
+                       "files to disk safely",
+                       path, folder);
+    return RC_OK;
+}
+
 enum rc folder_check(const char *path, const char *folder, struct err *e)
 {
     struct stat st;
@@ -18,7 +29,7 @@ enum rc folder_check(const char *path, const char *folder, struct err *e)
         return err_set(e, RC_USAGE, "%s: the folder %s does not exist", path, folder);
     if (access(folder, W_OK | X_OK) != 0)
         return err_sys(e, RC_USAGE, errno, "%s: cannot write in the folder %s", path, folder);
-    return RC_OK;
+    return folder_check_read(path, folder, e);
 }
 
 /* ---- can it be renamed? ---------------------------------------------------------------------- */
@@ -29,6 +40,17 @@ static bool has_attribute(const char *path, uint64_t attribute)
     struct statx st;
     return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &st) == 0 &&
            (st.stx_attributes & st.stx_attributes_mask & attribute);
+}
+
+/* Kernels before 5.8 do not tell: there it is one if it is on another device than its folder. Only
+ * there, as on an overlay of several file systems all files may be. */
+static bool is_mount_point(const char *path, const struct stat *file, const struct stat *folder)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &st) == 0 &&
+        (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
+        return st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+    return file->st_dev != folder->st_dev;
 }
 
 /* May we do what only its owner may? O_NOATIME asks the kernel just that (open(2)), user namespaces
@@ -62,7 +84,7 @@ static enum rc replace_check(const struct place *p, struct err *e)
         return errno == ENOENT ? RC_OK : err_sys(e, RC_USAGE, errno, "%s", p->final);
     if (has_attribute(p->final, STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND))
         return cannot_replace(p, "it was made immutable or append-only (chattr +i or +a)", e);
-    if (st.st_dev != folder.st_dev || has_attribute(p->final, STATX_ATTR_MOUNT_ROOT))
+    if (is_mount_point(p->final, &st, &folder))
         return cannot_replace(p, "it is a mount point (a file that is mounted by itself)", e);
     if ((folder.st_mode & S_ISVTX) && folder.st_uid != geteuid() && !acts_as_owner(p->final, &st))
         return cannot_replace(
@@ -188,6 +210,8 @@ enum rc outfile_check_dirs(const char *path, struct err *e)
         rc = err_set(e, RC_USAGE, "%s: is not a directory", at);
     else if (access(at, W_OK | X_OK) != 0)
         rc = err_sys(e, RC_USAGE, errno, "%s: cannot write in the folder %s", path, at);
+    else
+        rc = folder_check_read(path, at, e);
     free(at);
     return rc;
 }

@@ -269,7 +269,8 @@ def test_file_of_another_in_a_sticky_folder(sandbox, control, shared, words):
     ("mkdir ro; mount --bind ro ro; mount -o remount,ro,bind ro; cd ro", "Read-only file system"),
     ("mkdir old", "is a "),
     ("mkdir closed; cd closed; chmod 555 .", "cannot write in the folder"),
-], ids=["mounted file", "mounted file of another disk", "read-only", "folder", "closed folder"])
+    ("mkdir blind; cd blind; chmod 333 .", "cannot read the folder"),
+], ids=["mounted file", "mounted file of another disk", "read-only", "folder", "closed folder", "folder that cannot be read"])
 def test_places(sandbox, control, shared, how, says):
     """Told apart by the system: in a namespace of mounts of its own."""
     shutil.copy(BINARY, shared / "program")
@@ -288,3 +289,23 @@ def test_places(sandbox, control, shared, how, says):
             pytest.skip(done.stderr)
         assert done.returncode == 2 and says in done.stderr, done
     assert control.stats()["by_id"] == {} and not runs.temporaries(shared)
+
+
+@is_root
+def test_overlay_of_two_disks(sandbox, control, tmp_path):
+    """There a file is on another device than its folder, and is no mount point for that."""
+    begin = ("mkdir low disk over; echo old >low/old; mount -t tmpfs none disk; mkdir disk/up disk/work; "
+             "mount -t overlay none over -o lowerdir=low,upperdir=disk/up,workdir=disk/work; cd over; stat -c %d . old")
+    for words in REPLACING:
+        line = 'set -e; %s; for n in 1 2; do "$PROGRAM" "$@"; done; cat old' % begin
+        folder = tmp_path / str(len(os.listdir(tmp_path)))
+        folder.mkdir()
+        done = subprocess.run(["unshare", "-m", "sh", "-c", line, "sh", "export", *sandbox.provider(), *words, "--id", "plain-1"],
+                              cwd=folder, env=clean_environment({**sandbox.env, "PROGRAM": str(BINARY)}), text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60 * SLOWNESS)
+        if "unshare" in done.stderr or "mount:" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.returncode == 0, done.stderr
+        at, of_file, content = done.stdout.split("\n", 2)
+        assert at != of_file, "this system gives the files of an overlay the folder's device"
+        assert content != "old\n"
