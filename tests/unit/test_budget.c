@@ -1,5 +1,7 @@
 #include "core/run/budget.h"
 
+#include <pthread.h>
+
 #include "cmocka_all.h"
 
 #define LIMIT ((size_t)1000)
@@ -48,10 +50,60 @@ static void test_who_gets_what(void **state)
     }
 }
 
+#define THREADS 4
+#define TRIES 20000
+
+struct taker {
+    struct budget *budget;
+    pthread_barrier_t *begin;
+    enum budget_who who;
+    size_t got, over; /* how often; `over`: more was used than it may be */
+    pthread_t thread;
+};
+
+static void *take_main(void *taker)
+{
+    struct taker *t = taker;
+    (void)pthread_barrier_wait(t->begin);
+    for (int i = 0; i < TRIES; i++) {
+        if (!budget_take(t->budget, 200, t->who))
+            continue;
+        t->got++;
+        t->over += budget_used(t->budget) > LIMIT / 2 + 200; /* half for all, and the first */
+        budget_give(t->budget, 200);
+    }
+    return NULL;
+}
+
+/* However many ask at a time, together they never get more than there is, and all of it comes back. */
+static void test_many_at_a_time(void **state)
+{
+    (void)state;
+    struct budget b;
+    struct taker takers[THREADS];
+    pthread_barrier_t begin;
+    budget_init(&b, LIMIT);
+    assert_int_equal(pthread_barrier_init(&begin, NULL, THREADS), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        takers[i] =
+            (struct taker){.budget = &b, .begin = &begin, .who = i ? BUDGET_ANYONE : BUDGET_FIRST};
+        assert_int_equal(pthread_create(&takers[i].thread, NULL, take_main, &takers[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(takers[i].thread, NULL), 0);
+        assert_int_equal(takers[i].over, 0);
+        if (i == 0) /* two others at most have something: there always is room for the first */
+            assert_int_equal(takers[i].got, TRIES);
+    }
+    assert_int_equal(budget_used(&b), 0);
+    pthread_barrier_destroy(&begin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_gets_what),
+        cmocka_unit_test(test_many_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
