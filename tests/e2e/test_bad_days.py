@@ -11,8 +11,9 @@ sys.path.insert(0, str(ROOT / "tests" / "faults"))
 import days  # noqa: E402
 
 
+# Days that take a minute of real time are for the night.
 def params():
-    return [pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.slow else []) for one in days.DAYS]
+    return [pytest.param(one, id=one.name, marks=[pytest.mark.nightly] if one.slow else []) for one in days.DAYS]
 
 
 @pytest.mark.parametrize("day", params())
