@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Everything that is done with this source tree, one word each; see usage().
+# The commands for working with this source tree; see usage().
 
 set -euo pipefail
 
@@ -17,36 +17,36 @@ usage() {
     cat <<'END'
 usage: ./build.sh [COMMAND]
 
-  deps [SET]...      install what is missing on Debian and Ubuntu, name it elsewhere
+  deps [SET]...      install missing packages on Debian and Ubuntu, list them elsewhere
                      (sets: build test lint coverage fuzz demo bench; default: build test)
-  build              the program, as build/release/leadpipe (the default command)
-  test [ARG]...      build and run the tests; ARGs go to ctest, such as: -R e2e/test_ids
-  demo [ARG]...      a tour against a stand-in server on this machine
+  build              build build/release/leadpipe (the default command)
+  test [ARG]...      build and run the tests; ARGs are passed to ctest, such as: -R e2e/test_ids
+  demo [ARG]...      run a demo against a mock server on this machine
   bench [ARG]...     measure throughput against a server on this machine (nginx, whose
-                     package may start a server of its own on port 80)
+                     package may start its own server on port 80)
   install [PREFIX]   install under PREFIX (default /usr/local)
   clean              remove build/
 
-for work on leadpipe itself:
+for development:
 
-  asan, tsan [ARG]...  tests under AddressSanitizer and UndefinedBehaviorSanitizer, or
-                     under ThreadSanitizer: the unit tests and a part of the others
+  asan, tsan [ARG]...  run tests under AddressSanitizer and UndefinedBehaviorSanitizer, or
+                     under ThreadSanitizer: the unit tests and some of the others
                      (LEADPIPE_ALL=1: all of them)
-  lint               clang-format, clang-tidy, cppcheck
-  format             bring every C file into the form that lint asks for
+  lint               run clang-format, clang-tidy and cppcheck
+  format             format every C file with clang-format
   fuzz [SECONDS [TARGET]...]
                      run fuzz targets for SECONDS each (default 60), and the program with
                      randomly mutated payloads, compared with the reference
-  nightly [SECONDS]  what takes too long for every change: all tests under every sanitizer,
-                     many kills and power cuts, a million IDs, the tests on other
+  nightly [SECONDS]  run what takes too long for every change: all tests under every
+                     sanitizer, many kills and power cuts, a million IDs, the tests on other
                      distributions (as root), every fuzz target for SECONDS (default 600)
-  coverage           line coverage of core/ and sinks/
+  coverage           measure line coverage of core/ and sinks/
 
 environment:
 
   LEADPIPE_WERROR=ON     make warnings errors
-  LEADPIPE_TEST_LANES=N  tests at a time (default: three for two processors)
-  DESTDIR                put before PREFIX by install
+  LEADPIPE_TEST_LANES=N  tests to run in parallel (default: three for two processors)
+  DESTDIR                prepended to PREFIX by install
 END
 }
 
@@ -74,7 +74,7 @@ source "$ROOT/scripts/packages.sh"
 cmd_deps() {
     if [[ $# -eq 0 ]]; then set -- build test; fi
     require "$@"
-    say "nothing is missing for: $*"
+    say "all packages are installed for: $*"
 }
 
 # --- building ---------------------------------------------------------------------
@@ -110,7 +110,7 @@ cmd_install() {
     local prefix=${1:-/usr/local}
     if [[ $prefix != /* ]]; then prefix=$START_DIR/$prefix; fi
     if [[ -z ${DESTDIR:-} ]] && ! can_make "$prefix"; then
-        die "$prefix is not yours to write: run it as root, or give a folder: ./build.sh install PREFIX"
+        die "$prefix is not writable: run this as root, or give a directory: ./build.sh install PREFIX"
     fi
     require build
     step "build" build_preset release OFF
@@ -121,7 +121,7 @@ cmd_install() {
 # The shell finds the program only in a folder of $PATH.
 note_path() {
     if [[ -n ${DESTDIR:-} || :$PATH: == *:"$1":* || :$PATH: == *:"$1"/:* ]]; then return; fi
-    note "$1 is not in your PATH: call the program as $1/leadpipe, or add to your shell's profile:" \
+    note "$1 is not in your PATH: run the program as $1/leadpipe, or add to your shell's profile:" \
         "export PATH=\"$1:\$PATH\""
 }
 
@@ -140,8 +140,8 @@ prepare_node() {
         cp tests/node/package.json tests/node/package-lock.json "$dir"
         if ! timeout 120 npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund \
             --loglevel=error >"$dir/npm.log" 2>&1; then
-            note "npm could not install standardwebhooks (see build/node/npm.log);" \
-                "the test that uses it is skipped"
+            note "npm cannot install standardwebhooks (see build/node/npm.log);" \
+                "skipping the test that uses it"
             return
         fi
     fi
@@ -236,7 +236,7 @@ deps | build | test | demo | bench | install | clean | asan | tsan | lint | form
     ;;
 *)
     usage >&2
-    note "no command '$command'"
+    note "unknown command '$command'"
     exit 2
     ;;
 esac

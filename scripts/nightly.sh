@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
-# ./build.sh nightly [SECONDS]: what takes too long for every change. Every part runs even if one
-# before it failed.
+# ./build.sh nightly [SECONDS]: checks that take too long for every change. Every part runs, even if an
+# earlier one failed.
 
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -14,7 +14,7 @@ part() {
     "$@" || failed+=("$*")
 }
 
-# What the README's recipes use and Debian does not have.
+# Python packages that the README's recipes use and Debian does not have.
 prepare_venv() {
     mkdir -p build
     python3 -m venv build/venv && build/venv/bin/pip install -q -r tests/requirements.txt

@@ -60,7 +60,7 @@ sets_of() {
     fuzz) say build clang fuzz ;;
     demo) say build demo ;;
     bench) say build bench ;;
-    *) die "deps: no set '$1' (build, test, lint, coverage, fuzz, demo, bench)" ;;
+    *) die "deps: unknown set '$1' (sets: build, test, lint, coverage, fuzz, demo, bench)" ;;
     esac
 }
 
@@ -151,7 +151,7 @@ become_root() {
     elif has_command sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
         AS_ROOT=(sudo)
     else
-        die "installing them needs root: run './build.sh deps $*' as root once"
+        die "installing them requires root: run './build.sh deps $*' once as root"
     fi
 }
 
@@ -163,7 +163,7 @@ apt() {
 install_packages() {
     local group names=()
     # a source that does not answer need not be the one that has the packages
-    apt update || note "apt-get update failed; trying with the lists that are here"
+    apt update || note "apt-get update failed; trying with the existing package lists"
     for group; do
         names+=("$(pick_package "$group")")
     done
@@ -185,9 +185,9 @@ require() {
         install_packages "${lacking[@]}"
         mapfile -t lacking < <(missing "${sets[@]}")
         if [[ ${#lacking[@]} -eq 0 ]]; then return; fi
-        die "still missing after the installation: ${lacking[*]//|/ or }"
+        die "still missing after installation: ${lacking[*]//|/ or }"
     fi
-    note "please install (names as on Debian):"
+    note "please install (Debian package names):"
     printf '  %s\n' "${lacking[@]//|/ or }" >&2
     exit 1
 }
