@@ -129,7 +129,7 @@ static enum rc kind_take(struct parse *p, struct err *e)
     buf_init(&names, 1024);
     for (size_t i = 0; sink_registry[i]; i++)
         buf_addf(&names, "%s%s", i ? ", " : "", sink_registry[i]->name);
-    enum rc rc = err_set(e, RC_USAGE, "there is no sink \"%.*s\"; sinks are: %s",
+    enum rc rc = err_set(e, RC_USAGE, "unknown sink \"%.*s\"; the sinks are: %s",
                          (int)(kind.len < 64 ? kind.len : 64), kind.ptr, buf_cstr(&names));
     buf_free(&names);
     return rc;
@@ -147,8 +147,7 @@ static enum rc take_all(struct parse *p, struct err *e)
             return rc;
     }
     if (!char_take(&p->rest, ':') || p->rest.len == 0)
-        return err_set(e, RC_USAGE,
-                       "%s: there is no target; a sink is KIND[,OPTION[=VALUE]]...:TARGET",
+        return err_set(e, RC_USAGE, "%s: missing target; write KIND[,OPTION[=VALUE]]...:TARGET",
                        p->subject);
     enum rc rc = option_check(&p->options, e);
     if (rc == RC_USAGE)

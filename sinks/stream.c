@@ -147,7 +147,7 @@ enum rc stream_mark(struct stream *s, struct buf *out, struct err *e)
 {
     enum rc rc = stream_rc(s, e);
     if (outfile_is_stream(s->file))
-        return err_set(e, RC_USAGE, "only files can be gone on with, not streams and devices");
+        return err_set(e, RC_USAGE, "only files can be resumed, not streams and devices");
     if (rc == RC_OK)
         rc = outfile_flush(s->file, e);
     if (rc != RC_OK)
@@ -324,7 +324,7 @@ static enum rc replay_give(struct replay *r, const char *p, size_t n, struct err
 
 static enum rc replay_damaged(struct err *e)
 {
-    return err_set(e, RC_IO, "the unfinished file does not hold what was written to it");
+    return err_set(e, RC_IO, "the unfinished file does not contain what was written to it");
 }
 
 /* Inflates one piece of the file, through the members' ends. */

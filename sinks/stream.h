@@ -24,7 +24,7 @@
 #define STREAM_LEVEL_DEFAULT 6
 
 /* Of the sinks' option `gzip=0..9`, whose default is "auto". */
-#define STREAM_OPT_GZIP_HELP "compress: 1 is fast, 9 is small, 0 is not at all"
+#define STREAM_OPT_GZIP_HELP "compress: 1 is fast, 9 is small, 0 is off"
 
 struct stream;
 

@@ -57,19 +57,19 @@ const char *credential_fault(struct str text, enum credential_form form)
     if (!text.len)
         return "is empty";
     if (is_utf16(text))
-        return "seems to be UTF-16; save it as UTF-8 or plain text";
+        return "appears to be UTF-16; save it as UTF-8 or plain text";
     bool has_lines = memchr(text.ptr, '\n', text.len) || memchr(text.ptr, '\r', text.len);
     if (has_lines && form != CREDENTIAL_WORDS)
         return "has several lines";
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         if (c >= 0x80)
-            return "has a character that is not ASCII within";
+            return "contains a non-ASCII character";
         bool is_blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
         if ((c < 0x20 && !is_blank) || c == 0x7F)
-            return "has a control character within";
+            return "contains a control character";
         if (is_blank && form == CREDENTIAL_ONE_WORD)
-            return "has a blank within";
+            return "contains a space";
     }
     return NULL;
 }
@@ -109,6 +109,6 @@ bool credential_is_likely(const char *text)
 
 const char *credential_file_shown(const char *name)
 {
-    return credential_is_likely(name) ? "the file (its name looks like a key and is not repeated)"
+    return credential_is_likely(name) ? "the file (name not shown because it looks like a key)"
                                       : name;
 }

@@ -12,7 +12,7 @@
 #define UNITS_DURATION_TEXT "a duration such as 500ms, 30s, 5m or 2h"
 #define UNITS_SIZE_TEXT "a size such as 65536, 64K, 32M or 1G"
 #define UNITS_RATE_TEXT "a rate such as 10, 10/s or 600/m"
-#define UNITS_PERCENT_TEXT "a share from 0% to 100% (up to four decimals)" /* no format */
+#define UNITS_PERCENT_TEXT "a percentage from 0% to 100% (up to four decimals)" /* no format */
 #define UNITS_PORTION_TEXT "a whole number or " UNITS_PERCENT_TEXT
 
 /* Outputs are untouched when these return false. */

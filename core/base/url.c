@@ -42,7 +42,7 @@ static enum rc check_parts(CURLU *u, const char *url, struct err *e)
     if (code == CURLUE_USER_NOT_ALLOWED)
         return err_set(e, RC_SYNTAX, "must have no user name or password");
     if (code)
-        return err_set(e, RC_SYNTAX, "is no URL (%s)", curl_url_strerror(code));
+        return err_set(e, RC_SYNTAX, "is not a valid URL (%s)", curl_url_strerror(code));
     bool has_host, has_user, has_password;
     if (!find_part(u, CURLUPART_HOST, &has_host) || !find_part(u, CURLUPART_USER, &has_user) ||
         !find_part(u, CURLUPART_PASSWORD, &has_password))
@@ -63,7 +63,7 @@ enum rc url_check(struct str url, struct err *e)
     if (memchr(url.ptr, '?', url.len) || memchr(url.ptr, '#', url.len))
         return err_set(e, RC_SYNTAX, "must have no query (?) and no fragment (#)");
     if (!has_only(url, PATH_AND_QUERY "[]"))
-        return err_set(e, RC_SYNTAX, "has a character that a URL cannot have");
+        return err_set(e, RC_SYNTAX, "contains a character that is not allowed in a URL");
     struct buf copy;
     buf_init(&copy, SERVER_URL_BYTES_MAX + 1);
     buf_add_str(&copy, url);
@@ -71,7 +71,7 @@ enum rc url_check(struct str url, struct err *e)
     CURLU *u = curl_url();
     enum rc rc = buf_rc(&copy) || !u ? err_nomem(e) : check_parts(u, text, e);
     if (rc == RC_OK && url_has_dot_segment(url))
-        rc = err_set(e, RC_SYNTAX, "must have no . or .. as a part of its path");
+        rc = err_set(e, RC_SYNTAX, "must have no . or .. as a path segment");
     curl_url_cleanup(u);
     buf_free(&copy);
     return rc;
@@ -165,19 +165,22 @@ enum rc url_template_check(struct str text, struct err *e)
     if (text.len == 0 || text.ptr[0] != '/')
         return err_set(e, RC_SYNTAX, "must begin with a slash");
     if (url_has_dot_segment(text))
-        return err_set(e, RC_SYNTAX, "must have no . or .. as a part of the path");
+        return err_set(e, RC_SYNTAX, "must have no . or .. as a path segment");
     bool has_id = false;
     struct str rest = text;
     while (rest.len) {
         struct str literal, name;
         if (!url_template_next(&rest, &literal, &name))
-            return err_set(e, RC_SYNTAX, "braces are for names such as {id}, and come in pairs");
+            return err_set(e, RC_SYNTAX,
+                           "braces must be in pairs and enclose a name, such as {id}");
         if (!has_only(literal, PATH_AND_QUERY))
-            return err_set(e, RC_SYNTAX, "has a character that a URL's path and query cannot have");
+            return err_set(e, RC_SYNTAX,
+                           "contains a character that is not allowed in the path and "
+                           "query of a URL");
         has_id |= str_eq_c(name, "id");
     }
     if (!has_id)
-        return err_set(e, RC_SYNTAX, "must have {id} in the place of the lead's ID");
+        return err_set(e, RC_SYNTAX, "must contain {id} for the lead's ID");
     return RC_OK;
 }
 

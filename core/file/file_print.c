@@ -15,7 +15,7 @@ enum rc file_print_open(int fd, const char *path, struct file_print *out, struct
     if (fstat(fd, &st) != 0)
         return err_sys(e, RC_IO, errno, "%s", path);
     if (!S_ISREG(st.st_mode))
-        return err_set(e, RC_IO, "%s: is no regular file", path);
+        return err_set(e, RC_IO, "%s: is not a regular file", path);
     off_t at = st.st_size > END_BYTES ? st.st_size - END_BYTES : 0;
     uLong crc = crc32(0, NULL, 0);
     while (at < st.st_size) {

@@ -65,7 +65,9 @@ static void outfile_fail(struct outfile *f, int errnum)
     if (f->err.rc != RC_OK)
         return;
     if (errnum == ECANCELED)
-        (void)err_set(&f->err, RC_STOPPED, "%s: nobody read it any more, and the run was stopped",
+        (void)err_set(&f->err, RC_STOPPED,
+                      "%s: its reader stopped reading, and the run was "
+                      "stopped",
                       outfile_name(f));
     else if (errnum == EPIPE && f->place.fd >= 0)
         (void)err_set(&f->err, RC_IO, "%s was closed", outfile_name(f));
@@ -298,7 +300,7 @@ static enum rc part_digest(struct outfile *f, uint64_t n, struct err *e)
         size_t got = 0;
         rc = read_at(f, at, block, want, &got, e);
         if (rc == RC_OK && got == 0)
-            rc = err_set(e, RC_IO, "%s: became shorter while it was read", f->place.part);
+            rc = err_set(e, RC_IO, "%s: was truncated while it was read", f->place.part);
         if (rc == RC_OK)
             outfile_digest(f, block, got);
         at += got;
@@ -325,8 +327,8 @@ static enum rc part_prepare(struct outfile *f, uint64_t keep_bytes, struct err *
         return err_sys(e, RC_IO, errno, "%s", part);
     if ((uint64_t)st.st_size < keep_bytes)
         return err_set(e, RC_USAGE,
-                       "%s: what the earlier run left is gone (%llu bytes were written, %llu are "
-                       "there); restore it, or begin anew (--fresh)",
+                       "%s: data of the unfinished run is missing (%llu bytes were written, %llu "
+                       "are there); restore it, or start over with --fresh",
                        part, (unsigned long long)keep_bytes, (unsigned long long)st.st_size);
     /* a later run may have to go on with it, or to begin it anew */
     if (!take_mode(f, S_IRUSR | S_IWUSR))
@@ -340,7 +342,7 @@ static enum rc part_prepare(struct outfile *f, uint64_t keep_bytes, struct err *
 static enum rc outfile_open_stream(struct outfile *f, const struct outfile_cfg *cfg, struct err *e)
 {
     if (cfg->keep_bytes > 0)
-        return err_set(e, RC_USAGE, "%s: cannot be gone on with; only a file can", outfile_name(f));
+        return err_set(e, RC_USAGE, "%s: cannot be resumed; only a file can", outfile_name(f));
     if (!cfg->spool && f->place.fd != STDERR_FILENO)
         return place_open_stream(&f->place, &f->fd, e);
     f->spooled = true;
@@ -482,7 +484,7 @@ static void check_name(struct outfile *f)
     if (fstat(f->fd, &st) != 0)
         outfile_fail(f, errno);
     else if (st.st_nlink == 0)
-        (void)err_set(&f->err, RC_IO, "%s: somebody removed it while it was written",
+        (void)err_set(&f->err, RC_IO, "%s: was removed while it was being written",
                       outfile_name(f));
 }
 

@@ -15,10 +15,11 @@
 static enum rc folder_check_read(const char *path, const char *folder, struct err *e)
 {
     if (access(folder, R_OK) != 0)
-        return err_sys(e, RC_USAGE, errno,
-                       "%s: cannot read the folder %s, which is needed to write the names of new "
-                       "files to disk safely",
-                       path, folder);
+        return err_sys(
+            e, RC_USAGE, errno,
+            "%s: cannot read the directory %s, which is needed to write the names of new "
+            "files to disk safely",
+            path, folder);
     return RC_OK;
 }
 
@@ -26,9 +27,9 @@ enum rc folder_check(const char *path, const char *folder, struct err *e)
 {
     struct stat st;
     if (stat(folder, &st) != 0 && errno == ENOENT)
-        return err_set(e, RC_USAGE, "%s: the folder %s does not exist", path, folder);
+        return err_set(e, RC_USAGE, "%s: the directory %s does not exist", path, folder);
     if (access(folder, W_OK | X_OK) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s: cannot write in the folder %s", path, folder);
+        return err_sys(e, RC_USAGE, errno, "%s: cannot write to the directory %s", path, folder);
     return folder_check_read(path, folder, e);
 }
 
@@ -68,7 +69,8 @@ static bool acts_as_owner(const char *path, const struct stat *st)
 static enum rc cannot_replace(const struct place *p, const char *why, struct err *e)
 {
     return err_set(e, RC_USAGE,
-                   "%s: cannot be replaced, as %s; remove or rename it, or write to another folder",
+                   "%s: cannot be replaced, because %s; remove or rename it, or write to another "
+                   "directory",
                    p->final, why);
 }
 
@@ -78,17 +80,19 @@ static enum rc replace_check(const struct place *p, struct err *e)
     if (stat(p->folder, &folder) != 0)
         return err_sys(e, RC_USAGE, errno, "%s", p->folder);
     if (has_attribute(p->folder, STATX_ATTR_APPEND | STATX_ATTR_IMMUTABLE))
-        return err_set(e, RC_USAGE, "%s: in the folder %s nothing can be renamed (chattr +a or +i)",
+        return err_set(e, RC_USAGE,
+                       "%s: nothing can be renamed in the directory %s (chattr +a or "
+                       "+i)",
                        p->final, p->folder);
     if (lstat(p->final, &st) != 0)
         return errno == ENOENT ? RC_OK : err_sys(e, RC_USAGE, errno, "%s", p->final);
     if (has_attribute(p->final, STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND))
-        return cannot_replace(p, "it was made immutable or append-only (chattr +i or +a)", e);
+        return cannot_replace(p, "it is immutable or append-only (chattr +i or +a)", e);
     if (is_mount_point(p->final, &st, &folder))
-        return cannot_replace(p, "it is a mount point (a file that is mounted by itself)", e);
+        return cannot_replace(p, "it is a mount point", e);
     if ((folder.st_mode & S_ISVTX) && folder.st_uid != geteuid() && !acts_as_owner(p->final, &st))
         return cannot_replace(
-            p, "it belongs to another user in a folder with the sticky bit, such as /tmp", e);
+            p, "it belongs to another user in a directory with the sticky bit, such as /tmp", e);
     return RC_OK;
 }
 
@@ -103,8 +107,8 @@ static enum rc part_check_name(const char *path, const char *part, struct err *e
         return RC_OK;
     if (errno == ENAMETOOLONG)
         return err_set(e, RC_USAGE,
-                       "%s: the path is too long, as beside it an unfinished file is made, whose "
-                       "path would have %zu bytes",
+                       "%s: the path is too long: that of the unfinished file beside it would have "
+                       "%zu bytes",
                        path, strlen(part));
     return err_sys(e, RC_USAGE, errno, "%s", part);
 }
@@ -193,8 +197,8 @@ enum rc outfile_check_dirs(const char *path, struct err *e)
     if (outfile_is_url(path)) {
         free(at);
         return err_set(e, RC_USAGE,
-                       "%s: is a URL, and only files and folders of this machine can be written; "
-                       "for a folder of that name write ./%s",
+                       "%s: is a URL, but only local files and directories can be written; for a "
+                       "directory of that name write ./%s",
                        path, path);
     }
     while (at && !(found = stat(at, &st) == 0)) {
@@ -209,7 +213,7 @@ enum rc outfile_check_dirs(const char *path, struct err *e)
     else if (!S_ISDIR(st.st_mode))
         rc = err_set(e, RC_USAGE, "%s: is not a directory", at);
     else if (access(at, W_OK | X_OK) != 0)
-        rc = err_sys(e, RC_USAGE, errno, "%s: cannot write in the folder %s", path, at);
+        rc = err_sys(e, RC_USAGE, errno, "%s: cannot write to the directory %s", path, at);
     else
         rc = folder_check_read(path, at, e);
     free(at);

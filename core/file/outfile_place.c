@@ -100,7 +100,7 @@ static enum rc place_take_existing(struct place *p, const char *path, const stru
     if (S_ISDIR(st->st_mode))
         return err_set(e, RC_USAGE, "%s: is a directory", path);
     if (S_ISSOCK(st->st_mode))
-        return err_set(e, RC_USAGE, "%s: is a socket, which cannot be opened by its name", path);
+        return err_set(e, RC_USAGE, "%s: is a socket, which cannot be opened by name", path);
     if (!S_ISREG(st->st_mode)) {
         p->is_stream = true;
         p->final = strdup(path);
@@ -117,11 +117,11 @@ static enum rc place_take_existing(struct place *p, const char *path, const stru
 static enum rc place_take(struct place *p, const char *path, struct err *e)
 {
     if (*path == '\0')
-        return err_set(e, RC_USAGE, "the name of a file is empty");
+        return err_set(e, RC_USAGE, "the file name is empty");
     if (outfile_is_url(path))
         return err_set(e, RC_USAGE,
-                       "%s: is a URL, and only files and folders of this machine can be written; "
-                       "for a file of that name write ./%s",
+                       "%s: is a URL, but only local files and directories can be written; for a "
+                       "file of that name write ./%s",
                        path, path);
     if (names_folder(path))
         return err_set(e, RC_USAGE, "%s: is a directory", path);
@@ -132,7 +132,7 @@ static enum rc place_take(struct place *p, const char *path, struct err *e)
         return err_sys(e, place_open_rc(errno), errno, "%s", path);
     /* The rename would put a file in the link's place, which nobody asked for. */
     if (lstat(path, &st) == 0)
-        return err_set(e, RC_USAGE, "%s: is a symbolic link that leads nowhere", path);
+        return err_set(e, RC_USAGE, "%s: is a dangling symbolic link", path);
     p->final = strdup(path);
     return p->final ? RC_OK : err_nomem(e);
 }
@@ -151,7 +151,7 @@ enum rc place_find(struct place *out, const char *path, enum outfile_suffix suff
     bool is_foreign = p.fd == DESCRIPTOR_FOREIGN;
     enum rc rc = place_take(&p, path, e);
     if (rc == RC_OK && is_foreign && !p.is_stream)
-        rc = err_set(e, RC_USAGE, "%s: is a file that another process has open; give its own name",
+        rc = err_set(e, RC_USAGE, "%s: is a file that another process has open; give its real name",
                      path);
     if (rc == RC_OK && p.final && !p.is_stream) {
         p.folder = folder_of(p.final);
@@ -220,13 +220,11 @@ enum rc part_check(const char *part, const struct stat *st, struct err *e)
     if (st->st_uid != geteuid())
         return err_set(
             e, RC_USAGE,
-            "%s: is in the way: it belongs to another user (%lu); it must be removed, or "
-            "the output must have another name or folder",
+            "%s: is in the way: it belongs to another user (%lu); remove it, or choose another "
+            "name or directory for the output",
             part, (unsigned long)st->st_uid);
     if (st->st_nlink > 1)
-        return err_set(
-            e, RC_USAGE,
-            "%s: is in the way: it is a hard link to a file with another name; remove it", part);
+        return err_set(e, RC_USAGE, "%s: is in the way: it has other hard links; remove it", part);
     return RC_OK;
 }
 
@@ -344,7 +342,7 @@ enum rc place_open_stream(const struct place *p, int *out_fd, struct err *e)
         return err_sys(e, place_open_rc(errno), errno, "%s", p->final);
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         (void)close(fd);
-        return err_set(e, RC_USAGE, "%s: has become a file since it was looked at", p->final);
+        return err_set(e, RC_USAGE, "%s: has become a regular file in the meantime", p->final);
     }
     *out_fd = fd;
     return RC_OK;
@@ -368,7 +366,7 @@ enum rc temporary_open(int *out_fd, struct err *e)
         errno = errnum;
     }
     if (fd < 0)
-        return err_sys(e, place_open_rc(errno), errno, "%s: cannot make a temporary file", dir);
+        return err_sys(e, place_open_rc(errno), errno, "%s: cannot create a temporary file", dir);
     *out_fd = fd;
     return RC_OK;
 }
@@ -406,7 +404,7 @@ static enum rc folder_make(const char *path, struct err *e)
 {
     if (mkdir(path, 0777) != 0) {
         if (errno != EEXIST)
-            return err_sys(e, place_open_rc(errno), errno, "%s: cannot make the folder", path);
+            return err_sys(e, place_open_rc(errno), errno, "%s: cannot create the directory", path);
         return RC_OK;
     }
     char *parent = folder_of(path);

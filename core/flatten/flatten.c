@@ -26,7 +26,7 @@ enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enu
     if (rc != RC_OK)
         rc = err_nomem(e);
     else if (!plan->digest)
-        rc = err_set(e, RC_INTERNAL, "libcrypto offers no SHA-256");
+        rc = err_set(e, RC_INTERNAL, "libcrypto does not provide SHA-256");
     if (rc != RC_OK) {
         flatten_plan_free(plan);
         return rc;
@@ -143,18 +143,18 @@ static enum rc fail_unsuccessful(const struct flatten_plan *plan, struct lead *l
 {
     const char *message = find_message(plan, lead, body);
     return fail(plan, lead, body, message, "not_successful",
-                message ? NULL : "the answer says that it is no success");
+                message ? NULL : "the response reports a failure");
 }
 
 static enum rc fail_missing(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
                             struct str place)
 {
     char text[256];
-    (void)snprintf(text, sizeof text, "the answer has no object at \"%.*s%.*s\"",
+    (void)snprintf(text, sizeof text, "the response has no object at \"%.*s%.*s\"",
                    STR_ARG(plan->profile->root.text), STR_ARG(place));
     bool is_body = plan->profile->root.n_steps == 0 && place.len == 0;
     return fail(plan, lead, body, find_message(plan, lead, body), "no_lead",
-                is_body ? "the answer is no object" : text);
+                is_body ? "the response is not a JSON object" : text);
 }
 
 static struct str other_id(const struct profile *p, const cJSON *root, struct str id)
@@ -215,7 +215,7 @@ static void digest_add(void *ctx, const char *p, size_t n)
 
 static enum rc refuse_fingerprint(enum rc rc, struct err *e)
 {
-    return err_set(e, rc, "its fingerprint: %s", rc_text(rc));
+    return err_set(e, rc, "cannot compute its fingerprint: %s", rc_text(rc));
 }
 
 static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, const cJSON *value,
@@ -234,7 +234,7 @@ static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, co
     if (rc != RC_OK)
         return refuse_fingerprint(rc, e);
     if (!d.ok)
-        return err_set(e, RC_INTERNAL, "libcrypto computes no SHA-256");
+        return err_set(e, RC_INTERNAL, "libcrypto cannot compute SHA-256");
     memcpy(out, digest, FINGERPRINT_BYTES);
     return RC_OK;
 }

@@ -48,7 +48,7 @@ static bool count_repeated(struct walk *w, const struct plan_table *table, uint3
     uint64_t left = WALK_REPEATED_BYTES_MAX - w->repeated_bytes;
     if (bytes && n_rows > left / bytes)
         return walk_refuse(w, err_set(w->err, RC_LIMIT,
-                                      "values that repeat in each row take more than %d MiB",
+                                      "values repeated in each row take more than %d MiB",
                                       (int)(WALK_REPEATED_BYTES_MAX >> 20)));
     w->repeated_bytes += bytes * n_rows;
     return true;

@@ -235,7 +235,7 @@ static enum rc decode(struct buf *body, size_t skip, const char *iconv_name, con
     if (rc == RC_SYNTAX)
         return err_set(e, rc, "is not valid in its charset, %s", shown);
     if (rc == RC_LIMIT)
-        return err_set(e, rc, "is larger than %zu bytes as UTF-8", body->max);
+        return err_set(e, rc, "is larger than %zu bytes after conversion to UTF-8", body->max);
     return err_nomem(e);
 }
 
@@ -265,8 +265,8 @@ enum rc charset_to_utf8(struct buf *body, const char *name, struct err *e)
         return RC_OK; /* UTF-8, by its mark */
     const struct charset *c = find(name);
     if (!c)
-        return err_set(e, RC_USAGE, "is in the charset %s, which is not known",
-                       is_name_shown(name) ? name : "(a name that is none)");
+        return err_set(e, RC_USAGE, "is in the unknown charset %s",
+                       is_name_shown(name) ? name : "(name not shown)");
     if (c->kind == DEFAULTED && utf8_valid(text.ptr, text.len))
         return RC_OK;
     if (c->kind == UTF16 || c->kind == UTF32)

@@ -72,8 +72,8 @@ static int64_t longest_retry_after(const struct transfer *t)
     if (!understood && !t->h->retry_after_told) {
         t->h->retry_after_told = true;
         log_msg(t->h->cfg.log, LOG_LEVEL_WARN, t->h->cfg.subject,
-                "HTTP %d with a Retry-After that is neither a time to wait nor a date: taken as if "
-                "there were none (told once)",
+                "HTTP %d with a Retry-After that is neither a delay nor a date; ignored (reported "
+                "once)",
                 t->status);
     }
     return longest_us;
@@ -106,9 +106,9 @@ static void read_misfit(const struct transfer *t, struct http_try *y)
 {
     const char *why = NULL;
     if (y->status == 407 && proxy_is_used(t->r->url, t->h->cfg.proxy))
-        why = "the proxy asks for a user and password, or does not take those it was given (407)";
+        why = "the proxy requires a user and password, or rejects the ones given (407)";
     else if (wants_tls(t))
-        why = "the server speaks TLS on this port: its address begins with https://";
+        why = "the server uses TLS on this port: use https://";
     if (!why)
         return;
     y->misfit = HTTP_MISFIT_CERTAIN;
@@ -224,8 +224,8 @@ static void describe_loss(struct transfer *t, struct http_try *y)
     r->code = y->loss == LOSS_DEAD ? "timeout" : "closed";
     if (y->loss != LOSS_DEAD)
         (void)snprintf(r->error, sizeof r->error, "%s",
-                       t->is_untrusted ? "an HTTP/1.1 answer on a connection that speaks HTTP/2"
-                                       : "the server closed the connection before it answered");
+                       t->is_untrusted ? "an HTTP/1.1 response on an HTTP/2 connection"
+                                       : "the server closed the connection without a response");
 }
 
 /* Is there an answer, though not the whole of it may have come? */
@@ -242,17 +242,17 @@ static CURLcode read_unpacking(struct transfer *t, CURLcode result, bool *is_new
     bool is_decoding = result == CURLE_WRITE_ERROR && t->begun && t->encoded &&
                        buf_rc(&t->r->answer) == RC_OK && !t->too_large && !t->no_room;
     if (is_decoding && t->is_unpacking) {
-        (void)snprintf(t->why, sizeof t->why, "the body is not encoded as it says");
+        (void)snprintf(t->why, sizeof t->why, "the body does not match its Content-Encoding");
         return CURLE_BAD_CONTENT_ENCODING;
     }
     *is_news = is_decoding && t->is_gzip && !http_head_decides(t);
     if (*is_news && !t->h->unpacks) {
         log_msg(t->h->cfg.log, LOG_LEVEL_DEBUG, t->h->cfg.subject,
-                "gzip of several members: asked for once more, and decoded otherwise");
+                "gzip with several members: requested once more, to be decoded differently");
         http_unpack(t->h);
     }
     if (result == CURLE_OK && !http_body_is_whole(t)) {
-        (void)snprintf(t->why, sizeof t->why, "the compressed body is cut short");
+        (void)snprintf(t->why, sizeof t->why, "the compressed body is truncated");
         return CURLE_BAD_CONTENT_ENCODING;
     }
     return result;

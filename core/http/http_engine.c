@@ -242,7 +242,7 @@ static enum rc check_cfg(const struct http_engine_cfg *cfg, struct err *e)
                        CONCURRENCY_MAX);
     if (retry->attempts < 1 || retry->retry_max_time_ms < 0 || retry->timeout_ms < 1 ||
         retry->connect_timeout_ms < 1)
-        return err_set(e, RC_USAGE, "attempts and time-outs must be at least 1");
+        return err_set(e, RC_USAGE, "attempts and timeouts must be at least 1");
     return RC_OK;
 }
 

@@ -76,12 +76,13 @@ static bool read_connect(const struct http_failure_facts *facts, struct http_fai
     if (facts->was_sent || status == 0 || status / 100 == 2)
         return false;
     bool may_pass = status / 100 == 5 || status == 408 || status == 425 || status == 429;
-    const char *says = status == 407 ? ": it asks for a user and password, or does not take those "
-                                       "it was given"
+    const char *says = status == 407   ? ": it requires a user and password, or rejects the ones "
+                                         "given"
                        : status == 403 ? ": it does not allow this server"
                                        : "";
     (void)snprintf(out->own_text, sizeof out->own_text,
-                   "the proxy answered %ld to CONNECT%s; the server was not reached", status, says);
+                   "the proxy returned %ld for CONNECT%s; the server was not reached", status,
+                   says);
     out->text = out->own_text;
     out->code = "proxy";
     out->end = TRY_UNREACHED;
@@ -91,8 +92,7 @@ static bool read_connect(const struct http_failure_facts *facts, struct http_fai
 
 /* ---- TLS ------------------------------------------------------------------------------------ */
 
-#define NO_TLS_TEXT                                                                                \
-    "what answers there does not speak TLS: its address begins with http://, or the port is another"
+#define NO_TLS_TEXT "the server does not use TLS on this port: use http://, or another port"
 
 /* OpenSSL's reasons why no later handshake can do better, and what they are in plain words. */
 static const struct {
@@ -102,21 +102,22 @@ static const struct {
     {"packet length too long", NO_TLS_TEXT},
     {"record layer failure", NO_TLS_TEXT},
     {"unknown protocol", NO_TLS_TEXT},
-    {"certificate required", "the server asks for a client certificate, and there is none"},
-    {"alert protocol version", "the server refuses the TLS versions that are offered to it"},
+    {"certificate required", "the server requires a client certificate, which is not supported"},
+    {"alert protocol version", "the server refuses the offered TLS versions"},
     {"unsupported protocol", "the server speaks only versions of TLS that are not safe any more"},
-    {"alert insufficient security", "the server refuses the TLS ciphers that are offered to it"},
-    {"handshake failure", "the server refuses the TLS handshake: no cipher in common, or it asks "
-                          "for a client certificate"},
-    {"alert bad certificate", "the server refuses the TLS handshake: it asks for a client "
-                              "certificate, and there is none"},
+    {"alert insufficient security", "the server refuses the offered TLS ciphers"},
+    {"handshake failure", "the server refuses the TLS handshake: no cipher in common, or it "
+                          "requires a client certificate"},
+    {"alert bad certificate", "the server refuses the TLS handshake: it requires a client "
+                              "certificate, which is not supported"},
     {"alert unrecognized name", "the server knows no host of this name (TLS)"},
     {"tlsv1 unrecognized name", "the server knows no host of this name (TLS)"},
     {"alert access denied", "the server refuses the TLS handshake: access denied"},
-    {"alert no application protocol", "the server speaks none of the offered HTTP versions (ALPN)"},
+    {"alert no application protocol", "the server supports none of the offered HTTP versions "
+                                      "(ALPN)"},
     {"legacy sigalg disallowed",
      "the server speaks only versions of TLS that are not safe any more"},
-    {"unsafe legacy renegotiation disabled", "the server speaks only an old TLS that is not safe"},
+    {"unsafe legacy renegotiation disabled", "the server supports only old, insecure TLS"},
     {"dh key too small", "the server's TLS key exchange is too weak"},
 };
 
@@ -213,19 +214,19 @@ static const char *text_of(const struct http_failure_facts *facts, const struct 
     if (m->cause == CAUSE_TLS)
         return verification_text(facts);
     if (strcmp(m->code, "header_too_large") == 0)
-        return "the header of the answer is too large";
+        return "the response headers are too large";
     if (facts->status == 101)
-        return "HTTP 101: the server switches to another protocol, which it was not asked for";
+        return "HTTP 101: the server switches to another protocol, which was not requested";
     if (facts->result == CURLE_WRITE_ERROR && !facts->body_refused)
-        return "the compressed body goes on behind its end";
+        return "there is data after the end of the compressed body";
     if (strstr(facts->why,
                "Connection died")) /* libcurl has counted its tries, and what of others */
         return "the server closed the connection before it answered";
     if (facts->result == CURLE_PARTIAL_FILE)
-        return "the answer is cut short: the connection ended before all of it had come";
+        return "the response is truncated: the connection was closed before it was complete";
     if (facts->result == CURLE_WEIRD_SERVER_REPLY ||
         (facts->result == CURLE_UNSUPPORTED_PROTOCOL && facts->was_sent))
-        return "what came is not an answer in HTTP";
+        return "the response is not HTTP";
     return facts->why[0] ? facts->why : curl_easy_strerror(facts->result);
 }
 
@@ -246,7 +247,7 @@ void http_failure_read(const struct http_failure_facts *facts, struct http_failu
         out->is_busy = true;
         out->end = TRY_BUSY;
         out->code = "enhance_your_calm";
-        out->text = "the server says that it is asked too much (HTTP/2 ENHANCE_YOUR_CALM)";
+        out->text = "the server reports too many requests (HTTP/2 ENHANCE_YOUR_CALM)";
     }
     out->scheme_doubt = scheme_doubt(facts);
     /* an alert of TLS, or something else than HTTP altogether */

@@ -108,7 +108,8 @@ enum rc http_headers_open(struct http_engine *h, const struct http_header *heade
 {
     for (size_t i = 0; i < n; i++) {
         if (!is_safe(headers[i].name) || !is_safe(headers[i].value))
-            return err_set(e, RC_USAGE, "header \"%s\": a control character", headers[i].name);
+            return err_set(e, RC_USAGE, "header \"%s\": contains a control character",
+                           headers[i].name);
         enum rc rc = add_named(&h->headers, headers[i].name, headers[i].value, e);
         if (rc != RC_OK)
             return rc;

@@ -122,8 +122,8 @@ void http_refused_confirmed(struct http_engine *h)
         return;
     l->is_told = true;
     log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
-            "the server takes about %u connection%s at a time; no more are used", l->most,
-            l->most == 1 ? "" : "s");
+            "the server accepts only about %u connection%s at a time; using no more than that",
+            l->most, l->most == 1 ? "" : "s");
 }
 
 void http_refused_own_fault(struct http_engine *h, struct http_request *r)

@@ -113,7 +113,7 @@ static void tell_gate(struct http_engine *h, const struct http_try *y)
     if (is_news)
         h->gate_told_us = gate_us;
     log_msg(h->cfg.log, is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, h->cfg.subject,
-            "%s%s: no request for %s", what, y->retry_after_us > 0 ? " with Retry-After" : "",
+            "%s%s: pausing requests for %s", what, y->retry_after_us > 0 ? " with Retry-After" : "",
             http_duration(gate_us - h->now_us, text));
 }
 
@@ -124,10 +124,10 @@ static void tell_change(struct http_engine *h, const struct http_try *y, unsigne
         tell_gate(h, y);
     if (change & ORIGIN_WENT_DOWN)
         log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
-                "%s; trying again with one request at a time, for up to %s", h->last_error,
+                "%s; retrying with one request at a time, for up to %s", h->last_error,
                 http_duration(h->cfg.retry.retry_max_time_ms * 1000, text));
     if (change & ORIGIN_CAME_UP)
-        log_msg(h->cfg.log, LOG_LEVEL_INFO, h->cfg.subject, "up again");
+        log_msg(h->cfg.log, LOG_LEVEL_INFO, h->cfg.subject, "the server is available again");
 }
 
 static bool is_congestion(const struct http_try *y)
@@ -221,7 +221,7 @@ static void wait_again(struct http_engine *h, struct http_request *r, int64_t du
                        const char *why)
 {
     char text[HTTP_DURATION_BYTES];
-    log_msg(h->cfg.log, LOG_LEVEL_DEBUG, h->cfg.subject, "%s (attempt %u): trying again in %s", why,
+    log_msg(h->cfg.log, LOG_LEVEL_DEBUG, h->cfg.subject, "%s (attempt %u): retrying in %s", why,
             r->attempts, http_duration(due_us - h->now_us, text));
     http_wait_push(h, r, due_us);
 }
@@ -236,8 +236,8 @@ static bool is_fatal(struct http_engine *h, const struct http_request *r, const 
         http_fail(h, RC_TLS, "%s: TLS verification failed: %s", host, r->error);
     } else if (y->retry_after_us > max_us(h)) {
         http_fail(h, RC_LIMIT,
-                  "%s: HTTP %d asks to wait for %s (Retry-After), longer than the longest time "
-                  "allowed, %s",
+                  "%s: HTTP %d with Retry-After: the server asks to wait %s, but at most %s is "
+                  "allowed (retry-max-time)",
                   h->cfg.subject, y->status, http_duration(y->retry_after_us, wait), most);
     } else {
         return false;
@@ -264,7 +264,7 @@ static bool is_hopeless(struct http_engine *h)
     int64_t trouble_us = origin_trouble_us(&h->origin, h->now_us);
     if (trouble_us < max_us(h))
         return false;
-    http_fail(h, RC_NET, "%s: no success for %s; the last try: %s", h->cfg.subject,
+    http_fail(h, RC_NET, "%s: no success for %s; last error: %s", h->cfg.subject,
               http_duration(trouble_us, text), h->last_error);
     return true;
 }
@@ -381,7 +381,7 @@ static void abandon(struct http_engine *h, const struct conn_group *g)
         struct http_try y = {.loss = LOSS_DEAD, .end = TRY_SILENT};
         note_loss(r, &y, true, false);
         r->code = "timeout";
-        (void)snprintf(r->error, sizeof r->error, "nothing comes over the connection any more");
+        (void)snprintf(r->error, sizeof r->error, "the connection is dead");
         buf_clear(&r->answer);
         http_meter_try(h, &y);
         (void)count_transfer(h, t);

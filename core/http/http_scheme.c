@@ -73,12 +73,9 @@ static void on_probed(uv_work_t *work, int status)
     struct http_engine *h = p->h;
     bool speaks = status == 0 && p->speaks && !h->freed && h->origin.good_us == INT64_MIN;
     if (speaks && p->is_https)
-        http_fail(h, RC_NET,
-                  "%s: the server speaks TLS on this port: its address begins with https://",
-                  h->cfg.subject);
+        http_fail(h, RC_NET, "%s: the server uses TLS on this port: use https://", h->cfg.subject);
     else if (speaks)
-        http_fail(h, RC_NET,
-                  "%s: the server does not speak TLS on this port: its address begins with http://",
+        http_fail(h, RC_NET, "%s: the server does not use TLS on this port: use http://",
                   h->cfg.subject);
     free_probe(p);
     if (!h->freed)

@@ -113,5 +113,5 @@ enum rc http_meter_load(struct http_engine *h, struct str totals, struct err *e)
         if (figure)
             show(figure, value);
     }
-    return sound ? RC_OK : err_set(e, RC_SYNTAX, "the figures of requests are damaged");
+    return sound ? RC_OK : err_set(e, RC_SYNTAX, "the request statistics are damaged");
 }

@@ -527,7 +527,7 @@ void http_transfer_undo(struct http_engine *h, struct http_request *r)
 static void refuse(struct http_engine *h, struct http_request *r, const char *why)
 {
     r->code = "request";
-    (void)snprintf(r->error, sizeof r->error, "the request cannot be made: %s", why);
+    (void)snprintf(r->error, sizeof r->error, "the request cannot be prepared: %s", why);
     http_request_end(h, r, HTTP_NO_ANSWER);
 }
 

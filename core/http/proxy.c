@@ -52,7 +52,7 @@ static enum rc check_parts(CURLU *u, struct err *e)
         rc = err_set(e, RC_USAGE, "the proxy has no host (allowed: " ALLOWED ")");
     else if ((got_path == CURLUE_OK && strcmp(path, "/") != 0 && path[0]) ||
              has_part(u, CURLUPART_QUERY) || has_part(u, CURLUPART_FRAGMENT))
-        rc = err_set(e, RC_USAGE, "a proxy has no path or query (allowed: " ALLOWED ")");
+        rc = err_set(e, RC_USAGE, "a proxy must not have a path or query (allowed: " ALLOWED ")");
     curl_free(path);
     curl_free(host);
     return rc;
@@ -69,9 +69,9 @@ static enum rc check_url(const char *text, struct err *e)
     if (code == CURLUE_OUT_OF_MEMORY)
         rc = err_nomem(e);
     else if (code == CURLUE_BAD_PORT_NUMBER || (code == CURLUE_OK && is_port_zero(u)))
-        rc = err_set(e, RC_USAGE, "the proxy's port is no port (allowed: 1 to 65535)");
+        rc = err_set(e, RC_USAGE, "the proxy's port is invalid (allowed: 1 to 65535)");
     else if (code != CURLUE_OK)
-        rc = err_set(e, RC_USAGE, "the proxy is no address (allowed: " ALLOWED ")");
+        rc = err_set(e, RC_USAGE, "the proxy is not a valid address (allowed: " ALLOWED ")");
     else
         rc = check_parts(u, e);
     curl_url_cleanup(u);
@@ -84,15 +84,15 @@ enum rc proxy_check(const char *text, struct err *e)
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         if (*p <= ' ' || *p == 0x7f)
             return err_set(e, RC_USAGE,
-                           "the proxy's address has a blank or control character in it "
-                           "(in user and password they are written %%20 and so on)");
+                           "the proxy's address contains a space or control character "
+                           "(percent-encode them in user and password, such as %%20)");
     }
     if (end && !is_scheme(text, (size_t)(end - text)))
-        return err_set(e, RC_USAGE, "the proxy's scheme is none of " SCHEMES);
+        return err_set(e, RC_USAGE, "the proxy's scheme is not one of " SCHEMES);
     size_t word = strcspn(text, ":/");
     if (!end && (strncmp(text, "//", 2) == 0 || strstr(text, ":/") ||
                  (is_scheme(text, word) && strchr(text, '@')))) /* "http:user:password@host" */
-        return err_set(e, RC_USAGE, "the proxy is no address (allowed: " ALLOWED ")");
+        return err_set(e, RC_USAGE, "the proxy is not a valid address (allowed: " ALLOWED ")");
     /* What libcurl would do without a scheme depends on the host's name: "ftp.example" is FTP's. */
     size_t n = strlen(text) + sizeof "http://";
     char *whole = malloc(n);
@@ -184,7 +184,7 @@ enum rc proxy_check_for(const char *url, const char *given, struct err *e)
     if (rc == RC_USAGE && given)
         err_prefix(e, "--proxy");
     else if (rc == RC_USAGE)
-        err_prefix(e, "the variable %s", name);
+        err_prefix(e, "the environment variable %s", name);
     return rc;
 }
 

@@ -76,8 +76,8 @@ static const char *hint_of(const struct place *from, const struct place *to)
         strcmp(to->scheme, "https") == 0)
         return "https instead of http";
     if (same_host && differs_in_slash(from->path, to->path))
-        return strlen(to->path) > strlen(from->path) ? "a slash more at its end"
-                                                     : "without the slash at its end";
+        return strlen(to->path) > strlen(from->path) ? "with a slash at the end"
+                                                     : "without the slash at the end";
     return is_login(to) ? "a login page" : NULL;
 }
 

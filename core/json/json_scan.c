@@ -77,7 +77,7 @@ static bool scan_escape(struct json_scan *s)
     case 'u':
         return scan_unicode(s);
     default:
-        return scan_fail(s, "no such escape in a string");
+        return scan_fail(s, "an invalid escape in a string");
     }
 }
 
@@ -88,7 +88,7 @@ static bool scan_special(struct json_scan *s, const unsigned char *from)
     uint64_t before = s->mended;
     for (;; s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS)) {
         if (s->p == s->end)
-            return scan_fail(s, "a string is not closed");
+            return scan_fail(s, "an unclosed string");
         if (*s->p == '"')
             break;
         if (*s->p < 0x20)
@@ -156,7 +156,7 @@ static bool scan_number(struct json_scan *s)
         return scan_fail(s, "a value is expected");
     const unsigned char *end = number_end(s->p, s->end);
     if (!end)
-        return scan_fail(s, "a number is malformed");
+        return scan_fail(s, "a malformed number");
     json_text_keep(s, s->p, end);
     s->p = end;
     return json_tree_leaf(s, cJSON_Number);
@@ -199,7 +199,7 @@ static bool scan_key(struct json_scan *s)
 {
     const unsigned char *name = s->p + 1;
     if (s->p == s->end || *s->p != '"')
-        return scan_fail(s, "a member's name is expected");
+        return scan_fail(s, "a member name is expected");
     if (!scan_string(s))
         return false;
     size_t name_len = (size_t)(s->p - 1 - name);
@@ -293,7 +293,7 @@ static bool scan_text(struct json_scan *s)
         if (!inside && !scan_after(s, &more))
             return false;
     }
-    return s->p == s->end ? true : scan_fail(s, "the text goes on behind its value");
+    return s->p == s->end ? true : scan_fail(s, "there is text after the value");
 }
 
 static bool scan_begin(struct json_scan *s, struct arena *a, struct str text, unsigned want)

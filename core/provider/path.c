@@ -37,7 +37,7 @@ static enum rc parse_step(struct path_step *out, struct arena *a, struct str ste
         return err_nomem(e);
     size_t len = step.len;
     if (!unescape(name, &len))
-        return err_set(e, RC_SYNTAX, "a tilde must be written ~0 and a slash in a name ~1");
+        return err_set(e, RC_SYNTAX, "in a name, write ~0 for a tilde and ~1 for a slash");
     out->name = (struct str){name, len};
     return RC_OK;
 }
@@ -62,7 +62,7 @@ static struct str next_step(struct str text, size_t *at)
 enum rc path_parse(struct path *out, struct arena *a, struct str text, struct err *e)
 {
     if (text.len && text.ptr[0] != '/')
-        return err_set(e, RC_SYNTAX, "a path is empty or begins with a slash");
+        return err_set(e, RC_SYNTAX, "a path must be empty or begin with a slash");
     struct path p = {.n_steps = count_steps(text)};
     if (text.len > PATH_BYTES_MAX || p.n_steps > PATH_STEPS_MAX)
         return err_set(e, RC_SYNTAX, "a path has at most %d steps and %d bytes", PATH_STEPS_MAX,

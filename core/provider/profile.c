@@ -34,8 +34,8 @@ static enum rc refuse_name(const char *name, struct err *e)
     for (size_t i = 0; profile_builtins[i].name; i++)
         buf_addf(&names, "%s%s", i ? ", " : "", profile_builtins[i].name);
     enum rc rc =
-        err_set(e, RC_USAGE, "no provider \"%s\": there is %s, or give the path of a profile", name,
-                buf_cstr(&names));
+        err_set(e, RC_USAGE, "unknown provider \"%s\"; built in: %s; or give the path of a profile",
+                name, buf_cstr(&names));
     buf_free(&names);
     return rc;
 }
@@ -131,7 +131,7 @@ int table_position(const struct table_spec *t, size_t star)
 static enum rc add_value(struct buf *b, struct str name, struct str value, struct err *e)
 {
     if (!value.ptr)
-        return err_set(e, RC_SYNTAX, "%.*s: no value is given", STR_ARG(name));
+        return err_set(e, RC_SYNTAX, "%.*s: no value given", STR_ARG(name));
     if (value.len == 0)
         return err_set(e, RC_SYNTAX, "%.*s: must not be empty", STR_ARG(name));
     url_encode(b, value);
@@ -166,6 +166,6 @@ enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
         return err_set(e, buf_rc(out), "the URL: %s", rc_text(buf_rc(out)));
     struct str path = {out->data + base_len, out->len - base_len};
     if (url_has_dot_segment(path))
-        return err_set(e, RC_SYNTAX, "no part of the URL's path may be . or ..");
+        return err_set(e, RC_SYNTAX, "no segment of the URL's path may be . or ..");
     return RC_OK;
 }

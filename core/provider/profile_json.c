@@ -36,7 +36,7 @@ static enum rc read_place(const struct profile_reader *r, const struct item *at,
     if (rc != RC_OK)
         return rc;
     if (path.n_stars)
-        return reader_refuse(r, at, "must have no \"*\": it is one place");
+        return reader_refuse(r, at, "must not contain \"*\"");
     *out = path;
     return RC_OK;
 }
@@ -48,9 +48,9 @@ static enum rc read_names(const struct profile_reader *r, const struct item *top
     const struct item version = item_member(top, "profile"), name = item_member(top, "name"),
                       title = item_member(top, "title");
     if (!version.json)
-        return reader_refuse(r, &version, "is missing: it is the format's version, 1");
+        return reader_refuse(r, &version, "is missing: the version of the format, 1");
     if (!cJSON_IsNumber(version.json) || strcmp(version.json->valuestring, "1") != 0)
-        return reader_refuse(r, &version, "must be 1, the format's version");
+        return reader_refuse(r, &version, "must be 1, the version of the format");
     enum rc rc = reader_word(r, &name, CHARS_NAME, NAME_BYTES_MAX, &p->name);
     p->title = p->name;
     if (rc == RC_OK && title.json)
@@ -139,11 +139,11 @@ static enum rc read_credential(const struct profile_reader *r, const struct item
     if (rc == RC_OK)
         rc = reader_word(r, &header, CHARS_TOKEN, HEADER_BYTES_MAX, &p->key_header);
     if (rc == RC_OK && is_reserved_header(p->key_header))
-        rc = reader_refuse(r, &header, "is a header that is not the profile's to set");
+        rc = reader_refuse(r, &header, "is a header that a profile cannot set");
     if (rc == RC_OK && prefix.json)
         rc = reader_text(r, &prefix, HEADER_BYTES_MAX, &p->key_prefix);
     if (rc == RC_OK && !is_ascii(p->key_prefix))
-        rc = reader_refuse(r, &prefix, "must be ASCII, as headers are");
+        rc = reader_refuse(r, &prefix, "must be ASCII");
     return rc;
 }
 

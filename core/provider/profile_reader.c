@@ -68,7 +68,7 @@ static enum rc want(const struct profile_reader *r, const struct item *at, bool 
                     const char *kind)
 {
     if (!at->json)
-        return reader_refuse(r, at, "is missing: %s is needed here", kind);
+        return reader_refuse(r, at, "is missing: %s is required here", kind);
     if (!is_kind)
         return reader_refuse(r, at, "must be %s", kind);
     return RC_OK;
@@ -182,7 +182,7 @@ enum rc reader_snake(const struct profile_reader *r, const struct item *at, stru
     if (rc == RC_NOMEM)
         return err_nomem(r->err);
     if (rc != RC_OK)
-        return reader_refuse(r, at, "\"%s\" is no snake_case name such as first_name", text.ptr);
+        return reader_refuse(r, at, "\"%s\" is not a snake_case name such as first_name", text.ptr);
     *out = text;
     return RC_OK;
 }
@@ -204,8 +204,8 @@ enum rc reader_prefix(const struct profile_reader *r, const struct item *at, str
             return err_nomem(r->err);
         if (text.ptr[stem.len] != '_' || rc != RC_OK)
             return reader_refuse(r, at,
-                                 "must be empty or snake_case with one underscore at its end, "
-                                 "such as last_action_");
+                                 "must be empty or snake_case with one trailing underscore, such "
+                                 "as last_action_");
     }
     *out = text;
     return RC_OK;

@@ -21,7 +21,8 @@ static enum rc check_position(const struct profile_reader *r, const struct item 
 {
     if (path_is_star(path) && path_begins_with(each, path))
         return RC_OK;
-    return reader_refuse(r, at, "must be a beginning of \"%s\" that ends in \"*\"", each->text.ptr);
+    return reader_refuse(r, at, "must be an initial part of \"%s\" that ends in \"*\"",
+                         each->text.ptr);
 }
 
 static enum rc check_count(const struct profile_reader *r, const struct item *at,
@@ -29,8 +30,7 @@ static enum rc check_count(const struct profile_reader *r, const struct item *at
 {
     if (path_begins_with(path, each) && path->n_stars > each->n_stars)
         return RC_OK;
-    return reader_refuse(r, at, "must go on behind \"%s\", with at least one \"*\" more",
-                         each->text.ptr);
+    return reader_refuse(r, at, "must extend \"%s\" with at least one more \"*\"", each->text.ptr);
 }
 
 static enum rc read_column_path(const struct profile_reader *r, const struct item *at,
@@ -171,7 +171,7 @@ static enum rc read_objects(const struct profile_reader *r, const struct item *a
             return rc;
         const struct item path = item_member(&i, "path");
         if (has_object(t, &object->path))
-            return reader_refuse(r, &path, "is mentioned twice");
+            return reader_refuse(r, &path, "is listed twice");
         t->n_objects++;
     }
     if (!has_object(t, &t->each))
@@ -283,9 +283,9 @@ static enum rc read_each(const struct profile_reader *r, const struct item *at, 
 {
     enum rc rc = reader_path(r, at, out);
     if (rc == RC_OK && is_first && out->n_steps)
-        rc = reader_refuse(r, at, "must be \"\": the first table has one row a lead");
+        rc = reader_refuse(r, at, "must be \"\": the first table has one row per lead");
     if (rc == RC_OK && !is_first && !path_is_star(out))
-        rc = reader_refuse(r, at, "must end in \"*\": one row for each element of an array");
+        rc = reader_refuse(r, at, "must end in \"*\": one row per array element");
     return rc;
 }
 

@@ -11,10 +11,12 @@ static void credentials_refused(struct fetcher *f, int status)
     const struct profile *p = f->cfg->profile;
     struct err e;
     if (p->key_header.len)
-        (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d; check the API key in %s",
+        (void)err_set(&e, RC_AUTH, "credentials refused: %s returned %d; check the API key in %s",
                       f->cfg->base_url, status, f->cfg->credential_source);
     else
-        (void)err_set(&e, RC_AUTH, "credentials refused: %s answered %d, and the profile has none",
+        (void)err_set(&e, RC_AUTH,
+                      "credentials refused: %s returned %d, but the profile has no "
+                      "credential",
                       f->cfg->base_url, status);
     control_fail(f->control, &e);
 }
@@ -24,7 +26,7 @@ static void redirected(struct fetcher *f, const struct lead *lead)
     const char *target = lead->request->http.error;
     struct err e;
     (void)err_set(&e, RC_NET,
-                  "%s answers with redirects (%d%s%s), which are not followed, as they would carry "
+                  "%s returns redirects (%d%s%s), which are not followed because they would send "
                   "the key to another address; check --base-url and --server",
                   f->cfg->base_url, lead->http_status, *target ? " to " : "", target);
     secrets_redact(f->cfg->secrets, e.msg, sizeof e.msg);
@@ -44,7 +46,7 @@ void fetch_hand_over(struct fetcher *f, struct lead *lead)
 static void fail_redirect(struct fetcher *f, struct lead *lead)
 {
     const char *target = lead->request->http.error;
-    lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: a redirect%s%s is not followed",
+    lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: redirect%s%s not followed",
               lead->http_status, *target ? " to " : "", target);
     redact_failure(lead, f->cfg->secrets);
     fetcher_complete(f, lead);
@@ -160,7 +162,7 @@ void fetch_answered(void *fetcher, struct http_request *http)
     case HTTP_TOO_LARGE:
         (void)follow(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
         lead_fail(lead, STAGE_FETCH, "too_large",
-                  "the answer is larger than %zu bytes (--max-body)", f->cfg->max_body);
+                  "the response is larger than %zu bytes (--max-body)", f->cfg->max_body);
         break;
     case HTTP_NO_ROOM:
         (void)follow(f, auth_answered(&f->auth, AUTH_OTHER, NULL));

@@ -47,10 +47,9 @@ static void sum_up_bad_lines(const struct intake *in)
     const struct log_hook *log = in->control->log;
     if (in->bad_lines <= BAD_LINES_SHOWN || !log || log->level >= LOG_LEVEL_INFO)
         return;
-    log_msg(log, LOG_LEVEL_WARN_ALWAYS, NULL,
-            "%llu more lines of the input failed in the same way%s%s",
+    log_msg(log, LOG_LEVEL_WARN_ALWAYS, NULL, "%llu more invalid input lines%s%s",
             (unsigned long long)(in->bad_lines - BAD_LINES_SHOWN),
-            in->failed_path ? "; all are listed in " : "; --failed FILE lists them all",
+            in->failed_path ? "; all are listed in " : "; use --failed FILE to list them all",
             in->failed_path ? in->failed_path : "");
 }
 

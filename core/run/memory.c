@@ -221,7 +221,7 @@ void memory_fail(struct memory *m, struct lead *lead, enum stage stage)
     memory_end_exclusive(m, lead);
     lead->arena.max_bytes = ARENA_SMALL_BYTES;
     lead_fail(lead, stage, "memory_limit",
-              "it needs more memory than --max-memory allows (%zu MiB): a larger one is needed for "
-              "this lead",
+              "the lead needs more memory than --max-memory allows (%zu MiB); increase "
+              "--max-memory",
               m->budget.limit >> 20);
 }

@@ -21,8 +21,7 @@ static bool has_term(const struct state_term *terms, size_t n, size_t from, stru
     return false;
 }
 
-static const char *const go_on_text =
-    "the command as it was goes on with that run, --fresh forgets it";
+static const char *const go_on_text = "run that command to resume it, or add --fresh to discard it";
 
 static enum rc refuse_value(const struct resume_plan *p, const struct state_term *then,
                             const struct state_term *now, struct err *e)
@@ -41,7 +40,7 @@ static enum rc refuse_one(const struct resume_plan *p, const struct state_term *
         e, RC_USAGE,
         "%s holds an unfinished run of another command: " STR_FMT "%s" STR_FMT " was %s; %s",
         p->cfg->state_path, STR_ARG(one->name), one->value.len ? " " : "", STR_ARG(one->value),
-        was_given ? "given then and is not now" : "not given then", go_on_text);
+        was_given ? "given then but is not given now" : "not given then", go_on_text);
 }
 
 static enum rc compare_terms(const struct resume_plan *p, const struct state_run *then,
@@ -67,7 +66,7 @@ static enum rc compare_terms(const struct resume_plan *p, const struct state_run
 
 static enum rc damaged(const struct resume_plan *p, const char *what, struct err *e)
 {
-    return err_set(e, RC_USAGE, "%s: is damaged: %s; restore it, or remove it to begin anew",
+    return err_set(e, RC_USAGE, "%s: is damaged: %s; restore it, or remove it to start over",
                    p->cfg->state_path, what);
 }
 
@@ -77,15 +76,14 @@ static enum rc check_run(struct resume_plan *p, struct err *e)
     const struct state_checkpoint *c = &p->run.checkpoint;
     bool has_checkpoint = c->n_marks > 0;
     if (has_checkpoint ? c->n_marks != p->cfg->n_sinks : c->tally.high > 0)
-        return damaged(p, "it has not one mark for each sink", e);
+        return damaged(p, "it does not have one mark for each sink", e);
     bool astray = false; /* of a sink that is not there, or writes files */
     enum rc rc = state_has_deliveries(p->state, (unsigned)p->cfg->n_sinks, UINT_MAX, &astray, e);
     for (unsigned i = 0; rc == RC_OK && !astray && i < p->cfg->n_sinks; i++) {
         if (p->cfg->sinks[i].ops->renames)
             rc = state_has_deliveries(p->state, i, i, &astray, e);
     }
-    return rc == RC_OK && astray ? damaged(p, "a delivery belongs to no sink that delivers", e)
-                                 : rc;
+    return rc == RC_OK && astray ? damaged(p, "a delivery belongs to no webhook sink", e) : rc;
 }
 
 /* Nothing of it is done: then it does not matter what it was. */
@@ -116,8 +114,7 @@ static enum rc go_on(struct resume_plan *p, struct err *e)
     p->loaded = true;
     char started_at[25];
     clock_format(p->started_wall_ms, started_at);
-    log_msg(p->cfg->log, LOG_LEVEL_INFO, p->cfg->state_path, "going on with the run of %s",
-            started_at);
+    log_msg(p->cfg->log, LOG_LEVEL_INFO, p->cfg->state_path, "resuming the run of %s", started_at);
     return tally_load(&p->tally, &p->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
 }
 

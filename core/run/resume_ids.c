@@ -9,8 +9,8 @@ static enum rc other_ids(const struct resume_ids *m, struct err *e)
 {
     uint64_t high = m->before->tally.high;
     return err_set(e, RC_USAGE,
-                   "the IDs are not those of the unfinished run in %s: among the first %llu one is "
-                   "another, or their order is; it goes on with the same IDs, --fresh forgets it",
+                   "the IDs are not those of the unfinished run in %s: the first %llu, or their "
+                   "order, differ; give the same IDs to resume it, or --fresh to discard it",
                    m->state_path, (unsigned long long)high);
 }
 
@@ -60,8 +60,8 @@ enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_place, struct e
     if (resume_ids_are_verified(m, next_place))
         return RC_OK;
     return err_set(e, RC_USAGE,
-                   "the IDs are not those of the unfinished run in %s: they end after %llu, and "
-                   "%llu were done; it goes on with the same IDs, --fresh forgets it",
+                   "the IDs are not those of the unfinished run in %s: they end after %llu, but "
+                   "%llu were done; give the same IDs to resume it, or --fresh to discard it",
                    m->state_path, (unsigned long long)next_place,
                    (unsigned long long)m->before->tally.high);
 }

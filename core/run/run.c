@@ -128,7 +128,7 @@ static void join_threads(struct run *r)
 static void stop_unstarted(struct run *r)
 {
     struct err e;
-    (void)err_set(&e, RC_NOMEM, "a thread could not be started");
+    (void)err_set(&e, RC_NOMEM, "cannot start a thread");
     control_fail(&r->control, &e);
     stop_sinks(r, 0); /* before they see the end of their queues */
     if (r->sequencer.started)

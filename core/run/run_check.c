@@ -19,8 +19,8 @@
 static enum rc refuse_stream(const char *who, struct err *e)
 {
     return err_set(e, RC_USAGE,
-                   "%s: a run with --state writes to files and webhooks only, not to standard "
-                   "output, pipes and devices",
+                   "%s: a run with --state can write only to files and webhooks, not to standard "
+                   "output, pipes or devices",
                    who);
 }
 

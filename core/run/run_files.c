@@ -98,9 +98,9 @@ static enum rc refuse_read(const struct run_file_entry *read, const struct run_f
 {
     if (other->role == RUN_FILE_DERIVED)
         return err_set(e, RC_USAGE,
-                       "%s would overwrite %s, as it needs that name for %s; name another file",
+                       "%s would overwrite %s, because it needs that name for %s; use another file",
                        l->items[other->owner].who, read->name, other->name);
-    return err_set(e, RC_USAGE, "%s would %s %s; name another file", other->who,
+    return err_set(e, RC_USAGE, "%s would %s %s; use another file", other->who,
                    other->fd >= 0 ? "write into" : "overwrite", read->name);
 }
 
@@ -115,12 +115,12 @@ static enum rc check_read(const struct run_file_entry *read, const struct run_fi
         if (S_ISCHR(read->mode) && read->fd != other->fd)
             return RC_OK;
         return err_set(e, RC_USAGE, "%s and %s: %s can be read only once", other->name, read->name,
-                       descriptor_label(read->fd, "what is no file"));
+                       descriptor_label(read->fd, "an input that is not a file"));
     case RUN_FILE_STANDARD: /* messages are written there, whatever is asked for */
         if (!is_regular || other->fd != STDERR_FILENO || read->fd == other->fd)
             return RC_OK;
         return err_set(e, RC_USAGE,
-                       "messages would be written into %s, which standard error is open on",
+                       "standard error is open on %s, so messages would be written into it",
                        read->name);
     case RUN_FILE_WRITTEN:
         /* A terminal, or a socket for both ways. */
@@ -141,10 +141,10 @@ static enum rc check_standard(const struct run_file_entry *standard,
         return RC_OK; /* who joins descriptors (2>&1) knows it */
     if (other->role == RUN_FILE_DERIVED)
         return err_set(e, RC_USAGE,
-                       "%s would overwrite the file that %s is open on, as it needs that name for "
-                       "%s; name another file",
+                       "%s would overwrite the file that %s is open on, because it needs that name "
+                       "for %s; use another file",
                        l->items[other->owner].who, standard->who, other->name);
-    return err_set(e, RC_USAGE, "%s would overwrite %s, which %s is open on; name another file%s",
+    return err_set(e, RC_USAGE, "%s would overwrite %s, which %s is open on; use another file%s",
                    other->who, other->name, standard->who,
                    standard->fd == STDOUT_FILENO ? ", or - for standard output" : "");
 }
@@ -157,7 +157,7 @@ static enum rc check_written(const struct run_file_entry *a, const struct run_fi
                        l->items[a->owner].who, l->items[b->owner].who, b->path, a->name, b->name);
     if (a->role == RUN_FILE_DERIVED)
         return err_set(e, RC_USAGE,
-                       "%s would write %s, a name that %s needs for %s; name another file", b->who,
+                       "%s would write %s, a name that %s needs for %s; use another file", b->who,
                        b->name, l->items[a->owner].who, a->name);
     if (b->role == RUN_FILE_DERIVED)
         return check_written(b, a, l, e);
@@ -168,7 +168,7 @@ static enum rc refuse_both(const struct run_files *l, const struct run_file_entr
                            const struct run_file_entry *below, struct err *e)
 {
     bool is_derived = file->role == RUN_FILE_DERIVED;
-    return err_set(e, RC_USAGE, "%s and %s: %s cannot be a file and a folder",
+    return err_set(e, RC_USAGE, "%s and %s: %s cannot be both a file and a directory",
                    is_derived ? l->items[file->owner].who : file->who, below->who,
                    is_derived ? file->path : file->name);
 }
@@ -255,8 +255,8 @@ enum rc run_files_add_read(struct run_files *l, const char *path, const char *wh
     struct run_file_entry entry = {.role = RUN_FILE_READ, .fd = descriptor_read(path)};
     if (outfile_is_url(path))
         return err_set(e, RC_USAGE,
-                       "%s %s: is a URL, and only files of this machine can be read; for a file of "
-                       "that name write ./ before it",
+                       "%s %s: is a URL, but only local files can be read; for a file of that name "
+                       "write ./ before it",
                        what, of);
     char *name = NULL;
     if (asprintf(&name, "%s %s", what, of) < 0)

@@ -304,7 +304,7 @@ static void complete_sinks(const struct run_cfg *cfg)
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
 {
     if (cfg->n_sinks == 0 || cfg->n_sinks > RUN_SINKS_MAX)
-        return err_set(e, RC_USAGE, "1 to %d sinks (-t) are possible", RUN_SINKS_MAX);
+        return err_set(e, RC_USAGE, "1 to %d sinks (-t) are allowed", RUN_SINKS_MAX);
     struct run *r = calloc(1, sizeof *r);
     if (!r)
         return err_nomem(e);

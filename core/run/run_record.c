@@ -226,6 +226,6 @@ enum rc run_record_read(const struct run_cfg *cfg, struct str record, struct are
         return RC_OK;
     return err_set(e, RC_USAGE,
                    "%s: is damaged: it does not say how its run ended; restore it, or remove it to "
-                   "begin anew",
+                   "start over",
                    cfg->state_path);
 }

@@ -62,7 +62,8 @@ static enum rc add_output(struct outputs *o, const char *path, struct err *e)
         return rc;
     }
     o->n++;
-    return output->place.part ? RC_OK : err_set(e, RC_USAGE, "%s: is not a file any more", path);
+    return output->place.part ? RC_OK
+                              : err_set(e, RC_USAGE, "%s: is no longer a regular file", path);
 }
 
 /* A list or the manifest, or NULL. One that goes to a stream has no name to get. */
@@ -181,8 +182,8 @@ static enum rc match(void *ctx, const struct file_rename *r, struct err *e)
     }
     return err_set(
         e, RC_USAGE,
-        "%s: the unfinished run was to publish %s, which this command does not write; give "
-        "the same --failed, --missing and --manifest as then, or --fresh to forget that run",
+        "%s: the unfinished run was to publish %s, which this command does not write; give the "
+        "same --failed, --missing and --manifest again, or --fresh to discard that run",
         o->state_path, is_removal ? r->from.ptr : r->to.ptr);
 }
 
@@ -209,7 +210,7 @@ enum rc due_renames_load(struct due_renames *out, const struct run_cfg *cfg, str
         rc = err_set(
             e, RC_USAGE,
             "%s: the unfinished run did not write %s; give the same --failed, --missing and "
-            "--manifest as then, or --fresh to forget that run",
+            "--manifest again, or --fresh to discard that run",
             cfg->state_path, missing->place.final);
     if (rc == RC_OK) {
         *out = o.due;

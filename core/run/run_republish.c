@@ -17,7 +17,7 @@
 
 #define RECORD_ARENA_BYTES_MAX ((size_t)256 << 20)
 
-#define FORGET_IT "the same command with --fresh forgets that run and begins a new one"
+#define FORGET_IT "to discard that run and start over, add --fresh"
 
 /* Is it the file that the run completed? */
 static enum rc compare(const char *path, struct file_print now, const struct due_rename *done,
@@ -25,8 +25,8 @@ static enum rc compare(const char *path, struct file_print now, const struct due
 {
     if (file_print_equal(now, done->print))
         return RC_OK;
-    return err_set(e, RC_USAGE, "%s: it is not the file that the unfinished run completed; %s",
-                   path, FORGET_IT);
+    return err_set(e, RC_USAGE, "%s: is not the file that the unfinished run completed; %s", path,
+                   FORGET_IT);
 }
 
 static enum rc check_by_name(const char *path, const struct due_rename *done, struct err *e)
@@ -48,8 +48,8 @@ static enum rc check_rename(const struct due_rename *done, struct err *e)
         rc = check_by_name(done->to, done, e);
     if (rc != RC_END)
         return rc;
-    return err_set(e, RC_USAGE, "%s: the unfinished run completed it, and it is gone; %s", done->to,
-                   FORGET_IT);
+    return err_set(e, RC_USAGE, "%s: was completed by the unfinished run, but is gone; %s",
+                   done->to, FORGET_IT);
 }
 
 /* ---- the names ------------------------------------------------------------------------------- */
@@ -173,9 +173,9 @@ static void tell_no_manifest(const struct run_cfg *cfg)
 {
     const char *path = if_stream(cfg->manifest_path);
     if (path)
-        log_msg(
-            cfg->log, LOG_LEVEL_WARN_ALWAYS, descriptor_label(descriptor_written(path), path),
-            "there is no manifest of this run, as it was cut off while it published its outputs");
+        log_msg(cfg->log, LOG_LEVEL_WARN_ALWAYS, descriptor_label(descriptor_written(path), path),
+                "there is no manifest of this run, because it was interrupted while publishing its "
+                "outputs");
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ static void note_oddities(struct workers *w, struct lead *lead)
         return;
     const char *text = redacted(w, lead, arena_strdup(&lead->arena, lead->other_id));
     log_msg(w->control->log, LOG_LEVEL_INFO, lead->id.ptr,
-            "the payload's own id is %s; exported all the same", text ? text : "another one");
+            "the payload's own ID is %s; exported anyway", text ? text : "different");
 }
 
 /* Is it to be asked for once more? */
@@ -67,7 +67,8 @@ static bool is_doubtful(struct workers *w, struct lead *lead)
     } else if (req->is_verified) {
         atomic_store(&w->other_ids_in_a_row, 0);
         log_msg(w->control->log, LOG_LEVEL_WARN, lead->id.ptr,
-                "the server first answered with another lead's payload; asked again, it is right");
+                "the server first returned another lead's payload; the second request returned the "
+                "right one");
     } else if (atomic_load(&w->other_ids_in_a_row) < OTHER_IDS_ENOUGH) {
         req->is_verified = true;
         return true;
@@ -80,13 +81,13 @@ static void fail_not_json(struct workers *w, struct lead *lead, const struct err
 {
     struct str body = buf_str(&lead->body);
     if (!html_is_page(body)) {
-        lead_fail(lead, STAGE_PARSE, "not_json", "the answer is %s", e->msg);
+        lead_fail(lead, STAGE_PARSE, "not_json", "the response is %s", e->msg);
         return;
     }
     char *text = html_text(&lead->arena, body, PAGE_TEXT_BYTES_MAX);
     const char *shown = redacted(w, lead, text); /* whole, for a secret must not be cut before */
     size_t n = shown ? utf8_cut(shown, PAGE_SHOWN_BYTES_MAX) : 0;
-    lead_fail(lead, STAGE_PARSE, "not_json", "the answer is an HTML page, not JSON%s%.*s%s",
+    lead_fail(lead, STAGE_PARSE, "not_json", "the response is an HTML page, not JSON%s%.*s%s",
               n ? ": \"" : "", (int)n, n ? shown : "", n ? "\"" : "");
 }
 
@@ -100,7 +101,8 @@ static bool decode_body(struct lead *lead, bool *done)
         lead->request->http.charset[0] = '\0'; /* should the lead have to wait for memory */
     if (rc == RC_OK)
         return true;
-    lead_fail(lead, STAGE_PARSE, rc == RC_LIMIT ? "too_large" : "charset", "the answer %s", e.msg);
+    lead_fail(lead, STAGE_PARSE, rc == RC_LIMIT ? "too_large" : "charset", "the response %s",
+              e.msg);
     *done = rc != RC_SYNTAX;
     return false;
 }

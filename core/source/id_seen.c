@@ -46,7 +46,7 @@ enum rc id_key(struct str id, const struct str *params, size_t n_params,
         rc = RC_INTERNAL;
     buf_free(&text);
     if (rc != RC_OK)
-        return err_set(e, rc, "the digest of an ID: %s", rc_text(rc));
+        return err_set(e, rc, "cannot compute the digest of an ID: %s", rc_text(rc));
     memcpy(key, digest, LEAD_KEY_BYTES);
     return RC_OK;
 }

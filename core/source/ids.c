@@ -165,7 +165,7 @@ static enum rc open_next(struct ids *ids, struct err *e)
     enum rc rc = open_input(ids, ids->cfg.files[ids->next++], e);
     if (rc == RC_OK && ids->input.may_have_header)
         log_msg(ids->cfg.log, LOG_LEVEL_WARN_ALWAYS, ids->input.reader.source.name,
-                "every line is taken as an ID, the first one too; if that is a header, say "
+                "every line is read as an ID, including the first; if that is a header, use "
                 "--id-format csv");
     return rc;
 }

@@ -91,18 +91,18 @@ static void check_name(struct str name, size_t number, char delimiter, struct er
         control |= (unsigned char)c < 0x20 && c != '\t' && !csv_line_end(c);
     }
     if (control)
-        (void)err_set(bad, RC_SYNTAX, "the name of column %zu has a control character in it: %s",
+        (void)err_set(bad, RC_SYNTAX, "the name of column %zu contains a control character: %s",
                       number, ids_excerpt(name).text);
     else if (line_ends > 1 || (line_ends && delimiters))
         (void)err_set(bad, RC_SYNTAX,
-                      "the name of column %zu goes over several lines, as if a quote in it were "
-                      "closed only in a later row: %s",
+                      "the name of column %zu spans several lines, probably because of an unclosed "
+                      "quote: %s",
                       number, ids_excerpt(name).text);
 }
 
 static enum rc too_many(struct err *bad, struct str wanted, const struct name_choice *c)
 {
-    return err_set(bad, RC_SYNTAX, "columns %zu and %zu are both called " STR_FMT, c->at + 1,
+    return err_set(bad, RC_SYNTAX, "columns %zu and %zu are both named " STR_FMT, c->at + 1,
                    c->other + 1, STR_ARG(wanted));
 }
 
@@ -223,9 +223,12 @@ enum rc ids_columns_refuse(const struct ids_cfg *cfg, const char *source, struct
     list_names(&names, cfg);
     list_columns(&columns, &h);
     enum rc rc = err_set(
-        e, RC_USAGE, "%s: no column %s in the csv header, which has %s; --id-column names it%s",
+        e, RC_USAGE,
+        "%s: no column %s in the csv header, which has %s; name the ID column with "
+        "--id-column%s",
         source, buf_cstr(&names), buf_cstr(&columns),
-        cfg->format == ID_FORMAT_AUTO ? ", --id-format lines takes every line as an ID" : "");
+        cfg->format == ID_FORMAT_AUTO ? ", or read every line as an ID with --id-format lines"
+                                      : "");
     buf_free(&names);
     buf_free(&columns);
     free(h.text);

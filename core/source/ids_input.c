@@ -24,10 +24,10 @@ static bool piece_check(const struct ids_piece *p, size_t n_columns, struct err 
     }
     switch (p->fault) {
     case CSV_STRAY_QUOTE:
-        why = "a quote in it, but does not begin with one";
+        why = "a quote within it, but does not begin with one";
         break;
     case CSV_TEXT_BEHIND:
-        why = "something behind its closing quote";
+        why = "text after its closing quote";
         break;
     case CSV_CONTROL:
         why = "a control character in it";
@@ -37,8 +37,8 @@ static bool piece_check(const struct ids_piece *p, size_t n_columns, struct err 
         break;
     case CSV_JOINED:
         (void)err_set(bad, RC_SYNTAX,
-                      "quotes join this line with those behind it to a row of %zu fields, and the "
-                      "csv header has %zu: %s",
+                      "quotes join this line with the following ones to a row of %zu fields, but "
+                      "the csv header has %zu: %s",
                       p->fault_fields, n_columns, ids_excerpt(piece_str(p)).text);
         return false;
     default:
@@ -60,7 +60,7 @@ static const cJSON *member_named(const cJSON *object, struct str name, struct er
         chosen = choice.found && choice.at == i ? m : chosen;
     }
     if (choice.twice)
-        (void)err_set(bad, RC_SYNTAX, "there are two members " STR_FMT " that differ in case",
+        (void)err_set(bad, RC_SYNTAX, "there are two members " STR_FMT " that differ only in case",
                       STR_ARG(name));
     return chosen;
 }
@@ -164,8 +164,7 @@ static enum rc take_header(struct ids_input *in, struct str line, struct err *e)
     if (rc != RC_OK || found)
         return rc;
     if (why.rc != RC_OK)
-        return err_set(e, RC_USAGE, "%s: the csv header cannot be used: %s", in->reader.source.name,
-                       why.msg);
+        return err_set(e, RC_USAGE, "%s: invalid csv header: %s", in->reader.source.name, why.msg);
     struct ids_piece header;
     rc = ids_reader_peek(&in->reader, likely, &header, e);
     if (rc != RC_OK)
@@ -224,7 +223,9 @@ static enum rc find_format(struct ids_input *in, struct err *e)
     const struct ids_cfg *cfg = in->cfg;
     enum rc rc = first_line(in, &piece, e);
     if (rc == RC_END && cfg->format == ID_FORMAT_CSV)
-        return err_set(e, RC_USAGE, "%s: empty (csv begins with a header that names the ID column)",
+        return err_set(e, RC_USAGE,
+                       "%s: empty (csv must begin with a header that names the ID "
+                       "column)",
                        in->reader.source.name);
     if (rc != RC_OK)
         return rc == RC_END ? RC_OK : rc;
@@ -286,9 +287,10 @@ static void csv_found(const struct ids_input *in, const struct ids_piece *p, str
     if (n == c->n || (n < c->n && n > c->last_used && !p->at_end))
         out->id = last_id;
     else
-        (void)err_set(&out->bad, RC_SYNTAX, "the row has %zu field%s, the csv header %zu%s", n,
+        (void)err_set(&out->bad, RC_SYNTAX, "the row has %zu field%s, the csv header has %zu%s", n,
                       n == 1 ? "" : "s", c->n,
-                      n < c->n && n > c->last_used ? ", and there is no line end behind it" : "");
+                      n < c->n && n > c->last_used ? ", and it does not end with a line break"
+                                                   : "");
 }
 
 /* The text of a string or number; absent for null and for what is not there. */
@@ -302,8 +304,7 @@ static struct str member_text(const cJSON *member, struct str what, bool mended,
     }
     /* A character that became U+FFFD must not turn one ID into another. */
     if (mended && strstr(member->valuestring, "\xEF\xBF\xBD")) {
-        (void)err_set(bad, RC_SYNTAX, STR_FMT " has NUL or a character that is not UTF-8",
-                      STR_ARG(what));
+        (void)err_set(bad, RC_SYNTAX, STR_FMT " contains NUL or invalid UTF-8", STR_ARG(what));
         return STR_NONE;
     }
     return ids_trim(str_c(member->valuestring));
@@ -327,7 +328,7 @@ static void object_found(const struct ids_input *in, const struct json_doc *doc,
             out->params[i] = member_text(member, name, doc->mended > 0, &out->bad);
     }
     if (out->bad.rc == RC_OK && !out->id.ptr)
-        (void)err_set(&out->bad, RC_SYNTAX, "there is no member '%s' with the ID",
+        (void)err_set(&out->bad, RC_SYNTAX, "there is no member '%s' to read the ID from",
                       ids_name(cfg, 0));
 }
 

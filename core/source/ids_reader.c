@@ -44,7 +44,7 @@ static enum rc reader_room(struct ids_reader *r, struct err *e)
     }
     size_t cap = r->cap * 2 < CAP_MAX ? r->cap * 2 : CAP_MAX;
     if (cap == r->cap)
-        return err_set(e, RC_INTERNAL, "%s: a line beyond the limit was kept", r->source.name);
+        return err_set(e, RC_INTERNAL, "%s: a line longer than the limit was kept", r->source.name);
     char *data = realloc(r->data, cap);
     if (!data)
         return err_nomem(e);

@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-#define BINARY "export the IDs from it as CSV or text"
+#define BINARY "export the IDs as CSV or text"
 
 struct magic {
     const char *bytes;
@@ -27,7 +27,7 @@ static const struct magic magics[] = {
     {BYTES("PK\x05\x06"), 0, {"an empty zip file", "give the list itself"}},
     {BYTES("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"),
      0,
-     {"a spreadsheet or document of an old Microsoft Office", "save the sheet as CSV"}},
+     {"a spreadsheet or document from an old Microsoft Office", "save the sheet as CSV"}},
     {BYTES("%PDF-"), 0, {"a PDF file", BINARY}},
     {BYTES("{\\rtf"), 0, {"an RTF document", "save it as text"}},
     {BYTES("SQLite format 3\0"),
@@ -113,7 +113,7 @@ bool ids_sniff_gzip(struct str head, bool *more)
 
 enum rc ids_kind_refuse(const struct ids_kind *kind, const char *source, struct err *e)
 {
-    return err_set(e, RC_USAGE, "%s: seems to be %s, not a list of IDs; %s", source, kind->what,
+    return err_set(e, RC_USAGE, "%s: appears to be %s, not a list of IDs; %s", source, kind->what,
                    kind->advice);
 }
 
@@ -149,12 +149,12 @@ static bool is_array(struct str line)
 const struct ids_kind *ids_sniff_line(struct str line)
 {
     static const struct ids_kind markup = {"an HTML or XML document",
-                                           "a list has one ID a line, or is CSV or NDJSON"};
+                                           "give one ID per line, CSV or NDJSON"};
     static const struct ids_kind array = {"a JSON array",
-                                          "one object a line is read: jq -c '.[]' FILE, or for an "
-                                          "array of IDs jq -r '.[]' FILE"};
-    static const struct ids_kind object = {"a JSON document of several lines",
-                                           "one object a line is read: jq -c . FILE"};
+                                          "convert it to one object per line: jq -c '.[]' FILE, or "
+                                          "for an array of IDs jq -r '.[]' FILE"};
+    static const struct ids_kind object = {"a JSON document that spans several lines",
+                                           "convert it to one object per line: jq -c . FILE"};
     if (line.len == 0)
         return NULL;
     if (is_markup(line))

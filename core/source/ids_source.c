@@ -33,7 +33,7 @@ static enum rc gzip_open(struct ids_source *s, struct err *e)
     s->packed = NULL;
     if (status == Z_MEM_ERROR)
         return err_nomem(e);
-    return err_set(e, RC_INTERNAL, "zlib cannot be set up (%d)", status);
+    return err_set(e, RC_INTERNAL, "cannot initialize zlib (%d)", status);
 }
 
 enum rc ids_source_open(struct ids_source *s, const char *path, const struct source_wait *wait,
@@ -144,7 +144,7 @@ static enum rc gzip_next_member(struct ids_source *s, struct err *e)
     if (s->z.avail_in == 0)
         return s->ended && s->any_member ? RC_END : RC_OK;
     if (s->any_member && inflateReset(&s->z) != Z_OK)
-        return err_set(e, RC_INTERNAL, "%s: zlib cannot go on", s->name);
+        return err_set(e, RC_INTERNAL, "%s: zlib failed", s->name);
     s->in_member = true;
     return RC_OK;
 }
@@ -154,8 +154,8 @@ static enum rc gzip_error(const struct ids_source *s, int status, struct err *e)
     if (status == Z_MEM_ERROR)
         return err_nomem(e);
     if (s->any_member && s->z.total_out == 0)
-        return err_set(e, RC_IO, "%s: there is something else behind the gzip data", s->name);
-    return err_set(e, RC_IO, "%s: the gzip data are damaged (%s)", s->name,
+        return err_set(e, RC_IO, "%s: there is other data after the gzip data", s->name);
+    return err_set(e, RC_IO, "%s: the gzip data is corrupt (%s)", s->name,
                    s->z.msg ? s->z.msg : "no reason given");
 }
 
@@ -177,7 +177,7 @@ static enum rc read_gzip(struct ids_source *s, char *into, size_t room, size_t *
         } else if (status != Z_OK && status != Z_BUF_ERROR) {
             return gzip_error(s, status, e);
         } else if (s->ended && s->z.avail_in == 0 && s->z.avail_out == room) {
-            return err_set(e, RC_IO, "%s: the gzip data are cut short", s->name);
+            return err_set(e, RC_IO, "%s: the gzip data is truncated", s->name);
         }
     }
     *n = room - s->z.avail_out;

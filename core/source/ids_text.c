@@ -50,12 +50,13 @@ static enum rc check_characters(struct str what, struct str s, struct err *e)
                            ids_excerpt(s).text);
         uint32_t c = utf8_decode(p, n);
         if (c < 0x20 || (c >= 0x7F && c < 0xA0))
-            return err_set(e, RC_SYNTAX, STR_FMT " has a control character (none is allowed): %s",
+            return err_set(e, RC_SYNTAX,
+                           STR_FMT " contains a control character, which is not "
+                                   "allowed: %s",
                            STR_ARG(what), ids_excerpt(s).text);
         if (c >= 0x80 && is_hidden(c, before))
             return err_set(e, RC_SYNTAX,
-                           STR_FMT " has U+%04X in it, which cannot be seen or told from a blank: "
-                                   "%s",
+                           STR_FMT " contains U+%04X, which is invisible or looks like a space: %s",
                            STR_ARG(what), (unsigned)c, ids_excerpt(s).text);
         before = c;
     }
@@ -71,7 +72,9 @@ enum rc ids_value_check(struct str what, struct str s, struct err *e)
         return err_set(e, RC_SYNTAX, STR_FMT " has %zu bytes (1 to %d are allowed): %s",
                        STR_ARG(what), s.len, ID_BYTES_MAX, ids_excerpt(s).text);
     if (str_eq(s, STR(".")) || str_eq(s, STR("..")))
-        return err_set(e, RC_SYNTAX, STR_FMT " is '" STR_FMT "', which would be a step in the URL",
+        return err_set(e, RC_SYNTAX,
+                       STR_FMT " is '" STR_FMT "', which would be a path segment of "
+                               "the URL",
                        STR_ARG(what), STR_ARG(s));
     return check_characters(what, s, e);
 }

@@ -185,7 +185,7 @@ static enum rc verify_sink(struct query *q, void *ctx, struct err *e)
     (void)ctx;
     (void)row_number(q, STATE_ROWS_MAX);
     (void)row_text(q);
-    return row_sealed(q, "a sink that accepts", e);
+    return row_sealed(q, "a sink's name", e);
 }
 
 enum rc state_verify_accepted(struct state *s, struct err *e)

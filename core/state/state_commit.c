@@ -169,7 +169,7 @@ static enum rc start_thread(struct state *s, struct err *e)
     int failed = thread_start(&s->thread, commit_main, s);
     if (failed) {
         struct err why;
-        (void)err_sys(&why, RC_NOMEM, failed, "%s: no thread for its commits", s->path);
+        (void)err_sys(&why, RC_NOMEM, failed, "%s: cannot start a thread for its commits", s->path);
         return state_stick(s, &why, e);
     }
     s->has_thread = true;

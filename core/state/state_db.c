@@ -76,7 +76,7 @@ static enum rc check_version(struct state *s, int64_t *version, struct err *e)
     if (rc == RC_OK)
         rc = ask(s, "PRAGMA encoding", &answer, e);
     if (rc == RC_OK && !str_eq_c(buf_str(&answer), "UTF-8"))
-        rc = state_damaged(s, "its texts are not in UTF-8", e);
+        rc = state_damaged(s, "its text encoding is not UTF-8", e);
     buf_free(&answer);
     return rc;
 }
@@ -100,7 +100,7 @@ static enum rc check_tables(struct state *s, int64_t version, struct err *e)
     if (rc != SQLITE_DONE && same)
         return state_sql_failed(s, rc, e);
     return same && rest.len == 0 ? RC_OK
-                                 : state_damaged(s, "its tables are not those of a state", e);
+                                 : state_damaged(s, "its tables are not those of a state file", e);
 }
 
 static enum rc check_pages(struct state *s, struct err *e)
@@ -109,7 +109,7 @@ static enum rc check_pages(struct state *s, struct err *e)
     buf_init(&answer, 512);
     enum rc rc = ask(s, "PRAGMA quick_check(1)", &answer, e);
     if (rc == RC_OK && !str_eq_c(buf_str(&answer), "ok"))
-        rc = state_damaged(s, "what is in it does not fit together", e);
+        rc = state_damaged(s, "its contents are inconsistent", e);
     buf_free(&answer);
     return rc;
 }
@@ -127,7 +127,7 @@ static enum rc check_finished(struct state *s, struct err *e)
         return rc;
     return err_set(e, RC_USAGE,
                    "%s: holds an unfinished run of an earlier version of leadpipe; finish it with "
-                   "that version, or give --fresh to forget it",
+                   "that version, or give --fresh to discard it",
                    s->path);
 }
 
@@ -198,7 +198,7 @@ static enum rc ensure_wal(struct state *s, struct err *e)
     if (rc == RC_OK)
         rc = ask(s, "PRAGMA journal_mode = WAL", &answer, e);
     if (rc == RC_OK && !str_eq_c(buf_str(&answer), "wal"))
-        rc = err_set(e, RC_USAGE, "%s: SQLite cannot keep a write-ahead log there", s->path);
+        rc = err_set(e, RC_USAGE, "%s: SQLite cannot use a write-ahead log there", s->path);
     buf_free(&answer);
     return rc;
 }

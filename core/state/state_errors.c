@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#define ADVICE "restore it, or remove it to begin anew"
+#define ADVICE "restore it, or remove it to start over"
 
 enum rc state_stick(struct state *s, const struct err *why, struct err *e)
 {
@@ -63,14 +63,14 @@ static const char *plain_text(int sqlite_rc)
         return "another program has it open; wait for it, or stop it";
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        return "cannot be written: it, or its folder, is read-only";
+        return "cannot be written: it, or its directory, is read-only";
     case SQLITE_CANTOPEN:
         return "it, or a file beside it (-wal), cannot be opened";
     case SQLITE_IOERR:
     case SQLITE_PROTOCOL:
         return "cannot be read or written";
     case SQLITE_TOOBIG:
-        return "cannot hold a single value of more than 1 GB";
+        return "cannot store a value of more than 1 GB";
     case SQLITE_NOLFS:
         return "cannot grow beyond 2 GiB on this system";
     default:
@@ -83,7 +83,7 @@ static enum rc plain_failed(struct state *s, int sqlite_rc, struct err *why)
 {
     const char *text = plain_text(sqlite_rc);
     return err_set(why, text ? RC_IO : RC_INTERNAL, "%s: %s (SQLite error %d)", s->path,
-                   text ? text : "the database cannot do what it was asked", sqlite_rc);
+                   text ? text : "the database operation failed", sqlite_rc);
 }
 
 static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
@@ -95,7 +95,7 @@ static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
     if (errnum == EPERM && (sqlite_rc & 0xff) == SQLITE_CANTOPEN && !s->opened)
         return err_set(
             why, RC_USAGE,
-            "%s: it, or a file beside it (-wal), is another user's, or others can write to it",
+            "%s: it, or a file beside it (-wal), belongs to another user or is writable by others",
             s->path);
     return err_sys(why, RC_IO, errnum, "%s", s->path);
 }
@@ -106,17 +106,17 @@ enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e)
     /* From SQLite 3.46 on that is what is said of a page that is not all there: no error of the system's,
      * which knows of none. */
     if (sqlite_rc == SQLITE_IOERR_SHORT_READ)
-        return state_damaged(s, "it is cut short", e);
+        return state_damaged(s, "it is truncated", e);
     switch (sqlite_rc & 0xff) {
     case SQLITE_ERROR: /* a format that SQLite does not know, a table or column that is missing */
         if (!s->opened)
-            return state_damaged(s, "it is not in the form that it was made in", e);
+            return state_damaged(s, "its format has changed", e);
         (void)plain_failed(s, sqlite_rc, &why);
         break;
     case SQLITE_CORRUPT:
-        return state_damaged(s, "what is in it does not fit together", e);
+        return state_damaged(s, "its contents are inconsistent", e);
     case SQLITE_NOTADB:
-        return state_damaged(s, "it is not a database any more", e);
+        return state_damaged(s, "it is no longer a database", e);
     case SQLITE_NOMEM:
         (void)err_nomem(&why);
         break;

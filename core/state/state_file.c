@@ -39,17 +39,15 @@ uint64_t state_file_wal_bytes(const char *real)
 static enum rc judge_header(const char *path, const unsigned char *header, size_t n, struct err *e)
 {
     if (n < sizeof HEADER_MAGIC || memcmp(header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0)
-        return err_set(e, RC_USAGE,
-                       "%s: is not a state file of leadpipe; --state needs a name of its own",
+        return err_set(e, RC_USAGE, "%s: is not a leadpipe state file; give --state another name",
                        path);
     if (n < HEADER_BYTES)
         return err_set(e, RC_USAGE,
-                       "%s: is damaged: it is cut short; restore it, or remove it to begin anew",
+                       "%s: is damaged: it is truncated; restore it, or remove it to start over",
                        path);
     if (big_endian_32(header + HEADER_APPLICATION_ID) != STATE_APPLICATION_ID)
         return err_set(e, RC_USAGE,
-                       "%s: is a database of another program; --state needs a name of its own",
-                       path);
+                       "%s: is a database of another program; give --state another name", path);
     if (big_endian_32(header + HEADER_USER_VERSION) > STATE_VERSION)
         return err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", path);
     return RC_OK;
@@ -113,8 +111,8 @@ static enum rc look_inside(const char *path, struct state_file *file, struct err
         rc = judge_header(path, beginning, n, e);
     else if (state_file_wal_bytes(file->real) > 0)
         rc = err_set(e, RC_USAGE,
-                     "%s: is damaged: it is empty, but there is %s-wal; restore it, or remove both"
-                     " to begin anew",
+                     "%s: is damaged: it is empty, but %s-wal exists; restore it, or remove both "
+                     "to start over",
                      path, file->real);
     return rc;
 }
@@ -123,7 +121,7 @@ static enum rc look_at_place(const char *path, const struct place *p, struct sta
                              struct err *e)
 {
     if (p->is_stream || !p->final || !p->folder)
-        return err_set(e, RC_USAGE, "%s: a state must be a regular file", path);
+        return err_set(e, RC_USAGE, "%s: is not a regular file, as a state file must be", path);
     enum rc rc = folder_check(path, p->folder, e); /* SQLite makes a second file beside it */
     if (rc == RC_OK)
         rc = state_owner_check_names(path, p->final, p->folder, e);
@@ -133,7 +131,9 @@ static enum rc look_at_place(const char *path, const struct place *p, struct sta
     if (!p->exists)
         return state_file_wal_bytes(p->final) == 0
                    ? RC_OK
-                   : err_set(e, RC_USAGE, "%s: is not there, but %s-wal is; restore or remove it",
+                   : err_set(e, RC_USAGE,
+                             "%s: does not exist, but %s-wal does; restore the first "
+                             "or remove the second",
                              path, p->final);
     if (access(p->final, R_OK | W_OK) != 0)
         return err_sys(e, RC_USAGE, errno, "%s", path);
@@ -304,8 +304,8 @@ enum rc state_file_names(const char *path, struct buf *out, struct err *e)
             out->len = at; /* it is not needed in WAL mode, and nobody can have made it */
         else
             rc = err_set(e, RC_USAGE,
-                         "the name is too long for a database, beside which there are files whose "
-                         "names are %zu bytes longer: %s",
+                         "the name is too long for a database, because the files beside it have "
+                         "names %zu bytes longer: %s",
                          strlen(suffixes[i]), path);
     }
     place_free(&place);

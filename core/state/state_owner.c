@@ -33,21 +33,20 @@ static bool is_private(const struct stat *st)
 enum rc state_owner_check(const char *file, const struct stat *st, struct err *e)
 {
     if (!S_ISREG(st->st_mode))
-        return err_set(e, RC_USAGE, "%s: is not a regular file; a state needs a name of its own",
-                       file);
+        return err_set(e, RC_USAGE, "%s: is not a regular file; give --state another name", file);
     if (!is_trusted(st->st_uid))
         return err_set(e, RC_USAGE,
                        "%s: belongs to another user (ID %lu), who could have put anything in it; "
-                       "name another file",
+                       "use another file",
                        file, (unsigned long)st->st_uid);
     if (st->st_nlink > 1)
-        return err_set(e, RC_USAGE, "%s: has %lu names (hard links); a state must have one", file,
+        return err_set(e, RC_USAGE, "%s: has %lu hard links; a state file must have only one", file,
                        (unsigned long)st->st_nlink);
     if (!is_private(st))
         return err_set(
             e, RC_USAGE,
-            "%s: other users can write to it (mode %03o); if it is sound, take that away "
-            "with chmod 600",
+            "%s: other users can write to it (mode %03o); if you trust its contents, run chmod 600 "
+            "on it",
             file, (unsigned)(st->st_mode & 0777));
     return RC_OK;
 }
@@ -91,14 +90,14 @@ static enum rc check_folder(const char *path, const char *folder, struct err *e)
         return err_sys(e, RC_USAGE, errno, "%s", path);
     if (!is_trusted(st.st_uid))
         return err_set(e, RC_USAGE,
-                       "%s: its folder belongs to another user (ID %lu), who could put any file in "
-                       "its place; put the state into a folder of your own",
+                       "%s: its directory belongs to another user (ID %lu), who could replace any "
+                       "file in it; use a directory of your own",
                        path, (unsigned long)st.st_uid);
     if (others_can_replace(&st))
         return err_set(
             e, RC_USAGE,
-            "%s: other users can rename and replace files in its folder (mode %03o); put "
-            "the state into a folder that only you can write to",
+            "%s: other users can rename and replace files in its directory (mode %03o); use a "
+            "directory that only you can write to",
             path, (unsigned)(st.st_mode & 0777));
     return RC_OK;
 }
@@ -110,8 +109,8 @@ static enum rc check_link(const char *path, struct err *e)
     if (lstat(path, &st) != 0 || !S_ISLNK(st.st_mode))
         return RC_OK;
     if (!is_trusted(st.st_uid))
-        return err_set(e, RC_USAGE, "%s: is a symbolic link of another user (ID %lu)", path,
-                       (unsigned long)st.st_uid);
+        return err_set(e, RC_USAGE, "%s: is a symbolic link that belongs to another user (ID %lu)",
+                       path, (unsigned long)st.st_uid);
     const char *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash - path) + 1 : 0;
     char *folder = n > 0 ? strndup(path, n) : strdup(".");

@@ -27,34 +27,34 @@ struct csv_opts {
 static const struct option_spec csv_opt_specs[] = {
     {.name = "table",
      AT(TEXT, table),
-     .help = "the table that goes to a single file; the lead's own unless told otherwise"},
+     .help = "the table to write to a single file; if omitted, the table of the leads themselves"},
     {.name = "delimiter",
      AT(CHOICE, delimiter),
      .choices = "comma|tab|semicolon",
      .default_text = "comma",
-     .help = "what stands between two fields"},
+     .help = "field separator"},
     {.name = "eol",
      AT(CHOICE, eol),
      .choices = "lf|crlf",
      .default_text = "lf",
-     .help = "what ends a row"},
+     .help = "line ending"},
     {.name = "header",
      AT(CHOICE, header),
      .choices = "yes|no",
      .default_text = "yes",
-     .help = "a first row with the names of the columns"},
-    {.name = "bom", AT(FLAG, bom), .help = "begin with a UTF-8 byte order mark, as Excel wants it"},
+     .help = "write a first row with the column names"},
+    {.name = "bom", AT(FLAG, bom), .help = "begin with a UTF-8 byte order mark, for Excel"},
     {.name = "excel-safe",
      AT(FLAG, excel_safe),
-     .help = "an apostrophe before texts that a spreadsheet would take for formulas, and quotes "
-             "around those that hold one; numbers and phone numbers are left alone"},
+     .help = "put an apostrophe before text that a spreadsheet would take for a formula, and quote "
+             "text that contains one; numbers and phone numbers are left alone"},
     {.name = "gzip",
      AT(NUMBER, gzip),
      .min = 0,
      .max = 9,
      .choices = "auto",
      .default_text = "auto",
-     .help = STREAM_OPT_GZIP_HELP "; 6 where the file is called .gz"},
+     .help = STREAM_OPT_GZIP_HELP "; auto is 6 if the file name ends in .gz"},
     {.name = NULL},
 };
 
@@ -109,7 +109,7 @@ static bool is_folder(const char *target)
 static enum rc target_in_folder(struct target *t, const struct sink_cfg *cfg, struct err *e)
 {
     if (strchr(t->name, '/'))
-        return err_set(e, RC_USAGE, "the table %s cannot be the name of a file", t->name);
+        return err_set(e, RC_USAGE, "the table name %s cannot be used as a file name", t->name);
     const char *suffix = settings_make(cfg).level > 0 ? ".csv.gz" : ".csv";
     size_t bytes = strlen(cfg->target) + strlen(t->name) + strlen(suffix) + 1;
     t->path = malloc(bytes);
@@ -130,7 +130,7 @@ static enum rc unknown_table(const struct profile *p, const char *name, struct e
         buf_add_str(&names, p->tables[i].name);
     }
     buf_addc(&names, '\0');
-    enum rc rc = err_set(e, RC_USAGE, "table=%s: there is no such table; tables are: %s", name,
+    enum rc rc = err_set(e, RC_USAGE, "table=%s: unknown table; the tables are: %s", name,
                          buf_rc(&names) == RC_OK ? names.data : "(many)");
     buf_free(&names);
     return rc;
@@ -183,9 +183,12 @@ static enum rc check_options(const struct sink_cfg *cfg, struct err *e)
 {
     const struct csv_opts *opts = cfg->opts;
     if (*cfg->target == '\0')
-        return err_set(e, RC_USAGE, "a file, a folder that ends in /, or - must follow the colon");
+        return err_set(e, RC_USAGE,
+                       "the target after the colon must be a file, a directory that "
+                       "ends in /, or -");
     if (opts->table && is_folder(cfg->target))
-        return err_set(e, RC_USAGE, "table= is for a single file; %s gets all tables", cfg->target);
+        return err_set(e, RC_USAGE, "table= applies only to a single file; %s gets all tables",
+                       cfg->target);
     return RC_OK;
 }
 
@@ -194,7 +197,7 @@ static enum rc check_paths(const struct sink_cfg *cfg, const struct targets *t, 
     struct stat st;
     bool there = stat(cfg->target, &st) == 0;
     if (!is_folder(cfg->target) && there && S_ISDIR(st.st_mode))
-        return err_set(e, RC_USAGE, "%s is a folder; write %s/ for one file a table in it",
+        return err_set(e, RC_USAGE, "%s is a directory; write %s/ for one file per table in it",
                        cfg->target, cfg->target);
     if (is_folder(cfg->target)) {
         enum rc rc = outfile_check_dirs(cfg->target, e);
@@ -453,7 +456,7 @@ static void csv_result(const struct sink *sink, struct sink_result *out)
 
 const struct sink_ops sink_csv = {
     .name = "csv",
-    .help = "RFC 4180: into FOLDER/ a file for each table, or into one file one table; the header "
+    .help = "RFC 4180: one file per table in DIRECTORY/, or one table in a single file; the header "
             "covers every row",
     .opts = csv_opt_specs,
     .opts_size = sizeof(struct csv_opts),

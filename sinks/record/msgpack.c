@@ -10,14 +10,14 @@ static const struct option_spec options[] = {
      AT(CHOICE, layout),
      .choices = RECORD_FILE_LAYOUTS,
      .default_text = "lead",
-     .help = "one object a lead, one a row, or the payload"},
+     .help = "one object per lead, one per row, or the payload"},
     {.name = "gzip",
      AT(NUMBER, gzip),
      .min = 0,
      .max = 9,
      .choices = "auto",
      .default_text = "auto",
-     .help = STREAM_OPT_GZIP_HELP "; 6 unless told otherwise"},
+     .help = STREAM_OPT_GZIP_HELP "; auto is 6"},
     {.name = NULL},
 };
 
@@ -41,7 +41,7 @@ static enum rc msgpack_open(struct sink **out, const struct sink_cfg *cfg,
 
 const struct sink_ops sink_msgpack = {
     .name = "msgpack",
-    .help = "MessagePack objects, one after another, into a compressed file",
+    .help = "MessagePack objects, one after another, in a compressed file",
     .opts = options,
     .opts_size = sizeof(struct record_file_opts),
     .eighths = 22, /* 9 bytes for a number of 4 */

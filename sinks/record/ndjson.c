@@ -10,14 +10,14 @@ static const struct option_spec options[] = {
      AT(CHOICE, layout),
      .choices = RECORD_FILE_LAYOUTS,
      .default_text = "lead",
-     .help = "one object a lead, one a row, or the payload as received"},
+     .help = "one object per lead, one per row, or the payload as received"},
     {.name = "gzip",
      AT(NUMBER, gzip),
      .min = 0,
      .max = 9,
      .choices = "auto",
      .default_text = "auto",
-     .help = STREAM_OPT_GZIP_HELP "; 6 where the file is called .gz"},
+     .help = STREAM_OPT_GZIP_HELP "; auto is 6 if the file name ends in .gz"},
     {.name = NULL},
 };
 
@@ -41,7 +41,7 @@ static enum rc ndjson_open(struct sink **out, const struct sink_cfg *cfg,
 
 const struct sink_ops sink_ndjson = {
     .name = "ndjson",
-    .help = "JSON, one object a line, into a file",
+    .help = "JSON, one object per line, in a file",
     .opts = options,
     .opts_size = sizeof(struct record_file_opts),
     .eighths = 10,

@@ -42,8 +42,8 @@ enum rc record_file_check(const struct sink_cfg *cfg, struct err *e)
     size_t len = strlen(cfg->target);
     if (len > 0 && cfg->target[len - 1] == '/')
         return err_set(e, RC_USAGE,
-                       "%s: the target is a folder, but this sink writes one file: "
-                       "name it, such as %sleads, or - for standard output",
+                       "%s: the target is a directory, but this sink writes a single file: name "
+                       "it, such as %sleads, or - for standard output",
                        cfg->spec, cfg->target);
     return outfile_check(cfg->target, e);
 }

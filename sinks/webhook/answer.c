@@ -36,7 +36,7 @@ static void describe_answer(const struct http_request *r, struct secrets *secret
 {
     char start[ANSWER_SHOWN_MAX + 1];
     answer_start(r, secrets, start);
-    (void)snprintf(texts->error, sizeof texts->error, "the receiver answered %d%s%s", r->status,
+    (void)snprintf(texts->error, sizeof texts->error, "the receiver returned %d%s%s", r->status,
                    *start ? ": " : "", start);
 }
 
@@ -48,7 +48,7 @@ static void describe_redirect(const struct http_request *r, struct secrets *secr
     secrets_redact(secrets, target, sizeof target);
     utf8_scrub(target);
     (void)snprintf(texts->error, sizeof texts->error,
-                   "the receiver answered %d, a redirect%s%s; redirects are not followed",
+                   "the receiver returned %d, a redirect%s%s; redirects are not followed",
                    r->status, *target ? " to " : "", target);
 }
 
@@ -66,13 +66,16 @@ struct verdict answer_verdict(const struct http_request *r, struct secrets *secr
     (void)snprintf(texts->code, sizeof texts->code, "http_%d", r->status);
     if (r->end == HTTP_NO_ANSWER) {
         v.code = r->code ? r->code : "no_answer";
-        (void)snprintf(texts->error, sizeof texts->error, "%s", *r->error ? r->error : "no answer");
+        (void)snprintf(texts->error, sizeof texts->error, "%s",
+                       *r->error ? r->error
+                                 : "no "
+                                   "response");
         secrets_redact(secrets, texts->error, sizeof texts->error);
         utf8_scrub(texts->error);
     } else if (is_success(r->status)) {
         v.kind = VERDICT_ACCEPTED;
     } else if (r->status == 410) {
-        (void)snprintf(texts->error, sizeof texts->error, "the receiver answered 410 Gone");
+        (void)snprintf(texts->error, sizeof texts->error, "the receiver returned 410 Gone");
     } else if (r->is_redirect) {
         v.code = "redirect";
         describe_redirect(r, secrets, texts);

@@ -204,10 +204,11 @@ static void check_refusal(struct delivery *d, const struct parcel *p)
         return;
     (void)snprintf(
         text, sizeof text,
-        "credentials refused: the receiver answered %d to the first %d deliveries; check "
-        "the secret and the headers",
+        "credentials refused: the receiver returned %d for the first %d deliveries; check the "
+        "secret and the headers",
         d->refused_status, REFUSED_FIRST);
-    log_msg(d->cfg.log, LOG_LEVEL_WARN, d->cfg.subject, "%s; nothing more is sent there", text);
+    log_msg(d->cfg.log, LOG_LEVEL_WARN, d->cfg.subject, "%s; nothing more is sent to this sink",
+            text);
     delivery_close(d, d->refused_status, text);
 }
 

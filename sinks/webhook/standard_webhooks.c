@@ -101,8 +101,8 @@ static enum rc parse_words(struct webhook_secrets *s, struct str text, const cha
     }
     if (s->n == 0)
         return err_set(e, RC_USAGE,
-                       "%s: holds no secret: allowed are one or more, each "
-                       "\"whsec_\" and the key in base64, with blanks between them",
+                       "%s: contains no secret: give one or more, each "
+                       "\"whsec_\" and the key in base64, separated by spaces",
                        source);
     return RC_OK;
 }

@@ -47,7 +47,7 @@ static const struct option_spec options[] = {
      .min = 1,
      .max = 1000,
      .default_text = "1",
-     .help = "leads in one request; over 1, the data is an array"},
+     .help = "leads per request; if more than 1, the data is an array"},
     {.name = "concurrency",
      AT(NUMBER, concurrency),
      .min = 1,
@@ -58,25 +58,25 @@ static const struct option_spec options[] = {
     {.name = "rate",
      AT(RATE, rate_per_s),
      .flags = OPTION_MAY_CHANGE,
-     .help = "requests a second (or N/m, a minute), retries included"},
+     .help = "maximum requests started per second (or N/m, per minute), retries included"},
     {.name = "attempts",
      AT(NUMBER, attempts),
      .min = 1,
      .max = 1000,
      .flags = OPTION_MAY_CHANGE,
-     .help = "tries of one request; else as --attempts"},
+     .help = "maximum attempts per request; if omitted, the value of --attempts"},
     {.name = "timeout",
      AT(DURATION, timeout_ms),
      .min = 1,
      .max = DAY_MS,
      .flags = OPTION_MAY_CHANGE,
-     .help = "of one try; else as --timeout"},
+     .help = "maximum time per attempt; if omitted, the value of --timeout"},
     {.name = "retry-max-time",
      AT(DURATION, retry_max_time_ms),
      .min = 1,
      .max = 7 * DAY_MS,
      .flags = OPTION_MAY_CHANGE,
-     .help = "longest time that one request may take; else as --retry-max-time"},
+     .help = "maximum time to retry a request; if omitted, the value of --retry-max-time"},
     {.name = "layout",
      AT(CHOICE, layout),
      .choices = WEBHOOK_LAYOUTS,
@@ -84,25 +84,26 @@ static const struct option_spec options[] = {
      .help = "columns and tables of a lead, or its payload as received"},
     {.name = "type",
      AT(TEXT, type),
-     .help = "name of the event; else lead.exported, or leads.exported for an array"},
+     .help = "event type; if omitted, lead.exported, or leads.exported for an array"},
     {.name = "secret-env",
      AT(TEXT, secret_env),
      .flags = OPTION_MAY_CHANGE,
      .excludes = "secret-file",
-     .help = "variable that holds the signing secret, or several with blanks between them"},
+     .help = "environment variable that contains the signing secret, or several separated by "
+             "spaces"},
     {.name = "secret-file",
      AT(TEXT, secret_file),
      .flags = OPTION_MAY_CHANGE,
      .file = FILE_READ,
-     .help = "the same in a file"},
+     .help = "the same, in a file"},
     {.name = "header",
      AT(LIST, headers),
      .flags = OPTION_MAY_CHANGE | OPTION_SECRET_HEADER,
-     .help = "a header for every request, \"Name: value\"; repeatable"},
+     .help = "a header to send with every request, \"Name: value\"; repeatable"},
     {.name = "header-env",
      AT(LIST, header_envs),
      .flags = OPTION_MAY_CHANGE,
-     .help = "the same with the value in a variable, \"Name: VARIABLE\"; repeatable"},
+     .help = "the same, with the value in an environment variable, \"Name: VARIABLE\"; repeatable"},
     {.name = NULL},
 };
 
@@ -383,7 +384,7 @@ static enum rc webhook_mark(struct sink *s, struct sink_mark *out, struct err *e
 {
     struct webhook *w = self(s);
     if (!w->outbox.state)
-        return err_set(e, RC_USAGE, "%s: without a state nothing is known of what was sent",
+        return err_set(e, RC_USAGE, "%s: without --state there is no record of what was sent",
                        w->subject);
     buf_clear(&w->mark);
     batch_mark(&w->batch, &w->mark);
@@ -443,7 +444,7 @@ static void webhook_stop(struct sink *s, int64_t grace_ms)
 
 const struct sink_ops sink_webhook = {
     .name = "webhook",
-    .help = "POST requests to a URL, signed by the Standard Webhooks specification",
+    .help = "POST requests to a URL, signed according to Standard Webhooks",
     .opts = options,
     .opts_size = sizeof(struct webhook_opts),
     .eighths = 28, /* a body, and the copies on its way into the state */

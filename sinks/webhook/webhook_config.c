@@ -45,17 +45,17 @@ static enum rc check_parts(CURLU *url, const struct sink_cfg *cfg, const char *s
                            struct err *e)
 {
     if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-        return err_set(e, RC_USAGE, "%s: a URL that begins with %s:// (allowed: http, https)",
+        return err_set(e, RC_USAGE, "%s: the URL begins with %s:// (allowed: http, https)",
                        cfg->spec, scheme);
     if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
         return err_set(e, RC_USAGE,
-                       "%s: a user or password in the URL would show up in messages: "
-                       "use header-env=Authorization: VARIABLE",
+                       "%s: a user or password in the URL would appear in messages; use "
+                       "header-env=Authorization: VARIABLE",
                        cfg->spec);
     if (strcmp(scheme, "http") == 0 && !cfg->allow_http && !url_is_loopback(cfg->target))
         return err_set(e, RC_USAGE,
-                       "%s: plain http:// to another machine can be read by anyone on the way: "
-                       "use https://, or allow it with --allow-http",
+                       "%s: plain http:// to another machine can be read by anyone on the network "
+                       "path; use https://, or allow it with --allow-http",
                        cfg->spec);
     if (url_bypasses_proxy(cfg->target, cfg->allow_http))
         return RC_OK;
@@ -156,16 +156,16 @@ static enum rc split_header(struct webhook_headers *h, const char *text, const c
 {
     const char *colon = strchr(text, ':');
     if (!colon)
-        return err_set(e, RC_USAGE, "%s: option %s: no colon (allowed: \"Name: %s\")", cfg->spec,
-                       option, strcmp(option, "header") == 0 ? "value" : "VARIABLE");
+        return err_set(e, RC_USAGE, "%s: option %s: missing colon (allowed: \"Name: %s\")",
+                       cfg->spec, option, strcmp(option, "header") == 0 ? "value" : "VARIABLE");
     char *name = arena_strdup(&h->arena, trim((struct str){text, (size_t)(colon - text)}));
     char *value = arena_strdup(&h->arena, trim(str_c(colon + 1)));
     if (!name || !value)
         return err_nomem(e);
     if (!is_header_name(name))
         return err_set(e, RC_USAGE,
-                       "%s: option %s: what stands before the colon is not the name of a header "
-                       "(allowed: letters, digits and - _ .)",
+                       "%s: option %s: the text before the colon is not a header name (allowed: "
+                       "letters, digits and - _ .)",
                        cfg->spec, option);
     if (is_reserved(name))
         return err_set(e, RC_USAGE, "%s: option %s: the header %s is set by the program", cfg->spec,
@@ -184,7 +184,8 @@ static enum rc add_plain(struct webhook_headers *h, const char *text, const stru
         return rc;
     if (!is_header_value(header->value))
         return err_set(e, RC_USAGE,
-                       "%s: option header: the value of %s is empty or holds a control character",
+                       "%s: option header: the value of %s is empty or contains a control "
+                       "character",
                        cfg->spec, header->name);
     if (secrets_add_header(cfg->secrets, header->name, str_c(header->value)) != RC_OK)
         return err_nomem(e);
@@ -203,14 +204,14 @@ static enum rc add_from_env(struct webhook_headers *h, const char *text, const s
     if (secrets_take_variable(cfg->secrets, variable, &given) != RC_OK)
         return err_nomem(e);
     if (!given || !*given)
-        return err_set(e, RC_USAGE, "%s: option header-env: the variable %s is not set", cfg->spec,
-                       variable_shown(variable));
+        return err_set(e, RC_USAGE, "%s: option header-env: the environment variable %s is not set",
+                       cfg->spec, variable_shown(variable));
     struct str value = credential_trim(str_c(given));
     const char *fault = credential_fault(value, CREDENTIAL_ONE_LINE);
     if (fault)
         return err_set(e, RC_USAGE,
-                       "%s: option header-env: the variable %s %s (allowed: one line of visible "
-                       "ASCII characters and blanks)",
+                       "%s: option header-env: the environment variable %s %s (allowed: one line "
+                       "of visible ASCII characters and spaces)",
                        cfg->spec, variable, fault);
     header->value = h->values[h->n] = arena_strdup(&h->arena, value);
     if (!header->value || secrets_add_header(cfg->secrets, header->name, value) != RC_OK)
@@ -379,7 +380,7 @@ enum rc webhook_secrets_load(struct webhook_secrets **out, const struct sink_cfg
     if (secrets_take_variable(cfg->secrets, opts->secret_env, &text) != RC_OK)
         return err_nomem(e);
     if (!text)
-        return err_set(e, RC_USAGE, "%s: option secret-env: the variable %s is not set", cfg->spec,
-                       variable_shown(opts->secret_env));
+        return err_set(e, RC_USAGE, "%s: option secret-env: the environment variable %s is not set",
+                       cfg->spec, variable_shown(opts->secret_env));
     return parse_secrets(out, str_c(text), "secret-env", opts->secret_env, cfg, e);
 }

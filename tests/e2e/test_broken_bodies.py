@@ -136,4 +136,4 @@ def test_endless_answer_of_a_receiver_holds_no_slot(leadpipe, sandbox, control, 
         assert (run.status, run.outcomes()) == (0, {"exported": 2}), run.done.stderr
     else:
         assert run.outcomes() == {"failed": 2}
-        assert "the receiver answered 400: fine" in run.failed[0]["error"]
+        assert "the receiver returned 400: fine" in run.failed[0]["error"]

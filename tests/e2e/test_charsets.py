@@ -36,7 +36,7 @@ DECODED = {
 }
 
 REFUSED = {
-    "unknown": ("; charset=x-unheard-of", body(NAME).encode(), "the charset x-unheard-of", 1),
+    "unknown": ("; charset=x-unheard-of", body(NAME).encode(), "the unknown charset x-unheard-of", 1),
     "not valid in it": ("; charset=utf-16", body(NAME).encode("utf-16")[:-1], "not valid in its charset", 2),
     "no ASCII": ("; charset=us-ascii", body(NAME).encode("latin-1"), "not valid in its charset", 2),
 }

@@ -10,7 +10,7 @@ def ids_of(n):
 
 
 def told(run):
-    return [row["message"] for row in run.messages if "at a time" in row["message"] and "server takes" in row["message"]]
+    return [row["message"] for row in run.messages if "at a time" in row["message"] and "server accepts only" in row["message"]]
 
 
 @pytest.mark.parametrize("how, scheme", [("reset", "http"), ("close", "http"), ("reset later", "http"), ("reset later", "https")])

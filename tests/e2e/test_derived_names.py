@@ -68,7 +68,7 @@ def test_input(leadpipe, sandbox, control, folders, words, name, way):
         given = "other"
         (leadpipe.folder / "other").symlink_to(name)
     unfinished = "leadpipe-" in name
-    says = "is in the way: it is a hard link" if way == "hard" and unfinished else "would overwrite the input %s" % given
+    says = "is in the way: it has other hard links" if way == "hard" and unfinished else "would overwrite the input %s" % given
     refused(leadpipe, sandbox, control, *words, ids=[given], says=says)
 
 
@@ -116,8 +116,8 @@ def test_what_options_read(leadpipe, sandbox, control, folders, certificate, wor
     (["-t", "ndjson:linked/x", "--manifest", "sub/.x.leadpipe-part"], "--manifest would write"),
     (["-t", "ndjson:link", "--manifest", "sub/.real.leadpipe-part"], "--manifest would write"),
     (["-t", "csv:new/", "-t", "ndjson:x", "--failed", ".x.leadpipe-part"], "--failed would write"),
-    (["-t", "ndjson:x", "-t", "csv:.x.leadpipe-part/"], ".x.leadpipe-part cannot be a file and a folder"),
-    (["-t", "ndjson:x", "-t", "csv:s-wal/", "--state", "s"], "s-wal cannot be a file and a folder"),
+    (["-t", "ndjson:x", "-t", "csv:.x.leadpipe-part/"], ".x.leadpipe-part cannot be both a file and a directory"),
+    (["-t", "ndjson:x", "-t", "csv:s-wal/", "--state", "s"], "s-wal cannot be both a file and a directory"),
     (["-t", "csv:new/a/../", "-t", "csv:new/"], "would both write"),
     (["-t", "csv:new/a/b/../../", "-t", "csv:sub/../new/"], "would both write"),
     (["-t", "csv:one", "-t", "ndjson:two"], "csv:one and ndjson:two would both write two"),

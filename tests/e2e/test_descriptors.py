@@ -114,7 +114,7 @@ REFUSED = [
     ("-t ndjson:- -t csv:both > both", "csv:both would overwrite both, which standard output is open on"),
     ("-t ndjson:- -t csv:both >> both", "both"),
     ("-t csv:both > both", "csv:both would overwrite both, which standard output is open on"),
-    ("-t csv:./both 2> both", "which standard error is open on"),
+    ("-t csv:./both 2> both", "standard error is open on"),
     ("-t csv:both < both", "which standard input is open on"),
     ("-t csv:other > both", "csv:other would overwrite other, which standard output"),
     ("-t csv:hard > both", "csv:hard would overwrite hard, which standard output"),
@@ -131,8 +131,8 @@ REFUSED = [
     ("-t csv:- --failed /dev/stderr > both 2>&1", "csv:- and --failed would both write /dev/stderr"),
     ("-t csv:- --manifest /dev/fd/3 3>&1 > both 3>> both", "csv:- and --manifest would both write /dev/fd/3"),
     ("-t csv:/dev/fd/3 -t ndjson:/dev/fd/3 3> both", "would both write /dev/fd/3"),
-    ("-t csv:/dev/stdout --state s > both", "a run with --state writes to files and webhooks only"),
-    ("-t csv:out/x.csv --state /dev/fd/3 3<> both", "a state must be a regular file"),
+    ("-t csv:/dev/stdout --state s > both", "a run with --state can write only to files and webhooks"),
+    ("-t csv:out/x.csv --state /dev/fd/3 3<> both", "is not a regular file, as a state file must be"),
 ]
 
 
@@ -169,7 +169,7 @@ def test_input_that_is_written_to(leadpipe, sandbox, control):
         assert done.returncode == 2 and "would " in done.stderr, (line, done)
         assert ids.read_text() == "plain-1\n"
     done = shell(leadpipe, sandbox, "$LEADPIPE -t ndjson:out ids.txt 2>> ids.txt")
-    assert done.returncode == 2 and "messages would be written into the input ids.txt" in ids.read_text()
+    assert done.returncode == 2 and "standard error is open on the input ids.txt" in ids.read_text()
     assert control.stats()["by_id"] == {}
 
 

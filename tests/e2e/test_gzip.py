@@ -52,9 +52,9 @@ def test_what_follows_is_asked_for_once(leadpipe):
 
 
 @pytest.mark.parametrize("body, says", [
-    (packed(lead("bad")) + b"junk", "not encoded as it says"),
-    (packed(lead("bad")) + b"\0junk", "not encoded as it says"),
-    (packed(*halves("bad"))[:-12], "cut short"),
+    (packed(lead("bad")) + b"junk", "does not match its Content-Encoding"),
+    (packed(lead("bad")) + b"\0junk", "does not match its Content-Encoding"),
+    (packed(*halves("bad"))[:-12], "truncated"),
 ])
 def test_what_is_no_gzip(leadpipe, body, says):
     def serve(path, n):

@@ -46,14 +46,14 @@ def test_enhance_your_calm_is_congestion(wires):
     origin = wires.http2_origin(decide=lambda lead_id, nth: CODES.ENHANCE_YOUR_CALM if nth == 0 else None)
     run = wires.export(origin, ids_of(40), "-j", 8, "-vv")
     assert (run.status, run.outcomes()) == (0, {"exported": 40}), run.done.stderr
-    assert any("ENHANCE_YOUR_CALM: no request for" in message["message"] for message in run.messages)
+    assert any("ENHANCE_YOUR_CALM: pausing requests for" in message["message"] for message in run.messages)
 
 
 def test_enhance_your_calm_for_ever(wires):
     origin = wires.http2_origin(decide=lambda lead_id, nth: CODES.ENHANCE_YOUR_CALM if lead_id == "lead-3" else None)
     run = wires.export(origin, ids_of(10), "-j", 2, "--attempts", 2)
     [row] = run.failed
-    assert row["code"] == "enhance_your_calm" and "asked too much" in row["error"], row
+    assert row["code"] == "enhance_your_calm" and "too many requests" in row["error"], row
     asked = [how for lead_id, how in origin.asked if lead_id == "lead-3"]
     # the server ends a connection on which frames come for a stream that it has reset: not the lead's fault
     assert 2 <= row["attempts"] == len(asked) <= 4, (row, asked)

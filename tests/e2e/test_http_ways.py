@@ -31,7 +31,7 @@ def test_retry_after_forms(leadpipe, status):
     for form, lines in RETRY_FORMS.items():
         with RawServer(lambda path, n: [whole(status, b"", *lines), KEEP]) as server:
             run = export(leadpipe, server, ids=["a"], timeout=15)
-            assert run.status == 1 and "(Retry-After)" in run.errors()[0], (form, run.done.stderr)
+            assert run.status == 1 and "with Retry-After" in run.errors()[0], (form, run.done.stderr)
             assert len(server.requests) == 1, form
 
 
@@ -39,7 +39,7 @@ def test_retry_after_epoch(leadpipe):
     when = "Retry-After: %d" % (time.time() + 3600)
     with RawServer(lambda path, n: [whole("429 x", b"", when), KEEP]) as server:
         run = export(leadpipe, server, ids=["a"], timeout=15)
-    assert run.status == 1 and re.search("wait for (59m|60m)", run.errors()[0]), run.done.stderr
+    assert run.status == 1 and re.search("wait (59m|60m)", run.errors()[0]), run.done.stderr
 
 
 def test_retry_after_that_says_nothing_is_told_once(leadpipe):
@@ -90,7 +90,7 @@ def test_redirect_names_its_target(leadpipe, target, says):
 def test_redirect_to_https_and_to_a_slash(leadpipe):
     with serve([]) as server:
         for target, says in (("https://127.0.0.1/leads/bad", "(https instead of http)"),
-                             (server.url + "/leads/bad/", "(a slash more at its end)")):
+                             (server.url + "/leads/bad/", "(with a slash at the end)")):
             server.answer = lambda path, n: redirect(target) if path.endswith("bad") else good()
             run = export(leadpipe, server, "-j", 1, ids=["good", "bad"], timeout=15)
             assert says in run.failed[0]["error"], run.failed
@@ -136,7 +136,7 @@ def ends_at_once(run, *says):
 def test_proxy_refuses_connect(leadpipe, status, says):
     with RawServer(lambda path, n: whole(status)) as proxy:
         run = export(leadpipe, proxy, "--proxy", proxy.url, base_url="https://leads.invalid", ids=["a"], timeout=15)
-    ends_at_once(run, "the proxy answered %s to CONNECT" % status[:3], says, "the server was not reached")
+    ends_at_once(run, "the proxy returned %s for CONNECT" % status[:3], says, "the server was not reached")
 
 
 @pytest.mark.parametrize("status", ["502 Bad Gateway", "503 Unavailable", "504 x", "429 x"])
@@ -144,14 +144,14 @@ def test_proxy_that_may_connect_later(leadpipe, status):
     with RawServer(lambda path, n: whole(status)) as proxy:
         run = export(leadpipe, proxy, "--proxy", proxy.url, "--retry-max-time", "1500ms",
                      base_url="https://leads.invalid", ids=["a"], timeout=15)
-        assert run.status == 1 and "no success for" in run.errors()[0] and "the proxy answered" in run.errors()[0]
+        assert run.status == 1 and "no success for" in run.errors()[0] and "the proxy returned" in run.errors()[0]
         assert len(proxy.requests) >= 2
 
 
 def test_proxy_asks_for_a_password_without_connect(leadpipe):
     with RawServer(lambda path, n: whole("407 x")) as proxy:
         run = export(leadpipe, proxy, "--proxy", proxy.url, "--allow-http", base_url="http://leads.invalid", ids=["a"], timeout=15)
-    ends_at_once(run, "the proxy asks for a user and password")
+    ends_at_once(run, "the proxy requires a user and password")
 
 
 def test_407_of_a_server_is_its_own(leadpipe):
@@ -169,7 +169,7 @@ def server_context(certificates, name="good"):
 def test_https_to_a_plain_server(leadpipe):
     with RawServer(lambda path, n: good()) as server:
         run = export(leadpipe, server, base_url=server.url.replace("http:", "https:"), ids=["a"], timeout=15)
-    ends_at_once(run, "does not speak TLS", "http://")
+    ends_at_once(run, "does not use TLS", "http://")
 
 
 def test_client_certificate_is_wanted(leadpipe, certificates):
@@ -199,7 +199,7 @@ def test_old_tls(leadpipe, certificates):
 def test_http_to_a_server_that_says_it_speaks_tls(leadpipe, body):
     with RawServer(lambda path, n: [whole("400 Bad Request", body), KEEP]) as server:
         run = export(leadpipe, server, ids=["a"], timeout=15)
-    ends_at_once(run, "the server speaks TLS on this port", "https://")
+    ends_at_once(run, "the server uses TLS on this port", "https://")
 
 
 def test_http_to_what_answers_with_an_alert(leadpipe):
@@ -224,7 +224,7 @@ def test_http_to_a_tls_server(leadpipe, certificates):
     with RawServer(lambda path, n: good(), server_context(certificates)) as server:
         run = export(leadpipe, server, base_url=server.url.replace("https:", "http:"), ids=["a"], timeout=15)
         assert server.requests == []
-    ends_at_once(run, "the server speaks TLS on this port: its address begins with https://")
+    ends_at_once(run, "the server uses TLS on this port: use https://")
 
 
 def test_https_to_a_server_that_waits(leadpipe):
@@ -255,7 +255,7 @@ def test_https_to_a_server_that_waits(leadpipe):
         done = leadpipe("export", "-p", "omni", "--base-url", "https://127.0.0.1:%d/secret/path" % listener.getsockname()[1],
                         "--connect-timeout", "500ms", "-t", "ndjson:-", "--id", "a", env={"OMNI_API_KEY": "the-key"}, timeout=15)
         listener.close()
-    assert done.returncode == 1 and "does not speak TLS on this port: its address begins with http://" in done.stderr, done.stderr
+    assert done.returncode == 1 and "does not use TLS on this port: use http://" in done.stderr, done.stderr
     assert not any(b"key" in text or b"secret" in text for text in heard), heard
 
 
@@ -291,5 +291,5 @@ def test_a_tls_server_that_answers_400_to_plain_http(leadpipe, certificates):
         done = leadpipe("export", "-p", "omni", "--base-url", "https://127.0.0.1:%d" % listener.getsockname()[1], "--retry-max-time",
                         "3s", "-t", "ndjson:-", *runs.id_words("abcdef"), env={"OMNI_API_KEY": "the-key"}, timeout=30)
         listener.close()
-    assert done.returncode == 1 and "no success for" in done.stderr and "begins with http" not in done.stderr, done.stderr
+    assert done.returncode == 1 and "no success for" in done.stderr and "use http" not in done.stderr, done.stderr
     assert len(plain) == 1

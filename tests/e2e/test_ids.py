@@ -135,7 +135,7 @@ def test_what_cannot_be_seen(leadpipe, sandbox, control, tmp_path, blank):
     assert [request["target"].rsplit("/", 1)[1] for request in control.requests()] == ["tiny-1"]
     if len(blank) == 1 and blank != "\u3000":
         run = runs.export(leadpipe, sandbox, input="ti%sny-1\n" % blank)
-        assert run.status == 3 and "the ID has U+%04X in it" % ord(blank) in run.failed[0]["error"]
+        assert run.status == 3 and "the ID contains U+%04X" % ord(blank) in run.failed[0]["error"]
         assert len(control.requests()) == 1
 
 
@@ -184,14 +184,14 @@ def test_no_id_is_lost_between_lines(leadpipe, sandbox, control, tmp_path, name,
 
 
 @pytest.mark.parametrize("more, text, says", [
-    ([], 'id,"name\na1,x\na2,"y\na3,z\n', "field 2 has something behind its closing quote"),
+    ([], 'id,"name\na1,x\na2,"y\na3,z\n', "field 2 has text after its closing quote"),
     ([], 'id,"name\na1,x\na2,y\n', "field 2 has no closing quote"),
-    ([], 'id,"name\na1,x\na2,"\na3,z\n', "column 2 goes over several lines"),
-    ([], '"id"x,name\na1,x\n', "field 1 has something behind its closing quote"),
+    ([], 'id,"name\na1,x\na2,"\na3,z\n', "column 2 spans several lines"),
+    ([], '"id"x,name\na1,x\n', "field 1 has text after its closing quote"),
     ([], "id,n\x85a1,x\x85a2,y\x85", "control character"),
     ([], "lead,name\na1,x\n", "no column 'id' or 'lead_id' or 'leadId' in the csv header, which has 'lead', 'name'"),
     ([], "contact_id;name\na1;x\n", "which has 'contact_id', 'name'"),
-    ([], "ID,Id\na1,x\n", "columns 1 and 2 are both called id"),
+    ([], "ID,Id\na1,x\n", "columns 1 and 2 are both named id"),
     (["--id-column", "leed"], "lead,name\na1,x\n", "no column 'leed'"),
     (["--id-column", "leed"], "a1\n", "no column 'leed'"),
     (["--id-column", "leed"], '{"lead":"a1"}\n', "no member 'leed'"),
@@ -254,7 +254,7 @@ OTHER_KINDS = {
     "xml": (b'\n<?xml version="1.0"?>\n<leads><id>tiny-1</id></leads>\n', "an HTML or XML document", "CSV"),
     "json array": (b'[{"id":"tiny-1"},{"id":"tiny-2"}]\n', "a JSON array", "jq -c '.[]'"),
     "json array of texts": (b'[\n  "tiny-1",\n  "tiny-2"\n]\n', "a JSON array", "jq -r '.[]'"),
-    "json of several lines": (b'{\n  "id": "tiny-1"\n}\n', "a JSON document of several lines", "jq -c ."),
+    "json of several lines": (b'{\n  "id": "tiny-1"\n}\n', "a JSON document that spans several lines", "jq -c ."),
 }
 
 
@@ -269,7 +269,7 @@ def test_what_is_no_list_is_told_in_one_line(leadpipe, sandbox, control, tmp_pat
         done = leadpipe(*words, *(["ids"] if source == "file" else []), env=sandbox.env, stdin=stdin)
     [line] = done.stderr.splitlines()
     assert done.returncode == 2, done.stderr
-    assert "seems to be " + what in line and advice in line, line
+    assert "appears to be " + what in line and advice in line, line
     assert line.startswith("leadpipe: %s: " % ("ids" if source == "file" else "standard input"))
     assert control.requests() == [] and [path.name for path in tmp_path.iterdir()] == ["ids"]
 
@@ -325,10 +325,10 @@ def test_many_bad_lines_are_summed_up(leadpipe, sandbox, control, tmp_path, n, o
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:out", "--failed", "f.ndjson", *options, "ids.txt",
                     env=sandbox.env)
     told = [line for line in done.stderr.splitlines() if line.startswith("leadpipe: ") and
-            ("ids.txt:" in line or "lines of the input" in line) and "the first:" not in line]
+            ("ids.txt:" in line or "invalid input lines" in line) and "the first:" not in line]
     assert done.returncode == 3 and len(told) == shown, done.stderr[:2000]
     if shown == 11:
-        assert told[-1] == ("leadpipe: warning: %d more lines of the input failed in the same way; all are listed in "
+        assert told[-1] == ("leadpipe: warning: %d more invalid input lines; all are listed in "
                             "f.ndjson" % (n - 10))
     failed = runs.json_lines(tmp_path / "f.ndjson")
     assert [row["error"].split(": ")[0] for row in failed] == ["ids.txt:%d" % line for line in range(2, n + 2)]
@@ -337,7 +337,7 @@ def test_many_bad_lines_are_summed_up(leadpipe, sandbox, control, tmp_path, n, o
 def test_warnings_about_the_input_are_not_quiet(leadpipe, sandbox, control, tmp_path):
     (tmp_path / "ids.txt").write_text("ID\ntiny-1\n")
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:out", "-q", "ids.txt", env=sandbox.env)
-    assert done.returncode == 0 and done.stderr.startswith("leadpipe: warning: ids.txt: every line is taken as an ID")
+    assert done.returncode == 0 and done.stderr.startswith("leadpipe: warning: ids.txt: every line is read as an ID")
     assert done.stderr.count("\n") == 1
 
 

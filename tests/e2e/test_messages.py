@@ -81,7 +81,7 @@ def test_messages_do_no_harm(leadpipe, sandbox, control):
     text = done.stderr
     assert done.returncode == 3
     assert not set(text) & set("\x1b\u202e\0"), text
-    for line, shown in (1, "U+202E in it, which cannot be seen or told from a blank: 'x\\u202ey'"), (2, "'x\\x1b[2J'"), (
+    for line, shown in (1, "U+202E, which is invisible or looks like a space: 'x\\u202ey'"), (2, "'x\\x1b[2J'"), (
             3, "'x\\x00y'"), (5, "'x\\xff'"):
         assert any("standard input:%d: the ID " % line in one and one.endswith(shown)
                    for one in text.splitlines()), (line, text)

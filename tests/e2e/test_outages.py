@@ -46,7 +46,7 @@ def test_short_outage_costs_no_lead(leadpipe, sandbox, control, how, concurrency
     limit = (64 if concurrency == "auto" else int(concurrency)) + 20
     assert 0 < retries <= limit, "%d retries" % retries
     warnings = [message["message"] for message in run.messages if message["level"] == "warning"]
-    assert any("trying again with one request at a time" in text for text in warnings), warnings
+    assert any("retrying with one request at a time" in text for text in warnings), warnings
 
 
 def test_few_requests_while_down(leadpipe, sandbox, control):

@@ -18,7 +18,7 @@ def test_malformed_is_refused(leadpipe, variable):
         env = {"OMNI_API_KEY": "key", **({variable: text} if variable else {})}
         done = leadpipe("export", "-p", "omni", *words, "-t", "csv:out/", "--id", "1", env=env, timeout=10)
         assert done.returncode == 2, (text, done.stderr)
-        assert ("--proxy: " if variable is None else "the variable %s: " % variable) in done.stderr, done.stderr
+        assert ("--proxy: " if variable is None else "the environment variable %s: " % variable) in done.stderr, done.stderr
         assert "s3cret" not in done.stderr and "bob" not in done.stderr, done.stderr
         assert list(leadpipe.folder.iterdir()) == []
 
@@ -26,7 +26,7 @@ def test_malformed_is_refused(leadpipe, variable):
 def test_malformed_for_a_webhook(leadpipe, sandbox, control):
     env = {**sandbox.env, "https_proxy": MALFORMED[0]}
     done = leadpipe("export", *sandbox.provider(), "-t", "webhook:https://crm.example/hook", "--id", "tiny-1", env=env)
-    assert done.returncode == 2 and "webhook:https://crm.example/hook: the variable https_proxy: " in done.stderr
+    assert done.returncode == 2 and "webhook:https://crm.example/hook: the environment variable https_proxy: " in done.stderr
     assert "s3cret" not in done.stderr
 
 

@@ -128,8 +128,8 @@ def test_refused(leadpipe, sandbox, control, words):
     (["-t", "csv:o/a/", "-t", "csv:new//../o"], "csv:new//../o and csv:o/a/: new//../o cannot"),
     (["-t", "csv:o/leads.csv/", "-t", "csv:o/"], "csv:o/ and csv:o/leads.csv/: o/leads.csv cannot"),
     (["-t", "csv:new/leads.csv/", "--failed", "new/leads.csv"], "new/leads.csv cannot"),
-    (["-t", "csv:o", "-t", "ndjson:o/b"], "the folder o does not exist"),
-    (["-t", "csv:o", "--failed", "o/b"], "the folder o does not exist"),
+    (["-t", "csv:o", "-t", "ndjson:o/b"], "the directory o does not exist"),
+    (["-t", "csv:o", "--failed", "o/b"], "the directory o does not exist"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_file_and_folder(leadpipe, sandbox, control, words, says):
     """Of one name there is only one of them; that is found out before the leads are fetched."""
@@ -137,7 +137,7 @@ def test_file_and_folder(leadpipe, sandbox, control, words, says):
     done = run(leadpipe, sandbox, *words)
     assert (done.returncode, done.stdout) == (2, b""), done
     assert len(done.stderr.splitlines()) == 1 and says in done.stderr, done.stderr
-    assert "be a file and a folder" in done.stderr or "does not exist" in done.stderr
+    assert "be both a file and a directory" in done.stderr or "does not exist" in done.stderr
     assert os.listdir(leadpipe.folder) == ["new"] and os.listdir(leadpipe.folder / "new") == []
     assert control.stats()["by_id"] == {}
 

@@ -85,9 +85,9 @@ def symbolic_link(path):
 
 
 IN_THE_WAY = [
-    (foreign, "it belongs to another user (65534); it must be removed, or the output must have another name or folder"),
+    (foreign, "it belongs to another user (65534); remove it, or choose another name or directory for the output"),
     (foreign_unreadable, "it belongs to another user (65534)"),
-    (hard_link, "it is a hard link to a file with another name; remove it"),
+    (hard_link, "it has other hard links; remove it"),
     (symbolic_link, "is in the way and no regular file"),
     (os.mkfifo, "is in the way and no regular file"),
     (os.mkdir, "is in the way and no regular file"),
@@ -204,7 +204,7 @@ def test_path_as_long_as_can_be(sandbox, control, tmp_path):
     done = as_we_are(sandbox, tmp_path, "-t", "ndjson:%s/%s" % (deep, "n" * 15))
     assert done.returncode == 0 and len(lines_of(deep / ("n" * 15))) == 1, done.stderr
     done = as_we_are(sandbox, tmp_path, "-t", "ndjson:%s/%s" % (deep, "n" * 25))
-    assert done.returncode == 2 and "the path is too long, as beside it an unfinished file is made" in done.stderr, done
+    assert done.returncode == 2 and "the path is too long: that of the unfinished file beside it" in done.stderr, done
     assert len(control.stats()["by_id"]) == 1
 
 
@@ -231,7 +231,7 @@ def test_immutable_file(sandbox, control, tmp_path, words, flag):
     (tmp_path / "old").write_text("old\n")
     with attribute(tmp_path / "old", flag):
         done = as_we_are(sandbox, tmp_path, *words)
-    assert done.returncode == 2 and "old: cannot be replaced, as it was made immutable or append-only" in done.stderr, done
+    assert done.returncode == 2 and "old: cannot be replaced, because it is immutable or append-only" in done.stderr, done
     assert os.listdir(tmp_path) == ["old"] and control.stats()["by_id"] == {}
 
 
@@ -255,7 +255,7 @@ def test_file_of_another_in_a_sticky_folder(sandbox, control, shared, words):
     for mode in (0o666, 0o600):
         (shared / "old").chmod(mode)
         done = as_nobody(sandbox, shared, *words)
-        assert done.returncode == 2 and "it belongs to another user in a folder with the sticky bit" in done.stderr, done
+        assert done.returncode == 2 and "it belongs to another user in a directory with the sticky bit" in done.stderr, done
     assert sorted(os.listdir(shared)) == ["old", "program"] and control.stats()["by_id"] == {}
     assert as_we_are(sandbox, shared, *words).returncode == 0  # root may
     os.chown(shared / "old", NOBODY, NOBODY)
@@ -264,12 +264,12 @@ def test_file_of_another_in_a_sticky_folder(sandbox, control, shared, words):
 
 @is_root
 @pytest.mark.parametrize("how, says", [
-    ("touch old other; mount --bind other old", "old: cannot be replaced, as it is a mount point"),
-    ("touch other; mkdir f; mount -t tmpfs none f; touch f/old old; mount --bind f/old old", "as it is a mount point"),
+    ("touch old other; mount --bind other old", "old: cannot be replaced, because it is a mount point"),
+    ("touch other; mkdir f; mount -t tmpfs none f; touch f/old old; mount --bind f/old old", "because it is a mount point"),
     ("mkdir ro; mount --bind ro ro; mount -o remount,ro,bind ro; cd ro", "Read-only file system"),
     ("mkdir old", "is a "),
-    ("mkdir closed; cd closed; chmod 555 .", "cannot write in the folder"),
-    ("mkdir blind; cd blind; chmod 333 .", "cannot read the folder"),
+    ("mkdir closed; cd closed; chmod 555 .", "cannot write to the directory"),
+    ("mkdir blind; cd blind; chmod 333 .", "cannot read the directory"),
 ], ids=["mounted file", "mounted file of another disk", "read-only", "folder", "closed folder", "folder that cannot be read"])
 def test_places(sandbox, control, shared, how, says):
     """Told apart by the system: in a namespace of mounts of its own."""

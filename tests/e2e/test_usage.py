@@ -54,7 +54,7 @@ def assert_refused(leadpipe, done, *fragments):
     (BASE + ["--cacert", "/dev/null"], ["--cacert", "PEM"]),
     (BASE + ["--proxy", "ftp://u:k3y-s3cret@h/"], ["--proxy", "socks5"]),
     (BASE + ["--api-key-file", "nowhere/key"], ["--api-key-file: nowhere/key cannot be opened: No such file"]),
-    (BASE + ["--api-key-file", "sk-live-k3y-s3cret"], ["--api-key-file: the file (its name looks like a key"]),
+    (BASE + ["--api-key-file", "sk-live-k3y-s3cret"], ["--api-key-file: the file (name not shown"]),
     (BASE + ["--api-key", "k3y-s3cret"], ["--api-key-file"]),
     (BASE + ["--manifest", "out.csv"], ["out.csv"]),
     (BASE + ["--failed", "absent/failed.ndjson"], ["--failed", "absent"]),

@@ -186,7 +186,7 @@ def test_refused_credentials_close_the_sink(leadpipe, sandbox, control, status, 
     seen = len(control.deliveries("h"))
     assert 3 <= seen <= 2 + 2 * concurrency, seen
     errors = [row["error"] for row in run.failed]
-    assert sum("credentials refused: the receiver answered %d" % status in error for error in errors) == 60 - seen
+    assert sum("credentials refused: the receiver returned %d" % status in error for error in errors) == 60 - seen
     assert {row["code"] for row in run.failed} == {"http_%d" % status}
     warnings = [message["message"] for message in run.messages if "credentials refused" in message["message"]
                 and message["level"] == "warning"]

@@ -274,7 +274,7 @@ static void looks(void **state)
 #define MESSAGE "no \xc3\xa9 such lead"
 #define REFUSAL "{\"success\": false, \"message\": \"" MESSAGE "\", \"code\": \"GONE_AWAY\"}"
 
-#define NO_SUCCESS "the answer says that it is no success"
+#define NO_SUCCESS "the response reports a failure"
 
 struct answer_work {
     struct look_work look;

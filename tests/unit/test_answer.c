@@ -28,35 +28,35 @@ static void verdicts(void **state)
         {ANSWERED(299), "", NULL, "", VERDICT_ACCEPTED, "", ""},
         {HTTP_TOO_LARGE, 200, "x", "too_large", "too large", VERDICT_ACCEPTED, "", ""},
         {ANSWERED(400), "{\"error\":\"no\"}", NULL, "", VERDICT_FAILED, "http_400",
-         "the receiver answered 400: {\"error\":\"no\"}"},
-        {ANSWERED(404), "", NULL, "", VERDICT_FAILED, "http_404", "the receiver answered 404"},
+         "the receiver returned 400: {\"error\":\"no\"}"},
+        {ANSWERED(404), "", NULL, "", VERDICT_FAILED, "http_404", "the receiver returned 404"},
         {ANSWERED(422), " \r\n a\tb\nc \x7f \n", NULL, "", VERDICT_FAILED, "http_422",
-         "the receiver answered 422: a b c"},
+         "the receiver returned 422: a b c"},
         {ANSWERED(500), "\xff\xc3(\xc3\xa9", NULL, "", VERDICT_FAILED, "http_500",
-         "the receiver answered 500: ?"
+         "the receiver returned 500: ?"
          "?(\xc3\xa9"},
         {ANSWERED(503), LONG_A_198 "bcd", NULL, "", VERDICT_FAILED, "http_503",
-         "the receiver answered 503: " LONG_A_198 "bc"},
+         "the receiver returned 503: " LONG_A_198 "bc"},
         {ANSWERED(503), LONG_A_198 "\xe2\x82\xac.", NULL, "", VERDICT_FAILED, "http_503",
-         "the receiver answered 503: " LONG_A_198},
+         "the receiver returned 503: " LONG_A_198},
         {ANSWERED(403), "wrong: Bearer t0p-s3cret, t0p-s3cret!", NULL, "", VERDICT_FAILED,
-         "http_403", "the receiver answered 403: wrong: Bearer ***, ***!"},
+         "http_403", "the receiver returned 403: wrong: Bearer ***, ***!"},
         {ANSWERED(403), LONG_A_198 "t0p-s3cret", NULL, "", VERDICT_FAILED, "http_403",
-         "the receiver answered 403: " LONG_A_198 "**"},
+         "the receiver returned 403: " LONG_A_198 "**"},
         {ANSWERED(403), "wrong: \"t0p\\u002ds3cret\" dDBwLXMzY3JldA==", NULL, "", VERDICT_FAILED,
-         "http_403", "the receiver answered 403: wrong: \"***\" ***=="},
+         "http_403", "the receiver returned 403: wrong: \"***\" ***=="},
         {HTTP_NO_ANSWER, 0, "", "proxy", "CONNECT said t0p-s3cret", VERDICT_FAILED, "proxy",
          "CONNECT said ***"},
         {ANSWERED(410), "bye", NULL, "", VERDICT_FAILED, "http_410",
-         "the receiver answered 410 Gone"},
+         "the receiver returned 410 Gone"},
         {ANSWERED(302), "", NULL, "evil.example", VERDICT_FAILED, "redirect",
-         "the receiver answered 302, a redirect to evil.example; redirects are not followed"},
+         "the receiver returned 302, a redirect to evil.example; redirects are not followed"},
         {ANSWERED(301), "", NULL, "", VERDICT_FAILED, "redirect",
-         "the receiver answered 301, a redirect; redirects are not followed"},
-        {ANSWERED(304), "", NULL, "", VERDICT_FAILED, "http_304", "the receiver answered 304"},
+         "the receiver returned 301, a redirect; redirects are not followed"},
+        {ANSWERED(304), "", NULL, "", VERDICT_FAILED, "http_304", "the receiver returned 304"},
         {HTTP_NO_ANSWER, 0, "", "timeout", "no answer within 30 s", VERDICT_FAILED, "timeout",
          "no answer within 30 s"},
-        {HTTP_NO_ANSWER, 0, "", NULL, "", VERDICT_FAILED, "no_answer", "no answer"},
+        {HTTP_NO_ANSWER, 0, "", NULL, "", VERDICT_FAILED, "no_answer", "no response"},
         {HTTP_NO_ANSWER, 503, "", "connect", "refused", VERDICT_FAILED, "connect", "refused"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -92,11 +92,11 @@ static void odd_bodies(void **state)
     struct answer_texts texts;
     buf_init(&r.answer, 1 << 20);
     buf_add(&r.answer, "\0a\0b\0", 5);
-    assert_string_equal(answer_verdict(&r, NULL, &texts).error, "the receiver answered 400: a b");
+    assert_string_equal(answer_verdict(&r, NULL, &texts).error, "the receiver returned 400: a b");
     for (int i = 0; i < 100000; i++)
         buf_addc(&r.answer, (char)i);
     struct verdict v = answer_verdict(&r, NULL, &texts);
-    assert_true(strlen(v.error) <= strlen("the receiver answered 400: ") + ANSWER_SHOWN_MAX);
+    assert_true(strlen(v.error) <= strlen("the receiver returned 400: ") + ANSWER_SHOWN_MAX);
     assert_true(utf8_valid(v.error, strlen(v.error)));
     buf_free(&r.answer);
 }
@@ -115,7 +115,7 @@ static void texts_for_the_state(void **state)
     (void)state;
     static const struct verdict verdicts[] = {
         {.kind = VERDICT_ACCEPTED, .http_status = 200, .attempts = 3},
-        {VERDICT_FAILED, 422, 1, "http_422", "the receiver answered 422: 7:-: \xc3\xa9"},
+        {VERDICT_FAILED, 422, 1, "http_422", "the receiver returned 422: 7:-: \xc3\xa9"},
         {VERDICT_FAILED, 0, 4000000000, NULL, ""},
         {VERDICT_FAILED, 599, 0, "", NULL},
     };

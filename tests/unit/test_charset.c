@@ -91,9 +91,10 @@ static const struct {
     {"", BYTES("\xff\xfe\"\0\x3d\xd8\0\xde\"\0"), RC_OK, "\"\xf0\x9f\x98\x80\""},
     {"iso-8859-1", BYTES("\xff\xfe\"\0\xe9\0\"\0"), RC_OK, "\"\xc3\xa9\""},
     {"windows-1252", BYTES("\xef\xbb\xbf\"\xc3\xa9\""), RC_OK, "\xef\xbb\xbf\"\xc3\xa9\""},
-    {"x-unheard-of", BYTES("{}"), RC_USAGE, "the charset x-unheard-of, which is not known"},
-    {"sk-live-0123456789abcdefghijklm", BYTES("{}"), RC_USAGE, "the charset (a name that is none)"},
-    {"\x1b[31m", BYTES("{}"), RC_USAGE, "(a name that is none)"},
+    {"x-unheard-of", BYTES("{}"), RC_USAGE, "the unknown charset x-unheard-of"},
+    {"sk-live-0123456789abcdefghijklm", BYTES("{}"), RC_USAGE,
+     "the unknown charset (name not shown)"},
+    {"\x1b[31m", BYTES("{}"), RC_USAGE, "(name not shown)"},
     {"utf-7", BYTES("{}"), RC_USAGE, "utf-7"},
 };
 

@@ -71,25 +71,25 @@ static const struct content_row {
     {NBSP "\n", 0, NULL, "is empty"},
     {"k3y-1\nX-Other: 1\n", 0, NULL, "has several lines"},
     {"k3y-1\rk3y-2", 0, NULL, "has several lines"},
-    {"k3y 1", 0, NULL, "has a blank within"},
-    {"k3y\t1", 0, NULL, "has a blank within"},
-    {"k3y" NBSP "1", 0, NULL, "has a character that is not ASCII within"},
-    {"k3y\xe2\x80\x8b-1", 0, NULL, "has a character that is not ASCII within"},
-    {"k3y-\xc3\xa9", 0, NULL, "has a character that is not ASCII within"},
-    {"k3y-\xff", 0, NULL, "has a character that is not ASCII within"},
-    {"\xe2\x80\x9ck3y-1\xe2\x80\x9d", 0, NULL, "has a character that is not ASCII within"},
-    {"k3y\x7f", 0, NULL, "has a control character within"},
-    {"k3y\x1b[0m", 0, NULL, "has a control character within"},
-    {"k3y\0-1", 6, NULL, "has a control character within"},
+    {"k3y 1", 0, NULL, "contains a space"},
+    {"k3y\t1", 0, NULL, "contains a space"},
+    {"k3y" NBSP "1", 0, NULL, "contains a non-ASCII character"},
+    {"k3y\xe2\x80\x8b-1", 0, NULL, "contains a non-ASCII character"},
+    {"k3y-\xc3\xa9", 0, NULL, "contains a non-ASCII character"},
+    {"k3y-\xff", 0, NULL, "contains a non-ASCII character"},
+    {"\xe2\x80\x9ck3y-1\xe2\x80\x9d", 0, NULL, "contains a non-ASCII character"},
+    {"k3y\x7f", 0, NULL, "contains a control character"},
+    {"k3y\x1b[0m", 0, NULL, "contains a control character"},
+    {"k3y\0-1", 6, NULL, "contains a control character"},
     {"\xff\xfek\0"
      "3\0y\0",
-     8, NULL, "seems to be UTF-16; save it as UTF-8 or plain text"},
+     8, NULL, "appears to be UTF-16; save it as UTF-8 or plain text"},
     {"\xfe\xff\0k\0"
      "3\0y",
-     8, NULL, "seems to be UTF-16; save it as UTF-8 or plain text"},
+     8, NULL, "appears to be UTF-16; save it as UTF-8 or plain text"},
     {"k\0"
      "3\0y\0",
-     6, NULL, "seems to be UTF-16; save it as UTF-8 or plain text"},
+     6, NULL, "appears to be UTF-16; save it as UTF-8 or plain text"},
 };
 
 static void expect_content(const struct content_row *row, const char *subject, enum rc rc,
@@ -195,11 +195,10 @@ static void files_that_cannot_be_read(void **state)
         {"nowhere/key", "--api-key-file: nowhere/key cannot be opened: No such file or directory"},
         {"/dev/null/key", "--api-key-file: /dev/null/key cannot be opened: Not a directory"},
         {"/tmp", "--api-key-file: /tmp is a directory; give a file that contains the API key"},
-        {"/sk-live-1234",
-         "--api-key-file: the file (its name looks like a key and is not repeated) "
-         "cannot be opened: No such file or directory"},
+        {"/sk-live-1234", "--api-key-file: the file (name not shown because it looks like a key) "
+                          "cannot be opened: No such file or directory"},
         {"0aK1bL2cM3dN4eO5fP6gQ7",
-         "--api-key-file: the file (its name looks like a key and is not repeated) "
+         "--api-key-file: the file (name not shown because it looks like a key) "
          "cannot be opened: No such file or directory"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

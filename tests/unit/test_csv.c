@@ -276,10 +276,11 @@ static void refusals(void **state)
         const char *spec, *want;
     } rows[] = {
         {"csv,table=nope:a.csv",
-         "csv:a.csv: table=nope: there is no such table; tables are: leads, notes"},
-        {"csv,table=notes:out/", "csv:out/: table= is for a single file; out/ gets all tables"},
-        {"csv:there", "csv:there: there is a folder; write there/ for one file a table in it"},
-        {"csv:no/a.csv", "csv:no/a.csv: no/a.csv: the folder no does not exist"},
+         "csv:a.csv: table=nope: unknown table; the tables are: leads, notes"},
+        {"csv,table=notes:out/",
+         "csv:out/: table= applies only to a single file; out/ gets all tables"},
+        {"csv:there", "csv:there: there is a directory; write there/ for one file per table in it"},
+        {"csv:no/a.csv", "csv:no/a.csv: no/a.csv: the directory no does not exist"},
         {"csv:file/", "csv:file/: file/: Not a directory"},
         {"csv:taken/", "csv:taken/: taken/notes.csv: is a directory"},
     };

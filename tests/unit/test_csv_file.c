@@ -390,7 +390,7 @@ static void lost_files(void **state)
     assert_int_equal(truncate(".out.leadpipe-part", 100), 0);
     struct str line = {mark.data, mark.len - 1};
     assert_int_equal(csv_file_open(&f, &dialects[0], &table, "out", line, &e), RC_USAGE);
-    assert_non_null(strstr(e.msg, "what the earlier run left is gone"));
+    assert_non_null(strstr(e.msg, "data of the unfinished run is missing"));
     csv_file_close(&f, true);
     buf_free(&mark);
 }

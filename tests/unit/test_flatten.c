@@ -15,19 +15,21 @@ static const struct {
     {"omni", "{\"success\":false,\"error\":\"just a text\"}",
      "failed: fetch: not_successful: just a text\n"},
     {"omni", "{\"success\":false}",
-     "failed: fetch: not_successful: the answer says that it is no success\n"},
+     "failed: fetch: not_successful: the response reports a failure\n"},
     {"omni", "{\"success\":\"false\",\"lead\":{}}", NULL},
     {"omni", "{\"success\":null,\"lead\":{}}", NULL},
-    {"omni", "{}", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
-    {"omni", "{\"lead\":null}", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
-    {"omni", "{\"lead\":[{}]}", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
+    {"omni", "{}", "failed: fetch: no_lead: the response has no object at \"/lead\"\n"},
+    {"omni", "{\"lead\":null}",
+     "failed: fetch: no_lead: the response has no object at \"/lead\"\n"},
+    {"omni", "{\"lead\":[{}]}",
+     "failed: fetch: no_lead: the response has no object at \"/lead\"\n"},
     {"omni", "{\"message\":\"gone\",\"code\":\"X\"}",
-     "failed: fetch: X: the answer has no object at \"/lead\": gone\n"},
-    {"omni", "[]", "failed: fetch: no_lead: the answer has no object at \"/lead\"\n"},
+     "failed: fetch: X: the response has no object at \"/lead\": gone\n"},
+    {"omni", "[]", "failed: fetch: no_lead: the response has no object at \"/lead\"\n"},
     {"convocore", "{\"success\":true,\"message\":\"ok\"}",
-     "failed: fetch: no_lead: the answer has no object at \"/data\": ok\n"},
+     "failed: fetch: no_lead: the response has no object at \"/data\": ok\n"},
     {"convocore", "{\"success\":true,\"data\":[]}",
-     "failed: fetch: no_lead: the answer has no object at \"/data\"\n"},
+     "failed: fetch: no_lead: the response has no object at \"/data\"\n"},
     {"convocore", "{\"success\":false,\"code\":\"C\",\"issues\":[{\"message\":\"first\"},{}]}",
      "failed: fetch: C: first\n"},
 };
@@ -281,7 +283,7 @@ static void test_repeated_values(void **state)
         buf_adds(&b, ends[i]);
         buf_adds(&b, "}]}");
         const char *got = tables_of(&f, buf_cstr(&b));
-        assert_string_equal(got, "limit exceeded: values that repeat in each row take more than "
+        assert_string_equal(got, "limit exceeded: values repeated in each row take more than "
                                  "256 MiB\n");
         buf_free(&b);
     }

@@ -72,7 +72,7 @@ static void gate(void **state)
             fail_msg("\"%s\": held back for %lld us, expected %lld to %lld", cases[i].head,
                      (long long)held_us, (long long)cases[i].least_us, (long long)cases[i].most_us);
         expect_all(w, 1, HTTP_ANSWERED, 200);
-        assert_int_equal(log_count(w, "no request for"), held_us > 0);
+        assert_int_equal(log_count(w, "pausing requests for"), held_us > 0);
         assert_int_equal(log_count(w, "I origin: HTTP "), held_us >= S);
         world_free(w);
     }
@@ -105,8 +105,8 @@ static void gate_too_long(void **state)
         world_step(w);
     assert_int_equal(w->fatal.rc, RC_LIMIT);
     assert_string_equal(w->fatal.msg,
-                        "origin: HTTP 429 asks to wait for 5m1s (Retry-After), longer than the "
-                        "longest time allowed, 5m");
+                        "origin: HTTP 429 with Retry-After: the server asks to wait 5m1s, but "
+                        "at most 5m is allowed (retry-max-time)");
     assert_int_equal(w->done, 1);
     assert_int_equal(w->requests[0].end, HTTP_ABORTED);
     http_engine_kick(w->engine); /* nothing more happens */
@@ -162,8 +162,8 @@ static void outage(void **state)
     http_engine_stats(w->engine, &s);
     assert_in_range(s.no_answer, 240 / 5, 240);
     assert_int_equal(log_count(w, "W origin: "), 1);
-    assert_int_equal(log_count(w, "trying again with one request at a time, for up to 5m"), 1);
-    assert_int_equal(log_count(w, "I origin: up again"), 1);
+    assert_int_equal(log_count(w, "retrying with one request at a time, for up to 5m"), 1);
+    assert_int_equal(log_count(w, "I origin: the server is available again"), 1);
     assert_int_equal(w->fatals, 0);
     assert_false(s.down);
     world_free(w);
@@ -281,7 +281,7 @@ static void gateway_without_server(void **state)
     make_requests(w, 100);
     world_run(w);
     expect_all(w, 0, HTTP_ANSWERED, 200);
-    assert_int_equal(log_count(w, "W origin: HTTP 502; trying again"), 1);
+    assert_int_equal(log_count(w, "W origin: HTTP 502; retrying"), 1);
     unsigned most = 0;
     for (unsigned i = 0; i < w->n; i++)
         most = w->requests[i].attempts > most ? w->requests[i].attempts : most;
@@ -334,7 +334,7 @@ static void hanging_server(void **state)
     world_run(w);
     expect_all(w, 0, HTTP_ANSWERED, 200);
     assert_int_equal(log_count(w, "W origin: "), 1);
-    assert_int_equal(log_count(w, "I origin: up again"), 1);
+    assert_int_equal(log_count(w, "I origin: the server is available again"), 1);
     world_free(w);
 }
 

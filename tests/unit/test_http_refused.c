@@ -260,11 +260,12 @@ static void limit_is_reported_once(void **state)
     assert_int_equal(log_count(w, "takes about"), 0); /* it may have been the requests' fault */
     http_refused_confirmed(w->engine);
     http_refused_confirmed(w->engine);
-    assert_int_equal(log_count(w, "W origin: the server takes about 10 connections at a time"), 1);
+    assert_int_equal(
+        log_count(w, "W origin: the server accepts only about 10 connections at a time"), 1);
     world_free(w);
     w = limited(1);
     http_refused_confirmed(w->engine);
-    assert_int_equal(log_count(w, "takes about 1 connection at a time"), 1);
+    assert_int_equal(log_count(w, "accepts only about 1 connection at a time"), 1);
     world_free(w);
 }
 

@@ -86,13 +86,13 @@ static void test_gzip_damaged(void **state)
     lines_add(&lines, 100);
     gzip_add(&packed, buf_str(&lines));
     for (size_t n = 0; n < packed.len; n++)
-        expect_gzip_error((struct str){packed.data, n}, "cut short");
-    expect_gzip_error(STR("plain\n"), "damaged");
+        expect_gzip_error((struct str){packed.data, n}, "truncated");
+    expect_gzip_error(STR("plain\n"), "corrupt");
     packed.data[packed.len / 2] ^= 0x10;
-    expect_gzip_error(buf_str(&packed), "damaged");
+    expect_gzip_error(buf_str(&packed), "corrupt");
     packed.data[packed.len / 2] ^= 0x10;
     buf_adds(&packed, "something else");
-    expect_gzip_error(buf_str(&packed), "something else behind");
+    expect_gzip_error(buf_str(&packed), "other data after");
     buf_free(&packed);
     buf_free(&lines);
 }
@@ -112,7 +112,7 @@ static void test_several_files(void **state)
     assert_int_equal(given_read(&g), RC_OK);
     assert_string_equal(buf_cstr(&g.result),
                         "b d\na d\na x\nc d\nc x\n"
-                        "2.ndjson:3! not JSON: a member's name is expected (at byte 1)\n");
+                        "2.ndjson:3! not JSON: a member name is expected (at byte 1)\n");
     assert_int_equal(g.counts.read, 9);
     assert_int_equal(g.counts.unique, 6);
     given_free(&g);
@@ -207,7 +207,7 @@ static void test_open_quotes(void **state)
     assert_int_equal(given_read(&g), RC_OK);
     assert_int_equal(g.counts.read, 20003);
     assert_non_null(
-        strstr(buf_cstr(&g.result), "\n0:20001! field 1 has something behind its closing quote: "));
+        strstr(buf_cstr(&g.result), "\n0:20001! field 1 has text after its closing quote: "));
     assert_non_null(strstr(buf_cstr(&g.result), "\na\nb\n0:20004! "));
     buf_free(&text);
     given_free(&g);
@@ -374,43 +374,43 @@ static void test_refused_csv(void **state)
     } cases[] = {
         {TEXT("name,number\na,b\n"), NULL,
          "1.csv: no column 'id' or 'lead_id' or 'leadId' in the csv header, which has 'name', "
-         "'number'; --id-column names it"},
+         "'number'; name the ID column with --id-column"},
         {TEXT("name;number,x\na;b\n"), NULL, "has 'name;number', 'x'"},
         {TEXT("name;number;x,y\na;b\n"), NULL, "has 'name', 'number', 'x,y'"},
         {TEXT("name\tx\x1b\ta,b\n"), "ref", "field 2 has a control character in it"},
         {TEXT("name\tx\n"), "ref",
-         "1.csv: no column 'ref' in the csv header, which has 'name', 'x'; --id-column names it"},
+         "1.csv: no column 'ref' in the csv header, which has 'name', 'x'; name the ID column with --id-column"},
         {TEXT("1,2,3,4,5,6,7,8,9,10,11,12\n"), NULL, "'9', '10', ..."},
         {TEXT(""), NULL, "1.csv: empty"},
         {TEXT("\n\n"), NULL, "1.csv: empty"},
         {TEXT("sep=;\nid,x\na,b\n"), NULL, "has 'id,x'"},
         /* a header that is malformed, or takes rows with it */
         {TEXT("id,\"name\na1,x\na2,\"y\na3,z\n"), NULL,
-         "1.csv: the csv header cannot be used: field 2 has something behind its closing quote: "
+         "1.csv: invalid csv header: field 2 has text after its closing quote: "
          "'id,\"name'"},
         {TEXT("\"id\"x,name\na1,x\n"), NULL,
-         "1.csv: the csv header cannot be used: field 1 has something behind its closing quote: "},
-        {TEXT("id,na\"me\na1,x\n"), NULL, "field 2 has a quote in it"},
+         "1.csv: invalid csv header: field 1 has text after its closing quote: "},
+        {TEXT("id,na\"me\na1,x\n"), NULL, "field 2 has a quote within it"},
         {TEXT("id,\"name\na1,x\na2,y\n"), NULL, "field 2 has no closing quote: 'id,\"name'"},
-        {TEXT("id;\"name\na1;x\na2;\"y\n"), NULL, "field 2 has something behind"},
-        {TEXT("id,\"name\na1,x\na2,\"\na3,z\n"), NULL, "column 2 goes over several lines"},
-        {TEXT("id,\"name\rx\ry\"\ra1,x\r"), NULL, "column 2 goes over several lines"},
+        {TEXT("id;\"name\na1;x\na2;\"y\n"), NULL, "field 2 has text after"},
+        {TEXT("id,\"name\na1,x\na2,\"\na3,z\n"), NULL, "column 2 spans several lines"},
+        {TEXT("id,\"name\rx\ry\"\ra1,x\r"), NULL, "column 2 spans several lines"},
         {TEXT("id,n\va1,x\va2,y\v"), NULL, "field 2 has a control character"},
         {TEXT("id,n\0a1,x\0\n"), NULL, "field 2 has a control character"},
         {TEXT("id,n\xC2\x85"
               "a1,x\xC2\x85"
               "a2,y"),
-         NULL, "column 2 has a control character"},
+         NULL, "column 2 contains a control character"},
         {TEXT("id,n\xE2\x80\xA8"
               "a1,x"),
-         NULL, "column 2 has a control character"},
+         NULL, "column 2 contains a control character"},
         {TEXT("id,\"n\x1e"
               "a1\"\na2,x\n"),
-         NULL, "column 2 has a control character"},
+         NULL, "column 2 contains a control character"},
         /* two that could be it */
-        {TEXT("id,x,id\na,b,c\n"), NULL, "columns 1 and 3 are both called id"},
-        {TEXT("ID,Id\na,b\n"), NULL, "columns 1 and 2 are both called id"},
-        {TEXT("id,agentid,AgentId\na,b,c\n"), NULL, "columns 2 and 3 are both called agentId"},
+        {TEXT("id,x,id\na,b,c\n"), NULL, "columns 1 and 3 are both named id"},
+        {TEXT("ID,Id\na,b\n"), NULL, "columns 1 and 2 are both named id"},
+        {TEXT("id,agentid,AgentId\na,b,c\n"), NULL, "columns 2 and 3 are both named agentId"},
     };
     for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         struct given g;
@@ -435,7 +435,7 @@ static void test_refused_auto(void **state)
     } cases[] = {
         {TEXT("lead,name\na,b\n"), NULL,
          "0: no column 'id' or 'lead_id' or 'leadId' in the csv header, which has 'lead', 'name'; "
-         "--id-column names it, --id-format lines takes every line as an ID"},
+         "name the ID column with --id-column, or read every line as an ID with --id-format lines"},
         {TEXT("contact_id,name\na,b\n"), NULL, "which has 'contact_id', 'name'"},
         {TEXT("contact_id;name\na;b\n"), NULL, "which has 'contact_id', 'name'"},
         {TEXT("a1,a2,a3\n"), NULL, "which has 'a1', 'a2', 'a3'"},
@@ -476,7 +476,8 @@ static void test_refused_params(void **state)
     given_init(&g);
     g.cfg.ids = list;
     g.cfg.n_ids = 2;
-    expect_refused(&g, RC_USAGE, "--id: the ID has a control character (none is allowed): 'b\\n'");
+    expect_refused(&g, RC_USAGE,
+                   "--id: the ID contains a control character, which is not allowed: 'b\\n'");
 }
 
 int main(void)

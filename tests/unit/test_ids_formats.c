@@ -40,20 +40,20 @@ static void test_lines(void **state)
         {TEXT("a,b\n{c}\n\"d\"\n"), "a,b\n{c}\n\"d\"\n"},
         {TEXT("caf\xC3\xA9\n"), "caf\xC3\xA9\n"},
         {TEXT("a\n.\n..\n...\n.a\n"),
-         "a\n0.txt:2! the ID is '.', which would be a step in the URL (1)\n"
-         "0.txt:3! the ID is '..', which would be a step in the URL (2)\n...\n.a\n"},
+         "a\n0.txt:2! the ID is '.', which would be a path segment of the URL (1)\n"
+         "0.txt:3! the ID is '..', which would be a path segment of the URL (2)\n...\n.a\n"},
         {TEXT("a\0b\nc\n"),
-         "0.txt:1! the ID has a control character (none is allowed): 'a\\x00b' (3)\nc\n"},
+         "0.txt:1! the ID contains a control character, which is not allowed: 'a\\x00b' (3)\nc\n"},
         {TEXT("a\rb\r\rc\r\n\r\n\n.\r"),
-         "a\nb\nc\n0.txt:7! the ID is '.', which would be a step in the URL (1)\n"},
+         "a\nb\nc\n0.txt:7! the ID is '.', which would be a path segment of the URL (1)\n"},
         {TEXT("c\x7f\nd\xC2\x85\n"),
-         "0.txt:1! the ID has a control character (none is allowed): 'c\\x7f' (2)\n"
-         "0.txt:2! the ID has a control character (none is allowed): 'd\\u0085' (3)\n"},
+         "0.txt:1! the ID contains a control character, which is not allowed: 'c\\x7f' (2)\n"
+         "0.txt:2! the ID contains a control character, which is not allowed: 'd\\u0085' (3)\n"},
         {TEXT("a\xFF\xC3\nb\xED\xA0\x80\n"),
          "0.txt:1! the ID is not UTF-8: 'a\\xff\\xc3'\n0.txt:2! the ID is not UTF-8: 'b\\xed\\xa0\\x80'\n"},
         /* a bad line is handed out each time it comes */
-        {TEXT(".\n.\n"), "0.txt:1! the ID is '.', which would be a step in the URL (1)\n"
-                         "0.txt:2! the ID is '.', which would be a step in the URL (1)\n"},
+        {TEXT(".\n.\n"), "0.txt:1! the ID is '.', which would be a path segment of the URL (1)\n"
+                         "0.txt:2! the ID is '.', which would be a path segment of the URL (1)\n"},
     };
     EXPECT_ALL(cases, ID_FORMAT_LINES, false);
 }
@@ -88,7 +88,7 @@ static void test_csv(void **state)
                                      "0.txt:3! the ID is empty (1 to 512 bytes are allowed)\n"},
         /* line numbers behind a record of several lines */
         {TEXT("id,x\na,\"1\n2\r\n3\r4\"\n.,4\n"),
-         "a\n0.txt:6! the ID is '.', which would be a step in the URL (1)\n"},
+         "a\n0.txt:6! the ID is '.', which would be a path segment of the URL (1)\n"},
     };
     EXPECT_ALL(cases, ID_FORMAT_CSV, false);
 }
@@ -121,8 +121,8 @@ static void test_csv_line_ends(void **state)
 }
 
 #define JOIN(line, fields, columns, text)                                                          \
-    "0.txt:" line "! quotes join this line with those behind it to a row of " fields               \
-    " fields, and the csv header has " columns ": '" text "'\n"
+    "0.txt:" line "! quotes join this line with the following ones to a row of " fields            \
+    " fields, but the csv header has " columns ": '" text "'\n"
 
 /* A row that is malformed in any of its columns costs its first line, and no ID behind it. */
 static void test_csv_malformed(void **state)
@@ -135,35 +135,35 @@ static void test_csv_malformed(void **state)
         {TEXT("id,x\n\"a,1\nb,2\n"), "0.txt:2! field 1 has no closing quote: '\"a,1'\nb\n"},
         /* the quote is closed in a later row */
         {TEXT("id,x\na,\"1\nb,2\nc,\"3\nd,4\n"),
-         "0.txt:2! field 2 has something behind its closing quote: 'a,\"1'\nb\n"
+         "0.txt:2! field 2 has text after its closing quote: 'a,\"1'\nb\n"
          "0.txt:4! field 2 has no closing quote: 'c,\"3'\nd\n"},
         {TEXT("id,x,y\na,\"1,2\nb,\"\nc,3,4\n"),
          JOIN("2", "2", "3", "a,\"1,2") "0.txt:3! field 2 has no closing quote: 'b,\"'\nc\n"},
         {TEXT("id,x,y\na,\"1\nb,2\",3,4\nc,3,4\n"),
          JOIN(
              "2", "4", "3",
-             "a,\"1") "0.txt:3! field 2 has a quote in it, but does not begin with one: 'b,2\",3,4'\nc\n"},
+             "a,\"1") "0.txt:3! field 2 has a quote within it, but does not begin with one: 'b,2\",3,4'\nc\n"},
         {TEXT("id,x,y\na,\"1\rb\"\rc,3,4\r"),
          JOIN(
              "2", "2", "3",
-             "a,\"1") "0.txt:3! field 1 has a quote in it, but does not begin with one: 'b\"'\nc\n"},
+             "a,\"1") "0.txt:3! field 1 has a quote within it, but does not begin with one: 'b\"'\nc\n"},
         {TEXT("id,x\n\"a\"b,1\nc,2\n"),
-         "0.txt:2! field 1 has something behind its closing quote: '\"a\"b,1'\nc\n"},
+         "0.txt:2! field 1 has text after its closing quote: '\"a\"b,1'\nc\n"},
         {TEXT("id,x\na,\"b\"c\nd,\"\"\"\"e\n"),
-         "0.txt:2! field 2 has something behind its closing quote: 'a,\"b\"c'\n"
-         "0.txt:3! field 2 has something behind its closing quote: 'd,\"\"\"\"e'\n"},
+         "0.txt:2! field 2 has text after its closing quote: 'a,\"b\"c'\n"
+         "0.txt:3! field 2 has text after its closing quote: 'd,\"\"\"\"e'\n"},
         {TEXT("id,x\na,5\" pipe\nb\"c,\n"),
-         "0.txt:2! field 2 has a quote in it, but does not begin with one: 'a,5\" pipe'\n"
-         "0.txt:3! field 1 has a quote in it, but does not begin with one: 'b\"c,'\n"},
+         "0.txt:2! field 2 has a quote within it, but does not begin with one: 'a,5\" pipe'\n"
+         "0.txt:3! field 1 has a quote within it, but does not begin with one: 'b\"c,'\n"},
         /* too many fields: a line end got lost */
-        {TEXT("id,x\na,1b,2\nc,3\n"), "0.txt:2! the row has 3 fields, the csv header 2\nc\n"},
-        {TEXT("id,x\na,1,\n"), "0.txt:2! the row has 3 fields, the csv header 2\n"},
-        {TEXT("id\na,1\n"), "0.txt:2! the row has 2 fields, the csv header 1\n"},
+        {TEXT("id,x\na,1b,2\nc,3\n"), "0.txt:2! the row has 3 fields, the csv header has 2\nc\n"},
+        {TEXT("id,x\na,1,\n"), "0.txt:2! the row has 3 fields, the csv header has 2\n"},
+        {TEXT("id\na,1\n"), "0.txt:2! the row has 2 fields, the csv header has 1\n"},
         /* too few: only what is not needed may be left out, and not at a torn end */
         {TEXT("id,x\na\nb,1\n"), "a\nb\n"},
-        {TEXT("x,id,y\n1,a\n2\n"), "a\n0.txt:3! the row has 1 field, the csv header 3\n"},
+        {TEXT("x,id,y\n1,a\n2\n"), "a\n0.txt:3! the row has 1 field, the csv header has 3\n"},
         {TEXT("id,x\na,1\nb"),
-         "a\n0.txt:3! the row has 1 field, the csv header 2, and there is no line end behind it\n"},
+         "a\n0.txt:3! the row has 1 field, the csv header has 2, and it does not end with a line break\n"},
         {TEXT("id,x\na,1\nb,2"), "a\nb\n"},
         /* whatever else may stand for a line end that was lost */
         {TEXT("id,x\na\0b,1\nc,d\0\0\0e,f\ng,\"\0\"\nh,2\n"),
@@ -187,10 +187,10 @@ static void test_csv_params(void **state)
          "a x\n0.txt:3! agentId is missing: give --param agentId=VALUE, or the column agentId in "
          "csv or ndjson input (1)\n"},
         {TEXT("id,agentId\na,\"x\ny\"\n"),
-         "0.txt:2! agentId has a control character (none is allowed): 'x\\ny' (1)\n"},
+         "0.txt:2! agentId contains a control character, which is not allowed: 'x\\ny' (1)\n"},
         {TEXT("id,agentId\na,x\na,y\na,x\n"), "a x\na y\n"},
         {TEXT("id,agentId\na,..\n"),
-         "0.txt:2! agentId is '..', which would be a step in the URL (1)\n"},
+         "0.txt:2! agentId is '..', which would be a path segment of the URL (1)\n"},
         /* where one value ends and the next begins does not matter */
         {TEXT("id,agentId\na,bc\nab,c\n"), "a bc\nab c\n"},
     };
@@ -212,25 +212,25 @@ static void test_ndjson(void **state)
         {TEXT("{\"id\":\"\\ud83d\\ude00\"}\n"), "\xF0\x9F\x98\x80\n"},
         {TEXT("{\"id\":\"a\",\"x\":\"\\u0000\xFF\"}\n"), "a\n"},
         {TEXT("{\"id\":\"a\\u0000\"}\n{\"id\":\"a\xFF\"}\n{\"id\":\"\\udead\"}\n"),
-         "0.txt:1! the ID has NUL or a character that is not UTF-8\n"
-         "0.txt:2! the ID has NUL or a character that is not UTF-8\n"
-         "0.txt:3! the ID has NUL or a character that is not UTF-8\n"},
+         "0.txt:1! the ID contains NUL or invalid UTF-8\n"
+         "0.txt:2! the ID contains NUL or invalid UTF-8\n"
+         "0.txt:3! the ID contains NUL or invalid UTF-8\n"},
         {TEXT("{\"id\":\"a\\n\"}\n"),
-         "0.txt:1! the ID has a control character (none is allowed): 'a\\n' (2)\n"},
+         "0.txt:1! the ID contains a control character, which is not allowed: 'a\\n' (2)\n"},
         {TEXT("{\"id\":true}\n{\"id\":[\"a\"]}\n{\"id\":{}}\n"),
          "0.txt:1! the ID is neither a string nor a number\n"
          "0.txt:2! the ID is neither a string nor a number\n"
          "0.txt:3! the ID is neither a string nor a number\n"},
         {TEXT("{\"Id\":\"a\"}\n{\"LEADID\":\"b\"}\n{\"ID\":\"no\",\"id\":\"c\"}\n"), "a\nb\nc\n"},
         {TEXT("{\"ID\":\"a\",\"Id\":\"a\"}\n"),
-         "0.txt:1! there are two members id that differ in case\n"},
+         "0.txt:1! there are two members id that differ only in case\n"},
         {TEXT("{\"id\":\"a\"}\r{\"id\":\"b\"}\r"), "a\nb\n"},
         {TEXT("{\"id\":\"a\"}{\"id\":\"b\"}\n"),
-         "0.txt:1! not JSON: the text goes on behind its value (at byte 10)\n"},
+         "0.txt:1! not JSON: there is text after the value (at byte 10)\n"},
         {TEXT("{\"name\":\"a\"}\n{}\n{\"id\":null}\n"),
-         "0.txt:1! there is no member 'id' with the ID\n"
-         "0.txt:2! there is no member 'id' with the ID\n"
-         "0.txt:3! there is no member 'id' with the ID\n"},
+         "0.txt:1! there is no member 'id' to read the ID from\n"
+         "0.txt:2! there is no member 'id' to read the ID from\n"
+         "0.txt:3! there is no member 'id' to read the ID from\n"},
         {TEXT("{\"id\":\"\"}\n"), "0.txt:1! the ID is empty (1 to 512 bytes are allowed)\n"},
         {TEXT("\"id\"\n[\"id\"]\nnull\n"),
          "0.txt:1! the line is not a JSON object\n0.txt:2! the line is not a JSON object\n"
@@ -269,7 +269,7 @@ static void test_ndjson_params(void **state)
 #define ZWNJ "\xE2\x80\x8C"
 #define ZWJ "\xE2\x80\x8D"
 #define HIDDEN(code, text)                                                                         \
-    " has U+" code " in it, which cannot be seen or told from a blank: '" text "'"
+    " contains U+" code ", which is invisible or looks like a space: '" text "'"
 
 /* Blanks of any kind and what cannot be seen: trimmed around an ID, refused within one. */
 static void test_blanks(void **state)
@@ -364,8 +364,8 @@ static void test_auto(void **state)
         {TEXT("sep=\t\nid\tx,y\na\tb\n"), "a\n"},
         {TEXT(" Sep=\t \r\nx,y\tid\r\nb\ta\r\n"), "a\n"},
         {TEXT("sep=\nid\tx\na\tb\n"),
-         "sep=\n0.txt:2! the ID has a control character (none is allowed): 'id\\tx' (4)\n"
-         "0.txt:3! the ID has a control character (none is allowed): 'a\\tb' (3)\n"},
+         "sep=\n0.txt:2! the ID contains a control character, which is not allowed: 'id\\tx' (4)\n"
+         "0.txt:3! the ID contains a control character, which is not allowed: 'a\\tb' (3)\n"},
         {TEXT("id\na\n"), "id\na\n"},
         {TEXT("a\nb,c\n"), "a\nb,c\n"},
         {TEXT("a b\n"), "a b\n"},

@@ -302,10 +302,10 @@ static void bad_lines_are_shown_and_summed_up(void **state)
         {1, LOG_LEVEL_WARN, NULL, 1, NULL},
         {10, LOG_LEVEL_WARN, NULL, 10, NULL},
         {11, LOG_LEVEL_WARN, NULL, 10,
-         "warn-always -: 1 more lines of the input failed in the same way; --failed FILE lists "
+         "warn-always -: 1 more invalid input lines; use --failed FILE to list "
          "them all\n"},
         {100, LOG_LEVEL_WARN, "failed.ndjson", 10,
-         "warn-always -: 90 more lines of the input failed in the same way; all are listed in "
+         "warn-always -: 90 more invalid input lines; all are listed in "
          "failed.ndjson\n"},
         {100, LOG_LEVEL_INFO, NULL, 10, NULL}, /* each has its message */
         {100, LOG_LEVEL_ERROR, NULL, 0, NULL},
@@ -323,7 +323,7 @@ static void bad_lines_are_shown_and_summed_up(void **state)
         size_t shown = count_lines(text, "warn-always -: f.txt:");
         size_t others = count_lines(text, "info -: f.txt:");
         size_t want_others = cases[i].level == LOG_LEVEL_INFO ? cases[i].n - cases[i].shown : 0;
-        const char *sum_up = strstr(text, "more lines");
+        const char *sum_up = strstr(text, "more invalid input lines");
         if (shown != cases[i].shown || others != want_others || !sum_up != !cases[i].sum_up)
             fail_msg("%zu lines: %zu shown, %zu more, summed up %d; wanted %zu, %zu, %d",
                      cases[i].n, shown, others, sum_up != NULL, cases[i].shown, want_others,
@@ -379,7 +379,7 @@ static void were_done(struct intake_world *w, const char *const *ids)
     w->in.resume.before = &w->before;
 }
 
-#define OTHERS "among the first 4 one is another, or their order is"
+#define OTHERS "the first 4, or their order, differ"
 
 static void the_same_ids(void **state)
 {
@@ -405,9 +405,9 @@ static void the_same_ids(void **state)
         {{"a", "", "c", "d"}, {ID("a"), ID("c"), ID("d"), ID("e"), ID("f")}, "", OTHERS},
         /* A lead that waits is not handed over when the others turn out to be others. */
         {{"a", "", "c", "d"}, {ID("x"), ID("b"), ID("c"), ID("d"), ID("e")}, "", OTHERS},
-        {{"a", "b", "c", "d"}, {ID("a"), ID("b")}, "", "they end after 2, and 4 were done"},
-        {{"a", "", "", "d"}, {ID("a"), ID("b"), ID("c")}, "", "they end after 3, and 4 were done"},
-        {{"a"}, {STEP(AN_END)}, "", "they end after 0, and 1 were done"},
+        {{"a", "b", "c", "d"}, {ID("a"), ID("b")}, "", "they end after 2, but 4 were done"},
+        {{"a", "", "", "d"}, {ID("a"), ID("b"), ID("c")}, "", "they end after 3, but 4 were done"},
+        {{"a"}, {STEP(AN_END)}, "", "they end after 0, but 1 were done"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct intake_world w;

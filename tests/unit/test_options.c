@@ -27,7 +27,7 @@ static enum rc parse(const char *line, struct export_options *o, struct err *e, 
 }
 
 #define BASE "-p omni -t csv:out/"
-#define NO_LIMIT "is not a whole number or a share from 0% to 100% (up to four decimals)"
+#define NO_LIMIT "is not a whole number or a percentage from 0% to 100% (up to four decimals)"
 
 static void refusals(void **state)
 {

@@ -133,10 +133,10 @@ static void answers_are_recorded(void **state)
     world_put(&o->w, 0, 4);
     out_end(o);
     expect_answers(o, "accepted:200:1:-:-:\n"
-                      "failed:422:1:8:http_42237:the receiver answered 422: such thing\n"
-                      "failed:302:1:8:redirect91:the receiver answered 302, a redirect to "
+                      "failed:422:1:8:http_42237:the receiver returned 422: such thing\n"
+                      "failed:302:1:8:redirect91:the receiver returned 302, a redirect to "
                       "https://evil.example/x; redirects are not followed\n"
-                      "failed:410:1:8:http_41030:the receiver answered 410 Gone\n");
+                      "failed:410:1:8:http_41030:the receiver returned 410 Gone\n");
     assert_int_equal(o->w.result.delivered, 1);
     assert_int_equal(o->w.result.failed, 3);
 }

@@ -154,7 +154,7 @@ static void removed_while_written(void **state)
     struct outfile *f = open_ok("a", 0);
     put(f, "one\n");
     assert_int_equal(unlink(".a.leadpipe-part"), 0);
-    expect_err(outfile_complete(f, &e), &e, RC_IO, "a: somebody removed it");
+    expect_err(outfile_complete(f, &e), &e, RC_IO, "a: was removed");
     expect_err(outfile_publish(f, &e), &e, RC_INTERNAL, "a: ");
     outfile_close(f, false);
 }
@@ -234,7 +234,7 @@ static void links(void **state)
     assert_string_equal(slurp("real/file"), "after");
 
     assert_int_equal(symlink("nowhere", "dangling"), 0);
-    expect_err(outfile_open(&f, "dangling", 0, false, &e), &e, RC_USAGE, "leads nowhere");
+    expect_err(outfile_open(&f, "dangling", 0, false, &e), &e, RC_USAGE, "dangling symbolic link");
     spit("victim", "untouched");
     assert_int_equal(symlink("victim", ".b.leadpipe-part"), 0);
     expect_err(outfile_open(&f, "b", 0, false, &e), &e, RC_USAGE, ".b.leadpipe-part");
@@ -511,7 +511,8 @@ static void stopped_readers(void **state)
             expect_ok(rc, &e);
             rc = outfile_publish(f, &e);
         }
-        expect_err(rc, &e, RC_STOPPED, is_fifo ? "fifo: nobody" : "standard output: nobody");
+        expect_err(rc, &e, RC_STOPPED,
+                   is_fifo ? "fifo: its reader stopped" : "standard output: its reader stopped");
         assert_true(stop_timer_is_over(&stop));
         assert_int_equal(stop_timer_left_ms(&stop), 0);
         outfile_close(f, false);

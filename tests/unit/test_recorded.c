@@ -228,7 +228,7 @@ static void failures_are_remembered(void **state)
     world_put(&o->w, 1, 3);
     out_end(o);
     assert_int_equal(o->w.told[0].n, 0);
-    expect_told(&o->w, 1, 1, VERDICT_FAILED, 422, "answered 422: {\"error\":\"nö: 1:2\"}");
+    expect_told(&o->w, 1, 1, VERDICT_FAILED, 422, "returned 422: {\"error\":\"nö: 1:2\"}");
     assert_memory_equal(&o->w.told[1], &first, sizeof first);
     expect_told(&o->w, 2, 2, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 2);

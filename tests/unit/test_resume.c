@@ -289,18 +289,20 @@ static void other_terms(void **state)
          ": -t was b and is now c; "},
         {{TERM("-p", "a"), TERM("-t", "b")},
          {TERM("-p", "a")},
-         ": -t b was given then and is not now; "},
+         ": -t b was given then but is not given now; "},
         {{TERM("-p", "a")}, {TERM("-p", "a"), TERM("-t", "b")}, ": -t b was not given then; "},
-        {{TERM("-p", "a")}, {{{NULL, 0}, {NULL, 0}}}, ": -p a was given then and is not now; "},
+        {{TERM("-p", "a")},
+         {{{NULL, 0}, {NULL, 0}}},
+         ": -p a was given then but is not given now; "},
         {{{{NULL, 0}, {NULL, 0}}}, {TERM("-p", "a")}, ": -p a was not given then; "},
         {{TERM("--flag", "")},
          {{{NULL, 0}, {NULL, 0}}},
-         ": --flag was given then and is not now; "},
+         ": --flag was given then but is not given now; "},
         {{{{NULL, 0}, {NULL, 0}}}, {TERM("--flag", "")}, ": --flag was not given then; "},
         /* One in between is gone, or new. */
         {{TERM("-a", "1"), TERM("-b", "2"), TERM("-c", "3")},
          {TERM("-a", "1"), TERM("-c", "3")},
-         ": -b 2 was given then and is not now; "},
+         ": -b 2 was given then but is not given now; "},
         {{TERM("-a", "1"), TERM("-c", "3")},
          {TERM("-a", "1"), TERM("-b", "2"), TERM("-c", "3")},
          ": -b 2 was not given then; "},
@@ -365,9 +367,9 @@ static void damaged(void **state)
     leave_delivery(1, &done);
     expect_damaged(c, "one mark for each sink");
     leave_delivery(2, &three_done); /* there is no such sink */
-    expect_damaged(c, "a delivery belongs to no sink");
+    expect_damaged(c, "a delivery belongs to no webhook sink");
     leave_delivery(0, &three_done); /* it writes files */
-    expect_damaged(c, "a delivery belongs to no sink");
+    expect_damaged(c, "a delivery belongs to no webhook sink");
     for (size_t i = 0; i < sizeof bad_totals / sizeof *bad_totals; i++) {
         done = three_done;
         done.totals = str_c(bad_totals[i]);

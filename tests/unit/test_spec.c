@@ -123,12 +123,12 @@ static void refusals(void **state)
     static const struct {
         const char *text, *want;
     } rows[] = {
-        {"", "there is no sink \"\"; sinks are: fake, bare"},
-        {"fkae:x", "there is no sink \"fkae\"; sinks are: fake, bare"},
-        {"fake", "fake: there is no target"},
-        {"fake:", "fake: there is no target"},
-        {"fake,flag", "fake: there is no target"},
-        {"fake,list=a: b", "fake: there is no target"},
+        {"", "unknown sink \"\"; the sinks are: fake, bare"},
+        {"fkae:x", "unknown sink \"fkae\"; the sinks are: fake, bare"},
+        {"fake", "fake: missing target"},
+        {"fake:", "fake: missing target"},
+        {"fake,flag", "fake: missing target"},
+        {"fake,list=a: b", "fake: missing target"},
         {"fake,:x", "fake: unknown option \"\"; options are: flag, choice, count, level, wait"},
         {"fake,colour=red:x", "fake: unknown option \"colour\"; options are: flag, choice, count, "
                               "level, wait, rate, text, list"},

@@ -43,7 +43,7 @@ static void no_place_for_a_state(void **state)
     expect_refused_at_once("fifo", "regular file");
     expect_refused_at_once("/dev/null", "regular file");
     expect_refused_at_once("loop", "symbolic link");
-    expect_refused_at_once("dangling", "leads nowhere");
+    expect_refused_at_once("dangling", "dangling symbolic link");
     expect_refused_at_once("nothing/s", "does not exist");
     expect_refused_at_once("fifo/s", "Not a directory");
     assert_int_equal(access("nowhere", F_OK), -1);
@@ -59,8 +59,8 @@ static void no_permission(void **state)
     expect_refused_at_once("s", "Permission denied");
     assert_int_equal(chmod("s", 0600), 0);
     assert_int_equal(chmod(".", 0500), 0);
-    expect_refused_at_once("s", "cannot write in the folder");
-    expect_refused_at_once("new", "cannot write in the folder");
+    expect_refused_at_once("s", "cannot write to the directory");
+    expect_refused_at_once("new", "cannot write to the directory");
     assert_int_equal(chmod(".", 0700), 0);
 }
 
@@ -79,10 +79,10 @@ static void other_files(void **state)
     static const struct {
         const char *path, *part;
     } refused[] = {
-        {"text", "is not a state file of leadpipe"},
-        {"short", "is damaged: it is cut short"},
-        {"shorter", "is not a state file of leadpipe"},
-        {"zeros", "is not a state file of leadpipe"},
+        {"text", "is not a leadpipe state file"},
+        {"short", "is damaged: it is truncated"},
+        {"shorter", "is not a leadpipe state file"},
+        {"zeros", "is not a leadpipe state file"},
         {"other", "is a database of another program"},
         {"other-wal", "is a database of another program"},
         {"later", "was written by a later version of leadpipe"},
@@ -390,13 +390,13 @@ static void folders_of_others_are_refused(void **state)
         {"chmod 700 f", NULL, false},
         {"chmod 755 f", NULL, false},
         {"chmod 1777 f", NULL, false},
-        {"chmod 777 f", "other users can rename and replace files in its folder", false},
-        {"chmod 703 f", "other users can rename and replace files in its folder", false},
+        {"chmod 777 f", "other users can rename and replace files in its directory", false},
+        {"chmod 703 f", "other users can rename and replace files in its directory", false},
         {"chgrp 12345 f; chmod 770 f", "other users can rename and replace", true},
         {"chgrp 12345 f; chmod 1770 f", NULL, true},
-        {"chown 12345 f; chmod 755 f", "its folder belongs to another user", true},
-        {"chown 12345 f; chmod 1777 f", "its folder belongs to another user", true},
-        {"ln -s f/s l; chown -h 12345 l", "is a symbolic link of another user", true},
+        {"chown 12345 f; chmod 755 f", "its directory belongs to another user", true},
+        {"chown 12345 f; chmod 1777 f", "its directory belongs to another user", true},
+        {"ln -s f/s l; chown -h 12345 l", "is a symbolic link that belongs to another user", true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err e = {0};

@@ -187,7 +187,7 @@ static void refusals_fail_their_leads(void **state)
     world_begin(w);
     world_put(w, 0, 6);
     world_end(w);
-    expect_told(w, 0, 2, VERDICT_FAILED, 422, "answered 422: {\"error\":\"no such field\"}");
+    expect_told(w, 0, 2, VERDICT_FAILED, 422, "returned 422: {\"error\":\"no such field\"}");
     expect_told(w, 2, 2, VERDICT_ACCEPTED, 200, "");
     expect_told(w, 4, 2, VERDICT_FAILED, 302, "evil.example");
     assert_string_equal(w->told[0].code, "http_422");
@@ -207,8 +207,8 @@ static void gone_closes_the_sink(void **state)
     world_put(w, 2, LEADS - 2);
     world_end(w);
     expect_told(w, 0, 1, VERDICT_ACCEPTED, 200, "");
-    expect_told(w, 1, 1, VERDICT_FAILED, 410, "the receiver answered 410 Gone");
-    expect_told(w, 2, LEADS - 2, VERDICT_FAILED, 0, "the receiver answered 410 Gone");
+    expect_told(w, 1, 1, VERDICT_FAILED, 410, "the receiver returned 410 Gone");
+    expect_told(w, 2, LEADS - 2, VERDICT_FAILED, 0, "the receiver returned 410 Gone");
     assert_int_equal(w->stub.n, 2);
 }
 

@@ -163,21 +163,21 @@ static void bad_headers(void **state)
 {
     (void)state;
     static const struct bad_header rows[] = {
-        {false, "hidden", "no colon"},
-        {false, ": hidden", "name of a header"},
-        {false, "hid den: hidden", "name of a header"},
+        {false, "hidden", "missing colon"},
+        {false, ": hidden", "not a header name"},
+        {false, "hid den: hidden", "not a header name"},
         {false, "X-A:", "X-A is empty"},
         {false, "X-A:  ", "X-A is empty"},
         {false, "X-A: a\r\nX-B: b", "control character"},
         {false, "Webhook-Id: 1", "set by the program"},
         {false, "webhook-signature: 1", "set by the program"},
         {false, "Content-Length: 1", "set by the program"},
-        {true, "X-A", "no colon"},
+        {true, "X-A", "missing colon"},
         {true, "X-A: TEST_WEBHOOK_UNSET", "TEST_WEBHOOK_UNSET is not set"},
         {true, "X-A: TEST_WEBHOOK_EMPTY", "TEST_WEBHOOK_EMPTY is not set"},
         {true, "X-A: TEST_WEBHOOK_LINES", "TEST_WEBHOOK_LINES has several lines"},
-        {true, "X-A: TEST_WEBHOOK_BELL", "TEST_WEBHOOK_BELL has a control character within"},
-        {true, "X-A: TEST_WEBHOOK_NBSP", "TEST_WEBHOOK_NBSP has a character that is not ASCII"},
+        {true, "X-A: TEST_WEBHOOK_BELL", "TEST_WEBHOOK_BELL contains a control character"},
+        {true, "X-A: TEST_WEBHOOK_NBSP", "TEST_WEBHOOK_NBSP contains a non-ASCII character"},
         {true, "X-A: TEST_WEBHOOK_BLANKS", "TEST_WEBHOOK_BLANKS is empty"},
         {true, "X-A:", "is not set"},
         {true, "Authorization: Bearer hidden", "(not the name of one) is not set"},
@@ -235,7 +235,7 @@ static void secrets_from_variables(void **state)
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_SECRET"}, NULL);
     expect_redacted("got " SECRET, "got whsec_***");
     expect_redacted("got 31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0", "got ***");
-    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_UTF8"}, "is not ASCII");
+    expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_UTF8"}, "non-ASCII");
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_BAD"}, "not base64");
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_EMPTY"}, "no secret");
     expect_secrets(&(struct webhook_opts){.secret_env = "TEST_WEBHOOK_UNSET"}, "not set");
@@ -277,8 +277,8 @@ static void secrets_from_files(void **state)
     assert_int_equal(mkfifo("pipe", 0600), 0);
     expect_secrets(&(struct webhook_opts){.secret_file = "good"}, NULL);
     expect_secrets(&(struct webhook_opts){.secret_file = "bad"}, "bad: secret 1 is not base64");
-    expect_secrets(&(struct webhook_opts){.secret_file = "empty"}, "empty: holds no secret");
-    expect_secrets(&(struct webhook_opts){.secret_file = "utf16"}, "utf16: seems to be UTF-16");
+    expect_secrets(&(struct webhook_opts){.secret_file = "empty"}, "empty: contains no secret");
+    expect_secrets(&(struct webhook_opts){.secret_file = "utf16"}, "utf16: appears to be UTF-16");
     expect_secrets(&(struct webhook_opts){.secret_file = "whsec_hidden"}, "No such file");
     expect_secrets(&(struct webhook_opts){.secret_file = "large"}, "over 64 KiB");
     expect_secrets(&(struct webhook_opts){.secret_file = "absent"}, "absent: No such file");
