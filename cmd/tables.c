@@ -45,12 +45,12 @@ static void print_column(const struct table_spec *t, const struct column_spec *c
         return;
     case COLUMN_POSITION:
         if (str_eq(c->path.text, t->each.text))
-            print_line(c->name, width, "its position, from 0", STR_NONE);
+            print_line(c->name, width, "integer, its position, from 0", STR_NONE);
         else
-            print_line(c->name, width, "the position, from 0, of its ", c->path.text);
+            print_line(c->name, width, "integer, the position, from 0, of its ", c->path.text);
         return;
     case COLUMN_COUNT:
-        print_line(c->name, width, "number of ", c->path.text);
+        print_line(c->name, width, "integer, the number of ", c->path.text);
         return;
     }
 }
@@ -126,7 +126,7 @@ static enum rc print_for(const struct profile *p, const struct sql_dialect *ddl,
     if (rc == RC_OK && buf_rc(&b) != RC_OK)
         rc = err_set(e, buf_rc(&b), "%s", rc_text(buf_rc(&b)));
     if (rc == RC_OK)
-        (void)fwrite(b.data, 1, b.len, stdout); /* looked at when standard output is closed */
+        (void)fwrite(b.data, 1, b.len, stdout); /* checked when standard output is closed */
     buf_free(&b);
     return rc;
 }
