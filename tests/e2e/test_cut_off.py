@@ -119,6 +119,6 @@ def test_manifest_in_a_stream(cut_off):
     cut_off.cut("two.ndjson", "--manifest", "-", lists=False)
     done = cut_off.run("--manifest", "-", lists=False)
     assert done.returncode == 3 and done.stdout == b"", done
-    assert "standard output: there is no manifest of this run, as it was cut off while it published its outputs" in done.stderr
+    assert "standard output: there is no manifest of this run, because it was interrupted while publishing its outputs" in done.stderr
     assert (cut_off.folder / "one.ndjson").exists() and (cut_off.folder / "two.ndjson").exists()
     assert json.loads(cut_off.run("--manifest", "-", lists=False).stdout)["published"]
