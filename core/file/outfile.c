@@ -480,12 +480,12 @@ static void outfile_digest_end(struct outfile *f)
 /* Seen now, it keeps all outputs from becoming visible, and not only those behind it. */
 static void check_name(struct outfile *f)
 {
-    struct stat st;
-    if (fstat(f->fd, &st) != 0)
-        outfile_fail(f, errno);
-    else if (st.st_nlink == 0)
-        (void)err_set(&f->err, RC_IO, "%s: was removed while it was being written",
-                      outfile_name(f));
+    bool is_regular = false;
+    if (!part_is_still_there(f->fd, f->place.part, &is_regular))
+        (void)err_set(&f->err, RC_IO,
+                      "%s: its unfinished file %s was removed, renamed or replaced while it was "
+                      "being written",
+                      outfile_name(f), f->place.part);
 }
 
 enum rc outfile_complete(struct outfile *f, struct err *e)
@@ -551,8 +551,10 @@ void outfile_close(struct outfile *f, bool keep)
 {
     if (!f)
         return;
+    bool is_regular = false;
+    bool removes = !f->published && !keep && !f->handed_over && f->place.part;
     /* Removed while it is still locked: afterwards it may be another run's. */
-    if (!f->published && !keep && !f->handed_over && f->place.part)
+    if (removes && part_is_still_there(f->fd, f->place.part, &is_regular))
         (void)unlink(f->place.part);
     outfile_free(f);
 }

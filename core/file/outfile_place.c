@@ -374,13 +374,14 @@ enum rc temporary_open(int *out_fd, struct err *e)
 void outfile_clear(const char *path, enum outfile_suffix suffix)
 {
     struct place p = {.fd = DESCRIPTOR_NONE};
+    bool is_regular = false;
     struct stat st;
     struct err e;
     if (place_find(&p, path, suffix, &e) != RC_OK)
         return;
     int fd = p.part ? part_open(p.part) : -1;
     if (fd >= 0 && fstat(fd, &st) == 0 && part_check(p.part, &st, &e) == RC_OK &&
-        flock(fd, LOCK_EX | LOCK_NB) == 0)
+        flock(fd, LOCK_EX | LOCK_NB) == 0 && part_is_still_there(fd, p.part, &is_regular))
         (void)unlink(p.part);
     if (fd >= 0)
         (void)close(fd);

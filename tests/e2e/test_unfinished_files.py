@@ -134,6 +134,29 @@ def test_our_own_is_taken_over(sandbox, control, tmp_path):
     assert len((tmp_path / "x").read_text().splitlines()) == 2 and not runs.temporaries(tmp_path)
 
 
+@pytest.mark.parametrize("name", [".x.leadpipe-part", ".f.leadpipe-part"])
+@pytest.mark.parametrize("what", ["removed", "renamed", "replaced"])
+def test_somebody_was_at_it_meanwhile(leadpipe, sandbox, control, tmp_path, name, what):
+    """Under its name there is now nothing, or what is not this run's: that is not published."""
+    for earlier in "xf":
+        (tmp_path / earlier).write_text("earlier\n")
+    process = leadpipe.start("export", *sandbox.provider(), "-t", "ndjson:x", "--failed", "f", env=sandbox.env, stdin=subprocess.PIPE,
+                             text=True)
+    process.stdin.write("plain-1\n")
+    process.stdin.flush()
+    runs.wait_until(lambda: control.attempts("plain-1") and (tmp_path / name).exists(), "it is written")
+    if what == "removed":
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).rename(tmp_path / "elsewhere")
+    if what == "replaced":
+        (tmp_path / name).write_text("another run's\n")
+    _, told = process.communicate("plain-2\n", 60 * SLOWNESS)
+    assert process.returncode == 1 and name + " was removed, renamed or replaced while it was being written" in told, told
+    assert (tmp_path / "x").read_text() == (tmp_path / "f").read_text() == "earlier\n"
+    assert what != "replaced" or (tmp_path / name).read_text() == "another run's\n", "it is not removed, either"
+
+
 # --- names and paths that are long ------------------------------------------------------------------
 
 def long_names():
