@@ -24,17 +24,27 @@ static enum rc refuse_stream(const char *who, struct err *e)
                    who);
 }
 
-static enum rc add_output(struct run_files *l, const char *path, const char *who, struct err *e)
+/* What is written at `path`, and what is made beside it: the names that `names_of` gives, each with a
+ * NUL behind it. `purpose`: what those are. */
+static enum rc add_with_derived(struct run_files *l, const char *path, const char *who,
+                                enum rc (*names_of)(const char *path, struct buf *out,
+                                                    struct err *e),
+                                const char *purpose, struct err *e)
 {
     struct buf names;
     buf_init(&names, PATHS_BYTES_MAX);
     enum rc rc = run_files_add_written(l, path, who, e);
     if (rc == RC_OK)
-        rc = outfile_unfinished(path, &names, e);
+        rc = names_of(path, &names, e);
     for (size_t at = 0; rc == RC_OK && at < names.len; at += strlen(names.data + at) + 1)
-        rc = run_files_add_derived(l, names.data + at, "its unfinished file", e);
+        rc = run_files_add_derived(l, names.data + at, purpose, e);
     buf_free(&names);
     return rc;
+}
+
+static enum rc add_output(struct run_files *l, const char *path, const char *who, struct err *e)
+{
+    return add_with_derived(l, path, who, outfile_unfinished, "its unfinished file", e);
 }
 
 static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bool has_state,
@@ -55,19 +65,6 @@ static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bo
     return rc;
 }
 
-static enum rc add_database(struct run_files *l, const char *path, const char *who, struct err *e)
-{
-    struct buf names;
-    buf_init(&names, PATHS_BYTES_MAX);
-    enum rc rc = run_files_add_written(l, path, who, e);
-    if (rc == RC_OK)
-        rc = state_file_names(path, &names, e);
-    for (size_t at = 0; rc == RC_OK && at < names.len; at += strlen(names.data + at) + 1)
-        rc = run_files_add_derived(l, names.data + at, "its database", e);
-    buf_free(&names);
-    return rc;
-}
-
 /* `who` is what is said of one that is written, "`what` `of`" of one that is read. */
 static enum rc add_file(struct run_files *l, const char *path, enum file_use use, const char *who,
                         const char *what, const char *of, struct err *e)
@@ -75,7 +72,7 @@ static enum rc add_file(struct run_files *l, const char *path, enum file_use use
     enum rc rc = RC_OK;
     switch (use) {
     case FILE_DATABASE:
-        return add_database(l, path, who, e);
+        return add_with_derived(l, path, who, state_file_names, "its database", e);
     case FILE_WRITTEN:
         rc = outfile_check(path, e);
         if (rc == RC_OK)
