@@ -64,7 +64,11 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
                         "run the same command again to resume from the state in %s",
                         cfg->state_path);
-    if (!whole && !cfg->state_path && r->error.rc != RC_USAGE && r->error.rc != RC_AUTH)
+    if (r->in_part)
+        messages_write(m, LOG_LEVEL_ERROR, NULL,
+                       "the run stopped while its output files were being published: some of them "
+                       "may be new and others old");
+    else if (!whole && !cfg->state_path && r->error.rc != RC_USAGE && r->error.rc != RC_AUTH)
         messages_write(m, LOG_LEVEL_ERROR, NULL,
                        "the run stopped early and no output file was published; with --state FILE "
                        "the same command could resume it");
@@ -189,6 +193,8 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
                  s->deliveries, s->delivered, s->failed);
     else if (r->withheld)
         buf_adds(out, ": not published; existing files are unchanged\n");
+    else if (r->in_part)
+        buf_adds(out, ": its files may be published in part, or not at all\n");
     else if (!r->published)
         buf_adds(out, ": incomplete, because the run stopped early; existing files are "
                       "unchanged\n");

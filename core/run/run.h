@@ -126,6 +126,7 @@ struct run_result {
     size_t n_more_errors;
     bool refused;   /* before anything was done: the IDs are not what they should be */
     bool published; /* the outputs of the sinks are visible */
+    bool in_part;   /* not published, but some of their files may be visible already */
     enum withheld withheld;
     uint64_t missing_allowed; /* WITHHELD_MISSING: so many would have been no reason */
     struct ids_counts ids;

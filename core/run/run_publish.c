@@ -180,8 +180,9 @@ static enum rc writes_files(const struct sink_worker *w, bool *out, struct err *
     return rc;
 }
 
-/* Streams before files: their readers may be gone, and then no file may have changed. */
-static enum rc publish_sinks(struct run *r, struct err *e)
+/* Streams before files: their readers may be gone, and then no file may have changed. *files_begun:
+ * from now on some may have. */
+static enum rc publish_sinks(struct run *r, bool *files_begun, struct err *e)
 {
     bool of_files[RUN_SINKS_MAX];
     enum rc rc = RC_OK;
@@ -190,8 +191,10 @@ static enum rc publish_sinks(struct run *r, struct err *e)
     for (int files = 0; files <= 1; files++) {
         for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++) {
             const struct sink_worker *w = &r->sinks[i];
-            if (of_files[i] == files && w->ops->publish)
-                rc = w->ops->publish(w->sink, e);
+            if (of_files[i] != files || !w->ops->publish)
+                continue;
+            *files_begun |= files;
+            rc = w->ops->publish(w->sink, e);
         }
     }
     return rc;
@@ -216,8 +219,9 @@ static enum rc prepare(struct run *r, struct run_result *out, struct outfile **m
 static enum rc make_visible(struct run *r, struct run_result *out, struct outfile *manifest,
                             struct err *e)
 {
-    enum rc rc = out->withheld ? RC_OK : publish_sinks(r, e);
+    enum rc rc = out->withheld ? RC_OK : publish_sinks(r, &out->in_part, e);
     out->published = rc == RC_OK && !out->withheld;
+    out->in_part &= rc != RC_OK;
     if (rc == RC_OK)
         rc = ledger_publish(r->outcomes.ledger, true, e);
     if (rc == RC_OK && manifest)

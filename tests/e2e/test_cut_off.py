@@ -122,3 +122,19 @@ def test_manifest_in_a_stream(cut_off):
     assert "standard output: there is no manifest of this run, because it was interrupted while publishing its outputs" in done.stderr
     assert (cut_off.folder / "one.ndjson").exists() and (cut_off.folder / "two.ndjson").exists()
     assert json.loads(cut_off.run("--manifest", "-", lists=False).stdout)["published"]
+
+
+# --- a name that cannot be had ------------------------------------------------------------------------
+
+@pytest.mark.parametrize("fault", ["op=rename path=two.ndjson fail=EIO", "op=sync path=. fail=EIO"])
+def test_published_in_part(leadpipe, sandbox, fault):
+    """Then nobody says that the files are as they were."""
+    for name in OUTPUTS[:2]:
+        (leadpipe.folder / name).write_text("earlier\n")
+    faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(leadpipe.folder), "FAULTFS_RULES": fault}
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:one.ndjson", "-t", "ndjson:two.ndjson", input=resumes.lines(IDS),
+                    env={**sandbox.env, **faults})
+    assert done.returncode == 1, done.stderr
+    assert (leadpipe.folder / "one.ndjson").read_text() != "earlier\n" == (leadpipe.folder / "two.ndjson").read_text()
+    assert "the run stopped while its output files were being published: some of them may be new and others old" in done.stderr
+    assert "unchanged" not in done.stderr.split("sink ", 1)[1] and "no output file was published" not in done.stderr
