@@ -155,7 +155,7 @@ static void removed_while_written(void **state)
     put(f, "one\n");
     assert_int_equal(unlink(".a.leadpipe-part"), 0);
     expect_err(outfile_complete(f, &e), &e, RC_IO,
-               "a: its unfinished file ./.a.leadpipe-part was removed, renamed or replaced");
+               "a: its unfinished file .a.leadpipe-part was removed, renamed or replaced");
     expect_err(outfile_publish(f, &e), &e, RC_INTERNAL, "a: ");
     outfile_close(f, false);
 }
