@@ -134,7 +134,9 @@ struct typed typed_of(const struct typed_target *target, enum column_type type,
     case TYPE_TIMESTAMP_MS:
         return time_of(target, type, cell);
     case TYPE_JSON:
-        return cell_fits_json(target, cell) ? (struct typed){.kind = TYPED_JSON} : misfit();
+        if (!cell_fits_json(target, cell))
+            return misfit();
+        return (struct typed){.kind = TYPED_JSON};
     }
     return (struct typed){.kind = TYPED_TEXT};
 }

@@ -41,7 +41,7 @@ bool number_to_scaled(struct str digits, unsigned scale, int64_t *out);
 struct number_extent {
     int64_t whole;    /* digits before the point, without leading zeros: of "0.5" 0, of "1e3" 4 */
     int64_t fraction; /* digits behind it, trailing zeros counted: of "1.50" 2, of "1e-3" 3 */
-    int64_t exponent; /* as written, at most 10^15 (and the sign) */
+    int64_t exponent; /* as written; one beyond 10^15 is only some number beyond it */
 };
 
 struct number_extent number_extent(struct str digits);

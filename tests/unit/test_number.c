@@ -257,7 +257,7 @@ static void extents(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct number_extent got = number_extent(str_c(rows[i].digits)), want = rows[i].want;
-        if (i == sizeof rows / sizeof *rows - 1) /* "at most 10^15", and no more is said */
+        if (i == sizeof rows / sizeof *rows - 1) /* of which no more is said */
             want = got.exponent >= 1000000000000000 ? got : want;
         if (got.whole != want.whole || got.fraction != want.fraction ||
             got.exponent != want.exponent)
