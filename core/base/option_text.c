@@ -180,17 +180,21 @@ static void put_content(struct buf *b, const char *path)
 void option_put_identity(struct buf *b, const struct option_spec *o, const void *values, size_t i,
                          const char *folder)
 {
+    bool is_secret = (o->flags & OPTION_ANY_SECRET) != 0;
+    if (!is_secret && o->file == FILE_UNUSED) {
+        option_put_value(b, o, values, i);
+        return;
+    }
     struct buf text;
     buf_init(&text, b->max);
     option_put_value(&text, o, values, i);
-    if (o->flags & OPTION_ANY_SECRET)
-        buf_addf(b, "(%08x)", (unsigned)(str_hash(buf_str(&text), 0) & 0xFFFFFFFF));
-    else if (o->file != FILE_UNUSED)
-        put_path(b, buf_cstr(&text), folder);
+    const char *value = buf_cstr(&text);
+    if (is_secret)
+        buf_addf(b, "(%08x)", (unsigned)(str_hash(str_c(value), 0) & 0xFFFFFFFF));
     else
-        buf_add_str(b, buf_str(&text));
-    if (o->file == FILE_READ && !(o->flags & OPTION_ANY_SECRET))
-        put_content(b, buf_cstr(&text));
+        put_path(b, value, folder);
+    if (!is_secret && o->file == FILE_READ)
+        put_content(b, value);
     if (buf_rc(&text) != RC_OK)
         b->rc = buf_rc(&text);
     buf_free(&text);

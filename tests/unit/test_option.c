@@ -364,6 +364,8 @@ static void tables_are_sound(void **state)
                 fault = "has wrong bounds";
             else if (o->type == OPTION_CHOICE && !o->choices)
                 fault = "has no choices";
+            else if (o->flags & OPTION_RESOLVED && *t != export_option_specs)
+                fault = "is resolved, and only export resolves its options";
             else if (o->section >= SECTION_END)
                 fault = "is in no section of the help text";
             for (const struct option_spec *p = *t; !fault && p < o; p++) {
