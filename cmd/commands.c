@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cmd/command_line.h"
 #include "cmd/options.h"
 #include "core/base/suggest.h"
 
@@ -28,16 +29,35 @@ const struct command *command_named(const char *name)
     return NULL;
 }
 
-void command_unexpected(struct messages *m, const struct command *c, const char *argument)
+/* `unexpected` is the first argument too many; NULL: one is missing. */
+static int refuse_number(struct messages *m, const struct command *c, const char *unexpected)
 {
-    (void)messages_usage(m, "%s: unexpected argument %s; usage: leadpipe %s%s%s", c->name, argument,
-                         c->name, *c->args ? " " : "", c->args);
+    if (!unexpected)
+        return messages_usage(m, "%s: missing argument; usage: leadpipe %s %s", c->name, c->name,
+                              c->args);
+    return messages_usage(m, "%s: unexpected argument %s; usage: leadpipe %s%s%s", c->name,
+                          unexpected, c->name, *c->args ? " " : "", c->args);
 }
 
-void command_missing(struct messages *m, const struct command *c)
+int command_read(struct messages *m, int argc, char *argv[], void *values,
+                 struct text_list *arguments, size_t n, struct arena *memory)
 {
-    (void)messages_usage(m, "%s: missing argument; usage: leadpipe %s %s", c->name, c->name,
-                         c->args);
+    const struct command *c = command_named(argv[0]);
+    struct option_reader r = {
+        .table = c->options, .values = values, .dashes = "--", .memory = memory};
+    struct err e;
+    enum rc rc = option_begin(&r, &e);
+    if (rc == RC_OK)
+        rc = command_line_read(&r, arguments, argc, argv, &e);
+    if (rc == RC_OK)
+        rc = option_check(&r, &e);
+    if (rc != RC_OK) {
+        messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
+        return rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    }
+    if (arguments->n != n)
+        return refuse_number(m, c, arguments->n > n ? arguments->items[n] : NULL);
+    return EXIT_STATUS_OK;
 }
 
 bool command_takes(struct messages *m, int argc, char *argv[], int n)
@@ -52,10 +72,7 @@ bool command_takes(struct messages *m, int argc, char *argv[], int n)
     }
     if (argc - 1 == n)
         return true;
-    if (argc - 1 > n)
-        command_unexpected(m, c, argv[n + 1]);
-    else
-        command_missing(m, c);
+    (void)refuse_number(m, c, argc - 1 > n ? argv[n + 1] : NULL);
     return false;
 }
 

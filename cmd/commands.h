@@ -31,11 +31,10 @@ int command_version(struct messages *m, int argc, char *argv[]);
  * looks like an option? Else says what is wrong and returns false. */
 bool command_takes(struct messages *m, int argc, char *argv[], int n);
 
-/* An argument that the command does not take: says so, with its usage. */
-void command_unexpected(struct messages *m, const struct command *c, const char *argument);
-
-/* An argument that it needs is missing: says so, with its usage. */
-void command_missing(struct messages *m, const struct command *c);
+/* For a command with options: reads them into `values` (zeroed) by its table, and adds its arguments,
+ * which must be `n`. EXIT_STATUS_OK; or the status of what is wrong, which it has said. */
+int command_read(struct messages *m, int argc, char *argv[], void *values,
+                 struct text_list *arguments, size_t n, struct arena *memory);
 
 /* No command of that name: says so, with the nearest one. */
 int command_unknown(struct messages *m, const char *name);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/command_line.h"
 #include "cmd/commands.h"
 #include "core/provider/profile.h"
 #include "cmd/help.h"
@@ -79,22 +78,10 @@ int command_providers(struct messages *m, int argc, char *argv[])
     struct providers_options o = {NULL};
     struct text_list arguments = {NULL, 0};
     struct arena memory;
-    struct err e;
     arena_init(&memory, SIZE_MAX / 2);
-    struct option_reader r = {
-        .table = providers_option_specs, .values = &o, .dashes = "--", .memory = &memory};
-    enum rc rc = option_begin(&r, &e);
-    if (rc == RC_OK)
-        rc = command_line_read(&r, &arguments, argc, argv, &e);
-    int status = EXIT_STATUS_USAGE;
-    if (rc != RC_OK) {
-        messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
-        status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
-    } else if (arguments.n) {
-        command_unexpected(m, command_named(argv[0]), arguments.items[0]);
-    } else {
+    int status = command_read(m, argc, argv, &o, &arguments, 0, &memory);
+    if (status == EXIT_STATUS_OK)
         status = o.show ? show(m, o.show) : list(m);
-    }
     arena_free(&memory);
     return status;
 }

@@ -1,7 +1,6 @@
 /* leadpipe tables: what a provider's leads are flattened into. */
 #include <stdio.h>
 
-#include "cmd/command_line.h"
 #include "cmd/commands.h"
 #include "cmd/help.h"
 #include "cmd/tables_json.h"
@@ -177,27 +176,10 @@ int command_tables(struct messages *m, int argc, char *argv[])
     struct tables_options o = {false, 0};
     struct text_list arguments = {NULL, 0};
     struct arena memory;
-    struct err e;
     arena_init(&memory, SIZE_MAX / 2);
-    struct option_reader r = {
-        .table = tables_option_specs, .values = &o, .dashes = "--", .memory = &memory};
-    const struct command *c = command_named(argv[0]);
-    enum rc rc = option_begin(&r, &e);
-    if (rc == RC_OK)
-        rc = command_line_read(&r, &arguments, argc, argv, &e);
-    if (rc == RC_OK)
-        rc = option_check(&r, &e);
-    int status = EXIT_STATUS_USAGE;
-    if (rc != RC_OK) {
-        messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
-        status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
-    } else if (arguments.n == 0) {
-        command_missing(m, c);
-    } else if (arguments.n > 1) {
-        command_unexpected(m, c, arguments.items[1]);
-    } else {
+    int status = command_read(m, argc, argv, &o, &arguments, 1, &memory);
+    if (status == EXIT_STATUS_OK)
         status = show(m, arguments.items[0], &o);
-    }
     arena_free(&memory);
     return status;
 }
