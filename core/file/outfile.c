@@ -488,6 +488,14 @@ static void check_name(struct outfile *f)
                       outfile_name(f), f->place.part);
 }
 
+/* A descriptor may be open on a file, of which what could not be written is only told now (by a
+ * network file system, above all). 0 or an errno. */
+static int sync_stream(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fsync(fd) != 0 ? errno : 0;
+}
+
 enum rc outfile_complete(struct outfile *f, struct err *e)
 {
     if (f->completed)
@@ -499,8 +507,11 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
         outfile_fail(f, unread);
     if (f->err.rc == RC_OK && !f->place.is_stream && !take_mode(f, 0))
         outfile_fail(f, errno);
-    /* fsync, not fdatasync: the mode must be there, too. */
-    int errnum = f->err.rc == RC_OK && !f->place.is_stream ? sync_data(f, fsync) : 0;
+    int errnum = 0;
+    if (f->err.rc == RC_OK && !f->place.is_stream)
+        errnum = sync_data(f, fsync); /* not fdatasync: the mode must be there, too */
+    else if (f->err.rc == RC_OK && !f->spooled)
+        errnum = sync_stream(f->fd);
     if (errnum)
         outfile_fail(f, errnum);
     if (f->err.rc == RC_OK && !f->place.is_stream)
@@ -527,6 +538,9 @@ static enum rc stream_publish_spooled(struct outfile *f, struct err *e)
         outfile_fail(&to, errnum);
     else
         copy_by_hand(&to, f, 0, f->bytes);
+    errnum = to.err.rc == RC_OK ? sync_stream(to.fd) : 0;
+    if (errnum)
+        outfile_fail(&to, errnum);
     return outfile_rc(&to, e);
 }
 

@@ -138,3 +138,12 @@ def test_published_in_part(leadpipe, sandbox, fault):
     assert (leadpipe.folder / "one.ndjson").read_text() != "earlier\n" == (leadpipe.folder / "two.ndjson").read_text()
     assert "the run stopped while its output files were being published: some of them may be new and others old" in done.stderr
     assert "unchanged" not in done.stderr.split("sink ", 1)[1] and "no output file was published" not in done.stderr
+
+
+@pytest.mark.parametrize("sink", ["ndjson:-", "csv:/dev/fd/1", "msgpack:/dev/stdout"])
+def test_standard_output_that_is_a_file(leadpipe, sandbox, sink):
+    """What a disk could not write is told when it is asked to, and by some file systems only then."""
+    faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(leadpipe.folder), "FAULTFS_RULES": "op=sync path=all fail=EIO"}
+    with open(leadpipe.folder / "all", "wb") as file:
+        done = leadpipe("export", *sandbox.provider(), "-t", sink, input="tiny-1\n", env={**sandbox.env, **faults}, stdout=file)
+    assert done.returncode == 1 and "standard output: Input/output error" in done.stderr, done.stderr
