@@ -306,6 +306,14 @@ static void other_terms(void **state)
         {{TERM("-a", "1"), TERM("-c", "3")},
          {TERM("-a", "1"), TERM("-b", "2"), TERM("-c", "3")},
          ": -b 2 was not given then; "},
+        {{TERM("-p", "a")}, {TERM("-q", "a")}, ": -p a was given then but is not given now; "},
+        /* Of what may be given several times, one more or one less. */
+        {{TERM("-t", "a"), TERM("-t", "b"), TERM("-x", "1")},
+         {TERM("-t", "a"), TERM("-x", "1")},
+         ": -t b was given then but is not given now; "},
+        {{TERM("-t", "a"), TERM("-x", "1")},
+         {TERM("-t", "a"), TERM("-t", "b"), TERM("-x", "1")},
+         ": -t b was not given then; "},
         /* The order counts. */
         {{TERM("-t", "a"), TERM("-t", "b")},
          {TERM("-t", "b"), TERM("-t", "a")},
@@ -648,6 +656,25 @@ static void what_the_ledger_begins_with(void **state)
     close_plan(c);
 }
 
+static enum rc add_row(void *rows, struct str row, struct err *e)
+{
+    (void)e;
+    buf_add_str(rows, row);
+    return RC_OK;
+}
+
+/* The rows of the failed list begin with `want`. */
+static void expect_failures(struct state *s, const char *want)
+{
+    struct buf rows;
+    struct err e = {0};
+    buf_init(&rows, 1 << 20);
+    OK(state_each_failure(s, add_row, &rows, &e));
+    if (strncmp(buf_cstr(&rows), want, strlen(want)) != 0)
+        fail_msg("%s, wanted %s", buf_cstr(&rows), want);
+    buf_free(&rows);
+}
+
 static void leads_that_await_a_verdict(void **state)
 {
     struct command *c = *state;
@@ -670,6 +697,10 @@ static void leads_that_await_a_verdict(void **state)
     assert_int_equal(c->p.owed_failed, 1);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(c->p.owed[i]->seq, 5 + 2 * i);
+    struct ledger *plain = c->w.outcomes.ledger;
+    const struct ledger_cfg cfg = {
+        .profile = c->w.profile, .state = c->p.state, .clock = &c->w.clock};
+    OK(ledger_new(&c->w.outcomes.ledger, &cfg, &e));
     OK(resume_count(&c->p, c->w.outcomes.ledger, &e));
     /* Number 5 has failed, whatever comes; of 7 and 9 nobody knows. */
     expect_counts(&c->w, 12,
@@ -684,6 +715,9 @@ static void leads_that_await_a_verdict(void **state)
     expect_counts(&c->w, 12,
                   "exported 3, unchanged 3, missing 2, failed 3 (2 by sinks), pending 1");
     assert_string_equal(ledger_first_failure(c->w.outcomes.ledger), "id-0: why");
+    expect_failures(c->p.state, "{}\n{}\n{\"id\":\"id-7\","); /* why 5 failed stays as it was */
+    ledger_free(c->w.outcomes.ledger);
+    c->w.outcomes.ledger = plain;
     close_plan(c);
 }
 
