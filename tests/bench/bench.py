@@ -12,6 +12,7 @@ import context
 import corpus
 import machine
 import measure
+import part_against
 import part_memory
 import part_micro
 import part_network
@@ -36,6 +37,7 @@ PARTS = {
     "micro": part_micro.micro,
 }
 ORDER = list(part_outputs.OUTPUTS) + list(PARTS)
+AGAINST = ["raw", "csv", "all6", "all1", "tls"]
 LONG = ["million", "changed"]     # only when they are asked for
 BUSY = 0.15     # of the machine, by others: worth a warning
 
@@ -44,6 +46,9 @@ def parse_arguments():
     p = argparse.ArgumentParser(prog="./build.sh bench", formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--only", metavar="PART,...", help="of: " + ", ".join(ORDER)
                    + "\n(default: all but %s)" % " and ".join(LONG))
+    p.add_argument("--against", metavar="PROGRAM",
+                   help="another build of leadpipe: only these two are compared, in the\n"
+                        "outputs that --only names (%s)" % ",".join(AGAINST))
     p.add_argument("--million", action="store_true", help="the long runs, too")
     p.add_argument("--leads", type=int, default=50000, metavar="N", help="in a run (50000)")
     p.add_argument("--peer-leads", type=int, metavar="N",
@@ -65,6 +70,11 @@ def parse_arguments():
     o = p.parse_args()
     o.leadpipe = os.path.abspath(o.leadpipe)    # runs stand in the folder of their outputs
     o.parts = o.only.split(",") if o.only else [part for part in ORDER if part not in LONG]
+    if o.against:
+        o.against, o.against_outputs = os.path.abspath(o.against), o.only.split(",") if o.only else AGAINST
+        if not set(o.against_outputs) <= set(part_outputs.OUTPUTS):
+            p.error("--against compares outputs only: " + ", ".join(part_outputs.OUTPUTS))
+        o.parts = []
     if o.million:
         o.parts += [part for part in LONG if part not in o.parts]
     wrong = [part for part in o.parts if part not in ORDER]
@@ -96,6 +106,8 @@ def run_parts(ctx, emit):
     outputs = [name for name in part_outputs.OUTPUTS if name in wanted]
     if outputs:
         parts.insert(0, lambda ctx: part_outputs.outputs(ctx, outputs))
+    if ctx.options.against:
+        parts = [part_against.against]
     for part in parts:
         try:
             emit(part(ctx))

@@ -94,8 +94,8 @@ class Context:
             command += ["--cacert", cacert]
         return self.run(command + [base_url, ids])
 
-    def export_command(self, base_url, ids, sinks, concurrency=64, cacert=None, options=()):
-        command = [self.leadpipe, "export", "-p", "omni", "--base-url", base_url,
+    def export_command(self, base_url, ids, sinks, concurrency=64, cacert=None, options=(), program=None):
+        command = [program or self.leadpipe, "export", "-p", "omni", "--base-url", base_url,
                    "--api-key-file", self.key_file, "-j", str(concurrency), "--log-format", "json",
                    "--progress", "never"]
         if cacert:
@@ -104,9 +104,10 @@ class Context:
             command += ["-t", sink]
         return command + list(options) + [ids]
 
-    def export(self, base_url, ids, sinks, count, concurrency=64, cacert=None, options=(), **more):
+    def export(self, base_url, ids, sinks, count, concurrency=64, cacert=None, options=(), program=None,
+               **more):
         """One run of leadpipe in the folder for outputs; cost and summary."""
-        command = self.export_command(base_url, ids, sinks, concurrency, cacert, options)
+        command = self.export_command(base_url, ids, sinks, concurrency, cacert, options, program)
         with self.output() as folder:
             cost = self.run(command, cwd=folder, **more)
         return cost, check_summary(cost.stderr, count)
