@@ -6,7 +6,7 @@
 void log_msg(const struct log_hook *log, enum log_level level, const char *subject, const char *fmt,
              ...)
 {
-    if (!log || level > log->level)
+    if (!log_shows(log, level))
         return;
     char msg[1024];
     va_list args;

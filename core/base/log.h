@@ -2,6 +2,8 @@
 #ifndef LEADPIPE_LOG_H
 #define LEADPIPE_LOG_H
 
+#include <stdbool.h>
+
 #include "core/base/err.h"
 
 enum log_level {
@@ -19,6 +21,12 @@ struct log_hook {
     void *ctx;
     enum log_level level; /* what is less important than this is not formatted at all */
 };
+
+/* Is a message of that level shown? For those that cost something to make. `log` may be NULL. */
+static inline bool log_shows(const struct log_hook *log, enum log_level level)
+{
+    return log && level <= log->level;
+}
 
 /* `log` may be NULL: then nothing happens. */
 void log_msg(const struct log_hook *log, enum log_level level, const char *subject, const char *fmt,

@@ -46,7 +46,7 @@ static void note_oddities(struct workers *w, struct lead *lead)
 {
     lead->mended += lead->doc.mended;
     lead->has_other_id = lead->other_id.ptr != NULL;
-    if (!lead->has_other_id)
+    if (!lead->has_other_id || !log_shows(w->control->log, LOG_LEVEL_INFO))
         return;
     const char *text = redacted(w, lead, arena_strdup(&lead->arena, lead->other_id));
     log_msg(w->control->log, LOG_LEVEL_INFO, lead->id.ptr,
