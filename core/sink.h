@@ -2,9 +2,26 @@
  *
  * A const table of functions and an instance whose first member points to it. The run opens all
  * sinks, gives each a thread of its own, hands it leads in batches, and gets for every lead exactly
- * one verdict. Threads: check() and open() run before any thread starts; put(), mark() and finish()
- * are called by the sink's thread only; publish() and close() after that thread has ended. Sinks do
- * not log or exit and decide nothing about the run. */
+ * one verdict. Sinks do not log or exit and decide nothing about the run.
+ *
+ * The calls, in this order; [c]: by the caller of the run, while no other thread runs; [s]: by the
+ * sink's own thread:
+ *
+ *     [c] check  [c] open  [s] put, mark (any number)  then one of
+ *
+ *     [s] prepare  [c] commit  [c] close     the run came to its end
+ *     [s] prepare  [c] abort   [c] close     it did, and its outputs are withheld
+ *     [s] what on_stop says    [c] close     it was stopped, or has failed: with a state
+ *     [s] what on_stop says    [c] abort  [c] close                          without one
+ *
+ * and, where a run was cut off between the record of all prepared texts and the end of the last
+ * commit, instead of all of them, in the run that resumes it:
+ *
+ *     [c] check  [c] recover (only_check), for all sinks  [c] recover, for all sinks
+ *
+ * Any function that returns an error may have done a part of its work. After an error of put() or
+ * mark() no more leads come; after one of prepare() the others are not committed. An error of commit()
+ * ends the run: with a state the same command recovers. */
 #ifndef LEADPIPE_SINK_H
 #define LEADPIPE_SINK_H
 
@@ -76,7 +93,7 @@ struct sink_cfg {
     const char *target; /* after the colon: path, URL or "-" */
     const void *opts;   /* the sink's own option struct, filled by the parser */
     const struct profile *profile;
-    const struct schema *schema; /* undocumented columns: from finish() on, not before; or NULL */
+    const struct schema *schema; /* undocumented columns: from prepare() on, not before; or NULL */
     bool want_sha256;            /* the result needs the files' digests */
     /* of the run, for sinks that talk HTTP: */
     const char *cacert, *user_agent;
@@ -120,6 +137,24 @@ struct sink_mark {
     struct str text;
 };
 
+/* ---- the end -------------------------------------------------------------------------------- */
+
+/* What becomes of what a sink has taken in when the run is stopped or fails. */
+enum sink_stop {
+    SINK_STOP_KEEP,      /* it stays as it is, for the run that resumes from a mark */
+    SINK_STOP_FLUSH,     /* what was sent is waited for, as far as stop() lets it: flush() */
+    SINK_STOP_ROLL_BACK, /* nobody must wait for it any longer: roll_back() */
+};
+
+#define SINK_TEXT_BYTES_MAX ((size_t)16 << 20)
+
+/* What a run that was cut off between prepare() and the end of commit() left to be done. */
+struct sink_recovery {
+    struct str text; /* prepare()'s; it comes out of a state, so it may be anything */
+    bool takes_back; /* the outputs are withheld: as abort(), not as commit() */
+    bool only_check; /* change nothing, and say what would be an error */
+};
+
 /* ---- the sink ------------------------------------------------------------------------------- */
 
 struct sink_ops {
@@ -146,23 +181,41 @@ struct sink_ops {
     /* A text from which open() can go on after the leads put so far. It holds once sync() has
      * returned, too; deliveries are recorded in the state. */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);
-    /* What the last mark covers is on disk. Any thread, also while put() or finish() runs; not
-     * while publish() or close() do. NULL where there is nothing to do. */
+    /* What the last mark covers is durable. Any thread, also while put(), prepare() or flush() runs;
+     * not while commit(), abort() or close() do. NULL where there is nothing to do. */
     enum rc (*sync)(struct sink *s, struct err *e);
-    /* No more leads: all verdicts given, everything written and flushed to disk, not yet visible. */
-    enum rc (*finish)(struct sink *s, struct err *e);
-    /* After finish(): appends what publish() will rename: unfinished and final path, each with a
-     * NUL behind it; an empty final path means that the file goes away. From then on the caller
-     * answers for these files, and close() leaves them. NULL: nothing to do. */
-    enum rc (*renames)(struct sink *s, struct buf *out, struct err *e);
-    /* Renames into place. NULL where there is nothing to do. */
-    enum rc (*publish)(struct sink *s, struct err *e);
-    /* Valid after finish(). */
-    void (*result)(const struct sink *s, struct sink_result *out);
-    /* Makes put() and finish() return soon, without waiting for answers; any thread. NULL where
-     * they never wait. `grace_ms`: what is in flight may still end within it. */
+
+    /* The first phase of the end. No more leads: all verdicts are given, everything is complete and
+     * durable, and nothing of it is visible: all that may fail for want of space has been done.
+     * `text` is NULL where nothing will be recovered. Else how to finish is appended to it, at most
+     * SINK_TEXT_BYTES_MAX: for files their renames, for a database the transaction's name. From then
+     * on what the text names is left by close(), for recover(), unless it was committed or aborted. */
+    enum rc (*prepare)(struct sink *s, struct buf *text, struct err *e);
+    /* The second phase, after prepare(): makes it visible. Where there is a text, it is recorded.
+     * NULL: there is nothing to do. RC_STOPPED: a reader was waited for when the run was stopped. */
+    enum rc (*commit)(struct sink *s, struct err *e);
+    /* Takes back everything that was not committed, also what a mark or a text names; in any phase,
+     * after which only result() and close() may follow. NULL: nothing can be taken back. */
+    enum rc (*abort)(struct sink *s, struct err *e);
+    /* Finishes what prepare() of an earlier run began; without an instance. Can be repeated: what is
+     * done already is recognised and left. NULL: prepare() appends nothing. RC_SYNTAX or RC_USAGE: the
+     * text is not one of this sink's, or what it names is not what was prepared; RC_BUSY: another run
+     * has it. */
+    enum rc (*recover)(const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e);
+
+    /* The run was stopped, or has failed, and prepare() will not be called. */
+    enum sink_stop on_stop;
+    /* Gives all verdicts; NULL but with SINK_STOP_FLUSH. */
+    enum rc (*flush)(struct sink *s, struct err *e);
+    /* Takes back what was put after the last mark; NULL but with SINK_STOP_ROLL_BACK. */
+    enum rc (*roll_back)(struct sink *s, struct err *e);
+    /* Makes put(), prepare() and flush() return soon, without waiting for answers; any thread. NULL
+     * where they never wait. `grace_ms`: what is in flight may still end within it. */
     void (*stop)(struct sink *s, int64_t grace_ms);
-    /* Drops what was not published; cannot fail. */
+
+    /* After prepare(); or, of a run that was stopped, what there is by then. */
+    void (*result)(const struct sink *s, struct sink_result *out);
+    /* Frees it, and drops what neither a mark nor a text names and was not committed. Cannot fail. */
     void (*close)(struct sink *s);
 };
 

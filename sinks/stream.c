@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "core/file/outfile_recover.h"
+#include "core/sink.h"
 #include "sinks/blob.h"
 
 #define REPLAY_BYTES ((size_t)256 * 1024)
+#define PATHS_BYTES_MAX ((size_t)16 << 20)
 #define WINDOW_GZIP (MAX_WBITS + 16) /* zlib's way of asking for gzip's header and trailer */
 
 struct stream {
@@ -241,7 +244,7 @@ enum rc stream_open(struct stream **out, const struct stream_cfg *cfg, struct er
     return RC_OK;
 }
 
-enum rc stream_complete(struct stream *s, struct err *e)
+enum rc stream_prepare(struct stream *s, struct buf *text, struct err *e)
 {
     stream_end_member(s);
     /* No bytes at all would be no gzip file. */
@@ -250,17 +253,12 @@ enum rc stream_complete(struct stream *s, struct err *e)
     /* Many files may wait to be published: they need no buffer for that. */
     buf_free(&s->member);
     enum rc rc = stream_rc(s, e);
-    return rc == RC_OK ? outfile_complete(s->file, e) : rc;
+    return rc == RC_OK ? outfile_prepare(s->file, text, e) : rc;
 }
 
 enum rc stream_sync(struct stream *s, struct err *e)
 {
     return outfile_sync(s->file, e);
-}
-
-void stream_renames(struct stream *s, struct buf *out)
-{
-    outfile_renames(s->file, out);
 }
 
 const char *stream_part(const struct stream *s)
@@ -273,6 +271,11 @@ enum rc stream_publish(struct stream *s, struct err *e)
     return outfile_publish(s->file, e);
 }
 
+enum rc stream_abort(struct stream *s, struct err *e)
+{
+    return outfile_abort(s->file, e);
+}
+
 void stream_close(struct stream *s, bool keep)
 {
     if (!s)
@@ -280,6 +283,29 @@ void stream_close(struct stream *s, bool keep)
     outfile_close(s->file, keep);
     buf_free(&s->member);
     free(s);
+}
+
+enum rc stream_recover(enum rc (*paths)(const struct sink_cfg *cfg, struct buf *out, struct err *e),
+                       const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e)
+{
+    struct buf names;
+    buf_init(&names, PATHS_BYTES_MAX);
+    enum rc rc = paths(cfg, &names, e);
+    if (rc == RC_OK && buf_rc(&names) != RC_OK)
+        rc = err_nomem(e);
+    if (rc == RC_OK) {
+        const struct outfile_recovery files = {
+            .subject = cfg->spec,
+            .advice = "run it in the same directory again, or give --fresh to discard that run",
+            .paths = buf_str(&names),
+            .text = r->text,
+            .takes_back = r->takes_back,
+            .only_check = r->only_check,
+        };
+        rc = outfile_recover(&files, e);
+    }
+    buf_free(&names);
+    return rc;
 }
 
 /* ---- copying without inflating -------------------------------------------------------------- */

@@ -26,6 +26,8 @@
 /* Of the sinks' option `gzip=0..9`, whose default is "auto". */
 #define STREAM_OPT_GZIP_HELP "compress: 1 is fast, 9 is small, 0 is off"
 
+struct sink_cfg;
+struct sink_recovery;
 struct stream;
 
 struct stream_cfg {
@@ -65,21 +67,27 @@ enum rc stream_mark(struct stream *s, struct buf *out, struct err *e);
  * while it is published or closed. */
 enum rc stream_sync(struct stream *s, struct err *e);
 
-/* After stream_complete(): as outfile_renames(). */
-void stream_renames(struct stream *s, struct buf *out);
 /* As outfile_part(). */
 const char *stream_part(const struct stream *s);
 
-/* Nothing more comes: flushed, synced, still under the unfinished name. */
-enum rc stream_complete(struct stream *s, struct err *e);
-/* After stream_complete(): visible under its name. */
+/* Nothing more comes: flushed, synced, still under the unfinished name. With a `text` (or NULL) that it
+ * says how to finish: as outfile_prepare(). */
+enum rc stream_prepare(struct stream *s, struct buf *text, struct err *e);
+/* After stream_prepare(): visible under its name. */
 enum rc stream_publish(struct stream *s, struct err *e);
-/* Hexadecimal digest of the file, or "". After stream_complete(). */
+/* Removed, unless it was published: as outfile_abort(). */
+enum rc stream_abort(struct stream *s, struct err *e);
+/* Hexadecimal digest of the file, or "". After stream_prepare(). */
 const char *stream_sha256(const struct stream *s);
 
-/* Drops what was not published; with `keep` the unfinished file stays, for a run that goes on from
- * a mark. `s` may be NULL. */
+/* Drops what was not published; with `keep` the unfinished file stays, for a run that resumes from a
+ * mark, as it does with a text. `s` may be NULL. */
 void stream_close(struct stream *s, bool keep);
+
+/* struct sink_ops's recover() of a sink all of whose files are streams, or pairs of them with the two
+ * suffixes: `paths` is the sink's own function. */
+enum rc stream_recover(enum rc (*paths)(const struct sink_cfg *cfg, struct buf *out, struct err *e),
+                       const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e);
 
 /* ---- copying without inflating ---------------------------------------------------------------
  *

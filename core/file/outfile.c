@@ -34,7 +34,7 @@ struct outfile {
     uint64_t bytes;
     size_t unsent; /* bytes that the system has and was not told to write to disk */
     bool completed, published;
-    bool handed_over;   /* who asked for the names will see to it */
+    bool handed_over;   /* a text says how to finish it */
     bool folder_synced; /* of who calls outfile_sync() */
     /* The system tells once, to whoever syncs first, that it could not write: so all must know. */
     pthread_mutex_t sync_lock;
@@ -457,14 +457,6 @@ const char *outfile_part(const struct outfile *f)
     return f->place.part;
 }
 
-void outfile_renames(struct outfile *f, struct buf *out)
-{
-    if (f->place.is_stream)
-        return;
-    f->handed_over = true;
-    renames_put(out, f->place.part, f->place.final, f->print);
-}
-
 static void outfile_digest_end(struct outfile *f)
 {
     unsigned char md[EVP_MAX_MD_SIZE];
@@ -522,6 +514,32 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
         (void)file_print_open(f->fd, f->place.part, &f->print, &f->err);
     f->completed = f->err.rc == RC_OK;
     return outfile_rc(f, e);
+}
+
+enum rc outfile_prepare(struct outfile *f, struct buf *text, struct err *e)
+{
+    enum rc rc = outfile_complete(f, e);
+    if (rc != RC_OK || !text || f->place.is_stream)
+        return rc;
+    rc = folder_sync(f->place.folder, e);
+    if (rc != RC_OK)
+        return rc;
+    f->handed_over = true;
+    renames_put(text, f->place.part, f->place.final, f->print);
+    return RC_OK;
+}
+
+/* Removed while it is still locked: afterwards it may be another run's. */
+enum rc outfile_abort(struct outfile *f, struct err *e)
+{
+    bool is_regular = false;
+    if (f->published || !f->place.part || f->fd < 0)
+        return RC_OK;
+    if (part_is_still_there(f->fd, f->place.part, &is_regular) && unlink(f->place.part) != 0)
+        return err_sys(e, RC_IO, errno, "%s", f->place.part);
+    (void)close(f->fd); /* its space is free only then */
+    f->fd = -1;
+    return RC_OK;
 }
 
 /* The spooled bytes of a stream go out. */

@@ -74,16 +74,18 @@ enum rc outfile_flush(struct outfile *f, struct err *e);
  * while another one writes; not while it is published or closed. Nothing for streams. */
 enum rc outfile_sync(struct outfile *f, struct err *e);
 
-/* What outfile_publish() renames, to a list of renames.h; nothing for streams. From then on the caller
- * answers for the file: outfile_close() leaves it even if it was not published. After
- * outfile_complete(). */
-void outfile_renames(struct outfile *f, struct buf *out);
-
 /* The unfinished path; NULL for streams. */
 const char *outfile_part(const struct outfile *f);
 
 /* Nothing more comes: flushed, synced, still under its unfinished name. */
 enum rc outfile_complete(struct outfile *f, struct err *e);
+/* The same, also after outfile_complete(); and where `text` is not NULL, what outfile_publish() will
+ * rename is appended to it (renames.h; nothing for streams) once the unfinished name is on disk, too.
+ * From then on outfile_close() leaves the file, for outfile_recover(). Errors stick in `text`. */
+enum rc outfile_prepare(struct outfile *f, struct buf *text, struct err *e);
+/* Removes it, unless it was published, and gives its space back. Only outfile_close() may follow, and
+ * what tells of bytes and digest. RC_IO: it could not be removed. */
+enum rc outfile_abort(struct outfile *f, struct err *e);
 /* After outfile_complete(): renamed, and the folder synced. */
 enum rc outfile_publish(struct outfile *f, struct err *e);
 

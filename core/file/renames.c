@@ -47,26 +47,38 @@ void renames_put_removal(struct buf *out, const char *path)
     put_text(out, "");
 }
 
-static struct str take_text_of(struct str *list)
+/* Up to a NUL, which must be there. */
+static bool take_text(struct str *list, struct str *out)
 {
-    struct str text = {list->ptr, strnlen(list->ptr, list->len)};
-    list->ptr += text.len + 1;
-    list->len -= text.len + 1;
-    return text;
+    size_t n = strnlen(list->ptr, list->len);
+    if (n == list->len)
+        return false;
+    *out = (struct str){list->ptr, n};
+    list->ptr += n + 1;
+    list->len -= n + 1;
+    return true;
 }
 
-bool renames_take(struct str *list, struct file_rename *out)
+static bool take_print(struct str text, struct file_print *out)
 {
     uint64_t crc = 0;
-    if (list->len == 0)
+    if (!text_take_uint(&text, ':', &out->bytes) || !text_take_uint(&text, ':', &crc))
         return false;
-    /* one after the other: the order of initialisers is nobody's promise */
-    struct str from = take_text_of(list);
-    struct str to = take_text_of(list);
-    struct str print = take_text_of(list);
-    *out = (struct file_rename){.from = from, .to = to};
-    (void)text_take_uint(&print, ':', &out->print.bytes); /* empty for a removal */
-    (void)text_take_uint(&print, ':', &crc);
-    out->print.crc = (uint32_t)crc;
-    return true;
+    out->crc = (uint32_t)crc;
+    return text.len == 0 && out->bytes <= INT64_MAX && crc <= UINT32_MAX;
+}
+
+enum rc renames_take(struct str *list, struct file_rename *out)
+{
+    struct file_rename r = {.print = {0, 0}};
+    struct str print;
+    if (list->len == 0)
+        return RC_END;
+    if (!take_text(list, &r.from) || !take_text(list, &r.to) || !take_text(list, &print) ||
+        r.from.len == 0 || r.from.len >= PATH_MAX || r.to.len >= PATH_MAX)
+        return RC_SYNTAX;
+    if (r.to.len > 0 ? !take_print(print, &r.print) : print.len > 0)
+        return RC_SYNTAX;
+    *out = r;
+    return RC_OK;
 }

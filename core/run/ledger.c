@@ -263,12 +263,14 @@ enum rc ledger_complete(struct ledger *l, struct err *e)
     return rc;
 }
 
-void ledger_renames(struct ledger *l, struct buf *out)
+enum rc ledger_prepare(struct ledger *l, struct buf *text, struct err *e)
 {
-    for (size_t i = 0; i < N_LISTS; i++) {
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < N_LISTS; i++) {
         if (l->lists[i].file)
-            outfile_renames(l->lists[i].file, out);
+            rc = outfile_prepare(l->lists[i].file, text, e);
     }
+    return rc;
 }
 
 enum rc ledger_publish(struct ledger *l, bool all, struct err *e)

@@ -49,8 +49,8 @@ const char *ledger_first_failure(const struct ledger *l);
 /* The lists are complete and on disk. RC_OK where none is wanted. Else the first error, and the other
  * list may be complete all the same. Once: later calls do nothing. */
 enum rc ledger_complete(struct ledger *l, struct err *e);
-/* What ledger_publish() will rename: as outfile_renames(). */
-void ledger_renames(struct ledger *l, struct buf *out);
+/* After ledger_complete(): how to finish what ledger_publish() does, as outfile_prepare(). */
+enum rc ledger_prepare(struct ledger *l, struct buf *text, struct err *e);
 /* Lists that are complete get their names; without `all` only those that have rows: nobody knows yet
  * that there will be none, and the earlier list stays. The first error. */
 enum rc ledger_publish(struct ledger *l, bool all, struct err *e);

@@ -80,7 +80,7 @@ static enum rc check_run(struct resume_plan *p, struct err *e)
     bool astray = false; /* of a sink that is not there, or writes files */
     enum rc rc = state_has_deliveries(p->state, (unsigned)p->cfg->n_sinks, UINT_MAX, &astray, e);
     for (unsigned i = 0; rc == RC_OK && !astray && i < p->cfg->n_sinks; i++) {
-        if (p->cfg->sinks[i].ops->renames)
+        if (p->cfg->sinks[i].ops->recover)
             rc = state_has_deliveries(p->state, i, i, &astray, e);
     }
     return rc == RC_OK && astray ? damaged(p, "a delivery belongs to no webhook sink", e) : rc;

@@ -1,16 +1,13 @@
 /* The end of a run: how it went, and what becomes visible. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/file/outfile.h"
-#include "core/file/renames.h"
 #include "core/run/manifest.h"
 #include "core/run/run_internal.h"
 #include "core/run/run_record.h"
+#include "core/run/run_republish.h"
 
-#define RENAMES_BYTES_MAX ((size_t)16 << 20)
 #define RECORD_BYTES_MAX ((size_t)64 << 20)
 
 /* ---- how it went ---------------------------------------------------------------------------- */
@@ -69,133 +66,54 @@ static void note_error(struct run_result *out, const struct err *e)
 
 /* ---- with a state ---------------------------------------------------------------------------- */
 
-static enum rc sink_renames(struct run *r, struct buf *out, struct err *e)
-{
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++) {
-        if (r->sinks[i].ops->renames)
-            rc = r->sinks[i].ops->renames(r->sinks[i].sink, out, e);
-    }
-    return rc;
-}
-
-/* Outputs that are withheld only go away. */
-static enum rc sink_removals(struct run *r, struct buf *out, struct err *e)
-{
-    struct buf renames;
-    buf_init(&renames, RENAMES_BYTES_MAX);
-    enum rc rc = sink_renames(r, &renames, e);
-    if (rc == RC_OK && buf_rc(&renames) != RC_OK)
-        rc = err_nomem(e);
-    struct str list = buf_str(&renames);
-    struct file_rename one;
-    while (rc == RC_OK && renames_take(&list, &one))
-        renames_put_removal(out, one.from.ptr);
-    buf_free(&renames);
-    return rc;
-}
-
-/* The names that are about to change, in that order. */
-static enum rc list_renames(struct run *r, const struct run_result *result,
-                            struct outfile *manifest, struct buf *out, struct err *e)
-{
-    enum rc rc = result->withheld ? sink_removals(r, out, e) : sink_renames(r, out, e);
-    if (rc != RC_OK)
-        return rc;
-    ledger_renames(r->outcomes.ledger, out);
-    if (manifest)
-        outfile_renames(manifest, out);
-    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
-}
-
-/* The state relies on the unfinished names: they must be on disk before it. */
-static enum rc sync_names(const struct file_rename *renames, size_t n, struct err *e)
-{
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = outfile_sync_folder(renames[i].from.ptr, e);
-    return rc;
-}
-
-static enum rc note_renames(struct run *r, struct str list, struct str record, struct err *e)
-{
-    size_t n = 0;
-    struct file_rename one;
-    for (struct str rest = list; renames_take(&rest, &one);)
-        n++;
-    struct file_rename *renames = calloc(n + 1, sizeof *renames);
-    if (!renames)
-        return err_nomem(e);
-    for (size_t i = 0; renames_take(&list, &renames[i]);)
-        i++;
-    enum rc rc = sync_names(renames, n, e);
-    if (rc == RC_OK)
-        rc = state_publish(r->resume.state, renames, n, record, e);
-    free(renames);
-    return rc;
-}
-
-/* While their sinks still have them locked. */
-static enum rc remove_files(struct str list, struct err *e)
-{
-    struct file_rename one;
-    while (renames_take(&list, &one)) {
-        if (one.to.len == 0 && unlink(one.from.ptr) != 0 && errno != ENOENT)
-            return err_sys(e, RC_IO, errno, "%s", one.from.ptr);
-    }
-    return RC_OK;
-}
-
-/* From here on the run is over: should it be cut off, the next one makes visible what is not. */
+/* From here on the run is over: should it be cut off, the next one finishes what is not. Of the lists
+ * and the manifest, as of the sinks, the state remembers how. */
 static enum rc note_end(struct run *r, const struct run_result *out, struct outfile *manifest,
                         struct err *e)
 {
-    struct buf renames;
+    struct buf lists;
+    struct buf last;
     struct buf record;
-    buf_init(&renames, RENAMES_BYTES_MAX);
+    buf_init(&lists, SINK_TEXT_BYTES_MAX);
+    buf_init(&last, SINK_TEXT_BYTES_MAX);
     buf_init(&record, RECORD_BYTES_MAX);
     run_record_write(&record, r->cfg, out);
-    enum rc rc =
-        buf_rc(&record) == RC_OK ? list_renames(r, out, manifest, &renames, e) : err_nomem(e);
-    if (rc == RC_OK)
-        rc = note_renames(r, buf_str(&renames), buf_str(&record), e);
-    if (rc == RC_OK && out->withheld)
-        rc = remove_files(buf_str(&renames), e);
-    buf_free(&renames);
+    enum rc rc = ledger_prepare(r->outcomes.ledger, &lists, e);
+    if (rc == RC_OK && manifest)
+        rc = outfile_prepare(manifest, &last, e);
+    if (rc == RC_OK && (buf_rc(&lists) != RC_OK || buf_rc(&last) != RC_OK || buf_rc(&record)))
+        rc = err_nomem(e);
+    if (rc == RC_OK) {
+        struct str texts[RUN_TEXTS_MAX];
+        for (size_t i = 0; i < r->n_sinks; i++) {
+            texts[i] = buf_str(&r->sinks[i].text);
+            r->sinks[i].is_kept = true;
+        }
+        texts[r->n_sinks + RUN_TEXT_LISTS] = buf_str(&lists);
+        texts[r->n_sinks + RUN_TEXT_MANIFEST] = buf_str(&last);
+        rc =
+            state_publish(r->resume.state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
+    }
+    buf_free(&lists);
+    buf_free(&last);
     buf_free(&record);
     return rc;
 }
 
 /* ---- a run that came to its end -------------------------------------------------------------- */
 
-static enum rc writes_files(const struct sink_worker *w, bool *out, struct err *e)
+/* Of a sink with outputs that are withheld everything is taken back, else all is made visible. Those
+ * without files come first: a reader, or a server, may be gone, and then no file may have changed.
+ * *files_begun: from now on some may have. */
+static enum rc end_sinks(struct run *r, bool withheld, bool *files_begun, struct err *e)
 {
-    struct buf paths;
-    buf_init(&paths, RENAMES_BYTES_MAX);
-    enum rc rc = w->ops->paths(&w->cfg, &paths, e);
-    if (rc == RC_OK && buf_rc(&paths) != RC_OK)
-        rc = err_nomem(e);
-    *out = rc == RC_OK && paths.len && outfile_is_file(paths.data);
-    buf_free(&paths);
-    return rc;
-}
-
-/* Streams before files: their readers may be gone, and then no file may have changed. *files_begun:
- * from now on some may have. */
-static enum rc publish_sinks(struct run *r, bool *files_begun, struct err *e)
-{
-    bool of_files[RUN_SINKS_MAX];
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++)
-        rc = writes_files(&r->sinks[i], &of_files[i], e);
-    for (int files = 0; files <= 1; files++) {
-        for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++) {
-            const struct sink_worker *w = &r->sinks[i];
-            if (of_files[i] != files || !w->ops->publish)
-                continue;
-            *files_begun |= files;
-            rc = w->ops->publish(w->sink, e);
-        }
+    size_t order[RUN_SINKS_MAX];
+    size_t n_without_files = 0;
+    enum rc rc = run_commit_order(r->cfg, order, &n_without_files, e);
+    for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++) {
+        struct sink_worker *w = &r->sinks[order[i]];
+        *files_begun |= !withheld && i >= n_without_files;
+        rc = withheld ? sink_worker_abort(w, e) : sink_worker_commit(w, e);
     }
     return rc;
 }
@@ -219,7 +137,7 @@ static enum rc prepare(struct run *r, struct run_result *out, struct outfile **m
 static enum rc make_visible(struct run *r, struct run_result *out, struct outfile *manifest,
                             struct err *e)
 {
-    enum rc rc = out->withheld ? RC_OK : publish_sinks(r, &out->in_part, e);
+    enum rc rc = end_sinks(r, out->withheld != WITHHELD_NOT, &out->in_part, e);
     out->published = rc == RC_OK && !out->withheld;
     out->in_part &= rc != RC_OK;
     if (rc == RC_OK)
@@ -245,13 +163,16 @@ static void publish(struct run *r, struct run_result *out)
 
 /* ---- a run that was stopped ------------------------------------------------------------------ */
 
-/* They may be what fills the disk, and the lists and the manifest need some of it. A run with a
- * state goes on with them. */
-static void drop_outputs(struct run *r)
+/* They may be what fills the disk, and the lists and the manifest need some of it. What a state may
+ * tell of stays for the run that resumes. */
+static void drop_outputs(struct run *r, struct run_result *out)
 {
+    struct err e;
     for (size_t i = 0; i < r->n_sinks; i++) {
-        r->sinks[i].ops->close(r->sinks[i].sink);
-        r->sinks[i].sink = NULL;
+        if (!r->sinks[i].is_kept && sink_worker_abort(&r->sinks[i], &e) != RC_OK)
+            note_error(out, &e);
+        if (r->resume.state)
+            continue;
         r->results[i].files = NULL;
         r->results[i].n_files = 0;
     }
@@ -277,8 +198,8 @@ static void end_stopped(struct run *r, struct run_result *out)
     /* What came since the last checkpoint: answers to deliveries, above all. */
     if (r->resume.state && !at_end && state_settle(r->resume.state, &e) != RC_OK)
         note_error(out, &e);
-    if (!r->resume.state && !out->published)
-        drop_outputs(r);
+    if (!out->published)
+        drop_outputs(r, out);
     if (!out->refused && ledger_complete(r->outcomes.ledger, &e) != RC_OK)
         note_error(out, &e);
     if (!out->refused && ledger_publish(r->outcomes.ledger, false, &e) != RC_OK)

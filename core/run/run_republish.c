@@ -1,141 +1,145 @@
 #include "core/run/run_republish.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/file/descriptor.h"
 #include "core/file/outfile.h"
-#include "core/file/outfile_place.h"
-#include "core/run/ledger.h"
+#include "core/file/outfile_recover.h"
 #include "core/run/run_record.h"
-#include "core/run/run_renames.h"
 
+#define PATHS_BYTES_MAX ((size_t)16 << 20)
 #define RECORD_ARENA_BYTES_MAX ((size_t)256 << 20)
 
-#define FORGET_IT "to discard that run and start over, add --fresh"
+/* ---- the sinks -------------------------------------------------------------------------------- */
 
-/* Is it the file that the run completed? */
-static enum rc compare(const char *path, struct file_print now, const struct due_rename *done,
-                       struct err *e)
+static enum rc writes_files(const struct run_sink_cfg *sink, bool *out, struct err *e)
 {
-    if (file_print_equal(now, done->print))
-        return RC_OK;
-    return err_set(e, RC_USAGE, "%s: is not the file that the unfinished run completed; %s", path,
-                   FORGET_IT);
+    struct buf paths;
+    buf_init(&paths, PATHS_BYTES_MAX);
+    enum rc rc = sink->ops->paths(&sink->cfg, &paths, e);
+    if (rc == RC_OK && buf_rc(&paths) != RC_OK)
+        rc = err_nomem(e);
+    *out = rc == RC_OK && paths.len && outfile_is_file(paths.data);
+    buf_free(&paths);
+    return rc;
 }
 
-static enum rc check_by_name(const char *path, const struct due_rename *done, struct err *e)
+enum rc run_commit_order(const struct run_cfg *cfg, size_t order[], size_t *n_without_files,
+                         struct err *e)
 {
-    struct file_print now = {0};
-    enum rc rc = file_print(path, &now, e);
-    return rc == RC_OK ? compare(path, now, done, e) : rc;
+    size_t with_files[RUN_SINKS_MAX];
+    size_t n = 0;
+    size_t n_files = 0;
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        bool has_files = false;
+        enum rc rc = writes_files(&cfg->sinks[i], &has_files, e);
+        if (rc != RC_OK)
+            return rc;
+        if (has_files)
+            with_files[n_files++] = i;
+        else
+            order[n++] = i;
+    }
+    *n_without_files = n;
+    memcpy(order + n, with_files, n_files * sizeof *with_files);
+    return RC_OK;
 }
 
-/* ---- before any name changes ----------------------------------------------------------------- */
-
-/* What has its final name already was renamed before the run was cut off. */
-static enum rc check_rename(const struct due_rename *done, struct err *e)
+static enum rc recover_sink(const struct resume_plan *p, size_t i, const struct sink_recovery *r,
+                            struct err *e)
 {
-    if (!done->to)
+    const struct run_sink_cfg *sink = &p->cfg->sinks[i];
+    if (sink->ops->recover)
+        return sink->ops->recover(&sink->cfg, r, e);
+    if (r->text.len == 0)
         return RC_OK;
-    enum rc rc = check_by_name(done->from, done, e);
-    if (rc == RC_END)
-        rc = check_by_name(done->to, done, e);
-    if (rc != RC_END)
+    return err_set(e, RC_SYNTAX, "%s: has nothing to finish, and the state says how",
+                   sink->cfg.spec);
+}
+
+static enum rc recover_sinks(const struct resume_plan *p, bool withheld, bool only_check,
+                             struct err *e)
+{
+    size_t order[RUN_SINKS_MAX];
+    size_t n_without_files;
+    enum rc rc = run_commit_order(p->cfg, order, &n_without_files, e);
+    for (size_t i = 0; rc == RC_OK && i < p->cfg->n_sinks; i++) {
+        const struct sink_recovery recovery = {
+            .text = p->run.texts[order[i]], .takes_back = withheld, .only_check = only_check};
+        rc = recover_sink(p, order[i], &recovery, e);
+    }
+    return rc;
+}
+
+/* ---- the lists and the manifest --------------------------------------------------------------- */
+
+/* One that goes to a stream has no name to get. */
+static void add_file(struct buf *paths, const char *path)
+{
+    if (path && outfile_is_file(path))
+        buf_add(paths, path, strlen(path) + 1);
+}
+
+static enum rc recover_files(const struct resume_plan *p, const char *first, const char *second,
+                             struct str text, bool only_check, struct err *e)
+{
+    struct buf paths;
+    buf_init(&paths, PATHS_BYTES_MAX);
+    add_file(&paths, first);
+    add_file(&paths, second);
+    enum rc rc = buf_rc(&paths) == RC_OK ? RC_OK : err_nomem(e);
+    if (rc == RC_OK) {
+        const struct outfile_recovery files = {
+            .subject = p->cfg->state_path,
+            .advice = "give the same --failed, --missing and --manifest again, or --fresh to "
+                      "discard that run",
+            .paths = buf_str(&paths),
+            .text = text,
+            .only_check = only_check,
+        };
+        rc = outfile_recover(&files, e);
+    }
+    buf_free(&paths);
+    return rc;
+}
+
+/* In the order in which a run publishes them. */
+static enum rc recover_all(const struct resume_plan *p, bool withheld, bool only_check,
+                           struct err *e)
+{
+    const struct str *more = p->run.texts + p->cfg->n_sinks;
+    enum rc rc = recover_sinks(p, withheld, only_check, e);
+    if (rc == RC_OK)
+        rc = recover_files(p, p->cfg->failed_path, p->cfg->missing_path, more[RUN_TEXT_LISTS],
+                           only_check, e);
+    if (rc == RC_OK)
+        rc = recover_files(p, p->cfg->manifest_path, NULL, more[RUN_TEXT_MANIFEST], only_check, e);
+    if (rc != RC_SYNTAX)
         return rc;
-    return err_set(e, RC_USAGE, "%s: was completed by the unfinished run, but is gone; %s",
-                   done->to, FORGET_IT);
+    err_prefix(e, "%s: is damaged", p->cfg->state_path);
+    return e->rc = RC_USAGE;
 }
 
-/* ---- the names ------------------------------------------------------------------------------- */
-
-static enum rc lock_part(int fd, const char *path, struct err *e)
+/* Everything, before anything changes. */
+static enum rc check_all(const struct resume_plan *p, bool withheld, struct err *e)
 {
-    bool is_regular = false;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? err_set(e, RC_BUSY, "%s: another run is writing it", path)
-                                    : err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
-    return part_is_still_there(fd, path, &is_regular)
-               ? RC_OK
-               : err_set(e, RC_BUSY, "%s: another run has just renamed or removed it", path);
-}
-
-/* The unfinished file, locked as those who write it do. RC_END: it is not there; RC_USAGE: it is not
- * ours any more, though it was when the run began; RC_BUSY: another run has it. */
-static enum rc hold_part(const char *path, int *out_fd, struct err *e)
-{
-    struct stat st;
-    int fd = part_open(path);
-    if (fd < 0)
-        return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
-    enum rc rc =
-        fstat(fd, &st) == 0 ? part_check(path, &st, e) : err_sys(e, RC_IO, errno, "%s", path);
-    if (rc == RC_OK)
-        rc = lock_part(fd, path, e);
-    if (rc == RC_OK)
-        *out_fd = fd;
-    else
-        (void)close(fd);
-    return rc;
-}
-
-static enum rc rename_held(int fd, const struct due_rename *done, struct err *e)
-{
-    struct file_print now = {0};
-    enum rc rc = file_print_open(fd, done->from, &now, e);
-    if (rc == RC_OK)
-        rc = compare(done->from, now, done, e);
-    if (rc == RC_OK && rename(done->from, done->to) != 0)
-        rc = err_sys(e, RC_IO, errno, "%s", done->to);
-    return rc;
-}
-
-static enum rc remove_held(const char *path, struct err *e)
-{
-    return unlink(path) == 0 || errno == ENOENT ? RC_OK : err_sys(e, RC_IO, errno, "%s", path);
-}
-
-static enum rc redo_rename(const struct due_rename *done, struct err *e)
-{
-    int fd = -1;
-    bool is_removal = !done->to;
-    enum rc rc = hold_part(done->from, &fd, e);
-    if (rc == RC_OK)
-        rc = is_removal ? remove_held(done->from, e) : rename_held(fd, done, e);
-    if (fd >= 0)
-        (void)close(fd);
-    if (is_removal && (rc == RC_END || rc == RC_BUSY || rc == RC_USAGE))
-        return RC_OK; /* gone already, or somebody else's by now */
-    if (rc == RC_END)
-        rc = check_by_name(done->to, done, e);
-    return rc == RC_OK && !is_removal ? outfile_sync_folder(done->to, e) : rc;
-}
-
-static enum rc check_all(const struct resume_plan *p, const struct run_result *result,
-                         struct due_renames *due, struct err *e)
-{
-    enum rc rc = due_renames_load(due, p->cfg, p->state, result->withheld != WITHHELD_NOT, e);
-    for (size_t i = 0; rc == RC_OK && i < due->n; i++)
-        rc = check_rename(&due->items[i], e);
-    return rc;
+    if (p->run.n_texts != p->cfg->n_sinks + RUN_TEXTS_MORE)
+        return err_set(e, RC_USAGE,
+                       "%s: is damaged: it does not say how to finish each of its outputs; restore "
+                       "it, or remove it to start over",
+                       p->cfg->state_path);
+    return recover_all(p, withheld, true, e);
 }
 
 enum rc run_republish_check(const struct resume_plan *p, struct err *e)
 {
     struct run_result result = {.exit_status = 0};
     struct sink_result sinks[RUN_SINKS_MAX];
-    struct due_renames due = {0};
     struct arena arena;
     arena_init(&arena, RECORD_ARENA_BYTES_MAX);
     enum rc rc = run_record_read(p->cfg, p->run.record, &arena, sinks, &result, e);
     if (rc == RC_OK)
-        rc = check_all(p, &result, &due, e);
-    due_renames_free(&due);
+        rc = check_all(p, result.withheld != WITHHELD_NOT, e);
     arena_free(&arena);
     return rc;
 }
@@ -183,13 +187,12 @@ static void tell_no_manifest(const struct run_cfg *cfg)
 static enum rc republish(const struct resume_plan *p, struct arena *arena,
                          struct sink_result *sinks, struct run_result *out, struct err *e)
 {
-    struct due_renames due = {0};
     enum rc rc = run_record_read(p->cfg, p->run.record, arena, sinks, out, e);
+    bool withheld = rc == RC_OK && out->withheld != WITHHELD_NOT;
     if (rc == RC_OK)
-        rc = check_all(p, out, &due, e);
-    for (size_t i = 0; rc == RC_OK && i < due.n; i++)
-        rc = redo_rename(&due.items[i], e);
-    due_renames_free(&due);
+        rc = check_all(p, withheld, e);
+    if (rc == RC_OK)
+        rc = recover_all(p, withheld, false, e);
     return rc == RC_OK ? tell_lists(p, e) : rc;
 }
 

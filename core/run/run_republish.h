@@ -7,6 +7,16 @@
 
 #include "core/run/resume.h"
 
+/* What a state holds of the end of a run: a text for each sink, in the order of the command, and these
+ * behind them. One that is not wanted, or goes to a stream, has an empty text. */
+enum { RUN_TEXT_LISTS, RUN_TEXT_MANIFEST, RUN_TEXTS_MORE };
+#define RUN_TEXTS_MAX (RUN_SINKS_MAX + RUN_TEXTS_MORE)
+
+/* In which order sinks are committed or recovered: first, *n_without_files of them, those that write
+ * no regular file. `order` has room for all sinks. */
+enum rc run_commit_order(const struct run_cfg *cfg, size_t order[], size_t *n_without_files,
+                         struct err *e);
+
 /* Could it be done? Changes nothing. RC_USAGE: the state is damaged, or its outputs are not this
  * command's. */
 enum rc run_republish_check(const struct resume_plan *p, struct err *e);

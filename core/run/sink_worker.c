@@ -44,6 +44,8 @@ enum rc sink_worker_open(struct sink_worker *w, const struct sink_mark *mark, st
 {
     if (queue_new(&w->queue, SINK_WORKER_LEADS) != RC_OK)
         return err_nomem(e);
+    buf_init(&w->text, SINK_TEXT_BYTES_MAX);
+    w->is_kept = mark != NULL;
     w->cfg.host = (struct sink_host){.ctx = w,
                                      .settle = host_settle,
                                      .owed = host_owed,
@@ -60,6 +62,7 @@ void sink_worker_close(struct sink_worker *w)
     w->sink = NULL;
     leads_queue_free(w->queue);
     w->queue = NULL;
+    buf_free(&w->text);
 }
 
 /* ---- its thread ------------------------------------------------------------------------------ */
@@ -125,6 +128,7 @@ static void make_mark(struct sink_worker *w)
     }
     if (made && !mark.text.ptr)
         mark.text = STR("");
+    w->is_kept |= made;
     checkpoint_mark(w->checkpoint, w->index, made ? mark.text : STR_NONE);
 }
 
@@ -143,6 +147,34 @@ static void take_batch(struct sink_worker *w, struct lead *const batch[], size_t
     }
 }
 
+static enum rc prepare(struct sink_worker *w, struct err *e)
+{
+    enum rc rc = w->ops->prepare(w->sink, w->checkpoint ? &w->text : NULL, e);
+    if (rc == RC_OK && buf_rc(&w->text) != RC_OK)
+        rc = err_set(e, buf_rc(&w->text), "%s: %s", w->cfg.spec, rc_text(buf_rc(&w->text)));
+    return rc;
+}
+
+static enum rc stop(struct sink_worker *w, struct err *e)
+{
+    switch (w->ops->on_stop) {
+    case SINK_STOP_FLUSH:
+        return w->ops->flush(w->sink, e);
+    case SINK_STOP_ROLL_BACK:
+        return w->ops->roll_back(w->sink, e);
+    case SINK_STOP_KEEP:
+        break;
+    }
+    return RC_OK;
+}
+
+static enum rc end(struct sink_worker *w, struct err *e)
+{
+    if (w->dead)
+        return RC_OK;
+    return control_is_stopping(w->control) ? stop(w, e) : prepare(w, e);
+}
+
 static void *sink_worker_main(void *worker)
 {
     struct sink_worker *w = worker;
@@ -151,9 +183,7 @@ static void *sink_worker_main(void *worker)
     size_t n;
     while ((n = queue_pop(w->queue, (void **)batch, SINK_WORKER_BATCH)))
         take_batch(w, batch, n);
-    /* A stopped run publishes nothing: only a sink that delivers has something to end. */
-    bool useful = !control_is_stopping(w->control) || w->ops->stop;
-    if (!w->dead && useful && w->ops->finish(w->sink, &e) != RC_OK)
+    if (end(w, &e) != RC_OK)
         fail(w, &e);
     control_thread_ended(w->control);
     return NULL;
@@ -194,4 +224,14 @@ void sink_worker_stop(struct sink_worker *w, int64_t grace_ms)
 {
     if (w->ops->stop)
         w->ops->stop(w->sink, grace_ms);
+}
+
+enum rc sink_worker_commit(struct sink_worker *w, struct err *e)
+{
+    return w->ops->commit ? w->ops->commit(w->sink, e) : RC_OK;
+}
+
+enum rc sink_worker_abort(struct sink_worker *w, struct err *e)
+{
+    return w->ops->abort ? w->ops->abort(w->sink, e) : RC_OK;
 }

@@ -28,7 +28,9 @@ struct sink_worker {
     struct queue *queue; /* of leads; NULL in it is a barrier */
     pthread_t thread;
     bool started;
-    bool dead; /* its thread only: put() failed */
+    bool dead;    /* its thread only: put() failed */
+    bool is_kept; /* its mark or its text may be in the state, so that what it tells of must stay */
+    struct buf text; /* after prepare(): how to finish; empty without a state */
 };
 
 /* Opens the sink where `mark` says, or from its beginning (NULL). All of the above up to `cfg` is set,
@@ -44,10 +46,15 @@ void sink_worker_join(struct sink_worker *w);
 /* The sequencer's thread: waits for room in the queue. */
 void sink_worker_push(struct sink_worker *w, struct lead *const leads[], size_t n);
 void sink_worker_push_barrier(struct sink_worker *w);
-/* Nothing more comes: the thread finishes the sink, unless the run is stopped, and ends. */
+/* Nothing more comes: the thread prepares the sink, or does what it says of a run that is stopped, and
+ * ends. */
 void sink_worker_end_queue(struct sink_worker *w);
 
 /* A sink that waits for answers ends soon. Any thread. */
 void sink_worker_stop(struct sink_worker *w, int64_t grace_ms);
+
+/* After its thread has ended: as sink_ops.commit() and abort(). */
+enum rc sink_worker_commit(struct sink_worker *w, struct err *e);
+enum rc sink_worker_abort(struct sink_worker *w, struct err *e);
 
 #endif

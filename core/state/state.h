@@ -17,10 +17,10 @@
 
 #include "core/base/err.h"
 #include "core/lead.h"
-#include "core/file/renames.h"
 #include "core/base/str.h"
 
-/* Of version 1, which had no list of missing leads, a state without an unfinished run is taken over. */
+/* Of version 1, which had no list of missing leads and knew renames only, a state without an unfinished
+ * run is taken over. */
 #define STATE_VERSION 2
 
 struct state;
@@ -111,6 +111,8 @@ struct state_run {
     size_t n_terms;
     struct state_checkpoint checkpoint; /* columns: all of them */
     struct str record;
+    const struct str *texts; /* those of state_publish(), any bytes; none before it */
+    size_t n_texts;
 };
 enum rc state_load(struct state *s, struct state_run *out, struct err *e);
 
@@ -261,17 +263,16 @@ enum rc state_note_accepted(struct state *s, const struct state_content *content
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-/* All outputs are complete on disk. From now on the run cannot fail, only be published: these files
- * get their final names, in order; `record` tells how it went. Durable. RC_INTERNAL: not running. */
-enum rc state_publish(struct state *s, const struct file_rename *renames, size_t n,
-                      struct str record, struct err *e);
+#define STATE_TEXT_BYTES_MAX ((size_t)16 << 20)
+
+/* All outputs are complete on disk. From now on the run cannot fail, only be published: each of the
+ * texts, at most STATE_TEXT_BYTES_MAX, says how to finish one output, to whoever prepared it; `record`
+ * tells how the run went. Durable. RC_INTERNAL: not running; RC_LIMIT: a text is too long. */
+enum rc state_publish(struct state *s, const struct str *texts, size_t n, struct str record,
+                      struct err *e);
 /* A run is not over, and nothing more comes of it now: all that was put becomes durable. The first
  * error, also where that was some time ago. No other thread puts anything any more. */
 enum rc state_settle(struct state *s, struct err *e);
-/* The renames, in order; as in state_each_failure(). */
-enum rc state_each_rename(struct state *s,
-                          enum rc (*fn)(void *ctx, const struct file_rename *r, struct err *e),
-                          void *ctx, struct err *e);
 /* The end: deliveries and payloads are forgotten, and the next run begins anew. What was accepted
  * holds from now on; where nothing was `published` (the run came to its end and withheld its
  * outputs) leads of this run do not count as accepted, unless an earlier run had them with the same

@@ -131,12 +131,12 @@ static enum rc check_finished(struct state *s, struct err *e)
                    s->path);
 }
 
-/* All of them, as long as it has no version; else those that it has not got yet. */
+/* All of them, as long as it has no version; else what has changed since. */
 static enum rc make_tables(struct state *s, int64_t version, struct err *e)
 {
     enum rc rc = run_text(s, "BEGIN IMMEDIATE", e);
     if (rc == RC_OK)
-        rc = run_text(s, version == 0 ? STATE_TABLES : STATE_TABLES_SINCE_1, e);
+        rc = run_text(s, version == 0 ? STATE_TABLES : STATE_UPGRADE_FROM_1, e);
     if (rc == RC_OK)
         rc = run_text(s, "PRAGMA user_version = 2; COMMIT", e);
     _Static_assert(STATE_VERSION == 2, "the version above");

@@ -12,7 +12,7 @@ struct run_row {
     enum state_phase phase;
     char run_id[33];
     int64_t started_wall_ms;
-    size_t n_terms, n_renames;
+    size_t n_terms, n_texts;
     struct str record;
 };
 
@@ -23,7 +23,7 @@ static enum rc put_run(struct state *s, const struct run_row *run, struct err *e
     query_text(&q, str_c(run->run_id));
     query_int(&q, run->started_wall_ms);
     query_int(&q, (int64_t)run->n_terms);
-    query_int(&q, (int64_t)run->n_renames);
+    query_int(&q, (int64_t)run->n_texts);
     query_text(&q, run->record);
     query_seal(&q);
     return query_run(&q, e);
@@ -41,18 +41,18 @@ static bool is_run_id(struct str text)
     return true;
 }
 
-/* Only a run that was published has a record of its end, and files to be renamed. */
+/* Only a run that was published has a record of its end, and texts that say how to finish it. */
 static enum rc take_run(struct state *s, struct query *q, struct run_row *out, struct err *e)
 {
     uint64_t phase = row_number(q, STATE_FINISHED);
     struct str run_id = row_text(q);
     out->started_wall_ms = (int64_t)row_number(q, STATE_WALL_MS_MAX);
     out->n_terms = (size_t)row_number(q, STATE_ROWS_MAX);
-    out->n_renames = (size_t)row_number(q, STATE_ROWS_MAX);
+    out->n_texts = (size_t)row_number(q, STATE_ROWS_MAX);
     struct str record = row_text_or_null(q);
     bool published = phase == STATE_PUBLISHING || phase == STATE_FINISHED;
     q->malformed |= phase == STATE_EMPTY || !is_run_id(run_id) ||
-                    published != (record.ptr != NULL) || (!published && out->n_renames > 0);
+                    published != (record.ptr != NULL) || (!published && out->n_texts > 0);
     enum rc rc = row_sealed(q, "the run", e);
     if (rc != RC_OK)
         return rc;
@@ -108,10 +108,10 @@ static enum rc run_all(struct state *s, const enum state_sql *list, size_t n, st
 static enum rc drop_run(struct state *s, struct err *e)
 {
     static const enum state_sql all[] = {
-        SQL_RUN_DROP,    SQL_TERM_DROP,     SQL_CHECKPOINT_DROP,
-        SQL_MARK_DROP,   SQL_COLUMN_DROP,   SQL_FAILURE_DROP,
-        SQL_KEPT_DROP,   SQL_DELIVERY_DROP, SQL_DELIVERY_COUNT_DROP,
-        SQL_RENAME_DROP, SQL_NOTES_DROP,    SQL_MISSING_DROP,
+        SQL_RUN_DROP,      SQL_TERM_DROP,     SQL_CHECKPOINT_DROP,
+        SQL_MARK_DROP,     SQL_COLUMN_DROP,   SQL_FAILURE_DROP,
+        SQL_KEPT_DROP,     SQL_DELIVERY_DROP, SQL_DELIVERY_COUNT_DROP,
+        SQL_PREPARED_DROP, SQL_NOTES_DROP,    SQL_MISSING_DROP,
     };
     s->n_pack = 0;
     s->next_delivery = 1;
@@ -230,41 +230,32 @@ static enum rc take_term(struct state *s, struct query *q, void *out, struct err
     return rc == RC_OK ? state_keep_str(s, row_text(q), &term->value, e) : rc;
 }
 
-/* One that a C string can hold. */
-static bool is_path(struct str text)
+static enum rc take_text(struct state *s, struct query *q, void *out, struct err *e)
 {
-    return text.len > 0 && text.len < PATH_MAX && !memchr(text.ptr, '\0', text.len);
+    struct str text = row_blob(q);
+    q->malformed |= text.len > STATE_TEXT_BYTES_MAX;
+    return state_keep_str(s, text, out, e);
 }
 
-static enum rc take_rename(struct state *s, struct query *q, void *out, struct err *e)
+static enum rc load_texts(struct state *s, const struct run_row *run, const struct str **out,
+                          struct err *e)
 {
-    struct file_rename *rename = out;
-    struct str from = row_text(q);
-    struct str to = row_text(q);
-    q->malformed |= !is_path(from) || (to.len > 0 && !is_path(to));
-    rename->print.bytes = row_number(q, INT64_MAX);
-    rename->print.crc = (uint32_t)row_number(q, UINT32_MAX);
-    enum rc rc = state_keep_str(s, from, &rename->from, e);
-    return rc == RC_OK ? state_keep_str(s, to, &rename->to, e) : rc;
+    static const struct state_list list = {SQL_PREPARED_EACH, SQL_PREPARED_COUNT,
+                                           "how to finish an output", sizeof(struct str),
+                                           take_text};
+    return state_load_list(s, &list, run->n_texts, out, e);
 }
 
-static enum rc load_renames(struct state *s, const struct run_row *run,
-                            const struct file_rename **out, struct err *e)
+static enum rc verify_rest(struct state *s, const struct run_row *row, struct state_run *out,
+                           struct err *e)
 {
-    static const struct state_list list = {SQL_RENAME_EACH, SQL_RENAME_COUNT, "a rename",
-                                           sizeof(struct file_rename), take_rename};
-    return state_load_list(s, &list, run->n_renames, out, e);
-}
-
-static enum rc verify_rest(struct state *s, const struct run_row *run, struct err *e)
-{
-    const struct file_rename *renames;
+    out->n_texts = row->n_texts;
     enum rc rc = state_verify_leads(s, e);
     if (rc == RC_OK)
         rc = state_verify_deliveries(s, e);
     if (rc == RC_OK)
         rc = state_verify_accepted(s, e);
-    return rc == RC_OK ? load_renames(s, run, &renames, e) : rc;
+    return rc == RC_OK ? load_texts(s, row, &out->texts, e) : rc;
 }
 
 static enum rc load(struct state *s, struct state_run *out, struct err *e)
@@ -279,7 +270,7 @@ static enum rc load(struct state *s, struct state_run *out, struct err *e)
     if (rc == RC_OK)
         rc = state_load_checkpoint(s, &run.checkpoint, e);
     if (rc == RC_OK)
-        rc = verify_rest(s, &row, e);
+        rc = verify_rest(s, &row, &run, e);
     if (rc != RC_OK)
         return rc;
     memcpy(run.run_id, row.run_id, sizeof run.run_id);
@@ -302,20 +293,20 @@ enum rc state_load(struct state *s, struct state_run *out, struct err *e)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static enum rc put_rename(struct state *s, size_t i, const struct file_rename *r, struct err *e)
+static enum rc put_text(struct state *s, size_t part, struct str text, struct err *e)
 {
-    struct query q = query_of(s, SQL_RENAME_PUT);
-    query_int(&q, (int64_t)i);
-    query_text(&q, r->from);
-    query_text(&q, r->to);
-    query_int(&q, (int64_t)r->print.bytes);
-    query_int(&q, r->print.crc);
+    if (text.len > STATE_TEXT_BYTES_MAX)
+        return err_set(e, RC_LIMIT, "%s: how to finish output %zu takes %zu bytes", s->path, part,
+                       text.len);
+    struct query q = query_of(s, SQL_PREPARED_PUT);
+    query_int(&q, (int64_t)part);
+    query_blob(&q, text.ptr ? text : STR(""));
     query_seal(&q);
     return query_run(&q, e);
 }
 
-static enum rc publish(struct state *s, const struct file_rename *renames, size_t n,
-                       struct str record, struct err *e)
+static enum rc publish(struct state *s, const struct str *texts, size_t n, struct str record,
+                       struct err *e)
 {
     if (s->phase != STATE_RUNNING)
         return wrong_phase(s, "nothing can be published", e);
@@ -324,13 +315,13 @@ static enum rc publish(struct state *s, const struct file_rename *renames, size_
     if (rc == RC_OK)
         rc = state_begin_transaction(s, e);
     if (rc == RC_OK)
-        rc = state_run_sql(s, SQL_RENAME_DROP, e);
+        rc = state_run_sql(s, SQL_PREPARED_DROP, e);
     for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = put_rename(s, i, &renames[i], e);
+        rc = put_text(s, i, texts[i], e);
     if (rc != RC_OK)
         return rc;
     run.phase = STATE_PUBLISHING;
-    run.n_renames = n;
+    run.n_texts = n;
     run.record = record;
     rc = put_run(s, &run, e);
     return rc == RC_OK ? commit_phase(s, STATE_PUBLISHING, e) : rc;
@@ -342,28 +333,11 @@ enum rc state_settle(struct state *s, struct err *e)
     return rc == RC_OK ? state_leave(s, state_commit(s, e)) : rc;
 }
 
-enum rc state_publish(struct state *s, const struct file_rename *renames, size_t n,
-                      struct str record, struct err *e)
+enum rc state_publish(struct state *s, const struct str *texts, size_t n, struct str record,
+                      struct err *e)
 {
     enum rc rc = state_enter(s, e);
-    return rc == RC_OK ? state_leave(s, publish(s, renames, n, record, e)) : rc;
-}
-
-enum rc state_each_rename(struct state *s,
-                          enum rc (*fn)(void *ctx, const struct file_rename *r, struct err *e),
-                          void *ctx, struct err *e)
-{
-    enum rc rc = state_enter(s, e);
-    if (rc != RC_OK)
-        return rc;
-    struct run_row run;
-    const struct file_rename *renames = NULL;
-    rc = get_run(s, &run, e);
-    if (rc == RC_OK)
-        rc = load_renames(s, &run, &renames, e);
-    for (size_t i = 0; rc == RC_OK && i < run.n_renames; i++)
-        rc = fn(ctx, &renames[i], e);
-    return state_leave(s, rc);
+    return rc == RC_OK ? state_leave(s, publish(s, texts, n, record, e)) : rc;
 }
 
 /* Up to the last commit the phase stays, and what was done is done again without harm. */

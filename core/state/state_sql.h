@@ -6,10 +6,12 @@
  * has one row and one checkpoint; all places are those of unique IDs, from 0. What sinks accepted
  * outlives the run, the other tables do not. Bodies stand last, so that the rest of a row can be
  * read without them. The order is that in which a state gets them: what a version adds comes last. */
-#define STATE_TABLES_OF_1                                                                          \
+#define STATE_RUN_TABLE(texts)                                                                     \
     "CREATE TABLE run(one INTEGER PRIMARY KEY, phase INTEGER NOT NULL, run_id TEXT NOT NULL,"      \
-    " started_ms INTEGER NOT NULL, terms INTEGER NOT NULL, renames INTEGER NOT NULL, record TEXT," \
-    " seal INTEGER NOT NULL);"                                                                     \
+    " started_ms INTEGER NOT NULL, terms INTEGER NOT NULL, " texts " INTEGER NOT NULL,"            \
+    " record TEXT, seal INTEGER NOT NULL);"
+
+#define STATE_TABLES_BEFORE_RENAMES                                                                \
     "CREATE TABLE terms(position INTEGER PRIMARY KEY, name TEXT, value TEXT,"                      \
     " seal INTEGER NOT NULL);"                                                                     \
     "CREATE TABLE checkpoint(one INTEGER PRIMARY KEY, high INTEGER NOT NULL,"                      \
@@ -30,19 +32,35 @@
     " last_place INTEGER NOT NULL, id TEXT, leads TEXT, seal INTEGER NOT NULL, outcome INTEGER,"   \
     " answer TEXT, answer_seal INTEGER, body_seal INTEGER, body BLOB);"                            \
     "CREATE TABLE delivery_counts(sink INTEGER PRIMARY KEY, delivered INTEGER NOT NULL,"           \
-    " failed INTEGER NOT NULL, seal INTEGER NOT NULL);"                                            \
-    "CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT,"                 \
-    " bytes INTEGER NOT NULL, crc INTEGER NOT NULL, seal INTEGER NOT NULL);"                       \
+    " failed INTEGER NOT NULL, seal INTEGER NOT NULL);"
+
+#define STATE_TABLES_AFTER_RENAMES                                                                 \
     "CREATE TABLE accepted_by(position INTEGER PRIMARY KEY, sink TEXT, seal INTEGER NOT NULL);"    \
     "CREATE TABLE accepted(key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID;"        \
     "CREATE TABLE accepted_now(position INTEGER PRIMARY KEY, notes INTEGER NOT NULL,"              \
     " pack BLOB NOT NULL, seal INTEGER NOT NULL);"
 
+#define STATE_TABLES_OF_1                                                                          \
+    STATE_RUN_TABLE("renames")                                                                     \
+    STATE_TABLES_BEFORE_RENAMES                                                                    \
+    "CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT,"                 \
+    " bytes INTEGER NOT NULL, crc INTEGER NOT NULL, seal INTEGER NOT NULL);" STATE_TABLES_AFTER_RENAMES
+
 /* What version 2 added. */
 #define STATE_TABLES_SINCE_1                                                                       \
-    "CREATE TABLE missing(place INTEGER PRIMARY KEY, line TEXT, seal INTEGER NOT NULL);"
+    "CREATE TABLE missing(place INTEGER PRIMARY KEY, line TEXT, seal INTEGER NOT NULL);"           \
+    "CREATE TABLE prepared(part INTEGER PRIMARY KEY, text BLOB NOT NULL, seal INTEGER NOT NULL);"
 
-#define STATE_TABLES STATE_TABLES_OF_1 STATE_TABLES_SINCE_1
+#define STATE_TABLES                                                                               \
+    STATE_RUN_TABLE("prepared")                                                                    \
+    STATE_TABLES_BEFORE_RENAMES                                                                    \
+    STATE_TABLES_AFTER_RENAMES                                                                     \
+    STATE_TABLES_SINCE_1
+
+/* From version 1, with no run unfinished. ALTER TABLE changes the name in the text that was given. */
+#define STATE_UPGRADE_FROM_1                                                                       \
+    "ALTER TABLE run RENAME COLUMN renames TO prepared;"                                           \
+    "DROP TABLE renames;" STATE_TABLES_SINCE_1
 
 /* In all of them the parameters are given, and the values taken, in the order of the text. */
 #define STATE_SQL_LIST(X)                                                                          \
@@ -50,8 +68,8 @@
     X(COMMIT, "COMMIT")                                                                            \
     X(FREE_PAGES, "PRAGMA freelist_count")                                                         \
     X(RUN_GET,                                                                                     \
-      "SELECT phase, run_id, started_ms, terms, renames, record, seal FROM run WHERE one = 1")     \
-    X(RUN_PUT, "REPLACE INTO run(one, phase, run_id, started_ms, terms, renames, record, seal)"    \
+      "SELECT phase, run_id, started_ms, terms, prepared, record, seal FROM run WHERE one = 1")    \
+    X(RUN_PUT, "REPLACE INTO run(one, phase, run_id, started_ms, terms, prepared, record, seal)"   \
                " VALUES (1, ?, ?, ?, ?, ?, ?, ?)")                                                 \
     X(RUN_DROP, "DELETE FROM run")                                                                 \
     X(TERM_PUT, "INSERT INTO terms(position, name, value, seal) VALUES (?, ?, ?, ?)")              \
@@ -122,12 +140,10 @@
     X(DELIVERY_COUNT_PUT,                                                                          \
       "REPLACE INTO delivery_counts(sink, delivered, failed, seal) VALUES (?, ?, ?, ?)")           \
     X(DELIVERY_COUNT_DROP, "DELETE FROM delivery_counts")                                          \
-    X(RENAME_PUT, "INSERT INTO renames(position, source, target, bytes, crc, seal)"                \
-                  " VALUES (?, ?, ?, ?, ?, ?)")                                                    \
-    X(RENAME_EACH,                                                                                 \
-      "SELECT position, source, target, bytes, crc, seal FROM renames ORDER BY position")          \
-    X(RENAME_COUNT, "SELECT count(*) FROM renames")                                                \
-    X(RENAME_DROP, "DELETE FROM renames")                                                          \
+    X(PREPARED_PUT, "INSERT INTO prepared(part, text, seal) VALUES (?, ?, ?)")                     \
+    X(PREPARED_EACH, "SELECT part, text, seal FROM prepared ORDER BY part")                        \
+    X(PREPARED_COUNT, "SELECT count(*) FROM prepared")                                             \
+    X(PREPARED_DROP, "DELETE FROM prepared")                                                       \
     X(ACCEPTED_BY_PUT, "INSERT INTO accepted_by(position, sink, seal) VALUES (?, ?, ?)")           \
     X(ACCEPTED_BY_EACH, "SELECT position, sink, seal FROM accepted_by ORDER BY position")          \
     X(ACCEPTED_BY_DROP, "DELETE FROM accepted_by")                                                 \

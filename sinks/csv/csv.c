@@ -253,7 +253,7 @@ struct csv {
     struct targets targets;
     struct csv_file *files; /* one for each target */
     struct sink_file *results;
-    struct column_names *columns; /* of each file, after finish() */
+    struct column_names *columns; /* of each file, after prepare() */
     struct buf keys;              /* the lead's first fields, encoded */
     size_t provider_bytes;
     struct buf mark;
@@ -404,14 +404,6 @@ static enum rc csv_sync(struct sink *sink, struct err *e)
     return each_file(csv_of(sink), csv_file_sync, e);
 }
 
-static enum rc csv_renames(struct sink *sink, struct buf *out, struct err *e)
-{
-    struct csv *s = csv_of(sink);
-    for (size_t i = 0; i < s->targets.n; i++)
-        csv_file_renames(&s->files[i], out);
-    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
-}
-
 static enum rc name_columns(const struct csv_file *f, struct column_names *out)
 {
     enum rc rc = column_names_add_documented(out, f->table);
@@ -420,18 +412,32 @@ static enum rc name_columns(const struct csv_file *f, struct column_names *out)
     return rc;
 }
 
-static enum rc csv_finish(struct sink *sink, struct err *e)
+static enum rc csv_prepare(struct sink *sink, struct buf *text, struct err *e)
 {
     struct csv *s = csv_of(sink);
-    enum rc rc = each_file(s, csv_file_finish, e);
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
+        rc = csv_file_prepare(&s->files[i], text, e);
+    if (rc != RC_OK)
+        err_prefix(e, "%s", s->cfg.spec);
     for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
         rc = name_columns(&s->files[i], &s->columns[i]) == RC_OK ? RC_OK : err_nomem(e);
     return rc;
 }
 
-static enum rc csv_publish(struct sink *sink, struct err *e)
+static enum rc csv_commit(struct sink *sink, struct err *e)
 {
-    return each_file(csv_of(sink), csv_file_publish, e);
+    return each_file(csv_of(sink), csv_file_commit, e);
+}
+
+static enum rc csv_abort(struct sink *sink, struct err *e)
+{
+    return each_file(csv_of(sink), csv_file_abort, e);
+}
+
+static enum rc csv_recover(const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e)
+{
+    return stream_recover(csv_paths, cfg, r, e);
 }
 
 static void csv_result(const struct sink *sink, struct sink_result *out)
@@ -468,9 +474,11 @@ const struct sink_ops sink_csv = {
     .put = csv_put,
     .mark = csv_mark,
     .sync = csv_sync,
-    .finish = csv_finish,
-    .renames = csv_renames,
-    .publish = csv_publish,
+    .prepare = csv_prepare,
+    .commit = csv_commit,
+    .abort = csv_abort,
+    .recover = csv_recover,
+    .on_stop = SINK_STOP_KEEP,
     .result = csv_result,
     .close = csv_close,
 };

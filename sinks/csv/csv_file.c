@@ -107,7 +107,7 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
 void csv_file_close(struct csv_file *f, bool keep)
 {
     stream_close(f->wide, false);
-    stream_close(f->stream, keep && !f->published);
+    stream_close(f->stream, keep);
     csv_columns_free(&f->columns);
     free(f->widths);
     buf_free(&f->rows);
@@ -224,7 +224,7 @@ static enum rc rewrite_feed(void *ctx, const char *p, size_t n, struct err *e)
 }
 
 /* Columns appeared after the header was written: the file is written once more. */
-static enum rc csv_file_rewrite(struct csv_file *f, struct err *e)
+static enum rc csv_file_rewrite(struct csv_file *f, struct buf *text, struct err *e)
 {
     const struct stream_cfg cfg = {.path = f->path,
                                    .level = f->settings->level,
@@ -247,15 +247,19 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct err *e)
     if (rc != RC_OK)
         return rc;
     stream_append(f->wide, f->stream, cut);
-    return stream_complete(f->wide, e);
+    rc = stream_prepare(f->wide, text, e);
+    const char *part = stream_part(f->stream);
+    if (rc == RC_OK && text && part)
+        renames_put_removal(text, part);
+    return rc;
 }
 
-enum rc csv_file_finish(struct csv_file *f, struct err *e)
+enum rc csv_file_prepare(struct csv_file *f, struct buf *text, struct err *e)
 {
     enum rc rc = f->started ? csv_file_flush(f, e) : csv_file_start(f, e);
     if (rc != RC_OK)
         return rc;
-    return f->n_widths > 1 ? csv_file_rewrite(f, e) : stream_complete(f->stream, e);
+    return f->n_widths > 1 ? csv_file_rewrite(f, text, e) : stream_prepare(f->stream, text, e);
 }
 
 const struct stream *csv_file_stream(const struct csv_file *f)
@@ -268,20 +272,18 @@ enum rc csv_file_sync(struct csv_file *f, struct err *e)
     return stream_sync(f->stream, e);
 }
 
-void csv_file_renames(struct csv_file *f, struct buf *out)
-{
-    stream_renames(f->wide ? f->wide : f->stream, out);
-    const char *part = stream_part(f->stream);
-    if (!f->wide || !part)
-        return;
-    renames_put_removal(out, part);
-}
-
-enum rc csv_file_publish(struct csv_file *f, struct err *e)
+enum rc csv_file_commit(struct csv_file *f, struct err *e)
 {
     enum rc rc = stream_publish(f->wide ? f->wide : f->stream, e);
-    f->published = rc == RC_OK;
-    if (f->published && !f->wide)
+    if (rc == RC_OK && f->wide)
+        return stream_abort(f->stream, e);
+    if (rc == RC_OK)
         outfile_clear(f->path, OUTFILE_WIDE); /* an earlier run may have got so far */
     return rc;
+}
+
+enum rc csv_file_abort(struct csv_file *f, struct err *e)
+{
+    enum rc rc = f->wide ? stream_abort(f->wide, e) : RC_OK;
+    return rc == RC_OK && f->stream ? stream_abort(f->stream, e) : rc;
 }

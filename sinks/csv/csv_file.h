@@ -43,7 +43,6 @@ struct csv_file {
     struct buf rows; /* encoded, not yet in the stream */
     struct buf scratch;
     bool started; /* the header is in the stream */
-    bool published;
     uint64_t n_rows;
 };
 
@@ -64,15 +63,14 @@ enum rc csv_file_mark(struct csv_file *f, struct buf *out, struct err *e);
 /* What the last mark covers is on disk; as stream_sync(). */
 enum rc csv_file_sync(struct csv_file *f, struct err *e);
 
-enum rc csv_file_finish(struct csv_file *f, struct err *e);
-/* After csv_file_finish(): as outfile_renames(); a file that is only to be removed has an empty path
- * behind it. */
-void csv_file_renames(struct csv_file *f, struct buf *out);
-enum rc csv_file_publish(struct csv_file *f, struct err *e);
-/* Drops what was not published; `keep` leaves what a mark needs. */
+/* As struct sink_ops's functions of these names. */
+enum rc csv_file_prepare(struct csv_file *f, struct buf *text, struct err *e);
+enum rc csv_file_commit(struct csv_file *f, struct err *e);
+enum rc csv_file_abort(struct csv_file *f, struct err *e);
+/* Drops what was not committed; `keep` leaves what a mark needs. */
 void csv_file_close(struct csv_file *f, bool keep);
 
-/* What becomes visible under the name; its figures and digest are final after csv_file_finish(). */
+/* What becomes visible under the name; its figures and digest are final after csv_file_prepare(). */
 const struct stream *csv_file_stream(const struct csv_file *f);
 
 #endif

@@ -19,14 +19,14 @@ struct record_file {
     const struct profile *profile;
     const struct schema *schema;
     enum record_layout layout;
-    struct column_names columns; /* after finish() */
+    struct column_names columns; /* after prepare() */
     struct stream *stream;
     struct record_writer *writer;
     struct buf records; /* encoded, not yet written */
     uint64_t n_records;
     struct buf mark;
-    bool marked, published;
-    struct sink_file file;     /* after finish() */
+    bool marked;
+    struct sink_file file;     /* after prepare() */
     struct sink_file *results; /* it, for those who ask */
 };
 
@@ -117,7 +117,7 @@ void record_file_close(struct sink *s)
 {
     struct record_file *f = self(s);
     /* Who took a mark may come back to it. */
-    stream_close(f->stream, f->marked && !f->published);
+    stream_close(f->stream, f->marked);
     record_writer_free(f->writer);
     column_names_free(&f->columns);
     buf_free(&f->records);
@@ -188,7 +188,7 @@ enum rc record_file_put(struct sink *s, struct lead *const leads[], size_t n, st
     return write_out(f, leads + first, n - first, e);
 }
 
-/* ---- mark, finish --------------------------------------------------------------------------- */
+/* ---- mark, end ------------------------------------------------------------------------------ */
 
 enum rc record_file_mark(struct sink *s, struct sink_mark *out, struct err *e)
 {
@@ -210,17 +210,10 @@ enum rc record_file_sync(struct sink *s, struct err *e)
     return stream_sync(self(s)->stream, e);
 }
 
-enum rc record_file_renames(struct sink *s, struct buf *out, struct err *e)
+enum rc record_file_prepare(struct sink *s, struct buf *text, struct err *e)
 {
     struct record_file *f = self(s);
-    stream_renames(f->stream, out);
-    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
-}
-
-enum rc record_file_finish(struct sink *s, struct err *e)
-{
-    struct record_file *f = self(s);
-    enum rc rc = stream_complete(f->stream, e);
+    enum rc rc = stream_prepare(f->stream, text, e);
     if (rc != RC_OK)
         return rc;
     if (record_column_names(&f->columns, f->profile, f->schema, f->layout) != RC_OK)
@@ -237,12 +230,20 @@ enum rc record_file_finish(struct sink *s, struct err *e)
     return RC_OK;
 }
 
-enum rc record_file_publish(struct sink *s, struct err *e)
+enum rc record_file_commit(struct sink *s, struct err *e)
 {
-    struct record_file *f = self(s);
-    enum rc rc = stream_publish(f->stream, e);
-    f->published = rc == RC_OK;
-    return rc;
+    return stream_publish(self(s)->stream, e);
+}
+
+enum rc record_file_abort(struct sink *s, struct err *e)
+{
+    return stream_abort(self(s)->stream, e);
+}
+
+enum rc record_file_recover(const struct sink_cfg *cfg, const struct sink_recovery *r,
+                            struct err *e)
+{
+    return stream_recover(record_file_paths, cfg, r, e);
 }
 
 void record_file_result(const struct sink *s, struct sink_result *out)

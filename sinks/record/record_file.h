@@ -29,9 +29,11 @@ enum rc record_file_paths(const struct sink_cfg *cfg, struct buf *out, struct er
 enum rc record_file_put(struct sink *s, struct lead *const leads[], size_t n, struct err *e);
 enum rc record_file_mark(struct sink *s, struct sink_mark *out, struct err *e);
 enum rc record_file_sync(struct sink *s, struct err *e);
-enum rc record_file_finish(struct sink *s, struct err *e);
-enum rc record_file_renames(struct sink *s, struct buf *out, struct err *e);
-enum rc record_file_publish(struct sink *s, struct err *e);
+enum rc record_file_prepare(struct sink *s, struct buf *text, struct err *e);
+enum rc record_file_commit(struct sink *s, struct err *e);
+enum rc record_file_abort(struct sink *s, struct err *e);
+enum rc record_file_recover(const struct sink_cfg *cfg, const struct sink_recovery *r,
+                            struct err *e);
 void record_file_result(const struct sink *s, struct sink_result *out);
 void record_file_close(struct sink *s);
 

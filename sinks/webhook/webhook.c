@@ -2,7 +2,7 @@
  *
  * put() forms bodies of `batch` leads, in the order of the leads, and hands them to the outbox and
  * so to the delivery, which has a thread of its own; verdicts come from there. A batch that is not
- * full waits for more leads, across mark(), until finish(): what a batch holds depends on the leads
+ * full waits for more leads, across mark(), until prepare(): what a batch holds depends on the leads
  * alone, so the same run makes the same batches, with the same ids. */
 #include <stdlib.h>
 
@@ -409,7 +409,8 @@ static enum rc send_rest(struct webhook *w, struct err *e)
     return rc;
 }
 
-static enum rc webhook_finish(struct sink *s, struct err *e)
+/* The same at the end of the run and where it is stopped, which send_rest() knows. */
+static enum rc webhook_flush(struct sink *s, struct err *e)
 {
     struct webhook *w = self(s);
     enum rc rc = send_rest(w, e);
@@ -421,6 +422,13 @@ static enum rc webhook_finish(struct sink *s, struct err *e)
     rc = state_delivery_counts(w->outbox.state, w->outbox.index, &w->delivered, &w->failed, e);
     w->counts_whole_run = rc == RC_OK;
     return rc;
+}
+
+/* What was delivered cannot be more visible than it is. */
+static enum rc webhook_prepare(struct sink *s, struct buf *text, struct err *e)
+{
+    (void)text;
+    return webhook_flush(s, e);
 }
 
 static void webhook_result(const struct sink *s, struct sink_result *out)
@@ -454,8 +462,10 @@ const struct sink_ops sink_webhook = {
     .open = webhook_open,
     .put = webhook_put,
     .mark = webhook_mark,
-    .finish = webhook_finish,
-    .result = webhook_result,
+    .prepare = webhook_prepare,
+    .on_stop = SINK_STOP_FLUSH,
+    .flush = webhook_flush,
     .stop = webhook_stop,
+    .result = webhook_result,
     .close = webhook_close,
 };

@@ -250,7 +250,7 @@ static uint64_t written(const struct sink_case *c)
 /* The bytes of a sink are known in the end only: measure() has printed 0, this adds a line. */
 static int end_sink(struct bench *b, struct sink_case *c, const char *spec)
 {
-    if (c->sink->ops->finish(c->sink, &b->err) != RC_OK)
+    if (c->sink->ops->prepare(c->sink, NULL, &b->err) != RC_OK)
         return fail(b, spec);
     uint64_t leads = c->rounds * b->n_leads;
     if (c->settled != leads) {

@@ -12,10 +12,10 @@ from resumes import IDS, STATE
 HOOK = "hostile"
 
 SEALS = [
-    ("run", "phase, run_id, started_ms, terms, renames, record"),
+    ("run", "phase, run_id, started_ms, terms, prepared, record"),
     ("checkpoint", "high, key_a, key_b, handed, missing, unchanged, mended, other_ids, active_ms, marks, columns, totals, holes"),
     ("marks", "sink, mark"), ("deliveries", "number, sink, last_place, id, leads"),
-    ("renames", "position, source, target, bytes, crc"), ("failures", "place, by_sink, summary, line"),
+    ("prepared", "part, text"), ("failures", "place, by_sink, summary, line"),
 ]
 
 
@@ -60,7 +60,8 @@ def refused(one, what):
     done = one.leadpipe(*one.words(), input=resumes.lines(IDS), env=one.sandbox.env)
     assert done.returncode == 2, (what, done.returncode, done.stderr)
     [message] = done.stderr.splitlines()
-    assert STATE + ": is damaged" in message or "in the state is damaged" in message or "does not write" in message, what
+    assert any(words in message for words in (STATE + ": is damaged", "in the state is damaged", "does not write",
+                                              "did not write", "is not the file that")), (what, message)
     assert len(one.control.deliveries(HOOK)) == sent
     after = runs.listing(one.folder)
     assert {name: data for name, data in after.items() if STATE not in name} == \
@@ -104,19 +105,49 @@ def test_lies(stopped):
     stopped.go_on(IDS, status=3)
 
 
+RECORD_OF_NOTHING = (
+    '{"ids_read":0,"ids_unique":0,"ids_duplicates":0,"exported":0,"unchanged":0,"missing":0,"failed":0,'
+    '"requests":0,"retries":0,"bytes_received":0,"mended":0,"other_ids":0,"codes_beyond":0,"members_beyond":0,"leads_beyond":0,'
+    '"missing_allowed":0,"exit_status":%d,"withheld":%d,"ended_ms":1,"active_ms":1,"first_failure":"","first_beyond":"","sinks":['
+    '{"deliveries":0,"delivered":0,"failed":0,"is_delivery":0,"files":[{"rows":0,"bytes":0,"path":"leads.csv"}]},'
+    '{"deliveries":0,"delivered":0,"failed":0,"is_delivery":1,"files":[]}]}')
+
+
+def rename(source, target, data=b""):
+    """How a file sink says what it would rename, as core/file/renames.h has it."""
+    what = b"%d:%d:" % (len(data), zlib.crc32(data)) if target else b""
+    return b"%s\0%s\0%s\0" % (str(source).encode(), str(target).encode(), what)
+
+
 def test_renames_of_others(stopped, tmp_path_factory):
     """A state that says that its run was published, and names files of its own choice."""
     others = tmp_path_factory.mktemp("others")
     (others / "from").write_bytes(b"planted")
     (others / "to").write_bytes(b"precious")
-    record = ('{"ids_read":0,"ids_unique":0,"ids_duplicates":0,"exported":0,"unchanged":0,"missing":0,"failed":0,'
-              '"requests":0,"retries":0,"bytes_received":0,"mended":0,"other_ids":0,"codes_beyond":0,"members_beyond":0,"leads_beyond":0,'
-              '"exit_status":0,"ended_ms":1,"active_ms":1,"first_failure":"","sinks":['
-              '{"deliveries":0,"delivered":0,"failed":0,"is_delivery":0,"files":[{"rows":0,"bytes":0,"columns":0,"path":"leads.csv"}]},'
-              '{"deliveries":0,"delivered":0,"failed":0,"is_delivery":1,"files":[]}]}')
-    for target in (str(others / "to"), ""):
-        crc = zlib.crc32(b"planted")
-        change(stopped.folder, ("UPDATE run SET phase = 2, renames = 1, record = ?", (record,)), "DELETE FROM renames",
-               ("INSERT INTO renames VALUES (0, ?, ?, 7, ?, 0)", (str(others / "from"), target, crc)))
-        refused(stopped, target)
-        assert (others / "from").read_bytes() == b"planted" and (others / "to").read_bytes() == b"precious"
+    part, final = stopped.folder / ".leads.csv.leadpipe-part", stopped.folder / "leads.csv"
+    own = rename(part, final, part.read_bytes())
+    there = b"planted"
+    texts = [
+        rename(others / "from", others / "to", there), rename(others / "from", ""), rename(others / "from", final, there),
+        rename(part, others / "to", part.read_bytes()), own + rename(others / "from", others / "to", there),
+        own + rename(others / "to", ""), own + own, own + rename(part, ""), b"", own[:-1], own + b"x", b"\0" * 3,
+        rename(part, final, b"something else"),
+    ]
+    for status, withheld in ((0, 0), (3, 1)):
+        record = RECORD_OF_NOTHING % (status, withheld)
+        for text in texts[:-1] if withheld else texts:  # what is removed is not read
+            change(stopped.folder, ("UPDATE run SET phase = 2, prepared = 4, record = ?", (record,)), "DELETE FROM prepared",
+                   ("INSERT INTO prepared VALUES (0, ?, 0), (1, x'', 0), (2, x'', 0), (3, x'', 0)", (text,)))
+            refused(stopped, text)
+            assert (others / "from").read_bytes() == b"planted" and (others / "to").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("texts", [[], [b""] * 3, [b""] * 5, [b"", b"x", b"", b""], [b"", b"", rename("/x", "/y"), b""],
+                                   [b"", b"", b"", rename("/x", "/y")]], ids=lambda texts: "%d-%d" % (len(texts), len(b"".join(texts))))
+def test_texts_of_no_output(stopped, texts):
+    """One text too few or too many, and texts for what has nothing to finish."""
+    part, final = stopped.folder / ".leads.csv.leadpipe-part", stopped.folder / "leads.csv"
+    texts = [rename(part, final, part.read_bytes())] * bool(texts) + texts[1:]
+    change(stopped.folder, ("UPDATE run SET phase = 2, prepared = ?, record = ?", (len(texts), RECORD_OF_NOTHING % (0, 0))),
+           "DELETE FROM prepared", *[("INSERT INTO prepared VALUES (?, ?, 0)", (i, text)) for i, text in enumerate(texts)])
+    refused(stopped, texts)

@@ -71,7 +71,7 @@ static const struct {
     const char *name, *key; /* key: what tells its rows apart */
     const char *columns[15];
 } tables[] = {
-    {"run", "one", {"phase", "run_id", "started_ms", "terms", "renames", "record", "one"}},
+    {"run", "one", {"phase", "run_id", "started_ms", "terms", "prepared", "record", "one"}},
     {"terms", "position", {"position", "name", "value"}},
     {"checkpoint",
      "one",
@@ -85,7 +85,7 @@ static const struct {
      "number",
      {"number", "sink", "last_place", "id", "leads", "outcome", "answer", "body"}},
     {"delivery_counts", "sink", {"sink", "delivered", "failed"}},
-    {"renames", "position", {"position", "source", "target", "bytes", "crc"}},
+    {"prepared", "part", {"part", "text"}},
     {"accepted_by", "position", {"position", "sink"}},
     {"accepted", "key", {"key", "fingerprint"}},
     {"accepted_now", "position", {"position", "notes", "pack"}},

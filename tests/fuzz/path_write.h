@@ -152,7 +152,7 @@ static inline void path_write_once(struct path_run *run, const struct sink_ops *
         MUST(ops->open(&s, cfg, NULL, &e) == RC_OK);
         path_put(run, s, 0, run->n_leads, run->one_by_one);
     }
-    MUST(ops->finish(s, &e) == RC_OK && ops->publish(s, &e) == RC_OK);
+    MUST(ops->prepare(s, NULL, &e) == RC_OK && ops->commit(s, &e) == RC_OK);
     ops->result(s, &result);
     MUST(result.n_files <= PATH_FILES_MAX);
     out->n = result.n_files;

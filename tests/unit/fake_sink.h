@@ -18,7 +18,8 @@ struct fake_sink {
     /* What it does. */
     const char *fails_at; /* the call that fails; NULL: none */
     size_t fails_after;   /* put(): so many leads in all are given their verdict before */
-    bool decides_late;    /* verdicts are given by finish() or close() */
+    bool decides_late;    /* verdicts are given by prepare(), flush() or close() */
+    bool is_asked_how;    /* prepare() had to say how to finish */
     bool mark_is_absent;  /* mark() leaves out->text as an absent text */
     enum verdict_kind (*kind_of)(uint64_t seq); /* NULL: all are accepted */
     void (*on_put)(struct fake_sink *s, struct lead *const leads[], size_t n); /* or NULL */
@@ -106,12 +107,28 @@ static inline enum rc fake_mark(struct sink *sink, struct sink_mark *out, struct
     return fake_call(s, "mark", e);
 }
 
-static inline enum rc fake_finish(struct sink *sink, struct err *e)
+static inline enum rc fake_prepare(struct sink *sink, struct buf *text, struct err *e)
 {
     struct fake_sink *s = fake_of(sink);
-    enum rc rc = fake_call(s, "finish", e);
+    enum rc rc = fake_call(s, "prepare", e);
+    s->is_asked_how = text != NULL;
+    if (text)
+        buf_addf(text, "of %u", s->cfg->index);
     fake_decide_all(s, false);
     return rc;
+}
+
+static inline enum rc fake_flush(struct sink *sink, struct err *e)
+{
+    struct fake_sink *s = fake_of(sink);
+    enum rc rc = fake_call(s, "flush", e);
+    fake_decide_all(s, false);
+    return rc;
+}
+
+static inline enum rc fake_roll_back(struct sink *sink, struct err *e)
+{
+    return fake_call(fake_of(sink), "roll_back", e);
 }
 
 static inline void fake_stop(struct sink *sink, int64_t grace_ms)
@@ -138,7 +155,9 @@ static inline struct fake_sink *fake_init(unsigned index)
                                .open = fake_open,
                                .put = fake_put,
                                .mark = fake_mark,
-                               .finish = fake_finish,
+                               .prepare = fake_prepare,
+                               .flush = fake_flush,
+                               .roll_back = fake_roll_back,
                                .close = fake_close};
     buf_init(&s->calls, (size_t)16 << 20);
     return s;

@@ -188,7 +188,7 @@ static inline void out_mark(struct outworld *o)
 static inline void out_finish(struct outworld *o)
 {
     struct err e;
-    if (sink_webhook.finish(o->w.sink, &e) != RC_OK)
+    if (sink_webhook.prepare(o->w.sink, NULL, &e) != RC_OK)
         fail_msg("%s", e.msg);
     sink_webhook.result(o->w.sink, &o->w.result);
     sink_webhook.close(o->w.sink);

@@ -29,15 +29,16 @@ struct command {
     unsigned n_failed; /* calls of state_cfg.failed */
 };
 
-static inline enum rc no_renames(struct sink *s, struct buf *out, struct err *e)
+static inline enum rc no_recovery(const struct sink_cfg *cfg, const struct sink_recovery *r,
+                                  struct err *e)
 {
-    (void)s;
-    (void)out;
+    (void)cfg;
+    (void)r;
     (void)e;
     return RC_OK;
 }
 
-static const struct sink_ops file_ops = {.name = "csv", .renames = no_renames};
+static const struct sink_ops file_ops = {.name = "csv", .recover = no_recovery};
 static const struct sink_ops delivery_ops = {.name = "webhook"};
 
 static inline int enter(void **state)

@@ -37,7 +37,7 @@ static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **v
 }
 
 #define CELLS_RESEAL                                                                               \
-    "UPDATE OR IGNORE run SET seal = seal(phase, run_id, started_ms, terms, renames, record);"     \
+    "UPDATE OR IGNORE run SET seal = seal(phase, run_id, started_ms, terms, prepared, record);"    \
     "UPDATE OR IGNORE terms SET seal = seal(position, name, value);"                               \
     "UPDATE OR IGNORE checkpoint SET seal = seal(high, key_a, key_b, handed, missing, unchanged,"  \
     " mended, other_ids, active_ms, marks, columns, totals, holes);"                               \
@@ -51,7 +51,7 @@ static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **v
     " body_seal = iif(body IS NULL, NULL, seal(body)),"                                            \
     " answer_seal = iif(outcome IS NULL, NULL, seal(outcome, answer));"                            \
     "UPDATE OR IGNORE delivery_counts SET seal = seal(sink, delivered, failed);"                   \
-    "UPDATE OR IGNORE renames SET seal = seal(position, source, target, bytes, crc);"              \
+    "UPDATE OR IGNORE prepared SET seal = seal(part, text);"                                       \
     "UPDATE OR IGNORE accepted_by SET seal = seal(position, sink);"                                \
     "UPDATE OR IGNORE accepted_now SET seal = seal(notes, pack);"
 

@@ -169,11 +169,11 @@ static void tell_result(struct sink_work *w)
 static enum rc sink_end(struct sink_work *w, struct err *e)
 {
     const struct sink_ops *ops = w->spec.ops;
-    enum rc rc = ops->finish(w->sink, e);
+    enum rc rc = ops->prepare(w->sink, &w->paths, e);
+    if (rc == RC_OK && buf_rc(&w->paths) != RC_OK)
+        rc = err_nomem(e);
     if (rc == RC_OK)
-        rc = ops->renames(w->sink, &w->paths, e);
-    if (rc == RC_OK)
-        rc = ops->publish(w->sink, e);
+        rc = ops->commit(w->sink, e);
     if (rc == RC_OK)
         tell_result(w);
     return rc;

@@ -108,8 +108,8 @@ static void put_ok(struct sink *s, size_t n)
 static void publish_ok(struct sink *s)
 {
     struct err e = {0};
-    expect_ok(s->ops->finish(s, &e), &e);
-    expect_ok(s->ops->publish(s, &e), &e);
+    expect_ok(s->ops->prepare(s, NULL, &e), &e);
+    expect_ok(s->ops->commit(s, &e), &e);
 }
 
 /* Those of the header. */
@@ -134,9 +134,9 @@ static void whole_folder(void **state)
     struct sink *s = open_ok(&cfg, NULL);
     put_ok(s, 1);
     struct err e = {0};
-    expect_ok(s->ops->finish(s, &e), &e);
+    expect_ok(s->ops->prepare(s, NULL, &e), &e);
     assert_string_equal(slurp("new/out/leads.csv"), "(no file)");
-    expect_ok(s->ops->publish(s, &e), &e);
+    expect_ok(s->ops->commit(s, &e), &e);
     assert_string_equal(slurp("new/out/leads.csv"), LEADS_HEADER LEADS_ROW);
     assert_string_equal(slurp("new/out/notes.csv"), NOTES_ROWS);
     struct sink_result r = {0};
@@ -257,9 +257,9 @@ static void standard_output(void **state)
     assert_true(dup2(kept, STDOUT_FILENO) >= 0);
     expect_ok(rc, &e);
     put_ok(s, 1);
-    expect_ok(s->ops->finish(s, &e), &e);
+    expect_ok(s->ops->prepare(s, NULL, &e), &e);
     assert_string_equal(slurp("stdout"), "");
-    expect_ok(s->ops->publish(s, &e), &e);
+    expect_ok(s->ops->commit(s, &e), &e);
     assert_string_equal(slurp("stdout"), NOTES_ROWS);
     struct sink_mark mark;
     assert_int_equal(s->ops->mark(s, &mark, &e), RC_USAGE);

@@ -196,9 +196,9 @@ static void put_rows(struct csv_file *f, const struct story *s, uint32_t from, u
 static void finish(struct csv_file *f)
 {
     struct err e = {0};
-    expect_ok(csv_file_finish(f, &e), &e);
+    expect_ok(csv_file_prepare(f, NULL, &e), &e);
     assert_int_not_equal(access("out", F_OK), 0);
-    expect_ok(csv_file_publish(f, &e), &e);
+    expect_ok(csv_file_commit(f, &e), &e);
     csv_file_close(f, false);
     assert_int_not_equal(access(".out.leadpipe-part", F_OK), 0);
     assert_int_not_equal(access(".out.leadpipe-wide", F_OK), 0);
@@ -403,8 +403,8 @@ static void disk_full(void **state)
     const struct story s = {.name = "full", .n_rows = 3};
     expect_ok(csv_file_open(&f, &dialects[0], &table, "/dev/full", STR_NONE, &e), &e);
     put_rows(&f, &s, 0, s.n_rows);
-    expect_ok(csv_file_finish(&f, &e), &e); /* a device gets nothing before its time */
-    assert_int_equal(csv_file_publish(&f, &e), RC_IO);
+    expect_ok(csv_file_prepare(&f, NULL, &e), &e); /* a device gets nothing before its time */
+    assert_int_equal(csv_file_commit(&f, &e), RC_IO);
     assert_string_equal(e.msg, "/dev/full: No space left on device");
     csv_file_close(&f, false);
 }

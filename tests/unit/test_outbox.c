@@ -88,7 +88,7 @@ static void nothing_is_sent_when_it_cannot_be_recorded(void **state)
     world_put(&o->w, 0, 2); /* the state finds out later */
     wait_told(&o->w, 0, 2);
     enum rc put = sink_webhook.put(o->w.sink, o->w.list + 2, 3, &e);
-    enum rc finished = sink_webhook.finish(o->w.sink, &e);
+    enum rc finished = sink_webhook.prepare(o->w.sink, NULL, &e);
     sink_webhook.close(o->w.sink);
     state_close(o->state);
     refuse_writes(false);

@@ -82,8 +82,8 @@ static void put_ok(struct world *w, struct sink *s, size_t n)
 static void end_ok(struct world *w, struct sink *s, struct sink_file *file)
 {
     struct sink_result result;
-    if (s->ops->finish(s, &w->e) != RC_OK || s->ops->publish(s, &w->e) != RC_OK)
-        fail_msg("finish: %s", w->e.msg);
+    if (s->ops->prepare(s, NULL, &w->e) != RC_OK || s->ops->commit(s, &w->e) != RC_OK)
+        fail_msg("the end: %s", w->e.msg);
     s->ops->result(s, &result);
     assert_int_equal(result.n_files, 1);
     *file = result.files[0];
@@ -209,7 +209,7 @@ static void damaged_marks_are_refused(void **state)
     }
 }
 
-static void nothing_is_left_without_publish(void **state)
+static void nothing_is_left_without_commit(void **state)
 {
     struct world *w = *state;
     struct sink *s = open_ok(w, &sink_ndjson, "leads.ndjson", NULL);
@@ -264,7 +264,7 @@ int main(void)
         CASE(gzip_is_decided),
         CASE(goes_on_from_a_mark),
         CASE(damaged_marks_are_refused),
-        CASE(nothing_is_left_without_publish),
+        CASE(nothing_is_left_without_commit),
         CASE(a_folder_is_refused),
         CASE(paths_are_told),
         CASE(needs_follow_the_layout),

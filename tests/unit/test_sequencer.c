@@ -16,7 +16,7 @@ static void leads_in_order(void **state)
             order_complete(q.s.order, &leads[completed[i]], 1);
         seq_run(&q);
         expect_calls(&q, "in order",
-                     keeps_order ? "open put(0,1,2,3,4) finish" : "open put(3,0,4,2,1) finish");
+                     keeps_order ? "open put(0,1,2,3,4) prepare" : "open put(3,0,4,2,1) prepare");
         expect_done(&q, "rrrrr", "high 5 handed 5 missing 0 unchanged 0");
         expect_counts(&q.w, 5,
                       "exported 5, unchanged 0, missing 0, failed 0 (0 by sinks), pending 0");
@@ -67,35 +67,35 @@ static const struct gap_case {
     } any, input;
 } gap_cases[] = {
     {"rmf",
-     {"open put(0) finish", "high 3 handed 1 missing 1 unchanged 0",
+     {"open put(0) prepare", "high 3 handed 1 missing 1 unchanged 0",
       "exported 1, unchanged 0, missing 1, failed 1 (0 by sinks), pending 0", ""},
-     {"open put(0) finish", "high 3 handed 1 missing 1 unchanged 0",
+     {"open put(0) prepare", "high 3 handed 1 missing 1 unchanged 0",
       "exported 1, unchanged 0, missing 1, failed 1 (0 by sinks), pending 0", ""}},
     {"mmf",
-     {"open finish", "high 3 handed 0 missing 2 unchanged 0",
+     {"open prepare", "high 3 handed 0 missing 2 unchanged 0",
       "exported 0, unchanged 0, missing 2, failed 1 (0 by sinks), pending 0", ""},
-     {"open finish", "high 3 handed 0 missing 2 unchanged 0",
+     {"open prepare", "high 3 handed 0 missing 2 unchanged 0",
       "exported 0, unchanged 0, missing 2, failed 1 (0 by sinks), pending 0", ""}},
     {"rprr",
-     {"open put(0,2,3) finish", "high 4 handed 3 missing 0 unchanged 0 without 1",
+     {"open put(0,2,3) prepare", "high 4 handed 3 missing 0 unchanged 0 without 1",
       "exported 3, unchanged 0, missing 0, failed 0 (0 by sinks), pending 1", ""},
-     {"open put(0) finish", "high 1 handed 1 missing 0 unchanged 0",
+     {"open put(0) prepare", "high 1 handed 1 missing 0 unchanged 0",
       "exported 1, unchanged 0, missing 0, failed 0 (0 by sinks), pending 3", "2,3"}},
     /* Behind the gap what needs no sink is done all the same. */
     {"prmfp",
-     {"open put(1) finish", "high 4 handed 1 missing 1 unchanged 0 without 0",
+     {"open put(1) prepare", "high 4 handed 1 missing 1 unchanged 0 without 0",
       "exported 1, unchanged 0, missing 1, failed 1 (0 by sinks), pending 2", ""},
-     {"open finish", "high 4 handed 0 missing 1 unchanged 0 without 0 without 1",
+     {"open prepare", "high 4 handed 0 missing 1 unchanged 0 without 0 without 1",
       "exported 0, unchanged 0, missing 1, failed 1 (0 by sinks), pending 3", "1"}},
     {"pppp",
-     {"open finish", "high 0 handed 0 missing 0 unchanged 0",
+     {"open prepare", "high 0 handed 0 missing 0 unchanged 0",
       "exported 0, unchanged 0, missing 0, failed 0 (0 by sinks), pending 4", ""},
-     {"open finish", "high 0 handed 0 missing 0 unchanged 0",
+     {"open prepare", "high 0 handed 0 missing 0 unchanged 0",
       "exported 0, unchanged 0, missing 0, failed 0 (0 by sinks), pending 4", ""}},
     {"",
-     {"open finish", "high 0 handed 0 missing 0 unchanged 0",
+     {"open prepare", "high 0 handed 0 missing 0 unchanged 0",
       "exported 0, unchanged 0, missing 0, failed 0 (0 by sinks), pending 0", ""},
-     {"open finish", "high 0 handed 0 missing 0 unchanged 0",
+     {"open prepare", "high 0 handed 0 missing 0 unchanged 0",
       "exported 0, unchanged 0, missing 0, failed 0 (0 by sinks), pending 0", ""}},
 };
 
@@ -209,13 +209,13 @@ static void unchanged_leads(void **state)
         bool finds_unchanged, keeps_order;
         const char *calls, *done, *counts;
     } cases[] = {
-        {true, false, "open put(0,4,7) finish", "high 8 handed 3 missing 0 unchanged 3 without 3",
+        {true, false, "open put(0,4,7) prepare", "high 8 handed 3 missing 0 unchanged 3 without 3",
          "exported 3, unchanged 3, missing 0, failed 1 (0 by sinks), pending 1"},
         /* Behind the gap, too: the sinks have them already. */
-        {true, true, "open put(0) finish",
+        {true, true, "open put(0) prepare",
          "high 7 handed 1 missing 0 unchanged 3 without 3 without 4",
          "exported 1, unchanged 3, missing 0, failed 1 (0 by sinks), pending 3"},
-        {false, false, "open put(0,1,2,4,6,7) finish",
+        {false, false, "open put(0,1,2,4,6,7) prepare",
          "high 8 handed 6 missing 0 unchanged 0 without 3",
          "exported 6, unchanged 0, missing 0, failed 1 (0 by sinks), pending 1"},
     };

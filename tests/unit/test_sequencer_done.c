@@ -62,7 +62,7 @@ static void columns_are_made_in_order(void **state)
         q.fakes[i]->on_put = columns_are_resolved;
     seq_run(&q);
     expect_columns(&q, "zz yy xx");
-    expect_calls(&q, "columns", "open put(0,1,2) finish");
+    expect_calls(&q, "columns", "open put(0,1,2) prepare");
     seq_close(&q);
     flatten_plan_free(plan);
 }
@@ -95,7 +95,7 @@ static void no_memory_for_columns(void **state)
     struct lead *in_parts[] = {leads[0], leads[2], leads[1]};
     order_complete(q.s.order, in_parts, 3);
     seq_run(&q);
-    expect_calls(&q, "no memory", "open put(0,2) finish");
+    expect_calls(&q, "no memory", "open put(0,2) prepare");
     expect_done(&q, "no memory", "high 3 handed 2 missing 0 unchanged 0");
     expect_counts(&q.w, 3, "exported 2, unchanged 0, missing 0, failed 1 (0 by sinks), pending 0");
     assert_non_null(strstr(buf_cstr(&q.w.logged), "info id-1: "));
@@ -131,7 +131,7 @@ static void what_columns_take_is_charged(void **state)
     q.fakes[0]->on_put = charge_is_what_it_holds;
     order_complete(q.s.order, &lead, 1);
     seq_run(&q);
-    expect_calls(&q, "charge", "open put(0) finish");
+    expect_calls(&q, "charge", "open put(0) prepare");
     seq_close(&q);
     flatten_plan_free(plan);
 }
@@ -221,12 +221,12 @@ static void barriers(void **state)
         bool is_due, verified;
         const char *calls, *committed;
     } cases[] = {
-        {false, false, "open put(0,2) finish", ""},
-        {true, false, "open put(0,2) mark finish",
+        {false, false, "open put(0,2) prepare", ""},
+        {true, false, "open put(0,2) mark prepare",
          "high 3 handed 2 without 1 [after 2] [after 2]\n"},
-        {false, true, "open put(0,2) mark finish",
+        {false, true, "open put(0,2) mark prepare",
          "high 3 handed 2 without 1 [after 2] [after 2]\n"},
-        {true, true, "open put(0,2) mark mark finish",
+        {true, true, "open put(0,2) mark mark prepare",
          "high 3 handed 2 without 1 [after 2] [after 2]\n"
          "high 3 handed 2 without 1 [after 2] [after 2]\n"},
     };

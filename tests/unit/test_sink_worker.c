@@ -18,7 +18,7 @@ static void one_outcome_a_lead(void **state)
         open_sinks(&w);
         push(&w, 8);
         run_all(&w);
-        expect_calls(w.fakes[0], "open put(0,1,2,3,4,5,6,7) finish");
+        expect_calls(w.fakes[0], "open put(0,1,2,3,4,5,6,7) prepare");
         expect_counts(&w.w, 8,
                       "exported 4, unchanged 0, missing 0, failed 2 (2 by sinks), pending 2");
         assert_string_equal(ledger_first_failure(w.w.outcomes.ledger), "id-2: refused");
@@ -36,8 +36,8 @@ static void each_sink_has_its_own_verdict(void **state)
     open_sinks(&w);
     push(&w, 8);
     run_all(&w);
-    expect_calls(w.fakes[0], "open put(0,1,2,3,4,5,6,7) finish");
-    expect_calls(w.fakes[1], "open put(0,1,2,3,4,5,6,7) finish");
+    expect_calls(w.fakes[0], "open put(0,1,2,3,4,5,6,7) prepare");
+    expect_calls(w.fakes[1], "open put(0,1,2,3,4,5,6,7) prepare");
     expect_counts(&w.w, 8, "exported 4, unchanged 0, missing 0, failed 2 (2 by sinks), pending 2");
     world_close(&w);
 }
@@ -87,7 +87,7 @@ static void put_fails(void **state)
         expect_counts(&w.w, 100, want);
         expect_error(&w.w, RC_IO, "put failed");
         assert_int_equal(w.fakes[0]->n_put, after < SINK_WORKER_BATCH ? SINK_WORKER_BATCH : 100);
-        assert_null(strstr(buf_cstr(&w.fakes[0]->calls), "finish"));
+        assert_null(strstr(buf_cstr(&w.fakes[0]->calls), "prepare"));
         world_close(&w);
     }
 }
@@ -133,19 +133,31 @@ static void put_fails_with_leads_undecided(void **state)
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
-static void whether_it_is_finished(void **state)
+/* What is called at the end, and what becomes of leads that have no verdict by then. */
+static void the_end_by_its_policy(void **state)
 {
     (void)state;
     static const struct {
-        bool stopping, has_stop, dead, is_finished;
+        bool stopping, dead;
+        enum sink_stop policy;
+        const char *called;
+        bool are_decided;
     } cases[] = {
-        {false, false, false, true}, {false, true, false, true},  {true, false, false, false},
-        {true, true, false, true},   {false, false, true, false}, {true, true, true, false},
+        {false, false, SINK_STOP_KEEP, "prepare", true},
+        {false, false, SINK_STOP_FLUSH, "prepare", true},
+        {false, false, SINK_STOP_ROLL_BACK, "prepare", true},
+        {true, false, SINK_STOP_KEEP, "", false},
+        {true, false, SINK_STOP_FLUSH, "flush", true},
+        {true, false, SINK_STOP_ROLL_BACK, "roll_back", false},
+        {false, true, SINK_STOP_KEEP, "", false},
+        {true, true, SINK_STOP_FLUSH, "", false},
+        {true, true, SINK_STOP_ROLL_BACK, "", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct workers_world w;
+        char want[64];
         world_open(&w, 1);
-        w.fakes[0]->ops.stop = cases[i].has_stop ? fake_stop : NULL;
+        w.fakes[0]->ops.on_stop = cases[i].policy;
         w.fakes[0]->fails_at = cases[i].dead ? "put" : NULL;
         w.fakes[0]->decides_late = true;
         open_sinks(&w);
@@ -153,12 +165,16 @@ static void whether_it_is_finished(void **state)
         if (cases[i].stopping)
             control_stop(&w.w.control, 15);
         run_all(&w);
-        bool is_finished = strstr(buf_cstr(&w.fakes[0]->calls), "finish") != NULL;
-        if (is_finished != cases[i].is_finished)
-            fail_msg("%zu: finished %d, wanted %d", i, is_finished, cases[i].is_finished);
+        (void)snprintf(want, sizeof want, "open put(0,1,2)%s%s", *cases[i].called ? " " : "",
+                       cases[i].called);
+        expect_calls(w.fakes[0], want);
+        bool is_prepared = strcmp(cases[i].called, "prepare") == 0;
+        assert_string_equal(buf_cstr(&w.workers[0].text), is_prepared ? "of 0" : "");
+        assert_int_equal(w.fakes[0]->is_asked_how, is_prepared);
+        assert_false(w.workers[0].is_kept);
         sink_worker_close(&w.workers[0]);
         expect_counts(&w.w, 3,
-                      is_finished
+                      cases[i].are_decided
                           ? "exported 3, unchanged 0, missing 0, failed 0 (0 by sinks), pending 0"
                           : "exported 0, unchanged 0, missing 0, failed 0 (0 by sinks), pending 3");
         assert_int_equal(w.fakes[0]->n_undecided, 0);
@@ -166,17 +182,77 @@ static void whether_it_is_finished(void **state)
     }
 }
 
-static void finish_fails(void **state)
+static void an_end_that_fails(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"prepare", "flush", "roll_back"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        struct workers_world w;
+        world_open(&w, 1);
+        w.fakes[0]->ops.on_stop = i == 1 ? SINK_STOP_FLUSH : SINK_STOP_ROLL_BACK;
+        w.fakes[0]->fails_at = calls[i];
+        open_sinks(&w);
+        push(&w, 1);
+        if (i > 0)
+            control_stop(&w.w.control, 15);
+        run_all(&w);
+        expect_error(&w.w, RC_IO, calls[i]);
+        world_close(&w);
+    }
+}
+
+/* Nobody will recover: the sink is not asked how. */
+static void no_text_without_a_state(void **state)
 {
     (void)state;
     struct workers_world w;
     world_open(&w, 1);
-    w.fakes[0]->fails_at = "finish";
+    w.workers[0].checkpoint = NULL;
     open_sinks(&w);
-    push(&w, 1);
     run_all(&w);
-    expect_error(&w.w, RC_IO, "finish failed");
+    expect_calls(w.fakes[0], "open prepare");
+    assert_false(w.fakes[0]->is_asked_how);
     world_close(&w);
+}
+
+static enum rc prepare_much(struct sink *s, struct buf *text, struct err *e)
+{
+    (void)s;
+    (void)e;
+    for (size_t i = 0; i <= SINK_TEXT_BYTES_MAX / 1024; i++)
+        buf_addf(text, "%1024d", 1);
+    return RC_OK;
+}
+
+static void a_text_that_is_too_long(void **state)
+{
+    (void)state;
+    struct workers_world w;
+    world_open(&w, 1);
+    w.fakes[0]->ops.prepare = prepare_much;
+    open_sinks(&w);
+    run_all(&w);
+    expect_error(&w.w, RC_LIMIT, "fake:");
+    world_close(&w);
+}
+
+/* What a mark tells of must stay: of an earlier run's, or of its own. */
+static void what_is_kept(void **state)
+{
+    (void)state;
+    const struct sink_mark mark = {STR("here")};
+    for (int marked = 0; marked < 2; marked++) {
+        struct workers_world w;
+        struct err e = {0};
+        world_open(&w, 1);
+        assert_int_equal(sink_worker_open(&w.workers[0], marked ? &mark : NULL, &e), RC_OK);
+        assert_int_equal(w.workers[0].is_kept, marked);
+        push(&w, 1);
+        begin_checkpoint(&w);
+        run_all(&w);
+        assert_true(w.workers[0].is_kept);
+        world_close(&w);
+    }
 }
 
 static void stopping(void **state)
@@ -282,7 +358,7 @@ static void content_is_dropped_by_the_last(void **state)
         sink_worker_push(&w.workers[i], &lead, 1);
         sink_worker_end_queue(&w.workers[i]);
     }
-    control_stop(&w.w.control, 15); /* so that they are not finished */
+    control_stop(&w.w.control, 15); /* so that they are not prepared */
     assert_int_equal(sink_worker_start(&w.workers[0]), RC_OK);
     sink_worker_join(&w.workers[0]);
     expect_content(NULL, &lead, 1);
@@ -304,8 +380,11 @@ int main(void)
         cmocka_unit_test(put_fails),
         cmocka_unit_test(one_of_two_fails),
         cmocka_unit_test(put_fails_with_leads_undecided),
-        cmocka_unit_test(whether_it_is_finished),
-        cmocka_unit_test(finish_fails),
+        cmocka_unit_test(the_end_by_its_policy),
+        cmocka_unit_test(an_end_that_fails),
+        cmocka_unit_test(no_text_without_a_state),
+        cmocka_unit_test(a_text_that_is_too_long),
+        cmocka_unit_test(what_is_kept),
         cmocka_unit_test(stopping),
         cmocka_unit_test(opening),
         cmocka_unit_test(what_the_sink_is_offered),

@@ -36,7 +36,7 @@ static void a_barrier_between_leads(void **state)
         buf_adds(&want, " mark");
         add_put(&want, before, all < rest ? all : rest);
         add_put(&want, rest, all);
-        buf_adds(&want, " finish");
+        buf_adds(&want, " prepare");
         expect_calls(w.fakes[0], buf_cstr(&want));
         (void)snprintf(mark, sizeof mark, "[after %zu]", before);
         assert_string_equal(buf_cstr(&w.committed), mark);
@@ -57,7 +57,7 @@ static void a_barrier_behind_a_full_batch(void **state)
     begin_checkpoint(&w);
     push(&w, 1);
     run_all(&w);
-    assert_non_null(strstr(buf_cstr(&w.fakes[0]->calls), ",63) mark put(64) finish"));
+    assert_non_null(strstr(buf_cstr(&w.fakes[0]->calls), ",63) mark put(64) prepare"));
     assert_string_equal(buf_cstr(&w.committed), "[after 64]");
     world_close(&w);
 }
@@ -84,13 +84,13 @@ static void a_mark_fails(void **state)
     struct workers_world w;
     world_open(&w, 2);
     w.fakes[1]->fails_at = "mark";
-    w.fakes[1]->ops.stop = fake_stop;
+    w.fakes[1]->ops.on_stop = SINK_STOP_FLUSH;
     open_sinks(&w);
     push(&w, 1);
     begin_checkpoint(&w);
     push(&w, 1);
     run_all(&w);
-    expect_calls(w.fakes[1], "open put(0) mark put(1) finish");
+    expect_calls(w.fakes[1], "open put(0) mark put(1) flush");
     assert_int_equal(w.commits, 0);
     expect_error(&w.w, RC_IO, "mark failed");
     expect_counts(&w.w, 2, "exported 2, unchanged 0, missing 0, failed 0 (0 by sinks), pending 0");
@@ -116,11 +116,11 @@ static void a_barrier_behind_a_failed_put(void **state)
     world_close(&w);
 }
 
-/* Its mark was made, and a put() or finish() behind it fails before the checkpoint is committed. */
+/* Its mark was made, and a put() or prepare() behind it fails before the checkpoint is committed. */
 static void a_failure_behind_the_mark(void **state)
 {
     (void)state;
-    static const char *const calls[] = {"put", "finish"};
+    static const char *const calls[] = {"put", "prepare"};
     for (size_t i = 0; i < 2; i++) {
         struct workers_world w;
         world_open(&w, 2);

@@ -93,7 +93,7 @@ static void phases(void **state)
 {
     (void)state;
     struct err e = {0};
-    const struct file_rename none[] = {{STR("from"), STR("to"), {1, 2}}};
+    const struct str none[] = {STR("text")};
     struct state *s = open_ok("s");
     FAILS(state_publish(s, none, 1, STR(""), &e), RC_INTERNAL, "s: ");
     FAILS(state_finish(s, true, &e), RC_INTERNAL, "s: ");
@@ -117,39 +117,45 @@ static void phases(void **state)
     state_close(s);
 }
 
-static enum rc list_rename(void *ctx, const struct file_rename *r, struct err *e)
-{
-    if (str_eq_c(r->from, "stop"))
-        return err_set(e, RC_STOPPED, "stopped");
-    buf_addf(ctx, STR_FMT ">" STR_FMT "(%llu,%lx);", STR_ARG(r->from), STR_ARG(r->to),
-             (unsigned long long)r->print.bytes, (unsigned long)r->print.crc);
-    return RC_OK;
-}
-
-static void renames_come_back_in_order(void **state)
+/* Whatever bytes they are. */
+static void texts_come_back_in_order(void **state)
 {
     (void)state;
     struct err e = {0};
-    struct buf text;
-    buf_init(&text, 1000);
-    const struct file_rename renames[] = {{STR(".b.part"), STR("b"), {1ULL << 62, 0xffffffff}},
-                                          {STR(".a.part"), STR("a"), {0, 0}},
-                                          {STR("stop"), STR(""), {0, 0}}};
-    static const char both[] = ".b.part>b(4611686018427387904,ffffffff);.a.part>a(0,0);";
+    struct state_run run;
+    const struct str texts[] = {{"b\0.part\0\xff", 9}, STR_NONE, STR("a"), STR("")};
     struct state *s = open_ok("s");
     begin_run(s);
-    OK(state_publish(s, renames, 2, STR("record"), &e));
+    OK(state_load(s, &run, &e));
+    assert_int_equal(run.n_texts, 0);
+    OK(state_publish(s, texts, 4, STR("record"), &e));
     s = crash(s, "s");
-    OK(state_each_rename(s, list_rename, &text, &e));
-    assert_string_equal(buf_cstr(&text), both);
-    buf_clear(&text);
+    OK(state_load(s, &run, &e));
+    assert_int_equal(run.n_texts, 4);
+    assert_int_equal(run.texts[0].len, 9);
+    assert_memory_equal(run.texts[0].ptr, texts[0].ptr, 9);
+    assert_int_equal(run.texts[1].len, 0);
+    assert_str(run.texts[2], "a");
+    assert_int_equal(run.texts[3].len, 0);
     begin_run(s);
-    OK(state_each_rename(s, list_rename, &text, &e));
-    OK(state_publish(s, renames, 3, STR("record"), &e));
-    FAILS(state_each_rename(s, list_rename, &text, &e), RC_STOPPED, "stopped");
-    assert_string_equal(buf_cstr(&text), both);
-    buf_free(&text);
+    OK(state_load(s, &run, &e));
+    assert_int_equal(run.n_texts, 0);
     state_close(s);
+}
+
+static void a_text_that_is_too_long(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    char *bytes = calloc(STATE_TEXT_BYTES_MAX + 1, 1);
+    assert_non_null(bytes);
+    struct str text = {bytes, STATE_TEXT_BYTES_MAX + 1};
+    begin_run(s);
+    FAILS(state_publish(s, &text, 1, STR("record"), &e), RC_LIMIT, "s: ");
+    assert_int_equal(state_phase(s), STATE_RUNNING);
+    state_close(s);
+    free(bytes);
 }
 
 /* ---- failed leads --------------------------------------------------------------------------- */
@@ -481,7 +487,8 @@ int main(void)
         IN_FOLDER(a_run_comes_back),
         IN_FOLDER(a_run_without_a_checkpoint),
         IN_FOLDER(phases),
-        IN_FOLDER(renames_come_back_in_order),
+        IN_FOLDER(texts_come_back_in_order),
+        IN_FOLDER(a_text_that_is_too_long),
         IN_FOLDER(failures_in_the_order_of_places),
         IN_FOLDER(missing_leads),
         IN_FOLDER(rewinding),

@@ -42,9 +42,9 @@ static void make_sample(void)
 static void publish_sample(void)
 {
     struct err e = {0};
-    const struct file_rename renames[] = {{STR("/a/.b.part"), STR("/a/b"), {1, 2}}};
+    const struct str text = STR("text");
     struct state *s = open_ok("s");
-    OK(state_publish(s, renames, 1, STR("{}"), &e));
+    OK(state_publish(s, &text, 1, STR("{}"), &e));
     state_close(s);
 }
 
@@ -93,7 +93,7 @@ static const char *const refused[] = {
     "UPDATE run SET phase = 2",
     "UPDATE run SET phase = 3",
     "UPDATE run SET record = 'x'",
-    "UPDATE run SET renames = 1",
+    "UPDATE run SET prepared = 1",
     "UPDATE run SET run_id = ''",
     "UPDATE run SET run_id = x'30'",
     "UPDATE run SET run_id = '0123456789abcdef0123456789abcde'",
@@ -250,26 +250,20 @@ static const char *const refused[] = {
 /* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 /* Of a run that was published. */
-static const char *const refused_renames[] = {
+static const char *const refused_texts[] = {
     "UPDATE run SET phase = 1",
     "UPDATE run SET record = NULL",
     "UPDATE run SET record = x'7b7d'",
-    "UPDATE run SET renames = 0",
-    "UPDATE run SET renames = 2",
-    "UPDATE run SET renames = 9223372036854775807",
-    "UPDATE renames SET source = NULL",
-    "UPDATE renames SET source = ''",
-    "UPDATE renames SET source = '/a' || char(0) || 'b'",
-    "UPDATE renames SET target = NULL",
-    "UPDATE renames SET target = '/a' || char(0)",
-    "UPDATE renames SET target = x'2f61'",
-    "UPDATE renames SET target = printf('/%05000d', 1)",
-    "UPDATE renames SET bytes = -1",
-    "UPDATE renames SET crc = -1",
-    "UPDATE renames SET crc = 4294967296",
-    "UPDATE renames SET position = 1",
-    "DELETE FROM renames",
-    "INSERT INTO renames VALUES (1, '/x', '/y', 0, 0, 0)",
+    "UPDATE run SET prepared = 0",
+    "UPDATE run SET prepared = 2",
+    "UPDATE run SET prepared = 9223372036854775807",
+    "UPDATE prepared SET text = 'text'",
+    "UPDATE prepared SET text = 1",
+    "UPDATE prepared SET text = zeroblob(16777217)",
+    "UPDATE prepared SET part = 1",
+    "UPDATE prepared SET part = -1",
+    "DELETE FROM prepared",
+    "INSERT INTO prepared VALUES (1, x'', 0)",
 };
 
 static void expect_each(const char *const *list, size_t n, bool published, bool is_refused)
@@ -305,10 +299,10 @@ static void what_cannot_be_so_is_refused(void **state)
     expect_each(EACH(refused), false, true);
 }
 
-static void renames_that_cannot_be_so(void **state)
+static void texts_that_cannot_be_so(void **state)
 {
     (void)state;
-    expect_each(EACH(refused_renames), true, true);
+    expect_each(EACH(refused_texts), true, true);
 }
 
 /* What is only read at the end: no count of it decides how much memory is asked for. */
@@ -328,7 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(what_could_be_so_is_read),
         IN_FOLDER(what_cannot_be_so_is_refused),
-        IN_FOLDER(renames_that_cannot_be_so),
+        IN_FOLDER(texts_that_cannot_be_so),
         IN_FOLDER(counts_of_notes_are_those_of_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

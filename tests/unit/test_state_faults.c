@@ -70,7 +70,7 @@ static enum rc one_round(struct state *s, int i, struct progress *p, struct err 
 static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
 {
     const struct state_term terms[] = {{STR("name"), STR("value")}};
-    const struct file_rename renames[] = {{STR("from"), STR("to"), {1, 2}}};
+    const struct str text = STR("text");
     const struct str sink = STR("sink");
     enum rc rc = state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 1, e);
     if (rc == RC_OK)
@@ -80,7 +80,7 @@ static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
     for (int i = 0; rc == RC_OK && i < ROUNDS; i++)
         rc = one_round(s, i, p, e);
     if (rc == RC_OK)
-        rc = state_publish(s, renames, 1, STR("record"), e);
+        rc = state_publish(s, &text, 1, STR("record"), e);
     if (rc == RC_OK)
         p->phase = STATE_PUBLISHING;
     if (rc == RC_OK)

@@ -63,7 +63,7 @@ static struct stream *stream_ok(const char *path, unsigned level, struct str mar
 static void publish_ok(struct stream *s)
 {
     struct err e = {0};
-    expect_ok(stream_complete(s, &e), &e);
+    expect_ok(stream_prepare(s, NULL, &e), &e);
     expect_ok(stream_publish(s, &e), &e);
     stream_close(s, false);
 }
@@ -316,7 +316,7 @@ static void disk_full(void **state)
     stream_write(s, content, CONTENT_BYTES);
     assert_int_equal(stream_rc(s, &e), RC_IO);
     stream_write(s, content, CONTENT_BYTES);
-    assert_int_equal(stream_complete(s, &e), RC_IO);
+    assert_int_equal(stream_prepare(s, NULL, &e), RC_IO);
     assert_string_equal(e.msg, "/dev/full: No space left on device");
     stream_close(s, false);
 }

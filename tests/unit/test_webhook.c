@@ -117,7 +117,7 @@ static void run_for_ids(struct world *w, char ids[4][WEBHOOK_ID_SIZE])
     world_begin(w);
     world_put(w, 0, 4);
     struct err e;
-    assert_int_equal(sink_webhook.finish(w->sink, &e), RC_OK);
+    assert_int_equal(sink_webhook.prepare(w->sink, NULL, &e), RC_OK);
     sink_webhook.close(w->sink);
     size_t n = w->opts.batch == 1 ? 4 : 2;
     pthread_mutex_lock(&w->stub.lock);

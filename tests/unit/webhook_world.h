@@ -155,7 +155,7 @@ static inline void wait_told(struct world *w, size_t from, size_t n)
 static inline void world_end(struct world *w)
 {
     struct err e;
-    if (sink_webhook.finish(w->sink, &e) != RC_OK)
+    if (sink_webhook.prepare(w->sink, NULL, &e) != RC_OK)
         fail_msg("%s", e.msg);
     sink_webhook.result(w->sink, &w->result);
     sink_webhook.close(w->sink);
