@@ -5,6 +5,7 @@
 #include "cmd/arguments.h"
 #include "core/run/run.h"
 #include "core/base/stop_timer.h"
+#include "core/sink_http.h"
 #include "cmd/messages.h"
 #include "cmd/options.h"
 #include "cmd/progress.h"
@@ -26,6 +27,7 @@ struct export
     struct sink_spec *specs; /* of -t */
     size_t n_specs;          /* those that are parsed */
     struct run_sink_cfg *run_sinks;
+    struct sink_http_cfg sink_http;
     struct run_file *files; /* of options */
     struct terms terms;     /* of the state */
     struct progress progress;

@@ -34,12 +34,7 @@ static struct sink_cfg sink_cfg(const struct export *x, const struct sink_spec *
         .target = spec->target,
         .opts = spec->opts,
         .want_sha256 = x->options.manifest != NULL,
-        .cacert = x->options.cacert,
-        .proxy = x->options.proxy,
-        .http_version = http_version(&x->options),
-        .user_agent = USER_AGENT,
-        .allow_http = x->options.allow_http,
-        .retry = &x->cfg.retry,
+        .http = &x->sink_http,
         .clock = &clock_system,
         .log = &x->messages->hook,
         .secrets = x->secrets,
@@ -48,6 +43,14 @@ static struct sink_cfg sink_cfg(const struct export *x, const struct sink_spec *
 
 enum rc export_set_sinks(struct export *x, struct err *e)
 {
+    x->sink_http = (struct sink_http_cfg){
+        .cacert = x->options.cacert,
+        .proxy = x->options.proxy,
+        .version = http_version(&x->options),
+        .user_agent = USER_AGENT,
+        .allow_http = x->options.allow_http,
+        .retry = &x->cfg.retry,
+    };
     const struct text_list *texts = &x->options.sinks;
     if (texts->n > RUN_SINKS_MAX)
         return err_set(e, RC_USAGE, "--to: at most %d sinks are allowed", RUN_SINKS_MAX);

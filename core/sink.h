@@ -31,7 +31,6 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/option.h"
-#include "core/http/http.h"
 #include "core/lead.h"
 #include "core/provider/profile.h"
 #include "core/base/secrets.h"
@@ -40,6 +39,7 @@
 
 struct schema;
 struct sink;
+struct sink_http_cfg;
 struct state;
 struct stop_timer;
 
@@ -95,12 +95,7 @@ struct sink_cfg {
     const struct profile *profile;
     const struct schema *schema; /* undocumented columns: from prepare() on, not before; or NULL */
     bool want_sha256;            /* the result needs the files' digests */
-    /* of the run, for sinks that talk HTTP: */
-    const char *cacert, *user_agent;
-    const char *proxy; /* NULL: the environment's; "": none */
-    enum http_version_policy http_version;
-    bool allow_http;
-    const struct http_retry_cfg *retry; /* the run's settings, where the sink has none of its own */
+    const struct sink_http_cfg *http; /* of sinks that send HTTP requests: sink_http.h */
     const struct clock *clock;
     const struct stop_timer *stop; /* of the run: ends waiting for readers of what is written */
     struct sink_host host;
@@ -129,7 +124,6 @@ struct sink_result {
     size_t n_files;
     bool is_delivery; /* the following instead of files */
     uint64_t deliveries, delivered, failed;
-    struct http_stats http;
 };
 
 /* An opaque text that open() takes back. Owned by the sink until the next mark() or close(). */

@@ -24,7 +24,6 @@ struct delivery {
     struct http_engine *engine; /* NULL once it has stopped */
     struct rng rng;
     bool engine_idle; /* it was stopped, and nothing is inside any more */
-    struct http_stats http;
     unsigned n_begun;
     /* Of the first FIRST_MAX, a bit each: answered 401 or 403; not answered at all. */
     uint64_t refused, unanswered;
@@ -248,7 +247,6 @@ static void free_idle_engine(struct delivery *d)
 {
     if (!d->engine || !d->engine_idle)
         return;
-    http_engine_stats(d->engine, &d->http);
     http_engine_free(d->engine);
     d->engine = NULL;
 }
@@ -532,5 +530,5 @@ void delivery_end(struct delivery *d)
 
 void delivery_count(const struct delivery *d, struct delivery_counts *out)
 {
-    *out = (struct delivery_counts){d->delivered, d->failed, d->http};
+    *out = (struct delivery_counts){d->delivered, d->failed};
 }

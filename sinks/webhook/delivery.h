@@ -45,7 +45,6 @@ struct delivery_cfg {
 
 struct delivery_counts {
     uint64_t delivered, failed; /* parcels */
-    struct http_stats http;
 };
 
 /* Starts the thread. */

@@ -8,6 +8,7 @@
 
 #include "sinks/webhook/batch.h"
 #include "core/base/loopback.h"
+#include "core/sink_http.h"
 #include "sinks/webhook/lead_text.h"
 #include "sinks/webhook/outbox.h"
 #include "sinks/registry.h"
@@ -164,7 +165,7 @@ static void settle_too_large(struct webhook *w, struct lead *lead)
 static struct http_retry_cfg retry_cfg(const struct sink_cfg *cfg)
 {
     const struct webhook_opts *opts = cfg->opts;
-    struct http_retry_cfg retry = *cfg->retry;
+    struct http_retry_cfg retry = *cfg->http->retry;
     if (opts->attempts > 0)
         retry.attempts = (unsigned)opts->attempts;
     if (opts->retry_max_time_ms > 0)
@@ -184,10 +185,10 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .n_headers = w->headers.n,
         .redaction = cfg->secrets,
         .secrets = w->secrets,
-        .user_agent = cfg->user_agent,
-        .cacert = cfg->cacert,
-        .proxy = url_bypasses_proxy(cfg->target, cfg->allow_http) ? "" : cfg->proxy,
-        .http_version = cfg->http_version,
+        .user_agent = cfg->http->user_agent,
+        .cacert = cfg->http->cacert,
+        .proxy = url_bypasses_proxy(cfg->target, cfg->http->allow_http) ? "" : cfg->http->proxy,
+        .http_version = cfg->http->version,
         .concurrency = (unsigned)opts->concurrency,
         .rate_per_s = opts->rate_per_s,
         .retry = retry_cfg(cfg),
@@ -440,7 +441,6 @@ static void webhook_result(const struct sink *s, struct sink_result *out)
         .is_delivery = true,
         .delivered = w->counts_whole_run ? w->delivered : counts.delivered,
         .failed = w->counts_whole_run ? w->failed : counts.failed,
-        .http = counts.http,
     };
     out->deliveries = out->delivered + out->failed;
 }

@@ -12,6 +12,7 @@
 #include "core/base/credential_text.h"
 #include "core/base/loopback.h"
 #include "core/http/proxy.h"
+#include "core/sink_http.h"
 
 #define SECRET_FILE_BYTES_MAX 65536
 #define HEADERS_BYTES_MAX ((size_t)1 << 20)
@@ -52,15 +53,15 @@ static enum rc check_parts(CURLU *url, const struct sink_cfg *cfg, const char *s
                        "%s: a user or password in the URL would appear in messages; use "
                        "header-env=Authorization: VARIABLE",
                        cfg->spec);
-    if (strcmp(scheme, "http") == 0 && !cfg->allow_http && !url_is_loopback(cfg->target))
+    if (strcmp(scheme, "http") == 0 && !cfg->http->allow_http && !url_is_loopback(cfg->target))
         return err_set(e, RC_USAGE,
                        "%s: plain http:// to another machine can be read by anyone on the network "
                        "path; use https://, or allow it with --allow-http",
                        cfg->spec);
-    if (url_bypasses_proxy(cfg->target, cfg->allow_http))
+    if (url_bypasses_proxy(cfg->target, cfg->http->allow_http))
         return RC_OK;
-    enum rc rc = proxy_check_for(cfg->target, cfg->proxy, e);
-    if (rc == RC_USAGE && !cfg->proxy)
+    enum rc rc = proxy_check_for(cfg->target, cfg->http->proxy, e);
+    if (rc == RC_USAGE && !cfg->http->proxy)
         err_prefix(e, "%s", cfg->spec);
     return rc;
 }

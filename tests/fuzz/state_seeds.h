@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/run/run_internal.h"
+#include "core/sink_http.h"
 #include "fuzz.h"
 #include "sinks/registry.h"
 
@@ -138,6 +139,7 @@ struct seed_command {
     char webhook[128];
     struct state_term terms[2];
     struct run_cfg cfg;
+    struct sink_http_cfg http;
 };
 
 static struct seed_command command;
@@ -186,7 +188,7 @@ static void seed_command_make(void)
             .cfg = {.spec = c->specs[i].label,
                     .target = c->specs[i].target,
                     .opts = c->specs[i].opts,
-                    .retry = &c->cfg.retry,
+                    .http = &c->http,
                     .clock = &clock_system,
                     .log = &silent},
             .identity = texts[i],
@@ -196,6 +198,7 @@ static void seed_command_make(void)
         (void)snprintf(c->id_texts[i], sizeof c->id_texts[i], "L%zu", i);
         c->ids[i] = c->id_texts[i];
     }
+    c->http.retry = &c->cfg.retry;
     c->terms[0] = (struct state_term){STR("--provider"), STR("omni")};
     c->terms[1] = (struct state_term){STR("--order"), STR("input")};
     c->cfg = (struct run_cfg){

@@ -54,7 +54,7 @@ static void one_message_a_lead(void **state)
     assert_int_equal(w->result.deliveries, 2);
     assert_int_equal(w->result.delivered, 2);
     assert_int_equal(w->result.failed, 0);
-    assert_int_equal(w->result.http.requests, 2);
+    assert_int_equal(w->stub.n, 2);
 }
 
 static void batches_do_not_depend_on_calls(void **state)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/sink_http.h"
 #include "sinks/registry.h"
 #include "sinks/webhook/webhook_config.h"
 
@@ -73,11 +74,8 @@ static void urls(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err e = {0};
-        const struct sink_cfg cfg = {
-            .spec = "webhook:SPEC",
-            .target = rows[i].url,
-            .allow_http = rows[i].allow_http,
-        };
+        const struct sink_http_cfg http = {.allow_http = rows[i].allow_http};
+        const struct sink_cfg cfg = {.spec = "webhook:SPEC", .target = rows[i].url, .http = &http};
         enum rc rc = webhook_url_check(&cfg, &e);
         bool as_wanted =
             rows[i].refusal ? rc == RC_USAGE && strstr(e.msg, rows[i].refusal) : rc == RC_OK;

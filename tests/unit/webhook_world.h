@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "http_stub.h"
+#include "core/sink_http.h"
 #include "lead_sample.h"
 #include "sinks/registry.h"
 #include "sinks/webhook/webhook_config.h"
@@ -36,6 +37,7 @@ struct world {
     struct lead *list[LEADS];
     struct webhook_opts opts;
     struct http_retry_cfg retry;
+    struct sink_http_cfg http;
     struct clock clock; /* mono_us is real */
     int64_t wall_ms;
     struct sink_cfg cfg;
@@ -100,6 +102,7 @@ static inline void world_init(struct world *w)
     stub_start(&w->stub);
     w->opts = (struct webhook_opts){.batch = 1, .concurrency = 1, .layout = 1};
     w->retry = (struct http_retry_cfg){2, 60000, 10000, 5000};
+    w->http = (struct sink_http_cfg){.user_agent = "leadpipe/test", .retry = &w->retry};
     w->clock = (struct clock){.mono_us = world_mono_us, .wall_ms = world_wall_ms};
     w->wall_ms = WALL_MS;
     assert_int_equal(secrets_new(&w->secrets), RC_OK);
@@ -108,8 +111,7 @@ static inline void world_init(struct world *w)
         .target = w->stub.url,
         .opts = &w->opts,
         .profile = &w->sample.profile,
-        .user_agent = "leadpipe/test",
-        .retry = &w->retry,
+        .http = &w->http,
         .clock = &w->clock,
         .host = {.ctx = w, .settle = world_settle},
         .secrets = w->secrets,
