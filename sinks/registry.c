@@ -1,7 +1,10 @@
 #include "sinks/registry.h"
 
 const struct sink_ops *const sink_registry[] = {
-    &sink_csv, &sink_ndjson, &sink_msgpack, &sink_webhook, NULL,
+#define X(name) &sink_##name,
+    SINK_LIST(X)
+#undef X
+        NULL,
 };
 
 const struct sink_ops *sink_by_name(struct str name)

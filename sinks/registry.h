@@ -4,9 +4,18 @@
 
 #include "core/sink.h"
 
-extern const struct sink_ops sink_csv, sink_ndjson, sink_msgpack, sink_webhook;
+/* The one list of sinks, in the order of the documentation: "csv" is `sink_csv`. */
+#define SINK_LIST(X)                                                                               \
+    X(csv)                                                                                         \
+    X(ndjson)                                                                                      \
+    X(msgpack)                                                                                     \
+    X(webhook)
 
-/* In the order of the documentation; ends with NULL. */
+#define X(name) extern const struct sink_ops sink_##name;
+SINK_LIST(X)
+#undef X
+
+/* All of them; ends with NULL. */
 extern const struct sink_ops *const sink_registry[];
 
 const struct sink_ops *sink_by_name(struct str name);
