@@ -138,11 +138,33 @@ def test_later_version(resumed):
     assert_state_refused(resumed, "later version")
 
 
+RENAMES_OF_1 = ("CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT, bytes INTEGER NOT NULL, "
+                "crc INTEGER NOT NULL, seal INTEGER NOT NULL)")
+
+
 def make_version_1(folder):
-    """As leadpipe made it before states knew which leads were missing."""
-    with sqlite3.connect(folder / STATE) as db:
-        db.executescript("DROP TABLE missing; PRAGMA user_version = 1")
+    """As leadpipe made it before states knew which leads were missing, and how sinks that are no files are finished."""
+    old = folder / "old.state"
+    with sqlite3.connect(folder / STATE) as db, sqlite3.connect(old) as made:
+        made.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        made.execute("PRAGMA application_id = %d" % db.execute("PRAGMA application_id").fetchone())
+        for name, sql in db.execute("SELECT name, sql FROM sqlite_master ORDER BY rowid").fetchall():
+            if name in ("missing", "prepared"):
+                continue
+            if name == "accepted_by":  # it stood before that
+                made.execute(RENAMES_OF_1)
+            made.execute(sql.replace("prepared INTEGER", "renames INTEGER"))
+            rows = db.execute("SELECT * FROM %s" % name).fetchall()
+            for row in rows:
+                made.execute("INSERT INTO %s VALUES (%s)" % (name, ", ".join("?" * len(row))), row)
+        made.execute("PRAGMA user_version = 1")
     db.close()
+    made.close()
+    for beside in folder.glob(STATE + "-*"):
+        beside.unlink()
+    put = (folder / STATE).stat().st_mode
+    old.chmod(put & 0o777)
+    old.replace(folder / STATE)
 
 
 def version_of(folder):
@@ -161,6 +183,7 @@ def test_version_1_is_taken_over(resumed, more):
     unchanged = LEDGER["exported"] if "--changed-only" in more else 0
     assert run.ledger["unchanged"] == unchanged and [row["id"] for row in run.missing] == ["gone~missing"], run.ledger
     assert version_of(resumed.folder) == 2
+    assert resumed.go_on(IDS, "--changed-only", status=3).ledger["unchanged"] == LEDGER["exported"]
 
 
 def test_version_1_that_is_unfinished(resumed, one_go):
