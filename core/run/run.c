@@ -23,7 +23,7 @@ static void begin_stop(struct run *r)
     int64_t grace_ms = atomic_load(&r->control.signal_number) ? CONTROL_GRACE_MS : 0;
     if (grace_ms && r->cfg->stop) /* this thread may have waited for a reader of its messages */
         grace_ms = stop_timer_left_ms(r->cfg->stop);
-    r->loop.phase = LOOP_STOPPING;
+    r->loop.stop_begun = true;
     fetcher_stop(&r->fetcher, grace_ms);
     stop_sinks(r, grace_ms);
 }
@@ -31,7 +31,7 @@ static void begin_stop(struct run *r)
 /* No lead is under way and none will come: lets the stages behind end, one after the other. */
 static void begin_drain(struct run *r)
 {
-    r->loop.phase = LOOP_DRAINING;
+    r->loop.drain_begun = true;
     workers_end(&r->workers);
     order_close(r->sequencer.order);
 }
@@ -59,12 +59,12 @@ void run_on_wake(uv_async_t *wake)
         return;
     control_want_wake(&r->control);
     fetch_take_back(&r->fetcher);
-    if (r->loop.phase == LOOP_RUNNING && control_is_stopping(&r->control))
+    if (!r->loop.stop_begun && control_is_stopping(&r->control))
         begin_stop(r);
     fetcher_kick(&r->fetcher);
-    if (r->loop.phase != LOOP_DRAINING && fetcher_is_done(&r->fetcher))
+    if (!r->loop.drain_begun && fetcher_is_done(&r->fetcher))
         begin_drain(r);
-    if (r->loop.phase == LOOP_DRAINING && !control_has_threads(&r->control))
+    if (r->loop.drain_begun && !control_has_threads(&r->control))
         run_close_loop(r);
 }
 

@@ -15,7 +15,8 @@ struct run_loop {
     uv_timer_t progress_timer, checkpoint_timer;
     uv_prepare_t before_io; /* in each round of the loop, before it waits */
     bool is_made;
-    enum { LOOP_RUNNING, LOOP_STOPPING, LOOP_DRAINING } phase;
+    bool stop_begun;  /* every stage knows that the run must stop */
+    bool drain_begun; /* no lead will come: stages end one after the other, stopped or not */
     int64_t started_us;
 };
 
