@@ -198,7 +198,7 @@ def test_key_file(leadpipe, sandbox, control, tmp_path, before, after):
 @pytest.mark.parametrize("content, says", [
     (b"", "empty"), (b"\n", "empty"), (b"\r\n", "empty"), (b" \xef\xbb\xbf\xc2\xa0\n", "empty"),
     (b"s3cret\nline\n", "several lines"), (b"s3c\x00ret", "control"), (b"s3cret" * 10_000, "at most"),
-    (b"s3c ret", "blank"), (b"s3c\xc2\xa0ret", "not ASCII"), ("s3cret\n".encode("utf-16"), "UTF-16"),
+    (b"s3c ret", "space"), (b"s3c\xc2\xa0ret", "non-ASCII"), ("s3cret\n".encode("utf-16"), "UTF-16"),
     ("s3cret\n".encode("utf-16-be"), "UTF-16"), (b"\x1f\x8b\x08\x00\x00", "control")])
 def test_key_file_refused(leadpipe, sandbox, control, tmp_path, content, says):
     done = key_file(leadpipe, sandbox, tmp_path, content, env=sandbox.env)
@@ -225,8 +225,8 @@ def test_variable(leadpipe, sandbox, control, before, after):
     assert done.returncode == 0 and json.loads(done.stdout)["lead_id"] == "tiny-1", done.stderr
 
 
-@pytest.mark.parametrize("content, says", [("s3c ret", "blank"), ("s3c\nret", "several lines"), ("\ufeff \n", "empty"),
-                                           ("s3c\u00a0ret", "not ASCII"), ("s3c\x1bret", "control")])
+@pytest.mark.parametrize("content, says", [("s3c ret", "space"), ("s3c\nret", "several lines"), ("\ufeff \n", "empty"),
+                                           ("s3c\u00a0ret", "non-ASCII"), ("s3c\x1bret", "control")])
 def test_variable_refused(leadpipe, sandbox, control, content, says):
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", "--id", "tiny-1", env={"OMNI_API_KEY": content})
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
