@@ -23,7 +23,7 @@ void export_free(struct export *x)
     free(x->specs);
     free(x->run_sinks);
     free(x->files);
-    terms_free(&x->terms);
+    settings_free(&x->settings);
     free(x->defaults);
     buf_free(&x->base_url);
     credential_free(&x->credential);
@@ -145,7 +145,7 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
     if (rc == RC_OK)
         rc = export_set_run(x, e);
     if (rc == RC_OK && x->options.state)
-        rc = export_set_terms(x, e);
+        rc = export_set_settings(x, e);
     return rc;
 }
 

@@ -10,7 +10,7 @@
 #include "cmd/options.h"
 #include "cmd/progress.h"
 #include "sinks/registry.h"
-#include "cmd/terms.h"
+#include "cmd/settings.h"
 
 /* Everything that lives as long as the run. Zero it first. */
 struct export
@@ -28,8 +28,8 @@ struct export
     size_t n_specs;          /* those that are parsed */
     struct run_sink_cfg *run_sinks;
     struct sink_http_cfg sink_http;
-    struct run_file *files; /* of options */
-    struct terms terms;     /* of the state */
+    struct run_file *files;   /* of options */
+    struct settings settings; /* of the state */
     struct progress progress;
     struct stop_timer stop;
     struct run_cfg cfg;
@@ -42,7 +42,7 @@ enum rc export_set_provider(struct export *x, struct err *e);
 enum rc export_set_sinks(struct export *x, struct err *e);
 
 /* What must be the same for a run to go on. After the others. */
-enum rc export_set_terms(struct export *x, struct err *e);
+enum rc export_set_settings(struct export *x, struct err *e);
 
 /* Everything else: touches nothing outside but this process's limit of open files. */
 enum rc export_set_run(struct export *x, struct err *e);

@@ -8,7 +8,7 @@
 
 #include "cmd/commands.h"
 #include "core/json/json.h"
-#include "cmd/harmless.h"
+#include "cmd/escape.h"
 
 /* A message has at most 1 KiB from core, and every byte may become four. */
 #define OUT_BYTES_MAX ((size_t)1 << 20)
@@ -100,7 +100,7 @@ static void add_json_text(struct buf *out, const char *text)
 {
     struct buf harmless;
     buf_init(&harmless, OUT_BYTES_MAX);
-    text_harmless(&harmless, text);
+    text_escape(&harmless, text);
     json_write_string(out, buf_str(&harmless));
     buf_free(&harmless);
 }
@@ -126,10 +126,10 @@ static void add_text_line(struct buf *out, enum log_level level, const char *sub
     if (level != LOG_LEVEL_ERROR && level != LOG_LEVEL_INFO)
         buf_addf(out, "%s: ", level_text(level));
     if (subject) {
-        text_harmless(out, subject);
+        text_escape(out, subject);
         buf_adds(out, ": ");
     }
-    text_harmless(out, text);
+    text_escape(out, text);
     buf_addc(out, '\n');
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/flatten/schema.h"
-#include "cmd/harmless.h"
+#include "cmd/escape.h"
 #include "cmd/signals.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)16 << 20)
@@ -136,9 +136,9 @@ static void text_counts(struct buf *out, const struct run_result *r)
 
 static void text_notes(struct buf *out, const struct run_result *r)
 {
-    if (r->mended)
+    if (r->replaced)
         buf_addf(out, "note      invalid characters replaced with U+FFFD: %" PRIu64 "\n",
-                 r->mended);
+                 r->replaced);
     if (r->other_ids)
         buf_addf(out, "note      payloads whose own ID is not the requested one: %" PRIu64 "\n",
                  r->other_ids);
@@ -160,7 +160,7 @@ static void text_beyond(struct buf *out, const struct run_cfg *cfg, const struct
         return;
     buf_addf(out, "note      more columns than --max-columns %zu allows, first in lead ",
              cfg->max_columns);
-    text_harmless(out, b->first);
+    text_escape(out, b->first);
     buf_addf(out, " (%" PRIu64 " lead%s):\n", b->leads, b->leads == 1 ? "" : "s");
     if (b->codes)
         buf_addf(out, "            values of codes found only in %s: %" PRIu64 "\n",
@@ -178,7 +178,7 @@ static void text_files(struct buf *out, const struct sink_result *s)
         char bytes[32];
         summary_bytes(bytes, sizeof bytes, f->bytes);
         buf_adds(out, "            ");
-        text_harmless(out, strcmp(f->path, "-") == 0 ? "standard output" : f->path);
+        text_escape(out, strcmp(f->path, "-") == 0 ? "standard output" : f->path);
         buf_addf(out, ": %" PRIu64 " row%s, %s\n", f->rows, f->rows == 1 ? "" : "s", bytes);
     }
 }
@@ -187,7 +187,7 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
                       const struct run_result *r)
 {
     buf_adds(out, "sink      ");
-    text_harmless(out, spec);
+    text_escape(out, spec);
     if (s->is_delivery)
         buf_addf(out, ": %" PRIu64 " deliveries, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->delivered, s->failed);

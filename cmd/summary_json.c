@@ -32,7 +32,7 @@ static void add_counts(struct buf *out, const struct run_result *r)
              r->http.retries);
     add_count(out, "bytes_received", r->http.bytes_received);
     buf_addf(out, ",\"seconds\":%.3f", r->seconds);
-    add_count(out, "replaced_characters", r->mended);
+    add_count(out, "replaced_characters", r->replaced);
     add_count(out, "other_ids", r->other_ids);
     if (r->beyond.leads) {
         buf_addf(out,

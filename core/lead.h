@@ -79,7 +79,8 @@ enum stage { STAGE_INPUT, STAGE_FETCH, STAGE_PARSE, STAGE_FLATTEN, STAGE_SINK };
 
 const char *stage_text(enum stage s); /* "input", ... */
 
-/* Why a lead failed. Texts live in the lead's arena or are static. */
+/* Why a lead failed. Texts live in the lead's arena or are static; those of a sink are in failure_text,
+ * and `sink` lives as long as the run. */
 struct failure {
     enum stage stage;
     const char *sink; /* STAGE_SINK: its specification, without secrets */
@@ -116,7 +117,7 @@ struct lead {
                                                      URLs; zero where nobody asked for it */
     int http_status;
     unsigned attempts;
-    uint64_t mended; /* characters that became U+FFFD */
+    uint64_t replaced; /* characters that became U+FFFD */
     /* Values for which the tables had no place left: of codes, which are in rows of their own, and
      * all others, which are in "other_members". */
     uint64_t codes_beyond, members_beyond;
@@ -127,7 +128,7 @@ struct lead {
 
     /* Of the run, nobody else's: */
     uint64_t slot;      /* of the ring, see order.h */
-    size_t weight;      /* bytes that it counts in held_bytes */
+    size_t held_bytes;  /* bytes that it counts in held_bytes */
     size_t charge;      /* bytes that it has of the memory budget */
     size_t wants;       /* bytes that it needs to go on, if it waits for them */
     size_t beside;      /* bytes that others had when it was alone, and found no room */

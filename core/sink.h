@@ -19,8 +19,9 @@
  *
  *     [c] check  [c] recover (only_check), for all sinks  [c] recover, for all sinks
  *
- * Any function that returns an error may have done a part of its work. After an error of put() or
- * mark() no more leads come; after one of prepare() the others are not committed. An error of commit()
+ * Any function that returns an error may have done a part of its work. After an error of put() no more
+ * leads come; after one of mark() those that are queued already may. After one of prepare() the others are
+ * not committed. An error of commit()
  * ends the run: with a state the same command recovers. */
 #ifndef LEADPIPE_SINK_H
 #define LEADPIPE_SINK_H
@@ -57,7 +58,7 @@ struct verdict {
     const char *code, *error;
 };
 
-struct owed_lead;
+struct unacked_lead;
 
 /* What the run offers to its sinks. */
 struct sink_host {
@@ -69,8 +70,8 @@ struct sink_host {
      * in a delivery it had recorded, and whose verdict is not known. *out is the lead, which the
      * sink owes a verdict then; or NULL where the run had not come so far: then it comes again with
      * put(). RC_NOMEM. */
-    enum rc (*owed)(void *ctx, struct sink *sink, const struct owed_lead *owed, struct lead **out,
-                    struct err *e);
+    enum rc (*unacked)(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
+                       struct lead **out, struct err *e);
     /* In open() only: there is a recorded delivery with the lead of that place, answered or not.
      * RC_NOMEM. */
     enum rc (*sent)(void *ctx, struct sink *sink, uint64_t seq, struct err *e);
@@ -80,7 +81,7 @@ struct sink_host {
 };
 
 /* What a sink must remember of a lead that it still owes a verdict. */
-struct owed_lead {
+struct unacked_lead {
     uint64_t seq;
     struct str id;
     const struct str *params;         /* in the order of profile->params */

@@ -1,4 +1,5 @@
-/* What a source of IDs is: where leads come from. One of the three interfaces of the pipeline.
+/* What a source of IDs is: the interface of the pipeline's beginning, as sink.h is
+ * that of its end.
  *
  * A const table of functions and an instance whose first member points to it. Whoever makes a source
  * opens it (ids_open() for files, pipes and the command line); the run's intake takes one item after

@@ -41,8 +41,8 @@ struct outfile {
     int sync_errno;     /* under the lock: of the first sync that failed; 0: none */
     EVP_MD_CTX *sha256; /* NULL: not wanted */
     char digest[65];
-    struct file_print print; /* once it is complete */
-    struct err err;          /* the first error; rc RC_OK when there was none */
+    struct file_signature print; /* once it is complete */
+    struct err err;              /* the first error; rc RC_OK when there was none */
 };
 
 static const char *outfile_name(const struct outfile *f)
@@ -511,7 +511,7 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
     if (f->err.rc == RC_OK && f->sha256)
         outfile_digest_end(f);
     if (f->err.rc == RC_OK && !f->place.is_stream)
-        (void)file_print_open(f->fd, f->place.part, &f->print, &f->err);
+        (void)file_signature_open(f->fd, f->place.part, &f->print, &f->err);
     f->completed = f->err.rc == RC_OK;
     return outfile_rc(f, e);
 }

@@ -19,7 +19,7 @@
 struct output {
     struct place place, wide;         /* their unfinished names differ */
     bool renamed, from_wide, removed; /* `removed`: the narrow one, as from_wide takes its place */
-    struct file_print print;          /* of the complete file */
+    struct file_signature print;      /* of the complete file */
 };
 
 struct outputs {
@@ -157,10 +157,10 @@ static const char *part_of(const struct output *o)
 }
 
 /* Is it the file that the run completed? */
-static enum rc compare(const char *path, struct file_print now, const struct output *o,
+static enum rc compare(const char *path, struct file_signature now, const struct output *o,
                        struct err *e)
 {
-    if (file_print_equal(now, o->print))
+    if (file_signature_equal(now, o->print))
         return RC_OK;
     return err_set(e, RC_USAGE, "%s: is not the file that the unfinished run completed; %s", path,
                    FORGET_IT);
@@ -168,8 +168,8 @@ static enum rc compare(const char *path, struct file_print now, const struct out
 
 static enum rc check_by_name(const char *path, const struct output *o, struct err *e)
 {
-    struct file_print now = {0};
-    enum rc rc = file_print(path, &now, e);
+    struct file_signature now = {0};
+    enum rc rc = file_signature(path, &now, e);
     return rc == RC_OK ? compare(path, now, o, e) : rc;
 }
 
@@ -219,8 +219,8 @@ static enum rc hold_part(const char *path, int *out_fd, struct err *e)
 
 static enum rc rename_held(int fd, const struct output *o, struct err *e)
 {
-    struct file_print now = {0};
-    enum rc rc = file_print_open(fd, part_of(o), &now, e);
+    struct file_signature now = {0};
+    enum rc rc = file_signature_open(fd, part_of(o), &now, e);
     if (rc == RC_OK)
         rc = compare(part_of(o), now, o, e);
     if (rc == RC_OK && rename(part_of(o), o->place.final) != 0)

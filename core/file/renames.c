@@ -32,7 +32,7 @@ static void put_path(struct buf *out, const char *path)
     put_text(out, path);
 }
 
-void renames_put(struct buf *out, const char *from, const char *to, struct file_print print)
+void renames_put(struct buf *out, const char *from, const char *to, struct file_signature print)
 {
     put_path(out, from);
     put_path(out, to);
@@ -59,7 +59,7 @@ static bool take_text(struct str *list, struct str *out)
     return true;
 }
 
-static bool take_print(struct str text, struct file_print *out)
+static bool take_print(struct str text, struct file_signature *out)
 {
     uint64_t crc = 0;
     if (!text_take_uint(&text, ':', &out->bytes) || !text_take_uint(&text, ':', &crc))

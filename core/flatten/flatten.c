@@ -22,7 +22,7 @@ enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enu
     plan->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
     enum rc rc = plan_build(plan);
     if (rc == RC_OK)
-        rc = looks_make(&plan->looks, &plan->memory, p);
+        rc = prescan_make(&plan->prescan, &plan->memory, p);
     if (rc != RC_OK)
         rc = err_nomem(e);
     else if (!plan->digest)
@@ -195,8 +195,8 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
 {
     bool enough = false;
     enum rc rc = RC_OK;
-    if (!(want & JSON_TREE) && plan->looks.possible)
-        rc = looks_scan(&plan->looks, lead, &enough, e);
+    if (!(want & JSON_TREE) && plan->prescan.possible)
+        rc = prescan_run(&plan->prescan, lead, &enough, e);
     return rc != RC_OK || enough ? rc : parse_tree(plan, lead, want, e);
 }
 

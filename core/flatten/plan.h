@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "core/flatten/flatten.h"
-#include "core/flatten/look.h"
+#include "core/flatten/prescan.h"
 #include "core/flatten/signed_urls.h"
 
 #define PLAN_NONE UINT32_MAX
@@ -100,8 +100,8 @@ struct flatten_plan {
     uint32_t *edges; /* hash table of nodes by parent and name; PLAN_NONE is empty */
     uint32_t edge_mask;
     struct signed_url_rules urls;
-    void *digest;       /* EVP_MD of fingerprints */
-    struct looks looks; /* for payloads that only pass through */
+    void *digest;           /* EVP_MD of fingerprints */
+    struct prescan prescan; /* for payloads that only pass through */
 };
 
 /* The member's node, or PLAN_NONE. */

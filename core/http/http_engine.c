@@ -27,7 +27,7 @@ static int64_t may_start_us(const struct http_engine *h)
 
 static struct http_request *pull(struct http_engine *h)
 {
-    if (h->dry)
+    if (h->source_empty)
         return NULL;
     if (!http_wait_reserve(h)) {
         http_fail(h, RC_NOMEM, "%s: out of memory", h->cfg.subject);
@@ -35,7 +35,7 @@ static struct http_request *pull(struct http_engine *h)
     }
     struct http_request *r = h->cfg.next(h->cfg.ctx);
     if (!r) {
-        h->dry = true;
+        h->source_empty = true;
         return NULL;
     }
     r->tries = (struct http_tries){0};
@@ -97,7 +97,7 @@ static void drain_group(struct http_engine *h, struct conn_group *g)
             continue;
         CURLcode result = m->data.result; /* the message goes with the handle */
         if (curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t) == CURLE_OK && t)
-            http_retry_judge(h, (struct transfer *)(void *)t, result);
+            http_retry_decide(h, (struct transfer *)(void *)t, result);
     }
 }
 
@@ -107,14 +107,14 @@ static void drain(struct http_engine *h)
         drain_group(h, g);
 }
 
-static void tell(struct http_engine *h)
+static void notify(struct http_engine *h)
 {
     if (h->fatal.rc != RC_OK && !h->fatal_told) {
         h->fatal_told = true;
         h->cfg.fatal(h->cfg.ctx, &h->fatal);
     }
     for (struct http_request *r; (r = http_ended_pop(h));) {
-        h->dry = false;
+        h->source_empty = false;
         h->cfg.done(h->cfg.ctx, r);
     }
 }
@@ -147,7 +147,7 @@ void http_step(struct http_engine *h)
         http_wait_abort(h);
     if (h->fatal.rc != RC_OK || (h->stopping && h->now_us >= h->stop_us))
         http_transfers_abort(h);
-    tell(h);
+    notify(h);
     http_groups_sweep(h); /* what is of no more use is closed before anything is opened */
     fill(h);
     end_step(h);
@@ -155,7 +155,7 @@ void http_step(struct http_engine *h)
 
 void http_engine_kick(struct http_engine *h)
 {
-    h->dry = false;
+    h->source_empty = false;
     if (h->busy)
         return; /* the step goes on to ask for more anyway */
     h->now_us = clock_mono_us(h->cfg.clock);
@@ -169,7 +169,7 @@ void http_engine_kick(struct http_engine *h)
 static int64_t start_due_us(const struct http_engine *h)
 {
     int64_t start_us = may_start_us(h);
-    if (start_us == INT64_MAX || !h->dry || (origin_is_down(&h->origin) && h->n_waiting))
+    if (start_us == INT64_MAX || !h->source_empty || (origin_is_down(&h->origin) && h->n_waiting))
         return start_us;
     int64_t due_us = http_wait_due_us(h);
     return due_us > start_us ? due_us : start_us;

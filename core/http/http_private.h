@@ -126,7 +126,7 @@ struct http_engine {
     bool unpacks; /* the server sends gzip that libcurl does not take: bodies are decoded by us */
     struct curl_slist *headers;       /* secret */
     struct curl_slist *proxy_headers; /* of a CONNECT */
-    struct transfer *pool, *flying;
+    struct transfer *pool, *active;
     unsigned in_flight, n_settling;
 
     /* http_refused.c */
@@ -150,9 +150,9 @@ struct http_engine {
     struct rate rate;
     struct meter meter;
 
-    int64_t now_us; /* at the beginning of this step */
-    bool busy;      /* within a step: callbacks do not start another one */
-    bool dry;       /* next() had nothing; not asked again before something happens */
+    int64_t now_us;    /* at the beginning of this step */
+    bool busy;         /* within a step: callbacks do not start another one */
+    bool source_empty; /* next() had nothing; not asked again before something happens */
     bool stopping, stopped;
     int64_t stop_us;
     struct err fatal; /* rc RC_OK: none */
@@ -344,7 +344,7 @@ void http_wait_abort(struct http_engine *h);
 /* A try has ended and is not in flight: its request waits for another one, or has ended. */
 void http_retry_settle(struct http_engine *h, struct http_request *r, const struct http_try *y);
 /* A transfer has ended: its request waits for another try, or has ended. */
-void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result);
+void http_retry_decide(struct http_engine *h, struct transfer *t, CURLcode result);
 
 /* The request has ended; its owner will be told. */
 void http_request_end(struct http_engine *h, struct http_request *r, enum http_end end);

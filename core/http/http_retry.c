@@ -103,7 +103,7 @@ struct http_request *http_ended_pop(struct http_engine *h)
 
 /* ---- what a try says about the origin ------------------------------------------------------- */
 
-static void tell_gate(struct http_engine *h, const struct http_try *y)
+static void notify_gate(struct http_engine *h, const struct http_try *y)
 {
     char text[HTTP_DURATION_BYTES], what[32] = "HTTP/2 ENHANCE_YOUR_CALM";
     if (y->status)
@@ -117,11 +117,11 @@ static void tell_gate(struct http_engine *h, const struct http_try *y)
             http_duration(gate_us - h->now_us, text));
 }
 
-static void tell_change(struct http_engine *h, const struct http_try *y, unsigned change)
+static void notify_change(struct http_engine *h, const struct http_try *y, unsigned change)
 {
     char text[HTTP_DURATION_BYTES];
     if (change & ORIGIN_GATE_CLOSED)
-        tell_gate(h, y);
+        notify_gate(h, y);
     if (change & ORIGIN_WENT_DOWN)
         log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
                 "%s; retrying with one request at a time, for up to %s", h->last_error,
@@ -164,7 +164,7 @@ static unsigned inform(struct http_engine *h, struct http_request *r, const stru
             (void)snprintf(h->last_error, sizeof h->last_error, "%s", r->error);
     }
     adapt(h, r, y, change, h->in_flight + 1);
-    tell_change(h, y, change);
+    notify_change(h, y, change);
     if (change & ORIGIN_WENT_DOWN)
         http_groups_close(h); /* probes open connections of their own */
     return change;
@@ -373,7 +373,7 @@ static void note_loss(struct http_request *r, struct http_try *y, bool is_shared
 static void abandon(struct http_engine *h, const struct conn_group *g)
 {
     struct transfer *next;
-    for (struct transfer *t = h->flying; t; t = next) {
+    for (struct transfer *t = h->active; t; t = next) {
         struct http_request *r = t->r;
         next = t->next;
         if (t->group != g)
@@ -411,7 +411,7 @@ static void settle_try(struct http_engine *h, struct http_request *r, const stru
         http_refused_served(h, is_new_connection);
 }
 
-void http_retry_judge(struct http_engine *h, struct transfer *t, CURLcode result)
+void http_retry_decide(struct http_engine *h, struct transfer *t, CURLcode result)
 {
     struct http_request *r = t->r;
     struct conn_group *g = t->group;

@@ -29,7 +29,7 @@ int64_t http_settle_due_us(const struct http_engine *h)
     int64_t due_us = INT64_MAX;
     if (h->n_settling == 0)
         return due_us;
-    for (const struct transfer *t = h->flying; t; t = t->next) {
+    for (const struct transfer *t = h->active; t; t = t->next) {
         if (t->settling && t->settle_us < due_us)
             due_us = t->settle_us;
     }
@@ -40,13 +40,13 @@ void http_settle_step(struct http_engine *h)
 {
     if (h->n_settling == 0)
         return;
-    for (struct transfer *next, *t = h->flying; t; t = next) {
+    for (struct transfer *next, *t = h->active; t; t = next) {
         next = t->next;
         if (!t->settling)
             continue;
         if (t->settle_us == INT64_MAX)
             t->settle_us = h->now_us + (t->success ? SUCCESS_BODY_US : ERROR_BODY_US);
         else if (t->settle_us <= h->now_us)
-            http_retry_judge(h, t, CURLE_OPERATION_TIMEDOUT);
+            http_retry_decide(h, t, CURLE_OPERATION_TIMEDOUT);
     }
 }

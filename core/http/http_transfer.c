@@ -380,9 +380,9 @@ static struct transfer *new_transfer(struct http_engine *h)
 
 void http_transfers_free(struct http_engine *h)
 {
-    while (h->flying) {
-        struct transfer *t = h->flying;
-        h->flying = t->next;
+    while (h->active) {
+        struct transfer *t = h->active;
+        h->active = t->next;
         (void)curl_multi_remove_handle(t->group->multi, t->easy); /* fails for a wrong one only */
         free_transfer(t);
     }
@@ -477,10 +477,10 @@ static void put_into_flight(struct transfer *t)
 {
     struct http_engine *h = t->h;
     t->prev = NULL;
-    t->next = h->flying;
-    if (h->flying)
-        h->flying->prev = t;
-    h->flying = t;
+    t->next = h->active;
+    if (h->active)
+        h->active->prev = t;
+    h->active = t;
     h->in_flight++;
     t->group->in_flight++;
 }
@@ -568,7 +568,7 @@ void http_transfer_release(struct transfer *t)
     if (t->prev)
         t->prev->next = t->next;
     else
-        h->flying = t->next;
+        h->active = t->next;
     if (t->next)
         t->next->prev = t->prev;
     h->in_flight--;
@@ -577,13 +577,13 @@ void http_transfer_release(struct transfer *t)
 
 void http_transfers_abort(struct http_engine *h)
 {
-    while (h->flying) {
-        struct http_request *r = h->flying->r;
-        if (h->flying->settling) { /* what was delivered must not be taken for pending */
-            http_retry_judge(h, h->flying, CURLE_OPERATION_TIMEDOUT);
+    while (h->active) {
+        struct http_request *r = h->active->r;
+        if (h->active->settling) { /* what was delivered must not be taken for pending */
+            http_retry_decide(h, h->active, CURLE_OPERATION_TIMEDOUT);
             continue;
         }
-        http_transfer_release(h->flying);
+        http_transfer_release(h->active);
         (void)origin_ended(&h->origin, &r->tries.client, TRY_ABORTED, 0, h->now_us);
         http_request_end(h, r, HTTP_ABORTED);
     }

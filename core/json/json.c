@@ -12,7 +12,7 @@ enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_
     struct str compact = STR_NONE;
     if (want & JSON_COMPACT)
         compact = (struct str){s.compact.start, (size_t)(s.compact.at - s.compact.start)};
-    *out = (struct json_doc){s.tree.top.child, compact, s.mended};
+    *out = (struct json_doc){s.tree.top.child, compact, s.replaced};
     return RC_OK;
 }
 
@@ -24,8 +24,8 @@ enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches,
     if (rc != RC_OK)
         return rc;
     struct str compact = {s.compact.start, (size_t)(s.compact.at - s.compact.start)};
-    *out = (struct json_doc){.compact = compact, .mended = s.mended};
-    *unsure = s.unsure || s.mended;
+    *out = (struct json_doc){.compact = compact, .replaced = s.replaced};
+    *unsure = s.unsure || s.replaced;
     return RC_OK;
 }
 

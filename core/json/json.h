@@ -1,7 +1,7 @@
 /* JSON in: a strict scanner (RFC 8259) that makes a tree of cJSON's nodes.
  *
  * cJSON's own parser keeps numbers as doubles, cuts strings at \u0000, refuses lone surrogates and
- * takes what is no JSON: a text would have to be scanned and mended for it first, and scanned by it
+ * takes what is no JSON: a text would have to be scanned and replaced for it first, and scanned by it
  * again. Here one pass checks, mends and builds. The tree has for every node:
  *   number  valuestring = its text as received
  *   string  valuestring = UTF-8 without NUL; \u0000, lone surrogates and bytes that are not UTF-8
@@ -41,7 +41,7 @@ struct json_doc {
     struct str compact; /* the text without blanks between tokens, otherwise as received, but for
                            bytes that are not UTF-8 and, with JSON_TREE, names that get a "_n"
                            because of them; absent without JSON_COMPACT */
-    uint64_t mended; /* characters that U+FFFD stands for in the tree, also where none was made */
+    uint64_t replaced; /* characters that U+FFFD stands for in the tree, also where none was made */
 };
 
 /* Parses `text`. It is only read; all memory comes from `a`. A UTF-8 byte order mark is skipped.
@@ -59,7 +59,7 @@ struct json_watch {
 };
 
 /* As json_parse() with JSON_COMPACT alone, with an eye on some members. *unsure: a member's name
- * was written with escapes, or the text had to be mended, so that only a tree can tell what is
+ * was written with escapes, or the text had to be replaced, so that only a tree can tell what is
  * there. */
 enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches, size_t n_watches,
                    struct json_doc *out, bool *unsure, struct err *e);

@@ -25,14 +25,14 @@ static inline void skip_blanks(struct json_scan *s)
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-/* Bytes beyond ASCII: checked, and mended in the compact text. */
+/* Bytes beyond ASCII: checked, and replaced in the compact text. */
 static bool scan_beyond_ascii(struct json_scan *s, bool *is_invalid)
 {
     do {
         size_t n = utf8_sequence(s->p, (size_t)(s->end - s->p));
         if (!n) {
             n = utf8_invalid_run(s->p, (size_t)(s->end - s->p));
-            s->mended++;
+            s->replaced++;
             *is_invalid = true;
             if (!json_compact_mend(s, n))
                 return false;
@@ -53,9 +53,9 @@ static bool scan_unicode(struct json_scan *s)
         if (low >= 0xDC00 && low <= 0xDFFF)
             s->p += 6;
         else
-            s->mended++;
+            s->replaced++;
     } else if (value == 0 || (value >= 0xDC00 && value <= 0xDFFF)) {
-        s->mended++;
+        s->replaced++;
     }
     s->p += 6;
     return true;
@@ -85,7 +85,7 @@ static bool scan_escape(struct json_scan *s)
 static bool scan_special(struct json_scan *s, const unsigned char *from)
 {
     bool is_escaped = false, is_invalid = false;
-    uint64_t before = s->mended;
+    uint64_t before = s->replaced;
     for (;; s->p = json_plain_end(s->p, s->end, JSON_HIGH_BITS)) {
         if (s->p == s->end)
             return scan_fail(s, "an unclosed string");
@@ -103,7 +103,7 @@ static bool scan_special(struct json_scan *s, const unsigned char *from)
         return true;
     }
     s->tree.text_end = is_invalid ? json_compact_end(s, upto) : 0;
-    return json_text_decode(s, from, upto, s->mended - before);
+    return json_text_decode(s, from, upto, s->replaced - before);
 }
 
 static inline bool scan_string(struct json_scan *s)

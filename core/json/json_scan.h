@@ -51,7 +51,7 @@ struct json_scan {
     const unsigned char *start, *p, *end;
     struct json_out compact;
     struct json_tree tree;
-    uint64_t mended;
+    uint64_t replaced;
     unsigned depth;
     unsigned char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
     struct json_watch *watches;

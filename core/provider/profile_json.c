@@ -289,7 +289,7 @@ static enum rc parse_text(struct arena *a, struct str json, const char *source, 
         return err_nomem(e);
     if (rc != RC_OK)
         return err_set(e, RC_USAGE, "%s: %s", source, why.msg);
-    if (doc.mended)
+    if (doc.replaced)
         return err_set(e, RC_USAGE, "%s: must be UTF-8 without \\u0000 and lone surrogates",
                        source);
     *out = doc.root;

@@ -23,7 +23,7 @@ enum auth_answer {
 
 enum auth_verdict {
     AUTH_WAIT,   /* it is not known yet */
-    AUTH_THEIRS, /* that of the leads; those that wait go on */
+    AUTH_THEIRS, /* the leads' own; those that wait go on */
     AUTH_FATAL,  /* that of the key or address; the newest of those that wait tells which */
 };
 
@@ -38,8 +38,8 @@ struct auth_wait {
 struct auth_check {            /* zero it first */
     struct auth_wait *waiting; /* the newest first */
     uint64_t n_waiting;
-    uint64_t n_first;    /* of them: among the first AUTH_LEADS that got an answer */
-    uint64_t unanswered; /* requests without an answer before the last of these */
+    uint64_t n_first;    /* of them: with an ordinal below AUTH_LEADS + unanswered */
+    uint64_t unanswered; /* requests that got no answer: each lets the next ordinal count, too */
     bool accepted;       /* there was another answer */
 };
 

@@ -24,8 +24,8 @@ struct checkpoint {
 
     /* Of the sequencer's thread before it begins one, then of the checkpoint's until it is done. */
     struct state_checkpoint now;
-    uint64_t *holes;
-    size_t cap_holes;
+    uint64_t *gaps;
+    size_t cap_gaps;
     struct state_column *columns;
     size_t cap_columns;
     struct buf totals;
@@ -50,7 +50,7 @@ void checkpoint_free(struct checkpoint *c)
     buf_free(&c->totals);
     free(c->marks);
     free(c->marks_text);
-    free(c->holes);
+    free(c->gaps);
     free(c->columns);
     free(c->columns_saved);
     pthread_cond_destroy(&c->changed);
@@ -86,29 +86,28 @@ enum rc checkpoint_new(struct checkpoint **out, const struct checkpoint_cfg *cfg
         buf_init(&c->marks[i], MARK_BYTES_MAX);
     for (size_t i = 0; i < cfg->n_tables; i++)
         c->columns_saved[i] = schema_columns(cfg->schema, i);
-    c->last_noted = tally_done(cfg->tally);
+    c->last_noted = progress_done(cfg->progress);
     *out = c;
     return RC_OK;
 }
 
 /* ---- beginning: the sequencer's thread -------------------------------------------------------- */
 
-static enum rc note_holes(struct checkpoint *c)
+static enum rc note_gaps(struct checkpoint *c)
 {
-    const struct tally *t = c->cfg.tally;
-    if (t->n_holes > c->cap_holes) {
+    const struct progress *t = c->cfg.progress;
+    if (t->n_gaps > c->cap_gaps) {
         size_t bytes = 0;
-        uint64_t *holes =
-            size_mul(t->n_holes, sizeof *holes, &bytes) ? realloc(c->holes, bytes) : NULL;
-        if (!holes)
+        uint64_t *gaps = size_mul(t->n_gaps, sizeof *gaps, &bytes) ? realloc(c->gaps, bytes) : NULL;
+        if (!gaps)
             return RC_NOMEM;
-        c->holes = holes;
-        c->cap_holes = t->n_holes;
+        c->gaps = gaps;
+        c->cap_gaps = t->n_gaps;
     }
-    if (t->n_holes)
-        memcpy(c->holes, t->holes, t->n_holes * sizeof *t->holes);
-    c->now.holes = c->holes;
-    c->now.n_holes = t->n_holes;
+    if (t->n_gaps)
+        memcpy(c->gaps, t->gaps, t->n_gaps * sizeof *t->gaps);
+    c->now.gaps = c->gaps;
+    c->now.n_gaps = t->n_gaps;
     return RC_OK;
 }
 
@@ -143,13 +142,13 @@ static enum rc note_columns(struct checkpoint *c)
 
 static enum rc note_all(struct checkpoint *c)
 {
-    c->now.tally = c->cfg.tally->sums;
+    c->now.progress = c->cfg.progress->sums;
     buf_clear(&c->totals);
-    c->cfg.note(c->cfg.ctx, &c->now.tally, &c->totals);
+    c->cfg.note(c->cfg.ctx, &c->now.progress, &c->totals);
     c->now.totals = buf_str(&c->totals);
     c->now.marks = c->marks_text;
     c->now.n_marks = c->cfg.n_sinks;
-    enum rc rc = note_holes(c);
+    enum rc rc = note_gaps(c);
     if (rc == RC_OK)
         rc = note_columns(c);
     return rc == RC_OK ? buf_rc(&c->totals) : rc;
@@ -173,7 +172,7 @@ static void begin(struct checkpoint *c)
         return;
     }
     c->last_us = clock_mono_us(c->cfg.control->clock);
-    c->last_noted = tally_done(c->cfg.tally);
+    c->last_noted = progress_done(c->cfg.progress);
     pthread_mutex_lock(&c->lock);
     bool is_idle = c->state == IDLE;
     if (is_idle)
@@ -194,7 +193,7 @@ static bool is_in(struct checkpoint *c, enum checkpoint_state state)
 
 void checkpoint_consider(struct checkpoint *c)
 {
-    uint64_t more = tally_done(c->cfg.tally) - c->last_noted;
+    uint64_t more = progress_done(c->cfg.progress) - c->last_noted;
     if (more == 0)
         return;
     int64_t waited_us = clock_mono_us(c->cfg.control->clock) - c->last_us;

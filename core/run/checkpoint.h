@@ -16,7 +16,7 @@
 #include "core/base/buf.h"
 #include "core/flatten/schema.h"
 #include "core/run/control.h"
-#include "core/run/tally.h"
+#include "core/run/progress.h"
 #include "core/state/state.h"
 
 #ifndef CHECKPOINT_LEADS /* tests/faults/ has a program with very many checkpoints */
@@ -30,11 +30,11 @@ struct checkpoint_cfg {
     struct control *control;
     size_t n_sinks, n_tables;
     /* Of the sequencer's thread, read by what is called there. */
-    const struct tally *tally;
+    const struct progress *progress;
     const struct schema *schema;
     void *ctx;
     /* Begins: adds the time that the run was active, and the totals of stages as a text. */
-    void (*note)(void *ctx, struct state_tally *sums, struct buf *totals);
+    void (*note)(void *ctx, struct state_progress *sums, struct buf *totals);
     /* Puts a barrier into every sink's queue. */
     void (*barrier)(void *ctx);
     /* The checkpoint's own thread: what the marks cover is on disk. */
@@ -44,7 +44,7 @@ struct checkpoint_cfg {
 
 struct checkpoint;
 
-/* What the schema has and the tally counts already is in the state. RC_NOMEM. */
+/* What the schema has and the progress counts already is in the state. RC_NOMEM. */
 enum rc checkpoint_new(struct checkpoint **out, const struct checkpoint_cfg *cfg);
 void checkpoint_free(struct checkpoint *c); /* `c` may be NULL */
 

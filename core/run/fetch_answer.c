@@ -38,8 +38,8 @@ void fetch_hand_over(struct fetcher *f, struct lead *lead)
     struct http_request *http = &lead->request->http;
     lead->body = http->answer;
     buf_init(&http->answer, f->cfg->max_body);
-    memory_weigh(f->memory, lead, lead->body.cap);
-    memory_learn_body(f->memory, lead->weight);
+    memory_hold(f->memory, lead, lead->body.cap);
+    memory_learn_body(f->memory, lead->held_bytes);
     fetcher_to_workers(f, lead);
 }
 
@@ -67,8 +67,9 @@ static void release_turned_away(struct fetcher *f, bool are_theirs)
     }
 }
 
-/* True: leads that are turned away wait. */
-static bool follow(struct fetcher *f, enum auth_verdict verdict)
+/* Ends the run where it must end, and releases those that waited once it is known whose fault it was.
+ * True: a lead that was just turned away is not the caller's any more. */
+static bool apply_verdict(struct fetcher *f, enum auth_verdict verdict)
 {
     if (verdict == AUTH_WAIT)
         return true;
@@ -96,7 +97,7 @@ static bool is_turned_away(struct fetcher *f, struct lead *lead)
 {
     struct auth_wait *w = &lead->request->auth;
     w->owner = lead;
-    if (!follow(f, auth_answered(&f->auth, auth_answer(lead), w)))
+    if (!apply_verdict(f, auth_answered(&f->auth, auth_answer(lead), w)))
         return false;
     control_wake_always(f->control); /* it may have been the last one */
     return true;
@@ -107,7 +108,7 @@ void fetch_end_auth(struct fetcher *f)
     if (control_is_stopping(f->control))
         release_turned_away(f, false);
     else
-        (void)follow(f, auth_ended(&f->auth, f->requested));
+        (void)apply_verdict(f, auth_ended(&f->auth, f->requested));
     fetcher_flush(f);
 }
 
@@ -157,15 +158,15 @@ void fetch_answered(void *fetcher, struct http_request *http)
     case HTTP_NO_ANSWER:
         lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
         redact_failure(lead, f->cfg->secrets);
-        (void)follow(f, auth_unanswered(&f->auth));
+        (void)apply_verdict(f, auth_unanswered(&f->auth));
         break;
     case HTTP_TOO_LARGE:
-        (void)follow(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
+        (void)apply_verdict(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
         lead_fail(lead, STAGE_FETCH, "too_large",
                   "the response is larger than %zu bytes (--max-body)", f->cfg->max_body);
         break;
     case HTTP_NO_ROOM:
-        (void)follow(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
+        (void)apply_verdict(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
         fetch_no_room(f, lead);
         return;
     case HTTP_ABORTED:
@@ -209,7 +210,7 @@ void fetch_take_back(struct fetcher *f)
         lead->outcome = OUTCOME_PENDING;
         lead->other_id = STR_NONE;
         arena_reset(&lead->arena, 0);
-        memory_weigh(f->memory, lead, 0);
+        memory_hold(f->memory, lead, 0);
         if (http->answer.cap > MEMORY_BODY_KEPT_BYTES)
             buf_free(&http->answer);
         memory_charge_as(f->memory, lead, http->answer.cap);

@@ -39,7 +39,7 @@ static void give_up_body(struct fetcher *f, struct lead *lead)
     buf_free(&lead->body);
     if (lead->request)
         buf_free(&lead->request->http.answer);
-    memory_weigh(f->memory, lead, 0);
+    memory_hold(f->memory, lead, 0);
     memory_charge_as(f->memory, lead, 0);
 }
 
@@ -81,7 +81,7 @@ static void make_alone(struct fetcher *f, const struct lead *lead)
     while (memory_beside(f->memory, lead) > most_beside(f, lead) &&
            (other = order_take_back(f->order))) {
         memory_empty_lead(other);
-        other->mended = 0;
+        other->replaced = 0;
         give_up_body(f, other);
         fetch_wait(f, other);
     }

@@ -43,7 +43,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
         fetcher_complete(f, lead);
         return NULL;
     }
-    if (resume_take_kept(f->resume, lead, &lead->request->http.answer)) {
+    if (resume_take_buffered(f->resume, lead, &lead->request->http.answer)) {
         fetch_hand_over(f, lead); /* nobody is asked */
         return NULL;
     }
@@ -107,7 +107,7 @@ void fetcher_flush(struct fetcher *f)
 void fetcher_complete(struct fetcher *f, struct lead *lead)
 {
     memory_end_exclusive(f->memory, lead);
-    memory_weigh(f->memory, lead, 0);
+    memory_hold(f->memory, lead, 0);
     memory_charge_as(f->memory, lead, 0);
     request_pool_give(f->requests, &lead, 1);
     order_complete(f->order, &lead, 1);

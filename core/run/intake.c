@@ -60,13 +60,13 @@ static enum rc push_lead(struct intake *in, struct lead *lead)
 }
 
 /* The last one that was done verifies all of them, and what waited for that goes on. */
-static enum rc push_early(struct intake *in)
+static enum rc push_deferred(struct intake *in)
 {
     enum rc rc = RC_OK;
     if (!resume_ids_are_verified(&in->resume, in->next_place))
         return RC_OK;
     atomic_store_explicit(&in->are_verified, true, memory_order_release);
-    for (struct lead *lead; rc == RC_OK && (lead = resume_ids_next_early(&in->resume));)
+    for (struct lead *lead; rc == RC_OK && (lead = resume_ids_next_deferred(&in->resume));)
         rc = push_lead(in, lead);
     return rc;
 }
@@ -90,7 +90,7 @@ static enum rc push_id(struct intake *in, const struct id_item *item,
     if (skip || (rc != RC_OK && !waits))
         lead_free(lead);
     if (rc == RC_OK)
-        rc = push_early(in);
+        rc = push_deferred(in);
     return rc == RC_OK && !skip && !waits ? push_lead(in, lead) : rc;
 }
 
@@ -108,7 +108,7 @@ static enum rc take_item(struct intake *in, const struct id_item *item, struct e
     return is_new ? push_id(in, item, key, e) : RC_OK;
 }
 
-/* A pipe may be silent for long: what came before is on its way meanwhile. */
+/* A read that may block: what was read so far is handed over before. */
 static void before_wait(void *intake)
 {
     (void)hand_to_loop(intake); /* RC_CLOSED shows again at the next ID */

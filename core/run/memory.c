@@ -39,13 +39,13 @@ void memory_init(struct memory *m, const struct profile *profile, size_t limit)
     budget_init(&m->budget, limit);
 }
 
-void memory_weigh(struct memory *m, struct lead *lead, size_t bytes)
+void memory_hold(struct memory *m, struct lead *lead, size_t bytes)
 {
-    if (bytes > lead->weight)
-        atomic_fetch_add(&m->held_bytes, bytes - lead->weight);
+    if (bytes > lead->held_bytes)
+        atomic_fetch_add(&m->held_bytes, bytes - lead->held_bytes);
     else
-        atomic_fetch_sub(&m->held_bytes, lead->weight - bytes);
-    lead->weight = bytes;
+        atomic_fetch_sub(&m->held_bytes, lead->held_bytes - bytes);
+    lead->held_bytes = bytes;
 }
 
 /* Not when held_bytes, and a guess for each lead under way, are too many: the mean body, and a share

@@ -9,8 +9,9 @@
  *   anyone  may go up to half of the ceiling.
  *   first   is the lead that all behind it wait for (--order input), or one of those that wait: it
  *           may go up to the ceiling. As all others together have half at most, it finds half.
- *   alone   is one that needs more than that. It is begun when nothing else is left in memory: no
- *           other lead is begun, and those behind it that are in memory already are given up.
+ *   alone   is one that needs more than that. It is begun once the others have at most a small part
+ *           of the ceiling (nothing, at a second try): no other lead is begun meanwhile, and those
+ *           behind it give their memory back and wait.
  *
  * A lead that finds no room gives up its memory, a body that has arrived aside, and waits
  * (fetch_wait.c); it is requested again, or parsed again, when there is room for what it was last seen
@@ -57,7 +58,7 @@ void memory_init(struct memory *m, const struct profile *profile, size_t limit);
 /* ---- the guess ------------------------------------------------------------------------------ */
 
 /* Makes the lead's share of held_bytes `bytes`. */
-void memory_weigh(struct memory *m, struct lead *lead, size_t bytes);
+void memory_hold(struct memory *m, struct lead *lead, size_t bytes);
 /* Is there room for another lead, beside `under_way` that were begun and are not done? */
 bool memory_has_room(const struct memory *m, uint64_t under_way);
 /* The loop's thread: an answer had so many bytes. */
@@ -69,7 +70,8 @@ void memory_learn_worked(struct memory *m, size_t bytes);
 
 /* Makes the lead's charge `bytes`; false: there is no room for more, and nothing changed. */
 bool memory_charge(struct memory *m, struct lead *lead, size_t bytes);
-/* As memory_charge(), for memory that is there already, or is no more. */
+/* Makes the charge `bytes`, room or no room: for memory that is there already, or is no more. Cannot
+ * fail. */
 void memory_charge_as(struct memory *m, struct lead *lead, size_t bytes);
 /* Room for parsing and flattening lead->body. False: not now; memory_must_wait(). */
 bool memory_take_arena(struct memory *m, struct lead *lead);
@@ -79,7 +81,7 @@ bool memory_settle_arena(struct memory *m, struct lead *lead);
 /* There was no room, or the arena was too small. Empties the arena. True: the lead waits until it may
  * try again; false: even alone it cannot. */
 bool memory_must_wait(struct memory *m, struct lead *lead);
-/* ... and has failed. */
+/* After memory_must_wait() said false: the lead has failed, with the code "memory_limit". */
 void memory_fail(struct memory *m, struct lead *lead, enum stage stage);
 /* It needs no more memory, and has no more rights than others. */
 void memory_end_exclusive(struct memory *m, struct lead *lead);

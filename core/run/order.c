@@ -126,7 +126,7 @@ bool order_take(struct order *o, struct lead *leads[], size_t max, size_t *n)
         pthread_cond_wait(&o->ready, &o->lock);
         o->taker_waits = false;
         pthread_mutex_unlock(&o->lock);
-        queue_linger(o->came);
+        queue_delay(o->came);
         pthread_mutex_lock(&o->lock);
     }
     o->poked = false;

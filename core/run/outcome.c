@@ -6,11 +6,11 @@
 /* ---- finishing ------------------------------------------------------------------------------ */
 
 /* The loop may start another lead. */
-void outcome_drop_weight(struct outcomes *o, struct lead *lead)
+void outcome_release_memory(struct outcomes *o, struct lead *lead)
 {
-    if (!lead->weight && !lead->charge)
+    if (!lead->held_bytes && !lead->charge)
         return;
-    memory_weigh(o->memory, lead, 0);
+    memory_hold(o->memory, lead, 0);
     memory_charge_as(o->memory, lead, 0);
     control_wake(o->control);
 }
@@ -59,7 +59,7 @@ void outcome_finish(struct outcomes *o, struct lead *lead)
         ledger_record(o->ledger, lead);
     if (o->state)
         note_accepted(o, lead);
-    outcome_drop_weight(o, lead);
+    outcome_release_memory(o, lead);
     lead_free(lead);
 }
 

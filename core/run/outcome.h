@@ -37,6 +37,6 @@ void outcome_settle(struct outcomes *o, struct lead *lead, unsigned sink, const 
 void outcome_release(struct outcomes *o, struct lead *lead);
 
 /* The lead's rows and tree are gone: gives back what they had of memory. */
-void outcome_drop_weight(struct outcomes *o, struct lead *lead);
+void outcome_release_memory(struct outcomes *o, struct lead *lead);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define LINGER_NS 150000 /* for each item that came the last time */
-#define LINGER_NS_MAX 1000000
+#define DELAY_NS 150000 /* for each item that came the last time */
+#define DELAY_NS_MAX 1000000
 
 struct queue {
     pthread_mutex_t lock;
@@ -111,10 +111,10 @@ static size_t take_some(struct queue *q, void *items[], size_t max)
     return n;
 }
 
-void queue_linger(size_t came)
+void queue_delay(size_t came)
 {
-    size_t most = LINGER_NS_MAX / LINGER_NS;
-    long ns = came > most ? LINGER_NS_MAX : came > 1 ? (long)came * LINGER_NS : LINGER_NS;
+    size_t most = DELAY_NS_MAX / DELAY_NS;
+    long ns = came > most ? DELAY_NS_MAX : came > 1 ? (long)came * DELAY_NS : DELAY_NS;
     const struct timespec while_others_work = {.tv_nsec = ns};
     (void)nanosleep(&while_others_work, NULL); /* as well if it is cut short */
 }
@@ -129,7 +129,7 @@ static void wait_for_items(struct queue *q, size_t max)
         return;
     size_t came = q->popped;
     pthread_mutex_unlock(&q->lock);
-    queue_linger(came);
+    queue_delay(came);
     pthread_mutex_lock(&q->lock);
 }
 

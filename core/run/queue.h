@@ -35,6 +35,6 @@ bool queue_ended(struct queue *q);
  * more to wake a thread than to do the work of one item. `came`: how many items there were the last
  * time. The more, the longer: from 0.15 ms, as long as items come one by one, to
  * a millisecond. */
-void queue_linger(size_t came);
+void queue_delay(size_t came);
 
 #endif

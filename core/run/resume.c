@@ -6,16 +6,17 @@
 
 /* ---- may it go on? -------------------------------------------------------------------------- */
 
-static bool term_equal(const struct state_term *a, const struct state_term *b)
+static bool setting_equal(const struct state_setting *a, const struct state_setting *b)
 {
     return str_eq(a->name, b->name) && str_eq(a->value, b->value);
 }
 
 /* Is there one of that name among them, from number `from` on? */
-static bool has_term(const struct state_term *terms, size_t n, size_t from, struct str name)
+static bool has_setting(const struct state_setting *settings, size_t n, size_t from,
+                        struct str name)
 {
     for (size_t i = from; i < n; i++) {
-        if (str_eq(terms[i].name, name))
+        if (str_eq(settings[i].name, name))
             return true;
     }
     return false;
@@ -23,8 +24,8 @@ static bool has_term(const struct state_term *terms, size_t n, size_t from, stru
 
 static const char *const go_on_text = "run that command to resume it, or add --fresh to discard it";
 
-static enum rc refuse_value(const struct resume_plan *p, const struct state_term *then,
-                            const struct state_term *now, struct err *e)
+static enum rc refuse_value(const struct resume_plan *p, const struct state_setting *then,
+                            const struct state_setting *now, struct err *e)
 {
     return err_set(e, RC_USAGE,
                    "%s holds an unfinished run of another command: " STR_FMT " was " STR_FMT
@@ -33,8 +34,8 @@ static enum rc refuse_value(const struct resume_plan *p, const struct state_term
                    STR_ARG(now->value), go_on_text);
 }
 
-static enum rc refuse_one(const struct resume_plan *p, const struct state_term *one, bool was_given,
-                          struct err *e)
+static enum rc refuse_one(const struct resume_plan *p, const struct state_setting *one,
+                          bool was_given, struct err *e)
 {
     return err_set(
         e, RC_USAGE,
@@ -43,25 +44,26 @@ static enum rc refuse_one(const struct resume_plan *p, const struct state_term *
         was_given ? "given then but is not given now" : "not given then", go_on_text);
 }
 
-static enum rc compare_terms(const struct resume_plan *p, const struct state_run *then,
-                             struct err *e)
+static enum rc compare_settings(const struct resume_plan *p, const struct state_run *then,
+                                struct err *e)
 {
     const struct run_cfg *now = p->cfg;
     size_t i = 0;
-    while (i < then->n_terms && i < now->n_terms && term_equal(&then->terms[i], &now->terms[i]))
+    while (i < then->n_settings && i < now->n_settings &&
+           setting_equal(&then->settings[i], &now->settings[i]))
         i++;
-    if (i == then->n_terms && i == now->n_terms)
+    if (i == then->n_settings && i == now->n_settings)
         return RC_OK;
-    if (i == now->n_terms)
-        return refuse_one(p, &then->terms[i], true, e);
-    if (i == then->n_terms)
-        return refuse_one(p, &now->terms[i], false, e);
-    if (str_eq(then->terms[i].name, now->terms[i].name))
-        return refuse_value(p, &then->terms[i], &now->terms[i], e);
+    if (i == now->n_settings)
+        return refuse_one(p, &then->settings[i], true, e);
+    if (i == then->n_settings)
+        return refuse_one(p, &now->settings[i], false, e);
+    if (str_eq(then->settings[i].name, now->settings[i].name))
+        return refuse_value(p, &then->settings[i], &now->settings[i], e);
     /* One more of something that may be said again, or one less. */
-    return has_term(now->terms, now->n_terms, i, then->terms[i].name)
-               ? refuse_one(p, &now->terms[i], false, e)
-               : refuse_one(p, &then->terms[i], true, e);
+    return has_setting(now->settings, now->n_settings, i, then->settings[i].name)
+               ? refuse_one(p, &now->settings[i], false, e)
+               : refuse_one(p, &then->settings[i], true, e);
 }
 
 static enum rc damaged(const struct resume_plan *p, const char *what, struct err *e)
@@ -75,7 +77,7 @@ static enum rc check_run(struct resume_plan *p, struct err *e)
 {
     const struct state_checkpoint *c = &p->run.checkpoint;
     bool has_checkpoint = c->n_marks > 0;
-    if (has_checkpoint ? c->n_marks != p->cfg->n_sinks : c->tally.high > 0)
+    if (has_checkpoint ? c->n_marks != p->cfg->n_sinks : c->progress.high > 0)
         return damaged(p, "it does not have one mark for each sink", e);
     bool astray = false; /* of a sink that is not there, or writes files */
     enum rc rc = state_has_deliveries(p->state, (unsigned)p->cfg->n_sinks, UINT_MAX, &astray, e);
@@ -100,14 +102,15 @@ static enum rc is_blank(struct resume_plan *p, const struct state_run *then, boo
 
 static enum rc begin_run(struct resume_plan *p, struct err *e)
 {
-    return state_begin(p->state, p->run_id, p->started_wall_ms, p->cfg->terms, p->cfg->n_terms, e);
+    return state_begin(p->state, p->run_id, p->started_wall_ms, p->cfg->settings,
+                       p->cfg->n_settings, e);
 }
 
 static enum rc go_on(struct resume_plan *p, struct err *e)
 {
     memcpy(p->run_id, p->run.run_id, sizeof p->run_id);
     p->started_wall_ms = p->run.started_wall_ms;
-    p->active_before_ms = p->run.checkpoint.tally.active_ms;
+    p->active_before_ms = p->run.checkpoint.progress.active_ms;
     p->totals = p->run.checkpoint.totals;
     if (!beyond_read(&p->beyond, &p->totals))
         return err_set(e, RC_USAGE, "%s is damaged: its totals are malformed", p->cfg->state_path);
@@ -115,7 +118,7 @@ static enum rc go_on(struct resume_plan *p, struct err *e)
     char started_at[25];
     clock_format(p->started_wall_ms, started_at);
     log_msg(p->cfg->log, LOG_LEVEL_INFO, p->cfg->state_path, "resuming the run of %s", started_at);
-    return tally_load(&p->tally, &p->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
+    return progress_load(&p->progress, &p->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
 }
 
 /* An unfinished run is there. */
@@ -128,7 +131,7 @@ static enum rc load_run(struct resume_plan *p, struct err *e)
     if (rc == RC_OK && blank)
         return begin_run(p, e);
     if (rc == RC_OK)
-        rc = compare_terms(p, &p->run, e);
+        rc = compare_settings(p, &p->run, e);
     if (rc == RC_OK)
         rc = check_run(p, e);
     if (rc == RC_OK)
@@ -171,9 +174,9 @@ enum rc resume_open(struct resume_plan *p, void (*failed)(void *ctx, const struc
 
 void resume_free(struct resume_plan *p)
 {
-    free(p->owed);
+    free(p->unacked);
     free(p->sent);
-    tally_free(&p->tally);
+    progress_free(&p->progress);
     state_close(p->state);
 }
 
@@ -201,10 +204,10 @@ static enum rc restore_columns(const struct resume_plan *p, struct schema *schem
  * failed before it came to them. */
 static enum rc check_outcomes(const struct resume_plan *p, struct err *e)
 {
-    const struct state_tally *done = &p->tally.sums;
+    const struct state_progress *done = &p->progress.sums;
     uint64_t failed = p->failures.n - p->failures.by_sink;
     uint64_t outcomes = done->handed + done->missing + done->unchanged; /* each is below 2^53 */
-    if (failed <= tally_done(&p->tally) && outcomes == tally_done(&p->tally) - failed &&
+    if (failed <= progress_done(&p->progress) && outcomes == progress_done(&p->progress) - failed &&
         p->failures.by_sink <= done->handed)
         return RC_OK;
     return damaged(p, "the outcomes of its leads do not add up", e);
@@ -218,7 +221,7 @@ enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err 
     if (rc == RC_OK)
         rc = restore_columns(p, schema, e);
     if (rc == RC_OK)
-        rc = state_kept_places(p->state, &p->kept, &p->n_kept, e);
+        rc = state_buffered_places(p->state, &p->kept, &p->n_buffered, e);
     if (rc == RC_OK)
         rc = state_count_failures(p->state, &p->failures, e);
     return rc == RC_OK ? check_outcomes(p, e) : rc;
@@ -236,7 +239,7 @@ const struct sink_mark *resume_mark(const struct resume_plan *p, size_t sink,
 
 enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e)
 {
-    const struct state_tally *done = &p->tally.sums;
+    const struct state_progress *done = &p->progress.sums;
     char first[512];
     if (!p->loaded)
         return RC_OK;
@@ -245,7 +248,8 @@ enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e
     if (rc != RC_OK)
         return rc;
     uint64_t delivered = done->handed - p->failures.by_sink;
-    uint64_t undecided = p->n_owed - p->owed_failed; /* with a sink, whose verdict is not known */
+    uint64_t undecided =
+        p->n_unacked - p->unacked_failed; /* with a sink, whose verdict is not known */
     if (undecided > delivered)
         return damaged(p, "more leads are with a sink than were handed to it", e);
     const struct ledger_counts counts = {

@@ -6,7 +6,7 @@
 #include "core/run/beyond.h"
 #include "core/flatten/schema.h"
 #include "core/run/run.h"
-#include "core/run/tally.h"
+#include "core/run/progress.h"
 #include "core/state/state.h"
 
 /* Zero it first. Of a run that begins, all but the first five members stay so. */
@@ -21,15 +21,15 @@ struct resume_plan {
     bool republish; /* it was cut off at its end: its outputs are only made visible */
     int64_t active_before_ms;
     struct beyond beyond;
-    struct str totals;  /* of the HTTP engine; absent without one */
-    struct tally tally; /* what was done; its texts and those of the next are the state's */
-    struct state_run run;
+    struct str totals;        /* of the HTTP engine; absent without one */
+    struct progress progress; /* what was done when this part of the run began; constant */
+    struct state_run run;     /* its texts and arrays are the state's */
     struct state_failures failures;
 
     /* Leads that sinks still owe a verdict, by place. The sinks have them once they are open. */
-    struct lead **owed;
-    size_t n_owed, cap_owed;
-    uint64_t owed_failed; /* of them: another sink had failed them */
+    struct lead **unacked;
+    size_t n_unacked, cap_unacked;
+    uint64_t unacked_failed; /* of them: another sink had failed them */
 
     /* Places of leads that sinks have in deliveries, and that come once more. Ascending. */
     uint64_t *sent;
@@ -37,7 +37,7 @@ struct resume_plan {
 
     /* Of the loop: payloads that the earlier run had fetched. */
     const uint64_t *kept;
-    size_t n_kept, next_kept;
+    size_t n_buffered, next_buffered;
 };
 
 /* ---- resume.c: may it go on, and where do its stages begin? ---------------------------------- */
@@ -59,14 +59,14 @@ void resume_free(struct resume_plan *p);
 
 /* ---- resume_leads.c: leads that sinks have already, and payloads that were fetched ------------ */
 
-/* As sink_host.owed and .sent, of any sink. */
-enum rc resume_owed(struct resume_plan *p, const struct owed_lead *owed, struct lead **out,
-                    struct err *e);
+/* As sink_host.unacked and .sent, of any sink. */
+enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked, struct lead **out,
+                       struct err *e);
 enum rc resume_sent(struct resume_plan *p, uint64_t place, struct err *e);
 void resume_sort_sent(struct resume_plan *p); /* after the last resume_sent() */
 bool resume_was_sent(const struct resume_plan *p, uint64_t place);
 
 /* The loop: has the earlier run fetched it? Then its body, status and attempts are set. */
-bool resume_take_kept(struct resume_plan *p, struct lead *lead, struct buf *body);
+bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *body);
 
 #endif

@@ -3,24 +3,25 @@
 #include <stdlib.h>
 
 #include "core/base/grow.h"
-#include "core/run/tally.h"
+#include "core/run/progress.h"
 
 static enum rc other_ids(const struct resume_ids *m, struct err *e)
 {
-    uint64_t high = m->before->tally.high;
+    uint64_t high = m->before->progress.high;
     return err_set(e, RC_USAGE,
                    "the IDs are not those of the unfinished run in %s: the first %llu, or their "
                    "order, differ; give the same IDs to resume it, or --fresh to discard it",
                    m->state_path, (unsigned long long)high);
 }
 
-static enum rc add_early(struct resume_ids *m, struct lead *lead)
+static enum rc add_deferred(struct resume_ids *m, struct lead *lead)
 {
-    struct lead **early = list_grow(m->early, m->n_early, &m->cap_early, sizeof(struct lead *));
-    if (!early)
+    struct lead **deferred =
+        list_grow(m->deferred, m->n_deferred, &m->cap_deferred, sizeof(struct lead *));
+    if (!deferred)
         return RC_NOMEM;
-    m->early = early;
-    m->early[m->n_early++] = lead;
+    m->deferred = deferred;
+    m->deferred[m->n_deferred++] = lead;
     return RC_OK;
 }
 
@@ -29,30 +30,30 @@ enum rc resume_ids_take(struct resume_ids *m, struct lead *lead, bool *skip, boo
 {
     const struct state_checkpoint *before = m->before;
     *skip = *waits = false;
-    if (!before || lead->seq >= before->tally.high)
+    if (!before || lead->seq >= before->progress.high)
         return RC_OK;
-    *skip = m->next_hole == before->n_holes || before->holes[m->next_hole] != lead->seq;
-    m->next_hole += !*skip;
+    *skip = m->next_gap == before->n_gaps || before->gaps[m->next_gap] != lead->seq;
+    m->next_gap += !*skip;
     *waits = !*skip;
     if (*skip)
-        tally_add_key(&m->seen, lead->seq, lead->key);
-    else if (add_early(m, lead) != RC_OK) {
+        progress_add_key(&m->seen, lead->seq, lead->key);
+    else if (add_deferred(m, lead) != RC_OK) {
         *waits = false;
         return err_nomem(e);
     }
-    bool is_last = lead->seq + 1 == before->tally.high;
-    bool same = m->seen.key_a == before->tally.key_a && m->seen.key_b == before->tally.key_b;
+    bool is_last = lead->seq + 1 == before->progress.high;
+    bool same = m->seen.key_a == before->progress.key_a && m->seen.key_b == before->progress.key_b;
     return is_last && !same ? other_ids(m, e) : RC_OK;
 }
 
 bool resume_ids_are_verified(const struct resume_ids *m, uint64_t next_place)
 {
-    return !m->before || next_place >= m->before->tally.high;
+    return !m->before || next_place >= m->before->progress.high;
 }
 
-struct lead *resume_ids_next_early(struct resume_ids *m)
+struct lead *resume_ids_next_deferred(struct resume_ids *m)
 {
-    return m->next_early < m->n_early ? m->early[m->next_early++] : NULL;
+    return m->next_deferred < m->n_deferred ? m->deferred[m->next_deferred++] : NULL;
 }
 
 enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_place, struct err *e)
@@ -63,13 +64,13 @@ enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_place, struct e
                    "the IDs are not those of the unfinished run in %s: they end after %llu, but "
                    "%llu were done; give the same IDs to resume it, or --fresh to discard it",
                    m->state_path, (unsigned long long)next_place,
-                   (unsigned long long)m->before->tally.high);
+                   (unsigned long long)m->before->progress.high);
 }
 
 void resume_ids_free(struct resume_ids *m)
 {
-    for (size_t i = m->next_early; i < m->n_early; i++)
-        lead_free(m->early[i]);
-    free(m->early);
+    for (size_t i = m->next_deferred; i < m->n_deferred; i++)
+        lead_free(m->deferred[i]);
+    free(m->deferred);
     *m = (struct resume_ids){0};
 }

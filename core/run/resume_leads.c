@@ -9,13 +9,13 @@
 /* ---- leads that sinks owe ------------------------------------------------------------------- */
 
 /* The first that is not below `place`: they are in order of their places. */
-static size_t find_owed(const struct resume_plan *p, uint64_t place)
+static size_t find_unacked(const struct resume_plan *p, uint64_t place)
 {
     size_t low = 0;
-    size_t high = p->n_owed;
+    size_t high = p->n_unacked;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (p->owed[middle]->seq < place)
+        if (p->unacked[middle]->seq < place)
             low = middle + 1;
         else
             high = middle;
@@ -23,38 +23,39 @@ static size_t find_owed(const struct resume_plan *p, uint64_t place)
     return low;
 }
 
-static struct lead *get_owed(const struct resume_plan *p, uint64_t place)
+static struct lead *get_unacked(const struct resume_plan *p, uint64_t place)
 {
-    size_t i = find_owed(p, place);
-    return i < p->n_owed && p->owed[i]->seq == place ? p->owed[i] : NULL;
+    size_t i = find_unacked(p, place);
+    return i < p->n_unacked && p->unacked[i]->seq == place ? p->unacked[i] : NULL;
 }
 
-static enum rc add_owed(struct resume_plan *p, struct lead *lead)
+static enum rc add_unacked(struct resume_plan *p, struct lead *lead)
 {
-    struct lead **owed = list_grow(p->owed, p->n_owed, &p->cap_owed, sizeof(struct lead *));
-    if (!owed)
+    struct lead **unacked =
+        list_grow(p->unacked, p->n_unacked, &p->cap_unacked, sizeof(struct lead *));
+    if (!unacked)
         return RC_NOMEM;
-    p->owed = owed;
-    size_t i = find_owed(p, lead->seq);
-    memmove(p->owed + i + 1, p->owed + i, (p->n_owed - i) * sizeof(struct lead *));
-    p->owed[i] = lead;
-    p->n_owed++;
+    p->unacked = unacked;
+    size_t i = find_unacked(p, lead->seq);
+    memmove(p->unacked + i + 1, p->unacked + i, (p->n_unacked - i) * sizeof(struct lead *));
+    p->unacked[i] = lead;
+    p->n_unacked++;
     return RC_OK;
 }
 
-static enum rc make_owed(struct resume_plan *p, const struct owed_lead *owed, struct lead **out,
-                         struct err *e)
+static enum rc make_unacked(struct resume_plan *p, const struct unacked_lead *unacked,
+                            struct lead **out, struct err *e)
 {
-    struct lead *lead = lead_new(owed->id, owed->params, p->cfg->profile->n_params);
+    struct lead *lead = lead_new(unacked->id, unacked->params, p->cfg->profile->n_params);
     if (!lead)
         return err_nomem(e);
-    lead->seq = owed->seq;
-    memcpy(lead->fingerprint, owed->fingerprint, sizeof lead->fingerprint);
-    enum rc rc = id_key(owed->id, owed->params, p->cfg->profile->n_params, lead->key, e);
+    lead->seq = unacked->seq;
+    memcpy(lead->fingerprint, unacked->fingerprint, sizeof lead->fingerprint);
+    enum rc rc = id_key(unacked->id, unacked->params, p->cfg->profile->n_params, lead->key, e);
     bool failed = false;
     if (rc == RC_OK)
-        rc = state_has_failed(p->state, owed->seq, &failed, e);
-    if (rc == RC_OK && add_owed(p, lead) != RC_OK)
+        rc = state_has_failed(p->state, unacked->seq, &failed, e);
+    if (rc == RC_OK && add_unacked(p, lead) != RC_OK)
         rc = err_nomem(e);
     if (rc != RC_OK) {
         lead_free(lead);
@@ -64,20 +65,20 @@ static enum rc make_owed(struct resume_plan *p, const struct owed_lead *owed, st
         lead->refusals = 1;
         lead->outcome = OUTCOME_FAILED;
         lead->counted = true;
-        p->owed_failed++;
+        p->unacked_failed++;
     }
     *out = lead;
     return RC_OK;
 }
 
-enum rc resume_owed(struct resume_plan *p, const struct owed_lead *owed, struct lead **out,
-                    struct err *e)
+enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked, struct lead **out,
+                       struct err *e)
 {
     *out = NULL;
-    if (!tally_is_done(&p->tally, owed->seq))
+    if (!progress_is_done(&p->progress, unacked->seq))
         return RC_OK;
-    struct lead *lead = get_owed(p, owed->seq);
-    enum rc rc = lead ? RC_OK : make_owed(p, owed, &lead, e);
+    struct lead *lead = get_unacked(p, unacked->seq);
+    enum rc rc = lead ? RC_OK : make_unacked(p, unacked, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
     lead->holders++; /* no other thread knows it yet */
@@ -117,26 +118,26 @@ bool resume_was_sent(const struct resume_plan *p, uint64_t place)
 
 /* ---- kept payloads -------------------------------------------------------------------------- */
 
-static bool is_kept(struct resume_plan *p, uint64_t place)
+static bool is_buffered(struct resume_plan *p, uint64_t place)
 {
-    while (p->next_kept < p->n_kept && p->kept[p->next_kept] < place)
-        p->next_kept++;
-    return p->next_kept < p->n_kept && p->kept[p->next_kept] == place;
+    while (p->next_buffered < p->n_buffered && p->kept[p->next_buffered] < place)
+        p->next_buffered++;
+    return p->next_buffered < p->n_buffered && p->kept[p->next_buffered] == place;
 }
 
-bool resume_take_kept(struct resume_plan *p, struct lead *lead, struct buf *body)
+bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *body)
 {
-    struct state_kept kept;
+    struct state_buffered kept;
     struct err e;
-    if (!is_kept(p, lead->seq))
+    if (!is_buffered(p, lead->seq))
         return false;
-    enum rc rc = state_take_kept(p->state, lead->seq, &kept, body, &e);
+    enum rc rc = state_take_buffered(p->state, lead->seq, &kept, body, &e);
     if (rc != RC_OK || memcmp(kept.key, lead->key, sizeof kept.key) != 0) {
         buf_clear(body); /* it is fetched once more; the state's errors stop the run */
         return false;
     }
     lead->http_status = kept.http_status;
     lead->attempts = kept.attempts;
-    lead->mended = kept.mended;
+    lead->replaced = kept.replaced;
     return true;
 }

@@ -76,7 +76,7 @@ static void on_progress(uv_timer_t *timer)
     p.ledger = ledger_counts(r->outcomes.ledger, p.ids.unique);
     fetcher_stats(&r->fetcher, &p.http);
     p.seconds = (double)(clock_mono_us(r->cfg->clock) - r->loop.started_us) / 1e6;
-    p.done_before = tally_done(&r->resume.tally);
+    p.done_before = progress_done(&r->resume.progress);
     r->cfg->progress(r->cfg->progress_ctx, &p);
 }
 
@@ -124,7 +124,7 @@ static void join_threads(struct run *r)
     checkpoint_join(r->checkpoint);
 }
 
-/* A thread could not be made: those that were end as if the input had ended at once. */
+/* A thread could not be started: the run fails, and those that do run end as with an empty input. */
 static void stop_unstarted(struct run *r)
 {
     struct err e;
@@ -159,7 +159,7 @@ void run_execute(struct run *r, struct run_result *out)
     *out = (struct run_result){.started_wall_ms = r->resume.started_wall_ms,
                                .first_failure = "",
                                .resumed = r->resume.loaded,
-                               .done_before = tally_done(&r->resume.tally),
+                               .done_before = progress_done(&r->resume.progress),
                                .sinks = r->results};
     memcpy(out->run_id, r->resume.run_id, sizeof out->run_id);
     r->loop.started_us = clock_mono_us(r->cfg->clock);

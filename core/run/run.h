@@ -81,8 +81,8 @@ struct run_cfg {
     bool changed_only;
     bool
         resend; /* with changed_only: nothing counts as accepted before, and all is noted as ever */
-    const struct state_term *terms; /* what must be the same for a run to go on */
-    size_t n_terms;
+    const struct state_setting *settings; /* what must be the same for a run to go on */
+    size_t n_settings;
 
     const char *const *arguments; /* for the manifest, without secrets */
     size_t n_arguments;
@@ -133,7 +133,7 @@ struct run_result {
     bool ids_ended; /* every ID was read */
     struct ledger_counts ledger;
     struct http_stats http;
-    uint64_t mended;    /* characters that became U+FFFD */
+    uint64_t replaced;  /* characters that became U+FFFD */
     uint64_t other_ids; /* payloads whose own ID is not the one that was asked for */
     struct beyond beyond;
     const char *first_failure; /* "" when none */

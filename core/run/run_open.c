@@ -32,7 +32,7 @@ static enum rc open_loop(struct run *r, struct err *e)
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
 
-static void checkpoint_note(void *run, struct state_tally *sums, struct buf *totals)
+static void checkpoint_note(void *run, struct state_progress *sums, struct buf *totals)
 {
     struct run *r = run;
     sums->active_ms = run_active_ms(r);
@@ -67,7 +67,7 @@ static enum rc checkpoint_commit(void *run, const struct state_checkpoint *c, st
     enum rc rc = state_checkpoint(r->resume.state, c, e);
     if (rc == RC_OK)
         log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "%llu leads are durable",
-                (unsigned long long)(c->tally.high - c->n_holes));
+                (unsigned long long)(c->progress.high - c->n_gaps));
     return rc;
 }
 
@@ -77,7 +77,7 @@ static enum rc open_checkpoint(struct run *r, struct err *e)
         .control = &r->control,
         .n_sinks = r->n_sinks,
         .n_tables = r->cfg->profile->n_tables,
-        .tally = &r->sequencer.tally,
+        .progress = &r->sequencer.progress,
         .schema = r->sequencer.schema,
         .ctx = r,
         .note = checkpoint_note,
@@ -107,8 +107,8 @@ static unsigned all_needs(const struct run *r)
     return needs;
 }
 
-/* A text that a stage once gave to the state and cannot read any more, where the state seemed sound. */
-static enum rc what_state_holds(const struct run *r, enum rc rc, struct err *e)
+/* RC_SYNTAX of a stage: a text that it had put into the state is damaged. Says so, as RC_USAGE. */
+static enum rc blame_state(const struct run *r, enum rc rc, struct err *e)
 {
     if (rc != RC_SYNTAX)
         return rc;
@@ -125,7 +125,7 @@ static enum rc open_sinks(struct run *r, struct err *e)
         w->cfg.schema = r->sequencer.schema;
         enum rc rc = sink_worker_open(w, resume_mark(&r->resume, i, &mark), e);
         if (rc != RC_OK)
-            return what_state_holds(r, rc, e);
+            return blame_state(r, rc, e);
     }
     return RC_OK;
 }
@@ -152,7 +152,7 @@ static enum rc open_outputs(struct run *r, struct err *e)
     if (rc == RC_OK)
         rc = open_loop(r, e);
     if (rc == RC_OK)
-        rc = what_state_holds(r, fetcher_open(&r->fetcher, &r->loop.loop, e), e);
+        rc = blame_state(r, fetcher_open(&r->fetcher, &r->loop.loop, e), e);
     if (rc == RC_OK)
         rc = open_ledger(r, e);
     if (rc == RC_OK)

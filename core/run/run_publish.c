@@ -12,7 +12,7 @@
 
 /* ---- how it went ---------------------------------------------------------------------------- */
 
-static bool came_to_end(const struct run_result *out)
+static bool reached_end(const struct run_result *out)
 {
     return out->error.rc == RC_OK && !out->signal;
 }
@@ -87,7 +87,7 @@ static enum rc note_end(struct run *r, const struct run_result *out, struct outf
         struct str texts[RUN_TEXTS_MAX];
         for (size_t i = 0; i < r->n_sinks; i++) {
             texts[i] = buf_str(&r->sinks[i].text);
-            r->sinks[i].is_kept = true;
+            r->sinks[i].must_stay = true;
         }
         texts[r->n_sinks + RUN_TEXT_LISTS] = buf_str(&lists);
         texts[r->n_sinks + RUN_TEXT_MANIFEST] = buf_str(&last);
@@ -169,7 +169,7 @@ static void drop_outputs(struct run *r, struct run_result *out)
 {
     struct err e;
     for (size_t i = 0; i < r->n_sinks; i++) {
-        if (!r->sinks[i].is_kept && sink_worker_abort(&r->sinks[i], &e) != RC_OK)
+        if (!r->sinks[i].must_stay && sink_worker_abort(&r->sinks[i], &e) != RC_OK)
             note_error(out, &e);
         if (r->resume.state)
             continue;
@@ -215,7 +215,7 @@ static void end_stopped(struct run *r, struct run_result *out)
 /* Stopped before the IDs that were done had been read again: they are there all the same. */
 static void count_unread(const struct run *r, struct run_result *out)
 {
-    uint64_t known = r->sequencer.tally.sums.high;
+    uint64_t known = r->sequencer.progress.sums.high;
     if (out->ids.unique >= known)
         return;
     out->ids.unique = known;
@@ -231,8 +231,8 @@ static void collect(struct run *r, struct run_result *out)
     count_unread(r, out);
     out->ids_ended = atomic_load(&r->intake.has_ended);
     out->ledger = ledger_counts(r->outcomes.ledger, out->ids.unique);
-    out->mended = r->sequencer.tally.sums.mended;
-    out->other_ids = r->sequencer.tally.sums.other_ids;
+    out->replaced = r->sequencer.progress.sums.replaced;
+    out->other_ids = r->sequencer.progress.sums.other_ids;
     out->beyond = r->sequencer.beyond;
     out->first_failure = ledger_first_failure(r->outcomes.ledger);
     for (size_t i = 0; i < r->n_sinks; i++)
@@ -245,7 +245,7 @@ void run_publish(struct run *r, struct run_result *out)
     collect(r, out);
     out->ended_wall_ms = clock_wall_ms(r->cfg->clock);
     out->seconds = (double)run_active_ms(r) / 1e3;
-    if (came_to_end(out)) {
+    if (reached_end(out)) {
         out->withheld = why_withheld(r, out);
         if (out->withheld == WITHHELD_MISSING)
             out->missing_allowed = missing_allowed(&r->cfg->max_missing, out->ids.unique);
@@ -254,7 +254,7 @@ void run_publish(struct run *r, struct run_result *out)
         if (out->error.rc == RC_STOPPED) /* the signal came while a reader was waited for */
             out->signal = atomic_load(&r->control.signal_number);
     }
-    if (!came_to_end(out))
+    if (!reached_end(out))
         end_stopped(r, out);
 }
 

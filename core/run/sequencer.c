@@ -14,14 +14,14 @@ enum rc sequencer_open(struct sequencer *s, const struct profile *profile, size_
 enum rc sequencer_resume(struct sequencer *s, const struct resume_plan *plan)
 {
     s->beyond = plan->beyond;
-    return plan->loaded ? tally_load(&s->tally, &plan->run.checkpoint) : RC_OK;
+    return plan->loaded ? progress_load(&s->progress, &plan->run.checkpoint) : RC_OK;
 }
 
 void sequencer_free(struct sequencer *s)
 {
     order_free(s->order);
     schema_free(s->schema);
-    tally_free(&s->tally);
+    progress_free(&s->progress);
 }
 
 /* ---- its thread ------------------------------------------------------------------------------ */
@@ -65,9 +65,9 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
 }
 
 /* It was fetched, and stays behind a lead that was not. */
-static void keep_payload(struct sequencer *s, const struct lead *lead)
+static void buffer_payload(struct sequencer *s, const struct lead *lead)
 {
-    struct state_kept kept = {
+    struct state_buffered kept = {
         .place = lead->seq, .http_status = lead->http_status, .attempts = lead->attempts};
     struct buf text;
     struct err e;
@@ -78,7 +78,7 @@ static void keep_payload(struct sequencer *s, const struct lead *lead)
         json_write(&text, lead->doc.root);
         kept.body = buf_str(&text);
     }
-    enum rc rc = buf_rc(&text) == RC_OK ? state_keep(s->state, &kept, &e) : err_nomem(&e);
+    enum rc rc = buf_rc(&text) == RC_OK ? state_buffer(s->state, &kept, &e) : err_nomem(&e);
     if (rc != RC_OK)
         control_fail(s->control, &e);
     buf_free(&text);
@@ -87,14 +87,14 @@ static void keep_payload(struct sequencer *s, const struct lead *lead)
 /* The lead is done, as far as its place goes. */
 static void note_done(struct sequencer *s, const struct lead *lead)
 {
-    struct state_tally *sums = &s->tally.sums;
+    struct state_progress *sums = &s->progress.sums;
     sums->handed += lead->ready;
     sums->missing += lead->outcome == OUTCOME_MISSING;
     sums->unchanged += lead->outcome == OUTCOME_UNCHANGED;
-    sums->mended += lead->mended;
+    sums->replaced += lead->replaced;
     sums->other_ids += lead->has_other_id;
     beyond_note(&s->beyond, lead);
-    if (tally_note(&s->tally, lead->seq, lead->key) != RC_OK)
+    if (progress_note(&s->progress, lead->seq, lead->key) != RC_OK)
         control_fail_nomem(s->control);
 }
 
@@ -105,7 +105,7 @@ static bool sort_lead(struct sequencer *s, struct lead *lead)
     s->gap |= unanswered && s->keeps_order;
     bool stays = lead->ready && s->gap;
     if (stays && s->state)
-        keep_payload(s, lead);
+        buffer_payload(s, lead);
     if (!unanswered && !stays) {
         lead->ready = lead->ready && resolve_columns(s, lead);
         note_done(s, lead);

@@ -9,7 +9,7 @@
 #include "core/run/order.h"
 #include "core/run/resume.h"
 #include "core/run/sink_worker.h"
-#include "core/run/tally.h"
+#include "core/run/progress.h"
 
 #define SEQUENCER_BATCH 64
 
@@ -31,7 +31,7 @@ struct sequencer {
 
     /* Its thread's, once that runs; afterwards the caller's. */
     struct schema *schema; /* owned */
-    struct tally tally;
+    struct progress progress;
     struct beyond beyond;
     bool gap; /* a lead was not answered, and those behind it cannot go to the sinks */
 

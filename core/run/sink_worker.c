@@ -13,11 +13,11 @@ static void host_settle(void *ctx, struct sink *sink, struct lead *lead, const s
     outcome_settle(w->outcomes, lead, w->index, w->cfg.spec, v);
 }
 
-static enum rc host_owed(void *ctx, struct sink *sink, const struct owed_lead *owed,
-                         struct lead **out, struct err *e)
+static enum rc host_unacked(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
+                            struct lead **out, struct err *e)
 {
     (void)sink;
-    return resume_owed(((struct sink_worker *)ctx)->resume, owed, out, e);
+    return resume_unacked(((struct sink_worker *)ctx)->resume, unacked, out, e);
 }
 
 static enum rc host_sent(void *ctx, struct sink *sink, uint64_t place, struct err *e)
@@ -45,10 +45,10 @@ enum rc sink_worker_open(struct sink_worker *w, const struct sink_mark *mark, st
     if (queue_new(&w->queue, SINK_WORKER_LEADS) != RC_OK)
         return err_nomem(e);
     buf_init(&w->text, SINK_TEXT_BYTES_MAX);
-    w->is_kept = mark != NULL;
+    w->must_stay = mark != NULL;
     w->cfg.host = (struct sink_host){.ctx = w,
                                      .settle = host_settle,
-                                     .owed = host_owed,
+                                     .unacked = host_unacked,
                                      .sent = host_sent,
                                      .holds = host_holds,
                                      .releases = host_releases};
@@ -92,7 +92,7 @@ static void drop_content(struct sink_worker *w, struct lead *const leads[], size
     for (size_t i = 0; i < n; i++) {
         if (leads[i]->original.cap)
             buf_free(&leads[i]->original);
-        outcome_drop_weight(w->outcomes, leads[i]);
+        outcome_release_memory(w->outcomes, leads[i]);
     }
 }
 
@@ -128,7 +128,7 @@ static void make_mark(struct sink_worker *w)
     }
     if (made && !mark.text.ptr)
         mark.text = STR("");
-    w->is_kept |= made;
+    w->must_stay |= made;
     checkpoint_mark(w->checkpoint, w->index, made ? mark.text : STR_NONE);
 }
 

@@ -28,8 +28,9 @@ struct sink_worker {
     struct queue *queue; /* of leads; NULL in it is a barrier */
     pthread_t thread;
     bool started;
-    bool dead;    /* its thread only: put() failed */
-    bool is_kept; /* its mark or its text may be in the state, so that what it tells of must stay */
+    bool dead; /* its thread only: put() failed */
+    bool
+        must_stay; /* its mark or its text may be in the state, so that what it tells of must stay */
     struct buf text; /* after prepare(): how to finish; empty without a state */
 };
 

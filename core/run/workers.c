@@ -44,7 +44,7 @@ static void explain_error(struct workers *w, struct lead *lead)
 
 static void note_oddities(struct workers *w, struct lead *lead)
 {
-    lead->mended += lead->doc.mended;
+    lead->replaced += lead->doc.replaced;
     lead->has_other_id = lead->other_id.ptr != NULL;
     if (!lead->has_other_id || !log_shows(w->control->log, LOG_LEVEL_INFO))
         return;
@@ -144,7 +144,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
  * a run that is resumed would be others. */
 static void keep_original(const struct workers *w, struct lead *lead)
 {
-    if (!w->keeps_originals || !lead->ready || !lead->doc.mended)
+    if (!w->keeps_originals || !lead->ready || !lead->doc.replaced)
         return;
     lead->original = lead->body;
     lead->body = (struct buf){0};
@@ -211,8 +211,8 @@ static enum work_end work_on(struct workers *w, struct lead *lead)
             memory_charge_as(w->memory, lead, lead->charge - lead->body.cap);
         buf_free(&lead->body);
     }
-    memory_weigh(w->memory, lead, lead->arena.held_bytes + lead->original.cap);
-    memory_learn_worked(w->memory, lead->weight);
+    memory_hold(w->memory, lead, lead->arena.held_bytes + lead->original.cap);
+    memory_learn_worked(w->memory, lead->held_bytes);
     return done ? WORK_DONE : WORK_AGAIN;
 }
 
@@ -243,9 +243,10 @@ static void *worker_main(void *workers)
             order_complete(w->order, done, n_done);
         if (n_again) {
             (void)queue_push(w->back, (void **)again, n_again, NULL);
-            control_want_wake(w->control); /* the loop must look, whatever it waits for */
+            control_wake_always(w->control); /* the loop must look, whatever it waits for */
+        } else {
+            control_wake(w->control);
         }
-        control_wake(w->control);
     }
     control_thread_ended(w->control);
     return NULL;

@@ -227,7 +227,7 @@ static enum rc copy_str(struct arena *a, struct str *s)
 }
 
 /* A bad line shows its ID only where that is whole: a list of failed leads is read again, and a
- * cut or mended ID would be another one. */
+ * cut or replaced ID would be another one. */
 static bool shows_id(struct str id)
 {
     return id.ptr && id.len && id.len <= ID_BYTES_MAX && utf8_valid(id.ptr, id.len);

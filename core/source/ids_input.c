@@ -294,7 +294,7 @@ static void csv_found(const struct ids_input *in, const struct ids_piece *p, str
 }
 
 /* The text of a string or number; absent for null and for what is not there. */
-static struct str member_text(const cJSON *member, struct str what, bool mended, struct err *bad)
+static struct str member_text(const cJSON *member, struct str what, bool replaced, struct err *bad)
 {
     if (!member || cJSON_IsNull(member))
         return STR_NONE;
@@ -303,7 +303,7 @@ static struct str member_text(const cJSON *member, struct str what, bool mended,
         return STR_NONE;
     }
     /* A character that became U+FFFD must not turn one ID into another. */
-    if (mended && strstr(member->valuestring, "\xEF\xBF\xBD")) {
+    if (replaced && strstr(member->valuestring, "\xEF\xBF\xBD")) {
         (void)err_set(bad, RC_SYNTAX, STR_FMT " contains NUL or invalid UTF-8", STR_ARG(what));
         return STR_NONE;
     }
@@ -320,12 +320,12 @@ static void object_found(const struct ids_input *in, const struct json_doc *doc,
         id = member ? member : id;
     }
     if (out->bad.rc == RC_OK)
-        out->id = member_text(id, STR("the ID"), doc->mended > 0, &out->bad);
+        out->id = member_text(id, STR("the ID"), doc->replaced > 0, &out->bad);
     for (size_t i = 0; cfg->profile && i < cfg->profile->n_params && out->bad.rc == RC_OK; i++) {
         struct str name = cfg->profile->params[i];
         const cJSON *member = member_named(doc->root, name, &out->bad);
         if (member && member != id && out->bad.rc == RC_OK)
-            out->params[i] = member_text(member, name, doc->mended > 0, &out->bad);
+            out->params[i] = member_text(member, name, doc->replaced > 0, &out->bad);
     }
     if (out->bad.rc == RC_OK && !out->id.ptr)
         (void)err_set(&out->bad, RC_SYNTAX, "there is no member '%s' to read the ID from",

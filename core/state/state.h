@@ -62,17 +62,17 @@ enum state_phase {
 };
 
 /* What must be the same for a run to go on: names and values, in order. */
-struct state_term {
+struct state_setting {
     struct str name, value;
 };
 
 /* What order and counts there were at a checkpoint. Places are those of unique IDs, from 0. */
-struct state_tally {
-    uint64_t high;         /* all places below are done, but for the holes */
-    uint64_t key_a, key_b; /* sums over the keys of the IDs done, see tally.h */
+struct state_progress {
+    uint64_t high;         /* all places below are done, but for the gaps */
+    uint64_t key_a, key_b; /* sums over the keys of the IDs done, see progress.h */
     uint64_t handed;       /* leads that went to the sinks */
     uint64_t missing, unchanged;
-    uint64_t mended, other_ids;
+    uint64_t replaced, other_ids;
     int64_t active_ms; /* time that the run was running */
 };
 
@@ -82,9 +82,9 @@ struct state_column {
 };
 
 struct state_checkpoint {
-    struct state_tally tally;
-    const uint64_t *holes; /* places below tally.high that are not done, ascending */
-    size_t n_holes;
+    struct state_progress progress;
+    const uint64_t *gaps; /* places below progress.high that are not done, ascending */
+    size_t n_gaps;
     const struct str *marks; /* one a sink */
     size_t n_marks;
     struct str totals; /* an opaque text: other figures of the run, then the HTTP engine's */
@@ -95,10 +95,10 @@ struct state_checkpoint {
 
 enum state_phase state_phase(struct state *s);
 
-/* Begins a run with these terms: forgets what was there of an earlier one (but not what sinks
+/* Begins a run with these settings: forgets what was there of an earlier one (but not what sinks
  * accepted), an unfinished one as state_forget() does, and is durable. */
 enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall_ms,
-                    const struct state_term *terms, size_t n_terms, struct err *e);
+                    const struct state_setting *settings, size_t n_settings, struct err *e);
 
 /* The unfinished (or last) run. Texts belong to the state and live until it is closed or the next
  * state_begin(); arrays, too. The checkpoint of a run that has none yet is all zero, with no marks.
@@ -107,8 +107,8 @@ enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall
 struct state_run {
     char run_id[33];
     int64_t started_wall_ms;
-    const struct state_term *terms;
-    size_t n_terms;
+    const struct state_setting *settings;
+    size_t n_settings;
     struct state_checkpoint checkpoint; /* columns: all of them */
     struct str record;
     const struct str *texts; /* those of state_publish(), any bytes; none before it */
@@ -121,7 +121,7 @@ enum rc state_load(struct state *s, struct state_run *out, struct err *e);
 enum rc state_rewind(struct state *s, struct err *e);
 
 /* All of it, and all that was put before, becomes durable in one commit. Deliveries that were
- * answered and whose leads are all below the first hole (or tally.high) are forgotten. */
+ * answered and whose leads are all below the first gap (or progress.high) are forgotten. */
 enum rc state_checkpoint(struct state *s, const struct state_checkpoint *c, struct err *e);
 
 /* ---- failed leads --------------------------------------------------------------------------- */
@@ -156,20 +156,20 @@ enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str 
 /* A run that is stopped keeps the payloads that were fetched and could not be handed on, because
  * the order wants another first. Those of a place that is done are forgotten by state_checkpoint().
  */
-struct state_kept {
+struct state_buffered {
     uint64_t place;
     unsigned char key[LEAD_KEY_BYTES];
     int http_status;
     unsigned attempts;
-    uint64_t mended;
+    uint64_t replaced;
     struct str body;
 };
-enum rc state_keep(struct state *s, const struct state_kept *kept, struct err *e);
+enum rc state_buffer(struct state *s, const struct state_buffered *kept, struct err *e);
 /* Places of kept payloads, ascending; the array is the state's, as of state_load(). */
-enum rc state_kept_places(struct state *s, const uint64_t **out, size_t *n, struct err *e);
+enum rc state_buffered_places(struct state *s, const uint64_t **out, size_t *n, struct err *e);
 /* Appends the body to `body`; out->body is absent. RC_END: nothing is kept for that place. */
-enum rc state_take_kept(struct state *s, uint64_t place, struct state_kept *out, struct buf *body,
-                        struct err *e);
+enum rc state_take_buffered(struct state *s, uint64_t place, struct state_buffered *out,
+                            struct buf *body, struct err *e);
 
 /* ---- deliveries ----------------------------------------------------------------------------- */
 

@@ -7,23 +7,23 @@
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static enum rc pack_holes(const struct state_checkpoint *c, struct buf *out, struct err *e)
+static enum rc pack_gaps(const struct state_checkpoint *c, struct buf *out, struct err *e)
 {
-    for (size_t i = 0; i < c->n_holes; i++) {
+    for (size_t i = 0; i < c->n_gaps; i++) {
         unsigned char bytes[PLACE_BYTES];
         for (unsigned b = 0; b < PLACE_BYTES; b++)
-            bytes[b] = (unsigned char)(c->holes[i] >> 8 * b);
+            bytes[b] = (unsigned char)(c->gaps[i] >> 8 * b);
         buf_add(out, bytes, sizeof bytes);
     }
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
 }
 
 static enum rc put_row(struct state *s, const struct state_checkpoint *c, int64_t n_columns,
-                       struct str holes, struct err *e)
+                       struct str gaps, struct err *e)
 {
-    const struct state_tally *t = &c->tally;
-    const uint64_t numbers[] = {t->high,    t->key_a,     t->key_b,  t->handed,
-                                t->missing, t->unchanged, t->mended, t->other_ids};
+    const struct state_progress *t = &c->progress;
+    const uint64_t numbers[] = {t->high,    t->key_a,     t->key_b,    t->handed,
+                                t->missing, t->unchanged, t->replaced, t->other_ids};
     struct query q = query_of(s, SQL_CHECKPOINT_PUT);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         query_int(&q, (int64_t)numbers[i]);
@@ -31,7 +31,7 @@ static enum rc put_row(struct state *s, const struct state_checkpoint *c, int64_
     query_int(&q, (int64_t)c->n_marks);
     query_int(&q, n_columns);
     query_text(&q, c->totals);
-    query_blob(&q, holes);
+    query_blob(&q, gaps);
     query_seal(&q);
     return query_run(&q, e);
 }
@@ -89,19 +89,19 @@ static enum rc drop_one(struct state *s, enum state_sql sql, uint64_t place, str
 }
 
 /* There are few: only a run that was stopped keeps payloads. */
-static enum rc drop_kept(struct state *s, const struct state_checkpoint *c, struct err *e)
+static enum rc drop_buffered(struct state *s, const struct state_checkpoint *c, struct err *e)
 {
     for (uint64_t from = 0;;) {
         struct query q = query_of(s, SQL_KEPT_NEXT);
         query_int(&q, (int64_t)from);
-        query_int(&q, (int64_t)c->tally.high);
+        query_int(&q, (int64_t)c->progress.high);
         enum rc rc = query_row(&q, e);
         uint64_t place = rc == RC_OK ? row_number(&q, STATE_PLACE_MAX) : 0;
         query_end(&q);
         if (rc != RC_OK)
             return rc == RC_END ? RC_OK : rc;
         bool is_hole =
-            c->n_holes > 0 && bsearch(&place, c->holes, c->n_holes, sizeof place, compare_places);
+            c->n_gaps > 0 && bsearch(&place, c->gaps, c->n_gaps, sizeof place, compare_places);
         rc = is_hole ? RC_OK : drop_one(s, SQL_KEPT_DROP_ONE, place, e);
         if (rc != RC_OK)
             return rc;
@@ -111,26 +111,26 @@ static enum rc drop_kept(struct state *s, const struct state_checkpoint *c, stru
 
 static enum rc drop_done(struct state *s, const struct state_checkpoint *c, struct err *e)
 {
-    uint64_t all_done_below = c->n_holes > 0 ? c->holes[0] : c->tally.high;
+    uint64_t all_done_below = c->n_gaps > 0 ? c->gaps[0] : c->progress.high;
     enum rc rc = drop_one(s, SQL_DELIVERY_DROP_BELOW, all_done_below, e);
-    return rc == RC_OK ? drop_kept(s, c, e) : rc;
+    return rc == RC_OK ? drop_buffered(s, c, e) : rc;
 }
 
 static enum rc checkpoint(struct state *s, const struct state_checkpoint *c, struct err *e)
 {
-    struct buf holes;
-    buf_init(&holes, SIZE_MAX);
+    struct buf gaps;
+    buf_init(&gaps, SIZE_MAX);
     int64_t n_columns;
-    enum rc rc = pack_holes(c, &holes, e);
+    enum rc rc = pack_gaps(c, &gaps, e);
     if (rc == RC_OK)
         rc = put_lists(s, c, &n_columns, e);
     if (rc == RC_OK)
-        rc = put_row(s, c, n_columns, buf_str(&holes), e);
+        rc = put_row(s, c, n_columns, buf_str(&gaps), e);
     if (rc == RC_OK)
         rc = drop_done(s, c, e);
     if (rc == RC_OK)
         rc = state_commit(s, e);
-    buf_free(&holes);
+    buf_free(&gaps);
     return rc;
 }
 
@@ -152,58 +152,58 @@ static uint64_t unpack_place(const char *packed)
     return place;
 }
 
-/* Whole places, ascending, and all of them below tally.high. */
-static enum rc unpack_holes(struct state *s, struct str packed, struct state_checkpoint *c,
-                            struct err *e)
+/* Whole places, ascending, and all of them below progress.high. */
+static enum rc unpack_gaps(struct state *s, struct str packed, struct state_checkpoint *c,
+                           struct err *e)
 {
     size_t n = packed.len / PLACE_BYTES;
-    uint64_t *holes = NULL;
+    uint64_t *gaps = NULL;
     if (packed.len % PLACE_BYTES != 0)
         return state_not_as_written(s, checkpoint_text, e);
-    enum rc rc = state_keep_array(s, n, sizeof *holes, &holes, e);
+    enum rc rc = state_keep_array(s, n, sizeof *gaps, &gaps, e);
     if (rc != RC_OK)
         return rc;
     for (size_t i = 0; i < n; i++) {
-        holes[i] = unpack_place(packed.ptr + i * PLACE_BYTES);
-        if (holes[i] >= c->tally.high || (i > 0 && holes[i] <= holes[i - 1]))
+        gaps[i] = unpack_place(packed.ptr + i * PLACE_BYTES);
+        if (gaps[i] >= c->progress.high || (i > 0 && gaps[i] <= gaps[i - 1]))
             return state_not_as_written(s, checkpoint_text, e);
     }
-    c->holes = holes;
-    c->n_holes = n;
+    c->gaps = gaps;
+    c->n_gaps = n;
     return RC_OK;
 }
 
 /* A lead that is done has one outcome; those that failed are counted elsewhere. */
-static bool tally_is_sound(const struct state_checkpoint *c)
+static bool progress_is_sound(const struct state_checkpoint *c)
 {
-    const struct state_tally *t = &c->tally;
-    uint64_t done = t->high - c->n_holes;
+    const struct state_progress *t = &c->progress;
+    uint64_t done = t->high - c->n_gaps;
     return t->handed <= done && t->missing <= done - t->handed &&
            t->unchanged <= done - t->handed - t->missing && t->other_ids <= done;
 }
 
 static enum rc take_row(struct state *s, struct query *q, struct state_checkpoint *c, struct err *e)
 {
-    struct state_tally *t = &c->tally;
+    struct state_progress *t = &c->progress;
     t->high = row_number(q, STATE_COUNT_MAX);
     t->key_a = (uint64_t)row_int(q);
     t->key_b = (uint64_t)row_int(q);
     t->handed = row_number(q, STATE_COUNT_MAX);
     t->missing = row_number(q, STATE_COUNT_MAX);
     t->unchanged = row_number(q, STATE_COUNT_MAX);
-    t->mended = row_number(q, STATE_COUNT_MAX);
+    t->replaced = row_number(q, STATE_COUNT_MAX);
     t->other_ids = row_number(q, STATE_COUNT_MAX);
     t->active_ms = (int64_t)row_number(q, STATE_WALL_MS_MAX);
     c->n_marks = (size_t)row_number(q, STATE_SINKS_MAX);
     c->n_columns = (size_t)row_number(q, STATE_ROWS_MAX);
     struct str totals = row_text_or_null(q);
-    struct str holes = row_blob_or_null(q);
+    struct str gaps = row_blob_or_null(q);
     enum rc rc = row_sealed(q, checkpoint_text, e);
     if (rc == RC_OK)
         rc = state_keep_str(s, totals, &c->totals, e);
     if (rc == RC_OK)
-        rc = unpack_holes(s, holes, c, e);
-    return rc == RC_OK && !tally_is_sound(c) ? state_not_as_written(s, checkpoint_text, e) : rc;
+        rc = unpack_gaps(s, gaps, c, e);
+    return rc == RC_OK && !progress_is_sound(c) ? state_not_as_written(s, checkpoint_text, e) : rc;
 }
 
 static enum rc load_row(struct state *s, struct state_checkpoint *c, struct err *e)
@@ -261,13 +261,13 @@ enum rc state_rewind(struct state *s, struct err *e)
     struct state_checkpoint c = {0};
     rc = load_row(s, &c, e);
     if (rc == RC_OK)
-        rc = drop_one(s, SQL_FAILURE_DROP_FROM, c.tally.high, e);
+        rc = drop_one(s, SQL_FAILURE_DROP_FROM, c.progress.high, e);
     if (rc == RC_OK)
-        rc = drop_one(s, SQL_MISSING_DROP_FROM, c.tally.high, e);
-    for (size_t i = 0; rc == RC_OK && i < c.n_holes; i++) {
-        rc = drop_one(s, SQL_FAILURE_DROP_ONE, c.holes[i], e);
+        rc = drop_one(s, SQL_MISSING_DROP_FROM, c.progress.high, e);
+    for (size_t i = 0; rc == RC_OK && i < c.n_gaps; i++) {
+        rc = drop_one(s, SQL_FAILURE_DROP_ONE, c.gaps[i], e);
         if (rc == RC_OK)
-            rc = drop_one(s, SQL_MISSING_DROP_ONE, c.holes[i], e);
+            rc = drop_one(s, SQL_MISSING_DROP_ONE, c.gaps[i], e);
     }
     return state_leave(s, rc);
 }

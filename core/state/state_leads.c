@@ -163,7 +163,7 @@ enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str 
 
 /* ---- kept payloads -------------------------------------------------------------------------- */
 
-enum rc state_keep(struct state *s, const struct state_kept *kept, struct err *e)
+enum rc state_buffer(struct state *s, const struct state_buffered *kept, struct err *e)
 {
     enum rc rc = state_enter_write(s, e);
     if (rc != RC_OK)
@@ -173,7 +173,7 @@ enum rc state_keep(struct state *s, const struct state_kept *kept, struct err *e
     query_blob(&q, (struct str){(const char *)kept->key, LEAD_KEY_BYTES});
     query_int(&q, kept->http_status);
     query_int(&q, kept->attempts);
-    query_int(&q, (int64_t)kept->mended);
+    query_int(&q, (int64_t)kept->replaced);
     query_blob(&q, kept->body);
     query_seal(&q);
     return state_leave(s, query_run(&q, e));
@@ -204,20 +204,20 @@ static enum rc load_places(struct state *s, const uint64_t **out, size_t *n, str
     return RC_OK;
 }
 
-enum rc state_kept_places(struct state *s, const uint64_t **out, size_t *n, struct err *e)
+enum rc state_buffered_places(struct state *s, const uint64_t **out, size_t *n, struct err *e)
 {
     enum rc rc = state_enter(s, e);
     return rc == RC_OK ? state_leave(s, load_places(s, out, n, e)) : rc;
 }
 
 /* Its body lives as long as the row. */
-static enum rc take_kept(struct query *q, struct state_kept *out, struct err *e)
+static enum rc take_kept(struct query *q, struct state_buffered *out, struct err *e)
 {
     out->place = row_number(q, STATE_PLACE_MAX);
     struct str key = row_blob(q);
     out->http_status = (int)row_number(q, STATE_HTTP_STATUS_MAX);
     out->attempts = (unsigned)row_number(q, UINT_MAX);
-    out->mended = row_number(q, STATE_COUNT_MAX);
+    out->replaced = row_number(q, STATE_COUNT_MAX);
     out->body = row_blob(q);
     q->malformed |= key.len != LEAD_KEY_BYTES;
     enum rc rc = row_sealed(q, "a kept payload", e);
@@ -226,13 +226,13 @@ static enum rc take_kept(struct query *q, struct state_kept *out, struct err *e)
     return rc;
 }
 
-enum rc state_take_kept(struct state *s, uint64_t place, struct state_kept *out, struct buf *body,
-                        struct err *e)
+enum rc state_take_buffered(struct state *s, uint64_t place, struct state_buffered *out,
+                            struct buf *body, struct err *e)
 {
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
-    struct state_kept kept;
+    struct state_buffered kept;
     struct query q = query_of(s, SQL_KEPT_GET);
     query_int(&q, (int64_t)place);
     rc = query_row(&q, e);
@@ -268,7 +268,7 @@ static enum rc verify_missing(struct query *q, void *ctx, struct err *e)
 
 static enum rc verify_kept(struct query *q, void *ctx, struct err *e)
 {
-    struct state_kept kept;
+    struct state_buffered kept;
     (void)ctx;
     return take_kept(q, &kept, e);
 }

@@ -12,7 +12,7 @@ struct run_row {
     enum state_phase phase;
     char run_id[33];
     int64_t started_wall_ms;
-    size_t n_terms, n_texts;
+    size_t n_settings, n_texts;
     struct str record;
 };
 
@@ -22,7 +22,7 @@ static enum rc put_run(struct state *s, const struct run_row *run, struct err *e
     query_int(&q, run->phase);
     query_text(&q, str_c(run->run_id));
     query_int(&q, run->started_wall_ms);
-    query_int(&q, (int64_t)run->n_terms);
+    query_int(&q, (int64_t)run->n_settings);
     query_int(&q, (int64_t)run->n_texts);
     query_text(&q, run->record);
     query_seal(&q);
@@ -47,7 +47,7 @@ static enum rc take_run(struct state *s, struct query *q, struct run_row *out, s
     uint64_t phase = row_number(q, STATE_FINISHED);
     struct str run_id = row_text(q);
     out->started_wall_ms = (int64_t)row_number(q, STATE_WALL_MS_MAX);
-    out->n_terms = (size_t)row_number(q, STATE_ROWS_MAX);
+    out->n_settings = (size_t)row_number(q, STATE_ROWS_MAX);
     out->n_texts = (size_t)row_number(q, STATE_ROWS_MAX);
     struct str record = row_text_or_null(q);
     bool published = phase == STATE_PUBLISHING || phase == STATE_FINISHED;
@@ -178,7 +178,8 @@ enum rc state_forget(struct state *s, struct err *e)
     return rc == RC_OK ? state_leave(s, forget(s, e)) : rc;
 }
 
-static enum rc put_term(struct state *s, size_t i, const struct state_term *term, struct err *e)
+static enum rc put_setting(struct state *s, size_t i, const struct state_setting *term,
+                           struct err *e)
 {
     struct query q = query_of(s, SQL_TERM_PUT);
     query_int(&q, (int64_t)i);
@@ -188,8 +189,8 @@ static enum rc put_term(struct state *s, size_t i, const struct state_term *term
     return query_run(&q, e);
 }
 
-static enum rc begin(struct state *s, const struct run_row *run, const struct state_term *terms,
-                     struct err *e)
+static enum rc begin(struct state *s, const struct run_row *run,
+                     const struct state_setting *settings, struct err *e)
 {
     arena_reset(&s->loaded, 0);
     enum rc rc = RC_OK;
@@ -199,33 +200,33 @@ static enum rc begin(struct state *s, const struct run_row *run, const struct st
         rc = state_begin_transaction(s, e);
     if (rc == RC_OK)
         rc = drop_run(s, e);
-    for (size_t i = 0; rc == RC_OK && i < run->n_terms; i++)
-        rc = put_term(s, i, &terms[i], e);
+    for (size_t i = 0; rc == RC_OK && i < run->n_settings; i++)
+        rc = put_setting(s, i, &settings[i], e);
     if (rc == RC_OK)
         rc = put_run(s, run, e);
     return rc == RC_OK ? commit_phase(s, STATE_RUNNING, e) : rc;
 }
 
 enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall_ms,
-                    const struct state_term *terms, size_t n_terms, struct err *e)
+                    const struct state_setting *settings, size_t n_settings, struct err *e)
 {
     struct run_row run = {
-        .phase = STATE_RUNNING, .started_wall_ms = started_wall_ms, .n_terms = n_terms};
+        .phase = STATE_RUNNING, .started_wall_ms = started_wall_ms, .n_settings = n_settings};
     memcpy(run.run_id, run_id, sizeof run.run_id);
     run.run_id[sizeof run.run_id - 1] = '\0';
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
-    rc = begin(s, &run, terms, e);
+    rc = begin(s, &run, settings, e);
     s->verified = rc == RC_OK;
     return state_leave(s, rc);
 }
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-static enum rc take_term(struct state *s, struct query *q, void *out, struct err *e)
+static enum rc take_setting(struct state *s, struct query *q, void *out, struct err *e)
 {
-    struct state_term *term = out;
+    struct state_setting *term = out;
     enum rc rc = state_keep_str(s, row_text(q), &term->name, e);
     return rc == RC_OK ? state_keep_str(s, row_text(q), &term->value, e) : rc;
 }
@@ -260,13 +261,13 @@ static enum rc verify_rest(struct state *s, const struct run_row *row, struct st
 
 static enum rc load(struct state *s, struct state_run *out, struct err *e)
 {
-    static const struct state_list terms = {SQL_TERM_EACH, SQL_TERM_COUNT, "a term of the run",
-                                            sizeof(struct state_term), take_term};
+    static const struct state_list settings = {SQL_TERM_EACH, SQL_TERM_COUNT, "a term of the run",
+                                               sizeof(struct state_setting), take_setting};
     struct run_row row;
     struct state_run run = {0};
     enum rc rc = get_run(s, &row, e);
     if (rc == RC_OK)
-        rc = state_load_list(s, &terms, row.n_terms, &run.terms, e);
+        rc = state_load_list(s, &settings, row.n_settings, &run.settings, e);
     if (rc == RC_OK)
         rc = state_load_checkpoint(s, &run.checkpoint, e);
     if (rc == RC_OK)
@@ -275,7 +276,7 @@ static enum rc load(struct state *s, struct state_run *out, struct err *e)
         return rc;
     memcpy(run.run_id, row.run_id, sizeof run.run_id);
     run.started_wall_ms = row.started_wall_ms;
-    run.n_terms = row.n_terms;
+    run.n_settings = row.n_settings;
     run.record = row.record;
     *out = run;
     return RC_OK;

@@ -55,7 +55,7 @@ static void begin_id(struct batch *b)
     webhook_id_add(b->ids, b->profile->name);
 }
 
-static void add_to_id(struct batch *b, const struct owed_lead *lead)
+static void add_to_id(struct batch *b, const struct unacked_lead *lead)
 {
     webhook_id_add(b->ids, lead->id);
     for (size_t i = 0; i < b->profile->n_params; i++)
@@ -125,16 +125,16 @@ enum rc batch_check_body(const struct batch *b, struct str body)
     return rc == RC_LIMIT ? RC_OK : rc; /* a payload may be nested as deeply as can be read */
 }
 
-void batch_begin(struct batch *b, struct parcel *p)
+void batch_begin(struct batch *b, struct message *p)
 {
-    b->parcel = p;
+    b->message = p;
     begin_body(b, clock_wall_ms(b->clock), &p->body);
     begin_id(b);
 }
 
-static void join_lead(struct batch *b, struct lead *lead, const struct owed_lead *as)
+static void join_lead(struct batch *b, struct lead *lead, const struct unacked_lead *as)
 {
-    struct parcel *p = b->parcel;
+    struct message *p = b->message;
     add_to_id(b, as);
     p->leads[p->n_leads++] = lead;
     if (as->seq > p->last_place)
@@ -143,8 +143,8 @@ static void join_lead(struct batch *b, struct lead *lead, const struct owed_lead
 
 enum rc batch_add(struct batch *b, struct lead *lead)
 {
-    const struct owed_lead as = {lead->seq, lead->id, lead->params, lead->fingerprint};
-    struct parcel *p = b->parcel;
+    const struct unacked_lead as = {lead->seq, lead->id, lead->params, lead->fingerprint};
+    struct message *p = b->message;
     size_t body_len = p->body.len;
     size_t noted_len = p->noted.len;
     if (p->n_leads > 0)
@@ -166,12 +166,12 @@ enum rc batch_add(struct batch *b, struct lead *lead)
 
 bool batch_is_full(const struct batch *b)
 {
-    return b->parcel->n_leads == b->most || b->parcel->body.len >= BODY_FULL_BYTES;
+    return b->message->n_leads == b->most || b->message->body.len >= BODY_FULL_BYTES;
 }
 
-enum rc batch_end(struct batch *b, struct parcel **out)
+enum rc batch_end(struct batch *b, struct message **out)
 {
-    struct parcel *p = b->parcel;
+    struct message *p = b->message;
     if (b->is_list)
         buf_addc(&p->body, ']');
     buf_addc(&p->body, '}');
@@ -180,7 +180,7 @@ enum rc batch_end(struct batch *b, struct parcel **out)
         rc = webhook_id_end(b->ids, p->id);
     if (rc != RC_OK)
         return RC_NOMEM;
-    b->parcel = NULL;
+    b->message = NULL;
     *out = p;
     return RC_OK;
 }
@@ -190,7 +190,7 @@ enum rc batch_end(struct batch *b, struct parcel **out)
 /* NOTES BODY: the notes counted, the body as a blob to the end of the mark. */
 void batch_mark(const struct batch *b, struct buf *out)
 {
-    const struct parcel *p = b->parcel;
+    const struct message *p = b->message;
     if (!p || p->n_leads == 0)
         return;
     counted_put(out, buf_str(&p->noted));
@@ -225,10 +225,10 @@ void batch_rest_free(struct batch_rest *rest)
     arena_free(&rest->arena);
 }
 
-enum rc batch_go_on(struct batch *b, struct parcel *p, struct batch_rest *rest,
+enum rc batch_go_on(struct batch *b, struct message *p, struct batch_rest *rest,
                     const struct sink_host *host, struct sink *sink, struct err *e)
 {
-    b->parcel = p;
+    b->message = p;
     begin_id(b);
     buf_free(&p->body);
     p->body = rest->body;
@@ -237,9 +237,9 @@ enum rc batch_go_on(struct batch *b, struct parcel *p, struct batch_rest *rest,
     if (buf_rc(&p->noted) != RC_OK)
         return err_nomem(e);
     for (size_t i = 0; i < rest->n_leads; i++) {
-        const struct owed_lead *as = &rest->leads[i].lead;
+        const struct unacked_lead *as = &rest->leads[i].lead;
         struct lead *lead = NULL;
-        enum rc rc = host->owed(host->ctx, sink, as, &lead, e);
+        enum rc rc = host->unacked(host->ctx, sink, as, &lead, e);
         if (rc != RC_OK)
             return rc;
         if (!lead)

@@ -5,7 +5,7 @@
 
 #include "core/sink.h"
 #include "sinks/webhook/lead_text.h"
-#include "sinks/webhook/parcel.h"
+#include "sinks/webhook/message.h"
 #include "sinks/record/record.h"
 
 #define BATCH_BODY_MAX ((size_t)512 << 20) /* bytes of one body */
@@ -20,7 +20,7 @@ struct batch {
     bool notes;    /* their leads are noted, for the state */
     struct record_writer *writer;
     struct webhook_id_maker *ids;
-    struct parcel *parcel; /* being filled; NULL: begin one; owned by the delivery */
+    struct message *message; /* being filled; NULL: begin one; owned by the delivery */
 };
 
 enum record_layout batch_layout(const struct sink_cfg *cfg);
@@ -37,8 +37,8 @@ enum rc batch_id(struct batch *b, const struct lead_note *leads, size_t n,
  * it is not; RC_NOMEM. */
 enum rc batch_check_body(const struct batch *b, struct str body);
 
-/* Begins one in an empty parcel. */
-void batch_begin(struct batch *b, struct parcel *p);
+/* Begins one in an empty message. */
+void batch_begin(struct batch *b, struct message *p);
 
 /* RC_LIMIT (too large) and RC_NOMEM leave it as it was. */
 enum rc batch_add(struct batch *b, struct lead *lead);
@@ -46,8 +46,8 @@ enum rc batch_add(struct batch *b, struct lead *lead);
 /* No more may be added. */
 bool batch_is_full(const struct batch *b);
 
-/* Completes the parcel and gives it away. RC_NOMEM: it is still here, and of no use. */
-enum rc batch_end(struct batch *b, struct parcel **out);
+/* Completes the message and gives it away. RC_NOMEM: it is still here, and of no use. */
+enum rc batch_end(struct batch *b, struct message **out);
 
 /* ---- going on ------------------------------------------------------------------------------- */
 
@@ -68,9 +68,9 @@ struct batch_rest {
 enum rc batch_rest_take(struct batch_rest *out, const struct batch *b, struct str mark);
 void batch_rest_free(struct batch_rest *rest); /* a zeroed one, too */
 
-/* Goes on with it in an empty parcel: takes the body, and the leads from the run: what it gave is in
- * the parcel also after an error. RC_SYNTAX: it has not all of them; RC_NOMEM. */
-enum rc batch_go_on(struct batch *b, struct parcel *p, struct batch_rest *rest,
+/* Goes on with it in an empty message: takes the body, and the leads from the run: what it gave is in
+ * the message also after an error. RC_SYNTAX: it has not all of them; RC_NOMEM. */
+enum rc batch_go_on(struct batch *b, struct message *p, struct batch_rest *rest,
                     const struct sink_host *host, struct sink *sink, struct err *e);
 
 #endif

@@ -34,13 +34,13 @@ struct delivery {
     pthread_cond_t changed; /* `free`, `closed` or `stopping` */
     /* all below: under `lock` */
     uv_async_t wake;
-    bool can_wake;            /* `wake` is open */
-    struct parcel_list ready; /* sent, not yet with the engine */
-    struct parcel *free;
-    struct parcel *all; /* newest first */
-    size_t n_parcels;   /* in `all` */
-    size_t n_sent;      /* that have not ended */
-    size_t sent_bytes;  /* their bodies */
+    bool can_wake;             /* `wake` is open */
+    struct message_list ready; /* sent, not yet with the engine */
+    struct message *free;
+    struct message *all; /* newest first */
+    size_t n_messages;   /* in `all` */
+    size_t n_sent;       /* that have not ended */
+    size_t sent_bytes;   /* their bodies */
     uint64_t delivered, failed;
     bool ending;   /* nothing more will be sent */
     bool stopping; /* from outside */
@@ -50,7 +50,7 @@ struct delivery {
     char closed_text[sizeof((struct err *)0)->msg];
 };
 
-/* ---- parcels -------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Under the lock. */
 static void wake(struct delivery *d)
@@ -65,13 +65,13 @@ static bool is_over(const struct delivery *d)
     return d->closed || d->stopping;
 }
 
-/* The parcel's leads get their verdict, and it may be filled again. */
-static void parcel_end(struct delivery *d, struct parcel *p, const struct verdict *v)
+/* The message's leads get their verdict, and it may be filled again. */
+static void message_end(struct delivery *d, struct message *p, const struct verdict *v)
 {
     d->cfg.settle(d->cfg.ctx, p, v);
     bool tried = p->request.attempts > 0;
     size_t bytes = p->body.len;
-    parcel_clear(p);
+    message_clear(p);
     pthread_mutex_lock(&d->lock);
     d->delivered += v->kind == VERDICT_ACCEPTED;
     d->failed += v->kind == VERDICT_FAILED && tried;
@@ -102,12 +102,12 @@ struct verdict delivery_refusal(struct delivery *d)
 }
 
 /* It was not delivered because nothing is any more. */
-static void parcel_refuse(struct delivery *d, struct parcel *p)
+static void message_refuse(struct delivery *d, struct message *p)
 {
     struct verdict v = delivery_refusal(d);
     v.attempts = p->request.attempts;
     v.http_status = p->request.status;
-    parcel_end(d, p, &v);
+    message_end(d, p, &v);
 }
 
 /* `status`: the answer that is the reason; 0: there was none. */
@@ -131,7 +131,7 @@ static void delivery_close(struct delivery *d, int status, const char *text)
 
 static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
 {
-    struct parcel *p = r->owner;
+    struct message *p = r->owner;
     int64_t timestamp_s = wall_ms / 1000;
     buf_addf(out, "webhook-id: %s", p->id);
     buf_addc(out, '\0');
@@ -152,7 +152,7 @@ static struct http_request *on_next(void *ctx)
 {
     struct delivery *d = ctx;
     pthread_mutex_lock(&d->lock);
-    struct parcel *p = is_over(d) ? NULL : parcel_list_take(&d->ready);
+    struct message *p = is_over(d) ? NULL : message_list_take(&d->ready);
     pthread_mutex_unlock(&d->lock);
     if (!p)
         return NULL;
@@ -184,7 +184,7 @@ static bool first_are_refused(uint64_t refused, uint64_t unanswered)
 }
 
 /* Where all of the first are refused it is not about what is in them. */
-static void check_refusal(struct delivery *d, const struct parcel *p)
+static void check_refusal(struct delivery *d, const struct message *p)
 {
     char text[sizeof d->closed_text];
     const struct http_request *r = &p->request;
@@ -214,9 +214,9 @@ static void check_refusal(struct delivery *d, const struct parcel *p)
 static void on_done(void *ctx, struct http_request *r)
 {
     struct delivery *d = ctx;
-    struct parcel *p = r->owner;
+    struct message *p = r->owner;
     if (r->end == HTTP_ABORTED) {
-        parcel_refuse(d, p);
+        message_refuse(d, p);
         return;
     }
     struct answer_texts texts = {0};
@@ -224,7 +224,7 @@ static void on_done(void *ctx, struct http_request *r)
     if (v.kind == VERDICT_FAILED && v.http_status == 410)
         delivery_close(d, 410, texts.error);
     check_refusal(d, p);
-    parcel_end(d, p, &v);
+    message_end(d, p, &v);
 }
 
 static void on_fatal(void *ctx, const struct err *e)
@@ -268,16 +268,16 @@ static void on_wake(uv_async_t *handle)
     bool finished = d->ending && d->n_sent == 0;
     /* What a closed receiver has in hand may still be answered; nothing is tried again. */
     int64_t grace_ms = d->stopping ? d->grace_ms : d->cfg.retry.timeout_ms;
-    struct parcel_list refused = {NULL, NULL};
+    struct message_list refused = {NULL, NULL};
     if (over) {
         refused = d->ready; /* the engine will not ask for them */
-        d->ready = (struct parcel_list){NULL, NULL};
+        d->ready = (struct message_list){NULL, NULL};
     }
     if (finished && !d->engine)
         close_wake(d);
     pthread_mutex_unlock(&d->lock);
-    for (struct parcel *p; (p = parcel_list_take(&refused));)
-        parcel_refuse(d, p);
+    for (struct message *p; (p = message_list_take(&refused));)
+        message_refuse(d, p);
     if (!d->engine)
         return;
     if (over || finished)
@@ -404,9 +404,9 @@ void delivery_free(struct delivery *d)
         delivery_end(d);
     }
     (void)uv_loop_close(&d->loop);
-    for (struct parcel *older, *p = d->all; p; p = older) {
+    for (struct message *older, *p = d->all; p; p = older) {
         older = p->older;
-        parcel_free(p);
+        message_free(p);
     }
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
@@ -416,42 +416,43 @@ void delivery_free(struct delivery *d)
 /* ---- the filling side ----------------------------------------------------------------------- */
 
 /* Under the lock. */
-static struct parcel *make_parcel(struct delivery *d)
+static struct message *make_message(struct delivery *d)
 {
-    struct parcel *p = parcel_new(d, d->cfg.leads_max, d->cfg.body_max);
+    struct message *p = message_new(d, d->cfg.leads_max, d->cfg.body_max);
     if (!p)
         return NULL;
     p->older = d->all;
     d->all = p;
-    d->n_parcels++;
+    d->n_messages++;
     return p;
 }
 
 /* Under the lock. */
 static bool has_room(const struct delivery *d)
 {
-    return (d->free || d->n_parcels < d->cfg.parcels_max) && d->sent_bytes < d->cfg.sent_bytes_max;
+    return (d->free || d->n_messages < d->cfg.messages_max) &&
+           d->sent_bytes < d->cfg.sent_bytes_max;
 }
 
 /* Under the lock. */
-static bool gives_parcels(const struct delivery *d)
+static bool gives_messages(const struct delivery *d)
 {
     return !d->closed && (!d->stopping || d->cfg.fill_when_stopped);
 }
 
-enum rc delivery_take(struct delivery *d, struct parcel **out)
+enum rc delivery_take(struct delivery *d, struct message **out)
 {
     enum rc rc = RC_OK;
-    struct parcel *p = NULL;
+    struct message *p = NULL;
     pthread_mutex_lock(&d->lock);
-    while (gives_parcels(d) && !has_room(d))
+    while (gives_messages(d) && !has_room(d))
         pthread_cond_wait(&d->changed, &d->lock);
-    if (gives_parcels(d) && d->free) {
+    if (gives_messages(d) && d->free) {
         p = d->free;
         d->free = p->next;
         p->next = NULL;
-    } else if (gives_parcels(d)) {
-        p = make_parcel(d);
+    } else if (gives_messages(d)) {
+        p = make_message(d);
         rc = p ? RC_OK : RC_NOMEM;
     }
     pthread_mutex_unlock(&d->lock);
@@ -460,7 +461,7 @@ enum rc delivery_take(struct delivery *d, struct parcel **out)
     return rc;
 }
 
-void delivery_hold(struct delivery *d, struct parcel *p)
+void delivery_hold(struct delivery *d, struct message *p)
 {
     pthread_mutex_lock(&d->lock);
     d->n_sent++;
@@ -470,29 +471,29 @@ void delivery_hold(struct delivery *d, struct parcel *p)
         d->cfg.host->holds(d->cfg.host->ctx, p->body.len);
 }
 
-void delivery_release(struct delivery *d, struct parcel *p, enum rc rc)
+void delivery_release(struct delivery *d, struct message *p, enum rc rc)
 {
     const struct verdict pending = {.kind = VERDICT_PENDING};
     pthread_mutex_lock(&d->lock);
     bool over = is_over(d);
     if (rc == RC_OK && !over) {
-        parcel_list_add(&d->ready, p);
+        message_list_add(&d->ready, p);
         wake(d);
     }
     pthread_mutex_unlock(&d->lock);
     if (rc != RC_OK)
-        parcel_end(d, p, &pending);
+        message_end(d, p, &pending);
     else if (over)
-        parcel_refuse(d, p);
+        message_refuse(d, p);
 }
 
-void delivery_send(struct delivery *d, struct parcel *p)
+void delivery_send(struct delivery *d, struct message *p)
 {
     delivery_hold(d, p);
     delivery_release(d, p, RC_OK);
 }
 
-void delivery_drop(struct delivery *d, struct parcel *p)
+void delivery_drop(struct delivery *d, struct message *p)
 {
     delivery_hold(d, p);
     delivery_release(d, p, RC_STOPPED);

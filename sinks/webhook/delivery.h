@@ -1,6 +1,6 @@
-/* Sends parcels (bodies for a webhook, each with the leads that it holds) and says how each ended.
+/* Sends messages (bodies for a webhook, each with the leads that it holds) and says how each ended.
  *
- * A thread of its own runs an HTTP engine on an event loop. Who fills parcels takes an empty one,
+ * A thread of its own runs an HTTP engine on an event loop. Who fills messages takes an empty one,
  * which waits while as many as allowed are on their way: so memory is bounded, and a slow receiver
  * slows the run. A receiver that cannot be talked to any more (410 Gone, 401 or 403 to each of the first three, a certificate that does
  * not verify, no success for too long) closes the delivery: what is on its way and what comes later
@@ -9,7 +9,7 @@
 #define LEADPIPE_DELIVERY_H
 
 #include "core/sink.h"
-#include "sinks/webhook/parcel.h"
+#include "sinks/webhook/message.h"
 #include "sinks/webhook/standard_webhooks.h"
 
 struct delivery;
@@ -29,42 +29,42 @@ struct delivery_cfg {
     const struct clock *clock;
     const struct log_hook *log;
 
-    size_t parcels_max; /* taken, waiting or on their way */
-    size_t leads_max;   /* of one parcel */
-    size_t body_max;    /* bytes of one body */
+    size_t messages_max; /* taken, waiting or on their way */
+    size_t leads_max;    /* of one message */
+    size_t body_max;     /* bytes of one body */
     const struct sink_host
         *host;              /* hears of the bytes of bodies that are sent; NULL: nobody does */
     size_t sent_bytes_max;  /* of all bodies sent that have not ended; one more may come on top */
-    bool fill_when_stopped; /* parcels are also given then; none of them is sent */
+    bool fill_when_stopped; /* messages are also given then; none of them is sent */
 
-    /* A parcel has ended: the verdict is on each of its leads. On the delivery's thread, or on the
+    /* A message has ended: the verdict is on each of its leads. On the delivery's thread, or on the
      * caller's of delivery_send(), _release(), _drop(), _end() and _free(). */
-    void (*settle)(void *ctx, const struct parcel *p, const struct verdict *v);
+    void (*settle)(void *ctx, const struct message *p, const struct verdict *v);
     void *ctx;
 };
 
 struct delivery_counts {
-    uint64_t delivered, failed; /* parcels */
+    uint64_t delivered, failed; /* messages */
 };
 
 /* Starts the thread. */
 enum rc delivery_new(struct delivery **out, const struct delivery_cfg *cfg, struct err *e);
 
-/* An empty parcel; waits for one. *out is NULL when the delivery is closed, or stopped (but see
+/* An empty message; waits for one. *out is NULL when the delivery is closed, or stopped (but see
  * fill_when_stopped). RC_NOMEM. */
-enum rc delivery_take(struct delivery *d, struct parcel **out);
+enum rc delivery_take(struct delivery *d, struct message **out);
 
 /* Hands it over; whatever happens, settle() is called for it once. */
-void delivery_send(struct delivery *d, struct parcel *p);
+void delivery_send(struct delivery *d, struct message *p);
 
 /* The same in two steps: it counts as sent at once but does not go out before delivery_release(),
  * which any thread may call, once, and which touches nothing after its end. With another code than
  * RC_OK it is not sent, and VERDICT_PENDING. */
-void delivery_hold(struct delivery *d, struct parcel *p);
-void delivery_release(struct delivery *d, struct parcel *p, enum rc rc);
+void delivery_hold(struct delivery *d, struct message *p);
+void delivery_release(struct delivery *d, struct message *p, enum rc rc);
 
 /* Hands it back unsent: VERDICT_PENDING. */
-void delivery_drop(struct delivery *d, struct parcel *p);
+void delivery_drop(struct delivery *d, struct message *p);
 
 /* After delivery_take() gave none: what is to be said of a lead. Its texts live as long as `d`. */
 struct verdict delivery_refusal(struct delivery *d);
@@ -74,14 +74,14 @@ struct verdict delivery_refusal(struct delivery *d);
 void delivery_stop(struct delivery *d, int64_t grace_ms);
 bool delivery_is_stopping(struct delivery *d);
 
-/* Waits until all that was sent has ended, and ends the thread. No parcel may be taken or sent
+/* Waits until all that was sent has ended, and ends the thread. No message may be taken or sent
  * afterwards. */
 void delivery_end(struct delivery *d);
 
 /* After delivery_end(). */
 void delivery_count(const struct delivery *d, struct delivery_counts *out);
 
-/* Stops and ends it where that was not done; parcels that were taken and not sent are forgotten,
+/* Stops and ends it where that was not done; messages that were taken and not sent are forgotten,
  * without a verdict. `d` may be NULL. */
 void delivery_free(struct delivery *d);
 

@@ -20,7 +20,7 @@ static void put_fingerprint(struct buf *out, const unsigned char *fingerprint)
     buf_add(out, text, sizeof text);
 }
 
-void lead_text_put(struct buf *out, const struct owed_lead *lead, size_t n_params)
+void lead_text_put(struct buf *out, const struct unacked_lead *lead, size_t n_params)
 {
     buf_addf(out, "%llu:", (unsigned long long)lead->seq);
     put_fingerprint(out, lead->fingerprint);

@@ -7,10 +7,10 @@
 #include "core/sink.h"
 
 /* Appends one to those that are there. Errors stick in `out`. */
-void lead_text_put(struct buf *out, const struct owed_lead *lead, size_t n_params);
+void lead_text_put(struct buf *out, const struct unacked_lead *lead, size_t n_params);
 
 struct lead_note {
-    struct owed_lead lead; /* points to what is below, and into the text */
+    struct unacked_lead lead; /* points to what is below, and into the text */
     unsigned char fingerprint[FINGERPRINT_BYTES];
 };
 

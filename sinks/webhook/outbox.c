@@ -49,7 +49,7 @@ void outbox_close(struct outbox *o)
     o->recorded = NULL;
 }
 
-bool outbox_has(const struct outbox *o, const struct owed_lead *lead)
+bool outbox_has(const struct outbox *o, const struct unacked_lead *lead)
 {
     return o->recorded && recorded_has(o->recorded, lead);
 }
@@ -88,13 +88,13 @@ static void settle_recorded(struct outbox *o, struct recorded *r, const struct v
     state_release(o->state);
 }
 
-static void settle_leads(struct outbox *o, const struct parcel *p, const struct verdict *v)
+static void settle_leads(struct outbox *o, const struct message *p, const struct verdict *v)
 {
     for (size_t i = 0; i < p->n_leads; i++)
         o->host.settle(o->host.ctx, o->sink, p->leads[i], v);
 }
 
-void outbox_settle(void *outbox, const struct parcel *p, const struct verdict *v)
+void outbox_settle(void *outbox, const struct message *p, const struct verdict *v)
 {
     struct outbox *o = outbox;
     bool tried = p->request.attempts > 0;
@@ -120,7 +120,7 @@ void outbox_drop(struct outbox *o)
 /* ---- sending -------------------------------------------------------------------------------- */
 
 /* Once the run is stopped it would only be read from the state to be refused. */
-static enum rc fill_again(const struct outbox *o, struct parcel *p, struct err *e)
+static enum rc fill_again(const struct outbox *o, struct message *p, struct err *e)
 {
     if (delivery_is_stopping(o->delivery))
         return RC_STOPPED;
@@ -129,7 +129,7 @@ static enum rc fill_again(const struct outbox *o, struct parcel *p, struct err *
 
 static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
 {
-    struct parcel *p = NULL;
+    struct message *p = NULL;
     enum rc rc = delivery_take(o->delivery, &p);
     if (rc != RC_OK || !p) {
         struct verdict v = {.kind = VERDICT_PENDING};
@@ -161,11 +161,11 @@ enum rc outbox_send_again(struct outbox *o, struct err *e)
 /* On the state's thread, or within outbox_send(). */
 static void on_durable(struct state_waiter *w, enum rc rc)
 {
-    struct parcel *p = (struct parcel *)(void *)((char *)w - offsetof(struct parcel, waiter));
+    struct message *p = (struct message *)(void *)((char *)w - offsetof(struct message, waiter));
     delivery_release(p->delivery, p, rc);
 }
 
-enum rc outbox_send(struct outbox *o, struct parcel *p, bool at_end, struct err *e)
+enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err *e)
 {
     if (!o->state) {
         delivery_send(o->delivery, p);

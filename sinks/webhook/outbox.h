@@ -27,7 +27,7 @@ enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *
 void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop() */
 
 /* Is this lead in a delivery that was recorded before? */
-bool outbox_has(const struct outbox *o, const struct owed_lead *lead);
+bool outbox_has(const struct outbox *o, const struct unacked_lead *lead);
 
 /* In the sink's open(): tells the run of the leads of these deliveries, and asks for those that are
  * owed a verdict. RC_NOMEM. */
@@ -41,12 +41,12 @@ bool outbox_put(struct outbox *o, struct lead *lead);
  * room as delivery_take(). RC_NOMEM; as the state. */
 enum rc outbox_send_again(struct outbox *o, struct err *e);
 
-/* Sends a parcel that is complete. `at_end`: it holds less than it might because no more leads come.
+/* Sends a message that is complete. `at_end`: it holds less than it might because no more leads come.
  * It is the caller's still when that fails: as the state. */
-enum rc outbox_send(struct outbox *o, struct parcel *p, bool at_end, struct err *e);
+enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err *e);
 
-/* For delivery_cfg: the verdict on a parcel, told to the run and recorded, as one. */
-void outbox_settle(void *outbox, const struct parcel *p, const struct verdict *v);
+/* For delivery_cfg: the verdict on a message, told to the run and recorded, as one. */
+void outbox_settle(void *outbox, const struct message *p, const struct verdict *v);
 
 /* What was recorded before and not sent again stays so: its leads are VERDICT_PENDING. */
 void outbox_drop(struct outbox *o);

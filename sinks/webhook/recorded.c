@@ -14,7 +14,7 @@ struct held_lead {
 /* A lead of one of the deliveries, to be found by its place. */
 struct entry {
     uint64_t place;
-    const struct owed_lead *lead;
+    const struct unacked_lead *lead;
     struct recorded *delivery;
     bool came; /* the run gave it, so it does not come again */
 };
@@ -112,7 +112,7 @@ static enum rc make_index(struct recorded_set *s, struct err *e)
     struct entry *entry = s->entries;
     for (struct recorded *r = s->first; r; r = r->next) {
         for (size_t i = 0; i < r->n_leads; i++) {
-            const struct owed_lead *lead = &r->leads[i].lead;
+            const struct unacked_lead *lead = &r->leads[i].lead;
             *entry++ = (struct entry){.place = lead->seq, .lead = lead, .delivery = r};
         }
     }
@@ -157,7 +157,7 @@ static bool same_text(struct str a, struct str b)
 }
 
 /* The input may hold another ID at a place that was never done. */
-static bool same_lead(const struct owed_lead *a, const struct owed_lead *b, size_t n_params)
+static bool same_lead(const struct unacked_lead *a, const struct unacked_lead *b, size_t n_params)
 {
     if (a->seq != b->seq || !same_text(a->id, b->id))
         return false;
@@ -183,7 +183,7 @@ static size_t lower_bound(const struct recorded_set *s, uint64_t place)
     return low;
 }
 
-static struct entry *find(const struct recorded_set *s, const struct owed_lead *lead)
+static struct entry *find(const struct recorded_set *s, const struct unacked_lead *lead)
 {
     for (size_t i = lower_bound(s, lead->seq); i < s->n_entries; i++) {
         struct entry *entry = &s->entries[i];
@@ -195,7 +195,7 @@ static struct entry *find(const struct recorded_set *s, const struct owed_lead *
     return NULL;
 }
 
-bool recorded_has(const struct recorded_set *s, const struct owed_lead *lead)
+bool recorded_has(const struct recorded_set *s, const struct unacked_lead *lead)
 {
     return find(s, lead) != NULL;
 }
@@ -210,7 +210,7 @@ static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err
     enum rc rc = cfg->host.sent(cfg->host.ctx, cfg->sink, entry->place, e);
     if (rc != RC_OK || r->settled)
         return rc;
-    rc = cfg->host.owed(cfg->host.ctx, cfg->sink, entry->lead, &lead, e);
+    rc = cfg->host.unacked(cfg->host.ctx, cfg->sink, entry->lead, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
     entry->came = true;
@@ -237,7 +237,7 @@ static void settle_one(const struct recorded *r, const struct held_lead *held)
 
 bool recorded_put(struct recorded_set *s, struct lead *lead)
 {
-    const struct owed_lead like = {lead->seq, lead->id, lead->params, lead->fingerprint};
+    const struct unacked_lead like = {lead->seq, lead->id, lead->params, lead->fingerprint};
     struct entry *entry = find(s, &like);
     if (!entry)
         return false;

@@ -52,7 +52,7 @@ struct recorded {
 enum rc recorded_load(struct recorded_set **out, const struct recorded_cfg *cfg, struct err *e);
 
 /* Is this lead in one of them? */
-bool recorded_has(const struct recorded_set *s, const struct owed_lead *lead);
+bool recorded_has(const struct recorded_set *s, const struct unacked_lead *lead);
 
 /* In the sink's open(): tells the run of their leads, and asks for those that are owed a verdict.
  * RC_NOMEM. */

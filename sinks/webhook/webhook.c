@@ -14,7 +14,7 @@
 #include "sinks/registry.h"
 #include "sinks/webhook/webhook_config.h"
 
-#define PARCELS_PER_REQUEST 4             /* that may be ready or on their way ... */
+#define MESSAGES_PER_REQUEST 4            /* that may be ready or on their way ... */
 #define SENT_BYTES_MAX ((size_t)16 << 20) /* ... with bodies of so many bytes */
 #define MARK_BYTES_MAX ((size_t)1 << 30)
 
@@ -194,7 +194,7 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .retry = retry_cfg(cfg),
         .clock = cfg->clock,
         .log = cfg->log,
-        .parcels_max = (size_t)opts->concurrency * PARCELS_PER_REQUEST,
+        .messages_max = (size_t)opts->concurrency * MESSAGES_PER_REQUEST,
         .leads_max = (size_t)opts->batch,
         .body_max = BATCH_BODY_MAX,
         .host = &w->host,
@@ -211,9 +211,9 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
 /* The batch at hand is not sent: its leads are pending. */
 static void drop_batch(struct webhook *w)
 {
-    if (w->batch.parcel)
-        delivery_drop(w->delivery, w->batch.parcel);
-    w->batch.parcel = NULL;
+    if (w->batch.message)
+        delivery_drop(w->delivery, w->batch.message);
+    w->batch.message = NULL;
 }
 
 static void webhook_close(struct sink *s)
@@ -248,7 +248,7 @@ static enum rc is_recorded(const struct webhook *w, const struct batch_rest *res
 
 static enum rc go_on(struct webhook *w, struct batch_rest *rest, struct err *e)
 {
-    struct parcel *p = NULL;
+    struct message *p = NULL;
     bool recorded = false;
     enum rc rc = is_recorded(w, rest, &recorded);
     if (rc != RC_OK || recorded)
@@ -315,7 +315,7 @@ static enum rc webhook_open(struct sink **out, const struct sink_cfg *cfg,
 
 static enum rc send_batch(struct webhook *w, bool at_end, struct err *e)
 {
-    struct parcel *p = NULL;
+    struct message *p = NULL;
     enum rc rc = batch_end(&w->batch, &p);
     if (rc != RC_OK)
         return err_nomem(e);
@@ -328,8 +328,8 @@ static enum rc send_batch(struct webhook *w, bool at_end, struct err *e)
 /* An empty batch where there is none; still none where nothing is delivered any more. */
 static enum rc need_batch(struct webhook *w, struct err *e)
 {
-    struct parcel *p = NULL;
-    if (w->batch.parcel)
+    struct message *p = NULL;
+    if (w->batch.message)
         return RC_OK;
     if (delivery_take(w->delivery, &p) != RC_OK)
         return err_nomem(e);
@@ -345,7 +345,7 @@ static enum rc put_lead(struct webhook *w, struct lead *lead, struct err *e)
     enum rc rc = need_batch(w, e);
     if (rc != RC_OK)
         return rc;
-    if (!w->batch.parcel) {
+    if (!w->batch.message) {
         settle_unsent(w, lead);
         return RC_OK;
     }
@@ -405,7 +405,7 @@ static enum rc send_rest(struct webhook *w, struct err *e)
         return RC_OK;
     }
     rc = outbox_send_again(&w->outbox, e);
-    if (rc == RC_OK && w->batch.parcel && w->batch.parcel->n_leads > 0)
+    if (rc == RC_OK && w->batch.message && w->batch.message->n_leads > 0)
         rc = send_batch(w, true, e);
     return rc;
 }

@@ -37,7 +37,7 @@ static void check_tree(const cJSON *root, bool replaced)
     write_both(root, &text, &canonical);
     arena_init(&a, ARENA_MAX);
     MUST(json_parse(&a, buf_str(&text), JSON_TREE | JSON_COMPACT, &doc, NULL) == RC_OK);
-    MUST(doc.mended == 0);
+    MUST(doc.replaced == 0);
     MUST(str_eq(doc.compact, buf_str(&text)));
     write_both(doc.root, &text_again, &canonical_again);
     MUST(str_eq(buf_str(&text), buf_str(&text_again)));
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(json_parse(&a, text, JSON_COMPACT, &compact, NULL) == rc);
     MUST(json_parse(&a, text, 0, &compact, NULL) == rc);
     if (rc == RC_OK) {
-        MUST(compact.mended == doc.mended);
+        MUST(compact.replaced == doc.replaced);
         check_tree(doc.root, has_replaced(doc.root));
         check_compact(doc.compact);
         check_small_arena(text, size * (size % 97));

@@ -163,7 +163,7 @@ static inline struct path_records path_read_lines(struct arena *a, struct str te
         struct sj_reader reader;
         r.items[r.n] = sj_read(&reader, a, line, SJ_WRITTEN_DEPTH_MAX);
         MUST(r.items[r.n] && r.items[r.n]->type == SJ_OBJECT);
-        MUST(is_raw || (!reader.mended && !reader.repeated));
+        MUST(is_raw || (!reader.replaced && !reader.repeated));
         MUST(str_eq(sj_minified(a, line), line));
         r.n++;
         text = (struct str){end + 1, text.len - line.len - 1};

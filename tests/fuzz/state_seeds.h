@@ -137,7 +137,7 @@ struct seed_command {
     const char *ids[SEED_LEADS];
     char id_texts[SEED_LEADS][8];
     char webhook[128];
-    struct state_term terms[2];
+    struct state_setting settings[2];
     struct run_cfg cfg;
     struct sink_http_cfg http;
 };
@@ -199,8 +199,8 @@ static void seed_command_make(void)
         c->ids[i] = c->id_texts[i];
     }
     c->http.retry = &c->cfg.retry;
-    c->terms[0] = (struct state_term){STR("--provider"), STR("omni")};
-    c->terms[1] = (struct state_term){STR("--order"), STR("input")};
+    c->settings[0] = (struct state_setting){STR("--provider"), STR("omni")};
+    c->settings[1] = (struct state_setting){STR("--order"), STR("input")};
     c->cfg = (struct run_cfg){
         .version = "0",
         .profile = c->profile,
@@ -223,8 +223,8 @@ static void seed_command_make(void)
         .missing_path = "missing.ndjson",
         .manifest_path = "manifest.json",
         .state_path = "s",
-        .terms = c->terms,
-        .n_terms = 2,
+        .settings = c->settings,
+        .n_settings = 2,
         .clock = &clock_system,
         .log = &silent,
     };

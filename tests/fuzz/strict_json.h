@@ -32,8 +32,8 @@ struct sj_reader {
     struct arena *arena;
     const unsigned char *p, *end;
     unsigned depth, depth_max;
-    bool mended;  /* something became U+FFFD */
-    char *key_at; /* where the key of the string at hand goes on */
+    bool replaced; /* something became U+FFFD */
+    char *key_at;  /* where the key of the string at hand goes on */
     /* An object had a member twice: the last one counts, at the place of the first. */
     bool repeated;
     enum sj_result result;
@@ -131,7 +131,7 @@ static inline bool sj_unicode(struct sj_reader *r, char **to)
     }
     bool broken = c == 0 || (c >= 0xD800 && c < 0xE000);
     if (broken) {
-        r->mended = true;
+        r->replaced = true;
         *r->key_at++ = '\xFF';
         r->key_at = sj_put(r->key_at, 0x20 + (uint32_t)c);
         c = 0xFFFD;
@@ -185,7 +185,7 @@ static inline bool sj_string(struct sj_reader *r, struct str *out, struct str *k
             *to++ = (char)*r->p++;
         } else {
             size_t n = sj_sequence(r->p, (size_t)(r->end - r->p), &whole);
-            r->mended = r->mended || !whole;
+            r->replaced = r->replaced || !whole;
             memcpy(to, whole ? (const char *)r->p : "\xEF\xBF\xBD", whole ? n : 3);
             to += whole ? n : 3;
             r->p += n;
@@ -363,7 +363,7 @@ static inline bool sj_container(struct sj_reader *r, struct sj_value *v)
             return sj_stop(r, SJ_SYNTAX);
     }
     r->depth--;
-    if (v->type == SJ_OBJECT && r->mended)
+    if (v->type == SJ_OBJECT && r->replaced)
         sj_tell_apart(r, v);
     return true;
 }

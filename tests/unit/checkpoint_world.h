@@ -18,7 +18,7 @@ struct gate {
 /* Sinks that are only marks, and a state that is only a text. */
 struct fakes {
     struct run_world w;
-    struct tally tally;
+    struct progress progress;
     struct schema *schema;
     struct checkpoint *checkpoint;
     struct checkpoint_cfg cfg;
@@ -39,7 +39,7 @@ struct fakes {
 
 /* ---- what the checkpoint calls ---------------------------------------------------------------- */
 
-static inline void fake_note(void *ctx, struct state_tally *sums, struct buf *totals)
+static inline void fake_note(void *ctx, struct state_progress *sums, struct buf *totals)
 {
     struct fakes *f = ctx;
     sums->active_ms = run_world_mono_us(&f->w.clock) / 1000;
@@ -90,10 +90,10 @@ static inline enum rc fake_sync(void *ctx, struct err *e)
 static inline void write_checkpoint(struct buf *b, const struct state_checkpoint *c)
 {
     buf_clear(b);
-    buf_addf(b, "high %llu handed %llu active %lld gaps", (unsigned long long)c->tally.high,
-             (unsigned long long)c->tally.handed, (long long)c->tally.active_ms);
-    for (size_t i = 0; i < c->n_holes; i++)
-        buf_addf(b, " %llu", (unsigned long long)c->holes[i]);
+    buf_addf(b, "high %llu handed %llu active %lld gaps", (unsigned long long)c->progress.high,
+             (unsigned long long)c->progress.handed, (long long)c->progress.active_ms);
+    for (size_t i = 0; i < c->n_gaps; i++)
+        buf_addf(b, " %llu", (unsigned long long)c->gaps[i]);
     buf_adds(b, " marks");
     for (size_t i = 0; i < c->n_marks; i++)
         buf_addf(b, " [" STR_FMT "]", STR_ARG(c->marks[i]));
@@ -123,7 +123,7 @@ static inline void make_checkpoint(struct fakes *f)
         .control = &f->w.control,
         .n_sinks = SINKS,
         .n_tables = f->w.profile->n_tables,
-        .tally = &f->tally,
+        .progress = &f->progress,
         .schema = f->schema,
         .ctx = f,
         .note = fake_note,
@@ -161,7 +161,7 @@ static inline int teardown(void **state)
     if (f->started)
         checkpoint_join(f->checkpoint);
     checkpoint_free(f->checkpoint);
-    tally_free(&f->tally);
+    progress_free(&f->progress);
     schema_free(f->schema);
     buf_free(&f->committed);
     run_world_free(&f->w);
@@ -173,8 +173,8 @@ static inline int teardown(void **state)
 static inline void note_one(struct fakes *f, uint64_t place)
 {
     const unsigned char key[LEAD_KEY_BYTES] = {1};
-    assert_int_equal(tally_note(&f->tally, place, key), RC_OK);
-    f->tally.sums.handed++;
+    assert_int_equal(progress_note(&f->progress, place, key), RC_OK);
+    f->progress.sums.handed++;
 }
 
 static inline void note_more(struct fakes *f, uint64_t n)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "core/run/intake.h"
-#include "core/run/tally.h"
+#include "core/run/progress.h"
 #include "core/source/ids.h"
 #include "run_world.h"
 
@@ -42,7 +42,7 @@ struct intake_world {
     struct run_world w;
     struct intake in;
     struct script script;
-    struct tally before_tally; /* of the earlier part of the run */
+    struct progress before_tally; /* of the earlier part of the run */
     struct state_checkpoint before;
     struct buf got; /* the leads that were taken: "SEQ:ID", "!" behind a bad line's place */
 };
@@ -138,7 +138,7 @@ static inline void world_close(struct intake_world *w)
 {
     intake_free(&w->in);
     assert_int_equal(w->script.closed, 1);
-    tally_free(&w->before_tally);
+    progress_free(&w->before_tally);
     buf_free(&w->got);
     pthread_cond_destroy(&w->script.changed);
     pthread_mutex_destroy(&w->script.lock);

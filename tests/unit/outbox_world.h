@@ -36,7 +36,7 @@ static inline void out_state_failed(void *ctx, const struct err *e)
 static inline void out_open_state(struct outworld *o)
 {
     const struct state_cfg cfg = {.path = o->path, .failed = out_state_failed, .ctx = o};
-    const struct state_term term = {STR("provider"), STR("acme")};
+    const struct state_setting term = {STR("provider"), STR("acme")};
     struct err e;
     if (state_open(&o->state, &cfg, &e) != RC_OK ||
         (state_phase(o->state) == STATE_EMPTY &&
@@ -45,18 +45,18 @@ static inline void out_open_state(struct outworld *o)
     o->w.cfg.state = o->state;
 }
 
-static inline enum rc out_owed(void *ctx, struct sink *sink, const struct owed_lead *owed,
-                               struct lead **out, struct err *e)
+static inline enum rc out_unacked(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
+                                  struct lead **out, struct err *e)
 {
     struct outworld *o = (struct outworld *)ctx;
     (void)sink;
     (void)e;
     o->asked++;
-    if (owed->seq >= LEADS || !str_eq(owed->id, o->w.leads[owed->seq].id) ||
-        !str_eq(owed->params[0], o->w.leads[owed->seq].params[0]) ||
-        memcmp(owed->fingerprint, o->w.leads[owed->seq].fingerprint, FINGERPRINT_BYTES) != 0)
+    if (unacked->seq >= LEADS || !str_eq(unacked->id, o->w.leads[unacked->seq].id) ||
+        !str_eq(unacked->params[0], o->w.leads[unacked->seq].params[0]) ||
+        memcmp(unacked->fingerprint, o->w.leads[unacked->seq].fingerprint, FINGERPRINT_BYTES) != 0)
         return err_set(e, RC_INTERNAL, "a lead that nobody knows");
-    *out = o->done[owed->seq] ? &o->w.leads[owed->seq] : NULL;
+    *out = o->done[unacked->seq] ? &o->w.leads[unacked->seq] : NULL;
     return RC_OK;
 }
 
@@ -76,7 +76,7 @@ static inline int out_enter(void **state)
     if (!o)
         return -1;
     world_init(&o->w);
-    o->w.cfg.host.owed = out_owed;
+    o->w.cfg.host.unacked = out_unacked;
     o->w.cfg.host.sent = out_sent;
     o->w.cfg.index = 3;
     (void)snprintf(o->folder, sizeof o->folder, "/tmp/leadpipe-outbox-XXXXXX");

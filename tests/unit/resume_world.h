@@ -24,7 +24,7 @@ struct command {
     struct run_world w;
     struct run_cfg cfg;
     struct run_sink_cfg sinks[SINKS];
-    struct state_term terms[TERMS_MAX];
+    struct state_setting settings[TERMS_MAX];
     struct resume_plan p;
     unsigned n_failed; /* calls of state_cfg.failed */
 };
@@ -50,13 +50,13 @@ static inline int enter(void **state)
     run_world_init(&c.w, NULL);
     c.sinks[0] = (struct run_sink_cfg){.ops = &file_ops, .identity = "csv:out"};
     c.sinks[1] = (struct run_sink_cfg){.ops = &delivery_ops, .identity = "webhook:there"};
-    c.terms[0] = (struct state_term){STR("--provider"), STR("omni")};
+    c.settings[0] = (struct state_setting){STR("--provider"), STR("omni")};
     c.cfg = (struct run_cfg){.profile = c.w.profile,
                              .state_path = "s",
                              .sinks = c.sinks,
                              .n_sinks = SINKS,
-                             .terms = c.terms,
-                             .n_terms = 1,
+                             .settings = c.settings,
+                             .n_settings = 1,
                              .clock = &c.w.clock,
                              .log = &c.w.log};
     *state = &c;
@@ -89,11 +89,11 @@ static inline void close_plan(struct command *c)
 
 /* ---- earlier runs ----------------------------------------------------------------------------- */
 
-static inline struct state *begin_old(const struct state_term *terms, size_t n)
+static inline struct state *begin_old(const struct state_setting *settings, size_t n)
 {
     struct err e = {0};
     struct state *s = open_ok("s");
-    OK(state_begin(s, OLD_ID, OLD_MS, terms, n, &e));
+    OK(state_begin(s, OLD_ID, OLD_MS, settings, n, &e));
     return s;
 }
 
@@ -107,12 +107,12 @@ static inline void commit(struct state *s, const struct state_checkpoint *c)
 
 /* Three leads are done and went to both sinks. */
 static const struct state_checkpoint three_done = {
-    .tally = {.high = 3, .handed = 3, .active_ms = 700}, .marks = two_marks, .n_marks = SINKS};
+    .progress = {.high = 3, .handed = 3, .active_ms = 700}, .marks = two_marks, .n_marks = SINKS};
 
 static inline void leave_unfinished(const struct state_checkpoint *checkpoint)
 {
-    const struct state_term terms[] = {{STR("--provider"), STR("omni")}};
-    struct state *s = begin_old(terms, 1);
+    const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
+    struct state *s = begin_old(settings, 1);
     if (checkpoint)
         commit(s, checkpoint);
     state_close(s);
@@ -128,8 +128,8 @@ static inline void add_delivery(struct state *s, unsigned sink)
 
 static inline void leave_delivery(unsigned sink, const struct state_checkpoint *checkpoint)
 {
-    const struct state_term terms[] = {{STR("--provider"), STR("omni")}};
-    struct state *s = begin_old(terms, 1);
+    const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
+    struct state *s = begin_old(settings, 1);
     add_delivery(s, sink);
     if (checkpoint)
         commit(s, checkpoint);

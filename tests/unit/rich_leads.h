@@ -1,6 +1,6 @@
 /* Payloads with something of everything: all tables, members that nobody documented at every level,
  * names that clash, addresses under codes, expiring URLs in odd places, long numbers, text that must
- * be mended, values nested deeply, objects with many members and repeated ones. */
+ * be replaced, values nested deeply, objects with many members and repeated ones. */
 #ifndef LEADPIPE_TESTS_RICH_LEADS_H
 #define LEADPIPE_TESTS_RICH_LEADS_H
 

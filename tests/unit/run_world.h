@@ -120,7 +120,7 @@ static inline struct lead *run_world_lead(struct run_world *w, uint64_t seq)
     lead->ready = true;
     lead->http_status = 200;
     lead->attempts = 1;
-    memory_weigh(&w->memory, lead, 1000);
+    memory_hold(&w->memory, lead, 1000);
     memory_charge_as(&w->memory, lead, 2000);
     return lead;
 }

@@ -27,7 +27,7 @@ struct seq_world {
 
 /* ---- checkpoints ------------------------------------------------------------------------------ */
 
-static inline void note_nothing(void *ctx, struct state_tally *sums, struct buf *totals)
+static inline void note_nothing(void *ctx, struct state_progress *sums, struct buf *totals)
 {
     (void)ctx;
     (void)sums;
@@ -52,10 +52,10 @@ static inline enum rc write_commit(void *ctx, const struct state_checkpoint *c, 
 {
     struct seq_world *q = ctx;
     (void)e;
-    buf_addf(&q->committed, "high %llu handed %llu", (unsigned long long)c->tally.high,
-             (unsigned long long)c->tally.handed);
-    for (size_t i = 0; i < c->n_holes; i++)
-        buf_addf(&q->committed, " without %llu", (unsigned long long)c->holes[i]);
+    buf_addf(&q->committed, "high %llu handed %llu", (unsigned long long)c->progress.high,
+             (unsigned long long)c->progress.handed);
+    for (size_t i = 0; i < c->n_gaps; i++)
+        buf_addf(&q->committed, " without %llu", (unsigned long long)c->gaps[i]);
     for (size_t i = 0; i < c->n_marks; i++)
         buf_addf(&q->committed, " [" STR_FMT "]", STR_ARG(c->marks[i]));
     buf_addc(&q->committed, '\n');
@@ -68,7 +68,7 @@ static inline void make_checkpoint(struct seq_world *q)
         .control = &q->w.control,
         .n_sinks = SINKS,
         .n_tables = q->w.profile->n_tables,
-        .tally = &q->s.tally,
+        .progress = &q->s.progress,
         .schema = q->s.schema,
         .ctx = q,
         .note = note_nothing,
@@ -186,13 +186,13 @@ static inline void complete_all(struct seq_world *q, const char *kinds)
 static inline void expect_done(struct seq_world *q, const char *kinds, const char *want)
 {
     struct buf got;
-    const struct tally *t = &q->s.tally;
+    const struct progress *t = &q->s.progress;
     buf_init(&got, 1 << 16);
     buf_addf(&got, "high %llu handed %llu missing %llu unchanged %llu",
              (unsigned long long)t->sums.high, (unsigned long long)t->sums.handed,
              (unsigned long long)t->sums.missing, (unsigned long long)t->sums.unchanged);
-    for (size_t i = 0; i < t->n_holes; i++)
-        buf_addf(&got, " without %llu", (unsigned long long)t->holes[i]);
+    for (size_t i = 0; i < t->n_gaps; i++)
+        buf_addf(&got, " without %llu", (unsigned long long)t->gaps[i]);
     if (strcmp(buf_cstr(&got), want) != 0)
         fail_msg("%s: done: %s, wanted %s", kinds, buf_cstr(&got), want);
     buf_free(&got);

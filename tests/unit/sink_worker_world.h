@@ -10,7 +10,7 @@
 /* One or two sinks with their workers, and a checkpoint whose state is a text. */
 struct workers_world {
     struct run_world w;
-    struct tally tally;
+    struct progress progress;
     struct schema *schema;
     struct checkpoint *checkpoint;
     struct resume_plan resume;
@@ -25,7 +25,7 @@ struct workers_world {
 
 /* ---- checkpoints ------------------------------------------------------------------------------ */
 
-static inline void note_nothing(void *ctx, struct state_tally *sums, struct buf *totals)
+static inline void note_nothing(void *ctx, struct state_progress *sums, struct buf *totals)
 {
     (void)ctx;
     (void)sums;
@@ -63,7 +63,7 @@ static inline void make_checkpoint(struct workers_world *w)
         .control = &w->w.control,
         .n_sinks = w->n,
         .n_tables = w->w.profile->n_tables,
-        .tally = &w->tally,
+        .progress = &w->progress,
         .schema = w->schema,
         .ctx = w,
         .note = note_nothing,
@@ -119,7 +119,7 @@ static inline void world_close(struct workers_world *w)
     }
     checkpoint_free(w->checkpoint);
     schema_free(w->schema);
-    tally_free(&w->tally);
+    progress_free(&w->progress);
     free(w->resume.sent);
     buf_free(&w->committed);
     run_world_free(&w->w);
@@ -138,7 +138,7 @@ static inline void push(struct workers_world *w, size_t n)
 static inline void begin_checkpoint(struct workers_world *w)
 {
     const unsigned char key[LEAD_KEY_BYTES] = {1};
-    assert_int_equal(tally_note(&w->tally, w->tally.sums.high, key), RC_OK);
+    assert_int_equal(progress_note(&w->progress, w->progress.sums.high, key), RC_OK);
     run_world_pass_ms(&w->w, CHECKPOINT_MS);
     checkpoint_consider(w->checkpoint);
 }

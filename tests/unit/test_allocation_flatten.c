@@ -36,7 +36,7 @@ static void json_end(void *ctx, enum rc rc, struct buf *out)
     }
     json_write(out, w->doc.root);
     buf_add_str(out, w->doc.compact);
-    buf_addf(out, "%llu", (unsigned long long)w->doc.mended);
+    buf_addf(out, "%llu", (unsigned long long)w->doc.replaced);
     arena_free(&w->arena);
     buf_free(&w->text);
 }

@@ -17,7 +17,7 @@
 
 struct world {
     struct sample sample;
-    struct owed_lead notes[N_LEADS];
+    struct unacked_lead notes[N_LEADS];
     struct lead leads[N_LEADS];
     char folder[64], path[96];
     int64_t unanswered; /* the row of that delivery */
@@ -25,8 +25,8 @@ struct world {
     int64_t astray; /* blocks that seem to be left by opening and closing the state */
 };
 
-static enum rc owed(void *ctx, struct sink *sink, const struct owed_lead *lead, struct lead **out,
-                    struct err *e)
+static enum rc unacked(void *ctx, struct sink *sink, const struct unacked_lead *lead,
+                       struct lead **out, struct err *e)
 {
     struct world *w = ctx;
     (void)sink;
@@ -73,7 +73,7 @@ static void count_astray(struct world *w)
 /* What is in the state: one delivery that was answered, and one that was not. */
 static void record_deliveries(struct world *w)
 {
-    const struct state_term term = {STR("provider"), STR("acme")};
+    const struct state_setting term = {STR("provider"), STR("acme")};
     struct state *state = open_state(w);
     struct err e;
     int64_t rows[N_DELIVERIES];
@@ -105,8 +105,8 @@ static int enter(void **state)
     w = (struct world){.told = 0};
     assert_true(sample_init(&w.sample));
     for (size_t i = 0; i < N_LEADS; i++)
-        w.notes[i] = (struct owed_lead){i, STR("L-1"), w.sample.param_values,
-                                        (const void *)"the thirty-two bytes of a digest"};
+        w.notes[i] = (struct unacked_lead){i, STR("L-1"), w.sample.param_values,
+                                           (const void *)"the thirty-two bytes of a digest"};
     (void)snprintf(w.folder, sizeof w.folder, "/tmp/leadpipe-outbox-XXXXXX");
     assert_non_null(mkdtemp(w.folder));
     (void)snprintf(w.path, sizeof w.path, "%s/state", w.folder);
@@ -146,7 +146,7 @@ static enum rc recorded_run(void *ctx, struct err *e)
 {
     struct recorded_work *w = ctx;
     const struct recorded_cfg cfg = {
-        .host = {.ctx = w->world, .settle = settle, .owed = owed, .sent = sent},
+        .host = {.ctx = w->world, .settle = settle, .unacked = unacked, .sent = sent},
         .state = w->state,
         .n_params = w->world->sample.profile.n_params,
         .body_max = 4096,

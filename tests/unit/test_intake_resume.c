@@ -9,11 +9,11 @@ static void were_done(struct intake_world *w, const char *const *ids)
         unsigned char key[LEAD_KEY_BYTES];
         run_world_key(ids[place], key);
         if (*ids[place])
-            assert_int_equal(tally_note(&w->before_tally, place, key), RC_OK);
+            assert_int_equal(progress_note(&w->before_tally, place, key), RC_OK);
     }
-    w->before = (struct state_checkpoint){.tally = w->before_tally.sums,
-                                          .holes = w->before_tally.holes,
-                                          .n_holes = w->before_tally.n_holes};
+    w->before = (struct state_checkpoint){.progress = w->before_tally.sums,
+                                          .gaps = w->before_tally.gaps,
+                                          .n_gaps = w->before_tally.n_gaps};
     w->in.resume.before = &w->before;
 }
 
@@ -107,7 +107,7 @@ static void bad_lines_of_before(void **state)
     for (int i = 0; i < 4; i++) {
         struct lead *lead = intake_take(&first.in);
         if (i == 0 || i == 2)
-            assert_int_equal(tally_note(&w.before_tally, lead->seq, lead->key), RC_OK);
+            assert_int_equal(progress_note(&w.before_tally, lead->seq, lead->key), RC_OK);
         lead_free(lead);
     }
     world_close(&first);
@@ -134,7 +134,7 @@ static void many_early_ones(void **state)
         unsigned char key[LEAD_KEY_BYTES];
         world_open(&w, steps, 0);
         run_world_key(ids[ITEMS_MAX], key);
-        assert_int_equal(tally_note(&w.before_tally, ITEMS_MAX, key), RC_OK);
+        assert_int_equal(progress_note(&w.before_tally, ITEMS_MAX, key), RC_OK);
         were_done(&w, (const char *const[]){NULL});
         start(&w);
         for (uint64_t want = 0; !cancelled && !intake_is_empty(&w.in);) {

@@ -30,7 +30,7 @@ static int tear_down(void **state)
 }
 
 /* The tree written again and the compact text must be as given. */
-static void expect(struct str text, const char *tree, const char *compact, uint64_t mended)
+static void expect(struct str text, const char *tree, const char *compact, uint64_t replaced)
 {
     struct json_doc doc;
     struct err e = {0};
@@ -43,7 +43,7 @@ static void expect(struct str text, const char *tree, const char *compact, uint6
     buf_clear(&b);
     buf_add_str(&b, doc.compact);
     assert_string_equal(buf_cstr(&b), compact);
-    assert_int_equal(doc.mended, mended);
+    assert_int_equal(doc.replaced, replaced);
     buf_free(&b);
 }
 
@@ -179,7 +179,7 @@ static void test_accepts(void **state)
     struct err e = {0};
     for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++)
         for (unsigned want = 0; want <= (JSON_TREE | JSON_COMPACT); want++)
-            if (json_parse(&arena, accepted[i], want, &doc, &e) != RC_OK || doc.mended)
+            if (json_parse(&arena, accepted[i], want, &doc, &e) != RC_OK || doc.replaced)
                 fail_msg("refused: %.*s: %s", STR_ARG(accepted[i]), e.msg);
 }
 
@@ -188,13 +188,13 @@ static void test_rejects(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rejected / sizeof *rejected; i++) {
         for (unsigned want = 0; want <= (JSON_TREE | JSON_COMPACT); want++) {
-            struct json_doc doc = {.mended = 77};
+            struct json_doc doc = {.replaced = 77};
             struct err e = {0};
             if (json_parse(&arena, rejected[i], want, &doc, &e) != RC_SYNTAX)
                 fail_msg("%zu, taken for JSON: %.*s", i, STR_ARG(rejected[i]));
             assert_non_null(strstr(e.msg, "not JSON"));
             assert_non_null(strstr(e.msg, "at byte"));
-            assert_int_equal(doc.mended, 77);
+            assert_int_equal(doc.replaced, 77);
         }
     }
 }
@@ -235,7 +235,7 @@ static void test_values(void **state)
     static const struct {
         struct str text;
         const char *tree, *compact;
-        uint64_t mended;
+        uint64_t replaced;
     } cases[] = {
         {TEXT(" { \"a\" : [ 1 , 2 ] ,\n\t\"b\" : \"c d\" } \r\n"), "{\"a\":[1,2],\"b\":\"c d\"}",
          "{\"a\":[1,2],\"b\":\"c d\"}", 0},
@@ -312,7 +312,7 @@ static void test_values(void **state)
          8},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        expect(cases[i].text, cases[i].tree, cases[i].compact, cases[i].mended);
+        expect(cases[i].text, cases[i].tree, cases[i].compact, cases[i].replaced);
 }
 
 static void test_number_nodes(void **state)
@@ -414,7 +414,7 @@ static void test_invalid_bytes_only(void **state)
     text[0] = text[1001] = '"';
     struct str s = {text, sizeof text};
     assert_int_equal(json_parse(&arena, s, JSON_TREE | JSON_COMPACT, &doc, NULL), RC_OK);
-    assert_int_equal(doc.mended, 1000);
+    assert_int_equal(doc.replaced, 1000);
     assert_int_equal(doc.compact.len, 3002);
     assert_int_equal(strlen(doc.root->valuestring), 3000);
 }

@@ -8,7 +8,7 @@
 
 struct world {
     struct str params[N][N_PARAMS];
-    struct owed_lead leads[N];
+    struct unacked_lead leads[N];
     struct buf text;
     size_t ends[N]; /* of the text, after each lead */
     struct arena arena;
@@ -23,10 +23,10 @@ static void make_leads(struct world *w)
     w->params[0][0] = STR("a-1");
     w->params[1][0] = STR("");
     w->params[1][1] = STR("\n\n");
-    w->leads[0] = (struct owed_lead){0, STR("x"), w->params[0], (const void *)digest_0};
+    w->leads[0] = (struct unacked_lead){0, STR("x"), w->params[0], (const void *)digest_0};
     w->leads[1] =
-        (struct owed_lead){INT64_MAX - 1, STR("1:2 3:-:"), w->params[1], (const void *)digest_1};
-    w->leads[2] = (struct owed_lead){7, STR("l\xc3\xa9"), w->params[2], (const void *)digest_2};
+        (struct unacked_lead){INT64_MAX - 1, STR("1:2 3:-:"), w->params[1], (const void *)digest_1};
+    w->leads[2] = (struct unacked_lead){7, STR("l\xc3\xa9"), w->params[2], (const void *)digest_2};
 }
 
 static int enter(void **state)
@@ -66,8 +66,8 @@ static void what_is_put_is_taken(void **state)
         assert_int_equal(take(w, w->ends[count - 1], &notes, &n), RC_OK);
         assert_int_equal(n, count);
         for (size_t i = 0; i < n; i++) {
-            const struct owed_lead *got = &notes[i].lead;
-            const struct owed_lead *want = &w->leads[i];
+            const struct unacked_lead *got = &notes[i].lead;
+            const struct unacked_lead *want = &w->leads[i];
             assert_true(got->seq == want->seq && str_eq(got->id, want->id));
             assert_memory_equal(got->fingerprint, want->fingerprint, FINGERPRINT_BYTES);
             for (size_t k = 0; k < N_PARAMS; k++) {

@@ -174,7 +174,7 @@ static void the_last_batch_stays_recorded(void **state)
     out_finish(o);
     const struct str marks[] = {STR(""), STR(""), STR(""), str_c(o->mark)};
     const struct state_checkpoint checkpoint = {
-        .tally = {.high = 4, .handed = 4}, .marks = marks, .n_marks = 4, .totals = STR("")};
+        .progress = {.high = 4, .handed = 4}, .marks = marks, .n_marks = 4, .totals = STR("")};
     if (state_checkpoint(o->state, &checkpoint, &e) != RC_OK)
         fail_msg("%s", e.msg);
     expect_answers(o, "accepted:200:1:-:-:\n"); /* the first is not needed any more */

@@ -272,10 +272,10 @@ static void nothing_to_give_back(void **state)
     struct run_world w;
     run_world_init(&w, NULL);
     struct lead *lead = run_world_lead(&w, 0);
-    outcome_drop_weight(&w.outcomes, lead);
+    outcome_release_memory(&w.outcomes, lead);
     assert_int_equal(budget_used(&w.memory.budget), 0);
     atomic_store(&w.control.wants_wake, true);
-    outcome_drop_weight(&w.outcomes, lead);
+    outcome_release_memory(&w.outcomes, lead);
     assert_true(atomic_load(&w.control.wants_wake));
     outcome_finish(&w.outcomes, lead);
     run_world_free(&w);

@@ -176,7 +176,7 @@ static void other_files(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         text.len = len;
         if (*rows[i].to)
-            renames_put(&text, rows[i].from, rows[i].to, (struct file_print){8, 1});
+            renames_put(&text, rows[i].from, rows[i].to, (struct file_signature){8, 1});
         else
             renames_put_removal(&text, rows[i].from);
         expect_refused(ONE, RC_USAGE, rows[i].word);

@@ -39,9 +39,9 @@ static void what_was_put_comes_back(void **state)
 {
     (void)state;
     struct file_rename none;
-    renames_put(&list, "/a/.b.part", "/a/b", (struct file_print){INT64_MAX, UINT32_MAX});
+    renames_put(&list, "/a/.b.part", "/a/b", (struct file_signature){INT64_MAX, UINT32_MAX});
     renames_put_removal(&list, "/a/.c:1:.part");
-    renames_put(&list, "/d", "/e", (struct file_print){0, 0});
+    renames_put(&list, "/d", "/e", (struct file_signature){0, 0});
     struct str rest = buf_str(&list);
     expect_next(&rest, "/a/.b.part", "/a/b", INT64_MAX, UINT32_MAX);
     expect_next(&rest, "/a/.c:1:.part", "", 0, 0);
@@ -56,7 +56,7 @@ static void paths_become_absolute(void **state)
     assert_non_null(getcwd(folder, sizeof folder));
     (void)snprintf(from, sizeof from, "%s/x/.y.part", folder);
     (void)snprintf(to, sizeof to, "%s/x/y", folder);
-    renames_put(&list, "x/.y.part", "x/y", (struct file_print){3, 4});
+    renames_put(&list, "x/.y.part", "x/y", (struct file_signature){3, 4});
     struct str rest = buf_str(&list);
     expect_next(&rest, from, to, 3, 4);
 }
@@ -115,7 +115,8 @@ static void what_was_not_put_is_refused(void **state)
     path[PATH_MAX] = '\0';
     for (int second = 0; second < 2; second++) {
         buf_clear(&list);
-        renames_put(&list, second ? "/a" : path, second ? path : "/a", (struct file_print){1, 2});
+        renames_put(&list, second ? "/a" : path, second ? path : "/a",
+                    (struct file_signature){1, 2});
         struct str rest = buf_str(&list);
         assert_int_equal(renames_take(&rest, &one), RC_SYNTAX);
     }

@@ -11,7 +11,7 @@ static void expect_begun(struct command *c)
     assert_false(c->p.loaded || c->p.republish);
     assert_string_equal(c->p.run_id, NEW_ID);
     assert_int_equal(c->p.started_wall_ms, NEW_MS);
-    assert_int_equal(tally_done(&c->p.tally), 0);
+    assert_int_equal(progress_done(&c->p.progress), 0);
     assert_null(resume_mark(&c->p, 0, &mark));
     OK(resume_restore(&c->p, NULL, &e)); /* nothing is to be restored or counted */
     OK(resume_count(&c->p, NULL, &e));
@@ -42,7 +42,7 @@ static void fresh(void **state)
     struct command *c = *state;
     leave_unfinished(&three_done);
     c->cfg.fresh = true;
-    c->terms[0].value = STR("funeral");
+    c->settings[0].value = STR("funeral");
     expect_begun(c);
 }
 
@@ -51,7 +51,7 @@ static void a_blank_run(void **state)
 {
     struct command *c = *state;
     leave_unfinished(NULL);
-    c->terms[0].value = STR("funeral");
+    c->settings[0].value = STR("funeral");
     expect_begun(c);
 }
 
@@ -64,7 +64,7 @@ static void a_run_that_only_sent_something(void **state)
     OK(open_plan(c, &e));
     assert_true(c->p.loaded);
     close_plan(c);
-    c->terms[0].value = STR("funeral");
+    c->settings[0].value = STR("funeral");
     FAILS(open_plan(c, &e), RC_USAGE, "another command");
     close_plan(c);
     expect_run(OLD_ID, STATE_RUNNING);
@@ -79,9 +79,9 @@ static void resumed(void **state)
     struct err e = {0};
     struct sink_mark mark;
     const struct state_checkpoint done = {
-        .tally = {.high = 7, .handed = 5, .active_ms = 1234},
-        .holes = gaps,
-        .n_holes = 2,
+        .progress = {.high = 7, .handed = 5, .active_ms = 1234},
+        .gaps = gaps,
+        .n_gaps = 2,
         .marks = two_marks,
         .n_marks = SINKS,
         .totals = STR("beyond 4 5 1 the-first\nrequests 17\n"),
@@ -97,9 +97,9 @@ static void resumed(void **state)
     assert_int_equal(c->p.beyond.members, 5);
     assert_string_equal(c->p.beyond.first, "the-first");
     assert_str(c->p.totals, "requests 17\n"); /* what is left is the HTTP engine's */
-    assert_int_equal(tally_done(&c->p.tally), 5);
+    assert_int_equal(progress_done(&c->p.progress), 5);
     for (uint64_t i = 0; i < 9; i++)
-        assert_int_equal(tally_is_done(&c->p.tally, i), i < 7 && i != 2 && i != 4);
+        assert_int_equal(progress_is_done(&c->p.progress, i), i < 7 && i != 2 && i != 4);
     for (size_t i = 0; i < SINKS; i++) {
         assert_ptr_equal(resume_mark(&c->p, i, &mark), &mark);
         assert_true(str_eq(mark.text, two_marks[i]));
@@ -134,8 +134,8 @@ static void other_terms(void **state)
 {
     struct command *c = *state;
     static const struct {
-        struct state_term then[TERMS_MAX], now[TERMS_MAX]; /* up to one without a name */
-        const char *says;                                  /* NULL: it is resumed */
+        struct state_setting then[TERMS_MAX], now[TERMS_MAX]; /* up to one without a name */
+        const char *says;                                     /* NULL: it is resumed */
     } cases[] = {
         {{TERM("-p", "a")}, {TERM("-p", "a")}, NULL},
         {{{{NULL, 0}, {NULL, 0}}}, {{{NULL, 0}, {NULL, 0}}}, NULL},
@@ -186,8 +186,8 @@ static void other_terms(void **state)
         struct state *s = begin_old(cases[i].then, n_then);
         commit(s, &three_done);
         state_close(s);
-        c->cfg.terms = cases[i].now;
-        c->cfg.n_terms = n_now;
+        c->cfg.settings = cases[i].now;
+        c->cfg.n_settings = n_now;
         if (cases[i].says) {
             FAILS(open_plan(c, &e), RC_USAGE, cases[i].says);
             assert_non_null(strstr(e.msg, "s holds an unfinished run"));
@@ -261,9 +261,9 @@ static void no_state_at_all(void **state)
 
 static void leave_publishing(void)
 {
-    const struct state_term terms[] = {{STR("--provider"), STR("omni")}};
+    const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
     struct err e = {0};
-    struct state *s = begin_old(terms, 1);
+    struct state *s = begin_old(settings, 1);
     OK(state_publish(s, NULL, 0, STR("record"), &e)); /* no checkpoint: it was that fast */
     state_close(s);
 }
@@ -280,7 +280,7 @@ static void published_once_more(void **state)
     assert_str(c->p.run.record, "record");
     assert_false(c->p.notes_accepted); /* nothing is fetched */
     close_plan(c);
-    c->terms[0].value = STR("funeral");
+    c->settings[0].value = STR("funeral");
     FAILS(open_plan(c, &e), RC_USAGE, "--provider was omni and is now funeral");
     assert_false(c->p.republish);
     close_plan(c);

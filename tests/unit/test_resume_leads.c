@@ -79,18 +79,18 @@ static void outcomes_add_up(void **state)
         {1, 8, 0, {0}, {1, 2}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct state_term terms[] = {{STR("--provider"), STR("omni")}};
-        const struct state_checkpoint done = {.tally = {.high = 10,
-                                                        .handed = cases[i].handed,
-                                                        .missing = cases[i].missing,
-                                                        .unchanged = cases[i].unchanged},
-                                              .holes = gaps,
-                                              .n_holes = 1,
+        const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
+        const struct state_checkpoint done = {.progress = {.high = 10,
+                                                           .handed = cases[i].handed,
+                                                           .missing = cases[i].missing,
+                                                           .unchanged = cases[i].unchanged},
+                                              .gaps = gaps,
+                                              .n_gaps = 1,
                                               .marks = two_marks,
                                               .n_marks = SINKS};
         struct schema *schema = NULL;
         struct err e = {0};
-        struct state *s = begin_old(terms, 1);
+        struct state *s = begin_old(settings, 1);
         for (size_t k = 0; k < 3; k++) {
             if (cases[i].failed[k])
                 fail_place(s, cases[i].failed[k] - 1, false);
@@ -122,8 +122,8 @@ static struct lead *owe(struct command *c, uint64_t seq)
     struct lead *lead = NULL;
     struct err e = {0};
     (void)snprintf(id, sizeof id, "id-%llu", (unsigned long long)seq);
-    const struct owed_lead owed = {.seq = seq, .id = str_c(id), .fingerprint = fingerprint};
-    OK(resume_owed(&c->p, &owed, &lead, &e));
+    const struct unacked_lead unacked = {.seq = seq, .id = str_c(id), .fingerprint = fingerprint};
+    OK(resume_unacked(&c->p, &unacked, &lead, &e));
     return lead;
 }
 
@@ -132,14 +132,14 @@ static struct lead *owe(struct command *c, uint64_t seq)
 static void leave_with_outcomes(void)
 {
     static const uint64_t gaps[] = {2};
-    const struct state_term terms[] = {{STR("--provider"), STR("omni")}};
+    const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
     const struct state_checkpoint done = {
-        .tally = {.high = 12, .handed = 5, .missing = 2, .unchanged = 3},
-        .holes = gaps,
-        .n_holes = 1,
+        .progress = {.high = 12, .handed = 5, .missing = 2, .unchanged = 3},
+        .gaps = gaps,
+        .n_gaps = 1,
         .marks = two_marks,
         .n_marks = SINKS};
-    struct state *s = begin_old(terms, 1);
+    struct state *s = begin_old(settings, 1);
     fail_place(s, 5, true);
     fail_place(s, 0, false);
     commit(s, &done);
@@ -212,10 +212,10 @@ static void leads_that_await_a_verdict(void **state)
     assert_memory_equal(nine->fingerprint, fingerprint, sizeof fingerprint);
     assert_ptr_equal(owe(c, 9), nine); /* of another sink: the same lead */
     assert_ptr_equal(owe(c, 5), five);
-    assert_int_equal(c->p.n_owed, 3);
-    assert_int_equal(c->p.owed_failed, 1);
+    assert_int_equal(c->p.n_unacked, 3);
+    assert_int_equal(c->p.unacked_failed, 1);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(c->p.owed[i]->seq, 5 + 2 * i);
+        assert_int_equal(c->p.unacked[i]->seq, 5 + 2 * i);
     struct ledger *plain = c->w.outcomes.ledger;
     const struct ledger_cfg cfg = {
         .profile = c->w.profile, .state = c->p.state, .clock = &c->w.clock};
@@ -279,27 +279,27 @@ static void places_that_were_sent(void **state)
 
 static void keep(struct state *s, uint64_t place, const char *id)
 {
-    struct state_kept kept = {.place = place,
-                              .http_status = 203,
-                              .attempts = 4,
-                              .mended = 5,
-                              .body = str_c(id)}; /* as good as any */
+    struct state_buffered kept = {.place = place,
+                                  .http_status = 203,
+                                  .attempts = 4,
+                                  .replaced = 5,
+                                  .body = str_c(id)}; /* as good as any */
     struct err e = {0};
     run_world_key(id, kept.key);
-    OK(state_keep(s, &kept, &e));
+    OK(state_buffer(s, &kept, &e));
 }
 
-static void expect_kept(struct command *c, uint64_t seq, bool is_kept)
+static void expect_kept(struct command *c, uint64_t seq, bool is_buffered)
 {
     struct buf body;
     struct lead *lead = run_world_lead(&c->w, seq);
     buf_init(&body, 1000);
-    if (resume_take_kept(&c->p, lead, &body) != is_kept)
-        fail_msg("%llu: kept, wanted %d", (unsigned long long)seq, is_kept);
-    assert_string_equal(buf_cstr(&body), is_kept ? lead->id.ptr : "");
-    assert_int_equal(lead->http_status, is_kept ? 203 : 200);
-    assert_int_equal(lead->attempts, is_kept ? 4 : 1);
-    assert_int_equal(lead->mended, is_kept ? 5 : 0);
+    if (resume_take_buffered(&c->p, lead, &body) != is_buffered)
+        fail_msg("%llu: kept, wanted %d", (unsigned long long)seq, is_buffered);
+    assert_string_equal(buf_cstr(&body), is_buffered ? lead->id.ptr : "");
+    assert_int_equal(lead->http_status, is_buffered ? 203 : 200);
+    assert_int_equal(lead->attempts, is_buffered ? 4 : 1);
+    assert_int_equal(lead->replaced, is_buffered ? 5 : 0);
     buf_free(&body);
     outcome_finish(&c->w.outcomes, lead);
 }
@@ -308,13 +308,13 @@ static void payloads_that_were_kept(void **state)
 {
     struct command *c = *state;
     static const uint64_t gaps[] = {2, 3, 4};
-    const struct state_term terms[] = {{STR("--provider"), STR("omni")}};
-    const struct state_checkpoint done = {.tally = {.high = 6, .handed = 3},
-                                          .holes = gaps,
-                                          .n_holes = 3,
+    const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
+    const struct state_checkpoint done = {.progress = {.high = 6, .handed = 3},
+                                          .gaps = gaps,
+                                          .n_gaps = 3,
                                           .marks = two_marks,
                                           .n_marks = SINKS};
-    struct state *s = begin_old(terms, 1);
+    struct state *s = begin_old(settings, 1);
     keep(s, 8, "id-8");
     keep(s, 3, "id-3");
     keep(s, 4, "another"); /* another ID stands there now */
@@ -324,11 +324,11 @@ static void payloads_that_were_kept(void **state)
     restore(c);
     static const struct {
         uint64_t seq;
-        bool is_kept;
+        bool is_buffered;
     } leads[] = {{2, false}, {3, true},  {4, false},  {7, false},
                  {8, true},  {9, false}, {12, false}, {13, false}};
     for (size_t i = 0; i < sizeof leads / sizeof *leads; i++)
-        expect_kept(c, leads[i].seq, leads[i].is_kept);
+        expect_kept(c, leads[i].seq, leads[i].is_buffered);
     close_plan(c);
 }
 

@@ -37,7 +37,7 @@ static void many_leads(void **state)
     seq_run(&q);
     for (size_t i = 0; i < SINKS; i++)
         assert_int_equal(q.fakes[i]->n_put, PLACES);
-    assert_int_equal(q.s.tally.sums.handed, PLACES);
+    assert_int_equal(q.s.progress.sums.handed, PLACES);
     seq_close(&q);
 }
 
@@ -51,7 +51,7 @@ static void expect_kept(struct state *s, const char *kinds, const char *want)
     size_t n = 0;
     struct buf got;
     buf_init(&got, 1 << 16);
-    OK(state_kept_places(s, &places, &n, &e));
+    OK(state_buffered_places(s, &places, &n, &e));
     for (size_t i = 0; i < n; i++)
         buf_addf(&got, "%s%llu", i ? "," : "", (unsigned long long)places[i]);
     if (strcmp(buf_cstr(&got), want) != 0)
@@ -157,16 +157,16 @@ static void payloads_that_are_kept(void **state)
     order_complete(q.s.order, leads, 4);
     seq_run(&q);
     for (uint64_t i = 1; i < 4; i++) {
-        struct state_kept kept;
+        struct state_buffered kept;
         struct buf body;
         unsigned char key[LEAD_KEY_BYTES];
         char id[32];
         buf_init(&body, 1 << 16);
-        OK(state_take_kept(s, i, &kept, &body, &e));
+        OK(state_take_buffered(s, i, &kept, &body, &e));
         assert_string_equal(buf_cstr(&body), bodies[i - 1]);
         assert_int_equal(kept.http_status, 200 + i);
         assert_int_equal(kept.attempts, 10 + i);
-        assert_int_equal(kept.mended, 0); /* counted when it is parsed once more */
+        assert_int_equal(kept.replaced, 0); /* counted when it is parsed once more */
         (void)snprintf(id, sizeof id, "id-%llu", (unsigned long long)i);
         run_world_key(id, key);
         assert_memory_equal(kept.key, key, sizeof key);
@@ -247,7 +247,7 @@ static void leads_left_in_the_ring(void **state)
     seq_open(&q, true, NULL, 100);
     for (uint64_t i = 0; i < 3; i++) {
         struct lead *lead = lead_of(&q, 'r', i);
-        outcome_drop_weight(&q.w.outcomes, lead);
+        outcome_release_memory(&q.w.outcomes, lead);
         order_complete(q.s.order, &lead, 1);
     }
     sequencer_join(&q.s); /* of one that was never started */

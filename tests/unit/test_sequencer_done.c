@@ -144,26 +144,26 @@ static void figures_are_added_up(void **state)
     (void)state;
     struct seq_world q;
     struct lead *leads[4];
-    struct tally want = {0};
+    struct progress want = {0};
     seq_open(&q, true, NULL, 100);
     for (size_t i = 0; i < 4; i++) {
         leads[i] = lead_of(&q, i == 2 ? 'p' : 'r', i);
-        leads[i]->mended = (uint64_t)1 << (4 * i);
+        leads[i]->replaced = (uint64_t)1 << (4 * i);
         leads[i]->has_other_id = i != 1;
         leads[i]->codes_beyond = i;
         if (i < 2)
-            assert_int_equal(tally_note(&want, i, leads[i]->key), RC_OK);
+            assert_int_equal(progress_note(&want, i, leads[i]->key), RC_OK);
     }
     order_complete(q.s.order, leads, 4);
     seq_run(&q);
-    assert_int_equal(q.s.tally.sums.mended, 0x11);
-    assert_int_equal(q.s.tally.sums.other_ids, 1);
+    assert_int_equal(q.s.progress.sums.replaced, 0x11);
+    assert_int_equal(q.s.progress.sums.other_ids, 1);
     assert_int_equal(q.s.beyond.codes, 1);
     assert_string_equal(q.s.beyond.first, "id-1");
-    assert_true(q.s.tally.sums.key_a == want.sums.key_a);
-    assert_true(q.s.tally.sums.key_b == want.sums.key_b);
+    assert_true(q.s.progress.sums.key_a == want.sums.key_a);
+    assert_true(q.s.progress.sums.key_b == want.sums.key_b);
     assert_true(q.s.gap);
-    tally_free(&want);
+    progress_free(&want);
     seq_close(&q);
 }
 
@@ -174,7 +174,7 @@ static void the_loop_is_woken(void **state)
     struct seq_world q;
     seq_open(&q, true, NULL, 100);
     struct lead *lead = lead_of(&q, 'p', 0);
-    outcome_drop_weight(&q.w.outcomes, lead);
+    outcome_release_memory(&q.w.outcomes, lead);
     atomic_store(&q.w.control.wants_wake, true);
     order_complete(q.s.order, &lead, 1);
     seq_run(&q);
@@ -190,7 +190,7 @@ static void goes_on_from_a_checkpoint(void **state)
     struct resume_plan plan = {
         .loaded = true,
         .beyond = {.codes = 5, .leads = 1, .first = "first"},
-        .run.checkpoint = {.tally = {.high = 3, .handed = 1}, .holes = gaps, .n_holes = 2}};
+        .run.checkpoint = {.progress = {.high = 3, .handed = 1}, .gaps = gaps, .n_gaps = 2}};
     seq_open(&q, false, NULL, 100);
     assert_int_equal(sequencer_resume(&q.s, &plan), RC_OK);
     expect_done(&q, "resumed", "high 3 handed 1 missing 0 unchanged 0 without 1 without 2");

@@ -171,7 +171,7 @@ static void the_end_by_its_policy(void **state)
         bool is_prepared = strcmp(cases[i].called, "prepare") == 0;
         assert_string_equal(buf_cstr(&w.workers[0].text), is_prepared ? "of 0" : "");
         assert_int_equal(w.fakes[0]->is_asked_how, is_prepared);
-        assert_false(w.workers[0].is_kept);
+        assert_false(w.workers[0].must_stay);
         sink_worker_close(&w.workers[0]);
         expect_counts(&w.w, 3,
                       cases[i].are_decided
@@ -246,11 +246,11 @@ static void what_is_kept(void **state)
         struct err e = {0};
         world_open(&w, 1);
         assert_int_equal(sink_worker_open(&w.workers[0], marked ? &mark : NULL, &e), RC_OK);
-        assert_int_equal(w.workers[0].is_kept, marked);
+        assert_int_equal(w.workers[0].must_stay, marked);
         push(&w, 1);
         begin_checkpoint(&w);
         run_all(&w);
-        assert_true(w.workers[0].is_kept);
+        assert_true(w.workers[0].must_stay);
         world_close(&w);
     }
 }
@@ -309,11 +309,11 @@ static void what_the_sink_is_offered(void **state)
     assert_int_equal(host->sent(host->ctx, &w.fakes[0]->sink, 77, &e), RC_OK);
     assert_true(resume_was_sent(&w.resume, 77));
     assert_false(resume_was_sent(&w.resume, 78));
-    struct lead *lead = run_world_lead(&w.w, 0), *owed = lead;
+    struct lead *lead = run_world_lead(&w.w, 0), *unacked = lead;
     outcome_finish(&w.w.outcomes, lead);
-    const struct owed_lead not_done = {.seq = 5, .id = STR("id-5")};
-    assert_int_equal(host->owed(host->ctx, &w.fakes[0]->sink, &not_done, &owed, &e), RC_OK);
-    assert_null(owed);
+    const struct unacked_lead not_done = {.seq = 5, .id = STR("id-5")};
+    assert_int_equal(host->unacked(host->ctx, &w.fakes[0]->sink, &not_done, &unacked, &e), RC_OK);
+    assert_null(unacked);
     world_close(&w);
 }
 

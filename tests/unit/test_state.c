@@ -6,25 +6,25 @@
 static void a_run_comes_back(void **state)
 {
     (void)state;
-    const struct state_term terms[] = {{STR("provider"), STR("omni")}, {STR("to"), STR("")}};
-    const uint64_t holes[] = {3, 5, UINT64_C(1) << 40};
+    const struct state_setting settings[] = {{STR("provider"), STR("omni")}, {STR("to"), STR("")}};
+    const uint64_t gaps[] = {3, 5, UINT64_C(1) << 40};
     const struct str marks[] = {STR("mark of a"), STR("")};
     const struct state_column columns[] = {
         {1, 2, 0, STR("key"), STR_NONE},
         {UINT32_MAX, 0, 7, STR(""), STR("member")},
     };
     struct state_checkpoint c = {
-        .tally = {.high = (UINT64_C(1) << 40) + 1,
-                  .key_a = UINT64_MAX,
-                  .key_b = 1,
-                  .handed = 2,
-                  .missing = 3,
-                  .unchanged = 4,
-                  .mended = 5,
-                  .other_ids = 6,
-                  .active_ms = 7},
-        .holes = holes,
-        .n_holes = 3,
+        .progress = {.high = (UINT64_C(1) << 40) + 1,
+                     .key_a = UINT64_MAX,
+                     .key_b = 1,
+                     .handed = 2,
+                     .missing = 3,
+                     .unchanged = 4,
+                     .replaced = 5,
+                     .other_ids = 6,
+                     .active_ms = 7},
+        .gaps = gaps,
+        .n_gaps = 3,
         .marks = marks,
         .n_marks = 2,
         .totals = STR("totals"),
@@ -34,10 +34,10 @@ static void a_run_comes_back(void **state)
     struct err e = {0};
     struct state *s = open_ok("s");
     assert_int_equal(state_phase(s), STATE_EMPTY);
-    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1234567890123, terms, 2, &e));
+    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1234567890123, settings, 2, &e));
     OK(state_checkpoint(s, &c, &e));
     c.columns = columns + 1;
-    c.tally.active_ms = INT64_C(1) << 40;
+    c.progress.active_ms = INT64_C(1) << 40;
     OK(state_checkpoint(s, &c, &e));
     state_close(s);
 
@@ -47,14 +47,14 @@ static void a_run_comes_back(void **state)
     OK(state_load(s, &run, &e));
     assert_string_equal(run.run_id, "0123456789abcdef0123456789abcdef");
     assert_int_equal(run.started_wall_ms, 1234567890123);
-    assert_int_equal(run.n_terms, 2);
-    assert_str(run.terms[0].name, "provider");
-    assert_str(run.terms[0].value, "omni");
-    assert_str(run.terms[1].value, "");
+    assert_int_equal(run.n_settings, 2);
+    assert_str(run.settings[0].name, "provider");
+    assert_str(run.settings[0].value, "omni");
+    assert_str(run.settings[1].value, "");
     assert_null(run.record.ptr);
-    assert_memory_equal(&run.checkpoint.tally, &c.tally, sizeof c.tally);
-    assert_int_equal(run.checkpoint.n_holes, 3);
-    assert_memory_equal(run.checkpoint.holes, holes, sizeof holes);
+    assert_memory_equal(&run.checkpoint.progress, &c.progress, sizeof c.progress);
+    assert_int_equal(run.checkpoint.n_gaps, 3);
+    assert_memory_equal(run.checkpoint.gaps, gaps, sizeof gaps);
     assert_int_equal(run.checkpoint.n_marks, 2);
     assert_str(run.checkpoint.marks[0], "mark of a");
     assert_str(run.checkpoint.marks[1], "");
@@ -80,12 +80,12 @@ static void a_run_without_a_checkpoint(void **state)
     begin_run(s);
     struct state_run run;
     OK(state_load(s, &run, &e));
-    const struct state_tally none = {0};
-    assert_memory_equal(&run.checkpoint.tally, &none, sizeof none);
+    const struct state_progress none = {0};
+    assert_memory_equal(&run.checkpoint.progress, &none, sizeof none);
     assert_int_equal(run.checkpoint.n_marks, 0);
-    assert_int_equal(run.checkpoint.n_holes, 0);
+    assert_int_equal(run.checkpoint.n_gaps, 0);
     assert_int_equal(run.checkpoint.n_columns, 0);
-    assert_int_equal(run.n_terms, 0);
+    assert_int_equal(run.n_settings, 0);
     state_close(s);
 }
 
@@ -213,8 +213,8 @@ static void missing_leads(void **state)
 {
     (void)state;
     struct err e = {0};
-    const uint64_t holes[] = {2};
-    const struct state_checkpoint c = {.tally.high = 6, .holes = holes, .n_holes = 1};
+    const uint64_t gaps[] = {2};
+    const struct state_checkpoint c = {.progress.high = 6, .gaps = gaps, .n_gaps = 1};
     struct state *s = open_ok("s");
     begin_run(s);
     expect_missing(s, "");
@@ -282,8 +282,8 @@ static void rewinding(void **state)
 {
     (void)state;
     struct err e = {0};
-    const uint64_t holes[] = {2, 4};
-    const struct state_checkpoint c = {.tally.high = 6, .holes = holes, .n_holes = 2};
+    const uint64_t gaps[] = {2, 4};
+    const struct state_checkpoint c = {.progress.high = 6, .gaps = gaps, .n_gaps = 2};
     struct state *s = open_ok("s");
     begin_run(s);
     put_failure(s, 1, false, "a");
@@ -321,7 +321,7 @@ static void what_is_not_committed(void **state)
 {
     (void)state;
     struct err e = {0};
-    const struct state_checkpoint c = {.tally.high = 2};
+    const struct state_checkpoint c = {.progress.high = 2};
     struct state *s = open_ok("s");
     begin_run(s);
     put_failure(s, 0, false, "a");
@@ -342,10 +342,10 @@ static void what_is_not_committed(void **state)
 static void keep(struct state *s, uint64_t place, const char *body)
 {
     struct err e = {0};
-    struct state_kept kept = {
-        .place = place, .http_status = 203, .attempts = 4, .mended = 5, .body = str_c(body)};
+    struct state_buffered kept = {
+        .place = place, .http_status = 203, .attempts = 4, .replaced = 5, .body = str_c(body)};
     memset(kept.key, (int)place, sizeof kept.key);
-    OK(state_keep(s, &kept, &e));
+    OK(state_buffer(s, &kept, &e));
 }
 
 static void expect_kept(struct state *s, size_t want_n, const uint64_t *want)
@@ -353,7 +353,7 @@ static void expect_kept(struct state *s, size_t want_n, const uint64_t *want)
     struct err e = {0};
     const uint64_t *places;
     size_t n;
-    OK(state_kept_places(s, &places, &n, &e));
+    OK(state_buffered_places(s, &places, &n, &e));
     assert_int_equal(n, want_n);
     if (n > 0)
         assert_memory_equal(places, want, n * sizeof *want);
@@ -364,7 +364,7 @@ static void kept_payloads(void **state)
     (void)state;
     struct err e = {0};
     struct buf body;
-    struct state_kept kept;
+    struct state_buffered kept;
     buf_init(&body, 100);
     struct state *s = open_ok("s");
     begin_run(s);
@@ -377,21 +377,21 @@ static void kept_payloads(void **state)
     s = open_ok("s");
     expect_kept(s, 3, (const uint64_t[]){5, 7, 9});
     buf_adds(&body, "before ");
-    OK(state_take_kept(s, 9, &kept, &body, &e));
+    OK(state_take_buffered(s, 9, &kept, &body, &e));
     assert_string_equal(buf_cstr(&body), "before 9");
     assert_int_equal(kept.place, 9);
     assert_int_equal(kept.key[15], 9);
     assert_int_equal(kept.http_status, 203);
     assert_int_equal(kept.attempts, 4);
-    assert_int_equal(kept.mended, 5);
+    assert_int_equal(kept.replaced, 5);
     assert_null(kept.body.ptr);
-    OK(state_take_kept(s, 7, &kept, &body, &e));
+    OK(state_take_buffered(s, 7, &kept, &body, &e));
     assert_string_equal(buf_cstr(&body), "before 9");
-    assert_int_equal(state_take_kept(s, 8, &kept, &body, &e), RC_END);
+    assert_int_equal(state_take_buffered(s, 8, &kept, &body, &e), RC_END);
     struct buf small;
     buf_init(&small, 3);
-    FAILS(state_take_kept(s, 5, &kept, &small, &e), RC_LIMIT, "s: ");
-    OK(state_take_kept(s, 5, &kept, &body, &e)); /* that was no error of the state's */
+    FAILS(state_take_buffered(s, 5, &kept, &small, &e), RC_LIMIT, "s: ");
+    OK(state_take_buffered(s, 5, &kept, &body, &e)); /* that was no error of the state's */
     buf_free(&small);
     buf_free(&body);
     state_close(s);
@@ -401,16 +401,16 @@ static void checkpoint_forgets_what_is_done(void **state)
 {
     (void)state;
     struct err e = {0};
-    const uint64_t holes[] = {1, 3};
-    struct state_checkpoint c = {.tally.high = 5, .holes = holes, .n_holes = 2};
+    const uint64_t gaps[] = {1, 3};
+    struct state_checkpoint c = {.progress.high = 5, .gaps = gaps, .n_gaps = 2};
     struct state *s = open_ok("s");
     begin_run(s);
     for (uint64_t i = 0; i < 8; i++)
         keep(s, i, "payload");
     OK(state_checkpoint(s, &c, &e));
     expect_kept(s, 5, (const uint64_t[]){1, 3, 5, 6, 7});
-    c.n_holes = 0;
-    c.tally.high = 7;
+    c.n_gaps = 0;
+    c.progress.high = 7;
     OK(state_checkpoint(s, &c, &e));
     s = crash(s, "s");
     expect_kept(s, 1, (const uint64_t[]){7});
@@ -425,9 +425,9 @@ static void a_new_run_begins_empty(void **state)
     struct err e = {0};
     const struct str mark = STR("mark");
     const struct state_column column = {.key = STR("key")};
-    const struct state_term term = {STR("name"), STR("value")};
+    const struct state_setting term = {STR("name"), STR("value")};
     const struct state_checkpoint c = {
-        .tally.high = 5, .marks = &mark, .n_marks = 1, .columns = &column, .n_columns = 1};
+        .progress.high = 5, .marks = &mark, .n_marks = 1, .columns = &column, .n_columns = 1};
     struct state *s = open_ok("s");
     OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, &term, 1, &e));
     put_failure(s, 1, false, "a");
@@ -441,8 +441,8 @@ static void a_new_run_begins_empty(void **state)
     struct state_run run;
     OK(state_load(s, &run, &e));
     assert_string_equal(run.run_id, "ffffffffffffffffffffffffffffffff");
-    assert_int_equal(run.n_terms, 0);
-    assert_int_equal(run.checkpoint.tally.high, 0);
+    assert_int_equal(run.n_settings, 0);
+    assert_int_equal(run.checkpoint.progress.high, 0);
     assert_int_equal(run.checkpoint.n_marks, 0);
     assert_int_equal(run.checkpoint.n_columns, 0);
     assert_null(run.record.ptr);

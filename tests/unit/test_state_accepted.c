@@ -265,7 +265,7 @@ static void notes_survive_with_the_checkpoint(void **state)
 {
     (void)state;
     struct err e = {0};
-    const struct state_checkpoint c = {.tally.high = 1};
+    const struct state_checkpoint c = {.progress.high = 1};
     struct state *s = open_ok("s");
     begin_run(s);
     accept_by(s, "a", NULL);

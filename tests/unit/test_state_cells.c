@@ -7,25 +7,27 @@ static void make_sample(void)
 {
     struct err e = {0};
     struct state *s = open_ok("s");
-    const struct state_term terms[] = {{STR("first"), STR("a value")}, {STR("second"), STR("b")}};
+    const struct state_setting settings[] = {{STR("first"), STR("a value")},
+                                             {STR("second"), STR("b")}};
     const struct str marks[] = {STR("mark 0"), STR("mark 1")};
-    const uint64_t holes[] = {3, 5};
+    const uint64_t gaps[] = {3, 5};
     const struct state_column columns[] = {{1, 2, 3, STR("a key"), STR("a member")},
                                            {4, 5, 6, STR("another"), STR_NONE}};
-    const struct state_checkpoint c = {.tally = {.high = 9, .key_a = 8, .handed = 4, .missing = 1},
-                                       .holes = holes,
-                                       .n_holes = 2,
-                                       .marks = marks,
-                                       .n_marks = 2,
-                                       .totals = STR("totals"),
-                                       .columns = columns,
-                                       .n_columns = 2};
+    const struct state_checkpoint c = {
+        .progress = {.high = 9, .key_a = 8, .handed = 4, .missing = 1},
+        .gaps = gaps,
+        .n_gaps = 2,
+        .marks = marks,
+        .n_marks = 2,
+        .totals = STR("totals"),
+        .columns = columns,
+        .n_columns = 2};
     const struct state_delivery d = {.id = STR("id"), .leads = STR("leads"), .body = STR("body")};
-    const struct state_kept kept = {.place = 3, .http_status = 200, .body = STR("{}")};
+    const struct state_buffered kept = {.place = 3, .http_status = 200, .body = STR("{}")};
     const struct state_content note = {.acceptance = STATE_ACCEPTED};
     const struct str sink = STR("a sink");
     int64_t row;
-    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 2, &e));
+    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, settings, 2, &e));
     OK(state_accept_by(s, &sink, 1, &e));
     OK(state_fail(s, 1, false, STR("{}\n"), STR("why"), &e));
     OK(state_fail(s, 2, true, STR("{}\n"), STR("why"), &e));
@@ -33,7 +35,7 @@ static void make_sample(void)
     OK(state_add_delivery(s, 0, &d, 7, &row, &e));
     OK(state_add_delivery(s, 0, &d, 8, &row, &e));
     OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
-    OK(state_keep(s, &kept, &e));
+    OK(state_buffer(s, &kept, &e));
     OK(state_note_accepted(s, &note, 1, &e));
     OK(state_checkpoint(s, &c, &e));
     state_close(s);
@@ -109,7 +111,7 @@ static const char *const refused[] = {
     "UPDATE run SET terms = 9223372036854775807",
     "UPDATE run SET terms = 1152921504606846976",
     "UPDATE run SET terms = x'02'",
-    /* terms */
+    /* settings */
     "UPDATE terms SET name = NULL WHERE position = 0",
     "UPDATE terms SET value = NULL WHERE position = 1",
     "UPDATE terms SET value = x'00' WHERE position = 1",

@@ -29,15 +29,15 @@ static void make_sample(void)
 
     static char body[BODY_BYTES];
     memset(body, 'b', sizeof body);
-    const struct state_term terms[] = {{STR("first term"), STR("its value")},
-                                       {STR("second term"), STR("another value")}};
+    const struct state_setting settings[] = {{STR("first term"), STR("its value")},
+                                             {STR("second term"), STR("another value")}};
     const struct str marks[] = {STR("mark of the first sink"), STR("mark of the second sink")};
-    const uint64_t holes[] = {3, 5};
+    const uint64_t gaps[] = {3, 5};
     const struct state_column columns[] = {{1, 2, 3, STR("a key"), STR("a member")},
                                            {4, 5, 6, STR("another key"), STR_NONE}};
-    const struct state_checkpoint c = {.tally = {.high = 7, .key_a = 8, .handed = 4},
-                                       .holes = holes,
-                                       .n_holes = 2,
+    const struct state_checkpoint c = {.progress = {.high = 7, .key_a = 8, .handed = 4},
+                                       .gaps = gaps,
+                                       .n_gaps = 2,
                                        .marks = marks,
                                        .n_marks = 2,
                                        .totals = STR("totals of the sample"),
@@ -45,8 +45,9 @@ static void make_sample(void)
                                        .n_columns = 2};
     const struct state_delivery d = {
         .id = STR("id of a delivery"), .leads = STR("its leads"), .body = {body, sizeof body}};
-    const struct state_kept kept = {.place = 3, .http_status = 200, .body = {body, sizeof body}};
-    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 2, &e));
+    const struct state_buffered kept = {
+        .place = 3, .http_status = 200, .body = {body, sizeof body}};
+    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, settings, 2, &e));
     int64_t row;
     for (uint64_t i = 0; i < 6; i++) {
         OK(state_fail(s, i, false, STR("a line of the failed list\n"), STR("a summary"), &e));
@@ -54,7 +55,7 @@ static void make_sample(void)
     }
     OK(state_miss(s, 6, STR("a line of the missing list\n"), &e));
     OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
-    OK(state_keep(s, &kept, &e));
+    OK(state_buffer(s, &kept, &e));
     for (unsigned i = 0; i < 100; i++) {
         const struct state_content note = content_of(i);
         OK(state_note_accepted(s, &note, 1, &e));
@@ -92,12 +93,12 @@ static void read_run(struct buf *out, const struct state_run *run)
 {
     const struct state_checkpoint *c = &run->checkpoint;
     buf_adds(out, run->run_id);
-    for (size_t i = 0; i < run->n_terms; i++) {
-        read_str(out, run->terms[i].name);
-        read_str(out, run->terms[i].value);
+    for (size_t i = 0; i < run->n_settings; i++) {
+        read_str(out, run->settings[i].name);
+        read_str(out, run->settings[i].value);
     }
-    buf_add(out, &c->tally, sizeof c->tally);
-    buf_add(out, c->holes, c->n_holes * sizeof *c->holes);
+    buf_add(out, &c->progress, sizeof c->progress);
+    buf_add(out, c->gaps, c->n_gaps * sizeof *c->gaps);
     for (size_t i = 0; i < c->n_marks; i++)
         read_str(out, c->marks[i]);
     for (size_t i = 0; i < c->n_columns; i++) {
@@ -114,7 +115,7 @@ static void read_rest(struct buf *out, struct state *s)
 {
     struct err e = {0};
     struct state_failures failures;
-    struct state_kept kept;
+    struct state_buffered kept;
     uint64_t delivered, failed;
     OK(state_count_failures(s, &failures, &e));
     OK(state_delivery_counts(s, 0, &delivered, &failed, &e));
@@ -123,7 +124,7 @@ static void read_rest(struct buf *out, struct state *s)
     OK(state_each_failure(s, read_failure, out, &e));
     OK(state_each_missing(s, read_failure, out, &e));
     OK(state_each_delivery(s, 0, read_delivery, out, &e));
-    OK(state_take_kept(s, 3, &kept, out, &e));
+    OK(state_take_buffered(s, 3, &kept, out, &e));
 }
 
 /* Wrong fingerprints and lost keys only mean that a lead is sent once more; but nothing may count as
@@ -272,7 +273,7 @@ static void the_log_is_damaged(void **state)
     struct state *s = open_ok("s");
     begin_run(s);
     for (uint64_t i = 1; i <= 20; i++) {
-        const struct state_checkpoint c = {.tally = {.high = i, .handed = i}};
+        const struct state_checkpoint c = {.progress = {.high = i, .handed = i}};
         OK(state_checkpoint(s, &c, &e));
     }
     crash_into("s", "copy");
@@ -286,8 +287,8 @@ static void the_log_is_damaged(void **state)
         log.ptr[at] ^= (char)0xff;
         s = open_ok("s");
         OK(state_load(s, &run, &e));
-        assert_in_range(run.checkpoint.tally.high, 0, 20);
-        assert_int_equal(run.checkpoint.tally.high, run.checkpoint.tally.handed);
+        assert_in_range(run.checkpoint.progress.high, 0, 20);
+        assert_int_equal(run.checkpoint.progress.high, run.checkpoint.progress.handed);
         state_close(s);
     }
     free(file.ptr);
@@ -302,7 +303,7 @@ static void damage_with_a_log(void **state)
     struct err e = {0};
     struct state *s = open_ok("s");
     OK(state_fail(s, 99, false, STR("line\n"), STR("summary"), &e));
-    const struct state_checkpoint c = {.tally.high = 7};
+    const struct state_checkpoint c = {.progress.high = 7};
     OK(state_checkpoint(s, &c, &e));
     crash_into("s", "copy");
     state_close(s);

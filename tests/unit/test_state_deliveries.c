@@ -108,13 +108,13 @@ static void checkpoint_forgets_the_answered(void **state)
     OK(state_answer(s, rows[2], STATE_REFUSED, STR("2"), &e));
     OK(state_answer(s, rows[3], STATE_UNSENT, STR("3"), &e));
     OK(state_answer(s, rows[4], STATE_DELIVERED, STR("4"), &e));
-    const uint64_t holes[] = {3};
-    struct state_checkpoint c = {.tally.high = 5, .holes = holes, .n_holes = 1};
+    const uint64_t gaps[] = {3};
+    struct state_checkpoint c = {.progress.high = 5, .gaps = gaps, .n_gaps = 1};
     OK(state_checkpoint(s, &c, &e));
     expect_deliveries(s, 0,
                       "b|leads of b|{\"body\":\"b\"}|-;d|leads of d|-|3;e|leads of e|-|4;"
                       "f|leads of f|{\"body\":\"f\"}|-;");
-    c.n_holes = 0;
+    c.n_gaps = 0;
     OK(state_checkpoint(s, &c, &e));
     expect_counts(s, 0, 2, 1);
     s = crash(s, "s");
@@ -351,7 +351,7 @@ static void *work(void *arg)
         OK(state_is_accepted(w->s, &content, 1, &accepted, &e));
         assert_false(accepted);
         if (i % 25 == 0) {
-            const struct state_checkpoint c = {.tally.high = 0};
+            const struct state_checkpoint c = {.progress.high = 0};
             OK(state_checkpoint(w->s, &c, &e));
         }
     }

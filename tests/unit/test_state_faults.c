@@ -51,7 +51,7 @@ static enum rc one_round(struct state *s, int i, struct progress *p, struct err 
     const struct state_content content = content_of(i);
     const struct str mark = STR("mark");
     const struct state_checkpoint c = {
-        .tally.high = (uint64_t)i + 1, .marks = &mark, .n_marks = 1, .totals = STR("totals")};
+        .progress.high = (uint64_t)i + 1, .marks = &mark, .n_marks = 1, .totals = STR("totals")};
     int64_t row;
     enum rc rc = state_fail(s, (uint64_t)i, true, STR("line\n"), STR("summary"), e);
     if (rc == RC_OK)
@@ -69,10 +69,10 @@ static enum rc one_round(struct state *s, int i, struct progress *p, struct err 
 
 static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
 {
-    const struct state_term terms[] = {{STR("name"), STR("value")}};
+    const struct state_setting settings[] = {{STR("name"), STR("value")}};
     const struct str text = STR("text");
     const struct str sink = STR("sink");
-    enum rc rc = state_begin(s, "0123456789abcdef0123456789abcdef", 1, terms, 1, e);
+    enum rc rc = state_begin(s, "0123456789abcdef0123456789abcdef", 1, settings, 1, e);
     if (rc == RC_OK)
         p->phase = STATE_RUNNING;
     if (rc == RC_OK)
@@ -149,8 +149,8 @@ static void expect_running(struct state *s, const struct progress *p)
     OK(state_load(s, &run, &e));
     OK(state_each_delivery(s, 0, count_delivery, &deliveries, &e));
     OK(state_count_failures(s, &failures, &e));
-    int high = (int)run.checkpoint.tally.high;
-    assert_int_equal(run.n_terms, 1);
+    int high = (int)run.checkpoint.progress.high;
+    assert_int_equal(run.n_settings, 1);
     assert_int_equal(run.checkpoint.n_marks, high > 0);
     assert_in_range(high, p->checkpoints, p->checkpoints + 1);
     assert_in_range(deliveries, p->deliveries, p->deliveries + 1);
@@ -398,7 +398,7 @@ static void first_error_sticks(void **state)
     struct heard heard = {0};
     struct state *s = NULL;
     const struct state_cfg cfg = {.path = "s", .failed = hear, .ctx = &heard};
-    const struct state_checkpoint c = {.tally.high = 1};
+    const struct state_checkpoint c = {.progress.high = 1};
     static char body[3 << 20];
     memset(body, 'x', sizeof body);
     const struct state_delivery d = {
@@ -429,7 +429,7 @@ static void first_error_sticks(void **state)
     struct state_run run;
     s = open_ok("s");
     OK(state_load(s, &run, &e));
-    assert_int_equal(run.checkpoint.tally.high, 1);
+    assert_int_equal(run.checkpoint.progress.high, 1);
     OK(state_count_failures(s, &failures, &e));
     assert_int_equal(failures.n, 1);
     state_close(s);

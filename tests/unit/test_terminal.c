@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "cmd/arguments.h"
-#include "cmd/harmless.h"
+#include "cmd/escape.h"
 #include "cmd/messages.h"
 #include "cmd/progress.h"
 #include "core/base/suggest.h"
@@ -61,7 +61,7 @@ static void harmless(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf b;
         buf_init(&b, 4096);
-        text_harmless(&b, rows[i].text);
+        text_escape(&b, rows[i].text);
         expect_text(rows[i].text, buf_cstr(&b), rows[i].want);
         buf_free(&b);
     }
@@ -207,7 +207,7 @@ static void summaries(void **state)
         .published = true,
         .ledger = {.exported = 7, .missing = 1, .failed = 2},
         .http = {.requests = 12, .retries = 2, .bytes_received = 1024},
-        .mended = 5,
+        .replaced = 5,
         .other_ids = 1,
         .sinks = sinks,
     };

@@ -1,4 +1,4 @@
-#include "core/run/tally.h"
+#include "core/run/progress.h"
 
 #include "cmocka_all.h"
 
@@ -8,29 +8,29 @@ static void key_of(uint64_t place, unsigned char key[LEAD_KEY_BYTES])
         key[i] = (unsigned char)(place * 31 + i * 7 + 1);
 }
 
-static void note(struct tally *t, uint64_t place)
+static void note(struct progress *t, uint64_t place)
 {
     unsigned char key[LEAD_KEY_BYTES];
     key_of(place, key);
-    assert_int_equal(tally_note(t, place, key), RC_OK);
+    assert_int_equal(progress_note(t, place, key), RC_OK);
 }
 
 /* Places in the order in which they are done, up to UINT64_MAX; what is left out afterwards. */
 struct order_case {
     const char *name;
-    uint64_t places[8], high, holes[8];
+    uint64_t places[8], high, gaps[8];
 };
 
-static void expect_holes(const struct order_case *c, const struct tally *t)
+static void expect_holes(const struct order_case *c, const struct progress *t)
 {
     size_t n = 0;
-    while (c->holes[n] != UINT64_MAX)
+    while (c->gaps[n] != UINT64_MAX)
         n++;
     assert_int_equal(t->sums.high, c->high);
-    assert_int_equal(t->n_holes, n);
+    assert_int_equal(t->n_gaps, n);
     for (size_t i = 0; i < n; i++)
-        assert_int_equal(t->holes[i], c->holes[i]);
-    assert_int_equal(tally_done(t), c->high - n);
+        assert_int_equal(t->gaps[i], c->gaps[i]);
+    assert_int_equal(progress_done(t), c->high - n);
 }
 
 #define END UINT64_MAX
@@ -47,56 +47,56 @@ static void leaves_out_what_is_not_done(void **state)
         {"all holes closed", {3, 0, 2, 1, END}, 4, {END}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct tally t = {0};
+        struct progress t = {0};
         print_message("%s\n", cases[i].name);
         for (size_t k = 0; cases[i].places[k] != END; k++)
             note(&t, cases[i].places[k]);
         expect_holes(&cases[i], &t);
         for (size_t k = 0; cases[i].places[k] != END; k++)
-            assert_true(tally_is_done(&t, cases[i].places[k]));
-        for (size_t k = 0; k < t.n_holes; k++)
-            assert_false(tally_is_done(&t, t.holes[k]));
-        assert_false(tally_is_done(&t, cases[i].high));
-        tally_free(&t);
+            assert_true(progress_is_done(&t, cases[i].places[k]));
+        for (size_t k = 0; k < t.n_gaps; k++)
+            assert_false(progress_is_done(&t, t.gaps[k]));
+        assert_false(progress_is_done(&t, cases[i].high));
+        progress_free(&t);
     }
 }
 
 static void sums_tell_other_keys_and_places(void **state)
 {
     (void)state;
-    struct tally forth = {0}, back = {0};
-    struct state_tally swapped = {0}, other = {0};
+    struct progress forth = {0}, back = {0};
+    struct state_progress swapped = {0}, other = {0};
     unsigned char key[LEAD_KEY_BYTES];
     for (uint64_t i = 0; i < 100; i++) {
         note(&forth, i);
         note(&back, 99 - i);
         key_of(i == 7 ? 8 : i == 8 ? 7 : i, key);
-        tally_add_key(&swapped, i, key);
+        progress_add_key(&swapped, i, key);
         key_of(i == 50 ? 1000 : i, key);
-        tally_add_key(&other, i, key);
+        progress_add_key(&other, i, key);
     }
     assert_true(forth.sums.key_a == back.sums.key_a && forth.sums.key_b == back.sums.key_b);
     assert_true(forth.sums.key_a != swapped.key_a);
     assert_true(forth.sums.key_a != other.key_a && forth.sums.key_b != other.key_b);
-    tally_free(&forth);
-    tally_free(&back);
+    progress_free(&forth);
+    progress_free(&back);
 }
 
 static void goes_on(void **state)
 {
     (void)state;
-    static const uint64_t holes[] = {2, 5};
+    static const uint64_t gaps[] = {2, 5};
     const struct state_checkpoint c = {
-        .tally = {.high = 8, .handed = 3}, .holes = holes, .n_holes = 2};
-    struct tally t = {0};
-    assert_int_equal(tally_load(&t, &c), RC_OK);
+        .progress = {.high = 8, .handed = 3}, .gaps = gaps, .n_gaps = 2};
+    struct progress t = {0};
+    assert_int_equal(progress_load(&t, &c), RC_OK);
     assert_int_equal(t.sums.handed, 3);
     note(&t, 5);
     note(&t, 8);
     assert_int_equal(t.sums.high, 9);
-    assert_int_equal(t.n_holes, 1);
-    assert_int_equal(t.holes[0], 2);
-    tally_free(&t);
+    assert_int_equal(t.n_gaps, 1);
+    assert_int_equal(t.gaps[0], 2);
+    progress_free(&t);
 }
 
 int main(void)

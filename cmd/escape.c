@@ -1,8 +1,8 @@
-#include "cmd/harmless.h"
+#include "cmd/escape.h"
 
 #include "core/base/unicode.h"
 
-void text_harmless(struct buf *out, const char *text)
+void text_escape(struct buf *out, const char *text)
 {
     char shown[UNICODE_SHOWN_BYTES];
     struct str left = str_c(text);

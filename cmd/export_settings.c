@@ -10,14 +10,14 @@
 #define VALUE_BYTES_MAX ((size_t)1 << 20)
 #define OPTION_BYTES 64
 
-void terms_free(struct terms *t)
+void settings_free(struct settings *t)
 {
     arena_free(&t->memory);
     free(t->items);
-    *t = (struct terms){0};
+    *t = (struct settings){0};
 }
 
-enum rc terms_add(struct terms *t, const char *name, struct str value, struct err *e)
+enum rc settings_add(struct settings *t, const char *name, struct str value, struct err *e)
 {
     if (!t->items) {
         t->items = calloc(TERMS_MAX, sizeof *t->items);
@@ -31,14 +31,14 @@ enum rc terms_add(struct terms *t, const char *name, struct str value, struct er
     const char *value_copy = arena_strdup(&t->memory, value);
     if (!name_copy || !value_copy)
         return err_nomem(e);
-    t->items[t->n++] = (struct state_term){str_c(name_copy), {value_copy, value.len}};
+    t->items[t->n++] = (struct state_setting){str_c(name_copy), {value_copy, value.len}};
     return RC_OK;
 }
 
 static enum rc add_buf(struct export *x, const char *name, struct buf *value, struct err *e)
 {
     enum rc rc =
-        buf_rc(value) == RC_OK ? terms_add(&x->terms, name, buf_str(value), e) : err_nomem(e);
+        buf_rc(value) == RC_OK ? settings_add(&x->settings, name, buf_str(value), e) : err_nomem(e);
     buf_clear(value);
     return rc;
 }
@@ -77,7 +77,7 @@ static enum rc set_identity(struct export *x, size_t sink, struct buf *value, st
     arguments_redact_url(value, x->cfg.base_url);
     buf_adds(value, ", URLs ");
     option_put_value(value, urls, &x->options, 0);
-    x->run_sinks[sink].identity = arena_strdup(&x->terms.memory, buf_str(value));
+    x->run_sinks[sink].identity = arena_strdup(&x->settings.memory, buf_str(value));
     bool made = buf_rc(value) == RC_OK && x->run_sinks[sink].identity;
     buf_clear(value);
     return made ? RC_OK : err_nomem(e);
@@ -91,8 +91,8 @@ static enum rc add_sinks(struct export *x, const char *folder, struct buf *value
         sink_spec_identity(&x->specs[i], folder, value);
         if (!strstr(target, "://") && target[0] != '/')
             buf_addf(value, " in %s", folder); /* what it is relative to */
-        rc =
-            buf_rc(value) == RC_OK ? terms_add(&x->terms, "--to", buf_str(value), e) : err_nomem(e);
+        rc = buf_rc(value) == RC_OK ? settings_add(&x->settings, "--to", buf_str(value), e)
+                                    : err_nomem(e);
         if (rc == RC_OK)
             rc = set_identity(x, i, value, e);
     }
@@ -117,7 +117,7 @@ static enum rc add_options(struct export *x, const char *folder, struct buf *val
     return rc;
 }
 
-enum rc export_set_terms(struct export *x, struct err *e)
+enum rc export_set_settings(struct export *x, struct err *e)
 {
     char folder[PATH_MAX];
     struct buf value;
@@ -125,7 +125,7 @@ enum rc export_set_terms(struct export *x, struct err *e)
         return err_sys(e, RC_USAGE, errno, "the working directory");
     buf_init(&value, VALUE_BYTES_MAX);
     /* Another version may write other bytes. */
-    enum rc rc = terms_add(&x->terms, "leadpipe", STR(LEADPIPE_VERSION), e);
+    enum rc rc = settings_add(&x->settings, "leadpipe", STR(LEADPIPE_VERSION), e);
     if (rc == RC_OK)
         rc = add_provider(x, &value, e);
     if (rc == RC_OK)
@@ -135,7 +135,7 @@ enum rc export_set_terms(struct export *x, struct err *e)
     if (rc == RC_OK)
         rc = add_options(x, folder, &value, e);
     buf_free(&value);
-    x->cfg.terms = x->terms.items;
-    x->cfg.n_terms = x->terms.n;
+    x->cfg.settings = x->settings.items;
+    x->cfg.n_settings = x->settings.n;
     return rc;
 }

@@ -1,7 +1,7 @@
 /* The terms of a run: what of a command line must be the same for a run to go on. Names as options
  * are called, values without secrets. */
-#ifndef LEADPIPE_CMD_TERMS_H
-#define LEADPIPE_CMD_TERMS_H
+#ifndef LEADPIPE_CMD_SETTINGS_H
+#define LEADPIPE_CMD_SETTINGS_H
 
 #include "core/base/arena.h"
 #include "core/base/buf.h"
@@ -10,14 +10,14 @@
 #define TERMS_MAX 1024
 
 /* Zero it first. */
-struct terms {
-    struct state_term *items;
+struct settings {
+    struct state_setting *items;
     size_t n, cap;
     struct arena memory; /* of the texts */
 };
 
 /* Adds one, with copies of its texts; RC_LIMIT, RC_NOMEM. */
-enum rc terms_add(struct terms *t, const char *name, struct str value, struct err *e);
-void terms_free(struct terms *t);
+enum rc settings_add(struct settings *t, const char *name, struct str value, struct err *e);
+void settings_free(struct settings *t);
 
 #endif

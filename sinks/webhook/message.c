@@ -1,4 +1,4 @@
-#include "sinks/webhook/parcel.h"
+#include "sinks/webhook/message.h"
 
 #include <stdlib.h>
 
@@ -7,9 +7,9 @@
 #define ANSWER_KEEP_BYTES ((size_t)16 << 10)
 #define BODY_KEEP_BYTES ((size_t)64 << 10)
 
-struct parcel *parcel_new(struct delivery *d, size_t leads_max, size_t body_max)
+struct message *message_new(struct delivery *d, size_t leads_max, size_t body_max)
 {
-    struct parcel *p = calloc(1, sizeof *p);
+    struct message *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
     p->delivery = d;
@@ -24,7 +24,7 @@ struct parcel *parcel_new(struct delivery *d, size_t leads_max, size_t body_max)
     return p;
 }
 
-void parcel_free(struct parcel *p)
+void message_free(struct message *p)
 {
     buf_free(&p->body);
     buf_free(&p->noted);
@@ -41,7 +41,7 @@ static void clear_or_free(struct buf *b, size_t keep_bytes)
         buf_clear(b);
 }
 
-void parcel_clear(struct parcel *p)
+void message_clear(struct message *p)
 {
     clear_or_free(&p->request.answer, ANSWER_KEEP_BYTES);
     clear_or_free(&p->body, BODY_KEEP_BYTES);
@@ -53,7 +53,7 @@ void parcel_clear(struct parcel *p)
     p->recorded = NULL;
 }
 
-void parcel_list_add(struct parcel_list *list, struct parcel *p)
+void message_list_add(struct message_list *list, struct message *p)
 {
     p->next = NULL;
     if (list->last)
@@ -63,9 +63,9 @@ void parcel_list_add(struct parcel_list *list, struct parcel *p)
     list->last = p;
 }
 
-struct parcel *parcel_list_take(struct parcel_list *list)
+struct message *message_list_take(struct message_list *list)
 {
-    struct parcel *p = list->first;
+    struct message *p = list->first;
     if (!p)
         return NULL;
     list->first = p->next;

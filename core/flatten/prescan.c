@@ -1,14 +1,14 @@
-#include "core/flatten/look.h"
+#include "core/flatten/prescan.h"
 
-static enum rc add_look(struct looks *l, struct arena *a, enum look_what what,
-                        const struct path *root, const struct path *place)
+static enum rc add_member(struct prescan *l, struct arena *a, enum prescan_what what,
+                          const struct path *root, const struct path *place)
 {
     size_t n = root->n_steps + place->n_steps;
-    if (l->n == LOOKS_MAX || root->n_stars || place->n_stars) {
+    if (l->n == PRESCAN_MEMBERS_MAX || root->n_stars || place->n_stars) {
         l->possible = false;
         return RC_OK;
     }
-    struct look *look = &l->items[l->n++];
+    struct prescan_member *look = &l->items[l->n++];
     look->what = what;
     look->n_names = n;
     look->names = arena_array(a, n ? n : 1, sizeof *look->names);
@@ -20,19 +20,19 @@ static enum rc add_look(struct looks *l, struct arena *a, enum look_what what,
     return RC_OK;
 }
 
-enum rc looks_make(struct looks *out, struct arena *a, const struct profile *p)
+enum rc prescan_make(struct prescan *out, struct arena *a, const struct profile *p)
 {
     const struct path body = {0};
-    struct looks l = {.possible = true};
+    struct prescan l = {.possible = true};
     enum rc rc = RC_OK;
     if (p->success.n_steps)
-        rc = add_look(&l, a, LOOK_SUCCESS, &body, &p->success);
+        rc = add_member(&l, a, PRESCAN_SUCCESS, &body, &p->success);
     for (size_t i = 0; rc == RC_OK && i < p->n_required; i++)
-        rc = add_look(&l, a, LOOK_REQUIRED, &p->root, &p->required[i]);
+        rc = add_member(&l, a, PRESCAN_REQUIRED, &p->root, &p->required[i]);
     /* Without a required object the root must still be there: only the tree's path knows that. */
     l.possible = l.possible && p->n_required;
     if (rc == RC_OK && p->own_id.n_steps)
-        rc = add_look(&l, a, LOOK_OWN_ID, &p->root, &p->own_id);
+        rc = add_member(&l, a, PRESCAN_OWN_ID, &p->root, &p->own_id);
     if (rc == RC_OK)
         *out = l;
     return rc;
@@ -52,15 +52,15 @@ static struct str plain_text(const char *at, bool *unsure)
     return (struct str){at, strspn(at, "+-.0123456789Ee")};
 }
 
-static bool is_ordinary(const struct look *look, const char *value, struct lead *lead)
+static bool is_ordinary(const struct prescan_member *look, const char *value, struct lead *lead)
 {
     bool unsure = false;
     switch (look->what) {
-    case LOOK_SUCCESS:
+    case PRESCAN_SUCCESS:
         return !value || *value != 'f'; /* `false` is the only word that begins so */
-    case LOOK_REQUIRED:
+    case PRESCAN_REQUIRED:
         return value && *value == '{';
-    case LOOK_OWN_ID:
+    case PRESCAN_OWN_ID:
         lead->other_id = value ? plain_text(value, &unsure) : STR_NONE;
         if (str_eq(lead->other_id, lead->id))
             lead->other_id = STR_NONE;
@@ -69,12 +69,12 @@ static bool is_ordinary(const struct look *look, const char *value, struct lead 
     return false;
 }
 
-enum rc looks_scan(const struct looks *looks, struct lead *lead, bool *enough, struct err *e)
+enum rc prescan_run(const struct prescan *prescan, struct lead *lead, bool *enough, struct err *e)
 {
-    struct json_watch watches[LOOKS_MAX];
+    struct json_watch watches[PRESCAN_MEMBERS_MAX];
     size_t n_watches = 0;
-    for (size_t i = 0; i < looks->n; i++) {
-        const struct look *look = &looks->items[i];
+    for (size_t i = 0; i < prescan->n; i++) {
+        const struct prescan_member *look = &prescan->items[i];
         if (look->n_names)
             watches[n_watches++] =
                 (struct json_watch){.names = look->names, .n_names = look->n_names};
@@ -87,8 +87,8 @@ enum rc looks_scan(const struct looks *looks, struct lead *lead, bool *enough, s
         return rc;
     bool ordinary = !unsure;
     n_watches = 0;
-    for (size_t i = 0; ordinary && i < looks->n; i++) {
-        const struct look *look = &looks->items[i];
+    for (size_t i = 0; ordinary && i < prescan->n; i++) {
+        const struct prescan_member *look = &prescan->items[i];
         const char *value = look->n_names ? watches[n_watches++].value : doc.compact.ptr;
         ordinary = is_ordinary(look, value, lead);
     }

@@ -1,4 +1,4 @@
-#include "core/file/file_print.h"
+#include "core/file/file_signature.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 
 #define END_BYTES 65536
 
-enum rc file_print_open(int fd, const char *path, struct file_print *out, struct err *e)
+enum rc file_signature_open(int fd, const char *path, struct file_signature *out, struct err *e)
 {
     char block[4096];
     struct stat st;
@@ -29,16 +29,16 @@ enum rc file_print_open(int fd, const char *path, struct file_print *out, struct
         crc = crc32(crc, (const unsigned char *)block, (uInt)n);
         at += n;
     }
-    *out = (struct file_print){(uint64_t)st.st_size, (uint32_t)crc};
+    *out = (struct file_signature){(uint64_t)st.st_size, (uint32_t)crc};
     return RC_OK;
 }
 
-enum rc file_print(const char *path, struct file_print *out, struct err *e)
+enum rc file_signature(const char *path, struct file_signature *out, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return err_sys(e, errno == ENOENT ? RC_END : RC_IO, errno, "%s", path);
-    enum rc rc = file_print_open(fd, path, out, e);
+    enum rc rc = file_signature_open(fd, path, out, e);
     (void)close(fd); /* nothing was written */
     return rc;
 }

@@ -28,7 +28,7 @@ static void judge(const struct flatten_plan *plan, const char *body, unsigned wa
         out, size, "rc %d, %s, error %s, code %s, other " STR_FMT ", mended %d, " STR_FMT, (int)rc,
         rc == RC_SYNTAX || rc == RC_LIMIT ? e.msg : "", rc == RC_CLOSED ? lead->failure.error : "",
         rc == RC_CLOSED ? lead->failure.code : "", STR_ARG(other),
-        rc == RC_OK ? (int)lead->doc.mended : 0, STR_ARG(compact));
+        rc == RC_OK ? (int)lead->doc.replaced : 0, STR_ARG(compact));
     *had_tree = lead->root != NULL;
     lead_free(lead);
 }
@@ -87,7 +87,7 @@ static void omni(void **state)
         {"", false},
         {"{\"lead\":{}", false},
         {"{\"l\\u0065ad\":{\"id\":\"other\"}}", true}, /* a name with escapes */
-        {"{\"lead\":{\"a\":\"\xff\"}}", true},         /* mended */
+        {"{\"lead\":{\"a\":\"\xff\"}}", true},         /* replaced */
         {"{\"lead\":{\"a\":\"\\u0000\"}}", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
