@@ -33,7 +33,8 @@ struct checkpoint_cfg {
     const struct progress *progress;
     const struct schema *schema;
     void *ctx;
-    /* Begins: adds the time that the run was active, and the totals of stages as a text. */
+    /* The sequencer's thread, when one begins: sets sums->active_ms, and appends to `totals` what stages
+     * want back when the run is resumed. Must not fail: errors stick in `totals`. */
     void (*note)(void *ctx, struct state_progress *sums, struct buf *totals);
     /* Puts a barrier into every sink's queue. */
     void (*barrier)(void *ctx);
@@ -44,7 +45,8 @@ struct checkpoint_cfg {
 
 struct checkpoint;
 
-/* What the schema has and the progress counts already is in the state. RC_NOMEM. */
+/* Columns and leads that are there now count as saved: the first checkpoint holds what comes after.
+ * RC_NOMEM. */
 enum rc checkpoint_new(struct checkpoint **out, const struct checkpoint_cfg *cfg);
 void checkpoint_free(struct checkpoint *c); /* `c` may be NULL */
 

@@ -25,7 +25,8 @@ enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e
     return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-/* One lead further: its request, or NULL when it needs none (*again) or there is none. */
+/* Begins the next lead: its request; or NULL: with *again it was dealt with without one, else there is
+ * no lead now. */
 static struct http_request *start_lead(struct fetcher *f, bool *again)
 {
     struct lead *lead = intake_take(f->intake);
@@ -81,6 +82,7 @@ static struct http_request *next_request(void *fetcher)
             continue;
         if (wants_wake)
             return NULL;
+        /* Looks once more after that, as what changed before it woke nobody. */
         control_want_wake(f->control);
         wants_wake = true;
     }

@@ -39,7 +39,7 @@ struct fetcher {
     size_t n_answered;
     uint64_t requested; /* leads that a request was made for */
     struct auth_check auth;
-    struct lead *waiting;         /* for memory, in order of their places */
+    struct lead *waiting;         /* for memory, in order of their slots */
     struct http_stats last_stats; /* when the engine was freed */
 };
 

@@ -15,7 +15,7 @@ void order_free(struct order *o); /* frees the leads that are still inside */
 
 /* Would another reservation fit? One thread reserves. */
 bool order_has_room(struct order *o);
-/* Gives the lead the next place of the ring (lead->slot). Only after order_has_room(). */
+/* Gives the lead the next slot (lead->slot). Only after order_has_room(). */
 void order_reserve(struct order *o, struct lead *lead);
 
 /* These leads are decided or ready for the sinks. Any thread. */
@@ -25,8 +25,8 @@ void order_complete(struct order *o, struct lead *const leads[], size_t n);
  * completed. Any thread. */
 bool order_is_first(struct order *o, const struct lead *lead);
 
-/* Takes back the last lead behind the one that the taker waits for that is ready for the sinks: it is
- * not completed any more. NULL: there is none. */
+/* Undoes order_complete() for one lead: of those that are ready for the sinks but cannot come out yet, the
+ * one furthest back. NULL: there is none (always where leads come out as they are completed). */
 struct lead *order_take_back(struct order *o);
 
 /* Takes up to `max` leads out; waits for the first, or for order_poke(): then *n may be 0. False:

@@ -16,7 +16,7 @@
 #include "core/sink.h"
 #include "core/state/state.h"
 
-#define RUN_SINKS_MAX 32
+#define RUN_SINKS_MAX 32 /* a bit each in lead->verdicts */
 #define RUN_MEMORY_MIN ((size_t)64 << 20)
 
 struct run_sink_cfg {
@@ -25,8 +25,8 @@ struct run_sink_cfg {
     const char *identity; /* what it writes and where, without secrets; for a state */
 };
 
-/* The file of an option. In messages the option stands for one that is read: what was given as the path
- * may be a secret. */
+/* A file that an option names. For one that is read, messages show the option and not the path, which may
+ * be a secret that was given by mistake. */
 struct run_file {
     const char *path;
     const char *option; /* without its dashes */

@@ -144,7 +144,8 @@ static void *sequencer_main(void *sequencer)
         if (s->checkpoint)
             checkpoint_consider(s->checkpoint);
     }
-    /* One that is stopped goes on from here: now, or while the sinks still finish. */
+    /* A last checkpoint: a run that is stopped, now or while the sinks finish, resumes from here. None
+     * while the IDs are not verified: until then the state stays as it was. */
     if (s->checkpoint)
         checkpoint_end(s->checkpoint, atomic_load(s->ids_are_verified));
     for (size_t i = 0; i < s->n_sinks; i++)
