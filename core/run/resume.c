@@ -201,14 +201,14 @@ static enum rc restore_columns(const struct resume_plan *p, struct schema *schem
 }
 
 /* Every lead that is done has one outcome: it was handed to the sinks, or is missing, or unchanged, or
- * failed before it came to them. */
-static enum rc check_outcomes(const struct resume_plan *p, struct err *e)
+ * failed before it came to them. `missing`: how many the list of missing leads has. */
+static enum rc check_outcomes(const struct resume_plan *p, uint64_t missing, struct err *e)
 {
     const struct state_progress *done = &p->progress.sums;
     uint64_t failed = p->failures.n - p->failures.by_sink;
     uint64_t outcomes = done->handed + done->missing + done->unchanged; /* each is below 2^53 */
     if (failed <= progress_done(&p->progress) && outcomes == progress_done(&p->progress) - failed &&
-        p->failures.by_sink <= done->handed)
+        p->failures.by_sink <= done->handed && missing == done->missing)
         return RC_OK;
     return damaged(p, "the outcomes of its leads do not add up", e);
 }
@@ -224,7 +224,10 @@ enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err 
         rc = state_buffered_places(p->state, &p->kept, &p->n_buffered, e);
     if (rc == RC_OK)
         rc = state_count_failures(p->state, &p->failures, e);
-    return rc == RC_OK ? check_outcomes(p, e) : rc;
+    uint64_t missing = 0;
+    if (rc == RC_OK)
+        rc = state_count_missing(p->state, &missing, e);
+    return rc == RC_OK ? check_outcomes(p, missing, e) : rc;
 }
 
 const struct sink_mark *resume_mark(const struct resume_plan *p, size_t sink,

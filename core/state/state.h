@@ -148,6 +148,7 @@ enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str 
  * the failures. */
 enum rc state_miss(struct state *s, uint64_t place, struct str row, struct err *e);
 /* As state_each_failure(). */
+enum rc state_count_missing(struct state *s, uint64_t *out, struct err *e);
 enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
                            void *ctx, struct err *e);
 

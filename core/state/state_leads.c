@@ -144,6 +144,21 @@ static enum rc next_missing(struct query *q, struct str *line, struct err *e)
     return rc == RC_OK ? take_missing(q, line, e) : rc;
 }
 
+enum rc state_count_missing(struct state *s, uint64_t *out, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    struct query q = query_of(s, SQL_MISSING_COUNT);
+    rc = query_row(&q, e);
+    if (rc == RC_OK) {
+        *out = row_number(&q, STATE_ROWS_MAX);
+        rc = row_end(&q, "a missing lead", e);
+    }
+    query_end(&q);
+    return state_leave(s, rc);
+}
+
 enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
                            void *ctx, struct err *e)
 {

@@ -105,6 +105,7 @@
     X(FAILURE_DROP, "DELETE FROM failures")                                                        \
     X(MISSING_PUT, "REPLACE INTO missing(place, line, seal) VALUES (?, ?, ?)")                     \
     X(MISSING_EACH, "SELECT place, line, seal FROM missing ORDER BY place")                        \
+    X(MISSING_COUNT, "SELECT count(*) FROM missing")                                               \
     X(MISSING_DROP_ONE, "DELETE FROM missing WHERE place = ?")                                     \
     X(MISSING_DROP_FROM, "DELETE FROM missing WHERE place >= ?")                                   \
     X(MISSING_DROP, "DELETE FROM missing")                                                         \

@@ -55,6 +55,18 @@ static void fail_place(struct state *s, uint64_t place, bool by_sink)
 }
 
 /* Every lead that is done has one outcome; here nine of ten are, without number 3. */
+/* Rows for `n` missing leads, from the ninth place down, without the gap. */
+static void list_missing(struct state *s, uint64_t n, uint64_t gap)
+{
+    struct err e = {0};
+    for (uint64_t place = 9; n > 0; place--) {
+        if (place == gap)
+            continue;
+        assert_int_equal(state_miss(s, place, STR("{}\n"), &e), RC_OK);
+        n--;
+    }
+}
+
 static void outcomes_add_up(void **state)
 {
     struct command *c = *state;
@@ -63,20 +75,24 @@ static void outcomes_add_up(void **state)
         uint64_t handed, missing, unchanged;
         uint64_t failed[3], failed_by_sink[3]; /* places, from 1 */
         bool add_up;
+        int unlisted; /* missing leads whose row is not there; negative: rows of others */
     } cases[] = {
-        {9, 0, 0, {0}, {0}, true},
-        {4, 3, 2, {0}, {0}, true},
-        {0, 0, 9, {0}, {0}, true},
-        {8, 0, 0, {1}, {0}, true},
-        {3, 2, 1, {1, 10, 5}, {0}, true},
-        {9, 0, 0, {0}, {1, 10}, true},
-        {1, 7, 0, {1}, {2}, true},
-        {9, 0, 0, {4, 11, 99}, {0}, true}, /* of leads that are not done: they come once more */
-        {8, 0, 0, {0}, {0}, false},
-        {9, 0, 0, {1}, {0}, false},
-        {8, 0, 0, {4}, {0}, false},
-        {0, 9, 0, {0}, {1}, false}, /* it never came to a sink */
-        {1, 8, 0, {0}, {1, 2}, false},
+        {9, 0, 0, {0}, {0}, true, 0},
+        {4, 3, 2, {0}, {0}, true, 0},
+        {0, 0, 9, {0}, {0}, true, 0},
+        {8, 0, 0, {1}, {0}, true, 0},
+        {3, 2, 1, {1, 10, 5}, {0}, true, 0},
+        {9, 0, 0, {0}, {1, 10}, true, 0},
+        {1, 7, 0, {1}, {2}, true, 0},
+        {9, 0, 0, {4, 11, 99}, {0}, true, 0}, /* of leads that are not done: they come once more */
+        {8, 0, 0, {0}, {0}, false, 0},
+        {9, 0, 0, {1}, {0}, false, 0},
+        {8, 0, 0, {4}, {0}, false, 0},
+        {0, 9, 0, {0}, {1}, false, 0}, /* it never came to a sink */
+        {1, 8, 0, {0}, {1, 2}, false, 0},
+        {4, 3, 2, {0}, {0}, false, 1},
+        {4, 3, 2, {0}, {0}, false, 3},
+        {4, 3, 2, {0}, {0}, false, -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
@@ -97,6 +113,7 @@ static void outcomes_add_up(void **state)
             if (cases[i].failed_by_sink[k])
                 fail_place(s, cases[i].failed_by_sink[k] - 1, true);
         }
+        list_missing(s, cases[i].missing - (uint64_t)cases[i].unlisted, 3);
         commit(s, &done);
         state_close(s);
         print_message("%zu\n", i);
@@ -142,6 +159,7 @@ static void leave_with_outcomes(void)
     struct state *s = begin_old(settings, 1);
     fail_place(s, 5, true);
     fail_place(s, 0, false);
+    list_missing(s, 2, 2);
     commit(s, &done);
     state_close(s);
 }
