@@ -44,8 +44,12 @@ void control_wake(struct control *c)
 {
     /* In one order with the change that is told of: the loop first says that it waits, then looks
      * for changes. */
-    if (atomic_load(&c->wants_wake) && atomic_exchange(&c->wants_wake, false))
-        control_wake_always(c);
+    if (!atomic_load(&c->wants_wake) || !atomic_exchange(&c->wants_wake, false))
+        return;
+    pthread_mutex_lock(
+        &c->lock); /* a sink's own threads are not among those that the loop waits for */
+    control_wake_always(c);
+    pthread_mutex_unlock(&c->lock);
 }
 
 void control_want_wake(struct control *c)

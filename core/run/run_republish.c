@@ -41,7 +41,8 @@ enum rc run_commit_order(const struct run_cfg *cfg, size_t order[], size_t *n_wi
             order[n++] = i;
     }
     *n_without_files = n;
-    memcpy(order + n, with_files, n_files * sizeof *with_files);
+    for (size_t i = 0; i < n_files; i++)
+        order[n + i] = with_files[i];
     return RC_OK;
 }
 

@@ -95,7 +95,7 @@ class Context:
         return self.run(command + [base_url, ids])
 
     def export_command(self, base_url, ids, sinks, concurrency=64, cacert=None, options=(), program=None):
-        command = [program or self.leadpipe, "export", "-p", "omni", "--base-url", base_url,
+        command = [program or self.leadpipe, "export", *([] if "-p" in options else ["-p", "omni"]), "--base-url", base_url,
                    "--api-key-file", self.key_file, "-j", str(concurrency), "--log-format", "json",
                    "--progress", "never"]
         if cacert:
