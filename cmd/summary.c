@@ -2,12 +2,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "core/file/outfile.h"
 #include "core/flatten/schema.h"
 #include "cmd/escape.h"
 #include "cmd/signals.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)16 << 20)
+#define PATHS_BYTES_MAX ((size_t)1 << 20)
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
@@ -51,6 +54,22 @@ static void print_withheld(struct messages *m, const struct run_cfg *cfg,
                         l->missing, l->failed, stays);
 }
 
+/* Would --state be accepted? It is refused with sinks that write to a stream. */
+static bool can_have_state(const struct run_cfg *cfg)
+{
+    struct buf paths;
+    struct err ignored = {0};
+    bool all_files = true;
+    buf_init(&paths, PATHS_BYTES_MAX);
+    for (size_t i = 0; all_files && i < cfg->n_sinks; i++)
+        all_files = cfg->sinks[i].ops->paths(&cfg->sinks[i].cfg, &paths, &ignored) == RC_OK;
+    all_files = all_files && buf_rc(&paths) == RC_OK;
+    for (size_t at = 0; all_files && at < paths.len; at += strlen(paths.data + at) + 1)
+        all_files = outfile_is_file(paths.data + at);
+    buf_free(&paths);
+    return all_files;
+}
+
 static void print_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
 {
     bool whole = r->error.rc == RC_OK && !r->signal;
@@ -69,9 +88,9 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
                        "the run stopped while its output files were being published: some of them "
                        "may be new and others old");
     else if (!whole && !cfg->state_path && r->error.rc != RC_USAGE && r->error.rc != RC_AUTH)
-        messages_write(m, LOG_LEVEL_ERROR, NULL,
-                       "the run stopped early and no output file was published; with --state FILE "
-                       "the same command could resume it");
+        messages_writef(
+            m, LOG_LEVEL_ERROR, NULL, "the run stopped early and no output file was published%s",
+            can_have_state(cfg) ? "; with --state FILE the same command could resume it" : "");
     if (r->ledger.failed && r->error.rc != RC_AUTH && !r->refused)
         print_failures(m, cfg, r);
     if (whole && cfg->has_expect && cfg->expect != r->ids.unique)

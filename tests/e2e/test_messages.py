@@ -287,6 +287,24 @@ def test_stopped_without_a_state(leadpipe, sandbox, control):
         assert said == (not state), stderr
 
 
+@pytest.mark.parametrize("sinks, hint", [
+    (["ndjson:-"], False), (["csv:-"], False), (["ndjson:/dev/stdout"], False), (["csv:out/", "ndjson:-"], False),
+    (["csv:out/"], True), (["ndjson:x", "csv:out/"], True)], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_stopped_without_a_state_hint(leadpipe, sandbox, control, sinks, hint):
+    """--state is suggested only where it would be accepted: not with a sink that writes to a stream."""
+    control.set(latency_ms=300)
+    words = [word for sink in sinks for word in ("-t", sink)]
+    process = leadpipe.start("export", *sandbox.provider(), *words, "-q", "-j", "1", stdin=-1, env=sandbox.env)
+    process.stdin.write(b"".join(b"plain-%d\n" % n for n in range(50)))
+    process.stdin.flush()
+    runs.wait_until(lambda: control.requests(), "the first request")
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60 * SLOWNESS)
+    assert process.returncode == 143
+    assert b"the run stopped early and no output file was published" in stderr
+    assert (b"with --state FILE the same command could resume it" in stderr) == hint, stderr
+
+
 @pytest.mark.parametrize("words, env, names", [
     ([], {"OMNI_API_KEY": "wr0ng-key-1"}, "the API key in the environment variable OMNI_API_KEY"),
     (["--api-key-file", "folder/key"], {}, "the API key in the file folder/key (--api-key-file)")])
