@@ -58,6 +58,11 @@ die() {
     exit 1
 }
 
+# no_arguments COMMAND ARG...: ends if there is one.
+no_arguments() {
+    if [[ $# -gt 1 ]]; then die "$1: takes no arguments, but was given '$2'"; fi
+}
+
 # step TITLE COMMAND...: a heading, the command, how long it took. Never call it
 # in a condition: that would switch off set -e inside the command.
 step() {
@@ -79,6 +84,17 @@ cmd_deps() {
 
 # --- building ---------------------------------------------------------------------
 
+# build_failed WHAT PRESET: ends; says so if files in build/ belong to someone else, as after a build as root.
+build_failed() {
+    local locked
+    locked=$(find "$BUILD" ! -type l ! -writable -print -quit 2>/dev/null) || true
+    if [[ -n $locked ]]; then
+        note "$locked is not writable: was it built by another user, such as root?" \
+            "As that user run: ./build.sh clean"
+    fi
+    die "$1 $2 failed"
+}
+
 # build_preset PRESET TESTS [TARGET]...: with TESTS (ON or OFF), which need packages
 # that the program alone does not.
 build_preset() {
@@ -88,12 +104,13 @@ build_preset() {
     if ! cmake --preset "$preset" -DLEADPIPE_TESTS="$tests" \
         ${LEADPIPE_WERROR:+-DLEADPIPE_WERROR="$LEADPIPE_WERROR"} >"$BUILD/configure-$preset.log" 2>&1; then
         cat "$BUILD/configure-$preset.log" >&2
-        die "configuring $preset failed"
+        build_failed "configuring" "$preset"
     fi
-    cmake --build --preset "$preset" ${@:+--target "$@"}
+    cmake --build --preset "$preset" ${@:+--target "$@"} || build_failed "building" "$preset"
 }
 
 cmd_build() {
+    no_arguments build "$@"
     require build
     step "build" build_preset release OFF
     say "build/release/leadpipe"
@@ -108,6 +125,9 @@ can_make() {
 
 cmd_install() {
     local prefix=${1:-/usr/local}
+    if [[ $# -gt 1 || $prefix == -* ]]; then
+        die "install: expected at most one directory, as in: ./build.sh install ~/.local"
+    fi
     if [[ $prefix != /* ]]; then prefix=$START_DIR/$prefix; fi
     if [[ -z ${DESTDIR:-} ]] && ! can_make "$prefix"; then
         die "$prefix is not writable: run this as root, or give a directory: ./build.sh install PREFIX"
@@ -125,7 +145,10 @@ note_path() {
         "export PATH=\"$1:\$PATH\""
 }
 
-cmd_clean() { rm -rf "$BUILD"; }
+cmd_clean() {
+    no_arguments clean "$@"
+    rm -rf "$BUILD"
+}
 
 # --- tests ------------------------------------------------------------------------
 
@@ -192,12 +215,14 @@ cmd_coverage() {
 # --- other checks -----------------------------------------------------------------
 
 cmd_lint() {
+    no_arguments lint "$@"
     require lint
     step "build for the checks" build_preset debug ON
     scripts/lint.sh
 }
 
 cmd_format() {
+    no_arguments format "$@"
     require lint
     scripts/lint.sh format
 }

@@ -3,8 +3,12 @@
 import json
 import os
 import resource
+import shutil
+import subprocess
 
 import pytest
+
+from conftest import ROOT
 
 KEY = {"OMNI_API_KEY": "k3y-s3cret", "CONVOCORE_API_KEY": "k3y-s3cret"}
 BASE = ["-p", "omni", "-t", "csv:out.csv", "--id", "1"]
@@ -277,3 +281,20 @@ def test_files_that_are_not_there(leadpipe, sandbox, words):
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert "nowhere/" in done.stderr
     assert "No such file or directory" in done.stderr or "does not exist" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("words, says", [
+    (["install", "--help"], "expected at most one directory"), (["install", "--prefix=/x"], "expected at most one directory"),
+    (["install", "a", "b"], "expected at most one directory"), (["build", "--help"], "build: takes no arguments"),
+    (["clean", "--help"], "clean: takes no arguments"), (["lint", "cmd"], "lint: takes no arguments"),
+    (["format", "cmd"], "format: takes no arguments")], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_arguments_of_build_sh(tmp_path, words, says):
+    """A wrong one is refused before anything is done: it is no name of a directory, and is not ignored."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/kept").write_text("")
+    for name in ("build.sh", "scripts/packages.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    done = subprocess.run([tmp_path / "build.sh", *words], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and says in done.stderr, done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["build", "build.sh", "scripts"] and os.listdir(tmp_path / "build") == ["kept"]
