@@ -255,6 +255,15 @@ def test_until_it_is_done(galley, control):
     assert (galley.folder / "slept").read_text() == "slept\n"
 
 
+def test_until_ctrl_c(galley):
+    """bash goes on with a loop whose command handled SIGINT itself, so the recipe has to leave it."""
+    galley.add_tool("leadpipe", "#!/bin/sh\nexit 130\n")
+    galley.add_tool("sleep", "#!/bin/sh\necho slept >> slept\nkill $PPID\n")
+    loop = next(block for block in recipes.blocks("A job that may be killed") if block.startswith("until "))
+    galley.run(loop.replace("...", ""))
+    assert not (galley.folder / "slept").exists()
+
+
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 def test_by_hand(galley):
     by_hand = next(line for block in recipes.blocks("IDs from somewhere else") for line in block.splitlines() if "jq" in line)
