@@ -293,7 +293,7 @@ def test_arguments_of_build_sh(tmp_path, words, says):
     (tmp_path / "scripts").mkdir()
     (tmp_path / "build").mkdir()
     (tmp_path / "build/kept").write_text("")
-    for name in ("build.sh", "scripts/packages.sh"):
+    for name in ("build.sh", "scripts/packages.sh", "scripts/install.sh"):
         shutil.copy(ROOT / name, tmp_path / name)
     done = subprocess.run([tmp_path / "build.sh", *words], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and says in done.stderr, done.stderr
