@@ -13,8 +13,7 @@ enum checkpoint_state { IDLE, BARRIER, SYNCING, BROKEN };
 
 struct checkpoint {
     struct checkpoint_cfg cfg;
-    pthread_t thread;
-    bool started;
+    struct control_thread thread;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* one of the following */
@@ -292,13 +291,11 @@ static void *checkpoint_main(void *checkpoint)
 
 enum rc checkpoint_start(struct checkpoint *c)
 {
-    enum rc rc = control_start_thread(c->cfg.control, &c->thread, checkpoint_main, c);
-    c->started = rc == RC_OK;
-    return rc;
+    return control_start_thread(c->cfg.control, &c->thread, checkpoint_main, c);
 }
 
 void checkpoint_join(struct checkpoint *c)
 {
-    if (c && c->started)
-        (void)pthread_join(c->thread, NULL);
+    if (c)
+        control_join_thread(&c->thread);
 }

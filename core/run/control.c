@@ -97,13 +97,21 @@ struct err control_error(struct control *c)
 
 /* ---- threads -------------------------------------------------------------------------------- */
 
-enum rc control_start_thread(struct control *c, pthread_t *thread, void *(*main)(void *), void *arg)
+enum rc control_start_thread(struct control *c, struct control_thread *thread,
+                             void *(*main)(void *), void *arg)
 {
     pthread_mutex_lock(&c->lock);
-    int failed = thread_start(thread, main, arg);
-    c->threads_running += failed == 0; /* it cannot end before this: it needs the lock */
+    thread->started = thread_start(&thread->id, main, arg) == 0;
+    c->threads_running += thread->started; /* it cannot end before this: it needs the lock */
     pthread_mutex_unlock(&c->lock);
-    return failed ? RC_NOMEM : RC_OK;
+    return thread->started ? RC_OK : RC_NOMEM;
+}
+
+void control_join_thread(struct control_thread *thread)
+{
+    if (thread->started)
+        (void)pthread_join(thread->id, NULL);
+    thread->started = false;
 }
 
 void control_thread_ended(struct control *c)

@@ -70,10 +70,17 @@ static inline bool control_is_stopping(const struct control *c)
 /* The first error so far; rc RC_OK: none. */
 struct err control_error(struct control *c);
 
+struct control_thread { /* zero: not started */
+    pthread_t id;
+    bool started;
+};
+
 /* Starts a thread that no signal reaches, which calls control_thread_ended() as the last thing it
- * does. RC_NOMEM. */
-enum rc control_start_thread(struct control *c, pthread_t *thread, void *(*main)(void *),
-                             void *arg);
+ * does. RC_NOMEM: it could not be started. */
+enum rc control_start_thread(struct control *c, struct control_thread *thread,
+                             void *(*main)(void *), void *arg);
+/* Waits for its end, where it was started. */
+void control_join_thread(struct control_thread *thread);
 void control_thread_ended(struct control *c);
 bool control_has_threads(struct control *c);
 

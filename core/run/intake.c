@@ -191,15 +191,12 @@ void intake_free(struct intake *in)
 
 enum rc intake_start(struct intake *in)
 {
-    enum rc rc = control_start_thread(in->control, &in->thread, intake_main, in);
-    in->started = rc == RC_OK;
-    return rc;
+    return control_start_thread(in->control, &in->thread, intake_main, in);
 }
 
 void intake_join(struct intake *in)
 {
-    if (in->started)
-        (void)pthread_join(in->thread, NULL);
+    control_join_thread(&in->thread);
 }
 
 struct lead *intake_take(struct intake *in)

@@ -29,8 +29,7 @@ struct intake {
     struct id_seen *seen;
     struct queue *queue; /* to the loop */
     int cancel_pipe[2];  /* ends a read that blocks */
-    pthread_t thread;
-    bool started;
+    struct control_thread thread;
 
     /* of its thread */
     struct ids_counts counts;

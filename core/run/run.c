@@ -131,7 +131,7 @@ static void stop_unstarted(struct run *r)
     (void)err_set(&e, RC_NOMEM, "cannot start a thread");
     control_fail(&r->control, &e);
     stop_sinks(r, 0); /* before they see the end of their queues */
-    if (r->sequencer.started)
+    if (r->sequencer.thread.started)
         return;
     for (size_t i = 0; i < r->n_sinks; i++)
         sink_worker_end_queue(&r->sinks[i]);

@@ -156,13 +156,10 @@ static void *sequencer_main(void *sequencer)
 
 enum rc sequencer_start(struct sequencer *s)
 {
-    enum rc rc = control_start_thread(s->control, &s->thread, sequencer_main, s);
-    s->started = rc == RC_OK;
-    return rc;
+    return control_start_thread(s->control, &s->thread, sequencer_main, s);
 }
 
 void sequencer_join(struct sequencer *s)
 {
-    if (s->started)
-        (void)pthread_join(s->thread, NULL);
+    control_join_thread(&s->thread);
 }

@@ -35,8 +35,7 @@ struct sequencer {
     struct beyond beyond;
     bool gap; /* a lead was not answered, and those behind it cannot go to the sinks */
 
-    pthread_t thread;
-    bool started;
+    struct control_thread thread;
 };
 
 /* Makes the ring, with `places`, and the schema. RC_NOMEM. */

@@ -191,15 +191,12 @@ static void *sink_worker_main(void *worker)
 
 enum rc sink_worker_start(struct sink_worker *w)
 {
-    enum rc rc = control_start_thread(w->control, &w->thread, sink_worker_main, w);
-    w->started = rc == RC_OK;
-    return rc;
+    return control_start_thread(w->control, &w->thread, sink_worker_main, w);
 }
 
 void sink_worker_join(struct sink_worker *w)
 {
-    if (w->started)
-        (void)pthread_join(w->thread, NULL);
+    control_join_thread(&w->thread);
 }
 
 /* ---- from outside ---------------------------------------------------------------------------- */

@@ -26,8 +26,7 @@ struct sink_worker {
     struct sink_cfg cfg;
     struct sink *sink;   /* NULL: not open */
     struct queue *queue; /* of leads; NULL in it is a barrier */
-    pthread_t thread;
-    bool started;
+    struct control_thread thread;
     bool dead; /* its thread only: put() failed */
     bool
         must_stay; /* its mark or its text may be in the state, so that what it tells of must stay */

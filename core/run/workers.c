@@ -290,7 +290,7 @@ enum rc workers_start(struct workers *w)
 void workers_join(struct workers *w)
 {
     for (unsigned i = 0; i < w->n_threads; i++)
-        (void)pthread_join(w->threads[i], NULL);
+        control_join_thread(&w->threads[i]);
 }
 
 void workers_push(struct workers *w, struct lead *const leads[], size_t n)

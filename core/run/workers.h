@@ -26,7 +26,7 @@ struct workers {
 
     struct flatten_plan *plan; /* owned, as the next */
     struct queue *queue;       /* of leads with a body */
-    pthread_t threads[WORKERS_MAX];
+    struct control_thread threads[WORKERS_MAX];
     unsigned n_threads;
     /* Payloads with another ID of their own, verified. */
     atomic_uint other_ids_in_a_row;
