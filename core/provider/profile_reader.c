@@ -225,8 +225,11 @@ enum rc reader_path(const struct profile_reader *r, const struct item *at, struc
 
 /* ---- lists of them -------------------------------------------------------------------------- */
 
-enum rc reader_texts(const struct profile_reader *r, const struct item *at, size_t max,
-                     struct str **out, size_t *n)
+typedef enum rc (*read_one)(const struct profile_reader *r, const struct item *at, void *out);
+
+/* An array of what `read` reads, each of `bytes`; as it was where there is none. */
+static enum rc read_list(const struct profile_reader *r, const struct item *at, size_t max,
+                         size_t bytes, read_one read, void **out, size_t *n)
 {
     if (!at->json)
         return RC_OK;
@@ -234,35 +237,42 @@ enum rc reader_texts(const struct profile_reader *r, const struct item *at, size
     enum rc rc = reader_list(r, at, 0, max, &count);
     if (rc != RC_OK)
         return rc;
-    struct str *texts = arena_array(r->arena, count, sizeof *texts);
-    if (!texts)
+    char *items = arena_array(r->arena, count, bytes);
+    if (!items)
         return err_nomem(r->err);
     for (struct item i = item_first(at); i.json && rc == RC_OK; item_next(&i))
-        rc = reader_text(r, &i, TEXT_BYTES_MAX, &texts[i.index]);
+        rc = read(r, &i, items + i.index * bytes);
     if (rc != RC_OK)
         return rc;
-    *out = texts;
+    *out = items;
     *n = count;
     return RC_OK;
+}
+
+static enum rc read_text(const struct profile_reader *r, const struct item *at, void *out)
+{
+    return reader_text(r, at, TEXT_BYTES_MAX, out);
+}
+
+static enum rc read_path(const struct profile_reader *r, const struct item *at, void *out)
+{
+    return reader_path(r, at, out);
+}
+
+enum rc reader_texts(const struct profile_reader *r, const struct item *at, size_t max,
+                     struct str **out, size_t *n)
+{
+    void *list = *out;
+    enum rc rc = read_list(r, at, max, sizeof **out, read_text, &list, n);
+    *out = list;
+    return rc;
 }
 
 enum rc reader_paths(const struct profile_reader *r, const struct item *at, size_t max,
                      struct path **out, size_t *n)
 {
-    if (!at->json)
-        return RC_OK;
-    size_t count = 0;
-    enum rc rc = reader_list(r, at, 0, max, &count);
-    if (rc != RC_OK)
-        return rc;
-    struct path *paths = arena_array(r->arena, count, sizeof *paths);
-    if (!paths)
-        return err_nomem(r->err);
-    for (struct item i = item_first(at); i.json && rc == RC_OK; item_next(&i))
-        rc = reader_path(r, &i, &paths[i.index]);
-    if (rc != RC_OK)
-        return rc;
-    *out = paths;
-    *n = count;
-    return RC_OK;
+    void *list = *out;
+    enum rc rc = read_list(r, at, max, sizeof **out, read_path, &list, n);
+    *out = list;
+    return rc;
 }
