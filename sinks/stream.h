@@ -24,7 +24,12 @@
 #define STREAM_LEVEL_DEFAULT 6
 
 /* Of the sinks' option `gzip=0..9`, whose default is "auto". */
-#define STREAM_OPT_GZIP_HELP "compress: 1 is fast, 9 is small, 0 is off"
+#define STREAM_OPTION_GZIP(at, automatic)                                                          \
+    {                                                                                              \
+        .name = "gzip", at, .min = 0, .max = 9, .choices = "auto", .default_text = "auto",         \
+        .help = "compress: 1 is fast, 9 is small, 0 is off; auto is " automatic                    \
+    }
+#define STREAM_GZIP_BY_NAME "6 if the file name ends in .gz"
 
 struct sink_cfg;
 struct sink_recovery;

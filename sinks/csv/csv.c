@@ -48,13 +48,7 @@ static const struct option_spec csv_opt_specs[] = {
      AT(FLAG, excel_safe),
      .help = "put an apostrophe before text that a spreadsheet would take for a formula, and quote "
              "text that contains one; numbers and phone numbers are left alone"},
-    {.name = "gzip",
-     AT(NUMBER, gzip),
-     .min = 0,
-     .max = 9,
-     .choices = "auto",
-     .default_text = "auto",
-     .help = STREAM_OPT_GZIP_HELP "; auto is 6 if the file name ends in .gz"},
+    STREAM_OPTION_GZIP(AT(NUMBER, gzip), STREAM_GZIP_BY_NAME),
     {.name = NULL},
 };
 

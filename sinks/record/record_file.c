@@ -86,6 +86,12 @@ static enum rc open_stream(struct record_file *f, const struct sink_cfg *cfg, un
     return rc;
 }
 
+unsigned record_file_needs(const struct sink_cfg *cfg, const struct encoding *encoding)
+{
+    const struct record_file_opts *opts = cfg->opts;
+    return record_wants(encoding, (enum record_layout)opts->layout);
+}
+
 enum rc record_file_open(struct sink **out, const struct record_file_kind *kind,
                          const struct sink_cfg *cfg, const struct sink_mark *from, struct err *e)
 {
