@@ -25,7 +25,7 @@ static const struct figure result_figures[] = {
     {"requests", RESULT(http.requests)},
     {"retries", RESULT(http.retries)},
     {"bytes_received", RESULT(http.bytes_received)},
-    {"mended", RESULT(replaced)},
+    {"replaced", RESULT(replaced)},
     {"other_ids", RESULT(other_ids)},
     {"codes_beyond", RESULT(beyond.codes)},
     {"members_beyond", RESULT(beyond.members)},

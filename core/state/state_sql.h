@@ -11,14 +11,14 @@
     " started_ms INTEGER NOT NULL, terms INTEGER NOT NULL, " texts " INTEGER NOT NULL,"            \
     " record TEXT, seal INTEGER NOT NULL);"
 
-#define STATE_TABLES_BEFORE_RENAMES                                                                \
+#define STATE_TABLES_BEFORE_RENAMES(replaced, gaps)                                                \
     "CREATE TABLE terms(position INTEGER PRIMARY KEY, name TEXT, value TEXT,"                      \
     " seal INTEGER NOT NULL);"                                                                     \
     "CREATE TABLE checkpoint(one INTEGER PRIMARY KEY, high INTEGER NOT NULL,"                      \
     " key_a INTEGER NOT NULL, key_b INTEGER NOT NULL, handed INTEGER NOT NULL,"                    \
-    " missing INTEGER NOT NULL, unchanged INTEGER NOT NULL, mended INTEGER NOT NULL,"              \
+    " missing INTEGER NOT NULL, unchanged INTEGER NOT NULL, " replaced " INTEGER NOT NULL,"        \
     " other_ids INTEGER NOT NULL, active_ms INTEGER NOT NULL, marks INTEGER NOT NULL,"             \
-    " columns INTEGER NOT NULL, totals TEXT, holes BLOB, seal INTEGER NOT NULL);"                  \
+    " columns INTEGER NOT NULL, totals TEXT, " gaps " BLOB, seal INTEGER NOT NULL);"               \
     "CREATE TABLE marks(sink INTEGER PRIMARY KEY, mark TEXT, seal INTEGER NOT NULL);"              \
     "CREATE TABLE columns(position INTEGER PRIMARY KEY, table_number INTEGER NOT NULL,"            \
     " scope INTEGER NOT NULL, occurrence INTEGER NOT NULL, key TEXT, member TEXT,"                 \
@@ -26,7 +26,7 @@
     "CREATE TABLE failures(place INTEGER PRIMARY KEY, by_sink INTEGER NOT NULL, summary TEXT,"     \
     " line TEXT, seal INTEGER NOT NULL);"                                                          \
     "CREATE TABLE kept(place INTEGER PRIMARY KEY, key BLOB NOT NULL,"                              \
-    " http_status INTEGER NOT NULL, attempts INTEGER NOT NULL, mended INTEGER NOT NULL,"           \
+    " http_status INTEGER NOT NULL, attempts INTEGER NOT NULL, " replaced " INTEGER NOT NULL,"     \
     " body BLOB, seal INTEGER NOT NULL);"                                                          \
     "CREATE TABLE deliveries(number INTEGER PRIMARY KEY, sink INTEGER NOT NULL,"                   \
     " last_place INTEGER NOT NULL, id TEXT, leads TEXT, seal INTEGER NOT NULL, outcome INTEGER,"   \
@@ -42,7 +42,7 @@
 
 #define STATE_TABLES_OF_1                                                                          \
     STATE_RUN_TABLE("renames")                                                                     \
-    STATE_TABLES_BEFORE_RENAMES                                                                    \
+    STATE_TABLES_BEFORE_RENAMES("mended", "holes")                                                 \
     "CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT,"                 \
     " bytes INTEGER NOT NULL, crc INTEGER NOT NULL, seal INTEGER NOT NULL);" STATE_TABLES_AFTER_RENAMES
 
@@ -53,13 +53,16 @@
 
 #define STATE_TABLES                                                                               \
     STATE_RUN_TABLE("prepared")                                                                    \
-    STATE_TABLES_BEFORE_RENAMES                                                                    \
+    STATE_TABLES_BEFORE_RENAMES("replaced", "gaps")                                                \
     STATE_TABLES_AFTER_RENAMES                                                                     \
     STATE_TABLES_SINCE_1
 
 /* From version 1, with no run unfinished. ALTER TABLE changes the name in the text that was given. */
 #define STATE_UPGRADE_FROM_1                                                                       \
     "ALTER TABLE run RENAME COLUMN renames TO prepared;"                                           \
+    "ALTER TABLE checkpoint RENAME COLUMN mended TO replaced;"                                     \
+    "ALTER TABLE checkpoint RENAME COLUMN holes TO gaps;"                                          \
+    "ALTER TABLE kept RENAME COLUMN mended TO replaced;"                                           \
     "DROP TABLE renames;" STATE_TABLES_SINCE_1
 
 /* In all of them the parameters are given, and the values taken, in the order of the text. */
@@ -77,11 +80,11 @@
     X(TERM_COUNT, "SELECT count(*) FROM terms")                                                    \
     X(TERM_DROP, "DELETE FROM terms")                                                              \
     X(CHECKPOINT_GET,                                                                              \
-      "SELECT high, key_a, key_b, handed, missing, unchanged, mended, other_ids, active_ms,"       \
-      " marks, columns, totals, holes, seal FROM checkpoint WHERE one = 1")                        \
+      "SELECT high, key_a, key_b, handed, missing, unchanged, replaced, other_ids, active_ms,"     \
+      " marks, columns, totals, gaps, seal FROM checkpoint WHERE one = 1")                         \
     X(CHECKPOINT_PUT,                                                                              \
-      "REPLACE INTO checkpoint(one, high, key_a, key_b, handed, missing, unchanged, mended,"       \
-      " other_ids, active_ms, marks, columns, totals, holes, seal)"                                \
+      "REPLACE INTO checkpoint(one, high, key_a, key_b, handed, missing, unchanged, replaced,"     \
+      " other_ids, active_ms, marks, columns, totals, gaps, seal)"                                 \
       " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                     \
     X(CHECKPOINT_DROP, "DELETE FROM checkpoint")                                                   \
     X(MARK_PUT, "INSERT INTO marks(sink, mark, seal) VALUES (?, ?, ?)")                            \
@@ -109,14 +112,14 @@
     X(MISSING_DROP_ONE, "DELETE FROM missing WHERE place = ?")                                     \
     X(MISSING_DROP_FROM, "DELETE FROM missing WHERE place >= ?")                                   \
     X(MISSING_DROP, "DELETE FROM missing")                                                         \
-    X(KEPT_PUT, "REPLACE INTO kept(place, key, http_status, attempts, mended, body, seal)"         \
+    X(KEPT_PUT, "REPLACE INTO kept(place, key, http_status, attempts, replaced, body, seal)"       \
                 " VALUES (?, ?, ?, ?, ?, ?, ?)")                                                   \
-    X(KEPT_GET, "SELECT place, key, http_status, attempts, mended, body, seal FROM kept"           \
+    X(KEPT_GET, "SELECT place, key, http_status, attempts, replaced, body, seal FROM kept"         \
                 " WHERE place = ?")                                                                \
     X(KEPT_COUNT, "SELECT count(*) FROM kept")                                                     \
     X(KEPT_PLACES, "SELECT place FROM kept ORDER BY place")                                        \
     X(KEPT_NEXT, "SELECT place FROM kept WHERE place >= ? AND place < ? ORDER BY place LIMIT 1")   \
-    X(KEPT_VERIFY, "SELECT place, key, http_status, attempts, mended, body, seal FROM kept")       \
+    X(KEPT_VERIFY, "SELECT place, key, http_status, attempts, replaced, body, seal FROM kept")     \
     X(KEPT_DROP_ONE, "DELETE FROM kept WHERE place = ?")                                           \
     X(KEPT_DROP, "DELETE FROM kept")                                                               \
     X(DELIVERY_PUT, "INSERT INTO deliveries(number, sink, last_place, id, leads, seal,"            \

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 
 import pytest
@@ -153,7 +154,9 @@ def make_version_1(folder):
                 continue
             if name == "accepted_by":  # it stood before that
                 made.execute(RENAMES_OF_1)
-            made.execute(sql.replace("prepared INTEGER", "renames INTEGER"))
+            for now, then in (("prepared", "renames"), ("replaced", "mended"), ("gaps", "holes")):
+                sql = re.sub(r"\b%s\b" % now, then, sql)
+            made.execute(sql)
             rows = db.execute("SELECT * FROM %s" % name).fetchall()
             for row in rows:
                 made.execute("INSERT INTO %s VALUES (%s)" % (name, ", ".join("?" * len(row))), row)

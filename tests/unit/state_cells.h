@@ -40,13 +40,13 @@ static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **v
     "UPDATE OR IGNORE run SET seal = seal(phase, run_id, started_ms, terms, prepared, record);"    \
     "UPDATE OR IGNORE terms SET seal = seal(position, name, value);"                               \
     "UPDATE OR IGNORE checkpoint SET seal = seal(high, key_a, key_b, handed, missing, unchanged,"  \
-    " mended, other_ids, active_ms, marks, columns, totals, holes);"                               \
+    " replaced, other_ids, active_ms, marks, columns, totals, gaps);"                              \
     "UPDATE OR IGNORE marks SET seal = seal(sink, mark);"                                          \
     "UPDATE OR IGNORE columns SET seal = seal(position, table_number, scope, occurrence, key,"     \
     " member);"                                                                                    \
     "UPDATE OR IGNORE failures SET seal = seal(place, by_sink, summary, line);"                    \
     "UPDATE OR IGNORE missing SET seal = seal(place, line);"                                       \
-    "UPDATE OR IGNORE kept SET seal = seal(place, key, http_status, attempts, mended, body);"      \
+    "UPDATE OR IGNORE kept SET seal = seal(place, key, http_status, attempts, replaced, body);"    \
     "UPDATE OR IGNORE deliveries SET seal = seal(number, sink, last_place, id, leads),"            \
     " body_seal = iif(body IS NULL, NULL, seal(body)),"                                            \
     " answer_seal = iif(outcome IS NULL, NULL, seal(outcome, answer));"                            \

@@ -130,7 +130,7 @@ static const char *const refused[] = {
     "UPDATE checkpoint SET missing = 4",
     "UPDATE checkpoint SET missing = -3",
     "UPDATE checkpoint SET unchanged = 3",
-    "UPDATE checkpoint SET mended = -1",
+    "UPDATE checkpoint SET replaced = -1",
     "UPDATE checkpoint SET other_ids = 8",
     "UPDATE checkpoint SET active_ms = -1",
     "UPDATE checkpoint SET active_ms = 9223372036854775807",
@@ -144,13 +144,13 @@ static const char *const refused[] = {
     "UPDATE checkpoint SET columns = 3",
     "UPDATE checkpoint SET columns = 3298534883328", /* of 16 bytes each: 48 TiB */
     "UPDATE checkpoint SET totals = x'00'",
-    "UPDATE checkpoint SET holes = x'03'",
-    "UPDATE checkpoint SET holes = zeroblob(15)",
-    "UPDATE checkpoint SET holes = zeroblob(16)",
-    "UPDATE checkpoint SET holes = x'05000000000000000300000000000000'",
-    "UPDATE checkpoint SET holes = x'0300000000000000ffffffffffffffff'",
-    "UPDATE checkpoint SET holes = x'0900000000000000'",
-    "UPDATE checkpoint SET holes = 'text'",
+    "UPDATE checkpoint SET gaps = x'03'",
+    "UPDATE checkpoint SET gaps = zeroblob(15)",
+    "UPDATE checkpoint SET gaps = zeroblob(16)",
+    "UPDATE checkpoint SET gaps = x'05000000000000000300000000000000'",
+    "UPDATE checkpoint SET gaps = x'0300000000000000ffffffffffffffff'",
+    "UPDATE checkpoint SET gaps = x'0900000000000000'",
+    "UPDATE checkpoint SET gaps = 'text'",
     /* marks and columns */
     "DELETE FROM marks WHERE sink = 0",
     "DELETE FROM marks",
@@ -193,7 +193,7 @@ static const char *const refused[] = {
     "UPDATE kept SET http_status = 1000",
     "UPDATE kept SET http_status = -1",
     "UPDATE kept SET attempts = 4294967296",
-    "UPDATE kept SET mended = -1",
+    "UPDATE kept SET replaced = -1",
     "UPDATE kept SET body = NULL",
     "UPDATE kept SET body = 1",
     /* deliveries */
@@ -246,7 +246,7 @@ static const char *const refused[] = {
     "CREATE TABLE more(x)",
     "ALTER TABLE kept ADD COLUMN more AS (abs(-9223372036854775808))",
     "ALTER TABLE kept RENAME TO old; CREATE VIEW kept AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL"
-    " SELECT n + 1 FROM c) SELECT n place, x'' key, 0 http_status, 0 attempts, 0 mended, x'' body,"
+    " SELECT n + 1 FROM c) SELECT n place, x'' key, 0 http_status, 0 attempts, 0 replaced, x'' body,"
     " 0 seal FROM c; UPDATE run SET phase = 1; SELECT 1",
 };
 /* NOLINTEND(bugprone-suspicious-missing-comma) */
