@@ -2,6 +2,20 @@
 
 /* ---- what fails ------------------------------------------------------------------------------- */
 
+/* For a test that needs new ones for each of its rows. */
+static struct fakes *begin_fakes(void)
+{
+    void *fakes = NULL;
+    assert_int_equal(setup(&fakes), 0);
+    return fakes;
+}
+
+static void end_fakes(struct fakes *f)
+{
+    void *fakes = f;
+    assert_int_equal(teardown(&fakes), 0);
+}
+
 /* Nothing begins any more, and the last one does not either. */
 static void expect_broken(struct fakes *f, unsigned syncs, unsigned commits)
 {
@@ -19,9 +33,7 @@ static void a_mark_fails(void **state)
     (void)state;
     for (size_t failing = 0; failing < SINKS; failing++) {
         for (size_t first = 0; first < SINKS; first++) {
-            void *fakes = NULL;
-            assert_int_equal(setup(&fakes), 0);
-            struct fakes *f = fakes;
+            struct fakes *f = begin_fakes();
             make_checkpoint(f);
             start(f);
             note_more(f, CHECKPOINT_LEADS);
@@ -32,7 +44,7 @@ static void a_mark_fails(void **state)
             }
             expect_broken(f, 0, 0);
             expect_error(&f->w, RC_OK, NULL); /* the sink's worker says why */
-            assert_int_equal(teardown(&fakes), 0);
+            end_fakes(f);
         }
     }
 }
@@ -94,16 +106,14 @@ static void broken_off(void **state)
 {
     (void)state;
     for (enum broken_when when = WHEN_IDLE; when < N_WHEN; when++) {
-        void *fakes = NULL;
-        assert_int_equal(setup(&fakes), 0);
-        struct fakes *f = fakes;
+        struct fakes *f = begin_fakes();
         print_message("broken off: %d\n", (int)when);
         make_checkpoint(f);
         break_off(f, when);
         /* A commit that was under way could not be called back. */
         expect_broken(f, when >= WHEN_SYNCING, when == WHEN_COMMITTING);
         expect_error(&f->w, RC_OK, NULL); /* whoever broke it off says why */
-        assert_int_equal(teardown(&fakes), 0);
+        end_fakes(f);
     }
     checkpoint_break_off(NULL);
 }
@@ -155,9 +165,7 @@ static void with_a_last_one(void **state)
 {
     (void)state;
     for (uint64_t leads = 0; leads < 2; leads++) {
-        void *fakes = NULL;
-        assert_int_equal(setup(&fakes), 0);
-        struct fakes *f = fakes;
+        struct fakes *f = begin_fakes();
         make_checkpoint(f);
         start(f);
         note_more(f, leads);
@@ -166,7 +174,7 @@ static void with_a_last_one(void **state)
         mark_all(f, "last");
         expect_done(f, 1, 1);
         assert_non_null(strstr(buf_cstr(&f->committed), "marks [last 0] [last 1] "));
-        assert_int_equal(teardown(&fakes), 0);
+        end_fakes(f);
     }
 }
 
@@ -175,9 +183,7 @@ static void with_a_last_one_behind_another(void **state)
 {
     (void)state;
     for (int at_disk = 0; at_disk < 2; at_disk++) {
-        void *fakes = NULL;
-        assert_int_equal(setup(&fakes), 0);
-        struct fakes *f = fakes;
+        struct fakes *f = begin_fakes();
         struct ending ending = {.f = f, .last_one = true};
         make_checkpoint(f);
         close_gate(f, &f->sync);
@@ -203,7 +209,7 @@ static void with_a_last_one_behind_another(void **state)
         (void)snprintf(high, sizeof high, "high %d ", CHECKPOINT_LEADS + 7);
         assert_non_null(strstr(buf_cstr(&f->committed), high));
         assert_non_null(strstr(buf_cstr(&f->committed), "[last 0] [last 1]"));
-        assert_int_equal(teardown(&fakes), 0);
+        end_fakes(f);
     }
 }
 
@@ -212,9 +218,7 @@ static void the_one_before_the_last_breaks(void **state)
 {
     (void)state;
     for (int at_disk = 0; at_disk < 2; at_disk++) {
-        void *fakes = NULL;
-        assert_int_equal(setup(&fakes), 0);
-        struct fakes *f = fakes;
+        struct fakes *f = begin_fakes();
         struct ending ending = {.f = f, .last_one = true};
         make_checkpoint(f);
         f->sync_fails = at_disk;
@@ -229,7 +233,7 @@ static void the_one_before_the_last_breaks(void **state)
         assert_int_equal(pthread_join(ending.thread, NULL), 0);
         assert_int_equal(f->barriers, 1);
         expect_done(f, (unsigned)at_disk, 0);
-        assert_int_equal(teardown(&fakes), 0);
+        end_fakes(f);
     }
 }
 

@@ -53,16 +53,24 @@ static void parameters_belong_to_the_lead(void **state)
     world_close(&w);
 }
 
+static char many[ITEMS_MAX][8];
+
+/* More IDs than are read ahead. */
+static struct step *many_ids(void)
+{
+    static struct step steps[ITEMS_MAX + 1];
+    for (size_t i = 0; i < ITEMS_MAX; i++) {
+        (void)snprintf(many[i], sizeof many[i], "%zu", i);
+        steps[i] = (struct step)ID(many[i]);
+    }
+    return steps;
+}
+
 static void more_than_fit(void **state)
 {
     (void)state;
-    static struct step steps[ITEMS_MAX + 1];
-    static char ids[ITEMS_MAX][8];
     struct intake_world w;
-    for (size_t i = 0; i < ITEMS_MAX; i++) {
-        (void)snprintf(ids[i], sizeof ids[i], "%zu", i);
-        steps[i] = (struct step)ID(ids[i]);
-    }
+    const struct step *steps = many_ids();
     world_open(&w, steps, 0);
     start(&w);
     for (uint64_t want = 0; !intake_is_empty(&w.in);) {
@@ -70,7 +78,7 @@ static void more_than_fit(void **state)
         if (!lead)
             continue;
         assert_int_equal(lead->seq, want);
-        assert_string_equal(lead->id.ptr, ids[want++]);
+        assert_string_equal(lead->id.ptr, many[want++]);
         lead_free(lead);
     }
     intake_join(&w.in);
@@ -249,13 +257,8 @@ static void a_run_that_is_stopped(void **state)
 static void cancelled_while_the_queue_is_full(void **state)
 {
     (void)state;
-    static struct step steps[ITEMS_MAX + 1];
-    static char ids[ITEMS_MAX][8];
     struct intake_world w;
-    for (size_t i = 0; i < ITEMS_MAX; i++) {
-        (void)snprintf(ids[i], sizeof ids[i], "%zu", i);
-        steps[i] = (struct step)ID(ids[i]);
-    }
+    const struct step *steps = many_ids();
     world_open(&w, steps, 0);
     start(&w);
     while (intake_progress(&w.in).read < INTAKE_AHEAD) /* the next batch does not fit */
