@@ -2,7 +2,7 @@
  *
  * cJSON's own parser keeps numbers as doubles, cuts strings at \u0000, refuses lone surrogates and
  * takes what is no JSON: a text would have to be scanned and replaced for it first, and scanned by it
- * again. Here one pass checks, mends and builds. The tree has for every node:
+ * again. Here one pass checks, replaces and builds. The tree has for every node:
  *   number  valuestring = its text as received
  *   string  valuestring = UTF-8 without NUL; \u0000, lone surrogates and bytes that are not UTF-8
  *           became U+FFFD and are counted

@@ -49,7 +49,7 @@ void memory_hold(struct memory *m, struct lead *lead, size_t bytes)
 }
 
 /* Not when held_bytes, and a guess for each lead under way, are too many: the mean body, and a share
- * of worked_bytes, which is what a lead weighs when the workers are done with it. The share grows with
+ * of worked_bytes, which is what a lead holds when the workers are done with it. The share grows with
  * how full held_bytes is, as little is let go then, and with worked_bytes itself, up to all of it at
  * MEMORY_WORKED_BYTES_MAX: of large leads many would have come before held_bytes showed that a sink is
  * slow. */

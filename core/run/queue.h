@@ -19,7 +19,7 @@ void queue_free(struct queue *q); /* q may be NULL; must be empty or hold nothin
  * RC_CLOSED: the queue was closed; *done (may be NULL) tells how many went in. */
 enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done);
 
-/* Takes 1 to `max` items. If there is none it waits for the first, and then lingers unless `max` are
+/* Takes 1 to `max` items. If there is none it waits for the first, and then a little longer unless `max` are
  * there. 0: closed and empty. */
 size_t queue_pop(struct queue *q, void *items[], size_t max);
 

@@ -30,7 +30,7 @@ void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop()
 bool outbox_has(const struct outbox *o, const struct unacked_lead *lead);
 
 /* In the sink's open(): tells the run of the leads of these deliveries, and asks for those that are
- * owed a verdict. RC_NOMEM. */
+ * unacknowledged. RC_NOMEM. */
 enum rc outbox_claim(struct outbox *o, struct err *e);
 
 /* A lead that comes again although it is in a recorded delivery gets that one's verdict, now or

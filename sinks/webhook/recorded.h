@@ -44,7 +44,7 @@ struct recorded {
     /* under the set's lock: */
     bool settled;
     struct verdict verdict; /* once settled; then it never changes */
-    struct held_lead *held; /* owed a verdict until it is settled */
+    struct held_lead *held; /* unacknowledged until it is settled */
     size_t n_held;
 };
 
@@ -54,7 +54,7 @@ enum rc recorded_load(struct recorded_set **out, const struct recorded_cfg *cfg,
 /* Is this lead in one of them? */
 bool recorded_has(const struct recorded_set *s, const struct unacked_lead *lead);
 
-/* In the sink's open(): tells the run of their leads, and asks for those that are owed a verdict.
+/* In the sink's open(): tells the run of their leads, and asks for those that are unacknowledged.
  * RC_NOMEM. */
 enum rc recorded_claim(struct recorded_set *s, struct err *e);
 

@@ -143,11 +143,11 @@ def test_webhook(leadpipe, sandbox, control):
     assert (leadpipe.folder / "raw.ndjson").read_bytes().strip() in body_of(raw)
 
 
-def test_what_was_mended_is_counted(leadpipe):
+def test_what_was_replaced_is_counted(leadpipe):
     """The \\u0000 twice, the lone surrogate and the bad byte are in the summary; no lead is lost."""
     done = export(leadpipe, {"v": payload(), "w": payload(NUMBERS)})
-    mended = [line for line in done.stderr.splitlines() if "U+FFFD" in line]
-    assert len(mended) == 1 and mended[0].endswith(": 4"), done.stderr
+    replaced = [line for line in done.stderr.splitlines() if "U+FFFD" in line]
+    assert len(replaced) == 1 and replaced[0].endswith(": 4"), done.stderr
 
 
 def test_integers_at_the_edges_of_every_msgpack_form(leadpipe):

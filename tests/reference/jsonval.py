@@ -1,4 +1,4 @@
-"""JSON as leadpipe sees it: number texts kept exactly, depth limited, broken text mended.
+"""JSON as leadpipe sees it: number texts kept exactly, depth limited, broken text replaced.
 
 parse() keeps what is broken, so that names which differ only there stay two: a lone surrogate or
 U+0000 as itself, and bytes that are not UTF-8 as pairs of surrogates, which no escape leaves (a JSON
@@ -71,12 +71,12 @@ def mend(value):
     if isinstance(value, list):
         return [mend(element) for element in value]
     if isinstance(value, dict):
-        names = _mended_names(value)
+        names = _replaced_names(value)
         return {names[key]: mend(member) for key, member in value.items()}
     return value
 
 
-def _mended_names(members):
+def _replaced_names(members):
     names = {key: mend(key) for key in members}
     there = set(names.values())  # no name gets a number that makes it another's
     used = {key for key in members if names[key] == key}
@@ -126,7 +126,7 @@ def first_too_deep(text):
 
 
 def parse(payload):
-    """The value of payload bytes, nothing mended. Raises NotJson or TooDeep, whichever comes first
+    """The value of payload bytes, nothing replaced. Raises NotJson or TooDeep, whichever comes first
     in the text."""
     text = decode(payload, "pairs")
     too_deep = first_too_deep(text)
@@ -143,7 +143,7 @@ def parse(payload):
 
 
 def parse_text(text):
-    """The value of text, nothing mended and no depth limit. Raises NotJson."""
+    """The value of text, nothing replaced and no depth limit. Raises NotJson."""
     try:
         return _plain.decode(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -213,7 +213,7 @@ def raw_text(payload):
 
 
 def _raw_numbers(members):
-    names = _mended_names(dict.fromkeys(key for key, _, _ in members))
+    names = _replaced_names(dict.fromkeys(key for key, _, _ in members))
     for key, token, place in members:
         if re.search(BROKEN_BYTES, token):
             yield place, names[key][len(mend(key)):]

@@ -93,7 +93,7 @@ def test_not_json(text):
         parse(text)
 
 
-def test_broken_text_is_mended():
+def test_broken_text_is_replaced():
     assert mend(parse(rb'{"a\u0000":"x\ud800y", "b":"\ud83d\ude00"}')) == {"a\ufffd": "x\ufffdy",
                                                                            "b": "\U0001f600"}
     assert mend(parse(b'["\xff", "\xe2\x82", "\xed\xa0\x80"]')) == ["\ufffd", "\ufffd", "\ufffd" * 3]
@@ -114,7 +114,7 @@ def test_broken_text_is_mended():
     (b'{"\\udc80":1,"\x80":2,"\\ud800\\udc80":3}', ["\ufffd", "\ufffd_2", "\U00010080"],
      '{"\\udc80":1,"\ufffd_2":2,"\\ud800\\udc80":3}'),
 ])
-def test_names_that_differ_in_what_is_mended(payload, names, raw):
+def test_names_that_differ_in_what_is_replaced(payload, names, raw):
     assert list(mend(parse(payload))) == names
     assert raw_text(payload) == raw
 

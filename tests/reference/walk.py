@@ -16,7 +16,7 @@ STAGES = {"not JSON": "parse", "too deep": "parse", "no lead": "fetch"}
 
 
 class Source(NamedTuple):
-    """Where undocumented cells come from: group and key, which is not mended, identify it; base is
+    """Where undocumented cells come from: group and key, which is not replaced, identify it; base is
     the wished name."""
 
     group: str
@@ -90,7 +90,7 @@ class Lead:
         return row
 
     def sorted_tables(self):
-        """The rows with their documented columns in documented order, then the others; mended."""
+        """The rows with their documented columns in documented order, then the others; replaced."""
         for table, columns in doc.TABLES[self.provider].items():
             self.tables[table] = [_sorted_row(row, columns) for row in self.tables[table]]
         return self.tables

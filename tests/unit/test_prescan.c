@@ -25,10 +25,10 @@ static void judge(const struct flatten_plan *plan, const char *body, unsigned wa
     struct str other = rc == RC_OK ? lead->other_id : STR_NONE;
     struct str compact = rc == RC_OK ? lead->doc.compact : STR_NONE;
     (void)snprintf(
-        out, size, "rc %d, %s, error %s, code %s, other " STR_FMT ", mended %d, " STR_FMT, (int)rc,
-        rc == RC_SYNTAX || rc == RC_LIMIT ? e.msg : "", rc == RC_CLOSED ? lead->failure.error : "",
-        rc == RC_CLOSED ? lead->failure.code : "", STR_ARG(other),
-        rc == RC_OK ? (int)lead->doc.replaced : 0, STR_ARG(compact));
+        out, size, "rc %d, %s, error %s, code %s, other " STR_FMT ", replaced %d, " STR_FMT,
+        (int)rc, rc == RC_SYNTAX || rc == RC_LIMIT ? e.msg : "",
+        rc == RC_CLOSED ? lead->failure.error : "", rc == RC_CLOSED ? lead->failure.code : "",
+        STR_ARG(other), rc == RC_OK ? (int)lead->doc.replaced : 0, STR_ARG(compact));
     *had_tree = lead->root != NULL;
     lead_free(lead);
 }
