@@ -56,6 +56,7 @@ struct lead *lead_new(struct str id, const struct str *params, size_t n_params)
     for (size_t i = 0; i < n_params; i++)
         at = put_text(at, params[i], &lead->params[i]);
     arena_init(&lead->arena, LEAD_ARENA_BYTES_MAX);
+    lead->self = lead;
     return lead;
 }
 

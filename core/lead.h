@@ -147,6 +147,7 @@ struct lead {
     bool counted;          /* its outcome is in the ledger already */
     char *failure_text;    /* owned; what `failure` of a sink points to */
     struct fetch_request *request; /* owned by the fetch stage */
+    struct lead *self;             /* for the run, which gets a const lead back from sinks */
 };
 
 /* A lead with copies of its texts; `n_params` of them. NULL when out of memory. */

@@ -65,13 +65,13 @@ struct sink_host {
     void *ctx;
     /* The verdict on one lead; any thread; exactly once a lead that was put. The lead must not be
      * touched afterwards, put()'s own array aside. */
-    void (*settle)(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v);
+    void (*settle)(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v);
     /* In open() only: a lead that the sink took in before the mark that it goes on from, or that is
      * in a delivery it had recorded, and whose verdict is not known. *out is the lead, which the
      * sink owes a verdict then; or NULL where the run had not come so far: then it comes again with
      * put(). RC_NOMEM. */
     enum rc (*unacked)(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
-                       struct lead **out, struct err *e);
+                       const struct lead **out, struct err *e);
     /* In open() only: there is a recorded delivery with the lead of that place, answered or not.
      * RC_NOMEM. */
     enum rc (*sent)(void *ctx, struct sink *sink, uint64_t seq, struct err *e);
@@ -172,7 +172,7 @@ struct sink_ops {
     /* Takes in `n` leads, in order. Their rows and trees are there until it returns; afterwards, and
      * until the verdict, only id, params and seq may be read. An error means that the sink is dead
      * and the run must stop; leads without a verdict are then the run's again. */
-    enum rc (*put)(struct sink *s, struct lead *const leads[], size_t n, struct err *e);
+    enum rc (*put)(struct sink *s, const struct lead *const leads[], size_t n, struct err *e);
     /* A text from which open() can go on after the leads put so far. It holds once sync() has
      * returned, too; deliveries are recorded in the state. */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);

@@ -6,18 +6,22 @@
 
 /* ---- what the sink is offered ---------------------------------------------------------------- */
 
-static void host_settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+static void host_settle(void *ctx, struct sink *sink, const struct lead *lead,
+                        const struct verdict *v)
 {
     struct sink_worker *w = ctx;
     (void)sink;
-    outcome_settle(w->outcomes, lead, w->index, w->cfg.spec, v);
+    outcome_settle(w->outcomes, lead->self, w->index, w->cfg.spec, v);
 }
 
 static enum rc host_unacked(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
-                            struct lead **out, struct err *e)
+                            const struct lead **out, struct err *e)
 {
+    struct lead *lead = NULL;
     (void)sink;
-    return resume_unacked(((struct sink_worker *)ctx)->resume, unacked, out, e);
+    enum rc rc = resume_unacked(((struct sink_worker *)ctx)->resume, unacked, &lead, e);
+    *out = lead;
+    return rc;
 }
 
 static enum rc host_sent(void *ctx, struct sink *sink, uint64_t place, struct err *e)
@@ -101,7 +105,7 @@ static void take_in(struct sink_worker *w, struct lead *const leads[], size_t n)
     struct lead *last_read[SINK_WORKER_BATCH]; /* by this sink, after all others */
     size_t n_last_read = 0;
     struct err e;
-    if (!w->dead && w->ops->put(w->sink, leads, n, &e) != RC_OK) {
+    if (!w->dead && w->ops->put(w->sink, (const struct lead *const *)leads, n, &e) != RC_OK) {
         w->dead = true;
         fail(w, &e);
     }

@@ -349,7 +349,7 @@ static enum rc put_lead(struct csv *s, const struct lead *lead, struct err *e)
     return RC_OK;
 }
 
-static enum rc csv_put(struct sink *sink, struct lead *const leads[], size_t n, struct err *e)
+static enum rc csv_put(struct sink *sink, const struct lead *const leads[], size_t n, struct err *e)
 {
     struct csv *s = csv_of(sink);
     static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};

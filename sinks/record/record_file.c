@@ -134,7 +134,8 @@ void record_file_close(struct sink *s)
 /* ---- leads ---------------------------------------------------------------------------------- */
 
 /* Writes what is encoded and accepts the leads that it is of. */
-static enum rc write_out(struct record_file *f, struct lead *const leads[], size_t n, struct err *e)
+static enum rc write_out(struct record_file *f, const struct lead *const leads[], size_t n,
+                         struct err *e)
 {
     static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
     stream_write(f->stream, f->records.data, f->records.len);
@@ -148,7 +149,7 @@ static enum rc write_out(struct record_file *f, struct lead *const leads[], size
     return rc;
 }
 
-static void refuse(struct record_file *f, struct lead *lead)
+static void refuse(struct record_file *f, const struct lead *lead)
 {
     static const struct verdict too_large = {
         .kind = VERDICT_FAILED,
@@ -173,7 +174,7 @@ static enum rc encode(struct record_file *f, const struct lead *lead)
     return rc;
 }
 
-enum rc record_file_put(struct sink *s, struct lead *const leads[], size_t n, struct err *e)
+enum rc record_file_put(struct sink *s, const struct lead *const leads[], size_t n, struct err *e)
 {
     struct record_file *f = self(s);
     size_t first = 0; /* of the leads that are encoded but not written */

@@ -46,7 +46,7 @@ enum rc record_file_open(struct sink **out, const struct record_file_kind *kind,
 /* As struct sink_ops has them. */
 enum rc record_file_check(const struct sink_cfg *cfg, struct err *e);
 enum rc record_file_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e);
-enum rc record_file_put(struct sink *s, struct lead *const leads[], size_t n, struct err *e);
+enum rc record_file_put(struct sink *s, const struct lead *const leads[], size_t n, struct err *e);
 enum rc record_file_mark(struct sink *s, struct sink_mark *out, struct err *e);
 enum rc record_file_sync(struct sink *s, struct err *e);
 enum rc record_file_prepare(struct sink *s, struct buf *text, struct err *e);

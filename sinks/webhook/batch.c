@@ -132,7 +132,7 @@ void batch_begin(struct batch *b, struct message *p)
     begin_id(b);
 }
 
-static void join_lead(struct batch *b, struct lead *lead, const struct unacked_lead *as)
+static void join_lead(struct batch *b, const struct lead *lead, const struct unacked_lead *as)
 {
     struct message *p = b->message;
     add_to_id(b, as);
@@ -141,7 +141,7 @@ static void join_lead(struct batch *b, struct lead *lead, const struct unacked_l
         p->last_place = as->seq;
 }
 
-enum rc batch_add(struct batch *b, struct lead *lead)
+enum rc batch_add(struct batch *b, const struct lead *lead)
 {
     const struct unacked_lead as = {lead->seq, lead->id, lead->params, lead->fingerprint};
     struct message *p = b->message;
@@ -238,7 +238,7 @@ enum rc batch_go_on(struct batch *b, struct message *p, struct batch_rest *rest,
         return err_nomem(e);
     for (size_t i = 0; i < rest->n_leads; i++) {
         const struct unacked_lead *as = &rest->leads[i].lead;
-        struct lead *lead = NULL;
+        const struct lead *lead = NULL;
         enum rc rc = host->unacked(host->ctx, sink, as, &lead, e);
         if (rc != RC_OK)
             return rc;

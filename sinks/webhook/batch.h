@@ -41,7 +41,7 @@ enum rc batch_check_body(const struct batch *b, struct str body);
 void batch_begin(struct batch *b, struct message *p);
 
 /* RC_LIMIT (too large) and RC_NOMEM leave it as it was. */
-enum rc batch_add(struct batch *b, struct lead *lead);
+enum rc batch_add(struct batch *b, const struct lead *lead);
 
 /* No more may be added. */
 bool batch_is_full(const struct batch *b);

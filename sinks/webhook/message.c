@@ -16,7 +16,7 @@ struct message *message_new(struct delivery *d, size_t leads_max, size_t body_ma
     buf_init(&p->body, body_max);
     buf_init(&p->noted, body_max);
     buf_init(&p->request.answer, ANSWER_BYTES_MAX);
-    p->leads = calloc(leads_max, sizeof(struct lead *));
+    p->leads = calloc(leads_max, sizeof *p->leads);
     if (!p->leads) {
         free(p);
         return NULL;

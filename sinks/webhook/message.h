@@ -22,7 +22,7 @@ struct message {
     /* of who fills it, until it is sent */
     char id[WEBHOOK_ID_SIZE];
     struct buf body;
-    struct lead **leads; /* room for as many as message_new() was told */
+    const struct lead **leads; /* room for as many as message_new() was told */
     size_t n_leads;
     struct buf noted;    /* the leads as a text (lead_text.h), where deliveries are recorded */
     uint64_t last_place; /* the highest of the leads' */

@@ -59,7 +59,7 @@ enum rc outbox_claim(struct outbox *o, struct err *e)
     return o->recorded ? recorded_claim(o->recorded, e) : RC_OK;
 }
 
-bool outbox_put(struct outbox *o, struct lead *lead)
+bool outbox_put(struct outbox *o, const struct lead *lead)
 {
     return o->recorded && recorded_put(o->recorded, lead);
 }

@@ -35,7 +35,7 @@ enum rc outbox_claim(struct outbox *o, struct err *e);
 
 /* A lead that comes again although it is in a recorded delivery gets that one's verdict, now or
  * later. False: it is in none. */
-bool outbox_put(struct outbox *o, struct lead *lead);
+bool outbox_put(struct outbox *o, const struct lead *lead);
 
 /* Sends again what was recorded before and has no answer; the second call does nothing. Waits for
  * room as delivery_take(). RC_NOMEM; as the state. */

@@ -7,7 +7,7 @@
 #include "sinks/webhook/lead_text.h"
 
 struct held_lead {
-    struct lead *lead;
+    const struct lead *lead;
     bool outdated; /* its content is not what was recorded */
 };
 
@@ -206,7 +206,7 @@ static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err
 {
     const struct recorded_cfg *cfg = &s->cfg;
     struct recorded *r = entry->delivery;
-    struct lead *lead = NULL;
+    const struct lead *lead = NULL;
     enum rc rc = cfg->host.sent(cfg->host.ctx, cfg->sink, entry->place, e);
     if (rc != RC_OK || r->settled)
         return rc;
@@ -235,7 +235,7 @@ static void settle_one(const struct recorded *r, const struct held_lead *held)
     cfg->host.settle(cfg->host.ctx, cfg->sink, held->lead, &v);
 }
 
-bool recorded_put(struct recorded_set *s, struct lead *lead)
+bool recorded_put(struct recorded_set *s, const struct lead *lead)
 {
     const struct unacked_lead like = {lead->seq, lead->id, lead->params, lead->fingerprint};
     struct entry *entry = find(s, &like);

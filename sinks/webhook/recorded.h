@@ -63,7 +63,7 @@ enum rc recorded_claim(struct recorded_set *s, struct err *e);
 struct recorded *recorded_next(struct recorded_set *s);
 
 /* False: this lead is in none of them. Else it has, or will get, its verdict. */
-bool recorded_put(struct recorded_set *s, struct lead *lead);
+bool recorded_put(struct recorded_set *s, const struct lead *lead);
 
 /* The verdict on the leads that came so far, and on those that will. Its texts are copied. */
 void recorded_settle(struct recorded *r, const struct verdict *v);

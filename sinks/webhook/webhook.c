@@ -144,13 +144,13 @@ static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
-static void settle_unsent(struct webhook *w, struct lead *lead)
+static void settle_unsent(struct webhook *w, const struct lead *lead)
 {
     struct verdict v = delivery_refusal(w->delivery);
     w->host.settle(w->host.ctx, &w->sink, lead, &v);
 }
 
-static void settle_too_large(struct webhook *w, struct lead *lead)
+static void settle_too_large(struct webhook *w, const struct lead *lead)
 {
     static const struct verdict v = {
         .kind = VERDICT_FAILED,
@@ -338,7 +338,7 @@ static enum rc need_batch(struct webhook *w, struct err *e)
     return RC_OK;
 }
 
-static enum rc put_lead(struct webhook *w, struct lead *lead, struct err *e)
+static enum rc put_lead(struct webhook *w, const struct lead *lead, struct err *e)
 {
     if (outbox_put(&w->outbox, lead))
         return RC_OK;
@@ -371,7 +371,8 @@ static enum rc abandon(struct webhook *w, enum rc rc)
     return rc;
 }
 
-static enum rc webhook_put(struct sink *s, struct lead *const leads[], size_t n, struct err *e)
+static enum rc webhook_put(struct sink *s, const struct lead *const leads[], size_t n,
+                           struct err *e)
 {
     struct webhook *w = self(s);
     enum rc rc = outbox_send_again(&w->outbox, e);

@@ -218,7 +218,7 @@ struct sink_case {
     uint64_t rounds, settled;
 };
 
-static void settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+static void settle(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v)
 {
     struct sink_case *c = ctx;
     (void)sink;
@@ -231,7 +231,7 @@ static uint64_t put_all(struct bench *b, void *ctx)
     struct sink_case *c = ctx;
     for (size_t i = 0; i < b->n_leads && b->err.rc == RC_OK; i += BATCH) {
         size_t n = b->n_leads - i < BATCH ? b->n_leads - i : BATCH;
-        c->sink->ops->put(c->sink, &b->leads[i], n, &b->err);
+        c->sink->ops->put(c->sink, (const struct lead *const *)&b->leads[i], n, &b->err);
     }
     c->rounds++;
     return 0;

@@ -88,7 +88,7 @@ struct path_verdicts {
     unsigned counts[PATH_LEADS_MAX];
 };
 
-static inline void path_settle(void *ctx, struct sink *sink, struct lead *lead,
+static inline void path_settle(void *ctx, struct sink *sink, const struct lead *lead,
                                const struct verdict *v)
 {
     struct path_verdicts *verdicts = ctx;
@@ -102,7 +102,7 @@ static inline void path_put(const struct path_run *run, struct sink *s, size_t f
 {
     struct err e;
     for (size_t n = one_by_one ? 1 : to - from; from < to; from += n)
-        MUST(s->ops->put(s, run->leads + from, n, &e) == RC_OK);
+        MUST(s->ops->put(s, (const struct lead *const *)run->leads + from, n, &e) == RC_OK);
 }
 
 /* Up to the mark, then away; and on from the mark. */

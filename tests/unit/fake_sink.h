@@ -22,11 +22,11 @@ struct fake_sink {
     bool is_asked_how;    /* prepare() had to say how to finish */
     bool mark_is_absent;  /* mark() leaves out->text as an absent text */
     enum verdict_kind (*kind_of)(uint64_t seq); /* NULL: all are accepted */
-    void (*on_put)(struct fake_sink *s, struct lead *const leads[], size_t n); /* or NULL */
+    void (*on_put)(struct fake_sink *s, const struct lead *const leads[], size_t n); /* or NULL */
     void *any;
 
     size_t n_decided, n_put;
-    struct lead *undecided[FAKE_LEADS_MAX];
+    const struct lead *undecided[FAKE_LEADS_MAX];
     size_t n_undecided;
 };
 
@@ -44,7 +44,7 @@ static inline enum rc fake_call(struct fake_sink *s, const char *name, struct er
                                                          : RC_OK;
 }
 
-static inline void fake_decide(struct fake_sink *s, struct lead *lead, enum verdict_kind kind)
+static inline void fake_decide(struct fake_sink *s, const struct lead *lead, enum verdict_kind kind)
 {
     const struct verdict v = {.kind = kind,
                               .http_status = kind == VERDICT_FAILED ? 422 : 0,
@@ -56,7 +56,7 @@ static inline void fake_decide(struct fake_sink *s, struct lead *lead, enum verd
 static inline void fake_decide_all(struct fake_sink *s, bool stopped)
 {
     for (size_t i = 0; i < s->n_undecided; i++) {
-        struct lead *lead = s->undecided[i];
+        const struct lead *lead = s->undecided[i];
         enum verdict_kind kind = s->kind_of ? s->kind_of(lead->seq) : VERDICT_ACCEPTED;
         fake_decide(s, lead, stopped ? VERDICT_PENDING : kind);
     }
@@ -77,7 +77,7 @@ static inline enum rc fake_open(struct sink **out, const struct sink_cfg *cfg,
     return rc;
 }
 
-static inline enum rc fake_put(struct sink *sink, struct lead *const leads[], size_t n,
+static inline enum rc fake_put(struct sink *sink, const struct lead *const leads[], size_t n,
                                struct err *e)
 {
     struct fake_sink *s = fake_of(sink);

@@ -46,7 +46,7 @@ static inline void out_open_state(struct outworld *o)
 }
 
 static inline enum rc out_unacked(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
-                                  struct lead **out, struct err *e)
+                                  const struct lead **out, struct err *e)
 {
     struct outworld *o = (struct outworld *)ctx;
     (void)sink;

@@ -26,7 +26,7 @@ struct world {
 };
 
 static enum rc unacked(void *ctx, struct sink *sink, const struct unacked_lead *lead,
-                       struct lead **out, struct err *e)
+                       const struct lead **out, struct err *e)
 {
     struct world *w = ctx;
     (void)sink;
@@ -44,7 +44,7 @@ static enum rc sent(void *ctx, struct sink *sink, uint64_t seq, struct err *e)
     return RC_OK;
 }
 
-static void settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+static void settle(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v)
 {
     struct world *w = ctx;
     (void)sink;

@@ -134,7 +134,7 @@ static size_t folder_take(const char *path, struct buf *out)
 /* ---- a sink --------------------------------------------------------------------------------- */
 
 struct sink_work {
-    struct lead *const *leads;
+    const struct lead *const *leads;
     struct sink_spec spec;
     struct sink_cfg cfg;
     struct sink *sink;
@@ -146,7 +146,7 @@ struct sink_work {
     int pipe;         /* what is read from, or -1 */
 };
 
-static void settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+static void settle(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v)
 {
     struct sink_work *w = ctx;
     assert_ptr_equal(sink, w->sink);
@@ -329,7 +329,8 @@ static const struct sink_row {
 
 static void sink_sweep(const struct sink_row *row, const struct leads *leads, bool want_sha256)
 {
-    struct sink_work w = {.leads = row->large ? leads->large : leads->list,
+    struct sink_work w = {.leads =
+                              (const struct lead *const *)(row->large ? leads->large : leads->list),
                           .is_marked = row->how == WITH_MARK,
                           .pipe = -1};
     struct err e;

@@ -64,7 +64,8 @@ static void expect_ok(enum rc rc, const struct err *e)
         fail_msg("%s: %s", rc_text(rc), e->msg);
 }
 
-static void on_settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+static void on_settle(void *ctx, struct sink *sink, const struct lead *lead,
+                      const struct verdict *v)
 {
     assert_ptr_equal(ctx, &settled);
     assert_ptr_equal(sink->ops, sink_by_name(STR("csv")));
@@ -98,7 +99,7 @@ static struct sink *open_ok(const struct sink_cfg *cfg, const struct sink_mark *
 static void put_ok(struct sink *s, size_t n)
 {
     struct err e = {0};
-    struct lead *leads[8] = {&sample.lead, &sample.lead, &sample.lead};
+    const struct lead *leads[8] = {&sample.lead, &sample.lead, &sample.lead};
     unsigned before = settled;
     assert_true(n <= 3);
     expect_ok(s->ops->put(s, leads, n, &e), &e);

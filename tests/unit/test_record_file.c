@@ -24,7 +24,7 @@ struct world {
     struct err e;
 };
 
-static void settle(void *ctx, struct sink *sink, struct lead *lead, const struct verdict *v)
+static void settle(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v)
 {
     (void)sink;
     (void)lead;
@@ -72,7 +72,7 @@ static struct sink *open_ok(struct world *w, const struct sink_ops *ops, const c
 
 static void put_ok(struct world *w, struct sink *s, size_t n)
 {
-    struct lead *leads[8];
+    const struct lead *leads[8];
     for (size_t i = 0; i < n; i++)
         leads[i] = &w->sample.lead;
     if (s->ops->put(s, leads, n, &w->e) != RC_OK)

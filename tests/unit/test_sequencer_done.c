@@ -25,7 +25,7 @@ static void expect_columns(struct seq_world *q, const char *want)
     buf_free(&got);
 }
 
-static void columns_are_resolved(struct fake_sink *s, struct lead *const leads[], size_t n)
+static void columns_are_resolved(struct fake_sink *s, const struct lead *const leads[], size_t n)
 {
     (void)s;
     for (size_t i = 0; i < n; i++) {
@@ -107,7 +107,7 @@ static void no_memory_for_columns(void **state)
     flatten_plan_free(plan);
 }
 
-static void charge_is_what_it_holds(struct fake_sink *s, struct lead *const leads[], size_t n)
+static void charge_is_what_it_holds(struct fake_sink *s, const struct lead *const leads[], size_t n)
 {
     (void)s;
     for (size_t i = 0; i < n; i++) {

@@ -34,7 +34,7 @@ struct world {
     struct stub stub;
     struct lead leads[LEADS]; /* like the sample's, but for the id: "0", "1", ... */
     char ids[LEADS][4];
-    struct lead *list[LEADS];
+    const struct lead *list[LEADS];
     struct webhook_opts opts;
     struct http_retry_cfg retry;
     struct sink_http_cfg http;
@@ -62,7 +62,7 @@ static inline int64_t world_wall_ms(const struct clock *c)
     return ((const struct world *)(const void *)world)->wall_ms;
 }
 
-static inline void world_settle(void *ctx, struct sink *sink, struct lead *lead,
+static inline void world_settle(void *ctx, struct sink *sink, const struct lead *lead,
                                 const struct verdict *v)
 {
     (void)sink;
