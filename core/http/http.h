@@ -76,7 +76,11 @@ struct http_tries {
 
 /* A request and, once done, its answer. Owned by the caller, must stay until done. Zero it first. */
 struct http_request {
-    void *owner;
+    void *owner; /* of whom the engine knows nothing */
+    /* The request has ended and is the owner's again. `ctx` is the engine's, here and below. */
+    void (*done)(void *ctx, struct http_request *r);
+    /* May the answer have `bytes` of memory in all? Not asked again for less. NULL: yes. */
+    bool (*room)(void *ctx, struct http_request *r, size_t bytes);
     const char *url;    /* kept by the caller */
     const char *method; /* "GET" or "POST" */
     struct str body;    /* of a POST; kept by the caller; the same bytes on every attempt */
@@ -125,12 +129,8 @@ struct http_engine_cfg {
     bool head_is_enough;
 
     void *ctx;
-    /* May the request's answer have `bytes` of memory in all? Not asked again for less. NULL: yes. */
-    bool (*room)(void *ctx, struct http_request *r, size_t bytes);
-    /* The next request, or NULL: none now; call http_engine_kick() when there is. */
+    /* The next request, of whatever kind, or NULL: none now; call http_engine_kick() when there is. */
     struct http_request *(*next)(void *ctx);
-    /* The request has ended and is the owner's again. */
-    void (*done)(void *ctx, struct http_request *r);
     /* The run cannot go on: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
      * retry_max_time_ms), RC_NET (no success for retry_max_time_ms, or none at all and server, proxy
      * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl failed). Once; then everything inside ends as by http_engine_stop() without a grace. */

@@ -115,7 +115,7 @@ static void notify(struct http_engine *h)
     }
     for (struct http_request *r; (r = http_ended_pop(h));) {
         h->source_empty = false;
-        h->cfg.done(h->cfg.ctx, r);
+        r->done(h->cfg.ctx, r);
     }
 }
 

@@ -124,10 +124,9 @@ static int64_t announced_bytes(const struct transfer *t)
 /* The answer may have to grow for `bytes` more. */
 static bool has_room(struct transfer *t, size_t bytes)
 {
-    const struct http_engine_cfg *cfg = &t->h->cfg;
-    const struct buf *answer = &t->r->answer;
-    size_t cap = buf_cap_for(answer, answer->len + bytes);
-    return !cfg->room || cap == 0 || cfg->room(cfg->ctx, t->r, cap);
+    struct http_request *r = t->r;
+    size_t cap = buf_cap_for(&r->answer, r->answer.len + bytes);
+    return !r->room || cap == 0 || r->room(t->h->cfg.ctx, r, cap);
 }
 
 /* The body is about to begin: how much of it may there be? */

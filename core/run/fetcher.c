@@ -20,6 +20,8 @@ enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e
     if (rc != RC_OK)
         return rc;
     req->http.owner = lead;
+    req->http.done = fetch_answered;
+    req->http.room = fetch_has_room;
     req->http.url = buf_cstr(&req->url);
     req->http.method = "GET";
     return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
@@ -159,9 +161,7 @@ enum rc fetcher_open(struct fetcher *f, uv_loop_t *loop, struct err *e)
         .max_body = cfg->max_body,
         .max_error_body = ERROR_BODY_BYTES_MAX,
         .ctx = f,
-        .room = fetch_has_room,
         .next = next_request,
-        .done = fetch_answered,
         .fatal = on_fatal,
         .stopped = on_stopped,
     };

@@ -73,14 +73,14 @@ void fetcher_to_workers(struct fetcher *f, struct lead *lead); /* with a body */
 void fetcher_complete(struct fetcher *f, struct lead *lead); /* decided, or pending, without rows */
 
 /* fetch_answer.c */
-void fetch_answered(void *fetcher, struct http_request *http); /* the engine's done() */
+void fetch_answered(void *fetcher, struct http_request *http); /* a request's done() */
 /* The body goes to a worker: the payload, or the text of an error. */
 void fetch_hand_over(struct fetcher *f, struct lead *lead);
 void fetch_end_auth(struct fetcher *f); /* nothing but leads that were turned away is left */
 
 /* fetch_wait.c */
 bool fetch_has_room(void *fetcher, struct http_request *http,
-                    size_t bytes);                        /* the engine's room() */
+                    size_t bytes);                        /* a request's room() */
 void fetch_no_room(struct fetcher *f, struct lead *lead); /* its answer was given up */
 void fetch_wait(struct fetcher *f, struct lead *lead);
 /* The next of those that wait and may go on: a request to be made (true and *http), or a body that is

@@ -148,26 +148,6 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
     return buf_rc(out);
 }
 
-static struct http_request *on_next(void *ctx)
-{
-    struct delivery *d = ctx;
-    pthread_mutex_lock(&d->lock);
-    struct message *p = is_over(d) ? NULL : message_list_take(&d->ready);
-    pthread_mutex_unlock(&d->lock);
-    if (!p)
-        return NULL;
-    p->ordinal = d->n_begun++;
-    p->request = (struct http_request){
-        .owner = p,
-        .url = d->cfg.url,
-        .method = "POST",
-        .body = buf_str(&p->body),
-        .sign = on_sign,
-        .answer = p->request.answer,
-    };
-    return &p->request;
-}
-
 /* Whether the first deliveries that got an answer, in the order in which they were sent, were all
  * refused. A bit for each of them. */
 static bool first_are_refused(uint64_t refused, uint64_t unanswered)
@@ -225,6 +205,27 @@ static void on_done(void *ctx, struct http_request *r)
         delivery_close(d, 410, texts.error);
     check_refusal(d, p);
     message_end(d, p, &v);
+}
+
+static struct http_request *on_next(void *ctx)
+{
+    struct delivery *d = ctx;
+    pthread_mutex_lock(&d->lock);
+    struct message *p = is_over(d) ? NULL : message_list_take(&d->ready);
+    pthread_mutex_unlock(&d->lock);
+    if (!p)
+        return NULL;
+    p->ordinal = d->n_begun++;
+    p->request = (struct http_request){
+        .owner = p,
+        .done = on_done,
+        .url = d->cfg.url,
+        .method = "POST",
+        .body = buf_str(&p->body),
+        .sign = on_sign,
+        .answer = p->request.answer,
+    };
+    return &p->request;
 }
 
 static void on_fatal(void *ctx, const struct err *e)
@@ -326,7 +327,6 @@ static enum rc start_engine(struct delivery *d, struct err *e)
         .max_error_body = ANSWER_BYTES_MAX,
         .ctx = d,
         .next = on_next,
-        .done = on_done,
         .fatal = on_fatal,
         .stopped = on_stopped,
     };

@@ -312,7 +312,6 @@ static inline struct world *world_new(void (*script)(struct world *, struct peer
         .max_error_body = 20,
         .ctx = w,
         .next = world_next,
-        .done = world_done,
         .fatal = world_fatal,
         .stopped = world_stopped,
     };
@@ -331,7 +330,8 @@ static inline struct http_request *world_get(struct world *w)
 {
     struct http_request *r = &w->requests[w->n];
     (void)snprintf(w->urls[w->n], sizeof w->urls[0], "http://127.0.0.1:%d/%u", w->port, w->n);
-    *r = (struct http_request){.owner = w, .url = w->urls[w->n], .method = "GET"};
+    *r = (struct http_request){
+        .owner = w, .done = world_done, .url = w->urls[w->n], .method = "GET"};
     w->n++;
     return r;
 }

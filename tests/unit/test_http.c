@@ -493,10 +493,10 @@ static void no_room(void **state)
         struct world *w = world_new(bomb);
         struct http_stats stats;
         w->cfg.max_body = 1 << 20;
-        w->cfg.room = has_room;
         room_given = cases[i].given;
         world_open(w);
         struct http_request *r = world_get(w);
+        r->room = has_room;
         world_run(w);
         assert_int_equal(r->end, cases[i].end);
         assert_int_equal(r->status, 200);

@@ -119,9 +119,9 @@ static void an_answer_is_decided_by_its_head_also_at_the_end(void **state)
         unfinished.head = rows[i].head;
         struct world *w = world_new(send_unfinished);
         w->cfg.head_is_enough = rows[i].head_is_enough;
-        w->cfg.room = note_head;
         world_open(w);
         struct http_request *r = world_get(w);
+        r->room = note_head;
         (void)world_get(w);
         http_engine_kick(w->engine);
         while (!unfinished.has_come)
