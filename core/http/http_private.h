@@ -5,7 +5,8 @@
  *   http_group.c     which connections a request may use
  *   http_headers.c   headers of requests
  *   http_loop.c      libuv on one side, curl_multi_socket_action() on the other
- *   http_transfer.c  easy handles: their options, a try's start, the answer's bytes
+ *   http_transfer.c  easy handles: their options, a try's start
+ *   http_receive.c   an answer's head, and the bytes of its body
  *   http_answer.c    what the end of a transfer means, by http_status.c and http_failure.c
  *   http_scheme.c    whether http:// should be https://, or the other way round
  *   http_settle.c    how long the body of an answer that its head has decided may take
@@ -234,9 +235,6 @@ enum rc http_headers_make(struct transfer *t, struct curl_slist **out);
 
 /* ---- http_transfer.c ------------------------------------------------------------------------ */
 
-/* Whether a body that has come to its end is all of what was compressed. */
-bool http_body_is_whole(const struct transfer *t);
-
 /* From the next try on only gzip is asked for, and decoded by us. */
 void http_unpack(struct http_engine *h);
 
@@ -249,6 +247,17 @@ void http_transfer_undo(struct http_engine *h, struct http_request *r);
 /* All that is in flight ends: as HTTP_ABORTED, or as the head of its answer has decided. */
 void http_transfers_abort(struct http_engine *h);
 void http_transfers_free(struct http_engine *h);
+
+/* ---- http_receive.c ------------------------------------------------------------------------- */
+
+/* A try begins: nothing of an answer has come. */
+void http_receive_reset(struct transfer *t);
+/* libcurl's callbacks. `transfer` is the struct transfer; anything but all bytes ends the transfer. */
+size_t http_receive_header(char *p, size_t size, size_t n, void *transfer);
+size_t http_receive_body(char *p, size_t size, size_t n, void *transfer);
+size_t http_receive_packed(char *p, size_t size, size_t n, void *transfer); /* the engine unpacks */
+/* Whether a body that has come to its end is all of what was compressed. */
+bool http_body_is_whole(const struct transfer *t);
 
 /* ---- http_answer.c -------------------------------------------------------------------------- */
 
