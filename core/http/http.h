@@ -53,8 +53,23 @@ enum http_end {
     HTTP_ABORTED, /* the engine was stopped or met a fatal error first */
 };
 
+/* A field of a request (RFC 9110 section 5): the name is a token, the value has no control characters
+ * but tabs; "" is a field with an empty value. Those that frame the message or belong to the connection
+ * (Content-Length, Transfer-Encoding, Connection, Expect and the like) are the engine's own. */
 struct http_header {
     const char *name, *value;
+};
+
+/* RFC 9110 section 9, RFC 5789. The engine tries again whatever the method: a request may reach the
+ * server more than once, also one whose answer was lost after it had been carried out. What is not
+ * idempotent by its method (POST, PATCH) must be so by what it says: an id, a key, an upsert. */
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD, /* its answer has no body */
+    HTTP_POST, /* with a body, be it empty; so have the next two */
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE, /* with a body where one is given */
 };
 
 /* Of the engine: what it remembers of a request from its first try on, also between done() and
@@ -81,11 +96,17 @@ struct http_request {
     void (*done)(void *ctx, struct http_request *r);
     /* May the answer have `bytes` of memory in all? Not asked again for less. NULL: yes. */
     bool (*room)(void *ctx, struct http_request *r, size_t bytes);
-    const char *url;    /* kept by the caller */
-    const char *method; /* "GET" or "POST" */
-    struct str body;    /* of a POST; kept by the caller; the same bytes on every attempt */
+    const char *url; /* kept by the caller, as are body and headers */
+    enum http_method method;
+    /* The same bytes on every attempt. Of GET and HEAD: empty. No Content-Type is sent but one that is
+     * given. */
+    struct str body;
+    const struct http_header *headers; /* of its own; values may be secret: never logged */
+    size_t n_headers;
     /* Headers that must be fresh on every attempt (NULL: none): appends "Name: value" lines, each
-     * with a NUL behind it, to `out`. */
+     * with a NUL behind it, to `out`. Another result than RC_OK ends the request (`code` "request").
+     *
+     * A field of the request's own, or of these, takes the place of the engine's of that name. */
     enum rc (*sign)(struct http_request *r, int64_t wall_ms, struct buf *out);
 
     /* the answer */

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #define ENCODINGS_BYTES 64
+#define TOKEN_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 
 static void free_headers(struct curl_slist *list)
 {
@@ -30,11 +31,14 @@ static enum rc add_header(struct curl_slist **list, const char *line)
     return RC_OK;
 }
 
-/* A line end in a value would be another header. */
-static bool is_safe(const char *text)
+/* A line end in a value would be another header, a colon in a name another value. */
+static bool is_safe(const struct http_header *header)
 {
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 && *text != '\t')
+    size_t n = strspn(header->name, TOKEN_CHARS);
+    if (n == 0 || header->name[n])
+        return false;
+    for (const char *p = header->value; *p; p++) {
+        if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
             return false;
     }
     return true;
@@ -107,23 +111,64 @@ enum rc http_headers_open(struct http_engine *h, const struct http_header *heade
                           struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!is_safe(headers[i].name) || !is_safe(headers[i].value))
-            return err_set(e, RC_USAGE, "header \"%s\": contains a control character",
-                           headers[i].name);
+        if (!is_safe(&headers[i]))
+            return err_set(
+                e, RC_USAGE,
+                "header \"%s\": the name is not a token, or the value contains a control "
+                "character",
+                headers[i].name);
         enum rc rc = add_named(&h->headers, headers[i].name, headers[i].value, e);
         if (rc != RC_OK)
             return rc;
     }
+    h->has_type = has_header(headers, n, "Content-Type");
     return add_own_headers(h, headers, n, e);
 }
 
-/* A list of the lines in t->lines, with the engine's headers behind them. */
+/* ---- of one try ----------------------------------------------------------------------------- */
+
+/* Has one of this try's lines the name of `line`, which ends with its first colon or semicolon? */
+static bool has_line(const struct transfer *t, const char *line)
+{
+    size_t n = strcspn(line, ":;");
+    const char *end = t->lines.data + t->lines.len;
+    for (const char *p = t->lines.data; p < end; p += strlen(p) + 1) {
+        if (strncasecmp(p, line, n) == 0 && (p[n] == ':' || p[n] == ';'))
+            return true;
+    }
+    return false;
+}
+
+static void add_line(struct transfer *t, const char *line)
+{
+    buf_adds(&t->lines, line);
+    buf_addc(&t->lines, '\0');
+}
+
+static enum rc add_request_headers(struct transfer *t)
+{
+    const struct http_request *r = t->r;
+    for (size_t i = 0; i < r->n_headers; i++) {
+        const struct http_header *header = &r->headers[i];
+        if (!is_safe(header)) { /* not shown: a name that is none may be a secret */
+            (void)snprintf(t->why, sizeof t->why, "one of its headers is malformed");
+            return RC_SYNTAX;
+        }
+        buf_addf(&t->lines, header->value[0] ? "%s: %s" : "%s;%s", header->name, header->value);
+        buf_addc(&t->lines, '\0');
+    }
+    return buf_rc(&t->lines);
+}
+
+/* A list of the lines in t->lines, with those of the engine's headers behind them that they do not take
+ * the place of. */
 static enum rc chain_lines(struct transfer *t)
 {
-    const char *at = t->lines.data;
-    const char *end = at + t->lines.len;
     size_t n = 0;
-    for (const char *p = at; p < end; p += strlen(p) + 1)
+    char *end = t->lines.data + t->lines.len;
+    for (const char *p = t->lines.data; p < end; p += strlen(p) + 1)
+        n++;
+    for (const struct curl_slist *s = t->h->headers; s; s = s->next)
         n++;
     if (n > t->n_nodes) {
         struct curl_slist *nodes = realloc(t->nodes, n * sizeof *nodes);
@@ -132,29 +177,39 @@ static enum rc chain_lines(struct transfer *t)
         t->nodes = nodes;
         t->n_nodes = n;
     }
-    char *line = t->lines.data;
-    for (size_t i = 0; i < n; i++) {
-        t->nodes[i].data = line;
-        t->nodes[i].next = i + 1 < n ? &t->nodes[i + 1] : t->h->headers;
-        line += strlen(line) + 1;
+    n = 0;
+    for (char *p = t->lines.data; p < end; p += strlen(p) + 1)
+        t->nodes[n++].data = p;
+    for (const struct curl_slist *s = t->h->headers; s; s = s->next) {
+        if (!has_line(t, s->data))
+            t->nodes[n++].data = s->data;
     }
+    for (size_t i = 0; i < n; i++)
+        t->nodes[i].next = i + 1 < n ? &t->nodes[i + 1] : NULL;
     return RC_OK;
 }
 
 enum rc http_headers_make(struct transfer *t, struct curl_slist **out)
 {
     struct http_engine *h = t->h;
+    const struct http_request *r = t->r;
+    bool needs_type = http_sends_body(r) && !h->has_type;
     *out = h->headers;
-    if (!t->r->sign)
+    if (!r->sign && !r->n_headers && !needs_type)
         return RC_OK;
     buf_clear(&t->lines);
-    enum rc rc = t->r->sign(t->r, clock_wall_ms(h->cfg.clock), &t->lines);
-    if (rc == RC_OK)
-        rc = buf_rc(&t->lines);
+    enum rc rc = add_request_headers(t);
+    if (rc == RC_OK && r->sign)
+        rc = r->sign(t->r, clock_wall_ms(h->cfg.clock), &t->lines);
+    if (rc != RC_OK)
+        return rc;
+    if (t->lines.len && t->lines.data[t->lines.len - 1] != '\0')
+        return RC_INTERNAL;
+    if (needs_type && !has_line(t, "Content-Type:"))
+        add_line(t, "Content-Type:"); /* libcurl would call it a form */
+    rc = buf_rc(&t->lines);
     if (rc != RC_OK || t->lines.len == 0)
         return rc;
-    if (t->lines.data[t->lines.len - 1] != '\0')
-        return RC_INTERNAL;
     rc = chain_lines(t);
     if (rc == RC_OK)
         *out = t->nodes;

@@ -59,7 +59,9 @@ struct transfer {
     struct http_request *r;
     struct transfer *next, *prev; /* in the pool (next only) or among those in flight */
     struct conn_group *group;     /* while in flight */
-    bool is_post, is_quick, is_http1, is_fresh, is_alone; /* options that the handle has now */
+    /* options that the handle has now */
+    enum http_method method;
+    bool sends_body, is_quick, is_http1, is_fresh, is_alone;
     int64_t started_us;
     unsigned sends;    /* how often libcurl began to send the request */
     bool is_refused;   /* libcurl wanted another connection or try and did not get it */
@@ -126,6 +128,7 @@ struct http_engine {
     /* http_transfer.c */
     bool unpacks; /* the server sends gzip that libcurl does not take: bodies are decoded by us */
     struct curl_slist *headers;       /* secret */
+    bool has_type;                    /* a Content-Type is among them */
     struct curl_slist *proxy_headers; /* of a CONNECT */
     struct transfer *pool, *active;
     unsigned in_flight, n_settling;
@@ -234,6 +237,9 @@ void http_headers_free(struct http_engine *h);
 enum rc http_headers_make(struct transfer *t, struct curl_slist **out);
 
 /* ---- http_transfer.c ------------------------------------------------------------------------ */
+
+/* Has it a body, be it empty? */
+bool http_sends_body(const struct http_request *r);
 
 /* From the next try on only gzip is asked for, and decoded by us. */
 void http_unpack(struct http_engine *h);

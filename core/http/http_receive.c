@@ -148,6 +148,10 @@ static bool begin_body(struct transfer *t)
     t->success = t->status / 100 == 2;
     if (http_head_decides(t))
         http_settle_begin(t);
+    if (t->r->method == HTTP_HEAD || t->status == 204) { /* its fields are about a body elsewhere */
+        t->encoded = t->is_gzip = false;
+        return true;
+    }
     if (t->is_unpacking && t->is_gzip && gunzip_begin(&t->gunzip) != RC_OK)
         return false;
     t->max_bytes = t->success ? cfg->max_body : cfg->max_error_body;

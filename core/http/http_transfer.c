@@ -176,18 +176,37 @@ void http_transfers_free(struct http_engine *h)
 
 /* ---- a try ---------------------------------------------------------------------------------- */
 
+bool http_sends_body(const struct http_request *r)
+{
+    return r->body.len || r->method == HTTP_POST || r->method == HTTP_PUT ||
+           r->method == HTTP_PATCH;
+}
+
+/* libcurl knows requests with a body (POST), without one (GET), and those whose answer has none (HEAD);
+ * other methods are one of these by another name. */
+static CURLcode switch_method(CURL *c, enum http_method method, bool sends_body)
+{
+    static const char *const names[] = {
+        [HTTP_PUT] = "PUT", [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE"};
+    CURLcode rc = curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, names[method]);
+    CURLoption kind = method == HTTP_HEAD ? CURLOPT_NOBODY
+                      : sends_body        ? CURLOPT_POST
+                                          : CURLOPT_HTTPGET;
+    return rc ? rc : curl_easy_setopt(c, kind, 1L);
+}
+
 static CURLcode set_method(struct transfer *t)
 {
     CURL *c = t->easy;
     const struct http_request *r = t->r;
-    bool is_post = strcmp(r->method, "POST") == 0;
+    bool sends_body = http_sends_body(r);
     CURLcode rc = CURLE_OK;
-    if (!is_post && t->is_post)
-        rc = curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
-    t->is_post = is_post;
-    if (!is_post)
+    if (r->method != t->method || sends_body != t->sends_body)
+        rc = switch_method(c, r->method, sends_body);
+    t->method = r->method;
+    t->sends_body = sends_body;
+    if (!sends_body)
         return rc;
-    rc = rc ? rc : curl_easy_setopt(c, CURLOPT_POST, 1L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
     return rc ? rc : curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body.len ? r->body.ptr : "");
 }
@@ -308,18 +327,27 @@ void http_transfer_start(struct http_engine *h, struct http_request *r)
     t->r = r;
     t->group = http_group_choose(h, r);
     reset_try(t);
-    struct curl_slist *headers;
-    enum rc rc = t->group ? http_headers_make(t, &headers) : RC_NOMEM;
+    struct curl_slist *headers = NULL;
+    enum rc rc = t->group ? RC_OK : RC_NOMEM;
+    if (rc == RC_OK && r->body.len && (r->method == HTTP_GET || r->method == HTTP_HEAD)) {
+        (void)snprintf(t->why, sizeof t->why, "GET and HEAD have no body");
+        rc = RC_USAGE;
+    }
+    if (rc == RC_OK)
+        rc = http_headers_make(t, &headers);
     CURLcode easy = rc == RC_OK ? set_request(t, headers) : CURLE_OK;
     CURLMcode multi = CURLM_OK;
     if (rc == RC_OK && easy == CURLE_OK)
         multi = curl_multi_add_handle(t->group->multi, t->easy);
     if (rc != RC_OK || easy != CURLE_OK || multi != CURLM_OK) {
-        put_into_pool(t);
         refuse(h, r,
-               rc != RC_OK        ? rc_text(rc)
+               rc != RC_OK        ? (t->why[0] ? t->why : rc_text(rc))
                : easy != CURLE_OK ? curl_easy_strerror(easy)
                                   : curl_multi_strerror(multi));
+        if (easy != CURLE_OK)
+            free_transfer(t); /* some of the options are those of another request now */
+        else
+            put_into_pool(t);
         return;
     }
     put_into_flight(t);

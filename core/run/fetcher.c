@@ -23,7 +23,7 @@ enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e
     req->http.done = fetch_answered;
     req->http.room = fetch_has_room;
     req->http.url = buf_cstr(&req->url);
-    req->http.method = "GET";
+    req->http.method = HTTP_GET;
     return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
 }
 

@@ -220,7 +220,7 @@ static struct http_request *on_next(void *ctx)
         .owner = p,
         .done = on_done,
         .url = d->cfg.url,
-        .method = "POST",
+        .method = HTTP_POST,
         .body = buf_str(&p->body),
         .sign = on_sign,
         .answer = p->request.answer,

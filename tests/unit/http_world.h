@@ -331,7 +331,7 @@ static inline struct http_request *world_get(struct world *w)
     struct http_request *r = &w->requests[w->n];
     (void)snprintf(w->urls[w->n], sizeof w->urls[0], "http://127.0.0.1:%d/%u", w->port, w->n);
     *r = (struct http_request){
-        .owner = w, .done = world_done, .url = w->urls[w->n], .method = "GET"};
+        .owner = w, .done = world_done, .url = w->urls[w->n], .method = HTTP_GET};
     w->n++;
     return r;
 }

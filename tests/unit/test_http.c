@@ -550,7 +550,7 @@ static void post(void **state)
     world_open(w);
     memset(body, 'b', sizeof body);
     struct http_request *r = world_get(w);
-    r->method = "POST";
+    r->method = HTTP_POST;
     r->body = (struct str){body, sizeof body};
     r->sign = sign;
     world_run(w);
@@ -577,8 +577,8 @@ static void handles_are_reused_for_either_method(void **state)
     world_open(w);
     for (unsigned i = 0; i < 6; i++) {
         struct http_request *r = world_get(w);
-        r->method = i % 2 ? "POST" : "GET";
-        r->body = STR("{}");
+        r->method = i % 2 ? HTTP_POST : HTTP_GET;
+        r->body = i % 2 ? STR("{}") : STR_NONE;
     }
     world_run(w);
     assert_int_equal(w->asked, 6);
