@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "core/base/cache_line.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -26,10 +27,13 @@ struct control {
     const struct stop_timer *stop_timer; /* or NULL */
 
     uv_async_t wake; /* of the loop, while that is open */
+    /* Read for every lead. */
+    CACHE_LINE_PADDING(before);
     atomic_bool loop_open;
     atomic_bool wants_wake; /* the loop found nothing to do and waits for a change */
     atomic_bool stopping;
     atomic_int signal_number; /* 0: none */
+    CACHE_LINE_PADDING(after);
 
     pthread_mutex_t lock; /* of what follows, and of closing the loop */
     struct err error;     /* the first reason to stop; rc RC_OK: none */

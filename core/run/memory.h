@@ -22,6 +22,7 @@
 #ifndef LEADPIPE_MEMORY_H
 #define LEADPIPE_MEMORY_H
 
+#include "core/base/cache_line.h"
 #include "core/lead.h"
 #include "core/provider/profile.h"
 #include "core/run/budget.h"
@@ -42,14 +43,18 @@ enum exclusive { EXCLUSIVE_NONE, EXCLUSIVE_FIRST, EXCLUSIVE_ALONE };
 struct memory {
     const struct profile *profile; /* constant, as the next */
     unsigned sink_eighths;         /* sink_ops.eighths, of all sinks */
-    struct budget budget;
-    atomic_int exclusive; /* of enum exclusive */
-    atomic_size_t held_bytes;
-    atomic_size_t worked_bytes; /* of a lead when the workers are done with it, on average */
 
     /* of the loop's thread */
     uint64_t bodies;
     double average_body_bytes;
+
+    /* Written by several threads for every lead. */
+    CACHE_LINE_PADDING(before);
+    struct budget budget;
+    atomic_int exclusive; /* of enum exclusive */
+    atomic_size_t held_bytes;
+    atomic_size_t worked_bytes; /* of a lead when the workers are done with it, on average */
+    CACHE_LINE_PADDING(after);
 };
 
 /* `limit`: bytes that leads may have. */

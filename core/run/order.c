@@ -1,5 +1,7 @@
 #include "core/run/order.h"
 
+#include "core/base/cache_line.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -15,8 +17,10 @@ struct order {
     bool poked;       /* under `lock` */
     bool closed;      /* under `lock` */
     size_t came;      /* the taker's own: how many it took the last time */
+    CACHE_LINE_PADDING(before);
     /* Read anywhere, so that the loop needs no lock to see whether there is room. */
-    atomic_uint_least64_t reserved;  /* places given out; written by the one who reserves */
+    atomic_uint_least64_t reserved; /* places given out; written by the one who reserves */
+    CACHE_LINE_PADDING(after);
     atomic_uint_least64_t completed; /* written under `lock` */
     atomic_uint_least64_t taken;     /* written under `lock` */
 };
