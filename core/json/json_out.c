@@ -202,7 +202,8 @@ bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsi
     *end++ = '\0';
     if (n_replaced)
         *put_replaced(from, upto, end) = '\0';
-    s->tree.replaced = n_replaced > 0;
+    if (n_replaced)
+        s->tree.flags |= JSON_TEXT_REPLACED;
     s->tree.text = text;
     return true;
 }

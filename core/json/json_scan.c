@@ -82,7 +82,7 @@ static bool scan_escape(struct json_scan *s)
 }
 
 /* A string from `from` on, of which something special was found at the scanner's place. */
-static bool scan_special(struct json_scan *s, const unsigned char *from)
+static bool scan_special(struct json_scan *s, const unsigned char *from, bool is_name)
 {
     bool is_escaped = false, is_invalid = false;
     uint64_t before = s->replaced;
@@ -103,15 +103,19 @@ static bool scan_special(struct json_scan *s, const unsigned char *from)
         return true;
     }
     s->tree.text_end = is_invalid ? json_compact_end(s, upto) : 0;
-    return json_text_decode(s, from, upto, s->replaced - before);
+    if (!json_text_decode(s, from, upto, s->replaced - before))
+        return false;
+    if (is_name && s->tree.flags)
+        json_tree_flag_name(s);
+    return true;
 }
 
-static inline bool scan_string(struct json_scan *s)
+static inline bool scan_string(struct json_scan *s, bool is_name)
 {
     const unsigned char *from = s->p + 1;
     s->p = json_plain_end(from, s->end, JSON_HIGH_BITS);
     if (s->p == s->end || *s->p != '"')
-        return scan_special(s, from);
+        return scan_special(s, from, is_name);
     json_text_keep(s, from, s->p++);
     return true;
 }
@@ -200,10 +204,10 @@ static bool scan_key(struct json_scan *s)
     const unsigned char *name = s->p + 1;
     if (s->p == s->end || *s->p != '"')
         return scan_fail(s, "a member name is expected");
-    if (!scan_string(s))
+    if (!scan_string(s, true))
         return false;
     size_t name_len = (size_t)(s->p - 1 - name);
-    json_tree_name(s);
+    s->tree.name = s->tree.text;
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return scan_fail(s, "a colon is expected");
@@ -236,7 +240,7 @@ static bool scan_scalar(struct json_scan *s)
 {
     switch (*s->p) {
     case '"':
-        return scan_string(s) && json_tree_leaf(s, cJSON_String);
+        return scan_string(s, false) && json_tree_leaf(s, cJSON_String);
     case 't':
         return scan_word(s, "true", 4, cJSON_True);
     case 'f':

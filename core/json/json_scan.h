@@ -31,14 +31,14 @@ struct json_number {
 };
 
 struct json_tree {
-    char *copy;        /* of what was received; NULL: no tree is wanted */
-    char *text;        /* the string or number that was passed last, decoded */
-    bool replaced;     /* U+FFFD stands for something in it */
-    size_t text_end;   /* and for bytes that are not UTF-8: its closing quote in the compact text */
-    char *name;        /* of the member whose value comes next; NULL in an array */
-    int name_flags;    /* of enum json_node_flags */
-    size_t name_end;   /* as text_end */
-    bool any_replaced; /* in any name so far */
+    char *copy; /* of what was received; NULL: no tree is wanted */
+    char *text; /* the string or number that was passed last, decoded */
+    size_t
+        text_end; /* of a text with bytes that are not UTF-8: its closing quote in the compact text */
+    char *name;   /* of the member whose value comes next; NULL in an array */
+    size_t name_end;             /* as text_end */
+    int flags;                   /* of the node that comes next: enum json_node_flags */
+    bool any_replaced;           /* in any name so far */
     struct json_number *numbers; /* of names in the compact text */
     size_t n_numbers, cap_numbers;
     cJSON top; /* the whole tree is its only child */

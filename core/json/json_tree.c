@@ -13,14 +13,21 @@ bool json_tree_begin(struct json_scan *s, struct str text)
     return true;
 }
 
+void json_tree_flag_name(struct json_scan *s)
+{
+    struct json_tree *t = &s->tree;
+    t->flags = JSON_NAME_REPLACED;
+    t->name_end = t->text_end;
+    t->any_replaced = true;
+}
+
 void json_tree_flag(struct json_scan *s, cJSON *node)
 {
     struct json_tree *t = &s->tree;
-    node->valueint = t->name_flags | (t->replaced ? JSON_TEXT_REPLACED : 0);
+    node->valueint = t->flags;
     node->valuedouble = (double)t->name_end;
-    t->name_flags = 0;
+    t->flags = 0;
     t->name_end = 0;
-    t->replaced = false;
 }
 
 bool json_tree_open(struct json_scan *s, int type)

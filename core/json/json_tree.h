@@ -10,18 +10,8 @@
 /* Makes a tree of what is scanned, which is `text`. */
 bool json_tree_begin(struct json_scan *s, struct str text);
 
-/* The text that was passed last is the name of the member whose value comes next. */
-static inline void json_tree_name(struct json_scan *s)
-{
-    struct json_tree *t = &s->tree;
-    t->name = t->text;
-    if (!t->replaced)
-        return;
-    t->name_flags = JSON_NAME_REPLACED;
-    t->name_end = t->text_end;
-    t->any_replaced = true;
-    t->replaced = false;
-}
+/* The text that was passed last is a name, and something was replaced in it. */
+void json_tree_flag_name(struct json_scan *s);
 
 /* An array or object begins, ends. */
 bool json_tree_open(struct json_scan *s, int type);
@@ -39,7 +29,7 @@ static inline bool json_tree_add(struct json_scan *s, int type, char *text)
         return json_scan_stop(s, s->arena->refused, NULL);
     *node = (cJSON){.prev = in->last, .type = type, .string = s->tree.name};
     node->valuestring = text;
-    if (s->tree.name_flags | s->tree.replaced)
+    if (s->tree.flags)
         json_tree_flag(s, node);
     if (in->last)
         in->last->next = node;
