@@ -2,7 +2,6 @@
 #ifndef LEADPIPE_LEAD_H
 #define LEADPIPE_LEAD_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -67,29 +66,6 @@ struct rows {
     uint32_t n_rows;
 };
 
-enum outcome {
-    OUTCOME_PENDING,
-    OUTCOME_EXPORTED,
-    OUTCOME_UNCHANGED,
-    OUTCOME_MISSING,
-    OUTCOME_FAILED,
-};
-
-enum stage { STAGE_INPUT, STAGE_FETCH, STAGE_PARSE, STAGE_FLATTEN, STAGE_SINK };
-
-const char *stage_text(enum stage s); /* "input", ... */
-
-/* Why a lead failed. Texts live in the lead's arena or are static; those of a sink are in failure_text,
- * and `sink` lives as long as the run. */
-struct failure {
-    enum stage stage;
-    const char *sink; /* STAGE_SINK: its specification, without secrets */
-    int http_status;  /* 0: no answer */
-    const char *code; /* a short word: the provider's own code, or ours such as "timeout" */
-    const char *error;
-    unsigned attempts;
-};
-
 #define FINGERPRINT_BYTES 32
 #define LEAD_KEY_BYTES 16
 
@@ -101,7 +77,7 @@ struct lead {
     const char *file;   /* input file, or NULL; for messages */
     uint64_t line;      /* from 1 */
 
-    /* The arena is the memory of doc, root, tables, and of failures before the sinks; it is emptied
+    /* The arena is the memory of doc, root, tables, and of why it failed before the sinks; it is emptied
      * once every sink has taken the lead in. */
     struct arena arena;
     struct buf body;     /* as received, decompressed; freed once parsed */
@@ -122,10 +98,6 @@ struct lead {
      * all others, which are in "other_members". */
     uint64_t codes_beyond, members_beyond;
 
-    bool ready;           /* for the sinks; else `outcome` is decided, or the run was stopped */
-    enum outcome outcome; /* PENDING until decided; then only its owner reads it */
-    struct failure failure;
-
     /* Of the run, nobody else's: */
     uint64_t slot;      /* of the ring, see order.h */
     size_t held_bytes;  /* bytes that it counts in held_bytes */
@@ -138,25 +110,13 @@ struct lead {
     bool is_large;      /* it cannot go on unless it is alone */
     bool waits;         /* on its way back to the loop, for want of memory */
     struct lead *next_waiting;
-    atomic_uint holders;   /* sinks that still have to take it in or to give a verdict */
-    atomic_uint readers;   /* sinks that still have to take it in: the arena lives until then */
-    atomic_uint verdicts;  /* bit i: sink i has given its verdict */
-    atomic_uint refusals;  /* 1: a sink failed it, and `failure` is that sink's to write */
-    atomic_bool undecided; /* a sink was stopped before it could say */
-    atomic_bool outdated;  /* a sink has accepted other content than this */
-    bool counted;          /* its outcome is in the ledger already */
-    char *failure_text;    /* owned; what `failure` of a sink points to */
     struct fetch_request *request; /* owned by the fetch stage */
-    struct lead *self;             /* for the run, which gets a const lead back from sinks */
+    struct lead_fate *fate;        /* see core/run/lead_fate.h; NULL: a lead of no run */
 };
 
-/* A lead with copies of its texts; `n_params` of them. NULL when out of memory. */
-struct lead *lead_new(struct str id, const struct str *params, size_t n_params);
+/* A lead with copies of its texts, `n_params` of them. It is the first of `bytes`, which are zero but for
+ * it: those of a struct whose first member it is, or sizeof(struct lead). NULL when out of memory. */
+struct lead *lead_new(struct str id, const struct str *params, size_t n_params, size_t bytes);
 void lead_free(struct lead *lead);
-
-/* Decides: failed. Texts are copied into the lead's arena; where it has no memory for them, the
- * code is "out_of_memory". `error` is formatted. */
-void lead_fail(struct lead *lead, enum stage stage, const char *code, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
 
 #endif

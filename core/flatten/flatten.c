@@ -127,34 +127,33 @@ void flatten_error_body(const struct flatten_plan *plan, struct lead *lead, stru
 
 /* ---- parsing -------------------------------------------------------------------------------- */
 
-static enum rc fail(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
-                    const char *message, const char *own_code, const char *own_text)
+/* The provider's own, where it gives one. */
+static const char *find_code(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
+                             const char *own_code)
 {
     const struct profile *p = plan->profile;
     const char *code = find_text(&lead->arena, body, p->codes, p->n_codes);
-    bool both = own_text && message;
-    lead_fail(lead, STAGE_FETCH, code ? code : own_code, "%s%s%s", own_text ? own_text : "",
-              both ? ": " : "", message ? message : "");
-    return RC_CLOSED;
+    return code ? code : own_code;
 }
 
-static enum rc fail_unsuccessful(const struct flatten_plan *plan, struct lead *lead,
-                                 const cJSON *body)
+static enum rc refuse_unsuccessful(const struct flatten_plan *plan, struct lead *lead,
+                                   const cJSON *body, const char **code, struct err *e)
 {
     const char *message = find_message(plan, lead, body);
-    return fail(plan, lead, body, message, "not_successful",
-                message ? NULL : "the response reports a failure");
+    *code = find_code(plan, lead, body, "not_successful");
+    return err_set(e, RC_CLOSED, "%s", message ? message : "the response reports a failure");
 }
 
-static enum rc fail_missing(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
-                            struct str place)
+static enum rc refuse_missing(const struct flatten_plan *plan, struct lead *lead, const cJSON *body,
+                              struct str path, const char **code, struct err *e)
 {
-    char text[256];
-    (void)snprintf(text, sizeof text, "the response has no object at \"%.*s%.*s\"",
-                   STR_ARG(plan->profile->root.text), STR_ARG(place));
-    bool is_body = plan->profile->root.n_steps == 0 && place.len == 0;
-    return fail(plan, lead, body, find_message(plan, lead, body), "no_lead",
-                is_body ? "the response is not a JSON object" : text);
+    char text[256] = "the response is not a JSON object";
+    if (plan->profile->root.n_steps || path.len)
+        (void)snprintf(text, sizeof text, "the response has no object at \"%.*s%.*s\"",
+                       STR_ARG(plan->profile->root.text), STR_ARG(path));
+    const char *message = find_message(plan, lead, body);
+    *code = find_code(plan, lead, body, "no_lead");
+    return err_set(e, RC_CLOSED, "%s%s%s", text, message ? ": " : "", message ? message : "");
 }
 
 static struct str other_id(const struct profile *p, const cJSON *root, struct str id)
@@ -166,7 +165,7 @@ static struct str other_id(const struct profile *p, const cJSON *root, struct st
 }
 
 static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, unsigned want,
-                          struct err *e)
+                          const char **code, struct err *e)
 {
     const struct profile *p = plan->profile;
     struct json_doc doc;
@@ -175,14 +174,14 @@ static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, un
         return rc;
     const cJSON *success = p->success.n_steps ? path_find(&p->success, doc.root) : NULL;
     if (success && cJSON_IsFalse(success))
-        return fail_unsuccessful(plan, lead, doc.root);
+        return refuse_unsuccessful(plan, lead, doc.root, code, e);
     const cJSON *root = path_find(&p->root, doc.root);
     if (!root)
-        return fail_missing(plan, lead, doc.root, STR(""));
+        return refuse_missing(plan, lead, doc.root, STR(""), code, e);
     for (size_t i = 0; i < p->n_required; i++) {
         const cJSON *object = path_find(&p->required[i], root);
         if (!object || !cJSON_IsObject(object))
-            return fail_missing(plan, lead, doc.root, p->required[i].text);
+            return refuse_missing(plan, lead, doc.root, p->required[i].text, code, e);
     }
     lead->doc = doc;
     lead->root = root;
@@ -191,13 +190,13 @@ static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, un
 }
 
 enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
-                      struct err *e)
+                      const char **code, struct err *e)
 {
     bool enough = false;
     enum rc rc = RC_OK;
     if (!(want & JSON_TREE) && plan->prescan.possible)
         rc = prescan_run(&plan->prescan, lead, &enough, e);
-    return rc != RC_OK || enough ? rc : parse_tree(plan, lead, want, e);
+    return rc != RC_OK || enough ? rc : parse_tree(plan, lead, want, code, e);
 }
 
 /* ---- rows and fingerprint ------------------------------------------------------------------- */

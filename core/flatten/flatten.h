@@ -21,14 +21,15 @@ enum rc flatten_plan_new(struct flatten_plan **out, const struct profile *p, enu
 void flatten_plan_free(struct flatten_plan *plan);
 
 /* Parses lead->body and decides what it is. RC_OK: lead->doc, lead->root and lead->other_id are set.
- * RC_SYNTAX: the body is not JSON (worth another attempt); lead->failure is not touched.
- * RC_CLOSED: the lead has failed and lead->failure says why: "success": false with the provider's
- * message and code (stage fetch: the provider did not hand out the lead), a required object missing.
+ * RC_SYNTAX: the body is not JSON (worth another attempt).
+ * RC_CLOSED: the provider did not hand out the lead. The text says why, with the provider's message, and
+ * *code is the provider's code or ours, static or in the lead's arena: "success": false, or a required
+ * object is missing.
  * RC_LIMIT (nested too deeply, over the arena's maximum), RC_NOMEM: as the text says.
  * `want` is of enum json_want; without JSON_TREE, lead->root is only set where a tree was needed to
  * decide. The body is kept (the caller frees it). */
 enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
-                      struct err *e);
+                      const char **code, struct err *e);
 
 /* Fills lead->tables from lead->root. The tree itself is never changed: sinks that write it as
  * received read lead->doc.root, of which lead->root is the part that makes rows; in the rows, also

@@ -117,8 +117,8 @@ void fetch_end_auth(struct fetcher *f)
 static void note_missing(struct lead *lead)
 {
     bool gone = lead->http_status == 410;
-    lead->outcome = OUTCOME_MISSING;
-    lead->failure = (struct failure){
+    lead->fate->outcome = OUTCOME_MISSING;
+    lead->fate->failure = (struct failure){
         .stage = STAGE_FETCH,
         .http_status = lead->http_status,
         .code = gone ? "http_410" : "http_404",
@@ -179,8 +179,8 @@ void fetch_answered(void *fetcher, struct http_request *http)
 static bool ask_again(struct fetcher *f, struct lead *lead)
 {
     struct http_request *http = &lead->request->http;
-    if (lead->outcome == OUTCOME_FAILED)
-        return http_engine_retry(f->engine, http, lead->failure.error);
+    if (lead->fate->outcome == OUTCOME_FAILED)
+        return http_engine_retry(f->engine, http, lead->fate->failure.error);
     if (http_engine_verify(f->engine, http, "the payload's own id is another one"))
         return true;
     lead_fail(lead, STAGE_FETCH, "out_of_memory", "%s", rc_text(RC_NOMEM));
@@ -203,11 +203,11 @@ void fetch_take_back(struct fetcher *f)
         buf_init(&lead->body, 0);
         if (!ask_again(f, lead)) {
             if (control_is_stopping(f->control))
-                lead->outcome = OUTCOME_PENDING;
+                lead->fate->outcome = OUTCOME_PENDING;
             fetcher_complete(f, lead);
             continue;
         }
-        lead->outcome = OUTCOME_PENDING;
+        lead->fate->outcome = OUTCOME_PENDING;
         lead->other_id = STR_NONE;
         arena_reset(&lead->arena, 0);
         memory_hold(f->memory, lead, 0);

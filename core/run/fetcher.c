@@ -36,7 +36,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
     if (!lead)
         return NULL;
     order_reserve(f->order, lead);
-    if (lead->outcome == OUTCOME_FAILED) { /* a line that is no ID */
+    if (lead->fate->outcome == OUTCOME_FAILED) { /* a line that is no ID */
         fetcher_complete(f, lead);
         return NULL;
     }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/run/lead_fate.h"
+
 /* ---- its thread ------------------------------------------------------------------------------ */
 
 static void publish_counts(struct intake *in)
@@ -38,7 +40,7 @@ static void fail_bad_line(struct intake *in, struct lead *lead, const struct id_
         lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
     bool shown = in->bad_lines++ < BAD_LINES_SHOWN;
     log_msg(in->control->log, shown ? LOG_LEVEL_WARN_ALWAYS : LOG_LEVEL_INFO, NULL, "%s",
-            lead->failure.error);
+            lead->fate->failure.error);
 }
 
 /* With --verbose there is a message for each. */
@@ -76,7 +78,7 @@ static enum rc push_id(struct intake *in, const struct id_item *item,
 {
     bool skip;
     bool waits;
-    struct lead *lead = lead_new(item->id, item->params, in->n_params);
+    struct lead *lead = lead_new_with_fate(item->id, item->params, in->n_params);
     if (!lead)
         return err_nomem(e);
     lead->seq = in->next_place;

@@ -5,7 +5,7 @@
 #define LEADPIPE_LEDGER_H
 
 #include "core/base/clock.h"
-#include "core/lead.h"
+#include "core/run/lead_fate.h"
 #include "core/provider/profile.h"
 
 struct ledger;
@@ -33,11 +33,11 @@ enum rc ledger_new(struct ledger **out, const struct ledger_cfg *cfg, struct err
 /* An earlier part of the run had these; before anything is recorded. */
 void ledger_go_on(struct ledger *l, const struct ledger_counts *before, const char *first_failure);
 
-/* Writes down a lead that failed (lead->failure says why) or is missing; once a lead, before
+/* Writes down a lead that failed (its fate says why) or is missing; once a lead, before
  * ledger_record(). RC_IO: the list or the state cannot be written. */
 enum rc ledger_note(struct ledger *l, const struct lead *lead, struct err *e);
 
-/* Counts by lead->outcome; PENDING counts nothing (pending is what remains of the unique IDs). */
+/* Counts by lead->fate->outcome; PENDING counts nothing (pending is what remains of the unique IDs). */
 void ledger_record(struct ledger *l, const struct lead *lead);
 
 /* With `unique` IDs read: the counts, pending being the rest. */

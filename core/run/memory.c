@@ -21,8 +21,8 @@ void memory_empty_lead(struct lead *lead)
     lead->root = NULL;
     lead->tables = NULL;
     lead->other_id = STR_NONE;
-    lead->ready = lead->has_other_id = false;
-    lead->outcome = OUTCOME_PENDING;
+    lead->fate->ready = lead->has_other_id = false;
+    lead->fate->outcome = OUTCOME_PENDING;
 }
 
 static enum budget_who who_is(const struct lead *lead)

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "core/run/lead_fate.h"
 #include "core/run/queue.h"
 
 struct order {
@@ -96,7 +97,7 @@ struct lead *order_take_back(struct order *o)
     bool waits = o->keep_input_order && !o->slots[o->taken % o->places];
     for (uint64_t place = o->reserved; waits && !lead && place > o->taken; place--) {
         struct lead **slot = &o->slots[(place - 1) % o->places];
-        if (!*slot || !(*slot)->ready)
+        if (!*slot || !(*slot)->fate->ready)
             continue;
         lead = *slot;
         *slot = NULL;

@@ -18,10 +18,11 @@ void outcome_release_memory(struct outcomes *o, struct lead *lead)
 /* A missing lead leaves the sinks with what they have, unless it was sent before the run was resumed. */
 static enum state_acceptance acceptance_of(const struct outcomes *o, const struct lead *lead)
 {
-    if (lead->outcome == OUTCOME_MISSING && !(o->resume && resume_was_sent(o->resume, lead->seq)))
+    const struct lead_fate *fate = lead->fate;
+    if (fate->outcome == OUTCOME_MISSING && !(o->resume && resume_was_sent(o->resume, lead->seq)))
         return STATE_AS_BEFORE;
-    bool is_sent = lead->outcome == OUTCOME_EXPORTED && !atomic_load(&lead->outdated);
-    return is_sent || lead->outcome == OUTCOME_UNCHANGED ? STATE_ACCEPTED : STATE_NOT_ACCEPTED;
+    bool is_sent = fate->outcome == OUTCOME_EXPORTED && !atomic_load(&fate->outdated);
+    return is_sent || fate->outcome == OUTCOME_UNCHANGED ? STATE_ACCEPTED : STATE_NOT_ACCEPTED;
 }
 
 /* For --changed-only: what all sinks have now, or that nobody knows. */
@@ -29,8 +30,9 @@ static void note_accepted(struct outcomes *o, const struct lead *lead)
 {
     struct state_content content = {.acceptance = acceptance_of(o, lead)};
     struct err e;
-    bool decides = lead->outcome == OUTCOME_EXPORTED || lead->outcome == OUTCOME_FAILED;
-    bool corrects = o->resume && lead->outcome != OUTCOME_PENDING;
+    enum outcome outcome = lead->fate->outcome;
+    bool decides = outcome == OUTCOME_EXPORTED || outcome == OUTCOME_FAILED;
+    bool corrects = o->resume && outcome != OUTCOME_PENDING;
     if (!decides && !corrects)
         return;
     memcpy(content.key, lead->key, sizeof content.key);
@@ -48,18 +50,20 @@ static void note_in_ledger(struct outcomes *o, const struct lead *lead)
 
 void outcome_finish(struct outcomes *o, struct lead *lead)
 {
-    bool is_listed = lead->outcome == OUTCOME_FAILED || lead->outcome == OUTCOME_MISSING;
-    if (is_listed && !lead->counted) {
-        if (lead->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
+    struct lead_fate *fate = lead->fate;
+    bool is_listed = fate->outcome == OUTCOME_FAILED || fate->outcome == OUTCOME_MISSING;
+    if (is_listed && !fate->counted) {
+        if (fate->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
             note_in_ledger(o, lead);
-        if (lead->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
-            log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", lead->failure.error);
+        if (fate->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
+            log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", fate->failure.error);
     }
-    if (!lead->counted)
+    if (!fate->counted)
         ledger_record(o->ledger, lead);
     if (o->state)
         note_accepted(o, lead);
     outcome_release_memory(o, lead);
+    free(fate->failure_text);
     lead_free(lead);
 }
 
@@ -67,16 +71,17 @@ void outcome_finish(struct outcomes *o, struct lead *lead)
 
 void outcome_hold(struct lead *lead, unsigned n_sinks)
 {
-    atomic_init(&lead->readers, n_sinks);
-    atomic_init(&lead->holders, n_sinks * 2);
+    atomic_init(&lead->fate->readers, n_sinks);
+    atomic_init(&lead->fate->holders, n_sinks * 2);
 }
 
 void outcome_release(struct outcomes *o, struct lead *lead)
 {
-    if (atomic_fetch_sub(&lead->holders, 1) != 1)
+    struct lead_fate *fate = lead->fate;
+    if (atomic_fetch_sub(&fate->holders, 1) != 1)
         return;
-    if (lead->outcome == OUTCOME_PENDING && !atomic_load(&lead->undecided))
-        lead->outcome = OUTCOME_EXPORTED;
+    if (fate->outcome == OUTCOME_PENDING && !atomic_load(&fate->undecided))
+        fate->outcome = OUTCOME_EXPORTED;
     outcome_finish(o, lead);
 }
 
@@ -93,42 +98,44 @@ static char *join_texts(const char *first, const char *second, char **second_cop
 }
 
 /* The first sink that fails a lead says why. */
-static void note_refusal(struct outcomes *o, struct lead *lead, const char *spec,
+static void note_refusal(struct outcomes *o, struct lead_fate *fate, const char *spec,
                          const struct verdict *v)
 {
-    if (atomic_exchange(&lead->refusals, 1))
+    if (atomic_exchange(&fate->refusals, 1))
         return;
     char *error = NULL;
-    lead->failure_text = join_texts(v->code ? v->code : "", v->error ? v->error : "", &error);
-    if (lead->failure_text) {
-        secrets_redact(o->control->secrets, lead->failure_text, strlen(lead->failure_text) + 1);
+    char *code = join_texts(v->code ? v->code : "", v->error ? v->error : "", &error);
+    if (code) {
+        secrets_redact(o->control->secrets, code, strlen(code) + 1);
         secrets_redact(o->control->secrets, error, strlen(error) + 1);
-        utf8_scrub(lead->failure_text);
+        utf8_scrub(code);
         utf8_scrub(error);
     }
-    lead->failure = (struct failure){
+    fate->failure_text = code;
+    fate->failure = (struct failure){
         .stage = STAGE_SINK,
         .sink = spec,
         .http_status = v->http_status,
-        .code = lead->failure_text && v->code ? lead->failure_text : NULL,
+        .code = v->code ? code : NULL,
         .error = error ? error : rc_text(RC_NOMEM),
         .attempts = v->attempts,
     };
-    lead->outcome = OUTCOME_FAILED;
-    note_in_ledger(o, lead);
+    fate->outcome = OUTCOME_FAILED;
+    note_in_ledger(o, &fate->lead);
 }
 
-void outcome_settle(struct outcomes *o, struct lead *lead, unsigned sink, const char *spec,
+void outcome_settle(struct outcomes *o, const struct lead *lead, unsigned sink, const char *spec,
                     const struct verdict *v)
 {
+    struct lead_fate *fate = lead->fate;
     unsigned bit = 1u << sink;
-    if (atomic_fetch_or(&lead->verdicts, bit) & bit)
+    if (atomic_fetch_or(&fate->verdicts, bit) & bit)
         return;
     if (v->kind == VERDICT_FAILED)
-        note_refusal(o, lead, spec, v);
+        note_refusal(o, fate, spec, v);
     else if (v->kind == VERDICT_PENDING)
-        atomic_store(&lead->undecided, true);
+        atomic_store(&fate->undecided, true);
     else if (v->kind == VERDICT_OUTDATED)
-        atomic_store(&lead->outdated, true);
-    outcome_release(o, lead);
+        atomic_store(&fate->outdated, true);
+    outcome_release(o, &fate->lead);
 }

@@ -9,6 +9,7 @@
 #define LEADPIPE_OUTCOME_H
 
 #include "core/run/control.h"
+#include "core/run/lead_fate.h"
 #include "core/run/ledger.h"
 #include "core/run/memory.h"
 #include "core/run/resume.h"
@@ -31,7 +32,7 @@ void outcome_finish(struct outcomes *o, struct lead *lead);
 void outcome_hold(struct lead *lead, unsigned n_sinks);
 /* Sink number `sink`, described by `spec`, gives its verdict; a second one changes nothing. The lead may
  * be gone afterwards. */
-void outcome_settle(struct outcomes *o, struct lead *lead, unsigned sink, const char *spec,
+void outcome_settle(struct outcomes *o, const struct lead *lead, unsigned sink, const char *spec,
                     const struct verdict *v);
 /* A sink has taken the lead in. The lead may be gone afterwards. */
 void outcome_release(struct outcomes *o, struct lead *lead);

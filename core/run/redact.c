@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/run/lead_fate.h"
+
 const char *redacted_copy(struct lead *lead, struct secrets *secrets, const char *text)
 {
     if (!text)
@@ -16,6 +18,7 @@ const char *redacted_copy(struct lead *lead, struct secrets *secrets, const char
 
 void redact_failure(struct lead *lead, struct secrets *secrets)
 {
-    lead->failure.error = redacted_copy(lead, secrets, lead->failure.error);
-    lead->failure.code = redacted_copy(lead, secrets, lead->failure.code);
+    struct failure *f = &lead->fate->failure;
+    f->error = redacted_copy(lead, secrets, f->error);
+    f->code = redacted_copy(lead, secrets, f->code);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/grow.h"
+#include "core/run/lead_fate.h"
 #include "core/run/resume.h"
 #include "core/source/id_seen.h"
 
@@ -46,7 +47,7 @@ static enum rc add_unacked(struct resume_plan *p, struct lead *lead)
 static enum rc make_unacked(struct resume_plan *p, const struct unacked_lead *unacked,
                             struct lead **out, struct err *e)
 {
-    struct lead *lead = lead_new(unacked->id, unacked->params, p->cfg->profile->n_params);
+    struct lead *lead = lead_new_with_fate(unacked->id, unacked->params, p->cfg->profile->n_params);
     if (!lead)
         return err_nomem(e);
     lead->seq = unacked->seq;
@@ -62,9 +63,9 @@ static enum rc make_unacked(struct resume_plan *p, const struct unacked_lead *un
         return rc;
     }
     if (failed) { /* by another sink: it is counted and listed */
-        lead->refusals = 1;
-        lead->outcome = OUTCOME_FAILED;
-        lead->counted = true;
+        lead->fate->refusals = 1;
+        lead->fate->outcome = OUTCOME_FAILED;
+        lead->fate->counted = true;
         p->unacked_failed++;
     }
     *out = lead;
@@ -81,7 +82,7 @@ enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked
     enum rc rc = lead ? RC_OK : make_unacked(p, unacked, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
-    lead->holders++; /* no other thread knows it yet */
+    lead->fate->holders++; /* no other thread knows it yet */
     *out = lead;
     return RC_OK;
 }

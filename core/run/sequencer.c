@@ -48,7 +48,7 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
     struct err e;
     for (size_t i = 0; i < n; i++) {
         struct lead *lead = leads[i];
-        if (!lead->ready || resume_was_sent(s->resume, lead->seq))
+        if (!lead->fate->ready || resume_was_sent(s->resume, lead->seq))
             continue;
         memcpy(contents[n_asked].key, lead->key, sizeof contents->key);
         memcpy(contents[n_asked].fingerprint, lead->fingerprint, sizeof contents->fingerprint);
@@ -59,8 +59,8 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
     for (size_t i = 0; i < n_asked; i++) {
         if (!same[i])
             continue;
-        asked[i]->ready = false;
-        asked[i]->outcome = OUTCOME_UNCHANGED;
+        asked[i]->fate->ready = false;
+        asked[i]->fate->outcome = OUTCOME_UNCHANGED;
     }
 }
 
@@ -88,9 +88,9 @@ static void buffer_payload(struct sequencer *s, const struct lead *lead)
 static void note_done(struct sequencer *s, const struct lead *lead)
 {
     struct state_progress *sums = &s->progress.sums;
-    sums->handed += lead->ready;
-    sums->missing += lead->outcome == OUTCOME_MISSING;
-    sums->unchanged += lead->outcome == OUTCOME_UNCHANGED;
+    sums->handed += lead->fate->ready;
+    sums->missing += lead->fate->outcome == OUTCOME_MISSING;
+    sums->unchanged += lead->fate->outcome == OUTCOME_UNCHANGED;
     sums->replaced += lead->replaced;
     sums->other_ids += lead->has_other_id;
     beyond_note(&s->beyond, lead);
@@ -101,16 +101,17 @@ static void note_done(struct sequencer *s, const struct lead *lead)
 /* May it go to the sinks? What may not is finished here. */
 static bool sort_lead(struct sequencer *s, struct lead *lead)
 {
-    bool unanswered = !lead->ready && lead->outcome == OUTCOME_PENDING;
+    struct lead_fate *fate = lead->fate;
+    bool unanswered = !fate->ready && fate->outcome == OUTCOME_PENDING;
     s->gap |= unanswered && s->keeps_order;
-    bool stays = lead->ready && s->gap;
+    bool stays = fate->ready && s->gap;
     if (stays && s->state)
         buffer_payload(s, lead);
     if (!unanswered && !stays) {
-        lead->ready = lead->ready && resolve_columns(s, lead);
+        fate->ready = fate->ready && resolve_columns(s, lead);
         note_done(s, lead);
     }
-    if (lead->ready && !stays)
+    if (fate->ready && !stays)
         return true;
     outcome_finish(s->outcomes, lead);
     return false;

@@ -11,7 +11,7 @@ static void host_settle(void *ctx, struct sink *sink, const struct lead *lead,
 {
     struct sink_worker *w = ctx;
     (void)sink;
-    outcome_settle(w->outcomes, lead->self, w->index, w->cfg.spec, v);
+    outcome_settle(w->outcomes, lead, w->index, w->cfg.spec, v);
 }
 
 static enum rc host_unacked(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
@@ -112,7 +112,7 @@ static void take_in(struct sink_worker *w, struct lead *const leads[], size_t n)
     if (w->dead)
         settle_rest(w, leads, n);
     for (size_t i = 0; i < n; i++) {
-        if (atomic_fetch_sub(&leads[i]->readers, 1) == 1)
+        if (atomic_fetch_sub(&leads[i]->fate->readers, 1) == 1)
             last_read[n_last_read++] = leads[i];
     }
     drop_content(w, last_read, n_last_read);

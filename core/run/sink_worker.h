@@ -21,7 +21,7 @@ struct sink_worker {
     struct resume_plan *resume;
     struct checkpoint *checkpoint; /* NULL: no state */
 
-    unsigned index; /* its number, and its bit in lead->verdicts */
+    unsigned index; /* its number, and its bit in lead->fate->verdicts */
     const struct sink_ops *ops;
     struct sink_cfg cfg;
     struct sink *sink;   /* NULL: not open */

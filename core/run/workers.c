@@ -119,13 +119,16 @@ static unsigned json_wants(const struct workers *w)
 static bool make_rows(struct workers *w, struct lead *lead)
 {
     struct err e;
-    enum rc rc = flatten_parse(w->plan, lead, json_wants(w), &e);
+    const char *code;
+    enum rc rc = flatten_parse(w->plan, lead, json_wants(w), &code, &e);
     if (rc == RC_SYNTAX) {
         fail_not_json(w, lead, &e);
         return lead->http_status != 200; /* 204 and the like: the server means it */
     }
-    if (rc == RC_CLOSED)
-        return true; /* failed, and says why */
+    if (rc == RC_CLOSED) {
+        lead_fail(lead, STAGE_FETCH, code, "%s", e.msg);
+        return true;
+    }
     bool parsed = rc == RC_OK;
     if (parsed && is_doubtful(w, lead))
         return false;
@@ -136,7 +139,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
                   rc == RC_LIMIT ? "too_complex" : "out_of_memory", "%s", e.msg);
         return true;
     }
-    lead->ready = true;
+    lead->fate->ready = true;
     return true;
 }
 
@@ -144,7 +147,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
  * a run that is resumed would be others. */
 static void keep_original(const struct workers *w, struct lead *lead)
 {
-    if (!w->keeps_originals || !lead->ready || !lead->doc.replaced)
+    if (!w->keeps_originals || !lead->fate->ready || !lead->doc.replaced)
         return;
     lead->original = lead->body;
     lead->body = (struct buf){0};
@@ -153,16 +156,17 @@ static void keep_original(const struct workers *w, struct lead *lead)
 /* Only the reason is left of a lead that has failed. */
 static void keep_reason(struct workers *w, struct lead *lead)
 {
+    struct failure *f = &lead->fate->failure;
     char code[CODE_BYTES], error[ERROR_BYTES];
-    bool has_code = lead->failure.code != NULL;
+    bool has_code = f->code != NULL;
     redact_failure(lead, w->control->secrets);
     if (lead->arena.held_bytes > MEMORY_BODY_KEPT_BYTES) {
-        (void)snprintf(code, sizeof code, "%s", has_code ? lead->failure.code : "");
-        (void)snprintf(error, sizeof error, "%s", lead->failure.error);
+        (void)snprintf(code, sizeof code, "%s", has_code ? f->code : "");
+        (void)snprintf(error, sizeof error, "%s", f->error);
         arena_free(&lead->arena);
-        lead->failure.code = has_code ? arena_strdup(&lead->arena, str_c(code)) : NULL;
+        f->code = has_code ? arena_strdup(&lead->arena, str_c(code)) : NULL;
         const char *copy = arena_strdup(&lead->arena, str_c(error));
-        lead->failure.error = copy ? copy : rc_text(RC_NOMEM);
+        f->error = copy ? copy : rc_text(RC_NOMEM);
     }
     memory_charge_as(w->memory, lead, 0);
 }
@@ -181,6 +185,7 @@ static enum work_end put_off(struct workers *w, struct lead *lead, enum stage st
 
 static enum work_end work_on(struct workers *w, struct lead *lead)
 {
+    const struct lead_fate *fate = lead->fate;
     bool done = true;
     lead->arena.refused = RC_OK;
     bool is_payload = lead->http_status >= 200 && lead->http_status <= 299;
@@ -195,19 +200,19 @@ static enum work_end work_on(struct workers *w, struct lead *lead)
         explain_error(w, lead);
     else if (is_utf8)
         done = make_rows(w, lead);
-    bool is_short = lead->arena.refused == RC_LIMIT && lead->outcome == OUTCOME_FAILED;
-    if (is_short || (lead->ready && !memory_settle_arena(w->memory, lead)))
-        return put_off(w, lead, lead->ready ? STAGE_FLATTEN : STAGE_PARSE);
+    bool is_short = lead->arena.refused == RC_LIMIT && fate->outcome == OUTCOME_FAILED;
+    if (is_short || (fate->ready && !memory_settle_arena(w->memory, lead)))
+        return put_off(w, lead, fate->ready ? STAGE_FLATTEN : STAGE_PARSE);
     memory_end_exclusive(w->memory, lead);
-    if (lead->ready)
+    if (fate->ready)
         note_oddities(w, lead);
-    if (lead->outcome == OUTCOME_FAILED && done)
+    if (fate->outcome == OUTCOME_FAILED && done)
         keep_reason(w, lead);
     else if (!done)
         memory_charge_as(w->memory, lead, lead->body.cap + lead->arena.held_bytes);
     keep_original(w, lead);
     if (done && lead->body.cap > MEMORY_BODY_KEPT_BYTES) {
-        if (lead->ready) /* else it is not charged any more */
+        if (fate->ready) /* else it is not charged any more */
             memory_charge_as(w->memory, lead, lead->charge - lead->body.cap);
         buf_free(&lead->body);
     }

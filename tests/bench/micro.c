@@ -77,7 +77,7 @@ static int load_lead(struct bench *b, const char *dir, size_t i)
     char path[4096], id[32];
     snprintf(path, sizeof path, "%s/%03zu", dir, i);
     snprintf(id, sizeof id, "lead-%07zu", i);
-    struct lead *lead = lead_new(str_c(id), NULL, 0);
+    struct lead *lead = lead_new(str_c(id), NULL, 0, sizeof(struct lead));
     if (!lead) {
         err_nomem(&b->err);
         return fail(b, "lead");
@@ -183,7 +183,8 @@ static uint64_t prepare_all(struct bench *b, void *ctx)
     (void)ctx;
     for (size_t i = 0; i < b->n_leads && b->err.rc == RC_OK; i++) {
         arena_reset(&b->leads[i]->arena, KEEP_BYTES);
-        flatten_parse(b->plan, b->leads[i], JSON_TREE | JSON_COMPACT, &b->err);
+        const char *code;
+        flatten_parse(b->plan, b->leads[i], JSON_TREE | JSON_COMPACT, &code, &b->err);
     }
     return 0;
 }

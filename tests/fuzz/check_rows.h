@@ -81,9 +81,10 @@ static inline enum rc flatten_body(const struct flatten_plan *plan, struct schem
     lead->http_status = 200;
     buf_init(&lead->body, FUZZ_ARENA_MAX);
     buf_add_str(&lead->body, body);
-    enum rc rc = flatten_parse(plan, lead, JSON_TREE, &e);
+    const char *code = NULL;
+    enum rc rc = flatten_parse(plan, lead, JSON_TREE, &code, &e);
     if (rc == RC_CLOSED)
-        MUST(lead->outcome == OUTCOME_FAILED && lead->failure.error);
+        MUST(code && e.msg[0]);
     if (!rc)
         rc = flatten_rows(plan, lead, true, &e);
     if (!rc)
@@ -95,7 +96,7 @@ static inline enum rc flatten_body(const struct flatten_plan *plan, struct schem
 static inline void check_body(const struct profile *p, const struct flatten_plan *plan,
                               struct schema *s, struct str body)
 {
-    struct lead *lead = lead_new(STR("L-1"), NULL, 0);
+    struct lead *lead = lead_new(STR("L-1"), NULL, 0, sizeof(struct lead));
     MUST(lead);
     if (flatten_body(plan, s, lead, body, FUZZ_ARENA_MAX) == RC_OK) {
         check_rows(p, s, lead);
@@ -108,7 +109,7 @@ static inline void check_body(const struct profile *p, const struct flatten_plan
          (utf8_valid(message, strlen(message)) && strlen(message) <= FLATTEN_MESSAGE_BYTES_MAX));
     lead_free(lead);
 
-    lead = lead_new(STR("L-1"), NULL, 0);
+    lead = lead_new(STR("L-1"), NULL, 0, sizeof(struct lead));
     MUST(lead);
     (void)flatten_body(plan, s, lead, body, 64 * (body.len % 509));
     lead_free(lead);

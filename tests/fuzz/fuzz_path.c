@@ -72,7 +72,8 @@ static bool take_body(struct path_run *run, const struct flatten_plan *plan, str
     lead->http_status = 200;
     buf_init(&lead->body, FUZZ_ARENA_MAX);
     buf_add_str(&lead->body, body);
-    enum rc rc = flatten_parse(plan, lead, JSON_TREE | JSON_COMPACT, &e);
+    const char *code;
+    enum rc rc = flatten_parse(plan, lead, JSON_TREE | JSON_COMPACT, &code, &e);
     MUST(rc == (r.result == SJ_SYNTAX     ? RC_SYNTAX
                 : r.result == SJ_TOO_DEEP ? RC_LIMIT
                 : root                    ? RC_OK
@@ -91,7 +92,7 @@ static void add_body(struct path_run *run, const struct flatten_plan *plan, stru
     static const char *const ids[] = {"L-1", "=1+1", "a,b;c\"d\"", "\xC3\xA9 \t\\", "-1"};
     if (run->n_leads == PATH_LEADS_MAX)
         return;
-    struct lead *lead = lead_new(str_c(ids[run->n_leads % 5]), NULL, 0);
+    struct lead *lead = lead_new(str_c(ids[run->n_leads % 5]), NULL, 0, sizeof(struct lead));
     MUST(lead);
     if (take_body(run, plan, s, lead, body))
         run->leads[run->n_leads++] = lead;

@@ -60,7 +60,7 @@ static inline void fixture_free(struct tables_fixture *f)
 static inline struct lead *lead_with_body(struct str body)
 {
     static const struct str params[PROFILE_PARAMS_MAX];
-    struct lead *lead = lead_new(STR("L-1"), params, 0);
+    struct lead *lead = lead_new(STR("L-1"), params, 0, sizeof(struct lead));
     assert_non_null(lead);
     buf_init(&lead->body, (size_t)64 << 20);
     buf_add_str(&lead->body, body);
@@ -68,15 +68,22 @@ static inline struct lead *lead_with_body(struct str body)
     return lead;
 }
 
-static inline enum rc lead_flatten(const struct tables_fixture *f, struct lead *lead,
-                                   bool fingerprint, struct err *e)
+static inline enum rc lead_flatten_code(const struct tables_fixture *f, struct lead *lead,
+                                        bool fingerprint, const char **code, struct err *e)
 {
-    enum rc rc = flatten_parse(f->plan, lead, JSON_TREE, e);
+    enum rc rc = flatten_parse(f->plan, lead, JSON_TREE, code, e);
     if (!rc)
         rc = flatten_rows(f->plan, lead, fingerprint, e);
     if (!rc)
         rc = schema_resolve(f->schema, lead, e);
     return rc;
+}
+
+static inline enum rc lead_flatten(const struct tables_fixture *f, struct lead *lead,
+                                   bool fingerprint, struct err *e)
+{
+    const char *code;
+    return lead_flatten_code(f, lead, fingerprint, &code, e);
 }
 
 static inline void print_cell(struct buf *b, struct str name, const struct cell *c)
@@ -137,13 +144,13 @@ static inline void print_tables(struct buf *b, const struct profile *p, const st
 static inline const char *tables_of_lead(struct tables_fixture *f, struct lead *lead)
 {
     struct err e = {.msg = ""};
+    const char *code;
     buf_clear(&f->text);
-    enum rc rc = lead_flatten(f, lead, false, &e);
+    enum rc rc = lead_flatten_code(f, lead, false, &code, &e);
     if (rc == RC_OK)
         print_tables(&f->text, f->profile, lead);
     else if (rc == RC_CLOSED)
-        buf_addf(&f->text, "failed: %s: %s: %s\n", stage_text(lead->failure.stage),
-                 lead->failure.code, lead->failure.error);
+        buf_addf(&f->text, "failed: %s: %s\n", code, e.msg);
     else
         buf_addf(&f->text, "%s: %s\n", rc_text(rc), e.msg);
     return buf_cstr(&f->text);

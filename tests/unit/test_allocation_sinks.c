@@ -25,9 +25,10 @@ struct leads {
 static struct lead *make_lead(struct leads *l, unsigned which, size_t n_filler)
 {
     struct lead *lead = lead_with_body(STR(""));
+    const char *code;
     struct err e;
     rich_omni(&lead->body, which, n_filler);
-    if (flatten_parse(l->f.plan, lead, JSON_TREE | JSON_COMPACT, &e) != RC_OK ||
+    if (flatten_parse(l->f.plan, lead, JSON_TREE | JSON_COMPACT, &code, &e) != RC_OK ||
         flatten_rows(l->f.plan, lead, true, &e) != RC_OK ||
         schema_resolve(l->f.schema, lead, &e) != RC_OK)
         fail_msg("%s", e.msg);

@@ -55,7 +55,7 @@ static void test_example(void **state)
         " href=\"https://cdn.example/f.jpg\"\n");
     assert_string_equal(
         tables_of(&f, "{\"ok\":false,\"problem\":{\"text\":\"No such enquiry\",\"number\":44}}"),
-        "failed: fetch: 44: No such enquiry\n");
+        "failed: 44: No such enquiry\n");
     fixture_free(&f);
     buf_free(&text);
     buf_free(&answer);

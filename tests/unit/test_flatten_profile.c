@@ -67,9 +67,9 @@ static const struct {
      "people\n   baskets=0 priced=0 all={\"who\":{},\"files\":[{\"link\":\"f\",\"url\":\"f?2\"}]}\n"
      "files\n   link=\"f\" | url=\"f?2\"\n"},
     {"{\"result\":{\"who\":null}}",
-     "failed: fetch: no_lead: the response has no object at \"/result/who\"\n"},
-    {"{\"result\":[]}", "failed: fetch: no_lead: the response has no object at \"/result\"\n"},
-    {"[]", "failed: fetch: no_lead: the response has no object at \"/result\"\n"},
+     "failed: no_lead: the response has no object at \"/result/who\"\n"},
+    {"{\"result\":[]}", "failed: no_lead: the response has no object at \"/result\"\n"},
+    {"[]", "failed: no_lead: the response has no object at \"/result\"\n"},
 };
 
 static void test_tables(void **state)

@@ -3,12 +3,13 @@
 #include <stdlib.h>
 
 #include "cmocka_all.h"
+#include "core/run/lead_fate.h"
 
 #define PLACES 4
 
 static struct lead *reserve(struct order *o)
 {
-    struct lead *lead = lead_new(STR("id"), NULL, 0);
+    struct lead *lead = lead_new_with_fate(STR("id"), NULL, 0);
     assert_non_null(lead);
     order_reserve(o, lead);
     return lead;
@@ -75,7 +76,7 @@ static void first_and_back(void **state)
     for (int i = 0; i < PLACES; i++) {
         leads[i] = reserve(o);
         assert_int_equal(order_is_first(o, leads[i]), i == 0);
-        leads[i]->ready = i != 2;
+        leads[i]->fate->ready = i != 2;
     }
     assert_null(order_take_back(o));
     for (int i = 1; i < PLACES; i++)
@@ -111,7 +112,7 @@ static void no_first_in_any_order(void **state)
     assert_int_equal(order_new(&o, PLACES, false), RC_OK);
     struct lead *lead = reserve(o);
     assert_false(order_is_first(o, lead));
-    lead->ready = true;
+    lead->fate->ready = true;
     complete(o, lead);
     assert_null(order_take_back(o));
     order_free(o);

@@ -7,7 +7,7 @@
 
 static struct lead *make_lead(const char *body)
 {
-    struct lead *lead = lead_new(STR("lead-1"), NULL, 0);
+    struct lead *lead = lead_new(STR("lead-1"), NULL, 0, sizeof(struct lead));
     assert_non_null(lead);
     lead->http_status = 200;
     buf_init(&lead->body, 1 << 20);
@@ -21,14 +21,13 @@ static void judge(const struct flatten_plan *plan, const char *body, unsigned wa
 {
     struct err e = {.msg = ""};
     struct lead *lead = make_lead(body);
-    enum rc rc = flatten_parse(plan, lead, want, &e);
+    const char *code = "";
+    enum rc rc = flatten_parse(plan, lead, want, &code, &e);
     struct str other = rc == RC_OK ? lead->other_id : STR_NONE;
     struct str compact = rc == RC_OK ? lead->doc.compact : STR_NONE;
-    (void)snprintf(
-        out, size, "rc %d, %s, error %s, code %s, other " STR_FMT ", replaced %d, " STR_FMT,
-        (int)rc, rc == RC_SYNTAX || rc == RC_LIMIT ? e.msg : "",
-        rc == RC_CLOSED ? lead->failure.error : "", rc == RC_CLOSED ? lead->failure.code : "",
-        STR_ARG(other), rc == RC_OK ? (int)lead->doc.replaced : 0, STR_ARG(compact));
+    (void)snprintf(out, size, "rc %d, %s, code %s, other " STR_FMT ", replaced %d, " STR_FMT,
+                   (int)rc, rc == RC_OK ? "" : e.msg, code, STR_ARG(other),
+                   rc == RC_OK ? (int)lead->doc.replaced : 0, STR_ARG(compact));
     *had_tree = lead->root != NULL;
     lead_free(lead);
 }

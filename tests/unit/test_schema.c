@@ -135,7 +135,8 @@ static void test_a_refused_lead_adds_nothing(void **state)
     assert_non_null(strstr(tables_of(&f, "{\"lead\":{\"a\":0,\"A\":0}}"), " | a=0 a_2=0\n"));
     struct lead *lead = lead_with_body(STR("{\"lead\":{\"_a\":0,\"x\":\"0123456789\",\"y\":{}}}"));
     struct err e;
-    assert_int_equal(flatten_parse(f.plan, lead, JSON_TREE, &e), RC_OK);
+    const char *code;
+    assert_int_equal(flatten_parse(f.plan, lead, JSON_TREE, &code, &e), RC_OK);
     assert_int_equal(flatten_rows(f.plan, lead, false, &e), RC_OK);
     lead->arena.max_bytes = 1;
     while (arena_alloc(&lead->arena, 1))

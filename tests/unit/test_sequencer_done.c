@@ -10,7 +10,8 @@ static struct lead *flattened(struct seq_world *q, const struct flatten_plan *pl
     struct lead *lead = lead_of(q, 'r', seq);
     buf_init(&lead->body, 1 << 20);
     buf_adds(&lead->body, body);
-    OK(flatten_parse(plan, lead, JSON_TREE, &e));
+    const char *code;
+    OK(flatten_parse(plan, lead, JSON_TREE, &code, &e));
     OK(flatten_rows(plan, lead, false, &e));
     return lead;
 }
