@@ -261,9 +261,9 @@ enum rc stream_sync(struct stream *s, struct err *e)
     return outfile_sync(s->file, e);
 }
 
-const char *stream_part(const struct stream *s)
+void stream_prepare_removal(struct stream *s, struct buf *text)
 {
-    return outfile_part(s->file);
+    outfile_prepare_removal(s->file, text);
 }
 
 enum rc stream_publish(struct stream *s, struct err *e)

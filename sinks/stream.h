@@ -72,12 +72,11 @@ enum rc stream_mark(struct stream *s, struct buf *out, struct err *e);
  * while it is published or closed. */
 enum rc stream_sync(struct stream *s, struct err *e);
 
-/* As outfile_part(). */
-const char *stream_part(const struct stream *s);
-
 /* Nothing more comes: flushed, synced, still under the unfinished name. With a `text` (or NULL) that it
  * says how to finish: as outfile_prepare(). */
 enum rc stream_prepare(struct stream *s, struct buf *text, struct err *e);
+/* As outfile_prepare_removal(). */
+void stream_prepare_removal(struct stream *s, struct buf *text);
 /* After stream_prepare(): visible under its name. */
 enum rc stream_publish(struct stream *s, struct err *e);
 /* Removed, unless it was published: as outfile_abort(). */

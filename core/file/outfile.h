@@ -74,15 +74,15 @@ enum rc outfile_flush(struct outfile *f, struct err *e);
  * while another one writes; not while it is published or closed. Nothing for streams. */
 enum rc outfile_sync(struct outfile *f, struct err *e);
 
-/* The unfinished path; NULL for streams. */
-const char *outfile_part(const struct outfile *f);
-
 /* Nothing more comes: flushed, synced, still under its unfinished name. */
 enum rc outfile_complete(struct outfile *f, struct err *e);
 /* The same, also after outfile_complete(); and where `text` is not NULL, what outfile_publish() will
  * rename is appended to it (renames.h; nothing for streams) once the unfinished name is on disk, too.
  * From then on outfile_close() leaves the file, for outfile_recover(). Errors stick in `text`. */
 enum rc outfile_prepare(struct outfile *f, struct buf *text, struct err *e);
+/* Appends to `text`, behind what outfile_prepare() of another file for the same path has appended, that
+ * this one is to be removed. Nothing for streams, or where `text` is NULL. */
+void outfile_prepare_removal(struct outfile *f, struct buf *text);
 /* Removes it, unless it was published, and gives its space back. Only outfile_close() may follow, and
  * what tells of bytes and digest. RC_IO: it could not be removed. */
 enum rc outfile_abort(struct outfile *f, struct err *e);
@@ -102,9 +102,6 @@ void outfile_clear(const char *path, enum outfile_suffix suffix);
 /* Appends the names of all unfinished files that may be made for a path, each with a NUL behind it;
  * none for streams. RC_USAGE as outfile_check(). */
 enum rc outfile_unfinished(const char *path, struct buf *out, struct err *e);
-
-/* The names in the folder of that file are on disk. */
-enum rc outfile_sync_folder(const char *path, struct err *e);
 
 /* Is it, or will it be, a regular file that is replaced? Descriptors, pipes and devices are not. */
 bool outfile_is_file(const char *path);

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "core/file/outfile_place.h"
+#include "core/file/fd_io.h"
 #include "core/base/units.h"
 
 #define CACHE_KIBIBYTES "8192"
@@ -216,7 +216,7 @@ static enum rc open_file(struct state *s, struct err *e)
     }
     int errnum = sqlite3_system_errno(s->db);
     if ((rc & 0xff) == SQLITE_CANTOPEN && errnum != 0)
-        return err_sys(e, place_open_rc(errnum), errnum, "%s", s->path);
+        return err_sys(e, fd_open_rc(errnum), errnum, "%s", s->path);
     return state_sql_failed(s, rc, e);
 }
 

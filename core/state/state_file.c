@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/file/outfile_place.h"
+#include "core/file/fd_io.h"
+#include "core/file/folder.h"
+#include "core/file/target.h"
 
 /* SQLite's file format, section 1.3, and what its way of locking files is by (os_unix.c). */
 #define HEADER_BYTES 100
@@ -96,7 +98,7 @@ static enum rc look_inside(const char *path, struct state_file *file, struct err
 {
     int fd = open(file->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return err_sys(e, place_open_rc(errno), errno, "%s", path);
+        return err_sys(e, fd_open_rc(errno), errno, "%s", path);
     unsigned char beginning[PAGE_BYTES + 1];
     size_t n = 0;
     enum rc rc = check_owner(path, fd, e);
@@ -117,27 +119,27 @@ static enum rc look_inside(const char *path, struct state_file *file, struct err
     return rc;
 }
 
-static enum rc look_at_place(const char *path, const struct place *p, struct state_file *file,
+static enum rc look_at_place(const char *path, const struct target *t, struct state_file *file,
                              struct err *e)
 {
-    if (p->is_stream || !p->final || !p->folder)
+    if (!t->folder)
         return err_set(e, RC_USAGE, "%s: is not a regular file, as a state file must be", path);
-    enum rc rc = folder_check(path, p->folder, e); /* SQLite makes a second file beside it */
+    enum rc rc = folder_check(path, t->folder, e); /* SQLite makes a second file beside it */
     if (rc == RC_OK)
-        rc = state_owner_check_names(path, p->final, p->folder, e);
+        rc = state_owner_check_names(path, t->final, t->folder, e);
     if (rc != RC_OK)
         return rc;
     file->is_new = true;
-    if (!p->exists)
-        return state_file_wal_bytes(p->final) == 0
+    if (!t->exists)
+        return state_file_wal_bytes(t->final) == 0
                    ? RC_OK
                    : err_set(e, RC_USAGE,
                              "%s: does not exist, but %s-wal does; restore the first "
                              "or remove the second",
-                             path, p->final);
-    if (access(p->final, R_OK | W_OK) != 0)
+                             path, t->final);
+    if (access(t->final, R_OK | W_OK) != 0)
         return err_sys(e, RC_USAGE, errno, "%s", path);
-    file->real = strdup(p->final);
+    file->real = strdup(t->final);
     return file->real ? look_inside(path, file, e) : err_nomem(e);
 }
 
@@ -223,22 +225,22 @@ static enum rc begin_file(const char *path, const char *real, int fd, struct err
     return rc == RC_OK && is_blank(beginning, n) ? write_first_page(path, fd, e) : rc;
 }
 
-static enum rc make_file(const char *path, const struct place *p, struct state_file *file,
+static enum rc make_file(const char *path, const struct target *t, struct state_file *file,
                          struct err *e)
 {
     const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    int fd = open(p->final, flags, 0600);
+    int fd = open(t->final, flags, 0600);
     if (fd < 0)
-        return err_sys(e, place_open_rc(errno), errno, "%s", path);
+        return err_sys(e, fd_open_rc(errno), errno, "%s", path);
     enum rc rc = check_owner(path, fd, e);
     if (rc == RC_OK)
-        rc = begin_file(path, p->final, fd, e);
+        rc = begin_file(path, t->final, fd, e);
     (void)close(fd);
     if (rc == RC_OK)
-        rc = folder_sync(p->folder, e);
+        rc = folder_sync(t->folder, e);
     if (rc != RC_OK || file->real)
         return rc;
-    file->real = realpath(p->final, NULL);
+    file->real = realpath(t->final, NULL);
     if (!file->real)
         return errno == ENOMEM ? err_nomem(e) : err_sys(e, RC_IO, errno, "%s", path);
     return RC_OK;
@@ -246,15 +248,15 @@ static enum rc make_file(const char *path, const struct place *p, struct state_f
 
 static enum rc look(const char *path, bool make, struct state_file *out, struct err *e)
 {
-    struct place place;
-    enum rc rc = place_find(&place, path, OUTFILE_PART, e);
+    struct target target;
+    enum rc rc = target_find(&target, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
     struct state_file file = {0};
-    rc = look_at_place(path, &place, &file, e);
+    rc = look_at_place(path, &target, &file, e);
     if (rc == RC_OK && make && file.is_new)
-        rc = make_file(path, &place, &file, e);
-    place_free(&place);
+        rc = make_file(path, &target, &file, e);
+    target_free(&target);
     if (rc != RC_OK) {
         free(file.real);
         return rc;
@@ -286,15 +288,15 @@ enum rc state_check(const char *path, struct err *e)
 enum rc state_file_names(const char *path, struct buf *out, struct err *e)
 {
     static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
-    struct place place;
-    enum rc rc = place_find(&place, path, OUTFILE_PART, e);
+    struct target target;
+    enum rc rc = target_find(&target, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
-    for (size_t i = 0; rc == RC_OK && !place.is_stream && i < sizeof suffixes / sizeof *suffixes;
+    for (size_t i = 0; rc == RC_OK && target.folder && i < sizeof suffixes / sizeof *suffixes;
          i++) {
         struct stat st;
         size_t at = out->len;
-        buf_adds(out, place.final);
+        buf_adds(out, target.final);
         buf_add(out, suffixes[i], strlen(suffixes[i]) + 1);
         if (buf_rc(out) != RC_OK)
             rc = err_nomem(e);
@@ -308,6 +310,6 @@ enum rc state_file_names(const char *path, struct buf *out, struct err *e)
                          "names %zu bytes longer: %s",
                          strlen(suffixes[i]), path);
     }
-    place_free(&place);
+    target_free(&target);
     return rc;
 }

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "core/file/renames.h"
 #include "sinks/csv/csv_mark.h"
 
 #define FLUSH_BYTES ((size_t)64 * 1024)
@@ -248,9 +247,8 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct buf *text, struct err
         return rc;
     stream_append(f->wide, f->stream, cut);
     rc = stream_prepare(f->wide, text, e);
-    const char *part = stream_part(f->stream);
-    if (rc == RC_OK && text && part)
-        renames_put_removal(text, part);
+    if (rc == RC_OK)
+        stream_prepare_removal(f->stream, text);
     return rc;
 }
 

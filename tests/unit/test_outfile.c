@@ -300,7 +300,7 @@ static void unfinished_names(void **state)
             assert_string_equal(part, want);
         assert_true(strlen(part) <= 143 && strlen(wide) <= 143 && strcmp(part, wide) != 0);
         struct outfile *f = open_ok(name, 0);
-        assert_string_equal(outfile_part(f), part);
+        assert_int_equal(access(part, F_OK), 0);
         (void)snprintf(want, sizeof want, "%s", part);
         utf8_scrub(want);
         assert_string_equal(part, want);

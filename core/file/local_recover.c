@@ -1,4 +1,4 @@
-#include "core/file/outfile_recover.h"
+#include "core/file/local_recover.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,15 +9,15 @@
 #include <unistd.h>
 
 #include "core/base/grow.h"
-#include "core/file/outfile.h"
-#include "core/file/outfile_place.h"
+#include "core/file/folder.h"
+#include "core/file/part.h"
 #include "core/file/renames.h"
 
 #define FORGET_IT "to discard that run and start over, add --fresh"
 
 /* One of the paths, and what the text says of it. */
 struct output {
-    struct place place, wide;         /* their unfinished names differ */
+    struct target target, wide;       /* their unfinished names differ */
     bool renamed, from_wide, removed; /* `removed`: the narrow one, as from_wide takes its place */
     struct file_signature print;      /* of the complete file */
 };
@@ -31,8 +31,8 @@ struct outputs {
 static void outputs_free(struct outputs *o)
 {
     for (size_t i = 0; i < o->n; i++) {
-        place_free(&o->items[i].place);
-        place_free(&o->items[i].wide);
+        target_free(&o->items[i].target);
+        target_free(&o->items[i].wide);
     }
     free(o->items);
 }
@@ -47,16 +47,16 @@ static enum rc add_output(struct outputs *o, const char *path, struct err *e)
     o->items = items;
     struct output *output = &o->items[o->n];
     *output = (struct output){0};
-    enum rc rc = place_find(&output->place, path, OUTFILE_PART, e);
+    enum rc rc = target_find(&output->target, path, OUTFILE_PART, e);
     if (rc == RC_OK)
-        rc = place_find(&output->wide, path, OUTFILE_WIDE, e);
+        rc = target_find(&output->wide, path, OUTFILE_WIDE, e);
     if (rc != RC_OK) {
-        place_free(&output->place);
+        target_free(&output->target);
         return rc;
     }
     o->n++;
-    return output->place.part ? RC_OK
-                              : err_set(e, RC_USAGE, "%s: is no longer a regular file", path);
+    return output->target.part ? RC_OK
+                               : err_set(e, RC_USAGE, "%s: is no longer a regular file", path);
 }
 
 static enum rc add_all(struct outputs *o, struct err *e)
@@ -98,10 +98,10 @@ static bool same_place(const char *a, const char *b)
 /* True: it is this output's, and that is noted. */
 static bool take_rename(struct output *output, const struct file_rename *r)
 {
-    if (output->renamed || !same_place(r->to.ptr, output->place.final))
+    if (output->renamed || !same_place(r->to.ptr, output->target.final))
         return false;
     output->from_wide = same_place(r->from.ptr, output->wide.part);
-    output->renamed = output->from_wide || same_place(r->from.ptr, output->place.part);
+    output->renamed = output->from_wide || same_place(r->from.ptr, output->target.part);
     output->print = r->print;
     return output->renamed;
 }
@@ -109,7 +109,7 @@ static bool take_rename(struct output *output, const struct file_rename *r)
 /* What was written first goes away when it was written once more. */
 static bool take_removal(struct output *output, const struct file_rename *r)
 {
-    if (!output->from_wide || output->removed || !same_place(r->from.ptr, output->place.part))
+    if (!output->from_wide || output->removed || !same_place(r->from.ptr, output->target.part))
         return false;
     output->removed = true;
     return true;
@@ -144,7 +144,7 @@ static enum rc match_all(struct outputs *o, struct err *e)
     for (size_t i = 0; i < o->n; i++) {
         if (!o->items[i].renamed)
             return err_set(e, RC_USAGE, "%s: the unfinished run did not write %s; %s",
-                           o->cfg->subject, o->items[i].place.final, o->cfg->advice);
+                           o->cfg->subject, o->items[i].target.final, o->cfg->advice);
     }
     return RC_OK;
 }
@@ -153,7 +153,7 @@ static enum rc match_all(struct outputs *o, struct err *e)
 
 static const char *part_of(const struct output *o)
 {
-    return o->from_wide ? o->wide.part : o->place.part;
+    return o->from_wide ? o->wide.part : o->target.part;
 }
 
 /* Is it the file that the run completed? */
@@ -178,11 +178,11 @@ static enum rc check_output(const struct output *o, struct err *e)
 {
     enum rc rc = check_by_name(part_of(o), o, e);
     if (rc == RC_END)
-        rc = check_by_name(o->place.final, o, e);
+        rc = check_by_name(o->target.final, o, e);
     if (rc != RC_END)
         return rc;
     return err_set(e, RC_USAGE, "%s: was completed by the unfinished run, but is gone; %s",
-                   o->place.final, FORGET_IT);
+                   o->target.final, FORGET_IT);
 }
 
 /* ---- the names -------------------------------------------------------------------------------- */
@@ -223,8 +223,8 @@ static enum rc rename_held(int fd, const struct output *o, struct err *e)
     enum rc rc = file_signature_open(fd, part_of(o), &now, e);
     if (rc == RC_OK)
         rc = compare(part_of(o), now, o, e);
-    if (rc == RC_OK && rename(part_of(o), o->place.final) != 0)
-        rc = err_sys(e, RC_IO, errno, "%s", o->place.final);
+    if (rc == RC_OK && rename(part_of(o), o->target.final) != 0)
+        rc = err_sys(e, RC_IO, errno, "%s", o->target.final);
     return rc;
 }
 
@@ -237,8 +237,8 @@ static enum rc redo_rename(const struct output *o, struct err *e)
     if (fd >= 0)
         (void)close(fd);
     if (rc == RC_END)
-        rc = check_by_name(o->place.final, o, e);
-    return rc == RC_OK ? outfile_sync_folder(o->place.final, e) : rc;
+        rc = check_by_name(o->target.final, o, e);
+    return rc == RC_OK ? folder_sync(o->target.folder, e) : rc;
 }
 
 static enum rc redo_removal(const char *part, struct err *e)
@@ -256,10 +256,10 @@ static enum rc redo_removal(const char *part, struct err *e)
 static enum rc redo(const struct output *o, bool takes_back, struct err *e)
 {
     enum rc rc = takes_back ? redo_removal(part_of(o), e) : redo_rename(o, e);
-    return rc == RC_OK && o->removed ? redo_removal(o->place.part, e) : rc;
+    return rc == RC_OK && o->removed ? redo_removal(o->target.part, e) : rc;
 }
 
-enum rc outfile_recover(const struct outfile_recovery *r, struct err *e)
+enum rc local_recover(const struct outfile_recovery *r, struct err *e)
 {
     struct outputs o = {.cfg = r};
     enum rc rc = add_all(&o, e);

@@ -1,0 +1,135 @@
+#include "core/file/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file/fd_io.h"
+
+char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+enum rc folder_sync(const char *folder, struct err *e)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, RC_IO, errno, "%s", folder);
+    enum rc rc = RC_OK;
+    /* EINVAL: a file system that has nothing to sync there. */
+    if (fsync(fd) != 0 && errno != EINVAL)
+        rc = err_sys(e, RC_IO, errno, "%s", folder);
+    (void)close(fd);
+    return rc;
+}
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+/* Reading is what folder_sync() needs. */
+static enum rc folder_check_read(const char *path, const char *folder, struct err *e)
+{
+    if (access(folder, R_OK) != 0)
+        return err_sys(
+            e, RC_USAGE, errno,
+            "%s: cannot read the directory %s, which is needed to write the names of new "
+            "files to disk safely",
+            path, folder);
+    return RC_OK;
+}
+
+enum rc folder_check(const char *path, const char *folder, struct err *e)
+{
+    struct stat st;
+    if (stat(folder, &st) != 0 && errno == ENOENT)
+        return err_set(e, RC_USAGE, "%s: the directory %s does not exist", path, folder);
+    if (access(folder, W_OK | X_OK) != 0)
+        return err_sys(e, RC_USAGE, errno, "%s: cannot write to the directory %s", path, folder);
+    return folder_check_read(path, folder, e);
+}
+
+/* One up, in place: "a/b//" is "a/b" is "a" is ".". False: there is nothing above. */
+static bool folder_up(char **at)
+{
+    size_t n = strlen(*at);
+    while (n > 1 && (*at)[n - 1] == '/')
+        (*at)[--n] = '\0';
+    if (strcmp(*at, ".") == 0 || strcmp(*at, "/") == 0)
+        return false;
+    char *up = folder_of(*at);
+    free(*at);
+    *at = up;
+    return up != NULL;
+}
+
+enum rc folder_check_make(const char *path, struct err *e)
+{
+    char *at = strdup(path);
+    struct stat st;
+    bool found = false;
+    while (at && !(found = stat(at, &st) == 0)) {
+        if (errno != ENOENT || lstat(at, &st) == 0 || !folder_up(&at))
+            break;
+    }
+    enum rc rc = RC_OK;
+    if (!at)
+        rc = err_nomem(e);
+    else if (!found)
+        rc = err_sys(e, RC_USAGE, errno, "%s", at);
+    else if (!S_ISDIR(st.st_mode))
+        rc = err_set(e, RC_USAGE, "%s: is not a directory", at);
+    else if (access(at, W_OK | X_OK) != 0)
+        rc = err_sys(e, RC_USAGE, errno, "%s: cannot write to the directory %s", path, at);
+    else
+        rc = folder_check_read(path, at, e);
+    free(at);
+    return rc;
+}
+/* ---- making -------------------------------------------------------------------------------- */
+
+/* Makes one folder in one that is there. */
+static enum rc make_one(const char *path, struct err *e)
+{
+    if (mkdir(path, 0777) != 0) {
+        if (errno != EEXIST)
+            return err_sys(e, fd_open_rc(errno), errno, "%s: cannot create the directory", path);
+        return RC_OK;
+    }
+    char *parent = folder_of(path);
+    if (!parent)
+        return err_nomem(e);
+    enum rc rc = folder_sync(parent, e);
+    free(parent);
+    return rc;
+}
+
+enum rc folder_make(const char *path, struct err *e)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return err_nomem(e);
+    enum rc rc = RC_OK;
+    size_t n = strlen(copy);
+    for (size_t i = 1; rc == RC_OK && i <= n; i++) {
+        if ((i < n && copy[i] != '/') || copy[i - 1] == '/')
+            continue;
+        char kept = copy[i];
+        copy[i] = '\0';
+        rc = make_one(copy, e);
+        copy[i] = kept;
+    }
+    struct stat st;
+    if (rc == RC_OK && stat(path, &st) != 0)
+        rc = err_sys(e, fd_open_rc(errno), errno, "%s", path);
+    else if (rc == RC_OK && !S_ISDIR(st.st_mode))
+        rc = err_set(e, RC_USAGE, "%s: is not a directory", path);
+    free(copy);
+    return rc;
+}

@@ -1,0 +1,78 @@
+/* What outfile.h says of paths that are not open: each is asked of the place that it leads to. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/file/descriptor.h"
+#include "core/file/folder.h"
+#include "core/file/outfile.h"
+#include "core/file/outfile_recover.h"
+#include "core/file/place.h"
+
+bool outfile_is_url(const char *path)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char others[] = "0123456789+-.";
+    size_t n = strspn(path, letters);
+    while (n > 0 && path[n] && (strchr(letters, path[n]) || strchr(others, path[n])))
+        n++;
+    return n > 0 && strncmp(path + n, "://", 3) == 0;
+}
+
+bool outfile_is_file(const char *path)
+{
+    struct stat st;
+    return descriptor_written(path) < 0 && (stat(path, &st) != 0 || S_ISREG(st.st_mode));
+}
+
+enum rc outfile_check(const char *path, struct err *e)
+{
+    struct target t;
+    enum rc rc = target_find(&t, path, OUTFILE_PART, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = t.place->check(&t, e);
+    target_free(&t);
+    return rc;
+}
+
+enum rc outfile_unfinished(const char *path, struct buf *out, struct err *e)
+{
+    struct target t;
+    enum rc rc = target_find(&t, path, OUTFILE_PART, e);
+    if (rc != RC_OK)
+        return rc;
+    if (t.place->unfinished)
+        rc = t.place->unfinished(&t, out, e);
+    target_free(&t);
+    return rc;
+}
+
+void outfile_clear(const char *path, enum outfile_suffix suffix)
+{
+    struct target t;
+    if (target_find(&t, path, suffix, NULL) != RC_OK)
+        return;
+    if (t.place->clear)
+        t.place->clear(&t);
+    target_free(&t);
+}
+
+enum rc outfile_check_dirs(const char *path, struct err *e)
+{
+    if (outfile_is_url(path))
+        return err_set(e, RC_USAGE,
+                       "%s: is a URL, but only local files and directories can be written; for a "
+                       "directory of that name write ./%s",
+                       path, path);
+    return folder_check_make(path, e);
+}
+
+enum rc outfile_make_dirs(const char *path, struct err *e)
+{
+    return folder_make(path, e);
+}
+
+enum rc outfile_recover(const struct outfile_recovery *r, struct err *e)
+{
+    return place_local.recover(r, e);
+}
