@@ -181,7 +181,7 @@ void state_release(struct state *s);
 /* A delivery, before it is sent: recorded, so that after a crash the same bytes go out again.
  * `leads` is an opaque text of the sink's. */
 struct state_delivery {
-    int64_t row;
+    int64_t row;                /* from 1 */
     uint64_t last_place;        /* as it was given to state_add_delivery() */
     struct str id, leads, body; /* body: absent once it was answered */
     struct str answer;          /* absent: not known. An opaque text of the sink's */

@@ -145,6 +145,7 @@ static enum rc take_delivery(struct query *q, struct state_delivery *d, struct e
     static const char what[] = "a delivery";
     *d = (struct state_delivery){.row = (int64_t)row_number(q, DELIVERIES_MAX)};
     (void)row_number(q, STATE_SINKS_MAX - 1);
+    q->malformed |= d->row == 0;
     d->last_place = row_number(q, STATE_PLACE_MAX);
     d->id = row_text(q);
     d->leads = row_text(q);

@@ -87,6 +87,7 @@ LIES = [
     ["UPDATE deliveries SET id = 'msg_' || char(13, 10) || 'X-Evil: yes, and more of it, 32'"],
     ["UPDATE deliveries SET body = CAST('{\"type\":\"evil\"}' AS BLOB) WHERE body IS NOT NULL"],
     ["UPDATE deliveries SET leads = replace(leads, '-', '_')"],
+    ["UPDATE deliveries SET number = 0 WHERE number = (SELECT min(number) FROM deliveries)"],
 ]
 
 
