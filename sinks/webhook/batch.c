@@ -136,7 +136,7 @@ static void join_lead(struct batch *b, const struct lead *lead, const struct una
 {
     struct message *p = b->message;
     add_to_id(b, as);
-    p->leads[p->n_leads++] = lead;
+    p->own.leads[p->own.n_leads++] = (struct message_lead){.lead = lead};
     if (as->seq > p->last_place)
         p->last_place = as->seq;
 }
@@ -147,7 +147,7 @@ enum rc batch_add(struct batch *b, const struct lead *lead)
     struct message *p = b->message;
     size_t body_len = p->body.len;
     size_t noted_len = p->noted.len;
-    if (p->n_leads > 0)
+    if (p->own.n_leads > 0)
         buf_addc(&p->body, ',');
     record_write_object(b->writer, &p->body, lead);
     (void)buf_reserve(&p->body, 2); /* for the end */
@@ -166,7 +166,7 @@ enum rc batch_add(struct batch *b, const struct lead *lead)
 
 bool batch_is_full(const struct batch *b)
 {
-    return b->message->n_leads == b->most || b->message->body.len >= BODY_FULL_BYTES;
+    return b->message->own.n_leads == b->most || b->message->body.len >= BODY_FULL_BYTES;
 }
 
 enum rc batch_end(struct batch *b, struct message **out)
@@ -177,7 +177,7 @@ enum rc batch_end(struct batch *b, struct message **out)
     buf_addc(&p->body, '}');
     enum rc rc = buf_rc(&p->body);
     if (rc == RC_OK)
-        rc = webhook_id_end(b->ids, p->id);
+        rc = webhook_id_end(b->ids, p->own.id);
     if (rc != RC_OK)
         return RC_NOMEM;
     b->message = NULL;
@@ -191,7 +191,7 @@ enum rc batch_end(struct batch *b, struct message **out)
 void batch_mark(const struct batch *b, struct buf *out)
 {
     const struct message *p = b->message;
-    if (!p || p->n_leads == 0)
+    if (!p || p->own.n_leads == 0)
         return;
     counted_put(out, buf_str(&p->noted));
     blob_put(out, p->body.data, p->body.len);

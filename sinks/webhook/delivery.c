@@ -133,14 +133,14 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
 {
     struct message *p = r->owner;
     int64_t timestamp_s = wall_ms / 1000;
-    buf_addf(out, "webhook-id: %s", p->id);
+    buf_addf(out, "webhook-id: %s", p->envelope->id);
     buf_addc(out, '\0');
     buf_addf(out, "webhook-timestamp: %lld", (long long)timestamp_s);
     buf_addc(out, '\0');
     if (p->delivery->cfg.secrets) {
         buf_adds(out, "webhook-signature: ");
-        enum rc rc =
-            webhook_sign(p->delivery->cfg.secrets, p->id, timestamp_s, buf_str(&p->body), out);
+        enum rc rc = webhook_sign(p->delivery->cfg.secrets, p->envelope->id, timestamp_s,
+                                  buf_str(&p->body), out);
         if (rc != RC_OK)
             return rc;
         buf_addc(out, '\0');
@@ -485,12 +485,6 @@ void delivery_release(struct delivery *d, struct message *p, enum rc rc)
         message_end(d, p, &pending);
     else if (over)
         message_refuse(d, p);
-}
-
-void delivery_send(struct delivery *d, struct message *p)
-{
-    delivery_hold(d, p);
-    delivery_release(d, p, RC_OK);
 }
 
 void delivery_drop(struct delivery *d, struct message *p)

@@ -38,7 +38,7 @@ struct delivery_cfg {
     bool fill_when_stopped; /* messages are also given then; none of them is sent */
 
     /* A message has ended: the verdict is on each of its leads. On the delivery's thread, or on the
-     * caller's of delivery_send(), _release(), _drop(), _end() and _free(). */
+     * caller's of delivery_release(), _drop(), _end() and _free(). */
     void (*settle)(void *ctx, const struct message *p, const struct verdict *v);
     void *ctx;
 };
@@ -54,12 +54,9 @@ enum rc delivery_new(struct delivery **out, const struct delivery_cfg *cfg, stru
  * fill_when_stopped). RC_NOMEM. */
 enum rc delivery_take(struct delivery *d, struct message **out);
 
-/* Hands it over; whatever happens, settle() is called for it once. */
-void delivery_send(struct delivery *d, struct message *p);
-
-/* The same in two steps: it counts as sent at once but does not go out before delivery_release(),
- * which any thread may call, once, and which touches nothing after its end. With another code than
- * RC_OK it is not sent, and VERDICT_PENDING. */
+/* Hands it over, in two steps; whatever happens, settle() is called for it once. It counts as sent at
+ * once but does not go out before delivery_release(), which any thread may call, once, and which
+ * touches nothing after its end. With another code than RC_OK it is not sent, and VERDICT_PENDING. */
 void delivery_hold(struct delivery *d, struct message *p);
 void delivery_release(struct delivery *d, struct message *p, enum rc rc);
 

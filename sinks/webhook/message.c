@@ -16,8 +16,9 @@ struct message *message_new(struct delivery *d, size_t leads_max, size_t body_ma
     buf_init(&p->body, body_max);
     buf_init(&p->noted, body_max);
     buf_init(&p->request.answer, ANSWER_BYTES_MAX);
-    p->leads = calloc(leads_max, sizeof *p->leads);
-    if (!p->leads) {
+    p->envelope = &p->own;
+    p->own.leads = calloc(leads_max, sizeof *p->own.leads);
+    if (!p->own.leads) {
         free(p);
         return NULL;
     }
@@ -29,7 +30,7 @@ void message_free(struct message *p)
     buf_free(&p->body);
     buf_free(&p->noted);
     buf_free(&p->request.answer);
-    free(p->leads);
+    free(p->own.leads);
     free(p);
 }
 
@@ -47,10 +48,10 @@ void message_clear(struct message *p)
     clear_or_free(&p->body, BODY_KEEP_BYTES);
     clear_or_free(&p->noted, BODY_KEEP_BYTES);
     p->request = (struct http_request){.answer = p->request.answer};
-    p->n_leads = 0;
+    p->envelope = &p->own;
+    p->own.n_leads = 0;
+    p->own.row = 0;
     p->last_place = 0;
-    p->has_row = false;
-    p->recorded = NULL;
 }
 
 void message_list_add(struct message_list *list, struct message *p)

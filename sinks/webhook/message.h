@@ -1,5 +1,5 @@
-/* One message to a webhook: its body, the leads in it, and the request that carries it. Its memory is
- * used again for the next message. */
+/* One message to a webhook: its envelope, its body, and the request that carries it. The memory of a
+ * message is used again for the next one. */
 #ifndef LEADPIPE_MESSAGE_H
 #define LEADPIPE_MESSAGE_H
 
@@ -11,6 +11,21 @@
 struct delivery;
 struct recorded;
 
+struct message_lead {
+    const struct lead *lead;
+    bool outdated; /* its content is not what is in the body */
+};
+
+/* Which message it is, and whose verdicts depend on it. */
+struct envelope {
+    char id[WEBHOOK_ID_SIZE];
+    int64_t row;                /* in the state, from 1; 0: it is not recorded */
+    struct message_lead *leads; /* room for as many as the body may have */
+    size_t n_leads;
+    struct recorded *recorded; /* recorded before this run went on: leads come while it is sent, and
+                                  later; NULL: all of them are here */
+};
+
 struct message {
     /* of the delivery */
     struct http_request request;
@@ -20,18 +35,13 @@ struct message {
     struct message *older; /* in the list of all */
 
     /* of who fills it, until it is sent */
-    char id[WEBHOOK_ID_SIZE];
+    struct envelope *envelope; /* `own`, or a recorded one's */
+    struct envelope own;       /* leads: room for as many as message_new() was told */
     struct buf body;
-    const struct lead **leads; /* room for as many as message_new() was told */
-    size_t n_leads;
     struct buf noted;    /* the leads as a text (lead_text.h), where deliveries are recorded */
     uint64_t last_place; /* the highest of the leads' */
 
-    /* of the outbox */
-    bool has_row;
-    int64_t row;                /* in the state */
-    struct state_waiter waiter; /* until it is durable there */
-    struct recorded *recorded; /* recorded before this run went on: the leads are there, not here */
+    struct state_waiter waiter; /* of the outbox, until the message is durable in the state */
 };
 
 struct message_list {

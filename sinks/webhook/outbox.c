@@ -59,12 +59,16 @@ enum rc outbox_claim(struct outbox *o, struct err *e)
     return o->recorded ? recorded_claim(o->recorded, e) : RC_OK;
 }
 
-bool outbox_put(struct outbox *o, const struct lead *lead)
-{
-    return o->recorded && recorded_put(o->recorded, lead);
-}
-
 /* ---- verdicts ------------------------------------------------------------------------------- */
+
+static void settle_lead(const struct outbox *o, const struct message_lead *l,
+                        const struct verdict *v)
+{
+    struct verdict of_lead = *v;
+    if (v->kind == VERDICT_ACCEPTED && l->outdated)
+        of_lead.kind = VERDICT_OUTDATED;
+    o->host.settle(o->host.ctx, o->sink, l->lead, &of_lead);
+}
 
 static void record_answer(struct outbox *o, int64_t row, const struct verdict *v, bool tried)
 {
@@ -78,112 +82,109 @@ static void record_answer(struct outbox *o, int64_t row, const struct verdict *v
 }
 
 /* What the run makes of the verdicts and the answer become durable together. */
-static void settle_recorded(struct outbox *o, struct recorded *r, const struct verdict *v,
-                            bool tried)
+static void settle(struct outbox *o, const struct envelope *m, const struct verdict *v, bool tried)
 {
-    state_hold(o->state);
-    recorded_settle(r, v);
-    if (v->kind != VERDICT_PENDING)
-        record_answer(o, r->row, v, tried);
-    state_release(o->state);
-}
-
-static void settle_leads(struct outbox *o, const struct message *p, const struct verdict *v)
-{
-    for (size_t i = 0; i < p->n_leads; i++)
-        o->host.settle(o->host.ctx, o->sink, p->leads[i], v);
+    bool has_answer = m->row && v->kind != VERDICT_PENDING;
+    if (has_answer)
+        state_hold(o->state);
+    if (m->recorded)
+        recorded_settle(m->recorded, v);
+    for (size_t i = 0; i < m->n_leads; i++)
+        settle_lead(o, &m->leads[i], v);
+    if (has_answer) {
+        record_answer(o, m->row, v, tried);
+        state_release(o->state);
+    }
 }
 
 void outbox_settle(void *outbox, const struct message *p, const struct verdict *v)
 {
-    struct outbox *o = outbox;
-    bool tried = p->request.attempts > 0;
-    if (p->recorded) {
-        settle_recorded(o, p->recorded, v, tried);
-    } else if (p->has_row && v->kind != VERDICT_PENDING) {
-        state_hold(o->state);
-        settle_leads(o, p, v);
-        record_answer(o, p->row, v, tried);
-        state_release(o->state);
-    } else {
-        settle_leads(o, p, v);
-    }
+    settle(outbox, p->envelope, v, p->request.attempts > 0);
+}
+
+bool outbox_put(struct outbox *o, const struct lead *lead)
+{
+    struct message_lead came;
+    const struct verdict *known;
+    if (!o->recorded || !recorded_put(o->recorded, lead, &came, &known))
+        return false;
+    if (known)
+        settle_lead(o, &came, known);
+    return true;
 }
 
 void outbox_drop(struct outbox *o)
 {
     const struct verdict pending = {.kind = VERDICT_PENDING};
     for (struct recorded *r; o->recorded && (r = recorded_next(o->recorded));)
-        recorded_settle(r, &pending);
+        settle(o, &r->envelope, &pending, false);
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
-/* Once the run is stopped it would only be read from the state to be refused. */
-static enum rc fill_again(const struct outbox *o, struct message *p, struct err *e)
-{
-    if (delivery_is_stopping(o->delivery))
-        return RC_STOPPED;
-    return state_delivery_body(o->state, p->recorded->row, &p->body, e);
-}
-
-static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
-{
-    struct message *p = NULL;
-    enum rc rc = delivery_take(o->delivery, &p);
-    if (rc != RC_OK || !p) {
-        struct verdict v = {.kind = VERDICT_PENDING};
-        if (rc == RC_OK)
-            v = delivery_refusal(o->delivery);
-        settle_recorded(o, r, &v, false);
-        return rc == RC_OK ? RC_OK : err_nomem(e);
-    }
-    memcpy(p->id, r->id, sizeof p->id);
-    p->recorded = r;
-    rc = fill_again(o, p, e);
-    if (rc == RC_OK)
-        delivery_send(o->delivery, p);
-    else
-        delivery_drop(o->delivery, p);
-    return rc == RC_STOPPED ? RC_OK : rc;
-}
-
-enum rc outbox_send_again(struct outbox *o, struct err *e)
-{
-    for (struct recorded *r; o->recorded && (r = recorded_next(o->recorded));) {
-        enum rc rc = send_again(o, r, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return RC_OK;
-}
-
-/* On the state's thread, or within outbox_send(). */
+/* On the state's thread, or within hand_over(). */
 static void on_durable(struct state_waiter *w, enum rc rc)
 {
     struct message *p = (struct message *)(void *)((char *)w - offsetof(struct message, waiter));
     delivery_release(p->delivery, p, rc);
 }
 
+/* It goes out once all that was recorded of it is durable. */
+static void hand_over(struct outbox *o, struct message *p)
+{
+    delivery_hold(o->delivery, p);
+    p->waiter = (struct state_waiter){.fn = on_durable};
+    if (o->state)
+        state_when_durable(o->state, &p->waiter);
+    else
+        on_durable(&p->waiter, RC_OK);
+}
+
 enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err *e)
 {
-    if (!o->state) {
-        delivery_send(o->delivery, p);
-        return RC_OK;
-    }
     const struct state_delivery delivery = {
-        .id = str_c(p->id),
+        .id = str_c(p->own.id),
         .leads = buf_str(&p->noted),
         .body = buf_str(&p->body),
         .answer = STR_NONE,
     };
     uint64_t last_place = at_end ? PLACE_NEVER_DONE : p->last_place;
-    enum rc rc = state_add_delivery(o->state, o->index, &delivery, last_place, &p->row, e);
-    if (rc != RC_OK)
-        return rc;
-    p->has_row = true;
-    delivery_hold(o->delivery, p);
-    p->waiter = (struct state_waiter){.fn = on_durable};
-    state_when_durable(o->state, &p->waiter);
-    return RC_OK;
+    enum rc rc = RC_OK;
+    if (o->state)
+        rc = state_add_delivery(o->state, o->index, &delivery, last_place, &p->own.row, e);
+    if (rc == RC_OK)
+        hand_over(o, p);
+    return rc;
+}
+
+static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
+{
+    struct message *p = NULL;
+    enum rc rc = delivery_take(o->delivery, &p);
+    if (!p) {
+        const struct verdict pending = {.kind = VERDICT_PENDING};
+        const struct verdict v = rc == RC_OK ? delivery_refusal(o->delivery) : pending;
+        settle(o, &r->envelope, &v, false);
+        return rc == RC_OK ? RC_OK : err_nomem(e);
+    }
+    p->envelope = &r->envelope;
+    rc = state_delivery_body(o->state, r->envelope.row, &p->body, e);
+    if (rc == RC_OK)
+        hand_over(o, p);
+    else
+        delivery_drop(o->delivery, p);
+    return rc;
+}
+
+/* Once the run is stopped they would only be read from the state to be refused. */
+enum rc outbox_send_again(struct outbox *o, struct err *e)
+{
+    enum rc rc = RC_OK;
+    while (rc == RC_OK && o->recorded && !delivery_is_stopping(o->delivery)) {
+        struct recorded *r = recorded_next(o->recorded);
+        if (!r)
+            break;
+        rc = send_again(o, r, e);
+    }
+    return rc;
 }

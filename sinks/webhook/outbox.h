@@ -37,8 +37,8 @@ enum rc outbox_claim(struct outbox *o, struct err *e);
  * later. False: it is in none. */
 bool outbox_put(struct outbox *o, const struct lead *lead);
 
-/* Sends again what was recorded before and has no answer; the second call does nothing. Waits for
- * room as delivery_take(). RC_NOMEM; as the state. */
+/* Sends again what was recorded before and has no answer, unless the run is stopped; the second call
+ * does nothing. Waits for room as delivery_take(). RC_NOMEM; as the state. */
 enum rc outbox_send_again(struct outbox *o, struct err *e);
 
 /* Sends a message that is complete. `at_end`: it holds less than it might because no more leads come.

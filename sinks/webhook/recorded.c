@@ -6,11 +6,6 @@
 #include "sinks/webhook/answer.h"
 #include "sinks/webhook/lead_text.h"
 
-struct held_lead {
-    const struct lead *lead;
-    bool outdated; /* its content is not what was recorded */
-};
-
 /* A lead of one of the deliveries, to be found by its place. */
 struct entry {
     uint64_t place;
@@ -43,20 +38,20 @@ static enum rc load_leads(struct recorded_set *s, struct recorded *r, struct str
     struct str copy = {arena_strdup(&s->arena, text), text.len};
     if (!copy.ptr)
         return RC_NOMEM;
-    enum rc rc = lead_text_take(&s->arena, copy, s->cfg.n_params, &r->leads, &r->n_leads);
+    enum rc rc = lead_text_take(&s->arena, copy, s->cfg.n_params, &r->notes, &r->n_notes);
     if (rc != RC_OK)
         return rc;
-    r->held = arena_array(&s->arena, r->n_leads, sizeof *r->held);
-    return r->held ? RC_OK : RC_NOMEM;
+    r->envelope.leads = arena_array(&s->arena, r->n_notes, sizeof *r->envelope.leads);
+    return r->envelope.leads ? RC_OK : RC_NOMEM;
 }
 
 /* The state forgets it by its last place. */
 static bool is_last_place(const struct recorded *r, uint64_t place)
 {
     uint64_t last = 0;
-    for (size_t i = 0; i < r->n_leads; i++) {
-        if (r->leads[i].lead.seq > last)
-            last = r->leads[i].lead.seq;
+    for (size_t i = 0; i < r->n_notes; i++) {
+        if (r->notes[i].lead.seq > last)
+            last = r->notes[i].lead.seq;
     }
     return place == last || place == PLACE_NEVER_DONE;
 }
@@ -67,11 +62,12 @@ static enum rc load_rest(struct recorded_set *s, struct recorded *r, const struc
     if (d->id.len != WEBHOOK_ID_SIZE - 1 || !is_last_place(r, d->last_place) ||
         d->body.len > cfg->body_max || !d->body.ptr == !d->answer.ptr)
         return RC_SYNTAX;
-    enum rc rc = cfg->check ? cfg->check(cfg->ctx, r->leads, r->n_leads, d->id, d->body) : RC_OK;
+    enum rc rc = cfg->check ? cfg->check(cfg->ctx, r->notes, r->n_notes, d->id, d->body) : RC_OK;
     if (rc != RC_OK)
         return rc;
-    memcpy(r->id, d->id.ptr, d->id.len);
-    r->row = d->row;
+    memcpy(r->envelope.id, d->id.ptr, d->id.len);
+    r->envelope.row = d->row;
+    r->envelope.recorded = r;
     r->settled = d->answer.ptr != NULL;
     return r->settled ? answer_take(&s->arena, d->answer, &r->verdict) : RC_OK;
 }
@@ -91,7 +87,7 @@ static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e
     enum rc rc = load_leads(s, r, d->leads);
     if (rc == RC_OK)
         rc = load_rest(s, r, d);
-    s->n_entries += r->n_leads;
+    s->n_entries += r->n_notes;
     return rc == RC_OK ? RC_OK : damaged(s, rc, e);
 }
 
@@ -111,8 +107,8 @@ static enum rc make_index(struct recorded_set *s, struct err *e)
         return err_nomem(e);
     struct entry *entry = s->entries;
     for (struct recorded *r = s->first; r; r = r->next) {
-        for (size_t i = 0; i < r->n_leads; i++) {
-            const struct unacked_lead *lead = &r->leads[i].lead;
+        for (size_t i = 0; i < r->n_notes; i++) {
+            const struct unacked_lead *lead = &r->notes[i].lead;
             *entry++ = (struct entry){.place = lead->seq, .lead = lead, .delivery = r};
         }
     }
@@ -202,6 +198,11 @@ bool recorded_has(const struct recorded_set *s, const struct unacked_lead *lead)
 
 /* ---- leads ---------------------------------------------------------------------------------- */
 
+static void add_lead(struct recorded *r, const struct message_lead *lead)
+{
+    r->envelope.leads[r->envelope.n_leads++] = *lead;
+}
+
 static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err *e)
 {
     const struct recorded_cfg *cfg = &s->cfg;
@@ -214,7 +215,7 @@ static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err
     if (rc != RC_OK || !lead)
         return rc;
     entry->came = true;
-    r->held[r->n_held++] = (struct held_lead){lead, false};
+    add_lead(r, &(struct message_lead){.lead = lead});
     return RC_OK;
 }
 
@@ -226,16 +227,8 @@ enum rc recorded_claim(struct recorded_set *s, struct err *e)
     return rc;
 }
 
-static void settle_one(const struct recorded *r, const struct held_lead *held)
-{
-    const struct recorded_cfg *cfg = &r->set->cfg;
-    struct verdict v = r->verdict;
-    if (v.kind == VERDICT_ACCEPTED && held->outdated)
-        v.kind = VERDICT_OUTDATED;
-    cfg->host.settle(cfg->host.ctx, cfg->sink, held->lead, &v);
-}
-
-bool recorded_put(struct recorded_set *s, const struct lead *lead)
+bool recorded_put(struct recorded_set *s, const struct lead *lead, struct message_lead *out,
+                  const struct verdict **v)
 {
     const struct unacked_lead like = {lead->seq, lead->id, lead->params, lead->fingerprint};
     struct entry *entry = find(s, &like);
@@ -243,17 +236,15 @@ bool recorded_put(struct recorded_set *s, const struct lead *lead)
         return false;
     entry->came = true;
     struct recorded *r = entry->delivery;
-    const struct held_lead held = {
+    *out = (struct message_lead){
         .lead = lead,
         .outdated = memcmp(entry->lead->fingerprint, lead->fingerprint, FINGERPRINT_BYTES) != 0,
     };
     pthread_mutex_lock(&s->lock);
-    bool settled = r->settled;
-    if (!settled)
-        r->held[r->n_held++] = held;
+    *v = r->settled ? &r->verdict : NULL;
+    if (!r->settled)
+        add_lead(r, out);
     pthread_mutex_unlock(&s->lock);
-    if (settled)
-        settle_one(r, &held);
     return true;
 }
 
@@ -284,8 +275,6 @@ void recorded_settle(struct recorded *r, const struct verdict *v)
     struct recorded_set *s = r->set;
     pthread_mutex_lock(&s->lock);
     r->verdict = keep_verdict(s, v);
-    r->settled = true; /* from now on nothing is added to those that are held */
+    r->settled = true;
     pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; i < r->n_held; i++)
-        settle_one(r, &r->held[i]);
 }

@@ -1,6 +1,6 @@
 /* The deliveries that were recorded in the state before this run went on. Those whose answer is not
  * known are to be sent again, as they were; all of them speak for their leads, which must not get
- * into other deliveries. Private to the outbox.
+ * into other deliveries. Gives no verdict itself. Private to the outbox.
  *
  * The sink's thread only, but for recorded_settle(): any thread. */
 #ifndef LEADPIPE_RECORDED_H
@@ -9,7 +9,7 @@
 #include "core/sink.h"
 #include "core/state/state.h"
 #include "sinks/webhook/lead_text.h"
-#include "sinks/webhook/standard_webhooks.h"
+#include "sinks/webhook/message.h"
 
 /* The state forgets an answered delivery once all of its places are done. One that was sent because
  * no more leads come may be answered while a mark that still holds its leads is not yet durable: it
@@ -36,16 +36,13 @@ struct recorded_set;
 struct recorded {
     struct recorded_set *set;
     struct recorded *next; /* in the order in which they were recorded */
-    int64_t row; /* the body stays in the state: there may be as many as there were stops */
-    char id[WEBHOOK_ID_SIZE];
-
-    struct lead_note *leads;
-    size_t n_leads;
+    struct lead_note *notes;
+    size_t n_notes;
     /* under the set's lock: */
+    struct envelope envelope; /* the leads that came before it was settled; its body stays in the
+                                 state: there may be as many as there were stops */
     bool settled;
     struct verdict verdict; /* once settled; then it never changes */
-    struct held_lead *held; /* unacknowledged until it is settled */
-    size_t n_held;
 };
 
 /* RC_USAGE: what the state holds is damaged; RC_IO; RC_NOMEM. */
@@ -62,10 +59,13 @@ enum rc recorded_claim(struct recorded_set *s, struct err *e);
  * for it, once. */
 struct recorded *recorded_next(struct recorded_set *s);
 
-/* False: this lead is in none of them. Else it has, or will get, its verdict. */
-bool recorded_put(struct recorded_set *s, const struct lead *lead);
+/* False: this lead is in none of them. Else *v is what was said already of *out; NULL: nothing was,
+ * and the lead is in the envelope now. */
+bool recorded_put(struct recorded_set *s, const struct lead *lead, struct message_lead *out,
+                  const struct verdict **v);
 
-/* The verdict on the leads that came so far, and on those that will. Its texts are copied. */
+/* From now on the envelope stays as it is, and this is the verdict on leads that come later. Its
+ * texts are copied. */
 void recorded_settle(struct recorded *r, const struct verdict *v);
 
 void recorded_free(struct recorded_set *s); /* may be NULL; all are settled */

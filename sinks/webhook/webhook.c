@@ -406,7 +406,7 @@ static enum rc send_rest(struct webhook *w, struct err *e)
         return RC_OK;
     }
     rc = outbox_send_again(&w->outbox, e);
-    if (rc == RC_OK && w->batch.message && w->batch.message->n_leads > 0)
+    if (rc == RC_OK && w->batch.message && w->batch.message->own.n_leads > 0)
         rc = send_batch(w, true, e);
     return rc;
 }

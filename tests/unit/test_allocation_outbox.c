@@ -21,8 +21,7 @@ struct world {
     struct lead leads[N_LEADS];
     char folder[64], path[96];
     int64_t unanswered; /* the row of that delivery */
-    unsigned told;
-    int64_t astray; /* blocks that seem to be left by opening and closing the state */
+    int64_t astray;     /* blocks that seem to be left by opening and closing the state */
 };
 
 static enum rc unacked(void *ctx, struct sink *sink, const struct unacked_lead *lead,
@@ -42,14 +41,6 @@ static enum rc sent(void *ctx, struct sink *sink, uint64_t seq, struct err *e)
     (void)seq;
     (void)e;
     return RC_OK;
-}
-
-static void settle(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v)
-{
-    struct world *w = ctx;
-    (void)sink;
-    (void)lead;
-    w->told += v->kind == VERDICT_PENDING;
 }
 
 static struct state *open_state(const struct world *w)
@@ -102,7 +93,7 @@ static void record_deliveries(struct world *w)
 static int enter(void **state)
 {
     static struct world w;
-    w = (struct world){.told = 0};
+    w = (struct world){.unanswered = 0};
     assert_true(sample_init(&w.sample));
     for (size_t i = 0; i < N_LEADS; i++)
         w.notes[i] = (struct unacked_lead){i, STR("L-1"), w.sample.param_values,
@@ -146,7 +137,7 @@ static enum rc recorded_run(void *ctx, struct err *e)
 {
     struct recorded_work *w = ctx;
     const struct recorded_cfg cfg = {
-        .host = {.ctx = w->world, .settle = settle, .unacked = unacked, .sent = sent},
+        .host = {.ctx = w->world, .unacked = unacked, .sent = sent},
         .state = w->state,
         .n_params = w->world->sample.profile.n_params,
         .body_max = 4096,
@@ -164,16 +155,14 @@ static void recorded_end(void *ctx, enum rc rc, struct buf *out)
 {
     struct recorded_work *w = ctx;
     const struct verdict pending = {.kind = VERDICT_PENDING};
-    w->world->told = 0;
     for (struct recorded *r; w->set && (r = recorded_next(w->set));) {
         if (rc == RC_OK)
-            buf_addf(out, "%s " STR_FMT, r->id, STR_ARG(buf_str(&w->body)));
+            buf_addf(out, "%s %zu " STR_FMT, r->envelope.id, r->envelope.n_leads,
+                     STR_ARG(buf_str(&w->body)));
         recorded_settle(r, &pending);
     }
     for (size_t i = 0; rc == RC_OK && i < N_LEADS; i++)
         buf_addf(out, " %d", recorded_has(w->set, &w->world->notes[i]));
-    if (rc == RC_OK)
-        buf_addf(out, " %u", w->world->told);
     recorded_free(w->set);
     buf_free(&w->body);
     state_close(w->state);
