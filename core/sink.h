@@ -72,7 +72,7 @@ struct sink_host {
      * put(). RC_NOMEM. */
     enum rc (*unacked)(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
                        const struct lead **out, struct err *e);
-    /* In open() only: there is a recorded delivery with the lead of that place, answered or not.
+    /* In open() only: there is a recorded delivery with the lead of that number, answered or not.
      * RC_NOMEM. */
     enum rc (*sent)(void *ctx, struct sink *sink, uint64_t seq, struct err *e);
     /* The sink holds so many bytes more (less) of what it has yet to deliver; any thread. */

@@ -65,7 +65,7 @@ static enum rc push_lead(struct intake *in, struct lead *lead)
 static enum rc push_deferred(struct intake *in)
 {
     enum rc rc = RC_OK;
-    if (!resume_ids_are_verified(&in->resume, in->next_place))
+    if (!resume_ids_are_verified(&in->resume, in->next_seq))
         return RC_OK;
     atomic_store_explicit(&in->are_verified, true, memory_order_release);
     for (struct lead *lead; rc == RC_OK && (lead = resume_ids_next_deferred(&in->resume));)
@@ -81,14 +81,14 @@ static enum rc push_id(struct intake *in, const struct id_item *item,
     struct lead *lead = lead_new_with_fate(item->id, item->params, in->n_params);
     if (!lead)
         return err_nomem(e);
-    lead->seq = in->next_place;
+    lead->seq = in->next_seq;
     memcpy(lead->key, key, sizeof lead->key);
     lead->file = item->file;
     lead->line = item->line;
     enum rc rc = resume_ids_take(&in->resume, lead, &skip, &waits, e);
     if (rc == RC_OK && !skip && item->bad)
         fail_bad_line(in, lead, item);
-    in->next_place++;
+    in->next_seq++;
     if (skip || (rc != RC_OK && !waits))
         lead_free(lead);
     if (rc == RC_OK)
@@ -138,7 +138,7 @@ static void *intake_main(void *intake)
     struct err e;
     enum rc rc = read_all(in, &e);
     sum_up_bad_lines(in);
-    enum rc short_of = rc == RC_END ? resume_ids_end(&in->resume, in->next_place, &e) : RC_OK;
+    enum rc short_of = rc == RC_END ? resume_ids_end(&in->resume, in->next_seq, &e) : RC_OK;
     rc = short_of == RC_OK ? rc : short_of;
     enum rc handed = hand_to_loop(in);
     rc = rc == RC_OK ? handed : rc;

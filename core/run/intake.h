@@ -1,7 +1,7 @@
 /* IDs in: reads them on a thread of its own, as reading a pipe may block, and hands them to the loop as
  * leads. Private to core/run.
  *
- * Each unique ID and each line that is none becomes one lead, with the next place. Of a run that is
+ * Each unique ID and each line that is none becomes one lead, with the next sequence number. Of a run that is
  * resumed those that were done are skipped, and the others wait until it is known that the IDs are the
  * same (resume_ids.h). */
 #ifndef LEADPIPE_INTAKE_H
@@ -35,7 +35,7 @@ struct intake {
     struct ids_counts counts;
     struct lead *read[INTAKE_BATCH]; /* not yet handed to the loop */
     size_t n_read;
-    uint64_t next_place;
+    uint64_t next_seq;
     uint64_t bad_lines; /* that this run has read */
 
     /* of the loop */

@@ -44,14 +44,14 @@ enum rc progress_load(struct progress *t, const struct state_checkpoint *c)
     return RC_OK;
 }
 
-/* The first gap that is not below `place`. */
-static size_t find_gaps(const struct progress *t, uint64_t place)
+/* The first gap that is not below `seq`. */
+static size_t find_gaps(const struct progress *t, uint64_t seq)
 {
     size_t low = 0;
     size_t high = t->n_gaps;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (t->gaps[middle] < place)
+        if (t->gaps[middle] < seq)
             low = middle + 1;
         else
             high = middle;
@@ -59,40 +59,40 @@ static size_t find_gaps(const struct progress *t, uint64_t place)
     return low;
 }
 
-bool progress_is_done(const struct progress *t, uint64_t place)
+bool progress_is_done(const struct progress *t, uint64_t seq)
 {
-    size_t i = find_gaps(t, place);
-    return place < t->sums.high && (i == t->n_gaps || t->gaps[i] != place);
+    size_t i = find_gaps(t, seq);
+    return seq < t->sums.high && (i == t->n_gaps || t->gaps[i] != seq);
 }
 
-void progress_add_key(struct state_progress *sums, uint64_t place,
+void progress_add_key(struct state_progress *sums, uint64_t seq,
                       const unsigned char key[LEAD_KEY_BYTES])
 {
     uint64_t a;
     uint64_t b;
     memcpy(&a, key, sizeof a);
     memcpy(&b, key + sizeof a, sizeof b);
-    sums->key_a += a * (2 * place + 1);
-    sums->key_b += (b ^ place) * UINT64_C(0x9E3779B97F4A7C15); /* odd: nothing is lost */
+    sums->key_a += a * (2 * seq + 1);
+    sums->key_b += (b ^ seq) * UINT64_C(0x9E3779B97F4A7C15); /* odd: nothing is lost */
 }
 
-enum rc progress_note(struct progress *t, uint64_t place, const unsigned char key[LEAD_KEY_BYTES])
+enum rc progress_note(struct progress *t, uint64_t seq, const unsigned char key[LEAD_KEY_BYTES])
 {
     struct state_progress *sums = &t->sums;
-    if (place >= sums->high) {
-        enum rc rc = reserve(t, place - sums->high);
+    if (seq >= sums->high) {
+        enum rc rc = reserve(t, seq - sums->high);
         if (rc != RC_OK)
             return rc;
-        while (sums->high < place)
+        while (sums->high < seq)
             t->gaps[t->n_gaps++] = sums->high++;
-        sums->high = place + 1;
+        sums->high = seq + 1;
     } else {
-        size_t i = find_gaps(t, place);
-        if (i < t->n_gaps && t->gaps[i] == place) {
+        size_t i = find_gaps(t, seq);
+        if (i < t->n_gaps && t->gaps[i] == seq) {
             t->n_gaps--;
             memmove(t->gaps + i, t->gaps + i + 1, (t->n_gaps - i) * sizeof *t->gaps);
         }
     }
-    progress_add_key(sums, place, key);
+    progress_add_key(sums, seq, key);
     return RC_OK;
 }

@@ -1,5 +1,5 @@
-/* Which leads are done, in a form that a state can hold: sums over the places below a mark, and the
- * places below it that are left out. Private to core/run; one thread at a time. */
+/* Which leads are done, in a form that a state can hold: sums over the sequence numbers below a mark, and the
+ * sequence numbers below it that are left out. Private to core/run; one thread at a time. */
 #ifndef LEADPIPE_RUN_PROGRESS_H
 #define LEADPIPE_RUN_PROGRESS_H
 
@@ -7,7 +7,7 @@
 
 struct progress {
     struct state_progress sums;
-    uint64_t *gaps; /* places below sums.high that are not done, ascending; owned */
+    uint64_t *gaps; /* sequence numbers below sums.high that are not done, ascending; owned */
     size_t n_gaps, cap_gaps;
 };
 
@@ -16,10 +16,10 @@ void progress_free(struct progress *t);
 /* Takes over a checkpoint's. RC_NOMEM. */
 enum rc progress_load(struct progress *t, const struct state_checkpoint *c);
 
-bool progress_is_done(const struct progress *t, uint64_t place);
+bool progress_is_done(const struct progress *t, uint64_t seq);
 
-/* The place is done; it was not before. Leaves out those that were skipped. RC_NOMEM. */
-enum rc progress_note(struct progress *t, uint64_t place, const unsigned char key[LEAD_KEY_BYTES]);
+/* The lead of that number is done; it was not before. Leaves out those that were skipped. RC_NOMEM. */
+enum rc progress_note(struct progress *t, uint64_t seq, const unsigned char key[LEAD_KEY_BYTES]);
 
 /* How many are done. */
 static inline uint64_t progress_done(const struct progress *t)
@@ -27,9 +27,9 @@ static inline uint64_t progress_done(const struct progress *t)
     return t->sums.high - t->n_gaps;
 }
 
-/* The two sums tell, but for chance, whether all keys are at the places where they were. They are
- * sums, so that places can be done in any order. */
-void progress_add_key(struct state_progress *sums, uint64_t place,
+/* The two sums tell, but for chance, whether all keys are at the sequence numbers where they were. They are
+ * sums, so that sequence numbers can be done in any order. */
+void progress_add_key(struct state_progress *sums, uint64_t seq,
                       const unsigned char key[LEAD_KEY_BYTES]);
 
 #endif

@@ -221,7 +221,7 @@ enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err 
     if (rc == RC_OK)
         rc = restore_columns(p, schema, e);
     if (rc == RC_OK)
-        rc = state_buffered_places(p->state, &p->kept, &p->n_buffered, e);
+        rc = state_buffered_seqs(p->state, &p->buffered, &p->n_buffered, e);
     if (rc == RC_OK)
         rc = state_count_failures(p->state, &p->failures, e);
     uint64_t missing = 0;

@@ -26,17 +26,17 @@ struct resume_plan {
     struct state_run run;     /* its texts and arrays are the state's */
     struct state_failures failures;
 
-    /* Leads that sinks still owe a verdict, by place. The sinks have them once they are open. */
+    /* Leads that sinks still owe a verdict, by sequence number. The sinks have them once they are open. */
     struct lead **unacked;
     size_t n_unacked, cap_unacked;
     uint64_t unacked_failed; /* of them: another sink had failed them */
 
-    /* Places of leads that sinks have in deliveries, and that come once more. Ascending. */
+    /* Sequence numbers of leads that sinks have in deliveries, and that come once more. Ascending. */
     uint64_t *sent;
     size_t n_sent, cap_sent;
 
     /* Of the loop: payloads that the earlier run had fetched. */
-    const uint64_t *kept;
+    const uint64_t *buffered;
     size_t n_buffered, next_buffered;
 };
 
@@ -62,9 +62,9 @@ void resume_free(struct resume_plan *p);
 /* As sink_host.unacked and .sent, of any sink. */
 enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked, struct lead **out,
                        struct err *e);
-enum rc resume_sent(struct resume_plan *p, uint64_t place, struct err *e);
+enum rc resume_sent(struct resume_plan *p, uint64_t seq, struct err *e);
 void resume_sort_sent(struct resume_plan *p); /* after the last resume_sent() */
-bool resume_was_sent(const struct resume_plan *p, uint64_t place);
+bool resume_was_sent(const struct resume_plan *p, uint64_t seq);
 
 /* The loop: has the earlier run fetched it? Then its body, status and attempts are set. */
 bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *body);

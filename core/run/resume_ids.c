@@ -46,9 +46,9 @@ enum rc resume_ids_take(struct resume_ids *m, struct lead *lead, bool *skip, boo
     return is_last && !same ? other_ids(m, e) : RC_OK;
 }
 
-bool resume_ids_are_verified(const struct resume_ids *m, uint64_t next_place)
+bool resume_ids_are_verified(const struct resume_ids *m, uint64_t next_seq)
 {
-    return !m->before || next_place >= m->before->progress.high;
+    return !m->before || next_seq >= m->before->progress.high;
 }
 
 struct lead *resume_ids_next_deferred(struct resume_ids *m)
@@ -56,14 +56,14 @@ struct lead *resume_ids_next_deferred(struct resume_ids *m)
     return m->next_deferred < m->n_deferred ? m->deferred[m->next_deferred++] : NULL;
 }
 
-enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_place, struct err *e)
+enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_seq, struct err *e)
 {
-    if (resume_ids_are_verified(m, next_place))
+    if (resume_ids_are_verified(m, next_seq))
         return RC_OK;
     return err_set(e, RC_USAGE,
                    "the IDs are not those of the unfinished run in %s: they end after %llu, but "
                    "%llu were done; give the same IDs to resume it, or --fresh to discard it",
-                   m->state_path, (unsigned long long)next_place,
+                   m->state_path, (unsigned long long)next_seq,
                    (unsigned long long)m->before->progress.high);
 }
 

@@ -1,7 +1,7 @@
 /* The IDs of an earlier part of the run, read once more: are they the same? Private to core/run; the
  * IDs' thread.
  *
- * Those that were done are skipped. Two sums over their keys and places tell whether they are the same;
+ * Those that were done are skipped. Two sums over their keys and sequence numbers tell whether they are the same;
  * that is known at the last of them, and until then those in between that were not done wait. */
 #ifndef LEADPIPE_RESUME_IDS_H
 #define LEADPIPE_RESUME_IDS_H
@@ -24,11 +24,11 @@ void resume_ids_free(struct resume_ids *m);
  * until resume_ids_next_deferred(). RC_USAGE: the IDs are others. RC_NOMEM. */
 enum rc resume_ids_take(struct resume_ids *m, struct lead *lead, bool *skip, bool *waits,
                         struct err *e);
-/* `next_place`: of the next lead. Has all that was done before been read, and is the same? */
-bool resume_ids_are_verified(const struct resume_ids *m, uint64_t next_place);
+/* `next_seq`: that of the next lead. Has all that was done before been read, and is the same? */
+bool resume_ids_are_verified(const struct resume_ids *m, uint64_t next_seq);
 /* Then those that wait may go on, one after the other; NULL: none any more. */
 struct lead *resume_ids_next_deferred(struct resume_ids *m);
 /* The input has ended: RC_USAGE when it is shorter than what was done. */
-enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_place, struct err *e);
+enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_seq, struct err *e);
 
 #endif

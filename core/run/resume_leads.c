@@ -9,14 +9,14 @@
 
 /* ---- leads that sinks owe ------------------------------------------------------------------- */
 
-/* The first that is not below `place`: they are in order of their places. */
-static size_t find_unacked(const struct resume_plan *p, uint64_t place)
+/* The first that is not below `seq`: they are in order of their sequence numbers. */
+static size_t find_unacked(const struct resume_plan *p, uint64_t seq)
 {
     size_t low = 0;
     size_t high = p->n_unacked;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (p->unacked[middle]->seq < place)
+        if (p->unacked[middle]->seq < seq)
             low = middle + 1;
         else
             high = middle;
@@ -24,10 +24,10 @@ static size_t find_unacked(const struct resume_plan *p, uint64_t place)
     return low;
 }
 
-static struct lead *get_unacked(const struct resume_plan *p, uint64_t place)
+static struct lead *get_unacked(const struct resume_plan *p, uint64_t seq)
 {
-    size_t i = find_unacked(p, place);
-    return i < p->n_unacked && p->unacked[i]->seq == place ? p->unacked[i] : NULL;
+    size_t i = find_unacked(p, seq);
+    return i < p->n_unacked && p->unacked[i]->seq == seq ? p->unacked[i] : NULL;
 }
 
 static enum rc add_unacked(struct resume_plan *p, struct lead *lead)
@@ -89,56 +89,56 @@ enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked
 
 /* ---- leads that sinks have in deliveries ---------------------------------------------------- */
 
-static int compare_places(const void *a, const void *b)
+static int compare_seqs(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a;
     uint64_t y = *(const uint64_t *)b;
     return (x > y) - (x < y);
 }
 
-enum rc resume_sent(struct resume_plan *p, uint64_t place, struct err *e)
+enum rc resume_sent(struct resume_plan *p, uint64_t seq, struct err *e)
 {
     uint64_t *sent = list_grow(p->sent, p->n_sent, &p->cap_sent, sizeof *sent);
     if (!sent)
         return err_nomem(e);
     p->sent = sent;
-    p->sent[p->n_sent++] = place;
+    p->sent[p->n_sent++] = seq;
     return RC_OK;
 }
 
 void resume_sort_sent(struct resume_plan *p)
 {
     if (p->n_sent)
-        qsort(p->sent, p->n_sent, sizeof *p->sent, compare_places);
+        qsort(p->sent, p->n_sent, sizeof *p->sent, compare_seqs);
 }
 
-bool resume_was_sent(const struct resume_plan *p, uint64_t place)
+bool resume_was_sent(const struct resume_plan *p, uint64_t seq)
 {
-    return p->n_sent && bsearch(&place, p->sent, p->n_sent, sizeof *p->sent, compare_places);
+    return p->n_sent && bsearch(&seq, p->sent, p->n_sent, sizeof *p->sent, compare_seqs);
 }
 
-/* ---- kept payloads -------------------------------------------------------------------------- */
+/* ---- buffered payloads ---------------------------------------------------------------------- */
 
-static bool is_buffered(struct resume_plan *p, uint64_t place)
+static bool is_buffered(struct resume_plan *p, uint64_t seq)
 {
-    while (p->next_buffered < p->n_buffered && p->kept[p->next_buffered] < place)
+    while (p->next_buffered < p->n_buffered && p->buffered[p->next_buffered] < seq)
         p->next_buffered++;
-    return p->next_buffered < p->n_buffered && p->kept[p->next_buffered] == place;
+    return p->next_buffered < p->n_buffered && p->buffered[p->next_buffered] == seq;
 }
 
 bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *body)
 {
-    struct state_buffered kept;
+    struct state_buffered payload;
     struct err e;
     if (!is_buffered(p, lead->seq))
         return false;
-    enum rc rc = state_take_buffered(p->state, lead->seq, &kept, body, &e);
-    if (rc != RC_OK || memcmp(kept.key, lead->key, sizeof kept.key) != 0) {
+    enum rc rc = state_take_buffered(p->state, lead->seq, &payload, body, &e);
+    if (rc != RC_OK || memcmp(payload.key, lead->key, sizeof payload.key) != 0) {
         buf_clear(body); /* it is fetched once more; the state's errors stop the run */
         return false;
     }
-    lead->http_status = kept.http_status;
-    lead->attempts = kept.attempts;
-    lead->replaced = kept.replaced;
+    lead->http_status = payload.http_status;
+    lead->attempts = payload.attempts;
+    lead->replaced = payload.replaced;
     return true;
 }

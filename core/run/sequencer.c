@@ -67,24 +67,24 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
 /* It was fetched, and stays behind a lead that was not. */
 static void buffer_payload(struct sequencer *s, const struct lead *lead)
 {
-    struct state_buffered kept = {
-        .place = lead->seq, .http_status = lead->http_status, .attempts = lead->attempts};
+    struct state_buffered payload = {
+        .seq = lead->seq, .http_status = lead->http_status, .attempts = lead->attempts};
     struct buf text;
     struct err e;
     buf_init(&text, SIZE_MAX / 2);
-    memcpy(kept.key, lead->key, sizeof kept.key);
-    kept.body = lead->original.len ? buf_str(&lead->original) : lead->doc.compact;
-    if (!kept.body.ptr) {
+    memcpy(payload.key, lead->key, sizeof payload.key);
+    payload.body = lead->original.len ? buf_str(&lead->original) : lead->doc.compact;
+    if (!payload.body.ptr) {
         json_write(&text, lead->doc.root);
-        kept.body = buf_str(&text);
+        payload.body = buf_str(&text);
     }
-    enum rc rc = buf_rc(&text) == RC_OK ? state_buffer(s->state, &kept, &e) : err_nomem(&e);
+    enum rc rc = buf_rc(&text) == RC_OK ? state_buffer(s->state, &payload, &e) : err_nomem(&e);
     if (rc != RC_OK)
         control_fail(s->control, &e);
     buf_free(&text);
 }
 
-/* The lead is done, as far as its place goes. */
+/* The lead is done, whatever the sinks will say. */
 static void note_done(struct sequencer *s, const struct lead *lead)
 {
     struct state_progress *sums = &s->progress.sums;
@@ -119,7 +119,7 @@ static bool sort_lead(struct sequencer *s, struct lead *lead)
 
 static size_t sort_out(struct sequencer *s, struct lead *leads[], size_t n)
 {
-    size_t kept = 0;
+    size_t n_ready = 0;
     if (s->finds_unchanged)
         find_unchanged(s, leads, n);
     for (size_t i = 0; i < n; i++) {
@@ -127,9 +127,9 @@ static size_t sort_out(struct sequencer *s, struct lead *leads[], size_t n)
         if (!sort_lead(s, lead))
             continue;
         outcome_hold(lead, (unsigned)s->n_sinks);
-        leads[kept++] = lead;
+        leads[n_ready++] = lead;
     }
-    return kept;
+    return n_ready;
 }
 
 static void *sequencer_main(void *sequencer)

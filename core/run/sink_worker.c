@@ -24,10 +24,10 @@ static enum rc host_unacked(void *ctx, struct sink *sink, const struct unacked_l
     return rc;
 }
 
-static enum rc host_sent(void *ctx, struct sink *sink, uint64_t place, struct err *e)
+static enum rc host_sent(void *ctx, struct sink *sink, uint64_t seq, struct err *e)
 {
     (void)sink;
-    return resume_sent(((struct sink_worker *)ctx)->resume, place, e);
+    return resume_sent(((struct sink_worker *)ctx)->resume, seq, e);
 }
 
 static void host_holds(void *ctx, size_t bytes)

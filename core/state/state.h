@@ -61,14 +61,14 @@ enum state_phase {
     STATE_FINISHED,   /* nothing is left to do */
 };
 
-/* What must be the same for a run to go on: names and values, in order. */
+/* What must be the same for a run to be resumed: names and values, in order. */
 struct state_setting {
     struct str name, value;
 };
 
-/* What order and counts there were at a checkpoint. Places are those of unique IDs, from 0. */
+/* What was done at a checkpoint, and the counts. Sequence numbers are those of unique IDs, from 0. */
 struct state_progress {
-    uint64_t high;         /* all places below are done, but for the gaps */
+    uint64_t high;         /* all sequence numbers below are done, but for the gaps */
     uint64_t key_a, key_b; /* sums over the keys of the IDs done, see progress.h */
     uint64_t handed;       /* leads that went to the sinks */
     uint64_t missing, unchanged;
@@ -83,7 +83,7 @@ struct state_column {
 
 struct state_checkpoint {
     struct state_progress progress;
-    const uint64_t *gaps; /* places below progress.high that are not done, ascending */
+    const uint64_t *gaps; /* sequence numbers below progress.high that are not done, ascending */
     size_t n_gaps;
     const struct str *marks; /* one a sink */
     size_t n_marks;
@@ -126,50 +126,49 @@ enum rc state_checkpoint(struct state *s, const struct state_checkpoint *c, stru
 
 /* ---- failed leads --------------------------------------------------------------------------- */
 
-/* One row a place; a second one takes its place. `row` is its line in the failed list, `summary`
+/* One row a lead; a second one replaces it. `row` is its line in the failed list, `summary`
  * a short text for messages. `by_sink`: it had been handed to the sinks. */
-enum rc state_fail(struct state *s, uint64_t place, bool by_sink, struct str row,
-                   struct str summary, struct err *e);
+enum rc state_fail(struct state *s, uint64_t seq, bool by_sink, struct str row, struct str summary,
+                   struct err *e);
 struct state_failures {
     uint64_t n, by_sink;
 };
 enum rc state_count_failures(struct state *s, struct state_failures *out, struct err *e);
-enum rc state_has_failed(struct state *s, uint64_t place, bool *out, struct err *e);
-/* The summary of the lowest place into `out`, cut to its size; "" when none failed. */
+enum rc state_has_failed(struct state *s, uint64_t seq, bool *out, struct err *e);
+/* The summary of the lowest sequence number into `out`, cut to its size; "" when none failed. */
 enum rc state_first_failure(struct state *s, char *out, size_t size, struct err *e);
-/* All rows in order of places, each with its line end. Stops with fn's first error. `fn` must not
+/* All rows in order of sequence numbers, each with its line end. Stops with fn's first error. `fn` must not
  * call into the state. */
 enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
                            void *ctx, struct err *e);
 
 /* ---- missing leads -------------------------------------------------------------------------- */
 
-/* Its line in the list of missing leads; one a place, as above. Forgotten by state_rewind() with
+/* Its line in the list of missing leads; one a lead, as above. Forgotten by state_rewind() with
  * the failures. */
-enum rc state_miss(struct state *s, uint64_t place, struct str row, struct err *e);
+enum rc state_miss(struct state *s, uint64_t seq, struct str row, struct err *e);
 /* As state_each_failure(). */
 enum rc state_count_missing(struct state *s, uint64_t *out, struct err *e);
 enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
                            void *ctx, struct err *e);
 
-/* ---- kept payloads -------------------------------------------------------------------------- */
+/* ---- buffered payloads ---------------------------------------------------------------------- */
 
-/* A run that is stopped keeps the payloads that were fetched and could not be handed on, because
- * the order wants another first. Those of a place that is done are forgotten by state_checkpoint().
- */
+/* A run that is stopped buffers the payloads that were fetched and could not be handed on, as a lead
+ * before them was not. Those of leads that are done are forgotten by state_checkpoint(). */
 struct state_buffered {
-    uint64_t place;
+    uint64_t seq;
     unsigned char key[LEAD_KEY_BYTES];
     int http_status;
     unsigned attempts;
     uint64_t replaced;
     struct str body;
 };
-enum rc state_buffer(struct state *s, const struct state_buffered *kept, struct err *e);
-/* Places of kept payloads, ascending; the array is the state's, as of state_load(). */
-enum rc state_buffered_places(struct state *s, const uint64_t **out, size_t *n, struct err *e);
-/* Appends the body to `body`; out->body is absent. RC_END: nothing is kept for that place. */
-enum rc state_take_buffered(struct state *s, uint64_t place, struct state_buffered *out,
+enum rc state_buffer(struct state *s, const struct state_buffered *payload, struct err *e);
+/* Sequence numbers of buffered payloads, ascending; the array is the state's, as of state_load(). */
+enum rc state_buffered_seqs(struct state *s, const uint64_t **out, size_t *n, struct err *e);
+/* Appends the body to `body`; out->body is absent. RC_END: none is buffered for that lead. */
+enum rc state_take_buffered(struct state *s, uint64_t seq, struct state_buffered *out,
                             struct buf *body, struct err *e);
 
 /* ---- deliveries ----------------------------------------------------------------------------- */
@@ -182,14 +181,14 @@ void state_release(struct state *s);
  * `leads` is an opaque text of the sink's. */
 struct state_delivery {
     int64_t row;                /* from 1 */
-    uint64_t last_place;        /* as it was given to state_add_delivery() */
+    uint64_t last_seq;          /* as it was given to state_add_delivery() */
     struct str id, leads, body; /* body: absent once it was answered */
     struct str answer;          /* absent: not known. An opaque text of the sink's */
 };
-/* `last_place`: the highest of its leads, in the place of that of `delivery`. *row is for
+/* `last_seq`: the highest of its leads, used instead of that of `delivery`. *row is for
  * state_answer(). */
 enum rc state_add_delivery(struct state *s, unsigned sink, const struct state_delivery *delivery,
-                           uint64_t last_place, int64_t *row, struct err *e);
+                           uint64_t last_seq, int64_t *row, struct err *e);
 
 /* Calls `fn` once everything put before is durable (RC_OK), or cannot become it (then with the
  * error, and the delivery must not be sent). On the state's own thread, or on the caller's when the

@@ -19,7 +19,7 @@ static enum rc next_sink(struct query *q, struct str *out, struct err *e)
         return rc;
     (void)row_number(q, STATE_ROWS_MAX);
     *out = row_text(q);
-    return row_sealed(q, "the sinks that accepted", e);
+    return row_checksum(q, "the sinks that accepted", e);
 }
 
 static enum rc compare_sinks(struct state *s, struct sinks_compared *c, struct err *e)
@@ -43,7 +43,7 @@ static enum rc put_sinks(struct state *s, const struct str *sinks, size_t n, str
         struct query q = query_of(s, SQL_ACCEPTED_BY_PUT);
         query_int(&q, (int64_t)i);
         query_text(&q, sinks[i]);
-        query_seal(&q);
+        query_checksum(&q);
         rc = query_run(&q, e);
     }
     return rc;
@@ -128,7 +128,7 @@ enum rc state_flush_notes(struct state *s, struct err *e)
     struct query q = query_of(s, SQL_NOTES_PUT);
     query_int(&q, (int64_t)s->n_pack);
     query_blob(&q, (struct str){(const char *)s->pack, s->n_pack * NOTE_BYTES});
-    query_seal(&q);
+    query_checksum(&q);
     rc = query_run(&q, e);
     if (rc == RC_OK)
         s->n_pack = 0;
@@ -167,7 +167,7 @@ enum rc state_take_pack(struct query *q, struct str *out, struct err *e)
     q->malformed |= pack.len != n * NOTE_BYTES;
     for (size_t i = 0; i < n && !q->malformed; i++)
         q->malformed = (unsigned char)pack.ptr[(i + 1) * NOTE_BYTES - 1] >= STATE_ACCEPTANCES;
-    enum rc rc = row_sealed(q, what, e);
+    enum rc rc = row_checksum(q, what, e);
     if (rc == RC_OK)
         *out = pack;
     return rc;
@@ -185,7 +185,7 @@ static enum rc verify_sink(struct query *q, void *ctx, struct err *e)
     (void)ctx;
     (void)row_number(q, STATE_ROWS_MAX);
     (void)row_text(q);
-    return row_sealed(q, "a sink's name", e);
+    return row_checksum(q, "a sink's name", e);
 }
 
 enum rc state_verify_accepted(struct state *s, struct err *e)

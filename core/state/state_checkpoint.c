@@ -3,15 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE_BYTES 8
+#define SEQ_BYTES 8
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
 static enum rc pack_gaps(const struct state_checkpoint *c, struct buf *out, struct err *e)
 {
     for (size_t i = 0; i < c->n_gaps; i++) {
-        unsigned char bytes[PLACE_BYTES];
-        for (unsigned b = 0; b < PLACE_BYTES; b++)
+        unsigned char bytes[SEQ_BYTES];
+        for (unsigned b = 0; b < SEQ_BYTES; b++)
             bytes[b] = (unsigned char)(c->gaps[i] >> 8 * b);
         buf_add(out, bytes, sizeof bytes);
     }
@@ -32,7 +32,7 @@ static enum rc put_row(struct state *s, const struct state_checkpoint *c, int64_
     query_int(&q, n_columns);
     query_text(&q, c->totals);
     query_blob(&q, gaps);
-    query_seal(&q);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
@@ -41,7 +41,7 @@ static enum rc put_mark(struct state *s, size_t sink, struct str mark, struct er
     struct query q = query_of(s, SQL_MARK_PUT);
     query_int(&q, (int64_t)sink);
     query_text(&q, mark);
-    query_seal(&q);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
@@ -55,7 +55,7 @@ static enum rc put_column(struct state *s, int64_t position, const struct state_
     query_int(&q, c->occurrence);
     query_text(&q, c->key);
     query_text(&q, c->member);
-    query_seal(&q);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
@@ -75,16 +75,16 @@ static enum rc put_lists(struct state *s, const struct state_checkpoint *c, int6
 
 /* ---- what is done is forgotten -------------------------------------------------------------- */
 
-static int compare_places(const void *a, const void *b)
+static int compare_seqs(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
 }
 
-static enum rc drop_one(struct state *s, enum state_sql sql, uint64_t place, struct err *e)
+static enum rc drop_one(struct state *s, enum state_sql sql, uint64_t seq, struct err *e)
 {
     struct query q = query_of(s, sql);
-    query_int(&q, (int64_t)place);
+    query_int(&q, (int64_t)seq);
     return query_run(&q, e);
 }
 
@@ -92,20 +92,19 @@ static enum rc drop_one(struct state *s, enum state_sql sql, uint64_t place, str
 static enum rc drop_buffered(struct state *s, const struct state_checkpoint *c, struct err *e)
 {
     for (uint64_t from = 0;;) {
-        struct query q = query_of(s, SQL_KEPT_NEXT);
+        struct query q = query_of(s, SQL_BUFFERED_NEXT);
         query_int(&q, (int64_t)from);
         query_int(&q, (int64_t)c->progress.high);
         enum rc rc = query_row(&q, e);
-        uint64_t place = rc == RC_OK ? row_number(&q, STATE_PLACE_MAX) : 0;
+        uint64_t seq = rc == RC_OK ? row_number(&q, STATE_SEQ_MAX) : 0;
         query_end(&q);
         if (rc != RC_OK)
             return rc == RC_END ? RC_OK : rc;
-        bool is_hole =
-            c->n_gaps > 0 && bsearch(&place, c->gaps, c->n_gaps, sizeof place, compare_places);
-        rc = is_hole ? RC_OK : drop_one(s, SQL_KEPT_DROP_ONE, place, e);
+        bool is_gap = c->n_gaps > 0 && bsearch(&seq, c->gaps, c->n_gaps, sizeof seq, compare_seqs);
+        rc = is_gap ? RC_OK : drop_one(s, SQL_BUFFERED_DROP_ONE, seq, e);
         if (rc != RC_OK)
             return rc;
-        from = place + 1;
+        from = seq + 1;
     }
 }
 
@@ -144,27 +143,27 @@ enum rc state_checkpoint(struct state *s, const struct state_checkpoint *c, stru
 
 static const char checkpoint_text[] = "the checkpoint";
 
-static uint64_t unpack_place(const char *packed)
+static uint64_t unpack_seq(const char *packed)
 {
-    uint64_t place = 0;
-    for (unsigned b = 0; b < PLACE_BYTES; b++)
-        place |= (uint64_t)(unsigned char)packed[b] << 8 * b;
-    return place;
+    uint64_t seq = 0;
+    for (unsigned b = 0; b < SEQ_BYTES; b++)
+        seq |= (uint64_t)(unsigned char)packed[b] << 8 * b;
+    return seq;
 }
 
-/* Whole places, ascending, and all of them below progress.high. */
+/* Whole sequence numbers, ascending, and all of them below progress.high. */
 static enum rc unpack_gaps(struct state *s, struct str packed, struct state_checkpoint *c,
                            struct err *e)
 {
-    size_t n = packed.len / PLACE_BYTES;
+    size_t n = packed.len / SEQ_BYTES;
     uint64_t *gaps = NULL;
-    if (packed.len % PLACE_BYTES != 0)
+    if (packed.len % SEQ_BYTES != 0)
         return state_not_as_written(s, checkpoint_text, e);
     enum rc rc = state_keep_array(s, n, sizeof *gaps, &gaps, e);
     if (rc != RC_OK)
         return rc;
     for (size_t i = 0; i < n; i++) {
-        gaps[i] = unpack_place(packed.ptr + i * PLACE_BYTES);
+        gaps[i] = unpack_seq(packed.ptr + i * SEQ_BYTES);
         if (gaps[i] >= c->progress.high || (i > 0 && gaps[i] <= gaps[i - 1]))
             return state_not_as_written(s, checkpoint_text, e);
     }
@@ -198,7 +197,7 @@ static enum rc take_row(struct state *s, struct query *q, struct state_checkpoin
     c->n_columns = (size_t)row_number(q, STATE_ROWS_MAX);
     struct str totals = row_text_or_null(q);
     struct str gaps = row_blob_or_null(q);
-    enum rc rc = row_sealed(q, checkpoint_text, e);
+    enum rc rc = row_checksum(q, checkpoint_text, e);
     if (rc == RC_OK)
         rc = state_keep_str(s, totals, &c->totals, e);
     if (rc == RC_OK)

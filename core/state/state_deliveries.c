@@ -16,27 +16,27 @@ enum rc state_read_next_delivery(struct state *s, struct err *e)
 /* ---- adding and answering ------------------------------------------------------------------- */
 
 static enum rc put_delivery(struct state *s, unsigned sink, const struct state_delivery *d,
-                            uint64_t last_place, struct err *e)
+                            uint64_t last_seq, struct err *e)
 {
     struct query q = query_of(s, SQL_DELIVERY_PUT);
     query_int(&q, s->next_delivery);
     query_int(&q, sink);
-    query_int(&q, (int64_t)last_place);
+    query_int(&q, (int64_t)last_seq);
     query_text(&q, d->id);
     query_text(&q, d->leads);
-    query_seal(&q);
+    query_checksum(&q);
     query_blob(&q, d->body);
-    query_seal(&q);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
 enum rc state_add_delivery(struct state *s, unsigned sink, const struct state_delivery *delivery,
-                           uint64_t last_place, int64_t *row, struct err *e)
+                           uint64_t last_seq, int64_t *row, struct err *e)
 {
     enum rc rc = state_enter_write(s, e);
     if (rc != RC_OK)
         return rc;
-    rc = put_delivery(s, sink, delivery, last_place, e);
+    rc = put_delivery(s, sink, delivery, last_seq, e);
     if (rc == RC_OK)
         rc = state_commit_soon(s, e);
     if (rc == RC_OK)
@@ -55,7 +55,7 @@ static enum rc take_counts(struct query *q, void *out, struct err *e)
     (void)row_number(q, STATE_SINKS_MAX - 1);
     counts->delivered = (int64_t)row_number(q, STATE_COUNT_MAX);
     counts->failed = (int64_t)row_number(q, STATE_COUNT_MAX);
-    return row_sealed(q, "a count of deliveries", e);
+    return row_checksum(q, "a count of deliveries", e);
 }
 
 static enum rc get_counts(struct state *s, unsigned sink, struct counts *out, struct err *e)
@@ -81,7 +81,7 @@ static enum rc count_answer(struct state *s, unsigned sink, enum state_answered 
     query_int(&q, sink);
     query_int(&q, counts.delivered + (how == STATE_DELIVERED));
     query_int(&q, counts.failed + (how == STATE_REFUSED));
-    query_seal(&q);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
@@ -115,7 +115,7 @@ static enum rc put_answer(struct state *s, int64_t row, enum state_answered how,
     struct query q = query_of(s, SQL_DELIVERY_ANSWER);
     query_int(&q, how);
     query_text(&q, answer);
-    query_seal(&q);
+    query_checksum(&q);
     query_int(&q, row);
     return query_run(&q, e);
 }
@@ -146,15 +146,15 @@ static enum rc take_delivery(struct query *q, struct state_delivery *d, struct e
     *d = (struct state_delivery){.row = (int64_t)row_number(q, DELIVERIES_MAX)};
     (void)row_number(q, STATE_SINKS_MAX - 1);
     q->malformed |= d->row == 0;
-    d->last_place = row_number(q, STATE_PLACE_MAX);
+    d->last_seq = row_number(q, STATE_SEQ_MAX);
     d->id = row_text(q);
     d->leads = row_text(q);
-    enum rc rc = row_sealed(q, what, e);
+    enum rc rc = row_checksum(q, what, e);
     bool is_answered = !row_is_null(q);
     if (rc == RC_OK && is_answered) {
         (void)row_number(q, STATE_UNSENT);
         d->answer = row_text(q);
-        rc = row_sealed(q, what, e);
+        rc = row_checksum(q, what, e);
     } else if (rc == RC_OK) {
         row_skip_nulls(q, 3);
     }
@@ -165,7 +165,7 @@ static enum rc take_delivery(struct query *q, struct state_delivery *d, struct e
         return row_end(q, what, e);
     }
     d->body = row_blob(q);
-    return row_sealed(q, what, e);
+    return row_checksum(q, what, e);
 }
 
 static enum rc verify_delivery(struct query *q, void *ctx, struct err *e)
@@ -226,7 +226,7 @@ static enum rc get_body(struct state *s, int64_t row, struct buf *out, struct er
     enum rc rc = query_row(&q, e);
     if (rc == RC_OK) {
         struct str body = row_blob(&q);
-        rc = row_sealed(&q, "a delivery", e);
+        rc = row_checksum(&q, "a delivery", e);
         if (rc == RC_OK)
             buf_add_str(out, body);
     }

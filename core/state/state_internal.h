@@ -18,7 +18,7 @@
 #define PACK_NOTES 1000
 
 /* What a state may hold: what comes back from it is refused beyond that. */
-#define STATE_PLACE_MAX ((uint64_t)INT64_MAX) /* of leads; the last one means "never done" */
+#define STATE_SEQ_MAX ((uint64_t)INT64_MAX) /* of leads; the last one means "never done" */
 #define STATE_COUNT_MAX                                                                            \
     ((uint64_t)1 << 53) /* of leads, requests, bytes: what JSON can say exactly */
 #define STATE_ROWS_MAX ((uint64_t)UINT32_MAX) /* of a list */
@@ -105,23 +105,23 @@ void state_db_close(struct state *s, bool as_it_is);
 enum rc state_sql_failed(struct state *s, int sqlite_rc, struct err *e);
 /* SQLite cannot read it, and says how; likewise. RC_USAGE before the run, else RC_IO. */
 enum rc state_damaged(struct state *s, const char *how, struct err *e);
-/* A seal, or what goes without saying, is broken; likewise. RC_USAGE before the run,
+/* A checksum, or what goes without saying, is broken; likewise. RC_USAGE before the run,
  * else RC_IO. */
 enum rc state_not_as_written(struct state *s, const char *what, struct err *e);
 /* Any other error that sticks. `why` may be `e`. */
 enum rc state_stick(struct state *s, const struct err *why, struct err *e);
 
-/* ---- state_query.c: statements, their rows, and the seals on them --------------------------- */
+/* ---- state_query.c: statements, their rows, and their checksums ---------------------------- */
 
 /* A statement that is being given its parameters, or is giving rows. Errors of the former stick up
- * to query_run() or query_row(). A seal is a checksum over what came since the last one: SQLite
+ * to query_run() or query_row(). A checksum is over what came since the last one: SQLite
  * looks after its pages' structure, not after what is in them. */
 struct query {
     struct state *s;
     sqlite3_stmt *stmt;
     int rc; /* SQLite's: of the first parameter or value that failed */
     int at; /* parameters given, or values taken of this row */
-    uint32_t seal;
+    uint32_t checksum;
     bool malformed; /* a value of this row is of another type, or out of its range */
 };
 
@@ -129,7 +129,7 @@ struct query query_of(struct state *s, enum state_sql sql);
 void query_int(struct query *q, int64_t value);
 void query_text(struct query *q, struct str value); /* must live until query_end() */
 void query_blob(struct query *q, struct str value); /* likewise */
-void query_seal(struct query *q);
+void query_checksum(struct query *q);
 /* Runs what gives no rows. */
 enum rc query_run(struct query *q, struct err *e);
 /* The next row; RC_END after the last. query_end() must follow in the end. */
@@ -137,7 +137,7 @@ enum rc query_row(struct query *q, struct err *e);
 void query_end(struct query *q);
 
 /* The next value of a row. One that is not of the type, or out of range, is 0 or absent, and the row
- * is refused by row_sealed() or row_end(). Texts live until the next query_row() or query_end(). */
+ * is refused by row_checksum() or row_end(). Texts live until the next query_row() or query_end(). */
 int64_t row_int(struct query *q);
 uint64_t row_number(struct query *q, uint64_t max); /* from 0 to `max` */
 struct str row_text(struct query *q);
@@ -145,11 +145,11 @@ struct str row_text_or_null(struct query *q);
 struct str row_blob(struct query *q);
 struct str row_blob_or_null(struct query *q);
 bool row_is_null(struct query *q); /* the value that comes next, which is not taken */
-/* Takes a seal and compares; `what` is for the text of the error. */
-enum rc row_sealed(struct query *q, const char *what, struct err *e);
-/* For rows without a seal. */
+/* Takes a checksum and compares; `what` is for the text of the error. */
+enum rc row_checksum(struct query *q, const char *what, struct err *e);
+/* For rows without a checksum. */
 enum rc row_end(struct query *q, const char *what, struct err *e);
-/* The next `n` values, and no seal, must be NULL. */
+/* The next `n` values, and no checksum, must be NULL. */
 void row_skip_nulls(struct query *q, int n);
 
 /* A statement without parameters and rows. */
@@ -167,7 +167,7 @@ enum rc state_each_row(struct state *s, enum state_sql sql,
                        enum rc (*take)(struct query *q, void *ctx, struct err *e), void *ctx,
                        struct err *e);
 
-/* Rows with a number from 0 on, then what `take` makes an item of, then a seal. */
+/* Rows with a number from 0 on, then what `take` makes an item of, then a checksum. */
 struct state_list {
     enum state_sql sql, count; /* the rows; how many there are */
     const char *what;          /* for the text of an error */
@@ -213,7 +213,7 @@ enum rc state_read_next_delivery(struct state *s, struct err *e);
 /* What is only read when the run is at its end must be known to be good before it goes on. Each reads
  * all of its rows: */
 enum rc state_verify_deliveries(struct state *s, struct err *e);
-enum rc state_verify_leads(struct state *s, struct err *e); /* failed ones, kept payloads */
+enum rc state_verify_leads(struct state *s, struct err *e); /* failed ones, buffered payloads */
 enum rc state_verify_accepted(struct state *s, struct err *e);
 
 /* state_accepted.c: gives SQLite what was noted since the last time. */

@@ -6,18 +6,18 @@
 
 /* ---- failed leads --------------------------------------------------------------------------- */
 
-enum rc state_fail(struct state *s, uint64_t place, bool by_sink, struct str row,
-                   struct str summary, struct err *e)
+enum rc state_fail(struct state *s, uint64_t seq, bool by_sink, struct str row, struct str summary,
+                   struct err *e)
 {
     enum rc rc = state_enter_write(s, e);
     if (rc != RC_OK)
         return rc;
     struct query q = query_of(s, SQL_FAILURE_PUT);
-    query_int(&q, (int64_t)place);
+    query_int(&q, (int64_t)seq);
     query_int(&q, by_sink);
     query_text(&q, summary);
     query_text(&q, row);
-    query_seal(&q);
+    query_checksum(&q);
     return state_leave(s, query_run(&q, e));
 }
 
@@ -37,13 +37,13 @@ enum rc state_count_failures(struct state *s, struct state_failures *out, struct
     return state_leave(s, rc);
 }
 
-enum rc state_has_failed(struct state *s, uint64_t place, bool *out, struct err *e)
+enum rc state_has_failed(struct state *s, uint64_t seq, bool *out, struct err *e)
 {
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
     struct query q = query_of(s, SQL_FAILURE_HAS);
-    query_int(&q, (int64_t)place);
+    query_int(&q, (int64_t)seq);
     rc = query_row(&q, e);
     query_end(&q);
     if (rc == RC_OK || rc == RC_END)
@@ -69,12 +69,12 @@ static bool is_row(struct str text)
 
 static enum rc take_failure(struct query *q, struct failure_row *out, struct err *e)
 {
-    (void)row_number(q, STATE_PLACE_MAX);
+    (void)row_number(q, STATE_SEQ_MAX);
     (void)row_number(q, 1);
     out->summary = row_text(q);
     out->line = row_text(q);
     q->malformed |= !is_row(out->line) || !utf8_valid(out->summary.ptr, out->summary.len);
-    return row_sealed(q, "a failed lead", e);
+    return row_checksum(q, "a failed lead", e);
 }
 
 static enum rc next_failure(struct query *q, struct failure_row *out, struct err *e)
@@ -118,24 +118,24 @@ enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str 
 
 /* ---- missing leads -------------------------------------------------------------------------- */
 
-enum rc state_miss(struct state *s, uint64_t place, struct str row, struct err *e)
+enum rc state_miss(struct state *s, uint64_t seq, struct str row, struct err *e)
 {
     enum rc rc = state_enter_write(s, e);
     if (rc != RC_OK)
         return rc;
     struct query q = query_of(s, SQL_MISSING_PUT);
-    query_int(&q, (int64_t)place);
+    query_int(&q, (int64_t)seq);
     query_text(&q, row);
-    query_seal(&q);
+    query_checksum(&q);
     return state_leave(s, query_run(&q, e));
 }
 
 static enum rc take_missing(struct query *q, struct str *line, struct err *e)
 {
-    (void)row_number(q, STATE_PLACE_MAX);
+    (void)row_number(q, STATE_SEQ_MAX);
     *line = row_text(q);
     q->malformed |= !is_row(*line);
-    return row_sealed(q, "a missing lead", e);
+    return row_checksum(q, "a missing lead", e);
 }
 
 static enum rc next_missing(struct query *q, struct str *line, struct err *e)
@@ -176,92 +176,93 @@ enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str 
     return state_leave(s, rc == RC_END ? RC_OK : rc);
 }
 
-/* ---- kept payloads -------------------------------------------------------------------------- */
+/* ---- buffered payloads ---------------------------------------------------------------------- */
 
-enum rc state_buffer(struct state *s, const struct state_buffered *kept, struct err *e)
+enum rc state_buffer(struct state *s, const struct state_buffered *payload, struct err *e)
 {
     enum rc rc = state_enter_write(s, e);
     if (rc != RC_OK)
         return rc;
-    struct query q = query_of(s, SQL_KEPT_PUT);
-    query_int(&q, (int64_t)kept->place);
-    query_blob(&q, (struct str){(const char *)kept->key, LEAD_KEY_BYTES});
-    query_int(&q, kept->http_status);
-    query_int(&q, kept->attempts);
-    query_int(&q, (int64_t)kept->replaced);
-    query_blob(&q, kept->body);
-    query_seal(&q);
+    struct query q = query_of(s, SQL_BUFFERED_PUT);
+    query_int(&q, (int64_t)payload->seq);
+    query_blob(&q, (struct str){(const char *)payload->key, LEAD_KEY_BYTES});
+    query_int(&q, payload->http_status);
+    query_int(&q, payload->attempts);
+    query_int(&q, (int64_t)payload->replaced);
+    query_blob(&q, payload->body);
+    query_checksum(&q);
     return state_leave(s, query_run(&q, e));
 }
 
-static enum rc load_places(struct state *s, const uint64_t **out, size_t *n, struct err *e)
+static enum rc load_seqs(struct state *s, const uint64_t **out, size_t *n, struct err *e)
 {
     int64_t count = 0;
-    uint64_t *places;
-    enum rc rc = state_number(s, SQL_KEPT_COUNT, &count, e);
+    uint64_t *seqs;
+    enum rc rc = state_number(s, SQL_BUFFERED_COUNT, &count, e);
     if (rc == RC_OK)
-        rc = state_keep_array(s, (size_t)count, sizeof *places, &places, e);
+        rc = state_keep_array(s, (size_t)count, sizeof *seqs, &seqs, e);
     if (rc != RC_OK)
         return rc;
-    struct query q = query_of(s, SQL_KEPT_PLACES);
+    struct query q = query_of(s, SQL_BUFFERED_SEQS);
     size_t i = 0;
     while (i < (size_t)count && (rc = query_row(&q, e)) == RC_OK) {
-        places[i++] = row_number(&q, STATE_PLACE_MAX);
-        rc = row_end(&q, "a kept payload", e);
+        seqs[i++] = row_number(&q, STATE_SEQ_MAX);
+        rc = row_end(&q, "a buffered payload", e);
         if (rc != RC_OK)
             break;
     }
     query_end(&q);
     if (rc != RC_OK && rc != RC_END)
         return rc;
-    *out = places;
+    *out = seqs;
     *n = i;
     return RC_OK;
 }
 
-enum rc state_buffered_places(struct state *s, const uint64_t **out, size_t *n, struct err *e)
+enum rc state_buffered_seqs(struct state *s, const uint64_t **out, size_t *n, struct err *e)
 {
     enum rc rc = state_enter(s, e);
-    return rc == RC_OK ? state_leave(s, load_places(s, out, n, e)) : rc;
+    return rc == RC_OK ? state_leave(s, load_seqs(s, out, n, e)) : rc;
 }
 
 /* Its body lives as long as the row. */
-static enum rc take_kept(struct query *q, struct state_buffered *out, struct err *e)
+static enum rc take_buffered(struct query *q, struct state_buffered *out, struct err *e)
 {
-    out->place = row_number(q, STATE_PLACE_MAX);
+    out->seq = row_number(q, STATE_SEQ_MAX);
     struct str key = row_blob(q);
     out->http_status = (int)row_number(q, STATE_HTTP_STATUS_MAX);
     out->attempts = (unsigned)row_number(q, UINT_MAX);
     out->replaced = row_number(q, STATE_COUNT_MAX);
     out->body = row_blob(q);
     q->malformed |= key.len != LEAD_KEY_BYTES;
-    enum rc rc = row_sealed(q, "a kept payload", e);
+    enum rc rc = row_checksum(q, "a buffered payload", e);
     if (rc == RC_OK)
         memcpy(out->key, key.ptr, LEAD_KEY_BYTES);
     return rc;
 }
 
-enum rc state_take_buffered(struct state *s, uint64_t place, struct state_buffered *out,
+enum rc state_take_buffered(struct state *s, uint64_t seq, struct state_buffered *out,
                             struct buf *body, struct err *e)
 {
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
-    struct state_buffered kept;
-    struct query q = query_of(s, SQL_KEPT_GET);
-    query_int(&q, (int64_t)place);
+    struct state_buffered payload;
+    struct query q = query_of(s, SQL_BUFFERED_GET);
+    query_int(&q, (int64_t)seq);
     rc = query_row(&q, e);
     if (rc == RC_OK)
-        rc = take_kept(&q, &kept, e);
+        rc = take_buffered(&q, &payload, e);
     if (rc == RC_OK) {
-        buf_add_str(body, kept.body);
-        kept.body = STR_NONE;
+        buf_add_str(body, payload.body);
+        payload.body = STR_NONE;
         if (buf_rc(body) != RC_OK)
-            rc = err_set(e, buf_rc(body), "%s: a kept payload: %s", s->path, rc_text(buf_rc(body)));
+            rc = err_set(e, buf_rc(body), "%s: a buffered payload: %s", s->path,
+                         rc_text(buf_rc(body)));
     }
     query_end(&q);
     if (rc == RC_OK)
-        *out = kept;
+        *out = payload;
     return state_leave(s, rc);
 }
 
@@ -281,11 +282,11 @@ static enum rc verify_missing(struct query *q, void *ctx, struct err *e)
     return take_missing(q, &line, e);
 }
 
-static enum rc verify_kept(struct query *q, void *ctx, struct err *e)
+static enum rc verify_buffered(struct query *q, void *ctx, struct err *e)
 {
-    struct state_buffered kept;
+    struct state_buffered payload;
     (void)ctx;
-    return take_kept(q, &kept, e);
+    return take_buffered(q, &payload, e);
 }
 
 enum rc state_verify_leads(struct state *s, struct err *e)
@@ -293,5 +294,5 @@ enum rc state_verify_leads(struct state *s, struct err *e)
     enum rc rc = state_each_row(s, SQL_FAILURE_EACH, verify_failure, NULL, e);
     if (rc == RC_OK)
         rc = state_each_row(s, SQL_MISSING_EACH, verify_missing, NULL, e);
-    return rc == RC_OK ? state_each_row(s, SQL_KEPT_VERIFY, verify_kept, NULL, e) : rc;
+    return rc == RC_OK ? state_each_row(s, SQL_BUFFERED_VERIFY, verify_buffered, NULL, e) : rc;
 }

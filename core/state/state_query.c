@@ -6,20 +6,20 @@
 /* ---- parameters ----------------------------------------------------------------------------- */
 
 /* The same on every machine, as the file is. */
-static void seal_int(struct query *q, int64_t value)
+static void sum_int(struct query *q, int64_t value)
 {
     unsigned char bytes[8];
     for (unsigned i = 0; i < sizeof bytes; i++)
         bytes[i] = (unsigned char)((uint64_t)value >> 8 * i);
-    q->seal = (uint32_t)crc32_z(q->seal, bytes, sizeof bytes);
+    q->checksum = (uint32_t)crc32_z(q->checksum, bytes, sizeof bytes);
 }
 
 /* The length goes in, so that nothing can move from one value to the next. */
-static void seal_str(struct query *q, struct str value)
+static void sum_str(struct query *q, struct str value)
 {
-    seal_int(q, value.ptr ? (int64_t)value.len : -1);
+    sum_int(q, value.ptr ? (int64_t)value.len : -1);
     if (value.len > 0)
-        q->seal = (uint32_t)crc32_z(q->seal, (const unsigned char *)value.ptr, value.len);
+        q->checksum = (uint32_t)crc32_z(q->checksum, (const unsigned char *)value.ptr, value.len);
 }
 
 struct query query_of(struct state *s, enum state_sql sql)
@@ -35,27 +35,27 @@ static void bound(struct query *q, int rc)
 
 void query_int(struct query *q, int64_t value)
 {
-    seal_int(q, value);
+    sum_int(q, value);
     bound(q, sqlite3_bind_int64(q->stmt, ++q->at, value));
 }
 
 void query_text(struct query *q, struct str value)
 {
-    seal_str(q, value);
+    sum_str(q, value);
     bound(q,
           sqlite3_bind_text64(q->stmt, ++q->at, value.ptr, value.len, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void query_blob(struct query *q, struct str value)
 {
-    seal_str(q, value);
+    sum_str(q, value);
     bound(q, sqlite3_bind_blob64(q->stmt, ++q->at, value.ptr, value.len, SQLITE_STATIC));
 }
 
-void query_seal(struct query *q)
+void query_checksum(struct query *q)
 {
-    bound(q, sqlite3_bind_int64(q->stmt, ++q->at, q->seal));
-    q->seal = 0;
+    bound(q, sqlite3_bind_int64(q->stmt, ++q->at, q->checksum));
+    q->checksum = 0;
 }
 
 /* ---- running -------------------------------------------------------------------------------- */
@@ -64,7 +64,7 @@ enum rc query_row(struct query *q, struct err *e)
 {
     int rc = q->rc != SQLITE_OK ? q->rc : sqlite3_step(q->stmt);
     q->at = 0;
-    q->seal = 0;
+    q->checksum = 0;
     q->malformed = false;
     if (rc == SQLITE_ROW)
         return RC_OK;
@@ -95,7 +95,7 @@ int64_t row_int(struct query *q)
 {
     int at = q->at++;
     int64_t value = is_type(q, at, SQLITE_INTEGER) ? sqlite3_column_int64(q->stmt, at) : 0;
-    seal_int(q, value);
+    sum_int(q, value);
     return value;
 }
 
@@ -121,7 +121,7 @@ static struct str row_bytes(struct query *q, int type, bool optional)
         if (!value.ptr)
             value = STR("");
     }
-    seal_str(q, value);
+    sum_str(q, value);
     return value;
 }
 
@@ -157,12 +157,12 @@ enum rc row_end(struct query *q, const char *what, struct err *e)
     return q->malformed ? state_not_as_written(q->s, what, e) : RC_OK;
 }
 
-enum rc row_sealed(struct query *q, const char *what, struct err *e)
+enum rc row_checksum(struct query *q, const char *what, struct err *e)
 {
     int at = q->at++;
-    if (is_type(q, at, SQLITE_INTEGER) && sqlite3_column_int64(q->stmt, at) != (int64_t)q->seal)
+    if (is_type(q, at, SQLITE_INTEGER) && sqlite3_column_int64(q->stmt, at) != (int64_t)q->checksum)
         q->malformed = true;
-    q->seal = 0;
+    q->checksum = 0;
     return row_end(q, what, e);
 }
 
@@ -182,7 +182,7 @@ void row_skip_nulls(struct query *q, int n)
 {
     while (n-- > 0)
         (void)is_type(q, q->at++, SQLITE_NULL);
-    q->seal = 0;
+    q->checksum = 0;
 }
 
 enum rc state_run_sql(struct state *s, enum state_sql sql, struct err *e)
@@ -242,7 +242,7 @@ static enum rc take_item(struct query *q, const struct state_list *list, size_t 
     if (row_number(q, INT64_MAX) != i)
         q->malformed = true;
     enum rc rc = list->take(q->s, q, item, e);
-    return rc == RC_OK ? row_sealed(q, list->what, e) : rc;
+    return rc == RC_OK ? row_checksum(q, list->what, e) : rc;
 }
 
 enum rc state_load_list(struct state *s, const struct state_list *list, size_t n, void *out,

@@ -25,7 +25,7 @@ static enum rc put_run(struct state *s, const struct run_row *run, struct err *e
     query_int(&q, (int64_t)run->n_settings);
     query_int(&q, (int64_t)run->n_texts);
     query_text(&q, run->record);
-    query_seal(&q);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
@@ -53,7 +53,7 @@ static enum rc take_run(struct state *s, struct query *q, struct run_row *out, s
     bool published = phase == STATE_PUBLISHING || phase == STATE_FINISHED;
     q->malformed |= phase == STATE_EMPTY || !is_run_id(run_id) ||
                     published != (record.ptr != NULL) || (!published && out->n_texts > 0);
-    enum rc rc = row_sealed(q, "the run", e);
+    enum rc rc = row_checksum(q, "the run", e);
     if (rc != RC_OK)
         return rc;
     out->phase = (enum state_phase)phase;
@@ -108,9 +108,9 @@ static enum rc run_all(struct state *s, const enum state_sql *list, size_t n, st
 static enum rc drop_run(struct state *s, struct err *e)
 {
     static const enum state_sql all[] = {
-        SQL_RUN_DROP,      SQL_TERM_DROP,     SQL_CHECKPOINT_DROP,
+        SQL_RUN_DROP,      SQL_SETTING_DROP,  SQL_CHECKPOINT_DROP,
         SQL_MARK_DROP,     SQL_COLUMN_DROP,   SQL_FAILURE_DROP,
-        SQL_KEPT_DROP,     SQL_DELIVERY_DROP, SQL_DELIVERY_COUNT_DROP,
+        SQL_BUFFERED_DROP, SQL_DELIVERY_DROP, SQL_DELIVERY_COUNT_DROP,
         SQL_PREPARED_DROP, SQL_NOTES_DROP,    SQL_MISSING_DROP,
     };
     s->n_pack = 0;
@@ -178,14 +178,14 @@ enum rc state_forget(struct state *s, struct err *e)
     return rc == RC_OK ? state_leave(s, forget(s, e)) : rc;
 }
 
-static enum rc put_setting(struct state *s, size_t i, const struct state_setting *term,
+static enum rc put_setting(struct state *s, size_t i, const struct state_setting *setting,
                            struct err *e)
 {
-    struct query q = query_of(s, SQL_TERM_PUT);
+    struct query q = query_of(s, SQL_SETTING_PUT);
     query_int(&q, (int64_t)i);
-    query_text(&q, term->name);
-    query_text(&q, term->value);
-    query_seal(&q);
+    query_text(&q, setting->name);
+    query_text(&q, setting->value);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
@@ -226,9 +226,9 @@ enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall
 
 static enum rc take_setting(struct state *s, struct query *q, void *out, struct err *e)
 {
-    struct state_setting *term = out;
-    enum rc rc = state_keep_str(s, row_text(q), &term->name, e);
-    return rc == RC_OK ? state_keep_str(s, row_text(q), &term->value, e) : rc;
+    struct state_setting *setting = out;
+    enum rc rc = state_keep_str(s, row_text(q), &setting->name, e);
+    return rc == RC_OK ? state_keep_str(s, row_text(q), &setting->value, e) : rc;
 }
 
 static enum rc take_text(struct state *s, struct query *q, void *out, struct err *e)
@@ -261,8 +261,9 @@ static enum rc verify_rest(struct state *s, const struct run_row *row, struct st
 
 static enum rc load(struct state *s, struct state_run *out, struct err *e)
 {
-    static const struct state_list settings = {SQL_TERM_EACH, SQL_TERM_COUNT, "a term of the run",
-                                               sizeof(struct state_setting), take_setting};
+    static const struct state_list settings = {SQL_SETTING_EACH, SQL_SETTING_COUNT,
+                                               "a setting of the run", sizeof(struct state_setting),
+                                               take_setting};
     struct run_row row;
     struct state_run run = {0};
     enum rc rc = get_run(s, &row, e);
@@ -302,7 +303,7 @@ static enum rc put_text(struct state *s, size_t part, struct str text, struct er
     struct query q = query_of(s, SQL_PREPARED_PUT);
     query_int(&q, (int64_t)part);
     query_blob(&q, text.ptr ? text : STR(""));
-    query_seal(&q);
+    query_checksum(&q);
     return query_run(&q, e);
 }
 
@@ -344,7 +345,7 @@ enum rc state_publish(struct state *s, const struct str *texts, size_t n, struct
 /* Up to the last commit the phase stays, and what was done is done again without harm. */
 static enum rc finish(struct state *s, bool published, struct err *e)
 {
-    static const enum state_sql done[] = {SQL_NOTES_DROP, SQL_DELIVERY_DROP, SQL_KEPT_DROP};
+    static const enum state_sql done[] = {SQL_NOTES_DROP, SQL_DELIVERY_DROP, SQL_BUFFERED_DROP};
     if (s->phase != STATE_PUBLISHING)
         return wrong_phase(s, "nothing was published", e);
     struct run_row run;

@@ -137,8 +137,8 @@ static void join_lead(struct batch *b, const struct lead *lead, const struct una
     struct message *p = b->message;
     add_to_id(b, as);
     p->own.leads[p->own.n_leads++] = (struct message_lead){.lead = lead};
-    if (as->seq > p->last_place)
-        p->last_place = as->seq;
+    if (as->seq > p->last_seq)
+        p->last_seq = as->seq;
 }
 
 enum rc batch_add(struct batch *b, const struct lead *lead)

@@ -51,7 +51,7 @@ void message_clear(struct message *p)
     p->envelope = &p->own;
     p->own.n_leads = 0;
     p->own.row = 0;
-    p->last_place = 0;
+    p->last_seq = 0;
 }
 
 void message_list_add(struct message_list *list, struct message *p)

@@ -38,8 +38,8 @@ struct message {
     struct envelope *envelope; /* `own`, or a recorded one's */
     struct envelope own;       /* leads: room for as many as message_new() was told */
     struct buf body;
-    struct buf noted;    /* the leads as a text (lead_text.h), where deliveries are recorded */
-    uint64_t last_place; /* the highest of the leads' */
+    struct buf noted;  /* the leads as a text (lead_text.h), where deliveries are recorded */
+    uint64_t last_seq; /* the highest of the leads' */
 
     struct state_waiter waiter; /* of the outbox, until the message is durable in the state */
 };

@@ -148,10 +148,10 @@ enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err
         .body = buf_str(&p->body),
         .answer = STR_NONE,
     };
-    uint64_t last_place = at_end ? PLACE_NEVER_DONE : p->last_place;
+    uint64_t last_seq = at_end ? SEQ_NEVER_DONE : p->last_seq;
     enum rc rc = RC_OK;
     if (o->state)
-        rc = state_add_delivery(o->state, o->index, &delivery, last_place, &p->own.row, e);
+        rc = state_add_delivery(o->state, o->index, &delivery, last_seq, &p->own.row, e);
     if (rc == RC_OK)
         hand_over(o, p);
     return rc;

@@ -6,9 +6,9 @@
 #include "sinks/webhook/answer.h"
 #include "sinks/webhook/lead_text.h"
 
-/* A lead of one of the deliveries, to be found by its place. */
+/* A lead of one of the deliveries, to be found by its sequence number. */
 struct entry {
-    uint64_t place;
+    uint64_t seq;
     const struct unacked_lead *lead;
     struct recorded *delivery;
     bool came; /* the run gave it, so it does not come again */
@@ -19,7 +19,7 @@ struct recorded_set {
     struct arena arena; /* owns the deliveries; under `lock` once they are loaded */
     struct recorded *first, *last;
     struct recorded *unsent; /* where to look for the next one */
-    struct entry *entries;   /* by place */
+    struct entry *entries;   /* by sequence number */
     size_t n_entries;
     pthread_mutex_t lock;
 };
@@ -45,21 +45,21 @@ static enum rc load_leads(struct recorded_set *s, struct recorded *r, struct str
     return r->envelope.leads ? RC_OK : RC_NOMEM;
 }
 
-/* The state forgets it by its last place. */
-static bool is_last_place(const struct recorded *r, uint64_t place)
+/* The state forgets it by its last sequence number. */
+static bool is_last_seq(const struct recorded *r, uint64_t seq)
 {
     uint64_t last = 0;
     for (size_t i = 0; i < r->n_notes; i++) {
         if (r->notes[i].lead.seq > last)
             last = r->notes[i].lead.seq;
     }
-    return place == last || place == PLACE_NEVER_DONE;
+    return seq == last || seq == SEQ_NEVER_DONE;
 }
 
 static enum rc load_rest(struct recorded_set *s, struct recorded *r, const struct state_delivery *d)
 {
     const struct recorded_cfg *cfg = &s->cfg;
-    if (d->id.len != WEBHOOK_ID_SIZE - 1 || !is_last_place(r, d->last_place) ||
+    if (d->id.len != WEBHOOK_ID_SIZE - 1 || !is_last_seq(r, d->last_seq) ||
         d->body.len > cfg->body_max || !d->body.ptr == !d->answer.ptr)
         return RC_SYNTAX;
     enum rc rc = cfg->check ? cfg->check(cfg->ctx, r->notes, r->n_notes, d->id, d->body) : RC_OK;
@@ -95,7 +95,7 @@ static int by_place(const void *a, const void *b)
 {
     const struct entry *left = a;
     const struct entry *right = b;
-    return left->place < right->place ? -1 : left->place > right->place;
+    return left->seq < right->seq ? -1 : left->seq > right->seq;
 }
 
 static enum rc make_index(struct recorded_set *s, struct err *e)
@@ -109,7 +109,7 @@ static enum rc make_index(struct recorded_set *s, struct err *e)
     for (struct recorded *r = s->first; r; r = r->next) {
         for (size_t i = 0; i < r->n_notes; i++) {
             const struct unacked_lead *lead = &r->notes[i].lead;
-            *entry++ = (struct entry){.place = lead->seq, .lead = lead, .delivery = r};
+            *entry++ = (struct entry){.seq = lead->seq, .lead = lead, .delivery = r};
         }
     }
     qsort(s->entries, s->n_entries, sizeof *s->entries, by_place);
@@ -152,7 +152,7 @@ static bool same_text(struct str a, struct str b)
     return a.ptr && b.ptr ? str_eq(a, b) : a.ptr == b.ptr;
 }
 
-/* The input may hold another ID at a place that was never done. */
+/* The input may hold another ID where none was ever done. */
 static bool same_lead(const struct unacked_lead *a, const struct unacked_lead *b, size_t n_params)
 {
     if (a->seq != b->seq || !same_text(a->id, b->id))
@@ -164,14 +164,14 @@ static bool same_lead(const struct unacked_lead *a, const struct unacked_lead *b
     return true;
 }
 
-/* The first entry of this place or a later one. */
-static size_t lower_bound(const struct recorded_set *s, uint64_t place)
+/* The first entry of this number or a later one. */
+static size_t lower_bound(const struct recorded_set *s, uint64_t seq)
 {
     size_t low = 0;
     size_t high = s->n_entries;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (s->entries[middle].place < place)
+        if (s->entries[middle].seq < seq)
             low = middle + 1;
         else
             high = middle;
@@ -183,7 +183,7 @@ static struct entry *find(const struct recorded_set *s, const struct unacked_lea
 {
     for (size_t i = lower_bound(s, lead->seq); i < s->n_entries; i++) {
         struct entry *entry = &s->entries[i];
-        if (entry->place != lead->seq)
+        if (entry->seq != lead->seq)
             break;
         if (!entry->came && same_lead(entry->lead, lead, s->cfg.n_params))
             return entry;
@@ -208,7 +208,7 @@ static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err
     const struct recorded_cfg *cfg = &s->cfg;
     struct recorded *r = entry->delivery;
     const struct lead *lead = NULL;
-    enum rc rc = cfg->host.sent(cfg->host.ctx, cfg->sink, entry->place, e);
+    enum rc rc = cfg->host.sent(cfg->host.ctx, cfg->sink, entry->seq, e);
     if (rc != RC_OK || r->settled)
         return rc;
     rc = cfg->host.unacked(cfg->host.ctx, cfg->sink, entry->lead, &lead, e);

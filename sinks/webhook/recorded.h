@@ -11,10 +11,10 @@
 #include "sinks/webhook/lead_text.h"
 #include "sinks/webhook/message.h"
 
-/* The state forgets an answered delivery once all of its places are done. One that was sent because
+/* The state forgets an answered delivery once all of its leads are done. One that was sent because
  * no more leads come may be answered while a mark that still holds its leads is not yet durable: it
  * stays to the end of the run. */
-#define PLACE_NEVER_DONE ((uint64_t)INT64_MAX)
+#define SEQ_NEVER_DONE ((uint64_t)INT64_MAX)
 
 struct recorded_cfg {
     struct sink *sink;

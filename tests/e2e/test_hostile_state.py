@@ -12,14 +12,14 @@ from resumes import IDS, STATE
 HOOK = "hostile"
 
 SEALS = [
-    ("run", "phase, run_id, started_ms, terms, prepared, record"),
+    ("run", "phase, run_id, started_ms, settings, prepared, record"),
     ("checkpoint", "high, key_a, key_b, handed, missing, unchanged, replaced, other_ids, active_ms, marks, columns, totals, gaps"),
-    ("marks", "sink, mark"), ("deliveries", "number, sink, last_place, id, leads"),
-    ("prepared", "part, text"), ("failures", "place, by_sink, summary, line"),
+    ("marks", "sink, mark"), ("deliveries", "number, sink, last_seq, id, leads"),
+    ("prepared", "part, text"), ("failures", "seq, by_sink, summary, line"),
 ]
 
 
-def seal(*values):
+def checksum(*values):
     """What core/state/state_query.c makes of the values of a row."""
     crc = 0
     for value in values:
@@ -35,12 +35,12 @@ def seal(*values):
 
 def change(folder, *statements):
     with sqlite3.connect(folder / STATE) as db:
-        db.create_function("seal", -1, seal)
+        db.create_function("checksum", -1, checksum)
         for statement in statements:
             db.execute(*statement) if isinstance(statement, tuple) else db.execute(statement)
         for table, columns in SEALS:
-            db.execute("UPDATE %s SET seal = seal(%s)" % (table, columns))
-        db.execute("UPDATE deliveries SET body_seal = seal(body) WHERE body IS NOT NULL")
+            db.execute("UPDATE %s SET checksum = checksum(%s)" % (table, columns))
+        db.execute("UPDATE deliveries SET body_checksum = checksum(body) WHERE body IS NOT NULL")
     db.close()
 
 

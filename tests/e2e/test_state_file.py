@@ -141,6 +141,11 @@ def test_later_version(resumed):
 
 RENAMES_OF_1 = ("CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT, bytes INTEGER NOT NULL, "
                 "crc INTEGER NOT NULL, seal INTEGER NOT NULL)")
+NAMES_OF_1 = {"prepared": "renames", "replaced": "mended", "gaps": "holes", "settings": "terms", "buffered": "kept",
+              "seq": "place", "last_seq": "last_place", "checksum": "seal", "answer_checksum": "answer_seal",
+              "body_checksum": "body_seal"}
+ORDER_OF_1 = ("run", "settings", "checkpoint", "marks", "columns", "failures", "buffered", "deliveries", "delivery_counts",
+              "accepted_by", "accepted", "accepted_now")
 
 
 def make_version_1(folder):
@@ -149,17 +154,14 @@ def make_version_1(folder):
     with sqlite3.connect(folder / STATE) as db, sqlite3.connect(old) as made:
         made.execute("PRAGMA auto_vacuum = INCREMENTAL")
         made.execute("PRAGMA application_id = %d" % db.execute("PRAGMA application_id").fetchone())
-        for name, sql in db.execute("SELECT name, sql FROM sqlite_master ORDER BY rowid").fetchall():
-            if name in ("missing", "prepared"):
-                continue
+        tables = dict(db.execute("SELECT name, sql FROM sqlite_master").fetchall())
+        assert set(tables) == {*ORDER_OF_1, "missing", "prepared"}
+        for name in ORDER_OF_1:
             if name == "accepted_by":  # it stood before that
                 made.execute(RENAMES_OF_1)
-            for now, then in (("prepared", "renames"), ("replaced", "mended"), ("gaps", "holes")):
-                sql = re.sub(r"\b%s\b" % now, then, sql)
-            made.execute(sql)
-            rows = db.execute("SELECT * FROM %s" % name).fetchall()
-            for row in rows:
-                made.execute("INSERT INTO %s VALUES (%s)" % (name, ", ".join("?" * len(row))), row)
+            made.execute(re.sub(r"\w+", lambda word: NAMES_OF_1.get(word[0], word[0]), tables[name]))
+            for row in db.execute("SELECT * FROM %s" % name).fetchall():
+                made.execute("INSERT INTO %s VALUES (%s)" % (NAMES_OF_1.get(name, name), ", ".join("?" * len(row))), row)
         made.execute("PRAGMA user_version = 1")
     db.close()
     made.close()

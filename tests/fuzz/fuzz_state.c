@@ -71,25 +71,25 @@ static const struct {
     const char *name, *key; /* key: what tells its rows apart */
     const char *columns[15];
 } tables[] = {
-    {"run", "one", {"phase", "run_id", "started_ms", "terms", "prepared", "record", "one"}},
-    {"terms", "position", {"position", "name", "value"}},
+    {"run", "one", {"phase", "run_id", "started_ms", "settings", "prepared", "record", "one"}},
+    {"settings", "position", {"position", "name", "value"}},
     {"checkpoint",
      "one",
      {"high", "key_a", "key_b", "handed", "missing", "unchanged", "replaced", "other_ids",
       "active_ms", "marks", "columns", "totals", "gaps", "one"}},
     {"marks", "sink", {"sink", "mark"}},
     {"columns", "position", {"position", "table_number", "scope", "occurrence", "key", "member"}},
-    {"failures", "place", {"place", "by_sink", "summary", "line"}},
-    {"kept", "place", {"place", "key", "http_status", "attempts", "replaced", "body"}},
+    {"failures", "seq", {"seq", "by_sink", "summary", "line"}},
+    {"buffered", "seq", {"seq", "key", "http_status", "attempts", "replaced", "body"}},
     {"deliveries",
      "number",
-     {"number", "sink", "last_place", "id", "leads", "outcome", "answer", "body"}},
+     {"number", "sink", "last_seq", "id", "leads", "outcome", "answer", "body"}},
     {"delivery_counts", "sink", {"sink", "delivered", "failed"}},
     {"prepared", "part", {"part", "text"}},
     {"accepted_by", "position", {"position", "sink"}},
     {"accepted", "key", {"key", "fingerprint"}},
     {"accepted_now", "position", {"position", "notes", "pack"}},
-    {"missing", "place", {"place", "line"}},
+    {"missing", "seq", {"seq", "line"}},
 };
 #define TABLES (sizeof tables / sizeof *tables)
 

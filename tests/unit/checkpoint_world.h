@@ -23,7 +23,7 @@ struct fakes {
     struct checkpoint *checkpoint;
     struct checkpoint_cfg cfg;
     bool started;
-    uint64_t done;     /* places 0 to this are done, apart from gaps */
+    uint64_t done;     /* sequence numbers 0 to this are done, apart from gaps */
     unsigned barriers; /* asked for; of the test's thread */
     uint64_t noted;    /* of cfg.note */
     struct buf totals; /* that it writes */

@@ -65,7 +65,7 @@ static inline enum rc out_sent(void *ctx, struct sink *sink, uint64_t seq, struc
     struct outworld *o = (struct outworld *)ctx;
     (void)sink;
     if (seq >= LEADS || o->sent[seq])
-        return err_set(e, RC_INTERNAL, "place %llu once more", (unsigned long long)seq);
+        return err_set(e, RC_INTERNAL, "lead %llu once more", (unsigned long long)seq);
     o->sent[seq] = true;
     return RC_OK;
 }

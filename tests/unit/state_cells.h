@@ -15,7 +15,7 @@ static inline uLong cells_add_int(uLong crc, int64_t value)
     return crc32_z(crc, bytes, sizeof bytes);
 }
 
-/* seal(VALUE, ...): what core/state/state_query.c makes of these values of a row. */
+/* checksum(VALUE, ...): what core/state/state_query.c makes of these values of a row. */
 static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **values)
 {
     uLong crc = 0;
@@ -36,31 +36,31 @@ static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **v
     sqlite3_result_int64(context, (int64_t)crc);
 }
 
-#define CELLS_RESEAL                                                                               \
-    "UPDATE OR IGNORE run SET seal = seal(phase, run_id, started_ms, terms, prepared, record);"    \
-    "UPDATE OR IGNORE terms SET seal = seal(position, name, value);"                               \
-    "UPDATE OR IGNORE checkpoint SET seal = seal(high, key_a, key_b, handed, missing, unchanged,"  \
-    " replaced, other_ids, active_ms, marks, columns, totals, gaps);"                              \
-    "UPDATE OR IGNORE marks SET seal = seal(sink, mark);"                                          \
-    "UPDATE OR IGNORE columns SET seal = seal(position, table_number, scope, occurrence, key,"     \
-    " member);"                                                                                    \
-    "UPDATE OR IGNORE failures SET seal = seal(place, by_sink, summary, line);"                    \
-    "UPDATE OR IGNORE missing SET seal = seal(place, line);"                                       \
-    "UPDATE OR IGNORE kept SET seal = seal(place, key, http_status, attempts, replaced, body);"    \
-    "UPDATE OR IGNORE deliveries SET seal = seal(number, sink, last_place, id, leads),"            \
-    " body_seal = iif(body IS NULL, NULL, seal(body)),"                                            \
-    " answer_seal = iif(outcome IS NULL, NULL, seal(outcome, answer));"                            \
-    "UPDATE OR IGNORE delivery_counts SET seal = seal(sink, delivered, failed);"                   \
-    "UPDATE OR IGNORE prepared SET seal = seal(part, text);"                                       \
-    "UPDATE OR IGNORE accepted_by SET seal = seal(position, sink);"                                \
-    "UPDATE OR IGNORE accepted_now SET seal = seal(notes, pack);"
+#define CELLS_RESEAL                                                                                       \
+    "UPDATE OR IGNORE run SET checksum = checksum(phase, run_id, started_ms, settings, prepared, record);" \
+    "UPDATE OR IGNORE settings SET checksum = checksum(position, name, value);"                            \
+    "UPDATE OR IGNORE checkpoint SET checksum = checksum(high, key_a, key_b, handed, missing, unchanged,"  \
+    " replaced, other_ids, active_ms, marks, columns, totals, gaps);"                                      \
+    "UPDATE OR IGNORE marks SET checksum = checksum(sink, mark);"                                          \
+    "UPDATE OR IGNORE columns SET checksum = checksum(position, table_number, scope, occurrence, key,"     \
+    " member);"                                                                                            \
+    "UPDATE OR IGNORE failures SET checksum = checksum(seq, by_sink, summary, line);"                      \
+    "UPDATE OR IGNORE missing SET checksum = checksum(seq, line);"                                         \
+    "UPDATE OR IGNORE buffered SET checksum = checksum(seq, key, http_status, attempts, replaced, body);"  \
+    "UPDATE OR IGNORE deliveries SET checksum = checksum(number, sink, last_seq, id, leads),"              \
+    " body_checksum = iif(body IS NULL, NULL, checksum(body)),"                                            \
+    " answer_checksum = iif(outcome IS NULL, NULL, checksum(outcome, answer));"                            \
+    "UPDATE OR IGNORE delivery_counts SET checksum = checksum(sink, delivered, failed);"                   \
+    "UPDATE OR IGNORE prepared SET checksum = checksum(part, text);"                                       \
+    "UPDATE OR IGNORE accepted_by SET checksum = checksum(position, sink);"                                \
+    "UPDATE OR IGNORE accepted_now SET checksum = checksum(notes, pack);"
 
 /* SQLite's code. The state must not be open elsewhere. */
 static inline int cells_open(const char *path, sqlite3 **out)
 {
     int rc = sqlite3_open_v2(path, out, SQLITE_OPEN_READWRITE, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_create_function(*out, "seal", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+        rc = sqlite3_create_function(*out, "checksum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
                                      cells_seal, NULL, NULL);
     return rc;
 }

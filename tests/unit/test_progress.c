@@ -18,10 +18,10 @@ static void note(struct progress *t, uint64_t place)
 /* Places in the order in which they are done, up to UINT64_MAX; what is left out afterwards. */
 struct order_case {
     const char *name;
-    uint64_t places[8], high, gaps[8];
+    uint64_t numbers[8], high, gaps[8];
 };
 
-static void expect_holes(const struct order_case *c, const struct progress *t)
+static void expect_gaps(const struct order_case *c, const struct progress *t)
 {
     size_t n = 0;
     while (c->gaps[n] != UINT64_MAX)
@@ -42,18 +42,18 @@ static void leaves_out_what_is_not_done(void **state)
         {"nothing", {END}, 0, {END}},
         {"in order", {0, 1, 2, END}, 3, {END}},
         {"the first one last", {1, 2, 0, END}, 3, {END}},
-        {"a hole", {0, 3, END}, 4, {1, 2, END}},
-        {"holes that close", {5, 1, 3, END}, 6, {0, 2, 4, END}},
-        {"all holes closed", {3, 0, 2, 1, END}, 4, {END}},
+        {"a gap", {0, 3, END}, 4, {1, 2, END}},
+        {"gaps that close", {5, 1, 3, END}, 6, {0, 2, 4, END}},
+        {"all gaps closed", {3, 0, 2, 1, END}, 4, {END}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct progress t = {0};
         print_message("%s\n", cases[i].name);
-        for (size_t k = 0; cases[i].places[k] != END; k++)
-            note(&t, cases[i].places[k]);
-        expect_holes(&cases[i], &t);
-        for (size_t k = 0; cases[i].places[k] != END; k++)
-            assert_true(progress_is_done(&t, cases[i].places[k]));
+        for (size_t k = 0; cases[i].numbers[k] != END; k++)
+            note(&t, cases[i].numbers[k]);
+        expect_gaps(&cases[i], &t);
+        for (size_t k = 0; cases[i].numbers[k] != END; k++)
+            assert_true(progress_is_done(&t, cases[i].numbers[k]));
         for (size_t k = 0; k < t.n_gaps; k++)
             assert_false(progress_is_done(&t, t.gaps[k]));
         assert_false(progress_is_done(&t, cases[i].high));
@@ -61,7 +61,7 @@ static void leaves_out_what_is_not_done(void **state)
     }
 }
 
-static void sums_tell_other_keys_and_places(void **state)
+static void sums_differ_for_other_keys_and_numbers(void **state)
 {
     (void)state;
     struct progress forth = {0}, back = {0};
@@ -103,7 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaves_out_what_is_not_done),
-        cmocka_unit_test(sums_tell_other_keys_and_places),
+        cmocka_unit_test(sums_differ_for_other_keys_and_numbers),
         cmocka_unit_test(goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,23 +46,23 @@ static void columns_that_do_not_fit(void **state)
     }
 }
 
-static void fail_place(struct state *s, uint64_t place, bool by_sink)
+static void fail_seq(struct state *s, uint64_t seq, bool by_sink)
 {
     char summary[64];
     struct err e = {0};
-    (void)snprintf(summary, sizeof summary, "id-%llu: why", (unsigned long long)place);
-    OK(state_fail(s, place, by_sink, STR("{}\n"), str_c(summary), &e));
+    (void)snprintf(summary, sizeof summary, "id-%llu: why", (unsigned long long)seq);
+    OK(state_fail(s, seq, by_sink, STR("{}\n"), str_c(summary), &e));
 }
 
 /* Every lead that is done has one outcome; here nine of ten are, without number 3. */
-/* Rows for `n` missing leads, from the ninth place down, without the gap. */
+/* Rows for `n` missing leads, from sequence number 9 down, without the gap. */
 static void list_missing(struct state *s, uint64_t n, uint64_t gap)
 {
     struct err e = {0};
-    for (uint64_t place = 9; n > 0; place--) {
-        if (place == gap)
+    for (uint64_t seq = 9; n > 0; seq--) {
+        if (seq == gap)
             continue;
-        assert_int_equal(state_miss(s, place, STR("{}\n"), &e), RC_OK);
+        assert_int_equal(state_miss(s, seq, STR("{}\n"), &e), RC_OK);
         n--;
     }
 }
@@ -73,7 +73,7 @@ static void outcomes_add_up(void **state)
     static const uint64_t gaps[] = {3};
     static const struct {
         uint64_t handed, missing, unchanged;
-        uint64_t failed[3], failed_by_sink[3]; /* places, from 1 */
+        uint64_t failed[3], failed_by_sink[3]; /* sequence numbers, from 1 */
         bool add_up;
         int unlisted; /* missing leads whose row is not there; negative: rows of others */
     } cases[] = {
@@ -109,9 +109,9 @@ static void outcomes_add_up(void **state)
         struct state *s = begin_old(settings, 1);
         for (size_t k = 0; k < 3; k++) {
             if (cases[i].failed[k])
-                fail_place(s, cases[i].failed[k] - 1, false);
+                fail_seq(s, cases[i].failed[k] - 1, false);
             if (cases[i].failed_by_sink[k])
-                fail_place(s, cases[i].failed_by_sink[k] - 1, true);
+                fail_seq(s, cases[i].failed_by_sink[k] - 1, true);
         }
         list_missing(s, cases[i].missing - (uint64_t)cases[i].unlisted, 3);
         commit(s, &done);
@@ -157,8 +157,8 @@ static void leave_with_outcomes(void)
         .marks = two_marks,
         .n_marks = SINKS};
     struct state *s = begin_old(settings, 1);
-    fail_place(s, 5, true);
-    fail_place(s, 0, false);
+    fail_seq(s, 5, true);
+    fail_seq(s, 0, false);
     list_missing(s, 2, 2);
     commit(s, &done);
     state_close(s);
@@ -295,16 +295,16 @@ static void places_that_were_sent(void **state)
 
 /* ---- payloads that were fetched --------------------------------------------------------------- */
 
-static void keep(struct state *s, uint64_t place, const char *id)
+static void keep(struct state *s, uint64_t seq, const char *id)
 {
-    struct state_buffered kept = {.place = place,
-                                  .http_status = 203,
-                                  .attempts = 4,
-                                  .replaced = 5,
-                                  .body = str_c(id)}; /* as good as any */
+    struct state_buffered buffered = {.seq = seq,
+                                      .http_status = 203,
+                                      .attempts = 4,
+                                      .replaced = 5,
+                                      .body = str_c(id)}; /* as good as any */
     struct err e = {0};
-    run_world_key(id, kept.key);
-    OK(state_buffer(s, &kept, &e));
+    run_world_key(id, buffered.key);
+    OK(state_buffer(s, &buffered, &e));
 }
 
 static void expect_kept(struct command *c, uint64_t seq, bool is_buffered)
@@ -313,7 +313,7 @@ static void expect_kept(struct command *c, uint64_t seq, bool is_buffered)
     struct lead *lead = run_world_lead(&c->w, seq);
     buf_init(&body, 1000);
     if (resume_take_buffered(&c->p, lead, &body) != is_buffered)
-        fail_msg("%llu: kept, wanted %d", (unsigned long long)seq, is_buffered);
+        fail_msg("%llu: buffered, wanted %d", (unsigned long long)seq, is_buffered);
     assert_string_equal(buf_cstr(&body), is_buffered ? lead->id.ptr : "");
     assert_int_equal(lead->http_status, is_buffered ? 203 : 200);
     assert_int_equal(lead->attempts, is_buffered ? 4 : 1);

@@ -43,19 +43,19 @@ static void many_leads(void **state)
 
 /* ---- what goes to the sinks ------------------------------------------------------------------- */
 
-/* The places of payloads in the state, as a text. */
-static void expect_kept(struct state *s, const char *kinds, const char *want)
+/* The sequence numbers of payloads in the state, as a text. */
+static void expect_buffered(struct state *s, const char *kinds, const char *want)
 {
     struct err e = {0};
-    const uint64_t *places = NULL;
+    const uint64_t *seqs = NULL;
     size_t n = 0;
     struct buf got;
     buf_init(&got, 1 << 16);
-    OK(state_buffered_places(s, &places, &n, &e));
+    OK(state_buffered_seqs(s, &seqs, &n, &e));
     for (size_t i = 0; i < n; i++)
-        buf_addf(&got, "%s%llu", i ? "," : "", (unsigned long long)places[i]);
+        buf_addf(&got, "%s%llu", i ? "," : "", (unsigned long long)seqs[i]);
     if (strcmp(buf_cstr(&got), want) != 0)
-        fail_msg("%s: kept \"%s\", wanted \"%s\"", kinds, buf_cstr(&got), want);
+        fail_msg("%s: buffered \"%s\", wanted \"%s\"", kinds, buf_cstr(&got), want);
     buf_free(&got);
 }
 
@@ -63,7 +63,7 @@ static void expect_kept(struct state *s, const char *kinds, const char *want)
 static const struct gap_case {
     const char *kinds;
     struct gap_wanted {
-        const char *calls, *done, *counts, *kept;
+        const char *calls, *done, *counts, *buffered;
     } any, input;
 } gap_cases[] = {
     {"rmf",
@@ -114,7 +114,7 @@ static void check_gaps(const struct gap_case *c, bool keeps_order, bool has_stat
     expect_counts(&q.w, strlen(c->kinds), want->counts);
     expect_error(&q.w, RC_OK, NULL);
     if (s)
-        expect_kept(s, c->kinds, want->kept);
+        expect_buffered(s, c->kinds, want->buffered);
     seq_close(&q);
     state_close(s);
     if (s)
@@ -157,19 +157,19 @@ static void payloads_that_are_kept(void **state)
     order_complete(q.s.order, leads, 4);
     seq_run(&q);
     for (uint64_t i = 1; i < 4; i++) {
-        struct state_buffered kept;
+        struct state_buffered buffered;
         struct buf body;
         unsigned char key[LEAD_KEY_BYTES];
         char id[32];
         buf_init(&body, 1 << 16);
-        OK(state_take_buffered(s, i, &kept, &body, &e));
+        OK(state_take_buffered(s, i, &buffered, &body, &e));
         assert_string_equal(buf_cstr(&body), bodies[i - 1]);
-        assert_int_equal(kept.http_status, 200 + i);
-        assert_int_equal(kept.attempts, 10 + i);
-        assert_int_equal(kept.replaced, 0); /* counted when it is parsed once more */
+        assert_int_equal(buffered.http_status, 200 + i);
+        assert_int_equal(buffered.attempts, 10 + i);
+        assert_int_equal(buffered.replaced, 0); /* counted when it is parsed once more */
         (void)snprintf(id, sizeof id, "id-%llu", (unsigned long long)i);
         run_world_key(id, key);
-        assert_memory_equal(kept.key, key, sizeof key);
+        assert_memory_equal(buffered.key, key, sizeof key);
         buf_free(&body);
     }
     seq_close(&q);

@@ -160,13 +160,13 @@ static void a_text_that_is_too_long(void **state)
 
 /* ---- failed leads --------------------------------------------------------------------------- */
 
-static void put_failure(struct state *s, uint64_t place, bool by_sink, const char *line)
+static void put_failure(struct state *s, uint64_t seq, bool by_sink, const char *line)
 {
     struct err e = {0};
     char summary[64], row[64];
     (void)snprintf(summary, sizeof summary, "why %s", line);
     (void)snprintf(row, sizeof row, "%s\n", line);
-    OK(state_fail(s, place, by_sink, str_c(row), str_c(summary), &e));
+    OK(state_fail(s, seq, by_sink, str_c(row), str_c(summary), &e));
 }
 
 static enum rc list_line(void *ctx, struct str row, struct err *e)
@@ -191,12 +191,12 @@ static void expect_failures(struct state *s, const char *want, uint64_t want_by_
     buf_free(&text);
 }
 
-static void put_missing(struct state *s, uint64_t place, const char *line)
+static void put_missing(struct state *s, uint64_t seq, const char *line)
 {
     struct err e = {0};
     char row[64];
     (void)snprintf(row, sizeof row, "%s\n", line);
-    OK(state_miss(s, place, str_c(row), &e));
+    OK(state_miss(s, seq, str_c(row), &e));
 }
 
 static void expect_missing(struct state *s, const char *want)
@@ -220,7 +220,7 @@ static void missing_leads(void **state)
     expect_missing(s, "");
     put_missing(s, 5, "c");
     put_missing(s, 1, "x");
-    put_missing(s, 1, "a"); /* in the place of the one before */
+    put_missing(s, 1, "a"); /* replaces the one before */
     put_failure(s, 3, false, "b");
     OK(state_checkpoint(s, &c, &e));
     put_missing(s, 2, "y");
@@ -256,7 +256,7 @@ static void failures_in_the_order_of_places(void **state)
     put_failure(s, 300, false, "c");
     put_failure(s, 2, true, "b");
     put_failure(s, 1, false, "x");
-    put_failure(s, 1, true, "a"); /* in the place of the one before */
+    put_failure(s, 1, true, "a"); /* replaces the one before */
     put_failure(s, UINT64_C(1) << 62, false, "d");
     expect_failures(s, "abcd", 2);
     OK(state_first_failure(s, first, sizeof first, &e));
@@ -337,26 +337,26 @@ static void what_is_not_committed(void **state)
     state_close(s);
 }
 
-/* ---- kept payloads -------------------------------------------------------------------------- */
+/* ---- buffered payloads -------------------------------------------------------------------------- */
 
-static void keep(struct state *s, uint64_t place, const char *body)
+static void keep(struct state *s, uint64_t seq, const char *body)
 {
     struct err e = {0};
-    struct state_buffered kept = {
-        .place = place, .http_status = 203, .attempts = 4, .replaced = 5, .body = str_c(body)};
-    memset(kept.key, (int)place, sizeof kept.key);
-    OK(state_buffer(s, &kept, &e));
+    struct state_buffered buffered = {
+        .seq = seq, .http_status = 203, .attempts = 4, .replaced = 5, .body = str_c(body)};
+    memset(buffered.key, (int)seq, sizeof buffered.key);
+    OK(state_buffer(s, &buffered, &e));
 }
 
 static void expect_kept(struct state *s, size_t want_n, const uint64_t *want)
 {
     struct err e = {0};
-    const uint64_t *places;
+    const uint64_t *seqs;
     size_t n;
-    OK(state_buffered_places(s, &places, &n, &e));
+    OK(state_buffered_seqs(s, &seqs, &n, &e));
     assert_int_equal(n, want_n);
     if (n > 0)
-        assert_memory_equal(places, want, n * sizeof *want);
+        assert_memory_equal(seqs, want, n * sizeof *want);
 }
 
 static void kept_payloads(void **state)
@@ -364,7 +364,7 @@ static void kept_payloads(void **state)
     (void)state;
     struct err e = {0};
     struct buf body;
-    struct state_buffered kept;
+    struct state_buffered buffered;
     buf_init(&body, 100);
     struct state *s = open_ok("s");
     begin_run(s);
@@ -377,21 +377,21 @@ static void kept_payloads(void **state)
     s = open_ok("s");
     expect_kept(s, 3, (const uint64_t[]){5, 7, 9});
     buf_adds(&body, "before ");
-    OK(state_take_buffered(s, 9, &kept, &body, &e));
+    OK(state_take_buffered(s, 9, &buffered, &body, &e));
     assert_string_equal(buf_cstr(&body), "before 9");
-    assert_int_equal(kept.place, 9);
-    assert_int_equal(kept.key[15], 9);
-    assert_int_equal(kept.http_status, 203);
-    assert_int_equal(kept.attempts, 4);
-    assert_int_equal(kept.replaced, 5);
-    assert_null(kept.body.ptr);
-    OK(state_take_buffered(s, 7, &kept, &body, &e));
+    assert_int_equal(buffered.seq, 9);
+    assert_int_equal(buffered.key[15], 9);
+    assert_int_equal(buffered.http_status, 203);
+    assert_int_equal(buffered.attempts, 4);
+    assert_int_equal(buffered.replaced, 5);
+    assert_null(buffered.body.ptr);
+    OK(state_take_buffered(s, 7, &buffered, &body, &e));
     assert_string_equal(buf_cstr(&body), "before 9");
-    assert_int_equal(state_take_buffered(s, 8, &kept, &body, &e), RC_END);
+    assert_int_equal(state_take_buffered(s, 8, &buffered, &body, &e), RC_END);
     struct buf small;
     buf_init(&small, 3);
-    FAILS(state_take_buffered(s, 5, &kept, &small, &e), RC_LIMIT, "s: ");
-    OK(state_take_buffered(s, 5, &kept, &body, &e)); /* that was no error of the state's */
+    FAILS(state_take_buffered(s, 5, &buffered, &small, &e), RC_LIMIT, "s: ");
+    OK(state_take_buffered(s, 5, &buffered, &body, &e)); /* that was no error of the state's */
     buf_free(&small);
     buf_free(&body);
     state_close(s);

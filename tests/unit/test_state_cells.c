@@ -23,7 +23,7 @@ static void make_sample(void)
         .columns = columns,
         .n_columns = 2};
     const struct state_delivery d = {.id = STR("id"), .leads = STR("leads"), .body = STR("body")};
-    const struct state_buffered kept = {.place = 3, .http_status = 200, .body = STR("{}")};
+    const struct state_buffered buffered = {.seq = 3, .http_status = 200, .body = STR("{}")};
     const struct state_content note = {.acceptance = STATE_ACCEPTED};
     const struct str sink = STR("a sink");
     int64_t row;
@@ -35,7 +35,7 @@ static void make_sample(void)
     OK(state_add_delivery(s, 0, &d, 7, &row, &e));
     OK(state_add_delivery(s, 0, &d, 8, &row, &e));
     OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
-    OK(state_buffer(s, &kept, &e));
+    OK(state_buffer(s, &buffered, &e));
     OK(state_note_accepted(s, &note, 1, &e));
     OK(state_checkpoint(s, &c, &e));
     state_close(s);
@@ -57,7 +57,7 @@ static void change(const char *sql)
     assert_int_equal(sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL), SQLITE_OK);
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    if (!strstr(sql, "TABLE kept")) /* whose rows cannot be changed then */
+    if (!strstr(sql, "TABLE buffered")) /* whose rows cannot be changed then */
         assert_int_equal(cells_reseal(db), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
@@ -81,7 +81,7 @@ static const char *const harmless[] = {
     "UPDATE checkpoint SET high = 4503599627370496",
     "UPDATE columns SET member = NULL",
     "UPDATE failures SET summary = ''",
-    "UPDATE terms SET value = ''",
+    "UPDATE settings SET value = ''",
 };
 
 /* NOLINTBEGIN(bugprone-suspicious-missing-comma): a long text is several literals */
@@ -105,19 +105,19 @@ static const char *const refused[] = {
     "UPDATE run SET started_ms = -1",
     "UPDATE run SET started_ms = 9223372036854775807",
     "UPDATE run SET started_ms = 1.5",
-    "UPDATE run SET terms = 1",
-    "UPDATE run SET terms = 3",
-    "UPDATE run SET terms = -1",
-    "UPDATE run SET terms = 9223372036854775807",
-    "UPDATE run SET terms = 1152921504606846976",
-    "UPDATE run SET terms = x'02'",
+    "UPDATE run SET settings = 1",
+    "UPDATE run SET settings = 3",
+    "UPDATE run SET settings = -1",
+    "UPDATE run SET settings = 9223372036854775807",
+    "UPDATE run SET settings = 1152921504606846976",
+    "UPDATE run SET settings = x'02'",
     /* settings */
-    "UPDATE terms SET name = NULL WHERE position = 0",
-    "UPDATE terms SET value = NULL WHERE position = 1",
-    "UPDATE terms SET value = x'00' WHERE position = 1",
-    "UPDATE terms SET position = 7 WHERE position = 1",
-    "DELETE FROM terms",
-    "INSERT INTO terms VALUES (2, 'c', 'd', 0)",
+    "UPDATE settings SET name = NULL WHERE position = 0",
+    "UPDATE settings SET value = NULL WHERE position = 1",
+    "UPDATE settings SET value = x'00' WHERE position = 1",
+    "UPDATE settings SET position = 7 WHERE position = 1",
+    "DELETE FROM settings",
+    "INSERT INTO settings VALUES (2, 'c', 'd', 0)",
     /* the checkpoint */
     "DELETE FROM checkpoint",
     "UPDATE checkpoint SET high = 4",
@@ -167,7 +167,7 @@ static const char *const refused[] = {
     "UPDATE columns SET member = CAST(x'c3' AS TEXT)",
     "UPDATE columns SET position = 5 WHERE position = 1",
     /* leads */
-    "UPDATE failures SET place = -1 WHERE place = 1",
+    "UPDATE failures SET seq = -1 WHERE seq = 1",
     "UPDATE failures SET by_sink = 2",
     "UPDATE failures SET by_sink = 9223372036854775807",
     "UPDATE failures SET by_sink = -1",
@@ -181,21 +181,21 @@ static const char *const refused[] = {
     "UPDATE failures SET line = x'7b7d0a'",
     "UPDATE failures SET summary = NULL",
     "UPDATE failures SET summary = CAST(x'ff' AS TEXT)",
-    "UPDATE missing SET place = -1",
+    "UPDATE missing SET seq = -1",
     "UPDATE missing SET line = NULL",
     "UPDATE missing SET line = '{}'",
     "UPDATE missing SET line = '{}' || char(10) || '{}' || char(10)",
     "UPDATE missing SET line = x'7b7d0a'",
-    "UPDATE kept SET place = -1",
-    "UPDATE kept SET key = x'00'",
-    "UPDATE kept SET key = zeroblob(17)",
-    "UPDATE kept SET key = '0123456789abcdef'",
-    "UPDATE kept SET http_status = 1000",
-    "UPDATE kept SET http_status = -1",
-    "UPDATE kept SET attempts = 4294967296",
-    "UPDATE kept SET replaced = -1",
-    "UPDATE kept SET body = NULL",
-    "UPDATE kept SET body = 1",
+    "UPDATE buffered SET seq = -1",
+    "UPDATE buffered SET key = x'00'",
+    "UPDATE buffered SET key = zeroblob(17)",
+    "UPDATE buffered SET key = '0123456789abcdef'",
+    "UPDATE buffered SET http_status = 1000",
+    "UPDATE buffered SET http_status = -1",
+    "UPDATE buffered SET attempts = 4294967296",
+    "UPDATE buffered SET replaced = -1",
+    "UPDATE buffered SET body = NULL",
+    "UPDATE buffered SET body = 1",
     /* deliveries */
     "UPDATE deliveries SET number = 0 WHERE number = 1; UPDATE deliveries SET number = -5"
     " WHERE number = 2",
@@ -205,8 +205,8 @@ static const char *const refused[] = {
     "UPDATE deliveries SET sink = 64",
     "UPDATE deliveries SET sink = 4294967296",
     "UPDATE deliveries SET sink = 'x'",
-    "UPDATE deliveries SET last_place = -1",
-    "UPDATE deliveries SET last_place = 'x'",
+    "UPDATE deliveries SET last_seq = -1",
+    "UPDATE deliveries SET last_seq = 'x'",
     "UPDATE deliveries SET id = NULL",
     "UPDATE deliveries SET id = x'00'",
     "UPDATE deliveries SET leads = NULL",
@@ -241,13 +241,13 @@ static const char *const refused[] = {
     "UPDATE accepted_now SET pack = 'text'",
     /* tables that run when they are read, or are not all there */
     "CREATE VIEW v AS SELECT 1",
-    "CREATE TRIGGER t AFTER DELETE ON marks BEGIN DELETE FROM terms; END",
-    "CREATE INDEX i ON terms(value)",
+    "CREATE TRIGGER t AFTER DELETE ON marks BEGIN DELETE FROM settings; END",
+    "CREATE INDEX i ON settings(value)",
     "CREATE TABLE more(x)",
-    "ALTER TABLE kept ADD COLUMN more AS (abs(-9223372036854775808))",
-    "ALTER TABLE kept RENAME TO old; CREATE VIEW kept AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL"
-    " SELECT n + 1 FROM c) SELECT n place, x'' key, 0 http_status, 0 attempts, 0 replaced, x'' body,"
-    " 0 seal FROM c; UPDATE run SET phase = 1; SELECT 1",
+    "ALTER TABLE buffered ADD COLUMN more AS (abs(-9223372036854775808))",
+    "ALTER TABLE buffered RENAME TO old; CREATE VIEW buffered AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL"
+    " SELECT n + 1 FROM c) SELECT n seq, x'' key, 0 http_status, 0 attempts, 0 replaced, x'' body,"
+    " 0 checksum FROM c; UPDATE run SET phase = 1; SELECT 1",
 };
 /* NOLINTEND(bugprone-suspicious-missing-comma) */
 

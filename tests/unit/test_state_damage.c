@@ -45,8 +45,8 @@ static void make_sample(void)
                                        .n_columns = 2};
     const struct state_delivery d = {
         .id = STR("id of a delivery"), .leads = STR("its leads"), .body = {body, sizeof body}};
-    const struct state_buffered kept = {
-        .place = 3, .http_status = 200, .body = {body, sizeof body}};
+    const struct state_buffered buffered = {
+        .seq = 3, .http_status = 200, .body = {body, sizeof body}};
     OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, settings, 2, &e));
     int64_t row;
     for (uint64_t i = 0; i < 6; i++) {
@@ -55,7 +55,7 @@ static void make_sample(void)
     }
     OK(state_miss(s, 6, STR("a line of the missing list\n"), &e));
     OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
-    OK(state_buffer(s, &kept, &e));
+    OK(state_buffer(s, &buffered, &e));
     for (unsigned i = 0; i < 100; i++) {
         const struct state_content note = content_of(i);
         OK(state_note_accepted(s, &note, 1, &e));
@@ -115,7 +115,7 @@ static void read_rest(struct buf *out, struct state *s)
 {
     struct err e = {0};
     struct state_failures failures;
-    struct state_buffered kept;
+    struct state_buffered buffered;
     uint64_t delivered, failed;
     OK(state_count_failures(s, &failures, &e));
     OK(state_delivery_counts(s, 0, &delivered, &failed, &e));
@@ -124,7 +124,7 @@ static void read_rest(struct buf *out, struct state *s)
     OK(state_each_failure(s, read_failure, out, &e));
     OK(state_each_missing(s, read_failure, out, &e));
     OK(state_each_delivery(s, 0, read_delivery, out, &e));
-    OK(state_take_buffered(s, 3, &kept, out, &e));
+    OK(state_take_buffered(s, 3, &buffered, out, &e));
 }
 
 /* Wrong fingerprints and lost keys only mean that a lead is sent once more; but nothing may count as
@@ -246,7 +246,7 @@ static void cut_short(void **state)
     free(b.ptr);
 }
 
-/* Only fingerprints and keys that were accepted have no seal. */
+/* Only fingerprints and keys that were accepted have no checksum. */
 static void wrong_fingerprints_invent_nothing(void **state)
 {
     (void)state;

@@ -2,7 +2,7 @@
 
 #include "state_world.h"
 
-static int64_t add(struct state *s, unsigned sink, const char *id, uint64_t last_place)
+static int64_t add(struct state *s, unsigned sink, const char *id, uint64_t last_seq)
 {
     struct err e = {0};
     char leads[64], body[64];
@@ -10,7 +10,7 @@ static int64_t add(struct state *s, unsigned sink, const char *id, uint64_t last
     (void)snprintf(body, sizeof body, "{\"body\":\"%s\"}", id);
     const struct state_delivery d = {.id = str_c(id), .leads = str_c(leads), .body = str_c(body)};
     int64_t row = -1;
-    OK(state_add_delivery(s, sink, &d, last_place, &row, &e));
+    OK(state_add_delivery(s, sink, &d, last_seq, &row, &e));
     return row;
 }
 
@@ -336,13 +336,13 @@ static void *work(void *arg)
     const struct worker *w = arg;
     struct err e = {0};
     for (uint64_t i = 0; i < EACH; i++) {
-        uint64_t place = i * THREADS + w->number;
+        uint64_t seq = i * THREADS + w->number;
         struct state_content content = {.acceptance = STATE_ACCEPTED};
         bool accepted;
-        memcpy(content.key, &place, sizeof place);
+        memcpy(content.key, &seq, sizeof seq);
         state_hold(w->s);
-        int64_t row = add(w->s, w->number, "id", place);
-        OK(state_fail(w->s, place, i % 2, STR("line\n"), STR("summary"), &e));
+        int64_t row = add(w->s, w->number, "id", seq);
+        OK(state_fail(w->s, seq, i % 2, STR("line\n"), STR("summary"), &e));
         state_release(w->s);
         if (i % 10 == 0)
             assert_int_equal(wait_durable(w->s), RC_OK);
@@ -386,9 +386,9 @@ static void many_threads(void **state)
     OK(state_publish(s, NULL, 0, STR("record"), &e));
     OK(state_finish(s, true, &e));
     struct state_content content = {.acceptance = STATE_ACCEPTED};
-    const uint64_t place = THREADS * EACH - 1;
+    const uint64_t seq = THREADS * EACH - 1;
     bool accepted;
-    memcpy(content.key, &place, sizeof place);
+    memcpy(content.key, &seq, sizeof seq);
     OK(state_is_accepted(s, &content, 1, &accepted, &e));
     assert_true(accepted);
     state_close(s);
