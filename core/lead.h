@@ -99,7 +99,7 @@ struct lead {
     uint64_t codes_beyond, members_beyond;
 
     /* Of the run, nobody else's: */
-    uint64_t slot;      /* of the ring, see order.h */
+    uint64_t slot;      /* of the ring, see ring.h */
     size_t held_bytes;  /* bytes that it counts in held_bytes */
     size_t charge;      /* bytes that it has of the memory budget */
     size_t wants;       /* bytes that it needs to go on, if it waits for them */

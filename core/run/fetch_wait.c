@@ -11,7 +11,7 @@ bool fetch_has_room(void *fetcher, struct http_request *http, size_t bytes)
     struct lead *lead = http->owner;
     if (bytes <= lead->charge || memory_charge(f->memory, lead, bytes))
         return true;
-    if (lead->is_first || !order_is_first(f->order, lead) ||
+    if (lead->is_first || !ring_is_first(f->ring, lead) ||
         atomic_load(&f->memory->exclusive) != EXCLUSIVE_NONE)
         return false;
     lead->is_first = true; /* it was begun before it came to be first */
@@ -79,7 +79,7 @@ static void make_alone(struct fetcher *f, const struct lead *lead)
             give_up_body(f, last);
     } while (last && memory_beside(f->memory, lead) > most_beside(f, lead));
     while (memory_beside(f->memory, lead) > most_beside(f, lead) &&
-           (other = order_take_back(f->order))) {
+           (other = ring_take_back(f->ring))) {
         memory_empty_lead(other);
         other->replaced = 0;
         give_up_body(f, other);
@@ -92,7 +92,7 @@ static bool may_go(struct fetcher *f, struct lead *lead, enum exclusive *as)
 {
     bool input = f->cfg->order_input;
     bool is_free = atomic_load(&f->memory->exclusive) == EXCLUSIVE_NONE;
-    bool is_first = is_free && (input ? order_is_first(f->order, lead) : lead == f->waiting);
+    bool is_first = is_free && (input ? ring_is_first(f->ring, lead) : lead == f->waiting);
     *as = is_first ? EXCLUSIVE_FIRST : EXCLUSIVE_NONE;
     if (lead->is_large && !is_first)
         return false;

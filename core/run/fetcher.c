@@ -35,7 +35,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
     *again = lead != NULL;
     if (!lead)
         return NULL;
-    order_reserve(f->order, lead);
+    ring_reserve(f->ring, lead);
     if (lead->fate->outcome == OUTCOME_FAILED) { /* a line that is no ID */
         fetcher_complete(f, lead);
         return NULL;
@@ -57,9 +57,9 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
 static bool has_room(const struct fetcher *f)
 {
     uint64_t reserved, completed;
-    if (!order_has_room(f->order))
+    if (!ring_has_room(f->ring))
         return false;
-    order_counts(f->order, &reserved, &completed);
+    ring_counts(f->ring, &reserved, &completed);
     return memory_has_room(f->memory, reserved - completed);
 }
 
@@ -114,7 +114,7 @@ void fetcher_complete(struct fetcher *f, struct lead *lead)
     memory_hold(f->memory, lead, 0);
     memory_charge_as(f->memory, lead, 0);
     request_pool_give(f->requests, &lead, 1);
-    order_complete(f->order, &lead, 1);
+    ring_complete(f->ring, &lead, 1);
 }
 
 /* ---- opening, closing ------------------------------------------------------------------------ */
@@ -203,10 +203,10 @@ bool fetcher_is_done(struct fetcher *f)
 {
     uint64_t reserved, completed;
     bool no_more = control_is_stopping(f->control) || intake_is_empty(f->intake);
-    order_counts(f->order, &reserved, &completed);
+    ring_counts(f->ring, &reserved, &completed);
     if (no_more && f->auth.n_waiting && reserved == completed + f->auth.n_waiting) {
         fetch_end_auth(f);
-        order_counts(f->order, &reserved, &completed);
+        ring_counts(f->ring, &reserved, &completed);
     }
     return no_more && reserved == completed;
 }

@@ -12,7 +12,7 @@
 #include "core/run/auth_check.h"
 #include "core/run/intake.h"
 #include "core/run/memory.h"
-#include "core/run/order.h"
+#include "core/run/ring.h"
 #include "core/run/request_pool.h"
 #include "core/run/resume.h"
 #include "core/run/workers.h"
@@ -25,7 +25,7 @@ struct fetcher {
     struct control *control;
     struct memory *memory;
     struct intake *intake;
-    struct order *order;
+    struct ring *ring;
     struct workers *workers;
     struct request_pool *requests;
     struct resume_plan *resume;

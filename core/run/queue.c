@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DELAY_NS 150000 /* for each item that came the last time */
+#define DELAY_NS 150000 /* for each item that there was the last time */
 #define DELAY_NS_MAX 1000000
 
 struct queue {
@@ -111,10 +111,10 @@ static size_t take_some(struct queue *q, void *items[], size_t max)
     return n;
 }
 
-void queue_delay(size_t came)
+void queue_delay(size_t n)
 {
     size_t most = DELAY_NS_MAX / DELAY_NS;
-    long ns = came > most ? DELAY_NS_MAX : came > 1 ? (long)came * DELAY_NS : DELAY_NS;
+    long ns = n > most ? DELAY_NS_MAX : n > 1 ? (long)n * DELAY_NS : DELAY_NS;
     const struct timespec while_others_work = {.tv_nsec = ns};
     (void)nanosleep(&while_others_work, NULL); /* as well if it is cut short */
 }
@@ -127,9 +127,9 @@ static void wait_for_items(struct queue *q, size_t max)
     q->poppers--;
     if (q->closed || q->len == 0 || q->len >= max)
         return;
-    size_t came = q->popped;
+    size_t n = q->popped;
     pthread_mutex_unlock(&q->lock);
-    queue_delay(came);
+    queue_delay(n);
     pthread_mutex_lock(&q->lock);
 }
 

@@ -32,9 +32,9 @@ void queue_close(struct queue *q);
 bool queue_ended(struct queue *q);
 
 /* For a thread that had nothing to do until just now: lets a little more come together, for it costs
- * more to wake a thread than to do the work of one item. `came`: how many items there were the last
+ * more to wake a thread than to do the work of one item. `n`: how many items there were the last
  * time. The more, the longer: from 0.15 ms, as long as items come one by one, to
  * a millisecond. */
-void queue_delay(size_t came);
+void queue_delay(size_t n);
 
 #endif

@@ -33,7 +33,7 @@ static void begin_drain(struct run *r)
 {
     r->loop.drain_begun = true;
     workers_end(&r->workers);
-    order_close(r->sequencer.order);
+    ring_close(r->sequencer.ring);
 }
 
 void run_close_loop(struct run *r)
@@ -84,7 +84,7 @@ static void on_progress(uv_timer_t *timer)
 static void on_checkpoint_time(uv_timer_t *timer)
 {
     struct run *r = timer->data;
-    order_poke(r->sequencer.order);
+    ring_poke(r->sequencer.ring);
 }
 
 static void run_loop(struct run *r)

@@ -7,7 +7,7 @@
 #include "core/run/run.h"
 #include "core/run/sequencer.h"
 
-#define RUN_PLACES_MIN 1024 /* of the ring; more with more requests in flight */
+#define RUN_SLOTS_MIN 1024 /* of the ring; more with more requests in flight */
 
 /* What the event loop drives, and how far it is. */
 struct run_loop {

@@ -262,15 +262,15 @@ static enum rc open_all(struct run *r, struct err *e)
 {
     const struct run_cfg *cfg = r->cfg;
     unsigned most = cfg->concurrency ? cfg->concurrency : cfg->concurrency_max;
-    size_t places = most * 4 > RUN_PLACES_MIN ? most * 4 : RUN_PLACES_MIN;
+    size_t n_slots = most * 4 > RUN_SLOTS_MIN ? most * 4 : RUN_SLOTS_MIN;
     if (arena_pool_new(&r->arenas) != RC_OK || request_pool_new(&r->requests) != RC_OK ||
-        queue_new(&r->back, places) != RC_OK)
+        queue_new(&r->back, n_slots) != RC_OK)
         return err_nomem(e);
     connect_stages(r);
-    enum rc rc = workers_open(&r->workers, cfg->profile, cfg->signed_urls, places, e);
+    enum rc rc = workers_open(&r->workers, cfg->profile, cfg->signed_urls, n_slots, e);
     if (rc == RC_OK)
-        rc = sequencer_open(&r->sequencer, cfg->profile, places, cfg->max_columns, e);
-    r->workers.order = r->fetcher.order = r->sequencer.order;
+        rc = sequencer_open(&r->sequencer, cfg->profile, n_slots, cfg->max_columns, e);
+    r->workers.ring = r->fetcher.ring = r->sequencer.ring;
     if (rc == RC_OK)
         rc = open_intake(r, e);
     if (rc == RC_OK && cfg->state_path)

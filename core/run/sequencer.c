@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-enum rc sequencer_open(struct sequencer *s, const struct profile *profile, size_t places,
+enum rc sequencer_open(struct sequencer *s, const struct profile *profile, size_t n_slots,
                        size_t max_columns, struct err *e)
 {
-    if (order_new(&s->order, places, s->keeps_order) != RC_OK ||
+    if (ring_new(&s->ring, n_slots, s->keeps_order) != RC_OK ||
         schema_new(&s->schema, profile, max_columns) != RC_OK)
         return err_nomem(e);
     return RC_OK;
@@ -19,7 +19,7 @@ enum rc sequencer_resume(struct sequencer *s, const struct resume_plan *plan)
 
 void sequencer_free(struct sequencer *s)
 {
-    order_free(s->order);
+    ring_free(s->ring);
     schema_free(s->schema);
     progress_free(&s->progress);
 }
@@ -137,7 +137,7 @@ static void *sequencer_main(void *sequencer)
     struct sequencer *s = sequencer;
     struct lead *batch[SEQUENCER_BATCH];
     size_t n;
-    while (order_take(s->order, batch, SEQUENCER_BATCH, &n)) {
+    while (ring_take(s->ring, batch, SEQUENCER_BATCH, &n)) {
         control_wake(s->control);
         n = sort_out(s, batch, n);
         for (size_t i = 0; n && i < s->n_sinks; i++)

@@ -6,7 +6,7 @@
 #define LEADPIPE_SEQUENCER_H
 
 #include "core/flatten/schema.h"
-#include "core/run/order.h"
+#include "core/run/ring.h"
 #include "core/run/resume.h"
 #include "core/run/sink_worker.h"
 #include "core/run/progress.h"
@@ -27,7 +27,7 @@ struct sequencer {
     bool keeps_order;                    /* --order input */
     bool finds_unchanged;                /* leads that all sinks have already do not go to them */
 
-    struct order *order; /* owned; any thread completes leads in it */
+    struct ring *ring; /* owned; any thread completes leads in it */
 
     /* Its thread's, once that runs; afterwards the caller's. */
     struct schema *schema; /* owned */
@@ -38,8 +38,8 @@ struct sequencer {
     struct control_thread thread;
 };
 
-/* Makes the ring, with `places`, and the schema. RC_NOMEM. */
-enum rc sequencer_open(struct sequencer *s, const struct profile *profile, size_t places,
+/* Makes the ring, with `n_slots`, and the schema. RC_NOMEM. */
+enum rc sequencer_open(struct sequencer *s, const struct profile *profile, size_t n_slots,
                        size_t max_columns, struct err *e);
 /* What an earlier part of the run had done. RC_NOMEM. */
 enum rc sequencer_resume(struct sequencer *s, const struct resume_plan *plan);

@@ -245,7 +245,7 @@ static void *worker_main(void *workers)
         }
         request_pool_give(w->requests, done, n_done);
         if (n_done)
-            order_complete(w->order, done, n_done);
+            ring_complete(w->ring, done, n_done);
         if (n_again) {
             (void)queue_push(w->back, (void **)again, n_again, NULL);
             control_wake_always(w->control); /* the loop must look, whatever it waits for */
@@ -260,9 +260,9 @@ static void *worker_main(void *workers)
 /* ---- the threads ----------------------------------------------------------------------------- */
 
 enum rc workers_open(struct workers *w, const struct profile *profile, enum signed_urls signed_urls,
-                     size_t places, struct err *e)
+                     size_t n_slots, struct err *e)
 {
-    if (queue_new(&w->queue, places) != RC_OK)
+    if (queue_new(&w->queue, n_slots) != RC_OK)
         return err_nomem(e);
     return flatten_plan_new(&w->plan, profile, signed_urls, e);
 }
@@ -300,7 +300,7 @@ void workers_join(struct workers *w)
 
 void workers_push(struct workers *w, struct lead *const leads[], size_t n)
 {
-    /* As many places as the ring: never waits. */
+    /* As many as the ring has slots: never waits. */
     (void)queue_push(w->queue, (void *const *)leads, n, NULL);
 }
 

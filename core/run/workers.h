@@ -6,7 +6,7 @@
 #include "core/flatten/flatten.h"
 #include "core/run/control.h"
 #include "core/run/memory.h"
-#include "core/run/order.h"
+#include "core/run/ring.h"
 #include "core/run/queue.h"
 #include "core/run/request_pool.h"
 #include "core/sink.h"
@@ -17,7 +17,7 @@ struct workers {
     /* Of the run, all constant. */
     struct control *control;
     struct memory *memory;
-    struct order *order; /* where leads are completed */
+    struct ring *ring; /* where leads are completed */
     struct arena_pool *arenas;
     struct request_pool *requests;
     struct queue *back;   /* to the loop: leads that it must request again, or that wait */
@@ -32,9 +32,9 @@ struct workers {
     atomic_uint other_ids_in_a_row;
 };
 
-/* `places`: no more leads are there at a time. RC_NOMEM, RC_LIMIT. */
+/* `n_slots`: no more leads are there at a time. RC_NOMEM, RC_LIMIT. */
 enum rc workers_open(struct workers *w, const struct profile *profile, enum signed_urls signed_urls,
-                     size_t places, struct err *e);
+                     size_t n_slots, struct err *e);
 void workers_free(struct workers *w); /* with the leads that are still in the queue */
 
 /* Starts a thread for each processor but one. RC_NOMEM: one could not be started. */

@@ -149,7 +149,7 @@ static inline void seq_run(struct seq_world *q)
     for (size_t i = 0; i < SINKS; i++)
         assert_int_equal(sink_worker_start(&q->workers[i]), RC_OK);
     assert_int_equal(sequencer_start(&q->s), RC_OK);
-    order_close(q->s.order);
+    ring_close(q->s.ring);
     sequencer_join(&q->s);
     for (size_t i = 0; i < SINKS; i++)
         sink_worker_join(&q->workers[i]);
@@ -171,7 +171,7 @@ static inline struct lead *lead_of(struct seq_world *q, char kind, uint64_t seq)
     }
     if (kind == 'r')
         lead->doc.compact = STR("{\"success\":true}");
-    order_reserve(q->s.order, lead);
+    ring_reserve(q->s.ring, lead);
     return lead;
 }
 
@@ -181,7 +181,7 @@ static inline void complete_all(struct seq_world *q, const char *kinds)
     size_t n = strlen(kinds);
     for (size_t i = 0; i < n; i++)
         leads[i] = lead_of(q, kinds[i], i);
-    order_complete(q->s.order, leads, n);
+    ring_complete(q->s.ring, leads, n);
 }
 
 static inline void expect_done(struct seq_world *q, const char *kinds, const char *want)

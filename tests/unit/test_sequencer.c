@@ -13,7 +13,7 @@ static void leads_in_order(void **state)
         for (size_t i = 0; i < 5; i++)
             leads[i] = lead_of(&q, 'r', i);
         for (size_t i = 0; i < 5; i++)
-            order_complete(q.s.order, &leads[completed[i]], 1);
+            ring_complete(q.s.ring, &leads[completed[i]], 1);
         seq_run(&q);
         expect_calls(&q, "in order",
                      keeps_order ? "open put(0,1,2,3,4) prepare" : "open put(3,0,4,2,1) prepare");
@@ -154,7 +154,7 @@ static void payloads_that_are_kept(void **state)
     buf_adds(&leads[1]->original, bodies[0]);
     leads[2]->doc.compact = str_c(bodies[1]);
     OK(json_parse(&leads[3]->arena, str_c(bodies[2]), JSON_TREE, &leads[3]->doc, &e));
-    order_complete(q.s.order, leads, 4);
+    ring_complete(q.s.ring, leads, 4);
     seq_run(&q);
     for (uint64_t i = 1; i < 4; i++) {
         struct state_buffered buffered;
@@ -248,7 +248,7 @@ static void leads_left_in_the_ring(void **state)
     for (uint64_t i = 0; i < 3; i++) {
         struct lead *lead = lead_of(&q, 'r', i);
         outcome_release_memory(&q.w.outcomes, lead);
-        order_complete(q.s.order, &lead, 1);
+        ring_complete(q.s.ring, &lead, 1);
     }
     sequencer_join(&q.s); /* of one that was never started */
     seq_close(&q);

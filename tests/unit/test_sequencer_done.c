@@ -58,7 +58,7 @@ static void columns_are_made_in_order(void **state)
     leads[3] = lead_of(&q, 'p', 3);
     leads[4] = flattened(&q, plan, 4, bodies[3]);
     for (size_t i = 5; i-- > 0;)
-        order_complete(q.s.order, &leads[i], 1);
+        ring_complete(q.s.ring, &leads[i], 1);
     for (size_t i = 0; i < SINKS; i++)
         q.fakes[i]->on_put = columns_are_resolved;
     seq_run(&q);
@@ -94,7 +94,7 @@ static void no_memory_for_columns(void **state)
         leads[i] = flattened(&q, plan, i, body);
     use_up(&leads[1]->arena);
     struct lead *in_parts[] = {leads[0], leads[2], leads[1]};
-    order_complete(q.s.order, in_parts, 3);
+    ring_complete(q.s.ring, in_parts, 3);
     seq_run(&q);
     expect_calls(&q, "no memory", "open put(0,2) prepare");
     expect_done(&q, "no memory", "high 3 handed 2 missing 0 unchanged 0");
@@ -130,7 +130,7 @@ static void what_columns_take_is_charged(void **state)
     struct lead *lead = flattened(&q, plan, 0, "{\"lead\":{\"zz\":1,\"yy\":2,\"xx\":3}}");
     assert_true(lead->arena.held_bytes > lead->charge);
     q.fakes[0]->on_put = charge_is_what_it_holds;
-    order_complete(q.s.order, &lead, 1);
+    ring_complete(q.s.ring, &lead, 1);
     seq_run(&q);
     expect_calls(&q, "charge", "open put(0) prepare");
     seq_close(&q);
@@ -155,7 +155,7 @@ static void figures_are_added_up(void **state)
         if (i < 2)
             assert_int_equal(progress_note(&want, i, leads[i]->key), RC_OK);
     }
-    order_complete(q.s.order, leads, 4);
+    ring_complete(q.s.ring, leads, 4);
     seq_run(&q);
     assert_int_equal(q.s.progress.sums.replaced, 0x11);
     assert_int_equal(q.s.progress.sums.other_ids, 1);
@@ -177,7 +177,7 @@ static void the_loop_is_woken(void **state)
     struct lead *lead = lead_of(&q, 'p', 0);
     outcome_release_memory(&q.w.outcomes, lead);
     atomic_store(&q.w.control.wants_wake, true);
-    order_complete(q.s.order, &lead, 1);
+    ring_complete(q.s.ring, &lead, 1);
     seq_run(&q);
     assert_false(atomic_load(&q.w.control.wants_wake));
     seq_close(&q);
@@ -197,7 +197,7 @@ static void goes_on_from_a_checkpoint(void **state)
     expect_done(&q, "resumed", "high 3 handed 1 missing 0 unchanged 0 without 1 without 2");
     struct lead *leads[] = {lead_of(&q, 'r', 4), lead_of(&q, 'r', 2)};
     leads[0]->codes_beyond = 1;
-    order_complete(q.s.order, leads, 2);
+    ring_complete(q.s.ring, leads, 2);
     seq_run(&q);
     expect_done(&q, "resumed", "high 5 handed 3 missing 0 unchanged 0 without 1 without 3");
     assert_int_equal(q.s.beyond.codes, 6);

@@ -1,4 +1,4 @@
-#include "core/run/order.h"
+#include "core/run/ring.h"
 
 #include <stdlib.h>
 
@@ -7,36 +7,36 @@
 
 #define PLACES 4
 
-static struct lead *reserve(struct order *o)
+static struct lead *reserve(struct ring *o)
 {
     struct lead *lead = lead_new_with_fate(STR("id"), NULL, 0);
     assert_non_null(lead);
-    order_reserve(o, lead);
+    ring_reserve(o, lead);
     return lead;
 }
 
-static void complete(struct order *o, struct lead *lead)
+static void complete(struct ring *o, struct lead *lead)
 {
-    order_complete(o, &lead, 1);
+    ring_complete(o, &lead, 1);
 }
 
 /* Reserves four, completes the third, first, second and fourth, and takes what is ready. */
 static void take_four(bool keep_input_order, const uint64_t expected[4], const size_t ready[4])
 {
     static const int completions[] = {2, 0, 1, 3};
-    struct order *o;
+    struct ring *o;
     struct lead *leads[PLACES], *out[PLACES];
     size_t total = 0;
-    assert_int_equal(order_new(&o, PLACES, keep_input_order), RC_OK);
+    assert_int_equal(ring_new(&o, PLACES, keep_input_order), RC_OK);
     for (int i = 0; i < PLACES; i++)
         leads[i] = reserve(o);
-    assert_false(order_has_room(o));
+    assert_false(ring_has_room(o));
     for (int i = 0; i < PLACES; i++) {
         complete(o, leads[completions[i]]);
         if (!ready[i])
             continue;
         size_t n = 0;
-        assert_true(order_take(o, out, PLACES, &n));
+        assert_true(ring_take(o, out, PLACES, &n));
         assert_int_equal(n, ready[i]);
         for (size_t k = 0; k < n; k++) {
             assert_int_equal(out[k]->slot, expected[total + k]);
@@ -44,12 +44,12 @@ static void take_four(bool keep_input_order, const uint64_t expected[4], const s
         }
         total += n;
     }
-    assert_true(order_has_room(o));
-    order_close(o);
+    assert_true(ring_has_room(o));
+    ring_close(o);
     size_t none = 1;
-    assert_false(order_take(o, out, PLACES, &none));
+    assert_false(ring_take(o, out, PLACES, &none));
     assert_int_equal(none, 0);
-    order_free(o);
+    ring_free(o);
 }
 
 static void input_order(void **state)
@@ -69,82 +69,82 @@ static void any_order(void **state)
 static void first_and_back(void **state)
 {
     (void)state;
-    struct order *o;
+    struct ring *o;
     struct lead *leads[PLACES], *out[PLACES];
     size_t n = 0;
-    assert_int_equal(order_new(&o, PLACES, true), RC_OK);
+    assert_int_equal(ring_new(&o, PLACES, true), RC_OK);
     for (int i = 0; i < PLACES; i++) {
         leads[i] = reserve(o);
-        assert_int_equal(order_is_first(o, leads[i]), i == 0);
+        assert_int_equal(ring_is_first(o, leads[i]), i == 0);
         leads[i]->fate->ready = i != 2;
     }
-    assert_null(order_take_back(o));
+    assert_null(ring_take_back(o));
     for (int i = 1; i < PLACES; i++)
         complete(o, leads[i]);
-    assert_ptr_equal(order_take_back(o), leads[3]);
-    assert_ptr_equal(order_take_back(o), leads[1]);
-    assert_null(order_take_back(o)); /* the one between has failed */
+    assert_ptr_equal(ring_take_back(o), leads[3]);
+    assert_ptr_equal(ring_take_back(o), leads[1]);
+    assert_null(ring_take_back(o)); /* the one between has failed */
     uint64_t reserved, completed;
-    order_counts(o, &reserved, &completed);
+    ring_counts(o, &reserved, &completed);
     assert_int_equal(reserved, 4);
     assert_int_equal(completed, 1);
     complete(o, leads[0]);
     complete(o, leads[3]);
-    assert_null(order_take_back(o));
-    assert_true(order_take(o, out, PLACES, &n));
+    assert_null(ring_take_back(o));
+    assert_true(ring_take(o, out, PLACES, &n));
     assert_int_equal(n, 1);
-    assert_true(order_is_first(o, leads[1]));
+    assert_true(ring_is_first(o, leads[1]));
     complete(o, leads[1]);
-    assert_true(order_take(o, out + 1, PLACES, &n));
+    assert_true(ring_take(o, out + 1, PLACES, &n));
     assert_int_equal(n, 3);
     for (int i = 0; i < PLACES; i++) {
         assert_ptr_equal(out[i], leads[i]);
         lead_free(out[i]);
     }
-    order_free(o);
+    ring_free(o);
 }
 
 /* Who takes leads as they are completed waits for none in particular. */
 static void no_first_in_any_order(void **state)
 {
     (void)state;
-    struct order *o;
-    assert_int_equal(order_new(&o, PLACES, false), RC_OK);
+    struct ring *o;
+    assert_int_equal(ring_new(&o, PLACES, false), RC_OK);
     struct lead *lead = reserve(o);
-    assert_false(order_is_first(o, lead));
+    assert_false(ring_is_first(o, lead));
     lead->fate->ready = true;
     complete(o, lead);
-    assert_null(order_take_back(o));
-    order_free(o);
+    assert_null(ring_take_back(o));
+    ring_free(o);
 }
 
 static void leftovers_are_freed(void **state)
 {
     (void)state;
-    struct order *o;
-    assert_int_equal(order_new(&o, PLACES, true), RC_OK);
+    struct ring *o;
+    assert_int_equal(ring_new(&o, PLACES, true), RC_OK);
     struct lead *first = reserve(o), *second = reserve(o);
     complete(o, second);
-    order_free(o); /* with the second in it; the address sanitizer would tell */
+    ring_free(o); /* with the second in it; the address sanitizer would tell */
     lead_free(first);
 }
 
 static void a_poke_is_heard(void **state)
 {
     (void)state;
-    struct order *o;
+    struct ring *o;
     struct lead *out[PLACES];
     size_t n = 1;
-    assert_int_equal(order_new(&o, PLACES, true), RC_OK);
-    order_poke(o);
-    assert_true(order_take(o, out, PLACES, &n));
+    assert_int_equal(ring_new(&o, PLACES, true), RC_OK);
+    ring_poke(o);
+    assert_true(ring_take(o, out, PLACES, &n));
     assert_int_equal(n, 0);
     struct lead *lead = reserve(o);
     complete(o, lead);
-    assert_true(order_take(o, out, PLACES, &n));
+    assert_true(ring_take(o, out, PLACES, &n));
     assert_int_equal(n, 1);
     lead_free(lead);
-    order_free(o);
+    ring_free(o);
 }
 
 int main(void)
