@@ -12,28 +12,19 @@ struct sinks_compared {
     size_t n_state; /* how many the state has */
 };
 
-static enum rc next_sink(struct query *q, struct str *out, struct err *e)
+/* `compared` may be NULL: then the row is verified and no more. */
+static enum rc take_sink(struct query *q, void *compared, struct err *e)
 {
-    enum rc rc = query_row(q, e);
-    if (rc != RC_OK)
-        return rc;
+    struct sinks_compared *c = compared;
     (void)row_number(q, STATE_ROWS_MAX);
-    *out = row_text(q);
-    return row_checksum(q, "the sinks that accepted", e);
-}
-
-static enum rc compare_sinks(struct state *s, struct sinks_compared *c, struct err *e)
-{
-    struct query q = query_of(s, SQL_ACCEPTED_BY_EACH);
-    struct str sink;
-    enum rc rc;
-    while ((rc = next_sink(&q, &sink, e)) == RC_OK) {
-        c->n_state++;
-        for (size_t i = 0; i < c->n; i++)
-            c->known |= (uint64_t)str_eq(c->sinks[i], sink) << i;
-    }
-    query_end(&q);
-    return rc == RC_END ? RC_OK : rc;
+    struct str sink = row_text(q);
+    enum rc rc = row_checksum(q, "the sinks that accepted", e);
+    if (rc != RC_OK || !c)
+        return rc;
+    c->n_state++;
+    for (size_t i = 0; i < c->n; i++)
+        c->known |= (uint64_t)str_eq(c->sinks[i], sink) << i;
+    return RC_OK;
 }
 
 static enum rc put_sinks(struct state *s, const struct str *sinks, size_t n, struct err *e)
@@ -59,7 +50,7 @@ static enum rc forget_accepted(struct state *s, struct err *e)
 static enum rc accept_by(struct state *s, const struct str *sinks, size_t n, struct err *e)
 {
     struct sinks_compared c = {.sinks = sinks, .n = n};
-    enum rc rc = compare_sinks(s, &c, e);
+    enum rc rc = state_each_row(s, SQL_ACCEPTED_BY_EACH, take_sink, &c, e);
     if (rc != RC_OK)
         return rc;
     bool all_known = c.n_state > 0 && c.known == (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1);
@@ -180,16 +171,8 @@ static enum rc verify_pack(struct query *q, void *ctx, struct err *e)
     return state_take_pack(q, &pack, e);
 }
 
-static enum rc verify_sink(struct query *q, void *ctx, struct err *e)
-{
-    (void)ctx;
-    (void)row_number(q, STATE_ROWS_MAX);
-    (void)row_text(q);
-    return row_checksum(q, "a sink's name", e);
-}
-
 enum rc state_verify_accepted(struct state *s, struct err *e)
 {
-    enum rc rc = state_each_row(s, SQL_ACCEPTED_BY_EACH, verify_sink, NULL, e);
+    enum rc rc = state_each_row(s, SQL_ACCEPTED_BY_EACH, take_sink, NULL, e);
     return rc == RC_OK ? state_each_row(s, SQL_NOTES_EACH, verify_pack, NULL, e) : rc;
 }

@@ -64,9 +64,8 @@ static enum rc get_counts(struct state *s, unsigned sink, struct counts *out, st
     struct query q = query_of(s, SQL_DELIVERY_COUNT_GET);
     query_int(&q, sink);
     enum rc rc = query_row(&q, e);
-    if (rc == RC_OK) {
+    if (rc == RC_OK)
         rc = take_counts(&q, out, e);
-    }
     query_end(&q);
     return rc == RC_END ? RC_OK : rc;
 }

@@ -77,12 +77,6 @@ static enum rc take_failure(struct query *q, struct failure_row *out, struct err
     return row_checksum(q, "a failed lead", e);
 }
 
-static enum rc next_failure(struct query *q, struct failure_row *out, struct err *e)
-{
-    enum rc rc = query_row(q, e);
-    return rc == RC_OK ? take_failure(q, out, e) : rc;
-}
-
 enum rc state_first_failure(struct state *s, char *out, size_t size, struct err *e)
 {
     enum rc rc = state_enter(s, e);
@@ -90,7 +84,9 @@ enum rc state_first_failure(struct state *s, char *out, size_t size, struct err 
         return rc;
     struct query q = query_of(s, SQL_FAILURE_EACH);
     struct failure_row row;
-    rc = next_failure(&q, &row, e);
+    rc = query_row(&q, e);
+    if (rc == RC_OK)
+        rc = take_failure(&q, &row, e);
     if (rc == RC_OK)
         (void)snprintf(out, size, STR_FMT, STR_ARG(row.summary));
     else if (rc == RC_END && size > 0)
@@ -99,21 +95,33 @@ enum rc state_first_failure(struct state *s, char *out, size_t size, struct err 
     return state_leave(s, rc == RC_END ? RC_OK : rc);
 }
 
+/* Who is told of each line of a list. */
+struct lines {
+    enum rc (*fn)(void *ctx, struct str row, struct err *e);
+    void *ctx;
+};
+
+static enum rc each_line(struct state *s, enum state_sql sql,
+                         enum rc (*take)(struct query *q, void *lines, struct err *e),
+                         struct lines lines, struct err *e)
+{
+    enum rc rc = state_enter(s, e);
+    return rc == RC_OK ? state_leave(s, state_each_row(s, sql, take, &lines, e)) : rc;
+}
+
+/* `lines` may be NULL: then the row is verified and no more. */
+static enum rc failure_line(struct query *q, void *lines, struct err *e)
+{
+    const struct lines *to = lines;
+    struct failure_row row;
+    enum rc rc = take_failure(q, &row, e);
+    return rc == RC_OK && to ? to->fn(to->ctx, row.line, e) : rc;
+}
+
 enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
                            void *ctx, struct err *e)
 {
-    enum rc rc = state_enter(s, e);
-    if (rc != RC_OK)
-        return rc;
-    struct query q = query_of(s, SQL_FAILURE_EACH);
-    struct failure_row row;
-    while ((rc = next_failure(&q, &row, e)) == RC_OK) {
-        rc = fn(ctx, row.line, e);
-        if (rc != RC_OK)
-            break;
-    }
-    query_end(&q);
-    return state_leave(s, rc == RC_END ? RC_OK : rc);
+    return each_line(s, SQL_FAILURE_EACH, failure_line, (struct lines){fn, ctx}, e);
 }
 
 /* ---- missing leads -------------------------------------------------------------------------- */
@@ -130,18 +138,15 @@ enum rc state_miss(struct state *s, uint64_t seq, struct str row, struct err *e)
     return state_leave(s, query_run(&q, e));
 }
 
-static enum rc take_missing(struct query *q, struct str *line, struct err *e)
+/* As failure_line(). */
+static enum rc missing_line(struct query *q, void *lines, struct err *e)
 {
+    const struct lines *to = lines;
     (void)row_number(q, STATE_SEQ_MAX);
-    *line = row_text(q);
-    q->malformed |= !is_row(*line);
-    return row_checksum(q, "a missing lead", e);
-}
-
-static enum rc next_missing(struct query *q, struct str *line, struct err *e)
-{
-    enum rc rc = query_row(q, e);
-    return rc == RC_OK ? take_missing(q, line, e) : rc;
+    struct str line = row_text(q);
+    q->malformed |= !is_row(line);
+    enum rc rc = row_checksum(q, "a missing lead", e);
+    return rc == RC_OK && to ? to->fn(to->ctx, line, e) : rc;
 }
 
 enum rc state_count_missing(struct state *s, uint64_t *out, struct err *e)
@@ -149,31 +154,17 @@ enum rc state_count_missing(struct state *s, uint64_t *out, struct err *e)
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
-    struct query q = query_of(s, SQL_MISSING_COUNT);
-    rc = query_row(&q, e);
-    if (rc == RC_OK) {
-        *out = row_number(&q, STATE_ROWS_MAX);
-        rc = row_end(&q, "a missing lead", e);
-    }
-    query_end(&q);
+    int64_t n = 0;
+    rc = state_number(s, SQL_MISSING_COUNT, &n, e);
+    if (rc == RC_OK)
+        *out = (uint64_t)n;
     return state_leave(s, rc);
 }
 
 enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),
                            void *ctx, struct err *e)
 {
-    enum rc rc = state_enter(s, e);
-    if (rc != RC_OK)
-        return rc;
-    struct query q = query_of(s, SQL_MISSING_EACH);
-    struct str line;
-    while ((rc = next_missing(&q, &line, e)) == RC_OK) {
-        rc = fn(ctx, line, e);
-        if (rc != RC_OK)
-            break;
-    }
-    query_end(&q);
-    return state_leave(s, rc == RC_END ? RC_OK : rc);
+    return each_line(s, SQL_MISSING_EACH, missing_line, (struct lines){fn, ctx}, e);
 }
 
 /* ---- buffered payloads ---------------------------------------------------------------------- */
@@ -268,20 +259,6 @@ enum rc state_take_buffered(struct state *s, uint64_t seq, struct state_buffered
 
 /* ---- what is there -------------------------------------------------------------------------- */
 
-static enum rc verify_failure(struct query *q, void *ctx, struct err *e)
-{
-    struct failure_row row;
-    (void)ctx;
-    return take_failure(q, &row, e);
-}
-
-static enum rc verify_missing(struct query *q, void *ctx, struct err *e)
-{
-    struct str line;
-    (void)ctx;
-    return take_missing(q, &line, e);
-}
-
 static enum rc verify_buffered(struct query *q, void *ctx, struct err *e)
 {
     struct state_buffered payload;
@@ -291,8 +268,8 @@ static enum rc verify_buffered(struct query *q, void *ctx, struct err *e)
 
 enum rc state_verify_leads(struct state *s, struct err *e)
 {
-    enum rc rc = state_each_row(s, SQL_FAILURE_EACH, verify_failure, NULL, e);
+    enum rc rc = state_each_row(s, SQL_FAILURE_EACH, failure_line, NULL, e);
     if (rc == RC_OK)
-        rc = state_each_row(s, SQL_MISSING_EACH, verify_missing, NULL, e);
+        rc = state_each_row(s, SQL_MISSING_EACH, missing_line, NULL, e);
     return rc == RC_OK ? state_each_row(s, SQL_BUFFERED_VERIFY, verify_buffered, NULL, e) : rc;
 }

@@ -124,12 +124,12 @@ static void add_packed(struct round *r, const unsigned char *packed)
     note->order = order & (UINT64_MAX >> 2);
 }
 
-static enum rc take_pack(struct query *q, struct round *r, struct err *e)
+static enum rc take_pack(struct query *q, void *round, struct err *e)
 {
     struct str pack;
     enum rc rc = state_take_pack(q, &pack, e);
     for (size_t at = 0; rc == RC_OK && at < pack.len; at += NOTE_BYTES)
-        add_packed(r, (const unsigned char *)pack.ptr + at);
+        add_packed(round, (const unsigned char *)pack.ptr + at);
     return rc;
 }
 
@@ -138,18 +138,11 @@ static enum rc collect_round(struct state *s, struct round *r, struct err *e)
     r->n = 0;
     r->order = 0;
     guess_last(r);
-    struct query q = query_of(s, SQL_NOTES_EACH);
-    enum rc rc;
-    while ((rc = query_row(&q, e)) == RC_OK) {
-        rc = take_pack(&q, r, e);
-        if (rc != RC_OK)
-            break;
-    }
-    query_end(&q);
+    enum rc rc = state_each_row(s, SQL_NOTES_EACH, take_pack, r, e);
     r->n_left -= r->n < r->n_left ? r->n : r->n_left;
     r->guess = r->n > r->cap / 4;
     sort_round(r);
-    return rc == RC_END ? RC_OK : rc;
+    return rc;
 }
 
 /* Does an earlier run's entry say the same as the note? */

@@ -238,32 +238,14 @@ static enum rc take_text(struct state *s, struct query *q, void *out, struct err
     return state_keep_str(s, text, out, e);
 }
 
-static enum rc load_texts(struct state *s, const struct run_row *run, const struct str **out,
-                          struct err *e)
-{
-    static const struct state_list list = {SQL_PREPARED_EACH, SQL_PREPARED_COUNT,
-                                           "how to finish an output", sizeof(struct str),
-                                           take_text};
-    return state_load_list(s, &list, run->n_texts, out, e);
-}
-
-static enum rc verify_rest(struct state *s, const struct run_row *row, struct state_run *out,
-                           struct err *e)
-{
-    out->n_texts = row->n_texts;
-    enum rc rc = state_verify_leads(s, e);
-    if (rc == RC_OK)
-        rc = state_verify_deliveries(s, e);
-    if (rc == RC_OK)
-        rc = state_verify_accepted(s, e);
-    return rc == RC_OK ? load_texts(s, row, &out->texts, e) : rc;
-}
-
 static enum rc load(struct state *s, struct state_run *out, struct err *e)
 {
     static const struct state_list settings = {SQL_SETTING_EACH, SQL_SETTING_COUNT,
                                                "a setting of the run", sizeof(struct state_setting),
                                                take_setting};
+    static const struct state_list texts = {SQL_PREPARED_EACH, SQL_PREPARED_COUNT,
+                                            "how to finish an output", sizeof(struct str),
+                                            take_text};
     struct run_row row;
     struct state_run run = {0};
     enum rc rc = get_run(s, &row, e);
@@ -272,12 +254,19 @@ static enum rc load(struct state *s, struct state_run *out, struct err *e)
     if (rc == RC_OK)
         rc = state_load_checkpoint(s, &run.checkpoint, e);
     if (rc == RC_OK)
-        rc = verify_rest(s, &row, &run, e);
+        rc = state_load_list(s, &texts, row.n_texts, &run.texts, e);
+    if (rc == RC_OK)
+        rc = state_verify_leads(s, e);
+    if (rc == RC_OK)
+        rc = state_verify_deliveries(s, e);
+    if (rc == RC_OK)
+        rc = state_verify_accepted(s, e);
     if (rc != RC_OK)
         return rc;
     memcpy(run.run_id, row.run_id, sizeof run.run_id);
     run.started_wall_ms = row.started_wall_ms;
     run.n_settings = row.n_settings;
+    run.n_texts = row.n_texts;
     run.record = row.record;
     *out = run;
     return RC_OK;
