@@ -101,12 +101,6 @@ static void drain_group(struct http_engine *h, struct conn_group *g)
     }
 }
 
-static void drain(struct http_engine *h)
-{
-    for (struct conn_group *g = h->groups; g; g = g->next)
-        drain_group(h, g);
-}
-
 static void notify(struct http_engine *h)
 {
     if (h->fatal.rc != RC_OK && !h->fatal_told) {
@@ -141,7 +135,8 @@ void http_step(struct http_engine *h)
 {
     h->now_us = clock_mono_us(h->cfg.clock);
     h->busy = true;
-    drain(h);
+    for (struct conn_group *g = h->groups; g; g = g->next)
+        drain_group(h, g);
     http_settle_step(h);
     if (h->fatal.rc != RC_OK)
         http_wait_abort(h);

@@ -139,12 +139,6 @@ static bool has_line(const struct transfer *t, const char *line)
     return false;
 }
 
-static void add_line(struct transfer *t, const char *line)
-{
-    buf_adds(&t->lines, line);
-    buf_addc(&t->lines, '\0');
-}
-
 static enum rc add_request_headers(struct transfer *t)
 {
     const struct http_request *r = t->r;
@@ -206,7 +200,7 @@ enum rc http_headers_make(struct transfer *t, struct curl_slist **out)
     if (t->lines.len && t->lines.data[t->lines.len - 1] != '\0')
         return RC_INTERNAL;
     if (needs_type && !has_line(t, "Content-Type:"))
-        add_line(t, "Content-Type:"); /* libcurl would call it a form */
+        buf_add(&t->lines, "Content-Type:", sizeof "Content-Type:"); /* libcurl calls it a form */
     rc = buf_rc(&t->lines);
     if (rc != RC_OK || t->lines.len == 0)
         return rc;

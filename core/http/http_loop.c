@@ -111,19 +111,6 @@ static int watch_for(struct watch *w, int events);
 
 /* libuv stops a watcher that reports an error and calls it a bad descriptor. libcurl is told that
  * it can read and write, and so finds out the reason; should it go on, the watcher does, too. */
-static int take_error(struct watch *w)
-{
-    int events = w->events;
-    w->events = 0;
-    return events;
-}
-
-static void note_arrival(struct watch *w)
-{
-    w->proven = true;
-    w->group->heard_us = clock_mono_us(w->h->cfg.clock);
-}
-
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *w = poll->data;
@@ -134,10 +121,13 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         (void)uv_poll_stop(poll); /* cannot fail */
         return;
     }
-    if (status < 0)
-        events = take_error(w);
-    else if (events & UV_READABLE)
-        note_arrival(w);
+    if (status < 0) {
+        events = w->events;
+        w->events = 0;
+    } else if (events & UV_READABLE) {
+        w->proven = true;
+        w->group->heard_us = clock_mono_us(h->cfg.clock);
+    }
     int ready = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                 (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     int running;

@@ -5,11 +5,6 @@
 
 #include "sinks/blob.h"
 
-static bool is_success(int status)
-{
-    return status >= 200 && status <= 299;
-}
-
 /* How the answer's body begins, fit to be shown. */
 static void answer_start(const struct http_request *r, struct secrets *secrets,
                          char out[ANSWER_SHOWN_MAX + 1])
@@ -72,7 +67,7 @@ struct verdict answer_verdict(const struct http_request *r, struct secrets *secr
                                    "response");
         secrets_redact(secrets, texts->error, sizeof texts->error);
         utf8_scrub(texts->error);
-    } else if (is_success(r->status)) {
+    } else if (r->status / 100 == 2) {
         v.kind = VERDICT_ACCEPTED;
     } else if (r->status == 410) {
         (void)snprintf(texts->error, sizeof texts->error, "the receiver returned 410 Gone");

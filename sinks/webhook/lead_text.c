@@ -64,16 +64,11 @@ static bool take_one(struct str *text, size_t n_params, struct str *params, stru
     return true;
 }
 
-/* How many there can be at most: each takes at least this many bytes. */
-static size_t most_leads(struct str text)
-{
-    return text.len / (sizeof "0:" - 1 + FINGERPRINT_DIGITS + sizeof "1:x\n" - 1);
-}
-
 enum rc lead_text_take(struct arena *arena, struct str text, size_t n_params,
                        struct lead_note **out, size_t *n)
 {
-    size_t most = most_leads(text);
+    /* each takes at least this many bytes */
+    size_t most = text.len / (sizeof "0:" - 1 + FINGERPRINT_DIGITS + sizeof "1:x\n" - 1);
     if (most == 0)
         return RC_SYNTAX;
     struct lead_note *notes = arena_array(arena, most, sizeof *notes);
