@@ -5,7 +5,7 @@
 /* Until the run says how much of its memory the lead may have. */
 #define LEAD_ARENA_BYTES_MAX ((size_t)1 << 30)
 
-uint64_t source_hash(const struct source *s, uint64_t seed)
+uint64_t column_origin_hash(const struct column_origin *s, uint64_t seed)
 {
     uint64_t hash = str_hash(s->key, seed ^ ((uint64_t)s->scope << 32 | s->occurrence));
     return s->member.ptr ? str_hash(s->member, hash + 1) : hash;

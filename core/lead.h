@@ -31,7 +31,7 @@ struct cell {
 };
 
 /* Where an undocumented column comes from: its identity over the whole run. */
-struct source {
+struct column_origin {
     uint32_t scope;      /* index of the object or pivot rule within the table's specification */
     uint32_t occurrence; /* of a pivot's key within the lead, from 1; 0 for an object's member */
     struct str key;      /* of the member's name (json_name_key()), or of the pivot's key */
@@ -40,17 +40,17 @@ struct source {
 };
 
 /* What belongs into `hash`; `seed` is the profile's. */
-uint64_t source_hash(const struct source *s, uint64_t seed);
+uint64_t column_origin_hash(const struct column_origin *s, uint64_t seed);
 
 /* An undocumented column of a table. Made by the schema, immutable, lives as long as it. */
 struct column {
     struct str name;
     uint32_t index; /* among the table's undocumented columns, from 0, in order of appearance */
-    struct source source;
+    struct column_origin origin;
 };
 
 struct extra {
-    struct source source;
+    struct column_origin origin;
     struct cell cell;            /* never CELL_ABSENT */
     const struct column *column; /* NULL until schema_resolve() */
 };

@@ -24,7 +24,7 @@ struct plan_node {
     uint32_t slot;     /* where its value is kept */
     uint32_t counter;  /* first one that counts values here, or PLAN_NONE */
     uint32_t list;     /* its members that are not documented become extras here, or PLAN_NONE */
-    uint32_t rule;     /* source.scope of these extras */
+    uint32_t rule;     /* origin.scope of these extras */
     uint32_t repeats;  /* slot of the member that this one repeats, or PLAN_NONE */
     uint8_t handled;   /* cJSON types that give no extra in the table that has the parent's members:
                          they are documented, or have their own place there */
@@ -83,7 +83,7 @@ struct plan_pivot {
     uint32_t key;          /* slot */
     uint32_t value;        /* node */
     uint32_t list;
-    uint32_t rule; /* source.scope */
+    uint32_t rule; /* origin.scope */
 };
 
 struct flatten_plan {

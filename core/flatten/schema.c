@@ -11,7 +11,7 @@
 #define NAME_BYTES_MAX 512
 #define RAW_BYTES_MAX 4096
 
-/* A payload's keys are the payload's to choose, and are kept for the whole run. A source beyond this
+/* A payload's keys are the payload's to choose, and are kept for the whole run. An origin beyond this
  * gets no column. */
 #define MEMORY_BYTES_MAX ((size_t)32 << 20)
 
@@ -39,7 +39,7 @@ struct schema_table {
     size_t columns_cap;
     uint32_t n_before;          /* without those of the lead at hand */
     const struct column *other; /* "other_members", if it is one of them */
-    struct hash_index by_source;
+    struct hash_index by_origin;
     struct taken_name *names;
     uint32_t n_names;
     size_t names_cap;
@@ -105,39 +105,39 @@ static struct str cut(struct str text, size_t max)
     return (struct str){text.ptr, max};
 }
 
-/* The column for what finds no place has a source of its own, behind all others. */
+/* The column for what finds no column has an origin of its own, behind all others. */
 static uint32_t other_scope(const struct schema_table *t)
 {
     return (uint32_t)(t->spec->n_objects + t->spec->n_pivots);
 }
 
-static bool is_other(const struct schema_table *t, const struct source *source)
+static bool is_other(const struct schema_table *t, const struct column_origin *origin)
 {
-    return source->scope == other_scope(t);
+    return origin->scope == other_scope(t);
 }
 
-/* What a source would be called if it were alone, into s->name. */
+/* What an origin would be called if it were alone, into s->name. */
 static enum rc make_base_name(struct schema *s, const struct schema_table *t,
-                              const struct source *source)
+                              const struct column_origin *origin)
 {
     const struct table_spec *spec = t->spec;
-    bool is_object = source->scope < spec->n_objects;
-    if (is_other(t, source)) {
+    bool is_object = origin->scope < spec->n_objects;
+    if (is_other(t, origin)) {
         buf_clear(&s->name);
         buf_adds(&s->name, SCHEMA_OTHER_MEMBERS);
         return buf_rc(&s->name);
     }
-    struct str prefix = is_object ? spec->objects[source->scope].prefix
-                                  : spec->pivots[source->scope - spec->n_objects].prefix;
+    struct str prefix = is_object ? spec->objects[origin->scope].prefix
+                                  : spec->pivots[origin->scope - spec->n_objects].prefix;
     buf_clear(&s->raw);
     buf_clear(&s->name);
     buf_add_str(&s->raw, prefix);
-    buf_add_str(&s->raw, cut(json_key_text(source->key), RAW_BYTES_MAX));
-    if (source->occurrence > 1)
-        buf_addf(&s->raw, "_%u", (unsigned)source->occurrence);
-    if (source->member.ptr) {
+    buf_add_str(&s->raw, cut(json_key_text(origin->key), RAW_BYTES_MAX));
+    if (origin->occurrence > 1)
+        buf_addf(&s->raw, "_%u", (unsigned)origin->occurrence);
+    if (origin->member.ptr) {
         buf_addc(&s->raw, '_');
-        buf_add_str(&s->raw, cut(json_key_text(source->member), RAW_BYTES_MAX));
+        buf_add_str(&s->raw, cut(json_key_text(origin->member), RAW_BYTES_MAX));
     }
     if (buf_rc(&s->raw) != RC_OK)
         return RC_NOMEM;
@@ -169,7 +169,7 @@ static enum rc find_free_name(struct schema *s, struct schema_table *t, uint32_t
 
 /* ---- columns -------------------------------------------------------------------------------- */
 
-static bool source_equal(const struct source *a, const struct source *b)
+static bool origin_equal(const struct column_origin *a, const struct column_origin *b)
 {
     if (a->scope != b->scope || a->occurrence != b->occurrence || !str_eq(a->key, b->key))
         return false;
@@ -178,12 +178,13 @@ static bool source_equal(const struct source *a, const struct source *b)
     return str_eq(a->member, b->member);
 }
 
-static const struct column *find_column(const struct schema_table *t, const struct source *source)
+static const struct column *find_column(const struct schema_table *t,
+                                        const struct column_origin *origin)
 {
     uint32_t place;
-    for (size_t cursor = 0; hash_index_next(&t->by_source, source->hash, &cursor, &place);) {
+    for (size_t cursor = 0; hash_index_next(&t->by_origin, origin->hash, &cursor, &place);) {
         const struct column *column = &t->columns[place]->column;
-        if (source_equal(&column->source, source))
+        if (origin_equal(&column->origin, origin))
             return column;
     }
     return NULL;
@@ -202,17 +203,17 @@ static struct str put_text(char **to, struct str text)
     return (struct str){copy, text.len};
 }
 
-static struct made *made_new(const struct source *source, struct str name)
+static struct made *made_new(const struct column_origin *origin, struct str name)
 {
-    size_t bytes = sizeof(struct made) + source->key.len + source->member.len + name.len + 3;
+    size_t bytes = sizeof(struct made) + origin->key.len + origin->member.len + name.len + 3;
     struct made *made = malloc(bytes);
     if (!made)
         return NULL;
     char *to = made->texts;
-    *made = (struct made){.column.source = *source, .bytes = bytes};
+    *made = (struct made){.column.origin = *origin, .bytes = bytes};
     made->column.name = put_text(&to, name);
-    made->column.source.key = put_text(&to, source->key);
-    made->column.source.member = put_text(&to, source->member);
+    made->column.origin.key = put_text(&to, origin->key);
+    made->column.origin.member = put_text(&to, origin->member);
     return made;
 }
 
@@ -225,7 +226,7 @@ static enum rc enlist(const struct schema *s, struct schema_table *t, struct mad
     t->columns = columns;
     if (add_name(s, t, made->column.name) != RC_OK)
         return RC_NOMEM;
-    if (hash_index_add(&t->by_source, made->column.source.hash, t->n_columns) != RC_OK) {
+    if (hash_index_add(&t->by_origin, made->column.origin.hash, t->n_columns) != RC_OK) {
         remove_last_name(t);
         return RC_NOMEM;
     }
@@ -236,28 +237,28 @@ static enum rc enlist(const struct schema *s, struct schema_table *t, struct mad
 
 /* The last place is for what finds none. */
 static bool has_place(const struct schema *s, const struct schema_table *t,
-                      const struct source *source)
+                      const struct column_origin *origin)
 {
-    size_t bytes = sizeof(struct made) + source->key.len + source->member.len + NAME_BYTES_MAX;
+    size_t bytes = sizeof(struct made) + origin->key.len + origin->member.len + NAME_BYTES_MAX;
     size_t n = KEY_COLUMNS + t->spec->n_columns + t->n_columns - (t->other != NULL);
-    if (is_other(t, source))
+    if (is_other(t, origin))
         return true;
     return n + 1 < s->max_columns && bytes <= MEMORY_BYTES_MAX &&
            s->bytes <= MEMORY_BYTES_MAX - bytes;
 }
 
-static enum rc make_column(struct schema *s, struct schema_table *t, const struct source *source,
-                           const struct column **out)
+static enum rc make_column(struct schema *s, struct schema_table *t,
+                           const struct column_origin *origin, const struct column **out)
 {
-    if (!has_place(s, t, source))
+    if (!has_place(s, t, origin))
         return RC_LIMIT;
     uint32_t base, n;
-    enum rc rc = make_base_name(s, t, source);
+    enum rc rc = make_base_name(s, t, origin);
     if (rc == RC_OK)
         rc = find_free_name(s, t, &base, &n);
     if (rc != RC_OK)
         return rc;
-    struct made *made = made_new(source, buf_str(&s->name));
+    struct made *made = made_new(origin, buf_str(&s->name));
     if (!made)
         return RC_NOMEM;
     made->base = base;
@@ -270,7 +271,7 @@ static enum rc make_column(struct schema *s, struct schema_table *t, const struc
     if (n)
         t->names[base].next_n = n + 1;
     s->bytes += made->bytes;
-    if (is_other(t, source))
+    if (is_other(t, origin))
         t->other = &made->column;
     *out = &made->column;
     return RC_OK;
@@ -280,7 +281,7 @@ static enum rc make_column(struct schema *s, struct schema_table *t, const struc
 static void unmake_last(struct schema *s, struct schema_table *t)
 {
     struct made *made = t->columns[--t->n_columns];
-    hash_index_remove(&t->by_source, made->column.source.hash, t->n_columns);
+    hash_index_remove(&t->by_origin, made->column.origin.hash, t->n_columns);
     remove_last_name(t);
     if (made->n && made->n < t->names[made->base].next_n)
         t->names[made->base].next_n = made->n;
@@ -296,7 +297,7 @@ static void free_table(struct schema_table *t)
         free(t->columns[i]);
     free(t->columns);
     free(t->names);
-    hash_index_free(&t->by_source);
+    hash_index_free(&t->by_origin);
     hash_index_free(&t->by_name);
 }
 
@@ -304,12 +305,12 @@ static void free_table(struct schema_table *t)
 
 /* Of a pivot whose elements have rows of their own. */
 static bool is_in_rows(const struct schema *s, const struct schema_table *t,
-                       const struct source *source)
+                       const struct column_origin *origin)
 {
     const struct table_spec *spec = t->spec;
-    if (source->scope < spec->n_objects || is_other(t, source))
+    if (origin->scope < spec->n_objects || is_other(t, origin))
         return false;
-    const struct path *each = &spec->pivots[source->scope - spec->n_objects].each;
+    const struct path *each = &spec->pivots[origin->scope - spec->n_objects].each;
     for (size_t i = 0; i < s->profile->n_tables; i++) {
         if (path_equal(&s->profile->tables[i].each, each))
             return true;
@@ -339,11 +340,12 @@ static cJSON *node_of(struct arena *a, const struct cell *cell)
 
 /* Into s->name: what the column would be called if there were no others; of those in one object that
  * would be called the same, each has the lowest free "_n". */
-static enum rc name_other(struct schema *s, struct schema_table *names, const struct source *source,
-                          const struct schema_table *t, struct arena *a, const char **out)
+static enum rc name_other(struct schema *s, struct schema_table *names,
+                          const struct column_origin *origin, const struct schema_table *t,
+                          struct arena *a, const char **out)
 {
     uint32_t base, n;
-    enum rc rc = make_base_name(s, t, source);
+    enum rc rc = make_base_name(s, t, origin);
     if (rc == RC_OK)
         rc = find_free_name(s, names, &base, &n);
     if (rc != RC_OK)
@@ -361,7 +363,7 @@ static enum rc add_other(struct schema *s, const struct schema_table *t, struct 
                          struct arena *a, const struct extra *extra, cJSON *object)
 {
     const char *name;
-    enum rc rc = name_other(s, names, &extra->source, t, a, &name);
+    enum rc rc = name_other(s, names, &extra->origin, t, a, &name);
     if (rc != RC_OK)
         return rc;
     cJSON *node = node_of(a, &extra->cell);
@@ -381,7 +383,7 @@ static enum rc add_other(struct schema *s, const struct schema_table *t, struct 
 static enum rc gather_others(struct schema *s, struct schema_table *t, struct lead *lead,
                              struct row *row)
 {
-    struct extra other = {.source = {.scope = other_scope(t), .key = STR("")}};
+    struct extra other = {.origin = {.scope = other_scope(t), .key = STR("")}};
     struct schema_table names = {0};
     cJSON *object = arena_zalloc(&lead->arena, sizeof *object);
     if (!object)
@@ -391,7 +393,7 @@ static enum rc gather_others(struct schema *s, struct schema_table *t, struct le
     for (uint32_t i = 0; rc == RC_OK && i < row->n_extras; i++) {
         if (row->extras[i].column) {
             row->extras[kept++] = row->extras[i];
-        } else if (is_in_rows(s, t, &row->extras[i].source)) {
+        } else if (is_in_rows(s, t, &row->extras[i].origin)) {
             lead->codes_beyond++;
         } else {
             lead->members_beyond++;
@@ -405,11 +407,11 @@ static enum rc gather_others(struct schema *s, struct schema_table *t, struct le
     if (!object->child)
         return RC_OK;
     object->type = cJSON_Object;
-    other.source.hash = source_hash(&other.source, s->profile->hash_seed);
+    other.origin.hash = column_origin_hash(&other.origin, s->profile->hash_seed);
     other.cell = (struct cell){.kind = CELL_JSON, .u.json = object};
     other.column = t->other;
     if (!other.column)
-        rc = make_column(s, t, &other.source, &other.column);
+        rc = make_column(s, t, &other.origin, &other.column);
     row->extras[row->n_extras++] = other;
     return rc;
 }
@@ -422,10 +424,10 @@ static enum rc resolve_row(struct schema *s, struct schema_table *t, struct lead
     bool all = true;
     for (uint32_t i = 0; i < row->n_extras; i++) {
         struct extra *extra = &row->extras[i];
-        extra->column = find_column(t, &extra->source);
+        extra->column = find_column(t, &extra->origin);
         if (extra->column)
             continue;
-        enum rc rc = make_column(s, t, &extra->source, &extra->column);
+        enum rc rc = make_column(s, t, &extra->origin, &extra->column);
         if (rc != RC_OK && rc != RC_LIMIT)
             return rc;
         all = all && rc == RC_OK;
@@ -476,13 +478,14 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
     return RC_OK;
 }
 
-enum rc schema_restore(struct schema *s, size_t table, const struct source *source, struct err *e)
+enum rc schema_restore(struct schema *s, size_t table, const struct column_origin *origin,
+                       struct err *e)
 {
     const struct profile *p = s->profile;
-    if (table >= p->n_tables || source->scope > other_scope(&s->tables[table]))
+    if (table >= p->n_tables || origin->scope > other_scope(&s->tables[table]))
         return err_set(e, RC_SYNTAX, "a column belongs to no table");
-    struct source copy = *source;
-    copy.hash = source_hash(source, p->hash_seed);
+    struct column_origin copy = *origin;
+    copy.hash = column_origin_hash(origin, p->hash_seed);
     const struct column *column;
     if (find_column(&s->tables[table], &copy))
         return err_set(e, RC_SYNTAX, "a column is there twice");

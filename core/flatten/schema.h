@@ -1,7 +1,7 @@
 /* Which undocumented columns there are, in order of first appearance, and what becomes of values
  * when a table has as many columns as it may.
  *
- * The keys and documented columns are always there, and the last place is not given to a source:
+ * The keys and documented columns are always there, and the last column is not given to an origin:
  * what finds no place goes, row by row, into a JSON object in the column "other_members", which is
  * made when it is needed first. A pivot's value does not, where a table has a row for each of the
  * pivot's elements: it is there already. Sources that have a column keep it.
@@ -31,10 +31,11 @@ void schema_free(struct schema *s);
  * nothing was added. RC_LIMIT: of the lead's arena; RC_NOMEM. */
 enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e);
 
-/* Makes the column for a source, as it was made in an earlier run: those of a table in their order
+/* Makes the column for an origin, as it was made in an earlier run: those of a table in their order
  * then. Before the first lead; a scope that the profile has not is RC_SYNTAX. RC_LIMIT: more than
  * there may be; RC_NOMEM. */
-enum rc schema_restore(struct schema *s, size_t table, const struct source *source, struct err *e);
+enum rc schema_restore(struct schema *s, size_t table, const struct column_origin *origin,
+                       struct err *e);
 
 /* The undocumented columns of a table so far; sinks have them from the rows. */
 size_t schema_columns(const struct schema *s, size_t table);

@@ -12,7 +12,7 @@ static bool add_found(struct walk *w, uint32_t list_id, struct found found)
         walk_grown(w, list->items, list->n, &list->cap, (uint64_t)list->n + 1, sizeof *items);
     if (!items)
         return false;
-    found.extra.source.hash = source_hash(&found.extra.source, w->plan->profile->hash_seed);
+    found.extra.origin.hash = column_origin_hash(&found.extra.origin, w->plan->profile->hash_seed);
     items[list->n++] = found;
     list->items = items;
     if (spec->scope != w->plan->tables[spec->table].scope)
@@ -38,7 +38,7 @@ static bool add_member(struct walk *w, const struct plan_node *node, const struc
     bool is_expiring = child ? child->is_expiring
                              : node->is_url_element && signed_urls_is_member(&w->plan->urls, key);
     struct found found = {
-        .extra.source = {.scope = node->rule, .key = key},
+        .extra.origin = {.scope = node->rule, .key = key},
         .raw = value,
         .repeats = child ? child->repeats : PLAN_NONE,
     };
@@ -162,7 +162,7 @@ static bool add_pivot_members(struct walk *w, const struct plan_pivot *pivot, st
     const struct plan_node *node = &w->plan->nodes[pivot->value];
     for (const cJSON *member = object->child; member; member = member->next) {
         struct str name = json_name_key(member);
-        found.extra.source.member = name;
+        found.extra.origin.member = name;
         bool is_expiring = node->is_url_element && signed_urls_is_member(&w->plan->urls, name);
         if (!make_cell(w, member, is_expiring, false, &found.extra.cell) ||
             !add_found(w, pivot->list, found))
@@ -178,11 +178,11 @@ bool walk_add_pivot(struct walk *w, uint32_t pivot_id)
     if (!key || !cJSON_IsString(key) || !key->valuestring[0])
         return true;
     struct found found = {
-        .extra.source = {.scope = pivot->rule, .key = json_text_key(key)},
+        .extra.origin = {.scope = pivot->rule, .key = json_text_key(key)},
         .repeats = PLAN_NONE,
     };
-    found.extra.source.occurrence = count_key(w, pivot_id, found.extra.source.key);
-    if (!found.extra.source.occurrence)
+    found.extra.origin.occurrence = count_key(w, pivot_id, found.extra.origin.key);
+    if (!found.extra.origin.occurrence)
         return false;
     const struct slot *value = &w->slots[w->plan->nodes[pivot->value].slot];
     if (!value->raw)

@@ -117,7 +117,7 @@ static enum rc note_column(struct checkpoint *c, size_t table, const struct colu
     if (!columns)
         return RC_NOMEM;
     c->columns = columns;
-    const struct source *s = &column->source;
+    const struct column_origin *s = &column->origin;
     c->columns[c->now.n_columns++] =
         (struct state_column){(uint32_t)table, s->scope, s->occurrence, s->key, s->member};
     return RC_OK;

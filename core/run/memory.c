@@ -158,8 +158,8 @@ static size_t row_bytes(const struct table_spec *table, const struct row *row)
             bytes += table->columns[i].name.len + 8 + cell_bytes(&row->cells[i]);
     }
     for (uint32_t i = 0; i < row->n_extras; i++) {
-        const struct source *source = &row->extras[i].source;
-        bytes += source->key.len + source->member.len + 32 + cell_bytes(&row->extras[i].cell);
+        const struct column_origin *origin = &row->extras[i].origin;
+        bytes += origin->key.len + origin->member.len + 32 + cell_bytes(&row->extras[i].cell);
     }
     return bytes;
 }

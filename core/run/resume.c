@@ -187,11 +187,11 @@ static enum rc restore_columns(const struct resume_plan *p, struct schema *schem
     const struct state_checkpoint *c = &p->run.checkpoint;
     for (size_t i = 0; i < c->n_columns; i++) {
         const struct state_column *column = &c->columns[i];
-        const struct source source = {.scope = column->scope,
-                                      .occurrence = column->occurrence,
-                                      .key = column->key,
-                                      .member = column->member};
-        enum rc rc = schema_restore(schema, column->table, &source, e);
+        const struct column_origin origin = {.scope = column->scope,
+                                             .occurrence = column->occurrence,
+                                             .key = column->key,
+                                             .member = column->member};
+        enum rc rc = schema_restore(schema, column->table, &origin, e);
         if (rc != RC_OK) {
             err_prefix(e, "%s: is damaged", p->cfg->state_path);
             return rc == RC_NOMEM ? rc : (e->rc = RC_USAGE);

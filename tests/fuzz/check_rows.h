@@ -51,7 +51,7 @@ static inline void check_row(const struct schema *s, const struct table_spec *t,
         const struct extra *x = &row->extras[i];
         MUST(x->column && x->column->index < n_columns);
         MUST(x->column == schema_column(s, table, x->column->index));
-        MUST(str_eq(x->column->source.key, x->source.key));
+        MUST(str_eq(x->column->origin.key, x->origin.key));
         MUST(x->column->name.len && utf8_valid(x->column->name.ptr, x->column->name.len));
         MUST(!is_documented(t, x->column->name));
         MUST(!seen[x->column->index]);

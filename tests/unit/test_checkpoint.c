@@ -96,9 +96,9 @@ static void never_two_at_once(void **state)
 
 static void restore(struct fakes *f, const char *key)
 {
-    const struct source source = {.key = str_c(key)};
+    const struct column_origin origin = {.key = str_c(key)};
     struct err e = {0};
-    if (schema_restore(f->schema, 0, &source, &e) != RC_OK)
+    if (schema_restore(f->schema, 0, &origin, &e) != RC_OK)
         fail_msg("%s: %s", key, e.msg);
 }
 

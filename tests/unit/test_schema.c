@@ -18,7 +18,7 @@ static void limit_columns(struct tables_fixture *f, size_t max)
     assert_int_equal(schema_new(&f->schema, f->profile, max), RC_OK);
 }
 
-/* Over a run: one column a source, in order of first appearance, with the lowest free name. */
+/* Over a run: one column an origin, in order of first appearance, with the lowest free name. */
 
 static void test_a_column_stays_over_the_run(void **state)
 {
@@ -120,7 +120,7 @@ static void test_long_names_are_cut(void **state)
     static const size_t lengths[] = {512, 514, 511, 512};
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(schema_column(f.schema, 0, i)->name.len, lengths[i]);
-    assert_int_equal(schema_column(f.schema, 0, 3)->source.key.len, 100000);
+    assert_int_equal(schema_column(f.schema, 0, 3)->origin.key.len, 100000);
     buf_free(&b);
     fixture_free(&f);
 }
