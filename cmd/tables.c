@@ -61,19 +61,28 @@ static void print_pivot(const struct pivot_spec *p, size_t width)
     print_line(str_c(name), width, "one column for each ", p->key.text);
 }
 
-static size_t name_width(const struct table_spec *t)
+static void print_key_columns(const struct profile *p, size_t width)
 {
-    size_t width = strlen("provider");
-    for (size_t i = 0; i < t->n_columns; i++) {
-        if (t->columns[i].name.len > width)
-            width = t->columns[i].name.len;
+    print_line(p->key_columns[0], width, "the provider's name", STR_NONE);
+    print_line(p->key_columns[1], width, "the requested ID", STR_NONE);
+    for (size_t i = 0; i < p->n_params; i++)
+        print_line(p->key_columns[KEY_COLUMNS_FIXED + i], width, "the requested ", p->params[i]);
+}
+
+static size_t name_width(const struct profile *p, const struct table_spec *t)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < table_columns(p, t); i++) {
+        const struct table_column column = table_column(p, t, i);
+        if (column.name.len > width)
+            width = column.name.len;
     }
     return width < 36 ? width : 36;
 }
 
-static void print_table(const struct table_spec *t)
+static void print_table(const struct profile *p, const struct table_spec *t)
 {
-    size_t width = name_width(t);
+    size_t width = name_width(p, t);
     int used = printf(STR_FMT ":", STR_ARG(t->name));
     char text[1024];
     if (t->each.n_steps)
@@ -81,8 +90,7 @@ static void print_table(const struct table_spec *t)
     else
         (void)snprintf(text, sizeof text, "one row for each lead");
     help_print_wrapped(stdout, used < 0 ? 0 : (size_t)used, t->name.len + 2, text);
-    print_line(STR("provider"), width, "the provider's name", STR_NONE);
-    print_line(STR("lead_id"), width, "the requested ID", STR_NONE);
+    print_key_columns(p, width);
     for (size_t i = 0; i < t->n_columns; i++)
         print_column(t, &t->columns[i], width);
     for (size_t i = 0; i < t->n_pivots; i++)
@@ -93,7 +101,7 @@ static void print_table(const struct table_spec *t)
 static void print_tables(const struct profile *p)
 {
     for (size_t i = 0; i < p->n_tables; i++)
-        print_table(&p->tables[i]);
+        print_table(p, &p->tables[i]);
     (void)puts(
         "\nMembers of a payload that are not listed here become columns at the end of their\n"
         "table, of type text. --json and --ddl show the same for programs and databases.");
@@ -107,7 +115,7 @@ static enum rc write_ddl(struct buf *b, const struct profile *p, const struct sq
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < p->n_tables; i++) {
         buf_adds(b, i ? "\n" : "");
-        rc = sql_create_table(b, d, &p->tables[i], e);
+        rc = sql_create_table(b, d, p, &p->tables[i], e);
     }
     return rc;
 }

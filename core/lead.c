@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "core/provider/profile.h"
+
 /* Until the run says how much of its memory the lead may have. */
 #define LEAD_ARENA_BYTES_MAX ((size_t)1 << 30)
 
@@ -9,6 +11,13 @@ uint64_t column_origin_hash(const struct column_origin *s, uint64_t seed)
 {
     uint64_t hash = str_hash(s->key, seed ^ ((uint64_t)s->scope << 32 | s->occurrence));
     return s->member.ptr ? str_hash(s->member, hash + 1) : hash;
+}
+
+struct str row_key_value(const struct profile *p, const struct lead *lead, size_t i)
+{
+    if (i >= KEY_COLUMNS_FIXED)
+        return lead->params[i - KEY_COLUMNS_FIXED];
+    return i ? lead->id : p->name;
 }
 
 /* Copies a text behind the others and returns where the next one goes. */

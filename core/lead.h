@@ -114,6 +114,11 @@ struct lead {
     struct lead_fate *fate;        /* see core/run/lead_fate.h; NULL: a lead of no run */
 };
 
+struct profile;
+
+/* What a row of the lead has in the i-th of profile->key_columns. */
+struct str row_key_value(const struct profile *p, const struct lead *lead, size_t i);
+
 /* A lead with copies of its texts, `n_params` of them. It is the first of `bytes`, which are zero but for
  * it: those of a struct whose first member it is, or sizeof(struct lead). NULL when out of memory. */
 struct lead *lead_new(struct str id, const struct str *params, size_t n_params, size_t bytes);

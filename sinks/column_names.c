@@ -20,10 +20,12 @@ enum rc column_names_add(struct column_names *c, struct str name)
     return RC_OK;
 }
 
-enum rc column_names_add_keys(struct column_names *c)
+enum rc column_names_add_keys(struct column_names *c, const struct profile *p)
 {
-    enum rc rc = column_names_add(c, STR("provider"));
-    return rc == RC_OK ? column_names_add(c, STR("lead_id")) : rc;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < p->n_key_columns; i++)
+        rc = column_names_add(c, p->key_columns[i]);
+    return rc;
 }
 
 enum rc column_names_add_columns(struct column_names *c, const struct table_spec *table)
@@ -34,8 +36,9 @@ enum rc column_names_add_columns(struct column_names *c, const struct table_spec
     return rc;
 }
 
-enum rc column_names_add_documented(struct column_names *c, const struct table_spec *table)
+enum rc column_names_add_documented(struct column_names *c, const struct profile *p,
+                                    const struct table_spec *table)
 {
-    enum rc rc = column_names_add_keys(c);
+    enum rc rc = column_names_add_keys(c, p);
     return rc == RC_OK ? column_names_add_columns(c, table) : rc;
 }

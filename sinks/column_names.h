@@ -13,11 +13,12 @@ struct column_names {
 void column_names_free(struct column_names *c);
 
 enum rc column_names_add(struct column_names *c, struct str name);
-/* Of every row: provider, lead_id. */
-enum rc column_names_add_keys(struct column_names *c);
+/* What every row begins with. */
+enum rc column_names_add_keys(struct column_names *c, const struct profile *p);
 /* The documented columns of a table. */
 enum rc column_names_add_columns(struct column_names *c, const struct table_spec *table);
 /* Both. */
-enum rc column_names_add_documented(struct column_names *c, const struct table_spec *table);
+enum rc column_names_add_documented(struct column_names *c, const struct profile *p,
+                                    const struct table_spec *table);
 
 #endif

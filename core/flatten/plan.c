@@ -29,6 +29,7 @@ static uint32_t add_node(struct flatten_plan *plan, uint32_t parent, struct str 
         .counter = PLAN_NONE,
         .list = PLAN_NONE,
         .repeats = PLAN_NONE,
+        .repeats_param = PLAN_NONE,
     };
     return id;
 }
@@ -112,7 +113,8 @@ static void add_rule_nodes(struct flatten_plan *plan, const struct table_spec *t
     }
     for (size_t i = 0; i < t->n_repeats; i++) {
         (void)path_node(plan, &t->repeats[i].path);
-        (void)path_node(plan, &t->repeats[i].of);
+        if (t->repeats[i].param < 0)
+            (void)path_node(plan, &t->repeats[i].of);
     }
 }
 
@@ -336,8 +338,12 @@ static void build_objects(struct flatten_plan *plan, uint32_t table)
         }
     }
     for (size_t i = 0; i < t->n_repeats; i++) {
-        uint32_t of = path_node(plan, &t->repeats[i].of);
-        plan->nodes[path_node(plan, &t->repeats[i].path)].repeats = plan->nodes[of].slot;
+        const struct repeat_spec *repeat = &t->repeats[i];
+        struct plan_node *node = &plan->nodes[path_node(plan, &repeat->path)];
+        if (repeat->param >= 0)
+            node->repeats_param = (uint32_t)repeat->param;
+        else
+            node->repeats = plan->nodes[path_node(plan, &repeat->of)].slot;
     }
 }
 

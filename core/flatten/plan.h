@@ -19,13 +19,14 @@
 struct plan_node {
     struct str name; /* of the member; absent for "*" and the root */
     uint32_t parent;
-    uint32_t star;     /* the node of the array's elements, or PLAN_NONE */
-    uint32_t scope;    /* where it belongs; a "*" and the root to the one that they begin */
-    uint32_t slot;     /* where its value is kept */
-    uint32_t counter;  /* first one that counts values here, or PLAN_NONE */
-    uint32_t list;     /* its members that are not documented become extras here, or PLAN_NONE */
-    uint32_t rule;     /* origin.scope of these extras */
-    uint32_t repeats;  /* slot of the member that this one repeats, or PLAN_NONE */
+    uint32_t star;    /* the node of the array's elements, or PLAN_NONE */
+    uint32_t scope;   /* where it belongs; a "*" and the root to the one that they begin */
+    uint32_t slot;    /* where its value is kept */
+    uint32_t counter; /* first one that counts values here, or PLAN_NONE */
+    uint32_t list;    /* its members that are not documented become extras here, or PLAN_NONE */
+    uint32_t rule;    /* origin.scope of these extras */
+    uint32_t repeats; /* slot of the member that this one repeats, or PLAN_NONE */
+    uint32_t repeats_param; /* the parameter that it repeats, or PLAN_NONE */
     uint8_t handled;   /* cJSON types that give no extra in the table that has the parent's members:
                          they are documented, or have their own place there */
     bool is_entered;   /* an object's members are of interest */

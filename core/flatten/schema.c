@@ -6,6 +6,7 @@
 #include "core/base/grow.h"
 #include "core/base/hash_index.h"
 #include "core/provider/name.h"
+#include "core/provider/table_column.h"
 
 /* Longer names are cut, and the clash rule keeps them apart. */
 #define NAME_BYTES_MAX 512
@@ -14,8 +15,6 @@
 /* A payload's keys are the payload's to choose, and are kept for the whole run. An origin beyond this
  * gets no column. */
 #define MEMORY_BYTES_MAX ((size_t)32 << 20)
-
-#define KEY_COLUMNS 2 /* "provider", "lead_id" */
 
 struct taken_name {
     struct str name;
@@ -240,7 +239,7 @@ static bool has_place(const struct schema *s, const struct schema_table *t,
                       const struct column_origin *origin)
 {
     size_t bytes = sizeof(struct made) + origin->key.len + origin->member.len + NAME_BYTES_MAX;
-    size_t n = KEY_COLUMNS + t->spec->n_columns + t->n_columns - (t->other != NULL);
+    size_t n = table_columns(s->profile, t->spec) + t->n_columns - (t->other != NULL);
     if (is_other(t, origin))
         return true;
     return n + 1 < s->max_columns && bytes <= MEMORY_BYTES_MAX &&
@@ -509,11 +508,9 @@ const struct column *schema_column(const struct schema *s, size_t table, size_t 
 static enum rc take_names(const struct schema *s, size_t table)
 {
     struct schema_table *t = &s->tables[table];
-    enum rc rc = add_name(s, t, STR("provider"));
-    if (rc == RC_OK)
-        rc = add_name(s, t, STR("lead_id"));
-    for (size_t i = 0; rc == RC_OK && i < t->spec->n_columns; i++)
-        rc = add_name(s, t, t->spec->columns[i].name);
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < table_columns(s->profile, t->spec); i++)
+        rc = add_name(s, t, table_column(s->profile, t->spec, i).name);
     for (size_t i = 1; rc == RC_OK && table == 0 && i < s->profile->n_tables; i++)
         rc = add_name(s, t, s->profile->tables[i].name);
     return rc;

@@ -98,11 +98,20 @@ static bool fill_cells(struct walk *w, const struct plan_table *table, struct ce
     return true;
 }
 
+/* The parameter is a text, which providers repeat as a text or as a number. */
+static bool is_param(const cJSON *value, struct str param)
+{
+    return (cJSON_IsString(value) || cJSON_IsNumber(value)) && str_eq(json_text_key(value), param);
+}
+
 static bool is_repeated(const struct walk *w, const struct found *found)
 {
-    if (found->repeats == PLAN_NONE)
+    const struct plan_node *place = found->place;
+    if (!place)
         return false;
-    const cJSON *of = w->slots[found->repeats].raw;
+    if (place->repeats_param != PLAN_NONE)
+        return is_param(found->raw, w->lead->params[place->repeats_param]);
+    const cJSON *of = place->repeats == PLAN_NONE ? NULL : w->slots[place->repeats].raw;
     return of && value_equal(found->raw, of);
 }
 
@@ -227,7 +236,7 @@ static struct rows *take_rows(struct walk *w)
 
 enum rc walk_payload(const struct flatten_plan *plan, struct lead *lead, struct err *e)
 {
-    struct walk w = {.plan = plan, .arena = &lead->arena, .err = e};
+    struct walk w = {.plan = plan, .lead = lead, .arena = &lead->arena, .err = e};
     struct rows *tables = NULL;
     bool ok = prepare(&w) && reserve_rows(&w, 0, 1) && walk_element(&w, 0, lead->root);
     if (ok)

@@ -16,7 +16,7 @@ struct slot {
 struct found {
     struct extra extra;
     const cJSON *raw;
-    uint32_t repeats; /* slot: no column while that has an equal value; or PLAN_NONE */
+    const struct plan_node *place; /* of the member, which may repeat a value; NULL: none */
 };
 
 struct found_list {
@@ -45,6 +45,7 @@ struct pivot_keys {
 
 struct walk {
     const struct flatten_plan *plan;
+    const struct lead *lead;
     struct arena *arena;
     struct slot *slots;
     uint32_t *positions; /* by scope */

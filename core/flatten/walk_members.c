@@ -40,7 +40,7 @@ static bool add_member(struct walk *w, const struct plan_node *node, const struc
     struct found found = {
         .extra.origin = {.scope = node->rule, .key = key},
         .raw = value,
-        .repeats = child ? child->repeats : PLAN_NONE,
+        .place = child,
     };
     return make_cell(w, value, is_expiring, false, &found.extra.cell) &&
            add_found(w, node->list, found);
@@ -179,7 +179,6 @@ bool walk_add_pivot(struct walk *w, uint32_t pivot_id)
         return true;
     struct found found = {
         .extra.origin = {.scope = pivot->rule, .key = json_text_key(key)},
-        .repeats = PLAN_NONE,
     };
     found.extra.origin.occurrence = count_key(w, pivot_id, found.extra.origin.key);
     if (!found.extra.origin.occurrence)

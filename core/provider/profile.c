@@ -116,16 +116,6 @@ int profile_table(const struct profile *p, struct str name)
     return -1;
 }
 
-int table_position(const struct table_spec *t, size_t star)
-{
-    for (size_t i = 0; i < t->n_columns; i++) {
-        const struct column_spec *c = &t->columns[i];
-        if (c->kind == COLUMN_POSITION && c->path.n_stars == star + 1)
-            return (int)i;
-    }
-    return -1;
-}
-
 /* ---- the URL of a lead ---------------------------------------------------------------------- */
 
 static enum rc add_value(struct buf *b, struct str name, struct str value, struct err *e)

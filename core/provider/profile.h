@@ -43,9 +43,11 @@ struct pivot_spec {
     struct str prefix;
 };
 
-/* A member that repeats another one: no column while both are equal. */
+/* A member that repeats another one, or a parameter of the URL: no column while both are equal. */
 struct repeat_spec {
-    struct path path, of;
+    struct path path;
+    int param;      /* index of the parameter, or -1: another member, */
+    struct path of; /* this one */
 };
 
 struct table_spec {
@@ -53,7 +55,7 @@ struct table_spec {
     struct path
         each; /* one row for each match; "" is one row a lead; no two tables have the same */
     struct column_spec *columns;
-    size_t n_columns;            /* documented ones, without the keys `provider` and `lead_id` */
+    size_t n_columns;            /* documented ones, without profile->key_columns */
     struct object_spec *objects; /* that of `each` itself is always among them */
     size_t n_objects;
     struct pivot_spec *pivots;
@@ -76,6 +78,10 @@ struct profile {
     struct str url_template; /* such as "/leads/{id}?agentId={agentId}" */
     struct str *params;      /* the template's names but `id`, in order of first use */
     size_t n_params;
+    /* What every row of every table begins with: "provider", "lead_id", and a column for each
+     * parameter, named as a member of its name would be. */
+    struct str *key_columns;
+    size_t n_key_columns;  /* KEY_COLUMNS_FIXED + n_params */
     struct path root;      /* of the payload within the body; what follows is relative to it */
     struct path *required; /* must be objects in the payload; no "*" */
     size_t n_required;
@@ -100,6 +106,7 @@ struct profile {
 #define PROFILE_TABLES_MAX 64
 #define PROFILE_COLUMNS_MAX 1024 /* documented ones of one table */
 #define PROFILE_PARAMS_MAX 32
+#define KEY_COLUMNS_FIXED 2 /* "provider", "lead_id" */
 
 /* Parses and checks. `source` names it in messages ("omni", "my.json"). RC_USAGE says the member's
  * path within the profile, what is wrong and what is allowed; RC_NOMEM. */
@@ -129,10 +136,5 @@ enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
 int profile_param(const struct profile *p, struct str name);
 /* Index of the table or -1. */
 int profile_table(const struct profile *p, struct str name);
-
-/* Index of the column that says which element of the table's star-th "*" (from 0, the outermost) a
- * row stands in; -1: there is none. With all of them, `provider` and `lead_id` no two rows are the
- * same; without one of them rows may be. */
-int table_position(const struct table_spec *t, size_t star);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/url.h"
+#include "core/provider/name.h"
 
 #define NAME_BYTES_MAX 64
 #define TITLE_BYTES_MAX 256
@@ -147,6 +148,48 @@ static enum rc read_credential(const struct profile_reader *r, const struct item
     return rc;
 }
 
+/* ---- the columns that rows begin with ------------------------------------------------------- */
+
+static bool is_key_column(const struct profile *p, struct str name)
+{
+    for (size_t i = 0; i < p->n_key_columns; i++) {
+        if (str_eq(p->key_columns[i], name))
+            return true;
+    }
+    return false;
+}
+
+/* The parameter's name as that of a member, or with the lowest free "_n". */
+static enum rc add_key_column(const struct profile_reader *r, struct str param, struct profile *p)
+{
+    struct buf name;
+    buf_init(&name, NAME_BYTES_MAX * 4);
+    name_snake(&name, param);
+    size_t len = name.len;
+    for (unsigned n = 2; buf_rc(&name) == RC_OK && is_key_column(p, buf_str(&name)); n++) {
+        name.len = len;
+        buf_addf(&name, "_%u", n);
+    }
+    const char *copy = buf_rc(&name) == RC_OK ? arena_strdup(r->arena, buf_str(&name)) : NULL;
+    if (copy)
+        p->key_columns[p->n_key_columns++] = (struct str){copy, name.len};
+    buf_free(&name);
+    return copy ? RC_OK : err_nomem(r->err);
+}
+
+static enum rc make_key_columns(const struct profile_reader *r, struct profile *p)
+{
+    p->key_columns = arena_array(r->arena, KEY_COLUMNS_FIXED + p->n_params, sizeof *p->key_columns);
+    if (!p->key_columns)
+        return err_nomem(r->err);
+    p->key_columns[p->n_key_columns++] = STR("provider");
+    p->key_columns[p->n_key_columns++] = STR("lead_id");
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < p->n_params; i++)
+        rc = add_key_column(r, p->params[i], p);
+    return rc;
+}
+
 /* ---- the URL's path ------------------------------------------------------------------------- */
 
 static enum rc add_param(const struct profile_reader *r, const struct item *at, struct str name,
@@ -180,7 +223,7 @@ static enum rc read_template(const struct profile_reader *r, const struct item *
         if (name.ptr)
             rc = add_param(r, at, name, p);
     }
-    return rc;
+    return rc == RC_OK ? make_key_columns(r, p) : rc;
 }
 
 /* ---- what answers look like ----------------------------------------------------------------- */
@@ -317,7 +360,8 @@ enum rc profile_parse(struct profile **out, struct str json, const char *source,
     enum rc rc = parse_text(&tree, json, source, &top.json, e);
     struct profile *p = rc != RC_OK ? NULL : profile_new(&memory);
     if (p) {
-        const struct profile_reader r = {.arena = &memory, .source = source, .err = e};
+        const struct profile_reader r = {
+            .arena = &memory, .profile = p, .source = source, .err = e};
         rc = read_profile(&r, &top, p);
     } else if (rc == RC_OK) {
         rc = err_nomem(e);

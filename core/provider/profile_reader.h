@@ -6,8 +6,9 @@
 #include "core/provider/profile.h"
 
 struct profile_reader {
-    struct arena *arena; /* where texts and lists go */
-    const char *source;  /* "omni", "my.json" */
+    struct arena *arena;           /* where texts and lists go */
+    const struct profile *profile; /* what has been read of it so far */
+    const char *source;            /* "omni", "my.json" */
     struct err *err;
 };
 

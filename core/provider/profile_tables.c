@@ -5,6 +5,7 @@
 #define PIVOTS_MAX 16
 #define REPEATS_MAX 64
 #define TYPE_BYTES_MAX 64
+#define PARAM_BYTES_MAX 64
 
 /* ---- columns -------------------------------------------------------------------------------- */
 
@@ -87,17 +88,33 @@ static enum rc read_column_type(const struct profile_reader *r, const struct ite
     return RC_OK;
 }
 
+/* Is it a column that every row begins with? */
+static enum rc check_key_columns(const struct profile_reader *r, const struct item *at,
+                                 struct str name)
+{
+    const struct profile *p = r->profile;
+    for (size_t i = 0; i < p->n_key_columns; i++) {
+        if (!str_eq(name, p->key_columns[i]))
+            continue;
+        if (i < KEY_COLUMNS_FIXED)
+            return reader_refuse(r, at, "\"%s\" is a column of every table already", name.ptr);
+        return reader_refuse(r, at,
+                             "\"%s\" is a column of every table already: it holds the parameter "
+                             "\"%s\"; a member that repeats it goes into \"repeats\"",
+                             name.ptr, p->params[i - KEY_COLUMNS_FIXED].ptr);
+    }
+    return RC_OK;
+}
+
 static enum rc check_column_name(const struct profile_reader *r, const struct item *at,
                                  const struct table_spec *t, size_t column)
 {
     struct str name = t->columns[column].name;
-    if (str_eq_c(name, "provider") || str_eq_c(name, "lead_id"))
-        return reader_refuse(r, at, "\"%s\" is a column of every table already", name.ptr);
     for (size_t i = 0; i < column; i++) {
         if (str_eq(t->columns[i].name, name))
             return reader_refuse(r, at, "another column of this table has this name");
     }
-    return RC_OK;
+    return check_key_columns(r, at, name);
 }
 
 static enum rc read_columns(const struct profile_reader *r, const struct item *at,
@@ -241,23 +258,51 @@ static bool is_member_of_objects(const struct table_spec *t, const struct path *
     return has_object(t, &up);
 }
 
+static enum rc read_repeated_member(const struct profile_reader *r, const struct item *at,
+                                    const struct table_spec *t, struct repeat_spec *out)
+{
+    enum rc rc = reader_path(r, at, &out->of);
+    if (rc == RC_OK)
+        rc = check_value_path(r, at, &out->of, &t->each);
+    if (rc == RC_OK && path_equal(&out->path, &out->of))
+        rc = reader_refuse(r, at, "must be another member");
+    return rc;
+}
+
+static enum rc read_repeated_param(const struct profile_reader *r, const struct item *at,
+                                   struct repeat_spec *out)
+{
+    struct str name = STR("");
+    enum rc rc = reader_text(r, at, PARAM_BYTES_MAX, &name);
+    if (rc != RC_OK)
+        return rc;
+    out->param = profile_param(r->profile, name);
+    if (out->param >= 0)
+        return RC_OK;
+    return reader_refuse(r, at, "must be one of the names in braces of \"path\", other than id");
+}
+
 static enum rc read_repeat(const struct profile_reader *r, const struct item *at,
                            const struct table_spec *t, struct repeat_spec *out)
 {
-    enum rc rc = reader_object(r, at, "path of");
+    enum rc rc = reader_object(r, at, "path of param");
     if (rc != RC_OK)
         return rc;
-    const struct item path = item_member(at, "path"), of = item_member(at, "of");
+    const struct item path = item_member(at, "path"), of = item_member(at, "of"),
+                      param = item_member(at, "param");
+    out->param = -1;
     rc = reader_path(r, &path, &out->path);
     if (rc == RC_OK && !is_member_of_objects(t, &out->path))
         rc = reader_refuse(r, &path, "must be a member of one of the table's \"objects\"");
-    if (rc == RC_OK)
-        rc = reader_path(r, &of, &out->of);
-    if (rc == RC_OK)
-        rc = check_value_path(r, &of, &out->of, &t->each);
-    if (rc == RC_OK && path_equal(&out->path, &out->of))
-        rc = reader_refuse(r, &of, "must be another member");
-    return rc;
+    for (const struct repeat_spec *other = t->repeats; rc == RC_OK && other != out; other++) {
+        if (path_equal(&other->path, &out->path))
+            rc = reader_refuse(r, &path, "is listed twice");
+    }
+    if (rc != RC_OK)
+        return rc;
+    if (of.json && param.json)
+        return reader_refuse(r, at, "must not have both \"of\" and \"param\"");
+    return param.json ? read_repeated_param(r, &param, out) : read_repeated_member(r, &of, t, out);
 }
 
 static enum rc read_repeats(const struct profile_reader *r, const struct item *at,
@@ -320,13 +365,11 @@ static enum rc check_child_name(const struct profile_reader *r, const struct ite
                                 const struct profile *p, struct str name)
 {
     const struct table_spec *first = &p->tables[0];
-    if (str_eq_c(name, "provider") || str_eq_c(name, "lead_id"))
-        return reader_refuse(r, at, "\"%s\" is a column of every table already", name.ptr);
     for (size_t i = 0; i < first->n_columns; i++) {
         if (str_eq(first->columns[i].name, name))
             return reader_refuse(r, at, "is the name of a column of \"%s\"", first->name.ptr);
     }
-    return RC_OK;
+    return check_key_columns(r, at, name);
 }
 
 static enum rc check_objects(const struct profile_reader *r, const struct item *at,

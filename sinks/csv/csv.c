@@ -58,6 +58,7 @@ static struct csv_settings settings_make(const struct sink_cfg *cfg)
         [DELIMITER_COMMA] = ',', [DELIMITER_TAB] = '\t', [DELIMITER_SEMICOLON] = ';'};
     const struct csv_opts *opts = cfg->opts;
     return (struct csv_settings){
+        .profile = cfg->profile,
         .dialect = {.delimiter = delimiters[opts->delimiter],
                     .crlf = opts->eol == EOL_CRLF,
                     .excel_safe = opts->excel_safe},
@@ -248,8 +249,8 @@ struct csv {
     struct csv_file *files; /* one for each target */
     struct sink_file *results;
     struct column_names *columns; /* of each file, after prepare() */
-    struct buf keys;              /* the lead's first fields, encoded */
-    size_t provider_bytes;
+    struct buf keys;              /* the first fields of all rows of a lead, encoded */
+    size_t provider_bytes;        /* of them, the first one and its delimiter */
     struct buf mark;
     bool marked; /* there is a mark that needs the unfinished files */
 };
@@ -335,7 +336,11 @@ static enum rc csv_open(struct sink **out, const struct sink_cfg *cfg, const str
 static enum rc put_lead(struct csv *s, const struct lead *lead, struct err *e)
 {
     s->keys.len = s->provider_bytes;
-    csv_put_text(&s->keys, &s->settings.dialect, lead->id);
+    for (size_t i = 1; i < s->cfg.profile->n_key_columns; i++) {
+        if (i > 1)
+            buf_addc(&s->keys, s->settings.dialect.delimiter);
+        csv_put_text(&s->keys, &s->settings.dialect, row_key_value(s->cfg.profile, lead, i));
+    }
     if (buf_rc(&s->keys) != RC_OK)
         return err_nomem(e);
     for (size_t i = 0; i < s->targets.n; i++) {
@@ -400,7 +405,7 @@ static enum rc csv_sync(struct sink *sink, struct err *e)
 
 static enum rc name_columns(const struct csv_file *f, struct column_names *out)
 {
-    enum rc rc = column_names_add_documented(out, f->table);
+    enum rc rc = column_names_add_documented(out, f->settings->profile, f->table);
     for (uint32_t i = 0; rc == RC_OK && i < f->columns.n; i++)
         rc = column_names_add(out, str_c(f->columns.names[i]));
     return rc;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/provider/table_column.h"
 #include "sinks/csv/csv_mark.h"
 
 #define FLUSH_BYTES ((size_t)64 * 1024)
@@ -31,12 +32,11 @@ static void to_stream(void *stream, const void *p, size_t n)
 static void header_encode(struct csv_file *f, uint32_t n_columns, struct buf *out)
 {
     const struct csv_dialect *d = &f->settings->dialect;
-    csv_put_text(out, d, STR("provider"));
-    buf_addc(out, d->delimiter);
-    csv_put_text(out, d, STR("lead_id"));
-    for (size_t i = 0; i < f->table->n_columns; i++) {
-        buf_addc(out, d->delimiter);
-        csv_put_text(out, d, f->table->columns[i].name);
+    const struct profile *p = f->settings->profile;
+    for (size_t i = 0; i < table_columns(p, f->table); i++) {
+        if (i > 0)
+            buf_addc(out, d->delimiter);
+        csv_put_text(out, d, table_column(p, f->table, i).name);
     }
     for (uint32_t i = 0; i < n_columns; i++) {
         buf_addc(out, d->delimiter);

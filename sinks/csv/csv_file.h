@@ -22,6 +22,7 @@
 
 /* What all files of a sink have in common. */
 struct csv_settings {
+    const struct profile *profile;
     struct csv_dialect dialect;
     bool header, bom;
     unsigned level; /* of gzip; 0: none */
@@ -55,7 +56,7 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
                       const struct table_spec *table, const char *path, struct str mark,
                       struct err *e);
 
-/* Adds a row; `keys` are its first fields, encoded. */
+/* Adds a row; `keys` are its fields in profile->key_columns, encoded. */
 enum rc csv_file_put(struct csv_file *f, struct str keys, const struct row *row, struct err *e);
 
 /* What was put is in the file, or in the text that is appended to `out`: one line, and its end. */

@@ -10,7 +10,7 @@
 /* The names of a table's documented columns, encoded once. */
 struct table_names {
     struct str head;     /* what every record begins with, up to the name of lead_id */
-    size_t n_head;       /* members in it, lead_id included */
+    size_t n_head;       /* members that are the same in all rows of a lead, those in it included */
     struct str name;     /* of the table, as the name of a member */
     struct str *columns; /* table_spec.n_columns */
 };
@@ -26,6 +26,8 @@ struct record_writer {
     const struct encoding *encoding;
     enum record_layout layout;
     struct table_names *tables;
+    struct str *params; /* names of the columns of the parameters, encoded */
+    size_t n_params;    /* none in LAYOUT_RAW */
     struct arena arena; /* owns the names */
 
     struct place *places; /* scratch, of one row */
@@ -66,6 +68,25 @@ static void add_head(const struct record_writer *w, struct buf *b, struct table_
     enc->text(b, w->profile->name);
     add_separator(enc, b, t->n_head++);
     enc->name(b, STR("lead_id"));
+    t->n_head += w->n_params;
+}
+
+/* They come behind the ID of the lead. */
+static enum rc prepare_params(struct record_writer *w, struct buf *b)
+{
+    const struct profile *p = w->profile;
+    if (w->layout == LAYOUT_RAW)
+        return RC_OK;
+    w->params = arena_array(&w->arena, p->n_params, sizeof *w->params);
+    if (!w->params && p->n_params > 0)
+        return RC_NOMEM;
+    w->n_params = p->n_params;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < w->n_params; i++) {
+        w->encoding->name(b, p->key_columns[KEY_COLUMNS_FIXED + i]);
+        rc = keep_bytes(&w->arena, b, &w->params[i]);
+    }
+    return rc;
 }
 
 static enum rc prepare_table(struct record_writer *w, const struct table_spec *spec,
@@ -99,7 +120,7 @@ static enum rc prepare(struct record_writer *w)
         return RC_NOMEM;
     struct buf b;
     buf_init(&b, NAMES_BYTES_MAX);
-    enum rc rc = RC_OK;
+    enum rc rc = prepare_params(w, &b);
     for (size_t i = 0; i < p->n_tables && rc == RC_OK; i++)
         rc = prepare_table(w, &p->tables[i], &w->tables[i], &b);
     buf_free(&b);
@@ -234,6 +255,10 @@ static void write_head(const struct record_writer *w, struct buf *b, size_t tabl
     w->encoding->map_begin(b, t->n_head + n_members);
     buf_add_str(b, t->head);
     w->encoding->text(b, lead->id);
+    for (size_t i = 0; i < w->n_params; i++) {
+        add_name(w->encoding, b, 1, w->params[i]);
+        w->encoding->text(b, lead->params[i]);
+    }
 }
 
 /* ---- layouts -------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* From a lead to records: which members an object has and in which order, for every encoding.
  *
- *   lead  one object a lead: provider, lead_id, the columns of the first table, then each child
- *         table as an array of its rows without provider and lead_id
- *   rows  one object a row: _table, provider, lead_id, columns
+ *   lead  one object a lead: the columns that every row begins with (profile->key_columns), those of
+ *         the first table, then each child table as an array of its rows without the former
+ *   rows  one object a row: _table, then all columns
  *   raw   {"provider", "lead_id", "payload"}: the whole body as received, expiring URLs and all; as
  *         JSON its own bytes, blanks between tokens aside
  *

@@ -71,7 +71,7 @@ static enum rc drop_repeated(struct column_names *c)
 static enum rc add_lead(struct column_names *c, const struct profile *p,
                         const struct schema *schema)
 {
-    enum rc rc = column_names_add_keys(c);
+    enum rc rc = column_names_add_keys(c, p);
     if (rc == RC_OK)
         rc = add_table(c, p, schema, 0);
     for (size_t i = 1; rc == RC_OK && i < p->n_tables; i++)
@@ -84,7 +84,7 @@ static enum rc add_rows(struct column_names *c, const struct profile *p,
 {
     enum rc rc = column_names_add(c, STR("_table"));
     if (rc == RC_OK)
-        rc = column_names_add_keys(c);
+        rc = column_names_add_keys(c, p);
     for (size_t i = 0; rc == RC_OK && i < p->n_tables; i++)
         rc = add_table(c, p, schema, i);
     return rc == RC_OK ? drop_repeated(c) : rc;
@@ -97,6 +97,9 @@ enum rc record_column_names(struct column_names *c, const struct profile *p,
         return add_lead(c, p, schema);
     if (layout == LAYOUT_ROWS)
         return add_rows(c, p, schema);
-    enum rc rc = column_names_add_keys(c);
-    return rc == RC_OK ? column_names_add(c, STR("payload")) : rc;
+    static const char *const raw[] = {"provider", "lead_id", "payload"};
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < sizeof raw / sizeof *raw; i++)
+        rc = column_names_add(c, str_c(raw[i]));
+    return rc;
 }

@@ -4,10 +4,7 @@
 #define NAMES_MEMORY_MAX ((size_t)16 << 20)
 #define NAME_BYTES_MAX 1024
 
-/* The columns of a table: first those of every table, then the documented ones, then those of a
- * database. */
-#define FIRST_COLUMNS 2
-
+/* What rows of a database end with. */
 static const struct {
     const char *name;
     enum column_type type;
@@ -85,25 +82,15 @@ static enum rc add_column(struct columns *c, struct str wanted, enum column_type
     return rc;
 }
 
-static bool is_position(const struct table_spec *t, size_t column)
+static enum rc add_columns(struct columns *c, const struct profile *p, const struct table_spec *t,
+                           struct err *e)
 {
-    for (size_t star = 0; star < t->each.n_stars; star++) {
-        if (table_position(t, star) == (int)column)
-            return true;
+    enum rc rc = RC_OK;
+    c->has_key = table_has_key(t);
+    for (size_t i = 0; rc == RC_OK && i < table_columns(p, t); i++) {
+        const struct table_column column = table_column(p, t, i);
+        rc = add_column(c, column.name, column.type, column.is_key, e);
     }
-    return false;
-}
-
-static enum rc add_columns(struct columns *c, const struct table_spec *t, struct err *e)
-{
-    c->has_key = true;
-    for (size_t star = 0; star < t->each.n_stars; star++)
-        c->has_key = c->has_key && table_position(t, star) >= 0;
-    enum rc rc = add_column(c, STR("provider"), TYPE_TEXT, true, e);
-    if (rc == RC_OK)
-        rc = add_column(c, STR("lead_id"), TYPE_TEXT, true, e);
-    for (size_t i = 0; rc == RC_OK && i < t->n_columns; i++)
-        rc = add_column(c, t->columns[i].name, t->columns[i].type, is_position(t, i), e);
     for (size_t i = 0; rc == RC_OK && i < LAST_COLUMNS; i++)
         rc = add_column(c, str_c(last_columns[i].name), last_columns[i].type, false, e);
     return rc;
@@ -173,17 +160,17 @@ static enum rc write_table(struct buf *b, const struct columns *c, struct str wa
     return rc;
 }
 
-enum rc sql_create_table(struct buf *b, const struct sql_dialect *d, const struct table_spec *t,
-                         struct err *e)
+enum rc sql_create_table(struct buf *b, const struct sql_dialect *d, const struct profile *p,
+                         const struct table_spec *t, struct err *e)
 {
     struct columns c = {.dialect = d};
     arena_init(&c.memory, NAMES_MEMORY_MAX);
-    c.items = arena_array(&c.memory, FIRST_COLUMNS + t->n_columns + LAST_COLUMNS, sizeof *c.items);
+    c.items = arena_array(&c.memory, table_columns(p, t) + LAST_COLUMNS, sizeof *c.items);
     if (!c.items) {
         arena_free(&c.memory);
         return err_nomem(e);
     }
-    enum rc rc = add_columns(&c, t, e);
+    enum rc rc = add_columns(&c, p, t, e);
     if (rc == RC_OK)
         rc = write_table(b, &c, t->name, e);
     arena_free(&c.memory);

@@ -4,7 +4,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/err.h"
-#include "core/provider/profile.h"
+#include "core/provider/table_column.h"
 
 /* What a table's key becomes. */
 enum sql_key {
@@ -40,11 +40,10 @@ enum rc sql_name(struct buf *b, const struct sql_dialect *d, struct str name, st
 /* Appends it in quotes. */
 void sql_quote(struct buf *b, const struct sql_dialect *d, struct str name);
 
-/* Appends "create table" for the documented columns of a table, and the three that rows of a database
- * end with: _misfits, _exported_at, _run_id. Its key is `provider`, `lead_id` and the positions of the
- * table; it has none where the profile does not give a position for each "*". Names that the database
- * does not allow, or that came to be the same, get the lowest free "_n" from 2. RC_NOMEM, RC_LIMIT. */
-enum rc sql_create_table(struct buf *b, const struct sql_dialect *d, const struct table_spec *t,
-                         struct err *e);
+/* Appends "create table" for the columns of a table (table_column.h), and the three that rows of a
+ * database end with: _misfits, _exported_at, _run_id. Names that the database does not allow, or that
+ * came to be the same, get the lowest free "_n" from 2. RC_NOMEM, RC_LIMIT. */
+enum rc sql_create_table(struct buf *b, const struct sql_dialect *d, const struct profile *p,
+                         const struct table_spec *t, struct err *e);
 
 #endif

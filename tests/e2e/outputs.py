@@ -82,6 +82,8 @@ def check(folder, provider, ids, *options, payloads="sandbox", **outputs):
     outputs are check.py's: csv=path, ndjson_rows=path, webhook=[path, path] and so on.
     """
     command = [sys.executable, CHECK, "--provider", provider, "--ids", ids, "--payloads", payloads, *options]
+    if provider == "convocore" and "--agent-id" not in options:
+        command += ["--agent-id", "agent-1"]  # as conftest.Sandbox.provider() has it
     for name, paths in outputs.items():
         for path in paths if isinstance(paths, list) else [paths]:
             command += ["--" + name.replace("_", "-"), path]

@@ -98,16 +98,16 @@ def test_every_table(leadpipe, bureau):
     assert sorted(path.name for path in out.iterdir()) == ["cases.csv", "facts.csv", "parcels.csv", "scans.csv",
                                                            "stops.csv"]
     header, first, second = (out / "cases.csv").read_text().splitlines()
-    assert header.startswith("provider,lead_id,no,opened,stop_count,parcel_count,")
+    assert header.startswith("provider,lead_id,depot,no,opened,stop_count,parcel_count,")
     cases = rows_of(out / "cases.csv")
     assert cases[0] == {
-        "provider": "bureau", "lead_id": "C 1/ü", "no": "C 1/ü", "opened": "2026-02-01", "stop_count": "2",
+        "provider": "bureau", "lead_id": "C 1/ü", "depot": "north & south", "no": "C 1/ü", "opened": "2026-02-01", "stop_count": "2",
         "parcel_count": "2", "owner_full_name": "Ann, Lee", "owner_vip": "true", "colour": "", "state": "open",
         "fact_net_weight": "12.50", "fact_from_town": "Oslo", "fact_from_zip": "0150", "fact_late_one": ""}
     assert (cases[1]["lead_id"], cases[1]["stop_count"], cases[1]["fact_late_one"]) == ("2", "0", "false")
-    assert [list(row.values())[2:] for row in rows_of(out / "parcels.csv")] == [["0", "0", "1e3"], ["0", "1", "2"]]
+    assert [list(row.values())[3:] for row in rows_of(out / "parcels.csv")] == [["0", "0", "1e3"], ["0", "1", "2"]]
     assert [list(row.values())[1:] for row in rows_of(out / "scans.csv")] == [
-        ["C 1/ü", "0", "0", "0", "https://s.example/1", "true"]]
+        ["C 1/ü", "north & south", "0", "0", "0", "https://s.example/1", "true"]]
     assert [row["town"] for row in rows_of(out / "stops.csv")] == ["Oslo", "Bergen"]
     whole, _ = lines_of(leadpipe.folder / "lead.ndjson")
     assert whole["facts"][1] == {"position": 1, "name": "from", "is": {"town": "Oslo", "zip": "0150"}}

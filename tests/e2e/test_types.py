@@ -17,7 +17,8 @@ LONG = "long_" * 25 + "x"  # 126 bytes
 RESERVED = ["select", "order", "group", "user", "table", "from", "where", "default", "check", "primary", "column", "values",
             "limit", "desc", "offset", "end", "rowid", "oid", "timestamp", "date", "json", "array", "interval", "current_date"]
 ODD = {
-    "profile": 1, "name": "odd", "servers": [{"name": "main", "url": "https://odd.example"}], "path": "/{id}",
+    "profile": 1, "name": "odd", "servers": [{"name": "main", "url": "https://odd.example"}],
+    "path": "/{shopId}/{id}?lead={leadId}",
     "tables": [
         {"name": "order", "each": "",
          "columns": [{"name": name, "value": "/" + name} for name in RESERVED]
@@ -32,6 +33,7 @@ ODD = {
         {"name": "t" + LONG, "each": "/e/*", "columns": []},
     ],
 }
+ODD_KEYS = ["provider", "lead_id", "shop_id", "lead_id_2"]
 POSTGRES = {"text": "text", "integer": "bigint", "number": "numeric", "boolean": "boolean", "json": "jsonb",
             "timestamp": "timestamp with time zone", "timestamp-s": "timestamp with time zone",
             "timestamp-ms": "timestamp with time zone"}
@@ -83,7 +85,7 @@ def type_by_name(provider, name):
 def test_built_in(leadpipe, provider):
     import sys
     sys.path.insert(0, str(ROOT / "tests"))
-    from reference.documented import TABLES
+    from reference.documented import KEYS, TABLES
     found = tables(leadpipe, provider)
     assert found["provider"] == provider
     assert {table["name"]: [column["name"] for column in table["columns"]] for table in found["tables"]} == TABLES[provider]
@@ -92,14 +94,15 @@ def test_built_in(leadpipe, provider):
         for column in table["columns"]:
             assert column["type"] == type_by_name(provider, column["name"]), (table["name"], column)
         positions = [column["name"] for column in table["columns"] if column["name"].endswith("position")]
-        assert table["keys"] == ["provider", "lead_id"] + positions
+        assert table["keys"] == KEYS[provider] + positions
         assert table["each"].count("*") == len(positions)
 
 
 def test_keys_and_pivots(leadpipe, odd):
     found = {table["name"]: table for table in tables(leadpipe, odd)["tables"]}
     assert [table["keys"] for table in found.values()] == [
-        ["provider", "lead_id"], ["provider", "lead_id", "of", "nr"], [], []]
+        [*ODD_KEYS], [*ODD_KEYS, "of", "nr"], [], []]
+    assert [first_columns(table) for table in found.values()] == [ODD_KEYS] * 4
     assert "pivots" not in found["order"]
     types = {column["name"]: column["type"] for column in found["order"]["columns"]}
     assert types["a_text"] == types["select"] == "text" and types["count"] == "integer"
@@ -112,6 +115,11 @@ def test_keys_and_pivots(leadpipe, odd):
 
 # --- as SQL --------------------------------------------------------------------------------------------
 
+def first_columns(table):
+    """What every row begins with comes from no payload."""
+    return [column["name"] for column in table["columns"] if set(column) == {"name", "type"}]
+
+
 def wanted(leadpipe, provider, types, text, long_name=lambda name: name, system=()):
     """{table: ([(column, type)], [key column])} as a database should have it."""
     found = {}
@@ -123,7 +131,7 @@ def wanted(leadpipe, provider, types, text, long_name=lambda name: name, system=
             taken, number = [column for column, _ in columns], 2
             while names[name] in taken or names[name] in system:
                 names[name], number = long_name("%s_%d" % (name, number)), number + 1
-            columns.append((names[name], text if name in ("provider", "lead_id") else types[kind]))
+            columns.append((names[name], text if name in first_columns(table) else types[kind]))
         found[long_name(table["name"])] = (columns, [names[name] for name in table["keys"]])
     return found
 
@@ -227,7 +235,7 @@ def test_clickhouse(leadpipe, odd, provider):
     name = odd if provider == "odd" else provider
     want = {}
     for table, (columns, keys) in wanted(leadpipe, name, CLICKHOUSE, "String").items():
-        want[table] = ([(column, kind if column in keys + ["provider", "lead_id"] or column == "nr" and table == "no_key"
+        want[table] = ([(column, kind if column in keys + ODD_KEYS or column == "nr" and table == "no_key"
                          else "Nullable(%s)" % kind) for column, kind in columns], keys)
     assert read_by("chdb", READ_CLICKHOUSE, ddl(leadpipe, name, "clickhouse")) == want
 

@@ -6,6 +6,7 @@
 
 #include "core/flatten/flatten.h"
 #include "core/flatten/schema.h"
+#include "core/provider/table_column.h"
 
 #define FUZZ_ARENA_MAX ((size_t)256 << 20)
 
@@ -29,19 +30,32 @@ static inline void check_cell(const struct cell *c)
     }
 }
 
-static inline bool is_documented(const struct table_spec *t, struct str name)
+static inline bool is_documented(const struct profile *p, const struct table_spec *t,
+                                 struct str name)
 {
-    for (size_t i = 0; i < t->n_columns; i++) {
-        if (str_eq(t->columns[i].name, name))
+    for (size_t i = 0; i < table_columns(p, t); i++) {
+        if (str_eq(table_column(p, t, i).name, name))
             return true;
     }
-    return str_eq_c(name, "provider") || str_eq_c(name, "lead_id");
+    return false;
+}
+
+/* A lead with a value for each parameter. */
+static inline struct lead *fuzz_lead(const struct profile *p, struct str id)
+{
+    struct str params[PROFILE_PARAMS_MAX];
+    for (size_t i = 0; i < p->n_params; i++)
+        params[i] = STR("7");
+    struct lead *lead = lead_new(id, params, p->n_params, sizeof(struct lead));
+    MUST(lead);
+    return lead;
 }
 
 /* Every extra has a column of the table that is its source's, and no other in the row has it. */
-static inline void check_row(const struct schema *s, const struct table_spec *t, size_t table,
+static inline void check_row(const struct profile *p, const struct schema *s, size_t table,
                              const struct row *row)
 {
+    const struct table_spec *t = &p->tables[table];
     size_t n_columns = schema_columns(s, table);
     bool *seen = calloc(n_columns + 1, sizeof *seen);
     MUST(seen);
@@ -53,7 +67,7 @@ static inline void check_row(const struct schema *s, const struct table_spec *t,
         MUST(x->column == schema_column(s, table, x->column->index));
         MUST(str_eq(x->column->origin.key, x->origin.key));
         MUST(x->column->name.len && utf8_valid(x->column->name.ptr, x->column->name.len));
-        MUST(!is_documented(t, x->column->name));
+        MUST(!is_documented(p, t, x->column->name));
         MUST(!seen[x->column->index]);
         seen[x->column->index] = true;
         MUST(x->cell.kind != CELL_ABSENT);
@@ -68,7 +82,7 @@ static inline void check_rows(const struct profile *p, const struct schema *s,
     MUST(lead->tables && lead->tables[0].n_rows == 1);
     for (size_t t = 0; t < p->n_tables; t++) {
         for (uint32_t i = 0; i < lead->tables[t].n_rows; i++)
-            check_row(s, &p->tables[t], t, &lead->tables[t].rows[i]);
+            check_row(p, s, t, &lead->tables[t].rows[i]);
     }
 }
 
@@ -96,8 +110,7 @@ static inline enum rc flatten_body(const struct flatten_plan *plan, struct schem
 static inline void check_body(const struct profile *p, const struct flatten_plan *plan,
                               struct schema *s, struct str body)
 {
-    struct lead *lead = lead_new(STR("L-1"), NULL, 0, sizeof(struct lead));
-    MUST(lead);
+    struct lead *lead = fuzz_lead(p, STR("L-1"));
     if (flatten_body(plan, s, lead, body, FUZZ_ARENA_MAX) == RC_OK) {
         check_rows(p, s, lead);
         struct str other = lead->other_id;
@@ -109,8 +122,7 @@ static inline void check_body(const struct profile *p, const struct flatten_plan
          (utf8_valid(message, strlen(message)) && strlen(message) <= FLATTEN_MESSAGE_BYTES_MAX));
     lead_free(lead);
 
-    lead = lead_new(STR("L-1"), NULL, 0, sizeof(struct lead));
-    MUST(lead);
+    lead = fuzz_lead(p, STR("L-1"));
     (void)flatten_body(plan, s, lead, body, 64 * (body.len % 509));
     lead_free(lead);
 }

@@ -126,6 +126,7 @@ class Round:
                  "--failed", "failed.ndjson", "--manifest", "manifest.json"]
         if self.provider == "convocore":
             words += ["--param", "agentId=agent-1"]
+            self.common += ["--agent-id", "agent-1"]
         for sink in self._sinks():
             words += ["-t", sink]
         return words + ["ids.txt"]

@@ -92,8 +92,7 @@ static void add_body(struct path_run *run, const struct flatten_plan *plan, stru
     static const char *const ids[] = {"L-1", "=1+1", "a,b;c\"d\"", "\xC3\xA9 \t\\", "-1"};
     if (run->n_leads == PATH_LEADS_MAX)
         return;
-    struct lead *lead = lead_new(str_c(ids[run->n_leads % 5]), NULL, 0, sizeof(struct lead));
-    MUST(lead);
+    struct lead *lead = fuzz_lead(run->profile, str_c(ids[run->n_leads % 5]));
     if (take_body(run, plan, s, lead, body))
         run->leads[run->n_leads++] = lead;
     else

@@ -17,9 +17,9 @@ from jsontext import Raw  # noqa: E402
 KINDS = ("tiny", "plain", "rich", "lead", "lead", "lead")
 STRUCTURE = ("lead", "data", "success", "checklistItems", "items", "checklistItem", "code", "value", "documents",
              "signedUrl", "url", "actionLogs", "messages", "matchingLeads", "lastAction", "tool", "metaData",
-             "crmActivities", "notesHistory", "id", "checklistItemId")
+             "crmActivities", "notesHistory", "id", "checklistItemId", "agentId")
 CLASHES = ("provider", "lead_id", "position", "leads", "first_name", "first_name_2", "action_log_id", "_table",
-           "field", "documents", "checklist_code", "group_id")
+           "field", "documents", "checklist_code", "group_id", "agent_id", "agent_id_2", "note_agent_id")
 BLANKS = (b" ", b"\t", b"\r\n", b"\n")
 BYTES = (b"\x00", b"\xff", b"\x80", b"\xc2", b"\xed\xa0\x80", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"-",
          b"e", b"\\u0000", b"\\ud800", b"\\udc00", b"\xef\xbb\xbf", b"\x7f", b"\xe2\x80\xa8", b"\r", b"\n")

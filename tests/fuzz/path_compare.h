@@ -250,21 +250,22 @@ static inline bool path_is_of(const struct sj_value *record, struct str table)
     return str_eq_c(record->first->name, "_table") && str_eq(record->first->text, table);
 }
 
-static inline struct path_columns path_columns_of(struct arena *a, const struct table_spec *t,
+static inline struct path_columns path_columns_of(struct arena *a, const struct profile *p,
+                                                  const struct table_spec *t,
                                                   const struct path_records *rows)
 {
     struct path_columns c = {0};
-    size_t max = t->n_columns + 2;
+    size_t max = table_columns(p, t);
     for (size_t i = 0; i < rows->n; i++) {
         for (const struct sj_value *m = rows->items[i]->first; m; m = m->next)
             max++;
     }
     c.names = arena_array(a, max, sizeof *c.names);
     MUST(c.names);
-    c.names[c.n++] = STR("provider");
-    c.names[c.n++] = STR("lead_id");
-    for (size_t i = 0; i < t->n_columns; i++)
-        c.names[c.n++] = t->columns[i].name;
+    while (c.n < table_columns(p, t)) {
+        c.names[c.n] = table_column(p, t, c.n).name;
+        c.n++;
+    }
     for (size_t i = 0; i < rows->n; i++) {
         const struct sj_value *m = rows->items[i]->first;
         while (path_is_of(rows->items[i], t->name) && (m = m->next)) {
@@ -292,7 +293,7 @@ static inline void path_check_table(struct path_run *run, const struct csv_form 
                                     const struct path_records *rows, const struct path_file *file)
 {
     struct csv_table csv = csv_read(form, &run->arena, file->text);
-    struct path_columns columns = path_columns_of(&run->arena, t, rows);
+    struct path_columns columns = path_columns_of(&run->arena, run->profile, t, rows);
     const struct csv_field *f = csv.fields;
     size_t n = 0;
     MUST(file->told.n_columns == columns.n && (csv.n_rows == 0 || csv.n_columns == columns.n));
@@ -336,10 +337,13 @@ static inline size_t path_check_lead(const struct profile *p, const struct sj_va
         MUST(end && end->type == SJ_ARRAY && str_eq(end->name, p->tables[t].name));
         for (const struct sj_value *row = end->first; row; row = row->next, at++) {
             MUST(at < rows->n && path_is_of(rows->items[at], p->tables[t].name));
-            const struct sj_value *keys = rows->items[at]->first->next;
-            MUST(path_same_member(keys, lead->first));
-            MUST(path_same_member(keys->next, lead->first->next));
-            path_check_members(row->first, NULL, keys->next->next);
+            const struct sj_value *key = rows->items[at]->first->next, *of_lead = lead->first;
+            for (size_t i = 0; i < p->n_key_columns; i++) {
+                MUST(path_same_member(key, of_lead));
+                key = key->next;
+                of_lead = of_lead->next;
+            }
+            path_check_members(row->first, NULL, key);
         }
     }
     MUST(!end);

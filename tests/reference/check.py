@@ -88,6 +88,8 @@ class Run:
         self.get_payload = payload_source(args)
         absent = set(read_ids(args.absent, args.agent_id)) if args.absent else set()
         self.ids = [pair for pair in read_ids(args.ids, args.agent_id) if pair not in absent]
+        if args.provider == "convocore" and not all(agent_id for _, agent_id in self.ids):
+            sys.exit("an ID has no agentId: --agent-id is missing")
         self.failed = 0
         self.tally = compare.Tally()
         self.expected = None
@@ -95,7 +97,7 @@ class Run:
 
     def payloads(self):
         for lead_id, agent_id in self.ids:
-            yield lead_id, self.get_payload(lead_id, agent_id)
+            yield lead_id, self.get_payload(lead_id, agent_id), agent_id
 
     def expect(self):
         """Flatten all payloads, in the present order of self.ids."""
@@ -115,7 +117,7 @@ class Run:
         self.expect()
 
     def raw_payloads(self):
-        for lead_id, payload in self.payloads():
+        for lead_id, payload, _ in self.payloads():
             if classify(self.args.provider, payload) == "exported":
                 yield lead_id, payload
 

@@ -42,47 +42,49 @@ MESSAGE = {"id": "id", "channel": "channel", "direction": "direction", "subject"
            "body": "body"}
 MATCHING_LEAD = {"id": "id"}
 
-CONVOCORE_LEAD = {"id": "id", "agentId": "agent_id", "convoId": "convo_id", "user_id": "user_id",
-                  "name": "name", "email": "email", "phone": "phone", "ts": "ts",
-                  "created_at": "created_at"}
+CONVOCORE_LEAD = {"id": "id", "convoId": "convo_id", "user_id": "user_id", "name": "name",
+                  "email": "email", "phone": "phone", "ts": "ts", "created_at": "created_at"}
 META_DATA = {"source": "meta_data_source", "company": "meta_data_company",
              "address": "meta_data_address", "notes": "meta_data_notes"}
 CRM_ACTIVITY = {"id": "id", "title": "title", "date": "date", "dueDate": "due_date",
                 "completed": "completed", "responded": "responded",
                 "firstEngaged": "first_engaged", "secondEngaged": "second_engaged",
                 "note": "note", "metadata": "metadata"}
-CRM_NOTE = {"text": "text", "agentId": "agent_id", "agentName": "agent_name",
+CRM_NOTE = {"text": "text", "agentId": "note_agent_id", "agentName": "note_agent_name",
             "timestamp": "timestamp"}
 
+# What every row begins with: the provider, the ID that was asked for, and what it was asked with.
+KEYS = {"omni": ["provider", "lead_id"], "convocore": ["provider", "lead_id", "agent_id"]}
 
-def _columns(*parts):
-    columns = ["provider", "lead_id"]
+
+def _columns(provider, *parts):
+    columns = list(KEYS[provider])
     for part in parts:
         columns += [part] if isinstance(part, str) else list(part.values())
     return columns
 
 
 OMNI = {
-    "leads": _columns("status", OMNI_LEAD, "checklist_item_count", "document_count",
+    "leads": _columns("omni", "status", OMNI_LEAD, "checklist_item_count", "document_count",
                       "action_log_count", "matching_lead_count", LAST_ACTION, NEXT_FOLLOW_UP,
                       NEXT_DRAFT),
-    "checklist_items": _columns("group_position", GROUP, "position", "id", "checklist_item_id",
+    "checklist_items": _columns("omni", "group_position", GROUP, "position", "id", "checklist_item_id",
                                 "code", "label", "field_type", "is_required", "value", "status",
                                 "item_override", "conditions", "validation_rules"),
-    "checklist_item_documents": _columns("lead_checklist_item_id", "group_position",
+    "checklist_item_documents": _columns("omni", "lead_checklist_item_id", "group_position",
                                          "item_position", "position", ITEM_DOCUMENT),
-    "documents": _columns("position", DOCUMENT),
-    "action_logs": _columns("position", ACTION_LOG, TOOL),
-    "action_log_messages": _columns("action_log_id", "action_log_position", "position", MESSAGE),
-    "action_log_message_documents": _columns("action_log_id", "action_log_position", "message_id",
+    "documents": _columns("omni", "position", DOCUMENT),
+    "action_logs": _columns("omni", "position", ACTION_LOG, TOOL),
+    "action_log_messages": _columns("omni", "action_log_id", "action_log_position", "position", MESSAGE),
+    "action_log_message_documents": _columns("omni", "action_log_id", "action_log_position", "message_id",
                                              "message_position", "position", MESSAGE_DOCUMENT),
-    "matching_leads": _columns("position", MATCHING_LEAD),
+    "matching_leads": _columns("omni", "position", MATCHING_LEAD),
 }
 
 CONVOCORE = {
-    "leads": _columns(CONVOCORE_LEAD, META_DATA),
-    "crm_activities": _columns("position", CRM_ACTIVITY),
-    "crm_activity_notes": _columns("crm_activity_id", "crm_activity_position", "position",
+    "leads": _columns("convocore", CONVOCORE_LEAD, META_DATA),
+    "crm_activities": _columns("convocore", "position", CRM_ACTIVITY),
+    "crm_activity_notes": _columns("convocore", "crm_activity_id", "crm_activity_position", "position",
                                    CRM_NOTE),
 }
 

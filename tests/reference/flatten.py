@@ -32,10 +32,10 @@ class Flattener:
         self.schema = Schema(provider)
         self._leads = []
 
-    def add(self, lead_id, payload):
+    def add(self, lead_id, payload, agent_id=None):
         """Take one payload. Returns "exported" or ("failed", stage)."""
         try:
-            rows = walk(self.provider, lead_id, payload, self.signed_urls)
+            rows = walk(self.provider, lead_id, payload, agent_id, self.signed_urls)
         except Failed as failed:
             return "failed", failed.stage
         self.schema.add(rows)
@@ -67,22 +67,22 @@ class LazyFlattener(Flattener):
     """The same without keeping rows: payloads are flattened again on every pass."""
 
     def __init__(self, provider, signed_urls, source):
-        """source() gives (lead_id, payload) of every lead in ID order, each time it is called."""
+        """source() gives (lead_id, payload, agent_id) of every lead in ID order, each time."""
         super().__init__(provider, signed_urls)
         self._source = source
         self._exported = []
         self.failed = []
-        for lead_id, payload in source():
+        for lead_id, payload, agent_id in source():
             try:
-                self.schema.add(walk(provider, lead_id, payload, signed_urls))
+                self.schema.add(walk(provider, lead_id, payload, agent_id, signed_urls))
                 self._exported.append(lead_id)
             except Failed as failed:
                 self.failed.append((lead_id, failed.stage))
 
     def leads(self):
-        for lead_id, payload in self._source():
+        for lead_id, payload, agent_id in self._source():
             try:
-                yield lead_id, walk(self.provider, lead_id, payload, self.signed_urls)
+                yield lead_id, walk(self.provider, lead_id, payload, agent_id, self.signed_urls)
             except Failed:
                 continue
 

@@ -11,7 +11,7 @@ import os
 
 import msgpack
 
-from .documented import TABLES
+from .documented import KEYS, TABLES
 from .jsonval import NotJson, minify, parse_strict, parse_text, split_array
 from .openfile import ReadError, open_bytes, open_text_lines
 from .readcsv import DELIMITERS, EOLS, CsvTable  # noqa: F401
@@ -79,8 +79,7 @@ def _lead_object(path, place, provider, members):
     if list(members)[-len(children):] != children:
         raise ReadError(path, place, "the object does not end with %s" % children)
     leads = {key: value for key, value in members.items() if key not in children}
-    keys = {"provider": _text(path, place, leads, "provider"),
-            "lead_id": _text(path, place, leads, "lead_id")}
+    keys = {key: _text(path, place, leads, key) for key in KEYS[provider]}
     tables = {"leads": [leads]}
     for name in children:
         tables[name] = [_child_row(path, place, name, keys, row)

@@ -7,6 +7,7 @@ import os
 import msgpack
 
 from . import values
+from .documented import KEYS
 from .jsonval import dumps_compact, mend, parse, raw_text
 
 
@@ -45,7 +46,7 @@ def lead_objects(flattener):
         lead = dict(tables["leads"][0])
         for table, rows in tables.items():
             if table != "leads":
-                lead[table] = [{key: row[key] for key in row if key not in ("provider", "lead_id")}
+                lead[table] = [{key: row[key] for key in row if key not in KEYS[flattener.provider]}
                                for row in rows]
         yield lead
 

@@ -33,7 +33,7 @@ def omni(**root):
 def flat(*payloads, provider="omni", **options):
     flattener = Flattener(provider, **options)
     for number, payload in enumerate(payloads, 1):
-        assert flattener.add("L%d" % number, payload) == "exported"
+        assert flattener.add("L%d" % number, payload, "7") == "exported"
     return flattener
 
 
@@ -308,18 +308,27 @@ def test_convocore():
             {"text": "t", "agentName": "n"}, "bare"]}]}}).encode(),
         b'{"data":{"metaData":"text"}}', provider="convocore")
     first, second = flattener.rows("leads")
+    assert list(first)[:4] == ["provider", "lead_id", "agent_id", "id"] and "agent_id_2" not in first
     assert cells(first, "provider", "id", "agent_id", "user_id", "user_id_2", "meta_data_source",
                  "meta_data_linked_in", "hot_score", "crm_activities_2") == [
-                     "convocore", "c", Num(7), "u", "v", "s", "l", Num(1), "taken"]
-    assert second == {"provider": "convocore", "lead_id": "L2", "meta_data": "text"}
+                     "convocore", "c", "7", "u", "v", "s", "l", Num(1), "taken"]
+    assert second == {"provider": "convocore", "lead_id": "L2", "agent_id": "7",
+                      "meta_data": "text"}
     assert "message" not in undocumented(flattener)
     assert flattener.rows("crm_activities") == [{
-        "provider": "convocore", "lead_id": "L1", "position": Num(0), "id": "a",
+        "provider": "convocore", "lead_id": "L1", "agent_id": "7", "position": Num(0), "id": "a",
         "due_date": None, "extra": []}]
     notes = flattener.rows("crm_activity_notes")
-    assert cells(notes[0], "crm_activity_id", "crm_activity_position", "text", "agent_name") == [
+    assert cells(notes[0], "crm_activity_id", "crm_activity_position", "text", "note_agent_name") == [
         "a", Num(0), "t", "n"]
     assert cells(notes[1], "position", "value", "text") == [Num(1), "bare", "absent"]
+
+
+@pytest.mark.parametrize("agent, second", [
+    ("7", "absent"), (7, "absent"), (7.5, Num("7.5")), ("8", "8"), (None, None), (True, True), ([7], [Num(7)])])
+def test_a_member_that_repeats_the_parameter(agent, second):
+    flattener = flat(json.dumps({"data": {"agentId": agent}}).encode(), provider="convocore")
+    assert cells(flattener.rows("leads")[0], "agent_id", "agent_id_2") == ["7", second]
 
 
 def test_columns_come_in_order_of_appearance():
@@ -335,7 +344,7 @@ def test_a_source_keeps_its_column():
 
 def test_lazy_flattener_gives_the_same():
     payloads = [("L1", EXAMPLE), ("bad", b"<"), ("L2", omni(lead={"x": 1}))]
-    lazy = LazyFlattener("omni", "strip", lambda: iter(payloads))
+    lazy = LazyFlattener("omni", "strip", lambda: (pair + (None,) for pair in payloads))
     kept = flat(EXAMPLE, omni(lead={"x": 1}))
     assert lazy.tables() == kept.tables() and lazy.ids() == kept.ids()
     assert lazy.failed == [("bad", "parse")]

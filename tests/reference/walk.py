@@ -76,15 +76,15 @@ def length(value):
 
 
 class Lead:
-    """The rows of one lead while they are collected."""
+    """The rows of one lead while they are collected. keys: the lead's ID, and its agent's."""
 
-    def __init__(self, provider, lead_id):
+    def __init__(self, provider, *keys):
         self.tables = {table: [] for table in doc.TABLES[provider]}
         self.provider = provider
-        self.lead_id = lead_id
+        self.keys = dict(zip(doc.KEYS[provider], (provider,) + keys))
 
     def row(self, table, **positions):
-        row = {"provider": self.provider, "lead_id": self.lead_id}
+        row = dict(self.keys)
         row.update((column, Num(position)) for column, position in positions.items())
         self.tables[table].append(row)
         return row
@@ -236,8 +236,16 @@ def convocore_root(body):
     return body["data"]
 
 
+def is_text_of(value, text):
+    """Whether a text or a number is written so."""
+    return (value.text if isinstance(value, Num) else value) == text
+
+
 def convocore_rows(lead, root):
-    put_members(lead.row("leads"), root, "root", "", doc.CONVOCORE_LEAD,
+    agent_id = lead.keys["agent_id"]
+    members = {key: value for key, value in root.items()
+               if key != "agentId" or not is_text_of(value, agent_id)}
+    put_members(lead.row("leads"), members, "root", "", doc.CONVOCORE_LEAD,
                 tables=("crmActivities",), spread={"metaData": Spread("meta_data_", doc.META_DATA)})
     for position, activity in elements(root.get("crmActivities")):
         put_members(lead.row("crm_activities", position=position), activity, "element", "",
@@ -276,11 +284,11 @@ def classify(provider, payload):
     return "exported"
 
 
-def walk(provider, lead_id, payload, signed_urls="strip"):
-    """The rows of one payload, by table. Raises Failed."""
+def walk(provider, lead_id, payload, agent_id=None, signed_urls="strip"):
+    """The rows of one payload, by table. agent_id: convocore's. Raises Failed."""
     root = find_root(provider, payload)
     if provider == "omni" and signed_urls != "keep":
         root = clean_urls(root, signed_urls)
-    lead = Lead(provider, lead_id)
+    lead = Lead(provider, lead_id, *[agent_id][:len(doc.KEYS[provider]) - 2])
     PROVIDERS[provider][1](lead, root)
     return lead.sorted_tables()

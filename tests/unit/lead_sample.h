@@ -1,4 +1,4 @@
-/* A lead of two tables, made by hand, for the tests of what writes leads.
+/* A lead of two tables and a parameter, made by hand, for the tests of what writes leads.
  *
  *   leads  id, name, score, is_test, gone; then what is not documented: colour (column 0), size (1)
  *   notes  position, text; then shade (column 0)
@@ -18,7 +18,7 @@
 struct sample {
     struct column_spec lead_columns[5], note_columns[2];
     struct table_spec tables[2];
-    struct str params[1];
+    struct str params[1], key_columns[3];
     struct profile profile;
 
     struct column colour, size, shade;
@@ -60,12 +60,17 @@ static inline void sample_profile(struct sample *s)
         .n_columns = 2,
     };
     s->params[0] = STR("agentId");
+    s->key_columns[0] = STR("provider");
+    s->key_columns[1] = STR("lead_id");
+    s->key_columns[2] = STR("agent_id");
     s->profile = (struct profile){
         .name = STR("acme"),
         .tables = s->tables,
         .n_tables = 2,
         .params = s->params,
         .n_params = 1,
+        .key_columns = s->key_columns,
+        .n_key_columns = 3,
     };
 }
 

@@ -59,8 +59,10 @@ static inline void fixture_free(struct tables_fixture *f)
 /* The lead is the caller's to free, also when it fails. */
 static inline struct lead *lead_with_body(struct str body)
 {
-    static const struct str params[PROFILE_PARAMS_MAX];
-    struct lead *lead = lead_new(STR("L-1"), params, 0, sizeof(struct lead));
+    struct str params[PROFILE_PARAMS_MAX];
+    for (size_t i = 0; i < PROFILE_PARAMS_MAX; i++)
+        params[i] = STR("A-1");
+    struct lead *lead = lead_new(STR("L-1"), params, PROFILE_PARAMS_MAX, sizeof(struct lead));
     assert_non_null(lead);
     buf_init(&lead->body, (size_t)64 << 20);
     buf_add_str(&lead->body, body);

@@ -15,11 +15,12 @@
 #include "lead_sample.h"
 #include "sinks/registry.h"
 
-#define LEADS_HEADER "provider,lead_id,id,name,score,is_test,gone,\"si\"\"ze\",colour\n"
+#define LEADS_HEADER "provider,lead_id,agent_id,id,name,score,is_test,gone,\"si\"\"ze\",colour\n"
 #define LEADS_ROW                                                                                  \
-    "acme,L-1,L-1,\"Zo\xc3\xab \"\"Z\"\"\n\",1.10,true,,,"                                         \
+    "acme,L-1,a-1,L-1,\"Zo\xc3\xab \"\"Z\"\"\n\",1.10,true,,,"                                     \
     "\"{\"\"b\"\":[1,-0,\"\"x\"\"],\"\"a\"\":{}}\"\n"
-#define NOTES_ROWS "provider,lead_id,position,text,shade\nacme,L-1,0,\"\",\nacme,L-1,1,,false\n"
+#define NOTES_ROWS                                                                                 \
+    "provider,lead_id,agent_id,position,text,shade\nacme,L-1,a-1,0,\"\",\nacme,L-1,a-1,1,,false\n"
 
 static char folder[] = "/tmp/leadpipe-csvsink-XXXXXX";
 static char start[4096];
@@ -147,7 +148,8 @@ static void whole_folder(void **state)
     assert_string_equal(r.files[0].path, "new/out/leads.csv");
     assert_string_equal(r.files[0].table, "leads");
     assert_int_equal(r.files[0].rows, 1);
-    expect_columns(&r.files[0], "provider,lead_id,id,name,score,is_test,gone,si\"ze,colour\n");
+    expect_columns(&r.files[0],
+                   "provider,lead_id,agent_id,id,name,score,is_test,gone,si\"ze,colour\n");
     assert_int_equal(r.files[0].bytes, strlen(LEADS_HEADER LEADS_ROW));
     assert_int_equal(strlen(r.files[0].sha256), 64);
     assert_string_equal(r.files[1].table, "notes");
@@ -164,7 +166,7 @@ static void no_rows(void **state)
     struct sink *s = open_ok(&cfg, NULL);
     publish_ok(s);
     assert_string_equal(slurp("out/notes.csv.gz"),
-                        "\xef\xbb\xbfprovider\tlead_id\tposition\ttext\r\n");
+                        "\xef\xbb\xbfprovider\tlead_id\tagent_id\tposition\ttext\r\n");
     s->ops->close(s);
     sink_spec_free(&spec);
     cfg = configure(&spec, "csv,header=no:empty.csv");
@@ -183,7 +185,8 @@ static void single_files(void **state)
     } rows[] = {
         {"csv:a.csv", "a.csv", LEADS_HEADER LEADS_ROW},
         {"csv,table=notes:a.csv", "a.csv", NOTES_ROWS},
-        {"csv,table=notes,header=no:a.csv.gz", "a.csv.gz", "acme,L-1,0,\"\",\nacme,L-1,1,,false\n"},
+        {"csv,table=notes,header=no:a.csv.gz", "a.csv.gz",
+         "acme,L-1,a-1,0,\"\",\nacme,L-1,a-1,1,,false\n"},
         {"csv,gzip=1:a.csv", "a.csv", LEADS_HEADER LEADS_ROW},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

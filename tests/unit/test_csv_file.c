@@ -70,6 +70,9 @@ static struct column_spec documented[DOCUMENTED] = {
 static const struct table_spec table = {
     .name = {"leads", 5}, .columns = documented, .n_columns = DOCUMENTED};
 
+static struct str key_columns[] = {{"provider", 8}, {"lead_id", 7}};
+static const struct profile profile = {.key_columns = key_columns, .n_key_columns = 2};
+
 static struct column columns[EXTRAS_MAX];
 static char column_names[EXTRAS_MAX][16];
 
@@ -287,9 +290,12 @@ static void run_resumed(const struct csv_settings *set, const struct story *s, u
 }
 
 static const struct csv_settings dialects[] = {
-    {.dialect = {.delimiter = ','}, .header = true},
-    {.dialect = {.delimiter = ';', .crlf = true, .excel_safe = true}, .header = true, .bom = true},
-    {.dialect = {.delimiter = '\t'}},
+    {.profile = &profile, .dialect = {.delimiter = ','}, .header = true},
+    {.profile = &profile,
+     .dialect = {.delimiter = ';', .crlf = true, .excel_safe = true},
+     .header = true,
+     .bom = true},
+    {.profile = &profile, .dialect = {.delimiter = '\t'}},
 };
 
 static void run_all(const struct story *s)

@@ -300,17 +300,26 @@ static const struct shape convocore[] = {
      "\"completed\":true,\"responded\":false,\"firstEngaged\":null,\"secondEngaged\":null,"
      "\"note\":\"n\",\"notesHistory\":[{\"text\":\"x\",\"agentId\":\"g\",\"agentName\":\"G\","
      "\"timestamp\":1},\"lone\"],\"metadata\":{\"k\":1},\"extra\":1}]}}",
-     "leads\n   id=\"L-1\" agent_id=7 convo_id=\"c\" user_id=\"u\" name=null"
+     "leads\n   id=\"L-1\" convo_id=\"c\" user_id=\"u\" name=null"
      " email=\"a@example.com\" phone=null ts=1769738400 created_at=\"2026\""
      " meta_data_source=\"web\" meta_data_company=\"C\" meta_data_address=null"
-     " meta_data_notes=\"n\" | user_id_2=\"other\" hot_score=9.50 meta_data_linked_in=\"l\"\n"
+     " meta_data_notes=\"n\" | agent_id_2=7 user_id_2=\"other\" hot_score=9.50 meta_data_linked_in=\"l\"\n"
      "crm_activities\n   position=0 id=\"a\" title=\"t\" date=\"d\" due_date=null completed=true"
      " responded=false first_engaged=null second_engaged=null note=\"n\" metadata={\"k\":1} |"
      " extra=1\n"
      "crm_activity_notes\n"
-     "   crm_activity_id=\"a\" crm_activity_position=0 position=0 text=\"x\" agent_id=\"g\""
-     " agent_name=\"G\" timestamp=1\n"
+     "   crm_activity_id=\"a\" crm_activity_position=0 position=0 text=\"x\" note_agent_id=\"g\""
+     " note_agent_name=\"G\" timestamp=1\n"
      "   crm_activity_id=\"a\" crm_activity_position=0 position=1 | value=\"lone\"\n"},
+    /* the parameter's value, as a text or a number, has no column of its own; another one has */
+    {"{\"data\":{\"agentId\":\"A-1\"}}", "leads\n  \n"},
+    {"{\"data\":{\"agentId\":\"A-2\"}}", "leads\n   | agent_id_2=\"A-2\"\n"},
+    {"{\"data\":{\"agentId\":null}}", "leads\n   | agent_id_2=null\n"},
+    {"{\"data\":{\"agentId\":[\"A-1\"]}}", "leads\n   | agent_id_2=[\"A-1\"]\n"},
+    {"{\"data\":{\"agentId\":\"A-1\\u0000\"}}", "leads\n   | agent_id_2=\"A-1\xEF\xBF\xBD\"\n"},
+    {"{\"data\":{\"agent_id\":\"A-1\",\"agentId\":\"A-1\"}}", "leads\n   | agent_id_2=\"A-1\"\n"},
+    {"{\"data\":{\"agent_id\":\"A-1\",\"agentId\":\"x\"}}",
+     "leads\n   | agent_id_2=\"A-1\" agent_id_3=\"x\"\n"},
     {"{\"data\":{\"metaData\":[1],\"meta_data_source\":2,\"crmActivities\":\"none\"}}",
      "leads\n   | meta_data=[1] meta_data_source_2=2 crm_activities_2=\"none\"\n"},
     {"{\"data\":{}}", "leads\n  \n"},

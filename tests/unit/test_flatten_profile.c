@@ -85,6 +85,41 @@ static void test_tables(void **state)
     }
 }
 
+/* Members may repeat parameters in any table, also as members of other objects. */
+#define AGENTS                                                                                          \
+    "{\"profile\":1,\"name\":\"a\",\"servers\":[{\"name\":\"m\",\"url\":\"http://h\"}],"                \
+    "\"path\":\"/{zone}/{id}?a={agentId}\",\"tables\":["                                                \
+    "{\"name\":\"t\",\"each\":\"\",\"columns\":[],\"objects\":[{\"path\":\"/in\",\"prefix\":\"in_\"}]," \
+    "\"repeats\":[{\"path\":\"/in/agent\",\"param\":\"agentId\"},"                                      \
+    "{\"path\":\"/Zone\",\"param\":\"zone\"},{\"path\":\"/twin\",\"of\":\"/Zone\"}]},"                  \
+    "{\"name\":\"c\",\"each\":\"/c/*\",\"columns\":[],"                                                 \
+    "\"repeats\":[{\"path\":\"/c/*/agent_id\",\"param\":\"agentId\"}]}]}"
+
+static void test_repeated_parameters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *payload, *tables;
+    } rows[] = {
+        {"{\"in\":{\"agent\":\"A-1\"},\"Zone\":\"A-1\",\"twin\":\"A-1\",\"c\":[{\"agent_id\":\"A-1\"}]}",
+         "t\n  \nc\n  \n"},
+        {"{\"in\":{\"agent\":\"A-2\"},\"Zone\":1,\"twin\":2,\"c\":[{\"agent_id\":\"x\"},{\"agent_id\":"
+         "\"A-1\"},\"A-1\"]}",
+         "t\n   | in_agent=\"A-2\" zone_2=1 twin=2\n"
+         "c\n   | agent_id_2=\"x\"\n  \n   | value=\"A-1\"\n"},
+        {"{\"zone\":\"A-1\",\"agent_id\":\"A-1\",\"provider\":1,\"leadId\":2}",
+         "t\n   | zone_2=\"A-1\" agent_id_2=\"A-1\" provider_2=1 lead_id_2=2\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct tables_fixture f;
+        fixture_parse(&f, AGENTS, SIGNED_URLS_STRIP);
+        const char *got = tables_of(&f, rows[i].payload);
+        if (strcmp(got, rows[i].tables) != 0)
+            fail_msg("\n%s\n--- wanted\n%s--- got\n%s", rows[i].payload, rows[i].tables, got);
+        fixture_free(&f);
+    }
+}
+
 /* The first table of a profile that asks for nothing has its row whatever comes. */
 static void test_payload_that_is_no_object(void **state)
 {
@@ -106,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_repeated_parameters),
         cmocka_unit_test(test_payload_that_is_no_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

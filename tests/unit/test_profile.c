@@ -1,4 +1,4 @@
-#include "core/provider/profile.h"
+#include "core/provider/table_column.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,10 +139,47 @@ static void test_types(void **state)
         p->tables[1].columns; /* a position, and a value without type */
     assert_int_equal(items[0].type, TYPE_INTEGER);
     assert_int_equal(items[1].type, TYPE_TEXT);
-    assert_int_equal(table_position(&p->tables[0], 0), -1);
-    assert_int_equal(table_position(&p->tables[1], 0), 0);
-    assert_int_equal(table_position(&p->tables[1], 1), -1); /* it has none of its own element */
+    assert_true(table_has_key(&p->tables[0]));
+    assert_false(table_has_key(&p->tables[1])); /* it has no position of its own element */
     profile_free(p);
+}
+
+/* The columns that rows begin with, by the URL's path. */
+static const struct {
+    const char *path, *columns;
+} key_columns[] = {
+    {"/{id}", "provider,lead_id"},
+    {"/{shop}/{id}?a={agentId}&again={shop}", "provider,lead_id,shop,agent_id"},
+    {"/{id}/{leadId}/{Provider}/{lead_id}", "provider,lead_id,lead_id_2,provider_2,lead_id_3"},
+    {"/{id}/{agentID}/{agent_id_2}/{agentId}", "provider,lead_id,agent_id,agent_id_2,agent_id_3"},
+    {"/{id}/{_}/{x_9}/{HTMLBody}", "provider,lead_id,field,x_9,html_body"},
+};
+
+static void test_key_columns(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof key_columns / sizeof *key_columns; i++) {
+        struct profile *p;
+        struct err e;
+        struct buf path, got;
+        buf_init(&path, 1 << 10);
+        buf_init(&got, 1 << 10);
+        buf_addf(&path, "\"path\":\"%s\"", key_columns[i].path);
+        if (parse_with(&p, PATH, buf_cstr(&path), &e))
+            fail_msg("%s", e.msg);
+        for (size_t k = 0; k < table_columns(p, &p->tables[1]); k++) {
+            const struct table_column column = table_column(p, &p->tables[1], k);
+            assert_int_equal(column.spec == NULL, k < p->n_key_columns);
+            assert_int_equal(column.is_key, k <= p->n_key_columns); /* and the basket's position */
+            buf_addf(&got, "%s%s", k ? "," : "", column.name.ptr);
+        }
+        buf_clear(&path);
+        buf_addf(&path, "%s,basket,sku", key_columns[i].columns);
+        assert_string_equal(buf_cstr(&got), buf_cstr(&path));
+        buf_free(&path);
+        buf_free(&got);
+        profile_free(p);
+    }
 }
 
 /* The types of the built-in profiles, by the names of their columns: what is not named is text. */
@@ -347,6 +384,27 @@ static const struct {
      "/tables/1/repeats/0/path: must be a member of one of the table's \"objects\""},
     {ITEMS, CHILD("\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b\",\"of\":\"/a/*/b\"}]"),
      "/tables/1/repeats/0/of: must be another member"},
+    {ITEMS, CHILD("\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b\"}]"),
+     "/tables/1/repeats/0/of: is missing"},
+    {ITEMS,
+     CHILD(
+         "\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b\",\"of\":\"/a/*/c\",\"param\":\"shop\"}]"),
+     "/tables/1/repeats/0: must not have both \"of\" and \"param\""},
+    {ITEMS, CHILD("\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b\",\"param\":\"id\"}]"),
+     "/tables/1/repeats/0/param: must be one of the names in braces of \"path\", other than id"},
+    {ITEMS, CHILD("\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b\",\"param\":7}]"),
+     "/tables/1/repeats/0/param: must be"},
+    {ITEMS,
+     CHILD("\"columns\":[],\"repeats\":[{\"path\":\"/a/*/b\",\"param\":\"shop\"},"
+           "{\"path\":\"/a/*/b\",\"of\":\"/a/*/c\"}]"),
+     "/tables/1/repeats/1/path: is listed twice"},
+    {ITEMS, CHILD("\"columns\":[{\"name\":\"lead_id\",\"value\":\"/a/*/b\"}]"),
+     "/tables/1/columns/0/name: \"lead_id\" is a column of every table already"},
+    {ITEMS, CHILD("\"columns\":[{\"name\":\"shop\",\"value\":\"/a/*/b\"}]"),
+     "/tables/1/columns/0/name: \"shop\" is a column of every table already: it holds the parameter "
+     "\"shop\"; a member that repeats it goes into \"repeats\""},
+    {ITEMS, "{\"name\":\"shop\",\"each\":\"/a/*\",\"columns\":[]}",
+     "/tables/1/name: \"shop\" is a column of every table already"},
     {ITEMS,
      "{\"name\":\"items\",\"each\":\"/a/*\",\"columns\":[]},{\"name\":\"more\",\"each\":"
      "\"/a/*\",\"columns\":[]}",
@@ -484,6 +542,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_read),
         cmocka_unit_test(test_what_may_be_absent),
+        cmocka_unit_test(test_key_columns),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_texts_that_are_no_profile),
         cmocka_unit_test(test_limits),

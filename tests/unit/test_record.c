@@ -6,7 +6,8 @@
 #include "core/sink.h"
 #include "sinks/record/record.h"
 
-#define HEAD "{\"provider\":\"acme\",\"lead_id\":\"L-1\""
+#define RAW_HEAD "{\"provider\":\"acme\",\"lead_id\":\"L-1\""
+#define HEAD RAW_HEAD ",\"agent_id\":\"a-1\""
 #define OWN                                                                                        \
     ",\"id\":\"L-1\",\"name\":\"Zo\xc3\xab \\\"Z\\\"\\n\",\"score\":1.10,\"is_test\":true,"        \
     "\"colour\":{\"b\":[1,-0,\"x\"],\"a\":{}},\"si\\\"ze\":null"
@@ -62,17 +63,19 @@ static void json_lead(void **state)
 
 static void json_rows(void **state)
 {
-    expect_json(*state, LAYOUT_ROWS, 3,
-                "{\"_table\":\"leads\",\"provider\":\"acme\",\"lead_id\":\"L-1\"" OWN "}\n"
-                "{\"_table\":\"notes\",\"provider\":\"acme\",\"lead_id\":\"L-1\","
-                "\"position\":0,\"text\":\"\"}\n"
-                "{\"_table\":\"notes\",\"provider\":\"acme\",\"lead_id\":\"L-1\","
-                "\"position\":1,\"shade\":false}\n");
+    expect_json(
+        *state, LAYOUT_ROWS, 3,
+        "{\"_table\":\"leads\",\"provider\":\"acme\",\"lead_id\":\"L-1\",\"agent_id\":\"a-1\"" OWN
+        "}\n"
+        "{\"_table\":\"notes\",\"provider\":\"acme\",\"lead_id\":\"L-1\",\"agent_id\":\"a-1\","
+        "\"position\":0,\"text\":\"\"}\n"
+        "{\"_table\":\"notes\",\"provider\":\"acme\",\"lead_id\":\"L-1\",\"agent_id\":\"a-1\","
+        "\"position\":1,\"shade\":false}\n");
 }
 
 static void json_raw(void **state)
 {
-    expect_json(*state, LAYOUT_RAW, 1, HEAD ",\"payload\":" SAMPLE_COMPACT "}\n");
+    expect_json(*state, LAYOUT_RAW, 1, RAW_HEAD ",\"payload\":" SAMPLE_COMPACT "}\n");
 }
 
 static void json_empty_tables(void **state)
@@ -83,8 +86,9 @@ static void json_empty_tables(void **state)
     for (size_t i = 0; i < 5; i++)
         s->lead_cells[i].kind = CELL_ABSENT;
     expect_json(s, LAYOUT_LEAD, 1, HEAD ",\"notes\":[]}\n");
-    expect_json(s, LAYOUT_ROWS, 1,
-                "{\"_table\":\"leads\",\"provider\":\"acme\",\"lead_id\":\"L-1\"}\n");
+    expect_json(
+        s, LAYOUT_ROWS, 1,
+        "{\"_table\":\"leads\",\"provider\":\"acme\",\"lead_id\":\"L-1\",\"agent_id\":\"a-1\"}\n");
 }
 
 static void json_object_has_no_end(void **state)
@@ -95,7 +99,7 @@ static void json_object_has_no_end(void **state)
     buf_init(&b, 1 << 20);
     assert_int_equal(record_writer_new(&w, &s->profile, &encoding_json, LAYOUT_RAW, NULL), RC_OK);
     record_write_object(w, &b, &s->lead);
-    assert_string_equal(buf_cstr(&b), HEAD ",\"payload\":" SAMPLE_COMPACT "}");
+    assert_string_equal(buf_cstr(&b), RAW_HEAD ",\"payload\":" SAMPLE_COMPACT "}");
     record_writer_free(w);
     buf_free(&b);
 }
@@ -119,10 +123,14 @@ static void expect_bytes(struct sample *s, enum record_layout layout, size_t wan
     buf_free(&b);
 }
 
-#define MP_HEAD                                                                                    \
+#define MP_RAW_HEAD                                                                                \
     "\xa8provider\xa4"                                                                             \
     "acme"                                                                                         \
     "\xa7lead_id\xa3L-1"
+#define MP_HEAD                                                                                    \
+    MP_RAW_HEAD "\xa8"                                                                             \
+                "agent_id\xa3"                                                                     \
+                "a-1"
 #define MP_OWN                                                                                     \
     "\xa2id\xa3L-1"                                                                                \
     "\xa4name\xa9Zo\xc3\xab \"Z\"\n"                                                               \
@@ -136,7 +144,7 @@ static void expect_bytes(struct sample *s, enum record_layout layout, size_t wan
 
 static void msgpack_lead(void **state)
 {
-    static const char want[] = "\x89" MP_HEAD MP_OWN "\xa5notes\x92"
+    static const char want[] = "\x8a" MP_HEAD MP_OWN "\xa5notes\x92"
                                "\x82\xa8position\x00\xa4text\xa0"
                                "\x82\xa8position\x01\xa5shade\xc2";
     expect_bytes(*state, LAYOUT_LEAD, 1, want, sizeof want - 1);
@@ -144,15 +152,15 @@ static void msgpack_lead(void **state)
 
 static void msgpack_rows(void **state)
 {
-    static const char want[] = "\x89\xa6_table\xa5leads" MP_HEAD MP_OWN
-                               "\x85\xa6_table\xa5notes" MP_HEAD "\xa8position\x00\xa4text\xa0"
-                               "\x85\xa6_table\xa5notes" MP_HEAD "\xa8position\x01\xa5shade\xc2";
+    static const char want[] = "\x8a\xa6_table\xa5leads" MP_HEAD MP_OWN
+                               "\x86\xa6_table\xa5notes" MP_HEAD "\xa8position\x00\xa4text\xa0"
+                               "\x86\xa6_table\xa5notes" MP_HEAD "\xa8position\x01\xa5shade\xc2";
     expect_bytes(*state, LAYOUT_ROWS, 3, want, sizeof want - 1);
 }
 
 static void msgpack_raw(void **state)
 {
-    static const char want[] = "\x83" MP_HEAD "\xa7payload\x82\xa2ok\xc3\xa4lead\x83"
+    static const char want[] = "\x83" MP_RAW_HEAD "\xa7payload\x82\xa2ok\xc3\xa4lead\x83"
                                "\xa2id\xa3L-1\xa3url\xb1https://x/y?sig=1"
                                "\xa1n\xcb\x3f\xf1\x99\x99\x99\x99\x99\x9a";
     expect_bytes(*state, LAYOUT_RAW, 1, want, sizeof want - 1);
@@ -167,7 +175,7 @@ static void msgpack_text_numbers(void **state)
         s->lead_cells[i].kind = CELL_ABSENT;
     s->lead_cells[2] = sample_number("1e400");
     s->lead_cells[4] = sample_number("18446744073709551615");
-    static const char want[] = "\x85" MP_HEAD "\xa5score\xa5"
+    static const char want[] = "\x86" MP_HEAD "\xa5score\xa5"
                                "1e400"
                                "\xa4gone\xcf\xff\xff\xff\xff\xff\xff\xff\xff"
                                "\xa5notes\x90";

@@ -103,12 +103,13 @@ static void the_columns_of_a_lead(void **state)
     world_begin(w);
     world_put(w, 0, 1);
     world_end(w);
-    expect_body(w, 0,
-                "{\"type\":\"crm.lead\",\"timestamp\":\"" TIME
-                "\",\"data\":{\"provider\":\"acme\",\"lead_id\":\"0\",\"id\":\"L-1\","
-                "\"name\":\"Zo\xc3\xab \\\"Z\\\"\\n\",\"score\":1.10,\"is_test\":true,"
-                "\"colour\":{\"b\":[1,-0,\"x\"],\"a\":{}},\"si\\\"ze\":null,"
-                "\"notes\":[{\"position\":0,\"text\":\"\"},{\"position\":1,\"shade\":false}]}}");
+    expect_body(
+        w, 0,
+        "{\"type\":\"crm.lead\",\"timestamp\":\"" TIME
+        "\",\"data\":{\"provider\":\"acme\",\"lead_id\":\"0\",\"agent_id\":\"a-1\",\"id\":\"L-1\","
+        "\"name\":\"Zo\xc3\xab \\\"Z\\\"\\n\",\"score\":1.10,\"is_test\":true,"
+        "\"colour\":{\"b\":[1,-0,\"x\"],\"a\":{}},\"si\\\"ze\":null,"
+        "\"notes\":[{\"position\":0,\"text\":\"\"},{\"position\":1,\"shade\":false}]}}");
 }
 
 /* The ids of a run of leads 0 to 3 against one receiver. */
