@@ -5,7 +5,7 @@
 #include "cmd/options.h"
 
 /* --expect, or the lines of the input files; of a large file, as many as its beginning promises. 0
- * where that cannot be told: pipes, compressed files. */
+ * where that is not known: pipes, compressed files. */
 uint64_t estimate_ids(const struct export_options *o);
 
 #endif

@@ -41,7 +41,7 @@ enum rc export_set_provider(struct export *x, struct err *e);
 /* The sinks of -t, and what they have of the run. */
 enum rc export_set_sinks(struct export *x, struct err *e);
 
-/* What must be the same for a run to go on. After the others. */
+/* What must be the same for a run to be resumed. After the others. */
 enum rc export_set_settings(struct export *x, struct err *e);
 
 /* Everything else: touches nothing outside but this process's limit of open files. */

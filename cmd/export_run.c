@@ -1,4 +1,4 @@
-/* Everything else that a run is told: sinks, input, limits. */
+/* Everything else that a run is given: sinks, input, limits. */
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>

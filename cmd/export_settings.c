@@ -1,4 +1,4 @@
-/* What must be the same for a run to go on. */
+/* What must be the same for a run to be resumed. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

@@ -41,7 +41,7 @@ void messages_free(struct messages *m)
 
 /* ---- writing, under the lock ---------------------------------------------------------------- */
 
-/* Standard error that cannot be written is nothing that could be told to anybody. */
+/* Standard error that cannot be written is nothing that could be reported to anybody. */
 static void write_all(struct messages *m, const char *p, size_t n)
 {
     (void)fd_writer_write(&m->writer, p, n);

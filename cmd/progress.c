@@ -155,8 +155,9 @@ static size_t terminal_width(int fd)
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col != 0)
         return size.ws_col;
     const char *text = getenv("COLUMNS");
-    bool told = text && units_uint(str_c(text), &columns) && columns > 0 && columns <= UINT16_MAX;
-    return told ? (size_t)columns : WIDTH_DEFAULT;
+    bool is_given =
+        text && units_uint(str_c(text), &columns) && columns > 0 && columns <= UINT16_MAX;
+    return is_given ? (size_t)columns : WIDTH_DEFAULT;
 }
 
 /* The shell has the terminal back (Ctrl-Z and "bg", or "&"): its prompt is not to be written over. A

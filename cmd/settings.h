@@ -1,4 +1,4 @@
-/* The terms of a run: what of a command line must be the same for a run to go on. Names as options
+/* The settings of a run: what of a command line must be the same for a run to be resumed. Names as options
  * are called, values without secrets. */
 #ifndef LEADPIPE_CMD_SETTINGS_H
 #define LEADPIPE_CMD_SETTINGS_H

@@ -40,7 +40,7 @@ static void limit_message(void)
     (void)alarm(MESSAGE_SECONDS);
 }
 
-/* Nobody is told at a time like this but by write(). */
+/* At a time like this, messages are written with write() alone. */
 static void stop_at_once(int number)
 {
     static const char message[] =

@@ -31,7 +31,7 @@ static void print_value(const struct table_spec *t, const struct column_spec *c,
     char what[64] = "";
     if (c->type != TYPE_TEXT)
         (void)snprintf(what, sizeof what, "%s, ", column_type_text(c->type));
-    /* A lead's paths are told from the root: there, a lone name would not say where. */
+    /* A lead's paths are shown from the root: there, a lone name would not say where. */
     print_line(c->name, width, what,
                t->each.n_steps ? below(c->path.text, t->each.text) : c->path.text);
 }

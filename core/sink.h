@@ -46,7 +46,7 @@ struct stop_timer;
 
 enum verdict_kind {
     VERDICT_ACCEPTED,
-    VERDICT_OUTDATED, /* accepted, but with another content: by a delivery of before the run went on */
+    VERDICT_OUTDATED, /* accepted, but with another content: by a delivery of before the run was resumed */
     VERDICT_FAILED,
     VERDICT_PENDING, /* the sink was stopped before it could say */
 };
@@ -66,7 +66,7 @@ struct sink_host {
     /* The verdict on one lead; any thread; exactly once a lead that was put. The lead must not be
      * touched afterwards, put()'s own array aside. */
     void (*settle)(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v);
-    /* In open() only: a lead that the sink took in before the mark that it goes on from, or that is
+    /* In open() only: a lead that the sink took in before the mark that it resumes from, or that is
      * in a delivery it had recorded, and whose verdict is not known. *out is the lead, which the
      * sink owes a verdict then; or NULL where the run had not come so far: then it comes again with
      * put(). RC_NOMEM. */
@@ -173,7 +173,7 @@ struct sink_ops {
      * until the verdict, only id, params and seq may be read. An error means that the sink is dead
      * and the run must stop; leads without a verdict are then the run's again. */
     enum rc (*put)(struct sink *s, const struct lead *const leads[], size_t n, struct err *e);
-    /* A text from which open() can go on after the leads put so far. It holds once sync() has
+    /* A text from which open() can resume after the leads put so far. It holds once sync() has
      * returned, too; deliveries are recorded in the state. */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);
     /* What the last mark covers is durable. Any thread, also while put(), prepare() or flush() runs;

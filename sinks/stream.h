@@ -44,7 +44,7 @@ struct stream_cfg {
     bool spool;
     enum outfile_suffix suffix;    /* of the unfinished name */
     const struct stop_timer *stop; /* see outfile.h */
-    struct str mark; /* what stream_mark() gave in an earlier run, to go on there; or absent */
+    struct str mark; /* what stream_mark() gave in an earlier run, to resume there; or absent */
 };
 
 /* The level for an option value: OPTION_AUTO is STREAM_LEVEL_DEFAULT where `path` ends in ".gz", else
@@ -62,7 +62,7 @@ enum rc stream_rc(const struct stream *s, struct err *e);
 uint64_t stream_bytes(const struct stream *s);      /* written so far, before compression */
 uint64_t stream_file_bytes(const struct stream *s); /* of the file; all of them once complete */
 
-/* Appends a text to `out` (printable ASCII without blanks) with which stream_open() can go on from
+/* Appends a text to `out` (printable ASCII without blanks) with which stream_open() can resume from
  * here. It holds once stream_sync() has returned. It changes nothing about the bytes of the file. The
  * input of the member at hand is in the text, compressed: usually a few hundred KiB, never much more
  * than STREAM_MEMBER_BYTES * 4 / 3. RC_USAGE: it is standard output, a pipe or a device. */

@@ -1,4 +1,4 @@
-/* The time that a run may still take once it was told to stop, as a descriptor that others can poll
+/* The time that a run may still take once it was asked to stop, as a descriptor that others can poll
  * beside what they wait for: whoever waits for a reader gives up when it is over. */
 #ifndef LEADPIPE_STOP_TIMER_H
 #define LEADPIPE_STOP_TIMER_H

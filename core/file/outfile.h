@@ -6,7 +6,7 @@
  * is standard output, and a path that is a name of an open descriptor (descriptor.h) is that
  * descriptor: neither is truncated or replaced. One thread at a time.
  *
- * Write errors stick: outfile_write() after a failure does nothing; the first error is told by
+ * Write errors stick: outfile_write() after a failure does nothing; the first error is reported by
  * outfile_rc() and outfile_complete(). */
 #ifndef LEADPIPE_OUTFILE_H
 #define LEADPIPE_OUTFILE_H
@@ -64,7 +64,7 @@ enum rc outfile_read(struct outfile *f, uint64_t at, void *p, size_t n, size_t *
  * system can do that. Errors stick in `f`. */
 void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t n);
 
-/* A descriptor, a pipe or a device: a later run cannot go on with it. */
+/* A descriptor, a pipe or a device: a later run cannot resume it. */
 bool outfile_is_stream(const struct outfile *f);
 
 /* Nothing that was written waits in memory; the system has it. */
@@ -92,7 +92,7 @@ enum rc outfile_publish(struct outfile *f, struct err *e);
 /* Hexadecimal digest of the whole file, or "". After outfile_complete(). */
 const char *outfile_sha256(const struct outfile *f);
 
-/* Closes; removes what was not published (with `keep`, leaves it for a later run to go on). */
+/* Closes; removes what was not published (with `keep`, leaves it for a later run to resume). */
 void outfile_close(struct outfile *f, bool keep);
 
 /* Removes what a run that was killed left of an unfinished file with that suffix, unless another

@@ -23,7 +23,7 @@ struct outfile_recovery {
 /* Every file gets its final name, durably, or has it already; or all are removed. RC_SYNTAX: the text is
  * damaged. RC_USAGE: it is about other files, or a file is not the one that was completed, is gone or
  * is another user's. RC_BUSY: another run has one. RC_IO, RC_NOMEM. After an error some may be done;
- * the same again goes on. */
+ * the same again resumes. */
 enum rc outfile_recover(const struct outfile_recovery *r, struct err *e);
 
 #endif

@@ -6,7 +6,7 @@
  *
  *     open  write!...  [mark  sync!]...  complete!  prepare  commit=  close
  *
- * or abort and close in any phase. A later run goes on with open() from a mark, or with recover() from
+ * or abort and close in any phase. A later run resumes with open() from a mark, or with recover() from
  * what prepare() appended. One thread at a time, but for sync(). */
 #ifndef LEADPIPE_PLACE_H
 #define LEADPIPE_PLACE_H
@@ -31,7 +31,7 @@ struct place {
 };
 
 struct place_ops {
-    /* It appears under its name when it is complete, so a later run can go on with it or finish it. Else
+    /* It appears under its name when it is complete, so a later run can resume or finish it. Else
      * what is written is gone: mark(), sync(), prepare() and recover() are never called. */
     bool is_replaced;
 

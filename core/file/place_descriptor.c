@@ -150,7 +150,7 @@ static uint64_t descriptor_place_copy(struct place *p, int from_fd, uint64_t at,
 
 /* ---- ending --------------------------------------------------------------------------------- */
 
-/* A descriptor may be open on a file, of which what could not be written is only told now (by a
+/* A descriptor may be open on a file, of which what could not be written is only reported now (by a
  * network file system, above all). 0 or an errno. */
 static int sync_stream(int fd)
 {

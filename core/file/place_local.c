@@ -19,7 +19,7 @@
 struct local {
     struct place place; /* first */
     int fd;             /* the unfinished file; -1 once it was removed */
-    size_t unsent;      /* bytes that the system has and was not told to write to disk */
+    size_t unsent;      /* bytes that the system has and was not asked to write to disk */
     bool handed_over;   /* a text says how to finish it */
     bool folder_synced; /* of who calls sync() */
     /* The system tells once, to whoever syncs first, that it could not write: so all must know. */
@@ -77,7 +77,7 @@ static enum rc cut_back(const struct local *f, uint64_t keep_bytes, struct err *
                        "%s: data of the unfinished run is missing (%llu bytes were written, %llu "
                        "are there); restore it, or start over with --fresh",
                        part, (unsigned long long)keep_bytes, (unsigned long long)st.st_size);
-    /* a later run may have to go on with it, or to begin it anew */
+    /* a later run may have to resume it, or to begin it anew */
     if (!take_mode(f, S_IRUSR | S_IWUSR))
         return err_sys(e, RC_IO, errno, "%s", part);
     if (ftruncate(f->fd, (off_t)keep_bytes) != 0 || lseek(f->fd, (off_t)keep_bytes, SEEK_SET) < 0)
@@ -127,8 +127,8 @@ static enum rc local_open(struct place **out, const struct target *t, const stru
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* The disk begins to write while the run goes on: else all of it would wait for the sync at the
- * end. Nothing is waited for here and nothing relied on: what went wrong is told by that sync. */
+/* The disk begins to write while the run continues: else all of it would wait for the sync at the
+ * end. Nothing is waited for here and nothing relied on: what went wrong is reported by that sync. */
 static void begin_writeback(struct local *f, size_t n)
 {
     f->unsent += n;

@@ -3,7 +3,7 @@
  *
  * A plan is a tree of places. The root and every "*" begin a scope: the part of the payload that
  * belongs to one element. A walk goes through the members of a scope, keeps what columns need in
- * the scope's slots, makes the rows, and then goes on into its arrays. */
+ * the scope's slots, makes the rows, and then continues into its arrays. */
 #ifndef LEADPIPE_PLAN_H
 #define LEADPIPE_PLAN_H
 

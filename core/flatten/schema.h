@@ -2,9 +2,9 @@
  * when a table has as many columns as it may.
  *
  * The keys and documented columns are always there, and the last column is not given to an origin:
- * what finds no place goes, row by row, into a JSON object in the column "other_members", which is
+ * what finds no column goes, row by row, into a JSON object in the column "other_members", which is
  * made when it is needed first. A pivot's value does not, where a table has a row for each of the
- * pivot's elements: it is there already. Sources that have a column keep it.
+ * pivot's elements: it is there already. Origins that have a column keep it.
  *
  * One thread resolves leads in the order in which they go to the sinks; so the same IDs give the
  * same columns. Columns never change or move once made: other threads read them through the leads

@@ -140,7 +140,7 @@ struct http_engine_cfg {
     double rate_per_s; /* requests started, tries included; 0: no limit */
     struct http_retry_cfg retry;
     enum http_version_policy version;
-    struct str totals;     /* of http_engine_save(): the figures go on from there; or absent */
+    struct str totals;     /* of http_engine_save(): the figures continue from there; or absent */
     size_t max_body;       /* bytes of an answer after decompression */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
     bool (*retryable)(
@@ -152,7 +152,7 @@ struct http_engine_cfg {
     void *ctx;
     /* The next request, of whatever kind, or NULL: none now; call http_engine_kick() when there is. */
     struct http_request *(*next)(void *ctx);
-    /* The run cannot go on: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
+    /* The run cannot continue: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
      * retry_max_time_ms), RC_NET (no success for retry_max_time_ms, or none at all and server, proxy
      * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl failed). Once; then everything inside ends as by http_engine_stop() without a grace. */
     void (*fatal)(void *ctx, const struct err *e);

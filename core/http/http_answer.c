@@ -69,8 +69,8 @@ static int64_t longest_retry_after(const struct transfer *t)
         understood = true;
         longest_us = us > longest_us ? us : longest_us;
     }
-    if (!understood && !t->h->retry_after_told) {
-        t->h->retry_after_told = true;
+    if (!understood && !t->h->retry_after_reported) {
+        t->h->retry_after_reported = true;
         log_msg(t->h->cfg.log, LOG_LEVEL_WARN, t->h->cfg.subject,
                 "HTTP %d with a Retry-After that is neither a delay nor a date; ignored (reported "
                 "once)",

@@ -103,8 +103,8 @@ static void drain_group(struct http_engine *h, struct conn_group *g)
 
 static void notify(struct http_engine *h)
 {
-    if (h->fatal.rc != RC_OK && !h->fatal_told) {
-        h->fatal_told = true;
+    if (h->fatal.rc != RC_OK && !h->fatal_reported) {
+        h->fatal_reported = true;
         h->cfg.fatal(h->cfg.ctx, &h->fatal);
     }
     for (struct http_request *r; (r = http_ended_pop(h));) {
@@ -152,7 +152,7 @@ void http_engine_kick(struct http_engine *h)
 {
     h->source_empty = false;
     if (h->busy)
-        return; /* the step goes on to ask for more anyway */
+        return; /* the step continues and asks for more anyway */
     h->now_us = clock_mono_us(h->cfg.clock);
     h->busy = true;
     fill(h);
@@ -172,7 +172,7 @@ static int64_t start_due_us(const struct http_engine *h)
 
 int64_t http_engine_due_us(const struct http_engine *h)
 {
-    if (h->ended || (h->fatal.rc != RC_OK && (!h->fatal_told || h->in_flight)))
+    if (h->ended || (h->fatal.rc != RC_OK && (!h->fatal_reported || h->in_flight)))
         return INT64_MIN;
     if (h->stopping && !h->in_flight)
         return h->stopped ? INT64_MAX : INT64_MIN;

@@ -33,7 +33,7 @@ static const struct meaning meanings[] = {
     {CURLE_RECV_ERROR, "closed", CAUSE_NETWORK},
     {CURLE_PARTIAL_FILE, "cut_short", CAUSE_NETWORK},
     {CURLE_BAD_CONTENT_ENCODING, "encoding", CAUSE_NETWORK},
-    {CURLE_WRITE_ERROR, "encoding", CAUSE_NETWORK}, /* our own reasons are told apart */
+    {CURLE_WRITE_ERROR, "encoding", CAUSE_NETWORK}, /* our own reasons have rows of their own */
     {CURLE_HTTP2, "protocol", CAUSE_NETWORK},
     {CURLE_HTTP2_STREAM, "protocol", CAUSE_NETWORK},
     {CURLE_WEIRD_SERVER_REPLY, "protocol", CAUSE_NETWORK},

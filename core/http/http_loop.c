@@ -110,7 +110,7 @@ static struct watch *add_watch(struct conn_group *g, curl_socket_t fd)
 static int watch_for(struct watch *w, int events);
 
 /* libuv stops a watcher that reports an error and calls it a bad descriptor. libcurl is told that
- * it can read and write, and so finds out the reason; should it go on, the watcher does, too. */
+ * it can read and write, and so finds out the reason; should it continue, the watcher does, too. */
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *w = poll->data;
@@ -134,8 +134,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     CURLMcode rc = curl_multi_socket_action(w->group->multi, fd, ready, &running);
     if (rc != CURLM_OK)
         http_fail(h, RC_INTERNAL, "libcurl: %s", curl_multi_strerror(rc));
-    bool goes_on = status < 0 && find_watch(h, fd) == w && w->wanted && w->events == 0;
-    if (goes_on && watch_for(w, events) != 0)
+    bool continues = status < 0 && find_watch(h, fd) == w && w->wanted && w->events == 0;
+    if (continues && watch_for(w, events) != 0)
         http_fail(h, RC_INTERNAL, "a socket cannot be watched");
     http_step(h);
 }

@@ -94,7 +94,7 @@ struct connection_limit {
     unsigned most;    /* 0: no limit is known */
     unsigned strikes; /* refused connections that have not lowered it yet */
     int64_t raise_us, hold_us;
-    bool is_told;
+    bool is_reported;
 };
 
 /* The figures: written by the loop's thread, read by any. */
@@ -142,12 +142,12 @@ struct http_engine {
     struct http_request **heap; /* waiting for another try; the first one due at index 0 */
     size_t n_waiting, heap_size;
     uint64_t order;
-    struct http_request *ended, *ended_last; /* not yet told to the owner */
+    struct http_request *ended, *ended_last; /* the owner was not notified yet */
     char last_error[sizeof((struct http_request *)0)->error];
-    int64_t gate_told_us;
-    bool retry_after_told; /* that one was not understood */
-    unsigned scheme_doubt; /* so far; see http_scheme.c */
-    unsigned misfits;      /* see enum http_misfit */
+    int64_t gate_reported_us;
+    bool retry_after_reported; /* that one was not understood */
+    unsigned scheme_doubt;     /* so far; see http_scheme.c */
+    unsigned misfits;          /* see enum http_misfit */
 
     struct origin origin;
     struct limiter limiter;
@@ -160,7 +160,7 @@ struct http_engine {
     bool stopping, stopped;
     int64_t stop_us;
     struct err fatal; /* rc RC_OK: none */
-    bool fatal_told;
+    bool fatal_reported;
 };
 
 /* ---- http_engine.c -------------------------------------------------------------------------- */
@@ -169,7 +169,7 @@ struct http_engine {
  * last thing to be done in a callback from the loop: it may call `stopped`. */
 void http_step(struct http_engine *h);
 
-/* Nothing goes on: with the next step everything inside ends as HTTP_ABORTED. Only the first one
+/* Nothing continues: with the next step everything inside ends as HTTP_ABORTED. Only the first one
  * counts. May be called from libcurl's callbacks. */
 void http_fail(struct http_engine *h, enum rc rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -361,7 +361,7 @@ void http_retry_settle(struct http_engine *h, struct http_request *r, const stru
 /* A transfer has ended: its request waits for another try, or has ended. */
 void http_retry_decide(struct http_engine *h, struct transfer *t, CURLcode result);
 
-/* The request has ended; its owner will be told. */
+/* The request has ended; its owner will be notified. */
 void http_request_end(struct http_engine *h, struct http_request *r, enum http_end end);
 struct http_request *http_ended_pop(struct http_engine *h);
 

@@ -80,7 +80,7 @@ static void raise_limit(struct http_engine *h)
     l->most++;
     l->raise_us = h->now_us + l->hold_us;
     if (l->most >= h->limiter.max)
-        *l = (struct connection_limit){.is_told = true};
+        *l = (struct connection_limit){.is_reported = true};
 }
 
 /* ---- what it was ---------------------------------------------------------------------------- */
@@ -118,9 +118,9 @@ void http_refused_settle(struct http_engine *h)
 void http_refused_confirmed(struct http_engine *h)
 {
     struct connection_limit *l = &h->connections;
-    if (!l->most || l->is_told)
+    if (!l->most || l->is_reported)
         return;
-    l->is_told = true;
+    l->is_reported = true;
     log_msg(h->cfg.log, LOG_LEVEL_WARN, h->cfg.subject,
             "the server accepts only about %u connection%s at a time; using no more than that",
             l->most, l->most == 1 ? "" : "s");
@@ -130,7 +130,7 @@ void http_refused_own_fault(struct http_engine *h, struct http_request *r)
 {
     struct connection_limit *l = &h->connections;
     l->strikes -= r->tries.refused < l->strikes ? r->tries.refused : l->strikes;
-    if (!l->is_told)
+    if (!l->is_reported)
         l->most = 0; /* no refusal has been confirmed yet */
     r->tries.counted += r->tries.refused;
     r->tries.refused = REFUSED_MAX;

@@ -9,7 +9,7 @@
 /* Those that a gate held back do not come through it all at once. */
 #define GATE_JITTER_US 250000
 /* A gate that closes for less is not worth a message. */
-#define GATE_TOLD_US INT64_C(1000000)
+#define GATE_REPORT_US INT64_C(1000000)
 /* So often a request is asked again for the sake of a shared connection without that being counted
  * as a failed try. From then on it gets one of its own: it may be what breaks them. */
 #define LOST_MAX 2
@@ -109,9 +109,10 @@ static void notify_gate(struct http_engine *h, const struct http_try *y)
     if (y->status)
         (void)snprintf(what, sizeof what, "HTTP %d", y->status);
     int64_t gate_us = h->origin.gate_us;
-    bool is_news = gate_us - h->now_us >= GATE_TOLD_US && gate_us - h->gate_told_us >= GATE_TOLD_US;
+    bool is_news =
+        gate_us - h->now_us >= GATE_REPORT_US && gate_us - h->gate_reported_us >= GATE_REPORT_US;
     if (is_news)
-        h->gate_told_us = gate_us;
+        h->gate_reported_us = gate_us;
     log_msg(h->cfg.log, is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, h->cfg.subject,
             "%s%s: pausing requests for %s", what, y->retry_after_us > 0 ? " with Retry-After" : "",
             http_duration(gate_us - h->now_us, text));
@@ -191,7 +192,7 @@ static bool is_used_up(const struct http_engine *h, const struct http_request *r
 
 /* A try may take as long as a request may, or longer: then this one is out of time before the origin
  * was seen to fail. If nobody was served in all that time, and it is not the only one (or had no
- * connection), it goes on until another one is, or until the trouble clock has run out. */
+ * connection), it continues until another one is, or until the trouble clock has run out. */
 static bool may_be_the_origin(const struct http_engine *h, const struct http_request *r,
                               const struct http_try *y)
 {

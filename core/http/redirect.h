@@ -1,4 +1,4 @@
-/* What the user is told of a redirect, which is not followed. Any thread. */
+/* What the message says of a redirect, which is not followed. Any thread. */
 #ifndef LEADPIPE_REDIRECT_H
 #define LEADPIPE_REDIRECT_H
 

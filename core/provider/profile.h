@@ -22,7 +22,7 @@ enum column_kind {
 };
 
 /* `path` of a value has every "*" in common with the table's `each`; that of a position is `each`
- * up to one of its "*"; that of a count goes on behind `each` with at least one "*" more. */
+ * up to one of its "*"; that of a count continues behind `each` with at least one "*" more. */
 struct column_spec {
     struct str name;
     enum column_kind kind;

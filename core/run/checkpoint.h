@@ -3,7 +3,7 @@
  *
  *   IDLE     none is under way
  *   BARRIER  begun: what is done is noted, and every sink will come to a barrier in its queue, where it
- *            makes its mark and goes on
+ *            makes its mark and continues
  *   SYNCING  all have; the checkpoint's own thread waits for the disk and commits
  *   BROKEN   there is no further one: a sink or the disk failed, and what it says from then on cannot
  *            be trusted (a later fdatasync() may say that all is well although pages were lost)

@@ -83,7 +83,7 @@ bool fetch_has_room(void *fetcher, struct http_request *http,
                     size_t bytes);                        /* a request's room() */
 void fetch_no_room(struct fetcher *f, struct lead *lead); /* its answer was given up */
 void fetch_wait(struct fetcher *f, struct lead *lead);
-/* The next of those that wait and may go on: a request to be made (true and *http), or a body that is
+/* The next of those that wait and may continue: a request to be made (true and *http), or a body that is
  * ready for the workers (true and *lead). */
 bool fetch_next_waiting(struct fetcher *f, struct lead **lead, struct http_request **http);
 bool fetch_must_pause(const struct fetcher *f); /* no other lead is begun now */

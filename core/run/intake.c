@@ -61,7 +61,7 @@ static enum rc push_lead(struct intake *in, struct lead *lead)
     return in->n_read == INTAKE_BATCH ? hand_to_loop(in) : RC_OK;
 }
 
-/* The last one that was done verifies all of them, and what waited for that goes on. */
+/* The last one that was done verifies all of them, and what waited for that continues. */
 static enum rc push_deferred(struct intake *in)
 {
     enum rc rc = RC_OK;
@@ -219,7 +219,7 @@ void intake_cancel(struct intake *in)
 {
     queue_close(in->queue);
     if (write(in->cancel_pipe[1], "", 1) < 0) {
-        /* Only a full pipe: then the reader has been told. */
+        /* Only a full pipe: then the reader has been notified. */
     }
 }
 

@@ -16,7 +16,7 @@
 #define INTAKE_AHEAD 512 /* IDs read ahead */
 
 /* The loop hears of a batch of IDs when all of it is in the queue. */
-_Static_assert(INTAKE_BATCH <= INTAKE_AHEAD, "a batch that does not fit is never told of");
+_Static_assert(INTAKE_BATCH <= INTAKE_AHEAD, "a batch that does not fit is never announced");
 
 struct intake {
     /* Of the run, all constant. */

@@ -199,7 +199,7 @@ void ledger_record(struct ledger *l, const struct lead *lead)
         atomic_fetch_add_explicit(&l->failed_by_sink, 1, memory_order_relaxed);
 }
 
-void ledger_go_on(struct ledger *l, const struct ledger_counts *before, const char *first_failure)
+void ledger_resume(struct ledger *l, const struct ledger_counts *before, const char *first_failure)
 {
     atomic_store(&l->outcomes[OUTCOME_EXPORTED], before->exported);
     atomic_store(&l->outcomes[OUTCOME_UNCHANGED], before->unchanged);

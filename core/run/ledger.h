@@ -31,7 +31,7 @@ struct ledger_cfg {
 enum rc ledger_new(struct ledger **out, const struct ledger_cfg *cfg, struct err *e);
 
 /* An earlier part of the run had these; before anything is recorded. */
-void ledger_go_on(struct ledger *l, const struct ledger_counts *before, const char *first_failure);
+void ledger_resume(struct ledger *l, const struct ledger_counts *before, const char *first_failure);
 
 /* Writes down a lead that failed (its fate says why) or is missing; once a lead, before
  * ledger_record(). RC_IO: the list or the state cannot be written. */

@@ -203,7 +203,7 @@ enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
     buf_init(&b, MANIFEST_BYTES_MAX);
     write_all(&b, cfg, result);
     struct outfile *f = NULL;
-    /* A pipe's reader is told as late as a file's. */
+    /* A pipe's reader is notified as late as a file's. */
     const struct outfile_cfg file = {.path = cfg->manifest_path, .spool = true, .stop = cfg->stop};
     enum rc rc = buf_rc(&b);
     if (rc != RC_OK)

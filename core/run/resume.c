@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- may it go on? -------------------------------------------------------------------------- */
+/* ---- may it be resumed? -------------------------------------------------------------------------- */
 
 static bool setting_equal(const struct state_setting *a, const struct state_setting *b)
 {
@@ -22,7 +22,8 @@ static bool has_setting(const struct state_setting *settings, size_t n, size_t f
     return false;
 }
 
-static const char *const go_on_text = "run that command to resume it, or add --fresh to discard it";
+static const char *const resume_advice =
+    "run that command to resume it, or add --fresh to discard it";
 
 static enum rc refuse_value(const struct resume_plan *p, const struct state_setting *then,
                             const struct state_setting *now, struct err *e)
@@ -31,7 +32,7 @@ static enum rc refuse_value(const struct resume_plan *p, const struct state_sett
                    "%s holds an unfinished run of another command: " STR_FMT " was " STR_FMT
                    " and is now " STR_FMT "; %s",
                    p->cfg->state_path, STR_ARG(now->name), STR_ARG(then->value),
-                   STR_ARG(now->value), go_on_text);
+                   STR_ARG(now->value), resume_advice);
 }
 
 static enum rc refuse_one(const struct resume_plan *p, const struct state_setting *one,
@@ -41,7 +42,7 @@ static enum rc refuse_one(const struct resume_plan *p, const struct state_settin
         e, RC_USAGE,
         "%s holds an unfinished run of another command: " STR_FMT "%s" STR_FMT " was %s; %s",
         p->cfg->state_path, STR_ARG(one->name), one->value.len ? " " : "", STR_ARG(one->value),
-        was_given ? "given then but is not given now" : "not given then", go_on_text);
+        was_given ? "given then but is not given now" : "not given then", resume_advice);
 }
 
 static enum rc compare_settings(const struct resume_plan *p, const struct state_run *then,
@@ -106,7 +107,7 @@ static enum rc begin_run(struct resume_plan *p, struct err *e)
                        p->cfg->n_settings, e);
 }
 
-static enum rc go_on(struct resume_plan *p, struct err *e)
+static enum rc resume(struct resume_plan *p, struct err *e)
 {
     memcpy(p->run_id, p->run.run_id, sizeof p->run_id);
     p->started_wall_ms = p->run.started_wall_ms;
@@ -135,7 +136,7 @@ static enum rc load_run(struct resume_plan *p, struct err *e)
     if (rc == RC_OK)
         rc = check_run(p, e);
     if (rc == RC_OK)
-        rc = go_on(p, e);
+        rc = resume(p, e);
     p->republish = rc == RC_OK && state_phase(p->state) == STATE_PUBLISHING;
     return rc;
 }
@@ -262,6 +263,6 @@ enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e
         .failed = p->failures.n,
         .failed_by_sink = p->failures.by_sink,
     };
-    ledger_go_on(ledger, &counts, first);
+    ledger_resume(ledger, &counts, first);
     return RC_OK;
 }

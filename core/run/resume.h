@@ -40,7 +40,7 @@ struct resume_plan {
     size_t n_buffered, next_buffered;
 };
 
-/* ---- resume.c: may it go on, and where do its stages begin? ---------------------------------- */
+/* ---- resume.c: may it be resumed, and where do its stages begin? ---------------------------------- */
 
 /* With cfg->state_path: opens the state; begins a run in it (whose run_id and started_wall_ms are set),
  * or finds the one to resume, and sets both. `failed`: as in struct state_cfg. RC_USAGE: it holds an

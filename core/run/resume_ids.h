@@ -26,7 +26,7 @@ enum rc resume_ids_take(struct resume_ids *m, struct lead *lead, bool *skip, boo
                         struct err *e);
 /* `next_seq`: that of the next lead. Has all that was done before been read, and is the same? */
 bool resume_ids_are_verified(const struct resume_ids *m, uint64_t next_seq);
-/* Then those that wait may go on, one after the other; NULL: none any more. */
+/* Then those that wait may continue, one after the other; NULL: none any more. */
 struct lead *resume_ids_next_deferred(struct resume_ids *m);
 /* The input has ended: RC_USAGE when it is shorter than what was done. */
 enum rc resume_ids_end(const struct resume_ids *m, uint64_t next_seq, struct err *e);

@@ -38,7 +38,7 @@ struct run_progress {
     struct ids_counts ids;
     bool ids_ended; /* `ids` is final: the total is known */
     struct http_stats http;
-    double seconds;       /* since it went on, where it did */
+    double seconds;       /* since it was resumed, where it was */
     uint64_t done_before; /* leads that were done then */
 };
 
@@ -81,7 +81,7 @@ struct run_cfg {
     bool changed_only;
     bool
         resend; /* with changed_only: nothing counts as accepted before, and all is noted as ever */
-    const struct state_setting *settings; /* what must be the same for a run to go on */
+    const struct state_setting *settings; /* what must be the same for a run to be resumed */
     size_t n_settings;
 
     const char *const *arguments; /* for the manifest, without secrets */

@@ -15,7 +15,7 @@
 
 /* ---- what is written ------------------------------------------------------------------------- */
 
-/* What went into a pipe cannot be taken back, so a run could not go on with it. */
+/* What went into a pipe cannot be taken back, so a run could not resume it. */
 static enum rc refuse_stream(const char *who, struct err *e)
 {
     return err_set(e, RC_USAGE,

@@ -152,7 +152,7 @@ static const char *if_stream(const char *path)
     return path && !outfile_is_file(path) ? path : NULL;
 }
 
-/* Nobody knows how much of them the earlier run got out, so all of it is told. */
+/* Nobody knows how much of them the earlier run got out, so all of it is reported. */
 static enum rc tell_lists(const struct resume_plan *p, struct err *e)
 {
     const struct ledger_cfg cfg = {
@@ -215,7 +215,7 @@ void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
     out->error = e;
     if (rc == RC_STOPPED) /* the signal came while a reader was waited for */
         out->signal = atomic_load(signal_number);
-    /* RC_BUSY as well: some names may have changed, and the same command goes on. */
+    /* RC_BUSY as well: some names may have changed, and the same command finishes it. */
     out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
     if (out->signal)
         out->exit_status = EXIT_STATUS_SIGNAL + out->signal;

@@ -72,9 +72,9 @@ static bool is_comment(struct str line)
     return line.len && *line.ptr == '#';
 }
 
-/* "sep=;": how spreadsheets are told of the delimiter. '\0': it is something else. A tab is a blank
+/* "sep=;": how spreadsheets are given the delimiter. '\0': it is something else. A tab is a blank
  * as well: trimming takes it away. */
-static char told_delimiter(struct str line)
+static char declared_delimiter(struct str line)
 {
     struct str word = ids_trim(line);
     if (word.len < 4 || word.len > 5 || strncasecmp(word.ptr, "sep=", 4) != 0)
@@ -94,9 +94,9 @@ static enum rc first_line(struct ids_input *in, struct ids_piece *out, struct er
         if (format == ID_FORMAT_AUTO || format == ID_FORMAT_LINES)
             skips |= is_comment(line);
         if (format == ID_FORMAT_AUTO || format == ID_FORMAT_CSV) {
-            char told = rc == RC_OK ? told_delimiter(piece_str(out)) : '\0';
-            skips |= told != '\0';
-            in->delimiter = told ? told : in->delimiter;
+            char declared = rc == RC_OK ? declared_delimiter(piece_str(out)) : '\0';
+            skips |= declared != '\0';
+            in->delimiter = declared ? declared : in->delimiter;
         }
         if (rc != RC_OK || out->too_long || !skips)
             return rc;

@@ -111,7 +111,7 @@ static enum rc read_raw(struct ids_source *s, void *into, size_t room, size_t *n
             *n = (size_t)got;
             return RC_OK;
         }
-        s->ended = got == 0; /* and is not asked again: a terminal would go on */
+        s->ended = got == 0; /* and is not asked again: a terminal would continue */
         if (got < 0 && errno != EINTR && errno != EAGAIN)
             return err_sys(e, RC_IO, errno, "%s", s->name);
     }

@@ -1,4 +1,4 @@
-/* The state file: what lets a run go on after any end, and what --changed-only compares with.
+/* The state file: what lets a run resume after any end, and what --changed-only compares with.
  *
  * An SQLite database (mode 0600) with our application id and a version, in WAL mode with
  * synchronous=FULL: what a commit covers survives a power cut. One process at a time has it, from
@@ -56,7 +56,7 @@ enum rc state_file_names(const char *path, struct buf *out, struct err *e);
 
 enum state_phase {
     STATE_EMPTY,      /* no run, or it was forgotten */
-    STATE_RUNNING,    /* begun; goes on from its last checkpoint */
+    STATE_RUNNING,    /* begun; resumes from its last checkpoint */
     STATE_PUBLISHING, /* all outputs are complete; some may have their final name */
     STATE_FINISHED,   /* nothing is left to do */
 };
@@ -103,7 +103,7 @@ enum rc state_begin(struct state *s, const char run_id[33], int64_t started_wall
 /* The unfinished (or last) run. Texts belong to the state and live until it is closed or the next
  * state_begin(); arrays, too. The checkpoint of a run that has none yet is all zero, with no marks.
  * `record` is that of state_publish(). Reads all that the run will need, so that damage is found
- * before it goes on: RC_USAGE, and the state fails. */
+ * before it is resumed: RC_USAGE, and the state fails. */
 struct state_run {
     char run_id[33];
     int64_t started_wall_ms;
@@ -117,7 +117,7 @@ struct state_run {
 enum rc state_load(struct state *s, struct state_run *out, struct err *e);
 
 /* Forgets what came after the checkpoint that state_load() gave: failed and missing leads that are
- * not done there. Part of the transaction at hand. Before the run goes on. */
+ * not done there. Part of the transaction at hand. Before the run is resumed. */
 enum rc state_rewind(struct state *s, struct err *e);
 
 /* All of it, and all that was put before, becomes durable in one commit. Deliveries that were

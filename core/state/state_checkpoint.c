@@ -250,7 +250,7 @@ enum rc state_load_checkpoint(struct state *s, struct state_checkpoint *out, str
     return rc;
 }
 
-/* ---- going on ------------------------------------------------------------------------------- */
+/* ---- resuming ------------------------------------------------------------------------------ */
 
 enum rc state_rewind(struct state *s, struct err *e)
 {

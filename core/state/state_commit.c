@@ -15,15 +15,15 @@ void state_hold(struct state *s)
 
 void state_release(struct state *s)
 {
-    bool tell = s->depth == 1 && s->failed.rc != RC_OK && !s->failed_told;
+    bool reports = s->depth == 1 && s->failed.rc != RC_OK && !s->failure_reported;
     struct err failed;
-    if (tell) {
+    if (reports) {
         failed = s->failed;
-        s->failed_told = true;
+        s->failure_reported = true;
     }
     s->depth--;
     (void)pthread_mutex_unlock(&s->lock);
-    if (tell && s->on_failed)
+    if (reports && s->on_failed)
         s->on_failed(s->ctx, &failed);
 }
 
@@ -144,7 +144,8 @@ static void *commit_main(void *state)
     state_hold(s);
     for (;;) {
         if (commit_step(s)) {
-            state_release(s); /* whoever waits for the lock comes first; and failures are told */
+            state_release(
+                s); /* whoever waits for the lock comes first; and failures are reported */
             state_hold(s);
         } else if (s->quitting) {
             break;

@@ -43,10 +43,11 @@ struct state {
     sqlite3 *db;
     sqlite3_stmt *statements[STATE_SQL_COUNT];
     bool opened;
-    bool forgets;  /* state_cfg.forgets */
-    bool verified; /* a run goes on or has begun: damage from now on is its end, no wrong usage */
+    bool forgets; /* state_cfg.forgets */
+    bool
+        verified; /* a run is resumed or has begun: damage from now on is its end, no wrong usage */
     struct err failed; /* the first error; rc RC_OK: none */
-    bool failed_told;
+    bool failure_reported;
     enum state_phase phase;
     struct arena loaded; /* what state_load() gave */
     int64_t next_delivery;
@@ -210,7 +211,7 @@ enum rc state_load_checkpoint(struct state *s, struct state_checkpoint *out, str
 /* state_deliveries.c: the number for the next one. */
 enum rc state_read_next_delivery(struct state *s, struct err *e);
 
-/* What is only read when the run is at its end must be known to be good before it goes on. Each reads
+/* What is only read when the run is at its end must be known to be good before it is resumed. Each reads
  * all of its rows: */
 enum rc state_verify_deliveries(struct state *s, struct err *e);
 enum rc state_verify_leads(struct state *s, struct err *e); /* failed ones, buffered payloads */

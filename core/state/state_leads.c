@@ -95,7 +95,7 @@ enum rc state_first_failure(struct state *s, char *out, size_t size, struct err 
     return state_leave(s, rc == RC_END ? RC_OK : rc);
 }
 
-/* Who is told of each line of a list. */
+/* Who is given each line of a list. */
 struct lines {
     enum rc (*fn)(void *ctx, struct str row, struct err *e);
     void *ctx;

@@ -83,7 +83,7 @@ static void cut_round(struct round *r)
     r->has_last = true;
 }
 
-/* Keys are digests: where nine tenths of what there is room for will end can be told beforehand,
+/* Keys are digests: where nine tenths of what there is room for will end is known beforehand,
  * and saves sorting what is cut off. A wrong guess costs time only. */
 static void guess_last(struct round *r)
 {

@@ -17,7 +17,7 @@ struct csv_columns {
     struct cell *slots; /* `cap` of them: one row's cells by place */
     uint32_t *places;   /* by the schema's number: place + 1, or 0 */
     uint32_t n_places;
-    struct csv_known *known; /* sorted by name; what was there when the file was gone on with */
+    struct csv_known *known; /* sorted by name; what was there when the file was resumed */
     uint32_t n_known;
 };
 

@@ -185,7 +185,7 @@ enum rc batch_end(struct batch *b, struct message **out)
     return RC_OK;
 }
 
-/* ---- going on ------------------------------------------------------------------------------- */
+/* ---- resuming ------------------------------------------------------------------------------ */
 
 /* NOTES BODY: the notes counted, the body as a blob to the end of the mark. */
 void batch_mark(const struct batch *b, struct buf *out)
@@ -225,8 +225,8 @@ void batch_rest_free(struct batch_rest *rest)
     arena_free(&rest->arena);
 }
 
-enum rc batch_go_on(struct batch *b, struct message *p, struct batch_rest *rest,
-                    const struct sink_host *host, struct sink *sink, struct err *e)
+enum rc batch_resume(struct batch *b, struct message *p, struct batch_rest *rest,
+                     const struct sink_host *host, struct sink *sink, struct err *e)
 {
     b->message = p;
     begin_id(b);

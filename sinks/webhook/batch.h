@@ -49,9 +49,9 @@ bool batch_is_full(const struct batch *b);
 /* Completes the message and gives it away. RC_NOMEM: it is still here, and of no use. */
 enum rc batch_end(struct batch *b, struct message **out);
 
-/* ---- going on ------------------------------------------------------------------------------- */
+/* ---- resuming ------------------------------------------------------------------------------ */
 
-/* Appends what is needed to go on with the batch at hand; nothing where none has leads. Errors stick
+/* Appends what is needed to resume with the batch at hand; nothing where none has leads. Errors stick
  * in `out`. */
 void batch_mark(const struct batch *b, struct buf *out);
 
@@ -70,7 +70,7 @@ void batch_rest_free(struct batch_rest *rest); /* a zeroed one, too */
 
 /* Goes on with it in an empty message: takes the body, and the leads from the run: what it gave is in
  * the message also after an error. RC_SYNTAX: it has not all of them; RC_NOMEM. */
-enum rc batch_go_on(struct batch *b, struct message *p, struct batch_rest *rest,
-                    const struct sink_host *host, struct sink *sink, struct err *e);
+enum rc batch_resume(struct batch *b, struct message *p, struct batch_rest *rest,
+                     const struct sink_host *host, struct sink *sink, struct err *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* Leads as a text: what is kept, in marks and with recorded deliveries, of those whose verdict may not
- * be known when a run goes on. Pure; any thread. */
+ * be known when a run is resumed. Pure; any thread. */
 #ifndef LEADPIPE_LEAD_TEXT_H
 #define LEADPIPE_LEAD_TEXT_H
 

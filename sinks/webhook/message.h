@@ -22,7 +22,8 @@ struct envelope {
     int64_t row;                /* in the state, from 1; 0: it is not recorded */
     struct message_lead *leads; /* room for as many as the body may have */
     size_t n_leads;
-    struct recorded *recorded; /* recorded before this run went on: leads come while it is sent, and
+    struct recorded
+        *recorded; /* recorded before this run was resumed: leads come while it is sent, and
                                   later; NULL: all of them are here */
 };
 
@@ -36,7 +37,7 @@ struct message {
 
     /* of who fills it, until it is sent */
     struct envelope *envelope; /* `own`, or a recorded one's */
-    struct envelope own;       /* leads: room for as many as message_new() was told */
+    struct envelope own;       /* leads: room for as many as message_new() was given */
     struct buf body;
     struct buf noted;  /* the leads as a text (lead_text.h), where deliveries are recorded */
     uint64_t last_seq; /* the highest of the leads' */

@@ -1,5 +1,5 @@
 /* What stands between a webhook's batches and their delivery: with a state, each is recorded there
- * before it goes out, and its answer afterwards, so that a run that goes on repeats what was not
+ * before it goes out, and its answer afterwards, so that a run that is resumed repeats what was not
  * answered, as it was, and nothing else. Without a state it only hands on.
  *
  * The sink's thread only, but for outbox_settle(): any thread. */
@@ -45,7 +45,7 @@ enum rc outbox_send_again(struct outbox *o, struct err *e);
  * It is the caller's still when that fails: as the state. */
 enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err *e);
 
-/* For delivery_cfg: the verdict on a message, told to the run and recorded, as one. */
+/* For delivery_cfg: the verdict on a message, reported to the run and recorded, as one. */
 void outbox_settle(void *outbox, const struct message *p, const struct verdict *v);
 
 /* What was recorded before and not sent again stays so: its leads are VERDICT_PENDING. */

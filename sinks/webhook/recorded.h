@@ -1,4 +1,4 @@
-/* The deliveries that were recorded in the state before this run went on. Those whose answer is not
+/* The deliveries that were recorded in the state before this run was resumed. Those whose answer is not
  * known are to be sent again, as they were; all of them speak for their leads, which must not get
  * into other deliveries. Gives no verdict itself. Private to the outbox.
  *

@@ -199,7 +199,7 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .body_max = BATCH_BODY_MAX,
         .host = &w->host,
         .sent_bytes_max = SENT_BYTES_MAX,
-        .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run goes on */
+        .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run is resumed */
         .settle = outbox_settle,
         .ctx = &w->outbox,
     };
@@ -246,7 +246,7 @@ static enum rc is_recorded(const struct webhook *w, const struct batch_rest *res
     return n == 0 || n == rest->n_leads ? RC_OK : RC_SYNTAX;
 }
 
-static enum rc go_on(struct webhook *w, struct batch_rest *rest, struct err *e)
+static enum rc resume(struct webhook *w, struct batch_rest *rest, struct err *e)
 {
     struct message *p = NULL;
     bool recorded = false;
@@ -258,7 +258,7 @@ static enum rc go_on(struct webhook *w, struct batch_rest *rest, struct err *e)
         return err_nomem(e);
     if (!p)
         return err_set(e, RC_INTERNAL, "%s: %s", w->subject, delivery_refusal(w->delivery).error);
-    rc = batch_go_on(&w->batch, p, rest, &w->host, &w->sink, e);
+    rc = batch_resume(&w->batch, p, rest, &w->host, &w->sink, e);
     return rc == RC_OK || rc == RC_NOMEM ? rc : damaged(w, rc, e);
 }
 
@@ -268,7 +268,7 @@ static enum rc restore(struct webhook *w, const struct sink_mark *from, struct e
     if (!from || from->text.len == 0)
         return RC_OK;
     enum rc rc = batch_rest_take(&rest, &w->batch, from->text);
-    rc = rc == RC_OK ? go_on(w, &rest, e) : damaged(w, rc, e);
+    rc = rc == RC_OK ? resume(w, &rest, e) : damaged(w, rc, e);
     batch_rest_free(&rest);
     return rc;
 }
@@ -396,7 +396,7 @@ static enum rc webhook_mark(struct sink *s, struct sink_mark *out, struct err *e
     return RC_OK;
 }
 
-/* What is not sent because the run is stopped is left to when it goes on. */
+/* What is not sent because the run is stopped is left to when it is resumed. */
 static enum rc send_rest(struct webhook *w, struct err *e)
 {
     enum rc rc = RC_OK;

@@ -2,7 +2,7 @@
  * not the program's: what they say must be the same everywhere, and what the payloads say.
  *
  * The first four bytes choose: profile and expiring URLs; the dialect of CSV; compression, batches
- * and where to go on from a mark; a lead so large that CSV columns after it come too late for the
+ * and where to resume from a mark; a lead so large that CSV columns after it come too late for the
  * first header. Then payloads, with a NUL between each and the next. */
 #include "check_rows.h"
 

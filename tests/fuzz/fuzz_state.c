@@ -1,5 +1,5 @@
 /* A state whose cells are anybody's. The bytes say how the cells of a state that leadpipe made are
- * changed; its checksums are made right again, and a run goes on with it, as far as that goes without
+ * changed; its checksums are made right again, and a run resumes with it, as far as that is possible without
  * a network: all of it is read, marks come to the sinks, deliveries to the outbox, and a run that was
  * cut off at its end publishes.
  *
@@ -289,7 +289,7 @@ static void change_state(const struct seed *seed, struct input *in)
     MUST(sqlite3_close(db) == SQLITE_OK);
 }
 
-/* ---- going on ------------------------------------------------------------------------------- */
+/* ---- resuming ------------------------------------------------------------------------------ */
 
 static enum rc expect_our_id(void *ctx, const struct state_delivery *d, struct err *e)
 {
@@ -318,7 +318,7 @@ static void expect_sound(const struct run_result *result)
     }
 }
 
-static void go_on(bool execute)
+static void resume(bool execute)
 {
     struct run *run = NULL;
     struct run_result result;
@@ -358,7 +358,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         seed_spit(seed->files[i].name, seed->files[i].bytes, seed->files[i].n);
     change_state(seed, &in);
     command.cfg.changed_only = seed->changed_only;
-    go_on(first / SEEDS % 2);
+    resume(first / SEEDS % 2);
     expect_others_untouched();
     seed_each_file(NULL, NULL);
     MUST(fchdir(home_fd) == 0);

@@ -24,7 +24,7 @@ struct path_run {
     size_t n_leads;
     const char *folder;
     bool one_by_one; /* put() gets them so, else all at once */
-    bool marked;     /* go on from a mark on the way, too, and compare */
+    bool marked;     /* resume from a mark on the way, too, and compare */
     size_t mark_at;  /* after so many leads */
 };
 
@@ -106,8 +106,8 @@ static inline void path_put(const struct path_run *run, struct sink *s, size_t f
 }
 
 /* Up to the mark, then away; and on from the mark. */
-static inline struct sink *path_go_on(struct path_run *run, const struct sink_ops *ops,
-                                      const struct sink_cfg *cfg)
+static inline struct sink *path_resume(struct path_run *run, const struct sink_ops *ops,
+                                       const struct sink_cfg *cfg)
 {
     struct sink *s;
     struct sink_mark mark;
@@ -147,7 +147,7 @@ static inline void path_write_once(struct path_run *run, const struct sink_ops *
     cfg->host = (struct sink_host){.ctx = &verdicts, .settle = path_settle};
     MUST(ops->check(cfg, &e) == RC_OK);
     if (marked) {
-        s = path_go_on(run, ops, cfg);
+        s = path_resume(run, ops, cfg);
     } else {
         MUST(ops->open(&s, cfg, NULL, &e) == RC_OK);
         path_put(run, s, 0, run->n_leads, run->one_by_one);

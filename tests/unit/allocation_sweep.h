@@ -20,11 +20,11 @@ struct work {
     const char *name;
     /* What run() began, end() brings to its end when run() failed: so that the outcome is the same
      * as if nothing had been refused. */
-    bool goes_on;
+    bool continues;
     void (*begin)(void *ctx);                 /* with memory */
     enum rc (*run)(void *ctx, struct err *e); /* with what there is */
     /* With memory: appends what came of it to `out`, cleans up, and checks that nothing is left.
-     * After a failure it appends only if the work goes on. */
+     * After a failure it appends only if the work continues. */
     void (*end)(void *ctx, enum rc rc, struct buf *out);
     void *ctx;
 };
@@ -84,7 +84,7 @@ static inline void sweep_check_left(const struct sweep *s, uint64_t n)
         fail_msg("%s, allocation %" PRIu64 ": a file is left open", s->work->name, n);
 }
 
-/* With memory, it is as if nothing had ever been refused; what goes on has shown that already. */
+/* With memory, it is as if nothing had ever been refused; what continues has shown that already. */
 static inline void sweep_again(struct sweep *s, uint64_t n)
 {
     struct err e;
@@ -104,10 +104,10 @@ static inline bool sweep_one(struct sweep *s, uint64_t n, enum shortage kind)
     if (rc != RC_OK && (rc != RC_NOMEM || e.rc != RC_NOMEM || !strstr(e.msg, "out of memory")))
         fail_msg("%s, allocation %" PRIu64 ": %s (%s, %s)", s->work->name, n, rc_text(rc),
                  rc_text(e.rc), e.msg);
-    if (rc == RC_OK || s->work->goes_on)
+    if (rc == RC_OK || s->work->continues)
         sweep_compare(&s->got, &s->want, s->work->name, n);
     sweep_check_left(s, n);
-    if (refused && !s->work->goes_on)
+    if (refused && !s->work->continues)
         sweep_again(s, n);
     return refused > 0;
 }

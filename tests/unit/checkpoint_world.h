@@ -10,7 +10,7 @@
 
 #define SINKS 2
 
-/* Where the checkpoint's own thread stops until the test lets it go on. */
+/* Where the checkpoint's own thread stops until the test lets it continue. */
 struct gate {
     bool closed, reached;
 };

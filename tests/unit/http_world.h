@@ -58,7 +58,7 @@ struct world {
     char urls[WORLD_REQUESTS][64];
     unsigned n, taken, done, stopped, fatals;
     struct err fatal;
-    bool (*on_done)(struct world *w, struct http_request *r); /* false: goes on */
+    bool (*on_done)(struct world *w, struct http_request *r); /* false: continues */
     int64_t
         started_us[WORLD_REQUESTS]; /* by the clock, in the order in which the server saw them */
     void *any;

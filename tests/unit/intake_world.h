@@ -35,7 +35,7 @@ struct script {
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
-    bool paused, may_go_on; /* at A_PAUSE and A_WAIT */
+    bool paused, may_continue; /* at A_PAUSE and A_WAIT */
 };
 
 struct intake_world {
@@ -54,9 +54,9 @@ static inline void pause_script(struct script *s)
     pthread_mutex_lock(&s->lock);
     s->paused = true;
     pthread_cond_broadcast(&s->changed);
-    while (!s->may_go_on)
+    while (!s->may_continue)
         pthread_cond_wait(&s->changed, &s->lock);
-    s->may_go_on = false;
+    s->may_continue = false;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -68,10 +68,10 @@ static inline void wait_for_pause(struct script *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-static inline void go_on(struct script *s)
+static inline void resume_script(struct script *s)
 {
     pthread_mutex_lock(&s->lock);
-    s->may_go_on = true;
+    s->may_continue = true;
     s->paused = false; /* the next one is another */
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);

@@ -14,7 +14,7 @@ struct outworld {
     struct state *state;
     unsigned state_failures; /* that were told of */
     char *mark;              /* owned; the last one */
-    bool done[LEADS];        /* before the run went on */
+    bool done[LEADS];        /* before the run was resumed */
     unsigned asked;          /* for leads that are owed */
     bool sent[LEADS];        /* told of as being in a delivery */
 };
@@ -204,7 +204,7 @@ static inline void out_abandon(struct outworld *o)
 }
 
 /* A new process, an hour later: the first `done` leads were done. */
-static inline void out_go_on(struct outworld *o, size_t done)
+static inline void out_resume(struct outworld *o, size_t done)
 {
     out_open_state(o);
     for (size_t i = 0; i < LEADS; i++)
@@ -216,7 +216,7 @@ static inline void out_go_on(struct outworld *o, size_t done)
     out_begin(o);
 }
 
-/* The power is cut; a new process goes on. */
+/* The power is cut; a new process resumes. */
 static inline void out_crash(struct outworld *o, size_t done)
 {
     char from[sizeof o->path];
@@ -225,7 +225,7 @@ static inline void out_crash(struct outworld *o, size_t done)
     out_next_path(o);
     assert_true(out_copy_state(from, o->path));
     out_abandon(o);
-    out_go_on(o, done);
+    out_resume(o, done);
 }
 
 /* Ends receiver, sink and run. */

@@ -140,7 +140,7 @@ struct sink_work {
     struct sink_cfg cfg;
     struct sink *sink;
     unsigned verdicts[N_LEADS];
-    bool is_marked;   /* there is a mark to go on from, after the first lead */
+    bool is_marked;   /* there is a mark to resume from, after the first lead */
     struct buf mark;  /* its text */
     struct buf paths; /* reused, as `told` */
     struct buf told;  /* by result() */
@@ -252,7 +252,7 @@ static void sink_finish(void *ctx, enum rc rc, struct buf *out)
     assert_true(n_files == 0 || w->is_marked);
 }
 
-/* ---- going on from a mark ------------------------------------------------------------------- */
+/* ---- resuming from a mark ------------------------------------------------------------------ */
 
 /* What an earlier run left: one lead and a mark. */
 static void later_begin(void *ctx)
@@ -287,7 +287,7 @@ static enum rc later_run(void *ctx, struct err *e)
     return rc == RC_OK ? sink_end(w, e) : rc;
 }
 
-/* A run that failed can be gone on with from the mark that it began with. */
+/* A run that failed can be resumed from the mark that it began with. */
 static void later_end(void *ctx, enum rc rc, struct buf *out)
 {
     struct sink_work *w = ctx;
@@ -299,7 +299,7 @@ static void later_end(void *ctx, enum rc rc, struct buf *out)
         buf_clear(&w->paths);
         buf_clear(&w->told);
         if (later_run(w, &e) != RC_OK)
-            fail_msg("%s: going on: %s", w->spec.text, e.msg);
+            fail_msg("%s: resuming: %s", w->spec.text, e.msg);
         sink_close(w);
     }
     sink_collect(w, out);
@@ -307,7 +307,7 @@ static void later_end(void *ctx, enum rc rc, struct buf *out)
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-enum how { WHOLE, WITH_MARK, GOING_ON };
+enum how { WHOLE, WITH_MARK, RESUMING };
 
 static const struct sink_row {
     const char *spec;
@@ -315,16 +315,16 @@ static const struct sink_row {
     enum how how;
 } rows[] = {
     {"csv:out/", false, WITH_MARK},
-    {"csv:out/", false, GOING_ON},
-    {"csv:leads.csv", true, GOING_ON},
+    {"csv:out/", false, RESUMING},
+    {"csv:leads.csv", true, RESUMING},
     {"csv,bom,excel-safe,eol=crlf,gzip=1:leads.csv", false, WITH_MARK},
-    {"csv,gzip=1:leads.csv", true, GOING_ON},
+    {"csv,gzip=1:leads.csv", true, RESUMING},
     {"csv,table=checklist_items:" PIPE_NAME, false, WHOLE},
-    {"ndjson:lead.ndjson", false, GOING_ON},
+    {"ndjson:lead.ndjson", false, RESUMING},
     {"ndjson,layout=rows,gzip=1:rows.ndjson", true, WITH_MARK},
     {"ndjson,layout=raw:raw.ndjson", false, WITH_MARK},
     {"msgpack,gzip=0:lead.msgpack", false, WITH_MARK},
-    {"msgpack,layout=rows:rows.msgpack", false, GOING_ON},
+    {"msgpack,layout=rows:rows.msgpack", false, RESUMING},
     {"msgpack,layout=raw,gzip=0:raw.msgpack", false, WITH_MARK},
 };
 
@@ -352,7 +352,7 @@ static void sink_sweep(const struct sink_row *row, const struct leads *leads, bo
     buf_init(&w.paths, 4096);
     buf_init(&w.told, 4096);
     assert_true(buf_reserve(&w.mark, (size_t)1 << 20) && buf_reserve(&w.told, 4096));
-    if (row->how == GOING_ON)
+    if (row->how == RESUMING)
         sweep(&(struct work){row->spec, true, later_begin, later_run, later_end, &w});
     else
         sweep(&(struct work){row->spec, false, sink_begin, sink_run, sink_finish, &w});

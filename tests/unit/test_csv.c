@@ -215,7 +215,7 @@ static void dropped(void **state)
     sink_spec_free(&spec);
 }
 
-static void goes_on(void **state)
+static void continues(void **state)
 {
     (void)state;
     struct err e = {0};
@@ -350,7 +350,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
     const struct CMUnitTest tests[] = {
-        TEST(whole_folder),    TEST(no_rows),  TEST(single_files), TEST(dropped), TEST(goes_on),
+        TEST(whole_folder),    TEST(no_rows),  TEST(single_files), TEST(dropped), TEST(continues),
         TEST(standard_output), TEST(refusals), TEST(locked),       TEST(paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ static bool note_head(void *ctx, struct http_request *r, size_t bytes)
     return true;
 }
 
-/* A message that its receiver has taken must not be sent again when the run goes on. */
+/* A message that its receiver has taken must not be sent again when the run is resumed. */
 static void an_answer_is_decided_by_its_head_also_at_the_end(void **state)
 {
     (void)state;

@@ -194,7 +194,7 @@ static void what_was_read_does_not_wait(void **state)
     expect_leads(&w, "0:a 1:b");
     assert_int_equal(intake_progress(&w.in).read, 2);
     assert_false(atomic_load(&w.w.control.wants_wake)); /* the loop was told */
-    go_on(&w.script);
+    resume_script(&w.script);
     wait_for_pause(&w.script);
     buf_clear(&w.got);
     take_all(&w);
@@ -203,7 +203,7 @@ static void what_was_read_does_not_wait(void **state)
     assert_int_equal(strncmp(buf_cstr(&w.got), "2:0 3:1 ", 8), 0);
     assert_non_null(strstr(buf_cstr(&w.got), last));
     assert_int_equal(intake_progress(&w.in).read, 2 + INTAKE_BATCH);
-    go_on(&w.script);
+    resume_script(&w.script);
     intake_join(&w.in);
     world_close(&w);
 }

@@ -80,13 +80,13 @@ static void early_ones_wait(void **state)
     take_all(&w);
     expect_leads(&w, "");
     assert_false(atomic_load(&w.in.are_verified));
-    go_on(&w.script);
+    resume_script(&w.script);
     wait_for_pause(&w.script);
     take_all(&w);
     expect_leads(&w, "1:b 2:c");
     assert_true(atomic_load(&w.in.are_verified));
     assert_false(intake_is_empty(&w.in));
-    go_on(&w.script);
+    resume_script(&w.script);
     intake_join(&w.in);
     take_all(&w);
     expect_leads(&w, "1:b 2:c 4:e");

@@ -179,7 +179,7 @@ static void the_last_batch_stays_recorded(void **state)
         fail_msg("%s", e.msg);
     expect_answers(o, "accepted:200:1:-:-:\n"); /* the first is not needed any more */
     state_close(o->state);
-    out_go_on(o, 4);
+    out_resume(o, 4);
     out_end(o);
     assert_int_equal(o->asked, 0);
     assert_int_equal(o->w.stub.n, 2);
@@ -226,7 +226,7 @@ static void a_stop_loses_and_repeats_nothing(void **state)
     assert_int_equal(o->w.stub.n, 1);
     assert_int_equal(o->w.result.delivered, 1);
     state_close(o->state);
-    out_go_on(o, 7);
+    out_resume(o, 7);
     world_put(&o->w, 7, 1);
     out_end(o);
     assert_int_equal(o->w.told[0].n + o->w.told[1].n, 0);
@@ -250,7 +250,7 @@ static void no_answer_within_the_grace(void **state)
     expect_told(&o->w, 0, 2, VERDICT_PENDING, 0, "");
     expect_answers(o, "?\n?\n");
     state_close(o->state);
-    out_go_on(o, 2);
+    out_resume(o, 2);
     out_end(o);
     expect_told(&o->w, 0, 2, VERDICT_ACCEPTED, 200, "");
     expect_same_message(o, 0, 1);

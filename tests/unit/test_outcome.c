@@ -85,7 +85,7 @@ static void expect_one(const struct trial *t, enum outcome outcome)
 static void forget_counts(struct run_world *w)
 {
     static const struct ledger_counts none = {0};
-    ledger_go_on(w->outcomes.ledger, &none, "");
+    ledger_resume(w->outcomes.ledger, &none, "");
 }
 
 static void run_trial(const struct trial *t)

@@ -160,7 +160,7 @@ static void removed_while_written(void **state)
     outfile_close(f, false);
 }
 
-static void goes_on(void **state)
+static void continues(void **state)
 {
     (void)state;
     struct err e = {0};
@@ -598,7 +598,7 @@ int main(void)
         TEST(closed_unpublished),
         TEST(publish_needs_complete),
         TEST(removed_while_written),
-        TEST(goes_on),
+        TEST(continues),
         TEST(second_run_is_refused),
         TEST(modes),
         TEST(links),

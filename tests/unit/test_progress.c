@@ -82,7 +82,7 @@ static void sums_differ_for_other_keys_and_numbers(void **state)
     progress_free(&back);
 }
 
-static void goes_on(void **state)
+static void continues(void **state)
 {
     (void)state;
     static const uint64_t gaps[] = {2, 5};
@@ -104,7 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaves_out_what_is_not_done),
         cmocka_unit_test(sums_differ_for_other_keys_and_numbers),
-        cmocka_unit_test(goes_on),
+        cmocka_unit_test(continues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,7 +174,7 @@ static void gzip_is_decided(void **state)
     }
 }
 
-static void goes_on_from_a_mark(void **state)
+static void resumes_from_a_mark(void **state)
 {
     struct world *w = *state;
     struct sink_mark mark;
@@ -262,7 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(ndjson_writes_a_file),
         CASE(gzip_is_decided),
-        CASE(goes_on_from_a_mark),
+        CASE(resumes_from_a_mark),
         CASE(damaged_marks_are_refused),
         CASE(nothing_is_left_without_commit),
         CASE(a_folder_is_refused),

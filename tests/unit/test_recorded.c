@@ -1,4 +1,4 @@
-/* A webhook sink that goes on after a crash: what it repeats, and what it does not. */
+/* A webhook sink that resumes after a crash: what it repeats, and what it does not. */
 #include "outbox_world.h"
 
 #define HELD_AND_LATER "2021-02-25T16:02:10.123Z"
@@ -94,12 +94,12 @@ static void nothing_goes_before_the_first_lead(void **state)
     sink_webhook.close(o->w.sink);
     expect_told(&o->w, 2, 2, VERDICT_PENDING, 0, "");
     state_close(o->state);
-    out_go_on(o, 4);
+    out_resume(o, 4);
     sink_webhook.stop(o->w.sink, 10000);
     out_finish(o);
     expect_told(&o->w, 2, 2, VERDICT_PENDING, 0, "");
     state_close(o->state);
-    out_go_on(o, 4);
+    out_resume(o, 4);
     out_end(o);
     expect_told(&o->w, 2, 2, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 4); /* one of them was ours */
@@ -141,7 +141,7 @@ static void a_batch_is_gone_on_with(void **state)
     out_finish(o);
     state_close(o->state);
     out_next_path(o);
-    out_go_on(o, 5);
+    out_resume(o, 5);
     world_put(&o->w, 5, 1);
     out_end(o);
     expect_told(&o->w, 3, 3, VERDICT_ACCEPTED, 200, "");
@@ -268,7 +268,7 @@ static void other_content_that_failed(void **state)
     assert_int_equal(o->w.stub.n, 1);
 }
 
-/* Places that were never done may hold other IDs, or parameters, in the run that goes on. */
+/* Leads that were never done may hold other IDs, or parameters, in the run that is resumed. */
 static void another_lead_in_its_place(void **state)
 {
     struct outworld *o = *state;
@@ -285,7 +285,7 @@ static void another_lead_in_its_place(void **state)
     expect_body(&o->w, 3, LATER DATA("one") "," DATA("3") "]}");
 }
 
-/* ---- what cannot be gone on with ------------------------------------------------------------ */
+/* ---- what cannot be resumed ------------------------------------------------------------- */
 
 static void expect_refused(struct outworld *o, const char *text)
 {

@@ -77,7 +77,7 @@ static void use_up(struct arena *a)
 }
 
 /* One that finds no column, and has no memory for the column that all others share, has failed; it is
- * done, and those behind it go on. What it takes for that column is charged. */
+ * done, and those behind it continue. What it takes for that column is charged. */
 static void no_memory_for_columns(void **state)
 {
     (void)state;
@@ -183,7 +183,7 @@ static void the_loop_is_woken(void **state)
     seq_close(&q);
 }
 
-static void goes_on_from_a_checkpoint(void **state)
+static void resumes_from_a_checkpoint(void **state)
 {
     (void)state;
     static const uint64_t gaps[] = {1, 2};
@@ -277,7 +277,7 @@ int main(void)
         cmocka_unit_test(what_columns_take_is_charged),
         cmocka_unit_test(figures_are_added_up),
         cmocka_unit_test(the_loop_is_woken),
-        cmocka_unit_test(goes_on_from_a_checkpoint),
+        cmocka_unit_test(resumes_from_a_checkpoint),
         cmocka_unit_test(barriers),
         cmocka_unit_test(barriers_between_batches),
     };

@@ -92,7 +92,7 @@ static void put_fails(void **state)
     }
 }
 
-/* The other one goes on with what is in its queue. */
+/* The other one continues with what is in its queue. */
 static void one_of_two_fails(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* A state whose checksums are right, and whose values are none that leadpipe writes: each is refused
- * before the run goes on. */
+ * before the run is resumed. */
 #include "state_cells.h"
 #include "state_world.h"
 

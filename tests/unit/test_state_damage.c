@@ -1,5 +1,5 @@
 /* A state whose bytes are not those that were written: refused and left as it is, or as good as
- * new. Never gone on with. */
+ * new. Never resumed. */
 #include "state_world.h"
 
 #define BODY_BYTES 9000 /* more than a page */

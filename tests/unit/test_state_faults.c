@@ -22,7 +22,7 @@
 struct progress {
     int phase; /* of enum state_phase */
     int checkpoints, deliveries;
-    bool failed_told;
+    bool failure_reported;
     struct err error;
 };
 
@@ -93,8 +93,8 @@ static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
 static void on_failed(void *ctx, const struct err *e)
 {
     struct progress *p = ctx;
-    assert_false(p->failed_told); /* once */
-    p->failed_told = true;
+    assert_false(p->failure_reported); /* once */
+    p->failure_reported = true;
     p->error = *e;
 }
 
