@@ -72,7 +72,7 @@ static bool open_standard_files(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
-        /* O_CLOEXEC tells it from one that was inherited: see core/file/descriptor.h. */
+        /* O_CLOEXEC distinguishes it from one that was inherited: see core/file/descriptor.h. */
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags | O_CLOEXEC) != fd)
             return false;
     }

@@ -95,14 +95,14 @@ static const char *level_text(enum log_level level)
     return "";
 }
 
-/* A JSON string of the harmless form: a log may end on a terminal, too. */
+/* A JSON string of the escaped form: a log may end on a terminal, too. */
 static void add_json_text(struct buf *out, const char *text)
 {
-    struct buf harmless;
-    buf_init(&harmless, OUT_BYTES_MAX);
-    text_escape(&harmless, text);
-    json_write_string(out, buf_str(&harmless));
-    buf_free(&harmless);
+    struct buf escaped;
+    buf_init(&escaped, OUT_BYTES_MAX);
+    text_escape(&escaped, text);
+    json_write_string(out, buf_str(&escaped));
+    buf_free(&escaped);
 }
 
 void messages_json_begin(struct buf *out, const struct clock *clock, enum log_level level,

@@ -1,7 +1,7 @@
 /* What leadpipe says on standard error: messages, and a live line that they do not tear up.
  *
  * Every message is one line: "leadpipe: subject: text", or a JSON object. Bytes from outside are
- * made harmless here, and secrets redacted, so that callers need not think of it. Any thread. */
+ * escaped here, and secrets redacted, so that callers need not think of it. Any thread. */
 #ifndef LEADPIPE_CMD_MESSAGES_H
 #define LEADPIPE_CMD_MESSAGES_H
 
@@ -45,7 +45,7 @@ void messages_write(struct messages *m, enum log_level level, const char *subjec
 void messages_writef(struct messages *m, enum log_level level, const char *subject, const char *fmt,
                      ...) __attribute__((format(printf, 4, 5)));
 
-/* Lines that are ready, each with its line end, and harmless already. */
+/* Lines that are ready, each with its line end, and escaped already. */
 void messages_block(struct messages *m, struct str lines);
 
 /* Shows `line` (ASCII; cut when too long) as the terminal's last line, in the place of the one

@@ -35,7 +35,7 @@ struct progress_view {
     const struct run_progress *now;
     uint64_t estimate; /* as above */
     double per_s;
-    bool stopping; /* a signal came */
+    bool stopping; /* a signal was received */
 };
 void progress_format(char *out, size_t size, size_t width, const struct progress_view *v);
 

@@ -15,7 +15,7 @@ void signals_forget(int exit_status);
 /* The name such as "SIGINT". */
 const char *signals_name(int number);
 
-/* The signal that came, or 0. */
+/* The signal received, or 0. */
 int signals_received(void);
 
 #endif

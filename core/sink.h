@@ -9,7 +9,7 @@
  *
  *     [c] check  [c] open  [s] put, mark (any number)  then one of
  *
- *     [s] prepare  [c] commit  [c] close     the run came to its end
+ *     [s] prepare  [c] commit  [c] close     the run reached its end
  *     [s] prepare  [c] abort   [c] close     it did, and its outputs are withheld
  *     [s] what on_stop says    [c] close     it was stopped, or has failed: with a state
  *     [s] what on_stop says    [c] abort  [c] close                          without one
@@ -68,7 +68,7 @@ struct sink_host {
     void (*settle)(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v);
     /* In open() only: a lead that the sink took in before the mark that it resumes from, or that is
      * in a delivery it had recorded, and whose verdict is not known. *out is the lead, which the
-     * sink owes a verdict then; or NULL where the run had not come so far: then it comes again with
+     * sink must give a verdict then; or NULL where the run had not reached it: then it comes again with
      * put(). RC_NOMEM. */
     enum rc (*unacked)(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
                        const struct lead **out, struct err *e);
@@ -80,7 +80,7 @@ struct sink_host {
     void (*releases)(void *ctx, size_t bytes);
 };
 
-/* What a sink must remember of a lead that it still owes a verdict. */
+/* What a sink must remember of a lead until it gives its verdict. */
 struct unacked_lead {
     uint64_t seq;
     struct str id;

@@ -65,7 +65,7 @@ const char *stream_sha256(const struct stream *s)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* The whole member in one go: what is made of it cannot depend on how it came. libdeflate, which
+/* The whole member in one go: what is made of it cannot depend on how it was split. libdeflate, which
  * knows no other way, needs half to three quarters of zlib's time. Its memory, the size of a member
  * and more, is had for that moment only: a sink may have many files. */
 static void member_compress(struct stream *s)

@@ -6,7 +6,7 @@
  * each has the same header: no name, no time. So a run that is resumed gives the same bytes, and a
  * part of a file can be copied without inflating it.
  *
- * Write errors stick: stream_write() after a failure does nothing; stream_rc() tells, and so do
+ * Write errors stick: stream_write() after a failure does nothing; stream_rc() returns it, and so do
  * stream_mark() and stream_complete(). Texts name the file. One thread at a time. */
 #ifndef LEADPIPE_STREAM_H
 #define LEADPIPE_STREAM_H

@@ -1,7 +1,7 @@
 /* A growable byte buffer that cannot be made without a maximum.
  *
  * Appending never needs a check of its own: the first failure (out of memory, maximum reached)
- * sticks, later appends do nothing, and buf_rc() tells at the end. One thread at a time. */
+ * sticks, later appends do nothing, and buf_rc() reports it at the end. One thread at a time. */
 #ifndef LEADPIPE_BUF_H
 #define LEADPIPE_BUF_H
 

@@ -31,7 +31,7 @@ enum rc {
 
 struct err {
     enum rc rc;
-    /* One line, no newline; may hold bytes from outside, which are made harmless on printing. */
+    /* One line, no newline; may hold bytes from outside, which are escaped when printed. */
     char msg[1024];
 };
 

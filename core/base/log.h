@@ -16,7 +16,7 @@ enum log_level {
 
 struct log_hook {
     /* Called from any thread; `subject` (who it is about, such as "csv:out/" or "ids.txt") may be
-     * NULL. The texts may hold bytes from outside: the hook makes them harmless. */
+     * NULL. The texts may hold bytes from outside: the hook escapes them. */
     void (*write)(void *ctx, enum log_level level, const char *subject, const char *msg);
     void *ctx;
     enum log_level level; /* what is less important than this is not formatted at all */

@@ -162,7 +162,7 @@ size_t option_count_values(const struct option_spec *o, const void *values);
  * bytes; nothing for a flag. Secrets, too. */
 void option_put_value(struct buf *b, const struct option_spec *o, const void *values, size_t i);
 
-/* Appends what tells one run from another: the value; of a secret a hash; of a file the path from the
+/* Appends what distinguishes one run from another: the value; of a secret a hash; of a file the path from the
  * root, `folder` being where a relative one begins, and of one that is read a hash of its content. */
 void option_put_identity(struct buf *b, const struct option_spec *o, const void *values, size_t i,
                          const char *folder);

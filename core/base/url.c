@@ -24,7 +24,7 @@ static bool begins_with(struct str s, struct str prefix)
     return s.len >= prefix.len && strncasecmp(s.ptr, prefix.ptr, prefix.len) == 0;
 }
 
-/* *has: it is there. False: no memory to tell. */
+/* *has: it is there. False: no memory to find out. */
 static bool find_part(CURLU *u, CURLUPart part, bool *has)
 {
     char *text = NULL;

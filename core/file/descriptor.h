@@ -3,7 +3,7 @@
  * beginning, truncated, or replaced by a rename. So whoever reads or writes it uses the descriptor.
  *
  * Descriptors that a user can name were inherited, so they cannot have the close-on-exec flag; all
- * that the program and its libraries open do. That tells them apart at any time. */
+ * that the program and its libraries open do. That distinguishes them at any time. */
 #ifndef LEADPIPE_DESCRIPTOR_H
 #define LEADPIPE_DESCRIPTOR_H
 

@@ -1,5 +1,5 @@
 /* A file's fingerprint: which one is it? A length and a checksum of its end, cheap for files of any
- * size: enough to tell an output that a run completed from what else may have come to bear its name.
+ * size: enough to distinguish an output that a run completed from what else may have come to bear its name.
  * Unlike inodes and times it stays the same when a file is copied or restored. */
 #ifndef LEADPIPE_FILE_SIGNATURE_H
 #define LEADPIPE_FILE_SIGNATURE_H

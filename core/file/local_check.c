@@ -20,7 +20,7 @@ static bool has_attribute(const char *path, uint64_t attribute)
            (st.stx_attributes & st.stx_attributes_mask & attribute);
 }
 
-/* Kernels before 5.8 do not tell: there it is one if it is on another device than its folder. Only
+/* Kernels before 5.8 do not say: there it is one if it is on another device than its folder. Only
  * there, as on an overlay of several file systems all files may be. */
 static bool is_mount_point(const char *path, const struct stat *file, const struct stat *folder)
 {

@@ -31,7 +31,7 @@ enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes
  * published. */
 enum outfile_suffix {
     OUTFILE_PART, /* ".NAME.leadpipe-part" */
-    OUTFILE_WIDE, /* ".NAME.leadpipe-wide": the whole once more, with columns that came late */
+    OUTFILE_WIDE, /* ".NAME.leadpipe-wide": the whole once more, with columns that appeared late */
     OUTFILE_SUFFIXES,
 };
 
@@ -84,7 +84,7 @@ enum rc outfile_prepare(struct outfile *f, struct buf *text, struct err *e);
  * this one is to be removed. Nothing for streams, or where `text` is NULL. */
 void outfile_prepare_removal(struct outfile *f, struct buf *text);
 /* Removes it, unless it was published, and gives its space back. Only outfile_close() may follow, and
- * what tells of bytes and digest. RC_IO: it could not be removed. */
+ * what says its bytes and digest. RC_IO: it could not be removed. */
 enum rc outfile_abort(struct outfile *f, struct err *e);
 /* After outfile_complete(): renamed, and the folder synced. */
 enum rc outfile_publish(struct outfile *f, struct err *e);

@@ -22,7 +22,7 @@ struct local {
     size_t unsent;      /* bytes that the system has and was not asked to write to disk */
     bool handed_over;   /* a text says how to finish it */
     bool folder_synced; /* of who calls sync() */
-    /* The system tells once, to whoever syncs first, that it could not write: so all must know. */
+    /* The system reports once, to whoever syncs first, that it could not write: so all must know. */
     pthread_mutex_t sync_lock;
     int sync_errno;              /* under the lock: of the first sync that failed; 0: none */
     struct file_signature print; /* once it is complete */

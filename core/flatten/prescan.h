@@ -20,14 +20,14 @@ struct prescan_member {
 struct prescan {
     struct prescan_member items[PRESCAN_MEMBERS_MAX];
     size_t n;
-    bool possible; /* false: the profile asks for what only a tree tells */
+    bool possible; /* false: the profile asks for what only a tree shows */
 };
 
 /* Memory comes from `a`. */
 enum rc prescan_make(struct prescan *out, struct arena *a, const struct profile *p);
 
 /* Scans lead->body. *enough: it is a payload in which nothing is out of the ordinary, and lead->doc
- * has its compact text, and lead->other_id may point into lead->body; otherwise only a tree can tell.
+ * has its compact text, and lead->other_id may point into lead->body; otherwise only a tree can show that.
  * Errors as json_parse(). */
 enum rc prescan_run(const struct prescan *prescan, struct lead *lead, bool *enough, struct err *e);
 

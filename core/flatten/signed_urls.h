@@ -1,6 +1,6 @@
 /* Expiring URLs within JSON values. Private to flatten.
  *
- * The received tree is never changed, because sinks may want it as it came: what differs is copied
+ * The received tree is never changed, because sinks may want it as it was received: what differs is copied
  * along the way to the URL, all else is shared. */
 #ifndef LEADPIPE_SIGNED_URLS_H
 #define LEADPIPE_SIGNED_URLS_H

@@ -3,7 +3,7 @@
  * A typed value is the cell's value, exactly, or there is none. A misfit is never lost and never fails
  * the lead: its cell is null, and the row's column "_misfits" holds {"column": value}.
  *
- *   text          Anything. Texts as they are, digits and literals as they came, objects and arrays as
+ *   text          Anything. Texts as they are, digits and literals as received, objects and arrays as
  *                 compact JSON.
  *   integer       A number that is whole and has 64 bits, however it is written: 5, 5.0, 5e0, -0
  *                 (which is 0). Not: 1.5, 9223372036854775808, 1e400.

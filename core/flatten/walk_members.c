@@ -60,7 +60,7 @@ static bool visit_member(struct walk *w, const struct plan_node *node, uint32_t 
     return node->list == PLAN_NONE || add_member(w, node, child, key, value);
 }
 
-/* Providers send members in the same order each time: so the one that came here in the payload
+/* Providers send members in the same order each time: so the one that was here in the payload
  * before is tried, and looked up only where it is another. */
 static uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess,
                             const cJSON *member, struct str *key)

@@ -12,7 +12,7 @@
 void charset_declared(const char *content_type, char out[CHARSET_NAME_MAX + 1]);
 
 /* Makes `body` UTF-8, which may have been declared as `name` ("": it was not):
- * - a byte order mark, or the NULs of UTF-16 and UTF-32, tell more than a declaration;
+ * - a byte order mark, or the NULs of UTF-16 and UTF-32, say more than a declaration;
  * - what is declared ISO-8859-1 or US-ASCII, and is valid UTF-8, is UTF-8: several servers add these
  *   names without being asked, and no text in them looks like UTF-8 by chance;
  * - any other known charset is decoded by iconv, strictly.

@@ -57,7 +57,7 @@ void http_url_host(const char *url, char *out, size_t size)
 
 /* ---- an answer ------------------------------------------------------------------------------ */
 
-/* The longest of those that came; 0: none, or none says anything. */
+/* The longest of those received; 0: none, or none says anything. */
 static int64_t longest_retry_after(const struct transfer *t)
 {
     int64_t longest_us = 0, us;

@@ -168,7 +168,7 @@ static bool is_calm(const struct http_failure_facts *facts)
            (strstr(facts->why, "ENHANCE_YOUR_CALM") || strstr(facts->why, "err 11)"));
 }
 
-/* A plain request is closed upon, or a handshake not answered; in both cases nothing came. */
+/* A plain request is closed upon, or a handshake not answered; in both cases nothing was received. */
 static unsigned scheme_doubt(const struct http_failure_facts *facts)
 {
     if (facts->status || facts->body_refused)

@@ -8,7 +8,7 @@
 
 #include "core/http/origin.h"
 
-/* How sure it is that no later try can do better, because server, proxy and configuration do not fit
+/* How certain it is that no later try can do better, because server, proxy and configuration do not fit
  * together. Once they add up to HTTP_MISFIT_CERTAIN and no try has got a good answer, the run ends. */
 enum http_misfit {
     HTTP_MISFIT_NONE = 0,
@@ -24,7 +24,7 @@ enum http_misfit {
 struct http_failure_facts {
     CURLcode result;
     const char *why;     /* libcurl's own text, or "" */
-    int status;          /* of the status line that came; 0: none */
+    int status;          /* of the status line received; 0: none */
     long connect_status; /* of a proxy's answer to CONNECT; 0: none */
     long verify_result;  /* OpenSSL's, of the certificate */
     bool was_sent;       /* the request */

@@ -7,7 +7,7 @@
  *
  * - A group whose version is not known holds one request. The status line of its answer decides.
  * - An HTTP/2 group has one connection in its life. A second one is refused where libcurl would open
- *   it (http_group_may_connect()), which also tells that the first is full, closing or gone: then the
+ *   it (http_group_may_connect()), which also shows that the first is full, closing or gone: then the
  *   request goes to another group.
  * - An HTTP/1.1 group has many connections, offers nothing else, and shares none of them. From the
  *   first answer over HTTP/1.x on it is the only group for new requests, for good.
@@ -181,7 +181,7 @@ struct conn_group *http_group_choose(struct http_engine *h, const struct http_re
     return g;
 }
 
-/* ---- what its transfers tell ---------------------------------------------------------------- */
+/* ---- what its transfers report -------------------------------------------------------------- */
 
 void http_group_is_full(struct conn_group *g)
 {

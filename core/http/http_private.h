@@ -49,7 +49,7 @@ struct conn_group {
     unsigned in_flight;
     unsigned most; /* HTTP/2: in flight at once, as far as is known */
     int64_t opened_us;
-    int64_t heard_us; /* when something last came over one of its connections */
+    int64_t heard_us; /* when something was last received over one of its connections */
 };
 
 /* An easy handle. It belongs to a request while a try of that is under way, else to the pool. */

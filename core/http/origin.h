@@ -14,7 +14,7 @@
  *
  * - The gate: Retry-After on 403, 429, 503 and 529 closes it, so that no try starts before; a later one
  *   extends, never shortens. A 429 without it closes the gate for the backoff time of as many
- *   rounds of 429 as came one after the other. 429s of tries that were started before the last
+ *   rounds of 429 as were received one after the other. 429s of tries that were started before the last
  *   closing are of the same round. A round in which others got a good answer is as a first one.
  *
  * - Down: TRIES_SILENT tries without an answer, or TRIES_BAD tries without an answer or with that of
@@ -122,7 +122,7 @@ int64_t origin_due_us(const struct origin *o);
 /* A try of `c` starts at `now_us`. */
 void origin_started(struct origin *o, struct origin_client *c);
 
-/* The latest try of `c` has ended; `retry_after_us` is what came with it (0 or less: none). Returns
+/* The latest try of `c` has ended; `retry_after_us` is what was given with it (0 or less: none). Returns
  * what has changed, of enum origin_change. */
 unsigned origin_ended(struct origin *o, struct origin_client *c, enum try_end end,
                       int64_t retry_after_us, int64_t now_us);

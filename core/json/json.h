@@ -59,7 +59,7 @@ struct json_watch {
 };
 
 /* As json_parse() with JSON_COMPACT alone, with an eye on some members. *unsure: a member's name
- * was written with escapes, or the text had to be replaced, so that only a tree can tell what is
+ * was written with escapes, or the text had to be replaced, so that only a tree shows what is
  * there. */
 enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches, size_t n_watches,
                    struct json_doc *out, bool *unsure, struct err *e);
@@ -67,7 +67,7 @@ enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches,
 /* The member of an object, or NULL. Exact (case-sensitive) name, as it was received. */
 const cJSON *json_member(const cJSON *object, const char *name);
 
-/* What tells a member's name, or a string's text, from all others: itself; where U+FFFD stands for
+/* What distinguishes a member's name, or a string's text, from all others: itself; where U+FFFD stands for
  * something in it, a NUL and what that was come behind it. So two of these are equal where what was
  * received was (however its escapes were written). */
 static inline struct str json_name_key(const cJSON *member)

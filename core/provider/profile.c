@@ -47,7 +47,7 @@ static bool looks_like_path(const char *name)
            access(name, F_OK) == 0;
 }
 
-/* One byte more than allowed tells a file that is too large. */
+/* One byte more than allowed shows that a file is too large. */
 static enum rc read_file(struct buf *b, const char *path, struct err *e)
 {
     FILE *file = fopen(path, "rbe");

@@ -87,7 +87,7 @@ struct profile {
     size_t n_required;
     struct path own_id;    /* the lead's ID as the payload has it; n_steps 0: not said */
     struct path success;   /* within the body: `false` there means failed; n_steps 0: not said */
-    struct path *messages; /* within a body that tells an error: where its message may be */
+    struct path *messages; /* within a body that reports an error: where its message may be */
     size_t n_messages;
     struct path *codes;
     size_t n_codes;

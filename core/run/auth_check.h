@@ -24,7 +24,7 @@ enum auth_answer {
 enum auth_verdict {
     AUTH_WAIT,   /* it is not known yet */
     AUTH_THEIRS, /* the leads' own; those that wait continue */
-    AUTH_FATAL,  /* that of the key or address; the newest of those that wait tells which */
+    AUTH_FATAL,  /* that of the key or address; the newest of those that wait shows which */
 };
 
 /* Of a lead that waits. */

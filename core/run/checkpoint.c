@@ -123,7 +123,7 @@ static enum rc note_column(struct checkpoint *c, size_t table, const struct colu
     return RC_OK;
 }
 
-/* Those that came since the last checkpoint. Their texts stay as long as the schema. */
+/* Those since the last checkpoint. Their texts stay as long as the schema. */
 static enum rc note_columns(struct checkpoint *c)
 {
     const struct schema *schema = c->cfg.schema;

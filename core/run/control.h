@@ -51,11 +51,11 @@ enum rc control_open_loop(struct control *c, uv_loop_t *loop, uv_async_cb on_wak
 /* The loop's thread: no wake-up comes after it. */
 void control_close_loop(struct control *c);
 
-/* Wakes the loop if it waits for a change of what it looked at. */
+/* Wakes the loop if it waits for a change of what it examined. */
 void control_wake(struct control *c);
 /* Wakes it in any case. Only while it cannot close: the loop's thread, or one that it waits for. */
 void control_wake_always(struct control *c);
-/* The loop's thread found nothing to do. It must look once more afterwards: what changed before this
+/* The loop's thread found nothing to do. It must check once more afterwards: what changed before this
  * wakes nobody. */
 void control_want_wake(struct control *c);
 

@@ -14,7 +14,7 @@ bool fetch_has_room(void *fetcher, struct http_request *http, size_t bytes)
     if (lead->is_first || !ring_is_first(f->ring, lead) ||
         atomic_load(&f->memory->exclusive) != EXCLUSIVE_NONE)
         return false;
-    lead->is_first = true; /* it was begun before it came to be first */
+    lead->is_first = true; /* it was begun before it became the first */
     atomic_store(&f->memory->exclusive, EXCLUSIVE_FIRST);
     return memory_charge(f->memory, lead, bytes);
 }

@@ -27,7 +27,7 @@ static inline uint64_t progress_done(const struct progress *t)
     return t->sums.high - t->n_gaps;
 }
 
-/* The two sums tell, but for chance, whether all keys are at the sequence numbers where they were. They are
+/* The two sums show, but for chance, whether all keys are at the sequence numbers where they were. They are
  * sums, so that sequence numbers can be done in any order. */
 void progress_add_key(struct state_progress *sums, uint64_t seq,
                       const unsigned char key[LEAD_KEY_BYTES]);

@@ -16,7 +16,7 @@ enum rc queue_new(struct queue **out, size_t capacity);
 void queue_free(struct queue *q); /* q may be NULL; must be empty or hold nothing that is owned */
 
 /* Waits for room and adds all `n` items in order, in pieces where need be.
- * RC_CLOSED: the queue was closed; *done (may be NULL) tells how many went in. */
+ * RC_CLOSED: the queue was closed; *done (may be NULL) is how many went in. */
 enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done);
 
 /* Takes 1 to `max` items. If there is none it waits for the first, and then a little longer unless `max` are

@@ -202,7 +202,7 @@ static enum rc restore_columns(const struct resume_plan *p, struct schema *schem
 }
 
 /* Every lead that is done has one outcome: it was handed to the sinks, or is missing, or unchanged, or
- * failed before it came to them. `missing`: how many the list of missing leads has. */
+ * failed before it reached them. `missing`: how many the list of missing leads has. */
 static enum rc check_outcomes(const struct resume_plan *p, uint64_t missing, struct err *e)
 {
     const struct state_progress *done = &p->progress.sums;

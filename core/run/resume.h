@@ -26,7 +26,7 @@ struct resume_plan {
     struct state_run run;     /* its texts and arrays are the state's */
     struct state_failures failures;
 
-    /* Leads that sinks still owe a verdict, by sequence number. The sinks have them once they are open. */
+    /* Leads that sinks still have to give a verdict on, by sequence number. The sinks have them once they are open. */
     struct lead **unacked;
     size_t n_unacked, cap_unacked;
     uint64_t unacked_failed; /* of them: another sink had failed them */
@@ -47,7 +47,7 @@ struct resume_plan {
  * unfinished run of another command; else as state_open(). */
 enum rc resume_open(struct resume_plan *p, void (*failed)(void *ctx, const struct err *e),
                     void *ctx, struct err *e);
-/* Before anything is done: takes what came after its last checkpoint out of the state, and puts its
+/* Before anything is done: takes what happened after its last checkpoint out of the state, and puts its
  * columns into the schema. */
 enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err *e);
 /* The mark for a sink; NULL: it begins. */

@@ -7,7 +7,7 @@
 #include "core/run/resume.h"
 #include "core/source/id_seen.h"
 
-/* ---- leads that sinks owe ------------------------------------------------------------------- */
+/* ---- leads without a verdict ---------------------------------------------------------------- */
 
 /* The first that is not below `seq`: they are in order of their sequence numbers. */
 static size_t find_unacked(const struct resume_plan *p, uint64_t seq)

@@ -104,7 +104,7 @@ enum exit_status {
     EXIT_STATUS_SIGNAL = 128, /* and the signal's number */
 };
 
-/* Why a run that came to its end published no output: the earlier ones are better than these. */
+/* Why a run that reached its end published no output: the earlier ones are better than these. */
 enum withheld {
     WITHHELD_NOT,
     WITHHELD_NONE_FOUND,
@@ -147,12 +147,12 @@ struct run;
  * manifest may have been written, which says so. `cfg` must live as long as the run. */
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
 
-/* Does it, publishes what is to be published, and tells how it went. Once. */
+/* Does it, publishes what is to be published, and reports how it went. Once. */
 void run_execute(struct run *r, struct run_result *out);
 
 /* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, and of the
  * files only the lists that have rows and the manifest become visible. Only on the thread of run_execute(), signal handlers there
- * included. `signal_number` tells why in the result. */
+ * included. `signal_number` is the reason in the result. */
 void run_stop(struct run *r, int signal_number);
 
 void run_free(struct run *r);

@@ -94,7 +94,7 @@ static enum rc add_option(struct run_files *l, const struct run_file *f, struct 
     return add_file(l, f->path, f->use, option, "the file of", option, e);
 }
 
-/* Those that the options of a sink name: read, or written beside what paths() tells. */
+/* Those that the options of a sink name: read, or written beside what paths() names. */
 static enum rc add_sink_options(struct run_files *l, const struct run_sink_cfg *sink, bool reads,
                                 struct err *e)
 {

@@ -173,7 +173,7 @@ static enum rc refuse_both(const struct run_files *l, const struct run_file_entr
                    is_derived ? file->path : file->name);
 }
 
-/* Two of the list, in the order in which they came. */
+/* Two of the list, in the order in which they were read. */
 static enum rc check_pair(const struct run_files *l, const struct run_file_entry *a,
                           const struct run_file_entry *b, struct err *e)
 {

@@ -100,7 +100,7 @@ static enum rc note_end(struct run *r, const struct run_result *out, struct outf
     return rc;
 }
 
-/* ---- a run that came to its end -------------------------------------------------------------- */
+/* ---- a run that reached its end -------------------------------------------------------------- */
 
 /* Of a sink with outputs that are withheld everything is taken back, else all is made visible. Those
  * without files come first: a reader, or a server, may be gone, and then no file may have changed.
@@ -189,13 +189,13 @@ static enum rc write_manifest(struct run *r, const struct run_result *out, struc
 }
 
 /* Nothing that was made takes the place of what is there, but for lists that have rows, and the
- * manifest, which tells so. */
+ * manifest, which says so. */
 static void end_stopped(struct run *r, struct run_result *out)
 {
     struct err e;
     /* Already at its end: the same command makes visible what is not, its manifest included. */
     bool at_end = r->resume.state && state_phase(r->resume.state) == STATE_PUBLISHING;
-    /* What came since the last checkpoint: answers to deliveries, above all. */
+    /* What happened since the last checkpoint: answers to deliveries, above all. */
     if (r->resume.state && !at_end && state_settle(r->resume.state, &e) != RC_OK)
         note_error(out, &e);
     if (!out->published)
@@ -205,8 +205,8 @@ static void end_stopped(struct run *r, struct run_result *out)
     if (!out->refused && ledger_publish(r->outcomes.ledger, false, &e) != RC_OK)
         note_error(out, &e);
     out->exit_status = exit_status_of(r, out);
-    bool tells = r->cfg->manifest_path && out->exit_status != EXIT_STATUS_USAGE && !at_end;
-    if (tells && write_manifest(r, out, &e) != RC_OK)
+    bool reports = r->cfg->manifest_path && out->exit_status != EXIT_STATUS_USAGE && !at_end;
+    if (reports && write_manifest(r, out, &e) != RC_OK)
         note_error(out, &e);
 }
 
@@ -251,7 +251,7 @@ void run_publish(struct run *r, struct run_result *out)
             out->missing_allowed = missing_allowed(&r->cfg->max_missing, out->ids.unique);
         out->exit_status = exit_status_of(r, out);
         publish(r, out);
-        if (out->error.rc == RC_STOPPED) /* the signal came while a reader was waited for */
+        if (out->error.rc == RC_STOPPED) /* the signal arrived while a reader was waited for */
             out->signal = atomic_load(&r->control.signal_number);
     }
     if (!reached_end(out))

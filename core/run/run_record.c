@@ -169,7 +169,7 @@ static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, stru
     return good;
 }
 
-/* A run that was published came to its end: every ID has its outcome. */
+/* A run that was published reached its end: every ID has its outcome. */
 static bool outcomes_add_up(const struct run_result *out)
 {
     const struct ledger_counts *l = &out->ledger;

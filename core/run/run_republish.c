@@ -213,7 +213,7 @@ void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
     }
     memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* a part of the record may have been read */
     out->error = e;
-    if (rc == RC_STOPPED) /* the signal came while a reader was waited for */
+    if (rc == RC_STOPPED) /* the signal arrived while a reader was waited for */
         out->signal = atomic_load(signal_number);
     /* RC_BUSY as well: some names may have changed, and the same command finishes it. */
     out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;

@@ -27,9 +27,8 @@ struct sink_worker {
     struct sink *sink;   /* NULL: not open */
     struct queue *queue; /* of leads; NULL in it is a barrier */
     struct control_thread thread;
-    bool dead; /* its thread only: put() failed */
-    bool
-        must_stay; /* its mark or its text may be in the state, so that what it tells of must stay */
+    bool dead;       /* its thread only: put() failed */
+    bool must_stay;  /* its mark or its text may be in the state, so that what it names must stay */
     struct buf text; /* after prepare(): how to finish; empty without a state */
 };
 

@@ -143,7 +143,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
     return true;
 }
 
-/* Neither the tree nor the compact text tells what U+FFFD replaced; with other names, the columns of
+/* Neither the tree nor the compact text shows what U+FFFD replaced; with other names, the columns of
  * a run that is resumed would be others. */
 static void keep_original(const struct workers *w, struct lead *lead)
 {
@@ -248,7 +248,7 @@ static void *worker_main(void *workers)
             ring_complete(w->ring, done, n_done);
         if (n_again) {
             (void)queue_push(w->back, (void **)again, n_again, NULL);
-            control_wake_always(w->control); /* the loop must look, whatever it waits for */
+            control_wake_always(w->control); /* the loop must check, whatever it waits for */
         } else {
             control_wake(w->control);
         }

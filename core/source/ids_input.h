@@ -1,4 +1,4 @@
-/* One ID input, read in its format: what each line says, not yet judged. Private to core/source. */
+/* One ID input, read in its format: what each line says, not yet checked. Private to core/source. */
 #ifndef LEADPIPE_IDS_INPUT_H
 #define LEADPIPE_IDS_INPUT_H
 

@@ -120,7 +120,7 @@ static enum rc read_raw(struct ids_source *s, void *into, size_t room, size_t *n
 
 /* ---- gzip ----------------------------------------------------------------------------------- */
 
-/* Makes sure that there are packed bytes, unless there are no more. */
+/* Reads until there are packed bytes, unless there are no more. */
 static enum rc gzip_feed(struct ids_source *s, struct err *e)
 {
     size_t n = 0;

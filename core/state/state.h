@@ -88,7 +88,7 @@ struct state_checkpoint {
     const struct str *marks; /* one a sink */
     size_t n_marks;
     struct str totals; /* an opaque text: other figures of the run, then the HTTP engine's */
-    /* Undocumented columns, in order of appearance: those that came since the last checkpoint. */
+    /* Undocumented columns, in order of appearance: those since the last checkpoint. */
     const struct state_column *columns;
     size_t n_columns;
 };
@@ -116,7 +116,7 @@ struct state_run {
 };
 enum rc state_load(struct state *s, struct state_run *out, struct err *e);
 
-/* Forgets what came after the checkpoint that state_load() gave: failed and missing leads that are
+/* Forgets what happened after the checkpoint that state_load() gave: failed and missing leads that are
  * not done there. Part of the transaction at hand. Before the run is resumed. */
 enum rc state_rewind(struct state *s, struct err *e);
 
@@ -239,7 +239,7 @@ enum rc state_accept_by(struct state *s, const struct str *sinks, size_t n, stru
  * --changed-only. */
 enum rc state_has_accepted(struct state *s, bool *out, struct err *e);
 
-/* Was it that content that was accepted last? For `n` leads at once; out[i] tells. Looks only at
+/* Was it that content that was accepted last? For `n` leads at once; out[i] is the answer. Reads only
  * earlier, finished runs. */
 #define STATE_FINGERPRINT_BYTES 16 /* the first of lead->fingerprint */
 enum state_acceptance {
@@ -267,14 +267,14 @@ enum rc state_note_accepted(struct state *s, const struct state_content *content
 
 /* All outputs are complete on disk. From now on the run cannot fail, only be published: each of the
  * texts, at most STATE_TEXT_BYTES_MAX, says how to finish one output, to whoever prepared it; `record`
- * tells how the run went. Durable. RC_INTERNAL: not running; RC_LIMIT: a text is too long. */
+ * says how the run went. Durable. RC_INTERNAL: not running; RC_LIMIT: a text is too long. */
 enum rc state_publish(struct state *s, const struct str *texts, size_t n, struct str record,
                       struct err *e);
 /* A run is not over, and nothing more comes of it now: all that was put becomes durable. The first
  * error, also where that was some time ago. No other thread puts anything any more. */
 enum rc state_settle(struct state *s, struct err *e);
 /* The end: deliveries and payloads are forgotten, and the next run begins anew. What was accepted
- * holds from now on; where nothing was `published` (the run came to its end and withheld its
+ * holds from now on; where nothing was `published` (the run reached its end and withheld its
  * outputs) leads of this run do not count as accepted, unless an earlier run had them with the same
  * content. Durable. RC_INTERNAL: not after state_publish(). */
 enum rc state_finish(struct state *s, bool published, struct err *e);

@@ -124,7 +124,7 @@ static bool wants_commit(const struct state *s)
            (s->waiting.first || (s->commit_due && (s->quitting || is_past(&s->commit_at))));
 }
 
-/* One thing at a time, then it looks anew; false: there is nothing to do. */
+/* One thing at a time, then it checks again; false: there is nothing to do. */
 static bool commit_step(struct state *s)
 {
     if (s->durable.first)

@@ -51,7 +51,7 @@ static enum rc run_locking(struct state *s, const char *text, struct err *e)
     int rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
     if ((rc & 0xff) != SQLITE_BUSY)
         return rc == SQLITE_OK ? RC_OK : state_sql_failed(s, rc, e);
-    /* Only who has no lock may look who has it: closing the file ends all that a process has. */
+    /* Only a process without the lock may ask who has it: closing the file ends all that a process has. */
     state_db_close(s, false);
     return state_file_busy(s->path, s->file, e);
 }
@@ -174,7 +174,7 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
 
 static enum rc lock_and_check(struct state *s, int64_t *version, struct err *e)
 {
-    /* Before anything is judged: what another process is writing looks damaged. */
+    /* Before anything is checked: what another process is writing looks damaged. */
     enum rc rc = run_locking(s, "BEGIN EXCLUSIVE", e);
     if (rc == RC_OK)
         rc = check_version(s, version, e);

@@ -78,7 +78,7 @@ static const char *plain_text(int sqlite_rc)
     }
 }
 
-/* The number is for those who look into it. */
+/* The number is for those who investigate. */
 static enum rc plain_failed(struct state *s, int sqlite_rc, struct err *why)
 {
     const char *text = plain_text(sqlite_rc);
@@ -91,7 +91,7 @@ static enum rc system_failed(struct state *s, int sqlite_rc, struct err *why)
     int errnum = (sqlite_rc & 0xff) == SQLITE_FULL ? ENOSPC : system_errno(s);
     if (errnum == 0)
         return plain_failed(s, sqlite_rc, why);
-    /* state_owner.c says that where somebody was quick between its look and SQLite's. */
+    /* state_owner.c says that where somebody was quick between its check and SQLite's. */
     if (errnum == EPERM && (sqlite_rc & 0xff) == SQLITE_CANTOPEN && !s->opened)
         return err_set(
             why, RC_USAGE,

@@ -116,7 +116,7 @@ enum rc state_stick(struct state *s, const struct err *why, struct err *e);
 
 /* A statement that is being given its parameters, or is giving rows. Errors of the former stick up
  * to query_run() or query_row(). A checksum is over what came since the last one: SQLite
- * looks after its pages' structure, not after what is in them. */
+ * checks its pages' structure, not what is in them. */
 struct query {
     struct state *s;
     sqlite3_stmt *stmt;

@@ -1,4 +1,4 @@
-/* A million notes, in the order in which they came, into a table in the order of keys.
+/* A million notes, in the order in which they were noted, into a table in the order of keys.
  *
  * Put there one by one they would touch all of its pages again and again, and in one commit they
  * would stand in the -wal file a second time. So: of all notes those with the lowest keys, as many

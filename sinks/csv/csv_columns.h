@@ -1,7 +1,7 @@
 /* The undocumented columns of one CSV file, in order of their first appearance in it.
  *
  * The schema numbers columns, too, but over the whole run: there may be gaps here, where a column
- * appeared in leads only that never came to this file. */
+ * appeared in leads only that never reached this file. */
 #ifndef LEADPIPE_CSV_COLUMNS_H
 #define LEADPIPE_CSV_COLUMNS_H
 

@@ -65,7 +65,7 @@ static enum rc header_write(struct csv_file *f, struct stream *to, struct err *e
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* Do the rows that the mark tells of fit the file that it tells of? */
+/* Do the rows that the mark names fit the file that it names? */
 static bool mark_fits(struct csv_file *f)
 {
     uint64_t bytes = stream_bytes(f->stream);

@@ -8,7 +8,7 @@
  * with the final header: the rows before the last change are padded, what follows is copied as it
  * is, compressed members too.
  *
- * The final bytes depend on the rows and the settings alone, not on how rows came in batches, nor
+ * The final bytes depend on the rows and the settings alone, not on how rows were split into batches, nor
  * on marks. One thread at a time. */
 #ifndef LEADPIPE_CSV_FILE_H
 #define LEADPIPE_CSV_FILE_H

@@ -127,7 +127,7 @@ static void delivery_close(struct delivery *d, int status, const char *text)
     pthread_mutex_unlock(&d->lock);
 }
 
-/* ---- what the engine asks for and tells (delivery's thread) --------------------------------- */
+/* ---- what the engine asks and reports (delivery's thread) --------------------------------- */
 
 static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
 {

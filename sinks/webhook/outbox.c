@@ -104,12 +104,12 @@ void outbox_settle(void *outbox, const struct message *p, const struct verdict *
 
 bool outbox_put(struct outbox *o, const struct lead *lead)
 {
-    struct message_lead came;
+    struct message_lead put;
     const struct verdict *known;
-    if (!o->recorded || !recorded_put(o->recorded, lead, &came, &known))
+    if (!o->recorded || !recorded_put(o->recorded, lead, &put, &known))
         return false;
     if (known)
-        settle_lead(o, &came, known);
+        settle_lead(o, &put, known);
     return true;
 }
 

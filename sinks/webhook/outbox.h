@@ -29,7 +29,7 @@ void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop()
 /* Is this lead in a delivery that was recorded before? */
 bool outbox_has(const struct outbox *o, const struct unacked_lead *lead);
 
-/* In the sink's open(): tells the run of the leads of these deliveries, and asks for those that are
+/* In the sink's open(): reports to the run the leads of these deliveries, and asks for those that are
  * unacknowledged. RC_NOMEM. */
 enum rc outbox_claim(struct outbox *o, struct err *e);
 

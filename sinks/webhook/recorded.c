@@ -11,7 +11,7 @@ struct entry {
     uint64_t seq;
     const struct unacked_lead *lead;
     struct recorded *delivery;
-    bool came; /* the run gave it, so it does not come again */
+    bool is_put; /* the run gave it, so it does not come again */
 };
 
 struct recorded_set {
@@ -185,7 +185,7 @@ static struct entry *find(const struct recorded_set *s, const struct unacked_lea
         struct entry *entry = &s->entries[i];
         if (entry->seq != lead->seq)
             break;
-        if (!entry->came && same_lead(entry->lead, lead, s->cfg.n_params))
+        if (!entry->is_put && same_lead(entry->lead, lead, s->cfg.n_params))
             return entry;
     }
     return NULL;
@@ -214,7 +214,7 @@ static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err
     rc = cfg->host.unacked(cfg->host.ctx, cfg->sink, entry->lead, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
-    entry->came = true;
+    entry->is_put = true;
     add_lead(r, &(struct message_lead){.lead = lead});
     return RC_OK;
 }
@@ -234,7 +234,7 @@ bool recorded_put(struct recorded_set *s, const struct lead *lead, struct messag
     struct entry *entry = find(s, &like);
     if (!entry)
         return false;
-    entry->came = true;
+    entry->is_put = true;
     struct recorded *r = entry->delivery;
     *out = (struct message_lead){
         .lead = lead,

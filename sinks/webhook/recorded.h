@@ -51,7 +51,7 @@ enum rc recorded_load(struct recorded_set **out, const struct recorded_cfg *cfg,
 /* Is this lead in one of them? */
 bool recorded_has(const struct recorded_set *s, const struct unacked_lead *lead);
 
-/* In the sink's open(): tells the run of their leads, and asks for those that are unacknowledged.
+/* In the sink's open(): reports to the run their leads, and asks for those that are unacknowledged.
  * RC_NOMEM. */
 enum rc recorded_claim(struct recorded_set *s, struct err *e);
 
