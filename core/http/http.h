@@ -47,7 +47,9 @@ enum http_end {
     HTTP_ANSWERED,  /* a final answer: `status`, also a retryable one after the last attempt */
     HTTP_NO_ANSWER, /* none within the attempts, or the request could not be made at all (a malformed
                        URL): `code` and `error` say what the last attempt met */
-    HTTP_TOO_LARGE, /* the body is over max_body; `code` and `error` say so */
+    HTTP_TOO_LARGE,   /* the body of a 2xx is over max_body; `code` and `error` say so */
+    HTTP_NOT_WRITTEN, /* the request's writer failed: `code` is "write", `error` its text. Not tried
+                         again */
     HTTP_NO_ROOM, /* room() said no to the body of a 2xx: not the request's fault; the owner may have
                        it asked again as a new one */
     HTTP_ABORTED, /* the engine was stopped or met a fatal error first */
@@ -58,6 +60,21 @@ enum http_end {
  * (Content-Length, Transfer-Encoding, Connection, Expect and the like) are the engine's own. */
 struct http_header {
     const char *name, *value;
+};
+
+/* Takes the body of a 2xx in the place of memory, as it comes. Both functions are called on the loop's
+ * thread and must not call the engine; another result than RC_OK, with a text in *e, ends the request as
+ * HTTP_NOT_WRITTEN. What an answer that is not 2xx says goes to `answer` as ever.
+ *
+ * The body is decoded by the engine itself, which notices compressed ones that are cut off: only gzip is
+ * asked for and taken (unless the request says otherwise by an Accept-Encoding of its own). All of a body
+ * was written when the request ended as HTTP_ANSWERED with a 2xx, and not before. */
+struct http_writer {
+    void *ctx;
+    /* A try begins, be it the first: what earlier ones wrote is void. It may write nothing at all (an
+     * empty body, another status). */
+    enum rc (*restart)(void *ctx, struct err *e);
+    enum rc (*write)(void *ctx, struct str bytes, struct err *e); /* at least one byte */
 };
 
 /* RFC 9110 section 9, RFC 5789. The engine tries again whatever the method: a request may reach the
@@ -94,8 +111,6 @@ struct http_request {
     void *owner; /* of whom the engine knows nothing */
     /* The request has ended and is the owner's again. `ctx` is the engine's, here and below. */
     void (*done)(void *ctx, struct http_request *r);
-    /* May the answer have `bytes` of memory in all? Not asked again for less. NULL: yes. */
-    bool (*room)(void *ctx, struct http_request *r, size_t bytes);
     const char *url; /* kept by the caller, as are body and headers */
     enum http_method method;
     /* The same bytes on every attempt. Of GET and HEAD: empty. No Content-Type is sent but one that is
@@ -109,13 +124,22 @@ struct http_request {
      * A field of the request's own, or of these, takes the place of the engine's of that name. */
     enum rc (*sign)(struct http_request *r, int64_t wall_ms, struct buf *out);
 
+    /* Where the body of the answer goes: into memory (`answer`), or to a writer, which the caller keeps;
+     * NULL: memory. */
+    const struct http_writer *writer;
+    size_t max_body; /* of a 2xx, decompressed, either way; 0: the engine's */
+    /* May `answer` have `bytes` of memory in all? Not asked again for less. Must not call the engine.
+     * NULL: yes. */
+    bool (*room)(void *ctx, struct http_request *r, size_t bytes);
+
     /* the answer */
     enum http_end end;
-    int status;        /* of the last attempt that got one; 0: none */
-    struct buf answer; /* body of the last attempt, decompressed; for the owner to take or free (a
-                          moved one leaves a zeroed or cleared one behind) */
-    const char *code;  /* static short word for no answer, such as "timeout"; else NULL */
-    bool is_limit;     /* 429, or a 403 with Retry-After: it does not refuse the credentials */
+    int status; /* of the last attempt that got one; 0: none */
+    struct buf
+        answer; /* body of the last attempt, decompressed, but for what a writer took; for the owner
+                          to take or free (a moved one leaves a zeroed or cleared one behind) */
+    const char *code; /* static short word for no answer, such as "timeout"; else NULL */
+    bool is_limit;    /* 429, or a 403 with Retry-After: it does not refuse the credentials */
     bool is_redirect;
     char charset[CHARSET_NAME_MAX +
                  1];   /* that the answer is declared to be in; "": UTF-8, or none */
@@ -141,12 +165,12 @@ struct http_engine_cfg {
     struct http_retry_cfg retry;
     enum http_version_policy version;
     struct str totals;     /* of http_engine_save(): the figures continue from there; or absent */
-    size_t max_body;       /* bytes of an answer after decompression */
+    size_t max_body;       /* bytes of a 2xx after decompression, where a request sets no limit */
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
     bool (*retryable)(
         int status); /* which answers are tried again; NULL: http_status_retryable() */
     /* A 2xx counts once it has its status, even if it then breaks off, and its body is not waited
-     * for. Beyond 2xx that is always so. */
+     * for, unless it goes to a writer. Beyond 2xx that is always so. */
     bool head_is_enough;
 
     void *ctx;

@@ -141,7 +141,7 @@ static void read_answer(struct transfer *t, struct http_try *y)
         return;
     t->r->code = "too_large";
     (void)snprintf(t->r->error, sizeof t->r->error, "the body is larger than %zu bytes",
-                   t->h->cfg.max_body);
+                   t->max_bytes);
 }
 
 /* ---- no answer ------------------------------------------------------------------------------ */
@@ -185,7 +185,8 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
 
 bool http_head_decides(const struct transfer *t)
 {
-    return !t->is_untrusted && (t->status >= 300 || (t->status >= 200 && t->h->cfg.head_is_enough));
+    bool is_enough = t->h->cfg.head_is_enough && !t->r->writer;
+    return !t->is_untrusted && (t->status >= 300 || (t->status >= 200 && is_enough));
 }
 
 /* Was the connection the reason? */
@@ -231,7 +232,7 @@ static void describe_loss(struct transfer *t, struct http_try *y)
 /* Is there an answer, though not the whole of it may have come? */
 static bool is_answered(const struct transfer *t, CURLcode result)
 {
-    return t->too_large || t->no_room || http_head_decides(t) ||
+    return t->too_large || t->no_room || t->not_written || http_head_decides(t) ||
            (result == CURLE_OK && t->status >= 200);
 }
 
@@ -240,7 +241,8 @@ static bool is_answered(const struct transfer *t, CURLcode result)
 static CURLcode read_unpacking(struct transfer *t, CURLcode result, bool *is_news)
 {
     bool is_decoding = result == CURLE_WRITE_ERROR && t->begun && t->encoded &&
-                       buf_rc(&t->r->answer) == RC_OK && !t->too_large && !t->no_room;
+                       buf_rc(&t->r->answer) == RC_OK && !t->too_large && !t->no_room &&
+                       !t->not_written;
     if (is_decoding && t->is_unpacking) {
         (void)snprintf(t->why, sizeof t->why, "the body does not match its Content-Encoding");
         return CURLE_BAD_CONTENT_ENCODING;
@@ -261,7 +263,8 @@ static CURLcode read_unpacking(struct transfer *t, CURLcode result, bool *is_new
 void http_answer_read(struct transfer *t, CURLcode result, struct http_try *out)
 {
     curl_off_t total_us = 0, sent_us = 0;
-    *out = (struct http_try){.is_too_large = t->too_large, .is_no_room = t->no_room};
+    *out = (struct http_try){
+        .is_too_large = t->too_large, .is_no_room = t->no_room, .is_not_written = t->not_written};
     bool is_news = false;
     result = read_unpacking(t, result, &is_news);
     if (is_answered(t, result))

@@ -139,6 +139,12 @@ static bool has_line(const struct transfer *t, const char *line)
     return false;
 }
 
+static void add_line(struct transfer *t, const char *line)
+{
+    buf_adds(&t->lines, line);
+    buf_addc(&t->lines, '\0');
+}
+
 static enum rc add_request_headers(struct transfer *t)
 {
     const struct http_request *r = t->r;
@@ -189,7 +195,7 @@ enum rc http_headers_make(struct transfer *t, struct curl_slist **out)
     const struct http_request *r = t->r;
     bool needs_type = http_sends_body(r) && !h->has_type;
     *out = h->headers;
-    if (!r->sign && !r->n_headers && !needs_type)
+    if (!r->sign && !r->n_headers && !r->writer && !needs_type)
         return RC_OK;
     buf_clear(&t->lines);
     enum rc rc = add_request_headers(t);
@@ -200,7 +206,9 @@ enum rc http_headers_make(struct transfer *t, struct curl_slist **out)
     if (t->lines.len && t->lines.data[t->lines.len - 1] != '\0')
         return RC_INTERNAL;
     if (needs_type && !has_line(t, "Content-Type:"))
-        buf_add(&t->lines, "Content-Type:", sizeof "Content-Type:"); /* libcurl calls it a form */
+        add_line(t, "Content-Type:"); /* libcurl would call it a form */
+    if (r->writer && !has_line(t, "Accept-Encoding:"))
+        add_line(t, "Accept-Encoding: gzip"); /* what the engine decodes itself */
     rc = buf_rc(&t->lines);
     if (rc != RC_OK || t->lines.len == 0)
         return rc;

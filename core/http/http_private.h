@@ -76,11 +76,12 @@ struct transfer {
     bool begun;        /* the head is complete, and none of 1xx */
     bool settling;     /* its head decides what becomes of the request ... */
     int64_t settle_us; /* ... and the body is not waited for beyond this; INT64_MAX: not set yet */
-    bool success, encoded, too_large, no_room;
+    bool success, encoded, too_large, no_room, not_written;
     bool is_gzip;      /* that is how it is encoded */
     bool is_unpacking; /* by us: an option that the handle has now */
     struct gunzip gunzip;
     size_t max_bytes;
+    size_t written_bytes;   /* to the request's writer */
     uint64_t dropped_bytes; /* of an error's body */
     unsigned n_retry_after; /* of these; what comes beyond is passed over */
     char retry_after[HTTP_RETRY_AFTER_MAX][HTTP_FIELD_BYTES_MAX + 1];
@@ -256,8 +257,9 @@ void http_transfers_free(struct http_engine *h);
 
 /* ---- http_receive.c ------------------------------------------------------------------------- */
 
-/* A try begins: nothing of an answer has come. */
-void http_receive_reset(struct transfer *t);
+/* A try begins: nothing of an answer has come. Another result than RC_OK: the request's writer failed,
+ * and code and error of the request say so. */
+enum rc http_receive_reset(struct transfer *t);
 /* libcurl's callbacks. `transfer` is the struct transfer; anything but all bytes ends the transfer. */
 size_t http_receive_header(char *p, size_t size, size_t n, void *transfer);
 size_t http_receive_body(char *p, size_t size, size_t n, void *transfer);
@@ -284,7 +286,7 @@ struct http_try {
     int status;             /* 0: no answer */
     bool is_local;          /* the request could not be made */
     bool is_tls;            /* verification failed */
-    bool is_too_large, is_no_room;
+    bool is_too_large, is_no_room, is_not_written;
     bool is_timeout;
     bool is_limit; /* see http_status_is_limit() */
     unsigned scheme_doubt;

@@ -1,7 +1,8 @@
-/* What libcurl hands over of an answer: its head, and the bytes of its body, which go into memory. */
+/* What libcurl hands over of an answer: its head, and the bytes of its body, which go into memory or to
+ * the request's writer. */
 #include "core/http/http_private.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <strings.h>
 
 #define AHEAD_BYTES_MAX ((size_t)1 << 20) /* reserved on the word of a Content-Length */
@@ -17,21 +18,37 @@ static void begin_head(struct transfer *t)
     t->date[0] = t->location[0] = '\0';
 }
 
-void http_receive_reset(struct transfer *t)
+static size_t max_body(const struct transfer *t)
+{
+    return t->r->max_body ? t->r->max_body : t->h->cfg.max_body;
+}
+
+static void note_writer(struct http_request *r, const struct err *e)
+{
+    r->code = "write";
+    (void)snprintf(r->error, sizeof r->error, "%.*s", (int)sizeof r->error - 1, e->msg);
+    utf8_scrub(r->error); /* it may have been cut within a character */
+}
+
+enum rc http_receive_reset(struct transfer *t)
 {
     struct http_request *r = t->r;
+    struct err e;
     begin_head(t);
-    t->too_large = false;
-    t->no_room = false;
+    t->too_large = t->no_room = t->not_written = false;
     t->settling = false;
     t->dropped_bytes = 0;
-    t->max_bytes = 0;
+    t->written_bytes = t->max_bytes = 0;
     t->why[0] = '\0';
     buf_clear(&r->answer);
-    r->answer.max = t->h->cfg.max_body + 1;
+    r->answer.max = max_body(t) < SIZE_MAX ? max_body(t) + 1 : SIZE_MAX;
     r->is_limit = r->is_redirect = false;
     r->code = NULL;
-    r->error[0] = '\0';
+    r->error[0] = e.msg[0] = '\0';
+    enum rc rc = r->writer ? r->writer->restart(r->writer->ctx, &e) : RC_OK;
+    if (rc != RC_OK)
+        note_writer(r, &e);
+    return rc;
 }
 
 /* Not a field whose name looks like one ("HTTP/1.1: 404"). */
@@ -141,7 +158,6 @@ static bool has_room(struct transfer *t, size_t bytes)
 /* The body is about to begin: how much of it may there be? */
 static bool begin_body(struct transfer *t)
 {
-    const struct http_engine_cfg *cfg = &t->h->cfg;
     if (t->status < 200)
         return true;
     t->begun = true;
@@ -154,9 +170,9 @@ static bool begin_body(struct transfer *t)
     }
     if (t->is_unpacking && t->is_gzip && gunzip_begin(&t->gunzip) != RC_OK)
         return false;
-    t->max_bytes = t->success ? cfg->max_body : cfg->max_error_body;
+    t->max_bytes = t->success ? max_body(t) : t->h->cfg.max_error_body;
     struct buf *answer = &t->r->answer;
-    answer->max = t->max_bytes + 1; /* for the owner's NUL */
+    answer->max = t->max_bytes < SIZE_MAX ? t->max_bytes + 1 : SIZE_MAX; /* for the owner's NUL */
     int64_t n = announced_bytes(t);
     if (n <= 0)
         return true;
@@ -164,6 +180,8 @@ static bool begin_body(struct transfer *t)
         t->too_large = true;
         return false;
     }
+    if (t->success && t->r->writer)
+        return true;
     size_t ahead = (uint64_t)n < t->max_bytes ? (size_t)n : t->max_bytes;
     ahead = ahead < AHEAD_BYTES_MAX ? ahead : AHEAD_BYTES_MAX;
     if (!has_room(t, ahead))
@@ -191,6 +209,22 @@ size_t http_receive_header(char *p, size_t size, size_t n, void *transfer)
     return line.len;
 }
 
+/* A success's body goes to the request's writer. */
+static size_t write_on(struct transfer *t, const char *p, size_t bytes)
+{
+    const struct http_writer *w = t->r->writer;
+    struct err e;
+    t->too_large = bytes > t->max_bytes - t->written_bytes;
+    if (bytes == 0 || t->too_large)
+        return 0;
+    t->written_bytes += bytes;
+    e.msg[0] = '\0';
+    t->not_written = w->write(w->ctx, (struct str){p, bytes}, &e) != RC_OK;
+    if (t->not_written)
+        note_writer(t->r, &e);
+    return t->not_written ? 0 : bytes;
+}
+
 size_t http_receive_body(char *p, size_t size, size_t n, void *transfer)
 {
     struct transfer *t = transfer;
@@ -199,6 +233,8 @@ size_t http_receive_body(char *p, size_t size, size_t n, void *transfer)
     size_t room = t->max_bytes - answer->len;
     if (!t->begun)
         return 0; /* a body without a status cannot be */
+    if (t->success && t->r->writer)
+        return write_on(t, p, bytes);
     size_t more = bytes < room ? bytes : room;
     bool is_cut = !t->success && t->dropped_bytes;
     if (is_cut || (more > answer->cap - answer->len && !has_room(t, more))) {

@@ -272,7 +272,7 @@ static bool is_hopeless(struct http_engine *h)
 
 static bool is_retryable(const struct http_engine *h, const struct http_try *y)
 {
-    if (y->is_too_large || y->is_no_room)
+    if (y->is_too_large || y->is_no_room || y->is_not_written)
         return false;
     if (y->status)
         return y->is_limit || h->cfg.retryable(y->status);
@@ -281,6 +281,8 @@ static bool is_retryable(const struct http_engine *h, const struct http_try *y)
 
 static enum http_end final_end(const struct http_try *y)
 {
+    if (y->is_not_written)
+        return HTTP_NOT_WRITTEN;
     if (y->is_no_room)
         return HTTP_NO_ROOM;
     return y->is_too_large ? HTTP_TOO_LARGE : y->status ? HTTP_ANSWERED : HTTP_NO_ANSWER;

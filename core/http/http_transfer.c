@@ -224,11 +224,14 @@ static bool needs_new_connection(const struct transfer *t)
 static CURLcode set_unpacking(struct transfer *t)
 {
     CURL *c = t->easy;
-    if (t->is_unpacking == t->h->unpacks)
+    bool unpacks = t->h->unpacks || t->r->writer;
+    if (t->is_unpacking == unpacks)
         return CURLE_OK;
-    t->is_unpacking = t->h->unpacks;
-    CURLcode rc = curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, NULL);
-    return rc ? rc : curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, http_receive_packed);
+    t->is_unpacking = unpacks;
+    CURLcode rc = curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, unpacks ? NULL : "");
+    return rc ? rc
+              : curl_easy_setopt(c, CURLOPT_WRITEFUNCTION,
+                                 unpacks ? http_receive_packed : http_receive_body);
 }
 
 /* What differs from request to request. */
@@ -251,12 +254,12 @@ static CURLcode set_request(struct transfer *t, struct curl_slist *headers)
     return rc;
 }
 
-static void reset_try(struct transfer *t)
+static enum rc reset_try(struct transfer *t)
 {
-    http_receive_reset(t);
     t->sends = 0;
     t->is_refused = t->is_untrusted = false;
     t->started_us = t->h->now_us;
+    return http_receive_reset(t);
 }
 
 static void put_into_flight(struct transfer *t)
@@ -317,6 +320,19 @@ static void refuse(struct http_engine *h, struct http_request *r, const char *wh
     http_request_end(h, r, HTTP_NO_ANSWER);
 }
 
+/* RC_OK, or why the request cannot be made: where t->why is empty the result says it. */
+static enum rc make_headers(struct transfer *t, struct curl_slist **out)
+{
+    const struct http_request *r = t->r;
+    if (!t->group)
+        return RC_NOMEM;
+    if (r->body.len && (r->method == HTTP_GET || r->method == HTTP_HEAD)) {
+        (void)snprintf(t->why, sizeof t->why, "GET and HEAD have no body");
+        return RC_USAGE;
+    }
+    return http_headers_make(t, out);
+}
+
 void http_transfer_start(struct http_engine *h, struct http_request *r)
 {
     struct transfer *t = take_from_pool(h);
@@ -325,16 +341,14 @@ void http_transfer_start(struct http_engine *h, struct http_request *r)
         return;
     }
     t->r = r;
-    t->group = http_group_choose(h, r);
-    reset_try(t);
-    struct curl_slist *headers = NULL;
-    enum rc rc = t->group ? RC_OK : RC_NOMEM;
-    if (rc == RC_OK && r->body.len && (r->method == HTTP_GET || r->method == HTTP_HEAD)) {
-        (void)snprintf(t->why, sizeof t->why, "GET and HEAD have no body");
-        rc = RC_USAGE;
+    if (reset_try(t) != RC_OK) {
+        put_into_pool(t);
+        http_request_end(h, r, HTTP_NOT_WRITTEN);
+        return;
     }
-    if (rc == RC_OK)
-        rc = http_headers_make(t, &headers);
+    t->group = http_group_choose(h, r);
+    struct curl_slist *headers = NULL;
+    enum rc rc = make_headers(t, &headers);
     CURLcode easy = rc == RC_OK ? set_request(t, headers) : CURLE_OK;
     CURLMcode multi = CURLM_OK;
     if (rc == RC_OK && easy == CURLE_OK)

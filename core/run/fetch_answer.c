@@ -169,6 +169,7 @@ void fetch_answered(void *fetcher, struct http_request *http)
         (void)apply_verdict(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
         fetch_no_room(f, lead);
         return;
+    case HTTP_NOT_WRITTEN: /* a lead's body goes into memory */
     case HTTP_ABORTED:
         break; /* pending */
     }
