@@ -243,7 +243,7 @@ static const struct {
      "cannot begin again"},
 };
 
-static void one_row(size_t i)
+static void one_row(size_t i, bool head_is_enough)
 {
     struct kept *k = calloc(1, sizeof *k);
     struct world *w = world_new(say);
@@ -252,6 +252,7 @@ static void one_row(size_t i)
     k->fail_restart = rows[i].fail_restart;
     k->fail_write = rows[i].fail_write;
     w->any = (void *)(uintptr_t)rows[i].said;
+    w->cfg.head_is_enough = head_is_enough;
     world_open(w);
     struct http_request *r = world_get_into(w, k);
     r->max_body = 10;
@@ -280,8 +281,10 @@ static void one_row(size_t i)
 static void each_answer(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        one_row(i);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        one_row(i, false);
+        one_row(i, true); /* which means bodies that nobody reads */
+    }
 }
 
 /* ---- compressed bodies ---------------------------------------------------------------------- */
