@@ -202,7 +202,9 @@ void fetch_take_back(struct fetcher *f)
         http->answer = lead->body;
         buf_clear(&http->answer);
         buf_init(&lead->body, 0);
-        if (!ask_again(f, lead)) {
+        /* The body was in the state: nobody has been asked in this run yet. */
+        bool is_first = !lead->request->is_counted;
+        if (!is_first && !ask_again(f, lead)) {
             if (control_is_stopping(f->control))
                 lead->fate->outcome = OUTCOME_PENDING;
             fetcher_complete(f, lead);
@@ -215,5 +217,7 @@ void fetch_take_back(struct fetcher *f)
         if (http->answer.cap > MEMORY_BODY_KEPT_BYTES)
             buf_free(&http->answer);
         memory_charge_as(f->memory, lead, http->answer.cap);
+        if (is_first)
+            fetch_wait(f, lead);
     }
 }

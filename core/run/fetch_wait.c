@@ -142,7 +142,7 @@ bool fetch_next_waiting(struct fetcher *f, struct lead **ready, struct http_requ
         if (lead->body.cap)
             *ready = lead;
         else
-            *http = &lead->request->http;
+            *http = fetcher_count_request(f, lead);
         return true;
     }
     return false;

@@ -27,6 +27,15 @@ enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e
     return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
 }
 
+struct http_request *fetcher_count_request(struct fetcher *f, struct lead *lead)
+{
+    struct fetch_request *req = lead->request;
+    if (!req->is_counted)
+        req->auth.ordinal = f->requested++;
+    req->is_counted = true;
+    return &req->http;
+}
+
 /* Begins the next lead: its request; or NULL: with *again it was dealt with without one, else there is
  * no lead now. */
 static struct http_request *start_lead(struct fetcher *f, bool *again)
@@ -50,8 +59,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
         fetch_hand_over(f, lead); /* nobody is asked */
         return NULL;
     }
-    lead->request->auth.ordinal = f->requested++;
-    return &lead->request->http;
+    return fetcher_count_request(f, lead);
 }
 
 static bool has_room(const struct fetcher *f)

@@ -37,7 +37,7 @@ struct fetcher {
     struct buf key_value;                 /* secret */
     struct lead *answered[FETCHER_BATCH]; /* not yet handed to the workers */
     size_t n_answered;
-    uint64_t requested; /* leads that a request was made for */
+    uint64_t requested; /* leads that the engine was given a request for */
     struct auth_check auth;
     struct lead *waiting;         /* for memory, in order of their slots */
     struct http_stats last_stats; /* when the engine was freed */
@@ -69,6 +69,8 @@ void fetcher_save(struct fetcher *f, struct buf *out);
 
 /* fetcher.c */
 enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e);
+/* The engine is given the lead's request: the first time, it is counted. */
+struct http_request *fetcher_count_request(struct fetcher *f, struct lead *lead);
 void fetcher_to_workers(struct fetcher *f, struct lead *lead); /* with a body */
 void fetcher_complete(struct fetcher *f, struct lead *lead); /* decided, or pending, without rows */
 

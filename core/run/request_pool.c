@@ -97,7 +97,7 @@ struct fetch_request *request_pool_take(struct request_pool *pool, size_t max_bo
         buf_clear(&answer);
         answer.max = max_body; /* that of an error was less */
         req->http = (struct http_request){.answer = answer};
-        req->is_verified = false;
+        req->is_verified = req->is_counted = false;
         return req;
     }
     struct fetch_request *req = calloc(1, sizeof *req);

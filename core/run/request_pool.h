@@ -10,7 +10,8 @@
 struct fetch_request {
     struct http_request http;
     struct buf url;
-    struct auth_wait auth; /* its `ordinal` is that among the requests of the run */
+    bool is_counted; /* among the requests of the run: its first try is the engine's to make */
+    struct auth_wait auth; /* of one that is counted, `ordinal` says which it is */
     bool is_verified;      /* asked for once more, as the payload's own ID was another one */
 };
 
