@@ -334,14 +334,25 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     return RC_OK;
 }
 
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* Of a run that was executed everything is closed already; another one may have opened its loop in
+ * part. */
 static void free_loop(struct run *r)
 {
-    if (atomic_load(&r->control.loop_open)) { /* never executed */
-        run_close_loop(r);
-        (void)uv_run(&r->loop.loop, UV_RUN_DEFAULT);
-    }
-    if (r->loop.is_made)
-        (void)uv_loop_close(&r->loop.loop);
+    uv_loop_t *loop = &r->loop.loop;
+    if (!r->loop.is_made)
+        return;
+    fetcher_close(&r->fetcher);
+    control_close_loop(&r->control);
+    uv_walk(loop, close_handle, NULL);
+    (void)uv_run(loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(loop); /* nothing is left in it */
 }
 
 /* Also after a run_new() that failed half-way: whatever is there goes. */
