@@ -7,9 +7,10 @@
  * Retry-After gate, the rate, the concurrency limit, and whether it is up at all.
  *
  * All functions but http_engine_stats() and http_engine_save() must be
- * called on the loop's thread; all callbacks come there. next() may come from within
- * http_engine_kick(), the others only from the loop. Callbacks may call http_engine_kick(),
- * _retry(), _verify(), _stop() and _stats(); stopped() also http_engine_free().
+ * called on the loop's thread; all callbacks come there. next(), sign() and a writer's restart() may come
+ * from within http_engine_kick(), the others only from the loop. next(), done(), fatal() and stopped() may
+ * call http_engine_kick(), _retry(), _verify(), _stop() and _stats(); stopped() also http_engine_free().
+ * sign(), room() and a writer's functions must not call the engine.
  *
  * The process must ignore SIGPIPE: a server may go away while it is written to. */
 #ifndef LEADPIPE_HTTP_H
@@ -63,8 +64,7 @@ struct http_header {
 };
 
 /* Takes the body of a 2xx in the place of memory, as it comes. Both functions are called on the loop's
- * thread and must not call the engine; another result than RC_OK, with a text in *e, ends the request as
- * HTTP_NOT_WRITTEN. What an answer that is not 2xx says goes to `answer` as ever.
+ * thread; another result than RC_OK, with a text in *e, ends the request as HTTP_NOT_WRITTEN. What an answer that is not 2xx says goes to `answer` as ever.
  *
  * The body is decoded by the engine itself, which notices compressed ones that are cut off: only gzip is
  * asked for and taken (unless the request says otherwise by an Accept-Encoding of its own). All of a body
@@ -128,19 +128,19 @@ struct http_request {
      * NULL: memory. */
     const struct http_writer *writer;
     size_t max_body; /* of a 2xx, decompressed, either way; 0: the engine's */
-    /* May `answer` have `bytes` of memory in all? Not asked again for less. Must not call the engine.
-     * NULL: yes. */
+    /* May `answer` have `bytes` of memory in all? Not asked again for less. NULL: yes. */
     bool (*room)(void *ctx, struct http_request *r, size_t bytes);
 
     /* the answer */
     enum http_end end;
     int status; /* of the last attempt that got one; 0: none */
-    struct buf
-        answer; /* body of the last attempt, decompressed, but for what a writer took; for the owner
-                          to take or free (a moved one leaves a zeroed or cleared one behind) */
-    const char *code; /* static short word for no answer, such as "timeout"; else NULL */
+    /* Body of the last attempt, decompressed, but for what a writer took; for the owner to take or free
+     * (a moved one leaves a zeroed or cleared one behind). */
+    struct buf answer;
+    /* Static short word such as "timeout", where the end is none of HTTP_ANSWERED and HTTP_NO_ROOM. */
+    const char *code;
     bool is_limit;    /* 429, or a 403 with Retry-After: it does not refuse the credentials */
-    bool is_redirect;
+    bool is_redirect; /* which is an answer like others: none is followed, whatever the request */
     char charset[CHARSET_NAME_MAX +
                  1];   /* that the answer is declared to be in; "": UTF-8, or none */
     char error[512];   /* one line: why there is no answer, or a redirect's target (redirect.h) */
