@@ -64,7 +64,8 @@ struct http_header {
 };
 
 /* Takes the body of a 2xx in the place of memory, as it comes. Both functions are called on the loop's
- * thread; another result than RC_OK, with a text in *e, ends the request as HTTP_NOT_WRITTEN. What an answer that is not 2xx says goes to `answer` as ever.
+ * thread; another result than RC_OK, with a text in *e, ends the request as HTTP_NOT_WRITTEN. The body of
+ * an answer that is not 2xx goes to `answer` as ever.
  *
  * The body is decoded by the engine itself, which notices compressed ones that are cut off: only gzip is
  * asked for and taken (unless the request says otherwise by an Accept-Encoding of its own). All of a body
