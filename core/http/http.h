@@ -131,6 +131,9 @@ struct http_request {
     size_t max_body; /* of a 2xx, decompressed, either way; 0: the engine's */
     /* May `answer` have `bytes` of memory in all? Not asked again for less. NULL: yes. */
     bool (*room)(void *ctx, struct http_request *r, size_t bytes);
+    /* Names of fields of the answer's head that are to be kept, with a NULL behind them (NULL: none); the
+     * caller keeps them. See http_field(). */
+    const char *const *wanted;
 
     /* the answer */
     enum http_end end;
@@ -138,6 +141,7 @@ struct http_request {
     /* Body of the last attempt, decompressed, but for what a writer took; for the owner to take or free
      * (a moved one leaves a zeroed or cleared one behind). */
     struct buf answer;
+    struct buf fields; /* those that were wanted: see http_field(); for the owner to free */
     /* Static short word such as "timeout", where the end is none of HTTP_ANSWERED and HTTP_NO_ROOM. */
     const char *code;
     bool is_limit;    /* 429, or a 403 with Retry-After: it does not refuse the credentials */
@@ -213,6 +217,11 @@ bool http_engine_retry(struct http_engine *h, struct http_request *r, const char
  * that it shares with no other request. That counts as a request but not against the attempts. False
  * as above, its attempts and time aside. */
 bool http_engine_verify(struct http_engine *h, struct http_request *r, const char *why);
+
+/* The value of a field of the last answer's head, whatever its status, that was wanted: number `nth`, from
+ * 0, of those with this name (RFC 9110 section 5.3), as received, without blanks around it, a NUL behind
+ * it; absent: there is none. It is the request's, and hostile. */
+struct str http_field(const struct http_request *r, const char *name, unsigned nth);
 
 /* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED
  * (as is an answer that would have been tried again), but for what the head of its answer has decided.

@@ -163,7 +163,7 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
         .was_sent = was_sent(t),
         .has_begun = t->begun,
         .is_https = strncasecmp(r->url, "https:", 6) == 0,
-        .body_refused = buf_rc(&r->answer) != RC_OK,
+        .body_refused = buf_rc(&r->answer) != RC_OK || buf_rc(&r->fields) != RC_OK,
     };
     struct http_failure f;
     /* 0 where they do not apply */

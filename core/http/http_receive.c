@@ -7,11 +7,14 @@
 
 #define AHEAD_BYTES_MAX ((size_t)1 << 20) /* reserved on the word of a Content-Length */
 #define UNPACK_BYTES 16384
+#define FIELDS_BYTES_MAX 65536
 
 /* ---- the head ------------------------------------------------------------------------------- */
 
 static void begin_head(struct transfer *t)
 {
+    if (t->r->wanted)
+        buf_clear(&t->r->fields);
     t->begun = t->success = t->encoded = t->is_gzip = false;
     t->status = 0;
     t->n_retry_after = 0;
@@ -42,6 +45,8 @@ enum rc http_receive_reset(struct transfer *t)
     t->why[0] = '\0';
     buf_clear(&r->answer);
     r->answer.max = max_body(t) < SIZE_MAX ? max_body(t) + 1 : SIZE_MAX;
+    if (r->wanted)
+        r->fields.max = FIELDS_BYTES_MAX;
     r->is_limit = r->is_redirect = false;
     r->code = NULL;
     r->error[0] = e.msg[0] = '\0';
@@ -110,6 +115,33 @@ static void read_encoding(struct transfer *t, struct str value)
     t->encoded = value.len && !(value.len == 8 && !strncasecmp(value.ptr, "identity", 8));
     t->is_gzip = (value.len == 4 && !strncasecmp(value.ptr, "gzip", 4)) ||
                  (value.len == 6 && !strncasecmp(value.ptr, "x-gzip", 6));
+}
+
+/* The name as it is asked for, the value, with a NUL behind each. False: they are too long together. */
+static bool keep_wanted(struct http_request *r, struct str line)
+{
+    struct str value;
+    for (const char *const *name = r->wanted; *name; name++) {
+        if (!is_field(line, *name, &value))
+            continue;
+        buf_add(&r->fields, *name, strlen(*name) + 1);
+        buf_add(&r->fields, value.ptr,
+                strnlen(value.ptr, value.len)); /* not every libcurl refuses a NUL */
+        buf_addc(&r->fields, '\0');
+        break;
+    }
+    return buf_rc(&r->fields) == RC_OK;
+}
+
+struct str http_field(const struct http_request *r, const char *name, unsigned nth)
+{
+    const char *end = r->fields.data + r->fields.len;
+    for (const char *value, *p = r->fields.data; p < end; p = value + strlen(value) + 1) {
+        value = p + strlen(p) + 1;
+        if (strcasecmp(p, name) == 0 && nth-- == 0)
+            return str_c(value);
+    }
+    return STR_NONE;
 }
 
 static void read_field(struct transfer *t, struct str line)
@@ -205,6 +237,8 @@ size_t http_receive_header(char *p, size_t size, size_t n, void *transfer)
         return begin_body(t) ? line.len : 0;
     } else {
         read_field(t, line);
+        if (t->r->wanted && !keep_wanted(t->r, line))
+            return 0;
     }
     return line.len;
 }

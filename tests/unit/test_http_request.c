@@ -249,6 +249,84 @@ static void malformed_requests_are_not_sent(void **state)
     world_free(w);
 }
 
+/* ---- fields of the answer ------------------------------------------------------------------- */
+
+static void send_fields(struct world *w, struct peer *p, const struct asked *a)
+{
+    (void)w;
+    if (a->nth == 0) /* of an earlier attempt */
+        reply(p, "500 x\r\nETag: \"old\"\r\nLink: </gone>", "");
+    else
+        reply(p,
+              "103 x\r\nETag: \"early\"\r\n\r\nHTTP/1.1 200 OK\r\netag:  \"new\" \r\nX-ETag: no\r\n"
+              "Link: </2>; rel=next\r\nOther: x\r\nLINK: </9>; rel=last\r\nEmpty:\r\n"
+              "ETagged: no",
+              "");
+}
+
+static void expect_field(const struct http_request *r, const char *name, unsigned nth,
+                         const char *want)
+{
+    struct str got = http_field(r, name, nth);
+    if (want ? !got.ptr || strcmp(got.ptr, want) != 0 : got.ptr != NULL)
+        fail_msg("%s %u: \"%s\"", name, nth, got.ptr ? got.ptr : "absent");
+}
+
+static void fields_that_are_wanted(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"ETag", "Link", "Empty", "Absent", NULL};
+    struct world *w = world_new(send_fields);
+    world_open(w);
+    struct http_request *r = world_get(w);
+    r->wanted = wanted;
+    world_run(w);
+    assert_int_equal(r->status, 200);
+    assert_int_equal(r->attempts, 2);
+    expect_field(r, "ETag", 0, "\"new\"");
+    expect_field(r, "etag", 0, "\"new\"");
+    expect_field(r, "ETag", 1, NULL);
+    expect_field(r, "Link", 0, "</2>; rel=next");
+    expect_field(r, "Link", 1, "</9>; rel=last");
+    expect_field(r, "Link", 2, NULL);
+    expect_field(r, "Empty", 0, "");
+    expect_field(r, "Absent", 0, NULL);
+    expect_field(r, "Other", 0, NULL); /* it was not asked for */
+    buf_free(&r->fields);
+    world_free(w);
+}
+
+static void send_too_many(struct world *w, struct peer *p, const struct asked *a)
+{
+    char line[4096];
+    (void)w, (void)a;
+    memset(line, 'x', sizeof line);
+    memcpy(line, "Link: ", 6);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    reply_bytes(p, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", 36, false);
+    for (unsigned i = 0; i < 20; i++)
+        reply_bytes(p, line, sizeof line, false);
+    reply_bytes(p, "\r\n", 2, false);
+}
+
+/* None is left out in silence. */
+static void too_many_fields(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"Link", NULL};
+    struct world *w = world_new(send_too_many);
+    world_open(w);
+    world_get(w)->wanted = wanted;
+    (void)world_get(w); /* wants none */
+    world_run(w);
+    assert_int_equal(w->requests[0].end, HTTP_NO_ANSWER);
+    assert_string_equal(w->requests[0].code, "memory");
+    assert_int_equal(w->requests[1].end, HTTP_ANSWERED);
+    assert_int_equal(w->requests[1].fields.cap, 0);
+    buf_free(&w->requests[0].fields);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +335,8 @@ int main(void)
         cmocka_unit_test(head_has_no_body),
         cmocka_unit_test(own_headers),
         cmocka_unit_test(malformed_requests_are_not_sent),
+        cmocka_unit_test(fields_that_are_wanted),
+        cmocka_unit_test(too_many_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
