@@ -67,26 +67,23 @@ enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches,
 /* The member of an object, or NULL. Exact (case-sensitive) name, as it was received. */
 const cJSON *json_member(const cJSON *object, const char *name);
 
+/* For the two below. */
+struct str json_replaced_name_key(const cJSON *member);
+struct str json_replaced_text_key(const cJSON *string);
+
 /* What distinguishes a member's name, or a string's text, from all others: itself; where U+FFFD stands for
  * something in it, a NUL and what that was come behind it. So two of these are equal where what was
  * received was (however its escapes were written). */
 static inline struct str json_name_key(const cJSON *member)
 {
-    const char *name = member->string;
-    if (!(member->valueint & JSON_NAME_REPLACED))
-        return str_c(name);
-    if (member->valueint & JSON_NAME_NUMBERED)
-        name += strlen(name) + 1;
-    size_t n = strlen(name) + 1;
-    return (struct str){name, n + strlen(name + n)};
+    return member->valueint & JSON_NAME_REPLACED ? json_replaced_name_key(member)
+                                                 : str_c(member->string);
 }
 
 static inline struct str json_text_key(const cJSON *string)
 {
-    size_t n = strlen(string->valuestring);
-    if (string->valueint & JSON_TEXT_REPLACED)
-        n += 1 + strlen(string->valuestring + n + 1);
-    return (struct str){string->valuestring, n};
+    return string->valueint & JSON_TEXT_REPLACED ? json_replaced_text_key(string)
+                                                 : str_c(string->valuestring);
 }
 
 /* The name or text that such a key is of. */

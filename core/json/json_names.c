@@ -6,15 +6,24 @@
 #define PAIRWISE_MAX 24 /* members: up to here, comparing each with each is the fastest way */
 #define INSERTION_MAX 8
 
-/* ---- sorting -------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
-size_t json_names_count(const cJSON *object)
+struct str json_replaced_name_key(const cJSON *member)
 {
-    size_t n = 0;
-    for (const cJSON *node = object->child; node; node = node->next)
-        n++;
-    return n;
+    const char *name = member->string;
+    if (member->valueint & JSON_NAME_NUMBERED)
+        name += strlen(name) + 1;
+    size_t n = strlen(name) + 1;
+    return (struct str){name, n + strlen(name + n)};
 }
+
+struct str json_replaced_text_key(const cJSON *string)
+{
+    size_t n = strlen(string->valuestring) + 1;
+    return (struct str){string->valuestring, n + strlen(string->valuestring + n)};
+}
+
+/* ---- sorting -------------------------------------------------------------------------------- */
 
 static size_t at_most(size_t n, size_t max)
 {
@@ -153,9 +162,8 @@ static enum rc drop_sorted(cJSON *object, size_t n, struct arena *a)
     return RC_OK;
 }
 
-static enum rc drop_repeated(cJSON *object, struct arena *a)
+static enum rc drop_repeated(cJSON *object, size_t n, struct arena *a)
 {
-    size_t n = json_names_count(object);
     if (n > PAIRWISE_MAX)
         return drop_sorted(object, n, a);
     drop_pairwise(object);
@@ -276,9 +284,8 @@ static enum rc choose_number(struct name_groups *g, struct arena *a, const cJSON
 }
 
 /* Before members that come again are dropped: in the compact text they stay. */
-static enum rc tell_apart(struct json_scan *s, cJSON *object)
+static enum rc tell_apart(struct json_scan *s, cJSON *object, size_t n)
 {
-    size_t n = json_names_count(object);
     struct name_groups g = {.v = arena_array(s->arena, n, 2 * sizeof *g.v), .n = n};
     g.used = arena_array(s->arena, n, sizeof *g.used);
     g.numbers = arena_array(s->arena, n, sizeof *g.numbers);
@@ -296,12 +303,12 @@ static enum rc tell_apart(struct json_scan *s, cJSON *object)
     return rc;
 }
 
-enum rc json_names_settle(struct json_scan *s, cJSON *object)
+enum rc json_names_settle(struct json_scan *s, cJSON *object, size_t n)
 {
     enum rc rc = RC_OK;
     if (s->tree.any_replaced && has_replaced_name(object))
-        rc = tell_apart(s, object);
-    return rc == RC_OK ? drop_repeated(object, s->arena) : rc;
+        rc = tell_apart(s, object, n);
+    return rc == RC_OK ? drop_repeated(object, n, s->arena) : rc;
 }
 
 static int number_cmp(const void *a, const void *b)

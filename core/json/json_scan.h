@@ -20,7 +20,8 @@ struct json_out {
 
 /* An array or object that is not closed yet, and the last of what it has so far (NULL: nothing). */
 struct json_level {
-    cJSON *node, *last;
+    cJSON *node, *last; /* the last of its children so far, or NULL */
+    size_t n;           /* of them */
 };
 
 /* A "_n" that a name in the compact text still has to get. */

@@ -38,7 +38,7 @@ bool json_tree_open(struct json_scan *s, int type)
     if (!json_tree_add(s, type, NULL))
         return false;
     cJSON *node = t->in->last;
-    *++t->in = (struct json_level){node, NULL};
+    *++t->in = (struct json_level){.node = node};
     return true;
 }
 
@@ -53,6 +53,6 @@ bool json_tree_close(struct json_scan *s)
     ended->node->child->prev = ended->last; /* cJSON's lists: see json_names.c */
     enum rc rc = RC_OK;
     if (ended->node->type == cJSON_Object)
-        rc = json_names_settle(s, ended->node);
+        rc = json_names_settle(s, ended->node, ended->n);
     return rc == RC_OK ? true : json_scan_stop(s, rc, NULL);
 }

@@ -36,6 +36,7 @@ static inline bool json_tree_add(struct json_scan *s, int type, char *text)
     else
         in->node->child = node;
     in->last = node;
+    in->n++;
     s->tree.name = NULL;
     return true;
 }

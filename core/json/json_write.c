@@ -279,10 +279,18 @@ static bool canon_room(struct canon *c, size_t n)
 
 static bool canon_value(struct canon *c, const cJSON *value);
 
+static size_t count_members(const cJSON *object)
+{
+    size_t n = 0;
+    for (const cJSON *node = object->child; node; node = node->next)
+        n++;
+    return n;
+}
+
 static bool canon_object(struct canon *c, const cJSON *object)
 {
     size_t base = c->n_named;
-    size_t n = json_names_count(object);
+    size_t n = count_members(object);
     if (!canon_room(c, 2 * n))
         return false;
     json_names_sort(object, c->named + base, c->named + base + n, n);
