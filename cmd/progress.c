@@ -140,7 +140,8 @@ void progress_format(char *out, size_t size, size_t width, const struct progress
         add_speed(&line, v);
     add_origin(&line, &now->http);
     add_part(&line, "%u in flight", now->http.in_flight);
-    add_part(&line, "%" PRIu64 " retries", now->http.retries);
+    add_part(&line, now->http.retries == 1 ? "%" PRIu64 " retry" : "%" PRIu64 " retries",
+             now->http.retries);
     add_part(&line, "%" PRIu64 " failed", now->ledger.failed);
     if (now->ledger.missing)
         add_part(&line, "%" PRIu64 " missing", now->ledger.missing);

@@ -33,12 +33,17 @@ static void print_withheld(struct messages *m, const struct run_cfg *cfg,
 {
     static const char stays[] = "nothing was published, earlier outputs are unchanged";
     const struct ledger_counts *l = &r->ledger;
+    char share[32] = "";
+    if (cfg->max_missing.kind == PORTION_SHARE &&
+        portion_of(&cfg->max_missing, r->ids.unique) == r->missing_allowed)
+        (void)snprintf(share, sizeof share, " (%.10g%%)",
+                       (double)cfg->max_missing.n * 100 / PORTION_WHOLE);
     if (r->withheld == WITHHELD_MISSING)
-        messages_writef(m, LOG_LEVEL_ERROR, "--max-missing",
-                        "%" PRIu64 " of %" PRIu64 " leads are missing, at most %" PRIu64
-                        " are allowed%s; %s",
-                        l->missing, r->ids.unique, r->missing_allowed,
-                        cfg->missing_path ? "" : " (use --missing FILE to list them)", stays);
+        messages_writef(
+            m, LOG_LEVEL_ERROR, "--max-missing",
+            "%" PRIu64 " of %" PRIu64 " lead%s missing, but at most %" PRIu64 "%s may be; %s%s",
+            l->missing, r->ids.unique, r->ids.unique == 1 ? " is" : "s are", r->missing_allowed,
+            share, cfg->missing_path ? "" : "use --missing FILE to list them; ", stays);
     else if (!r->ids.unique)
         messages_writef(m, LOG_LEVEL_ERROR, NULL, "there were no IDs; %s", stays);
     else if (!l->failed)
@@ -95,8 +100,9 @@ static void print_errors(struct messages *m, const struct run_cfg *cfg, const st
         print_failures(m, cfg, r);
     if (whole && cfg->has_expect && cfg->expect != r->ids.unique)
         messages_writef(m, LOG_LEVEL_ERROR, "--expect",
-                        "%" PRIu64 " unique IDs were expected, %" PRIu64 " were read", cfg->expect,
-                        r->ids.unique);
+                        "%" PRIu64 " unique ID%s expected, but %" PRIu64 " %s read", cfg->expect,
+                        cfg->expect == 1 ? " was" : "s were", r->ids.unique,
+                        r->ids.unique == 1 ? "was" : "were");
     if (whole && r->withheld)
         print_withheld(m, cfg, r);
 }
@@ -109,7 +115,7 @@ void summary_bytes(char *out, size_t size, uint64_t bytes)
     double n = (double)bytes / 1024;
     size_t unit = 0;
     if (bytes < 1024) {
-        (void)snprintf(out, size, "%" PRIu64 " bytes", bytes);
+        (void)snprintf(out, size, "%" PRIu64 " byte%s", bytes, bytes == 1 ? "" : "s");
         return;
     }
     for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
@@ -130,8 +136,8 @@ static void text_resumed(struct buf *out, const struct run_result *r)
         return;
     clock_format(r->started_wall_ms, started_at);
     if (r->done_before)
-        buf_addf(out, "resumed   the run of %s: %" PRIu64 " leads were done\n", started_at,
-                 r->done_before);
+        buf_addf(out, "resumed   the run of %s: %" PRIu64 " lead%s done\n", started_at,
+                 r->done_before, r->done_before == 1 ? " was" : "s were");
     else
         buf_addf(out, "resumed   the run of %s\n", started_at);
 }
@@ -140,16 +146,16 @@ static void text_counts(struct buf *out, const struct run_result *r)
 {
     char bytes[32];
     summary_bytes(bytes, sizeof bytes, r->http.bytes_received);
-    buf_addf(out, "IDs       %" PRIu64 " read, %" PRIu64 " unique, %" PRIu64 " duplicates%s\n",
-             r->ids.read, r->ids.unique, r->ids.duplicates,
+    buf_addf(out, "IDs       %" PRIu64 " read, %" PRIu64 " unique, %" PRIu64 " duplicate%s%s\n",
+             r->ids.read, r->ids.unique, r->ids.duplicates, r->ids.duplicates == 1 ? "" : "s",
              r->ids_ended ? "" : " (input not read to the end)");
     buf_addf(out,
              "leads     %" PRIu64 " exported, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
              " failed, %" PRIu64 " pending\n",
              r->ledger.exported, r->ledger.unchanged, r->ledger.missing, r->ledger.failed,
              r->ledger.pending);
-    buf_addf(out, "requests  %" PRIu64 ", including %" PRIu64 " retries; %s received\n",
-             r->http.requests, r->http.retries, bytes);
+    buf_addf(out, "requests  %" PRIu64 ", including %" PRIu64 " %s; %s received\n",
+             r->http.requests, r->http.retries, r->http.retries == 1 ? "retry" : "retries", bytes);
     buf_addf(out, "time      %.1f seconds, %.1f leads per second\n", r->seconds, leads_per_s(r));
 }
 
@@ -208,8 +214,8 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
     buf_adds(out, "sink      ");
     text_escape(out, spec);
     if (s->is_delivery)
-        buf_addf(out, ": %" PRIu64 " deliveries, %" PRIu64 " delivered, %" PRIu64 " failed\n",
-                 s->deliveries, s->delivered, s->failed);
+        buf_addf(out, ": %" PRIu64 " deliver%s, %" PRIu64 " delivered, %" PRIu64 " failed\n",
+                 s->deliveries, s->deliveries == 1 ? "y" : "ies", s->delivered, s->failed);
     else if (r->withheld)
         buf_adds(out, ": not published; existing files are unchanged\n");
     else if (r->in_part)

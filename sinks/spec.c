@@ -6,6 +6,7 @@
 #include "sinks/registry.h"
 
 #define SPEC_BYTES_MAX ((size_t)1 << 20) /* a command line is not longer */
+#define SYNTAX "KIND[,OPTION[=VALUE]]...:TARGET"
 /* What is being parsed. */
 struct parse {
     struct sink_spec *spec;
@@ -23,7 +24,7 @@ static enum rc refuse_unknown(const struct parse *p, struct str name, struct err
     const struct option_spec *table = p->options.table;
     struct buf hint;
     buf_init(&hint, 4096);
-    buf_adds(&hint, option_table_size(table) ? "options are: " : "it has no options");
+    buf_adds(&hint, option_table_size(table) ? "the options are: " : "it has no options");
     for (size_t i = 0; i < option_table_size(table); i++)
         buf_addf(&hint, "%s%s", i ? ", " : "", table[i].name);
     enum rc rc = option_unknown(&p->options, name, buf_cstr(&hint), e);
@@ -34,6 +35,9 @@ static enum rc refuse_unknown(const struct parse *p, struct str name, struct err
 /* The value's text has a NUL behind it and lives in the arena. */
 static enum rc take(struct parse *p, struct str name, struct str value, struct err *e)
 {
+    if (name.len == 0)
+        return err_set(e, RC_USAGE, "%s: a comma must be followed by an option; write " SYNTAX,
+                       p->subject);
     const struct option_spec *o = option_named(p->options.table, name);
     enum rc rc = o ? option_take(&p->options, o, value.ptr, e) : refuse_unknown(p, name, e);
     if (rc == RC_USAGE)
@@ -147,8 +151,7 @@ static enum rc take_all(struct parse *p, struct err *e)
             return rc;
     }
     if (!char_take(&p->rest, ':') || p->rest.len == 0)
-        return err_set(e, RC_USAGE, "%s: missing target; write KIND[,OPTION[=VALUE]]...:TARGET",
-                       p->subject);
+        return err_set(e, RC_USAGE, "%s: missing target; write " SYNTAX, p->subject);
     enum rc rc = option_check(&p->options, e);
     if (rc == RC_USAGE)
         err_prefix(e, "%s", p->subject);

@@ -135,6 +135,15 @@ bool units_portion(struct str s, struct portion *out)
     return true;
 }
 
+uint64_t portion_of(const struct portion *p, uint64_t all)
+{
+    if (p->kind == PORTION_ANY)
+        return UINT64_MAX;
+    if (p->kind == PORTION_COUNT)
+        return p->n;
+    return all / PORTION_WHOLE * p->n + all % PORTION_WHOLE * p->n / PORTION_WHOLE;
+}
+
 bool text_take(struct str *text, char end, struct str *out)
 {
     const char *at = text->len ? memchr(text->ptr, end, text->len) : NULL;

@@ -31,6 +31,8 @@ struct portion {
 #define PORTION_WHOLE 1000000
 
 bool units_portion(struct str s, struct portion *out); /* digits, or a percentage */
+/* How many of `all` it is, rounded down: 12% of 40 is 4. Of PORTION_ANY: UINT64_MAX. */
+uint64_t portion_of(const struct portion *p, uint64_t all);
 
 /* ---- texts that programs write for themselves ------------------------------------------------ */
 

@@ -49,8 +49,9 @@ static void sum_up_bad_lines(const struct intake *in)
     const struct log_hook *log = in->control->log;
     if (in->bad_lines <= BAD_LINES_SHOWN || !log || log->level >= LOG_LEVEL_INFO)
         return;
-    log_msg(log, LOG_LEVEL_WARN_ALWAYS, NULL, "%llu more invalid input lines%s%s",
-            (unsigned long long)(in->bad_lines - BAD_LINES_SHOWN),
+    uint64_t more = in->bad_lines - BAD_LINES_SHOWN;
+    log_msg(log, LOG_LEVEL_WARN_ALWAYS, NULL, "%llu more invalid input line%s%s%s",
+            (unsigned long long)more, more == 1 ? "" : "s",
             in->failed_path ? "; all are listed in " : "; use --failed FILE to list them all",
             in->failed_path ? in->failed_path : "");
 }

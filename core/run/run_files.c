@@ -164,13 +164,25 @@ static enum rc check_written(const struct run_file_entry *a, const struct run_fi
     return err_set(e, RC_USAGE, "%s and %s would both write %s", a->who, b->who, b->name);
 }
 
+/* Who has it: of an input its name. */
+static const char *who_has(const struct run_files *l, const struct run_file_entry *f)
+{
+    if (f->role == RUN_FILE_DERIVED)
+        return l->items[f->owner].who;
+    return f->role == RUN_FILE_READ ? f->name : f->who;
+}
+
 static enum rc refuse_both(const struct run_files *l, const struct run_file_entry *file,
                            const struct run_file_entry *below, struct err *e)
 {
-    bool is_derived = file->role == RUN_FILE_DERIVED;
+    if (file->role == RUN_FILE_READ && S_ISDIR(file->mode))
+        return err_set(e, RC_USAGE, "%s is a directory; only files can be read", file->name);
+    if (file->role == RUN_FILE_READ)
+        return err_set(e, RC_USAGE, "%s needs a directory in place of %s; use another path",
+                       who_has(l, below), file->name);
     return err_set(e, RC_USAGE, "%s and %s: %s cannot be both a file and a directory",
-                   is_derived ? l->items[file->owner].who : file->who, below->who,
-                   is_derived ? file->path : file->name);
+                   who_has(l, file), who_has(l, below),
+                   file->role == RUN_FILE_DERIVED ? file->path : file->name);
 }
 
 /* Two of the list, in the order in which they were read. */

@@ -53,10 +53,8 @@ static enum rc checkpoint_sync(void *run, struct err *e)
     for (size_t i = 0; i < r->n_sinks; i++) {
         const struct sink_worker *w = &r->sinks[i];
         enum rc rc = w->ops->sync ? w->ops->sync(w->sink, e) : RC_OK;
-        if (rc != RC_OK) {
-            err_prefix(e, "%s", w->cfg.spec);
+        if (rc != RC_OK)
             return rc;
-        }
     }
     return RC_OK;
 }
@@ -66,7 +64,7 @@ static enum rc checkpoint_commit(void *run, const struct state_checkpoint *c, st
     struct run *r = run;
     enum rc rc = state_checkpoint(r->resume.state, c, e);
     if (rc == RC_OK)
-        log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "%llu leads are durable",
+        log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "leads that are durable: %llu",
                 (unsigned long long)(c->progress.high - c->n_gaps));
     return rc;
 }

@@ -31,16 +31,6 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
     return out->ledger.failed || out->withheld || short_input ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
-/* A share is rounded down: of 40 IDs 12% are 4. */
-static uint64_t missing_allowed(const struct portion *limit, uint64_t unique)
-{
-    if (limit->kind == PORTION_ANY)
-        return UINT64_MAX;
-    if (limit->kind == PORTION_COUNT)
-        return limit->n;
-    return unique / PORTION_WHOLE * limit->n + unique % PORTION_WHOLE * limit->n / PORTION_WHOLE;
-}
-
 /* A wrong server, path or parameter answers like one that has none of the leads: then the earlier
  * outputs are better than empty ones. What a sink refused was found; no IDs at all may be right,
  * unless some were expected. */
@@ -51,8 +41,8 @@ static enum withheld why_withheld(const struct run *r, const struct run_result *
     bool any_wanted = out->ids.unique || (r->cfg->has_expect && r->cfg->expect);
     if (any_wanted && !any_found)
         return WITHHELD_NONE_FOUND;
-    return l->missing > missing_allowed(&r->cfg->max_missing, out->ids.unique) ? WITHHELD_MISSING
-                                                                               : WITHHELD_NOT;
+    return l->missing > portion_of(&r->cfg->max_missing, out->ids.unique) ? WITHHELD_MISSING
+                                                                          : WITHHELD_NOT;
 }
 
 /* The first error is the run's. What failed once may say so again. */
@@ -248,7 +238,7 @@ void run_publish(struct run *r, struct run_result *out)
     if (reached_end(out)) {
         out->withheld = why_withheld(r, out);
         if (out->withheld == WITHHELD_MISSING)
-            out->missing_allowed = missing_allowed(&r->cfg->max_missing, out->ids.unique);
+            out->missing_allowed = portion_of(&r->cfg->max_missing, out->ids.unique);
         out->exit_status = exit_status_of(r, out);
         publish(r, out);
         if (out->error.rc == RC_STOPPED) /* the signal arrived while a reader was waited for */

@@ -192,8 +192,8 @@ static enum rc check_paths(const struct sink_cfg *cfg, const struct targets *t, 
     struct stat st;
     bool there = stat(cfg->target, &st) == 0;
     if (!is_folder(cfg->target) && there && S_ISDIR(st.st_mode))
-        return err_set(e, RC_USAGE, "%s is a directory; write %s/ for one file per table in it",
-                       cfg->target, cfg->target);
+        return err_set(e, RC_USAGE, "%s: is a directory; write %s/ for one file per table in it",
+                       cfg->spec, cfg->spec);
     if (is_folder(cfg->target)) {
         enum rc rc = outfile_check_dirs(cfg->target, e);
         if (rc != RC_OK || !there)
@@ -213,11 +213,11 @@ static enum rc csv_check(const struct sink_cfg *cfg, struct err *e)
     enum rc rc = check_options(cfg, e);
     if (rc == RC_OK)
         rc = targets_make(&t, cfg, e);
-    if (rc == RC_OK)
-        rc = check_paths(cfg, &t, e);
-    targets_free(&t);
     if (rc != RC_OK)
         err_prefix(e, "%s", cfg->spec);
+    else
+        rc = check_paths(cfg, &t, e);
+    targets_free(&t);
     return rc;
 }
 
@@ -276,6 +276,11 @@ static void csv_close(struct sink *sink)
     free(s);
 }
 
+static enum rc damaged(const struct csv *s, struct err *e)
+{
+    return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", s->cfg.spec);
+}
+
 /* A mark is one line a file. */
 static enum rc csv_open_files(struct csv *s, const struct sink_mark *from, struct err *e)
 {
@@ -284,13 +289,13 @@ static enum rc csv_open_files(struct csv *s, const struct sink_mark *from, struc
         struct str line = STR_NONE;
         const struct target *t = &s->targets.items[i];
         if (from && !text_take(&lines, '\n', &line))
-            return err_set(e, RC_SYNTAX, "the mark in the state is damaged");
+            return damaged(s, e);
         enum rc rc = csv_file_open(&s->files[i], &s->settings, &s->cfg.profile->tables[t->table],
                                    t->path, line, e);
         if (rc != RC_OK)
             return rc;
     }
-    return lines.len == 0 ? RC_OK : err_set(e, RC_SYNTAX, "the mark in the state is damaged");
+    return lines.len == 0 ? RC_OK : damaged(s, e);
 }
 
 static enum rc csv_open_targets(struct csv *s, const struct sink_mark *from, struct err *e)
@@ -325,7 +330,6 @@ static enum rc csv_open(struct sink **out, const struct sink_cfg *cfg, const str
     s->provider_bytes = s->keys.len;
     enum rc rc = buf_rc(&s->keys) == RC_OK ? csv_open_targets(s, from, e) : err_nomem(e);
     if (rc != RC_OK) {
-        err_prefix(e, "%s", cfg->spec);
         csv_close(&s->sink);
         return rc;
     }
@@ -360,10 +364,8 @@ static enum rc csv_put(struct sink *sink, const struct lead *const leads[], size
     static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
     for (size_t i = 0; i < n; i++) {
         enum rc rc = put_lead(s, leads[i], e);
-        if (rc != RC_OK) {
-            err_prefix(e, "%s", s->cfg.spec);
+        if (rc != RC_OK)
             return rc;
-        }
         s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], &accepted);
     }
     return RC_OK;
@@ -375,10 +377,8 @@ static enum rc csv_mark(struct sink *sink, struct sink_mark *out, struct err *e)
     buf_clear(&s->mark);
     for (size_t i = 0; i < s->targets.n; i++) {
         enum rc rc = csv_file_mark(&s->files[i], &s->mark, e);
-        if (rc != RC_OK) {
-            err_prefix(e, "%s", s->cfg.spec);
+        if (rc != RC_OK)
             return rc;
-        }
     }
     s->marked = true;
     out->text = buf_str(&s->mark);
@@ -390,10 +390,8 @@ static enum rc each_file(struct csv *s, enum rc (*fn)(struct csv_file *f, struct
 {
     for (size_t i = 0; i < s->targets.n; i++) {
         enum rc rc = fn(&s->files[i], e);
-        if (rc != RC_OK) {
-            err_prefix(e, "%s", s->cfg.spec);
+        if (rc != RC_OK)
             return rc;
-        }
     }
     return RC_OK;
 }
@@ -417,8 +415,6 @@ static enum rc csv_prepare(struct sink *sink, struct buf *text, struct err *e)
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
         rc = csv_file_prepare(&s->files[i], text, e);
-    if (rc != RC_OK)
-        err_prefix(e, "%s", s->cfg.spec);
     for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
         rc = name_columns(&s->files[i], &s->columns[i]) == RC_OK ? RC_OK : err_nomem(e);
     return rc;

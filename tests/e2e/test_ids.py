@@ -325,11 +325,11 @@ def test_many_bad_lines_are_summed_up(leadpipe, sandbox, control, tmp_path, n, o
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:out", "--failed", "f.ndjson", *options, "ids.txt",
                     env=sandbox.env)
     told = [line for line in done.stderr.splitlines() if line.startswith("leadpipe: ") and
-            ("ids.txt:" in line or "invalid input lines" in line) and "the first:" not in line]
+            ("ids.txt:" in line or "invalid input line" in line) and "the first:" not in line]
     assert done.returncode == 3 and len(told) == shown, done.stderr[:2000]
     if shown == 11:
-        assert told[-1] == ("leadpipe: warning: %d more invalid input lines; all are listed in "
-                            "f.ndjson" % (n - 10))
+        assert told[-1] == ("leadpipe: warning: %d more invalid input line%s; all are listed in "
+                            "f.ndjson" % (n - 10, "" if n == 11 else "s"))
     failed = runs.json_lines(tmp_path / "f.ndjson")
     assert [row["error"].split(": ")[0] for row in failed] == ["ids.txt:%d" % line for line in range(2, n + 2)]
 
@@ -389,7 +389,7 @@ def test_expect(leadpipe, sandbox, control, expected, status):
     """Unique IDs count; all work is done either way."""
     run = runs.export(leadpipe, sandbox, "--expect", expected, input="tiny-1\ntiny-2\ntiny-3\ntiny-1\n")
     assert (run.status, run.exported) == (status, IDS)
-    text = "%d unique IDs were expected, 3 were read" % expected
+    text = "%d unique IDs were expected, but 3 were read" % expected
     assert run.errors() == ([text] if status else [])
 
 

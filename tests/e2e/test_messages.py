@@ -31,7 +31,7 @@ def test_summary(leadpipe, sandbox, control):
     lines = lines_of(done.stderr)
     assert lines[0] == ("leadpipe: 1 failed (use --failed FILE to list them); the first: "
                         "x~status=400: HTTP 400: Bad Request")
-    assert lines[1] == "IDs       5 read, 4 unique, 1 duplicates"
+    assert lines[1] == "IDs       5 read, 4 unique, 1 duplicate"
     assert lines[2] == "leads     2 exported, 0 unchanged, 1 missing, 1 failed, 0 pending"
     assert re.fullmatch(r"requests  4, including 0 retries; \d+\.\d KiB received", lines[3])
     assert re.fullmatch(r"time      \d+\.\d seconds, \d+\.\d leads per second", lines[4])

@@ -203,6 +203,31 @@ def test_input_is_no_target(leadpipe, sandbox, words, content):
     assert (leadpipe.folder / "ids.txt").read_text() == content
 
 
+@pytest.mark.parametrize("words, says", [
+    (["-t", "csv:in/out.csv", "in/"], "the input in/ is a directory; only files can be read"),
+    (["-t", "csv:in/", "in"], "the input in is a directory; only files can be read"),
+    (["-t", "csv:o", "--state", "in/s", "in"], "the input in is a directory; only files can be read"),
+    (["-t", "csv:o", "--failed", "in/f", "ids", "in/"], "the input in/ is a directory; only files can be read"),
+    (["-t", "csv:o", "."], "the input . is a directory; only files can be read"),
+    (["-t", "csv:o", "in"], "in: Is a directory"),
+    (["-t", "ndjson:new", "new/ids"], "ndjson:new and the input new/ids: new cannot be both a file and a directory"),
+    (["-t", "csv:in", "ids"], "csv:in: is a directory; write csv:in/ for one file per table in it"),
+    (["-t", "csv:ids/x", "other"], "ids/x: Not a directory"),
+    (["-t", "csv:ids/", "other"], "ids/: Not a directory"),
+    (["-t", "csv:new/x", "ids"], "new/x: the directory new does not exist"),
+    (["-t", "csv:https://crm/x", "ids"], "https://crm/x: is a URL, but only local files and directories can be written; for a file of that "
+     "name write ./https://crm/x"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_directories_and_files(leadpipe, sandbox, words, says):
+    """Who it is about comes first, and once."""
+    (leadpipe.folder / "in").mkdir()
+    for name in ("ids", "other"):
+        (leadpipe.folder / name).write_text("plain-1\n")
+    done = leadpipe("export", *sandbox.provider(), *words, env=sandbox.env)
+    assert (done.returncode, done.stderr) == (2, "leadpipe: %s\n" % says), done
+    assert sorted(os.listdir(leadpipe.folder)) == ["ids", "in", "other"]
+
+
 SECRET = "whsec_" + "c2VjcmV0LW9mLTI0LWJ5dGVzLi4u"
 
 READ = {

@@ -111,9 +111,17 @@ def test_max_missing(leadpipe, sandbox, control, limit, n_found, of, withheld):
 
 def test_max_missing_says_what_is_wrong(leadpipe, sandbox, control):
     words = ["export", *sandbox.provider(), "-t", "csv:x.csv", "--max-missing", "30%", "-q", *runs.id_words(found(2, 4))]
-    text = "leadpipe: --max-missing: 2 of 4 leads are missing, at most 1 are allowed%s; " + STAYS + "\n"
-    assert leadpipe(*words, env=sandbox.env).stderr == text % " (use --missing FILE to list them)"
+    text = "leadpipe: --max-missing: 2 of 4 leads are missing, but at most 1 (30%%) may be; %s" + STAYS + "\n"
+    assert leadpipe(*words, env=sandbox.env).stderr == text % "use --missing FILE to list them; "
     assert leadpipe(*words, "--missing", "m", env=sandbox.env).stderr == text % ""
+
+
+@pytest.mark.parametrize("limit, says", [("0", "at most 0 may be"), ("10%", "at most 0 (10%) may be"), ("0.0001%", "at most 0 (0.0001%) may be"),
+                                         ("33.3333%", "at most 0 (33.3333%) may be")])
+def test_max_missing_in_the_words_of_the_command(leadpipe, sandbox, control, limit, says):
+    """A percentage is shown with the number that it comes to."""
+    words = ["export", *sandbox.provider(), "-t", "csv:x.csv", "--max-missing", limit, "-q", *runs.id_words(found(2, 3))]
+    assert "1 of 3 leads are missing, but %s; " % says in leadpipe(*words, env=sandbox.env).stderr
 
 
 def test_what_failed_is_not_missing(leadpipe, sandbox, control):
@@ -356,7 +364,7 @@ def test_cut_off_after_it_was_decided(leadpipe, sandbox, control, name):
     requests = len(control.requests())
     run = runs.check(runs.Run(leadpipe.folder, leadpipe(*words, env=sandbox.env, **given)))
     assert (run.status, len(control.requests())) == (3, requests)
-    assert any("2 of 4 leads are missing, at most 1 are allowed" in text for text in run.errors()), run.errors()
+    assert any("2 of 4 leads are missing, but at most 1 may be; " in text for text in run.errors()), run.errors()
     assert is_earlier(leadpipe.folder / "out/leads.csv") and os.listdir(leadpipe.folder / "out") == ["leads.csv"]
     assert not run.manifest["published"] and len(run.failed) == 1 and len(run.missing) == 2
     again = runs.check(runs.Run(leadpipe.folder, leadpipe(*words, env=sandbox.env, **given)))

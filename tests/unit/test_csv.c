@@ -240,7 +240,7 @@ static void continues(void **state)
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         const struct sink_mark wrong = {str_c(damaged[i])};
         assert_int_equal(sink_by_name(STR("csv"))->open(&s, &cfg, &wrong, &e), RC_SYNTAX);
-        assert_non_null(strstr(e.msg, "csv:out/: "));
+        assert_non_null(strstr(e.msg, "out/"));
     }
     free(text);
     sink_spec_free(&spec);
@@ -283,10 +283,10 @@ static void refusals(void **state)
          "csv:a.csv: table=nope: unknown table; the tables are: leads, notes"},
         {"csv,table=notes:out/",
          "csv:out/: table= applies only to a single file; out/ gets all tables"},
-        {"csv:there", "csv:there: there is a directory; write there/ for one file per table in it"},
-        {"csv:no/a.csv", "csv:no/a.csv: no/a.csv: the directory no does not exist"},
-        {"csv:file/", "csv:file/: file/: Not a directory"},
-        {"csv:taken/", "csv:taken/: taken/notes.csv: is a directory"},
+        {"csv:there", "csv:there: is a directory; write csv:there/ for one file per table in it"},
+        {"csv:no/a.csv", "no/a.csv: the directory no does not exist"},
+        {"csv:file/", "file/: Not a directory"},
+        {"csv:taken/", "taken/notes.csv: is a directory"},
     };
     assert_int_equal(mkdir("there", 0777), 0);
     assert_int_equal(mkdir("taken", 0777), 0);
@@ -313,7 +313,7 @@ static void locked(void **state)
     struct sink *s = open_ok(&cfg, NULL);
     struct sink *t = NULL;
     assert_int_equal(s->ops->open(&t, &cfg, NULL, &e), RC_BUSY);
-    assert_non_null(strstr(e.msg, "csv:out/: out/leads.csv: another run"));
+    assert_non_null(strstr(e.msg, "out/leads.csv: another run"));
     s->ops->close(s);
     sink_spec_free(&spec);
 }

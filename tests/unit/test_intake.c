@@ -112,7 +112,7 @@ static void bad_lines_are_shown_and_summed_up(void **state)
         {1, LOG_LEVEL_WARN, NULL, 1, NULL},
         {10, LOG_LEVEL_WARN, NULL, 10, NULL},
         {11, LOG_LEVEL_WARN, NULL, 10,
-         "warn-always -: 1 more invalid input lines; use --failed FILE to list "
+         "warn-always -: 1 more invalid input line; use --failed FILE to list "
          "them all\n"},
         {100, LOG_LEVEL_WARN, "failed.ndjson", 10,
          "warn-always -: 90 more invalid input lines; all are listed in "
@@ -133,7 +133,7 @@ static void bad_lines_are_shown_and_summed_up(void **state)
         size_t shown = count_lines(text, "warn-always -: f.txt:");
         size_t others = count_lines(text, "info -: f.txt:");
         size_t want_others = cases[i].level == LOG_LEVEL_INFO ? cases[i].n - cases[i].shown : 0;
-        const char *sum_up = strstr(text, "more invalid input lines");
+        const char *sum_up = strstr(text, "more invalid input line");
         if (shown != cases[i].shown || others != want_others || !sum_up != !cases[i].sum_up)
             fail_msg("%zu lines: %zu shown, %zu more, summed up %d; wanted %zu, %zu, %d",
                      cases[i].n, shown, others, sum_up != NULL, cases[i].shown, want_others,

@@ -129,9 +129,15 @@ static void refusals(void **state)
         {"fake:", "fake: missing target"},
         {"fake,flag", "fake: missing target"},
         {"fake,list=a: b", "fake: missing target"},
-        {"fake,:x", "fake: unknown option \"\"; options are: flag, choice, count, level, wait"},
-        {"fake,colour=red:x", "fake: unknown option \"colour\"; options are: flag, choice, count, "
-                              "level, wait, rate, text, list"},
+        {"fake,:x", "fake: a comma must be followed by an option; write KIND["},
+        {"fake,", "fake: a comma must be followed by an option; write KIND["},
+        {"fake,flag,:x", "fake: a comma must be followed by an option; write KIND["},
+        {"fake,,flag:x", "fake: a comma must be followed by an option; write KIND["},
+        {"fake,=1:x", "fake: a comma must be followed by an option; write KIND["},
+        {"bare,:x", "bare: a comma must be followed by an option; write KIND["},
+        {"fake,colour=red:x",
+         "fake: unknown option \"colour\"; the options are: flag, choice, count, "
+         "level, wait, rate, text, list"},
         {"fake,tetx=a:x", "fake: unknown option \"tetx\"; did you mean text?"},
         {"fake,ch=red:x", "fake: unknown option \"ch\"; did you mean choice?"},
         {"bare,x:y", "bare: unknown option \"x\"; it has no options"},

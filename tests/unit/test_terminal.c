@@ -189,6 +189,42 @@ static void durations_and_bytes(void **state)
     expect_text("bytes", got, "5.0 GiB");
 }
 
+/* One is not several. */
+static void one_of_each(void **state)
+{
+    (void)state;
+    struct sink_file file = {.path = "a", .rows = 1, .bytes = 1};
+    struct sink_result sinks[] = {
+        {.files = &file, .n_files = 1},
+        {.is_delivery = true, .deliveries = 1, .delivered = 1},
+    };
+    struct run_sink_cfg cfgs[] = {{.cfg = {.spec = "csv:a"}}, {.cfg = {.spec = "webhook:x"}}};
+    const struct run_cfg cfg = {.sinks = cfgs, .n_sinks = 2, .clock = &clock_of_test};
+    const struct run_result r = {
+        .resumed = true,
+        .done_before = 1,
+        .ids = {.read = 2, .unique = 1, .duplicates = 1},
+        .ids_ended = true,
+        .published = true,
+        .ledger = {.exported = 1},
+        .http = {.requests = 2, .retries = 1, .bytes_received = 1},
+        .sinks = sinks,
+    };
+    struct buf b;
+    buf_init(&b, 65536);
+    summary_text(&b, &cfg, &r);
+    expect_text("text", buf_cstr(&b),
+                "resumed   the run of 1970-01-01T00:00:00.000Z: 1 lead was done\n"
+                "IDs       2 read, 1 unique, 1 duplicate\n"
+                "leads     1 exported, 0 unchanged, 0 missing, 0 failed, 0 pending\n"
+                "requests  2, including 1 retry; 1 byte received\n"
+                "time      0.0 seconds, 0.0 leads per second\n"
+                "sink      csv:a:\n"
+                "            a: 1 row, 1 byte\n"
+                "sink      webhook:x: 1 delivery, 1 delivered, 0 failed\n");
+    buf_free(&b);
+}
+
 static void summaries(void **state)
 {
     (void)state;
@@ -215,7 +251,7 @@ static void summaries(void **state)
     buf_init(&b, 65536);
     summary_text(&b, &cfg, &r);
     expect_text("text", buf_cstr(&b),
-                "IDs       11 read, 10 unique, 1 duplicates\n"
+                "IDs       11 read, 10 unique, 1 duplicate\n"
                 "leads     7 exported, 0 unchanged, 1 missing, 2 failed, 0 pending\n"
                 "requests  12, including 2 retries; 1.0 KiB received\n"
                 "time      2.0 seconds, 5.0 leads per second\n"
@@ -355,10 +391,15 @@ static void suggestions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(harmless),    cmocka_unit_test(message_lines),
-        cmocka_unit_test(live_line),   cmocka_unit_test(progress_lines),
-        cmocka_unit_test(summaries),   cmocka_unit_test(durations_and_bytes),
-        cmocka_unit_test(blotted),     cmocka_unit_test(arguments),
+        cmocka_unit_test(harmless),
+        cmocka_unit_test(message_lines),
+        cmocka_unit_test(live_line),
+        cmocka_unit_test(progress_lines),
+        cmocka_unit_test(one_of_each),
+        cmocka_unit_test(summaries),
+        cmocka_unit_test(durations_and_bytes),
+        cmocka_unit_test(blotted),
+        cmocka_unit_test(arguments),
         cmocka_unit_test(suggestions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
