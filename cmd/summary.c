@@ -11,6 +11,7 @@
 
 #define SUMMARY_BYTES_MAX ((size_t)16 << 20)
 #define PATHS_BYTES_MAX ((size_t)1 << 20)
+#define MISFITS_SHOWN_MAX 10 /* columns; the manifest has all */
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
@@ -208,6 +209,18 @@ static void text_files(struct buf *out, const struct sink_result *s)
     }
 }
 
+static void text_misfits(struct buf *out, const struct sink_result *s)
+{
+    for (size_t i = 0; i < s->n_misfits && i < MISFITS_SHOWN_MAX; i++) {
+        buf_addf(out, "            values that do not fit the type of %s.", s->misfits[i].table);
+        text_escape(out, s->misfits[i].column);
+        buf_addf(out, ", now in _misfits: %" PRIu64 "\n", s->misfits[i].n);
+    }
+    if (s->n_misfits > MISFITS_SHOWN_MAX)
+        buf_addf(out, "            and values of %zu more columns\n",
+                 s->n_misfits - MISFITS_SHOWN_MAX);
+}
+
 static void text_sink(struct buf *out, const char *spec, const struct sink_result *s,
                       const struct run_result *r)
 {
@@ -227,6 +240,7 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
         buf_adds(out, ":\n");
     if (r->published)
         text_files(out, s);
+    text_misfits(out, s);
 }
 
 void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)

@@ -46,6 +46,18 @@ static void add_counts(struct buf *out, const struct run_result *r)
         add_count(out, "done_before", r->done_before);
 }
 
+static void add_misfits(struct buf *out, const struct sink_result *s)
+{
+    buf_adds(out, ",\"misfits\":[");
+    for (size_t i = 0; i < s->n_misfits; i++) {
+        buf_addf(out, "%s{\"count\":%" PRIu64, i ? "," : "", s->misfits[i].n);
+        add_text(out, "table", s->misfits[i].table);
+        add_text(out, "column", s->misfits[i].column);
+        buf_addc(out, '}');
+    }
+    buf_addc(out, ']');
+}
+
 static void add_sink(struct buf *out, const char *spec, const struct sink_result *s, bool published)
 {
     buf_addf(out, "{\"kind\":\"%s\"", s->is_delivery ? "deliveries" : "files");
@@ -65,6 +77,8 @@ static void add_sink(struct buf *out, const char *spec, const struct sink_result
         }
         buf_addc(out, ']');
     }
+    if (s->is_typed)
+        add_misfits(out, s);
     buf_addc(out, '}');
 }
 

@@ -95,6 +95,8 @@ struct sink_cfg {
     const void *opts;   /* the sink's own option struct, filled by the parser */
     const struct profile *profile;
     const struct schema *schema; /* undocumented columns: from prepare() on, not before; or NULL */
+    const char *run_id;          /* of the run, from open() on; a resumed run keeps it, ... */
+    int64_t started_ms;          /* ... and its start, by the wall clock */
     bool want_sha256;            /* the result needs the files' digests */
     const struct sink_http_cfg *http; /* of sinks that send HTTP requests: sink_http.h */
     const struct clock *clock;
@@ -120,9 +122,18 @@ struct sink_file {
     size_t n_columns;
 };
 
+/* How many values did not fit the type of a column. */
+struct sink_misfits {
+    const char *table, *column;
+    uint64_t n; /* not 0 */
+};
+
 struct sink_result {
     struct sink_file *files; /* owned by the sink, until close() */
     size_t n_files;
+    bool is_typed;                /* its columns have types: then the next two */
+    struct sink_misfits *misfits; /* as `files`; in order of tables and columns */
+    size_t n_misfits;
     bool is_delivery; /* the following instead of files */
     uint64_t deliveries, delivered, failed;
 };

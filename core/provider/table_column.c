@@ -1,5 +1,10 @@
 #include "core/provider/table_column.h"
 
+const struct table_column column_misfits = {.name = {"_misfits", 8}, .type = TYPE_JSON};
+const struct table_column column_exported_at = {.name = {"_exported_at", 12},
+                                                .type = TYPE_TIMESTAMP};
+const struct table_column column_run_id = {.name = {"_run_id", 7}, .type = TYPE_TEXT};
+
 /* The first column that says which element of the table's star-th "*" (from 1, the outermost) a row
  * stands in; NULL: there is none. */
 static const struct column_spec *position_of(const struct table_spec *t, size_t star)

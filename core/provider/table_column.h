@@ -12,6 +12,11 @@ struct table_column {
     const struct column_spec *spec; /* NULL: one of profile->key_columns */
 };
 
+/* What rows end with, behind the undocumented columns: values that do not fit their column's type, as
+ * JSON, where columns have types; and where it is asked for, or in databases, when the run that wrote the
+ * row began, and its run_id. No column of a profile or a payload can be called so. */
+extern const struct table_column column_misfits, column_exported_at, column_run_id;
+
 size_t table_columns(const struct profile *p, const struct table_spec *t);
 
 /* The i-th of them. */

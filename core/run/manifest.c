@@ -147,6 +147,19 @@ static void write_file(struct buf *b, const struct sink_file *f)
     close_in(b, '}');
 }
 
+static void write_misfits(struct buf *b, const struct sink_result *s)
+{
+    open_in(b, "misfits", '[');
+    for (size_t i = 0; i < s->n_misfits; i++) {
+        open_in(b, NULL, '{');
+        text(b, "table", s->misfits[i].table);
+        text(b, "column", s->misfits[i].column);
+        count(b, "count", s->misfits[i].n);
+        close_in(b, '}');
+    }
+    close_in(b, ']');
+}
+
 static void write_sink(struct buf *b, const char *spec, const struct sink_result *s, bool published)
 {
     open_in(b, NULL, '{');
@@ -161,6 +174,8 @@ static void write_sink(struct buf *b, const char *spec, const struct sink_result
             write_file(b, &s->files[i]);
         close_in(b, ']');
     }
+    if (s->is_typed)
+        write_misfits(b, s);
     close_in(b, '}');
 }
 

@@ -121,6 +121,8 @@ static enum rc open_sinks(struct run *r, struct err *e)
         struct sink_mark mark;
         w->cfg.state = r->resume.state;
         w->cfg.schema = r->sequencer.schema;
+        w->cfg.run_id = r->resume.run_id;
+        w->cfg.started_ms = r->resume.started_wall_ms;
         enum rc rc = sink_worker_open(w, resume_mark(&r->resume, i, &mark), e);
         if (rc != RC_OK)
             return blame_state(r, rc, e);

@@ -72,6 +72,19 @@ static void write_files(struct buf *b, const struct sink_result *s)
     buf_addc(b, ']');
 }
 
+static void write_misfits(struct buf *b, const struct sink_result *s)
+{
+    buf_adds(b, ",\"misfits\":[");
+    for (size_t i = 0; i < s->n_misfits; i++) {
+        buf_adds(b, i ? ",{\"table\":" : "{\"table\":");
+        json_write_string(b, str_c(s->misfits[i].table));
+        buf_adds(b, ",\"column\":");
+        json_write_string(b, str_c(s->misfits[i].column));
+        buf_addf(b, ",\"count\":%" PRIu64 "}", s->misfits[i].n);
+    }
+    buf_addc(b, ']');
+}
+
 void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct run_result *result)
 {
     buf_addc(out, '{');
@@ -90,6 +103,8 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
         write_figures(out, delivery_figures, s);
         buf_addf(out, "\"is_delivery\":%d,", s->is_delivery);
         write_files(out, s);
+        if (s->is_typed)
+            write_misfits(out, s);
         buf_addc(out, '}');
     }
     buf_adds(out, "]}");
@@ -148,6 +163,34 @@ static bool read_files(const cJSON *files, const struct buf *paths, struct arena
     return at == paths->len;
 }
 
+/* Absent where the columns of the sink have no types. */
+static bool read_misfits(const struct profile *p, const cJSON *list, struct arena *arena,
+                         struct sink_result *out)
+{
+    const cJSON *item;
+    out->is_typed = list != NULL;
+    if (!list)
+        return true;
+    if (!cJSON_IsArray(list))
+        return false;
+    out->misfits = arena_array(arena, (size_t)cJSON_GetArraySize(list) + 1, sizeof *out->misfits);
+    if (!out->misfits)
+        return false;
+    cJSON_ArrayForEach(item, list)
+    {
+        struct sink_misfits *m = &out->misfits[out->n_misfits++];
+        const char *table;
+        if (!read_text(item, "table", &table) || !read_text(item, "column", &m->column) ||
+            !read_number(item, "count", &m->n))
+            return false;
+        int index = profile_table(p, str_c(table));
+        if (index < 0)
+            return false;
+        m->table = p->tables[index].name.ptr;
+    }
+    return true;
+}
+
 static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, struct arena *arena,
                       struct sink_result *out)
 {
@@ -164,7 +207,8 @@ static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, stru
         return false;
     buf_init(&paths, PATHS_BYTES_MAX);
     bool good = sink->ops->paths(&sink->cfg, &paths, NULL) == RC_OK &&
-                is_delivery == (paths.len == 0) && read_files(files, &paths, arena, out);
+                is_delivery == (paths.len == 0) && read_files(files, &paths, arena, out) &&
+                read_misfits(sink->cfg.profile, json_member(object, "misfits"), arena, out);
     buf_free(&paths);
     return good;
 }

@@ -107,7 +107,7 @@ void csv_file_close(struct csv_file *f, bool keep)
 {
     stream_close(f->wide, false);
     stream_close(f->stream, keep);
-    csv_columns_free(&f->columns);
+    extra_columns_free(&f->columns);
     free(f->widths);
     buf_free(&f->rows);
     buf_free(&f->scratch);
@@ -175,12 +175,12 @@ static enum rc widths_note(struct csv_file *f)
 enum rc csv_file_put(struct csv_file *f, struct str keys, const struct row *row, struct err *e)
 {
     uint32_t n_columns = f->columns.n;
-    enum rc rc = csv_columns_fill(&f->columns, row);
+    enum rc rc = extra_columns_fill(&f->columns, row);
     if (rc == RC_OK && (f->n_widths == 0 || f->columns.n > n_columns))
         rc = widths_note(f);
     if (rc == RC_OK)
         row_encode(f, keys, row);
-    csv_columns_clear(&f->columns, row);
+    extra_columns_clear(&f->columns, row);
     if (rc != RC_OK)
         return err_nomem(e);
     if (f->scratch.cap > SPARE_BYTES)

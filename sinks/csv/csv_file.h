@@ -15,7 +15,7 @@
 
 #include "core/lead.h"
 #include "core/provider/profile.h"
-#include "sinks/csv/csv_columns.h"
+#include "sinks/extra_columns.h"
 #include "sinks/csv/csv_encode.h"
 #include "sinks/csv/csv_widen.h"
 #include "sinks/stream.h"
@@ -36,7 +36,7 @@ struct csv_file {
     const char *path;
     struct stream *stream; /* what rows are written to; NULL: not open */
     struct stream *wide;   /* the whole once more, where columns appeared late */
-    struct csv_columns columns;
+    struct extra_columns columns;
     /* How many undocumented columns rows have. Counted from the first row, and once the file has
      * started from its first byte. One entry for each change. */
     struct csv_width *widths;

@@ -20,38 +20,13 @@ enum rc csv_widths_add(struct csv_file *f, uint64_t from, uint32_t columns)
 void csv_mark_put(const struct csv_file *f, struct buf *out)
 {
     buf_addf(out, "%llu %d ", (unsigned long long)f->n_rows, f->started);
-    for (uint32_t i = 0; i < f->columns.n; i++) {
-        buf_adds(out, f->columns.names[i]);
-        buf_addc(out, ',');
-    }
+    extra_columns_mark(&f->columns, out);
     buf_addc(out, ' ');
     for (size_t i = 0; i < f->n_widths; i++)
         buf_addf(out, "%llu:%u,", (unsigned long long)f->widths[i].from, f->widths[i].columns);
     buf_addc(out, ' ');
     blob_put(out, f->rows.data, f->rows.len);
     buf_addc(out, ' ');
-}
-
-/* A text without control characters. */
-static bool is_name(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
-            return false;
-    }
-    return name.len > 0 && utf8_valid(name.ptr, name.len);
-}
-
-static enum rc take_names(struct csv_file *f, struct str text)
-{
-    struct str name;
-    enum rc rc = RC_OK;
-    while (rc == RC_OK && text.len > 0) {
-        if (!text_take(&text, ',', &name) || !is_name(name))
-            return RC_SYNTAX;
-        rc = csv_columns_add(&f->columns, name);
-    }
-    return rc == RC_OK ? csv_columns_restored(&f->columns) : rc; /* RC_SYNTAX: one is there twice */
 }
 
 /* Later rows are wider ones. */
@@ -85,7 +60,7 @@ enum rc csv_mark_take(struct csv_file *f, struct str *text)
         !text_take(text, ' ', &held))
         return RC_SYNTAX;
     f->started = started;
-    enum rc rc = take_names(f, names);
+    enum rc rc = extra_columns_restore(&f->columns, names);
     if (rc == RC_OK)
         rc = take_widths(f, widths);
     if (rc == RC_OK)

@@ -5,14 +5,8 @@
 #define NAME_BYTES_MAX 1024
 
 /* What rows of a database end with. */
-static const struct {
-    const char *name;
-    enum column_type type;
-} last_columns[] = {
-    {"_misfits", TYPE_JSON},
-    {"_exported_at", TYPE_TIMESTAMP},
-    {"_run_id", TYPE_TEXT},
-};
+static const struct table_column *const last_columns[] = {&column_misfits, &column_exported_at,
+                                                          &column_run_id};
 
 #define LAST_COLUMNS (sizeof last_columns / sizeof *last_columns)
 
@@ -92,7 +86,7 @@ static enum rc add_columns(struct columns *c, const struct profile *p, const str
         rc = add_column(c, column.name, column.type, column.is_key, e);
     }
     for (size_t i = 0; rc == RC_OK && i < LAST_COLUMNS; i++)
-        rc = add_column(c, str_c(last_columns[i].name), last_columns[i].type, false, e);
+        rc = add_column(c, last_columns[i]->name, last_columns[i]->type, false, e);
     return rc;
 }
 

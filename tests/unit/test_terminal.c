@@ -229,8 +229,11 @@ static void summaries(void **state)
 {
     (void)state;
     struct sink_file file = {.path = "out/leads.csv", .rows = 7, .bytes = 2048};
+    struct sink_misfits misfits[12];
+    for (size_t i = 0; i < 12; i++)
+        misfits[i] = (struct sink_misfits){"leads", i ? "is_test" : "si\x1bze", i + 1};
     struct sink_result sinks[] = {
-        {.files = &file, .n_files = 1},
+        {.files = &file, .n_files = 1, .is_typed = true, .misfits = misfits, .n_misfits = 1},
         {.is_delivery = true, .deliveries = 4, .delivered = 3, .failed = 1},
     };
     struct run_sink_cfg cfgs[] = {{.cfg = {.spec = "csv:out/"}}, {.cfg = {.spec = "webhook:x"}}};
@@ -250,16 +253,18 @@ static void summaries(void **state)
     struct buf b;
     buf_init(&b, 65536);
     summary_text(&b, &cfg, &r);
-    expect_text("text", buf_cstr(&b),
-                "IDs       11 read, 10 unique, 1 duplicate\n"
-                "leads     7 exported, 0 unchanged, 1 missing, 2 failed, 0 pending\n"
-                "requests  12, including 2 retries; 1.0 KiB received\n"
-                "time      2.0 seconds, 5.0 leads per second\n"
-                "note      invalid characters replaced with U+FFFD: 5\n"
-                "note      payloads whose own ID is not the requested one: 1\n"
-                "sink      csv:out/:\n"
-                "            out/leads.csv: 7 rows, 2.0 KiB\n"
-                "sink      webhook:x: 4 deliveries, 3 delivered, 1 failed\n");
+    expect_text(
+        "text", buf_cstr(&b),
+        "IDs       11 read, 10 unique, 1 duplicate\n"
+        "leads     7 exported, 0 unchanged, 1 missing, 2 failed, 0 pending\n"
+        "requests  12, including 2 retries; 1.0 KiB received\n"
+        "time      2.0 seconds, 5.0 leads per second\n"
+        "note      invalid characters replaced with U+FFFD: 5\n"
+        "note      payloads whose own ID is not the requested one: 1\n"
+        "sink      csv:out/:\n"
+        "            out/leads.csv: 7 rows, 2.0 KiB\n"
+        "            values that do not fit the type of leads.si\\x1bze, now in _misfits: 1\n"
+        "sink      webhook:x: 4 deliveries, 3 delivered, 1 failed\n");
     buf_clear(&b);
     r.exit_status = 3;
     summary_json(&b, &cfg, &r);
@@ -272,8 +277,15 @@ static void summaries(void **state)
                 "\"total\":12,\"retries\":2},\"bytes_received\":1024,\"seconds\":2.000,"
                 "\"replaced_characters\":5,\"other_ids\":1,\"sinks\":[{\"kind\":\"files\",\"sink\":"
                 "\"csv:out/\",\"files\":[{\"rows\":7,\"bytes\":2048,\"path\":\"out/leads.csv\","
-                "\"table\":null}]},{\"kind\":\"deliveries\",\"sink\":\"webhook:x\","
+                "\"table\":null}],\"misfits\":[{\"count\":1,\"table\":\"leads\",\"column\":"
+                "\"si\\u001bze\"}]},{\"kind\":\"deliveries\",\"sink\":\"webhook:x\","
                 "\"deliveries\":4,\"delivered\":3,\"failed\":1}]}\n");
+    buf_clear(&b);
+    sinks[0].n_misfits = 12;
+    summary_text(&b, &cfg, &r);
+    assert_non_null(strstr(buf_cstr(&b), "leads.is_test, now in _misfits: 10\n"
+                                         "            and values of 2 more columns\n"
+                                         "sink      webhook:x"));
     buf_free(&b);
 }
 

@@ -1,26 +1,29 @@
-#include "sinks/csv/csv_columns.h"
+#include "sinks/extra_columns.h"
 
 #include <stdlib.h>
 
+#include "core/base/units.h" /* text_take() */
+
 #define CAP_MIN 16
 
-struct csv_known {
+struct extra_known {
     const char *name; /* of `names` */
     uint32_t place;
 };
 
-void csv_columns_free(struct csv_columns *c)
+void extra_columns_free(struct extra_columns *c)
 {
     for (uint32_t i = 0; i < c->n; i++)
         free(c->names[i]);
     free(c->names);
     free(c->slots);
+    free(c->origin);
     free(c->places);
     free(c->known);
-    *c = (struct csv_columns){0};
+    *c = (struct extra_columns){0};
 }
 
-static enum rc columns_grow(struct csv_columns *c)
+static enum rc columns_grow(struct extra_columns *c)
 {
     if (c->n < c->cap)
         return RC_OK;
@@ -37,18 +40,23 @@ static enum rc columns_grow(struct csv_columns *c)
     for (uint32_t i = c->cap; i < cap; i++)
         slots[i].kind = CELL_ABSENT;
     c->slots = slots;
+    const struct column **origin = realloc(c->origin, cap * sizeof *origin);
+    if (!origin)
+        return RC_NOMEM;
+    c->origin = origin;
     c->cap = cap;
     return RC_OK;
 }
 
-enum rc csv_columns_add(struct csv_columns *c, struct str name)
+/* A copy of the name becomes the last column. */
+static enum rc add_column(struct extra_columns *c, struct str name)
 {
     if (columns_grow(c) != RC_OK)
         return RC_NOMEM;
     c->names[c->n] = strndup(name.ptr, name.len);
     if (!c->names[c->n])
         return RC_NOMEM;
-    c->n++;
+    c->origin[c->n++] = NULL;
     return RC_OK;
 }
 
@@ -56,18 +64,19 @@ enum rc csv_columns_add(struct csv_columns *c, struct str name)
 
 static int known_compare(const void *a, const void *b)
 {
-    return strcmp(((const struct csv_known *)a)->name, ((const struct csv_known *)b)->name);
+    return strcmp(((const struct extra_known *)a)->name, ((const struct extra_known *)b)->name);
 }
 
-enum rc csv_columns_restored(struct csv_columns *c)
+/* Those so far are an earlier run's. RC_SYNTAX: two have the same name. */
+static enum rc sort_known(struct extra_columns *c)
 {
     if (c->n == 0)
         return RC_OK;
-    struct csv_known *known = calloc(c->n, sizeof *known);
+    struct extra_known *known = calloc(c->n, sizeof *known);
     if (!known)
         return RC_NOMEM;
     for (uint32_t i = 0; i < c->n; i++)
-        known[i] = (struct csv_known){c->names[i], i};
+        known[i] = (struct extra_known){c->names[i], i};
     qsort(known, c->n, sizeof *known, known_compare);
     free(c->known);
     c->known = known;
@@ -79,9 +88,40 @@ enum rc csv_columns_restored(struct csv_columns *c)
     return RC_OK;
 }
 
+void extra_columns_mark(const struct extra_columns *c, struct buf *out)
+{
+    for (uint32_t i = 0; i < c->n; i++) {
+        buf_adds(out, c->names[i]);
+        buf_addc(out, ',');
+    }
+}
+
+/* A text without control characters. */
+static bool is_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
+            return false;
+    }
+    return name.len > 0 && utf8_valid(name.ptr, name.len);
+}
+
+/* Names are made of a-z, 0-9, _ and bytes from 0x80. */
+enum rc extra_columns_restore(struct extra_columns *c, struct str names)
+{
+    struct str name;
+    enum rc rc = RC_OK;
+    while (rc == RC_OK && names.len > 0) {
+        if (!text_take(&names, ',', &name) || !is_name(name))
+            return RC_SYNTAX;
+        rc = add_column(c, name);
+    }
+    return rc == RC_OK ? sort_known(c) : rc;
+}
+
 /* ---- a row ---------------------------------------------------------------------------------- */
 
-static enum rc places_grow(struct csv_columns *c, uint32_t index)
+static enum rc places_grow(struct extra_columns *c, uint32_t index)
 {
     if (index < c->n_places)
         return RC_OK;
@@ -96,7 +136,7 @@ static enum rc places_grow(struct csv_columns *c, uint32_t index)
 }
 
 /* The place of a column of the earlier run + 1, or 0. */
-static uint32_t known_place(const struct csv_columns *c, struct str name)
+static uint32_t known_place(const struct extra_columns *c, struct str name)
 {
     if (c->n_known == 0)
         return 0;
@@ -120,33 +160,42 @@ static uint32_t known_place(const struct csv_columns *c, struct str name)
 }
 
 /* The first time that this run meets the column. */
-static enum rc place_find(struct csv_columns *c, const struct column *column)
+static enum rc place_find(struct extra_columns *c, const struct column *column)
 {
     if (places_grow(c, column->index) != RC_OK)
         return RC_NOMEM;
     uint32_t place = known_place(c, column->name);
     if (place == 0) {
-        if (csv_columns_add(c, column->name) != RC_OK)
+        if (add_column(c, column->name) != RC_OK)
             return RC_NOMEM;
         place = c->n;
     }
+    c->origin[place - 1] = column;
     c->places[column->index] = place;
     return RC_OK;
 }
 
-enum rc csv_columns_fill(struct csv_columns *c, const struct row *row)
+enum rc extra_columns_place(struct extra_columns *c, const struct column *column, uint32_t *place)
+{
+    if (column->index >= c->n_places || c->places[column->index] == 0)
+        if (place_find(c, column) != RC_OK)
+            return RC_NOMEM;
+    *place = c->places[column->index] - 1;
+    return RC_OK;
+}
+
+enum rc extra_columns_fill(struct extra_columns *c, const struct row *row)
 {
     for (uint32_t i = 0; i < row->n_extras; i++) {
-        const struct column *column = row->extras[i].column;
-        if (column->index >= c->n_places || c->places[column->index] == 0)
-            if (place_find(c, column) != RC_OK)
-                return RC_NOMEM;
-        c->slots[c->places[column->index] - 1] = row->extras[i].cell;
+        uint32_t place;
+        if (extra_columns_place(c, row->extras[i].column, &place) != RC_OK)
+            return RC_NOMEM;
+        c->slots[place] = row->extras[i].cell;
     }
     return RC_OK;
 }
 
-void csv_columns_clear(struct csv_columns *c, const struct row *row)
+void extra_columns_clear(struct extra_columns *c, const struct row *row)
 {
     for (uint32_t i = 0; i < row->n_extras; i++) {
         uint32_t index = row->extras[i].column->index;
