@@ -93,7 +93,8 @@ static enum auth_answer auth_answer(const struct lead *lead)
     return http->is_redirect ? AUTH_REDIRECTED : AUTH_OTHER;
 }
 
-static bool is_turned_away(struct fetcher *f, struct lead *lead)
+/* Whose fault is it? True: it waits until that is known, or was decided; not the caller's any more. */
+static bool turn_away(struct fetcher *f, struct lead *lead)
 {
     struct auth_wait *w = &lead->request->auth;
     w->owner = lead;
@@ -133,7 +134,7 @@ static void answered(struct fetcher *f, struct lead *lead)
     int status = lead->http_status;
     if (http->is_redirect) /* before it stands in a sentence: a secret may have been cut at its end */
         secrets_redact(f->cfg->secrets, http->error, sizeof http->error);
-    if (is_turned_away(f, lead))
+    if (turn_away(f, lead))
         return;
     if (status == 404 || status == 410) {
         note_missing(lead);

@@ -5,7 +5,7 @@
  * alone once more when they have nothing. */
 #define BESIDE_ALONE 16
 
-bool fetch_has_room(void *fetcher, struct http_request *http, size_t bytes)
+bool fetch_take_room(void *fetcher, struct http_request *http, size_t bytes)
 {
     struct fetcher *f = fetcher;
     struct lead *lead = http->owner;
@@ -87,8 +87,9 @@ static void make_alone(struct fetcher *f, const struct lead *lead)
     }
 }
 
-/* Of those that wait; *as is what it may go as. */
-static bool may_go(struct fetcher *f, struct lead *lead, enum exclusive *as)
+/* Of those that wait: may it continue? Takes memory back for one that must be alone. *as: what it
+ * continues as. */
+static bool try_go(struct fetcher *f, struct lead *lead, enum exclusive *as)
 {
     bool input = f->cfg->order_input;
     bool is_free = atomic_load(&f->memory->exclusive) == EXCLUSIVE_NONE;
@@ -122,7 +123,7 @@ bool fetch_next_waiting(struct fetcher *f, struct lead **ready, struct http_requ
         return false;
     for (struct lead *lead = f->waiting; lead; lead = lead->next_waiting) {
         enum exclusive as;
-        if (!may_go(f, lead, &as)) {
+        if (!try_go(f, lead, &as)) {
             if (lead->is_large)
                 return false; /* those behind it would be given up when it is its turn */
             continue;

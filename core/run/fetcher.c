@@ -21,7 +21,7 @@ enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e
         return rc;
     req->http.owner = lead;
     req->http.done = fetch_answered;
-    req->http.room = fetch_has_room;
+    req->http.room = fetch_take_room;
     req->http.url = buf_cstr(&req->url);
     req->http.method = HTTP_GET;
     return buf_rc(&req->url) == RC_OK ? RC_OK : err_nomem(e);
@@ -207,7 +207,7 @@ void fetcher_stop(struct fetcher *f, int64_t grace_ms)
     fetch_drop_waiting(f);
 }
 
-bool fetcher_is_done(struct fetcher *f)
+bool fetcher_try_end(struct fetcher *f)
 {
     uint64_t reserved, completed;
     bool no_more = control_is_stopping(f->control) || intake_is_empty(f->intake);

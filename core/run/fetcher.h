@@ -57,8 +57,9 @@ void fetcher_kick(struct fetcher *f);
 void fetcher_flush(struct fetcher *f);
 /* No request is made any more; what is in flight may end within `grace_ms`. */
 void fetcher_stop(struct fetcher *f, int64_t grace_ms);
-/* Has it nothing to do, nor will it ever have? Then no lead is between it and the ring. */
-bool fetcher_is_done(struct fetcher *f);
+/* Ends what waits for other leads, where none are left. True: it has nothing to do, nor will it ever
+ * have, and no lead is between it and the ring. */
+bool fetcher_try_end(struct fetcher *f);
 
 /* Zero before it is open. */
 void fetcher_stats(const struct fetcher *f, struct http_stats *out);
@@ -81,8 +82,8 @@ void fetch_hand_over(struct fetcher *f, struct lead *lead);
 void fetch_end_auth(struct fetcher *f); /* nothing but leads that were turned away is left */
 
 /* fetch_wait.c */
-bool fetch_has_room(void *fetcher, struct http_request *http,
-                    size_t bytes);                        /* a request's room() */
+bool fetch_take_room(void *fetcher, struct http_request *http,
+                     size_t bytes);                       /* a request's room() */
 void fetch_no_room(struct fetcher *f, struct lead *lead); /* its answer was given up */
 void fetch_wait(struct fetcher *f, struct lead *lead);
 /* The next of those that wait and may continue: a request to be made (true and *http), or a body that is

@@ -176,7 +176,7 @@ static enum rc note_missing(struct ledger *l, const struct lead *lead, struct er
     return rc;
 }
 
-enum rc ledger_note(struct ledger *l, const struct lead *lead, struct err *e)
+enum rc ledger_list_lead(struct ledger *l, const struct lead *lead, struct err *e)
 {
     if (l->cfg.state)
         state_hold(l->cfg.state); /* before our own lock: who settles a delivery has it already */
@@ -189,7 +189,7 @@ enum rc ledger_note(struct ledger *l, const struct lead *lead, struct err *e)
     return rc;
 }
 
-void ledger_record(struct ledger *l, const struct lead *lead)
+void ledger_count_lead(struct ledger *l, const struct lead *lead)
 {
     const struct lead_fate *fate = lead->fate;
     if (fate->outcome == OUTCOME_PENDING)

@@ -1,6 +1,6 @@
 /* Every ID gets exactly one outcome: the counts, and the lists of failed and of missing leads.
  *
- * Any thread may record; recording takes no lock. Noting a failed or missing lead does. */
+ * Any thread may count; counting takes no lock. Listing a failed or missing lead does. */
 #ifndef LEADPIPE_LEDGER_H
 #define LEADPIPE_LEDGER_H
 
@@ -26,19 +26,19 @@ struct ledger_cfg {
 };
 
 /* The lists are made at once and appear under their names at ledger_publish(). With a state what
- * they hold is noted there, and ledger_complete() writes them, in the order of the IDs. RC_NOMEM, or
+ * they hold is put there, and ledger_complete() writes them, in the order of the IDs. RC_NOMEM, or
  * as outfile_open(). */
 enum rc ledger_new(struct ledger **out, const struct ledger_cfg *cfg, struct err *e);
 
-/* An earlier part of the run had these; before anything is recorded. */
+/* An earlier part of the run had these; before anything is counted. */
 void ledger_resume(struct ledger *l, const struct ledger_counts *before, const char *first_failure);
 
-/* Writes down a lead that failed (its fate says why) or is missing; once a lead, before
- * ledger_record(). RC_IO: the list or the state cannot be written. */
-enum rc ledger_note(struct ledger *l, const struct lead *lead, struct err *e);
+/* Puts into its list a lead that failed (its fate says why) or is missing; once a lead, before
+ * ledger_count_lead(). RC_IO: the list or the state cannot be written. */
+enum rc ledger_list_lead(struct ledger *l, const struct lead *lead, struct err *e);
 
 /* Counts by lead->fate->outcome; PENDING counts nothing (pending is what remains of the unique IDs). */
-void ledger_record(struct ledger *l, const struct lead *lead);
+void ledger_count_lead(struct ledger *l, const struct lead *lead);
 
 /* With `unique` IDs read: the counts, pending being the rest. */
 struct ledger_counts ledger_counts(struct ledger *l, uint64_t unique);

@@ -124,7 +124,7 @@ void memory_end_exclusive(struct memory *m, struct lead *lead)
 
 /* ---- workers -------------------------------------------------------------------------------- */
 
-bool memory_take_arena(struct memory *m, struct lead *lead)
+bool memory_charge_arena(struct memory *m, struct lead *lead)
 {
     size_t bytes = lead->arena_bytes;
     if (!bytes)

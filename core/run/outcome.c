@@ -41,10 +41,10 @@ static void note_accepted(struct outcomes *o, const struct lead *lead)
         control_fail(o->control, &e);
 }
 
-static void note_in_ledger(struct outcomes *o, const struct lead *lead)
+static void list_lead(struct outcomes *o, const struct lead *lead)
 {
     struct err e;
-    if (ledger_note(o->ledger, lead, &e) != RC_OK)
+    if (ledger_list_lead(o->ledger, lead, &e) != RC_OK)
         control_fail(o->control, &e);
 }
 
@@ -54,12 +54,12 @@ void outcome_finish(struct outcomes *o, struct lead *lead)
     bool is_listed = fate->outcome == OUTCOME_FAILED || fate->outcome == OUTCOME_MISSING;
     if (is_listed && !fate->counted) {
         if (fate->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
-            note_in_ledger(o, lead);
+            list_lead(o, lead);
         if (fate->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
             log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", fate->failure.error);
     }
     if (!fate->counted)
-        ledger_record(o->ledger, lead);
+        ledger_count_lead(o->ledger, lead);
     if (o->state)
         note_accepted(o, lead);
     outcome_release_memory(o, lead);
@@ -121,7 +121,7 @@ static void note_refusal(struct outcomes *o, struct lead_fate *fate, const char 
         .attempts = v->attempts,
     };
     fate->outcome = OUTCOME_FAILED;
-    note_in_ledger(o, &fate->lead);
+    list_lead(o, &fate->lead);
 }
 
 void outcome_settle(struct outcomes *o, const struct lead *lead, unsigned sink, const char *spec,

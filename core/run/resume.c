@@ -155,14 +155,9 @@ static enum rc accept_by(struct resume_plan *p, struct err *e)
     return rc;
 }
 
-enum rc resume_open(struct resume_plan *p, void (*failed)(void *ctx, const struct err *e),
-                    void *ctx, struct err *e)
+enum rc resume_begin(struct resume_plan *p, struct err *e)
 {
-    const struct state_cfg cfg = {
-        .path = p->cfg->state_path, .forgets = p->cfg->fresh, .failed = failed, .ctx = ctx};
-    enum rc rc = state_open(&p->state, &cfg, e);
-    if (rc == RC_OK && p->cfg->fresh)
-        rc = state_forget(p->state, e);
+    enum rc rc = p->cfg->fresh ? state_forget(p->state, e) : RC_OK;
     if (rc != RC_OK)
         return rc;
     enum state_phase phase = state_phase(p->state);
@@ -178,7 +173,6 @@ void resume_free(struct resume_plan *p)
     free(p->unacked);
     free(p->sent);
     progress_free(&p->progress);
-    state_close(p->state);
 }
 
 /* ---- restoring ------------------------------------------------------------------------------ */

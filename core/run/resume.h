@@ -12,7 +12,7 @@
 /* Zero it first. Of a run that begins, all but the first five members stay so. */
 struct resume_plan {
     const struct run_cfg *cfg;
-    struct state *state; /* owned; NULL: none */
+    struct state *state; /* NULL: none */
     char run_id[33];
     int64_t started_wall_ms;
     bool notes_accepted; /* fingerprints go into the state */
@@ -42,11 +42,10 @@ struct resume_plan {
 
 /* ---- resume.c: may it be resumed, and where do its stages begin? ---------------------------------- */
 
-/* With cfg->state_path: opens the state; begins a run in it (whose run_id and started_wall_ms are set),
- * or finds the one to resume, and sets both. `failed`: as in struct state_cfg. RC_USAGE: it holds an
- * unfinished run of another command; else as state_open(). */
-enum rc resume_open(struct resume_plan *p, void (*failed)(void *ctx, const struct err *e),
-                    void *ctx, struct err *e);
+/* With a state, which is open: begins a run in it (whose run_id and started_wall_ms are set), or finds the
+ * one to resume, and sets both. RC_USAGE: it holds an unfinished run of another command; else as the
+ * state's functions. */
+enum rc resume_begin(struct resume_plan *p, struct err *e);
 /* Before anything is done: takes what happened after its last checkpoint out of the state, and puts its
  * columns into the schema. */
 enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err *e);

@@ -119,7 +119,8 @@ bool resume_was_sent(const struct resume_plan *p, uint64_t seq)
 
 /* ---- buffered payloads ---------------------------------------------------------------------- */
 
-static bool is_buffered(struct resume_plan *p, uint64_t seq)
+/* Leads come in order, so what is before this one is skipped. True: it is buffered. */
+static bool seek_buffered(struct resume_plan *p, uint64_t seq)
 {
     while (p->next_buffered < p->n_buffered && p->buffered[p->next_buffered] < seq)
         p->next_buffered++;
@@ -130,7 +131,7 @@ bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *
 {
     struct state_buffered payload;
     struct err e;
-    if (!is_buffered(p, lead->seq))
+    if (!seek_buffered(p, lead->seq))
         return false;
     enum rc rc = state_take_buffered(p->state, lead->seq, &payload, body, &e);
     if (rc != RC_OK || memcmp(payload.key, lead->key, sizeof payload.key) != 0) {

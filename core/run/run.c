@@ -62,7 +62,7 @@ void run_on_wake(uv_async_t *wake)
     if (!r->loop.stop_begun && control_is_stopping(&r->control))
         begin_stop(r);
     fetcher_kick(&r->fetcher);
-    if (!r->loop.drain_begun && fetcher_is_done(&r->fetcher))
+    if (!r->loop.drain_begun && fetcher_try_end(&r->fetcher))
         begin_drain(r);
     if (r->loop.drain_begun && !control_has_threads(&r->control))
         run_close_loop(r);

@@ -26,7 +26,8 @@ struct run {
     struct memory memory;
     struct arena_pool *arenas;
     struct request_pool *requests;
-    struct resume_plan resume; /* with the state and the run's id */
+    struct state *state;       /* NULL: none */
+    struct resume_plan resume; /* with the run's id */
     struct outcomes outcomes;  /* with the ledger, which is the run's */
     struct run_loop loop;
     struct intake intake;

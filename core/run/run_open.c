@@ -62,7 +62,7 @@ static enum rc checkpoint_sync(void *run, struct err *e)
 static enum rc checkpoint_commit(void *run, const struct state_checkpoint *c, struct err *e)
 {
     struct run *r = run;
-    enum rc rc = state_checkpoint(r->resume.state, c, e);
+    enum rc rc = state_checkpoint(r->state, c, e);
     if (rc == RC_OK)
         log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "leads that are durable: %llu",
                 (unsigned long long)(c->progress.high - c->n_gaps));
@@ -83,7 +83,7 @@ static enum rc open_checkpoint(struct run *r, struct err *e)
         .sync = checkpoint_sync,
         .commit = checkpoint_commit,
     };
-    if (!r->resume.state)
+    if (!r->state)
         return RC_OK;
     enum rc rc = resume_count(&r->resume, r->outcomes.ledger, e);
     if (rc == RC_OK && checkpoint_new(&r->checkpoint, &cfg) != RC_OK)
@@ -119,7 +119,7 @@ static enum rc open_sinks(struct run *r, struct err *e)
     for (size_t i = 0; i < r->n_sinks; i++) {
         struct sink_worker *w = &r->sinks[i];
         struct sink_mark mark;
-        w->cfg.state = r->resume.state;
+        w->cfg.state = r->state;
         w->cfg.schema = r->sequencer.schema;
         w->cfg.run_id = r->resume.run_id;
         w->cfg.started_ms = r->resume.started_wall_ms;
@@ -136,7 +136,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
         .profile = r->cfg->profile,
         .failed_path = r->cfg->failed_path,
         .missing_path = r->cfg->missing_path,
-        .state = r->resume.state,
+        .state = r->state,
         .clock = r->cfg->clock,
         .stop = r->cfg->stop,
     };
@@ -169,14 +169,21 @@ static void state_failed(void *control, const struct err *e)
 static enum rc open_state(struct run *r, struct err *e)
 {
     struct resume_plan *p = &r->resume;
-    enum rc rc = resume_open(p, state_failed, &r->control, e);
+    const struct state_cfg cfg = {.path = r->cfg->state_path,
+                                  .forgets = r->cfg->fresh,
+                                  .failed = state_failed,
+                                  .ctx = &r->control};
+    enum rc rc = state_open(&r->state, &cfg, e);
+    p->state = r->state;
+    if (rc == RC_OK)
+        rc = resume_begin(p, e);
     if (rc == RC_OK && p->republish)
         rc = run_republish_check(p, e);
     if (rc != RC_OK || p->republish)
         return rc;
-    r->sequencer.state = p->state;
+    r->sequencer.state = r->state;
     r->workers.keeps_originals = true;
-    r->outcomes.state = p->notes_accepted ? p->state : NULL;
+    r->outcomes.state = p->notes_accepted ? r->state : NULL;
     r->outcomes.resume = p->loaded ? p : NULL;
     r->intake.resume.before = p->loaded ? &p->run.checkpoint : NULL;
     r->intake.resume.state_path = r->cfg->state_path;
@@ -371,6 +378,7 @@ void run_free(struct run *r)
     ledger_free(r->outcomes.ledger);
     checkpoint_free(r->checkpoint);
     resume_free(&r->resume);
+    state_close(r->state);
     arena_free(&r->record_arena);
     arena_pool_free(r->arenas);
     request_pool_free(r->requests);

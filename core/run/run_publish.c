@@ -81,8 +81,7 @@ static enum rc note_end(struct run *r, const struct run_result *out, struct outf
         }
         texts[r->n_sinks + RUN_TEXT_LISTS] = buf_str(&lists);
         texts[r->n_sinks + RUN_TEXT_MANIFEST] = buf_str(&last);
-        rc =
-            state_publish(r->resume.state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
+        rc = state_publish(r->state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
     }
     buf_free(&lists);
     buf_free(&last);
@@ -116,7 +115,7 @@ static enum rc prepare(struct run *r, struct run_result *out, struct outfile **m
     enum rc rc = ledger_complete(r->outcomes.ledger, e);
     if (rc == RC_OK && r->cfg->manifest_path)
         rc = manifest_write(manifest, r->cfg, out, e);
-    if (rc == RC_OK && r->resume.state)
+    if (rc == RC_OK && r->state)
         rc = note_end(r, out, *manifest, e);
     out->published = false;
     return rc;
@@ -144,8 +143,8 @@ static void publish(struct run *r, struct run_result *out)
     enum rc rc = prepare(r, out, &manifest, &e);
     if (rc == RC_OK)
         rc = make_visible(r, out, manifest, &e);
-    if (rc == RC_OK && r->resume.state)
-        rc = state_finish(r->resume.state, !out->withheld, &e);
+    if (rc == RC_OK && r->state)
+        rc = state_finish(r->state, !out->withheld, &e);
     outfile_close(manifest, false);
     if (rc != RC_OK)
         note_error(out, &e);
@@ -161,7 +160,7 @@ static void drop_outputs(struct run *r, struct run_result *out)
     for (size_t i = 0; i < r->n_sinks; i++) {
         if (!r->sinks[i].must_stay && sink_worker_abort(&r->sinks[i], &e) != RC_OK)
             note_error(out, &e);
-        if (r->resume.state)
+        if (r->state)
             continue;
         r->results[i].files = NULL;
         r->results[i].n_files = 0;
@@ -184,9 +183,9 @@ static void end_stopped(struct run *r, struct run_result *out)
 {
     struct err e;
     /* Already at its end: the same command makes visible what is not, its manifest included. */
-    bool at_end = r->resume.state && state_phase(r->resume.state) == STATE_PUBLISHING;
+    bool at_end = r->state && state_phase(r->state) == STATE_PUBLISHING;
     /* What happened since the last checkpoint: answers to deliveries, above all. */
-    if (r->resume.state && !at_end && state_settle(r->resume.state, &e) != RC_OK)
+    if (r->state && !at_end && state_settle(r->state, &e) != RC_OK)
         note_error(out, &e);
     if (!out->published)
         drop_outputs(r, out);

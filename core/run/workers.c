@@ -53,8 +53,8 @@ static void note_oddities(struct workers *w, struct lead *lead)
             "the payload's own ID is %s; exported anyway", text ? text : "different");
 }
 
-/* Is it to be asked for once more? */
-static bool is_doubtful(struct workers *w, struct lead *lead)
+/* True: the payload names another lead, and is to be asked for once more. */
+static bool verify_own_id(struct workers *w, struct lead *lead)
 {
     struct fetch_request *req = lead->request;
     bool is_other = lead->other_id.ptr != NULL;
@@ -130,7 +130,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
         return true;
     }
     bool parsed = rc == RC_OK;
-    if (parsed && is_doubtful(w, lead))
+    if (parsed && verify_own_id(w, lead))
         return false;
     if (parsed && (w->needs & (SINK_WANTS_ROWS | SINK_WANTS_FINGERPRINT)))
         rc = flatten_rows(w->plan, lead, (w->needs & SINK_WANTS_FINGERPRINT) != 0, &e);
@@ -194,7 +194,7 @@ static enum work_end work_on(struct workers *w, struct lead *lead)
         !memory_charge(w->memory, lead, DECODED_TIMES * lead->body.cap))
         return put_off(w, lead, STAGE_PARSE);
     bool is_utf8 = !is_payload || decode_body(lead, &done);
-    if (is_utf8 && !memory_take_arena(w->memory, lead))
+    if (is_utf8 && !memory_charge_arena(w->memory, lead))
         return put_off(w, lead, STAGE_PARSE);
     if (!is_payload)
         explain_error(w, lead);

@@ -84,7 +84,7 @@ enum rc query_run(struct query *q, struct err *e)
 }
 
 /* SQLite takes any type of value in any column, and converts it for who asks for another. */
-static bool is_type(struct query *q, int at, int type)
+static bool check_type(struct query *q, int at, int type)
 {
     bool same = sqlite3_column_type(q->stmt, at) == type;
     q->malformed |= !same;
@@ -94,7 +94,7 @@ static bool is_type(struct query *q, int at, int type)
 int64_t row_int(struct query *q)
 {
     int at = q->at++;
-    int64_t value = is_type(q, at, SQLITE_INTEGER) ? sqlite3_column_int64(q->stmt, at) : 0;
+    int64_t value = check_type(q, at, SQLITE_INTEGER) ? sqlite3_column_int64(q->stmt, at) : 0;
     sum_int(q, value);
     return value;
 }
@@ -113,7 +113,7 @@ static struct str row_bytes(struct query *q, int type, bool optional)
     int at = q->at++;
     struct str value = STR_NONE;
     bool absent = optional && sqlite3_column_type(q->stmt, at) == SQLITE_NULL;
-    if (!absent && is_type(q, at, type)) {
+    if (!absent && check_type(q, at, type)) {
         value.ptr = sqlite3_column_blob(q->stmt, at); /* of a text, too: without a NUL behind it */
         value.len = (size_t)sqlite3_column_bytes(q->stmt, at);
         if (!value.ptr && value.len > 0)
@@ -160,7 +160,8 @@ enum rc row_end(struct query *q, const char *what, struct err *e)
 enum rc row_checksum(struct query *q, const char *what, struct err *e)
 {
     int at = q->at++;
-    if (is_type(q, at, SQLITE_INTEGER) && sqlite3_column_int64(q->stmt, at) != (int64_t)q->checksum)
+    if (check_type(q, at, SQLITE_INTEGER) &&
+        sqlite3_column_int64(q->stmt, at) != (int64_t)q->checksum)
         q->malformed = true;
     q->checksum = 0;
     return row_end(q, what, e);
@@ -181,7 +182,7 @@ enum rc state_each_row(struct state *s, enum state_sql sql,
 void row_skip_nulls(struct query *q, int n)
 {
     while (n-- > 0)
-        (void)is_type(q, q->at++, SQLITE_NULL);
+        (void)check_type(q, q->at++, SQLITE_NULL);
     q->checksum = 0;
 }
 

@@ -79,12 +79,16 @@ static inline void note_failed(void *ctx, const struct err *e)
 static inline enum rc open_plan(struct command *c, struct err *e)
 {
     c->p = (struct resume_plan){.cfg = &c->cfg, .run_id = NEW_ID, .started_wall_ms = NEW_MS};
-    return resume_open(&c->p, note_failed, c, e);
+    const struct state_cfg state = {
+        .path = c->cfg.state_path, .forgets = c->cfg.fresh, .failed = note_failed, .ctx = c};
+    enum rc rc = state_open(&c->p.state, &state, e);
+    return rc == RC_OK ? resume_begin(&c->p, e) : rc;
 }
 
 static inline void close_plan(struct command *c)
 {
     resume_free(&c->p);
+    state_close(c->p.state);
 }
 
 /* ---- earlier runs ----------------------------------------------------------------------------- */

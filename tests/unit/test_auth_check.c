@@ -17,7 +17,7 @@ struct ends {
     char text[ANSWERS_MAX * 4 + 1];
 };
 
-static bool is_turned_away(unsigned kind)
+static bool turn_away(unsigned kind)
 {
     return kind == AUTH_REFUSED || kind == AUTH_REDIRECTED;
 }
@@ -37,7 +37,7 @@ static enum auth_verdict expected(const struct ends *e, size_t n, size_t n_waiti
         return AUTH_THEIRS;
     size_t counting = AUTH_LEADS + count_kind(e, n, UNANSWERED), turned_away = 0;
     for (size_t i = 0; i < n; i++)
-        turned_away += is_turned_away(e->kind[i]) && e->ordinal[i] < counting;
+        turned_away += turn_away(e->kind[i]) && e->ordinal[i] < counting;
     return n_waiting && turned_away >= AUTH_LEADS ? AUTH_FATAL : AUTH_WAIT;
 }
 
@@ -101,7 +101,7 @@ static void check_sequence(const struct ends *e)
     struct auth_wait all[ANSWERS_MAX];
     struct waiting waiting = {.n = 0};
     for (size_t i = 0; i < e->n; i++) {
-        bool waits = is_turned_away(e->kind[i]) && !count_kind(e, i, AUTH_OTHER);
+        bool waits = turn_away(e->kind[i]) && !count_kind(e, i, AUTH_OTHER);
         if (waits)
             waiting.items[waiting.n++] = &all[i];
         enum auth_verdict want = expected(e, i + 1, waiting.n);
