@@ -20,13 +20,13 @@ void settings_free(struct settings *t)
 enum rc settings_add(struct settings *t, const char *name, struct str value, struct err *e)
 {
     if (!t->items) {
-        t->items = calloc(TERMS_MAX, sizeof *t->items);
-        arena_init(&t->memory, (size_t)TERMS_MAX * VALUE_BYTES_MAX);
+        t->items = calloc(SETTINGS_MAX, sizeof *t->items);
+        arena_init(&t->memory, (size_t)SETTINGS_MAX * VALUE_BYTES_MAX);
     }
     if (!t->items)
         return err_nomem(e);
-    if (t->n == TERMS_MAX)
-        return err_set(e, RC_USAGE, "--state: a command can have at most %d options", TERMS_MAX);
+    if (t->n == SETTINGS_MAX)
+        return err_set(e, RC_USAGE, "--state: a command can have at most %d options", SETTINGS_MAX);
     const char *name_copy = arena_strdup(&t->memory, str_c(name));
     const char *value_copy = arena_strdup(&t->memory, value);
     if (!name_copy || !value_copy)

@@ -7,7 +7,7 @@
 #include "core/base/buf.h"
 #include "core/state/state.h"
 
-#define TERMS_MAX 1024
+#define SETTINGS_MAX 1024
 
 /* Zero it first. */
 struct settings {

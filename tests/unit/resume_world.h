@@ -12,7 +12,7 @@
 #define OLD_MS INT64_C(1000)
 #define NEW_MS INT64_C(5000)
 #define SINKS 2
-#define TERMS_MAX 4
+#define SETTINGS_MAX 4
 
 #define STR_OF(literal)                                                                            \
     {                                                                                              \
@@ -24,7 +24,7 @@ struct command {
     struct run_world w;
     struct run_cfg cfg;
     struct run_sink_cfg sinks[SINKS];
-    struct state_setting settings[TERMS_MAX];
+    struct state_setting settings[SETTINGS_MAX];
     struct resume_plan p;
     unsigned n_failed; /* calls of state_cfg.failed */
 };

@@ -125,63 +125,67 @@ static void without_totals(void **state)
 
 /* ---- another command -------------------------------------------------------------------------- */
 
-#define TERM(name, value)                                                                          \
+#define SETTING(name, value)                                                                       \
     {                                                                                              \
         STR_OF(name), STR_OF(value)                                                                \
     }
 
-static void other_terms(void **state)
+static void other_settings(void **state)
 {
     struct command *c = *state;
     static const struct {
-        struct state_setting then[TERMS_MAX], now[TERMS_MAX]; /* up to one without a name */
-        const char *says;                                     /* NULL: it is resumed */
+        struct state_setting then[SETTINGS_MAX], now[SETTINGS_MAX]; /* up to one without a name */
+        const char *says;                                           /* NULL: it is resumed */
     } cases[] = {
-        {{TERM("-p", "a")}, {TERM("-p", "a")}, NULL},
+        {{SETTING("-p", "a")}, {SETTING("-p", "a")}, NULL},
         {{{{NULL, 0}, {NULL, 0}}}, {{{NULL, 0}, {NULL, 0}}}, NULL},
-        {{TERM("-p", "a"), TERM("-t", "b")}, {TERM("-p", "a"), TERM("-t", "b")}, NULL},
-        {{TERM("-p", "a")}, {TERM("-p", "b")}, ": -p was a and is now b; "},
-        {{TERM("-p", "a"), TERM("-t", "b")},
-         {TERM("-p", "a"), TERM("-t", "c")},
+        {{SETTING("-p", "a"), SETTING("-t", "b")}, {SETTING("-p", "a"), SETTING("-t", "b")}, NULL},
+        {{SETTING("-p", "a")}, {SETTING("-p", "b")}, ": -p was a and is now b; "},
+        {{SETTING("-p", "a"), SETTING("-t", "b")},
+         {SETTING("-p", "a"), SETTING("-t", "c")},
          ": -t was b and is now c; "},
-        {{TERM("-p", "a"), TERM("-t", "b")},
-         {TERM("-p", "a")},
+        {{SETTING("-p", "a"), SETTING("-t", "b")},
+         {SETTING("-p", "a")},
          ": -t b was given then but is not given now; "},
-        {{TERM("-p", "a")}, {TERM("-p", "a"), TERM("-t", "b")}, ": -t b was not given then; "},
-        {{TERM("-p", "a")},
+        {{SETTING("-p", "a")},
+         {SETTING("-p", "a"), SETTING("-t", "b")},
+         ": -t b was not given then; "},
+        {{SETTING("-p", "a")},
          {{{NULL, 0}, {NULL, 0}}},
          ": -p a was given then but is not given now; "},
-        {{{{NULL, 0}, {NULL, 0}}}, {TERM("-p", "a")}, ": -p a was not given then; "},
-        {{TERM("--flag", "")},
+        {{{{NULL, 0}, {NULL, 0}}}, {SETTING("-p", "a")}, ": -p a was not given then; "},
+        {{SETTING("--flag", "")},
          {{{NULL, 0}, {NULL, 0}}},
          ": --flag was given then but is not given now; "},
-        {{{{NULL, 0}, {NULL, 0}}}, {TERM("--flag", "")}, ": --flag was not given then; "},
+        {{{{NULL, 0}, {NULL, 0}}}, {SETTING("--flag", "")}, ": --flag was not given then; "},
         /* One in between is gone, or new. */
-        {{TERM("-a", "1"), TERM("-b", "2"), TERM("-c", "3")},
-         {TERM("-a", "1"), TERM("-c", "3")},
+        {{SETTING("-a", "1"), SETTING("-b", "2"), SETTING("-c", "3")},
+         {SETTING("-a", "1"), SETTING("-c", "3")},
          ": -b 2 was given then but is not given now; "},
-        {{TERM("-a", "1"), TERM("-c", "3")},
-         {TERM("-a", "1"), TERM("-b", "2"), TERM("-c", "3")},
+        {{SETTING("-a", "1"), SETTING("-c", "3")},
+         {SETTING("-a", "1"), SETTING("-b", "2"), SETTING("-c", "3")},
          ": -b 2 was not given then; "},
-        {{TERM("-p", "a")}, {TERM("-q", "a")}, ": -p a was given then but is not given now; "},
+        {{SETTING("-p", "a")},
+         {SETTING("-q", "a")},
+         ": -p a was given then but is not given now; "},
         /* Of what may be given several times, one more or one less. */
-        {{TERM("-t", "a"), TERM("-t", "b"), TERM("-x", "1")},
-         {TERM("-t", "a"), TERM("-x", "1")},
+        {{SETTING("-t", "a"), SETTING("-t", "b"), SETTING("-x", "1")},
+         {SETTING("-t", "a"), SETTING("-x", "1")},
          ": -t b was given then but is not given now; "},
-        {{TERM("-t", "a"), TERM("-x", "1")},
-         {TERM("-t", "a"), TERM("-t", "b"), TERM("-x", "1")},
+        {{SETTING("-t", "a"), SETTING("-x", "1")},
+         {SETTING("-t", "a"), SETTING("-t", "b"), SETTING("-x", "1")},
          ": -t b was not given then; "},
         /* The order counts. */
-        {{TERM("-t", "a"), TERM("-t", "b")},
-         {TERM("-t", "b"), TERM("-t", "a")},
+        {{SETTING("-t", "a"), SETTING("-t", "b")},
+         {SETTING("-t", "b"), SETTING("-t", "a")},
          ": -t was a and is now b; "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err e = {0};
         size_t n_then = 0, n_now = 0;
-        while (n_then < TERMS_MAX && cases[i].then[n_then].name.ptr)
+        while (n_then < SETTINGS_MAX && cases[i].then[n_then].name.ptr)
             n_then++;
-        while (n_now < TERMS_MAX && cases[i].now[n_now].name.ptr)
+        while (n_now < SETTINGS_MAX && cases[i].now[n_now].name.ptr)
             n_now++;
         struct state *s = begin_old(cases[i].then, n_then);
         commit(s, &three_done);
@@ -350,7 +354,7 @@ int main(void)
         CASE(a_run_that_only_sent_something),
         CASE(resumed),
         CASE(without_totals),
-        CASE(other_terms),
+        CASE(other_settings),
         CASE(damaged),
         CASE(no_state_at_all),
         CASE(published_once_more),
