@@ -74,8 +74,8 @@ static const char exit_statuses[] =
     "         server down for too long, ...; no output was published\n"
     "  2      wrong usage or configuration; nothing was done\n"
     "  3      the run finished, but leads failed, --expect was not met, no lead was\n"
-    "         found, or more were missing than --max-missing allows (in the last\n"
-    "         two cases no output was published)\n"
+    "         found, or more were missing or gone than --max-missing or --max-gone\n"
+    "         allows (in the last three cases no output was published)\n"
     "  128+n  stopped by signal n after finishing the requests in flight; a second\n"
     "         signal stops immediately\n";
 

@@ -37,7 +37,7 @@ struct export_options {
     int order;       /* enum order_mode */
     int signed_urls; /* enum signed_urls */
     const char *failed, *missing, *manifest;
-    struct portion max_missing;
+    struct portion max_missing, max_gone;
     const char *state;
     bool fresh, changed_only, resend;
 

@@ -285,6 +285,16 @@ const struct option_spec export_option_specs[] = {
             "unique IDs, are missing",
     },
     {
+        .name = "max-gone",
+        AT(PORTION, max_gone),
+        .section = SECTION_OUTPUT,
+        .default_note = "10%, or 100 if that is more",
+        .flags = OPTION_MAY_CHANGE,
+        .help =
+            "publish no output and exit with status 3 if a database sink would mark or delete more "
+            "than N leads, or P percent of those in its tables, because they are gone (see deletes=)",
+    },
+    {
         .name = "manifest",
         AT(TEXT, manifest),
         .section = SECTION_OUTPUT,

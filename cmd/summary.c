@@ -28,18 +28,36 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
                         r->ledger.failed, r->first_failure);
 }
 
+static const char stays[] = "nothing was published, earlier outputs are unchanged";
+
+static void print_gone(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
+{
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        const struct sink_result *s = &r->sinks[i];
+        if (s->is_database && s->gone > s->gone_allowed)
+            messages_writef(
+                m, LOG_LEVEL_ERROR, cfg->sinks[i].cfg.spec,
+                "%" PRIu64 " of the %" PRIu64
+                " leads in its tables are gone from the provider, and at most %" PRIu64
+                " may be marked or deleted in one run (--max-gone); %s; check the server "
+                "and its parameters, or allow it with --max-gone 100%%",
+                s->gone, s->held, s->gone_allowed, stays);
+    }
+}
+
 /* Why the outputs are withheld, and what may be wrong. */
 static void print_withheld(struct messages *m, const struct run_cfg *cfg,
                            const struct run_result *r)
 {
-    static const char stays[] = "nothing was published, earlier outputs are unchanged";
     const struct ledger_counts *l = &r->ledger;
     char share[32] = "";
     if (cfg->max_missing.kind == PORTION_SHARE &&
         portion_of(&cfg->max_missing, r->ids.unique) == r->missing_allowed)
         (void)snprintf(share, sizeof share, " (%.10g%%)",
                        (double)cfg->max_missing.n * 100 / PORTION_WHOLE);
-    if (r->withheld == WITHHELD_MISSING)
+    if (r->withheld == WITHHELD_GONE)
+        print_gone(m, cfg, r);
+    else if (r->withheld == WITHHELD_MISSING)
         messages_writef(
             m, LOG_LEVEL_ERROR, "--max-missing",
             "%" PRIu64 " of %" PRIu64 " lead%s missing, but at most %" PRIu64 "%s may be; %s%s",
@@ -143,8 +161,9 @@ static void text_resumed(struct buf *out, const struct run_result *r)
         buf_addf(out, "resumed   the run of %s\n", started_at);
 }
 
-static void text_counts(struct buf *out, const struct run_result *r)
+static void text_counts(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
+    uint64_t gone = 0;
     char bytes[32];
     summary_bytes(bytes, sizeof bytes, r->http.bytes_received);
     buf_addf(out, "IDs       %" PRIu64 " read, %" PRIu64 " unique, %" PRIu64 " duplicate%s%s\n",
@@ -155,6 +174,8 @@ static void text_counts(struct buf *out, const struct run_result *r)
              " failed, %" PRIu64 " pending\n",
              r->ledger.exported, r->ledger.unchanged, r->ledger.missing, r->ledger.failed,
              r->ledger.pending);
+    if (run_result_gone(cfg, r, &gone))
+        buf_addf(out, "gone      %" PRIu64 " of the missing leads were exported before\n", gone);
     buf_addf(out, "requests  %" PRIu64 ", including %" PRIu64 " %s; %s received\n",
              r->http.requests, r->http.retries, r->http.retries == 1 ? "retry" : "retries", bytes);
     buf_addf(out, "time      %.1f seconds, %.1f leads per second\n", r->seconds, leads_per_s(r));
@@ -229,6 +250,15 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
     if (s->is_delivery)
         buf_addf(out, ": %" PRIu64 " deliver%s, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->deliveries == 1 ? "y" : "ies", s->delivered, s->failed);
+    else if (r->withheld && s->is_database)
+        buf_adds(out, ": not published; its tables are unchanged\n");
+    else if (s->is_database && !r->published)
+        buf_adds(out, r->in_part ? ": may be published, or not at all\n"
+                                 : ": incomplete, because the run stopped early; its tables are "
+                                   "unchanged\n");
+    else if (s->is_database)
+        buf_addf(out, ": %" PRIu64 " rows inserted, %" PRIu64 " updated, %" PRIu64 " deleted\n",
+                 s->inserted, s->updated, s->deleted);
     else if (r->withheld)
         buf_adds(out, ": not published; existing files are unchanged\n");
     else if (r->in_part)
@@ -238,7 +268,7 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
                       "unchanged\n");
     else
         buf_adds(out, ":\n");
-    if (r->published)
+    if (r->published && !s->is_database)
         text_files(out, s);
     text_misfits(out, s);
 }
@@ -246,7 +276,7 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
 void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
     text_resumed(out, r);
-    text_counts(out, r);
+    text_counts(out, cfg, r);
     text_notes(out, r);
     text_beyond(out, cfg, &r->beyond);
     for (size_t i = 0; i < cfg->n_sinks; i++)

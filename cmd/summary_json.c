@@ -18,16 +18,20 @@ static void add_count(struct buf *out, const char *name, uint64_t n)
     buf_addf(out, ",\"%s\":%" PRIu64, name, n);
 }
 
-static void add_counts(struct buf *out, const struct run_result *r)
+static void add_counts(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
+    uint64_t gone = 0;
     buf_addf(out,
              ",\"ids\":{\"read\":%" PRIu64 ",\"unique\":%" PRIu64 ",\"duplicates\":%" PRIu64 "}",
              r->ids.read, r->ids.unique, r->ids.duplicates);
     buf_addf(out,
              ",\"ledger\":{\"exported\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"missing\":%" PRIu64
-             ",\"failed\":%" PRIu64 ",\"pending\":%" PRIu64 "}",
+             ",\"failed\":%" PRIu64 ",\"pending\":%" PRIu64,
              r->ledger.exported, r->ledger.unchanged, r->ledger.missing, r->ledger.failed,
              r->ledger.pending);
+    if (run_result_gone(cfg, r, &gone))
+        add_count(out, "gone", gone);
+    buf_addc(out, '}');
     buf_addf(out, ",\"requests\":{\"total\":%" PRIu64 ",\"retries\":%" PRIu64 "}", r->http.requests,
              r->http.retries);
     add_count(out, "bytes_received", r->http.bytes_received);
@@ -60,12 +64,18 @@ static void add_misfits(struct buf *out, const struct sink_result *s)
 
 static void add_sink(struct buf *out, const char *spec, const struct sink_result *s, bool published)
 {
-    buf_addf(out, "{\"kind\":\"%s\"", s->is_delivery ? "deliveries" : "files");
+    const char *other = s->is_database ? "database" : "files";
+    buf_addf(out, "{\"kind\":\"%s\"", s->is_delivery ? "deliveries" : other);
     add_text(out, "sink", spec);
     if (s->is_delivery) {
         add_count(out, "deliveries", s->deliveries);
         add_count(out, "delivered", s->delivered);
         add_count(out, "failed", s->failed);
+    } else if (s->is_database) {
+        add_count(out, "inserted", published ? s->inserted : 0);
+        add_count(out, "updated", published ? s->updated : 0);
+        add_count(out, "deleted", published ? s->deleted : 0);
+        add_count(out, "gone", s->gone);
     } else {
         buf_adds(out, ",\"files\":[");
         for (size_t i = 0; published && i < s->n_files; i++) {
@@ -93,7 +103,7 @@ void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_r
     add_text(out, "run_id", r->run_id);
     add_count(out, "exit_status", (uint64_t)r->exit_status);
     buf_addf(out, ",\"published\":%s", r->published ? "true" : "false");
-    add_counts(out, r);
+    add_counts(out, cfg, r);
     buf_adds(out, ",\"sinks\":[");
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         if (i)

@@ -32,6 +32,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/option.h"
+#include "core/base/units.h"
 #include "core/lead.h"
 #include "core/provider/profile.h"
 #include "core/base/secrets.h"
@@ -98,6 +99,7 @@ struct sink_cfg {
     const char *run_id;          /* of the run, from open() on; a resumed run keeps it, ... */
     int64_t started_ms;          /* ... and its start, by the wall clock */
     bool want_sha256;            /* the result needs the files' digests */
+    struct portion max_gone;     /* leads that it may mark or delete: sink_gone_allowed() */
     const struct sink_http_cfg *http; /* of sinks that send HTTP requests: sink_http.h */
     const struct clock *clock;
     const struct stop_timer *stop; /* of the run: ends waiting for readers of what is written */
@@ -111,6 +113,20 @@ struct sink_cfg {
 };
 
 /* ---- results -------------------------------------------------------------------------------- */
+
+/* How many of the `held` leads that a target holds may be marked or deleted in one run. PORTION_ANY: a
+ * tenth, and 100 in any case. A share is rounded down. */
+#define SINK_GONE_SHARE (PORTION_WHOLE / 10)
+#define SINK_GONE_MIN 100
+
+static inline uint64_t sink_gone_allowed(const struct portion *max_gone, uint64_t held)
+{
+    const struct portion tenth = {.kind = PORTION_SHARE, .n = SINK_GONE_SHARE};
+    if (max_gone->kind != PORTION_ANY)
+        return portion_of(max_gone, held);
+    uint64_t n = portion_of(&tenth, held);
+    return n > SINK_GONE_MIN ? n : SINK_GONE_MIN;
+}
 
 /* Its texts belong to the sink, until close(). */
 struct sink_file {
@@ -136,6 +152,13 @@ struct sink_result {
     size_t n_misfits;
     bool is_delivery; /* the following instead of files */
     uint64_t deliveries, delivered, failed;
+    /* Of a database, beside its files where it has any. `held`: leads that its tables held before the
+     * run; `gone`: those of them that are missing now. Where `gone` is above `gone_allowed` the run
+     * withholds all outputs; a sink that neither marks nor deletes allows as many as it holds. All are
+     * known after prepare(). */
+    bool is_database;
+    uint64_t inserted, updated, deleted; /* rows */
+    uint64_t held, gone, gone_allowed;
 };
 
 /* An opaque text that open() takes back. Owned by the sink until the next mark() or close(). */
@@ -184,7 +207,13 @@ struct sink_ops {
      * until the verdict, only id, params and seq may be read. An error means that the sink is dead
      * and the run must stop; leads without a verdict are then the run's again. */
     enum rc (*put)(struct sink *s, const struct lead *const leads[], size_t n, struct err *e);
-    /* A text from which open() can resume after the leads put so far. It holds once sync() has
+    /* Takes in `n` missing leads, which the provider said it does not have (404, 410): in order with each
+     * other and with those of put(), each once. Only id, params and seq may be read, until it returns; there
+     * is no verdict: they are missing whatever the sink does. NULL where needs() never says
+     * SINK_WANTS_MISSING. Errors as put()'s. */
+    enum rc (*put_missing)(struct sink *s, const struct lead *const leads[], size_t n,
+                           struct err *e);
+    /* A text from which open() can resume after the leads put so far, missing ones included. It holds once sync() has
      * returned, too; deliveries are recorded in the state. */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);
     /* What the last mark covers is durable. Any thread, also while put(), prepare() or flush() runs;
@@ -230,6 +259,7 @@ enum sink_wants {
     SINK_WANTS_TREE = 2,        /* lead->doc.root */
     SINK_WANTS_COMPACT = 4,     /* lead->doc.compact */
     SINK_WANTS_FINGERPRINT = 8, /* lead->fingerprint */
+    SINK_WANTS_MISSING = 16,    /* put_missing() */
 };
 
 struct sink {

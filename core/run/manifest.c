@@ -79,8 +79,9 @@ static void write_beyond(struct buf *b, const struct beyond *beyond)
     close_in(b, '}');
 }
 
-static void write_counts(struct buf *b, const struct run_result *r)
+static void write_counts(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
 {
+    uint64_t gone = 0;
     open_in(b, "ids", '{');
     count(b, "read", r->ids.read);
     count(b, "unique", r->ids.unique);
@@ -90,6 +91,8 @@ static void write_counts(struct buf *b, const struct run_result *r)
     count(b, "exported", r->ledger.exported);
     count(b, "unchanged", r->ledger.unchanged);
     count(b, "missing", r->ledger.missing);
+    if (run_result_gone(cfg, r, &gone))
+        count(b, "gone", gone);
     count(b, "failed", r->ledger.failed);
     count(b, "pending", r->ledger.pending);
     close_in(b, '}');
@@ -168,6 +171,11 @@ static void write_sink(struct buf *b, const char *spec, const struct sink_result
         count(b, "deliveries", s->deliveries);
         count(b, "delivered", s->delivered);
         count(b, "failed", s->failed);
+    } else if (s->is_database) {
+        count(b, "inserted", published ? s->inserted : 0);
+        count(b, "updated", published ? s->updated : 0);
+        count(b, "deleted", published ? s->deleted : 0);
+        count(b, "gone", s->gone);
     } else {
         open_in(b, "files", '[');
         for (size_t i = 0; published && i < s->n_files; i++)
@@ -199,7 +207,7 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
         buf_addc(b, ',');
     }
     close_in(b, ']');
-    write_counts(b, r);
+    write_counts(b, cfg, r);
     write_beyond(b, &r->beyond);
     write_requests(b, &r->http);
     open_in(b, "sinks", '[');

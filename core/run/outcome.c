@@ -15,11 +15,13 @@ void outcome_release_memory(struct outcomes *o, struct lead *lead)
     control_wake(o->control);
 }
 
-/* A missing lead leaves the sinks with what they have, unless it was sent before the run was resumed. */
+/* A missing lead leaves the sinks with what they have, unless it was sent before the run was resumed, or a
+ * sink was told, which may have deleted it: should the provider have it again, it is sent again. */
 static enum state_acceptance acceptance_of(const struct outcomes *o, const struct lead *lead)
 {
     const struct lead_fate *fate = lead->fate;
-    if (fate->outcome == OUTCOME_MISSING && !(o->resume && resume_was_sent(o->resume, lead->seq)))
+    bool was_sent = fate->told_missing || (o->resume && resume_was_sent(o->resume, lead->seq));
+    if (fate->outcome == OUTCOME_MISSING && !was_sent)
         return STATE_AS_BEFORE;
     bool is_sent = fate->outcome == OUTCOME_EXPORTED && !atomic_load(&fate->outdated);
     return is_sent || fate->outcome == OUTCOME_UNCHANGED ? STATE_ACCEPTED : STATE_NOT_ACCEPTED;
@@ -32,7 +34,7 @@ static void note_accepted(struct outcomes *o, const struct lead *lead)
     struct err e;
     enum outcome outcome = lead->fate->outcome;
     bool decides = outcome == OUTCOME_EXPORTED || outcome == OUTCOME_FAILED;
-    bool corrects = o->resume && outcome != OUTCOME_PENDING;
+    bool corrects = (o->resume && outcome != OUTCOME_PENDING) || lead->fate->told_missing;
     if (!decides && !corrects)
         return;
     memcpy(content.key, lead->key, sizeof content.key);
@@ -48,18 +50,27 @@ static void list_lead(struct outcomes *o, const struct lead *lead)
         control_fail(o->control, &e);
 }
 
-void outcome_finish(struct outcomes *o, struct lead *lead)
+/* Lists and counts it, once. */
+static void count(struct outcomes *o, struct lead *lead)
 {
     struct lead_fate *fate = lead->fate;
     bool is_listed = fate->outcome == OUTCOME_FAILED || fate->outcome == OUTCOME_MISSING;
-    if (is_listed && !fate->counted) {
-        if (fate->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
-            list_lead(o, lead);
-        if (fate->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
-            log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", fate->failure.error);
-    }
-    if (!fate->counted)
-        ledger_count_lead(o->ledger, lead);
+    if (fate->counted)
+        return;
+    fate->counted = true;
+    if (is_listed &&
+        fate->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
+        list_lead(o, lead);
+    if (is_listed &&
+        fate->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
+        log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", fate->failure.error);
+    ledger_count_lead(o->ledger, lead);
+}
+
+void outcome_finish(struct outcomes *o, struct lead *lead)
+{
+    struct lead_fate *fate = lead->fate;
+    count(o, lead);
     if (o->state)
         note_accepted(o, lead);
     outcome_release_memory(o, lead);
@@ -73,6 +84,14 @@ void outcome_hold(struct lead *lead, unsigned n_sinks)
 {
     atomic_init(&lead->fate->readers, n_sinks);
     atomic_init(&lead->fate->holders, n_sinks * 2);
+}
+
+void outcome_hold_missing(struct outcomes *o, struct lead *lead, unsigned n_sinks)
+{
+    count(o, lead);
+    lead->fate->told_missing = true;
+    atomic_init(&lead->fate->readers, 0);
+    atomic_init(&lead->fate->holders, n_sinks);
 }
 
 void outcome_release(struct outcomes *o, struct lead *lead)

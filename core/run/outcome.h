@@ -30,6 +30,9 @@ void outcome_finish(struct outcomes *o, struct lead *lead);
 
 /* The lead goes to `n_sinks` sinks. */
 void outcome_hold(struct lead *lead, unsigned n_sinks);
+/* A missing lead goes to `n_sinks` sinks that want it, which give no verdict: it is listed and counted now,
+ * and finished when the last one has taken it in. */
+void outcome_hold_missing(struct outcomes *o, struct lead *lead, unsigned n_sinks);
 /* Sink number `sink`, described by `spec`, gives its verdict; a second one changes nothing. The lead may
  * be gone afterwards. */
 void outcome_settle(struct outcomes *o, const struct lead *lead, unsigned sink, const char *spec,

@@ -139,6 +139,19 @@ static void stop_unstarted(struct run *r)
         checkpoint_end(r->checkpoint, false);
 }
 
+bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint64_t *out)
+{
+    bool is_counted = false;
+    *out = 0;
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        const struct sink_result *sink = &r->sinks[i];
+        is_counted |= sink->is_database;
+        if (sink->is_database && sink->gone > *out)
+            *out = sink->gone;
+    }
+    return is_counted;
+}
+
 int64_t run_active_ms(const struct run *r)
 {
     return r->resume.active_before_ms + (clock_mono_us(r->cfg->clock) - r->loop.started_us) / 1000;

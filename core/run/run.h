@@ -54,6 +54,8 @@ struct run_cfg {
     bool has_expect;
     uint64_t expect;
     struct portion max_missing; /* more missing leads, and no output is published */
+    struct portion
+        max_gone; /* as more leads that a sink would mark or delete: sink_gone_allowed() */
 
     unsigned concurrency; /* 0: adapts between 1 and concurrency_max */
     unsigned concurrency_max;
@@ -109,6 +111,7 @@ enum withheld {
     WITHHELD_NOT,
     WITHHELD_NONE_FOUND,
     WITHHELD_MISSING, /* more than max_missing */
+    WITHHELD_GONE, /* a sink would mark or delete more than max_gone of the leads that it holds */
 };
 
 #define RUN_MORE_ERRORS_MAX 4
@@ -146,6 +149,10 @@ struct run;
  * was touched that stays. RC_BUSY: another run has the state or writes an output. Else only the
  * manifest may have been written, which says so. `cfg` must live as long as the run. */
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
+
+/* How many of the missing leads were gone from a target that held them: the most that any sink counts.
+ * False: no sink counts them. */
+bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint64_t *out);
 
 /* Does it, publishes what is to be published, and reports how it went. Once. */
 void run_execute(struct run *r, struct run_result *out);

@@ -207,6 +207,7 @@ static void connect_sinks(struct run *r)
             .index = (unsigned)i,
             .ops = sink->ops,
             .cfg = sink->cfg,
+            .wants_missing = sink->ops->needs(&sink->cfg) & SINK_WANTS_MISSING,
         };
     }
 }
@@ -305,6 +306,7 @@ static void complete_sinks(const struct run_cfg *cfg)
         cfg->sinks[i].cfg.profile = cfg->profile;
         cfg->sinks[i].cfg.stop = cfg->stop;
         cfg->sinks[i].cfg.index = (unsigned)i;
+        cfg->sinks[i].cfg.max_gone = cfg->max_gone;
     }
 }
 

@@ -31,6 +31,16 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
     return out->ledger.failed || out->withheld || short_input ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
+/* Would a sink mark or delete more leads than it may? */
+static bool too_many_gone(const struct run *r)
+{
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        if (r->results[i].is_database && r->results[i].gone > r->results[i].gone_allowed)
+            return true;
+    }
+    return false;
+}
+
 /* A wrong server, path or parameter answers like one that has none of the leads: then the earlier
  * outputs are better than empty ones. What a sink refused was found; no IDs at all may be right,
  * unless some were expected. */
@@ -41,8 +51,9 @@ static enum withheld why_withheld(const struct run *r, const struct run_result *
     bool any_wanted = out->ids.unique || (r->cfg->has_expect && r->cfg->expect);
     if (any_wanted && !any_found)
         return WITHHELD_NONE_FOUND;
-    return l->missing > portion_of(&r->cfg->max_missing, out->ids.unique) ? WITHHELD_MISSING
-                                                                          : WITHHELD_NOT;
+    if (l->missing > portion_of(&r->cfg->max_missing, out->ids.unique))
+        return WITHHELD_MISSING;
+    return too_many_gone(r) ? WITHHELD_GONE : WITHHELD_NOT;
 }
 
 /* The first error is the run's. What failed once may say so again. */

@@ -41,6 +41,16 @@ static const struct figure delivery_figures[] = {
     {NULL, 0},
 };
 
+static const struct figure database_figures[] = {
+    {"inserted", offsetof(struct sink_result, inserted)},
+    {"updated", offsetof(struct sink_result, updated)},
+    {"deleted", offsetof(struct sink_result, deleted)},
+    {"held", offsetof(struct sink_result, held)},
+    {"gone", offsetof(struct sink_result, gone)},
+    {"gone_allowed", offsetof(struct sink_result, gone_allowed)},
+    {NULL, 0},
+};
+
 static const struct figure file_figures[] = {
     {"rows", offsetof(struct sink_file, rows)},
     {"bytes", offsetof(struct sink_file, bytes)},
@@ -102,6 +112,12 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
         buf_adds(out, i ? ",{" : "{");
         write_figures(out, delivery_figures, s);
         buf_addf(out, "\"is_delivery\":%d,", s->is_delivery);
+        if (s->is_database) {
+            buf_adds(out, "\"database\":{");
+            write_figures(out, database_figures, s);
+            out->len -= out->len > 0; /* the last comma */
+            buf_adds(out, "},");
+        }
         write_files(out, s);
         if (s->is_typed)
             write_misfits(out, s);
@@ -191,10 +207,17 @@ static bool read_misfits(const struct profile *p, const cJSON *list, struct aren
     return true;
 }
 
+/* Deliveries have no files, a database may have some, and all others do. */
+static bool has_right_kind(const struct sink_result *s, bool has_files)
+{
+    return s->is_delivery ? !has_files && !s->is_database : has_files || s->is_database;
+}
+
 static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, struct arena *arena,
                       struct sink_result *out)
 {
     const cJSON *files = json_member(object, "files");
+    const cJSON *database = json_member(object, "database");
     uint64_t is_delivery = 0;
     struct buf paths;
     *out = (struct sink_result){.n_files = 0};
@@ -202,12 +225,15 @@ static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, stru
         !read_number(object, "is_delivery", &is_delivery) || is_delivery > 1)
         return false;
     out->is_delivery = is_delivery;
+    out->is_database = database != NULL;
+    if (database && !read_figures(database, database_figures, out))
+        return false;
     out->files = arena_array(arena, (size_t)cJSON_GetArraySize(files) + 1, sizeof *out->files);
     if (!out->files)
         return false;
     buf_init(&paths, PATHS_BYTES_MAX);
     bool good = sink->ops->paths(&sink->cfg, &paths, NULL) == RC_OK &&
-                is_delivery == (paths.len == 0) && read_files(files, &paths, arena, out) &&
+                has_right_kind(out, paths.len > 0) && read_files(files, &paths, arena, out) &&
                 read_misfits(sink->cfg.profile, json_member(object, "misfits"), arena, out);
     buf_free(&paths);
     return good;
@@ -234,7 +260,7 @@ static bool read_result(const struct run_cfg *cfg, const cJSON *root, struct are
     const cJSON *sink;
     if (!read_figures(root, result_figures, out) ||
         !read_number(root, "exit_status", &exit_status) ||
-        !read_number(root, "withheld", &withheld) || withheld > WITHHELD_MISSING ||
+        !read_number(root, "withheld", &withheld) || withheld > WITHHELD_GONE ||
         !read_number(root, "ended_ms", &ended_ms) || !read_number(root, "active_ms", &active_ms) ||
         !read_text(root, "first_failure", &out->first_failure) ||
         !read_text(root, "first_beyond", &first_beyond) || !cJSON_IsArray(sinks) ||

@@ -98,7 +98,7 @@ static void note_done(struct sequencer *s, const struct lead *lead)
         control_fail_nomem(s->control);
 }
 
-/* May it go to the sinks? What may not is finished here. */
+/* Does it go to the sinks, ready or missing? What does not is finished here. */
 static bool sort_lead(struct sequencer *s, struct lead *lead)
 {
     struct lead_fate *fate = lead->fate;
@@ -111,25 +111,47 @@ static bool sort_lead(struct sequencer *s, struct lead *lead)
         fate->ready = fate->ready && resolve_columns(s, lead);
         note_done(s, lead);
     }
-    if (fate->ready && !stays)
+    if (fate->ready && !stays) {
+        outcome_hold(lead, (unsigned)s->n_sinks);
         return true;
+    }
+    if (fate->outcome == OUTCOME_MISSING && s->n_want_missing) {
+        outcome_hold_missing(s->outcomes, lead, s->n_want_missing);
+        return true;
+    }
     outcome_finish(s->outcomes, lead);
     return false;
 }
 
 static size_t sort_out(struct sequencer *s, struct lead *leads[], size_t n)
 {
-    size_t n_ready = 0;
+    size_t n_out = 0;
     if (s->finds_unchanged)
         find_unchanged(s, leads, n);
     for (size_t i = 0; i < n; i++) {
         struct lead *lead = leads[i];
-        if (!sort_lead(s, lead))
-            continue;
-        outcome_hold(lead, (unsigned)s->n_sinks);
-        leads[n_ready++] = lead;
+        if (sort_lead(s, lead))
+            leads[n_out++] = lead;
     }
-    return n_ready;
+    return n_out;
+}
+
+/* The leads of each sink, which finishes some of them at once: so who gets what is decided before. */
+static void hand_out(struct sequencer *s, struct lead *const leads[], size_t n)
+{
+    struct lead *ready[SEQUENCER_BATCH];
+    size_t n_ready = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (leads[i]->fate->ready)
+            ready[n_ready++] = leads[i];
+    }
+    for (size_t i = 0; i < s->n_sinks; i++) {
+        struct sink_worker *sink = &s->sinks[i];
+        if (sink->wants_missing && n)
+            sink_worker_push(sink, leads, n);
+        else if (n_ready)
+            sink_worker_push(sink, ready, n_ready);
+    }
 }
 
 static void *sequencer_main(void *sequencer)
@@ -140,8 +162,7 @@ static void *sequencer_main(void *sequencer)
     while (ring_take(s->ring, batch, SEQUENCER_BATCH, &n)) {
         control_wake(s->control);
         n = sort_out(s, batch, n);
-        for (size_t i = 0; n && i < s->n_sinks; i++)
-            sink_worker_push(&s->sinks[i], batch, n);
+        hand_out(s, batch, n);
         if (s->checkpoint)
             checkpoint_consider(s->checkpoint);
     }
@@ -157,6 +178,9 @@ static void *sequencer_main(void *sequencer)
 
 enum rc sequencer_start(struct sequencer *s)
 {
+    s->n_want_missing = 0;
+    for (size_t i = 0; i < s->n_sinks; i++)
+        s->n_want_missing += s->sinks[i].wants_missing;
     return control_start_thread(s->control, &s->thread, sequencer_main, s);
 }
 

@@ -22,6 +22,7 @@ struct sequencer {
     struct state *state; /* NULL: none */
     struct sink_worker *sinks;
     size_t n_sinks;
+    unsigned n_want_missing;             /* sinks that want missing leads, too */
     struct checkpoint *checkpoint;       /* NULL: no state */
     const atomic_bool *ids_are_verified; /* those that were done before are the same */
     bool keeps_order;                    /* --order input */

@@ -136,18 +136,41 @@ static void make_mark(struct sink_worker *w)
     checkpoint_mark(w->checkpoint, w->index, made ? mark.text : STR_NONE);
 }
 
-/* A batch, with the barriers that may be in it. */
+static void take_missing(struct sink_worker *w, struct lead *const leads[], size_t n)
+{
+    struct err e;
+    if (!w->dead &&
+        w->ops->put_missing(w->sink, (const struct lead *const *)leads, n, &e) != RC_OK) {
+        w->dead = true;
+        fail(w, &e);
+    }
+    for (size_t i = 0; i < n; i++)
+        outcome_release(w->outcomes, leads[i]);
+}
+
+enum item { ITEM_LEAD, ITEM_MISSING, ITEM_BARRIER };
+
+static enum item kind_of(const struct lead *lead)
+{
+    if (!lead)
+        return ITEM_BARRIER;
+    return lead->fate->ready ? ITEM_LEAD : ITEM_MISSING;
+}
+
+/* A batch, in runs of one kind. */
 static void take_batch(struct sink_worker *w, struct lead *const batch[], size_t n)
 {
-    size_t first = 0;
-    for (size_t i = 0; i <= n; i++) {
-        if (i < n && batch[i])
-            continue;
-        if (i > first)
-            take_in(w, batch + first, i - first);
-        if (i < n)
-            make_mark(w);
-        first = i + 1;
+    for (size_t first = 0, end = 0; first < n; first = end) {
+        enum item kind = kind_of(batch[first]);
+        for (end = first + 1; end < n && kind_of(batch[end]) == kind;)
+            end++;
+        if (kind == ITEM_LEAD)
+            take_in(w, batch + first, end - first);
+        else if (kind == ITEM_MISSING)
+            take_missing(w, batch + first, end - first);
+        else
+            for (size_t i = first; i < end; i++)
+                make_mark(w);
     }
 }
 

@@ -24,8 +24,9 @@ struct sink_worker {
     unsigned index; /* its number, and its bit in lead->fate->verdicts */
     const struct sink_ops *ops;
     struct sink_cfg cfg;
+    bool wants_missing;  /* its leads and missing ones: needs() */
     struct sink *sink;   /* NULL: not open */
-    struct queue *queue; /* of leads; NULL in it is a barrier */
+    struct queue *queue; /* of leads, ready or missing; NULL in it is a barrier */
     struct control_thread thread;
     bool dead;       /* its thread only: put() failed */
     bool must_stay;  /* its mark or its text may be in the state, so that what it names must stay */

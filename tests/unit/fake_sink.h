@@ -99,6 +99,19 @@ static inline enum rc fake_put(struct sink *sink, const struct lead *const leads
     return RC_OK;
 }
 
+static inline enum rc fake_put_missing(struct sink *sink, const struct lead *const leads[],
+                                       size_t n, struct err *e)
+{
+    struct fake_sink *s = fake_of(sink);
+    buf_addf(&s->calls, "%smissing(", s->calls.len ? " " : "");
+    for (size_t i = 0; i < n; i++)
+        buf_addf(&s->calls, "%s%llu", i ? "," : "", (unsigned long long)leads[i]->seq);
+    buf_adds(&s->calls, ")");
+    if (s->fails_at && strcmp(s->fails_at, "missing") == 0)
+        return err_set(e, RC_IO, "missing failed");
+    return RC_OK;
+}
+
 static inline enum rc fake_mark(struct sink *sink, struct sink_mark *out, struct err *e)
 {
     struct fake_sink *s = fake_of(sink);
@@ -154,6 +167,7 @@ static inline struct fake_sink *fake_init(unsigned index)
     s->ops = (struct sink_ops){.name = "fake",
                                .open = fake_open,
                                .put = fake_put,
+                               .put_missing = fake_put_missing,
                                .mark = fake_mark,
                                .prepare = fake_prepare,
                                .flush = fake_flush,

@@ -132,6 +132,7 @@ static void defaults(void **state)
     assert_int_equal(o.max_memory_bytes, 512 << 20);
     assert_int_equal(o.expect, OPTION_AUTO);
     assert_int_equal(o.max_missing.kind, PORTION_ANY);
+    assert_int_equal(o.max_gone.kind, PORTION_ANY);
     assert_true(o.rate_per_s == 0);
     assert_int_equal(o.order, ORDER_INPUT);
     assert_int_equal(o.progress, PROGRESS_AUTO);

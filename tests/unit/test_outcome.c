@@ -377,12 +377,18 @@ static void next_run(struct noting *n)
     begin_run(n->state);
 }
 
-/* A lead with that outcome; of one that came to a sink, by its verdict. */
+/* A lead with that outcome; of one that came to a sink, by its verdict. A missing one that a sink does not
+ * have any more is told to a sink. */
 static void decide(struct noting *n, uint64_t seq, enum outcome outcome, enum verdict_kind kind)
 {
     struct lead *lead = run_world_lead(&n->w, seq);
     lead->fate->outcome = outcome;
     lead->fate->failure.error = "why";
+    if (outcome == OUTCOME_MISSING && kind == VERDICT_FAILED) {
+        outcome_hold_missing(&n->w.outcomes, lead, 1);
+        outcome_release(&n->w.outcomes, lead);
+        return;
+    }
     if (outcome != OUTCOME_EXPORTED) {
         outcome_finish(&n->w.outcomes, lead);
         return;
@@ -412,6 +418,8 @@ static void notes_of_accepted_content(void **state)
          * may have sent. */
         {OUTCOME_UNCHANGED, VERDICT_ACCEPTED, {{true, false}, {true, true}, {true, true}}},
         {OUTCOME_MISSING, VERDICT_ACCEPTED, {{true, false}, {true, false}, {false}}},
+        /* A sink was told that it is missing, and may have deleted it. */
+        {OUTCOME_MISSING, VERDICT_FAILED, {{false}, {false}, {false}}},
         {OUTCOME_PENDING, VERDICT_ACCEPTED, {{true, false}, {true, false}, {true, false}}},
     };
     uint64_t seq = 0;

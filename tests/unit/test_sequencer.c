@@ -121,6 +121,54 @@ static void check_gaps(const struct gap_case *c, bool keeps_order, bool has_stat
         remove_state("s");
 }
 
+/* One row: leads, and what a sink that wants missing ones, and one that does not, are asked to do. */
+static const struct missing_case {
+    const char *kinds, *wanting, *other, *counts;
+} missing_cases[] = {
+    {"rmrmmr", "open put(0) missing(1) put(2) missing(3,4) put(5) prepare",
+     "open put(0,2,5) prepare",
+     "exported 3, unchanged 0, missing 3, failed 0 (0 by sinks), pending 0"},
+    {"mmf", "open missing(0,1) prepare", "open prepare",
+     "exported 0, unchanged 0, missing 2, failed 1 (0 by sinks), pending 0"},
+    {"mprm", "open missing(0,3) prepare", "open prepare",
+     "exported 0, unchanged 0, missing 2, failed 0 (0 by sinks), pending 2"},
+};
+
+static void missing_leads(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof missing_cases / sizeof *missing_cases; i++) {
+        const struct missing_case *c = &missing_cases[i];
+        for (unsigned n_wanting = 1; n_wanting <= SINKS; n_wanting++) {
+            struct seq_world q;
+            seq_open(&q, true, NULL, 100);
+            for (size_t k = 0; k < n_wanting; k++)
+                q.workers[k].wants_missing = true;
+            complete_all(&q, c->kinds);
+            seq_run(&q);
+            for (size_t k = 0; k < SINKS; k++)
+                assert_string_equal(buf_cstr(&q.fakes[k]->calls),
+                                    k < n_wanting ? c->wanting : c->other);
+            expect_counts(&q.w, strlen(c->kinds), c->counts);
+            seq_close(&q);
+        }
+    }
+}
+
+static void a_sink_fails_at_a_missing_lead(void **state)
+{
+    (void)state;
+    struct seq_world q;
+    seq_open(&q, true, NULL, 100);
+    q.workers[1].wants_missing = true;
+    q.fakes[1]->fails_at = "missing";
+    complete_all(&q, "rmrm");
+    seq_run(&q);
+    expect_error(&q.w, RC_IO, "missing failed");
+    expect_counts(&q.w, 4, "exported 1, unchanged 0, missing 2, failed 0 (0 by sinks), pending 1");
+    seq_close(&q);
+}
+
 static void leads_behind_a_gap(void **state)
 {
     (void)state;
@@ -258,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leads_in_order), cmocka_unit_test(many_leads),
+        cmocka_unit_test(missing_leads),  cmocka_unit_test(a_sink_fails_at_a_missing_lead),
         IN_FOLDER(leads_behind_a_gap),    IN_FOLDER(payloads_that_are_kept),
         IN_FOLDER(unchanged_leads),       cmocka_unit_test(leads_left_in_the_ring),
     };

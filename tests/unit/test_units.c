@@ -6,15 +6,16 @@
 #include <cmocka.h>
 
 #include "core/base/units.h"
+#include "core/sink.h"
 
 #define BAD UINT64_MAX
 
-struct row {
+struct unit_row {
     const char *text;
     uint64_t want;
 };
 
-static void check(const char *what, const struct row *r, bool ok, uint64_t got)
+static void check(const char *what, const struct unit_row *r, bool ok, uint64_t got)
 {
     if (ok != (r->want != BAD) || (ok && got != r->want))
         fail_msg("%s \"%s\": got %d %llu, want %llu", what, r->text, ok, (unsigned long long)got,
@@ -24,7 +25,7 @@ static void check(const char *what, const struct row *r, bool ok, uint64_t got)
 static void durations(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct unit_row rows[] = {
         {"500ms", 500},
         {"30s", 30000},
         {"5m", 300000},
@@ -61,7 +62,7 @@ static void durations(void **state)
 static void sizes(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct unit_row rows[] = {
         {"0", 0},        {"123", 123},   {"64K", 65536},        {"32M", 33554432},
         {"1G", 1 << 30}, {"1k", 1024},   {"2m", 2097152},       {"1g", 1 << 30},
         {"K", BAD},      {"", BAD},      {"1KB", BAD},          {"1T", BAD},
@@ -77,7 +78,7 @@ static void sizes(void **state)
 static void counts(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct unit_row rows[] = {
         {"0", 0},    {"4096", 4096}, {"18446744073709551614", UINT64_MAX - 1},
         {"", BAD},   {"1K", BAD},    {"18446744073709551616", BAD},
         {"-1", BAD}, {"12a", BAD},
@@ -119,6 +120,55 @@ static void percents(void **state)
     }
 }
 
+static void portions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text; /* "": any */
+        uint64_t whole, want;
+    } rows[] = {
+        {"", 40, UINT64_MAX},
+        {"7", 40, 7},
+        {"7", 0, 7},
+        {"0", 40, 0},
+        {"12%", 40, 4},
+        {"0%", 40, 0},
+        {"100%", 40, 40},
+        {"100%", 0, 0},
+        {"99.9999%", 1000000, 999999},
+        {"50%", UINT64_MAX, UINT64_MAX / 2},
+        {"100%", UINT64_MAX, UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct portion p = {.kind = PORTION_ANY};
+        assert_int_equal(units_portion(str_c(rows[i].text), &p), rows[i].text[0] != '\0');
+        uint64_t got = portion_of(&p, rows[i].whole);
+        if (got != rows[i].want)
+            fail_msg("portion \"%s\" of %ju: got %ju, want %ju", rows[i].text,
+                     (uintmax_t)rows[i].whole, (uintmax_t)got, (uintmax_t)rows[i].want);
+    }
+}
+
+/* One row: --max-gone, how many leads a table holds, and how many of them may go. */
+static void gone_allowed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t held, want;
+    } rows[] = {
+        {"", 0, 100},      {"", 999, 100},   {"", 1000, 100},       {"", 1010, 101},
+        {"", 50000, 5000}, {"5%", 1000, 50}, {"0", 1000, 0},        {"0%", 1000, 0},
+        {"3", 2, 3},       {"100%", 7, 7},   {"150", 1000000, 150},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct portion p = {.kind = PORTION_ANY};
+        (void)units_portion(str_c(rows[i].text), &p);
+        check("gone", &(struct unit_row){rows[i].text, rows[i].want}, true,
+              sink_gone_allowed(&p, rows[i].held));
+    }
+}
+
 static void rates(void **state)
 {
     (void)state;
@@ -143,8 +193,9 @@ static void rates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations), cmocka_unit_test(sizes), cmocka_unit_test(counts),
-        cmocka_unit_test(percents),  cmocka_unit_test(rates),
+        cmocka_unit_test(durations),    cmocka_unit_test(sizes), cmocka_unit_test(counts),
+        cmocka_unit_test(percents),     cmocka_unit_test(rates), cmocka_unit_test(portions),
+        cmocka_unit_test(gone_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
