@@ -103,8 +103,10 @@ static bool is_folder(const char *target)
 /* "folder/TABLE.csv" or "folder/TABLE.csv.gz". */
 static enum rc target_in_folder(struct target *t, const struct sink_cfg *cfg, struct err *e)
 {
-    if (strchr(t->name, '/'))
-        return err_set(e, RC_USAGE, "the table name %s cannot be used as a file name", t->name);
+    if (strchr(t->name, '/')) {
+        (void)err_set(e, RC_USAGE, "the table name %s cannot be used as a file name", t->name);
+        return RC_USAGE;
+    }
     const char *suffix = settings_make(cfg).level > 0 ? ".csv.gz" : ".csv";
     size_t bytes = strlen(cfg->target) + strlen(t->name) + strlen(suffix) + 1;
     t->path = malloc(bytes);
