@@ -179,7 +179,7 @@ static void judge_round(struct limiter *l, double latency_us, double per_s, int6
         begin_trial(l, latency_us);
 }
 
-/* Counts an answer; at the end of a round, judges it. Answers of tries from before the round say
+/* Counts an answer; at the end of a round, evaluates it. Answers of tries from before the round say
  * something about the limit that was then. */
 static void measure(struct limiter *l, uint64_t seq, uint64_t last_seq, int64_t latency_us,
                     int64_t now_us)

@@ -29,7 +29,7 @@
  *
  * - The trouble clock runs from the first failure (including 429 and 503 with Retry-After) that is
  *   not its request's own, to the next good answer. Its owner ends the run when it is over the
- *   limit, but judges a request's own limits first: of its time only if somebody was served in it.
+ *   limit, but checks a request's own limits first: of its time only if somebody was served in it.
  *   It stands still while there is nothing to try.
  *
  * - The held clock adds up the time in which the origin was down or the gate closed, so that it can

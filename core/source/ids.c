@@ -196,7 +196,7 @@ static enum rc find_next(struct ids *ids, struct err *e)
     }
 }
 
-/* Judges what was found, and puts in the defaults. False: it is bad, and found.bad says why. */
+/* Checks what was found, and puts in the defaults. False: it is bad, and found.bad says why. */
 static bool found_complete(struct ids *ids)
 {
     struct ids_found *f = &ids->found;
