@@ -1,13 +1,13 @@
 /* The sink "csv": one file, or a folder with one file a table. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "sinks/blob.h"
 #include "sinks/column_names.h"
 #include "core/sink.h"
 #include "sinks/csv/csv_file.h"
 #include "sinks/registry.h"
+#include "sinks/table_files.h"
 
 /* ---- options -------------------------------------------------------------------------------- */
 
@@ -18,7 +18,7 @@ enum { HEADER_YES, HEADER_NO };
 struct csv_opts {
     const char *table;
     int delimiter, eol, header;
-    bool bom, excel_safe;
+    bool bom, excel_safe, run_columns;
     int64_t gzip;
 };
 
@@ -49,6 +49,7 @@ static const struct option_spec csv_opt_specs[] = {
      .help = "put an apostrophe before text that a spreadsheet would take for a formula, and quote "
              "text that contains one; numbers and phone numbers are left alone"},
     STREAM_OPTION_GZIP(AT(NUMBER, gzip), STREAM_GZIP_BY_NAME),
+    RUN_COLUMNS_OPTION(AT(FLAG, run_columns)),
     {.name = NULL},
 };
 
@@ -70,157 +71,20 @@ static struct csv_settings settings_make(const struct sink_cfg *cfg)
     };
 }
 
-/* ---- what goes where ------------------------------------------------------------------------ */
-
-/* Which table goes to which file. */
-struct target {
-    size_t table; /* index in the profile */
-    char *name;   /* of the table; owned */
-    char *path;   /* owned */
-};
-
-struct targets {
-    struct target *items;
-    size_t n;
-};
-
-static void targets_free(struct targets *t)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        free(t->items[i].name);
-        free(t->items[i].path);
-    }
-    free(t->items);
-    *t = (struct targets){0};
-}
-
-static bool is_folder(const char *target)
-{
-    size_t n = strlen(target);
-    return n > 0 && target[n - 1] == '/';
-}
-
-/* "folder/TABLE.csv" or "folder/TABLE.csv.gz". */
-static enum rc target_in_folder(struct target *t, const struct sink_cfg *cfg, struct err *e)
-{
-    if (strchr(t->name, '/')) {
-        (void)err_set(e, RC_USAGE, "the table name %s cannot be used as a file name", t->name);
-        return RC_USAGE;
-    }
-    const char *suffix = settings_make(cfg).level > 0 ? ".csv.gz" : ".csv";
-    size_t bytes = strlen(cfg->target) + strlen(t->name) + strlen(suffix) + 1;
-    t->path = malloc(bytes);
-    if (!t->path) {
-        (void)err_nomem(e);
-        return RC_NOMEM;
-    }
-    (void)snprintf(t->path, bytes, "%s%s%s", cfg->target, t->name, suffix);
-    return RC_OK;
-}
-
-static enum rc unknown_table(const struct profile *p, const char *name, struct err *e)
-{
-    struct buf names;
-    buf_init(&names, 1024);
-    for (size_t i = 0; i < p->n_tables; i++) {
-        buf_adds(&names, i ? ", " : "");
-        buf_add_str(&names, p->tables[i].name);
-    }
-    buf_addc(&names, '\0');
-    enum rc rc = err_set(e, RC_USAGE, "table=%s: unknown table; the tables are: %s", name,
-                         buf_rc(&names) == RC_OK ? names.data : "(many)");
-    buf_free(&names);
-    return rc;
-}
-
-static enum rc target_make(struct target *t, const struct sink_cfg *cfg, size_t table,
-                           struct err *e)
-{
-    struct str name = cfg->profile->tables[table].name;
-    t->table = table;
-    t->name = strndup(name.ptr, name.len);
-    if (!t->name) {
-        (void)err_nomem(e);
-        return RC_NOMEM;
-    }
-    if (is_folder(cfg->target))
-        return target_in_folder(t, cfg, e);
-    t->path = strdup(cfg->target);
-    if (!t->path) {
-        (void)err_nomem(e);
-        return RC_NOMEM;
-    }
-    return RC_OK;
-}
-
-static enum rc targets_make(struct targets *out, const struct sink_cfg *cfg, struct err *e)
+static struct table_files_cfg files_of(const struct sink_cfg *cfg)
 {
     const struct csv_opts *opts = cfg->opts;
-    int first = opts->table ? profile_table(cfg->profile, str_c(opts->table)) : 0;
-    if (first < 0)
-        return unknown_table(cfg->profile, opts->table, e);
-    size_t n = is_folder(cfg->target) ? cfg->profile->n_tables : 1;
-    struct targets t = {.items = calloc(n, sizeof *t.items), .n = n};
-    if (!t.items)
-        return err_nomem(e);
-    for (size_t i = 0; i < n; i++) {
-        enum rc rc = target_make(&t.items[i], cfg, (size_t)first + i, e);
-        if (rc != RC_OK) {
-            targets_free(&t);
-            return rc;
-        }
-    }
-    *out = t;
-    return RC_OK;
-}
-
-/* ---- checks --------------------------------------------------------------------------------- */
-
-static enum rc check_options(const struct sink_cfg *cfg, struct err *e)
-{
-    const struct csv_opts *opts = cfg->opts;
-    if (*cfg->target == '\0')
-        return err_set(e, RC_USAGE,
-                       "the target after the colon must be a file, a directory that "
-                       "ends in /, or -");
-    if (opts->table && is_folder(cfg->target))
-        return err_set(e, RC_USAGE, "table= applies only to a single file; %s gets all tables",
-                       cfg->target);
-    return RC_OK;
-}
-
-static enum rc check_paths(const struct sink_cfg *cfg, const struct targets *t, struct err *e)
-{
-    struct stat st;
-    bool there = stat(cfg->target, &st) == 0;
-    if (!is_folder(cfg->target) && there && S_ISDIR(st.st_mode))
-        return err_set(e, RC_USAGE, "%s: is a directory; write %s/ for one file per table in it",
-                       cfg->spec, cfg->spec);
-    if (is_folder(cfg->target)) {
-        enum rc rc = outfile_check_dirs(cfg->target, e);
-        if (rc != RC_OK || !there)
-            return rc;
-    }
-    for (size_t i = 0; i < t->n; i++) {
-        enum rc rc = outfile_check(t->items[i].path, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return RC_OK;
+    return (struct table_files_cfg){
+        .sink = cfg,
+        .suffix = settings_make(cfg).level > 0 ? ".csv.gz" : ".csv",
+        .table = opts->table,
+    };
 }
 
 static enum rc csv_check(const struct sink_cfg *cfg, struct err *e)
 {
-    struct targets t = {0};
-    enum rc rc = check_options(cfg, e);
-    if (rc == RC_OK)
-        rc = targets_make(&t, cfg, e);
-    if (rc != RC_OK)
-        err_prefix(e, "%s", cfg->spec);
-    else
-        rc = check_paths(cfg, &t, e);
-    targets_free(&t);
-    return rc;
+    const struct table_files_cfg files = files_of(cfg);
+    return table_files_check(&files, e);
 }
 
 static unsigned csv_needs(const struct sink_cfg *cfg)
@@ -231,14 +95,8 @@ static unsigned csv_needs(const struct sink_cfg *cfg)
 
 static enum rc csv_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
 {
-    struct targets t = {0};
-    enum rc rc = targets_make(&t, cfg, e);
-    if (rc != RC_OK)
-        return rc;
-    for (size_t i = 0; i < t.n; i++)
-        buf_add(out, t.items[i].path, strlen(t.items[i].path) + 1);
-    targets_free(&t);
-    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
+    const struct table_files_cfg files = files_of(cfg);
+    return table_files_paths(&files, out, e);
 }
 
 /* ---- the sink ------------------------------------------------------------------------------- */
@@ -247,7 +105,8 @@ struct csv {
     struct sink sink; /* first */
     struct sink_cfg cfg;
     struct csv_settings settings;
-    struct targets targets;
+    struct run_columns run;
+    struct table_files targets;
     struct csv_file *files; /* one for each target */
     struct sink_file *results;
     struct column_names *columns; /* of each file, after prepare() */
@@ -272,7 +131,7 @@ static void csv_close(struct sink *sink)
     free(s->columns);
     free(s->files);
     free(s->results);
-    targets_free(&s->targets);
+    table_files_free(&s->targets);
     buf_free(&s->keys);
     buf_free(&s->mark);
     free(s);
@@ -289,7 +148,7 @@ static enum rc csv_open_files(struct csv *s, const struct sink_mark *from, struc
     struct str lines = from ? from->text : STR_NONE;
     for (size_t i = 0; i < s->targets.n; i++) {
         struct str line = STR_NONE;
-        const struct target *t = &s->targets.items[i];
+        const struct table_file *t = &s->targets.items[i];
         if (from && !text_take(&lines, '\n', &line))
             return damaged(s, e);
         enum rc rc = csv_file_open(&s->files[i], &s->settings, &s->cfg.profile->tables[t->table],
@@ -302,7 +161,8 @@ static enum rc csv_open_files(struct csv *s, const struct sink_mark *from, struc
 
 static enum rc csv_open_targets(struct csv *s, const struct sink_mark *from, struct err *e)
 {
-    enum rc rc = targets_make(&s->targets, &s->cfg, e);
+    const struct table_files_cfg files = files_of(&s->cfg);
+    enum rc rc = table_files_make(&s->targets, &files, e);
     if (rc != RC_OK)
         return rc;
     s->files = calloc(s->targets.n, sizeof *s->files);
@@ -310,7 +170,7 @@ static enum rc csv_open_targets(struct csv *s, const struct sink_mark *from, str
     s->columns = calloc(s->targets.n, sizeof *s->columns);
     if (!s->files || !s->results || !s->columns)
         return err_nomem(e);
-    if (is_folder(s->cfg.target))
+    if (table_files_in_folder(s->cfg.target))
         rc = outfile_make_dirs(s->cfg.target, e);
     return rc == RC_OK ? csv_open_files(s, from, e) : rc;
 }
@@ -323,7 +183,9 @@ static enum rc csv_open(struct sink **out, const struct sink_cfg *cfg, const str
         return err_nomem(e);
     s->sink.ops = &sink_csv;
     s->cfg = *cfg;
+    run_columns_init(&s->run, cfg, ((const struct csv_opts *)cfg->opts)->run_columns);
     s->settings = settings_make(cfg);
+    s->settings.run = &s->run;
     s->marked = from != NULL;
     buf_init(&s->keys, SIZE_MAX / 2);
     buf_init(&s->mark, SIZE_MAX / 2);
@@ -408,6 +270,8 @@ static enum rc name_columns(const struct csv_file *f, struct column_names *out)
     enum rc rc = column_names_add_documented(out, f->settings->profile, f->table);
     for (uint32_t i = 0; rc == RC_OK && i < f->columns.n; i++)
         rc = column_names_add(out, str_c(f->columns.names[i]));
+    for (size_t i = 0; rc == RC_OK && i < f->settings->run->n; i++)
+        rc = column_names_add(out, f->settings->run->names[i]);
     return rc;
 }
 

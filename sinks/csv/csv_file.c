@@ -42,6 +42,10 @@ static void header_encode(struct csv_file *f, uint32_t n_columns, struct buf *ou
         buf_addc(out, d->delimiter);
         csv_put_text(out, d, str_c(f->columns.names[i]));
     }
+    for (size_t i = 0; i < f->settings->run->n; i++) {
+        buf_addc(out, d->delimiter);
+        csv_put_text(out, d, f->settings->run->names[i]);
+    }
     csv_put_eol(out, d);
 }
 
@@ -81,11 +85,16 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
                       struct err *e)
 {
     *f = (struct csv_file){.settings = settings, .table = table, .path = path};
+    buf_init(&f->ending, CSV_ENDING_BYTES_MAX);
+    for (size_t i = 0; i < settings->run->n; i++) {
+        buf_addc(&f->ending, settings->dialect.delimiter);
+        csv_put_text(&f->ending, &settings->dialect, settings->run->values[i]);
+    }
     buf_init(&f->rows, SIZE_MAX / 2);
     buf_init(&f->scratch, SIZE_MAX / 2);
     bool is_marked = mark.ptr != NULL;
     enum rc rc = is_marked ? csv_mark_take(f, &mark) : RC_OK;
-    if (rc == RC_NOMEM)
+    if (rc == RC_NOMEM || buf_rc(&f->ending) != RC_OK)
         return err_nomem(e);
     if (rc != RC_OK)
         return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", path);
@@ -109,6 +118,7 @@ void csv_file_close(struct csv_file *f, bool keep)
     stream_close(f->stream, keep);
     extra_columns_free(&f->columns);
     free(f->widths);
+    buf_free(&f->ending);
     buf_free(&f->rows);
     buf_free(&f->scratch);
     *f = (struct csv_file){0};
@@ -118,6 +128,7 @@ static struct csv_widen widen_make(const struct csv_file *f, struct stream *to)
 {
     return (struct csv_widen){.delimiter = f->settings->dialect.delimiter,
                               .crlf = f->settings->dialect.crlf,
+                              .ending_bytes = f->ending.len,
                               .columns = f->columns.n,
                               .widths = f->widths,
                               .n_widths = f->n_widths,
@@ -134,6 +145,7 @@ static enum rc csv_file_start(struct csv_file *f, struct err *e)
     uint64_t first = stream_bytes(f->stream);
     struct csv_widen w = widen_make(f, f->stream);
     csv_widen_feed(&w, f->rows.data, f->rows.len);
+    csv_widen_end(&w);
     buf_empty(&f->rows);
     f->n_widths = 0;
     if (csv_widths_add(f, first, f->columns.n) != RC_OK)
@@ -158,6 +170,7 @@ static void row_encode(struct csv_file *f, struct str keys, const struct row *ro
     buf_add_str(out, keys);
     csv_put_cells(out, d, row->cells, f->table->n_columns, &f->scratch);
     csv_put_cells(out, d, f->columns.slots, f->columns.n, &f->scratch);
+    buf_add_str(out, buf_str(&f->ending));
     csv_put_eol(out, d);
 }
 
@@ -245,6 +258,7 @@ static enum rc csv_file_rewrite(struct csv_file *f, struct buf *text, struct err
     rc = stream_replay(f->stream, cut, rewrite_feed, &r, e);
     if (rc != RC_OK)
         return rc;
+    csv_widen_end(&r.widen);
     stream_append(f->wide, f->stream, cut);
     rc = stream_prepare(f->wide, text, e);
     if (rc == RC_OK)

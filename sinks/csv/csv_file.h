@@ -18,11 +18,13 @@
 #include "sinks/extra_columns.h"
 #include "sinks/csv/csv_encode.h"
 #include "sinks/csv/csv_widen.h"
+#include "sinks/run_columns.h"
 #include "sinks/stream.h"
 
 /* What all files of a sink have in common. */
 struct csv_settings {
     const struct profile *profile;
+    const struct run_columns *run;
     struct csv_dialect dialect;
     bool header, bom;
     unsigned level; /* of gzip; 0: none */
@@ -41,7 +43,8 @@ struct csv_file {
      * started from its first byte. One entry for each change. */
     struct csv_width *widths;
     size_t n_widths, cap_widths;
-    struct buf rows; /* encoded, not yet in the stream */
+    struct buf ending; /* of every row, encoded: its run */
+    struct buf rows;   /* encoded, not yet in the stream */
     struct buf scratch;
     bool started; /* the header is in the stream */
     uint64_t n_rows;

@@ -28,6 +28,39 @@ static void put_padding(struct csv_widen *w, uint32_t n)
     }
 }
 
+static void put(struct csv_widen *w, const char *p, size_t n)
+{
+    if (n > 0)
+        w->write(w->ctx, p, n);
+}
+
+/* Of what is held, and then the `n` bytes at `p`, writes all but the last `keep` bytes. Those that are
+ * still to be written are the rest of what is held, and behind it the returned number of bytes. */
+static size_t put_most(struct csv_widen *w, const char *p, size_t n, size_t keep)
+{
+    size_t all = w->n_held + n;
+    size_t most = all > keep ? all - keep : 0;
+    size_t from_held = most < w->n_held ? most : w->n_held;
+    put(w, w->held, from_held);
+    w->n_held -= from_held;
+    memmove(w->held, w->held + from_held, w->n_held);
+    put(w, p, most - from_held);
+    return n - (most - from_held);
+}
+
+/* Writes all that is held, and `n` bytes. */
+static void put_all(struct csv_widen *w, const char *p, size_t n)
+{
+    put(w, w->held, w->n_held);
+    w->n_held = 0;
+    put(w, p, n);
+}
+
+void csv_widen_end(struct csv_widen *w)
+{
+    put_all(w, NULL, 0);
+}
+
 /* Plain, so that compilers make vectors of it. */
 static bool has_odd_quotes(const char *p, size_t n)
 {
@@ -56,14 +89,18 @@ void csv_widen_feed(struct csv_widen *w, const char *p, size_t n)
         if (!w->quoted) {
             uint32_t columns = columns_at(w, w->at + (uint64_t)(stop - p));
             if (columns < w->columns) {
-                w->write(w->ctx, written, (size_t)(stop - written));
+                size_t rest = put_most(w, written, (size_t)(stop - written), w->ending_bytes);
                 put_padding(w, w->columns - columns);
+                put_all(w, stop - rest, rest);
                 written = stop;
             }
         }
         from++;
     }
-    if (written < end)
-        w->write(w->ctx, written, (size_t)(end - written));
+    size_t keep = is_wide_enough(w) ? 0 : w->ending_bytes;
+    size_t rest = put_most(w, written, (size_t)(end - written), keep);
+    if (rest > 0)
+        memcpy(w->held + w->n_held, end - rest, rest);
+    w->n_held += rest;
     w->at += n;
 }

@@ -25,6 +25,8 @@ struct record_writer {
     const struct profile *profile;
     const struct encoding *encoding;
     enum record_layout layout;
+    struct str ending; /* members that every record ends with, encoded; never the first ones */
+    size_t n_ending;
     struct table_names *tables;
     struct str *params; /* names of the columns of the parameters, encoded */
     size_t n_params;    /* none in LAYOUT_RAW */
@@ -112,7 +114,17 @@ static enum rc prepare_table(struct record_writer *w, const struct table_spec *s
     return RC_OK;
 }
 
-static enum rc prepare(struct record_writer *w)
+static enum rc prepare_ending(struct record_writer *w, const struct run_columns *run, struct buf *b)
+{
+    for (size_t i = 0; run && i < run->n; i++, w->n_ending++) {
+        add_separator(w->encoding, b, 1);
+        w->encoding->name(b, run->names[i]);
+        w->encoding->text(b, run->values[i]);
+    }
+    return keep_bytes(&w->arena, b, &w->ending);
+}
+
+static enum rc prepare(struct record_writer *w, const struct run_columns *run)
 {
     const struct profile *p = w->profile;
     w->tables = arena_array(&w->arena, p->n_tables, sizeof *w->tables);
@@ -121,21 +133,23 @@ static enum rc prepare(struct record_writer *w)
     struct buf b;
     buf_init(&b, NAMES_BYTES_MAX);
     enum rc rc = prepare_params(w, &b);
+    if (rc == RC_OK)
+        rc = prepare_ending(w, run, &b);
     for (size_t i = 0; i < p->n_tables && rc == RC_OK; i++)
         rc = prepare_table(w, &p->tables[i], &w->tables[i], &b);
     buf_free(&b);
     return rc;
 }
 
-enum rc record_writer_new(struct record_writer **out, const struct profile *p,
-                          const struct encoding *encoding, enum record_layout layout, struct err *e)
+enum rc record_writer_new(struct record_writer **out, const struct record_cfg *cfg, struct err *e)
 {
     struct record_writer *w = calloc(1, sizeof *w);
     if (!w)
         return err_nomem(e);
-    *w = (struct record_writer){.profile = p, .encoding = encoding, .layout = layout};
+    *w = (struct record_writer){
+        .profile = cfg->profile, .encoding = cfg->encoding, .layout = cfg->layout};
     arena_init(&w->arena, NAMES_BYTES_MAX);
-    if (prepare(w) != RC_OK) {
+    if (prepare(w, cfg->run) != RC_OK) {
         record_writer_free(w);
         return err_nomem(e);
     }
@@ -252,13 +266,20 @@ static void write_head(const struct record_writer *w, struct buf *b, size_t tabl
                        const struct lead *lead, size_t n_members)
 {
     const struct table_names *t = &w->tables[table];
-    w->encoding->map_begin(b, t->n_head + n_members);
+    w->encoding->map_begin(b, t->n_head + n_members + w->n_ending);
     buf_add_str(b, t->head);
     w->encoding->text(b, lead->id);
     for (size_t i = 0; i < w->n_params; i++) {
         add_name(w->encoding, b, 1, w->params[i]);
         w->encoding->text(b, lead->params[i]);
     }
+}
+
+/* The end of what write_head() began. */
+static void write_end(const struct record_writer *w, struct buf *b)
+{
+    buf_add_str(b, w->ending);
+    w->encoding->map_end(b);
 }
 
 /* ---- layouts -------------------------------------------------------------------------------- */
@@ -292,7 +313,7 @@ static void write_lead(struct record_writer *w, struct buf *b, const struct lead
         add_separator(w->encoding, b, 1);
         write_child_table(w, b, i, &lead->tables[i]);
     }
-    w->encoding->map_end(b);
+    write_end(w, b);
 }
 
 static void write_raw(const struct record_writer *w, struct buf *b, const struct lead *lead)
@@ -304,7 +325,7 @@ static void write_raw(const struct record_writer *w, struct buf *b, const struct
         w->encoding->value(b, lead->doc.root);
     else
         buf_add_str(b, lead->doc.compact);
-    w->encoding->map_end(b);
+    write_end(w, b);
 }
 
 static void end_record(const struct record_writer *w, struct buf *b)
@@ -313,20 +334,18 @@ static void end_record(const struct record_writer *w, struct buf *b)
         buf_addc(b, w->encoding->end);
 }
 
-static size_t write_rows(struct record_writer *w, struct buf *b, const struct lead *lead)
+size_t record_write_table(struct record_writer *w, struct buf *b, const struct lead *lead,
+                          size_t table)
 {
-    size_t written = 0;
-    for (size_t table = 0; table < w->profile->n_tables; table++) {
-        const struct rows *rows = &lead->tables[table];
-        size_t n_columns = w->profile->tables[table].n_columns;
-        for (uint32_t i = 0; i < rows->n_rows; i++, written++) {
-            write_head(w, b, table, lead, count_members(&rows->rows[i], n_columns));
-            write_members(w, b, table, &rows->rows[i], w->tables[table].n_head);
-            w->encoding->map_end(b);
-            end_record(w, b);
-        }
+    const struct rows *rows = &lead->tables[table];
+    size_t n_columns = w->profile->tables[table].n_columns;
+    for (uint32_t i = 0; i < rows->n_rows; i++) {
+        write_head(w, b, table, lead, count_members(&rows->rows[i], n_columns));
+        write_members(w, b, table, &rows->rows[i], w->tables[table].n_head);
+        write_end(w, b);
+        end_record(w, b);
     }
-    return written;
+    return rows->n_rows;
 }
 
 void record_write_object(struct record_writer *w, struct buf *b, const struct lead *lead)
@@ -339,9 +358,13 @@ void record_write_object(struct record_writer *w, struct buf *b, const struct le
 
 size_t record_write(struct record_writer *w, struct buf *b, const struct lead *lead)
 {
-    if (w->layout == LAYOUT_ROWS)
-        return write_rows(w, b, lead);
-    record_write_object(w, b, lead);
-    end_record(w, b);
-    return 1;
+    if (w->layout != LAYOUT_ROWS) {
+        record_write_object(w, b, lead);
+        end_record(w, b);
+        return 1;
+    }
+    size_t written = 0;
+    for (size_t table = 0; table < w->profile->n_tables; table++)
+        written += record_write_table(w, b, lead, table);
+    return written;
 }

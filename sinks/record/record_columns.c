@@ -91,14 +91,21 @@ static enum rc add_rows(struct column_names *c, const struct profile *p,
 }
 
 enum rc record_column_names(struct column_names *c, const struct profile *p,
-                            const struct schema *schema, enum record_layout layout)
+                            const struct schema *schema, enum record_layout layout, size_t table)
 {
-    if (layout == LAYOUT_LEAD)
-        return add_lead(c, p, schema);
-    if (layout == LAYOUT_ROWS)
-        return add_rows(c, p, schema);
     static const char *const raw[] = {"provider", "lead_id", "payload"};
     enum rc rc = RC_OK;
+    switch (layout) {
+    case LAYOUT_LEAD:
+        return add_lead(c, p, schema);
+    case LAYOUT_ROWS:
+        return add_rows(c, p, schema);
+    case LAYOUT_TABLE:
+        rc = column_names_add_keys(c, p);
+        return rc == RC_OK ? add_table(c, p, schema, table) : rc;
+    case LAYOUT_RAW:
+        break;
+    }
     for (size_t i = 0; rc == RC_OK && i < sizeof raw / sizeof *raw; i++)
         rc = column_names_add(c, str_c(raw[i]));
     return rc;

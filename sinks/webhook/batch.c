@@ -29,7 +29,9 @@ enum rc batch_open(struct batch *b, const struct sink_cfg *cfg, struct err *e)
         .notes = cfg->state != NULL,
     };
     b->type = opts->type ? opts->type : b->is_list ? "leads.exported" : "lead.exported";
-    enum rc rc = record_writer_new(&b->writer, cfg->profile, &encoding_json, batch_layout(cfg), e);
+    const struct record_cfg records = {
+        .profile = cfg->profile, .encoding = &encoding_json, .layout = batch_layout(cfg)};
+    enum rc rc = record_writer_new(&b->writer, &records, e);
     if (rc == RC_OK)
         rc = webhook_id_maker_new(&b->ids, e);
     return rc;

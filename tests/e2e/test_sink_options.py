@@ -1,5 +1,6 @@
 """Every option of the file sinks, as the bytes that it changes."""
 
+import collections
 import csv
 import gzip
 import json
@@ -7,7 +8,7 @@ import json
 import pytest
 
 from conftest import SLOWNESS
-from outputs import check, ids_file, lines_of, objects_of, unpacked
+from outputs import check, ids_file, lines_of, manifest, objects_of, unpacked
 from tiny_server import TinyServer
 
 IDS = ["example", "plain-1", "rich-2", "odd-strings-1", "odd-formulas-1"]
@@ -141,6 +142,37 @@ def test_rows_begin_with_their_table(export):
     folder = export("ndjson,layout=rows:rows.ndjson")
     for line in lines_of(folder / "rows.ndjson"):
         assert list(line)[:3] == ["_table", "provider", "lead_id"]
+
+
+def test_a_file_for_each_table(export):
+    """The rows of layout=rows, each in the file of its table and without its name."""
+    folder = export("ndjson,layout=rows:rows.ndjson", "ndjson:lines/", "ndjson,gzip=9,layout=rows:packed/", "msgpack:mp/",
+                    "msgpack,gzip=0:plain/", "csv:csv/", options=["--manifest", "manifest.json"])
+    rows = collections.defaultdict(list)
+    for row in lines_of(folder / "rows.ndjson"):
+        rows[row.pop("_table")].append(row)
+    tables = sorted(path.stem for path in (folder / "csv").iterdir())
+    for name, suffix in (("lines", ".ndjson"), ("packed", ".ndjson.gz"), ("mp", ".msgpack.gz"), ("plain", ".msgpack")):
+        assert sorted(path.name for path in (folder / name).iterdir()) == [table + suffix for table in tables]
+    for table in tables:
+        lines = folder / "lines" / (table + ".ndjson")
+        assert lines_of(lines) == rows[table] and (rows[table] or lines.read_bytes() == b"")
+        assert unpacked(folder / "packed" / (table + ".ndjson.gz")) == lines.read_bytes()
+        assert objects_of(folder / "mp" / (table + ".msgpack.gz")) == rows[table]
+        assert unpacked(folder / "mp" / (table + ".msgpack.gz")) == (folder / "plain" / (table + ".msgpack")).read_bytes()
+    csv_files, lines_files = ({file["table"]: file for file in sink["files"]} for sink in
+                              [manifest(folder / "manifest.json")["sinks"][number] for number in (5, 1)])
+    for table in tables:
+        assert lines_files[table]["columns"] == csv_files[table]["columns"]
+        assert lines_files[table]["rows"] == csv_files[table]["rows"] == len(rows[table])
+
+
+@pytest.mark.parametrize("sink", ["ndjson,layout=lead:out/", "ndjson,layout=raw:out/", "msgpack,layout=raw:out/"])
+def test_a_directory_is_for_rows(leadpipe, sandbox, sink):
+    done = leadpipe("export", *sandbox.provider(), "-t", sink, "--id", "plain-1", env=sandbox.env)
+    kind, layout = sink.split(":")[0].split(",")
+    assert done.returncode == 2 and kind + ":out/: " in done.stderr and layout + " needs a single file" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (leadpipe.folder / "out").exists()
 
 
 # --- with options of the run ------------------------------------------------------------------------

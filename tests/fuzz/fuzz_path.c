@@ -206,7 +206,9 @@ static void check_objects(struct path_run *run, enum record_layout layout,
     struct record_writer *w;
     struct buf b;
     struct err e;
-    MUST(record_writer_new(&w, run->profile, &encoding_json, layout, &e) == RC_OK);
+    const struct record_cfg cfg = {
+        .profile = run->profile, .encoding = &encoding_json, .layout = layout};
+    MUST(record_writer_new(&w, &cfg, &e) == RC_OK);
     buf_init(&b, FUZZ_ARENA_MAX);
     for (size_t i = 0; i < run->n_leads; i++) {
         buf_clear(&b);

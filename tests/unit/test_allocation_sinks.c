@@ -445,7 +445,9 @@ static enum rc message_sign(struct message_work *w)
 static enum rc message_run(void *ctx, struct err *e)
 {
     struct message_work *w = ctx;
-    enum rc rc = record_writer_new(&w->writer, w->leads->f.profile, &encoding_json, LAYOUT_LEAD, e);
+    const struct record_cfg records = {
+        .profile = w->leads->f.profile, .encoding = &encoding_json, .layout = LAYOUT_LEAD};
+    enum rc rc = record_writer_new(&w->writer, &records, e);
     if (rc == RC_OK)
         rc = webhook_id_maker_new(&w->ids, e);
     if (rc == RC_OK)

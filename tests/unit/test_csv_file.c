@@ -71,6 +71,12 @@ static const struct table_spec table = {
     .name = {"leads", 5}, .columns = documented, .n_columns = DOCUMENTED};
 
 static struct str key_columns[] = {{"provider", 8}, {"lead_id", 7}};
+static struct run_columns none,
+    marked = {
+        .n = 2,
+        .names = {{"_exported_at", 12}, {"_run_id", 7}},
+        .values = {{"2026-01-30T02:00:00.000Z", 24}, {"0123456789abcdef0123456789abcdef", 32}},
+};
 static const struct profile profile = {.key_columns = key_columns, .n_key_columns = 2};
 
 static struct column columns[EXTRAS_MAX];
@@ -141,6 +147,12 @@ static void want_field(struct buf *b, const struct csv_dialect *d, const char *t
     buf_addc(b, '"');
 }
 
+static void want_run(struct buf *b, const struct csv_settings *set, const struct str *words)
+{
+    for (size_t i = 0; i < set->run->n; i++)
+        buf_addf(b, "%c" STR_FMT, set->dialect.delimiter, STR_ARG(words[i]));
+}
+
 static void want_row(struct buf *b, const struct csv_settings *set, const struct made_row *r,
                      uint32_t n_extras)
 {
@@ -155,6 +167,7 @@ static void want_row(struct buf *b, const struct csv_settings *set, const struct
         if (x < r->row.n_extras && r->extras[x].column == &columns[k])
             want_field(b, &set->dialect, r->extras[x++].cell.u.text);
     }
+    want_run(b, set, set->run->values);
     buf_adds(b, set->dialect.crlf ? "\r\n" : "\n");
 }
 
@@ -171,6 +184,7 @@ static void want_make(struct buf *b, const struct csv_settings *set, const struc
             buf_addf(b, "%c%s", set->dialect.delimiter, documented[i].name.ptr);
         for (uint32_t k = 0; k < n_extras; k++)
             buf_addf(b, "%c%s", set->dialect.delimiter, column_names[k]);
+        want_run(b, set, set->run->names);
         buf_adds(b, set->dialect.crlf ? "\r\n" : "\n");
     }
     for (uint32_t i = 0; i < s->n_rows; i++) {
@@ -290,12 +304,14 @@ static void run_resumed(const struct csv_settings *set, const struct story *s, u
 }
 
 static const struct csv_settings dialects[] = {
-    {.profile = &profile, .dialect = {.delimiter = ','}, .header = true},
+    {.profile = &profile, .run = &none, .dialect = {.delimiter = ','}, .header = true},
+    {.profile = &profile, .run = &marked, .dialect = {.delimiter = ','}, .header = true},
     {.profile = &profile,
+     .run = &marked,
      .dialect = {.delimiter = ';', .crlf = true, .excel_safe = true},
      .header = true,
      .bom = true},
-    {.profile = &profile, .dialect = {.delimiter = '\t'}},
+    {.profile = &profile, .run = &none, .dialect = {.delimiter = '\t'}},
 };
 
 static void run_all(const struct story *s)

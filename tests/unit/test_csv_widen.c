@@ -24,6 +24,7 @@ static void check(const struct csv_widen *how, const char *in, const char *want,
     size_t len = strlen(in);
     for (size_t at = 0; at < len; at += step)
         csv_widen_feed(&w, in + at, step < len - at ? step : len - at);
+    csv_widen_end(&w);
     if (strcmp(buf_cstr(&out), want) != 0)
         fail_msg("in pieces of %zu: got\n%s\nwant\n%s", step, buf_cstr(&out), want);
     assert_int_equal(w.at, how->at + len);
@@ -52,6 +53,28 @@ static void rows_that_end_in_crlf(void **state)
     const struct csv_widen how = {
         .delimiter = ';', .crlf = true, .columns = 2, .widths = widths, .n_widths = 2};
     check_all(&how, "a;1\r\nb;\"\r\n\"\r\nc;\"\r\"\r\n", "a;1;;\r\nb;\"\r\n\";\r\nc;\"\r\";\r\n");
+}
+
+/* What rows end with stays there, also where it came in another piece than the end of its row. */
+static void rows_with_an_ending(void **state)
+{
+    (void)state;
+    static const struct csv_width widths[] = {{0, 0}, {7, 1}, {26, 3}};
+    const struct csv_widen how = {
+        .delimiter = ',', .ending_bytes = 3, .columns = 3, .widths = widths, .n_widths = 3};
+    check_all(&how, "a,1,ab\nb,\"xxx\nyyy\",1,ab\nc,\"\n\",1,2,3,ab\nd,1,2,3,ab\n",
+              "a,1,,,,ab\nb,\"xxx\nyyy\",1,,,ab\nc,\"\n\",1,2,3,ab\nd,1,2,3,ab\n");
+    static const struct csv_width two[] = {{0, 0}, {8, 1}};
+    const struct csv_widen crlf = {.delimiter = ';',
+                                   .crlf = true,
+                                   .ending_bytes = 3,
+                                   .columns = 1,
+                                   .widths = two,
+                                   .n_widths = 2};
+    check_all(&crlf, "a;1;ab\r\nb;1;2;ab\r\n", "a;1;;ab\r\nb;1;2;ab\r\n");
+    const struct csv_widen all = {
+        .delimiter = ';', .ending_bytes = 3, .columns = 2, .widths = two, .n_widths = 1};
+    check_all(&all, "a;ab\nb;ab\n", "a;;;ab\nb;;;ab\n");
 }
 
 static void places_count_from_the_file(void **state)
@@ -93,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows),
         cmocka_unit_test(rows_that_end_in_crlf),
+        cmocka_unit_test(rows_with_an_ending),
         cmocka_unit_test(places_count_from_the_file),
         cmocka_unit_test(nothing_to_do),
         cmocka_unit_test(much_padding),

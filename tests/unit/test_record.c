@@ -25,13 +25,23 @@ static int leave(void **state)
     return 0;
 }
 
+static struct run_columns run; /* none but where a test wants them */
+
+static struct record_writer *writer_of(struct sample *s, const struct encoding *encoding,
+                                       enum record_layout layout)
+{
+    const struct record_cfg cfg = {
+        .profile = &s->profile, .encoding = encoding, .layout = layout, .run = &run};
+    struct record_writer *w = NULL;
+    assert_int_equal(record_writer_new(&w, &cfg, NULL), RC_OK);
+    return w;
+}
+
 /* What is written for the lead, twice in a row: a writer keeps nothing from one to the next. */
 static size_t write_twice(struct sample *s, const struct encoding *encoding,
                           enum record_layout layout, struct buf *out)
 {
-    struct record_writer *w;
-    struct err e;
-    assert_int_equal(record_writer_new(&w, &s->profile, encoding, layout, &e), RC_OK);
+    struct record_writer *w = writer_of(s, encoding, layout);
     size_t n = record_write(w, out, &s->lead);
     size_t len = out->len;
     assert_int_equal(record_write(w, out, &s->lead), n);
@@ -94,14 +104,49 @@ static void json_empty_tables(void **state)
 static void json_object_has_no_end(void **state)
 {
     struct sample *s = *state;
-    struct record_writer *w;
+    struct record_writer *w = writer_of(s, &encoding_json, LAYOUT_RAW);
     struct buf b;
     buf_init(&b, 1 << 20);
-    assert_int_equal(record_writer_new(&w, &s->profile, &encoding_json, LAYOUT_RAW, NULL), RC_OK);
     record_write_object(w, &b, &s->lead);
     assert_string_equal(buf_cstr(&b), RAW_HEAD ",\"payload\":" SAMPLE_COMPACT "}");
     record_writer_free(w);
     buf_free(&b);
+}
+
+static void json_table(void **state)
+{
+    struct sample *s = *state;
+    struct record_writer *w = writer_of(s, &encoding_json, LAYOUT_TABLE);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    assert_int_equal(record_write_table(w, &b, &s->lead, 1), 2);
+    assert_string_equal(buf_cstr(&b), HEAD ",\"position\":0,\"text\":\"\"}\n" HEAD
+                                           ",\"position\":1,\"shade\":false}\n");
+    buf_clear(&b);
+    assert_int_equal(record_write_table(w, &b, &s->lead, 0), 1);
+    assert_string_equal(buf_cstr(&b), HEAD OWN "}\n");
+    record_writer_free(w);
+    buf_free(&b);
+}
+
+#define RUN ",\"_exported_at\":\"2026-01-30T02:00:00.000Z\",\"_run_id\":\"r\"}"
+static void with_the_run(void **state)
+{
+    struct sample *s = *state;
+    const struct sink_cfg cfg = {.started_ms = 1769738400000, .run_id = "r"};
+    run_columns_init(&run, &cfg, true);
+    expect_json(s, LAYOUT_LEAD, 1,
+                HEAD OWN ",\"notes\":[{\"position\":0,\"text\":\"\"},"
+                         "{\"position\":1,\"shade\":false}]" RUN "\n");
+    expect_json(s, LAYOUT_RAW, 1, RAW_HEAD ",\"payload\":" SAMPLE_COMPACT RUN "\n");
+    s->rows[0].n_rows = 0;
+    expect_json(
+        s, LAYOUT_ROWS, 2,
+        "{\"_table\":\"notes\",\"provider\":\"acme\",\"lead_id\":\"L-1\",\"agent_id\":\"a-1\","
+        "\"position\":0,\"text\":\"\"" RUN "\n"
+        "{\"_table\":\"notes\",\"provider\":\"acme\",\"lead_id\":\"L-1\",\"agent_id\":\"a-1\","
+        "\"position\":1,\"shade\":false" RUN "\n");
+    run.n = 0;
 }
 
 /* ---- MessagePack, byte by byte ---- */
@@ -187,9 +232,8 @@ static void msgpack_text_numbers(void **state)
 static void a_full_buffer_sticks(void **state)
 {
     struct sample *s = *state;
-    struct record_writer *w;
+    struct record_writer *w = writer_of(s, &encoding_json, LAYOUT_LEAD);
     struct buf b;
-    assert_int_equal(record_writer_new(&w, &s->profile, &encoding_json, LAYOUT_LEAD, NULL), RC_OK);
     for (size_t max = 0; max < 100; max++) {
         buf_init(&b, max);
         (void)record_write(w, &b, &s->lead);
@@ -219,6 +263,8 @@ int main(void)
         CASE(json_raw),
         CASE(json_empty_tables),
         CASE(json_object_has_no_end),
+        CASE(json_table),
+        CASE(with_the_run),
         CASE(msgpack_lead),
         CASE(msgpack_rows),
         CASE(msgpack_raw),

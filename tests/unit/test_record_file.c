@@ -255,6 +255,91 @@ static void needs_follow_the_layout(void **state)
     assert_int_equal(sink_msgpack.needs(&w->cfg), SINK_WANTS_ROWS);
 }
 
+/* ---- one file for each table ---- */
+
+static void read_text(const char *path, char *out, size_t size)
+{
+    struct buf got;
+    bool gzip;
+    read_file(path, &got, &gzip);
+    assert_true(got.len < size);
+    memcpy(out, got.data ? got.data : "", got.len);
+    out[got.len] = '\0';
+    buf_free(&got);
+}
+
+#define KEYS "{\"provider\":\"acme\",\"lead_id\":\"L-1\",\"agent_id\":\"a-1\","
+#define NOTES KEYS "\"position\":0,\"text\":\"\"}\n" KEYS "\"position\":1,\"shade\":false}\n"
+
+static void a_file_for_each_table(void **state)
+{
+    struct world *w = *state;
+    struct sink_result result;
+    struct sink_mark mark;
+    char text[4096];
+    w->opts.layout = OPTION_AUTO;
+    struct sink *s = open_ok(w, &sink_ndjson, "out/deep/", NULL);
+    put_ok(w, s, 1);
+    assert_int_equal(s->ops->mark(s, &mark, &w->e), RC_OK);
+    assert_int_equal(s->ops->sync(s, &w->e), RC_OK);
+    char *kept = strndup(mark.text.ptr, mark.text.len);
+    mark.text = str_c(kept);
+    put_ok(w, s, 2); /* cut off */
+    s->ops->close(s);
+    s = open_ok(w, &sink_ndjson, "out/deep/", &mark);
+    put_ok(w, s, 1);
+    assert_int_equal(access("out/deep/leads.ndjson", F_OK), -1);
+    assert_int_equal(s->ops->prepare(s, NULL, &w->e), RC_OK);
+    assert_int_equal(s->ops->commit(s, &w->e), RC_OK);
+    s->ops->result(s, &result);
+    assert_int_equal(result.n_files, 2);
+    assert_string_equal(result.files[0].table, "leads");
+    assert_int_equal(result.files[0].rows, 2);
+    assert_string_equal(result.files[1].path, "out/deep/notes.ndjson");
+    assert_int_equal(result.files[1].rows, 4);
+    assert_int_equal(result.files[1].n_columns, 5);
+    s->ops->close(s);
+    read_text("out/deep/notes.ndjson", text, sizeof text);
+    assert_string_equal(text, NOTES NOTES);
+    assert_int_equal(w->accepted, 4);
+    for (size_t cut = 0; cut < mark.text.len; cut++) { /* and no mark that is damaged is taken */
+        struct sink_mark bad = {{kept, cut}};
+        w->e.msg[0] = '\0';
+        assert_int_not_equal(sink_ndjson.open(&s, &w->cfg, &bad, &w->e), RC_OK);
+    }
+    free(kept);
+}
+
+static void names_in_a_directory(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const struct sink_ops *ops;
+        int64_t gzip;
+        const char *first;
+    } rows[] = {
+        {&sink_ndjson, OPTION_AUTO, "out/leads.ndjson"},
+        {&sink_ndjson, 0, "out/leads.ndjson"},
+        {&sink_ndjson, 1, "out/leads.ndjson.gz"},
+        {&sink_msgpack, 0, "out/leads.msgpack"},
+        {&sink_msgpack, OPTION_AUTO, "out/leads.msgpack.gz"},
+    };
+    w->opts.layout = LAYOUT_ROWS;
+    w->cfg.target = "out/";
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf paths;
+        buf_init(&paths, 1 << 20);
+        w->opts.gzip = rows[i].gzip;
+        assert_int_equal(rows[i].ops->check(&w->cfg, &w->e), RC_OK);
+        assert_int_equal(rows[i].ops->paths(&w->cfg, &paths, &w->e), RC_OK);
+        assert_string_equal(paths.data, rows[i].first);
+        buf_free(&paths);
+    }
+    w->opts.layout = LAYOUT_LEAD;
+    assert_int_equal(sink_ndjson.check(&w->cfg, &w->e), RC_USAGE);
+    assert_non_null(strstr(w->e.msg, "a directory gets one file per table"));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
 int main(void)
@@ -268,6 +353,8 @@ int main(void)
         CASE(a_folder_is_refused),
         CASE(paths_are_told),
         CASE(needs_follow_the_layout),
+        CASE(a_file_for_each_table),
+        CASE(names_in_a_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
