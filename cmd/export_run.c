@@ -206,6 +206,7 @@ static void set_output(struct export *x)
     x->cfg.missing_path = o->missing;
     x->cfg.max_missing = o->max_missing;
     x->cfg.max_gone = o->max_gone;
+    x->cfg.schema_path = o->schema;
     x->cfg.manifest_path = o->manifest;
     x->cfg.state_path = o->state;
     x->cfg.fresh = o->fresh;

@@ -36,7 +36,7 @@ struct export_options {
     struct text_list sinks;
     int order;       /* enum order_mode */
     int signed_urls; /* enum signed_urls */
-    const char *failed, *missing, *manifest;
+    const char *failed, *missing, *schema, *manifest;
     struct portion max_missing, max_gone;
     const char *state;
     bool fresh, changed_only, resend;

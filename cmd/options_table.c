@@ -295,6 +295,14 @@ const struct option_spec export_option_specs[] = {
             "than N leads, or P percent of those in its tables, because they are gone (see deletes=)",
     },
     {
+        .name = "schema",
+        AT(TEXT, schema),
+        .section = SECTION_OUTPUT,
+        .flags = OPTION_MAY_CHANGE,
+        .file = FILE_WRITTEN,
+        .help = "write the columns, types and keys of every table as JSON, for loaders",
+    },
+    {
         .name = "manifest",
         AT(TEXT, manifest),
         .section = SECTION_OUTPUT,

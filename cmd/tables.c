@@ -3,8 +3,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/help.h"
-#include "cmd/tables_json.h"
-#include "core/provider/profile.h"
+#include "core/provider/tables_json.h"
 #include "sinks/sql/dialect.h"
 
 #define OUTPUT_BYTES_MAX ((size_t)64 << 20) /* a profile has at most PROFILE_BYTES_MAX */
@@ -129,7 +128,7 @@ static enum rc print_for(const struct profile *p, const struct sql_dialect *ddl,
     if (ddl)
         rc = write_ddl(&b, p, ddl, e);
     else
-        tables_json(&b, p);
+        tables_json(&b, p, NULL);
     if (rc == RC_OK && buf_rc(&b) != RC_OK)
         rc = err_set(e, buf_rc(&b), "%s", rc_text(buf_rc(&b)));
     if (rc == RC_OK)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/json/json.h"
-#include "core/file/outfile.h"
+#include "core/run/report_file.h"
 
 #define MANIFEST_BYTES_MAX ((size_t)1 << 30) /* names of columns: 512 bytes, 65,536 a table */
 
@@ -225,24 +225,7 @@ enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
     struct buf b;
     buf_init(&b, MANIFEST_BYTES_MAX);
     write_all(&b, cfg, result);
-    struct outfile *f = NULL;
-    /* A pipe's reader is notified as late as a file's. */
-    const struct outfile_cfg file = {.path = cfg->manifest_path, .spool = true, .stop = cfg->stop};
-    enum rc rc = buf_rc(&b);
-    if (rc != RC_OK)
-        (void)err_set(e, rc, "manifest: %s", rc_text(rc));
-    else
-        rc = outfile_open_cfg(&f, &file, e);
-    if (rc == RC_USAGE)
-        rc = e->rc = RC_IO; /* it could be written when the run began */
-    if (rc == RC_OK) {
-        outfile_write(f, b.data, b.len);
-        rc = outfile_complete(f, e);
-    }
+    enum rc rc = report_file_write(out, cfg->manifest_path, &b, cfg->stop, e);
     buf_free(&b);
-    if (rc == RC_OK)
-        *out = f;
-    else if (f)
-        outfile_close(f, false);
     return rc;
 }

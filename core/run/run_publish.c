@@ -7,6 +7,7 @@
 #include "core/run/run_internal.h"
 #include "core/run/run_record.h"
 #include "core/run/run_republish.h"
+#include "core/run/schema_file.h"
 
 #define RECORD_BYTES_MAX ((size_t)64 << 20)
 
@@ -65,11 +66,16 @@ static void note_error(struct run_result *out, const struct err *e)
         out->more_errors[out->n_more_errors++] = *e;
 }
 
+/* What says how it went; published once all that it is about is. */
+struct reports {
+    struct outfile *schema, *manifest; /* NULL: not wanted */
+};
+
 /* ---- with a state ---------------------------------------------------------------------------- */
 
 /* From here on the run is over: should it be cut off, the next one finishes what is not. Of the lists
- * and the manifest, as of the sinks, the state remembers how. */
-static enum rc note_end(struct run *r, const struct run_result *out, struct outfile *manifest,
+ * and the reports, as of the sinks, the state remembers how. */
+static enum rc note_end(struct run *r, const struct run_result *out, const struct reports *reports,
                         struct err *e)
 {
     struct buf lists;
@@ -80,8 +86,10 @@ static enum rc note_end(struct run *r, const struct run_result *out, struct outf
     buf_init(&record, RECORD_BYTES_MAX);
     run_record_write(&record, r->cfg, out);
     enum rc rc = ledger_prepare(r->outcomes.ledger, &lists, e);
-    if (rc == RC_OK && manifest)
-        rc = outfile_prepare(manifest, &last, e);
+    if (rc == RC_OK && reports->schema)
+        rc = outfile_prepare(reports->schema, &last, e);
+    if (rc == RC_OK && reports->manifest)
+        rc = outfile_prepare(reports->manifest, &last, e);
     if (rc == RC_OK && (buf_rc(&lists) != RC_OK || buf_rc(&last) != RC_OK || buf_rc(&record)))
         rc = err_nomem(e);
     if (rc == RC_OK) {
@@ -91,7 +99,7 @@ static enum rc note_end(struct run *r, const struct run_result *out, struct outf
             r->sinks[i].must_stay = true;
         }
         texts[r->n_sinks + RUN_TEXT_LISTS] = buf_str(&lists);
-        texts[r->n_sinks + RUN_TEXT_MANIFEST] = buf_str(&last);
+        texts[r->n_sinks + RUN_TEXT_REPORTS] = buf_str(&last);
         rc = state_publish(r->state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
     }
     buf_free(&lists);
@@ -119,22 +127,24 @@ static enum rc end_sinks(struct run *r, bool withheld, bool *files_begun, struct
 }
 
 /* All that may fail for want of space comes before the first name changes. */
-static enum rc prepare(struct run *r, struct run_result *out, struct outfile **manifest,
+static enum rc prepare(struct run *r, struct run_result *out, struct reports *reports,
                        struct err *e)
 {
     out->published = !out->withheld; /* so the manifest says */
     enum rc rc = ledger_complete(r->outcomes.ledger, e);
+    if (rc == RC_OK && r->cfg->schema_path && !out->withheld)
+        rc = schema_file_write(&reports->schema, r->cfg, out, r->sequencer.schema, e);
     if (rc == RC_OK && r->cfg->manifest_path)
-        rc = manifest_write(manifest, r->cfg, out, e);
+        rc = manifest_write(&reports->manifest, r->cfg, out, e);
     if (rc == RC_OK && r->state)
-        rc = note_end(r, out, *manifest, e);
+        rc = note_end(r, out, reports, e);
     out->published = false;
     return rc;
 }
 
-/* Outputs, then the lists, then the manifest: a reader that waits for that one sees a complete
- * set. */
-static enum rc make_visible(struct run *r, struct run_result *out, struct outfile *manifest,
+/* Outputs, then the lists and the schema, then the manifest: a reader that waits for that one sees a
+ * complete set. */
+static enum rc make_visible(struct run *r, struct run_result *out, const struct reports *reports,
                             struct err *e)
 {
     enum rc rc = end_sinks(r, out->withheld != WITHHELD_NOT, &out->in_part, e);
@@ -142,21 +152,24 @@ static enum rc make_visible(struct run *r, struct run_result *out, struct outfil
     out->in_part &= rc != RC_OK;
     if (rc == RC_OK)
         rc = ledger_publish(r->outcomes.ledger, true, e);
-    if (rc == RC_OK && manifest)
-        rc = outfile_publish(manifest, e);
+    if (rc == RC_OK && reports->schema)
+        rc = outfile_publish(reports->schema, e);
+    if (rc == RC_OK && reports->manifest)
+        rc = outfile_publish(reports->manifest, e);
     return rc;
 }
 
 static void publish(struct run *r, struct run_result *out)
 {
-    struct outfile *manifest = NULL;
+    struct reports reports = {NULL, NULL};
     struct err e;
-    enum rc rc = prepare(r, out, &manifest, &e);
+    enum rc rc = prepare(r, out, &reports, &e);
     if (rc == RC_OK)
-        rc = make_visible(r, out, manifest, &e);
+        rc = make_visible(r, out, &reports, &e);
     if (rc == RC_OK && r->state)
         rc = state_finish(r->state, !out->withheld, &e);
-    outfile_close(manifest, false);
+    outfile_close(reports.schema, false);
+    outfile_close(reports.manifest, false);
     if (rc != RC_OK)
         note_error(out, &e);
 }

@@ -92,8 +92,9 @@ static enum rc recover_files(const struct resume_plan *p, const char *first, con
     if (rc == RC_OK) {
         const struct outfile_recovery files = {
             .subject = p->cfg->state_path,
-            .advice = "give the same --failed, --missing and --manifest again, or --fresh to "
-                      "discard that run",
+            .advice =
+                "give the same --failed, --missing, --schema and --manifest again, or --fresh to "
+                "discard that run",
             .paths = buf_str(&paths),
             .text = text,
             .only_check = only_check,
@@ -114,7 +115,8 @@ static enum rc recover_all(const struct resume_plan *p, bool withheld, bool only
         rc = recover_files(p, p->cfg->failed_path, p->cfg->missing_path, more[RUN_TEXT_LISTS],
                            only_check, e);
     if (rc == RC_OK)
-        rc = recover_files(p, p->cfg->manifest_path, NULL, more[RUN_TEXT_MANIFEST], only_check, e);
+        rc = recover_files(p, p->cfg->schema_path, p->cfg->manifest_path, more[RUN_TEXT_REPORTS],
+                           only_check, e);
     if (rc != RC_SYNTAX)
         return rc;
     err_prefix(e, "%s: is damaged", p->cfg->state_path);
@@ -173,14 +175,14 @@ static enum rc tell_lists(const struct resume_plan *p, struct err *e)
     return rc;
 }
 
-/* Digests, statuses and latencies are in no state. */
-static void tell_no_manifest(const struct run_cfg *cfg)
+/* Names of columns, digests, statuses and latencies are in no state. */
+static void tell_no_report(const struct run_cfg *cfg, const char *what, const char *path)
 {
-    const char *path = if_stream(cfg->manifest_path);
-    if (path)
-        log_msg(cfg->log, LOG_LEVEL_WARN_ALWAYS, descriptor_label(descriptor_written(path), path),
-                "there is no manifest of this run, because it was interrupted while publishing its "
-                "outputs");
+    if (if_stream(path))
+        log_msg(
+            cfg->log, LOG_LEVEL_WARN_ALWAYS, descriptor_label(descriptor_written(path), path),
+            "there is no %s of this run, because it was interrupted while publishing its outputs",
+            what);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -208,7 +210,8 @@ void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
     if (rc == RC_OK)
         rc = state_finish(p->state, out->withheld == WITHHELD_NOT, &e);
     if (rc == RC_OK) {
-        tell_no_manifest(p->cfg);
+        tell_no_report(p->cfg, "schema", p->cfg->schema_path);
+        tell_no_report(p->cfg, "manifest", p->cfg->manifest_path);
         return;
     }
     memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* a part of the record may have been read */

@@ -9,7 +9,7 @@
 
 /* What a state holds of the end of a run: a text for each sink, in the order of the command, and these
  * behind them. One that is not wanted, or goes to a stream, has an empty text. */
-enum { RUN_TEXT_LISTS, RUN_TEXT_MANIFEST, RUN_TEXTS_MORE };
+enum { RUN_TEXT_LISTS, RUN_TEXT_REPORTS, RUN_TEXTS_MORE };
 #define RUN_TEXTS_MAX (RUN_SINKS_MAX + RUN_TEXTS_MORE)
 
 /* In which order sinks are committed or recovered: first, *n_without_files of them, those that write

@@ -1,4 +1,4 @@
-#include "cmd/tables_json.h"
+#include "core/provider/tables_json.h"
 
 #include "core/json/json.h"
 #include "core/provider/table_column.h"
@@ -22,12 +22,30 @@ static void write_column(struct buf *b, const struct table_column *column)
     buf_addc(b, '}');
 }
 
-static void write_columns(struct buf *b, const struct profile *p, const struct table_spec *t)
+/* Of a column that no profile documents. */
+static struct table_column other_column(struct str name)
+{
+    static const struct table_column *const last[] = {&column_misfits, &column_exported_at,
+                                                      &column_run_id};
+    for (size_t i = 0; i < sizeof last / sizeof *last; i++) {
+        if (str_eq(name, last[i]->name))
+            return *last[i];
+    }
+    return (struct table_column){.name = name, .type = TYPE_TEXT};
+}
+
+static void write_columns(struct buf *b, const struct profile *p, const struct table_spec *t,
+                          const struct more_columns *more)
 {
     buf_adds(b, "      \"columns\": [\n");
     for (size_t i = 0; i < table_columns(p, t); i++) {
         const struct table_column column = table_column(p, t, i);
         buf_adds(b, i ? ",\n" : "");
+        write_column(b, &column);
+    }
+    for (size_t i = 0; more && i < more->n; i++) {
+        const struct table_column column = other_column(more->names[i]);
+        buf_adds(b, ",\n");
         write_column(b, &column);
     }
     buf_adds(b, "\n      ]");
@@ -62,24 +80,25 @@ static void write_pivots(struct buf *b, const struct table_spec *t)
     buf_adds(b, "\n      ]");
 }
 
-static void write_table(struct buf *b, const struct profile *p, const struct table_spec *t)
+static void write_table(struct buf *b, const struct profile *p, const struct table_spec *t,
+                        const struct more_columns *more)
 {
     write_member(b, "    {\n      ", "name", t->name);
     write_member(b, ",\n      ", "each", t->each.text);
     buf_adds(b, ",\n");
     write_keys(b, p, t);
-    write_columns(b, p, t);
+    write_columns(b, p, t, more);
     write_pivots(b, t);
     buf_adds(b, "\n    }");
 }
 
-void tables_json(struct buf *b, const struct profile *p)
+void tables_json(struct buf *b, const struct profile *p, const struct more_columns *more)
 {
     write_member(b, "{\n  ", "provider", p->name);
     buf_adds(b, ",\n  \"tables\": [\n");
     for (size_t i = 0; i < p->n_tables; i++) {
         buf_adds(b, i ? ",\n" : "");
-        write_table(b, p, &p->tables[i]);
+        write_table(b, p, &p->tables[i], more ? &more[i] : NULL);
     }
     buf_adds(b, "\n  ]\n}\n");
 }

@@ -1,0 +1,13 @@
+/* A text about a run as a file: the manifest, the schema. Private to core/run. */
+#ifndef LEADPIPE_REPORT_FILE_H
+#define LEADPIPE_REPORT_FILE_H
+
+#include "core/base/buf.h"
+#include "core/file/outfile.h"
+
+/* Makes the file complete and durable, once its text is; the caller publishes it. As outfile_open(); also
+ * an error of `text`. */
+enum rc report_file_write(struct outfile **out, const char *path, const struct buf *text,
+                          const struct stop_timer *stop, struct err *e);
+
+#endif
