@@ -16,7 +16,7 @@ struct settings {
     struct arena memory; /* of the texts */
 };
 
-/* Adds one, with copies of its texts; RC_LIMIT, RC_NOMEM. */
+/* Adds one, with copies of its texts. RC_USAGE: there are SETTINGS_MAX already; RC_NOMEM. */
 enum rc settings_add(struct settings *t, const char *name, struct str value, struct err *e);
 void settings_free(struct settings *t);
 

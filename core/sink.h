@@ -20,9 +20,8 @@
  *     [c] check  [c] recover (only_check), for all sinks  [c] recover, for all sinks
  *
  * Any function that returns an error may have done a part of its work. After an error of put() no more
- * leads come; after one of mark() those that are queued already may. After one of prepare() the others are
- * not committed. An error of commit()
- * ends the run: with a state the same command recovers. */
+ * leads come; after one of mark() those that are queued already may. After one of prepare() the other
+ * sinks are not committed. An error of commit() ends the run: with a state the same command recovers. */
 #ifndef LEADPIPE_SINK_H
 #define LEADPIPE_SINK_H
 
@@ -47,7 +46,7 @@ struct stop_timer;
 
 enum verdict_kind {
     VERDICT_ACCEPTED,
-    VERDICT_OUTDATED, /* accepted, but with another content: by a delivery of before the run was resumed */
+    VERDICT_OUTDATED, /* accepted, but with other content: by a delivery from before the run was resumed */
     VERDICT_FAILED,
     VERDICT_PENDING, /* the sink was stopped before it could say */
 };
@@ -213,8 +212,8 @@ struct sink_ops {
      * SINK_WANTS_MISSING. Errors as put()'s. */
     enum rc (*put_missing)(struct sink *s, const struct lead *const leads[], size_t n,
                            struct err *e);
-    /* A text from which open() can resume after the leads put so far, missing ones included. It holds once sync() has
-     * returned, too; deliveries are recorded in the state. */
+    /* A text from which open() can resume after the leads put so far, missing ones included. It counts
+     * only once sync() has returned as well; deliveries are recorded in the state. */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);
     /* What the last mark covers is durable. Any thread, also while put(), prepare() or flush() runs;
      * not while commit(), abort() or close() do. NULL where there is nothing to do. */

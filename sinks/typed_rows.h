@@ -12,7 +12,8 @@
  *
  * A value that does not fit its column's type is null, goes into the row's `_misfits` and is counted.
  *
- * One thread at a time. Nothing here depends on the order in which leads come in batches or marks are made. */
+ * One thread at a time. Nothing here depends on how leads are split into batches, or on when marks are
+ * made. */
 #ifndef LEADPIPE_TYPED_ROWS_H
 #define LEADPIPE_TYPED_ROWS_H
 

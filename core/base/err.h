@@ -38,8 +38,8 @@ struct err {
 /* The fixed text of a code, such as "out of memory". Never NULL. */
 const char *rc_text(enum rc rc);
 
-/* Writes the text (without its middle when too long) and returns `rc`, so that `return err_set(...)` reads well.
- * `e` may be NULL. */
+/* Writes the text (without its middle when too long) and returns `rc`, so that `return err_set(...)` reads
+ * well. `e` may be NULL. */
 enum rc err_set(struct err *e, enum rc rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

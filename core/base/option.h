@@ -3,7 +3,7 @@
  * A row says everything about its option, and nothing else lists it: the parser, the help texts, what
  * of a command line may be shown, which files a run uses, and what a run must have in common with the
  * one that it resumes are all made from the table. To add an option: a row, and the member of the
- * struct that it fills.
+ * struct that it fills; docs/design.md, "Options", says what else.
  *
  * Texts of values are not copied: they must live as long as the struct. One thread at a time. */
 #ifndef LEADPIPE_OPTION_H
@@ -73,7 +73,7 @@ enum option_flag {
     OPTION_REQUIRED = 1,
     /* A run may be resumed with another value: it changes neither what is written nor where. */
     OPTION_MAY_CHANGE = 2,
-    /* What must stay the same is not the value but what it stands for: the command compares that. */
+    /* What must stay the same is not the value but what it stands for: the command finds that out. */
     OPTION_RESOLVED = 4,
     /* What is not shown, and not kept: the value; of a URL its user and password; of "Name: value"
      * the value; of a sink what its own options say, and of its target what may be secret in a URL. */

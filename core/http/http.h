@@ -183,7 +183,8 @@ struct http_engine_cfg {
     struct http_request *(*next)(void *ctx);
     /* The run cannot continue: RC_TLS (verification failed), RC_LIMIT (Retry-After longer than
      * retry_max_time_ms), RC_NET (no success for retry_max_time_ms, or none at all and server, proxy
-     * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl failed). Once; then everything inside ends as by http_engine_stop() without a grace. */
+     * and configuration do not fit together), RC_INTERNAL or RC_NOMEM (the loop or libcurl
+     * failed). Once; then everything inside ends as by http_engine_stop() without a grace. */
     void (*fatal)(void *ctx, const struct err *e);
     /* After http_engine_stop(), once: nothing is inside any more. NULL: nobody wants to know. */
     void (*stopped)(void *ctx);

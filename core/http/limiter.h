@@ -70,7 +70,8 @@ void limiter_congested(struct limiter *l, uint64_t seq, uint64_t last_seq, unsig
 void limiter_refused(struct limiter *l, uint64_t seq, uint64_t last_seq, unsigned in_flight,
                      int64_t now_us);
 
-/* The origin was down and is up again (a fixed limit: if it had come down): half of what it was, growing fast to where it was. */
+/* The origin was down and is up again (a fixed limit: if it had come down): half of what it was,
+ * growing fast to where it was. */
 void limiter_resume(struct limiter *l, uint64_t last_seq);
 
 #endif

@@ -120,7 +120,8 @@ void json_write_bytes(struct buf *b, struct str s);
 void json_write_int(struct buf *b, int64_t n);
 
 /* Feeds the bytes of the value's canonical form (compact, members of objects sorted by name; names
- * and texts as json_name_key() and json_text_key()) to `fn`, for fingerprints. RC_NOMEM, RC_LIMIT: sorting needs memory that is not there. */
+ * and texts as json_name_key() and json_text_key()) to `fn`, for fingerprints. RC_NOMEM, RC_LIMIT:
+ * sorting needs memory that is not there. */
 enum rc json_canonical(const cJSON *value, struct arena *scratch,
                        void (*fn)(void *ctx, const char *p, size_t n), void *ctx);
 

@@ -16,8 +16,9 @@ struct json_named {
  * than n log n. */
 void json_names_sort(const cJSON *object, struct json_named *v, struct json_named *spare, size_t n);
 
-/* The object is complete, with `n` members: of members with one key the last value stays, at the place of the first;
- * members whose names are the same only because of U+FFFD get their "_n". RC_NOMEM, RC_LIMIT. */
+/* The object is complete, with `n` members: of members with one key the last value stays, at the place
+ * of the first; members whose names are the same only because of U+FFFD get their "_n". RC_NOMEM,
+ * RC_LIMIT. */
 enum rc json_names_settle(struct json_scan *s, cJSON *object, size_t n);
 
 /* The text is scanned: names in the compact text get the "_n" that they have in the tree, where

@@ -78,7 +78,8 @@ bool memory_charge(struct memory *m, struct lead *lead, size_t bytes);
 /* Makes the charge `bytes`, room or no room: for memory that is there already, or is no more. Cannot
  * fail. */
 void memory_charge_as(struct memory *m, struct lead *lead, size_t bytes);
-/* Sizes the arena for parsing and flattening lead->body, and charges for it. False: not now; memory_must_wait(). */
+/* Sizes the arena for parsing and flattening lead->body, and charges for it. False: not now;
+ * memory_must_wait(). */
 bool memory_charge_arena(struct memory *m, struct lead *lead);
 /* The rows are made: settles what the lead has, with what sinks will need to write it. False: not
  * now; memory_must_wait(). */

@@ -1,5 +1,5 @@
-/* Which leads are done, in a form that a state can hold: sums over the sequence numbers below a mark, and the
- * sequence numbers below it that are left out. Private to core/run; one thread at a time. */
+/* Which leads are done, in a form that a state can hold: all sequence numbers below sums.high, except the
+ * gaps, and sums over those that are done. Private to core/run; one thread at a time. */
 #ifndef LEADPIPE_RUN_PROGRESS_H
 #define LEADPIPE_RUN_PROGRESS_H
 

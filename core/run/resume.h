@@ -26,7 +26,8 @@ struct resume_plan {
     struct state_run run;     /* its texts and arrays are the state's */
     struct state_failures failures;
 
-    /* Leads that sinks still have to give a verdict on, by sequence number. The sinks have them once they are open. */
+    /* Leads that sinks still have to give a verdict on, by sequence number. The sinks have them once they
+     * are open. */
     struct lead **unacked;
     size_t n_unacked, cap_unacked;
     uint64_t unacked_failed; /* of them: another sink had failed them */

@@ -1,8 +1,8 @@
 /* The IDs of an earlier part of the run, read once more: are they the same? Private to core/run; the
  * IDs' thread.
  *
- * Those that were done are skipped. Two sums over their keys and sequence numbers show whether they are the same;
- * that is known at the last of them, and until then those in between that were not done wait. */
+ * Those that were done are skipped. Two sums over their keys and sequence numbers show whether they are
+ * the same; that is known at the last of them. Until then those in the gaps between them wait. */
 #ifndef LEADPIPE_RESUME_IDS_H
 #define LEADPIPE_RESUME_IDS_H
 

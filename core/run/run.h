@@ -158,8 +158,8 @@ bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint
 void run_execute(struct run *r, struct run_result *out);
 
 /* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, and of the
- * files only the lists that have rows and the manifest become visible. Only on the thread of run_execute(), signal handlers there
- * included. `signal_number` is the reason in the result. */
+ * files only the lists that have rows and the manifest become visible. Only on the thread of
+ * run_execute(), signal handlers there included. `signal_number` is the reason in the result. */
 void run_stop(struct run *r, int signal_number);
 
 void run_free(struct run *r);

@@ -1,7 +1,7 @@
 /* Leads in order: from the ring to the sinks' queues. Private to core/run.
  *
- * Its thread takes leads out of the ring in the order of their sequence numbers, and so is the one that decides
- * what depends on order: the columns, which leads are unchanged, and which are done. */
+ * Its thread takes leads out of the ring in the order of their sequence numbers, and so is the one that
+ * decides what depends on order: the columns, which leads are unchanged, and which are done. */
 #ifndef LEADPIPE_SEQUENCER_H
 #define LEADPIPE_SEQUENCER_H
 

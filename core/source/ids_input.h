@@ -26,7 +26,8 @@ struct ids_input {
 };
 
 /* Opens, finds out about the format, and reads a csv header. Errors as ids_source_read(), and
- * RC_USAGE: csv whose header is malformed or without the ID column, and what is no list. The input must not move until it is closed. */
+ * RC_USAGE: csv whose header is malformed or without the ID column, and what is no list. The input
+ * must not move until it is closed. */
 enum rc ids_input_open(struct ids_input *in, const struct ids_cfg *cfg, const char *path,
                        struct err *e);
 void ids_input_close(struct ids_input *in);

@@ -29,8 +29,8 @@ enum rc ids_source_open(struct ids_source *s, const char *path, const struct sou
                         struct err *e);
 void ids_source_close(struct ids_source *s);
 
-/* 1 to `room` bytes; the first time `room` must be 3 at least. RC_END; RC_STOPPED: the wait's cancel_fd became readable; RC_IO, also for gzip
- * data that are damaged or cut short; RC_NOMEM. */
+/* 1 to `room` bytes; the first time `room` must be 3 at least. RC_END; RC_STOPPED: the wait's cancel_fd
+ * became readable; RC_IO, also for gzip data that are damaged or cut short; RC_NOMEM. */
 enum rc ids_source_read(struct ids_source *s, char *into, size_t room, size_t *n, struct err *e);
 
 #endif

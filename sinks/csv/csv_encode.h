@@ -1,8 +1,8 @@
 /* Cells as CSV (RFC 4180): what is quoted, what is guarded, and nothing about files.
  *
  * A field is quoted only where it must be: it holds the delimiter, a quote, CR or LF, is the empty
- * string, or is not safe otherwise (excel_safe). Null and what is absent are empty without quotes. Blanks at the ends are part of
- * the field and need no quotes. All errors stick in the buffer. */
+ * string, or is not safe otherwise (excel_safe). Null and what is absent are empty without quotes.
+ * Blanks at the ends are part of the field and need no quotes. All errors stick in the buffer. */
 #ifndef LEADPIPE_CSV_ENCODE_H
 #define LEADPIPE_CSV_ENCODE_H
 

@@ -1,10 +1,10 @@
 /* Sends messages (bodies for a webhook, each with the leads that it holds) and says how each ended.
  *
- * A thread of its own runs an HTTP engine on an event loop. Who fills messages takes an empty one,
- * which waits while as many as allowed are on their way: so memory is bounded, and a slow receiver
- * slows the run. A receiver that cannot be talked to any more (410 Gone, 401 or 403 to each of the first three, a certificate that does
- * not verify, no success for too long) closes the delivery: what is on its way and what comes later
- * fails with that reason, at once. */
+ * A thread of its own runs an HTTP engine on an event loop. Whoever fills messages takes an empty one,
+ * and waits for it while as many as are allowed are on their way: so memory is bounded, and a slow
+ * receiver slows the run. A receiver that cannot be talked to any more (410 Gone, 401 or 403 to each of
+ * the first three, a certificate that does not verify, no success for too long) closes the delivery:
+ * what is on its way and what comes later fails with that reason, at once. */
 #ifndef LEADPIPE_DELIVERY_H
 #define LEADPIPE_DELIVERY_H
 
