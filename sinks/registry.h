@@ -9,6 +9,7 @@
     X(csv)                                                                                         \
     X(ndjson)                                                                                      \
     X(msgpack)                                                                                     \
+    X(sqlite)                                                                                      \
     X(webhook)
 
 #define X(name) extern const struct sink_ops sink_##name;

@@ -1,0 +1,130 @@
+#include "sinks/sql/merge.h"
+
+static void put_name(struct buf *b, const struct sql_merge *m, const struct sql_merge_column *c)
+{
+    sql_quote(b, m->dialect, c->name);
+}
+
+/* "t.key = s.key and ..." over the first `n` keys; `s` is what stands for the staged row. */
+static void put_same(struct buf *b, const struct sql_merge *m, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(b, i ? " and t." : "t.");
+        put_name(b, m, &m->columns[i]);
+        buf_addf(b, " = %s.", s);
+        buf_add_str(b, m->columns[i].staged);
+    }
+}
+
+/* One side of the comparison of all that a payload gives. */
+static void put_row(struct buf *b, const struct sql_merge *m, bool staged)
+{
+    const char *comma = "(";
+    for (size_t i = m->n_keys; i < m->n_columns; i++) {
+        const struct sql_merge_column *c = &m->columns[i];
+        if (c->role != SQL_MERGE_DATA)
+            continue;
+        buf_adds(b, comma);
+        buf_adds(b, c->as_text ? "cast(" : "");
+        if (staged) {
+            buf_add_str(b, c->value);
+        } else {
+            buf_adds(b, "t.");
+            put_name(b, m, c);
+        }
+        buf_adds(b, c->as_text ? " as text)" : "");
+        comma = ", ";
+    }
+    buf_addc(b, ')');
+}
+
+static bool has_data(const struct sql_merge *m)
+{
+    for (size_t i = m->n_keys; i < m->n_columns; i++) {
+        if (m->columns[i].role == SQL_MERGE_DATA)
+            return true;
+    }
+    return false;
+}
+
+void sql_merge_update(struct buf *b, const struct sql_merge *m)
+{
+    const char *comma = " as t set ";
+    if (!has_data(m))
+        return;
+    buf_adds(b, "update ");
+    buf_add_str(b, m->table);
+    for (size_t i = m->n_keys; i < m->n_columns; i++) {
+        buf_adds(b, comma);
+        put_name(b, m, &m->columns[i]);
+        buf_adds(b, " = ");
+        buf_add_str(b, m->columns[i].value);
+        comma = ", ";
+    }
+    buf_adds(b, " from ");
+    buf_add_str(b, m->staged);
+    buf_adds(b, " as s where ");
+    put_same(b, m, "s", m->n_keys);
+    buf_adds(b, " and ");
+    put_row(b, m, false);
+    buf_adds(b, m->differs);
+    put_row(b, m, true);
+}
+
+void sql_merge_insert(struct buf *b, const struct sql_merge *m, bool all)
+{
+    buf_adds(b, "insert into ");
+    buf_add_str(b, m->table);
+    for (size_t i = 0; i < m->n_columns; i++) {
+        buf_adds(b, i ? ", " : " (");
+        put_name(b, m, &m->columns[i]);
+    }
+    for (size_t i = 0; i < m->n_columns; i++) {
+        buf_adds(b, i ? ", " : ") select ");
+        buf_add_str(b, m->columns[i].value);
+    }
+    buf_adds(b, " from ");
+    buf_add_str(b, m->staged);
+    buf_adds(b, " as s");
+    if (all)
+        return;
+    buf_adds(b, " where not exists (select 1 from ");
+    buf_add_str(b, m->table);
+    buf_adds(b, " as t where ");
+    put_same(b, m, "s", m->n_keys);
+    buf_addc(b, ')');
+}
+
+void sql_merge_delete(struct buf *b, const struct sql_merge *m, bool others)
+{
+    const char *where = " as t where ";
+    buf_adds(b, "delete from ");
+    buf_add_str(b, m->table);
+    if (!others) {
+        buf_adds(b, " as t where exists (select 1 from ");
+        buf_add_str(b, m->leads);
+        buf_adds(b, " as l where ");
+        put_same(b, m, "l", m->n_lead_keys);
+        buf_addc(b, ')');
+        where = " and ";
+    }
+    if (!m->has_key)
+        return;
+    buf_adds(b, where);
+    buf_adds(b, "not exists (select 1 from ");
+    buf_add_str(b, m->staged);
+    buf_adds(b, " as s where ");
+    put_same(b, m, "s", m->n_keys);
+    buf_addc(b, ')');
+}
+
+void sql_merge_delete_leads(struct buf *b, const struct sql_merge *m, struct str gone)
+{
+    buf_adds(b, "delete from ");
+    buf_add_str(b, m->table);
+    buf_adds(b, " as t where exists (select 1 from ");
+    buf_add_str(b, gone);
+    buf_adds(b, " as l where ");
+    put_same(b, m, "l", m->n_lead_keys);
+    buf_addc(b, ')');
+}

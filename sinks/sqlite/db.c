@@ -1,0 +1,178 @@
+#include "sinks/sqlite/db.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define RETRY_MS 20
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+static enum rc rc_of(const struct sqlite_db *d, int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return RC_OK;
+    case SQLITE_NOMEM:
+        return RC_NOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return stop_timer_is_over(d->stop) ? RC_STOPPED : RC_BUSY;
+    case SQLITE_NOTADB:
+        return RC_USAGE;
+    default:
+        return RC_IO;
+    }
+}
+
+static const char *advice_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another program is writing to it, or reading and keeping writers out; wait for it, or "
+               "stop it";
+    case SQLITE_FULL:
+        return "the disk is full";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return "cannot be written: it, or its directory, is read-only";
+    case SQLITE_CANTOPEN:
+        return "it, or a file beside it, cannot be opened; check the directory and its permissions";
+    case SQLITE_IOERR:
+        return "cannot be read or written";
+    case SQLITE_CORRUPT:
+        return "the database is damaged";
+    case SQLITE_NOTADB:
+        return "is not an SQLite database";
+    default:
+        return NULL;
+    }
+}
+
+enum rc sqlite_rc(const struct sqlite_db *d, int code, struct err *e)
+{
+    enum rc rc = rc_of(d, code);
+    if (rc == RC_OK)
+        return rc;
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    const char *advice = advice_of(code);
+    const char *text = d->db ? sqlite3_errmsg(d->db) : sqlite3_errstr(code);
+    int errnum = d->db ? sqlite3_system_errno(d->db) : 0;
+    bool is_system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+    if (!advice)
+        return err_set(e, rc, "%s: %s", d->subject, text);
+    if (is_system && errnum)
+        return err_sys(e, rc, errnum, "%s: %s", d->subject, advice);
+    return err_set(e, rc, "%s: %s", d->subject, advice);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static int wait_for_lock(void *db, int n)
+{
+    const struct sqlite_db *d = db;
+    if ((int64_t)n * RETRY_MS >= d->wait_ms || stop_timer_is_over(d->stop))
+        return 0;
+    (void)sqlite3_sleep(RETRY_MS);
+    return 1;
+}
+
+enum rc sqlite_db_open(struct sqlite_db *d, const char *path, struct err *e)
+{
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW |
+                      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int code = sqlite3_open_v2(path, &d->db, flags, NULL);
+    /* Views and triggers of a database that is not ours must not call what has effects. */
+    if (code == SQLITE_OK)
+        code = sqlite3_db_config(d->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_db_config(d->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_busy_handler(d->db, wait_for_lock, d);
+    enum rc rc = sqlite_rc(d, code, e);
+    if (rc != RC_OK)
+        sqlite_db_close(d);
+    return rc;
+}
+
+void sqlite_db_close(struct sqlite_db *d)
+{
+    (void)sqlite3_close_v2(d->db);
+    d->db = NULL;
+}
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+enum rc sqlite_run(const struct sqlite_db *d, const char *sql, struct err *e)
+{
+    return sqlite_rc(d, sqlite3_exec(d->db, sql, NULL, NULL, NULL), e);
+}
+
+enum rc sqlite_run_buf(const struct sqlite_db *d, struct buf *sql, struct err *e)
+{
+    enum rc rc = buf_rc(sql) == RC_OK ? sqlite_run(d, buf_cstr(sql), e) : err_nomem(e);
+    buf_clear(sql);
+    return rc;
+}
+
+enum rc sqlite_count(const struct sqlite_db *d, struct buf *sql, uint64_t *rows, struct err *e)
+{
+    if (buf_rc(sql) == RC_OK && sql->len == 0)
+        return RC_OK;
+    enum rc rc = sqlite_run_buf(d, sql, e);
+    if (rc == RC_OK)
+        *rows += (uint64_t)sqlite3_changes64(d->db); /* of the statement, not of triggers */
+    return rc;
+}
+
+enum rc sqlite_prepare(const struct sqlite_db *d, const char *sql, sqlite3_stmt **out,
+                       struct err *e)
+{
+    return sqlite_rc(d, sqlite3_prepare_v2(d->db, sql, -1, out, NULL), e);
+}
+
+enum rc sqlite_prepare_buf(const struct sqlite_db *d, struct buf *sql, sqlite3_stmt **out,
+                           struct err *e)
+{
+    enum rc rc = buf_rc(sql) == RC_OK ? sqlite_prepare(d, buf_cstr(sql), out, e) : err_nomem(e);
+    buf_clear(sql);
+    return rc;
+}
+
+enum rc sqlite_number(const struct sqlite_db *d, const char *sql, int64_t *out, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
+    if (rc != RC_OK)
+        return rc;
+    int code = sqlite3_step(stmt);
+    *out = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    rc = sqlite_rc(d, code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+enum rc sqlite_number_buf(const struct sqlite_db *d, struct buf *sql, int64_t *out, struct err *e)
+{
+    enum rc rc = buf_rc(sql) == RC_OK ? sqlite_number(d, buf_cstr(sql), out, e) : err_nomem(e);
+    buf_clear(sql);
+    return rc;
+}
+
+struct str sqlite_text(sqlite3_stmt *stmt, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    if (!text)
+        return STR_NONE;
+    return (struct str){text, (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
+int sqlite_bind_str(sqlite3_stmt *stmt, int at, struct str value)
+{
+    if (!value.ptr)
+        return sqlite3_bind_null(stmt, at);
+    return sqlite3_bind_text64(stmt, at, value.ptr, value.len, SQLITE_STATIC, SQLITE_UTF8);
+}

@@ -1,0 +1,489 @@
+#include "sinks/sqlite/merge.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sinks/sql/merge.h"
+
+#define SQL_BYTES_MAX ((size_t)64 << 20)
+#define MEMORY_MAX ((size_t)256 << 20)
+#define RUN_COLUMNS_MAX 4
+
+/* One table's merge, while it is put together. */
+struct merging {
+    struct sqlite_stage *stage;
+    const struct sqlite_place *place;
+    const struct sql_relation *relation;
+    size_t table; /* its index */
+    struct sqlite_table now;
+    struct arena memory;
+    struct sql_merge merge;
+    struct sql_merge_column *columns; /* merge.columns */
+    size_t cap;
+    struct buf ddl;  /* of a table to be made: "name type", with commas; else statements */
+    struct buf text; /* scratch */
+};
+
+/* ---- columns -------------------------------------------------------------------------------- */
+
+static enum rc keep(struct merging *m, struct buf *b, struct str *out, struct err *e)
+{
+    const char *copy = buf_rc(b) == RC_OK ? arena_strdup(&m->memory, buf_str(b)) : NULL;
+    if (!copy)
+        return err_nomem(e);
+    *out = (struct str){copy, b->len};
+    buf_clear(b);
+    return RC_OK;
+}
+
+/* The table gets a column that it does not have. */
+static void put_missing_column(struct merging *m, const struct sql_mapped *mapped, const char *type,
+                               bool is_key)
+{
+    if (mapped->exists)
+        return;
+    if (m->now.exists) {
+        buf_adds(&m->ddl, "alter table ");
+        buf_add_str(&m->ddl, m->merge.table);
+        buf_adds(&m->ddl, " add column ");
+    } else {
+        buf_adds(&m->ddl, m->ddl.len ? ", " : "");
+    }
+    sql_quote(&m->ddl, m->place->dialect, mapped->column);
+    buf_addf(&m->ddl, " %s%s%s", type, is_key ? " not null" : "", m->now.exists ? ";" : "");
+}
+
+static enum rc remember(struct merging *m, struct str column, struct str source, struct err *e)
+{
+    static const char sql[] = "insert into out." SQL_TABLE_COLUMNS
+                              " (table_name, column_name, source) values (?1, ?2, ?3) on conflict "
+                              "(table_name, column_name) do update set source = excluded.source";
+    const struct sqlite_db *d = &m->stage->db;
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
+    if (rc != RC_OK)
+        return rc;
+    int code = sqlite_bind_str(stmt, 1, m->relation->name);
+    if (code == SQLITE_OK)
+        code = sqlite_bind_str(stmt, 2, column);
+    if (code == SQLITE_OK)
+        code = sqlite_bind_str(stmt, 3, source.len ? source : STR(""));
+    rc = sqlite_rc(d, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* `value` is SQL; `staged`: of a key, the staged column. */
+static enum rc add_column(struct merging *m, struct str wanted, struct str source,
+                          enum column_type type, enum sql_merge_role role, const char *value,
+                          const char *staged, struct err *e)
+{
+    const struct sql_mapped *mapped;
+    struct sqlite_fit fit;
+    if (m->merge.n_columns == m->cap)
+        return err_set(e, RC_INTERNAL, "%s: more columns than there are", m->place->spec);
+    struct sql_merge_column *column = &m->columns[m->merge.n_columns++];
+    *column = (struct sql_merge_column){.role = role};
+    enum rc rc = sqlite_table_map(&m->now, m->place, wanted, source, type, &mapped, &fit, e);
+    if (rc != RC_OK)
+        return rc;
+    put_missing_column(m, mapped, m->place->dialect->types[type], role == SQL_MERGE_KEY);
+    column->name = mapped->column;
+    buf_adds(&m->text, value);
+    rc = keep(m, &m->text, &column->value, e);
+    buf_adds(&m->text, staged);
+    return rc == RC_OK ? keep(m, &m->text, &column->staged, e) : rc;
+}
+
+static enum rc add_documented(struct merging *m, bool keys, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < m->relation->n_columns; i++) {
+        const struct sql_column *c = &m->relation->columns[i];
+        char value[32];
+        (void)snprintf(value, sizeof value, "s.c%zu", i);
+        if (c->is_key == keys)
+            rc = add_column(m, c->wanted, c->source, c->type, keys ? SQL_MERGE_KEY : SQL_MERGE_DATA,
+                            value, value + 2, e);
+    }
+    return rc;
+}
+
+static enum rc add_extras(struct merging *m, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    buf_addf(&m->text, "select ord, name, source from main.extras where tab = %zu order by ord",
+             m->table);
+    enum rc rc = sqlite_prepare_buf(&m->stage->db, &m->text, &stmt, e);
+    int code = SQLITE_DONE;
+    while (rc == RC_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        char value[32];
+        (void)snprintf(value, sizeof value, "s.e%lld", (long long)sqlite3_column_int64(stmt, 0));
+        rc = add_column(m, sqlite_text(stmt, 1), sqlite_text(stmt, 2), TYPE_TEXT, SQL_MERGE_DATA,
+                        value, "", e);
+    }
+    if (rc == RC_OK)
+        rc = sqlite_rc(&m->stage->db, code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+static enum rc add_run_column(struct merging *m, const char *name, const char *value,
+                              enum sql_merge_role role, struct err *e)
+{
+    char source[64];
+    (void)snprintf(source, sizeof source, "run %s", name);
+    return add_column(m, str_c(name), str_c(source), TYPE_TEXT, role, value, "", e);
+}
+
+static bool has_deleted_at(const struct merging *m)
+{
+    return sqlite_table_column(&m->now, STR(SQL_COLUMN_DELETED_AT)) != NULL;
+}
+
+/* The run's id and start are digits, letters and signs that mean nothing to SQL. A lead that was marked
+ * comes back with whatever is exported of it. */
+static enum rc add_run_columns(struct merging *m, struct err *e)
+{
+    char started[SQLITE_TIME_BYTES + 2];
+    char run_id[64];
+    (void)snprintf(started, sizeof started, "'%s'", m->place->started_at);
+    (void)snprintf(run_id, sizeof run_id, "'%.40s'", m->place->run_id);
+    enum rc rc = m->place->all_text
+                     ? RC_OK
+                     : add_run_column(m, SQL_COLUMN_MISFITS, "s.misfits", SQL_MERGE_DATA, e);
+    if (rc == RC_OK)
+        rc = add_run_column(m, SQL_COLUMN_EXPORTED_AT, started, SQL_MERGE_RUN, e);
+    if (rc == RC_OK)
+        rc = add_run_column(m, SQL_COLUMN_RUN_ID, run_id, SQL_MERGE_RUN, e);
+    bool marks = m->place->deletes == DELETES_MARK || has_deleted_at(m);
+    if (rc == RC_OK && m->table == 0 && marks)
+        rc = add_run_column(m, SQL_COLUMN_DELETED_AT, "null", SQL_MERGE_DATA, e);
+    return rc;
+}
+
+static size_t columns_at_most(const struct merging *m)
+{
+    size_t extras = m->stage->tables ? m->stage->columns_max : 0;
+    return m->relation->n_columns + extras + RUN_COLUMNS_MAX;
+}
+
+static enum rc plan_names(struct merging *m, struct err *e)
+{
+    sqlite_put_table(&m->text, m->place, m->relation->name);
+    enum rc rc = keep(m, &m->text, &m->merge.table, e);
+    buf_addf(&m->text, "main.s%zu", m->table);
+    if (rc == RC_OK)
+        rc = keep(m, &m->text, &m->merge.staged, e);
+    m->merge.leads = STR("main.s0");
+    return rc;
+}
+
+static enum rc plan(struct merging *m, bool is_attached, struct err *e)
+{
+    enum rc rc = sqlite_table_load(&m->now, m->place, &m->stage->db, m->table, is_attached, e);
+    if (rc != RC_OK)
+        return rc;
+    m->cap = columns_at_most(m);
+    m->merge.columns = m->columns = arena_array(&m->memory, m->cap, sizeof *m->columns);
+    if (!m->columns)
+        return err_nomem(e);
+    rc = plan_names(m, e);
+    if (rc == RC_OK)
+        rc = add_documented(m, true, e);
+    m->merge.n_keys = m->merge.n_columns;
+    if (rc == RC_OK)
+        rc = add_documented(m, false, e);
+    if (rc == RC_OK)
+        rc = add_extras(m, e);
+    return rc == RC_OK ? add_run_columns(m, e) : rc;
+}
+
+static void merging_init(struct merging *m, struct sqlite_stage *s, size_t table)
+{
+    const struct sqlite_place *p = s->place;
+    *m = (struct merging){
+        .stage = s, .place = p, .relation = &p->relations.items[table], .table = table};
+    m->merge = (struct sql_merge){.dialect = p->dialect,
+                                  .differs = " is not ",
+                                  .n_lead_keys = p->relations.n_lead_keys,
+                                  .has_key = m->relation->has_key};
+    arena_init(&m->memory, MEMORY_MAX);
+    buf_init(&m->ddl, SQL_BYTES_MAX);
+    buf_init(&m->text, SQL_BYTES_MAX);
+}
+
+static void merging_free(struct merging *m)
+{
+    buf_free(&m->ddl);
+    buf_free(&m->text);
+    sqlite_table_free(&m->now);
+    arena_free(&m->memory);
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+/* Every run's rows are kept: then a row is told from that of another run by the run. */
+static void put_key(struct merging *m)
+{
+    if (!m->relation->has_key)
+        return;
+    for (size_t i = 0; i < m->merge.n_keys; i++) {
+        buf_adds(&m->text, i ? ", " : ", primary key (");
+        sql_quote(&m->text, m->place->dialect, m->columns[i].name);
+    }
+    if (m->place->mode == MODE_APPEND)
+        buf_adds(&m->text, ", " SQL_COLUMN_RUN_ID);
+    buf_addc(&m->text, ')');
+}
+
+static enum rc make_table(struct merging *m, struct err *e)
+{
+    const struct sqlite_db *d = &m->stage->db;
+    if (buf_rc(&m->ddl) != RC_OK)
+        return err_nomem(e);
+    if (m->now.exists)
+        return m->ddl.len ? sqlite_run_buf(d, &m->ddl, e) : RC_OK;
+    buf_adds(&m->text, "create table ");
+    buf_add_str(&m->text, m->merge.table);
+    buf_adds(&m->text, " (");
+    buf_add_str(&m->text, buf_str(&m->ddl));
+    put_key(m);
+    buf_addc(&m->text, ')');
+    return sqlite_run_buf(d, &m->text, e);
+}
+
+/* Which source has which column, and which columns were there before and are nobody's. */
+static enum rc remember_columns(struct merging *m, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < m->now.map.n; i++) {
+        const struct sql_mapped *mapped = &m->now.map.items[i];
+        if (mapped->is_new && mapped->source.ptr)
+            rc = remember(m, mapped->column, mapped->source, e);
+    }
+    return rc;
+}
+
+/* What looks up staged rows by their keys; not needed where nothing is there to compare with. */
+static enum rc index_staged(struct merging *m, struct err *e)
+{
+    buf_addf(&m->text, "create index if not exists main.i%zu on s%zu (", m->table, m->table);
+    for (size_t i = 0; i < m->merge.n_keys; i++) {
+        buf_adds(&m->text, i ? ", " : "");
+        buf_add_str(&m->text, m->columns[i].staged);
+    }
+    buf_addc(&m->text, ')');
+    return sqlite_run_buf(&m->stage->db, &m->text, e);
+}
+
+static enum rc is_empty(struct merging *m, bool *out, struct err *e)
+{
+    int64_t n = 0;
+    buf_adds(&m->text, "select exists (select 1 from ");
+    buf_add_str(&m->text, m->merge.table);
+    buf_addc(&m->text, ')');
+    enum rc rc = sqlite_number_buf(&m->stage->db, &m->text, &n, e);
+    *out = n == 0;
+    return rc;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static enum rc write_rows(struct merging *m, struct sqlite_outcome *out, struct err *e)
+{
+    const struct sqlite_db *d = &m->stage->db;
+    bool all = false;
+    enum rc rc = is_empty(m, &all, e);
+    bool merges = !all && m->place->mode != MODE_APPEND;
+    if (rc == RC_OK && merges) {
+        sql_merge_delete(&m->text, &m->merge, m->place->mode == MODE_REPLACE);
+        rc = sqlite_count(d, &m->text, &out->deleted, e);
+    }
+    if (rc == RC_OK && merges && m->merge.has_key) {
+        sql_merge_update(&m->text, &m->merge);
+        rc = sqlite_count(d, &m->text, &out->updated, e);
+    }
+    if (rc == RC_OK) {
+        sql_merge_insert(&m->text, &m->merge, !merges || !m->merge.has_key);
+        rc = sqlite_count(d, &m->text, &out->inserted, e);
+    }
+    return rc;
+}
+
+static void put_same_lead(struct buf *b, const struct merging *m)
+{
+    for (size_t i = 0; i < m->merge.n_lead_keys; i++) {
+        buf_adds(b, i ? " and t." : "t.");
+        sql_quote(b, m->place->dialect, m->columns[i].name);
+        buf_addf(b, " = l.c%zu", i);
+    }
+}
+
+static enum rc mark_gone(struct merging *m, struct sqlite_outcome *out, struct err *e)
+{
+    buf_adds(&m->text, "update ");
+    buf_add_str(&m->text, m->merge.table);
+    buf_addf(&m->text,
+             " as t set " SQL_COLUMN_DELETED_AT " = '%s', " SQL_COLUMN_EXPORTED_AT
+             " = '%s', " SQL_COLUMN_RUN_ID " = '%.40s' from main.gone as l where ",
+             m->place->started_at, m->place->started_at, m->place->run_id);
+    put_same_lead(&m->text, m);
+    buf_adds(&m->text, " and t." SQL_COLUMN_DELETED_AT " is null");
+    return sqlite_count(&m->stage->db, &m->text, &out->updated, e);
+}
+
+static enum rc write_gone(struct merging *m, struct sqlite_outcome *out, struct err *e)
+{
+    if (m->place->deletes == DELETES_MARK && m->table == 0)
+        return mark_gone(m, out, e);
+    if (m->place->deletes != DELETES_DELETE)
+        return RC_OK;
+    sql_merge_delete_leads(&m->text, &m->merge, STR("main.gone"));
+    return sqlite_count(&m->stage->db, &m->text, &out->deleted, e);
+}
+
+static enum rc merge_table(struct sqlite_stage *s, size_t table, struct sqlite_outcome *out,
+                           struct err *e)
+{
+    struct merging m;
+    merging_init(&m, s, table);
+    enum rc rc = plan(&m, true, e);
+    if (rc == RC_OK)
+        rc = make_table(&m, e);
+    if (rc == RC_OK)
+        rc = remember_columns(&m, e);
+    if (rc == RC_OK)
+        rc = write_rows(&m, out, e);
+    if (rc == RC_OK)
+        rc = write_gone(&m, out, e);
+    if (rc != RC_OK && rc != RC_NOMEM)
+        err_prefix(e, STR_FMT, STR_ARG(m.relation->name));
+    merging_free(&m);
+    return rc;
+}
+
+/* Before the transaction, so that others are kept waiting for as short as possible. */
+static enum rc index_all(struct sqlite_stage *s, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && s->place->mode != MODE_APPEND && i < s->place->relations.n;
+         i++) {
+        struct merging m;
+        bool empty = true;
+        merging_init(&m, s, i);
+        rc = plan(&m, true, e);
+        if (rc == RC_OK && m.now.exists)
+            rc = is_empty(&m, &empty, e);
+        if (rc == RC_OK && !empty)
+            rc = index_staged(&m, e);
+        merging_free(&m);
+    }
+    return rc;
+}
+
+/* ---- leads that are gone ---------------------------------------------------------------------- */
+
+static enum rc count_gone(struct merging *m, struct sqlite_outcome *out, struct err *e)
+{
+    const struct sqlite_db *d = &m->stage->db;
+    const char *unmarked = has_deleted_at(m) ? "t." SQL_COLUMN_DELETED_AT " is null" : "true";
+    int64_t held = 0;
+    int64_t gone = 0;
+    buf_adds(&m->text, "select count(*) from (select distinct ");
+    for (size_t i = 0; i < m->merge.n_lead_keys; i++) {
+        buf_adds(&m->text, i ? ", t." : "t.");
+        sql_quote(&m->text, m->place->dialect, m->columns[i].name);
+    }
+    buf_adds(&m->text, " from ");
+    buf_add_str(&m->text, m->merge.table);
+    buf_addf(&m->text, " as t where %s)", unmarked);
+    enum rc rc = sqlite_number_buf(d, &m->text, &held, e);
+    buf_adds(&m->text, "select count(*) from main.gone as l where exists (select 1 from ");
+    buf_add_str(&m->text, m->merge.table);
+    buf_addf(&m->text, " as t where %s and ", unmarked);
+    put_same_lead(&m->text, m);
+    buf_addc(&m->text, ')');
+    if (rc == RC_OK)
+        rc = sqlite_number_buf(d, &m->text, &gone, e);
+    out->held = (uint64_t)held;
+    out->gone = (uint64_t)gone;
+    return rc;
+}
+
+enum rc sqlite_count_gone(struct sqlite_stage *s, const struct portion *max_gone,
+                          struct sqlite_outcome *out, struct err *e)
+{
+    struct merging m;
+    merging_init(&m, s, 0);
+    enum rc rc = plan(&m, s->is_attached, e);
+    if (rc == RC_OK && m.now.exists)
+        rc = count_gone(&m, out, e);
+    bool loses = s->place->deletes != DELETES_IGNORE;
+    out->gone_allowed = loses ? sink_gone_allowed(max_gone, out->held) : out->held;
+    merging_free(&m);
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static enum rc make_own_tables(struct sqlite_stage *s, struct err *e)
+{
+    return sqlite_run(
+        &s->db,
+        "create table if not exists out." SQL_TABLE_COLUMNS
+        " (table_name text not null, column_name text not null, source text not null, "
+        "primary key (table_name, column_name));"
+        "create table if not exists out." SQL_TABLE_RUNS
+        " (token text primary key, run_id text not null, sink text not null, "
+        "status text not null, leads integer not null, rows_inserted integer not null, "
+        "rows_updated integer not null, rows_deleted integer not null, "
+        "leads_gone integer not null, started_at text not null, "
+        "ended_at text not null)",
+        e);
+}
+
+static enum rc write_run(struct sqlite_stage *s, const struct sqlite_outcome *out, struct err *e)
+{
+    static const char sql[] =
+        "insert into out." SQL_TABLE_RUNS
+        " (token, run_id, sink, status, leads, rows_inserted, rows_updated, rows_deleted, leads_gone, "
+        "started_at, ended_at) values (?1, ?2, ?3, 'done', ?4, ?5, ?6, ?7, ?8, ?9, "
+        "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'))";
+    const struct sqlite_place *p = s->place;
+    const char *const texts[] = {p->token, p->run_id, p->spec};
+    const uint64_t numbers[] = {s->leads, out->inserted, out->updated, out->deleted, out->gone};
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare(&s->db, sql, &stmt, e);
+    if (rc != RC_OK)
+        return rc;
+    int code = SQLITE_OK;
+    int at = 0;
+    for (size_t i = 0; code == SQLITE_OK && i < sizeof texts / sizeof *texts; i++)
+        code = sqlite_bind_str(stmt, ++at, str_c(texts[i]));
+    for (size_t i = 0; code == SQLITE_OK && i < sizeof numbers / sizeof *numbers; i++)
+        code = sqlite3_bind_int64(stmt, ++at, (sqlite3_int64)numbers[i]);
+    if (code == SQLITE_OK)
+        code = sqlite_bind_str(stmt, ++at, str_c(p->started_at));
+    rc = sqlite_rc(&s->db, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+enum rc sqlite_merge(struct sqlite_stage *s, struct sqlite_outcome *out, bool *done, struct err *e)
+{
+    *done = false;
+    out->inserted = out->updated = out->deleted = 0;
+    enum rc rc = index_all(s, e);
+    if (rc == RC_OK)
+        rc = sqlite_run(&s->db, "begin immediate", e);
+    if (rc == RC_OK)
+        rc = sqlite_target_has_run(s->place, &s->db, done, e);
+    if (rc != RC_OK || *done)
+        return rc;
+    rc = make_own_tables(s, e);
+    for (size_t i = 0; rc == RC_OK && i < s->place->relations.n; i++)
+        rc = merge_table(s, i, out, e);
+    return rc == RC_OK ? write_run(s, out, e) : rc;
+}

@@ -1,0 +1,176 @@
+#include "sinks/sqlite/place.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "core/base/rfc3339.h"
+#include "core/file/outfile.h"
+
+#define MEMORY_MAX ((size_t)256 << 20)
+#define PATHS_BYTES_MAX ((size_t)1 << 20)
+#define US_PER_S INT64_C(1000000)
+#define S_PER_DAY INT64_C(86400)
+
+/* ---- times ---------------------------------------------------------------------------------- */
+
+/* The civil calendar: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days. */
+void sqlite_time_text(int64_t us, char out[SQLITE_TIME_BYTES])
+{
+    int64_t s = (us - TIME_YEAR_1_US) / US_PER_S;
+    int64_t fraction = (us - TIME_YEAR_1_US) % US_PER_S;
+    int64_t day = s / S_PER_DAY + 306; /* since 0000-03-01 */
+    int64_t second = s % S_PER_DAY;
+    int64_t era = day / 146097;
+    int64_t of_era = day % 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * of_year + 2) / 153; /* from March */
+    int64_t date = of_year - (153 * month + 2) / 5 + 1;
+    year += era * 400 + (month >= 10);
+    month += month < 10 ? 3 : -9;
+    (void)snprintf(out, SQLITE_TIME_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (int)year,
+                   (int)month, (int)date, (int)(second / 3600), (int)(second / 60 % 60),
+                   (int)(second % 60), (int)fraction);
+}
+
+/* ---- the files ------------------------------------------------------------------------------ */
+
+static enum rc keep(struct sqlite_place *p, struct str text, const char **out, struct err *e)
+{
+    *out = arena_strdup(&p->memory, text);
+    return *out ? RC_OK : err_nomem(e);
+}
+
+/* Absolute, and without links: what SQLite opens is what was looked at. */
+static enum rc resolve(struct sqlite_place *p, const char *target, struct err *e)
+{
+    char *real = realpath(target, NULL);
+    if (real) {
+        enum rc rc = keep(p, str_c(real), &p->path, e);
+        free(real);
+        return rc;
+    }
+    if (errno != ENOENT)
+        return err_sys(e, RC_USAGE, errno, "%s", p->spec);
+    const char *slash = strrchr(target, '/');
+    const char *name = slash ? slash + 1 : target;
+    struct buf path;
+    buf_init(&path, PATH_MAX);
+    buf_add_str(&path, slash ? (struct str){target, (size_t)(slash + 1 - target)} : STR("."));
+    real = buf_rc(&path) == RC_OK ? realpath(buf_cstr(&path), NULL) : NULL;
+    enum rc rc = real ? RC_OK : err_sys(e, RC_USAGE, errno, "%s: its directory", p->spec);
+    if (rc == RC_OK) {
+        buf_clear(&path);
+        buf_addf(&path, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name);
+        rc = buf_rc(&path) == RC_OK ? keep(p, buf_str(&path), &p->path, e) : err_nomem(e);
+    }
+    free(real);
+    buf_free(&path);
+    return rc;
+}
+
+static enum rc name_files(struct sqlite_place *p, const char *target, struct err *e)
+{
+    struct buf names;
+    if (!*target || !outfile_is_file(target))
+        return err_set(e, RC_USAGE, "%s: the target must be a file, such as sqlite:leads.db",
+                       p->spec);
+    enum rc rc = outfile_check(target, e);
+    if (rc != RC_OK) {
+        err_prefix(e, "%s", p->spec);
+        return rc;
+    }
+    rc = resolve(p, target, e);
+    buf_init(&names, PATHS_BYTES_MAX);
+    if (rc == RC_OK)
+        rc = outfile_unfinished(p->path, &names, e);
+    if (rc == RC_OK && buf_rc(&names) != RC_OK)
+        rc = err_nomem(e);
+    if (rc == RC_OK)
+        rc = keep(p, str_c(names.data), &p->staging, e);
+    if (rc == RC_OK)
+        rc = keep(p, str_c(names.data + strlen(names.data) + 1), &p->fresh, e);
+    buf_free(&names);
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static enum rc check_opts(const struct sqlite_place *p, struct err *e)
+{
+    if (p->deletes != DELETES_IGNORE && p->mode != MODE_UPSERT)
+        return err_set(e, RC_USAGE, "%s: deletes=%s needs mode=upsert: mode=%s", p->spec,
+                       p->deletes == DELETES_MARK ? "mark" : "delete",
+                       p->mode == MODE_APPEND ? "append keeps the rows of every run"
+                                              : "replace holds the leads of one run only");
+    return RC_OK;
+}
+
+static enum rc check_tables(const struct sqlite_place *p, struct err *e)
+{
+    for (size_t i = 0; i < p->relations.n; i++) {
+        struct str name = p->relations.items[i].name;
+        if (name.len >= 7 && sqlite3_strnicmp(name.ptr, "sqlite_", 7) == 0)
+            return err_set(e, RC_USAGE,
+                           "%s: a table cannot be called " STR_FMT
+                           ": names that begin with sqlite_ "
+                           "are SQLite's own",
+                           p->spec, STR_ARG(name));
+    }
+    return RC_OK;
+}
+
+enum rc sqlite_place_make(struct sqlite_place *p, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct sqlite_opts *opts = cfg->opts;
+    *p = (struct sqlite_place){.spec = cfg->spec,
+                               .mode = (enum sqlite_mode)opts->mode,
+                               .deletes = (enum sqlite_deletes)opts->deletes,
+                               .all_text = opts->types == TYPES_TEXT};
+    arena_init(&p->memory, MEMORY_MAX);
+    for (size_t i = 0; (p->dialect = sql_dialect(i)) && strcmp(p->dialect->name, "sqlite") != 0;)
+        i++;
+    enum rc rc = check_opts(p, e);
+    if (rc == RC_OK)
+        rc = sql_relations_make(&p->relations, &p->memory, p->dialect, cfg->profile, NULL,
+                                p->all_text, e);
+    if (rc == RC_OK)
+        rc = check_tables(p, e);
+    if (rc == RC_OK)
+        rc = name_files(p, cfg->target, e);
+    return rc;
+}
+
+enum rc sqlite_place_set_run(struct sqlite_place *p, const struct sink_cfg *cfg, struct str run_id,
+                             int64_t started_ms, struct err *e)
+{
+    struct buf token;
+    for (size_t i = 0; i < run_id.len; i++) { /* it stands in SQL */
+        if (!memchr("0123456789abcdef", run_id.ptr[i], 16))
+            return err_set(e, RC_SYNTAX, "%s: the run's id is malformed", p->spec);
+    }
+    buf_init(&token, 256);
+    buf_addf(&token, STR_FMT "/%u", STR_ARG(run_id), cfg->index);
+    enum rc rc = buf_rc(&token) == RC_OK ? keep(p, buf_str(&token), &p->token, e) : err_nomem(e);
+    if (rc == RC_OK)
+        rc = keep(p, run_id, &p->run_id, e);
+    sqlite_time_text(started_ms * 1000, p->started_at);
+    buf_free(&token);
+    return rc;
+}
+
+void sqlite_place_free(struct sqlite_place *p)
+{
+    arena_free(&p->memory);
+}
+
+void sqlite_put_table(struct buf *b, const struct sqlite_place *p, struct str table)
+{
+    buf_adds(b, "out.");
+    sql_quote(b, p->dialect, table);
+}

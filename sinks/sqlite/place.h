@@ -1,0 +1,45 @@
+/* Where a run's rows go: the database, the files beside it, the tables. */
+#ifndef LEADPIPE_SINKS_SQLITE_PLACE_H
+#define LEADPIPE_SINKS_SQLITE_PLACE_H
+
+#include "core/sink.h"
+#include "sinks/sql/relation.h"
+
+enum sqlite_mode { MODE_UPSERT, MODE_APPEND, MODE_REPLACE };
+enum sqlite_deletes { DELETES_IGNORE, DELETES_MARK, DELETES_DELETE };
+enum sqlite_types { TYPES_TYPED, TYPES_TEXT };
+
+#define SQLITE_TIME_BYTES 80 /* seven numbers of any length */
+
+struct sqlite_opts {
+    int mode, deletes, types; /* of the enums above */
+};
+
+struct sqlite_place {
+    struct arena memory; /* of all texts */
+    const struct sql_dialect *dialect;
+    struct sql_relations relations;
+    const char *spec;
+    const char *path;    /* of the database: absolute, without links */
+    const char *staging; /* beside it: the rows of a run that has not come to its end */
+    const char *fresh;   /* beside it: a database that is complete and has not got its name */
+    enum sqlite_mode mode;
+    enum sqlite_deletes deletes;
+    bool all_text;
+    const char *run_id, *token; /* the token is of the run and the sink */
+    char started_at[SQLITE_TIME_BYTES];
+};
+
+/* All but the run. RC_USAGE: the options do not fit each other, or the target is no file. */
+enum rc sqlite_place_make(struct sqlite_place *p, const struct sink_cfg *cfg, struct err *e);
+enum rc sqlite_place_set_run(struct sqlite_place *p, const struct sink_cfg *cfg, struct str run_id,
+                             int64_t started_ms, struct err *e);
+void sqlite_place_free(struct sqlite_place *p);
+
+/* "2026-11-29T02:00:00.000000Z": microseconds always, so that texts sort as times do. */
+void sqlite_time_text(int64_t us, char out[SQLITE_TIME_BYTES]);
+
+/* In one connection the staging database is "main", and the one that is written "out". */
+void sqlite_put_table(struct buf *b, const struct sqlite_place *p, struct str table);
+
+#endif

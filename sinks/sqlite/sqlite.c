@@ -1,0 +1,478 @@
+/* The sink "sqlite": tables of an SQLite database.
+ *
+ * Rows are staged beside it (stage.h). At the end, where the database is there, prepare() merges them in
+ * one transaction, which commit() commits: readers see the old tables or the new ones. Where it is not
+ * there, prepare() makes it under another name, and commit() renames it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/units.h"
+#include "core/file/folder.h"
+#include "sinks/registry.h"
+#include "sinks/sqlite/merge.h"
+
+#define TEXT_VERSION "1"
+#define FRESH_BYTES_MAX ((size_t)1 << 16)
+#define COLUMNS_EIGHTHS 8 /* of put(): texts that SQLite copies */
+
+#define AT(type, member) OPTION_AT(struct sqlite_opts, type, member)
+
+static const struct option_spec sqlite_opt_specs[] = {
+    {.name = "mode",
+     AT(CHOICE, mode),
+     .choices = "upsert|append|replace",
+     .default_text = "upsert",
+     .help =
+         "upsert: leads that are in the tables are replaced where they differ; append: every run "
+         "adds its rows, and _run_id is part of the key; replace: afterwards the tables hold the "
+         "leads of this run only"},
+    {.name = "deletes",
+     AT(CHOICE, deletes),
+     .choices = "ignore|mark|delete",
+     .default_text = "ignore",
+     .help =
+         "what becomes of leads that the provider does not have any more (404, 410): they stay, "
+         "get a time in _deleted_at, or are deleted from all tables"},
+    {.name = "types",
+     AT(CHOICE, types),
+     .choices = "typed|text",
+     .default_text = "typed",
+     .help = "text: every column is text, and there is no _misfits"},
+    {.name = NULL},
+};
+
+/* ---- before the run ------------------------------------------------------------------------- */
+
+static enum rc sqlite_check(const struct sink_cfg *cfg, struct err *e)
+{
+    struct sqlite_place place;
+    bool exists = false;
+    enum rc rc = sqlite_place_make(&place, cfg, e);
+    if (rc == RC_OK)
+        rc = sqlite_target_check(&place, &exists, e);
+    sqlite_place_free(&place);
+    return rc;
+}
+
+static unsigned sqlite_needs(const struct sink_cfg *cfg)
+{
+    (void)cfg;
+    return SINK_WANTS_ROWS | SINK_WANTS_MISSING;
+}
+
+static enum rc sqlite_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
+{
+    (void)e;
+    buf_add(out, cfg->target, strlen(cfg->target) + 1);
+    return RC_OK;
+}
+
+/* ---- the sink ------------------------------------------------------------------------------- */
+
+struct sqlite {
+    struct sink sink; /* first */
+    struct sink_cfg cfg;
+    struct sqlite_place place;
+    struct sqlite_stage stage;
+    struct sqlite_outcome outcome;
+    struct buf mark;
+    struct sink_file file, *files;
+    struct sink_misfits *misfits;
+    size_t n_misfits;
+    bool keeps;    /* a mark or a text needs the staging database */
+    bool is_fresh; /* the database is complete under another name */
+    bool is_open;  /* the merge's transaction */
+    bool is_done;  /* committed, or taken back */
+};
+
+static struct sqlite *sqlite_of(struct sink *s)
+{
+    return (struct sqlite *)s;
+}
+
+static void release(struct sqlite *s, bool remove)
+{
+    sqlite_stage_close(&s->stage, remove);
+    sqlite_place_free(&s->place);
+    buf_free(&s->mark);
+    free(s->misfits);
+    free(s);
+}
+
+static enum rc init(struct sqlite **out, const struct sink_cfg *cfg, struct str run_id,
+                    int64_t started_ms, struct err *e)
+{
+    struct sqlite *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(e);
+    s->cfg = *cfg;
+    buf_init(&s->mark, SINK_TEXT_BYTES_MAX);
+    s->file.path = cfg->target;
+    s->files = &s->file;
+    *out = s;
+    enum rc rc = sqlite_place_make(&s->place, cfg, e);
+    return rc == RC_OK ? sqlite_place_set_run(&s->place, cfg, run_id, started_ms, e) : rc;
+}
+
+/* Opens the database where it is there. */
+static enum rc attach(struct sqlite *s, struct err *e)
+{
+    bool exists = false;
+    enum rc rc = sqlite_target_check(&s->place, &exists, e);
+    if (rc != RC_OK || !exists)
+        return rc;
+    rc = sqlite_target_attach(&s->place, &s->stage.db, s->place.path, e);
+    s->stage.is_attached = rc == RC_OK;
+    return rc;
+}
+
+static enum rc sqlite_open(struct sink **out, const struct sink_cfg *cfg,
+                           const struct sink_mark *from, struct err *e)
+{
+    struct sqlite *s = NULL;
+    enum rc rc = init(&s, cfg, str_c(cfg->run_id), cfg->started_ms, e);
+    if (!s)
+        return rc;
+    s->sink.ops = &sink_sqlite;
+    s->keeps = from != NULL;
+    if (rc == RC_OK)
+        rc = sqlite_stage_open(&s->stage, &s->place, cfg, !from, e);
+    if (rc == RC_OK)
+        rc = attach(s, e);
+    if (rc == RC_OK)
+        rc = from ? sqlite_stage_resume(&s->stage, cfg, from->text, e)
+                  : sqlite_stage_begin(&s->stage, e);
+    if (rc == RC_OK)
+        *out = &s->sink;
+    else
+        release(s, !from);
+    return rc;
+}
+
+static enum rc sqlite_put(struct sink *sink, const struct lead *const leads[], size_t n,
+                          struct err *e)
+{
+    static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
+    struct sqlite *s = sqlite_of(sink);
+    for (size_t i = 0; i < n; i++) {
+        enum rc rc = sqlite_stage_put(&s->stage, leads[i], e);
+        if (rc != RC_OK)
+            return rc;
+        s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], &accepted);
+    }
+    return RC_OK;
+}
+
+static enum rc sqlite_put_missing(struct sink *sink, const struct lead *const leads[], size_t n,
+                                  struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = sqlite_stage_put_missing(&sqlite_of(sink)->stage, leads[i], e);
+    return rc;
+}
+
+static enum rc sqlite_mark(struct sink *sink, struct sink_mark *out, struct err *e)
+{
+    struct sqlite *s = sqlite_of(sink);
+    enum rc rc = sqlite_stage_commit(&s->stage, e);
+    if (rc != RC_OK)
+        return rc;
+    buf_clear(&s->mark);
+    sqlite_stage_mark(&s->stage, &s->mark);
+    if (buf_rc(&s->mark) != RC_OK)
+        return err_nomem(e);
+    out->text = buf_str(&s->mark);
+    s->keeps = true;
+    return RC_OK;
+}
+
+/* ---- a database that is not there yet --------------------------------------------------------- */
+
+static enum rc remove_fresh(const struct sqlite_place *p, struct err *e)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    struct buf path;
+    enum rc rc = RC_OK;
+    buf_init(&path, FRESH_BYTES_MAX);
+    for (size_t i = 0; rc == RC_OK && i < sizeof suffixes / sizeof *suffixes; i++) {
+        buf_clear(&path);
+        buf_addf(&path, "%s%s", p->fresh, suffixes[i]);
+        if (buf_rc(&path) != RC_OK)
+            rc = err_nomem(e);
+        else if (unlink(buf_cstr(&path)) != 0 && errno != ENOENT)
+            rc = err_sys(e, RC_IO, errno, "%s", buf_cstr(&path));
+    }
+    buf_free(&path);
+    return rc;
+}
+
+static enum rc sync_file(const struct sqlite_place *p, struct err *e)
+{
+    int fd = open(p->fresh, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, RC_IO, errno, "%s", p->fresh);
+    enum rc rc = fsync(fd) == 0 ? RC_OK : err_sys(e, RC_IO, errno, "%s", p->fresh);
+    if (close(fd) != 0 && rc == RC_OK)
+        rc = err_sys(e, RC_IO, errno, "%s", p->fresh);
+    return rc;
+}
+
+/* Nobody sees it before it is complete, so it needs no journal on the way there. */
+static enum rc make_fresh(struct sqlite *s, struct err *e)
+{
+    const struct sqlite_db *d = &s->stage.db;
+    char sql[256];
+    bool done = false;
+    enum rc rc = remove_fresh(&s->place, e);
+    if (rc == RC_OK)
+        rc = sqlite_target_attach(&s->place, d, s->place.fresh, e);
+    if (rc != RC_OK)
+        return rc;
+    (void)snprintf(sql, sizeof sql,
+                   "pragma out.journal_mode = off; pragma out.synchronous = off; "
+                   "pragma out.application_id = %d",
+                   SQLITE_APPLICATION_ID);
+    rc = sqlite_run(d, sql, e);
+    if (rc == RC_OK)
+        rc = sqlite_merge(&s->stage, &s->outcome, &done, e);
+    if (rc == RC_OK)
+        rc = sqlite_run(d, "commit; pragma out.journal_mode = wal; detach out", e);
+    if (rc == RC_OK)
+        rc = sync_file(&s->place, e);
+    s->is_fresh = rc == RC_OK;
+    return rc;
+}
+
+/* Not in place of a file that somebody has made meanwhile. */
+static enum rc publish_fresh(const struct sqlite_place *p, struct err *e)
+{
+    if (link(p->fresh, p->path) != 0) {
+        if (errno == EEXIST)
+            return err_set(
+                e, RC_IO,
+                "%s: was created by another program while the run went on; remove it, or "
+                "run the same command again",
+                p->spec);
+        if (renameat2(AT_FDCWD, p->fresh, AT_FDCWD, p->path, RENAME_NOREPLACE) != 0)
+            return err_sys(e, RC_IO, errno, "%s", p->spec);
+    }
+    (void)unlink(p->fresh);
+    char *folder = folder_of(p->path);
+    enum rc rc = folder ? folder_sync(folder, e) : err_nomem(e);
+    free(folder);
+    return rc;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static enum rc roll_back(struct sqlite *s, struct err *e)
+{
+    if (!s->stage.db.db || sqlite3_get_autocommit(s->stage.db.db))
+        return RC_OK;
+    return sqlite_run(&s->stage.db, "rollback", e);
+}
+
+static enum rc merge(struct sqlite *s, bool *done, struct err *e)
+{
+    struct err ignored;
+    int moved = 0;
+    *done = false;
+    if (!s->stage.is_attached)
+        return make_fresh(s, e);
+    if (sqlite3_file_control(s->stage.db.db, "out", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+        moved)
+        return err_set(e, RC_IO, "%s: was moved or removed while the run went on", s->cfg.spec);
+    enum rc rc = sqlite_merge(&s->stage, &s->outcome, done, e);
+    s->is_open = rc == RC_OK;
+    if (rc != RC_OK)
+        (void)roll_back(s, &ignored);
+    return rc;
+}
+
+static enum rc find_misfits(struct sqlite *s, struct err *e)
+{
+    struct typed_table **tables = calloc(s->stage.n_tables + 1, sizeof *tables);
+    if (!tables)
+        return err_nomem(e);
+    for (size_t i = 0; i < s->stage.n_tables; i++)
+        tables[i] = s->stage.tables[i].typed;
+    enum rc rc = typed_table_misfits(tables, s->stage.n_tables, &s->misfits, &s->n_misfits);
+    free(tables);
+    return rc == RC_OK ? rc : err_nomem(e);
+}
+
+/* "1 RUN_ID STARTED_MS\n" */
+static enum rc sqlite_prepare_end(struct sink *sink, struct buf *text, struct err *e)
+{
+    struct sqlite *s = sqlite_of(sink);
+    bool done = false;
+    enum rc rc = sqlite_stage_commit(&s->stage, e);
+    if (rc == RC_OK && !s->stage.is_attached)
+        rc = attach(s, e);
+    if (rc == RC_OK)
+        rc = find_misfits(s, e);
+    if (rc == RC_OK)
+        rc = sqlite_count_gone(&s->stage, &s->cfg.max_gone, &s->outcome, e);
+    if (rc == RC_OK && s->outcome.gone <= s->outcome.gone_allowed)
+        rc = merge(s, &done, e);
+    if (rc == RC_USAGE) /* the tables were others when the run began */
+        rc = e->rc = RC_IO;
+    s->file.rows = s->outcome.inserted + s->outcome.updated;
+    if (rc != RC_OK || !text)
+        return rc;
+    buf_addf(text, TEXT_VERSION " %s %" PRId64 "\n", s->cfg.run_id, s->cfg.started_ms);
+    s->keeps = true;
+    return RC_OK;
+}
+
+static enum rc sqlite_commit(struct sink *sink, struct err *e)
+{
+    struct sqlite *s = sqlite_of(sink);
+    enum rc rc = RC_OK;
+    if (s->is_fresh)
+        rc = publish_fresh(&s->place, e);
+    else if (s->is_open)
+        rc = sqlite_run(&s->stage.db, "commit", e);
+    s->is_done = rc == RC_OK;
+    return rc;
+}
+
+static enum rc sqlite_abort(struct sink *sink, struct err *e)
+{
+    struct sqlite *s = sqlite_of(sink);
+    enum rc rc = roll_back(s, e);
+    s->is_done = true;
+    return rc == RC_OK ? remove_fresh(&s->place, e) : rc;
+}
+
+static void sqlite_result(const struct sink *sink, struct sink_result *out)
+{
+    const struct sqlite *s = (const struct sqlite *)sink;
+    *out = (struct sink_result){
+        .files = s->files,
+        .n_files = 1,
+        .is_typed = !s->place.all_text,
+        .misfits = s->misfits,
+        .n_misfits = s->n_misfits,
+        .is_database = true,
+        .inserted = s->outcome.inserted,
+        .updated = s->outcome.updated,
+        .deleted = s->outcome.deleted,
+        .held = s->outcome.held,
+        .gone = s->outcome.gone,
+        .gone_allowed = s->outcome.gone_allowed,
+    };
+}
+
+static void sqlite_close(struct sink *sink)
+{
+    struct sqlite *s = sqlite_of(sink);
+    struct err ignored;
+    bool remove = s->is_done || !s->keeps;
+    (void)roll_back(s, &ignored);
+    if (remove && s->stage.db.db)
+        (void)remove_fresh(&s->place, &ignored);
+    release(s, remove);
+}
+
+/* ---- recovering ------------------------------------------------------------------------------ */
+
+static enum rc take_text(const struct sink_cfg *cfg, struct str text, struct str *run_id,
+                         int64_t *started_ms, struct err *e)
+{
+    struct str version;
+    uint64_t ms = 0;
+    if (!text_take(&text, ' ', &version) || !str_eq_c(version, TEXT_VERSION) ||
+        !text_take(&text, ' ', run_id) || run_id->len == 0 || run_id->len > 32 ||
+        !text_take_uint(&text, '\n', &ms) || ms > INT64_MAX / 1000 || text.len)
+        return err_set(e, RC_SYNTAX, "%s: how to finish is malformed", cfg->spec);
+    *started_ms = (int64_t)ms;
+    return RC_OK;
+}
+
+/* Is the run in the database already? */
+static enum rc is_done(struct sqlite *s, bool *out, struct err *e)
+{
+    *out = false;
+    enum rc rc = attach(s, e);
+    if (rc == RC_OK && s->stage.is_attached)
+        rc = sqlite_target_has_run(&s->place, &s->stage.db, out, e);
+    return rc;
+}
+
+static enum rc finish(struct sqlite *s, bool only_check, struct err *e)
+{
+    bool done = false;
+    bool is_mine = false;
+    int64_t leads = 0;
+    enum rc rc = is_done(s, &done, e);
+    if (rc != RC_OK || done)
+        return rc;
+    rc = sqlite_stage_is_of_run(&s->stage, &is_mine, e);
+    if (rc == RC_OK && !is_mine)
+        return err_set(
+            e, RC_USAGE,
+            "%s: the rows that are to be published are not in %s any more; add --fresh to "
+            "start over",
+            s->cfg.spec, s->place.staging);
+    if (rc == RC_OK)
+        rc = sqlite_number(&s->stage.db, "select count(*) from main.s0", &leads, e);
+    if (rc != RC_OK || only_check)
+        return rc;
+    s->stage.leads = (uint64_t)leads;
+    rc = merge(s, &done, e);
+    return rc == RC_OK ? sqlite_commit(&s->sink, e) : rc;
+}
+
+static enum rc sqlite_recover(const struct sink_cfg *cfg, const struct sink_recovery *r,
+                              struct err *e)
+{
+    struct sqlite *s = NULL;
+    struct str run_id;
+    int64_t started_ms = 0;
+    enum rc rc = take_text(cfg, r->text, &run_id, &started_ms, e);
+    if (rc == RC_OK)
+        rc = init(&s, cfg, run_id, started_ms, e);
+    if (!s)
+        return rc;
+    bool is_there = rc == RC_OK && access(s->place.staging, F_OK) == 0;
+    if (rc == RC_OK)
+        rc = sqlite_stage_open(&s->stage, &s->place, cfg, !is_there, e);
+    if (rc == RC_OK && !r->takes_back)
+        rc = finish(s, r->only_check, e);
+    bool removes = rc == RC_OK && !r->only_check;
+    if (removes)
+        rc = remove_fresh(&s->place, e);
+    release(s, removes || !is_there);
+    return rc;
+}
+
+const struct sink_ops sink_sqlite = {
+    .name = "sqlite",
+    .help =
+        "tables of an SQLite database: FILE.db is made if it is not there, and shows the new rows "
+        "at once at the end of the run",
+    .opts = sqlite_opt_specs,
+    .opts_size = sizeof(struct sqlite_opts),
+    .eighths = COLUMNS_EIGHTHS,
+    .check = sqlite_check,
+    .needs = sqlite_needs,
+    .paths = sqlite_paths,
+    .open = sqlite_open,
+    .put = sqlite_put,
+    .put_missing = sqlite_put_missing,
+    .mark = sqlite_mark,
+    .prepare = sqlite_prepare_end,
+    .commit = sqlite_commit,
+    .abort = sqlite_abort,
+    .recover = sqlite_recover,
+    .on_stop = SINK_STOP_KEEP,
+    .result = sqlite_result,
+    .close = sqlite_close,
+};

@@ -1,0 +1,430 @@
+#include "sinks/sqlite/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/grow.h"
+
+#define MEMORY_MAX ((size_t)64 << 20)
+#define SQL_BYTES_MAX ((size_t)16 << 20)
+#define HEADER_BYTES 100
+#define HEADER_APPLICATION_ID 68
+#define KEYS_MAX (PROFILE_COLUMNS_MAX + PROFILE_PARAMS_MAX + KEY_COLUMNS_FIXED + 1)
+
+/* ---- the file ------------------------------------------------------------------------------- */
+
+static enum rc check_header(const struct sqlite_place *p, int fd, struct err *e)
+{
+    static const char magic[] = "SQLite format 3";
+    unsigned char header[HEADER_BYTES] = {0};
+    ssize_t n = pread(fd, header, sizeof header, 0);
+    if (n < 0)
+        return err_sys(e, RC_IO, errno, "%s", p->spec);
+    if (n < (ssize_t)sizeof header || memcmp(header, magic, sizeof magic) != 0)
+        return err_set(e, RC_USAGE, "%s: is not an SQLite database; use another file", p->spec);
+    uint32_t id = 0;
+    for (size_t i = 0; i < 4; i++)
+        id = id << 8 | header[HEADER_APPLICATION_ID + i];
+    if (id != 0 && id != SQLITE_APPLICATION_ID)
+        return err_set(
+            e, RC_USAGE,
+            "%s: is the database of another program (application_id %u); use another file", p->spec,
+            (unsigned)id);
+    return RC_OK;
+}
+
+/* What is open in this process keeps its locks only while nobody closes another descriptor of it: so
+ * this comes before SQLite opens it. */
+enum rc sqlite_target_check(const struct sqlite_place *p, bool *exists, struct err *e)
+{
+    struct stat st;
+    *exists = false;
+    int fd = open(p->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? RC_OK : err_sys(e, RC_USAGE, errno, "%s", p->spec);
+    enum rc rc = RC_OK;
+    if (fstat(fd, &st) != 0)
+        rc = err_sys(e, RC_IO, errno, "%s", p->spec);
+    else if (!S_ISREG(st.st_mode))
+        rc = err_set(e, RC_USAGE, "%s: is not a file", p->spec);
+    else if (st.st_size > 0)
+        rc = check_header(p, fd, e);
+    (void)close(fd);
+    if (rc == RC_OK && access(p->path, W_OK) != 0)
+        rc = err_sys(e, RC_USAGE, errno, "%s: cannot be written", p->spec);
+    *exists = rc == RC_OK;
+    return rc;
+}
+
+enum rc sqlite_target_attach(const struct sqlite_place *p, const struct sqlite_db *d,
+                             const char *path, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t id = 0;
+    enum rc rc = sqlite_prepare(d, "attach ?1 as out", &stmt, e);
+    if (rc == RC_OK) {
+        int code = sqlite_bind_str(stmt, 1, str_c(path));
+        rc = sqlite_rc(d, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
+        (void)sqlite3_finalize(stmt);
+    }
+    if (rc == RC_OK)
+        rc = sqlite_number(d, "pragma out.application_id", &id, e);
+    if (rc == RC_OK && id != 0 && id != SQLITE_APPLICATION_ID)
+        rc = err_set(e, RC_USAGE, "%s: is the database of another program; use another file",
+                     p->spec);
+    if (rc == RC_OK)
+        rc = sqlite_run(d, "pragma out.synchronous = full; pragma out.cache_size = -32768", e);
+    return rc;
+}
+
+/* ---- a table -------------------------------------------------------------------------------- */
+
+static bool holds(const char *type, const char *word)
+{
+    size_t n = strlen(word);
+    for (; *type; type++) {
+        if (sqlite3_strnicmp(type, word, (int)n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum sqlite_affinity affinity_of(const char *type)
+{
+    if (!type || !*type || sqlite3_stricmp(type, "any") == 0)
+        return AFFINITY_NONE;
+    if (holds(type, "int"))
+        return AFFINITY_INTEGER;
+    if (holds(type, "char") || holds(type, "clob") || holds(type, "text"))
+        return AFFINITY_TEXT;
+    if (holds(type, "blob"))
+        return AFFINITY_NONE;
+    if (holds(type, "real") || holds(type, "floa") || holds(type, "doub"))
+        return AFFINITY_REAL;
+    return AFFINITY_NUMERIC;
+}
+
+/* As SQLite compares names: ASCII letters alone. */
+static enum rc keep_lower(struct arena *memory, struct str name, struct str *out, struct err *e)
+{
+    char *copy = arena_strdup(memory, name);
+    if (!copy)
+        return err_nomem(e);
+    for (size_t i = 0; i < name.len; i++) {
+        if (copy[i] >= 'A' && copy[i] <= 'Z')
+            copy[i] = (char)(copy[i] - 'A' + 'a');
+    }
+    *out = (struct str){copy, name.len};
+    return RC_OK;
+}
+
+static enum rc add_column(struct sqlite_table *t, sqlite3_stmt *stmt, size_t cap, struct err *e)
+{
+    if (t->n_columns == cap)
+        return err_set(e, RC_BUSY, "its columns change while they are read");
+    struct sqlite_column *column = &t->columns[t->n_columns++];
+    column->affinity = affinity_of((const char *)sqlite3_column_text(stmt, 1));
+    column->is_generated = sqlite3_column_int(stmt, 2) != 0;
+    enum rc rc = keep_lower(&t->memory, sqlite_text(stmt, 0), &column->name, e);
+    return rc == RC_OK ? sql_column_map_exists(&t->map, column->name, e) : rc;
+}
+
+static enum rc load_columns(struct sqlite_table *t, const struct sqlite_db *d, struct err *e)
+{
+    static const char sql[] = "select name, type, hidden from pragma_table_xinfo(?1, 'out')";
+    size_t cap = (size_t)sqlite3_limit(d->db, SQLITE_LIMIT_COLUMN, -1) + 1;
+    sqlite3_stmt *stmt = NULL;
+    t->columns = arena_array(&t->memory, cap, sizeof *t->columns);
+    if (!t->columns)
+        return err_nomem(e);
+    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
+    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, t->relation->name) : SQLITE_OK;
+    while (rc == RC_OK && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        rc = add_column(t, stmt, cap, e);
+        code = SQLITE_OK;
+    }
+    if (rc == RC_OK)
+        rc = sqlite_rc(d, code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* What _leadpipe_columns remembers of it. */
+static enum rc load_map(struct sqlite_table *t, const struct sqlite_db *d, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t n = 0;
+    enum rc rc = sqlite_number(d,
+                               "select count(*) from out.sqlite_master where type = 'table' and "
+                               "name = '" SQL_TABLE_COLUMNS "'",
+                               &n, e);
+    if (rc != RC_OK || n == 0)
+        return rc;
+    rc = sqlite_prepare(
+        d, "select column_name, source from out." SQL_TABLE_COLUMNS " where table_name = ?1", &stmt,
+        e);
+    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, t->relation->name) : SQLITE_OK;
+    while (rc == RC_OK && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct str name = sqlite_text(stmt, 0);
+        if (name.ptr)
+            rc = sql_column_map_remember(&t->map, name, sqlite_text(stmt, 1), e);
+        code = SQLITE_OK;
+    }
+    if (rc == RC_OK)
+        rc = sqlite_rc(d, code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* *out: there is a table of that name. */
+static enum rc find_table(const struct sqlite_table *t, const struct sqlite_place *p,
+                          const struct sqlite_db *d, bool *out, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare(d,
+                                "select type, sql from out.sqlite_master where lower(name) = "
+                                "lower(?1) and type in ('table', 'view')",
+                                &stmt, e);
+    if (rc != RC_OK)
+        return rc;
+    int code = sqlite_bind_str(stmt, 1, t->relation->name);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(stmt);
+    rc = sqlite_rc(d, code, e);
+    *out = code == SQLITE_ROW;
+    if (*out && !str_eq_c(sqlite_text(stmt, 0), "table"))
+        rc = err_set(e, RC_USAGE,
+                     "%s: " STR_FMT " is a view there, and rows can only be written to tables; "
+                     "rename it, or use another file",
+                     p->spec, STR_ARG(t->relation->name));
+    else if (*out && sqlite3_strnicmp(sqlite_text(stmt, 1).ptr, "create virtual", 14) == 0)
+        rc = err_set(e, RC_USAGE, "%s: " STR_FMT " is a virtual table there; rename it", p->spec,
+                     STR_ARG(t->relation->name));
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* ---- its key -------------------------------------------------------------------------------- */
+
+static bool is_one_of(struct str name, const struct str *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(name, names[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Is a unique index over exactly these columns? */
+static enum rc index_is_key(const struct sqlite_table *t, const struct sqlite_db *d,
+                            struct str index, const struct str *keys, size_t n, bool *out,
+                            struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    struct arena memory;
+    size_t found = 0;
+    bool all = true;
+    (void)t;
+    arena_init(&memory, MEMORY_MAX);
+    enum rc rc = sqlite_prepare(d, "select name from pragma_index_info(?1, 'out')", &stmt, e);
+    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, index) : SQLITE_OK;
+    while (rc == RC_OK && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct str name = sqlite_text(stmt, 0); /* absent: an expression */
+        if (name.ptr)
+            rc = keep_lower(&memory, name, &name, e);
+        all = all && name.ptr && is_one_of(name, keys, n);
+        found++;
+        code = SQLITE_OK;
+    }
+    if (rc == RC_OK)
+        rc = sqlite_rc(d, code, e);
+    *out = all && found == n;
+    (void)sqlite3_finalize(stmt);
+    arena_free(&memory);
+    return rc;
+}
+
+static enum rc has_key(const struct sqlite_table *t, const struct sqlite_db *d,
+                       const struct str *keys, size_t n, bool *out, struct err *e)
+{
+    static const char sql[] =
+        "select name from pragma_index_list(?1, 'out') where \"unique\" and not partial";
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
+    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, t->relation->name) : SQLITE_OK;
+    *out = false;
+    while (rc == RC_OK && !*out && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        rc = index_is_key(t, d, sqlite_text(stmt, 0), keys, n, out, e);
+        code = SQLITE_OK;
+    }
+    if (rc == RC_OK)
+        rc = sqlite_rc(d, code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+static enum rc refuse_key(const struct sqlite_table *t, const struct sqlite_place *p,
+                          const struct str *keys, size_t n, struct err *e)
+{
+    struct buf names;
+    buf_init(&names, SQL_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(&names, i ? ", " : "");
+        buf_add_str(&names, keys[i]);
+    }
+    enum rc rc = err_set(e, RC_USAGE,
+                         "%s: the table " STR_FMT " is there, but has no unique key over (%s)%s; "
+                         "add one, or use another file",
+                         p->spec, STR_ARG(t->relation->name), buf_cstr(&names),
+                         p->mode == MODE_APPEND ? ", which mode=append needs" : "");
+    buf_free(&names);
+    return rc;
+}
+
+static enum rc check_key(struct sqlite_table *t, const struct sqlite_place *p,
+                         const struct sqlite_db *d, struct err *e)
+{
+    const struct sql_relation *r = t->relation;
+    struct str keys[KEYS_MAX];
+    size_t n = 0;
+    bool found = false;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < r->n_columns && n + 1 < KEYS_MAX; i++) {
+        const struct sql_mapped *mapped;
+        struct sqlite_fit fit;
+        if (!r->columns[i].is_key)
+            continue;
+        rc = sqlite_table_map(t, p, r->columns[i].wanted, r->columns[i].source, r->columns[i].type,
+                              &mapped, &fit, e);
+        if (rc == RC_OK && (fit.type != r->columns[i].type || fit.no_numerals))
+            rc = err_set(e, RC_USAGE,
+                         "%s: the column " STR_FMT "." STR_FMT
+                         " is part of the key, and would change "
+                         "what is written there; its type must be %s",
+                         p->spec, STR_ARG(r->name), STR_ARG(mapped->column),
+                         p->dialect->types[r->columns[i].type]);
+        if (rc == RC_OK)
+            keys[n++] = mapped->column;
+    }
+    if (rc != RC_OK || !r->has_key)
+        return rc;
+    if (p->mode == MODE_APPEND)
+        keys[n++] = STR(SQL_COLUMN_RUN_ID);
+    rc = has_key(t, d, keys, n, &found, e);
+    return rc == RC_OK && !found ? refuse_key(t, p, keys, n, e) : rc;
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
+                          const struct sqlite_db *d, size_t table, bool is_attached, struct err *e)
+{
+    *t = (struct sqlite_table){.relation = &p->relations.items[table]};
+    arena_init(&t->memory, MEMORY_MAX);
+    sql_column_map_init(&t->map, p->dialect);
+    if (!is_attached)
+        return RC_OK;
+    enum rc rc = find_table(t, p, d, &t->exists, e);
+    if (rc != RC_OK || !t->exists)
+        return rc;
+    rc = load_map(t, d, e);
+    if (rc == RC_OK)
+        rc = load_columns(t, d, e);
+    sql_column_map_adopt(&t->map);
+    return rc == RC_OK ? check_key(t, p, d, e) : rc;
+}
+
+void sqlite_table_free(struct sqlite_table *t)
+{
+    sql_column_map_free(&t->map);
+    arena_free(&t->memory);
+}
+
+const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, struct str name)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (str_eq(t->columns[i].name, name))
+            return &t->columns[i];
+    }
+    return NULL;
+}
+
+/* A column turns what looks like a number into one, or a number into a text, by its affinity. Times never
+ * look like numbers. */
+static struct sqlite_fit fit_of(enum sqlite_affinity affinity, enum column_type type)
+{
+    bool is_number = type == TYPE_INTEGER || type == TYPE_NUMBER || type == TYPE_BOOLEAN;
+    bool is_text = type == TYPE_TEXT || type == TYPE_JSON;
+    struct sqlite_fit fit = {.type = type};
+    switch (affinity) {
+    case AFFINITY_NONE:
+        break;
+    case AFFINITY_TEXT:
+        fit.type = is_number ? TYPE_TEXT : type;
+        break;
+    case AFFINITY_INTEGER:
+        fit.type = is_text || type == TYPE_NUMBER ? TYPE_INTEGER : type;
+        break;
+    case AFFINITY_REAL:
+        fit.type = is_text || is_number ? TYPE_NUMBER : type;
+        break;
+    case AFFINITY_NUMERIC:
+        fit.no_numerals = is_text;
+        break;
+    }
+    return fit;
+}
+
+enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, struct str wanted,
+                         struct str source, enum column_type type, const struct sql_mapped **out,
+                         struct sqlite_fit *fit, struct err *e)
+{
+    *fit = (struct sqlite_fit){.type = type};
+    enum rc rc = sql_column_map_find(&t->map, wanted, source, out, e);
+    const struct sqlite_column *column =
+        rc == RC_OK ? sqlite_table_column(t, (*out)->column) : NULL;
+    if (!column)
+        return rc;
+    if (column->is_generated)
+        return err_set(e, RC_USAGE,
+                       "%s: the column " STR_FMT "." STR_FMT
+                       " is a generated one, and nothing can be "
+                       "written there; rename it",
+                       p->spec, STR_ARG(t->relation->name), STR_ARG(column->name));
+    *fit = fit_of(column->affinity, type);
+    if (p->all_text && (fit->type != type || fit->no_numerals))
+        return err_set(e, RC_USAGE,
+                       "%s: types=text needs columns of type text, but " STR_FMT "." STR_FMT
+                       " is of another type",
+                       p->spec, STR_ARG(t->relation->name), STR_ARG(column->name));
+    return RC_OK;
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+enum rc sqlite_target_has_run(const struct sqlite_place *p, const struct sqlite_db *d, bool *out,
+                              struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t n = 0;
+    *out = false;
+    enum rc rc = sqlite_number(d,
+                               "select count(*) from out.sqlite_master where type = 'table' and "
+                               "name = '" SQL_TABLE_RUNS "'",
+                               &n, e);
+    if (rc != RC_OK || n == 0)
+        return rc;
+    rc = sqlite_prepare(d, "select 1 from out." SQL_TABLE_RUNS " where token = ?1", &stmt, e);
+    if (rc != RC_OK)
+        return rc;
+    int code = sqlite_bind_str(stmt, 1, str_c(p->token));
+    if (code == SQLITE_OK)
+        code = sqlite3_step(stmt);
+    *out = code == SQLITE_ROW;
+    rc = sqlite_rc(d, code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}

@@ -1,0 +1,66 @@
+/* The database that a run's rows come to: what is in it, and whether they may. "out" in the connection. */
+#ifndef LEADPIPE_SINKS_SQLITE_TARGET_H
+#define LEADPIPE_SINKS_SQLITE_TARGET_H
+
+#include "sinks/sqlite/db.h"
+#include "sinks/sqlite/place.h"
+#include "sinks/sql/column_map.h"
+
+#define SQLITE_APPLICATION_ID 0x4C505351 /* "LPSQ", of databases that the sink makes */
+
+/* How SQLite stores what is put into a column (datatype3.html, section 3.1). */
+enum sqlite_affinity {
+    AFFINITY_NONE,
+    AFFINITY_TEXT,
+    AFFINITY_INTEGER,
+    AFFINITY_REAL,
+    AFFINITY_NUMERIC
+};
+
+struct sqlite_column {
+    struct str name; /* in lower case, as SQLite does not tell them apart */
+    enum sqlite_affinity affinity;
+    bool is_generated;
+};
+
+struct sqlite_table {
+    const struct sql_relation *relation;
+    bool exists;
+    struct arena memory;
+    struct sqlite_column *columns;
+    size_t n_columns;
+    struct sql_column_map map;
+};
+
+/* Looks at the file without SQLite. *exists: it is there, with something in it. RC_USAGE: it is not an
+ * SQLite database, or another program's. */
+enum rc sqlite_target_check(const struct sqlite_place *p, bool *exists, struct err *e);
+
+/* Opens the file at `path` as "out". */
+enum rc sqlite_target_attach(const struct sqlite_place *p, const struct sqlite_db *d,
+                             const char *path, struct err *e);
+
+/* What "out" has of a table; nothing where `is_attached` is false. RC_USAGE: rows cannot be put there. */
+enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
+                          const struct sqlite_db *d, size_t table, bool is_attached, struct err *e);
+void sqlite_table_free(struct sqlite_table *t);
+
+const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, struct str name);
+
+/* What may be put into a column, which may be the user's, so that it stays what it is. */
+struct sqlite_fit {
+    enum column_type type;
+    bool no_numerals; /* nor a text that SQLite would take for a number */
+};
+
+/* The column for values of a type from a source, and what of them fits. *out is valid until the next
+ * call. */
+enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, struct str wanted,
+                         struct str source, enum column_type type, const struct sql_mapped **out,
+                         struct sqlite_fit *fit, struct err *e);
+
+/* Is the run in _leadpipe_runs? */
+enum rc sqlite_target_has_run(const struct sqlite_place *p, const struct sqlite_db *d, bool *out,
+                              struct err *e);
+
+#endif
