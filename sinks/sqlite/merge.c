@@ -129,6 +129,30 @@ static enum rc add_extras(struct merging *m, struct err *e)
     return rc;
 }
 
+static bool is_written(const struct merging *m, struct str column)
+{
+    for (size_t i = 0; i < m->merge.n_columns; i++) {
+        if (str_eq(m->columns[i].name, column))
+            return true;
+    }
+    return false;
+}
+
+/* Columns of sources that no lead of this run has: null, as in a run in which others have it. */
+static enum rc add_absent(struct merging *m, struct err *e)
+{
+    enum rc rc = RC_OK;
+    size_t n = m->now.map.n;
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        const struct sql_mapped mapped = m->now.map.items[i];
+        bool is_ours = mapped.exists && mapped.source.ptr && mapped.source.len > 0;
+        if (is_ours && !is_written(m, mapped.column))
+            rc = add_column(m, mapped.column, mapped.source, TYPE_TEXT, SQL_MERGE_DATA, "null", "",
+                            e);
+    }
+    return rc;
+}
+
 static enum rc add_run_column(struct merging *m, const char *name, const char *value,
                               enum sql_merge_role role, struct err *e)
 {
@@ -165,8 +189,7 @@ static enum rc add_run_columns(struct merging *m, struct err *e)
 
 static size_t columns_at_most(const struct merging *m)
 {
-    size_t extras = m->stage->tables ? m->stage->columns_max : 0;
-    return m->relation->n_columns + extras + RUN_COLUMNS_MAX;
+    return m->relation->n_columns + m->stage->columns_max + RUN_COLUMNS_MAX + m->now.map.n;
 }
 
 static enum rc plan_names(struct merging *m, struct err *e)
@@ -197,7 +220,9 @@ static enum rc plan(struct merging *m, bool is_attached, struct err *e)
         rc = add_documented(m, false, e);
     if (rc == RC_OK)
         rc = add_extras(m, e);
-    return rc == RC_OK ? add_run_columns(m, e) : rc;
+    if (rc == RC_OK)
+        rc = add_run_columns(m, e);
+    return rc == RC_OK ? add_absent(m, e) : rc;
 }
 
 static void merging_init(struct merging *m, struct sqlite_stage *s, size_t table)
