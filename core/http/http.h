@@ -219,9 +219,10 @@ bool http_engine_retry(struct http_engine *h, struct http_request *r, const char
  * as above, its attempts and time aside. */
 bool http_engine_verify(struct http_engine *h, struct http_request *r, const char *why);
 
-/* The value of a field of the last answer's head, whatever its status, that was wanted: number `nth`, from
- * 0, of those with this name (RFC 9110 section 5.3), as received, without blanks around it, a NUL behind
- * it; absent: there is none. It is the request's, and hostile. */
+/* The value of a field that was wanted, of the answer to the last attempt, whatever its status: number
+ * `nth`, from 0, of those with this name (RFC 9110 section 5.3), as received, without blanks around it, a
+ * NUL behind it; absent: there is none. It is the request's, and hostile. Fields of more than 64 KiB in all
+ * end the request as HTTP_NO_ANSWER, so one that is absent was not sent. */
 struct str http_field(const struct http_request *r, const char *name, unsigned nth);
 
 /* No new request, no retry; what is in flight may end within `grace_ms`, the rest is HTTP_ABORTED

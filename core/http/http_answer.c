@@ -157,13 +157,13 @@ static void read_failure(struct transfer *t, CURLcode result, struct http_try *y
 {
     struct http_request *r = t->r;
     struct http_failure_facts facts = {
-        .result = result,
+        .result = buf_rc(&r->fields) == RC_LIMIT ? HTTP_HEAD_TOO_LARGE : result,
         .why = t->why,
         .status = t->status,
         .was_sent = was_sent(t),
         .has_begun = t->begun,
         .is_https = strncasecmp(r->url, "https:", 6) == 0,
-        .body_refused = buf_rc(&r->answer) != RC_OK || buf_rc(&r->fields) != RC_OK,
+        .body_refused = buf_rc(&r->answer) != RC_OK || buf_rc(&r->fields) == RC_NOMEM,
     };
     struct http_failure f;
     /* 0 where they do not apply */
@@ -229,9 +229,12 @@ static void describe_loss(struct transfer *t, struct http_try *y)
                                        : "the server closed the connection without a response");
 }
 
-/* Is there an answer, though not the whole of it may have come? */
+/* Is there an answer, though not the whole of it may have come? Not without fields that are wanted: who
+ * asks for one would take it for absent. */
 static bool is_answered(const struct transfer *t, CURLcode result)
 {
+    if (buf_rc(&t->r->fields) != RC_OK)
+        return false;
     return t->too_large || t->no_room || t->not_written || http_head_decides(t) ||
            (result == CURLE_OK && t->status >= 200);
 }

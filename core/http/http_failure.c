@@ -17,9 +17,6 @@ struct meaning {
     enum cause cause;
 };
 
-/* CURLE_TOO_LARGE, which libcurl has from 8.6.0 on. */
-#define TOO_LARGE ((CURLcode)100)
-
 /* What is not listed is { "network", CAUSE_NETWORK }. */
 static const struct meaning meanings[] = {
     {CURLE_COULDNT_RESOLVE_HOST, "dns", CAUSE_UNREACHED},
@@ -200,7 +197,7 @@ static struct meaning corrected(const struct http_failure_facts *facts)
     if (result == CURLE_OUT_OF_MEMORY && facts->was_sent &&
         !facts->has_begun) /* libcurl 7's name */
         m = (struct meaning){result, "header_too_large", CAUSE_LOCAL};
-    if (result == TOO_LARGE)
+    if (result == HTTP_HEAD_TOO_LARGE)
         m = (struct meaning){result, "header_too_large", CAUSE_LOCAL};
     if (facts->body_refused)
         m = (struct meaning){result, "memory", CAUSE_LOCAL};

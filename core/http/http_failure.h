@@ -21,6 +21,9 @@ enum http_misfit {
  * answered. */
 #define HTTP_SCHEME_DOUBT 5
 
+/* CURLE_TOO_LARGE, which libcurl has from 8.6.0 on: the head of an answer, or what is kept of it. */
+#define HTTP_HEAD_TOO_LARGE ((CURLcode)100)
+
 struct http_failure_facts {
     CURLcode result;
     const char *why;     /* libcurl's own text, or "" */
@@ -30,7 +33,7 @@ struct http_failure_facts {
     bool was_sent;       /* the request */
     bool has_begun;      /* the answer's body */
     bool is_https;       /* the request's URL */
-    bool body_refused;   /* the body could not be kept: memory */
+    bool body_refused;   /* the body, or a field, could not be kept: memory */
 };
 
 struct http_failure {

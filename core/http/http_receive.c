@@ -117,10 +117,12 @@ static void read_encoding(struct transfer *t, struct str value)
                  (value.len == 6 && !strncasecmp(value.ptr, "x-gzip", 6));
 }
 
-/* The name as it is asked for, the value, with a NUL behind each. False: they are too long together. */
+/* The name as it is asked for, the value, with a NUL behind each: both, or nothing. False: they are too
+ * long together. */
 static bool keep_wanted(struct http_request *r, struct str line)
 {
     struct str value;
+    size_t before = r->fields.len;
     for (const char *const *name = r->wanted; *name; name++) {
         if (!is_field(line, *name, &value))
             continue;
@@ -130,7 +132,10 @@ static bool keep_wanted(struct http_request *r, struct str line)
         buf_addc(&r->fields, '\0');
         break;
     }
-    return buf_rc(&r->fields) == RC_OK;
+    if (buf_rc(&r->fields) == RC_OK)
+        return true;
+    r->fields.len = before;
+    return false;
 }
 
 struct str http_field(const struct http_request *r, const char *name, unsigned nth)
