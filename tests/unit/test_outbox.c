@@ -191,6 +191,7 @@ static void the_last_batch_stays_recorded(void **state)
 struct gate {
     sem_t reached, open;
     bool is_first_through;
+    unsigned n_requests;
 };
 
 /* The first request is answered once the gate is opened. */
@@ -257,6 +258,50 @@ static void no_answer_within_the_grace(void **state)
     assert_int_equal(o->w.stub.n, 3);
 }
 
+/* On the receiver's thread: the second request is answered once the gate is opened. */
+static void wait_at_second(void *ctx, const char *request)
+{
+    struct gate *gate = ctx;
+    (void)request;
+    if (++gate->n_requests != 2)
+        return;
+    stub_must(sem_post(&gate->reached) == 0, "sem_post");
+    stub_must(sem_wait(&gate->open) == 0, "sem_wait");
+}
+
+/* Of a delivery that is sent again one lead was done; the others come while it is on its way, and after
+ * its answer. */
+static void leads_join_a_recorded_delivery(void **state)
+{
+    struct outworld *o = *state;
+    struct gate gate = {.n_requests = 0};
+    assert_int_equal(sem_init(&gate.reached, 0, 0) | sem_init(&gate.open, 0, 0), 0);
+    o->w.stub.received = wait_at_second;
+    o->w.stub.ctx = &gate;
+    o->w.stub.answers[0] = STUB_HOLD;
+    o->w.opts.batch = 3;
+    out_begin(o);
+    world_put(&o->w, 0, 3);
+    stub_wait(&o->w.stub, 1);
+    sink_webhook.stop(o->w.sink, 1);
+    out_finish(o);
+    state_close(o->state);
+    out_resume(o, 1);
+    assert_int_equal(o->asked, 3);
+    world_put(&o->w, 3, 1);
+    assert_int_equal(sem_wait(&gate.reached), 0);
+    world_put(&o->w, 1, 1);
+    assert_int_equal(sem_post(&gate.open), 0);
+    wait_told(&o->w, 0, 2);
+    world_put(&o->w, 2, 1);
+    expect_told(&o->w, 2, 1, VERDICT_ACCEPTED, 200, ""); /* at once */
+    out_end(o);
+    expect_told(&o->w, 0, 4, VERDICT_ACCEPTED, 200, "");
+    expect_same_message(o, 0, 1);
+    assert_int_equal(o->w.stub.n, 3);
+    assert_int_equal(sem_destroy(&gate.reached) | sem_destroy(&gate.open), 0);
+}
+
 static void marks_need_a_state(void **state)
 {
     struct outworld *o = *state;
@@ -280,6 +325,7 @@ int main(void)
         CASE(the_last_batch_stays_recorded),
         CASE(a_stop_loses_and_repeats_nothing),
         CASE(no_answer_within_the_grace),
+        CASE(leads_join_a_recorded_delivery),
         CASE(marks_need_a_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
