@@ -142,7 +142,8 @@ struct http_request {
      * (a moved one leaves a zeroed or cleared one behind). */
     struct buf answer;
     struct buf fields; /* those that were wanted: see http_field(); for the owner to free */
-    /* Static short word such as "timeout", where the end is none of HTTP_ANSWERED and HTTP_NO_ROOM. */
+    /* Static short word such as "timeout"; NULL where the end is HTTP_ANSWERED or HTTP_NO_ROOM, and of no
+     * meaning where it is HTTP_ABORTED. */
     const char *code;
     bool is_limit;    /* 429, or a 403 with Retry-After: it does not refuse the credentials */
     bool is_redirect; /* which is an answer like others: none is followed, whatever the request */
