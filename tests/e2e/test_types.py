@@ -297,7 +297,7 @@ def test_types_change_no_bytes(leadpipe, sandbox, tmp_path):
     (["omni", "--json=yes"], ["--json: takes no value"]),
     (["--json"], ["tables: missing argument", "PROVIDER"]),
     (["omni", "convocore", "--json"], ["tables: unexpected argument convocore"]),
-    (["nobody", "--json"], ["unknown provider \"nobody\"", "convocore, omni"]),
+    (["nobody", "--json"], ["unknown provider \"nobody\"", "convocore", "omni"]),
     (["absent.json", "--ddl", "sqlite"], ["absent.json", "No such file"]),
 ])
 def test_refused(leadpipe, words, fragments):

@@ -40,6 +40,10 @@ static inline bool is_documented(const struct profile *p, const struct table_spe
     return false;
 }
 
+/* Those of the corpora, whatever else is built in. */
+static const char *const fuzz_profiles[] = {"convocore", "omni"};
+#define N_PROFILES (sizeof fuzz_profiles / sizeof *fuzz_profiles)
+
 /* A lead with a value for each parameter. */
 static inline struct lead *fuzz_lead(const struct profile *p, struct str id)
 {

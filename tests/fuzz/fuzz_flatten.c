@@ -2,7 +2,6 @@
  * ends one payload and begins the next, which meets the columns that the ones before it made. */
 #include "check_rows.h"
 
-#define N_PROFILES 2
 #define N_MODES 3
 
 static struct profile *profiles[N_PROFILES];
@@ -13,7 +12,7 @@ static void load_once(void)
     for (size_t i = 0; i < N_PROFILES; i++) {
         if (profiles[i])
             return;
-        MUST(profile_load(&profiles[i], profile_builtin(i)->name, NULL) == RC_OK);
+        MUST(profile_load(&profiles[i], fuzz_profiles[i], NULL) == RC_OK);
         for (int mode = 0; mode < N_MODES; mode++)
             MUST(flatten_plan_new(&plans[i][mode], profiles[i], (enum signed_urls)mode, NULL) ==
                  RC_OK);

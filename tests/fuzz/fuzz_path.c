@@ -18,7 +18,6 @@
 #pragma clang attribute pop
 #endif
 
-#define N_PROFILES 2
 #define N_MODES 3
 #define N_OPTIONS 4
 #define N_PADS 3
@@ -32,7 +31,7 @@ static void load_once(void)
     if (profiles[0])
         return;
     for (size_t i = 0; i < N_PROFILES; i++) {
-        MUST(profile_load(&profiles[i], profile_builtin(i)->name, NULL) == RC_OK);
+        MUST(profile_load(&profiles[i], fuzz_profiles[i], NULL) == RC_OK);
         for (int mode = 0; mode < N_MODES; mode++)
             MUST(flatten_plan_new(&plans[i][mode], profiles[i], (enum signed_urls)mode, NULL) ==
                  RC_OK);
