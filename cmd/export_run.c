@@ -167,7 +167,7 @@ static enum rc set_files(struct export *x, struct err *e)
     for (const struct option_spec *o = export_option_specs; o->name; o++) {
         const char *const *paths = NULL;
         size_t n = option_paths(o, &x->options, &paths);
-        bool is_name = n && paths[0] == x->options.provider && !x->profile->digest; /* built in */
+        bool is_name = n && paths[0] == x->options.provider && x->profile->is_builtin;
         for (size_t i = 0; i < n && !is_name; i++)
             x->files[x->cfg.n_files++] = (struct run_file){paths[i], o->name, o->file};
     }

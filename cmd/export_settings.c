@@ -43,12 +43,12 @@ static enum rc add_buf(struct export *x, const char *name, struct buf *value, st
     return rc;
 }
 
-/* A profile of a file is what is in it, not what it is called. */
+/* A profile is what is in it, not what its file is called; that of another version of the program may be
+ * another one. */
 static enum rc add_provider(struct export *x, struct buf *value, struct err *e)
 {
     buf_add_str(value, x->profile->name);
-    if (x->profile->digest)
-        buf_addf(value, " (%016llx)", (unsigned long long)x->profile->digest);
+    buf_addf(value, " (%016llx)", (unsigned long long)x->profile->digest);
     enum rc rc = add_buf(x, "--provider", value, e);
     arguments_redact_url(value, x->cfg.base_url);
     return rc == RC_OK ? add_buf(x, "the server", value, e) : rc;

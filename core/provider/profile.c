@@ -68,23 +68,30 @@ static enum rc read_file(struct buf *b, const char *path, struct err *e)
     return rc;
 }
 
+static enum rc load_file(struct profile **out, const char *path, struct err *e)
+{
+    struct buf text;
+    buf_init(&text, PROFILE_BYTES_MAX + 2 * BUFSIZ);
+    enum rc rc = read_file(&text, path, e);
+    if (rc == RC_OK)
+        rc = profile_parse(out, buf_str(&text), path, e);
+    if (rc == RC_OK)
+        (*out)->digest = str_hash(buf_str(&text), 0);
+    buf_free(&text);
+    return rc;
+}
+
 enum rc profile_load(struct profile **out, const char *name, struct err *e)
 {
     const struct builtin_profile *builtin = find_builtin(name);
-    if (builtin) {
-        struct str json = {(const char *)builtin->json, builtin->len};
-        return profile_parse(out, json, builtin->name, e);
+    if (!builtin)
+        return looks_like_path(name) ? load_file(out, name, e) : refuse_name(name, e);
+    struct str json = {(const char *)builtin->json, builtin->len};
+    enum rc rc = profile_parse(out, json, builtin->name, e);
+    if (rc == RC_OK) {
+        (*out)->is_builtin = true;
+        (*out)->digest = str_hash(json, 0);
     }
-    if (!looks_like_path(name))
-        return refuse_name(name, e);
-    struct buf text;
-    buf_init(&text, PROFILE_BYTES_MAX + 2 * BUFSIZ);
-    enum rc rc = read_file(&text, name, e);
-    if (rc == RC_OK)
-        rc = profile_parse(out, buf_str(&text), name, e);
-    if (rc == RC_OK)
-        (*out)->digest = str_hash(buf_str(&text), 0) | 1;
-    buf_free(&text);
     return rc;
 }
 

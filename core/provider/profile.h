@@ -97,7 +97,8 @@ struct profile {
     size_t n_url_members;
     struct table_spec *tables; /* the first one is the lead's own: one row a lead */
     size_t n_tables;
-    uint64_t digest;     /* of the file that it came from; 0: it is built in */
+    bool is_builtin;
+    uint64_t digest;     /* of its JSON; set by profile_load() */
     uint64_t hash_seed;  /* from the system: no payload can be made to collide in our tables */
     struct arena memory; /* owns all that is above, and this */
 };

@@ -222,6 +222,23 @@ def test_another_profile_or_server(leadpipe, sandbox, control, bureau, tmp_path)
     assert run.exported == ["2", "C 1/ü"] and len(bureau.seen) == 2
 
 
+@pytest.mark.parametrize("provider", ["omni", "convocore"])
+def test_a_built_in_profile_of_another_version(leadpipe, sandbox, control, provider, tmp_path):
+    """It is what is in it, too: a run goes on with a copy, and not where the tables are others by now."""
+    resumed = Resumed(leadpipe, sandbox, control, provider=provider)
+    resumed.part(IDS[:5])
+    shown = leadpipe("providers", "--show", provider).stdout
+    (tmp_path / "copy.json").write_bytes(shown)
+    other = json.loads(shown)
+    other["tables"][1]["columns"].pop()
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    usual = sandbox.provider(provider)
+    runs.forget_lists(resumed.folder)
+    assert_refused(resumed, "--provider", provider, provider=["-p", "other.json", *usual[2:]], ids=IDS[:5])
+    run = resumed.go_on(IDS[:6], provider=["-p", "copy.json", *usual[2:]])
+    assert run.exported == IDS[:6] and control.attempts(IDS[0]) == 1
+
+
 OTHER_IDS = {
     "the first is another": ["other"] + IDS[1:],
     "the last that is done is another": DONE[:-1] + ["other"] + IDS[40:],
