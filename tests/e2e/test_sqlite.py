@@ -1,6 +1,6 @@
 """The sink "sqlite", read by Python's own SQLite: every cell, second nights, readers meanwhile, kills at any place."""
 
-import fcntl
+import datetime
 import json
 import os
 import signal
@@ -12,9 +12,8 @@ import time
 import pytest
 
 import outputs
-from conftest import BINARY, ROOT
-from test_types import ddl
-from test_usage import assert_refused
+import rigs
+from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
 from reference import readers, typed  # noqa: E402
@@ -36,8 +35,6 @@ def tables_of(leadpipe, provider):
 
 def time_text(us):
     seconds, us = divmod(us, 10**6)
-    t = time.gmtime(0)
-    import datetime
     t = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
     return t.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0") + ".%06dZ" % us
 
@@ -553,4 +550,89 @@ def test_killed_and_run_again(leadpipe, existing, state):
         assert dump(night.path) == got
 
 
+# --- killed, and refused, at single calls on the disk ---------------------------------------------------------------
 
+class Calls:
+    """A second night with a state, whose calls on the disk are counted, and one of them goes wrong."""
+
+    def __init__(self, night, existing):
+        self.night, self.folder, self.existing = night, night.leadpipe.folder, existing
+        if existing:
+            night.run("deletes=delete")
+            change_everything(night)
+            (self.folder / "before.db").write_bytes(night.path.read_bytes())
+        self.log = self.folder.parent / (self.folder.name + ".calls")
+
+    def begin(self):
+        for path in [*self.folder.glob("*leads.db*"), *self.folder.glob("s*"), *self.folder.glob("m.json")]:
+            path.unlink()
+        if self.existing:
+            self.night.path.write_bytes((self.folder / "before.db").read_bytes())
+
+    def run(self, rules=None):
+        more = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(self.folder), "FAULTFS_LOG": str(self.log)}
+        more.update({"FAULTFS_RULES": rules} if rules else {"FAULTFS_LOG_ALL": "1"})
+        arguments = self.night.arguments("deletes=delete", "--state", "s")
+        return self.night.leadpipe(*arguments, env={**KEY, **more})
+
+    def again(self):
+        """The same command, undisturbed."""
+        done = self.night.leadpipe(*self.night.arguments("deletes=delete", "--state", "s"), env=KEY)
+        assert done.returncode == 0, done.stderr
+
+    def count(self):
+        self.begin()
+        assert self.run().returncode == 0
+        self.want = dump(self.night.path)
+        return len([line for line in self.log.read_text().splitlines() if line])
+
+    def states(self):
+        """What a reader may find: the tables before, or after."""
+        found = dump(self.night.path) if self.night.path.exists() else None
+        before = dump(self.folder / "before.db") if self.existing else None
+        assert found in (before, self.want)
+        return found == self.want
+
+
+def some(n, most):
+    """Numbers up to n: not all of them here, but the last ones, where names change."""
+    step = max(1, n // most)
+    return sorted({*range(1, n + 1, step), *range(max(1, n - 30), n + 1, 4)})
+
+
+@rigs.needs_library
+@pytest.mark.parametrize("existing", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_killed_at_a_call(night, existing):
+    calls = Calls(night, existing)
+    n = calls.count()
+    committed = set()
+    for number in some(n, 6):
+        calls.begin()
+        done = calls.run("op=any from=%d to=%d kill=before" % (number, number))
+        assert done.returncode in (-signal.SIGKILL, 0), done.stderr
+        committed.add(calls.states())
+        was_over = (night.leadpipe.folder / "m.json").exists()
+        calls.again()
+        assert dump(night.path) == calls.want, number
+        # A run that was cut off at its end is finished, and not done once more; behind its manifest it is over.
+        assert len(runs_of(night.path)) - (2 if existing else 1) in ((0, 1) if was_over else (0,)), number
+        no_junk(night.leadpipe.folder, "leads.db")
+    assert committed == {False, True}
+
+
+@rigs.needs_library
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_disk_that_is_full(night, existing):
+    calls = Calls(night, existing)
+    calls.count()
+    for file in (".leads.db.leadpipe-part", "leads.db-wal" if existing else ".leads.db.leadpipe-wide"):
+        for after in (0, 40000):
+            calls.begin()
+            done = calls.run("op=write path=%s after_bytes=%d fail=ENOSPC" % (file, after))
+            if done.returncode == 0:  # it has less to write
+                continue
+            assert done.returncode == 1 and "disk is full" in done.stderr, (file, after, done.stderr)
+            assert not calls.states()
+            calls.again()
+            assert dump(night.path) == calls.want
+            no_junk(night.leadpipe.folder, "leads.db")
