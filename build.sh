@@ -152,6 +152,7 @@ run_tests() {
     require test
     step "build" build_preset "$preset" ON
     prepare_node
+    prepare_readers
     step "tests" ctest --preset "$preset" -j "$LANES" "$@"
 }
 

@@ -19,11 +19,13 @@ build     libcjson-dev                     module   libcjson
 build     zlib1g-dev                       module   zlib
 build     libdeflate-dev                   module   libdeflate
 build     libsqlite3-dev                   module   sqlite3
+build     libzstd-dev                      module   libzstd
 build     libssl-dev                       module   libcrypto
 build     ca-certificates                  file     /etc/ssl/certs/ca-certificates.crt|/etc/pki/tls/certs/ca-bundle.crt|/etc/ssl/cert.pem
 test      libcmocka-dev                    module   cmocka
 test      python3                          command  python3
 test      python3-pytest                   python   pytest
+test      python3-venv                     python   ensurepip
 test      python3-msgpack                  python   msgpack
 test      python3-h2                       python   h2
 test      openssl                          command  openssl
@@ -168,6 +170,18 @@ install_packages() {
         names+=("$(pick_package "$group")")
     done
     apt install --no-install-recommends "${names[@]}"
+}
+
+# Parquet files are read by programs that Debian has no packages of.
+prepare_readers() {
+    local venv=$BUILD/venv packages
+    if [[ -n ${LEADPIPE_VENV:-} ]]; then return; fi
+    if "$venv/bin/python" -c 'import pyarrow, duckdb, polars' 2>/dev/null; then return; fi
+    mapfile -t packages < <(grep -E '^(pyarrow|duckdb|polars)==' tests/requirements.txt)
+    if ! python3 -m venv "$venv" >"$BUILD/venv.log" 2>&1 ||
+        ! timeout 300 "$venv/bin/pip" install -q "${packages[@]}" >>"$BUILD/venv.log" 2>&1; then
+        note "pip cannot install ${packages[*]} (see build/venv.log); skipping the tests that use them"
+    fi
 }
 
 # require NAME...: the sets of these commands are met, or the script ends.

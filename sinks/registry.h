@@ -4,22 +4,30 @@
 
 #include "core/sink.h"
 
-/* The one list of sinks, in the order of the documentation: "csv" is `sink_csv`. */
-#define SINK_LIST(X)                                                                               \
+/* The one list of sinks, in the order of the documentation: "csv" is `sink_csv`. Those of OPTIONAL() can
+ * be left out of a build by the CMake option that it names. */
+#define SINK_LIST(X, OPTIONAL)                                                                     \
     X(csv)                                                                                         \
     X(ndjson)                                                                                      \
     X(msgpack)                                                                                     \
+    OPTIONAL(parquet, LEADPIPE_PARQUET)                                                            \
     X(sqlite)                                                                                      \
     X(webhook)
 
 #define X(name) extern const struct sink_ops sink_##name;
-SINK_LIST(X)
+#define OPTIONAL(name, option) X(name)
+SINK_LIST(X, OPTIONAL)
+#undef OPTIONAL
 #undef X
 
 /* All of them; ends with NULL. */
 extern const struct sink_ops *const sink_registry[];
 
 const struct sink_ops *sink_by_name(struct str name);
+
+/* The CMake option of a sink that this build has not, "LEADPIPE_PARQUET"; NULL: it has it, or there is no
+ * such sink. */
+const char *sink_left_out(struct str name);
 
 /* A parsed specification. Everything is owned by it. */
 struct sink_spec {

@@ -129,6 +129,10 @@ static enum rc kind_take(struct parse *p, struct err *e)
         p->subject = p->spec->ops->name;
         return RC_OK;
     }
+    const char *option = sink_left_out(kind);
+    if (option)
+        return err_set(e, RC_USAGE, "this build has no " STR_FMT " sink: rebuild with -D%s=ON",
+                       STR_ARG(kind), option);
     struct buf names;
     buf_init(&names, 1024);
     for (size_t i = 0; sink_registry[i]; i++)

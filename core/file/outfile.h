@@ -32,6 +32,9 @@ enum rc outfile_open(struct outfile **out, const char *path, uint64_t keep_bytes
 enum outfile_suffix {
     OUTFILE_PART, /* ".NAME.leadpipe-part" */
     OUTFILE_WIDE, /* ".NAME.leadpipe-wide": the whole once more, with columns that appeared late */
+    /* ".NAME.leadpipe-row1", "-row2": rows that a mark covers and the file has not yet; never published */
+    OUTFILE_ROWS_A,
+    OUTFILE_ROWS_B,
     OUTFILE_SUFFIXES,
 };
 

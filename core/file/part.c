@@ -30,7 +30,10 @@ static size_t whole_characters(const char *name, size_t room)
 
 char *part_name(const char *final, enum outfile_suffix suffix)
 {
-    static const char *const words[] = {[OUTFILE_PART] = "part", [OUTFILE_WIDE] = "wide"};
+    static const char *const words[] = {[OUTFILE_PART] = "part",
+                                        [OUTFILE_WIDE] = "wide",
+                                        [OUTFILE_ROWS_A] = "row1",
+                                        [OUTFILE_ROWS_B] = "row2"};
     const char *slash = strrchr(final, '/');
     const char *name = slash ? slash + 1 : final;
     int before = (int)(name - final);

@@ -17,6 +17,7 @@ import part_memory
 import part_micro
 import part_network
 import part_outputs
+import part_parquet
 import part_peers
 import part_state
 import report
@@ -25,6 +26,7 @@ import servers
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 PAGE = os.path.join(ROOT, "docs", "benchmarks.md")
 PARTS = {
+    "parquet": part_parquet.parquet,
     "state": part_state.state,
     "startup": part_outputs.startup,
     "delay": part_network.delay,

@@ -314,7 +314,9 @@ static int measure_sinks(struct bench *b)
     snprintf(folder, sizeof folder, "%s/", b->temp_dir);
     if (measure_sink(b, "csv", folder) != 0)
         return -1;
-    return measure_sink(b, "csv,gzip=6", folder);
+    if (measure_sink(b, "csv,gzip=6", folder) != 0)
+        return -1;
+    return sink_by_name(STR("parquet")) ? measure_sink(b, "parquet", folder) : 0;
 }
 
 static int measure_all(struct bench *b)

@@ -249,9 +249,11 @@ static void links(void **state)
 static void foreign_parts(void **state)
 {
     (void)state;
-    static const enum outfile_suffix suffixes[] = {OUTFILE_PART, OUTFILE_WIDE};
-    static const char *const parts[] = {".a.leadpipe-part", ".a.leadpipe-wide"};
-    for (size_t i = 0; i < 2; i++) {
+    static const enum outfile_suffix suffixes[] = {OUTFILE_PART, OUTFILE_WIDE, OUTFILE_ROWS_A,
+                                                   OUTFILE_ROWS_B};
+    static const char *const parts[] = {".a.leadpipe-part", ".a.leadpipe-wide", ".a.leadpipe-row1",
+                                        ".a.leadpipe-row2"};
+    for (size_t i = 0; i < OUTFILE_SUFFIXES; i++) {
         struct err e = {0};
         struct outfile *f = NULL;
         const struct outfile_cfg cfg = {.path = "a", .suffix = suffixes[i]};
@@ -293,12 +295,20 @@ static void unfinished_names(void **state)
         name[n] = '\0';
         buf_init(&names, 4096);
         expect_ok(outfile_unfinished(name, &names, &e), &e);
-        const char *part = names.data, *wide = part + strlen(part) + 1;
-        assert_int_equal(names.len, strlen(part) + strlen(wide) + 2);
+        const char *part = names.data;
+        size_t at = strlen(part) + 1;
+        for (size_t i = 1; i < OUTFILE_SUFFIXES; i++) {
+            const char *other = names.data + at;
+            assert_true(at < names.len && strlen(other) == strlen(part));
+            assert_true(strcmp(part, other) != 0 &&
+                        strcmp(names.data + at - strlen(part) - 1, other) != 0);
+            at += strlen(other) + 1;
+        }
+        assert_int_equal(names.len, at);
         (void)snprintf(want, sizeof want, ".%s.leadpipe-part", name);
         if (n <= 128)
             assert_string_equal(part, want);
-        assert_true(strlen(part) <= 143 && strlen(wide) <= 143 && strcmp(part, wide) != 0);
+        assert_true(strlen(part) <= 143);
         struct outfile *f = open_ok(name, 0);
         assert_int_equal(access(part, F_OK), 0);
         (void)snprintf(want, sizeof want, "%s", part);

@@ -36,6 +36,11 @@ static const struct sink_ops fake = {
 static const struct sink_ops bare = {.name = "bare"};
 const struct sink_ops *const sink_registry[] = {&fake, &bare, NULL};
 
+const char *sink_left_out(struct str name)
+{
+    return str_eq_c(name, "rare") ? "LEADPIPE_RARE" : NULL;
+}
+
 const struct sink_ops *sink_by_name(struct str name)
 {
     for (size_t i = 0; sink_registry[i]; i++)
@@ -124,6 +129,7 @@ static void refusals(void **state)
         const char *text, *want;
     } rows[] = {
         {"", "unknown sink \"\"; the sinks are: fake, bare"},
+        {"rare:x", "this build has no rare sink: rebuild with -DLEADPIPE_RARE=ON"},
         {"fkae:x", "unknown sink \"fkae\"; the sinks are: fake, bare"},
         {"fake", "fake: missing target"},
         {"fake:", "fake: missing target"},

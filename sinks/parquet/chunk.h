@@ -1,0 +1,91 @@
+/* The values of one column in the row group at hand.
+ *
+ * They are kept in the form in which they are written: PLAIN, one behind the other, or each different one
+ * once with an index for every value, while that is smaller. Rows without a value cost nothing where they
+ * follow each other. What is kept depends on the values alone. One thread at a time. */
+#ifndef LEADPIPE_PARQUET_CHUNK_H
+#define LEADPIPE_PARQUET_CHUNK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/hash_index.h"
+#include "sinks/parquet/little_endian.h"
+
+/* Parquet's numbers. */
+enum physical_type {
+    PHYSICAL_BOOLEAN = 0, /* kept as a byte each */
+    PHYSICAL_INT64 = 2,
+    PHYSICAL_DOUBLE = 5,
+    PHYSICAL_BYTE_ARRAY = 6, /* kept with its length before it, four bytes */
+};
+
+struct chunk {
+    enum physical_type type;
+    uint64_t seed;        /* of hashes; says nothing about what is written */
+    size_t *held;         /* bytes that all chunks of the row group take in memory; counted here */
+    uint64_t n_rows;      /* that `runs` tells of; all later ones are null */
+    uint64_t n_values;    /* of them, those that are not null */
+    struct buf runs;      /* uint32_t: so many are null, so many are not, null, ... */
+    struct buf data;      /* PLAIN: all values, or those of the dictionary */
+    bool has_dictionary;  /* the following are used */
+    uint64_t plain_bytes; /* that `data` would have without */
+    uint32_t n_entries;
+    struct buf indexes; /* uint32_t for each value */
+    struct buf starts;  /* uint32_t for each entry: where it is in `data` */
+    struct hash_index entries;
+};
+
+#define CHUNK_DATA_BYTES_MAX ((size_t)INT32_MAX - 65536) /* a page's length has 31 bits */
+
+void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t *held);
+void chunk_free(struct chunk *c);
+/* Begins the next row group, and gives the memory back. */
+void chunk_reset(struct chunk *c);
+
+/* The value of a row: of PHYSICAL_BYTE_ARRAY the bytes, else its PLAIN form (a boolean: one byte, 0 or 1).
+ * Rows are in order; those left out are null. RC_NOMEM; RC_LIMIT: more than a page can have. */
+enum rc chunk_put(struct chunk *c, uint64_t row, struct str value);
+
+/* Makes the final choice between the two forms. RC_NOMEM. */
+enum rc chunk_settle(struct chunk *c);
+
+/* A chunk whose other members come from outside: is all of it as this file leaves it? Makes `starts` and
+ * `entries`. RC_SYNTAX: it is not; RC_NOMEM. */
+enum rc chunk_restore(struct chunk *c, uint64_t n_rows_max);
+
+/* Walks through PLAIN data: the value of `data` that is `*at`, which is moved behind it. False: there is
+ * none, or it is cut off. */
+static inline bool chunk_next_value(enum physical_type type, struct str data, size_t *at,
+                                    struct str *out)
+{
+    size_t n = type == PHYSICAL_BOOLEAN ? 1 : 8;
+    size_t left = data.len - *at;
+    if (type == PHYSICAL_BYTE_ARRAY) {
+        if (left < sizeof(uint32_t))
+            return false;
+        n = le32_get(data.ptr + *at);
+        *at += sizeof(uint32_t);
+        left -= sizeof(uint32_t);
+    }
+    if (left < n)
+        return false;
+    *out = (struct str){data.ptr + *at, n};
+    *at += n;
+    return true;
+}
+
+static inline uint32_t chunk_u32(const struct buf *list, size_t i)
+{
+    uint32_t value;
+    memcpy(&value, list->data + i * sizeof value, sizeof value);
+    return value;
+}
+
+static inline size_t chunk_u32_count(const struct buf *list)
+{
+    return list->len / sizeof(uint32_t);
+}
+
+#endif

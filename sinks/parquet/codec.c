@@ -1,0 +1,88 @@
+#include "sinks/parquet/codec.h"
+
+#include <libdeflate.h>
+#include <stdlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+/* Of both: what is usual. */
+#define GZIP_LEVEL 6
+#define ZSTD_LEVEL 3
+
+struct codec {
+    enum compression compression;
+    ZSTD_CCtx *zstd;
+    struct libdeflate_compressor *deflate;
+};
+
+enum rc codec_new(struct codec **out, enum compression compression)
+{
+    struct codec *c = calloc(1, sizeof *c);
+    if (!c)
+        return RC_NOMEM;
+    c->compression = compression;
+    if (compression == COMPRESSION_ZSTD)
+        c->zstd = ZSTD_createCCtx();
+    if (compression == COMPRESSION_GZIP)
+        c->deflate = libdeflate_alloc_compressor(GZIP_LEVEL);
+    if ((compression == COMPRESSION_ZSTD && !c->zstd) ||
+        (compression == COMPRESSION_GZIP && !c->deflate)) {
+        codec_free(c);
+        return RC_NOMEM;
+    }
+    *out = c;
+    return RC_OK;
+}
+
+void codec_free(struct codec *c)
+{
+    if (!c)
+        return;
+    (void)ZSTD_freeCCtx(c->zstd);
+    libdeflate_free_compressor(c->deflate);
+    free(c);
+}
+
+enum compression codec_compression(const struct codec *c)
+{
+    return c->compression;
+}
+
+static enum rc compress_zstd(struct codec *c, const struct buf *in, struct buf *out)
+{
+    char *room = buf_reserve(out, ZSTD_compressBound(in->len));
+    if (!room)
+        return buf_rc(out);
+    size_t n = ZSTD_compressCCtx(c->zstd, room, ZSTD_compressBound(in->len), in->data, in->len,
+                                 ZSTD_LEVEL);
+    if (ZSTD_isError(n)) /* there is room for everything, so what is lacking is memory */
+        return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? RC_NOMEM : RC_INTERNAL;
+    out->len = n;
+    return RC_OK;
+}
+
+static enum rc compress_gzip(struct codec *c, const struct buf *in, struct buf *out)
+{
+    size_t bound = libdeflate_gzip_compress_bound(c->deflate, in->len);
+    char *room = buf_reserve(out, bound);
+    if (!room)
+        return buf_rc(out);
+    size_t n = libdeflate_gzip_compress(c->deflate, in->data, in->len, room, bound);
+    out->len = n;
+    return n > 0 ? RC_OK : RC_INTERNAL;
+}
+
+enum rc codec_compress(struct codec *c, const struct buf *in, struct buf *out)
+{
+    buf_clear(out);
+    switch (c->compression) {
+    case COMPRESSION_ZSTD:
+        return compress_zstd(c, in, out);
+    case COMPRESSION_GZIP:
+        return compress_gzip(c, in, out);
+    case COMPRESSION_NONE:
+        break;
+    }
+    buf_add_str(out, buf_str(in));
+    return buf_rc(out);
+}

@@ -1,0 +1,308 @@
+#include "sinks/parquet/parquet_file.h"
+
+#include <stdlib.h>
+
+#include "core/base/grow.h"
+#include "core/base/rfc3339.h"
+#include "sinks/parquet/little_endian.h"
+#include "sinks/parquet/parquet_mark.h"
+
+#define SPARE_BYTES ((size_t)1 << 20) /* what one huge value made larger is given back */
+
+/* What INT64, DOUBLE and TIMESTAMP hold. */
+static const struct typed_target parquet_target = {
+    .time_min_us = TIME_YEAR_1_US,
+    .time_max_us = TIME_YEAR_9999_END_US,
+};
+
+/* ---- columns -------------------------------------------------------------------------------- */
+
+static enum column_type last_type(const struct parquet_file *f, size_t i)
+{
+    return f->settings->as_text ? TYPE_TEXT : typed_table_last_column(f->table, i)->type;
+}
+
+enum rc parquet_file_grow(struct parquet_file *f)
+{
+    uint64_t seed = f->settings->profile->hash_seed;
+    while (f->n_chunks < typed_table_columns(f->table)) {
+        struct chunk *chunks = list_grow(f->chunks, f->n_chunks, &f->cap_chunks, sizeof *f->chunks);
+        if (!chunks)
+            return RC_NOMEM;
+        f->chunks = chunks;
+        enum column_type type = typed_table_column(f->table, f->n_chunks).type;
+        chunk_init(&f->chunks[f->n_chunks++], physical_type_of(type), seed, &f->held);
+    }
+    while (f->n_last < typed_table_last_columns(f->table)) {
+        chunk_init(&f->last[f->n_last], physical_type_of(last_type(f, f->n_last)), seed, &f->held);
+        f->n_last++;
+    }
+    return RC_OK;
+}
+
+/* Of the footer: what stands before the last columns, then these. */
+static struct footer_column footer_column_of(const void *ctx, size_t i)
+{
+    const struct parquet_file *f = ctx;
+    if (i >= f->n_chunks) {
+        size_t k = i - f->n_chunks;
+        return (struct footer_column){typed_table_last_column(f->table, k)->name, last_type(f, k)};
+    }
+    const struct typed_column column = typed_table_column(f->table, i);
+    return (struct footer_column){column.name, column.type};
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static enum rc open_stream(struct parquet_file *f, struct str mark, struct err *e)
+{
+    const struct stream_cfg cfg = {.path = f->path,
+                                   .want_sha256 = f->settings->want_sha256,
+                                   .spool = true,
+                                   .stop = f->settings->stop,
+                                   .mark = mark};
+    enum rc rc = stream_open(&f->stream, &cfg, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!mark.ptr) {
+        stream_write(f->stream, PARQUET_MAGIC.ptr, PARQUET_MAGIC.len);
+        return stream_rc(f->stream, e);
+    }
+    uint64_t bytes = PARQUET_MAGIC.len;
+    for (size_t i = 0; i < f->groups.n; i++)
+        bytes += f->groups.items[i].sums.bytes;
+    return stream_bytes(f->stream) == bytes
+               ? RC_OK
+               : err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", f->path);
+}
+
+enum rc parquet_file_open(struct parquet_file *f, const struct parquet_settings *settings,
+                          size_t table, const char *path, struct str mark, struct err *e)
+{
+    *f = (struct parquet_file){.settings = settings, .path = path};
+    f->table_cfg = (struct typed_table_cfg){.profile = settings->profile,
+                                            .table = table,
+                                            .target = &parquet_target,
+                                            .as_text = settings->as_text,
+                                            .run_columns = settings->run_columns,
+                                            .run_id = settings->run_id,
+                                            .started_ms = settings->started_ms};
+    buf_init(&f->scratch, CHUNK_DATA_BYTES_MAX);
+    enum rc rc = parquet_mark_take(f, &mark, e);
+    return rc == RC_OK ? open_stream(f, mark, e) : rc;
+}
+
+void parquet_file_close(struct parquet_file *f, bool keep)
+{
+    stream_close(f->stream, keep);
+    for (size_t i = 0; i < PARQUET_SPOOLS; i++)
+        outfile_close(f->spools[i], keep);
+    for (size_t i = 0; i < f->n_chunks; i++)
+        chunk_free(&f->chunks[i]);
+    for (size_t i = 0; i < f->n_last; i++)
+        chunk_free(&f->last[i]);
+    free(f->chunks);
+    row_groups_free(&f->groups);
+    column_names_free(&f->names);
+    typed_table_free(f->table);
+    buf_free(&f->scratch);
+    *f = (struct parquet_file){0};
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+/* The bytes of a cell as chunk_put() takes them; `fixed` and f->scratch are where they may be. */
+static struct str cell_bytes(struct parquet_file *f, const struct typed_cell *cell, char *fixed)
+{
+    struct str text;
+    switch (cell->value.kind) {
+    case TYPED_INTEGER:
+        le64_put(fixed, (uint64_t)cell->value.u.integer);
+        return (struct str){fixed, sizeof(uint64_t)};
+    case TYPED_TIME:
+        le64_put(fixed, (uint64_t)cell->value.u.time_us);
+        return (struct str){fixed, sizeof(uint64_t)};
+    case TYPED_DOUBLE: {
+        uint64_t bits;
+        memcpy(&bits, &cell->value.u.number, sizeof bits);
+        le64_put(fixed, bits);
+        return (struct str){fixed, sizeof(uint64_t)};
+    }
+    case TYPED_BOOLEAN:
+        fixed[0] = (char)cell->value.u.boolean;
+        return (struct str){fixed, 1};
+    case TYPED_TEXT:
+    case TYPED_JSON:
+    case TYPED_DECIMAL: /* not with this target */
+    case TYPED_NULL:
+    case TYPED_MISFIT:
+        break;
+    }
+    if (typed_cell_bytes(cell, &text))
+        return text;
+    buf_clear(&f->scratch);
+    typed_cell_write(&f->scratch, cell);
+    return buf_str(&f->scratch);
+}
+
+static enum rc put_cells(struct parquet_file *f, struct chunk *chunks,
+                         const struct typed_cell *cells, size_t n)
+{
+    char fixed[sizeof(uint64_t)];
+    for (size_t i = 0; i < n; i++) {
+        if (cells[i].value.kind == TYPED_NULL)
+            continue;
+        struct str bytes = cell_bytes(f, &cells[i], fixed);
+        enum rc rc = buf_rc(&f->scratch);
+        if (rc == RC_OK)
+            rc = chunk_put(&chunks[i], f->group_rows, bytes);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static enum rc failed(const struct parquet_file *f, enum rc rc, struct err *e)
+{
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    if (rc == RC_LIMIT)
+        return err_set(e, RC_LIMIT, "%s: more than Parquet can hold (2 GiB in one place)", f->path);
+    return err_set(e, rc, "%s: %s", f->path, rc_text(rc));
+}
+
+enum rc parquet_file_put(struct parquet_file *f, const struct lead *lead, const struct row *row,
+                         struct err *e)
+{
+    struct typed_row typed;
+    enum rc rc = typed_table_row(f->table, lead, row, &typed, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = parquet_file_grow(f);
+    if (rc == RC_OK)
+        rc = put_cells(f, f->chunks, typed.cells, typed.n);
+    if (rc == RC_OK)
+        rc = put_cells(f, f->last, typed.last, typed.n_last);
+    if (f->scratch.cap > SPARE_BYTES)
+        buf_free(&f->scratch);
+    if (rc != RC_OK)
+        return failed(f, rc, e);
+    f->group_rows++;
+    f->n_rows++;
+    if (f->group_rows < f->settings->group_rows_max && f->held < f->settings->group_bytes_max)
+        return RC_OK;
+    return parquet_file_end_group(f, e);
+}
+
+static enum rc write_chunk(struct parquet_file *f, struct chunk *c, struct str name,
+                           struct row_group *g, struct buf *out)
+{
+    const struct page_column column = {name, c->type};
+    enum rc rc = chunk_settle(c);
+    if (rc == RC_OK)
+        rc = page_write_chunk(f->settings->pages, c, column, f->group_rows, f->stream, out,
+                              &g->sums);
+    chunk_reset(c);
+    return rc == RC_OK ? buf_rc(out) : rc;
+}
+
+enum rc parquet_file_end_group(struct parquet_file *f, struct err *e)
+{
+    if (f->group_rows == 0)
+        return RC_OK;
+    struct row_group *g = row_groups_add(&f->groups);
+    if (!g)
+        return err_nomem(e);
+    g->at = stream_bytes(f->stream);
+    g->n_rows = f->group_rows;
+    g->n_columns = f->n_chunks;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < f->n_chunks; i++)
+        rc = write_chunk(f, &f->chunks[i], typed_table_column(f->table, i).name, g, &g->first);
+    for (size_t i = 0; rc == RC_OK && i < f->n_last; i++)
+        rc = write_chunk(f, &f->last[i], typed_table_last_column(f->table, i)->name, g, &g->last);
+    f->group_rows = 0;
+    return rc == RC_OK ? stream_rc(f->stream, e) : failed(f, rc, e);
+}
+
+enum rc parquet_file_mark(struct parquet_file *f, struct buf *out, struct err *e)
+{
+    enum rc rc = parquet_mark_put(f, out, e);
+    if (rc == RC_OK)
+        rc = stream_mark(f->stream, out, e);
+    buf_addc(out, '\n');
+    if (rc != RC_OK || buf_rc(out) == RC_OK)
+        return rc;
+    return err_set(e, buf_rc(out), "%s", rc_text(buf_rc(out)));
+}
+
+enum rc parquet_file_sync(struct parquet_file *f, struct err *e)
+{
+    enum rc rc = f->spool_bytes > 0 ? outfile_sync(f->spools[f->spool], e) : RC_OK;
+    return rc == RC_OK ? stream_sync(f->stream, e) : rc;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static enum rc write_footer(struct parquet_file *f, struct err *e)
+{
+    const struct footer footer = {.groups = &f->groups,
+                                  .n_rows = f->n_rows,
+                                  .n_columns = f->n_chunks + f->n_last,
+                                  .n_last = f->n_last,
+                                  .column = footer_column_of,
+                                  .ctx = f,
+                                  .json_as_string = f->settings->json_as_string};
+    enum rc rc = footer_write(f->settings->pages, &footer, f->stream);
+    if (rc == RC_LIMIT)
+        return err_set(e, rc,
+                       "%s: too many columns in too many row groups: choose a larger row-group, or "
+                       "give --max-columns",
+                       f->path);
+    return rc == RC_OK ? stream_rc(f->stream, e) : failed(f, rc, e);
+}
+
+enum rc parquet_file_prepare(struct parquet_file *f, struct buf *text, struct err *e)
+{
+    enum rc rc = parquet_file_end_group(f, e);
+    if (rc == RC_OK)
+        rc = write_footer(f, e);
+    if (rc == RC_OK)
+        rc = stream_prepare(f->stream, text, e);
+    if (rc != RC_OK)
+        return rc;
+    for (size_t i = 0; rc == RC_OK && i < f->n_chunks + f->n_last; i++)
+        rc = column_names_add(&f->names, footer_column_of(f, i).name);
+    return rc == RC_OK ? RC_OK : err_nomem(e);
+}
+
+void parquet_file_clear(const char *path)
+{
+    for (unsigned i = 0; i < PARQUET_SPOOLS; i++)
+        outfile_clear(path, parquet_mark_suffix(i));
+}
+
+/* What marks needed; an earlier run may have left the one that this run has not opened. */
+static enum rc drop_spools(struct parquet_file *f, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < PARQUET_SPOOLS; i++) {
+        if (f->spools[i])
+            rc = outfile_abort(f->spools[i], e);
+    }
+    if (rc == RC_OK)
+        parquet_file_clear(f->path);
+    return rc;
+}
+
+enum rc parquet_file_commit(struct parquet_file *f, struct err *e)
+{
+    enum rc rc = stream_publish(f->stream, e);
+    return rc == RC_OK ? drop_spools(f, e) : rc;
+}
+
+enum rc parquet_file_abort(struct parquet_file *f, struct err *e)
+{
+    enum rc rc = f->stream ? stream_abort(f->stream, e) : RC_OK;
+    return rc == RC_OK ? drop_spools(f, e) : rc;
+}
