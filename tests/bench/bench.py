@@ -19,6 +19,7 @@ import part_network
 import part_outputs
 import part_parquet
 import part_peers
+import part_sqlite
 import part_state
 import report
 import servers
@@ -27,6 +28,7 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 PAGE = os.path.join(ROOT, "docs", "benchmarks.md")
 PARTS = {
     "parquet": part_parquet.parquet,
+    "sqlite": part_sqlite.sqlite,
     "state": part_state.state,
     "startup": part_outputs.startup,
     "delay": part_network.delay,
