@@ -434,7 +434,7 @@ static enum rc sqlite_recover(const struct sink_cfg *cfg, const struct sink_reco
                               struct err *e)
 {
     struct sqlite *s = NULL;
-    struct str run_id;
+    struct str run_id = STR_NONE;
     int64_t started_ms = 0;
     enum rc rc = take_text(cfg, r->text, &run_id, &started_ms, e);
     if (rc == RC_OK)
