@@ -194,12 +194,27 @@ static void set_fetching(struct export *x)
     x->cfg.http_version = http_version(o);
 }
 
+/* What was not given is as much as every sink can take. */
+static size_t max_columns(const struct export *x)
+{
+    size_t max = (size_t)x->options.max_columns;
+    for (size_t i = 0; i < x->options.n_given; i++) {
+        if (strcmp(x->options.given[i].spec->name, "max-columns") == 0)
+            return max;
+    }
+    for (size_t i = 0; i < x->cfg.n_sinks; i++) {
+        size_t most = x->cfg.sinks[i].ops->columns_max;
+        max = most && most < max ? most : max;
+    }
+    return max;
+}
+
 static void set_output(struct export *x)
 {
     const struct export_options *o = &x->options;
     x->cfg.version = LEADPIPE_VERSION;
     x->cfg.max_memory = (size_t)o->max_memory_bytes;
-    x->cfg.max_columns = (size_t)o->max_columns;
+    x->cfg.max_columns = max_columns(x);
     x->cfg.order_input = o->order == ORDER_INPUT;
     x->cfg.signed_urls = (enum signed_urls)o->signed_urls;
     x->cfg.failed_path = o->failed;

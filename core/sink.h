@@ -191,6 +191,7 @@ struct sink_ops {
     size_t opts_size;               /* bytes of the struct that they fill */
     /* Memory that put() needs at the most to write a large lead, in eighths of its text as JSON. */
     unsigned eighths;
+    size_t columns_max; /* that a table may have; 0: any number */
 
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);

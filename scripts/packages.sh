@@ -20,6 +20,7 @@ build     zlib1g-dev                       module   zlib
 build     libdeflate-dev                   module   libdeflate
 build     libsqlite3-dev                   module   sqlite3
 build     libzstd-dev                      module   libzstd
+build     libpq-dev                        module   libpq
 build     libssl-dev                       module   libcrypto
 build     ca-certificates                  file     /etc/ssl/certs/ca-certificates.crt|/etc/pki/tls/certs/ca-bundle.crt|/etc/ssl/cert.pem
 test      libcmocka-dev                    module   cmocka

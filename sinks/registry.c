@@ -6,6 +6,11 @@
 #else
 #define IF_LEADPIPE_PARQUET(...)
 #endif
+#ifdef LEADPIPE_POSTGRES
+#define IF_LEADPIPE_POSTGRES(...) __VA_ARGS__
+#else
+#define IF_LEADPIPE_POSTGRES(...)
+#endif
 
 const struct sink_ops *const sink_registry[] = {
 #define X(name) &sink_##name,

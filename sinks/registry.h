@@ -11,6 +11,7 @@
     X(ndjson)                                                                                      \
     X(msgpack)                                                                                     \
     OPTIONAL(parquet, LEADPIPE_PARQUET)                                                            \
+    OPTIONAL(postgres, LEADPIPE_POSTGRES)                                                          \
     X(sqlite)                                                                                      \
     X(webhook)
 

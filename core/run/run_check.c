@@ -157,10 +157,22 @@ static enum rc check_stdout(const struct run_cfg *cfg, struct err *e)
     return RC_OK;
 }
 
+static enum rc check_columns(const struct run_cfg *cfg, const struct run_sink_cfg *sink,
+                             struct err *e)
+{
+    if (!sink->ops->columns_max || cfg->max_columns <= sink->ops->columns_max)
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "--max-columns %zu is more than the sink %s can take in one table (%zu)",
+                   cfg->max_columns, sink->ops->name, sink->ops->columns_max);
+}
+
 enum rc run_check(const struct run_cfg *cfg, struct err *e)
 {
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         enum rc rc = cfg->sinks[i].ops->check(&cfg->sinks[i].cfg, e);
+        if (rc == RC_OK)
+            rc = check_columns(cfg, &cfg->sinks[i], e);
         if (rc != RC_OK)
             return rc;
     }

@@ -15,17 +15,18 @@ enum sql_merge_role {
 struct sql_merge_column {
     struct str name;  /* in the table, without quotes */
     struct str value; /* an expression over "s" */
-    struct str staged; /* of a key: the staged column's name as SQL, the same in the leads' staged rows */
+    struct str
+        staged; /* of a key: the staged column's name as SQL, the same in the leads' staged rows */
     enum sql_merge_role role;
     bool as_text; /* compared as text: a type that may have no comparison */
 };
 
 struct sql_merge {
     const struct sql_dialect *dialect;
-    const char *differs; /* the operator: " is distinct from ", " is not " */
-    struct str table;    /* as SQL: quoted, with its schema */
-    struct str staged;   /* its staged rows, as SQL */
-    struct str leads;    /* the staged rows of the leads themselves, as SQL */
+    const char *differs;                    /* the operator: " is distinct from ", " is not " */
+    struct str table;                       /* as SQL: quoted, with its schema */
+    struct str staged;                      /* its staged rows, as SQL */
+    struct str leads;                       /* the staged rows of the leads themselves, as SQL */
     const struct sql_merge_column *columns; /* keys first */
     size_t n_columns, n_keys, n_lead_keys;
     bool has_key; /* else all rows of a lead are written again */

@@ -67,8 +67,8 @@ enum rc sql_source_column(struct buf *b, const struct table_column *column, stru
     return rc;
 }
 
-enum rc sql_source_extra(struct buf *b, const struct table_spec *t, const struct column_origin *origin,
-                         struct err *e)
+enum rc sql_source_extra(struct buf *b, const struct table_spec *t,
+                         const struct column_origin *origin, struct err *e)
 {
     struct buf text;
     buf_init(&text, SIZE_MAX / 2);
@@ -121,8 +121,8 @@ static enum rc make_name(const struct making *m, struct sql_relation *r, struct 
     buf_init(&name, NAME_BYTES_MAX);
     buf_adds(&wanted, m->prefix ? m->prefix : "");
     buf_add_str(&wanted, r->spec->name);
-    enum rc rc = buf_rc(&wanted) == RC_OK ? sql_name(&name, m->dialect, buf_str(&wanted), e)
-                                          : err_nomem(e);
+    enum rc rc =
+        buf_rc(&wanted) == RC_OK ? sql_name(&name, m->dialect, buf_str(&wanted), e) : err_nomem(e);
     if (rc == RC_OK)
         rc = keep(m->memory, &name, &r->name, e);
     buf_free(&wanted);

@@ -49,7 +49,7 @@ enum rc sql_relations_make(struct sql_relations *out, struct arena *memory,
  * printable ASCII and UTF-8, of at most SQL_SOURCE_BYTES_MAX bytes. RC_NOMEM. */
 #define SQL_SOURCE_BYTES_MAX 1024
 enum rc sql_source_column(struct buf *b, const struct table_column *column, struct err *e);
-enum rc sql_source_extra(struct buf *b, const struct table_spec *t, const struct column_origin *origin,
-                         struct err *e);
+enum rc sql_source_extra(struct buf *b, const struct table_spec *t,
+                         const struct column_origin *origin, struct err *e);
 
 #endif

@@ -13,6 +13,7 @@ import corpus
 import machine
 import measure
 import part_against
+import part_databases
 import part_memory
 import part_micro
 import part_network
@@ -39,6 +40,7 @@ PARTS = {
     "changed": part_state.changed,
     "peers": part_peers.peers,
     "micro": part_micro.micro,
+    "postgres": part_databases.postgres,     # the last one: it changes the bodies
 }
 ORDER = list(part_outputs.OUTPUTS) + list(PARTS)
 AGAINST = ["raw", "csv", "all6", "all1", "tls"]

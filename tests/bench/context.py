@@ -63,6 +63,11 @@ class Context:
             self._stack.callback(self._nginx.stop)
         return self._nginx
 
+    def another_nginx(self):
+        self._nginx.stop()
+        self._nginx = None
+        return self.nginx()
+
     def started(self, server):
         """For a `with`: the server is stopped at its end, and whatever happens."""
         self._stack.callback(server.stop)

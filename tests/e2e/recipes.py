@@ -89,8 +89,7 @@ class Postgres:
             shutil.chown(folder, self.user)
         self.data = folder / "data"
         self.command("initdb", "-D", self.data, "-U", "etl", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-        self.command("pg_ctl", "-D", self.data, "-w", "-l", folder / "log", "-o",
-                     "-k %s -c listen_addresses='' -c fsync=off" % folder, "start")
+        self.begin()
         self.env = {"PGHOST": str(folder), "PGUSER": "etl", "PGDATABASE": "postgres"}
 
     def command(self, name, *words):
@@ -98,12 +97,15 @@ class Postgres:
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0, done.stdout
 
-    def stop(self):
-        self.command("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+    def begin(self):
+        self.command("pg_ctl", "-D", self.data, "-w", "-l", self.folder / "log", "-o",
+                     "-k %s -c listen_addresses='' -c fsync=off -c restart_after_crash=on" % self.folder, "start")
+
+    def stop(self, how="immediate"):
+        self.command("pg_ctl", "-D", self.data, "-m", how, "stop")
 
 
-@pytest.fixture
-def postgres():
+def postgres_cluster():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lp-pg-"))  # a socket's path must be short
     running = None
     try:
@@ -113,3 +115,6 @@ def postgres():
         if running:
             running.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+postgres = pytest.fixture(postgres_cluster)

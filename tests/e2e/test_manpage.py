@@ -104,7 +104,7 @@ def sinks_in_help(text):
 
 def test_sinks(leadpipe):
     shown = sinks_in_help(leadpipe("sinks").stdout.decode())
-    assert list(shown) == ["csv", "ndjson", "msgpack", "parquet", "sqlite", "webhook"]
+    assert list(shown) == ["csv", "ndjson", "msgpack", "parquet", "postgres", "sqlite", "webhook"]
     assert sinks_in_manpage() == shown
 
 

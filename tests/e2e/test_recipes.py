@@ -107,7 +107,7 @@ def pg_name(name):
 
 
 def test_postgresql(kitchen, postgres):
-    export, load = recipes.blocks("Into PostgreSQL")
+    direct, export, load = recipes.blocks("Into PostgreSQL")
     (kitchen.folder / "load.sql").write_text(load)
 
     def ask(query):
@@ -128,6 +128,10 @@ def test_postgresql(kitchen, postgres):
     kitchen.run(export, **postgres.env)
     check(order)
     assert len(ask("select row_to_json(t) from omni_names t")) == LEADS and ask("select row_to_json(t) from omni.old t") == []
+    for _ in range(2):
+        kitchen.run(direct.replace("schema=omni", "schema=direct").replace("host=db dbname=dw user=etl", "dbname=postgres"),
+                    **postgres.env)
+        assert ask("select count(*) as n from direct.action_logs") == ask("select count(*) as n from omni.action_logs") != []
     # It ends at the first failure, with all as it was.
     with open(kitchen.folder / "rows.ndjson", "a") as file:
         file.write('{"_table":"leads","ctid":1}\n')

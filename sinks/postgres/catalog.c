@@ -1,0 +1,177 @@
+#include "sinks/postgres/catalog.h"
+
+#include <stdlib.h>
+
+#define MEMORY_MAX ((size_t)64 << 20)
+#define SQL_BYTES_MAX ((size_t)1 << 20)
+
+static struct str value_at(const PGresult *r, int row, int column)
+{
+    return (struct str){PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column)};
+}
+
+static enum rc ask(struct pg_link *l, const struct pg_place *p, const char *sql, struct str name,
+                   PGresult **out, struct err *e)
+{
+    struct buf schema;
+    struct buf table;
+    buf_init(&schema, SQL_BYTES_MAX);
+    buf_init(&table, SQL_BYTES_MAX);
+    buf_add_str(&schema, p->schema);
+    buf_add_str(&table, name);
+    const char *const values[] = {buf_cstr(&schema), buf_cstr(&table)};
+    enum rc rc = buf_rc(&schema) == RC_OK && buf_rc(&table) == RC_OK
+                     ? pg_exec(l, sql, 2, values, out, e)
+                     : err_nomem(e);
+    buf_free(&schema);
+    buf_free(&table);
+    return rc;
+}
+
+/* ---- columns -------------------------------------------------------------------------------- */
+
+static const char columns_sql[] =
+    "select a.attname, format_type(a.atttypid, a.atttypmod), "
+    "format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null), t.typcategory, t.typtype, "
+    "a.attgenerated <> '' or a.attidentity = 'a', c.relkind "
+    "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+    "left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and "
+    "not a.attisdropped left join pg_catalog.pg_type t on t.oid = a.atttypid "
+    "where n.nspname = $1 and c.relname = $2 order by a.attnum";
+
+static bool keep(struct pg_table *t, struct str text, struct str *out)
+{
+    *out = (struct str){arena_strdup(&t->memory, text), text.len};
+    return out->ptr != NULL;
+}
+
+static enum rc add_column(struct pg_table *t, const PGresult *r, int row, struct err *e)
+{
+    struct pg_column *c = &t->columns[t->n_columns];
+    *c = (struct pg_column){.category = *PQgetvalue(r, row, 3),
+                            .is_domain = *PQgetvalue(r, row, 4) == 'd',
+                            .is_fixed = *PQgetvalue(r, row, 5) == 't'};
+    if (!keep(t, value_at(r, row, 0), &c->name) || !keep(t, value_at(r, row, 1), &c->type) ||
+        !keep(t, value_at(r, row, 2), &c->base))
+        return err_nomem(e);
+    t->n_columns++;
+    return sql_column_map_exists(&t->map, c->name, e);
+}
+
+static enum rc load_columns(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
+                            struct str name, struct err *e)
+{
+    PGresult *r = NULL;
+    enum rc rc = ask(l, p, columns_sql, name, &r, e);
+    if (rc != RC_OK)
+        return rc;
+    int n = PQntuples(r);
+    t->exists = n > 0;
+    if (t->exists && !strchr("rp", *PQgetvalue(r, 0, 6)))
+        rc = err_set(e, RC_USAGE, "%s: " STR_FMT "." STR_FMT " is there, and is not a table",
+                     l->cfg.spec, STR_ARG(p->schema), STR_ARG(name));
+    t->columns = arena_array(&t->memory, (size_t)n + 1, sizeof *t->columns);
+    if (!t->columns) {
+        PQclear(r);
+        return err_nomem(e);
+    }
+    for (int i = 0; rc == RC_OK && i < n; i++) {
+        if (!PQgetisnull(r, i, 0))
+            rc = add_column(t, r, i, e);
+    }
+    PQclear(r);
+    return rc;
+}
+
+static enum rc load_remembered(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
+                               struct str name, struct err *e)
+{
+    struct buf sql;
+    struct buf table;
+    PGresult *r = NULL;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_init(&table, SQL_BYTES_MAX);
+    buf_adds(&sql, "select column_name, source from ");
+    pg_put_name(&sql, p, STR(SQL_TABLE_COLUMNS));
+    buf_adds(&sql, " where table_name = $1");
+    buf_add_str(&table, name);
+    const char *const values[] = {buf_cstr(&table)};
+    enum rc rc = buf_rc(&sql) == RC_OK && buf_rc(&table) == RC_OK
+                     ? pg_exec(l, buf_cstr(&sql), 1, values, &r, e)
+                     : err_nomem(e);
+    for (int i = 0; rc == RC_OK && i < PQntuples(r); i++)
+        rc = sql_column_map_remember(&t->map, value_at(r, i, 0), value_at(r, i, 1), e);
+    PQclear(r);
+    buf_free(&sql);
+    buf_free(&table);
+    return rc;
+}
+
+enum rc pg_table_load(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
+                      struct str name, struct err *e)
+{
+    *t = (struct pg_table){0};
+    arena_init(&t->memory, MEMORY_MAX);
+    sql_column_map_init(&t->map, p->dialect);
+    enum rc rc = load_remembered(t, l, p, name, e);
+    if (rc == RC_OK)
+        rc = load_columns(t, l, p, name, e);
+    if (rc == RC_OK)
+        sql_column_map_adopt(&t->map);
+    else
+        pg_table_free(t);
+    return rc;
+}
+
+void pg_table_free(struct pg_table *t)
+{
+    sql_column_map_free(&t->map);
+    arena_free(&t->memory);
+    *t = (struct pg_table){0};
+}
+
+const struct pg_column *pg_table_column(const struct pg_table *t, struct str name)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (str_eq(t->columns[i].name, name))
+            return &t->columns[i];
+    }
+    return NULL;
+}
+
+/* ---- keys ----------------------------------------------------------------------------------- */
+
+static const char keys_sql[] =
+    "select i.indexrelid, a.attname from pg_catalog.pg_index i "
+    "join pg_catalog.pg_class c on c.oid = i.indrelid "
+    "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+    "cross join lateral generate_series(0, i.indnkeyatts - 1) k(i) "
+    "join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[k.i] "
+    "where n.nspname = $1 and c.relname = $2 and i.indisunique and i.indisvalid and i.indimmediate "
+    "and i.indpred is null and i.indexprs is null order by 1";
+
+static bool is_among(struct str name, const struct str *columns, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(columns[i], name))
+            return true;
+    }
+    return false;
+}
+
+/* An index has no column twice that counts. */
+enum rc pg_table_has_key(struct pg_link *l, const struct pg_place *p, struct str name,
+                         const struct str *columns, size_t n, bool *out, struct err *e)
+{
+    PGresult *r = NULL;
+    enum rc rc = ask(l, p, keys_sql, name, &r, e);
+    *out = false;
+    for (int first = 0, i = 0; rc == RC_OK && !*out && i < PQntuples(r); first = i) {
+        size_t ours = 0;
+        for (; i < PQntuples(r) && str_eq(value_at(r, i, 0), value_at(r, first, 0)); i++)
+            ours += is_among(value_at(r, i, 1), columns, n);
+        *out = ours == n && (size_t)(i - first) == n;
+    }
+    PQclear(r);
+    return rc;
+}

@@ -1,0 +1,39 @@
+/* What the server has of a table: its columns, their types, its unique keys; and what _leadpipe_columns
+ * remembers of it. */
+#ifndef LEADPIPE_SINKS_POSTGRES_CATALOG_H
+#define LEADPIPE_SINKS_POSTGRES_CATALOG_H
+
+#include "sinks/postgres/link.h"
+#include "sinks/postgres/place.h"
+#include "sinks/sql/column_map.h"
+
+struct pg_column {
+    struct str name;
+    struct str type; /* as format_type() has it: "character varying(20)" */
+    struct str base; /* without modifiers; of a domain what it is one of */
+    char category;   /* pg_type.typcategory */
+    bool is_domain;
+    bool is_fixed; /* generated, or always an identity: nothing can be written there */
+};
+
+struct pg_table {
+    bool exists;
+    struct arena memory;
+    struct pg_column *columns;
+    size_t n_columns;
+    struct sql_column_map map;
+};
+
+/* Zero it before the first. RC_USAGE: there is something of that name that is no table. */
+enum rc pg_table_load(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
+                      struct str name, struct err *e);
+void pg_table_free(struct pg_table *t);
+
+/* NULL: the table has no such column. */
+const struct pg_column *pg_table_column(const struct pg_table *t, struct str name);
+
+/* Has the table a unique index over exactly these columns? */
+enum rc pg_table_has_key(struct pg_link *l, const struct pg_place *p, struct str name,
+                         const struct str *columns, size_t n, bool *out, struct err *e);
+
+#endif

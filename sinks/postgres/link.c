@@ -1,0 +1,446 @@
+#include "sinks/postgres/link.h"
+
+#include <stdio.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+
+#define PIECE_BYTES ((size_t)64 << 10)
+#define CONNECT_MS 30000
+#define PAUSE_FIRST_MS 100
+#define PAUSE_MAX_MS 5000
+
+/* What the session must be like, whatever the defaults of the role and the database are. Names in our
+ * statements have their schema. The search path stays: triggers of the user's may need it. */
+static const char session[] =
+    "set client_min_messages to warning; set statement_timeout to 0; set lock_timeout to 0; "
+    "set idle_in_transaction_session_timeout to 0; set standard_conforming_strings to on; "
+    "set datestyle to iso; set timezone to 'UTC'; set row_security to off";
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+static bool is_state(const char *state, const char *const *list)
+{
+    for (; *list; list++) {
+        if (strncmp(state, *list, strlen(*list)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum rc class_of(const char *state)
+{
+    /* Connections, an administrator's or a crash's shutdown, starting up, recovering; a standby. */
+    static const char *const lost[] = {"08", "57P01", "57P02", "57P03", "57P05", "25006", NULL};
+    static const char *const again[] = {"40001", "40P01", NULL};
+    static const char *const refused[] = {"28", NULL};
+    if (is_state(state, lost))
+        return RC_NET;
+    if (is_state(state, again))
+        return RC_BUSY;
+    return is_state(state, refused) ? RC_AUTH : RC_IO;
+}
+
+/* One line, without secrets. */
+static void clean(struct pg_link *l, char *text, size_t size)
+{
+    for (char *c = text; *c; c++) {
+        if (*c == '\n' || *c == '\t' || *c == '\r')
+            *c = ' ';
+    }
+    size_t n = strlen(text);
+    while (n > 0 && text[n - 1] == ' ')
+        text[--n] = '\0';
+    secrets_redact(l->cfg.secrets, text, size);
+}
+
+static enum rc connection_failed(struct pg_link *l, struct err *e)
+{
+    char text[600];
+    (void)snprintf(text, sizeof text, "%s", PQerrorMessage(l->conn));
+    utf8_scrub(text);
+    clean(l, text, sizeof text);
+    l->sqlstate[0] = '\0';
+    return err_set(e, RC_NET, "%s: %s", l->cfg.spec, *text ? text : "the connection is lost");
+}
+
+static const char *field(const PGresult *r, int code)
+{
+    const char *text = PQresultErrorField(r, code);
+    return text ? text : "";
+}
+
+/* "COPY name, line 12, column c3": the row of the data. */
+static uint64_t line_of(const char *context)
+{
+    const char *at = strstr(context, ", line ");
+    return strncmp(context, "COPY ", 5) == 0 && at ? strtoull(at + 7, NULL, 10) : 0;
+}
+
+static void note_subject(struct pg_link *l, const PGresult *r)
+{
+    const char *table = field(r, PG_DIAG_TABLE_NAME);
+    const char *column = field(r, PG_DIAG_COLUMN_NAME);
+    (void)snprintf(l->subject, sizeof l->subject, "%s%.80s%s%.80s", *table ? "table " : "", table,
+                   *column ? ", column " : "", column);
+    l->copy_line = line_of(field(r, PG_DIAG_CONTEXT));
+}
+
+static enum rc server_error(struct pg_link *l, const PGresult *r, struct err *e)
+{
+    char text[900];
+    const char *detail = field(r, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = field(r, PG_DIAG_MESSAGE_HINT);
+    (void)snprintf(l->sqlstate, sizeof l->sqlstate, "%s", field(r, PG_DIAG_SQLSTATE));
+    if (!l->sqlstate[0])
+        return connection_failed(l, e);
+    note_subject(l, r);
+    (void)snprintf(text, sizeof text, "%s%s%.300s%s%s%.300s%s", field(r, PG_DIAG_MESSAGE_PRIMARY),
+                   *detail ? " (" : "", detail, *detail ? ")" : "", *hint ? "; hint: " : "", hint,
+                   "");
+    utf8_scrub(text);
+    clean(l, text, sizeof text);
+    return err_set(e, class_of(l->sqlstate), "%s: %s%s%s", l->cfg.spec, l->subject,
+                   l->subject[0] ? ": " : "", text);
+}
+
+static void on_notice(void *link, const PGresult *r)
+{
+    struct pg_link *l = link;
+    char text[300];
+    (void)snprintf(text, sizeof text, "%s", field(r, PG_DIAG_MESSAGE_PRIMARY));
+    utf8_scrub(text);
+    clean(l, text, sizeof text);
+    log_msg(l->cfg.log, LOG_LEVEL_DEBUG, l->cfg.spec, "%s", text);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+enum wake { WAKE_READY, WAKE_STOPPED, WAKE_TOO_LONG };
+
+static int fd_of(const struct stop_timer *t)
+{
+    return t ? t->fd : -1;
+}
+
+static enum wake wait_for(struct pg_link *l, int fd, short events, int64_t ms)
+{
+    struct pollfd p[] = {{.fd = fd, .events = events},
+                         {.fd = fd_of(l->cfg.run_stop), .events = POLLIN},
+                         {.fd = fd_of(l->cfg.stop), .events = POLLIN}};
+    int n;
+    do {
+        n = poll(p, 3, ms > INT32_MAX ? INT32_MAX : (int)ms);
+    } while (n < 0 && errno == EINTR);
+    if (p[1].revents || p[2].revents)
+        return WAKE_STOPPED;
+    return n == 0 ? WAKE_TOO_LONG : WAKE_READY;
+}
+
+/* What the server does is of no use any more. */
+static enum rc give_up(struct pg_link *l, enum wake why, struct err *e)
+{
+    char ignored[256];
+    PGcancel *cancel = PQgetCancel(l->conn);
+    if (cancel)
+        (void)PQcancel(cancel, ignored, sizeof ignored);
+    PQfreeCancel(cancel);
+    pg_link_close(l);
+    return why == WAKE_STOPPED
+               ? err_set(e, RC_STOPPED, "%s: stopped while the server was waited for", l->cfg.spec)
+               : err_set(e, RC_NET, "%s: the server did not answer in time", l->cfg.spec);
+}
+
+static enum rc wait_link(struct pg_link *l, short events, struct err *e)
+{
+    enum wake woken = wait_for(l, PQsocket(l->conn), events, l->wait_ms);
+    return woken == WAKE_READY ? RC_OK : give_up(l, woken, e);
+}
+
+/* Sends what libpq holds back; takes in what comes meanwhile, as the server may wait for that. */
+static enum rc flush(struct pg_link *l, struct err *e)
+{
+    int left;
+    while ((left = PQflush(l->conn)) > 0) {
+        enum rc rc = wait_link(l, POLLIN | POLLOUT, e);
+        if (rc != RC_OK)
+            return rc;
+        if (!PQconsumeInput(l->conn))
+            return connection_failed(l, e);
+    }
+    return left == 0 ? RC_OK : connection_failed(l, e);
+}
+
+/* The next result of what was sent; *out NULL: there is none. */
+static enum rc next_result(struct pg_link *l, PGresult **out, struct err *e)
+{
+    enum rc rc = flush(l, e);
+    while (rc == RC_OK && PQisBusy(l->conn)) {
+        rc = wait_link(l, POLLIN, e);
+        if (rc == RC_OK && !PQconsumeInput(l->conn))
+            return connection_failed(l, e);
+    }
+    if (rc == RC_OK)
+        *out = PQgetResult(l->conn);
+    return rc;
+}
+
+/* All results; the last good one is kept, the first error counts. */
+static enum rc results(struct pg_link *l, PGresult **out, struct err *e)
+{
+    enum rc result = RC_OK;
+    PGresult *kept = NULL;
+    for (;;) {
+        PGresult *r = NULL;
+        enum rc rc = next_result(l, &r, e);
+        if (rc != RC_OK) {
+            PQclear(kept);
+            return rc;
+        }
+        if (!r)
+            break;
+        ExecStatusType status = PQresultStatus(r);
+        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && result == RC_OK)
+            result = server_error(l, r, e);
+        PQclear(kept);
+        kept = r;
+        if (PQstatus(l->conn) == CONNECTION_BAD)
+            break;
+    }
+    if (result == RC_OK && PQstatus(l->conn) == CONNECTION_BAD)
+        result = connection_failed(l, e);
+    if (result == RC_OK && out && kept) {
+        *out = kept;
+        return RC_OK;
+    }
+    PQclear(kept);
+    return result == RC_OK && out ? err_set(e, RC_NET, "%s: no answer", l->cfg.spec) : result;
+}
+
+static enum rc check_open(struct pg_link *l, struct err *e)
+{
+    return l->conn ? RC_OK : err_set(e, RC_NET, "%s: the connection is closed", l->cfg.spec);
+}
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+enum rc pg_exec(struct pg_link *l, const char *sql, int n, const char *const *values,
+                PGresult **out, struct err *e)
+{
+    enum rc rc = check_open(l, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!PQsendQueryParams(l->conn, sql, n, NULL, values, NULL, NULL, 0))
+        return connection_failed(l, e);
+    return results(l, out, e);
+}
+
+enum rc pg_run(struct pg_link *l, const char *sql, struct err *e)
+{
+    enum rc rc = check_open(l, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!PQsendQuery(l->conn, sql))
+        return connection_failed(l, e);
+    return results(l, NULL, e);
+}
+
+enum rc pg_run_buf(struct pg_link *l, struct buf *sql, struct err *e)
+{
+    if (buf_rc(sql) != RC_OK)
+        return err_nomem(e);
+    return sql->len ? pg_run(l, buf_cstr(sql), e) : RC_OK;
+}
+
+enum rc pg_count(struct pg_link *l, struct buf *sql, uint64_t *rows, struct err *e)
+{
+    PGresult *r = NULL;
+    if (buf_rc(sql) != RC_OK)
+        return err_nomem(e);
+    if (sql->len == 0)
+        return RC_OK;
+    enum rc rc = pg_exec(l, buf_cstr(sql), 0, NULL, &r, e);
+    if (rc == RC_OK)
+        *rows += strtoull(PQcmdTuples(r), NULL, 10);
+    PQclear(r);
+    return rc;
+}
+
+static enum rc copy_data(struct pg_link *l, struct str data, struct err *e)
+{
+    while (data.len > 0) {
+        size_t n = data.len < PIECE_BYTES ? data.len : PIECE_BYTES;
+        int sent = PQputCopyData(l->conn, data.ptr, (int)n);
+        if (sent < 0)
+            return connection_failed(l, e);
+        enum rc rc = flush(l, e);
+        if (rc != RC_OK)
+            return rc;
+        if (sent > 0)
+            data = (struct str){data.ptr + n, data.len - n};
+    }
+    return RC_OK;
+}
+
+enum rc pg_copy(struct pg_link *l, const char *sql, struct str data, struct err *e)
+{
+    PGresult *r = NULL;
+    enum rc rc = check_open(l, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!PQsendQuery(l->conn, sql))
+        return connection_failed(l, e);
+    rc = next_result(l, &r, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!r || PQresultStatus(r) != PGRES_COPY_IN) {
+        rc = r ? server_error(l, r, e) : connection_failed(l, e);
+        PQclear(r);
+        struct err ignored;
+        (void)results(l, NULL, &ignored);
+        return rc;
+    }
+    PQclear(r);
+    rc = copy_data(l, data, e);
+    while (rc == RC_OK) {
+        int sent = PQputCopyEnd(l->conn, NULL);
+        if (sent > 0)
+            break;
+        rc = sent < 0 ? connection_failed(l, e) : flush(l, e);
+    }
+    return rc == RC_OK ? results(l, NULL, e) : rc;
+}
+
+/* ---- connecting ----------------------------------------------------------------------------- */
+
+void pg_link_close(struct pg_link *l)
+{
+    if (l->conn)
+        PQfinish(l->conn);
+    l->conn = NULL;
+}
+
+enum rc pg_conninfo_check(const char *conninfo, struct err *e)
+{
+    char *ignored = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &ignored);
+    PQfreemem(ignored); /* it may quote a password */
+    if (!options)
+        return err_set(e, RC_USAGE,
+                       "postgres: what follows the colon must be a connection string of libpq: "
+                       "\"host=db dbname=dw user=etl\", \"service=warehouse\" or "
+                       "postgresql://etl@db/dw");
+    const char *found = NULL;
+    for (const PQconninfoOption *o = options; o->keyword; o++) {
+        bool is_secret =
+            strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0;
+        if (is_secret && o->val && *o->val)
+            found = o->keyword[0] == 's' ? "sslpassword" : "password";
+    }
+    PQconninfoFree(options);
+    if (!found)
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "postgres: %s: a secret in the connection string would appear in messages and "
+                   "process lists; use the variable PGPASSWORD, ~/.pgpass or a service file",
+                   found);
+}
+
+/* Those before `conninfo` are defaults, which it may replace; those behind it are not. */
+static PGconn *start(const struct pg_link_cfg *cfg)
+{
+    const char *keys[] = {"keepalives_idle",
+                          "keepalives_interval",
+                          "keepalives_count",
+                          "tcp_user_timeout",
+                          "target_session_attrs",
+                          "fallback_application_name",
+                          "dbname",
+                          "client_encoding",
+                          cfg->password ? "password" : NULL,
+                          NULL};
+    const char *values[] = {"30",       "10",          "3",    "60000",       "read-write",
+                            "leadpipe", cfg->conninfo, "UTF8", cfg->password, NULL};
+    return PQconnectStartParams(keys, values, 1);
+}
+
+static enum rc connect_failed(struct pg_link *l, struct err *e)
+{
+    static const char *const auth[] = {"password authentication failed", "no pg_hba.conf entry",
+                                       "authentication failed", "no password supplied", NULL};
+    static const char *const final[] = {"too many connections",
+                                        "too many clients",
+                                        "remaining connection slots",
+                                        "does not exist",
+                                        "permission denied",
+                                        "certificate",
+                                        NULL};
+    enum rc rc = connection_failed(l, e);
+    for (size_t i = 0; auth[i]; i++) {
+        if (strstr(e->msg, auth[i]))
+            return e->rc = RC_AUTH;
+    }
+    for (size_t i = 0; final[i]; i++) {
+        if (strstr(e->msg, final[i]))
+            return e->rc = RC_IO;
+    }
+    return rc;
+}
+
+static enum rc poll_connection(struct pg_link *l, struct err *e)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (status != PGRES_POLLING_OK) {
+        short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        enum wake woken = wait_for(l, PQsocket(l->conn), events, CONNECT_MS);
+        if (woken == WAKE_STOPPED)
+            return give_up(l, woken, e);
+        if (woken == WAKE_TOO_LONG)
+            return err_set(e, RC_NET, "%s: no connection within %d seconds", l->cfg.spec,
+                           CONNECT_MS / 1000);
+        status = PQconnectPoll(l->conn);
+        if (status == PGRES_POLLING_FAILED)
+            return connect_failed(l, e);
+    }
+    return RC_OK;
+}
+
+enum rc pg_link_open(struct pg_link *l, struct err *e)
+{
+    pg_link_close(l);
+    l->conn = start(&l->cfg);
+    if (!l->conn)
+        return err_nomem(e);
+    enum rc rc = PQstatus(l->conn) == CONNECTION_BAD ? connect_failed(l, e) : poll_connection(l, e);
+    if (rc == RC_OK && PQpass(l->conn) &&
+        secrets_add(l->cfg.secrets, str_c(PQpass(l->conn))) != RC_OK)
+        rc = err_nomem(e);
+    if (rc == RC_OK && PQsetnonblocking(l->conn, 1) != 0)
+        rc = connection_failed(l, e);
+    if (rc == RC_OK) {
+        (void)PQsetNoticeReceiver(l->conn, on_notice, l);
+        rc = pg_run(l, session, e);
+    }
+    if (rc != RC_OK)
+        pg_link_close(l);
+    return rc;
+}
+
+enum rc pg_link_open_again(struct pg_link *l, int64_t ms, struct err *e)
+{
+    int64_t until = clock_mono_us(&clock_system) + ms * 1000;
+    int64_t pause = PAUSE_FIRST_MS;
+    for (;;) {
+        enum rc rc = pg_link_open(l, e);
+        if (rc != RC_NET || clock_mono_us(&clock_system) > until)
+            return rc;
+        log_msg(l->cfg.log, LOG_LEVEL_DEBUG, NULL, "%s; trying again", e->msg);
+        if (wait_for(l, -1, 0, pause) == WAKE_STOPPED)
+            return err_set(e, RC_STOPPED, "%s: stopped while the server was waited for",
+                           l->cfg.spec);
+        pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+    }
+}

@@ -1,0 +1,576 @@
+#include "sinks/postgres/load.h"
+
+#include <stdio.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/base/units.h"
+#include "sinks/postgres/encode.h"
+
+#define SQL_BYTES_MAX ((size_t)64 << 20)
+#define PART_BYTES ((size_t)4 << 20)   /* a part is sent when its rows have so many */
+#define KEEP_BYTES ((size_t)1 << 20)   /* what a table's rows keep of their memory */
+#define RECONNECT_MS ((int64_t)300000) /* how long a lost server is waited for */
+#define TRIES 5                        /* of a transaction that lost against others */
+
+/* ---- making --------------------------------------------------------------------------------- */
+
+static const struct sql_relation *relation(const struct pg_load *load, size_t table)
+{
+    return &load->place->relations.items[table];
+}
+
+static enum rc new_table(struct pg_load *load, size_t table, struct str mark, struct err *e)
+{
+    struct pg_load_table *t = &load->tables[table];
+    t->cfg = (struct typed_table_cfg){.profile = load->profile,
+                                      .table = table,
+                                      .target = &pg_target,
+                                      .as_text = load->place->all_text};
+    enum rc rc = typed_table_new(&t->typed, &t->cfg, mark, e);
+    if (rc == RC_OK)
+        t->n_columns = t->n_described = typed_table_columns(t->typed);
+    return rc;
+}
+
+/* A line for the sink, and one for each table. */
+static enum rc read_mark(struct pg_load *load, struct str mark, struct err *e)
+{
+    struct str line;
+    struct str token;
+    bool good = text_take(&mark, '\n', &line) && text_take(&line, ' ', &token) &&
+                str_eq_c(token, load->place->token) &&
+                text_take_uint(&line, ' ', &load->run.part) &&
+                text_take_uint(&line, ' ', &load->run.leads) &&
+                text_take_uint(&line, ' ', &load->run.rows) && line.len == 0;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; good && rc == RC_OK && i < load->profile->n_tables; i++) {
+        good = text_take(&mark, '\n', &line) && text_take_uint(&line, ' ', &load->tables[i].total);
+        if (good)
+            rc = new_table(load, i, line, e);
+    }
+    if (good && (rc != RC_OK || mark.len == 0))
+        return rc;
+    return err_set(e, RC_SYNTAX, "the mark in the state is damaged");
+}
+
+enum rc pg_load_new(struct pg_load *load, const struct pg_place *place, const struct profile *p,
+                    struct pg_link *link, struct str mark, struct err *e)
+{
+    *load = (struct pg_load){.place = place, .profile = p, .link = link, .spool = {.fd = -1}};
+    load->n_tables = p->n_tables + 1; /* the last one: leads that are missing */
+    load->tables = calloc(load->n_tables, sizeof *load->tables);
+    if (!load->tables)
+        return err_nomem(e);
+    for (size_t i = 0; i < load->n_tables; i++)
+        buf_init(&load->tables[i].rows, SIZE_MAX / 2);
+    load->tables[p->n_tables].n_columns = p->n_key_columns;
+    if (mark.ptr)
+        return read_mark(load, mark, e);
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < p->n_tables; i++)
+        rc = new_table(load, i, STR_NONE, e);
+    return rc;
+}
+
+void pg_load_free(struct pg_load *load)
+{
+    for (size_t i = 0; load->tables && i < load->n_tables; i++) {
+        buf_free(&load->tables[i].rows);
+        typed_table_free(load->tables[i].typed);
+    }
+    free(load->tables);
+    pg_spool_close(&load->spool);
+    *load = (struct pg_load){.spool = {.fd = -1}};
+}
+
+void pg_load_mark(const struct pg_load *load, struct buf *out)
+{
+    buf_addf(out, "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " \n", load->place->token, load->run.part,
+             load->run.leads, load->run.rows);
+    for (size_t i = 0; i < load->profile->n_tables; i++) {
+        buf_addf(out, "%" PRIu64 " ", load->tables[i].total);
+        typed_table_mark(load->tables[i].typed, out);
+        buf_addc(out, '\n');
+    }
+}
+
+/* ---- staging tables ------------------------------------------------------------------------- */
+
+static size_t n_fixed(const struct pg_load *load, size_t table)
+{
+    return relation(load, table)->n_columns;
+}
+
+/* The name of the i-th column in the staging table. */
+static void put_staged_column(struct buf *b, const struct pg_load *load, size_t table, size_t i)
+{
+    size_t fixed = n_fixed(load, table);
+    if (i < fixed)
+        buf_addf(b, PG_STAGED_COLUMN, i);
+    else
+        buf_addf(b, PG_STAGED_EXTRA, i - fixed);
+}
+
+static void put_create(struct buf *b, const struct pg_load *load, size_t table)
+{
+    const struct pg_load_table *t = &load->tables[table];
+    buf_adds(b, "create unlogged table ");
+    pg_put_staged(b, load->place, table);
+    buf_adds(b, " (" PG_STAGED_PART " bigint not null");
+    for (size_t i = 0; i < n_fixed(load, table); i++)
+        buf_addf(b, ", " PG_STAGED_COLUMN " %s", i,
+                 pg_type(load->place, typed_table_column(t->typed, i).type));
+    if (!load->place->all_text)
+        buf_addf(b, ", " PG_STAGED_MISFITS " %s", pg_type(load->place, TYPE_JSON));
+    buf_adds(b, ") with (autovacuum_enabled = false);");
+}
+
+static void put_key_columns(struct buf *b, const struct pg_load *load)
+{
+    for (size_t i = 0; i < load->place->relations.n_lead_keys; i++)
+        buf_addf(b, "%s" PG_STAGED_COLUMN " %s", i ? ", " : "", i, pg_type(load->place, TYPE_TEXT));
+}
+
+enum rc pg_load_create(struct pg_load *load, struct err *e)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "begin;");
+    enum rc rc = pg_put_drops(&sql, load->place, load->link, load->place->token, e);
+    for (size_t i = 0; i < load->profile->n_tables; i++) {
+        put_create(&sql, load, i);
+        load->tables[i].n_made = load->tables[i].n_described = n_fixed(load, i);
+    }
+    buf_adds(&sql, "create unlogged table ");
+    pg_put_gone(&sql, load->place);
+    buf_adds(&sql, " (" PG_STAGED_PART " bigint not null, ");
+    put_key_columns(&sql, load);
+    buf_adds(&sql, "); create unlogged table ");
+    pg_put_described(&sql, load->place);
+    buf_adds(&sql, " (tab integer, ord integer, wanted text, source text, primary key (tab, ord)); "
+                   "create unlogged table ");
+    pg_put_parts(&sql, load->place);
+    buf_adds(&sql, " (" PG_STAGED_PART " bigint not null); insert into ");
+    pg_put_parts(&sql, load->place);
+    buf_adds(&sql, " values (0); commit");
+    if (rc == RC_OK)
+        rc = pg_run_buf(load->link, &sql, e);
+    buf_free(&sql);
+    return rc;
+}
+
+/* ---- resuming ------------------------------------------------------------------------------- */
+
+static enum rc find_made(struct pg_load *load, size_t table, struct err *e)
+{
+    struct buf name;
+    PGresult *r = NULL;
+    buf_init(&name, SQL_BYTES_MAX);
+    pg_put_staged(&name, load->place, table);
+    const char *value = buf_cstr(&name);
+    enum rc rc = pg_exec(load->link,
+                         "select count(*) from pg_attribute where attrelid = $1::regclass and "
+                         "attnum > 0 and not attisdropped and attname ~ '^e[0-9]+$'",
+                         1, &value, &r, e);
+    if (rc == RC_OK)
+        load->tables[table].n_made =
+            n_fixed(load, table) + (size_t)strtoull(PQgetvalue(r, 0, 0), NULL, 10);
+    PQclear(r);
+    buf_free(&name);
+    return rc;
+}
+
+static void put_cuts(struct buf *b, const struct pg_load *load)
+{
+    for (size_t i = 0; i < load->profile->n_tables; i++) {
+        buf_adds(b, "delete from ");
+        pg_put_staged(b, load->place, i);
+        buf_addf(b, " where " PG_STAGED_PART " > %" PRIu64 "; delete from ", load->run.part);
+        pg_put_described(b, load->place);
+        buf_addf(b, " where tab = %zu and ord >= %zu;", i,
+                 load->tables[i].n_described - n_fixed(load, i));
+    }
+    buf_adds(b, "delete from ");
+    pg_put_gone(b, load->place);
+    buf_addf(b, " where " PG_STAGED_PART " > %" PRIu64 "; update ", load->run.part);
+    pg_put_parts(b, load->place);
+    buf_addf(b, " set " PG_STAGED_PART " = %" PRIu64 ";", load->run.part);
+    pg_put_run_progress(b, load->place, &load->run, true);
+}
+
+enum rc pg_load_resume(struct pg_load *load, struct err *e)
+{
+    struct buf sql;
+    bool exists = false;
+    uint64_t part = 0;
+    enum rc rc = pg_staged_part(load->place, load->link, &exists, &part, e);
+    if (rc != RC_OK)
+        return rc;
+    if (!exists || part < load->run.part)
+        return err_set(e, RC_USAGE,
+                       "%s: the rows that this run had loaded are not in the database any more (a "
+                       "crash of the server empties them, and after a week they are removed); "
+                       "nothing was published; start over with --fresh",
+                       load->link->cfg.spec);
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "begin;");
+    put_cuts(&sql, load);
+    buf_adds(&sql, "commit");
+    rc = pg_run_buf(load->link, &sql, e);
+    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
+        rc = find_made(load, i, e);
+    buf_free(&sql);
+    load->resumable = true;
+    return rc;
+}
+
+/* ---- a part --------------------------------------------------------------------------------- */
+
+static void put_new_columns(struct buf *b, const struct pg_load *load, size_t table, size_t n)
+{
+    const struct pg_load_table *t = &load->tables[table];
+    if (t->n_made >= n)
+        return;
+    buf_adds(b, "alter table ");
+    pg_put_staged(b, load->place, table);
+    for (size_t i = t->n_made; i < n; i++) {
+        buf_adds(b, i > t->n_made ? ", add column if not exists " : " add column if not exists ");
+        put_staged_column(b, load, table, i);
+        buf_adds(b, " text");
+    }
+    buf_addc(b, ';');
+}
+
+static bool is_gone(const struct pg_load *load, size_t table)
+{
+    return table == load->profile->n_tables;
+}
+
+static void put_copy(struct buf *b, const struct pg_load *load, size_t table, size_t n)
+{
+    buf_adds(b, "copy ");
+    if (is_gone(load, table))
+        pg_put_gone(b, load->place);
+    else
+        pg_put_staged(b, load->place, table);
+    buf_adds(b, " (" PG_STAGED_PART);
+    buf_adds(b, load->place->all_text || is_gone(load, table) ? "" : ", " PG_STAGED_MISFITS);
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(b, ", ");
+        if (is_gone(load, table))
+            buf_addf(b, PG_STAGED_COLUMN, i);
+        else
+            put_staged_column(b, load, table, i);
+    }
+    buf_adds(b, ") from stdin (format binary)");
+}
+
+static enum rc put_descriptions(struct buf *b, struct pg_load *load, size_t table, struct err *e)
+{
+    struct pg_load_table *t = &load->tables[table];
+    struct buf source;
+    enum rc rc = RC_OK;
+    buf_init(&source, SIZE_MAX / 2);
+    for (size_t i = t->n_described; rc == RC_OK && i < typed_table_columns(t->typed); i++) {
+        const struct typed_column column = typed_table_column(t->typed, i);
+        buf_clear(&source);
+        rc = sql_source_extra(&source, relation(load, table)->spec, &column.extra->origin, e);
+        buf_adds(b, "insert into ");
+        pg_put_described(b, load->place);
+        buf_addf(b, " values (%zu, %zu, ", table, i - n_fixed(load, table));
+        pg_put_literal(b, column.name);
+        buf_adds(b, ", ");
+        pg_put_literal(b, buf_str(&source));
+        buf_adds(b, ");");
+    }
+    buf_free(&source);
+    return rc;
+}
+
+/* The field of a row that has the lead's ID: behind the part, the misfits and the provider. */
+static size_t lead_field(const struct pg_load *load)
+{
+    return load->place->all_text ? 2 : 3;
+}
+
+/* Whose row it was, of a COPY that failed. */
+static void name_lead(const struct pg_load *load, struct str rows, size_t table, struct err *e)
+{
+    struct str lead = pg_text_at(rows, load->link->copy_line, lead_field(load));
+    struct str name = is_gone(load, table) ? STR("of missing leads") : relation(load, table)->name;
+    if (load->link->copy_line && lead.ptr)
+        err_prefix(e, "lead %.*s, table " STR_FMT, (int)(lead.len < 200 ? lead.len : 200), lead.ptr,
+                   STR_ARG(name));
+    else
+        err_prefix(e, "table " STR_FMT, STR_ARG(name));
+}
+
+/* Rows of one table, within a transaction. */
+static enum rc send_rows(struct pg_load *load, size_t table, size_t n_columns, struct str rows,
+                         struct err *e)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    if (!is_gone(load, table))
+        put_new_columns(&sql, load, table, n_columns);
+    enum rc rc = pg_run_buf(load->link, &sql, e);
+    buf_clear(&sql);
+    put_copy(&sql, load, table, n_columns);
+    if (rc == RC_OK && buf_rc(&sql) != RC_OK)
+        rc = err_nomem(e);
+    if (rc == RC_OK) {
+        rc = pg_copy(load->link, buf_cstr(&sql), rows, e);
+        if (rc == RC_IO)
+            name_lead(load, rows, table, e);
+    }
+    buf_free(&sql);
+    return rc;
+}
+
+static enum rc begin_part(struct pg_load *load, struct err *e)
+{
+    return pg_run(load->link, "begin; set local synchronous_commit to off", e);
+}
+
+static enum rc end_part(struct pg_load *load, const struct pg_run *run, struct err *e)
+{
+    struct buf sql;
+    enum rc rc = RC_OK;
+    buf_init(&sql, SQL_BYTES_MAX);
+    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
+        rc = put_descriptions(&sql, load, i, e);
+    buf_adds(&sql, "update ");
+    pg_put_parts(&sql, load->place);
+    buf_addf(&sql, " set " PG_STAGED_PART " = %" PRIu64 ";", run->part);
+    pg_put_run_progress(&sql, load->place, run, load->resumable);
+    buf_adds(&sql, "commit");
+    if (rc == RC_OK)
+        rc = pg_run_buf(load->link, &sql, e);
+    buf_free(&sql);
+    return rc;
+}
+
+static enum rc send_part(struct pg_load *load, const struct pg_run *run, struct err *e)
+{
+    enum rc rc = begin_part(load, e);
+    for (size_t i = 0; rc == RC_OK && i < load->n_tables; i++) {
+        struct pg_load_table *t = &load->tables[i];
+        if (t->n_rows)
+            rc = send_rows(load, i, t->n_columns, buf_str(&t->rows), e);
+    }
+    return rc == RC_OK ? end_part(load, run, e) : rc;
+}
+
+/* ---- a server that comes back ----------------------------------------------------------------- */
+
+/* Everything that was sent, once more, as one part. */
+static enum rc send_spool(struct pg_load *load, struct err *e)
+{
+    struct buf rows;
+    struct pg_spool_piece piece;
+    uint64_t at = 0;
+    buf_init(&rows, SIZE_MAX / 2);
+    enum rc rc = pg_run_begin(load->place, load->link, e);
+    if (rc == RC_OK)
+        rc = pg_load_create(load, e);
+    if (rc == RC_OK)
+        rc = begin_part(load, e);
+    while (rc == RC_OK && (rc = pg_spool_read(&load->spool, &at, &piece, &rows, e)) == RC_OK) {
+        rc = send_rows(load, (size_t)piece.table, (size_t)piece.n_columns, buf_str(&rows), e);
+        size_t *made = &load->tables[piece.table].n_made; /* the spool is our own */
+        *made = *made > piece.n_columns ? *made : (size_t)piece.n_columns;
+    }
+    if (rc == RC_END)
+        rc = end_part(load, &load->run, e);
+    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
+        load->tables[i].n_described = typed_table_columns(load->tables[i].typed);
+    buf_free(&rows);
+    return rc;
+}
+
+static enum rc send_lost(struct pg_load *load, struct err *e)
+{
+    if (load->spool.fd < 0)
+        return err_set(e, RC_IO,
+                       "%s: the server has lost the rows that were loaded so far, as it does when "
+                       "it crashes, and there is no copy of them (%s); nothing was published; "
+                       "start over%s",
+                       load->link->cfg.spec,
+                       load->spool.why[0] ? load->spool.why : "they are of before a resume",
+                       load->resumable ? " with --fresh" : "");
+    log_msg(load->link->cfg.log, LOG_LEVEL_WARN, load->link->cfg.spec,
+            "the server has lost the rows that were loaded so far, and gets them again");
+    return send_spool(load, e);
+}
+
+static enum rc reconnect_once(struct pg_load *load, struct err *e)
+{
+    bool exists = false;
+    uint64_t part = 0;
+    enum rc rc = pg_link_open_again(load->link, RECONNECT_MS, e);
+    if (rc == RC_OK)
+        rc = pg_lock_run(load->place, load->link, e);
+    if (rc == RC_OK)
+        rc = pg_staged_part(load->place, load->link, &exists, &part, e);
+    if (rc == RC_OK && (!exists || part < load->run.part))
+        rc = send_lost(load, e);
+    return rc;
+}
+
+enum rc pg_load_reconnect(struct pg_load *load, struct err *e)
+{
+    enum rc rc = RC_NET;
+    log_msg(load->link->cfg.log, LOG_LEVEL_WARN, NULL, "%s; connecting again", e->msg);
+    for (unsigned i = 0; rc == RC_NET && i < TRIES; i++)
+        rc = reconnect_once(load, e);
+    return rc;
+}
+
+/* Is the part there, whose commit may have been answered or not? */
+static enum rc is_there(struct pg_load *load, uint64_t part, bool *out, struct err *e)
+{
+    bool exists = false;
+    uint64_t staged = 0;
+    enum rc rc = pg_staged_part(load->place, load->link, &exists, &staged, e);
+    *out = rc == RC_OK && exists && staged >= part;
+    return rc;
+}
+
+static enum rc send_surely(struct pg_load *load, const struct pg_run *run, struct err *e)
+{
+    enum rc rc = RC_NET;
+    for (unsigned i = 0; i < TRIES; i++) {
+        bool there = false;
+        rc = send_part(load, run, e);
+        if (rc == RC_BUSY)
+            rc = pg_run(load->link, "rollback", e) == RC_OK ? RC_BUSY : RC_NET;
+        if (rc == RC_NET)
+            rc = pg_load_reconnect(load, e) == RC_OK ? is_there(load, run->part, &there, e) : e->rc;
+        else if (rc != RC_BUSY)
+            return rc;
+        if (rc != RC_OK && rc != RC_BUSY && rc != RC_NET)
+            return rc;
+        if (there)
+            return RC_OK;
+    }
+    return rc == RC_OK ? err_set(e, RC_NET, "%s: the connection is lost again and again",
+                                 load->link->cfg.spec)
+                       : rc;
+}
+
+static void part_sent(struct pg_load *load, const struct pg_run *run)
+{
+    load->run = *run;
+    load->leads = 0;
+    for (size_t i = 0; i < load->n_tables; i++) {
+        struct pg_load_table *t = &load->tables[i];
+        if (t->n_rows) {
+            const struct pg_spool_piece piece = {i, t->n_columns, t->n_rows, t->rows.len};
+            pg_spool_add(&load->spool, &piece, buf_str(&t->rows));
+            t->n_made = t->n_made > t->n_columns ? t->n_made : t->n_columns;
+        }
+        t->total += t->n_rows;
+        t->n_rows = 0;
+        if (t->typed)
+            t->n_described = typed_table_columns(t->typed);
+        if (t->rows.cap > KEEP_BYTES)
+            buf_free(&t->rows);
+        else
+            buf_clear(&t->rows);
+    }
+}
+
+enum rc pg_load_flush(struct pg_load *load, struct err *e)
+{
+    struct pg_run run = load->run;
+    run.part++;
+    run.leads += load->leads;
+    for (size_t i = 0; i < load->n_tables; i++) {
+        struct pg_load_table *t = &load->tables[i];
+        run.rows += is_gone(load, i) ? 0 : t->n_rows;
+        if (t->n_rows)
+            pg_put_end(&t->rows);
+        if (buf_rc(&t->rows) != RC_OK)
+            return err_nomem(e);
+    }
+    enum rc rc = send_surely(load, &run, e);
+    if (rc == RC_OK)
+        part_sent(load, &run);
+    return rc;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+#define COLUMNS_STEP 16
+
+/* All rows that are sent at once have the same columns: those that the table has, and some for later, so
+ * that not every new one ends a part. */
+static enum rc widen(struct pg_load *load, size_t table, size_t n, struct err *e)
+{
+    struct pg_load_table *t = &load->tables[table];
+    enum rc rc = t->n_rows ? pg_load_flush(load, e) : RC_OK;
+    t->n_columns = n + COLUMNS_STEP;
+    return rc;
+}
+
+static void put_row(struct pg_load *load, size_t table, const struct typed_row *row)
+{
+    struct pg_load_table *t = &load->tables[table];
+    if (t->n_rows++ == 0)
+        pg_put_begin(&t->rows);
+    pg_put_row(&t->rows, 1 + row->n_last + t->n_columns);
+    pg_put_integer(&t->rows, (int64_t)load->run.part + 1);
+    for (size_t i = 0; i < row->n_last; i++)
+        pg_put_typed(&t->rows, &row->last[i]);
+    for (size_t i = 0; i < row->n; i++)
+        pg_put_typed(&t->rows, &row->cells[i]);
+    for (size_t i = row->n; i < t->n_columns; i++)
+        pg_put_null(&t->rows);
+}
+
+static enum rc put_rows(struct pg_load *load, size_t table, const struct lead *lead, struct err *e)
+{
+    struct pg_load_table *t = &load->tables[table];
+    const struct rows *rows = &lead->tables[table];
+    enum rc rc = RC_OK;
+    for (uint32_t k = 0; rc == RC_OK && k < rows->n_rows; k++) {
+        struct typed_row typed;
+        rc = typed_table_row(t->typed, lead, &rows->rows[k], &typed, e);
+        if (rc == RC_OK && typed.n > t->n_columns)
+            rc = widen(load, table, typed.n, e);
+        if (rc == RC_OK)
+            put_row(load, table, &typed);
+    }
+    return rc == RC_OK && buf_rc(&t->rows) != RC_OK ? err_nomem(e) : rc;
+}
+
+enum rc pg_load_put(struct pg_load *load, const struct lead *lead, struct err *e)
+{
+    size_t bytes = 0;
+    uint64_t rows = 0;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++) {
+        rc = put_rows(load, i, lead, e);
+        bytes += load->tables[i].rows.len;
+        rows += load->tables[i].n_rows;
+    }
+    load->leads += rc == RC_OK;
+    return rc == RC_OK && (bytes >= PART_BYTES || rows >= load->rows_max) ? pg_load_flush(load, e)
+                                                                          : rc;
+}
+
+enum rc pg_load_put_missing(struct pg_load *load, const struct lead *lead, struct err *e)
+{
+    struct pg_load_table *t = &load->tables[load->profile->n_tables];
+    if (t->n_rows++ == 0)
+        pg_put_begin(&t->rows);
+    pg_put_row(&t->rows, 1 + t->n_columns);
+    pg_put_integer(&t->rows, (int64_t)load->run.part + 1);
+    for (size_t i = 0; i < t->n_columns; i++)
+        pg_put_text(&t->rows, row_key_value(load->profile, lead, i));
+    if (buf_rc(&t->rows) != RC_OK)
+        return err_nomem(e);
+    return t->n_rows >= load->rows_max || t->rows.len >= PART_BYTES ? pg_load_flush(load, e)
+                                                                    : RC_OK;
+}

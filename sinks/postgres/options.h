@@ -1,0 +1,22 @@
+/* The options of the sink "postgres". */
+#ifndef LEADPIPE_SINKS_POSTGRES_OPTIONS_H
+#define LEADPIPE_SINKS_POSTGRES_OPTIONS_H
+
+#include "core/base/option.h"
+
+enum pg_types { PG_TYPES_TYPED, PG_TYPES_TEXT };
+
+struct pg_opts {
+    const char *schema, *prefix;
+    int mode, deletes; /* enum pg_mode, enum pg_deletes */
+    int types;         /* enum pg_types */
+    int64_t commit_rows;
+};
+
+extern const struct option_spec pg_opt_specs[];
+
+#define PG_HELP                                                                                    \
+    "tables of a PostgreSQL database; the target is a connection string of libpq without a "       \
+    "password: \"host=db dbname=dw user=etl\", service=NAME or postgresql://USER@HOST/DATABASE"
+
+#endif

@@ -1,0 +1,50 @@
+/* Where a sink writes in a database, and the names of what it has there. */
+#ifndef LEADPIPE_SINKS_POSTGRES_PLACE_H
+#define LEADPIPE_SINKS_POSTGRES_PLACE_H
+
+#include "core/sink.h"
+#include "sinks/sql/relation.h"
+
+enum pg_mode { PG_UPSERT, PG_APPEND, PG_REPLACE };
+enum pg_deletes { PG_DELETES_IGNORE, PG_DELETES_MARK, PG_DELETES_DELETE };
+
+#define PG_TOKEN_BYTES 17 /* 16 hexadecimal digits and a NUL */
+
+struct pg_place {
+    const struct sql_dialect *dialect;
+    struct sql_relations relations;
+    struct str schema; /* as the server has it */
+    struct str provider;
+    struct portion max_gone;
+    enum pg_mode mode;
+    enum pg_deletes deletes;
+    bool all_text;
+    char token[PG_TOKEN_BYTES]; /* of the run and the sink: what its staging tables are named by */
+    char run_id[33];
+    int64_t started_us; /* of the run, since 1970-01-01T00:00:00Z */
+};
+
+/* Append names as SQL, quoted and with the schema. */
+void pg_put_name(struct buf *b, const struct pg_place *p, struct str name);
+/* Of a column, without a schema. */
+void pg_put_column(struct buf *b, const struct pg_place *p, struct str name);
+/* Of the staging table of the table with that index; and of the ones that say which parts were loaded,
+ * what the staged columns are, and which leads are gone. */
+void pg_put_staged(struct buf *b, const struct pg_place *p, size_t table);
+void pg_put_parts(struct buf *b, const struct pg_place *p);
+void pg_put_described(struct buf *b, const struct pg_place *p);
+void pg_put_gone(struct buf *b, const struct pg_place *p);
+
+/* Appends a text as a literal; no NUL in it. */
+void pg_put_literal(struct buf *b, struct str text);
+
+/* The name of a staged column: of the relation, and undocumented ones. */
+#define PG_STAGED_COLUMN "c%zu"
+#define PG_STAGED_EXTRA "e%zu"
+#define PG_STAGED_MISFITS "misfits"
+#define PG_STAGED_PART "part"
+
+/* The type of a column in PostgreSQL. */
+const char *pg_type(const struct pg_place *p, enum column_type type);
+
+#endif

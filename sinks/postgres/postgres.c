@@ -1,0 +1,570 @@
+/* The sink "postgres": tables of a PostgreSQL database. */
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "core/base/arena.h"
+#include "core/base/units.h"
+#include "core/sink.h"
+#include <stdio.h>
+#include "sinks/postgres/load.h"
+#include "sinks/postgres/merge.h"
+#include "sinks/postgres/options.h"
+#include "sinks/registry.h"
+
+#define MEMORY_MAX ((size_t)256 << 20)
+#define COLUMNS_MAX 1500   /* PostgreSQL has 1,600; some are the sink's */
+#define KEY_BYTES_MAX 2000 /* of an index row, of which PostgreSQL allows 2,704 */
+#define CLEAN_UP_MS 5000   /* how long taking back may wait for the server */
+#define RECOVER_MS 60000   /* how long a server is waited for that is not there */
+#define TRIES 5            /* of a merge that lost against other transactions, or its connection */
+
+/* ---- checks --------------------------------------------------------------------------------- */
+
+static enum rc take_password(const struct sink_cfg *cfg, const char **out, struct err *e)
+{
+    *out = NULL;
+    if (secrets_take_variable(cfg->secrets, "PGPASSWORD", out) != RC_OK ||
+        (*out && secrets_add(cfg->secrets, str_c(*out)) != RC_OK))
+        return err_nomem(e);
+    return RC_OK;
+}
+
+static enum rc check_names(const struct pg_opts *opts, struct err *e)
+{
+    const char *const names[] = {opts->schema, opts->prefix};
+    for (size_t i = 0; i < 2; i++) {
+        const char *what = i ? "prefix" : "schema";
+        if (!names[i])
+            continue;
+        if (!*names[i] || !utf8_valid(names[i], strlen(names[i])))
+            return err_set(e, RC_USAGE, "postgres: %s=: must be a name in UTF-8", what);
+        if (strlen(names[i]) > 63)
+            return err_set(e, RC_USAGE, "postgres: %s=: a name has at most 63 bytes", what);
+    }
+    return RC_OK;
+}
+
+static enum rc make_relations(struct pg_place *p, const struct sink_cfg *cfg, struct arena *memory,
+                              struct err *e)
+{
+    const struct pg_opts *opts = cfg->opts;
+    *p = (struct pg_place){.provider = cfg->profile->name,
+                           .max_gone = cfg->max_gone,
+                           .mode = (enum pg_mode)opts->mode,
+                           .deletes = (enum pg_deletes)opts->deletes,
+                           .all_text = opts->types == PG_TYPES_TEXT};
+    for (size_t i = 0; (p->dialect = sql_dialect(i)); i++) {
+        if (strcmp(p->dialect->name, "postgres") == 0)
+            break;
+    }
+    return sql_relations_make(&p->relations, memory, p->dialect, cfg->profile, opts->prefix,
+                              p->all_text, e);
+}
+
+static enum rc pg_check(const struct sink_cfg *cfg, struct err *e)
+{
+    struct pg_place place;
+    struct arena memory;
+    const char *password;
+    enum rc rc = pg_conninfo_check(cfg->target, e);
+    if (rc == RC_OK)
+        rc = check_names(cfg->opts, e);
+    const struct pg_opts *opts = cfg->opts;
+    if (rc == RC_OK && opts->mode == PG_APPEND && opts->deletes != PG_DELETES_IGNORE)
+        rc = err_set(e, RC_USAGE,
+                     "postgres: deletes=: with mode=append rows are only added; use mode=upsert");
+    if (rc == RC_OK)
+        rc = take_password(cfg, &password, e);
+    if (rc != RC_OK)
+        return rc;
+    arena_init(&memory, MEMORY_MAX);
+    rc = make_relations(&place, cfg, &memory, e);
+    arena_free(&memory);
+    if (rc != RC_OK)
+        err_prefix(e, "%s", cfg->spec);
+    return rc;
+}
+
+static unsigned pg_needs(const struct sink_cfg *cfg)
+{
+    (void)cfg;
+    return SINK_WANTS_ROWS | SINK_WANTS_MISSING;
+}
+
+static enum rc pg_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
+{
+    (void)cfg;
+    (void)out;
+    (void)e;
+    return RC_OK;
+}
+
+/* ---- the sink ------------------------------------------------------------------------------- */
+
+struct postgres {
+    struct sink sink; /* first */
+    struct sink_cfg cfg;
+    struct arena memory;
+    struct pg_place place;
+    struct pg_link link;
+    struct pg_load load;
+    struct stop_timer stop;
+    struct pg_outcome outcome;
+    struct buf mark;
+    struct sink_misfits *misfits; /* owned */
+    size_t n_misfits;
+    bool keeps;     /* a mark or a text needs the staging tables */
+    bool created;   /* there are staging tables */
+    bool committed; /* and now there are not */
+};
+
+static struct postgres *postgres_of(struct sink *s)
+{
+    return (struct postgres *)s;
+}
+
+/* Hexadecimal digits from the run, and from which of its sinks it is. */
+static enum rc make_token(struct pg_place *p, const struct sink_cfg *cfg, struct err *e)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char text[80];
+    int n = snprintf(text, sizeof text, "%.32s/%u", p->run_id, cfg->index);
+    if (n < 0 || EVP_Digest(text, (size_t)n, digest, NULL, EVP_sha256(), NULL) != 1)
+        return err_nomem(e);
+    for (size_t i = 0; i < (PG_TOKEN_BYTES - 1) / 2; i++)
+        (void)snprintf(p->token + 2 * i, 3, "%02x", digest[i]);
+    return RC_OK;
+}
+
+static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *run_id,
+                    int64_t started_ms, struct err *e)
+{
+    const char *password;
+    s->cfg = *cfg;
+    s->stop.fd = -1;
+    s->load.spool.fd = -1;
+    arena_init(&s->memory, MEMORY_MAX);
+    buf_init(&s->mark, SINK_TEXT_BYTES_MAX);
+    enum rc rc = make_relations(&s->place, cfg, &s->memory, e);
+    (void)snprintf(s->place.run_id, sizeof s->place.run_id, "%s", run_id);
+    s->place.started_us = started_ms * 1000;
+    if (rc == RC_OK)
+        rc = make_token(&s->place, cfg, e);
+    if (rc == RC_OK)
+        rc = stop_timer_open(&s->stop, e);
+    if (rc == RC_OK)
+        rc = take_password(cfg, &password, e);
+    if (rc != RC_OK)
+        return rc;
+    s->link = (struct pg_link){.wait_ms = -1};
+    s->link.cfg = (struct pg_link_cfg){.conninfo = cfg->target,
+                                       .password = password,
+                                       .spec = cfg->spec,
+                                       .secrets = cfg->secrets,
+                                       .log = cfg->log,
+                                       .run_stop = cfg->stop,
+                                       .stop = &s->stop};
+    return RC_OK;
+}
+
+static void release(struct postgres *s)
+{
+    free(s->misfits);
+    pg_load_free(&s->load);
+    pg_link_close(&s->link);
+    stop_timer_close(&s->stop);
+    buf_free(&s->mark);
+    arena_free(&s->memory);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* How each column is staged, given what is there. */
+static enum rc plan_table(struct postgres *s, size_t table, struct err *e)
+{
+    const struct sql_relation *r = &s->place.relations.items[table];
+    struct pg_load_table *t = &s->load.tables[table];
+    struct pg_table now;
+    enum rc rc = pg_table_load(&now, &s->link, &s->place, r->name, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = pg_check_table(&s->place, r, &now, &s->link, e);
+    for (size_t i = 0; rc == RC_OK && i < r->n_columns; i++) {
+        const struct sql_mapped *mapped;
+        enum column_type type = r->columns[i].type;
+        rc = sql_column_map_find(&now.map, r->columns[i].wanted, r->columns[i].source, &mapped, e);
+        if (rc == RC_OK)
+            rc = pg_staged_type(&s->place, r, i, pg_table_column(&now, mapped->column), s->cfg.spec,
+                                &type, e);
+        if (rc == RC_OK && type != r->columns[i].type)
+            typed_table_set_type(t->typed, i, type);
+    }
+    pg_table_free(&now);
+    return rc;
+}
+
+static enum rc connect_to(struct postgres *s, struct err *e)
+{
+    const struct pg_opts *opts = s->cfg.opts;
+    enum rc rc = pg_link_open(&s->link, e);
+    if (rc == RC_NET && strstr(e->msg, "starting up")) /* it will be there soon */
+        rc = pg_link_open_again(&s->link, RECOVER_MS, e);
+    if (rc == RC_OK)
+        rc = pg_find_schema(&s->place, &s->link, opts->schema, &s->memory, e);
+    return rc;
+}
+
+static enum rc begin(struct postgres *s, const struct sink_mark *from, struct err *e)
+{
+    const struct pg_opts *opts = s->cfg.opts;
+    enum rc rc = connect_to(s, e);
+    if (rc == RC_OK)
+        rc = pg_make_own_tables(&s->place, &s->link, e);
+    if (rc == RC_OK)
+        rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link,
+                         from ? from->text : STR_NONE, e);
+    s->load.rows_max = (size_t)opts->commit_rows;
+    for (size_t i = 0; rc == RC_OK && i < s->place.relations.n; i++)
+        rc = plan_table(s, i, e);
+    if (rc == RC_OK)
+        rc = pg_lock_run(&s->place, &s->link, e);
+    if (rc == RC_OK)
+        rc = pg_sweep(&s->place, &s->link, e);
+    if (rc == RC_OK && from)
+        return pg_load_resume(&s->load, e);
+    if (rc == RC_OK)
+        rc = pg_run_begin(&s->place, &s->link, e);
+    if (rc == RC_OK)
+        rc = pg_load_create(&s->load, e);
+    if (rc == RC_OK)
+        pg_spool_open(&s->load.spool);
+    return rc;
+}
+
+static void pg_close(struct sink *sink);
+
+static enum rc pg_open(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
+                       struct err *e)
+{
+    struct postgres *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(e);
+    s->sink.ops = &sink_postgres;
+    s->keeps = from != NULL;
+    enum rc rc = init(s, cfg, cfg->run_id, cfg->started_ms, e);
+    if (rc == RC_OK)
+        rc = begin(s, from, e);
+    s->created = rc == RC_OK;
+    if (rc != RC_OK) {
+        pg_close(&s->sink);
+        return rc;
+    }
+    *out = &s->sink;
+    return RC_OK;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static bool has_long_key(const struct postgres *s, const struct lead *lead)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < s->place.relations.n_lead_keys; i++)
+        bytes += row_key_value(s->cfg.profile, lead, i).len;
+    return bytes > KEY_BYTES_MAX;
+}
+
+static enum rc pg_put(struct sink *sink, const struct lead *const leads[], size_t n, struct err *e)
+{
+    static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
+    static const struct verdict too_long = {
+        .kind = VERDICT_FAILED,
+        .attempts = 1,
+        .code = "key_too_long",
+        .error = "the ID and its parameters are too long for a key of PostgreSQL (2000 bytes)"};
+    struct postgres *s = postgres_of(sink);
+    for (size_t i = 0; i < n; i++) {
+        bool fails = has_long_key(s, leads[i]);
+        enum rc rc = fails ? RC_OK : pg_load_put(&s->load, leads[i], e);
+        if (rc != RC_OK)
+            return rc;
+        s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], fails ? &too_long : &accepted);
+    }
+    return RC_OK;
+}
+
+static enum rc pg_put_missing(struct sink *sink, const struct lead *const leads[], size_t n,
+                              struct err *e)
+{
+    struct postgres *s = postgres_of(sink);
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        if (!has_long_key(s, leads[i])) /* then no table has it */
+            rc = pg_load_put_missing(&s->load, leads[i], e);
+    }
+    return rc;
+}
+
+static enum rc pg_mark(struct sink *sink, struct sink_mark *out, struct err *e)
+{
+    struct postgres *s = postgres_of(sink);
+    s->load.resumable = true;
+    enum rc rc = pg_load_flush(&s->load, e);
+    if (rc != RC_OK)
+        return rc;
+    buf_clear(&s->mark);
+    pg_load_mark(&s->load, &s->mark);
+    if (buf_rc(&s->mark) != RC_OK)
+        return err_nomem(e);
+    s->keeps = true;
+    out->text = buf_str(&s->mark);
+    return RC_OK;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+/* The merge is done and not committed; or the run is done, where *done. What it is worth to try again is
+ * tried again. */
+static enum rc merge(struct postgres *s, bool *done, struct err *e)
+{
+    enum rc rc = RC_NET;
+    *done = false;
+    for (unsigned i = 0; i < TRIES; i++) {
+        rc = pg_merge(&s->place, &s->link, &s->outcome, done, e);
+        if (rc == RC_BUSY && pg_run(&s->link, "rollback", e) != RC_OK)
+            rc = RC_NET;
+        if (rc ==
+            RC_CLOSED) /* a crash emptied the staging tables, and the connection is another one */
+            pg_link_close(&s->link);
+        bool lost = rc == RC_NET || rc == RC_CLOSED;
+        if (!lost && rc != RC_BUSY)
+            return rc;
+        if (!lost)
+            continue;
+        rc = pg_load_reconnect(&s->load, e);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return rc == RC_OK
+               ? err_set(e, RC_NET, "%s: the connection is lost again and again", s->cfg.spec)
+               : rc;
+}
+
+static enum rc list_misfits(struct postgres *s, struct err *e)
+{
+    struct typed_table *tables[PROFILE_TABLES_MAX];
+    for (size_t i = 0; i < s->place.relations.n; i++)
+        tables[i] = s->load.tables[i].typed;
+    return typed_table_misfits(tables, s->place.relations.n, &s->misfits, &s->n_misfits) == RC_OK
+               ? RC_OK
+               : err_nomem(e);
+}
+
+static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
+{
+    struct postgres *s = postgres_of(sink);
+    bool done;
+    s->load.resumable |= text != NULL;
+    enum rc rc = pg_load_flush(&s->load, e);
+    if (rc == RC_OK)
+        rc = list_misfits(s, e);
+    if (rc == RC_OK)
+        rc = merge(s, &done, e);
+    if (rc != RC_OK || !text)
+        return rc;
+    buf_addf(text, "%s %s %" PRId64, s->place.token, s->place.run_id, s->place.started_us / 1000);
+    s->keeps = true;
+    return RC_OK;
+}
+
+static enum rc commit(struct postgres *s, struct err *e)
+{
+    enum rc rc = pg_run(&s->link, "commit", e);
+    for (unsigned i = 0; rc == RC_NET && i < TRIES; i++) {
+        bool done;
+        rc = pg_load_reconnect(&s->load, e);
+        if (rc == RC_OK) /* which finds out whether it was committed */
+            rc = merge(s, &done, e);
+        if (rc == RC_OK)
+            rc = pg_run(&s->link, "commit", e);
+    }
+    s->committed = rc == RC_OK;
+    return rc;
+}
+
+static enum rc pg_commit(struct sink *sink, struct err *e)
+{
+    return commit(postgres_of(sink), e);
+}
+
+/* The run is over, and its time perhaps, too: the server is not waited for any longer than this. */
+static enum rc drop(struct postgres *s, struct err *e)
+{
+    struct buf sql;
+    s->link.cfg.stop = s->link.cfg.run_stop = NULL;
+    s->link.wait_ms = CLEAN_UP_MS;
+    buf_init(&sql, MEMORY_MAX);
+    pg_link_close(&s->link); /* and with it what is not committed */
+    enum rc rc = pg_link_open(&s->link, e);
+    if (rc == RC_OK)
+        rc = pg_lock_run(&s->place, &s->link, e);
+    buf_adds(&sql, "begin;");
+    if (rc == RC_OK)
+        rc = pg_put_drops(&sql, &s->place, &s->link, s->place.token, e);
+    pg_put_run_abandoned(&sql, &s->place);
+    buf_adds(&sql, "commit");
+    if (rc == RC_OK)
+        rc = pg_run_buf(&s->link, &sql, e);
+    buf_free(&sql);
+    return rc;
+}
+
+static enum rc pg_abort(struct sink *sink, struct err *e)
+{
+    struct postgres *s = postgres_of(sink);
+    if (!s->created || s->committed)
+        return RC_OK;
+    s->created = false;
+    return drop(s, e);
+}
+
+static void pg_stop(struct sink *sink, int64_t grace_ms)
+{
+    stop_timer_start(&postgres_of(sink)->stop, grace_ms);
+}
+
+static void pg_result(const struct sink *sink, struct sink_result *out)
+{
+    const struct postgres *s = (const struct postgres *)sink;
+    *out = (struct sink_result){.is_database = true,
+                                .is_typed = !s->place.all_text,
+                                .misfits = s->misfits,
+                                .n_misfits = s->n_misfits,
+                                .inserted = s->outcome.inserted,
+                                .updated = s->outcome.updated,
+                                .deleted = s->outcome.deleted,
+                                .held = s->outcome.held,
+                                .gone = s->outcome.gone,
+                                .gone_allowed = s->outcome.gone_allowed};
+}
+
+static void pg_close(struct sink *sink)
+{
+    struct postgres *s = postgres_of(sink);
+    struct err ignored;
+    if (s->created && !s->keeps && !s->committed)
+        (void)drop(s, &ignored); /* what stays is dropped by a later run */
+    release(s);
+    free(s);
+}
+
+/* ---- a later run ------------------------------------------------------------------------------ */
+
+static bool is_hex(struct str text, size_t n)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    return text.len == n;
+}
+
+static enum rc read_text(struct str given, struct str *token, char run_id[33], uint64_t *started_ms,
+                         struct err *e)
+{
+    char text[128];
+    struct str rest;
+    struct str id;
+    bool good = given.len < sizeof text - 1;
+    (void)snprintf(text, sizeof text, STR_FMT " ", STR_ARG(given));
+    rest = str_c(text);
+    good = good && text_take(&rest, ' ', token) && is_hex(*token, PG_TOKEN_BYTES - 1) &&
+           text_take(&rest, ' ', &id) && is_hex(id, 32) && text_take_uint(&rest, ' ', started_ms) &&
+           rest.len == 0 && *started_ms < (uint64_t)INT64_MAX / 1000;
+    if (!good)
+        return err_set(e, RC_SYNTAX, "how to finish its outputs is not readable");
+    (void)snprintf(run_id, 33, STR_FMT, STR_ARG(id));
+    *token = STR_NONE;
+    return RC_OK;
+}
+
+static enum rc recover_check(struct postgres *s, bool *done, struct err *e)
+{
+    struct pg_run run;
+    bool exists = false;
+    uint64_t part = 0;
+    enum rc rc = pg_run_read(&s->place, &s->link, &run, e);
+    *done = rc == RC_OK && run.status == PG_RUN_DONE;
+    if (rc != RC_OK || *done)
+        return rc;
+    rc = pg_staged_part(&s->place, &s->link, &exists, &part, e);
+    if (rc != RC_OK || (exists && run.status == PG_RUN_LOADING && part >= run.part))
+        return rc;
+    return err_set(e, RC_USAGE,
+                   "%s: the rows that the run had loaded are not in the database any more (a crash "
+                   "of the server empties them); nothing was published; start over with --fresh",
+                   s->cfg.spec);
+}
+
+static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct err *e)
+{
+    bool done = false;
+    enum rc rc = connect_to(s, e);
+    if (rc == RC_OK)
+        rc = pg_lock_run(&s->place, &s->link, e);
+    if (rc == RC_OK && r->takes_back)
+        return r->only_check ? RC_OK : drop(s, e);
+    if (rc == RC_OK)
+        rc = recover_check(s, &done, e);
+    if (rc != RC_OK || done || r->only_check)
+        return rc;
+    rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link, STR_NONE, e);
+    s->load.resumable = true;
+    if (rc == RC_OK)
+        rc = merge(s, &done, e);
+    return rc == RC_OK ? commit(s, e) : rc;
+}
+
+static enum rc pg_recover(const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e)
+{
+    struct str token;
+    char run_id[33];
+    uint64_t started_ms = 0;
+    enum rc rc = read_text(r->text, &token, run_id, &started_ms, e);
+    if (rc != RC_OK)
+        return rc;
+    struct postgres *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(e);
+    rc = init(s, cfg, run_id, (int64_t)started_ms, e);
+    if (rc == RC_OK)
+        rc = recover(s, r, e);
+    release(s);
+    free(s);
+    return rc;
+}
+
+const struct sink_ops sink_postgres = {
+    .name = "postgres",
+    .help = PG_HELP,
+    .opts = pg_opt_specs,
+    .opts_size = sizeof(struct pg_opts),
+    .eighths = 24,
+    .columns_max = COLUMNS_MAX,
+    .check = pg_check,
+    .needs = pg_needs,
+    .paths = pg_paths,
+    .open = pg_open,
+    .put = pg_put,
+    .put_missing = pg_put_missing,
+    .mark = pg_mark,
+    .prepare = pg_prepare,
+    .commit = pg_commit,
+    .abort = pg_abort,
+    .recover = pg_recover,
+    .on_stop = SINK_STOP_KEEP,
+    .stop = pg_stop,
+    .result = pg_result,
+    .close = pg_close,
+};

@@ -1,0 +1,405 @@
+#include "sinks/postgres/runs.h"
+
+#include <stdio.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+
+#define SQL_BYTES_MAX ((size_t)16 << 20)
+#define RESUMABLE_FOR "7 days"
+
+/* ---- locks ---------------------------------------------------------------------------------- */
+
+/* A number for an advisory lock, in decimal. */
+static enum rc lock_number(const char *what, struct str name, char out[24], struct err *e)
+{
+    struct buf b;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    buf_init(&b, SQL_BYTES_MAX);
+    buf_addf(&b, "leadpipe %s ", what);
+    buf_add_str(&b, name);
+    bool made =
+        buf_rc(&b) == RC_OK && EVP_Digest(b.data, b.len, digest, NULL, EVP_sha256(), NULL) == 1;
+    uint64_t number = 0;
+    for (size_t i = 0; made && i < sizeof number; i++)
+        number = number << 8 | digest[i];
+    (void)snprintf(out, 24, "%lld", (long long)(int64_t)number);
+    buf_free(&b);
+    return made ? RC_OK : err_nomem(e);
+}
+
+static enum rc ask_bool(struct pg_link *l, const char *sql, const char *value, bool *out,
+                        struct err *e)
+{
+    PGresult *r = NULL;
+    enum rc rc = pg_exec(l, sql, 1, &value, &r, e);
+    *out = rc == RC_OK && PQntuples(r) > 0 && *PQgetvalue(r, 0, 0) == 't';
+    PQclear(r);
+    return rc;
+}
+
+/* Who holds it, for a message. */
+static void tell_holder(struct pg_link *l, const char *number)
+{
+    static const char sql[] =
+        "select a.pid, a.usename, coalesce(host(a.client_addr), 'local') from pg_locks k join "
+        "pg_stat_activity a on a.pid = k.pid where k.locktype = 'advisory' and k.granted and "
+        "k.database = (select oid from pg_database where datname = current_database()) and "
+        "k.objsubid = 1 and (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint";
+    PGresult *r = NULL;
+    struct err ignored;
+    bool known = pg_exec(l, sql, 1, &number, &r, &ignored) == RC_OK && PQntuples(r) > 0;
+    log_msg(l->cfg.log, LOG_LEVEL_WARN, l->cfg.spec,
+            "waiting for another run that writes to the same schema (server process %s, user %s, "
+            "client %s)",
+            known ? PQgetvalue(r, 0, 0) : "?", known ? PQgetvalue(r, 0, 1) : "?",
+            known ? PQgetvalue(r, 0, 2) : "?");
+    PQclear(r);
+}
+
+enum rc pg_lock_merge(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    char number[24];
+    bool got = false;
+    const char *value = number;
+    enum rc rc = lock_number("merge", p->schema, number, e);
+    if (rc == RC_OK)
+        rc = ask_bool(l, "select pg_try_advisory_xact_lock($1::bigint)", number, &got, e);
+    if (rc != RC_OK || got)
+        return rc;
+    tell_holder(l, number);
+    return pg_exec(l, "select pg_advisory_xact_lock($1::bigint)", 1, &value, NULL, e);
+}
+
+/* A connection that was lost may still have it: it is ended. */
+enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    static const char end_sql[] =
+        "select pg_terminate_backend(k.pid) from pg_locks k join pg_stat_activity a on a.pid = "
+        "k.pid where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and k.pid <> "
+        "pg_backend_pid() and (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint";
+    char number[24];
+    bool got = false;
+    const char *value = number;
+    enum rc rc = lock_number("run", str_c(p->token), number, e);
+    if (rc == RC_OK)
+        rc = ask_bool(l, "select pg_try_advisory_lock($1::bigint)", number, &got, e);
+    if (rc != RC_OK || got)
+        return rc;
+    rc = pg_exec(l, end_sql, 1, &value, NULL, e);
+    if (rc == RC_IO) /* not allowed: it ends by itself */
+        rc = RC_OK;
+    if (rc == RC_OK)
+        rc = pg_exec(l, "select pg_advisory_lock($1::bigint)", 1, &value, NULL, e);
+    return rc;
+}
+
+/* ---- the schema and the tables ---------------------------------------------------------------- */
+
+static enum rc keep_schema(struct pg_place *p, struct str name, struct arena *memory, struct err *e)
+{
+    const char *copy = arena_strdup(memory, name);
+    p->schema = (struct str){copy, name.len};
+    return copy ? RC_OK : err_nomem(e);
+}
+
+static enum rc current_schema(struct pg_place *p, struct pg_link *l, struct arena *memory,
+                              struct err *e)
+{
+    PGresult *r = NULL;
+    enum rc rc = pg_exec(l, "select current_schema()", 0, NULL, &r, e);
+    if (rc == RC_OK && (PQntuples(r) == 0 || PQgetisnull(r, 0, 0)))
+        rc = err_set(
+            e, RC_USAGE,
+            "%s: no schema of the search path is there; create one, or give schema=", l->cfg.spec);
+    if (rc == RC_OK)
+        rc = keep_schema(p, str_c(PQgetvalue(r, 0, 0)), memory, e);
+    PQclear(r);
+    return rc;
+}
+
+static enum rc make_schema(struct pg_place *p, struct pg_link *l, const char *wanted,
+                           struct arena *memory, struct err *e)
+{
+    bool there = false;
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    enum rc rc = keep_schema(p, str_c(wanted), memory, e);
+    if (rc == RC_OK)
+        rc = ask_bool(l, "select exists (select 1 from pg_namespace where nspname = $1)", wanted,
+                      &there, e);
+    if (rc == RC_OK && !there) {
+        buf_adds(&sql, "create schema if not exists ");
+        pg_put_column(&sql, p, p->schema);
+        rc = pg_run_buf(l, &sql, e);
+    }
+    buf_free(&sql);
+    return rc;
+}
+
+enum rc pg_find_schema(struct pg_place *p, struct pg_link *l, const char *wanted,
+                       struct arena *memory, struct err *e)
+{
+    return wanted ? make_schema(p, l, wanted, memory, e) : current_schema(p, l, memory, e);
+}
+
+static enum rc are_there(const struct pg_place *p, struct pg_link *l, bool *out, struct err *e)
+{
+    const char *const names[] = {SQL_TABLE_COLUMNS, SQL_TABLE_RUNS};
+    struct buf schema;
+    buf_init(&schema, SQL_BYTES_MAX);
+    buf_add_str(&schema, p->schema);
+    const char *const values[] = {buf_cstr(&schema), names[0], names[1]};
+    PGresult *r = NULL;
+    enum rc rc = pg_exec(l,
+                         "select count(*) from pg_class c join pg_namespace n on n.oid = "
+                         "c.relnamespace where n.nspname = $1 and c.relname in ($2, $3)",
+                         3, values, &r, e);
+    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == '2';
+    PQclear(r);
+    buf_free(&schema);
+    return rc;
+}
+
+enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    char number[24];
+    bool there = false;
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    enum rc rc = are_there(p, l, &there, e);
+    if (rc == RC_OK && !there)
+        rc = lock_number("tables", p->schema, number, e);
+    if (rc == RC_OK && !there) {
+        buf_addf(&sql, "begin; select pg_advisory_xact_lock(%s); create table if not exists ",
+                 number);
+        pg_put_name(&sql, p, STR(SQL_TABLE_COLUMNS));
+        buf_adds(&sql, " (table_name text, column_name text, source text not null, "
+                       "primary key (table_name, column_name)); create table if not exists ");
+        pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
+        buf_adds(
+            &sql,
+            " (token text primary key, run_id text not null, sink text not null, "
+            "status text not null, part bigint not null default 0, "
+            "leads bigint not null default 0, rows bigint not null default 0, "
+            "rows_inserted bigint, rows_updated bigint, rows_deleted bigint, leads_gone bigint, "
+            "resumable boolean not null default false, started_at timestamptz not null, "
+            "updated_at timestamptz not null, ended_at timestamptz); commit");
+        rc = pg_run_buf(l, &sql, e);
+    }
+    buf_free(&sql);
+    return rc;
+}
+
+/* ---- the row of a run ------------------------------------------------------------------------- */
+
+static void put_where(struct buf *b, const struct pg_place *p)
+{
+    buf_addf(b, " where token = '%s'", p->token);
+}
+
+enum rc pg_run_read(const struct pg_place *p, struct pg_link *l, struct pg_run *out, struct err *e)
+{
+    static const char *const statuses[] = {
+        [PG_RUN_LOADING] = "loading", [PG_RUN_DONE] = "done", [PG_RUN_ABANDONED] = "abandoned"};
+    struct buf sql;
+    PGresult *r = NULL;
+    *out = (struct pg_run){.status = PG_RUN_NONE};
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "select status, part, leads, rows from ");
+    pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
+    put_where(&sql, p);
+    enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    if (rc == RC_OK && PQntuples(r) > 0) {
+        for (size_t i = PG_RUN_LOADING; i <= PG_RUN_ABANDONED; i++) {
+            if (strcmp(PQgetvalue(r, 0, 0), statuses[i]) == 0)
+                out->status = (enum pg_status)i;
+        }
+        out->part = strtoull(PQgetvalue(r, 0, 1), NULL, 10);
+        out->leads = strtoull(PQgetvalue(r, 0, 2), NULL, 10);
+        out->rows = strtoull(PQgetvalue(r, 0, 3), NULL, 10);
+    }
+    PQclear(r);
+    buf_free(&sql);
+    return rc;
+}
+
+enum rc pg_run_begin(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    struct buf sql;
+    char started[25];
+    clock_format(p->started_us / 1000, started);
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "insert into ");
+    pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
+    buf_addf(&sql, " (token, run_id, sink, status, started_at, updated_at) values ('%s', ",
+             p->token);
+    pg_put_literal(&sql, str_c(p->run_id));
+    buf_adds(&sql, ", ");
+    pg_put_literal(&sql, str_c(l->cfg.spec));
+    buf_addf(&sql,
+             ", 'loading', '%s', now()) on conflict (token) do update set status = 'loading', part "
+             "= 0, leads = 0, rows = 0, resumable = false, updated_at = now(), ended_at = null",
+             started);
+    enum rc rc = pg_run_buf(l, &sql, e);
+    buf_free(&sql);
+    return rc;
+}
+
+void pg_put_run_progress(struct buf *b, const struct pg_place *p, const struct pg_run *run,
+                         bool resumable)
+{
+    buf_adds(b, "update ");
+    pg_put_name(b, p, STR(SQL_TABLE_RUNS));
+    buf_addf(b, " set part = %llu, leads = %llu, rows = %llu, updated_at = now()%s",
+             (unsigned long long)run->part, (unsigned long long)run->leads,
+             (unsigned long long)run->rows, resumable ? ", resumable = true" : "");
+    put_where(b, p);
+    buf_addc(b, ';');
+}
+
+void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct pg_outcome *outcome)
+{
+    buf_adds(b, "update ");
+    pg_put_name(b, p, STR(SQL_TABLE_RUNS));
+    buf_addf(
+        b,
+        " set status = 'done', rows_inserted = %llu, rows_updated = %llu, rows_deleted = %llu, "
+        "leads_gone = %llu, updated_at = now(), ended_at = now()",
+        (unsigned long long)outcome->inserted, (unsigned long long)outcome->updated,
+        (unsigned long long)outcome->deleted, (unsigned long long)outcome->gone);
+    put_where(b, p);
+    buf_addc(b, ';');
+}
+
+void pg_put_run_abandoned(struct buf *b, const struct pg_place *p)
+{
+    buf_adds(b, "update ");
+    pg_put_name(b, p, STR(SQL_TABLE_RUNS));
+    buf_adds(b, " set status = 'abandoned', updated_at = now(), ended_at = now()");
+    put_where(b, p);
+    buf_adds(b, " and status = 'loading';"); /* it may have come to its end meanwhile */
+}
+
+/* ---- staging tables that nobody needs ----------------------------------------------------------- */
+
+enum rc pg_put_drops(struct buf *b, const struct pg_place *p, struct pg_link *l, const char *token,
+                     struct err *e)
+{
+    struct buf schema;
+    buf_init(&schema, SQL_BYTES_MAX);
+    buf_add_str(&schema, p->schema);
+    const char *const values[] = {buf_cstr(&schema), token};
+    PGresult *r = NULL;
+    enum rc rc = pg_exec(l,
+                         "select c.relname from pg_class c join pg_namespace n on n.oid = "
+                         "c.relnamespace where n.nspname = $1 and c.relkind = 'r' and "
+                         "c.relname like '\\_leadpipe\\_' || $2 || '\\_%'",
+                         2, values, &r, e);
+    for (int i = 0; rc == RC_OK && i < PQntuples(r); i++) {
+        buf_adds(b, "drop table ");
+        pg_put_name(b, p, str_c(PQgetvalue(r, i, 0)));
+        buf_addc(b, ';');
+    }
+    PQclear(r);
+    buf_free(&schema);
+    return rc;
+}
+
+enum rc pg_staged_part(const struct pg_place *p, struct pg_link *l, bool *exists, uint64_t *part,
+                       struct err *e)
+{
+    struct buf sql;
+    PGresult *r = NULL;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "select max(" PG_STAGED_PART ") from ");
+    pg_put_parts(&sql, p);
+    enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    *exists = rc == RC_OK && !PQgetisnull(r, 0, 0);
+    *part = *exists ? strtoull(PQgetvalue(r, 0, 0), NULL, 10) : 0;
+    if (rc == RC_IO && strcmp(l->sqlstate, "42P01") == 0) /* there is no such table */
+        rc = RC_OK;
+    PQclear(r);
+    buf_free(&sql);
+    return rc;
+}
+
+static bool is_token(const char *text)
+{
+    return strlen(text) == PG_TOKEN_BYTES - 1 && strspn(text, "0123456789abcdef") == strlen(text);
+}
+
+/* Under its lock: nobody is at work on it. */
+static enum rc sweep_one(const struct pg_place *p, struct pg_link *l, const char *token,
+                         struct err *e)
+{
+    struct pg_place dead = *p;
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    (void)snprintf(dead.token, sizeof dead.token, "%s", token);
+    buf_adds(&sql, "begin; set local lock_timeout to '1s';");
+    enum rc rc = pg_put_drops(&sql, p, l, token, e);
+    pg_put_run_abandoned(&sql, &dead);
+    buf_adds(&sql, "commit");
+    if (rc == RC_OK)
+        rc = pg_run_buf(l, &sql, e);
+    buf_free(&sql);
+    if (rc != RC_IO)
+        return rc;
+    log_msg(l->cfg.log, LOG_LEVEL_DEBUG, NULL, "staging tables of an earlier run stay: %s", e->msg);
+    return pg_run(l, "rollback", e);
+}
+
+/* A run that could be resumed, were its staging tables not empty. */
+static enum rc is_lost(const struct pg_place *p, struct pg_link *l, const char *token, bool *out,
+                       struct err *e)
+{
+    struct pg_place dead = *p;
+    bool exists = false;
+    uint64_t part = 0;
+    (void)snprintf(dead.token, sizeof dead.token, "%s", token);
+    enum rc rc = pg_staged_part(&dead, l, &exists, &part, e);
+    *out = rc == RC_OK && !exists;
+    return rc;
+}
+
+static enum rc try_one(const struct pg_place *p, struct pg_link *l, const char *token, bool old,
+                       struct err *e)
+{
+    char number[24];
+    const char *value = number;
+    bool got = false;
+    enum rc rc = lock_number("run", str_c(token), number, e);
+    if (rc == RC_OK)
+        rc = ask_bool(l, "select pg_try_advisory_lock($1::bigint)", number, &got, e);
+    if (rc != RC_OK || !got)
+        return rc;
+    bool drops = old;
+    if (!old)
+        rc = is_lost(p, l, token, &drops, e);
+    if (rc == RC_OK && drops)
+        rc = sweep_one(p, l, token, e);
+    return rc == RC_OK ? pg_exec(l, "select pg_advisory_unlock($1::bigint)", 1, &value, NULL, e)
+                       : rc;
+}
+
+enum rc pg_sweep(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    struct buf sql;
+    PGresult *r = NULL;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "select token, not resumable or updated_at < now() - interval '" RESUMABLE_FOR
+                   "' from ");
+    pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
+    buf_addf(&sql, " where status = 'loading' and token <> '%s' order by updated_at limit 100",
+             p->token);
+    enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    for (int i = 0; rc == RC_OK && i < PQntuples(r); i++) {
+        if (is_token(PQgetvalue(r, i, 0)))
+            rc = try_one(p, l, PQgetvalue(r, i, 0), *PQgetvalue(r, i, 1) == 't', e);
+    }
+    PQclear(r);
+    buf_free(&sql);
+    return rc;
+}

@@ -1,0 +1,465 @@
+"""The sink postgres: what is in the tables, night after night."""
+
+import json
+import threading
+
+import pytest
+
+import databases
+from outputs import check, ids_file, manifest, omni_payloads, provider_of
+
+KEY = {"OMNI_API_KEY": "k", "CONVOCORE_API_KEY": "k"}
+
+cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
+
+
+@pytest.fixture
+def database(cluster):
+    return databases.Database(cluster)
+
+
+@pytest.fixture
+def types(leadpipe):
+    return databases.types_of(leadpipe, "omni")
+
+
+def export(leadpipe, url, database, options="", ids="ids.txt", more=(), status=0, user="etl"):
+    done = leadpipe("export", "-p", "omni", "--base-url", url, "-t", database.target(options, user), "-t",
+                    "ndjson,layout=rows:rows.ndjson", "--manifest", "m.json", *more, ids, env=KEY)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def written(leadpipe):
+    sink, = [one for one in manifest(leadpipe.folder / "m.json")["sinks"] if one["sink"].startswith("postgres:")]
+    return tuple(sink[name] for name in ("inserted", "updated", "deleted"))
+
+
+def lead(lead_id, version, documents=2, **more):
+    """A lead whose rows all say which version they are of."""
+    return json.dumps({
+        "lead": {"id": lead_id, "firstName": "v%d" % version, "createdAt": "2026-01-30T02:00:00Z", **more},
+        "documents": [{"id": "d%d" % n, "filename": "v%d" % version, "size": n} for n in range(documents)],
+        "matchingLeads": [{"id": "m"}]}).encode()
+
+
+# --- every cell ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("provider", ["omni", "convocore"])
+def test_every_cell(leadpipe, sandbox, database, provider):
+    ids = ids_file(leadpipe.folder, ["odd-%d" % n for n in range(150)] + ["plain-%d" % n for n in range(20)] +
+                   ["newcode-%d-a" % n for n in range(40)] + ["example", "gone~missing"])
+    command = ["export", *sandbox.provider(provider), "-t", database.target("schema=night"), "-t",
+               "ndjson,layout=rows:rows.ndjson", "--manifest", "m.json", ids]
+    types = databases.types_of(leadpipe, provider)
+    for night in range(2):
+        done = leadpipe(*command, env=sandbox.env)
+        assert done.returncode == 0, done.stderr
+        check(leadpipe.folder, provider, ids, "--absent", ids_file(leadpipe.folder, ["gone~missing"], "absent"),
+              ndjson_rows="rows.ndjson")
+        expected = databases.expected_of(leadpipe.folder / "rows.ndjson", provider, types)
+        assert databases.check_tables(database, expected, types, "night") > 20_000
+        inserted, updated, deleted = written(leadpipe)
+        assert (inserted > 300 and updated == deleted == 0) if night == 0 else (inserted, updated, deleted) == (0, 0, 0)
+    # What did not change is of the run that wrote it.
+    runs = database.runs("night")
+    assert [run["status"] for run in runs] == ["done", "done"] and runs[0]["run_id"] != runs[1]["run_id"]
+    assert {row["_run_id"] for row in database.ask("select _run_id from night.leads")} == {runs[0]["run_id"]}
+    assert database.staging() == []
+    keys = database.ask("select string_agg(a.attname, ',' order by k.n) as keys from pg_index i cross join lateral "
+                        "unnest(i.indkey) with ordinality k(c, n) join pg_attribute a on a.attrelid = i.indrelid and "
+                        "a.attnum = k.c where i.indrelid = 'night.leads'::regclass and i.indisprimary")
+    assert keys == [{"keys": "provider,lead_id" + (",agent_id" if provider == "convocore" else "")}]
+
+
+def test_types_text(leadpipe, sandbox, database):
+    ids = ids_file(leadpipe.folder, ["odd-%d" % n for n in range(60)])
+    done = leadpipe("export", *sandbox.provider(), "-t", database.target("types=text,prefix=omni_"), "-t",
+                    "ndjson,layout=rows:rows.ndjson", ids, env=sandbox.env)
+    assert done.returncode == 0, done.stderr
+    types = databases.types_of(leadpipe, "omni")
+    expected = databases.expected_of(leadpipe.folder / "rows.ndjson", "omni", types, all_text=True)
+    assert databases.check_tables(database, expected, types, prefix="omni_") > 5000
+    for table in types:
+        assert set(database.columns("omni_" + table).values()) == {"text"}
+        assert "_misfits" not in database.columns("omni_" + table)
+
+
+# Number by number, so that an error in the digits' groups of four shows.
+NUMBERS = ["0", "-0", "0.0", "1", "-1", "9999", "10000", "10001", "12345678", "0.1", "0.0001", "0.00012345", "1.50", "-1.050",
+           "123456789012345678901234567890", "1e3", "1e-3", "1E+10", "1.5e4", "-12.5e-5", "100000000.00000001", "1e400",
+           "1e131071", "1e-16383", "0e5", "0.00e-3", "9.99999999999999999999e20", "1000.0001000", "0.0010"]
+BEYOND = ["1e131072", "1e-16384", "1e1000000000"]
+
+
+def test_numbers(leadpipe, database, tmp_path):
+    profile = {"profile": 1, "name": "odd", "servers": [{"name": "main", "url": "https://odd.example"}], "path": "/{id}",
+               "tables": [{"name": "leads", "each": "", "columns": [
+                   {"name": "n", "value": "/n", "type": "number"}, {"name": "j", "value": "/n", "type": "json"},
+                   {"name": "i", "value": "/n", "type": "integer"}, {"name": "xmin", "value": "/n"}]}]}
+    (tmp_path / "odd.json").write_text(json.dumps(profile))
+    numbers = NUMBERS + BEYOND
+    payloads = {"n%d" % i: ('{"n":%s}' % text).encode() for i, text in enumerate(numbers)}
+    ids_file(tmp_path, payloads)
+    with provider_of(omni_payloads(payloads)) as server:
+        done = leadpipe("export", "-p", "./odd.json", "--base-url", server.url, "-t", database.target(), "ids.txt")
+    assert done.returncode == 0, done.stderr
+    got = {row["lead_id"]: row for row in database.ask(
+        'select lead_id, n::text, j::text, i::text, xmin_2, _misfits::text as misfits from leads')}
+    for i, text in enumerate(numbers):
+        row = got["n%d" % i]
+        assert row["xmin_2"] == text
+        if text in BEYOND:
+            assert row["n"] is None and json.loads(row["misfits"])["n"] == text
+            continue
+        wanted = database.value("select '%s'::numeric" % text)
+        assert row["n"] == wanted and row["j"] == wanted, (text, row["n"][:40])
+
+
+# --- a second night --------------------------------------------------------------------------------------
+
+def test_second_night(leadpipe, database, types, tmp_path):
+    payloads = {"l%d" % n: lead("l%d" % n, 1) for n in range(40)}
+    with provider_of(omni_payloads(payloads)) as server:
+        ids_file(tmp_path, payloads)
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (40 * 4, 0, 0)
+        first = database.runs()[0]["run_id"]
+        database.run("alter table leads add column note text default 'mine'; create view names as select lead_id, first_name, "
+                     "note from leads; update leads set note = 'kept' where lead_id = 'l3'; create index on leads (email)")
+        # Changed, with fewer and with more rows, with a column that is new, and some that are not asked for.
+        payloads["l3"] = lead("l3", 2, documents=1)
+        payloads["l4"] = lead("l4", 1, documents=4, note="theirs", score=7)
+        payloads["new"] = lead("new", 2, documents=0)
+        ids_file(tmp_path, ["l%d" % n for n in range(30)] + ["new"])
+        export(leadpipe, server.url, database)
+        # l3: its own row and a document, one document less; l4: its own row and two documents more; the new one.
+        assert written(leadpipe) == (2 + 2, 2 + 1, 1)
+        rows = {row["lead_id"]: row for row in database.rows("leads")}
+        assert len(rows) == 41 and rows["l35"]["first_name"] == "v1"  # who was not asked for is left alone
+        assert rows["l3"]["first_name"] == "v2" and rows["l3"]["note"] == "kept" and rows["new"]["note"] == "mine"
+        assert rows["l4"]["note_2"] == "theirs" and rows["l4"]["score"] == "7"
+        assert {row["_run_id"] for key, row in rows.items() if key not in ("l3", "l4", "new")} == {first}
+        assert database.ask("select * from names where lead_id = 'l3'") == [
+            {"lead_id": "l3", "first_name": "v2", "note": "kept"}]
+        assert sorted(row["position"] for row in database.ask("select position::int from documents where lead_id = 'l4'")) == [0, 1, 2, 3]
+        # The same names go to the same columns, in whatever order they come.
+        payloads["l5"] = lead("l5", 1, score=8, first_name="twin", note="again")
+        ids_file(tmp_path, ["l5", "l4"])
+        export(leadpipe, server.url, database)
+        row, = database.ask("select first_name, first_name_2, note, note_2, score from leads where lead_id = 'l5'")
+        assert row == {"first_name": "v1", "first_name_2": "twin", "note": "mine", "note_2": "again", "score": "8"}
+        payloads["l6"] = json.dumps({"lead": {"id": "l6", "first_name": "twin", "firstName": "v1"}}).encode()
+        ids_file(tmp_path, ["l6"])
+        export(leadpipe, server.url, database)
+        assert database.ask("select first_name, first_name_2 from leads where lead_id = 'l6'") == [
+            {"first_name": "v1", "first_name_2": "twin"}]
+
+
+def test_columns_keep_their_source(leadpipe, database, tmp_path):
+    """Two members that wish for one name, and come in another order the next night."""
+    payloads = {"a": b'{"lead":{"id":"a","fooBar":"camel"}}', "b": b'{"lead":{"id":"b","foo_bar":"snake"}}'}
+    with provider_of(omni_payloads(payloads)) as server:
+        for order in (["a", "b"], ["b", "a"], ["b"]):
+            ids_file(tmp_path, order)
+            export(leadpipe, server.url, database)
+            assert database.ask("select lead_id, foo_bar, foo_bar_2 from leads order by 1") == [
+                {"lead_id": "a", "foo_bar": "camel", "foo_bar_2": None},
+                {"lead_id": "b", "foo_bar": None, "foo_bar_2": "snake"}], order
+
+
+def test_append_and_replace(leadpipe, database, tmp_path):
+    payloads = {"l%d" % n: lead("l%d" % n, 1) for n in range(5)}
+    with provider_of(omni_payloads(payloads)) as server:
+        ids_file(tmp_path, payloads)
+        for night in range(1, 3):
+            export(leadpipe, server.url, database, "mode=append,schema=history")
+            assert written(leadpipe) == (5 * 4, 0, 0)
+            assert len(database.ask("select * from history.documents")) == 10 * night
+        export(leadpipe, server.url, database, "mode=replace,schema=last")
+        payloads["l1"] = lead("l1", 2)
+        ids_file(tmp_path, ["l0", "l1"])
+        export(leadpipe, server.url, database, "mode=replace,schema=last")
+        assert written(leadpipe) == (0, 3, 3 * 4)  # l1's own row and its documents; all of three leads
+        assert database.ask("select lead_id, first_name from last.leads order by 1") == [
+            {"lead_id": "l0", "first_name": "v1"}, {"lead_id": "l1", "first_name": "v2"}]
+        assert {row["lead_id"] for row in database.ask("select lead_id from last.documents")} == {"l0", "l1"}
+
+
+# --- leads that are gone ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("deletes", ["ignore", "mark", "delete"])
+@pytest.mark.parametrize("kind", ["typed", "text"])
+def test_gone(leadpipe, database, tmp_path, deletes, kind):
+    payloads = {"l%d" % n: lead("l%d" % n, 1) for n in range(20)}
+    options = "deletes=%s,types=%s" % (deletes, kind)
+    everyone = [*payloads, "never"]
+    ids_file(tmp_path, everyone)
+
+    def night():
+        export(leadpipe, server.url, database, options)
+        one = manifest(leadpipe.folder / "m.json")
+        sink, = [one for one in one["sinks"] if one["sink"].startswith("postgres:")]
+        assert one["ledger"]["missing"] == 21 - len(payloads) and one["ledger"]["gone"] == sink["gone"]
+        rows = {row["lead_id"]: row for row in database.ask("select * from leads")}
+        children = {row["lead_id"] for row in database.ask("select * from documents")}
+        return sink["gone"], rows, children
+
+    with provider_of(omni_payloads(payloads)) as server:
+        assert night()[0] == 0
+        gone = payloads.pop("l3"), payloads.pop("l4")
+        count, rows, children = night()
+        assert count == 2
+        there = set(everyone) - {"never"} - ({"l3", "l4"} if deletes == "delete" else set())
+        assert set(rows) == there and children == there
+        if deletes == "mark":
+            started = manifest(leadpipe.folder / "m.json")["started_at"]
+            assert {key for key, row in rows.items() if row["_deleted_at"]} == {"l3", "l4"}
+            assert rows["l3"]["_deleted_at"][:19] == started[:19]
+        assert written(leadpipe) == {"ignore": (0, 0, 0), "mark": (0, 2, 0), "delete": (0, 0, 8)}[deletes]
+        before = rows
+        count, rows, _ = night()  # nothing new: it is marked already
+        assert count == (2 if deletes == "ignore" else 0) and rows == before and written(leadpipe) == (0, 0, 0)
+        payloads["l3"], payloads["l4"] = gone
+        count, rows, children = night()  # and comes back
+        assert count == 0 and set(rows) == children == set(everyone) - {"never"}
+        assert not any(row.get("_deleted_at") for row in rows.values())
+
+
+@pytest.mark.parametrize("deletes", ["mark", "delete"])
+@pytest.mark.parametrize("state", [[], ["--state", "run.state"]])
+def test_too_many_gone(leadpipe, database, tmp_path, deletes, state):
+    payloads = {"l%d" % n: lead("l%d" % n, 1) for n in range(130)}
+    ids_file(tmp_path, payloads)
+    with provider_of(omni_payloads(payloads)) as server:
+        export(leadpipe, server.url, database, "deletes=" + deletes, more=state)
+        before = database.dump()
+        for n in range(101):
+            del payloads["l%d" % n]
+        payloads["l129"] = lead("l129", 2)
+        done = export(leadpipe, server.url, database, "deletes=" + deletes, status=3, more=state)
+        assert "101 of the 130 leads" in done.stderr and "--max-gone" in done.stderr
+        assert database.dump() == before and database.staging() == []
+        export(leadpipe, server.url, database, "deletes=ignore", more=[*state, "--fresh"] if state else [])
+        export(leadpipe, server.url, database, "deletes=" + deletes, more=[*state, "--max-gone", "100%", *(["--fresh"] if state else [])])
+        there = {row["lead_id"] for row in database.ask("select * from leads") if not row.get("_deleted_at")}
+        assert there == set(payloads)
+
+
+# --- tables of the user's --------------------------------------------------------------------------------
+
+def test_a_table_of_the_users(leadpipe, database, tmp_path):
+    database.run("""create type mood as enum ('sad', 'ok');
+        create table leads (mine serial, lead_id varchar(200), provider text, created_at date, updated_at timestamp,
+            first_name varchar(5), last_name char(4), is_test text, did_opt_out integer, source mood, score numeric(4,1),
+            phone_number real, email_verified_at timestamptz(0), matching_lead_count text, code int, raw json, flag boolean,
+            at timestamptz, unique (lead_id, provider), made text generated always as (lead_id || '!') stored);
+        create view ours as select mine, lead_id from leads""")
+    before = database.columns("leads")
+    good = {"id": "good", "createdAt": "2026-01-30", "updatedAt": "2026-01-30T02:00:00+02:00", "firstName": "12345",
+            "lastName": "abc", "isTest": True, "didOptOut": 5, "source": "ok", "score": 10.5, "phoneNumber": "0.5",
+            "emailVerifiedAt": "2026-01-30T02:00:00Z", "code": 12, "raw": {"a": 1}, "flag": True, "at": "2026-01-30T02:00:00Z"}
+    bad = {"id": "bad", "createdAt": "2026-01-30T02:00:00Z", "updatedAt": "2026-01-30 02:00", "firstName": "123456",
+           "lastName": "abcde", "isTest": "no", "didOptOut": True, "source": "glad", "score": 10.55, "phoneNumber": "0.1234567890123",
+           "emailVerifiedAt": "2026-01-30T02:00:00.5Z", "code": 1.5, "raw": "text", "flag": "yes", "at": "now", "made": "taken"}
+    payloads = {one["id"]: json.dumps({"lead": one}).encode() for one in (good, bad)}
+    with provider_of(omni_payloads(payloads)) as server:
+        ids_file(tmp_path, payloads)
+        export(leadpipe, server.url, database)
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (0, 0, 0)
+    after = database.columns("leads")
+    assert {name: after[name] for name in before} == before
+    row, = database.ask("select created_at::text, updated_at::text, first_name, last_name::text, is_test, did_opt_out, "
+                        "source::text, score::text, phone_number::text, email_verified_at::text, matching_lead_count, code, "
+                        "raw::text, flag, at::text, _misfits, made from leads where lead_id = 'good'")
+    assert row == {"created_at": "2026-01-30", "updated_at": "2026-01-30 00:00:00", "first_name": "12345", "last_name": "abc",
+                   "is_test": "true", "did_opt_out": 5, "source": "ok", "score": "10.5", "phone_number": "0.5",
+                   "email_verified_at": "2026-01-30 02:00:00+00", "matching_lead_count": "0", "code": 12, "raw": row["raw"],
+                   "flag": True, "at": "2026-01-30 02:00:00+00", "_misfits": None, "made": "good!"}
+    row, = database.ask("select * from leads where lead_id = 'bad'")
+    misfits = row.pop("_misfits")
+    named = {"created_at": "createdAt", "updated_at": "updatedAt", "first_name": "firstName", "last_name": "lastName",
+             "did_opt_out": "didOptOut", "source": "source", "score": "score", "phone_number": "phoneNumber",
+             "email_verified_at": "emailVerifiedAt", "code": "code", "flag": "flag", "at": "at"}
+    assert set(misfits) == set(named), sorted(set(misfits) ^ set(named))
+    for column, member in named.items():
+        assert row[column] is None
+        assert str(misfits[column]) == str(bad[member]), (column, misfits[column])
+    assert row["is_test"] == "no" and row["raw"] == "text"
+    assert len(database.ask("select * from ours")) == 2
+
+
+@pytest.mark.parametrize("made, message", [
+    ("create table leads (provider text, lead_id text)", "no unique key over (provider, lead_id)"),
+    ("create table leads (provider text, lead_id text, x int, unique (provider, lead_id, x))", "no unique key over"),
+    ("create table leads (provider text, lead_id text); create unique index on leads (provider, lead_id) where lead_id > 'a'",
+     "no unique key over"),
+    ("create table documents (a int)", "no unique key over (provider, lead_id, position)"),
+    ("create table leads (provider text, lead_id int, primary key (provider, lead_id))", "leads.lead_id is part of the key"),
+    ("create view leads as select 1 as a", "is not a table"),
+])
+def test_tables_that_are_refused(leadpipe, database, tmp_path, made, message):
+    ids_file(tmp_path, ["a"])
+    database.run(made)
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        done = export(leadpipe, server.url, database, status=2)
+        assert message in done.stderr and server.seen == []
+    assert not (leadpipe.folder / "rows.ndjson").exists() and database.staging() == []
+
+
+# --- what is refused -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("target", [
+    "postgres:host=db password=hunter22 user=etl", "postgres:postgresql://etl:hunter22@db/dw",
+    "postgres:postgresql://etl@db/dw?password=hunter22", "postgres:host=db sslpassword=hunter22",
+    "postgres:host=db passwort=hunter22", "postgres:postgresql://etl:hunter%zz22@db/dw"])
+def test_no_password_in_the_target(leadpipe, target):
+    done = leadpipe("export", "-p", "omni", "-t", target, "--id", "x", env=KEY)
+    assert done.returncode == 2, done.stderr
+    assert "hunter" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("words, message", [
+    (["-t", "postgres,mode=merge:host=x"], "upsert|append"), (["-t", "postgres,schema=:host=x"], "schema"),
+    (["-t", "postgres:host=x", "--max-columns", "1501"], "1500"),
+    (["-t", "postgres,prefix=%s:host=x" % ("p" * 64)], "63 bytes")])
+def test_refused_options(leadpipe, words, message):
+    done = leadpipe("export", "-p", "omni", *words, "--id", "x", env=KEY)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+
+
+def test_password_of_the_environment(leadpipe, database, cluster, tmp_path):
+    """It reaches the server, and nothing else."""
+    ids_file(tmp_path, ["a"])
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "postgres:%s" % database.conninfo(), "--manifest",
+                        "m.json", "ids.txt", env={**KEY, "PGPASSWORD": "hunter22-hunter22"})
+        assert done.returncode == 0, done.stderr
+        assert "hunter22" not in done.stderr + (leadpipe.folder / "m.json").read_text()
+
+
+def test_server_errors(leadpipe, database, tmp_path):
+    """The server's message and hint; the tables as they were."""
+    payloads = {"a": lead("a", 1), "b": lead("b", 1)}
+    ids_file(tmp_path, payloads)
+    database.run("create role reader login; create role writer login; grant create on database %s to writer" % database.name)
+    with provider_of(omni_payloads(payloads)) as server:
+        done = export(leadpipe, server.url, database, "schema=dw", user="reader", status=1)
+        assert "permission denied" in done.stderr
+        export(leadpipe, server.url, database, "schema=dw", user="writer")
+        before = database.dump("dw")
+        database.run("alter table dw.leads add constraint short check (length(first_name) < 4)")
+        payloads["b"] = lead("b", 1000)
+        done = export(leadpipe, server.url, database, "schema=dw", user="writer", status=1)
+        assert 'violates check constraint "short"' in done.stderr and "table leads" in done.stderr
+        assert database.dump("dw") == before and database.staging() == []
+        missing = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "postgres:%s" %
+                           database.conninfo().replace(database.name, "nowhere"), "ids.txt", env=KEY)
+        assert missing.returncode == 1 and 'database "nowhere" does not exist' in missing.stderr
+    (run,) = [run for run in database.runs("dw") if run["status"] != "done"]
+    assert run["status"] == "abandoned"
+
+
+def test_a_schema_of_the_roles_own(leadpipe, database, tmp_path):
+    """Who owns the schema need not be able to make one."""
+    ids_file(tmp_path, ["a"])
+    database.run("create role owner login; create schema mine authorization owner; revoke all on schema public from public")
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        export(leadpipe, server.url, database, "schema=mine", user="owner")
+        database.run("alter role owner set search_path to mine; alter role owner set timezone to 'Asia/Tokyo'; "
+                     "alter role owner set statement_timeout to 1; alter role owner set default_transaction_isolation to serializable")
+        export(leadpipe, server.url, database, user="owner")
+    assert written(leadpipe) == (0, 0, 0)
+
+
+def test_long_keys(leadpipe, database, tmp_path):
+    """A lead whose key no index row holds fails alone."""
+    profile = {"profile": 1, "name": "odd", "servers": [{"name": "main", "url": "https://odd.example"}],
+               "path": "/{a}/{b}/{c}/{d}/{id}", "tables": [{"name": "leads", "each": "", "columns": []}]}
+    (tmp_path / "odd.json").write_text(json.dumps(profile))
+    (tmp_path / "ids.csv").write_text("id,a,b,c,d\nshort,1,2,3,4\nlong,%s,%s,%s,%s\n" % ("a" * 512, "b" * 512, "c" * 512, "d" * 400) +
+                                      "beyond,%s,%s,%s,%s\n" % ("a" * 512, "b" * 512, "c" * 512, "d" * 512))
+    with provider_of(lambda path, _: (200, b"{}")) as server:
+        done = leadpipe("export", "-p", "./odd.json", "--base-url", server.url, "-t", database.target(), "--failed", "f.ndjson",
+                        "ids.csv")
+    assert done.returncode == 3, done.stderr
+    assert {row["lead_id"] for row in database.ask("select lead_id from leads")} == {"short", "long"}
+    failed = json.loads((leadpipe.folder / "f.ndjson").read_text())
+    assert failed["code"] == "key_too_long" and failed["sink"].startswith("postgres:")
+
+
+# --- readers, and other runs -----------------------------------------------------------------------------
+
+WATCH = """do $$ declare seen text := ''; now text; begin
+for i in 1..100000 loop
+    select string_agg(distinct v, '+' order by v) into now from (
+        select first_name as v from leads union all select filename from documents union all
+        select 'n' || count(*) from documents union all select 'l' || count(*) from leads) x;
+    if now is distinct from seen then seen := now; raise notice '%%', coalesce(now, 'null'); end if;
+    exit when exists (select 1 from stop_watching);
+    perform pg_sleep(0.005);
+end loop; end $$"""
+
+
+def test_readers_see_old_or_new(leadpipe, database, tmp_path):
+    many = 3000
+    ids_file(tmp_path, ["l%d" % n for n in range(many)])
+    version = [1]
+    with provider_of(lambda path, _: (200, lead(path.rsplit("/", 1)[1], version[0], 2 if version[0] == 1 else 3))) as server:
+        export(leadpipe, server.url, database)
+        database.run("create table stop_watching (a int)")
+        watch, sql = database.start(WATCH.replace("%%", "%"))
+        found = []
+        thread = threading.Thread(target=lambda: found.extend(watch.communicate(sql)))
+        thread.start()
+        version[0] = 2
+        export(leadpipe, server.url, database)
+        database.run("insert into stop_watching values (1)")
+        thread.join()
+    assert watch.returncode == 0, found
+    seen = [line.split("NOTICE:  ")[1] for line in found[1].splitlines() if "NOTICE:" in line]
+    assert seen == ["l3000+n6000+v1", "l3000+n9000+v2"], seen
+
+
+def test_two_runs_at_once(leadpipe, database, tmp_path):
+    """Both make the same tables; the second waits for the merge of the first, and says so."""
+    ids_file(tmp_path, ["l%d" % n for n in range(200)])
+    with provider_of(lambda path, _: (200, lead(path.rsplit("/", 1)[1], 1))) as server:
+        words = ["export", "-p", "omni", "--base-url", server.url, "-t", database.target("schema=dw"), "ids.txt"]
+        started = [leadpipe.start(*words, env=KEY) for _ in range(3)]
+        for process in started:
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+    assert len(database.ask("select * from dw.leads")) == 200 and len(database.runs("dw")) == 3
+    assert sum(run["rows_inserted"] for run in database.runs("dw")) == 800
+
+
+def test_waits_for_the_merge_of_another(leadpipe, database, tmp_path):
+    ids_file(tmp_path, ["a"])
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        export(leadpipe, server.url, database)
+        # The commit waits for somebody who has locked what a trigger reads.
+        database.run("create table gate (a int)")
+        database.run("create function wait() returns trigger language plpgsql as $$ begin perform a from gate; return null; end $$;"
+                     "create constraint trigger late after insert or update on leads deferrable initially deferred "
+                     "for each row execute function wait()")
+        holder, _ = database.start("")
+        holder.stdin.write("begin; lock table gate in access exclusive mode; select 'locked';\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline().strip() == "locked"
+        words = ["export", "-p", "omni", "--base-url", server.url, "-t", database.target(), "--id"]
+        payload = omni_payloads({"b": lead("b", 2), "c": lead("c", 2)})
+        server.answer = payload
+        first = leadpipe.start(*words, "b", env=KEY)
+        databases.wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == "1")
+        second = leadpipe.start(*words, "c", env=KEY)
+        databases.wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == "2")
+        holder.stdin.close()
+        errors = [process.communicate(timeout=60)[1] for process in (first, second)]
+        assert first.returncode == second.returncode == 0, errors
+        assert "waiting for another run" in errors[1].decode() and "waiting" not in errors[0].decode()
+        holder.wait(20)
+        holder.stdout.close()
+        holder.stderr.close()
+    assert len(database.ask("select * from leads")) == 3
