@@ -205,6 +205,7 @@ def test_state_and_crash(leadpipe, database, tmp_path):
         process = night.start("--state", "run.state")
         night.wait_for_a_mark()
         process.kill()
+        night.go_on.set()
         ended(process)
         crash(database)
         databases.wait_until(lambda: can_ask(database))
