@@ -206,10 +206,8 @@ static enum rc write_chunk(struct parquet_file *f, struct chunk *c, struct str n
     return rc == RC_OK ? buf_rc(out) : rc;
 }
 
-enum rc parquet_file_end_group(struct parquet_file *f, struct err *e)
+static enum rc write_group(struct parquet_file *f, struct err *e)
 {
-    if (f->group_rows == 0)
-        return RC_OK;
     struct row_group *g = row_groups_add(&f->groups);
     if (!g)
         return err_nomem(e);
@@ -223,6 +221,11 @@ enum rc parquet_file_end_group(struct parquet_file *f, struct err *e)
         rc = write_chunk(f, &f->last[i], typed_table_last_column(f->table, i)->name, g, &g->last);
     f->group_rows = 0;
     return rc == RC_OK ? stream_rc(f->stream, e) : failed(f, rc, e);
+}
+
+enum rc parquet_file_end_group(struct parquet_file *f, struct err *e)
+{
+    return f->group_rows > 0 ? write_group(f, e) : RC_OK;
 }
 
 enum rc parquet_file_mark(struct parquet_file *f, struct buf *out, struct err *e)
@@ -264,7 +267,8 @@ static enum rc write_footer(struct parquet_file *f, struct err *e)
 
 enum rc parquet_file_prepare(struct parquet_file *f, struct buf *text, struct err *e)
 {
-    enum rc rc = parquet_file_end_group(f, e);
+    /* A file without rows has a row group without rows, which some readers need. */
+    enum rc rc = f->groups.n == 0 ? write_group(f, e) : parquet_file_end_group(f, e);
     if (rc == RC_OK)
         rc = write_footer(f, e);
     if (rc == RC_OK)
