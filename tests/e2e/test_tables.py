@@ -19,6 +19,8 @@ SINKS = {
     "msgpack": "msgpack:lead.msgpack.gz",
     "msgpack_rows": "msgpack,layout=rows,gzip=0:rows.msgpack",
     "msgpack_raw": "msgpack,layout=raw:raw.msgpack.gz",
+    "ndjson_tables": "ndjson:lines/",
+    "msgpack_tables": "msgpack:packed/",
 }
 FILES = {name: target.split(":", 1)[1] for name, target in SINKS.items()}
 
@@ -68,7 +70,7 @@ def test_every_table_of_every_sink(leadpipe, sandbox, control, provider, signed_
     whole = export_all(leadpipe, sandbox, provider, ids, "--signed-urls", signed_urls, "--order", order)
     assert ledger_of(whole) == {"exported": 300}
     said = check_all(leadpipe.folder, control, provider, ids, "--signed-urls", signed_urls, "--order", order)
-    assert "10 outputs, 300 leads expected" in said
+    assert "12 outputs, 300 leads expected" in said
     assert lines_of(leadpipe.folder / "failed.ndjson") == []
     exported = [line["lead_id"] for line in lines_of(leadpipe.folder / "raw.ndjson")]
     assert sorted(exported) == sorted(wanted)

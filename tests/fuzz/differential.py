@@ -139,6 +139,9 @@ class Round:
             name = "%s.%s" % (layout, kind)
             default += ["--" + kind + ("" if layout == "lead" else "-" + layout), name]
             yield "%s,layout=%s,gzip=%d:%s" % (kind, layout, chance.choice((0, 1, 9)), name)
+        for kind in ("ndjson", "msgpack"):
+            default += ["--" + kind + "-tables", kind + "-tables"]
+            yield "%s,gzip=%d:%s-tables/" % (kind, chance.choice((0, 1, 9)), kind)
         for name, kind in HOOKS.items():
             default += ["--webhook-raw" if name == "raw" else "--webhook", name + ".bodies"]
             yield "%s:%s/hooks/%s" % (kind, self.server.url, name)

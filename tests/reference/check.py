@@ -23,8 +23,8 @@ from reference.jsonval import mend, parse, raw_text  # noqa: E402
 from reference.openfile import ReadError  # noqa: E402
 from reference.walk import classify  # noqa: E402
 
-OUTPUTS = ("csv", "ndjson", "ndjson_rows", "ndjson_raw", "msgpack", "msgpack_rows", "msgpack_raw",
-           "webhook", "webhook_raw")
+OUTPUTS = ("csv", "ndjson", "ndjson_rows", "ndjson_raw", "ndjson_tables", "msgpack", "msgpack_rows",
+           "msgpack_raw", "msgpack_tables", "webhook", "webhook_raw")
 KEEP_MAX = 5000  # more leads than these are flattened anew for each output
 
 
@@ -53,6 +53,8 @@ def options():
     for kind in ("ndjson", "msgpack"):
         for layout in ("", "-rows", "-raw"):
             add("--" + kind + layout, action="append", default=[], metavar="FILE")
+        add("--" + kind + "-tables", action="append", default=[], metavar="DIR",
+            help="a file for each table")
     add("--webhook", action="append", default=[], metavar="FILE",
         help="NDJSON of deliveries: {\"body\": text}, {\"body_base64\": text} or bodies")
     add("--webhook-raw", action="append", default=[], metavar="FILE")
@@ -166,6 +168,9 @@ class Run:
                 for path in getattr(args, option):
                     yield path, lambda path, leads=leads, layout=layout, encoding=encoding: (
                         self.tables(path, lambda: leads(path, provider, layout), encoding))
+            for path in getattr(args, kind + "_tables"):
+                yield path, lambda path, kind=kind, encoding=encoding: self.tables(
+                    path, lambda: readers.object_table_leads(path, provider, kind), encoding)
             for path in getattr(args, kind + "_raw"):
                 yield path, lambda path, raw=raw, convert=convert: (
                     self.raw(path, lambda: raw(path), convert))

@@ -71,6 +71,37 @@ class _Groups:
         return rows
 
 
+# --- a directory with a file of objects for each table
+
+class ObjectsTable:
+    """The rows of a file of objects, without `_table`."""
+
+    def __init__(self, path, objects):
+        self.path, self._objects = path, objects
+
+    def rows(self):
+        for place, row in self._objects(self.path):
+            if "_table" in row:
+                raise ReadError(self.path, place, "a row names its table")
+            yield row
+
+
+def object_tables(directory, provider, kind):
+    """The ObjectsTables of a directory. kind: "ndjson" or "msgpack"."""
+    objects = {"ndjson": ndjson_objects, "msgpack": msgpack_objects}[kind]
+    names = {name[:-3] if name.endswith(".gz") else name: name for name in os.listdir(directory)}
+    wanted = ["%s.%s" % (name, kind) for name in TABLES[provider]]
+    if sorted(names) != sorted(wanted) or len(names) != len(os.listdir(directory)):
+        raise ReadError(directory, "files", "%s instead of %s" % (sorted(os.listdir(directory)), sorted(wanted)))
+    return {name: ObjectsTable(os.path.join(directory, names["%s.%s" % (name, kind)]), objects)
+            for name in TABLES[provider]}
+
+
+def object_table_leads(directory, provider, kind):
+    """The leads of a directory with a file for each table."""
+    return csv_leads(object_tables(directory, provider, kind))
+
+
 # --- objects, common to ndjson, msgpack and webhook
 
 def _lead_object(path, place, provider, members):
@@ -152,11 +183,15 @@ def _ndjson_object(path, place, text):
     return value
 
 
+def ndjson_objects(path, compressed=None):
+    """(number, object) of each line of the file."""
+    for number, line in _ndjson_lines(path, compressed):
+        yield number, _ndjson_object(path, number, line)
+
+
 def ndjson_leads(path, provider, layout="lead", compressed=None):
     """The leads of an NDJSON file of layout `lead` or `rows`."""
-    objects = ((number, _ndjson_object(path, number, line))
-               for number, line in _ndjson_lines(path, compressed))
-    return _leads(path, provider, layout, objects)
+    return _leads(path, provider, layout, ndjson_objects(path, compressed))
 
 
 def ndjson_raw(path, compressed=None):

@@ -427,6 +427,40 @@ def csv_differences(flattener, directory, encoding=compare.CSV, **dialect):
         return [str(error)]
 
 
+def object_files(flattener, directory, kind):
+    """As a sink writes them into a directory."""
+    directory.mkdir()
+    for table in flattener.schema.tables:
+        rows = flattener.rows(table)
+        if kind == "ndjson":
+            (directory / (table + ".ndjson")).write_text(write.ndjson(rows))
+        else:
+            (directory / (table + ".msgpack.gz")).write_bytes(write.msgpack_bytes(rows))
+
+
+@pytest.mark.parametrize("kind, encoding", [("ndjson", compare.JSON), ("msgpack", compare.MSGPACK)])
+def test_a_file_for_each_table(rich, tmp_path, kind, encoding):
+    object_files(rich, tmp_path / "out", kind)
+
+    def differences():
+        leads = readers.object_table_leads(str(tmp_path / "out"), "omni", kind)
+        return compare.compare_tables(rich, leads, encoding)
+
+    assert not differences()
+    documents = next((tmp_path / "out").glob("documents.*"))
+    whole = documents.read_bytes()
+    documents.write_bytes(b"" if kind == "ndjson" else gzip.compress(b""))
+    assert differences()
+    documents.unlink()
+    with pytest.raises(ReadError):
+        differences()
+    documents.write_bytes(whole)
+    assert not differences()
+    if kind == "ndjson":
+        documents.write_bytes(b'{"_table":"documents",' + whole[1:])
+        assert any("names its table" in line for line in differences())
+
+
 def test_csv_is_accepted(rich, tmp_path):
     write.write_csv(tmp_path, rich)
     tally = compare.Tally()
