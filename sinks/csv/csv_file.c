@@ -170,7 +170,8 @@ static void row_encode(struct csv_file *f, struct str keys, const struct row *ro
     buf_add_str(out, keys);
     csv_put_cells(out, d, row->cells, f->table->n_columns, &f->scratch);
     csv_put_cells(out, d, f->columns.slots, f->columns.n, &f->scratch);
-    buf_add_str(out, buf_str(&f->ending));
+    if (f->ending.len > 0)
+        buf_add_str(out, buf_str(&f->ending));
     csv_put_eol(out, d);
 }
 
