@@ -5,10 +5,10 @@
 # USES names the rooms whose headers its files may include. They must have been named before, so there
 # can be no circle and no arrow upwards; a file that includes anything else ends the configuration.
 # LINK names the libraries it is compiled with, SOURCES files besides the folder's own *.c, EXCEPT
-# files of the folder that belong to no library.
+# files of the folder that belong to no library, WITHOUT those that this build leaves out.
 
 function(leadpipe_room folder)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;LINK;SOURCES;EXCEPT")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;LINK;SOURCES;EXCEPT;WITHOUT")
     get_property(known GLOBAL PROPERTY leadpipe_rooms)
     foreach(used IN LISTS arg_USES)
         if(NOT used IN_LIST known)
@@ -21,6 +21,9 @@ function(leadpipe_room folder)
 
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
     file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.h)
+    foreach(file IN LISTS arg_WITHOUT)
+        list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${folder}/${file})
+    endforeach()
     foreach(file IN LISTS sources headers)
         leadpipe_check_includes(${folder} ${file} ${arg_USES})
     endforeach()

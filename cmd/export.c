@@ -10,6 +10,7 @@
 #include "core/file/descriptor.h"
 #include "cmd/credential.h"
 #include "cmd/estimate.h"
+#include "cmd/export_objects.h"
 #include "cmd/help.h"
 #include "cmd/signals.h"
 #include "cmd/summary.h"
@@ -22,6 +23,7 @@ void export_free(struct export *x)
         sink_spec_free(&x->specs[i]);
     free(x->specs);
     free(x->run_sinks);
+    export_objects_free(x->objects);
     free(x->files);
     settings_free(&x->settings);
     free(x->defaults);
@@ -144,6 +146,8 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = export_set_provider(x, e);
     if (rc == RC_OK)
         rc = export_set_run(x, e);
+    if (rc == RC_OK)
+        rc = export_set_objects(x, e);
     if (rc == RC_OK && x->options.state)
         rc = export_set_settings(x, e);
     return rc;

@@ -9,6 +9,7 @@
 #include "core/base/loopback.h"
 #include "core/http/proxy.h"
 #include "cmd/export.h"
+#include "cmd/export_objects.h"
 
 #define CONCURRENCY_MAX_AUTO 64
 
@@ -70,6 +71,22 @@ enum rc export_set_sinks(struct export *x, struct err *e)
     x->cfg.sinks = x->run_sinks;
     x->cfg.n_sinks = x->n_specs;
     return RC_OK;
+}
+
+static bool is_object(const char *target)
+{
+    static const char scheme[] = "s3://";
+    return target && strncmp(target, scheme, sizeof scheme - 1) == 0;
+}
+
+bool export_has_objects(const struct export *x)
+{
+    const struct export_options *o = &x->options;
+    bool has = is_object(o->failed) || is_object(o->missing) || is_object(o->schema) ||
+               is_object(o->manifest);
+    for (size_t i = 0; i < x->n_specs; i++)
+        has |= is_object(x->specs[i].target);
+    return has;
 }
 
 /* ---- checks --------------------------------------------------------------------------------- */

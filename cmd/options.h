@@ -12,6 +12,7 @@
 /* In the order of the choices in the table. */
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 enum order_mode { ORDER_INPUT, ORDER_ANY };
+enum addressing_mode { ADDRESSING_AUTO, ADDRESSING_PATH, ADDRESSING_VIRTUAL };
 
 /* What was asked for. Texts point into argv. */
 struct export_options {
@@ -38,6 +39,8 @@ struct export_options {
     int signed_urls; /* enum signed_urls */
     const char *failed, *missing, *schema, *manifest;
     struct portion max_missing, max_gone;
+    const char *s3_endpoint, *s3_region, *spool_dir;
+    int s3_addressing; /* enum addressing_mode */
     const char *state;
     bool fresh, changed_only, resend;
 

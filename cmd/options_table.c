@@ -312,6 +312,42 @@ const struct option_spec export_option_specs[] = {
         .help = "write a summary of the run as JSON, after all outputs",
     },
     {
+        .name = "s3-endpoint",
+        .arg = "URL",
+        AT(TEXT, s3_endpoint),
+        .section = SECTION_OUTPUT,
+        .default_note = "that of AWS for the region",
+        .flags = OPTION_SECRET_URL,
+        .help = "the server of outputs that are objects (s3://BUCKET/KEY)",
+    },
+    {
+        .name = "s3-region",
+        .arg = "NAME",
+        AT(TEXT, s3_region),
+        .section = SECTION_OUTPUT,
+        .default_note = "AWS_REGION, AWS_DEFAULT_REGION, or us-east-1",
+        .help = "the region of the buckets",
+    },
+    {
+        .name = "s3-addressing",
+        .arg = "HOW",
+        AT(CHOICE, s3_addressing),
+        .section = SECTION_OUTPUT,
+        .choices = "auto|path|virtual",
+        .default_text = "auto",
+        .help = "where requests name the bucket: path (ENDPOINT/BUCKET/KEY), virtual "
+                "(BUCKET.ENDPOINT/KEY) or auto: path with --s3-endpoint, else virtual",
+    },
+    {
+        .name = "spool-dir",
+        .arg = "DIR",
+        AT(TEXT, spool_dir),
+        .section = SECTION_OUTPUT,
+        .default_note = "TMPDIR, or /var/tmp",
+        .help = "directory for the unfinished files of CSV objects, which are rewritten before "
+                "they are uploaded if columns appear late",
+    },
+    {
         .name = "state",
         AT(TEXT, state),
         .section = SECTION_OUTPUT,

@@ -38,6 +38,7 @@
 
 /* ---- configuration -------------------------------------------------------------------------- */
 
+struct places;
 struct schema;
 struct sink;
 struct sink_http_cfg;
@@ -102,6 +103,7 @@ struct sink_cfg {
     const struct sink_http_cfg *http; /* of sinks that send HTTP requests: sink_http.h */
     const struct clock *clock;
     const struct stop_timer *stop; /* of the run: ends waiting for readers of what is written */
+    const struct places *places;   /* of files, beyond this machine's own: for outfile.h */
     struct sink_host host;
     const struct log_hook *log; /* handed on to the HTTP engine */
     /* check() registers the sink's secrets; every text of a receiver is redacted by it. */

@@ -21,6 +21,7 @@ build     libdeflate-dev                   module   libdeflate
 build     libsqlite3-dev                   module   sqlite3
 build     libzstd-dev                      module   libzstd
 build     libpq-dev                        module   libpq
+build     libexpat1-dev                    module   expat
 build     libssl-dev                       module   libcrypto
 build     ca-certificates                  file     /etc/ssl/certs/ca-certificates.crt|/etc/pki/tls/certs/ca-bundle.crt|/etc/ssl/cert.pem
 test      libcmocka-dev                    module   cmocka

@@ -8,7 +8,7 @@
 
 #include "core/file/outfile_recover.h"
 #include "core/sink.h"
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 
 #define REPLAY_BYTES ((size_t)256 * 1024)
 #define PATHS_BYTES_MAX ((size_t)16 << 20)
@@ -139,7 +139,7 @@ void stream_write(struct stream *s, const void *p, size_t n)
 /* ---- marks ----------------------------------------------------------------------------------
  *
  * LEVEL:BYTES:FILE_BYTES:WATCH: and, for gzip, CUT_BYTES:CUT_FILE_BYTES: and a blob with the member
- * at hand. WATCH and the cut are one higher than they are, or 0 for none. */
+ * at hand; then, where the file has something to say, "@" and that. WATCH and the cut are one higher than they are, or 0 for none. */
 
 static unsigned long long mark_number(bool is_there, uint64_t n)
 {
@@ -149,8 +149,6 @@ static unsigned long long mark_number(bool is_there, uint64_t n)
 enum rc stream_mark(struct stream *s, struct buf *out, struct err *e)
 {
     enum rc rc = stream_rc(s, e);
-    if (outfile_is_stream(s->file))
-        return err_set(e, RC_USAGE, "only files can be resumed, not streams and devices");
     if (rc == RC_OK)
         rc = outfile_flush(s->file, e);
     if (rc != RC_OK)
@@ -164,10 +162,16 @@ enum rc stream_mark(struct stream *s, struct buf *out, struct err *e)
                  mark_number(s->cut_found, s->cut.file_bytes));
         blob_put(out, s->member.data, s->member.len);
     }
-    if (buf_rc(out) == RC_OK)
-        return RC_OK;
-    out->len = len;
-    return err_set(e, buf_rc(out), "%s", rc_text(buf_rc(out)));
+    size_t without = out->len;
+    buf_addc(out, '@');
+    rc = outfile_mark(s->file, out, e);
+    if (rc == RC_OK && out->len == without + 1)
+        out->len = without;
+    if (rc == RC_OK && buf_rc(out) != RC_OK)
+        rc = err_set(e, buf_rc(out), "%s", rc_text(buf_rc(out)));
+    if (rc != RC_OK)
+        out->len = len;
+    return rc;
 }
 
 static bool mark_read_gzip(struct stream *s, struct str text, uint64_t keep_bytes)
@@ -222,13 +226,22 @@ enum rc stream_open(struct stream **out, const struct stream_cfg *cfg, struct er
     buf_init(&s->member, STREAM_MEMBER_BYTES + 1);
     uint64_t keep_bytes = 0;
     enum rc rc = RC_OK;
-    if (cfg->mark.ptr && !mark_read(s, cfg->mark, &keep_bytes))
+    struct str mark = cfg->mark, files = STR_NONE;
+    const char *at = mark.ptr ? memchr(mark.ptr, '@', mark.len) : NULL;
+    if (at) {
+        files = (struct str){at + 1, mark.len - (size_t)(at + 1 - mark.ptr)};
+        mark.len = (size_t)(at - mark.ptr);
+    }
+    if (mark.ptr && !mark_read(s, mark, &keep_bytes))
         rc = s->err.rc == RC_NOMEM
                  ? err_nomem(e)
                  : err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", cfg->path);
     if (rc == RC_OK) {
-        const struct outfile_cfg file = {.path = cfg->path,
+        const struct outfile_cfg file = {.places = cfg->places,
+                                         .path = cfg->path,
                                          .keep_bytes = keep_bytes,
+                                         .mark = files,
+                                         .reads_back = cfg->reads_back,
                                          .want_sha256 = cfg->want_sha256,
                                          .suffix = cfg->suffix,
                                          .spool = cfg->spool,
@@ -295,6 +308,7 @@ enum rc stream_recover(enum rc (*paths)(const struct sink_cfg *cfg, struct buf *
         rc = err_nomem(e);
     if (rc == RC_OK) {
         const struct outfile_recovery files = {
+            .places = cfg->places,
             .subject = cfg->spec,
             .advice = "run it in the same directory again, or give --fresh to discard that run",
             .paths = buf_str(&names),

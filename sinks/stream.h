@@ -36,13 +36,15 @@ struct sink_recovery;
 struct stream;
 
 struct stream_cfg {
-    const char *path; /* final name, "-" for standard output */
-    unsigned level;   /* 0: as it is; 1 to 9: gzip */
+    const struct places *places; /* as in struct outfile_cfg */
+    const char *path;            /* final name, "-" for standard output */
+    unsigned level;              /* 0: as it is; 1 to 9: gzip */
     bool want_sha256;
     /* Standard output, pipes and devices get nothing before stream_publish(): until then it is in
      * an unlinked temporary file. Without it they are written as the bytes come. */
     bool spool;
-    enum outfile_suffix suffix;    /* of the unfinished name */
+    bool reads_back;            /* stream_replay() and stream_append() from it will be asked for */
+    enum outfile_suffix suffix; /* of the unfinished name */
     const struct stop_timer *stop; /* see outfile.h */
     struct str mark; /* what stream_mark() gave in an earlier run, to resume there; or absent */
 };

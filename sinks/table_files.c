@@ -97,18 +97,20 @@ static enum rc check_paths(const struct table_files_cfg *cfg, const struct table
 {
     struct stat st;
     const char *target = cfg->sink->target;
-    bool there = stat(target, &st) == 0;
+    const struct places *places = cfg->sink->places;
+    bool is_url = outfile_is_url(target);
+    bool there = !is_url && stat(target, &st) == 0;
     bool in_folder = table_files_in_folder(target);
     if (!in_folder && there && S_ISDIR(st.st_mode))
         return err_set(e, RC_USAGE, "%s: is a directory; write %s/ for one file per table in it",
                        cfg->sink->spec, cfg->sink->spec);
     if (in_folder) {
-        enum rc rc = outfile_check_dirs(target, e);
-        if (rc != RC_OK || !there)
+        enum rc rc = outfile_check_dirs(places, target, e);
+        if (rc != RC_OK || (!there && !is_url))
             return rc;
     }
     for (size_t i = 0; i < t->n; i++) {
-        enum rc rc = outfile_check(t->items[i].path, e);
+        enum rc rc = outfile_check(places, t->items[i].path, e);
         if (rc != RC_OK)
             return rc;
     }

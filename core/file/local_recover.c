@@ -47,9 +47,9 @@ static enum rc add_output(struct outputs *o, const char *path, struct err *e)
     o->items = items;
     struct output *output = &o->items[o->n];
     *output = (struct output){0};
-    enum rc rc = target_find(&output->target, path, OUTFILE_PART, e);
+    enum rc rc = target_find(&output->target, o->cfg->places, path, OUTFILE_PART, e);
     if (rc == RC_OK)
-        rc = target_find(&output->wide, path, OUTFILE_WIDE, e);
+        rc = target_find(&output->wide, o->cfg->places, path, OUTFILE_WIDE, e);
     if (rc != RC_OK) {
         target_free(&output->target);
         return rc;

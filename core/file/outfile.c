@@ -1,10 +1,10 @@
 #include "core/file/outfile.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/units.h"
+#include "core/file/digest.h"
 #include "core/file/fd_io.h"
 #include "core/file/place.h"
 
@@ -18,8 +18,8 @@ struct outfile {
     size_t len, cap;
     uint64_t bytes;
     bool completed;
-    EVP_MD_CTX *sha256; /* NULL: not wanted */
-    char digest[65];
+    struct digest *sha256; /* NULL: not wanted */
+    char digest[DIGEST_CHARS + 1];
     struct err err; /* the first error; rc RC_OK when there was none */
 };
 
@@ -47,8 +47,8 @@ const char *outfile_sha256(const struct outfile *f)
 
 static void outfile_digest(struct outfile *f, const char *p, size_t n)
 {
-    if (f->sha256 && EVP_DigestUpdate(f->sha256, p, n) != 1 && f->err.rc == RC_OK)
-        (void)err_set(&f->err, RC_INTERNAL, "%s: SHA-256 failed", f->place->label);
+    if (f->sha256)
+        digest_add(f->sha256, p, n);
 }
 
 static void outfile_put(struct outfile *f, const char *p, size_t n)
@@ -154,20 +154,37 @@ void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static enum rc outfile_digest_init(struct outfile *f, struct err *e)
+/* DIGEST:PLACE. The digest covers what an earlier run left, too: where that cannot be read back, its
+ * state is in the mark, else nothing. */
+static enum rc resume_digest(struct outfile *f, const struct outfile_cfg *cfg, struct str state,
+                             struct err *e)
 {
-    f->sha256 = EVP_MD_CTX_new();
-    /* A libcrypto without SHA-256 was refused long before: what is lacking is memory. */
-    if (!f->sha256 || EVP_DigestInit_ex(f->sha256, EVP_sha256(), NULL) != 1)
-        return err_nomem(e);
-    return RC_OK;
+    if (!f->sha256 || cfg->keep_bytes == 0)
+        return RC_OK;
+    if (f->place->back_fd >= 0)
+        each_block(f, f, 0, cfg->keep_bytes, outfile_digest);
+    else if (!digest_take(f->sha256, state))
+        return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", cfg->path);
+    return outfile_rc(f, e);
+}
+
+static enum rc open_place(struct outfile *f, const struct outfile_cfg *cfg, struct err *e)
+{
+    struct outfile_cfg own = *cfg;
+    struct str state = STR_NONE;
+    if (cfg->mark.len && !text_take(&own.mark, ':', &state))
+        return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", cfg->path);
+    if (!cfg->mark.len)
+        own.mark = STR_NONE;
+    enum rc rc = f->target.place->open(&f->place, &f->target, &own, e);
+    return rc == RC_OK ? resume_digest(f, cfg, state, e) : rc;
 }
 
 static void outfile_free(struct outfile *f, bool keep)
 {
     if (f->place)
         f->place->ops->close(f->place, keep);
-    EVP_MD_CTX_free(f->sha256);
+    digest_free(f->sha256);
     target_free(&f->target);
     free(f->data);
     free(f);
@@ -179,16 +196,11 @@ enum rc outfile_open_cfg(struct outfile **out, const struct outfile_cfg *cfg, st
     if (!f)
         return err_nomem(e);
     f->target.fd = -1;
-    enum rc rc = target_find(&f->target, cfg->path, cfg->suffix, e);
-    if (rc == RC_OK && cfg->want_sha256)
-        rc = outfile_digest_init(f, e);
+    enum rc rc = target_find(&f->target, cfg->places, cfg->path, cfg->suffix, e);
+    if (rc == RC_OK && cfg->want_sha256 && !(f->sha256 = digest_new()))
+        rc = err_nomem(e);
     if (rc == RC_OK)
-        rc = f->target.place->open(&f->place, &f->target, cfg, e);
-    if (rc == RC_OK && f->sha256 &&
-        cfg->keep_bytes > 0) { /* the digest covers what an earlier run left, too */
-        each_block(f, f, 0, cfg->keep_bytes, outfile_digest);
-        rc = outfile_rc(f, e);
-    }
+        rc = open_place(f, cfg, e);
     if (rc != RC_OK) {
         outfile_free(f, cfg->keep_bytes > 0);
         return rc;
@@ -213,22 +225,24 @@ enum rc outfile_flush(struct outfile *f, struct err *e)
     return outfile_rc(f, e);
 }
 
+enum rc outfile_mark(struct outfile *f, struct buf *out, struct err *e)
+{
+    const struct place_ops *ops = f->place->ops;
+    if (!ops->is_replaced)
+        return err_set(e, RC_USAGE, "only files can be resumed, not streams and devices");
+    enum rc rc = outfile_flush(f, e);
+    if (rc != RC_OK || !ops->mark)
+        return rc;
+    if (f->sha256 && f->place->back_fd < 0)
+        digest_put(f->sha256, out);
+    buf_addc(out, ':');
+    return ops->mark(f->place, out, e);
+}
+
 enum rc outfile_sync(struct outfile *f, struct err *e)
 {
     const struct place_ops *ops = f->place->ops;
     return ops->is_replaced ? ops->sync(f->place, e) : RC_OK;
-}
-
-static void outfile_digest_end(struct outfile *f)
-{
-    unsigned char md[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    if (EVP_DigestFinal_ex(f->sha256, md, &n) != 1 || 2 * n >= sizeof f->digest) {
-        (void)err_set(&f->err, RC_INTERNAL, "%s: SHA-256 failed", f->place->label);
-        return;
-    }
-    for (unsigned i = 0; i < n; i++)
-        (void)snprintf(f->digest + 2 * (size_t)i, 3, "%02x", md[i]);
 }
 
 enum rc outfile_complete(struct outfile *f, struct err *e)
@@ -237,7 +251,7 @@ enum rc outfile_complete(struct outfile *f, struct err *e)
         return outfile_rc(f, e);
     flush_buffer(f);
     if (f->err.rc == RC_OK && f->place->ops->complete(f->place, &f->err) == RC_OK && f->sha256)
-        outfile_digest_end(f);
+        digest_end(f->sha256, f->digest);
     f->completed = f->err.rc == RC_OK;
     return outfile_rc(f, e);
 }

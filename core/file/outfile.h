@@ -1,10 +1,11 @@
-/* A file that appears under its name only when it is complete.
+/* A file that appears under its name only when it is complete, here or elsewhere (place.h).
  *
  * It is written beside its final place under a name derived from it (".NAME.leadpipe-part"),
  * locked against a second run, flushed to disk and renamed. What was there before stays until
  * then. A path that exists and is no regular file (a pipe, /dev/null) is written to directly; "-"
  * is standard output, and a path that is a name of an open descriptor (descriptor.h) is that
- * descriptor: neither is truncated or replaced. One thread at a time.
+ * descriptor: neither is truncated or replaced. A URL such as s3://BUCKET/KEY is for the place of its
+ * scheme. One thread at a time.
  *
  * Write errors stick: outfile_write() after a failure does nothing; the first error is reported by
  * outfile_rc() and outfile_complete(). */
@@ -19,6 +20,7 @@
 #include "core/base/err.h"
 
 struct outfile;
+struct places;
 struct stop_timer;
 
 /* Opens the unfinished file. `keep_bytes` 0 starts anew; else what an earlier run left is cut back
@@ -36,17 +38,21 @@ enum outfile_suffix {
     OUTFILE_ROWS_A,
     OUTFILE_ROWS_B,
     OUTFILE_SUFFIXES,
+    OUTFILE_SCRATCH = OUTFILE_ROWS_A, /* from here on: never published, always on this machine */
 };
 
 struct outfile_cfg {
+    const struct places *places; /* beyond this machine's own (places.h); NULL: none */
     const char *path;
     uint64_t keep_bytes;
+    struct str mark; /* with `keep_bytes`: what outfile_mark() has appended; or absent */
     bool want_sha256;
     enum outfile_suffix suffix;
     /* Descriptors, pipes and devices get nothing before outfile_publish(): until then it goes to an
      * unlinked temporary file in $TMPDIR (else /var/tmp). Standard error is always treated so: lines
      * must not be mixed with messages. */
     bool spool;
+    bool reads_back; /* outfile_read() and outfile_copy() from it will be asked for */
     /* Ends waiting for the reader of a stream: RC_STOPPED. NULL: it is waited for, for ever. */
     const struct stop_timer *stop;
 };
@@ -72,6 +78,10 @@ bool outfile_is_stream(const struct outfile *f);
 
 /* Nothing that was written waits in memory; the system has it. */
 enum rc outfile_flush(struct outfile *f, struct err *e);
+
+/* As outfile_flush(), and appends to `out` what open() needs beside the length to go on from here: visible
+ * ASCII without "@", often nothing. It holds once outfile_sync() has returned. RC_USAGE: a stream. */
+enum rc outfile_mark(struct outfile *f, struct buf *out, struct err *e);
 
 /* What was flushed is on disk, and so is the unfinished file's name. Any thread, but only one, also
  * while another one writes; not while it is published or closed. Nothing for streams. */
@@ -100,13 +110,16 @@ void outfile_close(struct outfile *f, bool keep);
 
 /* Removes what a run that was killed left of an unfinished file with that suffix, unless another
  * run is writing it. */
-void outfile_clear(const char *path, enum outfile_suffix suffix);
+void outfile_clear(const struct places *places, const char *path, enum outfile_suffix suffix);
+/* The same for all that a run has left for that path, wherever it is: nobody will go on with it. */
+void outfile_discard(const struct places *places, const char *path);
 
 /* Appends the names of all unfinished files that may be made for a path, each with a NUL behind it;
  * none for streams. RC_USAGE as outfile_check(). */
-enum rc outfile_unfinished(const char *path, struct buf *out, struct err *e);
+enum rc outfile_unfinished(const struct places *places, const char *path, struct buf *out,
+                           struct err *e);
 
-/* Is it, or will it be, a regular file that is replaced? Descriptors, pipes and devices are not. */
+/* Is it, or will it be, a file or an object that is replaced? Descriptors, pipes and devices are not. */
 bool outfile_is_file(const char *path);
 
 /* Is it the URL of something ("s3://bucket/x")? Then it is no path; "./s3://bucket/x" is one. */
@@ -114,12 +127,12 @@ bool outfile_is_url(const char *path);
 
 /* Would outfile_open() be able to, and outfile_publish() to rename? Touches nothing. RC_USAGE and a
  * text when not. */
-enum rc outfile_check(const char *path, struct err *e);
+enum rc outfile_check(const struct places *places, const char *path, struct err *e);
 
-/* Could outfile_make_dirs() make it, and files be made in it? Touches nothing. RC_USAGE. */
-enum rc outfile_check_dirs(const char *path, struct err *e);
+/* Of a folder that files are to be written to. Could outfile_make_dirs() make it, and files be made in it? Touches nothing. RC_USAGE. */
+enum rc outfile_check_dirs(const struct places *places, const char *path, struct err *e);
 
-/* Makes a folder and its missing parents (mode 0777 less umask). */
+/* Makes a folder and its missing parents (mode 0777 less umask), where there are folders. */
 enum rc outfile_make_dirs(const char *path, struct err *e);
 
 #endif

@@ -5,7 +5,6 @@
 #include "core/file/descriptor.h"
 #include "core/file/folder.h"
 #include "core/file/outfile.h"
-#include "core/file/outfile_recover.h"
 #include "core/file/place.h"
 
 bool outfile_is_url(const char *path)
@@ -21,13 +20,14 @@ bool outfile_is_url(const char *path)
 bool outfile_is_file(const char *path)
 {
     struct stat st;
-    return descriptor_written(path) < 0 && (stat(path, &st) != 0 || S_ISREG(st.st_mode));
+    return outfile_is_url(path) ||
+           (descriptor_written(path) < 0 && (stat(path, &st) != 0 || S_ISREG(st.st_mode)));
 }
 
-enum rc outfile_check(const char *path, struct err *e)
+enum rc outfile_check(const struct places *places, const char *path, struct err *e)
 {
     struct target t;
-    enum rc rc = target_find(&t, path, OUTFILE_PART, e);
+    enum rc rc = target_find(&t, places, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
     rc = t.place->check(&t, e);
@@ -35,10 +35,11 @@ enum rc outfile_check(const char *path, struct err *e)
     return rc;
 }
 
-enum rc outfile_unfinished(const char *path, struct buf *out, struct err *e)
+enum rc outfile_unfinished(const struct places *places, const char *path, struct buf *out,
+                           struct err *e)
 {
     struct target t;
-    enum rc rc = target_find(&t, path, OUTFILE_PART, e);
+    enum rc rc = target_find(&t, places, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
     if (t.place->unfinished)
@@ -47,32 +48,39 @@ enum rc outfile_unfinished(const char *path, struct buf *out, struct err *e)
     return rc;
 }
 
-void outfile_clear(const char *path, enum outfile_suffix suffix)
+void outfile_clear(const struct places *places, const char *path, enum outfile_suffix suffix)
 {
     struct target t;
-    if (target_find(&t, path, suffix, NULL) != RC_OK)
+    if (target_find(&t, places, path, suffix, NULL) != RC_OK)
         return;
     if (t.place->clear)
         t.place->clear(&t);
     target_free(&t);
 }
 
-enum rc outfile_check_dirs(const char *path, struct err *e)
+void outfile_discard(const struct places *places, const char *path)
 {
-    if (outfile_is_url(path))
-        return err_set(e, RC_USAGE,
-                       "%s: is a URL, but only local files and directories can be written; for a "
-                       "directory of that name write ./%s",
-                       path, path);
-    return folder_check_make(path, e);
+    struct target t;
+    if (target_find(&t, places, path, OUTFILE_PART, NULL) != RC_OK)
+        return;
+    if (t.place->discard)
+        t.place->discard(&t);
+    target_free(&t);
+}
+
+/* ---- folders -------------------------------------------------------------------------------- */
+
+enum rc outfile_check_dirs(const struct places *places, const char *path, struct err *e)
+{
+    if (!outfile_is_url(path))
+        return folder_check_make(path, e);
+    struct target t = {.fd = DESCRIPTOR_NONE};
+    enum rc rc = target_find(&t, places, path, OUTFILE_PART, e);
+    target_free(&t);
+    return rc;
 }
 
 enum rc outfile_make_dirs(const char *path, struct err *e)
 {
-    return folder_make(path, e);
-}
-
-enum rc outfile_recover(const struct outfile_recovery *r, struct err *e)
-{
-    return place_local.recover(r, e);
+    return outfile_is_url(path) ? RC_OK : folder_make(path, e);
 }

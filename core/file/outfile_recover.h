@@ -12,12 +12,13 @@
 #include "core/base/err.h"
 
 struct outfile_recovery {
-    const char *subject; /* of messages about the text: whose it is */
-    const char *advice;  /* in them: what to do where the text is of other files; a clause */
-    struct str paths;    /* final ones of all files that there must be, with a NUL behind each */
-    struct str text;     /* what outfile_prepare() appended for them */
-    bool takes_back;     /* they are to be removed, and not renamed */
-    bool only_check;     /* nothing changes */
+    const struct places *places; /* as in struct outfile_cfg */
+    const char *subject;         /* of messages about the text: whose it is */
+    const char *advice; /* in them: what to do where the text is of other files; a clause */
+    struct str paths;   /* final ones of all files that there must be, with a NUL behind each */
+    struct str text;    /* what outfile_prepare() appended for them */
+    bool takes_back;    /* they are to be removed, and not renamed */
+    bool only_check;    /* nothing changes */
 };
 
 /* Every file gets its final name, durably, or has it already; or all are removed. RC_SYNTAX: the text is

@@ -1,6 +1,8 @@
-/* Private to core/file: a place, which is a kind of where a file can be written to. outfile.h is what
- * all that write files use; it buffers, keeps the first error and makes the digest, and does not know
- * which place has the bytes. What a path leads to is found in target.c, which lists the places.
+/* A place is a kind of where a file can be written to. What all that write files use is outfile.h; it
+ * buffers, keeps the first error and makes the digest, and does not know which place has the bytes. What
+ * a path leads to is found in target.c: a place of this machine, or one of a list (places.h).
+ *
+ * For those who make places; who writes files needs outfile.h only.
  *
  * The life of a file, in the order of calls; `!` may fail for want of space, `=` must not any more:
  *
@@ -24,7 +26,7 @@
 /* A file that is open at its place; the first member of the place's own struct. */
 struct place {
     const struct place_ops *ops;
-    struct target target; /* owned by the outfile */
+    struct target target; /* the outfile's, until close() */
     const char *label;    /* what messages call it */
     int back_fd;          /* what was written can be read back from here; -1: it cannot */
     bool published;       /* commit() has made it visible */
@@ -43,15 +45,21 @@ struct place_ops {
     /* Removes what a run that was killed left unfinished, unless another run is writing it. NULL: there
      * cannot be any. */
     void (*clear)(const struct target *t);
+    /* Removes all that a run has left for a target that no other one will go on with. NULL: there cannot
+     * be any. */
+    void (*discard)(const struct target *t);
 
-    /* As outfile_open_cfg(). `t` becomes the place's, and is freed with it by who called, in any case. */
+    /* As outfile_open_cfg(), but for `cfg->mark`, which is mark()'s. `t` stays the caller's, until after
+     * close(). */
     enum rc (*open)(struct place **out, const struct target *t, const struct outfile_cfg *cfg,
                     struct err *e);
     enum rc (*write)(struct place *p, const char *data, size_t n, struct err *e);
     /* Appends `n` bytes that another file has at `at`. Returns how many: all, or fewer where the system
      * cannot or meets an error, which shows when the rest is read and written. NULL: none. */
     uint64_t (*copy)(struct place *p, int from_fd, uint64_t at, uint64_t n);
-    /* What was written is durable. Any thread, also while another one writes. */
+    /* Appends what open() needs beside the length, as outfile_mark(). NULL: nothing. */
+    enum rc (*mark)(struct place *p, struct buf *text, struct err *e);
+    /* What was written, or the last mark covers, is durable. Any thread, also while another one writes. */
     enum rc (*sync)(struct place *p, struct err *e);
     /* Nothing more comes. Complete and durable, still not visible. */
     enum rc (*complete)(struct place *p, struct err *e);
@@ -69,7 +77,7 @@ struct place_ops {
     /* Frees it; removes what was neither published nor prepared (with `keep`, leaves it). */
     void (*close)(struct place *p, bool keep);
 
-    /* As outfile_recover(). */
+    /* As outfile_recover(), with the paths and the text of this place only. */
     enum rc (*recover)(const struct outfile_recovery *r, struct err *e);
 };
 

@@ -53,6 +53,16 @@ static void local_clear(const struct target *t)
     part_clear(t->part);
 }
 
+static void local_discard(const struct target *t)
+{
+    for (int i = 0; i < OUTFILE_SUFFIXES; i++) {
+        char *part = part_name(t->final, (enum outfile_suffix)i);
+        if (part)
+            part_clear(part);
+        free(part);
+    }
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* That of the file that it takes the place of, where there is one. */
@@ -260,6 +270,7 @@ const struct place_ops place_local = {
     .check = local_check,
     .unfinished = local_unfinished,
     .clear = local_clear,
+    .discard = local_discard,
     .open = local_open,
     .write = local_write,
     .copy = local_copy,

@@ -10,6 +10,7 @@
 #include "core/file/folder.h"
 #include "core/file/part.h"
 #include "core/file/place.h"
+#include "core/file/places.h"
 
 static bool names_folder(const char *path)
 {
@@ -42,11 +43,6 @@ static enum rc take_path(struct target *t, struct err *e)
 {
     if (*t->path == '\0')
         return err_set(e, RC_USAGE, "the file name is empty");
-    if (outfile_is_url(t->path))
-        return err_set(e, RC_USAGE,
-                       "%s: is a URL, but only local files and directories can be written; for a "
-                       "file of that name write ./%s",
-                       t->path, t->path);
     if (names_folder(t->path))
         return err_set(e, RC_USAGE, "%s: is a directory", t->path);
     struct stat st;
@@ -68,14 +64,34 @@ static enum rc take_names(struct target *t, enum outfile_suffix suffix, struct e
     return t->folder && t->part ? RC_OK : err_nomem(e);
 }
 
-static enum rc find(struct target *t, enum outfile_suffix suffix, struct err *e)
+/* A URL is no path: "./s3://bucket/x" is one. */
+static enum rc take_url(struct target *t, const struct places *places, struct err *e)
+{
+    for (size_t i = 0; places && i < places->n; i++) {
+        const struct place_scheme *scheme = &places->items[i];
+        size_t n = strlen(scheme->name);
+        if (strncmp(t->path, scheme->name, n) == 0 && strncmp(t->path + n, "://", 3) == 0) {
+            t->place = scheme->ops;
+            t->ctx = scheme->ctx;
+            return RC_OK;
+        }
+    }
+    return err_set(
+        e, RC_USAGE,
+        "%s: is a URL, but only local files and directories%s can be written; for a file "
+        "of that name write ./%s",
+        t->path, places ? ", and s3://BUCKET/KEY," : "", t->path);
+}
+
+static enum rc find(struct target *t, const struct places *places, enum outfile_suffix suffix,
+                    struct err *e)
 {
     bool is_foreign = t->fd == DESCRIPTOR_FOREIGN;
     enum rc rc = RC_OK;
     if (t->fd >= 0)
         t->place = &place_descriptor;
     else
-        rc = take_path(t, e);
+        rc = outfile_is_url(t->path) ? take_url(t, places, e) : take_path(t, e);
     if (rc == RC_OK && is_foreign && t->place == &place_local)
         rc = err_set(e, RC_USAGE, "%s: is a file that another process has open; give its real name",
                      t->path);
@@ -84,10 +100,14 @@ static enum rc find(struct target *t, enum outfile_suffix suffix, struct err *e)
     return rc == RC_OK && t->place == &place_local ? take_names(t, suffix, e) : rc;
 }
 
-enum rc target_find(struct target *out, const char *path, enum outfile_suffix suffix, struct err *e)
+enum rc target_find(struct target *out, const struct places *places, const char *path,
+                    enum outfile_suffix suffix, struct err *e)
 {
-    struct target t = {.place = &place_local, .path = strdup(path), .fd = descriptor_written(path)};
-    enum rc rc = t.path ? find(&t, suffix, e) : err_nomem(e);
+    struct target t = {.place = &place_local,
+                       .path = strdup(path),
+                       .suffix = suffix,
+                       .fd = descriptor_written(path)};
+    enum rc rc = t.path ? find(&t, places, suffix, e) : err_nomem(e);
     if (rc != RC_OK) {
         target_free(&t);
         return rc;

@@ -34,7 +34,8 @@ static enum rc open_lists(struct ledger *l, struct err *e)
     const char *const paths[N_LISTS] = {l->cfg.failed_path, l->cfg.missing_path};
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < N_LISTS; i++) {
-        const struct outfile_cfg file = {.path = paths[i], .stop = l->cfg.stop};
+        const struct outfile_cfg file = {
+            .places = l->cfg.places, .path = paths[i], .stop = l->cfg.stop};
         if (paths[i])
             rc = outfile_open_cfg(&l->lists[i].file, &file, e);
     }

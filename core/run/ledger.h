@@ -19,6 +19,7 @@ struct ledger_counts {
 
 struct ledger_cfg {
     const struct profile *profile;
+    const struct places *places;            /* of the lists: see outfile.h */
     const char *failed_path, *missing_path; /* of the NDJSON lists; NULL: not wanted */
     struct state *state;                    /* or NULL */
     const struct clock *clock;

@@ -225,7 +225,7 @@ enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
     struct buf b;
     buf_init(&b, MANIFEST_BYTES_MAX);
     write_all(&b, cfg, result);
-    enum rc rc = report_file_write(out, cfg->manifest_path, &b, cfg->stop, e);
+    enum rc rc = report_file_write(out, cfg, cfg->manifest_path, &b, e);
     buf_free(&b);
     return rc;
 }

@@ -1,10 +1,11 @@
 #include "core/run/report_file.h"
 
-enum rc report_file_write(struct outfile **out, const char *path, const struct buf *text,
-                          const struct stop_timer *stop, struct err *e)
+enum rc report_file_write(struct outfile **out, const struct run_cfg *run, const char *path,
+                          const struct buf *text, struct err *e)
 {
-    /* A pipe's reader is told as late as a file's. */
-    const struct outfile_cfg cfg = {.path = path, .spool = true, .stop = stop};
+    /* A pipe's reader is notified as late as a file's. */
+    const struct outfile_cfg cfg = {
+        .places = run->places, .path = path, .spool = true, .stop = run->stop};
     struct outfile *f = NULL;
     enum rc rc = buf_rc(text);
     if (rc != RC_OK)

@@ -4,10 +4,11 @@
 
 #include "core/base/buf.h"
 #include "core/file/outfile.h"
+#include "core/run/run.h"
 
 /* Makes the file complete and durable, once its text is; the caller publishes it. As outfile_open(); also
  * an error of `text`. */
-enum rc report_file_write(struct outfile **out, const char *path, const struct buf *text,
-                          const struct stop_timer *stop, struct err *e);
+enum rc report_file_write(struct outfile **out, const struct run_cfg *run, const char *path,
+                          const struct buf *text, struct err *e);
 
 #endif

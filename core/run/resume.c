@@ -155,9 +155,26 @@ static enum rc accept_by(struct resume_plan *p, struct err *e)
     return rc;
 }
 
+/* Its outputs may have had other names. */
+static void note_discarded(struct resume_plan *p)
+{
+    struct state_run then;
+    struct err ignored;
+    enum state_phase phase = state_phase(p->state);
+    if ((phase != STATE_RUNNING && phase != STATE_PUBLISHING) ||
+        state_load(p->state, &then, &ignored) != RC_OK)
+        return;
+    memcpy(p->discarded_run_id, then.run_id, sizeof p->discarded_run_id);
+    p->discarded_wall_ms = then.started_wall_ms;
+}
+
 enum rc resume_begin(struct resume_plan *p, struct err *e)
 {
-    enum rc rc = p->cfg->fresh ? state_forget(p->state, e) : RC_OK;
+    enum rc rc = RC_OK;
+    if (p->cfg->fresh) {
+        note_discarded(p);
+        rc = state_forget(p->state, e);
+    }
     if (rc != RC_OK)
         return rc;
     enum state_phase phase = state_phase(p->state);

@@ -16,6 +16,9 @@ struct resume_plan {
     char run_id[33];
     int64_t started_wall_ms;
     bool notes_accepted; /* fingerprints go into the state */
+    /* Of an unfinished run that --fresh has discarded: "": there was none, or it cannot be read. */
+    char discarded_run_id[33];
+    int64_t discarded_wall_ms;
 
     bool loaded;    /* an unfinished run is resumed */
     bool republish; /* it was cut off at its end: its outputs are only made visible */

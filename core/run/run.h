@@ -73,6 +73,7 @@ struct run_cfg {
     struct run_sink_cfg *sinks;
     size_t n_sinks;
 
+    const struct places *places; /* of outputs, beyond this machine's own; NULL: none */
     const char *failed_path, *missing_path, *schema_path, *manifest_path; /* NULL: not wanted */
     /* Those of all options, with the above and `state_path`; without the IDs' and those of sinks. */
     const struct run_file *files;

@@ -24,27 +24,41 @@ static enum rc refuse_stream(const char *who, struct err *e)
                    who);
 }
 
-/* What is written at `path`, and what is made beside it: the names that `names_of` gives, each with a
- * NUL behind it. `purpose`: what those are. */
-static enum rc add_with_derived(struct run_files *l, const char *path, const char *who,
-                                enum rc (*names_of)(const char *path, struct buf *out,
-                                                    struct err *e),
-                                const char *purpose, struct err *e)
+/* What is made beside what was written last: names, each with a NUL behind it. `purpose`: what they are. */
+static enum rc add_derived(struct run_files *l, const struct buf *names, const char *purpose,
+                           struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t at = 0; rc == RC_OK && at < names->len; at += strlen(names->data + at) + 1)
+        rc = run_files_add_derived(l, names->data + at, purpose, e);
+    return rc;
+}
+
+static enum rc add_output(struct run_files *l, const struct places *places, const char *path,
+                          const char *who, struct err *e)
 {
     struct buf names;
     buf_init(&names, PATHS_BYTES_MAX);
     enum rc rc = run_files_add_written(l, path, who, e);
     if (rc == RC_OK)
-        rc = names_of(path, &names, e);
-    for (size_t at = 0; rc == RC_OK && at < names.len; at += strlen(names.data + at) + 1)
-        rc = run_files_add_derived(l, names.data + at, purpose, e);
+        rc = outfile_unfinished(places, path, &names, e);
+    if (rc == RC_OK)
+        rc = add_derived(l, &names, "its unfinished file", e);
     buf_free(&names);
     return rc;
 }
 
-static enum rc add_output(struct run_files *l, const char *path, const char *who, struct err *e)
+static enum rc add_database(struct run_files *l, const char *path, const char *who, struct err *e)
 {
-    return add_with_derived(l, path, who, outfile_unfinished, "its unfinished file", e);
+    struct buf names;
+    buf_init(&names, PATHS_BYTES_MAX);
+    enum rc rc = run_files_add_written(l, path, who, e);
+    if (rc == RC_OK)
+        rc = state_file_names(path, &names, e);
+    if (rc == RC_OK)
+        rc = add_derived(l, &names, "its database", e);
+    buf_free(&names);
+    return rc;
 }
 
 static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bool has_state,
@@ -59,24 +73,25 @@ static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bo
         if (has_state && !outfile_is_file(paths.data + at))
             rc = refuse_stream(sink->cfg.spec, e);
         else
-            rc = add_output(l, paths.data + at, sink->cfg.spec, e);
+            rc = add_output(l, sink->cfg.places, paths.data + at, sink->cfg.spec, e);
     }
     buf_free(&paths);
     return rc;
 }
 
 /* `who` is what is said of one that is written, "`what` `of`" of one that is read. */
-static enum rc add_file(struct run_files *l, const char *path, enum file_use use, const char *who,
-                        const char *what, const char *of, struct err *e)
+static enum rc add_file(struct run_files *l, const struct places *places, const char *path,
+                        enum file_use use, const char *who, const char *what, const char *of,
+                        struct err *e)
 {
     enum rc rc = RC_OK;
     switch (use) {
     case FILE_DATABASE:
-        return add_with_derived(l, path, who, state_file_names, "its database", e);
+        return add_database(l, path, who, e);
     case FILE_WRITTEN:
-        rc = outfile_check(path, e);
+        rc = outfile_check(places, path, e);
         if (rc == RC_OK)
-            return add_output(l, path, who, e);
+            return add_output(l, places, path, who, e);
         err_prefix(e, "%s", who);
         return rc;
     case FILE_READ:
@@ -87,11 +102,12 @@ static enum rc add_file(struct run_files *l, const char *path, enum file_use use
     return rc;
 }
 
-static enum rc add_option(struct run_files *l, const struct run_file *f, struct err *e)
+static enum rc add_option(struct run_files *l, const struct places *places,
+                          const struct run_file *f, struct err *e)
 {
     char option[OPTION_BYTES];
     (void)snprintf(option, sizeof option, "--%s", f->option);
-    return add_file(l, f->path, f->use, option, "the file of", option, e);
+    return add_file(l, places, f->path, f->use, option, "the file of", option, e);
 }
 
 /* Those that the options of a sink name: read, or written beside what paths() names. */
@@ -108,7 +124,7 @@ static enum rc add_sink_options(struct run_files *l, const struct run_sink_cfg *
         (void)snprintf(what, sizeof what, "the %s of", spec->name);
         (void)snprintf(who, sizeof who, "%s of %s", spec->name, sink->cfg.spec);
         for (size_t i = 0; rc == RC_OK && i < n; i++)
-            rc = add_file(l, paths[i], spec->file, who, what, sink->cfg.spec, e);
+            rc = add_file(l, sink->cfg.places, paths[i], spec->file, who, what, sink->cfg.spec, e);
     }
     return rc;
 }
@@ -125,7 +141,7 @@ static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, struct er
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
         rc = add_sink_options(l, &cfg->sinks[i], false, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_files; i++)
-        rc = add_option(l, &cfg->files[i], e);
+        rc = add_option(l, cfg->places, &cfg->files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
         rc = run_files_add_read(l, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)

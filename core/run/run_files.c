@@ -87,7 +87,7 @@ static bool is_same(const struct run_file_entry *a, const struct run_file_entry 
 /* Is `path` somewhere in what would have to be a folder of that name? */
 static bool is_below(const struct run_file_entry *f, const struct run_file_entry *folder)
 {
-    size_t n = folder->path ? strlen(folder->path) : 0;
+    size_t n = folder->path && !folder->is_url ? strlen(folder->path) : 0;
     return n > 0 && f->path && strncmp(f->path, folder->path, n) == 0 && f->path[n] == '/';
 }
 
@@ -222,7 +222,9 @@ static enum rc add(struct run_files *l, struct run_file_entry entry, const char 
     struct stat st;
     entry.who = strdup(who);
     entry.name = strdup(name);
-    bool found = entry.fd >= 0 ? fstat(entry.fd, &st) == 0 : stat(entry.path, &st) == 0;
+    bool found = false;
+    if (!entry.is_url)
+        found = entry.fd >= 0 ? fstat(entry.fd, &st) == 0 : stat(entry.path, &st) == 0;
     if (found) {
         entry.mode = st.st_mode;
         entry.device = st.st_dev;
@@ -246,7 +248,11 @@ static enum rc add(struct run_files *l, struct run_file_entry entry, const char 
 static enum rc add_path(struct run_files *l, struct run_file_entry entry, const char *path,
                         const char *who, const char *name, struct err *e)
 {
-    entry.path = entry.fd < 0 ? resolve(path) : NULL;
+    entry.is_url = outfile_is_url(path);
+    if (entry.is_url)
+        entry.path = strdup(path);
+    else
+        entry.path = entry.fd < 0 ? resolve(path) : NULL;
     if (entry.fd < 0 && !entry.path)
         return err_nomem(e);
     return add(l, entry, who, name, e);
@@ -282,7 +288,7 @@ enum rc run_files_add_written(struct run_files *l, const char *path, const char 
 {
     struct run_file_entry entry = {.role = RUN_FILE_WRITTEN, .fd = descriptor_written(path)};
     const char *slash = strrchr(path, '/');
-    if (strlen(slash ? slash + 1 : path) > NAME_MAX)
+    if (!outfile_is_url(path) && strlen(slash ? slash + 1 : path) > NAME_MAX)
         return err_sys(e, RC_USAGE, ENAMETOOLONG, "%s: %s", who, path);
     return add_path(l, entry, path, who, path, e);
 }

@@ -5,6 +5,7 @@
 #ifndef LEADPIPE_RUN_FILES_H
 #define LEADPIPE_RUN_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,6 +25,7 @@ struct run_file_entry {
     char *name;   /* owned: as given; of what is read, what it is; of what is derived, what for */
     size_t owner; /* of what is derived: the number of what is written */
     char *path;   /* owned: real, as far as its folders exist; NULL for a descriptor */
+    bool is_url;  /* `path` is an object's, and nothing on this machine */
     mode_t mode;  /* 0: not there yet */
     dev_t device, rdev;
     ino_t inode;

@@ -5,6 +5,7 @@
 
 #include "core/run/fetcher.h"
 #include "core/run/run.h"
+#include "core/run/run_targets.h"
 #include "core/run/sequencer.h"
 
 #define RUN_SLOTS_MIN 1024 /* of the ring; more with more requests in flight */
@@ -21,7 +22,8 @@ struct run_loop {
 };
 
 struct run {
-    const struct run_cfg *cfg;
+    struct run_targets targets;
+    const struct run_cfg *cfg; /* of `targets` */
     struct control control;
     struct memory memory;
     struct arena_pool *arenas;

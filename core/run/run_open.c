@@ -134,6 +134,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
 {
     const struct ledger_cfg cfg = {
         .profile = r->cfg->profile,
+        .places = r->cfg->places,
         .failed_path = r->cfg->failed_path,
         .missing_path = r->cfg->missing_path,
         .state = r->state,
@@ -165,6 +166,31 @@ static void state_failed(void *control, const struct err *e)
     control_fail(control, e);
 }
 
+/* Of a run that is resumed the targets have the day and the id of its first part. */
+static enum rc take_targets(struct run *r, struct err *e)
+{
+    const struct resume_plan *p = &r->resume;
+    enum rc rc = run_targets_fill(&r->targets, r->targets.given, p->run_id, p->started_wall_ms, e);
+    for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++)
+        r->sinks[i].cfg.target = r->cfg->sinks[i].cfg.target;
+    r->intake.failed_path = r->cfg->failed_path;
+    return rc;
+}
+
+static enum rc discard_outputs(struct run *r, struct err *e)
+{
+    const struct resume_plan *p = &r->resume;
+    struct run_targets then = {0};
+    if (!p->discarded_run_id[0])
+        return RC_OK;
+    enum rc rc =
+        run_targets_fill(&then, r->targets.given, p->discarded_run_id, p->discarded_wall_ms, e);
+    if (rc == RC_OK)
+        run_targets_discard(&then, &r->targets);
+    run_targets_free(&then);
+    return rc;
+}
+
 /* Finds out what of this run is done already, and lets the stages know. */
 static enum rc open_state(struct run *r, struct err *e)
 {
@@ -177,6 +203,10 @@ static enum rc open_state(struct run *r, struct err *e)
     p->state = r->state;
     if (rc == RC_OK)
         rc = resume_begin(p, e);
+    if (rc == RC_OK)
+        rc = take_targets(r, e);
+    if (rc == RC_OK)
+        rc = discard_outputs(r, e);
     if (rc == RC_OK && p->republish)
         rc = run_republish_check(p, e);
     if (rc != RC_OK || p->republish)
@@ -305,6 +335,7 @@ static void complete_sinks(const struct run_cfg *cfg)
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         cfg->sinks[i].cfg.profile = cfg->profile;
         cfg->sinks[i].cfg.stop = cfg->stop;
+        cfg->sinks[i].cfg.places = cfg->places;
         cfg->sinks[i].cfg.index = (unsigned)i;
         cfg->sinks[i].cfg.max_gone = cfg->max_gone;
     }
@@ -317,7 +348,7 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     struct run *r = calloc(1, sizeof *r);
     if (!r)
         return err_nomem(e);
-    r->cfg = r->resume.cfg = cfg;
+    r->cfg = r->resume.cfg = &r->targets.cfg;
     r->control.clock = cfg->clock;
     r->control.log = cfg->log;
     r->control.secrets = cfg->secrets;
@@ -329,7 +360,9 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     make_id(r->resume.run_id);
     r->resume.started_wall_ms = clock_wall_ms(cfg->clock);
     complete_sinks(cfg);
-    enum rc rc = run_check(cfg, e);
+    enum rc rc = run_targets_fill(&r->targets, cfg, r->resume.run_id, r->resume.started_wall_ms, e);
+    if (rc == RC_OK)
+        rc = run_check(r->cfg, e);
     bool is_valid = rc == RC_OK;
     if (rc == RC_OK)
         rc = open_all(r, e);
@@ -381,6 +414,7 @@ void run_free(struct run *r)
     checkpoint_free(r->checkpoint);
     resume_free(&r->resume);
     state_close(r->state);
+    run_targets_free(&r->targets);
     arena_free(&r->record_arena);
     arena_pool_free(r->arenas);
     request_pool_free(r->requests);

@@ -91,6 +91,7 @@ static enum rc recover_files(const struct resume_plan *p, const char *first, con
     enum rc rc = buf_rc(&paths) == RC_OK ? RC_OK : err_nomem(e);
     if (rc == RC_OK) {
         const struct outfile_recovery files = {
+            .places = p->cfg->places,
             .subject = p->cfg->state_path,
             .advice =
                 "give the same --failed, --missing, --schema and --manifest again, or --fresh to "
@@ -159,6 +160,7 @@ static enum rc tell_lists(const struct resume_plan *p, struct err *e)
 {
     const struct ledger_cfg cfg = {
         .profile = p->cfg->profile,
+        .places = p->cfg->places,
         .failed_path = if_stream(p->cfg->failed_path),
         .missing_path = if_stream(p->cfg->missing_path),
         .state = p->state,

@@ -89,7 +89,7 @@ enum rc schema_file_write(struct outfile **out, const struct run_cfg *cfg,
         struct buf b;
         buf_init(&b, SCHEMA_BYTES_MAX);
         tables_json(&b, cfg->profile, tables);
-        rc = report_file_write(out, cfg->schema_path, &b, cfg->stop, e);
+        rc = report_file_write(out, cfg, cfg->schema_path, &b, e);
         buf_free(&b);
     } else {
         (void)err_nomem(e);

@@ -249,7 +249,7 @@ static enum rc make_file(const char *path, const struct target *t, struct state_
 static enum rc look(const char *path, bool make, struct state_file *out, struct err *e)
 {
     struct target target;
-    enum rc rc = target_find(&target, path, OUTFILE_PART, e);
+    enum rc rc = target_find(&target, NULL, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
     struct state_file file = {0};
@@ -289,7 +289,7 @@ enum rc state_file_names(const char *path, struct buf *out, struct err *e)
 {
     static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
     struct target target;
-    enum rc rc = target_find(&target, path, OUTFILE_PART, e);
+    enum rc rc = target_find(&target, NULL, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
     for (size_t i = 0; rc == RC_OK && target.folder && i < sizeof suffixes / sizeof *suffixes;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 #include "sinks/column_names.h"
 #include "core/sink.h"
 #include "sinks/csv/csv_file.h"
@@ -68,6 +68,7 @@ static struct csv_settings settings_make(const struct sink_cfg *cfg)
         .level = stream_level(opts->gzip, cfg->target),
         .want_sha256 = cfg->want_sha256,
         .stop = cfg->stop,
+        .places = cfg->places,
     };
 }
 

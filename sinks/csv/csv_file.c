@@ -98,7 +98,9 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
         return err_nomem(e);
     if (rc != RC_OK)
         return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", path);
-    const struct stream_cfg cfg = {.path = path,
+    const struct stream_cfg cfg = {.places = settings->places,
+                                   .path = path,
+                                   .reads_back = true,
                                    .level = settings->level,
                                    .want_sha256 = settings->want_sha256,
                                    .spool = true,
@@ -239,7 +241,8 @@ static enum rc rewrite_feed(void *ctx, const char *p, size_t n, struct err *e)
 /* Columns appeared after the header was written: the file is written once more. */
 static enum rc csv_file_rewrite(struct csv_file *f, struct buf *text, struct err *e)
 {
-    const struct stream_cfg cfg = {.path = f->path,
+    const struct stream_cfg cfg = {.places = f->settings->places,
+                                   .path = f->path,
                                    .level = f->settings->level,
                                    .want_sha256 = f->settings->want_sha256,
                                    .spool = true,
@@ -291,7 +294,8 @@ enum rc csv_file_commit(struct csv_file *f, struct err *e)
     if (rc == RC_OK && f->wide)
         return stream_abort(f->stream, e);
     if (rc == RC_OK)
-        outfile_clear(f->path, OUTFILE_WIDE); /* an earlier run may have got so far */
+        outfile_clear(f->settings->places, f->path,
+                      OUTFILE_WIDE); /* an earlier run may have got so far */
     return rc;
 }
 

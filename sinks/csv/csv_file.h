@@ -30,6 +30,7 @@ struct csv_settings {
     unsigned level; /* of gzip; 0: none */
     bool want_sha256;
     const struct stop_timer *stop;
+    const struct places *places;
 };
 
 struct csv_file {

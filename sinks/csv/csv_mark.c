@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 #include "core/base/grow.h"
 
 enum rc csv_widths_add(struct csv_file *f, uint64_t from, uint32_t columns)

@@ -97,7 +97,8 @@ static enum rc settings_make(struct parquet_settings *out, const struct sink_cfg
                                      .run_id = cfg->run_id,
                                      .started_ms = cfg->started_ms,
                                      .want_sha256 = cfg->want_sha256,
-                                     .stop = cfg->stop};
+                                     .stop = cfg->stop,
+                                     .places = cfg->places};
     return take_row_group(out, cfg, e);
 }
 
@@ -349,7 +350,7 @@ static enum rc parquet_recover(const struct sink_cfg *cfg, const struct sink_rec
         return rc;
     rc = table_files_make(&targets, &files, e);
     for (size_t i = 0; i < targets.n; i++)
-        parquet_file_clear(targets.items[i].path);
+        parquet_file_clear(cfg->places, targets.items[i].path);
     table_files_free(&targets);
     return rc;
 }

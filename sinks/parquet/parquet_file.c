@@ -59,6 +59,7 @@ static enum rc open_stream(struct parquet_file *f, struct str mark, struct err *
     const struct stream_cfg cfg = {.path = f->path,
                                    .want_sha256 = f->settings->want_sha256,
                                    .spool = true,
+                                   .places = f->settings->places,
                                    .stop = f->settings->stop,
                                    .mark = mark};
     enum rc rc = stream_open(&f->stream, &cfg, e);
@@ -280,10 +281,10 @@ enum rc parquet_file_prepare(struct parquet_file *f, struct buf *text, struct er
     return rc == RC_OK ? RC_OK : err_nomem(e);
 }
 
-void parquet_file_clear(const char *path)
+void parquet_file_clear(const struct places *places, const char *path)
 {
     for (unsigned i = 0; i < PARQUET_SPOOLS; i++)
-        outfile_clear(path, parquet_mark_suffix(i));
+        outfile_clear(places, path, parquet_mark_suffix(i));
 }
 
 /* What marks needed; an earlier run may have left the one that this run has not opened. */
@@ -295,7 +296,7 @@ static enum rc drop_spools(struct parquet_file *f, struct err *e)
             rc = outfile_abort(f->spools[i], e);
     }
     if (rc == RC_OK)
-        parquet_file_clear(f->path);
+        parquet_file_clear(f->settings->places, f->path);
     return rc;
 }
 

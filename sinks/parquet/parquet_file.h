@@ -30,6 +30,7 @@ struct parquet_settings {
     struct page_writer *pages;
     bool want_sha256;
     const struct stop_timer *stop;
+    const struct places *places;
 };
 
 #define PARQUET_SPOOLS 2
@@ -85,7 +86,7 @@ enum rc parquet_file_abort(struct parquet_file *f, struct err *e);
 void parquet_file_close(struct parquet_file *f, bool keep);
 
 /* Removes what marks of a run that was cut off left beside `path`. */
-void parquet_file_clear(const char *path);
+void parquet_file_clear(const struct places *places, const char *path);
 
 /* Chunks for all columns that the table has by now. RC_NOMEM. */
 enum rc parquet_file_grow(struct parquet_file *f);

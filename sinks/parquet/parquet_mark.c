@@ -81,7 +81,8 @@ static enum rc write_spool(struct parquet_file *f, unsigned spool, struct err *e
 {
     outfile_close(f->spools[spool], false);
     f->spools[spool] = NULL;
-    const struct outfile_cfg cfg = {.path = f->path, .suffix = parquet_mark_suffix(spool)};
+    const struct outfile_cfg cfg = {
+        .places = f->settings->places, .path = f->path, .suffix = parquet_mark_suffix(spool)};
     enum rc rc = outfile_open_cfg(&f->spools[spool], &cfg, e);
     if (rc != RC_OK)
         return rc == RC_USAGE ? e->rc = RC_IO : rc; /* it could be written when the run began */
@@ -253,8 +254,10 @@ static enum rc take_all(struct reader *r, struct parquet_file *f)
 
 static enum rc read_spool(struct parquet_file *f, struct err *e)
 {
-    const struct outfile_cfg cfg = {
-        .path = f->path, .suffix = parquet_mark_suffix(f->spool), .keep_bytes = f->spool_bytes};
+    const struct outfile_cfg cfg = {.places = f->settings->places,
+                                    .path = f->path,
+                                    .suffix = parquet_mark_suffix(f->spool),
+                                    .keep_bytes = f->spool_bytes};
     enum rc rc = outfile_open_cfg(&f->spools[f->spool], &cfg, e);
     if (rc != RC_OK)
         return rc;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 #include "sinks/record/record_columns.h"
 #include "sinks/stream.h"
 #include "sinks/table_files.h"
@@ -110,6 +110,7 @@ static enum rc open_stream(struct record_file *f, struct output *o, unsigned lev
                            struct err *e)
 {
     struct stream_cfg stream = {
+        .places = f->cfg.places,
         .path = o->target->path,
         .level = level,
         .want_sha256 = f->cfg.want_sha256,

@@ -80,7 +80,7 @@ static enum rc name_files(struct sqlite_place *p, const char *target, struct err
     if (!*target || !outfile_is_file(target))
         return err_set(e, RC_USAGE, "%s: the target must be a file, such as sqlite:leads.db",
                        p->spec);
-    enum rc rc = outfile_check(target, e);
+    enum rc rc = outfile_check(NULL, target, e);
     if (rc != RC_OK) {
         err_prefix(e, "%s", p->spec);
         return rc;
@@ -88,7 +88,7 @@ static enum rc name_files(struct sqlite_place *p, const char *target, struct err
     rc = resolve(p, target, e);
     buf_init(&names, PATHS_BYTES_MAX);
     if (rc == RC_OK)
-        rc = outfile_unfinished(p->path, &names, e);
+        rc = outfile_unfinished(NULL, p->path, &names, e);
     if (rc == RC_OK && buf_rc(&names) != RC_OK)
         rc = err_nomem(e);
     if (rc == RC_OK)

@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 
 /* How the answer's body begins, fit to be shown. */
 static void answer_start(const struct http_request *r, struct secrets *secrets,

@@ -1,6 +1,6 @@
 #include "sinks/webhook/batch.h"
 
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 #include "sinks/webhook/lead_text.h"
 #include "sinks/webhook/webhook_config.h"
 

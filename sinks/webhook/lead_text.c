@@ -1,6 +1,6 @@
 #include "sinks/webhook/lead_text.h"
 
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 #include "core/source/ids.h"
 
 /* PLACE:FINGERPRINT ID PARAM...\n, where the fingerprint is 64 hexadecimal digits and the rest is

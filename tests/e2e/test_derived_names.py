@@ -143,14 +143,14 @@ def test_neighbours(leadpipe, sandbox, control, folders):
 # --- URLs -------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("words, says", [
-    (["-t", "csv:s3://bucket/x/"], "s3://bucket/x/: is a URL"),
-    (["-t", "csv:s3://bucket/x.csv"], "s3://bucket/x.csv: is a URL"),
+    (["-t", "csv:gs://bucket/x/"], "is a URL"),
+    (["-t", "csv:gs://bucket/x.csv"], "gs://bucket/x.csv: is a URL"),
     (["-t", "ndjson,gzip=6:gs://bucket/x.gz"], "gs://bucket/x.gz: is a URL"),
     (["-t", "msgpack:az+blob.v2://bucket/x"], "az+blob.v2://bucket/x: is a URL"),
     (["-t", "csv:file:///tmp/x"], "file:///tmp/x: is a URL"),
     (["-t", "ndjson:https://example.invalid/x"], "https://example.invalid/x: is a URL"),
-    (["-t", "csv:x", "--failed", "s3://bucket/f"], "--failed: s3://bucket/f: is a URL"),
-    (["-t", "csv:x", "--manifest", "s3://bucket/f"], "--manifest: s3://bucket/f: is a URL"),
+    (["-t", "csv:x", "--failed", "gs://bucket/f"], "--failed: gs://bucket/f: is a URL"),
+    (["-t", "csv:x", "--manifest", "gs://bucket/f"], "--manifest: gs://bucket/f: is a URL"),
     (["-t", "csv:x", "--state", "s3://bucket/f"], "s3://bucket/f: is a URL"),
     (["-t", "csv:x", "s3://bucket/ids.txt"], "the input s3://bucket/ids.txt: is a URL"),
     (["-t", "csv:x", "--cacert", "s3://bucket/x"], "--cacert: s3://bucket/x cannot be read"),

@@ -6,7 +6,7 @@
 #include "core/state/state.h"
 #include "lead_sample.h"
 #include "sinks/webhook/batch.h"
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 #include "sinks/webhook/lead_text.h"
 #include "sinks/webhook/recorded.h"
 #include "sinks/webhook/webhook_config.h"

@@ -239,7 +239,7 @@ static void links(void **state)
     spit("victim", "untouched");
     assert_int_equal(symlink("victim", ".b.leadpipe-part"), 0);
     expect_err(outfile_open(&f, "b", 0, false, &e), &e, RC_USAGE, ".b.leadpipe-part");
-    expect_err(outfile_check("b", &e), &e, RC_USAGE, "no regular file");
+    expect_err(outfile_check(NULL, "b", &e), &e, RC_USAGE, "no regular file");
     assert_string_equal(slurp("victim"), "untouched");
     assert_int_equal(mkfifo(".c.leadpipe-part", 0666), 0);
     expect_err(outfile_open(&f, "c", 0, false, &e), &e, RC_USAGE, "no regular file");
@@ -259,24 +259,24 @@ static void foreign_parts(void **state)
         const struct outfile_cfg cfg = {.path = "a", .suffix = suffixes[i]};
         spit("precious", "precious");
         assert_int_equal(link("precious", parts[i]), 0);
-        expect_err(outfile_check("a", &e), &e, RC_USAGE, "hard link");
+        expect_err(outfile_check(NULL, "a", &e), &e, RC_USAGE, "hard link");
         expect_err(outfile_open_cfg(&f, &cfg, &e), &e, RC_USAGE, parts[i]);
-        outfile_clear("a", suffixes[i]);
+        outfile_clear(NULL, "a", suffixes[i]);
         assert_int_equal(access(parts[i], F_OK), 0);
         assert_int_equal(unlink(parts[i]), 0);
         if (geteuid() == 0) {
             spit(parts[i], "theirs");
             assert_int_equal(chown(parts[i], 65534, 65534), 0);
-            expect_err(outfile_check("a", &e), &e, RC_USAGE, "another user (65534)");
+            expect_err(outfile_check(NULL, "a", &e), &e, RC_USAGE, "another user (65534)");
             expect_err(outfile_open_cfg(&f, &cfg, &e), &e, RC_USAGE, "another user (65534)");
-            outfile_clear("a", suffixes[i]);
+            outfile_clear(NULL, "a", suffixes[i]);
             assert_string_equal(slurp(parts[i]), "theirs");
             assert_int_equal(unlink(parts[i]), 0);
         }
         assert_string_equal(slurp("precious"), "precious");
         spit(parts[i], "ours");
-        expect_ok(outfile_check("a", &e), &e);
-        outfile_clear("a", suffixes[i]);
+        expect_ok(outfile_check(NULL, "a", &e), &e);
+        outfile_clear(NULL, "a", suffixes[i]);
         assert_int_not_equal(access(parts[i], F_OK), 0);
     }
 }
@@ -294,7 +294,7 @@ static void unfinished_names(void **state)
                 memcpy(name + 100 + i, "\xe2\x82\xac", 3);
         name[n] = '\0';
         buf_init(&names, 4096);
-        expect_ok(outfile_unfinished(name, &names, &e), &e);
+        expect_ok(outfile_unfinished(NULL, name, &names, &e), &e);
         const char *part = names.data;
         size_t at = strlen(part) + 1;
         for (size_t i = 1; i < OUTFILE_SUFFIXES; i++) {
@@ -336,7 +336,7 @@ static void urls(void **state)
         if (outfile_is_url(rows[i].path) != rows[i].is_url)
             fail_msg("%s: got %d", rows[i].path, !rows[i].is_url);
         if (rows[i].is_url)
-            expect_err(outfile_check(rows[i].path, &e), &e, RC_USAGE, "is a URL");
+            expect_err(outfile_check(NULL, rows[i].path, &e), &e, RC_USAGE, "is a URL");
     }
 }
 
@@ -355,13 +355,13 @@ static void refused_paths(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err e = {0};
         struct outfile *f = NULL;
-        expect_err(outfile_check(rows[i].path, &e), &e, RC_USAGE, rows[i].text);
+        expect_err(outfile_check(NULL, rows[i].path, &e), &e, RC_USAGE, rows[i].text);
         expect_err(outfile_open(&f, rows[i].path, 0, false, &e), &e, RC_USAGE, rows[i].text);
     }
     struct err e = {0};
-    expect_ok(outfile_check("there/new", &e), &e);
-    expect_ok(outfile_check("file", &e), &e);
-    expect_ok(outfile_check("/dev/null", &e), &e);
+    expect_ok(outfile_check(NULL, "there/new", &e), &e);
+    expect_ok(outfile_check(NULL, "file", &e), &e);
+    expect_ok(outfile_check(NULL, "/dev/null", &e), &e);
     assert_int_not_equal(access("there/.new.leadpipe-part", F_OK), 0);
 }
 
@@ -369,19 +369,19 @@ static void folders(void **state)
 {
     (void)state;
     struct err e = {0};
-    expect_ok(outfile_check_dirs("a/b//c/", &e), &e);
+    expect_ok(outfile_check_dirs(NULL, "a/b//c/", &e), &e);
     assert_int_not_equal(access("a", F_OK), 0);
     expect_ok(outfile_make_dirs("a/b//c/", &e), &e);
     expect_ok(outfile_make_dirs("a/b/c", &e), &e);
-    expect_ok(outfile_check_dirs("a/b/c/", &e), &e);
+    expect_ok(outfile_check_dirs(NULL, "a/b/c/", &e), &e);
     assert_int_equal(access("a/b/c", W_OK), 0);
     spit("file", "");
-    expect_err(outfile_check_dirs("file/x/", &e), &e, RC_USAGE, "file");
-    expect_err(outfile_check_dirs("file", &e), &e, RC_USAGE, "not a directory");
+    expect_err(outfile_check_dirs(NULL, "file/x/", &e), &e, RC_USAGE, "file");
+    expect_err(outfile_check_dirs(NULL, "file", &e), &e, RC_USAGE, "not a directory");
     expect_err(outfile_make_dirs("file/x", &e), &e, RC_USAGE, "file");
     expect_err(outfile_make_dirs("file", &e), &e, RC_USAGE, "not a directory");
     assert_int_equal(symlink("nowhere", "dangling"), 0);
-    expect_err(outfile_check_dirs("dangling/x/", &e), &e, RC_USAGE, "dangling");
+    expect_err(outfile_check_dirs(NULL, "dangling/x/", &e), &e, RC_USAGE, "dangling");
 }
 
 static void disk_full(void **state)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 #include "sinks/stream.h"
 #include "sinks/registry.h"
 

@@ -1,4 +1,4 @@
-#include "sinks/blob.h"
+#include "core/base/blob.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>

@@ -1,0 +1,130 @@
+#include "core/object/s3_error.h"
+
+#include <stdio.h>
+
+#include "core/object/xml_leaves.h"
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static void keep(char *out, size_t size, struct str text)
+{
+    size_t n = text.len < size ? text.len : size - 1;
+    memcpy(out, text.ptr, n);
+    out[n] = '\0';
+    utf8_scrub(out); /* it may have been cut within a character */
+    for (char *p = out; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    }
+}
+
+static enum rc on_leaf(void *error, const char *path, struct str text)
+{
+    struct s3_error *out = error;
+    if (strcmp(path, "Error/Code") == 0)
+        keep(out->code, sizeof out->code, text);
+    else if (strcmp(path, "Error/Message") == 0)
+        keep(out->message, sizeof out->message, text);
+    else if (strcmp(path, "Error/Region") == 0)
+        keep(out->region, sizeof out->region, text);
+    return RC_OK;
+}
+
+void s3_error_read(struct s3_error *out, int status, struct str body, struct secrets *secrets)
+{
+    *out = (struct s3_error){.status = status};
+    (void)xml_leaves(body, on_leaf, out); /* what came before it broke off counts */
+    secrets_redact(secrets, out->message, sizeof out->message);
+    secrets_redact(secrets, out->code, sizeof out->code);
+    if (status / 100 != 2 && !out->code[0])
+        (void)snprintf(out->code, sizeof out->code, "HTTP %d", status);
+}
+
+/* ---- kinds ---------------------------------------------------------------------------------- */
+
+bool s3_error_is(const struct s3_error *error, const char *code)
+{
+    return strcmp(error->code, code) == 0;
+}
+
+static bool is_one_of(const struct s3_error *error, const char *const codes[])
+{
+    for (size_t i = 0; codes[i]; i++) {
+        if (s3_error_is(error, codes[i]))
+            return true;
+    }
+    return false;
+}
+
+bool s3_error_is_temporary(const struct s3_error *error)
+{
+    static const char *const codes[] = {"RequestTimeout", "OperationAborted", NULL};
+    return is_one_of(error, codes);
+}
+
+bool s3_error_is_of_server(const struct s3_error *error)
+{
+    static const char *const codes[] = {"InternalError", "SlowDown", "ServiceUnavailable",
+                                        "RequestTimeout", NULL};
+    return is_one_of(error, codes);
+}
+
+/* ---- what to do ----------------------------------------------------------------------------- */
+
+static const struct {
+    const char *code;
+    enum rc rc;
+    const char *advice;
+} table[] = {
+    {"NoSuchBucket", RC_USAGE,
+     "the bucket does not exist there: create it, or check its name, --s3-endpoint and --s3-region"},
+    {"AccessDenied", RC_IO,
+     "the credentials may not do this: allow s3:PutObject, s3:AbortMultipartUpload and "
+     "s3:ListMultipartUploadParts on the key"},
+    {"AllAccessDisabled", RC_IO, "the bucket cannot be used"},
+    {"SignatureDoesNotMatch", RC_IO, "check the secret access key, and --s3-region"},
+    {"InvalidAccessKeyId", RC_IO, "check the access key ID, and --s3-endpoint"},
+    {"ExpiredToken", RC_IO,
+     "the session token has expired: get new credentials, and run the same command again"},
+    {"ExpiredTokenException", RC_IO,
+     "the session token has expired: get new credentials, and run the same command again"},
+    {"TokenRefreshRequired", RC_IO,
+     "the session token has expired: get new credentials, and run the same command again"},
+    {"InvalidToken", RC_IO, "check the session token (AWS_SESSION_TOKEN)"},
+    {"RequestTimeTooSkewed", RC_IO, "set the clock of this machine"},
+    {"SlowDown", RC_IO, "the server takes no more requests: run the same command again later"},
+    {"ServiceUnavailable", RC_IO, "run the same command again later"},
+    {"PermanentRedirect", RC_USAGE, "the bucket is in another region: give --s3-region"},
+    {"TemporaryRedirect", RC_USAGE, "the bucket is in another region: give --s3-region"},
+    {"AuthorizationHeaderMalformed", RC_USAGE, "the bucket is in another region: give --s3-region"},
+    {"IllegalLocationConstraintException", RC_USAGE,
+     "the bucket is in another region: give --s3-region"},
+    {"InvalidBucketName", RC_USAGE, "choose another bucket"},
+    {"KeyTooLongError", RC_USAGE, "choose a shorter key"},
+    {"NoSuchUpload", RC_IO,
+     "the unfinished upload was removed by somebody else, or by a rule of the bucket; to upload "
+     "everything again, add --fresh where there is a --state"},
+    {"EntityTooLarge", RC_IO, "the object is larger than the server allows"},
+    {"QuotaExceeded", RC_IO, "the bucket is full"},
+    {"XMinioStorageFull", RC_IO, "the bucket is full"},
+};
+
+enum rc s3_error_text(const struct s3_error *error, unsigned attempts, struct err *e)
+{
+    enum rc rc = RC_IO;
+    const char *advice = NULL;
+    char tries[48] = "", region[sizeof error->region + 8] = "";
+    for (size_t i = 0; i < sizeof table / sizeof *table && !advice; i++) {
+        if (s3_error_is(error, table[i].code)) {
+            rc = table[i].rc;
+            advice = table[i].advice;
+        }
+    }
+    if (attempts > 1)
+        (void)snprintf(tries, sizeof tries, " (%u attempts)", attempts);
+    if (error->region[0] && rc == RC_USAGE)
+        (void)snprintf(region, sizeof region, " %s", error->region);
+    return err_set(e, rc, "%s%s%s%s%s%s%s", error->code, error->message[0] ? ": " : "",
+                   error->message, tries, advice ? "; " : "", advice ? advice : "",
+                   advice && strstr(advice, "--s3-region") ? region : "");
+}

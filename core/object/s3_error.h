@@ -1,0 +1,30 @@
+/* What a server of S3 says went wrong, and what to do about it. */
+#ifndef LEADPIPE_S3_ERROR_H
+#define LEADPIPE_S3_ERROR_H
+
+#include <stdbool.h>
+
+#include "core/base/secrets.h"
+#include "core/base/str.h"
+
+/* Zero it first. */
+struct s3_error {
+    int status;
+    char code[64]; /* "NoSuchBucket"; of an answer without one "HTTP 503"; "": no error */
+    char message[512];
+    char region[64]; /* that the server names; or "" */
+};
+
+/* Of a final answer. A success may carry an error, too (CompleteMultipartUpload). */
+void s3_error_read(struct s3_error *out, int status, struct str body, struct secrets *secrets);
+
+bool s3_error_is(const struct s3_error *error, const char *code);
+/* Worth another try, though its status does not say so. */
+bool s3_error_is_temporary(const struct s3_error *error);
+/* Of those that come with 5xx. */
+bool s3_error_is_of_server(const struct s3_error *error);
+
+/* "CODE: message; what to do". RC_USAGE: the command is to be changed, or the bucket to be made; RC_IO. */
+enum rc s3_error_text(const struct s3_error *error, unsigned attempts, struct err *e);
+
+#endif

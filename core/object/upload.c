@@ -1,0 +1,527 @@
+#include "core/object/upload.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "core/base/units.h"
+#include "core/base/url.h"
+#include "core/object/xml_leaves.h"
+
+#define ID_BYTES_MAX 2048
+#define QUERY_BYTES_MAX ((size_t)16 << 10)
+#define PATH_BYTES_MAX ((size_t)8 << 10)
+#define LIST_BYTES_MAX ((size_t)2 << 20)
+#define PAGES_MAX 1000
+
+static const char name_chars[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%";
+
+struct upload {
+    struct object_store *store;
+    struct object_client *client;
+    char *url;
+    struct buf path;
+    struct buf id; /* percent-encoded, with a NUL behind it */
+    char token[UPLOAD_TOKEN_CHARS + 1];
+    unsigned parts;
+    struct buf list;      /* of the parts, as upload_complete() sends it */
+    pthread_mutex_t lock; /* of what follows; held while a part is waited for */
+    struct object_call *part;
+    struct err failed; /* the first part that could not be sent */
+};
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+/* Makes a call and waits for it; *out is NULL where it could not be made. The text gets its subject. */
+static enum rc call(struct upload *u, enum http_method method, const char *query, struct buf *body,
+                    struct object_call **out, struct err *e)
+{
+    struct object_request r = {.method = method, .path = buf_str(&u->path), .query = str_c(query)};
+    if (body)
+        r.body = *body;
+    if (method == HTTP_POST && !u->id.len)
+        r.upload = u->token;
+    *out = NULL;
+    enum rc rc = object_call_begin(out, u->client, &r, e);
+    if (rc == RC_OK)
+        rc = object_call_wait(*out, e);
+    if (rc != RC_OK)
+        err_prefix(e, "%s", u->url);
+    return rc;
+}
+
+static bool is_code(const struct object_call *c, const char *code)
+{
+    return c && strcmp(object_call_code(c), code) == 0;
+}
+
+static enum rc bad_answer(const struct upload *u, struct err *e)
+{
+    return err_set(e, RC_IO, "%s: the server's response is not one of S3", u->url);
+}
+
+/* ---- making --------------------------------------------------------------------------------- */
+
+static enum rc upload_new(struct upload **out, struct object_store *s, const char *url,
+                          struct err *e)
+{
+    struct s3_url parsed;
+    enum rc rc = s3_url_parse(url, false, &parsed, e);
+    if (rc != RC_OK)
+        return rc;
+    struct upload *u = calloc(1, sizeof *u);
+    if (!u || pthread_mutex_init(&u->lock, NULL)) {
+        free(u);
+        (void)err_nomem(e);
+        return RC_NOMEM;
+    }
+    u->store = s;
+    buf_init(&u->path, PATH_BYTES_MAX);
+    buf_init(&u->id, ID_BYTES_MAX);
+    buf_init(&u->list, LIST_BYTES_MAX);
+    u->url = strdup(url);
+    s3_put_path(&u->path, parsed.bucket, parsed.key, object_store_cfg(s)->addressing);
+    rc = u->url && buf_rc(&u->path) == RC_OK ? RC_OK : err_nomem(e);
+    if (rc == RC_OK)
+        rc = object_store_client(s, parsed.bucket, &u->client, e);
+    if (rc == RC_OK)
+        *out = u;
+    else
+        upload_free(u);
+    return rc;
+}
+
+void upload_free(struct upload *u)
+{
+    if (!u)
+        return;
+    if (u->id.len)
+        object_store_forget(u->store, buf_cstr(&u->id));
+    object_call_free(u->part);
+    pthread_mutex_destroy(&u->lock);
+    buf_free(&u->path);
+    buf_free(&u->id);
+    buf_free(&u->list);
+    free(u->url);
+    free(u);
+}
+
+static enum rc note(struct upload *u, struct err *e)
+{
+    if (buf_rc(&u->id) != RC_OK || !*buf_cstr(&u->id))
+        return bad_answer(u, e);
+    return object_store_note(u->store, buf_cstr(&u->id)) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+static enum rc on_begun(void *id, const char *path, struct str text)
+{
+    if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0)
+        url_encode(id, text);
+    return RC_OK;
+}
+
+static void make_token(char out[UPLOAD_TOKEN_CHARS + 1])
+{
+    unsigned char bytes[UPLOAD_TOKEN_CHARS / 2];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        memset(bytes, 0, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+enum rc upload_begin(struct upload **out, struct object_store *s, const char *url, struct err *e)
+{
+    struct upload *u = NULL;
+    enum rc rc = upload_new(&u, s, url, e);
+    if (rc != RC_OK)
+        return rc;
+    struct object_call *c = NULL;
+    make_token(u->token);
+    rc = call(u, HTTP_POST, "uploads=", NULL, &c, e);
+    if (rc == RC_OK && xml_leaves(object_call_answer(c), on_begun, &u->id) != RC_OK)
+        rc = bad_answer(u, e);
+    object_call_free(c);
+    if (rc == RC_OK)
+        rc = note(u, e);
+    if (rc == RC_OK)
+        *out = u;
+    else
+        upload_free(u);
+    return rc;
+}
+
+static bool is_name(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!text.ptr[i] || !strchr(name_chars, text.ptr[i]))
+            return false;
+    }
+    return text.len > 0 && text.len < ID_BYTES_MAX;
+}
+
+enum rc upload_resume(struct upload **out, struct object_store *s, const char *url,
+                      const struct upload_name *name, unsigned parts, struct err *e)
+{
+    struct upload *u = NULL;
+    if (!is_name(name->id) || !is_name(str_c(name->token)) || parts > UPLOAD_PARTS_MAX)
+        return err_set(e, RC_SYNTAX, "%s: what the state says of its upload is damaged", url);
+    enum rc rc = upload_new(&u, s, url, e);
+    if (rc != RC_OK)
+        return rc;
+    memcpy(u->token, name->token, sizeof u->token);
+    buf_add_str(&u->id, name->id);
+    u->parts = parts;
+    rc = note(u, e);
+    if (rc == RC_OK)
+        *out = u;
+    else
+        upload_free(u);
+    return rc;
+}
+
+struct upload_name upload_name(const struct upload *u)
+{
+    struct upload_name name = {.id = buf_str(&u->id)};
+    memcpy(name.token, u->token, sizeof name.token);
+    return name;
+}
+
+unsigned upload_parts(const struct upload *u)
+{
+    return u->parts;
+}
+
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+/* Under the lock. */
+static enum rc settle(struct upload *u, struct err *e)
+{
+    if (u->part && object_call_wait(u->part, &u->failed) != RC_OK)
+        err_prefix(&u->failed, "%s", u->url);
+    object_call_free(u->part);
+    u->part = NULL;
+    return u->failed.rc == RC_OK ? RC_OK : err_set(e, u->failed.rc, "%s", u->failed.msg);
+}
+
+enum rc upload_settle(struct upload *u, struct err *e)
+{
+    pthread_mutex_lock(&u->lock);
+    enum rc rc = settle(u, e);
+    pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+/* Under the lock. */
+static enum rc send_part(struct upload *u, struct buf *part, struct err *e)
+{
+    struct buf query;
+    buf_init(&query, QUERY_BYTES_MAX);
+    buf_addf(&query, "partNumber=%u&uploadId=%s", u->parts + 1, buf_cstr(&u->id));
+    struct object_request r = {
+        .method = HTTP_PUT, .path = buf_str(&u->path), .query = buf_str(&query), .body = *part};
+    enum rc rc = RC_NOMEM;
+    if (buf_rc(&query) == RC_OK) {
+        buf_init(part, UPLOAD_PART_BYTES);
+        rc = object_call_begin(&u->part, u->client, &r, e);
+    } else {
+        (void)err_nomem(e);
+    }
+    buf_free(&query);
+    if (rc == RC_OK)
+        u->parts++;
+    else
+        err_prefix(e, "%s", u->url);
+    return rc;
+}
+
+enum rc upload_put(struct upload *u, struct buf *part, struct err *e)
+{
+    if (u->parts == UPLOAD_PARTS_MAX)
+        return err_set(e, RC_IO,
+                       "%s: would be larger than %d parts of %zu MiB, which is the most that an "
+                       "object can have here; compress it (gzip), or write fewer leads to it",
+                       u->url, UPLOAD_PARTS_MAX, UPLOAD_PART_BYTES >> 20);
+    pthread_mutex_lock(&u->lock);
+    enum rc rc = settle(u, e);
+    if (rc == RC_OK)
+        rc = send_part(u, part, e);
+    pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+/* ---- what the server has --------------------------------------------------------------------- */
+
+struct listing {
+    struct upload *u;
+    unsigned parts; /* of ours, so far */
+    uint64_t bytes, number, size;
+    char etag[256];
+    bool is_truncated;
+    char marker[16];
+};
+
+static bool is_plain(struct str etag, size_t size)
+{
+    for (size_t i = 0; i < etag.len; i++) {
+        if (etag.ptr[i] <= ' ' || etag.ptr[i] > '~' || strchr("<>&", etag.ptr[i]))
+            return false;
+    }
+    return etag.len > 0 && etag.len < size;
+}
+
+/* The end of one part. Those beyond ours are of an earlier run that had come further. */
+static enum rc take_part(struct listing *l)
+{
+    struct upload *u = l->u;
+    if (l->number > u->parts)
+        return RC_OK;
+    bool is_last = l->number == u->parts;
+    if (l->number != l->parts + 1 || !l->etag[0] ||
+        (is_last ? l->size > UPLOAD_PART_BYTES : l->size != UPLOAD_PART_BYTES))
+        return RC_SYNTAX;
+    l->parts++;
+    l->bytes += l->size;
+    buf_addf(&u->list, "<Part><PartNumber>%u</PartNumber><ETag>%s</ETag></Part>", l->parts,
+             l->etag);
+    return buf_rc(&u->list);
+}
+
+static enum rc on_part(void *listing, const char *path, struct str text)
+{
+    static const char root[] = "ListPartsResult/";
+    struct listing *l = listing;
+    if (strncmp(path, root, sizeof root - 1) != 0)
+        return RC_OK;
+    path += sizeof root - 1;
+    if (strcmp(path, "Part/PartNumber") == 0)
+        return units_uint(text, &l->number) ? RC_OK : RC_SYNTAX;
+    if (strcmp(path, "Part/Size") == 0)
+        return units_uint(text, &l->size) ? RC_OK : RC_SYNTAX;
+    if (strcmp(path, "Part/ETag") == 0 && is_plain(text, sizeof l->etag))
+        (void)snprintf(l->etag, sizeof l->etag, STR_FMT, STR_ARG(text));
+    if (strcmp(path, "IsTruncated") == 0)
+        l->is_truncated = str_eq(text, STR("true"));
+    uint64_t marker;
+    if (strcmp(path, "NextPartNumberMarker") == 0 && units_uint(text, &marker))
+        (void)snprintf(l->marker, sizeof l->marker, "%u", (unsigned)(marker & 0xffff));
+    return strcmp(path, "Part") == 0 ? take_part(l) : RC_OK;
+}
+
+static enum rc list_page(struct listing *l, struct err *e)
+{
+    struct upload *u = l->u;
+    struct object_call *c = NULL;
+    struct buf query;
+    buf_init(&query, QUERY_BYTES_MAX);
+    if (l->marker[0])
+        buf_addf(&query, "part-number-marker=%s&", l->marker);
+    buf_addf(&query, "uploadId=%s", buf_cstr(&u->id));
+    l->is_truncated = false;
+    l->marker[0] = '\0';
+    enum rc rc = call(u, HTTP_GET, buf_cstr(&query), NULL, &c, e);
+    if (rc != RC_OK && is_code(c, "NoSuchUpload"))
+        rc = RC_END;
+    else if (rc == RC_OK)
+        rc = xml_leaves(object_call_answer(c), on_part, l);
+    if (rc == RC_SYNTAX)
+        rc = err_set(e, RC_IO, "%s: the server does not have the parts that were sent to it",
+                     u->url);
+    object_call_free(c);
+    buf_free(&query);
+    return rc;
+}
+
+enum rc upload_verify(struct upload *u, uint64_t bytes, struct err *e)
+{
+    struct listing l = {.u = u, .is_truncated = true};
+    buf_clear(&u->list);
+    buf_adds(&u->list, "<CompleteMultipartUpload "
+                       "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+    enum rc rc = RC_OK;
+    for (int page = 0; rc == RC_OK && l.is_truncated && page < PAGES_MAX; page++)
+        rc = list_page(&l, e);
+    buf_adds(&u->list, "</CompleteMultipartUpload>");
+    if (rc == RC_OK && (l.parts != u->parts || l.bytes != bytes))
+        rc = err_set(e, RC_IO,
+                     "%s: the server has %u parts with %llu bytes of the upload, but %u with %llu "
+                     "were sent to it",
+                     u->url, l.parts, (unsigned long long)l.bytes, u->parts,
+                     (unsigned long long)bytes);
+    return rc == RC_OK && buf_rc(&u->list) != RC_OK ? err_nomem(e) : rc;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+enum rc upload_is_published(struct upload *u, struct err *e)
+{
+    struct object_call *c = NULL;
+    enum rc rc = call(u, HTTP_HEAD, "", NULL, &c, e);
+    if (rc == RC_OK && strcmp(object_call_upload(c), u->token) != 0)
+        rc = RC_END;
+    else if (c && object_call_status(c) == 404)
+        rc = RC_END;
+    object_call_free(c);
+    return rc;
+}
+
+static void put_id(const struct upload *u, struct buf *query)
+{
+    buf_init(query, QUERY_BYTES_MAX);
+    buf_adds(query, "uploadId=");
+    buf_add_str(query, buf_str(&u->id));
+}
+
+enum rc upload_complete(struct upload *u, struct err *e)
+{
+    struct object_call *c = NULL;
+    struct buf query, body;
+    put_id(u, &query);
+    buf_init(&body, LIST_BYTES_MAX);
+    buf_add_str(&body, buf_str(&u->list));
+    enum rc rc = buf_rc(&body) == RC_OK ? RC_OK : err_nomem(e);
+    if (rc == RC_OK) {
+        rc = call(u, HTTP_POST, buf_cstr(&query), &body, &c, e);
+        bool is_gone = is_code(c, "NoSuchUpload"); /* the answer to an earlier try was lost? */
+        object_call_free(c);
+        struct err other;
+        if (rc != RC_OK && is_gone && upload_is_published(u, &other) == RC_OK)
+            rc = RC_OK;
+    } else {
+        buf_free(&body);
+    }
+    buf_free(&query);
+    return rc;
+}
+
+enum rc upload_abort(struct upload *u, struct err *e)
+{
+    struct object_call *c = NULL;
+    struct buf query;
+    struct err ignored;
+    (void)upload_settle(u, &ignored); /* a part that arrives later would stay */
+    put_id(u, &query);
+    enum rc rc = call(u, HTTP_DELETE, buf_cstr(&query), NULL, &c, e);
+    if (rc != RC_OK && (is_code(c, "NoSuchUpload") || (c && object_call_status(c) == 404)))
+        rc = RC_OK;
+    object_call_free(c);
+    buf_free(&query);
+    return rc;
+}
+
+/* ---- what an earlier run left ----------------------------------------------------------------- */
+
+struct left {
+    struct upload *u;
+    struct str key;
+    struct buf ids; /* percent-encoded, a NUL behind each */
+    bool is_same;   /* the upload at hand is of that key */
+    char id[XML_TEXT_BYTES_MAX + 1];
+    bool is_truncated;
+    struct buf key_marker, id_marker; /* percent-encoded */
+};
+
+static enum rc on_left(void *left, const char *path, struct str text)
+{
+    static const char root[] = "ListMultipartUploadsResult/";
+    struct left *l = left;
+    if (strncmp(path, root, sizeof root - 1) != 0)
+        return RC_OK;
+    path += sizeof root - 1;
+    if (strcmp(path, "Upload/Key") == 0) {
+        l->is_same = str_eq(text, l->key);
+    } else if (strcmp(path, "Upload/UploadId") == 0) {
+        memcpy(l->id, text.ptr, text.len);
+        l->id[text.len] = '\0';
+    } else if (strcmp(path, "Upload") == 0) {
+        if (l->is_same && l->id[0]) {
+            url_encode(&l->ids, str_c(l->id));
+            buf_addc(&l->ids, '\0');
+        }
+        l->is_same = false;
+        l->id[0] = '\0';
+    } else if (strcmp(path, "IsTruncated") == 0) {
+        l->is_truncated = str_eq(text, STR("true"));
+    } else if (strcmp(path, "NextKeyMarker") == 0) {
+        url_encode(&l->key_marker, text);
+    } else if (strcmp(path, "NextUploadIdMarker") == 0) {
+        url_encode(&l->id_marker, text);
+    }
+    return buf_rc(&l->ids);
+}
+
+/* A list of the bucket's uploads whose key begins with ours. */
+static enum rc list_left(struct left *l, const struct buf *bucket_path, struct err *e)
+{
+    struct buf query;
+    struct object_call *c = NULL;
+    buf_init(&query, QUERY_BYTES_MAX);
+    if (l->key_marker.len)
+        buf_addf(&query, "key-marker=%s&", buf_cstr(&l->key_marker));
+    buf_adds(&query, "prefix=");
+    url_encode(&query, l->key);
+    if (l->id_marker.len)
+        buf_addf(&query, "&upload-id-marker=%s", buf_cstr(&l->id_marker));
+    buf_adds(&query, "&uploads=");
+    buf_clear(&l->key_marker);
+    buf_clear(&l->id_marker);
+    l->is_truncated = false;
+    struct object_request r = {
+        .method = HTTP_GET, .path = buf_str(bucket_path), .query = buf_str(&query)};
+    enum rc rc =
+        buf_rc(&query) == RC_OK ? object_call_begin(&c, l->u->client, &r, e) : err_nomem(e);
+    if (rc == RC_OK)
+        rc = object_call_wait(c, e);
+    if (rc == RC_OK && xml_leaves(object_call_answer(c), on_left, l) != RC_OK)
+        rc = err_set(e, RC_IO, "the server's response is not one of S3");
+    if (rc != RC_OK)
+        err_prefix(e, "%s", l->u->url);
+    object_call_free(c);
+    buf_free(&query);
+    return rc;
+}
+
+static enum rc abort_left(struct left *l, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t at = 0; rc == RC_OK && at < l->ids.len; at += strlen(l->ids.data + at) + 1) {
+        const char *id = l->ids.data + at;
+        if (object_store_has(l->u->store, id))
+            continue;
+        buf_clear(&l->u->id);
+        buf_adds(&l->u->id, id);
+        rc = upload_abort(l->u, e);
+    }
+    buf_clear(&l->u->id); /* none of them is this run's */
+    return rc;
+}
+
+enum rc upload_clear(struct object_store *s, const char *url, struct err *e)
+{
+    struct s3_url parsed;
+    struct buf bucket_path;
+    struct left l = {.is_truncated = true};
+    enum rc rc = upload_new(&l.u, s, url, e);
+    if (rc != RC_OK)
+        return rc;
+    (void)s3_url_parse(url, false, &parsed, NULL); /* it was parsed just now */
+    l.key = parsed.key;
+    buf_init(&bucket_path, PATH_BYTES_MAX);
+    buf_init(&l.ids, LIST_BYTES_MAX);
+    buf_init(&l.key_marker, PATH_BYTES_MAX);
+    buf_init(&l.id_marker, PATH_BYTES_MAX);
+    s3_put_path(&bucket_path, parsed.bucket, STR_NONE, object_store_cfg(s)->addressing);
+    for (int page = 0; rc == RC_OK && l.is_truncated && page < PAGES_MAX; page++) {
+        rc = list_left(&l, &bucket_path, e);
+        l.is_truncated &= l.key_marker.len > 0;
+    }
+    if (rc == RC_OK)
+        rc = abort_left(&l, e);
+    buf_free(&bucket_path);
+    buf_free(&l.ids);
+    buf_free(&l.key_marker);
+    buf_free(&l.id_marker);
+    upload_free(l.u);
+    return rc;
+}
