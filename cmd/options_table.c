@@ -253,9 +253,10 @@ const struct option_spec export_option_specs[] = {
         .min = 1,
         .max = SCHEMA_COLUMNS_MAX,
         .default_text = "2000",
-        .help = "maximum columns per table, at most 1500 with a sink postgres, which is the default "
-                "there; codes beyond that appear only in the rows of their own "
-                "table, other members in the column other_members",
+        .help =
+            "maximum columns per table, at most 1500 with a sink postgres, which is the default "
+            "there; codes beyond that appear only in the rows of their own "
+            "table, other members in the column other_members",
     },
     {
         .name = "failed",

@@ -36,12 +36,12 @@ static int text_cmp(struct str a, struct str b)
     return cmp ? cmp : (a.len > b.len) - (a.len < b.len);
 }
 
-static uint64_t name_start(const char *name)
+static uint64_t name_start(struct str name)
 {
     uint64_t start = 0;
     size_t i = 0;
-    for (; i < 8 && name[i]; i++)
-        start = start << 8 | (unsigned char)name[i];
+    for (; i < 8 && i < name.len && name.ptr[i]; i++)
+        start = start << 8 | (unsigned char)name.ptr[i];
     return i ? start << (8 - i) * 8 : 0;
 }
 
@@ -98,7 +98,7 @@ void json_names_sort(const cJSON *object, struct json_named *v, struct json_name
 {
     size_t i = 0;
     for (cJSON *node = object->child; i < n; node = node->next, i++)
-        v[i] = (struct json_named){name_start(json_name_key(node).ptr), node};
+        v[i] = (struct json_named){name_start(json_name_key(node)), node};
     merge_sort(v, spare, n);
 }
 

@@ -63,11 +63,13 @@ static enum rc resolve(struct sqlite_place *p, const char *target, struct err *e
     buf_init(&path, PATH_MAX);
     buf_add_str(&path, slash ? (struct str){target, (size_t)(slash + 1 - target)} : STR("."));
     real = buf_rc(&path) == RC_OK ? realpath(buf_cstr(&path), NULL) : NULL;
-    enum rc rc = real ? RC_OK : err_sys(e, RC_USAGE, errno, "%s: its directory", p->spec);
-    if (rc == RC_OK) {
+    enum rc rc = RC_OK;
+    if (real) {
         buf_clear(&path);
         buf_addf(&path, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name);
         rc = buf_rc(&path) == RC_OK ? keep(p, buf_str(&path), &p->path, e) : err_nomem(e);
+    } else {
+        rc = err_sys(e, RC_USAGE, errno, "%s: its directory", p->spec);
     }
     free(real);
     buf_free(&path);
