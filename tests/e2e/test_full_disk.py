@@ -108,7 +108,7 @@ def test_full_disk(leadpipe, sandbox, control, tiny_disk, spec):
 @pytest.mark.parametrize("words, name", [
     (["-t", "csv:folder"], "folder"), (["-t", "ndjson:folder"], "folder"), (["-t", "msgpack:folder/."], "folder/."),
     (["-t", "csv:out", "--failed", "folder"], "folder"), (["-t", "csv:out", "--manifest", "folder"], "folder"),
-    (["-t", "ndjson:folder/"], "folder/"), (["-t", "csv:file/"], "file"), (["-t", "csv:file/x"], "file/x"),
+    (["-t", "ndjson,layout=raw:folder/"], "folder/"), (["-t", "csv:file/"], "file"), (["-t", "csv:file/x"], "file/x"),
     (["-t", "ndjson:absent/x"], "absent"), (["-t", "csv:out", "--manifest", "absent/x"], "absent"),
     (["-t", "csv:out", "folder"], "folder"), (["-t", "csv:out", "absent.txt"], "absent.txt"),
     (["-t", "csv:out", "--cacert", "folder"], "folder"), (["-t", "ndjson:" + "x" * 300], "x" * 300),
