@@ -22,11 +22,17 @@ set(concurrent
     test_clean_stops test_changed_only test_retries test_same_bytes test_signals test_state
     test_stopping test_webhook test_webhook_retries)
 
+# Those that mostly wait for servers which they kill and start again: AddressSanitizer runs them only with
+# all others (./build.sh nightly).
+set(patient test_object_storage test_postgres_faults test_sqlite)
+
 function(add_pytest_file kind file)
     get_filename_component(name ${file} NAME_WE)
     set(labels ${kind})
     if(kind STREQUAL "e2e")
-        list(APPEND labels asan)
+        if(NOT name IN_LIST patient)
+            list(APPEND labels asan)
+        endif()
         if(name IN_LIST concurrent)
             list(APPEND labels tsan)
         endif()
