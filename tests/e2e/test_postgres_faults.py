@@ -364,7 +364,7 @@ def test_stopped_while_the_server_hangs(leadpipe, database, tmp_path, signals):
 
 # --- chance --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.slow) for seed in range(100)])
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.nightly) for seed in range(100)])
 def test_anything_at_any_time(leadpipe, database, tmp_path, seed):
     """leadpipe, a connection or the server dies, at any time, again and again: old or new, never half."""
     dice = random.Random(seed)
