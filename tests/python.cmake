@@ -22,9 +22,10 @@ set(concurrent
     test_clean_stops test_changed_only test_retries test_same_bytes test_signals test_state
     test_stopping test_webhook test_webhook_retries)
 
-# Those that mostly wait for servers which they kill and start again: AddressSanitizer runs them only with
-# all others (./build.sh nightly).
-set(patient test_object_storage test_postgres_faults test_sqlite)
+# Those that take long, most of it for servers which they start, kill or wait for: AddressSanitizer runs them
+# only with all others (./build.sh nightly).
+set(patient
+    test_bad_days test_object_storage test_outages test_postgres test_postgres_faults test_recipes test_sqlite)
 
 function(add_pytest_file kind file)
     get_filename_component(name ${file} NAME_WE)
