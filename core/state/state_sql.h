@@ -40,7 +40,8 @@
     "CREATE TABLE accepted_now(position INTEGER PRIMARY KEY, notes INTEGER NOT NULL,"               \
     " pack BLOB NOT NULL, checksum INTEGER NOT NULL);" STATE_TABLES_SINCE_1
 
-/* Version 1, which also had other words. */
+/* Version 1, letter for letter as it was written: a database is one of version 1 if its tables have this text.
+ * So the names are those of that time. */
 #define STATE_TABLES_OF_1                                                                          \
     "CREATE TABLE run(one INTEGER PRIMARY KEY, phase INTEGER NOT NULL, run_id TEXT NOT NULL,"      \
     " started_ms INTEGER NOT NULL, terms INTEGER NOT NULL, renames INTEGER NOT NULL,"              \
