@@ -150,6 +150,37 @@ static enum rc add_extras(struct merging *m, struct err *e)
     return rc;
 }
 
+static bool is_written(const struct merging *m, struct str column)
+{
+    for (size_t i = 0; i < m->merge.n_columns; i++) {
+        if (str_eq(m->columns[i].name, column))
+            return true;
+    }
+    return false;
+}
+
+/* Columns of sources that no lead of this run has: null, as in a run in which others have it. */
+static enum rc add_absent(struct merging *m, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < m->now.map.n; i++) {
+        const struct sql_mapped *mapped = &m->now.map.items[i];
+        const struct pg_column *has = pg_table_column(&m->now, mapped->column);
+        bool is_ours = mapped->source.ptr && mapped->source.len > 0;
+        if (!is_ours || !has || has->is_fixed || is_written(m, mapped->column))
+            continue;
+        struct sql_merge_column column = {
+            .name = mapped->column, .role = SQL_MERGE_DATA, .as_text = true};
+        buf_adds(&m->text, "cast(null as ");
+        buf_add_str(&m->text, has->type);
+        buf_addc(&m->text, ')');
+        rc = keep(m, &m->text, &column.value, e);
+        if (rc == RC_OK)
+            rc = add_column(m, &column, e);
+    }
+    return rc;
+}
+
 /* A column of the run's: `value` is SQL. */
 static enum rc add_run_column(struct merging *m, const char *name, enum column_type type,
                               enum sql_merge_role role, struct str value, struct err *e)
@@ -334,7 +365,7 @@ static enum rc plan(struct merging *m, struct err *e)
         rc = pg_table_load(&m->staged, m->link, m->place, str_c(name), e);
     if (rc == RC_OK)
         rc = pg_check_table(m->place, m->relation, &m->now, m->link, e);
-    m->cap = m->staged.n_columns + 8;
+    m->cap = m->staged.n_columns + m->now.map.n + 8;
     m->merge.columns = m->columns = arena_array(&m->memory, m->cap, sizeof *m->columns);
     if (rc == RC_OK && !m->columns)
         rc = err_nomem(e);
@@ -349,6 +380,8 @@ static enum rc plan(struct merging *m, struct err *e)
         rc = add_extras(m, e);
     if (rc == RC_OK)
         rc = add_run_columns(m, e);
+    if (rc == RC_OK)
+        rc = add_absent(m, e);
     note_unclaimed(m);
     return rc;
 }

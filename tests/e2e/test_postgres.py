@@ -156,6 +156,25 @@ def test_second_night(leadpipe, database, types, tmp_path):
             {"first_name": "v1", "first_name_2": "twin"}]
 
 
+def test_a_source_that_nobody_has_any_more(leadpipe, database, tmp_path):
+    """What a lead had of it is gone, also where nothing else of the lead changed; who was not asked for keeps it."""
+    payloads = {"one": lead("one", 1, newField="a", new_field="b"), "two": lead("two", 1, newField="c"),
+                "three": lead("three", 1, newField="d")}
+    with provider_of(omni_payloads(payloads)) as server:
+        ids_file(tmp_path, payloads)
+        export(leadpipe, server.url, database)
+        payloads.update(one=lead("one", 1, new_field="b2"), two=lead("two", 1))
+        ids_file(tmp_path, ["one", "two"])
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (0, 2, 0)
+        rows = {row["lead_id"]: (row["new_field"], row["new_field_2"]) for row in database.rows("leads")}
+        assert rows == {"one": (None, "b2"), "two": (None, None), "three": ("d", None)}
+        payloads["two"] = lead("two", 1)
+        ids_file(tmp_path, ["two"])
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (0, 0, 0)
+
+
 def test_columns_keep_their_source(leadpipe, database, tmp_path):
     """Two members that wish for one name, and come in another order the next night."""
     payloads = {"a": b'{"lead":{"id":"a","fooBar":"camel"}}', "b": b'{"lead":{"id":"b","foo_bar":"snake"}}'}
