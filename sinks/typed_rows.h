@@ -21,6 +21,15 @@
 #include "core/provider/table_column.h"
 #include "core/sink.h"
 
+/* Of the sinks' option `types`. */
+enum typed_types { TYPES_TYPED, TYPES_TEXT };
+#define TYPED_OPTION_TYPES(at)                                                                     \
+    {                                                                                              \
+        .name = "types", at, .choices = "typed|text", .default_text = "typed",                     \
+        .help = "columns have the types of the profile; or all columns are text, and there is no " \
+                "_misfits"                                                                         \
+    }
+
 struct typed_table_cfg { /* must outlive the table, and all that it points to */
     const struct profile *profile;
     size_t table;                      /* of the profile */

@@ -19,7 +19,6 @@
 /* ---- options -------------------------------------------------------------------------------- */
 
 enum { CHOICE_ZSTD, CHOICE_GZIP, CHOICE_NONE };
-enum { TYPES_TYPED, TYPES_TEXT };
 enum { JSON_ANNOTATED, JSON_STRING };
 
 struct parquet_opts {
@@ -45,11 +44,7 @@ static const struct option_spec parquet_opt_specs[] = {
      .choices = "zstd|gzip|none",
      .default_text = "zstd",
      .help = "compression of the pages"},
-    {.name = "types",
-     AT(CHOICE, types),
-     .choices = "typed|text",
-     .default_text = "typed",
-     .help = "columns have the types of the profile, or are all text"},
+    TYPED_OPTION_TYPES(AT(CHOICE, types)),
     {.name = "json",
      AT(CHOICE, json),
      .choices = "annotated|string",

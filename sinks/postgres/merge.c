@@ -228,7 +228,7 @@ static enum rc add_run_columns(struct merging *m, struct err *e)
     (void)snprintf(text, sizeof text, "'%.32s'", m->place->run_id);
     if (rc == RC_OK)
         rc = add_run_column(m, SQL_COLUMN_RUN_ID, TYPE_TEXT, SQL_MERGE_RUN, str_c(text), e);
-    bool marks = m->place->deletes == PG_DELETES_MARK ||
+    bool marks = m->place->deletes == SQL_DELETES_MARK ||
                  pg_table_column(&m->now, STR(SQL_COLUMN_DELETED_AT));
     if (rc == RC_OK && m->table == 0 && marks)
         rc = add_run_column(m, SQL_COLUMN_DELETED_AT, TYPE_TIMESTAMP, SQL_MERGE_DATA, STR("null"),
@@ -288,7 +288,7 @@ static enum rc make_key(struct merging *m, struct err *e)
         buf_adds(&sql, i ? ", " : "(");
         pg_put_column(&sql, m->place, m->columns[i].name);
     }
-    if (m->place->mode == PG_APPEND) {
+    if (m->place->mode == SQL_MODE_APPEND) {
         buf_adds(&sql, ", ");
         for (size_t i = m->merge.n_keys; i < m->merge.n_columns; i++) {
             if (m->columns[i].role == SQL_MERGE_RUN &&
@@ -326,9 +326,9 @@ static enum rc write_rows(struct merging *m, struct pg_outcome *out, struct err 
     bool all = false;
     struct buf *sql = &m->text;
     enum rc rc = is_empty(m, &all, e);
-    bool merges = !all && m->place->mode != PG_APPEND;
+    bool merges = !all && m->place->mode != SQL_MODE_APPEND;
     if (rc == RC_OK && merges) {
-        sql_merge_delete(sql, &m->merge, m->place->mode == PG_REPLACE);
+        sql_merge_delete(sql, &m->merge, m->place->mode == SQL_MODE_REPLACE);
         rc = pg_count(m->link, sql, &out->deleted, e);
         buf_clear(sql);
     }
@@ -444,7 +444,7 @@ static enum rc count_gone(struct merging *m, struct pg_outcome *out, struct err 
 static enum rc weigh_gone(struct merging *m, struct pg_outcome *out, struct err *e)
 {
     enum rc rc = count_gone(m, out, e);
-    out->gone_allowed = m->place->deletes == PG_DELETES_IGNORE
+    out->gone_allowed = m->place->deletes == SQL_DELETES_IGNORE
                             ? out->held
                             : sink_gone_allowed(&m->place->max_gone, out->held);
     return rc;
@@ -456,9 +456,9 @@ static enum rc take_gone(struct merging *m, struct pg_outcome *out, struct err *
     char started[25];
     pg_put_gone(&m->text, m->place);
     enum rc rc = keep(m, &m->text, &gone, e);
-    if (rc != RC_OK || m->place->deletes == PG_DELETES_IGNORE)
+    if (rc != RC_OK || m->place->deletes == SQL_DELETES_IGNORE)
         return rc;
-    if (m->place->deletes == PG_DELETES_DELETE) {
+    if (m->place->deletes == SQL_DELETES_DELETE) {
         sql_merge_delete_leads(&m->text, &m->merge, gone);
         rc = pg_count(m->link, &m->text, &out->deleted, e);
     } else if (m->table == 0) {
@@ -566,7 +566,7 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
     }
     if (rc != RC_OK || !t->exists || !r->has_key)
         return rc;
-    if (p->mode == PG_APPEND)
+    if (p->mode == SQL_MODE_APPEND)
         keys[n++] = STR(SQL_COLUMN_RUN_ID);
     rc = pg_table_has_key(l, p, r->name, keys, n, &has_key, e);
     if (rc != RC_OK || has_key)
@@ -581,7 +581,7 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
                  "%s: the table " STR_FMT "." STR_FMT " is there, but has no unique key over "
                  "(%s)%s; add one, or choose another schema= or prefix=",
                  l->cfg.spec, STR_ARG(p->schema), STR_ARG(r->name), buf_cstr(&names),
-                 p->mode == PG_APPEND ? ", which mode=append needs" : "");
+                 p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
     buf_free(&names);
     return rc;
 }

@@ -2,14 +2,13 @@
 #ifndef LEADPIPE_SINKS_POSTGRES_OPTIONS_H
 #define LEADPIPE_SINKS_POSTGRES_OPTIONS_H
 
-#include "core/base/option.h"
-
-enum pg_types { PG_TYPES_TYPED, PG_TYPES_TEXT };
+#include "sinks/sql/load_options.h"
+#include "sinks/typed_rows.h"
 
 struct pg_opts {
     const char *schema, *prefix;
-    int mode, deletes; /* enum pg_mode, enum pg_deletes */
-    int types;         /* enum pg_types */
+    int mode, deletes; /* enum sql_mode, enum sql_deletes */
+    int types;         /* enum typed_types */
     int64_t commit_rows;
 };
 

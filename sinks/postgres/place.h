@@ -3,10 +3,8 @@
 #define LEADPIPE_SINKS_POSTGRES_PLACE_H
 
 #include "core/sink.h"
+#include "sinks/sql/load_options.h"
 #include "sinks/sql/relation.h"
-
-enum pg_mode { PG_UPSERT, PG_APPEND, PG_REPLACE };
-enum pg_deletes { PG_DELETES_IGNORE, PG_DELETES_MARK, PG_DELETES_DELETE };
 
 #define PG_TOKEN_BYTES 17 /* 16 hexadecimal digits and a NUL */
 
@@ -16,8 +14,8 @@ struct pg_place {
     struct str schema; /* as the server has it */
     struct str provider;
     struct portion max_gone;
-    enum pg_mode mode;
-    enum pg_deletes deletes;
+    enum sql_mode mode;
+    enum sql_deletes deletes;
     bool all_text;
     char token[PG_TOKEN_BYTES]; /* of the run and the sink: what its staging tables are named by */
     char run_id[33];

@@ -51,9 +51,9 @@ static enum rc make_relations(struct pg_place *p, const struct sink_cfg *cfg, st
     const struct pg_opts *opts = cfg->opts;
     *p = (struct pg_place){.provider = cfg->profile->name,
                            .max_gone = cfg->max_gone,
-                           .mode = (enum pg_mode)opts->mode,
-                           .deletes = (enum pg_deletes)opts->deletes,
-                           .all_text = opts->types == PG_TYPES_TEXT};
+                           .mode = (enum sql_mode)opts->mode,
+                           .deletes = (enum sql_deletes)opts->deletes,
+                           .all_text = opts->types == TYPES_TEXT};
     for (size_t i = 0; (p->dialect = sql_dialect(i)); i++) {
         if (strcmp(p->dialect->name, "postgres") == 0)
             break;
@@ -71,9 +71,9 @@ static enum rc pg_check(const struct sink_cfg *cfg, struct err *e)
     if (rc == RC_OK)
         rc = check_names(cfg->opts, e);
     const struct pg_opts *opts = cfg->opts;
-    if (rc == RC_OK && opts->mode == PG_APPEND && opts->deletes != PG_DELETES_IGNORE)
-        rc = err_set(e, RC_USAGE,
-                     "postgres: deletes=: with mode=append rows are only added; use mode=upsert");
+    if (rc == RC_OK)
+        rc = sql_load_options_check((enum sql_mode)opts->mode, (enum sql_deletes)opts->deletes,
+                                    cfg->spec, e);
     if (rc == RC_OK)
         rc = take_password(cfg, &password, e);
     if (rc != RC_OK)

@@ -181,7 +181,7 @@ static enum rc add_run_columns(struct merging *m, struct err *e)
         rc = add_run_column(m, SQL_COLUMN_EXPORTED_AT, started, SQL_MERGE_RUN, e);
     if (rc == RC_OK)
         rc = add_run_column(m, SQL_COLUMN_RUN_ID, run_id, SQL_MERGE_RUN, e);
-    bool marks = m->place->deletes == DELETES_MARK || has_deleted_at(m);
+    bool marks = m->place->deletes == SQL_DELETES_MARK || has_deleted_at(m);
     if (rc == RC_OK && m->table == 0 && marks)
         rc = add_run_column(m, SQL_COLUMN_DELETED_AT, "null", SQL_MERGE_DATA, e);
     return rc;
@@ -258,7 +258,7 @@ static void put_key(struct merging *m)
         buf_adds(&m->text, i ? ", " : ", primary key (");
         sql_quote(&m->text, m->place->dialect, m->columns[i].name);
     }
-    if (m->place->mode == MODE_APPEND)
+    if (m->place->mode == SQL_MODE_APPEND)
         buf_adds(&m->text, ", " SQL_COLUMN_RUN_ID);
     buf_addc(&m->text, ')');
 }
@@ -321,9 +321,9 @@ static enum rc write_rows(struct merging *m, struct sqlite_outcome *out, struct 
     const struct sqlite_db *d = &m->stage->db;
     bool all = false;
     enum rc rc = is_empty(m, &all, e);
-    bool merges = !all && m->place->mode != MODE_APPEND;
+    bool merges = !all && m->place->mode != SQL_MODE_APPEND;
     if (rc == RC_OK && merges) {
-        sql_merge_delete(&m->text, &m->merge, m->place->mode == MODE_REPLACE);
+        sql_merge_delete(&m->text, &m->merge, m->place->mode == SQL_MODE_REPLACE);
         rc = sqlite_count(d, &m->text, &out->deleted, e);
     }
     if (rc == RC_OK && merges && m->merge.has_key) {
@@ -361,9 +361,9 @@ static enum rc mark_gone(struct merging *m, struct sqlite_outcome *out, struct e
 
 static enum rc write_gone(struct merging *m, struct sqlite_outcome *out, struct err *e)
 {
-    if (m->place->deletes == DELETES_MARK && m->table == 0)
+    if (m->place->deletes == SQL_DELETES_MARK && m->table == 0)
         return mark_gone(m, out, e);
-    if (m->place->deletes != DELETES_DELETE)
+    if (m->place->deletes != SQL_DELETES_DELETE)
         return RC_OK;
     sql_merge_delete_leads(&m->text, &m->merge, STR("main.gone"));
     return sqlite_count(&m->stage->db, &m->text, &out->deleted, e);
@@ -393,8 +393,8 @@ static enum rc merge_table(struct sqlite_stage *s, size_t table, struct sqlite_o
 static enum rc index_all(struct sqlite_stage *s, struct err *e)
 {
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && s->place->mode != MODE_APPEND && i < s->place->relations.n;
-         i++) {
+    for (size_t i = 0;
+         rc == RC_OK && s->place->mode != SQL_MODE_APPEND && i < s->place->relations.n; i++) {
         struct merging m;
         bool empty = true;
         merging_init(&m, s, i);
@@ -445,7 +445,7 @@ enum rc sqlite_count_gone(struct sqlite_stage *s, const struct portion *max_gone
     enum rc rc = plan(&m, s->is_attached, e);
     if (rc == RC_OK && m.now.exists)
         rc = count_gone(&m, out, e);
-    bool loses = s->place->deletes != DELETES_IGNORE;
+    bool loses = s->place->deletes != SQL_DELETES_IGNORE;
     out->gone_allowed = loses ? sink_gone_allowed(max_gone, out->held) : out->held;
     merging_free(&m);
     return rc;

@@ -103,16 +103,6 @@ static enum rc name_files(struct sqlite_place *p, const char *target, struct err
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static enum rc check_opts(const struct sqlite_place *p, struct err *e)
-{
-    if (p->deletes != DELETES_IGNORE && p->mode != MODE_UPSERT)
-        return err_set(e, RC_USAGE, "%s: deletes=%s needs mode=upsert: mode=%s", p->spec,
-                       p->deletes == DELETES_MARK ? "mark" : "delete",
-                       p->mode == MODE_APPEND ? "append keeps the rows of every run"
-                                              : "replace holds the leads of one run only");
-    return RC_OK;
-}
-
 static enum rc check_tables(const struct sqlite_place *p, struct err *e)
 {
     for (size_t i = 0; i < p->relations.n; i++) {
@@ -131,13 +121,13 @@ enum rc sqlite_place_make(struct sqlite_place *p, const struct sink_cfg *cfg, st
 {
     const struct sqlite_opts *opts = cfg->opts;
     *p = (struct sqlite_place){.spec = cfg->spec,
-                               .mode = (enum sqlite_mode)opts->mode,
-                               .deletes = (enum sqlite_deletes)opts->deletes,
+                               .mode = (enum sql_mode)opts->mode,
+                               .deletes = (enum sql_deletes)opts->deletes,
                                .all_text = opts->types == TYPES_TEXT};
     arena_init(&p->memory, MEMORY_MAX);
     for (size_t i = 0; (p->dialect = sql_dialect(i)) && strcmp(p->dialect->name, "sqlite") != 0;)
         i++;
-    enum rc rc = check_opts(p, e);
+    enum rc rc = sql_load_options_check(p->mode, p->deletes, p->spec, e);
     if (rc == RC_OK)
         rc = sql_relations_make(&p->relations, &p->memory, p->dialect, cfg->profile, NULL,
                                 p->all_text, e);

@@ -3,16 +3,14 @@
 #define LEADPIPE_SINKS_SQLITE_PLACE_H
 
 #include "core/sink.h"
+#include "sinks/sql/load_options.h"
 #include "sinks/sql/relation.h"
-
-enum sqlite_mode { MODE_UPSERT, MODE_APPEND, MODE_REPLACE };
-enum sqlite_deletes { DELETES_IGNORE, DELETES_MARK, DELETES_DELETE };
-enum sqlite_types { TYPES_TYPED, TYPES_TEXT };
+#include "sinks/typed_rows.h"
 
 #define SQLITE_TIME_BYTES 80 /* seven numbers of any length */
 
 struct sqlite_opts {
-    int mode, deletes, types; /* of the enums above */
+    int mode, deletes, types; /* enum sql_mode, enum sql_deletes, enum typed_types */
 };
 
 struct sqlite_place {
@@ -23,8 +21,8 @@ struct sqlite_place {
     const char *path;    /* of the database: absolute, without links */
     const char *staging; /* beside it: the rows of a run that has not come to its end */
     const char *fresh;   /* beside it: a database that is complete and has not got its name */
-    enum sqlite_mode mode;
-    enum sqlite_deletes deletes;
+    enum sql_mode mode;
+    enum sql_deletes deletes;
     bool all_text;
     const char *run_id, *token; /* the token is of the run and the sink */
     char started_at[SQLITE_TIME_BYTES];

@@ -23,26 +23,9 @@
 #define AT(type, member) OPTION_AT(struct sqlite_opts, type, member)
 
 static const struct option_spec sqlite_opt_specs[] = {
-    {.name = "mode",
-     AT(CHOICE, mode),
-     .choices = "upsert|append|replace",
-     .default_text = "upsert",
-     .help =
-         "upsert: leads that are in the tables are replaced where they differ; append: every run "
-         "adds its rows, and _run_id is part of the key; replace: afterwards the tables hold the "
-         "leads of this run only"},
-    {.name = "deletes",
-     AT(CHOICE, deletes),
-     .choices = "ignore|mark|delete",
-     .default_text = "ignore",
-     .help =
-         "what becomes of leads that the provider does not have any more (404, 410): they stay, "
-         "get a time in _deleted_at, or are deleted from all tables"},
-    {.name = "types",
-     AT(CHOICE, types),
-     .choices = "typed|text",
-     .default_text = "typed",
-     .help = "text: every column is text, and there is no _misfits"},
+    SQL_OPTION_MODE(AT(CHOICE, mode)),
+    SQL_OPTION_DELETES(AT(CHOICE, deletes)),
+    TYPED_OPTION_TYPES(AT(CHOICE, types)),
     {.name = NULL},
 };
 

@@ -279,7 +279,7 @@ static enum rc refuse_key(const struct sqlite_table *t, const struct sqlite_plac
                          "%s: the table " STR_FMT " is there, but has no unique key over (%s)%s; "
                          "add one, or use another file",
                          p->spec, STR_ARG(t->relation->name), buf_cstr(&names),
-                         p->mode == MODE_APPEND ? ", which mode=append needs" : "");
+                         p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
     buf_free(&names);
     return rc;
 }
@@ -311,7 +311,7 @@ static enum rc check_key(struct sqlite_table *t, const struct sqlite_place *p,
     }
     if (rc != RC_OK || !r->has_key)
         return rc;
-    if (p->mode == MODE_APPEND)
+    if (p->mode == SQL_MODE_APPEND)
         keys[n++] = STR(SQL_COLUMN_RUN_ID);
     rc = has_key(t, d, keys, n, &found, e);
     return rc == RC_OK && !found ? refuse_key(t, p, keys, n, e) : rc;
