@@ -51,8 +51,11 @@ static enum rc take_path(struct target *t, struct err *e)
     if (errno != ENOENT)
         return err_sys(e, fd_open_rc(errno), errno, "%s", t->path);
     /* The rename would put a file in the link's place, which nobody asked for. */
-    if (lstat(t->path, &st) == 0)
+    if (lstat(t->path, &st) == 0) {
+        if (!S_ISLNK(st.st_mode)) /* another run has made it meanwhile */
+            return take_existing(t, &st, e);
         return err_set(e, RC_USAGE, "%s: is a dangling symbolic link", t->path);
+    }
     return RC_OK;
 }
 
