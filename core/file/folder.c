@@ -75,7 +75,15 @@ enum rc folder_check_make(const char *path, struct err *e)
     struct stat st;
     bool found = false;
     while (at && !(found = stat(at, &st) == 0)) {
-        if (errno != ENOENT || lstat(at, &st) == 0 || !folder_up(&at))
+        if (errno != ENOENT)
+            break;
+        if (lstat(at, &st) == 0) {
+            if (!S_ISLNK(st.st_mode)) /* another run has made it meanwhile */
+                continue;
+            errno = ENOENT;
+            break;
+        }
+        if (!folder_up(&at))
             break;
     }
     enum rc rc = RC_OK;
