@@ -1,13 +1,10 @@
 /* The sink "csv": one file, or a folder with one file a table. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/blob.h"
-#include "sinks/column_names.h"
-#include "core/sink.h"
 #include "sinks/csv/csv_file.h"
 #include "sinks/registry.h"
-#include "sinks/table_files.h"
+#include "sinks/table_sink.h"
 
 /* ---- options -------------------------------------------------------------------------------- */
 
@@ -103,117 +100,69 @@ static enum rc csv_paths(const struct sink_cfg *cfg, struct buf *out, struct err
 /* ---- the sink ------------------------------------------------------------------------------- */
 
 struct csv {
-    struct sink sink; /* first */
-    struct sink_cfg cfg;
+    struct table_sink base; /* first */
     struct csv_settings settings;
     struct run_columns run;
-    struct table_files targets;
-    struct csv_file *files; /* one for each target */
-    struct sink_file *results;
+    struct csv_file *files;       /* one for each target */
     struct column_names *columns; /* of each file, after prepare() */
     struct buf keys;              /* the first fields of all rows of a lead, encoded */
     size_t provider_bytes;        /* of them, the first one and its delimiter */
-    struct buf mark;
-    bool marked; /* there is a mark that needs the unfinished files */
 };
 
-static struct csv *csv_of(struct sink *s)
+static struct csv *csv_of(struct table_sink *s)
 {
     return (struct csv *)s;
 }
 
 static void csv_close(struct sink *sink)
 {
-    struct csv *s = csv_of(sink);
-    for (size_t i = 0; s->files && i < s->targets.n; i++)
-        csv_file_close(&s->files[i], s->marked);
-    for (size_t i = 0; s->columns && i < s->targets.n; i++)
+    struct csv *s = (struct csv *)sink;
+    for (size_t i = 0; s->files && i < s->base.targets.n; i++)
+        csv_file_close(&s->files[i], s->base.marked);
+    for (size_t i = 0; s->columns && i < s->base.targets.n; i++)
         column_names_free(&s->columns[i]);
     free(s->columns);
     free(s->files);
-    free(s->results);
-    table_files_free(&s->targets);
     buf_free(&s->keys);
-    buf_free(&s->mark);
+    table_sink_free(&s->base);
     free(s);
 }
 
-static enum rc damaged(const struct csv *s, struct err *e)
+static enum rc open_files(struct csv *s, const struct sink_mark *from, struct err *e)
 {
-    return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", s->cfg.spec);
-}
-
-/* A mark is one line a file. */
-static enum rc csv_open_files(struct csv *s, const struct sink_mark *from, struct err *e)
-{
-    struct str lines = from ? from->text : STR_NONE;
-    for (size_t i = 0; i < s->targets.n; i++) {
-        struct str line = STR_NONE;
-        const struct table_file *t = &s->targets.items[i];
-        if (from && !text_take(&lines, '\n', &line))
-            return damaged(s, e);
-        enum rc rc = csv_file_open(&s->files[i], &s->settings, &s->cfg.profile->tables[t->table],
-                                   t->path, line, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return lines.len == 0 ? RC_OK : damaged(s, e);
-}
-
-static enum rc csv_open_targets(struct csv *s, const struct sink_mark *from, struct err *e)
-{
-    const struct table_files_cfg files = files_of(&s->cfg);
-    enum rc rc = table_files_make(&s->targets, &files, e);
+    const struct table_files_cfg files = files_of(&s->base.cfg);
+    enum rc rc = table_sink_make_targets(&s->base, &files, e);
     if (rc != RC_OK)
         return rc;
-    s->files = calloc(s->targets.n, sizeof *s->files);
-    s->results = calloc(s->targets.n, sizeof *s->results);
-    s->columns = calloc(s->targets.n, sizeof *s->columns);
-    if (!s->files || !s->results || !s->columns)
+    s->files = calloc(s->base.targets.n, sizeof *s->files);
+    s->columns = calloc(s->base.targets.n, sizeof *s->columns);
+    if (!s->files || !s->columns)
         return err_nomem(e);
-    if (table_files_in_folder(s->cfg.target))
-        rc = outfile_make_dirs(s->cfg.target, e);
-    return rc == RC_OK ? csv_open_files(s, from, e) : rc;
+    return table_sink_open_files(&s->base, from, e);
 }
 
-static enum rc csv_open(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
-                        struct err *e)
+static enum rc open_file(struct table_sink *base, size_t i, struct str mark, struct err *e)
 {
-    struct csv *s = calloc(1, sizeof *s);
-    if (!s)
-        return err_nomem(e);
-    s->sink.ops = &sink_csv;
-    s->cfg = *cfg;
-    run_columns_init(&s->run, cfg, ((const struct csv_opts *)cfg->opts)->run_columns);
-    s->settings = settings_make(cfg);
-    s->settings.run = &s->run;
-    s->marked = from != NULL;
-    buf_init(&s->keys, SIZE_MAX / 2);
-    buf_init(&s->mark, SIZE_MAX / 2);
-    csv_put_text(&s->keys, &s->settings.dialect, cfg->profile->name);
-    buf_addc(&s->keys, s->settings.dialect.delimiter);
-    s->provider_bytes = s->keys.len;
-    enum rc rc = buf_rc(&s->keys) == RC_OK ? csv_open_targets(s, from, e) : err_nomem(e);
-    if (rc != RC_OK) {
-        csv_close(&s->sink);
-        return rc;
-    }
-    *out = &s->sink;
-    return RC_OK;
+    struct csv *s = csv_of(base);
+    const struct table_file *t = &base->targets.items[i];
+    return csv_file_open(&s->files[i], &s->settings, &base->cfg.profile->tables[t->table], t->path,
+                         mark, e);
 }
 
-static enum rc put_lead(struct csv *s, const struct lead *lead, struct err *e)
+static enum rc put_lead(struct table_sink *base, const struct lead *lead, struct err *e)
 {
+    struct csv *s = csv_of(base);
+    const struct profile *p = base->cfg.profile;
     s->keys.len = s->provider_bytes;
-    for (size_t i = 1; i < s->cfg.profile->n_key_columns; i++) {
+    for (size_t i = 1; i < p->n_key_columns; i++) {
         if (i > 1)
             buf_addc(&s->keys, s->settings.dialect.delimiter);
-        csv_put_text(&s->keys, &s->settings.dialect, row_key_value(s->cfg.profile, lead, i));
+        csv_put_text(&s->keys, &s->settings.dialect, row_key_value(p, lead, i));
     }
     if (buf_rc(&s->keys) != RC_OK)
         return err_nomem(e);
-    for (size_t i = 0; i < s->targets.n; i++) {
-        const struct rows *rows = &lead->tables[s->targets.items[i].table];
+    for (size_t i = 0; i < base->targets.n; i++) {
+        const struct rows *rows = &lead->tables[base->targets.items[i].table];
         for (uint32_t k = 0; k < rows->n_rows; k++) {
             enum rc rc = csv_file_put(&s->files[i], buf_str(&s->keys), &rows->rows[k], e);
             if (rc != RC_OK)
@@ -223,47 +172,56 @@ static enum rc put_lead(struct csv *s, const struct lead *lead, struct err *e)
     return RC_OK;
 }
 
-static enum rc csv_put(struct sink *sink, const struct lead *const leads[], size_t n, struct err *e)
+static enum rc mark_file(struct table_sink *s, size_t i, struct buf *out, struct err *e)
 {
-    struct csv *s = csv_of(sink);
-    static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
-    for (size_t i = 0; i < n; i++) {
-        enum rc rc = put_lead(s, leads[i], e);
-        if (rc != RC_OK)
-            return rc;
-        s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], &accepted);
-    }
-    return RC_OK;
+    return csv_file_mark(&csv_of(s)->files[i], out, e);
 }
 
-static enum rc csv_mark(struct sink *sink, struct sink_mark *out, struct err *e)
+static enum rc sync_file(struct table_sink *s, size_t i, struct err *e)
 {
-    struct csv *s = csv_of(sink);
-    buf_clear(&s->mark);
-    for (size_t i = 0; i < s->targets.n; i++) {
-        enum rc rc = csv_file_mark(&s->files[i], &s->mark, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    s->marked = true;
-    out->text = buf_str(&s->mark);
-    return RC_OK;
+    return csv_file_sync(&csv_of(s)->files[i], e);
 }
 
-static enum rc each_file(struct csv *s, enum rc (*fn)(struct csv_file *f, struct err *e),
-                         struct err *e)
+static enum rc commit_file(struct table_sink *s, size_t i, struct err *e)
 {
-    for (size_t i = 0; i < s->targets.n; i++) {
-        enum rc rc = fn(&s->files[i], e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return RC_OK;
+    return csv_file_commit(&csv_of(s)->files[i], e);
 }
 
-static enum rc csv_sync(struct sink *sink, struct err *e)
+static enum rc abort_file(struct table_sink *s, size_t i, struct err *e)
 {
-    return each_file(csv_of(sink), csv_file_sync, e);
+    return csv_file_abort(&csv_of(s)->files[i], e);
+}
+
+static const struct table_sink_ops file_ops = {
+    .open = open_file,
+    .put = put_lead,
+    .mark = mark_file,
+    .sync = sync_file,
+    .commit = commit_file,
+    .abort = abort_file,
+};
+
+static enum rc csv_open(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
+                        struct err *e)
+{
+    struct csv *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(e);
+    table_sink_init(&s->base, &sink_csv, &file_ops, cfg, from);
+    run_columns_init(&s->run, cfg, ((const struct csv_opts *)cfg->opts)->run_columns);
+    s->settings = settings_make(cfg);
+    s->settings.run = &s->run;
+    buf_init(&s->keys, SIZE_MAX / 2);
+    csv_put_text(&s->keys, &s->settings.dialect, cfg->profile->name);
+    buf_addc(&s->keys, s->settings.dialect.delimiter);
+    s->provider_bytes = s->keys.len;
+    enum rc rc = buf_rc(&s->keys) == RC_OK ? open_files(s, from, e) : err_nomem(e);
+    if (rc != RC_OK) {
+        csv_close(&s->base.sink);
+        return rc;
+    }
+    *out = &s->base.sink;
+    return RC_OK;
 }
 
 static enum rc name_columns(const struct csv_file *f, struct column_names *out)
@@ -278,23 +236,13 @@ static enum rc name_columns(const struct csv_file *f, struct column_names *out)
 
 static enum rc csv_prepare(struct sink *sink, struct buf *text, struct err *e)
 {
-    struct csv *s = csv_of(sink);
+    struct csv *s = (struct csv *)sink;
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
+    for (size_t i = 0; rc == RC_OK && i < s->base.targets.n; i++)
         rc = csv_file_prepare(&s->files[i], text, e);
-    for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
+    for (size_t i = 0; rc == RC_OK && i < s->base.targets.n; i++)
         rc = name_columns(&s->files[i], &s->columns[i]) == RC_OK ? RC_OK : err_nomem(e);
     return rc;
-}
-
-static enum rc csv_commit(struct sink *sink, struct err *e)
-{
-    return each_file(csv_of(sink), csv_file_commit, e);
-}
-
-static enum rc csv_abort(struct sink *sink, struct err *e)
-{
-    return each_file(csv_of(sink), csv_file_abort, e);
 }
 
 static enum rc csv_recover(const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e)
@@ -305,21 +253,10 @@ static enum rc csv_recover(const struct sink_cfg *cfg, const struct sink_recover
 static void csv_result(const struct sink *sink, struct sink_result *out)
 {
     const struct csv *s = (const struct csv *)sink;
-    for (size_t i = 0; i < s->targets.n; i++) {
-        const struct csv_file *f = &s->files[i];
-        const struct stream *stream = csv_file_stream(f);
-        struct sink_file *r = &s->results[i];
-        *r = (struct sink_file){
-            .path = f->path,
-            .table = s->targets.items[i].name,
-            .rows = f->n_rows,
-            .bytes = stream_file_bytes(stream),
-            .columns = s->columns[i].items,
-            .n_columns = s->columns[i].n,
-        };
-        (void)snprintf(r->sha256, sizeof r->sha256, "%s", stream_sha256(stream));
-    }
-    *out = (struct sink_result){.files = s->results, .n_files = s->targets.n};
+    for (size_t i = 0; i < s->base.targets.n; i++)
+        table_sink_describe(&s->base, i, s->files[i].n_rows, csv_file_stream(&s->files[i]),
+                            &s->columns[i]);
+    *out = (struct sink_result){.files = s->base.results, .n_files = s->base.targets.n};
 }
 
 const struct sink_ops sink_csv = {
@@ -333,12 +270,12 @@ const struct sink_ops sink_csv = {
     .needs = csv_needs,
     .paths = csv_paths,
     .open = csv_open,
-    .put = csv_put,
-    .mark = csv_mark,
-    .sync = csv_sync,
+    .put = table_sink_put,
+    .mark = table_sink_mark,
+    .sync = table_sink_sync,
     .prepare = csv_prepare,
-    .commit = csv_commit,
-    .abort = csv_abort,
+    .commit = table_sink_commit,
+    .abort = table_sink_abort,
     .recover = csv_recover,
     .on_stop = SINK_STOP_KEEP,
     .result = csv_result,

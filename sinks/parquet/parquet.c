@@ -1,11 +1,10 @@
 /* The sink "parquet": one file, or a folder with one file a table. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/sink.h"
 #include "sinks/parquet/parquet_file.h"
 #include "sinks/registry.h"
-#include "sinks/table_files.h"
+#include "sinks/table_sink.h"
 
 /* Of a row group: what fits into memory with the row groups of all other tables, all of which together
  * may take no more than OPEN_BYTES_MAX. */
@@ -128,67 +127,40 @@ static enum rc parquet_paths(const struct sink_cfg *cfg, struct buf *out, struct
 /* ---- the sink ------------------------------------------------------------------------------- */
 
 struct parquet {
-    struct sink sink; /* first */
-    struct sink_cfg cfg;
+    struct table_sink base; /* first */
     struct parquet_settings settings;
     struct page_writer pages;
     size_t open_bytes_max;
-    struct table_files targets;
-    struct parquet_file *files; /* one for each target */
-    struct sink_file *results;
+    struct parquet_file *files;   /* one for each target */
     struct sink_misfits *misfits; /* after prepare() */
     size_t n_misfits;
-    struct buf mark;
-    bool marked; /* there is a mark that needs the unfinished files */
 };
 
-static struct parquet *parquet_of(struct sink *s)
+static struct parquet *parquet_of(struct table_sink *s)
 {
     return (struct parquet *)s;
 }
 
 static void parquet_close(struct sink *sink)
 {
-    struct parquet *s = parquet_of(sink);
-    for (size_t i = 0; s->files && i < s->targets.n; i++)
-        parquet_file_close(&s->files[i], s->marked);
+    struct parquet *s = (struct parquet *)sink;
+    for (size_t i = 0; s->files && i < s->base.targets.n; i++)
+        parquet_file_close(&s->files[i], s->base.marked);
     free(s->files);
-    free(s->results);
     free(s->misfits);
-    table_files_free(&s->targets);
     page_writer_free(&s->pages);
-    buf_free(&s->mark);
+    table_sink_free(&s->base);
     free(s);
 }
 
-static enum rc damaged(const struct parquet *s, struct err *e)
-{
-    return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", s->cfg.spec);
-}
-
-/* A mark is one line a file. */
 static enum rc open_files(struct parquet *s, const struct sink_mark *from, struct err *e)
 {
-    struct str lines = from ? from->text : STR_NONE;
-    for (size_t i = 0; i < s->targets.n; i++) {
-        struct str line = STR_NONE;
-        const struct table_file *t = &s->targets.items[i];
-        if (from && !text_take(&lines, '\n', &line))
-            return damaged(s, e);
-        enum rc rc = parquet_file_open(&s->files[i], &s->settings, t->table, t->path, line, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return lines.len == 0 ? RC_OK : damaged(s, e);
-}
-
-static enum rc open_targets(struct parquet *s, const struct sink_mark *from, struct err *e)
-{
-    const struct parquet_opts *opts = s->cfg.opts;
+    const struct sink_cfg *cfg = &s->base.cfg;
+    const struct parquet_opts *opts = cfg->opts;
     static const enum compression compressions[] = {[CHOICE_ZSTD] = COMPRESSION_ZSTD,
                                                     [CHOICE_GZIP] = COMPRESSION_GZIP,
                                                     [CHOICE_NONE] = COMPRESSION_NONE};
-    enum rc rc = settings_make(&s->settings, &s->cfg, e);
+    enum rc rc = settings_make(&s->settings, cfg, e);
     if (rc != RC_OK)
         return rc;
     s->settings.pages = &s->pages;
@@ -196,36 +168,19 @@ static enum rc open_targets(struct parquet *s, const struct sink_mark *from, str
         s->settings.group_bytes_max > OPEN_BYTES_MAX ? s->settings.group_bytes_max : OPEN_BYTES_MAX;
     if (page_writer_init(&s->pages, compressions[opts->compression]) != RC_OK)
         return err_nomem(e);
-    const struct table_files_cfg files = files_of(&s->cfg);
-    rc = table_files_make(&s->targets, &files, e);
+    const struct table_files_cfg files = files_of(cfg);
+    rc = table_sink_make_targets(&s->base, &files, e);
     if (rc != RC_OK)
         return rc;
-    s->files = calloc(s->targets.n, sizeof *s->files);
-    s->results = calloc(s->targets.n, sizeof *s->results);
-    if (!s->files || !s->results)
-        return err_nomem(e);
-    if (table_files_in_folder(s->cfg.target))
-        rc = outfile_make_dirs(s->cfg.target, e);
-    return rc == RC_OK ? open_files(s, from, e) : rc;
+    s->files = calloc(s->base.targets.n, sizeof *s->files);
+    return s->files ? table_sink_open_files(&s->base, from, e) : err_nomem(e);
 }
 
-static enum rc parquet_open(struct sink **out, const struct sink_cfg *cfg,
-                            const struct sink_mark *from, struct err *e)
+static enum rc open_file(struct table_sink *base, size_t i, struct str mark, struct err *e)
 {
-    struct parquet *s = calloc(1, sizeof *s);
-    if (!s)
-        return err_nomem(e);
-    s->sink.ops = &sink_parquet;
-    s->cfg = *cfg;
-    s->marked = from != NULL;
-    buf_init(&s->mark, SIZE_MAX / 2);
-    enum rc rc = open_targets(s, from, e);
-    if (rc != RC_OK) {
-        parquet_close(&s->sink);
-        return rc;
-    }
-    *out = &s->sink;
-    return RC_OK;
+    struct parquet *s = parquet_of(base);
+    const struct table_file *t = &base->targets.items[i];
+    return parquet_file_open(&s->files[i], &s->settings, t->table, t->path, mark, e);
 }
 
 /* While all row groups together take too much, the largest one ends. That depends on the rows alone. */
@@ -234,7 +189,7 @@ static enum rc bound_memory(struct parquet *s, struct err *e)
     for (;;) {
         size_t sum = 0;
         struct parquet_file *largest = &s->files[0];
-        for (size_t i = 0; i < s->targets.n; i++) {
+        for (size_t i = 0; i < s->base.targets.n; i++) {
             sum += s->files[i].held;
             if (s->files[i].held > largest->held)
                 largest = &s->files[i];
@@ -247,10 +202,11 @@ static enum rc bound_memory(struct parquet *s, struct err *e)
     }
 }
 
-static enum rc put_lead(struct parquet *s, const struct lead *lead, struct err *e)
+static enum rc put_lead(struct table_sink *base, const struct lead *lead, struct err *e)
 {
-    for (size_t i = 0; i < s->targets.n; i++) {
-        const struct rows *rows = &lead->tables[s->targets.items[i].table];
+    struct parquet *s = parquet_of(base);
+    for (size_t i = 0; i < base->targets.n; i++) {
+        const struct rows *rows = &lead->tables[base->targets.items[i].table];
         for (uint32_t k = 0; k < rows->n_rows; k++) {
             enum rc rc = parquet_file_put(&s->files[i], lead, &rows->rows[k], e);
             if (rc != RC_OK)
@@ -260,79 +216,71 @@ static enum rc put_lead(struct parquet *s, const struct lead *lead, struct err *
     return bound_memory(s, e);
 }
 
-static enum rc parquet_put(struct sink *sink, const struct lead *const leads[], size_t n,
-                           struct err *e)
+static enum rc mark_file(struct table_sink *s, size_t i, struct buf *out, struct err *e)
 {
-    struct parquet *s = parquet_of(sink);
-    static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
-    for (size_t i = 0; i < n; i++) {
-        enum rc rc = put_lead(s, leads[i], e);
-        if (rc != RC_OK)
-            return rc;
-        s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], &accepted);
-    }
-    return RC_OK;
+    return parquet_file_mark(&parquet_of(s)->files[i], out, e);
 }
 
-static enum rc parquet_mark(struct sink *sink, struct sink_mark *out, struct err *e)
+static enum rc sync_file(struct table_sink *s, size_t i, struct err *e)
 {
-    struct parquet *s = parquet_of(sink);
-    buf_clear(&s->mark);
-    for (size_t i = 0; i < s->targets.n; i++) {
-        enum rc rc = parquet_file_mark(&s->files[i], &s->mark, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    s->marked = true;
-    out->text = buf_str(&s->mark);
-    return RC_OK;
+    return parquet_file_sync(&parquet_of(s)->files[i], e);
 }
 
-static enum rc each_file(struct parquet *s, enum rc (*fn)(struct parquet_file *f, struct err *e),
-                         struct err *e)
+static enum rc commit_file(struct table_sink *s, size_t i, struct err *e)
 {
-    for (size_t i = 0; i < s->targets.n; i++) {
-        enum rc rc = fn(&s->files[i], e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return RC_OK;
+    return parquet_file_commit(&parquet_of(s)->files[i], e);
 }
 
-static enum rc parquet_sync(struct sink *sink, struct err *e)
+static enum rc abort_file(struct table_sink *s, size_t i, struct err *e)
 {
-    return each_file(parquet_of(sink), parquet_file_sync, e);
+    return parquet_file_abort(&parquet_of(s)->files[i], e);
+}
+
+static const struct table_sink_ops file_ops = {
+    .open = open_file,
+    .put = put_lead,
+    .mark = mark_file,
+    .sync = sync_file,
+    .commit = commit_file,
+    .abort = abort_file,
+};
+
+static enum rc parquet_open(struct sink **out, const struct sink_cfg *cfg,
+                            const struct sink_mark *from, struct err *e)
+{
+    struct parquet *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(e);
+    table_sink_init(&s->base, &sink_parquet, &file_ops, cfg, from);
+    enum rc rc = open_files(s, from, e);
+    if (rc != RC_OK) {
+        parquet_close(&s->base.sink);
+        return rc;
+    }
+    *out = &s->base.sink;
+    return RC_OK;
 }
 
 static enum rc list_misfits(struct parquet *s, struct err *e)
 {
-    struct typed_table **tables = calloc(s->targets.n + 1, sizeof *tables);
+    size_t n = s->base.targets.n;
+    struct typed_table **tables = calloc(n + 1, sizeof *tables);
     if (!tables)
         return err_nomem(e);
-    for (size_t i = 0; i < s->targets.n; i++)
+    for (size_t i = 0; i < n; i++)
         tables[i] = s->files[i].table;
-    enum rc rc = typed_table_misfits(tables, s->targets.n, &s->misfits, &s->n_misfits);
+    enum rc rc = typed_table_misfits(tables, n, &s->misfits, &s->n_misfits);
     free(tables);
     return rc == RC_OK ? RC_OK : err_nomem(e);
 }
 
 static enum rc parquet_prepare(struct sink *sink, struct buf *text, struct err *e)
 {
-    struct parquet *s = parquet_of(sink);
+    struct parquet *s = (struct parquet *)sink;
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < s->targets.n; i++)
+    for (size_t i = 0; rc == RC_OK && i < s->base.targets.n; i++)
         rc = parquet_file_prepare(&s->files[i], text, e);
     return rc == RC_OK ? list_misfits(s, e) : rc;
-}
-
-static enum rc parquet_commit(struct sink *sink, struct err *e)
-{
-    return each_file(parquet_of(sink), parquet_file_commit, e);
-}
-
-static enum rc parquet_abort(struct sink *sink, struct err *e)
-{
-    return each_file(parquet_of(sink), parquet_file_abort, e);
 }
 
 static enum rc parquet_recover(const struct sink_cfg *cfg, const struct sink_recovery *r,
@@ -353,21 +301,11 @@ static enum rc parquet_recover(const struct sink_cfg *cfg, const struct sink_rec
 static void parquet_result(const struct sink *sink, struct sink_result *out)
 {
     const struct parquet *s = (const struct parquet *)sink;
-    for (size_t i = 0; i < s->targets.n; i++) {
-        const struct parquet_file *f = &s->files[i];
-        struct sink_file *r = &s->results[i];
-        *r = (struct sink_file){
-            .path = f->path,
-            .table = s->targets.items[i].name,
-            .rows = f->n_rows,
-            .bytes = stream_file_bytes(f->stream),
-            .columns = f->names.items,
-            .n_columns = f->names.n,
-        };
-        (void)snprintf(r->sha256, sizeof r->sha256, "%s", stream_sha256(f->stream));
-    }
-    *out = (struct sink_result){.files = s->results,
-                                .n_files = s->targets.n,
+    for (size_t i = 0; i < s->base.targets.n; i++)
+        table_sink_describe(&s->base, i, s->files[i].n_rows, s->files[i].stream,
+                            &s->files[i].names);
+    *out = (struct sink_result){.files = s->base.results,
+                                .n_files = s->base.targets.n,
                                 .is_typed = !s->settings.as_text,
                                 .misfits = s->misfits,
                                 .n_misfits = s->n_misfits};
@@ -385,12 +323,12 @@ const struct sink_ops sink_parquet = {
     .needs = parquet_needs,
     .paths = parquet_paths,
     .open = parquet_open,
-    .put = parquet_put,
-    .mark = parquet_mark,
-    .sync = parquet_sync,
+    .put = table_sink_put,
+    .mark = table_sink_mark,
+    .sync = table_sink_sync,
     .prepare = parquet_prepare,
-    .commit = parquet_commit,
-    .abort = parquet_abort,
+    .commit = table_sink_commit,
+    .abort = table_sink_abort,
     .recover = parquet_recover,
     .on_stop = SINK_STOP_KEEP,
     .result = parquet_result,
