@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "sinks/postgres/load.h"
 #include "sinks/postgres/merge.h"
+#include "sinks/postgres/user_table.h"
 #include "sinks/postgres/options.h"
 #include "sinks/registry.h"
 

@@ -38,6 +38,15 @@ static void put_row(struct buf *b, const struct sql_merge *m, bool staged)
     buf_addc(b, ')');
 }
 
+bool sql_merge_writes(const struct sql_merge *m, struct str column)
+{
+    for (size_t i = 0; i < m->n_columns; i++) {
+        if (str_eq(m->columns[i].name, column))
+            return true;
+    }
+    return false;
+}
+
 static bool has_data(const struct sql_merge *m)
 {
     for (size_t i = m->n_keys; i < m->n_columns; i++) {

@@ -32,6 +32,9 @@ struct sql_merge {
     bool has_key; /* else all rows of a lead are written again */
 };
 
+/* Is the column among those that are written? */
+bool sql_merge_writes(const struct sql_merge *m, struct str column);
+
 /* Writes rows that are there and differ. Not for tables without a key. */
 void sql_merge_update(struct buf *b, const struct sql_merge *m);
 

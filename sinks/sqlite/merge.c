@@ -129,15 +129,6 @@ static enum rc add_extras(struct merging *m, struct err *e)
     return rc;
 }
 
-static bool is_written(const struct merging *m, struct str column)
-{
-    for (size_t i = 0; i < m->merge.n_columns; i++) {
-        if (str_eq(m->columns[i].name, column))
-            return true;
-    }
-    return false;
-}
-
 /* Columns of sources that no lead of this run has: null, as in a run in which others have it. */
 static enum rc add_absent(struct merging *m, struct err *e)
 {
@@ -146,7 +137,7 @@ static enum rc add_absent(struct merging *m, struct err *e)
     for (size_t i = 0; rc == RC_OK && i < n; i++) {
         const struct sql_mapped mapped = m->now.map.items[i];
         bool is_ours = mapped.exists && mapped.source.ptr && mapped.source.len > 0;
-        if (is_ours && !is_written(m, mapped.column))
+        if (is_ours && !sql_merge_writes(&m->merge, mapped.column))
             rc = add_column(m, mapped.column, mapped.source, TYPE_TEXT, SQL_MERGE_DATA, "null", "",
                             e);
     }

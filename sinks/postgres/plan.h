@@ -1,0 +1,37 @@
+/* What a run's merge does to one table: the columns that it gets, and the value of each in a row that is
+ * written, from what the database has. */
+#ifndef LEADPIPE_SINKS_POSTGRES_PLAN_H
+#define LEADPIPE_SINKS_POSTGRES_PLAN_H
+
+#include "sinks/postgres/catalog.h"
+#include "sinks/sql/merge.h"
+
+#define PG_SQL_BYTES_MAX ((size_t)64 << 20)
+
+struct pg_plan {
+    const struct pg_place *place;
+    struct pg_link *link;
+    const struct sql_relation *relation;
+    size_t table; /* its index */
+    struct pg_table now, staged;
+    struct arena memory;
+    struct sql_merge merge;
+    struct sql_merge_column *columns; /* merge.columns */
+    size_t cap;
+    struct buf ddl;     /* columns that are missing, as "name type", with commas */
+    struct buf note;    /* rows for _leadpipe_columns, with commas */
+    struct buf misfits; /* what columns of other types add to a row's "_misfits" */
+    struct buf text;    /* scratch: empty between two calls */
+    unsigned n_fits;    /* functions made */
+};
+
+/* In the merge's transaction. RC_USAGE: a table of the user's cannot be used. pg_plan_free() is due in any
+ * case. */
+enum rc pg_plan_make(struct pg_plan *m, const struct pg_place *p, struct pg_link *l, size_t table,
+                     struct err *e);
+void pg_plan_free(struct pg_plan *m);
+
+/* A copy of what is in `b`, which lives as long as the plan; empties `b`. RC_NOMEM. */
+enum rc pg_plan_keep(struct pg_plan *m, struct buf *b, struct str *out, struct err *e);
+
+#endif

@@ -1,0 +1,73 @@
+#include "sinks/postgres/user_table.h"
+
+#include "sinks/postgres/fit.h"
+
+#define NAMES_BYTES_MAX ((size_t)1 << 20)
+
+enum rc pg_staged_type(const struct pg_place *p, const struct sql_relation *r, size_t column,
+                       const struct pg_column *has, const char *spec, enum column_type *out,
+                       struct err *e)
+{
+    const struct sql_column *c = &r->columns[column];
+    *out = c->type;
+    if (!has)
+        return RC_OK;
+    bool is_text = pg_column_is_text(has);
+    if (p->all_text && !is_text)
+        return err_set(e, RC_USAGE,
+                       "%s: types=text needs columns of type text, but " STR_FMT "." STR_FMT
+                       " is of type " STR_FMT,
+                       spec, STR_ARG(r->name), STR_ARG(has->name), STR_ARG(has->type));
+    if (c->is_key) {
+        bool fits = c->type == TYPE_INTEGER ? has->category == 'N' : has->category == 'S';
+        if (fits && !has->is_domain && !has->is_fixed)
+            return RC_OK;
+        return err_set(e, RC_USAGE,
+                       "%s: " STR_FMT "." STR_FMT " is part of the key and of type " STR_FMT
+                       "; it must be of type %s",
+                       spec, STR_ARG(r->name), STR_ARG(has->name), STR_ARG(has->type),
+                       pg_type(p, c->type));
+    }
+    if (is_text)
+        *out = TYPE_TEXT;
+    else if (!pg_column_is(has, c->type))
+        *out = TYPE_JSON;
+    return RC_OK;
+}
+
+enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, struct pg_table *t,
+                       struct pg_link *l, struct err *e)
+{
+    struct str keys[PROFILE_COLUMNS_MAX];
+    size_t n = 0;
+    bool has_key = false;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < r->n_columns && n < PROFILE_COLUMNS_MAX - 1; i++) {
+        const struct sql_mapped *mapped;
+        if (!r->columns[i].is_key)
+            continue;
+        rc = sql_column_map_find(&t->map, r->columns[i].wanted, r->columns[i].source, &mapped, e);
+        if (rc == RC_OK)
+            keys[n++] = mapped->column;
+    }
+    if (rc != RC_OK || !t->exists || !r->has_key)
+        return rc;
+    if (p->mode == SQL_MODE_APPEND)
+        keys[n++] = STR(SQL_COLUMN_RUN_ID);
+    rc = pg_table_has_key(l, p, r->name, keys, n, &has_key, e);
+    if (rc != RC_OK || has_key)
+        return rc;
+    struct buf names;
+    buf_init(&names, NAMES_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(&names, i ? ", " : "");
+        buf_add_str(&names, keys[i]);
+    }
+    rc = err_set(e, RC_USAGE,
+                 "%s: the table " STR_FMT "." STR_FMT " is there, but has no unique key over "
+                 "(%s)%s; add one, or choose another schema= or prefix=",
+                 l->cfg.spec, STR_ARG(p->schema), STR_ARG(r->name), buf_cstr(&names),
+                 p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
+    buf_free(&names);
+    return rc;
+}
