@@ -103,12 +103,6 @@ static void redact_value(struct buf *out, unsigned flags, const char *text)
         buf_adds(out, STARS);
 }
 
-/* Values are pieces of argv: is this one a piece of that element? */
-static bool is_within(const char *value, const char *element)
-{
-    return value >= element && value < element + strlen(element);
-}
-
 /* `g` is the option whose value the element holds, or NULL. */
 static char *copy_argument(const char *element, const struct option_given *g)
 {
@@ -132,7 +126,8 @@ enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
         return err_nomem(e);
     for (int i = 0; i < argc; i++) {
         const struct option_given *g = next_secret(o, &at);
-        bool has_it = g && is_within(g->text, argv[i]);
+        /* Values are pieces of argv: is this one a piece of that element? */
+        bool has_it = g && g->text >= argv[i] && g->text < argv[i] + strlen(argv[i]);
         a.items[a.n] = copy_argument(argv[i], has_it ? g : NULL);
         if (!a.items[a.n]) {
             arguments_free(&a);

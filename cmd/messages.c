@@ -53,16 +53,11 @@ static void write_all(struct messages *m, const char *p, size_t n)
 
 /* The cursor waits at the beginning of the live line. Where a terminal has become narrower and has
  * wrapped it meanwhile, that is still its first row, and all of it goes. */
-static void add_erase(struct messages *m)
-{
-    if (m->live_len)
-        buf_adds(&m->out, ERASE);
-}
-
 static void begin(struct messages *m)
 {
     buf_clear(&m->out);
-    add_erase(m);
+    if (m->live_len)
+        buf_adds(&m->out, ERASE);
 }
 
 static void flush(struct messages *m)

@@ -246,12 +246,6 @@ static struct plan_ids *pivots_of_table(struct flatten_plan *plan, uint32_t pivo
     return &plan->tables[plan->pivots[pivot].table].pivots;
 }
 
-static void add_counter(struct flatten_plan *plan, struct plan_node *node)
-{
-    plan->counters[plan->n_counters] = node->counter;
-    node->counter = plan->n_counters++;
-}
-
 static void add_value_column(struct plan_table *out, struct plan_node *node, uint32_t node_id,
                              uint32_t each)
 {
@@ -285,8 +279,9 @@ static enum rc build_columns(struct flatten_plan *plan, uint32_t table)
         } else if (column->kind == COLUMN_POSITION) {
             column->at = node->scope;
         } else {
-            column->at = plan->n_counters;
-            add_counter(plan, node);
+            column->at = plan->n_counters++;
+            plan->counters[column->at] = node->counter; /* the node's others, linked */
+            node->counter = column->at;
         }
     }
     out->n_counters = plan->n_counters - out->first_counter;

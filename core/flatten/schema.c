@@ -434,15 +434,6 @@ static enum rc resolve_row(struct schema *s, struct schema_table *t, struct lead
     return all ? RC_OK : gather_others(s, t, lead, row);
 }
 
-static enum rc resolve_table(struct schema *s, struct schema_table *t, struct lead *lead,
-                             const struct rows *rows)
-{
-    enum rc rc = RC_OK;
-    for (uint32_t i = 0; rc == RC_OK && i < rows->n_rows; i++)
-        rc = resolve_row(s, t, lead, &rows->rows[i]);
-    return rc;
-}
-
 static void forget_columns(struct rows *rows)
 {
     for (uint32_t i = 0; i < rows->n_rows; i++) {
@@ -469,8 +460,11 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
 {
     for (size_t i = 0; i < s->profile->n_tables; i++) {
         struct schema_table *t = &s->tables[i];
+        const struct rows *rows = &lead->tables[i];
+        enum rc rc = RC_OK;
         t->n_before = t->n_columns;
-        enum rc rc = resolve_table(s, t, lead, &lead->tables[i]);
+        for (uint32_t k = 0; rc == RC_OK && k < rows->n_rows; k++)
+            rc = resolve_row(s, t, lead, &rows->rows[k]);
         if (rc != RC_OK)
             return refuse(s, lead, i, rc, e);
     }

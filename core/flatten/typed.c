@@ -66,26 +66,18 @@ static struct typed boolean_of(const struct cell *cell)
     return misfit();
 }
 
-static bool time_text(const struct cell *cell, int64_t *out_us)
-{
-    return cell->kind == CELL_TEXT && rfc3339_parse((struct str){cell->u.text, cell->len}, out_us);
-}
-
-static bool time_number(const struct cell *cell, unsigned scale, int64_t *out_us)
-{
-    struct str digits;
-    return digits_of(cell, &digits) && number_to_scaled(digits, scale, out_us);
-}
-
 static struct typed time_of(const struct typed_target *target, enum column_type type,
                             const struct cell *cell)
 {
     struct typed v = {.kind = TYPED_TIME};
-    bool is_time =
-        type == TYPE_TIMESTAMP
-            ? time_text(cell, &v.u.time_us)
-            : time_number(cell, type == TYPE_TIMESTAMP_S ? SECONDS_SCALE : MILLISECONDS_SCALE,
-                          &v.u.time_us);
+    unsigned scale = type == TYPE_TIMESTAMP_S ? SECONDS_SCALE : MILLISECONDS_SCALE;
+    struct str text;
+    bool is_time;
+    if (type == TYPE_TIMESTAMP)
+        is_time = cell->kind == CELL_TEXT &&
+                  rfc3339_parse((struct str){cell->u.text, cell->len}, &v.u.time_us);
+    else
+        is_time = digits_of(cell, &text) && number_to_scaled(text, scale, &v.u.time_us);
     bool fits = is_time && v.u.time_us >= target->time_min_us && v.u.time_us <= target->time_max_us;
     return fits ? v : misfit();
 }

@@ -10,12 +10,6 @@
 
 /* ---- its thread ------------------------------------------------------------------------------ */
 
-static void publish_counts(struct intake *in)
-{
-    atomic_store_explicit(&in->n_ids, in->counts.read, memory_order_relaxed);
-    atomic_store_explicit(&in->n_unique, in->counts.unique, memory_order_relaxed);
-}
-
 static enum rc hand_to_loop(struct intake *in)
 {
     size_t pushed = 0;
@@ -23,7 +17,8 @@ static enum rc hand_to_loop(struct intake *in)
     for (size_t i = pushed; i < in->n_read; i++)
         lead_free(in->read[i]); /* the run was stopped */
     in->n_read = 0;
-    publish_counts(in);
+    atomic_store_explicit(&in->n_ids, in->counts.read, memory_order_relaxed);
+    atomic_store_explicit(&in->n_unique, in->counts.unique, memory_order_relaxed);
     control_wake(in->control);
     return rc;
 }
@@ -168,11 +163,6 @@ enum rc intake_open(struct intake *in, struct err *e)
 struct source_wait intake_wait(struct intake *in)
 {
     return (struct source_wait){in->cancel_pipe[0], before_wait, in};
-}
-
-void intake_set_source(struct intake *in, struct id_source *source)
-{
-    in->source = source;
 }
 
 void intake_free(struct intake *in)

@@ -25,7 +25,7 @@ struct intake {
     const char *failed_path; /* for messages; NULL: there is no such list */
 
     struct resume_ids resume;
-    struct id_source *source; /* owned, as the next */
+    struct id_source *source; /* set once it is open; owned, as the next */
     struct id_seen *seen;
     struct queue *queue; /* to the loop */
     int cancel_pipe[2];  /* ends a read that blocks */
@@ -52,8 +52,6 @@ struct intake {
 enum rc intake_open(struct intake *in, struct err *e);
 /* Once it is open: what a source must be opened with. */
 struct source_wait intake_wait(struct intake *in);
-/* The intake closes the source when it is freed. */
-void intake_set_source(struct intake *in, struct id_source *source);
 /* With the leads that were never taken. Also of one that is zero, or could not be opened. */
 void intake_free(struct intake *in);
 

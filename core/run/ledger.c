@@ -139,8 +139,10 @@ static enum rc make_row(struct ledger *l, const struct lead *lead, const char *l
     return rc == RC_OK ? RC_OK : err_set(e, rc, "%s: %s", list, rc_text(rc));
 }
 
-static enum rc list_row(struct list *list, struct str row, struct err *e)
+/* `to` is a struct list: the state's rows are handed on to this, too. */
+static enum rc list_row(void *to, struct str row, struct err *e)
 {
+    struct list *list = to;
     outfile_write(list->file, row.ptr, row.len);
     list->has_rows = true;
     return outfile_rc(list->file, e);
@@ -234,11 +236,6 @@ const char *ledger_first_failure(const struct ledger *l)
     return l->first_failure;
 }
 
-static enum rc copy_row(void *list, struct str row, struct err *e)
-{
-    return list_row(list, row, e);
-}
-
 static enum rc complete_list(struct ledger *l, size_t i, struct err *e)
 {
     static enum rc (*const each[N_LISTS])(
@@ -248,7 +245,7 @@ static enum rc complete_list(struct ledger *l, size_t i, struct err *e)
     if (!list->file || list->tried)
         return RC_OK;
     list->tried = true;
-    enum rc rc = l->cfg.state ? each[i](l->cfg.state, copy_row, list, e) : RC_OK;
+    enum rc rc = l->cfg.state ? each[i](l->cfg.state, list_row, list, e) : RC_OK;
     if (rc == RC_OK)
         rc = outfile_complete(list->file, e);
     list->complete = rc == RC_OK;

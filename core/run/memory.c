@@ -25,11 +25,6 @@ void memory_empty_lead(struct lead *lead)
     lead->fate->outcome = OUTCOME_PENDING;
 }
 
-static enum budget_who who_is(const struct lead *lead)
-{
-    return lead->is_first ? BUDGET_FIRST : BUDGET_ANYONE;
-}
-
 /* ---- the guess ------------------------------------------------------------------------------ */
 
 void memory_init(struct memory *m, const struct profile *profile, size_t limit)
@@ -93,7 +88,8 @@ void memory_charge_as(struct memory *m, struct lead *lead, size_t bytes)
 
 bool memory_charge(struct memory *m, struct lead *lead, size_t bytes)
 {
-    if (bytes > lead->charge && !budget_take(&m->budget, bytes - lead->charge, who_is(lead))) {
+    enum budget_who who = lead->is_first ? BUDGET_FIRST : BUDGET_ANYONE;
+    if (bytes > lead->charge && !budget_take(&m->budget, bytes - lead->charge, who)) {
         lead->wants = bytes;
         return false;
     }

@@ -6,11 +6,6 @@
 
 /* ---- may it be resumed? -------------------------------------------------------------------------- */
 
-static bool setting_equal(const struct state_setting *a, const struct state_setting *b)
-{
-    return str_eq(a->name, b->name) && str_eq(a->value, b->value);
-}
-
 /* Is there one of that name among them, from number `from` on? */
 static bool has_setting(const struct state_setting *settings, size_t n, size_t from,
                         struct str name)
@@ -51,7 +46,8 @@ static enum rc compare_settings(const struct resume_plan *p, const struct state_
     const struct run_cfg *now = p->cfg;
     size_t i = 0;
     while (i < then->n_settings && i < now->n_settings &&
-           setting_equal(&then->settings[i], &now->settings[i]))
+           str_eq(then->settings[i].name, now->settings[i].name) &&
+           str_eq(then->settings[i].value, now->settings[i].value))
         i++;
     if (i == then->n_settings && i == now->n_settings)
         return RC_OK;

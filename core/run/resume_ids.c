@@ -5,15 +5,6 @@
 #include "core/base/grow.h"
 #include "core/run/progress.h"
 
-static enum rc other_ids(const struct resume_ids *m, struct err *e)
-{
-    uint64_t high = m->before->progress.high;
-    return err_set(e, RC_USAGE,
-                   "the IDs are not those of the unfinished run in %s: the first %llu, or their "
-                   "order, differ; give the same IDs to resume it, or --fresh to discard it",
-                   m->state_path, (unsigned long long)high);
-}
-
 static enum rc add_deferred(struct resume_ids *m, struct lead *lead)
 {
     struct lead **deferred =
@@ -43,7 +34,12 @@ enum rc resume_ids_take(struct resume_ids *m, struct lead *lead, bool *skip, boo
     }
     bool is_last = lead->seq + 1 == before->progress.high;
     bool same = m->seen.key_a == before->progress.key_a && m->seen.key_b == before->progress.key_b;
-    return is_last && !same ? other_ids(m, e) : RC_OK;
+    if (!is_last || same)
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "the IDs are not those of the unfinished run in %s: the first %llu, or their "
+                   "order, differ; give the same IDs to resume it, or --fresh to discard it",
+                   m->state_path, (unsigned long long)before->progress.high);
 }
 
 bool resume_ids_are_verified(const struct resume_ids *m, uint64_t next_seq)

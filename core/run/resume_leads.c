@@ -24,12 +24,6 @@ static size_t find_unacked(const struct resume_plan *p, uint64_t seq)
     return low;
 }
 
-static struct lead *get_unacked(const struct resume_plan *p, uint64_t seq)
-{
-    size_t i = find_unacked(p, seq);
-    return i < p->n_unacked && p->unacked[i]->seq == seq ? p->unacked[i] : NULL;
-}
-
 static enum rc add_unacked(struct resume_plan *p, struct lead *lead)
 {
     struct lead **unacked =
@@ -78,8 +72,10 @@ enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked
     *out = NULL;
     if (!progress_is_done(&p->progress, unacked->seq))
         return RC_OK;
-    struct lead *lead = get_unacked(p, unacked->seq);
-    enum rc rc = lead ? RC_OK : make_unacked(p, unacked, &lead, e);
+    size_t i = find_unacked(p, unacked->seq);
+    bool is_known = i < p->n_unacked && p->unacked[i]->seq == unacked->seq;
+    struct lead *lead = is_known ? p->unacked[i] : NULL;
+    enum rc rc = is_known ? RC_OK : make_unacked(p, unacked, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
     lead->fate->holders++; /* no other thread knows it yet */
@@ -119,19 +115,14 @@ bool resume_was_sent(const struct resume_plan *p, uint64_t seq)
 
 /* ---- buffered payloads ---------------------------------------------------------------------- */
 
-/* Leads come in order, so what is before this one is skipped. True: it is buffered. */
-static bool seek_buffered(struct resume_plan *p, uint64_t seq)
-{
-    while (p->next_buffered < p->n_buffered && p->buffered[p->next_buffered] < seq)
-        p->next_buffered++;
-    return p->next_buffered < p->n_buffered && p->buffered[p->next_buffered] == seq;
-}
-
 bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *body)
 {
     struct state_buffered payload;
     struct err e;
-    if (!seek_buffered(p, lead->seq))
+    /* Leads come in order: what is before this one is not asked for again. */
+    while (p->next_buffered < p->n_buffered && p->buffered[p->next_buffered] < lead->seq)
+        p->next_buffered++;
+    if (p->next_buffered == p->n_buffered || p->buffered[p->next_buffered] != lead->seq)
         return false;
     enum rc rc = state_take_buffered(p->state, lead->seq, &payload, body, &e);
     if (rc != RC_OK || memcmp(payload.key, lead->key, sizeof payload.key) != 0) {

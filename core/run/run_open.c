@@ -282,17 +282,13 @@ static void connect_stages(struct run *r)
 
 static enum rc open_intake(struct run *r, struct err *e)
 {
-    struct id_source *source;
     enum rc rc = intake_open(&r->intake, e);
     if (rc != RC_OK)
         return rc;
     struct ids_cfg ids = r->cfg->ids;
     ids.wait = intake_wait(&r->intake);
     ids.log = r->cfg->log;
-    rc = ids_open(&source, &ids, e);
-    if (rc == RC_OK)
-        intake_set_source(&r->intake, source);
-    return rc;
+    return ids_open(&r->intake.source, &ids, e);
 }
 
 /* Everything that can be refused without touching anything comes before what makes files. */

@@ -69,13 +69,6 @@ static enum rc columns_behind(const struct run_cfg *cfg, const struct run_result
     return RC_OK;
 }
 
-static void free_all(struct more_columns *tables, size_t n)
-{
-    for (size_t i = 0; tables && i < n; i++)
-        free(tables[i].names);
-    free(tables);
-}
-
 enum rc schema_file_write(struct outfile **out, const struct run_cfg *cfg,
                           const struct run_result *result, const struct schema *schema,
                           struct err *e)
@@ -94,6 +87,8 @@ enum rc schema_file_write(struct outfile **out, const struct run_cfg *cfg,
     } else {
         (void)err_nomem(e);
     }
-    free_all(tables, n);
+    for (size_t i = 0; tables && i < n; i++)
+        free(tables[i].names);
+    free(tables);
     return rc;
 }

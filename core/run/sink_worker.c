@@ -78,14 +78,6 @@ static void fail(struct sink_worker *w, const struct err *e)
     control_fail(w->control, e);
 }
 
-/* After a failed put(): what has no verdict will not get one. */
-static void settle_rest(struct sink_worker *w, struct lead *const leads[], size_t n)
-{
-    const struct verdict pending = {.kind = VERDICT_PENDING};
-    for (size_t i = 0; i < n; i++)
-        outcome_settle(w->outcomes, leads[i], w->index, w->cfg.spec, &pending);
-}
-
 /* Their rows and trees are not needed any more. */
 static void drop_content(struct sink_worker *w, struct lead *const leads[], size_t n)
 {
@@ -102,6 +94,7 @@ static void drop_content(struct sink_worker *w, struct lead *const leads[], size
 
 static void take_in(struct sink_worker *w, struct lead *const leads[], size_t n)
 {
+    const struct verdict pending = {.kind = VERDICT_PENDING};
     struct lead *last_read[SINK_WORKER_BATCH]; /* by this sink, after all others */
     size_t n_last_read = 0;
     struct err e;
@@ -109,8 +102,8 @@ static void take_in(struct sink_worker *w, struct lead *const leads[], size_t n)
         w->dead = true;
         fail(w, &e);
     }
-    if (w->dead)
-        settle_rest(w, leads, n);
+    for (size_t i = 0; w->dead && i < n; i++) /* what has no verdict will not get one */
+        outcome_settle(w->outcomes, leads[i], w->index, w->cfg.spec, &pending);
     for (size_t i = 0; i < n; i++) {
         if (atomic_fetch_sub(&leads[i]->fate->readers, 1) == 1)
             last_read[n_last_read++] = leads[i];

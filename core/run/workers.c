@@ -20,11 +20,6 @@ enum work_end { WORK_DONE, WORK_AGAIN };
  * When so many in a row were answered the same again, that is how the provider names them. */
 #define OTHER_IDS_ENOUGH 100
 
-static const char *redacted(const struct workers *w, struct lead *lead, const char *text)
-{
-    return redacted_copy(lead, w->control->secrets, text);
-}
-
 /* An answer that is no payload: its message is the provider's. */
 static void explain_error(struct workers *w, struct lead *lead)
 {
@@ -33,7 +28,8 @@ static void explain_error(struct workers *w, struct lead *lead)
     struct err e;
     (void)charset_to_utf8(&lead->body, lead->request->http.charset, &e); /* else as it is */
     flatten_error_body(w->plan, lead, buf_str(&lead->body), &message, &code);
-    message = redacted(w, lead, message); /* what is left out is the provider's words alone */
+    /* Before it stands in our sentence: what is left out is the provider's words alone. */
+    message = redacted_copy(lead, w->control->secrets, message);
     if (!code) {
         (void)snprintf(own_code, sizeof own_code, "http_%d", lead->http_status);
         code = own_code;
@@ -48,7 +44,8 @@ static void note_oddities(struct workers *w, struct lead *lead)
     lead->has_other_id = lead->other_id.ptr != NULL;
     if (!lead->has_other_id || !log_shows(w->control->log, LOG_LEVEL_INFO))
         return;
-    const char *text = redacted(w, lead, arena_strdup(&lead->arena, lead->other_id));
+    const char *other_id = arena_strdup(&lead->arena, lead->other_id);
+    const char *text = redacted_copy(lead, w->control->secrets, other_id);
     log_msg(w->control->log, LOG_LEVEL_INFO, lead->id.ptr,
             "the payload's own ID is %s; exported anyway", text ? text : "different");
 }
@@ -85,7 +82,8 @@ static void fail_not_json(struct workers *w, struct lead *lead, const struct err
         return;
     }
     char *text = html_text(&lead->arena, body, PAGE_TEXT_BYTES_MAX);
-    const char *shown = redacted(w, lead, text); /* whole, for a secret must not be cut before */
+    /* Redacted as a whole: a secret must not be cut before. */
+    const char *shown = redacted_copy(lead, w->control->secrets, text);
     size_t n = shown ? utf8_cut(shown, PAGE_SHOWN_BYTES_MAX) : 0;
     lead_fail(lead, STAGE_PARSE, "not_json", "the response is an HTML page, not JSON%s%.*s%s",
               n ? ": \"" : "", (int)n, n ? shown : "", n ? "\"" : "");

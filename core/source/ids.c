@@ -29,11 +29,6 @@ enum rc id_check(struct str id, struct err *e)
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
-static bool is_stdin(const char *file)
-{
-    return descriptor_read(file) == STDIN_FILENO;
-}
-
 /* *is_regular: it can be opened twice. */
 static enum rc check_file(const char *file, bool *is_regular, struct err *e)
 {
@@ -108,7 +103,7 @@ static enum rc check_files(struct ids *ids, struct err *e)
         enum rc rc = check_file(file, &is_regular, e);
         if (rc != RC_OK)
             return rc;
-        n_stdin += is_stdin(file);
+        n_stdin += descriptor_read(file) == STDIN_FILENO;
         if (n_stdin > 1)
             return err_set(e, RC_USAGE, "-: standard input can be read only once");
         rc = is_regular ? open_input(ids, file, e) : RC_OK;
@@ -154,12 +149,6 @@ static enum rc ids_prepare(struct ids *ids, struct err *e)
 
 /* ---- one ID --------------------------------------------------------------------------------- */
 
-static void found_clear(struct ids *ids)
-{
-    for (size_t i = 0; i < ids->n_params; i++)
-        ids->found.params[i] = STR_NONE;
-}
-
 static enum rc open_next(struct ids *ids, struct err *e)
 {
     enum rc rc = open_input(ids, ids->cfg.files[ids->next++], e);
@@ -173,7 +162,8 @@ static enum rc open_next(struct ids *ids, struct err *e)
 /* What the next line or argument says, of whichever input it is. */
 static enum rc find_next(struct ids *ids, struct err *e)
 {
-    found_clear(ids);
+    for (size_t i = 0; i < ids->n_params; i++)
+        ids->found.params[i] = STR_NONE;
     if (ids->cfg.n_ids) {
         if (ids->next == ids->cfg.n_ids)
             return RC_END;

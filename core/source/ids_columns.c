@@ -100,7 +100,7 @@ static void check_name(struct str name, size_t number, char delimiter, struct er
                       number, ids_excerpt(name).text);
 }
 
-static enum rc too_many(struct err *bad, struct str wanted, const struct name_choice *c)
+static enum rc refuse_twice(struct err *bad, struct str wanted, const struct name_choice *c)
 {
     return err_set(bad, RC_SYNTAX, "columns %zu and %zu are both named " STR_FMT, c->at + 1,
                    c->other + 1, STR_ARG(wanted));
@@ -134,10 +134,10 @@ static const struct name_choice *chosen_id(const struct choices *c, const struct
     if (!ids_name(cfg, i))
         return NULL;
     if (c->id[i].twice)
-        (void)too_many(bad, str_c(ids_name(cfg, i)), &c->id[i]);
+        (void)refuse_twice(bad, str_c(ids_name(cfg, i)), &c->id[i]);
     for (size_t k = 0; k < c->n_params; k++)
         if (c->params[k].twice && bad->rc == RC_OK)
-            (void)too_many(bad, cfg->profile->params[k], &c->params[k]);
+            (void)refuse_twice(bad, cfg->profile->params[k], &c->params[k]);
     return &c->id[i];
 }
 
@@ -204,12 +204,6 @@ static void list_columns(struct buf *b, struct header *h)
     }
 }
 
-static void list_names(struct buf *b, const struct ids_cfg *cfg)
-{
-    for (size_t i = 0; ids_name(cfg, i); i++)
-        buf_addf(b, "%s%s", i ? " or " : "", ids_excerpt(str_c(ids_name(cfg, i))).text);
-}
-
 enum rc ids_columns_refuse(const struct ids_cfg *cfg, const char *source, struct str header,
                            char delimiter, struct err *e)
 {
@@ -220,7 +214,8 @@ enum rc ids_columns_refuse(const struct ids_cfg *cfg, const char *source, struct
     struct buf columns;
     buf_init(&names, 4096);
     buf_init(&columns, 4096);
-    list_names(&names, cfg);
+    for (size_t i = 0; ids_name(cfg, i); i++)
+        buf_addf(&names, "%s%s", i ? " or " : "", ids_excerpt(str_c(ids_name(cfg, i))).text);
     list_columns(&columns, &h);
     enum rc rc = err_set(
         e, RC_USAGE,

@@ -31,14 +31,6 @@ static struct state *state_new(const struct state_cfg *cfg)
     return NULL;
 }
 
-static enum rc state_fill(struct state *s, struct err *e)
-{
-    enum rc rc = state_db_open(s, e);
-    if (rc == RC_OK)
-        rc = state_read_phase(s, e);
-    return rc == RC_OK ? state_read_next_delivery(s, e) : rc;
-}
-
 enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *e)
 {
     struct state_file file;
@@ -51,7 +43,11 @@ enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *
         return err_nomem(e);
     }
     s->file = file.real;
-    rc = state_fill(s, e);
+    rc = state_db_open(s, e);
+    if (rc == RC_OK)
+        rc = state_read_phase(s, e);
+    if (rc == RC_OK)
+        rc = state_read_next_delivery(s, e);
     if (rc != RC_OK) {
         state_db_close(s, true);
         state_free(s);

@@ -38,7 +38,7 @@ uint64_t state_file_wal_bytes(const char *real)
     return bytes;
 }
 
-static enum rc judge_header(const char *path, const unsigned char *header, size_t n, struct err *e)
+static enum rc check_header(const char *path, const unsigned char *header, size_t n, struct err *e)
 {
     if (n < sizeof HEADER_MAGIC || memcmp(header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0)
         return err_set(e, RC_USAGE, "%s: is not a leadpipe state file; give --state another name",
@@ -94,7 +94,7 @@ static enum rc check_owner(const char *path, int fd, struct err *e)
 }
 
 /* SQLite is not asked: it would take another's file for its own, or write to repair it. */
-static enum rc look_inside(const char *path, struct state_file *file, struct err *e)
+static enum rc check_content(const char *path, struct state_file *file, struct err *e)
 {
     int fd = open(file->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
@@ -110,7 +110,7 @@ static enum rc look_inside(const char *path, struct state_file *file, struct err
         return rc;
     file->is_new = is_blank(beginning, n);
     if (!file->is_new)
-        rc = judge_header(path, beginning, n, e);
+        rc = check_header(path, beginning, n, e);
     else if (state_file_wal_bytes(file->real) > 0)
         rc = err_set(e, RC_USAGE,
                      "%s: is damaged: it is empty, but %s-wal exists; restore it, or remove both "
@@ -119,8 +119,8 @@ static enum rc look_inside(const char *path, struct state_file *file, struct err
     return rc;
 }
 
-static enum rc look_at_place(const char *path, const struct target *t, struct state_file *file,
-                             struct err *e)
+static enum rc check_target(const char *path, const struct target *t, struct state_file *file,
+                            struct err *e)
 {
     if (!t->folder)
         return err_set(e, RC_USAGE, "%s: is not a regular file, as a state file must be", path);
@@ -140,7 +140,7 @@ static enum rc look_at_place(const char *path, const struct target *t, struct st
     if (access(t->final, R_OK | W_OK) != 0)
         return err_sys(e, RC_USAGE, errno, "%s", path);
     file->real = strdup(t->final);
-    return file->real ? look_inside(path, file, e) : err_nomem(e);
+    return file->real ? check_content(path, file, e) : err_nomem(e);
 }
 
 enum rc state_file_busy(const char *path, const char *real, struct err *e)
@@ -246,14 +246,15 @@ static enum rc make_file(const char *path, const struct target *t, struct state_
     return RC_OK;
 }
 
-static enum rc look(const char *path, bool make, struct state_file *out, struct err *e)
+/* Refuses what must not be touched. Takes no lock, and makes nothing but what `make` allows. */
+static enum rc find_file(const char *path, bool make, struct state_file *out, struct err *e)
 {
     struct target target;
     enum rc rc = target_find(&target, NULL, path, OUTFILE_PART, e);
     if (rc != RC_OK)
         return rc;
     struct state_file file = {0};
-    rc = look_at_place(path, &target, &file, e);
+    rc = check_target(path, &target, &file, e);
     if (rc == RC_OK && make && file.is_new)
         rc = make_file(path, &target, &file, e);
     target_free(&target);
@@ -265,20 +266,15 @@ static enum rc look(const char *path, bool make, struct state_file *out, struct 
     return RC_OK;
 }
 
-enum rc state_file_look(const char *path, struct state_file *out, struct err *e)
-{
-    return look(path, false, out, e);
-}
-
 enum rc state_file_make(const char *path, struct state_file *out, struct err *e)
 {
-    return look(path, true, out, e);
+    return find_file(path, true, out, e);
 }
 
 enum rc state_check(const char *path, struct err *e)
 {
     struct state_file file;
-    enum rc rc = state_file_look(path, &file, e);
+    enum rc rc = find_file(path, false, &file, e);
     if (rc == RC_OK)
         free(file.real);
     return rc;

@@ -71,9 +71,7 @@ struct state_file {
     bool is_new; /* empty or not there */
 };
 
-/* Refuses what must not be touched; makes nothing and takes no lock. */
-enum rc state_file_look(const char *path, struct state_file *out, struct err *e);
-/* The same, and makes a database without tables where there is none. */
+/* Refuses what must not be touched, and makes a database without tables where there is none. */
 enum rc state_file_make(const char *path, struct state_file *out, struct err *e);
 /* RC_BUSY, with a text that names the process that has it. Not while this process has it. */
 enum rc state_file_busy(const char *path, const char *real, struct err *e);

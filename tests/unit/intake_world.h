@@ -131,7 +131,7 @@ static inline void world_open(struct intake_world *w, const struct step *steps, 
     w->in.resume.state_path = "the.state";
     if (intake_open(&w->in, &e) != RC_OK)
         fail_msg("%s", e.msg);
-    intake_set_source(&w->in, &w->script.source);
+    w->in.source = &w->script.source;
 }
 
 static inline void world_close(struct intake_world *w)

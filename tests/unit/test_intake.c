@@ -295,7 +295,7 @@ static void cancelled_while_a_pipe_is_silent(void **state)
     if (ids_open(&source, &cfg, &e) != RC_OK)
         fail_msg("%s", e.msg);
     script_close(&w.script.source);
-    intake_set_source(&w.in, source);
+    w.in.source = source;
     assert_int_equal(write(fd, "a\nb\nc", 5), 5);
     start(&w);
     while (!strstr(buf_cstr(&w.got), "1:b")) { /* it waits for the end of the third line then */
