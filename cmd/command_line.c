@@ -15,7 +15,7 @@ struct getopt_tables {
 };
 
 /* "-" gives what is no option as an option of its own, in order: so every element of argv can be
- * looked at before getopt does. ":" distinguishes a value that is missing from a name that is unknown. */
+ * checked before getopt does. ":" distinguishes a value that is missing from a name that is unknown. */
 static enum rc make_tables(struct getopt_tables *t, const struct option_reader *r, struct err *e)
 {
     size_t n = option_table_size(r->table);

@@ -26,8 +26,8 @@ static void give_up_message(int number)
     _exit(EXIT_STATUS_SIGNAL + atomic_load(&last_signal));
 }
 
-/* Who does not read standard error (a pager, a terminal after Ctrl-S) must not keep the program. A
- * look whether there is room would not do: others write there, too. */
+/* Who does not read standard error (a pager, a terminal after Ctrl-S) must not keep the program. To
+ * check whether there is room would not do: others write there, too. */
 static void limit_message(void)
 {
     struct sigaction action = {.sa_handler = give_up_message};

@@ -70,7 +70,7 @@ struct rows {
 #define LEAD_KEY_BYTES 16
 
 struct lead {
-    uint64_t seq;                      /* place among the unique IDs, from 0 */
+    uint64_t seq;                      /* which of the unique IDs it is, from 0 */
     unsigned char key[LEAD_KEY_BYTES]; /* digest of its ID and parameters */
     struct str id;                     /* NUL behind it; lives as long as the lead */
     struct str *params; /* values in the order of profile->params, NUL behind each; as `id` */
@@ -94,7 +94,7 @@ struct lead {
     int http_status;
     unsigned attempts;
     uint64_t replaced; /* characters that became U+FFFD */
-    /* Values for which the tables had no place left: of codes, which are in rows of their own, and
+    /* Values for which the tables had no column left: of codes, which are in rows of their own, and
      * all others, which are in "other_members". */
     uint64_t codes_beyond, members_beyond;
 

@@ -1,4 +1,4 @@
-/* What sinks that send HTTP requests get of the run's options, and no other sink looks at. */
+/* What sinks that send HTTP requests get of the run's options, and no other sink uses. */
 #ifndef LEADPIPE_SINK_HTTP_H
 #define LEADPIPE_SINK_HTTP_H
 

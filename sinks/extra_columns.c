@@ -8,7 +8,7 @@
 
 struct extra_known {
     const char *name; /* of `names` */
-    uint32_t place;
+    uint32_t position;
 };
 
 void extra_columns_free(struct extra_columns *c)
@@ -18,7 +18,7 @@ void extra_columns_free(struct extra_columns *c)
     free(c->names);
     free(c->slots);
     free(c->origin);
-    free(c->places);
+    free(c->positions);
     free(c->known);
     *c = (struct extra_columns){0};
 }
@@ -121,22 +121,22 @@ enum rc extra_columns_restore(struct extra_columns *c, struct str names)
 
 /* ---- a row ---------------------------------------------------------------------------------- */
 
-static enum rc places_grow(struct extra_columns *c, uint32_t index)
+static enum rc positions_grow(struct extra_columns *c, uint32_t index)
 {
-    if (index < c->n_places)
+    if (index < c->n_positions)
         return RC_OK;
     size_t n = (size_t)index + 1 > CAP_MIN ? 2 * ((size_t)index + 1) : CAP_MIN;
-    uint32_t *places = realloc(c->places, n * sizeof *places);
-    if (!places)
+    uint32_t *positions = realloc(c->positions, n * sizeof *positions);
+    if (!positions)
         return RC_NOMEM;
-    memset(places + c->n_places, 0, (n - c->n_places) * sizeof *places);
-    c->places = places;
-    c->n_places = (uint32_t)n;
+    memset(positions + c->n_positions, 0, (n - c->n_positions) * sizeof *positions);
+    c->positions = positions;
+    c->n_positions = (uint32_t)n;
     return RC_OK;
 }
 
-/* The place of a column of the earlier run + 1, or 0. */
-static uint32_t known_place(const struct extra_columns *c, struct str name)
+/* The position of a column of the earlier run + 1, or 0. */
+static uint32_t known_position(const struct extra_columns *c, struct str name)
 {
     if (c->n_known == 0)
         return 0;
@@ -150,7 +150,7 @@ static uint32_t known_place(const struct extra_columns *c, struct str name)
         if (order == 0)
             order = (other.len > name.len) - (other.len < name.len);
         if (order == 0)
-            return c->known[middle].place + 1;
+            return c->known[middle].position + 1;
         if (order < 0)
             low = middle + 1;
         else
@@ -162,35 +162,36 @@ static uint32_t known_place(const struct extra_columns *c, struct str name)
 /* The first time that this run meets the column. */
 static enum rc place_find(struct extra_columns *c, const struct column *column)
 {
-    if (places_grow(c, column->index) != RC_OK)
+    if (positions_grow(c, column->index) != RC_OK)
         return RC_NOMEM;
-    uint32_t place = known_place(c, column->name);
-    if (place == 0) {
+    uint32_t position = known_position(c, column->name);
+    if (position == 0) {
         if (add_column(c, column->name) != RC_OK)
             return RC_NOMEM;
-        place = c->n;
+        position = c->n;
     }
-    c->origin[place - 1] = column;
-    c->places[column->index] = place;
+    c->origin[position - 1] = column;
+    c->positions[column->index] = position;
     return RC_OK;
 }
 
-enum rc extra_columns_place(struct extra_columns *c, const struct column *column, uint32_t *place)
+enum rc extra_columns_position(struct extra_columns *c, const struct column *column,
+                               uint32_t *position)
 {
-    if (column->index >= c->n_places || c->places[column->index] == 0)
+    if (column->index >= c->n_positions || c->positions[column->index] == 0)
         if (place_find(c, column) != RC_OK)
             return RC_NOMEM;
-    *place = c->places[column->index] - 1;
+    *position = c->positions[column->index] - 1;
     return RC_OK;
 }
 
 enum rc extra_columns_fill(struct extra_columns *c, const struct row *row)
 {
     for (uint32_t i = 0; i < row->n_extras; i++) {
-        uint32_t place;
-        if (extra_columns_place(c, row->extras[i].column, &place) != RC_OK)
+        uint32_t position;
+        if (extra_columns_position(c, row->extras[i].column, &position) != RC_OK)
             return RC_NOMEM;
-        c->slots[place] = row->extras[i].cell;
+        c->slots[position] = row->extras[i].cell;
     }
     return RC_OK;
 }
@@ -199,7 +200,7 @@ void extra_columns_clear(struct extra_columns *c, const struct row *row)
 {
     for (uint32_t i = 0; i < row->n_extras; i++) {
         uint32_t index = row->extras[i].column->index;
-        if (index < c->n_places && c->places[index] > 0)
-            c->slots[c->places[index] - 1].kind = CELL_ABSENT;
+        if (index < c->n_positions && c->positions[index] > 0)
+            c->slots[c->positions[index] - 1].kind = CELL_ABSENT;
     }
 }

@@ -225,14 +225,14 @@ static void set_cell(struct typed_table *t, size_t i, const struct cell *cell)
 static enum rc fill_extras(struct typed_table *t, const struct row *row)
 {
     uint32_t before = t->extra.n;
-    uint32_t place;
+    uint32_t position;
     for (uint32_t i = 0; i < before; i++)
         t->cells[t->n_first + i] = (struct typed_cell){.value.kind = TYPED_NULL};
     for (uint32_t i = 0; i < row->n_extras; i++) {
-        if (extra_columns_place(&t->extra, row->extras[i].column, &place) != RC_OK ||
+        if (extra_columns_position(&t->extra, row->extras[i].column, &position) != RC_OK ||
             grow_columns(t) != RC_OK)
             return RC_NOMEM;
-        set_cell(t, t->n_first + place, &row->extras[i].cell);
+        set_cell(t, t->n_first + position, &row->extras[i].cell);
     }
     return RC_OK;
 }

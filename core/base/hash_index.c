@@ -24,17 +24,17 @@ void hash_index_clear(struct hash_index *x)
     x->n = 0;
 }
 
-bool hash_index_next(const struct hash_index *x, uint64_t hash, size_t *cursor, uint32_t *place)
+bool hash_index_next(const struct hash_index *x, uint64_t hash, size_t *cursor, uint32_t *item)
 {
     if (x->n_slots == 0)
         return false;
     for (;;) {
         const struct hash_slot *slot = &x->slots[(hash + *cursor) & (x->n_slots - 1)];
-        if (!slot->place)
+        if (!slot->item)
             return false;
         ++*cursor;
         if (slot->hash == hash) {
-            *place = slot->place - 1;
+            *item = slot->item - 1;
             return true;
         }
     }
@@ -43,7 +43,7 @@ bool hash_index_next(const struct hash_index *x, uint64_t hash, size_t *cursor, 
 static void put(struct hash_slot *slots, size_t n_slots, struct hash_slot slot)
 {
     size_t at = slot.hash & (n_slots - 1);
-    while (slots[at].place)
+    while (slots[at].item)
         at = (at + 1) & (n_slots - 1);
     slots[at] = slot;
 }
@@ -55,7 +55,7 @@ static enum rc grow(struct hash_index *x)
     if (!slots)
         return RC_NOMEM;
     for (size_t i = 0; i < x->n_slots; i++) {
-        if (x->slots[i].place)
+        if (x->slots[i].item)
             put(slots, n_slots, x->slots[i]);
     }
     free(x->slots);
@@ -64,14 +64,14 @@ static enum rc grow(struct hash_index *x)
     return RC_OK;
 }
 
-enum rc hash_index_add(struct hash_index *x, uint64_t hash, uint32_t place)
+enum rc hash_index_add(struct hash_index *x, uint64_t hash, uint32_t item)
 {
     if (x->n >= x->n_slots / 2) {
         enum rc rc = grow(x);
         if (rc != RC_OK)
             return rc;
     }
-    put(x->slots, x->n_slots, (struct hash_slot){hash, place + 1});
+    put(x->slots, x->n_slots, (struct hash_slot){hash, item + 1});
     x->n++;
     return RC_OK;
 }
@@ -80,7 +80,7 @@ enum rc hash_index_add(struct hash_index *x, uint64_t hash, uint32_t place)
 static void close_gap(struct hash_index *x, size_t gap)
 {
     size_t mask = x->n_slots - 1;
-    for (size_t at = (gap + 1) & mask; x->slots[at].place; at = (at + 1) & mask) {
+    for (size_t at = (gap + 1) & mask; x->slots[at].item; at = (at + 1) & mask) {
         size_t home = x->slots[at].hash & mask;
         if (((at - home) & mask) < ((at - gap) & mask))
             continue; /* its home is behind the gap */
@@ -90,10 +90,10 @@ static void close_gap(struct hash_index *x, size_t gap)
     x->slots[gap] = (struct hash_slot){0};
 }
 
-void hash_index_remove(struct hash_index *x, uint64_t hash, uint32_t place)
+void hash_index_remove(struct hash_index *x, uint64_t hash, uint32_t item)
 {
     size_t mask = x->n_slots - 1, at = hash & mask;
-    while (x->slots[at].hash != hash || x->slots[at].place != place + 1)
+    while (x->slots[at].hash != hash || x->slots[at].item != item + 1)
         at = (at + 1) & mask;
     close_gap(x, at);
     x->n--;

@@ -10,7 +10,7 @@
 
 struct hash_slot {
     uint64_t hash;
-    uint32_t place; /* from 1; 0: empty */
+    uint32_t item; /* from 1; 0: empty */
 };
 
 struct hash_index {
@@ -24,13 +24,13 @@ void hash_index_free(struct hash_index *x); /* and is then empty */
 /* Empties it at a cost that what was added has paid for. */
 void hash_index_clear(struct hash_index *x);
 
-/* The next place that was added under this hash. Begin with *cursor 0. False: no more. */
-bool hash_index_next(const struct hash_index *x, uint64_t hash, size_t *cursor, uint32_t *place);
+/* The next item that was added under this hash. Begin with *cursor 0. False: no more. */
+bool hash_index_next(const struct hash_index *x, uint64_t hash, size_t *cursor, uint32_t *item);
 
-/* `place` is less than UINT32_MAX. RC_NOMEM. */
-enum rc hash_index_add(struct hash_index *x, uint64_t hash, uint32_t place);
+/* `item` is less than UINT32_MAX. RC_NOMEM. */
+enum rc hash_index_add(struct hash_index *x, uint64_t hash, uint32_t item);
 
 /* It must be there. */
-void hash_index_remove(struct hash_index *x, uint64_t hash, uint32_t place);
+void hash_index_remove(struct hash_index *x, uint64_t hash, uint32_t item);
 
 #endif

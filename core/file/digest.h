@@ -1,4 +1,4 @@
-/* SHA-256 of a file while it is written, which a later run can go on with where it cannot read back what
+/* SHA-256 of a file while it is written, which a later run can continue where it cannot read back what
  * was written. */
 #ifndef LEADPIPE_DIGEST_H
 #define LEADPIPE_DIGEST_H

@@ -79,7 +79,7 @@ bool outfile_is_stream(const struct outfile *f);
 /* Nothing that was written waits in memory; the system has it. */
 enum rc outfile_flush(struct outfile *f, struct err *e);
 
-/* As outfile_flush(), and appends to `out` what open() needs beside the length to go on from here: visible
+/* As outfile_flush(), and appends to `out` what open() needs beside the length to continue from here: visible
  * ASCII without "@", often nothing. It holds once outfile_sync() has returned. RC_USAGE: a stream. */
 enum rc outfile_mark(struct outfile *f, struct buf *out, struct err *e);
 
@@ -111,7 +111,7 @@ void outfile_close(struct outfile *f, bool keep);
 /* Removes what a run that was killed left of an unfinished file with that suffix, unless another
  * run is writing it. */
 void outfile_clear(const struct places *places, const char *path, enum outfile_suffix suffix);
-/* The same for all that a run has left for that path, wherever it is: nobody will go on with it. */
+/* The same for all that a run has left for that path, wherever it is: nobody will resume it. */
 void outfile_discard(const struct places *places, const char *path);
 
 /* Appends the names of all unfinished files that may be made for a path, each with a NUL behind it;

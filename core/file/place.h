@@ -45,7 +45,7 @@ struct place_ops {
     /* Removes what a run that was killed left unfinished, unless another run is writing it. NULL: there
      * cannot be any. */
     void (*clear)(const struct target *t);
-    /* Removes all that a run has left for a target that no other one will go on with. NULL: there cannot
+    /* Removes all that a run has left for a target that no other one will resume. NULL: there cannot
      * be any. */
     void (*discard)(const struct target *t);
 

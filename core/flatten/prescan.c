@@ -1,22 +1,22 @@
 #include "core/flatten/prescan.h"
 
 static enum rc add_member(struct prescan *l, struct arena *a, enum prescan_what what,
-                          const struct path *root, const struct path *place)
+                          const struct path *root, const struct path *path)
 {
-    size_t n = root->n_steps + place->n_steps;
-    if (l->n == PRESCAN_MEMBERS_MAX || root->n_stars || place->n_stars) {
+    size_t n = root->n_steps + path->n_steps;
+    if (l->n == PRESCAN_MEMBERS_MAX || root->n_stars || path->n_stars) {
         l->possible = false;
         return RC_OK;
     }
-    struct prescan_member *look = &l->items[l->n++];
-    look->what = what;
-    look->n_names = n;
-    look->names = arena_array(a, n ? n : 1, sizeof *look->names);
-    if (!look->names)
+    struct prescan_member *member = &l->items[l->n++];
+    member->what = what;
+    member->n_names = n;
+    member->names = arena_array(a, n ? n : 1, sizeof *member->names);
+    if (!member->names)
         return RC_NOMEM;
     for (size_t i = 0; i < n; i++)
-        look->names[i] =
-            i < root->n_steps ? root->steps[i].name : place->steps[i - root->n_steps].name;
+        member->names[i] =
+            i < root->n_steps ? root->steps[i].name : path->steps[i - root->n_steps].name;
     return RC_OK;
 }
 
@@ -52,10 +52,10 @@ static struct str plain_text(const char *at, bool *unsure)
     return (struct str){at, strspn(at, "+-.0123456789Ee")};
 }
 
-static bool is_ordinary(const struct prescan_member *look, const char *value, struct lead *lead)
+static bool is_ordinary(const struct prescan_member *member, const char *value, struct lead *lead)
 {
     bool unsure = false;
-    switch (look->what) {
+    switch (member->what) {
     case PRESCAN_SUCCESS:
         return !value || *value != 'f'; /* `false` is the only word that begins so */
     case PRESCAN_REQUIRED:
@@ -74,10 +74,10 @@ enum rc prescan_run(const struct prescan *prescan, struct lead *lead, bool *enou
     struct json_watch watches[PRESCAN_MEMBERS_MAX];
     size_t n_watches = 0;
     for (size_t i = 0; i < prescan->n; i++) {
-        const struct prescan_member *look = &prescan->items[i];
-        if (look->n_names)
+        const struct prescan_member *member = &prescan->items[i];
+        if (member->n_names)
             watches[n_watches++] =
-                (struct json_watch){.names = look->names, .n_names = look->n_names};
+                (struct json_watch){.names = member->names, .n_names = member->n_names};
     }
     struct json_doc doc;
     struct str text = buf_str(&lead->body);
@@ -88,9 +88,9 @@ enum rc prescan_run(const struct prescan *prescan, struct lead *lead, bool *enou
     bool ordinary = !unsure;
     n_watches = 0;
     for (size_t i = 0; ordinary && i < prescan->n; i++) {
-        const struct prescan_member *look = &prescan->items[i];
-        const char *value = look->n_names ? watches[n_watches++].value : doc.compact.ptr;
-        ordinary = is_ordinary(look, value, lead);
+        const struct prescan_member *member = &prescan->items[i];
+        const char *value = member->n_names ? watches[n_watches++].value : doc.compact.ptr;
+        ordinary = is_ordinary(member, value, lead);
     }
     if (ordinary)
         lead->doc = doc;

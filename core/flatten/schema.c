@@ -64,10 +64,10 @@ static bool find_name(const struct schema *s, const struct schema_table *t, stru
                       uint32_t *out)
 {
     uint64_t hash = name_hash(s, name);
-    uint32_t place;
-    for (size_t cursor = 0; hash_index_next(&t->by_name, hash, &cursor, &place);) {
-        if (str_eq(t->names[place].name, name)) {
-            *out = place;
+    uint32_t item;
+    for (size_t cursor = 0; hash_index_next(&t->by_name, hash, &cursor, &item);) {
+        if (str_eq(t->names[item].name, name)) {
+            *out = item;
             return true;
         }
     }
@@ -180,9 +180,9 @@ static bool origin_equal(const struct column_origin *a, const struct column_orig
 static const struct column *find_column(const struct schema_table *t,
                                         const struct column_origin *origin)
 {
-    uint32_t place;
-    for (size_t cursor = 0; hash_index_next(&t->by_origin, origin->hash, &cursor, &place);) {
-        const struct column *column = &t->columns[place]->column;
+    uint32_t item;
+    for (size_t cursor = 0; hash_index_next(&t->by_origin, origin->hash, &cursor, &item);) {
+        const struct column *column = &t->columns[item]->column;
         if (origin_equal(&column->origin, origin))
             return column;
     }
@@ -234,9 +234,9 @@ static enum rc enlist(const struct schema *s, struct schema_table *t, struct mad
     return RC_OK;
 }
 
-/* The last place is for what finds none. */
-static bool has_place(const struct schema *s, const struct schema_table *t,
-                      const struct column_origin *origin)
+/* The last column is for what finds none. */
+static bool has_room(const struct schema *s, const struct schema_table *t,
+                     const struct column_origin *origin)
 {
     size_t bytes = sizeof(struct made) + origin->key.len + origin->member.len + NAME_BYTES_MAX;
     size_t n = table_columns(s->profile, t->spec) + t->n_columns - (t->other != NULL);
@@ -249,7 +249,7 @@ static bool has_place(const struct schema *s, const struct schema_table *t,
 static enum rc make_column(struct schema *s, struct schema_table *t,
                            const struct column_origin *origin, const struct column **out)
 {
-    if (!has_place(s, t, origin))
+    if (!has_room(s, t, origin))
         return RC_LIMIT;
     uint32_t base, n;
     enum rc rc = make_base_name(s, t, origin);
@@ -300,7 +300,7 @@ static void free_table(struct schema_table *t)
     hash_index_free(&t->by_name);
 }
 
-/* ---- values without a place ----------------------------------------------------------------- */
+/* ---- values without a column ---------------------------------------------------------------- */
 
 /* Of a pivot whose elements have rows of their own. */
 static bool is_in_rows(const struct schema *s, const struct schema_table *t,

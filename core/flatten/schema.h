@@ -26,7 +26,7 @@ struct schema;
 enum rc schema_new(struct schema **out, const struct profile *p, size_t max_columns);
 void schema_free(struct schema *s);
 
-/* Sets `column` of every extra of the lead. Extras for which there is no place are taken out of their
+/* Sets `column` of every extra of the lead. Extras for which there is no column are taken out of their
  * rows, gathered in one that is put in, and counted (lead->codes_beyond, members_beyond). On failure
  * nothing was added. RC_LIMIT: of the lead's arena; RC_NOMEM. */
 enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define SCAN_BYTES_MAX ((size_t)64 << 10) /* of a page that are looked at */
+#define SCAN_BYTES_MAX ((size_t)64 << 10) /* of a page that are read */
 
 static struct str skip(struct str s, size_t n)
 {

@@ -148,7 +148,7 @@ static bool is_lasting(const struct http_failure_facts *facts)
 }
 
 /* When a connection that had been closed is replaced within one transfer, what libcurl says is still
- * about the old one ("Broken pipe"), and does not tell what is wrong with the certificate. */
+ * about the old one ("Broken pipe"), and does not say what is wrong with the certificate. */
 static const char *verification_text(const struct http_failure_facts *facts)
 {
     if (strstr(facts->why, "SSL") || strstr(facts->why, "certificate"))
@@ -174,7 +174,7 @@ static unsigned scheme_doubt(const struct http_failure_facts *facts)
     case CURLE_SSL_CONNECT_ERROR:
         return facts->is_https;
     case CURLE_OPERATION_TIMEDOUT:
-        /* not every libcurl tells whether there was a connection; to ask in vain does no harm */
+        /* not every libcurl says whether there was a connection; to ask in vain does no harm */
         return facts->is_https && !facts->was_sent ? HTTP_SCHEME_DOUBT : 0;
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:

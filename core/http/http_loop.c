@@ -109,7 +109,7 @@ static struct watch *add_watch(struct conn_group *g, curl_socket_t fd)
 
 static int watch_for(struct watch *w, int events);
 
-/* libuv stops a watcher that reports an error and calls it a bad descriptor. libcurl is told that
+/* libuv stops a watcher that reports an error and calls it a bad descriptor. libcurl is notified that
  * it can read and write, and so finds out the reason; should it continue, the watcher does, too. */
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
@@ -151,7 +151,7 @@ static int watch_for(struct watch *w, int events)
 }
 
 /* Some versions of libcurl close a connection that is not yet made without asking us. Its watcher
- * must go before the loop looks at it: libuv aborts on what is closed. */
+ * must go before the loop checks it: libuv aborts on what is closed. */
 static bool is_open(const struct watch *w)
 {
     struct stat st;

@@ -166,7 +166,7 @@ struct http_engine {
 
 /* ---- http_engine.c -------------------------------------------------------------------------- */
 
-/* Something has happened: takes what libcurl has ended, tells the owner, starts what may be. The
+/* Something has happened: takes what libcurl has ended, notifies the owner, starts what may be. The
  * last thing to be done in a callback from the loop: it may call `stopped`. */
 void http_step(struct http_engine *h);
 
@@ -272,7 +272,7 @@ bool http_body_is_whole(const struct transfer *t);
 /* No answer, for want of a connection. */
 enum http_loss {
     LOSS_NONE,
-    LOSS_UNSENT, /* there was no place left on the connection: nothing was sent */
+    LOSS_UNSENT, /* there was no stream left on the connection: nothing was sent */
     LOSS_KEPT,   /* the server had closed a connection that was kept (HTTP/1.1) */
     LOSS_SHARED, /* it refused the stream or closed the connection with all that were on it */
     LOSS_DEAD,   /* nothing comes over the connection that many share */

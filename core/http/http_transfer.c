@@ -19,7 +19,7 @@
 
 #if LIBCURL_VERSION_NUM >= 0x075000
 /* The request is about to be sent. Where a connection that was used before turns out to be closed,
- * libcurl would send it again without telling, and that up to five times. */
+ * libcurl would send it again unnoticed, and that up to five times. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_send(void *transfer, char *peer, char *own, int peer_port, int own_port)
 {

@@ -7,11 +7,11 @@
 
 #include "core/base/str.h"
 
-struct place {
+struct location {
     char *url, *scheme, *host, *path;
 };
 
-static void place_free(struct place *p)
+static void location_free(struct location *p)
 {
     curl_free(p->url);
     curl_free(p->scheme);
@@ -20,7 +20,7 @@ static void place_free(struct place *p)
 }
 
 /* All of it that may be shown; members are NULL where the URL has no such part. */
-static void place_of(CURLU *u, struct place *p)
+static void location_of(CURLU *u, struct location *p)
 {
     static const CURLUPart hidden[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
                                        CURLUPART_QUERY, CURLUPART_FRAGMENT};
@@ -44,7 +44,7 @@ static bool differs_in_slash(const char *a, const char *b)
 }
 
 /* Does one of the path's segments, or the first label of the host, speak of logging in? */
-static bool is_login(const struct place *p)
+static bool is_login(const struct location *p)
 {
     static const char *const words[] = {
         "login", "log-in", "log_in", "logon", "signin",    "sign-in",      "sign_in", "sso", "saml",
@@ -66,7 +66,7 @@ static bool is_login(const struct place *p)
     return false;
 }
 
-static const char *hint_of(const struct place *from, const struct place *to)
+static const char *hint_of(const struct location *from, const struct location *to)
 {
     if (!from->scheme || !from->host || !from->path || !to->scheme || !to->host || !to->path)
         return NULL;
@@ -84,15 +84,15 @@ static const char *hint_of(const struct place *from, const struct place *to)
 void redirect_describe(const char *url, const char *location, char *out, size_t size)
 {
     const unsigned how = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE | CURLU_PATH_AS_IS;
-    struct place from = {0}, to = {0};
+    struct location from = {0}, to = {0};
     CURLU *u = curl_url();
     CURLU *asked = curl_url();
     out[0] = '\0';
     if (u && asked && curl_url_set(u, CURLUPART_URL, url, how) == CURLUE_OK &&
         curl_url_set(asked, CURLUPART_URL, url, how) == CURLUE_OK &&
         curl_url_set(u, CURLUPART_URL, location, how) == CURLUE_OK) {
-        place_of(asked, &from);
-        place_of(u, &to);
+        location_of(asked, &from);
+        location_of(u, &to);
         const char *hint = hint_of(&from, &to);
         (void)snprintf(out, size, "%s%s%s%s", to.url ? to.url : "", hint ? " (" : "",
                        hint ? hint : "", hint ? ")" : "");
@@ -102,8 +102,8 @@ void redirect_describe(const char *url, const char *location, char *out, size_t 
             *p = '?';
     }
     utf8_scrub(out);
-    place_free(&from);
-    place_free(&to);
+    location_free(&from);
+    location_free(&to);
     curl_url_cleanup(u);
     curl_url_cleanup(asked);
 }

@@ -15,7 +15,7 @@
 #define URL_BYTES_MAX ((size_t)32 << 10)
 #define FIELD_BYTES_MAX 127
 #define SKEW_TRIES_MAX 2
-/* After the run's time to stop is over, for all calls together; and how often that is looked at. */
+/* After the run's time to stop is over, for all calls together; and how often that is checked. */
 #define STOP_GRACE_US INT64_C(5000000)
 #define WAIT_MS 100
 
@@ -95,7 +95,7 @@ static const char *method_name(enum http_method method)
     return names[method];
 }
 
-/* ---- what the engine asks for and tells (the client's thread) -------------------------------- */
+/* ---- what the engine calls (the client's thread) -------------------------------- */
 
 static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
 {

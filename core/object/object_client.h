@@ -57,7 +57,7 @@ const char *object_call_code(const struct object_call *call); /* of the server's
 const char *object_call_upload(
     const struct object_call *call); /* SIGV4_UPLOAD_FIELD of the answer */
 
-/* One that has not ended goes on without its owner. `call` may be NULL. */
+/* One that has not ended continues without its owner. `call` may be NULL. */
 void object_call_free(struct object_call *call);
 
 #endif

@@ -54,7 +54,7 @@ static void clear(struct object_store *s, const char *url)
     struct err e;
     if (upload_clear(s, url, &e) != RC_OK)
         log_msg(object_store_cfg(s)->http.log, LOG_LEVEL_INFO, NULL,
-                "unfinished uploads of earlier runs could not be looked for: %s", e.msg);
+                "unfinished uploads of earlier runs could not be listed: %s", e.msg);
 }
 
 static void object_clear(const struct target *t)

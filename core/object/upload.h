@@ -12,7 +12,7 @@
 
 struct upload;
 
-/* What there is to know of an upload to go on with it. Its texts are visible ASCII of letters, digits and
+/* What there is to know of an upload to resume it. Its texts are visible ASCII of letters, digits and
  * "-._~%". */
 struct upload_name {
     char token[UPLOAD_TOKEN_CHARS + 1]; /* of ours; the object's metadata have it */

@@ -1,4 +1,4 @@
-/* Values that found no place in a table's columns (schema.h), counted over a whole run. Pure; one
+/* Values that found no column in their table (schema.h), counted over a whole run. Pure; one
  * thread at a time. */
 #ifndef LEADPIPE_BEYOND_H
 #define LEADPIPE_BEYOND_H

@@ -92,7 +92,7 @@ static struct http_request *next_request(void *fetcher)
             continue;
         if (wants_wake)
             return NULL;
-        /* Looks once more after that, as what changed before it woke nobody. */
+        /* Checks once more after that, as what changed before it woke nobody. */
         control_want_wake(f->control);
         wants_wake = true;
     }

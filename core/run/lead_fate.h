@@ -39,7 +39,7 @@ struct lead_fate {
     enum outcome outcome;  /* PENDING until decided; then only its owner reads it */
     bool ready;            /* for the sinks; else `outcome` is decided, or the run was stopped */
     bool counted;          /* its outcome is in the ledger already */
-    bool told_missing;     /* sinks were told that it is missing */
+    bool reported_missing; /* to sinks, before it is finished */
     atomic_bool undecided; /* a sink was stopped before it could say */
     atomic_bool outdated;  /* a sink has accepted other content than this */
     atomic_uint holders;   /* sinks that still have to take it in or to give a verdict */

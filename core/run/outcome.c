@@ -15,12 +15,12 @@ void outcome_release_memory(struct outcomes *o, struct lead *lead)
     control_wake(o->control);
 }
 
-/* A missing lead leaves the sinks with what they have, unless it was sent before the run was resumed, or a
- * sink was told, which may have deleted it: should the provider have it again, it is sent again. */
+/* A missing lead leaves the sinks with what they have, unless it was sent before the run was resumed, or it
+ * was reported to a sink, which may have deleted it: should the provider have it again, it is sent again. */
 static enum state_acceptance acceptance_of(const struct outcomes *o, const struct lead *lead)
 {
     const struct lead_fate *fate = lead->fate;
-    bool was_sent = fate->told_missing || (o->resume && resume_was_sent(o->resume, lead->seq));
+    bool was_sent = fate->reported_missing || (o->resume && resume_was_sent(o->resume, lead->seq));
     if (fate->outcome == OUTCOME_MISSING && !was_sent)
         return STATE_AS_BEFORE;
     bool is_sent = fate->outcome == OUTCOME_EXPORTED && !atomic_load(&fate->outdated);
@@ -34,7 +34,7 @@ static void note_accepted(struct outcomes *o, const struct lead *lead)
     struct err e;
     enum outcome outcome = lead->fate->outcome;
     bool decides = outcome == OUTCOME_EXPORTED || outcome == OUTCOME_FAILED;
-    bool corrects = (o->resume && outcome != OUTCOME_PENDING) || lead->fate->told_missing;
+    bool corrects = (o->resume && outcome != OUTCOME_PENDING) || lead->fate->reported_missing;
     if (!decides && !corrects)
         return;
     memcpy(content.key, lead->key, sizeof content.key);
@@ -89,7 +89,7 @@ void outcome_hold(struct lead *lead, unsigned n_sinks)
 void outcome_hold_missing(struct outcomes *o, struct lead *lead, unsigned n_sinks)
 {
     count(o, lead);
-    lead->fate->told_missing = true;
+    lead->fate->reported_missing = true;
     atomic_init(&lead->fate->readers, 0);
     atomic_init(&lead->fate->holders, n_sinks);
 }

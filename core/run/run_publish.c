@@ -177,7 +177,7 @@ static void publish(struct run *r, struct run_result *out)
 /* ---- a run that was stopped ------------------------------------------------------------------ */
 
 /* They may be what fills the disk, and the lists and the manifest need some of it. What a state may
- * tell of stays for the run that resumes. */
+ * refer to stays for the run that resumes. */
 static void drop_outputs(struct run *r, struct run_result *out)
 {
     struct err e;

@@ -156,7 +156,7 @@ static const char *if_stream(const char *path)
 }
 
 /* Nobody knows how much of them the earlier run got out, so all of it is reported. */
-static enum rc tell_lists(const struct resume_plan *p, struct err *e)
+static enum rc write_stream_lists(const struct resume_plan *p, struct err *e)
 {
     const struct ledger_cfg cfg = {
         .profile = p->cfg->profile,
@@ -178,7 +178,7 @@ static enum rc tell_lists(const struct resume_plan *p, struct err *e)
 }
 
 /* Names of columns, digests, statuses and latencies are in no state. */
-static void tell_no_report(const struct run_cfg *cfg, const char *what, const char *path)
+static void warn_no_report(const struct run_cfg *cfg, const char *what, const char *path)
 {
     if (if_stream(path))
         log_msg(
@@ -198,7 +198,7 @@ static enum rc republish(const struct resume_plan *p, struct arena *arena,
         rc = check_all(p, withheld, e);
     if (rc == RC_OK)
         rc = recover_all(p, withheld, false, e);
-    return rc == RC_OK ? tell_lists(p, e) : rc;
+    return rc == RC_OK ? write_stream_lists(p, e) : rc;
 }
 
 void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
@@ -212,8 +212,8 @@ void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
     if (rc == RC_OK)
         rc = state_finish(p->state, out->withheld == WITHHELD_NOT, &e);
     if (rc == RC_OK) {
-        tell_no_report(p->cfg, "schema", p->cfg->schema_path);
-        tell_no_report(p->cfg, "manifest", p->cfg->manifest_path);
+        warn_no_report(p->cfg, "schema", p->cfg->schema_path);
+        warn_no_report(p->cfg, "manifest", p->cfg->manifest_path);
         return;
     }
     memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* a part of the record may have been read */

@@ -93,7 +93,7 @@ static void close_input(struct ids *ids)
 }
 
 /* What can be known before the first ID is read, is refused now. Only what can be opened again is
- * looked into. */
+ * read. */
 static enum rc check_files(struct ids *ids, struct err *e)
 {
     size_t n_stdin = 0;

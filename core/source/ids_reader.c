@@ -65,7 +65,7 @@ static enum rc reader_fill(struct ids_reader *r, struct err *e)
     return rc;
 }
 
-/* Looks at the first bytes: refuses what is no text, and skips a byte order mark. */
+/* Checks the first bytes: refuses what is no text, and skips a byte order mark. */
 static enum rc reader_begin(struct ids_reader *r, struct err *e)
 {
     static const char mark[] = "\xEF\xBB\xBF";

@@ -97,7 +97,7 @@ const struct ids_kind *ids_sniff(struct str head, bool *more)
             continue;
         if (whole)
             return &magics[i].kind;
-        *more |= magics[i].at == 0; /* what is further on is looked for where it is there */
+        *more |= magics[i].at == 0; /* what is further on is found where it is there */
     }
     return is_wide(head, more) ? &wide : NULL;
 }

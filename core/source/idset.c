@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #define SHARD_CAP_MIN 32
-#define SHARD_CAP_MAX UINT32_MAX /* place_of() multiplies 32 bits by 32 bits */
+#define SHARD_CAP_MAX UINT32_MAX /* slot_of() multiplies 32 bits by 32 bits */
 
 /* Tables from here on come from the system and go back to it: the heap would keep the holes that
  * outgrown tables leave. */
@@ -43,8 +43,8 @@ void idset_free(struct idset *s)
     idset_init(s);
 }
 
-/* Where `key` is, or the free place where it belongs. There always is one. */
-static struct idset_key *place_of(struct idset_key *keys, size_t cap, struct idset_key key)
+/* Where `key` is, or the free slot where it belongs. There always is one. */
+static struct idset_key *slot_of(struct idset_key *keys, size_t cap, struct idset_key key)
 {
     size_t at = (size_t)((key.b >> 32) * cap >> 32);
     for (;; at = at + 1 < cap ? at + 1 : 0) {
@@ -68,7 +68,7 @@ static enum rc shard_grow(struct idset *s, struct idset_shard *shard)
         s->peak_bytes = s->held_bytes;
     for (size_t i = 0; i < shard->cap; i++)
         if (shard->keys[i].a || shard->keys[i].b)
-            *place_of(keys, cap, shard->keys[i]) = shard->keys[i];
+            *slot_of(keys, cap, shard->keys[i]) = shard->keys[i];
     s->held_bytes -= shard->cap * sizeof *keys;
     keys_free(shard->keys, shard->cap);
     shard->keys = keys;
@@ -88,10 +88,10 @@ enum rc idset_add(struct idset *s, const unsigned char digest[IDSET_KEY_BYTES], 
         if (rc != RC_OK)
             return rc;
     }
-    struct idset_key *place = place_of(shard->keys, shard->cap, key);
-    *added = place->a == 0 && place->b == 0;
+    struct idset_key *slot = slot_of(shard->keys, shard->cap, key);
+    *added = slot->a == 0 && slot->b == 0;
     if (*added) {
-        *place = key;
+        *slot = key;
         shard->n++;
         s->n++;
     }

@@ -15,7 +15,7 @@
 #define IDSET_SHARDS 64
 
 struct idset_key {
-    uint64_t a, b; /* both 0: a free place */
+    uint64_t a, b; /* both 0: a free slot */
 };
 
 struct idset_shard {

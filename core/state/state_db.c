@@ -58,7 +58,7 @@ static enum rc run_locking(struct state *s, const char *text, struct err *e)
 
 /* ---- what is in it -------------------------------------------------------------------------- */
 
-/* Another process may have had it between the look at its first bytes and the lock; and what is in
+/* Another process may have had it between the check of its first bytes and the lock; and what is in
  * the -wal file is only seen now. */
 static enum rc check_version(struct state *s, int64_t *version, struct err *e)
 {

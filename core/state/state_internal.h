@@ -37,7 +37,7 @@ struct state {
     void *ctx;
 
     /* All of the following is under the lock, which is recursive; `depth` is how often its holder
-     * has it. SQLite is told to take no locks of its own. */
+     * has it. SQLite is set to take no locks of its own. */
     pthread_mutex_t lock;
     unsigned depth;
     sqlite3 *db;

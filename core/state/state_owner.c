@@ -2,7 +2,7 @@
  * wrote: so a file is refused unless it is ours or root's, regular, has one name, and nobody else can
  * write it. Likewise a folder in which others can put their files in the place of ours.
  *
- * Names are looked at first, for the sake of the message. What counts is the look at each descriptor
+ * Names are checked first, for the sake of the message. What counts is the check of each descriptor
  * that SQLite really opens: between the two, somebody may have been quick. */
 #include "core/state/state_internal.h"
 

@@ -25,7 +25,7 @@ struct chunk {
     enum physical_type type;
     uint64_t seed;        /* of hashes; says nothing about what is written */
     size_t *held;         /* bytes that all chunks of the row group take in memory; counted here */
-    uint64_t n_rows;      /* that `runs` tells of; all later ones are null */
+    uint64_t n_rows;      /* that `runs` covers; all later ones are null */
     uint64_t n_values;    /* of them, those that are not null */
     struct buf runs;      /* uint32_t: so many are null, so many are not, null, ... */
     struct buf data;      /* PLAIN: all values, or those of the dictionary */

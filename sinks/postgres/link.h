@@ -1,5 +1,5 @@
 /* One connection to a PostgreSQL server: never blocks beyond the time that the run may take when it is
- * stopped, and tells a lost connection from an error of the server.
+ * stopped, and distinguishes a lost connection from an error of the server.
  *
  * Errors: RC_NET: the connection is lost, or the server ends it or is not for writing: it may be made
  * again. RC_BUSY: the transaction lost against another one (deadlock, serialization): the same again may

@@ -16,7 +16,7 @@ struct table_names {
 };
 
 /* Where among a row's extras a column is. */
-struct place {
+struct sort_key {
     uint32_t column; /* its index */
     uint32_t at;
 };
@@ -32,8 +32,8 @@ struct record_writer {
     size_t n_params;    /* none in LAYOUT_RAW */
     struct arena arena; /* owns the names */
 
-    struct place *places; /* scratch, of one row */
-    size_t places_cap;
+    struct sort_key *sort_keys; /* scratch, of one row */
+    size_t sort_keys_cap;
 };
 
 /* ---- preparation ---------------------------------------------------------------------------- */
@@ -162,7 +162,7 @@ void record_writer_free(struct record_writer *w)
     if (!w)
         return;
     arena_free(&w->arena);
-    free(w->places);
+    free(w->sort_keys);
     free(w);
 }
 
@@ -175,40 +175,40 @@ unsigned record_wants(const struct encoding *encoding, enum record_layout layout
 
 /* ---- undocumented columns ------------------------------------------------------------------- */
 
-static int compare_places(const void *a, const void *b)
+static int compare_sort_keys(const void *a, const void *b)
 {
-    uint32_t x = ((const struct place *)a)->column;
-    uint32_t y = ((const struct place *)b)->column;
+    uint32_t x = ((const struct sort_key *)a)->column;
+    uint32_t y = ((const struct sort_key *)b)->column;
     return (x > y) - (x < y);
 }
 
-static bool places_reserve(struct record_writer *w, size_t n)
+static bool sort_keys_reserve(struct record_writer *w, size_t n)
 {
-    if (n <= w->places_cap)
+    if (n <= w->sort_keys_cap)
         return true;
     size_t cap = n < 64 ? 64 : n + n / 2;
-    struct place *grown = realloc(w->places, cap * sizeof *grown);
+    struct sort_key *grown = realloc(w->sort_keys, cap * sizeof *grown);
     if (!grown)
         return false;
-    w->places = grown;
-    w->places_cap = cap;
+    w->sort_keys = grown;
+    w->sort_keys_cap = cap;
     return true;
 }
 
 /* The row's extras in the order in which the run met their columns, which is most often the order
  * that they have. NULL: out of memory. */
-static const struct place *sort_extras(struct record_writer *w, const struct row *row)
+static const struct sort_key *sort_extras(struct record_writer *w, const struct row *row)
 {
-    if (!places_reserve(w, row->n_extras))
+    if (!sort_keys_reserve(w, row->n_extras))
         return NULL;
     bool in_order = true;
     for (uint32_t i = 0; i < row->n_extras; i++) {
-        w->places[i] = (struct place){row->extras[i].column->index, i};
-        in_order = in_order && (i == 0 || w->places[i - 1].column < w->places[i].column);
+        w->sort_keys[i] = (struct sort_key){row->extras[i].column->index, i};
+        in_order = in_order && (i == 0 || w->sort_keys[i - 1].column < w->sort_keys[i].column);
     }
     if (!in_order)
-        qsort(w->places, row->n_extras, sizeof *w->places, compare_places);
-    return w->places;
+        qsort(w->sort_keys, row->n_extras, sizeof *w->sort_keys, compare_sort_keys);
+    return w->sort_keys;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -249,13 +249,13 @@ static void write_members(struct record_writer *w, struct buf *b, size_t table,
     }
     if (row->n_extras == 0)
         return;
-    const struct place *places = sort_extras(w, row);
-    if (!places) {
+    const struct sort_key *sort_keys = sort_extras(w, row);
+    if (!sort_keys) {
         b->rc = RC_NOMEM;
         return;
     }
     for (uint32_t i = 0; i < row->n_extras; i++) {
-        const struct extra *extra = &row->extras[places[i].at];
+        const struct extra *extra = &row->extras[sort_keys[i].at];
         add_separator(enc, b, before++);
         enc->name(b, extra->column->name);
         enc->cell(b, &extra->cell);

@@ -7,7 +7,7 @@
 #include "sinks/sql/dialect.h"
 
 enum sql_merge_role {
-    SQL_MERGE_KEY,  /* tells rows apart; the first ones tell leads apart */
+    SQL_MERGE_KEY,  /* identifies a row; the first ones identify a lead */
     SQL_MERGE_DATA, /* a row is written again where one of these differs ... */
     SQL_MERGE_RUN,  /* ... and then these are, too */
 };

@@ -35,7 +35,7 @@ struct sql_relation {
 struct sql_relations {
     struct sql_relation *items; /* one for each of profile->tables */
     size_t n;
-    size_t n_lead_keys; /* the first columns of every table, which tell one lead from another */
+    size_t n_lead_keys; /* the first columns of every table, which identify a lead */
 };
 
 /* All of it lives in `memory`. `prefix` comes before the name of each table; NULL: none. `all_text`: every

@@ -240,7 +240,7 @@ static void merging_free(struct merging *m)
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-/* Every run's rows are kept: then a row is told from that of another run by the run. */
+/* Every run's rows are kept: then the run distinguishes a row from that of another run. */
 static void put_key(struct merging *m)
 {
     if (!m->relation->has_key)

@@ -46,7 +46,7 @@ static enum rc keep(struct sqlite_place *p, struct str text, const char **out, s
     return *out ? RC_OK : err_nomem(e);
 }
 
-/* Absolute, and without links: what SQLite opens is what was looked at. */
+/* Absolute, and without links: what SQLite opens is what was checked. */
 static enum rc resolve(struct sqlite_place *p, const char *target, struct err *e)
 {
     char *real = realpath(target, NULL);

@@ -29,7 +29,7 @@ static const struct typed_target target = {
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* Only who has no lock may ask: closing the file ends all that a process has. */
-static enum rc tell_owner(const struct sqlite_place *p, struct err *e)
+static enum rc report_owner(const struct sqlite_place *p, struct err *e)
 {
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BYTE, .l_len = LOCK_BYTES};
@@ -104,7 +104,7 @@ enum rc sqlite_stage_open(struct sqlite_stage *s, const struct sqlite_place *p,
     }
     if (rc == RC_BUSY) {
         sqlite_db_close(&s->db);
-        return tell_owner(p, e);
+        return report_owner(p, e);
     }
     if (rc == RC_OK && moved)
         return err_set(e, RC_BUSY, "%s: other runs of leadpipe begin and end there; try again",

@@ -18,7 +18,7 @@ enum sqlite_affinity {
 };
 
 struct sqlite_column {
-    struct str name; /* in lower case, as SQLite does not tell them apart */
+    struct str name; /* in lower case, as SQLite does not distinguish them */
     enum sqlite_affinity affinity;
     bool is_generated;
 };

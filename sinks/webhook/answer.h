@@ -6,7 +6,7 @@
 #include "core/http/http.h"
 #include "core/sink.h"
 
-#define ANSWER_BYTES_MAX 8192 /* of an answer's body that are looked at */
+#define ANSWER_BYTES_MAX 8192 /* of an answer's body that are read */
 #define ANSWER_SHOWN_MAX 200  /* of these in a message */
 
 /* What a verdict points to. */

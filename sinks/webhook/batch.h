@@ -33,7 +33,7 @@ void batch_close(struct batch *b);
 enum rc batch_id(struct batch *b, const struct lead_note *leads, size_t n,
                  char out[WEBHOOK_ID_SIZE]);
 
-/* Is it JSON, in the frame that this sink's bodies have? What is within is not looked at. RC_SYNTAX:
+/* Is it JSON, in the frame that this sink's bodies have? What is within is not examined. RC_SYNTAX:
  * it is not; RC_NOMEM. */
 enum rc batch_check_body(const struct batch *b, struct str body);
 

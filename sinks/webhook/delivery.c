@@ -8,7 +8,7 @@
 #include "sinks/webhook/answer.h"
 #include "core/base/thread.h"
 
-/* Of an answer: more than is looked at, so that one of ordinary size does not cost its connection. */
+/* Of an answer: more than is used, so that one of ordinary size does not cost its connection. */
 #define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
 /* Refused deliveries, and no other answer before, that close the delivery: as of a provider's leads. */
 #define REFUSED_FIRST 3

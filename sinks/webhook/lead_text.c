@@ -44,7 +44,7 @@ static bool take_fingerprint(struct str *text, unsigned char out[FINGERPRINT_BYT
     return true;
 }
 
-/* `params` has room for them; what it points to is only looked at by readers of *out. */
+/* `params` has room for them; what it points to is only read by users of *out. */
 static bool take_one(struct str *text, size_t n_params, struct str *params, struct lead_note *out)
 {
     if (!text_take_uint(text, ':', &out->lead.seq) || !take_fingerprint(text, out->fingerprint) ||

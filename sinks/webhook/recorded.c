@@ -18,7 +18,7 @@ struct recorded_set {
     struct recorded_cfg cfg;
     struct arena arena; /* owns the deliveries; under `lock` once they are loaded */
     struct recorded *first, *last;
-    struct recorded *unsent; /* where to look for the next one */
+    struct recorded *unsent; /* where the search for the next one begins */
     struct entry *entries;   /* by sequence number */
     size_t n_entries;
     pthread_mutex_t lock;
@@ -91,7 +91,7 @@ static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e
     return rc == RC_OK ? RC_OK : damaged(s, rc, e);
 }
 
-static int by_place(const void *a, const void *b)
+static int compare_seqs(const void *a, const void *b)
 {
     const struct entry *left = a;
     const struct entry *right = b;
@@ -112,7 +112,7 @@ static enum rc make_index(struct recorded_set *s, struct err *e)
             *entry++ = (struct entry){.seq = lead->seq, .lead = lead, .delivery = r};
         }
     }
-    qsort(s->entries, s->n_entries, sizeof *s->entries, by_place);
+    qsort(s->entries, s->n_entries, sizeof *s->entries, compare_seqs);
     return RC_OK;
 }
 

@@ -46,7 +46,7 @@ static struct str next_word(struct str *text)
     return word;
 }
 
-/* EVP_DecodeBlock() is lax about what stands before and behind, so that is looked at here. */
+/* EVP_DecodeBlock() is lax about what stands before and behind, so that is checked here. */
 static bool is_base64(struct str s, size_t *padding)
 {
     size_t n = 0;

@@ -33,7 +33,7 @@ struct conn {
     struct conn *prev, *next;
     int fd;
     bool busy;    /* a request is in progress and counts against --admit */
-    bool writing; /* asked to be told when it can be written to */
+    bool writing; /* asked to be notified when it can be written to */
     const struct answer *answer;
     size_t sent, in_len;
     char in[HEAD_BYTES_MAX];
@@ -263,7 +263,7 @@ static int arm_timer(struct server *s)
     return timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &when, NULL) == 0 ? 0 : fail("timer");
 }
 
-/* 1: told to end. */
+/* 1: asked to end. */
 static int dispatch(struct server *s, const struct epoll_event *e)
 {
     if (e->data.ptr == &s->signals)

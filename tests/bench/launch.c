@@ -1,4 +1,4 @@
-/* Starts a program that does not outlive its starter, and tells what it cost.
+/* Starts a program that does not outlive its starter, and reports what it cost.
  *
  *   launch COMMAND [ARG]...           becomes the command
  *   launch -o FILE COMMAND [ARG]...   waits for it, writes what it cost as JSON, ends as it did

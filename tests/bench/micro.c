@@ -18,7 +18,7 @@ enum {
     LEADS_MAX = 200, /* few enough for a case to be quick, more than a cache holds at once */
     ROUNDS_MIN = 7,
     ROUNDS_MAX = 101,
-    ROUNDS_NS = 500 * 1000 * 1000, /* go on for so long */
+    ROUNDS_NS = 500 * 1000 * 1000, /* continue for so long */
     KEEP_BYTES = 1 << 20,
     BATCH = 16,
 };

@@ -1,4 +1,4 @@
-"""What it costs that a run can go on: the same run with --state and without; and a state of a
+"""What it costs that a run can be resumed: the same run with --state and without; and a state of a
 million leads."""
 
 import os

@@ -25,7 +25,7 @@ SANITIZER = os.environ.get("LEADPIPE_SANITIZER") or None
 SLOWNESS = {None: 1, "asan": 4, "tsan": 12}.get(SANITIZER, 4)
 
 # A shell without job control lets its background commands ignore SIGINT, nohup lets them ignore
-# SIGHUP, and the program rightly goes on ignoring them. Here they are what is tested.
+# SIGHUP, and the program rightly keeps ignoring them. Here they are what is tested.
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)

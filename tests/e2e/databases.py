@@ -72,7 +72,7 @@ class Database:
         return self.ask('select %s from %s."%s"' % (", ".join(picked), schema, table))
 
     def dump(self, schema="public"):
-        """Everything that others see, to tell that nothing changed."""
+        """Everything that others see, to show that nothing changed."""
         tables = [row["name"] for row in self.ask(
             "select relname as name from pg_class where relnamespace = '%s'::regnamespace and relkind = 'r' "
             "and relname !~ '^_leadpipe' order by 1" % schema)]

@@ -66,7 +66,7 @@ class Resumed:
         run = runs.Run(self.folder, subprocess.CompletedProcess(process.args, status, stdout, stderr))
         return run if status < 0 else runs.check(run, resumes=True)
 
-    def go_on(self, ids, *more, status=0, **popen):
+    def resume(self, ids, *more, status=0, **popen):
         """The command with all IDs, to its end."""
         named = {name: popen.pop(name) for name in ("sinks", "provider") if name in popen}
         popen.setdefault("env", self.sandbox.env)
@@ -94,7 +94,7 @@ def never_interrupted(leadpipe, sandbox, control, folder, ids, *more, sinks=SINK
     kept, leadpipe.folder = leadpipe.folder, folder
     try:
         alone = Resumed(leadpipe, sandbox, control, sinks, provider)
-        run = alone.go_on(ids, *more, status=status)
+        run = alone.resume(ids, *more, status=status)
         return alone.outputs(), run
     finally:
         leadpipe.folder = kept

@@ -20,6 +20,6 @@ def state_is_refused():
     return "--state: not available" in done.stderr
 
 
-needs_state = pytest.mark.skipif(state_is_refused(), reason="this version does not go on with runs: --state is refused")
+needs_state = pytest.mark.skipif(state_is_refused(), reason="this version does not resume runs: --state is refused")
 needs_library = pytest.mark.skipif(not LIBRARY.exists() or SANITIZER is not None,
                                    reason="faultfs.so is there on Linux only, and a sanitizer is asked before it")

@@ -2,7 +2,7 @@
 
 export(...) runs the program with a failed list, a manifest and messages as JSON, and returns a Run.
 Whatever a test is about, its books must balance: the outcomes add up to the unique IDs, and
-summary, manifest, failed list and output tell the same story.  No temporary file may be left.
+summary, manifest, failed list and output agree.  No temporary file may be left.
 """
 
 import json
@@ -42,7 +42,7 @@ class Run:
 
 
 def forget_lists(folder):
-    """What a stopped run told: so that a test sees that the next one, which is refused, tells nothing."""
+    """What a stopped run reported: so that a test sees that the next one, which is refused, reports nothing."""
     for name in (FAILED, MISSING, MANIFEST):
         (folder / name).unlink(missing_ok=True)
 

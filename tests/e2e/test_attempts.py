@@ -78,7 +78,7 @@ def test_never_more_in_flight_than_allowed(wires):
 
 def test_deliveries_are_counted_too(wires):
     origin = wires.origin(delay=0)
-    receiver = wires.origin(delay=0.005, judge=lambda event: None if event["data"]["payload"]["asked"] == "lead-9" else 200)
+    receiver = wires.origin(delay=0.005, status_of=lambda event: None if event["data"]["payload"]["asked"] == "lead-9" else 200)
     hook = "webhook,layout=raw,concurrency=1,attempts=3:http://127.0.0.1:%d/hook" % receiver.port
     run = wires.export(origin, ids_of(30), "-t", hook, scheme="http")
     assert [row["id"] for row in run.failed] == ["lead-9"]

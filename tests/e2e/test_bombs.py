@@ -154,7 +154,7 @@ def test_deliveries_count(leadpipe, bombs, sandbox, control):
 
 
 def test_stopped_and_resumed(leadpipe, bombs):
-    """A run that is stopped while leads wait for memory goes on, and ends with the same bytes."""
+    """A run that is stopped while leads wait for memory is resumed, and ends with the same bytes."""
     import signal
     ids = ["small.0.%d" % n for n in range(50)] + ["zeros.1200000.%d" % n for n in range(12)]
     words = ["export", "-p", "omni", "--base-url", bombs.url, "-t", "ndjson:out.ndjson", "--max-memory", "64M", "-j", "16",

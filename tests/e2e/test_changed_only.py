@@ -32,7 +32,7 @@ class Nightly:
         """Returns the run, and the leads that the receiver accepted in it."""
         before = len(self.control.deliveries(HOOK))
         words = ["--changed-only"] if changed_only else []
-        run = self.resumed.go_on(ids, *words, *more, status=status, sinks=sinks or self.sinks)
+        run = self.resumed.resume(ids, *words, *more, status=status, sinks=sinks or self.sinks)
         self.tries = self.control.deliveries(HOOK)[before:]
         run.delivered = sorted(lead for one in self.tries if one["status"] == 200 for lead in lead_ids_of(one))
         assert resumes.STATE + "-wal" not in runs.listing(self.folder)
@@ -98,9 +98,9 @@ def test_new_ids_and_fewer_ids(nightly):
 def test_same_id_with_other_parameters(leadpipe, sandbox, control):
     resumed = Resumed(leadpipe, sandbox, control, provider="convocore")
     table = "id,agentId\ntiny-1,a\ntiny-1,b\n"
-    assert resumed.go_on(table, "--changed-only").outcomes() == {"exported": 2}
+    assert resumed.resume(table, "--changed-only").outcomes() == {"exported": 2}
     table += "tiny-1,c\n"
-    assert resumed.go_on(table, "--changed-only").outcomes() == {"exported": 1, "unchanged": 2}
+    assert resumed.resume(table, "--changed-only").outcomes() == {"exported": 1, "unchanged": 2}
 
 
 def test_signed_urls(leadpipe, sandbox, control):
@@ -111,7 +111,7 @@ def test_signed_urls(leadpipe, sandbox, control):
         texts = []
         for night in range(2):
             control.set(nonce="night-%d" % night)
-            run = resumed.go_on(ids, "--changed-only", "--signed-urls", how)
+            run = resumed.resume(ids, "--changed-only", "--signed-urls", how)
             texts.append((run.folder / runs.OUT).read_text())
             assert run.outcomes() == {"exported" if night == 0 else "unchanged": len(ids)}, how
         assert ("night-0" in texts[0]) == (how == "keep")
@@ -182,8 +182,8 @@ def test_sink_removed_and_added_again(nightly):
 def test_sink_changed(leadpipe, sandbox, control, sinks):
     """Another target or other rows are another sink."""
     resumed = Resumed(leadpipe, sandbox, control)
-    assert resumed.go_on(IDS, "--changed-only").outcomes() == {"exported": len(IDS)}
-    assert resumed.go_on(IDS, "--changed-only", sinks=sinks).outcomes() == {"exported": len(IDS)}
+    assert resumed.resume(IDS, "--changed-only").outcomes() == {"exported": len(IDS)}
+    assert resumed.resume(IDS, "--changed-only", sinks=sinks).outcomes() == {"exported": len(IDS)}
 
 
 @pytest.mark.parametrize("words", ["concurrency=2", "rate=500", "timeout=9s", "header=X-Night: 2", "attempts=5"])
@@ -314,7 +314,7 @@ def test_resend(nightly):
     assert_sent(nightly.run(), [])  # those that were not in that run are as they were
 
 
-def test_resend_goes_on_with_resend(nightly):
+def test_resend_is_resumed_with_resend(nightly):
     nightly.run()
     nightly.forget_outputs()
     nightly.resumed.part(DONE_BEFORE, "--changed-only", "--resend")

@@ -40,7 +40,7 @@ def fetched_more_than_once(control, among):
 def test_nothing_finished_is_fetched_again(waiting, resumed, control):
     run = waiting(IDS)
     assert run.ledger["pending"] >= len(WAITS)
-    whole = resumed.go_on(IDS, status=3)
+    whole = resumed.resume(IDS, status=3)
     assert whole.outcomes() == resumes.LEDGER
     assert fetched_more_than_once(control, set(IDS) - set(WAITS)) == {}
 
@@ -49,7 +49,7 @@ def test_same_bytes(waiting, resumed, control, one_go):
     control.reset()
     control.set(nonce="same")
     waiting(IDS)
-    whole = resumed.go_on(IDS, status=3)
+    whole = resumed.resume(IDS, status=3)
     assert {name: data for name, data in resumed.outputs().items() if not name.startswith("alone/")} == one_go[0]
     assert whole.manifest["requests"]["statuses"]["200"] == one_go[1].manifest["requests"]["statuses"]["200"]
     assert fetched_more_than_once(control, set(IDS) - set(WAITS)) == {}
@@ -58,10 +58,10 @@ def test_same_bytes(waiting, resumed, control, one_go):
 
 @pytest.mark.parametrize("order", ["input", "any"])
 def test_again_and_again(waiting, resumed, control, order):
-    """What was kept is kept once more, and more is added to it."""
+    """What was buffered is buffered once more, and more is added to it."""
     for n in (20, 40, 60):
         waiting(IDS[:n], "--order", order, waits=WAITS[:1])
-    whole = resumed.go_on(IDS, "--order", order, status=3)
+    whole = resumed.resume(IDS, "--order", order, status=3)
     assert whole.outcomes() == resumes.LEDGER
     if order == "input":
         assert whole.exported == [one for one in IDS if "~" not in one]
@@ -75,11 +75,11 @@ def test_one_of_them_at_a_time(waiting, resumed, control):
     for n, one in enumerate(WAITS):
         waiting(IDS, waits=WAITS[n:])
         assert fetched_more_than_once(control, set(IDS) - set(WAITS)) == {}
-    assert resumed.go_on(IDS, status=3).outcomes() == resumes.LEDGER
+    assert resumed.resume(IDS, status=3).outcomes() == resumes.LEDGER
 
 
-def test_kept_payload_with_another_id(resumed, control):
-    """Asked for once more when it was fetched, and not again when the run goes on."""
+def test_buffered_payload_with_another_id(resumed, control):
+    """Asked for once more when it was fetched, and not again when the run is resumed."""
     odd = ["tiny-%d~otherid=tiny-x" % n for n in range(1, 9)]
     control.set(faults={"tiny-0": "status=500"})
 
@@ -89,27 +89,27 @@ def test_kept_payload_with_another_id(resumed, control):
 
     resumed.part(["tiny-0", *odd], *PATIENT, wait=wait)
     control.set(faults={"tiny-0": None})
-    whole = resumed.go_on(["tiny-0", *odd])
+    whole = resumed.resume(["tiny-0", *odd])
     assert whole.outcomes() == {"exported": 9} and whole.summary["other_ids"] == 8
     by_id = control.stats(ids="all")["by_id"]
     assert {one: by_id[one] for one in odd if by_id[one] != 2} == {}
 
 
-def test_kept_payloads_outlive_a_kill(waiting, resumed, control):
-    """Killed in the part after: what was kept is still there, or was durable otherwise."""
+def test_buffered_payloads_outlive_a_kill(waiting, resumed, control):
+    """Killed in the part after: what was buffered is still there, or was durable otherwise."""
     waiting(IDS)
     control.set(faults={"tiny-0": "status=500"})
     resumed.part(IDS, *PATIENT, until="tiny-0", signal_number=signal.SIGKILL)
     control.set(faults={"tiny-0": None})
-    assert resumed.go_on(IDS, status=3).outcomes() == resumes.LEDGER
+    assert resumed.resume(IDS, status=3).outcomes() == resumes.LEDGER
     assert fetched_more_than_once(control, set(IDS) - set(WAITS)) == {}
 
 
-def test_kept_payloads_are_content(waiting, resumed, control):
+def test_buffered_payloads_are_content(waiting, resumed, control):
     """What changed at the provider meanwhile is as it was when it was fetched."""
     waiting(IDS, waits=["tiny-0"])
     control.set(revision={"tiny-1": 3, "tiny-0": 4})
-    whole = resumed.go_on(IDS, status=3)
+    whole = resumed.resume(IDS, status=3)
     by_id = {row["lead_id"]: row for row in whole.rows}
     assert by_id["tiny-1"].get("activity_summary") != "Revision 3"
     assert by_id["tiny-0"]["activity_summary"] == "Revision 4"
@@ -120,15 +120,15 @@ def test_deliveries_are_not_repeated(leadpipe, sandbox, control):
     resumed = Resumed(leadpipe, sandbox, control, sinks=[*SINKS, "-t", "webhook,batch=3:" + sandbox.hook("once")])
     for n in (10, 30, 55):
         resumed.part(IDS[:n], wait=lambda: control.attempts(IDS[n - 1]) and len(control.deliveries("once")) >= n // 3 - 6)
-    run = resumed.go_on(IDS, status=3)
+    run = resumed.resume(IDS, status=3)
     accepted = [lead for one in control.deliveries("once") for lead in lead_ids_of(one)]
     assert sorted(accepted) == sorted(one for one in IDS if "~" not in one) and run.outcomes() == resumes.LEDGER
     assert control.ask("hooks")["once"]["after_success"] == 0
     ids = {}
     for one in control.deliveries("once"):
         assert ids.setdefault(one["webhook_id"], one["sha256"]) == one["sha256"]
-    told = run.manifest["sinks"][2]
-    assert told["delivered"] == len(control.deliveries("once")) and told["failed"] == 0
+    reported = run.manifest["sinks"][2]
+    assert reported["delivered"] == len(control.deliveries("once")) and reported["failed"] == 0
 
 
 def test_receiver_that_is_away_at_the_stop(leadpipe, sandbox, control):
@@ -138,7 +138,7 @@ def test_receiver_that_is_away_at_the_stop(leadpipe, sandbox, control):
     first = resumed.part(IDS[:20], wait=lambda: len(control.deliveries("away")) >= 8)
     assert first.ledger["exported"] == 0 and first.ledger["pending"] == 20
     control.hook("away")
-    assert resumed.go_on(IDS, status=3).outcomes() == resumes.LEDGER
+    assert resumed.resume(IDS, status=3).outcomes() == resumes.LEDGER
     ids = {}
     for one in control.deliveries("away"):
         for lead in lead_ids_of(one):
@@ -162,16 +162,16 @@ def test_second_signal(resumed, control, one_go):
     process.send_signal(signal.SIGINT)
     assert process.wait(8 * SLOWNESS) == 130
     control.set(faults={"lead-17": None})
-    resumed.go_on(IDS, status=3)
+    resumed.resume(IDS, status=3)
     assert {name: data for name, data in resumed.outputs().items() if not name.startswith("alone/")} == one_go[0]
     resumes.assert_nothing_beside(resumed.folder)
 
 
 def test_stop_before_anything(resumed, control):
-    """No ID was read: there is nothing to go on with, and any command may begin."""
+    """No ID was read: there is nothing to resume, and any command may begin."""
     process = resumed.start(stdin=-1)
     runs.wait_until(lambda: runs.temporaries(resumed.folder), "it has begun")
     process.send_signal(signal.SIGTERM)
     process.wait(60)
-    run = resumed.go_on(["tiny-1"], sinks=["-t", "csv:out/", "-t", "ndjson,layout=rows:" + runs.OUT])
+    run = resumed.resume(["tiny-1"], sinks=["-t", "csv:out/", "-t", "ndjson,layout=rows:" + runs.OUT])
     assert run.outcomes() == {"exported": 1} and (resumed.folder / STATE).exists()

@@ -149,11 +149,11 @@ def test_one_lead_does_not_widen_all_rows(leadpipe):
     own = sum(name.startswith("checklist_code_") for name in header)
     assert wide["checklist_code_%d" % (own - 1)] == str(own - 1)
     # counted, with the first lead's name, once
-    told = {"codes": 65_000 - own + 300, "members": 3000 + 600, "leads": 301, "first_lead": "wide"}
-    assert json.loads((folder / "m.json").read_text())["beyond_max_columns"] == told
+    reported = {"codes": 65_000 - own + 300, "members": 3000 + 600, "leads": 301, "first_lead": "wide"}
+    assert json.loads((folder / "m.json").read_text())["beyond_max_columns"] == reported
     assert done.stderr.count("--max-columns") == 1 and "first in lead wide (301 leads)" in done.stderr
-    assert "only in checklist_items: %d\n" % told["codes"] in done.stderr
-    assert "moved to other_members: %d\n" % told["members"] in done.stderr
+    assert "only in checklist_items: %d\n" % reported["codes"] in done.stderr
+    assert "moved to other_members: %d\n" % reported["members"] in done.stderr
     # the other encodings have the same columns, and more requests at a time change nothing
     for row in runs.json_lines(folder / "out.ndjson"):
         assert set(row) - set(header) <= set(TABLES["omni"])
@@ -184,7 +184,7 @@ def test_max_columns_of_every_table(leadpipe, limit):
 
 
 def test_max_columns_belongs_to_the_run(leadpipe):
-    """A run that goes on has the same columns and counts, and another limit is another run."""
+    """A run that is resumed has the same columns and counts, and another limit is another run."""
     held, good = threading.Event(), omni_payloads(WIDE)
 
     def answer(path, headers):
@@ -208,8 +208,8 @@ def test_max_columns_belongs_to_the_run(leadpipe):
         done = leadpipe(*again, env=KEY)
         assert done.returncode == 0, done.stderr
         resumed = (leadpipe.folder / "out" / "leads.csv").read_bytes()
-        told = json.loads((leadpipe.folder / "m.json").read_text())["beyond_max_columns"]
-        assert told["first_lead"] == "wide" and told["leads"] == 301
+        reported = json.loads((leadpipe.folder / "m.json").read_text())["beyond_max_columns"]
+        assert reported["first_lead"] == "wide" and reported["leads"] == 301
         assert leadpipe(*again, "--fresh", env=KEY).returncode == 0
-        assert json.loads((leadpipe.folder / "m.json").read_text())["beyond_max_columns"] == told
+        assert json.loads((leadpipe.folder / "m.json").read_text())["beyond_max_columns"] == reported
     assert (leadpipe.folder / "out" / "leads.csv").read_bytes() == resumed

@@ -9,7 +9,7 @@ def ids_of(n):
     return ["lead-%d" % i for i in range(n)]
 
 
-def told(run):
+def limit_messages(run):
     return [row["message"] for row in run.messages if "at a time" in row["message"] and "server accepts only" in row["message"]]
 
 
@@ -22,9 +22,9 @@ def test_too_many_connections(wires, how, concurrency, limit, scheme):
     ids = ids_of(100)
     run = all_right(wires.export(relay, ids, "-j", concurrency, "--attempts", 2, scheme=scheme), ids)
     assert relay.refused > 0 and origin.most <= limit
-    assert len(told(run)) <= 1 and relay.refused < 3 * (8 if concurrency == "auto" else concurrency)
+    assert len(limit_messages(run)) <= 1 and relay.refused < 3 * (8 if concurrency == "auto" else concurrency)
     if concurrency == 32:
-        assert told(run), run.messages
+        assert limit_messages(run), run.messages
 
 
 @pytest.mark.parametrize("concurrency", ["auto", 32])
@@ -62,12 +62,12 @@ def test_a_second_http2_connection_is_not_taken(wires):
 
 
 def test_a_lead_that_resets_its_connection(wires):
-    """It is told from a limit: it fails where others are served."""
+    """It is distinguished from a limit: it fails where others are served."""
     origin = wires.origin(delay=0.02, answer=lambda origin, lead_id: (None, b"") if lead_id == "lead-50" else
                           (200, {"id": lead_id, "asked": lead_id}))
     run = wires.export(origin, ids_of(400), "-j", 16, "--attempts", 4, scheme="http")
     assert [row["id"] for row in run.failed] == ["lead-50"] and len(run.exported) == 399
-    assert origin.times()["lead-50"] == 4 and told(run) == []
+    assert origin.times()["lead-50"] == 4 and limit_messages(run) == []
 
 
 def test_webhook_receiver_takes_few_connections(wires):

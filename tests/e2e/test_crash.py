@@ -1,4 +1,4 @@
-"""Killed and stopped at any time, an export goes on and leaves what one leaves that was never interrupted.
+"""Killed and stopped at any time, an export is resumed and leaves what one leaves that was never interrupted.
 
 tests/faults/README.md says what is compared; here are few and small runs.
 """

@@ -48,7 +48,7 @@ def cut_off(leadpipe, sandbox, control):
 
 
 def of_another_user(cut_off, part):
-    """In a folder that both can write: with the same content, so that its length and checksum tell nothing."""
+    """In a folder that both can write: with the same content, so that its length and checksum show nothing."""
     copy = shutil.copy(part, part.with_suffix(".theirs"))
     os.chown(copy, NOBODY, NOBODY)
     os.replace(copy, part)
@@ -92,7 +92,7 @@ def test_not_our_own_any_more(cut_off, name, put, says):
 @pytest.mark.parametrize("option, path", [("--failed", "/dev/stdout"), ("--failed", "-"), ("--missing", "/dev/stdout"),
                                           ("--missing", "/proc/self/fd/1")])
 def test_list_in_a_stream(cut_off, option, path):
-    """Whoever read it the first time is gone: the run that ends this one tells all of it."""
+    """Whoever read it the first time is gone: the run that ends this one reports all of it."""
     cut_off.cut("two.ndjson", option, path, lists=False)
     done = cut_off.run(option, path, lists=False)
     assert done.returncode == 3, done.stderr
@@ -142,7 +142,7 @@ def test_published_in_part(leadpipe, sandbox, fault):
 
 @pytest.mark.parametrize("sink", ["ndjson:-", "csv:/dev/fd/1", "msgpack:/dev/stdout"])
 def test_standard_output_that_is_a_file(leadpipe, sandbox, sink):
-    """What a disk could not write is told when it is asked to, and by some file systems only then."""
+    """What a disk could not write is reported when it is asked to sync, and by some file systems only then."""
     faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(leadpipe.folder), "FAULTFS_RULES": "op=sync path=all fail=EIO"}
     with open(leadpipe.folder / "all", "wb") as file:
         done = leadpipe("export", *sandbox.provider(), "-t", sink, input="tiny-1\n", env={**sandbox.env, **faults}, stdout=file)

@@ -52,7 +52,7 @@ def test_connections_freeze_again_and_again(wires):
 
 
 def test_one_request_at_a_time(wires):
-    """Nothing tells a dead connection from a slow lead: the try counts, and the next one has another."""
+    """Nothing distinguishes a dead connection from a slow lead: the try counts, and the next one has another."""
     origin = wires.origin(delay=0.01)
     relay = wires.relay(wires.nginx(origin, more="keepalive_requests 100000;"))
     run = export_while_frozen(wires, relay, origin, 60, [20, 40], "-j", 1, "--timeout", "1s", "--attempts", 2)

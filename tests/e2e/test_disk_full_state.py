@@ -1,5 +1,5 @@
 """A disk that fails at each kind of write: exit 1, a message that names the file, the earlier output
-as it was; and when there is room again, the same command goes on to the same files.
+as it was; and when there is room again, the same command resumes to the same files.
 
 The failing is done by tests/faults/faultfs.so, which says in a log what it did: a fault that was not
 met proves nothing.
@@ -88,7 +88,7 @@ def reference(sandbox, tmp_path_factory):
     return left
 
 
-def check_goes_on(exporter, reference, control, *more):
+def check_resumes(exporter, reference, control, *more):
     done = exporter.run(*more)
     assert done.returncode == reference.status, done.stderr
     left = exporter.left(done.returncode)
@@ -100,8 +100,8 @@ def check_goes_on(exporter, reference, control, *more):
 def check_failed(exporter, done, name, error):
     assert exporter.faults(), "the fault was not met"
     assert done.returncode == 1, done.stderr
-    told = [line for line in done.stderr.splitlines() if name in line and (error is None or error in line)]
-    assert told, done.stderr
+    reported = [line for line in done.stderr.splitlines() if name in line and (error is None or error in line)]
+    assert reported, done.stderr
 
 
 PART = ".leadpipe-part"
@@ -144,7 +144,7 @@ def test_before_the_end(exporter, reference, control, fault):
     done = exporter.run(rules=rules)
     check_failed(exporter, done, name, None if "EIO" in rules or "EDQUOT" in rules else "No space left on device")
     books.check_unpublished(exporter.folder, reference, stopped=True)
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
 @pytest.mark.parametrize("fault", AT_THE_END)
@@ -154,7 +154,7 @@ def test_at_the_end(exporter, reference, control, fault):
     done = exporter.run(rules=rules)
     check_failed(exporter, done, name, None)
     books.check_unpublished(exporter.folder, reference, stopped=False)
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
 @pytest.mark.parametrize("rules", [
@@ -168,7 +168,7 @@ def test_state(exporter, reference, control, rules):
     done = exporter.run(rules=rules)
     check_failed(exporter, done, books.STATE, None)
     books.check_unpublished(exporter.folder, reference, stopped=True)
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
 @pytest.mark.parametrize("rules", ["op=write path=run.state* after_bytes=0 fail=ENOSPC", "op=create path=run.state fail=EROFS",
@@ -179,7 +179,7 @@ def test_state_that_cannot_begin(exporter, reference, control, rules):
     assert done.returncode in (1, 2) and books.STATE in done.stderr, done.stderr
     assert control.requests() == [], "nothing is fetched that cannot be remembered"
     books.check_unpublished(exporter.folder, reference, stopped=True)
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
 @pytest.mark.parametrize("n", range(1, 6))
@@ -196,7 +196,7 @@ def test_full_again_and_again(exporter, reference, control, n):
         books.check_unpublished(exporter.folder, reference, stopped=False)
     assert failures, "there was room enough"
     if done.returncode == 1:
-        check_goes_on(exporter, reference, control)
+        check_resumes(exporter, reference, control)
 
 
 def test_read_only_folder(exporter, reference, control):
@@ -205,10 +205,10 @@ def test_read_only_folder(exporter, reference, control):
     done = exporter.run(rules=rules)
     check_failed(exporter, done, "out/", "Read-only file system")
     books.check_unpublished(exporter.folder, reference, stopped=True)
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
-def test_read_only_when_it_goes_on(exporter, reference, control):
+def test_read_only_when_it_resumes(exporter, reference, control):
     """Nothing was done, nothing is lost."""
     assert exporter.run(rules=FAULTS["ndjson"][0]).returncode == 1
     before = runs.listing(exporter.folder)
@@ -216,11 +216,11 @@ def test_read_only_when_it_goes_on(exporter, reference, control):
     assert done.returncode in (1, 2) and len(done.stderr.splitlines()) <= 20, done.stderr
     after = runs.listing(exporter.folder)
     assert {name for name in before if not books.is_state(name)} == {name for name in after if not books.is_state(name)}
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
 def test_removed_folder(exporter, reference, leadpipe, sandbox, control):
-    """Whether it can go on or not, a run whose folder was removed never claims to be complete when it is not."""
+    """Whether it can be resumed or not, a run whose folder was removed never claims to be complete when it is not."""
     ids_file(exporter.folder, IDS[:200] + ["plain-late~slow=1500"] + IDS[200:])
     process = leadpipe.start(*exporter.words(), env=sandbox.env, cwd=exporter.folder)
     runs.wait_until(lambda: control.attempts("plain-late~slow=1500") == 1, "the slow lead is asked for")
@@ -244,7 +244,7 @@ def test_killed_after_a_full_disk(exporter, reference, leadpipe, sandbox, contro
     assert exporter.run(rules=FAULTS["ndjson"][0]).returncode == 1
     done = exporter.run(rules="op=rename from=2 kill=before")
     assert done.returncode == -signal.SIGKILL
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
 @pytest.mark.parametrize("name", ["leads.ndjson", "out/documents.csv"])
@@ -265,10 +265,10 @@ def test_complete_file_is_not_there(exporter, control, reference, name, what):
     assert (path.read_bytes() if path.exists() else None) == earlier
     books.check_unpublished(exporter.folder, reference, stopped=True)  # none of them, if not all
     part.write_bytes(complete)
-    check_goes_on(exporter, reference, control)
+    check_resumes(exporter, reference, control)
 
 
-def test_goes_on_in_another_folder(leadpipe, sandbox, exporter, tmp_path):
+def test_resumes_in_another_folder(leadpipe, sandbox, exporter, tmp_path):
     """Only what the command names is renamed: a relative path means another file there."""
     words = ["export", *sandbox.provider(), "-t", "ndjson:%s" % (tmp_path / "leads.ndjson"), "--state",
              str(tmp_path / "state"), "--failed", "failed.ndjson", str(exporter.folder / "ids.txt")]
@@ -302,7 +302,7 @@ def test_each_call_fails(tmp_path, more):
     assert every_call.main(["--fail", *more, "--stride", stride, "--offset", "3", "--folder", str(tmp_path)]) == 0
 
 
-def test_an_error_that_is_told_once(leadpipe, sandbox, control, tmp_path):
+def test_an_error_that_is_reported_once(leadpipe, sandbox, control, tmp_path):
     """A sync that failed at a sink's end is not forgotten by the checkpoint, to which the system says that all is well."""
     disk, log = tmp_path / "disk", tmp_path / "faults.log"
     disk.mkdir()

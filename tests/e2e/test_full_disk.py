@@ -45,9 +45,9 @@ def test_file_size_limit(leadpipe, sandbox, control, tmp_path, sink, limit):
     first = done.stderr.splitlines()[0]
     assert name.split("/")[0] in first and "File too large" in first, done.stderr
     listing = runs.listing(tmp_path)
-    told = listing.pop("manifest.json", None)  # as small as it is, it is too large for 100 bytes
-    assert listing == {name: EARLIER} and (told is None) == (limit == 100)
-    assert limit == 100 or not json.loads(told)["published"]
+    reported = listing.pop("manifest.json", None)  # as small as it is, it is too large for 100 bytes
+    assert listing == {name: EARLIER} and (reported is None) == (limit == 100)
+    assert limit == 100 or not json.loads(reported)["published"]
 
 
 def test_two_sinks_one_too_large(leadpipe, sandbox, control, tmp_path):
@@ -69,7 +69,7 @@ def test_failed_list_too_large(leadpipe, sandbox, control, tmp_path):
 
 
 def test_manifest_that_cannot_be_written(leadpipe, sandbox, control):
-    """It comes last: what it would tell of is there, and the exit status says that it is not."""
+    """It comes last: what it would describe is there, and the exit status says that it is not."""
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", "--manifest", "/dev/full", "--id", "tiny-1",
                     env=sandbox.env)
     assert (done.returncode, done.stdout.count(b"\n")) == (1, 1), done.stderr

@@ -103,7 +103,7 @@ def test_lies(stopped):
         refused(stopped, statements)
     (stopped.folder / STATE).write_bytes(state)
     stopped.control.hook(HOOK, status=200)
-    stopped.go_on(IDS, status=3)
+    stopped.resume(IDS, status=3)
 
 
 RECORD_OF_NOTHING = (

@@ -42,14 +42,14 @@ def test_retry_after_epoch(leadpipe):
     assert run.status == 1 and re.search("wait (59m|60m)", run.errors()[0]), run.done.stderr
 
 
-def test_retry_after_that_says_nothing_is_told_once(leadpipe):
+def test_retry_after_that_says_nothing_is_reported_once(leadpipe):
     def answer(path, n):
         return good() if n else [whole("429 x", b"", "Retry-After: in a while"), KEEP]
     with RawServer(answer) as server:
         run = export(leadpipe, server, "-j", 4, ids=["a", "b", "c", "d"], timeout=30)
     assert run.status == 0
-    told = [message["message"] for message in run.messages if "Retry-After" in message["message"]]
-    assert len([text for text in told if "neither" in text]) == 1, told
+    reported = [message["message"] for message in run.messages if "Retry-After" in message["message"]]
+    assert len([text for text in reported if "neither" in text]) == 1, reported
 
 
 def test_403_with_retry_after_is_a_limit(leadpipe):

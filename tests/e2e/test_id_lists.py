@@ -1,7 +1,7 @@
 """Lists of every form, malformed at random: every line is accounted for, and every ID has exactly one outcome.
 
 What the lists say is decided by tests/reference/id_lists.py from their bytes, what becomes of a lead by many_leads.py,
-and both are compared, ID by ID, with what the program tells and leaves.  LEADPIPE_LEADS scales the large ones,
+and both are compared, ID by ID, with what the program reports and leaves.  LEADPIPE_LEADS scales the large ones,
 LEADPIPE_SEED repeats them.
 """
 
@@ -45,13 +45,13 @@ class Server:
         runs.wait_until((folder / "port").exists, "the provider listens")
         self.url = "http://127.0.0.1:" + (folder / "port").read_text()
 
-    def tell(self, path):
+    def ask(self, path):
         with urllib.request.urlopen(self.url + path, timeout=60) as done:
             assert done.status == 200
 
     def noted(self, night):
         """What was noted since the last time; from now on it is night `night`."""
-        self.tell("/night/%d" % night)
+        self.ask("/night/%d" % night)
         return {name: (self.folder / name).read_bytes().split() for name in many_leads.NOTED}
 
 
@@ -115,7 +115,7 @@ class Truth:
 
 
 class Told:
-    """What the program told and left: the lists that it wrote, its summary, its manifest."""
+    """What the program reported and left: the lists that it wrote, its summary, its manifest."""
 
     def __init__(self, folder, status, stderr):
         self.folder, self.status, self.stderr = folder, status, stderr
@@ -200,7 +200,7 @@ class Nights:
             process = self.leadpipe.start(*self.words(*more), stdin=stdin, stderr=stderr,
                                           env={"OMNI_API_KEY": key, "CONVOCORE_API_KEY": key})
             if stop_at is not None:
-                self.server.tell("/stop/%d/%d" % (process.pid, stop_at))
+                self.server.ask("/stop/%d/%d" % (process.pid, stop_at))
             status = process.wait(3600)
         return Told(self.folder, status, errors.read_text())
 
@@ -216,39 +216,39 @@ class Nights:
         """By what was accepted in the nights before."""
         return {target for target in self.fates("found") if self.accepted.get(target) == self.revision(target)}
 
-    def check_part(self, told):
+    def check_part(self, reported):
         """Of a run that was stopped: no lead more than was read, and each where it belongs."""
-        truth, read = self.truth, told.ids["read"]
-        assert told.ids == truth.ids(read) and told.ledger["pending"] > 0
+        truth, read = self.truth, reported.ids["read"]
+        assert reported.ids == truth.ids(read) and reported.ledger["pending"] > 0
         begun = set(truth.asks[:read])
         assert set(self.noted["asked"]) <= begun
-        assert first_difference(told.bad_places, truth.places_of(read)[:len(told.bad_places)]) is None
-        assert set(told.missing) <= self.fates("missing") & begun
-        assert set(told.failed) <= self.fates("failed") & begun
-        assert_same(told.refused, self.noted["refused"], "what the receiver refused so far")
-        assert told.ledger["exported"] == len(self.noted["accepted"]), "what the receiver accepted so far"
-        assert told.ledger["unchanged"] <= len(self.unchanged() & set(self.noted["asked"]))
-        return told
+        assert first_difference(reported.bad_places, truth.places_of(read)[:len(reported.bad_places)]) is None
+        assert set(reported.missing) <= self.fates("missing") & begun
+        assert set(reported.failed) <= self.fates("failed") & begun
+        assert_same(reported.refused, self.noted["refused"], "what the receiver refused so far")
+        assert reported.ledger["exported"] == len(self.noted["accepted"]), "what the receiver accepted so far"
+        assert reported.ledger["unchanged"] <= len(self.unchanged() & set(self.noted["asked"]))
+        return reported
 
-    def check_denied(self, told):
+    def check_denied(self, reported):
         """The key is wrong: nothing but malformed lines has an outcome."""
         denied = self.take_notes()["denied"]
-        assert (told.status, self.summary_is_published(told)) == (1, False)
-        assert 3 <= len(denied) == len(set(denied)) and set(denied) <= set(self.truth.asks[:told.ids["read"]])
-        assert told.ids["unique"] == told.ledger["pending"] + len(told.bad_places)
-        self.check_part(told)
+        assert (reported.status, self.summary_is_published(reported)) == (1, False)
+        assert 3 <= len(denied) == len(set(denied)) and set(denied) <= set(self.truth.asks[:reported.ids["read"]])
+        assert reported.ids["unique"] == reported.ledger["pending"] + len(reported.bad_places)
+        self.check_part(reported)
 
     @staticmethod
-    def summary_is_published(told):
-        assert told.summary["published"] == told.manifest["published"]
-        return told.summary["published"]
+    def summary_is_published(reported):
+        assert reported.summary["published"] == reported.manifest["published"]
+        return reported.summary["published"]
 
-    def check_stopped(self, told):
+    def check_stopped(self, reported):
         self.take_notes()
-        assert (told.status, self.summary_is_published(told)) == (128 + signal.SIGTERM, False), told.stderr[-2000:]
-        return self.check_part(told)
+        assert (reported.status, self.summary_is_published(reported)) == (128 + signal.SIGTERM, False), reported.stderr[-2000:]
+        return self.check_part(reported)
 
-    def outcomes(self, told):
+    def outcomes(self, reported):
         """{target: outcome} as it must be, batches with a lead that the receiver refuses being its own choice."""
         outcomes = dict.fromkeys(self.fates("found"), "exported")
         outcomes.update(dict.fromkeys(self.unchanged(), "unchanged"))
@@ -262,33 +262,33 @@ class Nights:
         assert outcomes.keys() == self.truth.order.keys()
         return outcomes
 
-    def check_whole(self, told, published=True):
+    def check_whole(self, reported, published=True):
         """Of a run that came to its end, in however many parts: each ID has the outcome that it must have."""
         truth = self.truth
         self.take_notes()
-        assert (told.status, self.summary_is_published(told)) == (3, published), told.stderr[-2000:]
-        assert told.ids == truth.ids(len(truth.asks))
-        assert_same(told.bad_places, truth.places, "the malformed lines")
+        assert (reported.status, self.summary_is_published(reported)) == (3, published), reported.stderr[-2000:]
+        assert reported.ids == truth.ids(len(truth.asks))
+        assert_same(reported.bad_places, truth.places, "the malformed lines")
         assert_same(self.noted["asked"], truth.order, "each ID is asked for once")
-        outcomes = self.outcomes(told)
+        outcomes = self.outcomes(reported)
         of = {kind: [target for target in truth.order if outcomes[target] == kind]
               for kind in ("exported", "unchanged", "missing", "failed", "refused")}
-        assert_same(told.failed, of["failed"], "failed")
-        assert_same(told.missing, of["missing"], "missing")
-        assert_same(told.refused, of["refused"], "refused by the receiver")
+        assert_same(reported.failed, of["failed"], "failed")
+        assert_same(reported.missing, of["missing"], "missing")
+        assert_same(reported.refused, of["refused"], "refused by the receiver")
         assert_same(self.noted["refused"], of["refused"], "each refused once")
         assert_same(self.noted["accepted"], of["exported"], "each delivered once")
-        assert told.ledger == {
+        assert reported.ledger == {
             "exported": len(of["exported"]), "unchanged": len(of["unchanged"]), "missing": len(of["missing"]),
             "failed": len(of["failed"]) + len(of["refused"]) + len(truth.places), "pending": 0}
         if published:
-            self.check_rows(told, outcomes)
+            self.check_rows(reported, outcomes)
         return of
 
-    def check_rows(self, told, outcomes):
+    def check_rows(self, reported, outcomes):
         want = [(target, "A%d" % self.revision(target)) for target in self.truth.order
                 if outcomes[target] in ("exported", "refused")]
-        assert first_difference(told.rows(VALUE_COLUMN[self.provider]), want) is None, "in the order of the lists"
+        assert first_difference(reported.rows(VALUE_COLUMN[self.provider]), want) is None, "in the order of the lists"
         self.accepted.update((target, self.revision(target)) for target, one in outcomes.items() if one == "exported")
         for target, one in outcomes.items():
             if one in ("failed", "refused"):

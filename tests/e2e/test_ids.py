@@ -66,12 +66,12 @@ def test_csv_of_one_column(leadpipe, sandbox, control):
     (["--id-column", "lead"], '{"lead":"tiny-1"}\n', False),
     (["--id-column", "lead", "--id-format", "lines"], "lead\ntiny-1\n", False),
 ])
-def test_what_may_be_a_header_is_told(leadpipe, sandbox, control, more, text, warns):
+def test_what_may_be_a_header_is_reported(leadpipe, sandbox, control, more, text, warns):
     """Once for each input, and it stays a line."""
     (leadpipe.folder / "ids.txt").write_text(text)
     run = runs.export(leadpipe, sandbox, *more, "ids.txt")
-    told = [one for one in run.messages if one["level"] == "warning" and "--id-format csv" in one["message"]]
-    assert [one["subject"] for one in told] == (["ids.txt"] if warns else []), run.done.stderr
+    reported = [one for one in run.messages if one["level"] == "warning" and "--id-format csv" in one["message"]]
+    assert [one["subject"] for one in reported] == (["ids.txt"] if warns else []), run.done.stderr
     assert run.summary["ids"]["read"] == len(text.splitlines()) - ("lead,id" in text)
 
 
@@ -260,7 +260,7 @@ OTHER_KINDS = {
 
 @pytest.mark.parametrize("source", ["file", "pipe"])
 @pytest.mark.parametrize("kind", OTHER_KINDS)
-def test_what_is_no_list_is_told_in_one_line(leadpipe, sandbox, control, tmp_path, kind, source):
+def test_what_is_no_list_is_reported_in_one_line(leadpipe, sandbox, control, tmp_path, kind, source):
     data, what, advice = OTHER_KINDS[kind]
     (tmp_path / "ids").write_bytes(data)
     words = ["export", *sandbox.provider(), "-t", "ndjson:out", "--failed", "failed"]
@@ -324,11 +324,11 @@ def test_many_bad_lines_are_summed_up(leadpipe, sandbox, control, tmp_path, n, o
     (tmp_path / "ids.txt").write_text("tiny-1\n" + "a\x01\n" * n)
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:out", "--failed", "f.ndjson", *options, "ids.txt",
                     env=sandbox.env)
-    told = [line for line in done.stderr.splitlines() if line.startswith("leadpipe: ") and
+    reported = [line for line in done.stderr.splitlines() if line.startswith("leadpipe: ") and
             ("ids.txt:" in line or "invalid input line" in line) and "the first:" not in line]
-    assert done.returncode == 3 and len(told) == shown, done.stderr[:2000]
+    assert done.returncode == 3 and len(reported) == shown, done.stderr[:2000]
     if shown == 11:
-        assert told[-1] == ("leadpipe: warning: %d more invalid input line%s; all are listed in "
+        assert reported[-1] == ("leadpipe: warning: %d more invalid input line%s; all are listed in "
                             "f.ndjson" % (n - 10, "" if n == 11 else "s"))
     failed = runs.json_lines(tmp_path / "f.ndjson")
     assert [row["error"].split(": ")[0] for row in failed] == ["ids.txt:%d" % line for line in range(2, n + 2)]

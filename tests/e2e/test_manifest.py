@@ -135,7 +135,7 @@ def test_a_run_that_stopped_publishes_nothing(leadpipe, sandbox, control, provid
     done = leadpipe("export", *sandbox.provider(), *words, env=env)
     assert done.returncode == 1, done.stderr
     assert {path: path.read_bytes() for path in leadpipe.folder.rglob("*.[ct]*") if path.is_file()} == before
-    told = manifest(leadpipe.folder / "manifest.json")
-    assert (told["exit_status"], told["published"]) == (1, False) and sum(ledger_of(told).values()) == told["ids"]["unique"]
-    assert all(sink["files"] == [] for sink in told["sinks"])
+    reported = manifest(leadpipe.folder / "manifest.json")
+    assert (reported["exit_status"], reported["published"]) == (1, False) and sum(ledger_of(reported).values()) == reported["ids"]["unique"]
+    assert all(sink["files"] == [] for sink in reported["sinks"])
     assert sorted(os.listdir(leadpipe.folder)) == ["ids.txt", "manifest.json", "out"]

@@ -89,7 +89,7 @@ def test_few_streams(wires, streams):
 def test_webhook_behind_a_mixed_balancer(wires):
     """A receiver's refusal stays with its own delivery."""
     origin = wires.origin(delay=0.01)
-    receiver = wires.origin(delay=0.02, judge=lambda event: 422 if event["data"]["payload"]["asked"].endswith("7") else 200)
+    receiver = wires.origin(delay=0.02, status_of=lambda event: 422 if event["data"]["payload"]["asked"].endswith("7") else 200)
     balancer = wires.relay(wires.nginx(receiver), wires.nginx(receiver, http2=False))
     hook = "webhook,layout=raw,concurrency=32:https://127.0.0.1:%d/hook" % balancer.port
     front = wires.nginx(origin)

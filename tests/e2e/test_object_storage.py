@@ -104,7 +104,7 @@ def test_same_bytes(exports, s3, sink, local, remote):
     assert exports.is_clean()
 
 
-def test_parts_go_out_while_the_run_goes_on(exports, s3, control):
+def test_parts_are_sent_while_the_run_continues(exports, s3, control):
     """In parts of 8 MiB, before the last lead is asked for."""
     asked = []
     s3.before = lambda operation, key: operation == "UploadPart" and asked.append(control.attempts(BIG[-1]))
@@ -306,7 +306,7 @@ def test_a_stopped_run_aborts(exports, s3, control):
     assert exports.is_clean()
 
 
-# ---- and go on --------------------------------------------------------------------------------------
+# ---- and resume -------------------------------------------------------------------------------------
 
 SINKS = {
     "ndjson": ["ndjson:%s/one"],
@@ -373,7 +373,7 @@ def resumed(leadpipe, sandbox, control, s3):
     ("parquet", signal.SIGKILL), ("parquet", signal.SIGTERM),
     ("ndjson", signal.SIGTERM), ("msgpack", signal.SIGTERM), ("both", signal.SIGTERM),
 ])
-def test_a_run_that_goes_on(resumed, s3, sinks, number):
+def test_a_run_that_resumes(resumed, s3, sinks, number):
     """Stopped or killed in the middle: what was uploaded is not uploaded again, and the bytes are the same."""
     ids = LATE if sinks == "csv" else BIG + ["newcode-1-x"]
     resumed.part(sinks, ids[:len(ids) * 8 // 10], number)
@@ -416,7 +416,7 @@ def test_killed_at_its_end(resumed, s3, operation, key):
 
 
 def test_an_upload_that_is_gone(resumed, s3):
-    """Of what is in a local file it is begun anew; of the rest the run cannot go on."""
+    """Of what is in a local file it is begun anew; of the rest the run cannot be resumed."""
     ids = LATE[:60]
     resumed.part("csv", ids[:50], signal.SIGTERM)
     s3.uploads.clear()
@@ -450,7 +450,7 @@ def test_fresh_aborts(resumed, s3, number, tmp_path):
 
 
 def test_placeholders(resumed, s3):
-    """The day and the id of the run, also of one that goes on; in local targets, too."""
+    """The day and the id of the run, also of one that is resumed; in local targets, too."""
     SINKS["dated"] = ["ndjson:%s/dt={date}/{run_id}.ndjson", "csv:%s/dt={date}/"]
     resumed.part("dated", ["plain-1"], signal.SIGTERM)
     resumed.whole("dated", ["plain-1", "plain-2"])

@@ -88,9 +88,9 @@ def compare(rows, file, kinds, as_text=False, json_kind="json"):
     count = 0
     for n, (row, cells) in enumerate(zip(rows, found)):
         wanted, misfits = expected(row, kinds, as_text)
-        told = cells.pop("_misfits", None)
+        reported = cells.pop("_misfits", None)
         assert same(wanted, cells), (n, wanted, cells)
-        assert (parse_strict(told) if told else {}) == misfits, (n, told, misfits)
+        assert (parse_strict(reported) if reported else {}) == misfits, (n, reported, misfits)
         count += len(misfits)
     extra = {name for row in rows for name in row} - set(kinds)
     assert set(columns) == set(kinds) | extra | ({"_misfits"} if not as_text else set())
@@ -119,8 +119,8 @@ def test_every_cell_is_that_of_the_reference(leadpipe, sandbox, control, provide
         files = read(reader, *[folder / name / (table + ".parquet") for table in tables])
         for (table, kinds), file in zip(tables.items(), files):
             misfits += compare(rows[table], file, kinds, name == "text", "string" if name == "small" else "json")
-    told = [sink for sink in manifest(folder / "m.json")["sinks"] if sink.get("misfits")]
-    assert misfits > 0 and [sum(one["count"] for one in sink["misfits"]) for sink in told] == [misfits // 4] * 2, told
+    reported = [sink for sink in manifest(folder / "m.json")["sinks"] if sink.get("misfits")]
+    assert misfits > 0 and [sum(one["count"] for one in sink["misfits"]) for sink in reported] == [misfits // 4] * 2, reported
 
 
 ODD = {
@@ -228,7 +228,7 @@ def test_a_run_that_was_resumed_gives_the_same_bytes(leadpipe, sandbox, control,
     for n in (20, 40):
         run.part(resumes.IDS[:n], signal_number=number, **waits)
         assert any((run.folder / "out").glob(".*.leadpipe-row[12]"))
-    resumes.assert_whole(run, run.go_on(resumes.IDS, status=3), one_go)
+    resumes.assert_whole(run, run.resume(resumes.IDS, status=3), one_go)
     assert not [path for path in run.folder.rglob("*") if ".leadpipe-" in path.name and "alone" not in path.parts]
 
 
@@ -247,7 +247,7 @@ def test_rows_beside_the_file_that_are_damaged(leadpipe, sandbox, control):
     done = leadpipe(*run.words(), input=resumes.lines(resumes.IDS), env=sandbox.env)
     assert done.returncode != 0 and "is missing" in done.stderr, done.stderr
     path.write_bytes(data)
-    run.go_on(resumes.IDS, status=3)
+    run.resume(resumes.IDS, status=3)
 
 
 # --- options -----------------------------------------------------------------------------------------------

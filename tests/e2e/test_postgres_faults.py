@@ -31,7 +31,7 @@ class Night:
 
     def __init__(self, leadpipe, database, folder, hold=None):
         self.leadpipe, self.database, self.folder = leadpipe, database, folder
-        self.version, self.hold, self.asked, self.go_on = 1, None, 0, threading.Event()
+        self.version, self.hold, self.asked, self.proceed = 1, None, 0, threading.Event()
         self.hold_later = hold
         ids_file(folder, IDS)
 
@@ -39,7 +39,7 @@ class Night:
         self.asked += 1
         lead_id = path.rsplit("/", 1)[1]
         if self.hold and int(lead_id[1:]) >= self.hold:  # by ID: leads that are loaded are in their order
-            self.go_on.wait(60)
+            self.proceed.wait(60)
         if self.version == 2 and lead_id in ("l7", "l8"):
             return 404, b"{}"
         changed = self.version == 2 and int(lead_id[1:]) % 3 == 0
@@ -68,7 +68,7 @@ class Night:
             try:
                 yield self
             finally:
-                self.go_on.set()
+                self.proceed.set()
 
     def wait_for_parts(self, n=2):
         """So many were loaded, and the rest is held back."""
@@ -117,7 +117,7 @@ def test_killed_without_a_state(leadpipe, database, tmp_path, number):
         process = night.start()
         night.wait_for_parts()
         process.send_signal(number)
-        night.go_on.set()
+        night.proceed.set()
         status, errors = ended(process)
         assert status == (-number if number == signal.SIGKILL else 128 + number), errors
         night.check_old()
@@ -133,7 +133,7 @@ def test_killed_with_a_state(leadpipe, database, tmp_path, number):
         process = night.start("--state", "run.state")
         night.wait_for_a_mark()
         process.send_signal(number)
-        night.go_on.set()
+        night.proceed.set()
         assert ended(process)[0] != 0
         night.check_old()
         asked = night.asked
@@ -159,7 +159,7 @@ def test_server_crashes(leadpipe, database, tmp_path):
         process = night.start()
         night.wait_for_parts()
         crash(database)
-        night.go_on.set()
+        night.proceed.set()
         status, errors = ended(process)
         assert status == 0, errors
         assert "gets them again" in errors
@@ -172,7 +172,7 @@ def test_server_is_away_for_a_while(leadpipe, database, tmp_path, cluster):
         process = night.start()
         night.wait_for_parts()
         cluster.stop("fast")
-        night.go_on.set()
+        night.proceed.set()
         time.sleep(0.5)
         cluster.begin()
         status, errors = ended(process)
@@ -188,10 +188,10 @@ def test_connections_are_cut(leadpipe, database, tmp_path):
         for _ in range(3):
             database.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'leadpipe'")
             night.hold += 150
-            night.go_on.set()
-            night.go_on.clear()
+            night.proceed.set()
+            night.proceed.clear()
             time.sleep(0.1)
-        night.go_on.set()
+        night.proceed.set()
         status, errors = ended(process)
         assert status == 0, errors
         night.check_new()
@@ -204,7 +204,7 @@ def test_state_and_crash(leadpipe, database, tmp_path):
         process = night.start("--state", "run.state")
         night.wait_for_a_mark()
         process.kill()
-        night.go_on.set()
+        night.proceed.set()
         ended(process)
         crash(database)
         databases.wait_until(lambda: can_ask(database))
@@ -298,7 +298,7 @@ def test_answer_of_the_commit_is_lost(leadpipe, database, tmp_path, cluster, kil
         night.wait_for_parts(1)
         database.run("alter system set synchronous_standby_names to 'nobody'")
         database.run("select pg_reload_conf()")
-        night.go_on.set()
+        night.proceed.set()
         try:
             databases.wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event = 'SyncRep' and "
                                                         "query like 'commit%'") == "1")

@@ -1,4 +1,4 @@
-"""The power goes off: what was not synced is lost, and still an export goes on to the same end."""
+"""The power goes off: what was not synced is lost, and still an export is resumed to the same end."""
 
 import pytest
 

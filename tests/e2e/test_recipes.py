@@ -17,7 +17,7 @@ csv.field_size_limit(1 << 30)
 # rows how a file is written guesses wrong.
 LEADS, LOGS, FIRST_QUOTE = 24, 1000, 23_500
 DIGITS = "123456789012345678901234567890"
-ALIKE = "n" * 63  # names that go on after that
+ALIKE = "n" * 63  # names that continue after that
 ODD = {
     "phone": "+49 30 0123", "postcode": "01067", "exact": "@DIGITS@", "empty": "", "nothing": None, "line": "one\n\\.\nthree",
     "crlf": "a\r\nb\rc", "tab": "\ta\t", "blanks": "  x  ", "quotes": 'say "yes", "no"', "slash": "a\\b\\", "semicolon": "a;b,c",
@@ -266,7 +266,7 @@ def test_until_it_is_done(galley, control):
 
 
 def test_until_ctrl_c(galley):
-    """bash goes on with a loop whose command handled SIGINT itself, so the recipe has to leave it."""
+    """bash continues a loop whose command handled SIGINT itself, so the recipe has to leave it."""
     galley.add_tool("leadpipe", "#!/bin/sh\nexit 130\n")
     galley.add_tool("sleep", "#!/bin/sh\necho slept >> slept\nkill $PPID\n")
     loop = next(block for block in recipes.blocks("A job that may be killed") if block.startswith("until "))

@@ -36,7 +36,7 @@ def test_attempts_one(leadpipe, sandbox, control):
 
 
 def test_retry_max_time_of_a_lead(leadpipe, sandbox, control):
-    """A lead's time is up before its tries are; the others go on, for the origin is well."""
+    """A lead's time is up before its tries are; the others continue, for the origin is well."""
     ids = ["tiny-%d~slow=20" % n for n in range(200)]
     ids.insert(1, "tiny-bad~status=500")
     run = runs.export(leadpipe, sandbox, "--attempts", 100, "--retry-max-time", "500ms", "-j", 2, ids=ids)
@@ -81,7 +81,7 @@ def test_retry_after_too_long(leadpipe, sandbox, control, fault, says):
     assert run.status == 1
     error = run.errors()[0]
     assert "Retry-After" in error and says in error and "5m" in error, error
-    assert run.ledger["failed"] == 0 and run.ledger["exported"] < 50, "it went on for long: %s" % run.ledger
+    assert run.ledger["failed"] == 0 and run.ledger["exported"] < 50, "it continued for long: %s" % run.ledger
 
 
 def test_retry_after_too_long_for_what_is_allowed(leadpipe, sandbox, control):

@@ -69,7 +69,7 @@ def test_a_resumed_run(leadpipe, sandbox, control, signal_number):
     control.set(nonce="same")
     stopped = resumed.part(IDS[:40])
     cut = resumed.part(IDS[:60], signal_number=signal_number)
-    run = resumed.go_on(IDS, status=3)
+    run = resumed.resume(IDS, status=3)
     runs = [one.manifest for one in (stopped, cut, run)]
     assert len({(one["run_id"], one["started_at"]) for one in runs}) == 1 and run.manifest["run_id"] != alone.manifest["run_id"]
 

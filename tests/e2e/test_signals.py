@@ -111,7 +111,7 @@ def waits_to_be_read(process):
 
 
 # Shown with a debugger: the signal is neither blocked nor pending, ThreadSanitizer's handler has taken
-# it, and ours has not run; main waits in write() of the summary, and goes on once somebody reads.  That
+# it, and ours has not run; main waits in write() of the summary, and continues once somebody reads.  That
 # is how the sanitizer works: but in calls that it knows to wait (epoll_wait() is one, write() is none)
 # it keeps a signal until the next call that it sees, and SA_RESTART makes this one wait on.
 write_keeps_signals = pytest.mark.skipif(SANITIZER == "tsan", reason="ThreadSanitizer keeps a signal until write() "
@@ -229,7 +229,7 @@ def test_stalled_readers(leadpipe, sandbox, control, tmp_path):
         running[name] = leadpipe.start("export", *sandbox.provider(), *words, *ids, env=sandbox.env, cwd=folder, **popen)
         kept += {fd for fd in popen.values() if fd >= 0}
     before = -1
-    while before != (before := control.stats()["requests"]):  # until nothing goes on
+    while before != (before := control.stats()["requests"]):  # until nothing happens
         time.sleep(1)
     assert [name for name, process in running.items() if process.poll() is not None] == []
     begun = time.monotonic()

@@ -448,7 +448,7 @@ def hold(night):
     return gate, begun
 
 
-def test_a_second_run_is_told_who_has_it(night):
+def test_a_second_run_names_the_one_that_has_it(night):
     gate, begun = hold(night)
     first = night.leadpipe.start(*night.arguments(), env=KEY)
     assert begun.wait(30)

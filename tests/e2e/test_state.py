@@ -1,4 +1,4 @@
-"""A run that goes on: with which commands and which IDs, what it then tells, and what it leaves.
+"""A run that is resumed: with which commands and which IDs, what it then reports, and what it leaves.
 
 Kills, power cuts and full disks are the rigs' (test_crash.py, test_power_cut.py, test_disk_full_state.py).
 """
@@ -15,10 +15,10 @@ from resumes import DONE, IDS, LEDGER, STATE, Resumed, assert_nothing_beside, as
 from test_profile_file import CASES, PROFILE, answer
 from outputs import lead_ids_of, provider_of
 
-# --- going on --------------------------------------------------------------------------------------
+# --- resuming -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("parts", [[40], [1], [len(IDS)], [5, 5, 33, 70], [0, 40]])
-def test_goes_on_from_a_pipe(resumed, one_go, control, parts):
+def test_resumes_from_a_pipe(resumed, one_go, control, parts):
     """Each part reads the IDs from the beginning."""
     control.reset()
     control.set(nonce="same")
@@ -26,36 +26,36 @@ def test_goes_on_from_a_pipe(resumed, one_go, control, parts):
         if n == 0 or n == 5 and control.attempts(IDS[4]):
             continue
         resumed.part(IDS[:n])
-    run = resumed.go_on(IDS, status=3)
+    run = resumed.resume(IDS, status=3)
     assert_whole(resumed, run, one_go)
     assert {one: n for one, n in control.stats(ids="all")["by_id"].items() if n != 1} == {}
 
 
-def test_goes_on_from_compressed_ids(resumed, one_go, tmp_path):
+def test_resumes_from_compressed_ids(resumed, one_go, tmp_path):
     resumed.part(DONE)
     (tmp_path / "ids.txt.gz").write_bytes(gzip.compress(resumes.lines(IDS).encode()))
-    assert_whole(resumed, resumed.go_on(None, "ids.txt.gz", status=3), one_go)
+    assert_whole(resumed, resumed.resume(None, "ids.txt.gz", status=3), one_go)
 
 
-def test_goes_on_from_several_files(resumed, one_go, tmp_path):
+def test_resumes_from_several_files(resumed, one_go, tmp_path):
     """The IDs are what counts, not how they come."""
     resumed.part(DONE)
     (tmp_path / "ids.1").write_text("# the first\n" + resumes.lines(IDS[:7] + IDS[:3]))
     (tmp_path / "ids.2").write_text("lead_id,name\n" + "".join("%s,x\n" % one for one in IDS[7:]))
-    run = resumed.go_on(None, "ids.1", "ids.2", status=3)
+    run = resumed.resume(None, "ids.1", "ids.2", status=3)
     assert run.summary["ids"] == {"read": len(IDS) + 3, "unique": len(IDS), "duplicates": 3}
     assert resumed.outputs() == {**one_go[0], **{name: data for name, data in resumed.outputs().items()
                                                  if name.startswith("alone/")}}
 
 
-def test_what_is_told(resumed, one_go, control):
+def test_what_is_reported(resumed, one_go, control):
     first = resumed.part(DONE, "-v")
     assert first.outcomes() == {"exported": 38, "missing": 1, "failed": 1}
     assert [row["id"] for row in first.failed] == ["bad~status=400"]
     assert [row["id"] for row in first.missing] == ["gone~missing"]
     assert any("run the same command again to resume" in one["message"] for one in first.messages), first.messages
     second = resumed.part(IDS[:50])
-    whole = resumed.go_on(IDS, status=3)
+    whole = resumed.resume(IDS, status=3)
     assert_whole(resumed, whole, one_go)
     assert first.summary["run_id"] == second.summary["run_id"] == whole.summary["run_id"] == whole.manifest["run_id"]
     assert first.summary.get("started_at") == whole.summary.get("started_at")
@@ -66,13 +66,13 @@ def test_what_is_told(resumed, one_go, control):
 
 def test_time_is_that_of_all_parts(resumed):
     resumed.part(["tiny-1", "tiny-2~slow=700"])
-    assert resumed.go_on(["tiny-1", "tiny-2~slow=700"]).summary["seconds"] >= 0.7
+    assert resumed.resume(["tiny-1", "tiny-2~slow=700"]).summary["seconds"] >= 0.7
 
 
 def test_retries_are_sums(resumed):
     resumed.part(["tiny-1", "tiny-2~status=500~times=2", "tiny-3"], until="tiny-2~status=500~times=2",
                  wait=lambda: resumed.control.attempts("tiny-2~status=500~times=2") == 3)
-    run = resumed.go_on(["tiny-1", "tiny-2~status=500~times=2", "tiny-3", "tiny-4~status=503~times=1"])
+    run = resumed.resume(["tiny-1", "tiny-2~status=500~times=2", "tiny-3", "tiny-4~status=503~times=1"])
     assert run.summary["requests"] == {"total": 7, "retries": 3}
     assert run.manifest["requests"]["statuses"] == {"200": 4, "500": 2, "503": 1}
 
@@ -82,7 +82,7 @@ def test_failed_of_before_and_after(resumed):
     before = ["tiny-1", "a~status=400", "tiny-2"]
     first = resumed.part(before)
     assert [row["id"] for row in first.failed] == ["a~status=400"]
-    run = resumed.go_on(before + ["b~missing", "tiny-3", "c~successfalse"], status=3)
+    run = resumed.resume(before + ["b~missing", "tiny-3", "c~successfalse"], status=3)
     assert [row["id"] for row in run.failed] == ["a~status=400", "c~successfalse"]
     assert [row["code"] for row in run.failed] == ["http_400", "LEAD_UNAVAILABLE"]
     assert run.outcomes() == {"exported": 3, "missing": 1, "failed": 2}
@@ -91,19 +91,19 @@ def test_failed_of_before_and_after(resumed):
 def test_status_of_before_counts(resumed):
     """All that is wrong was before; what comes after is fine."""
     resumed.part(["a~status=400", "tiny-1"])
-    assert resumed.go_on(["a~status=400", "tiny-1", "tiny-2"], status=3).outcomes() == {"exported": 2, "failed": 1}
+    assert resumed.resume(["a~status=400", "tiny-1", "tiny-2"], status=3).outcomes() == {"exported": 2, "failed": 1}
 
 
 def test_found_before_counts(resumed):
     """All that was found was found before."""
     resumed.part(["tiny-1", "a~missing"])
-    assert resumed.go_on(["tiny-1", "a~missing", "b~missing"]).outcomes() == {"exported": 1, "missing": 2}
+    assert resumed.resume(["tiny-1", "a~missing", "b~missing"]).outcomes() == {"exported": 1, "missing": 2}
 
 
 @pytest.mark.parametrize("expect, status", [(4, 0), (3, 3), (5, 3)])
 def test_expect_is_about_the_whole(resumed, expect, status):
     resumed.part(["tiny-1", "tiny-2"], "--expect", expect)
-    resumed.go_on(["tiny-1", "tiny-2", "tiny-3", "tiny-4"], "--expect", expect, status=status)
+    resumed.resume(["tiny-1", "tiny-2", "tiny-3", "tiny-4"], "--expect", expect, status=status)
 
 
 def test_any_order(leadpipe, sandbox, control):
@@ -112,7 +112,7 @@ def test_any_order(leadpipe, sandbox, control):
     ids = ["tiny-%d~slow=%d" % (n, n * 37 % 60) for n in range(60)]
     resumed.part(ids[:20], "--order", "any")
     resumed.part(ids[:45], "--order", "any")
-    run = resumed.go_on(ids, "--order", "any")
+    run = resumed.resume(ids, "--order", "any")
     assert sorted(run.exported) == sorted(ids)
     rows = (resumed.folder / "out" / "leads.csv").read_text().splitlines()[1:]
     assert sorted(row.split(",")[1] for row in rows) == sorted(ids)
@@ -125,7 +125,7 @@ def test_any_order_with_one_that_waits(leadpipe, sandbox, control):
     ids = ["tiny-0", "tiny-1~status=503~times=1~retryafter=0"] + ["tiny-%d" % n for n in range(2, 30)]
     ids[1] = "tiny-1~hang~times=1"
     resumed.part(ids[:20], "--order", "any", "--timeout", "1s")
-    run = resumed.go_on(ids, "--order", "any")
+    run = resumed.resume(ids, "--order", "any")
     assert sorted(run.exported) == sorted(ids)
     assert {one: n for one, n in control.stats(ids="all")["by_id"].items() if n != 1} == {ids[1]: 2}
 
@@ -164,7 +164,7 @@ def assert_refused(resumed, *fragments, ids=IDS, **said):
     before = runs.listing(resumed.folder)
     requests = resumed.control.stats(ids="none")["requests"]
     more = said.pop("more", [])
-    run = resumed.go_on(ids, *more, status=2, **said)
+    run = resumed.resume(ids, *more, status=2, **said)
     text = "".join(run.errors())
     assert len(run.messages) == 1 and STATE in text and "--fresh" in text, run.messages
     for fragment in fragments:
@@ -181,7 +181,7 @@ def test_another_command(resumed, one_go, other):
     resumed.part(DONE)
     runs.forget_lists(resumed.folder)
     assert_refused(resumed, *fragments, sinks=sinks, more=more, provider=provider)
-    assert_whole(resumed, resumed.go_on(IDS, status=3), one_go)
+    assert_whole(resumed, resumed.resume(IDS, status=3), one_go)
 
 
 def test_another_parameter(leadpipe, sandbox, control):
@@ -190,7 +190,7 @@ def test_another_parameter(leadpipe, sandbox, control):
     runs.forget_lists(resumed.folder)
     assert_refused(resumed, "--param", "agentId=agent-1", "agentId=agent-2", more=["--param", "agentId=agent-2"],
                    ids=["tiny-1", "tiny-2", "tiny-3"])
-    assert resumed.go_on(["tiny-1", "tiny-2", "tiny-3"]).outcomes() == {"exported": 3}
+    assert resumed.resume(["tiny-1", "tiny-2", "tiny-3"]).outcomes() == {"exported": 3}
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def bureau(tmp_path):
 
 
 def test_another_profile_or_server(leadpipe, sandbox, control, bureau, tmp_path):
-    """A profile is what is in it: one of another name goes on, one with another content does not."""
+    """A profile is what is in it: one of another name is resumed, one with another content is not."""
     words = ["-p", "bureau.json", "--param", "depot=north & south"]
     env = {"BUREAU_KEY": "s3cret"}
     resumed = Resumed(leadpipe, sandbox, control)
@@ -218,13 +218,13 @@ def test_another_profile_or_server(leadpipe, sandbox, control, bureau, tmp_path)
     assert_refused(resumed, "server", "/api", "/second", provider=[*words, "--server", "spare"], env=env,
                    ids=list(CASES)[1:])
     (tmp_path / "renamed.json").write_text(text)
-    run = resumed.go_on(["2", "C 1/ü"], provider=["-p", "renamed.json", *words[2:]], env=env)
+    run = resumed.resume(["2", "C 1/ü"], provider=["-p", "renamed.json", *words[2:]], env=env)
     assert run.exported == ["2", "C 1/ü"] and len(bureau.seen) == 2
 
 
 @pytest.mark.parametrize("provider", ["omni", "convocore"])
 def test_a_built_in_profile_of_another_version(leadpipe, sandbox, control, provider, tmp_path):
-    """It is what is in it, too: a run goes on with a copy, and not where the tables are others by now."""
+    """It is what is in it, too: a run is resumed with a copy, and not where the tables are others by now."""
     resumed = Resumed(leadpipe, sandbox, control, provider=provider)
     resumed.part(IDS[:5])
     shown = leadpipe("providers", "--show", provider).stdout
@@ -235,7 +235,7 @@ def test_a_built_in_profile_of_another_version(leadpipe, sandbox, control, provi
     usual = sandbox.provider(provider)
     runs.forget_lists(resumed.folder)
     assert_refused(resumed, "--provider", provider, provider=["-p", "other.json", *usual[2:]], ids=IDS[:5])
-    run = resumed.go_on(IDS[:6], provider=["-p", "copy.json", *usual[2:]])
+    run = resumed.resume(IDS[:6], provider=["-p", "copy.json", *usual[2:]])
     assert run.exported == IDS[:6] and control.attempts(IDS[0]) == 1
 
 
@@ -265,7 +265,7 @@ def test_other_ids(resumed, one_go, how):
     assert resumed.control.stats(ids="none")["requests"] == requests
     after = runs.listing(resumed.folder)
     assert [name for name in {**before, **after} if before.get(name) != after.get(name)] == []
-    assert_whole(resumed, resumed.go_on(IDS, status=3), one_go)
+    assert_whole(resumed, resumed.resume(IDS, status=3), one_go)
 
 
 def test_other_parameters_of_lines(leadpipe, sandbox, control):
@@ -279,7 +279,7 @@ def test_other_parameters_of_lines(leadpipe, sandbox, control):
     assert resumed.ended(process).status == 143
     done = leadpipe(*resumed.words("--id-format", "csv"), input=table % "x", env=sandbox.env)
     assert done.returncode == 2 and "the IDs are not those" in done.stderr, done.stderr
-    assert resumed.go_on(table % "b", "--id-format", "csv").exported == ["tiny-1", "tiny-2", "tiny-3"]
+    assert resumed.resume(table % "b", "--id-format", "csv").exported == ["tiny-1", "tiny-2", "tiny-3"]
 
 
 ALLOWED = [["-j", "3"], ["-j", "auto"], ["--rate", "1000/s"], ["--timeout", "20s", "--connect-timeout", "5s"],
@@ -297,7 +297,7 @@ def test_what_may_change(resumed, one_go, more, tmp_path):
     assert resumed.control.attempts(IDS[0]) == 2, "once here, once in one go"
 
 
-# of a webhook: what is said in the first part and in the second; what the refusal names, None: it goes on
+# of a webhook: what is said in the first part and in the second; what the refusal names, None: it resumes
 HOOK_OPTIONS = {
     "pace": ("concurrency=2,rate=900,timeout=9s,attempts=4,retry-max-time=1m", "concurrency=1", None),
     "header": ("header=X-Night: 1", "header=X-Night: 2", None),
@@ -323,7 +323,7 @@ def test_webhook_options(resumed, control, change):
         runs.forget_lists(resumed.folder)
         assert_refused(resumed, named, ids=["tiny-1", "tiny-2", "tiny-3"], sinks=sinks(second), env=env)
         second = first
-    run = resumed.go_on(["tiny-1", "tiny-2", "tiny-3"], sinks=sinks(second), env=env)
+    run = resumed.resume(["tiny-1", "tiny-2", "tiny-3"], sinks=sinks(second), env=env)
     assert run.outcomes() == {"exported": 3}
     accepted = [lead for one in control.deliveries("h") if one["status"] == 200 for lead in lead_ids_of(one)]
     assert sorted(accepted) == ["tiny-1", "tiny-2", "tiny-3"]
@@ -343,23 +343,23 @@ def test_another_receiver(resumed):
 
 def test_other_places_of_lists(resumed, one_go):
     resumed.part(DONE)
-    run = resumed.go_on(IDS, status=3)
+    run = resumed.resume(IDS, status=3)
     (resumed.folder / runs.OUT).unlink()
     (resumed.folder / runs.MANIFEST).unlink()
     resumed.part(DONE)
     done = resumed.leadpipe(*resumed.words("--failed", "f2.ndjson", "--manifest", "m2.json"), input=resumes.lines(IDS),
                             env=resumed.sandbox.env)
     assert done.returncode == 3, done.stderr
-    listed, told = runs.json_lines(resumed.folder / "f2.ndjson"), runs.json_file(resumed.folder / "m2.json")
+    listed, reported = runs.json_lines(resumed.folder / "f2.ndjson"), runs.json_file(resumed.folder / "m2.json")
     assert [row["id"] for row in listed] == [row["id"] for row in run.failed]
-    assert told["ledger"] == run.manifest["ledger"]
+    assert reported["ledger"] == run.manifest["ledger"]
 
 
 # --- the end, and after it ---------------------------------------------------------------------------
 
 def test_finished_run_begins_anew(resumed, control):
-    first = resumed.go_on(IDS[:20])
-    again = resumed.go_on(IDS[:20])
+    first = resumed.resume(IDS[:20])
+    again = resumed.resume(IDS[:20])
     assert first.manifest["run_id"] != again.manifest["run_id"]
     assert first.ledger == again.ledger and again.summary["requests"]["total"] == 20
     assert set(control.stats(ids="all")["by_id"].values()) == {2}
@@ -367,8 +367,8 @@ def test_finished_run_begins_anew(resumed, control):
 
 
 def test_finished_state_takes_another_command(resumed):
-    resumed.go_on(IDS[:5])
-    run = resumed.go_on(["tiny-77"], sinks=["-t", "ndjson,layout=rows:" + runs.OUT])
+    resumed.resume(IDS[:5])
+    run = resumed.resume(["tiny-77"], sinks=["-t", "ndjson,layout=rows:" + runs.OUT])
     assert run.exported == ["tiny-77"]
 
 
@@ -376,17 +376,17 @@ def test_finished_state_takes_another_command(resumed):
 def test_fresh(resumed, one_go, same):
     first = resumed.part(DONE)
     if same:
-        run = resumed.go_on(IDS, "--fresh", status=3)
+        run = resumed.resume(IDS, "--fresh", status=3)
         assert_whole(resumed, run, one_go)
     else:
-        run = resumed.go_on(["tiny-5"], "--fresh", sinks=["-t", "csv,bom:out/", "-t", "ndjson,layout=rows:" + runs.OUT])
+        run = resumed.resume(["tiny-5"], "--fresh", sinks=["-t", "csv,bom:out/", "-t", "ndjson,layout=rows:" + runs.OUT])
         assert run.exported == ["tiny-5"]
     assert run.manifest["run_id"] != first.summary["run_id"]
     assert run.summary["requests"]["total"] == (len(IDS) if same else 1)
 
 
 def test_fresh_without_a_state(resumed):
-    assert resumed.go_on(["tiny-1"], "--fresh").exported == ["tiny-1"]
+    assert resumed.resume(["tiny-1"], "--fresh").exported == ["tiny-1"]
 
 
 @pytest.mark.parametrize("word", ["--fresh", "--changed-only"])
@@ -404,13 +404,13 @@ def test_leads_that_are_removed_meanwhile(resumed):
     assert (resumed.folder / "out" / "leads.csv").read_text() == "earlier\n"
     resumed.part(IDS[:60])
     assert (resumed.folder / "out" / "leads.csv").read_text() == "earlier\n"
-    resumed.go_on(IDS, status=3)
+    resumed.resume(IDS, status=3)
     assert (resumed.folder / "out" / "leads.csv").read_text().count("\n") > 60
 
 
 @pytest.mark.parametrize("change", ["removed", "shortened", "emptied"])
 def test_unfinished_file_that_somebody_changed(resumed, change):
-    """What is not what was left cannot be gone on with; that is said, and nothing is published."""
+    """What is not what was left cannot be resumed; that is said, and nothing is published."""
     resumed.part(DONE)
     part = resumed.folder / ("." + runs.OUT + ".leadpipe-part")
     if change == "removed":
@@ -420,4 +420,4 @@ def test_unfinished_file_that_somebody_changed(resumed, change):
     done = resumed.leadpipe(*resumed.words(), input=resumes.lines(IDS), env=resumed.sandbox.env)
     assert done.returncode in (1, 2) and runs.OUT in done.stderr, done.stderr
     assert not (resumed.folder / runs.OUT).exists() and not runs.json_file(resumed.folder / runs.MANIFEST)["published"]
-    assert resumed.go_on(IDS, "--fresh", status=3).outcomes() == LEDGER
+    assert resumed.resume(IDS, "--fresh", status=3).outcomes() == LEDGER

@@ -15,7 +15,7 @@ from resumes import IDS, DONE, LEDGER, STATE, Resumed, assert_nothing_beside, as
 # --- what a state may be ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("sink", ["ndjson:-", "csv:-", "msgpack:-", "ndjson:/dev/null", "csv:/dev/stdout", "ndjson:fifo"])
-def test_targets_that_cannot_be_gone_on_with(resumed, sink):
+def test_targets_that_cannot_be_resumed(resumed, sink):
     os.mkfifo(resumed.folder / "fifo")
     done = resumed.leadpipe(*resumed.words(sinks=["-t", sink]), input="tiny-1\n", env=resumed.sandbox.env)
     assert done.returncode == 2 and "--state" in done.stderr, done.stderr
@@ -36,7 +36,7 @@ def test_mode(resumed):
     os.umask(os.umask(0))
     resumed.part(DONE, preexec_fn=lambda: os.umask(0))
     assert (resumed.folder / STATE).stat().st_mode & 0o777 == 0o600
-    resumed.go_on(IDS, status=3, preexec_fn=lambda: os.umask(0))
+    resumed.resume(IDS, status=3, preexec_fn=lambda: os.umask(0))
     assert (resumed.folder / STATE).stat().st_mode & 0o777 == 0o600
 
 
@@ -86,7 +86,7 @@ def test_no_secrets(leadpipe, another_sandbox, tmp_path):
     assert_no_secrets(tmp_path)
     resumed.part(IDS[:50], env=env)
     assert_no_secrets(tmp_path)
-    resumed.go_on(IDS, env=env, status=3)
+    resumed.resume(IDS, env=env, status=3)
     assert_no_secrets(tmp_path)
     assert not any(whsec[6:].encode() in data for data in runs.listing(tmp_path).values())
 
@@ -118,7 +118,7 @@ def test_no_state_at_all(resumed, data):
 
 def test_empty_file_is_new(resumed):
     put_state(resumed, b"")
-    assert resumed.go_on(["tiny-1"]).exported == ["tiny-1"]
+    assert resumed.resume(["tiny-1"]).exported == ["tiny-1"]
 
 
 def test_database_of_another_program(resumed):
@@ -182,13 +182,13 @@ def version_of(folder):
 @pytest.mark.parametrize("more", [[], ["--changed-only"], ["--fresh"]], ids=str)
 def test_version_1_is_taken_over(resumed, more):
     """Of a run that is finished, above all what the sinks accepted must not get lost."""
-    resumed.go_on(IDS, "--changed-only", status=3)
+    resumed.resume(IDS, "--changed-only", status=3)
     make_version_1(resumed.folder)
-    run = resumed.go_on(IDS, *more, status=3)
+    run = resumed.resume(IDS, *more, status=3)
     unchanged = LEDGER["exported"] if "--changed-only" in more else 0
     assert run.ledger["unchanged"] == unchanged and [row["id"] for row in run.missing] == ["gone~missing"], run.ledger
     assert version_of(resumed.folder) == 2
-    assert resumed.go_on(IDS, "--changed-only", status=3).ledger["unchanged"] == LEDGER["exported"]
+    assert resumed.resume(IDS, "--changed-only", status=3).ledger["unchanged"] == LEDGER["exported"]
 
 
 def test_version_1_that_is_unfinished(resumed, one_go):
@@ -202,7 +202,7 @@ def test_version_1_that_is_unfinished(resumed, one_go):
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
         assert STATE + ": holds an unfinished run of an earlier version of leadpipe; finish it with that version" in done.stderr
         assert runs.listing(resumed.folder) == before
-    assert_whole(resumed, resumed.go_on(IDS, "--fresh", status=3), one_go)
+    assert_whole(resumed, resumed.resume(IDS, "--fresh", status=3), one_go)
     assert version_of(resumed.folder) == 2
 
 
@@ -270,7 +270,7 @@ def test_state_behind_a_link(resumed):
     os.symlink("real/it", resumed.folder / STATE)
     resumed.part(DONE)
     assert (resumed.folder / STATE).is_symlink() and (resumed.folder / "real" / "it").stat().st_size > 0
-    assert resumed.go_on(IDS, status=3).outcomes() == LEDGER
+    assert resumed.resume(IDS, status=3).outcomes() == LEDGER
     assert os.listdir(resumed.folder / "real") == ["it"]
 
 

@@ -81,7 +81,7 @@ def test_nothing_is_tried_again(begin, control, tmp_path):
 
 @pytest.fixture
 def hanging(leadpipe, sandbox, control, tmp_path):
-    """A run whose requests never end, and that has been told once to stop."""
+    """A run whose requests never end, and that was sent one signal to stop."""
     control.set(down="hang")
     process = leadpipe.start("export", *sandbox.provider(), *runs.command(), "--timeout", "5m", "--id", "tiny-1",
                              env=sandbox.env, preexec_fn=default_signals)

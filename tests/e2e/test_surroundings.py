@@ -58,7 +58,7 @@ def as_anybody():
         libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; for others than root there is nothing to drop
 
 
-def test_what_is_read_only_can_be_gone_on_with(leadpipe, sandbox, control):
+def test_what_is_read_only_can_be_resumed(leadpipe, sandbox, control):
     """Complete, a file has the mode of the one that it is to replace; the run was stopped before it could."""
     old, part = leadpipe.folder / "old.csv", leadpipe.folder / ".old.csv.leadpipe-part"
     old.write_text("old\n")

@@ -86,7 +86,7 @@ def test_allow_http(leadpipe, sandbox, control):
     assert asked[-1]["raw_head"].lower().count("\r\nuser-agent:") == 1, asked[-1]["raw_head"]
 
 
-def test_proxy_of_https_is_told_who_asks(leadpipe, sandbox):
+def test_proxy_of_https_gets_the_user_agent(leadpipe, sandbox):
     """CONNECT has headers of its own."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         process = leadpipe.start("export", "-p", "omni", "--proxy", "http://127.0.0.1:%d" % server.getsockname()[1],

@@ -151,8 +151,8 @@ def test_somebody_was_at_it_meanwhile(leadpipe, sandbox, control, tmp_path, name
         (tmp_path / name).rename(tmp_path / "elsewhere")
     if what == "replaced":
         (tmp_path / name).write_text("another run's\n")
-    _, told = process.communicate("plain-2\n", 60 * SLOWNESS)
-    assert process.returncode == 1 and name + " was removed, renamed or replaced while it was being written" in told, told
+    _, reported = process.communicate("plain-2\n", 60 * SLOWNESS)
+    assert process.returncode == 1 and name + " was removed, renamed or replaced while it was being written" in reported, reported
     assert (tmp_path / "x").read_text() == (tmp_path / "f").read_text() == "earlier\n"
     assert what != "replaced" or (tmp_path / name).read_text() == "another run's\n", "it is not removed, either"
 
@@ -186,8 +186,8 @@ def test_long_names_that_differ_at_their_end(sandbox, control, tmp_path):
     assert [len(lines_of(tmp_path / name)) for name in names] == [1, 1, 1]
 
 
-def test_long_name_that_is_gone_on_with(leadpipe, sandbox, control, tmp_path):
-    """The shortened name is the same for the run that goes on."""
+def test_long_name_that_is_resumed(leadpipe, sandbox, control, tmp_path):
+    """The shortened name is the same for the run that resumes."""
     name = "ü" * 126
     words = ["export", *sandbox.provider(), "-t", "ndjson:" + name, "--state", "s", "-j", "4", "ids"]
     (tmp_path / "ids").write_text("".join("plain-%d\n" % n for n in range(200)))

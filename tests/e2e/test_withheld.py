@@ -171,30 +171,30 @@ def test_the_run_is_finished(resumed, control):
     assert first.status == 3 and first.manifest["published"] is False
     assert is_earlier(resumed.folder / "out/leads.csv") and first.rows is None
     assert runs.temporaries(resumed.folder) == [] and os.listdir(resumed.folder / "out") == ["leads.csv"]
-    again = resumed.go_on(["tiny-1"])
+    again = resumed.resume(["tiny-1"])
     assert again.exported == ["tiny-1"] and again.manifest["run_id"] != first.manifest["run_id"]
     assert (again.missing, again.failed) == ([], [])
 
 
 def test_the_whole_run_counts(resumed):
-    """What was missing before the run went on is missing; and the limit may change meanwhile."""
+    """What was missing before the run was resumed is missing; and the limit may change meanwhile."""
     ids = found(3, 6)
     first = resumed.part(ids[:4], "--max-missing", "0")
     assert (first.outcomes(), [row["id"] for row in first.missing]) == ({"exported": 3, "missing": 1}, ids[3:4])
     resumed.part(ids[:5], "--max-missing", "0")
-    run = resumed.go_on(ids, "--max-missing", "2", status=3)
+    run = resumed.resume(ids, "--max-missing", "2", status=3)
     assert (run.rows, [row["id"] for row in run.missing]) == (None, ids[3:]) and not run.manifest["published"]
     resumed.part(ids[:4])
-    run = resumed.go_on(ids, "--max-missing", "3")
+    run = resumed.resume(ids, "--max-missing", "3")
     assert run.exported == ids[:3] and [row["id"] for row in run.missing] == ids[3:]
 
 
 def test_found_by_a_sink_before(leadpipe, sandbox, control):
-    """All that a receiver refused was refused before the run went on."""
+    """All that a receiver refused was refused before the run was resumed."""
     control.hook("dead", status=422)
     resumed = resumes.Resumed(leadpipe, sandbox, control, sinks=["-t", "ndjson:" + runs.OUT, "-t", "webhook:" + sandbox.hook("dead")])
     resumed.part(["tiny-1"], wait=lambda: control.deliveries("dead"))
-    run = resumed.go_on(["tiny-1", "b~missing"], status=3)
+    run = resumed.resume(["tiny-1", "b~missing"], status=3)
     assert (run.exported, run.outcomes()) == (["tiny-1"], {"failed": 1, "missing": 1})
 
 
@@ -232,24 +232,24 @@ def stopped(leadpipe, sandbox, *more, status=1, env=None, **popen):
     done = leadpipe("export", *sandbox.provider(), *runs.command(), *more, env=env or sandbox.env, **popen)
     assert done.returncode == status, done.stderr
     assert is_earlier(leadpipe.folder / runs.OUT) and runs.temporaries(leadpipe.folder) == []
-    told = runs.json_file(leadpipe.folder / runs.MANIFEST)
-    assert (told["exit_status"], told["published"]) == (status, False)
-    assert told["ids"]["unique"] == sum(told["ledger"].values())
-    return told
+    reported = runs.json_file(leadpipe.folder / runs.MANIFEST)
+    assert (reported["exit_status"], reported["published"]) == (status, False)
+    assert reported["ids"]["unique"] == sum(reported["ledger"].values())
+    return reported
 
 
 def test_stopped_at_its_start(leadpipe, sandbox, control):
     """Last night's lists are not replaced by empty ones; the manifest is tonight's."""
-    told = stopped(leadpipe, sandbox, "--id", "tiny-1", "--id", "tiny-2", env={"OMNI_API_KEY": "wrong"})
+    reported = stopped(leadpipe, sandbox, "--id", "tiny-1", "--id", "tiny-2", env={"OMNI_API_KEY": "wrong"})
     assert all(is_earlier(leadpipe.folder / name) for name in LISTS)
-    assert told["ledger"]["pending"] == 2 == told["ids"]["unique"]
+    assert reported["ledger"]["pending"] == 2 == reported["ids"]["unique"]
 
 
 def test_stopped_by_a_long_retry_after(leadpipe, sandbox, control):
     """With something in them the lists are tonight's."""
-    told = stopped(leadpipe, sandbox, "-j", "1", "--retry-max-time", "2s", *runs.id_words(
+    reported = stopped(leadpipe, sandbox, "-j", "1", "--retry-max-time", "2s", *runs.id_words(
         ["tiny-1", "a~status=400", "b~missing", "tiny-2~status=429~retryafter=600", "tiny-3"]))
-    assert told["ledger"] == {"exported": 1, "unchanged": 0, "missing": 1, "failed": 1, "pending": 2}
+    assert reported["ledger"] == {"exported": 1, "unchanged": 0, "missing": 1, "failed": 1, "pending": 2}
     assert [[row["id"] for row in runs.json_lines(leadpipe.folder / name)] for name in LISTS] == [["a~status=400"], ["b~missing"]]
 
 
@@ -269,8 +269,8 @@ def test_stopped_by_an_outage(leadpipe, sandbox, control):
 @pytest.mark.parametrize("sink", ["ndjson:/dev/full", "csv:/dev/full"])
 def test_stopped_by_a_full_device(leadpipe, sandbox, control, sink):
     """As it is written, or when all is complete: no file has changed before."""
-    told = stopped(leadpipe, sandbox, "-t", sink, "--id", "tiny-1")
-    assert [sink.get("files") for sink in told["sinks"]] == [[], []]
+    reported = stopped(leadpipe, sandbox, "-t", sink, "--id", "tiny-1")
+    assert [sink.get("files") for sink in reported["sinks"]] == [[], []]
 
 
 def test_refused_touches_nothing(leadpipe, sandbox, control):
@@ -298,7 +298,7 @@ def test_second_signal(leadpipe, sandbox, control):
 
 
 def test_outputs_that_cannot_be_renamed(leadpipe, sandbox, control):
-    """All was fetched, and a name is taken by a folder in the last moment: the manifest tells."""
+    """All was fetched, and a name is taken by a folder in the last moment: the manifest says so."""
     def answer(path, headers):
         if not (leadpipe.folder / runs.OUT).is_dir():
             (leadpipe.folder / runs.OUT).unlink()
@@ -311,8 +311,8 @@ def test_outputs_that_cannot_be_renamed(leadpipe, sandbox, control):
         done = leadpipe("export", "-p", "omni", "--base-url", server.url, *runs.command(), "--id", "tiny-1",
                         env={"OMNI_API_KEY": "k"})
     assert done.returncode == 1 and runs.OUT in done.stderr, done.stderr
-    told = runs.json_file(leadpipe.folder / runs.MANIFEST)
-    assert (told["exit_status"], told["published"], told["ledger"]["exported"]) == (1, False, 1)
+    reported = runs.json_file(leadpipe.folder / runs.MANIFEST)
+    assert (reported["exit_status"], reported["published"], reported["ledger"]["exported"]) == (1, False, 1)
     assert all(is_earlier(leadpipe.folder / name) for name in LISTS) and runs.temporaries(leadpipe.folder) == []
 
 
@@ -338,14 +338,14 @@ def test_columns_of_records(leadpipe, sandbox, control):
 
 
 def test_manifest_through_a_pipe(leadpipe, sandbox, control):
-    """Its reader, too, is told once, and after the outputs."""
+    """Its reader, too, gets it once, and after the outputs."""
     read, write = os.pipe()
     done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:x", "--manifest", "/dev/fd/%d" % write, "--id", "tiny-1",
                     env=sandbox.env, pass_fds=[write])
     os.close(write)
     with os.fdopen(read) as pipe:
-        told = json.load(pipe)
-    assert done.returncode == 0 and told["published"], done.stderr
+        reported = json.load(pipe)
+    assert done.returncode == 0 and reported["published"], done.stderr
 
 
 # --- cut off at the end -------------------------------------------------------------------------------

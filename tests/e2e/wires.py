@@ -84,10 +84,10 @@ def reset(writer):
 
 class Origin:
     """Answers /leads/ID with {"id": ID, "asked": ID} after `delay` seconds; what is posted, with what
-    `judge(body)` says.  `answer(origin, lead_id)` may give another status and body."""
+    `status_of(body)` says.  `answer(origin, lead_id)` may give another status and body."""
 
-    def __init__(self, loop, delay=0.02, answer=None, judge=None, close=False):
-        self.delay, self.answer, self.judge, self.close = delay, answer, judge, close
+    def __init__(self, loop, delay=0.02, answer=None, status_of=None, close=False):
+        self.delay, self.answer, self.status_of, self.close = delay, answer, status_of, close
         self.requests, self.posted, self.now, self.most = [], [], 0, 0
         self.server = Server(loop, self._serve)
         self.port, self.url = self.server.port, "http://127.0.0.1:%d" % self.server.port
@@ -126,7 +126,7 @@ class Origin:
             self.posted.append(event)
         await asyncio.sleep(self.delay)
         if body:
-            return self.judge(event) if self.judge else 200, b"{}"
+            return self.status_of(event) if self.status_of else 200, b"{}"
         if self.answer:
             status, content = self.answer(self, lead_id)
             return status, json.dumps(content).encode()

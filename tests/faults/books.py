@@ -84,18 +84,18 @@ class Left:
     def is_output(self, name):
         return name not in (FAILED, MISSING, MANIFEST) and not name.startswith("ids.txt")
 
-    def files_told(self):
+    def files_reported(self):
         """What the manifest says of files, by path; for compressed ones not what depends on the compression."""
-        told = {}
+        reported = {}
         for sink in self.manifest["sinks"]:
             for file in sink.get("files", ()):
                 names = ("table", "rows", "columns")
                 if self.in_order and not file["path"].endswith(".gz"):
                     names += ("bytes", "sha256")
-                told[file["path"]] = {name: file.get(name) for name in names}
+                reported[file["path"]] = {name: file.get(name) for name in names}
                 if not self.in_order and file.get("columns"):
-                    told[file["path"]]["columns"] = sorted(file["columns"])
-        return told
+                    reported[file["path"]]["columns"] = sorted(file["columns"])
+        return reported
 
 
 def check_alone(left):
@@ -111,10 +111,10 @@ def check_alone(left):
     expect(not unfinished, "unfinished files are left: %s", unfinished)
     for sink in left.manifest["sinks"]:
         for file in sink.get("files", ()):
-            check_told(left.folder / file["path"], file)
+            check_reported(left.folder / file["path"], file)
 
 
-def check_told(path, file):
+def check_reported(path, file):
     data = path.read_bytes()
     expect((len(data), digest(data)) == (file["bytes"], file["sha256"]), "%s is not what the manifest says of it", path)
     if path.suffix == ".gz":
@@ -131,8 +131,8 @@ def check_same(left, reference):
     for name in ("ids", "ledger"):
         expect(left.manifest[name] == reference.manifest[name], "%s: %s, not %s", name, left.manifest[name],
                reference.manifest[name])
-    expect(left.files_told() == reference.files_told(), "the manifest tells of files: %s, not %s", left.files_told(),
-           reference.files_told())
+    expect(left.files_reported() == reference.files_reported(), "the manifest reports files: %s, not %s", left.files_reported(),
+           reference.files_reported())
     expect(left.failed == reference.failed, "the failed lists differ: %s",
            sorted(set(left.failed) ^ set(reference.failed))[:10])
     expect(left.missing == reference.missing, "the missing lists differ: %s",
@@ -151,10 +151,10 @@ def check_unpublished(folder, reference, stopped):
         expect(path.exists(), "%s is gone", name)
         expect(reference.digest_of(path) == reference.outputs[name], "%s is neither the earlier one nor complete", name)
         complete += 1
-    told = read_json(folder / MANIFEST)
-    if told and told["published"]:
+    reported = read_json(folder / MANIFEST)
+    if reported and reported["published"]:
         expect(not stopped, "the manifest of a run that was stopped says that it published its outputs")
-        expect(told["ledger"] == reference.manifest["ledger"], "the manifest of a killed run says %s", told["ledger"])
+        expect(reported["ledger"] == reference.manifest["ledger"], "the manifest of a killed run says %s", reported["ledger"])
         expect(complete == len(reference.outputs), "the manifest is there before the outputs")
     if (folder / FAILED).exists():
         listed = {row["id"] for row in read_lines(folder / FAILED)}
@@ -198,10 +198,10 @@ class Deliveries:
 
 def check_deliveries(left, exported):
     """`exported` are the lead IDs that the files hold and the receiver wants."""
-    told = left.deliveries
-    twice = sorted(lead for lead, names in told.ids_of.items() if len(names) > 1)
-    expect(not twice, "leads under two ids: %s", [(lead, sorted(told.ids_of[lead])) for lead in twice[:3]])
-    accepted = told.accepted_leads()
+    reported = left.deliveries
+    twice = sorted(lead for lead, names in reported.ids_of.items() if len(names) > 1)
+    expect(not twice, "leads under two ids: %s", [(lead, sorted(reported.ids_of[lead])) for lead in twice[:3]])
+    accepted = reported.accepted_leads()
     expect(set(accepted) == exported, "leads that are not delivered: %s; that should not be: %s",
            sorted(exported - set(accepted))[:5], sorted(set(accepted) - exported)[:5])
 

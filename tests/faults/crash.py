@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kills exports again and again, lets them go on, and compares what they leave with an uninterrupted run.
+"""Kills exports again and again, resumes them, and compares what they leave with an uninterrupted run.
 
     crash.py RUNS [--leads N] [--seed N] [--kills N] [--signal KILL|TERM] [--power-cut] [--bin PATH]
 
@@ -180,7 +180,7 @@ class Leg:
 
 
 class Story:
-    """One run: its kills, and what there is to tell of it."""
+    """One run: its kills, and what there is to report of it."""
 
     def __init__(self, rig, number, reference, plan):
         self.rig, self.number, self.reference, self.plan = rig, number, reference, plan
@@ -191,7 +191,7 @@ class Story:
         self.met = False  # a rule hit
         self.over = None  # run ID, and what the server had seen, when a kill met a run whose manifest was there
 
-    def tell(self):
+    def run(self):
         started = time.monotonic()
         if self.rig.chosen.power_cut:
             powercut.begin(self.folder)
@@ -222,7 +222,7 @@ class Story:
                ledger["unchanged"] == before["exported"] + before["unchanged"], "the next run: %s", ledger)
 
     def leg(self):
-        """The exit status of a leg that came to the run's end; None: it is to go on."""
+        """The exit status of a leg that came to the run's end; None: it is to be resumed."""
         kill = self.plan[len(self.kills)] if len(self.kills) < len(self.plan) else None
         self.legs += 1
         leg = Leg(self.rig, self.folder, self.command, kill, self.errors())
@@ -236,22 +236,22 @@ class Story:
             powercut.apply(self.folder, kill.variant, "%d/%d" % (self.number, self.legs))
         stopped = kill.stops and leg.handled and not self.over
         books.check_unpublished(self.folder, self.reference, stopped)
-        if self.rig.chosen.without_state:  # there is nothing to go on from, and nothing may be in the way
+        if self.rig.chosen.without_state:  # there is nothing to resume from, and nothing may be in the way
             self.rig.forget()
         elif not self.over:
-            told = books.read_json(self.folder / books.MANIFEST)
-            self.over = (told["run_id"], *self.rig.seen()) if told and told["published"] else None
+            reported = books.read_json(self.folder / books.MANIFEST)
+            self.over = (reported["run_id"], *self.rig.seen()) if reported and reported["published"] else None
         return None
 
     def check_end(self, leg):
-        """A leg that did not come to the run's end: it was killed, or stopped, or told what failed."""
+        """A leg that did not come to the run's end: it was killed, or stopped, or reported what failed."""
         kill, words = self.kills[-1], self.errors().read_text(errors="replace")
-        told = "leg %d ended with status %d: %s" % (self.legs, leg.status, words[-2000:])
-        expect(kill, told)
+        reported = "leg %d ended with status %d: %s" % (self.legs, leg.status, words[-2000:])
+        expect(kill, reported)
         if kill.fails:
-            expect(leg.status in (1, 2) and '"level":"error"' in words, told)
+            expect(leg.status in (1, 2) and '"level":"error"' in words, reported)
         elif leg.status != -signal.SIGKILL:
-            expect(leg.status == 128 + signal.SIGTERM or (leg.status == -signal.SIGTERM and not leg.handled), told)
+            expect(leg.status == 128 + signal.SIGTERM or (leg.status == -signal.SIGTERM and not leg.handled), reported)
 
     def errors(self):
         return beside(self.folder, "leg%02d.err" % self.legs)
@@ -263,15 +263,15 @@ class Story:
             path.unlink()
 
     def check_server(self):
-        counts, told = self.fetches, self.left.deliveries
+        counts, reported = self.fetches, self.left.deliveries
         self.again = sum(max(0, n - (workload.fetches_of(lead) or n)) for lead, n in counts.items())
         if self.rig.chosen.signal == "TERM":
             twice = sorted(lead for lead, n in counts.items() if n > (workload.fetches_of(lead) or n))
             expect(not twice, "%d leads were fetched again after a clean stop: %s", len(twice),
                    [(lead, counts[lead]) for lead in twice[:5]])
-            expect(told.repeats == 0, "%d deliveries were repeated after a clean stop", told.repeats)
+            expect(reported.repeats == 0, "%d deliveries were repeated after a clean stop", reported.repeats)
         if self.batch == 1:
-            other = [lead for lead, names in told.ids_of.items() if names != self.reference.deliveries.ids_of[lead]]
+            other = [lead for lead, names in reported.ids_of.items() if names != self.reference.deliveries.ids_of[lead]]
             expect(not other, "other webhook-ids than in an uninterrupted run: %s", sorted(other)[:5])
 
     def line(self):
@@ -308,10 +308,10 @@ def random_story(rig, number):
     return Story(rig, number, reference, plan)
 
 
-def tell(story):
+def run_story(story):
     """Whether the run was as it should be; a line about it."""
     try:
-        story.tell()
+        story.run()
     except Difference as error:
         print("%4d  FAILED after %s: %s" % (story.number, [str(kill) for kill in story.kills], error))
         print("      kept in %s" % story.folder, flush=True)
@@ -341,14 +341,14 @@ def add_options(parser):
     parser.add_argument("--eager", action="store_true", help="its brother with a checkpoint every 20 leads")
     parser.add_argument("--folder", help="where to work; a memory disk is faster, such as /dev/shm")
     parser.add_argument("--power-cut", action="store_true", help="what was not synced is lost, see powercut.py")
-    parser.add_argument("--verbose", action="store_true", help="tell when each run was killed")
+    parser.add_argument("--verbose", action="store_true", help="report when each run was killed")
     parser.add_argument("--without-state", action="store_true", help="each leg begins anew: tries the rig itself")
     parser.add_argument("--without-webhook", action="store_true", help="files only")
     parser.set_defaults(signal="KILL", rate=None, order="input", changed_only=False)
 
 
 def parse_arguments(arguments):
-    parser = argparse.ArgumentParser(description="Kills exports, lets them go on, compares what they leave.")
+    parser = argparse.ArgumentParser(description="Kills exports, resumes them, compares what they leave.")
     parser.add_argument("runs", type=int)
     add_options(parser)
     parser.add_argument("--seed", type=int, default=1)
@@ -371,7 +371,7 @@ def tell_all(rig, stories):
     started, good, failed = time.monotonic(), [], 0
     try:
         for story in stories:
-            if tell(story):
+            if run_story(story):
                 good.append(story)
             else:
                 failed += 1

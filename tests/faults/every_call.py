@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Kills a small export at each single call on the disk, in turn, and lets it go on.
+"""Kills a small export at each single call on the disk, in turn, and resumes it.
 
     every_call.py [--leads N] [--op OP] [--stride N] [--offset N] [--twice] [--power-cut] [--bin PATH]
     every_call.py --fail ENOSPC|EIO|... [--for-good] [--leads N] [--stride N] [--offset N] [--bin PATH]
 
 Where crash.py kills at any time, this misses no moment between two calls: the first run dies at the
 first write, sync, rename, creation or removal, the next at the second, and so on, until one comes to
-its end unharmed.  With --twice the run that goes on is killed at the same number once more.
+its end unharmed.  With --twice the run that is resumed is killed at the same number once more.
 
 With --fail the call fails instead: only this one, or this and all that follow (--for-good), until the
-run has ended and the same command goes on.
+run has ended and the same command resumes.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-/* The C library's calls that change files, replaced: in the folder they are judged by the rules
- * (rules.h) and told to the shadow (shadow.h), elsewhere they are what they always were.
+/* The C library's calls that change files, replaced: in the folder they are checked against the rules
+ * (rules.h) and reported to the shadow (shadow.h), elsewhere they are what they always were.
  *
  * Not replaced: stdio's own writes, which do not go through these names; a file written so is seen
  * at its fsync or rename only, and no rule meets its writes. */
@@ -26,7 +26,7 @@ static bool looks_after(int fd, struct rel *name, struct stat *st)
 }
 
 /* 0, or -1 with errno: the call must not be made. */
-static int judge(struct verdict *v, enum op op, const char *path, size_t bytes)
+static int apply_rules(struct verdict *v, enum op op, const char *path, size_t bytes)
 {
     *v = rules_judge(op, path, bytes);
     if (v->errnum == 0)
@@ -57,7 +57,7 @@ static int open_known(int at, const char *path, int flags, mode_t mode, const st
     struct verdict v = {0};
     bool creates = (flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE && !is_there(at, path);
     refuse_sync_flags(flags, path);
-    if (creates && judge(&v, OP_CREATE, name->text, 0) != 0)
+    if (creates && apply_rules(&v, OP_CREATE, name->text, 0) != 0)
         return -1;
     int fd = kernel_open(at, path, flags, mode);
     struct stat st;
@@ -112,7 +112,8 @@ int creat64(const char *path, mode_t mode) ALSO_CALLED(creat);
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static void told_write(int fd, const struct stat *st, off_t at, ssize_t n, const struct verdict *v)
+static void report_write(int fd, const struct stat *st, off_t at, ssize_t n,
+                         const struct verdict *v)
 {
     if (n > 0 && shadow_is_on())
         shadow_wrote(fd, st, at, (size_t)n);
@@ -126,12 +127,12 @@ PUBLIC ssize_t write(int fd, const void *p, size_t n)
     struct verdict v;
     if (!looks_after(fd, &name, &st))
         return kernel_write(fd, p, n);
-    if (judge(&v, OP_WRITE, name.text, n) != 0)
+    if (apply_rules(&v, OP_WRITE, name.text, n) != 0)
         return -1;
     ssize_t wrote = kernel_write(fd, p, v.bytes);
     /* Behind what was written, also with O_APPEND. */
     off_t end = wrote > 0 ? lseek(fd, 0, SEEK_CUR) : 0;
-    told_write(fd, &st, end - (wrote > 0 ? wrote : 0), wrote, &v);
+    report_write(fd, &st, end - (wrote > 0 ? wrote : 0), wrote, &v);
     return wrote;
 }
 
@@ -142,10 +143,10 @@ PUBLIC ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
     struct verdict v;
     if (!looks_after(fd, &name, &st))
         return kernel_pwrite(fd, p, n, at);
-    if (judge(&v, OP_WRITE, name.text, n) != 0)
+    if (apply_rules(&v, OP_WRITE, name.text, n) != 0)
         return -1;
     ssize_t wrote = kernel_pwrite(fd, p, v.bytes, at);
-    told_write(fd, &st, at, wrote, &v);
+    report_write(fd, &st, at, wrote, &v);
     return wrote;
 }
 
@@ -195,11 +196,11 @@ PUBLIC ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, s
     struct verdict v;
     if (!looks_after(to, &name, &st))
         return syscall(SYS_copy_file_range, from, from_at, to, to_at, n, flags);
-    if (judge(&v, OP_WRITE, name.text, n) != 0)
+    if (apply_rules(&v, OP_WRITE, name.text, n) != 0)
         return -1;
     ssize_t done = syscall(SYS_copy_file_range, from, from_at, to, to_at, v.bytes, flags);
     off_t end = done <= 0 ? 0 : to_at ? *to_at : lseek(to, 0, SEEK_CUR);
-    told_write(to, &st, end - (done > 0 ? done : 0), done, &v);
+    report_write(to, &st, end - (done > 0 ? done : 0), done, &v);
     return done;
 }
 
@@ -212,7 +213,7 @@ PUBLIC int ftruncate(int fd, off_t size)
     struct verdict v;
     if (!looks_after(fd, &name, &st))
         return kernel_truncate_fd(fd, size);
-    if (judge(&v, OP_TRUNCATE, name.text, 0) != 0)
+    if (apply_rules(&v, OP_TRUNCATE, name.text, 0) != 0)
         return -1;
     int done = kernel_truncate_fd(fd, size);
     if (done == 0 && shadow_is_on())
@@ -228,7 +229,7 @@ PUBLIC int fallocate(int fd, int mode, off_t at, off_t n)
     struct verdict v;
     if (!looks_after(fd, &name, &st))
         return (int)syscall(SYS_fallocate, fd, mode, at, n);
-    if (judge(&v, OP_WRITE, name.text, (size_t)n) != 0)
+    if (apply_rules(&v, OP_WRITE, name.text, (size_t)n) != 0)
         return -1;
     int done = (int)syscall(SYS_fallocate, fd, mode, at, n);
     if (done == 0 && shadow_is_on())
@@ -272,7 +273,7 @@ static int sync_fd(int fd, long number)
     struct verdict v;
     if (!scope_is_on() || !scope_fd(fd, &name, &st))
         return (int)syscall(number, fd);
-    if (judge(&v, OP_SYNC, *name.text ? name.text : ".", 0) != 0) {
+    if (apply_rules(&v, OP_SYNC, *name.text ? name.text : ".", 0) != 0) {
         if (shadow_is_on() && S_ISREG(st.st_mode))
             shadow_lost(fd, &st);
         return -1;
@@ -309,7 +310,7 @@ static int rename_any(int from_at, const char *from, int to_at, const char *to, 
     bool to_here = scope_name(to_at, to, &new);
     if (!from_here && !to_here)
         return kernel_rename(from_at, from, to_at, to, flags);
-    if (judge(&v, OP_RENAME, to_here ? new.text : old.text, 0) != 0)
+    if (apply_rules(&v, OP_RENAME, to_here ? new.text : old.text, 0) != 0)
         return -1;
     if (shadow_is_on() && from_here)
         shadow_bury(&old); /* it may leave the folder; and it becomes known */
@@ -343,7 +344,7 @@ static int link_any(int from_at, const char *from, int to_at, const char *to, in
     struct verdict v;
     if (!scope_name(to_at, to, &name))
         return kernel_link(from_at, from, to_at, to, flags);
-    if (judge(&v, OP_CREATE, name.text, 0) != 0)
+    if (apply_rules(&v, OP_CREATE, name.text, 0) != 0)
         return -1;
     int done = kernel_link(from_at, from, to_at, to, flags);
     if (done == 0 && shadow_is_on())
@@ -368,7 +369,7 @@ static int unlink_any(int at, const char *path, int flags)
     struct verdict v;
     if (!scope_name(at, path, &name))
         return kernel_unlink(at, path, flags);
-    if (judge(&v, OP_UNLINK, name.text, 0) != 0)
+    if (apply_rules(&v, OP_UNLINK, name.text, 0) != 0)
         return -1;
     if (shadow_is_on())
         shadow_bury(&name);
@@ -402,7 +403,7 @@ static int mkdir_any(int at, const char *path, mode_t mode)
     struct verdict v;
     if (!scope_name(at, path, &name) || is_there(at, path))
         return (int)syscall(SYS_mkdirat, at, path, mode);
-    if (judge(&v, OP_CREATE, name.text, 0) != 0)
+    if (apply_rules(&v, OP_CREATE, name.text, 0) != 0)
         return -1;
     int done = (int)syscall(SYS_mkdirat, at, path, mode);
     if (done == 0 && shadow_is_on())

@@ -1,4 +1,4 @@
-/* What goes wrong, and when: $FAULTFS_RULES, counted call by call, told in $FAULTFS_LOG. */
+/* What goes wrong, and when: $FAULTFS_RULES, counted call by call, logged in $FAULTFS_LOG. */
 #ifndef FAULTFS_RULES_H
 #define FAULTFS_RULES_H
 

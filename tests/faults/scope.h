@@ -21,7 +21,7 @@ bool scope_name(int at, const char *path, struct rel *out);
 /* Is what `fd` is open on in the folder, and a regular file or a folder? *st is always filled. */
 bool scope_fd(int fd, struct rel *out, struct stat *st);
 
-/* Ends the program with a message: what it does cannot be judged by this library. */
+/* Ends the program with a message: what it does cannot be checked by this library. */
 _Noreturn void scope_give_up(const char *what, const char *about);
 
 #endif

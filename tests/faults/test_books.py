@@ -26,7 +26,7 @@ def write_run(folder):
     (folder / books.FAILED).write_text('{"id":"c","stage":"fetch","error":"HTTP 400","attempts":1,"at":"now"}\n')
     (folder / books.MISSING).write_text("")
     manifest = {"exit_status": 3, "published": True, "ids": {"read": 4, "unique": 3, "duplicates": 1}, "sinks": [{"sink": "all", "files": [
-        told(folder, "leads.ndjson"), told(folder, "out/leads.csv"), told(folder, "leads.msgpack.gz")]}],
+        reported(folder, "leads.ndjson"), reported(folder, "out/leads.csv"), reported(folder, "leads.msgpack.gz")]}],
         "ledger": {"exported": 2, "unchanged": 0, "missing": 0, "failed": 1, "pending": 0}}
     (folder / books.MANIFEST).write_text(json.dumps(manifest))
     deliveries_of(folder).write_text("".join(delivery(lead) for lead in LEADS))
@@ -37,7 +37,7 @@ def deliveries_of(folder):
     return folder.with_name(folder.name + ".deliveries")
 
 
-def told(folder, name):
+def reported(folder, name):
     data = (folder / name).read_bytes()
     return {"path": name, "rows": 2, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "columns": 1}
 
@@ -81,11 +81,11 @@ def replace(name, old, new):
 
 
 def rewrite(name, data):
-    """An output and what the manifest says of it: only the comparison can tell."""
+    """An output and what the manifest says of it: only the comparison can show it."""
     def change(folder):
-        before = told(folder, name)
+        before = reported(folder, name)
         (folder / name).write_bytes(data)
-        after = told(folder, name)
+        after = reported(folder, name)
         replace(books.MANIFEST, json.dumps(before), json.dumps(after))(folder)
     return change
 
@@ -117,7 +117,7 @@ def test_the_same(tmp_path, reference):
     (replace(books.MANIFEST, '"missing": 0', '"missing": 1'), "does not balance"),
     (replace(books.MANIFEST, '"failed": 1, "pending": 0', '"failed": 0, "pending": 1'), "does not balance"),
     (replace(books.MANIFEST, '"read": 4', '"read": 5'), "do not add up"),
-    (replace(books.MANIFEST, '"rows": 2', '"rows": 3'), "tells of files"),
+    (replace(books.MANIFEST, '"rows": 2', '"rows": 3'), "reports files"),
     (replace(books.MANIFEST, '"exit_status": 3', '"exit_status": 0'), "manifest says status"),
     (write(".leads.ndjson.leadpipe-part", b""), "unfinished"),
     (write("out/more.csv", b""), "other files"),

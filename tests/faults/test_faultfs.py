@@ -1,4 +1,4 @@
-"""The rigs' own tests: what a careless program loses, what a careful one keeps, what fails when told to.
+"""The rigs' own tests: what a careless program loses, what a careful one keeps, what fails when it must.
 
 The programs under test here are a few lines of Python, so that nothing is proven by what the rigs are for.
 """

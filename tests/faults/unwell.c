@@ -5,7 +5,7 @@
  *   dns     when it is there, no name is known; else names that end in ".example" are 127.0.0.1
  *   log     what was met is appended: "clock SECONDS" at each change, "dns NAME", "no dns NAME"
  *
- * The monotonic clock goes on as it is. Waits that are given as a time of the wall clock are the
+ * The monotonic clock runs as it does. Waits that are given as a time of the wall clock are the
  * system's, which did not jump: a program that computes one from a clock that did is found out. */
 #include <dlfcn.h>
 #include <errno.h>

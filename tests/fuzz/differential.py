@@ -4,7 +4,7 @@
 Each round is one run: a few hundred payloads of mutate.py from a server of this script's, into every
 sink, with options that chance chooses. tests/reference/check.py compares every output with what it
 makes of the payloads itself; ledger and failed list must say what the reference says of each. Rounds
-go on until N are done or SECONDS have passed. The folder of a round in which something differs is
+continue until N are done or SECONDS have passed. The folder of a round in which something differs is
 kept. Exit status 0: nothing differs; 1: something does; 2: wrong usage.
 """
 
@@ -196,7 +196,7 @@ class Round:
             raise Different("exit status %d" % done.returncode)
 
     def _same(self, words):
-        """False: the reference cannot tell."""
+        """False: the reference does not know."""
         command = [sys.executable, str(TESTS / "reference" / "check.py")] + self.common + words
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         if UNDECIDED in done.stderr:

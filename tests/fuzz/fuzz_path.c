@@ -160,7 +160,7 @@ static void compare_csv(struct path_run *run, unsigned options, unsigned level,
     path_write(run, kind, "csv/", &files);
     MUST(files.n == run->profile->n_tables);
     for (size_t t = 0; t < files.n; t++) {
-        MUST(str_eq_c(run->profile->tables[t].name, files.items[t].told.table));
+        MUST(str_eq_c(run->profile->tables[t].name, files.items[t].result.table));
         path_check_table(run, &form, excel_safe, header, &run->profile->tables[t], rows,
                          &files.items[t]);
     }
@@ -177,7 +177,7 @@ static struct path_records write_records(struct path_run *run, const char *layou
     MUST(json.n == 1 && packed.n == 1);
     struct path_records records =
         path_read_lines(&run->arena, json.items[0].text, strcmp(layout, "raw") == 0);
-    MUST(json.items[0].told.rows == records.n && packed.items[0].told.rows == records.n);
+    MUST(json.items[0].result.rows == records.n && packed.items[0].result.rows == records.n);
     path_check_msgpack(&records, packed.items[0].text);
     return records;
 }

@@ -328,7 +328,7 @@ static void resume(bool execute)
         if (getenv("FUZZ_VERBOSE"))
             (void)fprintf(stderr, "%s, %s: %s\n", rc_text(rc), rc_text(e.rc), e.msg);
         MUST(rc == e.rc && rc != RC_INTERNAL && rc != RC_SYNTAX && rc != RC_LIMIT);
-        MUST(e.msg[0]); /* bytes from outside are made harmless when it is printed */
+        MUST(e.msg[0]); /* bytes from outside are escaped when it is printed */
         return;
     }
     if (!run->resume.republish)

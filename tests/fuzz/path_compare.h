@@ -296,7 +296,7 @@ static inline void path_check_table(struct path_run *run, const struct csv_form 
     struct path_columns columns = path_columns_of(&run->arena, run->profile, t, rows);
     const struct csv_field *f = csv.fields;
     size_t n = 0;
-    MUST(file->told.n_columns == columns.n && (csv.n_rows == 0 || csv.n_columns == columns.n));
+    MUST(file->result.n_columns == columns.n && (csv.n_rows == 0 || csv.n_columns == columns.n));
     for (size_t i = 0; header && i < columns.n; i++)
         path_check_guarded(columns.names[i], f++, excel_safe);
     for (size_t i = 0; i < rows->n; i++) {
@@ -307,7 +307,7 @@ static inline void path_check_table(struct path_run *run, const struct csv_form 
         for (size_t k = 0; k < columns.n; k++)
             path_check_field(sj_member(rows->items[i], columns.names[k]), f++, excel_safe);
     }
-    MUST(csv.n_rows == n + header && file->told.rows == n);
+    MUST(csv.n_rows == n + header && file->result.rows == n);
 }
 
 /* ---- layout lead against layout rows -------------------------------------------------------- */

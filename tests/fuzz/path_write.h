@@ -29,9 +29,9 @@ struct path_run {
 };
 
 struct path_file {
-    struct sink_file told; /* by the sink; texts in the arena */
-    struct str content;    /* as it is in the file */
-    struct str text;       /* decompressed */
+    struct sink_file result; /* by the sink; texts in the arena */
+    struct str content;      /* as it is in the file */
+    struct str text;         /* decompressed */
 };
 
 struct path_files {
@@ -124,16 +124,16 @@ static inline struct sink *path_resume(struct path_run *run, const struct sink_o
     return s;
 }
 
-static inline struct path_file path_take_file(struct path_run *run, const struct sink_file *told)
+static inline struct path_file path_take_file(struct path_run *run, const struct sink_file *result)
 {
-    struct path_file f = {.told = *told};
-    f.told.path = arena_strdup(&run->arena, str_c(told->path));
-    f.told.table = told->table ? arena_strdup(&run->arena, str_c(told->table)) : NULL;
-    f.text = f.content = path_read(&run->arena, told->path);
-    MUST(f.content.len == told->bytes && strlen(told->sha256) == 64);
+    struct path_file f = {.result = *result};
+    f.result.path = arena_strdup(&run->arena, str_c(result->path));
+    f.result.table = result->table ? arena_strdup(&run->arena, str_c(result->table)) : NULL;
+    f.text = f.content = path_read(&run->arena, result->path);
+    MUST(f.content.len == result->bytes && strlen(result->sha256) == 64);
     if (f.content.len >= 2 && memcmp(f.content.ptr, "\x1F\x8B", 2) == 0)
         f.text = path_inflate(&run->arena, f.content);
-    MUST(unlink(told->path) == 0);
+    MUST(unlink(result->path) == 0);
     return f;
 }
 
@@ -184,8 +184,8 @@ static inline void path_write(struct path_run *run, const char *kind, const char
         MUST(again.n == out->n);
         for (size_t i = 0; i < out->n; i++) {
             const struct path_file *f = &out->items[i], *g = &again.items[i];
-            MUST(str_eq(f->content, g->content) && strcmp(f->told.sha256, g->told.sha256) == 0);
-            MUST(f->told.rows == g->told.rows && f->told.n_columns == g->told.n_columns);
+            MUST(str_eq(f->content, g->content) && strcmp(f->result.sha256, g->result.sha256) == 0);
+            MUST(f->result.rows == g->result.rows && f->result.n_columns == g->result.n_columns);
         }
     }
     sink_spec_free(&spec);

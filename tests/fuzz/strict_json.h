@@ -33,7 +33,7 @@ struct sj_reader {
     const unsigned char *p, *end;
     unsigned depth, depth_max;
     bool replaced; /* something became U+FFFD */
-    char *key_at;  /* where the key of the string at hand goes on */
+    char *key_at;  /* where the key of the string at hand continues */
     /* An object had a member twice: the last one counts, at the place of the first. */
     bool repeated;
     enum sj_result result;
@@ -60,7 +60,7 @@ static inline void sj_blanks(struct sj_reader *r)
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-/* Table 3-7 of Unicode: what a sequence may begin and go on with. */
+/* Table 3-7 of Unicode: what a sequence may begin and continue with. */
 static const struct sj_sequence {
     unsigned char first_low, first_high, second_low, second_high, len;
 } sj_sequences[] = {
@@ -406,7 +406,7 @@ static inline bool sj_read_value(struct sj_reader *r, struct sj_value *v)
     return ok;
 }
 
-/* One value and nothing behind it; `r` tells how it went. Memory comes from `a`. */
+/* One value and nothing behind it; `r` says how it went. Memory comes from `a`. */
 static inline struct sj_value *sj_read(struct sj_reader *r, struct arena *a, struct str text,
                                        unsigned depth_max)
 {

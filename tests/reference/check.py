@@ -19,7 +19,7 @@ from reference import compare, readers, values  # noqa: E402
 from reference.documented import TABLES  # noqa: E402
 from reference.flatten import Flattener, LazyFlattener  # noqa: E402
 from reference.ids import read_ids  # noqa: E402
-from reference.jsonval import mend, parse, raw_text  # noqa: E402
+from reference.jsonval import scrub, parse, raw_text  # noqa: E402
 from reference.openfile import ReadError  # noqa: E402
 from reference.walk import classify  # noqa: E402
 
@@ -93,7 +93,7 @@ class Run:
         if args.provider == "convocore" and not all(agent_id for _, agent_id in self.ids):
             sys.exit("an ID has no agentId: --agent-id is missing")
         self.failed = 0
-        self.tally = compare.Tally()
+        self.counts = compare.Counts()
         self.expected = None
         self.expect()
 
@@ -131,7 +131,7 @@ class Run:
                 self.expect_in_order_of(open_leads())
             leads = open_leads()
         return compare.compare_tables(self.expected, leads, encoding, headers, tables=tables,
-                                      choices=self.choices, tally=self.tally, label=path,
+                                      choices=self.choices, counts=self.counts, label=path,
                                       limit=self.args.limit)
 
     def raw(self, path, open_leads, convert=raw_text, unordered=False):
@@ -141,7 +141,7 @@ class Run:
         if unordered:
             leads = compare.in_order_of([pair[0] for pair in self.ids], leads)
         return compare.compare_raw(self.raw_payloads(), leads, self.args.provider, convert, path,
-                                   self.args.limit, self.tally)
+                                   self.args.limit, self.counts)
 
     def csv(self, path):
         args = self.args
@@ -163,7 +163,7 @@ class Run:
         for kind, encoding, leads, raw, convert in (
                 ("ndjson", compare.JSON, readers.ndjson_leads, readers.ndjson_raw, raw_text),
                 ("msgpack", compare.MSGPACK, readers.msgpack_leads, readers.msgpack_raw,
-                 lambda payload: values.to_msgpack(mend(parse(payload))))):
+                 lambda payload: values.to_msgpack(scrub(parse(payload))))):
             for layout, option in (("lead", kind), ("rows", kind + "_rows")):
                 for path in getattr(args, option):
                     yield path, lambda path, leads=leads, layout=layout, encoding=encoding: (
@@ -204,11 +204,11 @@ def main():
     if differences:
         print("%d differences" % len(differences))
         return 1
-    tally = run.tally
+    counts = run.counts
     print("the same: %d outputs, %d leads expected (%d payloads give none), compared %d rows with "
           "%d cells of %d tables"
-          % (count, len(run.ids) - run.failed, run.failed, tally.rows, tally.cells,
-             len(tally.tables)))
+          % (count, len(run.ids) - run.failed, run.failed, counts.rows, counts.cells,
+             len(counts.tables)))
     return 0
 
 

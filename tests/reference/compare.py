@@ -27,7 +27,7 @@ JSON = Encoding("json", values.to_json)
 MSGPACK = Encoding("msgpack", values.to_msgpack)
 
 
-class Tally:
+class Counts:
     """What was compared, over all sinks."""
 
     def __init__(self):
@@ -66,13 +66,13 @@ class Choices:
 class Comparison:
     """One sink against the expectation."""
 
-    def __init__(self, expected, encoding, tables=None, choices=None, tally=None, label=None,
+    def __init__(self, expected, encoding, tables=None, choices=None, counts=None, label=None,
                  limit=DIFFERENCES_MAX):
         self.expected = expected
         self.encoding = encoding
         self.tables = list(tables or expected.schema.tables)
         self.choices = choices or Choices(expected.schema)
-        self.tally = tally or Tally()
+        self.counts = counts or Counts()
         self.label = label or encoding.name
         self.limit = limit
         self.check_key_order = True
@@ -97,7 +97,7 @@ class Comparison:
             pass
         except ReadError as error:
             self.differences.append("%s: %s" % (self.label, error))
-        self.tally.tables.update(self.tables)
+        self.counts.tables.update(self.tables)
         return self.differences
 
     def _leads(self, actual):
@@ -126,7 +126,7 @@ class Comparison:
                                      else "there, but not expected"))
 
     def _lead(self, lead_id, wanted, found):
-        self.tally.leads += 1
+        self.counts.leads += 1
         for table in self.tables:
             wanted_rows, found_rows = wanted[table], found.get(table, [])
             if len(wanted_rows) != len(found_rows):
@@ -147,8 +147,8 @@ class Comparison:
             self._undecided(table, where, name, branches, undecided.get(name, {}), fixed, found)
         for column in fixed.keys() | found.keys():
             self._cell(where, column, fixed, found)
-        self.tally.rows += 1
-        self.tally.cells += len(wanted_row)
+        self.counts.rows += 1
+        self.counts.cells += len(wanted_row)
 
     def _named(self, table, row):
         """The row's cells under their column names, and by stem those that have none yet."""
@@ -247,12 +247,12 @@ def in_order_of(ids, leads):
 
 
 def compare_raw(expected, actual, provider, convert=None, label="raw", limit=DIFFERENCES_MAX,
-                tally=None):
+                counts=None):
     """Differences of layout raw. expected: (lead_id, payload) in output order.
 
     convert makes of a payload what the sink holds; without it they are compared as they are.
     """
-    differences, tally = [], tally or Tally()
+    differences, counts = [], counts or Counts()
     try:
         pairs = itertools.zip_longest(expected, actual)
         for wanted, found in pairs:
@@ -264,7 +264,7 @@ def compare_raw(expected, actual, provider, convert=None, label="raw", limit=DIF
                     (wanted[0], "not there") if wanted else (found[0], "not expected"))))
                 continue
             payload = convert(wanted[1]) if convert else wanted[1]
-            tally.leads += 1
+            counts.leads += 1
             if (wanted[0], provider) != found[:2]:
                 differences.append("%s: expected lead %r of %s, found %r of %s"
                                    % (label, wanted[0], provider, found[0], found[1]))

@@ -2,7 +2,7 @@
 
 parse() keeps what is broken, so that names which differ only there stay two: a lone surrogate or
 U+0000 as itself, and bytes that are not UTF-8 as pairs of surrogates, which no escape leaves (a JSON
-reader makes one character of such a pair). mend() makes of it what can be written.
+reader makes one character of such a pair). scrub() makes of it what can be written.
 """
 
 import codecs
@@ -63,21 +63,21 @@ _unique = json.JSONDecoder(parse_float=Num, parse_int=Num, parse_constant=_refus
                            object_pairs_hook=_unique_members)
 
 
-def mend(value):
+def scrub(value):
     """The same value with U+FFFD for what is broken, in names too: of members whose names are the
     same then, each later one gets the lowest free _n from 2, but none that was not broken."""
     if isinstance(value, str):
         return BROKEN_CHARACTER.sub("\ufffd", value)
     if isinstance(value, list):
-        return [mend(element) for element in value]
+        return [scrub(element) for element in value]
     if isinstance(value, dict):
         names = _replaced_names(value)
-        return {names[key]: mend(member) for key, member in value.items()}
+        return {names[key]: scrub(member) for key, member in value.items()}
     return value
 
 
 def _replaced_names(members):
-    names = {key: mend(key) for key in members}
+    names = {key: scrub(key) for key in members}
     there = set(names.values())  # no name gets a number that makes it another's
     used = {key for key in members if names[key] == key}
     for key, name in names.items():
@@ -161,12 +161,12 @@ def split_array(text):
 
 
 def parse_strict(text):
-    """The value of text that a careful writer wrote: nothing to mend, no duplicate members."""
+    """The value of text that a careful writer wrote: nothing to scrub, no duplicate members."""
     try:
         value = _unique.decode(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise NotJson(str(error)) from None
-    if BROKEN_CHARACTER.search(text) or ("\\u" in text and mend(value) != value):
+    if BROKEN_CHARACTER.search(text) or ("\\u" in text and scrub(value) != value):
         raise NotJson("a string holds U+0000 or a lone surrogate")
     return value
 
@@ -196,7 +196,7 @@ def minify(text):
 
 def raw_text(payload):
     """What layout raw holds: the text without blanks between tokens, U+FFFD for bytes that are not
-    UTF-8, and behind names with such bytes the _n that mend() gives them. Escapes are left as they are."""
+    UTF-8, and behind names with such bytes the _n that scrub() gives them. Escapes are left as they are."""
     text = minify(decode(payload, "pairs"))
     numbers, objects = [], []
     for match in NAME_OR_BRACE.finditer(text):
@@ -216,4 +216,4 @@ def _raw_numbers(members):
     names = _replaced_names(dict.fromkeys(key for key, _, _ in members))
     for key, token, place in members:
         if re.search(BROKEN_BYTES, token):
-            yield place, names[key][len(mend(key)):]
+            yield place, names[key][len(scrub(key)):]

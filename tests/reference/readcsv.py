@@ -1,4 +1,4 @@
-"""A strict reader of RFC 4180 that tells null (nothing) from the empty string ("")."""
+"""A strict reader of RFC 4180 that distinguishes null (nothing) from the empty string ("")."""
 
 import re
 

@@ -8,7 +8,7 @@ import msgpack
 
 from . import values
 from .documented import KEYS
-from .jsonval import dumps_compact, mend, parse, raw_text
+from .jsonval import dumps_compact, scrub, parse, raw_text
 
 
 def csv_text(columns, rows, delimiter=",", eol="\n"):
@@ -74,7 +74,7 @@ def msgpack_bytes(objects):
 
 
 def raw_objects(provider, payloads):
-    return [{"provider": provider, "lead_id": lead_id, "payload": mend(parse(payload))}
+    return [{"provider": provider, "lead_id": lead_id, "payload": scrub(parse(payload))}
             for lead_id, payload in payloads]
 
 

@@ -14,7 +14,7 @@ from . import compare, readers, samplewriters as write, values
 from .columns import Columns, lowest_free
 from .flatten import Flattener, LazyFlattener
 from .ids import read_ids
-from .jsonval import (NotJson, Num, TooDeep, dumps_compact, mend, minify, parse, parse_strict,
+from .jsonval import (NotJson, Num, TooDeep, dumps_compact, scrub, minify, parse, parse_strict,
                       raw_text)
 from .names import snake_case
 from .openfile import ReadError
@@ -94,9 +94,9 @@ def test_not_json(text):
 
 
 def test_broken_text_is_replaced():
-    assert mend(parse(rb'{"a\u0000":"x\ud800y", "b":"\ud83d\ude00"}')) == {"a\ufffd": "x\ufffdy",
+    assert scrub(parse(rb'{"a\u0000":"x\ud800y", "b":"\ud83d\ude00"}')) == {"a\ufffd": "x\ufffdy",
                                                                            "b": "\U0001f600"}
-    assert mend(parse(b'["\xff", "\xe2\x82", "\xed\xa0\x80"]')) == ["\ufffd", "\ufffd", "\ufffd" * 3]
+    assert scrub(parse(b'["\xff", "\xe2\x82", "\xed\xa0\x80"]')) == ["\ufffd", "\ufffd", "\ufffd" * 3]
     assert parse(b"\xef\xbb\xbf[]") == []
 
 
@@ -115,7 +115,7 @@ def test_broken_text_is_replaced():
      '{"\\udc80":1,"\ufffd_2":2,"\\ud800\\udc80":3}'),
 ])
 def test_names_that_differ_in_what_is_replaced(payload, names, raw):
-    assert list(mend(parse(payload))) == names
+    assert list(scrub(parse(payload))) == names
     assert raw_text(payload) == raw
 
 
@@ -463,12 +463,12 @@ def test_a_file_for_each_table(rich, tmp_path, kind, encoding):
 
 def test_csv_is_accepted(rich, tmp_path):
     write.write_csv(tmp_path, rich)
-    tally = compare.Tally()
+    counts = compare.Counts()
     tables = readers.csv_tables(str(tmp_path), "omni")
     assert compare.compare_tables(rich, readers.csv_leads(tables), compare.CSV,
                                   {name: tables[name].columns for name in tables},
-                                  tally=tally) == []
-    assert (tally.leads, tally.rows, len(tally.tables)) == (3, 12, 8)
+                                  counts=counts) == []
+    assert (counts.leads, counts.rows, len(counts.tables)) == (3, 12, 8)
     for name in os.listdir(str(tmp_path)):
         (tmp_path / (name + ".gz")).write_bytes(gzip.compress((tmp_path / name).read_bytes()))
         (tmp_path / name).unlink()
@@ -685,7 +685,7 @@ def test_raw(tmp_path):
     assert differences(text[:text.rindex("\n", 0, -1) + 1])
 
     path.write_bytes(write.msgpack_bytes(write.raw_objects("omni", payloads)))
-    convert = lambda payload: values.to_msgpack(mend(parse(payload)))  # noqa: E731
+    convert = lambda payload: values.to_msgpack(scrub(parse(payload)))  # noqa: E731
     assert compare.compare_raw(wanted, readers.msgpack_raw(str(path)), "omni", convert) == []
 
     bodies = list(write.webhook_bodies(write.raw_objects("omni", payloads[:1] * 2), 2))

@@ -8,7 +8,7 @@ run and is decided in columns.py.
 from typing import Any, NamedTuple
 
 from . import documented as doc
-from .jsonval import NotJson, Num, TooDeep, mend, parse
+from .jsonval import NotJson, Num, TooDeep, scrub, parse
 from .names import snake_case
 
 # The stage that a failed lead is reported with.
@@ -40,7 +40,7 @@ class Spread(NamedTuple):
 
 
 def name_of(text):
-    return snake_case(mend(text))
+    return snake_case(scrub(text))
 
 
 def put_members(row, members, group, prefix, documented, tables=(), spread=None):
@@ -97,8 +97,8 @@ class Lead:
 
 
 def _sorted_row(row, columns):
-    ordered = {column: mend(row[column]) for column in columns if column in row}
-    ordered.update((key, mend(value)) for key, value in row.items() if key not in ordered)
+    ordered = {column: scrub(row[column]) for column in columns if column in row}
+    ordered.update((key, scrub(value)) for key, value in row.items() if key not in ordered)
     return ordered
 
 

@@ -1,4 +1,4 @@
-"""Faults on order: an ID such as `lead-7~status=503~times=2` tells what to do.
+"""Faults on order: an ID such as `lead-7~status=503~times=2` says what to do.
 
 The parts after the first `~` (a character that no client has to escape in a
 URL) are orders: one fault, and modifiers.  The first `times` fetches of that
@@ -154,7 +154,7 @@ async def _chunked(fault, exchange):
     exchange.connection.send(head(200, [("Transfer-Encoding", "chunked")]) + chunks + LAST_CHUNK)
 
 async def _nolength(fault, exchange):
-    """The lead, its end told by the end of the connection: no fault at all."""
+    """The lead, its end shown by the end of the connection: no fault at all."""
     exchange.status = 200
     exchange.connection.send(head(200, close=True) + exchange.payload())
     exchange.connection.close()
@@ -208,7 +208,7 @@ async def _cutchunk(fault, exchange):
     exchange.connection.close()
 
 async def _cutlast(fault, exchange):
-    """The whole lead, but the last chunk, which tells so, is missing."""
+    """The whole lead, but the last chunk, which says so, is missing."""
     exchange.status = 200
     exchange.connection.send(head(200, [("Transfer-Encoding", "chunked")]) + chunk(exchange.payload()))
     exchange.connection.close()
@@ -286,18 +286,18 @@ async def _hugeheader(fault, exchange):
 
 async def _huge(fault, exchange):
     """A lead with a text so long that the body has this many bytes; chunked."""
-    await _stream(exchange, fault.number(64 * MEGABYTE), told=False)
+    await _stream(exchange, fault.number(64 * MEGABYTE), has_length=False)
 
 async def _hugelength(fault, exchange):
     """The same, with Content-Length."""
-    await _stream(exchange, fault.number(64 * MEGABYTE), told=True)
+    await _stream(exchange, fault.number(64 * MEGABYTE), has_length=True)
 
-async def _stream(exchange, total, told):
+async def _stream(exchange, total, has_length):
     start, end = _around_a_text(exchange)
     left = max(0, total - len(start) - len(end))
     exchange.status = 200
-    connection, wrap = exchange.connection, bytes if told else chunk
-    if told:
+    connection, wrap = exchange.connection, bytes if has_length else chunk
+    if has_length:
         connection.send(head(200, length=len(start) + left + len(end)))
     else:
         connection.send(head(200, [("Transfer-Encoding", "chunked")]))
@@ -307,7 +307,7 @@ async def _stream(exchange, total, told):
         connection.send(block if left >= 65536 else wrap(b"x" * left))
         left -= min(left, 65536)
         await connection.drain()
-    connection.send(wrap(end) + (b"" if told else LAST_CHUNK))
+    connection.send(wrap(end) + (b"" if has_length else LAST_CHUNK))
 
 async def _bomb(fault, exchange):
     """A small gzip stream that becomes this many bytes (1 GB): one block, over and over."""

@@ -1,6 +1,6 @@
 """Webhook receivers: record every delivery, and answer as the test wants it.
 
-`POST /hooks/NAME` may be told how to behave by the query string of its URL, or
+`POST /hooks/NAME` may be given how to behave by the query string of its URL, or
 for the name by `POST /_control/hooks/NAME` (which counts more):
 
     status=N, times=K    answer N; only the first K deliveries of each webhook-id
@@ -149,7 +149,7 @@ class Receiver:
         if self._file:
             self._file.flush()
 
-    def judge(self, request, behaviour):
+    def check(self, request, behaviour):
         """Counts the delivery; returns (status, error text).  Status 0: no answer."""
         self.received += 1
         now = time.time()
@@ -285,7 +285,7 @@ class Hooks:
         self._receive(connection, request, entry, receiver, behaviour)
 
     def _receive(self, connection, request, entry, receiver, behaviour):
-        status, error = receiver.judge(request, behaviour)
+        status, error = receiver.check(request, behaviour)
         receiver.record(request, status)
         entry[1] = status
         if status == 0 and behaviour.then == "refuse" and error == "this receiver is gone":

@@ -2,7 +2,7 @@
 
 A `Connection` reads requests one after another (keep-alive, pipelining) and
 gives each to its application, which writes what it likes with `send` and
-either returns None, when it is finished, or a coroutine that goes on.
+either returns None, when it is finished, or a coroutine that continues.
 """
 
 import asyncio
@@ -236,7 +236,7 @@ class Connection(asyncio.Protocol):
 # --- writing ---
 
 def head(status, headers=(), length=None, content_type="application/json", close=False):
-    """A status line and header block; without `length` the body's end is told otherwise."""
+    """A status line and header block; without `length` the body's end is shown otherwise."""
     lines = ["HTTP/1.1 %d %s" % (status, REASONS.get(status, "Unnamed"))]
     if content_type:
         lines.append("Content-Type: " + content_type)

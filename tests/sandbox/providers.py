@@ -119,9 +119,9 @@ class Desk:
         finally:
             if work is None:
                 self._end(entry, exchange)
-        return None if work is None else self._go_on(work, entry, exchange)
+        return None if work is None else self._continue(work, entry, exchange)
 
-    async def _go_on(self, work, entry, exchange):
+    async def _continue(self, work, entry, exchange):
         try:
             await work
         finally:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A stand-in for the omni and convocore APIs and for webhook receivers, on loopback.
 
-Prints one line of JSON when it is ready, then serves until it is told to stop
+Prints one line of JSON when it is ready, then serves until it is asked to stop
 (SIGTERM, SIGINT, the end of standard input with --stdin-watch, or the end of
-its parent with --die-with-parent).  README.md beside this file tells what it
+its parent with --die-with-parent).  README.md beside this file says what it
 can do.
 """
 

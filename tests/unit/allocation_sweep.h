@@ -1,5 +1,5 @@
 /* Does one piece of work again and again, each time with another allocation refused, until it needs
- * no more; and looks each time at what is left. */
+ * no more; and checks each time what is left. */
 #ifndef LEADPIPE_TESTS_ALLOCATION_SWEEP_H
 #define LEADPIPE_TESTS_ALLOCATION_SWEEP_H
 

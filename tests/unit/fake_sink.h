@@ -1,4 +1,4 @@
-/* A sink that writes down what it is asked to do, and fails where it is told to. Include once in a test
+/* A sink that writes down what it is asked to do, and fails where it is set to. Include once in a test
  * program. */
 #ifndef LEADPIPE_TESTS_FAKE_SINK_H
 #define LEADPIPE_TESTS_FAKE_SINK_H

@@ -1,5 +1,5 @@
-/* A receiver on loopback for tests: one request after another, each answered as it was told before,
- * all kept. It speaks as little HTTP as will do. */
+/* A receiver on loopback for tests: one request after another, each answered as it was set before,
+ * all stored. It speaks as little HTTP as will do. */
 #ifndef LEADPIPE_TESTS_HTTP_STUB_H
 #define LEADPIPE_TESTS_HTTP_STUB_H
 

@@ -42,9 +42,9 @@ struct intake_world {
     struct run_world w;
     struct intake in;
     struct script script;
-    struct progress before_tally; /* of the earlier part of the run */
+    struct progress before_progress; /* of the earlier part of the run */
     struct state_checkpoint before;
-    struct buf got; /* the leads that were taken: "SEQ:ID", "!" behind a bad line's place */
+    struct buf got; /* the leads that were taken: "SEQ:ID", "!" behind a bad line's number */
 };
 
 /* ---- the source ------------------------------------------------------------------------------- */
@@ -138,7 +138,7 @@ static inline void world_close(struct intake_world *w)
 {
     intake_free(&w->in);
     assert_int_equal(w->script.closed, 1);
-    progress_free(&w->before_tally);
+    progress_free(&w->before_progress);
     buf_free(&w->got);
     pthread_cond_destroy(&w->script.changed);
     pthread_mutex_destroy(&w->script.lock);

@@ -12,11 +12,11 @@ struct outworld {
     unsigned n_paths;
     char path[96]; /* of the state at hand */
     struct state *state;
-    unsigned state_failures; /* that were told of */
+    unsigned state_failures; /* that were reported */
     char *mark;              /* owned; the last one */
     bool done[LEADS];        /* before the run was resumed */
-    unsigned asked;          /* for leads that are owed */
-    bool sent[LEADS];        /* told of as being in a delivery */
+    unsigned asked;          /* for unacknowledged leads */
+    bool sent[LEADS];        /* reported as being in a delivery */
 };
 
 static inline void out_next_path(struct outworld *o)
@@ -209,7 +209,7 @@ static inline void out_resume(struct outworld *o, size_t done)
     out_open_state(o);
     for (size_t i = 0; i < LEADS; i++)
         o->done[i] = i < done;
-    memset(o->w.told, 0, sizeof o->w.told);
+    memset(o->w.settled, 0, sizeof o->w.settled);
     memset(o->sent, 0, sizeof o->sent);
     o->asked = 0;
     o->w.wall_ms += 3600000;

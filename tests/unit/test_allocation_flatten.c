@@ -224,49 +224,50 @@ static void leads(void **state)
 
 #define PLAIN_OMNI "{ \"lead\" : {\"id\":\"L-2\", \"n\": [1.10, 2]}, \"status\": \"x\" }"
 
-struct look_work {
+struct parse_work {
     struct tables_fixture f;
     struct str body;
     struct lead *lead;
 };
 
-static void look_begin(void *ctx)
+static void parse_begin(void *ctx)
 {
-    struct look_work *w = ctx;
+    struct parse_work *w = ctx;
     w->lead = lead_with_body(w->body);
 }
 
-static enum rc look_run(void *ctx, struct err *e)
+static enum rc parse_run(void *ctx, struct err *e)
 {
-    struct look_work *w = ctx;
+    struct parse_work *w = ctx;
     const char *code;
     return flatten_parse(w->f.plan, w->lead, JSON_COMPACT, &code, e);
 }
 
-static void look_end(void *ctx, enum rc rc, struct buf *out)
+static void parse_end(void *ctx, enum rc rc, struct buf *out)
 {
-    struct look_work *w = ctx;
+    struct parse_work *w = ctx;
     if (rc != RC_OK) {
         arena_reset(&w->lead->arena, 16384);
-        assert_int_equal(look_run(w, NULL), RC_OK);
+        assert_int_equal(parse_run(w, NULL), RC_OK);
     }
     buf_add_str(out, w->lead->doc.compact);
     buf_add_str(out, w->lead->other_id);
     lead_free(w->lead);
 }
 
-static void looks(void **state)
+static void prescans(void **state)
 {
     (void)state;
-    struct look_work w;
+    struct parse_work w;
     struct buf rich;
     fixture_load(&w.f, "omni", SIGNED_URLS_STRIP);
     buf_init(&rich, (size_t)1 << 20);
     rich_omni(&rich, 1, 20000);
     w.body = STR(PLAIN_OMNI);
-    sweep(&(struct work){"a payload that is looked at", true, look_begin, look_run, look_end, &w});
+    sweep(&(struct work){"a payload that is scanned", true, parse_begin, parse_run, parse_end, &w});
     w.body = buf_str(&rich);
-    sweep(&(struct work){"a payload that needs a tree", true, look_begin, look_run, look_end, &w});
+    sweep(
+        &(struct work){"a payload that needs a tree", true, parse_begin, parse_run, parse_end, &w});
     buf_free(&rich);
     fixture_free(&w.f);
 }
@@ -279,7 +280,7 @@ static void looks(void **state)
 #define NO_SUCCESS "the response reports a failure"
 
 struct answer_work {
-    struct look_work look;
+    struct parse_work parse;
     bool is_error;   /* of another status: whatever it says */
     bool has_failed; /* as it says itself */
     const char *message, *code;
@@ -289,7 +290,7 @@ struct answer_work {
 static void answer_begin(void *ctx)
 {
     struct answer_work *w = ctx;
-    look_begin(&w->look);
+    parse_begin(&w->parse);
     w->has_failed = false;
     w->message = w->code = NULL;
 }
@@ -305,11 +306,11 @@ static bool is_one_of(const char *text, const char *const *words)
 static enum rc answer_run(void *ctx, struct err *e)
 {
     struct answer_work *w = ctx;
-    struct lead *lead = w->look.lead;
+    struct lead *lead = w->parse.lead;
     if (w->is_error) {
-        flatten_error_body(w->look.f.plan, lead, w->look.body, &w->message, &w->code);
+        flatten_error_body(w->parse.f.plan, lead, w->parse.body, &w->message, &w->code);
     } else {
-        enum rc rc = flatten_parse(w->look.f.plan, lead, JSON_TREE, &w->code, &w->e);
+        enum rc rc = flatten_parse(w->parse.f.plan, lead, JSON_TREE, &w->code, &w->e);
         w->has_failed = rc == RC_CLOSED;
         if (!w->has_failed)
             return err_set(e, rc, "%s", w->e.msg);
@@ -330,18 +331,18 @@ static void answer_end(void *ctx, enum rc rc, struct buf *out)
         assert_true(w->code && is_one_of(w->code, codes));
     if (rc == RC_OK)
         buf_addf(out, "%s: %s", w->code, w->message);
-    lead_free(w->look.lead);
+    lead_free(w->parse.lead);
 }
 
 static void answers(void **state)
 {
     (void)state;
-    struct answer_work w = {.look.body = STR(REFUSAL)};
-    fixture_load(&w.look.f, "omni", SIGNED_URLS_STRIP);
+    struct answer_work w = {.parse.body = STR(REFUSAL)};
+    fixture_load(&w.parse.f, "omni", SIGNED_URLS_STRIP);
     sweep(&(struct work){"\"success\": false", false, answer_begin, answer_run, answer_end, &w});
     w.is_error = true;
     sweep(&(struct work){"an error's body", false, answer_begin, answer_run, answer_end, &w});
-    fixture_free(&w.look.f);
+    fixture_free(&w.parse.f);
 }
 
 /* A lead that fails for want of memory says so, without any. */
@@ -369,8 +370,8 @@ static void failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json),  cmocka_unit_test(plan),    cmocka_unit_test(leads),
-        cmocka_unit_test(looks), cmocka_unit_test(answers), cmocka_unit_test(failures),
+        cmocka_unit_test(json),     cmocka_unit_test(plan),    cmocka_unit_test(leads),
+        cmocka_unit_test(prescans), cmocka_unit_test(answers), cmocka_unit_test(failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

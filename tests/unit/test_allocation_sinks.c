@@ -141,11 +141,11 @@ struct sink_work {
     struct sink_cfg cfg;
     struct sink *sink;
     unsigned verdicts[N_LEADS];
-    bool is_marked;   /* there is a mark to resume from, after the first lead */
-    struct buf mark;  /* its text */
-    struct buf paths; /* reused, as `told` */
-    struct buf told;  /* by result() */
-    int pipe;         /* what is read from, or -1 */
+    bool is_marked;      /* there is a mark to resume from, after the first lead */
+    struct buf mark;     /* its text */
+    struct buf paths;    /* reused, as `reported` */
+    struct buf reported; /* by result() */
+    int pipe;            /* what is read from, or -1 */
 };
 
 static void settle(void *ctx, struct sink *sink, const struct lead *lead, const struct verdict *v)
@@ -163,8 +163,8 @@ static void tell_result(struct sink_work *w)
     w->sink->ops->result(w->sink, &result);
     for (size_t i = 0; i < result.n_files; i++) {
         const struct sink_file *f = &result.files[i];
-        buf_addf(&w->told, "%s %s %d %d %d %s\n", f->path, f->table ? f->table : "", (int)f->rows,
-                 (int)f->bytes, (int)f->n_columns, f->sha256);
+        buf_addf(&w->reported, "%s %s %d %d %d %s\n", f->path, f->table ? f->table : "",
+                 (int)f->rows, (int)f->bytes, (int)f->n_columns, f->sha256);
     }
 }
 
@@ -215,7 +215,7 @@ static void sink_begin(void *ctx)
     w->sink = NULL;
     memset(w->verdicts, 0, sizeof w->verdicts);
     buf_clear(&w->paths);
-    buf_clear(&w->told);
+    buf_clear(&w->reported);
 }
 
 static void sink_close(struct sink_work *w)
@@ -230,7 +230,7 @@ static void sink_collect(struct sink_work *w, struct buf *out)
     for (size_t i = 0; i < N_LEADS; i++)
         assert_int_equal(w->verdicts[i], 1);
     buf_add_str(out, buf_str(&w->paths));
-    buf_add_str(out, buf_str(&w->told));
+    buf_add_str(out, buf_str(&w->reported));
     if (w->pipe >= 0)
         file_append(out, w->pipe);
     folder_take(".", out);
@@ -298,7 +298,7 @@ static void later_end(void *ctx, enum rc rc, struct buf *out)
         memset(w->verdicts, 0, sizeof w->verdicts);
         w->verdicts[0] = 1;
         buf_clear(&w->paths);
-        buf_clear(&w->told);
+        buf_clear(&w->reported);
         if (later_run(w, &e) != RC_OK)
             fail_msg("%s: resuming: %s", w->spec.text, e.msg);
         sink_close(w);
@@ -355,15 +355,15 @@ static void sink_sweep(const struct sink_row *row, const struct leads *leads, bo
     }
     buf_init(&w.mark, (size_t)1 << 20);
     buf_init(&w.paths, 4096);
-    buf_init(&w.told, 4096);
-    assert_true(buf_reserve(&w.mark, (size_t)1 << 20) && buf_reserve(&w.told, 4096));
+    buf_init(&w.reported, 4096);
+    assert_true(buf_reserve(&w.mark, (size_t)1 << 20) && buf_reserve(&w.reported, 4096));
     if (row->how == RESUMING)
         sweep(&(struct work){row->spec, true, later_begin, later_run, later_end, &w});
     else
         sweep(&(struct work){row->spec, false, sink_begin, sink_run, sink_finish, &w});
     buf_free(&w.mark);
     buf_free(&w.paths);
-    buf_free(&w.told);
+    buf_free(&w.reported);
     if (w.pipe >= 0)
         assert_int_equal(close(w.pipe), 0);
     sink_spec_free(&w.spec);

@@ -84,7 +84,7 @@ static void verdicts(void **state)
     secrets_free(secrets);
 }
 
-/* A body with NULs, and one far beyond what is looked at. */
+/* A body with NULs, and one far beyond what is read. */
 static void odd_bodies(void **state)
 {
     (void)state;

@@ -108,7 +108,7 @@ static void check_sequence(const struct ends *e)
         enum auth_verdict got = end_one(&c, e, i, &all[i]);
         expect_verdict(e, i + 1, got, want);
         if (waits && c.waiting)
-            assert_int_equal(c.waiting->answer, e->kind[i]); /* the newest tells which it was */
+            assert_int_equal(c.waiting->answer, e->kind[i]); /* the newest says which it was */
         if (waiting.n && is_certain(e, i + 1))
             expect_verdict(e, i + 1, got, AUTH_FATAL);
         if (got != AUTH_WAIT)

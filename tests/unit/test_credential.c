@@ -185,7 +185,7 @@ static void environment(void **state)
     secrets_free(own);
 }
 
-/* The name is told, except where it may be the key itself. */
+/* The name is shown, except where it may be the key itself. */
 static void files_that_cannot_be_read(void **state)
 {
     (void)state;

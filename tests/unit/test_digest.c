@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-static void goes_on_anywhere(void **state)
+static void continues_anywhere(void **state)
 {
     (void)state;
     char text[300], whole[DIGEST_CHARS + 1], again[DIGEST_CHARS + 1];
@@ -78,7 +78,7 @@ static void damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(goes_on_anywhere), cmocka_unit_test(known),
-                                       cmocka_unit_test(damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(continues_anywhere),
+                                       cmocka_unit_test(known), cmocka_unit_test(damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,18 +8,18 @@
 
 static bool has(const struct hash_index *x, uint64_t hash, uint32_t want)
 {
-    uint32_t place;
-    for (size_t cursor = 0; hash_index_next(x, hash, &cursor, &place);) {
-        if (place == want)
+    uint32_t item;
+    for (size_t cursor = 0; hash_index_next(x, hash, &cursor, &item);) {
+        if (item == want)
             return true;
     }
     return false;
 }
 
 /* Few different hashes, so that there are long runs, and all of them near the end of the table. */
-static uint64_t bad_hash(uint32_t place)
+static uint64_t bad_hash(uint32_t item)
 {
-    return UINT64_MAX - place % 7;
+    return UINT64_MAX - item % 7;
 }
 
 static void test_finds_all_and_only_what_is_there(void **state)
@@ -45,12 +45,12 @@ static void test_random_adding_and_removing(void **state)
     struct hash_index x = {0};
     bool there[64] = {false};
     for (int i = 0; i < 20000; i++) {
-        uint32_t place = (uint32_t)rng_below(&r, 64);
-        if (there[place])
-            hash_index_remove(&x, bad_hash(place), place);
+        uint32_t item = (uint32_t)rng_below(&r, 64);
+        if (there[item])
+            hash_index_remove(&x, bad_hash(item), item);
         else
-            assert_int_equal(hash_index_add(&x, bad_hash(place), place), RC_OK);
-        there[place] = !there[place];
+            assert_int_equal(hash_index_add(&x, bad_hash(item), item), RC_OK);
+        there[item] = !there[item];
         uint32_t probe = (uint32_t)rng_below(&r, 64);
         assert_int_equal(has(&x, bad_hash(probe), probe), there[probe]);
     }

@@ -92,7 +92,7 @@ static void other_free(struct other *o)
     free(o);
 }
 
-/* Time goes on when neither has anything in flight. */
+/* Time passes when neither has anything in flight. */
 static void step(struct world *w, struct other *o)
 {
     struct http_stats a, b;
@@ -217,7 +217,7 @@ static void hold(struct world *w, struct peer *p, const struct asked *a)
 }
 
 /* One is stopped and freed while the other has requests in flight. */
-static void one_ends_and_the_other_goes_on(void **state)
+static void one_ends_and_the_other_continues(void **state)
 {
     (void)state;
     struct world *w = world_new(hold);
@@ -251,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_is_down_and_the_other_is_served),
         cmocka_unit_test(the_gate_of_one_is_open_for_the_other),
-        cmocka_unit_test(one_ends_and_the_other_goes_on),
+        cmocka_unit_test(one_ends_and_the_other_continues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

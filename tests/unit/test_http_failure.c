@@ -303,7 +303,7 @@ static const struct {
      false,
      false,
      "another protocol"},
-    {"gzip goes on",
+    {"gzip continues",
      {CURLE_WRITE_ERROR, "Failed writing received data to disk", 200, 0, 0, true, true, false,
       false},
      "encoding",

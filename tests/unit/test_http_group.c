@@ -276,7 +276,7 @@ static void silence_of_a_connection(void **state)
     world_free(w);
 }
 
-/* What the other side did to its end of the connection; nothing else tells, least of all what an
+/* What the other side did to its end of the connection; nothing else shows it, least of all what an
  * earlier call left in errno. */
 static void open_or_closed(void **state)
 {

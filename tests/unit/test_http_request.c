@@ -1,4 +1,4 @@
-/* What a request brings along: who is told of its end, its method, body and headers. */
+/* What a request brings along: who is notified of its end, its method, body and headers. */
 #include "http_world.h"
 
 /* ---- kinds of requests ---------------------------------------------------------------------- */
@@ -35,7 +35,7 @@ static void even_is_done(void *ctx, struct http_request *r)
     w->done++;
 }
 
-/* One engine carries requests of several kinds, and each is told of by itself. */
+/* One engine carries requests of several kinds, and each end is reported by itself. */
 static void each_request_has_its_own_done(void **state)
 {
     (void)state;

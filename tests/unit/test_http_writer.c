@@ -5,7 +5,7 @@
 
 /* ---- a writer that keeps what it is given --------------------------------------------------- */
 
-struct kept {
+struct written {
     struct http_writer writer;
     char bytes[65536];
     size_t n;
@@ -14,7 +14,7 @@ struct kept {
     char log[256];                     /* "R": restart; "W": one or more writes in a row */
 };
 
-static void kept_note(struct kept *k, char what)
+static void note_written(struct written *k, char what)
 {
     size_t n = strlen(k->log);
     assert_in_range(n, 0, sizeof k->log - 2);
@@ -25,8 +25,8 @@ static void kept_note(struct kept *k, char what)
 
 static enum rc kept_restart(void *ctx, struct err *e)
 {
-    struct kept *k = ctx;
-    kept_note(k, 'R');
+    struct written *k = ctx;
+    note_written(k, 'R');
     k->n = 0;
     if (++k->restarts == k->fail_restart)
         return err_set(e, RC_IO, "cannot begin again");
@@ -35,8 +35,8 @@ static enum rc kept_restart(void *ctx, struct err *e)
 
 static enum rc kept_write(void *ctx, struct str bytes, struct err *e)
 {
-    struct kept *k = ctx;
-    kept_note(k, 'W');
+    struct written *k = ctx;
+    note_written(k, 'W');
     assert_true(bytes.len > 0);
     if (++k->writes == k->fail_write)
         return err_set(e, RC_IO, "no space left on the device");
@@ -46,7 +46,7 @@ static enum rc kept_write(void *ctx, struct str bytes, struct err *e)
     return RC_OK;
 }
 
-static struct http_request *world_get_into(struct world *w, struct kept *k)
+static struct http_request *world_get_into(struct world *w, struct written *k)
 {
     struct http_request *r = world_get(w);
     k->writer = (struct http_writer){k, kept_restart, kept_write};
@@ -245,7 +245,7 @@ static const struct {
 
 static void one_row(size_t i, bool head_is_enough)
 {
-    struct kept *k = calloc(1, sizeof *k);
+    struct written *k = calloc(1, sizeof *k);
     struct world *w = world_new(say);
     struct http_stats s;
     assert_non_null(k);
@@ -354,7 +354,7 @@ static void gzip_is_decoded(void **state)
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (char)('a' + rng_below(&rng, 26));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct kept *k = calloc(1, sizeof *k);
+        struct written *k = calloc(1, sizeof *k);
         struct world *w = world_new(send_packed);
         assert_non_null(k);
         w->any = (void *)(uintptr_t)&cases[i];
@@ -391,18 +391,18 @@ static void in_turns(struct world *w, struct peer *p, const struct asked *a)
 static void memory_and_writers_take_turns(void **state)
 {
     (void)state;
-    static struct kept kept[10];
+    static struct written written[10];
     struct world *w = world_new(in_turns);
-    memset(kept, 0, sizeof kept);
+    memset(written, 0, sizeof written);
     w->cfg.concurrency = 1;
     w->cfg.head_is_enough = true; /* means those in memory only */
     world_open(w);
     for (unsigned i = 0; i < 10; i++)
-        (void)(i % 2 ? world_get_into(w, &kept[i]) : world_get(w));
+        (void)(i % 2 ? world_get_into(w, &written[i]) : world_get(w));
     world_run(w);
     for (unsigned i = 0; i < 10; i++) {
         struct http_request *r = &w->requests[i];
-        const char *got = i % 2 ? kept[i].bytes : buf_cstr(&r->answer);
+        const char *got = i % 2 ? written[i].bytes : buf_cstr(&r->answer);
         if (r->end != HTTP_ANSWERED || r->attempts != 1 || got[0] != '/' ||
             strtoul(got + 1, NULL, 10) != i)
             fail_msg("request %u: end %d, attempts %u, \"%s\"", i, r->end, r->attempts, got);
@@ -423,7 +423,7 @@ static void own_limit(void **state)
                  {SIZE_MAX, HTTP_ANSWERED},
                  {SIZE_MAX - 1, HTTP_ANSWERED}};
     static const struct said said[] = {{WHOLE, 0, false}, {NULL, 0, false}};
-    struct kept k = {.n = 0};
+    struct written k = {.n = 0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (unsigned is_written = 0; is_written < 2; is_written++) {
             static const struct http_header gzip = {"Accept-Encoding", "gzip"};

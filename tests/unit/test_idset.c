@@ -45,7 +45,7 @@ static void test_small_at_every_size(void **state)
     assert_int_equal(s.held_bytes, 0);
 }
 
-/* The digest that looks like a free place. */
+/* The digest that looks like a free slot. */
 static void test_zero(void **state)
 {
     (void)state;
@@ -60,7 +60,7 @@ static void test_zero(void **state)
     idset_free(&s);
 }
 
-/* All in one shard, and all wanting one place: slower, but right. */
+/* All in one shard, and all wanting one slot: slower, but right. */
 static void test_colliding(void **state)
 {
     (void)state;

@@ -193,7 +193,7 @@ static void what_was_read_does_not_wait(void **state)
     take_all(&w);
     expect_leads(&w, "0:a 1:b");
     assert_int_equal(intake_progress(&w.in).read, 2);
-    assert_false(atomic_load(&w.w.control.wants_wake)); /* the loop was told */
+    assert_false(atomic_load(&w.w.control.wants_wake)); /* the loop was woken */
     resume_script(&w.script);
     wait_for_pause(&w.script);
     buf_clear(&w.got);

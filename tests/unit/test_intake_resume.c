@@ -5,15 +5,15 @@
 /* Places that an earlier part of the run had done, with these IDs. */
 static void were_done(struct intake_world *w, const char *const *ids)
 {
-    for (uint64_t place = 0; ids[place]; place++) {
+    for (uint64_t seq = 0; ids[seq]; seq++) {
         unsigned char key[LEAD_KEY_BYTES];
-        run_world_key(ids[place], key);
-        if (*ids[place])
-            assert_int_equal(progress_note(&w->before_tally, place, key), RC_OK);
+        run_world_key(ids[seq], key);
+        if (*ids[seq])
+            assert_int_equal(progress_note(&w->before_progress, seq, key), RC_OK);
     }
-    w->before = (struct state_checkpoint){.progress = w->before_tally.sums,
-                                          .gaps = w->before_tally.gaps,
-                                          .n_gaps = w->before_tally.n_gaps};
+    w->before = (struct state_checkpoint){.progress = w->before_progress.sums,
+                                          .gaps = w->before_progress.gaps,
+                                          .n_gaps = w->before_progress.n_gaps};
     w->in.resume.before = &w->before;
 }
 
@@ -33,7 +33,7 @@ static void the_same_ids(void **state)
         {{"a", "b"}, {ID("a"), ID("b"), ID("c")}, "2:c", NULL},
         {{"a", "", "c", "d"}, {ID("a"), ID("b"), ID("c"), ID("d"), ID("e")}, "1:b 4:e", NULL},
         {{"", "", "", "d"}, {ID("a"), ID("b"), ID("c"), ID("d"), ID("e")}, "0:a 1:b 2:c 4:e", NULL},
-        /* Duplicates have no place. */
+        /* Duplicates have no sequence number. */
         {{"a", "", "c"}, {ID("a"), ID("a"), ID("b"), ID("a"), ID("c"), ID("b")}, "1:b", NULL},
         /* What was not done may be another now. */
         {{"a", "", "c", "d"}, {ID("a"), ID("x"), ID("c"), ID("d")}, "1:x", NULL},
@@ -93,7 +93,7 @@ static void early_ones_wait(void **state)
     world_close(&w);
 }
 
-/* One that was done was told of then; one that was not is told of now. */
+/* One that was done was reported then; one that was not is reported now. */
 static void bad_lines_of_before(void **state)
 {
     (void)state;
@@ -107,7 +107,7 @@ static void bad_lines_of_before(void **state)
     for (int i = 0; i < 4; i++) {
         struct lead *lead = intake_take(&first.in);
         if (i == 0 || i == 2)
-            assert_int_equal(progress_note(&w.before_tally, lead->seq, lead->key), RC_OK);
+            assert_int_equal(progress_note(&w.before_progress, lead->seq, lead->key), RC_OK);
         lead_free(lead);
     }
     world_close(&first);
@@ -134,7 +134,7 @@ static void many_early_ones(void **state)
         unsigned char key[LEAD_KEY_BYTES];
         world_open(&w, steps, 0);
         run_world_key(ids[ITEMS_MAX], key);
-        assert_int_equal(progress_note(&w.before_tally, ITEMS_MAX, key), RC_OK);
+        assert_int_equal(progress_note(&w.before_progress, ITEMS_MAX, key), RC_OK);
         were_done(&w, (const char *const[]){NULL});
         start(&w);
         for (uint64_t want = 0; !cancelled && !intake_is_empty(&w.in);) {
@@ -152,7 +152,7 @@ static void many_early_ones(void **state)
     }
 }
 
-/* An end that comes before what was done did not find the same IDs; an error that comes first is told. */
+/* An end that comes before what was done did not find the same IDs; an error that comes first is reported. */
 static void an_error_before_the_ids_are_verified(void **state)
 {
     (void)state;

@@ -378,7 +378,7 @@ static void test_depth(void **state)
     }
 }
 
-/* Every refusal of memory is an error code, and one that tells why. */
+/* Every refusal of memory is an error code, and one that says why. */
 static void test_arena_too_small(void **state)
 {
     (void)state;

@@ -85,7 +85,7 @@ static void take(struct world *w, const char *name, const char *text)
         fail_msg("%s=%s: %s", name, text, e.msg);
 }
 
-/* Each value as text, and what tells it from others. */
+/* Each value as text, and what distinguishes it from others. */
 static void values_as_texts(void **state)
 {
     (void)state;

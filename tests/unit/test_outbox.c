@@ -10,37 +10,38 @@
 
 /* ---- before it is sent ---------------------------------------------------------------------- */
 
-struct looking {
+struct record_check {
     struct outworld *o;
     const char *request;
     unsigned n_found, n_requests, n_recorded;
 };
 
-static enum rc look_at(void *ctx, const struct state_delivery *d, struct err *e)
+static enum rc count_recorded(void *ctx, const struct state_delivery *d, struct err *e)
 {
-    struct looking *look = ctx;
+    struct record_check *check = ctx;
     (void)e;
-    look->n_found += !d->answer.ptr && str_eq_c(d->id, stub_header(look->request, "webhook-id")) &&
-                     str_eq_c(d->body, stub_body(look->request));
+    check->n_found += !d->answer.ptr &&
+                      str_eq_c(d->id, stub_header(check->request, "webhook-id")) &&
+                      str_eq_c(d->body, stub_body(check->request));
     return RC_OK;
 }
 
 /* On the receiver's thread: had the power been cut now, would it be in the state? */
-static void look_for_request(void *ctx, const char *request)
+static void check_recorded(void *ctx, const char *request)
 {
-    struct looking *look = ctx;
-    struct outworld *o = look->o;
+    struct record_check *check = ctx;
+    struct outworld *o = check->o;
     char from[sizeof o->path];
     struct state *state = NULL;
     memcpy(from, o->path, sizeof from);
     out_next_path(o);
     const struct state_cfg cfg = {.path = o->path};
-    look->request = request;
-    look->n_found = 0;
-    look->n_requests++;
+    check->request = request;
+    check->n_found = 0;
+    check->n_requests++;
     if (out_copy_state(from, o->path) && state_open(&state, &cfg, NULL) == RC_OK &&
-        state_each_delivery(state, o->w.cfg.index, look_at, look, NULL) == RC_OK)
-        look->n_recorded += look->n_found == 1;
+        state_each_delivery(state, o->w.cfg.index, count_recorded, check, NULL) == RC_OK)
+        check->n_recorded += check->n_found == 1;
     state_close(state);
     memcpy(o->path, from, sizeof from);
 }
@@ -48,18 +49,18 @@ static void look_for_request(void *ctx, const char *request)
 static void nothing_is_sent_before_it_is_recorded(void **state)
 {
     struct outworld *o = *state;
-    struct looking look = {.o = o};
-    o->w.stub.received = look_for_request;
-    o->w.stub.ctx = &look;
+    struct record_check check = {.o = o};
+    o->w.stub.received = check_recorded;
+    o->w.stub.ctx = &check;
     o->w.opts.batch = 2;
     o->w.opts.concurrency = 2;
     out_begin(o);
     for (size_t i = 0; i < 11; i++)
         world_put(&o->w, i, 1);
     out_end(o);
-    expect_told(&o->w, 0, 11, VERDICT_ACCEPTED, 200, "");
-    assert_int_equal(look.n_requests, 6);
-    assert_int_equal(look.n_recorded, 6);
+    expect_settled(&o->w, 0, 11, VERDICT_ACCEPTED, 200, "");
+    assert_int_equal(check.n_requests, 6);
+    assert_int_equal(check.n_recorded, 6);
     assert_int_equal(o->w.result.deliveries, 6);
     assert_int_equal(o->w.result.delivered, 6);
 }
@@ -86,7 +87,7 @@ static void nothing_is_sent_when_it_cannot_be_recorded(void **state)
     out_settle_down(o);
     refuse_writes(true);
     world_put(&o->w, 0, 2); /* the state finds out later */
-    wait_told(&o->w, 0, 2);
+    wait_settled(&o->w, 0, 2);
     enum rc put = sink_webhook.put(o->w.sink, o->w.list + 2, 3, &e);
     enum rc finished = sink_webhook.prepare(o->w.sink, NULL, &e);
     sink_webhook.close(o->w.sink);
@@ -96,8 +97,8 @@ static void nothing_is_sent_when_it_cannot_be_recorded(void **state)
     stub_end(&o->w.stub);
     assert_int_not_equal(put, RC_OK);
     assert_int_not_equal(finished, RC_OK);
-    expect_told(&o->w, 0, 4, VERDICT_PENDING, 0, "");
-    assert_int_equal(o->w.told[4].n, 0); /* it was not taken in */
+    expect_settled(&o->w, 0, 4, VERDICT_PENDING, 0, "");
+    assert_int_equal(o->w.settled[4].n, 0); /* it was not taken in */
     assert_int_equal(o->w.stub.n, 0);
     assert_int_equal(o->state_failures, 1);
 }
@@ -150,12 +151,12 @@ static void unsent_ones_are_recorded(void **state)
     state_hold(o->state); /* all three become durable at once */
     world_put(&o->w, 0, 3);
     state_release(o->state);
-    wait_told(&o->w, 0, 3);
+    wait_settled(&o->w, 0, 3);
     out_crash(o, 0);
     world_put(&o->w, 0, 3);
     out_end(o);
-    expect_told(&o->w, 0, 1, VERDICT_FAILED, 410, "410 Gone");
-    expect_told(&o->w, 1, 2, VERDICT_FAILED, 0, "410 Gone");
+    expect_settled(&o->w, 0, 1, VERDICT_FAILED, 410, "410 Gone");
+    expect_settled(&o->w, 1, 2, VERDICT_FAILED, 0, "410 Gone");
     assert_int_equal(o->w.stub.n, 1);
     assert_int_equal(o->w.result.deliveries, 1);
     assert_int_equal(o->w.result.failed, 1);
@@ -169,7 +170,7 @@ static void the_last_batch_stays_recorded(void **state)
     o->w.opts.batch = 3;
     out_begin(o);
     world_put(&o->w, 0, 4);
-    wait_told(&o->w, 0, 3);
+    wait_settled(&o->w, 0, 3);
     out_mark(o);
     out_finish(o);
     const struct str marks[] = {STR(""), STR(""), STR(""), str_c(o->mark)};
@@ -222,16 +223,16 @@ static void a_stop_loses_and_repeats_nothing(void **state)
     out_mark(o);
     assert_int_equal(sem_post(&gate.open), 0);
     out_finish(o);
-    expect_told(&o->w, 0, 2, VERDICT_ACCEPTED, 200, "");
-    expect_told(&o->w, 2, 5, VERDICT_PENDING, 0, "");
+    expect_settled(&o->w, 0, 2, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 2, 5, VERDICT_PENDING, 0, "");
     assert_int_equal(o->w.stub.n, 1);
     assert_int_equal(o->w.result.delivered, 1);
     state_close(o->state);
     out_resume(o, 7);
     world_put(&o->w, 7, 1);
     out_end(o);
-    assert_int_equal(o->w.told[0].n + o->w.told[1].n, 0);
-    expect_told(&o->w, 2, 6, VERDICT_ACCEPTED, 200, "");
+    assert_int_equal(o->w.settled[0].n + o->w.settled[1].n, 0);
+    expect_settled(&o->w, 2, 6, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 4);
     assert_int_equal(o->w.result.delivered, 4);
     expect_body(&o->w, 3, MANY DATA("6") "," DATA("7") "]}");
@@ -248,12 +249,12 @@ static void no_answer_within_the_grace(void **state)
     stub_wait(&o->w.stub, 1);
     sink_webhook.stop(o->w.sink, 1);
     out_finish(o);
-    expect_told(&o->w, 0, 2, VERDICT_PENDING, 0, "");
+    expect_settled(&o->w, 0, 2, VERDICT_PENDING, 0, "");
     expect_answers(o, "?\n?\n");
     state_close(o->state);
     out_resume(o, 2);
     out_end(o);
-    expect_told(&o->w, 0, 2, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 0, 2, VERDICT_ACCEPTED, 200, "");
     expect_same_message(o, 0, 1);
     assert_int_equal(o->w.stub.n, 3);
 }
@@ -292,11 +293,11 @@ static void leads_join_a_recorded_delivery(void **state)
     assert_int_equal(sem_wait(&gate.reached), 0);
     world_put(&o->w, 1, 1);
     assert_int_equal(sem_post(&gate.open), 0);
-    wait_told(&o->w, 0, 2);
+    wait_settled(&o->w, 0, 2);
     world_put(&o->w, 2, 1);
-    expect_told(&o->w, 2, 1, VERDICT_ACCEPTED, 200, ""); /* at once */
+    expect_settled(&o->w, 2, 1, VERDICT_ACCEPTED, 200, ""); /* at once */
     out_end(o);
-    expect_told(&o->w, 0, 4, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 0, 4, VERDICT_ACCEPTED, 200, "");
     expect_same_message(o, 0, 1);
     assert_int_equal(o->w.stub.n, 3);
     assert_int_equal(sem_destroy(&gate.reached) | sem_destroy(&gate.open), 0);

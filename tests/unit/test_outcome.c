@@ -378,7 +378,7 @@ static void next_run(struct noting *n)
 }
 
 /* A lead with that outcome; of one that came to a sink, by its verdict. A missing one that a sink does not
- * have any more is told to a sink. */
+ * have any more is reported to a sink. */
 static void decide(struct noting *n, uint64_t seq, enum outcome outcome, enum verdict_kind kind)
 {
     struct lead *lead = run_world_lead(&n->w, seq);
@@ -418,7 +418,7 @@ static void notes_of_accepted_content(void **state)
          * may have sent. */
         {OUTCOME_UNCHANGED, VERDICT_ACCEPTED, {{true, false}, {true, true}, {true, true}}},
         {OUTCOME_MISSING, VERDICT_ACCEPTED, {{true, false}, {true, false}, {false}}},
-        /* A sink was told that it is missing, and may have deleted it. */
+        /* It was reported to a sink as missing, and may have deleted it. */
         {OUTCOME_MISSING, VERDICT_FAILED, {{false}, {false}, {false}}},
         {OUTCOME_PENDING, VERDICT_ACCEPTED, {{true, false}, {true, false}, {true, false}}},
     };
@@ -451,11 +451,11 @@ static enum rc add_row(void *rows, struct str row, struct err *e)
     return RC_OK;
 }
 
-#define ROW(place, sink, status, code, error, attempts)                                            \
-    "{\"id\":\"id-" place "\",\"stage\":\"" sink ",\"http_status\":" status ",\"code\":" code      \
+#define ROW(seq, sink, status, code, error, attempts)                                              \
+    "{\"id\":\"id-" seq "\",\"stage\":\"" sink ",\"http_status\":" status ",\"code\":" code        \
     ",\"error\":\"" error "\",\"attempts\":" attempts ",\"at\":\"2023-11-14T22:13:21.000Z\"}\n"
 
-/* Each is written down once, at its place, as the first sink to fail it said. */
+/* Each is written down once, in order, as the first sink to fail it said. */
 static void failures_in_the_state(void **state)
 {
     struct noting *n = *state;

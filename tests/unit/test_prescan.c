@@ -1,4 +1,4 @@
-/* A payload that only passes through is judged without a tree: the judgement must be the tree's. */
+/* A payload that only passes through is examined without a tree: the result must be the same as with one. */
 #include "core/flatten/flatten.h"
 
 #include <stdio.h>
@@ -16,8 +16,8 @@ static struct lead *make_lead(const char *body)
 }
 
 /* One line that says all that can be seen of the outcome. */
-static void judge(const struct flatten_plan *plan, const char *body, unsigned want, bool *had_tree,
-                  char *out, size_t size)
+static void parse_to_text(const struct flatten_plan *plan, const char *body, unsigned want,
+                          bool *had_tree, char *out, size_t size)
 {
     struct err e = {.msg = ""};
     struct lead *lead = make_lead(body);
@@ -32,7 +32,7 @@ static void judge(const struct flatten_plan *plan, const char *body, unsigned wa
     lead_free(lead);
 }
 
-static void same_judgement(const char *provider, const char *body, bool tree_expected)
+static void same_result(const char *provider, const char *body, bool tree_expected)
 {
     struct profile *p;
     struct flatten_plan *plan;
@@ -41,8 +41,8 @@ static void same_judgement(const char *provider, const char *body, bool tree_exp
     bool had_tree;
     assert_int_equal(profile_load(&p, provider, &e), RC_OK);
     assert_int_equal(flatten_plan_new(&plan, p, SIGNED_URLS_STRIP, &e), RC_OK);
-    judge(plan, body, JSON_TREE | JSON_COMPACT, &had_tree, with_tree, sizeof with_tree);
-    judge(plan, body, JSON_COMPACT, &had_tree, without, sizeof without);
+    parse_to_text(plan, body, JSON_TREE | JSON_COMPACT, &had_tree, with_tree, sizeof with_tree);
+    parse_to_text(plan, body, JSON_COMPACT, &had_tree, without, sizeof without);
     print_message("%s\n", body);
     assert_string_equal(without, with_tree);
     assert_int_equal(had_tree, tree_expected);
@@ -90,7 +90,7 @@ static void omni(void **state)
         {"{\"lead\":{\"a\":\"\\u0000\"}}", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        same_judgement("omni", cases[i].body, cases[i].tree);
+        same_result("omni", cases[i].body, cases[i].tree);
 }
 
 static void convocore(void **state)
@@ -108,7 +108,7 @@ static void convocore(void **state)
         {"{\"data\":{\"success\":false}}", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        same_judgement("convocore", cases[i].body, cases[i].tree);
+        same_result("convocore", cases[i].body, cases[i].tree);
 }
 
 int main(void)

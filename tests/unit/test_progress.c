@@ -2,17 +2,17 @@
 
 #include "cmocka_all.h"
 
-static void key_of(uint64_t place, unsigned char key[LEAD_KEY_BYTES])
+static void key_of(uint64_t seq, unsigned char key[LEAD_KEY_BYTES])
 {
     for (size_t i = 0; i < LEAD_KEY_BYTES; i++)
-        key[i] = (unsigned char)(place * 31 + i * 7 + 1);
+        key[i] = (unsigned char)(seq * 31 + i * 7 + 1);
 }
 
-static void note(struct progress *t, uint64_t place)
+static void note(struct progress *t, uint64_t seq)
 {
     unsigned char key[LEAD_KEY_BYTES];
-    key_of(place, key);
-    assert_int_equal(progress_note(t, place, key), RC_OK);
+    key_of(seq, key);
+    assert_int_equal(progress_note(t, seq, key), RC_OK);
 }
 
 /* Places in the order in which they are done, up to UINT64_MAX; what is left out afterwards. */

@@ -115,7 +115,7 @@ static void variables(void **state)
     set("https_proxy", "http//bob:pw@p");
     assert_int_equal(proxy_check_for("https://a.example/", NULL, &e), RC_USAGE);
     assert_non_null(strstr(e.msg, "the environment variable https_proxy: "));
-    assert_int_equal(proxy_check_for("https://a.example/", "", &e), RC_OK); /* none, as told */
+    assert_int_equal(proxy_check_for("https://a.example/", "", &e), RC_OK); /* none, as given */
     assert_int_equal(proxy_check_for("https://a.example/", "p:1", &e), RC_OK);
     assert_int_equal(proxy_check_for("https://a.example/", "p:x", &e), RC_USAGE);
     assert_non_null(strstr(e.msg, "--proxy: "));

@@ -37,7 +37,7 @@ static void starts_per_time(void **state)
         {20000, 1000000, 1000, 19900, 20200},  /**/
         {20000, 1000000, 10000, 19800, 20200}, /* up to 10 ms */
         {1e6, 100000, 1, 100000, 110001},      /**/
-        {1e12, 10, 1, 10, 10000100},           /* more than the clock can tell apart */
+        {1e12, 10, 1, 10, 10000100},           /* more than the clock can distinguish */
         {1e-9, 1000000, 1000, 1, 1},           /**/
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -228,7 +228,7 @@ static void a_folder_is_refused(void **state)
     assert_non_null(strstr(w->e.msg, "out/leads"));
 }
 
-static void paths_are_told(void **state)
+static void paths_are_reported(void **state)
 {
     struct world *w = *state;
     struct buf paths;
@@ -351,7 +351,7 @@ int main(void)
         CASE(damaged_marks_are_refused),
         CASE(nothing_is_left_without_commit),
         CASE(a_folder_is_refused),
-        CASE(paths_are_told),
+        CASE(paths_are_reported),
         CASE(needs_follow_the_layout),
         CASE(a_file_for_each_table),
         CASE(names_in_a_directory),

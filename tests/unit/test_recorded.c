@@ -12,7 +12,7 @@ static void answer_one_of_two(struct outworld *o)
     out_begin(o);
     world_put(&o->w, 0, 4);
     stub_wait(&o->w.stub, 2);
-    wait_told(&o->w, 0, 2);
+    wait_settled(&o->w, 0, 2);
 }
 
 static void what_was_not_answered_goes_again(void **state)
@@ -24,7 +24,7 @@ static void what_was_not_answered_goes_again(void **state)
         assert_int_equal(o->sent[i], i < 4);
     world_put(&o->w, 0, 6);
     out_end(o);
-    expect_told(&o->w, 0, 6, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 0, 6, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->asked, 2);
     assert_int_equal(o->w.stub.n, 4);
     expect_same_message(o, 1, 2);
@@ -34,19 +34,19 @@ static void what_was_not_answered_goes_again(void **state)
     assert_int_equal(o->w.result.delivered, 3);
 }
 
-static void leads_that_were_done_are_owed(void **state)
+static void leads_that_were_done_are_unacknowledged(void **state)
 {
     struct outworld *o = *state;
     answer_one_of_two(o);
     out_crash(o, 3);
     world_put(&o->w, 3, 1);
-    wait_told(&o->w, 2, 2);
+    wait_settled(&o->w, 2, 2);
     world_put(&o->w, 4, 2);
-    wait_told(&o->w, 4, 2);
+    wait_settled(&o->w, 4, 2);
     world_put(&o->w, 6, 10); /* what carried the repeated one carries another now */
     out_end(o);
-    assert_int_equal(o->w.told[0].n + o->w.told[1].n, 0); /* they had their verdict */
-    expect_told(&o->w, 2, 14, VERDICT_ACCEPTED, 200, "");
+    assert_int_equal(o->w.settled[0].n + o->w.settled[1].n, 0); /* they had their verdict */
+    expect_settled(&o->w, 2, 14, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 9);
     expect_same_message(o, 1, 2);
     expect_body(&o->w, 3, LATER DATA("4") "," DATA("5") "]}");
@@ -62,7 +62,7 @@ static void they_go_first_and_in_order(void **state)
     stub_wait(&o->w.stub, 1);
     out_crash(o, 4);
     out_end(o);
-    expect_told(&o->w, 0, 4, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 0, 4, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 5);
     expect_same_message(o, 0, 1);
     expect_body(&o->w, 2, ONE DATA("1") "}");
@@ -92,16 +92,16 @@ static void nothing_goes_before_the_first_lead(void **state)
     out_crash(o, 4);
     ask_receiver(o);
     sink_webhook.close(o->w.sink);
-    expect_told(&o->w, 2, 2, VERDICT_PENDING, 0, "");
+    expect_settled(&o->w, 2, 2, VERDICT_PENDING, 0, "");
     state_close(o->state);
     out_resume(o, 4);
     sink_webhook.stop(o->w.sink, 10000);
     out_finish(o);
-    expect_told(&o->w, 2, 2, VERDICT_PENDING, 0, "");
+    expect_settled(&o->w, 2, 2, VERDICT_PENDING, 0, "");
     state_close(o->state);
     out_resume(o, 4);
     out_end(o);
-    expect_told(&o->w, 2, 2, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 2, 2, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 4); /* one of them was ours */
     expect_same_message(o, 1, 3);
 }
@@ -114,11 +114,11 @@ static void a_crash_after_a_crash(void **state)
     out_crash(o, 0);
     world_put(&o->w, 0, 6);
     stub_wait(&o->w.stub, 3);
-    expect_told(&o->w, 0, 2, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 0, 2, VERDICT_ACCEPTED, 200, "");
     out_crash(o, 5);
     world_put(&o->w, 5, 1);
     out_end(o);
-    expect_told(&o->w, 2, 4, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 2, 4, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 5);
     expect_same_message(o, 1, 2);
     expect_same_message(o, 1, 3);
@@ -128,30 +128,30 @@ static void a_crash_after_a_crash(void **state)
 
 /* ---- batches that were not full ------------------------------------------------------------- */
 
-static void a_batch_is_gone_on_with(void **state)
+static void a_batch_is_resumed(void **state)
 {
     struct outworld *o = *state;
     o->w.opts.batch = 3;
     out_begin(o);
     world_put(&o->w, 0, 5);
-    wait_told(&o->w, 0, 3);
+    wait_settled(&o->w, 0, 3);
     out_mark(o);
     world_put(&o->w, 5, 1); /* what comes after the mark is as if it had never been */
-    wait_told(&o->w, 3, 3);
+    wait_settled(&o->w, 3, 3);
     out_finish(o);
     state_close(o->state);
     out_next_path(o);
     out_resume(o, 5);
     world_put(&o->w, 5, 1);
     out_end(o);
-    expect_told(&o->w, 3, 3, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 3, 3, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->asked, 2);
     assert_int_equal(o->w.stub.n, 3);
     expect_same_message(o, 1, 2);
     expect_body(&o->w, 2, MANY DATA("3") "," DATA("4") "," DATA("5") "]}");
 }
 
-static void a_batch_that_was_gone_on_with_goes_again(void **state)
+static void a_resumed_batch_is_resumed_again(void **state)
 {
     struct outworld *o = *state;
     o->w.opts.batch = 3;
@@ -165,7 +165,7 @@ static void a_batch_that_was_gone_on_with_goes_again(void **state)
     out_crash(o, 2);
     world_put(&o->w, 2, 1);
     out_end(o);
-    expect_told(&o->w, 0, 3, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 0, 3, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->asked, 3);
     assert_int_equal(o->w.stub.n, 2);
     expect_same_message(o, 0, 1);
@@ -179,12 +179,12 @@ static void supersede(struct outworld *o, bool hold)
     o->w.stub.answers[1] = hold ? STUB_HOLD : NULL;
     out_begin(o);
     world_put(&o->w, 0, 4);
-    wait_told(&o->w, 0, 3);
+    wait_settled(&o->w, 0, 3);
     out_mark(o);
     world_put(&o->w, 4, 2);
     stub_wait(&o->w.stub, 2);
     if (!hold)
-        wait_told(&o->w, 3, 3);
+        wait_settled(&o->w, 3, 3);
     out_crash(o, 4);
     world_put(&o->w, 4, 5);
     out_mark(o);
@@ -192,21 +192,21 @@ static void supersede(struct outworld *o, bool hold)
     out_end(o);
 }
 
-static void a_batch_that_was_answered_is_not_gone_on_with(void **state)
+static void an_answered_batch_is_not_resumed(void **state)
 {
     struct outworld *o = *state;
     supersede(o, false);
-    assert_int_equal(o->w.told[3].n, 0);
-    expect_told(&o->w, 4, 5, VERDICT_ACCEPTED, 200, "");
+    assert_int_equal(o->w.settled[3].n, 0);
+    expect_settled(&o->w, 4, 5, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 3);
     expect_body(&o->w, 2, LATER DATA("6") "," DATA("7") "," DATA("8") "]}");
 }
 
-static void a_batch_that_was_recorded_is_not_gone_on_with(void **state)
+static void a_recorded_batch_is_not_resumed(void **state)
 {
     struct outworld *o = *state;
     supersede(o, true);
-    expect_told(&o->w, 3, 6, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 3, 6, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 4);
     expect_same_message(o, 1, 2);
     expect_body(&o->w, 3, LATER DATA("6") "," DATA("7") "," DATA("8") "]}");
@@ -222,21 +222,21 @@ static void failures_are_remembered(void **state)
     o->w.stub.answers[0] = no;
     out_begin(o);
     world_put(&o->w, 0, 4);
-    wait_told(&o->w, 0, 4);
-    const struct told first = o->w.told[0];
+    wait_settled(&o->w, 0, 4);
+    const struct settled first = o->w.settled[0];
     out_crash(o, 1);
     world_put(&o->w, 1, 3);
     out_end(o);
-    assert_int_equal(o->w.told[0].n, 0);
-    expect_told(&o->w, 1, 1, VERDICT_FAILED, 422, "returned 422: {\"error\":\"nö: 1:2\"}");
-    assert_memory_equal(&o->w.told[1], &first, sizeof first);
-    expect_told(&o->w, 2, 2, VERDICT_ACCEPTED, 200, "");
+    assert_int_equal(o->w.settled[0].n, 0);
+    expect_settled(&o->w, 1, 1, VERDICT_FAILED, 422, "returned 422: {\"error\":\"nö: 1:2\"}");
+    assert_memory_equal(&o->w.settled[1], &first, sizeof first);
+    expect_settled(&o->w, 2, 2, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 2);
     assert_int_equal(o->w.result.delivered, 1);
     assert_int_equal(o->w.result.failed, 1);
 }
 
-static void other_content_is_told(void **state)
+static void other_content_is_reported(void **state)
 {
     struct outworld *o = *state;
     answer_one_of_two(o);
@@ -245,10 +245,10 @@ static void other_content_is_told(void **state)
     o->w.leads[3].fingerprint[31] ^= 1;
     world_put(&o->w, 0, 4);
     out_end(o);
-    expect_told(&o->w, 0, 1, VERDICT_ACCEPTED, 200, "");
-    expect_told(&o->w, 1, 1, VERDICT_OUTDATED, 200, "");
-    expect_told(&o->w, 2, 1, VERDICT_ACCEPTED, 200, "");
-    expect_told(&o->w, 3, 1, VERDICT_OUTDATED, 200, "");
+    expect_settled(&o->w, 0, 1, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 1, 1, VERDICT_OUTDATED, 200, "");
+    expect_settled(&o->w, 2, 1, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 3, 1, VERDICT_OUTDATED, 200, "");
     assert_int_equal(o->w.stub.n, 3);
 }
 
@@ -259,17 +259,17 @@ static void other_content_that_failed(void **state)
     o->w.stub.answers[0] = ANSWER("400 No", "", "");
     out_begin(o);
     world_put(&o->w, 0, 1);
-    wait_told(&o->w, 0, 1);
+    wait_settled(&o->w, 0, 1);
     out_crash(o, 0);
     o->w.leads[0].fingerprint[0] ^= 1;
     world_put(&o->w, 0, 1);
     out_end(o);
-    expect_told(&o->w, 0, 1, VERDICT_FAILED, 400, "");
+    expect_settled(&o->w, 0, 1, VERDICT_FAILED, 400, "");
     assert_int_equal(o->w.stub.n, 1);
 }
 
 /* Leads that were never done may hold other IDs, or parameters, in the run that is resumed. */
-static void another_lead_in_its_place(void **state)
+static void another_lead_of_its_number(void **state)
 {
     struct outworld *o = *state;
     struct str other = STR("other");
@@ -279,7 +279,7 @@ static void another_lead_in_its_place(void **state)
     o->w.leads[3].params = &other;
     world_put(&o->w, 0, 4);
     out_end(o);
-    expect_told(&o->w, 0, 4, VERDICT_ACCEPTED, 200, "");
+    expect_settled(&o->w, 0, 4, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(o->w.stub.n, 4);
     expect_same_message(o, 1, 2);
     expect_body(&o->w, 3, LATER DATA("one") "," DATA("3") "]}");
@@ -369,18 +369,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(what_was_not_answered_goes_again),
-        CASE(leads_that_were_done_are_owed),
+        CASE(leads_that_were_done_are_unacknowledged),
         CASE(they_go_first_and_in_order),
         CASE(nothing_goes_before_the_first_lead),
         CASE(a_crash_after_a_crash),
-        CASE(a_batch_is_gone_on_with),
-        CASE(a_batch_that_was_gone_on_with_goes_again),
-        CASE(a_batch_that_was_answered_is_not_gone_on_with),
-        CASE(a_batch_that_was_recorded_is_not_gone_on_with),
+        CASE(a_batch_is_resumed),
+        CASE(a_resumed_batch_is_resumed_again),
+        CASE(an_answered_batch_is_not_resumed),
+        CASE(a_recorded_batch_is_not_resumed),
         CASE(failures_are_remembered),
-        CASE(other_content_is_told),
+        CASE(other_content_is_reported),
         CASE(other_content_that_failed),
-        CASE(another_lead_in_its_place),
+        CASE(another_lead_of_its_number),
         CASE(damaged_marks),
         CASE(damaged_deliveries),
     };

@@ -133,7 +133,7 @@ static void outcomes_add_up(void **state)
 
 static const unsigned char fingerprint[FINGERPRINT_BYTES] = {7, 8, 9};
 
-static struct lead *owe(struct command *c, uint64_t seq)
+static struct lead *take_unacked(struct command *c, uint64_t seq)
 {
     char id[32];
     struct lead *lead = NULL;
@@ -219,17 +219,17 @@ static void leads_that_await_a_verdict(void **state)
     unsigned char key[LEAD_KEY_BYTES];
     leave_with_outcomes();
     restore(c);
-    assert_null(owe(c, 2)); /* not done: it comes once more */
-    assert_null(owe(c, 12));
-    struct lead *nine = owe(c, 9), *five = owe(c, 5), *seven = owe(c, 7);
+    assert_null(take_unacked(c, 2)); /* not done: it comes once more */
+    assert_null(take_unacked(c, 12));
+    struct lead *nine = take_unacked(c, 9), *five = take_unacked(c, 5), *seven = take_unacked(c, 7);
     assert_non_null(nine);
     assert_int_equal(nine->seq, 9);
     assert_string_equal(nine->id.ptr, "id-9");
     run_world_key("id-9", key);
     assert_memory_equal(nine->key, key, sizeof key);
     assert_memory_equal(nine->fingerprint, fingerprint, sizeof fingerprint);
-    assert_ptr_equal(owe(c, 9), nine); /* of another sink: the same lead */
-    assert_ptr_equal(owe(c, 5), five);
+    assert_ptr_equal(take_unacked(c, 9), nine); /* of another sink: the same lead */
+    assert_ptr_equal(take_unacked(c, 5), five);
     assert_int_equal(c->p.n_unacked, 3);
     assert_int_equal(c->p.unacked_failed, 1);
     for (size_t i = 0; i < 3; i++)
@@ -267,7 +267,7 @@ static void too_many_await_a_verdict(void **state)
     leave_with_outcomes();
     restore(c);
     for (uint64_t i = 0; i < 5; i++)
-        leads[i] = owe(c, 6 + i);
+        leads[i] = take_unacked(c, 6 + i);
     FAILS(resume_count(&c->p, c->w.outcomes.ledger, &e), RC_USAGE, "s: is damaged: more leads");
     for (size_t i = 0; i < 5; i++)
         settle(c, leads[i], 1, VERDICT_PENDING);
@@ -307,7 +307,7 @@ static void keep(struct state *s, uint64_t seq, const char *id)
     OK(state_buffer(s, &buffered, &e));
 }
 
-static void expect_kept(struct command *c, uint64_t seq, bool is_buffered)
+static void expect_buffered(struct command *c, uint64_t seq, bool is_buffered)
 {
     struct buf body;
     struct lead *lead = run_world_lead(&c->w, seq);
@@ -322,7 +322,7 @@ static void expect_kept(struct command *c, uint64_t seq, bool is_buffered)
     outcome_finish(&c->w.outcomes, lead);
 }
 
-static void payloads_that_were_kept(void **state)
+static void payloads_that_were_buffered(void **state)
 {
     struct command *c = *state;
     static const uint64_t gaps[] = {2, 3, 4};
@@ -346,7 +346,7 @@ static void payloads_that_were_kept(void **state)
     } leads[] = {{2, false}, {3, true},  {4, false},  {7, false},
                  {8, true},  {9, false}, {12, false}, {13, false}};
     for (size_t i = 0; i < sizeof leads / sizeof *leads; i++)
-        expect_kept(c, leads[i].seq, leads[i].is_buffered);
+        expect_buffered(c, leads[i].seq, leads[i].is_buffered);
     close_plan(c);
 }
 
@@ -362,7 +362,7 @@ int main(void)
         CASE(leads_that_await_a_verdict),
         CASE(too_many_await_a_verdict),
         CASE(places_that_were_sent),
-        CASE(payloads_that_were_kept),
+        CASE(payloads_that_were_buffered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,7 @@ static void leftovers_are_freed(void **state)
     assert_int_equal(ring_new(&o, PLACES, true), RC_OK);
     struct lead *first = reserve(o), *second = reserve(o);
     complete(o, second);
-    ring_free(o); /* with the second in it; the address sanitizer would tell */
+    ring_free(o); /* with the second in it; the address sanitizer would report it */
     lead_free(first);
 }
 

@@ -183,7 +183,7 @@ static void leads_behind_a_gap(void **state)
 
 /* The body as it was received, where it is known; else the text without blanks; else one made from the
  * tree. */
-static void payloads_that_are_kept(void **state)
+static void payloads_that_are_buffered(void **state)
 {
     (void)state;
     static const char *const bodies[] = {"{\"a\": \"\xff\"}", "{\"b\":2}", "{\"c\":[3]}"};
@@ -273,7 +273,7 @@ static void unchanged_leads(void **state)
         struct state *s = state_with_accepted(accepted, sizeof accepted / sizeof *accepted);
         seq_open(&q, cases[i].keeps_order, s, 100);
         q.s.finds_unchanged = cases[i].finds_unchanged;
-        OK(resume_sent(&q.resume, 4, &e)); /* a delivery has it, so a sink owes a verdict */
+        OK(resume_sent(&q.resume, 4, &e)); /* a delivery has it, so a verdict of a sink is due */
         complete_all(&q, "rrrprfrr");      /* number 5 failed: it is not asked for */
         seq_run(&q);
         expect_calls(&q, "unchanged", cases[i].calls);
@@ -307,7 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leads_in_order), cmocka_unit_test(many_leads),
         cmocka_unit_test(missing_leads),  cmocka_unit_test(a_sink_fails_at_a_missing_lead),
-        IN_FOLDER(leads_behind_a_gap),    IN_FOLDER(payloads_that_are_kept),
+        IN_FOLDER(leads_behind_a_gap),    IN_FOLDER(payloads_that_are_buffered),
         IN_FOLDER(unchanged_leads),       cmocka_unit_test(leads_left_in_the_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,7 +168,7 @@ static void figures_are_added_up(void **state)
     seq_close(&q);
 }
 
-/* The loop is told that there is room in the ring. */
+/* The loop is woken because there is room in the ring. */
 static void the_loop_is_woken(void **state)
 {
     (void)state;

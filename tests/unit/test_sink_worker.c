@@ -236,8 +236,8 @@ static void a_text_that_is_too_long(void **state)
     world_close(&w);
 }
 
-/* What a mark tells of must stay: of an earlier run's, or of its own. */
-static void what_is_kept(void **state)
+/* What a mark refers to must stay: of an earlier run's, or of its own. */
+static void what_must_stay(void **state)
 {
     (void)state;
     const struct sink_mark mark = {STR("here")};
@@ -386,7 +386,7 @@ int main(void)
         cmocka_unit_test(an_end_that_fails),
         cmocka_unit_test(no_text_without_a_state),
         cmocka_unit_test(a_text_that_is_too_long),
-        cmocka_unit_test(what_is_kept),
+        cmocka_unit_test(what_must_stay),
         cmocka_unit_test(stopping),
         cmocka_unit_test(opening),
         cmocka_unit_test(what_the_sink_is_offered),

@@ -1,4 +1,4 @@
-/* What the sink "sqlite" tells SQLite: times, statements of the merge, which column belongs to which source.
+/* What the sink "sqlite" gives SQLite: times, statements of the merge, which column belongs to which source.
  * What comes of it in a database: tests/e2e/test_sqlite.py. */
 #include "cmocka_all.h"
 

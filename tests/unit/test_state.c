@@ -348,7 +348,7 @@ static void keep(struct state *s, uint64_t seq, const char *body)
     OK(state_buffer(s, &buffered, &e));
 }
 
-static void expect_kept(struct state *s, size_t want_n, const uint64_t *want)
+static void expect_buffered(struct state *s, size_t want_n, const uint64_t *want)
 {
     struct err e = {0};
     const uint64_t *seqs;
@@ -368,14 +368,14 @@ static void kept_payloads(void **state)
     buf_init(&body, 100);
     struct state *s = open_ok("s");
     begin_run(s);
-    expect_kept(s, 0, NULL);
+    expect_buffered(s, 0, NULL);
     keep(s, 9, "nine");
     keep(s, 5, "five");
     keep(s, 7, "");
     keep(s, 9, "9");
     state_close(s);
     s = open_ok("s");
-    expect_kept(s, 3, (const uint64_t[]){5, 7, 9});
+    expect_buffered(s, 3, (const uint64_t[]){5, 7, 9});
     buf_adds(&body, "before ");
     OK(state_take_buffered(s, 9, &buffered, &body, &e));
     assert_string_equal(buf_cstr(&body), "before 9");
@@ -408,12 +408,12 @@ static void checkpoint_forgets_what_is_done(void **state)
     for (uint64_t i = 0; i < 8; i++)
         keep(s, i, "payload");
     OK(state_checkpoint(s, &c, &e));
-    expect_kept(s, 5, (const uint64_t[]){1, 3, 5, 6, 7});
+    expect_buffered(s, 5, (const uint64_t[]){1, 3, 5, 6, 7});
     c.n_gaps = 0;
     c.progress.high = 7;
     OK(state_checkpoint(s, &c, &e));
     s = crash(s, "s");
-    expect_kept(s, 1, (const uint64_t[]){7});
+    expect_buffered(s, 1, (const uint64_t[]){7});
     state_close(s);
 }
 
@@ -435,7 +435,7 @@ static void a_new_run_begins_empty(void **state)
     keep(s, 7, "payload");
     OK(state_publish(s, NULL, 0, STR("record"), &e));
     OK(state_finish(s, true, &e));
-    expect_kept(s, 0, NULL);
+    expect_buffered(s, 0, NULL);
     OK(state_begin(s, "ffffffffffffffffffffffffffffffff", 2, NULL, 0, &e));
     s = crash(s, "s");
     struct state_run run;

@@ -271,7 +271,7 @@ static void on_link(struct state_waiter *w, enum rc rc)
     on_durable(w, rc);
 }
 
-static void waiters_may_go_on(void **state)
+static void waiters_may_wait_again(void **state)
 {
     (void)state;
     struct state *s = open_ok("s");
@@ -404,7 +404,7 @@ int main(void)
         IN_FOLDER(the_first_error_ends_it),
         IN_FOLDER(bodies_are_read_when_they_are_sent),
         IN_FOLDER(a_body_of_any_bytes),
-        IN_FOLDER(waiters_may_go_on),
+        IN_FOLDER(waiters_may_wait_again),
         IN_FOLDER(waiters_keep_their_order),
         IN_FOLDER(many_threads),
     };

@@ -216,7 +216,7 @@ static void power_cut_in_parts(void **state)
     at_every_change(FAULT_PARTS_CUT);
 }
 
-/* Errors are told by whoever met them, once, and nothing is lost that was durable. */
+/* Errors are reported by whoever met them, once, and nothing is lost that was durable. */
 static void failing_disk(enum fault fault, const char *text)
 {
     struct progress *p = share();
@@ -244,8 +244,8 @@ static void disk_is_full(void **state)
     failing_disk(FAULT_FULL, "No space left on device");
 }
 
-/* A run that is stopped: what was put since the last checkpoint is durable, or it is told. */
-static void settles_or_tells(void **state)
+/* A run that is stopped: what was put since the last checkpoint is durable, or it is reported. */
+static void settles_or_reports(void **state)
 {
     (void)state;
     struct err e = {0};
@@ -439,7 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(killed),     IN_FOLDER(power_cut),          IN_FOLDER(power_cut_in_parts),
-        IN_FOLDER(disk_fails), IN_FOLDER(disk_is_full),       IN_FOLDER(settles_or_tells),
+        IN_FOLDER(disk_fails), IN_FOLDER(disk_is_full),       IN_FOLDER(settles_or_reports),
         IN_FOLDER(no_memory),  IN_FOLDER(first_error_sticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

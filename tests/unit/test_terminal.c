@@ -1,4 +1,4 @@
-/* What is shown to people: harmless texts, messages, the live line, the summary, suggestions. */
+/* What is shown to people: escaped texts, messages, the live line, the summary, suggestions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static void expect_text(const char *what, const char *got, const char *want)
         fail_msg("%s:\n  got  \"%s\"\n  want \"%s\"", what, got, want);
 }
 
-static void harmless(void **state)
+static void escaped(void **state)
 {
     (void)state;
     static const struct {
@@ -289,11 +289,11 @@ static void summaries(void **state)
     buf_free(&b);
 }
 
-static void blotted(void **state)
+static void redacted(void **state)
 {
     (void)state;
     static const struct {
-        void (*blot)(struct buf *, const char *);
+        void (*redact)(struct buf *, const char *);
         const char *text, *want;
     } rows[] = {
         {arguments_redact_url, "http://proxy:3128", "http://proxy:3128"},
@@ -316,7 +316,7 @@ static void blotted(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf b;
         buf_init(&b, 4096);
-        rows[i].blot(&b, rows[i].text);
+        rows[i].redact(&b, rows[i].text);
         expect_text(rows[i].text, buf_cstr(&b), rows[i].want);
         buf_free(&b);
     }
@@ -403,14 +403,14 @@ static void suggestions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(harmless),
+        cmocka_unit_test(escaped),
         cmocka_unit_test(message_lines),
         cmocka_unit_test(live_line),
         cmocka_unit_test(progress_lines),
         cmocka_unit_test(one_of_each),
         cmocka_unit_test(summaries),
         cmocka_unit_test(durations_and_bytes),
-        cmocka_unit_test(blotted),
+        cmocka_unit_test(redacted),
         cmocka_unit_test(arguments),
         cmocka_unit_test(suggestions),
     };

@@ -31,7 +31,7 @@ static void one_message_a_lead(void **state)
     world_begin(w);
     world_put(w, 0, 2);
     world_end(w);
-    expect_told(w, 0, 2, VERDICT_ACCEPTED, 200, "");
+    expect_settled(w, 0, 2, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->stub.n, 2);
     expect_body(w, 0, ONE DATA("0") "}");
     expect_body(w, 1, ONE DATA("1") "}");
@@ -64,12 +64,12 @@ static void batches_do_not_depend_on_calls(void **state)
     world_begin(w);
     world_put(w, 0, 2);
     world_put(w, 2, 2);
-    wait_told(w, 0, 3);
-    expect_told(w, 0, 3, VERDICT_ACCEPTED, 200, "");
-    assert_int_equal(w->told[3].n, 0); /* waits for the rest of its batch */
+    wait_settled(w, 0, 3);
+    expect_settled(w, 0, 3, VERDICT_ACCEPTED, 200, "");
+    assert_int_equal(w->settled[3].n, 0); /* waits for the rest of its batch */
     world_put(w, 4, 3);
     world_end(w);
-    expect_told(w, 0, 7, VERDICT_ACCEPTED, 200, "");
+    expect_settled(w, 0, 7, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->stub.n, 3);
     expect_body(w, 0, MANY DATA("0") "," DATA("1") "," DATA("2") "]}");
     expect_body(w, 1, MANY DATA("3") "," DATA("4") "," DATA("5") "]}");
@@ -91,7 +91,7 @@ static void several_at_once(void **state)
     assert_int_equal(w->result.delivered, LEADS - 1);
     assert_int_equal(w->result.failed, 1);
     for (size_t i = 0; i < LEADS; i++)
-        assert_int_equal(w->told[i].n, 1);
+        assert_int_equal(w->settled[i].n, 1);
 }
 
 static void the_columns_of_a_lead(void **state)
@@ -171,8 +171,8 @@ static void a_second_try_is_the_same_message(void **state)
     world_begin(w);
     world_put(w, 0, 1);
     world_end(w);
-    expect_told(w, 0, 1, VERDICT_ACCEPTED, 200, "");
-    assert_int_equal(w->told[0].attempts, 2);
+    expect_settled(w, 0, 1, VERDICT_ACCEPTED, 200, "");
+    assert_int_equal(w->settled[0].attempts, 2);
     assert_int_equal(w->stub.n, 2);
     expect_body(w, 1, stub_body(w->stub.requests[0]));
     assert_string_equal(stub_header(w->stub.requests[0], "webhook-id"),
@@ -188,11 +188,11 @@ static void refusals_fail_their_leads(void **state)
     world_begin(w);
     world_put(w, 0, 6);
     world_end(w);
-    expect_told(w, 0, 2, VERDICT_FAILED, 422, "returned 422: {\"error\":\"no such field\"}");
-    expect_told(w, 2, 2, VERDICT_ACCEPTED, 200, "");
-    expect_told(w, 4, 2, VERDICT_FAILED, 302, "evil.example");
-    assert_string_equal(w->told[0].code, "http_422");
-    assert_string_equal(w->told[4].code, "redirect");
+    expect_settled(w, 0, 2, VERDICT_FAILED, 422, "returned 422: {\"error\":\"no such field\"}");
+    expect_settled(w, 2, 2, VERDICT_ACCEPTED, 200, "");
+    expect_settled(w, 4, 2, VERDICT_FAILED, 302, "evil.example");
+    assert_string_equal(w->settled[0].code, "http_422");
+    assert_string_equal(w->settled[4].code, "redirect");
     assert_int_equal(w->stub.n, 3);
     assert_int_equal(w->result.delivered, 1);
     assert_int_equal(w->result.failed, 2);
@@ -204,12 +204,12 @@ static void gone_closes_the_sink(void **state)
     w->stub.answers[1] = ANSWER("410 Gone", "", "");
     world_begin(w);
     world_put(w, 0, 2);
-    wait_told(w, 1, 1);
+    wait_settled(w, 1, 1);
     world_put(w, 2, LEADS - 2);
     world_end(w);
-    expect_told(w, 0, 1, VERDICT_ACCEPTED, 200, "");
-    expect_told(w, 1, 1, VERDICT_FAILED, 410, "the receiver returned 410 Gone");
-    expect_told(w, 2, LEADS - 2, VERDICT_FAILED, 0, "the receiver returned 410 Gone");
+    expect_settled(w, 0, 1, VERDICT_ACCEPTED, 200, "");
+    expect_settled(w, 1, 1, VERDICT_FAILED, 410, "the receiver returned 410 Gone");
+    expect_settled(w, 2, LEADS - 2, VERDICT_FAILED, 0, "the receiver returned 410 Gone");
     assert_int_equal(w->stub.n, 2);
 }
 
@@ -220,9 +220,9 @@ static void gone_while_more_is_on_its_way(void **state)
     world_begin(w);
     world_put(w, 0, LEADS); /* waits for room, and must not wait for ever */
     world_end(w);
-    expect_told(w, 0, 1, VERDICT_FAILED, 410, "410 Gone");
+    expect_settled(w, 0, 1, VERDICT_FAILED, 410, "410 Gone");
     for (size_t i = 1; i < LEADS; i++)
-        expect_told(w, i, 1, VERDICT_FAILED, 0, "410 Gone");
+        expect_settled(w, i, 1, VERDICT_FAILED, 0, "410 Gone");
     assert_int_equal(w->stub.n, 1);
 }
 
@@ -240,7 +240,7 @@ static void a_large_answer_does_no_harm(void **state)
     world_begin(w);
     world_put(w, 0, 1);
     world_end(w);
-    expect_told(w, 0, 1, VERDICT_ACCEPTED, 200, "");
+    expect_settled(w, 0, 1, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->stub.n, 1);
     free(answer);
 }
@@ -258,7 +258,7 @@ static void a_stopped_sink_leaves_leads_pending(void **state)
     world_put(w, 7, 2);
     sink_webhook.stop(w->sink, 0);
     world_end(w);
-    expect_told(w, 0, 9, VERDICT_PENDING, 0, "");
+    expect_settled(w, 0, 9, VERDICT_PENDING, 0, "");
     assert_int_equal(w->result.deliveries, 0);
 }
 
@@ -271,7 +271,7 @@ static void closing_without_an_end(void **state)
     world_put(w, 0, 5);
     sink_webhook.close(w->sink);
     stub_end(&w->stub);
-    expect_told(w, 0, 5, VERDICT_PENDING, 0, "");
+    expect_settled(w, 0, 5, VERDICT_PENDING, 0, "");
 }
 
 static void nothing_at_all(void **state)

@@ -22,7 +22,7 @@
 #define ONE "{\"type\":\"lead.exported\",\"timestamp\":\"" TIME "\",\"data\":"
 #define MANY "{\"type\":\"leads.exported\",\"timestamp\":\"" TIME "\",\"data\":["
 
-struct told {
+struct settled {
     enum verdict_kind kind;
     int http_status;
     unsigned n, attempts;
@@ -47,7 +47,7 @@ struct world {
     /* under `lock` until world_end() */
     pthread_mutex_t lock;
     pthread_cond_t more; /* verdicts */
-    struct told told[LEADS];
+    struct settled settled[LEADS];
 };
 
 static inline int64_t world_mono_us(const struct clock *c)
@@ -68,7 +68,7 @@ static inline void world_settle(void *ctx, struct sink *sink, const struct lead 
     (void)sink;
     struct world *w = ctx;
     pthread_mutex_lock(&w->lock);
-    struct told *t = &w->told[lead - w->leads];
+    struct settled *t = &w->settled[lead - w->leads];
     t->n++;
     t->kind = v->kind;
     t->http_status = v->http_status;
@@ -143,17 +143,17 @@ static inline void world_put(struct world *w, size_t from, size_t n)
 }
 
 /* Until these leads have a verdict. */
-static inline void wait_told(struct world *w, size_t from, size_t n)
+static inline void wait_settled(struct world *w, size_t from, size_t n)
 {
     pthread_mutex_lock(&w->lock);
     for (size_t i = from; i < from + n; i++) {
-        while (w->told[i].n == 0)
+        while (w->settled[i].n == 0)
             pthread_cond_wait(&w->more, &w->lock);
     }
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Ends sink and receiver: then all that was told and received may be looked at. */
+/* Ends sink and receiver: then all verdicts and requests are there. */
 static inline void world_end(struct world *w)
 {
     struct err e;
@@ -164,15 +164,15 @@ static inline void world_end(struct world *w)
     stub_end(&w->stub);
 }
 
-static inline void expect_told(const struct world *w, size_t from, size_t n, enum verdict_kind kind,
-                               int http_status, const char *error)
+static inline void expect_settled(const struct world *w, size_t from, size_t n,
+                                  enum verdict_kind kind, int http_status, const char *error)
 {
     for (size_t i = from; i < from + n; i++) {
-        const struct told *t = &w->told[i];
+        const struct settled *t = &w->settled[i];
         if (t->n != 1 || t->kind != kind || t->http_status != http_status ||
             !strstr(t->error, error))
-            fail_msg("lead %zu: told %u times: %d, %d \"%s\", want %d, %d \"%s\"", i, t->n, t->kind,
-                     t->http_status, t->error, kind, http_status, error);
+            fail_msg("lead %zu: settled %u times: %d, %d \"%s\", want %d, %d \"%s\"", i, t->n,
+                     t->kind, t->http_status, t->error, kind, http_status, error);
     }
 }
 
