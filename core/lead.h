@@ -98,20 +98,8 @@ struct lead {
      * all others, which are in "other_members". */
     uint64_t codes_beyond, members_beyond;
 
-    /* Of the run, nobody else's: */
-    uint64_t slot;      /* of the ring, see ring.h */
-    size_t held_bytes;  /* bytes that it counts in held_bytes */
-    size_t charge;      /* bytes that it has of the memory budget */
-    size_t wants;       /* bytes that it needs to continue, if it waits for them */
-    size_t beside;      /* bytes that others had when it was alone, and found no room */
-    size_t arena_bytes; /* that its arena may have at the next try; 0: as for any lead */
-    bool is_first;      /* it may have what others may not, see core/run/memory.h */
-    bool is_alone;      /* and all there is */
-    bool is_large;      /* it cannot continue unless it is alone */
-    bool waits;         /* on its way back to the loop, for want of memory */
-    struct lead *next_waiting;
-    struct fetch_request *request; /* owned by the fetch stage */
-    struct lead_fate *fate;        /* see core/run/lead_fate.h; NULL: a lead of no run */
+    struct run_lead
+        *run; /* what the run knows of it: core/run/run_lead.h; NULL: a lead of no run */
 };
 
 struct profile;

@@ -23,7 +23,7 @@ static void credentials_refused(struct fetcher *f, int status)
 
 static void redirected(struct fetcher *f, const struct lead *lead)
 {
-    const char *target = lead->request->http.error;
+    const char *target = lead->run->request->http.error;
     struct err e;
     (void)err_set(&e, RC_NET,
                   "%s returns redirects (%d%s%s), which are not followed because they would send "
@@ -35,17 +35,17 @@ static void redirected(struct fetcher *f, const struct lead *lead)
 
 void fetch_hand_over(struct fetcher *f, struct lead *lead)
 {
-    struct http_request *http = &lead->request->http;
+    struct http_request *http = &lead->run->request->http;
     lead->body = http->answer;
     buf_init(&http->answer, f->cfg->max_body);
     memory_hold(f->memory, lead, lead->body.cap);
-    memory_learn_body(f->memory, lead->held_bytes);
+    memory_learn_body(f->memory, lead->run->memory.held_bytes);
     fetcher_to_workers(f, lead);
 }
 
 static void fail_redirect(struct fetcher *f, struct lead *lead)
 {
-    const char *target = lead->request->http.error;
+    const char *target = lead->run->request->http.error;
     lead_fail(lead, STAGE_FETCH, "redirect", "HTTP %d: redirect%s%s not followed",
               lead->http_status, *target ? " to " : "", target);
     redact_failure(lead, f->cfg->secrets);
@@ -87,7 +87,7 @@ static bool apply_verdict(struct fetcher *f, enum auth_verdict verdict)
 
 static enum auth_answer auth_answer(const struct lead *lead)
 {
-    const struct http_request *http = &lead->request->http;
+    const struct http_request *http = &lead->run->request->http;
     if (lead->http_status == 401 || (lead->http_status == 403 && !http->is_limit))
         return AUTH_REFUSED;
     return http->is_redirect ? AUTH_REDIRECTED : AUTH_OTHER;
@@ -96,7 +96,7 @@ static enum auth_answer auth_answer(const struct lead *lead)
 /* Whose fault is it? True: it waits until that is known, or was decided; not the caller's any more. */
 static bool turn_away(struct fetcher *f, struct lead *lead)
 {
-    struct auth_wait *w = &lead->request->auth;
+    struct auth_wait *w = &lead->run->request->auth;
     w->owner = lead;
     if (!apply_verdict(f, auth_answered(&f->auth, auth_answer(lead), w)))
         return false;
@@ -118,8 +118,8 @@ void fetch_end_auth(struct fetcher *f)
 static void note_missing(struct lead *lead)
 {
     bool gone = lead->http_status == 410;
-    lead->fate->outcome = OUTCOME_MISSING;
-    lead->fate->failure = (struct failure){
+    lead->run->outcome = OUTCOME_MISSING;
+    lead->run->failure = (struct failure){
         .stage = STAGE_FETCH,
         .http_status = lead->http_status,
         .code = gone ? "http_410" : "http_404",
@@ -130,7 +130,7 @@ static void note_missing(struct lead *lead)
 
 static void answered(struct fetcher *f, struct lead *lead)
 {
-    struct http_request *http = &lead->request->http;
+    struct http_request *http = &lead->run->request->http;
     int status = lead->http_status;
     if (http->is_redirect) /* before it stands in a sentence: a secret may have been cut at its end */
         secrets_redact(f->cfg->secrets, http->error, sizeof http->error);
@@ -180,9 +180,9 @@ void fetch_answered(void *fetcher, struct http_request *http)
 /* Asks again for a lead whose body was no JSON, or doubtful. */
 static bool ask_again(struct fetcher *f, struct lead *lead)
 {
-    struct http_request *http = &lead->request->http;
-    if (lead->fate->outcome == OUTCOME_FAILED)
-        return http_engine_retry(f->engine, http, lead->fate->failure.error);
+    struct http_request *http = &lead->run->request->http;
+    if (lead->run->outcome == OUTCOME_FAILED)
+        return http_engine_retry(f->engine, http, lead->run->failure.error);
     if (http_engine_verify(f->engine, http, "the payload's own id is another one"))
         return true;
     lead_fail(lead, STAGE_FETCH, "out_of_memory", "%s", rc_text(RC_NOMEM));
@@ -193,25 +193,25 @@ void fetch_take_back(struct fetcher *f)
 {
     struct lead *lead;
     while (queue_try_pop(f->back, (void **)&lead, 1)) {
-        if (lead->waits) {
-            lead->waits = false;
+        if (lead->run->memory.waits) {
+            lead->run->memory.waits = false;
             fetch_wait(f, lead);
             continue;
         }
-        struct http_request *http = &lead->request->http;
+        struct http_request *http = &lead->run->request->http;
         buf_free(&http->answer); /* it was moved to the lead; now it comes back */
         http->answer = lead->body;
         buf_clear(&http->answer);
         buf_init(&lead->body, 0);
         /* The body was in the state: nobody has been asked in this run yet. */
-        bool is_first = !lead->request->is_counted;
+        bool is_first = !lead->run->request->is_counted;
         if (!is_first && !ask_again(f, lead)) {
             if (control_is_stopping(f->control))
-                lead->fate->outcome = OUTCOME_PENDING;
+                lead->run->outcome = OUTCOME_PENDING;
             fetcher_complete(f, lead);
             continue;
         }
-        lead->fate->outcome = OUTCOME_PENDING;
+        lead->run->outcome = OUTCOME_PENDING;
         lead->other_id = STR_NONE;
         arena_reset(&lead->arena, 0);
         memory_hold(f->memory, lead, 0);

@@ -9,12 +9,13 @@ bool fetch_take_room(void *fetcher, struct http_request *http, size_t bytes)
 {
     struct fetcher *f = fetcher;
     struct lead *lead = http->owner;
-    if (bytes <= lead->charge || memory_charge(f->memory, lead, bytes))
+    struct lead_memory *own = &lead->run->memory;
+    if (bytes <= own->charge || memory_charge(f->memory, lead, bytes))
         return true;
-    if (lead->is_first || !ring_is_first(f->ring, lead) ||
+    if (own->is_first || !ring_is_first(f->ring, lead) ||
         atomic_load(&f->memory->exclusive) != EXCLUSIVE_NONE)
         return false;
-    lead->is_first = true; /* it was begun before it became the first */
+    own->is_first = true; /* it was begun before it became the first */
     atomic_store(&f->memory->exclusive, EXCLUSIVE_FIRST);
     return memory_charge(f->memory, lead, bytes);
 }
@@ -26,9 +27,9 @@ void fetch_wait(struct fetcher *f, struct lead *lead)
         return;
     }
     struct lead **at = &f->waiting;
-    while (*at && (*at)->slot < lead->slot)
-        at = &(*at)->next_waiting;
-    lead->next_waiting = *at;
+    while (*at && (*at)->run->slot < lead->run->slot)
+        at = &(*at)->run->next_waiting;
+    lead->run->next_waiting = *at;
     *at = lead;
     control_wake_always(f->control);
 }
@@ -37,23 +38,24 @@ void fetch_wait(struct fetcher *f, struct lead *lead)
 static void give_up_body(struct fetcher *f, struct lead *lead)
 {
     buf_free(&lead->body);
-    if (lead->request)
-        buf_free(&lead->request->http.answer);
+    if (lead->run->request)
+        buf_free(&lead->run->request->http.answer);
     memory_hold(f->memory, lead, 0);
     memory_charge_as(f->memory, lead, 0);
 }
 
 void fetch_no_room(struct fetcher *f, struct lead *lead)
 {
-    bool has_had_all = lead->is_alone && !memory_note_others(f->memory, lead);
+    struct lead_memory *own = &lead->run->memory;
+    bool has_had_all = own->is_alone && !memory_note_others(f->memory, lead);
     give_up_body(f, lead);
     if (has_had_all) {
         memory_fail(f->memory, lead, STAGE_FETCH);
         fetcher_complete(f, lead);
         return;
     }
-    lead->wants *= 2; /* it had not come to its end */
-    lead->is_large = lead->is_large || lead->wants > f->memory->budget.shared;
+    own->wants *= 2; /* it had not come to its end */
+    own->is_large = own->is_large || own->wants > f->memory->budget.shared;
     memory_end_exclusive(f->memory, lead);
     fetch_wait(f, lead);
 }
@@ -61,7 +63,7 @@ void fetch_no_room(struct fetcher *f, struct lead *lead)
 /* How much others may have beside it when it is begun. */
 static size_t most_beside(const struct fetcher *f, const struct lead *lead)
 {
-    return lead->beside ? 0 : f->memory->budget.limit / BESIDE_ALONE;
+    return lead->run->memory.beside ? 0 : f->memory->budget.limit / BESIDE_ALONE;
 }
 
 /* Takes back what leads behind this one have, the last ones first: bodies that wait, then what is
@@ -71,8 +73,8 @@ static void make_alone(struct fetcher *f, const struct lead *lead)
     struct lead *last, *other;
     do {
         last = NULL;
-        for (other = f->waiting; other; other = other->next_waiting) {
-            if (other != lead && other->charge)
+        for (other = f->waiting; other; other = other->run->next_waiting) {
+            if (other != lead && other->run->memory.charge)
                 last = other;
         }
         if (last && memory_beside(f->memory, lead) > most_beside(f, lead))
@@ -91,18 +93,19 @@ static void make_alone(struct fetcher *f, const struct lead *lead)
  * continues as. */
 static bool try_go(struct fetcher *f, struct lead *lead, enum exclusive *as)
 {
+    const struct lead_memory *own = &lead->run->memory;
     bool input = f->cfg->order_input;
     bool is_free = atomic_load(&f->memory->exclusive) == EXCLUSIVE_NONE;
     bool is_first = is_free && (input ? ring_is_first(f->ring, lead) : lead == f->waiting);
     *as = is_first ? EXCLUSIVE_FIRST : EXCLUSIVE_NONE;
-    if (lead->is_large && !is_first)
+    if (own->is_large && !is_first)
         return false;
-    if (lead->is_large) {
+    if (own->is_large) {
         *as = EXCLUSIVE_ALONE;
         make_alone(f, lead);
         return memory_beside(f->memory, lead) <= most_beside(f, lead);
     }
-    return budget_fits(&f->memory->budget, memory_beside(f->memory, lead), lead->wants,
+    return budget_fits(&f->memory->budget, memory_beside(f->memory, lead), own->wants,
                        is_first ? BUDGET_FIRST : BUDGET_ANYONE);
 }
 
@@ -110,9 +113,9 @@ static void take_out(struct fetcher *f, struct lead *lead)
 {
     struct lead **at = &f->waiting;
     while (*at != lead)
-        at = &(*at)->next_waiting;
-    *at = lead->next_waiting;
-    lead->next_waiting = NULL;
+        at = &(*at)->run->next_waiting;
+    *at = lead->run->next_waiting;
+    lead->run->next_waiting = NULL;
 }
 
 bool fetch_next_waiting(struct fetcher *f, struct lead **ready, struct http_request **http)
@@ -121,23 +124,23 @@ bool fetch_next_waiting(struct fetcher *f, struct lead **ready, struct http_requ
     *http = NULL;
     if (!f->waiting || atomic_load(&f->memory->exclusive) == EXCLUSIVE_ALONE)
         return false;
-    for (struct lead *lead = f->waiting; lead; lead = lead->next_waiting) {
+    for (struct lead *lead = f->waiting; lead; lead = lead->run->next_waiting) {
         enum exclusive as;
         if (!try_go(f, lead, &as)) {
-            if (lead->is_large)
+            if (lead->run->memory.is_large)
                 return false; /* those behind it would be given up when it is its turn */
             continue;
         }
         struct err e;
-        if (!lead->request && fetcher_make_request(f, lead, &e) != RC_OK) {
+        if (!lead->run->request && fetcher_make_request(f, lead, &e) != RC_OK) {
             take_out(f, lead);
             lead_fail(lead, STAGE_FETCH, "request", "%s", e.msg);
             fetcher_complete(f, lead);
             return fetch_next_waiting(f, ready, http);
         }
         take_out(f, lead);
-        lead->is_first = as != EXCLUSIVE_NONE;
-        lead->is_alone = as == EXCLUSIVE_ALONE;
+        lead->run->memory.is_first = as != EXCLUSIVE_NONE;
+        lead->run->memory.is_alone = as == EXCLUSIVE_ALONE;
         if (as != EXCLUSIVE_NONE)
             atomic_store(&f->memory->exclusive, as);
         if (lead->body.cap)

@@ -14,7 +14,7 @@ enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e
     struct fetch_request *req = request_pool_take(f->requests, cfg->max_body);
     if (!req)
         return err_nomem(e);
-    lead->request = req;
+    lead->run->request = req;
     enum rc rc =
         profile_url(cfg->profile, str_c(cfg->base_url), lead->id, lead->params, &req->url, e);
     if (rc != RC_OK)
@@ -29,7 +29,7 @@ enum rc fetcher_make_request(struct fetcher *f, struct lead *lead, struct err *e
 
 struct http_request *fetcher_count_request(struct fetcher *f, struct lead *lead)
 {
-    struct fetch_request *req = lead->request;
+    struct fetch_request *req = lead->run->request;
     if (!req->is_counted)
         req->auth.ordinal = f->requested++;
     req->is_counted = true;
@@ -45,7 +45,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
     if (!lead)
         return NULL;
     ring_reserve(f->ring, lead);
-    if (lead->fate->outcome == OUTCOME_FAILED) { /* a line that is no ID */
+    if (lead->run->outcome == OUTCOME_FAILED) { /* a line that is no ID */
         fetcher_complete(f, lead);
         return NULL;
     }
@@ -55,7 +55,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
         fetcher_complete(f, lead);
         return NULL;
     }
-    if (resume_take_buffered(f->resume, lead, &lead->request->http.answer)) {
+    if (resume_take_buffered(f->resume, lead, &lead->run->request->http.answer)) {
         fetch_hand_over(f, lead); /* nobody is asked */
         return NULL;
     }

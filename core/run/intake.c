@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 
 /* ---- its thread ------------------------------------------------------------------------------ */
 
@@ -35,7 +35,7 @@ static void fail_bad_line(struct intake *in, struct lead *lead, const struct id_
         lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
     bool shown = in->bad_lines++ < BAD_LINES_SHOWN;
     log_msg(in->control->log, shown ? LOG_LEVEL_WARN_ALWAYS : LOG_LEVEL_INFO, NULL, "%s",
-            lead->fate->failure.error);
+            lead->run->failure.error);
 }
 
 /* With --verbose there is a message for each. */
@@ -74,7 +74,7 @@ static enum rc push_id(struct intake *in, const struct id_item *item,
 {
     bool skip;
     bool waits;
-    struct lead *lead = lead_new_with_fate(item->id, item->params, in->n_params);
+    struct lead *lead = run_lead_new(item->id, item->params, in->n_params);
     if (!lead)
         return err_nomem(e);
     lead->seq = in->next_seq;

@@ -95,7 +95,7 @@ static void write_number(struct buf *b, struct str name, int64_t value)
 static void write_row(struct buf *b, const struct profile *profile, const struct lead *lead,
                       int64_t wall_ms)
 {
-    const struct failure *f = &lead->fate->failure;
+    const struct failure *f = &lead->run->failure;
     char at[25];
     clock_format(wall_ms, at);
     buf_adds(b, "{\"id\":");
@@ -123,7 +123,7 @@ static void write_row(struct buf *b, const struct profile *profile, const struct
 static void summarise(const struct lead *lead, char *out, size_t size)
 {
     /* Of a bad line the text names file and line, and shows what can be shown of the ID. */
-    const struct failure *f = &lead->fate->failure;
+    const struct failure *f = &lead->run->failure;
     struct str id = f->stage == STAGE_INPUT ? STR_NONE : lead->id;
     (void)snprintf(out, size, STR_FMT "%s%s", STR_ARG(id), id.len ? ": " : "",
                    f->error ? f->error : "");
@@ -161,7 +161,7 @@ static enum rc note_failed(struct ledger *l, const struct lead *lead, struct err
     if (rc != RC_OK)
         return rc;
     if (l->cfg.state)
-        return state_fail(l->cfg.state, lead->seq, lead->fate->failure.stage == STAGE_SINK,
+        return state_fail(l->cfg.state, lead->seq, lead->run->failure.stage == STAGE_SINK,
                           buf_str(&l->row), str_c(summary), e);
     return list_row(list, buf_str(&l->row), e);
 }
@@ -184,7 +184,7 @@ enum rc ledger_list_lead(struct ledger *l, const struct lead *lead, struct err *
     if (l->cfg.state)
         state_hold(l->cfg.state); /* before our own lock: who settles a delivery has it already */
     pthread_mutex_lock(&l->lock);
-    bool is_missing = lead->fate->outcome == OUTCOME_MISSING;
+    bool is_missing = lead->run->outcome == OUTCOME_MISSING;
     enum rc rc = is_missing ? note_missing(l, lead, e) : note_failed(l, lead, e);
     pthread_mutex_unlock(&l->lock);
     if (l->cfg.state)
@@ -194,11 +194,11 @@ enum rc ledger_list_lead(struct ledger *l, const struct lead *lead, struct err *
 
 void ledger_count_lead(struct ledger *l, const struct lead *lead)
 {
-    const struct lead_fate *fate = lead->fate;
-    if (fate->outcome == OUTCOME_PENDING)
+    const struct run_lead *r = lead->run;
+    if (r->outcome == OUTCOME_PENDING)
         return;
-    atomic_fetch_add_explicit(&l->outcomes[fate->outcome], 1, memory_order_relaxed);
-    if (fate->outcome == OUTCOME_FAILED && fate->failure.stage == STAGE_SINK)
+    atomic_fetch_add_explicit(&l->outcomes[r->outcome], 1, memory_order_relaxed);
+    if (r->outcome == OUTCOME_FAILED && r->failure.stage == STAGE_SINK)
         atomic_fetch_add_explicit(&l->failed_by_sink, 1, memory_order_relaxed);
 }
 

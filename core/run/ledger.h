@@ -5,7 +5,7 @@
 #define LEADPIPE_LEDGER_H
 
 #include "core/base/clock.h"
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 #include "core/provider/profile.h"
 
 struct ledger;
@@ -34,11 +34,11 @@ enum rc ledger_new(struct ledger **out, const struct ledger_cfg *cfg, struct err
 /* An earlier part of the run had these; before anything is counted. */
 void ledger_resume(struct ledger *l, const struct ledger_counts *before, const char *first_failure);
 
-/* Puts into its list a lead that failed (its fate says why) or is missing; once a lead, before
+/* Puts into its list a lead that failed (lead->run->failure says why) or is missing; once a lead, before
  * ledger_count_lead(). RC_IO: the list or the state cannot be written. */
 enum rc ledger_list_lead(struct ledger *l, const struct lead *lead, struct err *e);
 
-/* Counts by lead->fate->outcome; PENDING counts nothing (pending is what remains of the unique IDs). */
+/* Counts by lead->run->outcome; PENDING counts nothing (pending is what remains of the unique IDs). */
 void ledger_count_lead(struct ledger *l, const struct lead *lead);
 
 /* With `unique` IDs read: the counts, pending being the rest. */

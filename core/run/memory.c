@@ -21,8 +21,8 @@ void memory_empty_lead(struct lead *lead)
     lead->root = NULL;
     lead->tables = NULL;
     lead->other_id = STR_NONE;
-    lead->fate->ready = lead->has_other_id = false;
-    lead->fate->outcome = OUTCOME_PENDING;
+    lead->run->ready = lead->has_other_id = false;
+    lead->run->outcome = OUTCOME_PENDING;
 }
 
 /* ---- the guess ------------------------------------------------------------------------------ */
@@ -36,11 +36,12 @@ void memory_init(struct memory *m, const struct profile *profile, size_t limit)
 
 void memory_hold(struct memory *m, struct lead *lead, size_t bytes)
 {
-    if (bytes > lead->held_bytes)
-        atomic_fetch_add(&m->held_bytes, bytes - lead->held_bytes);
+    struct lead_memory *own = &lead->run->memory;
+    if (bytes > own->held_bytes)
+        atomic_fetch_add(&m->held_bytes, bytes - own->held_bytes);
     else
-        atomic_fetch_sub(&m->held_bytes, lead->held_bytes - bytes);
-    lead->held_bytes = bytes;
+        atomic_fetch_sub(&m->held_bytes, own->held_bytes - bytes);
+    own->held_bytes = bytes;
 }
 
 /* Not when held_bytes, and a guess for each lead under way, are too many: the mean body, and a share
@@ -79,42 +80,46 @@ void memory_learn_worked(struct memory *m, size_t bytes)
 
 void memory_charge_as(struct memory *m, struct lead *lead, size_t bytes)
 {
-    if (bytes > lead->charge)
-        budget_add(&m->budget, bytes - lead->charge);
-    else if (bytes < lead->charge)
-        budget_give(&m->budget, lead->charge - bytes);
-    lead->charge = bytes;
+    struct lead_memory *own = &lead->run->memory;
+    if (bytes > own->charge)
+        budget_add(&m->budget, bytes - own->charge);
+    else if (bytes < own->charge)
+        budget_give(&m->budget, own->charge - bytes);
+    own->charge = bytes;
 }
 
 bool memory_charge(struct memory *m, struct lead *lead, size_t bytes)
 {
-    enum budget_who who = lead->is_first ? BUDGET_FIRST : BUDGET_ANYONE;
-    if (bytes > lead->charge && !budget_take(&m->budget, bytes - lead->charge, who)) {
-        lead->wants = bytes;
+    struct lead_memory *own = &lead->run->memory;
+    enum budget_who who = own->is_first ? BUDGET_FIRST : BUDGET_ANYONE;
+    if (bytes > own->charge && !budget_take(&m->budget, bytes - own->charge, who)) {
+        own->wants = bytes;
         return false;
     }
-    if (bytes < lead->charge)
-        budget_give(&m->budget, lead->charge - bytes);
-    lead->charge = bytes;
+    if (bytes < own->charge)
+        budget_give(&m->budget, own->charge - bytes);
+    own->charge = bytes;
     return true;
 }
 
 size_t memory_beside(const struct memory *m, const struct lead *lead)
 {
-    return budget_used(&m->budget) - lead->charge;
+    return budget_used(&m->budget) - lead->run->memory.charge;
 }
 
 bool memory_note_others(const struct memory *m, struct lead *lead)
 {
-    lead->beside = memory_beside(m, lead);
-    return lead->beside > 0;
+    struct lead_memory *own = &lead->run->memory;
+    own->beside = memory_beside(m, lead);
+    return own->beside > 0;
 }
 
 void memory_end_exclusive(struct memory *m, struct lead *lead)
 {
-    if (!lead->is_first)
+    struct lead_memory *own = &lead->run->memory;
+    if (!own->is_first)
         return;
-    lead->is_first = lead->is_alone = false;
+    own->is_first = own->is_alone = false;
     atomic_store(&m->exclusive, EXCLUSIVE_NONE);
 }
 
@@ -122,17 +127,18 @@ void memory_end_exclusive(struct memory *m, struct lead *lead)
 
 bool memory_charge_arena(struct memory *m, struct lead *lead)
 {
-    size_t bytes = lead->arena_bytes;
+    struct lead_memory *own = &lead->run->memory;
+    size_t bytes = own->arena_bytes;
     if (!bytes)
         bytes = ARENA_FIRST_BYTES + ARENA_FIRST_TIMES * lead->body.len;
     size_t others = memory_beside(m, lead);
-    if (lead->is_alone) { /* all that is left */
+    if (own->is_alone) { /* all that is left */
         size_t left = others < m->budget.limit ? m->budget.limit - others : 0;
         bytes = left > lead->body.cap ? (left - lead->body.cap) / 9 * 8 : 0;
     }
-    if (lead->is_alone)
+    if (own->is_alone)
         arena_free(&lead->arena); /* so that it always finds the same */
-    lead->arena_bytes = bytes;
+    own->arena_bytes = bytes;
     lead->arena.max_bytes = bytes;
     return memory_charge(m, lead, lead->body.cap + with_indexes(bytes));
 }
@@ -196,18 +202,19 @@ bool memory_settle_arena(struct memory *m, struct lead *lead)
 
 bool memory_must_wait(struct memory *m, struct lead *lead)
 {
+    struct lead_memory *own = &lead->run->memory;
     bool was_small = lead->arena.refused == RC_LIMIT;
     memory_empty_lead(lead);
-    bool was_alone = lead->is_alone;
+    bool was_alone = own->is_alone;
     bool has_had_all = was_alone && !memory_note_others(m, lead);
     memory_charge_as(m, lead, lead->body.cap);
     if (has_had_all)
         return false;
     if (was_small && !was_alone) {
-        lead->arena_bytes *= ARENA_NEXT_TIMES;
-        lead->wants = lead->body.cap + with_indexes(lead->arena_bytes);
+        own->arena_bytes *= ARENA_NEXT_TIMES;
+        own->wants = lead->body.cap + with_indexes(own->arena_bytes);
     }
-    lead->is_large = lead->is_large || lead->wants > m->budget.shared;
+    own->is_large = own->is_large || own->wants > m->budget.shared;
     memory_end_exclusive(m, lead);
     return true;
 }

@@ -25,7 +25,7 @@
 #include "core/base/cache_line.h"
 #include "core/provider/profile.h"
 #include "core/run/budget.h"
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 
 /* Bytes of payloads and rows between the network and the sinks: no request is started once these are
  * reached. While nothing is held, MEMORY_UNDER_WAY_BYTES_MAX is the limit instead, for many small

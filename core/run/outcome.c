@@ -8,7 +8,7 @@
 /* The loop may start another lead. */
 void outcome_release_memory(struct outcomes *o, struct lead *lead)
 {
-    if (!lead->held_bytes && !lead->charge)
+    if (!lead->run->memory.held_bytes && !lead->run->memory.charge)
         return;
     memory_hold(o->memory, lead, 0);
     memory_charge_as(o->memory, lead, 0);
@@ -19,12 +19,12 @@ void outcome_release_memory(struct outcomes *o, struct lead *lead)
  * was reported to a sink, which may have deleted it: should the provider have it again, it is sent again. */
 static enum state_acceptance acceptance_of(const struct outcomes *o, const struct lead *lead)
 {
-    const struct lead_fate *fate = lead->fate;
-    bool was_sent = fate->reported_missing || (o->resume && resume_was_sent(o->resume, lead->seq));
-    if (fate->outcome == OUTCOME_MISSING && !was_sent)
+    const struct run_lead *r = lead->run;
+    bool was_sent = r->reported_missing || (o->resume && resume_was_sent(o->resume, lead->seq));
+    if (r->outcome == OUTCOME_MISSING && !was_sent)
         return STATE_AS_BEFORE;
-    bool is_sent = fate->outcome == OUTCOME_EXPORTED && !atomic_load(&fate->outdated);
-    return is_sent || fate->outcome == OUTCOME_UNCHANGED ? STATE_ACCEPTED : STATE_NOT_ACCEPTED;
+    bool is_sent = r->outcome == OUTCOME_EXPORTED && !atomic_load(&r->outdated);
+    return is_sent || r->outcome == OUTCOME_UNCHANGED ? STATE_ACCEPTED : STATE_NOT_ACCEPTED;
 }
 
 /* For --changed-only: what all sinks have now, or that nobody knows. */
@@ -32,9 +32,9 @@ static void note_accepted(struct outcomes *o, const struct lead *lead)
 {
     struct state_content content = {.acceptance = acceptance_of(o, lead)};
     struct err e;
-    enum outcome outcome = lead->fate->outcome;
+    enum outcome outcome = lead->run->outcome;
     bool decides = outcome == OUTCOME_EXPORTED || outcome == OUTCOME_FAILED;
-    bool corrects = (o->resume && outcome != OUTCOME_PENDING) || lead->fate->reported_missing;
+    bool corrects = (o->resume && outcome != OUTCOME_PENDING) || lead->run->reported_missing;
     if (!decides && !corrects)
         return;
     memcpy(content.key, lead->key, sizeof content.key);
@@ -53,28 +53,27 @@ static void list_lead(struct outcomes *o, const struct lead *lead)
 /* Lists and counts it, once. */
 static void count(struct outcomes *o, struct lead *lead)
 {
-    struct lead_fate *fate = lead->fate;
-    bool is_listed = fate->outcome == OUTCOME_FAILED || fate->outcome == OUTCOME_MISSING;
-    if (fate->counted)
+    struct run_lead *r = lead->run;
+    bool is_listed = r->outcome == OUTCOME_FAILED || r->outcome == OUTCOME_MISSING;
+    if (r->counted)
         return;
-    fate->counted = true;
-    if (is_listed &&
-        fate->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
+    r->counted = true;
+    if (is_listed && r->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
         list_lead(o, lead);
     if (is_listed &&
-        fate->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
-        log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", fate->failure.error);
+        r->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
+        log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", r->failure.error);
     ledger_count_lead(o->ledger, lead);
 }
 
 void outcome_finish(struct outcomes *o, struct lead *lead)
 {
-    struct lead_fate *fate = lead->fate;
+    struct run_lead *r = lead->run;
     count(o, lead);
     if (o->state)
         note_accepted(o, lead);
     outcome_release_memory(o, lead);
-    free(fate->failure_text);
+    free(r->failure_text);
     lead_free(lead);
 }
 
@@ -82,25 +81,25 @@ void outcome_finish(struct outcomes *o, struct lead *lead)
 
 void outcome_hold(struct lead *lead, unsigned n_sinks)
 {
-    atomic_init(&lead->fate->readers, n_sinks);
-    atomic_init(&lead->fate->holders, n_sinks * 2);
+    atomic_init(&lead->run->readers, n_sinks);
+    atomic_init(&lead->run->holders, n_sinks * 2);
 }
 
 void outcome_hold_missing(struct outcomes *o, struct lead *lead, unsigned n_sinks)
 {
     count(o, lead);
-    lead->fate->reported_missing = true;
-    atomic_init(&lead->fate->readers, 0);
-    atomic_init(&lead->fate->holders, n_sinks);
+    lead->run->reported_missing = true;
+    atomic_init(&lead->run->readers, 0);
+    atomic_init(&lead->run->holders, n_sinks);
 }
 
 void outcome_release(struct outcomes *o, struct lead *lead)
 {
-    struct lead_fate *fate = lead->fate;
-    if (atomic_fetch_sub(&fate->holders, 1) != 1)
+    struct run_lead *r = lead->run;
+    if (atomic_fetch_sub(&r->holders, 1) != 1)
         return;
-    if (fate->outcome == OUTCOME_PENDING && !atomic_load(&fate->undecided))
-        fate->outcome = OUTCOME_EXPORTED;
+    if (r->outcome == OUTCOME_PENDING && !atomic_load(&r->undecided))
+        r->outcome = OUTCOME_EXPORTED;
     outcome_finish(o, lead);
 }
 
@@ -117,10 +116,10 @@ static char *join_texts(const char *first, const char *second, char **second_cop
 }
 
 /* The first sink that fails a lead says why. */
-static void note_refusal(struct outcomes *o, struct lead_fate *fate, const char *spec,
+static void note_refusal(struct outcomes *o, struct run_lead *r, const char *spec,
                          const struct verdict *v)
 {
-    if (atomic_exchange(&fate->refusals, 1))
+    if (atomic_exchange(&r->refusals, 1))
         return;
     char *error = NULL;
     char *code = join_texts(v->code ? v->code : "", v->error ? v->error : "", &error);
@@ -130,8 +129,8 @@ static void note_refusal(struct outcomes *o, struct lead_fate *fate, const char 
         utf8_scrub(code);
         utf8_scrub(error);
     }
-    fate->failure_text = code;
-    fate->failure = (struct failure){
+    r->failure_text = code;
+    r->failure = (struct failure){
         .stage = STAGE_SINK,
         .sink = spec,
         .http_status = v->http_status,
@@ -139,22 +138,22 @@ static void note_refusal(struct outcomes *o, struct lead_fate *fate, const char 
         .error = error ? error : rc_text(RC_NOMEM),
         .attempts = v->attempts,
     };
-    fate->outcome = OUTCOME_FAILED;
-    list_lead(o, &fate->lead);
+    r->outcome = OUTCOME_FAILED;
+    list_lead(o, &r->lead);
 }
 
 void outcome_settle(struct outcomes *o, const struct lead *lead, unsigned sink, const char *spec,
                     const struct verdict *v)
 {
-    struct lead_fate *fate = lead->fate;
+    struct run_lead *r = lead->run;
     unsigned bit = 1u << sink;
-    if (atomic_fetch_or(&fate->verdicts, bit) & bit)
+    if (atomic_fetch_or(&r->verdicts, bit) & bit)
         return;
     if (v->kind == VERDICT_FAILED)
-        note_refusal(o, fate, spec, v);
+        note_refusal(o, r, spec, v);
     else if (v->kind == VERDICT_PENDING)
-        atomic_store(&fate->undecided, true);
+        atomic_store(&r->undecided, true);
     else if (v->kind == VERDICT_OUTDATED)
-        atomic_store(&fate->outdated, true);
-    outcome_release(o, &fate->lead);
+        atomic_store(&r->outdated, true);
+    outcome_release(o, &r->lead);
 }

@@ -1,4 +1,4 @@
-/* The fate of a lead: exactly one outcome, counted once, in the ledger, its lists, and what is noted of
+/* The outcome of a lead: exactly one, counted once, in the ledger, its lists, and what is noted of
  * accepted content. Private to core/run. Any thread; a lead is one thread's at a time, but its sinks'
  * verdicts come from several.
  *
@@ -9,7 +9,7 @@
 #define LEADPIPE_OUTCOME_H
 
 #include "core/run/control.h"
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 #include "core/run/ledger.h"
 #include "core/run/memory.h"
 #include "core/run/resume.h"

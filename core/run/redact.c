@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 
 const char *redacted_copy(struct lead *lead, struct secrets *secrets, const char *text)
 {
@@ -18,7 +18,7 @@ const char *redacted_copy(struct lead *lead, struct secrets *secrets, const char
 
 void redact_failure(struct lead *lead, struct secrets *secrets)
 {
-    struct failure *f = &lead->fate->failure;
+    struct failure *f = &lead->run->failure;
     f->error = redacted_copy(lead, secrets, f->error);
     f->code = redacted_copy(lead, secrets, f->code);
 }

@@ -32,9 +32,9 @@ static void request_free(struct fetch_request *req)
 
 void fetch_request_free(struct lead *lead)
 {
-    if (lead->request)
-        request_free(lead->request);
-    lead->request = NULL;
+    if (lead->run->request)
+        request_free(lead->run->request);
+    lead->run->request = NULL;
 }
 
 void leads_queue_free(struct queue *q)
@@ -111,8 +111,8 @@ struct fetch_request *request_pool_take(struct request_pool *pool, size_t max_bo
 /* The body's memory goes back to the request. */
 static struct fetch_request *take_back(struct lead *lead)
 {
-    struct fetch_request *req = lead->request;
-    lead->request = NULL;
+    struct fetch_request *req = lead->run->request;
+    lead->run->request = NULL;
     if (!req)
         return NULL;
     if (lead->body.cap > req->http.answer.cap) {

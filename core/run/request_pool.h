@@ -3,8 +3,8 @@
 #define LEADPIPE_REQUEST_POOL_H
 
 #include "core/http/http.h"
-#include "core/lead.h"
 #include "core/run/auth_check.h"
+#include "core/run/run_lead.h"
 
 /* A request for a lead, from the fetch stage's next() to the lead's completion. */
 struct fetch_request {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/base/grow.h"
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 #include "core/run/resume.h"
 #include "core/source/id_seen.h"
 
@@ -41,7 +41,7 @@ static enum rc add_unacked(struct resume_plan *p, struct lead *lead)
 static enum rc make_unacked(struct resume_plan *p, const struct unacked_lead *unacked,
                             struct lead **out, struct err *e)
 {
-    struct lead *lead = lead_new_with_fate(unacked->id, unacked->params, p->cfg->profile->n_params);
+    struct lead *lead = run_lead_new(unacked->id, unacked->params, p->cfg->profile->n_params);
     if (!lead)
         return err_nomem(e);
     lead->seq = unacked->seq;
@@ -57,9 +57,9 @@ static enum rc make_unacked(struct resume_plan *p, const struct unacked_lead *un
         return rc;
     }
     if (failed) { /* by another sink: it is counted and listed */
-        lead->fate->refusals = 1;
-        lead->fate->outcome = OUTCOME_FAILED;
-        lead->fate->counted = true;
+        lead->run->refusals = 1;
+        lead->run->outcome = OUTCOME_FAILED;
+        lead->run->counted = true;
         p->unacked_failed++;
     }
     *out = lead;
@@ -78,7 +78,7 @@ enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked
     enum rc rc = is_known ? RC_OK : make_unacked(p, unacked, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
-    lead->fate->holders++; /* no other thread knows it yet */
+    lead->run->holders++; /* no other thread knows it yet */
     *out = lead;
     return RC_OK;
 }

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 #include "core/run/queue.h"
 
 struct ring {
@@ -68,14 +68,14 @@ bool ring_has_room(struct ring *r)
 
 void ring_reserve(struct ring *r, struct lead *lead)
 {
-    lead->slot = atomic_fetch_add(&r->reserved, 1);
+    lead->run->slot = atomic_fetch_add(&r->reserved, 1);
 }
 
 void ring_complete(struct ring *r, struct lead *const leads[], size_t n)
 {
     pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < n; i++) {
-        uint64_t at = r->keep_input_order ? leads[i]->slot : r->completed;
+        uint64_t at = r->keep_input_order ? leads[i]->run->slot : r->completed;
         r->slots[at % r->n_slots] = leads[i];
         r->completed++;
     }
@@ -87,7 +87,7 @@ void ring_complete(struct ring *r, struct lead *const leads[], size_t n)
 
 bool ring_is_first(struct ring *r, const struct lead *lead)
 {
-    return r->keep_input_order && atomic_load(&r->taken) == lead->slot;
+    return r->keep_input_order && atomic_load(&r->taken) == lead->run->slot;
 }
 
 struct lead *ring_take_back(struct ring *r)
@@ -97,7 +97,7 @@ struct lead *ring_take_back(struct ring *r)
     bool waits = r->keep_input_order && !r->slots[r->taken % r->n_slots];
     for (uint64_t end = r->reserved; waits && !lead && end > r->taken; end--) {
         struct lead **slot = &r->slots[(end - 1) % r->n_slots];
-        if (!*slot || !(*slot)->fate->ready)
+        if (!*slot || !(*slot)->run->ready)
             continue;
         lead = *slot;
         *slot = NULL;

@@ -15,7 +15,7 @@ void ring_free(struct ring *r); /* frees the leads that are still inside */
 
 /* Would another reservation fit? One thread reserves. */
 bool ring_has_room(struct ring *r);
-/* Gives the lead the next slot (lead->slot). Only after ring_has_room(). */
+/* Gives the lead the next slot (lead->run->slot). Only after ring_has_room(). */
 void ring_reserve(struct ring *r, struct lead *lead);
 
 /* These leads are decided or ready for the sinks. Any thread. */

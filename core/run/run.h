@@ -16,7 +16,7 @@
 #include "core/sink.h"
 #include "core/state/state.h"
 
-#define RUN_SINKS_MAX 32 /* a bit each in lead->fate->verdicts */
+#define RUN_SINKS_MAX 32 /* a bit each in lead->run->verdicts */
 #define RUN_MEMORY_MIN ((size_t)64 << 20)
 
 struct run_sink_cfg {

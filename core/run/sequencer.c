@@ -30,7 +30,7 @@ static bool resolve_columns(struct sequencer *s, struct lead *lead)
 {
     struct err e;
     if (!lead->tables || schema_resolve(s->schema, lead, &e) == RC_OK) {
-        if (lead->members_beyond && lead->arena.held_bytes > lead->charge)
+        if (lead->members_beyond && lead->arena.held_bytes > lead->run->memory.charge)
             memory_charge_as(s->memory, lead, lead->arena.held_bytes);
         return true;
     }
@@ -48,7 +48,7 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
     struct err e;
     for (size_t i = 0; i < n; i++) {
         struct lead *lead = leads[i];
-        if (!lead->fate->ready || resume_was_sent(s->resume, lead->seq))
+        if (!lead->run->ready || resume_was_sent(s->resume, lead->seq))
             continue;
         memcpy(contents[n_asked].key, lead->key, sizeof contents->key);
         memcpy(contents[n_asked].fingerprint, lead->fingerprint, sizeof contents->fingerprint);
@@ -59,8 +59,8 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
     for (size_t i = 0; i < n_asked; i++) {
         if (!same[i])
             continue;
-        asked[i]->fate->ready = false;
-        asked[i]->fate->outcome = OUTCOME_UNCHANGED;
+        asked[i]->run->ready = false;
+        asked[i]->run->outcome = OUTCOME_UNCHANGED;
     }
 }
 
@@ -88,9 +88,9 @@ static void buffer_payload(struct sequencer *s, const struct lead *lead)
 static void note_done(struct sequencer *s, const struct lead *lead)
 {
     struct state_progress *sums = &s->progress.sums;
-    sums->handed += lead->fate->ready;
-    sums->missing += lead->fate->outcome == OUTCOME_MISSING;
-    sums->unchanged += lead->fate->outcome == OUTCOME_UNCHANGED;
+    sums->handed += lead->run->ready;
+    sums->missing += lead->run->outcome == OUTCOME_MISSING;
+    sums->unchanged += lead->run->outcome == OUTCOME_UNCHANGED;
     sums->replaced += lead->replaced;
     sums->other_ids += lead->has_other_id;
     beyond_note(&s->beyond, lead);
@@ -101,21 +101,21 @@ static void note_done(struct sequencer *s, const struct lead *lead)
 /* Does it go to the sinks, ready or missing? What does not is finished here. */
 static bool sort_lead(struct sequencer *s, struct lead *lead)
 {
-    struct lead_fate *fate = lead->fate;
-    bool unanswered = !fate->ready && fate->outcome == OUTCOME_PENDING;
+    struct run_lead *r = lead->run;
+    bool unanswered = !r->ready && r->outcome == OUTCOME_PENDING;
     s->gap |= unanswered && s->keeps_order;
-    bool stays = fate->ready && s->gap;
+    bool stays = r->ready && s->gap;
     if (stays && s->state)
         buffer_payload(s, lead);
     if (!unanswered && !stays) {
-        fate->ready = fate->ready && resolve_columns(s, lead);
+        r->ready = r->ready && resolve_columns(s, lead);
         note_done(s, lead);
     }
-    if (fate->ready && !stays) {
+    if (r->ready && !stays) {
         outcome_hold(lead, (unsigned)s->n_sinks);
         return true;
     }
-    if (fate->outcome == OUTCOME_MISSING && s->n_want_missing) {
+    if (r->outcome == OUTCOME_MISSING && s->n_want_missing) {
         outcome_hold_missing(s->outcomes, lead, s->n_want_missing);
         return true;
     }
@@ -142,7 +142,7 @@ static void hand_out(struct sequencer *s, struct lead *const leads[], size_t n)
     struct lead *ready[SEQUENCER_BATCH];
     size_t n_ready = 0;
     for (size_t i = 0; i < n; i++) {
-        if (leads[i]->fate->ready)
+        if (leads[i]->run->ready)
             ready[n_ready++] = leads[i];
     }
     for (size_t i = 0; i < s->n_sinks; i++) {

@@ -105,7 +105,7 @@ static void take_in(struct sink_worker *w, struct lead *const leads[], size_t n)
     for (size_t i = 0; w->dead && i < n; i++) /* what has no verdict will not get one */
         outcome_settle(w->outcomes, leads[i], w->index, w->cfg.spec, &pending);
     for (size_t i = 0; i < n; i++) {
-        if (atomic_fetch_sub(&leads[i]->fate->readers, 1) == 1)
+        if (atomic_fetch_sub(&leads[i]->run->readers, 1) == 1)
             last_read[n_last_read++] = leads[i];
     }
     drop_content(w, last_read, n_last_read);
@@ -147,7 +147,7 @@ static enum item kind_of(const struct lead *lead)
 {
     if (!lead)
         return ITEM_BARRIER;
-    return lead->fate->ready ? ITEM_LEAD : ITEM_MISSING;
+    return lead->run->ready ? ITEM_LEAD : ITEM_MISSING;
 }
 
 /* A batch, in runs of one kind. */

@@ -21,7 +21,7 @@ struct sink_worker {
     struct resume_plan *resume;
     struct checkpoint *checkpoint; /* NULL: no state */
 
-    unsigned index; /* its number, and its bit in lead->fate->verdicts */
+    unsigned index; /* its number, and its bit in lead->run->verdicts */
     const struct sink_ops *ops;
     struct sink_cfg cfg;
     bool wants_missing;  /* its leads and missing ones: needs() */

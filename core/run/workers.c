@@ -26,7 +26,7 @@ static void explain_error(struct workers *w, struct lead *lead)
     const char *message = NULL, *code = NULL;
     char own_code[16];
     struct err e;
-    (void)charset_to_utf8(&lead->body, lead->request->http.charset, &e); /* else as it is */
+    (void)charset_to_utf8(&lead->body, lead->run->request->http.charset, &e); /* else as it is */
     flatten_error_body(w->plan, lead, buf_str(&lead->body), &message, &code);
     /* Before it stands in our sentence: what is left out is the provider's words alone. */
     message = redacted_copy(lead, w->control->secrets, message);
@@ -53,7 +53,7 @@ static void note_oddities(struct workers *w, struct lead *lead)
 /* True: the payload names another lead, and is to be asked for once more. */
 static bool verify_own_id(struct workers *w, struct lead *lead)
 {
-    struct fetch_request *req = lead->request;
+    struct fetch_request *req = lead->run->request;
     bool is_other = lead->other_id.ptr != NULL;
     if (!req || (!is_other && !req->is_verified))
         return false;
@@ -93,10 +93,10 @@ static void fail_not_json(struct workers *w, struct lead *lead, const struct err
 static bool decode_body(struct lead *lead, bool *done)
 {
     struct err e;
-    const char *charset = lead->request ? lead->request->http.charset : "";
+    const char *charset = lead->run->request ? lead->run->request->http.charset : "";
     enum rc rc = charset_to_utf8(&lead->body, charset, &e);
-    if (rc == RC_OK && lead->request)
-        lead->request->http.charset[0] = '\0'; /* should the lead have to wait for memory */
+    if (rc == RC_OK && lead->run->request)
+        lead->run->request->http.charset[0] = '\0'; /* should the lead have to wait for memory */
     if (rc == RC_OK)
         return true;
     lead_fail(lead, STAGE_PARSE, rc == RC_LIMIT ? "too_large" : "charset", "the response %s",
@@ -137,7 +137,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
                   rc == RC_LIMIT ? "too_complex" : "out_of_memory", "%s", e.msg);
         return true;
     }
-    lead->fate->ready = true;
+    lead->run->ready = true;
     return true;
 }
 
@@ -145,7 +145,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
  * a run that is resumed would be others. */
 static void keep_original(const struct workers *w, struct lead *lead)
 {
-    if (!w->keeps_originals || !lead->fate->ready || !lead->doc.replaced)
+    if (!w->keeps_originals || !lead->run->ready || !lead->doc.replaced)
         return;
     lead->original = lead->body;
     lead->body = (struct buf){0};
@@ -154,7 +154,7 @@ static void keep_original(const struct workers *w, struct lead *lead)
 /* Only the reason is left of a lead that has failed. */
 static void keep_reason(struct workers *w, struct lead *lead)
 {
-    struct failure *f = &lead->fate->failure;
+    struct failure *f = &lead->run->failure;
     char code[CODE_BYTES], error[ERROR_BYTES];
     bool has_code = f->code != NULL;
     redact_failure(lead, w->control->secrets);
@@ -173,7 +173,7 @@ static void keep_reason(struct workers *w, struct lead *lead)
 static enum work_end put_off(struct workers *w, struct lead *lead, enum stage stage)
 {
     if (memory_must_wait(w->memory, lead)) {
-        lead->waits = true;
+        lead->run->memory.waits = true;
         return WORK_AGAIN;
     }
     memory_fail(w->memory, lead, stage);
@@ -183,7 +183,7 @@ static enum work_end put_off(struct workers *w, struct lead *lead, enum stage st
 
 static enum work_end work_on(struct workers *w, struct lead *lead)
 {
-    const struct lead_fate *fate = lead->fate;
+    const struct run_lead *r = lead->run;
     bool done = true;
     lead->arena.refused = RC_OK;
     bool is_payload = lead->http_status >= 200 && lead->http_status <= 299;
@@ -198,24 +198,24 @@ static enum work_end work_on(struct workers *w, struct lead *lead)
         explain_error(w, lead);
     else if (is_utf8)
         done = make_rows(w, lead);
-    bool is_short = lead->arena.refused == RC_LIMIT && fate->outcome == OUTCOME_FAILED;
-    if (is_short || (fate->ready && !memory_settle_arena(w->memory, lead)))
-        return put_off(w, lead, fate->ready ? STAGE_FLATTEN : STAGE_PARSE);
+    bool is_short = lead->arena.refused == RC_LIMIT && r->outcome == OUTCOME_FAILED;
+    if (is_short || (r->ready && !memory_settle_arena(w->memory, lead)))
+        return put_off(w, lead, r->ready ? STAGE_FLATTEN : STAGE_PARSE);
     memory_end_exclusive(w->memory, lead);
-    if (fate->ready)
+    if (r->ready)
         note_oddities(w, lead);
-    if (fate->outcome == OUTCOME_FAILED && done)
+    if (r->outcome == OUTCOME_FAILED && done)
         keep_reason(w, lead);
     else if (!done)
         memory_charge_as(w->memory, lead, lead->body.cap + lead->arena.held_bytes);
     keep_original(w, lead);
     if (done && lead->body.cap > MEMORY_BODY_KEPT_BYTES) {
-        if (fate->ready) /* else it is not charged any more */
-            memory_charge_as(w->memory, lead, lead->charge - lead->body.cap);
+        if (r->ready) /* else it is not charged any more */
+            memory_charge_as(w->memory, lead, lead->run->memory.charge - lead->body.cap);
         buf_free(&lead->body);
     }
     memory_hold(w->memory, lead, lead->arena.held_bytes + lead->original.cap);
-    memory_learn_worked(w->memory, lead->held_bytes);
+    memory_learn_worked(w->memory, lead->run->memory.held_bytes);
     return done ? WORK_DONE : WORK_AGAIN;
 }
 

@@ -153,7 +153,7 @@ static inline void start(struct intake_world *w)
 static inline void take_all(struct intake_world *w)
 {
     for (struct lead *lead; (lead = intake_take(&w->in)); lead_free(lead)) {
-        bool is_bad = lead->fate->outcome == OUTCOME_FAILED;
+        bool is_bad = lead->run->outcome == OUTCOME_FAILED;
         buf_addf(&w->got, "%s%llu:%s%s", w->got.len ? " " : "", (unsigned long long)lead->seq,
                  lead->id.ptr, is_bad ? "!" : "");
     }

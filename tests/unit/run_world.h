@@ -112,12 +112,12 @@ static inline struct lead *run_world_lead(struct run_world *w, uint64_t seq)
 {
     char id[32];
     (void)snprintf(id, sizeof id, "id-%llu", (unsigned long long)seq);
-    struct lead *lead = lead_new_with_fate(str_c(id), NULL, 0);
+    struct lead *lead = run_lead_new(str_c(id), NULL, 0);
     assert_non_null(lead);
     lead->seq = seq;
     run_world_key(id, lead->key);
     lead->fingerprint[0] = (unsigned char)(seq + 1);
-    lead->fate->ready = true;
+    lead->run->ready = true;
     lead->http_status = 200;
     lead->attempts = 1;
     memory_hold(&w->memory, lead, 1000);

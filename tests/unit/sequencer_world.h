@@ -161,11 +161,10 @@ static inline void seq_run(struct seq_world *q)
 static inline struct lead *lead_of(struct seq_world *q, char kind, uint64_t seq)
 {
     struct lead *lead = run_world_lead(&q->w, seq);
-    lead->fate->ready = kind == 'r';
+    lead->run->ready = kind == 'r';
     if (kind == 'm') {
-        lead->fate->outcome = OUTCOME_MISSING;
-        lead->fate->failure =
-            (struct failure){.stage = STAGE_FETCH, .error = "HTTP 404: not found"};
+        lead->run->outcome = OUTCOME_MISSING;
+        lead->run->failure = (struct failure){.stage = STAGE_FETCH, .error = "HTTP 404: not found"};
     } else if (kind == 'f') {
         lead_fail(lead, STAGE_PARSE, "not_json", "not JSON");
     }

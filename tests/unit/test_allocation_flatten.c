@@ -1,7 +1,7 @@
 /* Payloads to rows while memory runs out. */
 #include "allocation_sweep.h"
 #include "rich_leads.h"
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 #include "tables_text.h"
 
 #define N_BODIES 2
@@ -349,21 +349,21 @@ static void answers(void **state)
 static void failures(void **state)
 {
     (void)state;
-    struct lead *lead = lead_new_with_fate(STR("L-1"), NULL, 0);
+    struct lead *lead = run_lead_new(STR("L-1"), NULL, 0);
     assert_non_null(lead);
     for (uint64_t n = 1; n <= 3; n++) { /* the first text, its memory, the second text */
         memory_arm(n, SHORTAGE_LASTING);
         lead_fail(lead, STAGE_PARSE, "out_of_memory", "%s", "its text");
         assert_true(memory_disarm() > 0);
-        assert_int_equal(lead->fate->outcome, OUTCOME_FAILED);
-        assert_int_equal(lead->fate->failure.stage, STAGE_PARSE);
-        assert_string_equal(lead->fate->failure.code, "out_of_memory");
-        assert_string_equal(lead->fate->failure.error, n < 3 ? "out of memory" : "its text");
+        assert_int_equal(lead->run->outcome, OUTCOME_FAILED);
+        assert_int_equal(lead->run->failure.stage, STAGE_PARSE);
+        assert_string_equal(lead->run->failure.code, "out_of_memory");
+        assert_string_equal(lead->run->failure.error, n < 3 ? "out of memory" : "its text");
     }
     memory_arm(1, SHORTAGE_LASTING);
     lead_fail(lead, STAGE_SINK, NULL, "%s", "");
     (void)memory_disarm();
-    assert_null(lead->fate->failure.code);
+    assert_null(lead->run->failure.code);
     lead_free(lead);
 }
 

@@ -17,7 +17,7 @@ static struct lead *lead_of(struct fetch_world *fw, unsigned i)
 {
     char id[16];
     (void)snprintf(id, sizeof id, "id-%u", i);
-    struct lead *lead = lead_new_with_fate(str_c(id), NULL, 0);
+    struct lead *lead = run_lead_new(str_c(id), NULL, 0);
     struct err e = {0};
     assert_non_null(lead);
     lead->seq = i;
@@ -32,11 +32,11 @@ static void use_requests(struct fetch_world *fw)
 {
     struct lead *used[LEADS];
     for (unsigned i = 0; i < LEADS; i++) {
-        used[i] = lead_new_with_fate(STR("used"), NULL, 0);
+        used[i] = run_lead_new(STR("used"), NULL, 0);
         assert_non_null(used[i]);
-        used[i]->request = request_pool_take(fw->f.requests, fw->cfg.max_body);
-        assert_non_null(used[i]->request);
-        used[i]->request->auth.ordinal = STALE + i;
+        used[i]->run->request = request_pool_take(fw->f.requests, fw->cfg.max_body);
+        assert_non_null(used[i]->run->request);
+        used[i]->run->request->auth.ordinal = STALE + i;
     }
     request_pool_give(fw->f.requests, used, LEADS);
     for (unsigned i = 0; i < LEADS; i++)
@@ -104,7 +104,7 @@ static struct lead *next_request(struct fetch_world *fw)
 
 static void answer(struct fetch_world *fw, struct lead *lead, int status)
 {
-    struct http_request *http = &lead->request->http;
+    struct http_request *http = &lead->run->request->http;
     http->end = HTTP_ANSWERED;
     http->status = status;
     http->attempts = 1;
@@ -118,13 +118,13 @@ static void come_back(struct fetch_world *fw, struct lead *lead, enum reason rea
 {
     if (reason == GAVE_ITS_MEMORY_UP) {
         give_body_up(fw, lead);
-        lead->waits = true;
+        lead->run->memory.waits = true;
     } else {
         lead_fail(lead, STAGE_PARSE, "not_json", "the response is no JSON");
     }
     assert_int_equal(queue_push(fw->f.back, (void **)&lead, 1, NULL), RC_OK);
     fetch_take_back(&fw->f);
-    assert_int_equal(lead->fate->outcome, OUTCOME_PENDING);
+    assert_int_equal(lead->run->outcome, OUTCOME_PENDING);
     assert_int_equal(lead->body.cap, 0);
 }
 
@@ -138,9 +138,9 @@ static void all_are_refused(enum reason reason)
     for (unsigned i = 0; i < LEADS; i++) {
         struct lead *lead = next_request(fw);
         assert_ptr_equal(lead, fw->leads[i]);
-        assert_int_equal(lead->request->auth.ordinal, i);
+        assert_int_equal(lead->run->request->auth.ordinal, i);
         /* what ended for want of memory is counted once */
-        assert_ptr_equal(fetcher_count_request(&fw->f, lead), &lead->request->http);
+        assert_ptr_equal(fetcher_count_request(&fw->f, lead), &lead->run->request->http);
         assert_int_equal(fw->f.requested, i + 1);
         memory_end_exclusive(fw->f.memory, lead);
     }

@@ -161,10 +161,10 @@ static void what_is_said_of_a_bad_line(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct lead *lead = intake_take(&w.in);
         assert_non_null(lead);
-        assert_int_equal(lead->fate->outcome, OUTCOME_FAILED);
-        assert_int_equal(lead->fate->failure.stage, STAGE_INPUT);
-        assert_string_equal(lead->fate->failure.code, "bad_id");
-        assert_string_equal(lead->fate->failure.error, wanted[i]);
+        assert_int_equal(lead->run->outcome, OUTCOME_FAILED);
+        assert_int_equal(lead->run->failure.stage, STAGE_INPUT);
+        assert_string_equal(lead->run->failure.code, "bad_id");
+        assert_string_equal(lead->run->failure.error, wanted[i]);
         lead_free(lead);
     }
     assert_string_equal(buf_cstr(&w.w.logged), "warn-always -: f.txt:2: it has a blank in it\n"

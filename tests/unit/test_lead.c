@@ -15,7 +15,7 @@ static void texts_are_copied(void **state)
     assert_string_equal(lead->id.ptr, "lead-1");
     assert_string_equal(lead->params[0].ptr, "agent");
     assert_int_equal(lead->params[1].len, 0);
-    assert_null(lead->fate);
+    assert_null(lead->run);
     lead_free(lead);
 }
 

@@ -251,9 +251,9 @@ static void decided_before_the_sinks(void **state)
         struct run_world w;
         run_world_init(&w, NULL);
         struct lead *lead = run_world_lead(&w, 3);
-        lead->fate->outcome = cases[i].outcome;
-        lead->fate->counted = cases[i].counted;
-        lead->fate->failure = (struct failure){.stage = cases[i].stage, .error = "why"};
+        lead->run->outcome = cases[i].outcome;
+        lead->run->counted = cases[i].counted;
+        lead->run->failure = (struct failure){.stage = cases[i].stage, .error = "why"};
         atomic_store(&w.control.wants_wake, true);
         print_message("outcome %d of stage %d\n", (int)cases[i].outcome, (int)cases[i].stage);
         outcome_finish(&w.outcomes, lead);
@@ -308,7 +308,7 @@ static void texts_are_redacted(void **state)
                                   .error = cases[i].error};
         outcome_hold(lead, 2);
         outcome_settle(&w.outcomes, lead, 1, specs[1], &v);
-        const struct failure *got = &lead->fate->failure;
+        const struct failure *got = &lead->run->failure;
         const char *code = got->code ? got->code : "(null)";
         const char *want_code = cases[i].want_code ? cases[i].want_code : "(null)";
         assert_string_equal(got->error, cases[i].want_error);
@@ -382,8 +382,8 @@ static void next_run(struct noting *n)
 static void decide(struct noting *n, uint64_t seq, enum outcome outcome, enum verdict_kind kind)
 {
     struct lead *lead = run_world_lead(&n->w, seq);
-    lead->fate->outcome = outcome;
-    lead->fate->failure.error = "why";
+    lead->run->outcome = outcome;
+    lead->run->failure.error = "why";
     if (outcome == OUTCOME_MISSING && kind == VERDICT_FAILED) {
         outcome_hold_missing(&n->w.outcomes, lead, 1);
         outcome_release(&n->w.outcomes, lead);
@@ -393,7 +393,7 @@ static void decide(struct noting *n, uint64_t seq, enum outcome outcome, enum ve
         outcome_finish(&n->w.outcomes, lead);
         return;
     }
-    lead->fate->outcome = OUTCOME_PENDING;
+    lead->run->outcome = OUTCOME_PENDING;
     outcome_hold(lead, 1);
     give_verdict(&n->w, lead, 0, kind);
     outcome_release(&n->w.outcomes, lead);
@@ -474,9 +474,8 @@ static void failures_in_the_state(void **state)
     lead_fail(lead, STAGE_FETCH, "timeout", "no answer within %d s", 5);
     outcome_finish(&n->w.outcomes, lead);
     lead = run_world_lead(&n->w, 6);
-    lead->fate->outcome = OUTCOME_MISSING;
-    lead->fate->failure =
-        (struct failure){.stage = STAGE_FETCH, .http_status = 404, .error = "why"};
+    lead->run->outcome = OUTCOME_MISSING;
+    lead->run->failure = (struct failure){.stage = STAGE_FETCH, .http_status = 404, .error = "why"};
     outcome_finish(&n->w.outcomes, lead);
     OK(state_each_failure(n->state, add_row, &rows, &e));
     assert_string_equal(

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 
 #include "cmocka_all.h"
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 
 #define PLACES 4
 
 static struct lead *reserve(struct ring *o)
 {
-    struct lead *lead = lead_new_with_fate(STR("id"), NULL, 0);
+    struct lead *lead = run_lead_new(STR("id"), NULL, 0);
     assert_non_null(lead);
     ring_reserve(o, lead);
     return lead;
@@ -39,7 +39,7 @@ static void take_four(bool keep_input_order, const uint64_t expected[4], const s
         assert_true(ring_take(o, out, PLACES, &n));
         assert_int_equal(n, ready[i]);
         for (size_t k = 0; k < n; k++) {
-            assert_int_equal(out[k]->slot, expected[total + k]);
+            assert_int_equal(out[k]->run->slot, expected[total + k]);
             lead_free(out[k]);
         }
         total += n;
@@ -76,7 +76,7 @@ static void first_and_back(void **state)
     for (int i = 0; i < PLACES; i++) {
         leads[i] = reserve(o);
         assert_int_equal(ring_is_first(o, leads[i]), i == 0);
-        leads[i]->fate->ready = i != 2;
+        leads[i]->run->ready = i != 2;
     }
     assert_null(ring_take_back(o));
     for (int i = 1; i < PLACES; i++)
@@ -112,7 +112,7 @@ static void no_first_in_any_order(void **state)
     assert_int_equal(ring_new(&o, PLACES, false), RC_OK);
     struct lead *lead = reserve(o);
     assert_false(ring_is_first(o, lead));
-    lead->fate->ready = true;
+    lead->run->ready = true;
     complete(o, lead);
     assert_null(ring_take_back(o));
     ring_free(o);

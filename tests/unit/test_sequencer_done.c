@@ -112,8 +112,9 @@ static void charge_is_what_it_holds(struct fake_sink *s, const struct lead *cons
 {
     (void)s;
     for (size_t i = 0; i < n; i++) {
-        if (leads[i]->charge < leads[i]->arena.held_bytes)
-            fail_msg("charged %zu, holds %zu", leads[i]->charge, leads[i]->arena.held_bytes);
+        if (leads[i]->run->memory.charge < leads[i]->arena.held_bytes)
+            fail_msg("charged %zu, holds %zu", leads[i]->run->memory.charge,
+                     leads[i]->arena.held_bytes);
     }
 }
 
@@ -128,7 +129,7 @@ static void what_columns_take_is_charged(void **state)
     OK(schema_new(&q.s.schema, q.w.profile, 1));
     OK(flatten_plan_new(&plan, q.w.profile, SIGNED_URLS_STRIP, &e));
     struct lead *lead = flattened(&q, plan, 0, "{\"lead\":{\"zz\":1,\"yy\":2,\"xx\":3}}");
-    assert_true(lead->arena.held_bytes > lead->charge);
+    assert_true(lead->arena.held_bytes > lead->run->memory.charge);
     q.fakes[0]->on_put = charge_is_what_it_holds;
     ring_complete(q.s.ring, &lead, 1);
     seq_run(&q);

@@ -1,4 +1,4 @@
-#include "core/run/lead_fate.h"
+#include "core/run/run_lead.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,11 +22,11 @@ const char *stage_text(enum stage s)
     return "";
 }
 
-struct lead *lead_new_with_fate(struct str id, const struct str *params, size_t n_params)
+struct lead *run_lead_new(struct str id, const struct str *params, size_t n_params)
 {
-    struct lead *lead = lead_new(id, params, n_params, sizeof(struct lead_fate));
+    struct lead *lead = lead_new(id, params, n_params, sizeof(struct run_lead));
     if (lead)
-        lead->fate = (struct lead_fate *)lead;
+        lead->run = (struct run_lead *)lead;
     return lead;
 }
 
@@ -40,8 +40,8 @@ void lead_fail(struct lead *lead, enum stage stage, const char *code, const char
     utf8_scrub(text); /* it may have been cut within a character */
     const char *error = arena_strdup(&lead->arena, str_c(text));
     const char *own_code = code ? arena_strdup(&lead->arena, str_c(code)) : NULL;
-    lead->fate->outcome = OUTCOME_FAILED;
-    lead->fate->failure = (struct failure){
+    lead->run->outcome = OUTCOME_FAILED;
+    lead->run->failure = (struct failure){
         .stage = stage,
         .http_status = lead->http_status,
         .code = own_code || !code ? own_code : "out_of_memory",

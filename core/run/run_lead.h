@@ -1,6 +1,7 @@
-/* What becomes of a lead: what the run knows of it beside its content. Private to core/run.
+/* A lead of a run: what the run knows of it beside its content. Private to core/run.
  *
- * lead->fate, which no sink sees. Stages before the sinks decide it (lead_fail()), or say that the lead
+ * lead->run, which no sink sees: its slot, its memory and its request, which are the fetcher's and the
+ * workers', and its outcome. Stages before the sinks decide that (lead_fail()), or say that the lead
  * is ready; from then on it belongs to outcome.h. */
 #ifndef LEADPIPE_LEAD_FATE_H
 #define LEADPIPE_LEAD_FATE_H
@@ -32,8 +33,29 @@ struct failure {
     unsigned attempts;
 };
 
-struct lead_fate {
-    struct lead lead; /* sinks give back a const lead: lead->fate->lead is the same */
+/* What the lead has of memory, and may have (memory.h). */
+struct lead_memory {
+    size_t held_bytes;  /* its share of memory.held_bytes */
+    size_t charge;      /* bytes that it has of the budget */
+    size_t wants;       /* bytes that it needs to continue, if it waits for them */
+    size_t beside;      /* bytes that others had when it was alone, and found no room */
+    size_t arena_bytes; /* that its arena may have at the next try; 0: as for any lead */
+    bool is_first;      /* it may have what others may not */
+    bool is_alone;      /* and all there is */
+    bool is_large;      /* it cannot continue unless it is alone */
+    bool waits;         /* on its way back to the loop, for want of memory */
+};
+
+struct fetch_request;
+
+struct run_lead {
+    struct lead lead; /* sinks give back a const lead: lead->run->lead is the same */
+
+    uint64_t slot; /* of the ring (ring.h) */
+    struct lead_memory memory;
+    struct lead *next_waiting;     /* of those that wait for memory (fetch_wait.c) */
+    struct fetch_request *request; /* until the lead is completed (request_pool.h); or NULL */
+
     struct failure failure;
     char *failure_text;    /* owned; what `failure` of a sink points to */
     enum outcome outcome;  /* PENDING until decided; then only its owner reads it */
@@ -48,8 +70,8 @@ struct lead_fate {
     atomic_uint refusals;  /* 1: a sink failed it, and `failure` is that sink's to write */
 };
 
-/* As lead_new(), with a fate, which is pending. */
-struct lead *lead_new_with_fate(struct str id, const struct str *params, size_t n_params);
+/* As lead_new(), of a run; its outcome is pending. */
+struct lead *run_lead_new(struct str id, const struct str *params, size_t n_params);
 
 /* Decides: failed. Texts are copied into the lead's arena; where it has no memory for them, the
  * code is "out_of_memory". `error` is formatted. */
