@@ -8,8 +8,8 @@
 /* The dictionary is given up where it saves less than a quarter; considered at every power of two. */
 #define CONSIDER_VALUES_MIN 1024
 #define INDEX_BYTES_GUESS 2
-/* What an entry takes besides its bytes: its start, and its slots in the hash index. */
-#define ENTRY_BYTES (sizeof(uint32_t) + 3 * sizeof(struct hash_slot))
+#define SLOTS_MIN 8
+#define CHUNK_BYTES_MIN 256 /* what the buffers of a chunk with one value take */
 
 void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t *held)
 {
@@ -19,12 +19,23 @@ void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t 
     buf_init(&c->runs, SIZE_MAX / 2);
     buf_init(&c->data, CHUNK_DATA_BYTES_MAX);
     buf_init(&c->indexes, SIZE_MAX / 2);
-    buf_init(&c->starts, SIZE_MAX / 2);
 }
 
+/* Where row groups end depends on this, so it says nothing of capacities, which are others after a mark. */
 static size_t chunk_held(const struct chunk *c)
 {
-    return c->runs.len + c->data.len + c->indexes.len + c->n_entries * ENTRY_BYTES;
+    if (c->n_values == 0)
+        return 0;
+    return CHUNK_BYTES_MIN + c->runs.len + c->data.len + c->indexes.len +
+           c->n_slots * sizeof *c->slots;
+}
+
+static void free_slots(struct chunk *c)
+{
+    free(c->slots);
+    c->slots = NULL;
+    c->n_slots = 0;
+    c->last = (struct dictionary_slot){0};
 }
 
 void chunk_free(struct chunk *c)
@@ -32,8 +43,7 @@ void chunk_free(struct chunk *c)
     buf_free(&c->runs);
     buf_free(&c->data);
     buf_free(&c->indexes);
-    buf_free(&c->starts);
-    hash_index_free(&c->entries);
+    free_slots(c);
 }
 
 void chunk_reset(struct chunk *c)
@@ -70,56 +80,108 @@ static void put_run(struct chunk *c, uint32_t n_null)
 
 /* ---- the dictionary ------------------------------------------------------------------------- */
 
-static size_t put_plain(struct chunk *c, struct str value)
+static void put_plain(struct chunk *c, struct str value)
 {
-    size_t before = c->data.len;
-    if (c->type == PHYSICAL_BYTE_ARRAY) {
-        char length[sizeof(uint32_t)];
-        le32_put(length, (uint32_t)value.len);
-        buf_add(&c->data, length, sizeof length);
+    size_t before = c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0;
+    char *room = buf_reserve(&c->data, before + value.len);
+    if (!room)
+        return;
+    if (before)
+        le32_put(room, (uint32_t)value.len);
+    if (value.len)
+        memcpy(room + before, value.ptr, value.len);
+    c->data.len += before + value.len;
+}
+
+static void put_slot(struct dictionary_slot *slots, size_t n_slots, struct dictionary_slot slot)
+{
+    size_t at = slot.hash & (n_slots - 1);
+    while (slots[at].number)
+        at = (at + 1) & (n_slots - 1);
+    slots[at] = slot;
+}
+
+/* At most half of them are used. */
+static enum rc grow_slots(struct chunk *c)
+{
+    size_t n_slots = c->n_slots ? c->n_slots * 2 : SLOTS_MIN;
+    struct dictionary_slot *slots = calloc(n_slots, sizeof *slots);
+    if (!slots)
+        return RC_NOMEM;
+    for (size_t i = 0; i < c->n_slots; i++) {
+        if (c->slots[i].number)
+            put_slot(slots, n_slots, c->slots[i]);
     }
-    buf_add_str(&c->data, value);
-    return c->data.len - before;
+    free(c->slots);
+    c->slots = slots;
+    c->n_slots = n_slots;
+    return RC_OK;
 }
 
-static struct str entry(const struct chunk *c, uint32_t i)
+static bool is_value(const struct chunk *c, const struct dictionary_slot *slot, struct str value)
 {
-    size_t at = chunk_u32(&c->starts, i);
-    struct str value = STR_NONE;
-    (void)chunk_next_value(c->type, buf_str(&c->data), &at, &value);
-    return value;
+    return slot->len == value.len &&
+           (value.len == 0 || memcmp(c->data.data + slot->start, value.ptr, value.len) == 0);
 }
 
-static bool find_entry(const struct chunk *c, struct str value, uint64_t hash, uint32_t *out)
+/* NULL: it has none. */
+static const struct dictionary_slot *find_entry(const struct chunk *c, struct str value,
+                                                uint32_t hash)
 {
-    size_t cursor = 0;
-    while (hash_index_next(&c->entries, hash, &cursor, out)) {
-        if (str_eq(entry(c, *out), value))
-            return true;
+    if (c->n_slots == 0)
+        return NULL;
+    for (size_t at = hash & (c->n_slots - 1); c->slots[at].number;
+         at = (at + 1) & (c->n_slots - 1)) {
+        if (c->slots[at].hash == hash && is_value(c, &c->slots[at], value))
+            return &c->slots[at];
     }
-    return false;
+    return NULL;
 }
 
-static enum rc add_entry(struct chunk *c, struct str value, uint64_t hash)
+/* The next entry, whose bytes are in `data` already. */
+static enum rc add_slot(struct chunk *c, uint32_t hash, size_t start, size_t len)
 {
-    put_u32(&c->starts, (uint32_t)c->data.len);
-    (void)put_plain(c, value);
-    enum rc rc = hash_index_add(&c->entries, hash, c->n_entries);
-    c->n_entries++;
-    return rc;
+    if (c->n_entries >= c->n_slots / 2 && grow_slots(c) != RC_OK)
+        return RC_NOMEM;
+    c->last = (struct dictionary_slot){hash, ++c->n_entries, (uint32_t)start, (uint32_t)len};
+    put_slot(c->slots, c->n_slots, c->last);
+    return RC_OK;
+}
+
+#define HASH_LAST 0 /* of chunk_expect(): the value is that of c->last */
+
+static uint32_t hash_of(const struct chunk *c, struct str value)
+{
+    uint32_t hash = (uint32_t)str_hash(value, c->seed);
+    return hash == HASH_LAST ? 1 : hash;
+}
+
+/* Where each entry is in `data`, and behind these its end; NULL: out of memory. */
+static uint32_t *entry_starts(const struct chunk *c)
+{
+    uint32_t *starts = malloc(((size_t)c->n_entries + 1) * sizeof *starts);
+    struct str value;
+    size_t at = 0;
+    for (uint32_t i = 0; starts && i <= c->n_entries; i++) {
+        starts[i] = (uint32_t)at;
+        (void)chunk_next_value(c->type, buf_str(&c->data), &at, &value);
+    }
+    return starts;
 }
 
 /* Writes all values out in full. */
 static enum rc give_up_dictionary(struct chunk *c)
 {
     struct buf data;
+    uint32_t *starts = entry_starts(c);
+    if (!starts)
+        return RC_NOMEM;
     buf_init(&data, c->data.max);
     for (size_t i = 0; i < chunk_u32_count(&c->indexes); i++) {
         uint32_t which = chunk_u32(&c->indexes, i);
-        size_t from = chunk_u32(&c->starts, which);
-        size_t to = which + 1 < c->n_entries ? chunk_u32(&c->starts, which + 1) : c->data.len;
-        buf_add(&data, c->data.data + from, to - from);
+        buf_add(&data, c->data.data + starts[which], starts[which + 1] - starts[which]);
     }
+    free(starts);
     if (buf_rc(&data) != RC_OK) {
         enum rc rc = buf_rc(&data);
         buf_free(&data);
@@ -128,8 +190,7 @@ static enum rc give_up_dictionary(struct chunk *c)
     buf_free(&c->data);
     c->data = data;
     buf_free(&c->indexes);
-    buf_free(&c->starts);
-    hash_index_free(&c->entries);
+    free_slots(c);
     c->n_entries = 0;
     c->has_dictionary = false;
     return RC_OK;
@@ -157,40 +218,42 @@ enum rc chunk_settle(struct chunk *c)
 
 /* ---- values --------------------------------------------------------------------------------- */
 
-/* Rows of one lead follow each other, and much of them is the same. */
-static bool is_last_value(const struct chunk *c, struct str value, uint32_t *which)
+uint32_t chunk_expect(const struct chunk *c, struct str value)
 {
-    if (c->n_values == 0)
-        return false;
-    *which = chunk_u32(&c->indexes, c->n_values - 1);
-    return str_eq(entry(c, *which), value);
+    /* Rows of one lead follow each other, and much of them is the same. */
+    if (!c->has_dictionary || (c->last.number && is_value(c, &c->last, value)))
+        return HASH_LAST;
+    uint32_t hash = hash_of(c, value);
+    if (c->n_slots)
+        __builtin_prefetch(&c->slots[hash & (c->n_slots - 1)]);
+    return hash;
 }
 
-static enum rc put_indexed(struct chunk *c, struct str value)
+static enum rc put_indexed(struct chunk *c, struct str value, uint32_t hash)
 {
-    uint32_t which = 0;
-    enum rc rc = RC_OK;
-    if (!is_last_value(c, value, &which)) {
-        uint64_t hash = str_hash(value, c->seed);
-        if (!find_entry(c, value, hash, &which)) {
-            which = c->n_entries;
-            rc = add_entry(c, value, hash);
-        }
+    const struct dictionary_slot *slot = hash == HASH_LAST ? &c->last : find_entry(c, value, hash);
+    if (slot) {
+        c->last = *slot;
+    } else {
+        put_plain(c, value);
+        enum rc rc = buf_rc(&c->data);
+        if (rc == RC_OK)
+            rc = add_slot(c, hash, c->data.len - value.len, value.len);
+        if (rc != RC_OK)
+            return rc;
     }
-    put_u32(&c->indexes, which);
-    return rc;
+    put_u32(&c->indexes, c->last.number - 1);
+    return RC_OK;
 }
 
 static enum rc first_failure(const struct chunk *c)
 {
     if (c->data.rc != RC_OK)
         return c->data.rc;
-    if (c->runs.rc != RC_OK)
-        return c->runs.rc;
-    return c->indexes.rc != RC_OK ? c->indexes.rc : c->starts.rc;
+    return c->runs.rc != RC_OK ? c->runs.rc : c->indexes.rc;
 }
 
-enum rc chunk_put(struct chunk *c, uint64_t row, struct str value)
+enum rc chunk_put(struct chunk *c, uint64_t row, struct str value, uint32_t hash)
 {
     if (value.len > CHUNK_DATA_BYTES_MAX)
         return RC_LIMIT;
@@ -198,9 +261,9 @@ enum rc chunk_put(struct chunk *c, uint64_t row, struct str value)
     put_run(c, (uint32_t)(row - c->n_rows));
     enum rc rc = RC_OK;
     if (c->has_dictionary)
-        rc = put_indexed(c, value);
+        rc = put_indexed(c, value, hash);
     else
-        (void)put_plain(c, value);
+        put_plain(c, value);
     if (rc == RC_OK)
         rc = first_failure(c);
     if (rc != RC_OK)
@@ -236,27 +299,30 @@ static enum rc restore_entries(struct chunk *c)
 {
     size_t at = 0;
     struct str value = STR_NONE;
-    for (size_t start = 0; chunk_next_value(c->type, buf_str(&c->data), &at, &value); start = at) {
-        uint64_t hash = str_hash(value, c->seed);
-        uint32_t which = 0;
-        if (find_entry(c, value, hash, &which))
+    while (chunk_next_value(c->type, buf_str(&c->data), &at, &value)) {
+        uint32_t hash = hash_of(c, value);
+        if (find_entry(c, value, hash))
             return RC_SYNTAX;
-        put_u32(&c->starts, (uint32_t)start);
-        if (buf_rc(&c->starts) != RC_OK || hash_index_add(&c->entries, hash, c->n_entries) != RC_OK)
+        if (add_slot(c, hash, at - value.len, value.len) != RC_OK)
             return RC_NOMEM;
-        c->n_entries++;
     }
+    c->last = (struct dictionary_slot){0};
     if (at != c->data.len || chunk_u32_count(&c->indexes) != c->n_values)
         return RC_SYNTAX;
-    c->plain_bytes = 0;
-    for (size_t i = 0; i < c->n_values; i++) {
+    uint32_t *starts = entry_starts(c);
+    if (!starts)
+        return RC_NOMEM;
+    uint32_t seen = 0; /* entries are in the order in which values have them first */
+    bool is_ours = true;
+    for (size_t i = 0; is_ours && i < c->n_values; i++) {
         uint32_t which = chunk_u32(&c->indexes, i);
-        if (which >= c->n_entries)
-            return RC_SYNTAX;
-        c->plain_bytes +=
-            entry(c, which).len + (c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0);
+        is_ours = which < c->n_entries && which <= seen;
+        if (is_ours)
+            c->plain_bytes += starts[which + 1] - starts[which];
+        seen += which == seen;
     }
-    return RC_OK;
+    free(starts);
+    return is_ours && seen == c->n_entries ? RC_OK : RC_SYNTAX;
 }
 
 static bool plain_fits(const struct chunk *c)

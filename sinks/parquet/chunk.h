@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
-#include "core/base/hash_index.h"
 #include "sinks/parquet/little_endian.h"
 
 /* Parquet's numbers. */
@@ -19,6 +18,14 @@ enum physical_type {
     PHYSICAL_INT64 = 2,
     PHYSICAL_DOUBLE = 5,
     PHYSICAL_BYTE_ARRAY = 6, /* kept with its length before it, four bytes */
+};
+
+/* An entry of the dictionary as it is found: where its bytes are, so that only `data` must be read, and
+ * that only where hash and length are the same. */
+struct dictionary_slot {
+    uint32_t hash;
+    uint32_t number;     /* of the entry, from 1; 0: the slot is empty */
+    uint32_t start, len; /* in `data` */
 };
 
 struct chunk {
@@ -33,8 +40,9 @@ struct chunk {
     uint64_t plain_bytes; /* that `data` would have without */
     uint32_t n_entries;
     struct buf indexes; /* uint32_t for each value */
-    struct buf starts;  /* uint32_t for each entry: where it is in `data` */
-    struct hash_index entries;
+    struct dictionary_slot *slots;
+    size_t n_slots;              /* 0 or a power of two */
+    struct dictionary_slot last; /* the entry of the last value; empty: not known */
 };
 
 #define CHUNK_DATA_BYTES_MAX ((size_t)INT32_MAX - 65536) /* a page's length has 31 bits */
@@ -45,14 +53,19 @@ void chunk_free(struct chunk *c);
 void chunk_reset(struct chunk *c);
 
 /* The value of a row: of PHYSICAL_BYTE_ARRAY the bytes, else its PLAIN form (a boolean: one byte, 0 or 1).
- * Rows are in order; those left out are null. RC_NOMEM; RC_LIMIT: more than a page can have. */
-enum rc chunk_put(struct chunk *c, uint64_t row, struct str value);
+ * `hash` is what chunk_expect() gave for it. Rows are in order; those left out are null. RC_NOMEM; RC_LIMIT:
+ * more than a page can have. */
+enum rc chunk_put(struct chunk *c, uint64_t row, struct str value, uint32_t hash);
+
+/* That is the value that will be put next. Where the dictionary has it is seldom in a cache: called for all
+ * cells of a row before the first one is put, this has the memory on its way for all of them. */
+uint32_t chunk_expect(const struct chunk *c, struct str value);
 
 /* Makes the final choice between the two forms. RC_NOMEM. */
 enum rc chunk_settle(struct chunk *c);
 
-/* A chunk whose other members come from outside: is all of it as this file leaves it? Makes `starts` and
- * `entries`. RC_SYNTAX: it is not; RC_NOMEM. */
+/* A chunk whose other members come from outside: is all of it as this file leaves it? Makes `slots`.
+ * RC_SYNTAX: it is not; RC_NOMEM. */
 enum rc chunk_restore(struct chunk *c, uint64_t n_rows_max);
 
 /* Walks through PLAIN data: the value of `data` that is `*at`, which is moved behind it. False: there is

@@ -33,6 +33,14 @@ enum rc parquet_file_grow(struct parquet_file *f)
         enum column_type type = typed_table_column(f->table, f->n_chunks).type;
         chunk_init(&f->chunks[f->n_chunks++], physical_type_of(type), seed, &f->held);
     }
+    size_t n_cells = f->n_chunks > PARQUET_LAST_MAX ? f->n_chunks : PARQUET_LAST_MAX;
+    while (f->cap_cells < n_cells) {
+        struct parquet_cell *cells =
+            list_grow(f->cells, f->cap_cells, &f->cap_cells, sizeof *f->cells);
+        if (!cells)
+            return RC_NOMEM;
+        f->cells = cells;
+    }
     while (f->n_last < typed_table_last_columns(f->table)) {
         chunk_init(&f->last[f->n_last], physical_type_of(last_type(f, f->n_last)), seed, &f->held);
         f->n_last++;
@@ -88,7 +96,7 @@ enum rc parquet_file_open(struct parquet_file *f, const struct parquet_settings 
                                             .run_columns = settings->run_columns,
                                             .run_id = settings->run_id,
                                             .started_ms = settings->started_ms};
-    buf_init(&f->scratch, CHUNK_DATA_BYTES_MAX);
+    buf_init(&f->scratch, SIZE_MAX / 2);
     enum rc rc = parquet_mark_take(f, &mark, e);
     return rc == RC_OK ? open_stream(f, mark, e) : rc;
 }
@@ -103,6 +111,7 @@ void parquet_file_close(struct parquet_file *f, bool keep)
     for (size_t i = 0; i < f->n_last; i++)
         chunk_free(&f->last[i]);
     free(f->chunks);
+    free(f->cells);
     row_groups_free(&f->groups);
     column_names_free(&f->names);
     typed_table_free(f->table);
@@ -112,26 +121,33 @@ void parquet_file_close(struct parquet_file *f, bool keep)
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-/* The bytes of a cell as chunk_put() takes them; `fixed` and f->scratch are where they may be. */
-static struct str cell_bytes(struct parquet_file *f, const struct typed_cell *cell, char *fixed)
+static void put_number(struct parquet_cell *out, uint64_t bits)
 {
-    struct str text;
+    le64_put(out->fixed, bits);
+    out->bytes = (struct str){out->fixed, sizeof out->fixed};
+}
+
+/* Fills in all but the hash. */
+static void make_bytes(struct parquet_file *f, const struct typed_cell *cell,
+                       struct parquet_cell *out)
+{
+    uint64_t bits;
+    out->is_in_scratch = false;
     switch (cell->value.kind) {
     case TYPED_INTEGER:
-        le64_put(fixed, (uint64_t)cell->value.u.integer);
-        return (struct str){fixed, sizeof(uint64_t)};
+        put_number(out, (uint64_t)cell->value.u.integer);
+        return;
     case TYPED_TIME:
-        le64_put(fixed, (uint64_t)cell->value.u.time_us);
-        return (struct str){fixed, sizeof(uint64_t)};
-    case TYPED_DOUBLE: {
-        uint64_t bits;
+        put_number(out, (uint64_t)cell->value.u.time_us);
+        return;
+    case TYPED_DOUBLE:
         memcpy(&bits, &cell->value.u.number, sizeof bits);
-        le64_put(fixed, bits);
-        return (struct str){fixed, sizeof(uint64_t)};
-    }
+        put_number(out, bits);
+        return;
     case TYPED_BOOLEAN:
-        fixed[0] = (char)cell->value.u.boolean;
-        return (struct str){fixed, 1};
+        out->fixed[0] = (char)cell->value.u.boolean;
+        out->bytes = (struct str){out->fixed, 1};
+        return;
     case TYPED_TEXT:
     case TYPED_JSON:
     case TYPED_DECIMAL: /* not with this target */
@@ -139,28 +155,51 @@ static struct str cell_bytes(struct parquet_file *f, const struct typed_cell *ce
     case TYPED_MISFIT:
         break;
     }
-    if (typed_cell_bytes(cell, &text))
-        return text;
-    buf_clear(&f->scratch);
+    if (typed_cell_bytes(cell, &out->bytes))
+        return;
+    out->is_in_scratch = true;
+    out->at = f->scratch.len;
     typed_cell_write(&f->scratch, cell);
-    return buf_str(&f->scratch);
+    out->bytes.len = f->scratch.len - out->at;
+}
+
+static struct str bytes_of(const struct parquet_file *f, const struct parquet_cell *cell)
+{
+    if (!cell->is_in_scratch)
+        return cell->bytes;
+    return (struct str){f->scratch.data + cell->at, cell->bytes.len};
+}
+
+/* Those that are not null: how many. */
+static size_t expect_cells(struct parquet_file *f, const struct chunk *chunks,
+                           const struct typed_cell *cells, size_t n)
+{
+    size_t n_cells = 0;
+    buf_clear(&f->scratch);
+    for (size_t i = 0; i < n && buf_rc(&f->scratch) == RC_OK; i++) {
+        if (cells[i].value.kind == TYPED_NULL)
+            continue;
+        struct parquet_cell *cell = &f->cells[n_cells++];
+        cell->column = i;
+        make_bytes(f, &cells[i], cell);
+        if (buf_rc(&f->scratch) == RC_OK)
+            cell->hash = chunk_expect(&chunks[i], bytes_of(f, cell));
+    }
+    return n_cells;
 }
 
 static enum rc put_cells(struct parquet_file *f, struct chunk *chunks,
                          const struct typed_cell *cells, size_t n)
 {
-    char fixed[sizeof(uint64_t)];
-    for (size_t i = 0; i < n; i++) {
-        if (cells[i].value.kind == TYPED_NULL)
-            continue;
-        struct str bytes = cell_bytes(f, &cells[i], fixed);
-        enum rc rc = buf_rc(&f->scratch);
-        if (rc == RC_OK)
-            rc = chunk_put(&chunks[i], f->group_rows, bytes);
-        if (rc != RC_OK)
-            return rc;
+    size_t n_cells = expect_cells(f, chunks, cells, n);
+    enum rc rc = buf_rc(&f->scratch);
+    if (rc != RC_OK)
+        return rc;
+    for (size_t i = 0; rc == RC_OK && i < n_cells; i++) {
+        const struct parquet_cell *cell = &f->cells[i];
+        rc = chunk_put(&chunks[cell->column], f->group_rows, bytes_of(f, cell), cell->hash);
     }
-    return RC_OK;
+    return rc;
 }
 
 static enum rc failed(const struct parquet_file *f, enum rc rc, struct err *e)

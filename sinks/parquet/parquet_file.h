@@ -33,6 +33,17 @@ struct parquet_settings {
     const struct places *places;
 };
 
+/* A cell of the row at hand on its way into its chunk. */
+struct parquet_cell {
+    size_t column;
+    struct str
+        bytes; /* as chunk_put() takes them; of one in `scratch` the length alone, from `at` on */
+    size_t at;
+    bool is_in_scratch;
+    uint32_t hash;
+    char fixed[sizeof(uint64_t)]; /* where the bytes of a number are */
+};
+
 #define PARQUET_SPOOLS 2
 #define PARQUET_LAST_MAX 3 /* of typed_row.last */
 
@@ -50,8 +61,10 @@ struct parquet_file {
     uint64_t group_rows; /* in memory */
     uint64_t n_rows;     /* those, too */
     struct row_groups groups;
-    struct column_names names; /* after parquet_file_prepare() */
-    struct buf scratch;
+    struct column_names names;  /* after parquet_file_prepare() */
+    struct parquet_cell *cells; /* room for n_chunks, or PARQUET_LAST_MAX where that is more */
+    size_t cap_cells;
+    struct buf scratch; /* of the row's cells, those that had to be written as JSON first */
     /* Those of the last two marks in turn: the one before is needed until the last is committed. */
     struct outfile *spools[PARQUET_SPOOLS];
     unsigned spool;       /* of the last mark */

@@ -253,7 +253,7 @@ static void test_widths(void **state)
 
 static void put(struct chunk *c, uint64_t row, struct str value)
 {
-    assert_int_equal(chunk_put(c, row, value), RC_OK);
+    assert_int_equal(chunk_put(c, row, value, chunk_expect(c, value)), RC_OK);
 }
 
 /* Few different values keep their dictionary, many give it up: either way all are there, and what is
@@ -306,7 +306,7 @@ static void test_restore(void **state)
     chunk_init(&again, PHYSICAL_BYTE_ARRAY, 2, &held);
     for (unsigned n = 0; n < 300; n++)
         put(&c, 2 + n + n / 10, n % 3 ? STR("a") : STR("bc"));
-    for (unsigned bend = 0; bend < 7; bend++) {
+    for (unsigned bend = 0; bend < 9; bend++) {
         chunk_free(&again);
         chunk_init(&again, PHYSICAL_BYTE_ARRAY, 2, &held);
         buf_add_str(&again.runs, buf_str(&c.runs));
@@ -320,6 +320,10 @@ static void test_restore(void **state)
             again.indexes.data[0] = 9;
         if (bend == 6)
             again.has_dictionary = false;
+        if (bend == 7) /* the first value has the second entry */
+            again.indexes.data[0] = 1;
+        if (bend == 8) /* no value has the second entry */
+            memset(again.indexes.data, 0, again.indexes.len);
         enum rc rc = chunk_restore(&again, c.n_rows + 1);
         if (rc != (bend ? RC_SYNTAX : RC_OK))
             fail_msg("bend %u: %s", bend, rc_text(rc));
