@@ -35,6 +35,7 @@ static struct sink_cfg sink_cfg(const struct export *x, const struct sink_spec *
         .target = spec->target,
         .opts = spec->opts,
         .want_sha256 = x->options.manifest != NULL,
+        .max_memory = (size_t)x->options.max_memory_bytes,
         .http = &x->sink_http,
         .clock = &clock_system,
         .log = &x->messages->hook,

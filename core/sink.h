@@ -100,6 +100,7 @@ struct sink_cfg {
     int64_t started_ms;          /* ... and its start, by the wall clock */
     bool want_sha256;            /* the result needs the files' digests */
     struct portion max_gone;     /* leads that it may mark or delete: sink_gone_allowed() */
+    size_t max_memory; /* bytes that the leads and all sinks of the run may take together */
     const struct sink_http_cfg *http; /* of sinks that send HTTP requests: sink_http.h */
     const struct clock *clock;
     const struct stop_timer *stop; /* of the run: ends waiting for readers of what is written */
@@ -193,6 +194,9 @@ struct sink_ops {
     size_t opts_size;               /* bytes of the struct that they fill */
     /* Memory that put() needs at the most to write a large lead, in eighths of its text as JSON. */
     unsigned eighths;
+    /* Memory beyond a few MiB that an instance keeps from one lead to the next, at the most, whatever the
+     * leads are: it is set aside from `max_memory` before the first lead. After check(). NULL: none. */
+    size_t (*keeps)(const struct sink_cfg *cfg);
     size_t columns_max; /* that a table may have; 0: any number */
 
     /* Refuses wrong configurations; touches nothing outside. */

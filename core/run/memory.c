@@ -224,7 +224,7 @@ void memory_fail(struct memory *m, struct lead *lead, enum stage stage)
     memory_end_exclusive(m, lead);
     lead->arena.max_bytes = ARENA_SMALL_BYTES;
     lead_fail(lead, stage, "memory_limit",
-              "the lead needs more memory than --max-memory allows (%zu MiB); increase "
+              "the lead needs more memory than --max-memory allows for leads (%zu MiB); increase "
               "--max-memory",
               m->budget.limit >> 20);
 }

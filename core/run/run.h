@@ -66,7 +66,8 @@ struct run_cfg {
     const char *proxy;               /* NULL: the environment's; "": none */
     enum http_version_policy http_version;
 
-    size_t max_memory;  /* bytes that leads may take, at least RUN_MEMORY_MIN */
+    /* Bytes that leads and what sinks keep may take, at least RUN_MEMORY_MIN; also of each sink's cfg. */
+    size_t max_memory;
     size_t max_columns; /* of a table, see schema.h */
     bool order_input;
     enum signed_urls signed_urls;

@@ -183,6 +183,42 @@ static enum rc check_columns(const struct run_cfg *cfg, const struct run_sink_cf
                    cfg->max_columns, sink->ops->name, sink->ops->columns_max);
 }
 
+size_t run_kept_bytes(const struct run_cfg *cfg, size_t max_memory)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        struct sink_cfg sink = cfg->sinks[i].cfg;
+        sink.max_memory = max_memory;
+        size_t kept = cfg->sinks[i].ops->keeps ? cfg->sinks[i].ops->keeps(&sink) : 0;
+        sum = kept < SIZE_MAX / 2 - sum ? sum + kept : SIZE_MAX / 2;
+    }
+    return sum;
+}
+
+static size_t mib_up(size_t bytes)
+{
+    return (bytes + ((size_t)1 << 20) - 1) >> 20;
+}
+
+#define LEADS_MEMORY_MIN (RUN_MEMORY_MIN / 2)
+
+/* Some sinks keep more where there is more, up to a limit of their own: then the smallest ceiling that is
+ * enough is found step by step. */
+static enum rc check_memory(const struct run_cfg *cfg, struct err *e)
+{
+    size_t enough = cfg->max_memory;
+    size_t kept = run_kept_bytes(cfg, enough);
+    if (kept == 0 || kept + LEADS_MEMORY_MIN <= cfg->max_memory)
+        return RC_OK;
+    for (int i = 0; i < 64 && run_kept_bytes(cfg, enough) + LEADS_MEMORY_MIN > enough; i++)
+        enough = run_kept_bytes(cfg, enough) + LEADS_MEMORY_MIN;
+    return err_set(e, RC_USAGE,
+                   "--max-memory: %zu MiB is not enough: the outputs keep up to %zu MiB of it, and "
+                   "leads need %zu MiB; give at least --max-memory %zuM, fewer outputs, or options "
+                   "with which they keep less (see leadpipe sinks)",
+                   cfg->max_memory >> 20, mib_up(kept), LEADS_MEMORY_MIN >> 20, mib_up(enough));
+}
+
 enum rc run_check(const struct run_cfg *cfg, struct err *e)
 {
     for (size_t i = 0; i < cfg->n_sinks; i++) {
@@ -192,6 +228,8 @@ enum rc run_check(const struct run_cfg *cfg, struct err *e)
         if (rc != RC_OK)
             return rc;
     }
-    enum rc rc = check_stdout(cfg, e);
+    enum rc rc = check_memory(cfg, e);
+    if (rc == RC_OK)
+        rc = check_stdout(cfg, e);
     return rc == RC_OK ? check_files(cfg, e) : rc;
 }

@@ -245,7 +245,7 @@ static void connect_sinks(struct run *r)
 static void connect_stages(struct run *r)
 {
     const struct run_cfg *cfg = r->cfg;
-    memory_init(&r->memory, cfg->profile, cfg->max_memory);
+    memory_init(&r->memory, cfg->profile, cfg->max_memory - run_kept_bytes(cfg, cfg->max_memory));
     r->outcomes.control = &r->control;
     r->outcomes.memory = &r->memory;
     connect_sinks(r);

@@ -1,4 +1,5 @@
 /* The sink "parquet": one file, or a folder with one file a table. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "core/sink.h"
@@ -6,14 +7,14 @@
 #include "sinks/registry.h"
 #include "sinks/table_sink.h"
 
-/* Of a row group: what fits into memory with the row groups of all other tables, all of which together
- * may take no more than OPEN_BYTES_MAX. */
 #define GROUP_ROWS_DEFAULT ((uint64_t)1 << 20)
 #define GROUP_ROWS_MAX ((uint64_t)1 << 30)
-#define GROUP_BYTES_DEFAULT ((size_t)32 << 20)
 #define GROUP_BYTES_MIN ((size_t)64 << 10)
 #define GROUP_BYTES_MAX ((size_t)512 << 20)
-#define OPEN_BYTES_MAX ((size_t)40 << 20)
+
+/* A row group takes this share of the memory of a run, and no more than that, unless it was given. */
+#define GROUP_SHARE 16
+#define GROUP_BYTES_DEFAULT ((size_t)32 << 20)
 
 /* ---- options -------------------------------------------------------------------------------- */
 
@@ -35,9 +36,10 @@ static const struct option_spec parquet_opt_specs[] = {
     {.name = "row-group",
      AT(TEXT, row_group),
      .arg = "ROWS|SIZE",
-     .default_note = "32M",
+     .default_note = "32M, at most a 16th of --max-memory",
      .help =
-         "end a row group after so many rows, or where it takes so much memory (with K, M or G)"},
+         "end a row group after so many rows, or where it takes so much memory (with K, M or G); up to "
+         "three and a half times as much of --max-memory is set aside"},
     {.name = "compression",
      AT(CHOICE, compression),
      .choices = "zstd|gzip|none",
@@ -56,12 +58,20 @@ static const struct option_spec parquet_opt_specs[] = {
     {.name = NULL},
 };
 
+static size_t group_bytes_default(const struct sink_cfg *cfg)
+{
+    size_t share = cfg->max_memory / GROUP_SHARE;
+    return share < GROUP_BYTES_MIN       ? GROUP_BYTES_MIN
+           : share < GROUP_BYTES_DEFAULT ? share
+                                         : GROUP_BYTES_DEFAULT;
+}
+
 static enum rc take_row_group(struct parquet_settings *s, const struct sink_cfg *cfg, struct err *e)
 {
     const char *text = ((const struct parquet_opts *)cfg->opts)->row_group;
     uint64_t n = 0;
     s->group_rows_max = GROUP_ROWS_DEFAULT;
-    s->group_bytes_max = GROUP_BYTES_DEFAULT;
+    s->group_bytes_max = group_bytes_default(cfg);
     if (!text)
         return RC_OK;
     if (units_uint(str_c(text), &n)) {
@@ -94,6 +104,31 @@ static enum rc settings_make(struct parquet_settings *out, const struct sink_cfg
                                      .stop = cfg->stop,
                                      .places = cfg->places};
     return take_row_group(out, cfg, e);
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* What the row groups of all files may take together: a quarter more than the default for one. Where that is
+ * more than each file can take, or less than one may, it is that. */
+static size_t open_bytes_max(const struct parquet_settings *s, const struct sink_cfg *cfg)
+{
+    size_t n_files = table_files_in_folder(cfg->target) ? cfg->profile->n_tables : 1;
+    size_t most = group_bytes_default(cfg) / 4 * 5;
+    if (n_files < most / s->group_bytes_max + 1)
+        most = n_files * s->group_bytes_max;
+    return most > s->group_bytes_max ? most : s->group_bytes_max;
+}
+
+/* What is counted as held is what the values take. Their buffers have room for more: an eighth, small ones up
+ * to twice as much. At its end the largest row group may be there once more, one column at a time: in full
+ * where a dictionary is given up, or compressed. */
+static size_t parquet_keeps(const struct sink_cfg *cfg)
+{
+    struct parquet_settings settings;
+    struct err ignored = {0};
+    if (settings_make(&settings, cfg, &ignored) != RC_OK)
+        return 0; /* check() says so */
+    return 2 * open_bytes_max(&settings, cfg) + settings.group_bytes_max;
 }
 
 /* ---- checks --------------------------------------------------------------------------------- */
@@ -164,8 +199,7 @@ static enum rc open_files(struct parquet *s, const struct sink_mark *from, struc
     if (rc != RC_OK)
         return rc;
     s->settings.pages = &s->pages;
-    s->open_bytes_max =
-        s->settings.group_bytes_max > OPEN_BYTES_MAX ? s->settings.group_bytes_max : OPEN_BYTES_MAX;
+    s->open_bytes_max = open_bytes_max(&s->settings, cfg);
     if (page_writer_init(&s->pages, compressions[opts->compression]) != RC_OK)
         return err_nomem(e);
     const struct table_files_cfg files = files_of(cfg);
@@ -176,10 +210,32 @@ static enum rc open_files(struct parquet *s, const struct sink_mark *from, struc
     return s->files ? table_sink_open_files(&s->base, from, e) : err_nomem(e);
 }
 
+/* Where row groups end must not change in mid-run, though --max-memory may: the mark says where. */
+static enum rc take_limits(struct parquet *s, size_t i, struct str *mark, struct err *e)
+{
+    uint64_t group = 0;
+    uint64_t open = 0;
+    if (!text_take_uint(mark, ' ', &group) || !text_take_uint(mark, ' ', &open) || group == 0 ||
+        open < group ||
+        (i > 0 && (group != s->settings.group_bytes_max || open != s->open_bytes_max)))
+        return err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", s->base.cfg.spec);
+    if (group > s->settings.group_bytes_max || open > s->open_bytes_max)
+        return err_set(e, RC_USAGE,
+                       "%s: the unfinished run began with more --max-memory, and has row groups of "
+                       "%" PRIu64 " KiB; give as much again, or start over with --fresh",
+                       s->base.cfg.spec, group >> 10);
+    s->settings.group_bytes_max = (size_t)group;
+    s->open_bytes_max = (size_t)open;
+    return RC_OK;
+}
+
 static enum rc open_file(struct table_sink *base, size_t i, struct str mark, struct err *e)
 {
     struct parquet *s = parquet_of(base);
     const struct table_file *t = &base->targets.items[i];
+    enum rc rc = mark.ptr ? take_limits(s, i, &mark, e) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
     return parquet_file_open(&s->files[i], &s->settings, t->table, t->path, mark, e);
 }
 
@@ -218,6 +274,8 @@ static enum rc put_lead(struct table_sink *base, const struct lead *lead, struct
 
 static enum rc mark_file(struct table_sink *s, size_t i, struct buf *out, struct err *e)
 {
+    buf_addf(out, "%zu %zu ", parquet_of(s)->settings.group_bytes_max,
+             parquet_of(s)->open_bytes_max);
     return parquet_file_mark(&parquet_of(s)->files[i], out, e);
 }
 
@@ -319,6 +377,7 @@ const struct sink_ops sink_parquet = {
     .opts = parquet_opt_specs,
     .opts_size = sizeof(struct parquet_opts),
     .eighths = 32, /* a cell as JSON, in the row group, and a page of it with its compressed form */
+    .keeps = parquet_keeps,
     .check = parquet_check,
     .needs = parquet_needs,
     .paths = parquet_paths,
