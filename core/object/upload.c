@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
+#include "core/base/random_hex.h"
 #include "core/base/units.h"
 #include "core/base/url.h"
 #include "core/object/xml_leaves.h"
@@ -122,15 +122,6 @@ static enum rc on_begun(void *id, const char *path, struct str text)
     return RC_OK;
 }
 
-static void make_token(char out[UPLOAD_TOKEN_CHARS + 1])
-{
-    unsigned char bytes[UPLOAD_TOKEN_CHARS / 2];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        memset(bytes, 0, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 enum rc upload_begin(struct upload **out, struct object_store *s, const char *url, struct err *e)
 {
     struct upload *u = NULL;
@@ -138,8 +129,9 @@ enum rc upload_begin(struct upload **out, struct object_store *s, const char *ur
     if (rc != RC_OK)
         return rc;
     struct object_call *c = NULL;
-    make_token(u->token);
-    rc = call(u, HTTP_POST, "uploads=", NULL, &c, e);
+    rc = random_hex(u->token, e);
+    if (rc == RC_OK)
+        rc = call(u, HTTP_POST, "uploads=", NULL, &c, e);
     if (rc == RC_OK && xml_leaves(object_call_answer(c), on_begun, &u->id) != RC_OK)
         rc = bad_answer(u, e);
     object_call_free(c);

@@ -4,11 +4,12 @@
 #ifndef LEADPIPE_UPLOAD_H
 #define LEADPIPE_UPLOAD_H
 
+#include "core/base/random_hex.h"
 #include "core/object/object_store.h"
 
 #define UPLOAD_PART_BYTES ((size_t)8 << 20) /* of all parts but the last */
 #define UPLOAD_PARTS_MAX 10000
-#define UPLOAD_TOKEN_CHARS 32
+#define UPLOAD_TOKEN_CHARS RANDOM_HEX_CHARS
 
 struct upload;
 

@@ -1,9 +1,8 @@
 /* Makes a run's stages, and frees them. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "core/base/random_hex.h"
 #include "core/run/run_check.h"
 #include "core/run/run_internal.h"
 #include "core/run/run_republish.h"
@@ -317,15 +316,6 @@ static enum rc open_all(struct run *r, struct err *e)
 
 /* ---- making, freeing ------------------------------------------------------------------------- */
 
-static void make_id(char out[33])
-{
-    unsigned char bytes[16];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        memset(bytes, 0, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static void complete_sinks(const struct run_cfg *cfg)
 {
     for (size_t i = 0; i < cfg->n_sinks; i++) {
@@ -353,10 +343,11 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
         free(r);
         return err_nomem(e);
     }
-    make_id(r->resume.run_id);
     r->resume.started_wall_ms = clock_wall_ms(cfg->clock);
     complete_sinks(cfg);
-    enum rc rc = run_targets_fill(&r->targets, cfg, r->resume.run_id, r->resume.started_wall_ms, e);
+    enum rc rc = random_hex(r->resume.run_id, e);
+    if (rc == RC_OK)
+        rc = run_targets_fill(&r->targets, cfg, r->resume.run_id, r->resume.started_wall_ms, e);
     if (rc == RC_OK)
         rc = run_check(r->cfg, e);
     bool is_valid = rc == RC_OK;

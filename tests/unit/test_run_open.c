@@ -1,6 +1,8 @@
 /* Making a run, and freeing one that was made in part. */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <sys/random.h>
 
 #include "core/run/run_internal.h"
 #include "fake_sink.h"
@@ -40,6 +42,19 @@ int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb cb)
     return cb == run_on_wake && must_fail()
                ? UV_EMFILE
                : REAL("uv_async_init", uv_loop_t *, uv_async_t *, uv_async_cb)(loop, async, cb);
+}
+
+/* ---- random numbers, of which there may be none --------------------------------------------- */
+
+static bool is_random; /* false: there are none */
+
+ssize_t getrandom(void *out, size_t size, unsigned flags)
+{
+    if (is_random)
+        return ((ssize_t(*)(void *, size_t, unsigned))(uintptr_t)dlsym(RTLD_NEXT, "getrandom"))(
+            out, size, flags);
+    errno = ENOSYS;
+    return -1;
 }
 
 /* ---- the run -------------------------------------------------------------------------------- */
@@ -105,6 +120,21 @@ static enum rc open_run(struct run **out, struct err *e)
     return run_new(out, &cfg, e);
 }
 
+/* Its id is in file names, rows and a database: one that is not random may be another run's. */
+static void a_run_needs_random_numbers(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct run *r = NULL;
+    is_random = false;
+    assert_int_equal(open_run(&r, &e), RC_IO);
+    assert_null(r);
+    assert_string_equal(e.msg, "the system returns no random numbers: Function not implemented");
+    assert_string_equal(buf_cstr(&fake_sinks[0].calls), "");
+    fake_free(&fake_sinks[0]);
+    is_random = true;
+}
+
 /* Whatever part of it is there already is closed. */
 static void each_step_of_opening_may_fail(void **state)
 {
@@ -135,6 +165,7 @@ static void each_step_of_opening_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_needs_random_numbers),
         cmocka_unit_test(each_step_of_opening_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
