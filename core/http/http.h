@@ -58,7 +58,7 @@ enum http_end {
 
 /* A field of a request (RFC 9110 section 5): the name is a token, the value has no control characters
  * but tabs; "" is a field with an empty value. Those that frame the message or belong to the connection
- * (Content-Length, Transfer-Encoding, Connection, Expect and the like) are the engine's own. */
+ * are the engine's own and refused: core/base/http_field.h names them. */
 struct http_header {
     const char *name, *value;
 };

@@ -1,4 +1,5 @@
 /* Headers: those of every request of an engine, and those that are fresh on every try. */
+#include "core/base/http_field.h"
 #include "core/http/http_private.h"
 
 #include <stdio.h>
@@ -6,7 +7,6 @@
 #include <strings.h>
 
 #define ENCODINGS_BYTES 64
-#define TOKEN_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 
 static void free_headers(struct curl_slist *list)
 {
@@ -34,8 +34,7 @@ static enum rc add_header(struct curl_slist **list, const char *line)
 /* A line end in a value would be another header, a colon in a name another value. */
 static bool is_safe(const struct http_header *header)
 {
-    size_t n = strspn(header->name, TOKEN_CHARS);
-    if (n == 0 || header->name[n])
+    if (!http_field_is_name(header->name))
         return false;
     for (const char *p = header->value; *p; p++) {
         if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
@@ -111,6 +110,9 @@ enum rc http_headers_open(struct http_engine *h, const struct http_header *heade
                           struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
+        const char *why;
+        if (http_field_owner(headers[i].name, &why) == HTTP_FIELD_ENGINE)
+            return err_set(e, RC_USAGE, "header \"%s\": %s", headers[i].name, why);
         if (!is_safe(&headers[i]))
             return err_set(
                 e, RC_USAGE,
@@ -152,6 +154,11 @@ static enum rc add_request_headers(struct transfer *t)
         const struct http_header *header = &r->headers[i];
         if (!is_safe(header)) { /* not shown: a name that is none may be a secret */
             (void)snprintf(t->why, sizeof t->why, "one of its headers is malformed");
+            return RC_SYNTAX;
+        }
+        if (http_field_owner(header->name, NULL) == HTTP_FIELD_ENGINE) {
+            (void)snprintf(t->why, sizeof t->why, "its header %.40s is the HTTP engine's own",
+                           header->name);
             return RC_SYNTAX;
         }
         buf_addf(&t->lines, header->value[0] ? "%s: %s" : "%s;%s", header->name, header->value);

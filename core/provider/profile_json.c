@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "core/base/clock.h"
+#include "core/base/http_field.h"
 #include "core/base/url.h"
 #include "core/provider/name.h"
 
@@ -101,17 +102,12 @@ static enum rc read_servers(const struct profile_reader *r, const struct item *a
     return RC_OK;
 }
 
-/* Headers that belong to the connection or to us, whatever a profile says. */
-static bool is_reserved_header(struct str name)
+/* Not a GET's, or the program's own. */
+static bool is_reserved_header(struct str name, const char **why)
 {
-    static const char *const reserved[] = {"host",           "connection", "content-length",
-                                           "content-type",   "expect",     "transfer-encoding",
-                                           "accept-encoding"};
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
-        if (strcasecmp(name.ptr, reserved[i]) == 0)
-            return true;
-    }
-    return false;
+    *why = "says what the body is, and the request has none";
+    return strcasecmp(name.ptr, "content-type") == 0 ||
+           http_field_owner(name.ptr, why) != HTTP_FIELD_ANYONE;
 }
 
 static bool is_ascii(struct str s)
@@ -139,8 +135,10 @@ static enum rc read_credential(const struct profile_reader *r, const struct item
         rc = reader_refuse(r, &variable, "must not begin with a digit");
     if (rc == RC_OK)
         rc = reader_word(r, &header, CHARS_TOKEN, HEADER_BYTES_MAX, &p->key_header);
-    if (rc == RC_OK && is_reserved_header(p->key_header))
-        rc = reader_refuse(r, &header, "is a header that a profile cannot set");
+    const char *why;
+    if (rc == RC_OK && is_reserved_header(p->key_header, &why))
+        rc = reader_refuse(r, &header, "is a header that a profile cannot set; %s %s",
+                           p->key_header.ptr, why);
     if (rc == RC_OK && prefix.json)
         rc = reader_text(r, &prefix, HEADER_BYTES_MAX, &p->key_prefix);
     if (rc == RC_OK && !is_ascii(p->key_prefix))

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/credential_text.h"
+#include "core/base/http_field.h"
 #include "core/base/loopback.h"
 #include "core/http/proxy.h"
 #include "core/sink_http.h"
@@ -102,35 +103,16 @@ enum rc webhook_type_check(const struct sink_cfg *cfg, struct err *e)
 
 /* ---- headers -------------------------------------------------------------------------------- */
 
-/* Those that make up the message, or that are ours. */
-static const char *const reserved_headers[] = {
-    "connection",
-    "content-length",
-    "expect",
-    "te",
-    "trailer",
-    "upgrade",
-    "webhook-id",
-    "transfer-encoding",
-    "keep-alive",
-    "webhook-timestamp",
-    "webhook-signature",
-};
-
-static bool is_reserved(const char *name)
+/* The signature's, and those that nobody but the program may set. */
+static bool is_reserved(const char *name, const char **why)
 {
-    for (size_t i = 0; i < sizeof reserved_headers / sizeof *reserved_headers; i++)
-        if (strcasecmp(name, reserved_headers[i]) == 0)
+    static const char *const signing[] = {"webhook-id", "webhook-timestamp", "webhook-signature"};
+    for (size_t i = 0; i < sizeof signing / sizeof *signing; i++) {
+        *why = "is a part of the signature, which the program makes";
+        if (strcasecmp(name, signing[i]) == 0)
             return true;
-    return false;
-}
-
-static bool is_header_name(const char *name)
-{
-    size_t n = 0;
-    while (name[n] && (is_alnum(name[n]) || strchr("!#$%&'*+-.^_`|~", name[n])))
-        n++;
-    return n > 0 && !name[n];
+    }
+    return http_field_owner(name, why) != HTTP_FIELD_ANYONE;
 }
 
 static bool is_header_value(const char *value)
@@ -163,14 +145,15 @@ static enum rc split_header(struct webhook_headers *h, const char *text, const c
     char *value = arena_strdup(&h->arena, trim(str_c(colon + 1)));
     if (!name || !value)
         return err_nomem(e);
-    if (!is_header_name(name))
+    if (!http_field_is_name(name))
         return err_set(e, RC_USAGE,
                        "%s: option %s: the text before the colon is not a header name (allowed: "
                        "letters, digits and - _ .)",
                        cfg->spec, option);
-    if (is_reserved(name))
-        return err_set(e, RC_USAGE, "%s: option %s: the header %s is set by the program", cfg->spec,
-                       option, name);
+    const char *why;
+    if (is_reserved(name, &why))
+        return err_set(e, RC_USAGE, "%s: option %s: the header %s cannot be set; it %s", cfg->spec,
+                       option, name, why);
     h->values[h->n] = value;
     h->list[h->n] = (struct http_header){name, value};
     return RC_OK;

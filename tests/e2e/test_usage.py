@@ -72,6 +72,9 @@ def assert_refused(leadpipe, done, *fragments):
     (BASE + ["-t", "csv,table=nope:x.csv"], ["nope"]),
     (BASE + ["-t", "webhook:http://crm.example/hook"], ["--allow-http"]),
     (BASE + ["-t", "webhook:crm.example/hook"], ["webhook"]),
+    *[(BASE + ["-t", "webhook,%s=%s: V:http://127.0.0.1:9/" % (option, name)], ["option %s" % option, name, "cannot be set"])
+      for option in ("header", "header-env")
+      for name in ("Host", "Content-Encoding", "Content-Length", "Proxy-Authorization", "HTTP2-Settings")],
     (["-p", "nope", "-t", "csv:x"], ["--provider", "nope", "omni"]),
     (["-p", "./nope.json", "-t", "csv:x"], ["--provider", "nope.json"]),
     (["-p", "convocore", "-t", "csv:x", "--param", "agent=1"], ["--param", "\"agent\"", "agentId"]),

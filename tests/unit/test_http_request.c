@@ -227,6 +227,11 @@ static void malformed_requests_are_not_sent(void **state)
         {HTTP_GET, "", {"X secret", "y"}, "one of its headers is malformed"},
         {HTTP_PUT, "x", {"", "secret"}, "one of its headers is malformed"},
         {HTTP_PUT, "x", {"X\xc3\xa4", "secret"}, "one of its headers is malformed"},
+        {HTTP_PUT, "x", {"Content-Length", "0"}, "its header Content-Length is the HTTP engine's"},
+        {HTTP_PUT, "x", {"transfer-encoding", "chunked"}, "its header transfer-encoding is"},
+        {HTTP_GET, "", {"Host", "secret"}, "its header Host is"},
+        {HTTP_GET, "", {"Expect", "100-continue"}, "its header Expect is"},
+        {HTTP_GET, "", {"Proxy-Authorization", "secret"}, "its header Proxy-Authorization is"},
     };
     struct world *w = world_new(never_asked);
     world_open(w);
