@@ -68,7 +68,8 @@ struct http_header {
  * an answer that is not 2xx goes to `answer` as ever.
  *
  * The body is decoded by the engine itself, which notices compressed ones that are cut off: only gzip is
- * asked for and taken (unless the request says otherwise by an Accept-Encoding of its own). All of a body
+ * asked for and taken (unless the request says otherwise by an Accept-Encoding of its own). A body of no
+ * bytes is empty if a Content-Length says so; gzip without one was cut off. All of a body
  * was written when the request ended as HTTP_ANSWERED with a 2xx, and not before. */
 struct http_writer {
     void *ctx;

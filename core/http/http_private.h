@@ -77,8 +77,9 @@ struct transfer {
     bool settling;     /* its head decides what becomes of the request ... */
     int64_t settle_us; /* ... and the body is not waited for beyond this; INT64_MAX: not set yet */
     bool success, encoded, too_large, no_room, not_written;
-    bool is_gzip;      /* that is how it is encoded */
-    bool is_unpacking; /* by us: an option that the handle has now */
+    bool is_gzip;           /* that is how it is encoded */
+    bool is_declared_empty; /* by a Content-Length of 0, however it is encoded */
+    bool is_unpacking;      /* by us: an option that the handle has now */
     struct gunzip gunzip;
     size_t max_bytes;
     size_t written_bytes;   /* to the request's writer */

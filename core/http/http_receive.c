@@ -15,7 +15,7 @@ static void begin_head(struct transfer *t)
 {
     if (t->r->wanted)
         buf_clear(&t->r->fields);
-    t->begun = t->success = t->encoded = t->is_gzip = false;
+    t->begun = t->success = t->encoded = t->is_gzip = t->is_declared_empty = false;
     t->status = 0;
     t->n_retry_after = 0;
     t->date[0] = t->location[0] = '\0';
@@ -176,12 +176,11 @@ static void read_field(struct transfer *t, struct str line)
 
 /* ---- the body ------------------------------------------------------------------------------- */
 
+/* As it is sent; -1: that is not known. */
 static int64_t announced_bytes(const struct transfer *t)
 {
     curl_off_t n = -1;
-    if (t->encoded || curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n))
-        return -1;
-    return n;
+    return curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n) ? -1 : n;
 }
 
 /* The answer may have to grow for `bytes` more. */
@@ -211,7 +210,8 @@ static bool begin_body(struct transfer *t)
     struct buf *answer = &t->r->answer;
     answer->max = t->max_bytes < SIZE_MAX ? t->max_bytes + 1 : SIZE_MAX; /* for the owner's NUL */
     int64_t n = announced_bytes(t);
-    if (n <= 0)
+    t->is_declared_empty = n == 0;
+    if (n <= 0 || t->encoded)
         return true;
     if (t->success && (uint64_t)n > t->max_bytes) {
         t->too_large = true;
@@ -317,8 +317,10 @@ size_t http_receive_packed(char *p, size_t size, size_t n, void *transfer)
     return size * n;
 }
 
-/* Whether a body that has come to its end is all of it. */
+/* Whether a body that has come to its end is all of it. Compressed, an empty body has 20 bytes; many servers
+ * send none, and say so. Without a length, a body of no bytes is one that was cut off. */
 bool http_body_is_whole(const struct transfer *t)
 {
-    return !t->is_unpacking || !t->is_gzip || !t->success || t->gunzip.is_whole;
+    return !t->is_unpacking || !t->is_gzip || !t->success || t->is_declared_empty ||
+           t->gunzip.is_whole;
 }
