@@ -131,6 +131,5 @@ bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *
     }
     lead->http_status = payload.http_status;
     lead->attempts = payload.attempts;
-    lead->replaced = payload.replaced;
     return true;
 }

@@ -161,7 +161,6 @@ struct state_buffered {
     unsigned char key[LEAD_KEY_BYTES];
     int http_status;
     unsigned attempts;
-    uint64_t replaced;
     struct str body;
 };
 enum rc state_buffer(struct state *s, const struct state_buffered *payload, struct err *e);

@@ -179,7 +179,6 @@ enum rc state_buffer(struct state *s, const struct state_buffered *payload, stru
     query_blob(&q, (struct str){(const char *)payload->key, LEAD_KEY_BYTES});
     query_int(&q, payload->http_status);
     query_int(&q, payload->attempts);
-    query_int(&q, (int64_t)payload->replaced);
     query_blob(&q, payload->body);
     query_checksum(&q);
     return state_leave(s, query_run(&q, e));
@@ -223,7 +222,6 @@ static enum rc take_buffered(struct query *q, struct state_buffered *out, struct
     struct str key = row_blob(q);
     out->http_status = (int)row_number(q, STATE_HTTP_STATUS_MAX);
     out->attempts = (unsigned)row_number(q, UINT_MAX);
-    out->replaced = row_number(q, STATE_COUNT_MAX);
     out->body = row_blob(q);
     q->malformed |= key.len != LEAD_KEY_BYTES;
     enum rc rc = row_checksum(q, "a buffered payload", e);

@@ -12,8 +12,8 @@
     "CREATE TABLE settings(position INTEGER PRIMARY KEY, name TEXT, value TEXT,"                      \
     " checksum INTEGER NOT NULL);"                                                                    \
     "CREATE TABLE buffered(seq INTEGER PRIMARY KEY, key BLOB NOT NULL,"                               \
-    " http_status INTEGER NOT NULL, attempts INTEGER NOT NULL, replaced INTEGER NOT NULL,"            \
-    " body BLOB, checksum INTEGER NOT NULL);"
+    " http_status INTEGER NOT NULL, attempts INTEGER NOT NULL, body BLOB,"                            \
+    " checksum INTEGER NOT NULL);"
 
 #define STATE_TABLES                                                                                \
     "CREATE TABLE run(one INTEGER PRIMARY KEY, phase INTEGER NOT NULL, run_id TEXT NOT NULL,"       \
@@ -146,17 +146,14 @@
     X(MISSING_DROP_ONE, "DELETE FROM missing WHERE seq = ?")                                           \
     X(MISSING_DROP_FROM, "DELETE FROM missing WHERE seq >= ?")                                         \
     X(MISSING_DROP, "DELETE FROM missing")                                                             \
-    X(BUFFERED_PUT,                                                                                    \
-      "REPLACE INTO buffered(seq, key, http_status, attempts, replaced, body, checksum)"               \
-      " VALUES (?, ?, ?, ?, ?, ?, ?)")                                                                 \
-    X(BUFFERED_GET,                                                                                    \
-      "SELECT seq, key, http_status, attempts, replaced, body, checksum FROM buffered"                 \
-      " WHERE seq = ?")                                                                                \
+    X(BUFFERED_PUT, "REPLACE INTO buffered(seq, key, http_status, attempts, body, checksum)"           \
+                    " VALUES (?, ?, ?, ?, ?, ?)")                                                      \
+    X(BUFFERED_GET, "SELECT seq, key, http_status, attempts, body, checksum FROM buffered"             \
+                    " WHERE seq = ?")                                                                  \
     X(BUFFERED_COUNT, "SELECT count(*) FROM buffered")                                                 \
     X(BUFFERED_SEQS, "SELECT seq FROM buffered ORDER BY seq")                                          \
     X(BUFFERED_NEXT, "SELECT seq FROM buffered WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1")       \
-    X(BUFFERED_VERIFY,                                                                                 \
-      "SELECT seq, key, http_status, attempts, replaced, body, checksum FROM buffered")                \
+    X(BUFFERED_VERIFY, "SELECT seq, key, http_status, attempts, body, checksum FROM buffered")         \
     X(BUFFERED_DROP_ONE, "DELETE FROM buffered WHERE seq = ?")                                         \
     X(BUFFERED_DROP, "DELETE FROM buffered")                                                           \
     X(DELIVERY_PUT, "INSERT INTO deliveries(number, sink, last_seq, id, leads, checksum,"              \

@@ -139,7 +139,9 @@ def test_later_version(resumed):
     assert_state_refused(resumed, "later version")
 
 
-RENAMES_OF_1 = ("CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT, bytes INTEGER NOT NULL, "
+REKEPT_OF_1 = ("CREATE TABLE kept(place INTEGER PRIMARY KEY, key BLOB NOT NULL, http_status INTEGER NOT NULL, "
+             "attempts INTEGER NOT NULL, mended INTEGER NOT NULL, body BLOB, seal INTEGER NOT NULL)")
+NAMES_OF_1 = ("CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT, bytes INTEGER NOT NULL, "
                 "crc INTEGER NOT NULL, seal INTEGER NOT NULL)")
 NAMES_OF_1 = {"prepared": "renames", "replaced": "mended", "gaps": "holes", "settings": "terms", "buffered": "kept",
               "seq": "place", "last_seq": "last_place", "checksum": "seal", "answer_checksum": "answer_seal",
@@ -159,6 +161,9 @@ def make_version_1(folder):
         for name in ORDER_OF_1:
             if name == "accepted_by":  # it stood before that
                 made.execute(RENAMES_OF_1)
+            if name == "buffered":  # it had a column more, and what is in it is not read
+                made.execute(KEPT_OF_1)
+                continue
             made.execute(re.sub(r"\w+", lambda word: NAMES_OF_1.get(word[0], word[0]), tables[name]))
             for row in db.execute("SELECT * FROM %s" % name).fetchall():
                 made.execute("INSERT INTO %s VALUES (%s)" % (NAMES_OF_1.get(name, name), ", ".join("?" * len(row))), row)

@@ -80,7 +80,7 @@ static const struct {
     {"marks", "sink", {"sink", "mark"}},
     {"columns", "position", {"position", "table_number", "scope", "occurrence", "key", "member"}},
     {"failures", "seq", {"seq", "by_sink", "summary", "line"}},
-    {"buffered", "seq", {"seq", "key", "http_status", "attempts", "replaced", "body"}},
+    {"buffered", "seq", {"seq", "key", "http_status", "attempts", "body"}},
     {"deliveries",
      "number",
      {"number", "sink", "last_seq", "id", "leads", "outcome", "answer", "body"}},

@@ -46,7 +46,7 @@ static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **v
     " member);"                                                                                            \
     "UPDATE OR IGNORE failures SET checksum = checksum(seq, by_sink, summary, line);"                      \
     "UPDATE OR IGNORE missing SET checksum = checksum(seq, line);"                                         \
-    "UPDATE OR IGNORE buffered SET checksum = checksum(seq, key, http_status, attempts, replaced, body);"  \
+    "UPDATE OR IGNORE buffered SET checksum = checksum(seq, key, http_status, attempts, body);"            \
     "UPDATE OR IGNORE deliveries SET checksum = checksum(number, sink, last_seq, id, leads),"              \
     " body_checksum = iif(body IS NULL, NULL, checksum(body)),"                                            \
     " answer_checksum = iif(outcome IS NULL, NULL, checksum(outcome, answer));"                            \

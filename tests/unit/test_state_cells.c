@@ -193,7 +193,6 @@ static const char *const refused[] = {
     "UPDATE buffered SET http_status = 1000",
     "UPDATE buffered SET http_status = -1",
     "UPDATE buffered SET attempts = 4294967296",
-    "UPDATE buffered SET replaced = -1",
     "UPDATE buffered SET body = NULL",
     "UPDATE buffered SET body = 1",
     /* deliveries */
@@ -246,7 +245,7 @@ static const char *const refused[] = {
     "CREATE TABLE more(x)",
     "ALTER TABLE buffered ADD COLUMN more AS (abs(-9223372036854775808))",
     "ALTER TABLE buffered RENAME TO old; CREATE VIEW buffered AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL"
-    " SELECT n + 1 FROM c) SELECT n seq, x'' key, 0 http_status, 0 attempts, 0 replaced, x'' body,"
+    " SELECT n + 1 FROM c) SELECT n seq, x'' key, 0 http_status, 0 attempts, x'' body,"
     " 0 checksum FROM c; UPDATE run SET phase = 1; SELECT 1",
 };
 /* NOLINTEND(bugprone-suspicious-missing-comma) */
