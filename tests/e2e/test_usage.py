@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
 
 import pytest
 
-from conftest import ROOT
+from conftest import BINARY, ROOT
 
 KEY = {"OMNI_API_KEY": "k3y-s3cret", "CONVOCORE_API_KEY": "k3y-s3cret"}
 BASE = ["-p", "omni", "-t", "csv:out.csv", "--id", "1"]
@@ -194,6 +195,25 @@ def test_help_of_a_command(leadpipe, command):
     assert {done.stderr for done in asked} == {""}
     assert len({done.stdout for done in asked}) == 1
     assert asked[0].stdout.decode().startswith("usage: leadpipe " + command)
+
+
+# What the dynamic linker loads, and what it is called there.
+LIBRARIES = {"libcurl": "libcurl/", "libuv": "libuv/", "libsqlite3": "SQLite/", "libcjson": "cJSON/", "libmsgpackc": "msgpack-c/",
+             "libmsgpack-c": "msgpack-c/", "libz": "zlib/", "libdeflate": "libdeflate/", "libcrypto": "OpenSSL ", "libzstd": "zstd/",
+             "libpq": "libpq/", "libexpat": "expat/"}
+OF_THE_SYSTEM = ("libc.", "libm.", "libdl.", "libpthread.", "ld-linux", "libasan", "libubsan", "libtsan", "libgcc_s")
+
+
+def test_version_names_every_library(leadpipe):
+    """Those that the program itself asks for, whatever this build has."""
+    first, curl, others = leadpipe("version").stdout.decode().splitlines()
+    head = subprocess.run(["readelf", "-d", BINARY], stdout=subprocess.PIPE, check=True).stdout.decode()
+    needed = [name.replace("-gnutls", "") for name in re.findall(r"\(NEEDED\).*\[([^\]]+?\.)so", head)]
+    needed = [name for name in needed if not name.startswith(OF_THE_SYSTEM)]
+    assert "libcurl." in needed and "libsqlite3." in needed, head
+    for name in needed:
+        text = curl if name == "libcurl." else others
+        assert re.search(re.escape(LIBRARIES[name.rstrip(".")]) + r"\d", text), (name, text)
 
 
 @pytest.mark.parametrize("words", [["version"], ["--version"], ["-V"]])
