@@ -42,17 +42,26 @@ def beside(folder, name):
     return folder.with_name("%s-%s" % (folder.name, name))
 
 
+def require(*paths):
+    """The dynamic linker only warns of a library that it cannot preload: nothing would be killed or lost, and all be well."""
+    for path in paths:
+        if not path.is_file():
+            print("%s: is missing; it is built beside the program (cmake --build, ./build.sh test)" % path, file=sys.stderr)
+            raise SystemExit(2)
+
+
 class Rig:
     """A server, a program, and folders for runs."""
 
     def __init__(self, chosen):
         self.chosen = chosen
+        self.library = powercut.library(chosen.bin.parent)
+        self.binary = chosen.bin.parent / "faults" / "leadpipe-eager" if chosen.eager else chosen.bin
+        require(self.binary, self.library)
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="leadpipe-crash-", dir=chosen.folder))
         self.hooks = self.base / "hooks"
         self.sandbox = conftest.Sandbox("--hooks-dir", str(self.hooks), "--die-with-parent")
         self.control = conftest.Control(self.sandbox.url)
-        self.library = powercut.library(chosen.bin.parent)
-        self.binary = chosen.bin.parent / "faults" / "leadpipe-eager" if chosen.eager else chosen.bin
         self.references = {}
 
     def close(self):

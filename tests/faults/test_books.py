@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -176,3 +177,20 @@ def test_wrong_before_the_end(tmp_path, reference, change, text):
 
 def write_run_manifest(folder):
     (folder / books.MANIFEST).write_text((folder.parent / "reference" / books.MANIFEST).read_text())
+
+
+# --- what a rig needs ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("rig", [["crash.py", "1"], ["every_call.py"]], ids=lambda rig: rig[0])
+@pytest.mark.parametrize("missing, there", [("faultfs.so", ["leadpipe", "faults/leadpipe-eager"]),
+                                            ("leadpipe-eager", ["leadpipe", "faults/faultfs.so"])])
+def test_a_rig_refuses_to_run_without_what_it_needs(tmp_path, rig, missing, there):
+    """Without the library nothing would be killed at a call, nor lost: all would be well."""
+    for name in there:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    done = subprocess.run([sys.executable, str(pathlib.Path(__file__).parent / rig[0]), *rig[1:], "--eager", "--leads", "1",
+                           "--folder", str(tmp_path), "--bin", str(tmp_path / "leadpipe")],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 2 and "/faults/%s: is missing" % missing in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and not list(tmp_path.glob("leadpipe-crash-*"))
