@@ -139,10 +139,10 @@ def test_later_version(resumed):
     assert_state_refused(resumed, "later version")
 
 
-REKEPT_OF_1 = ("CREATE TABLE kept(place INTEGER PRIMARY KEY, key BLOB NOT NULL, http_status INTEGER NOT NULL, "
-             "attempts INTEGER NOT NULL, mended INTEGER NOT NULL, body BLOB, seal INTEGER NOT NULL)")
-NAMES_OF_1 = ("CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT, bytes INTEGER NOT NULL, "
+RENAMES_OF_1 = ("CREATE TABLE renames(position INTEGER PRIMARY KEY, source TEXT, target TEXT, bytes INTEGER NOT NULL, "
                 "crc INTEGER NOT NULL, seal INTEGER NOT NULL)")
+KEPT_OF_1 = ("CREATE TABLE kept(place INTEGER PRIMARY KEY, key BLOB NOT NULL, http_status INTEGER NOT NULL, "
+             "attempts INTEGER NOT NULL, mended INTEGER NOT NULL, body BLOB, seal INTEGER NOT NULL)")
 NAMES_OF_1 = {"prepared": "renames", "replaced": "mended", "gaps": "holes", "settings": "terms", "buffered": "kept",
               "seq": "place", "last_seq": "last_place", "checksum": "seal", "answer_checksum": "answer_seal",
               "body_checksum": "body_seal"}
