@@ -170,10 +170,32 @@ static enum rc check_gone(struct pg_plan *m, struct pg_outcome *out, struct err 
     return rc;
 }
 
+/* The run columns, too: it is this run that writes the row. */
+static enum rc mark_gone(struct pg_plan *m, struct str gone, struct pg_outcome *out, struct err *e)
+{
+    char started[25];
+    clock_format(m->place->started_us / 1000, started);
+    buf_adds(&m->text, "update ");
+    buf_add_str(&m->text, m->merge.table);
+    buf_addf(&m->text, " as t set " SQL_COLUMN_DELETED_AT " = '%s'", started);
+    for (size_t i = 0; i < m->merge.n_columns; i++) {
+        if (m->columns[i].role != SQL_MERGE_RUN)
+            continue;
+        buf_adds(&m->text, ", ");
+        pg_put_column(&m->text, m->place, m->columns[i].name);
+        buf_adds(&m->text, " = ");
+        buf_add_str(&m->text, m->columns[i].value);
+    }
+    buf_adds(&m->text, " from ");
+    buf_add_str(&m->text, gone);
+    buf_adds(&m->text, " as l where ");
+    put_held(&m->text, m, true);
+    return pg_count(m->link, &m->text, &out->updated, e);
+}
+
 static enum rc take_gone(struct pg_plan *m, struct pg_outcome *out, struct err *e)
 {
     struct str gone = STR_NONE;
-    char started[25];
     pg_put_gone(&m->text, m->place);
     enum rc rc = pg_plan_keep(m, &m->text, &gone, e);
     if (rc != RC_OK || m->place->deletes == SQL_DELETES_IGNORE)
@@ -182,14 +204,7 @@ static enum rc take_gone(struct pg_plan *m, struct pg_outcome *out, struct err *
         sql_merge_delete_leads(&m->text, &m->merge, gone);
         rc = pg_count(m->link, &m->text, &out->deleted, e);
     } else if (m->table == 0) {
-        clock_format(m->place->started_us / 1000, started);
-        buf_adds(&m->text, "update ");
-        buf_add_str(&m->text, m->merge.table);
-        buf_addf(&m->text, " as t set " SQL_COLUMN_DELETED_AT " = '%s' from ", started);
-        buf_add_str(&m->text, gone);
-        buf_adds(&m->text, " as l where ");
-        put_held(&m->text, m, true);
-        rc = pg_count(m->link, &m->text, &out->updated, e);
+        rc = mark_gone(m, gone, out, e);
     }
     buf_clear(&m->text);
     return rc;

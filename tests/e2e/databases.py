@@ -45,11 +45,11 @@ class Database:
         assert process.returncode == 0, errors
         return out
 
-    def ask(self, sql):
+    def ask(self, sql, nulls=True):
         """Rows as dicts, with numbers as decimals."""
+        row = "row_to_json(lp_row)" if nulls else "json_strip_nulls(row_to_json(lp_row))"
         # In hexadecimal: psql leaves out what it takes for no character.
-        out = self.run("set timezone to 'UTC'; select encode(convert_to(row_to_json(lp_row)::text, 'UTF8'), 'hex') from (%s) "
-                       "lp_row" % sql)
+        out = self.run("set timezone to 'UTC'; select encode(convert_to(%s::text, 'UTF8'), 'hex') from (%s) lp_row" % (row, sql))
         return [decimals(bytes.fromhex(line).decode()) for line in out.split("\n") if line]
 
     def value(self, sql):
@@ -61,15 +61,24 @@ class Database:
             "select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute where attnum > 0 "
             "and not attisdropped and attrelid = '%s.\"%s\"'::regclass order by attnum" % (schema, table))}
 
-    def rows(self, table, schema="public"):
+    def all_columns(self, schema="public"):
+        """{table: {column: type}}"""
+        found = {}
+        for row in self.ask("select relname as table, attname as name, format_type(atttypid, atttypmod) as type from pg_attribute "
+                            "join pg_class on attrelid = pg_class.oid where attnum > 0 and not attisdropped and relkind = 'r' "
+                            "and relnamespace = '%s'::regnamespace order by attnum" % schema):
+            found.setdefault(row["table"], {})[row["name"]] = row["type"]
+        return found
+
+    def rows(self, table, schema="public", nulls=True, columns=None):
         """Times as microseconds since 1970, numerics and json as text."""
         picked = []
-        for name, kind in self.columns(table, schema).items():
+        for name, kind in (columns or self.columns(table, schema)).items():
             quoted = '"%s"' % name.replace('"', '""')
             how = {"timestamp with time zone": "((extract(epoch from %s) * 1000000)::bigint)::text", "numeric": "%s::text",
                    "bigint": "%s::text", "jsonb": "%s::text"}.get(kind, "%s")
             picked.append("%s as %s" % (how % quoted, quoted))
-        return self.ask('select %s from %s."%s"' % (", ".join(picked), schema, table))
+        return self.ask('select %s from %s."%s"' % (", ".join(picked), schema, table), nulls)
 
     def dump(self, schema="public"):
         """Everything that others see, to show that nothing changed."""
