@@ -1,4 +1,4 @@
-"""The sink "sqlite", read by Python's own SQLite: every cell, second nights, readers meanwhile, kills at any place."""
+"""The sink "sqlite", read by Python's own SQLite: every cell, second nights, kills at any place."""
 
 import datetime
 import json
@@ -300,40 +300,6 @@ def test_ignored_leads_need_no_guard(night):
         del night.payloads["L%d" % number]
     assert night.run("", "--max-gone", "0")["gone"] == 5
     assert len(rows_of(night.path, "leads")) == 40
-
-
-# --- readers ------------------------------------------------------------------------------------------------
-
-def test_readers_see_all_or_nothing(night):
-    for n in range(40, 1500):
-        night.payloads["L%d" % n] = payload(n)
-    night.ids = sorted(night.payloads)
-    night.run()
-    for n in range(1500):
-        night.payloads["L%d" % n] = payload(n, email="second@example.com")
-    seen, stop, failures = set(), threading.Event(), []
-
-    def read():
-        while not stop.is_set():
-            try:
-                database = connect(night.path, timeout=5)
-                seen.add(tuple(map(tuple, database.execute("select count(*), count(distinct _run_id) from leads union all "
-                                                           "select count(*) - count(email), count(distinct email = 'second@example.com') from leads"))))
-                database.close()
-            except sqlite3.OperationalError as error:
-                failures.append(str(error))
-            time.sleep(0.002)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        night.run()
-    finally:
-        stop.set()
-        reader.join()
-    assert not failures and seen == {((1500, 1), (0, 1))}
-    assert all(row["email"] == "second@example.com" for row in rows_of(night.path, "leads"))
-    no_junk(night.leadpipe.folder, "leads.db")
 
 
 # --- tables of the user's -------------------------------------------------------------------------------------
