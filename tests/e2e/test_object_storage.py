@@ -78,7 +78,14 @@ def exports(leadpipe, sandbox, control, s3):
     ("ndjson", "one.ndjson", "s3://leads/deep/er/one.ndjson"),
     ("ndjson,layout=rows,gzip=1", "one", "s3://leads/one"),
     ("ndjson", "out/", "s3://leads/"),
+    ("ndjson,layout=raw,gzip=9", "one", "s3://leads/one"),
+    ("ndjson,run-columns", "out/", "s3://leads/"),
+    ("csv,excel-safe,bom,eol=crlf,delimiter=semicolon,gzip=1", "out/", "s3://leads/"),
+    ("msgpack,gzip=6", "out/", "s3://leads/m/"),
+    ("msgpack,layout=rows", "one", "s3://leads/one"),
     ("parquet", "out/", "s3://leads/p/"),
+    ("parquet,compression=gzip,json=string", "out/", "s3://leads/p/"),
+    ("parquet,compression=none,table=documents", "one", "s3://leads/one"),
     ("msgpack", "one", "s3://leads/k\u00e4y with =&+?#%41 signs"),
 ])
 def test_same_bytes(exports, s3, sink, local, remote):
@@ -86,21 +93,22 @@ def test_same_bytes(exports, s3, sink, local, remote):
     visible = []
     s3.before = lambda operation, key: operation != "CompleteMultipartUpload" and visible.append(dict(s3.objects["leads"]))
     exports("-t", "%s:%s" % (sink, local), "-t", "%s:%s" % (sink, remote), "--failed", "s3://leads/failed",
-            "--missing", "missing", "--manifest", "s3://leads/manifest.json", ids=["plain-1", "gone~missing", "plain-2"])
+            "--missing", "missing", "--schema", "s3://leads/schema.json", "--manifest", "s3://leads/manifest.json",
+            ids=["plain-1", "gone~missing", "plain-2"])
+    others = ("manifest.json", "failed", "schema.json")
     prefix = remote[len("s3://leads/"):]
     here = {name: digest for name, digest in snapshot(exports.folder / local).items()} if local.endswith("/") \
         else {"": hashlib.sha256((exports.folder / local).read_bytes()).hexdigest()}
     there = {key: hashlib.sha256(data).hexdigest() for key, data in s3.data().items()}
     manifest = json.loads(s3.data()["manifest.json"])
     assert {key[len(prefix):]: digest for key, digest in there.items()
-            if key.startswith(prefix) and key not in ("manifest.json", "failed")} == here
+            if key.startswith(prefix) and key not in others} == here
     assert s3.data()["failed"] == b"" and (exports.folder / "missing").read_bytes().count(b"\n") == 1
     assert not any(visible), "an object appeared before the end"
     assert s3.requests[-1][:3] == ("CompleteMultipartUpload", "leads", "manifest.json")
     files = manifest["sinks"][1]["files"]
     assert {file["path"]: file["sha256"] for file in files} == {
-        "s3://leads/" + key: digest for key, digest in there.items() if key.startswith(prefix) and
-        key not in ("manifest.json", "failed")}
+        "s3://leads/" + key: digest for key, digest in there.items() if key.startswith(prefix) and key not in others}
     assert exports.is_clean()
 
 
@@ -315,6 +323,7 @@ SINKS = {
     "csv": ["csv:%s/csv/"],
     "parquet": ["parquet,row-group=64K:%s/one"],
     "both": ["csv,gzip=1:%s/csv/", "ndjson:%s/one"],
+    "tables": ["ndjson:%s/n/", "msgpack,gzip=1:%s/m/", "parquet,row-group=64K:%s/p/", "ndjson:%s/one"],
 }
 
 
@@ -372,6 +381,7 @@ def resumed(leadpipe, sandbox, control, s3):
     ("ndjson", signal.SIGKILL), ("gzip", signal.SIGKILL), ("csv", signal.SIGKILL),
     ("parquet", signal.SIGKILL), ("parquet", signal.SIGTERM),
     ("ndjson", signal.SIGTERM), ("msgpack", signal.SIGTERM), ("both", signal.SIGTERM),
+    ("tables", signal.SIGKILL), ("tables", signal.SIGINT),
 ])
 def test_a_run_that_resumes(resumed, s3, sinks, number):
     """Stopped or killed in the middle: what was uploaded is not uploaded again, and the bytes are the same."""
@@ -387,7 +397,7 @@ def test_a_run_that_resumes(resumed, s3, sinks, number):
     assert sums == {"s3://leads/" + key: hashlib.sha256(data).hexdigest() for key, data in local.items()}
     again = {request.query["partNumber"] for request in s3.requests[before:]
              if request.operation == "UploadPart" and request.key == "one"}
-    assert "1" not in again or sinks in ("gzip", "both", "parquet"), again
+    assert "1" not in again or sinks in ("gzip", "both", "parquet", "tables"), again
     assert resumed.is_clean()
 
 

@@ -1,0 +1,173 @@
+"""Each row of the table "When the server refuses" (docs/object-storage.md), and servers that are none."""
+
+import json
+import socket
+import ssl
+import threading
+
+import pytest
+
+import test_object_storage as storage
+from certificates import GOOD
+from test_object_storage import BIG, error_of, exports, free_port, resumed, s3  # noqa: F401
+
+
+def asked_for_leads(control):
+    return control.stats()["by_id"] != {}
+
+
+ATTEMPTS, TIME = ["--attempts", "3"], ["--retry-max-time", "1s", "--attempts", "50"]
+
+
+@pytest.mark.parametrize("code, status, words", [
+    ("SlowDown", 503, ATTEMPTS), ("InternalError", 500, ATTEMPTS), ("ServiceUnavailable", 503, ATTEMPTS),
+    ("TooManyRequests", 429, ATTEMPTS), ("RequestTimeout", 400, ATTEMPTS), ("BadGateway", 502, ATTEMPTS), ("Other", 599, ATTEMPTS),
+    ("SlowDown", 503, TIME), ("TooManyRequests", 429, TIME)])
+def test_until_attempts_or_time_are_used_up(exports, s3, control, code, status, words):
+    s3.fail("CreateMultipartUpload", code, status, times=999)
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", *words, status=1, timeout=60)
+    message = error_of(done)
+    if status == 429 and words is TIME:  # which holds all requests back, so that it is the server's outage that ends the run
+        assert "no success for" in message and "HTTP 429" in message, message
+    else:
+        assert "%s: on demand" % code in message and " attempts)" in message, message
+    tried = s3.count("CreateMultipartUpload")
+    assert tried == 3 if words is ATTEMPTS else tried > 1
+    assert not asked_for_leads(control) and exports.is_clean()
+
+
+@pytest.mark.parametrize("code, status, exit_status", [
+    ("AccessDenied", 403, 1), ("ExpiredToken", 400, 1), ("SignatureDoesNotMatch", 403, 1), ("InvalidAccessKeyId", 403, 1),
+    ("NoSuchBucket", 404, 2), ("PermanentRedirect", 301, 2)])
+def test_at_once(exports, s3, control, code, status, exit_status):
+    """Before the first lead is fetched, and asked for once only."""
+    s3.fail("CreateMultipartUpload", code, status, times=9)
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", status=exit_status)
+    assert "%s: on demand" % code in error_of(done)
+    assert s3.count("CreateMultipartUpload") == 1 and not asked_for_leads(control) and exports.is_clean()
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"])
+def test_credentials_that_end_in_the_middle(resumed, s3, code):
+    """With a state the same command goes on once they are good again."""
+    s3.fail("UploadPart", code, 403, matches="one", times=9)
+    done = resumed.whole("ndjson", BIG, status=1)
+    assert "%s: on demand" % code in error_of(done, key="one") and resumed.outputs() == {}
+    s3.faults.clear()
+    resumed.whole("ndjson", BIG)
+    assert resumed.outputs() == resumed.local("ndjson", BIG) and resumed.is_clean()
+
+
+@pytest.mark.parametrize("words", [[], ["--state", "run.state"]])
+def test_refused_when_it_is_to_appear(exports, s3, words):
+    """The first of several objects: none of them is visible."""
+    s3.fail("CompleteMultipartUpload", "AccessDenied", 403, times=99)
+    exports("-t", "csv:s3://leads/csv/", "-t", "ndjson:s3://leads/x.ndjson", "--manifest", "s3://leads/m.json", *words, status=1)
+    assert s3.data() == {}
+    s3.faults.clear()
+    exports("-t", "csv:s3://leads/csv/", "-t", "ndjson:s3://leads/x.ndjson", "--manifest", "s3://leads/m.json", *words)
+    assert json.loads(s3.data()["m.json"])["published"] is True and exports.is_clean()
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "ListParts"])
+def test_what_was_there_stays(exports, s3, operation):
+    """Of a run that fails, and of one whose outputs are withheld, no object is replaced."""
+    words = ["-t", "csv:s3://leads/csv/", "-t", "parquet:s3://leads/p/", "-t", "ndjson:s3://leads/x.ndjson", "--failed",
+             "s3://leads/failed"]
+    exports(*words, ids=["plain-1"])
+    before = s3.data()
+    assert len(before) == 8 + 8 + 2
+    s3.fail(operation, "AccessDenied", 403, times=999, matches="x.ndjson")
+    exports(*words, ids=["plain-2", "plain-3"], status=1)
+    s3.faults.clear()
+    assert s3.data() == before
+    exports(*words, ids=["gone~missing"], status=3)
+    assert s3.data() == before and exports.is_clean()
+
+
+# ---- servers that are none --------------------------------------------------------------------------
+
+class Listener:
+    """Takes connections and does with each what a test says."""
+
+    def __init__(self, serve):
+        self.socket, self.serve, self.connections = socket.create_server(("127.0.0.1", 0)), serve, 0
+        self.url = "http://127.0.0.1:%d" % self.socket.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def html(connection):
+    connection.recv(1 << 16)
+    body = b"<html><title>Bad gateway</title>nginx</html>"
+    connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    connection.close()
+
+
+def endless_header(connection):
+    try:
+        connection.recv(1 << 16)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            connection.sendall(b"X-Filler: " + b"x" * 10000 + b"\r\n")
+    except OSError:
+        connection.close()
+
+
+def endless_body(connection):
+    try:
+        connection.recv(1 << 16)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b"<a>" * 10000)
+    except OSError:
+        connection.close()
+
+
+@pytest.mark.parametrize("serve", [html, endless_header, endless_body, lambda connection: connection.close(),
+                                   lambda connection: connection.sendall(b"220 ftp ready\r\n") or connection.close()],
+                         ids=["html", "header", "body", "closes", "ftp"])
+def test_something_else_listens(exports, control, serve):
+    listener = Listener(serve)
+    exports.s3.url = listener.url
+    try:
+        done = exports("-t", "ndjson:s3://leads/x.ndjson", "--attempts", "2", status=1, timeout=60)
+    finally:
+        listener.close()
+    assert error_of(done) and not asked_for_leads(control)
+    assert 1 <= listener.connections <= 4
+
+
+def test_nobody_listens(exports, control):
+    exports.s3.url = "http://127.0.0.1:%d" % free_port()
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", "--attempts", "2", status=1, timeout=60)
+    assert "connect" in error_of(done).lower() and not asked_for_leads(control)
+
+
+def test_no_such_host(exports, control):
+    exports.s3.url = "https://nowhere.invalid"
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", "--attempts", "2", status=1, timeout=60)
+    assert "nowhere.invalid" in done.stderr and not asked_for_leads(control)
+
+
+def test_a_certificate_that_nobody_knows(exports, control, certificates):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / (GOOD + ".pem"), certificates / (GOOD + ".key"))
+    with storage.S3Server(buckets=["leads"], tls=context) as server:
+        exports.s3 = server
+        done = exports("-t", "ndjson:s3://leads/x.ndjson", "--attempts", "2", status=1, timeout=60)
+        assert "certificate" in error_of(done) and not asked_for_leads(control) and server.requests == []
+        exports("-t", "ndjson:s3://leads/x.ndjson", "--cacert", certificates / "authority.pem")
+        assert set(server.data()) == {"x.ndjson"}
