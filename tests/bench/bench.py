@@ -14,6 +14,7 @@ import machine
 import measure
 import part_against
 import part_databases
+import part_flat
 import part_memory
 import part_micro
 import part_network
@@ -22,6 +23,7 @@ import part_parquet
 import part_peers
 import part_sqlite
 import part_state
+import part_storage
 import report
 import servers
 
@@ -29,6 +31,8 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 PAGE = os.path.join(ROOT, "docs", "benchmarks.md")
 PARTS = {
     "parquet": part_parquet.parquet,
+    "pyarrow": part_parquet.pyarrow,
+    "storage": part_storage.storage,
     "sqlite": part_sqlite.sqlite,
     "state": part_state.state,
     "startup": part_outputs.startup,
@@ -38,20 +42,21 @@ PARTS = {
     "bombs": part_memory.bombs,
     "million": part_memory.million,
     "changed": part_state.changed,
+    "flat": part_flat.flat,
     "peers": part_peers.peers,
     "micro": part_micro.micro,
     "postgres": part_databases.postgres,     # the last one: it changes the bodies
 }
 ORDER = list(part_outputs.OUTPUTS) + list(PARTS)
 AGAINST = ["raw", "csv", "all6", "all1", "tls"]
-LONG = ["million", "changed"]     # only when they are asked for
+LONG = ["million", "changed", "flat"]     # only when they are asked for
 BUSY = 0.15     # of the machine, by others: worth a warning
 
 
 def parse_arguments():
     p = argparse.ArgumentParser(prog="./build.sh bench", formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--only", metavar="PART,...", help="of: " + ", ".join(ORDER)
-                   + "\n(default: all but %s)" % " and ".join(LONG))
+                   + "\n(default: all but %s)" % ", ".join(LONG))
     p.add_argument("--against", metavar="PROGRAM",
                    help="another build of leadpipe: only these two are compared, in the\n"
                         "outputs that --only names (%s)" % ",".join(AGAINST))
@@ -62,11 +67,11 @@ def parse_arguments():
     p.add_argument("--pairs", type=int, default=5, metavar="N", help="alternating pairs (5)")
     p.add_argument("--delay-ms", type=int, default=50, metavar="MS", help="of the slow server (50)")
     p.add_argument("--scale", type=float, default=1.0, metavar="X",
-                   help="of the parts that --leads does not govern: delay, auto, million, changed")
+                   help="of the parts that --leads does not govern: delay, auto, million, changed, flat")
     p.add_argument("--corpus", choices=(corpus.VARIED, corpus.UNIFORM), default=corpus.VARIED,
                    help="%s: leads as different as leads are; %s: nearly the same text\n"
                         "each time, which makes gzip cheap" % (corpus.VARIED, corpus.UNIFORM))
-    p.add_argument("--write", action="store_true", help="a copy into docs/benchmarks.md")
+    p.add_argument("--write", action="store_true", help="a copy into docs/benchmarks.md; with --only, the other\ntables there stay")
     p.add_argument("--dir", metavar="DIR", help="for temporary files (build/); outputs go there, too")
     p.add_argument("--peer-python", default="python3", metavar="PROGRAM", help="for the scripts")
     p.add_argument("--leadpipe", default=os.path.join(ROOT, "build", "release", "leadpipe"),
@@ -144,7 +149,7 @@ def measure_all(options, folder):
     with context.Context(options, folder) as ctx:
         complete = run_parts(ctx, emit)
     if options.write and complete:
-        report.write_page(PAGE, sections)
+        report.write_page(PAGE, sections, keep_others=bool(options.only))
         print("written to docs/benchmarks.md", file=sys.stderr)
     return complete
 

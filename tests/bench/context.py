@@ -77,6 +77,15 @@ class Context:
         return servers.DelayServer(self.launch, self.delay_program, self.corpus().folder,
                                    delay_ms, admit)
 
+    @contextlib.contextmanager
+    def output_of(self, name):
+        """A folder that stays over several runs, gone afterwards."""
+        path = self._folder(name)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
     # --- runs -----------------------------------------------------------------------------
 
     @contextlib.contextmanager

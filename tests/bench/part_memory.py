@@ -135,7 +135,7 @@ def _slow_hook(ctx, count):
     return number(count), number(received), "%.1f" % cost.wall_s, mib(cost.peak_bytes)
 
 
-class _RequestCount:
+class RequestCount:
     """nginx's own count, over one connection."""
 
     def __init__(self, url):
@@ -158,7 +158,7 @@ def million(ctx):
         ["Raw NDJSON to /dev/null, `-j 64`, nginx on loopback. The ceiling is %d MiB and %d bytes "
          "an ID." % (CEILING_MIB, ID_BYTES)])
     nginx = ctx.nginx()
-    looks = measure.Milestones(_RequestCount(nginx.status_url), (1, tenth, count - tenth, count))
+    looks = measure.Milestones(RequestCount(nginx.status_url), (1, tenth, count - tenth, count))
     looks.start()
     with open("/dev/null", "wb") as nothing:
         cost, _ = ctx.export(nginx.base_url, ctx.ids(count), PIPE, count, stdout=nothing)

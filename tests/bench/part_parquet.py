@@ -1,5 +1,9 @@
-"""Parquet against CSV: how long a run takes, and how large the files are."""
+"""Parquet against CSV: how long a run takes, and how large the files are; and what pyarrow needs for the same files."""
 
+import json
+import os
+
+import machine
 import measure
 from report import Section, mib, number, spread
 
@@ -36,4 +40,47 @@ def parquet(ctx):
         section.add(title, spread(measure.ratios(csv, files, lambda c: c.wall_s)),
                     spread(measure.ratios(csv, files, lambda c: c.cpu_s)), "%.2f" % (sizes[0] / gzipped),
                     number(count / measure.median([c.wall_s for c in files])), mib(max(c.peak_bytes for c in files)))
+    return section
+
+
+PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers", "parquet_pyarrow.py")
+NOWHERE = ["ndjson,layout=raw:/dev/null"]
+
+
+def _python(ctx):
+    """One that has pyarrow, or None."""
+    venv = os.environ.get("LEADPIPE_VENV") or os.path.join(os.path.dirname(ctx.options.programs), "..", "venv")
+    for python in (ctx.options.peer_python, os.path.join(venv, "bin", "python")):
+        if machine.has_module(python, "pyarrow"):
+            return python
+    return None
+
+
+def pyarrow(ctx):
+    count, pairs = ctx.options.leads, min(ctx.options.pairs, 3)
+    section = Section(
+        "Parquet, next to pyarrow", ["program", "processor s", "CPU µs/lead"],
+        ["%s leads, all tables, zstd; medians of %d runs. pyarrow fetches nothing and flattens nothing."
+         % (number(count), pairs)])
+    python = _python(ctx)
+    if not python:
+        section.remarks.append("pyarrow: not installed, skipped.")
+        return section
+    ctx.say("pyarrow")
+    url, ids = ctx.nginx().base_url, ctx.ids(count)
+    whole, fetched, peers = [], [], []
+    with ctx.output_of("pyarrow") as folder:
+        for name in ("csv", "parquet", "out"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+        ctx.run(ctx.export_command(url, ids, ["csv:csv/", "parquet:parquet/"]), cwd=folder)
+        for _ in range(pairs):
+            whole.append(ctx.export(url, ids, ["parquet:out/"], count)[0].cpu_s)
+            fetched.append(ctx.export(url, ids, NOWHERE, count)[0].cpu_s)
+            peers.append(json.loads(ctx.run([python, "-B", PEER, "csv", "parquet", "out"], cwd=folder).stdout))
+    rows = (("leadpipe: fetching, tables, Parquet", measure.median(whole)),
+            ("of that: tables and Parquet", measure.median([a - b for a, b in zip(whole, fetched)])),
+            ("pyarrow: finished CSV files read and written as Parquet", measure.median([one["csv"] for one in peers])),
+            ("pyarrow: the same tables written, when they are in memory", measure.median([one["memory"] for one in peers])))
+    for title, seconds in rows:
+        section.add(title, "%.1f" % seconds, "%.1f" % (seconds / count * 1e6))
     return section

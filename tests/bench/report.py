@@ -48,8 +48,16 @@ def machine_section(facts):
     return section
 
 
-def write_page(path, sections):
-    """Replaces the figures in the page and leaves the rest of it as it is."""
+def _sections_of(figures):
+    """{title: text} of what write_page() wrote."""
+    found = {}
+    for part in ("\n" + figures).split("\n## ")[1:]:
+        found[part.partition("\n")[0]] = "## " + part.rstrip("\n") + "\n"
+    return found
+
+
+def write_page(path, sections, keep_others=False):
+    """Replaces the figures in the page and leaves the rest of it as it is; keep_others: also figures of other sections."""
     page = NEW_PAGE
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
@@ -58,7 +66,9 @@ def write_page(path, sections):
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError("%s has no place for figures (%s)" % (path, BEGIN))
-    figures = "\n".join(section.text() for section in sections)
+    texts = _sections_of(rest.partition(END)[0]) if keep_others else {}
+    texts.update((section.title, section.text()) for section in sections)
+    figures = "\n".join(texts.values())
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(before + BEGIN + "\n\n" + figures + "\n" + END + after)
     os.replace(path + ".new", path)

@@ -3,9 +3,11 @@
 All of them end with the process that started them, whatever ends it: see launch.c.
 """
 
+import contextlib
 import json
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import urllib.request
 READY_S = 10
 LEADS_PATH = "/omni/api/v1"
 SANDBOX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "sandbox", "sandbox.py")
+S3 = os.path.join(os.path.dirname(SANDBOX), "s3.py")
+BUCKET = "bench"
 
 NGINX = """
 {user}
@@ -179,6 +183,38 @@ class DelayServer(Server):
         """What it saw: connections, answered, refused, max_in_progress."""
         last = super().stop()
         return json.loads(last) if last else {}
+
+
+class ObjectStorage(Server):
+    """A bucket: versitygw with files in `folder` where it is installed, else the sandbox's server, with objects in memory."""
+
+    def __init__(self, launch, folder):
+        keys = {"AWS_ACCESS_KEY_ID": "AKIABENCH", "AWS_SECRET_ACCESS_KEY": "only-for-measuring"}
+        self.env = keys
+        program = shutil.which("versitygw")
+        if not program:
+            self.name = "the sandbox's server (`tests/sandbox/s3.py`)"
+            super().__init__(launch, [sys.executable, "-B", S3, BUCKET, *keys.values()], stdout=subprocess.PIPE, text=True)
+            self.url = self.first_line()["url"]
+            return
+        self.name = "versitygw"
+        os.makedirs(os.path.join(folder, "buckets", BUCKET))
+        port, = _free_ports(1)
+        self.url = "http://127.0.0.1:%d" % port
+        super().__init__(launch, [program, "--quiet", "--port", "127.0.0.1:%d" % port, "--access", keys["AWS_ACCESS_KEY_ID"],
+                                  "--secret", keys["AWS_SECRET_ACCESS_KEY"], "posix", os.path.join(folder, "buckets")],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._wait(port)
+
+    def _wait(self, port):
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                return
+            time.sleep(0.02)
+        self.stop()
+        raise ServerError("versitygw did not start")
 
 
 class Receiver(Server):

@@ -16,7 +16,9 @@ import email.utils
 import hashlib
 import hmac
 import http.server
+import json
 import re
+import sys
 import threading
 import time
 import urllib.parse
@@ -325,3 +327,14 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
             XMLNS, str(more).lower(), marks,
             "".join("<Upload><Key>%s</Key><UploadId>%s</UploadId></Upload>" % (escape(key), upload_id)
                     for key, upload_id in page)), {}
+
+
+def main(bucket, access_key, secret_key):
+    """Serves that bucket until it is killed: s3.py BUCKET ACCESS_KEY SECRET_KEY"""
+    with S3Server([bucket], access_key, secret_key) as server:
+        print(json.dumps({"url": server.url}), flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
