@@ -288,9 +288,9 @@ def compare(expected, rows, keys, label, appended=False):
         for table, own in tables.items():
             positions = [key for key in keys[table] if key not in ("provider", "lead_id", "agent_id")]
             own.sort(key=lambda row: (appended and row["_run_id"], *[int(row[key]) for key in positions]))
-    tally = reference_compare.Tally()
+    counts = reference_compare.Counts()
     as_it_is = reference_compare.Encoding(label, lambda value: value, null_is_absent=True)
-    differences = reference_compare.Comparison(expected, as_it_is, tally=tally, label=label, limit=5).run(
+    differences = reference_compare.Comparison(expected, as_it_is, counts=counts, label=label, limit=5).run(
         iter(reference_compare.in_order_of(expected.ids(), found.items())), headers={})
     assert not differences, "\n".join(differences)
-    return tally.cells
+    return counts.cells
