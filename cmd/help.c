@@ -143,7 +143,8 @@ static int print_help(FILE *f)
     print_usage_lines(f);
     (void)fputs("\n"
                 "Fetches leads by ID from a provider's HTTP API, many at once, flattens each\n"
-                "into tables, and writes the tables to CSV, NDJSON, MessagePack or a webhook.\n"
+                "into tables, and writes them to files (CSV, NDJSON, MessagePack, Parquet),\n"
+                "databases (PostgreSQL, SQLite) or webhooks.\n"
                 "\nCommands:\n",
                 f);
     for (const struct command *c = commands; c->name; c++)

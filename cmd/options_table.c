@@ -82,7 +82,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .default_note = "the environment's, as with curl",
         .flags = OPTION_MAY_CHANGE | OPTION_SECRET_URL,
-        .help = "use this proxy for the provider and for webhooks",
+        .help = "use this proxy for the provider, webhooks and object storage",
     },
     {
         .name = "http1.1",
@@ -90,7 +90,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .flags = OPTION_MAY_CHANGE,
         .excludes = "http2",
-        .help = "use HTTP/1.1 only, for the provider and for webhooks",
+        .help = "use HTTP/1.1 only, for the provider, webhooks and object storage",
     },
     {
         .name = "http2",
@@ -254,7 +254,7 @@ const struct option_spec export_option_specs[] = {
         .max = SCHEMA_COLUMNS_MAX,
         .default_text = "2000",
         .help =
-            "maximum columns per table, at most 1500 with a sink postgres, which is the default "
+            "maximum columns per table, at most 1500 with a postgres sink, which is the default "
             "there; codes beyond that appear only in the rows of their own "
             "table, other members in the column other_members",
     },

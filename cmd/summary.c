@@ -28,7 +28,7 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
                         r->ledger.failed, r->first_failure);
 }
 
-static const char stays[] = "nothing was published, earlier outputs are unchanged";
+static const char stays[] = "nothing was published, and earlier outputs are unchanged";
 
 static void print_gone(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A run that needs no key and no network: starts the sandbox on loopback, exports 1,000 leads of each
-# provider to all four sinks, and says which files to look at. Called by `./build.sh demo`.
+# provider to four sinks, and says which files to look at. Called by `./build.sh demo`.
 #
 #   tests/demo.sh [FOLDER]      FOLDER: where the outputs go, default demo-output
 set -euo pipefail
@@ -46,9 +46,9 @@ export_provider convocore --param agentId=demo-agent
 cat <<TEXT
 
 Look at:
-  $out/omni/csv/leads.csv            one row a lead; beside it a file for each other table
-  $out/omni/csv/checklist_items.csv  one row for each item of a lead's checklist
-  $out/convocore/leads.ndjson        one JSON object a lead, with its tables inside
+  $out/omni/csv/leads.csv            one row per lead; beside it a file for each other table
+  $out/omni/csv/checklist_items.csv  one row per item of a lead's checklist
+  $out/convocore/leads.ndjson        one JSON object per lead, with its tables inside
   $out/convocore/leads.msgpack.gz    the same as compressed MessagePack
   $out/omni/manifest.json            what the run did: counts, files, digests, latencies
 The webhook receiver got 20 batches of 50 leads from each run.

@@ -74,7 +74,7 @@ int part_open(const char *path)
 enum rc part_check(const char *part, const struct stat *st, struct err *e)
 {
     if (!S_ISREG(st->st_mode))
-        return err_set(e, RC_USAGE, "%s: is in the way and no regular file", part);
+        return err_set(e, RC_USAGE, "%s: is in the way, and is not a regular file", part);
     if (st->st_uid != geteuid())
         return err_set(
             e, RC_USAGE,
@@ -97,7 +97,7 @@ static enum rc part_lock(const struct target *t, int fd, bool *locked, struct er
     bool is_regular = true;
     *locked = part_is_still_there(fd, t->part, &is_regular);
     if (!is_regular)
-        return err_set(e, RC_USAGE, "%s: is in the way and no regular file", t->part);
+        return err_set(e, RC_USAGE, "%s: is in the way, and is not a regular file", t->part);
     return RC_OK;
 }
 

@@ -101,19 +101,18 @@ static const struct {
     {"unknown protocol", NO_TLS_TEXT},
     {"certificate required", "the server requires a client certificate, which is not supported"},
     {"alert protocol version", "the server refuses the offered TLS versions"},
-    {"unsupported protocol", "the server speaks only versions of TLS that are not safe any more"},
+    {"unsupported protocol", "the server supports only TLS versions that are no longer secure"},
     {"alert insufficient security", "the server refuses the offered TLS ciphers"},
     {"handshake failure", "the server refuses the TLS handshake: no cipher in common, or it "
                           "requires a client certificate"},
     {"alert bad certificate", "the server refuses the TLS handshake: it requires a client "
                               "certificate, which is not supported"},
-    {"alert unrecognized name", "the server knows no host of this name (TLS)"},
-    {"tlsv1 unrecognized name", "the server knows no host of this name (TLS)"},
+    {"alert unrecognized name", "the server does not recognize this host name (TLS)"},
+    {"tlsv1 unrecognized name", "the server does not recognize this host name (TLS)"},
     {"alert access denied", "the server refuses the TLS handshake: access denied"},
     {"alert no application protocol", "the server supports none of the offered HTTP versions "
                                       "(ALPN)"},
-    {"legacy sigalg disallowed",
-     "the server speaks only versions of TLS that are not safe any more"},
+    {"legacy sigalg disallowed", "the server supports only TLS versions that are no longer secure"},
     {"unsafe legacy renegotiation disabled", "the server supports only old, insecure TLS"},
     {"dh key too small", "the server's TLS key exchange is too weak"},
 };

@@ -115,7 +115,7 @@ static enum rc load_file(struct aws_credentials *c, struct err *e)
                        "AWS_SECRET_ACCESS_KEY, or write a profile to ~/.aws/credentials");
     if (rc == RC_END)
         return err_set(e, RC_USAGE,
-                       "%s: does not exist; it was to have the credentials for object "
+                       "%s: does not exist; it should contain the credentials for object "
                        "storage",
                        path);
     if (rc != RC_OK)

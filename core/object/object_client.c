@@ -130,7 +130,7 @@ static bool take_time(struct object_call *call)
     call->skew_tries++;
     c->skew_ms = server_ms - clock_wall_ms(c->cfg->clock);
     log_msg(c->cfg->log, LOG_LEVEL_WARN, c->origin,
-            "the clock of this machine is %lld s off; the server's time is used",
+            "the clock of this machine is off by %lld s; using the server's time",
             (long long)(c->skew_ms < 0 ? -c->skew_ms : c->skew_ms) / 1000);
     return true;
 }
@@ -298,7 +298,7 @@ static enum rc start(struct object_client *c, struct err *e)
         failed = thread_start(&c->thread, run_loop, c);
         c->has_thread = !failed;
         if (failed)
-            rc = err_sys(e, RC_NOMEM, failed, "%s: thread", c->origin);
+            rc = err_sys(e, RC_NOMEM, failed, "%s: cannot start a thread", c->origin);
     }
     if (rc == RC_OK)
         return RC_OK;

@@ -319,7 +319,7 @@ static void object_close(struct place *p, bool keep)
     bool drops = !p->published && !keep && !o->handed_over && !o->aborted;
     if (drops && upload_abort(o->upload, &e) != RC_OK)
         log_msg(object_store_cfg(o->store)->http.log, LOG_LEVEL_WARN, NULL,
-                "an unfinished upload stays at the server: %s", e.msg);
+                "an unfinished upload remains on the server: %s", e.msg);
     object_free(o, keep && !p->published && !o->aborted);
 }
 

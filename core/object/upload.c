@@ -59,7 +59,7 @@ static bool is_code(const struct object_call *c, const char *code)
 
 static enum rc bad_answer(const struct upload *u, struct err *e)
 {
-    return err_set(e, RC_IO, "%s: the server's response is not one of S3", u->url);
+    return err_set(e, RC_IO, "%s: the server's response is not an S3 response", u->url);
 }
 
 /* ---- making --------------------------------------------------------------------------------- */
@@ -466,7 +466,7 @@ static enum rc list_left(struct left *l, const struct buf *bucket_path, struct e
     if (rc == RC_OK)
         rc = object_call_wait(c, e);
     if (rc == RC_OK && xml_leaves(object_call_answer(c), on_left, l) != RC_OK)
-        rc = err_set(e, RC_IO, "the server's response is not one of S3");
+        rc = err_set(e, RC_IO, "the server's response is not an S3 response");
     if (rc != RC_OK)
         err_prefix(e, "%s", l->u->url);
     object_call_free(c);

@@ -183,7 +183,7 @@ static bool ask_again(struct fetcher *f, struct lead *lead)
     struct http_request *http = &lead->run->request->http;
     if (lead->run->outcome == OUTCOME_FAILED)
         return http_engine_retry(f->engine, http, lead->run->failure.error);
-    if (http_engine_verify(f->engine, http, "the payload's own id is another one"))
+    if (http_engine_verify(f->engine, http, "the payload's own ID is a different one"))
         return true;
     lead_fail(lead, STAGE_FETCH, "out_of_memory", "%s", rc_text(RC_NOMEM));
     return false;

@@ -262,7 +262,7 @@ enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e
     uint64_t undecided =
         p->n_unacked - p->unacked_failed; /* with a sink, whose verdict is not known */
     if (undecided > delivered)
-        return damaged(p, "more leads are with a sink than were handed to it", e);
+        return damaged(p, "a sink has more leads than it was given", e);
     const struct ledger_counts counts = {
         .exported = delivered - undecided,
         .unchanged = done->unchanged,

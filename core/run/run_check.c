@@ -18,10 +18,11 @@
 /* What went into a pipe cannot be taken back, so a run could not resume it. */
 static enum rc refuse_stream(const char *who, struct err *e)
 {
-    return err_set(e, RC_USAGE,
-                   "%s: a run with --state can write only to files and webhooks, not to standard "
-                   "output, pipes or devices",
-                   who);
+    return err_set(
+        e, RC_USAGE,
+        "%s: with --state, output cannot go to standard output, a pipe or a device, where "
+        "it could not be resumed",
+        who);
 }
 
 /* What is made beside what was written last: names, each with a NUL behind it. `purpose`: what they are. */

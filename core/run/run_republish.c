@@ -54,7 +54,7 @@ static enum rc recover_sink(const struct resume_plan *p, size_t i, const struct 
         return sink->ops->recover(&sink->cfg, r, e);
     if (r->text.len == 0)
         return RC_OK;
-    return err_set(e, RC_SYNTAX, "%s: has nothing to finish, and the state says how",
+    return err_set(e, RC_SYNTAX, "%s: has nothing to finish, but the state says how",
                    sink->cfg.spec);
 }
 

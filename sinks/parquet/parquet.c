@@ -38,8 +38,8 @@ static const struct option_spec parquet_opt_specs[] = {
      .arg = "ROWS|SIZE",
      .default_note = "32M, at most a 16th of --max-memory",
      .help =
-         "end a row group after so many rows, or where it takes so much memory (with K, M or G); up to "
-         "three and a half times as much of --max-memory is set aside"},
+         "end a row group after this many rows, or at this much memory (with K, M or G); up to three and "
+         "a half times as much of --max-memory is set aside"},
     {.name = "compression",
      AT(CHOICE, compression),
      .choices = "zstd|gzip|none",
@@ -51,7 +51,7 @@ static const struct option_spec parquet_opt_specs[] = {
      .choices = "annotated|string",
      .default_text = "annotated",
      .help =
-         "columns with JSON are marked as such, or are strings for readers that do not know it"},
+         "mark columns with JSON as JSON, or write plain strings for readers that do not know that type"},
     {.name = "run-columns",
      AT(FLAG, run_columns),
      .help = "add the columns _exported_at and _run_id"},

@@ -68,7 +68,7 @@ static enum rc load_columns(struct pg_table *t, struct pg_link *l, const struct 
     int n = PQntuples(r);
     t->exists = n > 0;
     if (t->exists && !strchr("rp", *PQgetvalue(r, 0, 6)))
-        rc = err_set(e, RC_USAGE, "%s: " STR_FMT "." STR_FMT " is there, and is not a table",
+        rc = err_set(e, RC_USAGE, "%s: " STR_FMT "." STR_FMT " exists, but is not a table",
                      l->cfg.spec, STR_ARG(p->schema), STR_ARG(name));
     t->columns = arena_array(&t->memory, (size_t)n + 1, sizeof *t->columns);
     if (!t->columns) {

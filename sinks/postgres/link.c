@@ -150,7 +150,7 @@ static enum rc give_up(struct pg_link *l, enum wake why, struct err *e)
     PQfreeCancel(cancel);
     pg_link_close(l);
     return why == WAKE_STOPPED
-               ? err_set(e, RC_STOPPED, "%s: stopped while the server was waited for", l->cfg.spec)
+               ? err_set(e, RC_STOPPED, "%s: stopped while waiting for the server", l->cfg.spec)
                : err_set(e, RC_NET, "%s: the server did not answer in time", l->cfg.spec);
 }
 
@@ -217,7 +217,8 @@ static enum rc results(struct pg_link *l, PGresult **out, struct err *e)
         return RC_OK;
     }
     PQclear(kept);
-    return result == RC_OK && out ? err_set(e, RC_NET, "%s: no answer", l->cfg.spec) : result;
+    return result == RC_OK && out ? err_set(e, RC_NET, "%s: the server sent no result", l->cfg.spec)
+                                  : result;
 }
 
 static enum rc check_open(struct pg_link *l, struct err *e)
@@ -330,7 +331,7 @@ enum rc pg_conninfo_check(const char *conninfo, struct err *e)
     PQfreemem(ignored); /* it may quote a password */
     if (!options)
         return err_set(e, RC_USAGE,
-                       "postgres: what follows the colon must be a connection string of libpq: "
+                       "postgres: the target after the colon must be a libpq connection string: "
                        "\"host=db dbname=dw user=etl\", \"service=warehouse\" or "
                        "postgresql://etl@db/dw");
     const char *found = NULL;
@@ -439,8 +440,7 @@ enum rc pg_link_open_again(struct pg_link *l, int64_t ms, struct err *e)
             return rc;
         log_msg(l->cfg.log, LOG_LEVEL_DEBUG, NULL, "%s; trying again", e->msg);
         if (wait_for(l, -1, 0, pause) == WAKE_STOPPED)
-            return err_set(e, RC_STOPPED, "%s: stopped while the server was waited for",
-                           l->cfg.spec);
+            return err_set(e, RC_STOPPED, "%s: stopped while waiting for the server", l->cfg.spec);
         pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
     }
 }

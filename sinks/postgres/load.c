@@ -208,11 +208,12 @@ enum rc pg_load_resume(struct pg_load *load, struct err *e)
     if (rc != RC_OK)
         return rc;
     if (!exists || part < load->run.part)
-        return err_set(e, RC_USAGE,
-                       "%s: the rows that this run had loaded are not in the database any more (a "
-                       "crash of the server empties them, and after a week they are removed); "
-                       "nothing was published; start over with --fresh",
-                       load->link->cfg.spec);
+        return err_set(
+            e, RC_USAGE,
+            "%s: the rows that this run had loaded are no longer in the database (a crash of "
+            "the server empties the staging tables, and they are removed after a week); "
+            "nothing was published; start over with --fresh",
+            load->link->cfg.spec);
     buf_init(&sql, SQL_BYTES_MAX);
     buf_adds(&sql, "begin;");
     put_cuts(&sql, load);
@@ -397,10 +398,11 @@ static enum rc send_lost(struct pg_load *load, struct err *e)
                        "it crashes, and there is no copy of them (%s); nothing was published; "
                        "start over%s",
                        load->link->cfg.spec,
-                       load->spool.why[0] ? load->spool.why : "they are of before a resume",
+                       load->spool.why[0] ? load->spool.why
+                                          : "they were loaded before the run was resumed",
                        load->resumable ? " with --fresh" : "");
     log_msg(load->link->cfg.log, LOG_LEVEL_WARN, load->link->cfg.spec,
-            "the server has lost the rows that were loaded so far, and gets them again");
+            "the server has lost the rows that were loaded so far; loading them again");
     return send_spool(load, e);
 }
 
@@ -454,7 +456,7 @@ static enum rc send_surely(struct pg_load *load, const struct pg_run *run, struc
         if (there)
             return RC_OK;
     }
-    return rc == RC_OK ? err_set(e, RC_NET, "%s: the connection is lost again and again",
+    return rc == RC_OK ? err_set(e, RC_NET, "%s: the connection was lost several times in a row",
                                  load->link->cfg.spec)
                        : rc;
 }

@@ -267,10 +267,11 @@ static enum rc check_staged(const struct pg_place *p, struct pg_link *l, const s
     enum rc rc = pg_staged_part(p, l, &exists, &part, e);
     if (rc != RC_OK || (exists && part >= run->part))
         return rc;
-    return err_set(e, RC_CLOSED,
-                   "%s: the rows that this run had loaded are not in the database any "
-                   "more (a crash of the server empties them)",
-                   l->cfg.spec);
+    return err_set(
+        e, RC_CLOSED,
+        "%s: the rows that this run had loaded are no longer in the database (a crash of "
+        "the server empties the staging tables)",
+        l->cfg.spec);
 }
 
 static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct pg_outcome *out,

@@ -5,9 +5,9 @@
 const struct option_spec pg_opt_specs[] = {
     {.name = "schema",
      AT(TEXT, schema),
-     .default_note = "the first schema of the search path that is there",
-     .help = "the schema of the tables, made if it is not there"},
-    {.name = "prefix", AT(TEXT, prefix), .help = "what the names of all tables begin with"},
+     .default_note = "the first existing schema of the search path",
+     .help = "the schema of the tables, created if it does not exist"},
+    {.name = "prefix", AT(TEXT, prefix), .help = "a prefix for the names of all tables"},
     SQL_OPTION_MODE(AT(CHOICE, mode)),
     SQL_OPTION_DELETES(AT(CHOICE, deletes)),
     TYPED_OPTION_TYPES(AT(CHOICE, types)),
@@ -17,6 +17,6 @@ const struct option_spec pg_opt_specs[] = {
      .max = 1000000000,
      .default_text = "100000",
      .flags = OPTION_MAY_CHANGE,
-     .help = "rows that are loaded in one transaction, at most"},
+     .help = "maximum rows to load in one transaction"},
     {.name = NULL},
 };

@@ -15,7 +15,7 @@ struct pg_opts {
 extern const struct option_spec pg_opt_specs[];
 
 #define PG_HELP                                                                                    \
-    "tables of a PostgreSQL database; the target is a connection string of libpq without a "       \
+    "tables of a PostgreSQL database; the target is a libpq connection string without a "          \
     "password: \"host=db dbname=dw user=etl\", service=NAME or postgresql://USER@HOST/DATABASE"
 
 #endif

@@ -346,9 +346,9 @@ static enum rc merge(struct postgres *s, bool *done, struct err *e)
         if (rc != RC_OK)
             return rc;
     }
-    return rc == RC_OK
-               ? err_set(e, RC_NET, "%s: the connection is lost again and again", s->cfg.spec)
-               : rc;
+    return rc == RC_OK ? err_set(e, RC_NET, "%s: the connection was lost several times in a row",
+                                 s->cfg.spec)
+                       : rc;
 }
 
 static enum rc list_misfits(struct postgres *s, struct err *e)
@@ -484,7 +484,7 @@ static enum rc read_text(struct str given, struct str *token, char run_id[33], u
            text_take(&rest, ' ', &id) && is_hex(id, 32) && text_take_uint(&rest, ' ', started_ms) &&
            rest.len == 0 && *started_ms < (uint64_t)INT64_MAX / 1000;
     if (!good)
-        return err_set(e, RC_SYNTAX, "how to finish its outputs is not readable");
+        return err_set(e, RC_SYNTAX, "what it says about finishing its outputs is malformed");
     (void)snprintf(run_id, 33, STR_FMT, STR_ARG(id));
     *token = STR_NONE;
     return RC_OK;
@@ -503,8 +503,9 @@ static enum rc recover_check(struct postgres *s, bool *done, struct err *e)
     if (rc != RC_OK || (exists && run.status == PG_RUN_LOADING && part >= run.part))
         return rc;
     return err_set(e, RC_USAGE,
-                   "%s: the rows that the run had loaded are not in the database any more (a crash "
-                   "of the server empties them); nothing was published; start over with --fresh",
+                   "%s: the rows that the run had loaded are no longer in the database (a crash of "
+                   "the server empties the staging tables); nothing was published; start over with "
+                   "--fresh",
                    s->cfg.spec);
 }
 

@@ -112,7 +112,7 @@ static enum rc current_schema(struct pg_place *p, struct pg_link *l, struct aren
     if (rc == RC_OK && (PQntuples(r) == 0 || PQgetisnull(r, 0, 0)))
         rc = err_set(
             e, RC_USAGE,
-            "%s: no schema of the search path is there; create one, or give schema=", l->cfg.spec);
+            "%s: no schema of the search path exists; create one, or give schema=", l->cfg.spec);
     if (rc == RC_OK)
         rc = keep_schema(p, str_c(PQgetvalue(r, 0, 0)), memory, e);
     PQclear(r);
@@ -347,7 +347,8 @@ static enum rc sweep_one(const struct pg_place *p, struct pg_link *l, const char
     buf_free(&sql);
     if (rc != RC_IO)
         return rc;
-    log_msg(l->cfg.log, LOG_LEVEL_DEBUG, NULL, "staging tables of an earlier run stay: %s", e->msg);
+    log_msg(l->cfg.log, LOG_LEVEL_DEBUG, NULL,
+            "the staging tables of an earlier run cannot be removed: %s", e->msg);
     return pg_run(l, "rollback", e);
 }
 

@@ -64,7 +64,7 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
         buf_add_str(&names, keys[i]);
     }
     rc = err_set(e, RC_USAGE,
-                 "%s: the table " STR_FMT "." STR_FMT " is there, but has no unique key over "
+                 "%s: the table " STR_FMT "." STR_FMT " exists, but has no unique key on "
                  "(%s)%s; add one, or choose another schema= or prefix=",
                  l->cfg.spec, STR_ARG(p->schema), STR_ARG(r->name), buf_cstr(&names),
                  p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");

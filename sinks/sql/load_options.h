@@ -12,7 +12,7 @@ enum sql_mode {
     SQL_MODE_REPLACE, /* its leads only */
 };
 
-/* What becomes of leads that the tables hold and the provider does not have any more. */
+/* What becomes of leads in the tables that the provider no longer has. */
 enum sql_deletes { SQL_DELETES_IGNORE, SQL_DELETES_MARK, SQL_DELETES_DELETE };
 
 /* Two rows of a sink's table of options; `at_...` are OPTION_AT(struct, CHOICE, member). */
@@ -26,9 +26,9 @@ enum sql_deletes { SQL_DELETES_IGNORE, SQL_DELETES_MARK, SQL_DELETES_DELETE };
 #define SQL_OPTION_DELETES(at_deletes)                                                             \
     {                                                                                              \
         .name = "deletes", at_deletes, .choices = "ignore|mark|delete", .default_text = "ignore",  \
-        .help = "leads that the tables hold and the provider does not have any more (404, 410): "  \
-                "ignore: they stay; mark: _deleted_at is set in the table of the leads; delete: "  \
-                "all their rows are deleted. See --max-gone"                                       \
+        .help = "leads in the tables that the provider no longer has (404, 410): ignore: they "    \
+                "stay; mark: _deleted_at is set in the table of the leads; delete: all their "     \
+                "rows are deleted. See --max-gone"                                                 \
     }
 
 /* RC_USAGE: they do not go together. `spec` is for the message. */

@@ -237,11 +237,10 @@ static enum rc publish_fresh(const struct sqlite_place *p, struct err *e)
 {
     if (link(p->fresh, p->path) != 0) {
         if (errno == EEXIST)
-            return err_set(
-                e, RC_IO,
-                "%s: was created by another program while the run went on; remove it, or "
-                "run the same command again",
-                p->spec);
+            return err_set(e, RC_IO,
+                           "%s: was created by another program during the run; remove it, or "
+                           "run the same command again",
+                           p->spec);
         if (renameat2(AT_FDCWD, p->fresh, AT_FDCWD, p->path, RENAME_NOREPLACE) != 0)
             return err_sys(e, RC_IO, errno, "%s", p->spec);
     }
@@ -270,7 +269,7 @@ static enum rc merge(struct sqlite *s, bool *done, struct err *e)
         return make_fresh(s, e);
     if (sqlite3_file_control(s->stage.db.db, "out", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
         moved)
-        return err_set(e, RC_IO, "%s: was moved or removed while the run went on", s->cfg.spec);
+        return err_set(e, RC_IO, "%s: was moved or removed during the run", s->cfg.spec);
     enum rc rc = sqlite_merge(&s->stage, &s->outcome, done, e);
     s->is_open = rc == RC_OK;
     if (rc != RC_OK)
@@ -399,11 +398,10 @@ static enum rc finish(struct sqlite *s, bool only_check, struct err *e)
         return rc;
     rc = sqlite_stage_is_of_run(&s->stage, &is_mine, e);
     if (rc == RC_OK && !is_mine)
-        return err_set(
-            e, RC_USAGE,
-            "%s: the rows that are to be published are not in %s any more; add --fresh to "
-            "start over",
-            s->cfg.spec, s->place.staging);
+        return err_set(e, RC_USAGE,
+                       "%s: the rows to be published are no longer in %s; add --fresh to "
+                       "start over",
+                       s->cfg.spec, s->place.staging);
     if (rc == RC_OK)
         rc = sqlite_number(&s->stage.db, "select count(*) from main.s0", &leads, e);
     if (rc != RC_OK || only_check)
@@ -439,8 +437,8 @@ static enum rc sqlite_recover(const struct sink_cfg *cfg, const struct sink_reco
 const struct sink_ops sink_sqlite = {
     .name = "sqlite",
     .help =
-        "tables of an SQLite database: FILE.db is made if it is not there, and shows the new rows "
-        "at once at the end of the run",
+        "tables of an SQLite database: FILE.db is created if it does not exist; all new rows appear "
+        "in it at once, at the end of the run",
     .opts = sqlite_opt_specs,
     .opts_size = sizeof(struct sqlite_opts),
     .eighths = COLUMNS_EIGHTHS,

@@ -107,7 +107,7 @@ enum rc sqlite_stage_open(struct sqlite_stage *s, const struct sqlite_place *p,
         return report_owner(p, e);
     }
     if (rc == RC_OK && moved)
-        return err_set(e, RC_BUSY, "%s: other runs of leadpipe begin and end there; try again",
+        return err_set(e, RC_BUSY, "%s: other runs of leadpipe keep starting there; try again",
                        p->spec);
     if (rc != RC_OK)
         return rc;
@@ -237,11 +237,10 @@ enum rc sqlite_stage_is_of_run(struct sqlite_stage *s, bool *out, struct err *e)
 
 static enum rc not_there(const struct sqlite_stage *s, struct err *e)
 {
-    return err_set(
-        e, RC_USAGE,
-        "%s: the rows of the unfinished run are not in %s any more; add --fresh to start "
-        "over",
-        s->place->spec, s->place->staging);
+    return err_set(e, RC_USAGE,
+                   "%s: the rows of the unfinished run are no longer in %s; add --fresh to start "
+                   "over",
+                   s->place->spec, s->place->staging);
 }
 
 /* Rows and columns that came after the mark go: the run has to do them again. */

@@ -276,7 +276,7 @@ static enum rc refuse_key(const struct sqlite_table *t, const struct sqlite_plac
         buf_add_str(&names, keys[i]);
     }
     enum rc rc = err_set(e, RC_USAGE,
-                         "%s: the table " STR_FMT " is there, but has no unique key over (%s)%s; "
+                         "%s: the table " STR_FMT " exists, but has no unique key on (%s)%s; "
                          "add one, or use another file",
                          p->spec, STR_ARG(t->relation->name), buf_cstr(&names),
                          p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
@@ -391,8 +391,7 @@ enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, s
     if (column->is_generated)
         return err_set(e, RC_USAGE,
                        "%s: the column " STR_FMT "." STR_FMT
-                       " is a generated one, and nothing can be "
-                       "written there; rename it",
+                       " is generated, so nothing can be written to it; rename it",
                        p->spec, STR_ARG(t->relation->name), STR_ARG(column->name));
     *fit = fit_of(column->affinity, type);
     if (p->all_text && (fit->type != type || fit->no_numerals))

@@ -361,7 +361,7 @@ static enum rc start(struct delivery *d, struct err *e)
         failed = thread_start(&d->thread, run_loop, d);
         d->has_thread = !failed;
         if (failed)
-            rc = err_sys(e, RC_NOMEM, failed, "%s: thread", d->cfg.subject);
+            rc = err_sys(e, RC_NOMEM, failed, "%s: cannot start a thread", d->cfg.subject);
     }
     if (rc != RC_OK)
         abandon_loop(d);

@@ -283,7 +283,7 @@ static enum rc read_secret_file(int fd, const char *path, const struct sink_cfg 
         return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
                        credential_file_shown(path));
     if (n > SECRET_FILE_BYTES_MAX)
-        return err_set(e, RC_USAGE, "%s: option secret-file: %s: over 64 KiB", cfg->spec,
+        return err_set(e, RC_USAGE, "%s: option secret-file: %s: is larger than 64 KiB", cfg->spec,
                        credential_file_shown(path));
     *len = (size_t)n;
     return RC_OK;

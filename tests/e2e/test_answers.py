@@ -140,7 +140,7 @@ def test_all_missing(leadpipe, sandbox, control):
     run = runs.export(leadpipe, sandbox, ids=["a~missing", "b~gone"])
     assert (run.status, run.outcomes(), run.rows) == (3, {"missing": 2}, None)
     assert run.errors() == ["no lead was found: %s returned 404 or 410 for every request (missing: 2); check the server, "
-                            "the path and the parameters (--server, --base-url, --param); nothing was published, "
+                            "the path and the parameters (--server, --base-url, --param); nothing was published, and "
                             "earlier outputs are unchanged" % sandbox.omni]
 
 

@@ -65,7 +65,7 @@ def symbolic_link(cut_off, part):
 
 @pytest.mark.parametrize("name", ["two.ndjson", runs.MANIFEST])
 @pytest.mark.parametrize("put, says", [(of_another_user, "it belongs to another user (65534)"), (hard_link, "it has other hard links"),
-                                       (symbolic_link, "is in the way and no regular file")],
+                                       (symbolic_link, "is in the way, and is not a regular file")],
                          ids=lambda value: getattr(value, "__name__", ""))
 def test_not_our_own_any_more(cut_off, name, put, says):
     """It is not published, and nothing else is, either."""

@@ -131,7 +131,7 @@ REFUSED = [
     ("-t csv:- --failed /dev/stderr > both 2>&1", "csv:- and --failed would both write /dev/stderr"),
     ("-t csv:- --manifest /dev/fd/3 3>&1 > both 3>> both", "csv:- and --manifest would both write /dev/fd/3"),
     ("-t csv:/dev/fd/3 -t ndjson:/dev/fd/3 3> both", "would both write /dev/fd/3"),
-    ("-t csv:/dev/stdout --state s > both", "a run with --state can write only to files and webhooks"),
+    ("-t csv:/dev/stdout --state s > both", "with --state, output cannot go to standard output, a pipe or a device"),
     ("-t csv:out/x.csv --state /dev/fd/3 3<> both", "is not a regular file, as a state file must be"),
 ]
 

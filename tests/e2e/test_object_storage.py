@@ -211,10 +211,10 @@ def test_another_region(exports, s3):
 
 @pytest.mark.parametrize("ahead", [-7 * 86400, 3600])
 def test_a_clock_that_is_wrong(exports, s3, ahead):
-    """The server's time is taken, and said once."""
+    """The server's time is used, and said once."""
     s3.clock_ahead = ahead
     done = exports("-t", "ndjson:s3://leads/x.ndjson")
-    assert done.stderr.count("the server's time is used") == 1
+    assert done.stderr.count("using the server's time") == 1
     assert [request.code for request in s3.requests].count("RequestTimeTooSkewed") == 1
     assert exports.is_clean()
 
@@ -272,7 +272,7 @@ def test_an_answer_that_is_none(exports, s3, monkeypatch, answer):
     from s3 import S3Handler
     monkeypatch.setattr(S3Handler, "perform", lambda *_: (200, answer, {}))
     done = exports("-t", "ndjson:s3://leads/x.ndjson", status=1)
-    assert "the server's response is not one of S3" in error_of(done)
+    assert "the server's response is not an S3 response" in error_of(done)
 
 
 def test_a_message_that_echoes_a_secret(exports, s3):

@@ -310,11 +310,11 @@ def test_a_table_of_the_users(leadpipe, database, tmp_path):
 
 
 @pytest.mark.parametrize("made, message", [
-    ("create table leads (provider text, lead_id text)", "no unique key over (provider, lead_id)"),
-    ("create table leads (provider text, lead_id text, x int, unique (provider, lead_id, x))", "no unique key over"),
+    ("create table leads (provider text, lead_id text)", "no unique key on (provider, lead_id)"),
+    ("create table leads (provider text, lead_id text, x int, unique (provider, lead_id, x))", "no unique key on"),
     ("create table leads (provider text, lead_id text); create unique index on leads (provider, lead_id) where lead_id > 'a'",
-     "no unique key over"),
-    ("create table documents (a int)", "no unique key over (provider, lead_id, position)"),
+     "no unique key on"),
+    ("create table documents (a int)", "no unique key on (provider, lead_id, position)"),
     ("create table leads (provider text, lead_id int, primary key (provider, lead_id))", "leads.lead_id is part of the key"),
     ("create view leads as select 1 as a", "is not a table"),
 ])

@@ -162,7 +162,7 @@ def test_server_crashes(leadpipe, database, tmp_path):
         night.proceed.set()
         status, errors = ended(process)
         assert status == 0, errors
-        assert "gets them again" in errors
+        assert "loading them again" in errors
         night.check_new()
         night.check_counts(errors)
 
@@ -209,7 +209,7 @@ def test_state_and_crash(leadpipe, database, tmp_path):
         crash(database)
         databases.wait_until(lambda: can_ask(database))
         done = night.run("--state", "run.state", status=2)
-        assert "not in the database any more" in done.stderr and "--fresh" in done.stderr
+        assert "no longer in the database" in done.stderr and "--fresh" in done.stderr
         night.check_old()
         night.run("--state", "run.state", "--fresh")
         night.check_new()

@@ -351,12 +351,12 @@ def test_a_source_keeps_its_column(night):
 
 
 @pytest.mark.parametrize("sql, words", [
-    ("create table leads (provider text, lead_id text)", "no unique key over (provider, lead_id)"),
+    ("create table leads (provider text, lead_id text)", "no unique key on (provider, lead_id)"),
     ("create table leads (provider text, lead_id text, x, unique (provider, lead_id, x))", "no unique key"),
     ("create table leads (provider text, lead_id text); create unique index i on leads (provider, lead_id) where lead_id > 'a'", "no unique key"),
     ("create table leads (provider text, lead_id integer, unique (provider, lead_id))", "lead_id is part of the key"),
     ("create view leads as select 1", "is a view"),
-    ("create table documents (provider text primary key)", "documents is there, but has no unique key"),
+    ("create table documents (provider text primary key)", "documents exists, but has no unique key"),
     ("create table leads (provider text, lead_id text, email text as (lead_id), unique (provider, lead_id))", "generated"),
 ])
 def test_tables_that_are_refused(night, sql, words):

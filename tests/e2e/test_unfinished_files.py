@@ -88,9 +88,9 @@ IN_THE_WAY = [
     (foreign, "it belongs to another user (65534); remove it, or choose another name or directory for the output"),
     (foreign_unreadable, "it belongs to another user (65534)"),
     (hard_link, "it has other hard links; remove it"),
-    (symbolic_link, "is in the way and no regular file"),
-    (os.mkfifo, "is in the way and no regular file"),
-    (os.mkdir, "is in the way and no regular file"),
+    (symbolic_link, "is in the way, and is not a regular file"),
+    (os.mkfifo, "is in the way, and is not a regular file"),
+    (os.mkdir, "is in the way, and is not a regular file"),
 ]
 
 

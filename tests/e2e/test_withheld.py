@@ -12,7 +12,7 @@ import runs
 from outputs import lead_ids_of, omni_payloads, provider_of
 
 EARLIER = "what an earlier run left\n"
-STAYS = "nothing was published, earlier outputs are unchanged"
+STAYS = "nothing was published, and earlier outputs are unchanged"
 
 
 def write_earlier(folder, *names):

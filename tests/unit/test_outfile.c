@@ -239,10 +239,10 @@ static void links(void **state)
     spit("victim", "untouched");
     assert_int_equal(symlink("victim", ".b.leadpipe-part"), 0);
     expect_err(outfile_open(&f, "b", 0, false, &e), &e, RC_USAGE, ".b.leadpipe-part");
-    expect_err(outfile_check(NULL, "b", &e), &e, RC_USAGE, "no regular file");
+    expect_err(outfile_check(NULL, "b", &e), &e, RC_USAGE, "not a regular file");
     assert_string_equal(slurp("victim"), "untouched");
     assert_int_equal(mkfifo(".c.leadpipe-part", 0666), 0);
-    expect_err(outfile_open(&f, "c", 0, false, &e), &e, RC_USAGE, "no regular file");
+    expect_err(outfile_open(&f, "c", 0, false, &e), &e, RC_USAGE, "not a regular file");
 }
 
 /* The check before a run, and the opening in it, where the file came in between. */

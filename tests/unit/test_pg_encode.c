@@ -182,9 +182,9 @@ static const struct {
     {"postgresql://etl:s3cret@db/dw", "password: a secret"},
     {"postgresql://etl@db/dw?password=s3cret", "password: a secret"},
     {"host=db sslpassword='s3cret'", "sslpassword: a secret"},
-    {"host=db pasword=s3cret", "must be a connection string"},
-    {"host=db s3cret", "must be a connection string"},
-    {"postgresql://etl:s3%zzcret@db/dw", "must be a connection string"},
+    {"host=db pasword=s3cret", "must be a libpq connection string"},
+    {"host=db s3cret", "must be a libpq connection string"},
+    {"postgresql://etl:s3%zzcret@db/dw", "must be a libpq connection string"},
 };
 
 static void test_conninfo(void **state)

@@ -344,7 +344,7 @@ static void secrets_from_files(void **state)
     expect_secrets(&(struct webhook_opts){.secret_file = "empty"}, "empty: contains no secret");
     expect_secrets(&(struct webhook_opts){.secret_file = "utf16"}, "utf16: appears to be UTF-16");
     expect_secrets(&(struct webhook_opts){.secret_file = "whsec_hidden"}, "No such file");
-    expect_secrets(&(struct webhook_opts){.secret_file = "large"}, "over 64 KiB");
+    expect_secrets(&(struct webhook_opts){.secret_file = "large"}, "is larger than 64 KiB");
     expect_secrets(&(struct webhook_opts){.secret_file = "absent"}, "absent: No such file");
     expect_secrets(&(struct webhook_opts){.secret_file = "pipe"}, "not a regular file");
     expect_secrets(&(struct webhook_opts){.secret_file = "."}, "not a regular file");
