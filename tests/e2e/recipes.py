@@ -1,8 +1,9 @@
-"""The recipes of README.md, taken from its text and run with the real tools."""
+"""The recipes of README.md and docs/, taken from their text and run with the real tools."""
 
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -15,17 +16,17 @@ from conftest import BINARY, ROOT, clean_environment
 VENV = pathlib.Path(os.environ.get("LEADPIPE_VENV") or ROOT / "build" / "venv")
 
 
-def section(title):
+def section(title, page="README.md"):
     """What stands below a heading, up to the next one."""
-    text = (ROOT / "README.md").read_text()
-    begin = text.index("\n### %s\n" % title)
-    return text[begin + 1:].split("\n### ")[0].split("\n## ")[0]
+    text = (ROOT / page).read_text()
+    begin = re.search("^#+ %s$" % re.escape(title), text, re.MULTILINE).end()
+    return re.split("^#+ ", text[begin:], 1, re.MULTILINE)[0]
 
 
-def blocks(title):
+def blocks(title, page="README.md"):
     """The indented blocks of a section, without their indent; an empty line ends one, too."""
     found, block = [], []
-    for line in [*section(title).splitlines()[1:], "end"]:
+    for line in [*section(title, page).splitlines()[1:], "end"]:
         if line.startswith("    "):
             block.append(line[4:])
         elif block:
@@ -67,6 +68,17 @@ database = duckdb.connect(words[0])
 database.execute(words[2] if words[1:2] == ["-c"] else sys.stdin.read())
 ''' % python_with("duckdb"))
 
+    def add_clickhouse(self):
+        """The command, where only the Python module is there."""
+        if not shutil.which("clickhouse"):
+            self.add_tool("clickhouse", '''#!%s
+import sys, chdb.session
+assert sys.argv[1:3] == ["local", "--path"]
+session = chdb.session.Session(sys.argv[3])
+for statement in sys.stdin.read().split(";\\n"):
+    session.query(statement)
+''' % python_with("chdb"))
+
     def run(self, script, check=True, **env):
         done = subprocess.run(["bash", "-o", "pipefail", "-c", script], cwd=self.folder, env={**self.env, **env}, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
@@ -78,7 +90,9 @@ class Postgres:
     """A cluster of the test's own, on a socket in its folder."""
 
     def __init__(self, folder):
-        found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        # tests/distros/postgres.sh: the server of another release, in a root of that release whose /tmp is this one
+        self.root = os.environ.get("LEADPIPE_POSTGRES_ROOT", "/")
+        found = sorted(pathlib.Path(self.root, "usr/lib/postgresql").glob("*/bin/initdb"))
         if not found and not shutil.which("initdb"):
             pytest.skip("PostgreSQL is not installed")
         self.bin = found[-1].parent if found else pathlib.Path(shutil.which("initdb")).parent
@@ -93,8 +107,12 @@ class Postgres:
         self.env = {"PGHOST": str(folder), "PGUSER": "etl", "PGDATABASE": "postgres"}
 
     def command(self, name, *words):
-        done = subprocess.run([self.bin / name, *map(str, words)], user=self.user, cwd=self.folder, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        command, user = [self.bin / name, *map(str, words)], self.user
+        if self.root != "/":
+            command[0] = "/%s" % command[0].relative_to(self.root)
+            command, user = ["chroot", "--userspec=%s" % user, self.root, *command], None
+        done = subprocess.run(command, user=user, cwd=self.folder, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
         assert done.returncode == 0, done.stdout
 
     def begin(self):
