@@ -15,7 +15,7 @@ KEY = {"OMNI_API_KEY": "k", "CONVOCORE_API_KEY": "k"}
 WAYS = [("upsert", "ignore"), ("upsert", "mark"), ("upsert", "delete"), ("append", "ignore"), ("replace", "ignore")]
 FEW_WAYS = [WAYS[1], *WAYS[3:]]
 # Every lead is compared cell by cell in every place, so the large size is nightly.
-SIZES = [80, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.nightly])]
+SIZES = [80, pytest.param(5000, marks=pytest.mark.nightly)]
 PG_TYPES = {"text": "text", "integer": "bigint", "number": "numeric", "boolean": "boolean", "json": "jsonb",
             **dict.fromkeys(databases.TIMES, "timestamp with time zone")}
 
