@@ -25,7 +25,8 @@ set(concurrent
 # Those that take long, most of it for servers which they start, kill or wait for: AddressSanitizer runs them
 # only with all others (./build.sh nightly).
 set(patient
-    test_bad_days test_object_storage test_outages test_postgres test_postgres_faults test_recipes test_sqlite)
+    test_bad_days test_object_errors test_object_storage test_outages test_postgres test_postgres_faults test_recipes
+    test_recipes_warehouses test_sqlite test_warehouse_nights test_warehouse_readers)
 
 function(add_pytest_file kind file)
     get_filename_component(name ${file} NAME_WE)
