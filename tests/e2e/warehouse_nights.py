@@ -217,7 +217,7 @@ class Target:
 
 
 class Tables:
-    """All rows of all leads, as reference.compare wants them: `fates` are (ID, first rows, second rows, is it gone)."""
+    """All rows of all leads, as reference.compare wants them: rows_of(ID, table, what makes typed cells of a row)."""
 
     def __init__(self, schema, target, kinds, lead_ids, rows_of):
         self.schema, self.target, self.kinds, self.lead_ids, self.rows_of = schema, target, kinds, lead_ids, rows_of
