@@ -6,7 +6,8 @@ from outputs import body_of, ids_file, ledger_of, manifest, snapshot
 
 SINKS = ["-t", "csv:csv/", "-t", "csv,delimiter=tab,gzip=9:leads.tsv.gz", "-t", "ndjson:lead.ndjson.gz",
          "-t", "ndjson,layout=rows:rows.ndjson", "-t", "ndjson,layout=raw:raw.ndjson", "-t", "msgpack:lead.msgpack",
-         "-t", "msgpack,layout=rows,gzip=1:rows.msgpack"]
+         "-t", "msgpack,layout=rows,gzip=1:rows.msgpack", "-t", "parquet:parquet/",
+         "-t", "parquet,row-group=30,compression=gzip,types=text:lead.parquet", "-t", "parquet,row-group=64K,compression=none:small/"]
 
 
 def export(leadpipe, sandbox, provider, ids, name, *options):

@@ -11,7 +11,7 @@ from outputs import lead_ids_of, lines_of  # tests/e2e
 
 STATE, FAILED, MISSING, MANIFEST = "run.state", "failed.ndjson", "missing.ndjson", "manifest.json"
 EARLIER = b"what an earlier run left\n"
-EARLIER_FILES = ("out/leads.csv", "leads.ndjson", "leads.msgpack.gz", "leads.csv.gz")
+EARLIER_FILES = ("out/leads.csv", "leads.ndjson", "leads.msgpack.gz", "leads.csv.gz", "pq/leads.parquet", "leads.parquet")
 # of a row in the failed list: what does not depend on when and how often
 FAILED_MEMBERS = ("id", "stage", "sink", "http_status", "code", "error")
 

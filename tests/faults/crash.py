@@ -68,7 +68,7 @@ class Rig:
         self.sandbox.close()
         for path in list(self.base.iterdir()):
             if path == self.hooks or path.name.startswith("reference"):
-                shutil.rmtree(path)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         if not any(self.base.iterdir()):
             self.base.rmdir()
 
@@ -78,6 +78,8 @@ class Rig:
                  "-t", "msgpack:leads.msgpack.gz", "-t", "csv,gzip=1:leads.csv.gz",
                  "--attempts", "3", "-j", "32", "--log-format", "json", "--failed", books.FAILED, "--missing", books.MISSING,
                  "--manifest", books.MANIFEST]
+        if self.chosen.order == "input":  # in another order they have other bytes, and that is all that is compared
+            words += ["-t", "parquet:pq/", "-t", "parquet,row-group=40,types=text:leads.parquet"]
         if not self.chosen.without_webhook:
             words += ["-t", "webhook,batch=%d,concurrency=8:%s" % (batch, hook)]
         if not self.chosen.without_state:
@@ -109,9 +111,10 @@ class Rig:
         """A complete run, of which only the state stays."""
         leg = Leg(self, folder, self.command(batch, form, changed_only=False), None, beside(folder, "leg00.err"))
         expect(leg.status in (0, 3), "the run before ended with %d", leg.status)
-        shutil.rmtree(folder / "out")
         for path in folder.iterdir():
-            if not books.is_state(path.name) and not path.name.startswith("ids.txt"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif not books.is_state(path.name) and not path.name.startswith("ids.txt"):
                 path.unlink()
 
     def forget(self):
