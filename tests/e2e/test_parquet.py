@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import resumes
-from conftest import BINARY, ROOT, clean_environment
-from outputs import check, ids_file, manifest, omni_payloads, provider_of, snapshot
+from conftest import BINARY, ROOT, SANITIZER, clean_environment
+from outputs import check, ids_file, manifest, omni_payloads, provider_of, run_for_memory, snapshot
 from recipes import python_with
 from test_usage import assert_refused
 
@@ -27,13 +27,13 @@ ROWS = "rows.ndjson"
 # --- reading -----------------------------------------------------------------------------------------------
 
 @functools.lru_cache(maxsize=None)
-def python_of(module):
-    return python_with(module)
+def python_of(*modules):
+    return python_with(*modules)
 
 
 def ask(what, *paths):
     """What parquet_readers.py says of each file."""
-    python = python_of("pyarrow" if what == "statistics" else what)
+    python = python_of(*{"statistics": ["pyarrow"], "filters": ["pyarrow", "duckdb"], "late": ["pyarrow", "duckdb"]}.get(what, [what]))
     done = subprocess.run([python, ROOT / "tests" / "e2e" / "parquet_readers.py", what, *paths], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -133,7 +133,9 @@ VALUES = ["0", "-0", "5.0", "1.5", "9223372036854775807", "9223372036854775808",
           '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999Z"', '"0000-12-31T23:59:59Z"', '"2024-02-29T12:00:00.5+01:00"',
           '"2023-02-29T12:00:00Z"', '"2016-12-31T23:59:60Z"', "-62135596800", "253402300799", "253402300800", "-62135596800000",
           "1.000001", "1.0000001", "[]", "{}", '{"a":[1,1.0,1e400,"x"]}', '"%s"' % ("long" * 40), '"%s"' % ("\\udbff\\udfff" * 20),
-          '"%s"' % ("a" * 63 + "\\u00e9" * 3)]
+          '"%s"' % ("a" * 63 + "\\u00e9" * 3), '"z"', '"\\u00e9"', '"\\u007f"', '"\\u0080"', '"\\ud7ff"', '"\\uffff"', '"\\ud800\\udc00"',
+         '"%s"' % ("b" * 64), '"%s"' % ("b" * 65), '"%s"' % ("b" * 64 + "a"), '"%s"' % ("b" * 64 + "\\uffff"), "1e-320", "-1e-320", "5e-324",
+         '"1969-12-31T23:59:59.999999Z"', "-0.000001", "1e308", "-1e308", '"NaN"', '"Infinity"']
 
 
 def export_odd(leadpipe, payloads, *more):
@@ -152,14 +154,22 @@ def odd_payloads():
             for kind in KINDS for n, value in enumerate(VALUES)}
 
 
-@pytest.mark.parametrize("options", ["", ",row-group=1", ",row-group=64K", ",compression=none", ",compression=gzip,row-group=50"])
+@pytest.mark.parametrize("options", ["", ",row-group=1", ",row-group=1M", ",compression=none", ",compression=gzip,row-group=50"])
 def test_every_value_in_every_type(leadpipe, options):
     export_odd(leadpipe, odd_payloads(), "-t", "parquet%s:odd.parquet" % options)
     kinds = tables_of(leadpipe.folder / "odd.json")["leads"]
     [file] = read("pyarrow", leadpipe.folder / "odd.parquet")
     assert compare(rows_of(leadpipe.folder, "leads"), file, kinds) > 50
     [(filled, empty)] = ask("statistics", leadpipe.folder / "odd.parquet")
-    assert filled > len(kinds) and (empty > 0) == ("row-group" in options and "64K" not in options)
+    assert filled > len(kinds) and (empty > 0) == ("row-group" in options and "1M" not in options)
+
+
+@pytest.mark.parametrize("row_group", [pytest.param(1, marks=pytest.mark.nightly), 7, 1000])
+def test_filters_find_every_row(leadpipe, row_group):
+    """Readers leave out row groups by their bounds: none that has a row that is asked for."""
+    export_odd(leadpipe, odd_payloads(), "-t", "parquet,row-group=%d:odd.parquet" % row_group)
+    [count] = ask("filters", leadpipe.folder / "odd.parquet")
+    assert count > 100
 
 
 def test_a_column_that_appears_in_the_last_lead(leadpipe):
@@ -173,6 +183,51 @@ def test_a_column_that_appears_in_the_last_lead(leadpipe):
     [(filled, empty)] = ask("statistics", leadpipe.folder / "late.parquet")
     types = len(kinds) - 2 - 1  # of no column but the key and text there are values; nor misfits
     assert empty == 25 * (types + 1 + 2) + types + 1
+
+
+@pytest.mark.nightly
+def test_columns_in_the_last_of_100_000_leads(leadpipe):
+    """They are null in all rows before, in every row group; and cost no memory that grows with these."""
+    peaks, groups = {}, {}
+    for count in (10_000, 100_000):
+        def answer(path, _, count=count):
+            n = int(path.rsplit("/", 1)[1])
+            more = b',"late-%d":"x"' * 300 % tuple(range(300)) if n == count - 1 else b""
+            return 200, b'{"integer":%d,"text":"%s","number":%d.5,"early":"%d"%s}' % (n, b"%032x" % (n * n) * 4, n, n, more)
+
+        with provider_of(answer) as server:
+            (leadpipe.folder / "odd.json").write_text(json.dumps(ODD))
+            status, errors, peaks[count] = run_for_memory(
+                leadpipe, "export", "-p", "odd.json", "--base-url", server.url, "--max-memory", "64M", "-t", "parquet,row-group=256K:late.parquet",
+                ids_file(leadpipe.folder, [str(n) for n in range(count)]), env={"ODD_API_KEY": "k"})
+        assert status == 0, errors
+        [told] = ask("late", leadpipe.folder / "late.parquet")
+        groups[count] = told["groups"]
+        assert told["rows"] == count
+        late = {name: place for name, place in told["columns"].items() if name.startswith("late")}
+        assert len(late) == 300 and set(map(tuple, late.values())) == {(1, count - 1, count - 1)}
+        assert all(told["columns"][name] == [count, 0, count - 1] for name in ("lead_id", "a_integer", "a_text", "a_number", "early"))
+    print(peaks, groups)
+    assert groups[100_000] > 5 * groups[10_000]
+    assert SANITIZER or peaks[100_000] < peaks[10_000] * 1.15 + (4 << 20), peaks
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("provider", ["omni", "convocore"])
+@pytest.mark.parametrize("reader", ["chdb", "pyspark"])
+def test_other_readers(leadpipe, sandbox, control, provider, reader):
+    """Cells and types of every table are those that pyarrow reads."""
+    python_of(reader)
+    control.set(nonce="0")
+    ids = ids_file(leadpipe.folder, ["lead-%d" % n for n in range(150)] + ["tiny-0", "rich-2", "newcode-1-a"])
+    done = leadpipe("export", *sandbox.provider(provider), "-t", "parquet:typed/", "-t", "parquet,row-group=17,json=string,compression=gzip:small/",
+                    "-t", "parquet,types=text,compression=none:text/", ids, env=sandbox.env)
+    assert done.returncode == 0, done.stderr
+    paths = [leadpipe.folder / name / (table + ".parquet") for name in ("typed", "small", "text") for table in tables_of(provider)]
+    as_read = {"json": "string"}  # neither has the type
+    for path, (kinds, rows), (wanted, wanted_rows) in zip(paths, read(reader, *paths), read("pyarrow", *paths)):
+        assert list(kinds.items()) == [(name, as_read.get(kind, kind)) for name, kind in wanted.items()], path
+        assert len(rows) == len(wanted_rows) and all(same(*pair) for pair in zip(rows, wanted_rows)), path
 
 
 def test_tables_without_rows(leadpipe, sandbox):
