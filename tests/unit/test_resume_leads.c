@@ -268,7 +268,8 @@ static void too_many_await_a_verdict(void **state)
     restore(c);
     for (uint64_t i = 0; i < 5; i++)
         leads[i] = take_unacked(c, 6 + i);
-    FAILS(resume_count(&c->p, c->w.outcomes.ledger, &e), RC_USAGE, "s: is damaged: a sink has more leads");
+    FAILS(resume_count(&c->p, c->w.outcomes.ledger, &e), RC_USAGE,
+          "s: is damaged: a sink has more leads");
     for (size_t i = 0; i < 5; i++)
         settle(c, leads[i], 1, VERDICT_PENDING);
     close_plan(c);
