@@ -2,7 +2,7 @@
 
 /* ---- a run that is resumed -------------------------------------------------------------------- */
 
-/* Places that an earlier part of the run had done, with these IDs. */
+/* What an earlier part of the run had done: these IDs, by their sequence numbers. */
 static void were_done(struct intake_world *w, const char *const *ids)
 {
     for (uint64_t seq = 0; ids[seq]; seq++) {
