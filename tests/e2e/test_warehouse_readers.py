@@ -32,7 +32,7 @@ create view everything as select l.lead_id as lead_id, l.first_name as first_nam
     from leads l left join documents d on d.provider = l.provider and d.lead_id = l.lead_id;
 """
 # One statement, which sees one moment: of each table how much there is, and of which night.
-LOOK = ("select (select count(*) from leads) || ' ' || (select count(*) from documents) || ' ' || "
+QUERY = ("select (select count(*) from leads) || ' ' || (select count(*) from documents) || ' ' || "
         "(select count(*) from matching_leads) || ' ' || min(first_name) || max(first_name) || min(filename) || max(filename) || "
         "(select min(id) || max(id) from matching_leads) from everything")
 PG_HOLD = """
@@ -75,8 +75,8 @@ class PostgresReader:
         self.psql = subprocess.Popen(["psql", "-X", "-q", "-At"], env=self.database.env, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, text=True, bufsize=1)
 
-    def look(self):
-        self.psql.stdin.write(LOOK + ";\n")
+    def read_once(self):
+        self.psql.stdin.write(QUERY + ";\n")
         return self.psql.stdout.readline().strip()
 
     def close(self):
@@ -110,8 +110,8 @@ class SqliteReader:
     def open(self):
         self.database = self.connect()
 
-    def look(self):
-        return self.database.execute(LOOK).fetchone()[0]
+    def read_once(self):
+        return self.database.execute(QUERY).fetchone()[0]
 
     def close(self):
         self.database.close()
@@ -137,24 +137,24 @@ class RollbackReader(SqliteReader):
 
 
 class Watch(threading.Thread):
-    """Looks every few milliseconds; `seen` is what changed when, `looks` are the times of all of them."""
+    """Reads every few milliseconds; `seen` is what changed when, `read_at` are the times of all reads."""
 
     def __init__(self, reader):
         super().__init__()
-        self.reader, self.over, self.seen, self.looks, self.error = reader, threading.Event(), [], [], None
+        self.reader, self.over, self.seen, self.read_at, self.error = reader, threading.Event(), [], [], None
 
-    def look(self):
-        found = self.reader.look()
-        self.looks.append(time.monotonic())
+    def read_once(self):
+        found = self.reader.read_once()
+        self.read_at.append(time.monotonic())
         if not self.seen or self.seen[-1][0] != found:
-            self.seen.append((found, self.looks[-1]))
+            self.seen.append((found, self.read_at[-1]))
 
     def run(self):
         self.reader.open()
         try:
             while not self.over.wait(0.005):
-                self.look()
-            self.look()
+                self.read_once()
+            self.read_once()
         except Exception as error:  # shown by the test
             self.error = error
         finally:
@@ -194,8 +194,8 @@ def test_old_or_new(leadpipe, cluster, reader, new_column):
             export()
     assert [found for found, _ in watch.seen] == [state(LEADS, 1), state(LEADS - GONE + NEW, 2)]
     if not isinstance(reader, RollbackReader) and not (new_column and isinstance(reader, PostgresReader)):  # who may wait
-        before = [when for when in watch.looks if 0 < watch.seen[1][1] - when < HELD_S]
-        assert len(before) > 5 / SLOWNESS, "nobody looked while the merge went on"
+        before = [when for when in watch.read_at if 0 < watch.seen[1][1] - when < HELD_S]
+        assert len(before) > 5 / SLOWNESS, "nobody read while the merge went on"
     # The view, the index and the columns are as they were; new rows have the column's default.
     assert reader.rows("select count(*), min(mine), max(mine) from leads where mine <> 'new' and mine <> 'of ' || lead_id") == [(0, None, None)]
     assert reader.rows("select count(*) from leads where mine = 'new'") == [(NEW,)]
