@@ -201,12 +201,12 @@ def test_columns_in_the_last_of_100_000_leads(leadpipe):
                 leadpipe, "export", "-p", "odd.json", "--base-url", server.url, "--max-memory", "64M", "-t", "parquet,row-group=256K:late.parquet",
                 ids_file(leadpipe.folder, [str(n) for n in range(count)]), env={"ODD_API_KEY": "k"})
         assert status == 0, errors
-        [told] = ask("late", leadpipe.folder / "late.parquet")
-        groups[count] = told["groups"]
-        assert told["rows"] == count
-        late = {name: place for name, place in told["columns"].items() if name.startswith("late")}
+        [reported] = ask("late", leadpipe.folder / "late.parquet")
+        groups[count] = reported["groups"]
+        assert reported["rows"] == count
+        late = {name: place for name, place in reported["columns"].items() if name.startswith("late")}
         assert len(late) == 300 and set(map(tuple, late.values())) == {(1, count - 1, count - 1)}
-        assert all(told["columns"][name] == [count, 0, count - 1] for name in ("lead_id", "a_integer", "a_text", "a_number", "early"))
+        assert all(reported["columns"][name] == [count, 0, count - 1] for name in ("lead_id", "a_integer", "a_text", "a_number", "early"))
     print(peaks, groups)
     assert groups[100_000] > 5 * groups[10_000]
     assert SANITIZER or peaks[100_000] < peaks[10_000] * 1.15 + (4 << 20), peaks

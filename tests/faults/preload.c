@@ -28,7 +28,7 @@ static bool looks_after(int fd, struct rel *name, struct stat *st)
 /* 0, or -1 with errno: the call must not be made. */
 static int apply_rules(struct verdict *v, enum op op, const char *path, size_t bytes)
 {
-    *v = rules_judge(op, path, bytes);
+    *v = rules_apply(op, path, bytes);
     if (v->errnum == 0)
         return 0;
     errno = v->errnum;

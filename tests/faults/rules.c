@@ -156,7 +156,7 @@ static bool rule_hits(struct rule *r, enum op op, const char *path, size_t *byte
     return true;
 }
 
-struct verdict rules_judge(enum op op, const char *path, size_t bytes)
+struct verdict rules_apply(enum op op, const char *path, size_t bytes)
 {
     (void)pthread_once(&once, rules_init);
     struct verdict v = {.bytes = bytes};

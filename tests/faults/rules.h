@@ -13,7 +13,7 @@ struct verdict {
 };
 
 /* Decides one call on the path; may not return. A write of `bytes`; 0 for other calls. */
-struct verdict rules_judge(enum op op, const char *path, size_t bytes);
+struct verdict rules_apply(enum op op, const char *path, size_t bytes);
 
 /* The second half of it: dies if that was to happen after the call. */
 void rules_after(const struct verdict *v);
