@@ -14,6 +14,8 @@
  * A text has its length before it. */
 
 #define BYTES_MAX ((uint64_t)1 << 40)
+#define PLAIN_BYTES_MAX ((uint64_t)1 << 50)
+#define COLUMNS_BYTES_MAX ((uint64_t)256 << 20)
 
 enum outfile_suffix parquet_mark_suffix(unsigned spool)
 {
@@ -147,13 +149,14 @@ static enum rc take_numbers(struct reader *r, uint64_t *numbers, size_t n)
     return take(r, (char *)numbers, n * sizeof *numbers);
 }
 
-static enum rc take_text(struct reader *r, struct buf *out)
+/* Of at most `max` bytes, so that no length makes more memory than rows can have taken. */
+static enum rc take_text(struct reader *r, struct buf *out, uint64_t max)
 {
     uint64_t n = 0;
     enum rc rc = take_numbers(r, &n, 1);
     if (rc != RC_OK || n == 0)
         return rc;
-    if (n > r->end - r->at || n > out->max)
+    if (n > r->end - r->at || n > max || n > out->max)
         return RC_SYNTAX;
     char *room = buf_reserve(out, (size_t)n);
     if (!room)
@@ -163,30 +166,35 @@ static enum rc take_text(struct reader *r, struct buf *out)
     return rc;
 }
 
-static enum rc take_chunk(struct reader *r, struct chunk *c, uint64_t n_rows_max)
+static enum rc take_chunk(struct reader *r, const struct parquet_file *f, struct chunk *c)
 {
     uint64_t numbers[3];
+    size_t max =
+        f->settings->group_bytes_max; /* of all chunks, while the row group has not ended */
     enum rc rc = take_numbers(r, numbers, sizeof numbers / sizeof *numbers);
     if (rc == RC_OK && numbers[2] > 1)
         rc = RC_SYNTAX;
     if (rc == RC_OK)
-        rc = take_text(r, &c->runs);
+        rc = take_text(r, &c->runs, max);
     if (rc == RC_OK)
-        rc = take_text(r, &c->data);
+        rc = take_text(r, &c->data, max);
     if (rc == RC_OK)
-        rc = take_text(r, &c->indexes);
+        rc = take_text(r, &c->indexes, max);
     if (rc != RC_OK)
         return rc;
     c->n_rows = numbers[0];
     c->n_values = numbers[1];
     c->has_dictionary = numbers[2];
-    rc = chunk_restore(c, n_rows_max);
+    rc = chunk_restore(c, f->group_rows);
+    if (rc == RC_OK && f->held >= max)
+        rc = RC_SYNTAX;
     return rc == RC_NOMEM ? err_nomem(r->e) : rc;
 }
 
-static enum rc take_groups(struct reader *r, struct row_groups *groups, uint64_t n, uint64_t n_rows,
-                           size_t n_columns)
+static enum rc take_groups(struct reader *r, struct parquet_file *f, uint64_t n)
 {
+    struct row_groups *groups = &f->groups;
+    uint64_t n_rows = f->n_rows - f->group_rows;
     uint64_t sum = 0;
     uint64_t bytes = PARQUET_MAGIC.len;
     for (uint64_t i = 0; i < n; i++) {
@@ -202,14 +210,15 @@ static enum rc take_groups(struct reader *r, struct row_groups *groups, uint64_t
         g->sums = (struct page_sums){numbers[2], numbers[3]};
         g->n_columns = (size_t)numbers[4];
         if (g->at != bytes || g->n_rows == 0 || g->n_rows > n_rows - sum ||
-            g->sums.bytes > BYTES_MAX || g->n_columns > n_columns ||
+            g->n_rows > f->settings->group_rows_max || g->sums.bytes > BYTES_MAX ||
+            g->sums.plain_bytes > PLAIN_BYTES_MAX || g->n_columns > f->n_chunks ||
             (i > 0 && g->n_columns < g[-1].n_columns))
             return RC_SYNTAX;
         sum += g->n_rows;
         bytes += g->sums.bytes;
-        rc = take_text(r, &g->first);
+        rc = take_text(r, &g->first, INT32_MAX);
         if (rc == RC_OK)
-            rc = take_text(r, &g->last);
+            rc = take_text(r, &g->last, INT32_MAX);
         if (rc != RC_OK)
             return rc;
     }
@@ -220,9 +229,9 @@ static enum rc take_chunks(struct reader *r, struct parquet_file *f)
 {
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < f->n_chunks; i++)
-        rc = take_chunk(r, &f->chunks[i], f->group_rows);
+        rc = take_chunk(r, f, &f->chunks[i]);
     for (size_t i = 0; rc == RC_OK && i < f->n_last; i++)
-        rc = take_chunk(r, &f->last[i], f->group_rows);
+        rc = take_chunk(r, f, &f->last[i]);
     return rc;
 }
 
@@ -233,7 +242,7 @@ static enum rc take_all(struct reader *r, struct parquet_file *f)
     buf_init(&columns, SIZE_MAX / 2);
     enum rc rc = take_numbers(r, numbers, sizeof numbers / sizeof *numbers);
     if (rc == RC_OK)
-        rc = take_text(r, &columns);
+        rc = take_text(r, &columns, COLUMNS_BYTES_MAX);
     if (rc == RC_OK)
         rc = typed_table_new(&f->table, &f->table_cfg,
                              (struct str){columns.data ? columns.data : "", columns.len}, r->e);
@@ -245,8 +254,10 @@ static enum rc take_all(struct reader *r, struct parquet_file *f)
     if (numbers[0] != f->n_rows || numbers[1] > f->n_rows || numbers[2] > f->n_rows ||
         numbers[3] != f->n_chunks || numbers[4] != f->n_last)
         return RC_SYNTAX;
+    if (numbers[1] >= f->settings->group_rows_max)
+        return RC_SYNTAX;
     f->group_rows = numbers[1];
-    rc = take_groups(r, &f->groups, numbers[2], f->n_rows - f->group_rows, f->n_chunks);
+    rc = take_groups(r, f, numbers[2]);
     if (rc == RC_OK)
         rc = take_chunks(r, f);
     return rc == RC_OK && r->at != r->end ? RC_SYNTAX : rc;

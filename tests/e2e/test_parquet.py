@@ -1,10 +1,15 @@
 """Parquet files, read by programs that are not ours, and compared with the reference cell by cell."""
 
+import collections
+import contextlib
 import functools
 import json
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -12,6 +17,7 @@ import resumes
 from conftest import BINARY, ROOT, SANITIZER, clean_environment
 from outputs import check, ids_file, manifest, omni_payloads, provider_of, run_for_memory, snapshot
 from recipes import python_with
+from test_hostile_state import change
 from test_usage import assert_refused
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -303,6 +309,39 @@ def test_rows_beside_the_file_that_are_damaged(leadpipe, sandbox, control):
     assert done.returncode != 0 and "is missing" in done.stderr, done.stderr
     path.write_bytes(data)
     run.resume(resumes.IDS, status=3)
+
+
+EXTREMES = (0, 1, 2**31, 2**32, 2**40, 2**63, 2**64 - 1)
+
+
+def test_rows_beside_the_file_that_somebody_made(leadpipe, sandbox, control, tmp_path_factory):
+    """With the checksum that belongs to it, in the state too: refused, or read as something else, and never out of bounds."""
+    run = resumes.Resumed(leadpipe, sandbox, control, SINKS)
+    run.part(resumes.DONE)
+    [path] = (run.folder / "out").glob(".leads.parquet.leadpipe-row[12]")
+    data = path.read_bytes()
+    with contextlib.closing(sqlite3.connect(run.folder / resumes.STATE)) as db:
+        [(sink, mark)] = db.execute("SELECT sink, mark FROM marks WHERE sink = 0").fetchall()
+    text = mark.encode() if isinstance(mark, str) else mark
+    crc = b" %d " % zlib.crc32(data)
+    assert text.split(b"\n")[0].count(crc) == 1
+    kept = tmp_path_factory.mktemp("kept") / "run"
+    shutil.copytree(run.folder, kept)
+    places = [0, 8, 16, 24, 32, 40] + [at for at in range(48, len(data) - 8, 8) if int.from_bytes(data[at:at + 8], "little") < 10**5][::7][:24]
+    statuses = collections.Counter()
+    for number, at in enumerate(places):
+        value = EXTREMES[number % len(EXTREMES)] if at >= 48 else EXTREMES[(number * 3 + 2) % len(EXTREMES)]
+        bent = data[:at] + value.to_bytes(8, "little") + data[at + 8:]
+        shutil.rmtree(run.folder)
+        shutil.copytree(kept, run.folder)
+        path.write_bytes(bent)
+        told = text.replace(crc, b" %d " % zlib.crc32(bent), 1)
+        change(run.folder, ("UPDATE marks SET mark = ? WHERE sink = 0", (told.decode() if isinstance(mark, str) else told,)))
+        done = leadpipe(*run.words(), input=resumes.lines(resumes.IDS), env=sandbox.env)
+        assert done.returncode in (2, 3), (at, value, done.stderr)
+        assert done.returncode == 3 or "rows of the unfinished run is damaged" in done.stderr, (at, value, done.stderr)
+        statuses[done.returncode] += 1
+    assert statuses[2] > len(places) // 2, statuses
 
 
 # --- options -----------------------------------------------------------------------------------------------
