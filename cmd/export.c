@@ -157,12 +157,24 @@ static int execute(struct export *x, struct run *run)
 {
     struct run_result result;
     start_progress(x);
-    signals_watch(run);
     run_execute(run, &result);
     signals_forget(result.exit_status);
     progress_end(&x->progress);
-    summary_print(x->messages, &x->cfg, &result, x->options.quiet);
+    summary_print(x->messages, run_config(run), &result, x->options.quiet);
     return result.exit_status;
+}
+
+/* Of a run that has not begun. */
+static int status_unopened(const struct export *x, enum rc rc)
+{
+    int number = signals_received();
+    if (rc == RC_USAGE || rc == RC_BUSY)
+        return EXIT_STATUS_USAGE;
+    if (!number)
+        return EXIT_STATUS_STOPPED;
+    messages_writef(x->messages, LOG_LEVEL_ERROR, NULL, "stopped by %s; nothing was published",
+                    signals_name(number));
+    return EXIT_STATUS_SIGNAL + number;
 }
 
 static int export_with_options(struct export *x, int argc, char *argv[])
@@ -178,7 +190,7 @@ static int export_with_options(struct export *x, int argc, char *argv[])
         rc = run_new(&run, &x->cfg, &e);
     if (rc != RC_OK) {
         messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
-        return rc == RC_USAGE || rc == RC_BUSY ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+        return status_unopened(x, rc);
     }
     arguments_redact(&x->arguments, x->secrets); /* all secrets are known now */
     int status = execute(x, run);

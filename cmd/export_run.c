@@ -10,6 +10,7 @@
 #include "core/http/proxy.h"
 #include "cmd/export.h"
 #include "cmd/export_objects.h"
+#include "cmd/signals.h"
 
 #define CONCURRENCY_MAX_AUTO 64
 
@@ -249,6 +250,7 @@ static void set_output(struct export *x)
     x->cfg.n_arguments = x->arguments.n;
     x->cfg.clock = &clock_system;
     x->cfg.stop = &x->stop;
+    x->cfg.stoppable = signals_watch;
     x->cfg.log = &x->messages->hook;
     x->cfg.secrets = x->secrets;
     x->cfg.progress = progress_show;

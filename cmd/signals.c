@@ -16,9 +16,9 @@ static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 /* A handler gets no other argument than the number: this is the only place that needs globals. */
 static _Atomic(struct run *) run_to_stop;
 static atomic_int first_signal;
-static atomic_int last_signal;  /* the one that ends the program at once */
-static atomic_int ended_status; /* of the run that is not touched any more */
-static pthread_t main_thread;   /* set before the handlers are */
+static atomic_int last_signal;       /* the one that ends the program at once */
+static atomic_int ended_status = -1; /* of the run that is not touched any more; -1: it has none */
+static pthread_t main_thread;        /* set before the handlers are */
 
 static void give_up_message(int number)
 {
@@ -64,8 +64,9 @@ static void on_signal(int number)
         return;
     }
     struct run *run = atomic_load(&run_to_stop);
+    int ended = atomic_load(&ended_status);
     if (!run) /* what is published is not undone, and must not be done again */
-        _exit(atomic_load(&ended_status));
+        _exit(ended < 0 ? EXIT_STATUS_SIGNAL + number : ended);
     if (!atomic_compare_exchange_strong(&first_signal, &none, number))
         stop_at_once(number);
     run_stop(run, number);

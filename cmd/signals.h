@@ -5,7 +5,8 @@
 
 #include "core/run/run.h"
 
-/* From now on signals stop `run`. A signal that is ignored (as by nohup) stays ignored. */
+/* From now on signals stop `run`; NULL: it is being freed, and they end the program. A signal that is ignored
+ * (as by nohup) stays ignored. */
 void signals_watch(struct run *run);
 
 /* The run has ended, with that status: a signal still ends the program, which may be waiting for

@@ -213,8 +213,10 @@ struct sink_ops {
      * until the verdict, only id, params and seq may be read. An error means that the sink is dead
      * and the run must stop; leads without a verdict are then the run's again. */
     enum rc (*put)(struct sink *s, const struct lead *const leads[], size_t n, struct err *e);
-    /* Takes in `n` missing leads, which the provider said it does not have (404, 410): in order with each
-     * other and with those of put(), each once. Only id, params and seq may be read, until it returns; there
+    /* Takes in `n` missing leads, which the provider said it does not have (404, 410), each once in the run,
+     * resumed or not. For one instance in order with each other and with those of put(). Not from one instance
+     * to the next: a run that is stopped also hands out the missing leads behind the first lead that it has
+     * not, which comes with put() when the run is resumed, with a lower number. Only id, params and seq may be read, until it returns; there
      * is no verdict: they are missing whatever the sink does. NULL where needs() never says
      * SINK_WANTS_MISSING. Errors as put()'s. */
     enum rc (*put_missing)(struct sink *s, const struct lead *const leads[], size_t n,

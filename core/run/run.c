@@ -5,6 +5,11 @@
 #include "core/run/run_internal.h"
 #include "core/run/run_republish.h"
 
+const struct run_cfg *run_config(const struct run *r)
+{
+    return r->cfg;
+}
+
 void run_stop(struct run *r, int signal_number)
 {
     control_stop(&r->control, signal_number);

@@ -19,6 +19,8 @@
 #define RUN_SINKS_MAX 32 /* a bit each in lead->run->verdicts */
 #define RUN_MEMORY_MIN ((size_t)64 << 20)
 
+struct run;
+
 struct run_sink_cfg {
     const struct sink_ops *ops;
     struct sink_cfg cfg;  /* `host`, `profile`, `state` and `index` are filled in by the run */
@@ -93,6 +95,9 @@ struct run_cfg {
 
     const struct clock *clock;
     const struct stop_timer *stop; /* begins with run_stop(); NULL: readers are waited for */
+    /* run_new() is about to open the outputs, which may take time: from now on run_stop() may be called. With
+     * NULL: from now on it may not, as the run is being freed. On the caller's thread. NULL: not wanted. */
+    void (*stoppable)(struct run *r);
     const struct log_hook *log;
     unsigned progress_interval_ms;                             /* 0: none */
     void (*progress)(void *ctx, const struct run_progress *p); /* on the caller's thread */
@@ -145,12 +150,13 @@ struct run_result {
     struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
 };
 
-struct run;
-
 /* Opens everything: inputs, state, sinks, files. RC_USAGE: the configuration cannot work, and nothing
- * was touched that stays. RC_BUSY: another run has the state or writes an output. Else only the
- * manifest may have been written, which says so. `cfg` must live as long as the run. */
+ * was touched that stays. RC_BUSY: another run has the state or writes an output. RC_STOPPED: run_stop() was
+ * called. Else only the manifest may have been written, which says so. `cfg` must live as long as the run. */
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
+
+/* The configuration with the outputs' names as they are: {date} and {run_id} are filled in. Until run_free(). */
+const struct run_cfg *run_config(const struct run *r);
 
 /* How many of the missing leads were gone from a target that held them: the most that any sink counts.
  * False: no sink counts them. */
@@ -161,7 +167,7 @@ void run_execute(struct run *r, struct run_result *out);
 
 /* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, and of the
  * files only the lists that have rows and the manifest become visible. Only on the thread of
- * run_execute(), signal handlers there included. `signal_number` is the reason in the result. */
+ * run_new() and run_execute(), signal handlers there included. `signal_number` is the reason in the result. */
 void run_stop(struct run *r, int signal_number);
 
 void run_free(struct run *r);

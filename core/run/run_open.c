@@ -113,6 +113,14 @@ static enum rc blame_state(const struct run *r, enum rc rc, struct err *e)
     return e->rc = RC_USAGE;
 }
 
+/* Between two outputs, each of which may wait for a server. */
+static enum rc check_stopped(const struct run *r, struct err *e)
+{
+    return control_is_stopping(&r->control)
+               ? err_set(e, RC_STOPPED, "the run was stopped before its first request")
+               : RC_OK;
+}
+
 static enum rc open_sinks(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->n_sinks; i++) {
@@ -122,7 +130,9 @@ static enum rc open_sinks(struct run *r, struct err *e)
         w->cfg.schema = r->sequencer.schema;
         w->cfg.run_id = r->resume.run_id;
         w->cfg.started_ms = r->resume.started_wall_ms;
-        enum rc rc = sink_worker_open(w, resume_mark(&r->resume, i, &mark), e);
+        enum rc rc = check_stopped(r, e);
+        if (rc == RC_OK)
+            rc = sink_worker_open(w, resume_mark(&r->resume, i, &mark), e);
         if (rc != RC_OK)
             return blame_state(r, rc, e);
     }
@@ -157,7 +167,9 @@ static enum rc open_outputs(struct run *r, struct err *e)
         rc = open_ledger(r, e);
     if (rc == RC_OK)
         rc = open_sinks(r, e);
-    return rc == RC_OK ? open_checkpoint(r, e) : rc;
+    if (rc == RC_OK)
+        rc = open_checkpoint(r, e);
+    return rc == RC_OK ? check_stopped(r, e) : rc;
 }
 
 static void state_failed(void *control, const struct err *e)
@@ -351,6 +363,8 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
     if (rc == RC_OK)
         rc = run_check(r->cfg, e);
     bool is_valid = rc == RC_OK;
+    if (is_valid && cfg->stoppable)
+        cfg->stoppable(r);
     if (rc == RC_OK)
         rc = open_all(r, e);
     if (rc != RC_OK) {
@@ -401,6 +415,8 @@ void run_free(struct run *r)
     checkpoint_free(r->checkpoint);
     resume_free(&r->resume);
     state_close(r->state);
+    if (r->targets.given && r->targets.given->stoppable)
+        r->targets.given->stoppable(NULL);
     run_targets_free(&r->targets);
     arena_free(&r->record_arena);
     arena_pool_free(r->arenas);

@@ -277,10 +277,11 @@ void run_report_unopened(struct run *r, const struct err *why)
     struct run_result out = {
         .started_wall_ms = r->resume.started_wall_ms,
         .ended_wall_ms = clock_wall_ms(r->cfg->clock),
-        .exit_status = EXIT_STATUS_STOPPED,
+        .signal = atomic_load(&r->control.signal_number),
         .error = *why,
         .sinks = r->results,
     };
+    out.exit_status = exit_status_of(r, &out);
     memcpy(out.run_id, r->resume.run_id, sizeof out.run_id);
     if (r->cfg->manifest_path && write_manifest(r, &out, &e) != RC_OK)
         log_msg(r->cfg->log, LOG_LEVEL_ERROR, NULL, "%s", e.msg);

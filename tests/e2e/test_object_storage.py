@@ -314,6 +314,40 @@ def test_a_stopped_run_aborts(exports, s3, control):
     assert exports.is_clean()
 
 
+@pytest.mark.parametrize("operation, key", [
+    ("CreateMultipartUpload", "failed"), ("CreateMultipartUpload", "one"), ("CreateMultipartUpload", "csv/documents"),
+    ("CreateMultipartUpload", "csv/matching"), ("ListMultipartUploads", ""),
+])
+@pytest.mark.parametrize("state", [[], ["--state", "state"]], ids=["", "state"])
+def test_a_run_stopped_while_it_opens_aborts(exports, s3, control, state, operation, key):
+    """A signal that arrives before the first request, while one output after the other is begun."""
+    def before(asked, about):
+        if asked == operation and key in about and exports.leadpipe.started:
+            s3.before = None
+            exports.leadpipe.started[-1].send_signal(signal.SIGTERM)
+            wait_until(lambda: has_taken(exports.leadpipe.started[-1].pid), "the signal is taken")
+    if operation == "ListMultipartUploads" and not state:
+        pytest.skip("only a run with a state lists")
+    s3.before = before
+    done = exports("-t", "ndjson:s3://leads/one", "-t", "csv:s3://leads/csv/", "--failed", "s3://leads/failed",
+                   "--manifest", "m.json", *state, status=128 + signal.SIGTERM)
+    manifest = json.loads((exports.folder / "m.json").read_text())
+    assert (manifest["exit_status"], manifest["published"]) == (128 + signal.SIGTERM, False)
+    assert "stopped by SIGTERM; nothing was published" in done.stderr
+    assert s3.data() == {} and control.attempts("plain-1") == 0 and exports.is_clean()
+    exports("-t", "ndjson:s3://leads/one", "-t", "csv:s3://leads/csv/", "--failed", "s3://leads/failed", *state)
+    assert "one" in s3.data() and exports.is_clean()
+
+
+def has_taken(pid):
+    """Is no signal pending, or the process gone?"""
+    try:
+        with open("/proc/%d/status" % pid) as status:
+            return not any(int(line.split()[1], 16) for line in status if line.startswith(("SigPnd", "ShdPnd")))
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 # ---- and resume -------------------------------------------------------------------------------------
 
 SINKS = {
@@ -470,6 +504,9 @@ def test_placeholders(resumed, s3):
     resumed("-t", "ndjson:x-{date}-{other}.ndjson", "-t", "csv:dt={date}/", "--manifest", "m-{run_id}")
     names = os.listdir(resumed.folder)
     assert "x-%s-{other}.ndjson" % day in names and "dt=" + day in names
+    done = resumed.leadpipe(*resumed.words("-t", "ndjson:y", "--failed", "f-{date}-{other}", ids=["bad~status=400"]),
+                            env=resumed.env)
+    assert done.returncode == 3 and "(listed in f-%s-{other})" % day in done.stderr, done.stderr
     found = [name for name in names if name.startswith("m-")]
     assert len(found) == 1 and json.loads((resumed.folder / found[0]).read_text())["run_id"] == found[0][2:]
 
