@@ -22,9 +22,26 @@ static inline struct str str_c(const char *c_string)
     return (struct str){c_string, c_string ? strlen(c_string) : 0};
 }
 
+/* memcmp() == 0 for at least one byte of what is most often short. */
+static inline bool str_same_bytes(const char *a, const char *b, size_t n)
+{
+    uint64_t x, y;
+    if (n < sizeof x || n > 4 * sizeof x)
+        return *a == *b && memcmp(a, b, n) == 0;
+    for (size_t i = 0; i + sizeof x < n; i += sizeof x) {
+        memcpy(&x, a + i, sizeof x);
+        memcpy(&y, b + i, sizeof y);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + n - sizeof x, sizeof x); /* the rest, and some bytes twice */
+    memcpy(&y, b + n - sizeof y, sizeof y);
+    return x == y;
+}
+
 static inline bool str_eq(struct str a, struct str b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    return a.len == b.len && (a.len == 0 || str_same_bytes(a.ptr, b.ptr, a.len));
 }
 
 static inline bool str_eq_c(struct str a, const char *b)

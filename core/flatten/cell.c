@@ -86,9 +86,7 @@ bool cell_make(const struct signed_url_rules *urls, struct arena *a, const cJSON
 /* Nested as deeply as the parser allows. */
 static uint64_t value_weight(const cJSON *v)
 {
-    uint64_t bytes = 8;
-    if (v->string)
-        bytes += strlen(v->string);
+    uint64_t bytes = 8 + json_member_name(v).len;
     if (v->valuestring)
         bytes += strlen(v->valuestring);
     for (const cJSON *child = v->child; child; child = child->next)

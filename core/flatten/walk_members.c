@@ -67,7 +67,7 @@ static uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess
 {
     const struct flatten_plan *plan = w->plan;
     uint32_t child = atomic_load_explicit(guess, memory_order_relaxed);
-    if (child != PLAN_NONE && strcmp(plan->nodes[child].name.ptr, member->string) == 0 &&
+    if (child != PLAN_NONE && str_eq(plan->nodes[child].name, json_member_name(member)) &&
         !(member->valueint & JSON_NAME_REPLACED)) {
         *key = plan->nodes[child].name;
         return child;

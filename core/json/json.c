@@ -31,9 +31,11 @@ enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches,
 
 const cJSON *json_member(const cJSON *object, const char *name)
 {
-    for (const cJSON *node = object->child; node; node = node->next)
+    struct str wanted = str_c(name);
+    for (const cJSON *node = object->child; node; node = node->next) {
         if (node->string && !(node->valueint & JSON_NAME_REPLACED) &&
-            strcmp(node->string, name) == 0)
+            str_eq(json_member_name(node), wanted))
             return node;
+    }
     return NULL;
 }

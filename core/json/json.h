@@ -10,12 +10,14 @@
  *           compared as they were received: two that are the same only because U+FFFD replaced
  *           something else are two members, and the later one's name gets the lowest free "_n"
  *           from 2. A name in which nothing was replaced is never changed.
- *   valueint  of enum json_node_flags; valuedouble is private to the parser
+ *   valueint  of enum json_node_flags and, above JSON_NAME_LEN_SHIFT, the length of the member's name:
+ *             see json_member_name(); valuedouble is private to the parser
  * The tree lives in the arena: never cJSON_Delete() it. */
 #ifndef LEADPIPE_JSON_H
 #define LEADPIPE_JSON_H
 
 #include <cjson/cJSON.h>
+#include <limits.h>
 #include <stdint.h>
 
 #include "core/base/arena.h"
@@ -24,6 +26,9 @@
 #include "core/base/str.h"
 
 #define JSON_DEPTH_MAX 200 /* the outermost array or object is depth 1 */
+
+#define JSON_NAME_LEN_SHIFT 3
+#define JSON_NAME_BYTES_MAX ((size_t)INT_MAX >> JSON_NAME_LEN_SHIFT)
 
 enum json_node_flags {
     JSON_NAME_REPLACED = 1, /* U+FFFD stands for something in the member's name */
@@ -67,6 +72,20 @@ enum rc json_watch(struct arena *a, struct str text, struct json_watch *watches,
 /* The member of an object, or NULL. Exact (case-sensitive) name, as it was received. */
 const cJSON *json_member(const cJSON *object, const char *name);
 
+/* The name of an object's member; without bytes for what is no member. */
+static inline struct str json_member_name(const cJSON *member)
+{
+    return (struct str){member->string, (unsigned)member->valueint >> JSON_NAME_LEN_SHIFT};
+}
+
+/* Names a node. At most JSON_NAME_BYTES_MAX bytes, with a NUL behind them; they stay the caller's. */
+static inline void json_set_name(cJSON *member, struct str name)
+{
+    unsigned flags = (unsigned)member->valueint & ((1u << JSON_NAME_LEN_SHIFT) - 1);
+    member->string = (char *)(uintptr_t)name.ptr; /* cJSON's type; nobody writes to it */
+    member->valueint = (int)(flags | (unsigned)name.len << JSON_NAME_LEN_SHIFT);
+}
+
 /* For the two below. */
 struct str json_replaced_name_key(const cJSON *member);
 struct str json_replaced_text_key(const cJSON *string);
@@ -77,7 +96,7 @@ struct str json_replaced_text_key(const cJSON *string);
 static inline struct str json_name_key(const cJSON *member)
 {
     return member->valueint & JSON_NAME_REPLACED ? json_replaced_name_key(member)
-                                                 : str_c(member->string);
+                                                 : json_member_name(member);
 }
 
 static inline struct str json_text_key(const cJSON *string)

@@ -50,7 +50,7 @@ static int named_cmp(const struct json_named *a, const struct json_named *b)
     if (a->start != b->start)
         return a->start < b->start ? -1 : 1;
     if (!((a->node->valueint | b->node->valueint) & JSON_NAME_REPLACED))
-        return strcmp(a->node->string, b->node->string);
+        return text_cmp(json_member_name(a->node), json_member_name(b->node));
     return text_cmp(json_name_key(a->node), json_name_key(b->node));
 }
 
@@ -126,7 +126,7 @@ static void unlink_member(cJSON *object, cJSON *node)
 
 static bool same_name(const cJSON *a, const cJSON *b)
 {
-    if (strcmp(a->string, b->string) != 0)
+    if (!str_eq(json_member_name(a), json_member_name(b)))
         return false;
     return !((a->valueint | b->valueint) & JSON_NAME_REPLACED) ||
            str_eq(json_name_key(a), json_name_key(b));
@@ -135,9 +135,11 @@ static bool same_name(const cJSON *a, const cJSON *b)
 static void drop_pairwise(cJSON *object)
 {
     for (cJSON *first = object->child; first; first = first->next) {
+        size_t len = json_member_name(first).len;
         char c = *first->string;
         for (cJSON *again = first->next; again; again = again->next) {
-            if (*again->string != c || !same_name(again, first))
+            bool may_be = json_member_name(again).len == len && *again->string == c;
+            if (!may_be || !same_name(again, first))
                 continue;
             take_value(first, again);
             unlink_member(object, again);
@@ -235,7 +237,7 @@ static enum rc number_member(struct json_scan *s, cJSON *member, uint32_t number
     char *copy = name + text.len + len + 1;
     memcpy(copy, key.ptr, key.len);
     copy[key.len] = '\0';
-    member->string = name;
+    json_set_name(member, (struct str){name, text.len + len});
     member->valueint |= JSON_NAME_NUMBERED;
     return note_number(s, member, name + text.len, len);
 }

@@ -199,11 +199,11 @@ bool json_text_decode(struct json_scan *s, const unsigned char *from, const unsi
     if (!text)
         return json_scan_stop(s, s->arena->refused, NULL);
     char *end = decode(from, upto, text);
+    s->tree.text = (struct str){text, (size_t)(end - text)};
     *end++ = '\0';
-    if (n_replaced)
+    if (n_replaced) {
         *put_replaced(from, upto, end) = '\0';
-    if (n_replaced)
         s->tree.flags |= JSON_TEXT_REPLACED;
-    s->tree.text = text;
+    }
     return true;
 }

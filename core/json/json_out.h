@@ -52,7 +52,7 @@ static inline void json_text_keep(struct json_scan *s, const unsigned char *from
     if (!s->tree.copy)
         return;
     *json_text_at(s, upto) = '\0';
-    s->tree.text = json_text_at(s, from);
+    s->tree.text = (struct str){json_text_at(s, from), (size_t)(upto - from)};
 }
 
 #endif

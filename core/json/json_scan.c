@@ -207,7 +207,8 @@ static bool scan_key(struct json_scan *s)
     if (!scan_string(s, true))
         return false;
     size_t name_len = (size_t)(s->p - 1 - name);
-    s->tree.name = s->tree.text;
+    if (!json_tree_name(s))
+        return false;
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':')
         return scan_fail(s, "a colon is expected");
@@ -303,7 +304,10 @@ static bool scan_text(struct json_scan *s)
 static bool scan_begin(struct json_scan *s, struct arena *a, struct str text, unsigned want)
 {
     const unsigned char *start = (const unsigned char *)(text.ptr ? text.ptr : "");
-    *s = (struct json_scan){.arena = a, .start = start, .p = start, .end = start + text.len};
+    memset(s, 0, JSON_SCAN_BEGIN_BYTES);
+    s->arena = a;
+    s->start = s->p = start;
+    s->end = start + text.len;
     if (text.len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0)
         s->p += 3;
     s->compact.run = s->p;

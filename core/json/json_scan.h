@@ -9,6 +9,7 @@
 #define LEADPIPE_JSON_SCAN_H
 
 #include <endian.h>
+#include <stddef.h>
 
 #include "core/json/json.h"
 
@@ -32,11 +33,11 @@ struct json_number {
 };
 
 struct json_tree {
-    char *copy; /* of what was received; NULL: no tree is wanted */
-    char *text; /* the string or number that was passed last, decoded */
+    char *copy;      /* of what was received; NULL: no tree is wanted */
+    struct str text; /* the string or number that was passed last, decoded; a NUL is behind it */
     size_t
         text_end; /* of a text with bytes that are not UTF-8: its closing quote in the compact text */
-    char *name;   /* of the member whose value comes next; NULL in an array */
+    struct str name;             /* of the member whose value comes next; absent in an array */
     size_t name_end;             /* as text_end */
     int flags;                   /* of the node that comes next: enum json_node_flags */
     bool any_replaced;           /* in any name so far */
@@ -44,14 +45,13 @@ struct json_tree {
     size_t n_numbers, cap_numbers;
     cJSON top; /* the whole tree is its only child */
     struct json_level *in;
-    struct json_level levels[JSON_DEPTH_MAX + 1]; /* the first is that of `top` */
+    struct json_level levels[JSON_DEPTH_MAX + 1]; /* up to `in`; the first is that of `top` */
 };
 
 struct json_scan {
     struct arena *arena;
     const unsigned char *start, *p, *end;
     struct json_out compact;
-    struct json_tree tree;
     uint64_t replaced;
     unsigned depth;
     unsigned char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
@@ -61,6 +61,7 @@ struct json_scan {
     bool unsure;          /* see json_watch() */
     enum rc rc;
     const char *problem; /* static text, NULL for want of memory */
+    struct json_tree tree;
 };
 
 /* Scans `text`; on RC_OK the tree (where wanted) is complete, and compact goes from `start` to `at`.
@@ -74,6 +75,9 @@ enum rc json_scan_watching(struct json_scan *s, struct arena *a, struct str text
 
 /* Returns `rc`, for which `a` refused memory, with its text. */
 enum rc json_refusal(const struct arena *a, enum rc rc, struct err *e);
+
+/* Set when a scan begins. The levels are set as they are entered. */
+#define JSON_SCAN_BEGIN_BYTES offsetof(struct json_scan, tree.levels)
 
 #define JSON_EVERY_BYTE 0x0101010101010101u
 #define JSON_HIGH_BITS 0x8080808080808080u

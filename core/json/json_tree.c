@@ -9,7 +9,7 @@ bool json_tree_begin(struct json_scan *s, struct str text)
         return json_scan_stop(s, s->arena->refused, NULL);
     memcpy(t->copy, s->start, text.len);
     t->in = t->levels;
-    t->in->node = &t->top;
+    *t->in = (struct json_level){.node = &t->top};
     return true;
 }
 
@@ -24,7 +24,7 @@ void json_tree_flag_name(struct json_scan *s)
 void json_tree_flag(struct json_scan *s, cJSON *node)
 {
     struct json_tree *t = &s->tree;
-    node->valueint = t->flags;
+    node->valueint |= t->flags;
     node->valuedouble = (double)t->name_end;
     t->flags = 0;
     t->name_end = 0;

@@ -19,16 +19,28 @@ bool json_tree_close(struct json_scan *s);
 
 void json_tree_flag(struct json_scan *s, cJSON *node);
 
+/* The text that was passed last is the name of a member of what is open. */
+static inline bool json_tree_name(struct json_scan *s)
+{
+    struct json_tree *t = &s->tree;
+    if (!t->copy)
+        return true;
+    t->name = t->text;
+    return t->name.len <= JSON_NAME_BYTES_MAX ||
+           json_scan_stop(s, RC_LIMIT, "a member's name is too long");
+}
+
 /* Appends a node to what is open. `text`: of a string or number, else NULL. Only for
  * json_tree_open() and json_tree_leaf(). */
-static inline bool json_tree_add(struct json_scan *s, int type, char *text)
+static inline bool json_tree_add(struct json_scan *s, int type, const char *text)
 {
     struct json_level *in = s->tree.in;
     cJSON *node = arena_alloc(s->arena, sizeof *node);
     if (!node)
         return json_scan_stop(s, s->arena->refused, NULL);
-    *node = (cJSON){.prev = in->last, .type = type, .string = s->tree.name};
-    node->valuestring = text;
+    *node = (cJSON){.prev = in->last, .type = type};
+    node->valuestring = (char *)(uintptr_t)text; /* cJSON's type; nobody writes to it */
+    json_set_name(node, s->tree.name);
     if (s->tree.flags)
         json_tree_flag(s, node);
     if (in->last)
@@ -37,7 +49,7 @@ static inline bool json_tree_add(struct json_scan *s, int type, char *text)
         in->node->child = node;
     in->last = node;
     in->n++;
-    s->tree.name = NULL;
+    s->tree.name = STR_NONE;
     return true;
 }
 
@@ -45,7 +57,7 @@ static inline bool json_tree_add(struct json_scan *s, int type, char *text)
 static inline bool json_tree_leaf(struct json_scan *s, int type)
 {
     bool has_text = type & (cJSON_String | cJSON_Number);
-    return !s->tree.copy || json_tree_add(s, type, has_text ? s->tree.text : NULL);
+    return !s->tree.copy || json_tree_add(s, type, has_text ? s->tree.text.ptr : NULL);
 }
 
 #endif

@@ -129,7 +129,7 @@ static void write_children(struct buf *b, const cJSON *value)
         if (child != value->child)
             buf_addc(b, ',');
         if (is_object) {
-            json_write_string(b, str_c(child->string));
+            json_write_string(b, json_member_name(child));
             buf_addc(b, ':');
         }
         json_write(b, child);
@@ -175,7 +175,7 @@ size_t json_written_bytes(const cJSON *value)
     for (const cJSON *child = value->child; child; child = child->next) {
         bytes += 1 + json_written_bytes(child); /* and a comma or the bracket */
         if (json_is_object(value))
-            bytes += 1 + json_written_string_bytes(str_c(child->string));
+            bytes += 1 + json_written_string_bytes(json_member_name(child));
     }
     return bytes;
 }

@@ -93,7 +93,7 @@ enum rc reader_object(const struct profile_reader *r, const struct item *at, con
         return rc;
     for (const cJSON *m = at->json->child; m; m = m->next) {
         struct item member = {.up = at, .name = m->string, .json = m};
-        if (!is_word_of(allowed, str_c(m->string)))
+        if (!is_word_of(allowed, json_member_name(m)))
             return reader_refuse(r, &member, "unknown member; allowed here: %s", allowed);
     }
     return RC_OK;

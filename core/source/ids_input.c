@@ -56,7 +56,7 @@ static const cJSON *member_named(const cJSON *object, struct str name, struct er
     const cJSON *chosen = NULL;
     size_t i = 0;
     for (const cJSON *m = object->child; m && !choice.exact; m = m->next) {
-        name_consider(&choice, str_c(m->string), name, ++i);
+        name_consider(&choice, json_member_name(m), name, ++i);
         chosen = choice.found && choice.at == i ? m : chosen;
     }
     if (choice.twice)

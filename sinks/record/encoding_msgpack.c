@@ -111,7 +111,7 @@ static void msgpack_value(struct buf *b, const cJSON *value)
     case cJSON_Object:
         (void)msgpack_pack_map(&pk, children(value));
         for (const cJSON *child = value->child; child; child = child->next) {
-            msgpack_text(b, str_c(child->string));
+            msgpack_text(b, json_member_name(child));
             msgpack_value(b, child);
         }
         break;

@@ -481,7 +481,8 @@ static void test_many_replaced_names(void **state)
     assert_int_equal(json_parse(&arena, buf_str(&b), JSON_TREE | JSON_COMPACT, &doc, NULL), RC_OK);
     assert_linked(doc.root, 64 * 8 + 2);
     unsigned number = 1;
-    for (const cJSON *node = doc.root->child; node->valueint; node = node->next) {
+    for (const cJSON *node = doc.root->child; node->valueint & JSON_NAME_REPLACED;
+         node = node->next) {
         char name[40];
         number += number == 6 ? 2 : 1;
         (void)snprintf(name, sizeof name, FFFD FFFD "_%u", number);
