@@ -35,10 +35,10 @@ struct upload {
 /* ---- requests ------------------------------------------------------------------------------- */
 
 /* Makes a call and waits for it; *out is NULL where it could not be made. The text gets its subject. */
-static enum rc call(struct upload *u, enum http_method method, const char *query, struct buf *body,
-                    struct object_call **out, struct err *e)
+static enum rc call_at(struct upload *u, struct str path, enum http_method method,
+                       const char *query, struct buf *body, struct object_call **out, struct err *e)
 {
-    struct object_request r = {.method = method, .path = buf_str(&u->path), .query = str_c(query)};
+    struct object_request r = {.method = method, .path = path, .query = str_c(query)};
     if (body)
         r.body = *body;
     if (method == HTTP_POST && !u->id.len)
@@ -50,6 +50,13 @@ static enum rc call(struct upload *u, enum http_method method, const char *query
     if (rc != RC_OK)
         err_prefix(e, "%s", u->url);
     return rc;
+}
+
+/* About the object itself. */
+static enum rc call(struct upload *u, enum http_method method, const char *query, struct buf *body,
+                    struct object_call **out, struct err *e)
+{
+    return call_at(u, buf_str(&u->path), method, query, body, out, e);
 }
 
 static bool is_code(const struct object_call *c, const char *code)
@@ -459,16 +466,11 @@ static enum rc list_left(struct left *l, const struct buf *bucket_path, struct e
     buf_clear(&l->key_marker);
     buf_clear(&l->id_marker);
     l->is_truncated = false;
-    struct object_request r = {
-        .method = HTTP_GET, .path = buf_str(bucket_path), .query = buf_str(&query)};
-    enum rc rc =
-        buf_rc(&query) == RC_OK ? object_call_begin(&c, l->u->client, &r, e) : err_nomem(e);
-    if (rc == RC_OK)
-        rc = object_call_wait(c, e);
+    enum rc rc = buf_rc(&query) == RC_OK
+                     ? call_at(l->u, buf_str(bucket_path), HTTP_GET, buf_cstr(&query), NULL, &c, e)
+                     : err_nomem(e);
     if (rc == RC_OK && xml_leaves(object_call_answer(c), on_left, l) != RC_OK)
-        rc = err_set(e, RC_IO, "the server's response is not an S3 response");
-    if (rc != RC_OK)
-        err_prefix(e, "%s", l->u->url);
+        rc = bad_answer(l->u, e);
     object_call_free(c);
     buf_free(&query);
     return rc;
