@@ -182,6 +182,22 @@ static void continues(void **state)
     expect_err(outfile_open(&f, "a", 100, false, &e), &e, RC_USAGE, ".a.leadpipe-part");
 }
 
+/* A directory has taken the name meanwhile: the earlier content of nothing is lost, and nothing is left. */
+static void a_name_that_cannot_be_taken(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct outfile *f = open_ok("a", 0);
+    put(f, "one\n");
+    expect_ok(outfile_complete(f, &e), &e);
+    assert_int_equal(mkdir("a", 0700), 0);
+    expect_err(outfile_publish(f, &e), &e, RC_IO, "a");
+    outfile_close(f, false);
+    assert_int_equal(access(".a.leadpipe-part", F_OK), -1);
+    assert_int_equal(rmdir("a"), 0);
+    publish_ok(open_ok("a", 0)); /* and the name can be used again */
+}
+
 static void second_run_is_refused(void **state)
 {
     (void)state;
@@ -609,6 +625,7 @@ int main(void)
         TEST(publish_needs_complete),
         TEST(removed_while_written),
         TEST(continues),
+        TEST(a_name_that_cannot_be_taken),
         TEST(second_run_is_refused),
         TEST(modes),
         TEST(links),
