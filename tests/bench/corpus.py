@@ -1,11 +1,12 @@
 """The leads that are fetched: bodies as files, and lists of IDs.
 
-A thousand different bodies stand for any number of leads: the server takes the
-last three digits of an ID for the name of the file, in a folder that is called
-as the ID begins.  So a lead's own `id` is seldom the one that was asked for;
-leadpipe counts such leads, which costs nothing worth measuring.
+A thousand different bodies stand for any number of leads.  The ID
+`plain-0012345` is the file plain/0012/345: the body plain/0000/345 with that
+ID in place of its own, as leadpipe asks again for a lead that has another's
+ID.  Beyond OWN_LEADS the files are those of plain/0000 as they are: such
+requests are a few hundred then, whatever the number of leads.
 
-    python3 corpus.py DIR     writes varied bodies to DIR/plain and IDs to DIR/ids
+    python3 corpus.py DIR     writes varied bodies to DIR/plain/0000 and IDs to DIR/ids
 """
 
 import os
@@ -20,44 +21,55 @@ VARIED = "plain"      # 9.4 KB on average, 7.7 to 13; as different as leads are
 UNIFORM = "size9k"    # 9.6 KB each, all but the same text: gzip has an easy time
 LARGE = "size400k"
 PLAIN_BYTES_MIN = 7700
+OWN_LEADS = 100000    # 1 GB
 
 
 class Corpus:
-    """Bodies of one kind, in the folder ROOT/KIND."""
+    """Bodies of one kind, in the folder ROOT/KIND; the different ones are in `folder`."""
 
     def __init__(self, root, kind, bodies=BODIES):
         self.kind, self.bodies = kind, bodies
-        self.folder = os.path.join(root, kind)
-        self.mean_bytes = self._write_bodies()
+        self._root = os.path.join(root, kind)
+        self._bodies = [body for _, body in zip(range(bodies), _bodies(kind))]
+        self._groups = 0
+        self._add_group()
+        self.folder = os.path.join(self._root, "0000")
+        self.mean_bytes = sum(len(body) for _, body in self._bodies) / bodies
 
-    def _write_bodies(self):
-        os.makedirs(self.folder)
-        total = 0
-        for number, body in zip(range(self.bodies), _bodies(self.kind)):
-            total += len(body)
-            with open(os.path.join(self.folder, "%03d" % number), "wb") as file:
-                file.write(body)
-        return total / self.bodies
+    def _add_group(self):
+        folder = os.path.join(self._root, "%04d" % self._groups)
+        if self._groups * self.bodies >= OWN_LEADS:
+            os.symlink("0000", folder)
+        else:
+            os.makedirs(folder)
+            for number, (own, body) in enumerate(self._bodies):
+                with open(os.path.join(folder, "%03d" % number), "wb") as file:
+                    file.write(body.replace(own, self._id(self._groups, number).encode()))
+        self._groups += 1
+
+    def _id(self, group, number):
+        return "%s-%04d%03d" % (self.kind, group, number)
 
     def write_ids(self, path, count, first=None):
-        """`count` IDs, one a line; the first one may be another."""
+        """`count` IDs, one a line; the first one may be another. Their bodies are there then."""
+        while self._groups * self.bodies < count:
+            self._add_group()
         numbers = range(1 if first else 0, count)
         with open(path, "w", encoding="ascii") as file:
             if first:
                 file.write(first + "\n")
-            # the last three digits must be those of a body
-            file.writelines("%s-%07d\n" % (self.kind, n // self.bodies * 1000 + n % self.bodies)
-                            for n in numbers)
+            file.writelines(self._id(*divmod(n, self.bodies)) + "\n" for n in numbers)
         return path
 
 
 def _bodies(kind):
     number = 0
     while True:
-        body = leads.payload("omni", "%s-%07d" % (kind, number))
+        lead_id = "%s-%07d" % (kind, number)
+        body = leads.payload("omni", lead_id)
         number += 1
         if kind != VARIED or len(body) >= PLAIN_BYTES_MIN:
-            yield body
+            yield lead_id.encode(), body
 
 
 if __name__ == "__main__":
