@@ -38,7 +38,7 @@ http {{
     keepalive_timeout 3600s;
     keepalive_requests 1000000000;
     http2_max_concurrent_streams 1024;
-    open_file_cache max=200000 inactive=1h;
+    open_file_cache max=4000 inactive=1h;
     open_file_cache_valid 1h;
     client_body_temp_path {home}/tmp;
     proxy_temp_path {home}/tmp;
