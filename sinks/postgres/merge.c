@@ -164,9 +164,8 @@ static enum rc count_gone(struct pg_plan *m, struct pg_outcome *out, struct err 
 static enum rc check_gone(struct pg_plan *m, struct pg_outcome *out, struct err *e)
 {
     enum rc rc = count_gone(m, out, e);
-    out->gone_allowed = m->place->deletes == SQL_DELETES_IGNORE
-                            ? out->held
-                            : sink_gone_allowed(&m->place->max_gone, out->held);
+    bool asks = m->place->deletes != SQL_DELETES_IGNORE && !m->place->is_decided;
+    out->gone_allowed = asks ? sink_gone_allowed(&m->place->max_gone, out->held) : out->held;
     return rc;
 }
 

@@ -14,6 +14,8 @@ struct pg_place {
     struct str schema; /* as the server has it */
     struct str provider;
     struct portion max_gone;
+    bool
+        is_decided; /* the run's end: max_gone was asked, and other outputs may be visible already */
     enum sql_mode mode;
     enum sql_deletes deletes;
     bool all_text;

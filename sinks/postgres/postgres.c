@@ -378,8 +378,10 @@ static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
     return RC_OK;
 }
 
+/* Whatever the tables have become meanwhile, the run's rows come in. */
 static enum rc commit(struct postgres *s, struct err *e)
 {
+    s->place.is_decided = true;
     enum rc rc = pg_run(&s->link, "commit", e);
     for (unsigned i = 0; rc == RC_NET && i < TRIES; i++) {
         bool done;
@@ -523,6 +525,7 @@ static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct
         return rc;
     rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link, STR_NONE, e);
     s->load.resumable = true;
+    s->place.is_decided = true;
     if (rc == RC_OK)
         rc = merge(s, &done, e);
     return rc == RC_OK ? commit(s, e) : rc;

@@ -266,6 +266,30 @@ def test_killed_in_the_commit(leadpipe, database, tmp_path, state):
         assert (night.asked == asked) == bool(state)  # it was at its end: nothing is fetched again
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_guard_was_asked_before_the_commit(leadpipe, database, tmp_path, killed):
+    """Once the end is decided, other outputs may be visible: whatever the tables hold then, the rows come in."""
+    with Night(leadpipe, database, tmp_path).begun() as night:
+        database.run(GATE)
+        more = ["--state", "run.state", "--max-gone", "1%"]
+        with closed_gate(database):
+            process = night.start(*more)
+            databases.wait_until(lambda: waits_in_commit(database))
+            process.send_signal(signal.SIGSTOP)
+            database.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'leadpipe'")
+            left = ["l%d" % n for n in range(7, 17)]  # with l7 and l8, two of these ten are gone
+            database.run("delete from leads where not lead_id = any (array%r)" % left)
+            if killed:
+                process.kill()
+            process.send_signal(signal.SIGCONT)
+        status, errors = ended(process)
+        assert killed or status == 0, errors
+        if killed:
+            night.run(*more)
+        night.check_new()
+        assert database.runs()[-1]["leads_gone"] == 2
+
+
 @pytest.mark.parametrize("how", ["cut", "crash"])
 def test_lost_in_the_commit(leadpipe, database, tmp_path, how):
     """The connection, or the server, dies while the transaction is committed, and it was not."""
