@@ -49,13 +49,13 @@ static enum rc add_column(struct pg_table *t, const PGresult *r, int row, struct
 {
     struct pg_column *c = &t->columns[t->n_columns];
     *c = (struct pg_column){.category = *PQgetvalue(r, row, 3),
-                            .is_domain = *PQgetvalue(r, row, 4) == 'd',
-                            .is_fixed = *PQgetvalue(r, row, 5) == 't'};
+                            .is_domain = *PQgetvalue(r, row, 4) == 'd'};
+    bool is_fixed = *PQgetvalue(r, row, 5) == 't';
     if (!keep(t, value_at(r, row, 0), &c->name) || !keep(t, value_at(r, row, 1), &c->type) ||
         !keep(t, value_at(r, row, 2), &c->base))
         return err_nomem(e);
     t->n_columns++;
-    return sql_column_map_exists(&t->map, c->name, e);
+    return sql_column_map_exists(&t->map, c->name, is_fixed, e);
 }
 
 static enum rc load_columns(struct pg_table *t, struct pg_link *l, const struct pg_place *p,

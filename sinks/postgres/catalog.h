@@ -13,7 +13,6 @@ struct pg_column {
     struct str base; /* without modifiers; of a domain what it is one of */
     char category;   /* pg_type.typcategory */
     bool is_domain;
-    bool is_fixed; /* generated, or always an identity: nothing can be written there */
 };
 
 struct pg_table {

@@ -280,9 +280,9 @@ static enum rc put_descriptions(struct buf *b, struct pg_load *load, size_t tabl
         buf_adds(b, "insert into ");
         pg_put_described(b, load->place);
         buf_addf(b, " values (%zu, %zu, ", table, i - n_fixed(load, table));
-        pg_put_literal(b, column.name);
+        sql_literal(b, column.name);
         buf_adds(b, ", ");
-        pg_put_literal(b, buf_str(&source));
+        sql_literal(b, buf_str(&source));
         buf_adds(b, ");");
     }
     buf_free(&source);

@@ -63,63 +63,6 @@ static enum rc make_key(struct pg_plan *m, struct err *e)
     return rc;
 }
 
-static enum rc is_empty(struct pg_plan *m, bool *out, struct err *e)
-{
-    PGresult *r = NULL;
-    *out = !m->now.exists;
-    if (!m->now.exists)
-        return RC_OK;
-    buf_adds(&m->text, "select not exists (select 1 from ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_addc(&m->text, ')');
-    enum rc rc = buf_rc(&m->text) == RC_OK ? pg_exec(m->link, buf_cstr(&m->text), 0, NULL, &r, e)
-                                           : err_nomem(e);
-    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == 't';
-    PQclear(r);
-    buf_clear(&m->text);
-    return rc;
-}
-
-/* ---- rows ----------------------------------------------------------------------------------- */
-
-static enum rc write_rows(struct pg_plan *m, struct pg_outcome *out, struct err *e)
-{
-    bool all = false;
-    struct buf *sql = &m->text;
-    enum rc rc = is_empty(m, &all, e);
-    bool merges = !all && m->place->mode != SQL_MODE_APPEND;
-    if (rc == RC_OK && merges) {
-        sql_merge_delete(sql, &m->merge, m->place->mode == SQL_MODE_REPLACE);
-        rc = pg_count(m->link, sql, &out->deleted, e);
-        buf_clear(sql);
-    }
-    if (rc == RC_OK && merges && m->merge.has_key) {
-        sql_merge_update(sql, &m->merge);
-        rc = pg_count(m->link, sql, &out->updated, e);
-        buf_clear(sql);
-    }
-    if (rc == RC_OK) {
-        sql_merge_insert(sql, &m->merge, !merges || !m->merge.has_key);
-        rc = pg_count(m->link, sql, &out->inserted, e);
-        buf_clear(sql);
-    }
-    return rc;
-}
-
-/* ---- leads that are gone ------------------------------------------------------------------------ */
-
-/* "t.key = l.key and ..." of the leads' own table, and that it is not marked. */
-static void put_held(struct buf *b, const struct pg_plan *m, bool has_deleted_at)
-{
-    for (size_t i = 0; i < m->merge.n_lead_keys; i++) {
-        buf_adds(b, i ? " and t." : "t.");
-        pg_put_column(b, m->place, m->columns[i].name);
-        buf_adds(b, " = l.");
-        buf_add_str(b, m->columns[i].staged);
-    }
-    buf_adds(b, has_deleted_at ? " and t." SQL_COLUMN_DELETED_AT " is null" : "");
-}
-
 static enum rc ask_count(struct pg_plan *m, uint64_t *out, struct err *e)
 {
     PGresult *r = NULL;
@@ -132,84 +75,84 @@ static enum rc ask_count(struct pg_plan *m, uint64_t *out, struct err *e)
     return rc;
 }
 
-static enum rc count_gone(struct pg_plan *m, struct pg_outcome *out, struct err *e)
+static enum rc is_empty(struct pg_plan *m, bool *out, struct err *e)
 {
-    bool marked = pg_table_column(&m->now, STR(SQL_COLUMN_DELETED_AT)) != NULL;
-    if (!m->now.exists)
-        return RC_OK;
-    buf_adds(&m->text, "select count(*) from ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_adds(&m->text, " as t where t.");
-    pg_put_column(&m->text, m->place, m->columns[0].name);
-    buf_adds(&m->text, " = ");
-    pg_put_literal(&m->text, m->place->provider);
-    buf_adds(&m->text, marked ? " and t." SQL_COLUMN_DELETED_AT " is null" : "");
-    enum rc rc = ask_count(m, &out->held, e);
-    buf_adds(&m->text, "select count(*) from (select distinct ");
-    for (size_t i = 0; i < m->merge.n_lead_keys; i++) {
-        buf_adds(&m->text, i ? ", " : "");
-        buf_add_str(&m->text, m->columns[i].staged);
+    uint64_t n = 0;
+    enum rc rc = RC_OK;
+    if (m->now.exists) {
+        sql_merge_count_any(&m->text, &m->merge);
+        rc = ask_count(m, &n, e);
     }
-    buf_adds(&m->text, " from ");
-    pg_put_gone(&m->text, m->place);
-    buf_adds(&m->text, ") as l where exists (select 1 from ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_adds(&m->text, " as t where ");
-    put_held(&m->text, m, marked);
-    buf_addc(&m->text, ')');
-    return rc == RC_OK ? ask_count(m, &out->gone, e) : rc;
-}
-
-/* Of the table of the leads, before anything is written: how many are gone, and whether they may. */
-static enum rc check_gone(struct pg_plan *m, struct pg_outcome *out, struct err *e)
-{
-    enum rc rc = count_gone(m, out, e);
-    bool asks = m->place->deletes != SQL_DELETES_IGNORE && !m->place->is_decided;
-    out->gone_allowed = asks ? sink_gone_allowed(&m->place->max_gone, out->held) : out->held;
+    *out = n == 0;
     return rc;
 }
 
-/* The run columns, too: it is this run that writes the row. */
-static enum rc mark_gone(struct pg_plan *m, struct str gone, struct pg_outcome *out, struct err *e)
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static enum rc write_rows(struct pg_plan *m, struct sql_outcome *out, struct err *e)
 {
-    char started[25];
-    clock_format(m->place->started_us / 1000, started);
-    buf_adds(&m->text, "update ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_addf(&m->text, " as t set " SQL_COLUMN_DELETED_AT " = '%s'", started);
-    for (size_t i = 0; i < m->merge.n_columns; i++) {
-        if (m->columns[i].role != SQL_MERGE_RUN)
-            continue;
-        buf_adds(&m->text, ", ");
-        pg_put_column(&m->text, m->place, m->columns[i].name);
-        buf_adds(&m->text, " = ");
-        buf_add_str(&m->text, m->columns[i].value);
+    bool empty = false;
+    enum rc rc = is_empty(m, &empty, e);
+    for (size_t step = 0; rc == RC_OK && step < SQL_MERGE_STEPS; step++) {
+        sql_merge_step(&m->text, &m->merge, m->place->mode, empty, (enum sql_merge_step)step);
+        rc = pg_count(m->link, &m->text, &out->rows[step], e);
+        buf_clear(&m->text);
     }
-    buf_adds(&m->text, " from ");
-    buf_add_str(&m->text, gone);
-    buf_adds(&m->text, " as l where ");
-    put_held(&m->text, m, true);
-    return pg_count(m->link, &m->text, &out->updated, e);
+    return rc;
 }
 
-static enum rc take_gone(struct pg_plan *m, struct pg_outcome *out, struct err *e)
+/* ---- leads that are gone ------------------------------------------------------------------------ */
+
+static enum rc gone_of(struct pg_plan *m, struct sql_gone *out, struct err *e)
 {
-    struct str gone = STR_NONE;
+    *out = (struct sql_gone){.leads = &m->merge,
+                             .provider = m->place->provider,
+                             .deleted_at = pg_plan_deleted_at(m),
+                             .has_history = m->place->mode == SQL_MODE_APPEND};
     pg_put_gone(&m->text, m->place);
-    enum rc rc = pg_plan_keep(m, &m->text, &gone, e);
-    if (rc != RC_OK || m->place->deletes == SQL_DELETES_IGNORE)
-        return rc;
-    if (m->place->deletes == SQL_DELETES_DELETE) {
-        sql_merge_delete_leads(&m->text, &m->merge, gone);
-        rc = pg_count(m->link, &m->text, &out->deleted, e);
-    } else if (m->table == 0) {
-        rc = mark_gone(m, gone, out, e);
+    return pg_plan_keep(m, &m->text, &out->keys, e);
+}
+
+/* Of the table of the leads, before anything is written: how many are gone, and whether they may. */
+static enum rc check_gone(struct pg_plan *m, struct sql_outcome *out, struct err *e)
+{
+    struct sql_gone gone;
+    enum rc rc = gone_of(m, &gone, e);
+    if (rc == RC_OK && m->now.exists) {
+        sql_gone_count_held(&m->text, &gone);
+        rc = ask_count(m, &out->held, e);
+        sql_gone_count(&m->text, &gone);
+        if (rc == RC_OK)
+            rc = ask_count(m, &out->gone, e);
     }
+    sql_gone_limit(out, m->place->deletes, m->place->max_gone);
+    return rc;
+}
+
+static enum rc take_gone(struct pg_plan *m, struct sql_outcome *out, struct err *e)
+{
+    struct sql_gone gone;
+    char started[25];
+    char at[sizeof started + 2];
+    enum sql_merge_step step = SQL_MERGE_UPDATE;
+    enum rc rc = gone_of(m, &gone, e);
+    if (rc != RC_OK)
+        return rc;
+    clock_format(m->place->started_us / 1000, started);
+    (void)snprintf(at, sizeof at, "'%s'", started);
+    if (m->place->deletes == SQL_DELETES_DELETE) {
+        sql_gone_delete(&m->text, &m->merge, gone.keys);
+        step = SQL_MERGE_DELETE;
+    } else if (m->place->deletes == SQL_DELETES_MARK && m->table == 0) {
+        gone.deleted_at = m->marks;
+        sql_gone_mark(&m->text, &gone, str_c(at));
+    }
+    rc = pg_count(m->link, &m->text, &out->rows[step], e);
     buf_clear(&m->text);
     return rc;
 }
 
-static enum rc write_table(struct pg_plan *m, struct pg_outcome *out, struct err *e)
+static enum rc write_table(struct pg_plan *m, struct sql_outcome *out, struct err *e)
 {
     enum rc rc = make_table(m, e);
     if (rc == RC_OK)
@@ -220,7 +163,7 @@ static enum rc write_table(struct pg_plan *m, struct pg_outcome *out, struct err
 }
 
 static enum rc merge_table(const struct pg_place *p, struct pg_link *l, size_t table,
-                           struct pg_outcome *out, struct err *e)
+                           struct sql_outcome *out, struct err *e)
 {
     struct pg_plan m;
     enum rc rc = pg_plan_make(&m, p, l, table, e);
@@ -273,7 +216,7 @@ static enum rc check_staged(const struct pg_place *p, struct pg_link *l, const s
         l->cfg.spec);
 }
 
-static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct pg_outcome *out,
+static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct sql_outcome *out,
                       struct err *e)
 {
     struct buf sql;
@@ -286,11 +229,11 @@ static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct 
     return rc;
 }
 
-enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct pg_outcome *out, bool *done,
+enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out, bool *done,
                  struct err *e)
 {
     struct pg_run run;
-    *out = (struct pg_outcome){.inserted = 0};
+    *out = (struct sql_outcome){.held = 0};
     enum rc rc = pg_run(l, "begin", e);
     if (rc == RC_OK)
         rc = pg_lock_merge(p, l, e);

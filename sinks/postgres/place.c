@@ -43,18 +43,6 @@ void pg_put_gone(struct buf *b, const struct pg_place *p)
     put_own(b, p, "gone");
 }
 
-void pg_put_literal(struct buf *b, struct str text)
-{
-    buf_addc(b, '\'');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] ==
-            '\'') /* standard_conforming_strings is on: nothing else means anything */
-            buf_addc(b, '\'');
-        buf_addc(b, text.ptr[i]);
-    }
-    buf_addc(b, '\'');
-}
-
 const char *pg_type(const struct pg_place *p, enum column_type type)
 {
     return p->dialect->types[type];

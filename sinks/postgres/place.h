@@ -13,9 +13,7 @@ struct pg_place {
     struct sql_relations relations;
     struct str schema; /* as the server has it */
     struct str provider;
-    struct portion max_gone;
-    bool
-        is_decided; /* the run's end: max_gone was asked, and other outputs may be visible already */
+    const struct portion *max_gone; /* NULL: the end of the run is decided */
     enum sql_mode mode;
     enum sql_deletes deletes;
     bool all_text;
@@ -34,9 +32,6 @@ void pg_put_staged(struct buf *b, const struct pg_place *p, size_t table);
 void pg_put_parts(struct buf *b, const struct pg_place *p);
 void pg_put_described(struct buf *b, const struct pg_place *p);
 void pg_put_gone(struct buf *b, const struct pg_place *p);
-
-/* Appends a text as a literal; no NUL in it. */
-void pg_put_literal(struct buf *b, struct str text);
 
 /* The name of a staged column: of the relation, and undocumented ones. */
 #define PG_STAGED_COLUMN "c%zu"

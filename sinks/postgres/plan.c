@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "sinks/postgres/fit.h"
@@ -33,11 +34,11 @@ static void note_column(struct pg_plan *m, const struct sql_mapped *mapped, cons
     if (!mapped->is_new)
         return;
     buf_adds(&m->note, m->note.len ? ", (" : "(");
-    pg_put_literal(&m->note, m->relation->name);
+    sql_literal(&m->note, m->relation->name);
     buf_adds(&m->note, ", ");
-    pg_put_literal(&m->note, mapped->column);
+    sql_literal(&m->note, mapped->column);
     buf_adds(&m->note, ", ");
-    pg_put_literal(&m->note, mapped->source);
+    sql_literal(&m->note, mapped->source);
     buf_addc(&m->note, ')');
 }
 
@@ -50,7 +51,7 @@ static void note_misfit(struct pg_plan *m, const struct sql_mapped *mapped, cons
     buf_addf(&m->misfits, " || case when s.%s is not null and ", staged);
     buf_add_str(&m->misfits, value);
     buf_adds(&m->misfits, " is null then jsonb_build_object(");
-    pg_put_literal(&m->misfits, mapped->column);
+    sql_literal(&m->misfits, mapped->column);
     buf_addf(&m->misfits, ", s.%s) else '{}' end", staged);
 }
 
@@ -75,8 +76,6 @@ static enum rc add_staged(struct pg_plan *m, struct str wanted, struct str sourc
     if (!from)
         return err_set(e, RC_USAGE, "%s: a staged column is not there", m->link->cfg.spec);
     note_column(m, mapped, pg_type(m->place, type));
-    if (has && has->is_fixed)
-        return RC_OK;
     struct sql_merge_column column = {.name = mapped->column,
                                       .role = is_key ? SQL_MERGE_KEY : SQL_MERGE_DATA};
     enum pg_fit fit = pg_fit_of(has, from);
@@ -137,7 +136,7 @@ static enum rc add_absent(struct pg_plan *m, struct err *e)
         const struct sql_mapped *mapped = &m->now.map.items[i];
         const struct pg_column *has = pg_table_column(&m->now, mapped->column);
         bool is_ours = mapped->source.ptr && mapped->source.len > 0;
-        if (!is_ours || !has || has->is_fixed || sql_merge_writes(&m->merge, mapped->column))
+        if (!is_ours || !has || sql_merge_writes(&m->merge, mapped->column))
             continue;
         struct sql_merge_column column = {
             .name = mapped->column, .role = SQL_MERGE_DATA, .as_text = true};
@@ -151,14 +150,13 @@ static enum rc add_absent(struct pg_plan *m, struct err *e)
     return rc;
 }
 
-/* A column of the run's: `value` is SQL. */
-static enum rc add_run_column(struct pg_plan *m, const char *name, enum column_type type,
+/* `source`: SQL_SOURCE_RUN and the name; `value` is SQL. */
+static enum rc add_run_column(struct pg_plan *m, const char *source, enum column_type type,
                               enum sql_merge_role role, struct str value, struct err *e)
 {
-    char source[64];
     const struct sql_mapped *mapped;
-    (void)snprintf(source, sizeof source, "run %s", name);
-    enum rc rc = sql_column_map_find(&m->now.map, str_c(name), str_c(source), &mapped, e);
+    enum rc rc = sql_column_map_find(&m->now.map, str_c(source + strlen(SQL_SOURCE_RUN)),
+                                     str_c(source), &mapped, e);
     if (rc != RC_OK)
         return rc;
     const struct pg_column *has = pg_table_column(&m->now, mapped->column);
@@ -177,6 +175,13 @@ static enum rc add_run_column(struct pg_plan *m, const char *name, enum column_t
     return rc == RC_OK ? add_column(m, &column, e) : rc;
 }
 
+struct str pg_plan_deleted_at(const struct pg_plan *m)
+{
+    const struct sql_mapped *mapped = sql_column_map_present(
+        &m->now.map, STR(SQL_COLUMN_DELETED_AT), STR(SQL_SOURCE_RUN SQL_COLUMN_DELETED_AT));
+    return mapped ? mapped->column : STR_NONE;
+}
+
 static enum rc add_run_columns(struct pg_plan *m, struct err *e)
 {
     char started[25];
@@ -189,20 +194,24 @@ static enum rc add_run_columns(struct pg_plan *m, struct err *e)
     buf_adds(&m->text, m->misfits.len ? ", '{}')" : "");
     rc = pg_plan_keep(m, &m->text, &misfits, e);
     if (rc == RC_OK && !m->place->all_text)
-        rc = add_run_column(m, SQL_COLUMN_MISFITS, TYPE_JSON, SQL_MERGE_DATA, misfits, e);
+        rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_MISFITS, TYPE_JSON, SQL_MERGE_DATA,
+                            misfits, e);
     clock_format(m->place->started_us / 1000, started);
     (void)snprintf(text, sizeof text, "'%s'", started);
     if (rc == RC_OK)
-        rc = add_run_column(m, SQL_COLUMN_EXPORTED_AT, TYPE_TIMESTAMP, SQL_MERGE_RUN, str_c(text),
-                            e);
+        rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_EXPORTED_AT, TYPE_TIMESTAMP, SQL_MERGE_RUN,
+                            str_c(text), e);
     (void)snprintf(text, sizeof text, "'%.32s'", m->place->run_id);
     if (rc == RC_OK)
-        rc = add_run_column(m, SQL_COLUMN_RUN_ID, TYPE_TEXT, SQL_MERGE_RUN, str_c(text), e);
-    bool marks = m->place->deletes == SQL_DELETES_MARK ||
-                 pg_table_column(&m->now, STR(SQL_COLUMN_DELETED_AT));
-    if (rc == RC_OK && m->table == 0 && marks)
-        rc = add_run_column(m, SQL_COLUMN_DELETED_AT, TYPE_TIMESTAMP, SQL_MERGE_DATA, STR("null"),
-                            e);
+        rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_RUN_ID, TYPE_TEXT, SQL_MERGE_RUN,
+                            str_c(text), e);
+    bool marks = m->place->deletes == SQL_DELETES_MARK || pg_plan_deleted_at(m).ptr;
+    if (rc != RC_OK || m->table != 0 || !marks)
+        return rc;
+    rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_DELETED_AT, TYPE_TIMESTAMP, SQL_MERGE_DATA,
+                        STR("null"), e);
+    if (rc == RC_OK)
+        m->marks = m->columns[m->merge.n_columns - 1].name;
     return rc;
 }
 

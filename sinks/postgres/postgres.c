@@ -51,7 +51,7 @@ static enum rc make_relations(struct pg_place *p, const struct sink_cfg *cfg, st
 {
     const struct pg_opts *opts = cfg->opts;
     *p = (struct pg_place){.provider = cfg->profile->name,
-                           .max_gone = cfg->max_gone,
+                           .max_gone = &cfg->max_gone,
                            .mode = (enum sql_mode)opts->mode,
                            .deletes = (enum sql_deletes)opts->deletes,
                            .all_text = opts->types == TYPES_TEXT};
@@ -111,7 +111,7 @@ struct postgres {
     struct pg_link link;
     struct pg_load load;
     struct stop_timer stop;
-    struct pg_outcome outcome;
+    struct sql_outcome outcome;
     struct buf mark;
     struct sink_misfits *misfits; /* owned */
     size_t n_misfits;
@@ -147,7 +147,7 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
     s->load.spool.fd = -1;
     arena_init(&s->memory, MEMORY_MAX);
     buf_init(&s->mark, SINK_TEXT_BYTES_MAX);
-    enum rc rc = make_relations(&s->place, cfg, &s->memory, e);
+    enum rc rc = make_relations(&s->place, &s->cfg, &s->memory, e);
     (void)snprintf(s->place.run_id, sizeof s->place.run_id, "%s", run_id);
     s->place.started_us = started_ms * 1000;
     if (rc == RC_OK)
@@ -371,6 +371,8 @@ static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
         rc = list_misfits(s, e);
     if (rc == RC_OK)
         rc = merge(s, &done, e);
+    if (rc == RC_USAGE) /* the tables were others when the run began */
+        rc = e->rc = RC_IO;
     if (rc != RC_OK || !text)
         return rc;
     buf_addf(text, "%s %s %" PRId64, s->place.token, s->place.run_id, s->place.started_us / 1000);
@@ -381,7 +383,7 @@ static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
 /* Whatever the tables have become meanwhile, the run's rows come in. */
 static enum rc commit(struct postgres *s, struct err *e)
 {
-    s->place.is_decided = true;
+    s->place.max_gone = NULL; /* it was asked when the run came to its end */
     enum rc rc = pg_run(&s->link, "commit", e);
     for (unsigned i = 0; rc == RC_NET && i < TRIES; i++) {
         bool done;
@@ -443,9 +445,9 @@ static void pg_result(const struct sink *sink, struct sink_result *out)
                                 .is_typed = !s->place.all_text,
                                 .misfits = s->misfits,
                                 .n_misfits = s->n_misfits,
-                                .inserted = s->outcome.inserted,
-                                .updated = s->outcome.updated,
-                                .deleted = s->outcome.deleted,
+                                .inserted = s->outcome.rows[SQL_MERGE_INSERT],
+                                .updated = s->outcome.rows[SQL_MERGE_UPDATE],
+                                .deleted = s->outcome.rows[SQL_MERGE_DELETE],
                                 .held = s->outcome.held,
                                 .gone = s->outcome.gone,
                                 .gone_allowed = s->outcome.gone_allowed};
@@ -525,7 +527,7 @@ static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct
         return rc;
     rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link, STR_NONE, e);
     s->load.resumable = true;
-    s->place.is_decided = true;
+    s->place.max_gone = NULL; /* it was asked when the run came to its end */
     if (rc == RC_OK)
         rc = merge(s, &done, e);
     return rc == RC_OK ? commit(s, e) : rc;

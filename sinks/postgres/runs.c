@@ -235,9 +235,9 @@ enum rc pg_run_begin(const struct pg_place *p, struct pg_link *l, struct err *e)
     pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
     buf_addf(&sql, " (token, run_id, sink, status, started_at, updated_at) values ('%s', ",
              p->token);
-    pg_put_literal(&sql, str_c(p->run_id));
+    sql_literal(&sql, str_c(p->run_id));
     buf_adds(&sql, ", ");
-    pg_put_literal(&sql, str_c(l->cfg.spec));
+    sql_literal(&sql, str_c(l->cfg.spec));
     buf_addf(&sql,
              ", 'loading', '%s', now()) on conflict (token) do update set status = 'loading', part "
              "= 0, leads = 0, rows = 0, resumable = false, updated_at = now(), ended_at = null",
@@ -259,7 +259,7 @@ void pg_put_run_progress(struct buf *b, const struct pg_place *p, const struct p
     buf_addc(b, ';');
 }
 
-void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct pg_outcome *outcome)
+void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct sql_outcome *outcome)
 {
     buf_adds(b, "update ");
     pg_put_name(b, p, STR(SQL_TABLE_RUNS));
@@ -267,8 +267,9 @@ void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct pg_ou
         b,
         " set status = 'done', rows_inserted = %llu, rows_updated = %llu, rows_deleted = %llu, "
         "leads_gone = %llu, updated_at = now(), ended_at = now()",
-        (unsigned long long)outcome->inserted, (unsigned long long)outcome->updated,
-        (unsigned long long)outcome->deleted, (unsigned long long)outcome->gone);
+        (unsigned long long)outcome->rows[SQL_MERGE_INSERT],
+        (unsigned long long)outcome->rows[SQL_MERGE_UPDATE],
+        (unsigned long long)outcome->rows[SQL_MERGE_DELETE], (unsigned long long)outcome->gone);
     put_where(b, p);
     buf_addc(b, ';');
 }

@@ -5,6 +5,7 @@
 
 #include "sinks/postgres/link.h"
 #include "sinks/postgres/place.h"
+#include "sinks/sql/merge.h"
 
 enum pg_status { PG_RUN_NONE, PG_RUN_LOADING, PG_RUN_DONE, PG_RUN_ABANDONED };
 
@@ -12,11 +13,6 @@ struct pg_run {
     enum pg_status status;
     uint64_t part; /* parts that were loaded, as the durable tables have it */
     uint64_t leads, rows;
-};
-
-struct pg_outcome {
-    uint64_t inserted, updated, deleted;
-    uint64_t held, gone, gone_allowed; /* leads: see struct sink_result */
 };
 
 /* Sets place->schema: `wanted`, or that of the connection where it is NULL; makes it where it is not
@@ -39,7 +35,7 @@ enum rc pg_run_begin(const struct pg_place *p, struct pg_link *l, struct err *e)
 /* Append statements. */
 void pg_put_run_progress(struct buf *b, const struct pg_place *p, const struct pg_run *run,
                          bool resumable);
-void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct pg_outcome *outcome);
+void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct sql_outcome *outcome);
 void pg_put_run_abandoned(struct buf *b, const struct pg_place *p);
 
 /* Appends statements that drop all staging tables of the run. */

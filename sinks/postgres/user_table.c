@@ -20,7 +20,7 @@ enum rc pg_staged_type(const struct pg_place *p, const struct sql_relation *r, s
                        spec, STR_ARG(r->name), STR_ARG(has->name), STR_ARG(has->type));
     if (c->is_key) {
         bool fits = c->type == TYPE_INTEGER ? has->category == 'N' : has->category == 'S';
-        if (fits && !has->is_domain && !has->is_fixed)
+        if (fits && !has->is_domain)
             return RC_OK;
         return err_set(e, RC_USAGE,
                        "%s: " STR_FMT "." STR_FMT " is part of the key and of type " STR_FMT

@@ -58,19 +58,25 @@ enum rc sql_column_map_remember(struct sql_column_map *m, struct str column, str
     return add(m, &mapped, e);
 }
 
-enum rc sql_column_map_exists(struct sql_column_map *m, struct str column, struct err *e)
+enum rc sql_column_map_exists(struct sql_column_map *m, struct str column, bool is_fixed,
+                              struct err *e)
 {
     struct sql_mapped *known = named(m, column);
-    const struct sql_mapped mapped = {.column = column, .exists = true};
+    const struct sql_mapped mapped = {.column = column, .exists = true, .is_fixed = is_fixed};
     if (!known)
         return add(m, &mapped, e);
     known->exists = true;
+    known->is_fixed = is_fixed;
+    if (is_fixed) /* since it was remembered: its source gets another one */
+        known->source = STR_NONE;
     return RC_OK;
 }
 
 void sql_column_map_adopt(struct sql_column_map *m)
 {
     for (size_t i = 0; !m->is_remembered && i < m->n; i++) {
+        if (m->items[i].is_fixed)
+            continue;
         m->items[i].source = STR("");
         m->items[i].is_new = true;
     }
@@ -109,15 +115,32 @@ static enum rc find_free(struct sql_column_map *m, struct str wanted, struct buf
     return rc;
 }
 
+static struct sql_mapped *of_source(const struct sql_column_map *m, struct str source)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->items[i].source.ptr && str_eq(m->items[i].source, source))
+            return &m->items[i];
+    }
+    return NULL;
+}
+
+const struct sql_mapped *sql_column_map_present(const struct sql_column_map *m, struct str wanted,
+                                                struct str source)
+{
+    const struct sql_mapped *found = of_source(m, source);
+    if (!found)
+        found = named(m, wanted);
+    bool is_free =
+        found && found->source.ptr && (found->source.len == 0 || str_eq(found->source, source));
+    return is_free && found->exists ? found : NULL;
+}
+
 enum rc sql_column_map_find(struct sql_column_map *m, struct str wanted, struct str source,
                             const struct sql_mapped **out, struct err *e)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->items[i].source.ptr && str_eq(m->items[i].source, source)) {
-            *out = &m->items[i];
-            return RC_OK;
-        }
-    }
+    *out = of_source(m, source);
+    if (*out)
+        return RC_OK;
     struct buf name;
     buf_init(&name, NAME_BYTES_MAX);
     enum rc rc = find_free(m, wanted, &name, e);

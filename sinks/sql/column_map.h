@@ -16,7 +16,9 @@ struct sql_mapped {
     struct str column; /* in the database, without quotes */
     struct str source; /* empty: nobody's yet; absent: the user's own */
     bool exists;       /* the table has it */
-    bool is_new;       /* _leadpipe_columns has yet to remember it, or its source */
+    bool
+        is_fixed; /* nothing can be written there: a generated column; it is nobody's but the user's */
+    bool is_new; /* _leadpipe_columns has yet to remember it, or its source */
 };
 
 struct sql_column_map {
@@ -33,12 +35,18 @@ void sql_column_map_free(struct sql_column_map *m);
 /* First all that _leadpipe_columns has of the table, then all columns that the table has. RC_NOMEM. */
 enum rc sql_column_map_remember(struct sql_column_map *m, struct str column, struct str source,
                                 struct err *e);
-enum rc sql_column_map_exists(struct sql_column_map *m, struct str column, struct err *e);
+enum rc sql_column_map_exists(struct sql_column_map *m, struct str column, bool is_fixed,
+                              struct err *e);
 /* Then, where the table was not remembered: what it has is for whoever wants it. */
 void sql_column_map_adopt(struct sql_column_map *m);
 
 /* The column of a source, which it keeps. *out is valid until the next call. RC_NOMEM. */
 enum rc sql_column_map_find(struct sql_column_map *m, struct str wanted, struct str source,
                             const struct sql_mapped **out, struct err *e);
+
+/* The column that the table has for a source, or would give it now: NULL where it has none. Changes
+ * nothing; valid until the next call. */
+const struct sql_mapped *sql_column_map_present(const struct sql_column_map *m, struct str wanted,
+                                                struct str source);
 
 #endif

@@ -133,3 +133,14 @@ void sql_quote(struct buf *b, const struct sql_dialect *d, struct str name)
     }
     buf_addc(b, d->quote);
 }
+
+void sql_literal(struct buf *b, struct str text)
+{
+    buf_addc(b, '\'');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\'') /* twice in a literal is once */
+            buf_addc(b, '\'');
+        buf_addc(b, text.ptr[i]);
+    }
+    buf_addc(b, '\'');
+}

@@ -40,6 +40,9 @@ enum rc sql_name(struct buf *b, const struct sql_dialect *d, struct str name, st
 /* Appends it in quotes. */
 void sql_quote(struct buf *b, const struct sql_dialect *d, struct str name);
 
+/* Appends a text as a literal, for a database in which a backslash means nothing in one; no NUL in it. */
+void sql_literal(struct buf *b, struct str text);
+
 /* Appends "create table" for the columns of a table (table_column.h), and the three that rows of a
  * database end with: _misfits, _exported_at, _run_id. Names that the database does not allow, or that
  * came to be the same, get the lowest free "_n" from 2. RC_NOMEM, RC_LIMIT. */

@@ -5,8 +5,7 @@ static void put_name(struct buf *b, const struct sql_merge *m, const struct sql_
     sql_quote(b, m->dialect, c->name);
 }
 
-/* "t.key = s.key and ..." over the first `n` keys; `s` is what stands for the staged row. */
-static void put_same(struct buf *b, const struct sql_merge *m, const char *s, size_t n)
+void sql_merge_same(struct buf *b, const struct sql_merge *m, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         buf_adds(b, i ? " and t." : "t.");
@@ -56,7 +55,7 @@ static bool has_data(const struct sql_merge *m)
     return false;
 }
 
-void sql_merge_update(struct buf *b, const struct sql_merge *m)
+static void put_update(struct buf *b, const struct sql_merge *m)
 {
     const char *comma = " as t set ";
     if (!has_data(m))
@@ -73,14 +72,15 @@ void sql_merge_update(struct buf *b, const struct sql_merge *m)
     buf_adds(b, " from ");
     buf_add_str(b, m->staged);
     buf_adds(b, " as s where ");
-    put_same(b, m, "s", m->n_keys);
+    sql_merge_same(b, m, "s", m->n_keys);
     buf_adds(b, " and ");
     put_row(b, m, false);
     buf_adds(b, m->differs);
     put_row(b, m, true);
 }
 
-void sql_merge_insert(struct buf *b, const struct sql_merge *m, bool all)
+/* `all`: none of them can be there. */
+static void put_insert(struct buf *b, const struct sql_merge *m, bool all)
 {
     buf_adds(b, "insert into ");
     buf_add_str(b, m->table);
@@ -100,11 +100,12 @@ void sql_merge_insert(struct buf *b, const struct sql_merge *m, bool all)
     buf_adds(b, " where not exists (select 1 from ");
     buf_add_str(b, m->table);
     buf_adds(b, " as t where ");
-    put_same(b, m, "s", m->n_keys);
+    sql_merge_same(b, m, "s", m->n_keys);
     buf_addc(b, ')');
 }
 
-void sql_merge_delete(struct buf *b, const struct sql_merge *m, bool others)
+/* `others`: also rows of leads that are not staged. */
+static void put_delete(struct buf *b, const struct sql_merge *m, bool others)
 {
     const char *where = " as t where ";
     buf_adds(b, "delete from ");
@@ -113,7 +114,7 @@ void sql_merge_delete(struct buf *b, const struct sql_merge *m, bool others)
         buf_adds(b, " as t where exists (select 1 from ");
         buf_add_str(b, m->leads);
         buf_adds(b, " as l where ");
-        put_same(b, m, "l", m->n_lead_keys);
+        sql_merge_same(b, m, "l", m->n_lead_keys);
         buf_addc(b, ')');
         where = " and ";
     }
@@ -123,17 +124,32 @@ void sql_merge_delete(struct buf *b, const struct sql_merge *m, bool others)
     buf_adds(b, "not exists (select 1 from ");
     buf_add_str(b, m->staged);
     buf_adds(b, " as s where ");
-    put_same(b, m, "s", m->n_keys);
+    sql_merge_same(b, m, "s", m->n_keys);
     buf_addc(b, ')');
 }
 
-void sql_merge_delete_leads(struct buf *b, const struct sql_merge *m, struct str gone)
+void sql_merge_step(struct buf *b, const struct sql_merge *m, enum sql_mode mode, bool is_empty,
+                    enum sql_merge_step step)
 {
-    buf_adds(b, "delete from ");
+    bool compares = !is_empty && mode != SQL_MODE_APPEND;
+    switch (step) {
+    case SQL_MERGE_DELETE:
+        if (compares)
+            put_delete(b, m, mode == SQL_MODE_REPLACE);
+        break;
+    case SQL_MERGE_UPDATE:
+        if (compares && m->has_key)
+            put_update(b, m);
+        break;
+    case SQL_MERGE_INSERT:
+        put_insert(b, m, !compares || !m->has_key);
+        break;
+    }
+}
+
+void sql_merge_count_any(struct buf *b, const struct sql_merge *m)
+{
+    buf_adds(b, "select count(*) from (select 1 from ");
     buf_add_str(b, m->table);
-    buf_adds(b, " as t where exists (select 1 from ");
-    buf_add_str(b, gone);
-    buf_adds(b, " as l where ");
-    put_same(b, m, "l", m->n_lead_keys);
-    buf_addc(b, ')');
+    buf_adds(b, " limit 1) as t");
 }

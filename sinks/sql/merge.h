@@ -5,6 +5,7 @@
 #define LEADPIPE_SINKS_SQL_MERGE_H
 
 #include "sinks/sql/dialect.h"
+#include "sinks/sql/load_options.h"
 
 enum sql_merge_role {
     SQL_MERGE_KEY,  /* identifies a row; the first ones identify a lead */
@@ -35,17 +36,31 @@ struct sql_merge {
 /* Is the column among those that are written? */
 bool sql_merge_writes(const struct sql_merge *m, struct str column);
 
-/* Writes rows that are there and differ. Not for tables without a key. */
-void sql_merge_update(struct buf *b, const struct sql_merge *m);
+/* What a merge does to a table, in this order. */
+enum sql_merge_step {
+    SQL_MERGE_DELETE, /* rows of staged leads that are not staged themselves; in SQL_MODE_REPLACE, all that
+                         are not staged */
+    SQL_MERGE_UPDATE, /* rows that are there and differ */
+    SQL_MERGE_INSERT, /* rows that are not there */
+};
 
-/* Adds rows; `all`: none of them can be there. */
-void sql_merge_insert(struct buf *b, const struct sql_merge *m, bool all);
+#define SQL_MERGE_STEPS 3
 
-/* Takes out the rows of staged leads that are not staged themselves; without a key, all of their rows.
- * `others`: also those of all other leads. */
-void sql_merge_delete(struct buf *b, const struct sql_merge *m, bool others);
+/* Appends the statement of a step; nothing where there is nothing to do. `is_empty`: the table has no
+ * rows. Where nothing tells the rows of a lead apart, all of them are deleted and inserted again. */
+void sql_merge_step(struct buf *b, const struct sql_merge *m, enum sql_mode mode, bool is_empty,
+                    enum sql_merge_step step);
 
-/* Takes out all rows of the leads whose keys are in `gone` (as SQL), in columns named as staged keys. */
-void sql_merge_delete_leads(struct buf *b, const struct sql_merge *m, struct str gone);
+/* Appends a query for a number: 0 where the table has no rows, else 1. */
+void sql_merge_count_any(struct buf *b, const struct sql_merge *m);
+
+/* Appends "t.key = s.key and ..." over the first `n` keys; `s` stands for the staged row. */
+void sql_merge_same(struct buf *b, const struct sql_merge *m, const char *s, size_t n);
+
+/* What came of it, and of leads that are gone (gone.h). */
+struct sql_outcome {
+    uint64_t rows[SQL_MERGE_STEPS];    /* written by each step; marked and deleted leads included */
+    uint64_t held, gone, gone_allowed; /* leads, as in struct sink_result */
+};
 
 #endif

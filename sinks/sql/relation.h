@@ -13,6 +13,9 @@
 /* Of the table of the leads themselves, where deleted leads are marked. */
 #define SQL_COLUMN_DELETED_AT "_deleted_at"
 
+/* The source of each of these four, for column_map.h: this before its name. */
+#define SQL_SOURCE_RUN "run "
+
 /* Tables of the sink's own, in the same schema: which source each column belongs to, and the runs. */
 #define SQL_TABLE_COLUMNS "_leadpipe_columns"
 #define SQL_TABLE_RUNS "_leadpipe_runs"

@@ -176,3 +176,67 @@ int sqlite_bind_str(sqlite3_stmt *stmt, int at, struct str value)
         return sqlite3_bind_null(stmt, at);
     return sqlite3_bind_text64(stmt, at, value.ptr, value.len, SQLITE_STATIC, SQLITE_UTF8);
 }
+
+/* Finalizes `stmt`. */
+static enum rc each_row(const struct sqlite_db *d, sqlite3_stmt *stmt, sqlite_row_fn *row,
+                        void *ctx, struct err *e)
+{
+    enum rc rc = RC_OK;
+    int code = SQLITE_DONE;
+    while (rc == RC_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW)
+        rc = row(ctx, stmt, e);
+    if (rc == RC_OK)
+        rc = sqlite_rc(d, code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+enum rc sqlite_each(const struct sqlite_db *d, const char *sql, struct str value,
+                    sqlite_row_fn *row, void *ctx, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
+    if (rc == RC_OK && value.ptr)
+        rc = sqlite_rc(d, sqlite_bind_str(stmt, 1, value), e);
+    if (rc == RC_OK)
+        return each_row(d, stmt, row, ctx, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+enum rc sqlite_each_buf(const struct sqlite_db *d, struct buf *sql, sqlite_row_fn *row, void *ctx,
+                        struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare_buf(d, sql, &stmt, e);
+    return rc == RC_OK ? each_row(d, stmt, row, ctx, e) : rc;
+}
+
+static enum rc note_row(void *found, sqlite3_stmt *stmt, struct err *e)
+{
+    (void)stmt;
+    (void)e;
+    *(bool *)found = true;
+    return RC_END;
+}
+
+enum rc sqlite_has_row(const struct sqlite_db *d, const char *sql, struct str value, bool *out,
+                       struct err *e)
+{
+    *out = false;
+    return sqlite_each(d, sql, value, note_row, out, e);
+}
+
+enum rc sqlite_run_with(const struct sqlite_db *d, const char *sql, const struct str *values,
+                        size_t n, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
+    int code = SQLITE_OK;
+    for (size_t i = 0; rc == RC_OK && code == SQLITE_OK && i < n; i++)
+        code = sqlite_bind_str(stmt, (int)i + 1, values[i]);
+    if (rc == RC_OK)
+        rc = sqlite_rc(d, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}

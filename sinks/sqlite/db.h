@@ -40,6 +40,21 @@ enum rc sqlite_prepare(const struct sqlite_db *d, const char *sql, sqlite3_stmt 
 enum rc sqlite_prepare_buf(const struct sqlite_db *d, struct buf *sql, sqlite3_stmt **out,
                            struct err *e);
 
+/* Runs one statement and calls `row` with `ctx` for each of its rows. `value` is ?1, absent: there is none.
+ * Where `row` returns RC_END no more rows are asked for; any other error of it is returned. */
+typedef enum rc sqlite_row_fn(void *ctx, sqlite3_stmt *stmt, struct err *e);
+enum rc sqlite_each(const struct sqlite_db *d, const char *sql, struct str value,
+                    sqlite_row_fn *row, void *ctx, struct err *e);
+/* The same without a parameter, of a text in a buffer, which is empty when the rows come. */
+enum rc sqlite_each_buf(const struct sqlite_db *d, struct buf *sql, sqlite_row_fn *row, void *ctx,
+                        struct err *e);
+/* *out: the statement has a row. */
+enum rc sqlite_has_row(const struct sqlite_db *d, const char *sql, struct str value, bool *out,
+                       struct err *e);
+/* Runs one statement without results, whose parameters from ?1 on are texts. */
+enum rc sqlite_run_with(const struct sqlite_db *d, const char *sql, const struct str *values,
+                        size_t n, struct err *e);
+
 /* A text of a row at hand; absent where it is null. */
 struct str sqlite_text(sqlite3_stmt *stmt, int column);
 int sqlite_bind_str(sqlite3_stmt *stmt, int at, struct str value); /* which must outlive the step */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sinks/sql/merge.h"
+#include "sinks/sql/gone.h"
 
 #define SQL_BYTES_MAX ((size_t)64 << 20)
 #define MEMORY_MAX ((size_t)256 << 20)
@@ -21,8 +21,9 @@ struct merging {
     struct sql_merge merge;
     struct sql_merge_column *columns; /* merge.columns */
     size_t cap;
-    struct buf ddl;  /* of a table to be made: "name type", with commas; else statements */
-    struct buf text; /* scratch */
+    struct str marks; /* the column of marks, once it is planned */
+    struct buf ddl;   /* of a table to be made: "name type", with commas; else statements */
+    struct buf text;  /* scratch */
 };
 
 /* ---- columns -------------------------------------------------------------------------------- */
@@ -59,19 +60,8 @@ static enum rc remember(struct merging *m, struct str column, struct str source,
     static const char sql[] = "insert into out." SQL_TABLE_COLUMNS
                               " (table_name, column_name, source) values (?1, ?2, ?3) on conflict "
                               "(table_name, column_name) do update set source = excluded.source";
-    const struct sqlite_db *d = &m->stage->db;
-    sqlite3_stmt *stmt = NULL;
-    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
-    if (rc != RC_OK)
-        return rc;
-    int code = sqlite_bind_str(stmt, 1, m->relation->name);
-    if (code == SQLITE_OK)
-        code = sqlite_bind_str(stmt, 2, column);
-    if (code == SQLITE_OK)
-        code = sqlite_bind_str(stmt, 3, source.len ? source : STR(""));
-    rc = sqlite_rc(d, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    const struct str values[] = {m->relation->name, column, source.len ? source : STR("")};
+    return sqlite_run_with(&m->stage->db, sql, values, 3, e);
 }
 
 /* `value` is SQL; `staged`: of a key, the staged column. */
@@ -110,23 +100,19 @@ static enum rc add_documented(struct merging *m, bool keys, struct err *e)
     return rc;
 }
 
+static enum rc add_extra(void *merging, sqlite3_stmt *stmt, struct err *e)
+{
+    char value[32];
+    (void)snprintf(value, sizeof value, "s.e%lld", (long long)sqlite3_column_int64(stmt, 0));
+    return add_column(merging, sqlite_text(stmt, 1), sqlite_text(stmt, 2), TYPE_TEXT,
+                      SQL_MERGE_DATA, value, "", e);
+}
+
 static enum rc add_extras(struct merging *m, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
     buf_addf(&m->text, "select ord, name, source from main.extras where tab = %zu order by ord",
              m->table);
-    enum rc rc = sqlite_prepare_buf(&m->stage->db, &m->text, &stmt, e);
-    int code = SQLITE_DONE;
-    while (rc == RC_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        char value[32];
-        (void)snprintf(value, sizeof value, "s.e%lld", (long long)sqlite3_column_int64(stmt, 0));
-        rc = add_column(m, sqlite_text(stmt, 1), sqlite_text(stmt, 2), TYPE_TEXT, SQL_MERGE_DATA,
-                        value, "", e);
-    }
-    if (rc == RC_OK)
-        rc = sqlite_rc(&m->stage->db, code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    return sqlite_each_buf(&m->stage->db, &m->text, add_extra, m, e);
 }
 
 /* Columns of sources that no lead of this run has: null, as in a run in which others have it. */
@@ -144,17 +130,20 @@ static enum rc add_absent(struct merging *m, struct err *e)
     return rc;
 }
 
-static enum rc add_run_column(struct merging *m, const char *name, const char *value,
+/* `source`: SQL_SOURCE_RUN and the name. */
+static enum rc add_run_column(struct merging *m, const char *source, const char *value,
                               enum sql_merge_role role, struct err *e)
 {
-    char source[64];
-    (void)snprintf(source, sizeof source, "run %s", name);
-    return add_column(m, str_c(name), str_c(source), TYPE_TEXT, role, value, "", e);
+    return add_column(m, str_c(source + strlen(SQL_SOURCE_RUN)), str_c(source), TYPE_TEXT, role,
+                      value, "", e);
 }
 
-static bool has_deleted_at(const struct merging *m)
+/* The column of marks that the table has had so far. */
+static struct str deleted_at(const struct merging *m)
 {
-    return sqlite_table_column(&m->now, STR(SQL_COLUMN_DELETED_AT)) != NULL;
+    const struct sql_mapped *mapped = sql_column_map_present(
+        &m->now.map, STR(SQL_COLUMN_DELETED_AT), STR(SQL_SOURCE_RUN SQL_COLUMN_DELETED_AT));
+    return mapped ? mapped->column : STR_NONE;
 }
 
 /* The run's id and start are digits, letters and signs that mean nothing to SQL. A lead that was marked
@@ -165,16 +154,19 @@ static enum rc add_run_columns(struct merging *m, struct err *e)
     char run_id[64];
     (void)snprintf(started, sizeof started, "'%s'", m->place->started_at);
     (void)snprintf(run_id, sizeof run_id, "'%.40s'", m->place->run_id);
-    enum rc rc = m->place->all_text
-                     ? RC_OK
-                     : add_run_column(m, SQL_COLUMN_MISFITS, "s.misfits", SQL_MERGE_DATA, e);
+    enum rc rc = m->place->all_text ? RC_OK
+                                    : add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_MISFITS,
+                                                     "s.misfits", SQL_MERGE_DATA, e);
     if (rc == RC_OK)
-        rc = add_run_column(m, SQL_COLUMN_EXPORTED_AT, started, SQL_MERGE_RUN, e);
+        rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_EXPORTED_AT, started, SQL_MERGE_RUN, e);
     if (rc == RC_OK)
-        rc = add_run_column(m, SQL_COLUMN_RUN_ID, run_id, SQL_MERGE_RUN, e);
-    bool marks = m->place->deletes == SQL_DELETES_MARK || has_deleted_at(m);
-    if (rc == RC_OK && m->table == 0 && marks)
-        rc = add_run_column(m, SQL_COLUMN_DELETED_AT, "null", SQL_MERGE_DATA, e);
+        rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_RUN_ID, run_id, SQL_MERGE_RUN, e);
+    bool marks = m->place->deletes == SQL_DELETES_MARK || deleted_at(m).ptr;
+    if (rc != RC_OK || m->table != 0 || !marks)
+        return rc;
+    rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_DELETED_AT, "null", SQL_MERGE_DATA, e);
+    if (rc == RC_OK)
+        m->marks = m->columns[m->merge.n_columns - 1].name;
     return rc;
 }
 
@@ -297,9 +289,7 @@ static enum rc index_staged(struct merging *m, struct err *e)
 static enum rc is_empty(struct merging *m, bool *out, struct err *e)
 {
     int64_t n = 0;
-    buf_adds(&m->text, "select exists (select 1 from ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_addc(&m->text, ')');
+    sql_merge_count_any(&m->text, &m->merge);
     enum rc rc = sqlite_number_buf(&m->stage->db, &m->text, &n, e);
     *out = n == 0;
     return rc;
@@ -307,60 +297,65 @@ static enum rc is_empty(struct merging *m, bool *out, struct err *e)
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-static enum rc write_rows(struct merging *m, struct sqlite_outcome *out, struct err *e)
+static enum rc write_rows(struct merging *m, struct sql_outcome *out, struct err *e)
 {
-    const struct sqlite_db *d = &m->stage->db;
-    bool all = false;
-    enum rc rc = is_empty(m, &all, e);
-    bool merges = !all && m->place->mode != SQL_MODE_APPEND;
-    if (rc == RC_OK && merges) {
-        sql_merge_delete(&m->text, &m->merge, m->place->mode == SQL_MODE_REPLACE);
-        rc = sqlite_count(d, &m->text, &out->deleted, e);
-    }
-    if (rc == RC_OK && merges && m->merge.has_key) {
-        sql_merge_update(&m->text, &m->merge);
-        rc = sqlite_count(d, &m->text, &out->updated, e);
-    }
-    if (rc == RC_OK) {
-        sql_merge_insert(&m->text, &m->merge, !merges || !m->merge.has_key);
-        rc = sqlite_count(d, &m->text, &out->inserted, e);
+    bool empty = false;
+    enum rc rc = is_empty(m, &empty, e);
+    for (size_t step = 0; rc == RC_OK && step < SQL_MERGE_STEPS; step++) {
+        sql_merge_step(&m->text, &m->merge, m->place->mode, empty, (enum sql_merge_step)step);
+        rc = sqlite_count(&m->stage->db, &m->text, &out->rows[step], e);
     }
     return rc;
 }
 
-static void put_same_lead(struct buf *b, const struct merging *m)
+/* ---- leads that are gone ---------------------------------------------------------------------- */
+
+static struct sql_gone gone_of(const struct merging *m)
 {
-    for (size_t i = 0; i < m->merge.n_lead_keys; i++) {
-        buf_adds(b, i ? " and t." : "t.");
-        sql_quote(b, m->place->dialect, m->columns[i].name);
-        buf_addf(b, " = l.c%zu", i);
-    }
+    return (struct sql_gone){.leads = &m->merge,
+                             .keys = STR("main.gone"),
+                             .provider = m->stage->profile->name,
+                             .deleted_at = deleted_at(m),
+                             .has_history = m->place->mode == SQL_MODE_APPEND};
 }
 
-static enum rc mark_gone(struct merging *m, struct sqlite_outcome *out, struct err *e)
+static enum rc ask(struct merging *m, uint64_t *out, struct err *e)
 {
-    buf_adds(&m->text, "update ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_addf(&m->text,
-             " as t set " SQL_COLUMN_DELETED_AT " = '%s', " SQL_COLUMN_EXPORTED_AT
-             " = '%s', " SQL_COLUMN_RUN_ID " = '%.40s' from main.gone as l where ",
-             m->place->started_at, m->place->started_at, m->place->run_id);
-    put_same_lead(&m->text, m);
-    buf_adds(&m->text, " and t." SQL_COLUMN_DELETED_AT " is null");
-    return sqlite_count(&m->stage->db, &m->text, &out->updated, e);
+    int64_t n = 0;
+    enum rc rc = sqlite_number_buf(&m->stage->db, &m->text, &n, e);
+    *out = (uint64_t)n;
+    return rc;
 }
 
-static enum rc write_gone(struct merging *m, struct sqlite_outcome *out, struct err *e)
+/* Of the table of the leads, before anything is written. */
+static enum rc count_gone(struct merging *m, struct sql_outcome *out, struct err *e)
 {
-    if (m->place->deletes == SQL_DELETES_MARK && m->table == 0)
-        return mark_gone(m, out, e);
-    if (m->place->deletes != SQL_DELETES_DELETE)
+    const struct sql_gone gone = gone_of(m);
+    if (!m->now.exists)
         return RC_OK;
-    sql_merge_delete_leads(&m->text, &m->merge, STR("main.gone"));
-    return sqlite_count(&m->stage->db, &m->text, &out->deleted, e);
+    sql_gone_count_held(&m->text, &gone);
+    enum rc rc = ask(m, &out->held, e);
+    sql_gone_count(&m->text, &gone);
+    return rc == RC_OK ? ask(m, &out->gone, e) : rc;
 }
 
-static enum rc merge_table(struct sqlite_stage *s, size_t table, struct sqlite_outcome *out,
+static enum rc write_gone(struct merging *m, struct sql_outcome *out, struct err *e)
+{
+    struct sql_gone gone = gone_of(m);
+    char at[SQLITE_TIME_BYTES + 2];
+    enum sql_merge_step step = SQL_MERGE_UPDATE;
+    (void)snprintf(at, sizeof at, "'%s'", m->place->started_at);
+    if (m->place->deletes == SQL_DELETES_DELETE) {
+        sql_gone_delete(&m->text, &m->merge, gone.keys);
+        step = SQL_MERGE_DELETE;
+    } else if (m->place->deletes == SQL_DELETES_MARK && m->table == 0) {
+        gone.deleted_at = m->marks;
+        sql_gone_mark(&m->text, &gone, str_c(at));
+    }
+    return sqlite_count(&m->stage->db, &m->text, &out->rows[step], e);
+}
+
+static enum rc merge_table(struct sqlite_stage *s, size_t table, struct sql_outcome *out,
                            struct err *e)
 {
     struct merging m;
@@ -399,45 +394,15 @@ static enum rc index_all(struct sqlite_stage *s, struct err *e)
     return rc;
 }
 
-/* ---- leads that are gone ---------------------------------------------------------------------- */
-
-static enum rc count_gone(struct merging *m, struct sqlite_outcome *out, struct err *e)
-{
-    const struct sqlite_db *d = &m->stage->db;
-    const char *unmarked = has_deleted_at(m) ? "t." SQL_COLUMN_DELETED_AT " is null" : "true";
-    int64_t held = 0;
-    int64_t gone = 0;
-    buf_adds(&m->text, "select count(*) from (select distinct ");
-    for (size_t i = 0; i < m->merge.n_lead_keys; i++) {
-        buf_adds(&m->text, i ? ", t." : "t.");
-        sql_quote(&m->text, m->place->dialect, m->columns[i].name);
-    }
-    buf_adds(&m->text, " from ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_addf(&m->text, " as t where %s)", unmarked);
-    enum rc rc = sqlite_number_buf(d, &m->text, &held, e);
-    buf_adds(&m->text, "select count(*) from main.gone as l where exists (select 1 from ");
-    buf_add_str(&m->text, m->merge.table);
-    buf_addf(&m->text, " as t where %s and ", unmarked);
-    put_same_lead(&m->text, m);
-    buf_addc(&m->text, ')');
-    if (rc == RC_OK)
-        rc = sqlite_number_buf(d, &m->text, &gone, e);
-    out->held = (uint64_t)held;
-    out->gone = (uint64_t)gone;
-    return rc;
-}
-
-enum rc sqlite_count_gone(struct sqlite_stage *s, const struct portion *max_gone,
-                          struct sqlite_outcome *out, struct err *e)
+/* How many leads are gone, and how many may be. */
+static enum rc check_gone(struct sqlite_stage *s, struct sql_outcome *out, struct err *e)
 {
     struct merging m;
     merging_init(&m, s, 0);
-    enum rc rc = plan(&m, s->is_attached, e);
-    if (rc == RC_OK && m.now.exists)
+    enum rc rc = plan(&m, true, e);
+    if (rc == RC_OK)
         rc = count_gone(&m, out, e);
-    bool loses = s->place->deletes != SQL_DELETES_IGNORE;
-    out->gone_allowed = loses ? sink_gone_allowed(max_gone, out->held) : out->held;
+    sql_gone_limit(out, s->place->deletes, s->place->max_gone);
     merging_free(&m);
     return rc;
 }
@@ -460,7 +425,7 @@ static enum rc make_own_tables(struct sqlite_stage *s, struct err *e)
         e);
 }
 
-static enum rc write_run(struct sqlite_stage *s, const struct sqlite_outcome *out, struct err *e)
+static enum rc write_run(struct sqlite_stage *s, const struct sql_outcome *out, struct err *e)
 {
     static const char sql[] =
         "insert into out." SQL_TABLE_RUNS
@@ -469,7 +434,8 @@ static enum rc write_run(struct sqlite_stage *s, const struct sqlite_outcome *ou
         "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'))";
     const struct sqlite_place *p = s->place;
     const char *const texts[] = {p->token, p->run_id, p->spec};
-    const uint64_t numbers[] = {s->leads, out->inserted, out->updated, out->deleted, out->gone};
+    const uint64_t numbers[] = {s->leads, out->rows[SQL_MERGE_INSERT], out->rows[SQL_MERGE_UPDATE],
+                                out->rows[SQL_MERGE_DELETE], out->gone};
     sqlite3_stmt *stmt = NULL;
     enum rc rc = sqlite_prepare(&s->db, sql, &stmt, e);
     if (rc != RC_OK)
@@ -487,16 +453,19 @@ static enum rc write_run(struct sqlite_stage *s, const struct sqlite_outcome *ou
     return rc;
 }
 
-enum rc sqlite_merge(struct sqlite_stage *s, struct sqlite_outcome *out, bool *done, struct err *e)
+enum rc sqlite_merge(struct sqlite_stage *s, struct sql_outcome *out, bool *done, struct err *e)
 {
     *done = false;
-    out->inserted = out->updated = out->deleted = 0;
+    *out = (struct sql_outcome){.held = 0};
     enum rc rc = index_all(s, e);
     if (rc == RC_OK)
         rc = sqlite_run(&s->db, "begin immediate", e);
     if (rc == RC_OK)
         rc = sqlite_target_has_run(s->place, &s->db, done, e);
     if (rc != RC_OK || *done)
+        return rc;
+    rc = check_gone(s, out, e);
+    if (rc != RC_OK || out->gone > out->gone_allowed)
         return rc;
     rc = make_own_tables(s, e);
     for (size_t i = 0; rc == RC_OK && i < s->place->relations.n; i++)

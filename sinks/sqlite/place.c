@@ -123,7 +123,8 @@ enum rc sqlite_place_make(struct sqlite_place *p, const struct sink_cfg *cfg, st
     *p = (struct sqlite_place){.spec = cfg->spec,
                                .mode = (enum sql_mode)opts->mode,
                                .deletes = (enum sql_deletes)opts->deletes,
-                               .all_text = opts->types == TYPES_TEXT};
+                               .all_text = opts->types == TYPES_TEXT,
+                               .max_gone = &cfg->max_gone};
     arena_init(&p->memory, MEMORY_MAX);
     for (size_t i = 0; (p->dialect = sql_dialect(i)) && strcmp(p->dialect->name, "sqlite") != 0;)
         i++;

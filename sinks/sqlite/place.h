@@ -24,7 +24,8 @@ struct sqlite_place {
     enum sql_mode mode;
     enum sql_deletes deletes;
     bool all_text;
-    const char *run_id, *token; /* the token is of the run and the sink */
+    const struct portion *max_gone; /* NULL: the end of the run is decided */
+    const char *run_id, *token;     /* the token is of the run and the sink */
     char started_at[SQLITE_TIME_BYTES];
 };
 

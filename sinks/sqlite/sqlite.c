@@ -62,7 +62,7 @@ struct sqlite {
     struct sink_cfg cfg;
     struct sqlite_place place;
     struct sqlite_stage stage;
-    struct sqlite_outcome outcome;
+    struct sql_outcome outcome;
     struct buf mark;
     struct sink_file file, *files;
     struct sink_misfits *misfits;
@@ -98,7 +98,7 @@ static enum rc init(struct sqlite **out, const struct sink_cfg *cfg, struct str 
     s->file.path = cfg->target;
     s->files = &s->file;
     *out = s;
-    enum rc rc = sqlite_place_make(&s->place, cfg, e);
+    enum rc rc = sqlite_place_make(&s->place, &s->cfg, e);
     return rc == RC_OK ? sqlite_place_set_run(&s->place, cfg, run_id, started_ms, e) : rc;
 }
 
@@ -271,8 +271,8 @@ static enum rc merge(struct sqlite *s, bool *done, struct err *e)
         moved)
         return err_set(e, RC_IO, "%s: was moved or removed during the run", s->cfg.spec);
     enum rc rc = sqlite_merge(&s->stage, &s->outcome, done, e);
-    s->is_open = rc == RC_OK;
-    if (rc != RC_OK)
+    s->is_open = rc == RC_OK && s->outcome.gone <= s->outcome.gone_allowed;
+    if (!s->is_open)
         (void)roll_back(s, &ignored);
     return rc;
 }
@@ -300,12 +300,10 @@ static enum rc sqlite_prepare_end(struct sink *sink, struct buf *text, struct er
     if (rc == RC_OK)
         rc = find_misfits(s, e);
     if (rc == RC_OK)
-        rc = sqlite_count_gone(&s->stage, &s->cfg.max_gone, &s->outcome, e);
-    if (rc == RC_OK && s->outcome.gone <= s->outcome.gone_allowed)
         rc = merge(s, &done, e);
     if (rc == RC_USAGE) /* the tables were others when the run began */
         rc = e->rc = RC_IO;
-    s->file.rows = s->outcome.inserted + s->outcome.updated;
+    s->file.rows = s->outcome.rows[SQL_MERGE_INSERT] + s->outcome.rows[SQL_MERGE_UPDATE];
     if (rc != RC_OK || !text)
         return rc;
     buf_addf(text, TEXT_VERSION " %s %" PRId64 "\n", s->cfg.run_id, s->cfg.started_ms);
@@ -343,9 +341,9 @@ static void sqlite_result(const struct sink *sink, struct sink_result *out)
         .misfits = s->misfits,
         .n_misfits = s->n_misfits,
         .is_database = true,
-        .inserted = s->outcome.inserted,
-        .updated = s->outcome.updated,
-        .deleted = s->outcome.deleted,
+        .inserted = s->outcome.rows[SQL_MERGE_INSERT],
+        .updated = s->outcome.rows[SQL_MERGE_UPDATE],
+        .deleted = s->outcome.rows[SQL_MERGE_DELETE],
         .held = s->outcome.held,
         .gone = s->outcome.gone,
         .gone_allowed = s->outcome.gone_allowed,
@@ -407,6 +405,7 @@ static enum rc finish(struct sqlite *s, bool only_check, struct err *e)
     if (rc != RC_OK || only_check)
         return rc;
     s->stage.leads = (uint64_t)leads;
+    s->place.max_gone = NULL; /* it was asked when the run came to its end */
     rc = merge(s, &done, e);
     return rc == RC_OK ? sqlite_commit(&s->sink, e) : rc;
 }

@@ -133,14 +133,8 @@ static void put_create(struct buf *b, const struct sqlite_stage *s, size_t table
 
 static enum rc write_run(struct sqlite_stage *s, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
-    enum rc rc = sqlite_prepare(&s->db, "insert into main.run (token) values (?1)", &stmt, e);
-    if (rc != RC_OK)
-        return rc;
-    int code = sqlite_bind_str(stmt, 1, str_c(s->place->token));
-    rc = sqlite_rc(&s->db, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    const struct str token = str_c(s->place->token);
+    return sqlite_run_with(&s->db, "insert into main.run (token) values (?1)", &token, 1, e);
 }
 
 /* The place of a column of typed_table_column() in what it is called from, and its name. */
@@ -216,23 +210,12 @@ enum rc sqlite_stage_begin(struct sqlite_stage *s, struct err *e)
 
 enum rc sqlite_stage_is_of_run(struct sqlite_stage *s, bool *out, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
-    int64_t n = 0;
-    *out = false;
-    enum rc rc =
-        sqlite_number(&s->db, "select count(*) from main.sqlite_master where name = 'run'", &n, e);
-    if (rc != RC_OK || n == 0)
+    enum rc rc = sqlite_has_row(&s->db, "select 1 from main.sqlite_master where name = 'run'",
+                                STR_NONE, out, e);
+    if (rc != RC_OK || !*out)
         return rc;
-    rc = sqlite_prepare(&s->db, "select 1 from main.run where token = ?1", &stmt, e);
-    if (rc != RC_OK)
-        return rc;
-    int code = sqlite_bind_str(stmt, 1, str_c(s->place->token));
-    if (code == SQLITE_OK)
-        code = sqlite3_step(stmt);
-    *out = code == SQLITE_ROW;
-    rc = sqlite_rc(&s->db, code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    return sqlite_has_row(&s->db, "select 1 from main.run where token = ?1", str_c(s->place->token),
+                          out, e);
 }
 
 static enum rc not_there(const struct sqlite_stage *s, struct err *e)
@@ -255,30 +238,33 @@ static enum rc cut(struct sqlite_stage *s, const char *table, uint64_t rows, str
     return rc == RC_OK && (uint64_t)n != rows ? not_there(s, e) : rc;
 }
 
+struct extra_fit {
+    struct sqlite_stage *stage;
+    size_t table;
+};
+
+static enum rc fit_extra(void *extra_fit, sqlite3_stmt *stmt, struct err *e)
+{
+    const struct extra_fit *f = extra_fit;
+    struct sqlite_staged *t = &f->stage->tables[f->table];
+    const struct sql_mapped *mapped;
+    struct sqlite_fit fit;
+    enum rc rc = sqlite_table_map(&t->now, f->stage->place, sqlite_text(stmt, 0),
+                                  sqlite_text(stmt, 1), TYPE_TEXT, &mapped, &fit, e);
+    return rc == RC_OK ? set_fit(t, t->n_columns++, &fit, TYPE_TEXT, e) : rc;
+}
+
 /* Types of undocumented columns that the mark had. */
 static enum rc fit_extras(struct sqlite_stage *s, size_t table, struct err *e)
 {
     struct sqlite_staged *t = &s->tables[table];
-    size_t n_first = relation(s, table)->n_columns;
-    sqlite3_stmt *stmt = NULL;
+    struct extra_fit f = {s, table};
     buf_addf(&s->text, "delete from main.extras where tab = %zu and ord >= %zu;", table,
-             typed_table_columns(t->typed) - n_first);
+             typed_table_columns(t->typed) - relation(s, table)->n_columns);
     enum rc rc = sqlite_run_buf(&s->db, &s->text, e);
     buf_addf(&s->text, "select name, source from main.extras where tab = %zu order by ord", table);
     if (rc == RC_OK)
-        rc = sqlite_prepare_buf(&s->db, &s->text, &stmt, e);
-    int code = SQLITE_DONE;
-    while (rc == RC_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        const struct sql_mapped *mapped;
-        struct sqlite_fit fit;
-        rc = sqlite_table_map(&t->now, s->place, sqlite_text(stmt, 0), sqlite_text(stmt, 1),
-                              TYPE_TEXT, &mapped, &fit, e);
-        if (rc == RC_OK)
-            rc = set_fit(t, t->n_columns++, &fit, TYPE_TEXT, e);
-    }
-    if (rc == RC_OK)
-        rc = sqlite_rc(&s->db, code, e);
-    (void)sqlite3_finalize(stmt);
+        rc = sqlite_each_buf(&s->db, &s->text, fit_extra, &f, e);
     if (rc == RC_OK && t->n_columns != typed_table_columns(t->typed))
         rc = not_there(s, e);
     return rc;
@@ -363,17 +349,13 @@ static enum rc make_insert(struct sqlite_stage *s, size_t table, struct err *e)
 static enum rc describe(struct sqlite_stage *s, size_t table, size_t ord,
                         const struct typed_column *column, struct str source, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
+    const struct str values[] = {column->name, source};
     buf_addf(&s->text, "insert into main.extras (tab, ord, name, source) values (%zu, %zu, ?1, ?2)",
              table, ord);
-    enum rc rc = sqlite_prepare_buf(&s->db, &s->text, &stmt, e);
-    if (rc != RC_OK)
-        return rc;
-    int code = sqlite_bind_str(stmt, 1, column->name);
-    if (code == SQLITE_OK)
-        code = sqlite_bind_str(stmt, 2, source);
-    rc = sqlite_rc(&s->db, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
-    (void)sqlite3_finalize(stmt);
+    enum rc rc = buf_rc(&s->text) == RC_OK
+                     ? sqlite_run_with(&s->db, buf_cstr(&s->text), values, 2, e)
+                     : err_nomem(e);
+    buf_clear(&s->text);
     return rc;
 }
 
@@ -549,11 +531,9 @@ enum rc sqlite_stage_put_missing(struct sqlite_stage *s, const struct lead *lead
     }
     if (rc != RC_OK)
         return rc;
-    int code = sqlite_bind_str(s->gone, 1, s->profile->name);
-    if (code == SQLITE_OK)
-        code = sqlite_bind_str(s->gone, 2, lead->id);
-    for (size_t i = 0; code == SQLITE_OK && i < s->profile->n_params; i++)
-        code = sqlite_bind_str(s->gone, (int)(i + KEY_COLUMNS_FIXED + 1), lead->params[i]);
+    int code = SQLITE_OK;
+    for (size_t i = 0; code == SQLITE_OK && i < s->profile->n_key_columns; i++)
+        code = sqlite_bind_str(s->gone, (int)i + 1, row_key_value(s->profile, lead, i));
     if (code == SQLITE_OK)
         code = sqlite3_step(s->gone);
     rc = sqlite_rc(&s->db, code, e);

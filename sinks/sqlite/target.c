@@ -62,14 +62,9 @@ enum rc sqlite_target_check(const struct sqlite_place *p, bool *exists, struct e
 enum rc sqlite_target_attach(const struct sqlite_place *p, const struct sqlite_db *d,
                              const char *path, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
+    const struct str value = str_c(path);
     int64_t id = 0;
-    enum rc rc = sqlite_prepare(d, "attach ?1 as out", &stmt, e);
-    if (rc == RC_OK) {
-        int code = sqlite_bind_str(stmt, 1, str_c(path));
-        rc = sqlite_rc(d, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
-        (void)sqlite3_finalize(stmt);
-    }
+    enum rc rc = sqlite_run_with(d, "attach ?1 as out", &value, 1, e);
     if (rc == RC_OK)
         rc = sqlite_number(d, "pragma out.application_id", &id, e);
     if (rc == RC_OK && id != 0 && id != SQLITE_APPLICATION_ID)
@@ -121,90 +116,85 @@ static enum rc keep_lower(struct arena *memory, struct str name, struct str *out
     return RC_OK;
 }
 
-static enum rc add_column(struct sqlite_table *t, sqlite3_stmt *stmt, size_t cap, struct err *e)
+static enum rc add_column(void *table, sqlite3_stmt *stmt, struct err *e)
 {
-    if (t->n_columns == cap)
+    struct sqlite_table *t = table;
+    if (t->n_columns == t->cap_columns)
         return err_set(e, RC_BUSY, "its columns change while they are read");
     struct sqlite_column *column = &t->columns[t->n_columns++];
     column->affinity = affinity_of((const char *)sqlite3_column_text(stmt, 1));
-    column->is_generated = sqlite3_column_int(stmt, 2) != 0;
+    bool is_generated = sqlite3_column_int(stmt, 2) != 0;
     enum rc rc = keep_lower(&t->memory, sqlite_text(stmt, 0), &column->name, e);
-    return rc == RC_OK ? sql_column_map_exists(&t->map, column->name, e) : rc;
+    return rc == RC_OK ? sql_column_map_exists(&t->map, column->name, is_generated, e) : rc;
 }
 
 static enum rc load_columns(struct sqlite_table *t, const struct sqlite_db *d, struct err *e)
 {
-    static const char sql[] = "select name, type, hidden from pragma_table_xinfo(?1, 'out')";
-    size_t cap = (size_t)sqlite3_limit(d->db, SQLITE_LIMIT_COLUMN, -1) + 1;
-    sqlite3_stmt *stmt = NULL;
-    t->columns = arena_array(&t->memory, cap, sizeof *t->columns);
+    t->cap_columns = (size_t)sqlite3_limit(d->db, SQLITE_LIMIT_COLUMN, -1) + 1;
+    t->columns = arena_array(&t->memory, t->cap_columns, sizeof *t->columns);
     if (!t->columns)
         return err_nomem(e);
-    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
-    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, t->relation->name) : SQLITE_OK;
-    while (rc == RC_OK && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        rc = add_column(t, stmt, cap, e);
-        code = SQLITE_OK;
-    }
-    if (rc == RC_OK)
-        rc = sqlite_rc(d, code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    return sqlite_each(d, "select name, type, hidden from pragma_table_xinfo(?1, 'out')",
+                       t->relation->name, add_column, t, e);
+}
+
+/* Is there a table of the sink's own of that name? */
+static enum rc has_own_table(const struct sqlite_db *d, const char *name, bool *out, struct err *e)
+{
+    return sqlite_has_row(d, "select 1 from out.sqlite_master where type = 'table' and name = ?1",
+                          str_c(name), out, e);
+}
+
+static enum rc remember(void *table, sqlite3_stmt *stmt, struct err *e)
+{
+    struct sqlite_table *t = table;
+    struct str name = sqlite_text(stmt, 0);
+    return name.ptr ? sql_column_map_remember(&t->map, name, sqlite_text(stmt, 1), e) : RC_OK;
 }
 
 /* What _leadpipe_columns remembers of it. */
 static enum rc load_map(struct sqlite_table *t, const struct sqlite_db *d, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
-    int64_t n = 0;
-    enum rc rc = sqlite_number(d,
-                               "select count(*) from out.sqlite_master where type = 'table' and "
-                               "name = '" SQL_TABLE_COLUMNS "'",
-                               &n, e);
-    if (rc != RC_OK || n == 0)
+    bool exists = false;
+    enum rc rc = has_own_table(d, SQL_TABLE_COLUMNS, &exists, e);
+    if (rc != RC_OK || !exists)
         return rc;
-    rc = sqlite_prepare(
-        d, "select column_name, source from out." SQL_TABLE_COLUMNS " where table_name = ?1", &stmt,
-        e);
-    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, t->relation->name) : SQLITE_OK;
-    while (rc == RC_OK && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct str name = sqlite_text(stmt, 0);
-        if (name.ptr)
-            rc = sql_column_map_remember(&t->map, name, sqlite_text(stmt, 1), e);
-        code = SQLITE_OK;
-    }
-    if (rc == RC_OK)
-        rc = sqlite_rc(d, code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    return sqlite_each(
+        d, "select column_name, source from out." SQL_TABLE_COLUMNS " where table_name = ?1",
+        t->relation->name, remember, t, e);
 }
 
-/* *out: there is a table of that name. */
-static enum rc find_table(const struct sqlite_table *t, const struct sqlite_place *p,
-                          const struct sqlite_db *d, bool *out, struct err *e)
+struct finding {
+    struct sqlite_table *table;
+    const struct sqlite_place *place;
+};
+
+static enum rc found_table(void *finding, sqlite3_stmt *stmt, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
-    enum rc rc = sqlite_prepare(d,
-                                "select type, sql from out.sqlite_master where lower(name) = "
-                                "lower(?1) and type in ('table', 'view')",
-                                &stmt, e);
-    if (rc != RC_OK)
-        return rc;
-    int code = sqlite_bind_str(stmt, 1, t->relation->name);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(stmt);
-    rc = sqlite_rc(d, code, e);
-    *out = code == SQLITE_ROW;
-    if (*out && !str_eq_c(sqlite_text(stmt, 0), "table"))
-        rc = err_set(e, RC_USAGE,
-                     "%s: " STR_FMT " is a view there, and rows can only be written to tables; "
-                     "rename it, or use another file",
-                     p->spec, STR_ARG(t->relation->name));
-    else if (*out && sqlite3_strnicmp(sqlite_text(stmt, 1).ptr, "create virtual", 14) == 0)
-        rc = err_set(e, RC_USAGE, "%s: " STR_FMT " is a virtual table there; rename it", p->spec,
-                     STR_ARG(t->relation->name));
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    const struct finding *f = finding;
+    struct str name = f->table->relation->name;
+    f->table->exists = true;
+    if (!str_eq_c(sqlite_text(stmt, 0), "table"))
+        return err_set(e, RC_USAGE,
+                       "%s: " STR_FMT " is a view there, and rows can only be written to tables; "
+                       "rename it, or use another file",
+                       f->place->spec, STR_ARG(name));
+    struct str sql = sqlite_text(stmt, 1);
+    if (sql.ptr && sqlite3_strnicmp(sql.ptr, "create virtual", 14) == 0)
+        return err_set(e, RC_USAGE, "%s: " STR_FMT " is a virtual table there; rename it",
+                       f->place->spec, STR_ARG(name));
+    return RC_END;
+}
+
+/* Is there a table of that name? */
+static enum rc find_table(struct sqlite_table *t, const struct sqlite_place *p,
+                          const struct sqlite_db *d, struct err *e)
+{
+    struct finding finding = {t, p};
+    return sqlite_each(d,
+                       "select type, sql from out.sqlite_master where lower(name) = lower(?1) and "
+                       "type in ('table', 'view')",
+                       t->relation->name, found_table, &finding, e);
 }
 
 /* ---- its key -------------------------------------------------------------------------------- */
@@ -218,51 +208,50 @@ static bool is_one_of(struct str name, const struct str *names, size_t n)
     return false;
 }
 
-/* Is a unique index over exactly these columns? */
-static enum rc index_is_key(const struct sqlite_table *t, const struct sqlite_db *d,
-                            struct str index, const struct str *keys, size_t n, bool *out,
-                            struct err *e)
+struct key_search {
+    const struct sqlite_db *db;
+    const struct str *keys; /* that the index must have, all of them and no other */
+    size_t n;
+    size_t n_found; /* columns of the index at hand */
+    bool all_found; /* ... all of which are among the keys */
+    bool found;
+};
+
+static enum rc compare_column(void *search, sqlite3_stmt *stmt, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
+    struct key_search *s = search;
+    struct str name = sqlite_text(stmt, 0); /* absent: an expression */
     struct arena memory;
-    size_t found = 0;
-    bool all = true;
-    (void)t;
     arena_init(&memory, MEMORY_MAX);
-    enum rc rc = sqlite_prepare(d, "select name from pragma_index_info(?1, 'out')", &stmt, e);
-    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, index) : SQLITE_OK;
-    while (rc == RC_OK && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct str name = sqlite_text(stmt, 0); /* absent: an expression */
-        if (name.ptr)
-            rc = keep_lower(&memory, name, &name, e);
-        all = all && name.ptr && is_one_of(name, keys, n);
-        found++;
-        code = SQLITE_OK;
-    }
-    if (rc == RC_OK)
-        rc = sqlite_rc(d, code, e);
-    *out = all && found == n;
-    (void)sqlite3_finalize(stmt);
+    enum rc rc = name.ptr ? keep_lower(&memory, name, &name, e) : RC_OK;
+    s->all_found = s->all_found && rc == RC_OK && name.ptr && is_one_of(name, s->keys, s->n);
+    s->n_found++;
     arena_free(&memory);
     return rc;
 }
 
+static enum rc compare_index(void *search, sqlite3_stmt *stmt, struct err *e)
+{
+    struct key_search *s = search;
+    s->n_found = 0;
+    s->all_found = true;
+    enum rc rc = sqlite_each(s->db, "select name from pragma_index_info(?1, 'out')",
+                             sqlite_text(stmt, 0), compare_column, s, e);
+    if (rc != RC_OK)
+        return rc;
+    s->found = s->all_found && s->n_found == s->n;
+    return s->found ? RC_END : RC_OK;
+}
+
+/* Has the table a unique index over exactly these columns? */
 static enum rc has_key(const struct sqlite_table *t, const struct sqlite_db *d,
                        const struct str *keys, size_t n, bool *out, struct err *e)
 {
-    static const char sql[] =
-        "select name from pragma_index_list(?1, 'out') where \"unique\" and not partial";
-    sqlite3_stmt *stmt = NULL;
-    enum rc rc = sqlite_prepare(d, sql, &stmt, e);
-    int code = rc == RC_OK ? sqlite_bind_str(stmt, 1, t->relation->name) : SQLITE_OK;
-    *out = false;
-    while (rc == RC_OK && !*out && code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        rc = index_is_key(t, d, sqlite_text(stmt, 0), keys, n, out, e);
-        code = SQLITE_OK;
-    }
-    if (rc == RC_OK)
-        rc = sqlite_rc(d, code, e);
-    (void)sqlite3_finalize(stmt);
+    struct key_search search = {.db = d, .keys = keys, .n = n};
+    enum rc rc = sqlite_each(
+        d, "select name from pragma_index_list(?1, 'out') where \"unique\" and not partial",
+        t->relation->name, compare_index, &search, e);
+    *out = search.found;
     return rc;
 }
 
@@ -327,7 +316,7 @@ enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
     sql_column_map_init(&t->map, p->dialect);
     if (!is_attached)
         return RC_OK;
-    enum rc rc = find_table(t, p, d, &t->exists, e);
+    enum rc rc = find_table(t, p, d, e);
     if (rc != RC_OK || !t->exists)
         return rc;
     rc = load_map(t, d, e);
@@ -388,11 +377,6 @@ enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, s
         rc == RC_OK ? sqlite_table_column(t, (*out)->column) : NULL;
     if (!column)
         return rc;
-    if (column->is_generated)
-        return err_set(e, RC_USAGE,
-                       "%s: the column " STR_FMT "." STR_FMT
-                       " is generated, so nothing can be written to it; rename it",
-                       p->spec, STR_ARG(t->relation->name), STR_ARG(column->name));
     *fit = fit_of(column->affinity, type);
     if (p->all_text && (fit->type != type || fit->no_numerals))
         return err_set(e, RC_USAGE,
@@ -407,23 +391,9 @@ enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, s
 enum rc sqlite_target_has_run(const struct sqlite_place *p, const struct sqlite_db *d, bool *out,
                               struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
-    int64_t n = 0;
-    *out = false;
-    enum rc rc = sqlite_number(d,
-                               "select count(*) from out.sqlite_master where type = 'table' and "
-                               "name = '" SQL_TABLE_RUNS "'",
-                               &n, e);
-    if (rc != RC_OK || n == 0)
+    enum rc rc = has_own_table(d, SQL_TABLE_RUNS, out, e);
+    if (rc != RC_OK || !*out)
         return rc;
-    rc = sqlite_prepare(d, "select 1 from out." SQL_TABLE_RUNS " where token = ?1", &stmt, e);
-    if (rc != RC_OK)
-        return rc;
-    int code = sqlite_bind_str(stmt, 1, str_c(p->token));
-    if (code == SQLITE_OK)
-        code = sqlite3_step(stmt);
-    *out = code == SQLITE_ROW;
-    rc = sqlite_rc(d, code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
+    return sqlite_has_row(d, "select 1 from out." SQL_TABLE_RUNS " where token = ?1",
+                          str_c(p->token), out, e);
 }

@@ -20,7 +20,6 @@ enum sqlite_affinity {
 struct sqlite_column {
     struct str name; /* in lower case, as SQLite does not distinguish them */
     enum sqlite_affinity affinity;
-    bool is_generated;
 };
 
 struct sqlite_table {
@@ -28,7 +27,7 @@ struct sqlite_table {
     bool exists;
     struct arena memory;
     struct sqlite_column *columns;
-    size_t n_columns;
+    size_t n_columns, cap_columns;
     struct sql_column_map map;
 };
 

@@ -306,6 +306,7 @@ def test_a_table_of_the_users(leadpipe, database, tmp_path):
         assert row[column] is None
         assert str(misfits[column]) == str(bad[member]), (column, misfits[column])
     assert row["is_test"] == "no" and row["raw"] == "text"
+    assert (row["made"], row["made_2"]) == ("bad!", "taken")  # a generated column takes nothing
     assert len(database.ask("select * from ours")) == 2
 
 
@@ -316,6 +317,8 @@ def test_a_table_of_the_users(leadpipe, database, tmp_path):
      "no unique key on"),
     ("create table documents (a int)", "no unique key on (provider, lead_id, position)"),
     ("create table leads (provider text, lead_id int, primary key (provider, lead_id))", "leads.lead_id is part of the key"),
+    ("create table leads (provider text, lead_id text generated always as ('x') stored, primary key (provider, lead_id))",
+     "no unique key on (provider, lead_id_2)"),
     ("create view leads as select 1 as a", "is not a table"),
 ])
 def test_tables_that_are_refused(leadpipe, database, tmp_path, made, message):

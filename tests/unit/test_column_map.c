@@ -17,10 +17,12 @@ static const struct sql_dialect *postgres(void)
 #define MAX 6
 #define LONG "l123456789012345678901234567890123456789012345678901234567890123456789"
 
-/* "remembered" and what is wanted: "NAME SOURCE"; "exists": names. */
+/* "remembered" and what is wanted: "NAME SOURCE"; "exists": names, "=NAME": a generated column; "present":
+ * the column that the table has for each of "wanted" before any of them is found, NULL: none. */
 static const struct {
     const char *name;
     const char *remembered[MAX], *exists[MAX], *wanted[MAX], *found[MAX];
+    const char *present[MAX];
     bool is_new[MAX];
 } cases[] = {
     {.name = "a new table",
@@ -36,23 +38,47 @@ static const struct {
      .exists = {"a", "a_2"},
      .wanted = {"a /A", "a_2 /a", "a /c"},
      .found = {"a_2", "a", "a_3"},
+     .present = {"a_2", "a", NULL},
      .is_new = {false, false, true}},
     {.name = "a table of the user's",
      .exists = {"a", "mine"},
      .wanted = {"a /a", "a /A"},
      .found = {"a", "a_2"},
+     .present = {"a", "a"}, /* whoever comes first */
      .is_new = {true, true}},
+    {.name = "a generated column of the user's",
+     .exists = {"a", "=b"},
+     .wanted = {"b /b", "a /a", "b /B"},
+     .found = {"b_2", "a", "b_3"},
+     .present = {NULL, "a", NULL},
+     .is_new = {true, true, true}},
+    {.name = "a column that the user made a generated one",
+     .remembered = {"a /a", "b /b"},
+     .exists = {"a", "=b"},
+     .wanted = {"b /b", "a /a"},
+     .found = {"b_2", "a"},
+     .present = {NULL, "a"},
+     .is_new = {true, false}},
+    {.name = "... and that has had another one since",
+     .remembered = {"a /a", "b /b", "b_2 /b"},
+     .exists = {"a", "=b", "b_2"},
+     .wanted = {"b /b"},
+     .found = {"b_2"},
+     .present = {"b_2"},
+     .is_new = {false}},
     {.name = "a column that was there at first, and is wanted later",
      .remembered = {"a /a", "late "},
      .exists = {"a", "late"},
      .wanted = {"late /late", "late /other"},
      .found = {"late", "late_2"},
+     .present = {"late", "late"},
      .is_new = {true, true}},
     {.name = "a column that the user added",
      .remembered = {"a /a"},
      .exists = {"a", "mine"},
      .wanted = {"mine /mine"},
      .found = {"mine_2"},
+     .present = {NULL},
      .is_new = {true}},
     {.name = "a column that the user dropped",
      .remembered = {"a /a", "b /b"},
@@ -79,6 +105,14 @@ static void split(const char *text, struct str *name, struct str *source)
     *source = str_c(blank + 1);
 }
 
+static void check_present(const char *name, const struct sql_mapped *got, const char *want)
+{
+    if (got && want ? str_eq_c(got->column, want) : !got && !want)
+        return;
+    fail_msg("%s: has " STR_FMT ", want %s", name, got ? (int)got->column.len : 4,
+             got ? got->column.ptr : "none", want ? want : "none");
+}
+
 static void test_map(void **state)
 {
     (void)state;
@@ -92,9 +126,18 @@ static void test_map(void **state)
             split(cases[i].remembered[k], &name, &source);
             assert_int_equal(sql_column_map_remember(&m, name, source, &e), RC_OK);
         }
-        for (size_t k = 0; k < MAX && cases[i].exists[k]; k++)
-            assert_int_equal(sql_column_map_exists(&m, str_c(cases[i].exists[k]), &e), RC_OK);
+        for (size_t k = 0; k < MAX && cases[i].exists[k]; k++) {
+            bool is_fixed = cases[i].exists[k][0] == '=';
+            assert_int_equal(
+                sql_column_map_exists(&m, str_c(cases[i].exists[k] + is_fixed), is_fixed, &e),
+                RC_OK);
+        }
         sql_column_map_adopt(&m);
+        for (size_t k = 0; k < MAX && cases[i].exists[0] && cases[i].wanted[k]; k++) {
+            split(cases[i].wanted[k], &name, &source);
+            const struct sql_mapped *present = sql_column_map_present(&m, name, source);
+            check_present(cases[i].name, present, cases[i].present[k]);
+        }
         for (size_t k = 0; k < MAX && cases[i].wanted[k]; k++) {
             const struct sql_mapped *found;
             split(cases[i].wanted[k], &name, &source);

@@ -1,6 +1,10 @@
-/* The statements of a merge, as text. */
+/* The statements of a merge, and of leads that are gone, as text. That both databases take them:
+ * tests/e2e/test_databases.py. */
 #include "cmocka_all.h"
 
+#include <string.h>
+
+#include "sinks/sql/gone.h"
 #include "sinks/sql/merge.h"
 
 #define S(text)                                                                                    \
@@ -10,7 +14,7 @@
 
 static const struct sql_merge_column columns[] = {
     {.name = S("provider"), .value = S("s.c0"), .staged = S("c0"), .role = SQL_MERGE_KEY},
-    {.name = S("lead_id"), .value = S("s.c1"), .staged = S("c1"), .role = SQL_MERGE_KEY},
+    {.name = S("lead\"id"), .value = S("s.c1"), .staged = S("c1"), .role = SQL_MERGE_KEY},
     {.name = S("position"), .value = S("s.c3"), .staged = S("c3"), .role = SQL_MERGE_KEY},
     {.name = S("a\"b"), .value = S("s.c2"), .role = SQL_MERGE_DATA},
     {.name = S("doc"), .value = S("f(s.e0)"), .role = SQL_MERGE_DATA, .as_text = true},
@@ -31,61 +35,57 @@ static struct sql_merge merge_of(bool has_key)
                               .has_key = has_key};
 }
 
-#define LEAD "t.\"provider\" = l.c0 and t.\"lead_id\" = l.c1"
-#define KEY "t.\"provider\" = s.c0 and t.\"lead_id\" = s.c1 and t.\"position\" = s.c3"
-#define INSERT                                                                                      \
-    "insert into dw.t (\"provider\", \"lead_id\", \"position\", \"a\"\"b\", \"doc\", \"_run_id\") " \
-    "select s.c0, s.c1, s.c3, s.c2, f(s.e0), 'r' from st as s"
+static void expect(const char *what, size_t i, struct buf *b, const char *want)
+{
+    if (strcmp(buf_cstr(b), want) != 0)
+        fail_msg("%s %zu:\n  got:  %s\n  want: %s", what, i, buf_cstr(b), want);
+    buf_free(b);
+}
 
-enum statement { UPDATE, ADD_NEW, ADD_ALL, DELETE_ROWS, DELETE_OTHERS, DELETE_LEADS };
+#define LEAD "t.\"provider\" = l.c0 and t.\"lead\"\"id\" = l.c1"
+#define KEY "t.\"provider\" = s.c0 and t.\"lead\"\"id\" = s.c1 and t.\"position\" = s.c3"
+#define INSERT                                                                                     \
+    "insert into dw.t (\"provider\", \"lead\"\"id\", \"position\", \"a\"\"b\", \"doc\", "          \
+    "\"_run_id\") select s.c0, s.c1, s.c3, s.c2, f(s.e0), 'r' from st as s"
+#define INSERT_NEW INSERT " where not exists (select 1 from dw.t as t where " KEY ")"
+#define UPDATE                                                                                     \
+    "update dw.t as t set \"a\"\"b\" = s.c2, \"doc\" = f(s.e0), \"_run_id\" = 'r' from st as s "   \
+    "where " KEY " and (t.\"a\"\"b\", cast(t.\"doc\" as text)) is distinct from (s.c2, "           \
+    "cast(f(s.e0) as text))"
+#define DELETE "delete from dw.t as t where exists (select 1 from sl as l where " LEAD ")"
+#define NOT_STAGED "not exists (select 1 from st as s where " KEY ")"
 
+/* What is sent in each step, "": nothing. */
 static const struct {
-    enum statement statement;
-    bool has_key;
-    const char *sql;
+    enum sql_mode mode;
+    bool has_key, is_empty;
+    const char *sql[SQL_MERGE_STEPS];
 } cases[] = {
-    {UPDATE, true,
-     "update dw.t as t set \"a\"\"b\" = s.c2, \"doc\" = f(s.e0), \"_run_id\" = 'r' from st as s where " KEY
-     " and (t.\"a\"\"b\", cast(t.\"doc\" as text)) is distinct from (s.c2, cast(f(s.e0) as text))"},
-    {ADD_NEW, true, INSERT " where not exists (select 1 from dw.t as t where " KEY ")"},
-    {ADD_ALL, true, INSERT},
-    {DELETE_ROWS, true,
-     "delete from dw.t as t where exists (select 1 from sl as l where " LEAD
-     ") and not exists (select 1 from st as s where " KEY ")"},
-    {DELETE_ROWS, false,
-     "delete from dw.t as t where exists (select 1 from sl as l where " LEAD ")"},
-    {DELETE_OTHERS, true,
-     "delete from dw.t as t where not exists (select 1 from st as s where " KEY ")"},
-    {DELETE_OTHERS, false, "delete from dw.t"},
-    {DELETE_LEADS, true,
-     "delete from dw.t as t where exists (select 1 from gone as l where " LEAD ")"},
+    {SQL_MODE_UPSERT, true, false, {DELETE " and " NOT_STAGED, UPDATE, INSERT_NEW}},
+    {SQL_MODE_UPSERT, true, true, {"", "", INSERT}},
+    {SQL_MODE_UPSERT, false, false, {DELETE, "", INSERT}},
+    {SQL_MODE_UPSERT, false, true, {"", "", INSERT}},
+    {SQL_MODE_APPEND, true, false, {"", "", INSERT}},
+    {SQL_MODE_APPEND, false, true, {"", "", INSERT}},
+    {SQL_MODE_REPLACE,
+     true,
+     false,
+     {"delete from dw.t as t where " NOT_STAGED, UPDATE, INSERT_NEW}},
+    {SQL_MODE_REPLACE, true, true, {"", "", INSERT}},
+    {SQL_MODE_REPLACE, false, false, {"delete from dw.t", "", INSERT}},
 };
 
-static void test_statements(void **state)
+static void test_steps(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct sql_merge m = merge_of(cases[i].has_key);
-        struct buf b;
-        buf_init(&b, 1 << 16);
-        switch (cases[i].statement) {
-        case UPDATE:
-            sql_merge_update(&b, &m);
-            break;
-        case ADD_NEW:
-        case ADD_ALL:
-            sql_merge_insert(&b, &m, cases[i].statement == ADD_ALL);
-            break;
-        case DELETE_ROWS:
-        case DELETE_OTHERS:
-            sql_merge_delete(&b, &m, cases[i].statement == DELETE_OTHERS);
-            break;
-        case DELETE_LEADS:
-            sql_merge_delete_leads(&b, &m, STR("gone"));
-            break;
+        for (size_t step = 0; step < SQL_MERGE_STEPS; step++) {
+            struct buf b;
+            buf_init(&b, 1 << 16);
+            sql_merge_step(&b, &m, cases[i].mode, cases[i].is_empty, (enum sql_merge_step)step);
+            expect("step of case", i, &b, cases[i].sql[step]);
         }
-        assert_string_equal(buf_cstr(&b), cases[i].sql);
-        buf_free(&b);
     }
 }
 
@@ -97,14 +97,103 @@ static void test_nothing_to_update(void **state)
     struct buf b;
     buf_init(&b, 1 << 16);
     m.n_columns = m.n_keys;
-    sql_merge_update(&b, &m);
+    sql_merge_step(&b, &m, SQL_MODE_UPSERT, false, SQL_MERGE_UPDATE);
     assert_int_equal(b.len, 0);
     buf_free(&b);
 }
 
+#define GONE_FROM                                                                                  \
+    "select count(*) from (select distinct c0, c1 from st_gone) as l where exists (select 1 from " \
+    "dw.t as t where " LEAD
+
+/* The leads that are held, those of them that are gone, and what marks them. */
+static const struct {
+    const char *deleted_at; /* NULL: the table has no such column */
+    bool has_history;
+    const char *held, *gone, *mark;
+} gone_cases[] = {
+    {NULL, false,
+     "select count(*) from (select t.\"provider\", t.\"lead\"\"id\" from dw.t as t where "
+     "t.\"provider\" = 'o''mni') as h",
+     GONE_FROM ")", NULL},
+    {"_deleted_at", false,
+     "select count(*) from (select t.\"provider\", t.\"lead\"\"id\" from dw.t as t where "
+     "t.\"provider\" = 'o''mni' and t.\"_deleted_at\" is null) as h",
+     GONE_FROM " and t.\"_deleted_at\" is null)",
+     "update dw.t as t set \"_deleted_at\" = 'now', \"_run_id\" = 'r' from st_gone as l where " LEAD
+     " and t.\"_deleted_at\" is null"},
+    {NULL, true,
+     "select count(*) from (select distinct t.\"provider\", t.\"lead\"\"id\" from dw.t as t where "
+     "t.\"provider\" = 'o''mni') as h",
+     GONE_FROM ")", NULL},
+};
+
+static void test_gone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof gone_cases / sizeof *gone_cases; i++) {
+        const struct sql_merge m = merge_of(true);
+        const struct sql_gone g = {
+            .leads = &m,
+            .keys = STR("st_gone"),
+            .provider = STR("o'mni"),
+            .deleted_at = gone_cases[i].deleted_at ? str_c(gone_cases[i].deleted_at) : STR_NONE,
+            .has_history = gone_cases[i].has_history};
+        struct buf b;
+        buf_init(&b, 1 << 16);
+        sql_gone_count_held(&b, &g);
+        expect("held", i, &b, gone_cases[i].held);
+        buf_init(&b, 1 << 16);
+        sql_gone_count(&b, &g);
+        expect("gone", i, &b, gone_cases[i].gone);
+        if (!gone_cases[i].mark)
+            continue;
+        buf_init(&b, 1 << 16);
+        sql_gone_mark(&b, &g, STR("'now'"));
+        expect("mark", i, &b, gone_cases[i].mark);
+    }
+}
+
+static void test_delete_gone(void **state)
+{
+    (void)state;
+    const struct sql_merge m = merge_of(false);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    sql_gone_delete(&b, &m, STR("st_gone"));
+    expect("delete", 0, &b,
+           "delete from dw.t as t where exists (select 1 from st_gone as l where " LEAD ")");
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    static const struct portion five = {.kind = PORTION_COUNT, .n = 5};
+    static const struct portion any = {.kind = PORTION_ANY};
+    static const struct {
+        enum sql_deletes deletes;
+        const struct portion *max_gone;
+        uint64_t held, allowed;
+    } limits[] = {
+        {SQL_DELETES_IGNORE, &five, 40, 40}, {SQL_DELETES_MARK, &five, 40, 5},
+        {SQL_DELETES_DELETE, &five, 40, 5},  {SQL_DELETES_DELETE, NULL, 40, 40},
+        {SQL_DELETES_DELETE, &any, 40, 100}, {SQL_DELETES_MARK, &any, 5000, 500},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct sql_outcome out = {.held = limits[i].held};
+        sql_gone_limit(&out, limits[i].deletes, limits[i].max_gone);
+        if (out.gone_allowed != limits[i].allowed)
+            fail_msg("%zu: %llu, want %llu", i, (unsigned long long)out.gone_allowed,
+                     (unsigned long long)limits[i].allowed);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_statements),
-                                       cmocka_unit_test(test_nothing_to_update)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_steps), cmocka_unit_test(test_nothing_to_update),
+        cmocka_unit_test(test_gone),  cmocka_unit_test(test_delete_gone),
+        cmocka_unit_test(test_limit),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
