@@ -133,20 +133,13 @@ static enum rc take_gone(struct pg_plan *m, struct sql_outcome *out, struct err 
 {
     struct sql_gone gone;
     char started[25];
-    char at[sizeof started + 2];
-    enum sql_merge_step step = SQL_MERGE_UPDATE;
     enum rc rc = gone_of(m, &gone, e);
     if (rc != RC_OK)
         return rc;
     clock_format(m->place->started_us / 1000, started);
-    (void)snprintf(at, sizeof at, "'%s'", started);
-    if (m->place->deletes == SQL_DELETES_DELETE) {
-        sql_gone_delete(&m->text, &m->merge, gone.keys);
-        step = SQL_MERGE_DELETE;
-    } else if (m->place->deletes == SQL_DELETES_MARK && m->table == 0) {
-        gone.deleted_at = m->marks;
-        sql_gone_mark(&m->text, &gone, str_c(at));
-    }
+    gone.deleted_at = m->marks;
+    enum sql_merge_step step =
+        sql_gone_step(&m->text, &gone, m->place->deletes, m->table == 0, started);
     rc = pg_count(m->link, &m->text, &out->rows[step], e);
     buf_clear(&m->text);
     return rc;

@@ -48,7 +48,7 @@ void sql_gone_count(struct buf *b, const struct sql_gone *g)
     buf_addc(b, ')');
 }
 
-void sql_gone_mark(struct buf *b, const struct sql_gone *g, struct str at)
+static void put_mark(struct buf *b, const struct sql_gone *g, struct str at)
 {
     const struct sql_merge *m = g->leads;
     buf_adds(b, "update ");
@@ -56,7 +56,7 @@ void sql_gone_mark(struct buf *b, const struct sql_gone *g, struct str at)
     buf_adds(b, " as t set ");
     sql_quote(b, m->dialect, g->deleted_at);
     buf_adds(b, " = ");
-    buf_add_str(b, at);
+    sql_literal(b, at);
     for (size_t i = 0; i < m->n_columns; i++) {
         if (m->columns[i].role != SQL_MERGE_RUN)
             continue;
@@ -72,7 +72,7 @@ void sql_gone_mark(struct buf *b, const struct sql_gone *g, struct str at)
     put_unmarked(b, g);
 }
 
-void sql_gone_delete(struct buf *b, const struct sql_merge *m, struct str keys)
+static void put_delete(struct buf *b, const struct sql_merge *m, struct str keys)
 {
     buf_adds(b, "delete from ");
     buf_add_str(b, m->table);
@@ -81,6 +81,18 @@ void sql_gone_delete(struct buf *b, const struct sql_merge *m, struct str keys)
     buf_adds(b, " as l where ");
     sql_merge_same(b, m, "l", m->n_lead_keys);
     buf_addc(b, ')');
+}
+
+enum sql_merge_step sql_gone_step(struct buf *b, const struct sql_gone *g, enum sql_deletes deletes,
+                                  bool of_leads, const char *started)
+{
+    if (deletes == SQL_DELETES_DELETE) {
+        put_delete(b, g->leads, g->keys);
+        return SQL_MERGE_DELETE;
+    }
+    if (deletes == SQL_DELETES_MARK && of_leads)
+        put_mark(b, g, str_c(started));
+    return SQL_MERGE_UPDATE;
 }
 
 void sql_gone_limit(struct sql_outcome *out, enum sql_deletes deletes,

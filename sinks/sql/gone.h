@@ -8,7 +8,7 @@
 #include "sinks/sql/merge.h"
 
 struct sql_gone {
-    const struct sql_merge *leads; /* of the table of the leads themselves */
+    const struct sql_merge *leads; /* of the table of the leads themselves, but to delete: of any */
     struct str
         keys; /* the keys of leads that are gone, as SQL: a table with columns named as staged keys */
     struct str provider;   /* whose leads they are: those of others are not counted */
@@ -22,12 +22,12 @@ void sql_gone_count_held(struct buf *b, const struct sql_gone *g);
 /* Counts those of them that are gone. */
 void sql_gone_count(struct buf *b, const struct sql_gone *g);
 
-/* Marks them: `at` is the time, as SQL. A row that is marked is written by this run, and says so. Needs a
- * column of marks. */
-void sql_gone_mark(struct buf *b, const struct sql_gone *g, struct str at);
-
-/* Deletes all rows of the leads whose keys are in `keys` (as SQL) from any table. */
-void sql_gone_delete(struct buf *b, const struct sql_merge *m, struct str keys);
+/* What becomes of them in a table; nothing where they stay as they are. `of_leads`: it is the table of the
+ * leads themselves, where they are marked with the time `started` (as the database writes it); that needs a
+ * column of marks. A row that is marked is written by this run, and says so. Gives the step that the rows
+ * count in. */
+enum sql_merge_step sql_gone_step(struct buf *b, const struct sql_gone *g, enum sql_deletes deletes,
+                                  bool of_leads, const char *started);
 
 /* Sets out->gone_allowed, of out->held. `max_gone` NULL: any number, as it was decided before. */
 void sql_gone_limit(struct sql_outcome *out, enum sql_deletes deletes,

@@ -342,16 +342,9 @@ static enum rc count_gone(struct merging *m, struct sql_outcome *out, struct err
 static enum rc write_gone(struct merging *m, struct sql_outcome *out, struct err *e)
 {
     struct sql_gone gone = gone_of(m);
-    char at[SQLITE_TIME_BYTES + 2];
-    enum sql_merge_step step = SQL_MERGE_UPDATE;
-    (void)snprintf(at, sizeof at, "'%s'", m->place->started_at);
-    if (m->place->deletes == SQL_DELETES_DELETE) {
-        sql_gone_delete(&m->text, &m->merge, gone.keys);
-        step = SQL_MERGE_DELETE;
-    } else if (m->place->deletes == SQL_DELETES_MARK && m->table == 0) {
-        gone.deleted_at = m->marks;
-        sql_gone_mark(&m->text, &gone, str_c(at));
-    }
+    gone.deleted_at = m->marks;
+    enum sql_merge_step step =
+        sql_gone_step(&m->text, &gone, m->place->deletes, m->table == 0, m->place->started_at);
     return sqlite_count(&m->stage->db, &m->text, &out->rows[step], e);
 }
 

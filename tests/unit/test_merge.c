@@ -149,7 +149,7 @@ static void test_gone(void **state)
         if (!gone_cases[i].mark)
             continue;
         buf_init(&b, 1 << 16);
-        sql_gone_mark(&b, &g, STR("'now'"));
+        assert_int_equal(sql_gone_step(&b, &g, SQL_DELETES_MARK, true, "now"), SQL_MERGE_UPDATE);
         expect("mark", i, &b, gone_cases[i].mark);
     }
 }
@@ -158,9 +158,13 @@ static void test_delete_gone(void **state)
 {
     (void)state;
     const struct sql_merge m = merge_of(false);
+    const struct sql_gone g = {.leads = &m, .keys = STR("st_gone")};
     struct buf b;
     buf_init(&b, 1 << 16);
-    sql_gone_delete(&b, &m, STR("st_gone"));
+    (void)sql_gone_step(&b, &g, SQL_DELETES_IGNORE, true, "now");
+    (void)sql_gone_step(&b, &g, SQL_DELETES_MARK, false, "now");
+    assert_int_equal(b.len, 0);
+    assert_int_equal(sql_gone_step(&b, &g, SQL_DELETES_DELETE, false, "now"), SQL_MERGE_DELETE);
     expect("delete", 0, &b,
            "delete from dw.t as t where exists (select 1 from st_gone as l where " LEAD ")");
 }
