@@ -2,12 +2,12 @@
 
 import json
 import sqlite3
-import threading
 
 import pytest
 
 import databases
 import outputs
+from test_sqlite import hold
 
 KEY = {"OMNI_API_KEY": "k"}
 
@@ -223,16 +223,7 @@ def test_a_table_that_loses_its_key_meanwhile(night):
     """Found at the end, before anything is written: the run fails, the command was not wrong."""
     name = "create unique index made on leads (provider, lead_id)"
     night.database.script("create table leads (provider text, lead_id text, email text); %s" % name)
-    gate, begun = threading.Event(), threading.Event()
-    answer = night.server.answer
-
-    def wait(path, headers):
-        if path.endswith("/L9"):
-            begun.set()
-            gate.wait(60)
-        return answer(path, headers)
-
-    night.server.answer = wait
+    gate, begun = hold(night)
     process = night.leadpipe.start(*night.words(""), env=KEY)
     assert begun.wait(30)
     night.database.script("drop index made")
