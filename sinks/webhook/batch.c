@@ -1,7 +1,7 @@
 #include "sinks/webhook/batch.h"
 
 #include "core/base/blob.h"
-#include "sinks/webhook/lead_text.h"
+#include "sinks/delivery/lead_text.h"
 #include "sinks/webhook/webhook_config.h"
 
 /* A batch that has this much is sent as it is; so no mark holds more. */
@@ -33,13 +33,13 @@ enum rc batch_open(struct batch *b, const struct sink_cfg *cfg, struct err *e)
         .profile = cfg->profile, .encoding = &encoding_json, .layout = batch_layout(cfg)};
     enum rc rc = record_writer_new(&b->writer, &records, e);
     if (rc == RC_OK)
-        rc = webhook_id_maker_new(&b->ids, e);
+        rc = message_id_maker_new(&b->ids, e);
     return rc;
 }
 
 void batch_close(struct batch *b)
 {
-    webhook_id_maker_free(b->ids);
+    message_id_maker_free(b->ids);
     record_writer_free(b->writer);
 }
 
@@ -48,30 +48,31 @@ void batch_close(struct batch *b)
 /* What makes this sink's messages others than those of another sink. */
 static void begin_id(struct batch *b)
 {
-    webhook_id_begin(b->ids);
-    webhook_id_add(b->ids, STR("webhook"));
-    webhook_id_add(b->ids, str_c(b->url));
-    webhook_id_add(b->ids, b->layout == 0 ? STR("lead") : STR("raw"));
-    webhook_id_add(b->ids, str_c(b->type));
-    webhook_id_add(b->ids, b->is_list ? STR("list") : STR("one"));
-    webhook_id_add(b->ids, b->profile->name);
+    message_id_begin(b->ids);
+    message_id_add(b->ids, STR("webhook"));
+    message_id_add(b->ids, str_c(b->url));
+    message_id_add(b->ids, b->layout == 0 ? STR("lead") : STR("raw"));
+    message_id_add(b->ids, str_c(b->type));
+    message_id_add(b->ids, b->is_list ? STR("list") : STR("one"));
+    message_id_add(b->ids, b->profile->name);
 }
 
 static void add_to_id(struct batch *b, const struct unacked_lead *lead)
 {
-    webhook_id_add(b->ids, lead->id);
+    message_id_add(b->ids, lead->id);
     for (size_t i = 0; i < b->profile->n_params; i++)
-        webhook_id_add(b->ids, lead->params[i]);
-    webhook_id_add(b->ids, (struct str){(const char *)lead->fingerprint, FINGERPRINT_BYTES});
+        message_id_add(b->ids, lead->params[i]);
+    message_id_add(b->ids, (struct str){(const char *)lead->fingerprint, FINGERPRINT_BYTES});
 }
 
-enum rc batch_id(struct batch *b, const struct lead_note *leads, size_t n,
-                 char out[WEBHOOK_ID_SIZE])
+/* The id of a message with these leads. RC_NOMEM. */
+static enum rc id_of(struct batch *b, const struct lead_note *leads, size_t n,
+                     char out[MESSAGE_ID_SIZE])
 {
     begin_id(b);
     for (size_t i = 0; i < n; i++)
         add_to_id(b, &leads[i].lead);
-    return webhook_id_end(b->ids, out);
+    return message_id_end(b->ids, out);
 }
 
 static void begin_body(const struct batch *b, int64_t wall_ms, struct buf *body)
@@ -100,7 +101,7 @@ static bool is_time(const char *p)
 static enum rc check_beginning(const struct batch *b, struct str body)
 {
     struct buf want;
-    buf_init(&want, BATCH_BODY_MAX);
+    buf_init(&want, MESSAGE_BODY_MAX);
     begin_body(b, 0, &want);
     enum rc rc = buf_rc(&want) == RC_OK ? RC_SYNTAX : RC_NOMEM;
     if (rc == RC_SYNTAX && body.len > want.len) {
@@ -114,7 +115,7 @@ static enum rc check_beginning(const struct batch *b, struct str body)
     return rc;
 }
 
-enum rc batch_check_body(const struct batch *b, struct str body)
+static enum rc check_body(const struct batch *b, struct str body)
 {
     struct arena scratch;
     struct json_doc doc;
@@ -125,6 +126,19 @@ enum rc batch_check_body(const struct batch *b, struct str body)
     rc = json_parse(&scratch, body, 0, &doc, NULL);
     arena_free(&scratch);
     return rc == RC_LIMIT ? RC_OK : rc; /* a payload may be nested as deeply as can be read */
+}
+
+enum rc batch_check_recorded(void *batch, const struct lead_note *leads, size_t n, struct str id,
+                             struct str body)
+{
+    char want[MESSAGE_ID_SIZE];
+    struct batch *b = batch;
+    if (n > b->most)
+        return RC_SYNTAX;
+    enum rc rc = id_of(b, leads, n, want);
+    if (rc == RC_OK && !str_eq_c(id, want))
+        rc = RC_SYNTAX;
+    return rc == RC_OK && body.ptr ? check_body(b, body) : rc;
 }
 
 void batch_begin(struct batch *b, struct message *p)
@@ -179,7 +193,7 @@ enum rc batch_end(struct batch *b, struct message **out)
     buf_addc(&p->body, '}');
     enum rc rc = buf_rc(&p->body);
     if (rc == RC_OK)
-        rc = webhook_id_end(b->ids, p->own.id);
+        rc = message_id_end(b->ids, p->own.id);
     if (rc != RC_OK)
         return RC_NOMEM;
     b->message = NULL;
@@ -205,7 +219,7 @@ enum rc batch_rest_take(struct batch_rest *out, const struct batch *b, struct st
     if (!counted_take(&mark, &rest.noted))
         return RC_SYNTAX;
     arena_init(&rest.arena, SIZE_MAX);
-    buf_init(&rest.body, BATCH_BODY_MAX);
+    buf_init(&rest.body, MESSAGE_BODY_MAX);
     enum rc rc =
         lead_text_take(&rest.arena, rest.noted, b->profile->n_params, &rest.leads, &rest.n_leads);
     if (rc == RC_OK && rest.n_leads >= b->most)
@@ -234,7 +248,7 @@ enum rc batch_resume(struct batch *b, struct message *p, struct batch_rest *rest
     begin_id(b);
     buf_free(&p->body);
     p->body = rest->body;
-    buf_init(&rest->body, BATCH_BODY_MAX);
+    buf_init(&rest->body, MESSAGE_BODY_MAX);
     buf_add_str(&p->noted, rest->noted);
     if (buf_rc(&p->noted) != RC_OK)
         return err_nomem(e);

@@ -4,11 +4,9 @@
 #define LEADPIPE_BATCH_H
 
 #include "core/sink.h"
-#include "sinks/webhook/lead_text.h"
-#include "sinks/webhook/message.h"
+#include "sinks/delivery/lead_text.h"
+#include "sinks/delivery/message.h"
 #include "sinks/record/record.h"
-
-#define BATCH_BODY_MAX ((size_t)512 << 20) /* bytes of one body */
 
 struct batch {
     const struct profile *profile;
@@ -19,7 +17,7 @@ struct batch {
     bool is_list;  /* the data is an array, however many leads it has */
     bool notes;    /* their leads are noted, for the state */
     struct record_writer *writer;
-    struct webhook_id_maker *ids;
+    struct message_id_maker *ids;
     struct message *message; /* being filled; NULL: begin one; owned by the delivery */
 };
 
@@ -29,13 +27,10 @@ enum record_layout batch_layout(const struct sink_cfg *cfg);
 enum rc batch_open(struct batch *b, const struct sink_cfg *cfg, struct err *e);
 void batch_close(struct batch *b);
 
-/* The id of a message with these leads. RC_NOMEM. */
-enum rc batch_id(struct batch *b, const struct lead_note *leads, size_t n,
-                 char out[WEBHOOK_ID_SIZE]);
-
-/* Is it JSON, in the frame that this sink's bodies have? What is within is not examined. RC_SYNTAX:
- * it is not; RC_NOMEM. */
-enum rc batch_check_body(const struct batch *b, struct str body);
+/* The recorded_check of a batch that has no message at hand: of a body, is it JSON, in the frame that this
+ * sink's bodies have? What is within is not examined. */
+enum rc batch_check_recorded(void *batch, const struct lead_note *leads, size_t n, struct str id,
+                             struct str body);
 
 /* Begins one in an empty message. */
 void batch_begin(struct batch *b, struct message *p);

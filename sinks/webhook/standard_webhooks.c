@@ -13,6 +13,7 @@
 #define BASE64_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 #define SHA256_BYTES 32
 #define SHA256_BASE64_SIZE 45 /* with its NUL */
+#define HEAD_SIZE 128         /* of "ID.TIMESTAMP.": the id is short */
 
 /* ---- secrets -------------------------------------------------------------------------------- */
 
@@ -169,7 +170,7 @@ static bool hmac_sha256(EVP_MAC_CTX *ctx, const struct secret *secret, struct st
 enum rc webhook_sign(struct webhook_secrets *s, const char *id, int64_t timestamp_s,
                      struct str body, struct buf *out)
 {
-    char head[WEBHOOK_ID_SIZE + 64];
+    char head[HEAD_SIZE];
     int n = snprintf(head, sizeof head, "%s.%" PRId64 ".", id, timestamp_s);
     if (n < 0 || (size_t)n >= sizeof head)
         return RC_INTERNAL;
@@ -183,62 +184,4 @@ enum rc webhook_sign(struct webhook_secrets *s, const char *id, int64_t timestam
         buf_adds(out, (const char *)text);
     }
     return buf_rc(out);
-}
-
-/* ---- ids ------------------------------------------------------------------------------------ */
-
-struct webhook_id_maker {
-    EVP_MD *sha256;
-    EVP_MD_CTX *ctx;
-    bool failed;
-};
-
-enum rc webhook_id_maker_new(struct webhook_id_maker **out, struct err *e)
-{
-    struct webhook_id_maker *m = calloc(1, sizeof *m);
-    if (!m)
-        return err_nomem(e);
-    m->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    m->ctx = EVP_MD_CTX_new();
-    if (!m->sha256 || !m->ctx) {
-        webhook_id_maker_free(m);
-        return err_nomem(e);
-    }
-    *out = m;
-    return RC_OK;
-}
-
-void webhook_id_maker_free(struct webhook_id_maker *m)
-{
-    if (!m)
-        return;
-    EVP_MD_CTX_free(m->ctx);
-    EVP_MD_free(m->sha256);
-    free(m);
-}
-
-void webhook_id_begin(struct webhook_id_maker *m)
-{
-    m->failed = !EVP_DigestInit_ex(m->ctx, m->sha256, NULL);
-}
-
-void webhook_id_add(struct webhook_id_maker *m, struct str part)
-{
-    uint64_t len = part.ptr ? part.len : UINT64_MAX;
-    unsigned char prefix[8];
-    for (size_t i = 0; i < sizeof prefix; i++)
-        prefix[i] = (unsigned char)(len >> (8 * i));
-    m->failed = m->failed || !EVP_DigestUpdate(m->ctx, prefix, sizeof prefix) ||
-                (part.len > 0 && !EVP_DigestUpdate(m->ctx, part.ptr, part.len));
-}
-
-enum rc webhook_id_end(struct webhook_id_maker *m, char out[WEBHOOK_ID_SIZE])
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    if (m->failed || !EVP_DigestFinal_ex(m->ctx, digest, NULL))
-        return RC_NOMEM;
-    (void)snprintf(out, WEBHOOK_ID_SIZE, "msg_");
-    for (size_t i = 0; i < 16; i++)
-        (void)snprintf(out + 4 + 2 * i, 3, "%02x", digest[i]);
-    return RC_OK;
 }

@@ -10,8 +10,6 @@
 #include "core/base/secrets.h"
 #include "core/base/str.h"
 
-/* ---- signatures ----------------------------------------------------------------------------- */
-
 #define WEBHOOK_SECRETS_MAX 16
 
 struct webhook_secrets;
@@ -29,22 +27,5 @@ void webhook_secrets_free(struct webhook_secrets *s); /* wipes them; may be NULL
  * them; each is HMAC-SHA256 of "ID.TIMESTAMP.BODY". RC_NOMEM. */
 enum rc webhook_sign(struct webhook_secrets *s, const char *id, int64_t timestamp_s,
                      struct str body, struct buf *out);
-
-/* ---- ids ------------------------------------------------------------------------------------ */
-
-#define WEBHOOK_ID_SIZE 37 /* "msg_", 32 hexadecimal digits, NUL */
-
-/* Makes ids from what they stand for: the same parts in the same order give the same id, others
- * another one (SHA-256, cut to 128 bits). */
-struct webhook_id_maker;
-
-enum rc webhook_id_maker_new(struct webhook_id_maker **out, struct err *e);
-void webhook_id_maker_free(struct webhook_id_maker *m); /* may be NULL */
-
-void webhook_id_begin(struct webhook_id_maker *m);
-/* A part counts with its length; an absent string is not the empty one. */
-void webhook_id_add(struct webhook_id_maker *m, struct str part);
-/* RC_NOMEM: also for what failed in begin and add. */
-enum rc webhook_id_end(struct webhook_id_maker *m, char out[WEBHOOK_ID_SIZE]);
 
 #endif

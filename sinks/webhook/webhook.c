@@ -9,8 +9,9 @@
 #include "sinks/webhook/batch.h"
 #include "core/base/loopback.h"
 #include "core/sink_http.h"
-#include "sinks/webhook/lead_text.h"
-#include "sinks/webhook/outbox.h"
+#include "sinks/delivery/lead_text.h"
+#include "sinks/delivery/outbox.h"
+#include "sinks/webhook/sender.h"
 #include "sinks/registry.h"
 #include "sinks/webhook/webhook_config.h"
 
@@ -25,6 +26,7 @@ struct webhook {
     struct webhook_headers headers;
     struct webhook_secrets *secrets;
     struct batch batch;
+    struct sender sender;
     struct delivery *delivery;
     struct outbox outbox;
     struct buf mark;
@@ -178,13 +180,19 @@ static struct http_retry_cfg retry_cfg(const struct sink_cfg *cfg)
 static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, struct err *e)
 {
     const struct webhook_opts *opts = cfg->opts;
-    const struct delivery_cfg delivery = {
+    w->sender = (struct sender){
         .url = cfg->target,
         .subject = cfg->spec,
-        .headers = w->headers.list,
-        .n_headers = w->headers.n,
         .redaction = cfg->secrets,
         .secrets = w->secrets,
+        .log = cfg->log,
+    };
+    const struct delivery_cfg delivery = {
+        .subject = cfg->spec,
+        .protocol = &webhook_protocol,
+        .protocol_ctx = &w->sender,
+        .headers = w->headers.list,
+        .n_headers = w->headers.n,
         .user_agent = cfg->http->user_agent,
         .cacert = cfg->http->cacert,
         .proxy = url_bypasses_proxy(cfg->target, cfg->http->allow_http) ? "" : cfg->http->proxy,
@@ -196,7 +204,7 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .log = cfg->log,
         .messages_max = (size_t)opts->concurrency * MESSAGES_PER_REQUEST,
         .leads_max = (size_t)opts->batch,
-        .body_max = BATCH_BODY_MAX,
+        .body_max = MESSAGE_BODY_MAX,
         .host = &w->host,
         .sent_bytes_max = SENT_BYTES_MAX,
         .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run is resumed */
@@ -282,7 +290,7 @@ static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg,
     if (rc == RC_OK)
         rc = batch_open(&w->batch, cfg, e);
     if (rc == RC_OK)
-        rc = outbox_open(&w->outbox, &w->sink, cfg, &w->batch, e);
+        rc = outbox_open(&w->outbox, &w->sink, cfg, batch_check_recorded, &w->batch, e);
     if (rc == RC_OK)
         rc = open_delivery(w, cfg, e);
     if (rc == RC_OK)

@@ -7,8 +7,8 @@
 #include "lead_sample.h"
 #include "sinks/webhook/batch.h"
 #include "core/base/blob.h"
-#include "sinks/webhook/lead_text.h"
-#include "sinks/webhook/recorded.h"
+#include "sinks/delivery/lead_text.h"
+#include "sinks/delivery/recorded.h"
 #include "sinks/webhook/webhook_config.h"
 
 #define N_LEADS 4

@@ -9,6 +9,7 @@
 #include "rich_leads.h"
 #include "sinks/record/record.h"
 #include "sinks/registry.h"
+#include "sinks/delivery/message_id.h"
 #include "sinks/webhook/standard_webhooks.h"
 #include "tables_text.h"
 
@@ -424,10 +425,10 @@ static void specs(void **state)
 struct message_work {
     const struct leads *leads;
     struct record_writer *writer;
-    struct webhook_id_maker *ids;
+    struct message_id_maker *ids;
     struct webhook_secrets *secrets;
     struct buf body, signature;
-    char id[WEBHOOK_ID_SIZE];
+    char id[MESSAGE_ID_SIZE];
 };
 
 static void message_begin(void *ctx)
@@ -440,10 +441,10 @@ static void message_begin(void *ctx)
 
 static enum rc message_sign(struct message_work *w)
 {
-    webhook_id_begin(w->ids);
+    message_id_begin(w->ids);
     for (size_t i = 0; i < N_LEADS; i++)
-        webhook_id_add(w->ids, w->leads->list[i]->id);
-    enum rc rc = webhook_id_end(w->ids, w->id);
+        message_id_add(w->ids, w->leads->list[i]->id);
+    enum rc rc = message_id_end(w->ids, w->id);
     return rc == RC_OK ? webhook_sign(w->secrets, w->id, 1, buf_str(&w->body), &w->signature) : rc;
 }
 
@@ -454,7 +455,7 @@ static enum rc message_run(void *ctx, struct err *e)
         .profile = w->leads->f.profile, .encoding = &encoding_json, .layout = LAYOUT_LEAD};
     enum rc rc = record_writer_new(&w->writer, &records, e);
     if (rc == RC_OK)
-        rc = webhook_id_maker_new(&w->ids, e);
+        rc = message_id_maker_new(&w->ids, e);
     if (rc == RC_OK)
         rc = webhook_secrets_parse(&w->secrets, STR(SECRETS), "test", e);
     if (rc != RC_OK)
@@ -475,7 +476,7 @@ static void message_end(void *ctx, enum rc rc, struct buf *out)
         buf_addf(out, "\n%s\n%s", w->id, buf_cstr(&w->signature));
     }
     record_writer_free(w->writer);
-    webhook_id_maker_free(w->ids);
+    message_id_maker_free(w->ids);
     webhook_secrets_free(w->secrets);
     buf_free(&w->body);
     buf_free(&w->signature);

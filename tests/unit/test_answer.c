@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "sinks/webhook/answer.h"
+#include "sinks/delivery/answer.h"
 
 #define LONG_A_50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define LONG_A_198 LONG_A_50 LONG_A_50 LONG_A_50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

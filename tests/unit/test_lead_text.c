@@ -1,4 +1,4 @@
-#include "sinks/webhook/lead_text.h"
+#include "sinks/delivery/lead_text.h"
 
 #include "cmocka_all.h"
 

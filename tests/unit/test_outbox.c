@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "sinks/webhook/answer.h"
+#include "sinks/delivery/answer.h"
 
 /* ---- before it is sent ---------------------------------------------------------------------- */
 

@@ -1,4 +1,5 @@
 /* The webhook sink against a receiver on loopback. */
+#include "sinks/delivery/message_id.h"
 #include "sinks/registry.h"
 #include "webhook_world.h"
 
@@ -113,7 +114,7 @@ static void the_columns_of_a_lead(void **state)
 }
 
 /* The ids of a run of leads 0 to 3 against one receiver. */
-static void run_for_ids(struct world *w, char ids[4][WEBHOOK_ID_SIZE])
+static void run_for_ids(struct world *w, char ids[4][MESSAGE_ID_SIZE])
 {
     world_begin(w);
     world_put(w, 0, 4);
@@ -124,7 +125,7 @@ static void run_for_ids(struct world *w, char ids[4][WEBHOOK_ID_SIZE])
     pthread_mutex_lock(&w->stub.lock);
     assert_true(w->stub.n >= n);
     for (size_t i = 0; i < n; i++)
-        (void)snprintf(ids[i], WEBHOOK_ID_SIZE, "%s",
+        (void)snprintf(ids[i], MESSAGE_ID_SIZE, "%s",
                        stub_header(w->stub.requests[w->stub.n - n + i], "webhook-id"));
     pthread_mutex_unlock(&w->stub.lock);
 }
@@ -132,7 +133,7 @@ static void run_for_ids(struct world *w, char ids[4][WEBHOOK_ID_SIZE])
 static void ids_follow_the_content(void **state)
 {
     struct world *w = *state;
-    char first[4][WEBHOOK_ID_SIZE], again[4][WEBHOOK_ID_SIZE], other[4][WEBHOOK_ID_SIZE];
+    char first[4][MESSAGE_ID_SIZE], again[4][MESSAGE_ID_SIZE], other[4][MESSAGE_ID_SIZE];
     run_for_ids(w, first);
     for (size_t i = 0; i < 4; i++)
         for (size_t k = 0; k < i; k++)

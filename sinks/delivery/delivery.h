@@ -1,25 +1,35 @@
-/* Sends messages (bodies for a webhook, each with the leads that it holds) and says how each ended.
+/* Sends messages (each a body, and the leads in it) to an HTTP receiver and says how each ended. What is asked
+ * of the receiver, and what its answers mean, is the protocol's of a kind of sink.
  *
  * A thread of its own runs an HTTP engine on an event loop. Whoever fills messages takes an empty one,
  * and waits for it while as many as are allowed are on their way: so memory is bounded, and a slow
- * receiver slows the run. A receiver that cannot be talked to any more (410 Gone, 401 or 403 to each of
- * the first three, a certificate that does not verify, no success for too long) closes the delivery:
- * what is on its way and what comes later fails with that reason, at once. */
+ * receiver slows the run. A receiver that cannot be talked to any more (the protocol says so, a certificate
+ * that does not verify, no success for too long) closes the delivery: what is on its way and what comes
+ * later fails with that reason, at once. */
 #ifndef LEADPIPE_DELIVERY_H
 #define LEADPIPE_DELIVERY_H
 
 #include "core/sink.h"
-#include "sinks/webhook/message.h"
-#include "sinks/webhook/standard_webhooks.h"
+#include "sinks/delivery/message.h"
 
 struct delivery;
 
+/* Of a kind of sink. On the delivery's thread. */
+struct delivery_protocol {
+    /* What the message's request needs: URL, method, body, headers, signing; all is kept until it has
+     * ended. What is not named here is the delivery's. */
+    void (*request)(void *ctx, struct message *p, struct http_request *r);
+    /* It has ended, but not as HTTP_ABORTED: the verdict on each of the message's leads. Its texts are kept
+     * until the message has been settled. May call delivery_close(). */
+    struct verdict (*answered)(void *ctx, struct delivery *d, struct message *p);
+};
+
 struct delivery_cfg {
-    const char *url, *subject; /* kept by the caller, as all that is pointed to */
-    const struct http_header *headers;
+    const char *subject; /* kept by the caller, as all that is pointed to */
+    const struct delivery_protocol *protocol;
+    void *protocol_ctx;
+    const struct http_header *headers; /* of every request */
     size_t n_headers;
-    struct secrets *redaction;       /* what may not show up, should the receiver repeat it */
-    struct webhook_secrets *secrets; /* NULL: not signed; used by the delivery's thread alone */
     const char *user_agent, *cacert;
     const char *proxy; /* NULL: the environment's; "": none */
     enum http_version_policy http_version;
@@ -65,6 +75,13 @@ void delivery_drop(struct delivery *d, struct message *p);
 
 /* After delivery_take() gave none: what is to be said of a lead. Its texts live as long as `d`. */
 struct verdict delivery_refusal(struct delivery *d);
+
+/* As it was configured. */
+void *delivery_protocol_ctx(const struct delivery *d);
+
+/* Nothing is sent to this receiver any more. `status`: of the answer that is the reason; 0: there was none.
+ * `text` is copied. Only the first call counts. The delivery's thread. */
+void delivery_close(struct delivery *d, int status, const char *text);
 
 /* Nothing new is sent and nothing tried again; what is in flight may end within `grace_ms`. What is
  * not delivered then is VERDICT_PENDING. Any thread, until delivery_free(). */

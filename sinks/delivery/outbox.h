@@ -1,4 +1,4 @@
-/* What stands between a webhook's batches and their delivery: with a state, each is recorded there
+/* What stands between a sink's batches and their delivery: with a state, each is recorded there
  * before it goes out, and its answer afterwards, so that a run that is resumed repeats what was not
  * answered, as it was, and nothing else. Without a state it only hands on.
  *
@@ -6,9 +6,8 @@
 #ifndef LEADPIPE_OUTBOX_H
 #define LEADPIPE_OUTBOX_H
 
-#include "sinks/webhook/batch.h"
-#include "sinks/webhook/delivery.h"
-#include "sinks/webhook/recorded.h"
+#include "sinks/delivery/delivery.h"
+#include "sinks/delivery/recorded.h"
 
 struct outbox {
     struct sink *sink;
@@ -19,11 +18,10 @@ struct outbox {
     struct recorded_set *recorded; /* NULL without a state */
 };
 
-/* Loads what was recorded before; gives no verdict and asks for no lead. `batch`, which has none at
- * hand yet, is who makes the sink's messages: what it could not have made is refused. RC_USAGE: the
- * state is damaged; RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
+/* Loads what was recorded before; gives no verdict and asks for no lead. `check` and `ctx`: as in struct
+ * recorded_cfg. RC_USAGE: the state is damaged; RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
-                    struct batch *batch, struct err *e);
+                    recorded_check *check, void *ctx, struct err *e);
 void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop() */
 
 /* Is this lead in a delivery that was recorded before? */

@@ -1,10 +1,10 @@
-#include "sinks/webhook/recorded.h"
+#include "sinks/delivery/recorded.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "sinks/webhook/answer.h"
-#include "sinks/webhook/lead_text.h"
+#include "sinks/delivery/answer.h"
+#include "sinks/delivery/lead_text.h"
 
 /* A lead of one of the deliveries, to be found by its sequence number. */
 struct entry {
@@ -59,7 +59,7 @@ static bool is_last_seq(const struct recorded *r, uint64_t seq)
 static enum rc load_rest(struct recorded_set *s, struct recorded *r, const struct state_delivery *d)
 {
     const struct recorded_cfg *cfg = &s->cfg;
-    if (d->id.len != WEBHOOK_ID_SIZE - 1 || !is_last_seq(r, d->last_seq) ||
+    if (d->id.len != MESSAGE_ID_SIZE - 1 || !is_last_seq(r, d->last_seq) ||
         d->body.len > cfg->body_max || !d->body.ptr == !d->answer.ptr)
         return RC_SYNTAX;
     enum rc rc = cfg->check ? cfg->check(cfg->ctx, r->notes, r->n_notes, d->id, d->body) : RC_OK;

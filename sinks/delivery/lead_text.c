@@ -1,4 +1,4 @@
-#include "sinks/webhook/lead_text.h"
+#include "sinks/delivery/lead_text.h"
 
 #include "core/base/blob.h"
 #include "core/source/ids.h"

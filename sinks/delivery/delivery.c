@@ -1,18 +1,15 @@
-#include "sinks/webhook/delivery.h"
+#include "sinks/delivery/delivery.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
-#include "sinks/webhook/answer.h"
+#include "sinks/delivery/answer.h"
 #include "core/base/thread.h"
 
 /* Of an answer: more than is used, so that one of ordinary size does not cost its connection. */
 #define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
-/* Refused deliveries, and no other answer before, that close the delivery: as of a provider's leads. */
-#define REFUSED_FIRST 3
-#define FIRST_MAX 64
 
 struct delivery {
     struct delivery_cfg cfg;
@@ -25,10 +22,6 @@ struct delivery {
     struct rng rng;
     bool engine_idle; /* it was stopped, and nothing is inside any more */
     unsigned n_begun;
-    /* Of the first FIRST_MAX, a bit each: answered 401 or 403; not answered at all. */
-    uint64_t refused, unanswered;
-    int refused_status; /* the latest */
-    bool is_refused;    /* closed for that reason */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `free`, `closed` or `stopping` */
@@ -87,6 +80,11 @@ static void message_end(struct delivery *d, struct message *p, const struct verd
         d->cfg.host->releases(d->cfg.host->ctx, bytes);
 }
 
+void *delivery_protocol_ctx(const struct delivery *d)
+{
+    return d->cfg.protocol_ctx;
+}
+
 struct verdict delivery_refusal(struct delivery *d)
 {
     pthread_mutex_lock(&d->lock);
@@ -110,8 +108,7 @@ static void message_refuse(struct delivery *d, struct message *p)
     message_end(d, p, &v);
 }
 
-/* `status`: the answer that is the reason; 0: there was none. */
-static void delivery_close(struct delivery *d, int status, const char *text)
+void delivery_close(struct delivery *d, int status, const char *text)
 {
     pthread_mutex_lock(&d->lock);
     if (!d->closed) {
@@ -129,68 +126,6 @@ static void delivery_close(struct delivery *d, int status, const char *text)
 
 /* ---- what the engine asks and reports (delivery's thread) --------------------------------- */
 
-static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
-{
-    struct message *p = r->owner;
-    int64_t timestamp_s = wall_ms / 1000;
-    buf_addf(out, "webhook-id: %s", p->envelope->id);
-    buf_addc(out, '\0');
-    buf_addf(out, "webhook-timestamp: %lld", (long long)timestamp_s);
-    buf_addc(out, '\0');
-    if (p->delivery->cfg.secrets) {
-        buf_adds(out, "webhook-signature: ");
-        enum rc rc = webhook_sign(p->delivery->cfg.secrets, p->envelope->id, timestamp_s,
-                                  buf_str(&p->body), out);
-        if (rc != RC_OK)
-            return rc;
-        buf_addc(out, '\0');
-    }
-    return buf_rc(out);
-}
-
-/* Whether the first deliveries that got an answer, in the order in which they were sent, were all
- * refused. A bit for each of them. */
-static bool first_are_refused(uint64_t refused, uint64_t unanswered)
-{
-    int n = 0;
-    for (; refused && n < REFUSED_FIRST; refused >>= 1, unanswered >>= 1) {
-        if (unanswered & 1)
-            continue;
-        if (!(refused & 1))
-            return false;
-        n++;
-    }
-    return n == REFUSED_FIRST;
-}
-
-/* Where all of the first are refused it is not about what is in them. */
-static void check_refusal(struct delivery *d, const struct message *p)
-{
-    char text[sizeof d->closed_text];
-    const struct http_request *r = &p->request;
-    bool is_refused = r->status == 401 || (r->status == 403 && !r->is_limit);
-    if (p->ordinal >= FIRST_MAX || d->is_refused)
-        return;
-    uint64_t bit = UINT64_C(1) << p->ordinal;
-    if (r->end == HTTP_NO_ANSWER)
-        d->unanswered |= bit;
-    else if (is_refused)
-        d->refused |= bit;
-    if (is_refused)
-        d->refused_status = r->status;
-    d->is_refused = first_are_refused(d->refused, d->unanswered);
-    if (!d->is_refused)
-        return;
-    (void)snprintf(
-        text, sizeof text,
-        "credentials refused: the receiver returned %d for the first %d deliveries; check the "
-        "secret and the headers",
-        d->refused_status, REFUSED_FIRST);
-    log_msg(d->cfg.log, LOG_LEVEL_WARN, d->cfg.subject, "%s; nothing more is sent to this sink",
-            text);
-    delivery_close(d, d->refused_status, text);
-}
-
 static void on_done(void *ctx, struct http_request *r)
 {
     struct delivery *d = ctx;
@@ -199,11 +134,7 @@ static void on_done(void *ctx, struct http_request *r)
         message_refuse(d, p);
         return;
     }
-    struct answer_texts texts = {0};
-    struct verdict v = answer_verdict(r, d->cfg.redaction, &texts);
-    if (v.kind == VERDICT_FAILED && v.http_status == 410)
-        delivery_close(d, 410, texts.error);
-    check_refusal(d, p);
+    struct verdict v = d->cfg.protocol->answered(d->cfg.protocol_ctx, d, p);
     message_end(d, p, &v);
 }
 
@@ -219,12 +150,9 @@ static struct http_request *on_next(void *ctx)
     p->request = (struct http_request){
         .owner = p,
         .done = on_done,
-        .url = d->cfg.url,
-        .method = HTTP_POST,
-        .body = buf_str(&p->body),
-        .sign = on_sign,
         .answer = p->request.answer,
     };
+    d->cfg.protocol->request(d->cfg.protocol_ctx, p, &p->request);
     return &p->request;
 }
 

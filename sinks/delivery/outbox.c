@@ -1,24 +1,11 @@
-#include "sinks/webhook/outbox.h"
+#include "sinks/delivery/outbox.h"
 
 #include <stddef.h>
 
-#include "sinks/webhook/answer.h"
-
-static enum rc check_recorded(void *batch, const struct lead_note *leads, size_t n, struct str id,
-                              struct str body)
-{
-    char want[WEBHOOK_ID_SIZE];
-    struct batch *b = batch;
-    if (n > b->most)
-        return RC_SYNTAX;
-    enum rc rc = batch_id(b, leads, n, want);
-    if (rc == RC_OK && !str_eq_c(id, want))
-        rc = RC_SYNTAX;
-    return rc == RC_OK && body.ptr ? batch_check_body(b, body) : rc;
-}
+#include "sinks/delivery/answer.h"
 
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
-                    struct batch *batch, struct err *e)
+                    recorded_check *check, void *ctx, struct err *e)
 {
     *o = (struct outbox){
         .sink = sink,
@@ -34,10 +21,10 @@ enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *
         .state = cfg->state,
         .index = cfg->index,
         .n_params = cfg->profile->n_params,
-        .body_max = BATCH_BODY_MAX,
+        .body_max = MESSAGE_BODY_MAX,
         .subject = cfg->spec,
-        .check = check_recorded,
-        .ctx = batch,
+        .check = check,
+        .ctx = ctx,
     };
     return recorded_load(&o->recorded, &recorded, e);
 }

@@ -1,4 +1,4 @@
-/* What the end of a webhook's request says about the leads in it. Pure; any thread. */
+/* What the end of a request to a receiver says about the leads in it. Pure; any thread. */
 #ifndef LEADPIPE_ANSWER_H
 #define LEADPIPE_ANSWER_H
 

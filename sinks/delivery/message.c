@@ -1,8 +1,8 @@
-#include "sinks/webhook/message.h"
+#include "sinks/delivery/message.h"
 
 #include <stdlib.h>
 
-#include "sinks/webhook/answer.h"
+#include "sinks/delivery/answer.h"
 
 #define ANSWER_KEEP_BYTES ((size_t)16 << 10)
 #define BODY_KEEP_BYTES ((size_t)64 << 10)

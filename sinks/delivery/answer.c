@@ -1,4 +1,4 @@
-#include "sinks/webhook/answer.h"
+#include "sinks/delivery/answer.h"
 
 #include <limits.h>
 #include <stdio.h>

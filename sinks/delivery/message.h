@@ -1,4 +1,4 @@
-/* One message to a webhook: its envelope, its body, and the request that carries it. The memory of a
+/* One message to a receiver: its envelope, its body, and the request that carries it. The memory of a
  * message is used again for the next one. */
 #ifndef LEADPIPE_MESSAGE_H
 #define LEADPIPE_MESSAGE_H
@@ -6,7 +6,9 @@
 #include "core/http/http.h"
 #include "core/lead.h"
 #include "core/state/state.h"
-#include "sinks/webhook/standard_webhooks.h"
+#include "sinks/delivery/message_id.h"
+
+#define MESSAGE_BODY_MAX ((size_t)512 << 20) /* bytes of one body */
 
 struct delivery;
 struct recorded;
@@ -18,7 +20,7 @@ struct message_lead {
 
 /* Which message it is, and whose verdicts depend on it. */
 struct envelope {
-    char id[WEBHOOK_ID_SIZE];
+    char id[MESSAGE_ID_SIZE];
     int64_t row;                /* in the state, from 1; 0: it is not recorded */
     struct message_lead *leads; /* room for as many as the body may have */
     size_t n_leads;

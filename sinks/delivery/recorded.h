@@ -8,13 +8,18 @@
 
 #include "core/sink.h"
 #include "core/state/state.h"
-#include "sinks/webhook/lead_text.h"
-#include "sinks/webhook/message.h"
+#include "sinks/delivery/lead_text.h"
+#include "sinks/delivery/message.h"
 
 /* The state forgets an answered delivery once all of its leads are done. One that was sent because
  * no more leads come may be answered while a mark that still holds its leads is not yet durable: it
  * stays to the end of the run. */
 #define SEQ_NEVER_DONE ((uint64_t)INT64_MAX)
+
+/* Could the sink have made a message of these leads, with that id and that body (absent: it was
+ * answered)? RC_SYNTAX: no; RC_NOMEM. */
+typedef enum rc recorded_check(void *ctx, const struct lead_note *leads, size_t n, struct str id,
+                               struct str body);
 
 struct recorded_cfg {
     struct sink *sink;
@@ -22,12 +27,9 @@ struct recorded_cfg {
     struct state *state;
     unsigned index; /* of the sink, in the state */
     size_t n_params;
-    size_t body_max;     /* bytes of one body */
-    const char *subject; /* for messages; kept by the caller */
-    /* Could the sink have made a message of these leads, with that id and that body (absent: it was
-     * answered)? RC_SYNTAX: no; RC_NOMEM. NULL: all that has the form is taken. */
-    enum rc (*check)(void *ctx, const struct lead_note *leads, size_t n, struct str id,
-                     struct str body);
+    size_t body_max;       /* bytes of one body */
+    const char *subject;   /* for messages; kept by the caller */
+    recorded_check *check; /* NULL: all that has the form is taken */
     void *ctx;
 };
 

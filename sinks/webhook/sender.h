@@ -1,0 +1,29 @@
+/* How a webhook's messages are sent, and what the receiver's answers mean: signed by the Standard Webhooks
+ * specification; 2xx is accepted. 410 Gone, and 401 or 403 to each of the first three, close the delivery. */
+#ifndef LEADPIPE_WEBHOOK_SENDER_H
+#define LEADPIPE_WEBHOOK_SENDER_H
+
+#include "sinks/delivery/answer.h"
+#include "sinks/delivery/delivery.h"
+#include "sinks/webhook/standard_webhooks.h"
+
+/* Zero it, and fill in the first members, which are kept by the caller. From then on it is the delivery's
+ * thread's. */
+struct sender {
+    const char *url, *subject;
+    struct secrets *redaction;       /* what may not show up, should the receiver repeat it */
+    struct webhook_secrets *secrets; /* NULL: not signed */
+    const struct log_hook *log;
+
+    /* private */
+    /* Of the first ones, a bit each: answered 401 or 403; not answered at all. */
+    uint64_t refused, unanswered;
+    int refused_status; /* the latest */
+    bool is_refused;    /* closed for that reason */
+    struct answer_texts texts;
+};
+
+/* Its ctx is a struct sender. */
+extern const struct delivery_protocol webhook_protocol;
+
+#endif
