@@ -24,6 +24,11 @@ bool http_status_is_limit(int status, bool has_retry_after)
     return status == 429 || (status == 403 && has_retry_after);
 }
 
+bool http_status_is_refusal(int status, bool is_limit)
+{
+    return status == 401 || (status == 403 && !is_limit);
+}
+
 bool http_status_may_hold(int status)
 {
     return status == 403 || status == 429 || status == 503 || status == 529;

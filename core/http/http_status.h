@@ -14,6 +14,9 @@ bool http_status_retryable(int status);
  * Such a 403 does not refuse the credentials, and is tried again. */
 bool http_status_is_limit(int status, bool has_retry_after);
 
+/* The credentials are refused: 401, and a 403 that is no limit. */
+bool http_status_is_refusal(int status, bool is_limit);
+
 /* Is it one at whose Retry-After every request waits? 503, 529, and a limit. */
 bool http_status_may_hold(int status);
 

@@ -1,6 +1,7 @@
 /* What an answer means. */
 #include <stdlib.h>
 
+#include "core/http/http_status.h"
 #include "core/run/fetcher.h"
 #include "core/run/redact.h"
 
@@ -56,9 +57,10 @@ static void fail_redirect(struct fetcher *f, struct lead *lead)
  * server's address. Then nobody knows yet what becomes of them. */
 static void release_turned_away(struct fetcher *f, bool are_theirs)
 {
-    for (struct auth_wait *w; (w = auth_take(&f->auth));) {
-        struct lead *lead = w->owner;
-        if (are_theirs && w->answer == AUTH_REDIRECTED)
+    for (struct lead *lead; (lead = f->turned_away);) {
+        f->turned_away = lead->run->request->next_turned_away;
+        f->n_turned_away--;
+        if (are_theirs && lead->run->request->http.is_redirect)
             fail_redirect(f, lead);
         else if (are_theirs)
             fetch_hand_over(f, lead);
@@ -73,22 +75,20 @@ static bool apply_verdict(struct fetcher *f, enum auth_verdict verdict)
 {
     if (verdict == AUTH_WAIT)
         return true;
-    if (verdict == AUTH_FATAL) {
-        const struct auth_wait *last = f->auth.waiting;
-        const struct lead *lead = last->owner;
-        if (last->answer == AUTH_REDIRECTED)
-            redirected(f, lead);
+    const struct lead *last = f->turned_away;
+    if (verdict == AUTH_FATAL && last) {
+        if (last->run->request->http.is_redirect)
+            redirected(f, last);
         else
-            credentials_refused(f, lead->http_status);
+            credentials_refused(f, last->http_status);
     }
     release_turned_away(f, verdict == AUTH_THEIRS);
     return verdict == AUTH_FATAL;
 }
 
-static enum auth_answer auth_answer(const struct lead *lead)
+static enum auth_end auth_end(const struct http_request *http)
 {
-    const struct http_request *http = &lead->run->request->http;
-    if (lead->http_status == 401 || (lead->http_status == 403 && !http->is_limit))
+    if (http_status_is_refusal(http->status, http->is_limit))
         return AUTH_REFUSED;
     return http->is_redirect ? AUTH_REDIRECTED : AUTH_OTHER;
 }
@@ -96,9 +96,14 @@ static enum auth_answer auth_answer(const struct lead *lead)
 /* Whose fault is it? True: it waits until that is known, or was decided; not the caller's any more. */
 static bool turn_away(struct fetcher *f, struct lead *lead)
 {
-    struct auth_wait *w = &lead->run->request->auth;
-    w->owner = lead;
-    if (!apply_verdict(f, auth_answered(&f->auth, auth_answer(lead), w)))
+    struct fetch_request *req = lead->run->request;
+    enum auth_verdict verdict = auth_check(&f->auth, req->ordinal, auth_end(&req->http));
+    if (verdict != AUTH_THEIRS) {
+        req->next_turned_away = f->turned_away;
+        f->turned_away = lead;
+        f->n_turned_away++;
+    }
+    if (!apply_verdict(f, verdict))
         return false;
     control_wake_always(f->control); /* it may have been the last one */
     return true;
@@ -109,7 +114,7 @@ void fetch_end_auth(struct fetcher *f)
     if (control_is_stopping(f->control))
         release_turned_away(f, false);
     else
-        (void)apply_verdict(f, auth_ended(&f->auth, f->requested));
+        (void)apply_verdict(f, auth_check_all(&f->auth, f->requested));
     fetcher_flush(f);
 }
 
@@ -152,6 +157,7 @@ void fetch_answered(void *fetcher, struct http_request *http)
     struct lead *lead = http->owner;
     lead->http_status = http->status;
     lead->attempts = http->attempts;
+    uint64_t ordinal = lead->run->request->ordinal;
     switch (http->end) {
     case HTTP_ANSWERED:
         answered(f, lead);
@@ -159,15 +165,15 @@ void fetch_answered(void *fetcher, struct http_request *http)
     case HTTP_NO_ANSWER:
         lead_fail(lead, STAGE_FETCH, http->code ? http->code : "no_answer", "%s", http->error);
         redact_failure(lead, f->cfg->secrets);
-        (void)apply_verdict(f, auth_unanswered(&f->auth));
+        (void)apply_verdict(f, auth_check(&f->auth, ordinal, AUTH_NO_RESPONSE));
         break;
     case HTTP_TOO_LARGE:
-        (void)apply_verdict(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
+        (void)apply_verdict(f, auth_check(&f->auth, ordinal, AUTH_OTHER));
         lead_fail(lead, STAGE_FETCH, "too_large",
                   "the response is larger than %zu bytes (--max-body)", f->cfg->max_body);
         break;
     case HTTP_NO_ROOM:
-        (void)apply_verdict(f, auth_answered(&f->auth, AUTH_OTHER, NULL));
+        (void)apply_verdict(f, auth_check(&f->auth, ordinal, AUTH_OTHER));
         fetch_no_room(f, lead);
         return;
     case HTTP_NOT_WRITTEN: /* a lead's body goes into memory */

@@ -31,7 +31,7 @@ struct http_request *fetcher_count_request(struct fetcher *f, struct lead *lead)
 {
     struct fetch_request *req = lead->run->request;
     if (!req->is_counted)
-        req->auth.ordinal = f->requested++;
+        req->ordinal = f->requested++;
     req->is_counted = true;
     return &req->http;
 }
@@ -212,7 +212,7 @@ bool fetcher_try_end(struct fetcher *f)
     uint64_t reserved, completed;
     bool no_more = control_is_stopping(f->control) || intake_is_empty(f->intake);
     ring_counts(f->ring, &reserved, &completed);
-    if (no_more && f->auth.n_waiting && reserved == completed + f->auth.n_waiting) {
+    if (no_more && f->n_turned_away && reserved == completed + f->n_turned_away) {
         fetch_end_auth(f);
         ring_counts(f->ring, &reserved, &completed);
     }

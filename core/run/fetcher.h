@@ -8,8 +8,8 @@
 #ifndef LEADPIPE_FETCHER_H
 #define LEADPIPE_FETCHER_H
 
+#include "core/http/auth_check.h"
 #include "core/http/http.h"
-#include "core/run/auth_check.h"
 #include "core/run/intake.h"
 #include "core/run/memory.h"
 #include "core/run/ring.h"
@@ -39,6 +39,8 @@ struct fetcher {
     size_t n_answered;
     uint64_t requested; /* leads that the engine was given a request for */
     struct auth_check auth;
+    struct lead *turned_away; /* who wait until it is known what is at fault; the newest first */
+    uint64_t n_turned_away;
     struct lead *waiting;         /* for memory, in order of their slots */
     struct http_stats last_stats; /* when the engine was freed */
 };

@@ -3,16 +3,16 @@
 #define LEADPIPE_REQUEST_POOL_H
 
 #include "core/http/http.h"
-#include "core/run/auth_check.h"
 #include "core/run/run_lead.h"
 
 /* A request for a lead, from the fetch stage's next() to the lead's completion. */
 struct fetch_request {
     struct http_request http;
     struct buf url;
-    bool is_counted; /* among the requests of the run: its first try is the engine's to make */
-    struct auth_wait auth; /* of one that is counted, `ordinal` says which it is */
-    bool is_verified;      /* asked for once more, as the payload's own ID was another one */
+    bool is_counted;  /* among the requests of the run: its first try is the engine's to make */
+    uint64_t ordinal; /* of one that is counted: among those, from 0 */
+    struct lead *next_turned_away; /* in the fetcher's list */
+    bool is_verified; /* asked for once more, as the payload's own ID was another one */
 };
 
 struct request_pool;

@@ -21,7 +21,7 @@ struct delivery {
     struct http_engine *engine; /* NULL once it has stopped */
     struct rng rng;
     bool engine_idle; /* it was stopped, and nothing is inside any more */
-    unsigned n_begun;
+    uint64_t n_begun;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `free`, `closed` or `stopping` */

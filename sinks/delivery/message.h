@@ -32,7 +32,7 @@ struct envelope {
 struct message {
     /* of the delivery */
     struct http_request request;
-    unsigned ordinal; /* among those that the engine was given */
+    uint64_t ordinal; /* from 0, among those that the engine was given */
     struct delivery *delivery;
     struct message *next;  /* in the list that it is in */
     struct message *older; /* in the list of all */

@@ -2,9 +2,7 @@
 
 #include <stdio.h>
 
-/* Refused deliveries, and no other answer before, that close the delivery: as of a provider's leads. */
-#define REFUSED_FIRST 3
-#define FIRST_MAX 64
+#include "core/http/http_status.h"
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -38,44 +36,29 @@ static void make_request(void *ctx, struct message *p, struct http_request *r)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-/* Whether the first deliveries that got an answer, in the order in which they were sent, were all
- * refused. A bit for each of them. */
-static bool first_are_refused(uint64_t refused, uint64_t unanswered)
+/* A redirect is a response like others: what closes the sink here is a secret or header that is wrong. */
+static enum auth_end auth_end(const struct http_request *r)
 {
-    int n = 0;
-    for (; refused && n < REFUSED_FIRST; refused >>= 1, unanswered >>= 1) {
-        if (unanswered & 1)
-            continue;
-        if (!(refused & 1))
-            return false;
-        n++;
-    }
-    return n == REFUSED_FIRST;
+    if (r->end == HTTP_NO_ANSWER)
+        return AUTH_NO_RESPONSE;
+    return http_status_is_refusal(r->status, r->is_limit) ? AUTH_REFUSED : AUTH_OTHER;
 }
 
 /* Where all of the first are refused it is not about what is in them. */
 static void check_refusal(struct sender *s, struct delivery *d, const struct message *p)
 {
     struct err e;
-    const struct http_request *r = &p->request;
-    bool is_refused = r->status == 401 || (r->status == 403 && !r->is_limit);
-    if (p->ordinal >= FIRST_MAX || s->is_refused)
+    enum auth_end end = auth_end(&p->request);
+    if (end == AUTH_REFUSED)
+        s->refused_status = p->request.status;
+    if (auth_check(&s->auth, p->ordinal, end) != AUTH_FATAL || s->is_refused)
         return;
-    uint64_t bit = UINT64_C(1) << p->ordinal;
-    if (r->end == HTTP_NO_ANSWER)
-        s->unanswered |= bit;
-    else if (is_refused)
-        s->refused |= bit;
-    if (is_refused)
-        s->refused_status = r->status;
-    s->is_refused = first_are_refused(s->refused, s->unanswered);
-    if (!s->is_refused)
-        return;
+    s->is_refused = true;
     (void)err_set(
         &e, RC_CLOSED,
         "credentials refused: the receiver returned %d for the first %d deliveries; check "
         "the secret and the headers",
-        s->refused_status, REFUSED_FIRST);
+        s->refused_status, AUTH_FIRST);
     log_msg(s->log, LOG_LEVEL_WARN, s->subject, "%s; nothing more is sent to this sink", e.msg);
     delivery_close(d, s->refused_status, e.msg);
 }

@@ -1,8 +1,10 @@
 /* How a webhook's messages are sent, and what the receiver's answers mean: signed by the Standard Webhooks
- * specification; 2xx is accepted. 410 Gone, and 401 or 403 to each of the first three, close the delivery. */
+ * specification; 2xx is accepted. 410 Gone, and 401 or 403 to each of the first three
+ * (core/http/auth_check.h), close the delivery. */
 #ifndef LEADPIPE_WEBHOOK_SENDER_H
 #define LEADPIPE_WEBHOOK_SENDER_H
 
+#include "core/http/auth_check.h"
 #include "sinks/delivery/answer.h"
 #include "sinks/delivery/delivery.h"
 #include "sinks/webhook/standard_webhooks.h"
@@ -16,9 +18,8 @@ struct sender {
     const struct log_hook *log;
 
     /* private */
-    /* Of the first ones, a bit each: answered 401 or 403; not answered at all. */
-    uint64_t refused, unanswered;
-    int refused_status; /* the latest */
+    struct auth_check auth;
+    int refused_status; /* of the latest that was refused */
     bool is_refused;    /* closed for that reason */
     struct answer_texts texts;
 };

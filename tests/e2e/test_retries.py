@@ -191,3 +191,13 @@ def test_some_forbidden(leadpipe, sandbox, control, ids):
     refused = [one for one in ids if "status=40" in one]
     assert (run.status, [row["id"] for row in run.failed]) == (3, refused), run.done.stderr
     assert {row["attempts"] for row in run.failed} == {1}
+
+
+@pytest.mark.parametrize("other", ["tiny-3", "tiny-3~missing", "tiny-3~status=422"])
+def test_a_quick_response_counts_before_slow_refusals(leadpipe, sandbox, control, other):
+    """As with the messages of a webhook: one other response shows that the key is good, also of a later lead."""
+    ids = ["tiny-%d~status=403~slow=400" % n for n in range(3)] + [other, "tiny-4~status=403", "tiny-5"]
+    run = runs.export(leadpipe, sandbox, "-j", 6, ids=ids)
+    assert run.status == 3, run.done.stderr
+    assert [row["id"] for row in run.failed if row["http_status"] == 403] == ids[:3] + ids[4:5]
+    assert run.exported == [one for one in ("tiny-3", "tiny-5") if one in ids]

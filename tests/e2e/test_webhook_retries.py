@@ -1,5 +1,6 @@
 """Deliveries that are tried again: the same message, signed anew; and those that end."""
 
+import json
 import socket
 import threading
 import time
@@ -8,7 +9,7 @@ import pytest
 
 import runs
 from outputs import body_of, lead_ids_of, ledger_of, lines_of, manifest
-from raw_server import KEEP, RawServer, whole
+from raw_server import KEEP, RESET, RawServer, whole
 from test_webhook import NEW, failed_of, hooks, plain_ids, send
 
 
@@ -215,6 +216,40 @@ def test_a_slow_acceptance_counts_before_quick_refusals(leadpipe, sandbox, contr
         ids = ["plain-%d" % n for n in range(10)]
         run = runs.export(leadpipe, sandbox, "-t", "webhook,concurrency=4:%s/hook" % receiver.url, ids=ids)
     assert run.outcomes() == {"exported": 7, "failed": 3}, run.done.stderr
+
+
+@pytest.mark.parametrize("other", ["200 x", "422 x"])
+def test_a_quick_response_counts_before_slow_refusals(leadpipe, sandbox, control, other):
+    """One other response shows that the credentials are good, also of a message that was sent later."""
+    ids = ["plain-%d" % n for n in range(20)]
+    responded = threading.Event()
+
+    def answer(path, n):
+        if json.loads(receiver.bodies[n])["data"]["lead_id"] in ids[:3]:
+            assert responded.wait(20), "nothing was sent beside the first three"
+            return [whole("403 x"), KEEP]
+        if n > 10:
+            responded.set()
+        return [whole(other), KEEP]
+    with RawServer(answer) as receiver:
+        run = runs.export(leadpipe, sandbox, "-t", "webhook,concurrency=4:%s/hook" % receiver.url, ids=ids)
+        assert len(receiver.requests) == 20, run.done.stderr
+    assert [row["http_status"] for row in run.failed].count(403) == 3
+    assert not any("credentials refused" in row["error"] for row in run.failed)
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+def test_first_messages_without_a_response(leadpipe, sandbox, control, silent):
+    """They say nothing about the credentials: those behind them do."""
+    def answer(path, n):
+        return [RESET] if n < silent else [whole("401 x"), KEEP]
+    with RawServer(answer) as receiver:
+        ids = ["plain-%d" % n for n in range(silent + 20)]
+        target = "webhook,attempts=1,concurrency=1:%s/hook" % receiver.url
+        run = runs.export(leadpipe, sandbox, "--retry-max-time", "60s", "-t", target, ids=ids)
+        assert len(receiver.requests) == silent + 3, run.done.stderr
+    assert run.outcomes() == {"failed": silent + 20}
+    assert sum("credentials refused" in row["error"] for row in run.failed) == 17
 
 
 def test_refused_credentials_with_a_state(leadpipe, sandbox, control):

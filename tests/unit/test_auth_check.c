@@ -1,23 +1,23 @@
-#include "core/run/auth_check.h"
+#include "core/http/auth_check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cmocka_all.h"
 
-#define ANSWERS_MAX 5
-#define UNANSWERED (AUTH_REDIRECTED + 1)
-#define KINDS (UNANSWERED + 1)
+#define ENDS_MAX 5
+#define KINDS (AUTH_NO_RESPONSE + 1)
 
 static const char letters[KINDS] = {'o', 'r', '>', '-'};
 
 /* How requests ended, one after the other: which one, and how. */
 struct ends {
     size_t n;
-    unsigned ordinal[ANSWERS_MAX], kind[ANSWERS_MAX];
-    char text[ANSWERS_MAX * 4 + 1];
+    unsigned ordinal[ENDS_MAX], kind[ENDS_MAX];
+    char text[ENDS_MAX * 4 + 1];
 };
 
-static bool turn_away(unsigned kind)
+static bool is_turned_away(unsigned kind)
 {
     return kind == AUTH_REFUSED || kind == AUTH_REDIRECTED;
 }
@@ -30,54 +30,47 @@ static size_t count_kind(const struct ends *e, size_t n, unsigned kind)
     return found;
 }
 
-/* What the header says, in so many words: of the first `n` ends, with `n_waiting` that wait. */
-static enum auth_verdict expected(const struct ends *e, size_t n, size_t n_waiting)
+/* Of the first `n` ends: how many below that ordinal were turned away? */
+static size_t turned_away_below(const struct ends *e, size_t n, size_t ordinal)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += is_turned_away(e->kind[i]) && e->ordinal[i] < ordinal;
+    return found;
+}
+
+/* What the header says, in so many words: of the first `n` ends. */
+static enum auth_verdict expected(const struct ends *e, size_t n)
 {
     if (count_kind(e, n, AUTH_OTHER))
         return AUTH_THEIRS;
-    size_t counting = AUTH_LEADS + count_kind(e, n, UNANSWERED), turned_away = 0;
+    size_t among_first = AUTH_FIRST;
     for (size_t i = 0; i < n; i++)
-        turned_away += turn_away(e->kind[i]) && e->ordinal[i] < counting;
-    return n_waiting && turned_away >= AUTH_LEADS ? AUTH_FATAL : AUTH_WAIT;
+        among_first +=
+            e->kind[i] == AUTH_NO_RESPONSE && turned_away_below(e, i, e->ordinal[i]) < AUTH_FIRST;
+    return turned_away_below(e, n, among_first) >= AUTH_FIRST ? AUTH_FATAL : AUTH_WAIT;
 }
 
-/* Are the first AUTH_LEADS requests that can get an answer known, and were all turned away? Only ends of
+/* Are the first AUTH_FIRST requests that can get a response known, and were all turned away? Only ends of
  * lower requests count, however many there are above. */
 static bool is_certain(const struct ends *e, size_t n)
 {
     size_t turned_away = 0;
-    for (unsigned ordinal = 0; turned_away < AUTH_LEADS; ordinal++) {
+    for (unsigned ordinal = 0; turned_away < AUTH_FIRST; ordinal++) {
         size_t i = 0;
         while (i < n && e->ordinal[i] != ordinal)
             i++;
         if (i == n || e->kind[i] == AUTH_OTHER)
             return false;
-        turned_away += e->kind[i] != UNANSWERED;
+        turned_away += e->kind[i] != AUTH_NO_RESPONSE;
     }
-    return true;
+    return count_kind(e, n, AUTH_OTHER) == 0;
 }
 
-static enum auth_verdict expected_end(const struct ends *e, size_t n_waiting)
+static enum auth_verdict expected_of_all(const struct ends *e)
 {
-    bool all_refused = e->n < AUTH_LEADS && count_kind(e, e->n, AUTH_REFUSED) == e->n;
-    return n_waiting && all_refused ? AUTH_FATAL : AUTH_THEIRS;
-}
-
-/* Those that wait, in the order in which they came. */
-struct waiting {
-    struct auth_wait *items[ANSWERS_MAX];
-    size_t n;
-};
-
-static void take_all(struct auth_check *c, struct waiting *w, const struct ends *e)
-{
-    while (w->n) {
-        const struct auth_wait *got = auth_take(c), *want = w->items[--w->n];
-        if (got != want || c->n_waiting != w->n)
-            fail_msg("%s: took %p, wanted %p; %llu wait, wanted %zu", e->text, (const void *)got,
-                     (const void *)want, (unsigned long long)c->n_waiting, w->n);
-    }
-    assert_null(auth_take(c));
+    bool are_few = e->n > 0 && e->n < AUTH_FIRST;
+    return are_few && count_kind(e, e->n, AUTH_REFUSED) == e->n ? AUTH_FATAL : AUTH_THEIRS;
 }
 
 static void expect_verdict(const struct ends *e, size_t n, enum auth_verdict got,
@@ -87,35 +80,16 @@ static void expect_verdict(const struct ends *e, size_t n, enum auth_verdict got
         fail_msg("%s: after %zu: verdict %d, wanted %d", e->text, n, (int)got, (int)want);
 }
 
-static enum auth_verdict end_one(struct auth_check *c, const struct ends *e, size_t i,
-                                 struct auth_wait *w)
-{
-    *w = (struct auth_wait){.owner = w, .ordinal = e->ordinal[i]};
-    return e->kind[i] == UNANSWERED ? auth_unanswered(c)
-                                    : auth_answered(c, (enum auth_answer)e->kind[i], w);
-}
-
 static void check_sequence(const struct ends *e)
 {
     struct auth_check c = {0};
-    struct auth_wait all[ANSWERS_MAX];
-    struct waiting waiting = {.n = 0};
     for (size_t i = 0; i < e->n; i++) {
-        bool waits = turn_away(e->kind[i]) && !count_kind(e, i, AUTH_OTHER);
-        if (waits)
-            waiting.items[waiting.n++] = &all[i];
-        enum auth_verdict want = expected(e, i + 1, waiting.n);
-        enum auth_verdict got = end_one(&c, e, i, &all[i]);
-        expect_verdict(e, i + 1, got, want);
-        if (waits && c.waiting)
-            assert_int_equal(c.waiting->answer, e->kind[i]); /* the newest says which it was */
-        if (waiting.n && is_certain(e, i + 1))
+        enum auth_verdict got = auth_check(&c, e->ordinal[i], (enum auth_end)e->kind[i]);
+        expect_verdict(e, i + 1, got, expected(e, i + 1));
+        if (is_certain(e, i + 1))
             expect_verdict(e, i + 1, got, AUTH_FATAL);
-        if (got != AUTH_WAIT)
-            take_all(&c, &waiting, e);
     }
-    expect_verdict(e, e->n, auth_ended(&c, e->n), expected_end(e, waiting.n));
-    take_all(&c, &waiting, e);
+    expect_verdict(e, e->n, auth_check_all(&c, e->n), expected_of_all(e));
 }
 
 static void each_kinds(struct ends *e)
@@ -137,7 +111,7 @@ static void each_kinds(struct ends *e)
 /* All orders of the ordinals from number `at` on. */
 static void each_order(struct ends *e, size_t at)
 {
-    if (at >= ANSWERS_MAX || at == e->n) {
+    if (at >= ENDS_MAX || at == e->n) {
         each_kinds(e);
         return;
     }
@@ -154,7 +128,7 @@ static void each_order(struct ends *e, size_t at)
 static void every_sequence_in_every_order(void **state)
 {
     (void)state;
-    for (size_t n = 0; n <= ANSWERS_MAX; n++) {
+    for (size_t n = 0; n <= ENDS_MAX; n++) {
         struct ends e = {.n = n};
         for (size_t i = 0; i < n; i++)
             e.ordinal[i] = (unsigned)i;
@@ -162,42 +136,76 @@ static void every_sequence_in_every_order(void **state)
     }
 }
 
-/* By hand, so that the model is not the only one to say so: requests end in their own order. */
+/* By hand, so that the model is not the only one to say so. "o", "r", ">" and "-" as above, each at the
+ * place of its request; the digits say in which order the requests end. */
 static void known_sequences(void **state)
 {
     (void)state;
     static const struct {
-        const char *ends; /* "o", "r", ">" and "-" as above */
-        enum auth_verdict last, ended;
+        const char *ends, *order; /* NULL: their own */
+        enum auth_verdict last, all;
     } cases[] = {
-        {"", AUTH_WAIT, AUTH_THEIRS},       {"r", AUTH_WAIT, AUTH_FATAL},
-        {"rr", AUTH_WAIT, AUTH_FATAL},      {"rrr", AUTH_FATAL, AUTH_THEIRS},
-        {">", AUTH_WAIT, AUTH_THEIRS},      {"r>", AUTH_WAIT, AUTH_THEIRS},
-        {">>>", AUTH_FATAL, AUTH_THEIRS},   {"r>r", AUTH_FATAL, AUTH_THEIRS},
-        {"o", AUTH_THEIRS, AUTH_THEIRS},    {"rro", AUTH_THEIRS, AUTH_THEIRS},
-        {"orrr", AUTH_THEIRS, AUTH_THEIRS}, {"-", AUTH_WAIT, AUTH_THEIRS},
-        {"r-", AUTH_WAIT, AUTH_THEIRS},     {"rr-", AUTH_WAIT, AUTH_THEIRS},
-        {"rr-r", AUTH_FATAL, AUTH_THEIRS},  {"---rr", AUTH_WAIT, AUTH_THEIRS},
-        {"--rrr", AUTH_FATAL, AUTH_THEIRS},
+        {"", NULL, AUTH_WAIT, AUTH_THEIRS},
+        {"r", NULL, AUTH_WAIT, AUTH_FATAL},
+        {"rr", NULL, AUTH_WAIT, AUTH_FATAL},
+        {"rrr", NULL, AUTH_FATAL, AUTH_THEIRS},
+        {"rrrr-", NULL, AUTH_FATAL, AUTH_THEIRS},
+        {">", NULL, AUTH_WAIT, AUTH_THEIRS},
+        {"r>", NULL, AUTH_WAIT, AUTH_THEIRS},
+        {">>>", NULL, AUTH_FATAL, AUTH_THEIRS},
+        {"r>r", NULL, AUTH_FATAL, AUTH_THEIRS},
+        {"o", NULL, AUTH_THEIRS, AUTH_THEIRS},
+        {"ro", NULL, AUTH_THEIRS, AUTH_THEIRS},
+        {"rro", NULL, AUTH_THEIRS, AUTH_THEIRS},
+        {"orrr", NULL, AUTH_THEIRS, AUTH_THEIRS},
+        {"rrro", NULL, AUTH_THEIRS, AUTH_THEIRS},
+        {"-", NULL, AUTH_WAIT, AUTH_THEIRS},
+        {"r-", NULL, AUTH_WAIT, AUTH_THEIRS},
+        {"rr-", NULL, AUTH_WAIT, AUTH_THEIRS},
+        {"rr-r", NULL, AUTH_FATAL, AUTH_THEIRS},
+        {"---rr", NULL, AUTH_WAIT, AUTH_THEIRS},
+        {"--rrr", NULL, AUTH_FATAL, AUTH_THEIRS},
+        /* an earlier one decides, however quick the others are refused */
+        {"orrr", "123", AUTH_WAIT, AUTH_THEIRS},
+        {"orrr", "1230", AUTH_THEIRS, AUTH_THEIRS},
+        {"rrrr", "3210", AUTH_FATAL, AUTH_THEIRS},
+        {"rrrr", "321", AUTH_WAIT, AUTH_THEIRS},
+        /* a later one shows that the key is good, however late the others are refused */
+        {"rrro", "3012", AUTH_THEIRS, AUTH_THEIRS},
+        /* what was sent after three that were turned away does not stand for an earlier one */
+        {"orrr-", "1234", AUTH_WAIT, AUTH_THEIRS},
+        {"-rrr", "1230", AUTH_FATAL, AUTH_THEIRS},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *order = cases[i].order ? cases[i].order : "01234";
         struct auth_check c = {0};
-        struct auth_wait all[ANSWERS_MAX];
         enum auth_verdict last = AUTH_WAIT;
-        size_t n = 0;
-        for (; cases[i].ends[n]; n++) {
-            struct ends e = {.n = n};
-            e.ordinal[n] = (unsigned)n;
-            while (letters[e.kind[n]] != cases[i].ends[n])
-                e.kind[n]++;
-            last = end_one(&c, &e, n, &all[n]);
+        size_t n = cases[i].order ? strlen(order) : strlen(cases[i].ends);
+        for (size_t at = 0; at < n; at++) {
+            size_t ordinal = (size_t)(order[at] - '0'), kind = 0;
+            while (letters[kind] != cases[i].ends[ordinal])
+                kind++;
+            last = auth_check(&c, ordinal, (enum auth_end)kind);
         }
-        while (last != AUTH_WAIT && auth_take(&c))
-            continue;
-        enum auth_verdict ended = auth_ended(&c, n);
-        if (last != cases[i].last || ended != cases[i].ended)
-            fail_msg("\"%s\": last %d, ended %d; wanted %d, %d", cases[i].ends, (int)last,
-                     (int)ended, (int)cases[i].last, (int)cases[i].ended);
+        enum auth_verdict all = auth_check_all(&c, n);
+        if (last != cases[i].last || all != cases[i].all)
+            fail_msg("\"%s\" in the order %s: last %d, all %d; wanted %d, %d", cases[i].ends, order,
+                     (int)last, (int)all, (int)cases[i].last, (int)cases[i].all);
+    }
+}
+
+/* However many are silent: nothing is counted in a fixed room. */
+static void many_without_a_response(void **state)
+{
+    (void)state;
+    for (uint64_t silent = 0; silent < 5000; silent = silent * 2 + 1) {
+        struct auth_check c = {0};
+        for (uint64_t i = 0; i < silent; i++)
+            assert_int_equal(auth_check(&c, i, AUTH_NO_RESPONSE), AUTH_WAIT);
+        assert_int_equal(auth_check(&c, silent + 2, AUTH_REFUSED), AUTH_WAIT);
+        assert_int_equal(auth_check(&c, silent + 1, AUTH_REFUSED), AUTH_WAIT);
+        assert_int_equal(auth_check(&c, silent + 3, AUTH_REFUSED), AUTH_WAIT);
+        assert_int_equal(auth_check(&c, silent, AUTH_REFUSED), AUTH_FATAL);
     }
 }
 
@@ -206,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_sequence_in_every_order),
         cmocka_unit_test(known_sequences),
+        cmocka_unit_test(many_without_a_response),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

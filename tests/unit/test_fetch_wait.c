@@ -36,7 +36,7 @@ static void use_requests(struct fetch_world *fw)
         assert_non_null(used[i]);
         used[i]->run->request = request_pool_take(fw->f.requests, fw->cfg.max_body);
         assert_non_null(used[i]->run->request);
-        used[i]->run->request->auth.ordinal = STALE + i;
+        used[i]->run->request->ordinal = STALE + i;
     }
     request_pool_give(fw->f.requests, used, LEADS);
     for (unsigned i = 0; i < LEADS; i++)
@@ -138,7 +138,7 @@ static void all_are_refused(enum reason reason)
     for (unsigned i = 0; i < LEADS; i++) {
         struct lead *lead = next_request(fw);
         assert_ptr_equal(lead, fw->leads[i]);
-        assert_int_equal(lead->run->request->auth.ordinal, i);
+        assert_int_equal(lead->run->request->ordinal, i);
         /* what ended for want of memory is counted once */
         assert_ptr_equal(fetcher_count_request(&fw->f, lead), &lead->run->request->http);
         assert_int_equal(fw->f.requested, i + 1);

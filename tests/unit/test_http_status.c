@@ -85,11 +85,25 @@ static void redirects(void **state)
     }
 }
 
+static void refusals(void **state)
+{
+    (void)state;
+    for (int status = 0; status <= 999; status++) {
+        bool want = status == 401 || status == 403;
+        if (http_status_is_refusal(status, false) != want)
+            fail_msg("%d: wanted %d", status, want);
+    }
+    assert_true(http_status_is_refusal(401, true));
+    assert_false(http_status_is_refusal(403, true));
+    assert_false(http_status_is_refusal(429, true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statuses),
         cmocka_unit_test(redirects),
+        cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
