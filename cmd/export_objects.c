@@ -17,7 +17,7 @@
 #define TIMEOUT_MS_MIN 120000
 
 struct export_objects {
-    struct aws_credentials credentials;
+    struct aws_credentials *credentials;
     struct buf endpoint;
     struct object_store_cfg cfg;
     struct object_store *store;
@@ -77,7 +77,7 @@ static enum rc set_endpoint(struct export_objects *o, const struct export *x, st
     if (given)
         buf_add_str(&o->endpoint, url_trim(str_c(given)));
     else
-        buf_addf(&o->endpoint, "https://s3.%s.amazonaws.com", o->cfg.http.keys.region);
+        buf_addf(&o->endpoint, "https://s3.%s.amazonaws.com", o->cfg.http.region);
     o->cfg.endpoint = buf_cstr(&o->endpoint);
     if (buf_rc(&o->endpoint) != RC_OK)
         return buf_rc(&o->endpoint) == RC_LIMIT
@@ -105,9 +105,7 @@ static enum rc set_spool_dir(struct export_objects *o, const struct export *x, s
 static void set_http(struct export_objects *o, const struct export *x)
 {
     struct object_http_cfg *http = &o->cfg.http;
-    http->keys.access_key = o->credentials.access_key;
-    http->keys.secret_key = o->credentials.secret_key;
-    http->keys.session_token = o->credentials.session_token;
+    http->credentials = o->credentials;
     http->user_agent = x->cfg.user_agent;
     http->cacert = x->cfg.cacert;
     http->proxy =
@@ -130,8 +128,8 @@ enum rc export_set_objects(struct export *x, struct err *e)
     struct export_objects *o = x->objects = calloc(1, sizeof *o);
     if (!o)
         return err_nomem(e);
-    o->cfg.http.keys.region = region_of(&x->options);
-    enum rc rc = check_region(o->cfg.http.keys.region, e);
+    o->cfg.http.region = region_of(&x->options);
+    enum rc rc = check_region(o->cfg.http.region, e);
     if (rc == RC_OK)
         rc = set_endpoint(o, x, e);
     if (rc == RC_OK)
@@ -153,7 +151,7 @@ void export_objects_free(struct export_objects *o)
     if (!o)
         return;
     object_store_free(o->store);
-    aws_credentials_free(&o->credentials);
+    aws_credentials_free(o->credentials);
     buf_free(&o->endpoint);
     free(o);
 }

@@ -15,6 +15,7 @@
 #define URL_BYTES_MAX ((size_t)32 << 10)
 #define FIELD_BYTES_MAX 127
 #define SKEW_TRIES_MAX 2
+#define RENEWALS_MAX 4 /* of one call: whoever writes the file may not do so at once */
 /* After the run's time to stop is over, for all calls together; and how often that is checked. */
 #define STOP_GRACE_US INT64_C(5000000)
 #define WAIT_MS 100
@@ -29,8 +30,10 @@ struct object_call {
     char upload[FIELD_BYTES_MAX + 1]; /* "": none */
     char
         answer_upload[FIELD_BYTES_MAX + 1]; /* of the client's thread, until it is done: as below */
-    unsigned skew_tries;
+    unsigned skew_tries, renewals;
+    const struct aws_keys *keys; /* that the last attempt was signed with */
     struct s3_error error;
+    struct err renewal;       /* RC_OK: there were other credentials, or nobody asked for them */
     struct object_call *next; /* in the queue */
     /* under the client's lock */
     bool is_done, is_abandoned;
@@ -99,7 +102,7 @@ static const char *method_name(enum http_method method)
 
 static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
 {
-    const struct object_call *call = r->owner;
+    struct object_call *call = r->owner;
     struct sigv4_request request = {
         .method = method_name(r->method),
         .path = call->path,
@@ -108,7 +111,11 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
         .upload = call->upload[0] ? call->upload : NULL,
     };
     memcpy(request.payload_hash, call->payload_hash, sizeof request.payload_hash);
-    return sigv4_sign(&call->client->cfg->keys, &request, wall_ms + call->client->skew_ms, out);
+    const struct object_http_cfg *cfg = call->client->cfg;
+    call->keys = aws_credentials_keys(cfg->credentials);
+    const struct sigv4_keys keys = {call->keys->access_key, call->keys->secret_key,
+                                    call->keys->session_token, cfg->region};
+    return sigv4_sign(&keys, &request, wall_ms + call->client->skew_ms, out);
 }
 
 static void keep_field(char out[FIELD_BYTES_MAX + 1], struct str value)
@@ -135,15 +142,37 @@ static bool take_time(struct object_call *call)
     return true;
 }
 
-static bool is_worth_another_try(struct object_call *call)
+/* Other credentials than those that were refused, where there are any. RC_BUSY: perhaps later. */
+static enum rc renew(struct object_call *call)
 {
+    struct object_client *c = call->client;
+    if (call->renewals == RENEWALS_MAX)
+        return RC_END;
+    call->renewals++;
+    call->renewal = (struct err){.rc = RC_OK};
+    enum rc rc = aws_credentials_renew(c->cfg->credentials, call->keys, &call->renewal);
+    if (rc == RC_OK)
+        log_msg(c->cfg->log, LOG_LEVEL_INFO, c->origin,
+                "%s: using the new credentials of the credentials file", call->error.code);
+    return rc;
+}
+
+/* The call's error has another attempt. One that was not signed well is not counted. */
+static bool is_tried_again(struct object_call *call)
+{
+    struct http_engine *engine = call->client->engine;
+    struct http_request *r = &call->http;
     const struct s3_error *error = &call->error;
-    if (s3_error_is(error, "RequestTimeTooSkewed"))
-        return take_time(call);
-    if (s3_error_is_temporary(error))
-        return true;
-    /* an error behind the head of a success, which says nothing of that */
-    return call->http.status / 100 == 2 && s3_error_is_of_server(error);
+    enum rc renewed = RC_END;
+    if (s3_error_is_of_credentials(error, r->method == HTTP_HEAD))
+        renewed = renew(call);
+    bool has_other_time = s3_error_is(error, "RequestTimeTooSkewed") && take_time(call);
+    if (renewed == RC_OK || has_other_time)
+        return http_engine_verify(engine, r, error->code);
+    /* A success may have an error behind its head, which says nothing of that. */
+    bool is_worth_it = renewed == RC_BUSY || s3_error_is_temporary(error) ||
+                       (r->status / 100 == 2 && s3_error_is_of_server(error));
+    return is_worth_it && http_engine_retry(engine, r, error->code);
 }
 
 static void on_done(void *ctx, struct http_request *r)
@@ -153,8 +182,7 @@ static void on_done(void *ctx, struct http_request *r)
     keep_field(call->answer_upload, http_field(r, SIGV4_UPLOAD_FIELD, 0));
     if (r->end == HTTP_ANSWERED) {
         s3_error_read(&call->error, r->status, buf_str(&r->answer), c->cfg->secrets);
-        if (call->error.code[0] && is_worth_another_try(call) &&
-            http_engine_retry(c->engine, r, call->error.code))
+        if (call->error.code[0] && is_tried_again(call))
             return;
     }
     call_end(call);
@@ -493,7 +521,7 @@ enum rc object_call_wait(struct object_call *call, struct err *e)
     if (r->end == HTTP_ANSWERED && !call->error.code[0])
         return RC_OK;
     if (r->end == HTTP_ANSWERED)
-        return s3_error_text(&call->error, r->attempts, e);
+        return s3_error_text(&call->error, r->attempts, call->renewal.msg, e);
     if (r->end == HTTP_ABORTED && fatal.rc != RC_OK)
         return err_set(e, RC_IO, "%s", fatal.msg);
     if (r->end == HTTP_ABORTED)

@@ -1,14 +1,16 @@
 /* Requests to one origin of object storage, signed, for whoever waits for them.
  *
  * A thread of its own runs an HTTP engine on an event loop, which tries again what is worth it; also what
- * S3 says only in its text, as a clock that is wrong (from then on the server's time is taken) or a 200
- * that carries an error. Calls are made and waited for on any thread. */
+ * S3 says only in its text, as a clock that is wrong (from then on the server's time is taken), credentials
+ * that have expired (they are read again) or a 200 that carries an error. Calls are made and waited for on
+ * any thread. */
 #ifndef LEADPIPE_OBJECT_CLIENT_H
 #define LEADPIPE_OBJECT_CLIENT_H
 
 #include "core/base/secrets.h"
 #include "core/base/stop_timer.h"
 #include "core/http/http.h"
+#include "core/object/aws_credentials.h"
 #include "core/object/sigv4.h"
 
 struct object_client;
@@ -16,7 +18,8 @@ struct object_call;
 
 /* How requests are made; of all clients of a run. Lives as long as they. */
 struct object_http_cfg {
-    struct sigv4_keys keys;
+    struct aws_credentials *credentials;
+    const char *region;
     const char *user_agent, *cacert; /* NULL: none */
     const char *proxy;               /* NULL: the environment's; "": none */
     enum http_version_policy version;

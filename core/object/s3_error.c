@@ -69,6 +69,18 @@ bool s3_error_is_of_server(const struct s3_error *error)
     return is_one_of(error, codes);
 }
 
+bool s3_error_is_of_credentials(const struct s3_error *error, bool is_bare)
+{
+    static const char *const codes[] = {"ExpiredToken",          "ExpiredTokenException",
+                                        "TokenRefreshRequired",  "InvalidToken",
+                                        "InvalidTokenId",        "InvalidAccessKeyId",
+                                        "SignatureDoesNotMatch", "RequestExpired",
+                                        "InvalidClientTokenId",  NULL};
+    if (is_one_of(error, codes))
+        return true;
+    return is_bare && (error->status == 400 || error->status == 401 || error->status == 403);
+}
+
 /* ---- what to do ----------------------------------------------------------------------------- */
 
 static const struct {
@@ -91,6 +103,7 @@ static const struct {
     {"TokenRefreshRequired", RC_IO,
      "the session token has expired: get new credentials, and run the same command again"},
     {"InvalidToken", RC_IO, "check the session token (AWS_SESSION_TOKEN)"},
+    {"InvalidTokenId", RC_IO, "check the session token (AWS_SESSION_TOKEN)"},
     {"RequestTimeTooSkewed", RC_IO, "set the clock of this machine"},
     {"SlowDown", RC_IO,
      "the server accepts no more requests now: run the same command again later"},
@@ -110,7 +123,8 @@ static const struct {
     {"XMinioStorageFull", RC_IO, "the bucket is full"},
 };
 
-enum rc s3_error_text(const struct s3_error *error, unsigned attempts, struct err *e)
+enum rc s3_error_text(const struct s3_error *error, unsigned attempts, const char *note,
+                      struct err *e)
 {
     enum rc rc = RC_IO;
     const char *advice = NULL;
@@ -125,7 +139,8 @@ enum rc s3_error_text(const struct s3_error *error, unsigned attempts, struct er
         (void)snprintf(tries, sizeof tries, " (%u attempts)", attempts);
     if (error->region[0] && rc == RC_USAGE)
         (void)snprintf(region, sizeof region, " %s", error->region);
-    return err_set(e, rc, "%s%s%s%s%s%s%s", error->code, error->message[0] ? ": " : "",
+    return err_set(e, rc, "%s%s%s%s%s%s%s%s%s%s", error->code, error->message[0] ? ": " : "",
                    error->message, tries, advice ? "; " : "", advice ? advice : "",
-                   advice && strstr(advice, "--s3-region") ? region : "");
+                   advice && strstr(advice, "--s3-region") ? region : "", *note ? " (" : "", note,
+                   *note ? ")" : "");
 }

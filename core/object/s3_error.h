@@ -24,7 +24,12 @@ bool s3_error_is_temporary(const struct s3_error *error);
 /* Of those that come with 5xx. */
 bool s3_error_is_of_server(const struct s3_error *error);
 
-/* "CODE: message; what to do". RC_USAGE: the command is to be changed, or the bucket to be made; RC_IO. */
-enum rc s3_error_text(const struct s3_error *error, unsigned attempts, struct err *e);
+/* Others may be accepted. `is_bare`: the answer had no room for a code, as that to a HEAD. */
+bool s3_error_is_of_credentials(const struct s3_error *error, bool is_bare);
+
+/* "CODE: message; what to do (note)"; `note` may be "". RC_USAGE: the command is to be changed, or the bucket
+ * to be made; RC_IO. */
+enum rc s3_error_text(const struct s3_error *error, unsigned attempts, const char *note,
+                      struct err *e);
 
 #endif

@@ -72,6 +72,7 @@ class S3Server:
         self.objects = {bucket: {} for bucket in buckets}
         self.uploads = {}
         self.requests, self.faults = [], []
+        self.expired = set()  # session tokens
         self.before = None  # called with (operation, key) before anything is done
         self.lock = threading.RLock()
         server = self
@@ -106,7 +107,7 @@ class S3Server:
         return sum(request.operation == operation for request in self.requests)
 
     def fail(self, operation, code, status=503, message="on demand", times=1, how="answer", matches=""):
-        """`how`: "answer"; "drop" does nothing and closes; "lose" does it, and closes without an answer;
+        """`how`: "answer"; "early" also where the request is signed badly; "drop" does nothing and closes; "lose" does it, and closes without an answer;
         "late" answers 200 with an error in it."""
         self.faults += [Fault(operation, code, status, message, how, matches)] * times
 
@@ -141,6 +142,8 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
         if not found:
             raise Refused(400, "AuthorizationHeaderMalformed", "The authorization header is malformed.")
         access_key, day, region, names, signature = found.groups()
+        if self.headers.get("x-amz-security-token") in self.s3.expired:
+            raise Refused(400, "ExpiredToken", "The provided token has expired.")
         if access_key != self.s3.access_key:
             raise Refused(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
         if region != self.s3.region:
@@ -217,6 +220,8 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
         fault = self.s3.take_fault(operation, key)
         code = None
         try:
+            if fault and fault.how == "early":
+                raise Refused(fault.status, fault.code, fault.message)
             self.verify(body)
             if fault and fault.how in ("answer", "drop"):
                 raise Refused(fault.status, fault.code, fault.message)
