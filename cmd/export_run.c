@@ -22,9 +22,7 @@
 
 static enum http_version_policy http_version(const struct export_options *o)
 {
-    return o->http1   ? HTTP_VERSION_1_1_ONLY
-           : o->http2 ? HTTP_VERSION_2_OFFERED
-                      : HTTP_VERSION_AUTOMATIC;
+    return o->http1 ? HTTP_VERSION_1_1_ONLY : HTTP_VERSION_AUTOMATIC;
 }
 
 /* ---- sinks ---------------------------------------------------------------------------------- */

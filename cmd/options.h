@@ -32,7 +32,8 @@ struct export_options {
     int64_t max_memory_bytes;
     int64_t max_columns;
     const char *cacert, *proxy;
-    bool allow_http, http1, http2;
+    bool allow_http, http1;
+    bool http2; /* the default: it only excludes http1 */
 
     struct text_list sinks;
     int order;       /* enum order_mode */

@@ -37,11 +37,10 @@ struct http_retry_cfg {
     int64_t timeout_ms, connect_timeout_ms; /* of one attempt */
 };
 
-/* Which version of HTTP is spoken. Plain http:// is HTTP/1.1 in any case. */
+/* Which version of HTTP is used. Plain http:// is HTTP/1.1 in any case. */
 enum http_version_policy {
-    HTTP_VERSION_AUTOMATIC, /* the server's choice (TLS with ALPN): HTTP/2 or HTTP/1.1 */
+    HTTP_VERSION_AUTOMATIC, /* HTTP/2 is offered (TLS with ALPN), and the server chooses */
     HTTP_VERSION_1_1_ONLY,  /* HTTP/2 is not offered */
-    HTTP_VERSION_2_OFFERED, /* as automatic: HTTP/2 is offered, an answer over HTTP/1.1 is fine */
 };
 
 enum http_end {

@@ -70,7 +70,6 @@ static void versions(void **state)
     } rows[] = {
         {HTTP_VERSION_AUTOMATIC, HTTPS, "", GROUP_UNKNOWN, GROUP_UNKNOWN, true, false, true, true},
         {HTTP_VERSION_AUTOMATIC, HTTPS, "2", GROUP_UNKNOWN, GROUP_HTTP2, true, false, false, false},
-        {HTTP_VERSION_2_OFFERED, HTTPS, "2", GROUP_UNKNOWN, GROUP_HTTP2, true, false, false, false},
         {HTTP_VERSION_AUTOMATIC, HTTPS, "1", GROUP_UNKNOWN, GROUP_UNKNOWN, true, true, true, true},
         {HTTP_VERSION_AUTOMATIC, HTTPS, "0", GROUP_UNKNOWN, GROUP_UNKNOWN, true, true, true, true},
         {HTTP_VERSION_AUTOMATIC, HTTPS, "22", GROUP_UNKNOWN, GROUP_HTTP2, true, false, false,
@@ -82,7 +81,7 @@ static void versions(void **state)
         {HTTP_VERSION_1_1_ONLY, HTTPS, "2", GROUP_HTTP1, GROUP_HTTP1, true, true, true, false},
         {HTTP_VERSION_AUTOMATIC, "http://127.0.0.1:1/x", "1", GROUP_HTTP1, GROUP_HTTP1, true, true,
          true, false},
-        {HTTP_VERSION_2_OFFERED, "HTTP://127.0.0.1:1/x", "", GROUP_HTTP1, GROUP_HTTP1, true, true,
+        {HTTP_VERSION_AUTOMATIC, "HTTP://127.0.0.1:1/x", "", GROUP_HTTP1, GROUP_HTTP1, true, true,
          true, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
