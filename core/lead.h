@@ -70,7 +70,7 @@ struct rows {
 #define LEAD_KEY_BYTES 16
 
 struct lead {
-    uint64_t seq;                      /* which of the unique IDs it is, from 0 */
+    uint64_t seq;                      /* which of the unique IDs and bad lines, from 0 */
     unsigned char key[LEAD_KEY_BYTES]; /* digest of its ID and parameters */
     struct str id;                     /* NUL behind it; lives as long as the lead */
     struct str *params; /* values in the order of profile->params, NUL behind each; as `id` */

@@ -359,9 +359,11 @@ void http_wait_push(struct http_engine *h, struct http_request *r, int64_t due_u
 /* All that wait end as HTTP_ABORTED. */
 void http_wait_abort(struct http_engine *h);
 
-/* A try has ended and is not in flight: its request waits for another one, or has ended. */
+/* Decides what follows a try that has ended and is not in flight any more: its request waits for another
+ * one, or has ended. */
 void http_retry_settle(struct http_engine *h, struct http_request *r, const struct http_try *y);
-/* A transfer has ended: its request waits for another try, or has ended. */
+/* A transfer has ended with libcurl's `result`: finds out how the try went, and has it settled; or, where
+ * it was refused a connection, leaves that to http_refused.c. */
 void http_retry_decide(struct http_engine *h, struct transfer *t, CURLcode result);
 
 /* The request has ended; its owner will be notified. */

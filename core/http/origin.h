@@ -119,7 +119,7 @@ void origin_init(struct origin *o, struct rng *rng);
  * that is under way has ended. */
 int64_t origin_due_us(const struct origin *o);
 
-/* A try of `c` starts at `now_us`. */
+/* A try of `c` starts. */
 void origin_started(struct origin *o, struct origin_client *c);
 
 /* The latest try of `c` has ended; `retry_after_us` is what was given with it (0 or less: none). Returns

@@ -9,7 +9,7 @@
 #include "core/run/progress.h"
 #include "core/state/state.h"
 
-/* Zero it first. Of a run that begins, all but the first five members stay so. */
+/* Zero it first. In a run that begins, all members from `loaded` on stay zero. */
 struct resume_plan {
     const struct run_cfg *cfg;
     struct state *state; /* NULL: none */

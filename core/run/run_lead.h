@@ -3,8 +3,8 @@
  * lead->run, which no sink sees: its slot, its memory and its request, which are the fetcher's and the
  * workers', and its outcome. Stages before the sinks decide that (lead_fail()), or say that the lead
  * is ready; from then on it belongs to outcome.h. */
-#ifndef LEADPIPE_LEAD_FATE_H
-#define LEADPIPE_LEAD_FATE_H
+#ifndef LEADPIPE_RUN_LEAD_H
+#define LEADPIPE_RUN_LEAD_H
 
 #include <stdatomic.h>
 
