@@ -3,7 +3,8 @@
 #   leadpipe_room(core/http USES core/base LINK PkgConfig::CURL)
 #
 # USES names the rooms whose headers its files may include. They must have been named before, so there
-# can be no circle and no arrow upwards; a file that includes anything else ends the configuration.
+# can be no cycle. A file that includes anything else, or a header of another room whose first comment
+# says "Private to", ends the configuration.
 # LINK names the libraries it is compiled with, SOURCES files besides the folder's own *.c, EXCEPT
 # files of the folder that belong to no library, WITHOUT those that this build leaves out.
 
@@ -74,5 +75,30 @@ function(leadpipe_check_includes folder file)
             message(FATAL_ERROR "${shown} includes ${header}, but ${folder} may use only: ${ARGN} "
                 "(${folder}/CMakeLists.txt; a path begins at the top of the source)")
         endif()
+        if(NOT room STREQUAL folder)
+            leadpipe_is_private(is_private ${CMAKE_SOURCE_DIR}/${header})
+            if(is_private)
+                file(RELATIVE_PATH shown ${CMAKE_SOURCE_DIR} ${file})
+                message(FATAL_ERROR "${shown} includes ${header}, which is private to its room "
+                    "(the comment at its top says so)")
+            endif()
+        endif()
     endforeach()
+endfunction()
+
+# leadpipe_is_private(OUT HEADER): does the comment at its top say "Private to"?
+function(leadpipe_is_private out header)
+    get_property(known GLOBAL PROPERTY leadpipe_private_${header} SET)
+    if(NOT known)
+        set(private FALSE)
+        file(READ ${header} text LIMIT 4096)
+        string(FIND "${text}" "*/" end)
+        string(SUBSTRING "${text}" 0 ${end} comment)
+        if(comment MATCHES "Private[ \n*]+to ")
+            set(private TRUE)
+        endif()
+        set_property(GLOBAL PROPERTY leadpipe_private_${header} ${private})
+    endif()
+    get_property(private GLOBAL PROPERTY leadpipe_private_${header})
+    set(${out} ${private} PARENT_SCOPE)
 endfunction()

@@ -1,4 +1,4 @@
-/* Private to core/file: the unfinished file beside its final place, which only one run writes. */
+/* The unfinished file beside its final place, which only one run writes. */
 #ifndef LEADPIPE_PART_H
 #define LEADPIPE_PART_H
 

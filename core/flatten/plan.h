@@ -1,5 +1,5 @@
 /* The profile's tables, turned round: from "where each column is" to "what is to be done at each
- * place of a payload". Private to flatten.
+ * place of a payload". Private to core/flatten.
  *
  * A plan is a tree of places. The root and every "*" begin a scope: the part of the payload that
  * belongs to one element. A walk goes through the members of a scope, keeps what columns need in

@@ -1,5 +1,5 @@
 /* What must be known of a payload that only passes through, seen while its text is scanned, so that
- * it needs no tree. Private to flatten. */
+ * it needs no tree. Private to core/flatten. */
 #ifndef LEADPIPE_PRESCAN_H
 #define LEADPIPE_PRESCAN_H
 

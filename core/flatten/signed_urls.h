@@ -1,4 +1,4 @@
-/* Expiring URLs within JSON values. Private to flatten.
+/* Expiring URLs within JSON values. Private to core/flatten.
  *
  * The received tree is never changed, because sinks may want it as it was received: what differs is copied
  * along the way to the URL, all else is shared. */

@@ -1,4 +1,4 @@
-/* One walk over a payload, which makes its rows. Private to flatten. */
+/* One walk over a payload, which makes its rows. Private to core/flatten. */
 #ifndef LEADPIPE_WALK_H
 #define LEADPIPE_WALK_H
 

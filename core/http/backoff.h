@@ -1,4 +1,4 @@
-/* How long to wait before another try: full-jitter exponential backoff. Pure. */
+/* How long to wait before another try: full-jitter exponential backoff. Pure. Private to core/http. */
 #ifndef LEADPIPE_BACKOFF_H
 #define LEADPIPE_BACKOFF_H
 

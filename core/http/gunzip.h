@@ -1,5 +1,6 @@
 /* Gzip (RFC 1952) decompressed as it comes, all members of it, which libcurl does not do. Zeros behind
- * the last member are padding, as gzip(1) takes them. One thread. */
+ * the last member are padding, as gzip(1) takes them. One thread. Private to
+ * core/http. */
 #ifndef LEADPIPE_GUNZIP_H
 #define LEADPIPE_GUNZIP_H
 

@@ -1,5 +1,5 @@
 /* What a try met that got no answer: libcurl's result, and what else is known, in one word, one line
- * and what follows for the origin. Pure. */
+ * and what follows for the origin. Pure. Private to core/http. */
 #ifndef LEADPIPE_HTTP_FAILURE_H
 #define LEADPIPE_HTTP_FAILURE_H
 

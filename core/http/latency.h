@@ -1,6 +1,6 @@
 /* A histogram of latencies in logarithmic buckets: eight for each doubling, so that a quantile is
  * within 7 % of the truth, over 1 us to a day. One thread counts, any thread may read at the same
- * time. */
+ * time. Private to core/http. */
 #ifndef LEADPIPE_LATENCY_H
 #define LEADPIPE_LATENCY_H
 

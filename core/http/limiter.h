@@ -1,4 +1,4 @@
-/* How many requests may be in flight at once. Pure: time is a parameter.
+/* How many requests may be in flight at once. Pure: time is a parameter. Private to core/http.
  *
  * Fixed, or adaptive between 1 and a maximum. A fixed one comes down only where the server refuses
  * what is too much (503), and returns. An adaptive one:

@@ -1,4 +1,5 @@
-/* Pacing: at most so many starts a second, evenly spaced. Pure: the time is a parameter.
+/* Pacing: at most so many starts a second, evenly spaced. Pure: the time is a parameter. Private to
+ * core/http.
  *
  * The generic cell rate algorithm: every start moves a theoretical arrival time on by one interval,
  * and a start is allowed while that time is not further ahead than the burst. The burst is what

@@ -1,4 +1,4 @@
-/* What the message says of a redirect, which is not followed. Any thread. */
+/* What the message says of a redirect, which is not followed. Any thread. Private to core/http. */
 #ifndef LEADPIPE_REDIRECT_H
 #define LEADPIPE_REDIRECT_H
 

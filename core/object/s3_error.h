@@ -1,4 +1,4 @@
-/* What a server of S3 says went wrong, and what to do about it. */
+/* What a server of S3 says went wrong, and what to do about it. Private to core/object. */
 #ifndef LEADPIPE_S3_ERROR_H
 #define LEADPIPE_S3_ERROR_H
 

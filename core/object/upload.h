@@ -1,6 +1,6 @@
 /* One multipart upload: an object that appears when it is completed. A part goes out while the next one is
  * filled. All functions wait for the server, and their texts begin with the object's URL. One thread at a
- * time, but for upload_settle(). */
+ * time, but for upload_settle(). Private to core/object. */
 #ifndef LEADPIPE_UPLOAD_H
 #define LEADPIPE_UPLOAD_H
 

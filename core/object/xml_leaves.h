@@ -1,5 +1,5 @@
 /* What an answer in XML says, element by element. The text is a server's: bounded in depth and length,
- * and without a document type, so that no entity can be declared. */
+ * and without a document type, so that no entity can be declared. Private to core/object. */
 #ifndef LEADPIPE_XML_LEAVES_H
 #define LEADPIPE_XML_LEAVES_H
 

@@ -1,4 +1,4 @@
-/* The profiles in core/provider/profiles/, as bytes; made by cmake/embed.cmake. Private to profile. */
+/* The profiles in core/provider/profiles/, as bytes; made by cmake/embed.cmake. Private to core/provider. */
 #ifndef LEADPIPE_PROFILE_BUILTINS_H
 #define LEADPIPE_PROFILE_BUILTINS_H
 

@@ -1,4 +1,4 @@
-/* Reading a profile's JSON, so that every refusal names the member at fault. Private to profile. */
+/* Reading a profile's JSON, so that every refusal names the member at fault. Private to core/provider. */
 #ifndef LEADPIPE_PROFILE_READER_H
 #define LEADPIPE_PROFILE_READER_H
 

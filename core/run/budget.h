@@ -1,4 +1,5 @@
 /* A ceiling of memory: bytes to room or no room. Knows nothing of what the bytes are for. Any thread.
+ * Private to core/run.
  *
  * There are two limits. What many ask for at a time goes up to the shared one, which is half of the
  * ceiling; so whoever is first in line, and may go up to the ceiling, finds as much again. One that

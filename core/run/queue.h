@@ -1,4 +1,4 @@
-/* A bounded queue of pointers between threads, handed over in batches.
+/* A bounded queue of pointers between threads, handed over in batches. Private to core/run.
  *
  * All functions may be called from any thread. Closing means: nothing more comes; what is inside
  * is still taken out. */

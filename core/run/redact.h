@@ -1,5 +1,5 @@
-/* Texts of the provider, without what no text may show: a provider may repeat what it was sent. Private
- * to core/run. */
+/* Texts of the provider, without what no text may show: a provider may repeat what it was sent. Private to
+ * core/run. */
 #ifndef LEADPIPE_REDACT_H
 #define LEADPIPE_REDACT_H
 

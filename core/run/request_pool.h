@@ -1,4 +1,4 @@
-/* Requests for leads, with buffers that are used again. */
+/* Requests for leads, with buffers that are used again. Private to core/run. */
 #ifndef LEADPIPE_REQUEST_POOL_H
 #define LEADPIPE_REQUEST_POOL_H
 

@@ -1,4 +1,4 @@
-/* The ring that puts leads back into input order.
+/* The ring that puts leads back into input order. Private to core/run.
  *
  * The fetch stage reserves slots, in order; leads are completed in any order, by any thread; one
  * thread takes them out, in the order of their slots (or as they were completed). Bounded: no more
@@ -18,7 +18,7 @@ bool ring_has_room(struct ring *r);
 /* Gives the lead the next slot (lead->run->slot). Only after ring_has_room(). */
 void ring_reserve(struct ring *r, struct lead *lead);
 
-/* These leads are decided or ready for the sinks. Any thread. */
+/* These leads are decided or ready for the sinks; or, in a run that is stopped, pending. Any thread. */
 void ring_complete(struct ring *r, struct lead *const leads[], size_t n);
 
 /* Is it the lead that ring_take() waits for? Always false where leads come out as they are

@@ -1,5 +1,5 @@
 /* What an ID input is that is no list of IDs, as far as its first bytes say. Private to
- * core/ids*.c. */
+ * core/source. */
 #ifndef LEADPIPE_IDS_SNIFF_H
 #define LEADPIPE_IDS_SNIFF_H
 
