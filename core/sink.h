@@ -1,23 +1,27 @@
 /* What a sink is: where rows go.
  *
  * A const table of functions and an instance whose first member points to it. The run opens all
- * sinks, gives each a thread of its own, hands it leads in batches, and gets for every lead exactly
- * one verdict. Sinks do not log or exit and decide nothing about the run.
+ * sinks, gives each a thread of its own, hands it leads in batches, and gets exactly one verdict for
+ * every lead that was put. Sinks do not log or exit and decide nothing about the run.
  *
  * The calls, in this order; [c]: by the caller of the run, while no other thread runs; [s]: by the
  * sink's own thread:
  *
- *     [c] check  [c] open  [s] put, mark (any number)  then one of
+ *     [c] check  [c] open  [s] put, put_missing, mark (any number)  then one of
  *
- *     [s] prepare  [c] commit  [c] close     the run reached its end
- *     [s] prepare  [c] abort   [c] close     it did, and its outputs are withheld
- *     [s] what on_stop says    [c] close     it was stopped, or has failed: with a state
- *     [s] what on_stop says    [c] abort  [c] close                          without one
+ *     [s] prepare  [c] result  [c] commit  [c] close    the run reached its end
+ *     [s] prepare  [c] result  [c] abort   [c] close    it did, and its outputs are withheld
+ *     [s] as on_stop says  [c] result  [c] close        it was stopped or has failed, and a mark or a text
+ *                                                       of this sink may be in a state
+ *     [s] as on_stop says  [c] result  [c] abort  [c] close                        none is
  *
  * and, where a run was cut off between the record of all prepared texts and the end of the last
  * commit, instead of all of them, in the run that resumes it:
  *
  *     [c] check  [c] recover (only_check), for all sinks  [c] recover, for all sinks
+ *
+ * Besides: sync and stop, by other threads meanwhile; needs and keeps [c] after check; paths [c], also
+ * before it. A run that fails at its end may have called prepare instead of what on_stop says.
  *
  * Any function that returns an error may have done a part of its work. After an error of put() no more
  * leads come; after one of mark() those that are queued already may. After one of prepare() the other
@@ -172,9 +176,10 @@ struct sink_mark {
 
 /* What becomes of what a sink has taken in when the run is stopped or fails. */
 enum sink_stop {
-    SINK_STOP_KEEP,      /* it stays as it is, for the run that resumes from a mark */
-    SINK_STOP_FLUSH,     /* what was sent is waited for, as far as stop() lets it: flush() */
-    SINK_STOP_ROLL_BACK, /* nobody must wait for it any longer: roll_back() */
+    SINK_STOP_KEEP,  /* it stays as it is, for the run that resumes from a mark */
+    SINK_STOP_FLUSH, /* what was sent is waited for, as far as stop() lets it: flush() */
+    SINK_STOP_ROLL_BACK, /* what follows its last mark keeps others waiting: roll_back(). No sink of ours
+                            needs it yet: it is for transactions of a queue (Kafka) */
 };
 
 #define SINK_TEXT_BYTES_MAX ((size_t)16 << 20)
@@ -214,11 +219,10 @@ struct sink_ops {
      * and the run must stop; leads without a verdict are then the run's again. */
     enum rc (*put)(struct sink *s, const struct lead *const leads[], size_t n, struct err *e);
     /* Takes in `n` missing leads, which the provider said it does not have (404, 410), each once in the run,
-     * resumed or not. For one instance in order with each other and with those of put(). Not from one instance
-     * to the next: a run that is stopped also hands out the missing leads behind the first lead that it has
-     * not, which comes with put() when the run is resumed, with a lower number. Only id, params and seq may be read, until it returns; there
-     * is no verdict: they are missing whatever the sink does. NULL where needs() never says
-     * SINK_WANTS_MISSING. Errors as put()'s. */
+     * resumed or not. For one instance in order with each other and with those of put(); but a stopped run
+     * may report missing leads whose numbers are higher than those of leads that are put after the resume.
+     * Only id, params and seq may be read, until it returns; there is no verdict: they are missing whatever
+     * the sink does. NULL where needs() never says SINK_WANTS_MISSING. Errors as put()'s. */
     enum rc (*put_missing)(struct sink *s, const struct lead *const leads[], size_t n,
                            struct err *e);
     /* A text from which open() can resume after the leads put so far, missing ones included. It counts
@@ -231,8 +235,9 @@ struct sink_ops {
     /* The first phase of the end. No more leads: all verdicts are given, everything is complete and
      * durable, and nothing of it is visible: all that may fail for want of space has been done.
      * `text` is NULL where nothing will be recovered. Else how to finish is appended to it, at most
-     * SINK_TEXT_BYTES_MAX: for files their renames, for a database the transaction's name. From then
-     * on what the text names is left by close(), for recover(), unless it was committed or aborted. */
+     * SINK_TEXT_BYTES_MAX: for files their renames, for a database the run whose staged rows it has to
+     * merge, for a bucket the uploads to complete. From then on what the text names is left by close(), for
+     * recover(), unless it was committed or aborted. */
     enum rc (*prepare)(struct sink *s, struct buf *text, struct err *e);
     /* The second phase, after prepare(): makes it visible. Where there is a text, it is recorded.
      * NULL: there is nothing to do. RC_STOPPED: a reader was waited for when the run was stopped. */
