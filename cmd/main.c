@@ -1,4 +1,4 @@
-/* leadpipe: leads by ID from HTTP APIs into CSV, NDJSON, MessagePack and webhooks. */
+/* leadpipe: leads by ID from HTTP APIs into files, databases and webhooks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>

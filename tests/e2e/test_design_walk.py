@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 STEP = re.compile(r"^\| \d+ \| `([^`]+\.c)` `(\w+)\(\)` \|", re.M)
 ROW = re.compile(r"^\| [^|]+ \| (.+) \|$", re.M)
-FUNCTION = re.compile(r"^`([^`]+\.c)` `(\w+)\(\)`$")
+FUNCTIONS = re.compile(r"`[^`]+\.c` `\w+\(\)`(, (`[^`]+\.c` )?`\w+\(\)`)*")
 
 
 def section(title):
@@ -17,6 +17,18 @@ def section(title):
 
 WALKS = {part.split("\n", 1)[0]: STEP.findall(part) for part in section("One lead, step by step").split("\n### ")[1:]}
 INDEX = ROW.findall(section("Where is it done?"))[1:]  # without the head
+
+
+def functions(row):
+    """(file, function) of a row of the index: `FILE` `FUNCTION()`, `ANOTHER_OF_IT()`, `ANOTHER_FILE` `FUNCTION()`."""
+    assert FUNCTIONS.fullmatch(row), row
+    file, found = None, set()
+    for word in re.findall(r"`([^`]+)`", row):
+        if word.endswith("()"):
+            found.add((file, word[:-2]))
+        else:
+            file = word
+    return found
 
 
 def test_there_are_three_walks():
@@ -36,7 +48,7 @@ def test_no_file_twice_in_one_walk(title):
 
 
 @pytest.mark.parametrize("file,function", sorted(
-    {step for steps in WALKS.values() for step in steps} | {FUNCTION.match(row).groups() for row in INDEX}))
+    {step for steps in WALKS.values() for step in steps} | {pair for row in INDEX for pair in functions(row)}))
 def test_function_is_there(file, function):
     source = (ROOT / file).read_text(encoding="utf-8")
     assert re.search(r"^[a-z][^;\n]*\b%s\([^;]*?\)\n\{" % function, source, re.M | re.S), function
