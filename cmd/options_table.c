@@ -5,8 +5,7 @@
 
 #define AT(type, member) OPTION_AT(struct export_options, type, member)
 
-#define HOUR_MS ((int64_t)3600 * 1000)
-#define WEEK_MS (7 * 24 * HOUR_MS)
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define GIB ((int64_t)1 << 30)
 
 const struct option_spec export_option_specs[] = {
@@ -171,7 +170,7 @@ const struct option_spec export_option_specs[] = {
         AT(DURATION, retry_max_time_ms),
         .section = SECTION_FETCHING,
         .min = 1,
-        .max = WEEK_MS,
+        .max = 30 * DAY_MS,
         .default_text = "5m",
         .flags = OPTION_MAY_CHANGE,
         .help = "maximum time to retry a lead, honor a Retry-After or wait for an outage to end",
@@ -181,7 +180,7 @@ const struct option_spec export_option_specs[] = {
         AT(DURATION, timeout_ms),
         .section = SECTION_FETCHING,
         .min = 1,
-        .max = 24 * HOUR_MS,
+        .max = DAY_MS,
         .default_text = "30s",
         .flags = OPTION_MAY_CHANGE,
         .help = "maximum time per attempt, from sending the request to the end of the response",
@@ -191,7 +190,7 @@ const struct option_spec export_option_specs[] = {
         AT(DURATION, connect_timeout_ms),
         .section = SECTION_FETCHING,
         .min = 1,
-        .max = 24 * HOUR_MS,
+        .max = DAY_MS,
         .default_text = "10s",
         .flags = OPTION_MAY_CHANGE,
         .help = "maximum time to connect",

@@ -162,7 +162,7 @@ static void put_scaled(struct buf *b, int64_t n, const struct unit *units)
 static void put_range(struct buf *b, const struct option_spec *o)
 {
     static const struct unit durations[] = {
-        {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
+        {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
     };
     static const struct unit sizes[] = {
         {"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}, {NULL, 0},

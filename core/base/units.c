@@ -47,7 +47,7 @@ bool units_uint(struct str s, uint64_t *out)
 bool units_duration(struct str s, int64_t *out_ms)
 {
     static const struct unit units[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0},
+        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
     };
     uint64_t ms = 0;
     if (!units_scaled(s, units, INT64_MAX, &ms))

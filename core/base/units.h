@@ -9,7 +9,7 @@
 #include "core/base/str.h"
 
 /* What is allowed, for messages: "--timeout: \"7\" is not " UNITS_DURATION_TEXT. */
-#define UNITS_DURATION_TEXT "a duration such as 500ms, 30s, 5m or 2h"
+#define UNITS_DURATION_TEXT "a duration such as 500ms, 30s, 5m, 2h or 7d"
 #define UNITS_SIZE_TEXT "a size such as 65536, 64K, 32M or 1G"
 #define UNITS_RATE_TEXT "a rate such as 10, 10/s or 600/m"
 #define UNITS_PERCENT_TEXT "a percentage from 0% to 100% (up to four decimals)" /* no format */
@@ -17,7 +17,7 @@
 
 /* Outputs are untouched when these return false. */
 bool units_uint(struct str s, uint64_t *out);       /* decimal digits */
-bool units_duration(struct str s, int64_t *out_ms); /* digits and ms, s, m or h */
+bool units_duration(struct str s, int64_t *out_ms); /* digits and ms, s, m, h or d */
 bool units_size(struct str s, uint64_t *out_bytes); /* digits, then nothing, K, M or G (1024) */
 bool units_rate(struct str s, double *out_per_s);   /* over 0; may have decimals; /s or /m */
 /* "12.5%" is 125000 millionths; at most 100%, and four decimals. */

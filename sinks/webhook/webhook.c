@@ -77,7 +77,7 @@ static const struct option_spec options[] = {
     {.name = "retry-max-time",
      AT(DURATION, retry_max_time_ms),
      .min = 1,
-     .max = 7 * DAY_MS,
+     .max = 30 * DAY_MS,
      .flags = OPTION_MAY_CHANGE,
      .help = "maximum time to retry a request; if omitted, the value of --retry-max-time"},
     {.name = "layout",

@@ -208,7 +208,7 @@ static void refusals(void **state)
         {"number", "", "--number: N|auto must not be empty"},
         {"number", "10", "--number: \"10\" is not auto or a whole number from 0 to 9"},
         {"plain-number", "0", "--plain-number: \"0\" is not a whole number"},
-        {"wait", "2", "--wait: \"2\" is not a duration such as 500ms, 30s, 5m or 2h"},
+        {"wait", "2", "--wait: \"2\" is not a duration such as 500ms, 30s, 5m, 2h or 7d"},
         {"wait", "9ms", "--wait: \"9ms\" is not between 10ms and 1m"},
         {"room", "2M", "--room: \"2M\" is not between 1K and 1M"},
         {"rate", "fast", "--rate: \"fast\" is not a rate such as 10, 10/s or 600/m"},

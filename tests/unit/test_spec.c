@@ -157,7 +157,7 @@ static void refusals(void **state)
         {"fake,count=auto:x", "fake: count: \"auto\" is not a whole number from 1 to 100"},
         {"fake,level=10:x", "fake: level: \"10\" is not auto or a whole number from 0 to 9"},
         {"fake,level=-1:x", "fake: level: \"-1\" is not auto or a whole number from 0 to 9"},
-        {"fake,wait=5:x", "fake: wait: \"5\" is not a duration such as 500ms, 30s, 5m or 2h"},
+        {"fake,wait=5:x", "fake: wait: \"5\" is not a duration such as 500ms, 30s, 5m, 2h or 7d"},
         {"fake,wait=2m:x", "fake: wait: \"2m\" is not between 10ms and 1m"},
         {"fake,rate=0:x", "fake: rate: \"0\" is not a rate such as 10, 10/s or 600/m"},
         {"fake,text=:x", "fake: text: TEXT must not be empty"},

@@ -39,7 +39,9 @@ static void durations(void **state)
         {"+1s", BAD},
         {" 1s", BAD},
         {"1s ", BAD},
-        {"1d", BAD},
+        {"30d", 2592000000},
+        {"1w", BAD},
+        {"1D", BAD},
         {"1.5s", BAD},
         {"1sm", BAD},
         {"1 s", BAD},
@@ -48,6 +50,8 @@ static void durations(void **state)
         {"9223372036854775808ms", BAD},
         {"3000000h", 10800000000000},
         {"9223372036854775807h", BAD},
+        {"106751991167d", 9223372036828800000},
+        {"106751991168d", BAD},
         {"99999999999999999999999s", BAD},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
