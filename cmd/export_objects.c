@@ -123,6 +123,9 @@ static void set_http(struct export_objects *o, const struct export *x)
 
 enum rc export_set_objects(struct export *x, struct err *e)
 {
+    static const struct places
+        none; /* so that a message about another URL says which one there is */
+    x->cfg.places = &none;
     if (!export_has_objects(x))
         return RC_OK;
     struct export_objects *o = x->objects = calloc(1, sizeof *o);

@@ -84,8 +84,19 @@ static const char environment[] =
     "  OMNI_API_KEY, CONVOCORE_API_KEY\n"
     "         the API key, unless --api-key-file is given; a custom profile names\n"
     "         its own variable\n"
+    "  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN\n"
+    "         the credentials for object storage\n"
+    "  AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE\n"
+    "         if they are not set: the profile to use (default: default), and the\n"
+    "         file it is in (default: ~/.aws/credentials)\n"
+    "  AWS_REGION, AWS_DEFAULT_REGION\n"
+    "         the region of the buckets, unless --s3-region is given\n"
+    "  PGPASSWORD\n"
+    "         the password for postgres; libpq's other variables apply, too\n"
     "  https_proxy, http_proxy, all_proxy, no_proxy\n"
-    "         proxies, as for curl, unless --proxy is given\n";
+    "         proxies, as for curl, unless --proxy is given\n"
+    "  TMPDIR\n"
+    "         directory for temporary files (default: /var/tmp)\n";
 
 static const char export_input[] =
     "\n"

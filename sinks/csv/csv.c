@@ -44,7 +44,8 @@ static const struct option_spec csv_opt_specs[] = {
     {.name = "excel-safe",
      AT(FLAG, excel_safe),
      .help = "put an apostrophe before text that a spreadsheet would take for a formula, and quote "
-             "text that contains one; numbers and phone numbers are left alone"},
+             "text from which another delimiter would split one off; numbers and phone numbers "
+             "are left alone"},
     STREAM_OPTION_GZIP(AT(NUMBER, gzip), STREAM_GZIP_BY_NAME),
     RUN_COLUMNS_OPTION(AT(FLAG, run_columns)),
     {.name = NULL},

@@ -28,7 +28,7 @@ enum sql_deletes { SQL_DELETES_IGNORE, SQL_DELETES_MARK, SQL_DELETES_DELETE };
         .name = "deletes", at_deletes, .choices = "ignore|mark|delete", .default_text = "ignore",  \
         .help = "leads in the tables that the provider no longer has (404, 410): ignore: they "    \
                 "stay; mark: _deleted_at is set in the table of the leads; delete: all their "     \
-                "rows are deleted. See --max-gone"                                                 \
+                "rows are deleted; both need mode=upsert. See --max-gone"                          \
     }
 
 /* RC_USAGE: they do not go together. `spec` is for the message. */
