@@ -1,10 +1,12 @@
-"""docs/design.md, "Where is it done?" and "One lead, step by step": each function is in the file that is named."""
+"""docs/design.md: in "Where is it done?" and "One lead, step by step" each function is in the file that is named;
+elsewhere what is named exists."""
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ["cmake", "cmd", "core", "docs", "scripts", "sinks", "tests"]
 STEP = re.compile(r"^\| \d+ \| `([^`]+\.c)` `(\w+)\(\)` \|", re.M)
 ROW = re.compile(r"^\| [^|]+ \| (.+) \|$", re.M)
 FUNCTIONS = re.compile(r"`[^`]+\.c` `\w+\(\)`(, (`[^`]+\.c` )?`\w+\(\)`)*")
@@ -52,3 +54,18 @@ def test_no_file_twice_in_one_walk(title):
 def test_function_is_there(file, function):
     source = (ROOT / file).read_text(encoding="utf-8")
     assert re.search(r"^[a-z][^;\n]*\b%s\([^;]*?\)\n\{" % function, source, re.M | re.S), function
+
+
+def test_what_is_named_exists():
+    text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    files = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*") if file.suffix]
+    names = {file.name for file in files}
+    source = "".join(file.read_text(encoding="utf-8") for file in files if file.suffix in (".c", ".h", ".cmake"))
+    called = set(re.findall(r"\w+(?=\()", source))
+    words = set(re.findall(r"`([^`\n]+)`", text))
+    paths = {word for word in words if re.fullmatch(r"[\w./-]+\.(c|h|py|sh|cmake)", word)}
+    functions_named = {word[:-2] for word in words if re.fullmatch(r"\w+\(\)", word)}
+    assert len(paths) > 100 and len(functions_named) > 50
+    assert [path for path in sorted(paths) if "/" in path and not path.startswith("./") and not (ROOT / path).is_file()] == []
+    assert [path for path in sorted(paths) if "/" not in path and path not in names] == []
+    assert sorted(functions_named - called) == []
