@@ -10,7 +10,7 @@
  * called on the loop's thread; all callbacks come there. next(), sign() and a writer's restart() may come
  * from within http_engine_kick(), the others only from the loop. next(), done(), fatal() and stopped() may
  * call http_engine_kick(), _retry(), _verify(), _stop() and _stats(); stopped() also http_engine_free().
- * sign(), room() and a writer's functions must not call the engine.
+ * sign(), room(), explain() and a writer's functions must not call the engine.
  *
  * The process must ignore SIGPIPE: a server may go away while it is written to. */
 #ifndef LEADPIPE_HTTP_H
@@ -175,6 +175,9 @@ struct http_engine_cfg {
     size_t max_error_body; /* of an answer that is not 2xx: the rest is dropped (never too large) */
     bool (*retryable)(
         int status); /* which answers are tried again; NULL: http_status_retryable() */
+    /* Appends what an answer other than 2xx says of its reason, one line for messages ("SlowDown: ..."), or
+     * nothing; its body is in `r->answer`. NULL: the status is all there is to say. */
+    void (*explain)(void *ctx, const struct http_request *r, struct buf *out);
     /* A 2xx counts once it has its status, even if it then breaks off, and its body is not waited
      * for, unless it goes to a writer. Beyond 2xx that is always so. */
     bool head_is_enough;

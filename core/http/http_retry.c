@@ -103,11 +103,28 @@ struct http_request *http_ended_pop(struct http_engine *h)
 
 /* ---- what a try says about the origin ------------------------------------------------------- */
 
+/* "HTTP 503 (SlowDown: ...)", or why there is no answer. */
+static void describe(const struct http_engine *h, const struct http_request *r,
+                     const struct http_try *y, char *out, size_t size)
+{
+    struct buf reason;
+    buf_init(&reason, size);
+    if (y->status && h->cfg.explain)
+        h->cfg.explain(h->cfg.ctx, r, &reason);
+    if (!y->status)
+        (void)snprintf(out, size, "%s", r->error);
+    else if (reason.len)
+        (void)snprintf(out, size, "HTTP %d (%s)", y->status, buf_cstr(&reason));
+    else
+        (void)snprintf(out, size, "HTTP %d", y->status);
+    utf8_scrub(out); /* it may have been cut within a character */
+    buf_free(&reason);
+}
+
 static void notify_gate(struct http_engine *h, const struct http_try *y)
 {
-    char text[HTTP_DURATION_BYTES], what[32] = "HTTP/2 ENHANCE_YOUR_CALM";
-    if (y->status)
-        (void)snprintf(what, sizeof what, "HTTP %d", y->status);
+    const char *what = y->status ? h->last_error : "HTTP/2 ENHANCE_YOUR_CALM";
+    char text[HTTP_DURATION_BYTES];
     int64_t gate_us = h->origin.gate_us;
     bool is_news =
         gate_us - h->now_us >= GATE_REPORT_US && gate_us - h->gate_reported_us >= GATE_REPORT_US;
@@ -158,12 +175,8 @@ static unsigned inform(struct http_engine *h, struct http_request *r, const stru
 {
     unsigned change =
         origin_ended(&h->origin, &r->tries.client, y->end, y->retry_after_us, h->now_us);
-    if (y->end != TRY_GOOD && y->end != TRY_ABORTED) {
-        if (y->status)
-            (void)snprintf(h->last_error, sizeof h->last_error, "HTTP %d", y->status);
-        else
-            (void)snprintf(h->last_error, sizeof h->last_error, "%s", r->error);
-    }
+    if (y->end != TRY_GOOD && y->end != TRY_ABORTED)
+        describe(h, r, y, h->last_error, sizeof h->last_error);
     adapt(h, r, y, change, h->in_flight + 1);
     notify_change(h, y, change);
     if (change & ORIGIN_WENT_DOWN)
@@ -237,9 +250,9 @@ static bool is_fatal(struct http_engine *h, const struct http_request *r, const 
         http_fail(h, RC_TLS, "%s: TLS verification failed: %s", host, r->error);
     } else if (y->retry_after_us > max_us(h)) {
         http_fail(h, RC_LIMIT,
-                  "%s: HTTP %d with Retry-After: the server asks to wait %s, but at most %s is "
+                  "%s: %s with Retry-After: the server asks to wait %s, but at most %s is "
                   "allowed (retry-max-time)",
-                  h->cfg.subject, y->status, http_duration(y->retry_after_us, wait), most);
+                  h->cfg.subject, h->last_error, http_duration(y->retry_after_us, wait), most);
     } else {
         return false;
     }

@@ -1,93 +1,14 @@
-#include "core/object/object_client.h"
-
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/thread.h"
 #include "core/http/retry_after.h"
-#include "core/object/s3_error.h"
+#include "core/object/object_private.h"
 #include "core/object/s3_url.h"
 
 #define CONCURRENCY 16
-#define ANSWER_BYTES_MAX ((size_t)2 << 20) /* of a list of 1,000 parts or uploads, and more */
 #define ERROR_BYTES_MAX ((size_t)64 << 10)
-#define URL_BYTES_MAX ((size_t)32 << 10)
-#define FIELD_BYTES_MAX 127
 #define SKEW_TRIES_MAX 2
 #define RENEWALS_MAX 4 /* of one call: whoever writes the file may not do so at once */
-/* After the run's time to stop is over, for all calls together; and how often that is checked. */
-#define STOP_GRACE_US INT64_C(5000000)
-#define WAIT_MS 100
-
-struct object_call {
-    struct http_request http;
-    struct object_client *client;
-    struct buf url; /* with a NUL behind it */
-    struct str path, query;
-    struct buf body;
-    char payload_hash[SIGV4_HASH_CHARS + 1];
-    char upload[FIELD_BYTES_MAX + 1]; /* "": none */
-    char
-        answer_upload[FIELD_BYTES_MAX + 1]; /* of the client's thread, until it is done: as below */
-    unsigned skew_tries, renewals;
-    const struct aws_keys *keys; /* that the last attempt was signed with */
-    struct s3_error error;
-    struct err renewal;       /* RC_OK: there were other credentials, or nobody asked for them */
-    struct object_call *next; /* in the queue */
-    /* under the client's lock */
-    bool is_done, is_abandoned;
-};
-
-struct object_client {
-    const struct object_http_cfg *cfg;
-    char *origin;
-    char host[512];
-    pthread_t thread;
-    bool has_thread;
-
-    /* of its thread, once it runs */
-    uv_loop_t loop;
-    struct http_engine *engine; /* NULL once it has stopped */
-    struct rng rng;
-    int64_t skew_ms; /* of the server's clock against ours */
-    bool engine_idle;
-
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* a call is done */
-    /* all below: under `lock` */
-    uv_async_t wake;
-    bool can_wake;
-    struct object_call *first, **last; /* begun, not yet with the engine */
-    bool ending;
-    struct err fatal;    /* nothing can be sent any more; rc RC_OK: it can */
-    int64_t given_up_us; /* by the monotonic clock; 0: the run was not stopped yet */
-};
-
-/* ---- calls ---------------------------------------------------------------------------------- */
-
-static void call_destroy(struct object_call *call)
-{
-    buf_free(&call->url);
-    buf_free(&call->body);
-    buf_free(&call->http.answer);
-    buf_free(&call->http.fields);
-    free(call);
-}
-
-/* On the client's thread, or where there is none any more. */
-static void call_end(struct object_call *call)
-{
-    struct object_client *c = call->client;
-    buf_free(&call->body); /* it has many megabytes */
-    pthread_mutex_lock(&c->lock);
-    bool is_abandoned = call->is_abandoned;
-    call->is_done = true;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-    if (is_abandoned)
-        call_destroy(call);
-}
 
 static const char *method_name(enum http_method method)
 {
@@ -100,7 +21,7 @@ static const char *method_name(enum http_method method)
 
 /* ---- what the engine calls (the client's thread) -------------------------------- */
 
-static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
+enum rc object_client_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
 {
     struct object_call *call = r->owner;
     struct sigv4_request request = {
@@ -116,14 +37,6 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
     const struct sigv4_keys keys = {call->keys->access_key, call->keys->secret_key,
                                     call->keys->session_token, cfg->region};
     return sigv4_sign(&keys, &request, wall_ms + call->client->skew_ms, out);
-}
-
-static void keep_field(char out[FIELD_BYTES_MAX + 1], struct str value)
-{
-    size_t n = value.len <= FIELD_BYTES_MAX ? value.len : 0;
-    if (n)
-        memcpy(out, value.ptr, n);
-    out[n] = '\0';
 }
 
 /* Takes the server's time, where it is another than the one that the request was signed with. */
@@ -175,17 +88,17 @@ static bool is_tried_again(struct object_call *call)
     return is_worth_it && http_engine_retry(engine, r, error->code);
 }
 
-static void on_done(void *ctx, struct http_request *r)
+void object_client_done(void *client, struct http_request *r)
 {
-    struct object_client *c = ctx;
+    struct object_client *c = client;
     struct object_call *call = r->owner;
-    keep_field(call->answer_upload, http_field(r, SIGV4_UPLOAD_FIELD, 0));
+    object_call_keep_field(call->answer_upload, http_field(r, SIGV4_UPLOAD_FIELD, 0));
     if (r->end == HTTP_ANSWERED) {
         s3_error_read(&call->error, r->status, buf_str(&r->answer), c->cfg->secrets);
         if (call->error.code[0] && is_tried_again(call))
             return;
     }
-    call_end(call);
+    object_call_end(call);
 }
 
 static struct http_request *on_next(void *ctx)
@@ -202,11 +115,26 @@ static struct http_request *on_next(void *ctx)
     return call ? &call->http : NULL;
 }
 
+static void on_explain(void *ctx, const struct http_request *r, struct buf *out)
+{
+    struct object_client *c = ctx;
+    struct s3_error error = {.status = 0};
+    s3_error_read(&error, r->status, buf_str(&r->answer), c->cfg->secrets);
+    if (s3_error_has_code(&error))
+        buf_addf(out, "%s%s%s", error.code, error.message[0] ? ": " : "", error.message);
+    c->last_refusal = error;
+}
+
+/* With what to do where it is the server's last refusal that ends the run. */
 static void on_fatal(void *ctx, const struct err *e)
 {
     struct object_client *c = ctx;
+    const char *advice = s3_error_advice(&c->last_refusal);
+    bool is_about_it = s3_error_has_code(&c->last_refusal) && strstr(e->msg, c->last_refusal.code);
     pthread_mutex_lock(&c->lock);
-    if (c->fatal.rc == RC_OK)
+    if (c->fatal.rc == RC_OK && is_about_it && advice)
+        (void)err_set(&c->fatal, e->rc, "%s; %s", e->msg, advice);
+    else if (c->fatal.rc == RC_OK)
         c->fatal = *e;
     if (c->can_wake)
         (void)uv_async_send(&c->wake);
@@ -243,7 +171,7 @@ static void refuse_calls(struct object_call *first)
     while (first) {
         struct object_call *next = first->next;
         first->http.end = HTTP_ABORTED;
-        call_end(first);
+        object_call_end(first);
         first = next;
     }
 }
@@ -296,9 +224,10 @@ static enum rc start_engine(struct object_client *c, struct err *e)
         .concurrency = CONCURRENCY,
         .concurrency_max = CONCURRENCY,
         .retry = c->cfg->retry,
-        .max_body = ANSWER_BYTES_MAX,
+        .max_body = OBJECT_ANSWER_BYTES_MAX,
         .max_error_body = ERROR_BYTES_MAX,
         .retryable = is_retryable,
+        .explain = on_explain,
         .ctx = c,
         .next = on_next,
         .fatal = on_fatal,
@@ -399,6 +328,7 @@ void object_client_free(struct object_client *c)
     if (!c)
         return;
     pthread_mutex_lock(&c->lock);
+    object_call_wait_for_undone(c);
     c->ending = true;
     if (c->can_wake)
         (void)uv_async_send(&c->wake);
@@ -414,150 +344,4 @@ void object_client_free(struct object_client *c)
 const char *object_client_origin(const struct object_client *c)
 {
     return c->origin;
-}
-
-/* ---- the calling side ----------------------------------------------------------------------- */
-
-static enum rc put_url(struct object_call *call, const struct object_request *r)
-{
-    buf_init(&call->url, URL_BYTES_MAX);
-    buf_adds(&call->url, call->client->origin);
-    size_t path = call->url.len;
-    buf_add_str(&call->url, r->path);
-    if (r->query.len)
-        buf_addc(&call->url, '?');
-    size_t query = call->url.len;
-    buf_add_str(&call->url, r->query);
-    call->http.url = buf_cstr(&call->url);
-    call->path = (struct str){call->url.data + path, r->path.len};
-    call->query = (struct str){call->url.data + query, r->query.len};
-    return buf_rc(&call->url);
-}
-
-static void enqueue(struct object_call *call)
-{
-    struct object_client *c = call->client;
-    pthread_mutex_lock(&c->lock);
-    bool over = c->ending || c->fatal.rc != RC_OK;
-    if (over) {
-        call->http.end = HTTP_ABORTED;
-        call->is_done = true;
-    } else {
-        *c->last = call;
-        c->last = &call->next;
-        if (c->can_wake)
-            (void)uv_async_send(&c->wake);
-    }
-    pthread_mutex_unlock(&c->lock);
-}
-
-enum rc object_call_begin(struct object_call **out, struct object_client *c,
-                          struct object_request *r, struct err *e)
-{
-    static const char *const wanted[] = {"Date", SIGV4_UPLOAD_FIELD, NULL};
-    struct object_call *call = calloc(1, sizeof *call);
-    if (!call) {
-        buf_free(&r->body);
-        return err_nomem(e);
-    }
-    call->client = c;
-    call->body = r->body;
-    buf_init(&r->body, 0);
-    if (r->upload)
-        keep_field(call->upload, str_c(r->upload));
-    enum rc rc = put_url(call, r);
-    if (rc == RC_OK)
-        rc = sigv4_hash(buf_str(&call->body), call->payload_hash);
-    if (rc != RC_OK) {
-        call_destroy(call);
-        return err_set(e, rc, "%s: %s", c->origin, rc_text(rc));
-    }
-    call->http.owner = call;
-    call->http.done = on_done;
-    call->http.wanted = wanted;
-    call->http.sign = on_sign;
-    call->http.method = r->method;
-    call->http.body = buf_str(&call->body);
-    buf_init(&call->http.answer, ANSWER_BYTES_MAX + 1);
-    enqueue(call);
-    *out = call;
-    return RC_OK;
-}
-
-/* Under the lock. Is the time over in which calls are waited for? */
-static bool has_given_up(struct object_client *c)
-{
-    if (!c->cfg->stop || !stop_timer_is_over(c->cfg->stop))
-        return false;
-    int64_t now = clock_mono_us(c->cfg->clock);
-    if (c->given_up_us == 0)
-        c->given_up_us = now + STOP_GRACE_US;
-    return now >= c->given_up_us;
-}
-
-static void wait_a_little(struct object_client *c)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAIT_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    (void)pthread_cond_timedwait(&c->changed, &c->lock, &until);
-}
-
-enum rc object_call_wait(struct object_call *call, struct err *e)
-{
-    struct object_client *c = call->client;
-    pthread_mutex_lock(&c->lock);
-    while (!call->is_done && !has_given_up(c))
-        wait_a_little(c);
-    bool is_done = call->is_done;
-    struct err fatal = c->fatal;
-    pthread_mutex_unlock(&c->lock);
-    if (!is_done)
-        return err_set(e, RC_STOPPED, "the run was stopped, and %s did not respond in time",
-                       c->origin);
-    const struct http_request *r = &call->http;
-    if (r->end == HTTP_ANSWERED && !call->error.code[0])
-        return RC_OK;
-    if (r->end == HTTP_ANSWERED)
-        return s3_error_text(&call->error, r->attempts, call->renewal.msg, e);
-    if (r->end == HTTP_ABORTED && fatal.rc != RC_OK)
-        return err_set(e, RC_IO, "%s", fatal.msg);
-    if (r->end == HTTP_ABORTED)
-        return err_set(e, RC_STOPPED, "the run was stopped");
-    return err_set(e, RC_IO, "%s: %s", c->origin, r->error);
-}
-
-struct str object_call_answer(const struct object_call *call)
-{
-    return buf_str(&call->http.answer);
-}
-
-int object_call_status(const struct object_call *call)
-{
-    return call->http.end == HTTP_ANSWERED ? call->http.status : 0;
-}
-
-const char *object_call_code(const struct object_call *call)
-{
-    return call->error.code;
-}
-
-const char *object_call_upload(const struct object_call *call)
-{
-    return call->answer_upload;
-}
-
-void object_call_free(struct object_call *call)
-{
-    if (!call)
-        return;
-    struct object_client *c = call->client;
-    pthread_mutex_lock(&c->lock);
-    bool is_done = call->is_done;
-    call->is_abandoned = true;
-    pthread_mutex_unlock(&c->lock);
-    if (is_done)
-        call_destroy(call);
 }

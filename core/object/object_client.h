@@ -33,7 +33,8 @@ struct object_http_cfg {
 /* `origin`: "https://host[:port]", copied. Starts the thread. */
 enum rc object_client_new(struct object_client **out, const struct object_http_cfg *cfg,
                           const char *origin, struct err *e);
-/* What is still under way is given up. `c` may be NULL. */
+/* What is still under way is given up; what takes something back is waited for, for a moment. `c` may be
+ * NULL. */
 void object_client_free(struct object_client *c);
 const char *object_client_origin(const struct object_client *c);
 
@@ -42,6 +43,11 @@ struct object_request {
     struct str path, query; /* encoded, the query sorted; copied */
     struct buf body;        /* taken over, also where the call cannot be made */
     const char *upload;     /* value of SIGV4_UPLOAD_FIELD; NULL: none; copied */
+    /* Of a call that may be given up (object_call_free() before its end) and carried out all the same: appends
+     * the query of the DELETE that takes it back, of the same path, from its answer. On the client's thread.
+     * NULL: there is nothing to take back. */
+    enum rc (*undo)(struct str answer, struct buf *query);
+    bool cleans_up; /* of a run that was stopped it is waited for a little longer */
 };
 
 /* Begins a call; it is the caller's until object_call_free(). RC_NOMEM. */
@@ -60,7 +66,8 @@ const char *object_call_code(const struct object_call *call); /* of the server's
 const char *object_call_upload(
     const struct object_call *call); /* SIGV4_UPLOAD_FIELD of the answer */
 
-/* One that has not ended continues without its owner. `call` may be NULL. */
+/* One that has not ended continues without its owner, and is taken back where `undo` says how. `call` may be
+ * NULL. */
 void object_call_free(struct object_call *call);
 
 #endif

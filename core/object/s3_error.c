@@ -47,6 +47,11 @@ bool s3_error_is(const struct s3_error *error, const char *code)
     return strcmp(error->code, code) == 0;
 }
 
+bool s3_error_has_code(const struct s3_error *error)
+{
+    return error->code[0] && strncmp(error->code, "HTTP ", 5) != 0;
+}
+
 static bool is_one_of(const struct s3_error *error, const char *const codes[])
 {
     for (size_t i = 0; codes[i]; i++) {
@@ -83,7 +88,7 @@ bool s3_error_is_of_credentials(const struct s3_error *error, bool is_bare)
 
 /* ---- what to do ----------------------------------------------------------------------------- */
 
-static const struct {
+static const struct kind {
     const char *code;
     enum rc rc;
     const char *advice;
@@ -108,6 +113,13 @@ static const struct {
     {"SlowDown", RC_IO,
      "the server accepts no more requests now: run the same command again later"},
     {"ServiceUnavailable", RC_IO, "run the same command again later"},
+    {"TooManyRequests", RC_IO,
+     "the server accepts no more requests now: run the same command again later"},
+    {"InternalError", RC_IO, "run the same command again later"},
+    {"RequestLimitExceeded", RC_IO,
+     "the server accepts no more requests now: run the same command again later"},
+    {"BandwidthLimitExceeded", RC_IO,
+     "the server accepts no more requests now: run the same command again later"},
     {"PermanentRedirect", RC_USAGE, "the bucket is in another region: give --s3-region"},
     {"TemporaryRedirect", RC_USAGE, "the bucket is in another region: give --s3-region"},
     {"AuthorizationHeaderMalformed", RC_USAGE, "the bucket is in another region: give --s3-region"},
@@ -123,18 +135,28 @@ static const struct {
     {"XMinioStorageFull", RC_IO, "the bucket is full"},
 };
 
+static const struct kind *kind_of(const struct s3_error *error)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (s3_error_is(error, table[i].code))
+            return &table[i];
+    }
+    return NULL;
+}
+
+const char *s3_error_advice(const struct s3_error *error)
+{
+    const struct kind *kind = kind_of(error);
+    return kind ? kind->advice : NULL;
+}
+
 enum rc s3_error_text(const struct s3_error *error, unsigned attempts, const char *note,
                       struct err *e)
 {
-    enum rc rc = RC_IO;
-    const char *advice = NULL;
+    const struct kind *kind = kind_of(error);
+    enum rc rc = kind ? kind->rc : RC_IO;
+    const char *advice = kind ? kind->advice : NULL;
     char tries[48] = "", region[sizeof error->region + 8] = "";
-    for (size_t i = 0; i < sizeof table / sizeof *table && !advice; i++) {
-        if (s3_error_is(error, table[i].code)) {
-            rc = table[i].rc;
-            advice = table[i].advice;
-        }
-    }
     if (attempts > 1)
         (void)snprintf(tries, sizeof tries, " (%u attempts)", attempts);
     if (error->region[0] && rc == RC_USAGE)

@@ -19,6 +19,8 @@ struct s3_error {
 void s3_error_read(struct s3_error *out, int status, struct str body, struct secrets *secrets);
 
 bool s3_error_is(const struct s3_error *error, const char *code);
+/* The server gave a code, and not a status alone. */
+bool s3_error_has_code(const struct s3_error *error);
 /* Worth another try, though its status does not say so. */
 bool s3_error_is_temporary(const struct s3_error *error);
 /* Of those that come with 5xx. */
@@ -27,6 +29,8 @@ bool s3_error_is_of_server(const struct s3_error *error);
 /* Others may be accepted. `is_bare`: the answer had no room for a code, as that to a HEAD. */
 bool s3_error_is_of_credentials(const struct s3_error *error, bool is_bare);
 
+/* What to do, of no more than the code; NULL: nobody knows. */
+const char *s3_error_advice(const struct s3_error *error);
 /* "CODE: message; what to do (note)"; `note` may be "". RC_USAGE: the command is to be changed, or the bucket
  * to be made; RC_IO. */
 enum rc s3_error_text(const struct s3_error *error, unsigned attempts, const char *note,

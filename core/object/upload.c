@@ -35,16 +35,11 @@ struct upload {
 /* ---- requests ------------------------------------------------------------------------------- */
 
 /* Makes a call and waits for it; *out is NULL where it could not be made. The text gets its subject. */
-static enum rc call_at(struct upload *u, struct str path, enum http_method method,
-                       const char *query, struct buf *body, struct object_call **out, struct err *e)
+static enum rc call_with(struct upload *u, struct object_request *r, struct object_call **out,
+                         struct err *e)
 {
-    struct object_request r = {.method = method, .path = path, .query = str_c(query)};
-    if (body)
-        r.body = *body;
-    if (method == HTTP_POST && !u->id.len)
-        r.upload = u->token;
     *out = NULL;
-    enum rc rc = object_call_begin(out, u->client, &r, e);
+    enum rc rc = object_call_begin(out, u->client, r, e);
     if (rc == RC_OK)
         rc = object_call_wait(*out, e);
     if (rc != RC_OK)
@@ -56,7 +51,13 @@ static enum rc call_at(struct upload *u, struct str path, enum http_method metho
 static enum rc call(struct upload *u, enum http_method method, const char *query, struct buf *body,
                     struct object_call **out, struct err *e)
 {
-    return call_at(u, buf_str(&u->path), method, query, body, out, e);
+    struct object_request r = {.method = method,
+                               .path = buf_str(&u->path),
+                               .query = str_c(query),
+                               .cleans_up = method == HTTP_DELETE};
+    if (body)
+        r.body = *body;
+    return call_with(u, &r, out, e);
 }
 
 static bool is_code(const struct object_call *c, const char *code)
@@ -129,21 +130,56 @@ static enum rc on_begun(void *id, const char *path, struct str text)
     return RC_OK;
 }
 
+static void put_id(struct buf *query, struct str id)
+{
+    buf_adds(query, "uploadId=");
+    buf_add_str(query, id);
+}
+
+/* Of an upload that nobody waited for. */
+static enum rc undo_begin(struct str answer, struct buf *query)
+{
+    struct buf id;
+    buf_init(&id, ID_BYTES_MAX);
+    enum rc rc = xml_leaves(answer, on_begun, &id);
+    if (rc == RC_OK && id.len == 0)
+        rc = RC_SYNTAX;
+    put_id(query, buf_str(&id));
+    rc = rc == RC_OK ? buf_rc(&id) : rc;
+    buf_free(&id);
+    return rc;
+}
+
+static enum rc begin(struct upload *u, struct err *e)
+{
+    struct object_request r = {.method = HTTP_POST,
+                               .path = buf_str(&u->path),
+                               .query = STR("uploads="),
+                               .upload = u->token,
+                               .undo = undo_begin};
+    struct object_call *c = NULL;
+    enum rc rc = call_with(u, &r, &c, e);
+    if (rc == RC_OK && xml_leaves(object_call_answer(c), on_begun, &u->id) != RC_OK)
+        rc = bad_answer(u, e);
+    object_call_free(c);
+    return rc;
+}
+
 enum rc upload_begin(struct upload **out, struct object_store *s, const char *url, struct err *e)
 {
     struct upload *u = NULL;
     enum rc rc = upload_new(&u, s, url, e);
     if (rc != RC_OK)
         return rc;
-    struct object_call *c = NULL;
     rc = random_hex(u->token, e);
     if (rc == RC_OK)
-        rc = call(u, HTTP_POST, "uploads=", NULL, &c, e);
-    if (rc == RC_OK && xml_leaves(object_call_answer(c), on_begun, &u->id) != RC_OK)
-        rc = bad_answer(u, e);
-    object_call_free(c);
+        rc = begin(u, e);
     if (rc == RC_OK)
         rc = note(u, e);
+    if (rc == RC_NOMEM && u->id.len && buf_rc(&u->id) == RC_OK) { /* it is at the server */
+        struct err ignored;
+        (void)upload_abort(u, &ignored);
+    }
     if (rc == RC_OK)
         *out = u;
     else
@@ -365,18 +401,12 @@ enum rc upload_is_published(struct upload *u, struct err *e)
     return rc;
 }
 
-static void put_id(const struct upload *u, struct buf *query)
-{
-    buf_init(query, QUERY_BYTES_MAX);
-    buf_adds(query, "uploadId=");
-    buf_add_str(query, buf_str(&u->id));
-}
-
 enum rc upload_complete(struct upload *u, struct err *e)
 {
     struct object_call *c = NULL;
     struct buf query, body;
-    put_id(u, &query);
+    buf_init(&query, QUERY_BYTES_MAX);
+    put_id(&query, buf_str(&u->id));
     buf_init(&body, LIST_BYTES_MAX);
     buf_add_str(&body, buf_str(&u->list));
     enum rc rc = buf_rc(&body) == RC_OK ? RC_OK : err_nomem(e);
@@ -400,7 +430,8 @@ enum rc upload_abort(struct upload *u, struct err *e)
     struct buf query;
     struct err ignored;
     (void)upload_settle(u, &ignored); /* a part that arrives later would stay */
-    put_id(u, &query);
+    buf_init(&query, QUERY_BYTES_MAX);
+    put_id(&query, buf_str(&u->id));
     enum rc rc = call(u, HTTP_DELETE, buf_cstr(&query), NULL, &c, e);
     if (rc != RC_OK && (is_code(c, "NoSuchUpload") || (c && object_call_status(c) == 404)))
         rc = RC_OK;
@@ -466,9 +497,9 @@ static enum rc list_left(struct left *l, const struct buf *bucket_path, struct e
     buf_clear(&l->key_marker);
     buf_clear(&l->id_marker);
     l->is_truncated = false;
-    enum rc rc = buf_rc(&query) == RC_OK
-                     ? call_at(l->u, buf_str(bucket_path), HTTP_GET, buf_cstr(&query), NULL, &c, e)
-                     : err_nomem(e);
+    struct object_request r = {
+        .method = HTTP_GET, .path = buf_str(bucket_path), .query = str_c(buf_cstr(&query))};
+    enum rc rc = buf_rc(&query) == RC_OK ? call_with(l->u, &r, &c, e) : err_nomem(e);
     if (rc == RC_OK && xml_leaves(object_call_answer(c), on_left, l) != RC_OK)
         rc = bad_answer(l->u, e);
     object_call_free(c);

@@ -1,6 +1,7 @@
 """Each row of the table "When the server refuses" (docs/object-storage.md), and servers that are none."""
 
 import json
+import signal
 import socket
 import ssl
 import threading
@@ -22,18 +23,37 @@ ATTEMPTS, TIME = ["--attempts", "3"], ["--retry-max-time", "1s", "--attempts", "
 @pytest.mark.parametrize("code, status, words", [
     ("SlowDown", 503, ATTEMPTS), ("InternalError", 500, ATTEMPTS), ("ServiceUnavailable", 503, ATTEMPTS),
     ("TooManyRequests", 429, ATTEMPTS), ("RequestTimeout", 400, ATTEMPTS), ("BadGateway", 502, ATTEMPTS), ("Other", 599, ATTEMPTS),
-    ("SlowDown", 503, TIME), ("TooManyRequests", 429, TIME)])
+    ("SlowDown", 503, TIME), ("TooManyRequests", 429, TIME), ("SlowDown", 429, TIME)])
 def test_until_attempts_or_time_are_used_up(exports, s3, control, code, status, words):
     s3.fail("CreateMultipartUpload", code, status, times=999)
     done = exports("-t", "ndjson:s3://leads/x.ndjson", *words, status=1, timeout=60)
     message = error_of(done)
-    if status == 429 and words is TIME:  # which holds all requests back, so that it is the server's outage that ends the run
-        assert "no success for" in message and "HTTP 429" in message, message
-    else:
-        assert "%s: on demand" % code in message and " attempts)" in message, message
+    assert "%s: on demand" % code in message, message
+    # A 429 holds all requests back, so that it may be the server's outage that ends the run.
+    outage = status == 429 and words is TIME and "no success for 1" in message and "last error: HTTP 429 (" in message
+    assert " attempts)" in message or outage, message
+    if code not in ("BadGateway", "Other", "RequestTimeout"):
+        assert "run the same command again later" in message, message
     tried = s3.count("CreateMultipartUpload")
     assert tried == 3 if words is ATTEMPTS else tried > 1
     assert not asked_for_leads(control) and exports.is_clean()
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart"])
+@pytest.mark.parametrize("code, status", [("SlowDown", 503), ("TooManyRequests", 429)])
+def test_longer_than_it_may_be_waited_for(exports, s3, operation, code, status):
+    s3.fail(operation, code, status, fields={"Retry-After": "3600"}, times=9)
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", status=1)
+    message = error_of(done)
+    assert "HTTP %d (%s: on demand) with Retry-After: the server asks to wait 60m" % (status, code) in message, message
+    assert "run the same command again later" in message and s3.count(operation) == 1, message
+
+
+def test_a_code_with_a_secret_in_it(exports, s3):
+    """Nor in what the program says while it waits."""
+    s3.fail("CreateMultipartUpload", "SlowDown", 429, message="you sent %s" % s3.secret_key, times=99)
+    done = exports("-vv", "-t", "ndjson:s3://leads/x.ndjson", "--retry-max-time", "1s", "--attempts", "50", status=1)
+    assert "SlowDown: you sent ***" in error_of(done)
 
 
 @pytest.mark.parametrize("code, status, exit_status", [
@@ -83,6 +103,31 @@ def test_what_was_there_stays(exports, s3, operation):
     assert s3.data() == before
     exports(*words, ids=["gone~missing"], status=3)
     assert s3.data() == before and exports.is_clean()
+
+
+# ---- a run that is stopped while the server does not respond -------------------------------------------
+
+@pytest.mark.slow  # a stopped run waits for 15 seconds
+@pytest.mark.parametrize("answers", [True, False])
+def test_given_up_while_it_opens(exports, s3, answers):
+    """What the server has begun for nobody is aborted as soon as it answers; else it is said that it may remain."""
+    late = threading.Event()
+
+    def before(operation, key):
+        if operation == "CreateMultipartUpload" and key == "second":
+            exports.leadpipe.started[-1].send_signal(signal.SIGTERM)
+            assert late.wait(60)
+        if operation == "AbortMultipartUpload" and key == "first" and answers:
+            late.set()
+
+    s3.before = before
+    done = exports("-t", "ndjson:s3://leads/first", "-t", "ndjson:s3://leads/second", status=128 + signal.SIGTERM, timeout=60)
+    late.set()
+    remains = "%s/leads/second: an unfinished upload may remain on the server" % s3.url
+    assert (remains in done.stderr) is not answers and "did not respond in time" in done.stderr, done.stderr
+    assert s3.data() == {}
+    if answers:
+        assert exports.is_clean() and s3.count("AbortMultipartUpload") == 2
 
 
 # ---- servers that are none --------------------------------------------------------------------------

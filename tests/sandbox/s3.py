@@ -32,7 +32,7 @@ SKEW_S_MAX = 900
 
 Object = collections.namedtuple("Object", "data metadata")
 Request = collections.namedtuple("Request", "operation bucket key query status code")
-Fault = collections.namedtuple("Fault", "operation code status message how matches")
+Fault = collections.namedtuple("Fault", "operation code status message how matches fields")
 
 
 class Upload:
@@ -106,10 +106,10 @@ class S3Server:
     def count(self, operation):
         return sum(request.operation == operation for request in self.requests)
 
-    def fail(self, operation, code, status=503, message="on demand", times=1, how="answer", matches=""):
+    def fail(self, operation, code, status=503, message="on demand", times=1, how="answer", matches="", fields=()):
         """`how`: "answer"; "early" also where the request is signed badly; "drop" does nothing and closes; "lose" does it, and closes without an answer;
         "late" answers 200 with an error in it."""
-        self.faults += [Fault(operation, code, status, message, how, matches)] * times
+        self.faults += [Fault(operation, code, status, message, how, matches, dict(fields))] * times
 
     def take_fault(self, operation, key):
         with self.lock:
@@ -230,7 +230,7 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
             if fault and fault.how == "late":
                 raise Refused(200, fault.code, fault.message)
         except Refused as refused:
-            status, fields, code = refused.status, {}, refused.code
+            status, fields, code = refused.status, fault.fields if fault else {}, refused.code
             answer = "<Error><Code>%s</Code><Message>%s</Message>%s<RequestId>1</RequestId></Error>" % (
                 escape(refused.code), escape(refused.message), refused.extra)
         with self.s3.lock:
