@@ -4,8 +4,15 @@
 #include <string.h>
 
 #define RETRY_MS 20
+#define OPERATIONS                                                                                 \
+    10000 /* of SQLite's virtual machine between two looks at the time: less than 1 ms */
 
 /* ---- errors --------------------------------------------------------------------------------- */
+
+static bool is_stopped(const struct sqlite_db *d)
+{
+    return stop_timer_is_over(d->stop) || stop_timer_is_over(d->own_stop);
+}
 
 static enum rc rc_of(const struct sqlite_db *d, int code)
 {
@@ -18,7 +25,9 @@ static enum rc rc_of(const struct sqlite_db *d, int code)
         return RC_NOMEM;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return stop_timer_is_over(d->stop) ? RC_STOPPED : RC_BUSY;
+        return is_stopped(d) ? RC_STOPPED : RC_BUSY;
+    case SQLITE_INTERRUPT:
+        return RC_STOPPED;
     case SQLITE_NOTADB:
         return RC_USAGE;
     default:
@@ -33,6 +42,8 @@ static const char *advice_of(int code)
     case SQLITE_LOCKED:
         return "another program is writing to it, or reading and keeping writers out; wait for it, or "
                "stop it";
+    case SQLITE_INTERRUPT:
+        return "the run was stopped while rows were merged into the tables";
     case SQLITE_FULL:
         return "the disk is full";
     case SQLITE_READONLY:
@@ -74,7 +85,7 @@ enum rc sqlite_rc(const struct sqlite_db *d, int code, struct err *e)
 static int wait_for_lock(void *db, int n)
 {
     const struct sqlite_db *d = db;
-    if ((int64_t)n * RETRY_MS >= d->wait_ms || stop_timer_is_over(d->stop))
+    if ((int64_t)n * RETRY_MS >= d->wait_ms || is_stopped(d))
         return 0;
     (void)sqlite3_sleep(RETRY_MS);
     return 1;
@@ -102,6 +113,16 @@ void sqlite_db_close(struct sqlite_db *d)
 {
     (void)sqlite3_close_v2(d->db);
     d->db = NULL;
+}
+
+static int interrupt_if_stopped(void *db)
+{
+    return is_stopped(db);
+}
+
+void sqlite_db_heed_stop(struct sqlite_db *d, bool heeds)
+{
+    sqlite3_progress_handler(d->db, OPERATIONS, heeds ? interrupt_if_stopped : NULL, d);
 }
 
 /* ---- statements ----------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* A connection to SQLite, and its errors in words for those who do not know it. One thread at a time.
  *
  * Errors: RC_BUSY: another program holds the lock for longer than it is waited for. RC_USAGE: the file is
- * no database. RC_STOPPED: the run was stopped while it was waited for. RC_NOMEM. RC_IO: anything else. */
+ * no database. RC_STOPPED: the run was stopped while it was waited for, or while a statement ran that heeds
+ * that. RC_NOMEM. RC_IO: anything else. */
 #ifndef LEADPIPE_SINKS_SQLITE_DB_H
 #define LEADPIPE_SINKS_SQLITE_DB_H
 
@@ -12,15 +13,18 @@
 #include "core/base/stop_timer.h"
 
 struct sqlite_db {
-    sqlite3 *db;                   /* NULL: not open */
-    const char *subject;           /* of messages */
-    const struct stop_timer *stop; /* of the run, or NULL */
-    int64_t wait_ms;               /* for locks of others */
+    sqlite3 *db;                              /* NULL: not open */
+    const char *subject;                      /* of messages */
+    const struct stop_timer *stop, *own_stop; /* of the run and of its sink, or NULL */
+    int64_t wait_ms;                          /* for locks of others */
 };
 
 /* Opens (and creates) a file that no symbolic link leads to. */
 enum rc sqlite_db_open(struct sqlite_db *d, const char *path, struct err *e);
 void sqlite_db_close(struct sqlite_db *d); /* may be called again */
+
+/* Whether statements end early, with RC_STOPPED, once one of the times to stop is over. */
+void sqlite_db_heed_stop(struct sqlite_db *d, bool heeds);
 
 /* What the code that SQLite returned means. SQLITE_OK, SQLITE_ROW and SQLITE_DONE: RC_OK. */
 enum rc sqlite_rc(const struct sqlite_db *d, int code, struct err *e);

@@ -62,6 +62,7 @@ struct sqlite {
     struct sink_cfg cfg;
     struct sqlite_place place;
     struct sqlite_stage stage;
+    struct stop_timer stop;
     struct sql_outcome outcome;
     struct buf mark;
     struct sink_file file, *files;
@@ -81,6 +82,7 @@ static struct sqlite *sqlite_of(struct sink *s)
 static void release(struct sqlite *s, bool remove)
 {
     sqlite_stage_close(&s->stage, remove);
+    stop_timer_close(&s->stop);
     sqlite_place_free(&s->place);
     buf_free(&s->mark);
     free(s->misfits);
@@ -98,7 +100,10 @@ static enum rc init(struct sqlite **out, const struct sink_cfg *cfg, struct str 
     s->file.path = cfg->target;
     s->files = &s->file;
     *out = s;
+    s->stop.fd = -1;
     enum rc rc = sqlite_place_make(&s->place, &s->cfg, e);
+    if (rc == RC_OK)
+        rc = stop_timer_open(&s->stop, e);
     return rc == RC_OK ? sqlite_place_set_run(&s->place, cfg, run_id, started_ms, e) : rc;
 }
 
@@ -125,6 +130,7 @@ static enum rc sqlite_open(struct sink **out, const struct sink_cfg *cfg,
     s->keeps = from != NULL;
     if (rc == RC_OK)
         rc = sqlite_stage_open(&s->stage, &s->place, cfg, !from, e);
+    s->stage.db.own_stop = &s->stop;
     if (rc == RC_OK)
         rc = attach(s, e);
     if (rc == RC_OK)
@@ -260,21 +266,36 @@ static enum rc roll_back(struct sqlite *s, struct err *e)
     return sqlite_run(&s->stage.db, "rollback", e);
 }
 
-static enum rc merge(struct sqlite *s, bool *done, struct err *e)
+/* Its transaction, in which everything is written, stays open. */
+static enum rc merge_existing(struct sqlite *s, bool *done, struct err *e)
 {
-    struct err ignored;
     int moved = 0;
-    *done = false;
-    if (!s->stage.is_attached)
-        return make_fresh(s, e);
     if (sqlite3_file_control(s->stage.db.db, "out", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
         moved)
         return err_set(e, RC_IO, "%s: was moved or removed during the run", s->cfg.spec);
     enum rc rc = sqlite_merge(&s->stage, &s->outcome, done, e);
     s->is_open = rc == RC_OK && s->outcome.gone <= s->outcome.gone_allowed;
+    return rc;
+}
+
+/* It may take long: a run that is stopped does not wait for its end. */
+static enum rc merge(struct sqlite *s, bool *done, struct err *e)
+{
+    struct err ignored;
+    *done = false;
+    sqlite_db_heed_stop(&s->stage.db, true);
+    enum rc rc = s->stage.is_attached ? merge_existing(s, done, e) : make_fresh(s, e);
+    sqlite_db_heed_stop(&s->stage.db, false);
     if (!s->is_open)
         (void)roll_back(s, &ignored);
+    if (rc != RC_OK && !s->stage.is_attached)
+        (void)remove_fresh(&s->place, &ignored);
     return rc;
+}
+
+static void sqlite_stop(struct sink *sink, int64_t grace_ms)
+{
+    stop_timer_start(&sqlite_of(sink)->stop, grace_ms);
 }
 
 static enum rc find_misfits(struct sqlite *s, struct err *e)
@@ -453,6 +474,7 @@ const struct sink_ops sink_sqlite = {
     .abort = sqlite_abort,
     .recover = sqlite_recover,
     .on_stop = SINK_STOP_KEEP,
+    .stop = sqlite_stop,
     .result = sqlite_result,
     .close = sqlite_close,
 };
