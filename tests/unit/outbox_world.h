@@ -6,9 +6,10 @@
 #include "core/state/state.h"
 #include "webhook_world.h"
 
+#include "folder.h"
+
 struct outworld {
     struct world w;
-    char folder[64];
     unsigned n_paths;
     char path[96]; /* of the state at hand */
     struct state *state;
@@ -21,7 +22,7 @@ struct outworld {
 
 static inline void out_next_path(struct outworld *o)
 {
-    (void)snprintf(o->path, sizeof o->path, "%s/state-%u", o->folder, ++o->n_paths);
+    (void)snprintf(o->path, sizeof o->path, "%s/state-%u", folder, ++o->n_paths);
 }
 
 static inline void out_state_failed(void *ctx, const struct err *e)
@@ -79,8 +80,7 @@ static inline int out_enter(void **state)
     o->w.cfg.host.unacked = out_unacked;
     o->w.cfg.host.sent = out_sent;
     o->w.cfg.index = 3;
-    (void)snprintf(o->folder, sizeof o->folder, "/tmp/leadpipe-outbox-XXXXXX");
-    assert_non_null(mkdtemp(o->folder));
+    assert_true(folder_make());
     out_next_path(o);
     out_open_state(o);
     *state = o;
@@ -90,13 +90,11 @@ static inline int out_enter(void **state)
 static inline int out_leave(void **state)
 {
     struct outworld *o = *state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", o->folder);
     state_close(o->state);
     world_destroy(&o->w);
     free(o->mark);
     free(o);
-    return system(command) == 0 ? 0 : -1;
+    return folder_remove() ? 0 : -1;
 }
 
 /* ---- what is in the state ------------------------------------------------------------------- */

@@ -44,7 +44,7 @@ static const struct sink_ops delivery_ops = {.name = "webhook"};
 static inline int enter(void **state)
 {
     static struct command c;
-    if (enter_folder(state) != 0)
+    if (folder_enter(state) != 0)
         return -1;
     memset(&c, 0, sizeof c);
     run_world_init(&c.w, NULL);
@@ -67,7 +67,7 @@ static inline int leave(void **state)
 {
     struct command *c = *state;
     run_world_free(&c->w);
-    return leave_folder(state);
+    return folder_leave(state);
 }
 
 static inline void note_failed(void *ctx, const struct err *e)

@@ -1,5 +1,4 @@
-/* A folder of its own for each test of the state, and what these tests share. Include once in a
- * test program. */
+/* What the tests of the state share, each in a folder of its own. Include once in a test program. */
 #ifndef LEADPIPE_TESTS_STATE_WORLD_H
 #define LEADPIPE_TESTS_STATE_WORLD_H
 
@@ -14,28 +13,7 @@
 #include <unistd.h>
 
 #include "core/state/state.h"
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
-
-static char folder[] = "/tmp/leadpipe-state-XXXXXX";
-static char start_folder[4096];
-
-static inline int enter_folder(void **state)
-{
-    (void)state;
-    strcpy(strrchr(folder, '-') + 1, "XXXXXX");
-    (void)umask(022);
-    return getcwd(start_folder, sizeof start_folder) && mkdtemp(folder) && chdir(folder) == 0 ? 0
-                                                                                              : -1;
-}
-
-static inline int leave_folder(void **state)
-{
-    (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir(start_folder) == 0 && system(command) == 0 ? 0 : -1;
-}
+#include "folder.h"
 
 #define OK(call) expect_ok((call), &e, __FILE__, __LINE__)
 #define FAILS(call, want, part) expect_err((call), &e, (want), (part), __FILE__, __LINE__)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/state/state.h"
+#include "folder.h"
 #include "lead_sample.h"
 #include "sinks/webhook/batch.h"
 #include "core/base/blob.h"
@@ -19,7 +20,7 @@ struct world {
     struct sample sample;
     struct unacked_lead notes[N_LEADS];
     struct lead leads[N_LEADS];
-    char folder[64], path[96];
+    char path[96];
     int64_t unanswered; /* the row of that delivery */
     int64_t astray;     /* blocks that seem to be left by opening and closing the state */
 };
@@ -98,9 +99,8 @@ static int enter(void **state)
     for (size_t i = 0; i < N_LEADS; i++)
         w.notes[i] = (struct unacked_lead){i, STR("L-1"), w.sample.param_values,
                                            (const void *)"the thirty-two bytes of a digest"};
-    (void)snprintf(w.folder, sizeof w.folder, "/tmp/leadpipe-outbox-XXXXXX");
-    assert_non_null(mkdtemp(w.folder));
-    (void)snprintf(w.path, sizeof w.path, "%s/state", w.folder);
+    assert_true(folder_make());
+    (void)snprintf(w.path, sizeof w.path, "%s/state", folder);
     record_deliveries(&w);
     count_astray(&w);
     *state = &w;
@@ -110,10 +110,8 @@ static int enter(void **state)
 static int leave(void **state)
 {
     struct world *w = *state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", w->folder);
     sample_free(&w->sample);
-    return system(command) == 0 ? 0 : -1;
+    return folder_remove() ? 0 : -1;
 }
 
 /* ---- recorded deliveries -------------------------------------------------------------------- */

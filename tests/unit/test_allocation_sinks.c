@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "folder.h"
 #include "rich_leads.h"
 #include "sinks/record/record.h"
 #include "sinks/registry.h"
@@ -63,23 +64,9 @@ static int leads_free(void **state)
 
 /* ---- a folder ------------------------------------------------------------------------------- */
 
-/* In memory where that is possible: files are synced thousands of times. */
-static char folder[64];
-
-static int folder_enter(void **state)
+static int enter(void **state)
 {
-    (void)state;
-    const char *above = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(folder, sizeof folder, "%s/leadpipe-allocation-XXXXXX", above);
-    return mkdtemp(folder) && chdir(folder) == 0 && setenv("TMPDIR", folder, 1) == 0 ? 0 : -1;
-}
-
-static int folder_leave(void **state)
-{
-    (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
+    return folder_enter(state) == 0 && setenv("TMPDIR", folder, 1) == 0 ? 0 : -1;
 }
 
 static void file_append(struct buf *out, int fd)
@@ -496,5 +483,5 @@ int main(void)
         cmocka_unit_test(specs),
         cmocka_unit_test_setup_teardown(messages, leads_make, leads_free),
     };
-    return cmocka_run_group_tests(tests, folder_enter, folder_leave);
+    return cmocka_run_group_tests(tests, enter, folder_leave);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "folder.h"
 #include "lead_sample.h"
 #include "sinks/registry.h"
 
@@ -22,29 +23,19 @@
 #define NOTES_ROWS                                                                                 \
     "provider,lead_id,agent_id,position,text,shade\nacme,L-1,a-1,0,\"\",\nacme,L-1,a-1,1,,false\n"
 
-static char folder[] = "/tmp/leadpipe-csvsink-XXXXXX";
-static char start[4096];
 static struct sample sample;
 static unsigned settled;
 
 static int enter(void **state)
 {
-    (void)state;
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
     settled = 0;
-    return getcwd(start, sizeof start) && mkdtemp(folder) && chdir(folder) == 0 &&
-                   sample_init(&sample)
-               ? 0
-               : -1;
+    return folder_enter(state) == 0 && sample_init(&sample) ? 0 : -1;
 }
 
 static int leave(void **state)
 {
-    (void)state;
-    char command[128];
     sample_free(&sample);
-    (void)snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", folder, folder);
-    return chdir(start) == 0 && system(command) == 0 ? 0 : -1;
+    return folder_leave(state);
 }
 
 static const char *slurp(const char *path)

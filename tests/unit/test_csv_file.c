@@ -9,29 +9,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "folder.h"
 #include "sinks/csv/csv_file.h"
 
 #define DOCUMENTED 3
 #define EXTRAS_MAX 40
 #define NEVER UINT32_MAX
-
-static char folder[] = "/tmp/leadpipe-csv-XXXXXX";
-static char start[4096];
-
-static int enter(void **state)
-{
-    (void)state;
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    return getcwd(start, sizeof start) && mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir(start) == 0 && system(command) == 0 ? 0 : -1;
-}
 
 static void expect_ok(enum rc rc, const struct err *e)
 {
@@ -434,7 +417,7 @@ static void disk_full(void **state)
 int main(void)
 {
     columns_make();
-#define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(few_rows),      TEST(many_rows),  TEST(columns_all_along),
         TEST(damaged_marks), TEST(lost_files), TEST(disk_full),

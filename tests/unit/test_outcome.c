@@ -337,7 +337,7 @@ static int enter_noting(void **state)
     static struct noting n;
     const struct str sink = STR("csv:a");
     struct err e = {0};
-    if (enter_folder(state) != 0)
+    if (folder_enter(state) != 0)
         return -1;
     n.state = open_ok("s");
     begin_run(n.state);
@@ -353,7 +353,7 @@ static int leave_noting(void **state)
     struct noting *n = *state;
     run_world_free(&n->w);
     state_close(n->state);
-    return leave_folder(state);
+    return folder_leave(state);
 }
 
 static bool is_accepted(struct state *s, uint64_t seq)

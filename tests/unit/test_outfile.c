@@ -13,29 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "core/file/outfile.h"
 #include "core/base/stop_timer.h"
 #include "core/base/str.h"
-
-/* Every test has a folder of its own and stands in it. */
-static char folder[] = "/tmp/leadpipe-outfile-XXXXXX";
-static char start[4096];
-
-static int enter(void **state)
-{
-    (void)state;
-    strcpy(strrchr(folder, '-') + 1, "XXXXXX");
-    (void)umask(022);
-    return getcwd(start, sizeof start) && mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir(start) == 0 && system(command) == 0 ? 0 : -1;
-}
 
 static void spit(const char *path, const char *text)
 {
@@ -618,7 +599,7 @@ static void large_and_small_writes(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(appears_when_complete),
         TEST(closed_unpublished),

@@ -68,13 +68,13 @@ static void expect_refused(struct str paths, enum rc want, const char *word)
 static int enter(void **state)
 {
     buf_init(&text, 1 << 20);
-    return enter_folder(state);
+    return folder_enter(state);
 }
 
 static int leave(void **state)
 {
     buf_free(&text);
-    return leave_folder(state);
+    return folder_leave(state);
 }
 
 #define ONE ((struct str){"a", 2})

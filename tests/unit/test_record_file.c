@@ -8,13 +8,11 @@
 #include <zlib.h>
 
 #include "lead_sample.h"
+#include "folder.h"
 #include "sinks/record/record_file.h"
 #include "sinks/registry.h"
 
 #define LINE "{\"provider\":\"acme\",\"lead_id\":\"L-1\",\"payload\":" SAMPLE_COMPACT "}\n"
-
-static char folder[] = "/tmp/leadpipe-record-XXXXXX";
-static char start[4096];
 
 struct world {
     struct sample sample;
@@ -36,8 +34,7 @@ static void settle(void *ctx, struct sink *sink, const struct lead *lead, const 
 static int enter(void **state)
 {
     static struct world w;
-    strcpy(strrchr(folder, '-') + 1, "XXXXXX");
-    if (!getcwd(start, sizeof start) || !mkdtemp(folder) || chdir(folder) != 0)
+    if (folder_enter(state) != 0)
         return -1;
     w = (struct world){.opts = {.layout = LAYOUT_RAW, .gzip = OPTION_AUTO}};
     w.cfg = (struct sink_cfg){
@@ -55,9 +52,7 @@ static int leave(void **state)
 {
     struct world *w = *state;
     sample_free(&w->sample);
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir(start) == 0 && system(command) == 0 ? 0 : -1;
+    return folder_leave(state);
 }
 
 static struct sink *open_ok(struct world *w, const struct sink_ops *ops, const char *target,

@@ -10,27 +10,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "folder.h"
 #include "core/base/blob.h"
 #include "sinks/stream.h"
 #include "sinks/registry.h"
-
-static char folder[] = "/tmp/leadpipe-stream-XXXXXX";
-static char start[4096];
-
-static int enter(void **state)
-{
-    (void)state;
-    strcpy(strrchr(folder, '-') + 1, "XXXXXX");
-    return getcwd(start, sizeof start) && mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir(start) == 0 && system(command) == 0 ? 0 : -1;
-}
 
 static void expect_ok(enum rc rc, const struct err *e)
 {
@@ -361,7 +344,7 @@ static void blobs(void **state)
 int main(void)
 {
     content_make();
-#define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(header_is_fixed),
         TEST(empty_is_a_gzip_file),
