@@ -12,6 +12,7 @@ import crash
 import every_call
 
 pytestmark = [rigs.needs_state, rigs.needs_library, pytest.mark.slow]
+tmp_path = rigs.in_memory
 
 LEADS = "800" if SANITIZER is None else "400"
 

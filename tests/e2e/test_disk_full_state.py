@@ -21,6 +21,7 @@ import every_call
 import powercut
 
 pytestmark = [rigs.needs_state, rigs.needs_library]
+tmp_path = rigs.in_memory
 
 # Enough rows that the CSV has its header on disk when the last leads bring new columns, so that it
 # is written once more.

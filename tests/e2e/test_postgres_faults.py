@@ -17,7 +17,9 @@ from test_postgres import KEY, lead
 
 cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
 
-LEADS = 1000
+LEADS = 400
+HOLD = LEADS // 2
+LATE = LEADS * 4 // 5
 IDS = ["l%d" % n for n in range(LEADS)]
 
 
@@ -44,10 +46,10 @@ class Night:
             return 404, b"{}"
         changed = self.version == 2 and int(lead_id[1:]) % 3 == 0
         return 200, lead(lead_id, 2 if changed else 1, 3 if changed else 2, filler="x" * 2000,
-                         **({"late": "yes"} if changed and int(lead_id[1:]) > 800 else {}))
+                         **({"late": "yes"} if changed and int(lead_id[1:]) > LATE else {}))
 
     def words(self, *more):
-        return ["export", "-p", "omni", "--base-url", self.url, "-t", self.database.target("deletes=delete,commit-rows=500"),
+        return ["export", "-p", "omni", "--base-url", self.url, "-t", self.database.target("deletes=delete,commit-rows=200"),
                 "--manifest", "m.json", *more, "ids.txt"]
 
     def start(self, *more):
@@ -94,7 +96,7 @@ class Night:
             version = "v2" if n % 3 == 0 else "v1"
             assert leads[lead_id]["first_name"] == version, lead_id
             assert documents[lead_id] == [version] * (3 if n % 3 == 0 else 2), lead_id
-            assert leads[lead_id]["late"] == ("yes" if n % 3 == 0 and n > 800 else None)
+            assert leads[lead_id]["late"] == ("yes" if n % 3 == 0 and n > LATE else None)
         assert self.database.staging() == []
 
     def check_counts(self, process_errors=""):
@@ -113,7 +115,7 @@ def ended(process, timeout=120):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_without_a_state(leadpipe, database, tmp_path, number):
-    with Night(leadpipe, database, tmp_path, hold=500).begun() as night:
+    with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
         process = night.start()
         night.wait_for_parts()
         process.send_signal(number)
@@ -129,7 +131,7 @@ def test_killed_without_a_state(leadpipe, database, tmp_path, number):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_with_a_state(leadpipe, database, tmp_path, number):
-    with Night(leadpipe, database, tmp_path, hold=500).begun() as night:
+    with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
         process = night.start("--state", "run.state")
         night.wait_for_a_mark()
         process.send_signal(number)
@@ -162,7 +164,7 @@ def answer(database, sql):
 
 def test_server_crashes(leadpipe, database, tmp_path):
     """Unlogged tables are emptied: their rows are sent again."""
-    with Night(leadpipe, database, tmp_path, hold=500).begun() as night:
+    with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
         process = night.start()
         night.wait_for_parts()
         crash(database)
@@ -175,7 +177,7 @@ def test_server_crashes(leadpipe, database, tmp_path):
 
 
 def test_server_is_away_for_a_while(leadpipe, database, tmp_path, cluster):
-    with Night(leadpipe, database, tmp_path, hold=500).begun() as night:
+    with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
         process = night.start()
         night.wait_for_parts()
         cluster.stop("fast")
@@ -189,12 +191,12 @@ def test_server_is_away_for_a_while(leadpipe, database, tmp_path, cluster):
 
 
 def test_connections_are_cut(leadpipe, database, tmp_path):
-    with Night(leadpipe, database, tmp_path, hold=500).begun() as night:
+    with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
         process = night.start()
         night.wait_for_parts()
         for _ in range(3):
             database.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'leadpipe'")
-            night.hold += 150
+            night.hold += LEADS // 7
             night.proceed.set()
             night.proceed.clear()
             time.sleep(0.1)
@@ -207,7 +209,7 @@ def test_connections_are_cut(leadpipe, database, tmp_path):
 
 def test_state_and_crash(leadpipe, database, tmp_path):
     """Both die: the rows are nowhere, and the run says so instead of publishing the rest."""
-    with Night(leadpipe, database, tmp_path, hold=500).begun() as night:
+    with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
         process = night.start("--state", "run.state")
         night.wait_for_a_mark()
         process.kill()
@@ -319,7 +321,7 @@ def test_answer_of_the_commit_is_lost(leadpipe, database, tmp_path, cluster, kil
         user = "writer%d" % random.randrange(10**9)
         database.run("create role %s login superuser; alter role %s set synchronous_commit to on" % (user, user))
         night.database = Other(database, user)
-        night.hold = 300
+        night.hold = HOLD
         process = night.start("--state", "run.state") if killed else night.start()
         night.wait_for_parts(1)
         database.run("alter system set synchronous_standby_names to 'nobody'")

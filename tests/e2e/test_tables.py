@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT, SANITIZER
+from conftest import ROOT
 from outputs import bodies_file, check, ids_file, ledger_of, lead_ids_of, lines_of, manifest
 
 sys.path.insert(0, str(ROOT / "tests" / "sandbox"))
@@ -113,11 +113,10 @@ def test_failed_and_missing_leads_leave_no_trace(leadpipe, sandbox, control):
     check_all(leadpipe.folder, control, "omni", ids, "--absent", absent)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("provider", ["omni", "convocore"])
-def test_thousands_of_leads_with_faults(leadpipe, sandbox, control, provider):
-    """With a sanitizer fewer of them: most of the time is the reference's, which has none."""
-    count = 5000 if SANITIZER is None else 1500
+@pytest.mark.parametrize("count", [pytest.param(1500, marks=pytest.mark.slow), pytest.param(5000, marks=pytest.mark.nightly)])
+def test_thousands_of_leads_with_faults(leadpipe, sandbox, control, provider, count):
+    """Most of the time is the reference's."""
     control.set(nonce="0", fault_percent=2)
     ids = ids_file(leadpipe.folder, odd_ids(count))
     whole = export_all(leadpipe, sandbox, provider, ids, timeout=300)
