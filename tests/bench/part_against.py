@@ -13,7 +13,7 @@ def against(ctx):
     section = Section(
         "Against another build", ["output", "wall", "processor", "CPU µs/lead", "before"],
         ["%d leads, `-j 64`, nginx on loopback. Ratios of this program to the other one: medians of %d "
-         "alternating pairs, and between which extremes." % (o.leads, o.pairs)])
+         "alternating pairs, with the extremes." % (o.leads, o.pairs)])
     for name in o.against_outputs:
         section.add(*_row(ctx, *OUTPUTS[name]))
     return section

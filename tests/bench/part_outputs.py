@@ -20,8 +20,8 @@ OUTPUTS = {
     "all6": ("CSV + NDJSON + MessagePack, gzip 6", three(6), False, None),
     "all1": ("CSV + NDJSON + MessagePack, gzip 1", three(1), False, None),
     "tls": ("raw NDJSON, TLS with HTTP/2", RAW, True, None),
-    "csv-alike": ("CSV, leads all but alike", CSV, False, corpus.UNIFORM),
-    "all6-alike": ("CSV + NDJSON + MessagePack, gzip 6, leads all but alike", three(6), False,
+    "csv-alike": ("CSV, leads nearly alike", CSV, False, corpus.UNIFORM),
+    "all6-alike": ("CSV + NDJSON + MessagePack, gzip 6, leads nearly alike", three(6), False,
                    corpus.UNIFORM),
 }
 
@@ -32,10 +32,10 @@ def outputs(ctx, names):
         "Outputs, as multiples of the floor",
         ["output", "wall", "processor", "leads/s", "floor leads/s", "CPU µs/lead",
          "floor CPU µs/lead", "peak MiB"],
-        ["%s leads of %s bytes on average, `-j 64`, nginx on loopback with %d worker process(es). "
-         "Wall and processor time: medians of the ratios of %d alternating pairs, and between "
-         "which extremes." % (number(o.leads), number(ctx.corpus().mean_bytes),
-                              ctx.nginx().workers, o.pairs)])
+        ["%s leads of %s bytes on average, `-j 64`, nginx on loopback with %d worker%s. "
+         "Wall and processor time: medians of the ratios of %d alternating pairs, with the extremes."
+         % (number(o.leads), number(ctx.corpus().mean_bytes), ctx.nginx().workers,
+            "s" if ctx.nginx().workers > 1 else "", o.pairs)])
     for name in names:
         section.add(*_output(ctx, *OUTPUTS[name]))
     return section
@@ -73,7 +73,7 @@ def _cpu_us(count, costs):
 def startup(ctx):
     ctx.say("start-up")
     section = Section("Start-up", ["command", "wall ms", "CPU ms", "peak MiB"],
-                      ["Medians of 21 runs, and between which extremes."])
+                      ["Medians of 21 runs, with the extremes."])
     nginx, ids = ctx.nginx(), ctx.ids(1)
 
     def version():

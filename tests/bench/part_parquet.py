@@ -23,7 +23,7 @@ def parquet(ctx):
         "Parquet, as multiples of CSV",
         ["compression", "wall", "processor", "size", "leads/s", "peak MiB"],
         ["%s leads, all tables, `-j 64`. Time: medians of the ratios of %d alternating pairs with CSV, "
-         "uncompressed, and between which extremes. Size: as a multiple of CSV with gzip 6." % (number(count), pairs)])
+         "uncompressed, with the extremes. Size: as a multiple of CSV with gzip 6." % (number(count), pairs)])
     url, ids = ctx.nginx().base_url, ctx.ids(count)
     gzipped = size_of(ctx.export(url, ids, GZIP, count)[1])
     for title, sinks, options in CASES:

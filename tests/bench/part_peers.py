@@ -18,7 +18,7 @@ def peers(ctx):
         "Peers, as multiples of leadpipe",
         ["program", "wall", "processor", "leads/s", "CPU µs/lead", "peak MiB"],
         ["%s leads to CSV of all tables, 64 at a time, %d alternating pairs. The peers write the "
-         "documented columns only, neither keep order nor try again, and curl with jq writes no "
+         "documented columns only, neither keep the order nor retry, and curl with jq writes no "
          "headers. Peak memory is that of the largest process." % (number(count), pairs)])
     url, ids = ctx.nginx().base_url, ctx.ids(count)
     shown = False

@@ -19,7 +19,7 @@ def sqlite(ctx):
         "A database of SQLite, as multiples of `sqlite3 .import`",
         ["run", "wall", "processor", "seconds", "leads/s", "peak MiB"],
         ["%s leads, `-j 64`, fetching included; `.import` has the finished CSV files and creates the same tables with "
-         "the same primary keys, in one transaction. Medians of %d alternating pairs, and between which extremes; the "
+         "the same primary keys, in one transaction. Medians of %d alternating pairs, with the extremes; the "
          "second run finds every row as it is." % (number(count), pairs)])
     if not shutil.which("sqlite3"):
         ctx.say("sqlite3 is not there")

@@ -21,7 +21,7 @@ def state(ctx):
         "What `--state` costs, as multiples of the run without",
         ["options", "wall", "processor", "leads/s", "peak MiB"],
         ["%s leads to CSV and NDJSON, `-j 64`, outputs and state on one disk; medians of the ratios "
-         "of %d alternating pairs, and between which extremes." % (number(count), pairs)])
+         "of %d alternating pairs, with the extremes." % (number(count), pairs)])
     url, ids = ctx.nginx().base_url, ctx.ids(count)
     for title, options in CASES:
         ctx.say(title.replace("`", ""))

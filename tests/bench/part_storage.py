@@ -32,7 +32,7 @@ def storage(ctx):
             "Object storage, as multiples of local files",
             ["output", "wall", "processor", "leads/s", "peak MiB"],
             ["%s leads, `-j 64`, into a bucket of %s on loopback, which hashes and stores every part on the same processors. "
-             "Medians of the ratios of %d alternating pairs, and between which extremes." % (number(count), name, pairs)])
+             "Medians of the ratios of %d alternating pairs, with the extremes." % (number(count), name, pairs)])
         for title, sink in CASES:
             ctx.say("object storage: " + title)
             local, remote = measure.alternate(

@@ -79,7 +79,7 @@ def number(value):
 
 
 def spread(values, digits=2):
-    """Median, and between which extremes."""
+    """Median, with the extremes."""
     ordered = sorted(values)
     middle = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     if len(ordered) == 1:
