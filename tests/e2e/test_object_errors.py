@@ -161,24 +161,20 @@ def html(connection):
     connection.close()
 
 
-def endless_header(connection):
-    try:
-        connection.recv(1 << 16)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            connection.sendall(b"X-Filler: " + b"x" * 10000 + b"\r\n")
-    except OSError:
-        connection.close()
+def endless(begin, piece):
+    def serve(connection):
+        try:
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + begin)
+            while True:
+                connection.sendall(piece)
+        except OSError:
+            connection.close()
+    return serve
 
 
-def endless_body(connection):
-    try:
-        connection.recv(1 << 16)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        while True:
-            connection.sendall(b"<a>" * 10000)
-    except OSError:
-        connection.close()
+endless_header = endless(b"", b"X-Filler: " + b"x" * 10000 + b"\r\n")
+endless_body = endless(b"\r\n", b"<a>" * 10000)
 
 
 @pytest.mark.parametrize("serve", [html, endless_header, endless_body, lambda connection: connection.close(),

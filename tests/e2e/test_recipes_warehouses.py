@@ -46,14 +46,19 @@ def check(kitchen, python, script):
         assert_rows(in_order([{name: test_recipes.as_text(value) for name, value in row.items()} for row in found]), in_order(rows))
 
 
-def test_clickhouse(kitchen):
-    kitchen.add_clickhouse()
-    python = recipes.python_with("chdb")
+def twice_loaded(kitchen, title, module, dump):
+    """The second time it replaces what the first one loaded."""
+    python = recipes.python_with(module)
     export(kitchen)
-    recipe, = blocks("ClickHouse")
+    recipe, = blocks(title)
     for _ in range(2):
         kitchen.run(recipe)
-    check(kitchen, python, """
+    check(kitchen, python, dump)
+
+
+def test_clickhouse(kitchen):
+    kitchen.add_clickhouse()
+    twice_loaded(kitchen, "ClickHouse", "chdb", """
 import chdb.session
 print(chdb.session.Session("leads.clickhouse").query("select * from " + sys.argv[1], "JSONEachRow"))
 """)
@@ -61,12 +66,7 @@ print(chdb.session.Session("leads.clickhouse").query("select * from " + sys.argv
 
 def test_duckdb(kitchen):
     kitchen.add_duckdb()
-    python = recipes.python_with("duckdb")
-    export(kitchen)
-    recipe, = blocks("DuckDB")
-    for _ in range(2):
-        kitchen.run(recipe)
-    check(kitchen, python, """
+    twice_loaded(kitchen, "DuckDB", "duckdb", """
 import duckdb
 result = duckdb.connect("leads.duckdb").execute("from " + sys.argv[1])
 names = [one[0] for one in result.description]

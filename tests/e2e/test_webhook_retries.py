@@ -125,37 +125,6 @@ def test_a_timeout_is_tried_again(leadpipe, sandbox, control):
 
 # --- answers that break off -------------------------------------------------------------------------
 
-class CutReceiver:
-    """Takes POST requests and answers each with the same bytes, then closes."""
-
-    def __init__(self, answer):
-        self.answer, self.bodies = answer, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d/hook" % self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as stream:
-                length = 0
-                for line in iter(stream.readline, b"\r\n"):
-                    if line.lower().startswith(b"content-length:"):
-                        length = int(line.split(b":")[1])
-                self.bodies.append(stream.read(length))
-                connection.sendall(self.answer)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
 @pytest.mark.parametrize("answer, status, tries", [
     (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 0, 1),
     (b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf", 0, 1),
@@ -168,8 +137,8 @@ class CutReceiver:
 ])
 def test_answers_that_break_off(leadpipe, sandbox, control, answer, status, tries):
     """The status decides: a 2xx is delivered and never sent again, though its body was cut short."""
-    with CutReceiver(answer) as receiver:
-        send(leadpipe, sandbox, "webhook,attempts=3:" + receiver.url, ["plain-1"], status=status)
+    with RawServer(lambda path, n: answer) as receiver:
+        send(leadpipe, sandbox, "webhook,attempts=3:%s/hook" % receiver.url, ["plain-1"], status=status)
         assert len(receiver.bodies) == tries
         assert len(set(receiver.bodies)) == 1
     assert len(lines_of(leadpipe.folder / "failed.ndjson")) == (1 if status else 0)
