@@ -42,10 +42,22 @@ class Corpus:
             os.symlink("0000", folder)
         else:
             os.makedirs(folder)
-            for number, (own, body) in enumerate(self._bodies):
-                with open(os.path.join(folder, "%03d" % number), "wb") as file:
-                    file.write(body.replace(own, self._id(self._groups, number).encode()))
+            for number in range(self.bodies):
+                self._write(self._groups, number)
         self._groups += 1
+
+    def _write(self, group, number):
+        own, body = self._bodies[number]
+        with open(os.path.join(self._root, "%04d" % group, "%03d" % number), "wb") as file:
+            file.write(body.replace(own, self._id(group, number).encode()))
+
+    def revise(self, count, revision):
+        """The first `count` bodies of every thousand are others from now on. nginx keeps files open: it has to be another one."""
+        for number in range(count):
+            own = self._bodies[number][0]
+            self._bodies[number] = own, leads.payload("omni", own.decode(), revision=revision)
+            for group in range(min(self._groups, OWN_LEADS // self.bodies)):
+                self._write(group, number)
 
     def _id(self, group, number):
         return "%s-%04d%03d" % (self.kind, group, number)

@@ -8,11 +8,9 @@ import subprocess
 import tempfile
 import time
 
-import corpus
-import leads
 import measure
 import part_memory
-from report import Section, mib, number
+from report import Section, mib, number, spread
 
 CHANGED = 80     # of the corpus's 1,000 bodies
 
@@ -66,76 +64,104 @@ class Night:
     """One run: what it cost, the WAL that it made, and the share of its time after the last lead was fetched."""
 
     def __init__(self, ctx, cluster, ids, count):
-        target, wal = "postgres,schema=dw:host=%s user=etl dbname=postgres" % cluster.folder, []
+        wal = []
         looks = measure.Milestones(part_memory.RequestCount(ctx.nginx().status_url), (count,))
         looks.start()
         with cluster.wal(wal):
-            self.cost, _ = ctx.export(ctx.nginx().base_url, ids, [target], count)
+            self.cost, _ = ctx.export(ctx.nginx().base_url, ids, [_target(cluster, "dw")], count)
             ended = time.monotonic()
+        self.wall_s, self.wal_mb, self.peak_bytes = self.cost.wall_s, wal[0] / 1e6, self.cost.peak_bytes
+        self.tail = 100 * (ended - looks.times()[0]) / self.wall_s
+
+
+class Copy:
+    """`\\copy` of finished CSV files into new tables with the same keys."""
+
+    tail = peak_bytes = None
+
+    def __init__(self, cluster, script):
+        wal = []
+        with cluster.wal(wal):
+            began = time.monotonic()
+            cluster.sql(script)
+            self.wall_s = time.monotonic() - began
         self.wal_mb = wal[0] / 1e6
-        self.tail = (ended - looks.times()[0]) / self.cost.wall_s
-
-    def cells(self, against, count):
-        wall_s = self.cost.wall_s
-        return ("%.1f" % wall_s, "%.2f" % (wall_s / against), "%.0f" % (100 * self.tail), "%.0f" % self.wal_mb,
-                number(count / wall_s), mib(self.cost.peak_bytes))
 
 
-def _copy(ctx, cluster, url, ids, count):
-    """The tables' own keys, and `\\copy` of CSV files that are there already."""
+def _target(cluster, schema):
+    return "postgres,schema=%s:host=%s user=etl dbname=postgres" % (schema, cluster.folder)
+
+
+def _drop(cluster, schema):
+    cluster.sql("set client_min_messages to warning; drop schema if exists %s cascade" % schema)
+
+
+def _copy_script(ctx, cluster, ids, count, folder):
+    """CSV files of all tables, from a run's tables, without the columns that say which run it was; and the script that loads
+    them. leadpipe's own CSV has the texts of JSON strings as they are, which no column of type jsonb takes."""
+    ctx.export(ctx.nginx().base_url, ids, [_target(cluster, "made")], count)
     ddl = subprocess.run([ctx.leadpipe, "tables", "omni", "--ddl", "postgres"], capture_output=True, text=True, check=True).stdout
-    with ctx.output() as folder:
-        ctx.run(ctx.export_command(url, ids, ["csv:csv/"]), cwd=folder)
-        ddl = ddl.replace("jsonb", "text")     # the CSV has texts there that are no JSON
-        script = ["set client_min_messages to warning; drop schema if exists copied cascade; create schema copied; set search_path to copied;", ddl]
-        for name in sorted(os.listdir(os.path.join(folder, "csv"))):
-            table, path = name[:-4], os.path.join(folder, "csv", name)
-            with open(path, encoding="utf-8") as file:
-                columns = file.readline().rstrip("\n").split(",")
-            script += ['alter table "%s" add column if not exists "%s" text;' % (table, one.strip('"')) for one in columns]
-            script.append('\\copy "%s" (%s) from \'%s\' with (format csv, header)'
-                          % (table, ", ".join('"%s"' % one.strip('"') for one in columns), path))
-        began = time.monotonic()
-        cluster.sql("\n".join(script))
-        return time.monotonic() - began
+    script = ["create schema copied; set search_path to copied;", ddl]
+    tables = cluster.sql("select relname from pg_class where relnamespace = 'made'::regnamespace and relkind = 'r' and "
+                         "relname !~ '^_leadpipe' order by relname")
+    for table in tables.split("\n"):
+        columns = ['"%s"' % name for name in cluster.sql(
+            "select attname from pg_attribute where attrelid = 'made.%s'::regclass and attnum > 0 and "
+            "attname not in ('_exported_at', '_run_id') order by attnum" % table).split("\n")]
+        path = os.path.join(folder, table + ".csv")
+        cluster.sql("\\copy made.%s (%s) to '%s' with (format csv, header)" % (table, ", ".join(columns), path))
+        script += ['alter table "%s" add column if not exists %s text;' % (table, column) for column in columns]
+        script.append("\\copy %s (%s) from '%s' with (format csv, header)" % (table, ", ".join(columns), path))
+    _drop(cluster, "made")
+    return "set client_min_messages to warning; " + "\n".join(script)
+
+
+def _runs(ctx, cluster, ids, count, pairs):
+    """For each title the runs of all rounds: every night has its `\\copy` beside it."""
+    runs = {}
+    with ctx.output_of("copied") as folder:
+        script = _copy_script(ctx, cluster, ids, count, folder)
+        for n in range(pairs):
+            ctx.say("postgres: round %d of %d" % (n + 1, pairs))
+            _drop(cluster, "copied")
+            _drop(cluster, "dw")
+            runs.setdefault("`\\copy`", []).append(Copy(cluster, script))
+            runs.setdefault("first night", []).append(Night(ctx, cluster, ids, count))
+            ctx.corpus().revise(CHANGED, 2 + n)
+            ctx.another_nginx()
+            runs.setdefault("second night, 8 % changed", []).append(Night(ctx, cluster, ids, count))
+            runs.setdefault("third night, nothing changed", []).append(Night(ctx, cluster, ids, count))
+    return runs
+
+
+def _row(runs, title, count):
+    def of(what, form="%.0f"):
+        values = [getattr(run, what) for run in runs[title]]
+        return "" if None in values else form % measure.median(values)
+
+    below = {"`\\copy`": "`\\copy`", "first night": "`\\copy`"}.get(title, "first night")
+    peaks = [run.peak_bytes for run in runs[title]]
+    return (title, of("wall_s", "%.1f"), spread(measure.ratios(runs[below], runs[title], lambda run: run.wall_s)), of("tail"),
+            of("wal_mb"), spread(measure.ratios(runs[below], runs[title], lambda run: run.wal_mb)),
+            number(count / float(of("wall_s", "%f"))), "" if None in peaks else mib(max(peaks)))
 
 
 def postgres(ctx):
-    count = ctx.options.leads
+    """The last part of the benchmark that reads these bodies, as it changes them."""
+    count, pairs = ctx.options.leads, min(ctx.options.pairs, 3)
     section = Section(
         "PostgreSQL, two nights",
-        ["run", "seconds", "against `\\copy`, or the first night", "tail %", "WAL MB", "leads/s", "peak MiB"],
+        ["run", "seconds", "against `\\copy`, or the first night", "tail %", "WAL MB", "the same of WAL", "leads/s", "peak MiB"],
         ["%s leads of %s bytes on average, `-j 64`, nginx on loopback, a server with its default settings (`max_wal_size` 4 "
-         "GB) on the same processors. `\\copy` loads finished CSV files into the same tables with the same keys (but text in place of jsonb), "
-         "and fetches nothing. On the second night 8 %% of the leads differ. Tail: the share of the time after the last lead was "
-         "fetched." % (number(count), number(ctx.corpus().mean_bytes))])
-    url, ids, cluster = ctx.nginx().base_url, ctx.ids(count), Cluster()
-    pairs = min(ctx.options.pairs, 3)
+         "GB) on the same processors; medians of %d rounds, each of them all four runs. `\\copy` loads CSV files that are finished "
+         "into new tables with the same columns, types and keys, and fetches nothing. On the second night 8 %% of the leads "
+         "differ. Tail: the share of the time after the last lead was fetched."
+         % (number(count), number(ctx.corpus().mean_bytes), pairs)])
+    ids, cluster = ctx.ids(count), Cluster()
     try:
-        ctx.say("postgres: \\copy")
-        copied = measure.median([_copy(ctx, cluster, url, ids, count) for _ in range(pairs)])
-        section.add("`\\copy`", "%.1f" % copied, "1", "", "", number(count / copied), "")
-        ctx.say("postgres: the first night")
-        firsts = []
-        for _ in range(pairs):
-            cluster.sql("set client_min_messages to warning; drop schema if exists dw cascade; drop schema if exists copied cascade")
-            firsts.append(Night(ctx, cluster, ids, count))
-        firsts.sort(key=lambda night: night.cost.wall_s)
-        first = firsts[(pairs - 1) // 2]
-        section.add("first night", *first.cells(copied, count))
-        _change(ctx)
-        for title in ("second night, 8 % changed", "third night, nothing changed"):
-            ctx.say("postgres: the " + title)
-            section.add(title, *Night(ctx, cluster, ids, count).cells(first.cost.wall_s, count))
+        runs = _runs(ctx, cluster, ids, count, pairs)
     finally:
         cluster.stop()
+    for title in runs:
+        section.add(*_row(runs, title, count))
     return section
-
-
-def _change(ctx):
-    """The last part of the benchmark that reads these bodies; nginx keeps files open, so it is another one."""
-    folder = ctx.corpus().folder
-    for n in range(CHANGED):
-        with open(os.path.join(folder, "%03d" % n), "wb") as file:
-            file.write(leads.payload("omni", "%s-%07d" % (corpus.VARIED, n), revision=2))
-    ctx.another_nginx()
