@@ -89,15 +89,114 @@ static enum rc is_empty(struct pg_plan *m, bool *out, struct err *e)
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
+/* Makes a table of what a query finds. The server uses several processors for such a statement, but only one
+ * for a statement that writes to rows that are there; and nearly all rows of a night are neither changed nor
+ * deleted. */
+static enum rc find(struct pg_plan *m, struct buf *query, struct str *table, uint64_t *rows,
+                    struct err *e)
+{
+    buf_adds(&m->text, "create unlogged table ");
+    buf_add_str(&m->text, *table);
+    buf_adds(&m->text, " with (autovacuum_enabled = false) as ");
+    buf_add_str(&m->text, buf_str(query));
+    enum rc rc = buf_rc(query) == RC_OK ? pg_count(m->link, &m->text, rows, e) : err_nomem(e);
+    buf_clear(&m->text);
+    return rc;
+}
+
+static enum rc find_surplus(struct pg_plan *m, uint64_t *rows, struct err *e)
+{
+    struct buf query;
+    struct str table;
+    buf_init(&query, PG_SQL_BYTES_MAX);
+    pg_put_surplus(&m->text, m->place, m->table);
+    enum rc rc = pg_plan_keep(m, &m->text, &table, e);
+    sql_merge_select_surplus(&query, &m->merge, m->place->mode);
+    if (rc == RC_OK && query.len > 0)
+        rc = find(m, &query, &table, rows, e);
+    m->merge.surplus = table;
+    buf_free(&query);
+    return rc;
+}
+
+static enum rc find_changed(struct pg_plan *m, uint64_t *rows, struct err *e)
+{
+    struct buf query;
+    struct str table;
+    buf_init(&query, PG_SQL_BYTES_MAX);
+    pg_put_changed(&m->text, m->place, m->table);
+    enum rc rc = pg_plan_keep(m, &m->text, &table, e);
+    sql_merge_select_changed(&query, &m->merge);
+    if (rc == RC_OK)
+        rc = find(m, &query, &table, rows, e);
+    m->merge.changed = table;
+    buf_free(&query);
+    return rc;
+}
+
+static enum rc write_step(struct pg_plan *m, bool empty, enum sql_merge_step step,
+                          struct sql_outcome *out, struct err *e)
+{
+    sql_merge_step(&m->text, &m->merge, m->place->mode, empty, step);
+    enum rc rc = pg_count(m->link, &m->text, &out->rows[step], e);
+    buf_clear(&m->text);
+    return rc;
+}
+
+/* For the server's plans: how many rows are staged of how many leads. Where it takes the rows that are left
+ * of a join for very few, it looks for the lead of each among all staged ones: the index makes that quick. */
+static enum rc describe_staged(struct pg_plan *m, struct err *e)
+{
+    struct buf sql;
+    buf_init(&sql, PG_SQL_BYTES_MAX);
+    if (m->table == 0) {
+        buf_adds(&sql, "create unique index on ");
+        buf_add_str(&sql, m->merge.staged);
+        for (size_t i = 0; i < m->merge.n_lead_keys; i++) {
+            buf_adds(&sql, i ? ", " : " (");
+            buf_add_str(&sql, m->columns[i].staged);
+        }
+        buf_adds(&sql, ");");
+    }
+    buf_adds(&sql, "analyze ");
+    buf_add_str(&sql, m->merge.staged);
+    for (size_t i = 0; i < m->merge.n_keys; i++) {
+        buf_adds(&sql, i ? ", " : " (");
+        buf_add_str(&sql, m->columns[i].staged);
+    }
+    buf_addc(&sql, ')');
+    enum rc rc = pg_run_buf(m->link, &sql, e);
+    buf_free(&sql);
+    return rc;
+}
+
+/* Into a table that has rows. */
+static enum rc write_difference(struct pg_plan *m, struct sql_outcome *out, struct err *e)
+{
+    uint64_t surplus = 0;
+    uint64_t changed = 0;
+    enum rc rc = describe_staged(m, e);
+    if (rc == RC_OK)
+        rc = find_surplus(m, &surplus, e);
+    if (rc == RC_OK && surplus > 0)
+        rc = write_step(m, false, SQL_MERGE_DELETE, out, e);
+    if (rc == RC_OK)
+        rc = find_changed(m, &changed, e);
+    if (rc == RC_OK && changed > 0)
+        rc = write_step(m, false, SQL_MERGE_UPDATE, out, e);
+    if (rc == RC_OK && changed > 0)
+        rc = write_step(m, false, SQL_MERGE_INSERT, out, e);
+    return rc;
+}
+
 static enum rc write_rows(struct pg_plan *m, struct sql_outcome *out, struct err *e)
 {
     bool empty = false;
     enum rc rc = is_empty(m, &empty, e);
-    for (size_t step = 0; rc == RC_OK && step < SQL_MERGE_STEPS; step++) {
-        sql_merge_step(&m->text, &m->merge, m->place->mode, empty, (enum sql_merge_step)step);
-        rc = pg_count(m->link, &m->text, &out->rows[step], e);
-        buf_clear(&m->text);
-    }
+    if (rc == RC_OK && !empty && m->merge.has_key && m->place->mode != SQL_MODE_APPEND)
+        return write_difference(m, out, e);
+    for (size_t step = 0; rc == RC_OK && step < SQL_MERGE_STEPS; step++)
+        rc = write_step(m, empty, (enum sql_merge_step)step, out, e);
     return rc;
 }
 
@@ -171,29 +270,6 @@ static enum rc merge_table(const struct pg_place *p, struct pg_link *l, size_t t
 
 /* ---- all tables ------------------------------------------------------------------------------- */
 
-/* Without statistics the server takes them for nearly empty. */
-static enum rc analyze(const struct pg_place *p, struct pg_link *l, struct err *e)
-{
-    struct buf sql;
-    buf_init(&sql, PG_SQL_BYTES_MAX);
-    for (size_t i = 0; i < p->relations.n; i++) {
-        const struct sql_relation *r = &p->relations.items[i];
-        const char *comma = " (";
-        buf_adds(&sql, "analyze ");
-        pg_put_staged(&sql, p, i);
-        for (size_t k = 0; k < r->n_columns; k++) {
-            if (!r->columns[k].is_key)
-                continue;
-            buf_addf(&sql, "%s" PG_STAGED_COLUMN, comma, k);
-            comma = ", ";
-        }
-        buf_adds(&sql, ");");
-    }
-    enum rc rc = pg_run_buf(l, &sql, e);
-    buf_free(&sql);
-    return rc;
-}
-
 static enum rc check_staged(const struct pg_place *p, struct pg_link *l, const struct pg_run *run,
                             struct err *e)
 {
@@ -222,12 +298,19 @@ static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct 
     return rc;
 }
 
+/* Tables are joined as a whole, once a night: that may take more memory than a query of many at a time may by
+ * default. Samples of the staged rows need not be large. */
+static const char begin[] =
+    "begin; select set_config('work_mem', '32MB', true) "
+    "where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('32MB'); "
+    "set local default_statistics_target to 10";
+
 enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out, bool *done,
                  struct err *e)
 {
     struct pg_run run;
     *out = (struct sql_outcome){.held = 0};
-    enum rc rc = pg_run(l, "begin", e);
+    enum rc rc = pg_run(l, begin, e);
     if (rc == RC_OK)
         rc = pg_lock_merge(p, l, e);
     if (rc == RC_OK)
@@ -236,8 +319,6 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
     if (rc != RC_OK || *done)
         return rc;
     rc = check_staged(p, l, &run, e);
-    if (rc == RC_OK)
-        rc = analyze(p, l, e);
     for (size_t i = 0; rc == RC_OK && i < p->relations.n && out->gone <= out->gone_allowed; i++)
         rc = merge_table(p, l, i, out, e);
     return rc == RC_OK && out->gone <= out->gone_allowed ? finish(p, l, out, e) : rc;

@@ -21,11 +21,26 @@ static void put_own(struct buf *b, const struct pg_place *p, const char *what)
     buf_addf(b, ".\"_leadpipe_%s_%s\"", p->token, what);
 }
 
+static void put_own_of(struct buf *b, const struct pg_place *p, size_t table, const char *what)
+{
+    char text[48];
+    (void)snprintf(text, sizeof text, "%zu%s", table, what);
+    put_own(b, p, text);
+}
+
 void pg_put_staged(struct buf *b, const struct pg_place *p, size_t table)
 {
-    char what[24];
-    (void)snprintf(what, sizeof what, "%zu", table);
-    put_own(b, p, what);
+    put_own_of(b, p, table, "");
+}
+
+void pg_put_changed(struct buf *b, const struct pg_place *p, size_t table)
+{
+    put_own_of(b, p, table, "_changed");
+}
+
+void pg_put_surplus(struct buf *b, const struct pg_place *p, size_t table)
+{
+    put_own_of(b, p, table, "_surplus");
 }
 
 void pg_put_parts(struct buf *b, const struct pg_place *p)

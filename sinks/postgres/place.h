@@ -29,6 +29,9 @@ void pg_put_column(struct buf *b, const struct pg_place *p, struct str name);
 /* Of the staging table of the table with that index; and of the ones that say which parts were loaded,
  * what the staged columns are, and which leads are gone. */
 void pg_put_staged(struct buf *b, const struct pg_place *p, size_t table);
+/* In the merge: which of its rows are new or differ, and which rows of the table are deleted. */
+void pg_put_changed(struct buf *b, const struct pg_place *p, size_t table);
+void pg_put_surplus(struct buf *b, const struct pg_place *p, size_t table);
 void pg_put_parts(struct buf *b, const struct pg_place *p);
 void pg_put_described(struct buf *b, const struct pg_place *p);
 void pg_put_gone(struct buf *b, const struct pg_place *p);

@@ -55,6 +55,12 @@ static bool has_data(const struct sql_merge *m)
     return false;
 }
 
+/* Staged rows to write. */
+static struct str written(const struct sql_merge *m)
+{
+    return m->changed.ptr ? m->changed : m->staged;
+}
+
 static void put_update(struct buf *b, const struct sql_merge *m)
 {
     const char *comma = " as t set ";
@@ -70,13 +76,22 @@ static void put_update(struct buf *b, const struct sql_merge *m)
         comma = ", ";
     }
     buf_adds(b, " from ");
-    buf_add_str(b, m->staged);
+    buf_add_str(b, written(m));
     buf_adds(b, " as s where ");
     sql_merge_same(b, m, "s", m->n_keys);
     buf_adds(b, " and ");
     put_row(b, m, false);
     buf_adds(b, m->differs);
     put_row(b, m, true);
+}
+
+/* "not exists (select 1 from ROWS as NAME where ...": the parenthesis is open still. */
+static void put_unless(struct buf *b, const struct sql_merge *m, struct str rows, const char *name)
+{
+    buf_adds(b, "not exists (select 1 from ");
+    buf_add_str(b, rows);
+    buf_addf(b, " as %s where ", name);
+    sql_merge_same(b, m, "s", m->n_keys);
 }
 
 /* `all`: none of them can be there. */
@@ -93,23 +108,20 @@ static void put_insert(struct buf *b, const struct sql_merge *m, bool all)
         buf_add_str(b, m->columns[i].value);
     }
     buf_adds(b, " from ");
-    buf_add_str(b, m->staged);
+    buf_add_str(b, all ? m->staged : written(m));
     buf_adds(b, " as s");
     if (all)
         return;
-    buf_adds(b, " where not exists (select 1 from ");
-    buf_add_str(b, m->table);
-    buf_adds(b, " as t where ");
-    sql_merge_same(b, m, "s", m->n_keys);
+    buf_adds(b, " where ");
+    put_unless(b, m, m->table, "t");
     buf_addc(b, ')');
 }
 
-/* `others`: also rows of leads that are not staged. */
-static void put_delete(struct buf *b, const struct sql_merge *m, bool others)
+/* " as t where ...": rows of leads that are staged, without those that are staged themselves; `others`: of
+ * any leads. */
+static void put_surplus(struct buf *b, const struct sql_merge *m, bool others)
 {
     const char *where = " as t where ";
-    buf_adds(b, "delete from ");
-    buf_add_str(b, m->table);
     if (!others) {
         buf_adds(b, " as t where exists (select 1 from ");
         buf_add_str(b, m->leads);
@@ -121,10 +133,63 @@ static void put_delete(struct buf *b, const struct sql_merge *m, bool others)
     if (!m->has_key)
         return;
     buf_adds(b, where);
-    buf_adds(b, "not exists (select 1 from ");
-    buf_add_str(b, m->staged);
+    put_unless(b, m, m->staged, "s");
+    buf_addc(b, ')');
+}
+
+/* A row of the leads' own table is that of a staged lead and is staged, or neither. */
+static bool has_surplus(const struct sql_merge *m, bool others)
+{
+    bool of_leads = m->has_key && m->n_keys == m->n_lead_keys && str_eq(m->staged, m->leads);
+    return others || !of_leads;
+}
+
+static void put_delete(struct buf *b, const struct sql_merge *m, bool others)
+{
+    if (!has_surplus(m, others))
+        return;
+    buf_adds(b, "delete from ");
+    buf_add_str(b, m->table);
+    if (!m->surplus.ptr) {
+        put_surplus(b, m, others);
+        return;
+    }
+    buf_adds(b, " as t where exists (select 1 from ");
+    buf_add_str(b, m->surplus);
     buf_adds(b, " as s where ");
     sql_merge_same(b, m, "s", m->n_keys);
+    buf_addc(b, ')');
+}
+
+void sql_merge_select_surplus(struct buf *b, const struct sql_merge *m, enum sql_mode mode)
+{
+    bool others = mode == SQL_MODE_REPLACE;
+    if (!has_surplus(m, others))
+        return;
+    for (size_t i = 0; i < m->n_keys; i++) {
+        buf_adds(b, i ? ", t." : "select t.");
+        put_name(b, m, &m->columns[i]);
+        buf_adds(b, " as ");
+        buf_add_str(b, m->columns[i].staged);
+    }
+    buf_adds(b, " from ");
+    buf_add_str(b, m->table);
+    put_surplus(b, m, others);
+}
+
+void sql_merge_select_changed(struct buf *b, const struct sql_merge *m)
+{
+    buf_adds(b, "select s.* from ");
+    buf_add_str(b, m->staged);
+    buf_adds(b, " as s where ");
+    put_unless(b, m, m->table, "t");
+    if (has_data(m)) {
+        buf_adds(b, " and not (");
+        put_row(b, m, false);
+        buf_adds(b, m->differs);
+        put_row(b, m, true);
+        buf_addc(b, ')');
+    }
     buf_addc(b, ')');
 }
 

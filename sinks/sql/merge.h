@@ -24,10 +24,16 @@ struct sql_merge_column {
 
 struct sql_merge {
     const struct sql_dialect *dialect;
-    const char *differs;                    /* the operator: " is distinct from ", " is not " */
-    struct str table;                       /* as SQL: quoted, with its schema */
-    struct str staged;                      /* its staged rows, as SQL */
-    struct str leads;                       /* the staged rows of the leads themselves, as SQL */
+    const char *differs; /* the operator: " is distinct from ", " is not " */
+    struct str table;    /* as SQL: quoted, with its schema */
+    struct str staged;   /* its staged rows, as SQL */
+    struct str
+        changed; /* those of them that are new or differ, as SQL; absent: that is found out row by
+                           row as they are written */
+    struct str
+        surplus;      /* the keys of the rows to delete, as SQL, with columns named as staged keys;
+                           absent: found out as they are deleted */
+    struct str leads; /* the staged rows of the leads themselves, as SQL */
     const struct sql_merge_column *columns; /* keys first */
     size_t n_columns, n_keys, n_lead_keys;
     bool has_key; /* else all rows of a lead are written again */
@@ -50,6 +56,12 @@ enum sql_merge_step {
  * rows. Where nothing tells the rows of a lead apart, all of them are deleted and inserted again. */
 void sql_merge_step(struct buf *b, const struct sql_merge *m, enum sql_mode mode, bool is_empty,
                     enum sql_merge_step step);
+
+/* Where a database finds out faster first and writes then: append the queries for merge->changed and for
+ * merge->surplus. Only for SQL_MODE_UPSERT and SQL_MODE_REPLACE, and only with a key. */
+void sql_merge_select_changed(struct buf *b, const struct sql_merge *m);
+/* Nothing where there cannot be any such row. */
+void sql_merge_select_surplus(struct buf *b, const struct sql_merge *m, enum sql_mode mode);
 
 /* Appends a query for a number: 0 where the table has no rows, else 1. */
 void sql_merge_count_any(struct buf *b, const struct sql_merge *m);

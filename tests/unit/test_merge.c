@@ -44,14 +44,23 @@ static void expect(const char *what, size_t i, struct buf *b, const char *want)
 
 #define LEAD "t.\"provider\" = l.c0 and t.\"lead\"\"id\" = l.c1"
 #define KEY "t.\"provider\" = s.c0 and t.\"lead\"\"id\" = s.c1 and t.\"position\" = s.c3"
-#define INSERT                                                                                     \
+#define INSERT_FROM(staged)                                                                        \
     "insert into dw.t (\"provider\", \"lead\"\"id\", \"position\", \"a\"\"b\", \"doc\", "          \
-    "\"_run_id\") select s.c0, s.c1, s.c3, s.c2, f(s.e0), 'r' from st as s"
-#define INSERT_NEW INSERT " where not exists (select 1 from dw.t as t where " KEY ")"
-#define UPDATE                                                                                     \
-    "update dw.t as t set \"a\"\"b\" = s.c2, \"doc\" = f(s.e0), \"_run_id\" = 'r' from st as s "   \
-    "where " KEY " and (t.\"a\"\"b\", cast(t.\"doc\" as text)) is distinct from (s.c2, "           \
-    "cast(f(s.e0) as text))"
+    "\"_run_id\") select s.c0, s.c1, s.c3, s.c2, f(s.e0), 'r' from " staged " as s"
+#define INSERT INSERT_FROM("st")
+#define UNLESS_THERE " where not exists (select 1 from dw.t as t where " KEY ")"
+#define INSERT_NEW INSERT UNLESS_THERE
+#define DIFFERS                                                                                    \
+    "(t.\"a\"\"b\", cast(t.\"doc\" as text)) is distinct from (s.c2, cast(f(s.e0) as text))"
+#define UPDATE_FROM(staged)                                                                        \
+    "update dw.t as t set \"a\"\"b\" = s.c2, \"doc\" = f(s.e0), \"_run_id\" = 'r' from " staged    \
+    " as s where " KEY " and " DIFFERS
+#define UPDATE UPDATE_FROM("st")
+#define CHANGED                                                                                    \
+    "select s.* from st as s where not exists (select 1 from dw.t as t where " KEY                 \
+    " and not (" DIFFERS "))"
+#define SURPLUS                                                                                    \
+    "select t.\"provider\" as c0, t.\"lead\"\"id\" as c1, t.\"position\" as c3 from dw.t as t where "
 #define DELETE "delete from dw.t as t where exists (select 1 from sl as l where " LEAD ")"
 #define NOT_STAGED "not exists (select 1 from st as s where " KEY ")"
 
@@ -87,6 +96,57 @@ static void test_steps(void **state)
             expect("step of case", i, &b, cases[i].sql[step]);
         }
     }
+}
+
+/* Where the rows to write and to delete were found out before. */
+static void test_steps_of_difference(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sql_mode mode;
+        const char *surplus;
+    } modes[] = {
+        {SQL_MODE_UPSERT, SURPLUS "exists (select 1 from sl as l where " LEAD ") and " NOT_STAGED},
+        {SQL_MODE_REPLACE, SURPLUS NOT_STAGED},
+    };
+    static const char *const steps[SQL_MERGE_STEPS] = {
+        "delete from dw.t as t where exists (select 1 from st_surplus as s where " KEY ")",
+        UPDATE_FROM("st_changed"), INSERT_FROM("st_changed") UNLESS_THERE};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        struct sql_merge m = merge_of(true);
+        struct buf b;
+        buf_init(&b, 1 << 16);
+        sql_merge_select_surplus(&b, &m, modes[i].mode);
+        expect("surplus of mode", i, &b, modes[i].surplus);
+        buf_init(&b, 1 << 16);
+        sql_merge_select_changed(&b, &m);
+        expect("changed of mode", i, &b, CHANGED);
+        m.surplus = STR("st_surplus");
+        m.changed = STR("st_changed");
+        for (size_t step = 0; step < SQL_MERGE_STEPS; step++) {
+            buf_init(&b, 1 << 16);
+            sql_merge_step(&b, &m, modes[i].mode, false, (enum sql_merge_step)step);
+            expect("step", step, &b, steps[step]);
+        }
+    }
+}
+
+/* In the leads' own table each row is that of a staged lead, and staged, or neither. */
+static void test_leads_have_no_surplus(void **state)
+{
+    (void)state;
+    struct sql_merge m = merge_of(true);
+    struct buf b;
+    m.n_keys = m.n_lead_keys;
+    m.leads = m.staged;
+    buf_init(&b, 1 << 16);
+    sql_merge_select_surplus(&b, &m, SQL_MODE_UPSERT);
+    sql_merge_step(&b, &m, SQL_MODE_UPSERT, false, SQL_MERGE_DELETE);
+    assert_int_equal(b.len, 0);
+    sql_merge_step(&b, &m, SQL_MODE_REPLACE, false, SQL_MERGE_DELETE);
+    expect("leads", 0, &b,
+           "delete from dw.t as t where not exists (select 1 from st as s where "
+           "t.\"provider\" = s.c0 and t.\"lead\"\"id\" = s.c1)");
 }
 
 /* Keys alone: there is nothing that could differ. */
@@ -195,8 +255,12 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps), cmocka_unit_test(test_nothing_to_update),
-        cmocka_unit_test(test_gone),  cmocka_unit_test(test_delete_gone),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_steps_of_difference),
+        cmocka_unit_test(test_leads_have_no_surplus),
+        cmocka_unit_test(test_nothing_to_update),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_delete_gone),
         cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
