@@ -115,6 +115,7 @@ struct postgres {
     struct buf mark;
     struct sink_misfits *misfits; /* owned */
     size_t n_misfits;
+    bool was_there; /* the server */
     bool keeps;     /* a mark or a text needs the staging tables */
     bool created;   /* there are staging tables */
     bool committed; /* and now there are not */
@@ -205,12 +206,15 @@ static enum rc plan_table(struct postgres *s, size_t table, struct err *e)
     return rc;
 }
 
+/* A server that is not there at first is a mistake of the user's, for all we know; one that was there is
+ * waited for. */
 static enum rc connect_to(struct postgres *s, struct err *e)
 {
     const struct pg_opts *opts = s->cfg.opts;
-    enum rc rc = pg_link_open(&s->link, e);
-    if (rc == RC_NET && strstr(e->msg, "starting up")) /* it will be there soon */
+    enum rc rc = s->was_there ? RC_NET : pg_link_open(&s->link, e);
+    if (rc == RC_NET && (s->was_there || strstr(e->msg, "starting up")))
         rc = pg_link_open_again(&s->link, RECOVER_MS, e);
+    s->was_there |= rc == RC_OK;
     if (rc == RC_OK)
         rc = pg_find_schema(&s->place, &s->link, opts->schema, &s->memory, e);
     return rc;
@@ -245,8 +249,9 @@ static enum rc begin(struct postgres *s, const struct sink_mark *from, struct er
 
 static void pg_close(struct sink *sink);
 
-static enum rc pg_open(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
-                       struct err *e)
+/* *was_there: the server has been there before, and then: now or before. */
+static enum rc open_once(struct sink **out, const struct sink_cfg *cfg,
+                         const struct sink_mark *from, bool *was_there, struct err *e)
 {
     struct postgres *s = calloc(1, sizeof *s);
     if (!s)
@@ -254,8 +259,10 @@ static enum rc pg_open(struct sink **out, const struct sink_cfg *cfg, const stru
     s->sink.ops = &sink_postgres;
     s->keeps = from != NULL;
     enum rc rc = init(s, cfg, cfg->run_id, cfg->started_ms, e);
+    s->was_there = *was_there;
     if (rc == RC_OK)
         rc = begin(s, from, e);
+    *was_there = s->was_there;
     s->created = rc == RC_OK;
     if (rc != RC_OK) {
         pg_close(&s->sink);
@@ -263,6 +270,17 @@ static enum rc pg_open(struct sink **out, const struct sink_cfg *cfg, const stru
     }
     *out = &s->sink;
     return RC_OK;
+}
+
+/* All that it does may be done again: a connection that is lost meanwhile is made again. */
+static enum rc pg_open(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
+                       struct err *e)
+{
+    bool was_there = false;
+    enum rc rc = open_once(out, cfg, from, &was_there, e);
+    for (unsigned i = 1; rc == RC_NET && was_there && i < TRIES; i++)
+        rc = open_once(out, cfg, from, &was_there, e);
+    return rc;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -513,18 +531,25 @@ static enum rc recover_check(struct postgres *s, bool *done, struct err *e)
                    s->cfg.spec);
 }
 
-static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct err *e)
+static enum rc recover_begin(struct postgres *s, const struct sink_recovery *r, bool *done,
+                             struct err *e)
 {
-    bool done = false;
     enum rc rc = connect_to(s, e);
     if (rc == RC_OK)
         rc = pg_lock_run(&s->place, &s->link, e);
-    if (rc == RC_OK && r->takes_back)
-        return r->only_check ? RC_OK : drop(s, e);
-    if (rc == RC_OK)
-        rc = recover_check(s, &done, e);
+    return rc == RC_OK && !r->takes_back ? recover_check(s, done, e) : rc;
+}
+
+static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct err *e)
+{
+    bool done = false;
+    enum rc rc = recover_begin(s, r, &done, e);
+    for (unsigned i = 1; rc == RC_NET && s->was_there && i < TRIES; i++)
+        rc = recover_begin(s, r, &done, e);
     if (rc != RC_OK || done || r->only_check)
         return rc;
+    if (r->takes_back)
+        return drop(s, e);
     rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link, STR_NONE, e);
     s->load.resumable = true;
     s->place.max_gone = NULL; /* it was asked when the run came to its end */
