@@ -85,6 +85,15 @@ def test_tests_and_files_that_are_named(page):
         assert "\ndef %s(" % name in sources, name
 
 
+@pytest.mark.parametrize("page, kinds", [
+    ("docs/webhooks.md", ["webhook"]), ("docs/parquet.md", ["parquet"]), ("docs/warehouses.md", ["postgres", "sqlite"])])
+def test_pages_name_all_options_of_their_sinks(leadpipe, page, kinds):
+    sinks = sinks_in_help(leadpipe("sinks").stdout.decode())
+    text = text_of(page)
+    for option in {option for kind in kinds for option in sinks[kind]}:
+        assert re.search(r"[`,(]%s[`=]" % option, text), option
+
+
 def test_what_makes_another_run():
     """The man page's list is of the options that are not marked as free to change."""
     table = (ROOT / "cmd" / "options_table.c").read_text(encoding="utf-8")
