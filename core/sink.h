@@ -211,6 +211,9 @@ struct sink_ops {
     /* Appends the final paths of all files it would write (one NUL-terminated after another), "-"
      * for standard output; none for deliveries. */
     enum rc (*paths)(const struct sink_cfg *cfg, struct buf *out, struct err *e);
+    /* Appends, in the same way, what is made beside the last of these and has a name that nothing else may
+     * have, but for unfinished files (outfile_unfinished()). NULL: nothing. */
+    enum rc (*beside)(const struct sink_cfg *cfg, struct buf *out, struct err *e);
 
     enum rc (*open)(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
                     struct err *e);

@@ -62,6 +62,21 @@ static enum rc add_database(struct run_files *l, const char *path, const char *w
     return rc;
 }
 
+static enum rc add_beside(struct run_files *l, const struct run_sink_cfg *sink, struct err *e)
+{
+    struct buf names;
+    if (!sink->ops->beside)
+        return RC_OK;
+    buf_init(&names, PATHS_BYTES_MAX);
+    enum rc rc = sink->ops->beside(&sink->cfg, &names, e);
+    if (rc == RC_OK && buf_rc(&names) != RC_OK)
+        rc = err_nomem(e);
+    if (rc == RC_OK)
+        rc = add_derived(l, &names, "its database", e);
+    buf_free(&names);
+    return rc;
+}
+
 static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bool has_state,
                         struct err *e)
 {
@@ -77,7 +92,7 @@ static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bo
             rc = add_output(l, sink->cfg.places, paths.data + at, sink->cfg.spec, e);
     }
     buf_free(&paths);
-    return rc;
+    return rc == RC_OK ? add_beside(l, sink, e) : rc;
 }
 
 /* `who` is what is said of one that is written, "`what` `of`" of one that is read. */

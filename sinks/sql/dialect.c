@@ -22,6 +22,7 @@ static const struct sql_dialect dialects[] = {
     {
         .name = "sqlite",
         .quote = '"',
+        .ignores_case = true,
         .types = {"text", "integer", "real", "boolean", "text", "text", "text", "text"},
         .key_text = "text",
         .nullable = {"", ""},
@@ -121,6 +122,19 @@ enum rc sql_name(struct buf *b, const struct sql_dialect *d, struct str name, st
     if (rc != RC_OK)
         return rc;
     return buf_rc(b) == RC_OK ? RC_OK : err_set(e, buf_rc(b), "%s", rc_text(buf_rc(b)));
+}
+
+bool sql_is_same_name(const struct sql_dialect *d, struct str a, struct str b)
+{
+    if (!d->ignores_case || a.len != b.len)
+        return str_eq(a, b);
+    for (size_t i = 0; i < a.len; i++) {
+        char x = a.ptr[i], y = b.ptr[i];
+        bool is_letter = (x | 0x20) >= 'a' && (x | 0x20) <= 'z';
+        if (x != y && !(is_letter && (x | 0x20) == (y | 0x20)))
+            return false;
+    }
+    return true;
 }
 
 void sql_quote(struct buf *b, const struct sql_dialect *d, struct str name)

@@ -17,6 +17,7 @@ struct sql_dialect {
     const char *name;
     char quote;            /* what stands around names */
     bool is_upper_case;    /* names without quotes are read in upper case: so are ours, in quotes */
+    bool ignores_case;     /* of ASCII letters in names, quotes or not */
     size_t name_bytes_max; /* 0: more than any name has */
     const char *types[COLUMN_TYPES];
     const char *key_text;           /* the type of a text that is part of a key */
@@ -36,6 +37,9 @@ const struct sql_dialect *sql_dialect(size_t i);
  * and ends with "_" and the first 8 hexadecimal digits of its SHA-256. RC_NOMEM, RC_LIMIT: of the
  * buffer. */
 enum rc sql_name(struct buf *b, const struct sql_dialect *d, struct str name, struct err *e);
+
+/* Do two names mean the same there? */
+bool sql_is_same_name(const struct sql_dialect *d, struct str a, struct str b);
 
 /* Appends it in quotes. */
 void sql_quote(struct buf *b, const struct sql_dialect *d, struct str name);

@@ -172,17 +172,19 @@ static enum rc make_table(const struct making *m, struct sql_relation *r, struct
     return rc;
 }
 
-static enum rc check_names(const struct sql_relations *r, struct err *e)
+static enum rc check_names(const struct sql_relations *r, const struct sql_dialect *d,
+                           struct err *e)
 {
+    static const struct str ours = {"_leadpipe", 9};
     for (size_t i = 0; i < r->n; i++) {
         struct str name = r->items[i].name;
-        if (name.len >= 9 && memcmp(name.ptr, "_leadpipe", 9) == 0)
+        if (name.len >= ours.len && sql_is_same_name(d, (struct str){name.ptr, ours.len}, ours))
             return err_set(e, RC_USAGE,
                            "the table " STR_FMT " would have a name of leadpipe's own tables, "
                            "which begin with _leadpipe; use another prefix=",
                            STR_ARG(name));
         for (size_t k = 0; k < i; k++) {
-            if (str_eq(name, r->items[k].name))
+            if (sql_is_same_name(d, name, r->items[k].name))
                 return err_set(e, RC_USAGE,
                                "two tables would have the name " STR_FMT "; use a shorter prefix=",
                                STR_ARG(name));
@@ -205,5 +207,5 @@ enum rc sql_relations_make(struct sql_relations *out, struct arena *memory,
         out->items[i].spec = &p->tables[i];
         rc = make_table(&m, &out->items[i], e);
     }
-    return rc == RC_OK ? check_names(out, e) : rc;
+    return rc == RC_OK ? check_names(out, d, e) : rc;
 }

@@ -162,6 +162,26 @@ void sqlite_place_free(struct sqlite_place *p)
     arena_free(&p->memory);
 }
 
+enum rc sqlite_place_beside(const struct sqlite_place *p, struct buf *out, struct err *e)
+{
+    static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
+    const char *const files[] = {p->path, p->staging, p->fresh};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *name = strrchr(files[i], '/') + 1; /* they are absolute */
+        if (strlen(name) + strlen(suffixes[0]) > NAME_MAX)
+            return err_set(
+                e, RC_USAGE,
+                "%s: the name is too long for a database, because the files beside it have "
+                "names %zu bytes longer: %s",
+                p->spec, strlen(suffixes[0]), name);
+        for (size_t k = 0; k < sizeof suffixes / sizeof *suffixes; k++) {
+            buf_adds(out, files[i]);
+            buf_add(out, suffixes[k], strlen(suffixes[k]) + 1);
+        }
+    }
+    return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
+}
+
 void sqlite_put_table(struct buf *b, const struct sqlite_place *p, struct str table)
 {
     buf_adds(b, "out.");

@@ -35,6 +35,10 @@ enum rc sqlite_place_set_run(struct sqlite_place *p, const struct sink_cfg *cfg,
                              int64_t started_ms, struct err *e);
 void sqlite_place_free(struct sqlite_place *p);
 
+/* Appends the names, with a NUL behind each, of the files that SQLite makes beside a database. RC_USAGE: it
+ * cannot, as they would be too long. */
+enum rc sqlite_place_beside(const struct sqlite_place *p, struct buf *out, struct err *e);
+
 /* "2026-11-29T02:00:00.000000Z": microseconds always, so that texts sort as times do. */
 void sqlite_time_text(int64_t us, char out[SQLITE_TIME_BYTES]);
 

@@ -55,6 +55,16 @@ static enum rc sqlite_paths(const struct sink_cfg *cfg, struct buf *out, struct 
     return RC_OK;
 }
 
+static enum rc sqlite_beside(const struct sink_cfg *cfg, struct buf *out, struct err *e)
+{
+    struct sqlite_place place;
+    enum rc rc = sqlite_place_make(&place, cfg, e);
+    if (rc == RC_OK)
+        rc = sqlite_place_beside(&place, out, e);
+    sqlite_place_free(&place);
+    return rc;
+}
+
 /* ---- the sink ------------------------------------------------------------------------------- */
 
 struct sqlite {
@@ -465,6 +475,7 @@ const struct sink_ops sink_sqlite = {
     .check = sqlite_check,
     .needs = sqlite_needs,
     .paths = sqlite_paths,
+    .beside = sqlite_beside,
     .open = sqlite_open,
     .put = sqlite_put,
     .put_missing = sqlite_put_missing,

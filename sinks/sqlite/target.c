@@ -141,8 +141,9 @@ static enum rc load_columns(struct sqlite_table *t, const struct sqlite_db *d, s
 /* Is there a table of the sink's own of that name? */
 static enum rc has_own_table(const struct sqlite_db *d, const char *name, bool *out, struct err *e)
 {
-    return sqlite_has_row(d, "select 1 from out.sqlite_master where type = 'table' and name = ?1",
-                          str_c(name), out, e);
+    return sqlite_has_row(
+        d, "select 1 from out.sqlite_master where type = 'table' and lower(name) = lower(?1)",
+        str_c(name), out, e);
 }
 
 static enum rc remember(void *table, sqlite3_stmt *stmt, struct err *e)
@@ -174,6 +175,11 @@ static enum rc found_table(void *finding, sqlite3_stmt *stmt, struct err *e)
     const struct finding *f = finding;
     struct str name = f->table->relation->name;
     f->table->exists = true;
+    if (str_eq_c(sqlite_text(stmt, 0), "index"))
+        return err_set(e, RC_USAGE,
+                       "%s: " STR_FMT " is an index there, so that no table can have that name; "
+                       "rename it, or use another file",
+                       f->place->spec, STR_ARG(name));
     if (!str_eq_c(sqlite_text(stmt, 0), "table"))
         return err_set(e, RC_USAGE,
                        "%s: " STR_FMT " is a view there, and rows can only be written to tables; "
@@ -193,7 +199,7 @@ static enum rc find_table(struct sqlite_table *t, const struct sqlite_place *p,
     struct finding finding = {t, p};
     return sqlite_each(d,
                        "select type, sql from out.sqlite_master where lower(name) = lower(?1) and "
-                       "type in ('table', 'view')",
+                       "type in ('table', 'view', 'index')",
                        t->relation->name, found_table, &finding, e);
 }
 

@@ -93,9 +93,53 @@ static void test_relations(void **state)
     }
 }
 
+/* SQLite does not tell capital letters from small ones, PostgreSQL does. */
+static void test_names_alike(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dialect;
+        struct str names[2];
+        enum rc rc;
+    } rows[] = {
+        {"sqlite", {S("leads"), S("Leads")}, RC_USAGE},
+        {"sqlite", {S("leads"), S("LEADS")}, RC_USAGE},
+        {"sqlite", {S("leads"), S("leads")}, RC_USAGE},
+        {"sqlite", {S("leads"), S("lead")}, RC_OK},
+        {"sqlite",
+         {S("a_b"), S("a\x7f"
+                      "b")},
+         RC_OK}, /* which differ by the bit of letters alone */
+        {"sqlite", {S("a@"), S("a`")}, RC_OK},
+        {"sqlite", {S("\xC3\xA4"), S("\xC3\x84")}, RC_OK},
+        {"sqlite", {S("leads"), S("_LeadPipe_runs")}, RC_USAGE},
+        {"postgres", {S("leads"), S("Leads")}, RC_OK},
+        {"postgres", {S("leads"), S("leads")}, RC_USAGE},
+        {"postgres", {S("leads"), S("_leadpipe_runs")}, RC_USAGE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct table_spec tables[2] = {{.name = rows[i].names[0]}, {.name = rows[i].names[1]}};
+        const struct profile profile = {.tables = tables, .n_tables = 2};
+        const struct sql_dialect *dialect = NULL;
+        struct sql_relations r;
+        struct arena memory;
+        struct err e = {.msg = ""};
+        for (size_t k = 0;
+             (dialect = sql_dialect(k)) && strcmp(dialect->name, rows[i].dialect) != 0;)
+            k++;
+        arena_init(&memory, 16 << 20);
+        enum rc rc = sql_relations_make(&r, &memory, dialect, &profile, NULL, false, &e);
+        if (rc != rows[i].rc)
+            fail_msg("%s: %s and %s: %s", rows[i].dialect, rows[i].names[0].ptr,
+                     rows[i].names[1].ptr, rc_text(rc));
+        arena_free(&memory);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_extras), cmocka_unit_test(test_long),
-                                       cmocka_unit_test(test_relations)};
+                                       cmocka_unit_test(test_relations),
+                                       cmocka_unit_test(test_names_alike)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
