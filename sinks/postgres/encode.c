@@ -24,6 +24,7 @@ const struct typed_target pg_target = {.has_decimals = true,
 
 static const char signature[] = "PGCOPY\n\377\r\n"; /* and its NUL */
 #define HEAD_BYTES (sizeof signature + 8)
+#define END_OF_ROWS 0xFFFF
 
 /* ---- integers ------------------------------------------------------------------------------- */
 
@@ -55,7 +56,7 @@ void pg_put_begin(struct buf *b)
 
 void pg_put_end(struct buf *b)
 {
-    put_bytes(b, 0xFFFF, 2);
+    put_bytes(b, END_OF_ROWS, 2);
 }
 
 void pg_put_row(struct buf *b, size_t n_fields)
@@ -259,4 +260,37 @@ struct str pg_text_at(struct str data, uint64_t row, size_t field)
         }
     }
     return STR_NONE;
+}
+
+/* What a value takes of a row: "TOAST" in PostgreSQL's documentation. */
+#define TOAST_POINTER_BYTES 18
+#define TOAST_BYTES_MIN 24 /* shorter ones stay */
+
+uint64_t pg_widest_row(struct str data)
+{
+    size_t at = HEAD_BYTES;
+    uint64_t widest = 0;
+    size_t most = 0;
+    for (uint64_t row = 1; at + 2 <= data.len; row++) {
+        uint64_t n = get_bytes(data.ptr + at, 2);
+        size_t bytes = 0;
+        at += 2;
+        if (n == END_OF_ROWS)
+            break;
+        for (uint64_t f = 0; f < n && at + 4 <= data.len; f++) {
+            uint64_t len = get_bytes(data.ptr + at, 4);
+            at += 4;
+            if (len == NULL_LENGTH)
+                continue;
+            if (len > data.len - at)
+                return widest;
+            bytes += len < TOAST_BYTES_MIN ? (size_t)len + 1 : TOAST_POINTER_BYTES;
+            at += (size_t)len;
+        }
+        if (bytes > most) {
+            most = bytes;
+            widest = row;
+        }
+    }
+    return widest;
 }

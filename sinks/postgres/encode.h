@@ -26,4 +26,7 @@ void pg_put_typed(struct buf *b, const struct typed_cell *cell);
 /* The text of field `field` (from 0) of row `row` (from 1) of such data; absent: there is none. */
 struct str pg_text_at(struct str data, uint64_t row, size_t field);
 
+/* The row (from 1) that takes most of a page, where a long value is stored elsewhere. 0: there is none. */
+uint64_t pg_widest_row(struct str data);
+
 #endif

@@ -108,6 +108,32 @@ static enum rc server_error(struct pg_link *l, const PGresult *r, struct err *e)
                    l->subject[0] ? ": " : "", text);
 }
 
+/* SQLSTATEs of class 54, "Program Limit Exceeded". */
+static const char *limit_advice(const struct pg_link *l)
+{
+    if (strcmp(l->sqlstate, "54011") == 0) /* too_many_columns */
+        return "PostgreSQL allows 1,600 columns in a table, and counts those that were dropped: use a "
+               "smaller --max-columns, or another schema= or prefix=";
+    if (strcmp(l->sqlstate, "54000") == 0) /* program_limit_exceeded: of a row, or of an index */
+        return "PostgreSQL stores a row in 8 KB, of which every long value takes 18 bytes: use a "
+               "smaller --max-columns, such as 300; what has no column of its own is in one with "
+               "all others";
+    return NULL;
+}
+
+bool pg_is_limit(const struct pg_link *l)
+{
+    return limit_advice(l) != NULL;
+}
+
+void pg_add_advice(const struct pg_link *l, struct err *e)
+{
+    const char *advice = limit_advice(l);
+    const struct err error = *e;
+    if (advice)
+        (void)err_set(e, error.rc, "%s; %s", error.msg, advice);
+}
+
 static void on_notice(void *link, const PGresult *r)
 {
     struct pg_link *l = link;

@@ -58,4 +58,9 @@ enum rc pg_count(struct pg_link *l, struct buf *sql, uint64_t *rows, struct err 
 /* A "copy ... from stdin" and its data. */
 enum rc pg_copy(struct pg_link *l, const char *sql, struct str data, struct err *e);
 
+/* Was the last error one of the server's limits, as of a row's size? */
+bool pg_is_limit(const struct pg_link *l);
+/* Appends what to do about the last error, whose text is in `e`, where it is one of the server's limits. */
+void pg_add_advice(const struct pg_link *l, struct err *e);
+
 #endif

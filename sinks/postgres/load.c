@@ -295,12 +295,21 @@ static size_t lead_field(const struct pg_load *load)
     return load->place->all_text ? 2 : 3;
 }
 
+/* Which row the server's error is about; 0: not one of them. It writes many at once, so that of one that is
+ * too large it names any that was read by then. */
+static uint64_t row_of(const struct pg_load *load, struct str rows)
+{
+    return pg_is_limit(load->link) ? pg_widest_row(rows) : load->link->copy_line;
+}
+
 /* Whose row it was, of a COPY that failed. */
 static void name_lead(const struct pg_load *load, struct str rows, size_t table, struct err *e)
 {
-    struct str lead = pg_text_at(rows, load->link->copy_line, lead_field(load));
+    uint64_t row = rows.ptr ? row_of(load, rows) : 0;
+    struct str lead = pg_text_at(rows, row, lead_field(load));
+    pg_add_advice(load->link, e);
     struct str name = is_gone(load, table) ? STR("of missing leads") : relation(load, table)->name;
-    if (load->link->copy_line && lead.ptr)
+    if (row && lead.ptr)
         err_prefix(e, "lead %.*s, table " STR_FMT, (int)(lead.len < 200 ? lead.len : 200), lead.ptr,
                    STR_ARG(name));
     else
@@ -316,6 +325,8 @@ static enum rc send_rows(struct pg_load *load, size_t table, size_t n_columns, s
     if (!is_gone(load, table))
         put_new_columns(&sql, load, table, n_columns);
     enum rc rc = pg_run_buf(load->link, &sql, e);
+    if (rc == RC_IO)
+        name_lead(load, STR_NONE, table, e);
     buf_clear(&sql);
     put_copy(&sql, load, table, n_columns);
     if (rc == RC_OK && buf_rc(&sql) != RC_OK)

@@ -264,6 +264,10 @@ static enum rc merge_table(const struct pg_place *p, struct pg_link *l, size_t t
     bool too_many = rc == RC_OK && out->gone > out->gone_allowed;
     if (rc == RC_OK && !too_many)
         rc = write_table(&m, out, e);
+    if (rc == RC_IO) {
+        pg_add_advice(l, e);
+        err_prefix(e, "table " STR_FMT, STR_ARG(m.relation->name));
+    }
     pg_plan_free(&m);
     return rc;
 }

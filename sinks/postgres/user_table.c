@@ -35,25 +35,48 @@ enum rc pg_staged_type(const struct pg_place *p, const struct sql_relation *r, s
     return RC_OK;
 }
 
-enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, struct pg_table *t,
-                       struct pg_link *l, struct err *e)
+/* INDEX_MAX_KEYS of a server as it is built everywhere. */
+#define KEY_COLUMNS_MAX 32
+
+static enum rc find_keys(const struct pg_place *p, const struct sql_relation *r, struct pg_table *t,
+                         const char *spec, struct str keys[KEY_COLUMNS_MAX], size_t *out,
+                         struct err *e)
 {
-    struct str keys[PROFILE_COLUMNS_MAX];
     size_t n = 0;
-    bool has_key = false;
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < r->n_columns && n < PROFILE_COLUMNS_MAX - 1; i++) {
+    for (size_t i = 0; rc == RC_OK && i < r->n_columns; i++) {
         const struct sql_mapped *mapped;
         if (!r->columns[i].is_key)
             continue;
         rc = sql_column_map_find(&t->map, r->columns[i].wanted, r->columns[i].source, &mapped, e);
-        if (rc == RC_OK)
-            keys[n++] = mapped->column;
+        if (rc == RC_OK && n < KEY_COLUMNS_MAX)
+            keys[n] = mapped->column;
+        n++;
     }
+    if (rc != RC_OK || !r->has_key)
+        return rc;
+    if (p->mode == SQL_MODE_APPEND && n < KEY_COLUMNS_MAX)
+        keys[n] = STR(SQL_COLUMN_RUN_ID);
+    n += p->mode == SQL_MODE_APPEND;
+    *out = n;
+    if (n <= KEY_COLUMNS_MAX)
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "%s: the key of the table " STR_FMT
+                   " would have %zu columns, but PostgreSQL allows %d; use a profile with fewer "
+                   "parameters",
+                   spec, STR_ARG(r->name), n, KEY_COLUMNS_MAX);
+}
+
+enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, struct pg_table *t,
+                       struct pg_link *l, struct err *e)
+{
+    struct str keys[KEY_COLUMNS_MAX];
+    size_t n = 0;
+    bool has_key = false;
+    enum rc rc = find_keys(p, r, t, l->cfg.spec, keys, &n, e);
     if (rc != RC_OK || !t->exists || !r->has_key)
         return rc;
-    if (p->mode == SQL_MODE_APPEND)
-        keys[n++] = STR(SQL_COLUMN_RUN_ID);
     rc = pg_table_has_key(l, p, r->name, keys, n, &has_key, e);
     if (rc != RC_OK || has_key)
         return rc;

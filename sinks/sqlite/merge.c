@@ -21,6 +21,7 @@ struct merging {
     struct sql_merge merge;
     struct sql_merge_column *columns; /* merge.columns */
     size_t cap;
+    size_t n_missing; /* columns that the table gets */
     struct str marks; /* the column of marks, once it is planned */
     struct buf ddl;   /* of a table to be made: "name type", with commas; else statements */
     struct buf text;  /* scratch */
@@ -44,6 +45,7 @@ static void put_missing_column(struct merging *m, const struct sql_mapped *mappe
 {
     if (mapped->exists)
         return;
+    m->n_missing++;
     if (m->now.exists) {
         buf_adds(&m->ddl, "alter table ");
         buf_add_str(&m->ddl, m->merge.table);
@@ -251,6 +253,9 @@ static enum rc make_table(struct merging *m, struct err *e)
     const struct sqlite_db *d = &m->stage->db;
     if (buf_rc(&m->ddl) != RC_OK)
         return err_nomem(e);
+    enum rc rc = sqlite_table_check_width(&m->now, m->place, d, m->n_missing, e);
+    if (rc != RC_OK)
+        return rc;
     if (m->now.exists)
         return m->ddl.len ? sqlite_run_buf(d, &m->ddl, e) : RC_OK;
     buf_adds(&m->text, "create table ");
@@ -450,6 +455,7 @@ enum rc sqlite_merge(struct sqlite_stage *s, struct sql_outcome *out, bool *done
 {
     *done = false;
     *out = (struct sql_outcome){.held = 0};
+    (void)sqlite3_limit(s->db.db, SQLITE_LIMIT_LENGTH, s->length_max);
     enum rc rc = index_all(s, e);
     if (rc == RC_OK)
         rc = sqlite_run(&s->db, "begin immediate", e);

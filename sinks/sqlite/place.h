@@ -8,6 +8,8 @@
 #include "sinks/typed_rows.h"
 
 #define SQLITE_TIME_BYTES 80 /* seven numbers of any length */
+/* Of every table: "_misfits", "_exported_at", "_run_id", "_deleted_at", and some of the user's. */
+#define SQLITE_OTHER_COLUMNS 16
 
 struct sqlite_opts {
     int mode, deletes, types; /* enum sql_mode, enum sql_deletes, enum typed_types */

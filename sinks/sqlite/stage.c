@@ -18,8 +18,8 @@
 #define WAIT_MS 60000        /* for programs that write to the database */
 #define LOCK_BYTE 0x40000000 /* of the bytes that SQLite locks (fileformat2.html, section 1.4) */
 #define LOCK_BYTES 512
-/* Of every table: "_misfits", "_exported_at", "_run_id", "_deleted_at", and some of the user's. */
-#define OTHER_COLUMNS 16
+/* What a row gets beside what is staged: so that none that was taken in is too large at the end. */
+#define OTHER_BYTES (1 << 16)
 
 static const struct typed_target target = {
     .time_min_us = TIME_YEAR_1_US,
@@ -112,7 +112,10 @@ enum rc sqlite_stage_open(struct sqlite_stage *s, const struct sqlite_place *p,
     if (rc != RC_OK)
         return rc;
     s->db.wait_ms = WAIT_MS;
-    s->columns_max = (size_t)sqlite3_limit(s->db.db, SQLITE_LIMIT_COLUMN, -1) - OTHER_COLUMNS;
+    s->columns_max =
+        (size_t)sqlite3_limit(s->db.db, SQLITE_LIMIT_COLUMN, -1) - SQLITE_OTHER_COLUMNS;
+    s->length_max = sqlite3_limit(s->db.db, SQLITE_LIMIT_LENGTH, -1);
+    (void)sqlite3_limit(s->db.db, SQLITE_LIMIT_LENGTH, s->length_max - OTHER_BYTES);
     return set_durability(s, e);
 }
 
@@ -170,9 +173,13 @@ static enum rc fit_columns(struct sqlite_stage *s, size_t table, struct err *e)
                               r->columns[i].type, &mapped, &fit, e);
         if (rc == RC_OK)
             rc = set_fit(t, i, &fit, r->columns[i].type, e);
+        t->n_more += rc == RC_OK && !mapped->exists;
     }
     t->n_columns = r->n_columns;
-    return rc;
+    if (rc != RC_OK)
+        return rc;
+    rc = sqlite_table_check_width(&t->now, s->place, &s->db, t->n_more, e);
+    return rc == RC_IO ? (e->rc = RC_USAGE) : rc;
 }
 
 static enum rc make_typed(struct sqlite_stage *s, size_t table, struct str mark, struct err *e)
@@ -251,6 +258,7 @@ static enum rc fit_extra(void *extra_fit, sqlite3_stmt *stmt, struct err *e)
     struct sqlite_fit fit;
     enum rc rc = sqlite_table_map(&t->now, f->stage->place, sqlite_text(stmt, 0),
                                   sqlite_text(stmt, 1), TYPE_TEXT, &mapped, &fit, e);
+    t->n_more += rc == RC_OK && !mapped->exists;
     return rc == RC_OK ? set_fit(t, t->n_columns++, &fit, TYPE_TEXT, e) : rc;
 }
 
@@ -369,15 +377,15 @@ static enum rc add_extra(struct sqlite_stage *s, size_t table, struct err *e)
     struct sqlite_fit fit;
     struct buf source;
     if (t->n_columns >= s->columns_max)
-        return err_set(e, RC_IO,
-                       "%s: the table " STR_FMT " would have more columns than SQLite allows; use "
-                       "--max-columns %zu",
-                       s->place->spec, STR_ARG(relation(s, table)->name), s->columns_max);
+        return sqlite_table_check_width(&t->now, s->place, &s->db, SIZE_MAX / 2, e);
     buf_init(&source, SQL_SOURCE_BYTES_MAX * 2);
     enum rc rc = put_source(&source, s, table, &column, e);
     if (rc == RC_OK)
         rc = sqlite_table_map(&t->now, s->place, column.name, buf_str(&source), TYPE_TEXT, &mapped,
                               &fit, e);
+    t->n_more += rc == RC_OK && !mapped->exists;
+    if (rc == RC_OK)
+        rc = sqlite_table_check_width(&t->now, s->place, &s->db, t->n_more, e);
     if (rc == RC_OK)
         rc = describe(s, table, ord, &column, buf_str(&source), e);
     if (rc == RC_OK && ord >= t->n_made) {
@@ -457,9 +465,23 @@ static struct typed_cell retyped(const struct sqlite_staged *t, size_t i,
     return cell;
 }
 
+/* `code`: of the row at hand. */
+static enum rc row_rc(const struct sqlite_stage *s, size_t table, const struct lead *lead, int code,
+                      struct err *e)
+{
+    if ((code & 0xff) != SQLITE_TOOBIG)
+        return sqlite_rc(&s->db, code, e);
+    return err_set(
+        e, RC_IO,
+        "%s: lead " STR_FMT ", table " STR_FMT
+        ": the row is larger than SQLite allows (%d bytes); leave this lead out, or write "
+        "it to another sink",
+        s->place->spec, STR_ARG(lead->id), STR_ARG(relation(s, table)->name), s->length_max);
+}
+
 /* `n_before`: columns that rows had before this one. */
-static enum rc bind_row(struct sqlite_stage *s, size_t table, const struct typed_row *row,
-                        size_t n_before, struct err *e)
+static enum rc bind_row(struct sqlite_stage *s, size_t table, const struct lead *lead,
+                        const struct typed_row *row, size_t n_before, struct err *e)
 {
     struct sqlite_staged *t = &s->tables[table];
     int code = SQLITE_OK;
@@ -476,7 +498,7 @@ static enum rc bind_row(struct sqlite_stage *s, size_t table, const struct typed
             return rc;
         code = sqlite3_bind_null(t->insert, (int)i + 1);
     }
-    return sqlite_rc(&s->db, code, e);
+    return row_rc(s, table, lead, code, e);
 }
 
 static enum rc put_row(struct sqlite_stage *s, size_t table, const struct lead *lead,
@@ -493,7 +515,7 @@ static enum rc put_row(struct sqlite_stage *s, size_t table, const struct lead *
     if (rc == RC_OK && changed)
         rc = make_insert(s, table, e);
     if (rc == RC_OK)
-        rc = bind_row(s, table, &typed, n_before, e);
+        rc = bind_row(s, table, lead, &typed, n_before, e);
     if (rc != RC_OK)
         return rc;
     int code = SQLITE_OK;
@@ -501,7 +523,7 @@ static enum rc put_row(struct sqlite_stage *s, size_t table, const struct lead *
         code = bind(s, t->insert, (int)typed.n + 1, &typed.last[0], &text);
     if (code == SQLITE_OK)
         code = sqlite3_step(t->insert);
-    rc = sqlite_rc(&s->db, code, e);
+    rc = row_rc(s, table, lead, code, e);
     (void)sqlite3_reset(t->insert);
     t->rows += rc == RC_OK;
     return rc;

@@ -24,6 +24,7 @@ struct sqlite_staged {
     bool *no_numerals;       /* of each column, see struct sqlite_fit */
     size_t cap_no_numerals;
     size_t n_made; /* undocumented columns that the staging table has */
+    size_t n_more; /* columns that the table of `now` does not have */
     uint64_t rows;
 };
 
@@ -40,6 +41,7 @@ struct sqlite_stage {
     struct buf text;  /* scratch, for SQL */
     struct buf value; /* scratch, for one value */
     size_t columns_max;
+    int length_max; /* bytes of a row in the table; of a staged one a few fewer */
 };
 
 /* Opens the staging database, and takes it from a process that is not there any more; `begins`: it is

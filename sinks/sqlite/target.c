@@ -332,6 +332,24 @@ enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
     return rc == RC_OK ? check_key(t, p, d, e) : rc;
 }
 
+enum rc sqlite_table_check_width(const struct sqlite_table *t, const struct sqlite_place *p,
+                                 const struct sqlite_db *d, size_t more, struct err *e)
+{
+    size_t limit = (size_t)sqlite3_limit(d->db, SQLITE_LIMIT_COLUMN, -1);
+    if (t->n_columns + more <= limit)
+        return RC_OK;
+    if (t->n_columns == 0)
+        return err_set(e, RC_IO,
+                       "%s: the table " STR_FMT
+                       " would have more columns than SQLite allows (%zu); use --max-columns %zu",
+                       p->spec, STR_ARG(t->relation->name), limit, limit - SQLITE_OTHER_COLUMNS);
+    return err_set(e, RC_IO,
+                   "%s: the table " STR_FMT " has %zu columns, and this run would add %zu or more, "
+                   "but SQLite allows %zu; use a smaller --max-columns, drop columns that nobody "
+                   "needs, or use another file",
+                   p->spec, STR_ARG(t->relation->name), t->n_columns, more, limit);
+}
+
 void sqlite_table_free(struct sqlite_table *t)
 {
     sql_column_map_free(&t->map);

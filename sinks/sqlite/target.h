@@ -42,6 +42,9 @@ enum rc sqlite_target_attach(const struct sqlite_place *p, const struct sqlite_d
 /* What "out" has of a table; nothing where `is_attached` is false. RC_USAGE: rows cannot be put there. */
 enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
                           const struct sqlite_db *d, size_t table, bool is_attached, struct err *e);
+/* Has the table, which exists or does not, room for so many columns more? RC_IO: SQLite allows fewer. */
+enum rc sqlite_table_check_width(const struct sqlite_table *t, const struct sqlite_place *p,
+                                 const struct sqlite_db *d, size_t more, struct err *e);
 void sqlite_table_free(struct sqlite_table *t);
 
 const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, struct str name);

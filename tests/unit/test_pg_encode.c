@@ -203,9 +203,37 @@ static void test_conninfo(void **state)
     }
 }
 
+/* A long value takes 18 bytes of its row, wherever it is in the list; what is cut off is not read. */
+static void widest_row(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t fields, bytes; /* of each field */
+    } rows[] = {{3, 5}, {2, 100000}, {4, 17}, {5, 13}, {1, 23}};
+    char text[100000];
+    struct buf b;
+    memset(text, 'x', sizeof text);
+    buf_init(&b, 1 << 20);
+    pg_put_begin(&b);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        pg_put_row(&b, rows[i].fields + 1);
+        pg_put_null(&b);
+        for (size_t k = 0; k < rows[i].fields; k++)
+            pg_put_text(&b, (struct str){text, rows[i].bytes});
+    }
+    assert_int_equal(pg_widest_row(buf_str(&b)), 3);
+    pg_put_end(&b);
+    assert_int_equal(pg_widest_row(buf_str(&b)), 3);
+    for (size_t n = 0; n < b.len; n += 97)
+        assert_true(pg_widest_row((struct str){b.data, n}) <= 5);
+    assert_int_equal(pg_widest_row(STR_NONE), 0);
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_row),
+                                       cmocka_unit_test(widest_row),
                                        cmocka_unit_test(test_conninfo)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
