@@ -9,6 +9,7 @@ requests are a few hundred then, whatever the number of leads.
     python3 corpus.py DIR     writes varied bodies to DIR/plain/0000 and IDs to DIR/ids
 """
 
+import json
 import os
 import sys
 
@@ -52,10 +53,13 @@ class Corpus:
             file.write(body.replace(own, self._id(group, number).encode()))
 
     def revise(self, count, revision):
-        """The first `count` bodies of every thousand are others from now on. nginx keeps files open: it has to be another one."""
+        """The first `count` bodies of every thousand are others from now on: some of the lead's own values, and in every second
+        one also its lists, each of which has lost its last element. nginx keeps files open: it has to be another one."""
         for number in range(count):
             own = self._bodies[number][0]
-            self._bodies[number] = own, leads.payload("omni", own.decode(), revision=revision)
+            body = leads.payload("omni", own.decode(), revision=revision)
+            keeps = (number + revision) % 2     # in the next revision it is the other ones
+            self._bodies[number] = own, body if keeps else json.dumps(_shorter(json.loads(body))).encode()
             for group in range(min(self._groups, OWN_LEADS // self.bodies)):
                 self._write(group, number)
 
@@ -72,6 +76,16 @@ class Corpus:
                 file.write(first + "\n")
             file.writelines(self._id(*divmod(n, self.bodies)) + "\n" for n in numbers)
         return path
+
+
+def _shorter(value):
+    """The same without the last element of each list of objects that has several."""
+    if isinstance(value, dict):
+        return {name: _shorter(member) for name, member in value.items()}
+    if not isinstance(value, list):
+        return value
+    several = len(value) > 1 and isinstance(value[0], dict)
+    return [_shorter(element) for element in (value[:-1] if several else value)]
 
 
 def _bodies(kind):

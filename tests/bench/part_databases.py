@@ -156,7 +156,8 @@ def postgres(ctx):
         ["%s leads of %s bytes on average, `-j 64`, nginx on loopback, a server with its default settings (`max_wal_size` 4 "
          "GB) on the same processors; medians of %d rounds, each of them all four runs. `\\copy` loads CSV files that are finished "
          "into new tables with the same columns, types and keys, and fetches nothing. On the second night 8 %% of the leads "
-         "differ; before it the tables are vacuumed, as the server does by itself in the course of a day. Tail: the share of the time after the last lead was fetched."
+         "differ, and half of these have lost rows; before it the tables are vacuumed, as the server does by itself in the course "
+         "of a day. Tail: the share of the time after the last lead was fetched."
          % (number(count), number(ctx.corpus().mean_bytes), pairs)])
     ids, cluster = ctx.ids(count), Cluster()
     try:
