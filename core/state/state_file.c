@@ -93,8 +93,10 @@ static enum rc check_owner(const char *path, int fd, struct err *e)
     return state_owner_check(path, &st, e);
 }
 
-/* SQLite is not asked: it would take another's file for its own, or write to repair it. */
-static enum rc check_content(const char *path, struct state_file *file, struct err *e)
+/* SQLite is not asked: it would take another's file for its own, or write to repair it. `wal_bytes`: of the -wal
+ * file before this. */
+static enum rc check_content(const char *path, struct state_file *file, uint64_t wal_bytes,
+                             struct err *e)
 {
     int fd = open(file->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
@@ -111,7 +113,7 @@ static enum rc check_content(const char *path, struct state_file *file, struct e
     file->is_new = is_blank(beginning, n);
     if (!file->is_new)
         rc = check_header(path, beginning, n, e);
-    else if (state_file_wal_bytes(file->real) > 0)
+    else if (wal_bytes > 0)
         rc = err_set(e, RC_USAGE,
                      "%s: is damaged: it is empty, but %s-wal exists; restore it, or remove both "
                      "to start over",
@@ -130,17 +132,19 @@ static enum rc check_target(const char *path, const struct target *t, struct sta
     if (rc != RC_OK)
         return rc;
     file->is_new = true;
-    if (!t->exists)
-        return state_file_wal_bytes(t->final) == 0
-                   ? RC_OK
-                   : err_set(e, RC_USAGE,
-                             "%s: does not exist, but %s-wal does; restore the first "
-                             "or remove the second",
-                             path, t->final);
+    /* First the -wal file, then the state: another run may be making them, in the other order. */
+    uint64_t wal_bytes = state_file_wal_bytes(t->final);
+    if (!t->exists && wal_bytes == 0)
+        return RC_OK;
+    if (!t->exists && access(t->final, F_OK) != 0)
+        return err_set(
+            e, RC_USAGE,
+            "%s: does not exist, but %s-wal does; restore the first or remove the second", path,
+            t->final);
     if (access(t->final, R_OK | W_OK) != 0)
         return err_sys(e, RC_USAGE, errno, "%s", path);
     file->real = strdup(t->final);
-    return file->real ? check_content(path, file, e) : err_nomem(e);
+    return file->real ? check_content(path, file, wal_bytes, e) : err_nomem(e);
 }
 
 enum rc state_file_busy(const char *path, const char *real, struct err *e)

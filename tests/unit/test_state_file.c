@@ -298,7 +298,7 @@ static void second_process_is_refused(void **state)
 static void one_of_many_at_most_makes_it(void **state)
 {
     (void)state;
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 40; round++) {
         struct children c;
         int opened = 0, busy = 0;
         remove_state("s");
