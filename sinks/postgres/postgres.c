@@ -235,6 +235,8 @@ static enum rc begin(struct postgres *s, const struct sink_mark *from, struct er
     if (rc == RC_OK)
         rc = pg_lock_run(&s->place, &s->link, e);
     if (rc == RC_OK)
+        rc = pg_claim_tables(&s->place, &s->link, e);
+    if (rc == RC_OK)
         rc = pg_sweep(&s->place, &s->link, e);
     if (rc == RC_OK && from)
         return pg_load_resume(&s->load, e);

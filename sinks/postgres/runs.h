@@ -27,7 +27,11 @@ enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct e
  * first one's connection did. */
 enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e);
 
-/* For the rest of a transaction: no other run merges into the schema. Says whom it waits for. */
+/* For the rest of the session, under the lock of the run: no other sink of the run writes the same tables,
+ * whatever it calls the database. RC_USAGE: another one does. */
+enum rc pg_claim_tables(const struct pg_place *p, struct pg_link *l, struct err *e);
+
+/* For the rest of a transaction: no other run merges into the same tables. Says whom it waits for. */
 enum rc pg_lock_merge(const struct pg_place *p, struct pg_link *l, struct err *e);
 
 enum rc pg_run_read(const struct pg_place *p, struct pg_link *l, struct pg_run *out, struct err *e);

@@ -457,6 +457,47 @@ def test_two_runs_at_once(leadpipe, database, tmp_path):
     assert sum(run["rows_inserted"] for run in database.runs("dw")) == 800
 
 
+@pytest.mark.parametrize("options", [["schema=dw,prefix=a_", "schema=dw,prefix=b_"], ["prefix=a_", "schema=public"],
+                                     ["schema=dw", "schema=dw2"], ["schema=dw,mode=append", "schema=dw,prefix=b_,deletes=mark"]],
+                         ids=" ".join)
+def test_two_targets_in_one_database(leadpipe, database, tmp_path, options):
+    """Neither commits before both are prepared, so neither may wait for the other."""
+    ids_file(tmp_path, ["l%d" % n for n in range(50)])
+    with provider_of(lambda path, _: (200, lead(path.rsplit("/", 1)[1], 1))) as server:
+        for night in range(2):
+            process = leadpipe.start("export", "-p", "omni", "--base-url", server.url, "-t", database.target(options[0]), "-t",
+                                     database.target(options[1]), "ids.txt", env=KEY)
+            try:
+                _, errors = process.communicate(timeout=60)
+            finally:
+                process.kill()
+            assert process.returncode == 0 and b"waiting" not in errors, errors
+    for text in options:
+        given = dict(one.split("=") for one in text.split(","))
+        table = "%s.%sleads" % (given.get("schema", "public"), given.get("prefix", ""))
+        assert len(database.ask("select * from " + table)) == 50 * (2 if "mode" in given else 1), table
+    assert database.staging() == []
+
+
+@pytest.mark.parametrize("first, second, url, state", [
+    ("schema=dw", "schema=dw", False, []), ("", "schema=public", False, []), ("", "", True, ["--state", "run.state"]),
+    ("prefix=a_", "prefix=a_,mode=append", True, [])], ids=str)
+def test_the_same_tables_twice(leadpipe, database, tmp_path, first, second, url, state):
+    """However the database and the schema are written."""
+    ids_file(tmp_path, ["a"])
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        again = database.target(second)
+        if url:
+            again = "postgres%s:postgresql://etl@/%s?host=%s" % ("," + second if second else "", database.name, database.cluster.env["PGHOST"])
+        words = ["export", "-p", "omni", "--base-url", server.url, "-t", database.target(first)]
+        done = leadpipe(*words, "-t", again, *state, "ids.txt", env=KEY, timeout=60)
+        assert done.returncode == 2 and not server.seen, done.stderr
+        assert "another target of this command already writes the table" in done.stderr
+        assert database.staging() == []
+        done = leadpipe(*words, *state, "ids.txt", env=KEY)  # nothing of it is in the way
+        assert done.returncode == 0, done.stderr
+
+
 def test_waits_for_the_merge_of_another(leadpipe, database, tmp_path):
     ids_file(tmp_path, ["a"])
     with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
