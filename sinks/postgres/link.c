@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define CONNECT_MS 30000
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 5000
+#define MINUTE_US ((int64_t)60000000)
 
 /* What the session must be like, whatever the defaults of the role and the database are. Names in our
  * statements have their schema. The search path stays: triggers of the user's may need it. Compiling a
@@ -421,14 +423,15 @@ static enum rc connect_failed(struct pg_link *l, struct err *e)
 static enum rc poll_connection(struct pg_link *l, struct err *e)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    int64_t ms = l->wait_ms >= 0 && l->wait_ms < CONNECT_MS ? l->wait_ms : CONNECT_MS;
     while (status != PGRES_POLLING_OK) {
         short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-        enum wake woken = wait_for(l, PQsocket(l->conn), events, CONNECT_MS);
+        enum wake woken = wait_for(l, PQsocket(l->conn), events, ms);
         if (woken == WAKE_STOPPED)
             return give_up(l, woken, e);
         if (woken == WAKE_TOO_LONG)
-            return err_set(e, RC_NET, "%s: no connection within %d seconds", l->cfg.spec,
-                           CONNECT_MS / 1000);
+            return err_set(e, RC_NET, "%s: no connection within %" PRId64 " seconds", l->cfg.spec,
+                           ms / 1000);
         status = PQconnectPoll(l->conn);
         if (status == PGRES_POLLING_FAILED)
             return connect_failed(l, e);
@@ -457,14 +460,32 @@ enum rc pg_link_open(struct pg_link *l, struct err *e)
     return rc;
 }
 
-enum rc pg_link_open_again(struct pg_link *l, int64_t ms, struct err *e)
+/* Once for each minute; *minute: the last that was told. */
+static void tell_away(struct pg_link *l, int64_t away_us, int64_t ms, int64_t *minute)
 {
-    int64_t until = clock_mono_us(&clock_system) + ms * 1000;
+    if (away_us / MINUTE_US <= *minute)
+        return;
+    *minute = away_us / MINUTE_US;
+    log_msg(l->cfg.log, LOG_LEVEL_WARN, l->cfg.spec,
+            "still no connection after %" PRId64 "m; giving up at %" PRId64 "m", *minute,
+            ms * 1000 / MINUTE_US);
+}
+
+enum rc pg_link_open_again(struct pg_link *l, int64_t since_us, int64_t ms, struct err *e)
+{
     int64_t pause = PAUSE_FIRST_MS;
+    int64_t minute = 0;
     for (;;) {
         enum rc rc = pg_link_open(l, e);
-        if (rc != RC_NET || clock_mono_us(&clock_system) > until)
+        int64_t away_us = clock_mono_us(l->cfg.clock) - since_us;
+        if (rc != RC_NET)
             return rc;
+        if (away_us >= ms * 1000) {
+            struct err last = *e;
+            return err_set(e, RC_NET, "%s; gave up after %" PRId64 "m without a connection",
+                           last.msg, ms * 1000 / MINUTE_US);
+        }
+        tell_away(l, away_us, ms, &minute);
         log_msg(l->cfg.log, LOG_LEVEL_DEBUG, NULL, "%s; trying again", e->msg);
         if (wait_for(l, -1, 0, pause) == WAKE_STOPPED)
             return err_set(e, RC_STOPPED, "%s: stopped while waiting for the server", l->cfg.spec);

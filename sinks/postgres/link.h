@@ -12,6 +12,7 @@
 #include <libpq-fe.h>
 
 #include "core/base/buf.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/secrets.h"
 #include "core/base/stop_timer.h"
@@ -22,6 +23,7 @@ struct pg_link_cfg {
     const char *spec;     /* for messages */
     struct secrets *secrets;
     const struct log_hook *log;
+    const struct clock *clock;
     const struct stop_timer *run_stop; /* of the run, or NULL */
     const struct stop_timer *stop;     /* of the sink */
 };
@@ -41,8 +43,9 @@ enum rc pg_conninfo_check(const char *conninfo, struct err *e);
 
 /* Once. Ends a connection that there is. */
 enum rc pg_link_open(struct pg_link *l, struct err *e);
-/* RC_NET is tried again, with longer and longer pauses, for `ms`. */
-enum rc pg_link_open_again(struct pg_link *l, int64_t ms, struct err *e);
+/* RC_NET is tried again, with longer and longer pauses, until `ms` are over since `since_us`, when a server
+ * that is not there was first missed; says so every minute. */
+enum rc pg_link_open_again(struct pg_link *l, int64_t since_us, int64_t ms, struct err *e);
 void pg_link_close(struct pg_link *l);
 
 /* One statement, whose parameters are texts (NULL: null). `out` may be NULL; else it is the caller's, with

@@ -417,11 +417,11 @@ static enum rc send_lost(struct pg_load *load, struct err *e)
     return send_spool(load, e);
 }
 
-static enum rc reconnect_once(struct pg_load *load, struct err *e)
+static enum rc reconnect_once(struct pg_load *load, int64_t since_us, struct err *e)
 {
     bool exists = false;
     uint64_t part = 0;
-    enum rc rc = pg_link_open_again(load->link, RECONNECT_MS, e);
+    enum rc rc = pg_link_open_again(load->link, since_us, RECONNECT_MS, e);
     if (rc == RC_OK)
         rc = pg_lock_run(load->place, load->link, e);
     if (rc == RC_OK)
@@ -433,10 +433,15 @@ static enum rc reconnect_once(struct pg_load *load, struct err *e)
 
 enum rc pg_load_reconnect(struct pg_load *load, struct err *e)
 {
+    const struct clock *clock = load->link->cfg.clock;
+    int64_t since_us = clock_mono_us(clock);
     enum rc rc = RC_NET;
     log_msg(load->link->cfg.log, LOG_LEVEL_WARN, NULL, "%s; connecting again", e->msg);
-    for (unsigned i = 0; rc == RC_NET && i < TRIES; i++)
-        rc = reconnect_once(load, e);
+    for (unsigned i = 0; rc == RC_NET && i < TRIES; i++) {
+        if (i > 0 && clock_mono_us(clock) - since_us >= RECONNECT_MS * 1000)
+            break;
+        rc = reconnect_once(load, since_us, e);
+    }
     return rc;
 }
 
@@ -458,10 +463,14 @@ static enum rc send_surely(struct pg_load *load, const struct pg_run *run, struc
         rc = send_part(load, run, e);
         if (rc == RC_BUSY)
             rc = pg_run(load->link, "rollback", e) == RC_OK ? RC_BUSY : RC_NET;
-        if (rc == RC_NET)
-            rc = pg_load_reconnect(load, e) == RC_OK ? is_there(load, run->part, &there, e) : e->rc;
-        else if (rc != RC_BUSY)
+        if (rc == RC_NET) {
+            rc = pg_load_reconnect(load, e);
+            if (rc != RC_OK)
+                return rc;
+            rc = is_there(load, run->part, &there, e);
+        } else if (rc != RC_BUSY) {
             return rc;
+        }
         if (rc != RC_OK && rc != RC_BUSY && rc != RC_NET)
             return rc;
         if (there)

@@ -165,6 +165,7 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
                                        .spec = cfg->spec,
                                        .secrets = cfg->secrets,
                                        .log = cfg->log,
+                                       .clock = cfg->clock,
                                        .run_stop = cfg->stop,
                                        .stop = &s->stop};
     return RC_OK;
@@ -213,7 +214,7 @@ static enum rc connect_to(struct postgres *s, struct err *e)
     const struct pg_opts *opts = s->cfg.opts;
     enum rc rc = s->was_there ? RC_NET : pg_link_open(&s->link, e);
     if (rc == RC_NET && (s->was_there || strstr(e->msg, "starting up")))
-        rc = pg_link_open_again(&s->link, RECOVER_MS, e);
+        rc = pg_link_open_again(&s->link, clock_mono_us(s->cfg.clock), RECOVER_MS, e);
     s->was_there |= rc == RC_OK;
     if (rc == RC_OK)
         rc = pg_find_schema(&s->place, &s->link, opts->schema, &s->memory, e);
@@ -410,8 +411,9 @@ static enum rc commit(struct postgres *s, struct err *e)
         rc = pg_load_reconnect(&s->load, e);
         if (rc == RC_OK) /* which finds out whether it was committed */
             rc = merge(s, &done, e);
-        if (rc == RC_OK)
-            rc = pg_run(&s->link, "commit", e);
+        if (rc != RC_OK) /* both have waited for the server as long as they may */
+            return rc;
+        rc = pg_run(&s->link, "commit", e);
     }
     s->committed = rc == RC_OK;
     return rc;
