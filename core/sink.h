@@ -102,9 +102,12 @@ struct sink_cfg {
     const struct schema *schema; /* undocumented columns: from prepare() on, not before; or NULL */
     const char *run_id;          /* of the run, from open() on; a resumed run keeps it, ... */
     int64_t started_ms;          /* ... and its start, by the wall clock */
-    bool want_sha256;            /* the result needs the files' digests */
-    struct portion max_gone;     /* leads that it may mark or delete: sink_gone_allowed() */
-    size_t max_memory; /* bytes that the leads and all sinks of the run may take together */
+    const char *
+        discarded_run_id; /* in open(): of the unfinished run that is not resumed, but discarded: what
+                                     it left of no use may go; "": none */
+    bool want_sha256;     /* the result needs the files' digests */
+    struct portion max_gone; /* leads that it may mark or delete: sink_gone_allowed() */
+    size_t max_memory;       /* bytes that the leads and all sinks of the run may take together */
     const struct sink_http_cfg *http; /* of sinks that send HTTP requests: sink_http.h */
     const struct clock *clock;
     const struct stop_timer *stop; /* of the run: ends waiting for readers of what is written */

@@ -129,6 +129,7 @@ static enum rc open_sinks(struct run *r, struct err *e)
         w->cfg.state = r->state;
         w->cfg.schema = r->sequencer.schema;
         w->cfg.run_id = r->resume.run_id;
+        w->cfg.discarded_run_id = r->resume.discarded_run_id;
         w->cfg.started_ms = r->resume.started_wall_ms;
         enum rc rc = check_stopped(r, e);
         if (rc == RC_OK)

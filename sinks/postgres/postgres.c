@@ -238,7 +238,7 @@ static enum rc begin(struct postgres *s, const struct sink_mark *from, struct er
     if (rc == RC_OK)
         rc = pg_claim_tables(&s->place, &s->link, e);
     if (rc == RC_OK)
-        rc = pg_sweep(&s->place, &s->link, e);
+        rc = pg_sweep(&s->place, &s->link, s->cfg.discarded_run_id, e);
     if (rc == RC_OK && from)
         return pg_load_resume(&s->load, e);
     if (rc == RC_OK)

@@ -456,15 +456,19 @@ static enum rc try_one(const struct pg_place *p, struct pg_link *l, const char *
                        : rc;
 }
 
-enum rc pg_sweep(const struct pg_place *p, struct pg_link *l, struct err *e)
+enum rc pg_sweep(const struct pg_place *p, struct pg_link *l, const char *discarded_run_id,
+                 struct err *e)
 {
     struct buf sql;
     PGresult *r = NULL;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_adds(&sql, "select token, not resumable or updated_at < now() - interval '" RESUMABLE_FOR
-                   "' from ");
+                   "' or run_id = ");
+    sql_literal(&sql, str_c(discarded_run_id));
+    buf_adds(&sql, " from ");
     pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
-    buf_addf(&sql, " where status = 'loading' and token <> '%s' order by updated_at limit 100",
+    buf_addf(&sql,
+             " where status = 'loading' and token <> '%s' order by 2 desc, updated_at limit 100",
              p->token);
     enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
     for (int i = 0; rc == RC_OK && i < PQntuples(r); i++) {

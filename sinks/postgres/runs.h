@@ -51,8 +51,9 @@ enum rc pg_put_drops(struct buf *b, const struct pg_place *p, struct pg_link *l,
 enum rc pg_staged_part(const struct pg_place *p, struct pg_link *l, bool *exists, uint64_t *part,
                        struct err *e);
 
-/* Drops what runs left that were killed, and that cannot be resumed, or were not for a week. Never fails:
- * what cannot be dropped stays. RC_NET, RC_STOPPED. */
-enum rc pg_sweep(const struct pg_place *p, struct pg_link *l, struct err *e);
+/* Drops what runs left that were killed, and that cannot be resumed, were not for a week, or are the one that
+ * the user has discarded ("": none). Never fails: what cannot be dropped stays. RC_NET, RC_STOPPED. */
+enum rc pg_sweep(const struct pg_place *p, struct pg_link *l, const char *discarded_run_id,
+                 struct err *e);
 
 #endif

@@ -291,6 +291,55 @@ def test_killed_in_the_commit(leadpipe, database, tmp_path, state):
         assert (night.asked == asked) == bool(state)  # it was at its end: nothing is fetched again
 
 
+# Refuses the rows of the second version only.
+REFUSES = """create function refuse() returns trigger language plpgsql as $$ begin
+if new.first_name = 'v2' then raise exception 'not tonight'; end if; return new; end $$;
+create trigger refuse before insert or update on leads for each row execute function refuse()"""
+
+
+@pytest.mark.parametrize("how", ["killed", "killed in the commit", "merge fails"])
+def test_fresh_drops_the_staging_of_what_it_discards(leadpipe, database, tmp_path, how):
+    state = ["--state", "run.state"]
+    with Night(leadpipe, database, tmp_path, hold=HOLD if how == "killed" else None).begun() as night:
+        database.run(REFUSES if how == "merge fails" else GATE)
+        if how == "merge fails":
+            assert "not tonight" in night.run(*state, status=1).stderr
+            database.run("drop trigger refuse on leads")
+        elif how == "killed":
+            process = night.start(*state)
+            night.wait_for_a_mark()
+            process.kill()
+            ended(process)
+        else:
+            with closed_gate(database):
+                process = night.start(*state)
+                databases.wait_until(lambda: waits_in_commit(database))
+                process.kill()
+                ended(process)
+                database.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'leadpipe'")
+        night.proceed.set()
+        assert database.staging() != [] and database.runs()[-1]["status"] == "loading"
+        night.run(*state, "--fresh")
+        night.check_new()  # no staging tables either
+        assert [run["status"] for run in database.runs()] == ["done", "abandoned", "done"]
+
+
+def test_a_run_that_is_not_discarded_keeps_its_staging(leadpipe, database, tmp_path):
+    with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
+        process = night.start("--state", "run.state")
+        night.wait_for_a_mark()
+        process.kill()
+        ended(process)
+        night.proceed.set()
+        staged = database.staging()
+        for more in ([], ["--state", "other.state", "--fresh"]):
+            night.run(*more)
+            assert staged and set(database.staging()) == set(staged)
+        database.run("update _leadpipe_runs set updated_at = now() - interval '8 days' where status = 'loading'")
+        night.run()
+        assert database.staging() == []
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_the_guard_was_asked_before_the_commit(leadpipe, database, tmp_path, killed):
     """Once the end is decided, other outputs may be visible: whatever the tables hold then, the rows come in."""
