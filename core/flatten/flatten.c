@@ -217,16 +217,18 @@ static enum rc refuse_fingerprint(enum rc rc, struct err *e)
     return err_set(e, rc, "cannot compute its fingerprint: %s", rc_text(rc));
 }
 
-static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, const cJSON *value,
-                            unsigned char out[FINGERPRINT_BYTES], struct err *e)
+static enum rc make_fingerprint(const struct flatten_plan *plan, struct lead *lead, struct err *e)
 {
+    const struct profile *p = plan->profile;
+    const struct json_nulls expiring = {p->url_arrays, p->url_members, p->n_url_arrays,
+                                        p->n_url_members};
     struct digester d = {.ctx = EVP_MD_CTX_new(), .ok = true};
     /* Of an algorithm that is there, the beginning needs nothing but memory. */
     if (!d.ctx || EVP_DigestInit_ex(d.ctx, plan->digest, NULL) != 1) {
         EVP_MD_CTX_free(d.ctx);
         return refuse_fingerprint(RC_NOMEM, e);
     }
-    enum rc rc = json_canonical(value, a, digest_add, &d);
+    enum rc rc = json_canonical(lead->root, &expiring, &lead->arena, digest_add, &d);
     unsigned char digest[FINGERPRINT_BYTES];
     d.ok = d.ok && EVP_DigestFinal_ex(d.ctx, digest, NULL) == 1;
     EVP_MD_CTX_free(d.ctx);
@@ -234,17 +236,8 @@ static enum rc digest_value(const struct flatten_plan *plan, struct arena *a, co
         return refuse_fingerprint(rc, e);
     if (!d.ok)
         return err_set(e, RC_INTERNAL, "libcrypto cannot compute SHA-256");
-    memcpy(out, digest, FINGERPRINT_BYTES);
+    memcpy(lead->fingerprint, digest, FINGERPRINT_BYTES);
     return RC_OK;
-}
-
-static enum rc make_fingerprint(const struct flatten_plan *plan, struct lead *lead, struct err *e)
-{
-    const struct signed_url_rules drop = signed_urls_of(plan->profile, SIGNED_URLS_DROP);
-    const cJSON *content = signed_urls_edit(&drop, &lead->arena, lead->root, false);
-    if (!content)
-        return refuse_fingerprint(lead->arena.refused, e);
-    return digest_value(plan, &lead->arena, content, lead->fingerprint, e);
 }
 
 enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fingerprint,

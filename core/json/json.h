@@ -27,13 +27,15 @@
 
 #define JSON_DEPTH_MAX 200 /* the outermost array or object is depth 1 */
 
-#define JSON_NAME_LEN_SHIFT 3
+#define JSON_NAME_LEN_SHIFT 4
 #define JSON_NAME_BYTES_MAX ((size_t)INT_MAX >> JSON_NAME_LEN_SHIFT)
 
 enum json_node_flags {
     JSON_NAME_REPLACED = 1, /* U+FFFD stands for something in the member's name */
     JSON_NAME_NUMBERED = 2, /* and `string` is not that name, but with a "_n" behind it */
     JSON_TEXT_REPLACED = 4, /* U+FFFD stands for something in the string's text */
+    JSON_ESCAPED = 8, /* the name or text was not received as it stands here: only then it may have
+                         characters that JSON has to escape */
 };
 
 enum json_want {
@@ -123,6 +125,11 @@ static inline bool json_is_object(const cJSON *v)
     return (v->type & 0xFF) == cJSON_Object;
 }
 
+static inline bool json_is_string(const cJSON *v)
+{
+    return (v->type & 0xFF) == cJSON_String;
+}
+
 /* Writes a value as compact JSON: numbers as received, strings with the shortest escapes, UTF-8
  * unescaped, no blanks. The same value gives the same bytes. */
 void json_write(struct buf *b, const cJSON *value);
@@ -138,10 +145,18 @@ void json_write_string(struct buf *b, struct str s); /* with the quotes; `s` is 
 void json_write_bytes(struct buf *b, struct str s);
 void json_write_int(struct buf *b, int64_t n);
 
+/* Strings that are not content: in the objects that are elements of the arrays with these names, the
+ * members with those names. */
+struct json_nulls {
+    const struct str *arrays, *members;
+    size_t n_arrays, n_members;
+};
+
 /* Feeds the bytes of the value's canonical form (compact, members of objects sorted by name; names
- * and texts as json_name_key() and json_text_key()) to `fn`, for fingerprints. RC_NOMEM, RC_LIMIT:
- * sorting needs memory that is not there. */
-enum rc json_canonical(const cJSON *value, struct arena *scratch,
+ * and texts as json_name_key() and json_text_key(); null for what `nulls`, which may be NULL, names)
+ * to `fn`, for fingerprints. `value` was made by json_parse(). RC_NOMEM, RC_LIMIT: sorting needs memory
+ * that is not there. */
+enum rc json_canonical(const cJSON *value, const struct json_nulls *nulls, struct arena *scratch,
                        void (*fn)(void *ctx, const char *p, size_t n), void *ctx);
 
 #endif

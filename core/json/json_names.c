@@ -39,10 +39,20 @@ static int text_cmp(struct str a, struct str b)
 static uint64_t name_start(struct str name)
 {
     uint64_t start = 0;
-    size_t i = 0;
-    for (; i < 8 && i < name.len && name.ptr[i]; i++)
-        start = start << 8 | (unsigned char)name.ptr[i];
-    return i ? start << (8 - i) * 8 : 0;
+    for (size_t i = 0; i < 8; i++)
+        start = start << 8 | (i < name.len ? (unsigned char)name.ptr[i] : 0);
+    return start;
+}
+
+static struct json_named named(cJSON *member)
+{
+    struct str name = json_member_name(member);
+    uint64_t start;
+    if ((member->valueint & JSON_ESCAPED) || name.len == 0)
+        return (struct json_named){name_start(json_name_key(member)), member};
+    memcpy(&start, name.ptr, sizeof start); /* JSON_COPY_SLACK is behind it */
+    start = be64toh(start) & ~UINT64_C(0) << (8 - at_most(name.len, 8)) * 8;
+    return (struct json_named){start, member};
 }
 
 static int named_cmp(const struct json_named *a, const struct json_named *b)
@@ -98,7 +108,7 @@ void json_names_sort(const cJSON *object, struct json_named *v, struct json_name
 {
     size_t i = 0;
     for (cJSON *node = object->child; i < n; node = node->next, i++)
-        v[i] = (struct json_named){name_start(json_name_key(node)), node};
+        v[i] = named(node);
     merge_sort(v, spare, n);
 }
 
@@ -110,8 +120,9 @@ static void take_value(cJSON *first, const cJSON *last)
     first->type = last->type;
     first->child = last->child;
     first->valuestring = last->valuestring;
+    first->valuedouble = last->valuedouble;
     first->valueint &= ~JSON_TEXT_REPLACED;
-    first->valueint |= last->valueint & JSON_TEXT_REPLACED;
+    first->valueint |= last->valueint & (JSON_TEXT_REPLACED | JSON_ESCAPED);
 }
 
 /* cJSON's lists: the first one's `prev` is the last one. `node` is never the first. */
@@ -210,7 +221,7 @@ static bool is_name(const struct name_groups *g, struct str name)
 static enum rc note_number(struct json_scan *s, const cJSON *member, const char *number, size_t len)
 {
     struct json_tree *t = &s->tree;
-    if (member->valuedouble <= 0)
+    if (json_size(member) == 0)
         return RC_OK;
     if (t->n_numbers == t->cap_numbers) {
         size_t cap = t->cap_numbers ? 2 * t->cap_numbers : 16;
@@ -222,7 +233,7 @@ static enum rc note_number(struct json_scan *s, const cJSON *member, const char 
         t->numbers = numbers;
         t->cap_numbers = cap;
     }
-    t->numbers[t->n_numbers++] = (struct json_number){(size_t)member->valuedouble, number, len};
+    t->numbers[t->n_numbers++] = (struct json_number){json_size(member), number, len};
     return RC_OK;
 }
 

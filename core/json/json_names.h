@@ -7,7 +7,7 @@
 
 /* A member of an object, while members are put into the order of their names. */
 struct json_named {
-    uint64_t start; /* the first eight bytes of the name, as a big-endian number */
+    uint64_t start; /* the first eight bytes of the key, as a big-endian number */
     cJSON *node;
 };
 

@@ -103,9 +103,10 @@ static bool scan_special(struct json_scan *s, const unsigned char *from, bool is
         return true;
     }
     s->tree.text_end = is_invalid ? json_compact_end(s, upto) : 0;
+    s->tree.flags |= JSON_ESCAPED;
     if (!json_text_decode(s, from, upto, s->replaced - before))
         return false;
-    if (is_name && s->tree.flags)
+    if (is_name && s->replaced > before)
         json_tree_flag_name(s);
     return true;
 }

@@ -4,10 +4,11 @@
 bool json_tree_begin(struct json_scan *s, struct str text)
 {
     struct json_tree *t = &s->tree;
-    t->copy = arena_alloc(s->arena, text.len + 1);
+    t->copy = arena_alloc(s->arena, text.len + JSON_COPY_SLACK);
     if (!t->copy)
         return json_scan_stop(s, s->arena->refused, NULL);
     memcpy(t->copy, s->start, text.len);
+    memset(t->copy + text.len, 0, JSON_COPY_SLACK);
     t->in = t->levels;
     *t->in = (struct json_level){.node = &t->top};
     return true;
@@ -16,7 +17,7 @@ bool json_tree_begin(struct json_scan *s, struct str text)
 void json_tree_flag_name(struct json_scan *s)
 {
     struct json_tree *t = &s->tree;
-    t->flags = JSON_NAME_REPLACED;
+    t->flags = JSON_ESCAPED | JSON_NAME_REPLACED;
     t->name_end = t->text_end;
     t->any_replaced = true;
 }
@@ -25,7 +26,7 @@ void json_tree_flag(struct json_scan *s, cJSON *node)
 {
     struct json_tree *t = &s->tree;
     node->valueint |= t->flags;
-    node->valuedouble = (double)t->name_end;
+    json_set_size(node, t->name_end);
     t->flags = 0;
     t->name_end = 0;
 }
@@ -35,7 +36,7 @@ bool json_tree_open(struct json_scan *s, int type)
     struct json_tree *t = &s->tree;
     if (!t->copy)
         return true;
-    if (!json_tree_add(s, type, NULL))
+    if (!json_tree_add(s, type, STR_NONE))
         return false;
     cJSON *node = t->in->last;
     *++t->in = (struct json_level){.node = node};

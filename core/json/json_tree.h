@@ -7,6 +7,25 @@
 
 #include "core/json/json_out.h"
 
+/* Bytes that may be read behind every name and text of a tree that is not JSON_ESCAPED. */
+#define JSON_COPY_SLACK 64
+
+/* node->valuedouble has a size instead: of a string or number how long its text is; of what is
+ * JSON_ESCAPED the place of its name's closing quote in the compact text, if bytes of it were not
+ * UTF-8, or 0. */
+static inline void json_set_size(cJSON *node, size_t size)
+{
+    uint64_t bits = size;
+    memcpy(&node->valuedouble, &bits, sizeof bits);
+}
+
+static inline size_t json_size(const cJSON *node)
+{
+    uint64_t bits;
+    memcpy(&bits, &node->valuedouble, sizeof bits);
+    return (size_t)bits;
+}
+
 /* Makes a tree of what is scanned, which is `text`. */
 bool json_tree_begin(struct json_scan *s, struct str text);
 
@@ -30,16 +49,17 @@ static inline bool json_tree_name(struct json_scan *s)
            json_scan_stop(s, RC_LIMIT, "a member's name is too long");
 }
 
-/* Appends a node to what is open. `text`: of a string or number, else NULL. Only for
+/* Appends a node to what is open. `text`: of a string or number, else absent. Only for
  * json_tree_open() and json_tree_leaf(). */
-static inline bool json_tree_add(struct json_scan *s, int type, const char *text)
+static inline bool json_tree_add(struct json_scan *s, int type, struct str text)
 {
     struct json_level *in = s->tree.in;
     cJSON *node = arena_alloc(s->arena, sizeof *node);
     if (!node)
         return json_scan_stop(s, s->arena->refused, NULL);
     *node = (cJSON){.prev = in->last, .type = type};
-    node->valuestring = (char *)(uintptr_t)text; /* cJSON's type; nobody writes to it */
+    node->valuestring = (char *)(uintptr_t)text.ptr; /* cJSON's type; nobody writes to it */
+    json_set_size(node, text.len);
     json_set_name(node, s->tree.name);
     if (s->tree.flags)
         json_tree_flag(s, node);
@@ -57,7 +77,7 @@ static inline bool json_tree_add(struct json_scan *s, int type, const char *text
 static inline bool json_tree_leaf(struct json_scan *s, int type)
 {
     bool has_text = type & (cJSON_String | cJSON_Number);
-    return !s->tree.copy || json_tree_add(s, type, has_text ? s->tree.text.ptr : NULL);
+    return !s->tree.copy || json_tree_add(s, type, has_text ? s->tree.text : STR_NONE);
 }
 
 #endif

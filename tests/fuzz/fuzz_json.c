@@ -1,6 +1,8 @@
 /* JSON from outside: what is taken for JSON can be written, and says the same when read again. */
 #include "fuzz.h"
 
+#include <stdlib.h>
+
 #include "core/json/json.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
@@ -8,6 +10,48 @@
 static void collect(void *ctx, const char *p, size_t n)
 {
     buf_add(ctx, p, n);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    struct str x = json_name_key(*(const cJSON *const *)a),
+               y = json_name_key(*(const cJSON *const *)b);
+    int cmp = memcmp(x.ptr, y.ptr, x.len < y.len ? x.len : y.len);
+    return cmp ? cmp : (x.len > y.len) - (x.len < y.len);
+}
+
+/* The canonical form in the plainest way. */
+static void write_plainly(struct buf *b, const cJSON *value, struct arena *scratch)
+{
+    size_t n = 0;
+    bool is_object = json_is_object(value);
+    for (const cJSON *child = value->child; child; child = child->next)
+        n++;
+    if (!is_object && !json_is_array(value)) {
+        if (json_is_string(value))
+            json_write_string(b, json_text_key(value));
+        else
+            json_write(b, value);
+        return;
+    }
+    const cJSON **children = arena_array(scratch, n + 1, sizeof(const cJSON *));
+    MUST(children);
+    n = 0;
+    for (const cJSON *child = value->child; child; child = child->next)
+        children[n++] = child;
+    if (is_object)
+        qsort(children, n, sizeof *children, by_key);
+    buf_addc(b, is_object ? '{' : '[');
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            buf_addc(b, ',');
+        if (is_object) {
+            json_write_string(b, json_name_key(children[i]));
+            buf_addc(b, ':');
+        }
+        write_plainly(b, children[i], scratch);
+    }
+    buf_addc(b, is_object ? '}' : ']');
 }
 
 /* The tree as text, and its canonical form. */
@@ -18,9 +62,14 @@ static void write_both(const cJSON *root, struct buf *text, struct buf *canonica
     buf_init(text, ARENA_MAX);
     buf_init(canonical, ARENA_MAX);
     json_write(text, root);
-    MUST(json_canonical(root, &scratch, collect, canonical) == RC_OK);
+    MUST(json_canonical(root, NULL, &scratch, collect, canonical) == RC_OK);
     MUST(buf_rc(text) == RC_OK && buf_rc(canonical) == RC_OK);
     MUST(utf8_valid(text->data, text->len));
+    struct buf plain;
+    buf_init(&plain, ARENA_MAX);
+    write_plainly(&plain, root, &scratch);
+    MUST(str_eq(buf_str(&plain), buf_str(canonical)));
+    buf_free(&plain);
     arena_free(&scratch);
 }
 

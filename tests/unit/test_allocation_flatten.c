@@ -66,7 +66,7 @@ static void canonical_begin(void *ctx)
 static enum rc canonical_run(void *ctx, struct err *e)
 {
     struct canonical_work *w = ctx;
-    enum rc rc = json_canonical(w->json.doc.root, &w->scratch, add_piece, &w->text);
+    enum rc rc = json_canonical(w->json.doc.root, NULL, &w->scratch, add_piece, &w->text);
     return rc == RC_OK ? rc : err_set(e, rc, "%s", rc_text(rc));
 }
 

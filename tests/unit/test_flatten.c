@@ -241,14 +241,39 @@ static void test_fingerprints(void **state)
         assert_int_equal(memcmp(a, b, sizeof a) == 0, cases[i].same);
         assert_memory_equal(a, c, sizeof a); /* whatever the rows show */
     }
-    /* SHA-256 of {"lead":{}}, by sha256sum */
-    static const unsigned char known[] = {0xc3, 0x80, 0x5f, 0x40, 0x61, 0x95, 0xa2, 0x97,
-                                          0xa4, 0xc9, 0x5c, 0x70, 0xff, 0xba, 0x7f, 0x94,
-                                          0xc6, 0x0d, 0x65, 0x95, 0x0f, 0xa1, 0x5f, 0xd2,
-                                          0x4c, 0xfe, 0xad, 0x99, 0x77, 0x52, 0x93, 0x40};
-    unsigned char empty[FINGERPRINT_BYTES];
-    fingerprint_of(SIGNED_URLS_STRIP, "{ \"lead\" : {} }", empty);
-    assert_memory_equal(empty, known, sizeof known);
+}
+
+/* States of all versions have them: they never change. By sha256sum of the text in the comment. */
+static void test_known_fingerprints(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *fingerprint;
+    } cases[] = {
+        /* {"lead":{}} */
+        {"{ \"lead\" : {} }", "c3805f406195a297a4c95c70ffba7f94c60d65950fa15fd24cfead9977529340"},
+        /* {"lead":{"a":[1.50,-0,true,{"c":false,"d":null}],"b":"xA/\n"},"z":"\xc3\xa9\xc3\xa9"} */
+        {"{\"lead\":{\"b\":\"x\\u0041\\/\\n\",\"a\":[1.50,-0,true,{\"d\":null,\"c\":false}]},\"z\":\"\xc3\xa9\\u00e9\"}",
+         "eddacec11c35206deb0c48ef83366999818b3d9466934cb25df3c95db80298c0"},
+        /* {"documents":[{"n":1,"url":null,"url2":"y","x":{"url":"kept"}},[{"url":"kept, too"}],"url"],"lead":{"a":"last","b":2}} */
+        {"{\"lead\":{\"a\":1,\"b\":2,\"a\":\"last\"},\"documents\":[{\"url\":\"https://x/?sig=1\",\"url2\":\"y\",\"n\":1,\"x\":{\"url\":\"kept\"}},[{\"url\":\"kept, too\"}],\"url\"]}",
+         "c2eaac8252262e836d3ee75a9eeee6e55e9632bf1919db9b0c57f638a90013e1"},
+        /* {"checklist":3,"checklistItem":2,"checklistItemId":1,"lead":{"x":{"documents":[{"url":null},{"url":3}]}}} */
+        {"{\"lead\":{\"x\":{\"documents\":[{\"url\":\"a?1\",\"\\u0075rl\":\"b?2\"},{\"url\":3}]}},\"checklistItemId\":1,\"checklistItem\":2,\"checklist\":3}",
+         "bb88e5bb88e3fd27732d670dd238202ae798880ad273a2e4c46578c3552242a7"},
+        /* {"lead":{"a":"U+FFFD\u0000u0000","aU+FFFD\u0000ud800":1,"aU+FFFD\u0000xfc":"U+FFFD\u0000xfe"}} */
+        {"{\"lead\":{\"a\xfc\":\"\xfe\",\"a\\ud800\":1,\"a\":\"\\u0000\"}}",
+         "301e7787565eeac2acfbe08a80174107ffd84df5201fdd97aa856dba7218160d"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char fingerprint[FINGERPRINT_BYTES];
+        char hex[2 * FINGERPRINT_BYTES + 1];
+        fingerprint_of(SIGNED_URLS_STRIP, cases[i].body, fingerprint);
+        for (size_t k = 0; k < FINGERPRINT_BYTES; k++)
+            snprintf(hex + 2 * k, 3, "%02x", fingerprint[k]);
+        if (strcmp(hex, cases[i].fingerprint) != 0)
+            fail_msg("%s: got %s, want %s", cases[i].body, hex, cases[i].fingerprint);
+    }
 }
 
 /* ---- limits --------------------------------------------------------------------------------- */
@@ -386,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_other_id),
         cmocka_unit_test(test_tree_stays_as_received),
         cmocka_unit_test(test_fingerprints),
+        cmocka_unit_test(test_known_fingerprints),
         cmocka_unit_test(test_repeated_values),
         cmocka_unit_test(test_many_members),
         cmocka_unit_test(test_positions_beyond_the_table_of_digits),

@@ -150,7 +150,7 @@ static void expect_canonical(const char *text, const char *canonical)
     arena_init(&a, ARENA_MAX);
     buf_init(&b, ARENA_MAX);
     assert_int_equal(json_parse(&a, str_c(text), JSON_TREE, &doc, NULL), RC_OK);
-    assert_int_equal(json_canonical(doc.root, &a, collect, &b), RC_OK);
+    assert_int_equal(json_canonical(doc.root, NULL, &a, collect, &b), RC_OK);
     assert_string_equal(buf_cstr(&b), canonical);
     buf_free(&b);
     arena_free(&a);
@@ -175,6 +175,16 @@ static void test_canonical(void **state)
         {"{\"\xC3\xA9\":1,\"z\":2,\"\xF0\x9F\x98\x80\":3}",
          "{\"z\":2,\"\xC3\xA9\":1,\"\xF0\x9F\x98\x80\":3}"},
         {"{\"b\":1,\"a\":2,\"b\":3}", "{\"a\":2,\"b\":3}"},
+        /* a value that took another's place is not where its name is */
+        {"{\"a\":null,\"b\":true,\"c\":1,\"d\":\"x\",\"a\":true,\"b\":null,\"c\":\"y\",\"d\":22}",
+         "{\"a\":true,\"b\":null,\"c\":\"y\",\"d\":22}"},
+        {"{\"a\":\"x\",\"a\":\"\\n\",\"b\":[1],\"\\u0062\":null,\"c\":\"\\t\",\"c\":false}",
+         "{\"a\":\"\\n\",\"b\":null,\"c\":false}"},
+        {" { \"b\" : \"x\" , \"a\"\t:\n1.5 ,\"d\": null, \"c\" :true }",
+         "{\"a\":1.5,\"b\":\"x\",\"c\":true,\"d\":null}"},
+        {"{\"b\\u0041\":\"x\",\"a\":\"\\u0041\\/\\\"\\\\\\n\"}",
+         "{\"a\":\"A/\\\"\\\\\\n\",\"bA\":\"x\"}"},
+        {"{\"a\\\"\":1,\"a!\":2,\"\\u00e9\":3}", "{\"a!\":2,\"a\\\"\":1,\"\xC3\xA9\":3}"},
         /* what was replaced counts, and the order of members does not */
         {"{\"a\xFC\":\"\xFE\",\"a\xF6\":2,\"a\xEF\xBF\xBD\":3,\"a\\ud800\":4,\"a\":5}",
          "{\"a\":5,\"a\xEF\xBF\xBD\":3,\"a\xEF\xBF\xBD\\u0000ud800\":4,"
@@ -213,6 +223,36 @@ static void test_canonical_large(void **state)
     buf_free(&sorted);
 }
 
+/* Texts and names of all lengths around those that are treated otherwise, last in the text. */
+static void test_canonical_lengths(void **state)
+{
+    (void)state;
+    static char long_text[9000];
+    struct buf text;
+    struct buf sorted;
+    memset(long_text, 'x', sizeof long_text);
+    buf_init(&text, ARENA_MAX);
+    buf_init(&sorted, ARENA_MAX);
+    for (int n = 0; n < (int)sizeof long_text; n = n < 200 ? n + 1 : n + 397) {
+        const char *x = long_text;
+        for (int at_end = 0; at_end < 2; at_end++) {
+            int before = at_end ? 4090 - n % 97 : 1; /* the block ends somewhere in what follows */
+            buf_clear(&text);
+            buf_clear(&sorted);
+            buf_addf(&text, "[\"%.*s\",{\"z%.*s\":7,\"y\":\"%.*s\",\"x\":null},\"%.*s\"]", before,
+                     x, n, x, n, x, n, x);
+            buf_addf(&sorted, "[\"%.*s\",{\"x\":null,\"y\":\"%.*s\",\"z%.*s\":7},\"%.*s\"]", before,
+                     x, n, x, n, x, n, x);
+            expect_canonical(buf_cstr(&text), buf_cstr(&sorted));
+        }
+        buf_clear(&text);
+        buf_addf(&text, "\"%.*s\"", n, x);
+        expect_canonical(buf_cstr(&text), buf_cstr(&text));
+    }
+    buf_free(&text);
+    buf_free(&sorted);
+}
+
 static void drop(void *ctx, const char *p, size_t n)
 {
     (void)ctx;
@@ -233,7 +273,7 @@ static void test_canonical_without_memory(void **state)
     for (size_t max = 0; rc != RC_OK; max += 7) {
         assert_true(max < 10000);
         arena_init(&small, max);
-        rc = json_canonical(doc.root, &small, drop, NULL);
+        rc = json_canonical(doc.root, NULL, &small, drop, NULL);
         assert_true(rc == RC_OK || rc == RC_LIMIT);
         arena_free(&small);
     }
@@ -280,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_full_buffer_sticks),
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_canonical_large),
+        cmocka_unit_test(test_canonical_lengths),
         cmocka_unit_test(test_canonical_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
