@@ -1,6 +1,6 @@
 #include "sinks/parquet/parquet_mark.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "core/base/units.h"
 
@@ -34,7 +34,7 @@ static void put(struct writer *w, const void *p, size_t n)
     if (n == 0)
         return;
     outfile_write(w->to, p, n);
-    w->crc = (uint32_t)crc32_z(w->crc, p, n);
+    w->crc = libdeflate_crc32(w->crc, p, n);
 }
 
 static void put_numbers(struct writer *w, const uint64_t *numbers, size_t n)
@@ -136,7 +136,7 @@ static enum rc take(struct reader *r, char *p, uint64_t n)
             rc = RC_SYNTAX;
         if (rc != RC_OK)
             return rc;
-        r->crc = (uint32_t)crc32_z(r->crc, (const unsigned char *)p, got);
+        r->crc = libdeflate_crc32(r->crc, p, got);
         r->at += got;
         p += got;
         n -= got;
