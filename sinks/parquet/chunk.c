@@ -21,13 +21,15 @@ void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t 
     buf_init(&c->indexes, SIZE_MAX / 2);
 }
 
+static inline size_t held_but_indexes(const struct chunk *c)
+{
+    return CHUNK_BYTES_MIN + c->runs.len + c->data.len + c->n_slots * sizeof *c->slots;
+}
+
 /* Where row groups end depends on this, so it says nothing of capacities, which are others after a mark. */
 static size_t chunk_held(const struct chunk *c)
 {
-    if (c->n_values == 0)
-        return 0;
-    return CHUNK_BYTES_MIN + c->runs.len + c->data.len + c->indexes.len +
-           c->n_slots * sizeof *c->slots;
+    return c->n_values == 0 ? 0 : held_but_indexes(c) + c->indexes.len;
 }
 
 static void free_slots(struct chunk *c)
@@ -68,13 +70,13 @@ static void set_last_run(struct chunk *c, uint32_t value)
 }
 
 /* A value after so many that are null. */
-static void put_run(struct chunk *c, uint32_t n_null)
+static inline void put_run(struct chunk *c, uint32_t n_null)
 {
     if (n_null == 0 && c->runs.len > 0) {
         set_last_run(c, chunk_u32(&c->runs, chunk_u32_count(&c->runs) - 1) + 1);
     } else {
-        put_u32(&c->runs, n_null);
-        put_u32(&c->runs, 1);
+        const uint32_t run[] = {n_null, 1};
+        buf_add(&c->runs, run, sizeof run);
     }
 }
 
@@ -121,7 +123,7 @@ static enum rc grow_slots(struct chunk *c)
 static bool is_value(const struct chunk *c, const struct dictionary_slot *slot, struct str value)
 {
     return slot->len == value.len &&
-           (value.len == 0 || memcmp(c->data.data + slot->start, value.ptr, value.len) == 0);
+           (value.len == 0 || str_same_bytes(c->data.data + slot->start, value.ptr, value.len));
 }
 
 /* NULL: it has none. */
@@ -199,10 +201,13 @@ static enum rc give_up_dictionary(struct chunk *c)
 static enum rc consider_dictionary(struct chunk *c)
 {
     uint64_t n = c->n_values;
-    if (n < CONSIDER_VALUES_MIN || (n & (n - 1)) != 0 ||
+    if ((n & (n - 1)) != 0 || n < CONSIDER_VALUES_MIN ||
         c->data.len + n * INDEX_BYTES_GUESS < c->plain_bytes / 4 * 3)
         return RC_OK;
-    return give_up_dictionary(c);
+    size_t before = chunk_held(c);
+    enum rc rc = give_up_dictionary(c);
+    *c->held += chunk_held(c) - before;
+    return rc;
 }
 
 enum rc chunk_settle(struct chunk *c)
@@ -246,6 +251,11 @@ static enum rc put_indexed(struct chunk *c, struct str value, uint32_t hash)
     return RC_OK;
 }
 
+static inline bool has_failed(const struct chunk *c)
+{
+    return (c->data.rc | c->runs.rc | c->indexes.rc) != RC_OK;
+}
+
 static enum rc first_failure(const struct chunk *c)
 {
     if (c->data.rc != RC_OK)
@@ -257,24 +267,22 @@ enum rc chunk_put(struct chunk *c, uint64_t row, struct str value, uint32_t hash
 {
     if (value.len > CHUNK_DATA_BYTES_MAX)
         return RC_LIMIT;
-    size_t before = chunk_held(c);
+    size_t before = c->n_values ? held_but_indexes(c) : 0;
     put_run(c, (uint32_t)(row - c->n_rows));
     enum rc rc = RC_OK;
     if (c->has_dictionary)
         rc = put_indexed(c, value, hash);
     else
         put_plain(c, value);
-    if (rc == RC_OK)
+    if (rc == RC_OK && has_failed(c))
         rc = first_failure(c);
     if (rc != RC_OK)
         return rc;
+    *c->held += held_but_indexes(c) - before + (c->has_dictionary ? sizeof(uint32_t) : 0);
     c->n_rows = row + 1;
     c->n_values++;
     c->plain_bytes += value.len + (c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0);
-    if (c->has_dictionary)
-        rc = consider_dictionary(c);
-    *c->held += chunk_held(c) - before;
-    return rc;
+    return c->has_dictionary ? consider_dictionary(c) : RC_OK;
 }
 
 /* ---- from outside --------------------------------------------------------------------------- */

@@ -176,14 +176,15 @@ static size_t expect_cells(struct parquet_file *f, const struct chunk *chunks,
 {
     size_t n_cells = 0;
     buf_clear(&f->scratch);
-    for (size_t i = 0; i < n && buf_rc(&f->scratch) == RC_OK; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (cells[i].value.kind == TYPED_NULL)
             continue;
         struct parquet_cell *cell = &f->cells[n_cells++];
         cell->column = i;
         make_bytes(f, &cells[i], cell);
-        if (buf_rc(&f->scratch) == RC_OK)
-            cell->hash = chunk_expect(&chunks[i], bytes_of(f, cell));
+        if (cell->is_in_scratch && buf_rc(&f->scratch) != RC_OK)
+            break;
+        cell->hash = chunk_expect(&chunks[i], bytes_of(f, cell));
     }
     return n_cells;
 }
