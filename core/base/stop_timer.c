@@ -37,6 +37,11 @@ bool stop_timer_is_over(const struct stop_timer *t)
     return poll(&p, 1, 0) > 0;
 }
 
+bool stop_timer_has_begun(const struct stop_timer *t)
+{
+    return t && (stop_timer_left_ms(t) > 0 || stop_timer_is_over(t));
+}
+
 int64_t stop_timer_left_ms(const struct stop_timer *t)
 {
     struct itimerspec left;

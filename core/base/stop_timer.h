@@ -21,6 +21,7 @@ void stop_timer_start(const struct stop_timer *t, int64_t ms);
 
 /* `t` may be NULL: it is never over. Any thread. */
 bool stop_timer_is_over(const struct stop_timer *t);
+bool stop_timer_has_begun(const struct stop_timer *t);
 /* Of a time that has begun: 0 when it is over. */
 int64_t stop_timer_left_ms(const struct stop_timer *t);
 

@@ -240,6 +240,10 @@ enum rc http_headers_make(struct transfer *t, struct curl_slist **out);
 
 /* ---- http_transfer.c ------------------------------------------------------------------------ */
 
+/* With this option a look-up of a host's address that nobody waits for any more ends by itself, on a thread of its own: a name server
+ * that does not respond would hold up the loop, and the end of the program. */
+CURLcode http_give_up_names(CURL *c);
+
 /* Has it a body, be it empty? */
 bool http_sends_body(const struct http_request *r);
 

@@ -51,6 +51,7 @@ static void on_work(uv_work_t *work)
         return;
     CURLcode rc = curl_easy_setopt(c, CURLOPT_URL, p->url);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    rc = rc ? rc : http_give_up_names(c);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PROXY, "");
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, PROBE_MS);
     if (rc == CURLE_OK)

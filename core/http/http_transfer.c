@@ -74,6 +74,16 @@ static long buffer_bytes(const struct http_engine *h)
                                       : bytes;
 }
 
+CURLcode http_give_up_names(CURL *c)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+    return curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
+#else
+    (void)c;
+    return CURLE_OK;
+#endif
+}
+
 /* What is the same for every request. Redirects are not followed, for they would carry the key to
  * another host; TLS verification is left on. */
 static CURLcode set_options(struct transfer *t)
@@ -82,6 +92,7 @@ static CURLcode set_options(struct transfer *t)
     const struct http_engine_cfg *cfg = &t->h->cfg;
     CURLcode rc = set_protocols(c);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    rc = rc ? rc : http_give_up_names(c);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
     rc = rc ? rc

@@ -5,8 +5,10 @@
 #include "core/object/object_private.h"
 
 #define URL_BYTES_MAX ((size_t)32 << 10)
-/* After the run's time to stop is over, for all calls together; and how often that is checked. */
+/* After the run's time to stop is over, for all calls together to a server that responds, and when one does
+ * not; and how often that is checked. */
 #define STOP_GRACE_US INT64_C(5000000)
+#define SILENT_US INT64_C(5000000)
 /* ... and for what takes back what was begun. */
 #define CLEAN_UP_US INT64_C(2000000)
 #define WAIT_MS 100
@@ -34,9 +36,21 @@ static bool is_to_be_undone(const struct object_call *call)
     return call->undo || call->cleans_up;
 }
 
+/* Has a request ever reached the server? On the client's thread. */
+static bool has_connected(const struct object_client *c)
+{
+    struct http_stats stats;
+    if (!c->engine)
+        return true;
+    http_engine_stats(c->engine, &stats);
+    return stats.connections > 0;
+}
+
 /* The server may have carried out what nobody waits for any more. False: another call takes it back. */
 static bool is_left(struct object_call *call)
 {
+    if (call->http.attempts == 0 || !has_connected(call->client))
+        return false; /* it has not received it */
     if (!call->undo)
         return call->http.end != HTTP_ANSWERED; /* this was the one that takes it back */
     if (has_succeeded(call))
@@ -68,6 +82,9 @@ void object_call_end(struct object_call *call)
     pthread_mutex_lock(&c->lock);
     bool is_abandoned = call->is_abandoned;
     call->is_done = true;
+    c->n_open--;
+    if (call->http.status)
+        c->asked_us = clock_mono_us(c->cfg->clock);
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
     if (is_abandoned)
@@ -90,14 +107,36 @@ static int64_t clean_up_until(struct object_client *c)
     return (c->given_up_us ? c->given_up_us : clock_mono_us(c->cfg->clock)) + CLEAN_UP_US;
 }
 
-/* Under the lock. Is the time over in which this call is waited for? */
+/* Under the lock. Has nobody been there lately, so that requests would only be tried again? */
+static bool is_down(const struct object_client *c)
+{
+    struct http_stats stats = {.down = false};
+    if (c->engine)
+        http_engine_stats(c->engine, &stats);
+    return stats.down;
+}
+
+/* Under the lock. */
+static bool is_silent(const struct object_client *c, int64_t now)
+{
+    return c->n_open && now - c->asked_us >= SILENT_US;
+}
+
+/* Under the lock. Is the time over in which this call is waited for? A run that is being stopped tries nothing
+ * again at a server that is down, and waits only for one that responds once its time to stop is over. */
 static bool has_given_up(struct object_client *c, const struct object_call *call)
 {
-    if (!c->cfg->stop || !stop_timer_is_over(c->cfg->stop))
+    if (!stop_timer_has_begun(c->cfg->stop))
+        return false;
+    if (is_down(c))
+        return true;
+    if (!stop_timer_is_over(c->cfg->stop))
         return false;
     int64_t now = clock_mono_us(c->cfg->clock);
     if (c->given_up_us == 0)
         c->given_up_us = now + STOP_GRACE_US;
+    if (c->given_up_us > now && is_silent(c, now))
+        c->given_up_us = now;
     return now >= (call->cleans_up ? clean_up_until(c) : c->given_up_us);
 }
 
@@ -115,7 +154,8 @@ static void wait_a_little(struct object_client *c)
 void object_call_wait_for_undone(struct object_client *c)
 {
     int64_t until = clean_up_until(c);
-    while (c->n_undone && c->fatal.rc == RC_OK && clock_mono_us(c->cfg->clock) < until)
+    while (c->n_undone && c->fatal.rc == RC_OK && !is_down(c) &&
+           clock_mono_us(c->cfg->clock) < until)
         wait_a_little(c);
 }
 
@@ -149,6 +189,8 @@ static void enqueue(struct object_call *call)
     } else {
         *c->last = call;
         c->last = &call->next;
+        if (c->n_open++ == 0)
+            c->asked_us = clock_mono_us(c->cfg->clock);
         if (c->can_wake)
             (void)uv_async_send(&c->wake);
     }

@@ -180,11 +180,11 @@ static void on_wake(uv_async_t *handle)
 {
     struct object_client *c = handle->data;
     struct object_call *refused = NULL;
+    pthread_mutex_lock(&c->lock);
     if (c->engine && c->engine_idle) {
         http_engine_free(c->engine);
         c->engine = NULL;
     }
-    pthread_mutex_lock(&c->lock);
     bool ending = c->ending;
     bool over = ending || c->fatal.rc != RC_OK;
     if (over) {

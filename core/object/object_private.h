@@ -42,7 +42,7 @@ struct object_client {
 
     /* of its thread, once it runs */
     uv_loop_t loop;
-    struct http_engine *engine; /* NULL once it has stopped */
+    struct http_engine *engine; /* NULL once it has stopped; changes under `lock` */
     struct rng rng;
     int64_t skew_ms; /* of the server's clock against ours */
     bool engine_idle;
@@ -55,9 +55,12 @@ struct object_client {
     bool can_wake;
     struct object_call *first, **last; /* begun, not yet with the engine */
     bool ending;
-    unsigned n_undone;   /* abandoned calls that are to be taken back, and those that do it */
-    struct err fatal;    /* nothing can be sent any more; rc RC_OK: it can */
-    int64_t given_up_us; /* by the monotonic clock; 0: the run was not stopped yet */
+    unsigned n_undone; /* abandoned calls that are to be taken back, and those that do it */
+    struct err fatal;  /* nothing can be sent any more; rc RC_OK: it can */
+    unsigned n_open;   /* calls that have begun and not ended, abandoned ones included */
+    int64_t asked_us;  /* since then the server has not responded to any of them */
+    int64_t
+        given_up_us; /* no call is waited for any longer; 0: the run's time to stop is not over */
 };
 
 /* Whom the engine is to send it with each attempt: of `struct http_request`. */

@@ -130,6 +130,19 @@ def test_given_up_while_it_opens(exports, s3, answers):
         assert exports.is_clean() and s3.count("AbortMultipartUpload") == 2
 
 
+@pytest.mark.parametrize("words", [[], ["--state", "run.state"]], ids=["", "state"])
+def test_nobody_listens_to_a_run_that_stops(exports, control, words):
+    """It does not take the time in which requests in flight may finish: there are none."""
+    exports.s3.url = "http://127.0.0.1:%d" % free_port()
+    process = exports.start("-t", "ndjson:s3://leads/x.ndjson", *words)
+    said = process.stderr.readline()
+    assert b"for up to 5m" in said, said
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=9)
+    assert process.returncode == 128 + signal.SIGTERM, stderr
+    assert b"stopped by SIGTERM" in stderr and b"may remain" not in stderr and not asked_for_leads(control), stderr
+
+
 # ---- servers that are none --------------------------------------------------------------------------
 
 class Listener:
