@@ -17,6 +17,8 @@
 #include "core/base/secrets.h"
 #include "core/base/stop_timer.h"
 
+#define PG_AWAY_MS ((int64_t)300000) /* how long a server that was there is waited for */
+
 struct pg_link_cfg {
     const char *conninfo;
     const char *password; /* of the environment, or NULL */

@@ -8,10 +8,9 @@
 #include "sinks/postgres/encode.h"
 
 #define SQL_BYTES_MAX ((size_t)64 << 20)
-#define PART_BYTES ((size_t)4 << 20)   /* a part is sent when its rows have so many */
-#define KEEP_BYTES ((size_t)1 << 20)   /* what a table's rows keep of their memory */
-#define RECONNECT_MS ((int64_t)300000) /* how long a lost server is waited for */
-#define TRIES 5                        /* of a transaction that lost against others */
+#define PART_BYTES ((size_t)4 << 20) /* a part is sent when its rows have so many */
+#define KEEP_BYTES ((size_t)1 << 20) /* what a table's rows keep of their memory */
+#define TRIES 5                      /* of a transaction that lost against others */
 
 /* ---- making --------------------------------------------------------------------------------- */
 
@@ -421,7 +420,7 @@ static enum rc reconnect_once(struct pg_load *load, int64_t since_us, struct err
 {
     bool exists = false;
     uint64_t part = 0;
-    enum rc rc = pg_link_open_again(load->link, since_us, RECONNECT_MS, e);
+    enum rc rc = pg_link_open_again(load->link, since_us, PG_AWAY_MS, e);
     if (rc == RC_OK)
         rc = pg_lock_run(load->place, load->link, e);
     if (rc == RC_OK)
@@ -438,7 +437,7 @@ enum rc pg_load_reconnect(struct pg_load *load, struct err *e)
     enum rc rc = RC_NET;
     log_msg(load->link->cfg.log, LOG_LEVEL_WARN, NULL, "%s; connecting again", e->msg);
     for (unsigned i = 0; rc == RC_NET && i < TRIES; i++) {
-        if (i > 0 && clock_mono_us(clock) - since_us >= RECONNECT_MS * 1000)
+        if (i > 0 && clock_mono_us(clock) - since_us >= PG_AWAY_MS * 1000)
             break;
         rc = reconnect_once(load, since_us, e);
     }

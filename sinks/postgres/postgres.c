@@ -17,7 +17,6 @@
 #define COLUMNS_MAX 1500   /* PostgreSQL has 1,600; some are the sink's */
 #define KEY_BYTES_MAX 2000 /* of an index row, of which PostgreSQL allows 2,704 */
 #define CLEAN_UP_MS 5000   /* how long taking back may wait for the server */
-#define RECOVER_MS 60000   /* how long a server is waited for that is not there */
 #define TRIES 5            /* of a merge that lost against other transactions, or its connection */
 
 /* ---- checks --------------------------------------------------------------------------------- */
@@ -214,8 +213,8 @@ static enum rc connect_to(struct postgres *s, struct err *e)
     const struct pg_opts *opts = s->cfg.opts;
     enum rc rc = s->was_there ? RC_NET : pg_link_open(&s->link, e);
     if (rc == RC_NET && (s->was_there || strstr(e->msg, "starting up")))
-        rc = pg_link_open_again(&s->link, clock_mono_us(s->cfg.clock), RECOVER_MS, e);
-    s->was_there |= rc == RC_OK;
+        rc = pg_link_open_again(&s->link, clock_mono_us(s->cfg.clock), PG_AWAY_MS, e);
+    s->was_there = rc == RC_OK; /* else it was waited for as long as it may be */
     if (rc == RC_OK)
         rc = pg_find_schema(&s->place, &s->link, opts->schema, &s->memory, e);
     return rc;
