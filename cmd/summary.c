@@ -235,6 +235,11 @@ static void text_misfits(struct buf *out, const struct sink_result *s)
     for (size_t i = 0; i < s->n_misfits && i < MISFITS_SHOWN_MAX; i++) {
         buf_addf(out, "            values that do not fit the type of %s.", s->misfits[i].table);
         text_escape(out, s->misfits[i].column);
+        if (s->misfits[i].type) {
+            buf_adds(out, " (");
+            text_escape(out, s->misfits[i].type);
+            buf_addc(out, ')');
+        }
         buf_addf(out, ", now in _misfits: %" PRIu64 "\n", s->misfits[i].n);
     }
     if (s->n_misfits > MISFITS_SHOWN_MAX)

@@ -57,6 +57,8 @@ static void add_misfits(struct buf *out, const struct sink_result *s)
         buf_addf(out, "%s{\"count\":%" PRIu64, i ? "," : "", s->misfits[i].n);
         add_text(out, "table", s->misfits[i].table);
         add_text(out, "column", s->misfits[i].column);
+        if (s->misfits[i].type)
+            add_text(out, "type", s->misfits[i].type);
         buf_addc(out, '}');
     }
     buf_addc(out, ']');

@@ -150,7 +150,8 @@ struct sink_file {
 /* How many values did not fit the type of a column. */
 struct sink_misfits {
     const char *table, *column;
-    uint64_t n; /* not 0 */
+    const char *type; /* that a table of the user's gives the column; NULL: the profile's */
+    uint64_t n;       /* not 0 */
 };
 
 struct sink_result {

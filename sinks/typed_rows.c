@@ -323,8 +323,9 @@ enum rc typed_table_misfits(struct typed_table *const tables[], size_t n_tables,
                 return RC_NOMEM;
             }
             *out = grown;
-            grown[(*n)++] = (struct sink_misfits){
-                t->spec->name.ptr, typed_table_column(t, k).name.ptr, t->states[k].misfits};
+            grown[(*n)++] = (struct sink_misfits){.table = t->spec->name.ptr,
+                                                  .column = typed_table_column(t, k).name.ptr,
+                                                  .n = t->states[k].misfits};
         }
     }
     return RC_OK;

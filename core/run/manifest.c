@@ -157,6 +157,8 @@ static void write_misfits(struct buf *b, const struct sink_result *s)
         open_in(b, NULL, '{');
         text(b, "table", s->misfits[i].table);
         text(b, "column", s->misfits[i].column);
+        if (s->misfits[i].type)
+            text(b, "type", s->misfits[i].type);
         count(b, "count", s->misfits[i].n);
         close_in(b, '}');
     }

@@ -90,6 +90,10 @@ static void write_misfits(struct buf *b, const struct sink_result *s)
         json_write_string(b, str_c(s->misfits[i].table));
         buf_adds(b, ",\"column\":");
         json_write_string(b, str_c(s->misfits[i].column));
+        if (s->misfits[i].type) {
+            buf_adds(b, ",\"type\":");
+            json_write_string(b, str_c(s->misfits[i].type));
+        }
         buf_addf(b, ",\"count\":%" PRIu64 "}", s->misfits[i].n);
     }
     buf_addc(b, ']');
@@ -197,6 +201,7 @@ static bool read_misfits(const struct profile *p, const cJSON *list, struct aren
         struct sink_misfits *m = &out->misfits[out->n_misfits++];
         const char *table;
         if (!read_text(item, "table", &table) || !read_text(item, "column", &m->column) ||
+            (json_member(item, "type") && !read_text(item, "type", &m->type)) ||
             !read_number(item, "count", &m->n))
             return false;
         int index = profile_table(p, str_c(table));

@@ -255,12 +255,14 @@ static enum rc write_table(struct pg_plan *m, struct sql_outcome *out, struct er
 }
 
 static enum rc merge_table(const struct pg_place *p, struct pg_link *l, size_t table,
-                           struct sql_outcome *out, struct err *e)
+                           struct sql_outcome *out, struct pg_misfits *misfits, struct err *e)
 {
     struct pg_plan m;
     enum rc rc = pg_plan_make(&m, p, l, table, e);
     if (rc == RC_OK && table == 0)
         rc = check_gone(&m, out, e);
+    if (rc == RC_OK)
+        rc = pg_misfits_find(misfits, &m, e);
     bool too_many = rc == RC_OK && out->gone > out->gone_allowed;
     if (rc == RC_OK && !too_many)
         rc = write_table(&m, out, e);
@@ -309,11 +311,12 @@ static const char begin[] =
     "where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('32MB'); "
     "set local default_statistics_target to 10";
 
-enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out, bool *done,
-                 struct err *e)
+enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out,
+                 struct pg_misfits *misfits, bool *done, struct err *e)
 {
     struct pg_run run;
     *out = (struct sql_outcome){.held = 0};
+    pg_misfits_merge(misfits);
     enum rc rc = pg_run(l, begin, e);
     if (rc == RC_OK)
         rc = pg_lock_merge(p, l, e);
@@ -324,6 +327,8 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
         return rc;
     rc = check_staged(p, l, &run, e);
     for (size_t i = 0; rc == RC_OK && i < p->relations.n && out->gone <= out->gone_allowed; i++)
-        rc = merge_table(p, l, i, out, e);
+        rc = merge_table(p, l, i, out, misfits, e);
+    if (rc == RC_OK)
+        rc = pg_misfits_sort(misfits, &p->relations, e);
     return rc == RC_OK && out->gone <= out->gone_allowed ? finish(p, l, out, e) : rc;
 }

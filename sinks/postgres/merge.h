@@ -4,13 +4,15 @@
 #define LEADPIPE_SINKS_POSTGRES_MERGE_H
 
 #include "sinks/postgres/catalog.h"
+#include "sinks/postgres/misfits.h"
 #include "sinks/postgres/runs.h"
 #include "sinks/sql/gone.h"
 
 /* Begins a transaction and does all of it but for the commit; where the run is done already it says so
  * in *done, and the transaction has nothing in it. More leads are gone than may be: nothing is written, and
- * out->gone says so. RC_CLOSED: the staged rows are not all there; RC_USAGE: a table cannot be used. */
-enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out, bool *done,
-                 struct err *e);
+ * out->gone says so. Adds to `misfits` what does not fit the types of the user's. RC_CLOSED: the staged rows
+ * are not all there; RC_USAGE: a table cannot be used. */
+enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out,
+                 struct pg_misfits *misfits, bool *done, struct err *e);
 
 #endif

@@ -42,17 +42,24 @@ static void note_column(struct pg_plan *m, const struct sql_mapped *mapped, cons
     buf_addc(&m->note, ')');
 }
 
-/* What a row that does not fit says of the column. */
-static void note_misfit(struct pg_plan *m, const struct sql_mapped *mapped, const char *staged,
-                        struct str value)
+/* What a row that does not fit says of the column. `value` is null where the staged one does not fit. */
+static enum rc note_misfit(struct pg_plan *m, const struct pg_column *has, const char *staged,
+                           struct str value, struct err *e)
 {
-    if (m->place->all_text)
-        return;
-    buf_addf(&m->misfits, " || case when s.%s is not null and ", staged);
-    buf_add_str(&m->misfits, value);
-    buf_adds(&m->misfits, " is null then jsonb_build_object(");
-    sql_literal(&m->misfits, mapped->column);
+    struct pg_odd_column *odd = &m->odd[m->n_odd++];
+    *odd = (struct pg_odd_column){.name = has->name, .type = has->type};
+    buf_addf(&m->text, "s.%s is not null and ", staged);
+    buf_add_str(&m->text, value);
+    buf_adds(&m->text, " is null");
+    enum rc rc = pg_plan_keep(m, &m->text, &odd->misfit, e);
+    if (rc != RC_OK || m->place->all_text)
+        return rc;
+    buf_adds(&m->misfits, " || case when ");
+    buf_add_str(&m->misfits, odd->misfit);
+    buf_adds(&m->misfits, " then jsonb_build_object(");
+    sql_literal(&m->misfits, has->name);
     buf_addf(&m->misfits, ", s.%s) else '{}' end", staged);
+    return RC_OK;
 }
 
 static enum rc add_column(struct pg_plan *m, const struct sql_merge_column *column, struct err *e)
@@ -81,13 +88,12 @@ static enum rc add_staged(struct pg_plan *m, struct str wanted, struct str sourc
     enum pg_fit fit = pg_fit_of(has, from);
     column.as_text = fit == PG_FIT_FUNCTION || fit == PG_FIT_JSON;
     if (fit == PG_FIT_FUNCTION)
-        rc = pg_fit_make(m->link, has, m->table, m->n_fits, e);
-    pg_fit_put(&m->text, fit, staged, has, m->table, m->n_fits);
-    m->n_fits += fit == PG_FIT_FUNCTION;
+        rc = pg_fit_make(m->link, has, m->table, (unsigned)m->n_odd, e);
+    pg_fit_put(&m->text, fit, staged, has, m->table, (unsigned)m->n_odd);
     if (rc == RC_OK)
         rc = pg_plan_keep(m, &m->text, &column.value, e);
     if (rc == RC_OK && fit == PG_FIT_FUNCTION)
-        note_misfit(m, mapped, staged, column.value);
+        rc = note_misfit(m, has, staged, column.value, e);
     buf_adds(&m->text, staged);
     if (rc == RC_OK)
         rc = pg_plan_keep(m, &m->text, &column.staged, e);
@@ -249,7 +255,8 @@ static enum rc make(struct pg_plan *m, struct err *e)
         rc = pg_check_table(m->place, m->relation, &m->now, m->link, e);
     m->cap = m->staged.n_columns + m->now.map.n + 8;
     m->merge.columns = m->columns = arena_array(&m->memory, m->cap, sizeof *m->columns);
-    if (rc == RC_OK && !m->columns)
+    m->odd = arena_array(&m->memory, m->cap, sizeof *m->odd);
+    if (rc == RC_OK && (!m->columns || !m->odd))
         rc = err_nomem(e);
     if (rc == RC_OK)
         rc = prepare_names(m, e);

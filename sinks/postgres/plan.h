@@ -8,6 +8,12 @@
 
 #define PG_SQL_BYTES_MAX ((size_t)64 << 20)
 
+/* A column of the user's that has another type than ours. */
+struct pg_odd_column {
+    struct str name, type;
+    struct str misfit; /* SQL: the staged row s has a value that does not fit */
+};
+
 struct pg_plan {
     const struct pg_place *place;
     struct pg_link *link;
@@ -22,8 +28,9 @@ struct pg_plan {
     struct buf ddl;     /* columns that are missing, as "name type", with commas */
     struct buf note;    /* rows for _leadpipe_columns, with commas */
     struct buf misfits; /* what columns of other types add to a row's "_misfits" */
-    struct buf text;    /* scratch: empty between two calls */
-    unsigned n_fits;    /* functions made */
+    struct pg_odd_column *odd;
+    size_t n_odd;
+    struct buf text; /* scratch: empty between two calls */
 };
 
 /* In the merge's transaction. RC_USAGE: a table of the user's cannot be used. pg_plan_free() is due in any

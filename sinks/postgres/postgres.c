@@ -7,7 +7,6 @@
 #include "core/base/units.h"
 #include "core/sink.h"
 #include <stdio.h>
-#include "sinks/postgres/load.h"
 #include "sinks/postgres/merge.h"
 #include "sinks/postgres/user_table.h"
 #include "sinks/postgres/options.h"
@@ -112,9 +111,8 @@ struct postgres {
     struct stop_timer stop;
     struct sql_outcome outcome;
     struct buf mark;
-    struct sink_misfits *misfits; /* owned */
-    size_t n_misfits;
-    bool was_there; /* the server */
+    struct pg_misfits misfits;
+    bool was_there; /* the server: a connection that is lost is made again */
     bool keeps;     /* a mark or a text needs the staging tables */
     bool created;   /* there are staging tables */
     bool committed; /* and now there are not */
@@ -146,6 +144,7 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
     s->stop.fd = -1;
     s->load.spool.fd = -1;
     arena_init(&s->memory, MEMORY_MAX);
+    pg_misfits_init(&s->misfits);
     buf_init(&s->mark, SINK_TEXT_BYTES_MAX);
     enum rc rc = make_relations(&s->place, &s->cfg, &s->memory, e);
     (void)snprintf(s->place.run_id, sizeof s->place.run_id, "%s", run_id);
@@ -172,7 +171,7 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
 
 static void release(struct postgres *s)
 {
-    free(s->misfits);
+    pg_misfits_free(&s->misfits);
     pg_load_free(&s->load);
     pg_link_close(&s->link);
     stop_timer_close(&s->stop);
@@ -351,7 +350,7 @@ static enum rc merge(struct postgres *s, bool *done, struct err *e)
     enum rc rc = RC_NET;
     *done = false;
     for (unsigned i = 0; i < TRIES; i++) {
-        rc = pg_merge(&s->place, &s->link, &s->outcome, done, e);
+        rc = pg_merge(&s->place, &s->link, &s->outcome, &s->misfits, done, e);
         if (rc == RC_BUSY && pg_run(&s->link, "rollback", e) != RC_OK)
             rc = RC_NET;
         if (rc ==
@@ -371,16 +370,6 @@ static enum rc merge(struct postgres *s, bool *done, struct err *e)
                        : rc;
 }
 
-static enum rc list_misfits(struct postgres *s, struct err *e)
-{
-    struct typed_table *tables[PROFILE_TABLES_MAX];
-    for (size_t i = 0; i < s->place.relations.n; i++)
-        tables[i] = s->load.tables[i].typed;
-    return typed_table_misfits(tables, s->place.relations.n, &s->misfits, &s->n_misfits) == RC_OK
-               ? RC_OK
-               : err_nomem(e);
-}
-
 static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
 {
     struct postgres *s = postgres_of(sink);
@@ -388,7 +377,7 @@ static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
     s->load.resumable |= text != NULL;
     enum rc rc = pg_load_flush(&s->load, e);
     if (rc == RC_OK)
-        rc = list_misfits(s, e);
+        rc = pg_misfits_begin(&s->misfits, &s->load, e);
     if (rc == RC_OK)
         rc = merge(s, &done, e);
     if (rc == RC_USAGE) /* the tables were others when the run began */
@@ -464,8 +453,8 @@ static void pg_result(const struct sink *sink, struct sink_result *out)
     const struct postgres *s = (const struct postgres *)sink;
     *out = (struct sink_result){.is_database = true,
                                 .is_typed = !s->place.all_text,
-                                .misfits = s->misfits,
-                                .n_misfits = s->n_misfits,
+                                .misfits = s->misfits.items,
+                                .n_misfits = s->misfits.n,
                                 .inserted = s->outcome.rows[SQL_MERGE_INSERT],
                                 .updated = s->outcome.rows[SQL_MERGE_UPDATE],
                                 .deleted = s->outcome.rows[SQL_MERGE_DELETE],

@@ -285,7 +285,7 @@ def test_a_table_of_the_users(leadpipe, database, tmp_path):
     with provider_of(omni_payloads(payloads)) as server:
         ids_file(tmp_path, payloads)
         export(leadpipe, server.url, database)
-        export(leadpipe, server.url, database)
+        done = export(leadpipe, server.url, database)
         assert written(leadpipe) == (0, 0, 0)
     after = database.columns("leads")
     assert {name: after[name] for name in before} == before
@@ -306,8 +306,35 @@ def test_a_table_of_the_users(leadpipe, database, tmp_path):
         assert row[column] is None
         assert str(misfits[column]) == str(bad[member]), (column, misfits[column])
     assert row["is_test"] == "no" and row["raw"] == "text"
+    sink, = [one for one in manifest(tmp_path / "m.json")["sinks"] if one["sink"].startswith("postgres:")]
+    counted = {one["column"]: (one["table"], one["type"], one["count"]) for one in sink["misfits"]}
+    assert counted == {column: ("leads", before[column], 1) for column in named}
+    assert "do not fit the type of leads.created_at (date), now in _misfits: 1\n" in done.stderr
     assert (row["made"], row["made_2"]) == ("bad!", "taken")  # a generated column takes nothing
     assert len(database.ask("select * from ours")) == 2
+
+
+def test_misfits_of_a_users_types_are_counted(leadpipe, database, tmp_path):
+    """With those that were found while loading, in the order of the tables; also where the merge was done again."""
+    database.run("""create table leads (lead_id text, provider text, source varchar(3), website int, extra_code int,
+            unique (provider, lead_id));
+        create table documents (lead_id text, provider text, position bigint, filename varchar(1), unique (provider, lead_id, position))""")
+    payloads = {"l%d" % n: lead("l%d" % n, 1, source="new!" if n else "new", website="example.com", isTest="maybe",
+                                extraCode="x" if n > 7 else 7) for n in range(10)}
+    ids_file(tmp_path, payloads)
+    with provider_of(omni_payloads(payloads)) as server:
+        done = export(leadpipe, server.url, database, "deletes=mark", more=["--state", "run.state"])
+    sink, = [one for one in manifest(tmp_path / "m.json")["sinks"] if one["sink"].startswith("postgres:")]
+    wanted = [("leads", "is_test", None, 10), ("leads", "source", "character varying(3)", 9), ("leads", "website", "integer", 10),
+              ("leads", "extra_code", "integer", 2), ("documents", "filename", "character varying(1)", 20)]
+    assert [(one["table"], one["column"], one.get("type"), one["count"]) for one in sink["misfits"]] == wanted, done.stderr
+    assert database.value("select count(*) from leads where _misfits ? 'website'") == "10"
+    with provider_of(omni_payloads({**payloads, "l0": lead("l0", 2, extraCode="late")})) as server:
+        done = export(leadpipe, server.url, database, "types=text,prefix=t_")
+        database.run("create table u_leads (lead_id text, provider text, extra_code int, unique (provider, lead_id))")
+        done = export(leadpipe, server.url, database, "types=text,prefix=u_", status=1)
+        assert ("the type of u_leads.extra_code, integer, does not hold 3 of the values" in done.stderr
+                and database.value("select count(*) from u_leads") == "0"), done.stderr
 
 
 @pytest.mark.parametrize("made, message", [

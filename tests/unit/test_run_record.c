@@ -55,7 +55,8 @@ static void misfits(void **state)
     struct buf record;
     world_init(&w);
     struct sink_file file = {.path = "x.csv", .rows = 3, .bytes = 9};
-    struct sink_misfits list[] = {{"leads", "si\"ze\n", 2}, {"notes", "h\xC3\xA9", 1}};
+    struct sink_misfits list[] = {{"leads", "si\"ze\n", "character varying(3)", 2},
+                                  {"notes", "h\xC3\xA9", NULL, 1}};
     const struct sink_result typed = {
         .files = &file, .n_files = 1, .is_typed = true, .misfits = list, .n_misfits = 2};
     write_sink(&w, &typed, &record);
@@ -65,6 +66,9 @@ static void misfits(void **state)
         assert_string_equal(w.sinks[0].misfits[i].table, list[i].table);
         assert_string_equal(w.sinks[0].misfits[i].column, list[i].column);
         assert_int_equal(w.sinks[0].misfits[i].n, list[i].n);
+        assert_int_equal(!w.sinks[0].misfits[i].type, !list[i].type);
+        if (list[i].type)
+            assert_string_equal(w.sinks[0].misfits[i].type, list[i].type);
     }
     buf_free(&record);
 
@@ -87,6 +91,7 @@ static void damaged(void **state)
         {"[{\"table\":\"leads\"", "[{\"table\":7"},
         {"\"column\":\"size\"", "\"column\":null"},
         {"\"column\":\"size\"", "\"other\":1"},
+        {"\"type\":\"date\"", "\"type\":7"},
         {"\"count\":2", "\"count\":-2"},
         {"\"count\":2", "\"count\":99999999999999999999"},
         {"\"count\":2", "\"count\":\"2\""},
@@ -96,7 +101,7 @@ static void damaged(void **state)
     struct world w;
     world_init(&w);
     struct sink_file file = {.path = "x.csv", .rows = 3, .bytes = 9};
-    struct sink_misfits list[] = {{"leads", "size", 2}};
+    struct sink_misfits list[] = {{"leads", "size", "date", 2}};
     const struct sink_result typed = {
         .files = &file, .n_files = 1, .is_typed = true, .misfits = list, .n_misfits = 1};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -231,7 +231,7 @@ static void summaries(void **state)
     struct sink_file file = {.path = "out/leads.csv", .rows = 7, .bytes = 2048};
     struct sink_misfits misfits[12];
     for (size_t i = 0; i < 12; i++)
-        misfits[i] = (struct sink_misfits){"leads", i ? "is_test" : "si\x1bze", i + 1};
+        misfits[i] = (struct sink_misfits){"leads", i ? "is_test" : "si\x1bze", NULL, i + 1};
     struct sink_result sinks[] = {
         {.files = &file, .n_files = 1, .is_typed = true, .misfits = misfits, .n_misfits = 1},
         {.is_delivery = true, .deliveries = 4, .delivered = 3, .failed = 1},
