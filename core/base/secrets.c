@@ -23,6 +23,8 @@ struct secrets {
     pthread_rwlock_t lock;
     struct needle *needles;
     size_t n_needles;
+    struct needle *public; /* in lower case */
+    size_t n_public;
     bool begins[256]; /* a needle begins with this byte, in either case */
     bool with_blanks; /* one holds a blank */
     struct variable *variables;
@@ -56,6 +58,9 @@ void secrets_free(struct secrets *s)
     for (size_t i = 0; i < s->n_needles; i++)
         wipe(s->needles[i].text, s->needles[i].len);
     free(s->needles);
+    for (size_t i = 0; i < s->n_public; i++)
+        free(s->public[i].text);
+    free(s->public);
     for (size_t i = 0; i < s->n_variables; i++) {
         struct variable *v = &s->variables[i];
         wipe(v->value, v->value ? strlen(v->value) : 0);
@@ -114,6 +119,38 @@ static enum rc add_bytes(struct secrets *s, const unsigned char *p, size_t n)
     enum rc rc = add_needle(s, copy, n);
     pthread_rwlock_unlock(&s->lock);
     return rc;
+}
+
+static bool is_public(const struct secrets *s, const unsigned char *text, size_t n)
+{
+    for (size_t i = 0; i < s->n_public; i++) {
+        if (s->public[i].len == n && memcmp(s->public[i].text, text, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum rc secrets_add_public(struct secrets *s, struct str word)
+{
+    if (word.len < SECRET_BYTES_MIN)
+        return RC_OK;
+    unsigned char *copy = malloc(word.len);
+    if (!copy)
+        return RC_NOMEM;
+    for (size_t i = 0; i < word.len; i++)
+        copy[i] = lower((unsigned char)word.ptr[i]);
+    pthread_rwlock_wrlock(&s->lock);
+    bool is_new = !is_public(s, copy, word.len);
+    struct needle *grown =
+        is_new ? reallocarray(s->public, s->n_public + 1, sizeof *grown) : s->public;
+    if (grown)
+        s->public = grown;
+    if (grown && is_new)
+        grown[s->n_public++] = (struct needle){copy, word.len};
+    else
+        free(copy);
+    pthread_rwlock_unlock(&s->lock);
+    return !is_new || grown ? RC_OK : RC_NOMEM;
 }
 
 static struct decoded decoded_of(struct decoded_byte *room, struct str text)
@@ -244,7 +281,7 @@ enum rc secrets_add_header(struct secrets *s, const char *name, struct str value
 /* ---- URLs ----------------------------------------------------------------------------------- */
 
 /* A user is no secret, but for one that stands in the place of a password (https://TOKEN@host/). */
-static enum rc add_user(struct secrets *s, struct str user_and_password)
+static enum rc add_user(struct secrets *s, struct str user_and_password, bool is_public)
 {
     if (!user_and_password.len)
         return RC_OK;
@@ -254,7 +291,7 @@ static enum rc add_user(struct secrets *s, struct str user_and_password)
     struct str user = {user_and_password.ptr, at};
     struct str password = {user_and_password.ptr + behind, user_and_password.len - behind};
     enum rc rc = RC_OK;
-    if (!password.len || user.len >= SECRET_BYTES_ANYWHERE)
+    if (!is_public && (!password.len || user.len >= SECRET_BYTES_ANYWHERE))
         rc = secrets_add(s, user);
     if (rc == RC_OK)
         rc = secrets_add(s, password);
@@ -283,10 +320,16 @@ static bool names_secret(struct str name)
     return false;
 }
 
+/* Of a database the user never is the password. */
+static bool is_database(const char *url)
+{
+    return strncasecmp(url, "postgres://", 11) == 0 || strncasecmp(url, "postgresql://", 13) == 0;
+}
+
 enum rc secrets_add_url(struct secrets *s, const char *url)
 {
     struct str user = url_userinfo(url);
-    enum rc rc = add_user(s, user);
+    enum rc rc = add_user(s, user, is_database(url));
     const char *rest = user.ptr ? user.ptr + user.len : url;
     for (rest += strcspn(rest, "?"); rc == RC_OK && *rest && *rest != '#';) {
         struct str pair = {rest + 1, strcspn(rest + 1, "&;#")};
@@ -368,13 +411,16 @@ static bool is_whole_word(const struct decoded *d, size_t at, size_t n)
 }
 
 /* How many bytes from `at` on are to be hidden for this needle. */
-static size_t match(const struct needle *needle, const struct decoded *d, size_t at)
+static size_t match(const struct secrets *s, const struct needle *needle, const struct decoded *d,
+                    size_t at)
 {
     size_t left = d->len - at, n = 0;
     while (n < needle->len && n < left && lower(d->bytes[at + n].byte) == needle->text[n])
         n++;
     if (n == needle->len)
         return n >= SECRET_BYTES_ANYWHERE || is_whole_word(d, at, n) ? n : 0;
+    if (is_public(s, needle->text, n) && is_whole_word(d, at, n))
+        return 0;
     bool is_cut = n == left && n >= BEGINNING_AT_END_MIN;
     bool is_most = n >= BEGINNING_MIN && n >= needle->len / 2;
     return needle->len >= SECRET_BYTES_ANYWHERE && (is_cut || is_most) ? n : 0;
@@ -387,7 +433,7 @@ static void hide(const struct search *search, const struct decoded *d)
         if (!s->begins[d->bytes[at].byte])
             continue;
         for (size_t i = 0; i < s->n_needles; i++) {
-            size_t n = match(&s->needles[i], d, at);
+            size_t n = match(s, &s->needles[i], d, at);
             if (n == 0)
                 continue;
             bool is_cut = n < s->needles[i].len && at + n == d->len;

@@ -42,6 +42,10 @@ enum rc secrets_add_header(struct secrets *s, const char *name, struct str value
  * query calls a key, token, secret, ... */
 enum rc secrets_add_url(struct secrets *s, const char *url);
 
+/* A word that messages show by itself, such as a database user's name: a secret that begins with it is not
+ * taken for cut off where only the word stands. */
+enum rc secrets_add_public(struct secrets *s, struct str word);
+
 /* The value of an environment variable, which is overwritten and taken out of the environment, so
  * that neither a child process nor /proc shows it: from then on only this has it. *out lives as long
  * as `s`, and is NULL where the variable is not set. Not yet registered: a value may be a list. On
