@@ -33,7 +33,8 @@ static enum rc ask(struct pg_link *l, const struct pg_place *p, const char *sql,
 static const char columns_sql[] =
     "select a.attname, format_type(a.atttypid, a.atttypmod), "
     "format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null), t.typcategory, t.typtype, "
-    "a.attgenerated <> '' or a.attidentity = 'a', c.relkind "
+    "a.attgenerated <> '' or a.attidentity = 'a', c.relkind, "
+    "a.attnotnull and not a.atthasdef and a.attidentity = '' "
     "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
     "left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and "
     "not a.attisdropped left join pg_catalog.pg_type t on t.oid = a.atttypid "
@@ -49,7 +50,8 @@ static enum rc add_column(struct pg_table *t, const PGresult *r, int row, struct
 {
     struct pg_column *c = &t->columns[t->n_columns];
     *c = (struct pg_column){.category = *PQgetvalue(r, row, 3),
-                            .is_domain = *PQgetvalue(r, row, 4) == 'd'};
+                            .is_domain = *PQgetvalue(r, row, 4) == 'd',
+                            .must_be_given = *PQgetvalue(r, row, 7) == 't'};
     bool is_fixed = *PQgetvalue(r, row, 5) == 't';
     if (!keep(t, value_at(r, row, 0), &c->name) || !keep(t, value_at(r, row, 1), &c->type) ||
         !keep(t, value_at(r, row, 2), &c->base))
@@ -171,6 +173,32 @@ enum rc pg_table_has_key(struct pg_link *l, const struct pg_place *p, struct str
         for (; i < PQntuples(r) && str_eq(value_at(r, i, 0), value_at(r, first, 0)); i++)
             ours += is_among(value_at(r, i, 1), columns, n);
         *out = ours == n && (size_t)(i - first) == n;
+    }
+    PQclear(r);
+    return rc;
+}
+
+/* ---- rights --------------------------------------------------------------------------------- */
+
+enum rc pg_table_rights(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
+                        struct str name, struct pg_rights *out, struct err *e)
+{
+    static const char sql[] =
+        "select pg_has_role(c.relowner, 'usage'), has_any_column_privilege(c.oid, 'select'), "
+        "has_any_column_privilege(c.oid, 'insert'), has_any_column_privilege(c.oid, 'update'), "
+        "pg_get_userbyid(c.relowner), current_user "
+        "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = $1 and c.relname = $2";
+    PGresult *r = NULL;
+    *out = (struct pg_rights){.owns = true, .reads = true, .inserts = true, .updates = true};
+    enum rc rc = ask(l, p, sql, name, &r, e);
+    if (rc == RC_OK && PQntuples(r) > 0) {
+        out->owns = *PQgetvalue(r, 0, 0) == 't';
+        out->reads = *PQgetvalue(r, 0, 1) == 't';
+        out->inserts = *PQgetvalue(r, 0, 2) == 't';
+        out->updates = *PQgetvalue(r, 0, 3) == 't';
+        if (!keep(t, value_at(r, 0, 4), &out->owner) || !keep(t, value_at(r, 0, 5), &out->role))
+            rc = err_nomem(e);
     }
     PQclear(r);
     return rc;

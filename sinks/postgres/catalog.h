@@ -13,6 +13,7 @@ struct pg_column {
     struct str base; /* without modifiers; of a domain what it is one of */
     char category;   /* pg_type.typcategory */
     bool is_domain;
+    bool must_be_given; /* it is not null, and has no default */
 };
 
 struct pg_table {
@@ -34,5 +35,14 @@ const struct pg_column *pg_table_column(const struct pg_table *t, struct str nam
 /* Has the table a unique index over exactly these columns? */
 enum rc pg_table_has_key(struct pg_link *l, const struct pg_place *p, struct str name,
                          const struct str *columns, size_t n, bool *out, struct err *e);
+
+/* What the connection's role may do with a table that exists. The texts live as long as `t`. */
+struct pg_rights {
+    bool owns; /* as the owner, or a member of it */
+    bool reads, inserts, updates;
+    struct str owner, role; /* names */
+};
+enum rc pg_table_rights(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
+                        struct str name, struct pg_rights *out, struct err *e);
 
 #endif

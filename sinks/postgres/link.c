@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "sinks/postgres/server_error.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
 #define CONNECT_MS 30000
@@ -24,28 +25,6 @@ static const char session[] =
     "set datestyle to iso; set timezone to 'UTC'; set row_security to off; set jit to off";
 
 /* ---- errors --------------------------------------------------------------------------------- */
-
-static bool is_state(const char *state, const char *const *list)
-{
-    for (; *list; list++) {
-        if (strncmp(state, *list, strlen(*list)) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum rc class_of(const char *state)
-{
-    /* Connections, an administrator's or a crash's shutdown, starting up, recovering; a standby. */
-    static const char *const lost[] = {"08", "57P01", "57P02", "57P03", "57P05", "25006", NULL};
-    static const char *const again[] = {"40001", "40P01", NULL};
-    static const char *const refused[] = {"28", NULL};
-    if (is_state(state, lost))
-        return RC_NET;
-    if (is_state(state, again))
-        return RC_BUSY;
-    return is_state(state, refused) ? RC_AUTH : RC_IO;
-}
 
 /* One line, without secrets. */
 static void clean(struct pg_link *l, char *text, size_t size)
@@ -95,18 +74,18 @@ static void note_subject(struct pg_link *l, const PGresult *r)
 static enum rc server_error(struct pg_link *l, const PGresult *r, struct err *e)
 {
     char text[900];
-    const char *detail = field(r, PG_DIAG_MESSAGE_DETAIL);
-    const char *hint = field(r, PG_DIAG_MESSAGE_HINT);
-    (void)snprintf(l->sqlstate, sizeof l->sqlstate, "%s", field(r, PG_DIAG_SQLSTATE));
+    const struct pg_error_fields fields = {.sqlstate = field(r, PG_DIAG_SQLSTATE),
+                                           .message = field(r, PG_DIAG_MESSAGE_PRIMARY),
+                                           .detail = field(r, PG_DIAG_MESSAGE_DETAIL),
+                                           .hint = field(r, PG_DIAG_MESSAGE_HINT)};
+    (void)snprintf(l->sqlstate, sizeof l->sqlstate, "%s", fields.sqlstate);
     if (!l->sqlstate[0])
         return connection_failed(l, e);
     note_subject(l, r);
-    (void)snprintf(text, sizeof text, "%s%s%.300s%s%s%.300s%s", field(r, PG_DIAG_MESSAGE_PRIMARY),
-                   *detail ? " (" : "", detail, *detail ? ")" : "", *hint ? "; hint: " : "", hint,
-                   "");
+    pg_error_text(&fields, PQuser(l->conn), text, sizeof text);
     utf8_scrub(text);
     clean(l, text, sizeof text);
-    return err_set(e, class_of(l->sqlstate), "%s: %s%s%s", l->cfg.spec, l->subject,
+    return err_set(e, pg_error_class(l->sqlstate), "%s: %s%s%s", l->cfg.spec, l->subject,
                    l->subject[0] ? ": " : "", text);
 }
 
@@ -353,24 +332,66 @@ void pg_link_close(struct pg_link *l)
     l->conn = NULL;
 }
 
-enum rc pg_conninfo_check(const char *conninfo, struct err *e)
+/* Is what libpq quotes last the name of an option? Else it may be a password. */
+static bool quotes_option(const char *conninfo, const char *reason)
 {
-    char *ignored = NULL;
-    PQconninfoOption *options = PQconninfoParse(conninfo, &ignored);
-    PQfreemem(ignored); /* it may quote a password */
-    if (!options)
-        return err_set(e, RC_USAGE,
-                       "postgres: the target after the colon must be a libpq connection string: "
-                       "\"host=db dbname=dw user=etl\", \"service=warehouse\" or "
-                       "postgresql://etl@db/dw");
+    const char *end = strrchr(reason, '"');
+    const char *from = end;
+    while (from > reason && from[-1] != '"')
+        from--;
+    if (!end || from == reason)
+        return !end;
+    size_t n = (size_t)(end - from);
+    for (const char *c = conninfo; *c; c++) {
+        bool begins = c == conninfo || c[-1] == ' ';
+        if (begins && strncmp(c, from, n) == 0 && c[n + strspn(c + n, " ")] == '=')
+            return true;
+    }
+    return false;
+}
+
+static void put_reason(char *out, size_t size, const char *conninfo, const char *reason)
+{
+    bool is_url = strstr(conninfo, "://");
+    bool shows = reason && !is_url && quotes_option(conninfo, reason);
+    const char *why = shows ? reason : is_url ? "" : "every part of it is KEYWORD=VALUE";
+    (void)snprintf(out, size, "%s%.200s", *why ? "; " : "", why);
+    out[strcspn(out, "\n")] = '\0';
+}
+
+static enum rc refuse(const char *conninfo, const char *reason, struct err *e)
+{
+    char why[256];
+    put_reason(why, sizeof why, conninfo, reason);
+    return err_set(e, RC_USAGE,
+                   "postgres: the target after the colon must be a libpq connection string: "
+                   "\"host=db dbname=dw user=etl\", \"service=warehouse\" or "
+                   "postgresql://etl@db/dw%s",
+                   why);
+}
+
+enum rc pg_conninfo_check(const char *conninfo, struct secrets *secrets, struct err *e)
+{
+    char *reason = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &reason);
+    if (!options) {
+        (void)refuse(conninfo, reason, e);
+        PQfreemem(reason);
+        return RC_USAGE;
+    }
     const char *found = NULL;
-    for (const PQconninfoOption *o = options; o->keyword; o++) {
+    enum rc rc = RC_OK;
+    for (const PQconninfoOption *o = options; o->keyword && rc == RC_OK; o++) {
         bool is_secret =
             strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0;
         if (is_secret && o->val && *o->val)
             found = o->keyword[0] == 's' ? "sslpassword" : "password";
+        else if (o->val)
+            rc = secrets_add_public(secrets, str_c(o->val));
     }
     PQconninfoFree(options);
+    if (rc != RC_OK)
+        return err_nomem(e);
     if (!found)
         return RC_OK;
     return err_set(e, RC_USAGE,
@@ -409,9 +430,13 @@ static enum rc connect_failed(struct pg_link *l, struct err *e)
                                         "certificate",
                                         NULL};
     enum rc rc = connection_failed(l, e);
+    struct err said = *e;
     for (size_t i = 0; auth[i]; i++) {
         if (strstr(e->msg, auth[i]))
-            return e->rc = RC_AUTH;
+            return err_set(e, RC_AUTH, "%s%s", said.msg,
+                           strstr(said.msg, "password")
+                               ? "; set PGPASSWORD, or write ~/.pgpass (mode 600)"
+                               : "");
     }
     for (size_t i = 0; final[i]; i++) {
         if (strstr(e->msg, final[i]))

@@ -40,8 +40,9 @@ struct pg_link {
     uint64_t copy_line; /* of the last error: the row of a COPY, from 1; or 0 */
 };
 
-/* RC_USAGE: it is no connection string, or holds a password. The message shows nothing of it. */
-enum rc pg_conninfo_check(const char *conninfo, struct err *e);
+/* Registers what it names as public. RC_USAGE: it is no connection string, or holds a password, of which the
+ * message shows nothing. RC_NOMEM. */
+enum rc pg_conninfo_check(const char *conninfo, struct secrets *secrets, struct err *e);
 
 /* Once. Ends a connection that there is. */
 enum rc pg_link_open(struct pg_link *l, struct err *e);

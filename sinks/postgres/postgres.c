@@ -66,7 +66,7 @@ static enum rc pg_check(const struct sink_cfg *cfg, struct err *e)
     struct pg_place place;
     struct arena memory;
     const char *password;
-    enum rc rc = pg_conninfo_check(cfg->target, e);
+    enum rc rc = pg_conninfo_check(cfg->target, cfg->secrets, e);
     if (rc == RC_OK)
         rc = check_names(cfg->opts, e);
     const struct pg_opts *opts = cfg->opts;
@@ -201,6 +201,8 @@ static enum rc plan_table(struct postgres *s, size_t table, struct err *e)
         if (rc == RC_OK && type != r->columns[i].type)
             typed_table_set_type(t->typed, i, type);
     }
+    if (rc == RC_OK)
+        rc = pg_check_end(&s->place, r, &now, &s->link, e);
     pg_table_free(&now);
     return rc;
 }

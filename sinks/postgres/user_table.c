@@ -94,3 +94,96 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
     buf_free(&names);
     return rc;
 }
+
+/* ---- what would only fail at the end ------------------------------------------------------------ */
+
+/* How many columns the merge would have to add, and the first of them. */
+static enum rc count_missing(const struct pg_place *p, const struct sql_relation *r,
+                             struct pg_table *t, size_t *n, struct str *first, struct err *e)
+{
+    static const char *const ends[] = {SQL_SOURCE_RUN SQL_COLUMN_EXPORTED_AT,
+                                       SQL_SOURCE_RUN SQL_COLUMN_RUN_ID,
+                                       SQL_SOURCE_RUN SQL_COLUMN_MISFITS};
+    size_t n_ends = p->all_text ? 2 : 3;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < r->n_columns + n_ends; i++) {
+        const struct sql_mapped *mapped;
+        const char *end = i < r->n_columns ? "" : ends[i - r->n_columns];
+        struct str source = i < r->n_columns ? r->columns[i].source : str_c(end);
+        struct str wanted =
+            i < r->n_columns ? r->columns[i].wanted : str_c(end + strlen(SQL_SOURCE_RUN));
+        rc = sql_column_map_find(&t->map, wanted, source, &mapped, e);
+        if (rc != RC_OK || mapped->exists)
+            continue;
+        if ((*n)++ == 0)
+            *first = mapped->column;
+    }
+    return rc;
+}
+
+static enum rc check_rights(const struct pg_place *p, const struct sql_relation *r,
+                            struct pg_table *t, struct pg_link *l, struct err *e)
+{
+    struct pg_rights rights;
+    struct str first = STR_NONE;
+    size_t n = 0;
+    enum rc rc = pg_table_rights(t, l, p, r->name, &rights, e);
+    if (rc == RC_OK)
+        rc = count_missing(p, r, t, &n, &first, e);
+    if (rc != RC_OK)
+        return rc;
+    bool updates = rights.updates || p->mode == SQL_MODE_APPEND;
+    if (!rights.reads || !rights.inserts || !updates)
+        return err_set(e, RC_IO,
+                       "%s: the role " STR_FMT " may not %s the table " STR_FMT "." STR_FMT
+                       "; as its owner, " STR_FMT ": grant select, insert, update, delete on it",
+                       l->cfg.spec, STR_ARG(rights.role),
+                       !rights.reads     ? "read"
+                       : !rights.inserts ? "insert into"
+                                         : "update",
+                       STR_ARG(p->schema), STR_ARG(r->name), STR_ARG(rights.owner));
+    if (n == 0 || rights.owns)
+        return RC_OK;
+    return err_set(e, RC_IO,
+                   "%s: the table " STR_FMT "." STR_FMT " lacks %zu column%s (" STR_FMT
+                   "%s), and only its owner can add columns; let " STR_FMT
+                   " add them, as \"leadpipe tables " STR_FMT
+                   " --ddl postgres\" prints them, or grant the role " STR_FMT " to " STR_FMT,
+                   l->cfg.spec, STR_ARG(p->schema), STR_ARG(r->name), n, n == 1 ? "" : "s",
+                   STR_ARG(first), n == 1 ? "" : ", ...", STR_ARG(rights.owner),
+                   STR_ARG(p->provider), STR_ARG(rights.owner), STR_ARG(rights.role));
+}
+
+static bool has_source(const struct sql_column_map *map, struct str column)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        if (str_eq(map->items[i].column, column))
+            return map->items[i].source.ptr && map->items[i].source.len > 0;
+    }
+    return false;
+}
+
+/* Once all sources have been looked for that are known. A member of the payload may yet have the column's name:
+ * so the run is not refused. */
+static void warn_of_not_null(const struct sql_relation *r, const struct pg_table *t,
+                             struct pg_link *l)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const struct pg_column *c = &t->columns[i];
+        if (c->must_be_given && !has_source(&t->map, c->name))
+            log_msg(l->cfg.log, LOG_LEVEL_WARN, l->cfg.spec,
+                    "the column " STR_FMT "." STR_FMT
+                    " is not null and has no default: rows without a value for it are refused when "
+                    "the run comes to its end; give it a default, or drop its not null",
+                    STR_ARG(r->name), STR_ARG(c->name));
+    }
+}
+
+enum rc pg_check_end(const struct pg_place *p, const struct sql_relation *r, struct pg_table *t,
+                     struct pg_link *l, struct err *e)
+{
+    enum rc rc = t->exists ? check_rights(p, r, t, l, e) : RC_OK;
+    if (rc == RC_OK && t->exists)
+        warn_of_not_null(r, t, l);
+    return rc;
+}

@@ -14,4 +14,9 @@ enum rc pg_staged_type(const struct pg_place *p, const struct sql_relation *r, s
 enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, struct pg_table *t,
                        struct pg_link *l, struct err *e);
 
+/* What is known before the first lead of what would fail at the end. RC_IO: the role may not write, or not add
+ * the columns that are missing. Warns of columns that nobody may come to fill. */
+enum rc pg_check_end(const struct pg_place *p, const struct sql_relation *r, struct pg_table *t,
+                     struct pg_link *l, struct err *e);
+
 #endif

@@ -410,6 +410,71 @@ def test_server_errors(leadpipe, database, tmp_path):
     assert run["status"] == "abandoned"
 
 
+@pytest.mark.parametrize("made, message", [
+    ("alter table leads add score int not null", "give the column a default, or drop its not null"),
+    ("alter table leads add constraint c check (email is null)", 'constraint "c"'),
+    ("create unique index c on leads (email)", 'constraint "c"'),
+    ("create table known (email text primary key); alter table leads add constraint c foreign key (email) references known",
+     'constraint "c"'),
+    ("alter table leads add constraint c exclude (email with =)", 'constraint "c"'),
+    ("alter table leads add made int generated always as (email::int) stored", "invalid input syntax for type integer: ..."),
+    ("create function f() returns trigger language plpgsql as $$ begin raise 'refused' using detail = new.email; end $$; "
+     "create trigger f before insert on leads for each row execute function f()", "refused")])
+def test_no_values_of_a_row_in_messages(leadpipe, database, tmp_path, made, message):
+    """The server quotes the row that it refuses: names, addresses, numbers."""
+    ids_file(tmp_path, ["a", "b"])
+    secret = "ada@example.com"
+    with provider_of(omni_payloads({one: lead(one, 1, email=secret, lastName="Lovelace") for one in "ab"})) as server:
+        database.run("create table leads (provider text, lead_id text, email text, primary key (provider, lead_id)); " + made)
+        done = export(leadpipe, server.url, database, status=1, more=["-vv"])
+    assert message in done.stderr and secret not in done.stderr and "Lovelace" not in done.stderr, done.stderr
+    assert ("leads.score is not null and has no default" in done.stderr) == ("score" in made)
+    assert secret not in (leadpipe.folder / "m.json").read_text()
+
+
+@pytest.mark.parametrize("grants, missing, message", [
+    ("", "", "the role writer may not read the table public.leads; as its owner, boss: grant"),
+    ("select", "", "may not insert into the table public.leads"), ("select, insert", "", "may not update the table"),
+    ("select, insert, update, delete", "website", "the table public.leads lacks 1 column (website), and only its owner can add"),
+    ("select, insert, update, delete", "_misfits", "lacks 1 column (_misfits)"),
+    ("select, insert, update, delete", "", None)])
+def test_rights_are_checked_before_the_first_request(leadpipe, database, tmp_path, grants, missing, message):
+    """Tables of another role."""
+    ids_file(tmp_path, ["a"])
+    database.run("drop role if exists writer; drop role if exists boss; create role boss login; create role writer login;"
+                 "grant create, usage on schema public to boss, writer")
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        export(leadpipe, server.url, database, user="boss")
+        database.run("grant select, insert, update, delete on all tables in schema public to writer; revoke all on leads from writer;")
+        if grants:
+            database.run("grant %s on leads to writer" % grants)
+        if missing:
+            database.run("alter table leads drop column " + missing)
+        server.seen.clear()
+        done = export(leadpipe, server.url, database, user="writer", status=1 if message else 0)
+        if message:
+            assert message in done.stderr and server.seen == [], done.stderr
+    database.run("drop owned by boss, writer cascade; drop role boss, writer")
+
+
+def test_the_user_is_no_secret(leadpipe, database, tmp_path):
+    """Also where the password begins with it, and in a URL."""
+    ids_file(tmp_path, ["a"])
+    database.run("drop role if exists loader; create role loader login; grant create, usage on schema public to loader")
+    host, name = database.cluster.env["PGHOST"], database.name
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        for target in ("host=%s dbname=%s user=loader" % (host, name), "postgresql://loader@/%s?host=%s" % (name, host)):
+            done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "postgres:" + target, "--manifest", "m.json",
+                            "ids.txt", env={**KEY, "PGPASSWORD": "loader-s3cret"})
+            assert done.returncode == 0, done.stderr
+            assert "***" not in done.stderr and "s3cret" not in done.stderr
+            assert "***" not in json.dumps(manifest(tmp_path / "m.json")).replace("?***", "")  # the query of a URL
+            done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "postgres,schema=other:" + target, "ids.txt",
+                            env={**KEY, "PGPASSWORD": "loader-s3cret"})
+            assert done.returncode == 1 and "authorization loader" in done.stderr, done.stderr
+    database.run("drop owned by loader cascade; drop role loader")
+
+
 def test_a_schema_of_the_roles_own(leadpipe, database, tmp_path):
     """Who owns the schema need not be able to make one."""
     ids_file(tmp_path, ["a"])

@@ -183,6 +183,9 @@ static const struct {
     {"postgresql://etl@db/dw?password=s3cret", "password: a secret"},
     {"host=db sslpassword='s3cret'", "sslpassword: a secret"},
     {"host=db pasword=s3cret", "must be a libpq connection string"},
+    {"hst=127.0.0.1 password=s3cret", "etl@db/dw; invalid connection option \"hst\""},
+    {"warehouse", "etl@db/dw; every part of it is KEYWORD=VALUE"},
+    {"host=db password='s3cret", "unterminated quoted string"},
     {"host=db s3cret", "must be a libpq connection string"},
     {"postgresql://etl:s3%zzcret@db/dw", "must be a libpq connection string"},
 };
@@ -190,9 +193,11 @@ static const struct {
 static void test_conninfo(void **state)
 {
     (void)state;
+    struct secrets *secrets;
+    assert_int_equal(secrets_new(&secrets), RC_OK);
     for (size_t i = 0; i < sizeof conninfos / sizeof *conninfos; i++) {
         struct err e = {.msg = ""};
-        enum rc rc = pg_conninfo_check(conninfos[i].conninfo, &e);
+        enum rc rc = pg_conninfo_check(conninfos[i].conninfo, secrets, &e);
         if ((rc == RC_OK) != !conninfos[i].message)
             fail_msg("%s: %s", conninfos[i].conninfo, e.msg);
         if (rc == RC_OK)
@@ -200,6 +205,37 @@ static void test_conninfo(void **state)
         assert_int_equal(rc, RC_USAGE);
         if (!strstr(e.msg, conninfos[i].message) || strstr(e.msg, "s3"))
             fail_msg("%s: %s", conninfos[i].conninfo, e.msg);
+    }
+    secrets_free(secrets);
+}
+
+/* A password that begins with the user's name hides itself, not the name. */
+static void test_user_is_no_secret(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *password, *text, *want;
+    } rows[] = {
+        {"loader-s3cret", "host=db user=loader", "host=db user=loader"},
+        {"loader-s3cret", "host=db user=loader-s3", "host=db user=***"},
+        {"loader-s3cret", "is loader-s3cret", "is ***"},
+        {"loader-s3cret", "is myloader", "is my***"},
+        {"warehouse_at_night_2026", "dbname=Warehouse_at_night", "dbname=Warehouse_at_night"},
+        {"warehouse_at_night_2026", "dbname=warehouse_at_night_20", "dbname=***"},
+        {"loader", "user=loader", "user=***"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct secrets *secrets;
+        struct err e;
+        char text[80];
+        assert_int_equal(secrets_new(&secrets), RC_OK);
+        assert_int_equal(pg_conninfo_check("user=loader dbname=warehouse_at_night", secrets, &e),
+                         RC_OK);
+        assert_int_equal(secrets_add(secrets, str_c(rows[i].password)), RC_OK);
+        (void)snprintf(text, sizeof text, "%s", rows[i].text);
+        secrets_redact(secrets, text, sizeof text);
+        assert_string_equal(text, rows[i].want);
+        secrets_free(secrets);
     }
 }
 
@@ -234,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_row),
                                        cmocka_unit_test(widest_row),
-                                       cmocka_unit_test(test_conninfo)};
+                                       cmocka_unit_test(test_conninfo),
+                                       cmocka_unit_test(test_user_is_no_secret)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
