@@ -230,7 +230,7 @@ static void text_files(struct buf *out, const struct sink_result *s)
     }
 }
 
-static void text_misfits(struct buf *out, const struct sink_result *s)
+static void text_misfits(struct buf *out, const struct sink_result *s, bool published)
 {
     for (size_t i = 0; i < s->n_misfits && i < MISFITS_SHOWN_MAX; i++) {
         buf_addf(out, "            values that do not fit the type of %s.", s->misfits[i].table);
@@ -240,7 +240,7 @@ static void text_misfits(struct buf *out, const struct sink_result *s)
             text_escape(out, s->misfits[i].type);
             buf_addc(out, ')');
         }
-        buf_addf(out, ", now in _misfits: %" PRIu64 "\n", s->misfits[i].n);
+        buf_addf(out, "%s: %" PRIu64 "\n", published ? ", now in _misfits" : "", s->misfits[i].n);
     }
     if (s->n_misfits > MISFITS_SHOWN_MAX)
         buf_addf(out, "            and values of %zu more columns\n",
@@ -275,7 +275,7 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
         buf_adds(out, ":\n");
     if (r->published && !s->is_database)
         text_files(out, s);
-    text_misfits(out, s);
+    text_misfits(out, s, r->published);
 }
 
 void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)

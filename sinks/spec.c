@@ -137,8 +137,13 @@ static enum rc kind_take(struct parse *p, struct err *e)
     buf_init(&names, 1024);
     for (size_t i = 0; sink_registry[i]; i++)
         buf_addf(&names, "%s%s", i ? ", " : "", sink_registry[i]->name);
-    enum rc rc = err_set(e, RC_USAGE, "unknown sink \"%.*s\"; the sinks are: %s",
-                         (int)(kind.len < 64 ? kind.len : 64), kind.ptr, buf_cstr(&names));
+    bool is_url = p->rest.len >= 3 && strncmp(p->rest.ptr, "://", 3) == 0;
+    enum rc rc = err_set(e, RC_USAGE, "unknown sink \"%.*s\"; %sthe sinks are: %s",
+                         (int)(kind.len < 64 ? kind.len : 64), kind.ptr,
+                         is_url ? "write the sink before the URL, as in webhook:https://... or "
+                                  "postgres:postgresql://...; "
+                                : "",
+                         buf_cstr(&names));
     buf_free(&names);
     return rc;
 }

@@ -355,6 +355,8 @@ static void put_reason(char *out, size_t size, const char *conninfo, const char 
     bool is_url = strstr(conninfo, "://");
     bool shows = reason && !is_url && quotes_option(conninfo, reason);
     const char *why = shows ? reason : is_url ? "" : "every part of it is KEYWORD=VALUE";
+    if (strncmp(conninfo, "//", 2) == 0)
+        why = "the URL has its scheme, too: postgres:postgresql://...";
     (void)snprintf(out, size, "%s%.200s", *why ? "; " : "", why);
     out[strcspn(out, "\n")] = '\0';
 }

@@ -184,6 +184,7 @@ static const struct {
     {"host=db sslpassword='s3cret'", "sslpassword: a secret"},
     {"host=db pasword=s3cret", "must be a libpq connection string"},
     {"hst=127.0.0.1 password=s3cret", "etl@db/dw; invalid connection option \"hst\""},
+    {"//etl@db/dw", "postgres:postgresql://..."},
     {"warehouse", "etl@db/dw; every part of it is KEYWORD=VALUE"},
     {"host=db password='s3cret", "unterminated quoted string"},
     {"host=db s3cret", "must be a libpq connection string"},
@@ -268,9 +269,8 @@ static void widest_row(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_row),
-                                       cmocka_unit_test(widest_row),
-                                       cmocka_unit_test(test_conninfo),
-                                       cmocka_unit_test(test_user_is_no_secret)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_row), cmocka_unit_test(widest_row),
+        cmocka_unit_test(test_conninfo), cmocka_unit_test(test_user_is_no_secret)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
