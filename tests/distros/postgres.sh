@@ -7,39 +7,18 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly ROOTS=${LEADPIPE_ROOTS:-$PWD/build/roots}
-readonly SCRIPTS=/usr/share/debootstrap/scripts
+# shellcheck source=tests/distros/roots.sh
+source tests/distros/roots.sh
 readonly RELEASES=(bullseye jammy bookworm noble trixie forky) # PostgreSQL 13, 14, 15, 16, 17, 18
 
-if [[ $(id -u) -ne 0 ]]; then
-    echo 'postgres.sh: needs root (debootstrap, chroot)' >&2
-    exit 1
-fi
-command -v debootstrap >/dev/null || apt-get install -y -q debootstrap
-
-# make_root NAME: with the server in it. An Ubuntu is verified with the keyring that Debian 13 has as a package.
-make_root() {
-    local name=$1 root=$ROOTS/postgres-$1 script=sid options=()
-    if [[ -e $root/.complete ]]; then return; fi
-    rm -rf "$root"
-    case $name in
-    jammy | noble)
-        make_root trixie
-        chroot "$ROOTS/postgres-trixie" apt-get install -y -q ubuntu-keyring
-        script=gutsy # that of all later releases
-        options=(--components=main,universe
-            --keyring="$ROOTS/postgres-trixie/usr/share/keyrings/ubuntu-archive-keyring.gpg")
-        ;;
-    esac
-    mkdir -p "$ROOTS"
-    debootstrap --variant=minbase --include=ca-certificates "${options[@]}" "$name" "$root" \
-        "$(sed -n 's/^default_mirror //p' "$SCRIPTS/$script")" "$SCRIPTS/$script"
+# install_server ROOT: no server is started there.
+install_server() {
+    local root=$1
     cp --remove-destination -L /etc/resolv.conf "$root/etc/resolv.conf"
-    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no server is started there
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod +x "$root/usr/sbin/policy-rc.d"
     unshare --mount bash -euc 'mount -t proc proc "$1/proc"; chroot "$1" env DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 \
         apt-get install -y -q --no-install-recommends postgresql' - "$root"
-    touch "$root/.complete"
 }
 
 # The mounts are gone with the shell that made them. The server's folder has the same name on both sides.
@@ -57,7 +36,7 @@ test_with() {
 
 # A call of its own for each, as set -e does not hold behind "||".
 if [[ ${1:-} == --one ]]; then
-    make_root "$2" >&2
+    make_root postgres- "$2" install_server >&2
     test_with "${@:2}"
     exit
 fi

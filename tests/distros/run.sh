@@ -6,34 +6,8 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly ROOTS=${LEADPIPE_ROOTS:-$PWD/build/roots}
-readonly SCRIPTS=/usr/share/debootstrap/scripts
-
-if [[ $(id -u) -ne 0 ]]; then
-    echo 'distros: needs root (debootstrap, chroot)' >&2
-    exit 1
-fi
-command -v debootstrap >/dev/null || apt-get install -y -q debootstrap
-
-# make_root NAME: an Ubuntu is verified with the keyring that Debian 13 has as a package.
-make_root() {
-    local name=$1 root=$ROOTS/$1 script options=()
-    if [[ -e $root/.complete ]]; then return; fi
-    rm -rf "$root"
-    case $name in
-    noble)
-        make_root trixie
-        chroot "$ROOTS/trixie" apt-get install -y -q ubuntu-keyring
-        script=gutsy # that of all later releases
-        options=(--components=main,universe
-            --keyring="$ROOTS/trixie/usr/share/keyrings/ubuntu-archive-keyring.gpg")
-        ;;
-    *) script=sid ;;
-    esac
-    debootstrap --variant=minbase --include=ca-certificates "${options[@]}" "$name" "$root" \
-        "$(sed -n 's/^default_mirror //p' "$SCRIPTS/$script")" "$SCRIPTS/$script" >/dev/null
-    touch "$root/.complete"
-}
+# shellcheck source=tests/distros/roots.sh
+source tests/distros/roots.sh
 
 # test_in NAME: the mounts are gone with the shell that made them.
 test_in() {
@@ -52,7 +26,7 @@ test_in() {
 
 # A call of its own for each, as set -e does not hold behind "||".
 if [[ ${1:-} == --one ]]; then
-    make_root "$2"
+    make_root "" "$2"
     test_in "$2"
     exit
 fi
