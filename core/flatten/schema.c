@@ -368,7 +368,8 @@ static enum rc add_other(struct schema *s, const struct schema_table *t, struct 
     cJSON *node = node_of(a, &extra->cell);
     if (!node)
         return a->refused;
-    json_set_name(node, str_c(name)); /* the arena's, as all that is in the tree */
+    if (!json_set_name(node, str_c(name))) /* the arena's, as all that is in the tree */
+        return RC_LIMIT;
     node->prev = object->child ? object->child->prev : node;
     if (object->child)
         object->child->prev->next = node;

@@ -80,12 +80,16 @@ static inline struct str json_member_name(const cJSON *member)
     return (struct str){member->string, (unsigned)member->valueint >> JSON_NAME_LEN_SHIFT};
 }
 
-/* Names a node. At most JSON_NAME_BYTES_MAX bytes, with a NUL behind them; they stay the caller's. */
-static inline void json_set_name(cJSON *member, struct str name)
+/* Names a node. The bytes, with a NUL behind them, stay the caller's. False: there are more than
+ * JSON_NAME_BYTES_MAX, and the node keeps the name that it has. */
+static inline bool json_set_name(cJSON *member, struct str name)
 {
+    if (name.len > JSON_NAME_BYTES_MAX)
+        return false;
     unsigned flags = (unsigned)member->valueint & ((1u << JSON_NAME_LEN_SHIFT) - 1);
     member->string = (char *)(uintptr_t)name.ptr; /* cJSON's type; nobody writes to it */
     member->valueint = (int)(flags | (unsigned)name.len << JSON_NAME_LEN_SHIFT);
+    return true;
 }
 
 /* For the two below. */

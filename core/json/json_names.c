@@ -248,7 +248,8 @@ static enum rc number_member(struct json_scan *s, cJSON *member, uint32_t number
     char *copy = name + text.len + len + 1;
     memcpy(copy, key.ptr, key.len);
     copy[key.len] = '\0';
-    json_set_name(member, (struct str){name, text.len + len});
+    if (!json_set_name(member, (struct str){name, text.len + len}))
+        return RC_LIMIT;
     member->valueint |= JSON_NAME_NUMBERED;
     return note_number(s, member, name + text.len, len);
 }

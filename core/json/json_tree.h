@@ -60,7 +60,8 @@ static inline bool json_tree_add(struct json_scan *s, int type, struct str text)
     *node = (cJSON){.prev = in->last, .type = type};
     node->valuestring = (char *)(uintptr_t)text.ptr; /* cJSON's type; nobody writes to it */
     json_set_size(node, text.len);
-    json_set_name(node, s->tree.name);
+    if (!json_set_name(node, s->tree.name))
+        return json_scan_stop(s, RC_LIMIT, "a member's name is too long");
     if (s->tree.flags)
         json_tree_flag(s, node);
     if (in->last)

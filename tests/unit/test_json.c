@@ -519,6 +519,35 @@ static void test_many_numbers(void **state)
     buf_free(&b);
 }
 
+/* A made name may be longer than the one that was received; the node has room for so many bytes alone. */
+static void lengths_of_names(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t len;
+        bool fits;
+    } rows[] = {
+        {0, true},
+        {1, true},
+        {JSON_NAME_BYTES_MAX, true},
+        {JSON_NAME_BYTES_MAX + 1, false},
+        {(size_t)1 << 28, false},
+        {(size_t)1 << 32, false},
+        {SIZE_MAX, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        cJSON node = {.type = cJSON_Number};
+        assert_true(json_set_name(&node, STR("before")));
+        node.valueint |= JSON_NAME_REPLACED;
+        bool fits = json_set_name(&node, (struct str){"after", rows[i].len}); /* nobody reads it */
+        assert_int_equal(fits, rows[i].fits);
+        struct str name = json_member_name(&node);
+        assert_int_equal(name.len, fits ? rows[i].len : strlen("before"));
+        assert_string_equal(name.ptr, fits ? "after" : "before");
+        assert_true(node.valueint & JSON_NAME_REPLACED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,7 +557,7 @@ int main(void)
         cmocka_unit_test(test_wants),           cmocka_unit_test(test_depth),
         cmocka_unit_test(test_arena_too_small), cmocka_unit_test(test_invalid_bytes_only),
         cmocka_unit_test(test_many_members),    cmocka_unit_test(test_many_replaced_names),
-        cmocka_unit_test(test_many_numbers),
+        cmocka_unit_test(lengths_of_names),     cmocka_unit_test(test_many_numbers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
