@@ -46,6 +46,74 @@ static void a_barrier_between_leads(void **state)
     }
 }
 
+/* Pushes what a text says: r: a lead with rows, m: a missing one, |: a barrier. */
+static void push_kinds(struct workers_world *w, const char *kinds)
+{
+    for (const char *k = kinds; *k; k++) {
+        if (*k == 'r') {
+            push(w, 1);
+        } else if (*k == '|') {
+            begin_checkpoint(w);
+        } else {
+            struct lead *lead = run_world_lead(&w->w, w->n_pushed++);
+            lead->run->ready = false;
+            lead->run->outcome = OUTCOME_MISSING;
+            outcome_hold_missing(&w->w.outcomes, lead, (unsigned)w->n);
+            for (size_t i = 0; i < w->n; i++)
+                sink_worker_push(&w->workers[i], &lead, 1);
+        }
+    }
+}
+
+/* What the queue has, one call after the other, wherever batches end: consecutive calls are joined. */
+static void put_calls(struct buf *out, const char *kinds)
+{
+    char last = '\0';
+    size_t seq = 0;
+    buf_adds(out, "open");
+    for (size_t i = 0; kinds[i]; i++) {
+        if (kinds[i] == '|') {
+            buf_adds(out, last && last != '|' ? ") mark" : " mark");
+        } else if (kinds[i] == last && i % SINK_WORKER_BATCH != 0) {
+            buf_addf(out, ",%zu", seq++);
+        } else {
+            buf_adds(out, last && last != '|' ? ")" : "");
+            buf_addf(out, " %s(%zu", kinds[i] == 'r' ? "put" : "missing", seq++);
+        }
+        last = kinds[i];
+    }
+    buf_adds(out, last && last != '|' ? ") prepare" : " prepare");
+}
+
+/* One instance gets leads and missing ones, and its marks between them, in the order in which they came. */
+static void missing_leads_in_order(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "m",   "rm",  "mr",  "mmm", "rmrm",  "rrmmrr",  "mr|",
+        "|mr", "m|r", "r|m", "m|m", "rm|mr", "rrm|rmm", "mmr|mrr",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        /* At the beginning of a batch, and across its end. */
+        for (size_t n = 0; n < SINK_WORKER_BATCH; n += SINK_WORKER_BATCH - 2) {
+            struct workers_world w;
+            struct buf want;
+            char kinds[SINK_WORKER_BATCH + 16] = "";
+            memset(kinds, 'm', n);
+            (void)strcat(kinds, cases[i]);
+            world_open(&w, 1);
+            open_sinks(&w);
+            push_kinds(&w, kinds);
+            run_all(&w);
+            buf_init(&want, 1 << 16);
+            put_calls(&want, kinds);
+            expect_calls(w.fakes[0], buf_cstr(&want));
+            buf_free(&want);
+            world_close(&w);
+        }
+    }
+}
+
 /* At the beginning of the second batch. */
 static void a_barrier_behind_a_full_batch(void **state)
 {
@@ -150,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_barrier_between_leads),
+        cmocka_unit_test(missing_leads_in_order),
         cmocka_unit_test(a_barrier_behind_a_full_batch),
         cmocka_unit_test(marks_of_two_sinks),
         cmocka_unit_test(a_mark_fails),
