@@ -16,6 +16,8 @@ static bool is_stopped(const struct sqlite_db *d)
 
 static enum rc rc_of(const struct sqlite_db *d, int code)
 {
+    if (code == SQLITE_IOERR_NOMEM)
+        return RC_NOMEM;
     switch (code & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:

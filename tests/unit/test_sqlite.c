@@ -1,10 +1,11 @@
-/* What the sink "sqlite" gives SQLite: times.
+/* What the sink "sqlite" gives SQLite and gets from it: times, errors.
  * What comes of it in a database: tests/e2e/test_sqlite.py. */
 #include "cmocka_all.h"
 
 #include <string.h>
 
 #include "core/base/rfc3339.h"
+#include "sinks/sqlite/db.h"
 #include "sinks/sqlite/place.h"
 
 /* ---- times ---------------------------------------------------------------------------------- */
@@ -41,11 +42,49 @@ static void all_months(void **state)
     }
 }
 
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+/* Extended codes (sqlite.org/rescode.html) mean what their primary ones do, but for memory. */
+static void codes(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        enum rc rc;
+    } rows[] = {
+        {SQLITE_OK, RC_OK},
+        {SQLITE_ROW, RC_OK},
+        {SQLITE_DONE, RC_OK},
+        {SQLITE_NOMEM, RC_NOMEM},
+        {SQLITE_IOERR_NOMEM, RC_NOMEM},
+        {SQLITE_IOERR, RC_IO},
+        {SQLITE_IOERR_WRITE, RC_IO},
+        {SQLITE_FULL, RC_IO},
+        {SQLITE_BUSY, RC_BUSY},
+        {SQLITE_BUSY_SNAPSHOT, RC_BUSY},
+        {SQLITE_LOCKED, RC_BUSY},
+        {SQLITE_NOTADB, RC_USAGE},
+        {SQLITE_INTERRUPT, RC_STOPPED},
+        {SQLITE_CORRUPT, RC_IO},
+        {SQLITE_TOOBIG, RC_IO},
+    };
+    const struct sqlite_db d = {.subject = "sqlite:x.db"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {.rc = RC_OK};
+        enum rc rc = sqlite_rc(&d, rows[i].code, &e);
+        if (rc != rows[i].rc)
+            fail_msg("code %d: %s, wanted %s", rows[i].code, rc_text(rc), rc_text(rows[i].rc));
+        if (rc != RC_OK && rc != RC_NOMEM)
+            assert_non_null(strstr(e.msg, "sqlite:x.db: "));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times),
         cmocka_unit_test(all_months),
+        cmocka_unit_test(codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
