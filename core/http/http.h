@@ -9,7 +9,8 @@
  * All functions but http_engine_stats() and http_engine_save() must be
  * called on the loop's thread; all callbacks come there. next(), sign() and a writer's restart() may come
  * from within http_engine_kick(), the others only from the loop. next(), done(), fatal() and stopped() may
- * call http_engine_kick(), _retry(), _verify(), _stop() and _stats(); stopped() also http_engine_free().
+ * call http_engine_kick(), _retry(), _limited(), _verify(), _stop() and _stats(); stopped() also
+ * http_engine_free().
  * sign(), room(), explain() and a writer's functions must not call the engine.
  *
  * The process must ignore SIGPIPE: a server may go away while it is written to. */
@@ -217,6 +218,11 @@ void http_engine_kick(struct http_engine *h);
  * as after a retryable status. False: it stays done, because its attempts or its time are used up,
  * the engine is stopping or met a fatal error, or memory is out. `why` is for messages. */
 bool http_engine_retry(struct http_engine *h, struct http_request *r, const char *why);
+
+/* The answer of a request that is done says, by what is in its body, that too much is asked of the origin (a
+ * 403 with a code): every request is held back and this one is tried again, as after a 429 without
+ * Retry-After. False as above. */
+bool http_engine_limited(struct http_engine *h, struct http_request *r);
 
 /* The answer of a request that is done may be another's: asks once more, at once, on a connection
  * that it shares with no other request. That counts as a request but not against the attempts. False

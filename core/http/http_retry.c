@@ -473,6 +473,25 @@ bool http_engine_retry(struct http_engine *h, struct http_request *r, const char
     return true;
 }
 
+bool http_engine_limited(struct http_engine *h, struct http_request *r)
+{
+    char why[32];
+    const struct http_try y = {.status = r->status, .end = TRY_BUSY, .is_limit = true};
+    if (!h->busy)
+        h->now_us = clock_mono_us(h->cfg.clock);
+    if (http_is_over(h) || !http_wait_reserve(h))
+        return false;
+    (void)inform(h, r, &y);
+    r->tries.counted++;
+    if (is_used_up(h, r))
+        return false;
+    (void)snprintf(why, sizeof why, "HTTP %d, a limit", r->status);
+    wait_again(h, r, next_due_us(h, r, &y), why);
+    if (!h->busy)
+        http_loop_arm(h);
+    return true;
+}
+
 bool http_engine_verify(struct http_engine *h, struct http_request *r, const char *why)
 {
     if (!h->busy)

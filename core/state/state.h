@@ -199,13 +199,11 @@ struct state_waiter {
 void state_when_durable(struct state *s, struct state_waiter *w);
 
 /* What became of it; durable soon. Its body is forgotten. RC_INTERNAL: it has an answer. */
-enum state_answered {
-    STATE_DELIVERED,
-    STATE_REFUSED, /* counts as failed */
-    STATE_UNSENT,  /* failed without a try: counts as nothing */
+struct state_answered { /* how much of it, in what the sink counts; none: it was not sent */
+    uint64_t delivered, failed;
 };
-enum rc state_answer(struct state *s, int64_t row, enum state_answered how, struct str answer,
-                     struct err *e);
+enum rc state_answer(struct state *s, int64_t row, const struct state_answered *how,
+                     struct str answer, struct err *e);
 
 /* The recorded deliveries of a sink, in the order in which they were added; the texts live until fn
  * returns. A body that is not what was recorded: RC_USAGE, "damaged". */
@@ -221,7 +219,7 @@ enum rc state_has_deliveries(struct state *s, unsigned first, unsigned last, boo
  * RC_LIMIT: as `out`. Else as state_each_delivery(). */
 enum rc state_delivery_body(struct state *s, int64_t row, struct buf *out, struct err *e);
 
-/* How many deliveries of the run were answered so far. */
+/* What was counted in the answers of the run so far. */
 enum rc state_delivery_counts(struct state *s, unsigned sink, uint64_t *delivered, uint64_t *failed,
                               struct err *e);
 

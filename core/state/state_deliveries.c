@@ -1,5 +1,12 @@
 #include "core/state/state_internal.h"
 
+/* In the tables: what became of a delivery. */
+enum outcome {
+    OUTCOME_DELIVERED, /* all of it */
+    OUTCOME_REFUSED,
+    OUTCOME_UNSENT,
+};
+
 #define DELIVERIES_MAX STATE_COUNT_MAX /* their numbers are never used twice in a run */
 
 enum rc state_read_next_delivery(struct state *s, struct err *e)
@@ -70,16 +77,17 @@ static enum rc get_counts(struct state *s, unsigned sink, struct counts *out, st
     return rc == RC_END ? RC_OK : rc;
 }
 
-static enum rc count_answer(struct state *s, unsigned sink, enum state_answered how, struct err *e)
+static enum rc count_answer(struct state *s, unsigned sink, const struct state_answered *how,
+                            struct err *e)
 {
     struct counts counts;
     enum rc rc = get_counts(s, sink, &counts, e);
-    if (rc != RC_OK || how == STATE_UNSENT)
+    if (rc != RC_OK || how->delivered + how->failed == 0)
         return rc;
     struct query q = query_of(s, SQL_DELIVERY_COUNT_PUT);
     query_int(&q, sink);
-    query_int(&q, counts.delivered + (how == STATE_DELIVERED));
-    query_int(&q, counts.failed + (how == STATE_REFUSED));
+    query_int(&q, counts.delivered + (int64_t)how->delivered);
+    query_int(&q, counts.failed + (int64_t)how->failed);
     query_checksum(&q);
     return query_run(&q, e);
 }
@@ -108,19 +116,22 @@ static enum rc find_delivery(struct state *s, int64_t row, unsigned *sink, struc
     return rc;
 }
 
-static enum rc put_answer(struct state *s, int64_t row, enum state_answered how, struct str answer,
-                          struct err *e)
+static enum rc put_answer(struct state *s, int64_t row, const struct state_answered *how,
+                          struct str answer, struct err *e)
 {
+    enum outcome outcome = how->failed > 0      ? OUTCOME_REFUSED
+                           : how->delivered > 0 ? OUTCOME_DELIVERED
+                                                : OUTCOME_UNSENT;
     struct query q = query_of(s, SQL_DELIVERY_ANSWER);
-    query_int(&q, how);
+    query_int(&q, outcome);
     query_text(&q, answer);
     query_checksum(&q);
     query_int(&q, row);
     return query_run(&q, e);
 }
 
-enum rc state_answer(struct state *s, int64_t row, enum state_answered how, struct str answer,
-                     struct err *e)
+enum rc state_answer(struct state *s, int64_t row, const struct state_answered *how,
+                     struct str answer, struct err *e)
 {
     enum rc rc = state_enter_write(s, e);
     if (rc != RC_OK)
@@ -151,7 +162,7 @@ static enum rc take_delivery(struct query *q, struct state_delivery *d, struct e
     enum rc rc = row_checksum(q, what, e);
     bool is_answered = !row_is_null(q);
     if (rc == RC_OK && is_answered) {
-        (void)row_number(q, STATE_UNSENT);
+        (void)row_number(q, OUTCOME_UNSENT);
         d->answer = row_text(q);
         rc = row_checksum(q, what, e);
     } else if (rc == RC_OK) {

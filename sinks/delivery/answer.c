@@ -80,33 +80,50 @@ struct verdict answer_verdict(const struct http_request *r, struct secrets *secr
     return v;
 }
 
-/* WORD:STATUS:ATTEMPTS:CODE ERROR, the last two counted (blob.h). */
+/* One verdict: WORD:STATUS:ATTEMPTS:CODE ERROR, the last two counted (blob.h). Several: each:N: and each of
+ * them, counted. */
 
-#define ACCEPTED "accepted"
-#define FAILED "failed"
+static const char *const words[] = {
+    [VERDICT_ACCEPTED] = "accepted",
+    [VERDICT_FAILED] = "failed",
+    [VERDICT_PENDING] = "moved",
+};
+#define EACH "each"
 #define STATUS_MAX 999
 #define CODE_MAX 128
 #define ERROR_MAX 1800
 
-/* As counted_put() does; returns where the next one goes. */
-static char *put_text(char *at, const char *text, size_t most)
+static void put_text(struct buf *out, const char *text, size_t most)
 {
-    size_t n = text ? strnlen(text, most) : 0;
-    int head = text ? sprintf(at, "%zu:", n) : sprintf(at, "-:");
-    at += head;
-    if (n)
-        memcpy(at, text, n);
-    return at + n;
+    counted_put(out, text ? (struct str){text, strnlen(text, most)} : STR_NONE);
 }
 
-struct str answer_text(const struct verdict *v, char out[ANSWER_TEXT_SIZE])
+static void put_verdict(struct buf *out, const struct verdict *v)
 {
-    bool accepted = v->kind == VERDICT_ACCEPTED;
-    char *at =
-        out + sprintf(out, "%s:%d:%u:", accepted ? ACCEPTED : FAILED, v->http_status, v->attempts);
-    at = put_text(at, accepted ? NULL : v->code, CODE_MAX);
-    at = put_text(at, accepted ? NULL : v->error, ERROR_MAX);
-    return (struct str){out, (size_t)(at - out)};
+    bool has_texts = v->kind == VERDICT_FAILED;
+    buf_adds(out, words[v->kind]);
+    buf_addf(out, ":%d:%u:", v->http_status, v->attempts);
+    put_text(out, has_texts ? v->code : NULL, CODE_MAX);
+    put_text(out, has_texts ? v->error : NULL, ERROR_MAX);
+}
+
+void answer_text(const struct verdicts *v, struct buf *out)
+{
+    struct buf one;
+    if (v->n == 1) {
+        put_verdict(out, v->list);
+        return;
+    }
+    buf_init(&one, 2 * ERROR_MAX);
+    buf_addf(out, EACH ":%zu:", v->n);
+    for (size_t i = 0; i < v->n; i++) {
+        buf_clear(&one);
+        put_verdict(&one, &v->list[i]);
+        counted_put(out, buf_str(&one));
+    }
+    if (buf_rc(&one) != RC_OK && out->rc == RC_OK)
+        out->rc = buf_rc(&one);
+    buf_free(&one);
 }
 
 static enum rc take_text(struct arena *arena, struct str text, const char **out)
@@ -121,27 +138,62 @@ static enum rc take_text(struct arena *arena, struct str text, const char **out)
     return *out ? RC_OK : RC_NOMEM;
 }
 
-enum rc answer_take(struct arena *arena, struct str text, struct verdict *out)
+static bool take_kind(struct str word, enum verdict_kind *out)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (words[i] && str_eq_c(word, words[i])) {
+            *out = (enum verdict_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum rc take_verdict(struct arena *arena, struct str text, struct verdict *out)
 {
     struct str kind;
     struct str code;
     struct str error;
     uint64_t status = 0;
     uint64_t attempts = 0;
+    struct verdict v = {0};
     if (!text_take(&text, ':', &kind) || !text_take_uint(&text, ':', &status) ||
         !text_take_uint(&text, ':', &attempts) || !counted_take(&text, &code) ||
-        !counted_take(&text, &error) || text.len > 0 || status > STATUS_MAX || attempts > UINT_MAX)
+        !counted_take(&text, &error) || text.len > 0 || status > STATUS_MAX ||
+        attempts > UINT_MAX || !take_kind(kind, &v.kind))
         return RC_SYNTAX;
-    struct verdict v = {
-        .kind = VERDICT_ACCEPTED, .http_status = (int)status, .attempts = (unsigned)attempts};
-    if (str_eq(kind, STR(FAILED)))
-        v.kind = VERDICT_FAILED;
-    else if (!str_eq(kind, STR(ACCEPTED)))
-        return RC_SYNTAX;
+    v.http_status = (int)status;
+    v.attempts = (unsigned)attempts;
     enum rc rc = take_text(arena, code, &v.code);
     if (rc == RC_OK)
         rc = take_text(arena, error, &v.error);
     if (rc == RC_OK)
         *out = v;
+    return rc;
+}
+
+enum rc answer_take(struct arena *arena, struct str text, size_t n_leads, struct verdicts *out)
+{
+    uint64_t n = 1;
+    struct str word;
+    struct str one = text;
+    bool is_each = text_take(&text, ':', &word) && str_eq_c(word, EACH);
+    if (is_each && (!text_take_uint(&text, ':', &n) || n != n_leads || n < 2))
+        return RC_SYNTAX;
+    struct verdict *list = arena_array(arena, n_leads, sizeof *list);
+    if (!list)
+        return RC_NOMEM;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        if (is_each && !counted_take(&text, &one))
+            return RC_SYNTAX;
+        rc = take_verdict(arena, one, &list[i]);
+    }
+    if (rc == RC_OK && is_each && text.len > 0)
+        rc = RC_SYNTAX;
+    if (rc == RC_OK && !is_each && list[0].kind == VERDICT_PENDING)
+        rc = RC_SYNTAX; /* then there would have been no answer */
+    if (rc == RC_OK)
+        *out = (struct verdicts){list, (size_t)n};
     return rc;
 }

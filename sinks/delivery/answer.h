@@ -20,14 +20,25 @@ struct answer_texts {
 struct verdict answer_verdict(const struct http_request *r, struct secrets *secrets,
                               struct answer_texts *texts);
 
-#define ANSWER_TEXT_SIZE 2048
+/* What is said of the leads of a message: one verdict for all of them, or one for each, in the order of the
+ * body. */
+struct verdicts {
+    const struct verdict *list;
+    size_t n;
+};
 
-/* A verdict (accepted or failed) as a text for the state; texts longer than any verdict has are
- * cut. */
-struct str answer_text(const struct verdict *v, char out[ANSWER_TEXT_SIZE]);
+/* Of the lead at this place of the body. */
+static inline const struct verdict *verdict_at(const struct verdicts *v, size_t position)
+{
+    return &v->list[v->n == 1 ? 0 : position];
+}
 
-/* The verdict that answer_text() was given; its texts are made in `arena`. RC_SYNTAX: it is damaged;
+/* Appends them as a text for the state; texts longer than any verdict has are cut. VERDICT_PENDING is that of
+ * a lead that is in another delivery now. Errors stick in `out`. */
+void answer_text(const struct verdicts *v, struct buf *out);
+
+/* What answer_text() was given, of a message of `n_leads`; all is made in `arena`. RC_SYNTAX: it is damaged;
  * RC_NOMEM. */
-enum rc answer_take(struct arena *arena, struct str text, struct verdict *out);
+enum rc answer_take(struct arena *arena, struct str text, size_t n_leads, struct verdicts *out);
 
 #endif

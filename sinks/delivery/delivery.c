@@ -8,8 +8,6 @@
 #include "sinks/delivery/answer.h"
 #include "core/base/thread.h"
 
-/* Of an answer: more than is used, so that one of ordinary size does not cost its connection. */
-#define DELIVERY_ANSWER_BYTES ((size_t)64 << 10)
 
 struct delivery {
     struct delivery_cfg cfg;
@@ -21,6 +19,7 @@ struct delivery {
     struct http_engine *engine; /* NULL once it has stopped */
     struct rng rng;
     bool engine_idle; /* it was stopped, and nothing is inside any more */
+    bool protocol_runs, protocol_stopped; /* its own engines */
     uint64_t n_begun;
 
     pthread_mutex_t lock;
@@ -29,6 +28,7 @@ struct delivery {
     uv_async_t wake;
     bool can_wake;             /* `wake` is open */
     struct message_list ready; /* sent, not yet with the engine */
+    struct message_list waiting; /* for delivery_continue() */
     struct message *free;
     struct message *all; /* newest first */
     size_t n_messages;   /* in `all` */
@@ -58,16 +58,28 @@ static bool is_over(const struct delivery *d)
     return d->closed || d->stopping;
 }
 
-/* The message's leads get their verdict, and it may be filled again. */
-static void message_end(struct delivery *d, struct message *p, const struct verdict *v)
+static void clear(struct delivery *d, struct message *p)
 {
-    d->cfg.settle(d->cfg.ctx, p, v);
-    bool tried = p->request.attempts > 0;
-    size_t bytes = p->body.len;
     message_clear(p);
+    if (d->cfg.protocol->cleared)
+        d->cfg.protocol->cleared(d->cfg.protocol_ctx, p);
+}
+
+/* The message's leads get their verdicts, and it may be filled again. */
+static void message_end(struct delivery *d, struct message *p, const struct verdicts *v)
+{
+    uint64_t delivered = 0;
+    uint64_t failed = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        delivered += v->list[i].kind == VERDICT_ACCEPTED;
+        failed += v->list[i].kind == VERDICT_FAILED && v->list[i].attempts > 0;
+    }
+    d->cfg.settle(d->cfg.ctx, p, v);
+    size_t bytes = p->body.len;
+    clear(d, p);
     pthread_mutex_lock(&d->lock);
-    d->delivered += v->kind == VERDICT_ACCEPTED;
-    d->failed += v->kind == VERDICT_FAILED && tried;
+    d->delivered += delivered;
+    d->failed += failed;
     p->next = d->free;
     d->free = p;
     d->n_sent--;
@@ -99,13 +111,21 @@ struct verdict delivery_refusal(struct delivery *d)
     };
 }
 
+static void end_with(struct delivery *d, struct message *p, const struct verdict *v)
+{
+    struct verdicts all = {v, 1};
+    if (d->cfg.protocol->refused)
+        d->cfg.protocol->refused(d->cfg.protocol_ctx, p, v, &all);
+    message_end(d, p, &all);
+}
+
 /* It was not delivered because nothing is any more. */
 static void message_refuse(struct delivery *d, struct message *p)
 {
     struct verdict v = delivery_refusal(d);
     v.attempts = p->request.attempts;
     v.http_status = p->request.status;
-    message_end(d, p, &v);
+    end_with(d, p, &v);
 }
 
 void delivery_close(struct delivery *d, int status, const char *text)
@@ -126,34 +146,71 @@ void delivery_close(struct delivery *d, int status, const char *text)
 
 /* ---- what the engine asks and reports (delivery's thread) --------------------------------- */
 
+static void give_back(struct delivery *d, struct message_list *list, struct message *p)
+{
+    pthread_mutex_lock(&d->lock);
+    message_list_add_first(list, p);
+    wake(d);
+    pthread_mutex_unlock(&d->lock);
+}
+
 static void on_done(void *ctx, struct http_request *r)
 {
     struct delivery *d = ctx;
     struct message *p = r->owner;
+    struct verdicts v = {0};
     if (r->end == HTTP_ABORTED) {
         message_refuse(d, p);
         return;
     }
-    struct verdict v = d->cfg.protocol->answered(d->cfg.protocol_ctx, d, p);
-    message_end(d, p, &v);
+    enum delivery_step step = d->cfg.protocol->answered(d->cfg.protocol_ctx, d, p, &v);
+    if (step == DELIVERY_LIMITED && http_engine_limited(d->engine, r))
+        return;
+    if (step == DELIVERY_AGAIN)
+        give_back(d, &d->ready, p);
+    else if (step == DELIVERY_WAITS)
+        give_back(d, &d->waiting, p);
+    else
+        message_end(d, p, &v);
 }
 
 static struct http_request *on_next(void *ctx)
 {
     struct delivery *d = ctx;
+    for (;;) {
+        pthread_mutex_lock(&d->lock);
+        struct message *p = is_over(d) ? NULL : message_list_take(&d->ready);
+        pthread_mutex_unlock(&d->lock);
+        if (!p)
+            return NULL;
+        if (p->n_requests++ == 0)
+            p->ordinal = d->n_begun++;
+        p->request = (struct http_request){
+            .owner = p,
+            .done = on_done,
+            .answer = p->request.answer,
+        };
+        buf_clear(&p->request.answer);
+        if (d->cfg.protocol->request(d->cfg.protocol_ctx, d, p, &p->request))
+            return &p->request;
+        give_back(d, &d->waiting, p);
+    }
+}
+
+void delivery_continue(struct delivery *d)
+{
     pthread_mutex_lock(&d->lock);
-    struct message *p = is_over(d) ? NULL : message_list_take(&d->ready);
+    for (struct message *p; (p = message_list_take(&d->waiting));)
+        message_list_add_first(&d->ready, p); /* the first was put there last */
+    wake(d);
     pthread_mutex_unlock(&d->lock);
-    if (!p)
-        return NULL;
-    p->ordinal = d->n_begun++;
-    p->request = (struct http_request){
-        .owner = p,
-        .done = on_done,
-        .answer = p->request.answer,
-    };
-    d->cfg.protocol->request(d->cfg.protocol_ctx, p, &p->request);
-    return &p->request;
+}
+
+void delivery_wake(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    wake(d);
+    pthread_mutex_unlock(&d->lock);
 }
 
 static void on_fatal(void *ctx, const struct err *e)
@@ -188,6 +245,32 @@ static void close_wake(struct delivery *d)
     d->can_wake = false;
 }
 
+/* The protocol's engines are ended with the last message, or when nothing is sent any more. */
+static void stop_protocol(struct delivery *d, bool now, int64_t grace_ms)
+{
+    const struct delivery_protocol *protocol = d->cfg.protocol;
+    if (d->protocol_runs && now && !d->protocol_stopped) {
+        d->protocol_stopped = true;
+        protocol->stop(d->cfg.protocol_ctx, grace_ms);
+    }
+    if (d->protocol_stopped && d->protocol_runs)
+        d->protocol_runs = !protocol->ended(d->cfg.protocol_ctx);
+}
+
+/* Under the lock. */
+static struct message_list take_all(struct message_list *list)
+{
+    struct message_list all = *list;
+    *list = (struct message_list){NULL, NULL};
+    return all;
+}
+
+static void refuse_all(struct delivery *d, struct message_list list)
+{
+    for (struct message *p; (p = message_list_take(&list));)
+        message_refuse(d, p);
+}
+
 static void on_wake(uv_async_t *handle)
 {
     struct delivery *d = handle->data;
@@ -197,16 +280,19 @@ static void on_wake(uv_async_t *handle)
     bool finished = d->ending && d->n_sent == 0;
     /* What a closed receiver has in hand may still be answered; nothing is tried again. */
     int64_t grace_ms = d->stopping ? d->grace_ms : d->cfg.retry.timeout_ms;
-    struct message_list refused = {NULL, NULL};
-    if (over) {
-        refused = d->ready; /* the engine will not ask for them */
-        d->ready = (struct message_list){NULL, NULL};
+    struct message_list refused[2] = {{NULL, NULL}, {NULL, NULL}};
+    if (over) { /* the engine will not ask for them */
+        refused[0] = take_all(&d->ready);
+        refused[1] = take_all(&d->waiting);
     }
-    if (finished && !d->engine)
+    pthread_mutex_unlock(&d->lock);
+    stop_protocol(d, over || finished, finished ? 0 : grace_ms);
+    pthread_mutex_lock(&d->lock);
+    if (finished && !d->engine && !d->protocol_runs)
         close_wake(d);
     pthread_mutex_unlock(&d->lock);
-    for (struct message *p; (p = message_list_take(&refused));)
-        message_refuse(d, p);
+    refuse_all(d, refused[0]);
+    refuse_all(d, refused[1]);
     if (!d->engine)
         return;
     if (over || finished)
@@ -249,10 +335,10 @@ static enum rc start_engine(struct delivery *d, struct err *e)
         .concurrency_max = cfg->concurrency,
         .rate_per_s = cfg->rate_per_s,
         .retry = cfg->retry,
-        .max_body = DELIVERY_ANSWER_BYTES,
+        .max_body = cfg->max_answer,
         .retryable = is_retryable,
-        .head_is_enough = true, /* a 2xx must not be sent again */
-        .max_error_body = ANSWER_BYTES_MAX,
+        .head_is_enough = cfg->head_is_enough,
+        .max_error_body = cfg->max_error_answer,
         .ctx = d,
         .next = on_next,
         .fatal = on_fatal,
@@ -267,6 +353,9 @@ static void abandon_loop(struct delivery *d)
     if (d->engine)
         http_engine_free(d->engine);
     d->engine = NULL;
+    if (d->protocol_runs)
+        (void)d->cfg.protocol->ended(d->cfg.protocol_ctx);
+    d->protocol_runs = false;
     close_wake(d);
     (void)uv_run(&d->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&d->loop);
@@ -285,6 +374,10 @@ static enum rc start(struct delivery *d, struct err *e)
     d->wake.data = d;
     d->can_wake = true;
     enum rc rc = start_engine(d, e);
+    if (rc == RC_OK && d->cfg.protocol->start) {
+        rc = d->cfg.protocol->start(d->cfg.protocol_ctx, d, &d->loop, e);
+        d->protocol_runs = rc == RC_OK;
+    }
     if (rc == RC_OK) {
         failed = thread_start(&d->thread, run_loop, d);
         d->has_thread = !failed;
@@ -334,6 +427,7 @@ void delivery_free(struct delivery *d)
     (void)uv_loop_close(&d->loop);
     for (struct message *older, *p = d->all; p; p = older) {
         older = p->older;
+        clear(d, p);
         message_free(p);
     }
     pthread_cond_destroy(&d->changed);
@@ -410,7 +504,7 @@ void delivery_release(struct delivery *d, struct message *p, enum rc rc)
     }
     pthread_mutex_unlock(&d->lock);
     if (rc != RC_OK)
-        message_end(d, p, &pending);
+        end_with(d, p, &pending);
     else if (over)
         message_refuse(d, p);
 }

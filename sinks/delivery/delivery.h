@@ -9,19 +9,44 @@
 #ifndef LEADPIPE_DELIVERY_H
 #define LEADPIPE_DELIVERY_H
 
+#include <uv.h>
+
 #include "core/sink.h"
+#include "sinks/delivery/answer.h"
 #include "sinks/delivery/message.h"
 
 struct delivery;
 
-/* Of a kind of sink. On the delivery's thread. */
+enum delivery_step {
+    DELIVERY_SETTLED, /* every lead has its verdict */
+    DELIVERY_AGAIN,   /* another request, before those of messages that were sent later */
+    DELIVERY_LIMITED, /* the same request again, and all others wait: as after a 429. Where it may not be
+                         tried again: DELIVERY_SETTLED */
+    DELIVERY_WAITS,   /* another request once delivery_continue() was called */
+};
+
+/* Of a kind of sink. On the delivery's thread; what may be NULL says so. */
 struct delivery_protocol {
-    /* What the message's request needs: URL, method, body, headers, signing; all is kept until it has
-     * ended. What is not named here is the delivery's. */
-    void (*request)(void *ctx, struct message *p, struct http_request *r);
-    /* It has ended, but not as HTTP_ABORTED: the verdict on each of the message's leads. Its texts are kept
-     * until the message has been settled. May call delivery_close(). */
-    struct verdict (*answered)(void *ctx, struct delivery *d, struct message *p);
+    /* What the message's next request needs: URL, method, body, headers, signing; all is kept until it has
+     * ended. What is not named here is the delivery's. False: it waits, as DELIVERY_WAITS. */
+    bool (*request)(void *ctx, struct delivery *d, struct message *p, struct http_request *r);
+    /* It has ended, but not as HTTP_ABORTED. `out`: the verdicts, where the step says that there are any; their
+     * list and texts are kept until the message has been settled. May call delivery_close(). */
+    enum delivery_step (*answered)(void *ctx, struct delivery *d, struct message *p,
+                                   struct verdicts *out);
+    /* The message will not be sent, or not any more: *out is `v` for all of its leads, or what is known
+     * of each, with `v` for the others. Any thread that ends messages. NULL: it is `v` for all. */
+    void (*refused)(void *ctx, struct message *p, const struct verdict *v, struct verdicts *out);
+    /* The message is empty again: frees its `work`. Any thread. NULL: it has none. */
+    void (*cleared)(void *ctx, struct message *p);
+
+    /* For engines of its own, on the delivery's event loop; all three or none. start() is called before
+     * the thread begins, and makes nothing where it fails. stop(), once, ends them; when they are idle,
+     * delivery_wake(), and ended() frees them, or says that they are not idle yet. Without a thread there is
+     * only ended(), which frees them in any case. */
+    enum rc (*start)(void *ctx, struct delivery *d, uv_loop_t *loop, struct err *e);
+    void (*stop)(void *ctx, int64_t grace_ms);
+    bool (*ended)(void *ctx);
 };
 
 struct delivery_cfg {
@@ -47,14 +72,18 @@ struct delivery_cfg {
     size_t sent_bytes_max;  /* of all bodies sent that have not ended; one more may come on top */
     bool fill_when_stopped; /* messages are also given then; none of them is sent */
 
-    /* A message has ended: the verdict is on each of its leads. On the delivery's thread, or on the
-     * caller's of delivery_release(), _drop(), _end() and _free(). */
-    void (*settle)(void *ctx, const struct message *p, const struct verdict *v);
+    /* Of answers, in bytes: of a 2xx, where head_is_enough says that its body must arrive, and of others. */
+    size_t max_answer, max_error_answer;
+    bool head_is_enough; /* http.h: a 2xx counts once it has its status */
+
+    /* A message has ended. On the delivery's thread, or on the caller's of delivery_release(), _drop(), _end()
+     * and _free(). */
+    void (*settle)(void *ctx, const struct message *p, const struct verdicts *v);
     void *ctx;
 };
 
 struct delivery_counts {
-    uint64_t delivered, failed; /* messages */
+    uint64_t delivered, failed; /* verdicts: messages, where there is one for each */
 };
 
 /* Starts the thread. */
@@ -78,6 +107,12 @@ struct verdict delivery_refusal(struct delivery *d);
 
 /* As it was configured. */
 void *delivery_protocol_ctx(const struct delivery *d);
+
+/* Those that wait are asked for their requests again. The delivery's thread. */
+void delivery_continue(struct delivery *d);
+
+/* To be called when the protocol's own engines are idle. Any thread. */
+void delivery_wake(struct delivery *d);
 
 /* Nothing is sent to this receiver any more. `status`: of the answer that is the reason; 0: there was none.
  * `text` is copied. Only the first call counts. The delivery's thread. */

@@ -15,7 +15,7 @@ struct message *message_new(struct delivery *d, size_t leads_max, size_t body_ma
     p->delivery = d;
     buf_init(&p->body, body_max);
     buf_init(&p->noted, body_max);
-    buf_init(&p->request.answer, ANSWER_BYTES_MAX);
+    buf_init(&p->request.answer, SIZE_MAX); /* the engine bounds it */
     p->envelope = &p->own;
     p->own.leads = calloc(leads_max, sizeof *p->own.leads);
     if (!p->own.leads) {
@@ -49,6 +49,7 @@ void message_clear(struct message *p)
     clear_or_free(&p->noted, BODY_KEEP_BYTES);
     p->request = (struct http_request){.answer = p->request.answer};
     p->envelope = &p->own;
+    p->n_requests = 0;
     p->own.n_leads = 0;
     p->own.row = 0;
     p->last_seq = 0;
@@ -62,6 +63,14 @@ void message_list_add(struct message_list *list, struct message *p)
     else
         list->first = p;
     list->last = p;
+}
+
+void message_list_add_first(struct message_list *list, struct message *p)
+{
+    p->next = list->first;
+    list->first = p;
+    if (!list->last)
+        list->last = p;
 }
 
 struct message *message_list_take(struct message_list *list)

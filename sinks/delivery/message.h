@@ -15,7 +15,8 @@ struct recorded;
 
 struct message_lead {
     const struct lead *lead;
-    bool outdated; /* its content is not what is in the body */
+    unsigned position; /* from 0: which of the body's leads it is */
+    bool outdated;     /* its content is not what is in the body */
 };
 
 /* Which message it is, and whose verdicts depend on it. */
@@ -32,8 +33,10 @@ struct envelope {
 struct message {
     /* of the delivery */
     struct http_request request;
-    uint64_t ordinal; /* from 0, among those that the engine was given */
+    unsigned n_requests; /* that were made for it */
+    uint64_t ordinal;    /* from 0, among those that the engine was given */
     struct delivery *delivery;
+    void *work;            /* of the delivery's protocol, which frees it; NULL: none */
     struct message *next;  /* in the list that it is in */
     struct message *older; /* in the list of all */
 
@@ -52,6 +55,7 @@ struct message_list {
 };
 
 void message_list_add(struct message_list *list, struct message *p);
+void message_list_add_first(struct message_list *list, struct message *p);
 /* The first, which goes from the list; NULL: it is empty. */
 struct message *message_list_take(struct message_list *list);
 

@@ -5,13 +5,15 @@
 #include "sinks/delivery/answer.h"
 
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
-                    recorded_check *check, void *ctx, struct err *e)
+                    const struct outbox_messages *messages, struct err *e)
 {
     *o = (struct outbox){
         .sink = sink,
         .host = cfg->host,
         .state = cfg->state,
         .index = cfg->index,
+        .n_params = cfg->profile->n_params,
+        .messages = *messages,
     };
     if (!cfg->state)
         return RC_OK;
@@ -23,8 +25,8 @@ enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *
         .n_params = cfg->profile->n_params,
         .body_max = MESSAGE_BODY_MAX,
         .subject = cfg->spec,
-        .check = check,
-        .ctx = ctx,
+        .check = messages->check,
+        .ctx = messages->ctx,
     };
     return recorded_load(&o->recorded, &recorded, e);
 }
@@ -57,36 +59,110 @@ static void settle_lead(const struct outbox *o, const struct message_lead *l,
     o->host.settle(o->host.ctx, o->sink, l->lead, &of_lead);
 }
 
-static void record_answer(struct outbox *o, int64_t row, const struct verdict *v, bool tried)
+static bool has_kind(const struct verdicts *v, bool pending)
 {
-    enum state_answered how = v->kind == VERDICT_ACCEPTED ? STATE_DELIVERED
-                              : tried                     ? STATE_REFUSED
-                                                          : STATE_UNSENT;
-    char text[ANSWER_TEXT_SIZE];
-    struct err e;
-    /* Of a state that fails the run hears by itself. */
-    (void)state_answer(o->state, row, how, answer_text(v, text), &e);
+    for (size_t i = 0; i < v->n; i++) {
+        if ((v->list[i].kind == VERDICT_PENDING) == pending)
+            return true;
+    }
+    return false;
 }
 
-/* What the run makes of the verdicts and the answer become durable together. */
-static void settle(struct outbox *o, const struct envelope *m, const struct verdict *v, bool tried)
+/* The leads of a message, of this run or of an earlier one. */
+static enum rc leads_of(const struct outbox *o, const struct message *p, struct arena *arena,
+                        struct lead_note **out, size_t *n)
 {
-    bool has_answer = m->row && v->kind != VERDICT_PENDING;
+    const struct recorded *r = p->envelope->recorded;
+    if (!r)
+        return lead_text_take(arena, buf_str(&p->noted), o->n_params, out, n);
+    *out = r->notes;
+    *n = r->n_notes;
+    return RC_OK;
+}
+
+static enum rc record_rest_of(struct outbox *o, const struct lead_note *leads, size_t n,
+                              const struct verdicts *v, struct str body, struct err *e)
+{
+    char id[MESSAGE_ID_SIZE];
+    struct buf rest, noted;
+    int64_t row;
+    buf_init(&rest, MESSAGE_BODY_MAX);
+    buf_init(&noted, MESSAGE_BODY_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (v->list[i].kind == VERDICT_PENDING)
+            lead_text_put(&noted, &leads[i].lead, o->n_params);
+    }
+    enum rc rc = o->messages.rest(o->messages.ctx, body, leads, v, &rest, id);
+    if (rc == RC_OK)
+        rc = buf_rc(&rest) != RC_OK ? buf_rc(&rest) : buf_rc(&noted);
+    const struct state_delivery delivery = {
+        .id = str_c(id), .leads = buf_str(&noted), .body = buf_str(&rest), .answer = STR_NONE};
+    if (rc == RC_OK)
+        rc = state_add_delivery(o->state, o->index, &delivery, SEQ_NEVER_DONE, &row, e);
+    buf_free(&rest);
+    buf_free(&noted);
+    return rc;
+}
+
+/* What has no answer becomes a delivery of its own, for the run that resumes. */
+static enum rc record_rest(struct outbox *o, const struct message *p, const struct verdicts *v,
+                           struct err *e)
+{
+    struct arena arena;
+    struct lead_note *leads = NULL;
+    size_t n = 0;
+    arena_init(&arena, SIZE_MAX);
+    enum rc rc = leads_of(o, p, &arena, &leads, &n);
+    if (rc == RC_OK)
+        rc = n == v->n ? record_rest_of(o, leads, n, v, buf_str(&p->body), e) : RC_INTERNAL;
+    arena_free(&arena);
+    return rc;
+}
+
+static void record_answer(struct outbox *o, int64_t row, const struct verdicts *v, struct err *e)
+{
+    struct state_answered how = {0};
+    struct buf text;
+    for (size_t i = 0; i < v->n; i++) {
+        how.delivered += v->list[i].kind == VERDICT_ACCEPTED;
+        how.failed += v->list[i].kind == VERDICT_FAILED && v->list[i].attempts > 0;
+    }
+    buf_init(&text, MESSAGE_BODY_MAX);
+    answer_text(v, &text);
+    if (buf_rc(&text) == RC_OK) /* else it is as if the answer had been lost */
+        (void)state_answer(o->state, row, &how, buf_str(&text), e);
+    buf_free(&text);
+}
+
+/* What the run makes of the verdicts and the answer become durable together. `p`: NULL where one verdict is
+ * said of all leads. Of a state that fails the run hears by itself. */
+static void settle(struct outbox *o, const struct envelope *m, const struct message *p,
+                   const struct verdicts *v)
+{
+    struct err e;
+    bool has_answer = m->row && has_kind(v, false);
     if (has_answer)
         state_hold(o->state);
     if (m->recorded)
         recorded_settle(m->recorded, v);
     for (size_t i = 0; i < m->n_leads; i++)
-        settle_lead(o, &m->leads[i], v);
+        settle_lead(o, &m->leads[i], verdict_at(v, m->leads[i].position));
     if (has_answer) {
-        record_answer(o, m->row, v, tried);
+        if (!has_kind(v, true) || record_rest(o, p, v, &e) == RC_OK)
+            record_answer(o, m->row, v, &e);
         state_release(o->state);
     }
 }
 
-void outbox_settle(void *outbox, const struct message *p, const struct verdict *v)
+/* One verdict on all leads of a message that is not sent. */
+static void settle_unsent(struct outbox *o, const struct envelope *m, const struct verdict *v)
 {
-    settle(outbox, p->envelope, v, p->request.attempts > 0);
+    settle(o, m, NULL, &(const struct verdicts){v, 1});
+}
+
+void outbox_settle(void *outbox, const struct message *p, const struct verdicts *v)
+{
+    settle(outbox, p->envelope, p, v);
 }
 
 bool outbox_put(struct outbox *o, const struct lead *lead)
@@ -104,7 +180,7 @@ void outbox_drop(struct outbox *o)
 {
     const struct verdict pending = {.kind = VERDICT_PENDING};
     for (struct recorded *r; o->recorded && (r = recorded_next(o->recorded));)
-        settle(o, &r->envelope, &pending, false);
+        settle_unsent(o, &r->envelope, &pending);
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
@@ -151,7 +227,7 @@ static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
     if (!p) {
         const struct verdict pending = {.kind = VERDICT_PENDING};
         const struct verdict v = rc == RC_OK ? delivery_refusal(o->delivery) : pending;
-        settle(o, &r->envelope, &v, false);
+        settle_unsent(o, &r->envelope, &v);
         return rc == RC_OK ? RC_OK : err_nomem(e);
     }
     p->envelope = &r->envelope;

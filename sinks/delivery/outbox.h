@@ -9,19 +9,32 @@
 #include "sinks/delivery/delivery.h"
 #include "sinks/delivery/recorded.h"
 
+/* What a kind of sink knows of its messages. */
+struct outbox_messages {
+    recorded_check *check; /* of those that were recorded, by the sink's thread in outbox_open() */
+    /* Makes the message of those leads whose verdict is VERDICT_PENDING, of a message with this body that was
+     * sent, and answered in part, when the run was stopped. On the delivery's thread. RC_NOMEM. NULL: no
+     * message is answered in part. */
+    enum rc (*rest)(void *ctx, struct str body, const struct lead_note *leads,
+                    const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE]);
+    void *ctx;
+};
+
 struct outbox {
     struct sink *sink;
     struct sink_host host;
     struct state *state; /* or NULL: nothing is recorded */
     unsigned index;
+    size_t n_params;
+    struct outbox_messages messages;
     struct delivery *delivery;     /* set by who opens it, once it is there */
     struct recorded_set *recorded; /* NULL without a state */
 };
 
-/* Loads what was recorded before; gives no verdict and asks for no lead. `check` and `ctx`: as in struct
- * recorded_cfg. RC_USAGE: the state is damaged; RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
+/* Loads what was recorded before; gives no verdict and asks for no lead. RC_USAGE: the state is damaged;
+ * RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
-                    recorded_check *check, void *ctx, struct err *e);
+                    const struct outbox_messages *messages, struct err *e);
 void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop() */
 
 /* Is this lead in a delivery that was recorded before? */
@@ -43,8 +56,8 @@ enum rc outbox_send_again(struct outbox *o, struct err *e);
  * It is the caller's still when that fails: as the state. */
 enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err *e);
 
-/* For delivery_cfg: the verdict on a message, reported to the run and recorded, as one. */
-void outbox_settle(void *outbox, const struct message *p, const struct verdict *v);
+/* For delivery_cfg: the verdicts on a message, reported to the run and recorded, as one. */
+void outbox_settle(void *outbox, const struct message *p, const struct verdicts *v);
 
 /* What was recorded before and not sent again stays so: its leads are VERDICT_PENDING. */
 void outbox_drop(struct outbox *o);

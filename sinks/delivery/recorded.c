@@ -10,6 +10,7 @@
 struct entry {
     uint64_t seq;
     const struct unacked_lead *lead;
+    unsigned position; /* in the delivery */
     struct recorded *delivery;
     bool is_put; /* the run gave it, so it does not come again */
 };
@@ -69,7 +70,13 @@ static enum rc load_rest(struct recorded_set *s, struct recorded *r, const struc
     r->envelope.row = d->row;
     r->envelope.recorded = r;
     r->settled = d->answer.ptr != NULL;
-    return r->settled ? answer_take(&s->arena, d->answer, &r->verdict) : RC_OK;
+    return r->settled ? answer_take(&s->arena, d->answer, r->n_notes, &r->verdicts) : RC_OK;
+}
+
+/* It is in another delivery, which was made of what had no answer yet. */
+static bool is_moved(const struct recorded *r, size_t position)
+{
+    return r->settled && verdict_at(&r->verdicts, position)->kind == VERDICT_PENDING;
 }
 
 static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e)
@@ -87,7 +94,8 @@ static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e
     enum rc rc = load_leads(s, r, d->leads);
     if (rc == RC_OK)
         rc = load_rest(s, r, d);
-    s->n_entries += r->n_notes;
+    for (size_t i = 0; rc == RC_OK && i < r->n_notes; i++)
+        s->n_entries += !is_moved(r, i);
     return rc == RC_OK ? RC_OK : damaged(s, rc, e);
 }
 
@@ -109,7 +117,10 @@ static enum rc make_index(struct recorded_set *s, struct err *e)
     for (struct recorded *r = s->first; r; r = r->next) {
         for (size_t i = 0; i < r->n_notes; i++) {
             const struct unacked_lead *lead = &r->notes[i].lead;
-            *entry++ = (struct entry){.seq = lead->seq, .lead = lead, .delivery = r};
+            if (is_moved(r, i))
+                continue;
+            *entry++ = (struct entry){
+                .seq = lead->seq, .lead = lead, .position = (unsigned)i, .delivery = r};
         }
     }
     qsort(s->entries, s->n_entries, sizeof *s->entries, compare_seqs);
@@ -215,7 +226,7 @@ static enum rc claim_one(struct recorded_set *s, struct entry *entry, struct err
     if (rc != RC_OK || !lead)
         return rc;
     entry->is_put = true;
-    add_lead(r, &(struct message_lead){.lead = lead});
+    add_lead(r, &(struct message_lead){.lead = lead, .position = entry->position});
     return RC_OK;
 }
 
@@ -238,10 +249,11 @@ bool recorded_put(struct recorded_set *s, const struct lead *lead, struct messag
     struct recorded *r = entry->delivery;
     *out = (struct message_lead){
         .lead = lead,
+        .position = entry->position,
         .outdated = memcmp(entry->lead->fingerprint, lead->fingerprint, FINGERPRINT_BYTES) != 0,
     };
     pthread_mutex_lock(&s->lock);
-    *v = r->settled ? &r->verdict : NULL;
+    *v = r->settled ? verdict_at(&r->verdicts, entry->position) : NULL;
     if (!r->settled)
         add_lead(r, out);
     pthread_mutex_unlock(&s->lock);
@@ -270,11 +282,23 @@ static struct verdict keep_verdict(struct recorded_set *s, const struct verdict 
     return kept;
 }
 
-void recorded_settle(struct recorded *r, const struct verdict *v)
+/* Under the lock. Without memory for a list, leads that come later are pending: for another run. */
+static struct verdicts keep_verdicts(struct recorded_set *s, const struct verdicts *v)
+{
+    static const struct verdict pending = {.kind = VERDICT_PENDING};
+    struct verdict *list = arena_array(&s->arena, v->n, sizeof *list);
+    if (!list)
+        return (struct verdicts){&pending, 1};
+    for (size_t i = 0; i < v->n; i++)
+        list[i] = keep_verdict(s, &v->list[i]);
+    return (struct verdicts){list, v->n};
+}
+
+void recorded_settle(struct recorded *r, const struct verdicts *v)
 {
     struct recorded_set *s = r->set;
     pthread_mutex_lock(&s->lock);
-    r->verdict = keep_verdict(s, v);
+    r->verdicts = keep_verdicts(s, v);
     r->settled = true;
     pthread_mutex_unlock(&s->lock);
 }

@@ -8,6 +8,7 @@
 
 #include "core/sink.h"
 #include "core/state/state.h"
+#include "sinks/delivery/answer.h"
 #include "sinks/delivery/lead_text.h"
 #include "sinks/delivery/message.h"
 
@@ -44,7 +45,7 @@ struct recorded {
     struct envelope envelope; /* the leads that came before it was settled; its body stays in the
                                  state: there may be as many as there were stops */
     bool settled;
-    struct verdict verdict; /* once settled; then it never changes */
+    struct verdicts verdicts; /* once settled; then they never change */
 };
 
 /* RC_USAGE: what the state holds is damaged; RC_IO; RC_NOMEM. */
@@ -66,9 +67,9 @@ struct recorded *recorded_next(struct recorded_set *s);
 bool recorded_put(struct recorded_set *s, const struct lead *lead, struct message_lead *out,
                   const struct verdict **v);
 
-/* From now on the envelope stays as it is, and this is the verdict on leads that come later. Its
+/* From now on the envelope stays as it is, and these are the verdicts on leads that come later. Their
  * texts are copied. */
-void recorded_settle(struct recorded *r, const struct verdict *v);
+void recorded_settle(struct recorded *r, const struct verdicts *v);
 
 void recorded_free(struct recorded_set *s); /* may be NULL; all are settled */
 

@@ -152,7 +152,9 @@ static void join_lead(struct batch *b, const struct lead *lead, const struct una
 {
     struct message *p = b->message;
     add_to_id(b, as);
-    p->own.leads[p->own.n_leads++] = (struct message_lead){.lead = lead};
+    p->own.leads[p->own.n_leads] =
+        (struct message_lead){.lead = lead, .position = (unsigned)p->own.n_leads};
+    p->own.n_leads++;
     if (as->seq > p->last_seq)
         p->last_seq = as->seq;
 }

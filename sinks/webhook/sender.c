@@ -25,13 +25,15 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
     return buf_rc(out);
 }
 
-static void make_request(void *ctx, struct message *p, struct http_request *r)
+static bool make_request(void *ctx, struct delivery *d, struct message *p, struct http_request *r)
 {
     const struct sender *s = ctx;
+    (void)d;
     r->url = s->url;
     r->method = HTTP_POST;
     r->body = buf_str(&p->body);
     r->sign = on_sign;
+    return true;
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -63,14 +65,16 @@ static void check_refusal(struct sender *s, struct delivery *d, const struct mes
     delivery_close(d, s->refused_status, e.msg);
 }
 
-static struct verdict read_answer(void *ctx, struct delivery *d, struct message *p)
+static enum delivery_step read_answer(void *ctx, struct delivery *d, struct message *p,
+                                      struct verdicts *out)
 {
     struct sender *s = ctx;
-    struct verdict v = answer_verdict(&p->request, s->redaction, &s->texts);
-    if (v.kind == VERDICT_FAILED && v.http_status == 410)
+    s->verdict = answer_verdict(&p->request, s->redaction, &s->texts);
+    if (s->verdict.kind == VERDICT_FAILED && s->verdict.http_status == 410)
         delivery_close(d, 410, s->texts.error);
     check_refusal(s, d, p);
-    return v;
+    *out = (struct verdicts){&s->verdict, 1};
+    return DELIVERY_SETTLED;
 }
 
 const struct delivery_protocol webhook_protocol = {

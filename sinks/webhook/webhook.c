@@ -17,6 +17,8 @@
 
 #define MESSAGES_PER_REQUEST 4            /* that may be ready or on their way ... */
 #define SENT_BYTES_MAX ((size_t)16 << 20) /* ... with bodies of so many bytes */
+/* Of a response: more than is used, so that one of ordinary size does not cost its connection. */
+#define RESPONSE_BYTES ((size_t)64 << 10)
 #define MARK_BYTES_MAX ((size_t)1 << 30)
 
 struct webhook {
@@ -208,6 +210,9 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .host = &w->host,
         .sent_bytes_max = SENT_BYTES_MAX,
         .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run is resumed */
+        .max_answer = RESPONSE_BYTES,
+        .max_error_answer = ANSWER_BYTES_MAX,
+        .head_is_enough = true, /* a 2xx must not be sent again */
         .settle = outbox_settle,
         .ctx = &w->outbox,
     };
@@ -284,13 +289,14 @@ static enum rc restore(struct webhook *w, const struct sink_mark *from, struct e
 static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg,
                           const struct sink_mark *from, struct err *e)
 {
+    const struct outbox_messages messages = {.check = batch_check_recorded, .ctx = &w->batch};
     enum rc rc = webhook_headers_make(&w->headers, cfg, e);
     if (rc == RC_OK)
         rc = webhook_secrets_load(&w->secrets, cfg, e);
     if (rc == RC_OK)
         rc = batch_open(&w->batch, cfg, e);
     if (rc == RC_OK)
-        rc = outbox_open(&w->outbox, &w->sink, cfg, batch_check_recorded, &w->batch, e);
+        rc = outbox_open(&w->outbox, &w->sink, cfg, &messages, e);
     if (rc == RC_OK)
         rc = open_delivery(w, cfg, e);
     if (rc == RC_OK)

@@ -1,4 +1,5 @@
 /* Going on with a webhook's deliveries, with every single allocation refused. */
+#include "state_answers.h"
 #include "allocation_sweep.h"
 
 #include <stdio.h>
@@ -86,7 +87,7 @@ static void record_deliveries(struct world *w)
         buf_free(&leads);
     }
     assert_int_equal(
-        state_answer(state, rows[0], STATE_REFUSED, STR("failed:422:1:8:http_4222:no"), &e), RC_OK);
+        state_answer(state, rows[0], ONE_FAILED, STR("failed:422:1:8:http_4222:no"), &e), RC_OK);
     w->unanswered = rows[1];
     state_close(state);
 }
@@ -157,7 +158,7 @@ static void recorded_end(void *ctx, enum rc rc, struct buf *out)
         if (rc == RC_OK)
             buf_addf(out, "%s %zu " STR_FMT, r->envelope.id, r->envelope.n_leads,
                      STR_ARG(buf_str(&w->body)));
-        recorded_settle(r, &pending);
+        recorded_settle(r, &(const struct verdicts){&pending, 1});
     }
     for (size_t i = 0; rc == RC_OK && i < N_LEADS; i++)
         buf_addf(out, " %d", recorded_has(w->set, &w->world->notes[i]));

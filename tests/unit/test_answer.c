@@ -110,6 +110,32 @@ static void expect_verdict(const struct verdict *got, const struct verdict *want
     assert_string_equal(got->error ? got->error : "(none)", want->error ? want->error : "(none)");
 }
 
+/* Every prefix is refused, and the whole is what it was. */
+static void expect_round_trip(const struct verdict *list, size_t n)
+{
+    struct arena arena;
+    struct buf text;
+    const struct verdicts v = {list, n};
+    struct verdicts back = {NULL, 99};
+    arena_init(&arena, 1 << 20);
+    buf_init(&text, 1 << 20);
+    answer_text(&v, &text);
+    assert_int_equal(buf_rc(&text), RC_OK);
+    for (size_t k = 0; k < text.len; k++) {
+        if (answer_take(&arena, (struct str){text.data, k}, 4, &back) != RC_SYNTAX)
+            fail_msg("the first %zu bytes of \"%s\" were taken", k, buf_cstr(&text));
+    }
+    assert_int_equal(back.n, 99);
+    assert_int_equal(answer_take(&arena, buf_str(&text), 4, &back), RC_OK);
+    assert_int_equal(back.n, n);
+    for (size_t k = 0; k < 4; k++)
+        expect_verdict(verdict_at(&back, k), verdict_at(&v, k));
+    buf_addc(&text, 'x');
+    assert_int_equal(answer_take(&arena, buf_str(&text), 4, &back), RC_SYNTAX);
+    buf_free(&text);
+    arena_free(&arena);
+}
+
 static void texts_for_the_state(void **state)
 {
     (void)state;
@@ -118,19 +144,40 @@ static void texts_for_the_state(void **state)
         {VERDICT_FAILED, 422, 1, "http_422", "the receiver returned 422: 7:-: \xc3\xa9"},
         {VERDICT_FAILED, 0, 4000000000, NULL, ""},
         {VERDICT_FAILED, 599, 0, "", NULL},
+        {.kind = VERDICT_PENDING},
+        {VERDICT_FAILED, 200, 2, "DUPLICATE_DATA", "accepted:200:1:-:-:"},
+        {.kind = VERDICT_ACCEPTED, .http_status = 207, .attempts = 1},
+    };
+    for (size_t i = 0; i < 4; i++)
+        expect_round_trip(&verdicts[i], 1);
+    expect_round_trip(&verdicts[0], 4);
+    expect_round_trip(&verdicts[3], 4);
+}
+
+static void no_answers(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "",
+        "moved:0:0:-:-:", /* then it would have no answer */
+        "outdated:200:1:-:-:",
+        "accepted:1000:1:-:-:",
+        "accepted:200:4294967296:-:-:",
+        "accepted:200:1:-:2:\n\n",
+        "each:",
+        "each:1:15:accepted:200:1:-:-:",
+        "each:3:19:accepted:200:1:-:-:19:accepted:200:1:-:-:19:accepted:200:1:-:-:",
+        "each:2:19:accepted:200:1:-:-:",
+        "each:18446744073709551615:",
     };
     struct arena arena;
+    struct verdicts back = {NULL, 99};
     arena_init(&arena, 1 << 20);
-    for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
-        char text[ANSWER_TEXT_SIZE];
-        struct str all = answer_text(&verdicts[i], text);
-        struct verdict back = {.http_status = -1};
-        for (size_t n = 0; n < all.len; n++)
-            assert_int_equal(answer_take(&arena, (struct str){all.ptr, n}, &back), RC_SYNTAX);
-        assert_int_equal(back.http_status, -1);
-        assert_int_equal(answer_take(&arena, all, &back), RC_OK);
-        expect_verdict(&back, &verdicts[i]);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (answer_take(&arena, str_c(rows[i]), 2, &back) != RC_SYNTAX)
+            fail_msg("\"%s\" was taken", rows[i]);
     }
+    assert_int_equal(back.n, 99);
     arena_free(&arena);
 }
 
@@ -138,19 +185,21 @@ static void texts_for_the_state(void **state)
 static void long_texts_for_the_state(void **state)
 {
     (void)state;
-    char text[ANSWER_TEXT_SIZE];
-    char error[3 * ANSWER_TEXT_SIZE];
-    struct verdict back;
+    char error[8192];
+    struct buf text;
+    struct verdicts back;
     struct arena arena;
     arena_init(&arena, 1 << 20);
+    buf_init(&text, 1 << 20);
     memset(error, 'x', sizeof error - 1);
     error[sizeof error - 1] = '\0';
     const struct verdict v = {VERDICT_FAILED, 500, 1, error, error};
-    struct str all = answer_text(&v, text);
-    assert_true(all.len < sizeof text);
-    assert_int_equal(answer_take(&arena, all, &back), RC_OK);
-    assert_true(strlen(back.error) > 1024);
-    assert_memory_equal(back.error, error, strlen(back.error));
+    answer_text(&(const struct verdicts){&v, 1}, &text);
+    assert_true(text.len < 2048);
+    assert_int_equal(answer_take(&arena, buf_str(&text), 1, &back), RC_OK);
+    assert_true(strlen(back.list->error) > 1024);
+    assert_memory_equal(back.list->error, error, strlen(back.list->error));
+    buf_free(&text);
     arena_free(&arena);
 }
 
@@ -160,6 +209,7 @@ int main(void)
         cmocka_unit_test(verdicts),
         cmocka_unit_test(odd_bodies),
         cmocka_unit_test(texts_for_the_state),
+        cmocka_unit_test(no_answers),
         cmocka_unit_test(long_texts_for_the_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

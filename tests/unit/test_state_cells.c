@@ -1,6 +1,7 @@
 /* A state whose checksums are right, and whose values are none that leadpipe writes: each is refused
  * before the run is resumed. */
 #include "state_cells.h"
+#include "state_answers.h"
 #include "state_world.h"
 
 static void make_sample(void)
@@ -34,7 +35,7 @@ static void make_sample(void)
     OK(state_miss(s, 4, STR("{}\n"), &e));
     OK(state_add_delivery(s, 0, &d, 7, &row, &e));
     OK(state_add_delivery(s, 0, &d, 8, &row, &e));
-    OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
+    OK(state_answer(s, row, ONE_DELIVERED, STR("an answer"), &e));
     OK(state_buffer(s, &buffered, &e));
     OK(state_note_accepted(s, &note, 1, &e));
     OK(state_checkpoint(s, &c, &e));

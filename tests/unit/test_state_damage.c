@@ -1,5 +1,6 @@
 /* A state whose bytes are not those that were written: refused and left as it is, or as good as
  * new. Never resumed. */
+#include "state_answers.h"
 #include "state_world.h"
 
 #define BODY_BYTES 9000 /* more than a page */
@@ -54,7 +55,7 @@ static void make_sample(void)
         OK(state_add_delivery(s, 0, &d, i + 3, &row, &e));
     }
     OK(state_miss(s, 6, STR("a line of the missing list\n"), &e));
-    OK(state_answer(s, row, STATE_DELIVERED, STR("an answer"), &e));
+    OK(state_answer(s, row, ONE_DELIVERED, STR("an answer"), &e));
     OK(state_buffer(s, &buffered, &e));
     for (unsigned i = 0; i < 100; i++) {
         const struct state_content note = content_of(i);

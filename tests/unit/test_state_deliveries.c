@@ -1,5 +1,6 @@
 #include <stdatomic.h>
 
+#include "state_answers.h"
 #include "state_world.h"
 
 static int64_t add(struct state *s, unsigned sink, const char *id, uint64_t last_seq)
@@ -54,7 +55,7 @@ static void what_is_durable_survives(void **state)
     int64_t a = add(s, 0, "a", 0);
     (void)add(s, 0, "b", 1);
     (void)add(s, 1, "c", 1);
-    OK(state_answer(s, a, STATE_DELIVERED, STR("200"), &e));
+    OK(state_answer(s, a, ONE_DELIVERED, STR("200"), &e));
     assert_int_equal(wait_durable(s), RC_OK);
     s = crash(s, "s");
     expect_deliveries(s, 0, "a|leads of a|-|200;b|leads of b|{\"body\":\"b\"}|-;");
@@ -77,7 +78,7 @@ static void what_is_held_comes_whole(void **state)
     state_hold(s);
     (void)add(s, 0, "b", 1);
     state_hold(s);
-    OK(state_answer(s, a, STATE_DELIVERED, STR(""), &e));
+    OK(state_answer(s, a, ONE_DELIVERED, STR(""), &e));
     state_release(s);
     (void)add(s, 0, "c", 2);
     crash_into("s", "before");
@@ -104,10 +105,10 @@ static void checkpoint_forgets_the_answered(void **state)
     int64_t rows[6];
     for (int i = 0; i < 6; i++)
         rows[i] = add(s, 0, (const char *[]){"a", "b", "c", "d", "e", "f"}[i], (uint64_t)i);
-    OK(state_answer(s, rows[0], STATE_DELIVERED, STR("0"), &e));
-    OK(state_answer(s, rows[2], STATE_REFUSED, STR("2"), &e));
-    OK(state_answer(s, rows[3], STATE_UNSENT, STR("3"), &e));
-    OK(state_answer(s, rows[4], STATE_DELIVERED, STR("4"), &e));
+    OK(state_answer(s, rows[0], ONE_DELIVERED, STR("0"), &e));
+    OK(state_answer(s, rows[2], ONE_FAILED, STR("2"), &e));
+    OK(state_answer(s, rows[3], NONE_SENT, STR("3"), &e));
+    OK(state_answer(s, rows[4], ONE_DELIVERED, STR("4"), &e));
     const uint64_t gaps[] = {3};
     struct state_checkpoint c = {.progress.high = 5, .gaps = gaps, .n_gaps = 1};
     OK(state_checkpoint(s, &c, &e));
@@ -120,9 +121,9 @@ static void checkpoint_forgets_the_answered(void **state)
     s = crash(s, "s");
     expect_deliveries(s, 0, "b|leads of b|{\"body\":\"b\"}|-;f|leads of f|{\"body\":\"f\"}|-;");
     expect_counts(s, 0, 2, 1);
-    FAILS(state_answer(s, rows[0], STATE_DELIVERED, STR(""), &e), RC_INTERNAL, "no delivery");
-    OK(state_answer(s, rows[5], STATE_REFUSED, STR(""), &e));
-    FAILS(state_answer(s, rows[5], STATE_REFUSED, STR(""), &e), RC_INTERNAL, "no delivery");
+    FAILS(state_answer(s, rows[0], ONE_DELIVERED, STR(""), &e), RC_INTERNAL, "no delivery");
+    OK(state_answer(s, rows[5], ONE_FAILED, STR(""), &e));
+    FAILS(state_answer(s, rows[5], ONE_FAILED, STR(""), &e), RC_INTERNAL, "no delivery");
     expect_counts(s, 0, 2, 2);
     state_close(s);
 }
@@ -135,7 +136,7 @@ static void other_sinks_and_next_runs(void **state)
     begin_run(s);
     int64_t a = add(s, 7, "a", 0);
     (void)add(s, 31, "b", 0);
-    OK(state_answer(s, a, STATE_REFUSED, STR_NONE, &e));
+    OK(state_answer(s, a, ONE_FAILED, STR_NONE, &e));
     expect_deliveries(s, 7, "a|leads of a|-|;"); /* no answer is one, too */
     expect_deliveries(s, 31, "b|leads of b|{\"body\":\"b\"}|-;");
     expect_counts(s, 7, 0, 1);
@@ -194,14 +195,14 @@ static void bodies_are_read_when_they_are_sent(void **state)
     s = crash(s, "s");
     struct buf body;
     buf_init(&body, sizeof "{'body':'b'}");
-    OK(state_answer(s, a, STATE_DELIVERED, STR("200"), &e));
+    OK(state_answer(s, a, ONE_DELIVERED, STR("200"), &e));
     OK(state_delivery_body(s, b, &body, &e));
     assert_string_equal(buf_cstr(&body), "{\"body\":\"b\"}");
     FAILS(state_delivery_body(s, b, &body, &e), RC_LIMIT, "a delivery");
     buf_free(&body);
     expect_no_body(s, a);
     expect_no_body(s, b + 1);
-    OK(state_answer(s, b, STATE_REFUSED, STR("500"), &e)); /* the state has not failed */
+    OK(state_answer(s, b, ONE_FAILED, STR("500"), &e)); /* the state has not failed */
     state_close(s);
 }
 
@@ -346,7 +347,7 @@ static void *work(void *arg)
         state_release(w->s);
         if (i % 10 == 0)
             assert_int_equal(wait_durable(w->s), RC_OK);
-        OK(state_answer(w->s, row, i % 3 ? STATE_DELIVERED : STATE_REFUSED, STR("answer"), &e));
+        OK(state_answer(w->s, row, i % 3 ? ONE_DELIVERED : ONE_FAILED, STR("answer"), &e));
         OK(state_note_accepted(w->s, &content, 1, &e));
         OK(state_is_accepted(w->s, &content, 1, &accepted, &e));
         assert_false(accepted);

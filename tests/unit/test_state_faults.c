@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "faulty_vfs.h"
+#include "state_answers.h"
 #include "state_world.h"
 
 /* Sanitizers make processes slow to start: then not at every change. */
@@ -379,7 +380,7 @@ static void expect_all_fail(struct state *s)
     FAILS(state_first_failure(s, text, sizeof text, &e), RC_IO, "File too large");
     FAILS(state_each_failure(s, take_nothing, NULL, &e), RC_IO, "File too large");
     FAILS(state_add_delivery(s, 0, &d, 0, &row, &e), RC_IO, "File too large");
-    FAILS(state_answer(s, 1, STATE_UNSENT, STR(""), &e), RC_IO, "File too large");
+    FAILS(state_answer(s, 1, NONE_SENT, STR(""), &e), RC_IO, "File too large");
     FAILS(state_delivery_counts(s, 0, &n, &m, &e), RC_IO, "File too large");
     FAILS(state_accept_by(s, NULL, 0, &e), RC_IO, "File too large");
     FAILS(state_has_accepted(s, &flag, &e), RC_IO, "File too large");
