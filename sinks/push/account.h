@@ -13,11 +13,13 @@ struct answer_match {
     struct str code; /* absent: whatever the body says */
 };
 
-/* Where the entries are that speak of single items, and how an entry finds its item. */
+/* Where the entries are that speak of single items, and how an entry finds its item. `code` and `message` also
+ * say where they are in a body that refuses the request as a whole: those of `errors`, else of `results`. */
 struct answer_entries {
-    bool is_given;
-    struct json_pointer at; /* an array, or one entry for a request of one item */
-    bool by_position;       /* the n-th entry is of the n-th item; else by two values that are alike: */
+    bool is_given; /* there is an `at` */
+    struct json_pointer at; /* an array of entries; else the value is the only entry */
+    bool by_position; /* the n-th entry is of the n-th item, and there are as many; else by two values that
+                         are alike: */
     struct json_pointer entry, item;
     bool has_success; /* only of `results`: the entry says whether it was accepted ... */
     struct json_pointer success;
@@ -35,8 +37,6 @@ struct answer_rules {
     size_t n_retry_if;
     int bisect_on[16]; /* a request that is refused as a whole with these is cut in halves */
     size_t n_bisect_on;
-    bool has_code, has_message; /* of a whole refusal; else those of `errors`, then of `results` */
-    struct json_pointer code, message;
 };
 
 enum item_fate {
@@ -56,14 +56,14 @@ enum answer_kind {
     ANSWER_BISECT, /* refused as a whole, and there is more than one item: cut it in halves */
 };
 
-/* `status` is final: neither retryable nor of a gate or a renewal. `items`: the JSON text of each item that
- * was sent, in order. Fills all `n` of `out` whatever it returns: of ANSWER_BISECT with what the whole
- * refusal says. RC_NOMEM. */
+/* `status` is final: neither retryable nor of a gate or a renewal. `items`: the JSON text of each of the `n`
+ * items that were sent, in order. Fills all of `out`: of ANSWER_BISECT with what the whole refusal says.
+ * RC_NOMEM. */
 enum rc account_answer(const struct answer_rules *rules, int status, struct str body,
                        const struct str *items, size_t n, struct arena *a, struct item_answer *out,
                        enum answer_kind *kind);
 
-/* The code of a whole refusal, read from the body, or from its first element where that is an array; absent:
+/* The code that a body gives which is no list of results, or its first element where it is an array; absent:
  * there is none. In the arena. */
 struct str account_code(const struct answer_rules *rules, struct str body, struct arena *a);
 

@@ -1,0 +1,336 @@
+#include "sinks/push/account.h"
+
+#include <stdlib.h>
+
+#define CODE_BYTES_MAX 100
+#define MESSAGE_BYTES_MAX 400
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+/* A scalar as a text; absent: it is none, or null. */
+static struct str scalar_text(const cJSON *v)
+{
+    switch (v ? v->type & 0xFF : cJSON_NULL) {
+    case cJSON_String:
+    case cJSON_Number:
+        return str_c(v->valuestring);
+    case cJSON_True:
+        return STR("true");
+    case cJSON_False:
+        return STR("false");
+    default:
+        return STR_NONE;
+    }
+}
+
+/* One line of it, cut to `most` bytes; absent where there is nothing to show, or no memory. */
+static struct str one_line(struct arena *a, struct str text, size_t most)
+{
+    if (text.len == 0)
+        return STR_NONE;
+    char *copy = arena_strdup(a, text);
+    if (!copy)
+        return STR_NONE;
+    size_t n = utf8_cut(copy, most);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)copy[i];
+        if (c < 0x20 || c == 0x7f)
+            copy[i] = ' ';
+    }
+    copy[n] = '\0';
+    return (struct str){copy, n};
+}
+
+static struct str text_at(struct arena *a, const struct json_pointer *p, const cJSON *from, size_t most)
+{
+    return one_line(a, scalar_text(json_pointer_find(p, from)), most);
+}
+
+/* ---- one answer ----------------------------------------------------------------------------- */
+
+struct accounts {
+    const struct answer_rules *rules;
+    struct arena *a;
+    const cJSON *body; /* NULL: it is no JSON */
+    const struct str *items;
+    size_t n;
+    struct item_answer *out;
+    bool *known; /* what has an answer */
+};
+
+static struct item_answer failed(struct str code, struct str message)
+{
+    return (struct item_answer){ITEM_FAILED, code, message};
+}
+
+static bool is_one_of(const int *statuses, size_t n, int status)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (statuses[i] == status)
+            return true;
+    }
+    return false;
+}
+
+static bool is_retried(const struct answer_rules *rules, struct str code)
+{
+    for (size_t i = 0; i < rules->n_retry_if; i++) {
+        if (code.len && str_eq(rules->retry_if[i], code))
+            return true;
+    }
+    return false;
+}
+
+/* ---- whole refusals ------------------------------------------------------------------------- */
+
+static const cJSON *refusal_of(const cJSON *body)
+{
+    return body && json_is_array(body) ? body->child : body;
+}
+
+static struct str refusal_code(const struct answer_rules *rules, const cJSON *body, struct arena *a)
+{
+    const cJSON *from = refusal_of(body);
+    struct str code = STR_NONE;
+    if (from && rules->errors.has_code)
+        code = text_at(a, &rules->errors.code, from, CODE_BYTES_MAX);
+    if (from && !code.ptr && rules->results.has_code)
+        code = text_at(a, &rules->results.code, from, CODE_BYTES_MAX);
+    return code;
+}
+
+static struct str refusal_message(const struct answer_rules *rules, const cJSON *body,
+                                  struct arena *a)
+{
+    const cJSON *from = refusal_of(body);
+    struct str message = STR_NONE;
+    if (from && rules->errors.has_message)
+        message = text_at(a, &rules->errors.message, from, MESSAGE_BYTES_MAX);
+    if (from && !message.ptr && rules->results.has_message)
+        message = text_at(a, &rules->results.message, from, MESSAGE_BYTES_MAX);
+    return message;
+}
+
+static void refuse_all(const struct accounts *s)
+{
+    struct item_answer all = failed(refusal_code(s->rules, s->body, s->a),
+                                    refusal_message(s->rules, s->body, s->a));
+    if (s->n == 1 && is_retried(s->rules, all.code))
+        all.fate = ITEM_AGAIN;
+    for (size_t i = 0; i < s->n; i++)
+        s->out[i] = all;
+}
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+/* What an item has where entries look for it. */
+struct item_key {
+    struct str text;
+    size_t item;
+};
+
+static int compare_texts(struct str a, struct str b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int by_bytes = n ? memcmp(a.ptr, b.ptr, n) : 0;
+    return by_bytes ? by_bytes : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct item_key *left = a;
+    const struct item_key *right = b;
+    int by_text = compare_texts(left->text, right->text);
+    return by_text ? by_text : (left->item > right->item) - (left->item < right->item);
+}
+
+/* Sorted; those that have no scalar there are left out. */
+static enum rc make_keys(const struct accounts *s, const struct json_pointer *at,
+                         struct item_key **out, size_t *n_out)
+{
+    struct item_key *keys = arena_array(s->a, s->n, sizeof *keys);
+    size_t n = 0;
+    if (!keys)
+        return RC_NOMEM;
+    for (size_t i = 0; i < s->n; i++) {
+        struct json_doc doc;
+        enum rc rc = json_parse(s->a, s->items[i], JSON_TREE, &doc, NULL);
+        if (rc == RC_NOMEM)
+            return rc;
+        struct str text = rc == RC_OK ? scalar_text(json_pointer_find(at, doc.root)) : STR_NONE;
+        if (text.ptr)
+            keys[n++] = (struct item_key){text, i};
+    }
+    qsort(keys, n, sizeof *keys, compare_keys);
+    *out = keys;
+    *n_out = n;
+    return RC_OK;
+}
+
+/* The first item with that key of which no entry has spoken; NULL: there is none. */
+static const struct item_key *find_item(const struct accounts *s, const struct item_key *keys,
+                                        size_t n, struct str text)
+{
+    size_t low = 0;
+    size_t high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_texts(keys[middle].text, text) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < n && str_eq(keys[low].text, text); low++) {
+        if (!s->known[keys[low].item])
+            return &keys[low];
+    }
+    return NULL;
+}
+
+static bool is_success(const struct answer_entries *e, const cJSON *entry)
+{
+    const cJSON *v = json_pointer_find(&e->success, entry);
+    if (!e->success_text.ptr)
+        return v && (v->type & 0xFF) == cJSON_True;
+    struct str text = scalar_text(v);
+    return text.ptr && str_eq(text, e->success_text);
+}
+
+static void take_entry(const struct accounts *s, const struct answer_entries *e, bool is_error,
+                       const cJSON *entry, size_t item)
+{
+    struct item_answer *out = &s->out[item];
+    s->known[item] = true;
+    if (!is_error && (!e->has_success || is_success(e, entry))) {
+        *out = (struct item_answer){.fate = ITEM_ACCEPTED};
+        return;
+    }
+    *out = failed(e->has_code ? text_at(s->a, &e->code, entry, CODE_BYTES_MAX) : STR_NONE,
+                  e->has_message ? text_at(s->a, &e->message, entry, MESSAGE_BYTES_MAX) : STR_NONE);
+    if (is_retried(s->rules, out->code))
+        out->fate = ITEM_AGAIN;
+}
+
+/* Entry and next one; a value that is no array is the only entry. */
+static const cJSON *first_entry(const cJSON *at)
+{
+    return json_is_array(at) ? at->child : at;
+}
+
+static const cJSON *next_entry(const cJSON *at, const cJSON *entry)
+{
+    return json_is_array(at) ? entry->next : NULL;
+}
+
+static void take_by_position(const struct accounts *s, const struct answer_entries *e,
+                             bool is_error, const cJSON *at)
+{
+    size_t n = 0;
+    for (const cJSON *entry = first_entry(at); entry; entry = next_entry(at, entry))
+        n++;
+    if (n != s->n)
+        return; /* whose they are cannot be known */
+    size_t i = 0;
+    for (const cJSON *entry = first_entry(at); entry; entry = next_entry(at, entry), i++) {
+        if (!s->known[i])
+            take_entry(s, e, is_error, entry, i);
+    }
+}
+
+static enum rc take_by_match(const struct accounts *s, const struct answer_entries *e, bool is_error,
+                             const cJSON *at)
+{
+    struct item_key *keys = NULL;
+    size_t n = 0;
+    enum rc rc = make_keys(s, &e->item, &keys, &n);
+    if (rc != RC_OK)
+        return rc;
+    for (const cJSON *entry = first_entry(at); entry; entry = next_entry(at, entry)) {
+        struct str text = scalar_text(json_pointer_find(&e->entry, entry));
+        const struct item_key *key = text.ptr ? find_item(s, keys, n, text) : NULL;
+        if (key)
+            take_entry(s, e, is_error, entry, key->item);
+    }
+    return RC_OK;
+}
+
+static enum rc take_entries(const struct accounts *s, const struct answer_entries *e, bool is_error)
+{
+    const cJSON *at = e->is_given && s->body ? json_pointer_find(&e->at, s->body) : NULL;
+    if (!at || (at->type & 0xFF) == cJSON_NULL)
+        return RC_OK;
+    if (!e->by_position)
+        return take_by_match(s, e, is_error, at);
+    take_by_position(s, e, is_error, at);
+    return RC_OK;
+}
+
+static enum rc take_items(const struct accounts *s)
+{
+    const struct answer_rules *rules = s->rules;
+    bool expects_json = rules->results.is_given || rules->errors.is_given;
+    bool rest_ok = rules->unaccounted_ok && (s->body || !expects_json);
+    enum rc rc = take_entries(s, &rules->errors, true);
+    if (rc == RC_OK)
+        rc = take_entries(s, &rules->results, false);
+    struct item_answer rest = failed(
+        STR("unaccounted"), s->body || !expects_json
+                                ? STR("the answer does not say what became of this item")
+                                : STR("the answer is not JSON, so it does not say what became of this item"));
+    if (rest_ok)
+        rest = (struct item_answer){.fate = ITEM_ACCEPTED};
+    for (size_t i = 0; i < s->n; i++) {
+        if (!s->known[i])
+            s->out[i] = rest;
+    }
+    return rc;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+/* NULL: it is no JSON that can be read. */
+static enum rc parse(struct str body, struct arena *a, const cJSON **out)
+{
+    struct json_doc doc;
+    enum rc rc = body.len ? json_parse(a, body, JSON_TREE, &doc, NULL) : RC_SYNTAX;
+    *out = rc == RC_OK ? doc.root : NULL;
+    return rc == RC_NOMEM ? rc : RC_OK;
+}
+
+enum rc account_answer(const struct answer_rules *rules, int status, struct str body,
+                       const struct str *items, size_t n, struct arena *a, struct item_answer *out,
+                       enum answer_kind *kind)
+{
+    struct accounts s = {.rules = rules, .a = a, .items = items, .n = n, .out = out};
+    *kind = ANSWER_ITEMS;
+    for (size_t i = 0; i < n; i++)
+        out[i] = failed(STR_NONE, STR_NONE);
+    enum rc rc = parse(body, a, &s.body);
+    if (rc != RC_OK)
+        return rc;
+    if (!is_one_of(rules->ok, rules->n_ok, status)) {
+        refuse_all(&s);
+        if (n > 1 && is_one_of(rules->bisect_on, rules->n_bisect_on, status))
+            *kind = ANSWER_BISECT;
+        return RC_OK;
+    }
+    s.known = arena_zalloc(a, n * sizeof *s.known);
+    return s.known ? take_items(&s) : RC_NOMEM;
+}
+
+struct str account_code(const struct answer_rules *rules, struct str body, struct arena *a)
+{
+    const cJSON *root = NULL;
+    (void)parse(body, a, &root); /* without memory there is no code */
+    return refusal_code(rules, root, a);
+}
+
+bool answer_matches(const struct answer_match *matches, size_t n, int status, struct str code)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool same_code = !matches[i].code.ptr || str_eq(matches[i].code, code);
+        if (matches[i].status == status && same_code)
+            return true;
+    }
+    return false;
+}
