@@ -164,19 +164,32 @@ static void on_done(void *ctx, struct http_request *r)
         return;
     }
     enum delivery_step step = d->cfg.protocol->answered(d->cfg.protocol_ctx, d, p, &v);
-    if (step == DELIVERY_LIMITED && http_engine_limited(d->engine, r))
-        return;
     if (step == DELIVERY_AGAIN)
         give_back(d, &d->ready, p);
-    else if (step == DELIVERY_WAITS)
-        give_back(d, &d->waiting, p);
-    else
+    else if (step == DELIVERY_SETTLED)
         message_end(d, p, &v);
+}
+
+bool delivery_retry(struct delivery *d, struct message *p, const char *why)
+{
+    return http_engine_retry(d->engine, &p->request, why);
+}
+
+bool delivery_limited(struct delivery *d, struct message *p)
+{
+    return http_engine_limited(d->engine, &p->request);
+}
+
+static void fail_unsent(struct delivery *d, struct message *p, const struct err *e)
+{
+    const struct verdict v = {.kind = VERDICT_FAILED, .code = "request", .error = e->msg};
+    end_with(d, p, &v);
 }
 
 static struct http_request *on_next(void *ctx)
 {
     struct delivery *d = ctx;
+    struct err e;
     for (;;) {
         pthread_mutex_lock(&d->lock);
         struct message *p = is_over(d) ? NULL : message_list_take(&d->ready);
@@ -191,9 +204,13 @@ static struct http_request *on_next(void *ctx)
             .answer = p->request.answer,
         };
         buf_clear(&p->request.answer);
-        if (d->cfg.protocol->request(d->cfg.protocol_ctx, d, p, &p->request))
+        enum rc rc = d->cfg.protocol->request(d->cfg.protocol_ctx, d, p, &p->request, &e);
+        if (rc == RC_OK)
             return &p->request;
-        give_back(d, &d->waiting, p);
+        if (rc == RC_BUSY)
+            give_back(d, &d->waiting, p);
+        else
+            fail_unsent(d, p, &e);
     }
 }
 

@@ -20,16 +20,16 @@ struct delivery;
 enum delivery_step {
     DELIVERY_SETTLED, /* every lead has its verdict */
     DELIVERY_AGAIN,   /* another request, before those of messages that were sent later */
-    DELIVERY_LIMITED, /* the same request again, and all others wait: as after a 429. Where it may not be
-                         tried again: DELIVERY_SETTLED */
-    DELIVERY_WAITS,   /* another request once delivery_continue() was called */
+    DELIVERY_RETRIED, /* delivery_retry() or delivery_limited() has said that the same request is tried again */
 };
 
 /* Of a kind of sink. On the delivery's thread; what may be NULL says so. */
 struct delivery_protocol {
     /* What the message's next request needs: URL, method, body, headers, signing; all is kept until it has
-     * ended. What is not named here is the delivery's. False: it waits, as DELIVERY_WAITS. */
-    bool (*request)(void *ctx, struct delivery *d, struct message *p, struct http_request *r);
+     * ended. What is not named here is the delivery's. RC_BUSY: not before delivery_continue() was called;
+     * else, with *e, the message fails. */
+    enum rc (*request)(void *ctx, struct delivery *d, struct message *p, struct http_request *r,
+                       struct err *e);
     /* It has ended, but not as HTTP_ABORTED. `out`: the verdicts, where the step says that there are any; their
      * list and texts are kept until the message has been settled. May call delivery_close(). */
     enum delivery_step (*answered)(void *ctx, struct delivery *d, struct message *p,
@@ -107,6 +107,11 @@ struct verdict delivery_refusal(struct delivery *d);
 
 /* As it was configured. */
 void *delivery_protocol_ctx(const struct delivery *d);
+
+/* For answered(): the request that has ended is tried again, after a delay; or, for it and all others are
+ * asked too much, as after a 429. False: it may not be tried any more. */
+bool delivery_retry(struct delivery *d, struct message *p, const char *why);
+bool delivery_limited(struct delivery *d, struct message *p);
 
 /* Those that wait are asked for their requests again. The delivery's thread. */
 void delivery_continue(struct delivery *d);

@@ -88,27 +88,37 @@ static const cJSON *refusal_of(const cJSON *body)
     return body && json_is_array(body) ? body->child : body;
 }
 
-static struct str refusal_code(const struct answer_rules *rules, const cJSON *body, struct arena *a)
+/* A text of a whole refusal: where the rules say that it is, or where it is in an entry. */
+static struct str refusal_text(const cJSON *body, const struct json_pointer *const places[], size_t most,
+                               struct arena *a)
 {
     const cJSON *from = refusal_of(body);
-    struct str code = STR_NONE;
-    if (from && rules->errors.has_code)
-        code = text_at(a, &rules->errors.code, from, CODE_BYTES_MAX);
-    if (from && !code.ptr && rules->results.has_code)
-        code = text_at(a, &rules->results.code, from, CODE_BYTES_MAX);
-    return code;
+    struct str text = STR_NONE;
+    for (size_t i = 0; from && !text.ptr && i < 3; i++) {
+        if (places[i])
+            text = text_at(a, places[i], from, most);
+    }
+    return text;
 }
 
-static struct str refusal_message(const struct answer_rules *rules, const cJSON *body,
-                                  struct arena *a)
+static struct str refusal_code(const struct answer_rules *r, const cJSON *body, struct arena *a)
 {
-    const cJSON *from = refusal_of(body);
-    struct str message = STR_NONE;
-    if (from && rules->errors.has_message)
-        message = text_at(a, &rules->errors.message, from, MESSAGE_BYTES_MAX);
-    if (from && !message.ptr && rules->results.has_message)
-        message = text_at(a, &rules->results.message, from, MESSAGE_BYTES_MAX);
-    return message;
+    const struct json_pointer *const places[] = {
+        r->has_code ? &r->code : NULL,
+        r->errors.has_code ? &r->errors.code : NULL,
+        r->results.has_code ? &r->results.code : NULL,
+    };
+    return refusal_text(body, places, CODE_BYTES_MAX, a);
+}
+
+static struct str refusal_message(const struct answer_rules *r, const cJSON *body, struct arena *a)
+{
+    const struct json_pointer *const places[] = {
+        r->has_message ? &r->message : NULL,
+        r->errors.has_message ? &r->errors.message : NULL,
+        r->results.has_message ? &r->results.message : NULL,
+    };
+    return refusal_text(body, places, MESSAGE_BYTES_MAX, a);
 }
 
 static void refuse_all(const struct accounts *s)

@@ -13,8 +13,7 @@ struct answer_match {
     struct str code; /* absent: whatever the body says */
 };
 
-/* Where the entries are that speak of single items, and how an entry finds its item. `code` and `message` also
- * say where they are in a body that refuses the request as a whole: those of `errors`, else of `results`. */
+/* Where the entries are that speak of single items, and how an entry finds its item. */
 struct answer_entries {
     bool is_given; /* there is an `at` */
     struct json_pointer at; /* an array of entries; else the value is the only entry */
@@ -37,6 +36,8 @@ struct answer_rules {
     size_t n_retry_if;
     int bisect_on[16]; /* a request that is refused as a whole with these is cut in halves */
     size_t n_bisect_on;
+    bool has_code, has_message; /* of a whole refusal; else those of `errors`, then of `results` */
+    struct json_pointer code, message;
 };
 
 enum item_fate {

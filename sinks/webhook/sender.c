@@ -25,15 +25,17 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
     return buf_rc(out);
 }
 
-static bool make_request(void *ctx, struct delivery *d, struct message *p, struct http_request *r)
+static enum rc make_request(void *ctx, struct delivery *d, struct message *p,
+                            struct http_request *r, struct err *e)
 {
     const struct sender *s = ctx;
     (void)d;
+    (void)e;
     r->url = s->url;
     r->method = HTTP_POST;
     r->body = buf_str(&p->body);
     r->sign = on_sign;
-    return true;
+    return RC_OK;
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
