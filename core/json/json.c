@@ -12,7 +12,7 @@ enum rc json_parse(struct arena *a, struct str text, unsigned want, struct json_
     struct str compact = STR_NONE;
     if (want & JSON_COMPACT)
         compact = (struct str){s.compact.start, (size_t)(s.compact.at - s.compact.start)};
-    *out = (struct json_doc){s.tree.top.child, compact, s.replaced};
+    *out = (struct json_doc){s.tree.top.child, compact, s.replaced, s.tree.repeated};
     return RC_OK;
 }
 

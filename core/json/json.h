@@ -49,6 +49,8 @@ struct json_doc {
                            bytes that are not UTF-8 and, with JSON_TREE, names that get a "_n"
                            because of them; absent without JSON_COMPACT */
     uint64_t replaced; /* characters that U+FFFD stands for in the tree, also where none was made */
+    const cJSON
+        *repeated; /* a member in the tree whose name came more than once; NULL: there is none */
 };
 
 /* Parses `text`. It is only read; all memory comes from `a`. A UTF-8 byte order mark is skipped.

@@ -143,7 +143,8 @@ static bool same_name(const cJSON *a, const cJSON *b)
            str_eq(json_name_key(a), json_name_key(b));
 }
 
-static void drop_pairwise(cJSON *object)
+/* *repeated: a member whose name came more than once; untouched where none did. */
+static void drop_pairwise(cJSON *object, const cJSON **repeated)
 {
     for (cJSON *first = object->child; first; first = first->next) {
         size_t len = json_member_name(first).len;
@@ -154,11 +155,12 @@ static void drop_pairwise(cJSON *object)
                 continue;
             take_value(first, again);
             unlink_member(object, again);
+            *repeated = first;
         }
     }
 }
 
-static enum rc drop_sorted(cJSON *object, size_t n, struct arena *a)
+static enum rc drop_sorted(cJSON *object, size_t n, struct arena *a, const cJSON **repeated)
 {
     struct json_named *v = arena_array(a, n, 2 * sizeof *v);
     if (!v)
@@ -171,15 +173,16 @@ static enum rc drop_sorted(cJSON *object, size_t n, struct arena *a)
         }
         take_value(v[first].node, v[i].node);
         unlink_member(object, v[i].node);
+        *repeated = v[first].node;
     }
     return RC_OK;
 }
 
-static enum rc drop_repeated(cJSON *object, size_t n, struct arena *a)
+static enum rc drop_repeated(cJSON *object, size_t n, struct arena *a, const cJSON **repeated)
 {
     if (n > PAIRWISE_MAX)
-        return drop_sorted(object, n, a);
-    drop_pairwise(object);
+        return drop_sorted(object, n, a, repeated);
+    drop_pairwise(object, repeated);
     return RC_OK;
 }
 
@@ -322,7 +325,7 @@ enum rc json_names_settle(struct json_scan *s, cJSON *object, size_t n)
     enum rc rc = RC_OK;
     if (s->tree.any_replaced && has_replaced_name(object))
         rc = tell_apart(s, object, n);
-    return rc == RC_OK ? drop_repeated(object, n, s->arena) : rc;
+    return rc == RC_OK ? drop_repeated(object, n, s->arena, &s->tree.repeated) : rc;
 }
 
 static int number_cmp(const void *a, const void *b)

@@ -43,7 +43,8 @@ struct json_tree {
     bool any_replaced;           /* in any name so far */
     struct json_number *numbers; /* of names in the compact text */
     size_t n_numbers, cap_numbers;
-    cJSON top; /* the whole tree is its only child */
+    const cJSON *repeated; /* a member whose name came more than once, or NULL */
+    cJSON top;             /* the whole tree is its only child */
     struct json_level *in;
     struct json_level levels[JSON_DEPTH_MAX + 1]; /* up to `in`; the first is that of `top` */
 };
