@@ -1,9 +1,32 @@
-# Makes a C file that holds the built-in profiles as bytes:
-#   cmake -DOUT=profile_builtins.c -DFILES=a.json;b.json -P embed.cmake
-# The name of a profile is that of its file. FILES are in order of name.
+# Files of data, compiled in as bytes: profiles, destinations.
+#
+#   leadpipe_embed(VARIABLE KIND FOLDER HEADER)
+#
+# sets VARIABLE to a C file with an array KIND_builtins of struct builtin_KIND (name, bytes, length), which
+# HEADER declares: one for each *.json in FOLDER, in order of name, and an empty one behind them. The name is
+# that of the file.
+#
+# As a script (-P) it makes that C file: KIND, FOLDER, HEADER, FILES, OUT.
 
-set(text "/* Made by cmake/embed.cmake from core/provider/profiles/; do not edit. */\n")
-string(APPEND text "#include \"core/provider/profile_builtins.h\"\n")
+function(leadpipe_embed variable kind folder header)
+    file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.json)
+    list(SORT files)
+    set(out ${CMAKE_CURRENT_BINARY_DIR}/${kind}_builtins.c)
+    add_custom_command(
+        OUTPUT ${out}
+        COMMAND ${CMAKE_COMMAND} -DKIND=${kind} -DFOLDER=${folder} -DHEADER=${header} "-DFILES=${files}"
+            -DOUT=${out} -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+        DEPENDS ${files} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+        VERBATIM)
+    set(${variable} ${out} PARENT_SCOPE)
+endfunction()
+
+if(NOT CMAKE_SCRIPT_MODE_FILE)
+    return()
+endif()
+
+set(text "/* Made by cmake/embed.cmake from ${FOLDER}/; do not edit. */\n")
+string(APPEND text "#include \"${HEADER}\"\n")
 set(list "")
 set(number 0)
 foreach(file IN LISTS FILES)
@@ -12,9 +35,9 @@ foreach(file IN LISTS FILES)
     string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
     string(REGEX REPLACE "(................................................................................)" "\\1\n"
            bytes "${bytes}")
-    string(APPEND text "\nstatic const unsigned char profile_${number}[] = {\n${bytes}\n};\n")
-    string(APPEND list "    { \"${name}\", profile_${number}, sizeof profile_${number} },\n")
+    string(APPEND text "\nstatic const unsigned char ${KIND}_${number}[] = {\n${bytes}\n};\n")
+    string(APPEND list "    { \"${name}\", ${KIND}_${number}, sizeof ${KIND}_${number} },\n")
     math(EXPR number "${number} + 1")
 endforeach()
-string(APPEND text "\nconst struct builtin_profile profile_builtins[] = {\n${list}    { NULL, NULL, 0 },\n};\n")
+string(APPEND text "\nconst struct builtin_${KIND} ${KIND}_builtins[] = {\n${list}    { NULL, NULL, 0 },\n};\n")
 file(WRITE ${OUT} "${text}")
