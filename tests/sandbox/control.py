@@ -5,27 +5,30 @@ from urllib.parse import unquote
 
 import faults
 import leads
+from crm_account import WrongBehaviour as WrongAccount
+from crm_json import dumps
 from hooks import Behaviour, WrongBehaviour
 from http1 import response
 from settings import WrongSetting
 
 
 class Control:
-    def __init__(self, settings, outage, stats, hooks):
+    def __init__(self, settings, outage, stats, hooks, crm):
         self._settings = settings
         self._outage = outage
         self._stats = stats
         self._hooks = hooks
+        self._crm = crm
 
     def answer(self, connection, request):
         """Answers at once."""
         try:
             result, status = self._result(request), 200
-        except (WrongSetting, WrongBehaviour, ValueError) as error:
+        except (WrongSetting, WrongBehaviour, WrongAccount, ValueError) as error:
             result, status = {"error": str(error)}, 400
         if result is None:
             result, status = {"error": "no such control: %s %s" % (request.method, request.path)}, 404
-        body = json.dumps(result).encode() + b"\n"
+        body = dumps(result).encode("utf-8", "replace") + b"\n"
         connection.send(response(status, body, close=not request.keep_alive))
 
     def _result(self, request):
@@ -50,7 +53,43 @@ class Control:
             return {name: receiver.summary() for name, receiver in self._hooks.receivers.items()}
         if words[:1] == ["hooks"]:
             return self._deliveries(words[1:], query)
+        if words == ["crm"]:
+            return {name: account.summary() for name, account in self._crm.accounts.items()}
+        if words[:1] == ["crm"]:
+            return self._of_account(words[1:], query)
         return None
+
+    def _of_account(self, words, query):
+        account = self._crm.named(unquote(words[0]))
+        if account is None:
+            return None
+        if words[1:] == []:
+            return account.summary()
+        if words[1:] == ["records"]:
+            return account.records(query.get("of"))
+        if words[1:] == ["items"]:
+            return account.items if "of" not in query else account.items.get(query["of"], {})
+        if words[1:] == ["secrets"]:
+            return account.secrets()
+        if words[1:] == ["requests"]:
+            return account.requests_as_json(int(query.get("from", 0)), int(query.get("limit", 1_000_000)))
+        return None
+
+    def _change_account(self, words, wanted):
+        account = self._crm.named(unquote(words[0]))
+        if account is None:
+            return None
+        if words[1:] == []:
+            account.behave(wanted)
+        elif words[1:] == ["forget"]:
+            account.forget()
+        elif words[1:] == ["expire"]:
+            account.tokens.revoke()
+        elif words[1:] == ["forward"]:
+            account.tokens.forward_s += float(wanted["seconds"])
+        else:
+            return None
+        return {"ok": True}
 
     def _deliveries(self, words, query):
         self._hooks.flush()
@@ -73,6 +112,7 @@ class Control:
             self._outage.clear()
             self._stats.clear()
             self._hooks.clear()
+            self._crm.clear()
             return {"ok": True}
         if words[:1] == ["hooks"] and len(words) == 2:
             receiver = self._hooks.named(unquote(words[1]))
@@ -80,6 +120,8 @@ class Control:
                 return None
             receiver.behaviour = Behaviour(wanted) if wanted else None
             return {"ok": True}
+        if words[:1] == ["crm"] and len(words) > 1:
+            return self._change_account(words[1:], wanted)
         return None
 
     def _set(self, wanted):

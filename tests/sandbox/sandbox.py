@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A stand-in for the omni and convocore APIs and for webhook receivers, on loopback.
+"""A stand-in for the omni and convocore APIs, for webhook receivers and for CRMs, on loopback.
 
 Prints one line of JSON when it is ready, then serves until it is asked to stop
 (SIGTERM, SIGINT, the end of standard input with --stdin-watch, or the end of
@@ -21,6 +21,7 @@ import sys
 import threading
 
 from control import Control
+from crm import Crm
 from hooks import Hooks
 from http1 import Connection, response
 from providers import CONVOCORE_PATH, OMNI_PATH, Desk
@@ -40,7 +41,8 @@ class Sandbox:
         self.outage = Outage(lambda seconds: self.listener.refuse_for(seconds))
         self.hooks = Hooks(self.stats, hooks_dir)
         self.desk = Desk(key, self.settings, self.outage, self.stats)
-        self.control = Control(self.settings, self.outage, self.stats, self.hooks)
+        self.crm = Crm(self.stats)
+        self.control = Control(self.settings, self.outage, self.stats, self.hooks, self.crm)
 
     def answer(self, connection, request):
         path = request.path
@@ -50,6 +52,9 @@ class Sandbox:
             return self.hooks.answer(connection, request)
         if path.startswith("/_control/"):
             return self.control.answer(connection, request)
+        work = self.crm.answer(connection, request)
+        if work is not None:
+            return work
         self.stats.others_asked += 1
         self.stats.note(request)[1] = 404
         connection.send(response(404, b'{"message":"no such route","code":"NOT_FOUND"}',
@@ -180,7 +185,7 @@ def ready_line(chosen, port):
     host = "[%s]" % chosen.host if ":" in chosen.host else chosen.host
     url = "%s://%s:%d" % ("https" if chosen.tls_cert else "http", host, port)
     return json.dumps({"url": url, "omni": url + "/omni/api/v1", "convocore": url + "/convocore/v3",
-                       "hooks": url + "/hooks", "key": chosen.key})
+                       "hooks": url + "/hooks", "crm": url + "/at", "key": chosen.key})
 
 
 async def serve(chosen):
