@@ -126,23 +126,29 @@ cmd_clean() {
 
 # --- tests ------------------------------------------------------------------------
 
-# The signing of webhooks is verified with the specification's own Node library
-# too, where Node is installed and the package can be had.
-prepare_node() {
-    local dir=$BUILD/node
-    if ! has_command node || ! has_command npm; then return; fi
-    if ! cmp -s tests/node/package-lock.json "$dir/package-lock.json" ||
-        [[ ! -f $dir/node_modules/standardwebhooks/package.json ]]; then
-        mkdir -p "$dir"
-        cp tests/node/package.json tests/node/package-lock.json "$dir"
-        if ! timeout 120 npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund \
-            --loglevel=error >"$dir/npm.log" 2>&1; then
-            note "npm cannot install standardwebhooks (see build/node/npm.log);" \
-                "skipping the test that uses it"
-            return
-        fi
+# npm_packages NAME PACKAGE: what tests/NAME/package-lock.json lists, in build/NAME. Fails where it cannot be had.
+npm_packages() {
+    local dir=$BUILD/$1
+    if ! has_command node || ! has_command npm; then return 1; fi
+    if cmp -s "tests/$1/package-lock.json" "$dir/package-lock.json" &&
+        [[ -f $dir/node_modules/$2/package.json ]]; then
+        return 0
     fi
-    export LEADPIPE_NODE_MODULES=$dir/node_modules
+    mkdir -p "$dir"
+    cp "tests/$1/package.json" "tests/$1/package-lock.json" "$dir"
+    if ! timeout 180 npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund \
+        --loglevel=error >"$dir/npm.log" 2>&1; then
+        note "npm cannot install $2 (see build/$1/npm.log); skipping the tests that use it"
+        rm -f "$dir/package-lock.json"
+        return 1
+    fi
+}
+
+# Where Node is installed and the packages can be had: the signing of webhooks is verified with the
+# specification's own library, and requests to CRMs against OpenAPI descriptions, with Prism.
+prepare_node() {
+    if npm_packages node standardwebhooks; then export LEADPIPE_NODE_MODULES=$BUILD/node/node_modules; fi
+    if npm_packages prism @stoplight/prism-cli; then export LEADPIPE_PRISM_MODULES=$BUILD/prism/node_modules; fi
 }
 
 # run_tests PRESET CTEST-ARG...

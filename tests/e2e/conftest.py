@@ -232,4 +232,5 @@ def one_go(leadpipe, sandbox, control, tmp_path):
 
 # Fixtures of their own modules.
 from certificates import make_certificates  # noqa: E402, F401
+from crms import crm  # noqa: E402, F401
 from wires import make_wires  # noqa: E402, F401
