@@ -40,7 +40,7 @@ def key_and_fields(maker, external=None, url_key=None):
         "pipedrive": (lambda item: pipedrive(item) or item["name"], dict),
         "close": (lambda item: close(item) or item.get("name") or "?", dict),
         "dynamics": (lambda item: url_key[1](item), lambda item: {url_key[0]: url_key[1](item), **item}),
-        "slack": (lambda item: item["text"], dict),
+        "slack": (dumps_compact, dict),
     }[maker]
 
 

@@ -20,9 +20,11 @@ from .jsonval import NotJson, Num, dumps_compact, parse_strict, parse_text, scru
 from .typed import MISFIT, TIME, _time
 from .walk import Failed, clean_urls, find_root, walk
 
-BLANKS = " \t\n\r\f\v"
-SEPARATORS = re.compile(r"[ \t().\-/]")
-PHONE = re.compile(r"\+[1-9][0-9]{0,14}")
+JSON_BLANKS = " \t\n\r"
+# Unicode's White_Space, and two that cannot be seen either
+WHITE = ("\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
+         "\u202f\u205f\u3000\u200b\ufeff")
+SEPARATORS = re.compile("[%s().\\-/]" % WHITE)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 VALUE_MEMBERS = {"do", "as", "map", "else", "default", "null", "required"}
@@ -118,25 +120,42 @@ def instant(text):
     return None if microseconds is MISFIT else microseconds
 
 
-def ascii_case(text, change):
-    return "".join(change(character) if character.isascii() else character for character in text)
+def lower(character):
+    """Unicode's simple mapping: one character for one."""
+    return "i" if character == "\u0130" else character.lower() if len(character.lower()) == 1 else character
 
 
-def phone(text, prefix):
-    """An E.164 number; None where it is none.  Without a + of its own it gets the prefix."""
-    bare = SEPARATORS.sub("", text)
-    if not bare.startswith("+"):
-        bare = prefix + bare if prefix else ""
-    return bare if PHONE.fullmatch(bare) else None
+def upper(character):
+    return next((one for one in (character.upper(), character.title()) if len(one) == 1), character)
+
+
+def phone(text, country):
+    """An E.164 number; None where it is none.  `country`: +1, for a number without a + or 00 of its own."""
+    text = text.strip(WHITE)
+    if text.startswith(("+", "00")):
+        text = text[1 if text[0] == "+" else 2:]
+        digits = SEPARATORS.sub("", re.sub(r"\(0\)", "", text, count=1))
+    else:
+        digits = SEPARATORS.sub("", text)
+        if not country:
+            return None
+        if country == "+1":
+            digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+            if len(digits) != 10:
+                return None
+        elif country != "+39" and digits.startswith("0"):
+            digits = digits[1:]
+        digits = country[1:] + digits if digits else ""
+    return "+" + digits if re.fullmatch("[1-9][0-9]{1,14}", digits) else None
 
 
 def transform(name, text):
     """One word of `do` applied to a text; None where it cannot be."""
     word, _, argument = name.partition(":")
     if name == "trim":
-        return text.strip(BLANKS)
+        return text.strip(WHITE)
     if name in ("lower", "upper"):
-        return ascii_case(text, getattr(str, name))
+        return "".join(map(lower if name == "lower" else upper, text))
     if name == "digits":
         return re.sub("[^0-9]", "", text)
     if word == "first" and re.fullmatch("[1-9][0-9]*", argument):
@@ -173,7 +192,7 @@ def converted(value, kind):
 
 def is_number(text):
     try:
-        return isinstance(parse_text(text), Num) and text.strip(BLANKS) == text
+        return isinstance(parse_text(text), Num) and text.strip(JSON_BLANKS) == text
     except NotJson:
         return False
 
@@ -212,9 +231,9 @@ class Template:
             raise WrongDestination("%s: %s" % (place, ", ".join(template)))
         subject = template[name]
         if name == "$field":
-            return self._value(row.get(subject), subject, template, place)
+            return self._value(row.get(subject), lead, row, template, place)
         if name == "$payload":
-            return self._value(find(lead.root, subject), subject, template, place)
+            return self._value(find(lead.root, subject), lead, row, template, place)
         if name == "$param":
             if subject not in self._params:
                 raise WrongDestination("%s: no parameter %r" % (place, subject))
@@ -242,11 +261,12 @@ class Template:
         filled = [self.fill(subject["item"], lead, row, place + "/$rows/item") for row in rows]
         return [one for one in filled if one is not OMITTED]
 
-    @staticmethod
-    def _value(value, subject, how, place):
+    def _value(self, value, lead, row, how, place):
         """null -> default -> do -> required -> map -> as -> null."""
+        subject = how.get("$field", how.get("$payload"))
         if value is None and "default" in how:
-            value = how["default"]
+            value = self.fill(how["default"], lead, row, place + "/default")
+            value = None if value is OMITTED else value
         for name in how.get("do", ()):
             if value is None:
                 transform(name, "")  # so that a wrong name is seen all the same

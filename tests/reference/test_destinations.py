@@ -27,7 +27,9 @@ ROW = {
     "phone": "+1 (298) 731-4797", "local": "298 731 4797", "no_phone": "call me", "amount": Num("12345678901234567890.10"),
     "tiny": Num("1E-7"), "flag": True, "no": False, "text_number": "1.50", "not_number": "007", "yes": "true",
     "at": "2026-01-30T23:30:00.250-05:00", "day": "2026-02-28", "no_day": "2026-02-30", "early": "1969-12-31T23:59:59.999Z",
-    "nested": {"a": [Num("1"), None]}, "status": "COMPLETED", "emoji": "e\u0301😀z", "accent": "ÉCOLE A", "seven": Num("7"),
+    "nested": {"a": [Num("1"), None]}, "status": "COMPLETED", "emoji": "e\u0301😀z", "accent": "ÉCOLE ß\u0130 A", "seven": Num("7"),
+    "white": "\u3000\ufeffx\u00a0y\u2003", "german": "+49 (0)30 / 12345", "zeros": "0049 30-12345", "national": "030 12345",
+    "long_local": "1 298 731 4797",
 }
 DOCUMENTS = [{"position": Num("0"), "filename": "a.pdf", "size": Num("10")}, {"position": Num("1"), "filename": None}]
 ROOT = {"lead": {"email": "root@x.example", "tags": ["a", "b"], "a/b": {"~": Num("3")}}, "status": "OPEN"}
@@ -62,13 +64,21 @@ FIELDS = [
     ({"$field": "blank", "do": ["trim"], "required": True}, "required"),
     ({"$field": "no_phone", "do": ["digits"], "required": True}, "required"),
     ({"$field": "flag", "required": True}, "true"), ({"$field": "no", "required": True}, "false"),
+    ({"$field": "last_name", "default": {"$payload": "/status"}, "do": ["lower"]}, '"open"'),
+    ({"$field": "last_name", "default": {"$field": "absent", "default": {"$concat": ["a", " "]}}, "do": ["trim"]}, '"a"'),
+    ({"$field": "last_name", "default": {"$field": "absent"}}, "(omitted)"),
+    ({"$field": "last_name", "default": {"$concat": [" "]}, "do": ["trim"], "required": True}, "required"),
     ({"$payload": "/lead/email"}, '"root@x.example"'), ({"$payload": "/lead/tags/1"}, '"b"'),
     ({"$payload": "/lead/a~1b/~0"}, "3"), ({"$payload": "/lead/tags/01"}, "(omitted)"),
     ({"$payload": "/lead/tags"}, '["a","b"]'), ({"$payload": "/nothing/at", "required": True}, "required"),
 ]
 TRANSFORMS = [
     ({"$field": "email", "do": ["trim", "lower"]}, '"ann@x.example"'), ({"$field": "email", "do": ["lower"]}, '"  ann@x.example "'),
-    ({"$field": "first_name", "do": ["upper"]}, '"ANN"'), ({"$field": "accent", "do": ["lower"]}, '"École a"'),
+    ({"$field": "first_name", "do": ["upper"]}, '"ANN"'), ({"$field": "accent", "do": ["lower"]}, '"école ßi a"'),
+    ({"$field": "accent", "do": ["lower", "upper"]}, '"ÉCOLE ßI A"'), ({"$field": "white", "do": ["trim"]}, '"x\u00a0y"'),
+    ({"$field": "german", "do": ["e164"]}, '"+493012345"'), ({"$field": "zeros", "do": ["e164"]}, '"+493012345"'),
+    ({"$field": "national", "do": ["e164:+49"]}, '"+493012345"'), ({"$field": "national", "do": ["e164:+39"]}, '"+3903012345"'),
+    ({"$field": "national", "do": ["e164:+1"]}, "do"), ({"$field": "long_local", "do": ["e164:+1"]}, '"+12987314797"'),
     ({"$field": "phone", "do": ["digits"]}, '"12987314797"'), ({"$field": "amount", "do": ["digits"]}, '"1234567890123456789010"'),
     ({"$field": "phone", "do": ["e164"]}, '"+12987314797"'), ({"$field": "local", "do": ["e164"]}, "do"),
     ({"$field": "local", "do": ["e164:+1"]}, '"+12987314797"'), ({"$field": "phone", "do": ["e164:+49"]}, '"+12987314797"'),

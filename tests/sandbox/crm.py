@@ -101,7 +101,8 @@ class Crm:
         try:
             check(maker, call)
         except Refused as error:
-            return self._send(call, error.status, {"error": error.code, "error_description": error.message})
+            status = 200 if maker == "zoho" and error.status < 405 else error.status  # Zoho says so in a 200
+            return self._send(call, status, {"error": error.code, "error_description": error.message})
         names = [name for name in TOKEN_FAULTS if name != "token_slow"]
         fault = faults.of_request(names, attempt, [], account.tokens.asked - 1)
         if fault is None:
@@ -152,7 +153,7 @@ class Crm:
         after = account.faults.of_request(AFTER_WORK, call.attempt, call.keys, call.number)
         if after:
             log["fault"] = after.name
-        if not after or after.done or after.name == "reorder":
+        if not after or after.done or after.name == "reorder" or maker.says_nothing:
             self._store(account, maker, thing, items)
         if len(items) == 1 and maker.max_items == 1 and items[0].fate == "refused":
             raise Refusal(items[0].status or maker.refused_status, items[0].code, items[0].message)
@@ -225,7 +226,7 @@ class Crm:
                 item.refuse(code, message)
                 item.status = fault.status
             else:
-                item.fate = fault.name
+                item.fate = "silent" if maker.says_nothing else fault.name
         if whole:
             raise whole
         for item in items:

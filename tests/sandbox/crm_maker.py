@@ -42,6 +42,7 @@ class Maker:
     refused_code = "VALIDATION_ERROR"    # of an item, where a fault names none
     refused_status = 400                 # of a request of one item
 
+    says_nothing = False                 # of what was taken: a good status is all
     in_order = False                     # entries of an answer are told apart by their position
 
     def thing(self, path):

@@ -10,7 +10,7 @@ import base64
 import re
 from urllib.parse import unquote
 
-from crm_json import Digits
+from crm_json import Digits, dumps
 from crm_maker import Item, Maker, Refusal, check_texts, only, want_object
 from crm_tokens import FIXED
 
@@ -48,7 +48,8 @@ class Pipedrive(Maker):
                         not isinstance(entry.get("label", ""), str):
                     raise Refusal(400, bad, "Parameter '%s' has a wrong entry" % name)
         emails = [entry["value"] for entry in body.get("emails", [])]
-        item = Item(account.key_of(body, emails[0].lower() if emails else body["name"]), body, body)
+        key = (emails[0].lower() if emails else "") or body["name"]
+        item = Item(account.key_of(body, key), body, body)
         check_texts(account, item, {"name": 255}, (), bad, bad, bad)
         return [item]
 
@@ -127,6 +128,7 @@ class Dynamics(Maker):
     """An upsert by an alternate key in the URL: 204 whether the row was there or not."""
 
     name = "dynamics"
+    says_nothing = True
     methods = ("PATCH",)
     refused_code = "0x80040265"
     unauthorized = ("0x80040220", "The token is not valid.")
@@ -174,9 +176,10 @@ class Dynamics(Maker):
 
 
 class Slack(Maker):
-    """The URL is the secret.  A message is no record: each text is one, and its writes are counted."""
+    """The URL is the secret.  A message is no record: each one that differs is, and its writes are counted."""
 
     name = "slack"
+    says_nothing = True
     refused_code = "invalid_payload"
     unauthorized = ("invalid_token", "invalid_token")
 
@@ -194,7 +197,7 @@ class Slack(Maker):
         if not isinstance(body.get("text"), str) or not body["text"]:
             raise Refusal(400, "no_text", "no_text")
         only(body, ("text", "blocks", "attachments", "mrkdwn"), "the body", bad)
-        item = Item(account.key_of(body, body["text"]), body, body)
+        item = Item(account.key_of(body, dumps(body)), body, body)
         if account.lengths and len(body["text"]) > 40_000:
             item.refuse("msg_too_long", "msg_too_long")
         return [item]
