@@ -55,11 +55,13 @@ MAKERS = {"hubspot": hubspot("contacts"), "hubspot-contacts": hubspot("contacts"
           "hubspot-companies": hubspot("companies"), "zoho": ZOHO, "pipedrive": PIPEDRIVE}
 # what the reduced descriptions say beyond the makers' own
 STRICTER = {
-    "hubspot": [{"inputs": []}, {"inputs": MAKERS["hubspot"].good["inputs"] * 101}, {"inputs": [{"id": "", "properties": {}}]},
+    "hubspot": [{"inputs": []}, {"inputs": MAKERS["hubspot"].good["inputs"] * 101},
+                {"inputs": [{"id": "", "properties": {}}]},
                 {**MAKERS["hubspot"].good, "more": 1}],
     "zoho": [{"data": []}, {"data": [{"Email": "a@x.example"}]}, {"data": [{"Last_Name": "x" * 81}]},
              {"data": [{"Last_Name": 1}]}, {"data": [{"Last_Name": "x", "Phone": 1}]}],
-    "pipedrive": [{}, {**PERSON, "email": "a@x.example"}, {**PERSON, "name": ""}, {**PERSON, "phones": [{"number": "1"}]}],
+    "pipedrive": [{}, {**PERSON, "email": "a@x.example"}, {**PERSON, "name": ""},
+                  {**PERSON, "phones": [{"number": "1"}]}],
 }
 
 
@@ -147,9 +149,12 @@ AS_PUBLISHED = {
                           "default": {"content": {"*/*": {"schema": {"type": "object"}, "example": None}}}}}},
         "/others": {"get": {"responses": {}}}},
     "components": {
-        "schemas": {"Thing": {"type": "object", "example": None, "oneOf": [{"required": ["a"]}, {"required": ["b"]}], "properties": {
-            "example": {"type": "string", "example": "kept"}, "user": {"$ref": "https://elsewhere.example/users.json#/User"}}}},
-        "securitySchemes": {"elsewhere": {"$ref": "https://elsewhere.example/common.json#/x"}, "here": {"type": "http", "scheme": "bearer"}}}}
+        "schemas": {"Thing": {"type": "object", "example": None, "oneOf": [{"required": ["a"]}, {"required": ["b"]}],
+                              "properties": {
+            "example": {"type": "string", "example": "kept"},
+            "user": {"$ref": "https://elsewhere.example/users.json#/User"}}}},
+        "securitySchemes": {"elsewhere": {"$ref": "https://elsewhere.example/common.json#/x"},
+                            "here": {"type": "http", "scheme": "bearer"}}}}
 
 
 def test_prepared():
@@ -165,7 +170,8 @@ def test_prepared():
     assert thing == {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}],
                      "properties": {"example": {"type": "string", "example": "kept"}, "user": {}}}
     assert made["components"]["securitySchemes"] == {
-        "elsewhere": {"type": "apiKey", "in": "header", "name": "Authorization"}, "here": {"type": "http", "scheme": "bearer"}}
+        "elsewhere": {"type": "apiKey", "in": "header", "name": "Authorization"},
+        "here": {"type": "http", "scheme": "bearer"}}
     assert prepared(made) == {**made, "servers": [{"url": "http://127.0.0.1"}]}
     with pytest.raises(ValueError, match="no path"):
         prepared(AS_PUBLISHED, ["nothing"])

@@ -23,12 +23,17 @@ from reference.destinations import (Destination, Lead, WrongDestination, bisect_
 from reference.jsonval import Num, dumps_compact, parse_text  # noqa: E402
 
 ROW = {
-    "lead_id": "lead-1", "email": "  Ann@X.Example ", "first_name": "Ann", "last_name": None, "empty": "", "blank": " \t",
-    "phone": "+1 (298) 731-4797", "local": "298 731 4797", "no_phone": "call me", "amount": Num("12345678901234567890.10"),
+    "lead_id": "lead-1", "email": "  Ann@X.Example ", "first_name": "Ann", "last_name": None, "empty": "",
+    "blank": " \t",
+    "phone": "+1 (298) 731-4797", "local": "298 731 4797", "no_phone": "call me",
+    "amount": Num("12345678901234567890.10"),
     "tiny": Num("1E-7"), "flag": True, "no": False, "text_number": "1.50", "not_number": "007", "yes": "true",
-    "at": "2026-01-30T23:30:00.250-05:00", "day": "2026-02-28", "no_day": "2026-02-30", "early": "1969-12-31T23:59:59.999Z",
-    "nested": {"a": [Num("1"), None]}, "status": "COMPLETED", "emoji": "e\u0301😀z", "accent": "ÉCOLE ß\u0130 A", "seven": Num("7"),
-    "white": "\u3000\ufeffx\u00a0y\u2003", "german": "+49 (0)30 / 12345", "zeros": "0049 30-12345", "national": "030 12345",
+    "at": "2026-01-30T23:30:00.250-05:00", "day": "2026-02-28", "no_day": "2026-02-30",
+    "early": "1969-12-31T23:59:59.999Z",
+    "nested": {"a": [Num("1"), None]}, "status": "COMPLETED", "emoji": "e\u0301😀z", "accent": "ÉCOLE ß\u0130 A",
+    "seven": Num("7"),
+    "white": "\u3000\ufeffx\u00a0y\u2003", "german": "+49 (0)30 / 12345", "zeros": "0049 30-12345",
+    "national": "030 12345",
     "long_local": "1 298 731 4797",
 }
 DOCUMENTS = [{"position": Num("0"), "filename": "a.pdf", "size": Num("10")}, {"position": Num("1"), "filename": None}]
@@ -65,7 +70,8 @@ FIELDS = [
     ({"$field": "no_phone", "do": ["digits"], "required": True}, "required"),
     ({"$field": "flag", "required": True}, "true"), ({"$field": "no", "required": True}, "false"),
     ({"$field": "last_name", "default": {"$payload": "/status"}, "do": ["lower"]}, '"open"'),
-    ({"$field": "last_name", "default": {"$field": "absent", "default": {"$concat": ["a", " "]}}, "do": ["trim"]}, '"a"'),
+    ({"$field": "last_name", "default": {"$field": "absent", "default": {"$concat": ["a", " "]}}, "do": ["trim"]},
+     '"a"'),
     ({"$field": "last_name", "default": {"$field": "absent"}}, "(omitted)"),
     ({"$field": "last_name", "default": {"$concat": [" "]}, "do": ["trim"], "required": True}, "required"),
     ({"$payload": "/lead/email"}, '"root@x.example"'), ({"$payload": "/lead/tags/1"}, '"b"'),
@@ -73,24 +79,31 @@ FIELDS = [
     ({"$payload": "/lead/tags"}, '["a","b"]'), ({"$payload": "/nothing/at", "required": True}, "required"),
 ]
 TRANSFORMS = [
-    ({"$field": "email", "do": ["trim", "lower"]}, '"ann@x.example"'), ({"$field": "email", "do": ["lower"]}, '"  ann@x.example "'),
+    ({"$field": "email", "do": ["trim", "lower"]}, '"ann@x.example"'),
+    ({"$field": "email", "do": ["lower"]}, '"  ann@x.example "'),
     ({"$field": "first_name", "do": ["upper"]}, '"ANN"'), ({"$field": "accent", "do": ["lower"]}, '"école ßi a"'),
-    ({"$field": "accent", "do": ["lower", "upper"]}, '"ÉCOLE ßI A"'), ({"$field": "white", "do": ["trim"]}, '"x\u00a0y"'),
+    ({"$field": "accent", "do": ["lower", "upper"]}, '"ÉCOLE ßI A"'),
+    ({"$field": "white", "do": ["trim"]}, '"x\u00a0y"'),
     ({"$field": "german", "do": ["e164"]}, '"+493012345"'), ({"$field": "zeros", "do": ["e164"]}, '"+493012345"'),
-    ({"$field": "national", "do": ["e164:+49"]}, '"+493012345"'), ({"$field": "national", "do": ["e164:+39"]}, '"+3903012345"'),
+    ({"$field": "national", "do": ["e164:+49"]}, '"+493012345"'),
+    ({"$field": "national", "do": ["e164:+39"]}, '"+3903012345"'),
     ({"$field": "national", "do": ["e164:+1"]}, "do"), ({"$field": "long_local", "do": ["e164:+1"]}, '"+12987314797"'),
-    ({"$field": "phone", "do": ["digits"]}, '"12987314797"'), ({"$field": "amount", "do": ["digits"]}, '"1234567890123456789010"'),
+    ({"$field": "phone", "do": ["digits"]}, '"12987314797"'),
+    ({"$field": "amount", "do": ["digits"]}, '"1234567890123456789010"'),
     ({"$field": "phone", "do": ["e164"]}, '"+12987314797"'), ({"$field": "local", "do": ["e164"]}, "do"),
-    ({"$field": "local", "do": ["e164:+1"]}, '"+12987314797"'), ({"$field": "phone", "do": ["e164:+49"]}, '"+12987314797"'),
+    ({"$field": "local", "do": ["e164:+1"]}, '"+12987314797"'),
+    ({"$field": "phone", "do": ["e164:+49"]}, '"+12987314797"'),
     ({"$field": "no_phone", "do": ["e164:+1"]}, "do"), ({"$field": "empty", "do": ["e164"]}, '""'),
     ({"$field": "last_name", "do": ["e164"]}, "(omitted)"),
     ({"$field": "at", "do": ["date"]}, '"2026-01-30"'), ({"$field": "day", "do": ["date"]}, '"2026-02-28"'),
     ({"$field": "no_day", "do": ["date"]}, "do"), ({"$field": "first_name", "do": ["date"]}, "do"),
     ({"$field": "at", "do": ["epoch_s"]}, "1769833800"), ({"$field": "at", "do": ["epoch_ms"]}, "1769833800250"),
-    ({"$field": "at", "do": ["epoch_ms"], "as": "text"}, '"1769833800250"'), ({"$field": "early", "do": ["epoch_s"]}, "-1"),
+    ({"$field": "at", "do": ["epoch_ms"], "as": "text"}, '"1769833800250"'),
+    ({"$field": "early", "do": ["epoch_s"]}, "-1"),
     ({"$field": "early", "do": ["epoch_ms"]}, "-1"), ({"$field": "day", "do": ["epoch_s"]}, "do"),
     ({"$field": "emoji", "do": ["first:3"]}, '"e\u0301😀"'), ({"$field": "emoji", "do": ["first:2"]}, '"e\u0301"'),
-    ({"$field": "first_name", "do": ["first:40"]}, '"Ann"'), ({"$field": "email", "do": ["trim", "first:3", "upper"]}, '"ANN"'),
+    ({"$field": "first_name", "do": ["first:40"]}, '"Ann"'),
+    ({"$field": "email", "do": ["trim", "first:3", "upper"]}, '"ANN"'),
 ]
 KINDS = [
     ({"$field": "amount", "as": "text"}, '"12345678901234567890.10"'), ({"$field": "flag", "as": "text"}, '"true"'),
@@ -103,14 +116,19 @@ KINDS = [
 ]
 MAPS = [
     ({"$field": "status", "map": {"COMPLETED": "won"}}, '"won"'), ({"$field": "status", "map": {"OPEN": 1}}, "map"),
-    ({"$field": "status", "map": {"OPEN": 1}, "else": 0}, "0"), ({"$field": "last_name", "map": {"": 1}, "else": 0}, "(omitted)"),
-    ({"$field": "last_name", "map": {}, "default": "d"}, "map"), ({"$field": "flag", "map": {"true": 1, "false": 0}}, "1"),
-    ({"$field": "seven", "map": {"7": "seven"}}, '"seven"'), ({"$field": "status", "do": ["lower"], "map": {"completed": 5}}, "5"),
-    ({"$field": "status", "map": {"COMPLETED": None}}, "(omitted)"), ({"$field": "status", "map": {}, "else": None, "null": "null"}, "null"),
+    ({"$field": "status", "map": {"OPEN": 1}, "else": 0}, "0"),
+    ({"$field": "last_name", "map": {"": 1}, "else": 0}, "(omitted)"),
+    ({"$field": "last_name", "map": {}, "default": "d"}, "map"),
+    ({"$field": "flag", "map": {"true": 1, "false": 0}}, "1"),
+    ({"$field": "seven", "map": {"7": "seven"}}, '"seven"'),
+    ({"$field": "status", "do": ["lower"], "map": {"completed": 5}}, "5"),
+    ({"$field": "status", "map": {"COMPLETED": None}}, "(omitted)"),
+    ({"$field": "status", "map": {}, "else": None, "null": "null"}, "null"),
     ({"$field": "status", "map": {"COMPLETED": "12"}, "as": "number"}, "12"),
 ]
 OTHERS = [
-    ({"$concat": [{"$field": "first_name"}, " ", {"$field": "last_name"}]}, '"Ann "'), ({"$concat": [{"$field": "last_name"}]}, '""'),
+    ({"$concat": [{"$field": "first_name"}, " ", {"$field": "last_name"}]}, '"Ann "'),
+    ({"$concat": [{"$field": "last_name"}]}, '""'),
     ({"$concat": ["a", {"$field": "seven"}, {"$field": "flag"}]}, '"a7true"'),
     ({"$concat": [{"$field": "last_name", "required": True}]}, "required"),
     ({"$rows": {"table": "documents", "item": {"name": {"$field": "filename"}, "n": {"$field": "position"}}}},
@@ -136,9 +154,11 @@ def test_directives(directive, expected):
 
 @pytest.mark.parametrize("directive", [
     {"$nothing": 1}, {"$field": "x", "dos": []}, {"$field": "x", "$payload": ""}, {"$field": "x", "do": ["trimmed"]},
-    {"$field": "first_name", "do": ["first:0"]}, {"$field": "first_name", "do": ["e164:1"]}, {"$field": "first_name", "as": "int"},
+    {"$field": "first_name", "do": ["first:0"]}, {"$field": "first_name", "do": ["e164:1"]},
+    {"$field": "first_name", "as": "int"},
     {"$field": "absent", "null": "empty"}, {"$param": "nothing"}, {"$items": True}, {"$payload": "lead"},
-    {"$rows": {"table": "nothing", "item": 1}}, {"$rows": {"table": "documents", "item": 1, "last": True}}, {"$$a": 1, "$a": 2}])
+    {"$rows": {"table": "nothing", "item": 1}}, {"$rows": {"table": "documents", "item": 1, "last": True}},
+    {"$$a": 1, "$a": 2}])
 def test_what_is_not_known(directive):
     with pytest.raises(WrongDestination):
         value(directive)
@@ -154,8 +174,10 @@ def test_members_keep_their_order():
 
 
 @pytest.mark.parametrize("url, expected", [
-    ("https://x/a(k='{first_name}')", "https://x/a(k='Ann')"), ("https://{stage}.x/{email}", "https://new%2F%C3%A9.x/%20%20Ann%40X.Example%20"),
-    ("https://x/{last_name}", "url"), ("https://x/{empty}", "url"), ("https://x/{seven}", "https://x/7"), ("{instance_url}/s", None)])
+    ("https://x/a(k='{first_name}')", "https://x/a(k='Ann')"),
+    ("https://{stage}.x/{email}", "https://new%2F%C3%A9.x/%20%20Ann%40X.Example%20"),
+    ("https://x/{last_name}", "url"), ("https://x/{empty}", "url"), ("https://x/{seven}", "https://x/7"),
+    ("{instance_url}/s", None)])
 def test_urls(url, expected):
     result = made({"a": 1}, url=url, auth={"oauth2": {"take": ["instance_url"]}}, params={"stage": "new/é"})
     assert (result.fault.code if result.fault else result.url) == expected
@@ -194,17 +216,21 @@ def test_find():
 # --- leads of the sandbox ---
 
 HUBSPOT = {
-    "destination": 1, "batch": {"max_items": 100, "max_bytes": "2M", "unique_by": "/id"}, "body": {"inputs": {"$items": True}},
+    "destination": 1, "batch": {"max_items": 100, "max_bytes": "2M", "unique_by": "/id"},
+    "body": {"inputs": {"$items": True}},
     "item": {"id": {"$field": "email", "do": ["trim", "lower"], "required": True}, "idProperty": "email",
              "objectWriteTraceId": {"$field": "lead_id"},
-             "properties": {"firstname": {"$field": "first_name"}, "phone": {"$field": "phone_number", "null": {"value": ""}},
+             "properties": {"firstname": {"$field": "first_name"},
+                            "phone": {"$field": "phone_number", "null": {"value": ""}},
                             "amount": {"$field": "checklist_amount", "as": "text"},
                             "submitted": {"$field": "submitted_at", "do": ["epoch_ms"], "as": "text"},
-                            "lifecyclestage": {"$field": "status", "map": {"COMPLETED": "opportunity"}, "else": "lead"}}}}
+                            "lifecyclestage": {"$field": "status", "map": {"COMPLETED": "opportunity"},
+                                               "else": "lead"}}}}
 
 
 def sandbox(count, kind="plain", provider="omni"):
-    return leads_of(provider, [("%s-%d" % (kind, n), sandbox_leads.payload(provider, "%s-%d" % (kind, n), "agent-1"), "agent-1")
+    return leads_of(provider, [("%s-%d" % (kind, n), sandbox_leads.payload(provider, "%s-%d" % (kind, n), "agent-1"),
+                                "agent-1")
                                for n in range(count)])
 
 
@@ -231,7 +257,8 @@ def test_convocore_points_into_its_root():
 def test_what_is_broken_is_replaced():
     payload = b'{"lead":{"id":"l","firstName":"a\\ud800b\xff","tags":["\\u0000"]},"status":"X"}'
     lead = next(leads_of("omni", [("l", payload), ("broken", b"{")]))
-    assert made({"x": {"$field": "first_name"}, "y": {"$payload": "/lead/tags"}}, lead).text == '{"x":"a\ufffdb\ufffd","y":["\ufffd"]}'
+    assert made({"x": {"$field": "first_name"}, "y": {"$payload": "/lead/tags"}},
+                lead).text == '{"x":"a\ufffdb\ufffd","y":["\ufffd"]}'
 
 
 # --- what the CRMs store, as the sandbox's CRMs do ---
@@ -240,9 +267,12 @@ CASES = {
     "hubspot": (HubSpot, [{"id": "A@x", "idProperty": "email", "properties": {"a": "1", "b": "2"}},
                           {"id": "a@X", "idProperty": "email", "properties": {"a": "", "c": "3"}},
                           {"id": "C", "properties": {}}], {}),
-    "salesforce": (Salesforce, [{"attributes": {"type": "Lead"}, "E__c": "k", "LastName": "L", "Company": "C", "Phone": "1"},
-                                {"attributes": {"type": "Lead"}, "E__c": "k", "Phone": None, "N__c": 1.10}], {"external": "E__c"}),
-    "zoho": (Zoho, [{"Last_Name": "L", "Email": "A@x", "Phone": "1"}, {"Last_Name": "M", "Email": "a@x", "Phone": None}], {}),
+    "salesforce": (Salesforce, [{"attributes": {"type": "Lead"}, "E__c": "k", "LastName": "L", "Company": "C",
+                                 "Phone": "1"},
+                                {"attributes": {"type": "Lead"}, "E__c": "k", "Phone": None, "N__c": 1.10}],
+                                {"external": "E__c"}),
+    "zoho": (Zoho, [{"Last_Name": "L", "Email": "A@x", "Phone": "1"},
+                    {"Last_Name": "M", "Email": "a@x", "Phone": None}], {}),
     "pipedrive": (Pipedrive, [{"name": "N", "emails": [{"value": "A@x"}]}, {"name": "M", "visible_to": 3}], {}),
     "close": (Close, [{"name": "N", "contacts": [{"emails": [{"email": "A@x"}]}]}, {"name": "M", "contacts": []}], {}),
     "dynamics": (Dynamics, [{"lastname": "L", "subject": "S"}, {"lastname": "L", "subject": None}],

@@ -60,7 +60,8 @@ def test_all_faults_at_once(crm):  # noqa: F811
     assert summary["sent_again"] == 0 and summary["accepted"] == len(stored) and set(summary["by_fault"]) == set(FAULTS)
     crm.control()
     rest = [one for one in contacts if fates[one["id"]] is not None]
-    assert rest and set(push_contacts(crm, rest).values()) == {None} and len(crm.told("/records")["hubspot/contacts"]) == 400
+    assert rest and set(push_contacts(crm,
+                                      rest).values()) == {None} and len(crm.told("/records")["hubspot/contacts"]) == 400
 
 
 @pytest.mark.parametrize("bad", [0, 1, 3, 50])
