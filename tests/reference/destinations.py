@@ -10,7 +10,6 @@ Values are those of jsonval: numbers keep their digits.  How it reads what the c
 in README.md, one line each, and each is one function or one constant here.
 """
 
-import json
 import math
 import re
 from typing import Any, NamedTuple
@@ -410,8 +409,3 @@ def load(path, **how):
 def read_json(text):
     """JSON of the sandbox (its records) with digits kept, to compare with items."""
     return parse_text(text if isinstance(text, str) else text.decode("utf-8"))
-
-
-def plain(value):
-    """A value for people and for json.dumps."""
-    return json.loads(dumps_compact(value))
