@@ -2,7 +2,6 @@
 
 import re
 
-from crm_json import Digits
 from crm_tokens import FIXED
 
 EMAIL = re.compile(r"[^@\s<>()\[\],;:\"\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
@@ -90,10 +89,6 @@ class Maker:
         """The code and message of 429, 413 and 5xx."""
         return {429: ("RATE_LIMITS", "You have reached your limit."), 413: ("TOO_LARGE", "The body is too large."),
                 410: ("GONE", "This is gone."), 401: self.unauthorized}.get(status, ("ERROR", "An error occurred."))
-
-
-def number_of(value):
-    return isinstance(value, Digits)
 
 
 def want_object(value, what, code):
