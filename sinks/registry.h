@@ -13,7 +13,8 @@
     OPTIONAL(parquet, LEADPIPE_PARQUET)                                                            \
     OPTIONAL(postgres, LEADPIPE_POSTGRES)                                                          \
     X(sqlite)                                                                                      \
-    X(webhook)
+    X(webhook)                                                                                     \
+    X(push)
 
 #define X(name) extern const struct sink_ops sink_##name;
 #define OPTIONAL(name, option) X(name)

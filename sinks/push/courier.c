@@ -195,9 +195,9 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
     if (c->config->auth_value) {
         put_header(out, push_auth_header(c->destination), "", c->config->auth_value);
     } else if (c->token) {
-        const char *token = token_value(c->token);
+        const char *token = token_latest(c->token); /* should it have expired, the CRM says so */
         if (!token)
-            return RC_BUSY;
+            return RC_INTERNAL;
         j->token = token_number(c->token);
         put_header(out, "Authorization", c->destination->auth.scheme, token);
     }
@@ -331,12 +331,12 @@ static void close_sink(struct courier *c, struct delivery *d, struct job *j, con
 }
 
 /* What the body of a refusal says, behind `text`. */
-static void with_answer(const struct courier *c, const struct http_request *r, const char *what, char *out,
-                        size_t size)
+static void with_answer(const struct courier *c, const struct http_request *r, const char *what,
+                        char out[2 * ERROR_BYTES])
 {
     struct answer_texts texts;
     struct verdict v = answer_verdict(r, c->redaction, &texts);
-    (void)snprintf(out, size, "%s%s", what, v.kind == VERDICT_FAILED ? texts.error : "");
+    (void)snprintf(out, 2 * ERROR_BYTES, "%s%s", what, v.kind == VERDICT_FAILED ? texts.error : "");
 }
 
 /* A new token, and the request again: once for each request. */
@@ -364,7 +364,8 @@ static enum delivery_step account(struct courier *c, struct delivery *d, struct 
     struct job *j = p->work;
     const struct http_request *r = &p->request;
     size_t n = j->now.to - j->now.from;
-    enum answer_kind kind;
+    enum answer_kind kind = ANSWER_ITEMS;
+    j->is_renewed = false; /* this token was taken */
     struct str *items = arena_array(&j->scratch, n, sizeof *items);
     struct item_answer *answers = arena_array(&j->scratch, n, sizeof *answers);
     for (size_t i = 0; items && i < n; i++)
@@ -419,7 +420,7 @@ static enum delivery_step read_answer(void *ctx, struct delivery *d, struct mess
     struct job *j = p->work;
     const struct http_request *r = &p->request;
     const struct destination *dest = c->destination;
-    char text[ERROR_BYTES];
+    char text[2 * ERROR_BYTES];
     if (r->end != HTTP_ANSWERED)
         return no_answer(c, j, r, out);
     arena_reset(&j->scratch, 0);
@@ -431,12 +432,12 @@ static enum delivery_step read_answer(void *ctx, struct delivery *d, struct mess
         count_attempts(j, r);
         if (renew(c, j))
             return DELIVERY_AGAIN;
-        with_answer(c, r, "credentials refused: ", text, sizeof text);
+        with_answer(c, r, "credentials refused: ", text);
         close_sink(c, d, j, r, text);
         return next_step(j, out);
     } else if (r->status == 410 || r->is_redirect) {
         count_attempts(j, r);
-        with_answer(c, r, "", text, sizeof text);
+        with_answer(c, r, "", text);
         if (r->status == 410)
             close_sink(c, d, j, r, text);
         else

@@ -299,6 +299,11 @@ const char *token_value(struct token *t)
     return NULL;
 }
 
+const char *token_latest(const struct token *t)
+{
+    return t->number ? t->answer.token.ptr : NULL;
+}
+
 uint64_t token_number(const struct token *t)
 {
     return t->number;

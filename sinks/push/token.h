@@ -38,6 +38,9 @@ void token_free(struct token *t); /* may be NULL */
 /* The token; NULL: it is being fetched, and ready() or failed() will be called. Lives until the next call. */
 const char *token_value(struct token *t);
 
+/* The latest, which may have expired meanwhile; NULL before the first. */
+const char *token_latest(const struct token *t);
+
 /* Which one it is: 0 before the first. */
 uint64_t token_number(const struct token *t);
 
