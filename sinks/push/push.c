@@ -51,7 +51,8 @@ static const struct option_spec options[] = {
     {.name = "base-url",
      AT(TEXT, base_url),
      .flags = OPTION_MAY_CHANGE,
-     .help = "scheme, host and port in the place of those of all URLs of the destination"},
+     .help = "scheme, host, port and the beginning of a path, in the place of scheme, host and port of all URLs "
+             "of the destination: a gateway, or a server for tests"},
     {.name = "concurrency",
      AT(NUMBER, concurrency),
      .min = 1,

@@ -11,6 +11,7 @@
 
 #include "core/base/credential_text.h"
 #include "core/base/loopback.h"
+#include "core/base/url.h"
 #include "core/http/proxy.h"
 #include "core/sink_http.h"
 
@@ -82,17 +83,20 @@ static enum rc take_base(struct push_config *c, const struct sink_cfg *cfg, stru
     if (!opts->base_url)
         return RC_OK;
     struct str given = str_c(opts->base_url);
-    size_t end = authority_end(given);
-    bool has_more = end < given.len && !(given.ptr[end] == '/' && end + 1 == given.len);
-    if (end == 0 || has_more)
+    struct err why;
+    enum rc rc = url_check(given, &why);
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    if (rc != RC_OK)
         return err_set(e, RC_USAGE,
-                       "%s: option base-url: only scheme, host and port (allowed: such as "
-                       "https://gateway.example or http://127.0.0.1:8080)",
-                       cfg->spec);
-    c->base = strndup(given.ptr, end);
+                       "%s: option base-url: %s (allowed: scheme, host, port and the beginning of a path, such "
+                       "as https://gateway.example/crm)",
+                       cfg->spec, why.msg);
+    struct str trimmed = url_trim(given);
+    c->base = strndup(trimmed.ptr, trimmed.len);
     if (!c->base)
         return err_nomem(e);
-    enum rc rc = push_url_check(cfg, c->base, e);
+    rc = push_url_check(cfg, c->base, e);
     if (rc == RC_USAGE)
         err_prefix(e, "option base-url");
     return rc;

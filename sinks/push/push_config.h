@@ -19,7 +19,8 @@ struct push_opts {
 /* What is known before the run begins, and does not change. */
 struct push_config {
     struct destination *destination;
-    char *base;       /* scheme, host and port that stand in the place of those of all URLs; NULL: none */
+    char *base; /* scheme, host, port and the beginning of a path that stand in the place of scheme, host and
+                   port of all URLs; NULL: none */
     char *secret_url; /* of `url_place`; NULL: there is none */
     char *token_url;  /* with OAuth 2.0; else NULL */
     char *auth_value; /* of the header that carries the credential; NULL: OAuth 2.0, or none */
@@ -34,7 +35,7 @@ void push_config_free(struct push_config *c); /* a zeroed one, too */
 /* May a request go there? Only https, and http to this machine or where it is allowed. RC_USAGE, RC_NOMEM. */
 enum rc push_url_check(const struct sink_cfg *cfg, const char *url, struct err *e);
 
-/* Appends `url` with scheme, host and port of `base`; as it is where that is NULL. */
+/* Appends `url` with `base` in the place of scheme, host and port; as it is where that is NULL. */
 void push_url_put(struct buf *out, const char *base, struct str url);
 
 /* Name of the header that carries the credential; NULL: there is none. */
