@@ -46,7 +46,7 @@ enum rc item_pointer_read(const struct reader *r, const struct member *at,
     for (size_t i = 0; value && !is_directive(value) && i < out->n_steps; i++)
         value = find_step(value, out->steps[i]);
     if (!value)
-        return member_refuse(r, at, "\"%.200s\" is nothing in /item", out->text.ptr);
+        return member_refuse(r, at, "\"%.200s\" leads nowhere in /item", out->text.ptr);
     return RC_OK;
 }
 
@@ -66,7 +66,7 @@ static enum rc read_statuses(const struct reader *r, const struct member *at,
         out[m.index] = (int)status;
         for (size_t i = 0; rc == RC_OK && i < m.index; i++) {
             if (out[i] == (int)status)
-                return member_refuse(r, &m, "is there a second time");
+                return member_refuse(r, &m, "appears twice");
         }
     }
     return rc;
@@ -94,7 +94,7 @@ static enum rc read_match(const struct reader *r, const struct member *at,
         out->by_position = true;
         return RC_OK;
     }
-    if (cJSON_IsString(at->json)) {
+    if (cJSON_IsString(at->json) && at->json->valuestring[0] == '/') {
         enum rc rc = item_pointer_read(r, at, item, &out->item);
         return rc == RC_OK ? member_pointer(r, at, &out->entry) : rc;
     }

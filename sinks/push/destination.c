@@ -82,7 +82,7 @@ static enum rc read_param(struct reader *r, const char *text)
         return refuse_param(r, "a value has at most 8192 bytes, and is UTF-8");
     for (size_t i = 0; i < r->n_params; i++) {
         if (str_eq(r->params[i].name, name))
-            return refuse_param(r, "a name is there a second time");
+            return refuse_param(r, "a name appears twice");
     }
     enum rc rc = reader_copy(r, name, &p->name);
     if (rc == RC_OK)
@@ -141,7 +141,7 @@ static unsigned depth_of(const cJSON *at)
 static bool refuse_repeated(const struct reader *r, const struct member *at, const cJSON *repeated)
 {
     if (at->json == repeated) {
-        (void)member_refuse(r, at, "is there a second time: an object has each member once");
+        (void)member_refuse(r, at, "appears twice: an object has each member once");
         return true;
     }
     for (struct member m = member_first(at); m.json; member_next(&m)) {

@@ -124,7 +124,7 @@ static enum rc read_header(const struct reader *r, const struct member *at,
         return member_refuse(r, at, "is set by \"auth\", too");
     for (size_t i = 0; i < d->n_headers; i++) {
         if (strcasecmp(name.ptr, d->headers[i].name) == 0)
-            return member_refuse(r, at, "is the header \"%s\" a second time", d->headers[i].name);
+            return member_refuse(r, at, "is the header \"%s\" again", d->headers[i].name);
     }
     out->name = name.ptr;
     return text_template_read(r, at, TEXT_HEADER, &out->value);
@@ -209,12 +209,24 @@ static enum rc read_templates(const struct reader *r, const struct member *top,
  * a slip of the pen, or of another destination. */
 static enum rc check_params(const struct reader *r, const struct member *top)
 {
+    const struct param *unused = NULL;
+    struct buf used;
+    buf_init(&used, (size_t)64 << 10);
     for (size_t i = 0; i < r->n_params; i++) {
-        if (!r->params[i].is_used)
-            return member_refuse(r, top, "the parameter \"%.64s\" is not used in it",
-                                 r->params[i].name.ptr);
+        if (r->params[i].is_used)
+            buf_addf(&used, "%s ", r->params[i].name.ptr);
+        else if (!unused)
+            unused = &r->params[i];
     }
-    return RC_OK;
+    enum rc rc = RC_OK;
+    if (buf_rc(&used) == RC_NOMEM)
+        rc = err_nomem(r->err);
+    else if (unused && used.len == 0)
+        rc = member_refuse(r, top, "unknown parameter \"%s\": it has none", unused->name.ptr);
+    else if (unused)
+        rc = member_unknown(r, top, "parameter", unused->name, buf_cstr(&used));
+    buf_free(&used);
+    return rc;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */

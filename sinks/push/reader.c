@@ -2,12 +2,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "core/base/suggest.h"
 #include "core/base/units.h"
 
 #define SHOWN_BYTES_MAX 80 /* of a text of the destination in a message */
-#define NAMES_BYTES_MAX 65536
+#define LIST_BYTES_MAX 560 /* of names in a message */
 
 struct member member_of(const struct member *object, const char *name)
 {
@@ -108,6 +109,10 @@ static void find_nearest(const char *names, const char *given, char *out, size_t
         if (word.len > SHOWN_BYTES_MAX)
             continue;
         (void)snprintf(words[at], sizeof words[at], STR_FMT, STR_ARG(word));
+        if (strcasecmp(given, words[at]) == 0) {
+            best = words[at];
+            break;
+        }
         const char *before = best;
         suggest_consider(&best, given, words[at]);
         if (best != before)
@@ -116,12 +121,18 @@ static void find_nearest(const char *names, const char *given, char *out, size_t
     (void)snprintf(out, size, "%s", best ? best : "");
 }
 
-/* "a b" as "a, b" */
+/* "a b" as "a, b"; a message has no room for hundreds. */
 static void add_list(struct buf *b, const char *names)
 {
     struct str word;
-    for (const char *comma = ""; next_word(&names, &word); comma = ", ")
+    size_t start = b->len;
+    for (const char *comma = ""; next_word(&names, &word); comma = ", ") {
+        if (b->len - start + word.len > LIST_BYTES_MAX) {
+            buf_adds(b, ", ...");
+            return;
+        }
         buf_addf(b, "%s" STR_FMT, comma, STR_ARG(word));
+    }
 }
 
 enum rc member_unknown(const struct reader *r, const struct member *at, const char *what,
@@ -177,6 +188,8 @@ enum rc member_list(const struct reader *r, const struct member *at, size_t min,
     size_t count = 0;
     for (const cJSON *element = at->json->child; element; element = element->next)
         count++;
+    if (min == max && count != max)
+        return member_refuse(r, at, "must have %zu elements, not %zu", max, count);
     if (count < min || count > max)
         return member_refuse(r, at, "must have %zu to %zu elements, not %zu", min, max, count);
     *n = count;
@@ -303,17 +316,4 @@ const struct param *reader_param(const struct reader *r, struct str name)
         }
     }
     return NULL;
-}
-
-const char *reader_param_names(const struct reader *r)
-{
-    struct buf b;
-    buf_init(&b, NAMES_BYTES_MAX);
-    for (size_t i = 0; i < r->n_params; i++)
-        buf_addf(&b, "%s ", r->params[i].name.ptr);
-    for (size_t i = 0; i < r->n_take; i++)
-        buf_addf(&b, "%s ", r->take[i].ptr);
-    const char *names = buf_rc(&b) == RC_NOMEM ? NULL : arena_strdup(r->arena, str_c(buf_cstr(&b)));
-    buf_free(&b);
-    return names;
 }

@@ -84,10 +84,6 @@ enum rc member_each(const struct reader *r, const struct member *at, size_t max,
 /* The value of a parameter, which counts as used; NULL: it was not given. */
 const struct param *reader_param(const struct reader *r, struct str name);
 
-/* The names of the parameters that were given, and of what the token's answer has, separated by blanks;
- * in the arena. NULL: no memory. */
-const char *reader_param_names(const struct reader *r);
-
 /* A copy with a NUL behind it. RC_NOMEM. */
 enum rc reader_copy(const struct reader *r, struct str text, struct str *out);
 

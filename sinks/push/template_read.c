@@ -23,9 +23,9 @@ static enum rc compile_items(struct compiler *c, const struct member *at,
     if (!cJSON_IsTrue(directive->json))
         return member_refuse(c->r, directive, "must be true");
     if (c->scope.place == IN_ITEM)
-        return member_refuse(c->r, directive, "belongs into \"body\": an item has no items");
+        return member_refuse(c->r, directive, "belongs in \"body\": an item has no items");
     if (c->n_items++)
-        return member_refuse(c->r, directive, "is there a second time: the items go to one place");
+        return member_refuse(c->r, directive, "appears twice: the items go to one place");
     out->kind = TEMPLATE_ITEMS;
     return RC_OK;
 }

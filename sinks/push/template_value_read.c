@@ -153,9 +153,9 @@ static enum rc refuse_column(const struct reader *r, const struct member *at, st
     buf_init(&names, 1 << 20);
     for (size_t i = 0; i < r->profile->n_key_columns; i++)
         buf_addf(&names, STR_FMT " ", STR_ARG(r->profile->key_columns[i]));
+    add_patterns(&names, t);
     for (size_t i = 0; i < t->n_columns; i++)
         buf_addf(&names, STR_FMT " ", STR_ARG(t->columns[i].name));
-    add_patterns(&names, t);
     char what[NAME_BYTES_MAX + 64];
     (void)snprintf(what, sizeof what, "column of %.*s (provider %.*s)",
                    (int)utf8_cut(t->name.ptr, 48), t->name.ptr,
@@ -464,7 +464,7 @@ enum rc directive_check(const struct reader *r, const struct value_scope *scope,
         return member_unknown(r, directive, "directive", name, DIRECTIVES);
     if (scope->place == IN_BODY && member_is_named("$field $payload $rows", name))
         return member_refuse(r, directive,
-                             "belongs into \"item\": the body is of all leads of a request");
+                             "belongs in \"item\": the body is of all leads of a request");
     return RC_OK;
 }
 

@@ -26,14 +26,17 @@ static bool may_be_in_header(struct str s)
 static enum rc refuse_name(const struct reader *r, const struct member *at, struct str name,
                            enum text_use use)
 {
-    const char *names = reader_param_names(r), *nearest = NULL;
+    const char *nearest = NULL;
     char shown[72], hint[128] = "";
-    if (!names)
-        return err_nomem(r->err);
     (void)snprintf(shown, sizeof shown, STR_FMT, STR_ARG(name));
     bool columns = r->one_item && (use == TEXT_URL || use == TEXT_HEADER);
     for (size_t i = 0; i < r->n_params; i++)
         suggest_consider(&nearest, shown, r->params[i].name.ptr);
+    if (nearest)
+        return member_refuse(r, at,
+                             "the name in {%s} is unknown, and param=%.64s was given: one of them "
+                             "may be mistyped",
+                             shown, nearest);
     for (size_t i = 0; i < r->n_take; i++)
         suggest_consider(&nearest, shown, r->take[i].ptr);
     const struct table_spec *t = &r->profile->tables[0];
