@@ -112,7 +112,7 @@ static enum rc read_taken(const struct reader *r, const struct member *at, void 
 static enum rc read_scope(const struct reader *r, const struct member *at, const char **out)
 {
     struct text_template t = {.parts = NULL};
-    struct str text;
+    struct str text = STR("");
     if (!at->json)
         return RC_OK;
     enum rc rc = text_template_read(r, at, TEXT_SCOPE, &t);

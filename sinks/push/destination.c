@@ -154,7 +154,7 @@ static bool refuse_repeated(const struct reader *r, const struct member *at, con
 static enum rc parse_json(const struct reader *r, struct str json, struct arena *tree,
                           struct member *top)
 {
-    struct json_doc doc;
+    struct json_doc doc = {.root = NULL};
     struct err why;
     if (json.len > DESTINATION_BYTES_MAX)
         return err_set(r->err, RC_USAGE, "%s: a destination has at most %d bytes", r->source,
@@ -184,7 +184,7 @@ static enum rc read_all(struct destination *d, struct arena *memory, struct str 
                         struct reader *r, const struct text_list *params)
 {
     struct arena tree;
-    struct member top;
+    struct member top = {.json = NULL};
     arena_init(&tree, MEMORY_BYTES_MAX);
     r->arena = memory;
     enum rc rc = read_params(r, params);

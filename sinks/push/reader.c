@@ -35,7 +35,7 @@ void member_next(struct member *element)
 
 /* ---- refusing ------------------------------------------------------------------------------- */
 
-/* RFC 6901, section 3 */
+/* RFC 6901, section 3; a message is one line, so control characters are not shown. */
 static void write_step(struct buf *b, const char *name)
 {
     size_t n = utf8_cut(name, SHOWN_BYTES_MAX);
@@ -44,7 +44,7 @@ static void write_step(struct buf *b, const char *name)
         if (name[i] == '~' || name[i] == '/')
             buf_adds(b, name[i] == '~' ? "~0" : "~1");
         else
-            buf_addc(b, name[i]);
+            buf_addc(b, (unsigned char)name[i] < 0x20 || name[i] == 0x7F ? '?' : name[i]);
     }
 }
 

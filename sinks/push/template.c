@@ -120,6 +120,8 @@ static enum rc put(const struct template *t, struct writer *w, struct str label,
     case TEMPLATE_ROWS:
         return put_rows(t, w, label, is_written);
     case TEMPLATE_ITEMS:
+        if (!w->behind)
+            break; /* of a body: template_write_around() */
         buf_add_str(w->out, label);
         buf_addc(w->out, '[');
         w->out = w->behind;

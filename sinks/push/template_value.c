@@ -116,20 +116,23 @@ static struct cell node_cell(const cJSON *node)
     return cell;
 }
 
+static struct cell optional_text(struct str text)
+{
+    return text.ptr ? text_cell(text) : cell_null;
+}
+
 static enum rc concat(const struct value *v, const struct value_context *c, struct cell *out);
 
 static enum rc read_source(const struct value *v, const struct value_context *c, struct cell *out)
 {
     const struct template_input *in = c->in;
-    struct str text = STR_NONE;
-    *out = cell_null;
     switch (v->source) {
     case VALUE_CONSTANT:
         *out = v->constant;
         return RC_OK;
     case VALUE_KEY:
-        text = row_key_value(in->profile, in->lead, v->index);
-        break;
+        *out = optional_text(row_key_value(in->profile, in->lead, v->index));
+        return RC_OK;
     case VALUE_COLUMN:
         *out = c->row ? c->row->cells[v->index] : cell_null;
         return RC_OK;
@@ -142,15 +145,13 @@ static enum rc read_source(const struct value *v, const struct value_context *c,
     case VALUE_CONCAT:
         return concat(v, c, out);
     case VALUE_RUN_ID:
-        text = str_c(in->run_id);
-        break;
+        *out = optional_text(str_c(in->run_id));
+        return RC_OK;
     case VALUE_EXPORTED_AT:
-        text = str_c(in->exported_at);
-        break;
+        *out = optional_text(str_c(in->exported_at));
+        return RC_OK;
     }
-    if (text.ptr)
-        *out = text_cell(text);
-    return RC_OK;
+    return RC_INTERNAL;
 }
 
 /* ---- what is made of them ------------------------------------------------------------------- */

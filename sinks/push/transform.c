@@ -184,18 +184,33 @@ static bool read_phone(struct str in, struct phone *p)
     return true;
 }
 
-/* Without what a national number has only within its country. False: it is no number of it. */
-static bool make_national(uint32_t country, const struct phone *p, struct str *out)
+/* Countries whose national numbers all have one length, and what is dialled before them at home. */
+static const struct closed_plan {
+    uint32_t country;
+    size_t digits;
+    char trunk;
+    const char *fault;
+} closed_plans[] = {
+    {1, 10, '1', "is not a phone number of 10 digits (e164:+1)"},
+    {7, 10, '8', "is not a phone number of 10 digits (e164:+7)"},
+};
+
+/* Without what a national number has only within its country. NULL, or the fault. */
+static const char *make_national(uint32_t country, const struct phone *p, struct str *out)
 {
+    struct str rest = {p->digits + 1, p->n - 1};
     *out = (struct str){p->digits, p->n};
-    bool has_one = p->n == 11 && p->digits[0] == '1';
-    if (country == 1 && !has_one)
-        return p->n == 10;
-    if (has_one && country == 1)
-        *out = (struct str){p->digits + 1, p->n - 1};
-    else if (country != 39 && p->n && p->digits[0] == '0')
-        *out = (struct str){p->digits + 1, p->n - 1};
-    return true;
+    for (size_t i = 0; i < sizeof closed_plans / sizeof *closed_plans; i++) {
+        const struct closed_plan *plan = &closed_plans[i];
+        if (plan->country != country)
+            continue;
+        if (rest.len == plan->digits && p->digits[0] == plan->trunk)
+            *out = rest;
+        return out->len == plan->digits ? NULL : plan->fault;
+    }
+    if (country != 39 && p->digits[0] == '0') /* in Italy it belongs to the number */
+        *out = rest;
+    return NULL;
 }
 
 static const char *e164(struct str in, uint32_t country, struct buf *out)
@@ -211,8 +226,9 @@ static const char *e164(struct str in, uint32_t country, struct buf *out)
         return "has no + and country code, and e164 names no country (such as e164:+1)";
     if (!p.is_international) {
         (void)snprintf(code, sizeof code, "%" PRIu32, country);
-        if (!make_national(country, &p, &number))
-            return "is not a phone number of 10 digits (e164:+1)";
+        const char *fault = make_national(country, &p, &number);
+        if (fault)
+            return fault;
     }
     size_t n = strlen(code) + number.len;
     if (n < E164_DIGITS_MIN || n > E164_DIGITS_MAX || (!*code && number.ptr[0] == '0'))

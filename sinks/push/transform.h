@@ -4,9 +4,9 @@
  *   lower upper of every character on its own, as case_map.h says
  *   digits      0 to 9; all else is left out
  *   e164        a phone number as "+", country code and number (ITU-T E.164): blanks, - . / ( ) between the
- *               digits go, and so does a "(0)" behind a country code. Without "+", or "00" in its place, the
- *               country must be given, e164:+49: then a first 0 goes (not with +39, where it belongs to the
- *               number). With +1 a national number has 10 digits; a 1 before these is the country code.
+ *               digits go, and so does a "(0)" behind a country code. Without "+", or "00" in its place, it is
+ *               a national number, and the country must be given, e164:+49: then a first 0 goes (not with +39,
+ *               where it belongs to the number). With +1 and +7 it has 10 digits; a 1 or 8 before them goes.
  *   date        YYYY-MM-DD of an RFC 3339 time, as its own offset has it; a date stays as it is
  *   epoch_s     seconds or milliseconds from 1970-01-01T00:00:00Z to an RFC 3339 time, what is less is cut
  *   epoch_ms    off towards the past
