@@ -137,18 +137,16 @@ static unsigned depth_of(const cJSON *at)
     return deepest + 1;
 }
 
-/* Refuses the place of a member whose name came twice. False: it is not below `at`. */
-static bool refuse_repeated(const struct reader *r, const struct member *at, const cJSON *repeated)
+/* Refuses the place of a member whose name came twice. RC_OK: it is not below `at`. */
+static enum rc refuse_repeated(const struct reader *r, const struct member *at,
+                               const cJSON *repeated)
 {
-    if (at->json == repeated) {
-        (void)member_refuse(r, at, "appears twice: an object has each member once");
-        return true;
-    }
-    for (struct member m = member_first(at); m.json; member_next(&m)) {
-        if (refuse_repeated(r, &m, repeated))
-            return true;
-    }
-    return false;
+    if (at->json == repeated)
+        return member_refuse(r, at, "appears twice: an object has each member once");
+    enum rc rc = RC_OK;
+    for (struct member m = member_first(at); rc == RC_OK && m.json; member_next(&m))
+        rc = refuse_repeated(r, &m, repeated);
+    return rc;
 }
 
 static enum rc parse_json(const struct reader *r, struct str json, struct arena *tree,
@@ -171,11 +169,10 @@ static enum rc parse_json(const struct reader *r, struct str json, struct arena 
     if (depth_of(doc.root) > TEMPLATE_DEPTH_MAX)
         return member_refuse(r, top, "has more than %d values within each other",
                              TEMPLATE_DEPTH_MAX);
-    if (doc.repeated) {
-        (void)refuse_repeated(r, top, doc.repeated);
-        return r->err && r->err->rc == RC_NOMEM ? RC_NOMEM : RC_USAGE;
-    }
-    return RC_OK;
+    if (!doc.repeated)
+        return RC_OK;
+    rc = refuse_repeated(r, top, doc.repeated);
+    return rc == RC_OK ? member_refuse(r, top, "has a member twice in one object") : rc;
 }
 
 /* ---- loading -------------------------------------------------------------------------------- */
@@ -208,7 +205,7 @@ enum rc destination_parse(struct destination **out, struct str json, const char 
                           struct err *e)
 {
     struct arena memory;
-    struct err own;
+    struct err own = {.msg = ""};
     arena_init(&memory, MEMORY_BYTES_MAX);
     struct destination *d = arena_zalloc(&memory, sizeof *d);
     if (!d) {

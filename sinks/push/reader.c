@@ -50,7 +50,7 @@ static void write_step(struct buf *b, const char *name)
 
 void member_write_way(struct buf *b, const struct member *at, const struct member *top)
 {
-    if (!at->up || at == top)
+    if (at == top || !at->up)
         return;
     member_write_way(b, at->up, top);
     if (at->name)

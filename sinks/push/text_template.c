@@ -160,7 +160,7 @@ static enum rc read_parts(const struct reader *r, const struct member *at, enum 
     return RC_OK;
 }
 
-/* As an URL would be with harmless values. */
+/* As the URL would be with values that need no escapes. */
 static void write_sample(const struct text_template *t, struct buf *b)
 {
     for (size_t i = 0; i < t->n_parts; i++) {

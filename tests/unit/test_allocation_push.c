@@ -5,7 +5,7 @@
 #include "tables_text.h"
 
 #define RICH                                                                                          \
-    "{\"destination\":1,\"method\":\"PUT\",\"url\":\"{base}/{kind}/{lead_id}?e={status}\","            \
+    "{\"destination\":1,\"method\":\"PUT\",\"url\":\"{base}/{kind}/{lead_id}?e={status}\","           \
     "\"headers\":{\"X-A\":\"{kind} {lead_id}\"},\"auth\":{\"oauth2\":{\"grant\":"                     \
     "\"client_credentials\",\"token_url\":\"https://{host}/t\",\"id_env\":\"I\",\"secret_env\":"      \
     "\"S\",\"scope\":\"a {host}\",\"take\":[\"base\"],\"renew_on\":[[401,\"X\"]]}},\"item\":{"        \

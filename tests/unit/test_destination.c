@@ -43,22 +43,19 @@ static struct destination *load(const char *name, const struct profile *p,
     return d;
 }
 
-/* A lead with everything, one with nothing but what identifies it, and what is wrong with that. */
+/* Of each provider a lead with everything, and one with nothing but its ID. */
 static const struct {
     const char *provider, *payload;
-    bool is_full;
 } leads[] = {
     {"omni",
      "{\"status\":\"COMPLETED\",\"lead\":{\"id\":\"L-1\",\"firstName\":\"Zo\\u00eb\",\"lastName\":\"O'Hara\","
      "\"email\":\" Zoe@Example.com\",\"phoneNumber\":\"+1 (678) 231-9992\",\"businessName\":\"Acme\","
-     "\"website\":\"https://acme.example\",\"activitySummary\":\"talked\"}}",
-     true},
-    {"omni", "{\"lead\":{\"id\":\"L-1\",\"lastName\":\"\",\"email\":null}}", false},
+     "\"website\":\"https://acme.example\",\"activitySummary\":\"talked\"}}"},
+    {"omni", "{\"lead\":{\"id\":\"L-1\",\"lastName\":\"\",\"email\":null}}"},
     {"convocore",
      "{\"success\":true,\"data\":{\"id\":\"L-1\",\"name\":\"Zo\\u00eb O'Hara\",\"email\":\"Zoe@Example.com \","
-     "\"phone\":\"+16782319992\",\"metaData\":{\"company\":\"Acme\",\"address\":\"1 Rd\",\"notes\":\"talked\"}}}",
-     true},
-    {"convocore", "{\"success\":true,\"data\":{\"id\":\"L-1\"}}", false},
+     "\"phone\":\"+16782319992\",\"metaData\":{\"company\":\"Acme\",\"address\":\"1 Rd\",\"notes\":\"talked\"}}}"},
+    {"convocore", "{\"success\":true,\"data\":{\"id\":\"L-1\"}}"},
 };
 
 /* By destination and lead; "!": the code of the fault. */
