@@ -196,7 +196,7 @@ static void test_case_map(void **state)
 {
     (void)state;
     unsigned lower = 0, upper = 0, pairs = 0;
-    for (uint32_t c = 0; c < 0x110000; c++) {
+    for (uint32_t c = 0; c < 0x20000; c++) { /* beyond are no letters with two cases */
         lower += case_lower(c) != c;
         upper += case_upper(c) != c;
         pairs += case_lower(c) != c && case_upper(case_lower(c)) == c;
