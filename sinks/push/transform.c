@@ -216,7 +216,7 @@ static const char *make_national(uint32_t country, const struct phone *p, struct
 static const char *e164(struct str in, uint32_t country, struct buf *out)
 {
     struct phone p = {.n = 0};
-    char code[12] = "";
+    char code[16] = "";
     if (!read_phone(in, &p))
         return NO_PHONE;
     if (p.n == 0 && !p.is_international)
