@@ -283,7 +283,8 @@ enum rc text_template_write(const struct text_template *t, bool for_url,
     }
     if (rc != RC_OK || buf_rc(out) != RC_OK)
         return rc != RC_OK ? rc : buf_rc(out);
-    if (for_url && url_has_dot_segment((struct str){out->data + start, out->len - start}))
+    if (for_url && out->len > start &&
+        url_has_dot_segment((struct str){out->data + start, out->len - start}))
         return fail(fault, for_url, "the URL", "would have . or .. as a segment of its path");
     return RC_OK;
 }
