@@ -43,8 +43,8 @@ struct sink_spec {
 };
 
 /* Options may be written "name=value" or "name" (a flag); in a value "\," is a comma and "\\" a
- * backslash; a colon followed by a blank belongs to the value, the first other colon ends the
- * options. Only an OPTION_LIST may be given more than once. RC_USAGE names the sink, the option, and
+ * backslash; a colon followed by a blank belongs to the value, and so do those of a URL ("://", the one
+ * before a port); the first other colon ends the options. Only an OPTION_LIST may be given more than once. RC_USAGE names the sink, the option, and
  * what is allowed. */
 enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
 

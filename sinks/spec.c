@@ -66,9 +66,37 @@ static enum rc begin(struct parse *p, struct err *e)
 
 /* ---- the grammar ---------------------------------------------------------------------------- */
 
-static bool is_option_end(struct str s, size_t at)
+/* The colon before a port, or within the brackets of an IPv6 address: `host` is what stands between "://" and
+ * the colon. */
+static bool is_host_colon(struct str host, struct str behind)
 {
-    return s.ptr[at] == ',' || (s.ptr[at] == ':' && (at + 1 == s.len || s.ptr[at + 1] != ' '));
+    size_t digits = 0;
+    if (host.len == 0 || memchr(host.ptr, '/', host.len))
+        return false;
+    if (host.ptr[0] == '[' && !memchr(host.ptr, ']', host.len))
+        return true;
+    while (digits < behind.len && behind.ptr[digits] >= '0' && behind.ptr[digits] <= '9')
+        digits++;
+    return digits > 0 && (digits == behind.len || strchr("/,:", behind.ptr[digits]));
+}
+
+/* A colon of a URL that is an option's value. */
+static bool is_url_colon(struct str s, size_t value, size_t at)
+{
+    struct str before = {s.ptr + value, at - value};
+    struct str behind = {s.ptr + at + 1, s.len - at - 1};
+    if (behind.len >= 2 && memcmp(behind.ptr, "//", 2) == 0)
+        return str_eq_c(before, "http") || str_eq_c(before, "https");
+    const char *scheme = before.len ? memmem(before.ptr, before.len, "://", 3) : NULL;
+    return scheme && is_host_colon((struct str){scheme + 3, (size_t)(s.ptr + at - scheme - 3)}, behind);
+}
+
+/* `value`: where the option's value begins. */
+static bool is_option_end(struct str s, size_t value, size_t at)
+{
+    if (s.ptr[at] == ',')
+        return true;
+    return s.ptr[at] == ':' && (at + 1 == s.len || s.ptr[at + 1] != ' ') && !is_url_colon(s, value, at);
 }
 
 /* A backslash before what it can guard; any other is itself. */
@@ -77,12 +105,20 @@ static bool is_escape(struct str s, size_t at)
     return s.ptr[at] == '\\' && at + 1 < s.len && (s.ptr[at + 1] == ',' || s.ptr[at + 1] == '\\');
 }
 
+static size_t value_end(struct str s, size_t value)
+{
+    size_t at = value;
+    while (at < s.len && !is_option_end(s, value, at))
+        at += is_escape(s, at) ? 2 : 1;
+    return at;
+}
+
 size_t sink_spec_piece(struct str rest)
 {
     size_t at = 0;
-    while (at < rest.len && !is_option_end(rest, at))
-        at += is_escape(rest, at) ? 2 : 1;
-    return at;
+    while (at < rest.len && rest.ptr[at] != ',' && rest.ptr[at] != ':' && rest.ptr[at] != '=')
+        at++;
+    return at < rest.len && rest.ptr[at] == '=' ? value_end(rest, at + 1) : at;
 }
 
 /* Takes a value up to the comma or colon that ends it, without the backslashes. */
@@ -90,7 +126,7 @@ static struct str value_take(struct parse *p)
 {
     struct str s = p->rest;
     struct str value = {p->values, 0};
-    size_t end = sink_spec_piece(s);
+    size_t end = value_end(s, 0);
     for (size_t at = 0; at < end; at++) {
         at += is_escape(s, at);
         p->values[value.len++] = s.ptr[at];
