@@ -70,9 +70,10 @@ def test_help_of_all_is_help_of_export(leadpipe):
     assert everything == options_in_help(leadpipe("help", "export").stdout.decode())
 
 
-def test_options_of_providers(leadpipe):
-    shown = options_in_help(leadpipe("help", "providers").stdout.decode())
-    text = dict(items(section("COMMANDS")))["Cm providers"]
+@pytest.mark.parametrize("command", ["providers", "destinations"])
+def test_options_of_lists(leadpipe, command):
+    shown = options_in_help(leadpipe("help", command).stdout.decode())
+    text = dict(items(section("COMMANDS")))["Cm " + command]
     assert set(shown) == set(re.findall(r"^\.Fl -([a-z][a-z0-9.-]*)", text, re.M)) == {"show"}
     for name, (_, arg, _) in shown.items():
         assert ".Fl -%s Ar %s ,\n" % (name, arg) in text
@@ -104,7 +105,7 @@ def sinks_in_help(text):
 
 def test_sinks(leadpipe):
     shown = sinks_in_help(leadpipe("sinks").stdout.decode())
-    assert list(shown) == ["csv", "ndjson", "msgpack", "parquet", "postgres", "sqlite", "webhook"]
+    assert list(shown) == ["csv", "ndjson", "msgpack", "parquet", "postgres", "sqlite", "webhook", "push"]
     assert sinks_in_manpage() == shown
 
 

@@ -167,6 +167,8 @@ def test_nothing_at_all(leadpipe):
     (["providers", "--show"], ["--show"]),
     (["providers", "--show", "nope"], ["--show", "nope"]),
     (["providers", "--frob"], ["--frob"]),
+    (["destinations", "slack"], ["destinations", "slack"]),
+    (["destinations", "--show", "nope"], ["--show", "nope"]),
     (["sinks", "csv"], ["sinks", "csv"]),
     (["tables"], ["tables", "PROVIDER"]),
     (["tables", "nope"], ["tables", "nope", "omni"]),
@@ -188,7 +190,7 @@ def test_help(leadpipe, words):
         assert word in text
 
 
-@pytest.mark.parametrize("command", ["export", "providers", "sinks", "tables", "help", "version"])
+@pytest.mark.parametrize("command", ["export", "providers", "sinks", "destinations", "tables", "help", "version"])
 def test_help_of_a_command(leadpipe, command):
     asked = [leadpipe("help", command), leadpipe(command, "--help"), leadpipe(command, "-h")]
     assert {done.returncode for done in asked} == {0}
@@ -223,6 +225,17 @@ def test_version(leadpipe, words):
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "leadpipe 0.1.0"
     assert "libcurl/" in lines[1] and "libuv/" in lines[2]
+
+
+def test_destinations(leadpipe):
+    done = leadpipe("destinations")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout.decode()
+    names = re.findall(r"^\S+$", text, re.M)
+    assert names == sorted(names) and len(names) == 8 and max(map(len, text.splitlines())) <= 100
+    for name in names:
+        shown = json.loads(leadpipe("destinations", "--show", name).stdout)
+        assert shown["destination"] == 1 and " ".join(shown["about"].split()) in " ".join(text.split())
 
 
 def test_providers(leadpipe):

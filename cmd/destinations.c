@@ -1,0 +1,102 @@
+/* leadpipe destinations: the built-in ones of the sink push. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "cmd/help.h"
+#include "core/json/json_pointer.h"
+#include "sinks/push/destination.h"
+
+#define LINE_WIDTH 78
+
+/* In lines of words, each after two blanks. */
+static void print_wrapped(struct str text)
+{
+    size_t column = 0;
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, ' ', text.len);
+        size_t n = end ? (size_t)(end - text.ptr) : text.len;
+        bool fits = column > 0 && column + 1 + n <= LINE_WIDTH;
+        (void)printf("%s" STR_FMT, fits ? " " : column ? "\n  " : "  ", (int)n, text.ptr);
+        column = (fits ? column + 1 : 2) + n;
+        n += end != NULL;
+        text = (struct str){text.ptr + n, text.len - n};
+    }
+    (void)putchar('\n');
+}
+
+static int print_destination(struct messages *m, const struct builtin_destination *b)
+{
+    struct arena memory;
+    struct json_doc doc;
+    struct json_pointer at;
+    struct err e;
+    arena_init(&memory, SIZE_MAX / 2);
+    enum rc rc =
+        json_parse(&memory, (struct str){(const char *)b->json, b->len}, JSON_TREE, &doc, &e);
+    if (rc == RC_OK)
+        rc = json_pointer_parse(&at, &memory, STR("/about"), &e);
+    if (rc == RC_OK) {
+        const cJSON *about = json_pointer_find(&at, doc.root);
+        (void)printf("%s\n", b->name);
+        print_wrapped(about ? str_c(about->valuestring) : STR_NONE);
+    } else {
+        messages_write(m, LOG_LEVEL_ERROR, b->name, e.msg);
+    }
+    arena_free(&memory);
+    return rc == RC_OK ? EXIT_STATUS_OK : EXIT_STATUS_STOPPED;
+}
+
+static int list(struct messages *m)
+{
+    const struct builtin_destination *b;
+    int status = EXIT_STATUS_OK;
+    for (size_t i = 0; status == EXIT_STATUS_OK && (b = destination_builtin(i)); i++) {
+        if (i)
+            (void)putchar('\n');
+        status = print_destination(m, b);
+    }
+    return status;
+}
+
+static int show(struct messages *m, const char *name)
+{
+    const struct builtin_destination *b;
+    for (size_t i = 0; (b = destination_builtin(i)); i++) {
+        if (strcmp(b->name, name) != 0)
+            continue;
+        (void)fwrite(b->json, 1, b->len, stdout);
+        return EXIT_STATUS_OK;
+    }
+    return messages_usage(m,
+                          "--show: unknown destination %s; \"leadpipe destinations\" lists the "
+                          "built-in ones",
+                          name);
+}
+
+struct destinations_options {
+    const char *show;
+};
+
+const struct option_spec destinations_option_specs[] = {
+    {
+        .name = "show",
+        .arg = "NAME",
+        OPTION_AT(struct destinations_options, TEXT, show),
+        .help = "print a built-in destination, as a starting point for your own",
+    },
+    {.name = NULL},
+};
+
+int command_destinations(struct messages *m, int argc, char *argv[])
+{
+    struct destinations_options o = {NULL};
+    struct text_list arguments = {NULL, 0};
+    struct arena memory;
+    arena_init(&memory, SIZE_MAX / 2);
+    int status = command_read(m, argc, argv, &o, &arguments, 0, &memory);
+    if (status == EXIT_STATUS_OK)
+        status = o.show ? show(m, o.show) : list(m);
+    arena_free(&memory);
+    return status;
+}
