@@ -104,6 +104,38 @@ static void values(void **state)
     sink_spec_free(&s);
 }
 
+/* The colons of an http or https URL belong to the value, and no others. */
+static void values_that_are_urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec, *text, *target;
+    } rows[] = {
+        {"fake,text=http://h:t", "http://h", "t"},
+        {"fake,text=http://h:80:t", "http://h:80", "t"},
+        {"fake,text=https://h:8443/a/b:t", "https://h:8443/a/b", "t"},
+        {"fake,text=https://h/a:t", "https://h/a", "t"},
+        {"fake,text=https://h/a:80", "https://h/a", "80"},
+        {"fake,text=http://[::1]:8080/x:t", "http://[::1]:8080/x", "t"},
+        {"fake,text=http://[::1]:t", "http://[::1]", "t"},
+        {"fake,text=http://h:80,flag:t", "http://h:80", "t"},
+        {"fake,flag,text=http://127.0.0.1:80:s3://b/k", "http://127.0.0.1:80", "s3://b/k"},
+        {"fake,text=http://h:80a", "http://h", "80a"},
+        {"fake,text=http://:t", "http://", "t"},
+        {"fake,text=ftp://h:t", "ftp", "//h:t"},
+        {"fake,text=x:http://h:80/p", "x", "http://h:80/p"},
+        {"fake,text=http:/h:t", "http", "/h:t"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sink_spec s = parse_ok(rows[i].spec);
+        const struct fake_opts *o = s.opts;
+        if (strcmp(o->text, rows[i].text) != 0 || strcmp(s.target, rows[i].target) != 0)
+            fail_msg("%s: got \"%s\" and \"%s\", want \"%s\" and \"%s\"", rows[i].spec, o->text,
+                     s.target, rows[i].text, rows[i].target);
+        sink_spec_free(&s);
+    }
+}
+
 static void long_list(void **state)
 {
     (void)state;
@@ -202,7 +234,7 @@ static void labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(values), cmocka_unit_test(long_list),
+        cmocka_unit_test(defaults), cmocka_unit_test(values), cmocka_unit_test(values_that_are_urls), cmocka_unit_test(long_list),
         cmocka_unit_test(refusals), cmocka_unit_test(labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
