@@ -205,6 +205,42 @@ static enum rc check_url(const struct reader *r, const struct member *at,
     return rc;
 }
 
+/* Where a request goes is not a lead's to say: host and port stand before the first column. */
+static bool has_field_in_host(const struct text_template *t)
+{
+    struct text_template before = *t;
+    struct buf b;
+    before.n_parts = 0;
+    while (before.n_parts < t->n_parts && t->parts[before.n_parts].kind != PART_FIELD)
+        before.n_parts++;
+    buf_init(&b, URL_BYTES_MAX);
+    write_sample(&before, &b);
+    const char *host = strstr(buf_cstr(&b), "://");
+    bool ends = host && host[3] != '\0' && strpbrk(host + 3, "/?");
+    buf_free(&b);
+    return !ends;
+}
+
+/* What is made with the lead is made before the token's answer is there. */
+static enum rc check_taken(const struct reader *r, const struct member *at, enum text_use use,
+                           const struct text_template *t)
+{
+    for (size_t i = 0; use == TEXT_URL && i < t->n_parts; i++) {
+        if (t->parts[i].kind == PART_TAKEN && i > 0)
+            return member_refuse(r, at,
+                                 "{" STR_FMT "} is a member of the token's answer, and may only be "
+                                 "the beginning of the URL",
+                                 STR_ARG(t->parts[i].text));
+    }
+    if (use == TEXT_HEADER && t->has_taken && t->has_field)
+        return member_refuse(r, at,
+                             "must have either columns of the lead or members of the token's "
+                             "answer, not both");
+    if (use == TEXT_URL && t->has_field && has_field_in_host(t))
+        return member_refuse(r, at, "must have no column in its host");
+    return RC_OK;
+}
+
 enum rc text_template_read(const struct reader *r, const struct member *at, enum text_use use,
                            struct text_template *out)
 {
@@ -214,7 +250,7 @@ enum rc text_template_read(const struct reader *r, const struct member *at, enum
         rc = read_parts(r, at, use, text, out);
     if (rc == RC_OK && (use == TEXT_URL || use == TEXT_TOKEN_URL))
         rc = check_url(r, at, out);
-    return rc;
+    return rc == RC_OK ? check_taken(r, at, use, out) : rc;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

@@ -329,27 +329,29 @@ static void test_texts(void **state)
     (void)state;
     static const struct {
         const char *param, *taken, *email; /* email: JSON */
-        bool for_url;
+        enum { IN_URL, BESIDE_COLUMN, BESIDE_TAKEN } place; /* the last two: headers */
         const char *text; /* "!": the fault */
     } rows[] = {
-        {"p=a b", "https://i.example/", "\"x@y\"", true, "https://i.example/a%20b/x%40y?k=x%40y"},
-        {"p=a b", "https://i.example", "5", true, "https://i.example/a%20b/5?k=5"},
-        {"p=/?#", "https://i.example", "\"\xC3\xA9\"", true,
+        {"p=a b", "https://i.example/", "\"x@y\"", IN_URL, "https://i.example/a%20b/x%40y?k=x%40y"},
+        {"p=a b", "https://i.example", "5", IN_URL, "https://i.example/a%20b/5?k=5"},
+        {"p=/?#", "https://i.example", "\"\xC3\xA9\"", IN_URL,
          "https://i.example/%2F%3F%23/%C3%A9?k=%C3%A9"},
-        {"p=a", "https://i.example", "\"..\"", true,
+        {"p=a", "https://i.example", "\"..\"", IN_URL,
          "!url the URL would have . or .. as a segment of its path"},
-        {"p=a", "https://i.example", "null", true,
+        {"p=a", "https://i.example", "null", IN_URL,
          "!url /url: the column email is null, and the URL needs it"},
-        {"p=a", "https://i.example", "\"\"", true,
+        {"p=a", "https://i.example", "\"\"", IN_URL,
          "!url /url: the column email is empty, and the URL needs it"},
-        {"p=a", "", "\"x\"", true, "!url the token's answer is empty, and the URL needs it"},
-        {"p=a b", "t t", "\"x@y \xC3\xA9\"", false, "a b/t t/x@y \xC3\xA9"},
-        {"p=a", "", "\"\"", false, "a//"},
-        {"p=a", "t", "\"x\\ny\"", false,
+        {"p=a", "", "\"x\"", IN_URL, "!url the token's answer is empty, and the URL needs it"},
+        {"p=a b", "t t", "\"x@y \xC3\xA9\"", BESIDE_COLUMN, "a b/x@y \xC3\xA9"},
+        {"p=a b", "t t", "\"x@y \xC3\xA9\"", BESIDE_TAKEN, "a b/t t"},
+        {"p=a", "", "\"\"", BESIDE_COLUMN, "a/"},
+        {"p=a", "", "\"\"", BESIDE_TAKEN, "a/"},
+        {"p=a", "t", "\"x\\ny\"", BESIDE_COLUMN,
          "!header /headers/X-A: the column email has a character that no header may have"},
-        {"p=a", "t\r\nX: y", "\"x\"", false,
+        {"p=a", "t\r\nX: y", "\"x\"", BESIDE_TAKEN,
          "!header the token's answer has a character that no header may have"},
-        {"p=a", "t", "null", false,
+        {"p=a", "t", "null", BESIDE_COLUMN,
          "!header /headers/X-A: the column email is null, and the header needs it"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -363,7 +365,8 @@ static void test_texts(void **state)
         const char *const params[] = {rows[i].param, NULL};
         struct destination *d = parse(
             BEGIN
-            "\"url\":\"{base}/{p}/{email}?k={email}\",\"headers\":{\"X-A\":\"{p}/{base}/{email}\"},"
+            "\"url\":\"{base}/{p}/{email}?k={email}\",\"headers\":{\"X-A\":\"{p}/{email}\","
+            "\"X-B\":\"{p}/{base}\"},"
             "\"auth\":{\"oauth2\":{\"grant\":\"client_credentials\",\"token_url\":\"https://h\","
             "\"id_env\":\"I\",\"secret_env\":\"S\",\"take\":[\"base\"]}}," REST,
             f.profile, params);
@@ -372,8 +375,10 @@ static void test_texts(void **state)
         struct template_fault fault;
         struct buf got;
         buf_init(&got, 1 << 16);
-        enum rc rc = text_template_write(rows[i].for_url ? &d->url : &d->headers[0].value,
-                                         rows[i].for_url, &in, taken, &got, &fault);
+        const struct text_template *const places[] = {&d->url, &d->headers[0].value,
+                                                      &d->headers[1].value};
+        enum rc rc = text_template_write(places[rows[i].place], rows[i].place == IN_URL, &in, taken,
+                                         &got, &fault);
         if (rc == RC_USAGE) {
             buf_clear(&got);
             buf_addf(&got, "!%s %s", fault.code, fault.text);

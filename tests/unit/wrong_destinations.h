@@ -550,6 +550,18 @@ static const struct {
      "x.json: /answer/code: is not a JSON pointer: it must be empty or begin with a slash"},
     {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h/x\",\"batch\":{\"max_items\":10},\"body\":{\"$items\":true},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"results\":{\"at\":\"\",\"match\":\"position\"},\"message\":[]}}", {NULL},
      "x.json: /answer/message: must be a JSON pointer such as /a/0/b"},
+    {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h/{base}\",\"auth\":{\"oauth2\":{\"grant\":\"client_credentials\",\"token_url\":\"https://h/t\",\"id_env\":\"I\",\"secret_env\":\"S\",\"take\":[\"base\"]}},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"}}", {NULL},
+     "x.json: /url: {base} is a member of the token's answer, and may only be the beginning of the URL"},
+    {"{\"destination\":1,\"method\":\"POST\",\"url\":\"{base}/{base}\",\"auth\":{\"oauth2\":{\"grant\":\"client_credentials\",\"token_url\":\"https://h/t\",\"id_env\":\"I\",\"secret_env\":\"S\",\"take\":[\"base\"]}},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"}}", {NULL},
+     "x.json: /url: {base} is a member of the token's answer, and may only be the beginning of the URL"},
+    {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://{lead_id}/x\",\"auth\":{\"oauth2\":{\"grant\":\"client_credentials\",\"token_url\":\"https://h/t\",\"id_env\":\"I\",\"secret_env\":\"S\",\"take\":[\"base\"]}},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"}}", {NULL},
+     "x.json: /url: must have no column in its host"},
+    {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h{lead_id}\",\"auth\":{\"oauth2\":{\"grant\":\"client_credentials\",\"token_url\":\"https://h/t\",\"id_env\":\"I\",\"secret_env\":\"S\",\"take\":[\"base\"]}},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"}}", {NULL},
+     "x.json: /url: must have no column in its host"},
+    {"{\"destination\":1,\"method\":\"POST\",\"url\":\"{base}{lead_id}/x\",\"auth\":{\"oauth2\":{\"grant\":\"client_credentials\",\"token_url\":\"https://h/t\",\"id_env\":\"I\",\"secret_env\":\"S\",\"take\":[\"base\"]}},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"}}", {NULL},
+     "x.json: /url: must have no column in its host"},
+    {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h/x\",\"headers\":{\"X-A\":\"{base} {lead_id}\"},\"auth\":{\"oauth2\":{\"grant\":\"client_credentials\",\"token_url\":\"https://h/t\",\"id_env\":\"I\",\"secret_env\":\"S\",\"take\":[\"base\"]}},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"}}", {NULL},
+     "x.json: /headers/X-A: must have either columns of the lead or members of the token's answer, not both"},
 };
 /* clang-format on */
 
