@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
-#define CODE_BYTES_MAX 100
+#include "core/base/buf.h"
+
+#define CODE_BYTES_MAX 256 /* as long as any that a destination names */
 #define MESSAGE_BYTES_MAX 400
 
 /* ---- texts ---------------------------------------------------------------------------------- */
@@ -56,6 +58,9 @@ struct accounts {
     size_t n;
     struct item_answer *out;
     bool *known; /* what has an answer */
+    /* The first entry that says of an item that it failed, and not of which. NULL: there is none. */
+    const cJSON *stray;
+    const struct answer_entries *stray_of;
 };
 
 static struct item_answer failed(struct str code, struct str message)
@@ -137,6 +142,7 @@ static void refuse_all(const struct accounts *s)
 struct item_key {
     struct str text;
     size_t item;
+    size_t n_found; /* of the first with its text: how many from it on entries have spoken of */
 };
 
 static int compare_texts(struct str a, struct str b)
@@ -169,7 +175,7 @@ static enum rc make_keys(const struct accounts *s, const struct json_pointer *at
             return rc;
         struct str text = rc == RC_OK ? scalar_text(json_pointer_find(at, doc.root)) : STR_NONE;
         if (text.ptr)
-            keys[n++] = (struct item_key){text, i};
+            keys[n++] = (struct item_key){text, i, 0};
     }
     qsort(keys, n, sizeof *keys, compare_keys);
     *out = keys;
@@ -177,9 +183,8 @@ static enum rc make_keys(const struct accounts *s, const struct json_pointer *at
     return RC_OK;
 }
 
-/* The first item with that key of which no entry has spoken; NULL: there is none. */
-static const struct item_key *find_item(const struct accounts *s, const struct item_key *keys,
-                                        size_t n, struct str text)
+/* The first of those with that text; NULL: there is none. */
+static struct item_key *find_key(struct item_key *keys, size_t n, struct str text)
 {
     size_t low = 0;
     size_t high = n;
@@ -190,9 +195,19 @@ static const struct item_key *find_item(const struct accounts *s, const struct i
         else
             high = middle;
     }
-    for (; low < n && str_eq(keys[low].text, text); low++) {
-        if (!s->known[keys[low].item])
-            return &keys[low];
+    return low < n && str_eq(keys[low].text, text) ? &keys[low] : NULL;
+}
+
+/* The first item from `first` on with its text of which no entry has spoken; NULL: there is none. */
+static const struct item_key *next_item(const struct accounts *s, const struct item_key *keys, size_t n,
+                                        struct item_key *first)
+{
+    const struct item_key *end = keys + n;
+    for (const struct item_key *key; (key = first + first->n_found) < end; first->n_found++) {
+        if (!str_eq(key->text, first->text))
+            return NULL;
+        if (!s->known[key->item])
+            return key;
     }
     return NULL;
 }
@@ -206,7 +221,7 @@ static bool is_success(const struct answer_entries *e, const cJSON *entry)
     return text.ptr && str_eq(text, e->success_text);
 }
 
-static void take_entry(const struct accounts *s, const struct answer_entries *e, bool is_error,
+static void take_entry(struct accounts *s, const struct answer_entries *e, bool is_error,
                        const cJSON *entry, size_t item)
 {
     struct item_answer *out = &s->out[item];
@@ -221,7 +236,22 @@ static void take_entry(const struct accounts *s, const struct answer_entries *e,
         out->fate = ITEM_AGAIN;
 }
 
-/* Entry and next one; a value that is no array is the only entry. */
+/* A failure that is of no item that can be known: then nothing is accepted unless an entry says so. */
+static void note_stray(struct accounts *s, const struct answer_entries *e, bool is_error,
+                       const cJSON *entry)
+{
+    if (s->stray || (!is_error && (!e->has_success || is_success(e, entry))))
+        return;
+    s->stray = entry;
+    s->stray_of = e;
+}
+
+static bool is_null(const cJSON *v)
+{
+    return (v->type & 0xFF) == cJSON_NULL;
+}
+
+/* A value that is no array is the only entry. */
 static const cJSON *first_entry(const cJSON *at)
 {
     return json_is_array(at) ? at->child : at;
@@ -232,22 +262,25 @@ static const cJSON *next_entry(const cJSON *at, const cJSON *entry)
     return json_is_array(at) ? entry->next : NULL;
 }
 
-static void take_by_position(const struct accounts *s, const struct answer_entries *e,
-                             bool is_error, const cJSON *at)
+static void take_by_position(struct accounts *s, const struct answer_entries *e, bool is_error,
+                             const cJSON *at)
 {
     size_t n = 0;
+    size_t i = 0;
     for (const cJSON *entry = first_entry(at); entry; entry = next_entry(at, entry))
         n++;
-    if (n != s->n)
-        return; /* whose they are cannot be known */
-    size_t i = 0;
+    bool is_each = n == s->n; /* else it cannot be known whose they are */
     for (const cJSON *entry = first_entry(at); entry; entry = next_entry(at, entry), i++) {
-        if (!s->known[i])
+        if (is_null(entry))
+            continue; /* it says nothing */
+        if (!is_each)
+            note_stray(s, e, is_error, entry);
+        else if (!s->known[i])
             take_entry(s, e, is_error, entry, i);
     }
 }
 
-static enum rc take_by_match(const struct accounts *s, const struct answer_entries *e, bool is_error,
+static enum rc take_by_match(struct accounts *s, const struct answer_entries *e, bool is_error,
                              const cJSON *at)
 {
     struct item_key *keys = NULL;
@@ -257,17 +290,20 @@ static enum rc take_by_match(const struct accounts *s, const struct answer_entri
         return rc;
     for (const cJSON *entry = first_entry(at); entry; entry = next_entry(at, entry)) {
         struct str text = scalar_text(json_pointer_find(&e->entry, entry));
-        const struct item_key *key = text.ptr ? find_item(s, keys, n, text) : NULL;
+        struct item_key *first = text.ptr ? find_key(keys, n, text) : NULL;
+        const struct item_key *key = first ? next_item(s, keys, n, first) : NULL;
         if (key)
             take_entry(s, e, is_error, entry, key->item);
+        else if (!first)
+            note_stray(s, e, is_error, entry);
     }
     return RC_OK;
 }
 
-static enum rc take_entries(const struct accounts *s, const struct answer_entries *e, bool is_error)
+static enum rc take_entries(struct accounts *s, const struct answer_entries *e, bool is_error)
 {
     const cJSON *at = e->is_given && s->body ? json_pointer_find(&e->at, s->body) : NULL;
-    if (!at || (at->type & 0xFF) == cJSON_NULL)
+    if (!at || is_null(at) || !first_entry(at))
         return RC_OK;
     if (!e->by_position)
         return take_by_match(s, e, is_error, at);
@@ -275,25 +311,44 @@ static enum rc take_entries(const struct accounts *s, const struct answer_entrie
     return RC_OK;
 }
 
-static enum rc take_items(const struct accounts *s)
+/* What is said of an item of which no entry speaks. */
+static struct item_answer unaccounted(const struct accounts *s, bool expects_json)
+{
+    static const char silent[] = "the answer does not say what became of this item";
+    const struct answer_entries *e = s->stray_of;
+    struct str said = s->stray && e->has_message
+                          ? text_at(s->a, &e->message, s->stray, MESSAGE_BYTES_MAX)
+                          : STR_NONE;
+    if (!s->body && expects_json)
+        return failed(STR("unaccounted"),
+                      STR("the answer is not JSON, so it does not say what became of this item"));
+    if (!s->stray)
+        return s->rules->unaccounted_ok ? (struct item_answer){.fate = ITEM_ACCEPTED}
+                                        : failed(STR("unaccounted"), STR(silent));
+    struct buf text;
+    buf_init(&text, 2 * MESSAGE_BYTES_MAX);
+    buf_addf(&text, "%s; it has an error that names none of its items%s" STR_FMT, silent,
+             said.len ? ": " : "", STR_ARG(said));
+    struct str whole = one_line(s->a, buf_str(&text), MESSAGE_BYTES_MAX + sizeof silent);
+    buf_free(&text);
+    return failed(STR("unaccounted"), whole.ptr ? whole : STR(silent));
+}
+
+static enum rc take_items(struct accounts *s)
 {
     const struct answer_rules *rules = s->rules;
     bool expects_json = rules->results.is_given || rules->errors.is_given;
-    bool rest_ok = rules->unaccounted_ok && (s->body || !expects_json);
     enum rc rc = take_entries(s, &rules->errors, true);
     if (rc == RC_OK)
         rc = take_entries(s, &rules->results, false);
-    struct item_answer rest = failed(
-        STR("unaccounted"), s->body || !expects_json
-                                ? STR("the answer does not say what became of this item")
-                                : STR("the answer is not JSON, so it does not say what became of this item"));
-    if (rest_ok)
-        rest = (struct item_answer){.fate = ITEM_ACCEPTED};
+    if (rc != RC_OK)
+        return rc;
+    struct item_answer rest = unaccounted(s, expects_json);
     for (size_t i = 0; i < s->n; i++) {
         if (!s->known[i])
             s->out[i] = rest;
     }
-    return rc;
+    return RC_OK;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
