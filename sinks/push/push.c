@@ -169,10 +169,14 @@ static enum rc open_delivery(struct push *w, const struct sink_cfg *cfg, struct 
 /* Of a batch at hand, whose leads are pending. */
 static void drop_message(struct push *w, struct message *p)
 {
-    if (w->delivery)
+    static const struct verdict pending = {.kind = VERDICT_PENDING};
+    if (w->delivery) {
         delivery_drop(w->delivery, p);
-    else
-        message_free(p);
+        return;
+    }
+    for (size_t i = 0; i < p->own.n_leads; i++)
+        w->host.settle(w->host.ctx, &w->sink, p->own.leads[i].lead, &pending);
+    message_free(p);
 }
 
 static void drop_batches(struct push *w)
@@ -410,8 +414,10 @@ static enum rc put_lead(struct push *w, const struct lead *lead, struct err *e)
 /* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. */
 static enum rc abandon(struct push *w, enum rc rc)
 {
-    if (w->preview)
-        return rc; /* what it has not written is the run's */
+    if (w->preview) {
+        drop_batches(w);
+        return rc;
+    }
     delivery_stop(w->delivery, 0);
     drop_batches(w);
     outbox_drop(&w->outbox);
