@@ -170,14 +170,25 @@ static void on_done(void *ctx, struct http_request *r)
         message_end(d, p, &v);
 }
 
+/* Not tried again because the run is stopped: whatever attempts it had left are the next run's. */
+static bool leave_to_next_run(struct delivery *d, struct message *p)
+{
+    pthread_mutex_lock(&d->lock);
+    bool leaves = d->stopping && !d->closed;
+    pthread_mutex_unlock(&d->lock);
+    if (leaves)
+        give_back(d, &d->ready, p); /* to be refused as pending */
+    return leaves;
+}
+
 bool delivery_retry(struct delivery *d, struct message *p, const char *why)
 {
-    return http_engine_retry(d->engine, &p->request, why);
+    return http_engine_retry(d->engine, &p->request, why) || leave_to_next_run(d, p);
 }
 
 bool delivery_limited(struct delivery *d, struct message *p)
 {
-    return http_engine_limited(d->engine, &p->request);
+    return http_engine_limited(d->engine, &p->request) || leave_to_next_run(d, p);
 }
 
 static void fail_unsent(struct delivery *d, struct message *p, const struct err *e)
@@ -262,15 +273,16 @@ static void close_wake(struct delivery *d)
     d->can_wake = false;
 }
 
-/* The protocol's engines are ended with the last message, or when nothing is sent any more. */
-static void stop_protocol(struct delivery *d, bool now, int64_t grace_ms)
+/* The protocol's engines are stopped with the last message, or when nothing is sent any more: no request will
+ * need what they would bring. They are freed after the delivery's own, whose answers may still be read. */
+static void stop_protocol(struct delivery *d, bool now)
 {
     const struct delivery_protocol *protocol = d->cfg.protocol;
     if (d->protocol_runs && now && !d->protocol_stopped) {
         d->protocol_stopped = true;
-        protocol->stop(d->cfg.protocol_ctx, grace_ms);
+        protocol->stop(d->cfg.protocol_ctx);
     }
-    if (d->protocol_stopped && d->protocol_runs)
+    if (d->protocol_stopped && d->protocol_runs && !d->engine)
         d->protocol_runs = !protocol->ended(d->cfg.protocol_ctx);
 }
 
@@ -303,7 +315,7 @@ static void on_wake(uv_async_t *handle)
         refused[1] = take_all(&d->waiting);
     }
     pthread_mutex_unlock(&d->lock);
-    stop_protocol(d, over || finished, finished ? 0 : grace_ms);
+    stop_protocol(d, over || finished);
     pthread_mutex_lock(&d->lock);
     if (finished && !d->engine && !d->protocol_runs)
         close_wake(d);

@@ -41,11 +41,12 @@ struct delivery_protocol {
     void (*cleared)(void *ctx, struct message *p);
 
     /* For engines of its own, on the delivery's event loop; all three or none. start() is called before
-     * the thread begins, and makes nothing where it fails. stop(), once, ends them; when they are idle,
-     * delivery_wake(), and ended() frees them, or says that they are not idle yet. Without a thread there is
-     * only ended(), which frees them in any case. */
+     * the thread begins, and makes nothing where it fails. stop(), once, ends them at once, for nothing that
+     * they bring is needed any more; when they are idle, delivery_wake(), and ended() frees them, or says that
+     * they are not idle yet: not before the delivery's own engine is gone, so answered() still has what they
+     * brought before. Without a thread there is only ended(), which frees them in any case. */
     enum rc (*start)(void *ctx, struct delivery *d, uv_loop_t *loop, struct err *e);
-    void (*stop)(void *ctx, int64_t grace_ms);
+    void (*stop)(void *ctx);
     bool (*ended)(void *ctx);
 };
 
@@ -109,7 +110,8 @@ struct verdict delivery_refusal(struct delivery *d);
 void *delivery_protocol_ctx(const struct delivery *d);
 
 /* For answered(): the request that has ended is tried again, after a delay; or, for it and all others are
- * asked too much, as after a 429. False: it may not be tried any more. */
+ * asked too much, as after a 429. When the run is being stopped that is left to the next one: the message is
+ * VERDICT_PENDING. False: it may not be tried any more. */
 bool delivery_retry(struct delivery *d, struct message *p, const char *why);
 bool delivery_limited(struct delivery *d, struct message *p);
 

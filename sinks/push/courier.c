@@ -481,18 +481,19 @@ static enum rc start_token(void *ctx, struct delivery *d, uv_loop_t *loop, struc
     return token_new(&c->token, &c->token_cfg, e);
 }
 
-static void stop_token(void *ctx, int64_t grace_ms)
+static void stop_token(void *ctx)
 {
     struct courier *c = ctx;
+    c->token_stopped = true;
     if (c->token)
-        token_stop(c->token, grace_ms);
+        token_stop(c->token, 0);
 }
 
 static bool free_token(void *ctx)
 {
     struct courier *c = ctx;
-    if (!c->token_idle)
-        return false;
+    if (c->token_stopped && !c->token_idle)
+        return false; /* else the loop never ran */
     token_free(c->token);
     c->token = NULL;
     return true;

@@ -28,7 +28,7 @@ struct courier {
     struct rng rng;
     struct delivery *delivery;
     struct token *token; /* NULL: none is needed, or it was freed */
-    bool token_idle;
+    bool token_stopped, token_idle;
     struct token_cfg token_cfg;
 };
 
