@@ -18,7 +18,7 @@
 #define SEQ_NEVER_DONE ((uint64_t)INT64_MAX)
 
 /* Could the sink have made a message of these leads, with that id and that body (absent: it was
- * answered)? RC_SYNTAX: no; RC_NOMEM. */
+ * answered)? RC_USAGE: with another configuration, or not at all; RC_SYNTAX: no; RC_NOMEM. */
 typedef enum rc recorded_check(void *ctx, const struct lead_note *leads, size_t n, struct str id,
                                struct str body);
 

@@ -58,11 +58,15 @@ void batches_close(struct batches *b)
 
 /* ---- ids ------------------------------------------------------------------------------------ */
 
+/* The destination is in it: what another one made is not sent by this one's rules. */
 static void begin_id(const struct batches *b, struct message_id_maker *ids)
 {
+    char digest[20];
+    (void)snprintf(digest, sizeof digest, "%016llx", (unsigned long long)b->destination->digest);
     message_id_begin(ids);
     message_id_add(ids, STR("push"));
     message_id_add(ids, str_c(b->target));
+    message_id_add(ids, str_c(digest));
     message_id_add(ids, b->profile->name);
 }
 
@@ -286,24 +290,48 @@ enum rc batches_end(struct batches *b, struct message **out)
 
 /* ---- what the state holds -------------------------------------------------------------------- */
 
+/* What a recorded URL must begin with, the host included: all that stands before the first column. */
+static enum rc url_beginning(const struct batches *b, struct buf *out)
+{
+    const struct text_template *t = &b->destination->url;
+    struct template_fault fault;
+    size_t skip = t->has_taken ? 1 : 0;
+    size_t n = skip;
+    while (n < t->n_parts && t->parts[n].kind != PART_FIELD)
+        n++;
+    const struct text_template before = {t->parts + skip, n - skip, false, false};
+    return text_template_write(&before, true, NULL, NULL, out, &fault);
+}
+
+static bool begins_with(struct str text, struct str with)
+{
+    return text.len >= with.len && (with.len == 0 || memcmp(text.ptr, with.ptr, with.len) == 0);
+}
+
 static enum rc check_items(const struct batches *b, struct str body, size_t n_leads)
 {
+    struct buf url;
     struct arena a;
     struct item *items;
     struct json_doc doc;
     size_t n = 0;
     arena_init(&a, SIZE_MAX);
+    buf_init(&url, ITEM_BYTES_MAX);
     enum rc rc = items_take(&a, body, b->destination->max_items, &items, &n);
     if (rc == RC_OK && n != n_leads)
         rc = RC_SYNTAX;
+    if (rc == RC_OK && b->destination->url.has_field)
+        rc = url_beginning(b, &url);
     for (size_t i = 0; rc == RC_OK && i < n; i++) {
         bool has_url = items[i].url.ptr != NULL;
         rc = json_parse(&a, items[i].json, 0, &doc, NULL);
         if (rc == RC_LIMIT)
             rc = RC_OK; /* a payload may be nested as deeply as can be read */
-        if (has_url != b->destination->url.has_field)
+        if (has_url != b->destination->url.has_field ||
+            (has_url && !begins_with(items[i].url, buf_str(&url))))
             rc = RC_SYNTAX;
     }
+    buf_free(&url);
     arena_free(&a);
     return rc;
 }
@@ -317,7 +345,7 @@ enum rc batches_check_recorded(void *batches, const struct lead_note *leads, siz
         return RC_SYNTAX;
     enum rc rc = id_of(b, b->ids, leads, n, NULL, want);
     if (rc == RC_OK && !str_eq_c(id, want))
-        rc = RC_SYNTAX;
+        rc = RC_USAGE;
     return rc == RC_OK && body.ptr ? check_items(b, body, n) : rc;
 }
 
