@@ -221,7 +221,7 @@ bool http_engine_retry(struct http_engine *h, struct http_request *r, const char
 
 /* The answer of a request that is done says, by what is in its body, that too much is asked of the origin (a
  * 403 with a code): every request is held back and this one is tried again, as after a 429 without
- * Retry-After. False as above. */
+ * Retry-After; from done() only. False as above. */
 bool http_engine_limited(struct http_engine *h, struct http_request *r);
 
 /* The answer of a request that is done may be another's: asks once more, at once, on a connection

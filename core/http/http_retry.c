@@ -171,17 +171,16 @@ static void adapt(struct http_engine *h, const struct http_request *r, const str
         limiter_good(&h->limiter, seq, last, y->latency_us, h->now_us);
 }
 
-static unsigned inform(struct http_engine *h, struct http_request *r, const struct http_try *y)
+/* `change`: of the origin, which has heard of this try. */
+static void inform(struct http_engine *h, struct http_request *r, const struct http_try *y,
+                   unsigned change)
 {
-    unsigned change =
-        origin_ended(&h->origin, &r->tries.client, y->end, y->retry_after_us, h->now_us);
     if (y->end != TRY_GOOD && y->end != TRY_ABORTED)
         describe(h, r, y, h->last_error, sizeof h->last_error);
     adapt(h, r, y, change, h->in_flight + 1);
     notify_change(h, y, change);
     if (change & ORIGIN_WENT_DOWN)
         http_groups_close(h); /* probes open connections of their own */
-    return change;
 }
 
 /* ---- another try? --------------------------------------------------------------------------- */
@@ -344,7 +343,9 @@ void http_retry_settle(struct http_engine *h, struct http_request *r, const stru
     bool ends_run = is_misfit(h, r, y);
     if (y->scheme_doubt)
         http_scheme_suspect(h, r->url, y->scheme_doubt);
-    unsigned change = inform(h, r, y);
+    unsigned change =
+        origin_ended(&h->origin, &r->tries.client, y->end, y->retry_after_us, h->now_us);
+    inform(h, r, y, change);
     if (ends_run || is_fatal(h, r, y))
         http_request_end(h, r, HTTP_ABORTED);
     else if (is_retryable(h, y))
@@ -481,9 +482,9 @@ bool http_engine_limited(struct http_engine *h, struct http_request *r)
         h->now_us = clock_mono_us(h->cfg.clock);
     if (http_is_over(h) || !http_wait_reserve(h))
         return false;
-    (void)inform(h, r, &y);
+    inform(h, r, &y, origin_limited(&h->origin, &r->tries.client, h->now_us));
     r->tries.counted++;
-    if (is_used_up(h, r))
+    if (is_used_up(h, r) || is_hopeless(h))
         return false;
     (void)snprintf(why, sizeof why, "HTTP %d, a limit", r->status);
     wait_again(h, r, next_due_us(h, r, &y), why);

@@ -151,6 +151,9 @@ static void end_probe(struct origin *o, const struct origin_client *c, bool fail
 
 static unsigned good(struct origin *o, const struct origin_client *c, int64_t now_us)
 {
+    o->before.seq = c->seq;
+    o->before.busy_rounds = o->busy_rounds;
+    o->before.trouble_us = o->trouble_us;
     o->good_us = now_us;
     if (c->seq > o->good_seq)
         o->good_seq = c->seq;
@@ -193,4 +196,13 @@ unsigned origin_ended(struct origin *o, struct origin_client *c, enum try_end en
         return good(o, c, now_us);
     unsigned change = failed(o, c, end, now_us);
     return change | hold_back(o, c, end, retry_after_us, now_us);
+}
+
+unsigned origin_limited(struct origin *o, struct origin_client *c, int64_t now_us)
+{
+    if (o->before.seq == c->seq) {
+        o->busy_rounds = o->before.busy_rounds;
+        o->trouble_us = o->before.trouble_us;
+    }
+    return origin_ended(o, c, TRY_BUSY, 0, now_us);
 }

@@ -104,6 +104,11 @@ struct origin {
     int64_t good_us;   /* when the latest good answer came; INT64_MIN: there was none */
 
     int64_t trouble_us; /* since when; INT64_MIN: no trouble */
+    struct {            /* as it was before the latest good answer */
+        uint64_t seq;
+        unsigned busy_rounds;
+        int64_t trouble_us;
+    } before;
     int64_t held_us;    /* the held clock at held_at_us */
     int64_t held_at_us;
 };
@@ -126,6 +131,10 @@ void origin_started(struct origin *o, struct origin_client *c);
  * what has changed, of enum origin_change. */
 unsigned origin_ended(struct origin *o, struct origin_client *c, enum try_end end,
                       int64_t retry_after_us, int64_t now_us);
+
+/* The latest try of `c` has ended as TRY_GOOD, but the body of its answer says that too much was asked: as if it
+ * had ended as TRY_BUSY instead, without a Retry-After. Nothing else may have ended since. */
+unsigned origin_limited(struct origin *o, struct origin_client *c, int64_t now_us);
 
 /* How long the trouble clock has run; 0: no trouble. */
 int64_t origin_trouble_us(const struct origin *o, int64_t now_us);

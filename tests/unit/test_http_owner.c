@@ -41,6 +41,97 @@ static void owner_asks_for_another_try(void **state)
     world_free(w);
 }
 
+/* The first `w->any` requests are answered with a limit that only the body tells. */
+static void limit_first(struct world *w, struct peer *p, const struct asked *a)
+{
+    bool limited = a->nth < *(const unsigned *)w->any;
+    reply(p, limited ? "403 x" : "200 OK", limited ? "limit" : "fine");
+}
+
+static bool is_no_limit(struct world *w, struct http_request *r)
+{
+    return r->status != 403 || !http_engine_limited(w->engine, r);
+}
+
+/* One request at a time: the pauses between two rounds of limits double, as after 429s, and the next request
+ * waits as well. */
+static void a_limit_holds_every_request(void **state)
+{
+    (void)state;
+    unsigned limits = 5;
+    struct world *w = world_new(limit_first);
+    w->on_done = is_no_limit;
+    w->any = &limits;
+    w->cfg.concurrency = w->cfg.concurrency_max = 1;
+    w->cfg.retry.attempts = 6;
+    world_open(w);
+    (void)world_get(w);
+    (void)world_get(w);
+    world_run(w);
+    assert_int_equal(w->asked, 7);
+    assert_int_equal(w->requests[0].attempts + w->requests[1].attempts, 7);
+    assert_int_equal(w->requests[0].status, 200);
+    assert_int_equal(w->requests[1].status, 200);
+    assert_in_range(log_count(w, "HTTP 403: pausing requests for "), 1, 5);
+    world_free(w);
+}
+
+/* Those that were in flight together are of one round: the gate is closed once. */
+static void limits_of_one_round(void **state)
+{
+    (void)state;
+    unsigned limits = 8;
+    struct world *w = world_new(limit_first);
+    w->on_done = is_no_limit;
+    w->any = &limits;
+    world_open(w);
+    for (int i = 0; i < 12; i++)
+        (void)world_get(w);
+    world_run(w);
+    assert_int_equal(w->asked, 8 + 12);
+    assert_int_equal(log_count(w, "HTTP 403: pausing requests for "), 1);
+    for (unsigned i = 8; i < w->asked; i++)
+        assert_true(w->started_us[i] > w->started_us[0]);
+    assert_int_equal(w->fatals, 0);
+    world_free(w);
+}
+
+/* A request's attempts are used up; with all of them limited, the engine gives up in the end. */
+static void limits_without_end(void **state)
+{
+    (void)state;
+    unsigned limits = UINT32_MAX;
+    struct world *w = world_new(limit_first);
+    w->on_done = is_no_limit;
+    w->any = &limits;
+    w->cfg.concurrency = w->cfg.concurrency_max = 1;
+    w->cfg.retry.attempts = 3;
+    world_open(w);
+    struct http_request *r = world_get(w);
+    world_run(w);
+    assert_int_equal(w->asked, 3);
+    assert_int_equal(r->status, 403);
+    assert_int_equal(r->end, HTTP_ANSWERED);
+    assert_string_equal(buf_cstr(&r->answer), "limit");
+    assert_int_equal(w->fatals, 0);
+    world_free(w);
+    w = world_new(limit_first);
+    w->on_done = is_no_limit;
+    w->any = &limits;
+    w->cfg.concurrency = w->cfg.concurrency_max = 1;
+    w->cfg.retry.attempts = 1000;
+    world_open(w);
+    for (int i = 0; i < 3; i++)
+        (void)world_get(w);
+    world_run(w);
+    assert_int_equal(w->fatals, 1);
+    assert_int_equal(w->fatal.rc, RC_NET);
+    assert_non_null(strstr(w->fatal.msg, "no success for "));
+    assert_non_null(strstr(w->fatal.msg, "HTTP 403"));
+    assert_false(http_engine_limited(w->engine, &w->requests[0]));
+    world_free(w);
+}
+
 static void stop_with_grace(void **state)
 {
     (void)state;
@@ -271,6 +362,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(owner_asks_for_another_try),
+        cmocka_unit_test(a_limit_holds_every_request),
+        cmocka_unit_test(limits_of_one_round),
+        cmocka_unit_test(limits_without_end),
         cmocka_unit_test(stop_with_grace),
         cmocka_unit_test(stop_ends_what_waits),
         cmocka_unit_test(stop_of_an_idle_engine),

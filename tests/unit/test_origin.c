@@ -44,6 +44,29 @@ static unsigned play(struct world *w, const char *script)
     return change;
 }
 
+/* A limit that the body of a good answer tells is as a 429: gate, rounds and trouble clock. */
+static void a_limit_is_as_a_429(void **state)
+{
+    (void)state;
+    struct world busy, limited;
+    begin(&busy);
+    begin(&limited);
+    for (size_t i = 0; i < 8; i++) {
+        unsigned change = try_once(&busy, i, TRY_BUSY, 0);
+        (void)try_once(&limited, i, TRY_GOOD, 0);
+        assert_int_equal(origin_limited(&limited.o, &limited.c[i], limited.now_us), change);
+        assert_int_equal(limited.o.gate_us, busy.o.gate_us);
+        assert_int_equal(limited.o.busy_rounds, i + 1);
+        assert_int_equal(origin_trouble_us(&limited.o, limited.now_us),
+                         origin_trouble_us(&busy.o, busy.now_us));
+        busy.now_us += 60 * S;
+        limited.now_us += 60 * S;
+    }
+    (void)try_once(&limited, 9, TRY_GOOD, 0);
+    assert_int_equal(limited.o.busy_rounds, 0);
+    assert_int_equal(origin_trouble_us(&limited.o, limited.now_us), 0);
+}
+
 static void goes_down(void **state)
 {
     (void)state;
@@ -286,6 +309,7 @@ static void backoff(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_is_as_a_429),
         cmocka_unit_test(goes_down),     cmocka_unit_test(comes_up),
         cmocka_unit_test(a_late_answer), cmocka_unit_test(probes_one_at_a_time),
         cmocka_unit_test(what_counts),   cmocka_unit_test(gate),
