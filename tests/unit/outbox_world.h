@@ -71,11 +71,9 @@ static inline enum rc out_sent(void *ctx, struct sink *sink, uint64_t seq, struc
     return RC_OK;
 }
 
-static inline int out_enter(void **state)
+/* Zeroed. */
+static inline void out_init(struct outworld *o)
 {
-    struct outworld *o = calloc(1, sizeof *o);
-    if (!o)
-        return -1;
     world_init(&o->w);
     o->w.cfg.host.unacked = out_unacked;
     o->w.cfg.host.sent = out_sent;
@@ -83,18 +81,31 @@ static inline int out_enter(void **state)
     assert_true(folder_make());
     out_next_path(o);
     out_open_state(o);
+}
+
+static inline int out_enter(void **state)
+{
+    struct outworld *o = calloc(1, sizeof *o);
+    if (!o)
+        return -1;
+    out_init(o);
     *state = o;
     return 0;
 }
 
-static inline int out_leave(void **state)
+static inline int out_destroy(struct outworld *o)
 {
-    struct outworld *o = *state;
     state_close(o->state);
     world_destroy(&o->w);
     free(o->mark);
-    free(o);
     return folder_remove() ? 0 : -1;
+}
+
+static inline int out_leave(void **state)
+{
+    int failed = out_destroy(*state);
+    free(*state);
+    return failed;
 }
 
 /* ---- what is in the state ------------------------------------------------------------------- */
@@ -162,7 +173,7 @@ static inline bool out_copy_state(const char *from, const char *to)
 static inline enum rc out_open(struct outworld *o, struct err *e)
 {
     const struct sink_mark mark = {str_c(o->mark)};
-    return sink_webhook.open(&o->w.sink, &o->w.cfg, o->mark ? &mark : NULL, e);
+    return o->w.ops->open(&o->w.sink, &o->w.cfg, o->mark ? &mark : NULL, e);
 }
 
 static inline void out_begin(struct outworld *o)
@@ -176,7 +187,7 @@ static inline void out_mark(struct outworld *o)
 {
     struct sink_mark mark = {STR_NONE};
     struct err e;
-    if (sink_webhook.mark(o->w.sink, &mark, &e) != RC_OK)
+    if (o->w.ops->mark(o->w.sink, &mark, &e) != RC_OK)
         fail_msg("%s", e.msg);
     free(o->mark);
     o->mark = strndup(mark.text.ptr ? mark.text.ptr : "", mark.text.len);
@@ -186,17 +197,17 @@ static inline void out_mark(struct outworld *o)
 static inline void out_finish(struct outworld *o)
 {
     struct err e;
-    if (sink_webhook.prepare(o->w.sink, NULL, &e) != RC_OK)
+    if (o->w.ops->prepare(o->w.sink, NULL, &e) != RC_OK)
         fail_msg("%s", e.msg);
-    sink_webhook.result(o->w.sink, &o->w.result);
-    sink_webhook.close(o->w.sink);
+    o->w.ops->result(o->w.sink, &o->w.result);
+    o->w.ops->close(o->w.sink);
 }
 
 /* What is left of a sink and a state that nobody needs any more. */
 static inline void out_abandon(struct outworld *o)
 {
-    sink_webhook.stop(o->w.sink, 0);
-    sink_webhook.close(o->w.sink);
+    o->w.ops->stop(o->w.sink, 0);
+    o->w.ops->close(o->w.sink);
     state_close(o->state);
     o->state = NULL;
 }

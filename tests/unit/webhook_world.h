@@ -30,6 +30,7 @@ struct settled {
 };
 
 struct world {
+    const struct sink_ops *ops; /* of the sink: a webhook, unless a test says otherwise */
     struct sample sample;
     struct stub stub;
     struct lead leads[LEADS]; /* like the sample's, but for the id: "0", "1", ... */
@@ -95,6 +96,7 @@ static inline void world_make_leads(struct world *w)
 
 static inline void world_init(struct world *w)
 {
+    w->ops = &sink_webhook;
     assert_true(sample_init(&w->sample));
     assert_int_equal(pthread_mutex_init(&w->lock, NULL), 0);
     assert_int_equal(pthread_cond_init(&w->more, NULL), 0);
@@ -130,15 +132,15 @@ static inline void world_destroy(struct world *w)
 static inline void world_begin(struct world *w)
 {
     struct err e;
-    if (sink_webhook.check(&w->cfg, &e) != RC_OK ||
-        sink_webhook.open(&w->sink, &w->cfg, NULL, &e) != RC_OK)
+    if (w->ops->check(&w->cfg, &e) != RC_OK ||
+        w->ops->open(&w->sink, &w->cfg, NULL, &e) != RC_OK)
         fail_msg("%s", e.msg);
 }
 
 static inline void world_put(struct world *w, size_t from, size_t n)
 {
     struct err e;
-    if (sink_webhook.put(w->sink, w->list + from, n, &e) != RC_OK)
+    if (w->ops->put(w->sink, w->list + from, n, &e) != RC_OK)
         fail_msg("%s", e.msg);
 }
 
@@ -157,10 +159,10 @@ static inline void wait_settled(struct world *w, size_t from, size_t n)
 static inline void world_end(struct world *w)
 {
     struct err e;
-    if (sink_webhook.prepare(w->sink, NULL, &e) != RC_OK)
+    if (w->ops->prepare(w->sink, NULL, &e) != RC_OK)
         fail_msg("%s", e.msg);
-    sink_webhook.result(w->sink, &w->result);
-    sink_webhook.close(w->sink);
+    w->ops->result(w->sink, &w->result);
+    w->ops->close(w->sink);
     stub_end(&w->stub);
 }
 
