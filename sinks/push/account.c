@@ -1,8 +1,7 @@
 #include "sinks/push/account.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-
-#include "core/base/buf.h"
 
 #define CODE_BYTES_MAX 256 /* as long as any that a destination names */
 #define MESSAGE_BYTES_MAX 400
@@ -25,7 +24,7 @@ static struct str scalar_text(const cJSON *v)
     }
 }
 
-/* One line of it, cut to `most` bytes; absent where there is nothing to show, or no memory. */
+/* One line of it, cut to `most` bytes; absent where there is nothing to show, or no memory (a->refused). */
 static struct str one_line(struct arena *a, struct str text, size_t most)
 {
     if (text.len == 0)
@@ -325,13 +324,10 @@ static struct item_answer unaccounted(const struct accounts *s, bool expects_jso
     if (!s->stray)
         return s->rules->unaccounted_ok ? (struct item_answer){.fate = ITEM_ACCEPTED}
                                         : failed(STR("unaccounted"), STR(silent));
-    struct buf text;
-    buf_init(&text, 2 * MESSAGE_BYTES_MAX);
-    buf_addf(&text, "%s; it has an error that names none of its items%s" STR_FMT, silent,
-             said.len ? ": " : "", STR_ARG(said));
-    struct str whole = one_line(s->a, buf_str(&text), MESSAGE_BYTES_MAX + sizeof silent);
-    buf_free(&text);
-    return failed(STR("unaccounted"), whole.ptr ? whole : STR(silent));
+    char text[2 * MESSAGE_BYTES_MAX];
+    (void)snprintf(text, sizeof text, "%s; it has an error that names none of its items%s" STR_FMT,
+                   silent, said.len ? ": " : "", STR_ARG(said));
+    return failed(STR("unaccounted"), one_line(s->a, str_c(text), sizeof text));
 }
 
 static enum rc take_items(struct accounts *s)
@@ -370,17 +366,19 @@ enum rc account_answer(const struct answer_rules *rules, int status, struct str 
     *kind = ANSWER_ITEMS;
     for (size_t i = 0; i < n; i++)
         out[i] = failed(STR_NONE, STR_NONE);
+    a->refused = RC_OK;
     enum rc rc = parse(body, a, &s.body);
     if (rc != RC_OK)
         return rc;
-    if (!is_one_of(rules->ok, rules->n_ok, status)) {
+    if (is_one_of(rules->ok, rules->n_ok, status)) {
+        s.known = arena_zalloc(a, n * sizeof *s.known);
+        rc = s.known ? take_items(&s) : RC_NOMEM;
+    } else {
         refuse_all(&s);
         if (n > 1 && is_one_of(rules->bisect_on, rules->n_bisect_on, status))
             *kind = ANSWER_BISECT;
-        return RC_OK;
     }
-    s.known = arena_zalloc(a, n * sizeof *s.known);
-    return s.known ? take_items(&s) : RC_NOMEM;
+    return rc == RC_OK ? a->refused : rc; /* a text that is missing may be a code that decides */
 }
 
 struct str account_code(const struct answer_rules *rules, struct str body, struct arena *a)

@@ -1,0 +1,278 @@
+/* What answers say of items, and batches of them, while memory runs out. */
+#include "allocation_sweep.h"
+#include "lead_sample.h"
+#include "sinks/push/push_batch.h"
+
+#define N_LEADS 5
+
+struct push_world {
+    struct sample sample;
+    struct arena arena;
+    struct lead leads[N_LEADS];
+    struct destination *d;
+    struct sink_cfg cfg;
+    struct buf mark;
+};
+
+static void world_begin(struct push_world *w, const char *members, const char *answer)
+{
+    struct err e = {.msg = ""};
+    struct buf b;
+    assert_true(sample_init(&w->sample));
+    arena_init(&w->arena, SIZE_MAX);
+    for (size_t i = 0; i < N_LEADS; i++) {
+        char payload[32];
+        (void)snprintf(payload, sizeof payload, "{\"k\":\"%zu\"}", i % 2);
+        struct lead *lead = &w->leads[i];
+        *lead = (struct lead){.seq = i, .id = STR("L-1"), .params = w->sample.param_values, .tables = w->sample.rows};
+        assert_int_equal(json_parse(&w->arena, str_c(payload), JSON_TREE, &lead->doc, NULL), RC_OK);
+        lead->root = lead->doc.root;
+    }
+    buf_init(&b, 8192);
+    buf_addf(&b,
+             "{\"destination\":1,\"method\":\"POST\",%s,\"item\":{\"k\":{\"$payload\":\"/k\"},\"id\":{\"$field\":"
+             "\"lead_id\"}},\"answer\":%s}",
+             members, answer);
+    if (destination_parse(&w->d, buf_str(&b), "x.json", &w->sample.profile, &(struct text_list){.n = 0}, &e) != RC_OK)
+        fail_msg("%s", e.msg);
+    buf_free(&b);
+    w->cfg = (struct sink_cfg){.target = "x.json",
+                               .profile = &w->sample.profile,
+                               .run_id = "r",
+                               .state = (struct state *)(void *)w}; /* only whether there is one */
+}
+
+static void world_end(struct push_world *w)
+{
+    destination_free(w->d);
+    arena_free(&w->arena);
+    sample_free(&w->sample);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+struct account_work {
+    const struct answer_rules *rules;
+    int status;
+    const char *body;
+    struct arena arena;
+    struct item_answer out[3];
+    enum answer_kind kind;
+};
+
+static void account_begin(void *ctx)
+{
+    struct account_work *w = ctx;
+    arena_init(&w->arena, SIZE_MAX);
+}
+
+static enum rc account_run(void *ctx, struct err *e)
+{
+    static const char *const texts[] = {"{\"k\":\"0\"}", "{\"k\":\"1\"}", "{\"k\":\"2\"}"};
+    struct account_work *w = ctx;
+    struct str items[3];
+    for (size_t i = 0; i < 3; i++)
+        items[i] = str_c(texts[i]);
+    enum rc rc = account_answer(w->rules, w->status, str_c(w->body), items, 3, &w->arena, w->out, &w->kind);
+    return rc == RC_OK ? rc : err_set(e, rc, "%s", rc_text(rc));
+}
+
+static void account_end(void *ctx, enum rc rc, struct buf *out)
+{
+    struct account_work *w = ctx;
+    for (size_t i = 0; rc == RC_OK && i < 3; i++)
+        buf_addf(out, "%d %d " STR_FMT " " STR_FMT ";", w->kind, w->out[i].fate, STR_ARG(w->out[i].code),
+                 STR_ARG(w->out[i].message));
+    arena_free(&w->arena);
+}
+
+static void answers(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *body;
+    } cases[] = {
+        {200, "{\"r\":[{\"k\":\"0\"}],\"e\":[{\"k\":\"1\",\"c\":\"LOCKED\",\"m\":\"a\\nb\"},{\"m\":\"of nobody\"}]}"},
+        {400, "{\"c\":\"BAD\",\"m\":\"no\"}"},
+    };
+    struct push_world w = {.d = NULL};
+    world_begin(&w, "\"url\":\"https://h/x\",\"batch\":{\"max_items\":9},\"body\":{\"i\":{\"$items\":true}}",
+                "{\"ok\":[200],\"results\":{\"at\":\"/r\",\"match\":\"/k\"},\"errors\":{\"at\":\"/e\",\"match\":\"/k\","
+                "\"code\":\"/c\",\"message\":\"/m\"},\"retry_if\":[\"LOCKED\"],\"bisect_on\":[400]}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct account_work work = {.rules = &w.d->answer, .status = cases[i].status, .body = cases[i].body};
+        sweep(&(struct work){"an answer", false, account_begin, account_run, account_end, &work});
+    }
+    world_end(&w);
+}
+
+/* ---- batches -------------------------------------------------------------------------------- */
+
+struct batch_work {
+    struct push_world *w;
+    bool resumes;
+    struct batches b;
+    struct buf mark, rest;
+    char rest_id[MESSAGE_ID_SIZE];
+    struct message *sent[N_LEADS];
+    size_t n_sent;
+};
+
+static void batch_begin(void *ctx)
+{
+    struct batch_work *k = ctx;
+    k->b = (struct batches){.n_open = 0};
+    k->n_sent = 0;
+    buf_init(&k->mark, 65536);
+    buf_init(&k->rest, 65536);
+}
+
+static enum rc give_lead(void *ctx, struct sink *sink, const struct unacked_lead *unacked,
+                         const struct lead **out, struct err *e)
+{
+    struct batch_work *k = ctx;
+    (void)sink;
+    (void)e;
+    *out = &k->w->leads[unacked->seq];
+    return RC_OK;
+}
+
+static enum rc begin_batch(struct batch_work *k, struct message **out)
+{
+    *out = message_new(NULL, k->w->d->max_items, MESSAGE_BODY_MAX);
+    return *out ? RC_OK : RC_NOMEM;
+}
+
+static enum rc put_one(struct batch_work *k, const struct lead *lead)
+{
+    struct item item;
+    struct template_fault fault;
+    struct str key;
+    struct message *p = NULL;
+    size_t at = 0;
+    bool is_full;
+    enum rc rc = batches_make_item(&k->b, lead, &item, &fault);
+    if (rc == RC_OK)
+        rc = batches_find(&k->b, &item, &at, &key);
+    if (rc == RC_OK && at == k->b.n_open) {
+        rc = begin_batch(k, &p);
+        if (rc == RC_OK && batches_begin(&k->b, p) != RC_OK) {
+            message_free(p);
+            rc = RC_NOMEM;
+        }
+    }
+    return rc == RC_OK ? batches_add(&k->b, at, lead, &item, key, &is_full) : rc;
+}
+
+static enum rc put_all(struct batch_work *k)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < N_LEADS; i++)
+        rc = put_one(k, &k->w->leads[i]);
+    batches_mark(&k->b, &k->mark);
+    return rc == RC_OK ? buf_rc(&k->mark) : rc;
+}
+
+static enum rc resume(struct batch_work *k, struct err *e)
+{
+    const struct sink_host host = {.ctx = k, .unacked = give_lead};
+    struct batch_rest rest[BATCHES_MAX];
+    struct message *p = NULL;
+    struct arena a;
+    size_t n = 0;
+    arena_init(&a, SIZE_MAX);
+    enum rc rc = batches_rest_take(&k->b, buf_str(&k->w->mark), &a, rest, &n);
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        rc = begin_batch(k, &p);
+        size_t before = k->b.n_open;
+        if (rc == RC_OK)
+            rc = batches_resume(&k->b, p, &rest[i], &host, NULL, e);
+        if (rc != RC_OK && p && k->b.n_open == before)
+            message_free(p);
+        p = NULL;
+    }
+    arena_free(&a);
+    return rc;
+}
+
+static enum rc check_and_rest(struct batch_work *k)
+{
+    static const struct verdict of[] = {{.kind = VERDICT_ACCEPTED}, {.kind = VERDICT_PENDING}, {.kind = VERDICT_PENDING}};
+    const struct message *p = k->sent[0];
+    struct lead_note *notes;
+    struct arena a;
+    size_t n = 0;
+    arena_init(&a, SIZE_MAX);
+    enum rc rc = lead_text_take(&a, buf_str(&p->noted), 1, &notes, &n);
+    if (rc == RC_OK)
+        rc = batches_check_recorded(&k->b, notes, n, str_c(p->own.id), buf_str(&p->body));
+    if (rc == RC_OK)
+        rc = batches_rest(&k->b, buf_str(&p->body), notes, &(const struct verdicts){of, n}, &k->rest, k->rest_id);
+    arena_free(&a);
+    return rc == RC_OK ? buf_rc(&k->rest) : rc;
+}
+
+static enum rc batch_run(void *ctx, struct err *e)
+{
+    struct batch_work *k = ctx;
+    enum rc rc = batches_open(&k->b, &k->w->cfg, k->w->d, 10, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = k->resumes ? resume(k, e) : put_all(k);
+    while (rc == RC_OK && k->b.n_open > 0) {
+        rc = batches_end(&k->b, &k->sent[k->n_sent]);
+        k->n_sent += rc == RC_OK;
+    }
+    if (rc == RC_OK)
+        rc = check_and_rest(k);
+    return rc == RC_OK ? rc : err_set(e, rc, "%s", rc_text(rc));
+}
+
+static void batch_end(void *ctx, enum rc rc, struct buf *out)
+{
+    struct batch_work *k = ctx;
+    for (size_t i = 0; i < k->n_sent; i++) {
+        if (rc == RC_OK)
+            buf_addf(out, "%s " STR_FMT " " STR_FMT ";", k->sent[i]->own.id, STR_ARG(buf_str(&k->sent[i]->noted)),
+                     STR_ARG(buf_str(&k->sent[i]->body)));
+        message_free(k->sent[i]);
+    }
+    if (rc == RC_OK)
+        buf_addf(out, "%s " STR_FMT, k->rest_id, STR_ARG(buf_str(&k->rest)));
+    for (size_t i = 0; i < k->b.n_open; i++)
+        message_free(k->b.open[i].message);
+    batches_close(&k->b);
+    buf_free(&k->mark);
+    buf_free(&k->rest);
+}
+
+static void batches(void **state)
+{
+    (void)state;
+    struct push_world w = {.d = NULL};
+    world_begin(&w, "\"url\":\"https://h/x\",\"batch\":{\"max_items\":9,\"unique_by\":\"/k\"},\"body\":{\"i\":{\"$items\":true}}",
+                "{\"ok\":[200],\"unaccounted\":\"ok\"}");
+    struct batch_work k = {.w = &w};
+    sweep(&(struct work){"batches of items", false, batch_begin, batch_run, batch_end, &k});
+    batch_begin(&k); /* the mark that the next one resumes from */
+    struct err e;
+    assert_int_equal(batches_open(&k.b, &w.cfg, w.d, 10, &e), RC_OK);
+    assert_int_equal(put_all(&k), RC_OK);
+    buf_init(&w.mark, 65536);
+    buf_add_str(&w.mark, buf_str(&k.mark));
+    batch_end(&k, RC_NOMEM, NULL);
+    k.resumes = true;
+    sweep(&(struct work){"batches from a mark", false, batch_begin, batch_run, batch_end, &k});
+    buf_free(&w.mark);
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers),
+        cmocka_unit_test(batches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
