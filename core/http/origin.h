@@ -109,7 +109,7 @@ struct origin {
         unsigned busy_rounds;
         int64_t trouble_us;
     } before;
-    int64_t held_us;    /* the held clock at held_at_us */
+    int64_t held_us; /* the held clock at held_at_us */
     int64_t held_at_us;
 };
 

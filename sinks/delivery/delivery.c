@@ -8,7 +8,6 @@
 #include "sinks/delivery/answer.h"
 #include "core/base/thread.h"
 
-
 struct delivery {
     struct delivery_cfg cfg;
     pthread_t thread;
@@ -18,7 +17,7 @@ struct delivery {
     uv_loop_t loop;
     struct http_engine *engine; /* NULL once it has stopped */
     struct rng rng;
-    bool engine_idle; /* it was stopped, and nothing is inside any more */
+    bool engine_idle;                     /* it was stopped, and nothing is inside any more */
     bool protocol_runs, protocol_stopped; /* its own engines */
     uint64_t n_begun;
 
@@ -26,8 +25,8 @@ struct delivery {
     pthread_cond_t changed; /* `free`, `closed` or `stopping` */
     /* all below: under `lock` */
     uv_async_t wake;
-    bool can_wake;             /* `wake` is open */
-    struct message_list ready; /* sent, not yet with the engine */
+    bool can_wake;               /* `wake` is open */
+    struct message_list ready;   /* sent, not yet with the engine */
     struct message_list waiting; /* for delivery_continue() */
     struct message *free;
     struct message *all; /* newest first */

@@ -32,10 +32,11 @@ static enum rc damaged(const struct recorded_set *s, enum rc rc, struct err *e)
     if (rc == RC_NOMEM)
         return err_nomem(e);
     if (rc == RC_USAGE)
-        return err_set(e, RC_USAGE,
-                       "%s: a delivery in the state was made with another configuration, or is damaged; use "
-                       "the one that the run began with to resume, or --fresh",
-                       s->cfg.subject);
+        return err_set(
+            e, RC_USAGE,
+            "%s: a delivery in the state was made with another configuration, or is damaged; use "
+            "the one that the run began with to resume, or --fresh",
+            s->cfg.subject);
     return err_set(e, RC_USAGE, "%s: a delivery in the state is damaged", s->cfg.subject);
 }
 

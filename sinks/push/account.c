@@ -42,7 +42,8 @@ static struct str one_line(struct arena *a, struct str text, size_t most)
     return (struct str){copy, n};
 }
 
-static struct str text_at(struct arena *a, const struct json_pointer *p, const cJSON *from, size_t most)
+static struct str text_at(struct arena *a, const struct json_pointer *p, const cJSON *from,
+                          size_t most)
 {
     return one_line(a, scalar_text(json_pointer_find(p, from)), most);
 }
@@ -93,8 +94,8 @@ static const cJSON *refusal_of(const cJSON *body)
 }
 
 /* A text of a whole refusal: where the rules say that it is, or where it is in an entry. */
-static struct str refusal_text(const cJSON *body, const struct json_pointer *const places[], size_t most,
-                               struct arena *a)
+static struct str refusal_text(const cJSON *body, const struct json_pointer *const places[],
+                               size_t most, struct arena *a)
 {
     const cJSON *from = refusal_of(body);
     struct str text = STR_NONE;
@@ -127,8 +128,8 @@ static struct str refusal_message(const struct answer_rules *r, const cJSON *bod
 
 static void refuse_all(const struct accounts *s)
 {
-    struct item_answer all = failed(refusal_code(s->rules, s->body, s->a),
-                                    refusal_message(s->rules, s->body, s->a));
+    struct item_answer all =
+        failed(refusal_code(s->rules, s->body, s->a), refusal_message(s->rules, s->body, s->a));
     if (s->n == 1 && is_retried(s->rules, all.code))
         all.fate = ITEM_AGAIN;
     for (size_t i = 0; i < s->n; i++)
@@ -198,8 +199,8 @@ static struct item_key *find_key(struct item_key *keys, size_t n, struct str tex
 }
 
 /* The first item from `first` on with its text of which no entry has spoken; NULL: there is none. */
-static const struct item_key *next_item(const struct accounts *s, const struct item_key *keys, size_t n,
-                                        struct item_key *first)
+static const struct item_key *next_item(const struct accounts *s, const struct item_key *keys,
+                                        size_t n, struct item_key *first)
 {
     const struct item_key *end = keys + n;
     for (const struct item_key *key; (key = first + first->n_found) < end; first->n_found++) {

@@ -15,9 +15,10 @@ struct answer_match {
 
 /* Where the entries are that speak of single items, and how an entry finds its item. */
 struct answer_entries {
-    bool is_given; /* there is an `at` */
+    bool is_given;          /* there is an `at` */
     struct json_pointer at; /* an array of entries; else the value is the only entry */
-    bool by_position; /* the n-th entry is of the n-th item, and there are as many; else by two values that
+    bool
+        by_position; /* the n-th entry is of the n-th item, and there are as many; else by two values that
                          are alike: */
     struct json_pointer entry, item;
     bool has_success; /* only of `results`: the entry says whether it was accepted ... */
@@ -31,7 +32,7 @@ struct answer_rules {
     int ok[16]; /* which statuses are good answers */
     size_t n_ok;
     struct answer_entries results, errors;
-    bool unaccounted_ok; /* what is in neither is accepted: of APIs that answer nothing */
+    bool unaccounted_ok;        /* what is in neither is accepted: of APIs that answer nothing */
     const struct str *retry_if; /* codes of single items that are sent again, alone */
     size_t n_retry_if;
     int bisect_on[16]; /* a request that is refused as a whole with these is cut in halves */
@@ -48,7 +49,8 @@ enum item_fate {
 
 struct item_answer {
     enum item_fate fate;
-    struct str code, message; /* of ITEM_FAILED and ITEM_AGAIN: the API's; absent: it gave none. One line of
+    struct str code,
+        message; /* of ITEM_FAILED and ITEM_AGAIN: the API's; absent: it gave none. One line of
                                  valid UTF-8, cut; in the arena; not redacted */
 };
 

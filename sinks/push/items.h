@@ -7,9 +7,10 @@
 #include "core/base/buf.h"
 
 struct item {
-    struct str json;    /* the item, compact */
-    struct str url;     /* of its request, where that depends on the lead; else absent */
-    struct str headers; /* likewise: values, each counted (blob.h), in the order of the destination's headers that
+    struct str json; /* the item, compact */
+    struct str url;  /* of its request, where that depends on the lead; else absent */
+    struct str
+        headers; /* likewise: values, each counted (blob.h), in the order of the destination's headers that
                            name a field; else absent */
 };
 

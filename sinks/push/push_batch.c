@@ -11,8 +11,8 @@
 
 /* ---- open, close ---------------------------------------------------------------------------- */
 
-enum rc batches_open(struct batches *b, const struct sink_cfg *cfg, const struct destination *d, size_t around,
-                     struct err *e)
+enum rc batches_open(struct batches *b, const struct sink_cfg *cfg, const struct destination *d,
+                     size_t around, struct err *e)
 {
     *b = (struct batches){
         .destination = d,
@@ -70,7 +70,8 @@ static void begin_id(const struct batches *b, struct message_id_maker *ids)
     message_id_add(ids, b->profile->name);
 }
 
-static void add_to_id(const struct batches *b, struct message_id_maker *ids, const struct unacked_lead *lead)
+static void add_to_id(const struct batches *b, struct message_id_maker *ids,
+                      const struct unacked_lead *lead)
 {
     message_id_add(ids, lead->id);
     for (size_t i = 0; i < b->profile->n_params; i++)
@@ -79,8 +80,9 @@ static void add_to_id(const struct batches *b, struct message_id_maker *ids, con
 }
 
 /* Of the leads whose verdict is pending; `v` NULL: of all. */
-static enum rc id_of(const struct batches *b, struct message_id_maker *ids, const struct lead_note *leads, size_t n,
-                     const struct verdicts *v, char out[MESSAGE_ID_SIZE])
+static enum rc id_of(const struct batches *b, struct message_id_maker *ids,
+                     const struct lead_note *leads, size_t n, const struct verdicts *v,
+                     char out[MESSAGE_ID_SIZE])
 {
     begin_id(b, ids);
     for (size_t i = 0; i < n; i++) {
@@ -126,7 +128,8 @@ static enum rc make_headers(struct batches *b, struct item *item, struct templat
 static enum rc too_large(struct template_fault *fault, size_t most)
 {
     fault->code = "too_large";
-    (void)snprintf(fault->text, sizeof fault->text, "the item is larger than a request may be (%zu bytes)", most);
+    (void)snprintf(fault->text, sizeof fault->text,
+                   "the item is larger than a request may be (%zu bytes)", most);
     return RC_USAGE;
 }
 
@@ -239,8 +242,8 @@ static void join_lead(struct message *p, const struct lead *lead, uint64_t seq)
         p->last_seq = seq;
 }
 
-enum rc batches_add(struct batches *b, size_t at, const struct lead *lead, const struct item *item, struct str key,
-                    bool *is_full)
+enum rc batches_add(struct batches *b, size_t at, const struct lead *lead, const struct item *item,
+                    struct str key, bool *is_full)
 {
     const struct unacked_lead as = {lead->seq, lead->id, lead->params, lead->fingerprint};
     struct open_batch *o = &b->open[at];
@@ -271,7 +274,8 @@ enum rc batches_end(struct batches *b, struct message **out)
     struct arena a;
     size_t n;
     arena_init(&a, SIZE_MAX);
-    enum rc rc = lead_text_take(&a, buf_str(&first.message->noted), b->profile->n_params, &leads, &n);
+    enum rc rc =
+        lead_text_take(&a, buf_str(&first.message->noted), b->profile->n_params, &leads, &n);
     if (rc == RC_OK)
         rc = id_of(b, b->ids, leads, n, NULL, first.message->own.id);
     arena_free(&a);
@@ -336,8 +340,8 @@ static enum rc check_items(const struct batches *b, struct str body, size_t n_le
     return rc;
 }
 
-enum rc batches_check_recorded(void *batches, const struct lead_note *leads, size_t n, struct str id,
-                               struct str body)
+enum rc batches_check_recorded(void *batches, const struct lead_note *leads, size_t n,
+                               struct str id, struct str body)
 {
     const struct batches *b = batches;
     char want[MESSAGE_ID_SIZE];
@@ -349,8 +353,8 @@ enum rc batches_check_recorded(void *batches, const struct lead_note *leads, siz
     return rc == RC_OK && body.ptr ? check_items(b, body, n) : rc;
 }
 
-enum rc batches_rest(void *batches, struct str body, const struct lead_note *leads, const struct verdicts *v,
-                     struct buf *rest, char id[MESSAGE_ID_SIZE])
+enum rc batches_rest(void *batches, struct str body, const struct lead_note *leads,
+                     const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE])
 {
     const struct batches *b = batches;
     struct arena a;
@@ -385,9 +389,11 @@ void batches_mark(const struct batches *b, struct buf *out)
     buf_free(&all);
 }
 
-static enum rc take_rest(const struct batches *b, struct str *text, struct arena *a, struct batch_rest *out)
+static enum rc take_rest(const struct batches *b, struct str *text, struct arena *a,
+                         struct batch_rest *out)
 {
-    if (!counted_take(text, &out->noted) || !out->noted.ptr || !counted_take(text, &out->body) || !out->body.ptr)
+    if (!counted_take(text, &out->noted) || !out->noted.ptr || !counted_take(text, &out->body) ||
+        !out->body.ptr)
         return RC_SYNTAX;
     enum rc rc = lead_text_take(a, out->noted, b->profile->n_params, &out->leads, &out->n_leads);
     if (rc == RC_OK && out->n_leads >= b->destination->max_items)
@@ -395,8 +401,8 @@ static enum rc take_rest(const struct batches *b, struct str *text, struct arena
     return rc == RC_OK ? check_items(b, out->body, out->n_leads) : rc;
 }
 
-enum rc batches_rest_take(const struct batches *b, struct str mark, struct arena *a, struct batch_rest *out,
-                          size_t *n)
+enum rc batches_rest_take(const struct batches *b, struct str mark, struct arena *a,
+                          struct batch_rest *out, size_t *n)
 {
     struct str digest;
     char want[20];

@@ -22,7 +22,8 @@ struct batch_key {
 struct open_batch {
     struct message *message; /* owned by the delivery */
     size_t bytes;            /* of the request's body, so far */
-    struct batch_key *keys;  /* of its items, where they are unique by something; room for max_items */
+    struct batch_key
+        *keys; /* of its items, where they are unique by something; room for max_items */
     size_t n_keys;
     struct arena memory; /* of the keys' texts */
 };
@@ -44,8 +45,8 @@ struct batches {
 };
 
 /* `around`: see above. A zeroed one may be closed. RC_NOMEM. */
-enum rc batches_open(struct batches *b, const struct sink_cfg *cfg, const struct destination *d, size_t around,
-                     struct err *e);
+enum rc batches_open(struct batches *b, const struct sink_cfg *cfg, const struct destination *d,
+                     size_t around, struct err *e);
 void batches_close(struct batches *b);
 
 /* A lead as an item: json, url and headers of `b` are *item from then on. RC_USAGE: it cannot be sent, as *fault
@@ -61,8 +62,8 @@ enum rc batches_find(struct batches *b, const struct item *item, size_t *at, str
 enum rc batches_begin(struct batches *b, struct message *p);
 
 /* Puts it there. *is_full: it and all before it are to be sent. RC_NOMEM leaves it as it was. */
-enum rc batches_add(struct batches *b, size_t at, const struct lead *lead, const struct item *item, struct str key,
-                    bool *is_full);
+enum rc batches_add(struct batches *b, size_t at, const struct lead *lead, const struct item *item,
+                    struct str key, bool *is_full);
 
 /* Completes the oldest and gives it away. RC_NOMEM: it is still here. */
 enum rc batches_end(struct batches *b, struct message **out);
@@ -70,10 +71,10 @@ enum rc batches_end(struct batches *b, struct message **out);
 /* ---- what the state holds -------------------------------------------------------------------- */
 
 /* For struct outbox_messages; their ctx is the batches. */
-enum rc batches_check_recorded(void *batches, const struct lead_note *leads, size_t n, struct str id,
-                               struct str body);
-enum rc batches_rest(void *batches, struct str body, const struct lead_note *leads, const struct verdicts *v,
-                     struct buf *rest, char id[MESSAGE_ID_SIZE]);
+enum rc batches_check_recorded(void *batches, const struct lead_note *leads, size_t n,
+                               struct str id, struct str body);
+enum rc batches_rest(void *batches, struct str body, const struct lead_note *leads,
+                     const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE]);
 
 /* Appends what is needed to resume with the batches at hand. Errors stick in `out`. */
 void batches_mark(const struct batches *b, struct buf *out);
@@ -87,8 +88,8 @@ struct batch_rest {
 
 /* All of a mark that is not empty; made in `a`, and pointing into `mark`. RC_SYNTAX: it is damaged; RC_USAGE:
  * the destination is another than when it was made; RC_NOMEM. */
-enum rc batches_rest_take(const struct batches *b, struct str mark, struct arena *a, struct batch_rest *out,
-                          size_t *n);
+enum rc batches_rest_take(const struct batches *b, struct str mark, struct arena *a,
+                          struct batch_rest *out, size_t *n);
 
 /* Goes on with it in an empty message, as a new batch: takes the leads from the run. What it gave is in the
  * message also after an error. RC_SYNTAX: it has not all of them; RC_NOMEM. */

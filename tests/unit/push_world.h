@@ -58,9 +58,9 @@ static inline int push_leave(void **state)
 }
 
 #define PUSH_ITEM "{\"id\":{\"$field\":\"lead_id\"}}"
-#define PUSH_ANSWER                                                                                    \
-    "{\"ok\":[200],\"results\":{\"at\":\"/r\",\"match\":{\"entry\":\"\",\"item\":\"/id\"}},"           \
-    "\"errors\":{\"at\":\"/e\",\"match\":{\"entry\":\"/id\",\"item\":\"/id\"},\"code\":\"/code\","     \
+#define PUSH_ANSWER                                                                                \
+    "{\"ok\":[200],\"results\":{\"at\":\"/r\",\"match\":{\"entry\":\"\",\"item\":\"/id\"}},"       \
+    "\"errors\":{\"at\":\"/e\",\"match\":{\"entry\":\"/id\",\"item\":\"/id\"},\"code\":\"/code\"," \
     "\"message\":\"/m\"},\"code\":\"/code\",\"message\":\"/m\",\"retry_if\":[\"LOCKED\"]"
 #define PUSH_BATCH(n) "\"batch\":{\"max_items\":" #n "},\"body\":{\"in\":{\"$items\":true}},"
 

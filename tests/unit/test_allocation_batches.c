@@ -24,16 +24,19 @@ static void world_begin(struct push_world *w, const char *members, const char *a
         char payload[32];
         (void)snprintf(payload, sizeof payload, "{\"k\":\"%zu\"}", i % 2);
         struct lead *lead = &w->leads[i];
-        *lead = (struct lead){.seq = i, .id = STR("L-1"), .params = w->sample.param_values, .tables = w->sample.rows};
+        *lead = (struct lead){
+            .seq = i, .id = STR("L-1"), .params = w->sample.param_values, .tables = w->sample.rows};
         assert_int_equal(json_parse(&w->arena, str_c(payload), JSON_TREE, &lead->doc, NULL), RC_OK);
         lead->root = lead->doc.root;
     }
     buf_init(&b, 8192);
-    buf_addf(&b,
-             "{\"destination\":1,\"method\":\"POST\",%s,\"item\":{\"k\":{\"$payload\":\"/k\"},\"id\":{\"$field\":"
-             "\"lead_id\"}},\"answer\":%s}",
-             members, answer);
-    if (destination_parse(&w->d, buf_str(&b), "x.json", &w->sample.profile, &(struct text_list){.n = 0}, &e) != RC_OK)
+    buf_addf(
+        &b,
+        "{\"destination\":1,\"method\":\"POST\",%s,\"item\":{\"k\":{\"$payload\":\"/k\"},\"id\":{\"$field\":"
+        "\"lead_id\"}},\"answer\":%s}",
+        members, answer);
+    if (destination_parse(&w->d, buf_str(&b), "x.json", &w->sample.profile,
+                          &(struct text_list){.n = 0}, &e) != RC_OK)
         fail_msg("%s", e.msg);
     buf_free(&b);
     w->cfg = (struct sink_cfg){.target = "x.json",
@@ -73,7 +76,8 @@ static enum rc account_run(void *ctx, struct err *e)
     struct str items[3];
     for (size_t i = 0; i < 3; i++)
         items[i] = str_c(texts[i]);
-    enum rc rc = account_answer(w->rules, w->status, str_c(w->body), items, 3, &w->arena, w->out, &w->kind);
+    enum rc rc =
+        account_answer(w->rules, w->status, str_c(w->body), items, 3, &w->arena, w->out, &w->kind);
     return rc == RC_OK ? rc : err_set(e, rc, "%s", rc_text(rc));
 }
 
@@ -81,8 +85,8 @@ static void account_end(void *ctx, enum rc rc, struct buf *out)
 {
     struct account_work *w = ctx;
     for (size_t i = 0; rc == RC_OK && i < 3; i++)
-        buf_addf(out, "%d %d " STR_FMT " " STR_FMT ";", w->kind, w->out[i].fate, STR_ARG(w->out[i].code),
-                 STR_ARG(w->out[i].message));
+        buf_addf(out, "%d %d " STR_FMT " " STR_FMT ";", w->kind, w->out[i].fate,
+                 STR_ARG(w->out[i].code), STR_ARG(w->out[i].message));
     arena_free(&w->arena);
 }
 
@@ -93,15 +97,19 @@ static void answers(void **state)
         int status;
         const char *body;
     } cases[] = {
-        {200, "{\"r\":[{\"k\":\"0\"}],\"e\":[{\"k\":\"1\",\"c\":\"LOCKED\",\"m\":\"a\\nb\"},{\"m\":\"of nobody\"}]}"},
+        {200,
+         "{\"r\":[{\"k\":\"0\"}],\"e\":[{\"k\":\"1\",\"c\":\"LOCKED\",\"m\":\"a\\nb\"},{\"m\":\"of nobody\"}]}"},
         {400, "{\"c\":\"BAD\",\"m\":\"no\"}"},
     };
     struct push_world w = {.d = NULL};
-    world_begin(&w, "\"url\":\"https://h/x\",\"batch\":{\"max_items\":9},\"body\":{\"i\":{\"$items\":true}}",
-                "{\"ok\":[200],\"results\":{\"at\":\"/r\",\"match\":\"/k\"},\"errors\":{\"at\":\"/e\",\"match\":\"/k\","
-                "\"code\":\"/c\",\"message\":\"/m\"},\"retry_if\":[\"LOCKED\"],\"bisect_on\":[400]}");
+    world_begin(
+        &w,
+        "\"url\":\"https://h/x\",\"batch\":{\"max_items\":9},\"body\":{\"i\":{\"$items\":true}}",
+        "{\"ok\":[200],\"results\":{\"at\":\"/r\",\"match\":\"/k\"},\"errors\":{\"at\":\"/e\",\"match\":\"/k\","
+        "\"code\":\"/c\",\"message\":\"/m\"},\"retry_if\":[\"LOCKED\"],\"bisect_on\":[400]}");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct account_work work = {.rules = &w.d->answer, .status = cases[i].status, .body = cases[i].body};
+        struct account_work work = {
+            .rules = &w.d->answer, .status = cases[i].status, .body = cases[i].body};
         sweep(&(struct work){"an answer", false, account_begin, account_run, account_end, &work});
     }
     world_end(&w);
@@ -198,7 +206,8 @@ static enum rc resume(struct batch_work *k, struct err *e)
 
 static enum rc check_and_rest(struct batch_work *k)
 {
-    static const struct verdict of[] = {{.kind = VERDICT_ACCEPTED}, {.kind = VERDICT_PENDING}, {.kind = VERDICT_PENDING}};
+    static const struct verdict of[] = {
+        {.kind = VERDICT_ACCEPTED}, {.kind = VERDICT_PENDING}, {.kind = VERDICT_PENDING}};
     const struct message *p = k->sent[0];
     struct lead_note *notes;
     struct arena a;
@@ -208,7 +217,8 @@ static enum rc check_and_rest(struct batch_work *k)
     if (rc == RC_OK)
         rc = batches_check_recorded(&k->b, notes, n, str_c(p->own.id), buf_str(&p->body));
     if (rc == RC_OK)
-        rc = batches_rest(&k->b, buf_str(&p->body), notes, &(const struct verdicts){of, n}, &k->rest, k->rest_id);
+        rc = batches_rest(&k->b, buf_str(&p->body), notes, &(const struct verdicts){of, n},
+                          &k->rest, k->rest_id);
     arena_free(&a);
     return rc == RC_OK ? buf_rc(&k->rest) : rc;
 }
@@ -234,8 +244,8 @@ static void batch_end(void *ctx, enum rc rc, struct buf *out)
     struct batch_work *k = ctx;
     for (size_t i = 0; i < k->n_sent; i++) {
         if (rc == RC_OK)
-            buf_addf(out, "%s " STR_FMT " " STR_FMT ";", k->sent[i]->own.id, STR_ARG(buf_str(&k->sent[i]->noted)),
-                     STR_ARG(buf_str(&k->sent[i]->body)));
+            buf_addf(out, "%s " STR_FMT " " STR_FMT ";", k->sent[i]->own.id,
+                     STR_ARG(buf_str(&k->sent[i]->noted)), STR_ARG(buf_str(&k->sent[i]->body)));
         message_free(k->sent[i]);
     }
     if (rc == RC_OK)
@@ -251,8 +261,10 @@ static void batches(void **state)
 {
     (void)state;
     struct push_world w = {.d = NULL};
-    world_begin(&w, "\"url\":\"https://h/x\",\"batch\":{\"max_items\":9,\"unique_by\":\"/k\"},\"body\":{\"i\":{\"$items\":true}}",
-                "{\"ok\":[200],\"unaccounted\":\"ok\"}");
+    world_begin(
+        &w,
+        "\"url\":\"https://h/x\",\"batch\":{\"max_items\":9,\"unique_by\":\"/k\"},\"body\":{\"i\":{\"$items\":true}}",
+        "{\"ok\":[200],\"unaccounted\":\"ok\"}");
     struct batch_work k = {.w = &w};
     sweep(&(struct work){"batches of items", false, batch_begin, batch_run, batch_end, &k});
     batch_begin(&k); /* the mark that the next one resumes from */

@@ -310,11 +310,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_is_as_a_429),
-        cmocka_unit_test(goes_down),     cmocka_unit_test(comes_up),
-        cmocka_unit_test(a_late_answer), cmocka_unit_test(probes_one_at_a_time),
-        cmocka_unit_test(what_counts),   cmocka_unit_test(gate),
-        cmocka_unit_test(rounds_of_429), cmocka_unit_test(rounds_refused_in_part),
-        cmocka_unit_test(trouble_clock), cmocka_unit_test(held_clock),
+        cmocka_unit_test(goes_down),
+        cmocka_unit_test(comes_up),
+        cmocka_unit_test(a_late_answer),
+        cmocka_unit_test(probes_one_at_a_time),
+        cmocka_unit_test(what_counts),
+        cmocka_unit_test(gate),
+        cmocka_unit_test(rounds_of_429),
+        cmocka_unit_test(rounds_refused_in_part),
+        cmocka_unit_test(trouble_clock),
+        cmocka_unit_test(held_clock),
         cmocka_unit_test(backoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

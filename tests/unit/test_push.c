@@ -124,7 +124,8 @@ static void closes_within_a_batch(struct pushworld *p, const char *answer, int s
 
 static void refused_credentials_close(void **state)
 {
-    closes_within_a_batch(*state, ANSWER("401 Unauthorized", "", "who?"), 401, "credentials refused");
+    closes_within_a_batch(*state, ANSWER("401 Unauthorized", "", "who?"), 401,
+                          "credentials refused");
 }
 
 static void gone_closes(void **state)
@@ -162,7 +163,8 @@ static void expect_recorded(struct pushworld *p, const char *want)
     struct buf all;
     struct err e;
     buf_init(&all, 65536);
-    assert_int_equal(state_each_delivery(p->o.state, p->o.w.cfg.index, note_delivery, &all, &e), RC_OK);
+    assert_int_equal(state_each_delivery(p->o.state, p->o.w.cfg.index, note_delivery, &all, &e),
+                     RC_OK);
     assert_string_equal(buf_cstr(&all), want);
     buf_free(&all);
 }
@@ -177,7 +179,8 @@ static void a_stop_within_a_batch(void **state)
     w->stub.received = stop_before_answer;
     w->stub.ctx = &stopper;
     w->stub.answers[0] = REFUSED;
-    w->stub.answers[1] = OK_ANSWER("{\"r\":[\"1\"],\"e\":[{\"id\":\"0\",\"code\":\"NO\",\"m\":\"bad\"}]}");
+    w->stub.answers[1] =
+        OK_ANSWER("{\"r\":[\"1\"],\"e\":[{\"id\":\"0\",\"code\":\"NO\",\"m\":\"bad\"}]}");
     w->stub.answers[2] = OK_ANSWER("{\"r\":[\"2\",\"3\"]}");
     w->stub.answers[3] = OK_ANSWER("{\"r\":[\"4\"]}");
     push_destination(p, PUSH_BATCH(4), PUSH_ITEM, PUSH_ANSWER ",\"bisect_on\":[400]");
@@ -358,7 +361,9 @@ static void no_token(struct pushworld *p, const char *answer, const char *code, 
 
 static void a_token_is_refused(void **state)
 {
-    no_token(*state, ANSWER("400 Bad Request", "", "{\"error\":\"invalid_client\",\"error_description\":\"no s%20e\"}"),
+    no_token(*state,
+             ANSWER("400 Bad Request", "",
+                    "{\"error\":\"invalid_client\",\"error_description\":\"no s%20e\"}"),
              "http_400", "no access token: the token server returned 400: invalid_client");
 }
 
@@ -437,8 +442,9 @@ static void alike_items_go_into_the_next(void **state)
 {
     struct pushworld *p = *state;
     struct world *w = &p->o.w;
-    push_destination(p, "\"batch\":{\"max_items\":3,\"unique_by\":\"/k\"},\"body\":{\"in\":{\"$items\":true}},",
-                     "{\"k\":{\"$payload\":\"/k\"},\"id\":{\"$field\":\"lead_id\"}}", EACH_OK);
+    push_destination(
+        p, "\"batch\":{\"max_items\":3,\"unique_by\":\"/k\"},\"body\":{\"in\":{\"$items\":true}},",
+        "{\"k\":{\"$payload\":\"/k\"},\"id\":{\"$field\":\"lead_id\"}}", EACH_OK);
     out_begin(&p->o);
     world_put(w, 0, 2);
     world_put(w, 3, 2);
@@ -456,8 +462,12 @@ static void alike_items_go_into_the_next(void **state)
     for (size_t i = 0; i < 7; i++)
         expect_settled(w, i, 1, VERDICT_ACCEPTED, 200, "");
     assert_int_equal(w->stub.n, 3);
-    expect_body(w, 0, "{\"in\":[{\"k\":\"0\",\"id\":\"0\"},{\"k\":\"1\",\"id\":\"1\"},{\"k\":\"2\",\"id\":\"2\"}]}");
-    expect_body(w, 1, "{\"in\":[{\"k\":\"0\",\"id\":\"3\"},{\"k\":\"1\",\"id\":\"4\"},{\"k\":\"2\",\"id\":\"5\"}]}");
+    expect_body(
+        w, 0,
+        "{\"in\":[{\"k\":\"0\",\"id\":\"0\"},{\"k\":\"1\",\"id\":\"1\"},{\"k\":\"2\",\"id\":\"2\"}]}");
+    expect_body(
+        w, 1,
+        "{\"in\":[{\"k\":\"0\",\"id\":\"3\"},{\"k\":\"1\",\"id\":\"4\"},{\"k\":\"2\",\"id\":\"5\"}]}");
     expect_body(w, 2, "{\"in\":[{\"k\":\"0\",\"id\":\"6\"}]}");
 }
 

@@ -3,7 +3,8 @@
 #include "sinks/push/push_batch.h"
 
 #define UNIQUE "\"unique_by\":\"/k\","
-#define ITEM "{\"k\":{\"$payload\":\"/k\"},\"t\":{\"$payload\":\"/t\"},\"id\":{\"$field\":\"lead_id\"}}"
+#define ITEM                                                                                       \
+    "{\"k\":{\"$payload\":\"/k\"},\"t\":{\"$payload\":\"/t\"},\"id\":{\"$field\":\"lead_id\"}}"
 
 /* Leads, batches for them, and all that was sent. */
 struct batch_world {
@@ -32,8 +33,8 @@ static struct destination *make_destination(const struct batch_world *w, const c
              "{\"destination\":1,\"method\":\"POST\",\"url\":\"%s\",%s\"item\":" ITEM
              ",\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"}}",
              url, members);
-    if (destination_parse(&d, buf_str(&b), "x.json", &w->sample.profile, &(struct text_list){.n = 0},
-                          &e) != RC_OK)
+    if (destination_parse(&d, buf_str(&b), "x.json", &w->sample.profile,
+                          &(struct text_list){.n = 0}, &e) != RC_OK)
         fail_msg("%s", e.msg);
     buf_free(&b);
     return d;
@@ -138,7 +139,7 @@ static void test_unique(void **state)
         {"aba", "0 1;2;"},
         {"aaa", "0;1;2;"},
         {"aaaa", "0;1;2;3;"},
-        {"aaaaa", "0;1;2;3;4;"},          /* four are open at a time */
+        {"aaaaa", "0;1;2;3;4;"}, /* four are open at a time */
         {"aaaaaaaaa", "0;1;2;3;4;5;6;7;8;"},
         {"abaabab", "0 1;2 4;3 6;5;"},
         {"----", "0 1 2;3;"},             /* without a value none are alike */
@@ -154,7 +155,11 @@ static void test_unique(void **state)
                  "https://h/x");
         for (size_t k = 0; cases[i].keys[k]; k++) {
             char payload[24], c = cases[i].keys[k];
-            (void)snprintf(payload, sizeof payload, c == '-' ? "{}" : c == 'n' ? "{\"k\":1}" : "{\"k\":\"%c\"}", c);
+            (void)snprintf(payload, sizeof payload,
+                           c == '-'   ? "{}"
+                           : c == 'n' ? "{\"k\":1}"
+                                      : "{\"k\":\"%c\"}",
+                           c);
             bw_lead(&w, k, payload);
             bw_put(&w, k);
         }
@@ -175,12 +180,13 @@ static void test_full(void **state)
         {"\"max_items\":10,\"max_bytes\":1024", "0 1;2 3;4;"}, /* 10 around, 400 each, commas */
     };
     char payload[512];
-    (void)snprintf(payload, sizeof payload, "{\"t\":\"%0384d\"}", 0); /* {"t":"...","id":"0"}: 400 bytes */
+    (void)snprintf(payload, sizeof payload, "{\"t\":\"%0384d\"}",
+                   0); /* {"t":"...","id":"0"}: 400 bytes */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct batch_world w;
         char members[128];
-        (void)snprintf(members, sizeof members, "\"batch\":{%s},\"body\":{\"i\":{\"$items\":true}},",
-                       cases[i].batch);
+        (void)snprintf(members, sizeof members,
+                       "\"batch\":{%s},\"body\":{\"i\":{\"$items\":true}},", cases[i].batch);
         bw_begin(&w, members, "https://h/x");
         for (size_t k = 0; k < 5; k++) {
             bw_lead(&w, k, payload);
@@ -202,8 +208,9 @@ static void test_full_by_bytes(void **state)
     memcpy(payload, "{\"t\":\"", 6);
     memset(payload + 6, 'x', n);
     memcpy(payload + 6 + n, "\"}", 3);
-    bw_begin(&w, "\"batch\":{\"max_items\":9,\"max_bytes\":\"64M\"},\"body\":{\"i\":{\"$items\":true}},",
-             "https://h/x");
+    bw_begin(
+        &w, "\"batch\":{\"max_items\":9,\"max_bytes\":\"64M\"},\"body\":{\"i\":{\"$items\":true}},",
+        "https://h/x");
     for (size_t k = 0; k < 5; k++) {
         bw_lead(&w, k, payload);
         bw_put(&w, k);
@@ -224,13 +231,17 @@ static void test_too_large(void **state)
         char payload[1200];
         int n = 1024 - 10 - (int)strlen("{\"t\":\"\",\"id\":\"0\"}") + over;
         (void)snprintf(payload, sizeof payload, "{\"t\":\"%0*d\"}", n, 0);
-        bw_begin(&w, "\"batch\":{\"max_items\":2,\"max_bytes\":1024},\"body\":{\"i\":{\"$items\":true}},",
-                 "https://h/x");
+        bw_begin(
+            &w,
+            "\"batch\":{\"max_items\":2,\"max_bytes\":1024},\"body\":{\"i\":{\"$items\":true}},",
+            "https://h/x");
         bw_lead(&w, 0, payload);
-        assert_int_equal(batches_make_item(&w.b, &w.leads[0], &item, &fault), over ? RC_USAGE : RC_OK);
+        assert_int_equal(batches_make_item(&w.b, &w.leads[0], &item, &fault),
+                         over ? RC_USAGE : RC_OK);
         if (over) {
             assert_string_equal(fault.code, "too_large");
-            assert_string_equal(fault.text, "the item is larger than a request may be (1024 bytes)");
+            assert_string_equal(fault.text,
+                                "the item is larger than a request may be (1024 bytes)");
         }
         bw_end(&w);
     }
@@ -274,8 +285,8 @@ static enum rc resume(struct batch_world *w, struct str mark)
     arena_init(&a, SIZE_MAX);
     enum rc rc = batches_rest_take(&w->b, mark, &a, rest, &n);
     for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = batches_resume(&w->b, message_new(NULL, w->d->max_items, MESSAGE_BODY_MAX), &rest[i], &host, NULL,
-                            &e);
+        rc = batches_resume(&w->b, message_new(NULL, w->d->max_items, MESSAGE_BODY_MAX), &rest[i],
+                            &host, NULL, &e);
     arena_free(&a);
     return rc;
 }
@@ -350,7 +361,8 @@ static void test_another_destination(void **state)
     struct batch_world before, w;
     struct buf mark;
     make_mark(&before, &mark);
-    bw_begin(&w, "\"batch\":{" UNIQUE "\"max_items\":4},\"body\":{\"i\":{\"$items\":true}},", "https://h/x");
+    bw_begin(&w, "\"batch\":{" UNIQUE "\"max_items\":4},\"body\":{\"i\":{\"$items\":true}},",
+             "https://h/x");
     assert_int_equal(resume(&w, buf_str(&mark)), RC_USAGE);
     bw_end(&before);
     bw_end(&w);
@@ -388,7 +400,8 @@ static void test_damaged_marks(void **state)
 
 /* ---- recorded deliveries -------------------------------------------------------------------- */
 
-static void sent_note(const struct batch_world *w, struct arena *a, struct lead_note **notes, size_t *n)
+static void sent_note(const struct batch_world *w, struct arena *a, struct lead_note **notes,
+                      size_t *n)
 {
     assert_int_equal(lead_text_take(a, buf_str(&w->messages[0]->noted), 1, notes, n), RC_OK);
 }
@@ -416,12 +429,19 @@ static void test_recorded(void **state)
     assert_int_equal(batches_check_recorded(&w.b, notes, 3, STR("msg_0"), body), RC_USAGE);
     assert_int_equal(batches_check_recorded(&w.b, notes, 4, id, body), RC_SYNTAX);
     static const char *const wrong[] = {
-        "", "x", "2:{}-:-:", "2:{}-:-:2:{}-:-:", "2:{}-:-:2:{}-:-:1:{-:-:", "2:{}-:-:2:{}-:-:2:{}9:https://h-:",
-        "2:{}-:-:2:{}-:-:2:{}-:-:2:{}-:-:", "2:{}-:-:2:{}-:-:-:-:-:",
+        "",
+        "x",
+        "2:{}-:-:",
+        "2:{}-:-:2:{}-:-:",
+        "2:{}-:-:2:{}-:-:1:{-:-:",
+        "2:{}-:-:2:{}-:-:2:{}9:https://h-:",
+        "2:{}-:-:2:{}-:-:2:{}-:-:2:{}-:-:",
+        "2:{}-:-:2:{}-:-:-:-:-:",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(batches_check_recorded(&w.b, notes, 3, id, str_c(wrong[i])), RC_SYNTAX);
-    assert_int_equal(batches_check_recorded(&w.b, notes, 3, id, STR("2:{}-:-:2:{}-:-:2:{}-:-:")), RC_OK);
+    assert_int_equal(batches_check_recorded(&w.b, notes, 3, id, STR("2:{}-:-:2:{}-:-:2:{}-:-:")),
+                     RC_OK);
     arena_free(&a);
     bw_end(&w);
     bw_end(&other);
@@ -453,7 +473,8 @@ static void test_recorded_urls(void **state)
     bw_put(&w, 0);
     sent_note(&w, &a, &notes, &n);
     const struct message *p = w.messages[0];
-    assert_int_equal(batches_check_recorded(&w.b, notes, n, str_c(p->own.id), buf_str(&p->body)), RC_OK);
+    assert_int_equal(batches_check_recorded(&w.b, notes, n, str_c(p->own.id), buf_str(&p->body)),
+                     RC_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf body;
         buf_init(&body, 4096);
@@ -470,7 +491,8 @@ static void test_recorded_urls(void **state)
 static void test_rest(void **state)
 {
     (void)state;
-    static const struct verdict of[] = {{.kind = VERDICT_PENDING}, {.kind = VERDICT_ACCEPTED}, {.kind = VERDICT_PENDING}};
+    static const struct verdict of[] = {
+        {.kind = VERDICT_PENDING}, {.kind = VERDICT_ACCEPTED}, {.kind = VERDICT_PENDING}};
     const struct verdicts verdicts = {of, 3};
     struct batch_world w, alone;
     struct arena a;
@@ -488,7 +510,8 @@ static void test_rest(void **state)
     bw_put(&alone, 2);
     expect_sent(&alone, "0 2;");
     sent_note(&w, &a, &notes, &n);
-    assert_int_equal(batches_rest(&w.b, buf_str(&w.messages[0]->body), notes, &verdicts, &rest, id), RC_OK);
+    assert_int_equal(batches_rest(&w.b, buf_str(&w.messages[0]->body), notes, &verdicts, &rest, id),
+                     RC_OK);
     assert_string_equal(id, alone.messages[0]->own.id);
     assert_string_equal(buf_cstr(&rest), buf_cstr(&alone.messages[0]->body));
     assert_int_equal(batches_rest(&w.b, STR("x"), notes, &verdicts, &rest, id), RC_SYNTAX);

@@ -11,13 +11,13 @@
 static void test_use(void **state)
 {
     (void)state;
-    static const int64_t cases[][2] = {{1, 1},     {4, 4},       {5, 4},       {60, 48},
-                                       {299, 240}, {300, 240},   {301, 241},   {3600, 3540},
-                                       {86400, 86340}, {316224000, 316223940}};
+    static const int64_t cases[][2] = {
+        {1, 1},     {4, 4},     {5, 4},       {60, 48},       {299, 240},
+        {300, 240}, {301, 241}, {3600, 3540}, {86400, 86340}, {316224000, 316223940}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (token_use_s(cases[i][0]) != cases[i][1])
-            fail_msg("%lld: %lld, want %lld", (long long)cases[i][0], (long long)token_use_s(cases[i][0]),
-                     (long long)cases[i][1]);
+            fail_msg("%lld: %lld, want %lld", (long long)cases[i][0],
+                     (long long)token_use_s(cases[i][0]), (long long)cases[i][1]);
     }
 }
 
@@ -29,7 +29,8 @@ static void test_read(void **state)
     } cases[] = {
         {"{\"access_token\":\"a.b-c_d~e+f/g==\",\"expires_in\":3600,\"url\":\"https://i\"}",
          "a.b-c_d~e+f/g== (none) 3600 https://i"},
-        {"{\"access_token\":\"a\",\"expires_in\":\"3600\",\"refresh_token\":\"r\",\"url\":\"u\"}", "a r 3600 u"},
+        {"{\"access_token\":\"a\",\"expires_in\":\"3600\",\"refresh_token\":\"r\",\"url\":\"u\"}",
+         "a r 3600 u"},
         {"{\"access_token\":\"a!b\",\"url\":\"u\"}", "a!b (none) 0 u"},
         {"{\"access_token\":\"a\",\"expires_in\":0,\"url\":\"u\"}", "a (none) 0 u"},
         {"{\"access_token\":\"a\",\"expires_in\":-1,\"url\":\"u\"}", "a (none) 0 u"},
@@ -38,8 +39,10 @@ static void test_read(void **state)
         {"{\"access_token\":\"a\",\"expires_in\":null,\"url\":\"u\"}", "a (none) 0 u"},
         {"{\"access_token\":\"a\",\"expires_in\":[],\"url\":\"u\"}", "a (none) 0 u"},
         {"{\"access_token\":\"a\",\"expires_in\":\"soon\",\"url\":\"u\"}", "a (none) 0 u"},
-        {"{\"access_token\":\"a\",\"expires_in\":99999999999999999999,\"url\":\"u\"}", "a (none) 0 u"},
-        {"{\"access_token\":\"a\",\"expires_in\":9999999999999999999,\"url\":\"u\"}", "a (none) 316224000 u"},
+        {"{\"access_token\":\"a\",\"expires_in\":99999999999999999999,\"url\":\"u\"}",
+         "a (none) 0 u"},
+        {"{\"access_token\":\"a\",\"expires_in\":9999999999999999999,\"url\":\"u\"}",
+         "a (none) 316224000 u"},
         {"{\"access_token\":\"a\",\"refresh_token\":\"\",\"url\":\"u\"}", "a (none) 0 u"},
         {"{\"access_token\":\"a\",\"refresh_token\":\"r\\n\",\"url\":\"u\"}", "a (none) 0 u"},
         {"{\"access_token\":\"a\",\"refresh_token\":1,\"url\":\"u\"}", "a (none) 0 u"},
@@ -48,13 +51,20 @@ static void test_read(void **state)
         {"[\"a\"]", "it is not a JSON object"},
         {"null", "it is not a JSON object"},
         {"{}", "it has no \"access_token\" of visible ASCII characters"},
-        {"{\"Access_Token\":\"a\",\"url\":\"u\"}", "it has no \"access_token\" of visible ASCII characters"},
-        {"{\"access_token\":\"\",\"url\":\"u\"}", "it has no \"access_token\" of visible ASCII characters"},
-        {"{\"access_token\":1,\"url\":\"u\"}", "it has no \"access_token\" of visible ASCII characters"},
-        {"{\"access_token\":\"a b\",\"url\":\"u\"}", "it has no \"access_token\" of visible ASCII characters"},
-        {"{\"access_token\":\"a\\r\\nX: y\",\"url\":\"u\"}", "it has no \"access_token\" of visible ASCII characters"},
-        {"{\"access_token\":\"a\\u0000\",\"url\":\"u\"}", "it has no \"access_token\" of visible ASCII characters"},
-        {"{\"access_token\":\"\\u00e9\",\"url\":\"u\"}", "it has no \"access_token\" of visible ASCII characters"},
+        {"{\"Access_Token\":\"a\",\"url\":\"u\"}",
+         "it has no \"access_token\" of visible ASCII characters"},
+        {"{\"access_token\":\"\",\"url\":\"u\"}",
+         "it has no \"access_token\" of visible ASCII characters"},
+        {"{\"access_token\":1,\"url\":\"u\"}",
+         "it has no \"access_token\" of visible ASCII characters"},
+        {"{\"access_token\":\"a b\",\"url\":\"u\"}",
+         "it has no \"access_token\" of visible ASCII characters"},
+        {"{\"access_token\":\"a\\r\\nX: y\",\"url\":\"u\"}",
+         "it has no \"access_token\" of visible ASCII characters"},
+        {"{\"access_token\":\"a\\u0000\",\"url\":\"u\"}",
+         "it has no \"access_token\" of visible ASCII characters"},
+        {"{\"access_token\":\"\\u00e9\",\"url\":\"u\"}",
+         "it has no \"access_token\" of visible ASCII characters"},
         {"{\"access_token\":\"a\"}", "it has no text \"url\""},
         {"{\"access_token\":\"a\",\"url\":\"\"}", "it has no text \"url\""},
         {"{\"access_token\":\"a\",\"url\":7}", "it has no text \"url\""},
@@ -71,8 +81,8 @@ static void test_read(void **state)
         enum rc rc = token_answer_read(&t, &auth, str_c(cases[i].body), &a, &e);
         if (rc == RC_OK)
             (void)snprintf(got, sizeof got, STR_FMT " " STR_FMT " %lld " STR_FMT, STR_ARG(t.token),
-                           STR_ARG(t.refresh.ptr ? t.refresh : STR("(none)")), (long long)t.expires_s,
-                           STR_ARG(t.taken[0]));
+                           STR_ARG(t.refresh.ptr ? t.refresh : STR("(none)")),
+                           (long long)t.expires_s, STR_ARG(t.taken[0]));
         else
             (void)snprintf(got, sizeof got, "%s", e.msg);
         if ((rc != RC_OK && rc != RC_SYNTAX) || strcmp(got, cases[i].want) != 0)
@@ -96,7 +106,8 @@ static void test_long(void **state)
         for (size_t i = 0; i < TOKEN_BYTES_MAX + over; i++)
             buf_addc(&b, 't');
         buf_adds(&b, "\"}");
-        assert_int_equal(token_answer_read(&t, &auth, buf_str(&b), &a, &e), over ? RC_SYNTAX : RC_OK);
+        assert_int_equal(token_answer_read(&t, &auth, buf_str(&b), &a, &e),
+                         over ? RC_SYNTAX : RC_OK);
         buf_free(&b);
         arena_free(&a);
     }
@@ -167,7 +178,10 @@ static void tokens_begin(struct tokens *k, enum oauth2_grant grant, const char *
         .secret = STR("the-secret"),
         .refresh = STR("refresh-0"),
         .redaction = k->secrets,
-        .retry = {.attempts = 2, .retry_max_time_ms = 60000, .timeout_ms = 5000, .connect_timeout_ms = 5000},
+        .retry = {.attempts = 2,
+                  .retry_max_time_ms = 60000,
+                  .timeout_ms = 5000,
+                  .connect_timeout_ms = 5000},
         .ctx = k,
         .ready = on_ready,
         .failed = on_failed,
@@ -213,7 +227,8 @@ static void renewed_before_it_expires(void **state)
         assert_null(token_value(k.t));
     tokens_wait(&k);
     assert_int_equal(k.w->asked, 1);
-    assert_string_equal(k.form, "grant_type=client_credentials&client_id=id&client_secret=the-secret&scope=a%20b");
+    assert_string_equal(
+        k.form, "grant_type=client_credentials&client_id=id&client_secret=the-secret&scope=a%20b");
     assert_string_equal(token_value(k.t), "first");
     k.w->now_us += 3540 * S - 1;
     assert_string_equal(token_value(k.t), "first");
@@ -249,8 +264,9 @@ static void renewed_when_it_was_refused(void **state)
     tokens_begin(&k, GRANT_REFRESH_TOKEN, answers);
     assert_null(token_value(k.t));
     tokens_wait(&k);
-    assert_string_equal(k.form, "grant_type=refresh_token&refresh_token=refresh-0&client_id=id&client_secret="
-                                "the-secret&scope=a%20b");
+    assert_string_equal(
+        k.form, "grant_type=refresh_token&refresh_token=refresh-0&client_id=id&client_secret="
+                "the-secret&scope=a%20b");
     assert_int_equal(token_number(k.t), 1);
     token_refused(k.t, 1);
     token_refused(k.t, 1); /* by another request */
@@ -278,13 +294,18 @@ static void failures(void **state)
     } cases[] = {
         {"400 x|{\"error\":\"invalid_grant\",\"error_description\":\"expired\"}",
          "no access token: the token server returned 400: invalid_grant: expired", 400},
-        {"400 x|{\"error\":\"invalid_client\"}", "no access token: the token server returned 400: invalid_client", 400},
-        {"401 x|{\"error\":1}", "no access token: the token server returned 401: {\"error\":1}", 401},
-        {"403 x|no the-secret\nhere \xff", "no access token: the token server returned 403: no *** here ?", 403},
+        {"400 x|{\"error\":\"invalid_client\"}",
+         "no access token: the token server returned 400: invalid_client", 400},
+        {"401 x|{\"error\":1}", "no access token: the token server returned 401: {\"error\":1}",
+         401},
+        {"403 x|no the-secret\nhere \xff",
+         "no access token: the token server returned 403: no *** here ?", 403},
         {"404 x|", "no access token: the token server returned 404", 404},
-        {"302 x\r\nLocation: https://evil.example/|", "no access token: the token server returned 302", 302},
+        {"302 x\r\nLocation: https://evil.example/|",
+         "no access token: the token server returned 302", 302},
         {"200 OK|<html>",
-         "no access token: the answer of the token server cannot be used: it is not a JSON object", 200},
+         "no access token: the answer of the token server cannot be used: it is not a JSON object",
+         200},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tokens k;
@@ -296,7 +317,8 @@ static void failures(void **state)
         for (int n = 0; n < 3; n++)
             (void)uv_run(&k.w->loop, UV_RUN_NOWAIT);
         if (strcmp(k.text, cases[i].text) != 0 || k.status != cases[i].status)
-            fail_msg("%s: %d %s, want %d %s", cases[i].answer, k.status, k.text, cases[i].status, cases[i].text);
+            fail_msg("%s: %d %s, want %d %s", cases[i].answer, k.status, k.text, cases[i].status,
+                     cases[i].text);
         assert_int_equal(k.w->asked, 1);
         assert_int_equal(k.failed, 1);
         assert_int_equal(k.ready, 0);

@@ -132,8 +132,7 @@ static inline void world_destroy(struct world *w)
 static inline void world_begin(struct world *w)
 {
     struct err e;
-    if (w->ops->check(&w->cfg, &e) != RC_OK ||
-        w->ops->open(&w->sink, &w->cfg, NULL, &e) != RC_OK)
+    if (w->ops->check(&w->cfg, &e) != RC_OK || w->ops->open(&w->sink, &w->cfg, NULL, &e) != RC_OK)
         fail_msg("%s", e.msg);
 }
 
