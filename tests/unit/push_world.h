@@ -34,7 +34,7 @@ static inline int push_enter(void **state)
     out_init(&p->o);
     arena_init(&p->arena, (size_t)1 << 20);
     push_payloads(p);
-    (void)snprintf(p->target, sizeof p->target, "%s/crm.json", p->o.folder);
+    (void)snprintf(p->target, sizeof p->target, "%s/crm.json", folder);
     p->opts.concurrency = 1;
     assert_int_equal(setenv("PUSH_TEST_ID", "i&d", 1) | setenv("PUSH_TEST_SECRET", "s e", 1), 0);
     struct world *w = &p->o.w;
