@@ -206,7 +206,8 @@ static enum rc check_url(const struct reader *r, const struct member *at,
 }
 
 /* Where a request goes is not a lead's to say: host and port stand before the first column. */
-static bool has_field_in_host(const struct text_template *t)
+static enum rc check_host(const struct reader *r, const struct member *at,
+                          const struct text_template *t)
 {
     struct text_template before = *t;
     struct buf b;
@@ -217,8 +218,11 @@ static bool has_field_in_host(const struct text_template *t)
     write_sample(&before, &b);
     const char *host = strstr(buf_cstr(&b), "://");
     bool ends = host && host[3] != '\0' && strpbrk(host + 3, "/?");
+    enum rc rc = buf_rc(&b);
     buf_free(&b);
-    return !ends;
+    if (rc == RC_NOMEM)
+        return err_nomem(r->err);
+    return ends ? RC_OK : member_refuse(r, at, "must have no column in its host");
 }
 
 /* What is made with the lead is made before the token's answer is there. */
@@ -236,9 +240,7 @@ static enum rc check_taken(const struct reader *r, const struct member *at, enum
         return member_refuse(r, at,
                              "must have either columns of the lead or members of the token's "
                              "answer, not both");
-    if (use == TEXT_URL && t->has_field && has_field_in_host(t))
-        return member_refuse(r, at, "must have no column in its host");
-    return RC_OK;
+    return use == TEXT_URL && t->has_field ? check_host(r, at, t) : RC_OK;
 }
 
 enum rc text_template_read(const struct reader *r, const struct member *at, enum text_use use,
