@@ -41,6 +41,9 @@ struct answer_rules {
     struct json_pointer code, message;
 };
 
+/* More than is shown of a text and the longest secret together: it is redacted first, and cut then. */
+#define ACCOUNT_TEXT_MAX ((size_t)24 << 10)
+
 enum item_fate {
     ITEM_ACCEPTED,
     ITEM_FAILED,
@@ -51,7 +54,7 @@ struct item_answer {
     enum item_fate fate;
     struct str code,
         message; /* of ITEM_FAILED and ITEM_AGAIN: the API's; absent: it gave none. One line of
-                                 valid UTF-8, cut; in the arena; not redacted */
+                                 valid UTF-8, at most ACCOUNT_TEXT_MAX bytes; in the arena; not redacted */
 };
 
 enum answer_kind {

@@ -11,6 +11,9 @@
 #define URL_BYTES_MAX ((size_t)64 << 10)
 #define ERROR_BYTES 640
 #define CODE_BYTES 128
+#define TOKENS_UNPROVEN_MAX                                                                        \
+    2 /* a token may be refused to one request before another succeeds with it */
+#define TOKENS_PER_REQUEST_MAX 10
 
 /* Items from..to-1 of a message, which go into one request. */
 struct range {
@@ -30,7 +33,7 @@ struct job {
     struct buf body, url;
     struct http_header *headers; /* of the request, that depend on it */
     uint64_t token;              /* number of the one that was used */
-    bool is_renewed;             /* it was refused once already */
+    unsigned n_refused;          /* tokens in a row that this request was refused with */
     struct arena scratch;        /* of one answer */
 };
 
@@ -64,7 +67,8 @@ static enum rc job_fill(struct job *j, const struct courier *c, struct str body)
     j->attempts = arena_zalloc(&j->memory, j->n * sizeof *j->attempts);
     /* Halves leave one more each time, single ones as many as there are. */
     j->ranges = arena_array(&j->memory, j->n + 64, sizeof *j->ranges);
-    j->headers = arena_array(&j->memory, count_field_headers(c->destination) + 1, sizeof *j->headers);
+    j->headers =
+        arena_array(&j->memory, count_field_headers(c->destination) + 1, sizeof *j->headers);
     if (!j->verdicts || !j->attempts || !j->ranges || !j->headers)
         return RC_NOMEM;
     for (size_t i = 0; i < j->n; i++)
@@ -100,7 +104,8 @@ static void on_cleared(void *ctx, struct message *p)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-static enum rc make_url(const struct courier *c, struct job *j, struct http_request *r, struct err *e)
+static enum rc make_url(const struct courier *c, struct job *j, struct http_request *r,
+                        struct err *e)
 {
     const struct item *item = &j->items[j->now.from];
     const struct text_template *t = &c->destination->url;
@@ -132,7 +137,8 @@ static enum rc make_url(const struct courier *c, struct job *j, struct http_requ
 }
 
 /* Values of headers that depend on the lead or the token. */
-static enum rc make_headers(const struct courier *c, struct job *j, struct http_request *r, struct err *e)
+static enum rc make_headers(const struct courier *c, struct job *j, struct http_request *r,
+                            struct err *e)
 {
     const struct destination *d = c->destination;
     struct str values = j->items[j->now.from].headers;
@@ -166,7 +172,8 @@ static enum rc make_headers(const struct courier *c, struct job *j, struct http_
     return RC_OK;
 }
 
-static enum rc make_body(const struct courier *c, struct job *j, struct http_request *r, struct err *e)
+static enum rc make_body(const struct courier *c, struct job *j, struct http_request *r,
+                         struct err *e)
 {
     buf_clear(&j->body);
     buf_add_str(&j->body, buf_str(&c->before));
@@ -177,7 +184,8 @@ static enum rc make_body(const struct courier *c, struct job *j, struct http_req
     }
     buf_add_str(&j->body, buf_str(&c->behind));
     r->body = buf_str(&j->body);
-    return buf_rc(&j->body) == RC_OK ? RC_OK : err_set(e, buf_rc(&j->body), "the request is too large");
+    return buf_rc(&j->body) == RC_OK ? RC_OK
+                                     : err_set(e, buf_rc(&j->body), "the request is too large");
 }
 
 static void put_header(struct buf *out, const char *name, const char *scheme, const char *value)
@@ -204,8 +212,8 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
     return buf_rc(out);
 }
 
-static enum rc make_request(void *ctx, struct delivery *d, struct message *p, struct http_request *r,
-                            struct err *e)
+static enum rc make_request(void *ctx, struct delivery *d, struct message *p,
+                            struct http_request *r, struct err *e)
 {
     struct courier *c = ctx;
     (void)d;
@@ -232,13 +240,14 @@ static enum rc make_request(void *ctx, struct delivery *d, struct message *p, st
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
+/* Redacted before it is cut, so that a secret is whole. */
 static const char *keep_text(const struct courier *c, struct job *j, struct str text, size_t most)
 {
-    char shown[ERROR_BYTES];
-    size_t n = text.len < sizeof shown - 1 ? text.len : sizeof shown - 1;
-    memcpy(shown, text.ptr ? text.ptr : "", n);
-    shown[n] = '\0';
-    secrets_redact(c->redaction, shown, sizeof shown);
+    size_t n = text.len < ACCOUNT_TEXT_MAX ? text.len : ACCOUNT_TEXT_MAX;
+    char *shown = arena_strdup(&j->scratch, (struct str){text.ptr ? text.ptr : "", n});
+    if (!shown)
+        return NULL;
+    secrets_redact(c->redaction, shown, n + 1);
     utf8_scrub(shown);
     return arena_strdup(&j->memory, (struct str){shown, utf8_cut(shown, most)});
 }
@@ -267,18 +276,22 @@ static void decide_range(const struct courier *c, struct job *j, const struct ht
         decide(c, j, r, i, VERDICT_FAILED, str_c(code), str_c(error));
 }
 
-/* The API's code and message, or what stands for them. */
-static void decide_refused(const struct courier *c, struct job *j, const struct http_request *r, size_t i,
-                           const struct item_answer *answer)
+/* The API's code and message, or what stands for them: how the body of a refusal begins. */
+static void decide_refused(const struct courier *c, struct job *j, const struct http_request *r,
+                           size_t i, const struct item_answer *answer)
 {
-    char code[16], error[ERROR_BYTES];
-    (void)snprintf(code, sizeof code, "http_%d", r->status);
-    if (answer->message.len)
-        (void)snprintf(error, sizeof error, STR_FMT, STR_ARG(answer->message));
+    char code[16];
+    struct answer_texts texts;
+    struct str error = answer->message;
+    if (r->status / 100 == 2)
+        (void)snprintf(code, sizeof code, "refused");
     else
-        (void)snprintf(error, sizeof error, "the CRM returned %d and refused the item without a message",
-                       r->status);
-    decide(c, j, r, i, VERDICT_FAILED, answer->code.len ? answer->code : str_c(code), str_c(error));
+        (void)snprintf(code, sizeof code, "http_%d", r->status);
+    if (error.len == 0) {
+        bool is_refusal = answer_verdict(r, c->redaction, &texts).kind == VERDICT_FAILED;
+        error = is_refusal ? str_c(texts.error) : STR("the CRM refused the item without a message");
+    }
+    decide(c, j, r, i, VERDICT_FAILED, answer->code.len ? answer->code : str_c(code), error);
 }
 
 static void on_refused(void *ctx, struct message *p, const struct verdict *v, struct verdicts *out)
@@ -319,14 +332,21 @@ static void count_attempts(struct job *j, const struct http_request *r)
         j->attempts[i] += r->attempts;
 }
 
+static void close_delivery(struct courier *c, struct delivery *d, int status, const char *text)
+{
+    if (!c->is_closed) /* several requests may be refused at the same time */
+        log_msg(c->log, LOG_LEVEL_WARN, c->subject, "%s; nothing more is sent to this sink", text);
+    c->is_closed = true;
+    delivery_close(d, status, text);
+}
+
 /* The sink closes: what is not known yet fails with this reason. */
-static void close_sink(struct courier *c, struct delivery *d, struct job *j, const struct http_request *r,
-                       const char *text)
+static void close_sink(struct courier *c, struct delivery *d, struct job *j,
+                       const struct http_request *r, const char *text)
 {
     char code[16];
     (void)snprintf(code, sizeof code, "http_%d", r->status);
-    log_msg(c->log, LOG_LEVEL_WARN, c->subject, "%s; nothing more is sent to this sink", text);
-    delivery_close(d, r->status, text);
+    close_delivery(c, d, r->status, text);
     decide_range(c, j, r, code, text);
 }
 
@@ -339,12 +359,13 @@ static void with_answer(const struct courier *c, const struct http_request *r, c
     (void)snprintf(out, 2 * ERROR_BYTES, "%s%s", what, v.kind == VERDICT_FAILED ? texts.error : "");
 }
 
-/* A new token, and the request again: once for each request. */
+/* A new token, and the request again. A token that has worked can expire at any time; where one after the other
+ * is refused that never has, or a request is whatever the token, a new one does not help. */
 static bool renew(const struct courier *c, struct job *j)
 {
-    if (!c->token || j->is_renewed)
+    if (!c->token || j->token > c->token_worked + TOKENS_UNPROVEN_MAX ||
+        ++j->n_refused > TOKENS_PER_REQUEST_MAX)
         return false;
-    j->is_renewed = true;
     token_refused(c->token, j->token);
     push_range(j, j->now.from, j->now.to);
     return true;
@@ -353,8 +374,17 @@ static bool renew(const struct courier *c, struct job *j)
 static bool wants_token(const struct courier *c, int status, struct str code)
 {
     const struct destination_auth *auth = &c->destination->auth;
-    return status == 401 ||
-           (auth->kind == AUTH_OAUTH2 && answer_matches(auth->renew_on, auth->n_renew_on, status, code));
+    return status == 401 || (auth->kind == AUTH_OAUTH2 &&
+                             answer_matches(auth->renew_on, auth->n_renew_on, status, code));
+}
+
+static void token_has_worked(struct courier *c, struct job *j, int status)
+{
+    if (status >= 500)
+        return; /* it may not have been looked at */
+    j->n_refused = 0;
+    if (j->token > c->token_worked)
+        c->token_worked = j->token;
 }
 
 /* Each item of the range, or what becomes of the range as a whole. */
@@ -365,21 +395,24 @@ static enum delivery_step account(struct courier *c, struct delivery *d, struct 
     const struct http_request *r = &p->request;
     size_t n = j->now.to - j->now.from;
     enum answer_kind kind = ANSWER_ITEMS;
-    j->is_renewed = false; /* this token was taken */
+    token_has_worked(c, j, r->status);
     struct str *items = arena_array(&j->scratch, n, sizeof *items);
     struct item_answer *answers = arena_array(&j->scratch, n, sizeof *answers);
     for (size_t i = 0; items && i < n; i++)
         items[i] = j->items[j->now.from + i].json;
-    enum rc rc = items && answers ? account_answer(&c->destination->answer, r->status, buf_str(&r->answer),
-                                                   items, n, &j->scratch, answers, &kind)
-                                  : RC_NOMEM;
+    enum rc rc = items && answers
+                     ? account_answer(&c->destination->answer, r->status, buf_str(&r->answer),
+                                      items, n, &j->scratch, answers, &kind)
+                     : RC_NOMEM;
     if (rc != RC_OK) {
         count_attempts(j, r);
-        decide_range(c, j, r, "memory", "out of memory while the answer was read: it is not known whether the "
-                                        "CRM has the item");
+        decide_range(c, j, r, "memory",
+                     "out of memory while the answer was read: it is not known whether the "
+                     "CRM has the item");
         return next_step(j, out);
     }
-    if (n == 1 && answers[0].fate == ITEM_AGAIN && delivery_retry(d, p, "the CRM asks to try the item again"))
+    if (n == 1 && answers[0].fate == ITEM_AGAIN &&
+        delivery_retry(d, p, "the CRM asks to try the item again"))
         return DELIVERY_RETRIED;
     count_attempts(j, r);
     if (kind == ANSWER_BISECT) {
@@ -407,14 +440,16 @@ static enum delivery_step no_answer(struct courier *c, struct job *j, const stru
     struct verdict v = answer_verdict(r, c->redaction, &texts);
     count_attempts(j, r);
     if (r->end == HTTP_TOO_LARGE)
-        decide_range(c, j, r, "too_large", "the answer is too large to be read: it is not known whether the CRM "
-                                           "has the item");
+        decide_range(c, j, r, "too_large",
+                     "the answer is too large to be read: it is not known whether the CRM "
+                     "has the item");
     else
         decide_range(c, j, r, v.code, v.error);
     return next_step(j, out);
 }
 
-static enum delivery_step read_answer(void *ctx, struct delivery *d, struct message *p, struct verdicts *out)
+static enum delivery_step read_answer(void *ctx, struct delivery *d, struct message *p,
+                                      struct verdicts *out)
 {
     struct courier *c = ctx;
     struct job *j = p->work;
@@ -458,8 +493,7 @@ static void on_token(void *ctx)
 static void on_no_token(void *ctx, int status, const char *text)
 {
     struct courier *c = ctx;
-    log_msg(c->log, LOG_LEVEL_WARN, c->subject, "%s; nothing more is sent to this sink", text);
-    delivery_close(c->delivery, status, text);
+    close_delivery(c, c->delivery, status, text);
 }
 
 static void on_token_idle(void *ctx)
@@ -481,6 +515,7 @@ static enum rc start_token(void *ctx, struct delivery *d, uv_loop_t *loop, struc
     return token_new(&c->token, &c->token_cfg, e);
 }
 
+/* At once: no request is made any more that could use a token. */
 static void stop_token(void *ctx)
 {
     struct courier *c = ctx;
@@ -538,7 +573,8 @@ static enum rc fixed_text(struct courier *c, const struct text_template *t, bool
     push_url_put(&whole, for_url ? c->config->base : NULL, buf_str(&text));
     if (rc == RC_USAGE)
         (void)err_set(e, rc, "%s: %s", cfg->spec, fault.text);
-    else if (rc != RC_OK || buf_rc(&whole) != RC_OK || !(*out = arena_strdup(&c->memory, buf_str(&whole))))
+    else if (rc != RC_OK || buf_rc(&whole) != RC_OK ||
+             !(*out = arena_strdup(&c->memory, buf_str(&whole))))
         rc = err_nomem(e);
     buf_free(&text);
     buf_free(&whole);
@@ -582,8 +618,9 @@ static enum rc make_fixed_url(struct courier *c, const struct sink_cfg *cfg, str
     return t->has_field || t->has_taken ? RC_OK : fixed_text(c, t, true, cfg, &c->url, e);
 }
 
-enum rc courier_open(struct courier *c, const struct sink_cfg *cfg, const struct push_config *config,
-                     const struct http_retry_cfg *retry, struct err *e)
+enum rc courier_open(struct courier *c, const struct sink_cfg *cfg,
+                     const struct push_config *config, const struct http_retry_cfg *retry,
+                     struct err *e)
 {
     *c = (struct courier){
         .config = config,

@@ -27,14 +27,17 @@ struct courier {
     struct arena memory;
     struct rng rng;
     struct delivery *delivery;
-    struct token *token; /* NULL: none is needed, or it was freed */
+    struct token *token;   /* NULL: none is needed, or it was freed */
+    uint64_t token_worked; /* number of the latest that a request succeeded with */
     bool token_stopped, token_idle;
+    bool is_closed; /* it was said that nothing more is sent */
     struct token_cfg token_cfg;
 };
 
 /* Everything but what the delivery makes. `c` must stay where it is. RC_USAGE, RC_NOMEM. */
-enum rc courier_open(struct courier *c, const struct sink_cfg *cfg, const struct push_config *config,
-                     const struct http_retry_cfg *retry, struct err *e);
+enum rc courier_open(struct courier *c, const struct sink_cfg *cfg,
+                     const struct push_config *config, const struct http_retry_cfg *retry,
+                     struct err *e);
 void courier_close(struct courier *c); /* after delivery_free(); a zeroed one, too */
 
 /* Its ctx is a struct courier. */
