@@ -270,6 +270,8 @@ class Template:
             if value is None:
                 transform(name, "")  # so that a wrong name is seen all the same
                 continue
+            if isinstance(value, (dict, list)):
+                raise _Failed("do", place, "%s: %s cannot be made of what nests" % (subject, name))
             changed = transform(name, text_of(value))
             if changed is None:
                 raise _Failed("do", place, "%s: %s cannot be made of %s" % (subject, name, text_of(value)))
