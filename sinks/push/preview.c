@@ -61,30 +61,44 @@ void preview_close(struct preview *p)
 
 /* ---- one request ---------------------------------------------------------------------------- */
 
-/* The URL as far as it is known: what a token's answer will give stands in braces. */
-static void put_url(struct preview *p, const struct item *item)
+/* A URL that depends on the lead or the token: of the latter's answer, which is not known, the name stands in
+ * braces. With base-url only its path would count, which it normally does not have. */
+static void make_url(struct preview *p, const struct item *item, struct buf *out)
 {
     const struct courier *c = p->courier;
     const struct text_template *t = &c->destination->url;
     struct template_fault fault;
+    size_t skip = t->has_taken ? 1 : 0;
+    const struct text_template rest = {t->parts + skip, t->n_parts - skip, false, false};
+    if (skip && !c->config->base) {
+        buf_addc(out, '{');
+        buf_add_str(out, c->destination->auth.take[t->parts[0].index]);
+        buf_addc(out, '}');
+    }
+    if (item->url.ptr)
+        buf_add_str(out, item->url);
+    else
+        (void)text_template_write(&rest, true, NULL, NULL, out, &fault);
+}
+
+static void put_url(struct preview *p, const struct item *item)
+{
+    const struct courier *c = p->courier;
+    struct buf whole;
+    buf_init(&whole, LINE_BYTES_MAX);
     buf_clear(&p->url);
     if (c->url) {
         buf_adds(&p->url, c->url);
-    } else if (t->n_parts == 0) {
+    } else if (c->destination->url.n_parts == 0) {
         buf_adds(&p->url, "***"); /* the URL itself is the secret */
     } else {
-        size_t skip = t->has_taken ? 1 : 0;
-        if (skip) {
-            buf_addc(&p->url, '{');
-            buf_add_str(&p->url, c->destination->auth.take[t->parts[0].index]);
-            buf_addc(&p->url, '}');
-        }
-        const struct text_template rest = {t->parts + skip, t->n_parts - skip, false, false};
-        if (item->url.ptr)
-            buf_add_str(&p->url, item->url);
-        else
-            (void)text_template_write(&rest, true, NULL, NULL, &p->url, &fault);
+        make_url(p, item, &whole);
+        push_url_put(&p->url, c->config->base, buf_str(&whole));
     }
+    enum rc rc = buf_rc(&whole) != RC_OK ? buf_rc(&whole) : buf_rc(&p->url);
+    if (rc != RC_OK && p->line.rc == RC_OK)
+        p->line.rc = rc;
+    buf_free(&whole);
     json_write_bytes(&p->line, buf_str(&p->url));
 }
 

@@ -58,10 +58,12 @@ enum rc push_url_check(const struct sink_cfg *cfg, const char *url, struct err *
     return rc;
 }
 
-/* Where the path begins: behind the host and port. */
+/* Where the path begins: behind the host and port, if there are any. */
 static size_t authority_end(struct str url)
 {
     static const char mark[] = "://";
+    if (url.len && url.ptr[0] == '/')
+        return 0;
     const char *at = url.len ? memmem(url.ptr, url.len, mark, sizeof mark - 1) : NULL;
     size_t i = at ? (size_t)(at - url.ptr) + sizeof mark - 1 : 0;
     while (i < url.len && url.ptr[i] != '/' && url.ptr[i] != '?' && url.ptr[i] != '#')
