@@ -34,11 +34,11 @@ def test_equals_what_is_sent(leadpipe, sandbox, control, crm, name, provider):
     """Byte for byte, without credentials, and without them in it."""
     push = Push(leadpipe, sandbox, crm, name, provider, more=",concurrency=1")
     push.behave(keep_bodies=True)
-    ids = pushes.outputs.ids_file(push.folder, ["lead-%d" % n for n in range(25)])
+    ids = pushes.outputs.ids_file(push.folder, ["lead-%d" % n for n in range(15)])
     seen, lines = preview_of(push, ids)
     assert crm.summary()["requests"] == crm.summary()["token_requests"] == 0
     push.behave(keep_bodies=True, instance_url=None if name == "dynamics-lead" else "https://other.example")
-    push(["lead-%d" % n for n in range(25)])
+    push(["lead-%d" % n for n in range(15)])
     assert [body_of(line) for line in lines] == crm.bodies()
     for shown, sent in zip(seen, crm.requests()):
         assert set(shown) == {"method", "url", "headers", "body"} and shown["method"] == sent["method"]
@@ -85,7 +85,7 @@ def test_max_bytes(leadpipe, sandbox, control, crm):
     destination = json.loads((BUILT_IN / "hubspot-contacts.json").read_text())
     destination["batch"]["max_bytes"] = "2K"
     push = Push(leadpipe, sandbox, crm, "hubspot-contacts", destination=destination, more=",concurrency=1")
-    ids = push.sound(60)
+    ids = push.sound(30)
     push.behave(max_bytes=2048, keep_bodies=True)
     run = push(ids, status=0)
     push.check(run, ids)

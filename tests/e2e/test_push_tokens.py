@@ -7,7 +7,12 @@ import pytest
 import pushes
 from pushes import Push
 
-OAUTH2 = ["salesforce-lead", "zoho-leads", "dynamics-lead"]
+def some(*names, others=()):
+    """The others are for the night."""
+    return [*names, *(pytest.param(name, marks=pytest.mark.nightly) for name in others)]
+
+
+OAUTH2 = some("salesforce-lead", others=["zoho-leads", "dynamics-lead"])
 
 
 def batches_of(n, name):
@@ -29,7 +34,7 @@ def making(leadpipe, sandbox, control, crm):
 def test_one_for_all(making, crm, name):
     """The first token is fetched once, however many requests wait for it."""
     push = making(name)
-    ids = push.sound(60)
+    ids = push.sound(40)
     push.behave(faults={"token_slow": {"ms": 300}, "slow": {"ms": 20}})
     run = push(ids, status=0)
     push.check(run, ids)
@@ -39,11 +44,11 @@ def test_one_for_all(making, crm, name):
     pushes.assert_secret(crm, run)
 
 
-@pytest.mark.parametrize("name", OAUTH2)
+@pytest.mark.parametrize("name", some("dynamics-lead", others=["salesforce-lead", "zoho-leads"]))
 def test_refused_in_mid_run(making, crm, name):
     """Good no longer at once, for all that are under way: one renewal, nothing is lost or sent twice."""
     push = making(name)
-    ids = push.sound(60)
+    ids = push.sound(40)
     push.behave(faults={"expire": {"most": 1, "after": 4}, "token_slow": {"ms": 100}, "slow": {"ms": 20}})
     run = push(ids, status=0)
     push.check(run, ids)
@@ -53,17 +58,17 @@ def test_refused_in_mid_run(making, crm, name):
     pushes.assert_secret(crm, run)
 
 
-@pytest.mark.parametrize("name", OAUTH2)
+@pytest.mark.parametrize("name", some("zoho-leads", others=["salesforce-lead", "dynamics-lead"]))
 def test_good_for_some_requests(making, crm, name):
     """By number: every token ends in mid-run; as many renewals as that takes."""
     push = making(name, size=2)
-    ids = push.sound(60)
+    ids = push.sound(40)
     push.behave(token_requests=7)
     run = push(ids, status=0)
     push.check(run, ids)
     told = crm.summary()
     assert told["sent_again"] == 0 and told["token_max_in_progress"] == 1
-    assert 30 // 7 <= told["tokens_issued"] <= 30
+    assert 20 // 7 <= told["tokens_issued"] <= 20
     pushes.assert_secret(crm, run)
 
 
@@ -142,7 +147,8 @@ def test_gone(making, crm):
     assert {line["code"] for line in run.failed.values()} == {"http_410"} and crm.summary()["requests"] == 2
 
 
-@pytest.mark.parametrize("name, fault", [("salesforce-lead", "gate"), ("hubspot-contacts", "rate"), ("slack", "rate")])
+@pytest.mark.parametrize("name, fault", [("salesforce-lead", "gate"), ("hubspot-contacts", "rate"),
+                                         pytest.param("slack", "rate", marks=pytest.mark.nightly)])
 def test_held_back(making, crm, name, fault):
     """A gate, as a 429, holds back every request, for as long as Retry-After says."""
     push = making(name)
