@@ -223,7 +223,7 @@ static enum rc make_request(void *ctx, struct delivery *d, struct message *p,
     struct job *j = p->work;
     if (!j) {
         rc = job_new(&j, c, buf_str(&p->body), e);
-        if (rc != RC_OK)
+        if (!j)
             return rc;
         p->work = j;
     }

@@ -136,11 +136,12 @@ class Push:
         return made
 
     def sound(self, count, kind="plain"):
-        """IDs of leads that become items which the CRM takes."""
-        candidates = ["%s-%d" % (kind, n) for n in range(2 * count + 10)]
-        made = [one for one in self.made(candidates) if not one.fault and '":""' not in one.text and '":[]' not in one.text]
-        assert len({self.key_of(one.item) for one in made}) == len(made) >= count
-        return [one.lead_id for one in made[:count]]
+        """IDs of leads that become items which the CRM takes, each under a key of its own."""
+        made = self.made(["%s-%d" % (kind, n) for n in range(count + count // 3 + 10)])
+        by_key = {self.key_of(one.item): one.lead_id for one in reversed(made)
+                  if not one.fault and '":""' not in one.text and '":[]' not in one.text}
+        assert len(by_key) >= count
+        return list(by_key.values())[::-1][:count]
 
     def check(self, run, ids, whole=lambda line: False, unknown=False):
         """The store is what the reference says, and so is each failed lead. `whole`: whether a line of the failed
