@@ -3,9 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CODE_BYTES_MAX 256 /* as long as any that a destination names */
-#define MESSAGE_BYTES_MAX 400
-
 /* ---- texts ---------------------------------------------------------------------------------- */
 
 /* A scalar as a text; absent: it is none, or null. */
@@ -113,7 +110,7 @@ static struct str refusal_code(const struct answer_rules *r, const cJSON *body, 
         r->errors.has_code ? &r->errors.code : NULL,
         r->results.has_code ? &r->results.code : NULL,
     };
-    return refusal_text(body, places, CODE_BYTES_MAX, a);
+    return refusal_text(body, places, ACCOUNT_TEXT_MAX, a);
 }
 
 static struct str refusal_message(const struct answer_rules *r, const cJSON *body, struct arena *a)
@@ -123,7 +120,7 @@ static struct str refusal_message(const struct answer_rules *r, const cJSON *bod
         r->errors.has_message ? &r->errors.message : NULL,
         r->results.has_message ? &r->results.message : NULL,
     };
-    return refusal_text(body, places, MESSAGE_BYTES_MAX, a);
+    return refusal_text(body, places, ACCOUNT_TEXT_MAX, a);
 }
 
 static void refuse_all(const struct accounts *s)
@@ -230,8 +227,8 @@ static void take_entry(struct accounts *s, const struct answer_entries *e, bool 
         *out = (struct item_answer){.fate = ITEM_ACCEPTED};
         return;
     }
-    *out = failed(e->has_code ? text_at(s->a, &e->code, entry, CODE_BYTES_MAX) : STR_NONE,
-                  e->has_message ? text_at(s->a, &e->message, entry, MESSAGE_BYTES_MAX) : STR_NONE);
+    *out = failed(e->has_code ? text_at(s->a, &e->code, entry, ACCOUNT_TEXT_MAX) : STR_NONE,
+                  e->has_message ? text_at(s->a, &e->message, entry, ACCOUNT_TEXT_MAX) : STR_NONE);
     if (is_retried(s->rules, out->code))
         out->fate = ITEM_AGAIN;
 }
@@ -317,7 +314,7 @@ static struct item_answer unaccounted(const struct accounts *s, bool expects_jso
     static const char silent[] = "the answer does not say what became of this item";
     const struct answer_entries *e = s->stray_of;
     struct str said = s->stray && e->has_message
-                          ? text_at(s->a, &e->message, s->stray, MESSAGE_BYTES_MAX)
+                          ? text_at(s->a, &e->message, s->stray, ACCOUNT_TEXT_MAX)
                           : STR_NONE;
     if (!s->body && expects_json)
         return failed(STR("unaccounted"),
@@ -325,10 +322,13 @@ static struct item_answer unaccounted(const struct accounts *s, bool expects_jso
     if (!s->stray)
         return s->rules->unaccounted_ok ? (struct item_answer){.fate = ITEM_ACCEPTED}
                                         : failed(STR("unaccounted"), STR(silent));
-    char text[2 * MESSAGE_BYTES_MAX];
-    (void)snprintf(text, sizeof text, "%s; it has an error that names none of its items%s" STR_FMT,
-                   silent, said.len ? ": " : "", STR_ARG(said));
-    return failed(STR("unaccounted"), one_line(s->a, str_c(text), sizeof text));
+    size_t size = sizeof silent + 64 + said.len;
+    char *text = arena_alloc(s->a, size);
+    if (!text)
+        return failed(STR("unaccounted"), STR(silent));
+    (void)snprintf(text, size, "%s; it has an error that names none of its items%s" STR_FMT, silent,
+                   said.len ? ": " : "", STR_ARG(said));
+    return failed(STR("unaccounted"), str_c(text));
 }
 
 static enum rc take_items(struct accounts *s)

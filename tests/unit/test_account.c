@@ -390,7 +390,7 @@ static void test_hostile(void **state)
     struct buf got;
     buf_init(&got, (size_t)1 << 20);
     account_text(&r.d->answer, 400, buf_str(&b), "{}", &got);
-    assert_int_equal(got.len, strlen("failed : \n") + 400);
+    assert_int_equal(got.len, strlen("failed : \n") + ACCOUNT_TEXT_MAX);
     assert_true(utf8_valid(got.data, got.len));
     /* an item that is not JSON (a state that was tampered with), or has not what entries look for */
     expect_account(&r.d->answer, 200, "{\"results\":[{\"objectWriteTraceId\":\"1\"}]}",

@@ -372,22 +372,23 @@ static void a_token_cannot_be_read(void **state)
     no_token(*state, OK_ANSWER("{\"access_token\":\"a b\"}"), "http_200", "visible ASCII");
 }
 
-static void a_new_token_is_refused_too(void **state)
+/* Every token is: after a few of them the sink closes. */
+static void new_tokens_are_refused_too(void **state)
 {
     struct pushworld *p = *state;
     struct world *w = &p->o.w;
-    w->stub.answers[0] = OK_ANSWER("{\"access_token\":\"a\"}");
-    w->stub.answers[1] = ANSWER("401 Unauthorized", "", "");
-    w->stub.answers[2] = OK_ANSWER("{\"access_token\":\"b\"}");
-    w->stub.answers[3] = ANSWER("401 Unauthorized", "", "b is unknown");
+    for (size_t i = 0; i < STUB_REQUESTS_MAX; i += 2) {
+        w->stub.answers[i] = OK_ANSWER("{\"access_token\":\"t\"}");
+        w->stub.answers[i + 1] = ANSWER("401 Unauthorized", "", "t is unknown");
+    }
     push_oauth2(p, EACH_OK);
     out_begin(&p->o);
     world_put(w, 0, 2);
     out_end(&p->o);
     expect_failed(p, 0, 401, "http_401", "credentials refused");
     expect_failed(p, 1, 0, "http_401", "credentials refused");
-    assert_int_equal(w->stub.n, 4);
-    assert_int_equal(w->settled[0].attempts, 2);
+    assert_in_range(w->stub.n, 4, 22);
+    assert_int_equal(w->settled[0].attempts, w->stub.n / 2);
 }
 
 /* ---- another destination -------------------------------------------------------------------- */
@@ -493,7 +494,7 @@ int main(void)
         CASE(many_wait_for_one_token),
         CASE(a_token_is_refused),
         CASE(a_token_cannot_be_read),
-        CASE(a_new_token_is_refused_too),
+        CASE(new_tokens_are_refused_too),
         CASE(another_destination_and_a_delivery),
         CASE(another_destination_and_a_mark),
         CASE(alike_items_go_into_the_next),
