@@ -148,7 +148,7 @@ static void settle(struct outbox *o, const struct envelope *m, const struct mess
     for (size_t i = 0; i < m->n_leads; i++)
         settle_lead(o, &m->leads[i], verdict_at(v, m->leads[i].position));
     if (has_answer) {
-        if (!has_kind(v, true) || record_rest(o, p, v, &e) == RC_OK)
+        if (!has_kind(v, true) || (p && record_rest(o, p, v, &e) == RC_OK))
             record_answer(o, m->row, v, &e);
         state_release(o->state);
     }
