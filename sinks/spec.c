@@ -88,7 +88,8 @@ static bool is_url_colon(struct str s, size_t value, size_t at)
     if (behind.len >= 2 && memcmp(behind.ptr, "//", 2) == 0)
         return str_eq_c(before, "http") || str_eq_c(before, "https");
     const char *scheme = before.len ? memmem(before.ptr, before.len, "://", 3) : NULL;
-    return scheme && is_host_colon((struct str){scheme + 3, (size_t)(s.ptr + at - scheme - 3)}, behind);
+    return scheme &&
+           is_host_colon((struct str){scheme + 3, (size_t)(s.ptr + at - scheme - 3)}, behind);
 }
 
 /* `value`: where the option's value begins. */
@@ -96,7 +97,8 @@ static bool is_option_end(struct str s, size_t value, size_t at)
 {
     if (s.ptr[at] == ',')
         return true;
-    return s.ptr[at] == ':' && (at + 1 == s.len || s.ptr[at + 1] != ' ') && !is_url_colon(s, value, at);
+    return s.ptr[at] == ':' && (at + 1 == s.len || s.ptr[at + 1] != ' ') &&
+           !is_url_colon(s, value, at);
 }
 
 /* A backslash before what it can guard; any other is itself. */

@@ -14,7 +14,8 @@ struct json_pointer {
 };
 
 /* Memory comes from `a`; `text` is copied. RC_SYNTAX with what is wrong (no subject before it), RC_NOMEM. */
-enum rc json_pointer_parse(struct json_pointer *out, struct arena *a, struct str text, struct err *e);
+enum rc json_pointer_parse(struct json_pointer *out, struct arena *a, struct str text,
+                           struct err *e);
 
 /* The value there; NULL: there is none. A step into an array is an index without zeros in front. */
 const cJSON *json_pointer_find(const struct json_pointer *p, const cJSON *from);

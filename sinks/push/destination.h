@@ -44,9 +44,9 @@ enum oauth2_grant { GRANT_CLIENT_CREDENTIALS, GRANT_REFRESH_TOKEN };
 
 struct destination_auth {
     enum auth_kind kind;
-    const char *scheme;            /* AUTH_BEARER, AUTH_OAUTH2: "Bearer" */
-    const char *header;            /* AUTH_HEADER: its name */
-    struct credential_place token; /* AUTH_BEARER, AUTH_HEADER */
+    const char *scheme;                     /* AUTH_BEARER, AUTH_OAUTH2: "Bearer" */
+    const char *header;                     /* AUTH_HEADER: its name */
+    struct credential_place token;          /* AUTH_BEARER, AUTH_HEADER */
     struct credential_place user, password; /* AUTH_BASIC; no password: it is empty */
     /* AUTH_OAUTH2 */
     enum oauth2_grant grant;
@@ -75,8 +75,8 @@ struct destination {
     struct json_pointer unique_by; /* into an item: no two of a request have the same value there */
     const struct template *body;   /* NULL: an item is the body, and max_items is 1 */
     const struct template *item;
-    double rate_per_s;    /* 0: none; an option beats it, as the next */
-    unsigned concurrency; /* 0: not given */
+    double rate_per_s;               /* 0: none; an option beats it, as the next */
+    unsigned concurrency;            /* 0: not given */
     const struct answer_match *gate; /* answers that hold back every request, like a 429 */
     size_t n_gate;
     struct answer_rules answer;
@@ -97,7 +97,8 @@ enum rc destination_load(struct destination **out, const char *name, const struc
 
 /* The same of a text; `source` names it in messages. */
 enum rc destination_parse(struct destination **out, struct str json, const char *source,
-                          const struct profile *profile, const struct text_list *params, struct err *e);
+                          const struct profile *profile, const struct text_list *params,
+                          struct err *e);
 void destination_free(struct destination *d); /* may be NULL */
 
 /* The built-in ones, in order of name; NULL beyond the last. */
@@ -113,7 +114,7 @@ const struct builtin_destination *destination_builtin(size_t i);
  * header's value as it is. `taken` in the order of oauth2.take. RC_USAGE: null, empty where a URL needs
  * more, "." or "..", or a character that no header may have, as *fault says. */
 enum rc text_template_write(const struct text_template *t, bool for_url,
-                            const struct template_input *in, const struct str *taken, struct buf *out,
-                            struct template_fault *fault);
+                            const struct template_input *in, const struct str *taken,
+                            struct buf *out, struct template_fault *fault);
 
 #endif

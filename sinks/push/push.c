@@ -51,8 +51,9 @@ static const struct option_spec options[] = {
     {.name = "base-url",
      AT(TEXT, base_url),
      .flags = OPTION_MAY_CHANGE,
-     .help = "scheme, host, port and the beginning of a path, in the place of scheme, host and port of all URLs "
-             "of the destination: a gateway, or a server for tests"},
+     .help =
+         "scheme, host, port and the beginning of a path, in the place of scheme, host and port of all URLs "
+         "of the destination: a gateway, or a server for tests"},
     {.name = "concurrency",
      AT(NUMBER, concurrency),
      .min = 1,
@@ -63,8 +64,9 @@ static const struct option_spec options[] = {
     {.name = "rate",
      AT(RATE, rate_per_s),
      .flags = OPTION_MAY_CHANGE,
-     .help = "maximum requests started per second (or N/m, per minute), retries included; if omitted, the "
-             "destination's"},
+     .help =
+         "maximum requests started per second (or N/m, per minute), retries included; if omitted, the "
+         "destination's"},
     {.name = "attempts",
      AT(NUMBER, attempts),
      .min = 1,
@@ -85,7 +87,8 @@ static const struct option_spec options[] = {
      .help = "maximum time to retry a request; if omitted, the value of --retry-max-time"},
     {.name = "preview",
      AT(TEXT, preview), /* push_paths() names the file */
-     .help = "send nothing: write the requests to this file (-: standard output), one JSON object a line"},
+     .help =
+         "send nothing: write the requests to this file (-: standard output), one JSON object a line"},
     {.name = NULL},
 };
 
@@ -204,10 +207,11 @@ static enum rc damaged(const struct push *w, enum rc rc, struct err *e)
     if (rc == RC_NOMEM)
         return err_nomem(e);
     if (rc == RC_USAGE)
-        return err_set(e, RC_USAGE,
-                       "%s: the destination or its parameters have changed since the run began, and items made "
-                       "by the old one wait to be sent; use the old one to resume, or --fresh",
-                       w->subject);
+        return err_set(
+            e, RC_USAGE,
+            "%s: the destination or its parameters have changed since the run began, and items made "
+            "by the old one wait to be sent; use the old one to resume, or --fresh",
+            w->subject);
     return err_set(e, RC_USAGE, "%s: the mark in the state is damaged", w->subject);
 }
 
@@ -253,16 +257,19 @@ static enum rc restore(struct push *w, const struct sink_mark *from, struct err 
     return rc;
 }
 
-static enum rc open_preview(struct push *w, const struct sink_cfg *cfg, const char *path, struct err *e)
+static enum rc open_preview(struct push *w, const struct sink_cfg *cfg, const char *path,
+                            struct err *e)
 {
     if (cfg->state)
-        return err_set(e, RC_USAGE,
-                       "%s: option preview: not with --state, as nothing is sent that a later run could resume",
-                       cfg->spec);
+        return err_set(
+            e, RC_USAGE,
+            "%s: option preview: not with --state, as nothing is sent that a later run could resume",
+            cfg->spec);
     return preview_open(&w->preview, path, cfg, &w->courier, e);
 }
 
-static enum rc open_parts(struct push *w, const struct sink_cfg *cfg, const struct sink_mark *from, struct err *e)
+static enum rc open_parts(struct push *w, const struct sink_cfg *cfg, const struct sink_mark *from,
+                          struct err *e)
 {
     const struct push_opts *opts = cfg->opts;
     const struct http_retry_cfg retry = retry_cfg(cfg);
@@ -287,8 +294,8 @@ static enum rc open_parts(struct push *w, const struct sink_cfg *cfg, const stru
     return rc;
 }
 
-static enum rc push_open(struct sink **out, const struct sink_cfg *cfg, const struct sink_mark *from,
-                         struct err *e)
+static enum rc push_open(struct sink **out, const struct sink_cfg *cfg,
+                         const struct sink_mark *from, struct err *e)
 {
     struct push *w = calloc(1, sizeof *w);
     if (!w)
@@ -313,7 +320,8 @@ static void settle_now(struct push *w, const struct lead *lead, const struct ver
     w->host.settle(w->host.ctx, &w->sink, lead, v);
 }
 
-static void settle_fault(struct push *w, const struct lead *lead, const struct template_fault *fault)
+static void settle_fault(struct push *w, const struct lead *lead,
+                         const struct template_fault *fault)
 {
     const struct verdict v = {.kind = VERDICT_FAILED, .code = fault->code, .error = fault->text};
     settle_now(w, lead, &v);
@@ -365,7 +373,8 @@ static enum rc begin_batch(struct push *w, bool *out, struct err *e)
 }
 
 /* Puts the item where it belongs, and sends what is full then. */
-static enum rc place_item(struct push *w, const struct lead *lead, const struct item *item, struct err *e)
+static enum rc place_item(struct push *w, const struct lead *lead, const struct item *item,
+                          struct err *e)
 {
     size_t at = 0;
     struct str key;
@@ -438,7 +447,8 @@ static enum rc push_mark(struct sink *s, struct sink_mark *out, struct err *e)
 {
     struct push *w = self(s);
     if (!w->outbox.state)
-        return err_set(e, RC_USAGE, "%s: without --state there is no record of what was sent", w->subject);
+        return err_set(e, RC_USAGE, "%s: without --state there is no record of what was sent",
+                       w->subject);
     buf_clear(&w->mark);
     batches_mark(&w->batches, &w->mark);
     if (buf_rc(&w->mark) != RC_OK)

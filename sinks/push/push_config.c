@@ -38,15 +38,17 @@ enum rc push_url_check(const struct sink_cfg *cfg, const char *url, struct err *
     if (curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
         curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        rc = err_set(e, RC_USAGE, "%s: what it asks for is not a URL (such as https://crm.example/v1/leads)",
+        rc = err_set(e, RC_USAGE,
+                     "%s: what it asks for is not a URL (such as https://crm.example/v1/leads)",
                      cfg->spec);
     else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
         rc = err_set(e, RC_USAGE, "%s: the URL's scheme is not https", cfg->spec);
     else if (url_is_plain_http(url) && !url_is_loopback(url) && !cfg->http->allow_http)
-        rc = err_set(e, RC_USAGE,
-                     "%s: plain http to another machine: the credential and the leads could be read on the "
-                     "way; use https://, or allow it with --allow-http",
-                     cfg->spec);
+        rc = err_set(
+            e, RC_USAGE,
+            "%s: plain http to another machine: the credential and the leads could be read on the "
+            "way; use https://, or allow it with --allow-http",
+            cfg->spec);
     curl_free(scheme);
     curl_free(host);
     curl_url_cleanup(parsed);
@@ -90,10 +92,11 @@ static enum rc take_base(struct push_config *c, const struct sink_cfg *cfg, stru
     if (rc == RC_NOMEM)
         return err_nomem(e);
     if (rc != RC_OK)
-        return err_set(e, RC_USAGE,
-                       "%s: option base-url: %s (allowed: scheme, host, port and the beginning of a path, such "
-                       "as https://gateway.example/crm)",
-                       cfg->spec, why.msg);
+        return err_set(
+            e, RC_USAGE,
+            "%s: option base-url: %s (allowed: scheme, host, port and the beginning of a path, such "
+            "as https://gateway.example/crm)",
+            cfg->spec, why.msg);
     struct str trimmed = url_trim(given);
     c->base = strndup(trimmed.ptr, trimmed.len);
     if (!c->base)
@@ -146,11 +149,14 @@ static ssize_t read_all(int fd, char *into, size_t size)
     return (ssize_t)n;
 }
 
-static enum rc file_fault(const struct sink_cfg *cfg, const char *path, const char *what, struct err *e)
+static enum rc file_fault(const struct sink_cfg *cfg, const char *path, const char *what,
+                          struct err *e)
 {
     if (!what)
-        return err_sys(e, RC_USAGE, errno, "%s: the credential file %s", cfg->spec, credential_file_shown(path));
-    return err_set(e, RC_USAGE, "%s: the credential file %s %s", cfg->spec, credential_file_shown(path), what);
+        return err_sys(e, RC_USAGE, errno, "%s: the credential file %s", cfg->spec,
+                       credential_file_shown(path));
+    return err_set(e, RC_USAGE, "%s: the credential file %s %s", cfg->spec,
+                   credential_file_shown(path), what);
 }
 
 /* *out is owned by the caller, with a NUL behind it. */
@@ -185,13 +191,14 @@ static enum rc read_file(const char *path, const struct sink_cfg *cfg, char **ou
     return rc;
 }
 
-static enum rc keep_credential(struct str text, const char *source, const struct sink_cfg *cfg, char **out,
-                               struct err *e)
+static enum rc keep_credential(struct str text, const char *source, const struct sink_cfg *cfg,
+                               char **out, struct err *e)
 {
     text = credential_trim(text);
     const char *fault = credential_fault(text, CREDENTIAL_ONE_LINE);
     if (fault)
-        return err_set(e, RC_USAGE, "%s: %s %s (allowed: one line of visible ASCII characters and spaces)",
+        return err_set(e, RC_USAGE,
+                       "%s: %s %s (allowed: one line of visible ASCII characters and spaces)",
                        cfg->spec, source, fault);
     *out = strndup(text.ptr, text.len);
     if (!*out || secrets_add(cfg->secrets, text) != RC_OK)
@@ -200,7 +207,8 @@ static enum rc keep_credential(struct str text, const char *source, const struct
 }
 
 /* *out stays NULL where the place names neither variable nor file. */
-static enum rc load(const struct credential_place *place, const struct sink_cfg *cfg, char **out, struct err *e)
+static enum rc load(const struct credential_place *place, const struct sink_cfg *cfg, char **out,
+                    struct err *e)
 {
     char source[160];
     if (place->file) {
@@ -208,7 +216,8 @@ static enum rc load(const struct credential_place *place, const struct sink_cfg 
         enum rc rc = read_file(place->file, cfg, &text, e);
         if (rc != RC_OK)
             return rc;
-        (void)snprintf(source, sizeof source, "the credential file %s", credential_file_shown(place->file));
+        (void)snprintf(source, sizeof source, "the credential file %s",
+                       credential_file_shown(place->file));
         rc = keep_credential(str_c(text), source, cfg, out, e);
         OPENSSL_cleanse(text, SECRET_BYTES_MAX + 2);
         free(text);
@@ -220,7 +229,8 @@ static enum rc load(const struct credential_place *place, const struct sink_cfg 
     if (secrets_take_variable(cfg->secrets, place->env, &text) != RC_OK)
         return err_nomem(e);
     if (!text)
-        return err_set(e, RC_USAGE, "%s: the environment variable %s is not set; the destination reads its "
+        return err_set(e, RC_USAGE,
+                       "%s: the environment variable %s is not set; the destination reads its "
                        "credential there",
                        cfg->spec, place->env);
     (void)snprintf(source, sizeof source, "the environment variable %s", place->env);
@@ -236,7 +246,8 @@ static enum rc basic_value(struct push_config *c, const struct sink_cfg *cfg, st
     if (rc == RC_OK)
         rc = load(&auth->password, cfg, &password, e);
     if (rc == RC_OK && strchr(user, ':'))
-        rc = err_set(e, RC_USAGE, "%s: the user contains a colon, which Basic authentication does not allow",
+        rc = err_set(e, RC_USAGE,
+                     "%s: the user contains a colon, which Basic authentication does not allow",
                      cfg->spec);
     if (rc == RC_OK) {
         static const char scheme[] = "Basic ";
@@ -247,8 +258,8 @@ static enum rc basic_value(struct push_config *c, const struct sink_cfg *cfg, st
         if (pair && c->auth_value) {
             (void)snprintf(pair, n + 1, "%s:%s", user, password ? password : "");
             memcpy(c->auth_value, scheme, sizeof scheme);
-            (void)EVP_EncodeBlock((unsigned char *)c->auth_value + sizeof scheme - 1, (unsigned char *)pair,
-                                  (int)n);
+            (void)EVP_EncodeBlock((unsigned char *)c->auth_value + sizeof scheme - 1,
+                                  (unsigned char *)pair, (int)n);
             rc = secrets_add_header(cfg->secrets, "Authorization", str_c(c->auth_value));
         }
         if (!pair || !c->auth_value || rc != RC_OK)

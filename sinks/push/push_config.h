@@ -10,8 +10,8 @@
 struct push_opts {
     struct text_list params; /* "NAME=VALUE" */
     const char *base_url;
-    int64_t concurrency; /* OPTION_AUTO: the destination's, or 4 */
-    double rate_per_s;   /* 0: the destination's, or no limit */
+    int64_t concurrency;                             /* OPTION_AUTO: the destination's, or 4 */
+    double rate_per_s;                               /* 0: the destination's, or no limit */
     int64_t attempts, timeout_ms, retry_max_time_ms; /* not above 0: as the run has it */
     const char *preview;
 };
@@ -19,7 +19,8 @@ struct push_opts {
 /* What is known before the run begins, and does not change. */
 struct push_config {
     struct destination *destination;
-    char *base; /* scheme, host, port and the beginning of a path that stand in the place of scheme, host and
+    char *
+        base; /* scheme, host, port and the beginning of a path that stand in the place of scheme, host and
                    port of all URLs; NULL: none */
     char *secret_url; /* of `url_place`; NULL: there is none */
     char *token_url;  /* with OAuth 2.0; else NULL */

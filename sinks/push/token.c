@@ -81,8 +81,8 @@ static enum rc read_taken(struct token_answer *out, const struct destination_aut
     return RC_OK;
 }
 
-enum rc token_answer_read(struct token_answer *out, const struct destination_auth *auth, struct str body,
-                          struct arena *a, struct err *e)
+enum rc token_answer_read(struct token_answer *out, const struct destination_auth *auth,
+                          struct str body, struct arena *a, struct err *e)
 {
     struct json_doc doc;
     *out = (struct token_answer){0};
@@ -134,7 +134,8 @@ static enum rc make_form(struct token *t)
     const struct destination_auth *auth = t->cfg.auth;
     bool by_refresh = auth->grant == GRANT_REFRESH_TOKEN;
     wipe(&t->form);
-    add_field(&t->form, "grant_type", by_refresh ? STR("refresh_token") : STR("client_credentials"));
+    add_field(&t->form, "grant_type",
+              by_refresh ? STR("refresh_token") : STR("client_credentials"));
     if (by_refresh)
         add_field(&t->form, "refresh_token", t->refresh ? str_c(t->refresh) : t->cfg.refresh);
     add_field(&t->form, "client_id", t->cfg.id);
@@ -165,20 +166,21 @@ static void describe_refusal(struct token *t, const struct http_request *r)
         description = text_member(doc.root, STR("error_description"));
     }
     if (error.ptr)
-        (void)snprintf(text, sizeof text, STR_FMT "%s" STR_FMT, STR_ARG(error), description.len ? ": " : "",
-                       STR_ARG(description));
+        (void)snprintf(text, sizeof text, STR_FMT "%s" STR_FMT, STR_ARG(error),
+                       description.len ? ": " : "", STR_ARG(description));
     else
         (void)snprintf(text, sizeof text, STR_FMT, STR_ARG(body));
     for (char *p = text; *p; p++)
         *p = (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p;
-    secrets_redact(t->cfg.redaction, text, sizeof text); /* before it is cut, so that a secret is whole */
+    secrets_redact(t->cfg.redaction, text,
+                   sizeof text); /* before it is cut, so that a secret is whole */
     utf8_scrub(text);
     size_t n = utf8_cut(text, SHOWN_BYTES_MAX);
     memcpy(shown, text, n);
     shown[n] = '\0';
     arena_free(&a);
-    (void)snprintf(text, sizeof text, "no access token: the token server returned %d%s%s", r->status,
-                   *shown ? ": " : "", shown);
+    (void)snprintf(text, sizeof text, "no access token: the token server returned %d%s%s",
+                   r->status, *shown ? ": " : "", shown);
     fail(t, r->status, text);
 }
 
@@ -210,8 +212,8 @@ static void take_answer(struct token *t, const struct http_request *r)
         rc = err_nomem(&e);
     if (rc != RC_OK) {
         arena_free(&next);
-        (void)snprintf(text, sizeof text, "no access token: the answer of the token server cannot be used: %s",
-                       e.msg);
+        (void)snprintf(text, sizeof text,
+                       "no access token: the answer of the token server cannot be used: %s", e.msg);
         fail(t, r->status, text);
         return;
     }
@@ -289,7 +291,8 @@ static void on_stopped(void *ctx)
 
 const char *token_value(struct token *t)
 {
-    bool is_old = t->number == 0 || t->refused >= t->number || clock_mono_us(t->cfg.clock) >= t->until_us;
+    bool is_old =
+        t->number == 0 || t->refused >= t->number || clock_mono_us(t->cfg.clock) >= t->until_us;
     if (!is_old)
         return t->answer.token.ptr;
     if (!t->is_wanted && !t->is_running && !t->has_failed) {

@@ -29,7 +29,8 @@ struct token_cfg { /* what is pointed to is kept by the caller */
     void (*ready)(void *ctx); /* there is one; from the loop */
     /* There will be none. `status`: of the answer that is the reason; 0: there was none. `text` is redacted. */
     void (*failed)(void *ctx, int status, const char *text);
-    void (*idle)(void *ctx); /* after token_stop(), once: it may be freed, but not from within this call */
+    void (*idle)(
+        void *ctx); /* after token_stop(), once: it may be freed, but not from within this call */
 };
 
 enum rc token_new(struct token **out, const struct token_cfg *cfg, struct err *e);
@@ -64,8 +65,8 @@ struct token_answer {
 };
 
 /* Reads an answer of the token's server. RC_SYNTAX: it is none, *e says why; RC_NOMEM. All texts are in `a`. */
-enum rc token_answer_read(struct token_answer *out, const struct destination_auth *auth, struct str body,
-                          struct arena *a, struct err *e);
+enum rc token_answer_read(struct token_answer *out, const struct destination_auth *auth,
+                          struct str body, struct arena *a, struct err *e);
 
 /* For how many seconds a token is used that expires after `expires_s`: all but a fifth of its life, which is
  * at most 60 s. */

@@ -234,8 +234,12 @@ static void labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(values), cmocka_unit_test(values_that_are_urls), cmocka_unit_test(long_list),
-        cmocka_unit_test(refusals), cmocka_unit_test(labels),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(values),
+        cmocka_unit_test(values_that_are_urls),
+        cmocka_unit_test(long_list),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
