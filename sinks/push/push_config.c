@@ -166,11 +166,13 @@ static enum rc read_file(const char *path, const struct sink_cfg *cfg, char **ou
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make this wait */
     if (fd < 0)
         return file_fault(cfg, path, NULL, e);
-    enum rc rc = RC_OK;
     char *text = calloc(1, SECRET_BYTES_MAX + 2);
-    if (!text)
-        rc = err_nomem(e);
-    else if (fstat(fd, &st) != 0)
+    if (!text) {
+        (void)close(fd); /* nothing was written */
+        return err_nomem(e);
+    }
+    enum rc rc = RC_OK;
+    if (fstat(fd, &st) != 0)
         rc = file_fault(cfg, path, NULL, e);
     else if (!S_ISREG(st.st_mode))
         rc = file_fault(cfg, path, "is not a regular file", e);
@@ -182,9 +184,9 @@ static enum rc read_file(const char *path, const struct sink_cfg *cfg, char **ou
     else if (rc == RC_OK && memchr(text, '\0', (size_t)n))
         rc = file_fault(cfg, path, "contains a NUL byte", e);
     (void)close(fd); /* nothing was written */
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
         *out = text;
-    else if (text) {
+    } else {
         OPENSSL_cleanse(text, SECRET_BYTES_MAX + 2);
         free(text);
     }
