@@ -6,94 +6,15 @@
 #include "core/base/blob.h"
 #include "core/base/loopback.h"
 #include "core/sink_http.h"
-#include "sinks/push/items.h"
+#include "sinks/push/job.h"
 
-#define URL_BYTES_MAX ((size_t)64 << 10)
 #define ERROR_BYTES 640
 #define CODE_BYTES 128
 #define TOKENS_UNPROVEN_MAX                                                                        \
     2 /* a token may be refused to one request before another succeeds with it */
 #define TOKENS_PER_REQUEST_MAX 10
 
-/* Items from..to-1 of a message, which go into one request. */
-struct range {
-    size_t from, to;
-};
-
-/* A message that is being sent: its work. */
-struct job {
-    struct arena memory;
-    struct item *items;
-    size_t n;
-    struct verdict *verdicts; /* VERDICT_PENDING: not known yet */
-    unsigned *attempts;       /* requests that an item was in, those of earlier ranges */
-    struct range *ranges;     /* to be sent, the next one last */
-    size_t n_ranges;
-    struct range now;
-    struct buf body, url;
-    struct http_header *headers; /* of the request, that depend on it */
-    uint64_t token;              /* number of the one that was used */
-    unsigned n_refused;          /* tokens in a row that this request was refused with */
-    struct arena scratch;        /* of one answer */
-};
-
-/* ---- jobs ----------------------------------------------------------------------------------- */
-
-static void job_free(struct job *j)
-{
-    if (!j)
-        return;
-    buf_free(&j->body);
-    buf_free(&j->url);
-    arena_free(&j->scratch);
-    arena_free(&j->memory);
-    free(j);
-}
-
-static size_t count_field_headers(const struct destination *d)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < d->n_headers; i++)
-        n += d->headers[i].value.has_field || d->headers[i].value.has_taken;
-    return n;
-}
-
-static enum rc job_fill(struct job *j, const struct courier *c, struct str body)
-{
-    enum rc rc = items_take(&j->memory, body, c->destination->max_items, &j->items, &j->n);
-    if (rc != RC_OK)
-        return rc;
-    j->verdicts = arena_array(&j->memory, j->n, sizeof *j->verdicts);
-    j->attempts = arena_zalloc(&j->memory, j->n * sizeof *j->attempts);
-    /* Halves leave one more each time, single ones as many as there are. */
-    j->ranges = arena_array(&j->memory, j->n + 64, sizeof *j->ranges);
-    j->headers =
-        arena_array(&j->memory, count_field_headers(c->destination) + 1, sizeof *j->headers);
-    if (!j->verdicts || !j->attempts || !j->ranges || !j->headers)
-        return RC_NOMEM;
-    for (size_t i = 0; i < j->n; i++)
-        j->verdicts[i] = (struct verdict){.kind = VERDICT_PENDING};
-    j->ranges[j->n_ranges++] = (struct range){0, j->n};
-    return RC_OK;
-}
-
-static enum rc job_new(struct job **out, const struct courier *c, struct str body, struct err *e)
-{
-    struct job *j = calloc(1, sizeof *j);
-    if (!j)
-        return err_nomem(e);
-    arena_init(&j->memory, SIZE_MAX);
-    arena_init(&j->scratch, SIZE_MAX);
-    buf_init(&j->body, DESTINATION_BODY_MAX);
-    buf_init(&j->url, URL_BYTES_MAX);
-    enum rc rc = job_fill(j, c, body);
-    if (rc == RC_OK) {
-        *out = j;
-        return RC_OK;
-    }
-    job_free(j);
-    return rc == RC_NOMEM ? err_nomem(e) : err_set(e, RC_INTERNAL, "the batch is damaged");
-}
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static void on_cleared(void *ctx, struct message *p)
 {
@@ -101,8 +22,6 @@ static void on_cleared(void *ctx, struct message *p)
     job_free(p->work);
     p->work = NULL;
 }
-
-/* ---- requests ------------------------------------------------------------------------------- */
 
 static enum rc make_url(const struct courier *c, struct job *j, struct http_request *r,
                         struct err *e)
@@ -114,7 +33,7 @@ static enum rc make_url(const struct courier *c, struct job *j, struct http_requ
         return RC_OK;
     }
     struct buf whole;
-    buf_init(&whole, URL_BYTES_MAX);
+    buf_init(&whole, JOB_URL_MAX);
     if (t->has_taken)
         buf_add_str(&whole, token_taken(c->token)[t->parts[0].index]);
     if (item->url.ptr) {
@@ -151,7 +70,7 @@ static enum rc make_headers(const struct courier *c, struct job *j, struct http_
             continue;
         if (t->has_field && !counted_take(&values, &value))
             return err_set(e, RC_INTERNAL, "the batch is damaged");
-        buf_init(&text, URL_BYTES_MAX);
+        buf_init(&text, JOB_URL_MAX);
         if (!t->has_field) {
             struct template_fault fault;
             enum rc rc = text_template_write(t, false, NULL, token_taken(c->token), &text, &fault);
@@ -222,7 +141,7 @@ static enum rc make_request(void *ctx, struct delivery *d, struct message *p,
     enum rc rc = RC_OK;
     struct job *j = p->work;
     if (!j) {
-        rc = job_new(&j, c, buf_str(&p->body), e);
+        rc = job_new(&j, c->destination, buf_str(&p->body), e);
         if (!j)
             return rc;
         p->work = j;
@@ -320,12 +239,6 @@ static enum delivery_step next_step(struct job *j, struct verdicts *out)
     return DELIVERY_SETTLED;
 }
 
-static void push_range(struct job *j, size_t from, size_t to)
-{
-    if (from < to)
-        j->ranges[j->n_ranges++] = (struct range){from, to};
-}
-
 static void count_attempts(struct job *j, const struct http_request *r)
 {
     for (size_t i = j->now.from; i < j->now.to; i++)
@@ -367,7 +280,7 @@ static bool renew(const struct courier *c, struct job *j)
         ++j->n_refused > TOKENS_PER_REQUEST_MAX)
         return false;
     token_refused(c->token, j->token);
-    push_range(j, j->now.from, j->now.to);
+    job_push(j, j->now.from, j->now.to);
     return true;
 }
 
@@ -417,8 +330,8 @@ static enum delivery_step account(struct courier *c, struct delivery *d, struct 
     count_attempts(j, r);
     if (kind == ANSWER_BISECT) {
         size_t middle = j->now.from + (n + 1) / 2;
-        push_range(j, middle, j->now.to);
-        push_range(j, j->now.from, middle);
+        job_push(j, middle, j->now.to);
+        job_push(j, j->now.from, middle);
         return next_step(j, out);
     }
     for (size_t i = n; i-- > 0;) { /* so that the first is sent again first */
@@ -426,7 +339,7 @@ static enum delivery_step account(struct courier *c, struct delivery *d, struct 
         if (answers[i].fate == ITEM_ACCEPTED)
             decide(c, j, r, at, VERDICT_ACCEPTED, STR_NONE, STR_NONE);
         else if (answers[i].fate == ITEM_AGAIN && n > 1)
-            push_range(j, at, at + 1);
+            job_push(j, at, at + 1);
         else
             decide_refused(c, j, r, at, &answers[i]);
     }
@@ -567,8 +480,8 @@ static enum rc fixed_text(struct courier *c, const struct text_template *t, bool
     struct template_fault fault;
     const struct template_input in = {.profile = cfg->profile};
     struct buf text, whole;
-    buf_init(&text, URL_BYTES_MAX);
-    buf_init(&whole, URL_BYTES_MAX);
+    buf_init(&text, JOB_URL_MAX);
+    buf_init(&whole, JOB_URL_MAX);
     enum rc rc = text_template_write(t, for_url, &in, NULL, &text, &fault);
     push_url_put(&whole, for_url ? c->config->base : NULL, buf_str(&text));
     if (rc == RC_USAGE)
@@ -609,7 +522,7 @@ static enum rc make_fixed_url(struct courier *c, const struct sink_cfg *cfg, str
     const struct text_template *t = &c->destination->url;
     if (c->config->secret_url) {
         struct buf url;
-        buf_init(&url, URL_BYTES_MAX);
+        buf_init(&url, JOB_URL_MAX);
         push_url_put(&url, c->config->base, str_c(c->config->secret_url));
         c->url = buf_rc(&url) == RC_OK ? arena_strdup(&c->memory, buf_str(&url)) : NULL;
         buf_free(&url);

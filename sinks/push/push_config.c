@@ -247,11 +247,11 @@ static enum rc basic_value(struct push_config *c, const struct sink_cfg *cfg, st
     enum rc rc = load(&auth->user, cfg, &user, e);
     if (rc == RC_OK)
         rc = load(&auth->password, cfg, &password, e);
-    if (rc == RC_OK && strchr(user, ':'))
+    if (rc == RC_OK && user && strchr(user, ':'))
         rc = err_set(e, RC_USAGE,
                      "%s: the user contains a colon, which Basic authentication does not allow",
                      cfg->spec);
-    if (rc == RC_OK) {
+    if (rc == RC_OK && user) { /* a destination names a place of the user */
         static const char scheme[] = "Basic ";
         size_t n = strlen(user) + 1 + (password ? strlen(password) : 0);
         char *pair = malloc(n + 1);
@@ -278,7 +278,7 @@ static enum rc token_value_of(struct push_config *c, const struct sink_cfg *cfg,
 {
     char *token = NULL;
     enum rc rc = load(&c->destination->auth.token, cfg, &token, e);
-    if (rc == RC_OK) {
+    if (rc == RC_OK && token) { /* likewise */
         size_t size = strlen(scheme) + 1 + strlen(token) + 1;
         c->auth_value = malloc(size);
         if (c->auth_value)
