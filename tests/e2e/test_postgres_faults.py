@@ -190,6 +190,30 @@ def test_server_is_away_for_a_while(leadpipe, database, tmp_path, cluster):
         night.check_counts(errors)
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("phase", ["load", "commit"])
+def test_server_stays_away(leadpipe, database, tmp_path, cluster, phase):
+    """It is waited for once, whatever it was that the run was at."""
+    with Night(leadpipe, database, tmp_path, hold=HOLD if phase == "load" else None).begun() as night:
+        database.run(GATE)
+        with closed_gate(database) if phase == "commit" else contextlib.nullcontext():
+            process = night.start("--state", "run.state")
+            if phase == "commit":
+                databases.wait_until(lambda: waits_in_commit(database))
+            else:
+                night.wait_for_parts()
+            began = time.monotonic()
+            cluster.stop("immediate" if phase == "commit" else "fast")
+        night.proceed.set()
+        try:
+            status, errors = ended(process, 600)
+            assert status == 1 and 295 < time.monotonic() - began < 360, errors
+        finally:
+            cluster.begin()
+        assert "gave up after 5m without a connection" in errors
+        assert [errors.count("still no connection after %dm; giving up at 5m" % n) for n in range(1, 6)] == [1, 1, 1, 1, 0]
+
+
 def test_connections_are_cut(leadpipe, database, tmp_path):
     with Night(leadpipe, database, tmp_path, hold=HOLD).begun() as night:
         process = night.start()
