@@ -86,6 +86,7 @@ static const struct option_spec options[] = {
      .flags = OPTION_MAY_CHANGE,
      .help = "maximum time to retry a request; if omitted, the value of --retry-max-time"},
     {.name = "preview",
+     .arg = "FILE",
      AT(TEXT, preview), /* push_paths() names the file */
      .help =
          "send nothing: write the requests to this file (-: standard output), one JSON object a line"},
