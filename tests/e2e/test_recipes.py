@@ -257,7 +257,7 @@ def test_cron(galley, sandbox):
 
 def test_until_it_is_done(galley, control):
     """The loop ends when the run does, however often it was cut off; `sleep` is not waited for."""
-    loop = next(block for block in recipes.blocks("A job that may be killed") if block.startswith("until "))
+    loop = next(block for block in recipes.blocks("A job that may be killed") if block.startswith("for attempt "))
     ids_file(galley.folder, ["tiny-1", "tiny-2~status=429~retryafter=900~times=1", "tiny-3"])
     galley.add_tool("sleep", "#!/bin/sh\necho slept >> slept\n")
     galley.run(loop.replace("...", "-p omni -t ndjson:x.ndjson --retry-max-time 1m"))
@@ -269,9 +269,49 @@ def test_until_ctrl_c(galley):
     """bash continues a loop whose command handled SIGINT itself, so the recipe has to leave it."""
     galley.add_tool("leadpipe", "#!/bin/sh\nexit 130\n")
     galley.add_tool("sleep", "#!/bin/sh\necho slept >> slept\nkill $PPID\n")
-    loop = next(block for block in recipes.blocks("A job that may be killed") if block.startswith("until "))
+    loop = next(block for block in recipes.blocks("A job that may be killed") if block.startswith("for attempt "))
     galley.run(loop.replace("...", ""))
     assert not (galley.folder / "slept").exists()
+
+
+def test_until_it_gives_up(galley):
+    """What fails every time in the same way, as a wrong password does, is not tried for ever."""
+    galley.add_tool("leadpipe", "#!/bin/sh\nexit 1\n")
+    galley.add_tool("sleep", "#!/bin/sh\necho slept >> slept\n")
+    loop = next(block for block in recipes.blocks("A job that may be killed") if block.startswith("for attempt "))
+    galley.run(loop.replace("...", ""), check=False)
+    assert (galley.folder / "slept").read_text() == "slept\n" * 60
+
+
+def test_every_night_into_postgresql(galley, sandbox, control, postgres):
+    """A night that is cut off resumes within the night; the next night begins anew, with a list and content of its own."""
+    script, = recipes.blocks("Every night, into PostgreSQL")
+    for old, new in (("/srv/leads", str(galley.folder)), ("/etc/leadpipe/omni.key", "omni.key"),
+                     ("host=db dbname=dw user=etl", "dbname=postgres")):
+        assert old in script
+        script = script.replace(old, new)
+    (galley.folder / "omni.key").write_text(sandbox.key + "\n")
+    (galley.folder / "nightly.sh").write_text(script)
+    galley.add_tool("sleep", "#!/bin/sh\necho $1 >> slept\n")
+    cut_off = "tiny-2~status=429~retryafter=900~times=%d"
+
+    def night(ids, status=0):
+        (galley.folder / "slept").unlink(missing_ok=True)
+        ids_file(galley.folder, ids)
+        done = galley.run("sh nightly.sh", check=False, **postgres.env)
+        assert done.returncode == status, done.stderr
+        slept = (galley.folder / "slept").read_text() if (galley.folder / "slept").exists() else ""
+        found = galley.run("psql -X -At -c 'select lead_id, _exported_at from omni.leads order by lead_id'", check=False, **postgres.env)
+        return slept.count("\n"), dict(line.split("|") for line in found.stdout.splitlines())
+
+    assert night(["tiny-1", cut_off % 9, "tiny-3"], status=1) == (5, {})
+    control.reset()
+    control.set(revision_all=1)
+    slept, second = night(["tiny-1", "tiny-3", cut_off % 1, "tiny-4"])
+    assert slept == 1 and sorted(second) == ["tiny-1", cut_off % 1, "tiny-3", "tiny-4"]
+    assert control.attempts("tiny-1") >= 1  # not what the first night had fetched
+    slept, third = night(["tiny-1", "tiny-3"])
+    assert slept == 0 and third == second  # the same content: nothing is written
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
