@@ -101,10 +101,12 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
 static enum rc count_missing(const struct pg_place *p, const struct sql_relation *r,
                              struct pg_table *t, size_t *n, struct str *first, struct err *e)
 {
-    static const char *const ends[] = {SQL_SOURCE_RUN SQL_COLUMN_EXPORTED_AT,
-                                       SQL_SOURCE_RUN SQL_COLUMN_RUN_ID,
-                                       SQL_SOURCE_RUN SQL_COLUMN_MISFITS};
-    size_t n_ends = p->all_text ? 2 : 3;
+    const char *ends[4] = {SQL_SOURCE_RUN SQL_COLUMN_EXPORTED_AT, SQL_SOURCE_RUN SQL_COLUMN_RUN_ID};
+    size_t n_ends = 2;
+    if (!p->all_text)
+        ends[n_ends++] = SQL_SOURCE_RUN SQL_COLUMN_MISFITS;
+    if (p->deletes == SQL_DELETES_MARK && r == p->relations.items)
+        ends[n_ends++] = SQL_SOURCE_RUN SQL_COLUMN_DELETED_AT;
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < r->n_columns + n_ends; i++) {
         const struct sql_mapped *mapped;

@@ -439,6 +439,7 @@ def test_no_values_of_a_row_in_messages(leadpipe, database, tmp_path, made, mess
     ("select", "", "may not insert into the table public.leads"), ("select, insert", "", "may not update the table"),
     ("select, insert, update, delete", "website", "the table public.leads lacks 1 column (website), and only its owner can add"),
     ("select, insert, update, delete", "_misfits", "lacks 1 column (_misfits)"),
+    ("select, insert, update, delete", "_deleted_at", "lacks 1 column (_deleted_at)"),
     ("select, insert, update, delete", "", None)])
 def test_rights_are_checked_before_the_first_request(leadpipe, database, tmp_path, grants, missing, message):
     """Tables of another role."""
@@ -446,7 +447,7 @@ def test_rights_are_checked_before_the_first_request(leadpipe, database, tmp_pat
     boss, writer = "boss_" + database.name, "writer_" + database.name  # roles belong to the cluster
     database.run("create role {0} login; create role {1} login; grant create, usage on schema public to {0}, {1}".format(boss, writer))
     with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
-        export(leadpipe, server.url, database, user=boss)
+        export(leadpipe, server.url, database, "deletes=mark", user=boss)
         database.run("grant select, insert, update, delete on all tables in schema public to {0}; "
                      "revoke all on leads from {0}".format(writer))
         if grants:
@@ -454,7 +455,7 @@ def test_rights_are_checked_before_the_first_request(leadpipe, database, tmp_pat
         if missing:
             database.run("alter table leads drop column " + missing)
         server.seen.clear()
-        done = export(leadpipe, server.url, database, user=writer, status=1 if message else 0)
+        done = export(leadpipe, server.url, database, "deletes=mark", user=writer, status=1 if message else 0)
         if message:
             assert message.format(boss=boss, writer=writer) in done.stderr and server.seen == [], done.stderr
 
