@@ -165,7 +165,7 @@ static bool reserve_named(struct canon *c, size_t n)
     struct json_named *named = arena_array(c->scratch, cap, sizeof *named);
     if (!named)
         return false;
-    if (c->n_named)
+    if (c->named && c->n_named)
         memcpy(named, c->named, c->n_named * sizeof *named);
     c->named = named;
     c->cap_named = cap;

@@ -74,7 +74,9 @@ static enum rc set_new(struct key_set **out, struct secrets *s, const struct aws
     const char *const texts[] = {keys->access_key, keys->secret_key, keys->session_token};
     static const char *const names[] = {"access key ID", "secret access key", "session token"};
     struct key_set *set = calloc(1, sizeof *set);
-    enum rc rc = set ? RC_OK : err_nomem(e);
+    enum rc rc = RC_OK;
+    if (!set)
+        return err_nomem(e);
     for (size_t i = 0; rc == RC_OK && i < sizeof texts / sizeof *texts; i++) {
         rc = check(s, names[i], texts[i], e);
         if (rc == RC_OK && texts[i]) {

@@ -250,14 +250,14 @@ static bool take_back(struct object_call *call)
     struct err e;
     struct buf query;
     buf_init(&query, URL_BYTES_MAX);
-    bool has_begun = false;
     if (call->undo(buf_str(&call->http.answer), &query) == RC_OK && buf_rc(&query) == RC_OK) {
         struct object_request r = {
             .method = HTTP_DELETE, .path = call->path, .query = buf_str(&query), .cleans_up = true};
-        has_begun = call_new(&back, c, &r, &e) == RC_OK;
+        if (call_new(&back, c, &r, &e) != RC_OK)
+            back = NULL;
     }
     buf_free(&query);
-    if (!has_begun)
+    if (!back)
         return false;
     pthread_mutex_lock(&c->lock);
     back->is_abandoned = true;

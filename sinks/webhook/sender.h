@@ -19,8 +19,8 @@ struct sender {
 
     /* private */
     struct auth_check auth;
-    int refused_status; /* of the latest that was refused */
-    bool is_refused;    /* closed for that reason */
+    int refused_status;     /* of the latest that was refused */
+    bool is_refused;        /* closed for that reason */
     struct verdict verdict; /* of the message at hand */
     struct answer_texts texts;
 };

@@ -328,9 +328,9 @@ static void test_texts(void **state)
 {
     (void)state;
     static const struct {
-        const char *param, *taken, *email; /* email: JSON */
+        const char *param, *taken, *email;                  /* email: JSON */
         enum { IN_URL, BESIDE_COLUMN, BESIDE_TAKEN } place; /* the last two: headers */
-        const char *text; /* "!": the fault */
+        const char *text;                                   /* "!": the fault */
     } rows[] = {
         {"p=a b", "https://i.example/", "\"x@y\"", IN_URL, "https://i.example/a%20b/x%40y?k=x%40y"},
         {"p=a b", "https://i.example", "5", IN_URL, "https://i.example/a%20b/5?k=5"},

@@ -354,8 +354,8 @@ static void damaged_deliveries(void **state)
         assert_int_equal(state_add_delivery(o->state, o->w.cfg.index, &delivery, 0, &row, &e),
                          RC_OK);
         if (rows[i].answer)
-            assert_int_equal(
-                state_answer(o->state, row, ONE_DELIVERED, str_c(rows[i].answer), &e), RC_OK);
+            assert_int_equal(state_answer(o->state, row, ONE_DELIVERED, str_c(rows[i].answer), &e),
+                             RC_OK);
         expect_refused(o, "a delivery in the state is damaged");
         state_close(o->state);
         out_next_path(o);
