@@ -319,8 +319,8 @@ static enum rc read_again(struct aws_credentials *c, struct err *e)
         return err_set(e, RC_BUSY, "%s no longer exists", c->path);
     if (rc == RC_SYNTAX)
         rc = e->rc = RC_BUSY;
-    if (rc != RC_OK)
-        return rc;
+    if (rc != RC_OK || !set)
+        return rc == RC_OK ? err_nomem(e) : rc;
     if (is_same(&set->keys, &c->sets->keys)) {
         set_free(set);
         return err_set(e, RC_END, "%s was read again and has no others in its profile [%s]",

@@ -98,7 +98,7 @@ static int compare_names(const void *a, const void *b)
  * prepared, so neither may wait for the other. In the same order in every run. */
 enum rc pg_lock_merge(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
-    struct str names[PROFILE_TABLES_MAX];
+    struct str names[PROFILE_TABLES_MAX] = {{NULL, 0}};
     bool told = false;
     enum rc rc = RC_OK;
     for (size_t i = 0; i < p->relations.n; i++)

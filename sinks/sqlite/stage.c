@@ -373,7 +373,7 @@ static enum rc add_extra(struct sqlite_stage *s, size_t table, struct err *e)
     struct sqlite_staged *t = &s->tables[table];
     size_t ord = t->n_columns - relation(s, table)->n_columns;
     struct typed_column column = typed_table_column(t->typed, t->n_columns);
-    const struct sql_mapped *mapped;
+    const struct sql_mapped *mapped = NULL;
     struct sqlite_fit fit;
     struct buf source;
     if (t->n_columns >= s->columns_max)
@@ -383,7 +383,7 @@ static enum rc add_extra(struct sqlite_stage *s, size_t table, struct err *e)
     if (rc == RC_OK)
         rc = sqlite_table_map(&t->now, s->place, column.name, buf_str(&source), TYPE_TEXT, &mapped,
                               &fit, e);
-    t->n_more += rc == RC_OK && !mapped->exists;
+    t->n_more += rc == RC_OK && mapped && !mapped->exists;
     if (rc == RC_OK)
         rc = sqlite_table_check_width(&t->now, s->place, &s->db, t->n_more, e);
     if (rc == RC_OK)
