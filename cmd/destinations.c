@@ -39,7 +39,7 @@ static int print_destination(struct messages *m, const struct builtin_destinatio
     if (rc == RC_OK) {
         const cJSON *about = json_pointer_find(&at, doc.root);
         (void)printf("%s\n", b->name);
-        print_wrapped(about ? str_c(about->valuestring) : STR_NONE);
+        print_wrapped(about ? json_text(about) : STR_NONE);
     } else {
         messages_write(m, LOG_LEVEL_ERROR, b->name, e.msg);
     }

@@ -37,25 +37,24 @@ bool cell_number(struct arena *a, uint32_t n, struct cell *out)
     return true;
 }
 
-static bool text_cell(enum cell_kind kind, const char *text, size_t len, struct cell *out)
+static bool text_cell(enum cell_kind kind, struct str text, struct cell *out)
 {
-    if (len > UINT32_MAX)
+    if (text.len > UINT32_MAX)
         return false;
-    *out = (struct cell){.kind = (uint8_t)kind, .len = (uint32_t)len, .u.text = text};
+    *out = (struct cell){.kind = (uint8_t)kind, .len = (uint32_t)text.len, .u.text = text.ptr};
     return true;
 }
 
-static bool string_cell(const struct signed_url_rules *urls, const char *text, bool is_expiring,
+static bool string_cell(const struct signed_url_rules *urls, struct str text, bool is_expiring,
                         struct cell *out)
 {
-    size_t len = strlen(text);
     if (is_expiring && urls->mode == SIGNED_URLS_DROP) {
         *out = (struct cell){.kind = CELL_NULL};
         return true;
     }
     if (is_expiring)
-        len = signed_urls_kept_bytes(text, len);
-    return text_cell(CELL_TEXT, text, len, out);
+        text.len = signed_urls_kept_bytes(text.ptr, text.len);
+    return text_cell(CELL_TEXT, text, out);
 }
 
 bool cell_make(const struct signed_url_rules *urls, struct arena *a, const cJSON *value,
@@ -69,9 +68,9 @@ bool cell_make(const struct signed_url_rules *urls, struct arena *a, const cJSON
         *out = (struct cell){.kind = CELL_TRUE};
         return true;
     case cJSON_Number:
-        return text_cell(CELL_NUMBER, value->valuestring, strlen(value->valuestring), out);
+        return text_cell(CELL_NUMBER, json_text(value), out);
     case cJSON_String:
-        return string_cell(urls, value->valuestring, is_expiring, out);
+        return string_cell(urls, json_text(value), is_expiring, out);
     case cJSON_Array:
     case cJSON_Object:
         *out = (struct cell){.kind = CELL_JSON};
@@ -86,9 +85,7 @@ bool cell_make(const struct signed_url_rules *urls, struct arena *a, const cJSON
 /* Nested as deeply as the parser allows. */
 static uint64_t value_weight(const cJSON *v)
 {
-    uint64_t bytes = 8 + json_member_name(v).len;
-    if (v->valuestring)
-        bytes += strlen(v->valuestring);
+    uint64_t bytes = 8 + json_member_name(v).len + json_text(v).len;
     for (const cJSON *child = v->child; child; child = child->next)
         bytes += value_weight(child);
     return bytes;
@@ -108,8 +105,7 @@ static bool scalar_equal(const cJSON *a, const cJSON *b)
 {
     if (cJSON_IsString(a))
         return str_eq(json_text_key(a), json_text_key(b));
-    return a->valuestring == b->valuestring || /* none: true, false, null */
-           strcmp(a->valuestring, b->valuestring) == 0;
+    return str_eq(json_text(a), json_text(b)); /* absent: true, false, null */
 }
 
 bool value_equal(const cJSON *a, const cJSON *b)

@@ -95,7 +95,7 @@ static const char *find_text(struct arena *a, const cJSON *body, const struct pa
         const cJSON *v = path_find(&paths[i], body);
         if (!v || (!cJSON_IsString(v) && !cJSON_IsNumber(v)))
             continue;
-        const char *text = make_line(a, str_c(v->valuestring));
+        const char *text = make_line(a, json_text(v));
         if (text)
             return text;
     }
@@ -161,7 +161,7 @@ static struct str other_id(const struct profile *p, const cJSON *root, struct st
     const cJSON *own = p->own_id.n_steps ? path_find(&p->own_id, root) : NULL;
     if (!own || (!cJSON_IsString(own) && !cJSON_IsNumber(own)))
         return STR_NONE;
-    return str_eq(json_text_key(own), id) ? STR_NONE : str_c(own->valuestring);
+    return str_eq(json_text_key(own), id) ? STR_NONE : json_text(own);
 }
 
 static enum rc parse_tree(const struct flatten_plan *plan, struct lead *lead, unsigned want,

@@ -333,8 +333,9 @@ static cJSON *node_of(struct arena *a, const struct cell *cell)
     }
     if (cell->kind != CELL_NUMBER && cell->kind != CELL_TEXT)
         return node;
-    node->valuestring = arena_strdup(a, (struct str){cell->u.text, cell->len});
-    return node->valuestring ? node : NULL;
+    struct str text = {arena_strdup(a, (struct str){cell->u.text, cell->len}), cell->len};
+    json_set_text(node, text);
+    return text.ptr ? node : NULL;
 }
 
 /* Into s->name: what the column would be called if there were no others; of those in one object that

@@ -67,21 +67,20 @@ static cJSON *copy_node(struct edit *e, const cJSON *v)
 
 static cJSON *edit_url(struct edit *e, const cJSON *v)
 {
-    size_t len = strlen(v->valuestring);
-    size_t kept = signed_urls_kept_bytes(v->valuestring, len);
+    struct str text = json_text(v);
+    size_t kept = signed_urls_kept_bytes(text.ptr, text.len);
     bool drop = e->rules->mode == SIGNED_URLS_DROP;
-    if (!drop && kept == len)
+    if (!drop && kept == text.len)
         return NULL;
     cJSON *copy = copy_node(e, v);
     if (!copy)
         return NULL;
     copy->type = drop ? cJSON_NULL : cJSON_String;
-    copy->valuestring = NULL;
-    copy->valueint &= ~JSON_TEXT_REPLACED; /* it was in what is behind the whole text */
-    if (!drop)
-        copy->valuestring = arena_strdup(e->arena, (struct str){v->valuestring, kept});
-    if (!drop && !copy->valuestring)
+    const char *kept_text = drop ? NULL : arena_strdup(e->arena, (struct str){text.ptr, kept});
+    if (!drop && !kept_text)
         e->out_of_memory = true;
+    json_set_text(copy,
+                  (struct str){kept_text, kept}); /* what was replaced is behind the whole one */
     return copy;
 }
 

@@ -88,7 +88,7 @@ static struct typed time_of(const struct typed_target *target, enum column_type 
 static bool json_fits(const struct typed_target *target, const cJSON *value)
 {
     if ((value->type & 0xFF) == cJSON_Number)
-        return fits_decimal(target, str_c(value->valuestring));
+        return fits_decimal(target, json_text(value));
     for (const cJSON *child = value->child; child; child = child->next) {
         if (!json_fits(target, child))
             return false;

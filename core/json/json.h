@@ -11,7 +11,7 @@
  *           something else are two members, and the later one's name gets the lowest free "_n"
  *           from 2. A name in which nothing was replaced is never changed.
  *   valueint  of enum json_node_flags and, above JSON_NAME_LEN_SHIFT, the length of the member's name:
- *             see json_member_name(); valuedouble is private to the parser
+ *             see json_member_name(); valuedouble: see json_text()
  * The tree lives in the arena: never cJSON_Delete() it. */
 #ifndef LEADPIPE_JSON_H
 #define LEADPIPE_JSON_H
@@ -35,7 +35,7 @@ enum json_node_flags {
     JSON_NAME_NUMBERED = 2, /* and `string` is not that name, but with a "_n" behind it */
     JSON_TEXT_REPLACED = 4, /* U+FFFD stands for something in the string's text */
     JSON_ESCAPED = 8, /* the name or text was not received as it stands here: only then it may have
-                         characters that JSON has to escape */
+                         characters that JSON has to escape, and its length is not known */
 };
 
 enum json_want {
@@ -94,6 +94,36 @@ static inline bool json_set_name(cJSON *member, struct str name)
     return true;
 }
 
+/* node->valuedouble has a size instead: of a string or number how long its text is; of what is
+ * JSON_ESCAPED something private to the parser. */
+static inline void json_set_size(cJSON *node, size_t size)
+{
+    uint64_t bits = size;
+    memcpy(&node->valuedouble, &bits, sizeof bits);
+}
+
+static inline size_t json_size(const cJSON *node)
+{
+    uint64_t bits;
+    memcpy(&bits, &node->valuedouble, sizeof bits);
+    return (size_t)bits;
+}
+
+/* The text of a string or number; a NUL is behind it. Absent for anything else. */
+static inline struct str json_text(const cJSON *value)
+{
+    if (value->valueint & JSON_ESCAPED)
+        return str_c(value->valuestring);
+    return (struct str){value->valuestring, value->valuestring ? json_size(value) : 0};
+}
+
+/* Gives a node that text. The bytes, with a NUL behind them, stay the caller's. */
+static inline void json_set_text(cJSON *value, struct str text)
+{
+    value->valuestring = (char *)(uintptr_t)text.ptr; /* cJSON's type; nobody writes to it */
+    value->valueint = (value->valueint & ~JSON_TEXT_REPLACED) | JSON_ESCAPED;
+}
+
 /* For the two below. */
 struct str json_replaced_name_key(const cJSON *member);
 struct str json_replaced_text_key(const cJSON *string);
@@ -110,7 +140,7 @@ static inline struct str json_name_key(const cJSON *member)
 static inline struct str json_text_key(const cJSON *string)
 {
     return string->valueint & JSON_TEXT_REPLACED ? json_replaced_text_key(string)
-                                                 : str_c(string->valuestring);
+                                                 : json_text(string);
 }
 
 /* The name or text that such a key is of. */

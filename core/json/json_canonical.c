@@ -42,6 +42,11 @@ static void put_bytes(struct canon *c, const char *p, size_t n)
     c->at += n;
 }
 
+static void put_str(struct canon *c, struct str s)
+{
+    put_bytes(c, s.ptr, s.len);
+}
+
 static inline void put_char(struct canon *c, char ch)
 {
     (void)make_room(c, 1);
@@ -113,7 +118,7 @@ static bool put_value(struct canon *c, const cJSON *value, bool has_nulls)
             put_received(c, (struct str){value->valuestring, json_size(value)});
         return true;
     case cJSON_Number:
-        put_bytes(c, value->valuestring, strlen(value->valuestring));
+        put_str(c, json_text(value));
         return true;
     case cJSON_NULL:
         put_bytes(c, "null", 4);

@@ -10,22 +10,6 @@
 /* Bytes that may be read behind every name and text of a tree that is not JSON_ESCAPED. */
 #define JSON_COPY_SLACK 64
 
-/* node->valuedouble has a size instead: of a string or number how long its text is; of what is
- * JSON_ESCAPED the place of its name's closing quote in the compact text, if bytes of it were not
- * UTF-8, or 0. */
-static inline void json_set_size(cJSON *node, size_t size)
-{
-    uint64_t bits = size;
-    memcpy(&node->valuedouble, &bits, sizeof bits);
-}
-
-static inline size_t json_size(const cJSON *node)
-{
-    uint64_t bits;
-    memcpy(&bits, &node->valuedouble, sizeof bits);
-    return (size_t)bits;
-}
-
 /* Makes a tree of what is scanned, which is `text`. */
 bool json_tree_begin(struct json_scan *s, struct str text);
 
@@ -36,6 +20,8 @@ void json_tree_flag_name(struct json_scan *s);
 bool json_tree_open(struct json_scan *s, int type);
 bool json_tree_close(struct json_scan *s);
 
+/* The node gets s->tree.flags, which are not 0. Its size is the place of its name's closing quote in
+ * the compact text, if bytes of the name were not UTF-8, or 0. */
 void json_tree_flag(struct json_scan *s, cJSON *node);
 
 /* The text that was passed last is the name of a member of what is open. */
@@ -60,8 +46,8 @@ static inline bool json_tree_add(struct json_scan *s, int type, struct str text)
     *node = (cJSON){.prev = in->last, .type = type};
     node->valuestring = (char *)(uintptr_t)text.ptr; /* cJSON's type; nobody writes to it */
     json_set_size(node, text.len);
-    if (!json_set_name(node, s->tree.name))
-        return json_scan_stop(s, RC_LIMIT, "a member's name is too long");
+    node->string = (char *)(uintptr_t)s->tree.name.ptr;
+    node->valueint = (int)(s->tree.name.len << JSON_NAME_LEN_SHIFT); /* see json_tree_name() */
     if (s->tree.flags)
         json_tree_flag(s, node);
     if (in->last)

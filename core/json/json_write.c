@@ -117,7 +117,7 @@ void json_write(struct buf *b, const cJSON *value)
     if (word)
         buf_adds(b, word);
     else if ((value->type & 0xFF) == cJSON_String)
-        json_write_string(b, str_c(value->valuestring));
+        json_write_string(b, json_text(value));
     else
         write_children(b, value);
 }
@@ -144,7 +144,7 @@ size_t json_written_bytes(const cJSON *value)
     if (word)
         return strlen(word);
     if ((value->type & 0xFF) == cJSON_String)
-        return json_written_string_bytes(str_c(value->valuestring));
+        return json_written_string_bytes(json_text(value));
     size_t bytes = value->child ? 1 : 2;
     for (const cJSON *child = value->child; child; child = child->next) {
         bytes += 1 + json_written_bytes(child); /* and a comma or the bracket */

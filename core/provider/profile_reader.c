@@ -132,7 +132,7 @@ enum rc reader_text(const struct profile_reader *r, const struct item *at, size_
     enum rc rc = want(r, at, cJSON_IsString(at->json), "a text");
     if (rc != RC_OK)
         return rc;
-    struct str text = str_c(at->json->valuestring);
+    struct str text = json_text(at->json);
     if (text.len > max)
         return reader_refuse(r, at, "must have at most %zu bytes", max);
     if (has_control(text))

@@ -138,8 +138,7 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
 static bool read_number(const cJSON *object, const char *name, uint64_t *out)
 {
     const cJSON *value = json_member(object, name);
-    return cJSON_IsNumber(value) && units_uint(str_c(value->valuestring), out) &&
-           *out <= NUMBER_MAX;
+    return cJSON_IsNumber(value) && units_uint(json_text(value), out) && *out <= NUMBER_MAX;
 }
 
 static bool read_figures(const cJSON *object, const struct figure *figures, void *of)

@@ -307,7 +307,7 @@ static struct str member_text(const cJSON *member, struct str what, bool replace
         (void)err_set(bad, RC_SYNTAX, STR_FMT " contains NUL or invalid UTF-8", STR_ARG(what));
         return STR_NONE;
     }
-    return ids_trim(str_c(member->valuestring));
+    return ids_trim(json_text(member));
 }
 
 static void object_found(const struct ids_input *in, const struct json_doc *doc,

@@ -11,7 +11,7 @@ static struct str scalar_text(const cJSON *v)
     switch (v ? v->type & 0xFF : cJSON_NULL) {
     case cJSON_String:
     case cJSON_Number:
-        return str_c(v->valuestring);
+        return json_text(v);
     case cJSON_True:
         return STR("true");
     case cJSON_False:

@@ -49,8 +49,8 @@ static enum rc read_size(const struct reader *r, const struct member *at, size_t
     bool is_text = cJSON_IsString(at->json);
     if (!is_text && !cJSON_IsNumber(at->json))
         return member_refuse(r, at, "must be " UNITS_SIZE_TEXT);
-    bool is_size = is_text ? units_size(str_c(at->json->valuestring), &n)
-                           : units_uint(str_c(at->json->valuestring), &n);
+    bool is_size =
+        is_text ? units_size(json_text(at->json), &n) : units_uint(json_text(at->json), &n);
     if (!is_size)
         return member_refuse(r, at, "must be " UNITS_SIZE_TEXT);
     if (n < BODY_BYTES_MIN || n > DESTINATION_BODY_MAX)
@@ -162,7 +162,7 @@ static enum rc read_limits(const struct reader *r, const struct member *at, stru
     uint64_t n = 0;
     if (rc == RC_OK && rate.json) {
         bool is_text = cJSON_IsString(rate.json) || cJSON_IsNumber(rate.json);
-        if (!is_text || !units_rate(str_c(rate.json->valuestring), &d->rate_per_s))
+        if (!is_text || !units_rate(json_text(rate.json), &d->rate_per_s))
             return member_refuse(r, &rate, "must be " UNITS_RATE_TEXT);
         if (d->rate_per_s > RATE_MAX)
             return member_refuse(r, &rate, "must be at most %.0f/s", RATE_MAX);

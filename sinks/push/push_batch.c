@@ -169,7 +169,7 @@ static enum rc find_key(struct batches *b, const struct item *item, struct str *
     const cJSON *v = json_pointer_find(&b->destination->unique_by, doc.root);
     int type = v ? v->type & 0xFF : cJSON_NULL;
     if (type == cJSON_String || type == cJSON_Number)
-        *key = str_c(v->valuestring);
+        *key = json_text(v);
     return RC_OK;
 }
 

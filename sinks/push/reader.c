@@ -220,7 +220,7 @@ enum rc member_text(const struct reader *r, const struct member *at, size_t max,
     enum rc rc = want(r, at, cJSON_IsString(at->json), "a text");
     if (rc != RC_OK)
         return rc;
-    struct str text = str_c(at->json->valuestring);
+    struct str text = json_text(at->json);
     if (text.len == 0)
         return member_refuse(r, at, "must not be empty");
     if (text.len > max)
@@ -246,7 +246,7 @@ enum rc member_choice(const struct reader *r, const struct member *at, const cha
             return RC_OK;
         }
     }
-    return member_unknown(r, at, "value", str_c(at->json->valuestring), names);
+    return member_unknown(r, at, "value", json_text(at->json), names);
 }
 
 enum rc member_whole(const struct reader *r, const struct member *at, uint64_t min, uint64_t max,
@@ -256,7 +256,7 @@ enum rc member_whole(const struct reader *r, const struct member *at, uint64_t m
     enum rc rc = want(r, at, cJSON_IsNumber(at->json), "a whole number");
     if (rc != RC_OK)
         return rc;
-    if (!units_uint(str_c(at->json->valuestring), &n) || n < min || n > max)
+    if (!units_uint(json_text(at->json), &n) || n < min || n > max)
         return member_refuse(r, at, "must be a whole number from %llu to %llu, not %.40s",
                              (unsigned long long)min, (unsigned long long)max,
                              at->json->valuestring);
@@ -278,7 +278,7 @@ enum rc member_pointer(const struct reader *r, const struct member *at, struct j
     if (rc != RC_OK)
         return rc;
     struct err why;
-    rc = json_pointer_parse(out, r->arena, str_c(at->json->valuestring), &why);
+    rc = json_pointer_parse(out, r->arena, json_text(at->json), &why);
     if (rc == RC_SYNTAX)
         return member_refuse(r, at, "is not a JSON pointer: it %s", why.msg);
     return rc == RC_OK ? RC_OK : err_nomem(r->err);

@@ -110,7 +110,7 @@ static struct cell node_cell(const cJSON *node)
         return (struct cell){.kind = cJSON_IsTrue(node) ? CELL_TRUE : CELL_FALSE};
     if (!cJSON_IsString(node) && !cJSON_IsNumber(node))
         return cell;
-    cell = text_cell(str_c(node->valuestring));
+    cell = text_cell(json_text(node));
     if (cJSON_IsNumber(node))
         cell.kind = CELL_NUMBER;
     return cell;

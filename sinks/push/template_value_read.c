@@ -36,7 +36,7 @@ static enum rc scalar_compile(const struct reader *r, const struct member *at, s
         cell.kind = cJSON_IsTrue(at->json) ? CELL_TRUE : CELL_FALSE;
     } else if (cJSON_IsString(at->json) || cJSON_IsNumber(at->json)) {
         struct str text;
-        enum rc rc = reader_copy(r, str_c(at->json->valuestring), &text);
+        enum rc rc = reader_copy(r, json_text(at->json), &text);
         if (rc != RC_OK)
             return rc;
         cell = (struct cell){.kind = cJSON_IsString(at->json) ? CELL_TEXT : CELL_NUMBER,
@@ -195,7 +195,7 @@ static enum rc read_step(const struct reader *r, const struct member *at, void *
 {
     if (!cJSON_IsString(at->json))
         return member_refuse(r, at, "must be a text (allowed: " TRANSFORMS_TEXT ")");
-    struct str text = str_c(at->json->valuestring);
+    struct str text = json_text(at->json);
     if (transform_parse(text, out))
         return RC_OK;
     if (strncmp(text.ptr, "first", 5) == 0)

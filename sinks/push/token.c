@@ -35,7 +35,7 @@ static struct str text_member(const cJSON *object, struct str name)
 {
     for (const cJSON *v = object->child; v; v = v->next) {
         if (str_eq(str_c(v->string), name))
-            return (v->type & 0xFF) == cJSON_String ? str_c(v->valuestring) : STR_NONE;
+            return (v->type & 0xFF) == cJSON_String ? json_text(v) : STR_NONE;
     }
     return STR_NONE;
 }
@@ -58,8 +58,7 @@ static int64_t read_expires(const cJSON *object)
         uint64_t seconds;
         if (!str_eq(str_c(v->string), STR("expires_in")))
             continue;
-        if ((type != cJSON_Number && type != cJSON_String) ||
-            !units_uint(str_c(v->valuestring), &seconds))
+        if ((type != cJSON_Number && type != cJSON_String) || !units_uint(json_text(v), &seconds))
             return 0;
         return seconds < EXPIRES_MAX_S ? (int64_t)seconds : EXPIRES_MAX_S;
     }

@@ -98,10 +98,10 @@ static void msgpack_value(struct buf *b, const cJSON *value)
         (void)msgpack_pack_true(&pk);
         break;
     case cJSON_Number:
-        msgpack_number(b, str_c(value->valuestring));
+        msgpack_number(b, json_text(value));
         break;
     case cJSON_String:
-        msgpack_text(b, str_c(value->valuestring));
+        msgpack_text(b, json_text(value));
         break;
     case cJSON_Array:
         (void)msgpack_pack_array(&pk, children(value));

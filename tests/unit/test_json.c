@@ -281,6 +281,13 @@ static void test_values(void **state)
          "{\"a\":[],\"b\":0,\"a\":\"x\",\"a\":null}", 0},
         {TEXT("{\"a\":1,\"A\":2,\"\":3,\"\\u0061\":4}"), "{\"a\":4,\"A\":2,\"\":3}",
          "{\"a\":1,\"A\":2,\"\":3,\"\\u0061\":4}", 0},
+        /* of a member whose name has escapes, or comes again, the text has its own length */
+        {TEXT("{\"\\u0061\":\"bcd\",\"\\u0062\":12,\"\\u0063\":[\"e\\u0000\",34]}"),
+         "{\"a\":\"bcd\",\"b\":12,\"c\":[\"e" FFFD "\",34]}",
+         "{\"\\u0061\":\"bcd\",\"\\u0062\":12,\"\\u0063\":[\"e\\u0000\",34]}", 1},
+        {TEXT("{\"a\":\"long\\u0041\",\"\\u0061\":\"b\",\"\\u0063\":1,\"c\":234}"),
+         "{\"a\":\"b\",\"c\":234}",
+         "{\"a\":\"long\\u0041\",\"\\u0061\":\"b\",\"\\u0063\":1,\"c\":234}", 0},
         /* members whose names only U+FFFD makes the same */
         {TEXT("{\"H\xF6he\":3,\"H\xFChe\":4}"), "{\"H" FFFD "he\":3,\"H" FFFD "he_2\":4}",
          "{\"H" FFFD "he\":3,\"H" FFFD "he_2\":4}", 2},
