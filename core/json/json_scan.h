@@ -10,6 +10,9 @@
 
 #include <endian.h>
 #include <stddef.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "core/json/json.h"
 
@@ -99,10 +102,33 @@ static inline bool json_is_plain(unsigned char c, uint64_t high)
     return c >= 0x20 && c != '"' && c != '\\' && !(c & high & 0xFF);
 }
 
+#ifdef __SSE2__
+#define JSON_STEP_BYTES 16
+
+/* A bit for each of sixteen bytes that is special in the sense of json_special_bits(). */
+static inline unsigned json_special_mask(const unsigned char *p, uint64_t high)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i control = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: beyond ASCII is below 0 */
+    if (!high)
+        control = _mm_and_si128(control, _mm_cmpgt_epi8(v, _mm_set1_epi8(-1)));
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
+}
+#endif
+
 /* The first byte from `p` on that is special in the sense of json_special_bits(), or `end`. */
 static inline const unsigned char *json_plain_end(const unsigned char *p, const unsigned char *end,
                                                   uint64_t high)
 {
+#ifdef __SSE2__ /* most texts are short: one step instead of two */
+    for (; end - p >= JSON_STEP_BYTES; p += JSON_STEP_BYTES) {
+        unsigned mask = json_special_mask(p, high);
+        if (mask)
+            return p + __builtin_ctz(mask);
+    }
+#endif
     for (; end - p >= 8; p += 8) {
         uint64_t w;
         memcpy(&w, p, sizeof w);

@@ -426,6 +426,32 @@ static void test_invalid_bytes_only(void **state)
     assert_int_equal(strlen(doc.root->valuestring), 3000);
 }
 
+/* Every byte at every place of strings of every length: texts are looked at in steps of many bytes. */
+static void test_each_byte_at_each_place(void **state)
+{
+    (void)state;
+    char text[64];
+    for (size_t len = 1; len <= 40; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                memset(text, 'x', sizeof text);
+                text[0] = text[len + 1] = '"';
+                text[1 + at] = (char)c;
+                struct json_doc doc;
+                enum rc rc = json_parse(&arena, (struct str){text, len + 2}, JSON_TREE, &doc, NULL);
+                bool is_valid = c >= 0x20 && c != '"' && c != '\\';
+                if ((rc == RC_OK) != is_valid)
+                    fail_msg("byte %u at %zu of %zu: %d", c, at, len, (int)rc);
+                if (is_valid && c < 0x80)
+                    assert_memory_equal(doc.root->valuestring, text + 1, len);
+                if (is_valid)
+                    assert_int_equal(doc.replaced, c >= 0x80);
+            }
+            arena_reset(&arena, 0);
+        }
+    }
+}
+
 /* ---- many ----------------------------------------------------------------------------------- */
 
 static void assert_linked(const cJSON *list, size_t count)
@@ -558,13 +584,21 @@ static void lengths_of_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts),         cmocka_unit_test(test_rejects),
-        cmocka_unit_test(test_cut_short),       cmocka_unit_test(test_error_says_where),
-        cmocka_unit_test(test_values),          cmocka_unit_test(test_number_nodes),
-        cmocka_unit_test(test_wants),           cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_arena_too_small), cmocka_unit_test(test_invalid_bytes_only),
-        cmocka_unit_test(test_many_members),    cmocka_unit_test(test_many_replaced_names),
-        cmocka_unit_test(lengths_of_names),     cmocka_unit_test(test_many_numbers),
+        cmocka_unit_test(test_accepts),
+        cmocka_unit_test(test_rejects),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_error_says_where),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_number_nodes),
+        cmocka_unit_test(test_wants),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_arena_too_small),
+        cmocka_unit_test(test_invalid_bytes_only),
+        cmocka_unit_test(test_many_members),
+        cmocka_unit_test(test_many_replaced_names),
+        cmocka_unit_test(lengths_of_names),
+        cmocka_unit_test(test_many_numbers),
+        cmocka_unit_test(test_each_byte_at_each_place),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
