@@ -1,15 +1,19 @@
 # Files of data, compiled in as bytes: profiles, destinations.
 #
-#   leadpipe_embed(VARIABLE KIND FOLDER HEADER)
+#   leadpipe_embed(VARIABLE KIND FOLDER HEADER [PATTERN])
 #
 # sets VARIABLE to a C file with an array KIND_builtins of struct builtin_KIND (name, bytes, length), which
-# HEADER declares: one for each *.json in FOLDER, in order of name, and an empty one behind them. The name is
+# HEADER declares: one for each file of FOLDER whose name is like PATTERN (*.json), in order of name, and an empty one behind them. The name is
 # that of the file.
 #
 # As a script (-P) it makes that C file: KIND, FOLDER, HEADER, FILES, OUT.
 
 function(leadpipe_embed variable kind folder header)
-    file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.json)
+    set(pattern *.json)
+    if(ARGC GREATER 4)
+        set(pattern ${ARGV4})
+    endif()
+    file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/${pattern})
     list(SORT files)
     set(out ${CMAKE_CURRENT_BINARY_DIR}/${kind}_builtins.c)
     add_custom_command(

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd/command_line.h"
+#include "cmd/completion.h"
 #include "cmd/options.h"
 #include "core/base/suggest.h"
 
@@ -18,6 +19,8 @@ const struct command commands[] = {
     {"tables", "PROVIDER [--json | --ddl DIALECT]",
      "list the tables of a provider, and the types of their columns", tables_option_specs,
      command_tables},
+    {"completion", COMPLETION_SHELLS, "print the script with which a shell completes command lines",
+     NULL, command_completion},
     {"help", "[COMMAND]", "show this help, or the help of a command", NULL, command_help},
     {"version", "", "show the version, and those of the libraries", NULL, command_version},
     {NULL, NULL, NULL, NULL, NULL},

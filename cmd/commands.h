@@ -26,6 +26,7 @@ int command_providers(struct messages *m, int argc, char *argv[]);
 int command_sinks(struct messages *m, int argc, char *argv[]);
 int command_destinations(struct messages *m, int argc, char *argv[]);
 int command_tables(struct messages *m, int argc, char *argv[]);
+int command_completion(struct messages *m, int argc, char *argv[]);
 int command_help(struct messages *m, int argc, char *argv[]);
 int command_version(struct messages *m, int argc, char *argv[]);
 

@@ -83,6 +83,7 @@ const struct option_spec destinations_option_specs[] = {
         .name = "show",
         .arg = "NAME",
         OPTION_AT(struct destinations_options, TEXT, show),
+        .names = NAMES_DESTINATIONS,
         .help = "print a built-in destination, as a starting point for your own",
     },
     {.name = NULL},

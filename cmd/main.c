@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd/commands.h"
+#include "cmd/completion.h"
 #include "cmd/help.h"
 
 /* "leadpipe COMMAND --help" is "leadpipe help COMMAND". The export command reads its options
@@ -41,6 +42,8 @@ static int dispatch(struct messages *m, int argc, char *argv[])
         help_print_short(stderr);
         return EXIT_STATUS_USAGE;
     }
+    if (strcmp(argv[1], COMPLETE_COMMAND) == 0)
+        return command_complete(m, argc - 1, argv + 1);
     const struct command *c = command_named(command_word(argv[1]));
     if (!c)
         return command_unknown(m, argv[1]);

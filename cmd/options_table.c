@@ -18,6 +18,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .flags = OPTION_REQUIRED | OPTION_RESOLVED,
         .file = FILE_READ,
+        .names = NAMES_PROVIDERS,
         .help = "where to fetch leads from: a built-in provider (see \"leadpipe providers\") or a "
                 "profile file",
     },
@@ -28,6 +29,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_PROVIDER,
         .default_note = "the profile's first",
         .flags = OPTION_RESOLVED,
+        .names = NAMES_SERVERS,
         .excludes = "base-url",
         .help = "which of the provider's servers to use",
     },
@@ -45,6 +47,7 @@ const struct option_spec export_option_specs[] = {
         AT(LIST, params),
         .section = SECTION_PROVIDER,
         .flags = OPTION_RESOLVED,
+        .names = NAMES_PARAMETERS,
         .help = "a parameter of the provider's URL, such as agentId=A1; repeatable; an input "
                 "column of that name takes precedence",
     },

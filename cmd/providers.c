@@ -68,6 +68,7 @@ const struct option_spec providers_option_specs[] = {
         .name = "show",
         .arg = "NAME",
         OPTION_AT(struct providers_options, TEXT, show),
+        .names = NAMES_PROVIDERS,
         .help = "print the profile of a built-in provider, as a starting point for your own",
     },
     {.name = NULL},

@@ -201,6 +201,7 @@ struct sink_ops {
     const char *name, *help;
     const struct option_spec *opts; /* NULL: none */
     size_t opts_size;               /* bytes of the struct that they fill */
+    unsigned target;                /* what a target names: of enum option_names */
     /* Memory that put() needs at the most to write a large lead, in eighths of its text as JSON. */
     unsigned eighths;
     /* Memory beyond a few MiB that an instance keeps from one lead to the next, at the most, whatever the

@@ -37,6 +37,8 @@ test      mandoc|man-db                    command  mandoc|man
 test      postgresql                       command  pg_ctlcluster
 test      sqlite3                          command  sqlite3
 test      jq                               command  jq
+test      zsh                              command  zsh
+test      fish                             command  fish
 clang     clang                            command  clang
 clang     libclang-rt-dev                  fuzzer   clang
 lint      clang-tidy                       command  clang-tidy

@@ -69,6 +69,16 @@ enum file_use {
     FILE_DATABASE, /* read and written in place, with SQLite's own files beside it */
 };
 
+/* What values name, for the completions of shells, beyond what `choices`, `file` and `arg` say. */
+enum option_names {
+    NAMES_FILES = 1,
+    NAMES_PROVIDERS = 2, /* built in */
+    NAMES_SERVERS = 4,   /* of the run's provider, as the next two */
+    NAMES_PARAMETERS = 8,
+    NAMES_TABLES = 16,
+    NAMES_DESTINATIONS = 32, /* built in */
+};
+
 enum option_flag {
     OPTION_REQUIRED = 1,
     /* A run may be resumed with another value: it changes neither what is written nor where. */
@@ -97,6 +107,7 @@ struct option_spec {
     const char *default_note; /* where the default is no value: said in help texts */
     unsigned flags;           /* of enum option_flag */
     enum file_use file;
+    unsigned names;       /* of enum option_names */
     const char *needs;    /* name of the option without which this one is refused */
     const char *excludes; /* name of the option with which this one is refused */
     unsigned section;     /* of help texts; the command numbers them */

@@ -24,6 +24,7 @@ struct csv_opts {
 static const struct option_spec csv_opt_specs[] = {
     {.name = "table",
      AT(TEXT, table),
+     .names = NAMES_TABLES,
      .help = "the table to write to a single file; if omitted, the table of the leads themselves"},
     {.name = "delimiter",
      AT(CHOICE, delimiter),
@@ -266,6 +267,7 @@ const struct sink_ops sink_csv = {
             "covers every row",
     .opts = csv_opt_specs,
     .opts_size = sizeof(struct csv_opts),
+    .target = NAMES_FILES,
     .eighths = 28, /* a JSON cell, and with its quotes doubled */
     .check = csv_check,
     .needs = csv_needs,

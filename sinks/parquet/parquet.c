@@ -32,6 +32,7 @@ struct parquet_opts {
 static const struct option_spec parquet_opt_specs[] = {
     {.name = "table",
      AT(TEXT, table),
+     .names = NAMES_TABLES,
      .help = "the table to write to a single file; if omitted, the table of the leads themselves"},
     {.name = "row-group",
      AT(TEXT, row_group),
@@ -376,6 +377,7 @@ const struct sink_ops sink_parquet = {
         "have the types of the profile",
     .opts = parquet_opt_specs,
     .opts_size = sizeof(struct parquet_opts),
+    .target = NAMES_FILES,
     .eighths = 32, /* a cell as JSON, in the row group, and a page of it with its compressed form */
     .keeps = parquet_keeps,
     .check = parquet_check,

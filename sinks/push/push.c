@@ -538,6 +538,7 @@ const struct sink_ops sink_push = {
     .help = "a CRM's API, by a destination: its shape, its batches, what became of each item",
     .opts = options,
     .opts_size = sizeof(struct push_opts),
+    .target = NAMES_DESTINATIONS | NAMES_FILES,
     .eighths = 16, /* an item beside the lead, and the body that it goes into */
     .check = push_check,
     .needs = push_needs,

@@ -81,10 +81,10 @@ void record_file_close(struct sink *s);
     }
 
 #define RECORD_FILE_OPS(name)                                                                      \
-    .opts_size = sizeof(struct record_file_opts), .needs = name##_needs, .check = name##_check,    \
-    .paths = name##_paths, .open = name##_open, .put = record_file_put, .mark = record_file_mark,  \
-    .sync = record_file_sync, .prepare = record_file_prepare, .commit = record_file_commit,        \
-    .abort = record_file_abort, .recover = name##_recover, .on_stop = SINK_STOP_KEEP,              \
-    .result = record_file_result, .close = record_file_close
+    .opts_size = sizeof(struct record_file_opts), .target = NAMES_FILES, .needs = name##_needs,    \
+    .check = name##_check, .paths = name##_paths, .open = name##_open, .put = record_file_put,     \
+    .mark = record_file_mark, .sync = record_file_sync, .prepare = record_file_prepare,            \
+    .commit = record_file_commit, .abort = record_file_abort, .recover = name##_recover,           \
+    .on_stop = SINK_STOP_KEEP, .result = record_file_result, .close = record_file_close
 
 #endif

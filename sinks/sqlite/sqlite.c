@@ -471,6 +471,7 @@ const struct sink_ops sink_sqlite = {
         "in it at once, at the end of the run",
     .opts = sqlite_opt_specs,
     .opts_size = sizeof(struct sqlite_opts),
+    .target = NAMES_FILES,
     .eighths = COLUMNS_EIGHTHS,
     .check = sqlite_check,
     .needs = sqlite_needs,
