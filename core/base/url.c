@@ -160,13 +160,12 @@ bool url_template_next(struct str *rest, struct str *literal, struct str *name)
     return true;
 }
 
-enum rc url_template_check(struct str text, struct err *e)
+/* What every template has in common. *has_id: "{id}" is in it. */
+static enum rc check_template(struct str text, bool *has_id, struct err *e)
 {
-    if (text.len == 0 || text.ptr[0] != '/')
-        return err_set(e, RC_SYNTAX, "must begin with a slash");
     if (url_has_dot_segment(text))
         return err_set(e, RC_SYNTAX, "must have no . or .. as a path segment");
-    bool has_id = false;
+    *has_id = false;
     struct str rest = text;
     while (rest.len) {
         struct str literal, name;
@@ -177,11 +176,40 @@ enum rc url_template_check(struct str text, struct err *e)
             return err_set(e, RC_SYNTAX,
                            "contains a character that is not allowed in the path and "
                            "query of a URL");
-        has_id |= str_eq_c(name, "id");
+        *has_id |= str_eq_c(name, "id");
     }
-    if (!has_id)
-        return err_set(e, RC_SYNTAX, "must contain {id} for the lead's ID");
     return RC_OK;
+}
+
+enum rc url_template_check(struct str text, struct err *e)
+{
+    bool has_id = false;
+    if (text.len == 0 || text.ptr[0] != '/')
+        return err_set(e, RC_SYNTAX, "must begin with a slash");
+    enum rc rc = check_template(text, &has_id, e);
+    if (rc == RC_OK && !has_id)
+        return err_set(e, RC_SYNTAX, "must contain {id} for the lead's ID");
+    return rc;
+}
+
+enum rc url_list_template_check(struct str text, struct err *e)
+{
+    bool has_id = false;
+    if (text.len == 0)
+        return err_set(e, RC_SYNTAX, "must not be empty");
+    enum rc rc = check_template(text, &has_id, e);
+    if (rc == RC_OK && has_id)
+        return err_set(e, RC_SYNTAX, "must not contain {id}: it is the URL of many leads");
+    return rc;
+}
+
+struct str url_origin(struct str url)
+{
+    const char *slashes = url.len ? memmem(url.ptr, url.len, "://", 3) : NULL;
+    size_t at = slashes ? (size_t)(slashes - url.ptr) + 3 : 0;
+    while (at < url.len && !strchr("/?#", url.ptr[at]))
+        at++;
+    return (struct str){url.ptr, at};
 }
 
 void url_encode(struct buf *b, struct str value)

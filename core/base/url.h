@@ -26,6 +26,12 @@ bool url_template_next(struct str *rest, struct str *literal, struct str *name);
  * RC_SYNTAX as above. */
 enum rc url_template_check(struct str text, struct err *e);
 
+/* The template of a list of leads: the same without "{id}", and the slash may be missing. */
+enum rc url_list_template_check(struct str text, struct err *e);
+
+/* Scheme, host and port of a URL, as they are written: what stands before its path. */
+struct str url_origin(struct str url);
+
 /* Appends all but the unreserved characters (RFC 3986, section 2.3) as %XX. */
 void url_encode(struct buf *b, struct str value);
 

@@ -135,10 +135,10 @@ static enum rc add_value(struct buf *b, struct str name, struct str value, struc
     return RC_OK;
 }
 
-static enum rc expand(const struct profile *p, struct str id, const struct str *values,
-                      struct buf *b, struct err *e)
+static enum rc expand(const struct profile *p, struct str template, struct str id,
+                      const struct str *values, struct buf *b, struct err *e)
 {
-    struct str rest = p->url_template, literal, name;
+    struct str rest = template, literal, name;
     while (rest.len && url_template_next(&rest, &literal, &name)) {
         buf_add_str(b, literal);
         if (!name.ptr)
@@ -151,18 +151,38 @@ static enum rc expand(const struct profile *p, struct str id, const struct str *
     return RC_OK;
 }
 
-enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
-                    const struct str *values, struct buf *out, struct err *e)
+/* Appends the template, filled in, to the URL's beginning. */
+static enum rc add_path(const struct profile *p, struct str template, struct str id,
+                        const struct str *values, struct buf *out, struct err *e)
 {
-    buf_add_str(out, url_trim(base_url));
-    size_t base_len = out->len;
-    enum rc rc = expand(p, id, values, out, e);
+    size_t path_at = out->len;
+    enum rc rc = expand(p, template, id, values, out, e);
     if (rc != RC_OK)
         return rc;
     if (buf_rc(out) != RC_OK)
         return err_set(e, buf_rc(out), "the URL: %s", rc_text(buf_rc(out)));
-    struct str path = {out->data + base_len, out->len - base_len};
+    struct str path = {out->data + path_at, out->len - path_at};
     if (url_has_dot_segment(path))
         return err_set(e, RC_SYNTAX, "no segment of the URL's path may be . or ..");
     return RC_OK;
+}
+
+enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
+                    const struct str *values, struct buf *out, struct err *e)
+{
+    buf_add_str(out, url_trim(base_url));
+    return add_path(p, p->url_template, id, values, out, e);
+}
+
+enum rc profile_list_url(const struct profile *p, struct str base_url, const struct str *values,
+                         struct buf *out, struct err *e)
+{
+    struct str template = p->list->url_template;
+    if (template.ptr[0] == '/') {
+        buf_add_str(out, url_origin(base_url));
+    } else {
+        buf_add_str(out, url_trim(base_url));
+        buf_addc(out, '/');
+    }
+    return add_path(p, template, STR_NONE, values, out, e);
 }

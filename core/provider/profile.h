@@ -68,6 +68,44 @@ struct server_spec {
     struct str name, url; /* no slash at the end */
 };
 
+/* How the next page of a list is found. */
+enum list_style {
+    LIST_PAGE,   /* pages have numbers */
+    LIST_CURSOR, /* a value of the page's last element */
+    LIST_TOKEN,  /* a value beside the elements */
+    LIST_LINK,   /* the field Link, rel="next" (RFC 8288) */
+};
+
+enum list_time { LIST_TIME_RFC3339, LIST_TIME_UNIX, LIST_TIME_UNIX_MS };
+
+/* A filter of the list, by a parameter of its URL's query. */
+struct list_filter {
+    struct str name; /* of the parameter; absent: the list does not have this filter */
+    enum list_time format;
+};
+
+/* How all leads are listed. Paths are within the body of a page; those that may be missing have no
+ * `text`. None has a "*". */
+struct list_spec {
+    struct str
+        url_template;  /* begins with "/": in the place of the whole path of the server's URL; else
+                                behind it. Its names are among profile->params */
+    bool *in_url;      /* for each of profile->params: its name is in url_template */
+    struct path items; /* the array of elements */
+    struct path id;    /* within an element */
+    struct path *params; /* within an element, for each of profile->params; may be missing */
+    struct path total;   /* how many leads there are; may be missing */
+    enum list_style style;
+    struct str
+        name; /* parameter of the query: the page's number, the cursor or the token; not LIST_LINK */
+    uint64_t first;       /* LIST_PAGE: the number of the first page */
+    struct path next;     /* LIST_TOKEN: within the body; LIST_CURSOR: within an element */
+    struct path more;     /* `false` there: this is the last page; may be missing */
+    uint64_t size;        /* elements of a page that is not the last; 0: not said */
+    struct str size_name; /* parameter of the query for `size`; absent: the size cannot be chosen */
+    struct list_filter since, until; /* by the time of creation */
+};
+
 struct profile {
     struct str name, title;
     struct server_spec *servers;
@@ -95,6 +133,7 @@ struct profile {
     size_t n_url_arrays;
     struct str *url_members; /* ... with these names are expiring URLs */
     size_t n_url_members;
+    struct list_spec *list;    /* NULL: the profile does not say how leads are listed */
     struct table_spec *tables; /* the first one is the lead's own: one row a lead */
     size_t n_tables;
     bool is_builtin;
@@ -132,6 +171,10 @@ const struct builtin_profile *profile_builtin(size_t i);
  * RC_NOMEM, RC_LIMIT: of the buffer. On failure `out` may hold a part. */
 enum rc profile_url(const struct profile *p, struct str base_url, struct str id,
                     const struct str *values, struct buf *out, struct err *e);
+
+/* The same for the list of leads: its URL without the parameters of its query that concern pages and filters. */
+enum rc profile_list_url(const struct profile *p, struct str base_url, const struct str *values,
+                         struct buf *out, struct err *e);
 
 /* Index of the parameter or -1. */
 int profile_param(const struct profile *p, struct str name);

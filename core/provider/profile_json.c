@@ -28,21 +28,6 @@ static enum rc refuse_by(const struct profile_reader *r, const struct item *at,
     return why->rc == RC_NOMEM ? err_nomem(r->err) : reader_refuse(r, at, "%s", why->msg);
 }
 
-/* A path that stands at one place only. */
-static enum rc read_place(const struct profile_reader *r, const struct item *at, struct path *out)
-{
-    if (!at->json)
-        return RC_OK;
-    struct path path;
-    enum rc rc = reader_path(r, at, &path);
-    if (rc != RC_OK)
-        return rc;
-    if (path.n_stars)
-        return reader_refuse(r, at, "must not contain \"*\"");
-    *out = path;
-    return RC_OK;
-}
-
 /* ---- names, servers, credential ------------------------------------------------------------- */
 
 static enum rc read_names(const struct profile_reader *r, const struct item *top, struct profile *p)
@@ -236,7 +221,7 @@ static enum rc read_required(const struct profile_reader *r, const struct item *
     }
     enum rc rc = reader_paths(r, at, PATHS_MAX, &p->required, &p->n_required);
     for (struct item i = item_first(at); rc == RC_OK && i.json; item_next(&i))
-        rc = read_place(r, &i, &p->required[i.index]);
+        rc = reader_place(r, &i, &p->required[i.index]);
     return rc;
 }
 
@@ -248,11 +233,11 @@ static enum rc read_payload(const struct profile_reader *r, const struct item *a
         return rc;
     const struct item root = item_member(at, "root"), required = item_member(at, "required"),
                       id = item_member(at, "id");
-    rc = read_place(r, &root, &p->root);
+    rc = reader_place(r, &root, &p->root);
     if (rc == RC_OK)
         rc = read_required(r, &required, p);
     if (rc == RC_OK)
-        rc = read_place(r, &id, &p->own_id);
+        rc = reader_place(r, &id, &p->own_id);
     return rc;
 }
 
@@ -266,7 +251,7 @@ static enum rc read_answers(const struct profile_reader *r, const struct item *a
         return rc;
     const struct item success = item_member(at, "success"), message = item_member(at, "message"),
                       code = item_member(at, "code");
-    rc = read_place(r, &success, &p->success);
+    rc = reader_place(r, &success, &p->success);
     if (rc == RC_OK)
         rc = reader_paths(r, &message, PATHS_MAX, &p->messages, &p->n_messages);
     if (rc == RC_OK)
@@ -300,14 +285,14 @@ static enum rc read_profile(const struct profile_reader *r, const struct item *t
         const char *member;
         enum rc (*read)(const struct profile_reader *, const struct item *, struct profile *);
     } parts[] = {
-        {"servers", read_servers},       {"credential", read_credential},
-        {"path", read_template},         {"payload", read_payload},
-        {"answers", read_answers},       {"expiring_urls", read_expiring},
-        {"tables", profile_read_tables},
+        {"servers", read_servers},   {"credential", read_credential},
+        {"path", read_template},     {"payload", read_payload},
+        {"answers", read_answers},   {"expiring_urls", read_expiring},
+        {"list", profile_read_list}, {"tables", profile_read_tables},
     };
     enum rc rc = reader_object(r, top,
                                "profile name title servers credential path payload answers "
-                               "expiring_urls tables");
+                               "expiring_urls list tables");
     if (rc == RC_OK)
         rc = read_names(r, top, p);
     for (size_t i = 0; rc == RC_OK && i < sizeof parts / sizeof *parts; i++) {

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/base/units.h"
 #include "core/provider/name.h"
 
 #define NAME_BYTES_MAX 128
@@ -220,6 +221,33 @@ enum rc reader_path(const struct profile_reader *r, const struct item *at, struc
     struct err why;
     if (path_parse(out, r->arena, text, &why) != RC_OK)
         return refuse_syntax(r, at, &why);
+    return RC_OK;
+}
+
+enum rc reader_place(const struct profile_reader *r, const struct item *at, struct path *out)
+{
+    if (!at->json)
+        return RC_OK;
+    struct path path;
+    enum rc rc = reader_path(r, at, &path);
+    if (rc != RC_OK)
+        return rc;
+    if (path.n_stars)
+        return reader_refuse(r, at, "must not contain \"*\"");
+    *out = path;
+    return RC_OK;
+}
+
+enum rc reader_number(const struct profile_reader *r, const struct item *at, uint64_t min,
+                      uint64_t max, uint64_t *out)
+{
+    if (!at->json)
+        return RC_OK;
+    uint64_t n = 0;
+    if (!cJSON_IsNumber(at->json) || !units_uint(json_text(at->json), &n) || n < min || n > max)
+        return reader_refuse(r, at, "must be a whole number from %llu to %llu",
+                             (unsigned long long)min, (unsigned long long)max);
+    *out = n;
     return RC_OK;
 }
 

@@ -53,6 +53,13 @@ enum rc reader_prefix(const struct profile_reader *r, const struct item *at, str
 
 enum rc reader_path(const struct profile_reader *r, const struct item *at, struct path *out);
 
+/* A path that stands at one place only: without "*". As it was where there is none. */
+enum rc reader_place(const struct profile_reader *r, const struct item *at, struct path *out);
+
+/* A whole number; as it was where there is none. */
+enum rc reader_number(const struct profile_reader *r, const struct item *at, uint64_t min,
+                      uint64_t max, uint64_t *out);
+
 /* Texts and paths in an array; an absent one is empty. */
 enum rc reader_texts(const struct profile_reader *r, const struct item *at, size_t max,
                      struct str **out, size_t *n);
@@ -62,6 +69,9 @@ enum rc reader_paths(const struct profile_reader *r, const struct item *at, size
 /* "tables" of a profile. */
 enum rc profile_read_tables(const struct profile_reader *r, const struct item *at,
                             struct profile *p);
+
+/* "list" of a profile, after "path". */
+enum rc profile_read_list(const struct profile_reader *r, const struct item *at, struct profile *p);
 
 #define CHARS_LOWER "abcdefghijklmnopqrstuvwxyz"
 #define CHARS_UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -7,7 +7,19 @@
 #include "cmocka_all.h"
 
 /* A profile in pieces, each of which a case replaces by its own. */
-enum piece { HEAD, SERVERS, CREDENTIAL, PATH, PAYLOAD, ANSWERS, EXPIRING, LEADS, ITEMS, PIECES };
+enum piece {
+    HEAD,
+    SERVERS,
+    CREDENTIAL,
+    PATH,
+    PAYLOAD,
+    ANSWERS,
+    EXPIRING,
+    LIST,
+    LEADS,
+    ITEMS,
+    PIECES
+};
 
 static const char *const good[PIECES] = {
     [HEAD] = "\"profile\":1,\"name\":\"shop\",\"title\":\"The Shop\"",
@@ -20,6 +32,10 @@ static const char *const good[PIECES] = {
     [ANSWERS] = "\"answers\":{\"success\":\"/ok\",\"message\":[\"/errors/*/text\"],"
                 "\"code\":[\"/code\"]}",
     [EXPIRING] = "\"expiring_urls\":{\"arrays\":[\"files\"],\"members\":[\"link\"]}",
+    [LIST] = "\"list\":{\"path\":\"leads\",\"items\":\"/rows\",\"id\":\"/who/id\","
+             "\"total\":\"/count\",\"pages\":{\"style\":\"page\",\"parameter\":\"p\",\"first\":0,"
+             "\"size\":50,\"size_parameter\":\"n\"},\"filters\":{\"created_since\":"
+             "{\"parameter\":\"since\",\"format\":\"unix\"}}}",
     [LEADS] = "{\"name\":\"leads\",\"each\":\"\",\"columns\":[{\"name\":\"id\","
               "\"value\":\"/who/id\"},{\"name\":\"orders\",\"count\":\"/baskets/*/orders/*\"}],"
               "\"objects\":[{\"path\":\"/who\",\"prefix\":\"who_\"}],"
@@ -426,6 +442,128 @@ static const struct {
      "{\"name\":\"items\",\"each\":\"/a/*\",\"columns\":[]},{\"name\":\"more\",\"each\":"
      "\"/a/*\",\"columns\":[]}",
      "/tables/2/each: is the rows of \"items\" already"},
+    {LIST, "\"list\":[]", "/list: must be an object"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"colour\":1}",
+     "/list/colour: unknown member; allowed here: path items"},
+    {LIST, "\"list\":{\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/path: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/path: must not be empty"},
+    {LIST,
+     "\"list\":{\"path\":\"/l/{id}\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/path: must not contain {id}"},
+    {LIST,
+     "\"list\":{\"path\":\"/l/{\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/path: braces must be in pairs"},
+    {LIST,
+     "\"list\":{\"path\":\"/../l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/path: must have no . or .."},
+    {LIST,
+     "\"list\":{\"path\":\"/l#x\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/path: contains a character"},
+    {LIST,
+     "\"list\":{\"path\":\"/l/{agent}\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/path: {agent} is no parameter of the profile's"},
+    {LIST, "\"list\":{\"path\":\"/l\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/items: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i/*\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/items: must not contain \"*\""},
+    {LIST, "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"pages\":{\"style\":\"link\"}}",
+     "/list/id: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"id\",\"pages\":{\"style\":\"link\"}}",
+     "/list/id: "},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/a/*\",\"pages\":{\"style\":\"link\"}}",
+     "/list/id: must not contain \"*\""},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"params\":[]}",
+     "/list/params: must be an object"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"params\":{\"agent\":\"/a\"}}",
+     "/list/params/agent: is no parameter"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"params\":{\"shop\":\"/s/*\"}}",
+     "/list/params/shop: must not contain \"*\""},
+    {LIST,
+     "\"list\":{\"path\":\"/{shop}\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"params\":{\"shop\":\"/s\"}}",
+     "/list/params/shop: is in the list's"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"total\":7}",
+     "/list/total: must be a text"},
+    {LIST, "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\"}",
+     "/list/pages: must be an object"},
+    {LIST, "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{}}",
+     "/list/pages/style: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"offset\"}}",
+     "/list/pages/style: must be page, cursor, token or link"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"page\"}}",
+     "/list/pages/parameter: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"page\",\"parameter\":\"a b\"}}",
+     "/list/pages/parameter: must be one or more of"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"page\",\"parameter\":\"p\",\"next\":\"/n\"}}",
+     "/list/pages/next: unknown member"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"page\",\"parameter\":\"p\",\"first\":2}}",
+     "/list/pages/first: must be a whole number from 0 to 1"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"page\",\"parameter\":\"p\",\"first\":\"1\"}}",
+     "/list/pages/first: must be a whole number"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"token\",\"parameter\":\"t\"}}",
+     "/list/pages/next: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"token\",\"parameter\":\"t\",\"next\":\"/n/*\"}}",
+     "/list/pages/next: must not contain \"*\""},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"token\",\"parameter\":\"t\",\"next\":\"/n\",\"first\":0}}",
+     "/list/pages/first: unknown member"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"cursor\",\"parameter\":\"t\"}}",
+     "/list/pages/next: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\",\"parameter\":\"t\"}}",
+     "/list/pages/parameter: unknown member"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\",\"size\":0}}",
+     "/list/pages/size: must be a whole number from 1 to"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\",\"size\":1.5}}",
+     "/list/pages/size: must be a whole number from 1 to"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\",\"size\":1000001}}",
+     "/list/pages/size: must be a whole number from 1 to"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\",\"size_parameter\":\"n\"}}",
+     "/list/pages/size_parameter: needs \"size\""},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"page\",\"parameter\":\"n\",\"size\":1,\"size_parameter\":\"n\"}}",
+     "/list: the query parameter \"n\" is used for two"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"filters\":[]}",
+     "/list/filters: must be an object"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"filters\":{\"updated_since\":{\"parameter\":\"s\"}}}",
+     "/list/filters/updated_since: unknown member"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"filters\":{\"created_since\":\"s\"}}",
+     "/list/filters/created_since: must be an object"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"filters\":{\"created_since\":{}}}",
+     "/list/filters/created_since/parameter: is missing"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"filters\":{\"created_until\":{\"parameter\":\"s\",\"format\":\"iso\"}}}",
+     "/list/filters/created_until/format: must be rfc3339"},
+    {LIST,
+     "\"list\":{\"path\":\"/l\",\"items\":\"/i\",\"id\":\"/id\",\"pages\":{\"style\":\"link\"},\"filters\":{\"created_since\":{\"parameter\":\"s\"},\"created_until\":{\"parameter\":\"s\"}}}",
+     "/list: the query parameter \"s\" is used for two"},
 };
 
 static void test_refusals(void **state)
@@ -440,6 +578,95 @@ static void test_refusals(void **state)
         if (rc != RC_USAGE || strncmp(e.msg, want, strlen(want)) != 0)
             fail_msg("%s\n  wanted: %s\n  got:    %s", refusals[i].text, want, e.msg);
         assert_null(p);
+    }
+}
+
+/* What the profile says of its list, and the URLs that follow from it. */
+static void test_list(void **state)
+{
+    (void)state;
+    struct profile *p = NULL;
+    struct err e;
+    assert_int_equal(parse_with(&p, PIECES, "", &e), RC_OK);
+    const struct list_spec *l = p->list;
+    assert_non_null(l);
+    assert_str(l->items.text, "/rows");
+    assert_str(l->id.text, "/who/id");
+    assert_str(l->total.text, "/count");
+    assert_null(l->next.text.ptr);
+    assert_null(l->params[0].text.ptr);
+    assert_false(l->in_url[0]);
+    assert_int_equal(l->style, LIST_PAGE);
+    assert_str(l->name, "p");
+    assert_int_equal(l->first, 0);
+    assert_int_equal(l->size, 50);
+    assert_str(l->size_name, "n");
+    assert_str(l->since.name, "since");
+    assert_int_equal(l->since.format, LIST_TIME_UNIX);
+    assert_null(l->until.name.ptr);
+    profile_free(p);
+
+    static const struct {
+        const char *path, *base_url, *want;
+    } urls[] = {
+        {"leads", "https://h.example/v1", "https://h.example/v1/leads"},
+        {"leads", "https://h.example/v1/", "https://h.example/v1/leads"},
+        {"leads", "https://h.example", "https://h.example/leads"},
+        {"/v0/leads", "https://h.example/v1/x", "https://h.example/v0/leads"},
+        {"/leads", "http://[::1]:80", "http://[::1]:80/leads"},
+        {"a/{shop}/l?x=1", "https://h.example/v1", "https://h.example/v1/a/s%2F1/l?x=1"},
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct buf text, url;
+        buf_init(&text, 4096);
+        buf_init(&url, 4096);
+        buf_addf(
+            &text,
+            "\"list\":{\"path\":\"%s\",\"items\":\"\",\"id\":\"\",\"pages\":{\"style\":\"link\"}}",
+            urls[i].path);
+        assert_int_equal(parse_with(&p, LIST, buf_cstr(&text), &e), RC_OK);
+        const struct str shop = STR("s/1"), dots = STR("..");
+        assert_int_equal(profile_list_url(p, str_c(urls[i].base_url), &shop, &url, &e), RC_OK);
+        assert_string_equal(buf_cstr(&url), urls[i].want);
+        buf_clear(&url);
+        assert_int_equal(profile_list_url(p, str_c(urls[i].base_url), &dots, &url, &e),
+                         p->list->in_url[0] ? RC_SYNTAX : RC_OK);
+        buf_free(&text);
+        buf_free(&url);
+        profile_free(p);
+    }
+    assert_int_equal(parse_with(&p, LIST, "", &e), RC_OK);
+    assert_null(p->list);
+    profile_free(p);
+}
+
+static void test_builtin_lists(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum list_style style;
+        uint64_t size;
+        bool has_filters;
+        const char *url;
+    } lists[] = {
+        {"omni", LIST_TOKEN, 500, true, "https://h.example/api/v0/analytics"},
+        {"convocore", LIST_PAGE, 100, false, "https://h.example/v3/agents/A/leads"},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct profile *p = NULL;
+        struct buf url;
+        const struct str agent = STR("A");
+        buf_init(&url, 4096);
+        assert_int_equal(profile_load(&p, lists[i].name, NULL), RC_OK);
+        assert_int_equal(p->list->style, lists[i].style);
+        assert_int_equal(p->list->size, lists[i].size);
+        assert_int_equal(p->list->since.name.ptr != NULL, lists[i].has_filters);
+        assert_int_equal(profile_list_url(p, STR("https://h.example/v3"), &agent, &url, NULL),
+                         RC_OK);
+        assert_string_equal(buf_cstr(&url), lists[i].url);
+        buf_free(&url);
+        profile_free(p);
     }
 }
 
@@ -565,6 +792,8 @@ int main(void)
         cmocka_unit_test(test_what_may_be_absent),
         cmocka_unit_test(test_key_columns),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_builtin_lists),
         cmocka_unit_test(test_texts_that_are_no_profile),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_builtins),
