@@ -22,7 +22,8 @@ const struct command commands[] = {
     {"completion", COMPLETION_SHELLS, "print the script with which a shell completes command lines",
      NULL, command_completion},
     {"help", "[COMMAND]", "show this help, or the help of a command", NULL, command_help},
-    {"version", "", "show the version, and those of the libraries", NULL, command_version},
+    {"version", "[--json]", "show the version, and those of the libraries", version_option_specs,
+     command_version},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

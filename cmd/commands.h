@@ -18,6 +18,7 @@ extern const struct command commands[];
 extern const struct option_spec providers_option_specs[]; /* those of export: options.h */
 extern const struct option_spec destinations_option_specs[];
 extern const struct option_spec tables_option_specs[];
+extern const struct option_spec version_option_specs[];
 
 const struct command *command_named(const char *name);
 

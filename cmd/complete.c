@@ -298,7 +298,7 @@ static void take_word(struct line *l, const char *word)
 static bool is_possible(const struct line *l, const struct option_spec *o)
 {
     const struct option_spec *table = l->command->options;
-    for (size_t i = 0; table[i].name && i < OPTIONS_MAX; i++) {
+    for (size_t i = 0; i < OPTIONS_MAX && table[i].name; i++) {
         const struct option_spec *other = &table[i];
         if (!l->given[i])
             continue;

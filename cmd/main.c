@@ -26,13 +26,15 @@ static bool asks_for_help(const struct command *c, int argc, char *argv[])
     return false;
 }
 
-/* The first argument as a command, also where it is written like an option. */
-static const char *command_word(const char *word)
+/* The first argument as a command, also where it is written like an option: commands read their own name in
+ * argv. */
+static char *command_word(char *word)
 {
+    static char help[] = "help", version[] = "version";
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
-        return "help";
+        return help;
     if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0)
-        return "version";
+        return version;
     return word;
 }
 
@@ -44,7 +46,8 @@ static int dispatch(struct messages *m, int argc, char *argv[])
     }
     if (strcmp(argv[1], COMPLETE_COMMAND) == 0)
         return command_complete(m, argc - 1, argv + 1);
-    const struct command *c = command_named(command_word(argv[1]));
+    argv[1] = command_word(argv[1]);
+    const struct command *c = command_named(argv[1]);
     if (!c)
         return command_unknown(m, argv[1]);
     if (asks_for_help(c, argc - 1, argv + 1)) {

@@ -11,6 +11,7 @@ build     gcc                              command  cc
 build     libc6-dev                        header   stdio.h
 build     cmake                            command  cmake
 build     ninja-build                      command  ninja
+build     mawk|gawk                        command  awk
 build     pkg-config|pkgconf               command  pkg-config
 build     libcurl4-openssl-dev             module   libcurl
 build     libuv1-dev                       module   libuv

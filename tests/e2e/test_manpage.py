@@ -6,14 +6,15 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT
+from conftest import BINARY, ROOT
 
 MANPAGE = ROOT / "docs" / "leadpipe.1"
+PAGES = BINARY.parent / "man"  # one for each command, made with the program
 
 
-def section(title):
+def section(title, page=MANPAGE):
     """The lines of one .Sh section."""
-    text = MANPAGE.read_text()
+    text = page.read_text()
     return re.search(r'^\.Sh %s\n(.*?)(?=^\.Sh |\Z)' % title, text, re.S | re.M).group(1)
 
 
@@ -32,9 +33,9 @@ def default_of(text):
     return "required" if re.search(r"^Required\.$", text, re.M) else None
 
 
-def options_in_manpage():
+def options_in_manpage(page=MANPAGE):
     found = {}
-    for head, text in items(section("OPTIONS")):
+    for head, text in items(section("OPTIONS", page)):
         letter, name, arg = re.fullmatch(r"Fl (?:(\w) , )?-([a-z][a-z0-9.-]*)(?: Ar (.+))?", head).groups()
         found[name] = (letter, arg, default_of(text))
     return found
@@ -79,9 +80,9 @@ def test_options_of_lists(leadpipe, command):
         assert ".Fl -%s Ar %s ,\n" % (name, arg) in text
 
 
-def sinks_in_manpage():
+def sinks_in_manpage(page=MANPAGE):
     found = {}
-    for part in re.split(r"^\.Ss ", section("SINKS"), flags=re.M)[1:]:
+    for part in re.split(r"^\.Ss ", section("SINKS", page), flags=re.M)[1:]:
         name, text = part.split("\n", 1)
         found[name] = {}
         for head, description in items(text):
@@ -110,7 +111,7 @@ def test_sinks(leadpipe):
 
 
 def test_commands(leadpipe):
-    shown = re.findall(r"^(?:usage:|      ) leadpipe ([a-z]+)", leadpipe("help").stdout.decode(), re.M)
+    shown = commands_in_help(leadpipe)
     documented = [head.split()[1] for head, _ in items(section("COMMANDS")) if head.split()[1] in shown]
     assert documented == shown
 
@@ -120,10 +121,66 @@ def test_exit_statuses(leadpipe):
     assert shown == [head for head, _ in items(section("EXIT STATUS"))]
 
 
+# ---- the page of each command -------------------------------------------------------------------
+
+
+def commands_in_help(leadpipe):
+    return re.findall(r"^(?:usage:|      ) leadpipe ([a-z]+)", leadpipe("help").stdout.decode(), re.M)
+
+
+def page_of(command):
+    return PAGES / ("leadpipe-%s.1" % command)
+
+
+def words_of(text):
+    return re.findall(r"[A-Za-z]+", text)
+
+
+def test_every_command_has_a_page(leadpipe):
+    pages = {path.name for path in PAGES.glob("*.1")}
+    assert pages == {page_of(command).name for command in commands_in_help(leadpipe)}
+
+
+def test_pages_say_what_help_says(leadpipe):
+    for command in commands_in_help(leadpipe):
+        page = page_of(command)
+        shown = leadpipe("help", command).stdout.decode()
+        usage = shown.splitlines()[0].replace("usage: ", "")
+        synopsis = section("SYNOPSIS", page).replace(".Nm", "").replace("leadpipe\n", "leadpipe ")
+        plain = re.sub(r"\b(?:Cm|Fl|Ar|Op|Nm) |^\.", "", synopsis, flags=re.M)
+        assert words_of(plain) == words_of(usage), command
+        text = page.read_text()
+        for name in options_in_help(shown):
+            assert re.search(r"Fl -%s\b| , -%s\b" % (re.escape(name), re.escape(name)), text), (command, name)
+    assert options_in_manpage(page_of("export")) == options_in_help(leadpipe("export", "--help").stdout.decode())
+    assert sinks_in_manpage(page_of("sinks")) == sinks_in_help(leadpipe("sinks").stdout.decode())
+
+
+def test_pages_name_no_section_that_they_lack(leadpipe):
+    for command in commands_in_help(leadpipe):
+        text = page_of(command).read_text()
+        titles = set(re.findall(r"^\.Sh (.*)$", text, re.M))
+        for reference in re.findall(r"^\.Sx ([A-Z]+(?: [A-Z]+)*)", text, re.M):
+            assert reference in titles, (command, reference)
+        assert "\n.Nm\n" not in text  # the name of the page is not that of the program
+
+
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
 def test_lints():
-    done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", str(MANPAGE)], capture_output=True, text=True)
+    pages = [MANPAGE, *sorted(PAGES.glob("*.1"))]
+    assert len(pages) > 8
+    done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", *map(str, pages)], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.parametrize("command, summary", [("export", "fetch leads and write them to sinks"),
+                                              ("destinations", "list the built-in destinations of the sink push")])
+def test_page_can_be_read(command, summary):
+    done = subprocess.run(["mandoc", "-Tutf8", str(page_of(command))], capture_output=True, text=True)
+    text = re.sub(r".\x08", "", done.stdout)
+    assert "leadpipe-%s \u2013 %s\n" % (command, summary) in text
+    assert "\n     leadpipe %s " % command in text
 
 
 @pytest.mark.parametrize("words", [["help"], ["help", "export"], ["sinks"], ["tables", "omni"], []])

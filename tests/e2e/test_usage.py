@@ -190,7 +190,16 @@ def test_help(leadpipe, words):
         assert word in text
 
 
-@pytest.mark.parametrize("command", ["export", "providers", "sinks", "destinations", "tables", "help", "version"])
+@pytest.mark.parametrize("words", [["--version", "1"], ["-V", "--nonsense"], ["--help", "export", "1"], ["-h", "--nonsense"]])
+def test_commands_written_like_options(leadpipe, words):
+    """Their mistakes have messages, too, under the command's name."""
+    done = leadpipe(*words)
+    name = "version" if "v" in words[0].lower() else "help"
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert words[-1] in done.stderr and re.search(r"leadpipe (help )?%s\b" % name, done.stderr)
+
+
+@pytest.mark.parametrize("command", ["export", "providers", "sinks", "destinations", "tables", "completion", "help", "version"])
 def test_help_of_a_command(leadpipe, command):
     asked = [leadpipe("help", command), leadpipe(command, "--help"), leadpipe(command, "-h")]
     assert {done.returncode for done in asked} == {0}
@@ -201,7 +210,7 @@ def test_help_of_a_command(leadpipe, command):
 
 # What the dynamic linker loads, and what it is called there.
 LIBRARIES = {"libcurl": "libcurl/", "libuv": "libuv/", "libsqlite3": "SQLite/", "libcjson": "cJSON/", "libmsgpackc": "msgpack-c/",
-             "libmsgpack-c": "msgpack-c/", "libz": "zlib/", "libdeflate": "libdeflate/", "libcrypto": "OpenSSL ", "libzstd": "zstd/",
+             "libmsgpack-c": "msgpack-c/", "libz": "zlib/", "libdeflate": "libdeflate/", "libcrypto": "OpenSSL/", "libzstd": "zstd/",
              "libpq": "libpq/", "libexpat": "expat/"}
 OF_THE_SYSTEM = ("libc.", "libm.", "libdl.", "libpthread.", "ld-linux", "libasan", "libubsan", "libtsan", "libgcc_s")
 
@@ -225,6 +234,20 @@ def test_version(leadpipe, words):
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "leadpipe 0.1.0"
     assert "libcurl/" in lines[1] and "libuv/" in lines[2]
+
+
+def test_version_as_json(leadpipe):
+    """What the other commands say, for programs."""
+    done = leadpipe("version", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    built = json.loads(done.stdout)
+    first, curl, others = leadpipe("version").stdout.decode().splitlines()
+    assert first == "leadpipe " + built["version"]
+    assert {"%s/%s" % library for library in built["libraries"].items()} == {curl.split()[0], *others.split()}
+    assert built["sinks"] == re.findall(r"^([a-z]+)$", leadpipe("sinks").stdout.decode(), re.M)
+    assert built["providers"] == re.findall(r"^([a-z]+): ", leadpipe("providers").stdout.decode(), re.M)
+    assert built["destinations"] == re.findall(r"^(\S+)$", leadpipe("destinations").stdout.decode(), re.M)
+    assert built["object_storage"] == ("expat" in built["libraries"])
 
 
 def test_destinations(leadpipe):
