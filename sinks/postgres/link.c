@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "sinks/postgres/blocked.h"
 #include "sinks/postgres/server_error.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
@@ -162,8 +163,31 @@ static enum rc give_up(struct pg_link *l, enum wake why, struct err *e)
                : err_set(e, RC_NET, "%s: the server did not answer in time", l->cfg.spec);
 }
 
+/* As wait_link(), and sees to it that the user knows why it takes so long. */
+static enum rc wait_told(struct pg_link *l, short events, struct err *e)
+{
+    int64_t since_us = clock_mono_us(l->cfg.clock);
+    l->blocked_since_us = 0;
+    for (;;) {
+        int64_t waited_us = clock_mono_us(l->cfg.clock) - since_us;
+        enum wake woken = wait_for(l, PQsocket(l->conn), events, pg_blocked_pause_ms(waited_us));
+        if (woken == WAKE_READY)
+            return RC_OK;
+        if (woken == WAKE_STOPPED)
+            return give_up(l, woken, e);
+        enum rc rc = pg_blocked_look(l, e);
+        if (rc != RC_OK) {
+            struct err ignored;
+            (void)give_up(l, WAKE_TOO_LONG, &ignored);
+            return rc;
+        }
+    }
+}
+
 static enum rc wait_link(struct pg_link *l, short events, struct err *e)
 {
+    if (l->patience != PG_WAITS_SILENTLY && l->wait_ms < 0)
+        return wait_told(l, events, e);
     enum wake woken = wait_for(l, PQsocket(l->conn), events, l->wait_ms);
     return woken == WAKE_READY ? RC_OK : give_up(l, woken, e);
 }
@@ -415,8 +439,8 @@ static PGconn *start(const struct pg_link_cfg *cfg)
                           "client_encoding",
                           cfg->password ? "password" : NULL,
                           NULL};
-    const char *values[] = {"30",       "10",          "3",    "60000",       "read-write",
-                            "leadpipe", cfg->conninfo, "UTF8", cfg->password, NULL};
+    const char *values[] = {"30",           "10",          "3",    "60000",       "read-write",
+                            PG_APPLICATION, cfg->conninfo, "UTF8", cfg->password, NULL};
     return PQconnectStartParams(keys, values, 1);
 }
 

@@ -17,6 +17,8 @@
 #include "core/base/secrets.h"
 #include "core/base/stop_timer.h"
 
+#define PG_APPLICATION                                                                             \
+    "leadpipe" /* what connections are called, unless the user calls them otherwise */
 #define PG_AWAY_MS ((int64_t)300000) /* how long a server that was there is waited for */
 
 struct pg_link_cfg {
@@ -30,11 +32,20 @@ struct pg_link_cfg {
     const struct stop_timer *stop;     /* of the sink */
 };
 
+/* What becomes of a statement that waits for a lock which somebody else holds: see blocked.h. */
+enum pg_patience {
+    PG_WAITS_SILENTLY,
+    PG_WAITS_AND_TELLS, /* who holds it */
+    PG_GIVES_UP,        /* tells it, too; RC_IO after some minutes */
+};
+
 struct pg_link {
     struct pg_link_cfg cfg;
-    PGconn *conn;     /* NULL: none */
-    int64_t wait_ms;  /* how long a single wait for the server may take; -1: as long as it does */
-    char sqlstate[6]; /* of the last error */
+    PGconn *conn;    /* NULL: none */
+    int64_t wait_ms; /* how long a single wait for the server may take; -1: as long as it does */
+    enum pg_patience patience;
+    int64_t blocked_since_us, blocked_minute; /* private to blocked.c; 0: not blocked */
+    char sqlstate[6];                         /* of the last error */
     char subject
         [200]; /* what the last error was about: table and column, as the server says; or "" */
     uint64_t copy_line; /* of the last error: the row of a COPY, from 1; or 0 */

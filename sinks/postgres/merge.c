@@ -317,9 +317,11 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
     struct pg_run run;
     *out = (struct sql_outcome){.held = 0};
     pg_misfits_merge(misfits);
+    l->patience = PG_WAITS_SILENTLY; /* for the merge of another run, which may take long */
     enum rc rc = pg_run(l, begin, e);
     if (rc == RC_OK)
         rc = pg_lock_merge(p, l, e);
+    l->patience = PG_GIVES_UP;
     if (rc == RC_OK)
         rc = pg_run_read(p, l, &run, e);
     *done = rc == RC_OK && run.status == PG_RUN_DONE;
@@ -330,5 +332,8 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
         rc = merge_table(p, l, i, out, misfits, e);
     if (rc == RC_OK)
         rc = pg_misfits_sort(misfits, &p->relations, e);
-    return rc == RC_OK && out->gone <= out->gone_allowed ? finish(p, l, out, e) : rc;
+    if (rc == RC_OK && out->gone <= out->gone_allowed)
+        rc = finish(p, l, out, e);
+    l->patience = PG_WAITS_AND_TELLS; /* a commit that is given up may have been done */
+    return rc;
 }

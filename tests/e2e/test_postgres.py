@@ -616,7 +616,7 @@ def test_waits_for_the_merge_of_another(leadpipe, database, tmp_path):
         holder.stdin.close()
         errors = [process.communicate(timeout=60)[1] for process in (first, second)]
         assert first.returncode == second.returncode == 0, errors
-        assert "waiting for another run" in errors[1].decode() and "waiting" not in errors[0].decode()
+        assert "waiting for another run" in errors[1].decode() and "waiting for another run" not in errors[0].decode()
         holder.wait(20)
         holder.stdout.close()
         holder.stderr.close()

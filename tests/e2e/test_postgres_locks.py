@@ -1,0 +1,109 @@
+"""A merge that waits for somebody else's lock: who holds it is told, and it does not go on for ever."""
+
+import contextlib
+import signal
+
+import pytest
+
+import databases
+from outputs import omni_payloads, provider_of
+from test_postgres import KEY, lead
+
+cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
+
+
+@pytest.fixture
+def database(cluster):
+    return databases.Database(cluster)
+
+
+@contextlib.contextmanager
+def held(database, lock):
+    """Somebody's transaction with that lock, idle, until .stdin is closed."""
+    holder, _ = database.start("")
+    holder.stdin.write("begin; %s; select 'locked';\n" % lock)
+    holder.stdin.flush()
+    while holder.stdout.readline().strip() != "locked":
+        assert holder.poll() is None
+    try:
+        yield holder
+    finally:
+        holder.stdin.close()
+        holder.wait(20)
+        holder.stdout.close()
+        holder.stderr.close()
+
+
+def until_told(process):
+    """The line that says what the run waits for."""
+    for line in process.stderr:
+        if b"waiting for a lock" in line:
+            return line.decode()
+    raise AssertionError("it ended without a word")
+
+
+LOCKS = {
+    "a reader in the way of a new column": ("select from leads", {"new": "column"}),
+    "a lock on the table": ("lock table leads in share mode", {}),
+    "a row": ("update leads set number = 0", {}),
+    "a trigger at the commit": ("lock table gate in access exclusive mode", {}),
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_tells_who_holds_it_and_goes_on(leadpipe, database, name):
+    lock, more = LOCKS[name]
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        words = ["export", "-p", "omni", "--base-url", server.url, "-t", database.target(), "--id", "a"]
+        assert leadpipe(*words, env=KEY).returncode == 0
+        database.run("alter table leads add number int")
+        database.run("create table gate (a int); create function wait() returns trigger language plpgsql as "
+                     "$$ begin perform a from gate; return null; end $$; create constraint trigger late after insert or update "
+                     "on leads deferrable initially deferred for each row execute function wait()")
+        server.answer = omni_payloads({"a": lead("a", 2, **more)})
+        with held(database, lock) as holder:
+            run = leadpipe.start(*words, env=KEY)
+            line = until_told(run)
+            for part in ("server process", "user ", "client local", "application psql",
+                         "idle in transaction"):
+                assert part in line, line
+            assert ("giving up after 5m" in line) == ("commit" not in name), line
+            holder.stdin.close()
+            errors = run.communicate(timeout=60)[1]
+            assert run.returncode == 0, errors
+    assert len(database.ask("select * from leads")) == 1
+
+
+@pytest.mark.nightly  # a stop leaves the merge 10 s
+def test_a_stop_ends_the_wait(leadpipe, database):
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        words = ["export", "-p", "omni", "--base-url", server.url, "-t", database.target(), "--id", "a"]
+        assert leadpipe(*words, env=KEY).returncode == 0
+        before = database.dump()
+        server.answer = omni_payloads({"a": lead("a", 2)})
+        with held(database, "lock table leads in share mode"):
+            run = leadpipe.start(*words, env=KEY)
+            until_told(run)
+            run.send_signal(signal.SIGTERM)
+            errors = run.communicate(timeout=60)[1]
+            assert run.returncode == 143, errors
+    assert database.dump() == before
+
+
+@pytest.mark.nightly
+def test_two_targets_that_wait_for_each_other_end(leadpipe, database):
+    """Each has written a row of `total` and commits only when the other one is ready, too."""
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        words = ["export", "-p", "omni", "--base-url", server.url, "--id", "a"]
+        both = ["-t", database.target("prefix=x_"), "-t", database.target("prefix=y_")]
+        assert leadpipe(*words, *both, env=KEY).returncode == 0
+        database.run("create table total (n int); insert into total values (0); create function count() returns trigger "
+                     "language plpgsql as $$ begin update total set n = n + 1; return null; end $$;"
+                     + "".join("create trigger counts after insert or update on %s_leads for each row execute function count();"
+                               % prefix for prefix in "xy"))
+        before = database.dump()
+        server.answer = omni_payloads({"a": lead("a", 2)})
+        done = leadpipe(*words, *both, env=KEY, timeout=400)
+        assert done.returncode == 1, done.stderr
+        assert "gave up after 5m of waiting for a lock" in done.stderr and "a command each" in done.stderr
+        assert database.dump() == before
