@@ -97,9 +97,9 @@ def test_two_targets_that_wait_for_each_other_end(leadpipe, database):
         words = ["export", "-p", "omni", "--base-url", server.url, "--id", "a"]
         both = ["-t", database.target("prefix=x_"), "-t", database.target("prefix=y_")]
         assert leadpipe(*words, *both, env=KEY).returncode == 0
-        database.run("create table total (n int); insert into total values (0); create function count() returns trigger "
+        database.run("create table total (n int); insert into total values (0); create function count_up() returns trigger "
                      "language plpgsql as $$ begin update total set n = n + 1; return null; end $$;"
-                     + "".join("create trigger counts after insert or update on %s_leads for each row execute function count();"
+                     + "".join("create trigger counts after insert or update on %s_leads for each row execute function count_up();"
                                % prefix for prefix in "xy"))
         before = database.dump()
         server.answer = omni_payloads({"a": lead("a", 2)})
