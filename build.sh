@@ -18,13 +18,16 @@ usage() {
 usage: ./build.sh [COMMAND]
 
   deps [SET]...      install missing packages on Debian and Ubuntu, list them elsewhere
-                     (sets: build test lint coverage fuzz demo bench; default: build test)
+                     (sets: build test lint coverage fuzz demo bench package;
+                     default: build test)
   build              build build/release/leadpipe (the default command)
   test [ARG]...      build and run the tests; ARGs are passed to ctest, such as: -R e2e/test_ids
   demo [ARG]...      run a demo against a mock server on this machine
   bench [ARG]...     measure throughput against a server on this machine (nginx, whose
                      package may start its own server on port 80)
   install [PREFIX]   install under PREFIX (default /usr/local)
+  uninstall [PREFIX] remove what install has put there
+  package            build a Debian package: build/leadpipe_*.deb
   clean              remove build/
 
 for development:
@@ -46,7 +49,7 @@ environment:
 
   LEADPIPE_WERROR=ON     make warnings errors
   LEADPIPE_TEST_LANES=N  tests to run in parallel (default: three for two processors)
-  DESTDIR                prepended to PREFIX by install
+  DESTDIR                prepended to PREFIX by install and uninstall
 END
 }
 
@@ -125,31 +128,6 @@ cmd_clean() {
 }
 
 # --- tests ------------------------------------------------------------------------
-
-# npm_packages NAME PACKAGE: what tests/NAME/package-lock.json lists, in build/NAME. Fails where it cannot be had.
-npm_packages() {
-    local dir=$BUILD/$1
-    if ! has_command node || ! has_command npm; then return 1; fi
-    if cmp -s "tests/$1/package-lock.json" "$dir/package-lock.json" &&
-        [[ -f $dir/node_modules/$2/package.json ]]; then
-        return 0
-    fi
-    mkdir -p "$dir"
-    cp "tests/$1/package.json" "tests/$1/package-lock.json" "$dir"
-    if ! timeout 180 npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund \
-        --loglevel=error >"$dir/npm.log" 2>&1; then
-        note "npm cannot install $2 (see build/$1/npm.log); skipping the tests that use it"
-        rm -f "$dir/package-lock.json"
-        return 1
-    fi
-}
-
-# Where Node is installed and the packages can be had: the signing of webhooks is verified with the
-# specification's own library, and requests to CRMs against OpenAPI descriptions, with Prism.
-prepare_node() {
-    if npm_packages node standardwebhooks; then export LEADPIPE_NODE_MODULES=$BUILD/node/node_modules; fi
-    if npm_packages prism @stoplight/prism-cli; then export LEADPIPE_PRISM_MODULES=$BUILD/prism/node_modules; fi
-}
 
 # run_tests PRESET CTEST-ARG...
 run_tests() {
@@ -237,7 +215,7 @@ if [[ $# -gt 0 ]]; then shift; fi
 case $command in
 -h | --help | help) usage ;;
 nightly_tests) run_tests release -L nightly ;; # for scripts/nightly.sh
-deps | build | test | demo | bench | install | clean | asan | tsan | lint | format | fuzz | nightly | coverage)
+deps | build | test | demo | bench | install | uninstall | package | clean | asan | tsan | lint | format | fuzz | nightly | coverage)
     "cmd_$command" "$@"
     ;;
 *)

@@ -432,7 +432,7 @@ int command_complete(struct messages *m, int argc, char *argv[])
     if (buf_rc(&a.lines) == RC_OK && (a.lines.len || a.files || a.folders)) {
         (void)printf("%.*s\n%s%s%s\n", (int)(a.piece - a.word), a.word, a.files ? "files " : "",
                      a.folders ? "folders " : "", a.nospace ? "nospace" : "");
-        (void)fwrite(a.lines.data, 1, a.lines.len, stdout);
+        (void)fputs(buf_cstr(&a.lines), stdout); /* checked when standard output is closed */
     }
     buf_free(&a.lines);
     return EXIT_STATUS_OK;

@@ -1,4 +1,4 @@
-# ./build.sh install: sourced by build.sh.
+# ./build.sh install, uninstall and package: sourced by build.sh.
 # shellcheck shell=bash
 
 # can_make FOLDER: is it writable, or the nearest folder above it that exists?
@@ -8,19 +8,67 @@ can_make() {
     [[ -d $folder && -w $folder ]]
 }
 
-cmd_install() {
-    local prefix=${1:-/usr/local}
-    if [[ $# -gt 1 || $prefix == -* ]]; then
-        die "install: expected at most one directory, as in: ./build.sh install ~/.local"
+# Where install lists the files that it has put under PREFIX.
+readonly FILE_LIST=share/doc/leadpipe/installed-files
+
+# read_prefix COMMAND [PREFIX]: sets prefix, an absolute path without a slash at its end.
+read_prefix() {
+    prefix=${2:-/usr/local}
+    if [[ $# -gt 2 || $prefix == -* ]]; then
+        die "$1: expected at most one directory, as in: ./build.sh $1 ~/.local"
     fi
     if [[ $prefix != /* ]]; then prefix=$START_DIR/$prefix; fi
+    while [[ $prefix == ?*/ ]]; do prefix=${prefix%/}; done
     if [[ -z ${DESTDIR:-} ]] && ! can_make "$prefix"; then
-        die "$prefix is not writable: run this as root, or give a directory: ./build.sh install PREFIX"
+        die "$prefix is not writable: run this as root, or give a directory: ./build.sh $1 PREFIX"
     fi
+}
+
+# Files that the version before had, and this one has not, are removed.
+cmd_install() {
+    local prefix list new
+    read_prefix install "$@"
+    list=${DESTDIR:-}$prefix/$FILE_LIST
+    new=$BUILD/release/install_manifest.txt # CMake's
     require build
     step "build" build_preset release OFF
     step "install" cmake --install "$BUILD/release" --prefix "$prefix"
+    if [[ -e $list ]]; then
+        remove_files "$prefix" < <(grep -vxFf "$new" "$list")
+    fi
+    sort "$new" >"$list" # a line end at the end, too
     note_path "${prefix%/}/bin"
+}
+
+# remove_files PREFIX: those whose paths are on standard input, which are all under PREFIX.
+remove_files() {
+    local file
+    while IFS= read -r file; do
+        if [[ $file != "${1%/}"/* || $file == *..* ]]; then
+            die "$1/$FILE_LIST names a file that is not under $1: $file"
+        fi
+        rm -f -- "${DESTDIR:-}$file"
+    done
+}
+
+cmd_uninstall() {
+    local prefix list
+    read_prefix uninstall "$@"
+    list=${DESTDIR:-}$prefix/$FILE_LIST
+    if [[ ! -e $list ]]; then
+        die "nothing is installed under $prefix: there is no $list"
+    fi
+    remove_files "$prefix" <"$list"
+    rm -f -- "$list"
+    find "${list%/*}" -depth -type d -empty -delete # other folders may be shared with others
+    say "removed from $prefix"
+}
+
+cmd_package() {
+    no_arguments package "$@"
+    require package
+    step "build" build_preset release OFF
+    step "package" cpack --config "$BUILD/release/CPackConfig.cmake" -B "$BUILD"
 }
 
 # The shell finds the program only in a folder of $PATH.

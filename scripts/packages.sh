@@ -1,5 +1,5 @@
 # Which packages the source tree needs, and how they are installed; sourced by build.sh and used by
-# nothing else. Only this part, and the Node part of the tests (npm), use the network.
+# nothing else. Only this part uses the network.
 # shellcheck shell=bash
 
 # One need a line: its set; its packages on Debian and Ubuntu, of which any one
@@ -40,6 +40,9 @@ test      sqlite3                          command  sqlite3
 test      jq                               command  jq
 test      zsh                              command  zsh
 test      fish                             command  fish
+test      dpkg-dev                         command  dpkg-shlibdeps
+test      file                             command  file
+test      lintian                          command  lintian
 clang     clang                            command  clang
 clang     libclang-rt-dev                  fuzzer   clang
 lint      clang-tidy                       command  clang-tidy
@@ -54,6 +57,8 @@ bench     nginx-light|nginx                command  nginx|/usr/sbin/nginx
 bench     jq                               command  jq
 bench     curl                             command  curl
 bench     python3                          command  python3
+package   dpkg-dev                         command  dpkg-shlibdeps
+package   file                             command  file
 EOF
 }
 
@@ -67,7 +72,8 @@ sets_of() {
     fuzz) say build clang fuzz ;;
     demo) say build demo ;;
     bench) say build bench ;;
-    *) die "deps: unknown set '$1' (sets: build, test, lint, coverage, fuzz, demo, bench)" ;;
+    package) say build package ;;
+    *) die "deps: unknown set '$1' (sets: build, test, lint, coverage, fuzz, demo, bench, package)" ;;
     esac
 }
 
@@ -175,6 +181,31 @@ install_packages() {
         names+=("$(pick_package "$group")")
     done
     apt install --no-install-recommends "${names[@]}"
+}
+
+# npm_packages NAME PACKAGE: what tests/NAME/package-lock.json lists, in build/NAME. Fails where it cannot be had.
+npm_packages() {
+    local dir=$BUILD/$1
+    if ! has_command node || ! has_command npm; then return 1; fi
+    if cmp -s "tests/$1/package-lock.json" "$dir/package-lock.json" &&
+        [[ -f $dir/node_modules/$2/package.json ]]; then
+        return 0
+    fi
+    mkdir -p "$dir"
+    cp "tests/$1/package.json" "tests/$1/package-lock.json" "$dir"
+    if ! timeout 180 npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund \
+        --loglevel=error >"$dir/npm.log" 2>&1; then
+        note "npm cannot install $2 (see build/$1/npm.log); skipping the tests that use it"
+        rm -f "$dir/package-lock.json"
+        return 1
+    fi
+}
+
+# Where Node is installed and the packages can be had: the signing of webhooks is verified with the
+# specification's own library, and requests to CRMs against OpenAPI descriptions, with Prism.
+prepare_node() {
+    if npm_packages node standardwebhooks; then export LEADPIPE_NODE_MODULES=$BUILD/node/node_modules; fi
+    if npm_packages prism @stoplight/prism-cli; then export LEADPIPE_PRISM_MODULES=$BUILD/prism/node_modules; fi
 }
 
 # Parquet files are read by programs that Debian has no packages of.

@@ -2,11 +2,10 @@
 
 import os
 import shutil
-import subprocess
 
 import pytest
 
-from conftest import BINARY, clean_environment
+from installs import installed
 from shells import Fish, Terminal
 from test_manpage import options_in_help, sinks_in_help
 
@@ -183,18 +182,12 @@ def test_unknown_shell(leadpipe):
 # ---- what shells make of it --------------------------------------------------------------------
 
 
-def installed(folder):
-    subprocess.run(["cmake", "--install", str(BINARY.parent), "--prefix", str(folder)], check=True,
-                   stdout=subprocess.DEVNULL, env=clean_environment())
-    return folder / "share"
-
-
 PLACES = {"bash": "bash-completion/completions/leadpipe", "zsh": "zsh/site-functions/_leadpipe",
           "fish": "fish/vendor_completions.d/leadpipe.fish"}
 
 
 def test_installed_files(leadpipe):
-    share = installed(leadpipe.folder / "prefix")
+    share = installed(leadpipe.folder / "prefix") / "share"
     for shell, place in PLACES.items():
         assert (share / place).read_bytes() == leadpipe("completion", shell).stdout, shell
 
@@ -207,7 +200,7 @@ def shell(request, tmp_path):
     setup = {"bash": "source <(leadpipe completion bash)\n", "zsh": "source <(leadpipe completion zsh)\n",
              "fish": "leadpipe completion fish | source"}[name]
     if request.param == "zsh-installed":
-        folder = installed(tmp_path / "prefix") / "zsh" / "site-functions"
+        folder = installed(tmp_path / "prefix") / "share" / "zsh" / "site-functions"
         setup = ("fpath=(%s $fpath)\n" % folder, "")
     for path in ("ids file.txt", "spare-file"):
         (tmp_path / path).write_text("")
