@@ -22,11 +22,13 @@ set(concurrent
     test_clean_stops test_changed_only test_retries test_same_bytes test_signals test_state
     test_stopping test_webhook test_webhook_retries)
 
-# Those that take long, most of it for servers which they start, kill or wait for: AddressSanitizer runs them
-# only with all others (./build.sh nightly).
+# Those that take long, most of it for servers that they start, kill or wait for, or that are about texts and not
+# the program: AddressSanitizer runs them only with all others (./build.sh nightly).
 set(patient
-    test_bad_days test_object_errors test_object_storage test_outages test_postgres test_postgres_faults test_recipes
-    test_recipes_warehouses test_sqlite test_warehouse_nights test_warehouse_readers)
+    test_bad_days test_changed_only test_completions test_connection_limits test_dead_connections test_design_walk
+    test_docs test_http_ways test_id_lists test_manpage test_mixed_protocols test_object_errors test_object_storage
+    test_outages test_postgres test_postgres_faults test_postgres_locks test_recipes test_recipes_warehouses test_rooms
+    test_sqlite test_tables test_warehouse_nights test_warehouse_readers)
 
 function(add_pytest_file kind file)
     get_filename_component(name ${file} NAME_WE)

@@ -114,7 +114,7 @@ def test_failed_and_missing_leads_leave_no_trace(leadpipe, sandbox, control):
 
 
 @pytest.mark.parametrize("provider", ["omni", "convocore"])
-@pytest.mark.parametrize("count", [pytest.param(1500, marks=pytest.mark.slow), pytest.param(5000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("count", [pytest.param(500, marks=pytest.mark.slow), pytest.param(5000, marks=pytest.mark.nightly)])
 def test_thousands_of_leads_with_faults(leadpipe, sandbox, control, provider, count):
     """Most of the time is the reference's."""
     control.set(nonce="0", fault_percent=2)
