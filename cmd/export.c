@@ -10,10 +10,10 @@
 #include "core/file/descriptor.h"
 #include "cmd/credential.h"
 #include "cmd/estimate.h"
+#include "cmd/export_end.h"
 #include "cmd/export_objects.h"
 #include "cmd/help.h"
 #include "cmd/signals.h"
-#include "cmd/summary.h"
 
 void export_free(struct export *x)
 {
@@ -158,23 +158,43 @@ static int execute(struct export *x, struct run *run)
     struct run_result result;
     start_progress(x);
     run_execute(run, &result);
-    signals_forget(result.exit_status);
+    struct export_ended ended = {
+        .exit_status = result.exit_status,
+        .started_wall_ms = result.started_wall_ms,
+        .ended_wall_ms = result.ended_wall_ms,
+        .cfg = run_config(run),
+        .result = &result,
+    };
+    /* What is read by programs first: whoever does not read messages does not delay it, and a signal does
+     * not keep it from being written. */
+    int status = export_end_files(x, &ended);
+    signals_forget(status);
     progress_end(&x->progress);
-    summary_print(x->messages, run_config(run), &result, x->options.quiet);
-    return result.exit_status;
+    export_end_messages(x, &ended);
+    return status;
+}
+
+/* A run that has not begun. */
+static int end_refused(struct export *x, int status, const struct err *e)
+{
+    int64_t now_ms = clock_wall_ms(&clock_system);
+    struct export_ended ended = {
+        .exit_status = status,
+        .started_wall_ms = x->started_wall_ms,
+        .ended_wall_ms = now_ms,
+        .error = e->msg,
+    };
+    export_end_messages(x, &ended);
+    return export_end_files(x, &ended);
 }
 
 /* Of a run that has not begun. */
-static int status_unopened(const struct export *x, enum rc rc)
+static int status_unopened(enum rc rc)
 {
     int number = signals_received();
     if (rc == RC_USAGE || rc == RC_BUSY)
         return EXIT_STATUS_USAGE;
-    if (!number)
-        return EXIT_STATUS_STOPPED;
-    messages_writef(x->messages, LOG_LEVEL_ERROR, NULL, "stopped by %s; nothing was published",
-                    signals_name(number));
-    return EXIT_STATUS_SIGNAL + number;
+    return number ? EXIT_STATUS_SIGNAL + number : EXIT_STATUS_STOPPED;
 }
 
 static int export_with_options(struct export *x, int argc, char *argv[])
@@ -188,27 +208,38 @@ static int export_with_options(struct export *x, int argc, char *argv[])
         rc = prepare(x, argc, argv, &e);
     if (rc == RC_OK)
         rc = run_new(&run, &x->cfg, &e);
-    if (rc != RC_OK) {
-        messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
-        return status_unopened(x, rc);
-    }
+    if (rc != RC_OK)
+        return end_refused(x, status_unopened(rc), &e);
     arguments_redact(&x->arguments, x->secrets); /* all secrets are known now */
     int status = execute(x, run);
     run_free(run);
     return status;
 }
 
+/* The command line is wrong. */
+static int refuse(struct export *x, int argc, char *argv[], struct err *e)
+{
+    struct err ignored;
+    int status = e->rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    if (options_parse_reporting(&x->options, argc, argv, &ignored) == RC_OK &&
+        register_secrets(x, &ignored) == RC_OK)
+        status = end_refused(x, status, e);
+    else
+        messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e->msg);
+    export_free(x);
+    return status;
+}
+
 int command_export(struct messages *m, int argc, char *argv[])
 {
-    struct export x = {.messages = m, .stop = {.fd = -1}};
+    struct export x = {
+        .messages = m, .stop = {.fd = -1}, .started_wall_ms = clock_wall_ms(&clock_system)};
     struct err e;
     if (wants_json(argc, argv))
         m->format = MESSAGES_JSON;
     enum rc rc = options_parse(&x.options, argc, argv, &e);
-    if (rc != RC_OK) {
-        messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
-        return rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
-    }
+    if (rc != RC_OK)
+        return refuse(&x, argc, argv, &e);
     int status = EXIT_STATUS_OK;
     if (x.options.help) {
         help_print_command(stdout, command_named("export"));

@@ -16,6 +16,7 @@
 struct export
 {
     struct messages *messages;
+    int64_t started_wall_ms;
     struct secrets *secrets; /* those of `messages`, too */
     struct export_options options;
     struct arguments arguments;

@@ -1,6 +1,8 @@
 /* Reads the command line of `leadpipe export`. */
 #include "cmd/options.h"
 
+#include <string.h>
+
 #include "cmd/command_line.h"
 
 #define EXAMPLE "for example: leadpipe export -p omni -t csv:out/ ids.txt"
@@ -39,6 +41,84 @@ enum rc options_parse(struct export_options *out, int argc, char *const argv[], 
         rc = option_check(&r, e);
     if (rc == RC_OK && !o.help)
         rc = check_combinations(&o, e);
+    if (rc != RC_OK) {
+        options_free(&o);
+        return rc;
+    }
+    o.given = r.given;
+    o.n_given = r.n_given;
+    *out = o;
+    return RC_OK;
+}
+
+/* ---- of a command line that is refused ------------------------------------------------------ */
+
+static const char *const reporting[] = {"log-format", "summary", "summary-file", NULL};
+
+static bool is_reporting(const struct option_spec *o)
+{
+    for (size_t i = 0; reporting[i]; i++) {
+        if (strcmp(o->name, reporting[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const struct option_spec *option_of_letter(char letter)
+{
+    for (const struct option_spec *o = export_option_specs; o->name; o++) {
+        if (o->letter == letter)
+            return o;
+    }
+    return NULL;
+}
+
+/* "-qvp": does the last of the letters take the next element as its value? */
+static bool letters_take_next(const char *letters)
+{
+    for (; *letters; letters++) {
+        const struct option_spec *o = option_of_letter(*letters);
+        if (!o)
+            return false;
+        if (option_takes_value(o))
+            return !letters[1];
+    }
+    return false;
+}
+
+/* Whether `next` is the value of `element`, which is taken where it is one of the above. */
+static enum rc take_reporting(struct option_reader *r, const char *element, const char *next,
+                              bool *took_next, struct err *e)
+{
+    *took_next = false;
+    if (element[0] != '-' || !element[1])
+        return RC_OK;
+    if (element[1] != '-') {
+        *took_next = letters_take_next(element + 1);
+        return RC_OK;
+    }
+    struct str name = {element + 2, strcspn(element + 2, "=")};
+    const char *value = name.ptr[name.len] ? name.ptr + name.len + 1 : NULL;
+    const struct option_spec *o = option_named(r->table, name);
+    if (!o || !option_takes_value(o))
+        return RC_OK;
+    *took_next = !value;
+    value = value ? value : next;
+    enum rc rc = value && is_reporting(o) ? option_take(r, o, value, e) : RC_OK;
+    return rc == RC_USAGE ? RC_OK : rc; /* what is wrong has been said before */
+}
+
+enum rc options_parse_reporting(struct export_options *out, int argc, char *const argv[],
+                                struct err *e)
+{
+    struct export_options o = {.provider = NULL};
+    bool took_next = false;
+    arena_init(&o.memory, SIZE_MAX / 2);
+    struct option_reader r = {
+        .table = export_option_specs, .values = &o, .dashes = "--", .memory = &o.memory};
+    enum rc rc = option_begin(&r, e);
+    for (int i = 1; rc == RC_OK && i < argc && strcmp(argv[i], "--") != 0; i += 1 + took_next)
+        rc = take_reporting(&r, argv[i], argv[i + 1], &took_next, e); /* argv ends with NULL */
     if (rc != RC_OK) {
         options_free(&o);
         return rc;

@@ -12,6 +12,7 @@
 /* In the order of the choices in the table. */
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 enum order_mode { ORDER_INPUT, ORDER_ANY };
+enum summary_format { SUMMARY_TEXT, SUMMARY_JSON };
 enum addressing_mode { ADDRESSING_AUTO, ADDRESSING_PATH, ADDRESSING_VIRTUAL };
 
 /* What was asked for. Texts point into argv. */
@@ -49,6 +50,8 @@ struct export_options {
     bool quiet;
     int64_t verbose;
     int log_format; /* enum message_format */
+    int summary;    /* enum summary_format, or OPTION_AUTO: as `log_format` */
+    const char *summary_file;
     bool help;
 
     const struct option_given *given; /* all of them, in their order */
@@ -74,5 +77,10 @@ const char *option_section_title(enum option_section s);
  * allowed; RC_NOMEM. Checks values, not files; combinations too. */
 enum rc options_parse(struct export_options *out, int argc, char *const argv[], struct err *e);
 void options_free(struct export_options *o);
+
+/* For a command line that options_parse() has refused: the options that say how the end of a run is
+ * reported, as far as they can be read. RC_NOMEM. */
+enum rc options_parse_reporting(struct export_options *out, int argc, char *const argv[],
+                                struct err *e);
 
 #endif

@@ -9,7 +9,6 @@
 #include "cmd/escape.h"
 #include "cmd/signals.h"
 
-#define SUMMARY_BYTES_MAX ((size_t)16 << 20)
 #define PATHS_BYTES_MAX ((size_t)1 << 20)
 #define MISFITS_SHOWN_MAX 10 /* columns; the manifest has all */
 
@@ -94,7 +93,7 @@ static bool can_have_state(const struct run_cfg *cfg)
     return all_files;
 }
 
-static void print_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
+void summary_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
 {
     bool whole = r->error.rc == RC_OK && !r->signal;
     if (r->error.rc != RC_OK)
@@ -286,23 +285,4 @@ void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_r
     text_beyond(out, cfg, &r->beyond);
     for (size_t i = 0; i < cfg->n_sinks; i++)
         text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r);
-}
-
-void summary_print(struct messages *m, const struct run_cfg *cfg, const struct run_result *r,
-                   bool quiet)
-{
-    struct buf out;
-    print_errors(m, cfg, r);
-    if (quiet || r->refused)
-        return;
-    buf_init(&out, SUMMARY_BYTES_MAX);
-    if (m->format == MESSAGES_JSON)
-        summary_json(&out, cfg, r);
-    else
-        summary_text(&out, cfg, r);
-    if (buf_rc(&out) == RC_OK)
-        messages_block(m, buf_str(&out));
-    else
-        messages_write(m, LOG_LEVEL_ERROR, "summary", rc_text(buf_rc(&out)));
-    buf_free(&out);
 }

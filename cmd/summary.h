@@ -5,13 +5,16 @@
 #include "core/run/run.h"
 #include "cmd/messages.h"
 
-/* Errors (why it stopped, what failed) always; the summary itself unless `quiet`. */
-void summary_print(struct messages *m, const struct run_cfg *cfg, const struct run_result *r,
-                   bool quiet);
+/* Why the run stopped, and what failed. */
+void summary_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r);
 
 /* The summary as lines of text, or as one JSON line. Pure; for tests. */
 void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r);
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r);
+
+/* The JSON line of a run that has not begun because of `error`. */
+void summary_json_refused(struct buf *out, const struct messages *m, int exit_status,
+                          const char *error);
 
 /* "512 bytes", "1.5 KiB", "23.4 MiB". */
 void summary_bytes(char *out, size_t size, uint64_t bytes);

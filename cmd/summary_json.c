@@ -1,8 +1,14 @@
 /* The summary as one line of JSON: what the manifest says too, under the same names. */
 #include <inttypes.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "core/json/json.h"
+#include "cmd/escape.h"
 #include "cmd/summary.h"
+
+#define ERROR_BYTES_MAX ((size_t)1 << 16)
 
 static void add_text(struct buf *out, const char *name, const char *value)
 {
@@ -94,6 +100,38 @@ static void add_sink(struct buf *out, const char *spec, const struct sink_result
     buf_addc(out, '}');
 }
 
+/* An error's text as messages show it: without secrets, and escaped. */
+static void add_error(struct buf *out, struct secrets *secrets, const char *text)
+{
+    struct buf shown;
+    char *copy = *text ? strdup(text) : NULL;
+    buf_init(&shown, ERROR_BYTES_MAX);
+    if (copy)
+        secrets_redact(secrets, copy, strlen(copy) + 1);
+    text_escape(&shown, copy ? copy : SECRETS_LEFT_OUT);
+    add_text(out, "error", *text ? buf_cstr(&shown) : NULL);
+    buf_free(&shown);
+    free(copy);
+}
+
+void summary_json_refused(struct buf *out, const struct messages *m, int exit_status,
+                          const char *error)
+{
+    messages_json_begin(out, m->clock, LOG_LEVEL_INFO, "summary", "the run did not begin");
+    add_text(out, "run_id", NULL);
+    add_count(out, "exit_status", (uint64_t)exit_status);
+    buf_adds(out, ",\"published\":false");
+    add_error(out, m->secrets, error);
+    buf_adds(out, "}\n");
+}
+
+static void add_time(struct buf *out, const char *name, int64_t wall_ms)
+{
+    char at[25];
+    clock_format(wall_ms, at);
+    buf_addf(out, ",\"%s\":\"%s\"", name, at);
+}
+
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
     const char *how = "the run stopped early";
@@ -105,6 +143,9 @@ void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_r
     add_text(out, "run_id", r->run_id);
     add_count(out, "exit_status", (uint64_t)r->exit_status);
     buf_addf(out, ",\"published\":%s", r->published ? "true" : "false");
+    add_error(out, cfg->secrets, r->error.rc == RC_OK ? "" : r->error.msg);
+    add_time(out, "started_at", r->started_wall_ms);
+    add_time(out, "ended_at", r->ended_wall_ms);
     add_counts(out, cfg, r);
     buf_adds(out, ",\"sinks\":[");
     for (size_t i = 0; i < cfg->n_sinks; i++) {

@@ -218,6 +218,7 @@ static void many_lists(void **state)
 /* A value that the option takes. */
 static const char *some_value(const struct option_spec *spec)
 {
+    static char choice[32];
     switch (spec->type) {
     case OPTION_FLAG:
     case OPTION_COUNT:
@@ -233,7 +234,9 @@ static const char *some_value(const struct option_spec *spec)
     case OPTION_RATE:
         return "1/s";
     case OPTION_CHOICE:
-        return spec->default_text;
+        (void)snprintf(choice, sizeof choice, "%.*s", (int)strcspn(spec->choices, "|"),
+                       spec->choices);
+        return choice;
     case OPTION_TEXT:
     case OPTION_LIST:
         break;

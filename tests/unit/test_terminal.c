@@ -271,7 +271,8 @@ static void summaries(void **state)
     expect_text("json", buf_cstr(&b),
                 "{\"at\":\"2026-01-30T02:00:00.000Z\",\"level\":\"info\",\"subject\":\"summary\","
                 "\"message\":\"the run finished\",\"run_id\":\"r\",\"exit_status\":3,"
-                "\"published\":true,"
+                "\"published\":true,\"error\":null,\"started_at\":\"1970-01-01T00:00:00.000Z\","
+                "\"ended_at\":\"1970-01-01T00:00:00.000Z\","
                 "\"ids\":{\"read\":11,\"unique\":10,\"duplicates\":1},\"ledger\":{\"exported\":7,"
                 "\"unchanged\":0,\"missing\":1,\"failed\":2,\"pending\":0},\"requests\":{"
                 "\"total\":12,\"retries\":2},\"bytes_received\":1024,\"seconds\":2.000,"

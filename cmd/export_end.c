@@ -1,0 +1,146 @@
+#include "cmd/export_end.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/signals.h"
+#include "cmd/summary.h"
+#include "core/file/outfile.h"
+
+#define SUMMARY_BYTES_MAX ((size_t)16 << 20)
+
+/* Begins every summary in JSON: messages_json_begin(). */
+static const char json_summary_begins[] = "{\"at\":\"";
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static bool has_placeholder(const char *path)
+{
+    return strstr(path, "{date}") || strstr(path, "{run_id}");
+}
+
+/* The path that an option names; with placeholders only the run knows it. NULL: it is not known. */
+static const char *path_of(const struct export_ended *ended, const char *option, const char *given)
+{
+    for (size_t i = 0; given && ended->cfg && i < ended->cfg->n_files; i++) {
+        if (strcmp(ended->cfg->files[i].option, option) == 0)
+            return ended->cfg->files[i].path;
+    }
+    return given && !has_placeholder(given) ? given : NULL;
+}
+
+static enum rc write_file(struct export *x, const char *path, const struct buf *text, struct err *e)
+{
+    const struct outfile_cfg cfg = {
+        .places = x->cfg.places, .path = path, .spool = true, .stop = x->cfg.stop};
+    struct outfile *f = NULL;
+    enum rc rc = buf_rc(text);
+    if (rc != RC_OK)
+        return err_set(e, rc, "%s: %s", path, rc_text(rc));
+    rc = outfile_open_cfg(&f, &cfg, e);
+    if (rc == RC_OK) {
+        outfile_write(f, text->data, text->len);
+        rc = outfile_complete(f, e);
+    }
+    if (rc == RC_OK)
+        rc = outfile_publish(f, e);
+    outfile_close(f, false);
+    return rc;
+}
+
+/* Whether the file may be written by a run that was refused: nobody has checked then that it is no input
+ * and no other output, so one that is there must begin as what would be written begins. */
+static bool is_earlier(const char *path, const char *begins)
+{
+    char head[64] = "";
+    size_t n = strlen(begins);
+    if (!outfile_is_file(path) || outfile_is_url(path))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return errno == ENOENT;
+    ssize_t got = read(fd, head, sizeof head - 1);
+    (void)close(fd); /* it was only read */
+    return got == 0 || (got >= (ssize_t)n && memcmp(head, begins, n) == 0);
+}
+
+/* ---- the summary ---------------------------------------------------------------------------- */
+
+static bool wants_json(const struct export_options *o)
+{
+    if (o->summary != OPTION_AUTO)
+        return o->summary == SUMMARY_JSON;
+    return o->summary_file || o->log_format == MESSAGES_JSON;
+}
+
+/* What nobody asked for by name is left out where there is nothing to say, and with --quiet. */
+static bool wants_summary(const struct export *x, const struct export_ended *ended)
+{
+    const struct export_options *o = &x->options;
+    if (!wants_json(o) && (!ended->result || ended->result->refused))
+        return false;
+    if (o->summary != OPTION_AUTO || o->summary_file)
+        return true;
+    return !o->quiet && ended->result && !ended->result->refused;
+}
+
+static void make_summary(struct buf *out, const struct export *x, const struct export_ended *ended)
+{
+    if (!ended->result)
+        summary_json_refused(out, x->messages, ended->exit_status, ended->error);
+    else if (wants_json(&x->options))
+        summary_json(out, ended->cfg, ended->result);
+    else
+        summary_text(out, ended->cfg, ended->result);
+}
+
+static enum rc write_summary(struct export *x, const struct export_ended *ended, struct err *e)
+{
+    const char *path = path_of(ended, "summary-file", x->options.summary_file);
+    struct buf text;
+    if (!path || !wants_summary(x, ended))
+        return RC_OK;
+    if (!ended->result && !is_earlier(path, json_summary_begins))
+        return RC_OK;
+    buf_init(&text, SUMMARY_BYTES_MAX);
+    make_summary(&text, x, ended);
+    enum rc rc = write_file(x, path, &text, e);
+    buf_free(&text);
+    if (rc != RC_OK)
+        err_prefix(e, "--summary-file");
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+int export_end_files(struct export *x, const struct export_ended *ended)
+{
+    struct err e;
+    if (write_summary(x, ended, &e) == RC_OK)
+        return ended->exit_status;
+    messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
+    return ended->exit_status == EXIT_STATUS_OK ? EXIT_STATUS_STOPPED : ended->exit_status;
+}
+
+void export_end_messages(struct export *x, const struct export_ended *ended)
+{
+    struct buf text;
+    if (ended->result)
+        summary_errors(x->messages, ended->cfg, ended->result);
+    else
+        messages_write(x->messages, LOG_LEVEL_ERROR, NULL, ended->error);
+    if (!ended->result && ended->exit_status > EXIT_STATUS_SIGNAL)
+        messages_writef(x->messages, LOG_LEVEL_ERROR, NULL, "stopped by %s; nothing was published",
+                        signals_name(ended->exit_status - EXIT_STATUS_SIGNAL));
+    if (x->options.summary_file || !wants_summary(x, ended))
+        return;
+    buf_init(&text, SUMMARY_BYTES_MAX);
+    make_summary(&text, x, ended);
+    if (buf_rc(&text) == RC_OK)
+        messages_block(x->messages, buf_str(&text));
+    else
+        messages_write(x->messages, LOG_LEVEL_ERROR, "summary", rc_text(buf_rc(&text)));
+    buf_free(&text);
+}

@@ -1,0 +1,22 @@
+/* What is reported when `leadpipe export` ends, however it ends: to people, and to what watches its runs. */
+#ifndef LEADPIPE_CMD_EXPORT_END_H
+#define LEADPIPE_CMD_EXPORT_END_H
+
+#include "cmd/export.h"
+
+struct export_ended {
+    int exit_status;
+    int64_t started_wall_ms, ended_wall_ms;
+    const char *error;               /* why the run did not begin; NULL: it did */
+    const struct run_cfg *cfg;       /* run_config(); NULL: it did not begin */
+    const struct run_result *result; /* NULL with `cfg` */
+};
+
+/* Writes the files that describe the end: --summary-file. Returns the exit status, which is not 0 where one
+ * of them could not be written. */
+int export_end_files(struct export *x, const struct export_ended *ended);
+
+/* Errors always; the summary on standard error, unless it is in a file or not wanted. */
+void export_end_messages(struct export *x, const struct export_ended *ended);
+
+#endif
