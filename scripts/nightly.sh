@@ -27,6 +27,7 @@ part env LEADPIPE_ALL=1 ./build.sh asan
 part env LEADPIPE_ALL=1 ./build.sh tsan
 part tests/faults/nightly.sh
 part tests/distros/run.sh
+part tests/distros/package.sh
 part tests/distros/postgres.sh
 part ./build.sh fuzz "$seconds"
 
