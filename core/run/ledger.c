@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/json/json.h"
+#include "core/file/descriptor.h"
+#include "core/file/folder.h"
 #include "core/file/outfile.h"
+#include "core/json/json.h"
 #include "core/state/state.h"
 
 /* A row holds an ID, its parameters and texts that are bounded where they are made. */
@@ -29,6 +31,17 @@ struct ledger {
     char first_failure[512];
 };
 
+/* The sinks may be going to make it. */
+static enum rc make_folder(const char *path, struct err *e)
+{
+    if (outfile_is_url(path) || descriptor_written(path) >= 0)
+        return RC_OK;
+    char *folder = folder_of(path);
+    enum rc rc = folder ? outfile_make_dirs(folder, e) : err_nomem(e);
+    free(folder);
+    return rc;
+}
+
 static enum rc open_lists(struct ledger *l, struct err *e)
 {
     const char *const paths[N_LISTS] = {l->cfg.failed_path, l->cfg.missing_path};
@@ -37,6 +50,8 @@ static enum rc open_lists(struct ledger *l, struct err *e)
         const struct outfile_cfg file = {
             .places = l->cfg.places, .path = paths[i], .stop = l->cfg.stop};
         if (paths[i])
+            rc = make_folder(paths[i], e);
+        if (rc == RC_OK && paths[i])
             rc = outfile_open_cfg(&l->lists[i].file, &file, e);
     }
     return rc;

@@ -95,6 +95,15 @@ static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bo
     return rc == RC_OK ? add_beside(l, sink, e) : rc;
 }
 
+/* A folder that the run makes for its outputs is there in time. */
+static enum rc check_written(const struct run_files *l, const struct places *places,
+                             const char *path, struct err *e)
+{
+    bool makes_folder;
+    enum rc rc = run_files_make_folder(l, path, &makes_folder, e);
+    return rc == RC_OK && !makes_folder ? outfile_check(places, path, e) : rc;
+}
+
 /* `who` is what is said of one that is written, "`what` `of`" of one that is read. */
 static enum rc add_file(struct run_files *l, const struct places *places, const char *path,
                         enum file_use use, const char *who, const char *what, const char *of,
@@ -105,7 +114,7 @@ static enum rc add_file(struct run_files *l, const struct places *places, const 
     case FILE_DATABASE:
         return add_database(l, path, who, e);
     case FILE_WRITTEN:
-        rc = outfile_check(places, path, e);
+        rc = check_written(l, places, path, e);
         if (rc == RC_OK)
             return add_output(l, places, path, who, e);
         err_prefix(e, "%s", who);

@@ -303,6 +303,29 @@ enum rc run_files_add_derived(struct run_files *l, const char *path, const char 
     return add_path(l, entry, path, "", purpose, e);
 }
 
+enum rc run_files_make_folder(const struct run_files *l, const char *path, bool *makes,
+                              struct err *e)
+{
+    char *resolved = outfile_is_url(path) ? NULL : resolve(path);
+    *makes = false;
+    if (outfile_is_url(path))
+        return RC_OK;
+    if (!resolved)
+        return err_nomem(e);
+    const char *folder = dirname(resolved);
+    size_t n = strlen(folder);
+    struct stat st;
+    bool is_missing = stat(folder, &st) != 0 && errno == ENOENT;
+    for (size_t i = 0; is_missing && i < l->n && !*makes; i++) {
+        const struct run_file_entry *f = &l->items[i];
+        *makes = f->role == RUN_FILE_WRITTEN && f->path && !f->is_url &&
+                 strncmp(f->path, folder, n) == 0 && f->path[n] == '/' &&
+                 !strchr(f->path + n + 1, '/');
+    }
+    free(resolved);
+    return RC_OK;
+}
+
 void run_files_free(struct run_files *l)
 {
     for (size_t i = 0; i < l->n; i++)

@@ -52,6 +52,10 @@ enum rc run_files_add_written(struct run_files *l, const char *path, const char 
 enum rc run_files_add_derived(struct run_files *l, const char *path, const char *purpose,
                               struct err *e);
 
+/* *makes: the folder of `path` is not there yet, and is made for a file in the list that is written to it. RC_NOMEM. */
+enum rc run_files_make_folder(const struct run_files *l, const char *path, bool *makes,
+                              struct err *e);
+
 void run_files_free(struct run_files *l);
 
 #endif

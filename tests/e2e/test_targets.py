@@ -142,6 +142,25 @@ def test_file_and_folder(leadpipe, sandbox, control, words, says):
     assert control.stats()["by_id"] == {}
 
 
+@pytest.mark.parametrize("folder", ["o", "./o", "o/", "new/../o", "a/b/c"])
+def test_reports_in_a_folder_that_the_run_makes(leadpipe, sandbox, control, folder):
+    """Also those that are begun before the outputs are."""
+    (leadpipe.folder / "new").mkdir()
+    done = run(leadpipe, sandbox, "-t", "csv:%s/" % folder, "--manifest", folder + "/m.json", "--failed", folder + "/f.ndjson",
+               "--missing", folder + "/missing.ndjson")
+    assert done.returncode == 0, done.stderr
+    names = os.listdir(leadpipe.folder / folder)
+    assert {"m.json", "f.ndjson", "missing.ndjson", "leads.csv"} <= set(names), names
+
+
+@pytest.mark.parametrize("path", ["o/logs/m.json", "other/m.json", "o2/m.json"])
+def test_reports_in_a_folder_that_nobody_makes(leadpipe, sandbox, control, path):
+    for option in "--manifest", "--failed":
+        done = run(leadpipe, sandbox, "-t", "csv:o/", option, path)
+        assert done.returncode == 2 and "the directory %s does not exist" % os.path.dirname(path) in done.stderr, done
+    assert os.listdir(leadpipe.folder) == [] and control.stats()["by_id"] == {}
+
+
 def test_names_that_begin_alike(leadpipe, sandbox, control):
     """A name is below another one only behind a slash."""
     done = run(leadpipe, sandbox, "-t", "csv:o/", "-t", "csv:o.csv", "--failed", "o-failed", "--state", "o.state")
