@@ -306,10 +306,10 @@ enum rc run_files_add_derived(struct run_files *l, const char *path, const char 
 enum rc run_files_make_folder(const struct run_files *l, const char *path, bool *makes,
                               struct err *e)
 {
-    char *resolved = outfile_is_url(path) ? NULL : resolve(path);
     *makes = false;
     if (outfile_is_url(path))
         return RC_OK;
+    char *resolved = resolve(path);
     if (!resolved)
         return err_nomem(e);
     const char *folder = dirname(resolved);
