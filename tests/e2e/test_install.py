@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -167,6 +168,8 @@ def test_package_files(package, tmp_path):
 
 @pytest.mark.skipif(not shutil.which("lintian"), reason="lintian is not installed")
 def test_package_has_no_faults(package):
-    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", str(package)], capture_output=True,
+    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error", str(package)], capture_output=True,
                           text=True, env=clean_environment({"HOME": str(package.parent)}))
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "VERSION_CODENAME=bookworm" in pathlib.Path("/etc/os-release").read_text():  # other releases warn of other things
+        assert done.stdout == ""

@@ -199,13 +199,15 @@ def test_commands_written_like_options(leadpipe, words):
     assert words[-1] in done.stderr and re.search(r"leadpipe (help )?%s\b" % name, done.stderr)
 
 
-@pytest.mark.parametrize("command", ["export", "providers", "sinks", "destinations", "tables", "completion", "help", "version"])
-def test_help_of_a_command(leadpipe, command):
-    asked = [leadpipe("help", command), leadpipe(command, "--help"), leadpipe(command, "-h")]
-    assert {done.returncode for done in asked} == {0}
-    assert {done.stderr for done in asked} == {""}
-    assert len({done.stdout for done in asked}) == 1
-    assert asked[0].stdout.decode().startswith("usage: leadpipe " + command)
+def test_help_of_every_command(leadpipe):
+    commands = re.findall(r"^(?:usage:|      ) leadpipe ([a-z]+)", leadpipe("help").stdout.decode(), re.M)
+    assert len(commands) >= 8
+    for command in commands:
+        asked = [leadpipe("help", command), leadpipe(command, "--help"), leadpipe(command, "-h")]
+        assert {done.returncode for done in asked} == {0}, command
+        assert {done.stderr for done in asked} == {""}, command
+        assert len({done.stdout for done in asked}) == 1, command
+        assert asked[0].stdout.decode().startswith("usage: leadpipe " + command)
 
 
 # What the dynamic linker loads, and what it is called there.
