@@ -4,10 +4,13 @@
 
 #include "sinks/delivery/answer.h"
 
+#define MARK_BYTES_MAX ((size_t)1 << 30)
+
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
                     const struct outbox_messages *messages, struct err *e)
 {
     *o = (struct outbox){
+        .subject = cfg->spec,
         .sink = sink,
         .host = cfg->host,
         .state = cfg->state,
@@ -15,6 +18,7 @@ enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *
         .n_params = cfg->profile->n_params,
         .messages = *messages,
     };
+    buf_init(&o->mark, MARK_BYTES_MAX);
     if (!cfg->state)
         return RC_OK;
     const struct recorded_cfg recorded = {
@@ -33,9 +37,12 @@ enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *
 
 void outbox_close(struct outbox *o)
 {
+    delivery_free(o->delivery);
+    o->delivery = NULL;
     outbox_drop(o);
     recorded_free(o->recorded);
     o->recorded = NULL;
+    buf_free(&o->mark);
 }
 
 bool outbox_has(const struct outbox *o, const struct unacked_lead *lead)

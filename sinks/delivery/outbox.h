@@ -17,25 +17,46 @@ struct outbox_messages {
      * message is answered in part. */
     enum rc (*rest)(void *ctx, struct str body, const struct lead_note *leads,
                     const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE]);
+    /* Appends what is needed to resume with the messages at hand. Errors stick in `out`. */
+    void (*mark)(const void *ctx, struct buf *out);
     void *ctx;
 };
 
 struct outbox {
+    const char *subject; /* for messages */
     struct sink *sink;
     struct sink_host host;
     struct state *state; /* or NULL: nothing is recorded */
     unsigned index;
     size_t n_params;
     struct outbox_messages messages;
-    struct delivery *delivery;     /* set by who opens it, once it is there */
+    struct delivery *delivery;     /* owned; NULL: not opened */
     struct recorded_set *recorded; /* NULL without a state */
+    struct buf mark;
+    bool counts_whole_run; /* `delivered` and `failed` are the state's */
+    uint64_t delivered, failed;
 };
 
 /* Loads what was recorded before; gives no verdict and asks for no lead. RC_USAGE: the state is damaged;
  * RC_IO; RC_NOMEM. A zeroed outbox may be closed. */
 enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *cfg,
                     const struct outbox_messages *messages, struct err *e);
-void outbox_close(struct outbox *o); /* after delivery_free(); see outbox_drop() */
+void outbox_close(struct outbox *o); /* frees the delivery, too; see outbox_drop() */
+
+/* Opens the delivery. `cfg` has what is particular to this kind of sink; what any of them takes from the run is
+ * filled in here: for messages, the HTTP client but for the proxy, the clock, settle(), the size of bodies. As
+ * delivery_new(). */
+enum rc outbox_open_delivery(struct outbox *o, const struct sink_cfg *cfg,
+                             struct delivery_cfg *delivery, struct err *e);
+
+/* The run's limits on attempts; a sink's own option takes the place of each where it is above 0. */
+struct http_retry_cfg outbox_retry_cfg(const struct sink_cfg *cfg, int64_t attempts,
+                                       int64_t timeout_ms, int64_t retry_max_time_ms);
+
+/* For a message that a mark holds: *out is an empty one to go on with; NULL: it was completed after the mark, and
+ * is recorded. RC_SYNTAX: the mark is damaged; RC_INTERNAL; RC_NOMEM. */
+enum rc outbox_resume(struct outbox *o, const struct lead_note *leads, size_t n,
+                      struct message **out, struct err *e);
 
 /* Is this lead in a delivery that was recorded before? */
 bool outbox_has(const struct outbox *o, const struct unacked_lead *lead);
@@ -58,6 +79,20 @@ enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err
 
 /* For delivery_cfg: the verdicts on a message, reported to the run and recorded, as one. */
 void outbox_settle(void *outbox, const struct message *p, const struct verdicts *v);
+
+/* mark() of a sink: what was sent is in the state; what is left are the messages at hand. RC_USAGE: there is no
+ * state; RC_NOMEM. */
+enum rc outbox_mark(struct outbox *o, struct sink_mark *out, struct err *e);
+
+/* The end of flush(): waits until all that was sent has ended. RC_IO: of the state. */
+enum rc outbox_end(struct outbox *o, struct err *e);
+
+/* The sink is dead, and has dropped its messages at hand: every lead that was taken in has its verdict
+ * afterwards. */
+void outbox_abandon(struct outbox *o);
+
+/* result() of a sink, after outbox_end(). */
+void outbox_result(const struct outbox *o, struct sink_result *out);
 
 /* What was recorded before and not sent again stays so: its leads are VERDICT_PENDING. */
 void outbox_drop(struct outbox *o);

@@ -14,10 +14,8 @@
 #include "sinks/push/push_config.h"
 #include "sinks/registry.h"
 
-#define MESSAGES_PER_REQUEST 4            /* that may be ready or on their way ... */
-#define SENT_BYTES_MAX ((size_t)16 << 20) /* ... with items of so many bytes */
+#define MESSAGES_PER_REQUEST 4 /* that may be ready or on their way */
 #define ANSWER_BYTES_LIMIT ((size_t)8 << 20)
-#define MARK_BYTES_LIMIT ((size_t)1 << 30)
 #define DAY_MS INT64_C(86400000)
 
 struct push {
@@ -27,12 +25,8 @@ struct push {
     struct push_config config;
     struct courier courier;
     struct batches batches;
-    struct delivery *delivery;
     struct outbox outbox;
     struct preview *preview; /* NULL: what is made is sent */
-    struct buf mark;
-    bool counts_whole_run; /* `delivered` and `failed` are the state's */
-    uint64_t delivered, failed;
 };
 
 static struct push *self(struct sink *s)
@@ -119,62 +113,35 @@ static enum rc push_paths(const struct sink_cfg *cfg, struct buf *out, struct er
 
 /* ---- open, close ---------------------------------------------------------------------------- */
 
-static struct http_retry_cfg retry_cfg(const struct sink_cfg *cfg)
-{
-    const struct push_opts *opts = cfg->opts;
-    struct http_retry_cfg retry = *cfg->http->retry;
-    if (opts->attempts > 0)
-        retry.attempts = (unsigned)opts->attempts;
-    if (opts->retry_max_time_ms > 0)
-        retry.retry_max_time_ms = opts->retry_max_time_ms;
-    if (opts->timeout_ms > 0)
-        retry.timeout_ms = opts->timeout_ms;
-    return retry;
-}
-
 static enum rc open_delivery(struct push *w, const struct sink_cfg *cfg, struct err *e)
 {
     const struct push_opts *opts = cfg->opts;
     const struct destination *d = w->config.destination;
     const char *url = w->courier.url;
     unsigned concurrency = push_concurrency(opts, d);
-    const struct delivery_cfg delivery = {
-        .subject = cfg->spec,
+    struct delivery_cfg delivery = {
         .protocol = &push_protocol,
         .protocol_ctx = &w->courier,
         .headers = w->courier.headers,
         .n_headers = w->courier.n_headers,
-        .user_agent = cfg->http->user_agent,
-        .cacert = cfg->http->cacert,
         .proxy = url && url_bypasses_proxy(url, cfg->http->allow_http) ? "" : cfg->http->proxy,
-        .http_version = cfg->http->version,
         .concurrency = concurrency,
         .rate_per_s = opts->rate_per_s > 0 ? opts->rate_per_s : d->rate_per_s,
         .retry = w->courier.retry,
-        .clock = cfg->clock,
-        .log = cfg->log,
         .messages_max = (size_t)concurrency * MESSAGES_PER_REQUEST + BATCHES_MAX,
         .leads_max = d->max_items,
-        .body_max = MESSAGE_BODY_MAX,
-        .host = &w->host,
-        .sent_bytes_max = SENT_BYTES_MAX,
-        .fill_when_stopped = cfg->state != NULL,
         .max_answer = ANSWER_BYTES_LIMIT,
         .max_error_answer = ANSWER_BYTES_LIMIT,
-        .settle = outbox_settle,
-        .ctx = &w->outbox,
     };
-    enum rc rc = delivery_new(&w->delivery, &delivery, e);
-    w->outbox.delivery = w->delivery;
-    return rc;
+    return outbox_open_delivery(&w->outbox, cfg, &delivery, e);
 }
 
 /* Of a batch at hand, whose leads are pending. */
 static void drop_message(struct push *w, struct message *p)
 {
     static const struct verdict pending = {.kind = VERDICT_PENDING};
-    if (w->delivery) {
-        delivery_drop(w->delivery, p);
+    if (w->outbox.delivery) {
+        delivery_drop(w->outbox.delivery, p);
         return;
     }
     for (size_t i = 0; i < p->own.n_leads; i++)
@@ -193,13 +160,11 @@ static void push_close(struct sink *s)
 {
     struct push *w = self(s);
     drop_batches(w);
-    delivery_free(w->delivery);
     outbox_close(&w->outbox);
     preview_close(w->preview);
     batches_close(&w->batches);
     courier_close(&w->courier);
     push_config_free(&w->config);
-    buf_free(&w->mark);
     free(w);
 }
 
@@ -216,27 +181,12 @@ static enum rc damaged(const struct push *w, enum rc rc, struct err *e)
     return err_set(e, RC_USAGE, "%s: the mark in the state is damaged", w->subject);
 }
 
-/* A mark's batch that was completed after the mark was recorded then, whole. */
-static enum rc is_recorded(const struct push *w, const struct batch_rest *rest, bool *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < rest->n_leads; i++)
-        n += outbox_has(&w->outbox, &rest->leads[i].lead);
-    *out = n > 0;
-    return n == 0 || n == rest->n_leads ? RC_OK : RC_SYNTAX;
-}
-
 static enum rc resume_batch(struct push *w, const struct batch_rest *rest, struct err *e)
 {
     struct message *p = NULL;
-    bool recorded = false;
-    enum rc rc = is_recorded(w, rest, &recorded);
-    if (rc != RC_OK || recorded)
-        return rc == RC_OK ? RC_OK : damaged(w, rc, e);
-    if (delivery_take(w->delivery, &p) != RC_OK)
-        return err_nomem(e);
-    if (!p)
-        return err_set(e, RC_INTERNAL, "%s: %s", w->subject, delivery_refusal(w->delivery).error);
+    enum rc rc = outbox_resume(&w->outbox, rest->leads, rest->n_leads, &p, e);
+    if (rc != RC_OK || !p)
+        return rc == RC_SYNTAX ? damaged(w, rc, e) : rc;
     rc = batches_resume(&w->batches, p, rest, &w->host, &w->sink, e);
     return rc == RC_OK || rc == RC_NOMEM ? rc : damaged(w, rc, e);
 }
@@ -273,9 +223,12 @@ static enum rc open_parts(struct push *w, const struct sink_cfg *cfg, const stru
                           struct err *e)
 {
     const struct push_opts *opts = cfg->opts;
-    const struct http_retry_cfg retry = retry_cfg(cfg);
-    const struct outbox_messages messages = {
-        .check = batches_check_recorded, .rest = batches_rest, .ctx = &w->batches};
+    const struct http_retry_cfg retry =
+        outbox_retry_cfg(cfg, opts->attempts, opts->timeout_ms, opts->retry_max_time_ms);
+    const struct outbox_messages messages = {.check = batches_check_recorded,
+                                             .rest = batches_rest,
+                                             .mark = batches_mark,
+                                             .ctx = &w->batches};
     enum rc rc = push_config_make(&w->config, cfg, e);
     if (rc == RC_OK)
         rc = courier_open(&w->courier, cfg, &w->config, &retry, e);
@@ -304,7 +257,6 @@ static enum rc push_open(struct sink **out, const struct sink_cfg *cfg,
     w->sink.ops = &sink_push;
     w->host = cfg->host;
     w->subject = cfg->spec;
-    buf_init(&w->mark, MARK_BYTES_LIMIT);
     enum rc rc = open_parts(w, cfg, from, e);
     if (rc != RC_OK) {
         push_close(&w->sink);
@@ -349,7 +301,7 @@ static enum rc send_first(struct push *w, bool at_end, struct err *e)
         return write_first(w, p, e);
     enum rc rc = outbox_send(&w->outbox, p, at_end, e);
     if (rc != RC_OK)
-        delivery_drop(w->delivery, p);
+        delivery_drop(w->outbox.delivery, p);
     return rc;
 }
 
@@ -361,7 +313,7 @@ static enum rc begin_batch(struct push *w, bool *out, struct err *e)
         p = message_new(NULL, w->config.destination->max_items, MESSAGE_BODY_MAX);
         if (!p)
             return err_nomem(e);
-    } else if (delivery_take(w->delivery, &p) != RC_OK) {
+    } else if (delivery_take(w->outbox.delivery, &p) != RC_OK) {
         return err_nomem(e);
     }
     *out = p != NULL;
@@ -390,7 +342,7 @@ static enum rc place_item(struct push *w, const struct lead *lead, const struct 
         bool begun = false;
         rc = begin_batch(w, &begun, e);
         if (rc == RC_OK && !begun) {
-            const struct verdict v = delivery_refusal(w->delivery);
+            const struct verdict v = delivery_refusal(w->outbox.delivery);
             settle_now(w, lead, &v);
             return RC_OK;
         }
@@ -423,14 +375,9 @@ static enum rc put_lead(struct push *w, const struct lead *lead, struct err *e)
 /* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. */
 static enum rc abandon(struct push *w, enum rc rc)
 {
-    if (w->preview) {
-        drop_batches(w);
-        return rc;
-    }
-    delivery_stop(w->delivery, 0);
     drop_batches(w);
-    outbox_drop(&w->outbox);
-    delivery_end(w->delivery);
+    if (!w->preview)
+        outbox_abandon(&w->outbox);
     return rc;
 }
 
@@ -443,26 +390,16 @@ static enum rc push_put(struct sink *s, const struct lead *const leads[], size_t
     return rc == RC_OK ? RC_OK : abandon(w, rc);
 }
 
-/* What was sent is in the state; what is left are the batches at hand. */
 static enum rc push_mark(struct sink *s, struct sink_mark *out, struct err *e)
 {
-    struct push *w = self(s);
-    if (!w->outbox.state)
-        return err_set(e, RC_USAGE, "%s: without --state there is no record of what was sent",
-                       w->subject);
-    buf_clear(&w->mark);
-    batches_mark(&w->batches, &w->mark);
-    if (buf_rc(&w->mark) != RC_OK)
-        return err_nomem(e);
-    out->text = buf_str(&w->mark);
-    return RC_OK;
+    return outbox_mark(&self(s)->outbox, out, e);
 }
 
 /* What is not sent because the run is stopped is left to when it is resumed. */
 static enum rc send_rest(struct push *w, struct err *e)
 {
     enum rc rc = RC_OK;
-    if (w->delivery && delivery_is_stopping(w->delivery)) {
+    if (w->outbox.delivery && delivery_is_stopping(w->outbox.delivery)) {
         drop_batches(w);
         outbox_drop(&w->outbox);
         return RC_OK;
@@ -479,13 +416,7 @@ static enum rc push_flush(struct sink *s, struct err *e)
     enum rc rc = send_rest(w, e);
     if (rc != RC_OK)
         return abandon(w, rc);
-    if (w->delivery)
-        delivery_end(w->delivery);
-    if (!w->outbox.state)
-        return RC_OK;
-    rc = state_delivery_counts(w->outbox.state, w->outbox.index, &w->delivered, &w->failed, e);
-    w->counts_whole_run = rc == RC_OK;
-    return rc;
+    return w->preview ? RC_OK : outbox_end(&w->outbox, e);
 }
 
 /* What was sent cannot be more visible than it is. */
@@ -512,25 +443,17 @@ static enum rc push_abort(struct sink *s, struct err *e)
 static void push_result(const struct sink *s, struct sink_result *out)
 {
     const struct push *w = (const struct push *)s;
-    struct delivery_counts counts;
-    if (w->preview) {
+    if (w->preview)
         preview_result(w->preview, out);
-        return;
-    }
-    delivery_count(w->delivery, &counts);
-    *out = (struct sink_result){
-        .is_delivery = true,
-        .delivered = w->counts_whole_run ? w->delivered : counts.delivered,
-        .failed = w->counts_whole_run ? w->failed : counts.failed,
-    };
-    out->deliveries = out->delivered + out->failed;
+    else
+        outbox_result(&w->outbox, out);
 }
 
 static void push_stop(struct sink *s, int64_t grace_ms)
 {
     struct push *w = self(s);
-    if (w->delivery)
-        delivery_stop(w->delivery, grace_ms);
+    if (w->outbox.delivery)
+        delivery_stop(w->outbox.delivery, grace_ms);
 }
 
 const struct sink_ops sink_push = {

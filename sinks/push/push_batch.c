@@ -371,8 +371,9 @@ enum rc batches_rest(void *batches, struct str body, const struct lead_note *lea
 }
 
 /* DIGEST ":" and, as a blob, of each batch: its notes counted, its body counted. */
-void batches_mark(const struct batches *b, struct buf *out)
+void batches_mark(const void *batches, struct buf *out)
 {
+    const struct batches *b = batches;
     struct buf all;
     buf_addf(out, "%016llx:", (unsigned long long)b->destination->digest);
     buf_init(&all, MARK_BYTES_MAX);

@@ -77,7 +77,7 @@ enum rc batches_rest(void *batches, struct str body, const struct lead_note *lea
                      const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE]);
 
 /* Appends what is needed to resume with the batches at hand. Errors stick in `out`. */
-void batches_mark(const struct batches *b, struct buf *out);
+void batches_mark(const void *batches, struct buf *out);
 
 /* A batch from a mark. */
 struct batch_rest {

@@ -206,8 +206,9 @@ enum rc batch_end(struct batch *b, struct message **out)
 /* ---- resuming ------------------------------------------------------------------------------ */
 
 /* NOTES BODY: the notes counted, the body as a blob to the end of the mark. */
-void batch_mark(const struct batch *b, struct buf *out)
+void batch_mark(const void *batch, struct buf *out)
 {
+    const struct batch *b = batch;
     const struct message *p = b->message;
     if (!p || p->own.n_leads == 0)
         return;

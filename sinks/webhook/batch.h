@@ -48,7 +48,7 @@ enum rc batch_end(struct batch *b, struct message **out);
 
 /* Appends what is needed to resume with the batch at hand; nothing where none has leads. Errors stick
  * in `out`. */
-void batch_mark(const struct batch *b, struct buf *out);
+void batch_mark(const void *batch, struct buf *out);
 
 /* A batch from a mark. */
 struct batch_rest {

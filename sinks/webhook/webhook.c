@@ -15,11 +15,9 @@
 #include "sinks/registry.h"
 #include "sinks/webhook/webhook_config.h"
 
-#define MESSAGES_PER_REQUEST 4            /* that may be ready or on their way ... */
-#define SENT_BYTES_MAX ((size_t)16 << 20) /* ... with bodies of so many bytes */
+#define MESSAGES_PER_REQUEST 4 /* that may be ready or on their way */
 /* Of a response: more than is used, so that one of ordinary size does not cost its connection. */
 #define RESPONSE_BYTES ((size_t)64 << 10)
-#define MARK_BYTES_MAX ((size_t)1 << 30)
 
 struct webhook {
     struct sink sink;
@@ -29,11 +27,7 @@ struct webhook {
     struct webhook_secrets *secrets;
     struct batch batch;
     struct sender sender;
-    struct delivery *delivery;
     struct outbox outbox;
-    struct buf mark;
-    bool counts_whole_run; /* `delivered` and `failed` are the state's */
-    uint64_t delivered, failed;
 };
 
 static struct webhook *self(struct sink *s)
@@ -150,7 +144,7 @@ static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct
 
 static void settle_unsent(struct webhook *w, const struct lead *lead)
 {
-    struct verdict v = delivery_refusal(w->delivery);
+    struct verdict v = delivery_refusal(w->outbox.delivery);
     w->host.settle(w->host.ctx, &w->sink, lead, &v);
 }
 
@@ -166,19 +160,6 @@ static void settle_too_large(struct webhook *w, const struct lead *lead)
 
 /* ---- open, close ---------------------------------------------------------------------------- */
 
-static struct http_retry_cfg retry_cfg(const struct sink_cfg *cfg)
-{
-    const struct webhook_opts *opts = cfg->opts;
-    struct http_retry_cfg retry = *cfg->http->retry;
-    if (opts->attempts > 0)
-        retry.attempts = (unsigned)opts->attempts;
-    if (opts->retry_max_time_ms > 0)
-        retry.retry_max_time_ms = opts->retry_max_time_ms;
-    if (opts->timeout_ms > 0)
-        retry.timeout_ms = opts->timeout_ms;
-    return retry;
-}
-
 static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, struct err *e)
 {
     const struct webhook_opts *opts = cfg->opts;
@@ -189,43 +170,29 @@ static enum rc open_delivery(struct webhook *w, const struct sink_cfg *cfg, stru
         .secrets = w->secrets,
         .log = cfg->log,
     };
-    const struct delivery_cfg delivery = {
-        .subject = cfg->spec,
+    struct delivery_cfg delivery = {
         .protocol = &webhook_protocol,
         .protocol_ctx = &w->sender,
         .headers = w->headers.list,
         .n_headers = w->headers.n,
-        .user_agent = cfg->http->user_agent,
-        .cacert = cfg->http->cacert,
         .proxy = url_bypasses_proxy(cfg->target, cfg->http->allow_http) ? "" : cfg->http->proxy,
-        .http_version = cfg->http->version,
         .concurrency = (unsigned)opts->concurrency,
         .rate_per_s = opts->rate_per_s,
-        .retry = retry_cfg(cfg),
-        .clock = cfg->clock,
-        .log = cfg->log,
+        .retry = outbox_retry_cfg(cfg, opts->attempts, opts->timeout_ms, opts->retry_max_time_ms),
         .messages_max = (size_t)opts->concurrency * MESSAGES_PER_REQUEST,
         .leads_max = (size_t)opts->batch,
-        .body_max = MESSAGE_BODY_MAX,
-        .host = &w->host,
-        .sent_bytes_max = SENT_BYTES_MAX,
-        .fill_when_stopped = cfg->state != NULL, /* the state has it for when the run is resumed */
         .max_answer = RESPONSE_BYTES,
         .max_error_answer = ANSWER_BYTES_MAX,
         .head_is_enough = true, /* a 2xx must not be sent again */
-        .settle = outbox_settle,
-        .ctx = &w->outbox,
     };
-    enum rc rc = delivery_new(&w->delivery, &delivery, e);
-    w->outbox.delivery = w->delivery;
-    return rc;
+    return outbox_open_delivery(&w->outbox, cfg, &delivery, e);
 }
 
 /* The batch at hand is not sent: its leads are pending. */
 static void drop_batch(struct webhook *w)
 {
     if (w->batch.message)
-        delivery_drop(w->delivery, w->batch.message);
+        delivery_drop(w->outbox.delivery, w->batch.message);
     w->batch.message = NULL;
 }
 
@@ -233,12 +200,10 @@ static void webhook_close(struct sink *s)
 {
     struct webhook *w = self(s);
     drop_batch(w);
-    delivery_free(w->delivery);
     outbox_close(&w->outbox);
     batch_close(&w->batch);
     webhook_secrets_free(w->secrets);
     webhook_headers_free(&w->headers);
-    buf_free(&w->mark);
     free(w);
 }
 
@@ -249,28 +214,12 @@ static enum rc damaged(const struct webhook *w, enum rc rc, struct err *e)
     return err_set(e, RC_USAGE, "%s: the mark in the state is damaged", w->subject);
 }
 
-/* A mark's batch that was completed after the mark was recorded then, whole. */
-static enum rc is_recorded(const struct webhook *w, const struct batch_rest *rest, bool *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < rest->n_leads; i++)
-        n += outbox_has(&w->outbox, &rest->leads[i].lead);
-    *out = n > 0;
-    return n == 0 || n == rest->n_leads ? RC_OK : RC_SYNTAX;
-}
-
 static enum rc resume(struct webhook *w, struct batch_rest *rest, struct err *e)
 {
     struct message *p = NULL;
-    bool recorded = false;
-    enum rc rc = is_recorded(w, rest, &recorded);
-    if (rc != RC_OK || recorded)
-        return rc == RC_OK ? RC_OK : damaged(w, rc, e);
-    rc = delivery_take(w->delivery, &p);
-    if (rc != RC_OK)
-        return err_nomem(e);
-    if (!p)
-        return err_set(e, RC_INTERNAL, "%s: %s", w->subject, delivery_refusal(w->delivery).error);
+    enum rc rc = outbox_resume(&w->outbox, rest->leads, rest->n_leads, &p, e);
+    if (rc != RC_OK || !p)
+        return rc == RC_SYNTAX ? damaged(w, rc, e) : rc;
     rc = batch_resume(&w->batch, p, rest, &w->host, &w->sink, e);
     return rc == RC_OK || rc == RC_NOMEM ? rc : damaged(w, rc, e);
 }
@@ -289,7 +238,8 @@ static enum rc restore(struct webhook *w, const struct sink_mark *from, struct e
 static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg,
                           const struct sink_mark *from, struct err *e)
 {
-    const struct outbox_messages messages = {.check = batch_check_recorded, .ctx = &w->batch};
+    const struct outbox_messages messages = {
+        .check = batch_check_recorded, .mark = batch_mark, .ctx = &w->batch};
     enum rc rc = webhook_headers_make(&w->headers, cfg, e);
     if (rc == RC_OK)
         rc = webhook_secrets_load(&w->secrets, cfg, e);
@@ -315,7 +265,6 @@ static enum rc webhook_open(struct sink **out, const struct sink_cfg *cfg,
     w->sink.ops = &sink_webhook;
     w->host = cfg->host;
     w->subject = cfg->spec;
-    buf_init(&w->mark, MARK_BYTES_MAX);
     enum rc rc = open_parts(w, cfg, from, e);
     if (rc != RC_OK) {
         webhook_close(&w->sink);
@@ -335,7 +284,7 @@ static enum rc send_batch(struct webhook *w, bool at_end, struct err *e)
         return err_nomem(e);
     rc = outbox_send(&w->outbox, p, at_end, e);
     if (rc != RC_OK)
-        delivery_drop(w->delivery, p);
+        delivery_drop(w->outbox.delivery, p);
     return rc;
 }
 
@@ -345,7 +294,7 @@ static enum rc need_batch(struct webhook *w, struct err *e)
     struct message *p = NULL;
     if (w->batch.message)
         return RC_OK;
-    if (delivery_take(w->delivery, &p) != RC_OK)
+    if (delivery_take(w->outbox.delivery, &p) != RC_OK)
         return err_nomem(e);
     if (p)
         batch_begin(&w->batch, p);
@@ -378,10 +327,8 @@ static enum rc put_lead(struct webhook *w, const struct lead *lead, struct err *
 /* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. */
 static enum rc abandon(struct webhook *w, enum rc rc)
 {
-    delivery_stop(w->delivery, 0);
     drop_batch(w);
-    outbox_drop(&w->outbox);
-    delivery_end(w->delivery);
+    outbox_abandon(&w->outbox);
     return rc;
 }
 
@@ -395,26 +342,16 @@ static enum rc webhook_put(struct sink *s, const struct lead *const leads[], siz
     return rc == RC_OK ? RC_OK : abandon(w, rc);
 }
 
-/* What was sent is in the state; what is left is the batch at hand. */
 static enum rc webhook_mark(struct sink *s, struct sink_mark *out, struct err *e)
 {
-    struct webhook *w = self(s);
-    if (!w->outbox.state)
-        return err_set(e, RC_USAGE, "%s: without --state there is no record of what was sent",
-                       w->subject);
-    buf_clear(&w->mark);
-    batch_mark(&w->batch, &w->mark);
-    if (buf_rc(&w->mark) != RC_OK)
-        return err_nomem(e);
-    out->text = buf_str(&w->mark);
-    return RC_OK;
+    return outbox_mark(&self(s)->outbox, out, e);
 }
 
 /* What is not sent because the run is stopped is left to when it is resumed. */
 static enum rc send_rest(struct webhook *w, struct err *e)
 {
     enum rc rc = RC_OK;
-    if (delivery_is_stopping(w->delivery)) {
+    if (delivery_is_stopping(w->outbox.delivery)) {
         drop_batch(w);
         outbox_drop(&w->outbox);
         return RC_OK;
@@ -432,12 +369,7 @@ static enum rc webhook_flush(struct sink *s, struct err *e)
     enum rc rc = send_rest(w, e);
     if (rc != RC_OK)
         return abandon(w, rc);
-    delivery_end(w->delivery);
-    if (!w->outbox.state)
-        return RC_OK;
-    rc = state_delivery_counts(w->outbox.state, w->outbox.index, &w->delivered, &w->failed, e);
-    w->counts_whole_run = rc == RC_OK;
-    return rc;
+    return outbox_end(&w->outbox, e);
 }
 
 /* What was delivered cannot be more visible than it is. */
@@ -450,19 +382,12 @@ static enum rc webhook_prepare(struct sink *s, struct buf *text, struct err *e)
 static void webhook_result(const struct sink *s, struct sink_result *out)
 {
     const struct webhook *w = (const struct webhook *)s;
-    struct delivery_counts counts;
-    delivery_count(w->delivery, &counts);
-    *out = (struct sink_result){
-        .is_delivery = true,
-        .delivered = w->counts_whole_run ? w->delivered : counts.delivered,
-        .failed = w->counts_whole_run ? w->failed : counts.failed,
-    };
-    out->deliveries = out->delivered + out->failed;
+    outbox_result(&w->outbox, out);
 }
 
 static void webhook_stop(struct sink *s, int64_t grace_ms)
 {
-    delivery_stop(self(s)->delivery, grace_ms);
+    delivery_stop(self(s)->outbox.delivery, grace_ms);
 }
 
 const struct sink_ops sink_webhook = {
