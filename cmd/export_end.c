@@ -8,8 +8,14 @@
 #include "cmd/signals.h"
 #include "cmd/summary.h"
 #include "core/file/outfile.h"
+#include "monitor/metrics.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)16 << 20)
+#define METRICS_BYTES_MAX ((size_t)4 << 20)
+
+/* Whoever collects metrics is another user. */
+#define METRICS_MODE 0644
+#define JOB_NAME_DEFAULT "leadpipe"
 
 /* Begins every summary in JSON: messages_json_begin(). */
 static const char json_summary_begins[] = "{\"at\":\"";
@@ -31,10 +37,11 @@ static const char *path_of(const struct export_ended *ended, const char *option,
     return given && !has_placeholder(given) ? given : NULL;
 }
 
-static enum rc write_file(struct export *x, const char *path, const struct buf *text, struct err *e)
+static enum rc write_file(struct export *x, const char *path, unsigned mode, const struct buf *text,
+                          struct err *e)
 {
     const struct outfile_cfg cfg = {
-        .places = x->cfg.places, .path = path, .spool = true, .stop = x->cfg.stop};
+        .places = x->cfg.places, .path = path, .mode = mode, .spool = true, .stop = x->cfg.stop};
     struct outfile *f = NULL;
     enum rc rc = buf_rc(text);
     if (rc != RC_OK)
@@ -106,10 +113,51 @@ static enum rc write_summary(struct export *x, const struct export_ended *ended,
         return RC_OK;
     buf_init(&text, SUMMARY_BYTES_MAX);
     make_summary(&text, x, ended);
-    enum rc rc = write_file(x, path, &text, e);
+    enum rc rc = write_file(x, path, 0, &text, e);
     buf_free(&text);
     if (rc != RC_OK)
         err_prefix(e, "--summary-file");
+    return rc;
+}
+
+/* ---- metrics -------------------------------------------------------------------------------- */
+
+static struct metrics metrics_of(const struct export *x, const struct export_ended *ended)
+{
+    return (struct metrics){
+        .job = x->options.job_name ? x->options.job_name : JOB_NAME_DEFAULT,
+        .started_wall_ms = ended->started_wall_ms,
+        .ended_wall_ms = ended->ended_wall_ms,
+        .exit_status = ended->exit_status,
+        .cfg = ended->cfg,
+        .result = ended->result,
+    };
+}
+
+static enum rc write_metrics(struct export *x, const struct export_ended *ended, struct err *e)
+{
+    const char *path = path_of(ended, "metrics", x->options.metrics);
+    struct metrics m = metrics_of(x, ended);
+    struct buf text;
+    if (!path || (!ended->result && !is_earlier(path, METRICS_BEGIN)))
+        return RC_OK;
+    enum rc rc = RC_OK;
+    if (ended->exit_status == EXIT_STATUS_OK)
+        m.last_success_wall_ms = ended->ended_wall_ms;
+    else
+        rc = metrics_last_success(path, m.job, ended->ended_wall_ms, &m.last_success_wall_ms, e);
+    if (rc == RC_SYNTAX) {
+        messages_writef(x->messages, LOG_LEVEL_WARN_ALWAYS, "--metrics",
+                        "%s; the time of the last success is lost", e->msg);
+        rc = RC_OK;
+    }
+    buf_init(&text, METRICS_BYTES_MAX);
+    metrics_put(&text, &m);
+    if (rc == RC_OK)
+        rc = write_file(x, path, METRICS_MODE, &text, e);
+    buf_free(&text);
+    if (rc != RC_OK)
+        err_prefix(e, "--metrics");
     return rc;
 }
 
@@ -117,11 +165,18 @@ static enum rc write_summary(struct export *x, const struct export_ended *ended,
 
 int export_end_files(struct export *x, const struct export_ended *ended)
 {
-    struct err e;
-    if (write_summary(x, ended, &e) == RC_OK)
-        return ended->exit_status;
-    messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
-    return ended->exit_status == EXIT_STATUS_OK ? EXIT_STATUS_STOPPED : ended->exit_status;
+    static enum rc (*const writers[])(struct export *, const struct export_ended *,
+                                      struct err *) = {write_summary, write_metrics};
+    struct export_ended so_far = *ended;
+    for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
+        struct err e;
+        if (writers[i](x, &so_far, &e) == RC_OK)
+            continue;
+        messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
+        if (so_far.exit_status == EXIT_STATUS_OK)
+            so_far.exit_status = EXIT_STATUS_STOPPED;
+    }
+    return so_far.exit_status;
 }
 
 void export_end_messages(struct export *x, const struct export_ended *ended)

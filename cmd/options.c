@@ -4,8 +4,25 @@
 #include <string.h>
 
 #include "cmd/command_line.h"
+#include "core/file/outfile.h"
 
 #define EXAMPLE "for example: leadpipe export -p omni -t csv:out/ ids.txt"
+
+#define JOB_NAME_BYTES_MAX 255
+
+static enum rc check_monitoring(const struct export_options *o, struct err *e)
+{
+    size_t n = o->job_name ? strlen(o->job_name) : 0;
+    if (n > JOB_NAME_BYTES_MAX || !utf8_valid(o->job_name ? o->job_name : "", n))
+        return err_set(e, RC_USAGE, "--job-name: NAME must be UTF-8 of at most %d bytes",
+                       JOB_NAME_BYTES_MAX);
+    if (o->metrics && (outfile_is_url(o->metrics) || !outfile_is_file(o->metrics)))
+        return err_set(e, RC_USAGE,
+                       "--metrics: %s is not a file that can be replaced; standard output, pipes, "
+                       "devices and object storage are not possible here",
+                       o->metrics);
+    return RC_OK;
+}
 
 /* What the table does not say. */
 static enum rc check_combinations(const struct export_options *o, struct err *e)
@@ -21,7 +38,7 @@ static enum rc check_combinations(const struct export_options *o, struct err *e)
                        o->files.items[0]);
     if (o->quiet && o->progress == PROGRESS_ALWAYS)
         return err_set(e, RC_USAGE, "--quiet and --progress always cannot be used together");
-    return RC_OK;
+    return check_monitoring(o, e);
 }
 
 enum rc options_parse(struct export_options *out, int argc, char *const argv[], struct err *e)
@@ -53,7 +70,8 @@ enum rc options_parse(struct export_options *out, int argc, char *const argv[], 
 
 /* ---- of a command line that is refused ------------------------------------------------------ */
 
-static const char *const reporting[] = {"log-format", "summary", "summary-file", NULL};
+static const char *const reporting[] = {"log-format", "summary",  "summary-file",
+                                        "metrics",    "job-name", NULL};
 
 static bool is_reporting(const struct option_spec *o)
 {

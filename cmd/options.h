@@ -52,6 +52,7 @@ struct export_options {
     int log_format; /* enum message_format */
     int summary;    /* enum summary_format, or OPTION_AUTO: as `log_format` */
     const char *summary_file;
+    const char *metrics, *job_name;
     bool help;
 
     const struct option_given *given; /* all of them, in their order */
@@ -66,6 +67,7 @@ enum option_section {
     SECTION_FETCHING,
     SECTION_OUTPUT,
     SECTION_MESSAGES,
+    SECTION_MONITORING,
     SECTION_END,
 };
 

@@ -452,6 +452,25 @@ const struct option_spec export_option_specs[] = {
         .flags = OPTION_MAY_CHANGE,
         .help = "show this help",
     },
+    /* ---- monitoring ---- */
+    {
+        .name = "metrics",
+        AT(TEXT, metrics),
+        .section = SECTION_MONITORING,
+        .flags = OPTION_MAY_CHANGE,
+        .file = FILE_WRITTEN,
+        .help = "write figures of the run for Prometheus, whatever the end of the run, such as "
+                "for the textfile collector of node_exporter",
+    },
+    {
+        .name = "job-name",
+        .arg = "NAME",
+        AT(TEXT, job_name),
+        .section = SECTION_MONITORING,
+        .default_note = "leadpipe",
+        .flags = OPTION_MAY_CHANGE,
+        .help = "what monitoring calls the run: the label \"job\" of --metrics",
+    },
     {.name = NULL},
 };
 
@@ -468,6 +487,8 @@ const char *option_section_title(enum option_section s)
         return "Output";
     case SECTION_MESSAGES:
         return "Messages";
+    case SECTION_MONITORING:
+        return "Monitoring";
     case SECTION_END:
         break;
     }

@@ -31,6 +31,7 @@ test      python3-pytest                   python   pytest
 test      python3-venv                     python   ensurepip
 test      python3-msgpack                  python   msgpack
 test      python3-h2                       python   h2
+test      python3-prometheus-client        python   prometheus_client
 test      openssl                          command  openssl
 test      tmux                             command  tmux
 test      nginx-light|nginx                command  nginx|/usr/sbin/nginx

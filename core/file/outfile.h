@@ -48,6 +48,8 @@ struct outfile_cfg {
     struct str mark; /* with `keep_bytes`: what outfile_mark() has appended; or absent */
     bool want_sha256;
     enum outfile_suffix suffix;
+    /* Of the file; 0: as that of the file that it replaces, or by the umask. Nothing for streams. */
+    unsigned mode;
     /* Descriptors, pipes and devices get nothing before outfile_publish(): until then it goes to an
      * unlinked temporary file in $TMPDIR (else /var/tmp). Standard error is always treated so: lines
      * must not be mixed with messages. */

@@ -20,6 +20,7 @@ struct local {
     struct place place; /* first */
     int fd;             /* the unfinished file; -1 once it was removed */
     size_t unsent;      /* bytes that the system has and was not asked to write to disk */
+    mode_t mode;        /* that it is to have; 0: see take_mode() */
     bool handed_over;   /* a text says how to finish it */
     bool folder_synced; /* of who calls sync() */
     /* The system reports once, to whoever syncs first, that it could not write: so all must know. */
@@ -65,13 +66,13 @@ static void local_discard(const struct target *t)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* That of the file that it takes the place of, where there is one. */
+/* Where none was asked for, that of the file that it takes the place of, if there is one. */
 static bool take_mode(const struct local *f, mode_t more)
 {
     const struct target *t = &f->place.target;
     struct stat st;
-    mode_t mode = t->mode | more;
-    return !t->exists ||
+    mode_t mode = (f->mode ? f->mode : t->mode) | more;
+    return (!f->mode && !t->exists) ||
            (fstat(f->fd, &st) == 0 && ((st.st_mode & 0777) == mode || fchmod(f->fd, mode) == 0));
 }
 
@@ -124,6 +125,7 @@ static enum rc local_open(struct place **out, const struct target *t, const stru
         return err_nomem(e);
     }
     f->fd = -1;
+    f->mode = (mode_t)cfg->mode;
     f->place = (struct place){.ops = &place_local, .target = *t, .label = t->path};
     enum rc rc = open_part(f, cfg->keep_bytes, e);
     if (rc != RC_OK) {

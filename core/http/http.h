@@ -207,6 +207,7 @@ struct http_stats {
     int64_t held_back_ms; /* of the gate: from now on; 0: open */
     bool down;
     double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms; /* of answered tries */
+    double latency_sum_ms;
 };
 
 enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg, struct err *e);

@@ -106,6 +106,7 @@ struct meter {
     _Atomic uint64_t in_flight, waiting, limit, down;
     _Atomic int64_t gate_us;
     struct latency latency;
+    _Atomic uint64_t latency_sum_us;
 };
 
 /* A socket of libcurl's and its watcher; see http_loop.c. */

@@ -12,6 +12,7 @@ void http_meter_try(struct http_engine *h, const struct http_try *try)
     bool known = try->status > 0 && try->status < HTTP_STATUS_MAX;
     figure_add(&m->statuses[known ? try->status : 0], 1);
     latency_add(&m->latency, try->latency_us);
+    figure_add(&m->latency_sum_us, try->latency_us > 0 ? (uint64_t)try->latency_us : 0);
 }
 
 static void show(_Atomic uint64_t *f, uint64_t value)
@@ -57,6 +58,7 @@ void http_engine_stats(struct http_engine *h, struct http_stats *out)
         .latency_p90_ms = quantiles[1],
         .latency_p99_ms = quantiles[2],
         .latency_max_ms = latency_max_ms(&m->latency),
+        .latency_sum_ms = (double)get(&m->latency_sum_us) / 1000,
     };
     for (size_t i = 0; i < HTTP_STATUS_MAX; i++)
         out->statuses[i] = get(&m->statuses[i]);
@@ -71,8 +73,8 @@ enum { STATUSES = 16, /* more than stand alone */ BUCKETS = STATUSES + HTTP_STAT
 
 static _Atomic uint64_t *figure_at(struct meter *m, uint64_t number)
 {
-    _Atomic uint64_t *const alone[] = {&m->requests, &m->retries, &m->no_answer, &m->bytes_received,
-                                       &m->connections};
+    _Atomic uint64_t *const alone[] = {&m->requests,       &m->retries,     &m->no_answer,
+                                       &m->bytes_received, &m->connections, &m->latency_sum_us};
     if (number < sizeof alone / sizeof *alone)
         return alone[number];
     if (number >= STATUSES && number < BUCKETS)
