@@ -9,19 +9,22 @@
 
 #include "cmd/commands.h"
 #include "cmd/completion.h"
+#include "cmd/options.h"
 #include "core/provider/profile.h"
 #include "sinks/push/destination.h"
 #include "sinks/registry.h"
 
 #define LINES_BYTES_MAX ((size_t)1 << 20)
-#define OPTIONS_MAX 256 /* of a command */
+#define OPTIONS_MAX 256 /* that are given; more are no longer left out */
 #define NAME_BYTES_MAX 256
 
 /* The command line up to the word at the cursor. */
 struct line {
     const struct command *command;
-    const char *provider;         /* the last one given; NULL: none */
-    bool given[OPTIONS_MAX];      /* by their place in the command's table */
+    const struct option_spec *tables[3]; /* of its options; ends with NULL */
+    const char *provider;                /* the last one given; NULL: none */
+    const struct option_spec *given[OPTIONS_MAX];
+    size_t n_given;
     const struct option_spec *in; /* the option whose value comes next; NULL: none */
     bool only_arguments;          /* behind "--" */
     size_t n_arguments;
@@ -227,17 +230,38 @@ static void complete_value(struct answer *a, const struct line *l, const struct 
 
 /* ---- options ---------------------------------------------------------------------------------- */
 
-static const struct option_spec *option_of_letter(const struct option_spec *table, char letter)
+/* Those of the command, and of one whose usage line says OPTIONS those of export, too. */
+static void set_tables(struct line *l, const struct command *c)
 {
-    for (const struct option_spec *o = table; o && o->name; o++) {
-        if (o->letter == letter)
-            return o;
+    size_t n = 0;
+    l->command = c;
+    if (c->options)
+        l->tables[n++] = c->options;
+    if (strstr(c->args, "[OPTIONS]"))
+        l->tables[n++] = export_option_specs;
+}
+
+static const struct option_spec *option_of_name(const struct line *l, struct str name)
+{
+    const struct option_spec *o = NULL;
+    for (size_t i = 0; !o && l->tables[i]; i++)
+        o = option_named(l->tables[i], name);
+    return o;
+}
+
+static const struct option_spec *option_of_letter(const struct line *l, char letter)
+{
+    for (size_t i = 0; l->tables[i]; i++) {
+        for (const struct option_spec *o = l->tables[i]; o->name; o++) {
+            if (o->letter == letter)
+                return o;
+        }
     }
     return NULL;
 }
 
 /* The option that a word "--NAME=VALUE" or "-xVALUE" is about, and its value; NULL: none is in the word. */
-static const struct option_spec *option_in_word(const struct option_spec *table, const char *word,
+static const struct option_spec *option_in_word(const struct line *l, const char *word,
                                                 const char **value)
 {
     *value = NULL;
@@ -245,11 +269,11 @@ static const struct option_spec *option_in_word(const struct option_spec *table,
         size_t n = strcspn(word + 2, "=");
         if (word[2 + n] == '=')
             *value = word + 2 + n + 1;
-        return option_named(table, (struct str){word + 2, n});
+        return option_of_name(l, (struct str){word + 2, n});
     }
     const struct option_spec *o = NULL;
     for (const char *letter = word + 1; *letter; letter++) {
-        o = option_of_letter(table, *letter);
+        o = option_of_letter(l, *letter);
         if (!o)
             return NULL;
         if (!option_takes_value(o))
@@ -263,9 +287,8 @@ static const struct option_spec *option_in_word(const struct option_spec *table,
 
 static void note(struct line *l, const struct option_spec *o, const char *value)
 {
-    size_t i = (size_t)(o - l->command->options);
-    if (i < OPTIONS_MAX)
-        l->given[i] = true;
+    if (l->n_given < OPTIONS_MAX)
+        l->given[l->n_given++] = o;
     if (o->names & NAMES_PROVIDERS && value)
         l->provider = value;
 }
@@ -286,7 +309,7 @@ static void take_word(struct line *l, const char *word)
         return;
     }
     const char *value;
-    const struct option_spec *o = option_in_word(l->command->options, word, &value);
+    const struct option_spec *o = option_in_word(l, word, &value);
     if (!o)
         return;
     note(l, o, value);
@@ -297,11 +320,8 @@ static void take_word(struct line *l, const char *word)
 /* May it stand beside those that are given? */
 static bool is_possible(const struct line *l, const struct option_spec *o)
 {
-    const struct option_spec *table = l->command->options;
-    for (size_t i = 0; i < OPTIONS_MAX && table[i].name; i++) {
-        const struct option_spec *other = &table[i];
-        if (!l->given[i])
-            continue;
+    for (size_t i = 0; i < l->n_given; i++) {
+        const struct option_spec *other = l->given[i];
         if ((other == o && !option_is_repeatable(o)) ||
             (o->excludes && strcmp(o->excludes, other->name) == 0) ||
             (other->excludes && strcmp(other->excludes, o->name) == 0))
@@ -310,9 +330,9 @@ static bool is_possible(const struct line *l, const struct option_spec *o)
     return true;
 }
 
-static void complete_option(struct answer *a, const struct line *l, bool letters)
+static void complete_table(struct answer *a, const struct line *l, const struct option_spec *table,
+                           bool letters)
 {
-    const struct option_spec *table = l->command->options;
     char name[NAME_BYTES_MAX];
     for (const struct option_spec *o = table; o && o->name; o++) {
         if (!is_possible(l, o))
@@ -324,7 +344,13 @@ static void complete_option(struct answer *a, const struct line *l, bool letters
         (void)snprintf(name, sizeof name, "--%s", o->name);
         put(a, str_c(name), "", o->help);
     }
-    if (!option_named(table, STR("help")))
+}
+
+static void complete_option(struct answer *a, const struct line *l, bool letters)
+{
+    for (size_t i = 0; l->tables[i]; i++)
+        complete_table(a, l, l->tables[i], letters);
+    if (!option_of_name(l, STR("help")))
         put(a, STR("--help"), "", "show this help");
 }
 
@@ -392,7 +418,7 @@ static void complete_word(struct answer *a, const struct line *l)
         complete_argument(a, l);
         return;
     }
-    const struct option_spec *o = option_in_word(l->command->options, word, &value);
+    const struct option_spec *o = option_in_word(l, word, &value);
     if (o && value && option_takes_value(o))
         complete_value(a, l, o, value);
     else if (!value)
@@ -407,9 +433,11 @@ static void complete(struct answer *a, int n_words, char *words[])
         put(a, STR("--version"), "", "show the version");
         return;
     }
-    struct line l = {.command = command_named(words[0])};
-    if (!l.command)
+    struct line l = {.command = NULL};
+    const struct command *c = command_named(words[0]);
+    if (!c)
         return;
+    set_tables(&l, c);
     for (int i = 1; i < n_words - 1; i++)
         take_word(&l, words[i]);
     complete_word(a, &l);
