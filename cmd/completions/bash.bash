@@ -62,11 +62,19 @@ _leadpipe() {
         if [[ $flags == *' folders '* ]]; then compopt -o dirnames; else compopt -o default; fi
         return
     fi
-    compopt -o filenames
+    if [[ $skipped == "$prefix" ]]; then compopt -o filenames; fi
     if [[ $flags == *' folders '* ]]; then mapfile -t lines < <(compgen -d -- "$piece"); else
         mapfile -t lines < <(compgen -f -- "$piece")
     fi
     for word in "${lines[@]}"; do
+        # Readline sees what a name needs only where nothing stands before it.
+        if [[ $skipped != "$prefix" ]]; then
+            if [[ -d $word ]]; then
+                word+=/
+                compopt -o nospace
+            fi
+            printf -v word %q "$word"
+        fi
         word=$prefix$word
         COMPREPLY+=("${word#"$skipped"}")
     done
