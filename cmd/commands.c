@@ -10,6 +10,8 @@
 const struct command commands[] = {
     {"export", "-p PROVIDER -t SINK [-t SINK]... [options] [FILE]...",
      "fetch leads and write them to sinks", export_option_specs, command_export},
+    {"list", "-p PROVIDER [options]", "list the IDs of all leads of a provider, as NDJSON",
+     list_option_specs, command_list},
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
      providers_option_specs, command_providers},
     {"sinks", "", "list the sinks and their options", NULL, command_sinks},

@@ -23,6 +23,7 @@ extern const struct option_spec version_option_specs[];
 const struct command *command_named(const char *name);
 
 int command_export(struct messages *m, int argc, char *argv[]);
+int command_list(struct messages *m, int argc, char *argv[]);
 int command_providers(struct messages *m, int argc, char *argv[]);
 int command_sinks(struct messages *m, int argc, char *argv[]);
 int command_destinations(struct messages *m, int argc, char *argv[]);

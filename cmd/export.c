@@ -63,9 +63,8 @@ static enum rc register_option(struct export *x, const struct option_given *give
     return flags & OPTION_SINK ? register_url(x, given->text) : RC_OK;
 }
 
-/* Those that the command line and the environment hold; the key and the sinks' own are registered
- * where they are read. libcurl reads the variables of proxies itself: they stay. */
-static enum rc register_secrets(struct export *x, struct err *e)
+/* libcurl reads the variables of proxies itself: they stay. */
+enum rc export_register_secrets(struct export *x, struct err *e)
 {
     static const char *const proxy_variables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
                                                   "all_proxy",  "ALL_PROXY",   NULL};
@@ -83,8 +82,7 @@ static enum rc register_secrets(struct export *x, struct err *e)
     return rc == RC_OK ? RC_OK : err_nomem(e);
 }
 
-/* A wrong command line may already say how it wants its messages. */
-static bool wants_json(int argc, char *argv[])
+bool export_wants_json(int argc, char *argv[])
 {
     bool json = false;
     for (int i = 1; i < argc; i++) {
@@ -96,7 +94,7 @@ static bool wants_json(int argc, char *argv[])
     return json;
 }
 
-static void set_messages(struct messages *m, const struct export_options *o)
+void export_set_messages(struct messages *m, const struct export_options *o)
 {
     m->format = (enum message_format)o->log_format;
     if (o->quiet)
@@ -137,7 +135,7 @@ static void start_progress(struct export *x)
 
 static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
 {
-    enum rc rc = register_secrets(x, e);
+    enum rc rc = export_register_secrets(x, e);
     if (rc == RC_OK)
         rc = arguments_copy(&x->arguments, argc, argv, &x->options, e);
     if (rc == RC_OK)
@@ -222,7 +220,7 @@ static int refuse(struct export *x, int argc, char *argv[], struct err *e)
     struct err ignored;
     int status = e->rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
     if (options_parse_reporting(&x->options, argc, argv, &ignored) == RC_OK &&
-        register_secrets(x, &ignored) == RC_OK)
+        export_register_secrets(x, &ignored) == RC_OK)
         status = end_refused(x, status, e);
     else
         messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e->msg);
@@ -235,7 +233,7 @@ int command_export(struct messages *m, int argc, char *argv[])
     struct export x = {
         .messages = m, .stop = {.fd = -1}, .started_wall_ms = clock_wall_ms(&clock_system)};
     struct err e;
-    if (wants_json(argc, argv))
+    if (export_wants_json(argc, argv))
         m->format = MESSAGES_JSON;
     enum rc rc = options_parse(&x.options, argc, argv, &e);
     if (rc != RC_OK)
@@ -247,7 +245,7 @@ int command_export(struct messages *m, int argc, char *argv[])
         messages_write(m, LOG_LEVEL_ERROR, NULL, "libcurl cannot be initialized");
         status = EXIT_STATUS_STOPPED;
     } else {
-        set_messages(m, &x.options);
+        export_set_messages(m, &x.options);
         status = export_with_options(&x, argc, argv);
         curl_global_cleanup();
     }

@@ -49,6 +49,16 @@ enum rc export_set_settings(struct export *x, struct err *e);
 /* Everything else: touches nothing outside but this process's limit of open files. */
 enum rc export_set_run(struct export *x, struct err *e);
 
+/* What of `argv` messages depend on: JSON or not, also where the rest is wrong. */
+bool export_wants_json(int argc, char *argv[]);
+/* Which messages are shown, and how, by the options. */
+void export_set_messages(struct messages *m, const struct export_options *o);
+/* Those that the command line and the environment hold; the key and the sinks' own are registered
+ * where they are read. RC_NOMEM. */
+enum rc export_register_secrets(struct export *x, struct err *e);
+/* How the provider is reached: certificates, proxy, limits. After the provider. RC_USAGE. */
+enum rc export_set_fetching(struct export *x, struct err *e);
+
 void export_free(struct export *x);
 
 #endif

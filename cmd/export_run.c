@@ -192,9 +192,14 @@ static enum rc set_files(struct export *x, struct err *e)
     return RC_OK;
 }
 
-static void set_fetching(struct export *x)
+enum rc export_set_fetching(struct export *x, struct err *e)
 {
     const struct export_options *o = &x->options;
+    enum rc rc = check_cacert(o->cacert, e);
+    if (rc == RC_OK)
+        rc = check_proxy(x, e);
+    if (rc != RC_OK)
+        return rc;
     x->cfg.concurrency = o->concurrency == OPTION_AUTO ? 0 : (unsigned)o->concurrency;
     x->cfg.concurrency_max = CONCURRENCY_MAX_AUTO;
     x->cfg.rate_per_s = o->rate_per_s;
@@ -209,6 +214,7 @@ static void set_fetching(struct export *x)
     x->cfg.cacert = o->cacert;
     x->cfg.proxy = url_bypasses_proxy(x->cfg.base_url, o->allow_http) ? "" : o->proxy;
     x->cfg.http_version = http_version(o);
+    return RC_OK;
 }
 
 /* What was not given is as much as every sink can take. */
@@ -258,9 +264,7 @@ static void set_output(struct export *x)
 
 enum rc export_set_run(struct export *x, struct err *e)
 {
-    enum rc rc = check_cacert(x->options.cacert, e);
-    if (rc == RC_OK)
-        rc = check_proxy(x, e);
+    enum rc rc = export_set_fetching(x, e);
     if (rc == RC_OK)
         rc = check_ids(&x->options.ids, e);
     if (rc == RC_OK)
@@ -270,7 +274,6 @@ enum rc export_set_run(struct export *x, struct err *e)
     if (rc != RC_OK)
         return rc;
     set_input(x);
-    set_fetching(x);
     set_output(x);
     return RC_OK;
 }

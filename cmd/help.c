@@ -127,11 +127,34 @@ void help_print_short(FILE *f)
     (void)fputs("\nSee \"leadpipe help\" for details.\n", f);
 }
 
-static void print_export(FILE *f)
+static const char list_text[] =
+    "\n"
+    "Writes one JSON object per line, with the ID and the parameters of a lead, which\n"
+    "\"leadpipe export\" reads as it is. Every ID of every page is listed once. If rows\n"
+    "move while pages are read, the list is read again, up to 3 times.\n"
+    "\n"
+    "The list is not a snapshot: leads that are created or deleted while it is read\n"
+    "may be in it or not. Leads that the provider's API leaves out of its list are\n"
+    "not in it: that of omni has neither deleted nor test leads.\n";
+
+static const char list_statuses[] =
+    "\nExit status:\n"
+    "  0      the list has been read to its end\n"
+    "  1      the list was refused, or reading it stopped early: FILE was not written\n"
+    "  2      wrong usage or configuration; nothing was done\n"
+    "  3      leads may be missing: the list changed each time that it was read,\n"
+    "         would not end, or has elements without a valid ID; FILE was written\n"
+    "  128+n  stopped by signal n\n";
+
+static void print_sections(FILE *f, const struct option_spec *table)
 {
     for (unsigned section = 0; section < SECTION_END; section++)
-        print_section(f, export_option_specs, section,
-                      option_section_title((enum option_section)section));
+        print_section(f, table, section, option_section_title((enum option_section)section));
+}
+
+static void print_export(FILE *f)
+{
+    print_sections(f, export_option_specs);
     print_sinks_summary(f);
     (void)fputs(exit_statuses, f);
     (void)fputs(environment, f);
@@ -145,6 +168,10 @@ void help_print_command(FILE *f, const struct command *c)
     if (c->run == command_export) {
         (void)fputs(export_input, f);
         print_export(f);
+    } else if (c->run == command_list) {
+        (void)fputs(list_text, f);
+        print_sections(f, list_option_specs);
+        (void)fputs(list_statuses, f);
     } else if (c->options) {
         print_section(f, c->options, 0, "Options");
     }

@@ -13,11 +13,11 @@
 #include "cmd/completion.h"
 #include "cmd/help.h"
 
-/* "leadpipe COMMAND --help" is "leadpipe help COMMAND". The export command reads its options
- * itself: there, what looks like one may be the value of another. */
+/* "leadpipe COMMAND --help" is "leadpipe help COMMAND". Export and list read their
+ * options themselves: there, what looks like one may be the value of another. */
 static bool asks_for_help(const struct command *c, int argc, char *argv[])
 {
-    if (c->run == command_export)
+    if (c->run == command_export || c->run == command_list)
         return false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)

@@ -73,6 +73,14 @@ enum option_section {
 
 extern const struct option_spec export_option_specs[];
 
+/* What was asked for with `leadpipe list`. */
+struct list_options {
+    struct export_options common; /* provider, fetching, messages */
+    const char *created_since, *created_until, *output;
+};
+
+extern const struct option_spec list_option_specs[];
+
 const char *option_section_title(enum option_section s);
 
 /* Reads `argv` (argv[0] is the command). RC_USAGE with one line that names the option and what is

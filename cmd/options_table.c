@@ -5,102 +5,16 @@
 
 #define AT(type, member) OPTION_AT(struct export_options, type, member)
 
+#define PARAM_HELP                                                                                 \
+    "a parameter of the provider's URL, such as agentId=A1; repeatable; an input "                 \
+    "column of that name takes precedence"
+
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define GIB ((int64_t)1 << 30)
 
 const struct option_spec export_option_specs[] = {
     /* ---- provider ---- */
-    {
-        .name = "provider",
-        .letter = 'p',
-        .arg = "NAME|FILE",
-        AT(TEXT, provider),
-        .section = SECTION_PROVIDER,
-        .flags = OPTION_REQUIRED | OPTION_RESOLVED,
-        .file = FILE_READ,
-        .names = NAMES_PROVIDERS,
-        .help = "where to fetch leads from: a built-in provider (see \"leadpipe providers\") or a "
-                "profile file",
-    },
-    {
-        .name = "server",
-        .arg = "NAME",
-        AT(TEXT, server),
-        .section = SECTION_PROVIDER,
-        .default_note = "the profile's first",
-        .flags = OPTION_RESOLVED,
-        .names = NAMES_SERVERS,
-        .excludes = "base-url",
-        .help = "which of the provider's servers to use",
-    },
-    {
-        .name = "base-url",
-        .arg = "URL",
-        AT(TEXT, base_url),
-        .section = SECTION_PROVIDER,
-        .flags = OPTION_RESOLVED | OPTION_SECRET_URL,
-        .help = "use this server instead; replaces the whole server URL, path included",
-    },
-    {
-        .name = "param",
-        .arg = "NAME=VALUE",
-        AT(LIST, params),
-        .section = SECTION_PROVIDER,
-        .flags = OPTION_RESOLVED,
-        .names = NAMES_PARAMETERS,
-        .help = "a parameter of the provider's URL, such as agentId=A1; repeatable; an input "
-                "column of that name takes precedence",
-    },
-    {
-        .name = "api-key-file",
-        AT(TEXT, api_key_file),
-        .section = SECTION_PROVIDER,
-        .default_note = "the profile's variable",
-        .flags = OPTION_MAY_CHANGE,
-        .file = FILE_READ,
-        .help = "read the API key from FILE instead of an environment variable such as "
-                "OMNI_API_KEY",
-    },
-    {
-        .name = "allow-http",
-        AT(FLAG, allow_http),
-        .section = SECTION_PROVIDER,
-        .flags = OPTION_MAY_CHANGE,
-        .help = "allow the API key to be sent over plain http:// to other machines",
-    },
-    {
-        .name = "cacert",
-        AT(TEXT, cacert),
-        .section = SECTION_PROVIDER,
-        .default_note = "the system's",
-        .flags = OPTION_MAY_CHANGE,
-        .file = FILE_READ,
-        .help = "CA certificates (PEM) to verify servers with",
-    },
-    {
-        .name = "proxy",
-        .arg = "URL",
-        AT(TEXT, proxy),
-        .section = SECTION_PROVIDER,
-        .default_note = "the environment's, as with curl",
-        .flags = OPTION_MAY_CHANGE | OPTION_SECRET_URL,
-        .help = "use this proxy for the provider, webhooks and object storage",
-    },
-    {
-        .name = "http1.1",
-        AT(FLAG, http1),
-        .section = SECTION_PROVIDER,
-        .flags = OPTION_MAY_CHANGE,
-        .excludes = "http2",
-        .help = "use HTTP/1.1 only, for the provider, webhooks and object storage",
-    },
-    {
-        .name = "http2",
-        AT(FLAG, http2),
-        .section = SECTION_PROVIDER,
-        .flags = OPTION_MAY_CHANGE,
-        .help = "offer HTTP/2, and use HTTP/1.1 where the server does not support it (the default)",
-    },
+#include "cmd/options_provider.inc"
     /* ---- input ---- */
     {
         .name = "id",

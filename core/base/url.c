@@ -212,6 +212,64 @@ struct str url_origin(struct str url)
     return (struct str){url.ptr, at};
 }
 
+/* Same scheme, host and port? An absent port is that of the scheme. */
+static bool is_same_origin(CURLU *a, CURLU *b)
+{
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    bool same = true;
+    for (size_t i = 0; same && i < sizeof parts / sizeof *parts; i++) {
+        char *x = NULL, *y = NULL;
+        same = curl_url_get(a, parts[i], &x, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+               curl_url_get(b, parts[i], &y, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+               strcasecmp(x, y) == 0;
+        curl_free(x);
+        curl_free(y);
+    }
+    return same;
+}
+
+static enum rc resolve(CURLU *from, CURLU *to, const char *base, const char *reference,
+                       struct buf *out, struct err *e)
+{
+    char *text = NULL;
+    CURLUcode code = curl_url_set(from, CURLUPART_URL, base, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_set(to, CURLUPART_URL, base, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_set(to, CURLUPART_URL, reference, CURLU_DISALLOW_USER);
+    if (code == CURLUE_OK)
+        code = curl_url_set(to, CURLUPART_FRAGMENT, NULL, 0);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return err_nomem(e);
+    if (code)
+        return err_set(e, RC_SYNTAX, "is not a valid URL (%s)", curl_url_strerror(code));
+    if (!is_same_origin(from, to))
+        return err_set(e, RC_SYNTAX, "is on another server, which must not get the key");
+    if (curl_url_get(to, CURLUPART_URL, &text, 0) != CURLUE_OK)
+        return err_nomem(e);
+    buf_adds(out, text);
+    curl_free(text);
+    return buf_rc(out) == RC_OK ? RC_OK
+                                : err_set(e, buf_rc(out), "the URL: %s", rc_text(buf_rc(out)));
+}
+
+enum rc url_resolve(const char *base, struct str reference, struct buf *out, struct err *e)
+{
+    struct buf copy;
+    if (!reference.len || !has_only(reference, PATH_AND_QUERY "[]#"))
+        return err_set(e, RC_SYNTAX, "contains a character that is not allowed in a URL");
+    buf_init(&copy, reference.len + 1);
+    buf_add_str(&copy, reference);
+    CURLU *from = curl_url(), *to = curl_url();
+    enum rc rc = buf_rc(&copy) == RC_OK && from && to
+                     ? resolve(from, to, base, buf_cstr(&copy), out, e)
+                     : err_nomem(e);
+    curl_url_cleanup(from);
+    curl_url_cleanup(to);
+    buf_free(&copy);
+    return rc;
+}
+
 void url_encode(struct buf *b, struct str value)
 {
     static const char hex[] = "0123456789ABCDEF";

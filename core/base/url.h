@@ -32,6 +32,11 @@ enum rc url_list_template_check(struct str text, struct err *e);
 /* Scheme, host and port of a URL, as they are written: what stands before its path. */
 struct str url_origin(struct str url);
 
+/* Appends the absolute URL of a reference (RFC 3986, section 5) that a server gave with `base`. RC_SYNTAX with what
+ * is wrong: it is no http or https URL, has a user, or is of another server, which must not get the key; RC_NOMEM,
+ * RC_LIMIT: of the buffer. */
+enum rc url_resolve(const char *base, struct str reference, struct buf *out, struct err *e);
+
 /* Appends all but the unreserved characters (RFC 3986, section 2.3) as %XX. */
 void url_encode(struct buf *b, struct str value);
 

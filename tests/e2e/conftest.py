@@ -178,6 +178,10 @@ class Control:
     def requests(self, **query):
         return self.ask("requests", **query)
 
+    def lists(self, **settings):
+        """What is listed from now on, and how; without settings: the requests so far."""
+        return self.post("lists", **settings) if settings else self.ask("lists")
+
     def deliveries(self, name):
         return self.ask("hooks/" + urllib.parse.quote(name))
 

@@ -185,7 +185,7 @@ def test_page_can_be_read(command, summary):
     assert "\n     leadpipe %s " % command in text
 
 
-@pytest.mark.parametrize("words", [["help"], ["help", "export"], ["sinks"], ["tables", "omni"], []])
+@pytest.mark.parametrize("words", [["help"], ["help", "export"], ["help", "list"], ["sinks"], ["tables", "omni"], []])
 def test_fits_a_terminal(leadpipe, words):
     done = leadpipe(*words)
     too_wide = [line for line in (done.stdout.decode() + done.stderr).splitlines() if len(line) > 80]

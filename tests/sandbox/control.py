@@ -13,12 +13,13 @@ from settings import WrongSetting
 
 
 class Control:
-    def __init__(self, settings, outage, stats, hooks, crm):
+    def __init__(self, settings, outage, stats, hooks, crm, lists):
         self._settings = settings
         self._outage = outage
         self._stats = stats
         self._hooks = hooks
         self._crm = crm
+        self._lists = lists
 
     def answer(self, connection, request):
         """Answers at once."""
@@ -49,6 +50,8 @@ class Control:
             return {"fault": fault and fault.name, "value": fault and fault.value, "times": fault and fault.times}
         if words == ["oddities"]:
             return leads.oddities_of(query["provider"], query["id"])
+        if words == ["lists"]:
+            return self._lists.asked
         if words == ["hooks"]:
             return {name: receiver.summary() for name, receiver in self._hooks.receivers.items()}
         if words[:1] == ["hooks"]:
@@ -113,7 +116,10 @@ class Control:
             self._stats.clear()
             self._hooks.clear()
             self._crm.clear()
+            self._lists.clear()
             return {"ok": True}
+        if words == ["lists"]:
+            return self._lists.change(wanted)
         if words[:1] == ["hooks"] and len(words) == 2:
             receiver = self._hooks.named(unquote(words[1]))
             if receiver is None:

@@ -102,6 +102,9 @@ class Desk:
         self._fetches = 0
         self._nonce_start = "%x-" % (time.time_ns() // 1000000)
 
+    def knows(self, key):
+        return key == self._key
+
     def next_nonce(self):
         self._fetches += 1
         return self.settings.nonce or self._nonce_start + "%x" % self._fetches

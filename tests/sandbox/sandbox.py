@@ -24,6 +24,7 @@ from control import Control
 from crm import Crm
 from hooks import Hooks
 from http1 import Connection, response
+from lists import Lists
 from providers import CONVOCORE_PATH, OMNI_PATH, Desk
 from settings import Outage, Settings
 from stats import Stats
@@ -42,7 +43,8 @@ class Sandbox:
         self.hooks = Hooks(self.stats, hooks_dir)
         self.desk = Desk(key, self.settings, self.outage, self.stats)
         self.crm = Crm(self.stats)
-        self.control = Control(self.settings, self.outage, self.stats, self.hooks, self.crm)
+        self.lists = Lists(self.desk)
+        self.control = Control(self.settings, self.outage, self.stats, self.hooks, self.crm, self.lists)
 
     def answer(self, connection, request):
         path = request.path
@@ -52,6 +54,8 @@ class Sandbox:
             return self.hooks.answer(connection, request)
         if path.startswith("/_control/"):
             return self.control.answer(connection, request)
+        if self.lists.answer(connection, request):
+            return None
         work = self.crm.answer(connection, request)
         if work is not None:
             return work

@@ -144,12 +144,48 @@ static void test_filling_in(void **state)
     profile_free(p);
 }
 
+static void test_resolve(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *base, *reference, *want; /* want: NULL: refused, because of */
+        const char *refusal;
+    } cases[] = {
+        {"https://h.example/v1/l?p=1", "/v2/l?p=2", "https://h.example/v2/l?p=2", NULL},
+        {"https://h.example/v1/l?p=1", "?p=2", "https://h.example/v1/l?p=2", NULL},
+        {"https://h.example/v1/l", "m", "https://h.example/v1/m", NULL},
+        {"https://h.example/v1/l", "https://H.example:443/x#y", "https://H.example:443/x", NULL},
+        {"http://127.0.0.1:80/l", "http://127.0.0.1/x", "http://127.0.0.1/x", NULL},
+        {"http://h.example/l", "https://h.example/x", NULL, "another server"},
+        {"https://h.example/l", "http://h.example/x", NULL, "another server"},
+        {"https://h.example/l", "https://h.example:444/x", NULL, "another server"},
+        {"https://h.example/l", "https://h.example.evil/x", NULL, "another server"},
+        {"https://h.example/l", "//evil.example/x", NULL, "another server"},
+        {"https://h.example/l", "https://u:p@h.example/x", NULL, "not a valid URL"},
+        {"https://h.example/l", "https://h.example@evil.example/", NULL, "not a valid URL"},
+        {"https://h.example/l", "a b", NULL, "character"},
+        {"https://h.example/l", "/a\r\nb", NULL, "character"},
+        {"https://h.example/l", "", NULL, "character"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf out;
+        struct err e = {.msg = ""};
+        buf_init(&out, 4096);
+        enum rc rc = url_resolve(cases[i].base, str_c(cases[i].reference), &out, &e);
+        bool as_wanted = cases[i].want ? rc == RC_OK && !strcmp(buf_cstr(&out), cases[i].want)
+                                       : rc == RC_SYNTAX && strstr(e.msg, cases[i].refusal);
+        if (!as_wanted)
+            fail_msg("%s + %s: %s %s %s", cases[i].base, cases[i].reference, rc_text(rc), e.msg,
+                     buf_cstr(&out));
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_servers),
-        cmocka_unit_test(test_templates),
-        cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_resolve),    cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_templates),  cmocka_unit_test(test_encoding),
         cmocka_unit_test(test_filling_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

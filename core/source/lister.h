@@ -1,0 +1,56 @@
+/* Lists all leads of a provider, page by page, by what its profile says ("list"): makes the requests, reads the
+ * answers, and hands out each lead once. Whoever owns the HTTP engine sends the requests, so that pages share its
+ * retries, its rate and the origin's gate with all others. On the engine's thread. */
+#ifndef LEADPIPE_LISTER_H
+#define LEADPIPE_LISTER_H
+
+#include "core/base/log.h"
+#include "core/base/secrets.h"
+#include "core/http/http.h"
+#include "core/provider/profile.h"
+
+struct lister;
+
+/* All of it is the caller's, and lives as long as the lister. */
+struct lister_cfg {
+    const struct profile *profile; /* with a list */
+    const char *base_url;
+    /* The lists to read, one after the other: for each of them a value for each of the profile's parameters, absent
+     * where it is in the elements. */
+    const struct str *params;
+    size_t n_lists;
+    bool has_since, has_until; /* only those that the list can filter by */
+    int64_t since_ms, until_ms;
+    const char *credential_source; /* for messages */
+    struct secrets *secrets;
+    const struct log_hook *log;
+    /* A lead that was not listed before. The texts are valid until it returns. Another result than RC_OK ends the
+     * listing. */
+    enum rc (*found)(void *ctx, struct str id, const struct str *params, struct err *e);
+    enum rc (*page_end)(void *ctx, struct err *e); /* after the leads of a page; likewise */
+    void *ctx;
+    void (*done)(void *ctx, struct http_request *r); /* of the requests; `ctx` is the engine's */
+};
+
+struct lister_result {
+    uint64_t leads;  /* handed out */
+    uint64_t pages;  /* read, in all passes */
+    uint64_t bad;    /* elements without a valid ID */
+    bool incomplete; /* the list may have more leads; the log says why */
+};
+
+/* RC_USAGE: a value cannot be in the URL; RC_NOMEM. */
+enum rc lister_new(struct lister **out, const struct lister_cfg *cfg, struct err *e);
+void lister_free(struct lister *l); /* may be NULL */
+
+/* The request for the next page; NULL: none now. */
+struct http_request *lister_next(struct lister *l);
+
+/* A request of lister_next() is done. RC_OK: the list continues: http_engine_kick(). RC_END: all lists have been
+ * read. RC_STOPPED: the engine was stopped. RC_AUTH, RC_NET, RC_SYNTAX: the list is refused, cannot be reached or
+ * is no list; RC_NOMEM, or as `found`. */
+enum rc lister_take(struct lister *l, struct http_engine *h, struct http_request *r, struct err *e);
+
+void lister_result(const struct lister *l, struct lister_result *out);
+
+#endif

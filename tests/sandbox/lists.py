@@ -1,0 +1,104 @@
+"""The two APIs' lists of leads: pages of IDs, which a test fills and can have misbehave.
+
+`POST /_control/lists` sets, for all lists:
+
+  leads    {agent: [IDs]} ("" is omni's): what is listed, in this order
+  total    the total that convocore states, instead of the number of leads
+  page_size  elements of a page of omni, and the most of one of convocore
+  after    [{"page": N, "add": [IDs at the beginning], "remove": [IDs]}, ...]: what changes once N pages in all
+           have been served
+  answers  {page: {"status": S, "body": ..., "times": N, "retry_after": SECONDS}}: instead of that page (counted
+           from 1 over all requests; "*": every one); times: of the next N requests, whatever their page
+  token    "same": every page of omni has the same token; "endless": there always is one; "loop": the third page's
+           is that of the first
+  rows     [elements]: instead of the leads, as they are
+
+`GET /_control/lists` says which requests there were: their queries, and agents.
+"""
+
+import json
+import re
+from urllib.parse import unquote
+
+import faults
+from http1 import response
+
+OMNI_LIST = "/api/v0/analytics"
+CONVOCORE_LIST = re.compile(r"/convocore/v3/agents/([^/]*)/leads")
+KNOWN = ("leads", "total", "page_size", "after", "answers", "token", "rows")
+
+
+class Lists:
+    def __init__(self, desk):
+        self._desk = desk
+        self.clear()
+
+    def clear(self):
+        self.leads, self.after, self.answers = {}, [], {}
+        self.total = self.token = self.rows = None
+        self.page_size = 500
+        self.asked = []
+
+    def change(self, wanted):
+        for name in wanted:
+            if name not in KNOWN:
+                raise ValueError("%s is no setting of lists; known: %s" % (name, ", ".join(KNOWN)))
+        self.clear()
+        for name, value in wanted.items():
+            setattr(self, name, value)
+        return {}
+
+    def answer(self, connection, request):
+        """True: the request was for a list, and is answered."""
+        agent = "" if request.path == OMNI_LIST else None
+        found = CONVOCORE_LIST.fullmatch(request.path)
+        if found:
+            agent = unquote(found.group(1))
+        if agent is None:
+            return False
+        status, body, headers = self._page(agent, request)
+        body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        connection.send(response(status, body, headers=headers, close=not request.keep_alive))
+        return True
+
+    def _page(self, agent, request):
+        query = request.query()
+        self.asked.append({"agent": agent, **query})
+        key = request.headers.get("authorization" if agent else "x-api-key", "")
+        if not self._desk.knows(key.removeprefix("Bearer ")):
+            return 401, {"message": "Invalid API key %s" % key}, []
+        special = self.answers.get(str(len(self.asked))) or self.answers.get("*")
+        if special and special.get("times", 1):
+            if "times" in special:
+                special["times"] -= 1
+            return special["status"], special.get("body", {}), faults.retry_after(special.get("retry_after"))
+        if agent not in self.leads and self.rows is None:
+            return 404, {"message": "no such agent", "code": "NOT_FOUND"}, []
+        page = self._convocore(agent, query) if agent else self._omni(query)
+        for change in self.after:
+            if change["page"] == len(self.asked):
+                self._change(agent, change)
+        return 200, page, []
+
+    def _change(self, agent, change):
+        kept = [lead for lead in self.leads[agent] if lead not in change.get("remove", [])]
+        self.leads[agent] = change.get("add", []) + kept
+
+    def _omni(self, query):
+        at = int(query.get("token", "t0")[1:])
+        rows = self.rows or [{"leadId": lead} for lead in self.leads[""]]
+        page = {"breakdown": rows[at:at + self.page_size], "summary": {"leads": len(rows)}}
+        behind = at + self.page_size
+        page["nextToken"] = "t%d" % behind if behind < len(rows) or self.token == "endless" else None
+        if self.token == "same":
+            page["nextToken"] = "t0"
+        if self.token == "loop" and behind >= 3 * self.page_size:
+            page["nextToken"] = "t%d" % self.page_size
+        return page
+
+    def _convocore(self, agent, query):
+        number, limit = int(query["page"]), min(int(query["limit"]), self.page_size)
+        rows = self.rows or [{"id": lead, "agentId": agent, "name": "Ann"} for lead in self.leads[agent]]
+        start = (number - 1) * limit
+        total = len(rows) if self.total is None else self.total
+        return {"leads": rows[start:start + limit], "total": total, "page": number, "limit": limit}
