@@ -166,3 +166,16 @@ void arena_free(struct arena *a)
     free_chunks(a->spare);
     arena_init(a, a->max_bytes);
 }
+
+static void wipe_chunks(struct arena_chunk *chunk)
+{
+    for (; chunk; chunk = chunk->older)
+        explicit_bzero(chunk->data, chunk->bytes);
+}
+
+void arena_wipe(struct arena *a)
+{
+    wipe_chunks(a->chunks);
+    wipe_chunks(a->spare);
+    arena_free(a);
+}

@@ -36,6 +36,9 @@ char *arena_strdup(struct arena *a, struct str s);
 void arena_reset(struct arena *a, size_t keep_bytes);
 void arena_free(struct arena *a);
 
+/* arena_free(), once what it held is overwritten: for secrets. */
+void arena_wipe(struct arena *a);
+
 /* ---- what is called for every value of every payload ---------------------------------------- */
 
 /* arena_alloc(), where the newest chunk may not have the room. */

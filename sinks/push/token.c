@@ -8,6 +8,7 @@
 #include "core/base/url.h"
 
 #define ANSWER_BYTES_MAX ((size_t)64 << 10)
+#define FORM_BYTES ((size_t)64 << 10) /* what is longer is possible, and rare */
 #define SHOWN_BYTES_MAX 200
 #define EARLY_MAX_S 60
 #define EXPIRES_MAX_S (INT64_C(10) * 366 * 86400)
@@ -177,7 +178,7 @@ static void describe_refusal(struct token *t, const struct http_request *r)
     size_t n = utf8_cut(text, SHOWN_BYTES_MAX);
     memcpy(shown, text, n);
     shown[n] = '\0';
-    arena_free(&a);
+    arena_wipe(&a);
     (void)snprintf(text, sizeof text, "no access token: the token server returned %d%s%s",
                    r->status, *shown ? ": " : "", shown);
     fail(t, r->status, text);
@@ -210,13 +211,13 @@ static void take_answer(struct token *t, const struct http_request *r)
                         keep_refresh(t, answer.refresh) != RC_OK))
         rc = err_nomem(&e);
     if (rc != RC_OK) {
-        arena_free(&next);
+        arena_wipe(&next);
         (void)snprintf(text, sizeof text,
                        "no access token: the answer of the token server cannot be used: %s", e.msg);
         fail(t, r->status, text);
         return;
     }
-    arena_free(&t->older);
+    arena_wipe(&t->older);
     t->older = t->memory;
     t->memory = next;
     t->answer = answer;
@@ -342,6 +343,11 @@ enum rc token_new(struct token **out, const struct token_cfg *cfg, struct err *e
     arena_init(&t->older, 1 << 20);
     buf_init(&t->form, 1 << 20);
     buf_init(&t->request.answer, ANSWER_BYTES_MAX);
+    /* All at once, so that no copy stays behind where they would grow. */
+    if (!buf_reserve(&t->form, FORM_BYTES) || !buf_reserve(&t->request.answer, ANSWER_BYTES_MAX)) {
+        token_free(t);
+        return err_nomem(e);
+    }
     const struct http_engine_cfg engine = {
         .loop = cfg->loop,
         .clock = cfg->clock,
@@ -377,11 +383,10 @@ void token_free(struct token *t)
     if (!t)
         return;
     http_engine_free(t->engine);
-    wipe(&t->form);
-    buf_free(&t->form);
-    buf_free(&t->request.answer);
-    arena_free(&t->memory);
-    arena_free(&t->older);
+    buf_wipe(&t->form);
+    buf_wipe(&t->request.answer);
+    arena_wipe(&t->memory);
+    arena_wipe(&t->older);
     if (t->refresh)
         OPENSSL_cleanse(t->refresh, strlen(t->refresh));
     free(t->refresh);
