@@ -21,6 +21,8 @@ struct text_part {
     } kind;
     size_t index;
     const struct template *field; /* PART_FIELD */
+    bool
+        is_quoted; /* of a URL: it stands between single quotes, as in OData's leads(key='{lead_id}') */
 };
 
 struct text_template {

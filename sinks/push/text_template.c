@@ -160,6 +160,26 @@ static enum rc read_parts(const struct reader *r, const struct member *at, enum 
     return RC_OK;
 }
 
+static unsigned count_quotes(struct str text)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.ptr[i] == '\'' || (text.len - i >= 3 && memcmp(text.ptr + i, "%27", 3) == 0);
+    return n;
+}
+
+/* What stands behind an opening quote, and before a closing one. */
+static void find_quoted(struct text_template *t)
+{
+    unsigned before = 0, all = 0;
+    for (size_t i = 0; i < t->n_parts; i++)
+        all += t->parts[i].kind == PART_LITERAL ? count_quotes(t->parts[i].text) : 0;
+    for (size_t i = 0; i < t->n_parts; i++) {
+        before += t->parts[i].kind == PART_LITERAL ? count_quotes(t->parts[i].text) : 0;
+        t->parts[i].is_quoted = before % 2 == 1 && before < all;
+    }
+}
+
 /* As the URL would be with values that need no escapes. */
 static void write_sample(const struct text_template *t, struct buf *b)
 {
@@ -250,6 +270,8 @@ enum rc text_template_read(const struct reader *r, const struct member *at, enum
     enum rc rc = member_text(r, at, TEXT_BYTES_MAX, &text);
     if (rc == RC_OK)
         rc = read_parts(r, at, use, text, out);
+    if (rc == RC_OK && use == TEXT_URL)
+        find_quoted(out);
     if (rc == RC_OK && (use == TEXT_URL || use == TEXT_TOKEN_URL))
         rc = check_url(r, at, out);
     return rc == RC_OK ? check_taken(r, at, use, out) : rc;
@@ -265,17 +287,30 @@ static enum rc fail(struct template_fault *fault, bool for_url, const char *what
     return RC_USAGE;
 }
 
-static enum rc write_text(struct str text, bool for_url, bool is_first, enum text_part_kind kind,
+/* A quote within quotes is doubled, as in OData (ABNF Construction Rules 4.01, SQUOTE-in-string). */
+static void put_in_url(struct buf *out, struct str text, bool is_quoted)
+{
+    while (text.len) {
+        const char *quote = is_quoted ? memchr(text.ptr, '\'', text.len) : NULL;
+        size_t n = quote ? (size_t)(quote - text.ptr) + 1 : text.len;
+        url_encode(out, (struct str){text.ptr, n});
+        if (quote)
+            url_encode(out, STR("'"));
+        text = (struct str){text.ptr + n, text.len - n};
+    }
+}
+
+static enum rc write_text(const struct text_part *p, struct str text, bool for_url, bool is_first,
                           const char *what, struct buf *out, struct template_fault *fault)
 {
     if (for_url && text.len == 0)
         return fail(fault, for_url, what, "is empty, and the URL needs it");
     if (!for_url && !may_be_in_header(text))
         return fail(fault, for_url, what, "has a character that no header may have");
-    if (for_url && is_first && kind == PART_TAKEN)
+    if (for_url && is_first && p->kind == PART_TAKEN)
         buf_add_str(out, url_trim(text));
     else if (for_url)
-        url_encode(out, text);
+        put_in_url(out, text, p->is_quoted);
     else
         buf_add_str(out, text);
     return RC_OK;
@@ -297,7 +332,7 @@ static enum rc write_field(const struct text_part *p, bool for_url, const struct
         rc = fail(fault, for_url, what,
                   for_url ? "is null, and the URL needs it" : "is null, and the header needs it");
     else if (rc == RC_OK)
-        rc = write_text(str_c(buf_cstr(&text)), for_url, false, PART_FIELD, what, out, fault);
+        rc = write_text(p, str_c(buf_cstr(&text)), for_url, false, what, out, fault);
     buf_free(&text);
     return rc;
 }
@@ -315,9 +350,9 @@ enum rc text_template_write(const struct text_template *t, bool for_url,
         else if (p->kind == PART_FIELD)
             rc = write_field(p, for_url, in, out, fault);
         else
-            rc = write_text(p->kind == PART_TAKEN ? taken[p->index] : p->text, for_url, i == 0,
-                            p->kind, p->kind == PART_TAKEN ? "the token's answer" : "a parameter",
-                            out, fault);
+            rc = write_text(p, p->kind == PART_TAKEN ? taken[p->index] : p->text, for_url, i == 0,
+                            p->kind == PART_TAKEN ? "the token's answer" : "a parameter", out,
+                            fault);
     }
     if (rc != RC_OK || buf_rc(out) != RC_OK)
         return rc != RC_OK ? rc : buf_rc(out);

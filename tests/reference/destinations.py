@@ -364,7 +364,14 @@ class Destination:
         taken = self.json.get("auth", {}).get("oauth2", {}).get("take", [])
         if any(name in taken for name in parts[1::2]):
             return None
-        return "".join(percent(self._in_url(part, row)) if n % 2 else part for n, part in enumerate(parts))
+        made, quotes = [], [part.replace("%27", "'").count("'") if n % 2 == 0 else 0 for n, part in enumerate(parts)]
+        for n, part in enumerate(parts):
+            if n % 2:  # between quotes, as in OData: a quote in the value is doubled
+                quoted = sum(quotes[:n]) % 2 and sum(quotes[n:])
+                part = self._in_url(part, row)
+                part = percent(part.replace("'", "''") if quoted else part)
+            made.append(part)
+        return "".join(made)
 
     def _in_url(self, name, row):
         if name in self._params:

@@ -392,6 +392,57 @@ static void test_texts(void **state)
     }
 }
 
+/* ---- quotes --------------------------------------------------------------------------------- */
+
+/* Between single quotes a quote is doubled, as OData has it; elsewhere it is not. */
+static void test_quotes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *param, *email, *text;
+    } rows[] = {
+        {"https://h/leads(k='{email}')", NULL, "o'b@x", "https://h/leads(k='o%27%27b%40x')"},
+        {"https://h/leads(k='{email}')", NULL, "'", "https://h/leads(k='%27%27')"},
+        {"https://h/leads(k='{email}')", NULL, "''a'", "https://h/leads(k='%27%27%27%27a%27%27')"},
+        {"https://h/leads(k='{email}')", NULL, "a') or ('b",
+         "https://h/leads(k='a%27%27%29%20or%20%28%27%27b')"},
+        {"https://h/leads(k='{email}')", NULL, "%27", "https://h/leads(k='%2527')"},
+        {"https://h/leads(k='{email}')", NULL, "a", "https://h/leads(k='a')"},
+        {"https://h/leads(a='{p}',b='x-{email}-{p}')", "p=d'e", "b'c",
+         "https://h/leads(a='d%27%27e',b='x-b%27%27c-d%27%27e')"},
+        {"https://h/leads(a=%27{p}%27)/{email}", "p=d'e", "b'c",
+         "https://h/leads(a=%27d%27%27e%27)/b%27c"},
+        {"https://h/x?$filter=a%20eq%20'{email}'", NULL, "b'c",
+         "https://h/x?$filter=a%20eq%20'b%27%27c'"},
+        {"https://h/{email}", NULL, "b'c", "https://h/b%27c"},
+        {"https://h/x'y'/{email}/'z'", NULL, "b'c", "https://h/x'y'/b%27c/'z'"},
+        {"https://h/o'brien/{email}", NULL, "b'c", "https://h/o'brien/b%27c"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct tables_fixture f;
+        char body[256], json[512];
+        fixture_load(&f, "omni", SIGNED_URLS_KEEP);
+        (void)snprintf(body, sizeof body, "{\"lead\":{\"id\":\"L-1\",\"email\":\"%s\"}}",
+                       rows[i].email);
+        (void)snprintf(json, sizeof json, BEGIN "\"url\":\"%s\"," REST, rows[i].url);
+        struct lead *lead = lead_with_body(str_c(body));
+        assert_int_equal(lead_flatten(&f, lead, false, NULL), RC_OK);
+        const char *const params[] = {rows[i].param, NULL};
+        struct destination *d = parse(json, f.profile, params);
+        const struct template_input in = {.profile = f.profile, .lead = lead};
+        struct template_fault fault;
+        struct buf got;
+        buf_init(&got, 1 << 16);
+        assert_int_equal(text_template_write(&d->url, true, &in, NULL, &got, &fault), RC_OK);
+        if (strcmp(buf_cstr(&got), rows[i].text) != 0)
+            fail_msg("%zu: %s, not %s", i, buf_cstr(&got), rows[i].text);
+        buf_free(&got);
+        destination_free(d);
+        lead_free(lead);
+        fixture_free(&f);
+    }
+}
+
 /* ---- the digest ----------------------------------------------------------------------------- */
 
 #define TWO BEGIN "\"url\":\"https://h/{a}/{b}\"," REST
@@ -505,10 +556,11 @@ static void test_load_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_builtins), cmocka_unit_test(test_example),
-        cmocka_unit_test(test_auth),     cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_digest),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_bounds),   cmocka_unit_test(test_load_refused),
+        cmocka_unit_test(test_builtins),     cmocka_unit_test(test_example),
+        cmocka_unit_test(test_auth),         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_quotes),       cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_load_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
