@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ITEM_KEEP_BYTES ((size_t)64 << 10)
+
 /* ---- texts ---------------------------------------------------------------------------------- */
 
 /* A scalar as a text; absent: it is none, or null. */
@@ -162,18 +164,25 @@ static enum rc make_keys(const struct accounts *s, const struct json_pointer *at
                          struct item_key **out, size_t *n_out)
 {
     struct item_key *keys = arena_array(s->a, s->n, sizeof *keys);
+    struct arena parsed; /* of one item: how large they are is not the answer's doing */
     size_t n = 0;
     if (!keys)
         return RC_NOMEM;
+    arena_init(&parsed, SIZE_MAX);
     for (size_t i = 0; i < s->n; i++) {
         struct json_doc doc;
-        enum rc rc = json_parse(s->a, s->items[i], JSON_TREE, &doc, NULL);
-        if (rc == RC_NOMEM)
-            return rc;
+        arena_reset(&parsed, ITEM_KEEP_BYTES);
+        enum rc rc = json_parse(&parsed, s->items[i], JSON_TREE, &doc, NULL);
         struct str text = rc == RC_OK ? scalar_text(json_pointer_find(at, doc.root)) : STR_NONE;
-        if (text.ptr)
-            keys[n++] = (struct item_key){text, i, 0};
+        const char *copy = text.ptr ? arena_strdup(s->a, text) : NULL;
+        if (rc == RC_NOMEM || (text.ptr && !copy)) {
+            arena_free(&parsed);
+            return RC_NOMEM;
+        }
+        if (copy)
+            keys[n++] = (struct item_key){{copy, text.len}, i, 0};
     }
+    arena_free(&parsed);
     qsort(keys, n, sizeof *keys, compare_keys);
     *out = keys;
     *n_out = n;
@@ -351,27 +360,25 @@ static enum rc take_items(struct accounts *s)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-/* NULL: it is no JSON that can be read. */
-static enum rc parse(struct str body, struct arena *a, const cJSON **out)
+enum rc account_parse(struct str body, struct arena *a, const cJSON **out)
 {
     struct json_doc doc;
+    a->refused = RC_OK;
     enum rc rc = body.len ? json_parse(a, body, JSON_TREE, &doc, NULL) : RC_SYNTAX;
     *out = rc == RC_OK ? doc.root : NULL;
-    return rc == RC_NOMEM ? rc : RC_OK;
+    return rc == RC_NOMEM ? rc : a->refused;
 }
 
-enum rc account_answer(const struct answer_rules *rules, int status, struct str body,
+enum rc account_answer(const struct answer_rules *rules, int status, const cJSON *body,
                        const struct str *items, size_t n, struct arena *a, struct item_answer *out,
                        enum answer_kind *kind)
 {
-    struct accounts s = {.rules = rules, .a = a, .items = items, .n = n, .out = out};
+    struct accounts s = {.rules = rules, .a = a, .body = body, .items = items, .n = n, .out = out};
+    enum rc rc = RC_OK;
     *kind = ANSWER_ITEMS;
     for (size_t i = 0; i < n; i++)
         out[i] = failed(STR_NONE, STR_NONE);
     a->refused = RC_OK;
-    enum rc rc = parse(body, a, &s.body);
-    if (rc != RC_OK)
-        return rc;
     if (is_one_of(rules->ok, rules->n_ok, status)) {
         s.known = arena_zalloc(a, n * sizeof *s.known);
         rc = s.known ? take_items(&s) : RC_NOMEM;
@@ -380,14 +387,13 @@ enum rc account_answer(const struct answer_rules *rules, int status, struct str 
         if (n > 1 && is_one_of(rules->bisect_on, rules->n_bisect_on, status))
             *kind = ANSWER_BISECT;
     }
-    return rc == RC_OK ? a->refused : rc; /* a text that is missing may be a code that decides */
+    /* A text that is missing may be a code that decides. */
+    return a->refused != RC_OK ? a->refused : rc;
 }
 
-struct str account_code(const struct answer_rules *rules, struct str body, struct arena *a)
+struct str account_code(const struct answer_rules *rules, const cJSON *body, struct arena *a)
 {
-    const cJSON *root = NULL;
-    (void)parse(body, a, &root); /* without memory there is no code */
-    return refusal_code(rules, root, a);
+    return refusal_code(rules, body, a);
 }
 
 bool answer_matches(const struct answer_match *matches, size_t n, int status, struct str code)

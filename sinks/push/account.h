@@ -62,16 +62,23 @@ enum answer_kind {
     ANSWER_BISECT, /* refused as a whole, and there is more than one item: cut it in halves */
 };
 
+/* What the arena that an answer is read into may hold: eight times the text of the largest, and less than one
+ * of nothing but the smallest values needs. */
+#define ACCOUNT_MEMORY_MAX ((size_t)64 << 20)
+
+/* *out: the body's tree, in the arena; NULL: it is no JSON. RC_LIMIT: the arena is full; RC_NOMEM. */
+enum rc account_parse(struct str body, struct arena *a, const cJSON **out);
+
 /* `status` is final: neither retryable nor of a gate or a renewal. `items`: the JSON text of each of the `n`
- * items that were sent, in order. Fills all of `out`: of ANSWER_BISECT with what the whole refusal says.
- * RC_NOMEM. */
-enum rc account_answer(const struct answer_rules *rules, int status, struct str body,
+ * items that were sent, in order; `body` as account_parse() gave it. Fills all of `out`: of ANSWER_BISECT with
+ * what the whole refusal says. RC_LIMIT: the arena is full; RC_NOMEM. */
+enum rc account_answer(const struct answer_rules *rules, int status, const cJSON *body,
                        const struct str *items, size_t n, struct arena *a, struct item_answer *out,
                        enum answer_kind *kind);
 
 /* The code that a body gives which is no list of results, or its first element where it is an array; absent:
  * there is none. In the arena. */
-struct str account_code(const struct answer_rules *rules, struct str body, struct arena *a);
+struct str account_code(const struct answer_rules *rules, const cJSON *body, struct arena *a);
 
 /* Is it one of these? */
 bool answer_matches(const struct answer_match *matches, size_t n, int status, struct str code);

@@ -10,6 +10,7 @@
 
 #define ERROR_BYTES 640
 #define CODE_BYTES 128
+#define SCRATCH_KEEP_BYTES ((size_t)64 << 10)
 #define TOKENS_UNPROVEN_MAX                                                                        \
     2 /* a token may be refused to one request before another succeeds with it */
 #define TOKENS_PER_REQUEST_MAX 10
@@ -163,9 +164,10 @@ static enum rc make_request(void *ctx, struct delivery *d, struct message *p,
 static const char *keep_text(const struct courier *c, struct job *j, struct str text, size_t most)
 {
     size_t n = text.len < ACCOUNT_TEXT_MAX ? text.len : ACCOUNT_TEXT_MAX;
-    char *shown = arena_strdup(&j->scratch, (struct str){text.ptr ? text.ptr : "", n});
-    if (!shown)
-        return NULL;
+    char shown[ACCOUNT_TEXT_MAX + 1];
+    if (n)
+        memcpy(shown, text.ptr, n);
+    shown[n] = '\0';
     secrets_redact(c->redaction, shown, n + 1);
     utf8_scrub(shown);
     return arena_strdup(&j->memory, (struct str){shown, utf8_cut(shown, most)});
@@ -300,28 +302,46 @@ static void token_has_worked(struct courier *c, struct job *j, int status)
         c->token_worked = j->token;
 }
 
+/* The body of an answer, as it was parsed. */
+struct answer_read {
+    enum rc rc;        /* RC_OK; RC_LIMIT: it needs too much memory; RC_NOMEM */
+    const cJSON *body; /* NULL: it is no JSON, or could not be read */
+};
+
+static void decide_unread(const struct courier *c, struct job *j, const struct http_request *r,
+                          enum rc rc)
+{
+    if (rc == RC_LIMIT)
+        decide_range(c, j, r, "too_large",
+                     "the answer has more values than can be read (64 MiB of memory): it is not "
+                     "known whether the CRM has the item");
+    else
+        decide_range(c, j, r, "memory",
+                     "out of memory while the answer was read: it is not known whether the "
+                     "CRM has the item");
+}
+
 /* Each item of the range, or what becomes of the range as a whole. */
 static enum delivery_step account(struct courier *c, struct delivery *d, struct message *p,
-                                  struct verdicts *out)
+                                  const struct answer_read *read, struct verdicts *out)
 {
     struct job *j = p->work;
     const struct http_request *r = &p->request;
     size_t n = j->now.to - j->now.from;
     enum answer_kind kind = ANSWER_ITEMS;
     token_has_worked(c, j, r->status);
-    struct str *items = arena_array(&j->scratch, n, sizeof *items);
-    struct item_answer *answers = arena_array(&j->scratch, n, sizeof *answers);
+    struct str *items = arena_array(&c->scratch, n, sizeof *items);
+    struct item_answer *answers = arena_array(&c->scratch, n, sizeof *answers);
     for (size_t i = 0; items && i < n; i++)
         items[i] = j->items[j->now.from + i].json;
-    enum rc rc = items && answers
-                     ? account_answer(&c->destination->answer, r->status, buf_str(&r->answer),
-                                      items, n, &j->scratch, answers, &kind)
-                     : RC_NOMEM;
+    enum rc rc = read->rc;
+    if (rc == RC_OK)
+        rc = items && answers ? account_answer(&c->destination->answer, r->status, read->body,
+                                               items, n, &c->scratch, answers, &kind)
+                              : RC_NOMEM;
     if (rc != RC_OK) {
         count_attempts(j, r);
-        decide_range(c, j, r, "memory",
-                     "out of memory while the answer was read: it is not known whether the "
-                     "CRM has the item");
+        decide_unread(c, j, r, rc);
         return next_step(j, out);
     }
     if (n == 1 && answers[0].fate == ITEM_AGAIN &&
@@ -361,18 +381,14 @@ static enum delivery_step no_answer(struct courier *c, struct job *j, const stru
     return next_step(j, out);
 }
 
-static enum delivery_step read_answer(void *ctx, struct delivery *d, struct message *p,
-                                      struct verdicts *out)
+static enum delivery_step act_on(struct courier *c, struct delivery *d, struct message *p,
+                                 const struct answer_read *read, struct verdicts *out)
 {
-    struct courier *c = ctx;
     struct job *j = p->work;
     const struct http_request *r = &p->request;
     const struct destination *dest = c->destination;
     char text[2 * ERROR_BYTES];
-    if (r->end != HTTP_ANSWERED)
-        return no_answer(c, j, r, out);
-    arena_reset(&j->scratch, 0);
-    struct str code = account_code(&dest->answer, buf_str(&r->answer), &j->scratch);
+    struct str code = account_code(&dest->answer, read->body, &c->scratch);
     if (answer_matches(dest->gate, dest->n_gate, r->status, code)) {
         if (delivery_limited(d, p))
             return DELIVERY_RETRIED;
@@ -392,7 +408,22 @@ static enum delivery_step read_answer(void *ctx, struct delivery *d, struct mess
             decide_range(c, j, r, "redirect", text);
         return next_step(j, out);
     }
-    return account(c, d, p, out);
+    return account(c, d, p, read, out);
+}
+
+/* What the answer takes to be read is of one answer at a time, and bounded. */
+static enum delivery_step read_answer(void *ctx, struct delivery *d, struct message *p,
+                                      struct verdicts *out)
+{
+    struct courier *c = ctx;
+    const struct http_request *r = &p->request;
+    struct answer_read read = {.body = NULL};
+    if (r->end != HTTP_ANSWERED)
+        return no_answer(c, p->work, r, out);
+    read.rc = account_parse(buf_str(&r->answer), &c->scratch, &read.body);
+    enum delivery_step step = act_on(c, d, p, &read, out);
+    arena_reset(&c->scratch, SCRATCH_KEEP_BYTES);
+    return step;
 }
 
 /* ---- the token ------------------------------------------------------------------------------ */
@@ -525,7 +556,7 @@ static enum rc make_fixed_url(struct courier *c, const struct sink_cfg *cfg, str
         buf_init(&url, JOB_URL_MAX);
         push_url_put(&url, c->config->base, str_c(c->config->secret_url));
         c->url = buf_rc(&url) == RC_OK ? arena_strdup(&c->memory, buf_str(&url)) : NULL;
-        buf_free(&url);
+        buf_wipe(&url);
         return c->url ? RC_OK : err_nomem(e);
     }
     return t->has_field || t->has_taken ? RC_OK : fixed_text(c, t, true, cfg, &c->url, e);
@@ -546,6 +577,7 @@ enum rc courier_open(struct courier *c, const struct sink_cfg *cfg,
         .retry = *retry,
     };
     arena_init(&c->memory, SIZE_MAX);
+    arena_init(&c->scratch, ACCOUNT_MEMORY_MAX);
     buf_init(&c->before, DESTINATION_BODY_MAX);
     buf_init(&c->behind, DESTINATION_BODY_MAX);
     rng_seed_system(&c->rng);
@@ -584,5 +616,6 @@ void courier_close(struct courier *c)
 {
     buf_free(&c->before);
     buf_free(&c->behind);
-    arena_free(&c->memory);
+    arena_wipe(&c->memory); /* the URL may be a secret */
+    arena_free(&c->scratch);
 }

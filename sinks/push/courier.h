@@ -25,6 +25,7 @@ struct courier {
     size_t n_headers;
     char *url; /* NULL: each request has its own */
     struct arena memory;
+    struct arena scratch; /* of one answer */
     struct rng rng;
     struct delivery *delivery;
     struct token *token;   /* NULL: none is needed, or it was freed */

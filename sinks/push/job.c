@@ -8,7 +8,6 @@ void job_free(struct job *j)
         return;
     buf_free(&j->body);
     buf_free(&j->url);
-    arena_free(&j->scratch);
     arena_free(&j->memory);
     free(j);
 }
@@ -45,7 +44,6 @@ enum rc job_new(struct job **out, const struct destination *d, struct str body, 
     if (!j)
         return err_nomem(e);
     arena_init(&j->memory, SIZE_MAX);
-    arena_init(&j->scratch, SIZE_MAX);
     buf_init(&j->body, DESTINATION_BODY_MAX);
     buf_init(&j->url, JOB_URL_MAX);
     enum rc rc = fill(j, d, body);

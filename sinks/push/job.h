@@ -27,7 +27,6 @@ struct job {
     struct http_header *headers; /* of the request, that depend on it */
     uint64_t token;              /* number of the one that was used */
     unsigned n_refused;          /* tokens in a row that this request was refused with */
-    struct arena scratch;        /* of one answer */
 };
 
 /* `body` is a message's (items.h), and must live as long. One range: all of it. RC_NOMEM; RC_INTERNAL: it is

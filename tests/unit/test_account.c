@@ -70,7 +70,9 @@ static void account_text(const struct answer_rules *rules, int status, struct st
         items += len + (items[len] == ' ');
     }
     arena_init(&a, SIZE_MAX);
-    assert_int_equal(account_answer(rules, status, body, list, n, &a, answers, &kind), RC_OK);
+    const cJSON *tree = NULL;
+    assert_int_equal(account_parse(body, &a, &tree), RC_OK);
+    assert_int_equal(account_answer(rules, status, tree, list, n, &a, answers, &kind), RC_OK);
     buf_clear(out);
     if (kind == ANSWER_BISECT)
         buf_adds(out, "bisect\n");
@@ -450,7 +452,9 @@ static void test_codes(void **state)
     rules_load(&r, "salesforce-lead", params, 1);
     arena_init(&a, SIZE_MAX);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct str code = account_code(&r.d->answer, str_c(cases[i].body), &a);
+        const cJSON *body = NULL;
+        assert_int_equal(account_parse(str_c(cases[i].body), &a, &body), RC_OK);
+        struct str code = account_code(&r.d->answer, body, &a);
         if (!code.ptr != !cases[i].code || !str_eq_c(code, cases[i].code))
             fail_msg("%s: \"" STR_FMT "\", want \"%s\"", cases[i].body, STR_ARG(code),
                      cases[i].code ? cases[i].code : "(none)");
@@ -465,6 +469,47 @@ static void test_codes(void **state)
     assert_false(answer_matches(matches, 0, 401, STR_NONE));
 }
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* The largest answers that are received: what they have in them decides, and nothing goes over the bound. */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *begin, *repeat, *end;
+        enum rc want;
+    } cases[] = {
+        {"{\"results\":[0", ",0", "]}", RC_LIMIT},
+        {"[[]", ",[]", "]", RC_LIMIT},
+        {"[{}", ",{\"\":{}}", "]", RC_LIMIT},
+        {"{\"message\":\"", "x", "\"}", RC_OK},
+        {"{\"results\":[0",
+         ",{\"id\":\"a-long-id-of-a-record\",\"properties\":{\"email\":\"somebody@somewhere.example\","
+         "\"description\":\"a description of some length, as they are, with a few words in it\"}}",
+         "]}", RC_OK},
+        {"[0", ",0", "", RC_LIMIT},
+    };
+    const size_t most = (size_t)8 << 20;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf body;
+        struct arena a;
+        const cJSON *tree = NULL;
+        buf_init(&body, most + 4096);
+        arena_init(&a, ACCOUNT_MEMORY_MAX);
+        buf_adds(&body, cases[i].begin);
+        while (body.len < most)
+            buf_adds(&body, cases[i].repeat);
+        buf_adds(&body, cases[i].end);
+        assert_int_equal(buf_rc(&body), RC_OK);
+        enum rc rc = account_parse(buf_str(&body), &a, &tree);
+        if (rc != cases[i].want || !tree != (rc != RC_OK) || a.held_bytes > ACCOUNT_MEMORY_MAX)
+            fail_msg("%zu: %s, want %s; %zu bytes", i, rc_text(rc), rc_text(cases[i].want),
+                     a.held_bytes);
+        arena_free(&a);
+        buf_free(&body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_zoho),        cmocka_unit_test(test_singles),
         cmocka_unit_test(test_other_rules), cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_many),        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,8 +76,10 @@ static enum rc account_run(void *ctx, struct err *e)
     struct str items[3];
     for (size_t i = 0; i < 3; i++)
         items[i] = str_c(texts[i]);
-    enum rc rc =
-        account_answer(w->rules, w->status, str_c(w->body), items, 3, &w->arena, w->out, &w->kind);
+    const cJSON *body = NULL;
+    enum rc rc = account_parse(str_c(w->body), &w->arena, &body);
+    if (rc == RC_OK)
+        rc = account_answer(w->rules, w->status, body, items, 3, &w->arena, w->out, &w->kind);
     return rc == RC_OK ? rc : err_set(e, rc, "%s", rc_text(rc));
 }
 
