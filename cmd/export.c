@@ -8,9 +8,11 @@
 
 #include "cmd/commands.h"
 #include "core/file/descriptor.h"
+#include "monitor/ping.h"
 #include "cmd/credential.h"
 #include "cmd/estimate.h"
 #include "cmd/export_end.h"
+#include "cmd/export_notify.h"
 #include "cmd/export_objects.h"
 #include "cmd/help.h"
 #include "cmd/signals.h"
@@ -79,6 +81,8 @@ enum rc export_register_secrets(struct export *x, struct err *e)
         if (url)
             rc = secrets_add_url(x->secrets, url);
     }
+    if (rc == RC_OK && x->options.ping)
+        rc = ping_add_secrets(x->secrets, x->options.ping);
     return rc == RC_OK ? RC_OK : err_nomem(e);
 }
 
@@ -165,11 +169,12 @@ static int execute(struct export *x, struct run *run)
     };
     /* What is read by programs first: whoever does not read messages does not delay it, and a signal does
      * not keep it from being written. */
-    int status = export_end_files(x, &ended);
-    signals_forget(status);
+    ended.exit_status = export_end_files(x, &ended);
+    signals_forget(ended.exit_status);
     progress_end(&x->progress);
     export_end_messages(x, &ended);
-    return status;
+    export_notify_end(x, &ended);
+    return ended.exit_status;
 }
 
 /* A run that has not begun. */
@@ -183,7 +188,9 @@ static int end_refused(struct export *x, int status, const struct err *e)
         .error = e->msg,
     };
     export_end_messages(x, &ended);
-    return export_end_files(x, &ended);
+    ended.exit_status = export_end_files(x, &ended);
+    export_notify_end(x, &ended);
+    return ended.exit_status;
 }
 
 /* Of a run that has not begun. */
@@ -209,6 +216,7 @@ static int export_with_options(struct export *x, int argc, char *argv[])
     if (rc != RC_OK)
         return end_refused(x, status_unopened(rc), &e);
     arguments_redact(&x->arguments, x->secrets); /* all secrets are known now */
+    export_notify_start(x, run_id(run));
     int status = execute(x, run);
     run_free(run);
     return status;
@@ -219,12 +227,15 @@ static int refuse(struct export *x, int argc, char *argv[], struct err *e)
 {
     struct err ignored;
     int status = e->rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
-    if (options_parse_reporting(&x->options, argc, argv, &ignored) == RC_OK &&
+    bool is_ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    if (is_ready && options_parse_reporting(&x->options, argc, argv, &ignored) == RC_OK &&
         export_register_secrets(x, &ignored) == RC_OK)
         status = end_refused(x, status, e);
     else
         messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e->msg);
     export_free(x);
+    if (is_ready)
+        curl_global_cleanup();
     return status;
 }
 

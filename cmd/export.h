@@ -12,6 +12,8 @@
 #include "sinks/registry.h"
 #include "cmd/settings.h"
 
+#define EXPORT_USER_AGENT "leadpipe/" LEADPIPE_VERSION
+
 /* Everything that lives as long as the run. Zero it first. */
 struct export
 {

@@ -93,12 +93,18 @@ static bool wants_summary(const struct export *x, const struct export_ended *end
     return !o->quiet && ended->result && !ended->result->refused;
 }
 
+void export_end_json(struct buf *out, const struct export *x, const struct export_ended *ended)
+{
+    if (ended->result)
+        summary_json(out, ended->cfg, ended->result);
+    else
+        summary_json_refused(out, x->messages, ended->exit_status, ended->error);
+}
+
 static void make_summary(struct buf *out, const struct export *x, const struct export_ended *ended)
 {
-    if (!ended->result)
-        summary_json_refused(out, x->messages, ended->exit_status, ended->error);
-    else if (wants_json(&x->options))
-        summary_json(out, ended->cfg, ended->result);
+    if (!ended->result || wants_json(&x->options))
+        export_end_json(out, x, ended);
     else
         summary_text(out, ended->cfg, ended->result);
 }

@@ -16,6 +16,9 @@ struct export_ended {
  * of them could not be written. */
 int export_end_files(struct export *x, const struct export_ended *ended);
 
+/* Appends the summary as a line of JSON. Errors stick in `out`. */
+void export_end_json(struct buf *out, const struct export *x, const struct export_ended *ended);
+
 /* Errors always; the summary on standard error, unless it is in a file or not wanted. */
 void export_end_messages(struct export *x, const struct export_ended *ended);
 

@@ -18,8 +18,6 @@
 #define FILES_OF_RUN 64
 #define FILES_OF_SINK 64
 
-#define USER_AGENT "leadpipe/" LEADPIPE_VERSION
-
 static enum http_version_policy http_version(const struct export_options *o)
 {
     return o->http1 ? HTTP_VERSION_1_1_ONLY : HTTP_VERSION_AUTOMATIC;
@@ -48,7 +46,7 @@ enum rc export_set_sinks(struct export *x, struct err *e)
         .cacert = x->options.cacert,
         .proxy = x->options.proxy,
         .version = http_version(&x->options),
-        .user_agent = USER_AGENT,
+        .user_agent = EXPORT_USER_AGENT,
         .allow_http = x->options.allow_http,
         .retry = &x->cfg.retry,
     };
@@ -210,7 +208,7 @@ enum rc export_set_fetching(struct export *x, struct err *e)
         .connect_timeout_ms = o->connect_timeout_ms,
     };
     x->cfg.max_body = (size_t)o->max_body_bytes;
-    x->cfg.user_agent = USER_AGENT;
+    x->cfg.user_agent = EXPORT_USER_AGENT;
     x->cfg.cacert = o->cacert;
     x->cfg.proxy = url_bypasses_proxy(x->cfg.base_url, o->allow_http) ? "" : o->proxy;
     x->cfg.http_version = http_version(o);

@@ -5,6 +5,7 @@
 
 #include "cmd/command_line.h"
 #include "core/file/outfile.h"
+#include "monitor/ping.h"
 
 #define EXAMPLE "for example: leadpipe export -p omni -t csv:out/ ids.txt"
 
@@ -21,7 +22,10 @@ static enum rc check_monitoring(const struct export_options *o, struct err *e)
                        "--metrics: %s is not a file that can be replaced; standard output, pipes, "
                        "devices and object storage are not possible here",
                        o->metrics);
-    return RC_OK;
+    enum rc rc = o->ping ? ping_check(o->ping, e) : RC_OK;
+    if (rc != RC_OK)
+        err_prefix(e, "--ping");
+    return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
 }
 
 /* What the table does not say. */
@@ -70,8 +74,9 @@ enum rc options_parse(struct export_options *out, int argc, char *const argv[], 
 
 /* ---- of a command line that is refused ------------------------------------------------------ */
 
-static const char *const reporting[] = {"log-format", "summary",  "summary-file",
-                                        "metrics",    "job-name", NULL};
+static const char *const reporting[] = {
+    "log-format", "summary", "summary-file", "metrics", "job-name", "ping", "cacert", "proxy", NULL,
+};
 
 static bool is_reporting(const struct option_spec *o)
 {

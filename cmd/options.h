@@ -52,7 +52,7 @@ struct export_options {
     int log_format; /* enum message_format */
     int summary;    /* enum summary_format, or OPTION_AUTO: as `log_format` */
     const char *summary_file;
-    const char *metrics, *job_name;
+    const char *metrics, *job_name, *ping;
     bool help;
 
     const struct option_given *given; /* all of them, in their order */

@@ -385,6 +385,15 @@ const struct option_spec export_option_specs[] = {
         .flags = OPTION_MAY_CHANGE,
         .help = "what monitoring calls the run: the label \"job\" of --metrics",
     },
+    {
+        .name = "ping",
+        .arg = "URL",
+        AT(TEXT, ping),
+        .section = SECTION_MONITORING,
+        .flags = OPTION_MAY_CHANGE | OPTION_SECRET,
+        .help = "tell a monitoring service when the run starts and how it ends, as healthchecks.io "
+                "expects it: URL/start, then URL, or URL/STATUS if the exit status is not 0",
+    },
     {.name = NULL},
 };
 

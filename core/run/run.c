@@ -10,6 +10,11 @@ const struct run_cfg *run_config(const struct run *r)
     return r->cfg;
 }
 
+const char *run_id(const struct run *r)
+{
+    return r->resume.run_id;
+}
+
 void run_stop(struct run *r, int signal_number)
 {
     control_stop(&r->control, signal_number);

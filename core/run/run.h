@@ -158,6 +158,9 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
 /* The configuration with the outputs' names as they are: {date} and {run_id} are filled in. Until run_free(). */
 const struct run_cfg *run_config(const struct run *r);
 
+/* 32 hexadecimal digits; of a run that is resumed those of its first part. Until run_free(). */
+const char *run_id(const struct run *r);
+
 /* How many of the missing leads were gone from a target that held them: the most that any sink counts.
  * False: no sink counts them. */
 bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint64_t *out);
