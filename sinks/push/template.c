@@ -5,12 +5,24 @@ struct writer {
     struct value_context c;
     struct buf *out;
     struct buf *behind; /* where `out` goes at {"$items": true}; NULL: there is none */
+    bool omits_element; /* the element of an array that is being written is left out */
 };
 
 /* *is_written: false: it is omitted. `label` comes before the value. */
 static enum rc put(const struct template *t, struct writer *w, struct str label, bool *is_written);
 
 /* ---- objects and arrays --------------------------------------------------------------------- */
+
+/* An element of an array, whole: what is wrong in it is found also where it is left out. */
+static enum rc put_element(const struct template *t, struct writer *w, bool *is_written)
+{
+    bool outer = w->omits_element;
+    w->omits_element = false;
+    enum rc rc = put(t, w, STR(""), is_written);
+    *is_written = *is_written && !w->omits_element;
+    w->omits_element = outer;
+    return rc;
+}
 
 static enum rc put_all(const struct template *t, struct writer *w, struct str label)
 {
@@ -23,7 +35,7 @@ static enum rc put_all(const struct template *t, struct writer *w, struct str la
         size_t before = out->len;
         if (!is_first)
             buf_addc(out, ',');
-        enum rc rc = put(m, w, m->label, &is_written);
+        enum rc rc = is_object ? put(m, w, m->label, &is_written) : put_element(m, w, &is_written);
         if (rc != RC_OK)
             return rc;
         if (is_written)
@@ -39,6 +51,7 @@ static enum rc put_all(const struct template *t, struct writer *w, struct str la
 
 static bool put_null(const struct template *t, struct writer *w, struct str label)
 {
+    w->omits_element |= t->omits_element;
     if (!t->text.ptr)
         return false;
     buf_add_str(w->out, label);
@@ -53,7 +66,8 @@ static enum rc put_value(const struct template *t, struct writer *w, struct str 
     enum rc rc = value_evaluate(t->value, &w->c, &cell);
     if (rc != RC_OK)
         return rc;
-    if (cell.kind == CELL_NULL) {
+    bool is_empty = cell.kind == CELL_TEXT && cell.len == 0;
+    if (cell.kind == CELL_NULL || (is_empty && t->omits_element)) {
         *is_written = put_null(t, w, label);
         return RC_OK;
     }
@@ -89,8 +103,11 @@ static enum rc put_rows(const struct template *t, struct writer *w, struct str l
     buf_addc(w->out, '[');
     for (uint32_t i = 0; i < rows->n_rows; i++) {
         size_t before = w->out->len;
-        bool has_element;
+        bool has_element, outer = w->omits_element;
+        w->omits_element = false;
         enum rc rc = put_row(t, w, &rows->rows[i], is_first ? STR("") : STR(","), &has_element);
+        has_element = has_element && !w->omits_element;
+        w->omits_element = outer;
         if (rc != RC_OK)
             return rc;
         if (has_element)

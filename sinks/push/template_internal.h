@@ -82,6 +82,13 @@ enum template_kind {
     TEMPLATE_ITEMS,
 };
 
+/* What becomes of null. */
+struct null_rule {
+    struct str text; /* what is written; absent: it is omitted */
+    /* So is the element of an array that it is within, also where it is an empty text. */
+    bool omits_element;
+};
+
 struct template
 {
     enum template_kind kind;
@@ -94,6 +101,7 @@ struct template
     size_t table;               /* ROWS: number of the profile's table */
     const struct template *row; /* ROWS: of each row */
     bool only_first;
+    bool omits_element; /* VALUE, ROWS: as null_rule */
 };
 
 /* Appends the text of a TEMPLATE_VALUE without quotes or escapes. Errors as template_write(). */
@@ -124,20 +132,22 @@ struct value_scope {
     const struct member *top; /* where the template begins */
     enum template_place place;
     bool in_rows;
-    size_t table; /* of $field */
+    bool in_element; /* of an array */
+    size_t table;    /* of $field */
 };
 
 /* Is there such a directive, and may it stand here? RC_USAGE. */
 enum rc directive_check(const struct reader *r, const struct value_scope *scope,
                         const struct member *directive);
 
-/* A directive that gives one value. *null_text: what is written for null; absent: nothing. RC_USAGE, RC_NOMEM. */
+/* A directive that gives one value. RC_USAGE, RC_NOMEM. */
 enum rc value_compile(const struct reader *r, const struct value_scope *scope,
                       const struct member *at, const struct member *directive, struct value *out,
-                      struct str *null_text);
+                      struct null_rule *null);
 
 /* "null" of a directive. */
-enum rc null_compile(const struct reader *r, const struct member *at, struct str *out);
+enum rc null_compile(const struct reader *r, const struct value_scope *scope,
+                     const struct member *at, struct null_rule *out);
 
 /* Compact JSON of a value without directives, in the arena. */
 enum rc constant_compile(const struct reader *r, const struct member *at, struct str *out);

@@ -74,8 +74,11 @@ static enum rc compile_rows(struct compiler *c, const struct member *at,
         rc = member_boolean(r, &only_first, &out->only_first);
     if (rc == RC_OK && null.json && !out->only_first)
         return member_refuse(r, &null, "needs \"first\": without it there is always an array");
+    struct null_rule null_rule = {.text = STR_NONE};
     if (rc == RC_OK)
-        rc = null_compile(r, &null, &out->text);
+        rc = null_compile(r, &c->scope, &null, &null_rule);
+    out->text = null_rule.text;
+    out->omits_element = null_rule.omits_element;
     if (rc == RC_OK && !item.json)
         return member_refuse(r, &item, "is missing (allowed: what becomes of each row)");
     struct template *row = rc == RC_OK ? arena_zalloc(r->arena, sizeof *row) : NULL;
@@ -83,6 +86,7 @@ static enum rc compile_rows(struct compiler *c, const struct member *at,
         return rc == RC_OK ? err_nomem(r->err) : rc;
     const struct value_scope outer = c->scope;
     c->scope.in_rows = true;
+    c->scope.in_element |= !out->only_first;
     c->scope.table = out->table;
     rc = compile(c, &item, row);
     c->scope = outer;
@@ -124,7 +128,10 @@ static enum rc compile_directive(struct compiler *c, const struct member *at,
         return err_nomem(c->r->err);
     out->kind = TEMPLATE_VALUE;
     out->value = value;
-    rc = value_compile(c->r, &c->scope, at, directive, value, &out->text);
+    struct null_rule null;
+    rc = value_compile(c->r, &c->scope, at, directive, value, &null);
+    out->text = null.text;
+    out->omits_element = null.omits_element;
     return rc == RC_OK ? fold_value(c, out) : rc;
 }
 
@@ -172,7 +179,9 @@ static enum rc fold(struct compiler *c, struct template *t)
 static enum rc compile_members(struct compiler *c, const struct member *at, struct template *out)
 {
     const struct template **link = &out->first;
+    const struct value_scope outer = c->scope;
     out->kind = json_is_object(at->json) ? TEMPLATE_OBJECT : TEMPLATE_ARRAY;
+    c->scope.in_element |= out->kind == TEMPLATE_ARRAY;
     for (struct member m = member_first(at); m.json; member_next(&m)) {
         struct template *one = arena_zalloc(c->r->arena, sizeof *one);
         if (!one)
@@ -185,6 +194,7 @@ static enum rc compile_members(struct compiler *c, const struct member *at, stru
         *link = one;
         link = &one->next;
     }
+    c->scope = outer;
     return fold(c, out);
 }
 

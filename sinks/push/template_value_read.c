@@ -60,26 +60,34 @@ static bool has_directive(const cJSON *json)
     return false;
 }
 
-enum rc null_compile(const struct reader *r, const struct member *at, struct str *out)
+enum rc null_compile(const struct reader *r, const struct value_scope *scope,
+                     const struct member *at, struct null_rule *out)
 {
-    *out = STR_NONE;
+    *out = (struct null_rule){.text = STR_NONE};
     if (!at->json || (cJSON_IsString(at->json) && strcmp(at->json->valuestring, "omit") == 0))
         return RC_OK;
     bool is_null = cJSON_IsNull(at->json) ||
                    (cJSON_IsString(at->json) && strcmp(at->json->valuestring, "null") == 0);
     if (is_null) {
-        *out = STR("null");
+        out->text = STR("null");
         return RC_OK;
     }
+    if (cJSON_IsString(at->json) && strcmp(at->json->valuestring, "omit_element") == 0) {
+        out->omits_element = true;
+        return scope->in_element
+                   ? RC_OK
+                   : member_refuse(r, at, "\"omit_element\" must be within an element of an array");
+    }
     if (!json_is_object(at->json))
-        return member_refuse(r, at, "must be \"omit\", \"null\" or {\"value\": ...}");
+        return member_refuse(r, at,
+                             "must be \"omit\", \"omit_element\", \"null\" or {\"value\": ...}");
     enum rc rc = member_object(r, at, "value");
     const struct member value = member_of(at, "value");
     if (rc == RC_OK && !value.json)
         return member_refuse(r, &value, "is missing (allowed: a value without directives)");
     if (rc == RC_OK && has_directive(value.json))
         return member_refuse(r, &value, "must have no directives");
-    return rc == RC_OK ? constant_compile(r, &value, out) : rc;
+    return rc == RC_OK ? constant_compile(r, &value, &out->text) : rc;
 }
 
 /* ---- columns -------------------------------------------------------------------------------- */
@@ -265,9 +273,9 @@ static enum rc read_default(const struct reader *r, const struct value_scope *sc
     enum rc rc = directive_of(r, at, &directive);
     if (rc == RC_OK && !directive.json)
         return member_refuse(r, at, "must be a text, a number, true, false, null or a directive");
-    struct str null_text = STR_NONE;
+    struct null_rule ignored;
     if (rc == RC_OK)
-        rc = value_compile(r, scope, at, &directive, otherwise, &null_text);
+        rc = value_compile(r, scope, at, &directive, otherwise, &ignored);
     const struct member null = member_of(at, "null");
     if (rc == RC_OK && null.json)
         return member_refuse(r, &null, "stands with the outermost directive only");
@@ -275,7 +283,7 @@ static enum rc read_default(const struct reader *r, const struct value_scope *sc
 }
 
 static enum rc read_options(const struct reader *r, const struct value_scope *scope,
-                            const struct member *at, struct value *v, struct str *null_text)
+                            const struct member *at, struct value *v, struct null_rule *null_rule)
 {
     const struct member steps = member_of(at, "do"), as = member_of(at, "as"),
                         map = member_of(at, "map"), map_else = member_of(at, "else"),
@@ -301,7 +309,7 @@ static enum rc read_options(const struct reader *r, const struct value_scope *sc
     if (rc == RC_OK && null.json && v->is_required)
         return member_refuse(r, &null,
                              "cannot stand beside \"required\": a required value is never null");
-    return rc == RC_OK ? null_compile(r, &null, null_text) : rc;
+    return rc == RC_OK ? null_compile(r, scope, &null, null_rule) : rc;
 }
 
 /* ---- directives ----------------------------------------------------------------------------- */
@@ -420,9 +428,9 @@ static enum rc read_part(const struct reader *r, const struct value_scope *scope
     enum rc rc = json_is_object(at->json) ? directive_of(r, at, &directive) : RC_OK;
     if (rc == RC_OK && !directive.json)
         return member_refuse(r, at, "must be a text or a directive");
-    struct str null_text;
+    struct null_rule ignored;
     if (rc == RC_OK)
-        rc = value_compile(r, scope, at, &directive, v, &null_text);
+        rc = value_compile(r, scope, at, &directive, v, &ignored);
     const struct member null = member_of(at, "null");
     if (rc == RC_OK && null.json)
         return member_refuse(r, &null, "has no meaning in a $concat, which leaves null out");
@@ -470,11 +478,11 @@ enum rc directive_check(const struct reader *r, const struct value_scope *scope,
 
 enum rc value_compile(const struct reader *r, const struct value_scope *scope,
                       const struct member *at, const struct member *directive, struct value *out,
-                      struct str *null_text)
+                      struct null_rule *null)
 {
     struct str name = str_c(directive->name);
     enum rc rc = directive_check(r, scope, directive);
-    *null_text = STR_NONE;
+    *null = (struct null_rule){.text = STR_NONE};
     if (rc != RC_OK)
         return rc;
     if (str_eq_c(name, "$field") || str_eq_c(name, "$payload")) {
@@ -483,7 +491,7 @@ enum rc value_compile(const struct reader *r, const struct value_scope *scope,
         if (rc == RC_OK)
             rc = is_field ? read_field(r, scope, directive, out)
                           : read_payload(r, scope, directive, out);
-        return rc == RC_OK ? read_options(r, scope, at, out, null_text) : rc;
+        return rc == RC_OK ? read_options(r, scope, at, out, null) : rc;
     }
     rc = member_object(r, at, directive->name);
     if (rc != RC_OK)

@@ -28,7 +28,9 @@ def test_built_in(leadpipe, sandbox, control, crm, name, provider):
     run = push(ids, status=3)
     accepted = push.check(run, ids)
     assert len(accepted) > 10 and crm.summary()["by_fault"]["item"] > 0
-    assert crm.summary()["sent_again"] == 0
+    # without an e-mail address, leads of the same name are one record of the sandbox
+    alike = len(accepted) - len({push.key_of(one.item) for one in accepted})
+    assert crm.summary()["sent_again"] == alike
     pushes.assert_secret(crm, run)
 
 

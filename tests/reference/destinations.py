@@ -30,6 +30,7 @@ VALUE_MEMBERS = {"do", "as", "map", "else", "default", "null", "required"}
 DIRECTIVES = {"$field": VALUE_MEMBERS, "$payload": VALUE_MEMBERS, "$rows": set(), "$param": set(), "$concat": set(),
               "$items": set(), "$run": set()}
 OMITTED = object()
+OMITTED_ELEMENT = object()  # and with it the element of the innermost array around it
 
 
 class WrongDestination(ValueError):
@@ -208,7 +209,7 @@ class Template:
         """The value, or OMITTED."""
         if isinstance(template, list):
             elements = [self.fill(one, lead, row, "%s/%d" % (place, n)) for n, one in enumerate(template)]
-            return [one for one in elements if one is not OMITTED]
+            return [one for one in elements if one is not OMITTED and one is not OMITTED_ELEMENT]
         if not isinstance(template, dict):
             return template
         named = [name for name in template if name.startswith("$") and not name.startswith("$$")]
@@ -222,7 +223,7 @@ class Template:
                 raise WrongDestination("%s: %r is set twice" % (place, name))
             if value is not OMITTED:
                 members[name] = value
-        return members
+        return OMITTED_ELEMENT if any(one is OMITTED_ELEMENT for one in members.values()) else members
 
     def _directive(self, named, template, lead, row, place):
         name = named[0]
@@ -258,7 +259,7 @@ class Template:
                 return if_null(subject, place)
             return self.fill(subject["item"], lead, rows[0], place + "/$rows/item")
         filled = [self.fill(subject["item"], lead, row, place + "/$rows/item") for row in rows]
-        return [one for one in filled if one is not OMITTED]
+        return [one for one in filled if one is not OMITTED and one is not OMITTED_ELEMENT]
 
     def _value(self, value, lead, row, how, place):
         """null -> default -> do -> required -> map -> as -> null."""
@@ -290,7 +291,8 @@ class Template:
             if changed is None:
                 raise _Failed("as", place, "%s: %s is no %s" % (subject, text_of(value), how["as"]))
             value = changed
-        return if_null(how, place) if value is None else value
+        is_empty = value == "" and how.get("null") == "omit_element"
+        return if_null(how, place) if value is None or is_empty else value
 
 
 def if_null(how, place):
@@ -298,6 +300,8 @@ def if_null(how, place):
     said = how.get("null", "omit")
     if said == "omit":
         return OMITTED
+    if said == "omit_element":
+        return OMITTED_ELEMENT
     if said == "null":
         return None
     if isinstance(said, dict) and set(said) == {"value"}:

@@ -40,6 +40,8 @@
 #define FIELD(name, more) "{\"$field\":\"" name "\"" more "}"
 #define AT(pointer, more) "{\"$payload\":\"" pointer "\"" more "}"
 
+#define OMIT_ELEMENT ",\"null\":\"omit_element\""
+
 struct world {
     struct tables_fixture f;
     struct lead *lead;
@@ -142,6 +144,32 @@ static const struct {
          "/no", ",\"null\":{\"value\":{\"x\":[1.0]}}") "}",
      "{\"a\":\"\",\"b\":{\"x\":[1.0]}}"},
     {"{\"a\":" AT("/empty", ",\"null\":\"null\"") "}", "{\"a\":\"\"}"},
+
+    /* null: with the element of an array */
+    {"{\"x\":[{\"a\":" FIELD("none", OMIT_ELEMENT) ",\"b\":1},2]}", "{\"x\":[2]}"},
+    {"{\"x\":[2,{\"b\":1,\"a\":" AT("/no", OMIT_ELEMENT) "}]}", "{\"x\":[2]}"},
+    {"{\"x\":[{\"b\":1,\"a\":" AT("/empty", OMIT_ELEMENT) "}],\"y\":1}", "{\"x\":[],\"y\":1}"},
+    {"{\"x\":[" AT("/empty", OMIT_ELEMENT) "," AT("/no", OMIT_ELEMENT) "," AT("/digits",
+                                                                              OMIT_ELEMENT) "]}",
+     "{\"x\":[\"42\"]}"},
+    {"{\"x\":[{\"a\":" AT("/digits", OMIT_ELEMENT) ",\"b\":1},{\"a\":" AT(
+         "/no", OMIT_ELEMENT) "},{\"a\":" AT("/ok", OMIT_ELEMENT) "}]}",
+     "{\"x\":[{\"a\":\"42\",\"b\":1},{\"a\":true}]}"},
+    {"{\"x\":[{\"a\":" AT("/no", OMIT_ELEMENT) ",\"b\":[1," AT("/digits", "") "]},3]}",
+     "{\"x\":[3]}"},
+    {"{\"x\":[{\"b\":[{\"c\":" AT("/no", OMIT_ELEMENT) "}],\"d\":1}]}",
+     "{\"x\":[{\"b\":[],\"d\":1}]}"},
+    {"{\"x\":[{\"y\":{\"z\":" AT("/no", OMIT_ELEMENT) "},\"d\":1}],\"e\":2}", "{\"x\":[],\"e\":2}"},
+    {"{\"x\":{\"$rows\":{\"table\":\"notes\",\"item\":{\"t\":" FIELD("text", OMIT_ELEMENT) "}}}}",
+     "{\"x\":[{\"t\":\"one\"},{\"t\":\"three\\n\"}]}"},
+    {"{\"x\":[{\"a\":" AT("/no", OMIT_ELEMENT) ",\"r\":{\"$rows\":{\"table\":\"notes\",\"item\":"
+                                               "{\"t\":" FIELD("text", OMIT_ELEMENT) "}}}},4]}",
+     "{\"x\":[4]}"},
+    {"{\"x\":[{\"a\":{\"$rows\":{\"table\":\"files\",\"item\":{},\"first\":true}" OMIT_ELEMENT
+     "}},5]}",
+     "{\"x\":[5]}"},
+    {"{\"x\":[{\"a\":" AT("/no", OMIT_ELEMENT) ",\"b\":" FIELD("name", ",\"as\":\"number\"") "}]}",
+     "!as /x/0/b: the column name is \" Zo\u00EB \U0001F600 \", which is not a number"},
 
     /* default */
     {"{\"a\":" FIELD("none", ",\"default\":\"d\"") ",\"b\":" FIELD("email",
