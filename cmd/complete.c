@@ -362,9 +362,9 @@ static void put_commands(struct answer *a)
         put(a, str_c(c->name), "", c->help);
 }
 
-/* The next argument of a usage line, without its brackets; what belongs to an option is none. Moves *usage
- * behind it. False: there are no more. */
-static bool next_argument(const char **usage, struct str *out)
+/* The next argument of a usage line, without its brackets, and whether it may be repeated; what belongs to an option
+ * is none. Moves *usage behind it. False: there are no more. */
+static bool next_argument(const char **usage, struct str *out, bool *repeats)
 {
     bool is_value = false;
     for (const char *at = *usage; *at;) {
@@ -377,6 +377,7 @@ static bool next_argument(const char **usage, struct str *out)
         if (word.len > 0 && !is_option && !is_value && strncasecmp(word.ptr, "options", 7) != 0) {
             *usage = at;
             *out = word;
+            *repeats = at - end >= 3 && memcmp(at - 3, "...", 3) == 0;
             return true;
         }
         is_value = is_option && !closes;
@@ -389,9 +390,9 @@ static void complete_argument(struct answer *a, const struct line *l)
     const char *usage = l->command->args;
     struct str argument = STR_NONE;
     size_t n = 0;
-    while (n <= l->n_arguments && next_argument(&usage, &argument))
+    bool repeats = false;
+    while (n <= l->n_arguments && next_argument(&usage, &argument, &repeats))
         n++;
-    bool repeats = strlen(l->command->args) >= 3 && strcmp(usage - 3, "...") == 0;
     if (argument.len == 0 || (n <= l->n_arguments && !repeats))
         return;
     if (memchr(argument.ptr, '|', argument.len)) {
