@@ -128,10 +128,15 @@ static enum rc write_summary(struct export *x, const struct export_ended *ended,
 
 /* ---- metrics -------------------------------------------------------------------------------- */
 
+const char *export_job_name(const struct export *x)
+{
+    return x->options.job_name ? x->options.job_name : JOB_NAME_DEFAULT;
+}
+
 static struct metrics metrics_of(const struct export *x, const struct export_ended *ended)
 {
     return (struct metrics){
-        .job = x->options.job_name ? x->options.job_name : JOB_NAME_DEFAULT,
+        .job = export_job_name(x),
         .started_wall_ms = ended->started_wall_ms,
         .ended_wall_ms = ended->ended_wall_ms,
         .exit_status = ended->exit_status,

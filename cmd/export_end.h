@@ -16,6 +16,9 @@ struct export_ended {
  * of them could not be written. */
 int export_end_files(struct export *x, const struct export_ended *ended);
 
+/* --job-name, or its default. */
+const char *export_job_name(const struct export *x);
+
 /* Appends the summary as a line of JSON. Errors stick in `out`. */
 void export_end_json(struct buf *out, const struct export *x, const struct export_ended *ended);
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cmd/export_hooks.h"
 #include "cmd/signals.h"
 #include "core/base/loopback.h"
 #include "core/base/random_hex.h"
@@ -38,10 +39,9 @@ void export_notify_start(struct export *x, const char *run_id)
         send_ping(x, &p, is_stopped);
 }
 
-static void ping_end(struct export *x, const struct export_ended *ended)
+static void ping_end(struct export *x, const struct export_ended *ended, struct buf *summary)
 {
     char suffix[16] = "", run_id[RANDOM_HEX_CHARS + 1] = "";
-    struct buf body;
     struct err e;
     if (!x->options.ping || ping_check(x->options.ping, &e) != RC_OK)
         return; /* that is why the run was refused */
@@ -51,18 +51,22 @@ static void ping_end(struct export *x, const struct export_ended *ended)
         messages_write(x->messages, LOG_LEVEL_WARN_ALWAYS, "--ping", e.msg);
         return;
     }
-    buf_init(&body, BODY_BYTES_MAX);
-    export_end_json(&body, x, ended);
     const struct ping p = {
         .suffix = suffix,
         .run_id = ended->result ? ended->result->run_id : run_id,
-        .body = str_c(buf_cstr(&body)),
+        .body = str_c(buf_cstr(summary)),
     };
     send_ping(x, &p, NULL);
-    buf_free(&body);
 }
 
 void export_notify_end(struct export *x, const struct export_ended *ended)
 {
-    ping_end(x, ended);
+    struct buf summary;
+    buf_init(&summary, BODY_BYTES_MAX);
+    export_end_json(&summary, x, ended);
+    if (buf_rc(&summary) != RC_OK)
+        messages_write(x->messages, LOG_LEVEL_ERROR, "summary", rc_text(buf_rc(&summary)));
+    ping_end(x, ended, &summary);
+    export_hooks_run(x, ended, &summary);
+    buf_free(&summary);
 }

@@ -1,4 +1,4 @@
-/* Whom `leadpipe export` tells of its start and end: --ping. None of it changes how the run goes. */
+/* Whom `leadpipe export` tells of its start and end: --ping, --on-success and --on-failure. None of it changes how the run goes. */
 #ifndef LEADPIPE_CMD_EXPORT_NOTIFY_H
 #define LEADPIPE_CMD_EXPORT_NOTIFY_H
 

@@ -5,11 +5,21 @@
 
 #include "cmd/command_line.h"
 #include "core/file/outfile.h"
+#include "monitor/hook.h"
 #include "monitor/ping.h"
 
 #define EXAMPLE "for example: leadpipe export -p omni -t csv:out/ ids.txt"
 
 #define JOB_NAME_BYTES_MAX 255
+
+static enum rc check_text(const char *option, const char *text,
+                          enum rc (*check)(const char *text, struct err *e), struct err *e)
+{
+    enum rc rc = text ? check(text, e) : RC_OK;
+    if (rc != RC_OK)
+        err_prefix(e, "%s", option);
+    return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
+}
 
 static enum rc check_monitoring(const struct export_options *o, struct err *e)
 {
@@ -22,10 +32,10 @@ static enum rc check_monitoring(const struct export_options *o, struct err *e)
                        "--metrics: %s is not a file that can be replaced; standard output, pipes, "
                        "devices and object storage are not possible here",
                        o->metrics);
-    enum rc rc = o->ping ? ping_check(o->ping, e) : RC_OK;
-    if (rc != RC_OK)
-        err_prefix(e, "--ping");
-    return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
+    enum rc rc = check_text("--ping", o->ping, ping_check, e);
+    if (rc == RC_OK)
+        rc = check_text("--on-success", o->on_success, hook_check, e);
+    return rc == RC_OK ? check_text("--on-failure", o->on_failure, hook_check, e) : rc;
 }
 
 /* What the table does not say. */
@@ -75,7 +85,8 @@ enum rc options_parse(struct export_options *out, int argc, char *const argv[], 
 /* ---- of a command line that is refused ------------------------------------------------------ */
 
 static const char *const reporting[] = {
-    "log-format", "summary", "summary-file", "metrics", "job-name", "ping", "cacert", "proxy", NULL,
+    "log-format", "summary", "summary-file", "metrics",    "job-name", "ping",
+    "cacert",     "proxy",   "on-success",   "on-failure", NULL,
 };
 
 static bool is_reporting(const struct option_spec *o)

@@ -53,6 +53,7 @@ struct export_options {
     int summary;    /* enum summary_format, or OPTION_AUTO: as `log_format` */
     const char *summary_file;
     const char *metrics, *job_name, *ping;
+    const char *on_success, *on_failure;
     bool help;
 
     const struct option_given *given; /* all of them, in their order */

@@ -394,6 +394,24 @@ const struct option_spec export_option_specs[] = {
         .help = "tell a monitoring service when the run starts and how it ends, as healthchecks.io "
                 "expects it: URL/start, then URL, or URL/STATUS if the exit status is not 0",
     },
+    {
+        .name = "on-success",
+        .arg = "CMD",
+        AT(TEXT, on_success),
+        .section = SECTION_MONITORING,
+        .flags = OPTION_MAY_CHANGE | OPTION_SECRET,
+        .help =
+            "run CMD (without a shell) after a run with exit status 0, with the summary in JSON "
+            "on its standard input",
+    },
+    {
+        .name = "on-failure",
+        .arg = "CMD",
+        AT(TEXT, on_failure),
+        .section = SECTION_MONITORING,
+        .flags = OPTION_MAY_CHANGE | OPTION_SECRET,
+        .help = "run CMD after a run with another exit status, also if it was stopped or refused",
+    },
     {.name = NULL},
 };
 

@@ -18,6 +18,7 @@ static _Atomic(struct run *) run_to_stop;
 static atomic_int first_signal;
 static atomic_int last_signal;       /* the one that ends the program at once */
 static atomic_int ended_status = -1; /* of the run that is not touched any more; -1: it has none */
+static atomic_int hook_group;        /* of a command that is running; 0: none */
 static pthread_t main_thread;        /* set before the handlers are */
 
 static void give_up_message(int number)
@@ -65,6 +66,8 @@ static void on_signal(int number)
     }
     struct run *run = atomic_load(&run_to_stop);
     int ended = atomic_load(&ended_status);
+    if (!run && atomic_load(&hook_group))
+        (void)kill(-atomic_load(&hook_group), SIGKILL);
     if (!run) /* what is published is not undone, and must not be done again */
         _exit(ended < 0 ? EXIT_STATUS_SIGNAL + number : ended);
     if (!atomic_compare_exchange_strong(&first_signal, &none, number))
@@ -89,6 +92,11 @@ void signals_forget(int exit_status)
 {
     atomic_store(&ended_status, exit_status);
     atomic_store(&run_to_stop, NULL);
+}
+
+void signals_hook(pid_t group)
+{
+    atomic_store(&hook_group, (int)group);
 }
 
 const char *signals_name(int number)

@@ -1,0 +1,11 @@
+/* --on-success and --on-failure: commands that are run after a run. */
+#ifndef LEADPIPE_CMD_EXPORT_HOOKS_H
+#define LEADPIPE_CMD_EXPORT_HOOKS_H
+
+#include "cmd/export_end.h"
+
+/* Runs the one for this end, if there is one, with `summary` on its standard input, and reports how it ended. */
+void export_hooks_run(struct export *x, const struct export_ended *ended,
+                      const struct buf *summary);
+
+#endif
