@@ -57,13 +57,17 @@ static enum rc write_file(struct export *x, const char *path, unsigned mode, con
     return rc;
 }
 
-/* Whether the file may be written by a run that was refused: nobody has checked then that it is no input
- * and no other output, so one that is there must begin as what would be written begins. */
-static bool is_earlier(const char *path, const char *begins)
+/* Whether the file may be written at this end. Where a run was refused, nobody has checked that it is no input
+ * and no other output: so the option must not be the reason, and what is there must begin as what would be
+ * written begins. */
+static bool may_write(const struct export_ended *ended, const char *option, const char *path,
+                      const char *begins)
 {
     char head[64] = "";
     size_t n = strlen(begins);
-    if (!outfile_is_file(path) || outfile_is_url(path))
+    if (ended->result)
+        return true;
+    if (strstr(ended->error, option) || !outfile_is_file(path) || outfile_is_url(path))
         return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
@@ -113,9 +117,8 @@ static enum rc write_summary(struct export *x, const struct export_ended *ended,
 {
     const char *path = path_of(ended, "summary-file", x->options.summary_file);
     struct buf text;
-    if (!path || !wants_summary(x, ended))
-        return RC_OK;
-    if (!ended->result && !is_earlier(path, json_summary_begins))
+    if (!path || !wants_summary(x, ended) ||
+        !may_write(ended, "--summary-file", path, json_summary_begins))
         return RC_OK;
     buf_init(&text, SUMMARY_BYTES_MAX);
     make_summary(&text, x, ended);
@@ -150,7 +153,7 @@ static enum rc write_metrics(struct export *x, const struct export_ended *ended,
     const char *path = path_of(ended, "metrics", x->options.metrics);
     struct metrics m = metrics_of(x, ended);
     struct buf text;
-    if (!path || (!ended->result && !is_earlier(path, METRICS_BEGIN)))
+    if (!path || !may_write(ended, "--metrics", path, METRICS_BEGIN))
         return RC_OK;
     enum rc rc = RC_OK;
     if (ended->exit_status == EXIT_STATUS_OK)

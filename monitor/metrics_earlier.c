@@ -27,7 +27,7 @@ static bool is_time(struct str text, int64_t now_wall_ms, int64_t *out_ms)
 
 static bool starts_with(struct str text, struct str start)
 {
-    return text.len >= start.len && memcmp(text.ptr, start.ptr, start.len) == 0;
+    return text.ptr && text.len >= start.len && memcmp(text.ptr, start.ptr, start.len) == 0;
 }
 
 /* The value in the only line that begins with `sample`. */

@@ -101,6 +101,7 @@ try {
     bool given_up;
 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static size_t drop(char *data, size_t size, size_t n, void *ctx)
 {
     (void)data;

@@ -197,8 +197,8 @@ def Metrics_success(data):
     return float(line.split()[-1])
 
 
-REFUSALS = [["--no-such-option"], ["--attempts", "0"], ["--cacert", "none.pem"], ["-t", "nothing"], ["--failed", "lp.prom"],
-            ["--fresh"], ["-p", "omni"], ["--metrics"]]
+REFUSALS = [["--no-such-option"], ["--attempts", "0"], ["--cacert", "none.pem"], ["-t", "nothing"],
+            ["--fresh"], ["-p", "omni"]]
 
 
 @pytest.mark.parametrize("words", REFUSALS)
@@ -226,6 +226,15 @@ def test_refused_run_keeps_files_of_others(leadpipe, sandbox, tmp_path, content,
     (tmp_path / "ids").write_text(content)
     done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "--metrics", "ids", *words, "ids", env=sandbox.env)
     assert done.returncode == 2 and (tmp_path / "ids").read_text() == content
+
+
+@pytest.mark.parametrize("words", [["--failed", "file"], ["--state", "file"], ["--metrics", "none/file"], ["-t", "ndjson:file"]])
+def test_refused_because_of_the_file(leadpipe, sandbox, tmp_path, words):
+    """Nothing is made where something else is to be."""
+    given = [] if "--metrics" in words else ["--metrics", "file"]
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "--id", "plain-1", *given, *words, env=sandbox.env)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--metrics" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 DAMAGED = {

@@ -149,5 +149,6 @@ def test_file_that_cannot_be_written(leadpipe, sandbox, control, tmp_path):
     words = ["export", *sandbox.provider(), *SINK, "--id", "plain-1"]
     done = leadpipe(*words, "--summary-file", "none/end.json", env=sandbox.env)
     assert done.returncode == 2 and "--summary-file: none/end.json" in done.stderr
+    assert done.stderr.count("\n") == 1
     done = leadpipe(*words, "--summary-file", "/dev/full", env=sandbox.env)
     assert done.returncode == 1 and "--summary-file: /dev/full: No space left" in done.stderr
