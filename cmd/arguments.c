@@ -50,7 +50,8 @@ static void redact_piece(struct buf *out, const struct sink_ops *ops, struct str
 
 static void redact_target(struct buf *out, const char *target)
 {
-    if (!strstr(target, "://")) {
+    /* "//host/": a scheme before it was taken for a part of an option. */
+    if (!strstr(target, "://") && strncmp(target, "//", 2) != 0) {
         buf_adds(out, target);
         return;
     }

@@ -12,6 +12,8 @@ const struct command commands[] = {
      "fetch leads and write them to sinks", export_option_specs, command_export},
     {"list", "-p PROVIDER [options]", "list the IDs of all leads of a provider, as NDJSON",
      list_option_specs, command_list},
+    {"run", "JOB.yaml [OPTIONS]", "run an export whose options are in a job file", run_option_specs,
+     command_run},
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
      providers_option_specs, command_providers},
     {"sinks", "", "list the sinks and their options", NULL, command_sinks},

@@ -105,6 +105,11 @@ static const char export_input[] =
     "no FILE, or when FILE is -, IDs are read from standard input. Every ID is\n"
     "fetched once and has exactly one outcome.\n";
 
+static const char run_text[] =
+    "\n"
+    "The options of leadpipe export can be given, too; they take precedence over the\n"
+    "file. A relative path in the file is relative to the folder that it is in.\n";
+
 static const char examples[] =
     "\nExamples:\n"
     "  leadpipe export -p omni -t csv:out/ ids.txt\n"
@@ -172,8 +177,11 @@ void help_print_command(FILE *f, const struct command *c)
         (void)fputs(list_text, f);
         print_sections(f, list_option_specs);
         (void)fputs(list_statuses, f);
-    } else if (c->options) {
-        print_section(f, c->options, 0, "Options");
+    } else {
+        if (c->run == command_run)
+            (void)fputs(run_text, f);
+        if (c->options)
+            print_section(f, c->options, 0, "Options");
     }
 }
 

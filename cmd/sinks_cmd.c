@@ -33,10 +33,12 @@ int command_sinks(struct messages *m, int argc, char *argv[])
 {
     if (!command_takes(m, argc, argv, 0))
         return EXIT_STATUS_USAGE;
-    (void)puts("Give a sink as -t KIND[,OPTION[=VALUE]]...:TARGET, such as csv:out/,\n"
-               "ndjson,gzip=9:leads.ndjson.gz or webhook,batch=50:https://crm.example/hook.\n"
-               "TARGET - is standard output. Write a comma in a value as \\,; a colon followed by\n"
-               "a space is part of the value, and so are those of an http or https URL.");
+    (void)puts(
+        "Give a sink as -t KIND[,OPTION[=VALUE]]...:TARGET, such as csv:out/,\n"
+        "ndjson,gzip=9:leads.ndjson.gz or webhook,batch=50:https://crm.example/hook.\n"
+        "TARGET - is standard output. Write a comma in a value as \\, and a colon as \\:; a\n"
+        "colon followed by a space is part of the value, and so are those of an http or\n"
+        "https URL.");
     for (size_t i = 0; sink_registry[i]; i++) {
         (void)putchar('\n');
         print_sink(sink_registry[i]);

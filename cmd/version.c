@@ -19,6 +19,9 @@
 #endif
 
 #include "cmd/commands.h"
+#ifdef LEADPIPE_YAML
+#include "cmd/job_yaml.h"
+#endif
 #include "core/json/json.h"
 #include "core/provider/profile.h"
 #include "sinks/push/destination.h"
@@ -78,6 +81,9 @@ static const struct library {
 #endif
 #ifdef LEADPIPE_OBJECT_STORAGE
     {"expat", expat_version},
+#endif
+#ifdef LEADPIPE_YAML
+    {"libfyaml", job_yaml_version},
 #endif
     {"OpenSSL", openssl_version},
 };

@@ -23,6 +23,7 @@ build     libsqlite3-dev                   module   sqlite3
 build     libzstd-dev                      module   libzstd
 build     libpq-dev                        module   libpq
 build     libexpat1-dev                    module   expat
+build     libfyaml-dev                     module   libfyaml
 build     libssl-dev                       module   libcrypto
 build     ca-certificates                  file     /etc/ssl/certs/ca-certificates.crt|/etc/pki/tls/certs/ca-bundle.crt|/etc/ssl/cert.pem
 test      libcmocka-dev                    module   cmocka

@@ -42,8 +42,8 @@ struct sink_spec {
     void *memory;   /* private */
 };
 
-/* Options may be written "name=value" or "name" (a flag); in a value "\," is a comma and "\\" a
- * backslash; a colon followed by a blank belongs to the value, and so do those of a URL ("://", the one
+/* Options may be written "name=value" or "name" (a flag); in a value "\," is a comma, "\:" a colon and
+ * "\\" a backslash; any other colon followed by a blank belongs to the value, and so do those of a URL ("://", the one
  * before a port); the first other colon ends the options. Only an OPTION_LIST may be given more than once. RC_USAGE names the sink, the option, and
  * what is allowed. */
 enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
@@ -51,6 +51,9 @@ enum rc sink_spec_parse(struct sink_spec *out, const char *text, struct err *e);
 /* How long the piece is that `rest` of a specification begins with: up to the comma or colon that
  * ends it. */
 size_t sink_spec_piece(struct str rest);
+
+/* Appends a value so that it ends where it should: with backslashes before what needs one. */
+void sink_spec_put_value(struct buf *out, const char *value);
 
 void sink_spec_free(struct sink_spec *s);
 

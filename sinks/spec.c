@@ -104,7 +104,7 @@ static bool is_option_end(struct str s, size_t value, size_t at)
 /* A backslash before what it can guard; any other is itself. */
 static bool is_escape(struct str s, size_t at)
 {
-    return s.ptr[at] == '\\' && at + 1 < s.len && (s.ptr[at + 1] == ',' || s.ptr[at + 1] == '\\');
+    return s.ptr[at] == '\\' && at + 1 < s.len && strchr(",:\\", s.ptr[at + 1]);
 }
 
 static size_t value_end(struct str s, size_t value)
@@ -113,6 +113,27 @@ static size_t value_end(struct str s, size_t value)
     while (at < s.len && !is_option_end(s, value, at))
         at += is_escape(s, at) ? 2 : 1;
     return at;
+}
+
+/* Commas and backslashes first; then, of what they became, the colons that would end the value. */
+void sink_spec_put_value(struct buf *out, const char *value)
+{
+    struct buf guarded;
+    buf_init(&guarded, out->max);
+    for (const char *at = value; *at; at++) {
+        if (*at == ',' || *at == '\\')
+            buf_addc(&guarded, '\\');
+        buf_addc(&guarded, *at);
+    }
+    struct str s = buf_str(&guarded);
+    for (size_t at = 0; at < s.len; at++) {
+        if (s.ptr[at] == ':' && is_option_end(s, 0, at))
+            buf_addc(out, '\\');
+        buf_addc(out, s.ptr[at]);
+    }
+    if (out->rc == RC_OK)
+        out->rc = buf_rc(&guarded);
+    buf_free(&guarded);
 }
 
 size_t sink_spec_piece(struct str rest)

@@ -306,8 +306,11 @@ static void redacted(void **state)
          "webhook,header=Authorization: ***:b,batch=5:https://x/h"},
         {arguments_redact_spec, "webhook,header=X: a\\,b,batch=5:https://u:p@x/h?token=1#f",
          "webhook,header=X: ***,batch=5:https://***@x/h?***"},
-        {arguments_redact_spec, "webhook,header=X: a\\:https://h/hook?key=s",
+        {arguments_redact_spec, "webhook,header=X: a\\\\:https://h/hook?key=s",
          "webhook,header=X: ***:https://h/hook?***"},
+        /* A colon that belongs to the header: what remains is no URL, and may hold a secret all the same. */
+        {arguments_redact_spec, "webhook,header=X: a\\:https://h/hook?key=s",
+         "webhook,header=X: ***://h/hook?***"},
         {arguments_redact_spec, "webhook,secret-env=S,header=nothing:https://x/",
          "webhook,secret-env=S,header=***:https://x/"},
         {arguments_redact_spec, "webhook,header=X: s", "webhook,header=X: ***"},
