@@ -169,7 +169,10 @@ static void settle_unsent(struct outbox *o, const struct envelope *m, const stru
 
 void outbox_settle(void *outbox, const struct message *p, const struct verdicts *v)
 {
+    const struct outbox_messages *messages = &((struct outbox *)outbox)->messages;
     settle(outbox, p->envelope, p, v);
+    if (messages->ended)
+        messages->ended(messages->ctx, p);
 }
 
 bool outbox_put(struct outbox *o, const struct lead *lead)
@@ -210,6 +213,13 @@ static void hand_over(struct outbox *o, struct message *p)
         on_durable(&p->waiter, RC_OK);
 }
 
+static enum rc begin_sending(const struct outbox *o, const struct message *p, struct err *e)
+{
+    if (!o->messages.sending || o->messages.sending(o->messages.ctx, p) == RC_OK)
+        return RC_OK;
+    return err_nomem(e);
+}
+
 enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err *e)
 {
     const struct state_delivery delivery = {
@@ -219,8 +229,8 @@ enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err
         .answer = STR_NONE,
     };
     uint64_t last_seq = at_end ? SEQ_NEVER_DONE : p->last_seq;
-    enum rc rc = RC_OK;
-    if (o->state)
+    enum rc rc = begin_sending(o, p, e);
+    if (rc == RC_OK && o->state)
         rc = state_add_delivery(o->state, o->index, &delivery, last_seq, &p->own.row, e);
     if (rc == RC_OK)
         hand_over(o, p);
@@ -239,6 +249,8 @@ static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
     }
     p->envelope = &r->envelope;
     rc = state_delivery_body(o->state, r->envelope.row, &p->body, e);
+    if (rc == RC_OK)
+        rc = begin_sending(o, p, e);
     if (rc == RC_OK)
         hand_over(o, p);
     else

@@ -17,6 +17,11 @@ struct outbox_messages {
      * message is answered in part. */
     enum rc (*rest)(void *ctx, struct str body, const struct lead_note *leads,
                     const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE]);
+    /* A message is about to be sent: may wait until others have ended. The sink's thread. RC_NOMEM. NULL: nothing
+     * is to be done. */
+    enum rc (*sending)(void *ctx, const struct message *p);
+    /* It has ended, sent or not. Any thread. NULL: nothing is to be done. */
+    void (*ended)(void *ctx, const struct message *p);
     /* Appends what is needed to resume with the messages at hand. Errors stick in `out`. */
     void (*mark)(const void *ctx, struct buf *out);
     void *ctx;

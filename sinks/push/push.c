@@ -227,6 +227,8 @@ static enum rc open_parts(struct push *w, const struct sink_cfg *cfg, const stru
         outbox_retry_cfg(cfg, opts->attempts, opts->timeout_ms, opts->retry_max_time_ms);
     const struct outbox_messages messages = {.check = batches_check_recorded,
                                              .rest = batches_rest,
+                                             .sending = batches_sending,
+                                             .ended = batches_ended,
                                              .mark = batches_mark,
                                              .ctx = &w->batches};
     enum rc rc = push_config_make(&w->config, cfg, e);

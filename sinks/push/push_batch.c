@@ -21,6 +21,7 @@ enum rc batches_open(struct batches *b, const struct sink_cfg *cfg, const struct
         .around = around,
         .notes = cfg->state != NULL,
     };
+    in_flight_open(&b->in_flight);
     clock_format(cfg->started_ms, b->exported_at);
     for (size_t i = 0; i < TEMPLATE_SCRATCH; i++)
         buf_init(&b->scratch[i], TEMPLATE_SCRATCH_BYTES_MAX);
@@ -52,6 +53,7 @@ void batches_close(struct batches *b)
     arena_free(&b->parsed);
     for (size_t i = 0; i < BATCHES_MAX; i++)
         arena_free(&b->open[i].memory);
+    in_flight_close(&b->in_flight);
     message_id_maker_free(b->ids);
     message_id_maker_free(b->rest_ids);
 }
@@ -290,6 +292,41 @@ enum rc batches_end(struct batches *b, struct message **out)
     first.n_keys = 0;
     b->open[b->n_open] = first; /* its memory is used again */
     return RC_OK;
+}
+
+/* ---- what is on its way ---------------------------------------------------------------------- */
+
+/* What cannot be read has no key, and is refused elsewhere. */
+enum rc batches_sending(void *batches, const struct message *p)
+{
+    struct batches *b = batches;
+    struct arena a;
+    struct item *items = NULL;
+    struct str key;
+    size_t n = 0, n_hashes = 0;
+    if (!b->destination->has_unique_by)
+        return RC_OK;
+    arena_init(&a, SIZE_MAX);
+    enum rc rc = items_take(&a, buf_str(&p->body), b->destination->max_items, &items, &n);
+    uint64_t *hashes = rc == RC_OK ? arena_array(&a, n, sizeof *hashes) : NULL;
+    if (rc == RC_OK && !hashes)
+        rc = RC_NOMEM;
+    for (size_t i = 0; hashes && rc != RC_NOMEM && i < n; i++) {
+        rc = find_key(b, &items[i], &key);
+        if (rc == RC_OK && key.ptr)
+            hashes[n_hashes++] = hash_of(b, key);
+    }
+    if (rc != RC_NOMEM)
+        rc = in_flight_add(&b->in_flight, p, hashes, n_hashes);
+    arena_free(&a);
+    return rc;
+}
+
+void batches_ended(void *batches, const struct message *p)
+{
+    struct batches *b = batches;
+    if (b->destination->has_unique_by)
+        in_flight_remove(&b->in_flight, p);
 }
 
 /* ---- what the state holds -------------------------------------------------------------------- */

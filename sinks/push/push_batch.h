@@ -8,6 +8,7 @@
 #include "sinks/delivery/lead_text.h"
 #include "sinks/delivery/message.h"
 #include "sinks/push/destination.h"
+#include "sinks/push/in_flight.h"
 #include "sinks/push/items.h"
 
 /* Batches that are being filled: an item whose value at `unique_by` is in the first one already goes into the
@@ -40,6 +41,7 @@ struct batches {
     struct buf json, url, headers; /* of the lead at hand */
     struct arena parsed;           /* the same, to find its key */
     struct message_id_maker *ids, *rest_ids;
+    struct in_flight in_flight;
     struct open_batch open[BATCHES_MAX]; /* the first is the oldest */
     size_t n_open;
 };
@@ -67,6 +69,12 @@ enum rc batches_add(struct batches *b, size_t at, const struct lead *lead, const
 
 /* Completes the oldest and gives it away. RC_NOMEM: it is still here. */
 enum rc batches_end(struct batches *b, struct message **out);
+
+/* ---- what is on its way ---------------------------------------------------------------------- */
+
+/* For struct outbox_messages: a message waits while another one has an item that is alike by `unique_by`. */
+enum rc batches_sending(void *batches, const struct message *p);
+void batches_ended(void *batches, const struct message *p);
 
 /* ---- what the state holds -------------------------------------------------------------------- */
 
