@@ -16,8 +16,15 @@ file(WRITE ${doc}/changelog.Debian "leadpipe (${CPACK_PACKAGE_VERSION}-${CPACK_D
  -- ${CPACK_DEBIAN_PACKAGE_MAINTAINER}  ${date}
 ")
 
-# The package is not one of Debian's, whose first version closes the request for it.
-file(WRITE ${share}/lintian/overrides/leadpipe "leadpipe: initial-upload-closes-no-bugs *\n")
+# Where administrators put jobs, and keys, which systemd reads for them.
+set(keys ${CPACK_TEMPORARY_DIRECTORY}/etc/leadpipe/keys)
+file(MAKE_DIRECTORY ${keys})
+file(CHMOD ${keys} DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+
+# The package is not one of Debian's, whose first version closes the request for it; nobody but root reads keys.
+file(WRITE ${share}/lintian/overrides/leadpipe "leadpipe: initial-upload-closes-no-bugs *
+leadpipe: non-standard-dir-perm 0700 != 0755 *
+")
 
 file(GLOB pages ${share}/man/man1/*.1)
 execute_process(COMMAND gzip -9n ${doc}/changelog ${doc}/changelog.Debian ${pages} RESULT_VARIABLE failed)

@@ -44,6 +44,7 @@ test      zsh                              command  zsh
 test      fish                             command  fish
 test      dpkg-dev                         command  dpkg-shlibdeps
 test      file                             command  file
+test      systemd                          command  systemd-analyze
 test      lintian                          command  lintian
 clang     clang                            command  clang
 clang     libclang-rt-dev                  fuzzer   clang

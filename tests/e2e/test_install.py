@@ -51,6 +51,7 @@ def expected_files():
     """What is installed, relative to the prefix."""
     return ({"bin/leadpipe", "share/man/man1/leadpipe.1", "share/bash-completion/completions/leadpipe",
              "share/zsh/site-functions/_leadpipe", "share/fish/vendor_completions.d/leadpipe.fish",
+             "lib/systemd/system/leadpipe@.service", "lib/systemd/system/leadpipe@.timer",
              "share/doc/leadpipe/README.md", "share/doc/leadpipe/changelog", "share/doc/leadpipe/copyright"} |
             {"share/man/man1/" + page.name for page in PAGES.glob("*.1")} |
             {"share/doc/leadpipe/docs/" + page.name for page in (ROOT / "docs").glob("*.md")})
@@ -162,6 +163,7 @@ def test_package_files(package, tmp_path):
     copyright = (tmp_path / "usr/share/doc/leadpipe/copyright").read_text()
     words = re.sub(r"^ \.?", "", copyright.split("License: Expat\n")[2], flags=re.M).split()
     assert words == (ROOT / "LICENSE").read_text().split("leadpipe authors\n", 1)[1].split()
+    assert (tmp_path / "etc/leadpipe/keys").stat().st_mode & 0o777 == 0o700
     done = subprocess.run([tmp_path / "usr/bin/leadpipe", "version", "--json"], capture_output=True)
     assert done.returncode == 0
 
