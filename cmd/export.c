@@ -15,6 +15,7 @@
 #include "cmd/export_notify.h"
 #include "cmd/export_objects.h"
 #include "cmd/help.h"
+#include "cmd/job_save.h"
 #include "cmd/signals.h"
 
 void export_free(struct export *x)
@@ -239,6 +240,16 @@ static int refuse(struct export *x, int argc, char *argv[], struct err *e)
     return status;
 }
 
+static int save_job(struct export *x)
+{
+    struct err e;
+    enum rc rc = job_save(&x->options, &e);
+    if (rc == RC_OK)
+        return EXIT_STATUS_OK;
+    messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e.msg);
+    return rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+}
+
 int command_export(struct messages *m, int argc, char *argv[])
 {
     struct export x = {
@@ -252,6 +263,8 @@ int command_export(struct messages *m, int argc, char *argv[])
     int status = EXIT_STATUS_OK;
     if (x.options.help) {
         help_print_command(stdout, command_named("export"));
+    } else if (x.options.save_job) {
+        status = save_job(&x);
     } else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         messages_write(m, LOG_LEVEL_ERROR, NULL, "libcurl cannot be initialized");
         status = EXIT_STATUS_STOPPED;

@@ -186,6 +186,11 @@ static enum rc take_option(struct taker *t, const struct option_spec *o,
 static const struct option_spec ids_spec = {
     .name = "ids", .type = OPTION_LIST, .file = FILE_READ, .arg = "FILE"};
 
+bool job_is_ids_path(const char *value)
+{
+    return job_is_path(&ids_spec, value);
+}
+
 static enum rc take_ids_file(struct taker *t, const struct job_node *node)
 {
     const char *value;

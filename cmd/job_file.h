@@ -33,6 +33,8 @@ void job_file_free(struct job_file *j);
 bool job_is_path(const struct option_spec *o, const char *value);
 /* The same of a sink's target; `names` of its table. */
 bool job_is_target_path(unsigned names, const char *target);
+/* The same of a file of IDs. */
+bool job_is_ids_path(const char *value);
 /* An option of export that a job file cannot have. */
 bool job_leaves_out(const struct option_spec *o);
 

@@ -44,6 +44,7 @@ struct export_options {
     const char *s3_endpoint, *s3_region, *spool_dir;
     int s3_addressing; /* enum addressing_mode */
     const char *state;
+    const char *save_job;
     bool fresh, changed_only, resend;
 
     int progress; /* enum progress_mode */

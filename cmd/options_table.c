@@ -13,7 +13,7 @@
 #define GIB ((int64_t)1 << 30)
 
 const struct option_spec export_option_specs[] = {
-    /* ---- provider ---- */
+/* ---- provider ---- */
 #include "cmd/options_provider.inc"
     /* ---- input ---- */
     {
@@ -297,6 +297,16 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_OUTPUT,
         .needs = "changed-only",
         .help = "with --changed-only: send all leads, as if none had been accepted before",
+    },
+    {
+        .name = "save-job",
+        .arg = "FILE",
+        AT(TEXT, save_job),
+        .section = SECTION_OUTPUT,
+        .flags = OPTION_MAY_CHANGE,
+        .help =
+            "write a job file of this command line, for \"leadpipe run FILE\", and do nothing else; "
+            "FILE must not exist (-: standard output)",
     },
     /* ---- messages ---- */
     {

@@ -55,6 +55,9 @@ size_t sink_spec_piece(struct str rest);
 /* Appends a value so that it ends where it should: with backslashes before what needs one. */
 void sink_spec_put_value(struct buf *out, const char *value);
 
+/* Appends the value that such a text stands for: without the backslashes. */
+void sink_spec_get_value(struct buf *out, struct str text);
+
 void sink_spec_free(struct sink_spec *s);
 
 /* Appends what the sink writes and where, as "KIND[,OPTION=VALUE]...:TARGET" without defaults, what

@@ -136,6 +136,14 @@ void sink_spec_put_value(struct buf *out, const char *value)
     buf_free(&guarded);
 }
 
+void sink_spec_get_value(struct buf *out, struct str text)
+{
+    for (size_t at = 0; at < text.len; at++) {
+        at += is_escape(text, at);
+        buf_addc(out, text.ptr[at]);
+    }
+}
+
 size_t sink_spec_piece(struct str rest)
 {
     size_t at = 0;
