@@ -2,7 +2,7 @@
 #
 #   leadpipe_embed(VARIABLE KIND FOLDER HEADER [PATTERN])
 #
-# sets VARIABLE to a C file with an array KIND_builtins of struct builtin_KIND (name, bytes, length), which
+# sets VARIABLE to a C file with an array KIND_builtins of struct builtin (core/base/builtin.h), which
 # HEADER declares: one for each file of FOLDER whose name is like PATTERN (*.json), in order of name, and an empty one behind them. The name is
 # that of the file.
 #
@@ -43,5 +43,5 @@ foreach(file IN LISTS FILES)
     string(APPEND list "    { \"${name}\", ${KIND}_${number}, sizeof ${KIND}_${number} },\n")
     math(EXPR number "${number} + 1")
 endforeach()
-string(APPEND text "\nconst struct builtin_${KIND} ${KIND}_builtins[] = {\n${list}    { NULL, NULL, 0 },\n};\n")
+string(APPEND text "\nconst struct builtin ${KIND}_builtins[] = {\n${list}    { NULL, NULL, 0 },\n};\n")
 file(WRITE ${OUT} "${text}")

@@ -97,7 +97,7 @@ static bool is_regular_file(const char *path)
 
 static bool is_builtin_provider(const char *name)
 {
-    const struct builtin_profile *b;
+    const struct builtin *b;
     for (size_t i = 0; (b = profile_builtin(i)); i++) {
         if (strcmp(b->name, name) == 0)
             return true;
@@ -125,8 +125,8 @@ static void put_names_of_provider(struct answer *a, const char *provider, unsign
 
 static void put_names(struct answer *a, const struct line *l, unsigned names)
 {
-    const struct builtin_profile *profile;
-    const struct builtin_destination *destination;
+    const struct builtin *profile;
+    const struct builtin *destination;
     for (size_t i = 0; names & NAMES_PROVIDERS && (profile = profile_builtin(i)); i++)
         put(a, str_c(profile->name), "", "built-in provider");
     for (size_t i = 0; names & NAMES_DESTINATIONS && (destination = destination_builtin(i)); i++)

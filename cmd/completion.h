@@ -2,6 +2,7 @@
 #ifndef LEADPIPE_CMD_COMPLETION_H
 #define LEADPIPE_CMD_COMPLETION_H
 
+#include "core/base/builtin.h"
 #include <stddef.h>
 
 #include "cmd/messages.h"
@@ -9,12 +10,7 @@
 /* The scripts, in order of name; ends with a NULL name. */
 #define COMPLETION_SHELLS "bash|zsh|fish"
 
-struct builtin_completion {
-    const char *name; /* of the shell */
-    const unsigned char *text;
-    size_t len;
-};
-extern const struct builtin_completion completion_builtins[];
+extern const struct builtin completion_builtins[]; /* by the shell's name */
 
 /* What the scripts call, with the words up to the cursor; argv[0] is this command. */
 #define COMPLETE_COMMAND "__complete"

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/builtins.h"
 #include "cmd/commands.h"
 #include "cmd/help.h"
 #include "core/json/json_pointer.h"
@@ -25,7 +26,7 @@ static void print_wrapped(struct str text)
     (void)putchar('\n');
 }
 
-static int print_destination(struct messages *m, const struct builtin_destination *b)
+static int print_destination(struct messages *m, const struct builtin *b)
 {
     struct arena memory;
     struct json_doc doc;
@@ -33,7 +34,7 @@ static int print_destination(struct messages *m, const struct builtin_destinatio
     struct err e;
     arena_init(&memory, SIZE_MAX / 2);
     enum rc rc =
-        json_parse(&memory, (struct str){(const char *)b->json, b->len}, JSON_TREE, &doc, &e);
+        json_parse(&memory, (struct str){(const char *)b->text, b->len}, JSON_TREE, &doc, &e);
     if (rc == RC_OK)
         rc = json_pointer_parse(&at, &memory, STR("/about"), &e);
     if (rc == RC_OK) {
@@ -47,42 +48,11 @@ static int print_destination(struct messages *m, const struct builtin_destinatio
     return rc == RC_OK ? EXIT_STATUS_OK : EXIT_STATUS_STOPPED;
 }
 
-static int list(struct messages *m)
-{
-    const struct builtin_destination *b;
-    int status = EXIT_STATUS_OK;
-    for (size_t i = 0; status == EXIT_STATUS_OK && (b = destination_builtin(i)); i++) {
-        if (i)
-            (void)putchar('\n');
-        status = print_destination(m, b);
-    }
-    return status;
-}
-
-static int show(struct messages *m, const char *name)
-{
-    const struct builtin_destination *b;
-    for (size_t i = 0; (b = destination_builtin(i)); i++) {
-        if (strcmp(b->name, name) != 0)
-            continue;
-        (void)fwrite(b->json, 1, b->len, stdout);
-        return EXIT_STATUS_OK;
-    }
-    return messages_usage(m,
-                          "--show: unknown destination %s; \"leadpipe destinations\" lists the "
-                          "built-in ones",
-                          name);
-}
-
-struct destinations_options {
-    const char *show;
-};
-
 const struct option_spec destinations_option_specs[] = {
     {
         .name = "show",
         .arg = "NAME",
-        OPTION_AT(struct destinations_options, TEXT, show),
+        OPTION_AT(struct builtins_options, TEXT, show),
         .names = NAMES_DESTINATIONS,
         .help = "print a built-in destination, as a starting point for your own",
     },
@@ -91,13 +61,7 @@ const struct option_spec destinations_option_specs[] = {
 
 int command_destinations(struct messages *m, int argc, char *argv[])
 {
-    struct destinations_options o = {NULL};
-    struct text_list arguments = {NULL, 0};
-    struct arena memory;
-    arena_init(&memory, SIZE_MAX / 2);
-    int status = command_read(m, argc, argv, &o, &arguments, 0, &memory);
-    if (status == EXIT_STATUS_OK)
-        status = o.show ? show(m, o.show) : list(m);
-    arena_free(&memory);
-    return status;
+    static const struct builtins_command command = {"destination", "destinations",
+                                                    destination_builtin, print_destination};
+    return builtins_run(&command, m, argc, argv);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/builtins.h"
 #include "cmd/commands.h"
 #include "core/provider/profile.h"
 #include "cmd/help.h"
@@ -26,48 +27,24 @@ static void print_profile(const struct profile *p)
     print_list("parameters", p->params, p->n_params);
 }
 
-static int list(struct messages *m)
+static int print_builtin(struct messages *m, const struct builtin *b)
 {
-    const struct builtin_profile *b;
-    for (size_t i = 0; (b = profile_builtin(i)); i++) {
-        struct profile *p = NULL;
-        struct err e;
-        if (profile_load(&p, b->name, &e) != RC_OK) {
-            messages_write(m, LOG_LEVEL_ERROR, b->name, e.msg);
-            return EXIT_STATUS_STOPPED;
-        }
-        if (i)
-            (void)putchar('\n');
-        print_profile(p);
-        profile_free(p);
+    struct profile *p = NULL;
+    struct err e;
+    if (profile_load(&p, b->name, &e) != RC_OK) {
+        messages_write(m, LOG_LEVEL_ERROR, b->name, e.msg);
+        return EXIT_STATUS_STOPPED;
     }
+    print_profile(p);
+    profile_free(p);
     return EXIT_STATUS_OK;
 }
-
-static int show(struct messages *m, const char *name)
-{
-    const struct builtin_profile *b;
-    for (size_t i = 0; (b = profile_builtin(i)); i++) {
-        if (strcmp(b->name, name) != 0)
-            continue;
-        (void)fwrite(b->json, 1, b->len, stdout);
-        return EXIT_STATUS_OK;
-    }
-    return messages_usage(m,
-                          "--show: unknown provider %s; \"leadpipe providers\" lists the "
-                          "built-in ones",
-                          name);
-}
-
-struct providers_options {
-    const char *show;
-};
 
 const struct option_spec providers_option_specs[] = {
     {
         .name = "show",
         .arg = "NAME",
-        OPTION_AT(struct providers_options, TEXT, show),
+        OPTION_AT(struct builtins_options, TEXT, show),
         .names = NAMES_PROVIDERS,
         .help = "print the profile of a built-in provider, as a starting point for your own",
     },
@@ -76,13 +53,7 @@ const struct option_spec providers_option_specs[] = {
 
 int command_providers(struct messages *m, int argc, char *argv[])
 {
-    struct providers_options o = {NULL};
-    struct text_list arguments = {NULL, 0};
-    struct arena memory;
-    arena_init(&memory, SIZE_MAX / 2);
-    int status = command_read(m, argc, argv, &o, &arguments, 0, &memory);
-    if (status == EXIT_STATUS_OK)
-        status = o.show ? show(m, o.show) : list(m);
-    arena_free(&memory);
-    return status;
+    static const struct builtins_command command = {"provider", "providers", profile_builtin,
+                                                    print_builtin};
+    return builtins_run(&command, m, argc, argv);
 }

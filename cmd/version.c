@@ -116,8 +116,8 @@ static void add_name(struct buf *b, const char *name, bool first)
 
 static void write_json(struct buf *b)
 {
-    const struct builtin_profile *profile;
-    const struct builtin_destination *destination;
+    const struct builtin *profile;
+    const struct builtin *destination;
     buf_addc(b, '{');
     add_member(b, "version", true);
     json_write_bytes(b, str_c(LEADPIPE_VERSION));

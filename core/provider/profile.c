@@ -1,30 +1,15 @@
 #include "core/provider/profile.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "core/provider/profile_builtins.h"
 #include "core/base/url.h"
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-const struct builtin_profile *profile_builtin(size_t i)
+const struct builtin *profile_builtin(size_t i)
 {
-    for (size_t at = 0; profile_builtins[at].name; at++) {
-        if (at == i)
-            return &profile_builtins[at];
-    }
-    return NULL;
-}
-
-static const struct builtin_profile *find_builtin(const char *name)
-{
-    for (size_t i = 0; profile_builtins[i].name; i++) {
-        if (strcmp(profile_builtins[i].name, name) == 0)
-            return &profile_builtins[i];
-    }
-    return NULL;
+    return builtin_at(profile_builtins, i);
 }
 
 static enum rc refuse_name(const char *name, struct err *e)
@@ -40,39 +25,11 @@ static enum rc refuse_name(const char *name, struct err *e)
     return rc;
 }
 
-static bool looks_like_path(const char *name)
-{
-    size_t len = strlen(name);
-    return strchr(name, '/') || (len > 5 && strcmp(name + len - 5, ".json") == 0) ||
-           access(name, F_OK) == 0;
-}
-
-/* One byte more than allowed shows that a file is too large. */
-static enum rc read_file(struct buf *b, const char *path, struct err *e)
-{
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return err_sys(e, RC_USAGE, errno, "%s", path);
-    enum rc rc = RC_OK;
-    size_t n = 1;
-    while (n && b->len <= PROFILE_BYTES_MAX && rc == RC_OK) {
-        char *to = buf_reserve(b, BUFSIZ);
-        n = to ? fread(to, 1, BUFSIZ, file) : 0;
-        b->len += n;
-        if (!to)
-            rc = err_nomem(e);
-    }
-    if (rc == RC_OK && ferror(file))
-        rc = err_sys(e, RC_USAGE, errno, "%s", path);
-    (void)fclose(file);
-    return rc;
-}
-
 static enum rc load_file(struct profile **out, const char *path, struct err *e)
 {
     struct buf text;
     buf_init(&text, PROFILE_BYTES_MAX + 2 * BUFSIZ);
-    enum rc rc = read_file(&text, path, e);
+    enum rc rc = description_read(&text, path, PROFILE_BYTES_MAX, e);
     if (rc == RC_OK)
         rc = profile_parse(out, buf_str(&text), path, e);
     if (rc == RC_OK)
@@ -83,10 +40,10 @@ static enum rc load_file(struct profile **out, const char *path, struct err *e)
 
 enum rc profile_load(struct profile **out, const char *name, struct err *e)
 {
-    const struct builtin_profile *builtin = find_builtin(name);
+    const struct builtin *builtin = builtin_find(profile_builtins, name);
     if (!builtin)
-        return looks_like_path(name) ? load_file(out, name, e) : refuse_name(name, e);
-    struct str json = {(const char *)builtin->json, builtin->len};
+        return description_is_file(name) ? load_file(out, name, e) : refuse_name(name, e);
+    struct str json = {(const char *)builtin->text, builtin->len};
     enum rc rc = profile_parse(out, json, builtin->name, e);
     if (rc == RC_OK) {
         (*out)->is_builtin = true;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/builtin.h"
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/str.h"
@@ -158,12 +159,7 @@ enum rc profile_load(struct profile **out, const char *name, struct err *e);
 void profile_free(struct profile *p);
 
 /* The built-in ones, in order of name; NULL beyond the last. */
-struct builtin_profile {
-    const char *name;
-    const unsigned char *json;
-    size_t len;
-};
-const struct builtin_profile *profile_builtin(size_t i);
+const struct builtin *profile_builtin(size_t i);
 
 /* Appends server URL + template with every value percent-encoded (RFC 3986: all but unreserved
  * characters), so that no value can reach beyond its place. `values` in the order of p->params.

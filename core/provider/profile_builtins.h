@@ -4,6 +4,6 @@
 
 #include "core/provider/profile.h"
 
-extern const struct builtin_profile profile_builtins[]; /* by name; ends with a NULL name */
+extern const struct builtin profile_builtins[]; /* by name; ends with a NULL name */
 
 #endif

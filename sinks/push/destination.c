@@ -1,9 +1,7 @@
 #include "sinks/push/destination.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/base/suggest.h"
 #include "sinks/push/destination_internal.h"
@@ -17,22 +15,9 @@
 
 /* ---- built-in ones -------------------------------------------------------------------------- */
 
-const struct builtin_destination *destination_builtin(size_t i)
+const struct builtin *destination_builtin(size_t i)
 {
-    for (size_t at = 0; destination_builtins[at].name; at++) {
-        if (at == i)
-            return &destination_builtins[at];
-    }
-    return NULL;
-}
-
-static const struct builtin_destination *find_builtin(const char *name)
-{
-    for (size_t i = 0; destination_builtins[i].name; i++) {
-        if (strcmp(destination_builtins[i].name, name) == 0)
-            return &destination_builtins[i];
-    }
-    return NULL;
+    return builtin_at(destination_builtins, i);
 }
 
 static enum rc refuse_name(const char *name, struct err *e)
@@ -224,47 +209,19 @@ enum rc destination_parse(struct destination **out, struct str json, const char 
     return RC_OK;
 }
 
-/* One byte more than allowed shows that a file is too large. */
-static enum rc read_file(struct buf *b, const char *path, struct err *e)
-{
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return err_sys(e, RC_USAGE, errno, "%s", path);
-    enum rc rc = RC_OK;
-    size_t n = 1;
-    while (n && b->len <= DESTINATION_BYTES_MAX && rc == RC_OK) {
-        char *to = buf_reserve(b, BUFSIZ);
-        n = to ? fread(to, 1, BUFSIZ, file) : 0;
-        b->len += n;
-        if (!to)
-            rc = err_nomem(e);
-    }
-    if (rc == RC_OK && ferror(file))
-        rc = err_sys(e, RC_USAGE, errno, "%s", path);
-    (void)fclose(file);
-    return rc;
-}
-
-static bool looks_like_path(const char *name)
-{
-    size_t len = strlen(name);
-    return strchr(name, '/') || (len > 5 && strcmp(name + len - 5, ".json") == 0) ||
-           access(name, F_OK) == 0;
-}
-
 enum rc destination_load(struct destination **out, const char *name, const struct profile *profile,
                          const struct text_list *params, struct err *e)
 {
-    const struct builtin_destination *builtin = find_builtin(name);
+    const struct builtin *builtin = builtin_find(destination_builtins, name);
     if (builtin) {
-        struct str json = {(const char *)builtin->json, builtin->len};
+        struct str json = {(const char *)builtin->text, builtin->len};
         return destination_parse(out, json, builtin->name, profile, params, e);
     }
-    if (!looks_like_path(name))
+    if (!description_is_file(name))
         return refuse_name(name, e);
     struct buf text;
     buf_init(&text, DESTINATION_BYTES_MAX + 2 * BUFSIZ);
-    enum rc rc = read_file(&text, name, e);
+    enum rc rc = description_read(&text, name, DESTINATION_BYTES_MAX, e);
     if (rc == RC_OK)
         rc = destination_parse(out, buf_str(&text), name, profile, params, e);
     buf_free(&text);

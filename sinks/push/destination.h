@@ -5,6 +5,7 @@
 #ifndef LEADPIPE_DESTINATION_H
 #define LEADPIPE_DESTINATION_H
 
+#include "core/base/builtin.h"
 #include "core/base/option.h"
 #include "core/http/http.h"
 #include "sinks/push/account.h"
@@ -104,12 +105,7 @@ enum rc destination_parse(struct destination **out, struct str json, const char 
 void destination_free(struct destination *d); /* may be NULL */
 
 /* The built-in ones, in order of name; NULL beyond the last. */
-struct builtin_destination {
-    const char *name;
-    const unsigned char *json;
-    size_t len;
-};
-const struct builtin_destination *destination_builtin(size_t i);
+const struct builtin *destination_builtin(size_t i);
 
 /* Appends the text, each {name} filled in: for a URL percent-encoded (RFC 3986: all but unreserved
  * characters; what was taken and stands at the very beginning is a URL itself and stays as it is); for a

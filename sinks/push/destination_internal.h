@@ -6,7 +6,7 @@
 #include "sinks/push/template_internal.h"
 
 /* The destinations in sinks/push/destinations/, as bytes; made by cmake/embed.cmake. */
-extern const struct builtin_destination destination_builtins[]; /* by name; ends with a NULL name */
+extern const struct builtin destination_builtins[]; /* by name; ends with a NULL name */
 
 /* What the names in braces of a text may be, beside parameters. */
 enum text_use {

@@ -739,7 +739,7 @@ static void test_builtins(void **state)
     (void)state;
     static const char *const names[] = {"convocore", "omni"};
     size_t n = 0;
-    const struct builtin_profile *b;
+    const struct builtin *b;
     for (size_t i = 0; (b = profile_builtin(i)); i++) {
         struct profile *p = NULL;
         struct err e;
@@ -769,10 +769,10 @@ static void test_loading(void **state)
     char path[] = "/tmp/leadpipe-test-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    const struct builtin_profile *omni = profile_builtin(0);
+    const struct builtin *omni = profile_builtin(0);
     for (size_t i = 0; strcmp(omni->name, "omni") != 0; i++)
         omni = profile_builtin(i);
-    assert_int_equal(write(fd, omni->json, omni->len), (ssize_t)omni->len);
+    assert_int_equal(write(fd, omni->text, omni->len), (ssize_t)omni->len);
     assert_int_equal(profile_load(&p, path, &e), RC_OK);
     assert_str(p->name, "omni");
     profile_free(p);
