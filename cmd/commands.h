@@ -15,7 +15,7 @@ struct command {
 };
 
 extern const struct command commands[];
-extern const struct option_spec run_option_specs[]; /* beside those of export */
+extern const struct option_spec run_option_specs[];       /* beside those of export */
 extern const struct option_spec providers_option_specs[]; /* those of export: options.h */
 extern const struct option_spec destinations_option_specs[];
 extern const struct option_spec tables_option_specs[];
