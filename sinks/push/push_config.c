@@ -2,13 +2,11 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/base/credential_file.h"
 #include "core/base/credential_text.h"
 #include "core/base/loopback.h"
 #include "core/base/url.h"
@@ -16,7 +14,6 @@
 #include "core/sink_http.h"
 
 #define CONCURRENCY 4
-#define SECRET_BYTES_MAX ((size_t)64 << 10)
 #define URL_BYTES_MAX ((size_t)64 << 10)
 
 static void wipe_free(char *text)
@@ -133,22 +130,6 @@ static enum rc fixed_url(const struct push_config *c, const struct text_template
 
 /* ---- credentials ---------------------------------------------------------------------------- */
 
-static ssize_t read_all(int fd, char *into, size_t size)
-{
-    size_t n = 0;
-    while (n < size) {
-        ssize_t got = read(fd, into + n, size - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    return (ssize_t)n;
-}
-
 static enum rc file_fault(const struct sink_cfg *cfg, const char *path, const char *what,
                           struct err *e)
 {
@@ -159,38 +140,20 @@ static enum rc file_fault(const struct sink_cfg *cfg, const char *path, const ch
                    credential_file_shown(path), what);
 }
 
-/* *out is owned by the caller, with a NUL behind it. */
+/* *out is for credential_file_free(). */
 static enum rc read_file(const char *path, const struct sink_cfg *cfg, char **out, struct err *e)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make this wait */
-    if (fd < 0)
-        return file_fault(cfg, path, NULL, e);
-    char *text = calloc(1, SECRET_BYTES_MAX + 2);
-    if (!text) {
-        (void)close(fd); /* nothing was written */
+    const char *fault;
+    size_t len;
+    enum rc rc = credential_file_read(path, out, &len, &fault);
+    if (rc == RC_NOMEM)
         return err_nomem(e);
-    }
-    enum rc rc = RC_OK;
-    if (fstat(fd, &st) != 0)
-        rc = file_fault(cfg, path, NULL, e);
-    else if (!S_ISREG(st.st_mode))
-        rc = file_fault(cfg, path, "is not a regular file", e);
-    ssize_t n = rc == RC_OK ? read_all(fd, text, SECRET_BYTES_MAX + 1) : 0;
-    if (rc == RC_OK && n < 0)
-        rc = file_fault(cfg, path, NULL, e);
-    else if (rc == RC_OK && (size_t)n > SECRET_BYTES_MAX)
-        rc = file_fault(cfg, path, "is larger than 64 KiB", e);
-    else if (rc == RC_OK && memchr(text, '\0', (size_t)n))
-        rc = file_fault(cfg, path, "contains a NUL byte", e);
-    (void)close(fd); /* nothing was written */
-    if (rc == RC_OK) {
-        *out = text;
-    } else {
-        OPENSSL_cleanse(text, SECRET_BYTES_MAX + 2);
-        free(text);
-    }
-    return rc;
+    if (rc != RC_OK)
+        return file_fault(cfg, path, fault, e);
+    if (!memchr(*out, '\0', len))
+        return RC_OK;
+    credential_file_free(*out);
+    return file_fault(cfg, path, "contains a NUL byte", e);
 }
 
 static enum rc keep_credential(struct str text, const char *source, const struct sink_cfg *cfg,
@@ -221,8 +184,7 @@ static enum rc load(const struct credential_place *place, const struct sink_cfg 
         (void)snprintf(source, sizeof source, "the credential file %s",
                        credential_file_shown(place->file));
         rc = keep_credential(str_c(text), source, cfg, out, e);
-        OPENSSL_cleanse(text, SECRET_BYTES_MAX + 2);
-        free(text);
+        credential_file_free(text);
         return rc;
     }
     if (!place->env)

@@ -2,20 +2,16 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/base/credential_file.h"
 #include "core/base/credential_text.h"
 #include "core/base/http_field.h"
 #include "core/base/loopback.h"
 #include "core/http/proxy.h"
 #include "core/sink_http.h"
 
-#define SECRET_FILE_BYTES_MAX 65536
 #define HEADERS_BYTES_MAX ((size_t)1 << 20)
 #define TYPE_BYTES_MAX 128
 
@@ -251,44 +247,6 @@ void webhook_headers_free(struct webhook_headers *h)
 
 /* ---- secrets -------------------------------------------------------------------------------- */
 
-/* Reads the whole file, but no more than `size` bytes; -1 and errno when it cannot. */
-static ssize_t read_all(int fd, char *into, size_t size)
-{
-    size_t n = 0;
-    while (n < size) {
-        ssize_t got = read(fd, into + n, size - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    return (ssize_t)n;
-}
-
-static enum rc read_secret_file(int fd, const char *path, const struct sink_cfg *cfg, char *into,
-                                size_t *len, struct err *e)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
-                       credential_file_shown(path));
-    if (!S_ISREG(st.st_mode))
-        return err_set(e, RC_USAGE, "%s: option secret-file: %s: not a regular file", cfg->spec,
-                       credential_file_shown(path));
-    ssize_t n = read_all(fd, into, SECRET_FILE_BYTES_MAX + 1);
-    if (n < 0)
-        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
-                       credential_file_shown(path));
-    if (n > SECRET_FILE_BYTES_MAX)
-        return err_set(e, RC_USAGE, "%s: option secret-file: %s: is larger than 64 KiB", cfg->spec,
-                       credential_file_shown(path));
-    *len = (size_t)n;
-    return RC_OK;
-}
-
 /* A word as it was given, and the key in it: either may be echoed. */
 static enum rc register_secrets(const struct webhook_secrets *s, struct str text,
                                 const struct sink_cfg *cfg, struct err *e)
@@ -332,21 +290,18 @@ static enum rc parse_secrets(struct webhook_secrets **out, struct str text, cons
 static enum rc load_file(struct webhook_secrets **out, const char *path, const struct sink_cfg *cfg,
                          struct err *e)
 {
-    /* A pipe must not make this wait: it is refused once open. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec,
-                       credential_file_shown(path));
-    char *text = malloc(SECRET_FILE_BYTES_MAX + 1);
+    const char *fault, *shown = credential_file_shown(path);
+    char *text = NULL;
     size_t len = 0;
-    enum rc rc = text ? read_secret_file(fd, path, cfg, text, &len, e) : err_nomem(e);
-    if (rc == RC_OK)
-        rc = parse_secrets(out, (struct str){text, len}, "secret-file", credential_file_shown(path),
-                           cfg, e);
-    if (text)
-        OPENSSL_cleanse(text, SECRET_FILE_BYTES_MAX + 1);
-    free(text);
-    (void)close(fd); /* nothing was written */
+    enum rc rc = credential_file_read(path, &text, &len, &fault);
+    if (rc == RC_NOMEM)
+        return err_nomem(e);
+    if (rc != RC_OK && fault)
+        return err_set(e, RC_USAGE, "%s: option secret-file: %s %s", cfg->spec, shown, fault);
+    if (rc != RC_OK)
+        return err_sys(e, RC_USAGE, errno, "%s: option secret-file: %s", cfg->spec, shown);
+    rc = parse_secrets(out, (struct str){text, len}, "secret-file", shown, cfg, e);
+    credential_file_free(text);
     return rc;
 }
 
