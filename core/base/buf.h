@@ -15,9 +15,9 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_free(struct buf *b);
+void buf_free(struct buf *b); /* and is then as after buf_init() */
+/* The same, once all that it held is overwritten: for secrets. */
 void buf_wipe(struct buf *b);
-    /* the same, once all that it held is overwritten: for secrets */ /* and is then as after buf_init() */
 void buf_clear(struct buf *b); /* empties, forgets a failure, keeps the memory */
 
 static inline void buf_add(struct buf *b, const void *p, size_t n);
