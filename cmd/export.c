@@ -252,8 +252,15 @@ static int save_job(struct export *x)
 
 int command_export(struct messages *m, int argc, char *argv[])
 {
-    struct export x = {
-        .messages = m, .stop = {.fd = -1}, .started_wall_ms = clock_wall_ms(&clock_system)};
+    return export_job(m, JOB_NAME_DEFAULT, argc, argv);
+}
+
+int export_job(struct messages *m, const char *job_name, int argc, char *argv[])
+{
+    struct export x = {.messages = m,
+                       .job_name = job_name,
+                       .stop = {.fd = -1},
+                       .started_wall_ms = clock_wall_ms(&clock_system)};
     struct err e;
     if (export_wants_json(argc, argv))
         m->format = MESSAGES_JSON;

@@ -18,6 +18,7 @@
 struct export
 {
     struct messages *messages;
+    const char *job_name; /* without --job-name */
     int64_t started_wall_ms;
     struct secrets *secrets; /* those of `messages`, too */
     struct export_options options;
@@ -62,5 +63,8 @@ enum rc export_register_secrets(struct export *x, struct err *e);
 enum rc export_set_fetching(struct export *x, struct err *e);
 
 void export_free(struct export *x);
+
+/* command_export(), whose job is called that where --job-name does not call it otherwise. */
+int export_job(struct messages *m, const char *job_name, int argc, char *argv[]);
 
 #endif

@@ -15,7 +15,6 @@
 
 /* Whoever collects metrics is another user. */
 #define METRICS_MODE 0644
-#define JOB_NAME_DEFAULT "leadpipe"
 
 /* Begins every summary in JSON: messages_json_begin(). */
 static const char json_summary_begins[] = "{\"at\":\"";
@@ -133,7 +132,7 @@ static enum rc write_summary(struct export *x, const struct export_ended *ended,
 
 const char *export_job_name(const struct export *x)
 {
-    return x->options.job_name ? x->options.job_name : JOB_NAME_DEFAULT;
+    return x->options.job_name ? x->options.job_name : x->job_name;
 }
 
 static struct metrics metrics_of(const struct export *x, const struct export_ended *ended)

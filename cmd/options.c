@@ -10,8 +10,6 @@
 
 #define EXAMPLE "for example: leadpipe export -p omni -t csv:out/ ids.txt"
 
-#define JOB_NAME_BYTES_MAX 255
-
 static enum rc check_text(const char *option, const char *text,
                           enum rc (*check)(const char *text, struct err *e), struct err *e)
 {

@@ -15,6 +15,9 @@ enum order_mode { ORDER_INPUT, ORDER_ANY };
 enum summary_format { SUMMARY_TEXT, SUMMARY_JSON };
 enum addressing_mode { ADDRESSING_AUTO, ADDRESSING_PATH, ADDRESSING_VIRTUAL };
 
+#define JOB_NAME_DEFAULT "leadpipe"
+#define JOB_NAME_BYTES_MAX 255
+
 /* What was asked for. Texts point into argv. */
 struct export_options {
     const char *provider, *server, *base_url, *api_key_file;

@@ -393,7 +393,9 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_MONITORING,
         .default_note = "leadpipe",
         .flags = OPTION_MAY_CHANGE,
-        .help = "what monitoring calls the run: the label \"job\" of --metrics",
+        .help =
+            "what monitoring calls the run: the label \"job\" of --metrics; a job file is called "
+            "as the file, without .yaml",
     },
     {
         .name = "ping",

@@ -196,6 +196,25 @@ static void report(struct messages *m, const struct job_file *j, const struct er
     buf_free(&caret);
 }
 
+/* The job is called as its file: "nightly" for /etc/leadpipe/nightly.yaml. */
+static int run_named(struct run_command *r, struct err *e)
+{
+    const char *path = r->arguments.items[0], *slash = strrchr(path, '/');
+    struct str name = str_c(slash ? slash + 1 : path);
+    const char *dot = memrchr(name.ptr, '.', name.len);
+    if (dot > name.ptr)
+        name.len = (size_t)(dot - name.ptr);
+    bool is_usable =
+        name.len > 0 && name.len <= JOB_NAME_BYTES_MAX && utf8_valid(name.ptr, name.len);
+    const char *job = is_usable ? arena_strdup(&r->memory, name) : JOB_NAME_DEFAULT;
+    if (!job) {
+        (void)err_nomem(e);
+        report(r->messages, &r->job, e);
+        return EXIT_STATUS_STOPPED;
+    }
+    return export_job(r->messages, job, r->argc, r->argv);
+}
+
 static int run_job(struct run_command *r, int argc, char *argv[])
 {
     struct err e;
@@ -205,7 +224,7 @@ static int run_job(struct run_command *r, int argc, char *argv[])
     if (rc == RC_OK)
         rc = make_argv(r, &e);
     if (rc == RC_OK && !r->options.print)
-        return command_export(r->messages, r->argc, r->argv);
+        return run_named(r, &e);
     if (rc == RC_OK)
         rc = print(r, &e);
     if (rc == RC_OK)

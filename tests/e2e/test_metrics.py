@@ -86,6 +86,25 @@ def mode_of(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.parametrize("path, options, name", [
+    ("nightly.yaml", [], "nightly"), ("jobs/every.hour.yaml", [], "every.hour"), (".hidden", [], ".hidden"), ("plain", [], "plain"),
+    ("nightly.yaml", ["--job-name", "other"], "other"), ("named.yaml", [], "in the file")])
+def test_name_of_a_job_file(leadpipe, sandbox, tmp_path, path, options, name):
+    """Of a refused run, too."""
+    (tmp_path / "jobs").mkdir()
+    for refused in False, True:
+        job = {"provider": "omni", "base-url": sandbox.omni, "id": "plain-1", "metrics": str(tmp_path / "lp.prom"),
+               "to": [{"csv": {"target": str(tmp_path / "out/")}}]}
+        if path == "named.yaml":
+            job["job-name"] = name
+        if refused:
+            job["api-key-file"] = "no/such/file"
+        (tmp_path / path).write_text(json.dumps(job))
+        done = leadpipe("run", path, *options, env=sandbox.env)
+        assert (done.returncode == 0) == (not refused), done.stderr
+        Metrics(tmp_path / "lp.prom", job=name)
+
+
 def test_success(leadpipe, sandbox, control, tmp_path):
     begun = time.time()
     ids = "".join("plain-%d\n" % n for n in range(20)) + "x~missing\na~status=503~times=1\n"
