@@ -125,7 +125,7 @@ void sink_spec_put_value(struct buf *out, const char *value)
             buf_addc(&guarded, '\\');
         buf_addc(&guarded, *at);
     }
-    struct str s = buf_str(&guarded);
+    struct str s = str_c(buf_cstr(&guarded)); /* "" where there was no memory */
     for (size_t at = 0; at < s.len; at++) {
         if (s.ptr[at] == ':' && is_option_end(s, 0, at))
             buf_addc(out, '\\');
