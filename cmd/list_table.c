@@ -8,6 +8,8 @@
     "a parameter of the provider's URL, such as agentId=A1; repeatable, also with another value "  \
     "for the same name: the list of each is read"
 
+#define WHAT "page"
+#define BODY "page"
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define GIB ((int64_t)1 << 30)
 
@@ -31,59 +33,8 @@ const struct option_spec list_option_specs[] = {
         .section = SECTION_INPUT,
         .help = "only leads created until then",
     },
-    /* ---- fetching ---- */
-    {
-        .name = "rate",
-        AT(RATE, rate_per_s),
-        .section = SECTION_FETCHING,
-        .default_note = "no limit",
-        .help = "maximum requests started per second or minute, retries included",
-    },
-    {
-        .name = "attempts",
-        AT(NUMBER, attempts),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = 100,
-        .default_text = "6",
-        .help = "maximum attempts per page",
-    },
-    {
-        .name = "retry-max-time",
-        AT(DURATION, retry_max_time_ms),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = 30 * DAY_MS,
-        .default_text = "5m",
-        .help = "maximum time to retry a page, honor a Retry-After or wait for an outage to end",
-    },
-    {
-        .name = "timeout",
-        AT(DURATION, timeout_ms),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = DAY_MS,
-        .default_text = "30s",
-        .help = "maximum time per attempt, from sending the request to the end of the response",
-    },
-    {
-        .name = "connect-timeout",
-        AT(DURATION, connect_timeout_ms),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = DAY_MS,
-        .default_text = "10s",
-        .help = "maximum time to connect",
-    },
-    {
-        .name = "max-body",
-        AT(SIZE, max_body_bytes),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = GIB,
-        .default_text = "32M",
-        .help = "maximum size of a page, after decompression",
-    },
+/* ---- fetching ---- */
+#include "cmd/options_fetching.inc"
     /* ---- output ---- */
     {
         .name = "output",

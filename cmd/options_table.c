@@ -9,6 +9,8 @@
     "a parameter of the provider's URL, such as agentId=A1; repeatable; an input "                 \
     "column of that name takes precedence"
 
+#define WHAT "lead"
+#define BODY "payload"
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define GIB ((int64_t)1 << 30)
 
@@ -64,63 +66,7 @@ const struct option_spec export_option_specs[] = {
         .flags = OPTION_MAY_CHANGE,
         .help = "requests in flight: at most N, or auto, which adapts to the server (1 to 64)",
     },
-    {
-        .name = "rate",
-        AT(RATE, rate_per_s),
-        .section = SECTION_FETCHING,
-        .default_note = "no limit",
-        .flags = OPTION_MAY_CHANGE,
-        .help = "maximum requests started per second or minute, retries included",
-    },
-    {
-        .name = "attempts",
-        AT(NUMBER, attempts),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = 100,
-        .default_text = "6",
-        .flags = OPTION_MAY_CHANGE,
-        .help = "maximum attempts per lead",
-    },
-    {
-        .name = "retry-max-time",
-        AT(DURATION, retry_max_time_ms),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = 30 * DAY_MS,
-        .default_text = "5m",
-        .flags = OPTION_MAY_CHANGE,
-        .help = "maximum time to retry a lead, honor a Retry-After or wait for an outage to end",
-    },
-    {
-        .name = "timeout",
-        AT(DURATION, timeout_ms),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = DAY_MS,
-        .default_text = "30s",
-        .flags = OPTION_MAY_CHANGE,
-        .help = "maximum time per attempt, from sending the request to the end of the response",
-    },
-    {
-        .name = "connect-timeout",
-        AT(DURATION, connect_timeout_ms),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = DAY_MS,
-        .default_text = "10s",
-        .flags = OPTION_MAY_CHANGE,
-        .help = "maximum time to connect",
-    },
-    {
-        .name = "max-body",
-        AT(SIZE, max_body_bytes),
-        .section = SECTION_FETCHING,
-        .min = 1,
-        .max = GIB,
-        .default_text = "32M",
-        .help = "maximum size of a payload, after decompression",
-    },
+#include "cmd/options_fetching.inc"
     {
         .name = "max-memory",
         AT(SIZE, max_memory_bytes),
