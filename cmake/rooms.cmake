@@ -37,6 +37,8 @@ function(leadpipe_room folder)
     if(sources)
         add_library(${target} OBJECT ${sources})
         leadpipe_target(${target})
+        # Nothing finds our functions at run time, so the compiler may inline them.
+        set_target_properties(${target} PROPERTIES C_VISIBILITY_PRESET hidden)
         target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
         target_link_libraries(${target} PUBLIC ${used_targets} ${arg_LINK})
     else()

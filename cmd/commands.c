@@ -54,6 +54,8 @@ int command_read(struct messages *m, int argc, char *argv[], void *values,
                  struct text_list *arguments, size_t n, struct arena *memory)
 {
     const struct command *c = command_named(argv[0]);
+    if (!c)
+        return command_unknown(m, argv[0]);
     struct option_reader r = {
         .table = c->options, .values = values, .dashes = "--", .memory = memory};
     struct err e;
@@ -74,6 +76,10 @@ int command_read(struct messages *m, int argc, char *argv[], void *values,
 bool command_takes(struct messages *m, int argc, char *argv[], int n)
 {
     const struct command *c = command_named(argv[0]);
+    if (!c) {
+        (void)command_unknown(m, argv[0]);
+        return false;
+    }
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1]) {
             (void)messages_usage(m, "%s: unknown option %s; usage: leadpipe %s %s", argv[0],
