@@ -38,19 +38,21 @@ struct err {
 /* The fixed text of a code, such as "out of memory". Never NULL. */
 const char *rc_text(enum rc rc);
 
+/* Cold: the compiler moves a branch that calls one of these away from the code that runs for every lead. */
+
 /* Writes the text (without its middle when too long) and returns `rc`, so that `return err_set(...)` reads
  * well. `e` may be NULL. */
 enum rc err_set(struct err *e, enum rc rc, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((cold, format(printf, 3, 4)));
 
 /* As err_set, with ": " and the text of errno behind it. */
 enum rc err_sys(struct err *e, enum rc rc, int errnum, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((cold, format(printf, 4, 5)));
 
 /* Out of memory, with no text of its own to format. */
-enum rc err_nomem(struct err *e);
+enum rc err_nomem(struct err *e) __attribute__((cold));
 
 /* Puts "subject: " before the text that is there. */
-void err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void err_prefix(struct err *e, const char *fmt, ...) __attribute__((cold, format(printf, 2, 3)));
 
 #endif

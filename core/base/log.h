@@ -30,6 +30,6 @@ static inline bool log_shows(const struct log_hook *log, enum log_level level)
 
 /* `log` may be NULL: then nothing happens. */
 void log_msg(const struct log_hook *log, enum log_level level, const char *subject, const char *fmt,
-             ...) __attribute__((format(printf, 4, 5)));
+             ...) __attribute__((cold, format(printf, 4, 5)));
 
 #endif
