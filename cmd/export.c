@@ -170,7 +170,7 @@ static int execute(struct export *x, struct run *run)
     };
     /* What is read by programs first: whoever does not read messages does not delay it, and a signal does
      * not keep it from being written. */
-    ended.exit_status = export_end_files(x, &ended);
+    ended.exit_status = result.exit_status = export_end_files(x, &ended);
     signals_forget(ended.exit_status);
     progress_end(&x->progress);
     export_end_messages(x, &ended);

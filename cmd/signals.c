@@ -86,6 +86,10 @@ void signals_watch(struct run *run)
         if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             (void)sigaction(watched[i], &action, NULL);
     }
+    /* Who started us may ignore it: then nobody would learn how a command has ended. */
+    action = (struct sigaction){.sa_handler = SIG_DFL};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGCHLD, &action, NULL);
 }
 
 void signals_forget(int exit_status)

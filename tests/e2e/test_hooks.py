@@ -133,6 +133,21 @@ def test_how_it_ended(leadpipe, sandbox, control, tmp_path, command, message, le
         assert "leadpipe: %s: the command ended with exit status 0\n" % option in done.stderr
 
 
+def test_ended_children_ignored(leadpipe, sandbox, control):
+    """Who started us may have SIGCHLD ignored, and a program inherits that."""
+    done = export(leadpipe, sandbox, "--id", "plain-1", "--on-success", "sh -c 'exit 7'",
+                  preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert done.returncode == 0 and "the command ended with exit status 7" in done.stderr
+
+
+def test_a_file_at_the_end_fails(leadpipe, sandbox, control, tmp_path, script):
+    """The run went well, but its summary is not there: the command learns the status that the program ends with."""
+    done = export(leadpipe, sandbox, "--id", "plain-1", *both(script), "--summary-file", "/dev/full")
+    assert done.returncode == 1 and not (tmp_path / "success").exists()
+    made = record(tmp_path, "failure")
+    assert json.loads(made["input"])["exit_status"] == 1 and made["environment"]["LEADPIPE_EXIT_STATUS"] == "1"
+
+
 @pytest.mark.parametrize("command", ["true", "sh -c 'exec <&-; sleep 0.2'", "sleep 0.2", "head -c 1"])
 def test_input_that_is_not_read(leadpipe, sandbox, control, tmp_path, command):
     """Of a summary that is larger than a pipe: many sinks."""
