@@ -14,6 +14,8 @@ const struct command commands[] = {
      list_option_specs, command_list},
     {"run", "JOB.yaml [OPTIONS]", "run an export whose options are in a job file", run_option_specs,
      command_run},
+    {"status", "[--json] STATE", "show what is in a state: the last run, and how far it came",
+     status_option_specs, command_status},
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
      providers_option_specs, command_providers},
     {"sinks", "", "list the sinks and their options", NULL, command_sinks},

@@ -217,13 +217,12 @@ static bool has_right_kind(const struct sink_result *s, bool has_files)
     return s->is_delivery ? !has_files && !s->is_database : has_files || s->is_database;
 }
 
-static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, struct arena *arena,
-                      struct sink_result *out)
+/* All but its files and misfits, for which there is room then. */
+static bool read_sink_figures(const cJSON *object, struct arena *arena, struct sink_result *out)
 {
     const cJSON *files = json_member(object, "files");
     const cJSON *database = json_member(object, "database");
     uint64_t is_delivery = 0;
-    struct buf paths;
     *out = (struct sink_result){.n_files = 0};
     if (!read_figures(object, delivery_figures, out) || !cJSON_IsArray(files) ||
         !read_number(object, "is_delivery", &is_delivery) || is_delivery > 1)
@@ -233,7 +232,15 @@ static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, stru
     if (database && !read_figures(database, database_figures, out))
         return false;
     out->files = arena_array(arena, (size_t)cJSON_GetArraySize(files) + 1, sizeof *out->files);
-    if (!out->files)
+    return out->files != NULL;
+}
+
+static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, struct arena *arena,
+                      struct sink_result *out)
+{
+    const cJSON *files = json_member(object, "files");
+    struct buf paths;
+    if (!read_sink_figures(object, arena, out))
         return false;
     buf_init(&paths, PATHS_BYTES_MAX);
     bool good = sink->ops->paths(&sink->cfg, &paths, NULL) == RC_OK &&
@@ -251,23 +258,21 @@ static bool outcomes_add_up(const struct run_result *out)
            out->ids.unique + out->ids.duplicates == out->ids.read;
 }
 
-static bool read_result(const struct run_cfg *cfg, const cJSON *root, struct arena *arena,
-                        struct sink_result *results, struct run_result *out)
+/* All but its sinks. */
+static bool read_totals(const cJSON *root, struct run_result *out)
 {
     uint64_t exit_status = 0;
     uint64_t withheld = 0;
     uint64_t ended_ms = 0;
     uint64_t active_ms = 0;
-    size_t n = 0;
     const char *first_beyond = "";
-    const cJSON *sinks = json_member(root, "sinks");
-    const cJSON *sink;
     if (!read_figures(root, result_figures, out) ||
         !read_number(root, "exit_status", &exit_status) ||
         !read_number(root, "withheld", &withheld) || withheld > WITHHELD_GONE ||
         !read_number(root, "ended_ms", &ended_ms) || !read_number(root, "active_ms", &active_ms) ||
         !read_text(root, "first_failure", &out->first_failure) ||
-        !read_text(root, "first_beyond", &first_beyond) || !cJSON_IsArray(sinks) ||
+        !read_text(root, "first_beyond", &first_beyond) ||
+        !cJSON_IsArray(json_member(root, "sinks")) ||
         (exit_status != EXIT_STATUS_LEADS && (exit_status != EXIT_STATUS_OK || withheld)) ||
         !outcomes_add_up(out))
         return false;
@@ -279,14 +284,32 @@ static bool read_result(const struct run_cfg *cfg, const cJSON *root, struct are
     out->ended_wall_ms = (int64_t)ended_ms;
     out->seconds = (double)active_ms / 1000;
     out->ids_ended = true;
+    return true;
+}
+
+static bool read_result(const struct run_cfg *cfg, const cJSON *root, struct arena *arena,
+                        struct sink_result *results, struct run_result *out)
+{
+    size_t n = 0;
+    const cJSON *sink;
+    if (!read_totals(root, out))
+        return false;
     out->sinks = results;
-    cJSON_ArrayForEach(sink, sinks)
+    cJSON_ArrayForEach(sink, json_member(root, "sinks"))
     {
         if (n == cfg->n_sinks || !read_sink(&cfg->sinks[n], sink, arena, &results[n]))
             return false;
         n++;
     }
     return n == cfg->n_sinks;
+}
+
+static enum rc record_damaged(const char *path, struct err *e)
+{
+    return err_set(e, RC_USAGE,
+                   "%s: is damaged: it does not say how its run ended; restore it, or remove it to "
+                   "start over",
+                   path);
 }
 
 enum rc run_record_read(const struct run_cfg *cfg, struct str record, struct arena *arena,
@@ -298,8 +321,45 @@ enum rc run_record_read(const struct run_cfg *cfg, struct str record, struct are
         return rc;
     if (rc == RC_OK && read_result(cfg, doc.root, arena, sinks, out))
         return RC_OK;
-    return err_set(e, RC_USAGE,
-                   "%s: is damaged: it does not say how its run ended; restore it, or remove it to "
-                   "start over",
-                   cfg->state_path);
+    return record_damaged(cfg->state_path, e);
+}
+
+/* ---- showing ---------------------------------------------------------------------------------- */
+
+static bool show_sink(const cJSON *object, struct arena *arena, struct sink_result *out)
+{
+    const cJSON *file;
+    if (!read_sink_figures(object, arena, out))
+        return false;
+    cJSON_ArrayForEach(file, json_member(object, "files"))
+    {
+        struct sink_file *f = &out->files[out->n_files++];
+        *f = (struct sink_file){0};
+        if (!read_figures(file, file_figures, f) || !read_text(file, "path", &f->path))
+            return false;
+    }
+    return true;
+}
+
+enum rc run_record_show(const char *path, struct str record, struct arena *arena,
+                        struct sink_result *sinks, size_t *n_sinks, struct run_result *out,
+                        struct err *e)
+{
+    struct json_doc doc;
+    const cJSON *list;
+    const cJSON *sink;
+    size_t n = 0;
+    enum rc rc = json_parse(arena, record, JSON_TREE, &doc, e);
+    if (rc == RC_NOMEM)
+        return rc;
+    bool good = rc == RC_OK && read_totals(doc.root, out);
+    list = good ? json_member(doc.root, "sinks") : NULL;
+    cJSON_ArrayForEach(sink, list)
+    {
+        good = good && n < RUN_SINKS_MAX && show_sink(sink, arena, &sinks[n]);
+        n += good;
+    }
+    out->sinks = sinks;
+    *n_sinks = n;
+    return good ? RC_OK : record_damaged(path, e);
 }

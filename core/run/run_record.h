@@ -11,5 +11,10 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
  * RC_USAGE: it is damaged. RC_NOMEM. */
 enum rc run_record_read(const struct run_cfg *cfg, struct str record, struct arena *arena,
                         struct sink_result *sinks, struct run_result *out, struct err *e);
+/* The same without a configuration, to be shown: the paths of files are those of the record, any bytes, and there
+ * are no misfits. `path`: of the state, for the text of an error. */
+enum rc run_record_show(const char *path, struct str record, struct arena *arena,
+                        struct sink_result *sinks, size_t *n_sinks, struct run_result *out,
+                        struct err *e);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void state_free(struct state *s)
+void state_free(struct state *s)
 {
     arena_free(&s->loaded);
     state_commit_destroy(s);
@@ -12,8 +12,7 @@ static void state_free(struct state *s)
     free(s);
 }
 
-/* NULL: out of memory. */
-static struct state *state_new(const struct state_cfg *cfg)
+struct state *state_new(const struct state_cfg *cfg)
 {
     struct state *s = calloc(1, sizeof *s);
     if (!s || !state_commit_init(s)) {

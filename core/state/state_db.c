@@ -4,6 +4,7 @@
 
 #include "core/file/fd_io.h"
 #include "core/base/units.h"
+#include "core/state/state_snapshot.h"
 
 #define CACHE_KIBIBYTES "8192"
 /* So much of the -wal file stays after it was emptied; it is emptied every thousand pages. */
@@ -203,15 +204,20 @@ static enum rc ensure_wal(struct state *s, struct err *e)
     return rc;
 }
 
+static void harden(sqlite3 *db)
+{
+    (void)sqlite3_extended_result_codes(db, 1);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+}
+
 static enum rc open_file(struct state *s, struct err *e)
 {
     state_owner_guard();
     int rc = sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
-        (void)sqlite3_extended_result_codes(s->db, 1);
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        harden(s->db);
         return RC_OK;
     }
     int errnum = sqlite3_system_errno(s->db);
@@ -235,6 +241,37 @@ enum rc state_db_open(struct state *s, struct err *e)
     if (rc == RC_OK)
         rc = prepare(s, e);
     return rc;
+}
+
+static const char read_settings[] = "PRAGMA query_only = ON;"
+                                    "PRAGMA cache_size = -" CACHE_KIBIBYTES ";"
+                                    "PRAGMA mmap_size = 0;"
+                                    "PRAGMA temp_store = MEMORY;"
+                                    "PRAGMA cell_size_check = ON;"
+                                    "PRAGMA trusted_schema = OFF";
+
+enum rc state_db_open_read(struct state *s, bool checks_pages, struct err *e)
+{
+    int64_t version = 0;
+    int opened = state_snapshot_database(s->snapshot, &s->db);
+    if (opened != SQLITE_OK)
+        return state_sql_failed(s, opened, e);
+    harden(s->db);
+    enum rc rc = run_text(s, read_settings, e);
+    if (rc == RC_OK)
+        rc = check_version(s, &version, e);
+    if (rc == RC_OK && version == 0)
+        return RC_END;
+    if (rc == RC_OK && version < STATE_VERSION)
+        rc = err_set(e, RC_USAGE,
+                     "%s: was written by an earlier version of leadpipe; the next run with --state "
+                     "brings it to the form of this version",
+                     s->path);
+    if (rc == RC_OK)
+        rc = check_tables(s, version, e);
+    if (rc == RC_OK && checks_pages)
+        rc = check_pages(s, e);
+    return rc == RC_OK ? prepare(s, e) : rc;
 }
 
 void state_db_close(struct state *s, bool as_it_is)

@@ -19,7 +19,7 @@
 #define HEADER_USER_VERSION 60
 #define HEADER_APPLICATION_ID 68
 #define READ_VERSION_WAL 2
-#define PAGE_BYTES 4096
+#define PAGE_BYTES STATE_PAGE_BYTES
 #define LOCK_RANGE .l_start = 0x40000000, .l_len = 512
 
 static uint32_t big_endian_32(const unsigned char *p)
@@ -38,18 +38,17 @@ uint64_t state_file_wal_bytes(const char *real)
     return bytes;
 }
 
-static enum rc check_header(const char *path, const unsigned char *header, size_t n, struct err *e)
+enum rc state_file_check_header(const char *path, const unsigned char *header, size_t n,
+                                const char *advice, struct err *e)
 {
     if (n < sizeof HEADER_MAGIC || memcmp(header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0)
-        return err_set(e, RC_USAGE, "%s: is not a leadpipe state file; give --state another name",
-                       path);
+        return err_set(e, RC_USAGE, "%s: is not a leadpipe state file%s", path, advice);
     if (n < HEADER_BYTES)
         return err_set(e, RC_USAGE,
                        "%s: is damaged: it is truncated; restore it, or remove it to start over",
                        path);
     if (big_endian_32(header + HEADER_APPLICATION_ID) != STATE_APPLICATION_ID)
-        return err_set(e, RC_USAGE,
-                       "%s: is a database of another program; give --state another name", path);
+        return err_set(e, RC_USAGE, "%s: is a database of another program%s", path, advice);
     if (big_endian_32(header + HEADER_USER_VERSION) > STATE_VERSION)
         return err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", path);
     return RC_OK;
@@ -74,7 +73,7 @@ static enum rc read_beginning(const char *path, int fd, unsigned char *p, size_t
 
 /* Nothing was ever written: it is empty, or the power went off when of its first page the length was
  * on disk, and not yet the content. */
-static bool is_blank(const unsigned char *p, size_t n)
+bool state_file_is_blank(const unsigned char *p, size_t n)
 {
     if (n != 0 && n != PAGE_BYTES)
         return false;
@@ -110,9 +109,9 @@ static enum rc check_content(const char *path, struct state_file *file, uint64_t
     (void)close(fd);
     if (rc != RC_OK)
         return rc;
-    file->is_new = is_blank(beginning, n);
+    file->is_new = state_file_is_blank(beginning, n);
     if (!file->is_new)
-        rc = check_header(path, beginning, n, e);
+        rc = state_file_check_header(path, beginning, n, "; give --state another name", e);
     else if (wal_bytes > 0)
         rc = err_set(e, RC_USAGE,
                      "%s: is damaged: it is empty, but %s-wal exists; restore it, or remove both "
@@ -147,22 +146,28 @@ static enum rc check_target(const char *path, const struct target *t, struct sta
     return file->real ? check_content(path, file, wal_bytes, e) : err_nomem(e);
 }
 
-enum rc state_file_busy(const char *path, const char *real, struct err *e)
+pid_t state_file_holder(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, LOCK_RANGE};
+    if (fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
+        return 0;
+    return lock.l_pid > 0 ? lock.l_pid : -1; /* over some networks, and between containers */
+}
+
+enum rc state_file_busy(const char *path, const char *real, struct err *e)
+{
     int fd = open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    bool known = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
-                 lock.l_pid > 0; /* not so over some networks, and between containers */
+    pid_t holder = fd >= 0 ? state_file_holder(fd) : 0;
     if (fd >= 0)
         (void)close(fd);
-    if (!known)
+    if (holder <= 0)
         return err_set(
             e, RC_BUSY,
             "%s: in use by another process (another run of leadpipe): wait for it, or stop it",
             path);
     return err_set(e, RC_BUSY,
                    "%s: in use by process %ld (another run of leadpipe): wait for it, or stop it",
-                   path, (long)lock.l_pid);
+                   path, (long)holder);
 }
 
 /* The one page of an empty database in WAL mode that can give pages back, with our mark. SQLite
@@ -226,7 +231,7 @@ static enum rc begin_file(const char *path, const char *real, int fd, struct err
         return err_sys(e, RC_IO, errno, "%s: cannot lock it", path);
     }
     enum rc rc = read_beginning(path, fd, beginning, sizeof beginning, &n, e);
-    return rc == RC_OK && is_blank(beginning, n) ? write_first_page(path, fd, e) : rc;
+    return rc == RC_OK && state_file_is_blank(beginning, n) ? write_first_page(path, fd, e) : rc;
 }
 
 static enum rc make_file(const char *path, const struct target *t, struct state_file *file,

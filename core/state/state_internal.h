@@ -11,6 +11,7 @@
 #include "core/state/state_sql.h"
 
 #define STATE_APPLICATION_ID 0x6c656164 /* "lead" */
+#define STATE_PAGE_BYTES 4096           /* as we make it; a copy may have others */
 
 /* What was noted as accepted goes to the file in packs: a key, a fingerprint, and 1 or, where it is
  * to be forgotten, 0. */
@@ -30,6 +31,8 @@ struct state_waiters {
     struct state_waiter *first, **end; /* `end`: where the next one goes */
 };
 
+struct state_snapshot;
+
 struct state {
     char *path; /* as it was given, for messages */
     char *file; /* where it really is, from the root on */
@@ -42,6 +45,7 @@ struct state {
     unsigned depth;
     sqlite3 *db;
     sqlite3_stmt *statements[STATE_SQL_COUNT];
+    struct state_snapshot *snapshot; /* it is only read: through this; else NULL */
     bool opened;
     bool forgets; /* state_cfg.forgets */
     bool
@@ -75,6 +79,14 @@ struct state_file {
 enum rc state_file_make(const char *path, struct state_file *out, struct err *e);
 /* RC_BUSY, with a text that names the process that has it. Not while this process has it. */
 enum rc state_file_busy(const char *path, const char *real, struct err *e);
+/* The process that has the file open at `fd` as a state; 0: none; -1: one whose id is not known. Not while
+ * this process has it. */
+pid_t state_file_holder(int fd);
+/* Of the first bytes of a file, up to one more than a page: was nothing ever written to it? If something was,
+ * is it a state of a version that is known? `advice` ends the text where it is no state at all. */
+bool state_file_is_blank(const unsigned char *p, size_t n);
+enum rc state_file_check_header(const char *path, const unsigned char *header, size_t n,
+                                const char *advice, struct err *e);
 /* Bytes of what was committed and is not in the file itself yet; 0: none. */
 uint64_t state_file_wal_bytes(const char *real);
 
@@ -91,10 +103,18 @@ enum rc state_owner_check_names(const char *path, const char *real, const char *
 /* From now on SQLite opens no other file for us. */
 void state_owner_guard(void);
 
+/* ---- state.c: one that has no file yet ---------------------------------------------------------- */
+
+struct state *state_new(const struct state_cfg *cfg); /* NULL: out of memory */
+void state_free(struct state *s);
+
 /* ---- state_db.c: SQLite, set up and torn down ----------------------------------------------- */
 
 /* Opens, locks and checks it, makes its tables where it is new, prepares all statements. */
 enum rc state_db_open(struct state *s, struct err *e);
+/* The same of what is only read (s->snapshot); pages are checked where `checks_pages`. RC_END: it has no tables
+ * yet. */
+enum rc state_db_open_read(struct state *s, bool checks_pages, struct err *e);
 /* What was not committed is lost. `as_it_is`: changes nothing more. */
 void state_db_close(struct state *s, bool as_it_is);
 

@@ -170,6 +170,7 @@
     X(DELIVERY_VERIFY, "SELECT number, sink, last_seq, id, leads, checksum, outcome, answer,"          \
                        " answer_checksum, body, body_checksum FROM deliveries")                        \
     X(DELIVERY_FROM_SINK, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE sink BETWEEN ? AND ?)")       \
+    X(DELIVERY_UNANSWERED, "SELECT count(*) FROM deliveries WHERE sink = ? AND outcome IS NULL")       \
     X(DELIVERY_DROP_BELOW, "DELETE FROM deliveries WHERE outcome IS NOT NULL AND last_seq < ?")        \
     X(DELIVERY_DROP, "DELETE FROM deliveries")                                                         \
     X(DELIVERY_COUNT_GET,                                                                              \
@@ -187,6 +188,7 @@
     X(ACCEPTED_BY_DROP, "DELETE FROM accepted_by")                                                     \
     X(ACCEPTED_GET, "SELECT fingerprint FROM accepted WHERE key = ?")                                  \
     X(ACCEPTED_PUT, "REPLACE INTO accepted(key, fingerprint) VALUES (?, ?)")                           \
+    X(ACCEPTED_COUNT, "SELECT count(*) FROM accepted")                                                 \
     X(ACCEPTED_ANY, "SELECT EXISTS (SELECT 1 FROM accepted)"                                           \
                     " OR EXISTS (SELECT 1 FROM accepted_now)")                                         \
     X(ACCEPTED_DROP_ONE, "DELETE FROM accepted WHERE key = ?")                                         \
