@@ -85,6 +85,7 @@ class Push:
     def __init__(self, leadpipe, sandbox, crm, name, provider="omni", destination=None, more=""):
         self.leadpipe, self.sandbox, self.crm, self.name, self.provider = leadpipe, sandbox, crm, name, provider
         self.folder, self.maker, self.more = leadpipe.folder, MAKERS[name], more
+        self.url = crm.url
         self.text, self.target = (BUILT_IN / (name + ".json")).read_text(), name
         if destination is not None:
             self.text, self.target = json.dumps(destination), "./destination.json"
@@ -105,7 +106,7 @@ class Push:
 
     def sink(self, more=""):
         params = "".join(",param=%s=%s" % pair for pair in self.maker.params.items())
-        return "push%s,base-url=%s,rate=100000/s%s%s:%s" % (params, self.crm.url, self.more, more, self.target)
+        return "push%s,base-url=%s,rate=100000/s%s%s:%s" % (params, self.url, self.more, more, self.target)
 
     def words(self, *options, more=""):
         return ["export", *self.sandbox.provider(self.provider), "-t", self.sink(more), "--failed", FAILED,

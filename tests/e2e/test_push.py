@@ -34,6 +34,17 @@ def test_built_in(leadpipe, sandbox, control, crm, name, provider):
     pushes.assert_secret(crm, run)
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_long_texts(leadpipe, sandbox, control, crm, name, provider):
+    """A text that is longer than the CRM's field is cut, so that the CRM does not refuse the lead for it."""
+    push, ids = Push(leadpipe, sandbox, crm, name, provider), ids_of(12, "odd-long_members")
+    run = push(ids)
+    accepted = push.check(run, ids)
+    assert accepted and {line["code"] for line in run.failed.values()} <= {"required"}, run.failed
+    assert crm.summary()["refused"] == 0
+
+
 def test_required_names_the_column(leadpipe, sandbox, control, crm):
     push, ids = Push(leadpipe, sandbox, crm, "hubspot-contacts"), ids_of(40)
     run = push(ids, status=3)

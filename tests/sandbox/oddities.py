@@ -566,7 +566,26 @@ CONVOCORE = (
     cc_table_absent, cc_success_last,
 )
 
+# Only where an ID asks for them: a lead that is made at random does not get them.
+LONG = 5000
+
+
+def long_members(p, dice, nonce):
+    """The texts that people see, as long as somebody can make them."""
+    for name in ("firstName", "lastName", "businessName", "phoneNumber", "website", "activitySummary"):
+        p.lead[name] = _long(dice)
+
+def cc_long_members(p, dice, nonce):
+    for part, names in ((p.data, ("name", "phone")), (p.meta, ("company", "address", "notes"))):
+        for name in names:
+            part[name] = _long(dice)
+
+def _long(dice):
+    return (dice.sentence() + " \U0001f600 ") * (LONG // 10)
+
+
 OF = {"omni": OMNI, "convocore": CONVOCORE}
+NAMED = {"omni": (long_members,), "convocore": (cc_long_members,)}
 VIEW = {"omni": Parts, "convocore": Data}
 SHARE = {"omni": 0.025, "convocore": 0.05}
 
@@ -578,13 +597,13 @@ def name_of(oddity):
 
 
 def names(provider):
-    return [name_of(oddity) for oddity in OF[provider]]
+    return [name_of(oddity) for oddity in OF[provider] + NAMED[provider]]
 
 
 def chosen(provider, dice, only=None):
     """The oddities of one lead: the one asked for, or each with a small chance."""
     if only is not None:
-        return [oddity for oddity in OF[provider] if name_of(oddity) == only]
+        return [oddity for oddity in OF[provider] + NAMED[provider] if name_of(oddity) == only]
     return [oddity for oddity in OF[provider] if dice.chance(SHARE[provider])]
 
 
