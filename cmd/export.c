@@ -30,6 +30,7 @@ void export_free(struct export *x)
     free(x->files);
     settings_free(&x->settings);
     free(x->defaults);
+    free(x->lists);
     buf_free(&x->base_url);
     credential_free(&x->credential);
     buf_free(&x->key_source);
@@ -110,7 +111,7 @@ void export_set_messages(struct messages *m, const struct export_options *o)
 
 static bool reads_terminal(const struct export *x)
 {
-    bool reads_stdin = x->options.files.n == 0 && x->options.ids.n == 0;
+    bool reads_stdin = x->options.files.n == 0 && x->options.ids.n == 0 && !x->options.all;
     for (size_t i = 0; i < x->options.files.n; i++)
         reads_stdin |= descriptor_read(x->options.files.items[i]) == STDIN_FILENO;
     return reads_stdin && isatty(STDIN_FILENO);
@@ -147,6 +148,8 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = export_set_sinks(x, e);
     if (rc == RC_OK)
         rc = export_set_provider(x, e);
+    if (rc == RC_OK && x->options.all)
+        rc = export_set_listing(x, e);
     if (rc == RC_OK)
         rc = export_set_run(x, e);
     if (rc == RC_OK)

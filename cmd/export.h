@@ -30,6 +30,9 @@ struct export
     struct str *defaults;    /* values of --param, one for each of profile->params */
     struct sink_spec *specs; /* of -t */
     size_t n_specs;          /* those that are parsed */
+    struct str *lists;       /* of --all: their parameters */
+    size_t n_lists;
+    struct lister_cfg listing; /* of them, without callbacks */
     struct run_sink_cfg *run_sinks;
     struct sink_http_cfg sink_http;
     struct run_file *files;   /* of options */
@@ -42,6 +45,9 @@ struct export
 
 /* The provider: profile, server, parameters, credential. RC_USAGE names the option. */
 enum rc export_set_provider(struct export *x, struct err *e);
+
+/* With --all, or for `leadpipe list`, after the provider: which lists are read. RC_USAGE names the option. */
+enum rc export_set_listing(struct export *x, struct err *e);
 
 /* The sinks of -t, and what they have of the run. */
 enum rc export_set_sinks(struct export *x, struct err *e);

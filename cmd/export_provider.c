@@ -125,6 +125,8 @@ static enum rc set_params(struct export *x, struct err *e)
     x->defaults = calloc(x->profile->n_params + 1, sizeof *x->defaults);
     if (!x->defaults)
         return err_nomem(e);
+    if (x->options.all)
+        return RC_OK; /* export_set_listing() */
     for (size_t i = 0; i < x->options.params.n; i++) {
         enum rc rc = set_param(x, x->options.params.items[i], e);
         if (rc != RC_OK)

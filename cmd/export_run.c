@@ -157,7 +157,7 @@ static void set_input(struct export *x)
 {
     static const char *const standard_input[] = {"-"};
     const struct export_options *o = &x->options;
-    bool from_stdin = !o->ids.n && !o->files.n;
+    bool from_stdin = !o->ids.n && !o->files.n && !o->all;
     x->cfg.ids = (struct ids_cfg){
         .files = from_stdin ? standard_input : o->files.items,
         .n_files = from_stdin ? 1 : o->files.n,
@@ -168,6 +168,7 @@ static void set_input(struct export *x)
         .profile = x->profile,
         .defaults = x->defaults,
     };
+    x->cfg.listing = o->all ? &x->listing : NULL;
     x->cfg.has_expect = o->expect >= 0;
     x->cfg.expect = o->expect >= 0 ? (uint64_t)o->expect : 0;
 }

@@ -11,7 +11,6 @@
 #include "cmd/commands.h"
 #include "cmd/export.h"
 #include "cmd/help.h"
-#include "cmd/list_lists.h"
 #include "cmd/signals.h"
 #include "core/file/outfile.h"
 #include "core/source/list_read.h"
@@ -23,8 +22,6 @@
 struct list {
     struct export export; /* what is common to both commands */
     struct list_options options;
-    struct str *lists; /* owned */
-    size_t n_lists;
     struct outfile *file; /* NULL: standard output */
     struct buf line;
     struct buf key_value; /* secret */
@@ -133,45 +130,16 @@ static enum rc open_output(struct list *l, struct err *e)
 
 /* ---- preparing ------------------------------------------------------------------------------- */
 
-static enum rc set_times(const struct list *l, struct lister_cfg *cfg, struct err *e)
-{
-    const struct list_options *o = &l->options;
-    const struct list_spec *spec = l->export.profile->list;
-    const int64_t now_ms = clock_wall_ms(&clock_system);
-    const char *missing = o->created_since && !spec->since.name.ptr   ? "created-since"
-                          : o->created_until && !spec->until.name.ptr ? "created-until"
-                                                                      : NULL;
-    if (missing)
-        return err_set(e, RC_USAGE, "--%s: the list of " STR_FMT " does not have this filter",
-                       missing, STR_ARG(l->export.profile->name));
-    cfg->has_since = o->created_since != NULL;
-    cfg->has_until = o->created_until != NULL;
-    enum rc rc = RC_OK;
-    if (cfg->has_since)
-        rc = list_time("created-since", o->created_since, now_ms, &cfg->since_ms, e);
-    if (rc == RC_OK && cfg->has_until)
-        rc = list_time("created-until", o->created_until, now_ms, &cfg->until_ms, e);
-    if (rc == RC_OK && cfg->has_since && cfg->has_until && cfg->since_ms > cfg->until_ms)
-        return err_set(e, RC_USAGE, "--created-since: must not be later than --created-until");
-    return rc;
-}
-
-/* Provider, key and lists. Several values of a parameter are lists, not a mistake. */
 static enum rc set_provider(struct list *l, struct err *e)
 {
     struct export *x = &l->export;
     x->options = l->options.common;
-    x->options.params.n = 0;
+    x->options.all = true;
     enum rc rc = export_register_secrets(x, e);
     if (rc == RC_OK)
         rc = export_set_provider(x, e);
-    if (rc == RC_OK && !x->profile->list)
-        return err_set(e, RC_USAGE,
-                       "--provider: the profile of " STR_FMT " does not say how leads are listed "
-                       "(member \"list\")",
-                       STR_ARG(x->profile->name));
     if (rc == RC_OK)
-        rc = lists_of(x->profile, &l->options.common.params, &l->lists, &l->n_lists, e);
+        rc = export_set_listing(x, e);
     return rc == RC_OK ? export_set_fetching(x, e) : rc;
 }
 
@@ -206,18 +174,11 @@ static enum rc set_engine(struct list *l, struct http_header *key, struct http_e
 
 static struct lister_cfg lister_cfg(struct list *l)
 {
-    return (struct lister_cfg){
-        .profile = l->export.profile,
-        .base_url = l->export.cfg.base_url,
-        .params = l->lists,
-        .n_lists = l->n_lists,
-        .credential_source = l->export.cfg.credential_source,
-        .secrets = l->export.secrets,
-        .log = &l->export.messages->hook,
-        .found = on_found,
-        .page_end = on_page_end,
-        .ctx = l,
-    };
+    struct lister_cfg cfg = l->export.listing;
+    cfg.found = on_found;
+    cfg.page_end = on_page_end;
+    cfg.ctx = l;
+    return cfg;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -266,15 +227,12 @@ static int list_with_options(struct list *l)
     struct err e;
     int signal_number = 0;
     enum rc rc = set_provider(l, &e);
-    if (rc == RC_OK) {
-        cfg.lister = lister_cfg(l);
-        rc = set_times(l, &cfg.lister, &e);
-    }
     if (rc == RC_OK)
         rc = set_engine(l, &key, &cfg.engine, &e);
     if (rc == RC_OK)
         rc = open_output(l, &e);
     if (rc == RC_OK) {
+        cfg.lister = lister_cfg(l);
         /* What cannot be taken back need not be waited for. */
         signals_watch(NULL);
         cfg.takes_signals = l->file != NULL;
@@ -310,7 +268,6 @@ static void list_free(struct list *l)
 {
     if (l->file)
         outfile_close(l->file, false);
-    free(l->lists);
     buf_free(&l->line);
     if (l->key_value.data)
         explicit_bzero(l->key_value.data, l->key_value.cap);

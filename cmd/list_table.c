@@ -20,7 +20,7 @@ const struct option_spec list_option_specs[] = {
     {
         .name = "created-since",
         .arg = "TIME|DURATION",
-        OWN(TEXT, created_since),
+        AT(TEXT, created_since),
         .section = SECTION_INPUT,
         .help =
             "only leads created since then: an RFC 3339 time, a date (UTC), or a duration before "
@@ -29,7 +29,7 @@ const struct option_spec list_option_specs[] = {
     {
         .name = "created-until",
         .arg = "TIME|DURATION",
-        OWN(TEXT, created_until),
+        AT(TEXT, created_until),
         .section = SECTION_INPUT,
         .help = "only leads created until then",
     },

@@ -27,6 +27,8 @@ struct export_options {
     int id_format;               /* enum id_format */
     const char *id_column;
     int64_t expect; /* OPTION_AUTO: not given */
+    bool all;
+    const char *created_since, *created_until;
 
     int64_t concurrency; /* OPTION_AUTO: adapts */
     double rate_per_s;   /* 0: no limit */
@@ -81,7 +83,7 @@ extern const struct option_spec export_option_specs[];
 /* What was asked for with `leadpipe list`. */
 struct list_options {
     struct export_options common; /* provider, fetching, messages */
-    const char *created_since, *created_until, *output;
+    const char *output;
 };
 
 extern const struct option_spec list_option_specs[];

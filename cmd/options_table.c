@@ -46,6 +46,34 @@ const struct option_spec export_option_specs[] = {
         .help = "column or member that contains the ID in csv and ndjson input",
     },
     {
+        .name = "all",
+        AT(FLAG, all),
+        .section = SECTION_INPUT,
+        .flags = OPTION_MAY_CHANGE,
+        .excludes = "id",
+        .help = "export all leads that the provider lists, instead of FILE (see \"leadpipe help "
+                "list\"); --param may then be given several times for one name",
+    },
+    {
+        .name = "created-since",
+        .arg = "TIME|DURATION",
+        AT(TEXT, created_since),
+        .section = SECTION_INPUT,
+        .flags = OPTION_MAY_CHANGE,
+        .needs = "all",
+        .help = "with --all: only leads created since then: an RFC 3339 time, a date (UTC), or a "
+                "duration before now, such as 30d; for providers whose list has this filter",
+    },
+    {
+        .name = "created-until",
+        .arg = "TIME|DURATION",
+        AT(TEXT, created_until),
+        .section = SECTION_INPUT,
+        .flags = OPTION_MAY_CHANGE,
+        .needs = "all",
+        .help = "with --all: only leads created until then",
+    },
+    {
         .name = "expect",
         AT(NUMBER, expect),
         .section = SECTION_INPUT,

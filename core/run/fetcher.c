@@ -76,6 +76,9 @@ static struct http_request *next_request(void *fetcher)
     struct fetcher *f = fetcher;
     bool wants_wake = false;
     while (!control_is_stopping(f->control)) {
+        struct http_request *page = listing_next(&f->listing);
+        if (page)
+            return page;
         struct http_request *waited;
         struct lead *ready;
         bool again = fetch_next_waiting(f, &ready, &waited);
@@ -137,6 +140,21 @@ static void on_stopped(void *fetcher)
     control_wake_always(((struct fetcher *)fetcher)->control);
 }
 
+static void page_answered(void *fetcher, struct http_request *http)
+{
+    struct fetcher *f = fetcher;
+    listing_take(&f->listing, http);
+    http_engine_kick(f->engine);
+}
+
+enum rc fetcher_open_listing(struct fetcher *f, const struct source_wait *wait, struct err *e)
+{
+    struct lister_cfg cfg = *f->cfg->listing;
+    cfg.done = page_answered;
+    f->listing.control = f->control;
+    return listing_open(&f->listing, &cfg, wait, e);
+}
+
 enum rc fetcher_open(struct fetcher *f, uv_loop_t *loop, struct err *e)
 {
     const struct run_cfg *cfg = f->cfg;
@@ -173,7 +191,9 @@ enum rc fetcher_open(struct fetcher *f, uv_loop_t *loop, struct err *e)
         .fatal = on_fatal,
         .stopped = on_stopped,
     };
-    return http_engine_new(&f->engine, &engine, e);
+    enum rc rc = http_engine_new(&f->engine, &engine, e);
+    f->listing.engine = f->engine;
+    return rc;
 }
 
 void fetcher_close(struct fetcher *f)
@@ -188,6 +208,7 @@ void fetcher_close(struct fetcher *f)
 void fetcher_free(struct fetcher *f)
 {
     fetcher_close(f);
+    listing_free(&f->listing);
     if (f->key_value.data)
         explicit_bzero(f->key_value.data, f->key_value.cap);
     buf_free(&f->key_value);
@@ -203,6 +224,7 @@ void fetcher_kick(struct fetcher *f)
 void fetcher_stop(struct fetcher *f, int64_t grace_ms)
 {
     intake_cancel(f->intake);
+    listing_stop(&f->listing);
     http_engine_stop(f->engine, grace_ms);
     fetch_drop_waiting(f);
 }

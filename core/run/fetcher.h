@@ -11,6 +11,7 @@
 #include "core/http/auth_check.h"
 #include "core/http/http.h"
 #include "core/run/intake.h"
+#include "core/run/listing.h"
 #include "core/run/memory.h"
 #include "core/run/ring.h"
 #include "core/run/request_pool.h"
@@ -25,6 +26,7 @@ struct fetcher {
     struct control *control;
     struct memory *memory;
     struct intake *intake;
+    struct listing listing; /* zero: IDs are not listed */
     struct ring *ring;
     struct workers *workers;
     struct request_pool *requests;
@@ -47,6 +49,8 @@ struct fetcher {
 
 /* Makes the engine. RC_USAGE, RC_LIMIT, RC_NOMEM, or as http_engine_new(). */
 enum rc fetcher_open(struct fetcher *f, uv_loop_t *loop, struct err *e);
+/* Before that, with cfg->listing: the source of IDs is its list. As listing_open(). */
+enum rc fetcher_open_listing(struct fetcher *f, const struct source_wait *wait, struct err *e);
 /* Ends and frees the engine: no request is under way any more. */
 void fetcher_close(struct fetcher *f);
 void fetcher_free(struct fetcher *f);

@@ -82,7 +82,8 @@ static void on_progress(uv_timer_t *timer)
 {
     struct run *r = timer->data;
     struct run_progress p = {.ids = intake_progress(&r->intake),
-                             .ids_ended = atomic_load(&r->intake.has_ended)};
+                             .ids_ended = atomic_load(&r->intake.has_ended),
+                             .is_listing = r->cfg->listing != NULL};
     p.ledger = ledger_counts(r->outcomes.ledger, p.ids.unique);
     fetcher_stats(&r->fetcher, &p.http);
     p.seconds = (double)(clock_mono_us(r->cfg->clock) - r->loop.started_us) / 1e6;

@@ -11,6 +11,7 @@
 #include "core/flatten/flatten.h"
 #include "core/http/http.h"
 #include "core/source/ids.h"
+#include "core/source/lister.h"
 #include "core/run/ledger.h"
 #include "core/base/secrets.h"
 #include "core/sink.h"
@@ -38,7 +39,8 @@ struct run_file {
 struct run_progress {
     struct ledger_counts ledger;
     struct ids_counts ids;
-    bool ids_ended; /* `ids` is final: the total is known */
+    bool ids_ended;  /* `ids` is final: the total is known */
+    bool is_listing; /* they are from the provider's list */
     struct http_stats http;
     double seconds;       /* since it was resumed, where it was */
     uint64_t done_before; /* leads that were done then */
@@ -53,6 +55,9 @@ struct run_cfg {
     const char *credential_source; /* for messages: the file or variable that it is from */
     struct secrets *secrets;       /* what no text may show; NULL: nothing */
     struct ids_cfg ids;            /* `wait` is filled in by the run */
+    /* In the place of `ids`: all leads of the provider's lists. Without callbacks, which are the run's; NULL: not
+     * wanted. */
+    const struct lister_cfg *listing; /* its max_memory is a part of max_memory below */
     bool has_expect;
     uint64_t expect;
     struct portion max_missing; /* more missing leads, and no output is published */

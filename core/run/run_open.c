@@ -257,7 +257,10 @@ static void connect_sinks(struct run *r)
 static void connect_stages(struct run *r)
 {
     const struct run_cfg *cfg = r->cfg;
-    memory_init(&r->memory, cfg->profile, cfg->max_memory - run_kept_bytes(cfg, cfg->max_memory));
+    size_t kept = run_kept_bytes(cfg, cfg->max_memory);
+    if (cfg->listing)
+        kept += cfg->listing->max_memory;
+    memory_init(&r->memory, cfg->profile, cfg->max_memory - kept);
     r->outcomes.control = &r->control;
     r->outcomes.memory = &r->memory;
     connect_sinks(r);
@@ -299,6 +302,12 @@ static enum rc open_intake(struct run *r, struct err *e)
         return rc;
     struct ids_cfg ids = r->cfg->ids;
     ids.wait = intake_wait(&r->intake);
+    if (r->cfg->listing) {
+        rc = fetcher_open_listing(&r->fetcher, &ids.wait, e);
+        if (r->fetcher.listing.queue)
+            r->intake.source = list_queue_source(r->fetcher.listing.queue);
+        return rc;
+    }
     ids.log = r->cfg->log;
     return ids_open(&r->intake.source, &ids, e);
 }

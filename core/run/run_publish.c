@@ -29,7 +29,9 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
     if (out->error.rc != RC_OK)
         return EXIT_STATUS_STOPPED;
     bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.unique;
-    return out->ledger.failed || out->withheld || short_input ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
+    const struct lister_result *list = &r->fetcher.listing.result;
+    bool may_lack = short_input || list->incomplete || list->bad;
+    return out->ledger.failed || out->withheld || may_lack ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
 /* Would a sink mark or delete more leads than it may? */

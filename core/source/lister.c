@@ -116,6 +116,7 @@ static enum rc request_page(struct lister *l, struct err *e)
         .done = l->cfg.done,
         .url = buf_cstr(&l->url),
         .method = HTTP_GET,
+        .max_body = l->cfg.max_memory / 4,
         .wanted = l->spec->style == LIST_LINK ? wanted_fields : NULL,
     };
     l->is_due = true;
@@ -171,7 +172,7 @@ enum rc lister_new(struct lister **out, const struct lister_cfg *cfg, struct err
     buf_init(&l->name, NAME_BYTES_MAX);
     buf_init(&l->first_url, URL_BYTES_MAX);
     buf_init(&l->url, URL_BYTES_MAX);
-    arena_init(&l->tree, TREE_BYTES_MAX);
+    arena_init(&l->tree, cfg->max_memory ? cfg->max_memory / 2 : TREE_BYTES_MAX);
     list_pages_init(&l->pages, l->spec->style);
     enum rc rc = l->params ? begin_list(l, e) : err_nomem(e);
     if (rc == RC_OK)
@@ -427,7 +428,8 @@ enum rc lister_take(struct lister *l, struct http_engine *h, struct http_request
         return refused(l, e);
     case HTTP_TOO_LARGE:
         return err_set(e, RC_LIMIT,
-                       "%s: page %" PRIu64 " of the list is larger than --max-body allows",
+                       "%s: page %" PRIu64
+                       " of the list is larger than --max-body or --max-memory allows",
                        buf_cstr(&l->name), l->number);
     case HTTP_NO_ANSWER:
         secrets_redact(l->cfg.secrets, r->error, sizeof r->error);

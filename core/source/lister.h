@@ -22,6 +22,9 @@ struct lister_cfg {
     bool has_since, has_until; /* only those that the list can filter by */
     int64_t since_ms, until_ms;
     const char *credential_source; /* for messages */
+    /* Bytes that a page may take in all: its body, its tree, and the leads that are handed out. 0: a page is bounded
+     * by the engine's max_body alone. */
+    size_t max_memory;
     struct secrets *secrets;
     const struct log_hook *log;
     /* A lead that was not listed before. The texts are valid until it returns. Another result than RC_OK ends the

@@ -52,6 +52,8 @@ class Control:
             return leads.oddities_of(query["provider"], query["id"])
         if words == ["lists"]:
             return self._lists.asked
+        if words == ["lists", "order"]:
+            return self._lists.leads_before
         if words == ["hooks"]:
             return {name: receiver.summary() for name, receiver in self._hooks.receivers.items()}
         if words[:1] == ["hooks"]:

@@ -13,7 +13,8 @@
            is that of the first
   rows     [elements]: instead of the leads, as they are
 
-`GET /_control/lists` says which requests there were: their queries, and agents.
+`GET /_control/lists` says which requests there were: their queries, and agents; `GET /_control/lists/order` how many
+leads had been requested before each of them.
 """
 
 import json
@@ -38,6 +39,7 @@ class Lists:
         self.total = self.token = self.rows = None
         self.page_size = 500
         self.asked = []
+        self.leads_before = []  # each request: how many leads had been requested
 
     def change(self, wanted):
         for name in wanted:
@@ -64,6 +66,7 @@ class Lists:
     def _page(self, agent, request):
         query = request.query()
         self.asked.append({"agent": agent, **query})
+        self.leads_before.append(self._desk.stats.leads_asked)
         key = request.headers.get("authorization" if agent else "x-api-key", "")
         if not self._desk.knows(key.removeprefix("Bearer ")):
             return 401, {"message": "Invalid API key %s" % key}, []

@@ -411,7 +411,9 @@ static void check_help(const struct command *c, const char *text)
                        o->letter ? o->letter : ' ', o->letter ? ',' : ' ', o->name,
                        arg.len ? " " : "", buf_cstr(&arg));
         const char *found = strstr(text, line);
-        if (!found || !strchr(" \n", found[strlen(line)]))
+        while (found && !strchr(" \n", found[strlen(line)])) /* a longer name */
+            found = strstr(found + 1, line);
+        if (!found)
             fail_msg("\"%s\" is not in the help text of %s", line + 1, c->name);
         buf_free(&arg);
     }

@@ -1,0 +1,31 @@
+/* The IDs of a run that exports all leads of a provider: its list is read on the run's own HTTP engine, a page
+ * ahead of the leads. Private to core/run; the event loop's thread. */
+#ifndef LEADPIPE_LISTING_H
+#define LEADPIPE_LISTING_H
+
+#include "core/run/control.h"
+#include "core/source/list_queue.h"
+#include "core/source/lister.h"
+
+struct listing { /* zero: the run does not list */
+    struct control *control;
+    struct lister *lister;      /* owned; NULL: there is none */
+    struct list_queue *queue;   /* owned by the intake, as its source */
+    struct http_engine *engine; /* of the fetcher; set before the first request */
+    struct lister_result result;
+};
+
+/* `control` is set. RC_USAGE, RC_NOMEM. */
+enum rc listing_open(struct listing *l, const struct lister_cfg *cfg,
+                     const struct source_wait *wait, struct err *e);
+void listing_free(struct listing *l);
+
+/* The request for a page, where one is wanted now; NULL: none. */
+struct http_request *listing_next(struct listing *l);
+/* No more is listed. */
+void listing_stop(struct listing *l);
+
+/* The end of a request of listing_next(); `done` of the lister's requests calls it. */
+void listing_take(struct listing *l, struct http_request *http);
+
+#endif
