@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define ERROR_BODY_BYTES_MAX ((size_t)64 * 1024)
+#define LISTING_BODY_SHARE 4 /* of the memory for a page: its tree is larger */
 #define KEY_BYTES_MAX ((size_t)64 * 1024)
 
 /* ---- the next request ------------------------------------------------------------------------ */
@@ -151,6 +152,9 @@ enum rc fetcher_open_listing(struct fetcher *f, const struct source_wait *wait, 
 {
     struct lister_cfg cfg = *f->cfg->listing;
     cfg.done = page_answered;
+    cfg.max_body = cfg.max_memory / LISTING_BODY_SHARE;
+    if (cfg.max_body > f->cfg->max_body)
+        cfg.max_body = f->cfg->max_body;
     f->listing.control = f->control;
     return listing_open(&f->listing, &cfg, wait, e);
 }

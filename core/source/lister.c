@@ -116,7 +116,7 @@ static enum rc request_page(struct lister *l, struct err *e)
         .done = l->cfg.done,
         .url = buf_cstr(&l->url),
         .method = HTTP_GET,
-        .max_body = l->cfg.max_memory / 4,
+        .max_body = l->cfg.max_body,
         .wanted = l->spec->style == LIST_LINK ? wanted_fields : NULL,
     };
     l->is_due = true;

@@ -25,6 +25,7 @@ struct lister_cfg {
     /* Bytes that a page may take in all: its body, its tree, and the leads that are handed out. 0: a page is bounded
      * by the engine's max_body alone. */
     size_t max_memory;
+    size_t max_body; /* of a page, in bytes; 0: the engine's */
     struct secrets *secrets;
     const struct log_hook *log;
     /* A lead that was not listed before. The texts are valid until it returns. Another result than RC_OK ends the

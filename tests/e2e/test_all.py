@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import threading
 import time
 
@@ -132,13 +133,14 @@ def test_progress(leadpipe, sandbox, control):
     lines = []
     reader = threading.Thread(target=lambda: lines.extend(process.stderr))
     reader.start()
-    deadline = time.monotonic() + 30
-    while not any(b" of 1,0" in line and b"+" in line for line in lines) and time.monotonic() < deadline:
+    wanted = re.compile(rb" [0-9,]+ of [0-9]{1,2},[0-9]{3}\+")
+    deadline = time.monotonic() + 60
+    while not any(map(wanted.search, lines)) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.kill()
     process.wait()
     reader.join()
-    assert any(b" of 1,0" in line and b"+" in line for line in lines), text_of(b"".join(lines))
+    assert any(map(wanted.search, lines)), text_of(b"".join(lines))
 
 
 def test_a_page_that_takes_too_much_memory(leadpipe, sandbox, control, tmp_path):
@@ -147,3 +149,25 @@ def test_a_page_that_takes_too_much_memory(leadpipe, sandbox, control, tmp_path)
     run = leadpipe(*omni(sandbox, "-t", "ndjson:out", "--max-memory", "64M"), env=sandbox.env)
     assert run.returncode == 1 and not (tmp_path / "out").exists()
     assert "page 1 of the list" in run.stderr
+
+
+def test_a_page_that_is_larger_than_a_body_may_be(leadpipe, sandbox, control, tmp_path):
+    """--max-body holds for pages, too, however much memory there is."""
+    control.lists(rows=[{"leadId": "tiny-1", "name": "x" * 300_000}])
+    run = leadpipe(*omni(sandbox, "-t", "ndjson:out", "--max-body", "200K"), env=sandbox.env)
+    assert run.returncode == 1 and not (tmp_path / "out").exists()
+    assert "page 1 of the list is larger than --max-body" in run.stderr, run.stderr
+
+
+def test_sigterm(leadpipe, sandbox, control, tmp_path):
+    """While a page is on its way as well as leads: no file, and the exit status of the signal."""
+    control.lists(leads={"": tiny(20_000)}, page_size=500)
+    control.set(latency_ms=300)
+    process = leadpipe.start(*omni(sandbox, "-t", "ndjson:out", "-j", "4"), env=sandbox.env)
+    deadline = time.monotonic() + 30
+    while control.stats()["requests"] < 8 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + 15, text_of(errors)
+    assert os.listdir(tmp_path) == []
