@@ -25,7 +25,8 @@
 #include "core/base/err.h"
 #include "core/base/str.h"
 
-#define JSON_DEPTH_MAX 200 /* the outermost array or object is depth 1 */
+#define JSON_DEPTH_MAX 200                       /* the outermost array or object is depth 1 */
+#define JSON_DEPTH_OWN_MAX (JSON_DEPTH_MAX + 32) /* with JSON_OWN */
 
 #define JSON_NAME_LEN_SHIFT 4
 #define JSON_NAME_BYTES_MAX ((size_t)INT_MAX >> JSON_NAME_LEN_SHIFT)
@@ -41,6 +42,8 @@ enum json_node_flags {
 enum json_want {
     JSON_TREE = 1,    /* build `root` */
     JSON_COMPACT = 2, /* build `compact` */
+    JSON_OWN =
+        4, /* this program wrote the text around JSON that it had read, so it may be nested deeper */
 };
 
 struct json_doc {

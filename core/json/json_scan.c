@@ -223,7 +223,7 @@ static bool scan_key(struct json_scan *s)
 static bool scan_open(struct json_scan *s, bool *inside)
 {
     unsigned char open = *s->p;
-    if (s->depth == JSON_DEPTH_MAX)
+    if (s->depth == s->depth_max)
         return json_scan_stop(s, RC_LIMIT, TOO_DEEP(JSON_DEPTH_MAX));
     if (!json_tree_open(s, open == '{' ? cJSON_Object : cJSON_Array))
         return false;
@@ -309,6 +309,7 @@ static bool scan_begin(struct json_scan *s, struct arena *a, struct str text, un
     s->arena = a;
     s->start = s->p = start;
     s->end = start + text.len;
+    s->depth_max = want & JSON_OWN ? JSON_DEPTH_OWN_MAX : JSON_DEPTH_MAX;
     if (text.len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0)
         s->p += 3;
     s->compact.run = s->p;

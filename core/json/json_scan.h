@@ -49,7 +49,7 @@ struct json_tree {
     const cJSON *repeated; /* a member whose name came more than once, or NULL */
     cJSON top;             /* the whole tree is its only child */
     struct json_level *in;
-    struct json_level levels[JSON_DEPTH_MAX + 1]; /* up to `in`; the first is that of `top` */
+    struct json_level levels[JSON_DEPTH_OWN_MAX + 1]; /* up to `in`; the first is that of `top` */
 };
 
 struct json_scan {
@@ -57,8 +57,8 @@ struct json_scan {
     const unsigned char *start, *p, *end;
     struct json_out compact;
     uint64_t replaced;
-    unsigned depth;
-    unsigned char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
+    unsigned depth, depth_max;
+    unsigned char open[JSON_DEPTH_OWN_MAX]; /* '{' or '[' of each level */
     struct json_watch *watches;
     size_t n_watches;
     unsigned watch_depth; /* no watch has more names; 0: nothing is watched */

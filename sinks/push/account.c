@@ -172,7 +172,7 @@ static enum rc make_keys(const struct accounts *s, const struct json_pointer *at
     for (size_t i = 0; i < s->n; i++) {
         struct json_doc doc;
         arena_reset(&parsed, ITEM_KEEP_BYTES);
-        enum rc rc = json_parse(&parsed, s->items[i], JSON_TREE, &doc, NULL);
+        enum rc rc = json_parse(&parsed, s->items[i], JSON_TREE | JSON_OWN, &doc, NULL);
         struct str text = rc == RC_OK ? scalar_text(json_pointer_find(at, doc.root)) : STR_NONE;
         const char *copy = text.ptr ? arena_strdup(s->a, text) : NULL;
         if (rc == RC_NOMEM || (text.ptr && !copy)) {

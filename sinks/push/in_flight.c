@@ -10,11 +10,17 @@ struct in_flight_request {
     uint64_t hashes[]; /* sorted */
 };
 
-void in_flight_open(struct in_flight *f)
+enum rc in_flight_open(struct in_flight *f)
 {
-    *f = (struct in_flight){.is_open = true};
-    pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->changed, NULL);
+    *f = (struct in_flight){.is_open = false};
+    if (pthread_mutex_init(&f->lock, NULL))
+        return RC_NOMEM;
+    if (pthread_cond_init(&f->changed, NULL)) {
+        pthread_mutex_destroy(&f->lock);
+        return RC_NOMEM;
+    }
+    f->is_open = true;
+    return RC_OK;
 }
 
 void in_flight_close(struct in_flight *f)

@@ -19,8 +19,8 @@ struct in_flight {
     bool is_open;
 };
 
-void in_flight_open(struct in_flight *f);
-void in_flight_close(struct in_flight *f); /* a zeroed one, too; nobody may be waiting */
+enum rc in_flight_open(struct in_flight *f); /* RC_NOMEM: it is closed */
+void in_flight_close(struct in_flight *f);   /* a zeroed one, too; nobody may be waiting */
 
 /* Waits until nothing that is on its way has one of these hashes, and adds them, as those of `request`: any
  * pointer that is its own. Two values with the same hash only wait for each other without need. `hashes` is

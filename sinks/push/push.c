@@ -351,6 +351,8 @@ static enum rc place_item(struct push *w, const struct lead *lead, const struct 
     }
     if (rc == RC_OK)
         rc = batches_add(&w->batches, at, lead, item, key, &is_full);
+    if (rc == RC_INTERNAL)
+        return err_set(e, rc, "%s: an item cannot be read again", w->subject);
     if (rc != RC_OK)
         return err_nomem(e);
     for (size_t i = 0; rc == RC_OK && is_full && i <= at; i++)

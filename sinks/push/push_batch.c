@@ -21,7 +21,6 @@ enum rc batches_open(struct batches *b, const struct sink_cfg *cfg, const struct
         .around = around,
         .notes = cfg->state != NULL,
     };
-    in_flight_open(&b->in_flight);
     clock_format(cfg->started_ms, b->exported_at);
     for (size_t i = 0; i < TEMPLATE_SCRATCH; i++)
         buf_init(&b->scratch[i], TEMPLATE_SCRATCH_BYTES_MAX);
@@ -37,6 +36,8 @@ enum rc batches_open(struct batches *b, const struct sink_cfg *cfg, const struct
     arena_init(&b->parsed, SIZE_MAX);
     for (size_t i = 0; i < BATCHES_MAX; i++)
         arena_init(&b->open[i].memory, SIZE_MAX);
+    if (in_flight_open(&b->in_flight) != RC_OK)
+        return err_nomem(e);
     enum rc rc = message_id_maker_new(&b->ids, e);
     if (rc == RC_OK)
         rc = message_id_maker_new(&b->rest_ids, e);
@@ -165,7 +166,7 @@ static enum rc find_key(struct batches *b, const struct item *item, struct str *
     if (!b->destination->has_unique_by)
         return RC_OK;
     arena_reset(&b->parsed, (size_t)1 << 16);
-    enum rc rc = json_parse(&b->parsed, item->json, JSON_TREE, &doc, NULL);
+    enum rc rc = json_parse(&b->parsed, item->json, JSON_TREE | JSON_OWN, &doc, NULL);
     if (rc != RC_OK)
         return rc == RC_NOMEM ? rc : RC_INTERNAL;
     const cJSON *v = json_pointer_find(&b->destination->unique_by, doc.root);
@@ -365,9 +366,7 @@ static enum rc check_items(const struct batches *b, struct str body, size_t n_le
         rc = url_beginning(b, &url);
     for (size_t i = 0; rc == RC_OK && i < n; i++) {
         bool has_url = items[i].url.ptr != NULL;
-        rc = json_parse(&a, items[i].json, 0, &doc, NULL);
-        if (rc == RC_LIMIT)
-            rc = RC_OK; /* a payload may be nested as deeply as can be read */
+        rc = json_parse(&a, items[i].json, JSON_OWN, &doc, NULL);
         if (has_url != b->destination->url.has_field ||
             (has_url && !begins_with(items[i].url, buf_str(&url))))
             rc = RC_SYNTAX;

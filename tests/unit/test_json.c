@@ -382,6 +382,12 @@ static void test_depth(void **state)
         assert_int_equal(json_parse(&arena, str_c(text), want, &doc, &e), RC_LIMIT);
         free(text);
         assert_non_null(strstr(e.msg, "nested deeper than 200"));
+        text = nested(JSON_DEPTH_OWN_MAX);
+        assert_int_equal(json_parse(&arena, str_c(text), want | JSON_OWN, &doc, &e), RC_OK);
+        free(text);
+        text = nested(JSON_DEPTH_OWN_MAX + 1);
+        assert_int_equal(json_parse(&arena, str_c(text), want | JSON_OWN, &doc, &e), RC_LIMIT);
+        free(text);
     }
 }
 
