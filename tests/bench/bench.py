@@ -21,6 +21,7 @@ import part_network
 import part_outputs
 import part_parquet
 import part_peers
+import part_push
 import part_sqlite
 import part_state
 import part_storage
@@ -34,6 +35,7 @@ PARTS = {
     "pyarrow": part_parquet.pyarrow,
     "storage": part_storage.storage,
     "sqlite": part_sqlite.sqlite,
+    "push": part_push.push,
     "state": part_state.state,
     "startup": part_outputs.startup,
     "delay": part_network.delay,
@@ -67,7 +69,7 @@ def parse_arguments():
     p.add_argument("--pairs", type=int, default=5, metavar="N", help="alternating pairs (5)")
     p.add_argument("--delay-ms", type=int, default=50, metavar="MS", help="of the slow server (50)")
     p.add_argument("--scale", type=float, default=1.0, metavar="X",
-                   help="of the parts that --leads does not govern: delay, auto, million, changed, flat")
+                   help="of the parts that --leads does not govern: delay, auto, push (with a rate), million, changed, flat")
     p.add_argument("--corpus", choices=(corpus.VARIED, corpus.UNIFORM), default=corpus.VARIED,
                    help="%s: leads as different as leads are; %s: nearly the same text\n"
                         "each time, which makes gzip cheap" % (corpus.VARIED, corpus.UNIFORM))

@@ -17,7 +17,8 @@ import urllib.request
 
 READY_S = 10
 LEADS_PATH = "/omni/api/v1"
-SANDBOX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "sandbox", "sandbox.py")
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+SANDBOX = os.path.join(ROOT, "tests", "sandbox", "sandbox.py")
 S3 = os.path.join(os.path.dirname(SANDBOX), "s3.py")
 BUCKET = "bench"
 
@@ -218,16 +219,21 @@ class ObjectStorage(Server):
 
 
 class Receiver(Server):
-    """Takes webhook deliveries: the sandbox, each delivery after `delay_ms`."""
+    """Takes webhook deliveries, each after `delay_ms`, and what CRMs take: the sandbox."""
 
     def __init__(self, launch, delay_ms):
         super().__init__(launch, [sys.executable, "-B", SANDBOX], stdout=subprocess.PIPE,
                          text=True)
         line = self.first_line()
         self.url = "%s/bench?delay_ms=%d" % (line["hooks"], delay_ms)
-        self.summary_url = "%s/_control/hooks" % line["url"]
+        self.base_url, self.summary_url = line["url"], "%s/_control/hooks" % line["url"]
 
     def distinct(self):
         """How many webhook-ids have got their 2xx."""
         with urllib.request.urlopen(self.summary_url, timeout=30) as answer:
             return json.load(answer)["bench"]["accepted_ids"]
+
+    def crm(self, account):
+        """What an account of the CRMs has had."""
+        with urllib.request.urlopen("%s/_control/crm/%s" % (self.base_url, account), timeout=30) as answer:
+            return json.load(answer)
