@@ -32,6 +32,7 @@ void export_free(struct export *x)
     free(x->defaults);
     free(x->lists);
     buf_free(&x->base_url);
+    buf_free(&x->state_path);
     credential_free(&x->credential);
     buf_free(&x->key_source);
     profile_free(x->profile);
@@ -132,7 +133,7 @@ static void start_progress(struct export *x)
     progress_init(&x->progress, x->messages, (enum progress_mode)x->options.progress,
                   x->options.quiet, isatty(STDERR_FILENO) && !types && !writes_terminal(x));
     if (x->progress.live || x->progress.lines)
-        x->progress.estimate = estimate_ids(&x->options);
+        x->progress.estimate = estimate_ids(&x->options) / (x->cfg.shard.of ? x->cfg.shard.of : 1);
     /* Somebody who forgot FILE sees why nothing happens. */
     if (types && !x->options.quiet)
         messages_write(x->messages, LOG_LEVEL_INFO, NULL,
@@ -146,6 +147,8 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = arguments_copy(&x->arguments, argc, argv, &x->options, e);
     if (rc == RC_OK)
         rc = export_set_sinks(x, e);
+    if (rc == RC_OK)
+        rc = export_set_shard(x, e);
     if (rc == RC_OK)
         rc = export_set_provider(x, e);
     if (rc == RC_OK && x->options.all)

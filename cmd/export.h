@@ -25,6 +25,7 @@ struct export
     struct arguments arguments;
     struct profile *profile;
     struct buf base_url;
+    struct buf state_path; /* of a shard */
     struct buf credential;   /* secret */
     struct buf key_source;   /* where it is from, for messages */
     struct str *defaults;    /* values of --param, one for each of profile->params */
@@ -51,6 +52,10 @@ enum rc export_set_listing(struct export *x, struct err *e);
 
 /* The sinks of -t, and what they have of the run. */
 enum rc export_set_sinks(struct export *x, struct err *e);
+
+/* Which shard the run does, and what follows from it: its part of the rate, and the name of its state. After the
+ * sinks. RC_USAGE. */
+enum rc export_set_shard(struct export *x, struct err *e);
 
 /* What must be the same for a run to be resumed. After the others. */
 enum rc export_set_settings(struct export *x, struct err *e);

@@ -23,7 +23,7 @@ static const char json_summary_begins[] = "{\"at\":\"";
 
 static bool has_placeholder(const char *path)
 {
-    return strstr(path, "{date}") || strstr(path, "{run_id}");
+    return strstr(path, "{date}") || strstr(path, "{run_id}") || strstr(path, "{shard}");
 }
 
 /* The path that an option names; with placeholders only the run knows it. NULL: it is not known. */

@@ -201,7 +201,7 @@ enum rc export_set_fetching(struct export *x, struct err *e)
         return rc;
     x->cfg.concurrency = o->concurrency == OPTION_AUTO ? 0 : (unsigned)o->concurrency;
     x->cfg.concurrency_max = CONCURRENCY_MAX_AUTO;
-    x->cfg.rate_per_s = o->rate_per_s;
+    x->cfg.rate_per_s = o->rate_per_s / (x->cfg.shard.of ? x->cfg.shard.of : 1);
     x->cfg.retry = (struct http_retry_cfg){
         .attempts = (unsigned)o->attempts,
         .retry_max_time_ms = o->retry_max_time_ms,

@@ -69,6 +69,15 @@ static enum rc add_params(struct export *x, struct buf *value, struct err *e)
     return rc;
 }
 
+/* Not as it was given: "auto" is another one on each machine. */
+static enum rc add_shard(struct export *x, struct buf *value, struct err *e)
+{
+    if (!x->cfg.shard.of)
+        return RC_OK;
+    buf_addf(value, "%u/%u", x->cfg.shard.index, x->cfg.shard.of);
+    return add_buf(x, "--shard", value, e);
+}
+
 /* What a sink accepted counts for the same sink with leads of the same origin only. */
 static enum rc set_identity(struct export *x, size_t sink, struct buf *value, struct err *e)
 {
@@ -130,6 +139,8 @@ enum rc export_set_settings(struct export *x, struct err *e)
         rc = add_provider(x, &value, e);
     if (rc == RC_OK)
         rc = add_params(x, &value, e);
+    if (rc == RC_OK)
+        rc = add_shard(x, &value, e);
     if (rc == RC_OK)
         rc = add_sinks(x, folder, &value, e);
     if (rc == RC_OK)

@@ -96,6 +96,11 @@ static const char environment[] =
     "         the password for postgres; libpq's other variables apply, too\n"
     "  https_proxy, http_proxy, all_proxy, no_proxy\n"
     "         proxies, as for curl, unless --proxy is given\n"
+    "  JOB_COMPLETION_INDEX, JOB_COMPLETIONS\n"
+    "  SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_MIN, SLURM_ARRAY_TASK_MAX\n"
+    "  SLURM_ARRAY_TASK_COUNT, SLURM_ARRAY_TASK_STEP\n"
+    "  AWS_BATCH_JOB_ARRAY_INDEX, AWS_BATCH_JOB_ARRAY_SIZE\n"
+    "         the shard of --shard auto\n"
     "  TMPDIR\n"
     "         directory for temporary files (default: /var/tmp)\n";
 

@@ -27,6 +27,7 @@ struct export_options {
     int id_format;               /* enum id_format */
     const char *id_column;
     int64_t expect; /* OPTION_AUTO: not given */
+    const char *shard; /* "I/N" or "auto" */
     bool all;
     const char *created_since, *created_until;
 

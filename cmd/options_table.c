@@ -81,6 +81,19 @@ const struct option_spec export_option_specs[] = {
         .flags = OPTION_MAY_CHANGE,
         .help = "exit with status 3 unless exactly N unique IDs were read",
     },
+    {
+        .name = "shard",
+        .arg = "I/N",
+        AT(TEXT, shard),
+        .section = SECTION_INPUT,
+        .default_note = "all leads",
+        .flags = OPTION_RESOLVED,
+        .excludes = "all",
+        .help =
+            "do only the leads of shard I (from 0) of N, so that N runs with the same IDs do each "
+            "lead once; auto: as the indexed job of Kubernetes, Slurm or AWS Batch says that the "
+            "run is a part of; --rate is that of all shards together",
+    },
     /* ---- fetching ---- */
     {
         .name = "concurrency",

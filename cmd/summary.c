@@ -116,11 +116,11 @@ void summary_errors(struct messages *m, const struct run_cfg *cfg, const struct 
             can_have_state(cfg) ? "; with --state FILE the same command could resume it" : "");
     if (r->ledger.failed && r->error.rc != RC_AUTH && !r->refused)
         print_failures(m, cfg, r);
-    if (whole && cfg->has_expect && cfg->expect != r->ids.unique)
+    if (whole && cfg->has_expect && cfg->expect != r->ids.expected)
         messages_writef(m, LOG_LEVEL_ERROR, "--expect",
                         "%" PRIu64 " unique ID%s expected, but %" PRIu64 " %s read", cfg->expect,
-                        cfg->expect == 1 ? " was" : "s were", r->ids.unique,
-                        r->ids.unique == 1 ? "was" : "were");
+                        cfg->expect == 1 ? " was" : "s were", r->ids.expected,
+                        r->ids.expected == 1 ? "was" : "were");
     if (whole && r->withheld)
         print_withheld(m, cfg, r);
 }
@@ -168,6 +168,9 @@ static void text_counts(struct buf *out, const struct run_cfg *cfg, const struct
     buf_addf(out, "IDs       %" PRIu64 " read, %" PRIu64 " unique, %" PRIu64 " duplicate%s%s\n",
              r->ids.read, r->ids.unique, r->ids.duplicates, r->ids.duplicates == 1 ? "" : "s",
              r->ids_ended ? "" : " (input not read to the end)");
+    if (cfg->shard.of)
+        buf_addf(out, "shard     %u of %u (from 0): %" PRIu64 " ID%s left to the other shards\n",
+                 cfg->shard.index, cfg->shard.of, r->ids.others, r->ids.others == 1 ? "" : "s");
     buf_addf(out,
              "leads     %" PRIu64 " exported, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
              " failed, %" PRIu64 " pending\n",

@@ -30,6 +30,9 @@ static void add_counts(struct buf *out, const struct run_cfg *cfg, const struct 
     buf_addf(out,
              ",\"ids\":{\"read\":%" PRIu64 ",\"unique\":%" PRIu64 ",\"duplicates\":%" PRIu64 "}",
              r->ids.read, r->ids.unique, r->ids.duplicates);
+    if (cfg->shard.of)
+        buf_addf(out, ",\"shard\":{\"index\":%u,\"of\":%u,\"other_ids\":%" PRIu64 "}",
+                 cfg->shard.index, cfg->shard.of, r->ids.others);
     buf_addf(out,
              ",\"ledger\":{\"exported\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"missing\":%" PRIu64
              ",\"failed\":%" PRIu64 ",\"pending\":%" PRIu64,

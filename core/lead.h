@@ -70,7 +70,10 @@ struct rows {
 #define LEAD_KEY_BYTES 16
 
 struct lead {
-    uint64_t seq;                      /* which of the unique IDs and bad lines, from 0 */
+    uint64_t seq; /* which of the unique IDs and bad lines, from 0 */
+    uint64_t
+        others; /* of a shard: how many IDs of the list before it have no such number, because they are
+                        repeats or belong to other shards; else 0 */
     unsigned char key[LEAD_KEY_BYTES]; /* digest of its ID and parameters */
     struct str id;                     /* NUL behind it; lives as long as the lead */
     struct str *params; /* values in the order of profile->params, NUL behind each; as `id` */
@@ -101,6 +104,13 @@ struct lead {
     struct run_lead
         *run; /* what the run knows of it: core/run/run_lead.h; NULL: a lead of no run */
 };
+
+/* Which of the unique IDs and bad lines it is; of a shard: of all IDs and bad lines in the list, from 0. So it gives
+ * the leads of all shards the order of the list. */
+static inline uint64_t lead_number(const struct lead *lead)
+{
+    return lead->seq + lead->others;
+}
 
 struct profile;
 

@@ -208,6 +208,8 @@ struct sink_ops {
      * leads are: it is set aside from `max_memory` before the first lead. After check(). NULL: none. */
     size_t (*keeps)(const struct sink_cfg *cfg);
     size_t columns_max; /* that a table may have; 0: any number */
+    bool
+        needs_all_leads; /* its target is replaced or compared as a whole: not for the leads of one shard */
 
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);

@@ -27,9 +27,11 @@ struct id_item {
 };
 
 struct ids_counts {
-    uint64_t read;       /* IDs and bad lines */
+    uint64_t read;       /* IDs and bad lines; of a shard its own, as the next two */
     uint64_t unique;     /* bad lines included */
     uint64_t duplicates; /* read - unique */
+    uint64_t others;     /* IDs and bad lines that belong to other shards */
+    uint64_t expected; /* unique ones of the whole list: what --expect is about, and 0 without it */
 };
 
 /* What happens around a read that may take long, as from a pipe. */

@@ -33,6 +33,8 @@ test      python3-venv                     python   ensurepip
 test      python3-msgpack                  python   msgpack
 test      python3-h2                       python   h2
 test      python3-prometheus-client        python   prometheus_client
+test      python3-yaml                     python   yaml
+test      parallel                         command  parallel
 test      openssl                          command  openssl
 test      tmux                             command  tmux
 test      nginx-light|nginx                command  nginx|/usr/sbin/nginx
@@ -215,8 +217,8 @@ prepare_node() {
 prepare_readers() {
     local venv=$BUILD/venv packages
     if [[ -n ${LEADPIPE_VENV:-} ]]; then return; fi
-    if "$venv/bin/python" -c 'import pyarrow, duckdb, polars' 2>/dev/null; then return; fi
-    mapfile -t packages < <(grep -E '^(pyarrow|duckdb|polars)==' tests/requirements.txt)
+    if "$venv/bin/python" -c 'import pyarrow, duckdb, polars, kubernetes_validate' 2>/dev/null; then return; fi
+    mapfile -t packages < <(grep -E '^(pyarrow|duckdb|polars|kubernetes-validate)==' tests/requirements.txt)
     if ! python3 -m venv "$venv" >"$BUILD/venv.log" 2>&1 ||
         ! timeout 300 "$venv/bin/pip" install -q "${packages[@]}" >>"$BUILD/venv.log" 2>&1; then
         note "pip cannot install ${packages[*]} (see build/venv.log); skipping the tests that use them"

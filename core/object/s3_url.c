@@ -51,7 +51,8 @@ static enum rc check_key(const char *url, struct str key, struct err *e)
                        url);
     if (memchr(key.ptr, '{', key.len) || memchr(key.ptr, '}', key.len))
         return err_set(e, RC_USAGE,
-                       "%s: a key can contain {date} and {run_id}, but no other braces", url);
+                       "%s: a key can contain {date}, {run_id} and {shard}, but no other braces",
+                       url);
     if (key.ptr[0] == '/' || has_dot_segment(key))
         return err_set(e, RC_USAGE,
                        "%s: the key begins with a slash or has a segment . or .., which is not "

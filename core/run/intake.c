@@ -78,6 +78,8 @@ static enum rc push_id(struct intake *in, const struct id_item *item,
     if (!lead)
         return err_nomem(e);
     lead->seq = in->next_seq;
+    if (in->shard.of)
+        lead->others = in->counts.read + in->counts.others - 1 - lead->seq;
     memcpy(lead->key, key, sizeof lead->key);
     lead->file = item->file;
     lead->line = item->line;
@@ -92,15 +94,40 @@ static enum rc push_id(struct intake *in, const struct id_item *item,
     return rc == RC_OK && !skip && !waits ? push_lead(in, lead) : rc;
 }
 
-/* A repeated ID ends here. */
+static bool is_mine(const struct intake *in, const struct id_item *item,
+                    const unsigned char key[LEAD_KEY_BYTES])
+{
+    if (!in->shard.of)
+        return true;
+    return item->bad ? shard_has_line(&in->shard, in->counts.read + in->counts.others)
+                     : shard_has(&in->shard, key);
+}
+
+/* Only --expect needs to know whether those of other shards repeat: without it they take no memory. */
+static enum rc leave_item(struct intake *in, const struct id_item *item,
+                          const unsigned char key[LEAD_KEY_BYTES], struct err *e)
+{
+    bool is_new = false;
+    enum rc rc = in->has_expect ? id_seen_add(in->seen, item, key, &is_new, e) : RC_OK;
+    in->counts.others++;
+    in->counts.expected += is_new;
+    return rc;
+}
+
+/* A repeated ID ends here, and one of another shard. */
 static enum rc take_item(struct intake *in, const struct id_item *item, struct err *e)
 {
     unsigned char key[LEAD_KEY_BYTES];
     bool is_new;
-    enum rc rc = id_seen_add(in->seen, item, key, &is_new, e);
+    enum rc rc = id_seen_key(in->seen, item, key, e);
+    if (rc == RC_OK && !is_mine(in, item, key))
+        return leave_item(in, item, key, e);
+    if (rc == RC_OK)
+        rc = id_seen_add(in->seen, item, key, &is_new, e);
     if (rc != RC_OK)
         return rc;
     in->counts.read++;
+    in->counts.expected += is_new && in->has_expect;
     in->counts.unique += is_new;
     in->counts.duplicates += !is_new;
     return is_new ? push_id(in, item, key, e) : RC_OK;

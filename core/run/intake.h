@@ -11,6 +11,7 @@
 #include "core/run/queue.h"
 #include "core/run/resume_ids.h"
 #include "core/source/id_seen.h"
+#include "core/source/shard.h"
 
 #define INTAKE_BATCH 64  /* leads that are handed to the loop at once */
 #define INTAKE_AHEAD 512 /* IDs read ahead */
@@ -23,6 +24,8 @@ struct intake {
     struct control *control;
     size_t n_params;         /* of the profile */
     const char *failed_path; /* for messages; NULL: there is no such list */
+    struct shard shard;
+    bool has_expect; /* the unique IDs of the whole list are counted, also those of other shards */
 
     struct resume_ids resume;
     struct id_source *source; /* set once it is open; owned, as the next */

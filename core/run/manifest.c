@@ -79,6 +79,18 @@ static void write_beyond(struct buf *b, const struct beyond *beyond)
     close_in(b, '}');
 }
 
+/* The counts of the manifest are of its own leads. */
+static void write_shard(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
+{
+    if (!cfg->shard.of)
+        return;
+    open_in(b, "shard", '{');
+    count(b, "index", cfg->shard.index);
+    count(b, "of", cfg->shard.of);
+    count(b, "other_ids", r->ids.others);
+    close_in(b, '}');
+}
+
 static void write_counts(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
 {
     uint64_t gone = 0;
@@ -209,6 +221,7 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
         buf_addc(b, ',');
     }
     close_in(b, ']');
+    write_shard(b, cfg, r);
     write_counts(b, cfg, r);
     write_beyond(b, &r->beyond);
     write_requests(b, &r->http);

@@ -65,18 +65,19 @@ bool progress_is_done(const struct progress *t, uint64_t seq)
     return seq < t->sums.high && (i == t->n_gaps || t->gaps[i] != seq);
 }
 
-void progress_add_key(struct state_progress *sums, uint64_t seq,
+void progress_add_key(struct state_progress *sums, uint64_t number,
                       const unsigned char key[LEAD_KEY_BYTES])
 {
     uint64_t a;
     uint64_t b;
     memcpy(&a, key, sizeof a);
     memcpy(&b, key + sizeof a, sizeof b);
-    sums->key_a += a * (2 * seq + 1);
-    sums->key_b += (b ^ seq) * UINT64_C(0x9E3779B97F4A7C15); /* odd: nothing is lost */
+    sums->key_a += a * (2 * number + 1);
+    sums->key_b += (b ^ number) * UINT64_C(0x9E3779B97F4A7C15); /* odd: nothing is lost */
 }
 
-enum rc progress_note(struct progress *t, uint64_t seq, const unsigned char key[LEAD_KEY_BYTES])
+enum rc progress_note(struct progress *t, uint64_t seq, uint64_t number,
+                      const unsigned char key[LEAD_KEY_BYTES])
 {
     struct state_progress *sums = &t->sums;
     if (seq >= sums->high) {
@@ -93,6 +94,6 @@ enum rc progress_note(struct progress *t, uint64_t seq, const unsigned char key[
             memmove(t->gaps + i, t->gaps + i + 1, (t->n_gaps - i) * sizeof *t->gaps);
         }
     }
-    progress_add_key(sums, seq, key);
+    progress_add_key(sums, number, key);
     return RC_OK;
 }

@@ -18,8 +18,10 @@ enum rc progress_load(struct progress *t, const struct state_checkpoint *c);
 
 bool progress_is_done(const struct progress *t, uint64_t seq);
 
-/* The lead of that number is done; it was not before. Leaves out those that were skipped. RC_NOMEM. */
-enum rc progress_note(struct progress *t, uint64_t seq, const unsigned char key[LEAD_KEY_BYTES]);
+/* The lead of that sequence number, and of that number in the list, is done; it was not before. Leaves out those that
+ * were skipped. RC_NOMEM. */
+enum rc progress_note(struct progress *t, uint64_t seq, uint64_t number,
+                      const unsigned char key[LEAD_KEY_BYTES]);
 
 /* How many are done. */
 static inline uint64_t progress_done(const struct progress *t)
@@ -27,9 +29,9 @@ static inline uint64_t progress_done(const struct progress *t)
     return t->sums.high - t->n_gaps;
 }
 
-/* The two sums show, but for chance, whether all keys are at the sequence numbers where they were. They are
- * sums, so that sequence numbers can be done in any order. */
-void progress_add_key(struct state_progress *sums, uint64_t seq,
+/* The two sums show, but for chance, whether all keys are at the numbers (lead_number()) where they were. They are
+ * sums, so that leads can be done in any order. */
+void progress_add_key(struct state_progress *sums, uint64_t number,
                       const unsigned char key[LEAD_KEY_BYTES]);
 
 #endif

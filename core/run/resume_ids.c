@@ -27,7 +27,7 @@ enum rc resume_ids_take(struct resume_ids *m, struct lead *lead, bool *skip, boo
     m->next_gap += !*skip;
     *waits = !*skip;
     if (*skip)
-        progress_add_key(&m->seen, lead->seq, lead->key);
+        progress_add_key(&m->seen, lead_number(lead), lead->key);
     else if (add_deferred(m, lead) != RC_OK) {
         *waits = false;
         return err_nomem(e);

@@ -12,6 +12,7 @@
 #include "core/http/http.h"
 #include "core/source/ids.h"
 #include "core/source/lister.h"
+#include "core/source/shard.h"
 #include "core/run/ledger.h"
 #include "core/base/secrets.h"
 #include "core/sink.h"
@@ -58,8 +59,9 @@ struct run_cfg {
     /* In the place of `ids`: all leads of the provider's lists. Without callbacks, which are the run's; NULL: not
      * wanted. */
     const struct lister_cfg *listing; /* its max_memory is a part of max_memory below */
+    struct shard shard;            /* the leads that it does; the others are read, and left */
     bool has_expect;
-    uint64_t expect;
+    uint64_t expect;            /* unique IDs of the whole list, also of a shard */
     struct portion max_missing; /* more missing leads, and no output is published */
     struct portion
         max_gone; /* as more leads that a sink would mark or delete: sink_gone_allowed() */
@@ -160,7 +162,7 @@ struct run_result {
  * called. Else only the manifest may have been written, which says so. `cfg` must live as long as the run. */
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
 
-/* The configuration with the outputs' names as they are: {date} and {run_id} are filled in. Until run_free(). */
+/* The configuration with the outputs' names as they are: {date}, {run_id} and {shard} are filled in. Until run_free(). */
 const struct run_cfg *run_config(const struct run *r);
 
 /* 32 hexadecimal digits; of a run that is resumed those of its first part. Until run_free(). */

@@ -268,6 +268,8 @@ static void connect_stages(struct run *r)
     r->intake.control = &r->control;
     r->intake.n_params = cfg->profile->n_params;
     r->intake.failed_path = cfg->failed_path;
+    r->intake.shard = cfg->shard;
+    r->intake.has_expect = cfg->has_expect;
 
     r->workers.control = &r->control;
     r->workers.memory = &r->memory;

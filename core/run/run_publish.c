@@ -28,7 +28,7 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
         return EXIT_STATUS_USAGE;
     if (out->error.rc != RC_OK)
         return EXIT_STATUS_STOPPED;
-    bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.unique;
+    bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.expected;
     const struct lister_result *list = &r->fetcher.listing.result;
     bool may_lack = short_input || list->incomplete || list->bad;
     return out->ledger.failed || out->withheld || may_lack ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
@@ -46,12 +46,12 @@ static bool too_many_gone(const struct run *r)
 
 /* A wrong server, path or parameter answers like one that has none of the leads: then the earlier
  * outputs are better than empty ones. What a sink refused was found; no IDs at all may be right,
- * unless some were expected. */
+ * unless some were expected; and a shard may have none of those that are there. */
 static enum withheld why_withheld(const struct run *r, const struct run_result *out)
 {
     const struct ledger_counts *l = &out->ledger;
     bool any_found = l->exported || l->unchanged || l->failed_by_sink;
-    bool any_wanted = out->ids.unique || (r->cfg->has_expect && r->cfg->expect);
+    bool any_wanted = out->ids.unique || (r->cfg->has_expect && r->cfg->expect && !out->ids.others);
     if (any_wanted && !any_found)
         return WITHHELD_NONE_FOUND;
     if (l->missing > portion_of(&r->cfg->max_missing, out->ids.unique))

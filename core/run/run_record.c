@@ -18,6 +18,8 @@ static const struct figure result_figures[] = {
     {"ids_read", RESULT(ids.read)},
     {"ids_unique", RESULT(ids.unique)},
     {"ids_duplicates", RESULT(ids.duplicates)},
+    {"ids_others", RESULT(ids.others)},
+    {"ids_expected", RESULT(ids.expected)},
     {"exported", RESULT(ledger.exported)},
     {"unchanged", RESULT(ledger.unchanged)},
     {"missing", RESULT(ledger.missing)},

@@ -12,6 +12,7 @@
 struct values {
     char day[25];
     const char *run_id;
+    const struct shard *shard;
 };
 
 /* ---- one text ------------------------------------------------------------------------------- */
@@ -22,6 +23,8 @@ static bool put_value(struct buf *out, struct str name, const struct values *v)
         buf_add(out, v->day, DAY_CHARS);
     else if (str_eq(name, STR("run_id")))
         buf_adds(out, v->run_id);
+    else if (str_eq(name, STR("shard")) && v->shard->of)
+        buf_addf(out, "%u", v->shard->index);
     else
         return false;
     return true;
@@ -71,7 +74,7 @@ static bool writes_files(const struct run_sink_cfg *sink)
 enum rc run_targets_fill(struct run_targets *t, const struct run_cfg *given, const char *run_id,
                          int64_t started_wall_ms, struct err *e)
 {
-    struct values v = {.run_id = run_id};
+    struct values v = {.run_id = run_id, .shard = &given->shard};
     clock_format(started_wall_ms, v.day);
     if (!t->files) {
         arena_init(&t->memory, TEXTS_BYTES_MAX);

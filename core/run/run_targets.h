@@ -1,6 +1,6 @@
 /* The configuration of a run as its stages see it: with the outputs' targets filled in. In them {date} is the
  * day on which the run began (UTC, "2026-01-30") and {run_id} its id; both are those of its first part where
- * it is resumed. Private to core/run. */
+ * it is resumed. {shard} is the number of the shard that it does. Private to core/run. */
 #ifndef LEADPIPE_RUN_TARGETS_H
 #define LEADPIPE_RUN_TARGETS_H
 

@@ -94,7 +94,7 @@ static void note_done(struct sequencer *s, const struct lead *lead)
     sums->replaced += lead->replaced;
     sums->other_ids += lead->has_other_id;
     beyond_note(&s->beyond, lead);
-    if (progress_note(&s->progress, lead->seq, lead->key) != RC_OK)
+    if (progress_note(&s->progress, lead->seq, lead_number(lead), lead->key) != RC_OK)
         control_fail_nomem(s->control);
 }
 

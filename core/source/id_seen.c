@@ -1,5 +1,6 @@
 #include "core/source/id_seen.h"
 
+#include <endian.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -14,10 +15,11 @@ struct id_seen {
     struct buf text; /* what the digest is made of, reused */
 };
 
-/* With its length before it, no value can look like two others. */
+/* With its length before it, no value can look like two others. The same on every machine: it says to which shard
+ * a lead belongs (shard.h). */
 static void add_value(struct buf *text, struct str s)
 {
-    uint32_t n = (uint32_t)s.len;
+    uint32_t n = htole32((uint32_t)s.len);
     buf_add(text, &n, sizeof n);
     buf_add_str(text, s);
 }
@@ -82,9 +84,10 @@ void id_seen_free(struct id_seen *s)
     free(s);
 }
 
-static enum rc make_digest(struct id_seen *s, const struct id_item *item,
-                           unsigned char digest[EVP_MAX_MD_SIZE], struct err *e)
+enum rc id_seen_key(struct id_seen *s, const struct id_item *item,
+                    unsigned char key[LEAD_KEY_BYTES], struct err *e)
 {
+    unsigned char digest[EVP_MAX_MD_SIZE];
     buf_clear(&s->text);
     if (item->bad)
         buf_adds(&s->text, item->bad);
@@ -97,19 +100,17 @@ static enum rc make_digest(struct id_seen *s, const struct id_item *item,
         !EVP_DigestUpdate(s->sha256_ctx, s->text.data, s->text.len) ||
         !EVP_DigestFinal_ex(s->sha256_ctx, digest, NULL))
         return err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
+    memcpy(key, digest, LEAD_KEY_BYTES);
     return RC_OK;
 }
 
+_Static_assert(LEAD_KEY_BYTES == IDSET_KEY_BYTES, "a lead's key is what distinguishes it");
+
 enum rc id_seen_add(struct id_seen *s, const struct id_item *item,
-                    unsigned char key[LEAD_KEY_BYTES], bool *is_new, struct err *e)
+                    const unsigned char key[LEAD_KEY_BYTES], bool *is_new, struct err *e)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    enum rc rc = make_digest(s, item, digest, e);
-    if (rc != RC_OK)
-        return rc;
-    memcpy(key, digest, LEAD_KEY_BYTES);
     *is_new = true;
     if (item->bad)
         return RC_OK;
-    return idset_add(&s->set, digest, is_new) == RC_OK ? RC_OK : err_nomem(e);
+    return idset_add(&s->set, key, is_new) == RC_OK ? RC_OK : err_nomem(e);
 }

@@ -12,11 +12,14 @@ struct id_seen;
 enum rc id_seen_new(struct id_seen **out, size_t n_params, struct err *e);
 void id_seen_free(struct id_seen *s); /* may be NULL */
 
-/* `key`: the digest of the item's ID and parameters, or of why it is none. *is_new: no item before was the
- * same lead. A bad line always is new: it has no ID that it could share with another. RC_NOMEM,
- * RC_INTERNAL. */
+/* `key`: the digest of the item's ID and parameters, or of why it is none. RC_NOMEM, RC_INTERNAL. */
+enum rc id_seen_key(struct id_seen *s, const struct id_item *item,
+                    unsigned char key[LEAD_KEY_BYTES], struct err *e);
+
+/* `key`: the item's. *is_new: no item before was the same lead. A bad line always is new: it has no ID that it
+ * could share with another. RC_NOMEM. */
 enum rc id_seen_add(struct id_seen *s, const struct id_item *item,
-                    unsigned char key[LEAD_KEY_BYTES], bool *is_new, struct err *e);
+                    const unsigned char key[LEAD_KEY_BYTES], bool *is_new, struct err *e);
 
 /* The `key` of a lead. RC_INTERNAL, RC_NOMEM. */
 enum rc id_key(struct str id, const struct str *params, size_t n_params,

@@ -578,6 +578,7 @@ const struct sink_ops sink_postgres = {
     .opts_size = sizeof(struct pg_opts),
     .eighths = 24,
     .columns_max = COLUMNS_MAX,
+    .needs_all_leads = true,
     .check = pg_check,
     .needs = pg_needs,
     .paths = pg_paths,

@@ -473,6 +473,7 @@ const struct sink_ops sink_sqlite = {
     .opts_size = sizeof(struct sqlite_opts),
     .target = NAMES_FILES,
     .eighths = COLUMNS_EIGHTHS,
+    .needs_all_leads = true,
     .check = sqlite_check,
     .needs = sqlite_needs,
     .paths = sqlite_paths,

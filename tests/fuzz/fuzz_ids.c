@@ -97,6 +97,7 @@ static void read_all(const struct ids_cfg *cfg, const uint8_t *data, size_t size
         unsigned char key[LEAD_KEY_BYTES];
         bool is_new;
         check_item(&item, cfg->profile->n_params);
+        MUST(id_seen_key(seen, &item, key, &e) == RC_OK);
         MUST(id_seen_add(seen, &item, key, &is_new, &e) == RC_OK);
         MUST(id_seen_add(seen, &item, key, &is_new, &e) == RC_OK && is_new == (item.bad != NULL));
         arena_reset(&a, 64 * 1024);

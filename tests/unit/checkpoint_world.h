@@ -173,7 +173,7 @@ static inline int teardown(void **state)
 static inline void note_one(struct fakes *f, uint64_t seq)
 {
     const unsigned char key[LEAD_KEY_BYTES] = {1};
-    assert_int_equal(progress_note(&f->progress, seq, key), RC_OK);
+    assert_int_equal(progress_note(&f->progress, seq, seq, key), RC_OK);
     f->progress.sums.handed++;
 }
 

@@ -107,6 +107,7 @@ static inline enum rc given_read(struct given *g)
     assert_int_equal(id_seen_new(&seen, g->profile.n_params, &g->e), RC_OK);
     g->counts = (struct ids_counts){0};
     while ((rc = ids->ops->next(ids, &a, &item, &g->e)) == RC_OK) {
+        assert_int_equal(id_seen_key(seen, &item, key, &g->e), RC_OK);
         assert_int_equal(id_seen_add(seen, &item, key, &is_new, &g->e), RC_OK);
         g->counts.read++;
         g->counts.unique += is_new;

@@ -138,7 +138,8 @@ static inline void push(struct workers_world *w, size_t n)
 static inline void begin_checkpoint(struct workers_world *w)
 {
     const unsigned char key[LEAD_KEY_BYTES] = {1};
-    assert_int_equal(progress_note(&w->progress, w->progress.sums.high, key), RC_OK);
+    assert_int_equal(progress_note(&w->progress, w->progress.sums.high, w->progress.sums.high, key),
+                     RC_OK);
     run_world_pass_ms(&w->w, CHECKPOINT_MS);
     checkpoint_consider(w->checkpoint);
 }

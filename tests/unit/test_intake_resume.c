@@ -9,7 +9,7 @@ static void were_done(struct intake_world *w, const char *const *ids)
         unsigned char key[LEAD_KEY_BYTES];
         run_world_key(ids[seq], key);
         if (*ids[seq])
-            assert_int_equal(progress_note(&w->before_progress, seq, key), RC_OK);
+            assert_int_equal(progress_note(&w->before_progress, seq, seq, key), RC_OK);
     }
     w->before = (struct state_checkpoint){.progress = w->before_progress.sums,
                                           .gaps = w->before_progress.gaps,
@@ -107,7 +107,8 @@ static void bad_lines_of_before(void **state)
     for (int i = 0; i < 4; i++) {
         struct lead *lead = intake_take(&first.in);
         if (i == 0 || i == 2)
-            assert_int_equal(progress_note(&w.before_progress, lead->seq, lead->key), RC_OK);
+            assert_int_equal(
+                progress_note(&w.before_progress, lead->seq, lead_number(lead), lead->key), RC_OK);
         lead_free(lead);
     }
     world_close(&first);
@@ -134,7 +135,7 @@ static void many_early_ones(void **state)
         unsigned char key[LEAD_KEY_BYTES];
         world_open(&w, steps, 0);
         run_world_key(ids[ITEMS_MAX], key);
-        assert_int_equal(progress_note(&w.before_progress, ITEMS_MAX, key), RC_OK);
+        assert_int_equal(progress_note(&w.before_progress, ITEMS_MAX, ITEMS_MAX, key), RC_OK);
         were_done(&w, (const char *const[]){NULL});
         start(&w);
         for (uint64_t want = 0; !cancelled && !intake_is_empty(&w.in);) {

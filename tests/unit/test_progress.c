@@ -12,7 +12,7 @@ static void note(struct progress *t, uint64_t seq)
 {
     unsigned char key[LEAD_KEY_BYTES];
     key_of(seq, key);
-    assert_int_equal(progress_note(t, seq, key), RC_OK);
+    assert_int_equal(progress_note(t, seq, seq, key), RC_OK);
 }
 
 /* Places in the order in which they are done, up to UINT64_MAX; what is left out afterwards. */

@@ -154,7 +154,7 @@ static void figures_are_added_up(void **state)
         leads[i]->has_other_id = i != 1;
         leads[i]->codes_beyond = i;
         if (i < 2)
-            assert_int_equal(progress_note(&want, i, leads[i]->key), RC_OK);
+            assert_int_equal(progress_note(&want, i, i, leads[i]->key), RC_OK);
     }
     ring_complete(q.s.ring, leads, 4);
     seq_run(&q);

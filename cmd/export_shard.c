@@ -1,0 +1,82 @@
+/* Which shard a run does, and what follows from it. */
+#include <string.h>
+
+#include "cmd/export.h"
+#include "cmd/shard_auto.h"
+
+#define STATE_PATH_BYTES_MAX ((size_t)1 << 16)
+#define PLACEHOLDER "{shard}"
+
+/* It would be the name of a file or folder, and the runs of all shards would write to it. */
+static enum rc refuse_placeholder(const char *option, const char *text, struct err *e)
+{
+    if (!text || !strstr(text, PLACEHOLDER))
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "%s: %s: " PLACEHOLDER " is the number of the shard, and needs --shard", option,
+                   text);
+}
+
+static enum rc check_unsharded(const struct export *x, struct err *e)
+{
+    const struct export_options *o = &x->options;
+    const struct {
+        const char *option, *text;
+    } named[] = {
+        {"--failed", o->failed},     {"--missing", o->missing}, {"--schema", o->schema},
+        {"--manifest", o->manifest}, {"--state", o->state},
+    };
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < sizeof named / sizeof *named; i++)
+        rc = refuse_placeholder(named[i].option, named[i].text, e);
+    for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
+        bool is_url = strstr(x->specs[i].target, "http") == x->specs[i].target;
+        rc = is_url ? RC_OK : refuse_placeholder("--to", x->specs[i].label, e);
+    }
+    return rc;
+}
+
+/* A database is merged into, or compared with, as a whole. */
+static enum rc check_sinks(const struct export *x, struct err *e)
+{
+    for (size_t i = 0; i < x->n_specs; i++) {
+        if (x->specs[i].ops->needs_all_leads)
+            return err_set(
+                e, RC_USAGE,
+                "--shard: %s: a %s sink needs all leads of the run; write files, and load "
+                "them when all shards are done",
+                x->specs[i].label, x->specs[i].ops->name);
+    }
+    return RC_OK;
+}
+
+/* As of the outputs (core/run/run_targets.c), which are named later. */
+static enum rc name_state(struct export *x, struct err *e)
+{
+    const char *rest = x->options.state;
+    if (!rest)
+        return RC_OK;
+    buf_init(&x->state_path, STATE_PATH_BYTES_MAX);
+    for (const char *at; (at = strstr(rest, PLACEHOLDER)); rest = at + strlen(PLACEHOLDER)) {
+        buf_add(&x->state_path, rest, (size_t)(at - rest));
+        buf_addf(&x->state_path, "%u", x->cfg.shard.index);
+    }
+    buf_adds(&x->state_path, rest);
+    x->options.state = buf_cstr(&x->state_path);
+    return buf_rc(&x->state_path) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+enum rc export_set_shard(struct export *x, struct err *e)
+{
+    const char *text = x->options.shard;
+    if (!text)
+        return check_unsharded(x, e);
+    bool is_auto = strcmp(text, "auto") == 0;
+    enum rc rc = is_auto ? shard_auto(&x->cfg.shard, e) : shard_parse(&x->cfg.shard, text, e);
+    if (rc != RC_OK) {
+        err_prefix(e, is_auto ? "--shard auto" : "--shard");
+        return rc;
+    }
+    rc = check_sinks(x, e);
+    return rc == RC_OK ? name_state(x, e) : rc;
+}
