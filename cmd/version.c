@@ -2,6 +2,7 @@
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
 #include <libdeflate.h>
+#include <xxhash.h>
 #include <msgpack.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
@@ -55,6 +56,14 @@ static const char *deflate_version(void)
     return LIBDEFLATE_VERSION_STRING;
 }
 
+static const char *xxhash_version(void)
+{
+    static char text[24];
+    unsigned number = XXH_versionNumber();
+    (void)snprintf(text, sizeof text, "%u.%u.%u", number / 10000, number / 100 % 100, number % 100);
+    return text;
+}
+
 static const char *openssl_version(void)
 {
     return OpenSSL_version(OPENSSL_VERSION_STRING);
@@ -72,7 +81,7 @@ static const struct library {
     {"libcurl", curl_library_version}, {"libuv", uv_version_string},
     {"SQLite", sqlite3_libversion},    {"cJSON", cJSON_Version},
     {"msgpack-c", msgpack_version},    {"zlib", zlibVersion},
-    {"libdeflate", deflate_version},
+    {"libdeflate", deflate_version},   {"xxHash", xxhash_version},
 #ifdef LEADPIPE_PARQUET
     {"zstd", ZSTD_versionString},
 #endif

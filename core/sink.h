@@ -283,6 +283,7 @@ enum sink_wants {
     SINK_WANTS_COMPACT = 4,     /* lead->doc.compact */
     SINK_WANTS_FINGERPRINT = 8, /* lead->fingerprint */
     SINK_WANTS_MISSING = 16,    /* put_missing() */
+    RUN_WANTS_CONTENT_HASH = 32 /* lead->content_hash: no sink's, but of the run itself */
 };
 
 struct sink {

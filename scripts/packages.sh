@@ -19,6 +19,7 @@ build     libmsgpack-c-dev|libmsgpack-dev  module   msgpack-c|msgpack
 build     libcjson-dev                     module   libcjson
 build     zlib1g-dev                       module   zlib
 build     libdeflate-dev                   module   libdeflate
+build     libxxhash-dev                    module   libxxhash
 build     libsqlite3-dev                   module   sqlite3
 build     libzstd-dev                      module   libzstd
 build     libpq-dev                        module   libpq

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/flatten/payload_hash.h"
 #include "core/flatten/walk.h"
 
 #define PLAN_BYTES_MAX ((size_t)256 << 20)
@@ -199,50 +200,11 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
     return rc != RC_OK || enough ? rc : parse_tree(plan, lead, want, code, e);
 }
 
-/* ---- rows and fingerprint ------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
-struct digester {
-    EVP_MD_CTX *ctx;
-    bool ok;
-};
-
-static void digest_add(void *ctx, const char *p, size_t n)
-{
-    struct digester *d = ctx;
-    d->ok = d->ok && EVP_DigestUpdate(d->ctx, p, n) == 1;
-}
-
-static enum rc refuse_fingerprint(enum rc rc, struct err *e)
-{
-    return err_set(e, rc, "cannot compute its fingerprint: %s", rc_text(rc));
-}
-
-static enum rc make_fingerprint(const struct flatten_plan *plan, struct lead *lead, struct err *e)
-{
-    const struct profile *p = plan->profile;
-    const struct json_nulls expiring = {p->url_arrays, p->url_members, p->n_url_arrays,
-                                        p->n_url_members};
-    struct digester d = {.ctx = EVP_MD_CTX_new(), .ok = true};
-    /* Of an algorithm that is there, the beginning needs nothing but memory. */
-    if (!d.ctx || EVP_DigestInit_ex(d.ctx, plan->digest, NULL) != 1) {
-        EVP_MD_CTX_free(d.ctx);
-        return refuse_fingerprint(RC_NOMEM, e);
-    }
-    enum rc rc = json_canonical(lead->root, &expiring, &lead->arena, digest_add, &d);
-    unsigned char digest[FINGERPRINT_BYTES];
-    d.ok = d.ok && EVP_DigestFinal_ex(d.ctx, digest, NULL) == 1;
-    EVP_MD_CTX_free(d.ctx);
-    if (rc != RC_OK)
-        return refuse_fingerprint(rc, e);
-    if (!d.ok)
-        return err_set(e, RC_INTERNAL, "libcrypto cannot compute SHA-256");
-    memcpy(lead->fingerprint, digest, FINGERPRINT_BYTES);
-    return RC_OK;
-}
-
-enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fingerprint,
+enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, unsigned hashes,
                      struct err *e)
 {
-    enum rc rc = fingerprint ? make_fingerprint(plan, lead, e) : RC_OK;
+    enum rc rc = hashes ? payload_hash(plan, lead, hashes, e) : RC_OK;
     return rc != RC_OK ? rc : walk_payload(plan, lead, e);
 }

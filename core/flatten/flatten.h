@@ -31,14 +31,18 @@ void flatten_plan_free(struct flatten_plan *plan);
 enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsigned want,
                       const char **code, struct err *e);
 
+enum flatten_hash {
+    FLATTEN_FINGERPRINT = 1,  /* lead->fingerprint; its beginning is lead->content_hash */
+    FLATTEN_CONTENT_HASH = 2, /* lead->content_hash, as XXH3 */
+};
+
 /* Fills lead->tables from lead->root. The tree itself is never changed: sinks that write it as
  * received read lead->doc.root, of which lead->root is the part that makes rows; in the rows, also
- * within json values (which then point to copies), expiring URLs are stripped, kept or dropped. With
- * `fingerprint`, lead->fingerprint is computed too: SHA-256 of the canonical payload in which every
- * expiring URL is null.
+ * within json values (which then point to copies), expiring URLs are stripped, kept or dropped. The `hashes`
+ * (of enum flatten_hash) of the canonical payload in which every expiring URL is null are computed, too.
  * RC_NOMEM; RC_LIMIT: over the arena's maximum, or more repeated values than a lead may
  * have. */
-enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, bool fingerprint,
+enum rc flatten_rows(const struct flatten_plan *plan, struct lead *lead, unsigned hashes,
                      struct err *e);
 
 /* The message and code that the provider gives in the body of an error answer, by the profile's

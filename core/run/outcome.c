@@ -38,7 +38,7 @@ static void note_accepted(struct outcomes *o, const struct lead *lead)
     if (!decides && !corrects)
         return;
     memcpy(content.key, lead->key, sizeof content.key);
-    memcpy(content.fingerprint, lead->fingerprint, sizeof content.fingerprint);
+    memcpy(content.fingerprint, lead->content_hash, sizeof content.fingerprint);
     if (state_note_accepted(o->state, &content, 1, &e) != RC_OK)
         control_fail(o->control, &e);
 }

@@ -141,13 +141,15 @@ static enum rc accept_by(struct resume_plan *p, struct err *e)
 {
     struct str sinks[RUN_SINKS_MAX];
     bool has_accepted = false;
+    enum state_hash hash = p->has_fingerprints ? STATE_HASH_SHA256 : STATE_HASH_XXH3;
     for (size_t i = 0; i < p->cfg->n_sinks; i++)
         sinks[i] = str_c(p->cfg->sinks[i].identity);
     enum rc rc = state_has_accepted(p->state, &has_accepted, e);
     /* What was accepted must be kept up to date by runs that do not ask for it, too. */
     p->notes_accepted = p->cfg->changed_only || has_accepted;
     if (rc == RC_OK && p->notes_accepted)
-        rc = state_accept_by(p->state, sinks, p->cfg->n_sinks, e);
+        rc = state_accept_by(p->state, sinks, p->cfg->n_sinks, &hash, e);
+    p->by_xxh3 = hash == STATE_HASH_XXH3;
     return rc;
 }
 

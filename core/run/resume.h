@@ -13,9 +13,13 @@
 struct resume_plan {
     const struct run_cfg *cfg;
     struct state *state; /* NULL: none */
+    /* Sinks want fingerprints, which are content hashes, too: no others are computed beside them. A delivery in
+     * the state has no others either. */
+    bool has_fingerprints;
     char run_id[33];
     int64_t started_wall_ms;
-    bool notes_accepted; /* fingerprints go into the state */
+    bool notes_accepted; /* content hashes go into the state */
+    bool by_xxh3;        /* these are XXH3, not the beginning of a fingerprint */
     /* Of an unfinished run that --fresh has discarded: "": there was none, or it cannot be read. */
     char discarded_run_id[33];
     int64_t discarded_wall_ms;

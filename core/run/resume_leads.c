@@ -46,6 +46,7 @@ static enum rc make_unacked(struct resume_plan *p, const struct unacked_lead *un
         return err_nomem(e);
     lead->seq = unacked->seq;
     memcpy(lead->fingerprint, unacked->fingerprint, sizeof lead->fingerprint);
+    memcpy(lead->content_hash, lead->fingerprint, sizeof lead->content_hash);
     enum rc rc = id_key(unacked->id, unacked->params, p->cfg->profile->n_params, lead->key, e);
     bool failed = false;
     if (rc == RC_OK)

@@ -96,11 +96,19 @@ static enum rc open_checkpoint(struct run *r, struct err *e)
 /* ---- the stages ------------------------------------------------------------------------------ */
 
 /* What all sinks together need of a lead. */
+static unsigned sinks_need(const struct run_cfg *cfg)
+{
+    unsigned needs = 0;
+    for (size_t i = 0; i < cfg->n_sinks; i++)
+        needs |= cfg->sinks[i].ops->needs(&cfg->sinks[i].cfg);
+    return needs;
+}
+
 static unsigned all_needs(const struct run *r)
 {
-    unsigned needs = r->resume.notes_accepted ? SINK_WANTS_FINGERPRINT : 0;
-    for (size_t i = 0; i < r->n_sinks; i++)
-        needs |= r->sinks[i].ops->needs(&r->sinks[i].cfg);
+    unsigned needs = sinks_need(r->cfg);
+    if (r->resume.notes_accepted)
+        needs |= r->resume.by_xxh3 ? RUN_WANTS_CONTENT_HASH : SINK_WANTS_FINGERPRINT;
     return needs;
 }
 
@@ -213,6 +221,7 @@ static enum rc open_state(struct run *r, struct err *e)
                                   .ctx = &r->control};
     enum rc rc = state_open(&r->state, &cfg, e);
     p->state = r->state;
+    p->has_fingerprints = sinks_need(r->cfg) & SINK_WANTS_FINGERPRINT;
     if (rc == RC_OK)
         rc = resume_begin(p, e);
     if (rc == RC_OK)

@@ -51,7 +51,7 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
         if (!lead->run->ready || resume_was_sent(s->resume, lead->seq))
             continue;
         memcpy(contents[n_asked].key, lead->key, sizeof contents->key);
-        memcpy(contents[n_asked].fingerprint, lead->fingerprint, sizeof contents->fingerprint);
+        memcpy(contents[n_asked].fingerprint, lead->content_hash, sizeof contents->fingerprint);
         asked[n_asked++] = lead;
     }
     if (n_asked && state_is_accepted(s->state, contents, n_asked, same, &e) != RC_OK)

@@ -105,6 +105,13 @@ static bool decode_body(struct lead *lead, bool *done)
     return false;
 }
 
+/* Of enum flatten_hash. */
+static unsigned hashes(const struct workers *w)
+{
+    return (w->needs & SINK_WANTS_FINGERPRINT ? FLATTEN_FINGERPRINT : 0U) |
+           (w->needs & RUN_WANTS_CONTENT_HASH ? FLATTEN_CONTENT_HASH : 0U);
+}
+
 /* Of enum json_want. */
 static unsigned json_wants(const struct workers *w)
 {
@@ -130,8 +137,8 @@ static bool make_rows(struct workers *w, struct lead *lead)
     bool parsed = rc == RC_OK;
     if (parsed && verify_own_id(w, lead))
         return false;
-    if (parsed && (w->needs & (SINK_WANTS_ROWS | SINK_WANTS_FINGERPRINT)))
-        rc = flatten_rows(w->plan, lead, (w->needs & SINK_WANTS_FINGERPRINT) != 0, &e);
+    if (parsed && (w->needs & (SINK_WANTS_ROWS | SINK_WANTS_FINGERPRINT | RUN_WANTS_CONTENT_HASH)))
+        rc = flatten_rows(w->plan, lead, hashes(w), &e);
     if (rc != RC_OK) {
         lead_fail(lead, parsed ? STAGE_FLATTEN : STAGE_PARSE,
                   rc == RC_LIMIT ? "too_complex" : "out_of_memory", "%s", e.msg);

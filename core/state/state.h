@@ -229,8 +229,11 @@ enum rc state_delivery_counts(struct state *s, unsigned sink, uint64_t *delivere
  * last, 16 bytes each. `sinks` are the identities of all sinks of the run: where one is not among
  * those that accepted the rest (or the state knows of none), nothing counts as accepted, and the
  * state starts anew with these; that is durable. Where some of them are not in this run any more,
- * they are forgotten. */
-enum rc state_accept_by(struct state *s, const struct str *sinks, size_t n, struct err *e);
+ * they are forgotten. `hash` is what a state that starts anew is to have; it becomes what the state has: what
+ * was accepted before has to be compared by that. */
+enum state_hash { STATE_HASH_SHA256, STATE_HASH_XXH3 };
+enum rc state_accept_by(struct state *s, const struct str *sinks, size_t n, enum state_hash *hash,
+                        struct err *e);
 
 /* Has anything ever been accepted? Then it must be kept up to date, also by runs that are not
  * --changed-only. */
@@ -238,7 +241,7 @@ enum rc state_has_accepted(struct state *s, bool *out, struct err *e);
 
 /* Was it that content that was accepted last? For `n` leads at once; out[i] is the answer. Reads only
  * earlier, finished runs. */
-#define STATE_FINGERPRINT_BYTES 16 /* the first of lead->fingerprint */
+#define STATE_FINGERPRINT_BYTES 16 /* lead->content_hash */
 enum state_acceptance {
     STATE_NOT_ACCEPTED, /* what was accepted before does not count any more */
     STATE_ACCEPTED,

@@ -4,12 +4,16 @@
 
 /* ---- by whom -------------------------------------------------------------------------------- */
 
-/* Are all sinks of the run among those of the state? And is one of the state's not of the run? */
+/* Stands among the sinks where fingerprints are XXH3. A version that does not know it takes it for a sink that
+ * is not in the run any more, forgets it, and finds all content changed. */
+static const char xxh3_mark[] = "fingerprints: XXH3, 128 bits";
+
 struct sinks_compared {
     const struct str *sinks;
     size_t n;
     uint64_t known; /* bit i: sinks[i] is among the state's */
     size_t n_state; /* how many the state has */
+    bool has_mark;
 };
 
 /* `compared` may be NULL: then the row is verified and no more. */
@@ -21,22 +25,33 @@ static enum rc take_sink(struct query *q, void *compared, struct err *e)
     enum rc rc = row_checksum(q, "the sinks that accepted", e);
     if (rc != RC_OK || !c)
         return rc;
+    if (str_eq_c(sink, xxh3_mark)) {
+        c->has_mark = true;
+        return RC_OK;
+    }
     c->n_state++;
     for (size_t i = 0; i < c->n; i++)
         c->known |= (uint64_t)str_eq(c->sinks[i], sink) << i;
     return RC_OK;
 }
 
-static enum rc put_sinks(struct state *s, const struct str *sinks, size_t n, struct err *e)
+static enum rc put_sink(struct state *s, size_t position, struct str sink, struct err *e)
+{
+    struct query q = query_of(s, SQL_ACCEPTED_BY_PUT);
+    query_int(&q, (int64_t)position);
+    query_text(&q, sink);
+    query_checksum(&q);
+    return query_run(&q, e);
+}
+
+static enum rc put_sinks(struct state *s, const struct str *sinks, size_t n, enum state_hash hash,
+                         struct err *e)
 {
     enum rc rc = state_run_sql(s, SQL_ACCEPTED_BY_DROP, e);
-    for (size_t i = 0; rc == RC_OK && i < n; i++) {
-        struct query q = query_of(s, SQL_ACCEPTED_BY_PUT);
-        query_int(&q, (int64_t)i);
-        query_text(&q, sinks[i]);
-        query_checksum(&q);
-        rc = query_run(&q, e);
-    }
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = put_sink(s, i, sinks[i], e);
+    if (rc == RC_OK && hash == STATE_HASH_XXH3)
+        rc = put_sink(s, n, STR(xxh3_mark), e);
     return rc;
 }
 
@@ -47,27 +62,31 @@ static enum rc forget_accepted(struct state *s, struct err *e)
     return rc == RC_OK ? state_run_sql(s, SQL_NOTES_DROP, e) : rc;
 }
 
-static enum rc accept_by(struct state *s, const struct str *sinks, size_t n, struct err *e)
+static enum rc accept_by(struct state *s, const struct str *sinks, size_t n, enum state_hash *hash,
+                         struct err *e)
 {
     struct sinks_compared c = {.sinks = sinks, .n = n};
     enum rc rc = state_each_row(s, SQL_ACCEPTED_BY_EACH, take_sink, &c, e);
     if (rc != RC_OK)
         return rc;
     bool all_known = c.n_state > 0 && c.known == (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1);
+    if (all_known)
+        *hash = c.has_mark ? STATE_HASH_XXH3 : STATE_HASH_SHA256;
     if (all_known && c.n_state == n)
         return RC_OK;
     rc = all_known ? RC_OK : forget_accepted(s, e);
     if (rc == RC_OK)
-        rc = put_sinks(s, sinks, n, e);
+        rc = put_sinks(s, sinks, n, *hash, e);
     return rc == RC_OK ? state_commit(s, e) : rc;
 }
 
-enum rc state_accept_by(struct state *s, const struct str *sinks, size_t n, struct err *e)
+enum rc state_accept_by(struct state *s, const struct str *sinks, size_t n, enum state_hash *hash,
+                        struct err *e)
 {
     if (n > 64) /* a run has fewer */
         return err_set(e, RC_INTERNAL, "%zu sinks", n);
     enum rc rc = state_enter_write(s, e);
-    return rc == RC_OK ? state_leave(s, accept_by(s, sinks, n, e)) : rc;
+    return rc == RC_OK ? state_leave(s, accept_by(s, sinks, n, hash, e)) : rc;
 }
 
 enum rc state_has_accepted(struct state *s, bool *out, struct err *e)

@@ -67,7 +67,7 @@ def describe(python, folder):
     libraries = [("libcurl", _package("libcurl")), ("libuv", _package("libuv")),
                  ("cJSON", _package("libcjson")), ("msgpack-c", _package("msgpack-c", "msgpack")),
                  ("zlib", _package("zlib")), ("libdeflate", _package("libdeflate")),
-                 ("OpenSSL", _package("libcrypto")),
+                 ("xxHash", _package("libxxhash")), ("OpenSSL", _package("libcrypto")),
                  ("nghttp2", _first(r"nghttp2/([0-9.]+)", _output("curl", "--version")))]
     return [
         ("processor", _first(r"^model name\s*:\s*(.*)", _read("/proc/cpuinfo"), platform.machine())),

@@ -189,11 +189,11 @@ static uint64_t prepare_all(struct bench *b, void *ctx)
     return 0;
 }
 
-static uint64_t flatten_with(struct bench *b, bool fingerprint)
+static uint64_t flatten_with(struct bench *b, unsigned hashes)
 {
     uint64_t held = 0;
     for (size_t i = 0; i < b->n_leads && b->err.rc == RC_OK; i++) {
-        if (flatten_rows(b->plan, b->leads[i], fingerprint, &b->err) == RC_OK)
+        if (flatten_rows(b->plan, b->leads[i], hashes, &b->err) == RC_OK)
             schema_resolve(b->schema, b->leads[i], &b->err);
         held += b->leads[i]->arena.held_bytes;
     }
@@ -203,13 +203,19 @@ static uint64_t flatten_with(struct bench *b, bool fingerprint)
 static uint64_t flatten_all(struct bench *b, void *ctx)
 {
     (void)ctx;
-    return flatten_with(b, false);
+    return flatten_with(b, 0);
 }
 
 static uint64_t fingerprint_all(struct bench *b, void *ctx)
 {
     (void)ctx;
-    return flatten_with(b, true);
+    return flatten_with(b, FLATTEN_FINGERPRINT);
+}
+
+static uint64_t content_hash_all(struct bench *b, void *ctx)
+{
+    (void)ctx;
+    return flatten_with(b, FLATTEN_CONTENT_HASH);
 }
 
 /* ---- sinks --------------------------------------------------------------------------------- */
@@ -304,7 +310,7 @@ static int measure_sinks(struct bench *b)
     };
     char folder[4096];
     prepare_all(b, NULL);
-    flatten_with(b, false);
+    flatten_with(b, 0);
     if (b->err.rc != RC_OK)
         return fail(b, "flatten");
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
@@ -324,7 +330,8 @@ static int measure_all(struct bench *b)
     if (measure(b, "parse, text only", NULL, scan_all, NULL) != 0 ||
         measure(b, "parse, tree", NULL, tree_all, NULL) != 0 ||
         measure(b, "flatten", prepare_all, flatten_all, NULL) != 0 ||
-        measure(b, "flatten, fingerprint", prepare_all, fingerprint_all, NULL) != 0)
+        measure(b, "flatten, fingerprint", prepare_all, fingerprint_all, NULL) != 0 ||
+        measure(b, "flatten, content hash", prepare_all, content_hash_all, NULL) != 0)
         return -1;
     return measure_sinks(b);
 }

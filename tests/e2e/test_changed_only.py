@@ -1,6 +1,7 @@
 """--changed-only: a run sends what differs from what every sink accepted last, and nothing else."""
 
 import signal
+import sqlite3
 
 import pytest
 
@@ -169,6 +170,32 @@ def test_sink_added(nightly):
     nightly.run(sinks=list(SINKS))
     assert_sent(nightly.run(), IDS)
     assert_sent(nightly.run(), [])
+
+
+def test_files_alone(nightly):
+    """No sink has a use for fingerprints: what is compared is another hash. Who has it in a state goes on with it."""
+    files = list(SINKS)
+    assert nightly.run(sinks=files).exported == IDS
+    assert nightly.run(sinks=files).outcomes() == {"unchanged": len(IDS)}
+    nightly.change(CHANGED, 1)
+    assert nightly.run(sinks=files).exported == CHANGED
+    assert nightly.run(sinks=files).exported == []
+    assert_sent(nightly.run(), IDS)
+    # What a webhook has accepted is compared by fingerprints, also when it is not there any more.
+    assert nightly.run(sinks=files).outcomes() == {"unchanged": len(IDS)}
+    nightly.change(CHANGED[:2], 2)
+    assert nightly.run(sinks=files).exported == CHANGED[:2]
+
+
+def test_files_alone_by_an_earlier_version(nightly):
+    """It takes the mark of the other hash for a sink that is gone, and sends everything."""
+    files = list(SINKS)
+    nightly.run(sinks=files)
+    with sqlite3.connect(nightly.folder / resumes.STATE) as state:
+        assert state.execute("delete from accepted_by where sink like 'fingerprints: XXH3%'").rowcount == 1
+    state.close()
+    assert nightly.run(sinks=files).exported == IDS
+    assert nightly.run(sinks=files).outcomes() == {"unchanged": len(IDS)}
 
 
 def test_sink_removed_and_added_again(nightly):

@@ -318,5 +318,5 @@ def test_refused_key_says_where_it_is_from(leadpipe, sandbox, control, tmp_path,
 
 def test_version_names_the_libraries(leadpipe):
     text = leadpipe("version").stdout.decode()
-    for name in ("libcurl", "libuv", "SQLite", "cJSON", "msgpack-c", "zlib", "libdeflate", "OpenSSL"):
+    for name in ("libcurl", "libuv", "SQLite", "cJSON", "msgpack-c", "zlib", "libdeflate", "xxHash", "OpenSSL"):
         assert re.search(r"\b%s[/ ]\d" % name, text), text

@@ -116,7 +116,7 @@ static inline struct lead *run_world_lead(struct run_world *w, uint64_t seq)
     assert_non_null(lead);
     lead->seq = seq;
     run_world_key(id, lead->key);
-    lead->fingerprint[0] = (unsigned char)(seq + 1);
+    lead->fingerprint[0] = lead->content_hash[0] = (unsigned char)(seq + 1);
     lead->run->ready = true;
     lead->http_status = 200;
     lead->attempts = 1;

@@ -71,21 +71,21 @@ static inline struct lead *lead_with_body(struct str body)
 }
 
 static inline enum rc lead_flatten_code(const struct tables_fixture *f, struct lead *lead,
-                                        bool fingerprint, const char **code, struct err *e)
+                                        unsigned hashes, const char **code, struct err *e)
 {
     enum rc rc = flatten_parse(f->plan, lead, JSON_TREE, code, e);
     if (!rc)
-        rc = flatten_rows(f->plan, lead, fingerprint, e);
+        rc = flatten_rows(f->plan, lead, hashes, e);
     if (!rc)
         rc = schema_resolve(f->schema, lead, e);
     return rc;
 }
 
 static inline enum rc lead_flatten(const struct tables_fixture *f, struct lead *lead,
-                                   bool fingerprint, struct err *e)
+                                   unsigned hashes, struct err *e)
 {
     const char *code;
-    return lead_flatten_code(f, lead, fingerprint, &code, e);
+    return lead_flatten_code(f, lead, hashes, &code, e);
 }
 
 static inline void print_cell(struct buf *b, struct str name, const struct cell *c)

@@ -276,6 +276,37 @@ static void test_known_fingerprints(void **state)
     }
 }
 
+/* States have them, too. By xxhsum -H2 of the texts above. */
+static void test_content_hashes(void **state)
+{
+    (void)state;
+    static const char xxh3[] = "4803f66974d65dea5a9d2021e0f4b873";
+    static const char sha256[] = "c3805f406195a297a4c95c70ffba7f94";
+    static const struct {
+        unsigned hashes;
+        bool has_fingerprint;
+        const char *content_hash;
+    } cases[] = {
+        {0, false, "00000000000000000000000000000000"},
+        {FLATTEN_FINGERPRINT, true, sha256},
+        {FLATTEN_CONTENT_HASH, false, xxh3},
+        {FLATTEN_FINGERPRINT | FLATTEN_CONTENT_HASH, true, xxh3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tables_fixture f;
+        char hex[2 * CONTENT_HASH_BYTES + 1];
+        fixture_load(&f, "omni", SIGNED_URLS_STRIP);
+        struct lead *lead = lead_with_body(STR("{ \"lead\" : {} }"));
+        assert_int_equal(lead_flatten(&f, lead, cases[i].hashes, NULL), RC_OK);
+        for (size_t k = 0; k < CONTENT_HASH_BYTES; k++)
+            snprintf(hex + 2 * k, 3, "%02x", lead->content_hash[k]);
+        assert_string_equal(hex, cases[i].content_hash);
+        assert_int_equal(lead->fingerprint[0] != 0, cases[i].has_fingerprint);
+        lead_free(lead);
+        fixture_free(&f);
+    }
+}
+
 /* ---- limits --------------------------------------------------------------------------------- */
 
 static void add_repeated(struct buf *b, const char *text, size_t n)
@@ -412,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_tree_stays_as_received),
         cmocka_unit_test(test_fingerprints),
         cmocka_unit_test(test_known_fingerprints),
+        cmocka_unit_test(test_content_hashes),
         cmocka_unit_test(test_repeated_values),
         cmocka_unit_test(test_many_members),
         cmocka_unit_test(test_positions_beyond_the_table_of_digits),

@@ -341,7 +341,7 @@ static int enter_noting(void **state)
         return -1;
     n.state = open_ok("s");
     begin_run(n.state);
-    OK(state_accept_by(n.state, &sink, 1, &e));
+    OK(state_accept_by(n.state, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
     run_world_init(&n.w, n.state);
     n.w.outcomes.state = n.state;
     *state = &n;

@@ -304,7 +304,7 @@ static void leave_accepted(const char *sink_a, const char *sink_b)
     const struct str sinks[] = {str_c(sink_a), str_c(sink_b)};
     struct err e = {0};
     struct state *s = begin_old(NULL, 0);
-    OK(state_accept_by(s, sinks, 2, &e));
+    OK(state_accept_by(s, sinks, 2, &(enum state_hash){STATE_HASH_SHA256}, &e));
     OK(state_note_accepted(s, &content, 1, &e));
     OK(state_publish(s, NULL, 0, STR("record"), &e));
     OK(state_finish(s, true, &e));

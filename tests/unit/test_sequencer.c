@@ -232,7 +232,7 @@ static struct state *state_with_accepted(const uint64_t *seqs, size_t n)
     struct state *s = open_ok("s");
     struct err e = {0};
     begin_run(s);
-    OK(state_accept_by(s, &sink, 1, &e));
+    OK(state_accept_by(s, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
     for (size_t i = 0; i < n; i++) {
         struct state_content content = {.fingerprint = {(unsigned char)(seqs[i] + 1)},
                                         .acceptance = STATE_ACCEPTED};
@@ -244,7 +244,7 @@ static struct state *state_with_accepted(const uint64_t *seqs, size_t n)
     OK(state_publish(s, NULL, 0, STR("record"), &e));
     OK(state_finish(s, true, &e));
     begin_run(s);
-    OK(state_accept_by(s, &sink, 1, &e));
+    OK(state_accept_by(s, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
     return s;
 }
 

@@ -37,7 +37,7 @@ static void accept_by(struct state *s, const char *a, const char *b)
 {
     struct err e = {0};
     const struct str sinks[] = {str_c(a), str_c(b)};
-    OK(state_accept_by(s, sinks, b ? 2 : 1, &e));
+    OK(state_accept_by(s, sinks, b ? 2 : 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
 }
 
 static bool has_accepted(struct state *s)
@@ -78,6 +78,43 @@ static void holds_from_the_end_of_the_run(void **state)
     assert_true(is_accepted(s, 2, 20));
     assert_false(is_accepted(s, 3, 30));
     state_close(s);
+}
+
+/* What a state begins with stays, as long as something that was accepted counts. */
+static void by_which_hash(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sinks[2];
+        enum state_hash wanted, want;
+        bool still_accepted;
+    } runs[] = {
+        {{"a", "b"}, STATE_HASH_XXH3, STATE_HASH_XXH3, false},
+        {{"a", "b"}, STATE_HASH_SHA256, STATE_HASH_XXH3, true},
+        {{"b", NULL},
+         STATE_HASH_SHA256,
+         STATE_HASH_XXH3,
+         true}, /* "a" is forgotten, the hash is not */
+        {{"b", NULL}, STATE_HASH_XXH3, STATE_HASH_XXH3, true},
+        {{"a", "b"}, STATE_HASH_SHA256, STATE_HASH_SHA256, false},
+        {{"a", "b"}, STATE_HASH_XXH3, STATE_HASH_SHA256, true},
+        {{"a", NULL}, STATE_HASH_XXH3, STATE_HASH_SHA256, true},
+        {{"c", NULL}, STATE_HASH_XXH3, STATE_HASH_XXH3, false},
+    };
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        struct state *s = open_ok("s");
+        const struct str sinks[] = {str_c(runs[i].sinks[0]), str_c(runs[i].sinks[1])};
+        enum state_hash hash = runs[i].wanted;
+        struct err e = {0};
+        begin_run(s);
+        OK(state_accept_by(s, sinks, sinks[1].ptr ? 2 : 1, &hash, &e));
+        if (hash != runs[i].want || is_accepted(s, 1, 10) != runs[i].still_accepted)
+            fail_msg("%zu: hash %d, accepted %d; wanted %d, %d", i, hash, is_accepted(s, 1, 10),
+                     runs[i].want, runs[i].still_accepted);
+        note(s, 1, 10, STATE_ACCEPTED);
+        publish_and_finish(s);
+        state_close(s);
+    }
 }
 
 /* By runs: what each notes, and what holds after it. */
@@ -390,6 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(holds_from_the_end_of_the_run),
+        IN_FOLDER(by_which_hash),
         IN_FOLDER(the_last_one_holds),
         IN_FOLDER(withheld),
         IN_FOLDER(as_before),

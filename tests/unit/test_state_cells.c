@@ -29,7 +29,7 @@ static void make_sample(void)
     const struct str sink = STR("a sink");
     int64_t row;
     OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, settings, 2, &e));
-    OK(state_accept_by(s, &sink, 1, &e));
+    OK(state_accept_by(s, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
     OK(state_fail(s, 1, false, STR("{}\n"), STR("why"), &e));
     OK(state_fail(s, 2, true, STR("{}\n"), STR("why"), &e));
     OK(state_miss(s, 4, STR("{}\n"), &e));

@@ -20,7 +20,7 @@ static void make_sample(void)
     struct state *s = open_ok("s");
     const struct str sink = STR("sink of the sample");
     begin_run(s);
-    OK(state_accept_by(s, &sink, 1, &e));
+    OK(state_accept_by(s, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
     for (unsigned i = 0; i < 500; i++) {
         const struct state_content c = content_of(i);
         OK(state_note_accepted(s, &c, 1, &e));

@@ -77,7 +77,7 @@ static enum rc whole_run(struct state *s, struct progress *p, struct err *e)
     if (rc == RC_OK)
         p->phase = STATE_RUNNING;
     if (rc == RC_OK)
-        rc = state_accept_by(s, &sink, 1, e);
+        rc = state_accept_by(s, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, e);
     for (int i = 0; rc == RC_OK && i < ROUNDS; i++)
         rc = one_round(s, i, p, e);
     if (rc == RC_OK)
@@ -382,7 +382,8 @@ static void expect_all_fail(struct state *s)
     FAILS(state_add_delivery(s, 0, &d, 0, &row, &e), RC_IO, "File too large");
     FAILS(state_answer(s, 1, NONE_SENT, STR(""), &e), RC_IO, "File too large");
     FAILS(state_delivery_counts(s, 0, &n, &m, &e), RC_IO, "File too large");
-    FAILS(state_accept_by(s, NULL, 0, &e), RC_IO, "File too large");
+    FAILS(state_accept_by(s, NULL, 0, &(enum state_hash){STATE_HASH_SHA256}, &e), RC_IO,
+          "File too large");
     FAILS(state_has_accepted(s, &flag, &e), RC_IO, "File too large");
     FAILS(state_note_accepted(s, NULL, 0, &e), RC_IO, "File too large");
     FAILS(state_publish(s, NULL, 0, STR("record"), &e), RC_IO, "File too large");
