@@ -30,6 +30,11 @@ static int show(const struct builtins_command *c, struct messages *m, const char
                           c->kind, name, c->command);
 }
 
+int builtins_print(const struct builtins_command *c, struct messages *m, const char *name)
+{
+    return name ? show(c, m, name) : list(c, m);
+}
+
 int builtins_run(const struct builtins_command *c, struct messages *m, int argc, char *argv[])
 {
     struct builtins_options o = {NULL};
@@ -38,7 +43,7 @@ int builtins_run(const struct builtins_command *c, struct messages *m, int argc,
     arena_init(&memory, SIZE_MAX / 2);
     int status = command_read(m, argc, argv, &o, &arguments, 0, &memory);
     if (status == EXIT_STATUS_OK)
-        status = o.show ? show(c, m, o.show) : list(c, m);
+        status = builtins_print(c, m, o.show);
     arena_free(&memory);
     return status;
 }

@@ -17,7 +17,10 @@ struct builtins_command {
     int (*print)(struct messages *m, const struct builtin *b); /* gives the exit status */
 };
 
-/* As a command of commands.h. */
+/* As a command of commands.h, whose only option is --show. */
 int builtins_run(const struct builtins_command *c, struct messages *m, int argc, char *argv[]);
+
+/* What such a command prints: one, or all where `show` is NULL. Gives the exit status. */
+int builtins_print(const struct builtins_command *c, struct messages *m, const char *show);
 
 #endif

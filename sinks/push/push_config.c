@@ -36,10 +36,10 @@ enum rc push_url_check(const struct sink_cfg *cfg, const char *url, struct err *
         curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         rc = err_set(e, RC_USAGE,
-                     "%s: what it asks for is not a URL (such as https://crm.example/v1/leads)",
+                     "%s: the URL is not valid (it must look like https://crm.example/v1/leads)",
                      cfg->spec);
     else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
-        rc = err_set(e, RC_USAGE, "%s: the URL's scheme is not https", cfg->spec);
+        rc = err_set(e, RC_USAGE, "%s: the URL must begin with https://", cfg->spec);
     else if (url_is_plain_http(url) && !url_is_loopback(url) && !cfg->http->allow_http)
         rc = err_set(
             e, RC_USAGE,

@@ -71,11 +71,12 @@ def test_help_of_all_is_help_of_export(leadpipe):
     assert everything == options_in_help(leadpipe("help", "export").stdout.decode())
 
 
-@pytest.mark.parametrize("command", ["providers", "destinations"])
-def test_options_of_lists(leadpipe, command):
+@pytest.mark.parametrize("command, options", [("providers", {"show"}),
+                                              ("destinations", {"show", "check", "provider", "param"})])
+def test_options_of_lists(leadpipe, command, options):
     shown = options_in_help(leadpipe("help", command).stdout.decode())
     text = dict(items(section("COMMANDS")))["Cm " + command]
-    assert set(shown) == set(re.findall(r"^\.Fl -([a-z][a-z0-9.-]*)", text, re.M)) == {"show"}
+    assert set(shown) == set(re.findall(r"^\.Fl -([a-z][a-z0-9.-]*)", text, re.M)) == options
     for name, (_, arg, _) in shown.items():
         assert ".Fl -%s Ar %s ,\n" % (name, arg) in text
 

@@ -263,6 +263,42 @@ def test_destinations(leadpipe):
         assert shown["destination"] == 1 and " ".join(shown["about"].split()) in " ".join(text.split())
 
 
+GOOD = {"destination": 1, "method": "POST", "url": "https://{team}.crm.example/leads", "auth": {"bearer_env": "NOT_SET"},
+        "item": {"id": {"$field": "lead_id"}, "text": {"$param": "word"}}, "answer": {"ok": [200], "unaccounted": "ok"}}
+PARAMS = ["--param", "team=north", "--param", "word=a b"]
+
+
+@pytest.mark.parametrize("changes, words, said", [
+    ({}, ["-p", "omni", *PARAMS], None),
+    ({}, ["-p", "convocore", *PARAMS], None),
+    ({}, PARAMS, ["--check", "--provider"]),
+    ({}, ["-p", "nope", *PARAMS], ["nope", "omni"]),
+    ({}, ["-p", "omni", *PARAMS[:2]], ["d.json", "/item/text", "word"]),
+    ({}, ["-p", "omni", *PARAMS, "--param", "x=1"], ["d.json", '"x"']),
+    ({"item": {"id": {"$field": "first_nam"}}}, ["-p", "omni", *PARAMS], ["d.json", "/item/id/$field", "first_name"]),
+    ({"item": {"id": {"$field": "first_name"}}}, ["-p", "convocore", *PARAMS], ["d.json", "/item/id/$field", "convocore"]),
+    ({"url": "http://crm.example/"}, ["-p", "omni", *PARAMS[2:]], ["d.json", "https://"]),
+    ({"url": "crm.example"}, ["-p", "omni", *PARAMS[2:]], ["d.json", "/url", "https://"]),
+    ({"answer": {}}, ["-p", "omni", *PARAMS], ["d.json", "/answer/ok"]),
+])
+def test_destinations_check(leadpipe, changes, words, said):
+    """Without credentials, which a run reads later, and without a connection."""
+    (leadpipe.folder / "d.json").write_text(json.dumps({**GOOD, **changes}))
+    done = leadpipe("destinations", "--check", "d.json", *words)
+    if said is None:
+        assert (done.returncode, done.stderr) == (0, "") and b"d.json: valid" in done.stdout
+        return
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.count("\n") == 1 and all(one in done.stderr for one in said), done.stderr
+
+
+@pytest.mark.parametrize("words", [["--check"], ["--check", "nope.json", "-p", "omni"], ["--check", "slack", "--show", "slack"],
+                                   ["-p", "omni"], ["--param", "a=b"]])
+def test_destinations_check_refuses(leadpipe, words):
+    done = leadpipe("destinations", *words)
+    assert done.returncode == 2 and done.stdout == b"" and "--" in done.stderr + "--" * ("nope.json" in done.stderr)
+
+
 def test_providers(leadpipe):
     done = leadpipe("providers")
     assert (done.returncode, done.stderr) == (0, "")
