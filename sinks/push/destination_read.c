@@ -66,16 +66,13 @@ static enum rc read_batch(const struct reader *r, const struct member *at, struc
     if (!at->json)
         return RC_OK;
     enum rc rc = member_object(r, at, "max_items max_bytes unique_by");
-    const struct member items = member_of(at, "max_items"), bytes = member_of(at, "max_bytes"),
-                        unique_by = member_of(at, "unique_by");
+    const struct member items = member_of(at, "max_items"), bytes = member_of(at, "max_bytes");
     uint64_t n = 1;
     if (rc == RC_OK && items.json)
         rc = member_whole(r, &items, 1, DESTINATION_ITEMS_MAX, &n);
     d->max_items = (size_t)n;
     if (rc == RC_OK && bytes.json)
         rc = read_size(r, &bytes, &d->max_bytes);
-    if (rc == RC_OK && unique_by.json && n == 1)
-        return member_refuse(r, &unique_by, "needs \"max_items\" above 1");
     return rc;
 }
 

@@ -55,12 +55,6 @@ def receiver():
     one.server.server_close()
 
 
-def destination_of(receiver, key, max_items):
-    return {"destination": 1, "method": "POST", "url": "http://127.0.0.1:%d/" % receiver.server.server_port,
-            "batch": {"max_items": max_items, "unique_by": "/key"}, "body": {"items": {"$items": True}},
-            "item": {"id": {"$field": "lead_id"}, "key": key}, "answer": {"ok": [200], "unaccounted": "ok"}}
-
-
 @pytest.fixture
 def push(leadpipe, sandbox, control, receiver):
     """One run of six leads, by a destination with that key."""
@@ -78,7 +72,7 @@ def push(leadpipe, sandbox, control, receiver):
 
 
 @pytest.mark.parametrize("options", [(), ("--state", "run.state")])
-@pytest.mark.parametrize("max_items", [2, 3])
+@pytest.mark.parametrize("max_items", [1, 2, 3])
 def test_alike(push, receiver, max_items, options):
     assert push("same", max_items, *options)["delivered"] == len(IDS)
     assert (receiver.most, receiver.ids) == (1, IDS)

@@ -254,8 +254,6 @@ static const struct {
      "x.json: /batch/max_bytes: must be from 1K to 64M"},
     {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h/x\",\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"},\"batch\":{\"max_bytes\":\"65M\"}}", {NULL},
      "x.json: /batch/max_bytes: must be from 1K to 64M"},
-    {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h/x\",\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"unaccounted\":\"ok\"},\"batch\":{\"unique_by\":\"/id\"}}", {NULL},
-     "x.json: /batch/unique_by: needs \"max_items\" above 1"},
     {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h/x\",\"batch\":{\"max_items\":10,\"unique_by\":\"id\"},\"body\":{\"$items\":true},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"results\":{\"at\":\"\",\"match\":\"position\"}}}", {NULL},
      "x.json: /batch/unique_by: is not a JSON pointer: it must be empty or begin with a slash"},
     {"{\"destination\":1,\"method\":\"POST\",\"url\":\"https://h/x\",\"batch\":{\"max_items\":10,\"unique_by\":\"/idd\"},\"body\":{\"$items\":true},\"item\":{\"id\":{\"$field\":\"lead_id\"}},\"answer\":{\"ok\":[200],\"results\":{\"at\":\"\",\"match\":\"position\"}}}", {NULL},
