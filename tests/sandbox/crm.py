@@ -153,9 +153,10 @@ class Crm:
         after = account.faults.of_request(AFTER_WORK, call.attempt, call.keys, call.number)
         if after:
             log["fault"] = after.name
-        if not after or after.done or after.name == "reorder" or maker.says_nothing:
+        is_refusal = len(items) == 1 and maker.max_items == 1 and items[0].fate == "refused"
+        if not after or after.done or after.name == "reorder" or maker.says_nothing or is_refusal:
             self._store(account, maker, thing, items)
-        if len(items) == 1 and maker.max_items == 1 and items[0].fate == "refused":
+        if is_refusal:
             raise Refusal(items[0].status or maker.refused_status, items[0].code, items[0].message)
         return await self._answer(call, items, after)
 
