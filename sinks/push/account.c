@@ -336,7 +336,7 @@ static struct item_answer unaccounted(const struct accounts *s, bool expects_jso
     char *text = arena_alloc(s->a, size);
     if (!text)
         return failed(STR("unaccounted"), STR(silent));
-    (void)snprintf(text, size, "%s; it has an error that names none of its items%s" STR_FMT, silent,
+    (void)snprintf(text, size, "%s; it has an error that names none of the items%s" STR_FMT, silent,
                    said.len ? ": " : "", STR_ARG(said));
     return failed(STR("unaccounted"), str_c(text));
 }

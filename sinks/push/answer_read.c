@@ -173,7 +173,9 @@ static enum rc read_lists(const struct reader *r, const struct member *at, size_
     if (rc != RC_OK || !bisect_on.json)
         return rc;
     if (max_items == 1)
-        return member_refuse(r, &bisect_on, "needs a batch: a request of one item cannot be cut");
+        return member_refuse(
+            r, &bisect_on,
+            "needs batch/max_items above 1: a request with one item cannot be cut in halves");
     return read_statuses(r, &bisect_on, (struct status_range){400, 499}, out->bisect_on,
                          &out->n_bisect_on);
 }

@@ -166,8 +166,8 @@ static void decide_unread(const struct courier *c, struct job *j, const struct h
 {
     if (rc == RC_LIMIT)
         decide_range(c, j, r, "too_large",
-                     "the answer has more values than can be read (64 MiB of memory): it is not "
-                     "known whether the CRM has the item");
+                     "the answer needs more than 64 MiB of memory to be read: it is not known "
+                     "whether the CRM has the item");
     else
         decide_range(c, j, r, "memory",
                      "out of memory while the answer was read: it is not known whether the "

@@ -34,7 +34,8 @@ static enum rc make_url(const struct courier *c, struct job *j, struct http_requ
     if (rc != RC_OK)
         return err_set(e, rc, "the URL is too long");
     if (t->has_taken && url_is_plain_http(r->url) && !url_is_loopback(r->url) && !c->allow_http)
-        return err_set(e, RC_USAGE, "the token server named a server without https");
+        return err_set(e, RC_USAGE,
+                       "the token server's answer names a server that is not reached by https");
     return RC_OK;
 }
 

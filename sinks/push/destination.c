@@ -60,7 +60,7 @@ static enum rc read_param(struct reader *r, const char *text)
         bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
         if (!is_letter && !(i && c >= '0' && c <= '9'))
             return refuse_param(
-                r, "a name has letters, digits and _, and does not begin with a digit");
+                r, "a name consists of letters, digits and _ and does not begin with a digit");
     }
     struct str value = str_c(equals + 1);
     if (value.len > PARAM_VALUE_MAX || !utf8_valid(value.ptr, value.len))

@@ -184,7 +184,7 @@ static enum rc read_templates(const struct reader *r, const struct member *top,
     if (json_is_object(item.json))
         rc = directive_of(r, &item, &directive);
     if (rc == RC_OK && (!json_is_object(item.json) || directive.json))
-        return member_refuse(r, &item, "must be an object that is no directive itself");
+        return member_refuse(r, &item, "must be an object that is not itself a directive");
     if (rc == RC_OK)
         rc = template_compile(r, &item, IN_ITEM, &d->item, &has_items);
     if (rc == RC_OK && !body.json && d->max_items > 1)

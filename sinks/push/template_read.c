@@ -49,7 +49,8 @@ static enum rc find_table(const struct reader *r, const struct member *at, size_
     if (buf_rc(&names) != RC_OK)
         rc = err_nomem(r->err);
     else if (table == 0)
-        rc = member_refuse(r, at, "\"%.64s\" has the lead itself, which $field reads", name.ptr);
+        rc = member_refuse(r, at, "\"%.64s\" is the table of the lead itself, which $field reads",
+                           name.ptr);
     else
         rc = member_unknown(r, at, "child table", name, buf_cstr(&names));
     buf_free(&names);

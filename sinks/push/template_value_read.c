@@ -86,7 +86,7 @@ enum rc null_compile(const struct reader *r, const struct value_scope *scope,
     if (rc == RC_OK && !value.json)
         return member_refuse(r, &value, "is missing (allowed: a value without directives)");
     if (rc == RC_OK && has_directive(value.json))
-        return member_refuse(r, &value, "must have no directives");
+        return member_refuse(r, &value, "must not contain directives");
     return rc == RC_OK ? constant_compile(r, &value, &out->text) : rc;
 }
 
@@ -278,7 +278,7 @@ static enum rc read_default(const struct reader *r, const struct value_scope *sc
         rc = value_compile(r, scope, at, &directive, otherwise, &ignored);
     const struct member null = member_of(at, "null");
     if (rc == RC_OK && null.json)
-        return member_refuse(r, &null, "stands with the outermost directive only");
+        return member_refuse(r, &null, "can stand beside the outermost directive only");
     return rc;
 }
 

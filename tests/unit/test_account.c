@@ -103,7 +103,7 @@ static void expect_account(const struct answer_rules *rules, int status, const c
 #define NO_JSON                                                                                    \
     "failed unaccounted: the answer is not JSON, so it does not say what became of this item\n"
 #define STRAY                                                                                      \
-    "failed unaccounted: the answer does not say what became of this item; it has an error that names none of its items"
+    "failed unaccounted: the answer does not say what became of this item; it has an error that names none of the items"
 
 #define HUBSPOT_ITEMS                                                                              \
     "{\"id\":\"a@x\",\"objectWriteTraceId\":\"1\"} {\"id\":\"b@x\",\"objectWriteTraceId\":\"2\"} " \
