@@ -174,7 +174,7 @@ class Push:
     def is_refusal(self, line, told):
         """Close and Slack have no codes but the status; their words say what is wrong."""
         said = list(told["codes"]) if self.name == "slack" else ["This field is required", "the sandbox does not take"]
-        return self.name in ("close-lead", "slack") and line["code"] == "http_%d" % line["http_status"] and \
+        return self.name in ("close-lead", "slack") and line["code"] == "http_%s" % line["http_status"] and \
             any(one in line["error"] for one in said)
 
     def check_store(self, items):

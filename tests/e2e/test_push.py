@@ -95,7 +95,7 @@ NOT_SAID = ("unaccounted", "refused", "connection", "no_answer", "truncated", "r
 
 
 def of_whole(line):
-    return line["http_status"] in WHOLE or line["code"] in NOT_SAID
+    return line["http_status"] in WHOLE or line["code"] in NOT_SAID or line["code"] == "REQUEST_LIMIT_EXCEEDED"
 
 
 def failing(push, ids, seed, items=1, more="", timeout=60):
