@@ -42,6 +42,8 @@ def _destination(folder, max_items):
     key = {"$concat": [{"$field": "lead_id"}, "@leads.example"]}
     destination["item"]["id"] = destination["item"]["properties"]["email"] = key
     destination["batch"]["max_items"] = max_items
+    if max_items == 1:
+        del destination["answer"]["bisect_on"]  # there is nothing to cut
     token = os.path.join(folder, "token")
     with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(FIXED["hubspot"])

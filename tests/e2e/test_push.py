@@ -91,7 +91,7 @@ OF_MAKER = {"hubspot": {"conflict": 0.004}, "salesforce": {"gate": 0.05, "lock":
 OF_ITEMS = ("item", "poison", "conflict", "lock", "missing", "silent")
 # Of a request, whatever is in it; and what is said where the CRM has said nothing of the lead
 WHOLE = (408, 413, 429, 500, 502, 503)
-NOT_SAID = ("unaccounted", "refused", "connection", "no_answer", "truncated", "reset", "receive")
+NOT_SAID = ("unaccounted", "refused", "closed", "cut_short", "truncated")
 
 
 def of_whole(line):
