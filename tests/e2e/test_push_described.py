@@ -26,6 +26,7 @@ DESCRIBED = {"hubspot-contacts": "hubspot-contacts", "hubspot-companies": "hubsp
 
 # Where tokens are requested is in no description of records. What is answered there is passed on as it is.
 TOKENS = {"/oauth/v2/token": {"post": {
+    "security": [],
     "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": {
         "type": "object", "required": ["grant_type", "refresh_token", "client_id", "client_secret"]}}}},
     "responses": {"200": {"description": "a token", "content": {"application/json": {"schema": {"type": "object"}}}}}}}}
