@@ -16,6 +16,8 @@ const struct command commands[] = {
      command_run},
     {"status", "[--json] STATE", "show what is in a state: the last run, and how far it came",
      status_option_specs, command_status},
+    {"check", "JOB.yaml [OPTIONS] | -p PROVIDER -t SINK [FILE]...",
+     "find out before a run what would go wrong in it", check_option_specs, command_check},
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
      providers_option_specs, command_providers},
     {"sinks", "", "list the sinks and their options", NULL, command_sinks},

@@ -156,6 +156,8 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
     if (rc == RC_OK)
         rc = export_set_run(x, e);
     if (rc == RC_OK)
+        rc = export_allow_open_files(x, e);
+    if (rc == RC_OK)
         rc = export_set_objects(x, e);
     if (rc == RC_OK && x->options.state)
         rc = export_set_settings(x, e);

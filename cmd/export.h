@@ -44,7 +44,8 @@ struct export
     struct run_cfg cfg;
 };
 
-/* The provider: profile, server, parameters, credential. RC_USAGE names the option. */
+/* The provider: profile, server, parameters, credential, of which only the last is wrong where x->cfg.profile is
+ * set. RC_USAGE names the option. */
 enum rc export_set_provider(struct export *x, struct err *e);
 
 /* With --all, or for `leadpipe list`, after the provider: which lists are read. RC_USAGE names the option. */
@@ -60,8 +61,12 @@ enum rc export_set_shard(struct export *x, struct err *e);
 /* What must be the same for a run to be resumed. After the others. */
 enum rc export_set_settings(struct export *x, struct err *e);
 
-/* Everything else: touches nothing outside but this process's limit of open files. */
+/* Everything else: touches nothing outside. */
 enum rc export_set_run(struct export *x, struct err *e);
+
+/* Raises this process's limit of open files as far as it may. RC_USAGE: it is not enough for the run. After the
+ * sinks. */
+enum rc export_allow_open_files(const struct export *x, struct err *e);
 
 /* What of `argv` messages depend on: JSON or not, also where the rest is wrong. */
 bool export_wants_json(int argc, char *argv[]);

@@ -137,19 +137,10 @@ static enum rc set_params(struct export *x, struct err *e)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-enum rc export_set_provider(struct export *x, struct err *e)
+static enum rc set_credential(struct export *x, struct err *e)
 {
-    buf_init(&x->base_url, SERVER_URL_BYTES_MAX + 1);
-    enum rc rc = profile_load(&x->profile, x->options.provider, e);
-    if (rc != RC_OK) {
-        err_prefix(e, "--provider");
-        return rc;
-    }
-    rc = set_server(x, e);
-    if (rc == RC_OK)
-        rc = set_params(x, e);
-    if (rc == RC_OK)
-        rc = credential_load(&x->credential, x->profile, x->options.api_key_file, x->secrets, e);
+    enum rc rc =
+        credential_load(&x->credential, x->profile, x->options.api_key_file, x->secrets, e);
     if (rc != RC_OK)
         return rc;
     buf_init(&x->key_source, NAMES_BYTES_MAX);
@@ -162,7 +153,23 @@ enum rc export_set_provider(struct export *x, struct err *e)
     x->cfg.credential_source = buf_cstr(&x->key_source);
     if (buf_rc(&x->key_source) != RC_OK)
         return err_nomem(e);
-    x->cfg.profile = x->profile;
     x->cfg.credential = buf_cstr(&x->credential);
     return RC_OK;
+}
+
+enum rc export_set_provider(struct export *x, struct err *e)
+{
+    buf_init(&x->base_url, SERVER_URL_BYTES_MAX + 1);
+    enum rc rc = profile_load(&x->profile, x->options.provider, e);
+    if (rc != RC_OK) {
+        err_prefix(e, "--provider");
+        return rc;
+    }
+    rc = set_server(x, e);
+    if (rc == RC_OK)
+        rc = set_params(x, e);
+    if (rc != RC_OK)
+        return rc;
+    x->cfg.profile = x->profile;
+    return set_credential(x, e);
 }

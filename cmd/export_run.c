@@ -130,7 +130,7 @@ static enum rc check_ids(const struct text_list *ids, struct err *e)
     return RC_OK;
 }
 
-static enum rc allow_open_files(const struct export *x, struct err *e)
+enum rc export_allow_open_files(const struct export *x, struct err *e)
 {
     struct rlimit limit;
     rlim_t most = x->options.concurrency == OPTION_AUTO ? CONCURRENCY_MAX_AUTO
@@ -266,8 +266,6 @@ enum rc export_set_run(struct export *x, struct err *e)
     enum rc rc = export_set_fetching(x, e);
     if (rc == RC_OK)
         rc = check_ids(&x->options.ids, e);
-    if (rc == RC_OK)
-        rc = allow_open_files(x, e);
     if (rc == RC_OK)
         rc = set_files(x, e);
     if (rc != RC_OK)

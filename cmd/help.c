@@ -115,6 +115,18 @@ static const char run_text[] =
     "The options of leadpipe export can be given, too; they take precedence over the\n"
     "file. A relative path in the file is relative to the folder that it is in.\n";
 
+static const char check_text[] =
+    "\n"
+    "Prints a line for each point, which begins with ok, warn or FAIL. A lead is\n"
+    "fetched to see whether the key is accepted, and servers, databases and buckets\n"
+    "are reached; nothing is posted, and nothing is left behind. The options are\n"
+    "those of leadpipe export; beside a job file they take precedence over it.\n";
+
+static const char check_statuses[] = "\nExit status:\n"
+                                     "  0      nothing failed; there may be warnings\n"
+                                     "  1      something failed\n"
+                                     "  2      wrong usage\n";
+
 static const char examples[] =
     "\nExamples:\n"
     "  leadpipe export -p omni -t csv:out/ ids.txt\n"
@@ -185,8 +197,12 @@ void help_print_command(FILE *f, const struct command *c)
     } else {
         if (c->run == command_run)
             (void)fputs(run_text, f);
+        if (c->run == command_check)
+            (void)fputs(check_text, f);
         if (c->options)
             print_section(f, c->options, 0, "Options");
+        if (c->run == command_check)
+            (void)fputs(check_statuses, f);
     }
 }
 

@@ -129,16 +129,7 @@ void summary_errors(struct messages *m, const struct run_cfg *cfg, const struct 
 
 void summary_bytes(char *out, size_t size, uint64_t bytes)
 {
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
-    double n = (double)bytes / 1024;
-    size_t unit = 0;
-    if (bytes < 1024) {
-        (void)snprintf(out, size, "%" PRIu64 " byte%s", bytes, bytes == 1 ? "" : "s");
-        return;
-    }
-    for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
-        n /= 1024;
-    (void)snprintf(out, size, "%.1f %s", n, units[unit]);
+    units_bytes(out, size, bytes);
 }
 
 static double leads_per_s(const struct run_result *r)

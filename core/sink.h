@@ -20,6 +20,10 @@
  *
  *     [c] check  [c] recover (only_check), for all sinks  [c] recover, for all sinks
  *
+ * and, where somebody asks before a run what would go wrong in it:
+ *
+ *     [c] check  [c] probe
+ *
  * Besides: sync and stop, by other threads meanwhile; needs and keeps [c] after check; paths [c], also
  * before it. A run that fails at its end may have called prepare instead of what on_stop says.
  *
@@ -34,6 +38,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/findings.h"
 #include "core/base/option.h"
 #include "core/base/units.h"
 #include "core/lead.h"
@@ -213,6 +218,10 @@ struct sink_ops {
 
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);
+    /* Can the target be reached, and may the sink write there? After check(), instead of open(): reports what it
+     * finds, with the sink's name as the subject. Leaves nothing behind that lasts, and sends no lead. Blocks.
+     * NULL: check() finds all that can be known. */
+    void (*probe)(const struct sink_cfg *cfg, const struct findings *f);
     /* What the sink needs of a lead, given its options: of enum sink_wants. */
     unsigned (*needs)(const struct sink_cfg *cfg);
     /* Appends the final paths of all files it would write (one NUL-terminated after another), "-"

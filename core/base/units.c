@@ -1,5 +1,8 @@
 #include "core/base/units.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* Takes leading digits from `s`. False: there are none, or their value is over 64 bits. */
 static bool take_digits(struct str *s, uint64_t *out)
 {
@@ -163,4 +166,18 @@ bool text_take_uint(struct str *text, char end, uint64_t *out)
         return false;
     *text = rest;
     return true;
+}
+
+void units_bytes(char *out, size_t size, uint64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double n = (double)bytes / 1024;
+    size_t unit = 0;
+    if (bytes < 1024) {
+        (void)snprintf(out, size, "%" PRIu64 " byte%s", bytes, bytes == 1 ? "" : "s");
+        return;
+    }
+    for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+        n /= 1024;
+    (void)snprintf(out, size, "%.1f %s", n, units[unit]);
 }

@@ -23,6 +23,10 @@ bool units_rate(struct str s, double *out_per_s);   /* over 0; may have decimals
 /* "12.5%" is 125000 millionths; at most 100%, and four decimals. */
 bool units_percent(struct str s, uint64_t *out_millionths);
 
+/* "1.5 MiB" for people; `size` is of `out`, and UNITS_BYTES_CHARS is enough. */
+#define UNITS_BYTES_CHARS 32
+void units_bytes(char *out, size_t size, uint64_t bytes);
+
 /* So many of a whole: all of them, a count, or a share of it. */
 struct portion {
     enum { PORTION_ANY, PORTION_COUNT, PORTION_SHARE } kind;

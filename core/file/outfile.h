@@ -18,6 +18,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/err.h"
+#include "core/base/findings.h"
 
 struct outfile;
 struct places;
@@ -130,6 +131,11 @@ bool outfile_is_url(const char *path);
 /* Would outfile_open() be able to, and outfile_publish() to rename? Touches nothing. RC_USAGE and a
  * text when not. */
 enum rc outfile_check(const struct places *places, const char *path, struct err *e);
+
+/* After outfile_check(): what can be known only where the file will be, as of an object's bucket: reports it as
+ * `subject`, and leaves nothing behind. Returns whether there was anything to report. Blocks. */
+bool outfile_probe(const struct places *places, const char *path, const char *subject,
+                   const struct findings *f);
 
 /* Of a folder that files are to be written to. Could outfile_make_dirs() make it, and files be made in it? Touches nothing. RC_USAGE. */
 enum rc outfile_check_dirs(const struct places *places, const char *path, struct err *e);

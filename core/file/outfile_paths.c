@@ -35,6 +35,19 @@ enum rc outfile_check(const struct places *places, const char *path, struct err 
     return rc;
 }
 
+bool outfile_probe(const struct places *places, const char *path, const char *subject,
+                   const struct findings *f)
+{
+    struct target t;
+    if (target_find(&t, places, path, OUTFILE_PART, NULL) != RC_OK)
+        return false;
+    bool probes = t.place->probe != NULL;
+    if (probes)
+        t.place->probe(&t, subject, f);
+    target_free(&t);
+    return probes;
+}
+
 enum rc outfile_unfinished(const struct places *places, const char *path, struct buf *out,
                            struct err *e)
 {

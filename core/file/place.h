@@ -19,6 +19,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/err.h"
+#include "core/base/findings.h"
 #include "core/file/outfile.h"
 #include "core/file/outfile_recover.h"
 #include "core/file/target.h"
@@ -39,6 +40,9 @@ struct place_ops {
 
     /* Would open() be able to, and commit() too? Touches nothing. RC_USAGE and a text when not. */
     enum rc (*check)(const struct target *t, struct err *e);
+    /* After check(): reports as `subject` whether a file could be written there, and leaves nothing behind. Blocks.
+     * NULL: check() finds all that can be known. */
+    void (*probe)(const struct target *t, const char *subject, const struct findings *f);
     /* Appends the names of all unfinished files that may be made for a target, each with a NUL behind it.
      * NULL: there are none. */
     enum rc (*unfinished)(const struct target *t, struct buf *out, struct err *e);

@@ -5,6 +5,7 @@
 #include "core/file/fd_io.h"
 #include "core/file/folder.h"
 #include "core/file/place.h"
+#include "core/object/object_probe.h"
 #include "core/object/object_recover.h"
 #include "core/object/object_spool.h"
 #include "core/object/upload.h"
@@ -46,6 +47,12 @@ static enum rc object_check(const struct target *t, struct err *e)
     if (rc == RC_OK)
         rc = folder_check(t->path, object_store_cfg(t->ctx)->spool_dir, e);
     return rc;
+}
+
+static void object_probe_target(const struct target *t, const char *subject,
+                                const struct findings *f)
+{
+    object_probe(t->ctx, t->final, subject, f);
 }
 
 /* A role that may write may not be allowed to list: what stays then is for a rule of the bucket. */
@@ -326,6 +333,7 @@ static void object_close(struct place *p, bool keep)
 const struct place_ops place_object = {
     .is_replaced = true,
     .check = object_check,
+    .probe = object_probe_target,
     .unfinished = object_spool_names,
     .clear = object_clear,
     .discard = object_discard,

@@ -7,7 +7,6 @@
 
 #include "core/file/descriptor.h"
 #include "core/file/outfile.h"
-#include "core/run/run_files.h"
 
 #define PATHS_BYTES_MAX ((size_t)1024 * 1024)
 #define OPTION_BYTES 64
@@ -77,8 +76,8 @@ static enum rc add_beside(struct run_files *l, const struct run_sink_cfg *sink, 
     return rc;
 }
 
-static enum rc add_sink(struct run_files *l, const struct run_sink_cfg *sink, bool has_state,
-                        struct err *e)
+enum rc run_check_add_sink(struct run_files *l, const struct run_sink_cfg *sink, bool has_state,
+                           struct err *e)
 {
     struct buf paths;
     buf_init(&paths, PATHS_BYTES_MAX);
@@ -127,8 +126,8 @@ static enum rc add_file(struct run_files *l, const struct places *places, const 
     return rc;
 }
 
-static enum rc add_option(struct run_files *l, const struct places *places,
-                          const struct run_file *f, struct err *e)
+enum rc run_check_add_option(struct run_files *l, const struct places *places,
+                             const struct run_file *f, struct err *e)
 {
     char option[OPTION_BYTES];
     (void)snprintf(option, sizeof option, "--%s", f->option);
@@ -162,11 +161,11 @@ static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, struct er
 {
     enum rc rc = run_files_add_standard(l, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
-        rc = add_sink(l, &cfg->sinks[i], cfg->state_path != NULL, e);
+        rc = run_check_add_sink(l, &cfg->sinks[i], cfg->state_path != NULL, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
         rc = add_sink_options(l, &cfg->sinks[i], false, e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_files; i++)
-        rc = add_option(l, cfg->places, &cfg->files[i], e);
+        rc = run_check_add_option(l, cfg->places, &cfg->files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->ids.n_files; i++)
         rc = run_files_add_read(l, cfg->ids.files[i], "the input", cfg->ids.files[i], e);
     for (size_t i = 0; rc == RC_OK && i < cfg->n_sinks; i++)
@@ -244,12 +243,27 @@ static enum rc check_memory(const struct run_cfg *cfg, struct err *e)
                    cfg->max_memory >> 20, mib_up(kept), LEADS_MEMORY_MIN >> 20, mib_up(enough));
 }
 
+void run_check_complete(const struct run_cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        cfg->sinks[i].cfg.profile = cfg->profile;
+        cfg->sinks[i].cfg.stop = cfg->stop;
+        cfg->sinks[i].cfg.places = cfg->places;
+        cfg->sinks[i].cfg.index = (unsigned)i;
+        cfg->sinks[i].cfg.max_gone = cfg->max_gone;
+    }
+}
+
+enum rc run_check_sink(const struct run_cfg *cfg, const struct run_sink_cfg *sink, struct err *e)
+{
+    enum rc rc = sink->ops->check(&sink->cfg, e);
+    return rc == RC_OK ? check_columns(cfg, sink, e) : rc;
+}
+
 enum rc run_check(const struct run_cfg *cfg, struct err *e)
 {
     for (size_t i = 0; i < cfg->n_sinks; i++) {
-        enum rc rc = cfg->sinks[i].ops->check(&cfg->sinks[i].cfg, e);
-        if (rc == RC_OK)
-            rc = check_columns(cfg, &cfg->sinks[i], e);
+        enum rc rc = run_check_sink(cfg, &cfg->sinks[i], e);
         if (rc != RC_OK)
             return rc;
     }

@@ -349,17 +349,6 @@ static enum rc open_all(struct run *r, struct err *e)
 
 /* ---- making, freeing ------------------------------------------------------------------------- */
 
-static void complete_sinks(const struct run_cfg *cfg)
-{
-    for (size_t i = 0; i < cfg->n_sinks; i++) {
-        cfg->sinks[i].cfg.profile = cfg->profile;
-        cfg->sinks[i].cfg.stop = cfg->stop;
-        cfg->sinks[i].cfg.places = cfg->places;
-        cfg->sinks[i].cfg.index = (unsigned)i;
-        cfg->sinks[i].cfg.max_gone = cfg->max_gone;
-    }
-}
-
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
 {
     if (cfg->n_sinks == 0 || cfg->n_sinks > RUN_SINKS_MAX)
@@ -377,7 +366,7 @@ enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e)
         return err_nomem(e);
     }
     r->resume.started_wall_ms = clock_wall_ms(cfg->clock);
-    complete_sinks(cfg);
+    run_check_complete(cfg);
     enum rc rc = random_hex(r->resume.run_id, e);
     if (rc == RC_OK)
         rc = run_targets_fill(&r->targets, cfg, r->resume.run_id, r->resume.started_wall_ms, e);

@@ -8,6 +8,7 @@
 #include "core/sink.h"
 #include <stdio.h>
 #include "sinks/postgres/merge.h"
+#include "sinks/postgres/rights.h"
 #include "sinks/postgres/user_table.h"
 #include "sinks/postgres/options.h"
 #include "sinks/registry.h"
@@ -571,6 +572,36 @@ static enum rc pg_recover(const struct sink_cfg *cfg, const struct sink_recovery
     return rc;
 }
 
+/* ---- before a run ----------------------------------------------------------------------------- */
+
+#define PROBE_WAIT_MS 30000
+
+static enum rc probe(struct postgres *s, const struct findings *f, struct err *e)
+{
+    const struct pg_opts *opts = s->cfg.opts;
+    enum rc rc = pg_link_open(&s->link, e);
+    return rc == RC_OK ? pg_probe_rights(&s->place, &s->link, opts->schema, f, e) : rc;
+}
+
+static void pg_probe(const struct sink_cfg *cfg, const struct findings *f)
+{
+    static const char no_run[] = "00000000000000000000000000000000";
+    struct err e;
+    struct postgres *s = calloc(1, sizeof *s);
+    enum rc rc = s ? init(s, cfg, no_run, 0, &e) : err_nomem(&e);
+    if (rc == RC_OK) {
+        s->link.wait_ms = PROBE_WAIT_MS;
+        rc = probe(s, f, &e);
+    }
+    if (rc != RC_OK)
+        findings_add(f, FINDING_FAIL, sink_postgres.name, "%s%s", e.msg,
+                     rc == RC_NET ? "; is the server running, and does its address lead to it?"
+                                  : "");
+    if (s)
+        release(s);
+    free(s);
+}
+
 const struct sink_ops sink_postgres = {
     .name = "postgres",
     .help = PG_HELP,
@@ -580,6 +611,7 @@ const struct sink_ops sink_postgres = {
     .columns_max = COLUMNS_MAX,
     .needs_all_leads = true,
     .check = pg_check,
+    .probe = pg_probe,
     .needs = pg_needs,
     .paths = pg_paths,
     .open = pg_open,

@@ -9,6 +9,7 @@
 #include "sinks/webhook/batch.h"
 #include "core/base/loopback.h"
 #include "core/sink_http.h"
+#include "sinks/delivery/delivery_probe.h"
 #include "sinks/delivery/lead_text.h"
 #include "sinks/delivery/outbox.h"
 #include "sinks/webhook/sender.h"
@@ -138,6 +139,15 @@ static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct
     (void)out;
     (void)e;
     return RC_OK;
+}
+
+/* Connects, and sends no request. */
+static void webhook_probe(const struct sink_cfg *cfg, const struct findings *f)
+{
+    const struct webhook_opts *opts = cfg->opts;
+    delivery_probe(cfg, cfg->target,
+                   outbox_retry_cfg(cfg, opts->attempts, opts->timeout_ms, opts->retry_max_time_ms),
+                   "webhook", f);
 }
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
@@ -397,6 +407,7 @@ const struct sink_ops sink_webhook = {
     .opts_size = sizeof(struct webhook_opts),
     .eighths = 28, /* a body, and the copies on its way into the state */
     .check = webhook_check,
+    .probe = webhook_probe,
     .needs = webhook_needs,
     .paths = webhook_paths,
     .open = webhook_open,

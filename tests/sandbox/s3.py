@@ -207,6 +207,7 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
             ("POST", "uploads"): "CreateMultipartUpload", ("PUT", "uploadId"): "UploadPart", ("GET", "uploadId"): "ListParts",
             ("POST", "uploadId"): "CompleteMultipartUpload", ("DELETE", "uploadId"): "AbortMultipartUpload",
             ("GET", "uploads"): "ListMultipartUploads", ("HEAD", None): "HeadObject", ("GET", None): "GetObject",
+            ("PUT", None): "PutObject", ("DELETE", None): "DeleteObject",
         }
         which = "uploadId" if "uploadId" in query else "uploads" if "uploads" in query else None
         return names.get((self.command, which), "Unknown")
@@ -277,6 +278,12 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
             if not found:
                 raise Refused(404, "NoSuchKey", "The specified key does not exist.")
             return 200, found.data, dict(found.metadata, ETag=etag(found.data))
+        if operation == "PutObject":
+            s3.objects[bucket][key] = Object(body, {})
+            return 200, "", {"ETag": etag(body)}
+        if operation == "DeleteObject":  # also of one that is not there
+            s3.objects[bucket].pop(key, None)
+            return 204, "", {}
         upload = s3.uploads.get(query.get("uploadId", ""))
         if not upload or (upload.bucket, upload.key) != (bucket, key):
             raise Refused(404, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the "

@@ -1,0 +1,124 @@
+#include "core/run/run_probe.h"
+
+#include <string.h>
+
+#include "core/base/random_hex.h"
+#include "core/file/outfile.h"
+#include "core/run/run_check.h"
+#include "core/run/run_space.h"
+#include "core/run/run_targets.h"
+
+#define PATHS_BYTES_MAX ((size_t)1024 * 1024)
+
+struct probing {
+    const struct run_cfg *cfg; /* with the targets filled in */
+    const struct findings *to;
+    struct findings counting;
+    struct run_files files;
+    struct run_space space;
+    unsigned failures;
+};
+
+static void count(void *ctx, enum finding_level level, const char *subject, const char *text)
+{
+    struct probing *p = ctx;
+    p->failures += level == FINDING_FAIL;
+    p->to->add(p->to->ctx, level, subject, text);
+}
+
+/* ---- sinks ---------------------------------------------------------------------------------- */
+
+/* What a sink writes: one point for all files of this machine, and one for each other place. */
+static void probe_paths(struct probing *p, const struct run_sink_cfg *sink, const struct buf *paths)
+{
+    size_t n = 0;
+    const char *first = NULL;
+    for (size_t at = 0; at < paths->len; at += strlen(paths->data + at) + 1) {
+        const char *path = paths->data + at;
+        bool is_other_bucket = outfile_is_url(path) && first && outfile_is_url(first);
+        if (!is_other_bucket)
+            (void)outfile_probe(p->cfg->places, path, sink->ops->name, &p->counting);
+        run_space_add(&p->space, path);
+        first = first ? first : path;
+        n++;
+    }
+    if (n && !outfile_is_url(first))
+        findings_add(&p->counting, FINDING_OK, sink->ops->name, "%s: %zu %s be written",
+                     sink->cfg.spec, n, n == 1 ? "output can" : "outputs can");
+}
+
+static void probe_sink(struct probing *p, const struct run_sink_cfg *sink)
+{
+    struct buf paths;
+    struct err e;
+    buf_init(&paths, PATHS_BYTES_MAX);
+    enum rc rc = run_check_sink(p->cfg, sink, &e);
+    if (rc == RC_OK)
+        rc = run_check_add_sink(&p->files, sink, p->cfg->state_path != NULL, &e);
+    if (rc == RC_OK)
+        rc = sink->ops->paths(&sink->cfg, &paths, &e);
+    if (rc != RC_OK)
+        findings_add(&p->counting, FINDING_FAIL, sink->ops->name, "%s", e.msg);
+    else
+        probe_paths(p, sink, &paths);
+    if (rc == RC_OK && sink->ops->probe)
+        sink->ops->probe(&sink->cfg, &p->counting);
+    buf_free(&paths);
+}
+
+/* ---- files of options ----------------------------------------------------------------------- */
+
+static void probe_file(struct probing *p, const struct run_file *file)
+{
+    struct err e;
+    if (file->use != FILE_WRITTEN)
+        return;
+    enum rc rc = run_check_add_option(&p->files, p->cfg->places, file, &e);
+    if (rc != RC_OK) {
+        findings_add(&p->counting, FINDING_FAIL, "output", "%s", e.msg);
+        return;
+    }
+    run_space_add(&p->space, file->path);
+    if (!outfile_probe(p->cfg->places, file->path, "output", &p->counting))
+        findings_add(&p->counting, FINDING_OK, "output", "--%s: %s can be written", file->option,
+                     file->path);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static void probe_all(struct probing *p)
+{
+    struct err e;
+    if (run_files_add_standard(&p->files, &e) != RC_OK) {
+        findings_add(&p->counting, FINDING_FAIL, "output", "%s", e.msg);
+        return;
+    }
+    for (size_t i = 0; i < p->cfg->n_sinks; i++)
+        probe_sink(p, &p->cfg->sinks[i]);
+    for (size_t i = 0; i < p->cfg->n_files; i++)
+        probe_file(p, &p->cfg->files[i]);
+    /* What concerns several of them: where one has failed, the text would be that one's again. */
+    if (p->failures == 0 && run_check(p->cfg, &e) != RC_OK)
+        findings_add(&p->counting, FINDING_FAIL, "job", "%s", e.msg);
+    run_space_report(&p->space, &p->counting);
+}
+
+void run_probe(const struct run_cfg *cfg, const struct findings *f)
+{
+    struct probing p = {.to = f};
+    struct run_targets targets = {0};
+    char run_id[RANDOM_HEX_CHARS + 1];
+    struct err e;
+    p.counting = (struct findings){.ctx = &p, .add = count};
+    run_check_complete(cfg);
+    enum rc rc = random_hex(run_id, &e);
+    if (rc == RC_OK)
+        rc = run_targets_fill(&targets, cfg, run_id, clock_wall_ms(cfg->clock), &e);
+    p.cfg = &targets.cfg;
+    if (rc == RC_OK)
+        probe_all(&p);
+    else
+        findings_add(f, FINDING_FAIL, "job", "%s", e.msg);
+    run_files_free(&p.files);
+    run_targets_free(&targets);
+}

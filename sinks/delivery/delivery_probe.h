@@ -1,0 +1,13 @@
+/* Can a receiver be reached? */
+#ifndef LEADPIPE_DELIVERY_PROBE_H
+#define LEADPIPE_DELIVERY_PROBE_H
+
+#include "core/base/findings.h"
+#include "core/http/http.h"
+#include "core/sink.h"
+
+/* Connects to the server of `url`, with TLS where that says so, and sends no request. Blocks. */
+void delivery_probe(const struct sink_cfg *cfg, const char *url, struct http_retry_cfg limits,
+                    const char *subject, const struct findings *f);
+
+#endif

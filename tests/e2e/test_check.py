@@ -1,0 +1,418 @@
+"""leadpipe check: what would go wrong in a run is said before it, and nothing is changed by asking."""
+
+import contextlib
+import datetime
+import email.utils
+import http.server
+import json
+import os
+import resource
+import socket
+import ssl
+import sys
+import threading
+
+import pytest
+
+import databases
+from certificates import make_authority, openssl
+from conftest import ROOT
+from tiny_server import TinyServer
+
+sys.path.insert(0, str(ROOT / "tests" / "sandbox"))
+from s3 import S3Server  # noqa: E402
+
+KEY = "s3cr3t-key-of-this-test"
+ENV = {"OMNI_API_KEY": KEY}
+cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
+
+
+def payload(lead):
+    return json.dumps({"status": "OK", "lead": {"id": lead, "firstName": "Ada"}}).encode()
+
+
+def snapshot(folder):
+    """Every name below a folder with what is behind it, and when it was changed."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        of = path.lstat()
+        found[str(path.relative_to(folder))] = (of.st_mode, of.st_size, of.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+    return found
+
+
+class Night:
+    """A job in a folder, what is said of it, and that everything is as before."""
+
+    def __init__(self, leadpipe, sandbox):
+        self.leadpipe, self.sandbox, self.folder = leadpipe, sandbox, leadpipe.folder
+        (self.folder / "out").mkdir()
+        self.write("omni.key", sandbox.key + "\n", 0o600)
+        self.write("ids.txt", "plain-1\nplain-2\n")
+        self.job = {"provider": "omni", "base-url": sandbox.omni, "api-key-file": "omni.key", "ids": "ids.txt",
+                    "state": "job.state", "to": [{"csv": {"target": "out/"}}], "failed": "out/failed.ndjson"}
+        self.secrets = [sandbox.key, KEY]
+
+    def write(self, name, text, mode=0o644):
+        (self.folder / name).write_text(text)
+        (self.folder / name).chmod(mode)
+
+    def check(self, *words, status=0, env=None, job="job.yaml", **popen):
+        """The points as (level, subject, message), by --json; the text form must say the same."""
+        if job == "job.yaml":
+            self.write(job, json.dumps(self.job))
+        before = snapshot(self.folder)
+        done = self.leadpipe("check", job, "--json", *words, env=env, **popen)
+        assert done.returncode == status, (done.stdout, done.stderr)
+        assert done.stderr == "" and snapshot(self.folder) == before
+        points = [json.loads(line) for line in done.stdout.splitlines()]
+        for point in points:
+            assert list(point) == ["level", "subject", "message"] and point["level"] in ("ok", "warn", "FAIL"), point
+        assert any(point["level"] == "FAIL" for point in points) == (status == 1)
+        for secret in self.secrets:
+            assert secret.encode() not in done.stdout
+        return [(point["level"], point["subject"], point["message"]) for point in points]
+
+    def finds(self, level, subject, *texts, **more):
+        """There is exactly one such point; returns the others that are not ok."""
+        points = self.check(status=1 if level == "FAIL" else 0, **more)
+        found = [point for point in points if point[:2] == (level, subject) and all(text in point[2] for text in texts)]
+        assert len(found) == 1, points
+        return [point for point in points if point[0] != "ok" and point not in found]
+
+
+@pytest.fixture
+def night(leadpipe, sandbox, control):
+    return Night(leadpipe, sandbox)
+
+
+# --- nothing is wrong ---------------------------------------------------------------------------------
+
+def test_a_good_job(night, control):
+    points = night.check()
+    assert {level for level, _, _ in points} == {"ok"}, points
+    assert {"job", "key", "files", "memory", "provider", "lead", "csv", "output", "disk"} <= {subject for _, subject, _ in points}
+    text, = [message for _, subject, message in points if subject == "lead"]
+    assert text.startswith("plain-1: fetched in ")
+    assert [request["method"] for request in control.requests()] == ["GET"]
+
+
+def test_text_is_aligned(night):
+    night.check()
+    night.write("omni.key", night.sandbox.key, 0o644)
+    done = night.leadpipe("check", "job.yaml")
+    assert done.returncode == 0 and done.stderr == ""
+    for line in done.stdout.decode().splitlines():
+        level, subject, message = line[:6].strip(), line[6:17].strip(), line[17:]
+        assert level in ("ok", "warn", "FAIL") and subject and " " not in subject and message[0] != " ", line
+        assert line[4:6] == "  " and line[15:17] == "  ", line
+
+
+def test_options_of_export(night):
+    words = ["-p", "omni", "--base-url", night.sandbox.omni, "-t", "ndjson:out/x.ndjson"]
+    done = night.leadpipe("check", *words, "ids.txt", env={"OMNI_API_KEY": night.sandbox.key})
+    assert done.returncode == 0, done.stdout
+    assert b"FAIL" not in done.stdout and b"plain-1: fetched" in done.stdout
+    done = night.leadpipe("check", *words, "--id", "plain-9", env={"OMNI_API_KEY": night.sandbox.key})
+    assert done.returncode == 0 and b"plain-9: fetched" in done.stdout
+    done = night.leadpipe("check", *words, input="plain-1\n", env={"OMNI_API_KEY": night.sandbox.key})
+    assert done.returncode == 0 and b"warn  lead" in done.stdout  # a pipe is left to whom it is for
+    assert list((night.folder / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [[], ["--no-such"], ["a.yaml", "b.yaml"], ["job.yaml", "--save-job", "x.yaml"]])
+def test_usage(night, words):
+    done = night.leadpipe("check", *words)
+    assert done.returncode == 2 and done.stdout == b"" and len(done.stderr.splitlines()) == 1
+    assert sorted(os.listdir(night.folder)) == ["ids.txt", "omni.key", "out"]
+
+
+# --- the job and the key ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("text, says", [
+    (None, "No such file"), ("provider: [", "bad.yaml:"), ("provider: omni\nprovider: omni\n", "bad.yaml:2:"),
+    ("nonsense: 1\n", "nonsense"), ("provider: omni\nconcurrency: lots\nto: csv:out/\n", "concurrency"),
+    ("provider: omni\nto: [{nosuch: {target: x}}]\n", "unknown sink"),
+    ("provider: nosuch\nto: [{csv: {target: out/}}]\n", "nosuch"),
+    ("provider: omni\nserver: nosuch\nto: [{csv: {target: out/}}]\n", "nosuch")])
+def test_a_job_that_cannot_be_read(night, text, says):
+    if text is not None:
+        night.write("bad.yaml", text)
+    (level, subject, message), = night.check(status=1, job="bad.yaml")
+    assert (level, subject) == ("FAIL", "job") and says in message
+
+
+@pytest.mark.parametrize("text, says", [(None, "No such file"), ("", "empty"), ("two words\n", "ASCII"), ("a\nb\n", "ASCII")])
+def test_a_key_that_is_none(night, text, says):
+    if text is None:
+        (night.folder / "omni.key").unlink()
+    else:
+        night.write("omni.key", text, 0o600)
+    assert night.finds("FAIL", "key", "omni.key", says) == []
+
+
+@pytest.mark.parametrize("mode, level", [(0o644, "warn"), (0o620, "warn"), (0o604, "warn"), (0o640, "ok"), (0o400, "ok")])
+def test_a_key_that_others_can_read(night, mode, level):
+    night.write("omni.key", night.sandbox.key, mode)
+    assert night.finds(level, "key", "%04o" % mode, "chmod g-w,o=" if level == "warn" else "neither") == []
+
+
+def test_a_key_that_is_refused(night):
+    night.write("omni.key", KEY, 0o600)
+    assert night.finds("FAIL", "key", "refused", "401", "omni.key") == []
+
+
+# --- the provider -------------------------------------------------------------------------------------
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_a_host_without_an_address(night):
+    night.job["base-url"] = "https://provider.invalid/api"
+    assert night.finds("FAIL", "provider", "https://provider.invalid", "resolve", "DNS") == []
+
+
+def test_a_port_that_is_closed(night):
+    night.job["base-url"] = "http://127.0.0.1:%d" % free_port()
+    assert night.finds("FAIL", "provider", night.job["base-url"], "is the server running") == []
+
+
+@pytest.fixture
+def tiny():
+    with contextlib.ExitStack() as stack:
+        def start(answer):
+            server = TinyServer(answer)
+            stack.callback(server.close)
+            return server
+        yield start
+
+
+def good(path, _, **fields):
+    return 200, {"Content-Type": "application/json", **fields}, payload(path.rsplit("/", 1)[1])
+
+
+@pytest.mark.parametrize("hours, level, says", [(-1, "FAIL", "ahead of"), (1, "FAIL", "behind"), (0, "ok", "agree"), (-0.02, "warn", "ahead of")])
+def test_clocks(night, tiny, hours, level, says):
+    date = email.utils.format_datetime(datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours), usegmt=True)
+    server = tiny(lambda path, headers: good(path, headers, Date=date))
+    night.job["base-url"] = server.url
+    assert night.finds(level, "clock", says) == []
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status, level, subject, says", [
+    (403, "FAIL", "key", "403"), (500, "FAIL", "lead", "returned 500"), (429, "FAIL", "lead", "returned 429"),
+    (302, "FAIL", "lead", "--base-url"), (404, "warn", "lead", "provider has none of the IDs")])
+def test_answers_that_are_none(night, tiny, status, level, subject, says):
+    server = tiny(lambda path, headers: (status, {}, b"{\"message\": \"no\"}"))
+    night.job["base-url"] = server.url
+    assert night.finds(level, subject, says) == []
+    assert len(server.requests) == (2 if status == 404 else 1)
+
+
+def test_a_lead_that_is_missing_and_one_that_is_not(night, tiny):
+    server = tiny(lambda path, headers: (404, {}, b"{}") if path.endswith("plain-1") else good(path, headers))
+    night.job["base-url"] = server.url
+    points = night.check()
+    assert ("ok", "lead") in [point[:2] for point in points] and any(message.startswith("plain-2") for _, _, message in points)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{\"success\": false, \"message\": \"no\"}"])
+def test_a_body_that_is_no_lead(night, tiny, body):
+    night.job["base-url"] = tiny(lambda path, headers: (200, {}, body)).url
+    assert night.finds("FAIL", "lead", "plain-1") == []
+
+
+class Secure:
+    def __init__(self, folder, name):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                _, fields, body = good(self.path, None)
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / (name + ".pem"), folder / (name + ".key"))
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = "https://127.0.0.1:%d" % self.server.server_port
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Certificates that are good for 3 and for 60 days."""
+    folder = tmp_path_factory.mktemp("authority")
+    make_authority(folder, "authority")
+    for days in (3, 60):
+        name = "days%d" % days
+        (folder / (name + ".ext")).write_text("subjectAltName=IP:127.0.0.1\n")
+        assert openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+                       "-keyout", name + ".key", "-out", name + ".csr") is True
+        assert openssl(folder, "x509", "-req", "-in", name + ".csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-out",
+                       name + ".pem", "-extfile", name + ".ext", "-CAcreateserial", "-days", str(days)) is True
+    return folder
+
+
+@pytest.mark.parametrize("days", [3, 60])
+def test_certificates(night, authority, days):
+    server = Secure(authority, "days%d" % days)
+    night.job.update({"base-url": server.url, "cacert": str(authority / "authority.pem")})
+    if days == 3:
+        assert night.finds("warn", "provider", "expires in 2 days") == []
+    else:
+        assert night.finds("ok", "provider", "good for 59 days", "TLS ") == []
+    server.server.shutdown()
+
+
+def test_a_certificate_that_is_not_trusted(night, authority):
+    server = Secure(authority, "days60")
+    night.job["base-url"] = server.url
+    assert night.finds("FAIL", "provider", server.url, "certificate", "--cacert") == []
+    server.server.shutdown()
+
+
+# --- outputs ------------------------------------------------------------------------------------------
+
+def test_a_folder_that_is_missing(night):
+    night.job["failed"] = "nowhere/failed.ndjson"
+    assert night.finds("FAIL", "output", "--failed", "nowhere") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_not_writable(night):
+    (night.folder / "out").chmod(0o555)
+    night.finds("FAIL", "csv", "out")
+    (night.folder / "out").chmod(0o755)
+
+
+def test_an_output_that_is_a_folder(night):
+    (night.folder / "out" / "failed.ndjson").mkdir()
+    assert night.finds("FAIL", "output", "--failed") == []
+
+
+def test_two_outputs_that_are_one(night):
+    night.job["missing"] = "out/failed.ndjson"
+    assert night.finds("FAIL", "output", "--failed", "--missing") == []
+
+
+def test_less_space_than_the_last_run_needed(night):
+    with open(night.folder / "out" / "leads.csv", "wb") as file:
+        file.truncate(1 << 42)  # sparse
+    before = os.stat(night.folder / "out" / "leads.csv")
+    night.write("job.yaml", json.dumps(night.job))
+    done = night.leadpipe("check", "job.yaml", "--json")
+    assert done.returncode == 1 and os.stat(night.folder / "out" / "leads.csv").st_mtime_ns == before.st_mtime_ns
+    failed = [json.loads(line) for line in done.stdout.splitlines() if b"FAIL" in line]
+    assert [(point["subject"], "4.0 TiB" in point["message"]) for point in failed] == [("disk", True)]
+
+
+def test_an_input_that_is_missing(night):
+    night.job["ids"] = "nowhere.txt"
+    assert night.finds("FAIL", "ids", "nowhere.txt") == []
+
+
+# --- databases, buckets, receivers ---------------------------------------------------------------------
+
+@pytest.fixture
+def database(cluster):
+    made = databases.Database(cluster)
+    made.run("create role narrow_%s login; create schema closed" % made.name)
+    return made
+
+
+def catalog(database):
+    return database.run("select relname, relnamespace::regnamespace, relacl from pg_class order by 1, 2;"
+                        "select nspname, nspacl from pg_namespace order by 1")
+
+
+def test_postgres(night, database):
+    before = catalog(database)
+    night.job["to"] = [{"postgres": {"target": database.conninfo()}}]
+    assert night.finds("ok", "postgres", "server 1", "may create and write tables in schema public") == []
+    night.job["to"] = [{"postgres": {"target": database.conninfo(), "schema": "later"}}]
+    assert night.finds("ok", "postgres", "schema later, which the run will create") == []
+    for schema in ("closed", "later"):
+        night.job["to"] = [{"postgres": {"target": database.conninfo("narrow_" + database.name), "schema": schema}}]
+        assert night.finds("FAIL", "postgres", "narrow_" + database.name, schema, "grant ") == []
+    assert catalog(database) == before
+
+
+def test_a_table_that_may_not_be_written(night, database):
+    database.run("create schema shared; create table shared.leads (x int); grant usage, create on schema shared to narrow_%s"
+                 % database.name)
+    night.job["to"] = [{"postgres": {"target": database.conninfo("narrow_" + database.name), "schema": "shared"}}]
+    assert night.finds("FAIL", "postgres", "leads", "grant select, insert, update, delete") == []
+
+
+def test_postgres_that_is_down(night):
+    night.job["to"] = [{"postgres": {"target": "host=127.0.0.1 port=%d user=etl dbname=x" % free_port()}}]
+    assert night.finds("FAIL", "postgres", "is the server running") == []
+
+
+@pytest.fixture
+def s3():
+    with S3Server(buckets=["leads"]) as server:
+        yield server
+
+
+def test_buckets(night, s3):
+    night.secrets.append(s3.secret_key)
+    night.job.update({"to": [{"csv": {"target": "s3://leads/2026/"}}], "s3-endpoint": s3.url})
+    assert night.finds("ok", "csv", "s3://leads/2026/", "deleted", env=s3.env) == []
+    assert s3.objects == {"leads": {}} and s3.uploads == {}
+    assert [(request.operation, request.code) for request in s3.requests] == [("PutObject", None), ("DeleteObject", None)]
+    night.job["to"] = [{"csv": {"target": "s3://nosuch/2026/"}}]
+    assert night.finds("FAIL", "csv", "s3://nosuch/2026/", "NoSuchBucket", env=s3.env) == []
+    night.job["to"] = [{"csv": {"target": "s3://leads/2026/"}}]
+    assert night.finds("FAIL", "csv", "SignatureDoesNotMatch", env={**s3.env, "AWS_SECRET_ACCESS_KEY": KEY}) == []
+    night.job["s3-endpoint"] = "http://127.0.0.1:%d" % free_port()
+    assert night.finds("FAIL", "csv", "no object can be written", env=s3.env) == []
+
+
+def test_webhooks(night, control):
+    night.job["to"] = [{"webhook": {"target": night.sandbox.hook("checked")}}]
+    assert night.finds("ok", "webhook", "reached") == []
+    assert control.deliveries("checked") == []
+    night.job["to"] = [{"webhook": {"target": "https://hooks.invalid/x?q=" + KEY}}]
+    assert night.finds("FAIL", "webhook", "https://hooks.invalid", "DNS") == []
+    night.job["to"] = [{"webhook": {"target": "http://hooks.example/x"}}]
+    assert night.finds("FAIL", "webhook", "--allow-http") == []
+
+
+def test_a_destination_that_is_none(night):
+    night.write("crm.json", "{\"name\": 1}")
+    night.job["to"] = [{"push": {"target": "crm.json"}}]
+    assert night.finds("FAIL", "push", "crm.json") == []
+
+
+# --- what is around it --------------------------------------------------------------------------------
+
+def test_too_few_open_files(night):
+    night.job["concurrency"] = "1000"
+    assert night.finds("FAIL", "files", "ulimit -n",
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))) == []
+
+
+def test_more_memory_than_there_is(night):
+    night.job["max-memory"] = "1024G"
+    assert night.finds("warn", "memory", "--max-memory") == []
+
+
+def test_pings(night):
+    night.secrets.append("4711aaaa-bbbb-cccc-dddd")
+    requests = []
+    server = TinyServer(lambda path, headers: requests.append(path) or (200, {}, b"OK"))
+    night.job["ping"] = server.url + "/4711aaaa-bbbb-cccc-dddd"
+    assert night.finds("ok", "ping", server.url, "reached") == []
+    server.close()
+    assert requests == []
+    night.job["ping"] = "https://hc.invalid/4711aaaa-bbbb-cccc-dddd"
+    assert night.finds("FAIL", "ping", "https://hc.invalid", "DNS") == []
