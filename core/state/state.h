@@ -267,7 +267,8 @@ enum rc state_note_accepted(struct state *s, const struct state_content *content
 
 /* All outputs are complete on disk. From now on the run cannot fail, only be published: each of the
  * texts, at most STATE_TEXT_BYTES_MAX, says how to finish one output, to whoever prepared it; `record`
- * says how the run went. Durable. RC_INTERNAL: not running; RC_LIMIT: a text is too long. */
+ * says how the run went. Durable. RC_INTERNAL: not running; RC_LIMIT: a text is too long. Where the commit
+ * fails, the phase is STATE_PUBLISHING all the same: nobody knows which one the file will be found in. */
 enum rc state_publish(struct state *s, const struct str *texts, size_t n, struct str record,
                       struct err *e);
 /* A run is not over, and nothing more comes of it now: all that was put becomes durable. The first

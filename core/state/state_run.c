@@ -315,7 +315,11 @@ static enum rc publish(struct state *s, const struct str *texts, size_t n, struc
     run.n_texts = n;
     run.record = record;
     rc = put_run(s, &run, e);
-    return rc == RC_OK ? commit_phase(s, STATE_PUBLISHING, e) : rc;
+    if (rc != RC_OK)
+        return rc;
+    /* If the sync of it fails, it may be found committed all the same: what its texts name must stay. */
+    s->phase = STATE_PUBLISHING;
+    return state_commit(s, e);
 }
 
 enum rc state_settle(struct state *s, struct err *e)
