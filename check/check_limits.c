@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -21,11 +22,15 @@ static void lower(struct least *l, uint64_t bytes, const char *of)
 /* proc(5). */
 static void by_machine(struct least *l)
 {
+    static const char name[] = "MemAvailable:";
     char line[256];
-    unsigned long long kib = 0;
     FILE *f = fopen("/proc/meminfo", "re");
     while (f && fgets(line, sizeof line, f)) {
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+        if (strncmp(line, name, sizeof name - 1) != 0)
+            continue;
+        unsigned long long kib =
+            strtoull(line + sizeof name - 1, NULL, 10); /* 0: it is no number */
+        if (kib)
             lower(l, (uint64_t)kib * 1024, "the machine has left");
     }
     if (f)

@@ -20,7 +20,7 @@ struct builtins_command {
 /* As a command of commands.h, whose only option is --show. */
 int builtins_run(const struct builtins_command *c, struct messages *m, int argc, char *argv[]);
 
-/* What such a command prints: one, or all where `show` is NULL. Gives the exit status. */
-int builtins_print(const struct builtins_command *c, struct messages *m, const char *show);
+/* What such a command prints: that of one, or of all where `name` is NULL. Gives the exit status. */
+int builtins_print(const struct builtins_command *c, struct messages *m, const char *name);
 
 #endif

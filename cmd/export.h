@@ -25,7 +25,7 @@ struct export
     struct arguments arguments;
     struct profile *profile;
     struct buf base_url;
-    struct buf state_path; /* of a shard */
+    struct buf state_path;   /* of a shard */
     struct buf credential;   /* secret */
     struct buf key_source;   /* where it is from, for messages */
     struct str *defaults;    /* values of --param, one for each of profile->params */

@@ -26,7 +26,7 @@ struct export_options {
     struct text_list files, ids; /* files: the arguments that are no options */
     int id_format;               /* enum id_format */
     const char *id_column;
-    int64_t expect; /* OPTION_AUTO: not given */
+    int64_t expect;    /* OPTION_AUTO: not given */
     const char *shard; /* "I/N" or "auto" */
     bool all;
     const char *created_since, *created_until;

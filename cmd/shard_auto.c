@@ -84,8 +84,8 @@ static enum rc check_gaps(const struct scheduler *s, uint64_t first, uint64_t co
 
 static enum rc read_shard(const struct scheduler *s, struct shard *out, struct err *e)
 {
-    uint64_t index;
-    uint64_t count;
+    uint64_t index = 0;
+    uint64_t count = 0;
     uint64_t first = 0;
     enum rc rc = read_number(s->index, s->hint, &index, e);
     if (rc == RC_OK)

@@ -59,7 +59,7 @@ struct run_cfg {
     /* In the place of `ids`: all leads of the provider's lists. Without callbacks, which are the run's; NULL: not
      * wanted. */
     const struct lister_cfg *listing; /* its max_memory is a part of max_memory below */
-    struct shard shard;            /* the leads that it does; the others are read, and left */
+    struct shard shard;               /* the leads that it does; the others are read, and left */
     bool has_expect;
     uint64_t expect;            /* unique IDs of the whole list, also of a shard */
     struct portion max_missing; /* more missing leads, and no output is published */
