@@ -16,7 +16,7 @@
 #define FILES_FEW 100
 
 /* The folder of `path`, or the nearest one above it that is there: the run makes the others. malloc'd; NULL: out of
- * memory, or there is none. */
+ * memory, or there is none. `path` has at least one character. */
 static char *folder_there(const char *path, struct stat *st)
 {
     char *folder = strdup(path);
@@ -27,7 +27,7 @@ static char *folder_there(const char *path, struct stat *st)
         else if (slash)
             *slash = '\0';
         else
-            (void)strcpy(folder, *folder ? "." : "");
+            memcpy(folder, ".", 2);
         if (stat(folder, st) == 0 && S_ISDIR(st->st_mode))
             return folder;
         if (!slash || slash == folder)
