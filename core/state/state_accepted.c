@@ -4,10 +4,6 @@
 
 /* ---- by whom -------------------------------------------------------------------------------- */
 
-/* Stands among the sinks where fingerprints are XXH3. A version that does not know it takes it for a sink that
- * is not in the run any more, forgets it, and finds all content changed. */
-static const char xxh3_mark[] = "fingerprints: XXH3, 128 bits";
-
 struct sinks_compared {
     const struct str *sinks;
     size_t n;
@@ -25,7 +21,7 @@ static enum rc take_sink(struct query *q, void *compared, struct err *e)
     enum rc rc = row_checksum(q, "the sinks that accepted", e);
     if (rc != RC_OK || !c)
         return rc;
-    if (str_eq_c(sink, xxh3_mark)) {
+    if (str_eq_c(sink, STATE_XXH3_MARK)) {
         c->has_mark = true;
         return RC_OK;
     }
@@ -51,7 +47,7 @@ static enum rc put_sinks(struct state *s, const struct str *sinks, size_t n, enu
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = put_sink(s, i, sinks[i], e);
     if (rc == RC_OK && hash == STATE_HASH_XXH3)
-        rc = put_sink(s, n, STR(xxh3_mark), e);
+        rc = put_sink(s, n, STR(STATE_XXH3_MARK), e);
     return rc;
 }
 

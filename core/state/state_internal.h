@@ -13,6 +13,10 @@
 #define STATE_APPLICATION_ID 0x6c656164 /* "lead" */
 #define STATE_PAGE_BYTES 4096           /* as we make it; a copy may have others */
 
+/* Stands among the sinks that accepted where fingerprints are XXH3. A version that does not know it takes it for a
+ * sink that is not in the run any more, forgets it, and finds all content changed. */
+#define STATE_XXH3_MARK "fingerprints: XXH3, 128 bits"
+
 /* What was noted as accepted goes to the file in packs: a key, a fingerprint, and 1 or, where it is
  * to be forgotten, 0. */
 #define NOTE_BYTES (LEAD_KEY_BYTES + STATE_FINGERPRINT_BYTES + 1)

@@ -589,7 +589,7 @@ static void pg_probe(const struct sink_cfg *cfg, const struct findings *f)
     struct err e;
     struct postgres *s = calloc(1, sizeof *s);
     enum rc rc = s ? init(s, cfg, no_run, 0, &e) : err_nomem(&e);
-    if (rc == RC_OK) {
+    if (s && rc == RC_OK) {
         s->link.wait_ms = PROBE_WAIT_MS;
         rc = probe(s, f, &e);
     }
