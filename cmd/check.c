@@ -152,13 +152,17 @@ static bool set_all(struct check *c)
     enum rc rc = export_register_secrets(x, &e);
     if (rc == RC_OK)
         rc = export_set_sinks(x, &e);
+    if (rc == RC_OK)
+        rc = export_set_shard(x, &e);
     if (rc != RC_OK) {
         fail(c, "job", &e);
         return false;
     }
     if (!set_provider(c))
         return false;
-    rc = export_set_run(x, &e);
+    rc = x->options.all ? export_set_listing(x, &e) : RC_OK;
+    if (rc == RC_OK)
+        rc = export_set_run(x, &e);
     if (rc == RC_OK)
         rc = export_set_objects(x, &e);
     if (rc == RC_OK && x->options.state)

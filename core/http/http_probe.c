@@ -31,9 +31,10 @@ struct probe {
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     struct probe *p = ctx;
-    size_t room = p->cfg->max_body - p->out->body.len;
-    buf_add(&p->out->body, data, size * n < room ? size * n : room);
-    return buf_rc(&p->out->body) == RC_OK ? size * n : 0;
+    size_t len = size * n, room = p->cfg->max_body - p->out->body.len;
+    p->out->is_too_large = len > room;
+    buf_add(&p->out->body, data, len < room ? len : room);
+    return buf_rc(&p->out->body) == RC_OK && !p->out->is_too_large ? len : 0;
 }
 
 static size_t on_field(char *data, size_t size, size_t n, void *ctx)
@@ -151,12 +152,18 @@ static void read_certificate(struct probe *p)
 static enum http_probe_stage stage_of(const struct probe *p, CURLcode result)
 {
     bool has_tls = p->out->tls_us > 0 || !is_https(p);
+    if (p->out->is_too_large)
+        return PROBE_ANSWERED;
     switch (result) {
     case CURLE_OK:
         return PROBE_ANSWERED;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
         return PROBE_UNRESOLVED;
+    case CURLE_OPERATION_TIMEDOUT:
+        if (p->out->name_us == 0)
+            return PROBE_UNRESOLVED; /* the time ran out there */
+        break;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_ISSUER_ERROR:
@@ -200,7 +207,7 @@ static void read_answer(struct probe *p, CURLcode result)
     if (curl_easy_getinfo(p->easy, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
         charset_declared(type, p->out->charset);
     p->out->stage = stage_of(p, result);
-    if (result != CURLE_OK)
+    if (p->out->stage != PROBE_ANSWERED)
         read_error(p, result);
 }
 

@@ -18,7 +18,7 @@ struct http_probe_cfg {
     const struct clock *clock;
     bool only_connects;               /* sends nothing but a TLS handshake */
     const struct http_header *header; /* of a GET; its value may be secret; NULL: none */
-    size_t max_body;                  /* of the answer: what is beyond is dropped */
+    size_t max_body;                  /* of the answer */
 };
 
 /* How far it came. */
@@ -42,6 +42,7 @@ struct http_probe {
     bool has_date;
     int64_t date_ms, received_ms;       /* the server's Date, and our wall clock when it came */
     struct buf body;                    /* up to max_body; the caller's to free */
+    bool is_too_large;                  /* there was more, which was not waited for */
     char charset[CHARSET_NAME_MAX + 1]; /* as of struct http_request */
 };
 

@@ -205,6 +205,11 @@ struct http_request *lister_next(struct lister *l)
     return &l->request;
 }
 
+const char *lister_name(struct lister *l)
+{
+    return buf_cstr(&l->name);
+}
+
 void lister_result(const struct lister *l, struct lister_result *out)
 {
     *out = l->result;
@@ -251,7 +256,7 @@ static enum rc unusable(struct lister *l, struct http_engine *h, const struct er
 {
     if (why->rc == RC_NOMEM)
         return err_nomem(e);
-    if (why->rc != RC_LIMIT && http_engine_retry(h, &l->request, why->msg))
+    if (h && why->rc != RC_LIMIT && http_engine_retry(h, &l->request, why->msg))
         return RC_OK;
     return err_set(e, RC_SYNTAX, "%s: page %" PRIu64 " of the list: %s", buf_cstr(&l->name),
                    l->number, why->msg);

@@ -52,9 +52,12 @@ struct http_request *lister_next(struct lister *l);
 
 /* A request of lister_next() is done. RC_OK: the list continues: http_engine_kick(). RC_END: all lists have been
  * read. RC_STOPPED: the engine was stopped. RC_AUTH, RC_NET, RC_SYNTAX: the list is refused, cannot be reached or
- * is no list; RC_NOMEM, or as `found`. */
+ * is no list; RC_NOMEM, or as `found`. `h` NULL: what is no page is not asked for again. */
 enum rc lister_take(struct lister *l, struct http_engine *h, struct http_request *r, struct err *e);
 
 void lister_result(const struct lister *l, struct lister_result *out);
+
+/* Whose list is being read: "convocore, agentId A1". */
+const char *lister_name(struct lister *l);
 
 #endif

@@ -3,81 +3,24 @@
 import contextlib
 import datetime
 import email.utils
-import http.server
 import json
 import os
 import resource
-import socket
-import ssl
 import sys
-import threading
 
 import pytest
 
 import databases
 from certificates import make_authority, openssl
+from checks import KEY, Night, Secure, free_port, good
 from conftest import ROOT
+from raw_server import HANG, RawServer
 from tiny_server import TinyServer
 
 sys.path.insert(0, str(ROOT / "tests" / "sandbox"))
 from s3 import S3Server  # noqa: E402
 
-KEY = "s3cr3t-key-of-this-test"
-ENV = {"OMNI_API_KEY": KEY}
 cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
-
-
-def payload(lead):
-    return json.dumps({"status": "OK", "lead": {"id": lead, "firstName": "Ada"}}).encode()
-
-
-def snapshot(folder):
-    """Every name below a folder with what is behind it, and when it was changed."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        of = path.lstat()
-        found[str(path.relative_to(folder))] = (of.st_mode, of.st_size, of.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-    return found
-
-
-class Night:
-    """A job in a folder, what is said of it, and that everything is as before."""
-
-    def __init__(self, leadpipe, sandbox):
-        self.leadpipe, self.sandbox, self.folder = leadpipe, sandbox, leadpipe.folder
-        (self.folder / "out").mkdir()
-        self.write("omni.key", sandbox.key + "\n", 0o600)
-        self.write("ids.txt", "plain-1\nplain-2\n")
-        self.job = {"provider": "omni", "base-url": sandbox.omni, "api-key-file": "omni.key", "ids": "ids.txt",
-                    "state": "job.state", "to": [{"csv": {"target": "out/"}}], "failed": "out/failed.ndjson"}
-        self.secrets = [sandbox.key, KEY]
-
-    def write(self, name, text, mode=0o644):
-        (self.folder / name).write_text(text)
-        (self.folder / name).chmod(mode)
-
-    def check(self, *words, status=0, env=None, job="job.yaml", **popen):
-        """The points as (level, subject, message), by --json; the text form must say the same."""
-        if job == "job.yaml":
-            self.write(job, json.dumps(self.job))
-        before = snapshot(self.folder)
-        done = self.leadpipe("check", job, "--json", *words, env=env, **popen)
-        assert done.returncode == status, (done.stdout, done.stderr)
-        assert done.stderr == "" and snapshot(self.folder) == before
-        points = [json.loads(line) for line in done.stdout.splitlines()]
-        for point in points:
-            assert list(point) == ["level", "subject", "message"] and point["level"] in ("ok", "warn", "FAIL"), point
-        assert any(point["level"] == "FAIL" for point in points) == (status == 1)
-        for secret in self.secrets:
-            assert secret.encode() not in done.stdout
-        return [(point["level"], point["subject"], point["message"]) for point in points]
-
-    def finds(self, level, subject, *texts, **more):
-        """There is exactly one such point; returns the others that are not ok."""
-        points = self.check(status=1 if level == "FAIL" else 0, **more)
-        found = [point for point in points if point[:2] == (level, subject) and all(text in point[2] for text in texts)]
-        assert len(found) == 1, points
-        return [point for point in points if point[0] != "ok" and point not in found]
 
 
 @pytest.fixture
@@ -163,11 +106,6 @@ def test_a_key_that_is_refused(night):
 
 # --- the provider -------------------------------------------------------------------------------------
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def test_a_host_without_an_address(night):
     night.job["base-url"] = "https://provider.invalid/api"
     assert night.finds("FAIL", "provider", "https://provider.invalid", "resolve", "DNS") == []
@@ -186,10 +124,6 @@ def tiny():
             stack.callback(server.close)
             return server
         yield start
-
-
-def good(path, _, **fields):
-    return 200, {"Content-Type": "application/json", **fields}, payload(path.rsplit("/", 1)[1])
 
 
 @pytest.mark.parametrize("hours, level, says", [(-1, "FAIL", "ahead of"), (1, "FAIL", "behind"), (0, "ok", "agree"), (-0.02, "warn", "ahead of")])
@@ -218,32 +152,33 @@ def test_a_lead_that_is_missing_and_one_that_is_not(night, tiny):
     assert ("ok", "lead") in [point[:2] for point in points] and any(message.startswith("plain-2") for _, _, message in points)
 
 
+def test_a_lead_that_is_too_large(night):
+    night.job["max-body"] = "100"
+    assert night.finds("FAIL", "lead", "plain-1", "--max-body") == []
+
+
+def test_an_endless_answer(night):
+    """What is larger than allowed is not waited for."""
+    steps = [b"HTTP/1.1 200 OK\r\n\r\n[", b"1," * 50_000, HANG]
+    with RawServer(lambda path, n: steps) as server:
+        night.job.update({"base-url": server.url, "max-body": "50000"})
+        assert night.finds("FAIL", "lead", "plain-1", "--max-body") == []
+
+
+def test_lines_that_are_no_ids(night, control):
+    """The provider is reached all the same."""
+    night.write("ids.txt", "a\tb\n" * 6)
+    night.job["id-format"] = "lines"
+    points = night.check()
+    assert [point[:2] for point in points if point[0] == "warn"] == [("warn", "ids")] * 5
+    assert [message for level, subject, message in points if subject == "provider" and "reached" in message]
+    assert control.requests() == []
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"{\"success\": false, \"message\": \"no\"}"])
 def test_a_body_that_is_no_lead(night, tiny, body):
     night.job["base-url"] = tiny(lambda path, headers: (200, {}, body)).url
     assert night.finds("FAIL", "lead", "plain-1") == []
-
-
-class Secure:
-    def __init__(self, folder, name):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                _, fields, body = good(self.path, None)
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / (name + ".pem"), folder / (name + ".key"))
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.url = "https://127.0.0.1:%d" % self.server.server_port
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,165 @@
+#include "check/check_list.h"
+
+#include <inttypes.h>
+
+#include "core/http/http_status.h"
+#include "core/source/lister.h"
+
+/* So many lists are asked for a page. */
+#define LISTS_MAX 5
+#define FIRST_BYTES_MAX ((size_t)64 << 10)
+
+/* The first page of one list. */
+struct first_page {
+    struct asking *asking;
+    struct lister *lister;
+    struct buf first_id;
+    uint64_t n; /* leads */
+    bool has_ended;
+};
+
+static enum rc on_found(void *ctx, struct str id, const struct str *params, struct err *e)
+{
+    struct first_page *page = ctx;
+    (void)params;
+    if (page->n++ == 0)
+        buf_add_str(&page->first_id, id);
+    return buf_rc(&page->first_id) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+/* No second page is asked for. */
+static enum rc on_page_end(void *ctx, struct err *e)
+{
+    struct first_page *page = ctx;
+    (void)e;
+    page->has_ended = true;
+    return RC_CLOSED;
+}
+
+/* ---- what is said of it --------------------------------------------------------------------- */
+
+static void report_page(struct first_page *page, const struct http_probe *p)
+{
+    struct lister_result result;
+    const struct findings *to = page->asking->to;
+    const char *name = lister_name(page->lister);
+    lister_result(page->lister, &result);
+    if (page->n > 0)
+        findings_add(to, FINDING_OK, "list",
+                     "%s: the first page has %" PRIu64 " lead%s and came in %" PRId64
+                     " ms; the first one is %s",
+                     name, page->n, page->n == 1 ? "" : "s", p->total_us / 1000,
+                     buf_cstr(&page->first_id));
+    else if (result.bad == 0)
+        findings_add(to, FINDING_WARN, "list",
+                     "%s: the first page has no leads; nothing would be exported: are the account "
+                     "of the key, --param and --created-since right?",
+                     name);
+    if (result.bad > 0)
+        findings_add(
+            to, page->n > 0 ? FINDING_WARN : FINDING_FAIL, "list",
+            "%s: %" PRIu64 " element%s of the first page %s no valid ID, and would be left "
+            "out; is --provider the right one?",
+            name, result.bad, result.bad == 1 ? "" : "s", result.bad == 1 ? "has" : "have");
+}
+
+static const char *advice(const struct http_probe *p)
+{
+    switch (p->status) {
+    case 403:
+        return "may this key list leads?";
+    case 400:
+    case 404:
+    case 410:
+        return "check --base-url, --server, --param and the account of the key";
+    default:
+        break;
+    }
+    if (p->status / 100 == 2)
+        return "is this the provider's server, and --provider the right one?";
+    return "try again later, and ask the provider if it stays so";
+}
+
+static void report_refusal(const struct first_page *page, const struct http_probe *p,
+                           const struct err *e)
+{
+    /* The text says what to do already. */
+    bool says_all = e->rc == RC_AUTH || http_status_is_redirect(p->status, false);
+    findings_add(page->asking->to, FINDING_FAIL, e->rc == RC_AUTH ? "key" : "list", "%s%s%s",
+                 e->msg, says_all ? "" : "; ", says_all ? "" : advice(p));
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+/* The lister takes the answer as if an engine had brought it. */
+static enum rc take(struct first_page *page, struct http_request *r, struct http_probe *p,
+                    struct err *e)
+{
+    r->end = p->is_too_large && p->status / 100 == 2 ? HTTP_TOO_LARGE : HTTP_ANSWERED;
+    r->status = p->status;
+    r->is_redirect = http_status_is_redirect(p->status, false);
+    r->answer = p->body;
+    p->body = (struct buf){0};
+    memcpy(r->charset, p->charset, sizeof r->charset);
+    return lister_take(page->lister, NULL, r, e);
+}
+
+static enum rc ask_page(struct first_page *page, bool *is_fine, struct err *e)
+{
+    struct http_probe p;
+    struct err why;
+    struct asking *a = page->asking;
+    struct http_request *r = lister_next(page->lister);
+    enum rc rc = asking_get(a, r->url, &p, e);
+    if (rc == RC_OK && a->is_reached && p.stage == PROBE_ANSWERED) {
+        rc = take(page, r, &p, &why);
+        *is_fine = page->has_ended;
+        if (page->has_ended && a->n_requests == 1)
+            asking_report_key(a);
+        if (page->has_ended)
+            report_page(page, &p);
+        else if (rc != RC_NOMEM)
+            report_refusal(page, &p, &why);
+        rc = rc == RC_NOMEM ? err_nomem(e) : RC_OK;
+    } else if (rc == RC_OK && a->is_reached) {
+        findings_add(a->to, FINDING_FAIL, "list", "%s: %s; try again later",
+                     lister_name(page->lister), p.error);
+    }
+    buf_free(&p.body);
+    return rc;
+}
+
+static enum rc ask_list(struct asking *a, size_t list, bool *is_fine, struct err *e)
+{
+    const struct lister_cfg *listing = a->cfg->listing;
+    struct first_page page = {.asking = a};
+    struct lister_cfg cfg = *listing;
+    cfg.params = listing->params + list * listing->profile->n_params;
+    cfg.n_lists = 1;
+    cfg.log = NULL; /* what it would say is reported here */
+    cfg.found = on_found;
+    cfg.page_end = on_page_end;
+    cfg.ctx = &page;
+    *is_fine = false;
+    buf_init(&page.first_id, FIRST_BYTES_MAX);
+    enum rc rc = lister_new(&page.lister, &cfg, e);
+    if (rc == RC_OK)
+        rc = ask_page(&page, is_fine, e);
+    else if (rc == RC_USAGE)
+        findings_add(a->to, FINDING_FAIL, "list", "%s", e->msg);
+    lister_free(page.lister);
+    buf_free(&page.first_id);
+    return rc == RC_USAGE ? RC_OK : rc;
+}
+
+enum rc check_list(struct asking *a, struct err *e)
+{
+    size_t n = a->cfg->listing->n_lists;
+    enum rc rc = RC_OK;
+    bool is_fine = true;
+    for (size_t i = 0; rc == RC_OK && is_fine && i < n && i < LISTS_MAX; i++)
+        rc = ask_list(a, i, &is_fine, e);
+    if (rc == RC_OK && is_fine && n > LISTS_MAX)
+        findings_add(a->to, FINDING_OK, "list", "%zu more lists were not asked for", n - LISTS_MAX);
+    return rc;
+}
