@@ -118,19 +118,35 @@ static enum rc resume(struct resume_plan *p, struct err *e)
     return progress_load(&p->progress, &p->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
 }
 
+/* *blank: there is nothing to resume. */
+static enum rc may_resume(struct resume_plan *p, bool *blank, struct err *e)
+{
+    enum rc rc = RC_OK;
+    *blank = false;
+    if (state_phase(p->state) == STATE_RUNNING)
+        rc = is_blank(p, &p->run, blank, e);
+    if (rc != RC_OK || *blank)
+        return rc;
+    rc = compare_settings(p, &p->run, e);
+    return rc == RC_OK ? check_run(p, e) : rc;
+}
+
+enum rc resume_may(const struct run_cfg *cfg, struct state *s, const struct state_run *run,
+                   bool *is_blank, struct err *e)
+{
+    struct resume_plan p = {.cfg = cfg, .state = s, .run = *run};
+    return may_resume(&p, is_blank, e);
+}
+
 /* An unfinished run is there. */
 static enum rc load_run(struct resume_plan *p, struct err *e)
 {
     bool blank = false;
     enum rc rc = state_load(p->state, &p->run, e);
-    if (rc == RC_OK && state_phase(p->state) == STATE_RUNNING)
-        rc = is_blank(p, &p->run, &blank, e);
+    if (rc == RC_OK)
+        rc = may_resume(p, &blank, e);
     if (rc == RC_OK && blank)
         return begin_run(p, e);
-    if (rc == RC_OK)
-        rc = compare_settings(p, &p->run, e);
-    if (rc == RC_OK)
-        rc = check_run(p, e);
     if (rc == RC_OK)
         rc = resume(p, e);
     p->republish = rc == RC_OK && state_phase(p->state) == STATE_PUBLISHING;

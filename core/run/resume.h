@@ -54,6 +54,10 @@ struct resume_plan {
  * one to resume, and sets both. RC_USAGE: it holds an unfinished run of another command; else as the
  * state's functions. */
 enum rc resume_begin(struct resume_plan *p, struct err *e);
+/* Would resume_begin() resume that unfinished run of `s`, which may be one that is only read (state_status.h)?
+ * *is_blank: nothing of it is done, and a new one begins. Else as resume_begin(). Changes nothing. */
+enum rc resume_may(const struct run_cfg *cfg, struct state *s, const struct state_run *run,
+                   bool *is_blank, struct err *e);
 /* Before anything is done: takes what happened after its last checkpoint out of the state, and puts its
  * columns into the schema. */
 enum rc resume_restore(struct resume_plan *p, struct schema *schema, struct err *e);

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "core/base/checked.h"
 #include "core/base/random_hex.h"
 #include "core/file/outfile.h"
 #include "core/run/run_check.h"
+#include "core/run/run_probe_state.h"
 #include "core/run/run_space.h"
 #include "core/run/run_targets.h"
 
@@ -16,6 +18,8 @@ struct probing {
     struct findings counting;
     struct run_files files;
     struct run_space space;
+    struct run_status status; /* of the state */
+    bool has_status;
     unsigned failures;
 };
 
@@ -26,22 +30,53 @@ static void count(void *ctx, enum finding_level level, const char *subject, cons
     p->to->add(p->to->ctx, level, subject, text);
 }
 
+/* ---- state ---------------------------------------------------------------------------------- */
+
+static void probe_state(struct probing *p, const struct run_file *file)
+{
+    struct err e;
+    if (run_check_add_option(&p->files, p->cfg->places, file, &e) != RC_OK) {
+        findings_add(&p->counting, FINDING_FAIL, "state", "%s", e.msg);
+        return;
+    }
+    p->has_status = run_probe_state(p->cfg, &p->status, &p->counting);
+    run_space_add_bytes(&p->space, file->path, 0); /* it is not written beside itself */
+}
+
+/* What files of this machine the last run wrote for that sink, by its state. */
+static uint64_t bytes_of_last_run(const struct probing *p, size_t sink)
+{
+    uint64_t sum = 0;
+    if (!p->has_status || p->status.n_sinks != p->cfg->n_sinks)
+        return 0;
+    const struct sink_result *r = &p->status.sinks[sink];
+    for (size_t i = 0; i < r->n_files; i++) {
+        if (!outfile_is_url(r->files[i].path) && !u64_add(sum, r->files[i].bytes, &sum))
+            return 0;
+    }
+    return sum;
+}
+
 /* ---- sinks ---------------------------------------------------------------------------------- */
 
 /* What a sink writes: one point for all files of this machine, and one for each other place. */
 static void probe_paths(struct probing *p, const struct run_sink_cfg *sink, const struct buf *paths)
 {
     size_t n = 0;
+    uint64_t bytes = 0, last_bytes = bytes_of_last_run(p, (size_t)(sink - p->cfg->sinks));
     const char *first = NULL;
     for (size_t at = 0; at < paths->len; at += strlen(paths->data + at) + 1) {
         const char *path = paths->data + at;
         bool is_other_bucket = outfile_is_url(path) && first && outfile_is_url(first);
         if (!is_other_bucket)
             (void)outfile_probe(p->cfg->places, path, sink->ops->name, &p->counting);
-        run_space_add(&p->space, path);
+        bytes += run_space_add(&p->space, path);
         first = first ? first : path;
         n++;
     }
+    /* Of a target with a date there is nothing yet. */
+    if (first && last_bytes > bytes)
+        run_space_add_bytes(&p->space, first, last_bytes - bytes);
     if (n && !outfile_is_url(first))
         findings_add(&p->counting, FINDING_OK, sink->ops->name, "%s: %zu %s be written",
                      sink->cfg.spec, n, n == 1 ? "output can" : "outputs can");
@@ -78,7 +113,7 @@ static void probe_file(struct probing *p, const struct run_file *file)
         findings_add(&p->counting, FINDING_FAIL, "output", "%s", e.msg);
         return;
     }
-    run_space_add(&p->space, file->path);
+    (void)run_space_add(&p->space, file->path);
     if (!outfile_probe(p->cfg->places, file->path, "output", &p->counting))
         findings_add(&p->counting, FINDING_OK, "output", "--%s: %s can be written", file->option,
                      file->path);
@@ -92,6 +127,10 @@ static void probe_all(struct probing *p)
     if (run_files_add_standard(&p->files, &e) != RC_OK) {
         findings_add(&p->counting, FINDING_FAIL, "output", "%s", e.msg);
         return;
+    }
+    for (size_t i = 0; i < p->cfg->n_files; i++) {
+        if (p->cfg->files[i].use == FILE_DATABASE)
+            probe_state(p, &p->cfg->files[i]);
     }
     for (size_t i = 0; i < p->cfg->n_sinks; i++)
         probe_sink(p, &p->cfg->sinks[i]);
@@ -119,6 +158,8 @@ void run_probe(const struct run_cfg *cfg, const struct findings *f)
         probe_all(&p);
     else
         findings_add(f, FINDING_FAIL, "job", "%s", e.msg);
+    if (p.has_status)
+        run_status_free(&p.status);
     run_files_free(&p.files);
     run_targets_free(&targets);
 }

@@ -1,13 +1,14 @@
 #include "core/run/run_space.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "core/base/checked.h"
 #include "core/base/units.h"
 #include "core/file/outfile.h"
 
@@ -61,14 +62,22 @@ static struct run_space_item *item_of(struct run_space *s, const char *path)
     return item;
 }
 
-void run_space_add(struct run_space *s, const char *path)
+void run_space_add_bytes(struct run_space *s, const char *path, uint64_t bytes)
 {
-    struct stat st;
     if (outfile_is_url(path) || !outfile_is_file(path))
         return;
     struct run_space_item *item = item_of(s, path);
-    if (item && stat(path, &st) == 0 && st.st_size > 0)
-        item->bytes_then += (uint64_t)st.st_size;
+    if (item && !u64_add(item->bytes_then, bytes, &item->bytes_then))
+        item->bytes_then = UINT64_MAX; /* as a damaged record may say */
+}
+
+uint64_t run_space_add(struct run_space *s, const char *path)
+{
+    struct stat st;
+    bool is_there = !outfile_is_url(path) && outfile_is_file(path) && stat(path, &st) == 0;
+    uint64_t bytes = is_there && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+    run_space_add_bytes(s, path, bytes);
+    return bytes;
 }
 
 static void report_item(const struct run_space_item *item, const struct findings *f)

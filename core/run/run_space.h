@@ -22,9 +22,12 @@ struct run_space {
     size_t n;
 };
 
-/* A file that will be written at `path`, beside what is there: as large as that, as far as anybody knows. URLs and
- * streams are passed over. */
-void run_space_add(struct run_space *s, const char *path);
+/* A file that will be written at `path`, beside what is there: as large as that, as far as anybody knows. The bytes
+ * of what is there. URLs and streams are passed over. */
+uint64_t run_space_add(struct run_space *s, const char *path);
+
+/* So many bytes more than what is there, of what will be written to the file system of `path`. */
+void run_space_add_bytes(struct run_space *s, const char *path, uint64_t bytes);
 
 /* One point for each file system. */
 void run_space_report(const struct run_space *s, const struct findings *f);

@@ -58,6 +58,15 @@ class Resumed:
         assert run.status == (128 + signal_number if signal_number != signal.SIGKILL else -signal.SIGKILL), run.done.stderr
         return run
 
+    def waiting(self, ids):
+        """A run that has asked for these, and waits for more."""
+        before = self.control.attempts(ids[-1])
+        process = self.start(stdin=subprocess.PIPE)
+        process.stdin.write(lines(ids).encode())
+        process.stdin.flush()
+        runs.wait_until(lambda: self.control.attempts(ids[-1]) > before, "the last ID is asked for")
+        return process
+
     def ended(self, process, timeout=60):
         if process.stdin:
             process.stdin.close()

@@ -107,7 +107,7 @@ def test_lies(stopped):
 
 
 RECORD_OF_NOTHING = (
-    '{"ids_read":0,"ids_unique":0,"ids_duplicates":0,"exported":0,"unchanged":0,"missing":0,"failed":0,'
+    '{"ids_read":0,"ids_unique":0,"ids_duplicates":0,"ids_others":0,"ids_expected":0,"exported":0,"unchanged":0,"missing":0,"failed":0,'
     '"requests":0,"retries":0,"bytes_received":0,"replaced":0,"other_ids":0,"codes_beyond":0,"members_beyond":0,"leads_beyond":0,'
     '"missing_allowed":0,"exit_status":%d,"withheld":%d,"ended_ms":1,"active_ms":1,"first_failure":"","first_beyond":"","sinks":['
     '{"deliveries":0,"delivered":0,"failed":0,"is_delivery":0,"files":[{"rows":0,"bytes":0,"path":"leads.csv"}]},'

@@ -157,14 +157,10 @@ def test_deliveries_without_an_answer(leadpipe, sandbox, control):
     assert status(leadpipe)[1]["run"]["sinks"][1]["delivered"] > 0
 
 
-def test_while_a_run_has_it(resumed, leadpipe, control):
+def test_while_a_run_has_it(resumed, leadpipe):
     """It is named; what can be read is there; and the run does not notice."""
     resumed.part(IDS[:10])
-    before = control.attempts(IDS[29])
-    process = resumed.start(stdin=subprocess.PIPE)
-    process.stdin.write(resumes.lines(IDS[:30]).encode())
-    process.stdin.flush()
-    runs.wait_until(lambda: control.attempts(IDS[29]) > before, "the last ID is asked for")
+    process = resumed.waiting(IDS[:30])
     text, found = status(leadpipe, same=False)
     assert (found["in_use"], found["process"], found["run"]["phase"]) == (True, process.pid, "unfinished")
     assert 10 <= found["run"]["checkpoint"]["done"] <= 30

@@ -1,0 +1,12 @@
+/* Would a run get its state? Private to core/run. */
+#ifndef LEADPIPE_RUN_PROBE_STATE_H
+#define LEADPIPE_RUN_PROBE_STATE_H
+
+#include "core/base/findings.h"
+#include "core/run/run_status.h"
+
+/* Reports on the state of `cfg`, which has one: whether it can be used, who has it, and what becomes of an unfinished
+ * run in it. Takes no lock and writes nothing. True: *out is what is in it, for run_status_free(). */
+bool run_probe_state(const struct run_cfg *cfg, struct run_status *out, const struct findings *f);
+
+#endif
