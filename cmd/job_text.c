@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd/job_secret.h"
+#include "core/base/read_full.h"
 #include "core/base/unicode.h"
 
 #define INDENT "    "
@@ -175,19 +176,14 @@ enum rc job_text_check(struct job_text *t, const char *path, struct str text, st
 
 static enum rc read_all(int fd, const char *path, char *bytes, size_t *len, struct err *e)
 {
-    *len = 0;
-    while (*len <= JOB_BYTES_MAX) {
-        ssize_t n = read(fd, bytes + *len, JOB_BYTES_MAX + 1 - *len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_sys(e, RC_USAGE, errno, "%s", path);
-        if (n == 0)
-            return RC_OK;
-        *len += (size_t)n;
-    }
-    return err_set(e, RC_USAGE, "%s: is larger than 1 MiB, the most that a job file may have",
-                   path);
+    ssize_t n = read_full(fd, bytes, JOB_BYTES_MAX + 1);
+    if (n < 0)
+        return err_sys(e, RC_USAGE, errno, "%s", path);
+    if ((size_t)n > JOB_BYTES_MAX)
+        return err_set(e, RC_USAGE, "%s: is larger than 1 MiB, the most that a job file may have",
+                       path);
+    *len = (size_t)n;
+    return RC_OK;
 }
 
 enum rc job_text_read(struct job_text *t, const char *path, struct arena *memory, struct err *e)

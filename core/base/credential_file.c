@@ -7,24 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE (CREDENTIAL_FILE_BYTES_MAX + 2) /* what is too large shows, and a NUL */
+#include "core/base/read_full.h"
 
-/* Reads the whole file, but no more than `size` bytes; -1 and errno when it cannot. */
-static ssize_t read_all(int fd, char *into, size_t size)
-{
-    size_t n = 0;
-    while (n < size) {
-        ssize_t got = read(fd, into + n, size - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    return (ssize_t)n;
-}
+#define SIZE (CREDENTIAL_FILE_BYTES_MAX + 2) /* what is too large shows, and a NUL */
 
 static enum rc read_open(int fd, char *text, size_t *len, const char **fault)
 {
@@ -35,7 +20,7 @@ static enum rc read_open(int fd, char *text, size_t *len, const char **fault)
         *fault = "is not a regular file";
         return RC_USAGE;
     }
-    ssize_t n = read_all(fd, text, CREDENTIAL_FILE_BYTES_MAX + 1);
+    ssize_t n = read_full(fd, text, CREDENTIAL_FILE_BYTES_MAX + 1);
     if (n < 0)
         return RC_USAGE;
     if ((size_t)n > CREDENTIAL_FILE_BYTES_MAX) {

@@ -1,11 +1,11 @@
 /* Options and their values as texts. */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/option.h"
+#include "core/base/read_full.h"
 
 #define PIECE_BYTES 16384
 
@@ -145,21 +145,6 @@ static void put_path(struct buf *b, const char *path, const char *folder)
     buf_adds(b, path);
 }
 
-/* Reads on until the piece is full, so that the same content gives the same pieces. */
-static size_t read_piece(int fd, char *piece, size_t size)
-{
-    size_t n = 0;
-    while (n < size) {
-        ssize_t got = read(fd, piece + n, size - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) /* who uses the file will say why it cannot be read */
-            break;
-        n += (size_t)got;
-    }
-    return n;
-}
-
 /* A hash of what is in a regular file; a pipe can be read only once, and not here. */
 static void put_content(struct buf *b, const char *path)
 {
@@ -170,8 +155,10 @@ static void put_content(struct buf *b, const char *path)
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        for (size_t n; (n = read_piece(fd, piece, sizeof piece)) > 0;)
-            hash = str_hash((struct str){piece, n}, hash);
+        /* Full pieces, so that the same content gives the same ones. Who uses the file will say why it
+         * cannot be read. */
+        for (ssize_t n; (n = read_full(fd, piece, sizeof piece)) > 0;)
+            hash = str_hash((struct str){piece, (size_t)n}, hash);
         buf_addf(b, " (%016" PRIx64 ")", hash);
     }
     (void)close(fd); /* nothing was written */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/base/read_full.h"
+
 enum rc fd_open_rc(int errnum)
 {
     switch (errnum) {
@@ -42,17 +44,10 @@ int fd_write_all(int fd, const char *p, size_t n)
 enum rc fd_read_at(int fd, const char *label, uint64_t at, void *p, size_t n, size_t *got,
                    struct err *e)
 {
-    size_t done = 0;
-    while (done < n) {
-        ssize_t r = pread(fd, (char *)p + done, n - done, (off_t)(at + done));
-        if (r == 0)
-            break;
-        if (r > 0)
-            done += (size_t)r;
-        else if (errno != EINTR)
-            return err_sys(e, RC_IO, errno, "%s", label);
-    }
-    *got = done;
+    ssize_t read_now = pread_full(fd, p, n, (off_t)at);
+    if (read_now < 0)
+        return err_sys(e, RC_IO, errno, "%s", label);
+    *got = (size_t)read_now;
     return RC_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/read_full.h"
 #include "core/file/fd_io.h"
 #include "core/file/folder.h"
 #include "core/file/target.h"
@@ -58,17 +59,9 @@ enum rc state_file_check_header(const char *path, const unsigned char *header, s
 static enum rc read_beginning(const char *path, int fd, unsigned char *p, size_t size, size_t *n,
                               struct err *e)
 {
-    *n = 0;
-    while (*n < size) {
-        ssize_t got = pread(fd, p + *n, size - *n, (off_t)*n);
-        if (got < 0 && errno != EINTR)
-            return err_sys(e, RC_IO, errno, "%s", path);
-        if (got == 0)
-            break;
-        if (got > 0)
-            *n += (size_t)got;
-    }
-    return RC_OK;
+    ssize_t got = pread_full(fd, p, size, 0);
+    *n = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? err_sys(e, RC_IO, errno, "%s", path) : RC_OK;
 }
 
 /* Nothing was ever written: it is empty, or the power went off when of its first page the length was

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/grow.h"
+#include "core/base/read_full.h"
 #include "core/state/state_internal.h"
 
 /* SQLite's file format: section 1.3, the header of a database; section 4.1, the -wal file. */
@@ -61,23 +62,6 @@ static uint32_t big_endian(const unsigned char *p)
 static uint32_t little_endian(const unsigned char *p)
 {
     return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
-}
-
-/* All `n` bytes, or as many as there are; -1: an error. */
-static ssize_t read_at(int fd, void *p, size_t n, off_t at)
-{
-    size_t done = 0;
-    while (done < n) {
-        ssize_t got = pread(fd, (char *)p + done, n - done, at + (off_t)done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    return (ssize_t)done;
 }
 
 /* ---- the -wal file ---------------------------------------------------------------------------- */
@@ -150,7 +134,7 @@ static enum rc read_frames(struct state_snapshot *s, struct wal_sum sum, unsigne
     const size_t size = WAL_FRAME_BYTES + s->page_size;
     size_t committed = 0;
     for (uint32_t i = 0; i < UINT32_MAX; i++) {
-        ssize_t got = read_at(s->wal_fd, frame, size, WAL_HEADER_BYTES + (off_t)i * (off_t)size);
+        ssize_t got = pread_full(s->wal_fd, frame, size, WAL_HEADER_BYTES + (off_t)i * (off_t)size);
         if (got < 0)
             return err_sys(e, RC_IO, errno, "%s-wal", s->path);
         uint32_t page = big_endian(frame);
@@ -177,7 +161,7 @@ static enum rc read_frames(struct state_snapshot *s, struct wal_sum sum, unsigne
 static enum rc read_wal(struct state_snapshot *s, struct err *e)
 {
     struct wal_sum sum = {0};
-    ssize_t got = s->wal_fd < 0 ? 0 : read_at(s->wal_fd, s->wal_header, WAL_HEADER_BYTES, 0);
+    ssize_t got = s->wal_fd < 0 ? 0 : pread_full(s->wal_fd, s->wal_header, WAL_HEADER_BYTES, 0);
     if (got < 0)
         return err_sys(e, RC_IO, errno, "%s-wal", s->path);
     if (got < WAL_HEADER_BYTES || !take_wal_header(s->wal_header, &sum))
@@ -222,7 +206,7 @@ static bool read_part(const struct state_snapshot *s, unsigned char *p, size_t n
     int fd;
     off_t inside = (off_t)(at % s->page_size);
     off_t from = locate(s, (uint32_t)(at / s->page_size) + 1, &fd);
-    if (read_at(fd, p, n, from + inside) != (ssize_t)n)
+    if (pread_full(fd, p, n, from + inside) != (ssize_t)n)
         return false;
     for (sqlite3_int64 i = DB_WRITE_VERSION; i <= DB_READ_VERSION; i++) {
         if (i >= at && i < at + (sqlite3_int64)n)
@@ -403,7 +387,7 @@ static enum rc check_journal(const struct state_snapshot *s, const char *real, s
     int fd = -1;
     unsigned char first = 0;
     enum rc rc = open_beside(real, "-journal", &fd, e);
-    if (rc == RC_OK && fd >= 0 && read_at(fd, &first, 1, 0) > 0 && first)
+    if (rc == RC_OK && fd >= 0 && pread_full(fd, &first, 1, 0) > 0 && first)
         rc = err_set(e, RC_USAGE,
                      "%s: another program was changing it and did not finish: %s-journal exists",
                      s->path, s->path);
@@ -415,7 +399,7 @@ static enum rc check_journal(const struct state_snapshot *s, const char *real, s
 static enum rc take_beginning(struct state_snapshot *s, struct err *e)
 {
     unsigned char page[STATE_PAGE_BYTES + 1];
-    ssize_t n = read_at(s->fd, page, sizeof page, 0);
+    ssize_t n = pread_full(s->fd, page, sizeof page, 0);
     if (n < 0)
         return err_sys(e, RC_IO, errno, "%s", s->path);
     s->is_blank = state_file_is_blank(page, (size_t)n);
@@ -517,7 +501,7 @@ bool state_snapshot_holds(const struct state_snapshot *s)
     int64_t age = ns_between(&s->st.st_mtim, &s->opened);
     if (age < TICK_NS && age > -TICK_NS)
         return false;
-    if (s->wal_fd >= 0 && read_at(s->wal_fd, header, sizeof header, 0) < 0)
+    if (s->wal_fd >= 0 && pread_full(s->wal_fd, header, sizeof header, 0) < 0)
         return false;
     return s->n_frames == 0 || memcmp(header, s->wal_header, sizeof header) == 0;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/base/read_full.h"
+
 static const char *folder(void)
 {
     const char *given = getenv("TMPDIR");
@@ -63,17 +65,10 @@ void pg_spool_add(struct pg_spool *s, const struct pg_spool_piece *piece, struct
 
 static enum rc get(const struct pg_spool *s, uint64_t *at, void *data, size_t n, struct err *e)
 {
-    char *p = data;
-    while (n > 0) {
-        ssize_t got = pread(s->fd, p, n, (off_t)*at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return err_sys(e, RC_IO, got < 0 ? errno : EIO, "the spool file in %s", folder());
-        p += got;
-        n -= (size_t)got;
-        *at += (uint64_t)got;
-    }
+    ssize_t got = pread_full(s->fd, data, n, (off_t)*at);
+    if (got < 0 || (size_t)got < n)
+        return err_sys(e, RC_IO, got < 0 ? errno : EIO, "the spool file in %s", folder());
+    *at += n;
     return RC_OK;
 }
 
