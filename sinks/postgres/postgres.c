@@ -1,90 +1,24 @@
 /* The sink "postgres": tables of a PostgreSQL database. */
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/arena.h"
 #include "core/base/units.h"
 #include "core/sink.h"
-#include <stdio.h>
+#include "sinks/postgres/command.h"
+#include "sinks/postgres/finish_text.h"
 #include "sinks/postgres/merge.h"
+#include "sinks/postgres/options.h"
 #include "sinks/postgres/rights.h"
 #include "sinks/postgres/user_table.h"
-#include "sinks/postgres/options.h"
 #include "sinks/registry.h"
 
-#define MEMORY_MAX ((size_t)256 << 20)
 #define COLUMNS_MAX 1500   /* PostgreSQL has 1,600; some are the sink's */
 #define KEY_BYTES_MAX 2000 /* of an index row, of which PostgreSQL allows 2,704 */
 #define CLEAN_UP_MS 5000   /* how long taking back may wait for the server */
 #define TRIES 5            /* of a merge that lost against other transactions, or its connection */
-
-/* ---- checks --------------------------------------------------------------------------------- */
-
-static enum rc take_password(const struct sink_cfg *cfg, const char **out, struct err *e)
-{
-    *out = NULL;
-    if (secrets_take_variable(cfg->secrets, "PGPASSWORD", out) != RC_OK ||
-        (*out && secrets_add(cfg->secrets, str_c(*out)) != RC_OK))
-        return err_nomem(e);
-    return RC_OK;
-}
-
-static enum rc check_names(const struct pg_opts *opts, struct err *e)
-{
-    const char *const names[] = {opts->schema, opts->prefix};
-    for (size_t i = 0; i < 2; i++) {
-        const char *what = i ? "prefix" : "schema";
-        if (!names[i])
-            continue;
-        if (!*names[i] || !utf8_valid(names[i], strlen(names[i])))
-            return err_set(e, RC_USAGE, "postgres: %s=: must be a name in UTF-8", what);
-        if (strlen(names[i]) > 63)
-            return err_set(e, RC_USAGE, "postgres: %s=: a name has at most 63 bytes", what);
-    }
-    return RC_OK;
-}
-
-static enum rc make_relations(struct pg_place *p, const struct sink_cfg *cfg, struct arena *memory,
-                              struct err *e)
-{
-    const struct pg_opts *opts = cfg->opts;
-    *p = (struct pg_place){.provider = cfg->profile->name,
-                           .max_gone = &cfg->max_gone,
-                           .mode = (enum sql_mode)opts->mode,
-                           .deletes = (enum sql_deletes)opts->deletes,
-                           .all_text = opts->types == TYPES_TEXT};
-    for (size_t i = 0; (p->dialect = sql_dialect(i)); i++) {
-        if (strcmp(p->dialect->name, "postgres") == 0)
-            break;
-    }
-    return sql_relations_make(&p->relations, memory, p->dialect, cfg->profile, opts->prefix,
-                              p->all_text, e);
-}
-
-static enum rc pg_check(const struct sink_cfg *cfg, struct err *e)
-{
-    struct pg_place place;
-    struct arena memory;
-    const char *password;
-    enum rc rc = pg_conninfo_check(cfg->target, cfg->secrets, e);
-    if (rc == RC_OK)
-        rc = check_names(cfg->opts, e);
-    const struct pg_opts *opts = cfg->opts;
-    if (rc == RC_OK)
-        rc = sql_load_options_check((enum sql_mode)opts->mode, (enum sql_deletes)opts->deletes,
-                                    cfg->spec, e);
-    if (rc == RC_OK)
-        rc = take_password(cfg, &password, e);
-    if (rc != RC_OK)
-        return rc;
-    arena_init(&memory, MEMORY_MAX);
-    rc = make_relations(&place, cfg, &memory, e);
-    arena_free(&memory);
-    if (rc != RC_OK)
-        err_prefix(e, "%s", cfg->spec);
-    return rc;
-}
 
 static unsigned pg_needs(const struct sink_cfg *cfg)
 {
@@ -144,10 +78,10 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
     s->cfg = *cfg;
     s->stop.fd = -1;
     s->load.spool.fd = -1;
-    arena_init(&s->memory, MEMORY_MAX);
+    arena_init(&s->memory, PG_MEMORY_MAX);
     pg_misfits_init(&s->misfits);
     buf_init(&s->mark, SINK_TEXT_BYTES_MAX);
-    enum rc rc = make_relations(&s->place, &s->cfg, &s->memory, e);
+    enum rc rc = pg_make_relations(&s->place, &s->cfg, &s->memory, e);
     (void)snprintf(s->place.run_id, sizeof s->place.run_id, "%s", run_id);
     s->place.started_us = started_ms * 1000;
     if (rc == RC_OK)
@@ -155,7 +89,7 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
     if (rc == RC_OK)
         rc = stop_timer_open(&s->stop, e);
     if (rc == RC_OK)
-        rc = take_password(cfg, &password, e);
+        rc = pg_take_password(cfg, &password, e);
     if (rc != RC_OK)
         return rc;
     s->link = (struct pg_link){.wait_ms = -1};
@@ -387,7 +321,7 @@ static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
         rc = e->rc = RC_IO;
     if (rc != RC_OK || !text)
         return rc;
-    buf_addf(text, "%s %s %" PRId64, s->place.token, s->place.run_id, s->place.started_us / 1000);
+    pg_finish_text_put(text, &s->place);
     s->keeps = true;
     return RC_OK;
 }
@@ -421,7 +355,7 @@ static enum rc drop(struct postgres *s, struct err *e)
     struct buf sql;
     s->link.cfg.stop = s->link.cfg.run_stop = NULL;
     s->link.wait_ms = CLEAN_UP_MS;
-    buf_init(&sql, MEMORY_MAX);
+    buf_init(&sql, PG_MEMORY_MAX);
     pg_link_close(&s->link); /* and with it what is not committed */
     enum rc rc = pg_link_open(&s->link, e);
     if (rc == RC_OK)
@@ -478,35 +412,6 @@ static void pg_close(struct sink *sink)
 
 /* ---- a later run ------------------------------------------------------------------------------ */
 
-static bool is_hex(struct str text, size_t n)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return false;
-    }
-    return text.len == n;
-}
-
-static enum rc read_text(struct str given, struct str *token, char run_id[33], uint64_t *started_ms,
-                         struct err *e)
-{
-    char text[128];
-    struct str rest;
-    struct str id;
-    bool good = given.len < sizeof text - 1;
-    (void)snprintf(text, sizeof text, STR_FMT " ", STR_ARG(given));
-    rest = str_c(text);
-    good = good && text_take(&rest, ' ', token) && is_hex(*token, PG_TOKEN_BYTES - 1) &&
-           text_take(&rest, ' ', &id) && is_hex(id, 32) && text_take_uint(&rest, ' ', started_ms) &&
-           rest.len == 0 && *started_ms < (uint64_t)INT64_MAX / 1000;
-    if (!good)
-        return err_set(e, RC_SYNTAX, "what it says about finishing its outputs is malformed");
-    (void)snprintf(run_id, 33, STR_FMT, STR_ARG(id));
-    *token = STR_NONE;
-    return RC_OK;
-}
-
 static enum rc recover_check(struct postgres *s, bool *done, struct err *e)
 {
     struct pg_run run;
@@ -555,16 +460,14 @@ static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct
 
 static enum rc pg_recover(const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e)
 {
-    struct str token;
-    char run_id[33];
-    uint64_t started_ms = 0;
-    enum rc rc = read_text(r->text, &token, run_id, &started_ms, e);
+    struct pg_finish_text text;
+    enum rc rc = pg_finish_text_read(r->text, &text, e);
     if (rc != RC_OK)
         return rc;
     struct postgres *s = calloc(1, sizeof *s);
     if (!s)
         return err_nomem(e);
-    rc = init(s, cfg, run_id, (int64_t)started_ms, e);
+    rc = init(s, cfg, text.run_id, text.started_ms, e);
     if (rc == RC_OK)
         rc = recover(s, r, e);
     release(s);
