@@ -22,6 +22,7 @@
 /* How far the child had come for certain; shared with it. */
 struct progress {
     int phase; /* of enum state_phase */
+    int said;  /* by the state itself at the end, which is not always reached */
     int checkpoints, deliveries;
     bool failure_reported;
     struct err error;
@@ -108,6 +109,7 @@ static int run_child(enum fault fault, long after, struct progress *p)
     enum rc rc = state_open(&s, &cfg, &e);
     if (rc == RC_OK) {
         rc = whole_run(s, p, &e);
+        p->said = (int)state_phase(s);
         state_close(s);
     } else {
         p->error = e;
@@ -170,7 +172,8 @@ static void expect_accepted(struct state *s, bool want)
     }
 }
 
-static void expect_what_was_durable(const struct progress *p)
+/* Returns the phase that the file is in. */
+static int expect_what_was_durable(const struct progress *p)
 {
     struct err e = {0};
     faulty_begin(FAULT_NONE, 0); /* does not really sync either */
@@ -184,6 +187,7 @@ static void expect_what_was_durable(const struct progress *p)
     expect_accepted(s, phase >= STATE_PUBLISHING);
     state_close(s);
     assert_int_equal(access("s-wal", F_OK), -1);
+    return phase;
 }
 
 static void at_every_change(enum fault fault)
@@ -191,7 +195,7 @@ static void at_every_change(enum fault fault)
     struct progress *p = share();
     long n = 0;
     while (run_until(run_child, fault, n, p)) {
-        expect_what_was_durable(p);
+        (void)expect_what_was_durable(p);
         n += STRIDE;
     }
     assert_int_equal(p->phase, STATE_FINISHED);
@@ -228,7 +232,9 @@ static void failing_disk(enum fault fault, const char *text)
                 fail_msg("%s", p->error.msg);
             assert_memory_equal(p->error.msg, "s: ", 3);
         }
-        expect_what_was_durable(p);
+        /* a commit whose sync fails may hold all the same: what its texts name must not be taken back */
+        if (expect_what_was_durable(p) >= STATE_PUBLISHING)
+            assert_in_range(p->said, STATE_PUBLISHING, STATE_FINISHED);
     }
     (void)munmap(p, sizeof *p);
 }
@@ -330,7 +336,7 @@ static void no_memory(void **state)
     long n = 0;
     while (run_until(run_short_of_memory, FAULT_NONE, n, p)) {
         assert_int_equal(p->error.rc, p->phase < STATE_FINISHED ? RC_NOMEM : RC_OK);
-        expect_what_was_durable(p);
+        (void)expect_what_was_durable(p);
         n += 13 * STRIDE;
     }
     assert_int_equal(p->phase, STATE_FINISHED);
