@@ -4,9 +4,21 @@
 #include "core/http/http_probe.h"
 #include "core/sink_http.h"
 
-void delivery_probe(const struct sink_cfg *cfg, const char *url, struct http_retry_cfg limits,
+#define TIMEOUT_MAX_MS 30000
+
+void delivery_probe_hurry(struct http_retry_cfg *limits)
+{
+    limits->attempts = 1;
+    if (limits->timeout_ms > TIMEOUT_MAX_MS)
+        limits->timeout_ms = TIMEOUT_MAX_MS;
+    if (limits->retry_max_time_ms > TIMEOUT_MAX_MS)
+        limits->retry_max_time_ms = TIMEOUT_MAX_MS;
+}
+
+bool delivery_probe(const struct sink_cfg *cfg, const char *url, struct http_retry_cfg limits,
                     const char *subject, const struct findings *f)
 {
+    delivery_probe_hurry(&limits);
     const struct http_probe_cfg c = {
         .url = url,
         .user_agent = cfg->http->user_agent,
@@ -20,9 +32,11 @@ void delivery_probe(const struct sink_cfg *cfg, const char *url, struct http_ret
     };
     struct http_probe p;
     struct err e;
+    bool is_reached = false;
     if (http_probe(&p, &c, &e) == RC_OK)
-        (void)http_probe_report(&p, &c, subject, f);
+        is_reached = http_probe_report(&p, &c, subject, f);
     else
         findings_add(f, FINDING_FAIL, subject, "%s", e.msg);
     buf_free(&p.body);
+    return is_reached;
 }

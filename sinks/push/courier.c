@@ -150,6 +150,29 @@ static enum rc make_fixed_url(struct courier *c, const struct sink_cfg *cfg, str
     return t->has_field || t->has_taken ? RC_OK : fixed_text(c, t, true, cfg, &c->url, e);
 }
 
+struct token_cfg courier_token_cfg(const struct sink_cfg *cfg, const struct push_config *config,
+                                   const struct http_retry_cfg *retry)
+{
+    bool is_direct =
+        config->token_url && url_bypasses_proxy(config->token_url, cfg->http->allow_http);
+    return (struct token_cfg){
+        .clock = cfg->clock,
+        .log = cfg->log,
+        .subject = cfg->spec,
+        .url = config->token_url,
+        .auth = &config->destination->auth,
+        .id = str_c(config->client_id),
+        .secret = str_c(config->client_secret),
+        .refresh = str_c(config->refresh_token),
+        .redaction = cfg->secrets,
+        .user_agent = cfg->http->user_agent,
+        .cacert = cfg->http->cacert,
+        .proxy = is_direct ? "" : cfg->http->proxy,
+        .http_version = cfg->http->version,
+        .retry = *retry,
+    };
+}
+
 enum rc courier_open(struct courier *c, const struct sink_cfg *cfg,
                      const struct push_config *config, const struct http_retry_cfg *retry,
                      struct err *e)
@@ -169,29 +192,12 @@ enum rc courier_open(struct courier *c, const struct sink_cfg *cfg,
     buf_init(&c->before, DESTINATION_BODY_MAX);
     buf_init(&c->behind, DESTINATION_BODY_MAX);
     rng_seed_system(&c->rng);
-    c->token_cfg = (struct token_cfg){
-        .clock = cfg->clock,
-        .rng = &c->rng,
-        .log = cfg->log,
-        .subject = cfg->spec,
-        .url = config->token_url,
-        .auth = &config->destination->auth,
-        .id = str_c(config->client_id),
-        .secret = str_c(config->client_secret),
-        .refresh = str_c(config->refresh_token),
-        .redaction = cfg->secrets,
-        .user_agent = cfg->http->user_agent,
-        .cacert = cfg->http->cacert,
-        .http_version = cfg->http->version,
-        .retry = *retry,
-        .ctx = c,
-        .ready = on_token,
-        .failed = on_no_token,
-        .idle = on_token_idle,
-    };
-    if (config->token_url)
-        c->token_cfg.proxy =
-            url_bypasses_proxy(config->token_url, cfg->http->allow_http) ? "" : cfg->http->proxy;
+    c->token_cfg = courier_token_cfg(cfg, config, retry);
+    c->token_cfg.rng = &c->rng;
+    c->token_cfg.ctx = c;
+    c->token_cfg.ready = on_token;
+    c->token_cfg.failed = on_no_token;
+    c->token_cfg.idle = on_token_idle;
     enum rc rc = make_around(c, cfg, e);
     if (rc == RC_OK)
         rc = make_fixed_headers(c, cfg, e);

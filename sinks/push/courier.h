@@ -41,6 +41,10 @@ enum rc courier_open(struct courier *c, const struct sink_cfg *cfg,
                      struct err *e);
 void courier_close(struct courier *c); /* after delivery_free(); a zeroed one, too */
 
+/* What a token is asked for with, but for the loop, the random numbers and whom it is for. */
+struct token_cfg courier_token_cfg(const struct sink_cfg *cfg, const struct push_config *config,
+                                   const struct http_retry_cfg *retry);
+
 /* Its ctx is a struct courier. */
 extern const struct delivery_protocol push_protocol;
 

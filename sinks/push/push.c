@@ -12,6 +12,7 @@
 #include "sinks/push/preview.h"
 #include "sinks/push/push_batch.h"
 #include "sinks/push/push_config.h"
+#include "sinks/push/push_probe.h"
 #include "sinks/registry.h"
 
 #define MESSAGES_PER_REQUEST 4 /* that may be ready or on their way */
@@ -468,6 +469,7 @@ const struct sink_ops sink_push = {
     .target = NAMES_DESTINATIONS | NAMES_FILES,
     .eighths = 16, /* an item beside the lead, and the body that it goes into */
     .check = push_check,
+    .probe = push_probe,
     .needs = push_needs,
     .paths = push_paths,
     .open = push_open,

@@ -152,8 +152,9 @@ static void fail(struct token *t, int status, const char *text)
     t->cfg.failed(t->cfg.ctx, status, text);
 }
 
-/* "error" and "error_description" of RFC 6749 section 5.2, or how the body begins. */
-static void describe_refusal(struct token *t, const struct http_request *r)
+/* "error" and "error_description" of RFC 6749 section 5.2, or how the body begins. False: nothing was said, because
+ * the body does not have them, and `only_by_name`. */
+static bool describe_refusal(struct token *t, const struct http_request *r, bool only_by_name)
 {
     char shown[SHOWN_BYTES_MAX + 1], text[1024];
     struct arena a;
@@ -164,6 +165,10 @@ static void describe_refusal(struct token *t, const struct http_request *r)
     if (json_parse(&a, body, JSON_TREE, &doc, NULL) == RC_OK && json_is_object(doc.root)) {
         error = text_member(doc.root, STR("error"));
         description = text_member(doc.root, STR("error_description"));
+    }
+    if (only_by_name && !error.ptr) {
+        arena_wipe(&a);
+        return false;
     }
     if (error.ptr)
         (void)snprintf(text, sizeof text, STR_FMT "%s" STR_FMT, STR_ARG(error),
@@ -182,6 +187,7 @@ static void describe_refusal(struct token *t, const struct http_request *r)
     (void)snprintf(text, sizeof text, "no access token: the token server returned %d%s%s",
                    r->status, *shown ? ": " : "", shown);
     fail(t, r->status, text);
+    return true;
 }
 
 static enum rc keep_refresh(struct token *t, struct str refresh)
@@ -212,6 +218,9 @@ static void take_answer(struct token *t, const struct http_request *r)
         rc = err_nomem(&e);
     if (rc != RC_OK) {
         arena_wipe(&next);
+        /* Some servers refuse with a 200. */
+        if (rc == RC_SYNTAX && describe_refusal(t, r, true))
+            return;
         (void)snprintf(text, sizeof text,
                        "no access token: the answer of the token server cannot be used: %s", e.msg);
         fail(t, r->status, text);
@@ -242,7 +251,7 @@ static void on_done(void *ctx, struct http_request *r)
     } else if (r->status / 100 == 2) {
         take_answer(t, r);
     } else {
-        describe_refusal(t, r);
+        (void)describe_refusal(t, r, false);
     }
     if (r->answer.data)
         OPENSSL_cleanse(r->answer.data, r->answer.len);
@@ -321,6 +330,16 @@ void token_refused(struct token *t, uint64_t number)
 const struct str *token_taken(const struct token *t)
 {
     return t->number ? t->answer.taken : NULL;
+}
+
+int64_t token_expires_s(const struct token *t)
+{
+    return t->answer.expires_s;
+}
+
+bool token_has_new_refresh(const struct token *t)
+{
+    return t->refresh && t->cfg.refresh.ptr && !str_eq_c(t->cfg.refresh, t->refresh);
 }
 
 void token_stop(struct token *t, int64_t grace_ms)

@@ -51,6 +51,12 @@ void token_refused(struct token *t, uint64_t number);
 /* Members of the latest answer, in the order of auth->take; NULL before the first token. */
 const struct str *token_taken(const struct token *t);
 
+/* For how many seconds the latest is good; 0: the answer did not say. */
+int64_t token_expires_s(const struct token *t);
+
+/* Did an answer bring a refresh token that is not the configured one? */
+bool token_has_new_refresh(const struct token *t);
+
 /* No further request; what is in flight may end within `grace_ms`. Then idle(). */
 void token_stop(struct token *t, int64_t grace_ms);
 

@@ -145,9 +145,10 @@ static enum rc webhook_paths(const struct sink_cfg *cfg, struct buf *out, struct
 static void webhook_probe(const struct sink_cfg *cfg, const struct findings *f)
 {
     const struct webhook_opts *opts = cfg->opts;
-    delivery_probe(cfg, cfg->target,
-                   outbox_retry_cfg(cfg, opts->attempts, opts->timeout_ms, opts->retry_max_time_ms),
-                   "webhook", f);
+    (void)delivery_probe(
+        cfg, cfg->target,
+        outbox_retry_cfg(cfg, opts->attempts, opts->timeout_ms, opts->retry_max_time_ms), "webhook",
+        f);
 }
 
 /* ---- verdicts ------------------------------------------------------------------------------- */

@@ -6,6 +6,10 @@ import socket
 import ssl
 import threading
 
+import pytest
+
+from certificates import make_authority, openssl
+
 KEY = "s3cr3t-key-of-this-test"
 
 
@@ -91,3 +95,18 @@ class Secure:
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.url = "https://127.0.0.1:%d" % self.server.server_port
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Certificates that are good for 3 and for 60 days."""
+    folder = tmp_path_factory.mktemp("authority")
+    make_authority(folder, "authority")
+    for days in (3, 60):
+        name = "days%d" % days
+        (folder / (name + ".ext")).write_text("subjectAltName=IP:127.0.0.1\n")
+        assert openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+                       "-keyout", name + ".key", "-out", name + ".csr") is True
+        assert openssl(folder, "x509", "-req", "-in", name + ".csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-out",
+                       name + ".pem", "-extfile", name + ".ext", "-CAcreateserial", "-days", str(days)) is True
+    return folder

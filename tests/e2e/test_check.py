@@ -11,8 +11,7 @@ import sys
 import pytest
 
 import databases
-from certificates import make_authority, openssl
-from checks import KEY, Night, Secure, free_port, good
+from checks import KEY, Night, Secure, authority, free_port, good  # noqa: F401
 from conftest import ROOT
 from raw_server import HANG, RawServer
 from tiny_server import TinyServer
@@ -181,23 +180,8 @@ def test_a_body_that_is_no_lead(night, tiny, body):
     assert night.finds("FAIL", "lead", "plain-1") == []
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """Certificates that are good for 3 and for 60 days."""
-    folder = tmp_path_factory.mktemp("authority")
-    make_authority(folder, "authority")
-    for days in (3, 60):
-        name = "days%d" % days
-        (folder / (name + ".ext")).write_text("subjectAltName=IP:127.0.0.1\n")
-        assert openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
-                       "-keyout", name + ".key", "-out", name + ".csr") is True
-        assert openssl(folder, "x509", "-req", "-in", name + ".csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-out",
-                       name + ".pem", "-extfile", name + ".ext", "-CAcreateserial", "-days", str(days)) is True
-    return folder
-
-
 @pytest.mark.parametrize("days", [3, 60])
-def test_certificates(night, authority, days):
+def test_certificates(night, authority, days):  # noqa: F811
     server = Secure(authority, "days%d" % days)
     night.job.update({"base-url": server.url, "cacert": str(authority / "authority.pem")})
     if days == 3:
@@ -207,7 +191,7 @@ def test_certificates(night, authority, days):
     server.server.shutdown()
 
 
-def test_a_certificate_that_is_not_trusted(night, authority):
+def test_a_certificate_that_is_not_trusted(night, authority):  # noqa: F811
     server = Secure(authority, "days60")
     night.job["base-url"] = server.url
     assert night.finds("FAIL", "provider", server.url, "certificate", "--cacert") == []
