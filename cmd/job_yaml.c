@@ -38,11 +38,22 @@ static size_t step_back(const char *text, size_t at, const char *marks)
     return at > 0 && strchr(marks, text[at - 1]) ? at - 1 : at;
 }
 
+/* Nothing is written: "key:". Where that is depends on the version of the library. */
+static bool is_nothing(const struct fy_event *event)
+{
+    size_t len = 0;
+    if (event->type != FYET_SCALAR)
+        return false;
+    struct fy_token *value = event->scalar.value;
+    return !value || (fy_token_scalar_style(value) == FYSS_PLAIN &&
+                      fy_token_get_text(value, &len) && len == 0);
+}
+
 static size_t event_at(struct reader *r, struct fy_event *event)
 {
     const struct fy_mark *mark = fy_event_start_mark(event);
     const char *text = r->text->text.ptr;
-    if (!mark || mark->input_pos > r->text->text.len)
+    if (!mark || mark->input_pos > r->text->text.len || is_nothing(event))
         return r->at;
     r->at = mark->input_pos;
     if (event->type == FYET_ALIAS)
