@@ -1,6 +1,7 @@
 #include "sinks/postgres/encode.h"
 
 #include "core/json/number.h"
+#include "sinks/postgres/row_width.h"
 
 #define WHOLE_DIGITS_MAX 131072
 #define FRACTION_DIGITS_MAX 16383
@@ -262,10 +263,6 @@ struct str pg_text_at(struct str data, uint64_t row, size_t field)
     return STR_NONE;
 }
 
-/* What a value takes of a row: "TOAST" in PostgreSQL's documentation. */
-#define TOAST_POINTER_BYTES 18
-#define TOAST_BYTES_MIN 24 /* shorter ones stay */
-
 uint64_t pg_widest_row(struct str data)
 {
     size_t at = HEAD_BYTES;
@@ -284,7 +281,7 @@ uint64_t pg_widest_row(struct str data)
                 continue;
             if (len > data.len - at)
                 return widest;
-            bytes += len < TOAST_BYTES_MIN ? (size_t)len + 1 : TOAST_POINTER_BYTES;
+            bytes += pg_stored_bytes((size_t)len);
             at += (size_t)len;
         }
         if (bytes > most) {

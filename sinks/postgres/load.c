@@ -1,11 +1,12 @@
 #include "sinks/postgres/load.h"
 
-#include <stdio.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/units.h"
 #include "sinks/postgres/encode.h"
+#include "sinks/postgres/row_width.h"
 
 #define SQL_BYTES_MAX ((size_t)64 << 20)
 #define PART_BYTES ((size_t)4 << 20) /* a part is sent when its rows have so many */
@@ -579,6 +580,20 @@ enum rc pg_load_put(struct pg_load *load, const struct lead *lead, struct err *e
     load->leads += rc == RC_OK;
     return rc == RC_OK && (bytes >= PART_BYTES || rows >= load->rows_max) ? pg_load_flush(load, e)
                                                                           : rc;
+}
+
+bool pg_load_fits(const struct pg_load *load, const struct lead *lead)
+{
+    for (size_t i = 0; i < load->profile->n_tables; i++) {
+        const struct rows *rows = &lead->tables[i];
+        size_t n_documented = load->profile->tables[i].n_columns;
+        size_t n_columns = typed_table_columns(load->tables[i].typed);
+        for (uint32_t k = 0; k < rows->n_rows; k++) {
+            if (!pg_row_fits(&rows->rows[k], n_documented, n_columns))
+                return false;
+        }
+    }
+    return true;
 }
 
 enum rc pg_load_put_missing(struct pg_load *load, const struct lead *lead, struct err *e)

@@ -231,7 +231,8 @@ static bool has_long_key(const struct postgres *s, const struct lead *lead)
     return bytes > KEY_BYTES_MAX;
 }
 
-static enum rc pg_put(struct sink *sink, const struct lead *const leads[], size_t n, struct err *e)
+/* What a database cannot hold is a failed lead, and not the end of the run. */
+static const struct verdict *verdict_of(const struct postgres *s, const struct lead *lead)
 {
     static const struct verdict accepted = {.kind = VERDICT_ACCEPTED};
     static const struct verdict too_long = {
@@ -239,13 +240,27 @@ static enum rc pg_put(struct sink *sink, const struct lead *const leads[], size_
         .attempts = 1,
         .code = "key_too_long",
         .error = "the ID and its parameters are too long for a key of PostgreSQL (2000 bytes)"};
+    static const struct verdict too_wide = {
+        .kind = VERDICT_FAILED,
+        .attempts = 1,
+        .code = "row_too_wide",
+        .error =
+            "a row of it has more values than fit into one of PostgreSQL, which has 8 KB and needs 18 "
+            "bytes even for a value that it stores elsewhere; use a smaller --max-columns, such as 300"};
+    if (has_long_key(s, lead))
+        return &too_long;
+    return pg_load_fits(&s->load, lead) ? &accepted : &too_wide;
+}
+
+static enum rc pg_put(struct sink *sink, const struct lead *const leads[], size_t n, struct err *e)
+{
     struct postgres *s = postgres_of(sink);
     for (size_t i = 0; i < n; i++) {
-        bool fails = has_long_key(s, leads[i]);
-        enum rc rc = fails ? RC_OK : pg_load_put(&s->load, leads[i], e);
+        const struct verdict *v = verdict_of(s, leads[i]);
+        enum rc rc = v->kind == VERDICT_ACCEPTED ? pg_load_put(&s->load, leads[i], e) : RC_OK;
         if (rc != RC_OK)
             return rc;
-        s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], fails ? &too_long : &accepted);
+        s->cfg.host.settle(s->cfg.host.ctx, sink, leads[i], v);
     }
     return RC_OK;
 }
