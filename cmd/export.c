@@ -187,7 +187,7 @@ static int execute(struct export *x, struct run *run)
 }
 
 /* A run that has not begun. */
-static int end_refused(struct export *x, int status, const struct err *e)
+static int end_refused(struct export *x, int status, const struct err *e, struct str below)
 {
     int64_t now_ms = clock_wall_ms(&clock_system);
     struct export_ended ended = {
@@ -195,6 +195,7 @@ static int end_refused(struct export *x, int status, const struct err *e)
         .started_wall_ms = x->started_wall_ms,
         .ended_wall_ms = now_ms,
         .error = e->msg,
+        .below = below,
     };
     export_end_messages(x, &ended);
     ended.exit_status = export_end_files(x, &ended);
@@ -223,7 +224,7 @@ static int export_with_options(struct export *x, int argc, char *argv[])
     if (rc == RC_OK)
         rc = run_new(&run, &x->cfg, &e);
     if (rc != RC_OK)
-        return end_refused(x, status_unopened(rc), &e);
+        return end_refused(x, status_unopened(rc), &e, STR_NONE);
     arguments_redact(&x->arguments, x->secrets); /* all secrets are known now */
     export_notify_start(x, run_id(run));
     int status = execute(x, run);
@@ -232,14 +233,14 @@ static int export_with_options(struct export *x, int argc, char *argv[])
 }
 
 /* The command line is wrong. */
-static int refuse(struct export *x, int argc, char *argv[], struct err *e)
+static int refuse(struct export *x, int argc, char *argv[], const struct err *e, struct str below)
 {
     struct err ignored;
     int status = e->rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
     bool is_ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     if (is_ready && options_parse_reporting(&x->options, argc, argv, &ignored) == RC_OK &&
         export_register_secrets(x, &ignored) == RC_OK)
-        status = end_refused(x, status, e);
+        status = end_refused(x, status, e, below);
     else
         messages_write(x->messages, LOG_LEVEL_ERROR, NULL, e->msg);
     export_free(x);
@@ -263,18 +264,30 @@ int command_export(struct messages *m, int argc, char *argv[])
     return export_job(m, JOB_NAME_DEFAULT, argc, argv);
 }
 
+static struct export export_new(struct messages *m, const char *job_name)
+{
+    return (struct export){.messages = m,
+                           .job_name = job_name,
+                           .stop = {.fd = -1},
+                           .started_wall_ms = clock_wall_ms(&clock_system)};
+}
+
+int export_refuse_job(struct messages *m, const char *job_name, int argc, char *argv[],
+                      const struct err *e, struct str below)
+{
+    struct export x = export_new(m, job_name);
+    return refuse(&x, argc, argv, e, below);
+}
+
 int export_job(struct messages *m, const char *job_name, int argc, char *argv[])
 {
-    struct export x = {.messages = m,
-                       .job_name = job_name,
-                       .stop = {.fd = -1},
-                       .started_wall_ms = clock_wall_ms(&clock_system)};
+    struct export x = export_new(m, job_name);
     struct err e;
     if (export_wants_json(argc, argv))
         m->format = MESSAGES_JSON;
     enum rc rc = options_parse(&x.options, argc, argv, &e);
     if (rc != RC_OK)
-        return refuse(&x, argc, argv, &e);
+        return refuse(&x, argc, argv, &e, STR_NONE);
     int status = EXIT_STATUS_OK;
     if (x.options.help) {
         help_print_command(stdout, command_named("export"));

@@ -80,6 +80,11 @@ enum rc export_set_fetching(struct export *x, struct err *e);
 
 void export_free(struct export *x);
 
+/* A job that cannot be read ends as a run that is refused, reported as far as `argv` says how. `below`: lines to print
+ * below the error. Returns the exit status. */
+int export_refuse_job(struct messages *m, const char *job_name, int argc, char *argv[],
+                      const struct err *e, struct str below);
+
 /* command_export(), whose job is called that where --job-name does not call it otherwise. */
 int export_job(struct messages *m, const char *job_name, int argc, char *argv[]);
 

@@ -199,6 +199,8 @@ void export_end_messages(struct export *x, const struct export_ended *ended)
         summary_errors(x->messages, ended->cfg, ended->result);
     else
         messages_write(x->messages, LOG_LEVEL_ERROR, NULL, ended->error);
+    if (ended->below.len)
+        messages_block(x->messages, ended->below);
     if (!ended->result && ended->exit_status > EXIT_STATUS_SIGNAL)
         messages_writef(x->messages, LOG_LEVEL_ERROR, NULL, "stopped by %s; nothing was published",
                         signals_name(ended->exit_status - EXIT_STATUS_SIGNAL));

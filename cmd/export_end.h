@@ -8,6 +8,7 @@ struct export_ended {
     int exit_status;
     int64_t started_wall_ms, ended_wall_ms;
     const char *error;               /* why the run did not begin; NULL: it did */
+    struct str below;                /* lines to print below `error`; may be empty */
     const struct run_cfg *cfg;       /* run_config(); NULL: it did not begin */
     const struct run_result *result; /* NULL with `cfg` */
 };

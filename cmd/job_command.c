@@ -120,7 +120,12 @@ static enum rc make_argv(struct job_command *c, bool has_job, struct err *e)
 enum rc job_command_make(struct job_command *c, const char *path, struct err *e)
 {
     enum rc rc = path ? job_file_read(&c->job, path, e) : RC_OK;
-    return rc == RC_OK ? make_argv(c, path != NULL, e) : rc;
+    if (rc == RC_OK)
+        return make_argv(c, path != NULL, e);
+    struct err ignored;
+    if (rc == RC_USAGE && make_argv(c, true, &ignored) != RC_OK)
+        c->argv = NULL;
+    return rc;
 }
 
 const char *job_command_name(struct job_command *c, const char *path)

@@ -24,7 +24,8 @@ enum rc job_command_read(struct job_command *c, int argc, char *argv[], struct e
 
 /* Makes `argv` of the job file at `path` and the options of the command line, which beat it; NULL: there is no
  * job file, and the arguments are files of IDs. RC_USAGE: the file cannot be read, or is no job file; where that is
- * at one place in it, job_text_put_caret() shows it. RC_NOMEM. */
+ * at one place in it, job_text_put_caret() shows it, and `argv` has what there is for options_parse_reporting(), or is
+ * NULL. RC_NOMEM. */
 enum rc job_command_make(struct job_command *c, const char *path, struct err *e);
 
 /* What the job is called: as its file, "nightly" for /etc/leadpipe/nightly.yaml. NULL: out of memory. */

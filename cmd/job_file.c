@@ -369,18 +369,46 @@ static enum rc take_all(struct taker *t, const struct job_node *root)
     return rc;
 }
 
+static enum rc taker_begin(struct taker *t)
+{
+    struct arena *memory = &t->job->memory;
+    struct export_options *values = arena_zalloc(memory, sizeof *values);
+    if (!values)
+        return err_nomem(t->err);
+    t->options = (struct option_reader){export_option_specs, values, "", memory, NULL, 0};
+    return option_begin(&t->options, t->err);
+}
+
+/* What is wrong has been said. Of use are still the options that say how that is reported. */
+static enum rc keep_reporting(struct job_file *j, const struct job_node *root)
+{
+    struct err ignored;
+    struct taker t = {.job = j, .err = &ignored};
+    const struct job_text said = j->text;
+    enum rc rc = taker_begin(&t);
+    j->n = 0;
+    for (const struct job_node *n = root->first; rc == RC_OK && n; n = n->next) {
+        const struct option_spec *o = option_named(export_option_specs, n->key->text);
+        if (o && option_is_reporting(o) && n->kind == JOB_TEXT)
+            rc = take_text(&t, o, n);
+        rc = rc == RC_USAGE ? RC_OK : rc;
+    }
+    j->text = said;
+    return rc;
+}
+
 static enum rc read_checked(struct job_file *j, struct err *e)
 {
-    struct job_node *root;
-    struct export_options *values = arena_zalloc(&j->memory, sizeof *values);
-    if (!values)
-        return err_nomem(e);
+    struct job_node *root = NULL;
     struct taker t = {.job = j, .err = e};
-    t.options = (struct option_reader){export_option_specs, values, "", &j->memory, NULL, 0};
-    enum rc rc = option_begin(&t.options, e);
+    enum rc rc = taker_begin(&t);
     if (rc == RC_OK)
         rc = job_yaml_parse(&root, &j->text, &j->memory, e);
-    return rc == RC_OK ? take_all(&t, root) : rc;
+    if (rc == RC_OK)
+        rc = take_all(&t, root);
+    if (rc == RC_USAGE && root && root->kind == JOB_MAP && keep_reporting(j, root) != RC_OK)
+        return err_nomem(e);
+    return rc;
 }
 
 static enum rc find_folder(struct job_file *j, const char *path, struct err *e)

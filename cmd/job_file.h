@@ -22,7 +22,8 @@ struct job_file {
 };
 
 /* Zeroed, or with `keeps_references`. Free it in any case. RC_USAGE: as job_fail(), or what is wrong with the
- * file; RC_NOMEM. */
+ * file; `arguments` are then those of its options that say how a run is reported (option_is_reporting()), as far as
+ * they can be read. RC_NOMEM. */
 enum rc job_file_read(struct job_file *j, const char *path, struct err *e);
 /* The same of a text in memory, whose folder is given. */
 enum rc job_file_read_text(struct job_file *j, const char *path, struct str text,

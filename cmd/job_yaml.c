@@ -294,8 +294,7 @@ enum rc job_yaml_parse(struct job_node **out, struct job_text *t, struct arena *
     if (parser)
         fy_parser_destroy(parser);
     fy_diag_destroy(diag);
-    if (rc == RC_OK)
-        *out = r.root;
+    *out = r.root;
     return rc;
 }
 

@@ -17,8 +17,8 @@ struct job_node {
     size_t size; /* how many nodes it has, itself and what aliases stand for included */
 };
 
-/* All nodes are the arena's. RC_USAGE: it is not one document of what a job file may have: as job_fail();
- * RC_NOMEM. */
+/* All nodes are the arena's. RC_USAGE: it is not one document of what a job file may have: as job_fail(), and *out is
+ * what was read before that; NULL: nothing. RC_NOMEM. */
 enum rc job_yaml_parse(struct job_node **out, struct job_text *t, struct arena *memory,
                        struct err *e);
 

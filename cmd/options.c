@@ -94,7 +94,7 @@ static const char *const reporting[] = {
     "cacert",     "proxy",   "on-success",   "on-failure", NULL,
 };
 
-static bool is_reporting(const struct option_spec *o)
+bool option_is_reporting(const struct option_spec *o)
 {
     for (size_t i = 0; reporting[i]; i++) {
         if (strcmp(o->name, reporting[i]) == 0)
@@ -143,7 +143,7 @@ static enum rc take_reporting(struct option_reader *r, const char *element, cons
         return RC_OK;
     *took_next = !value;
     value = value ? value : next;
-    enum rc rc = value && is_reporting(o) ? option_take(r, o, value, e) : RC_OK;
+    enum rc rc = value && option_is_reporting(o) ? option_take(r, o, value, e) : RC_OK;
     return rc == RC_USAGE ? RC_OK : rc; /* what is wrong has been said before */
 }
 

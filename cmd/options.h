@@ -96,6 +96,9 @@ const char *option_section_title(enum option_section s);
 enum rc options_parse(struct export_options *out, int argc, char *const argv[], struct err *e);
 void options_free(struct export_options *o);
 
+/* Does it say how the end of a run is reported? Then it holds where the rest is refused, too. */
+bool option_is_reporting(const struct option_spec *o);
+
 /* For a command line that options_parse() has refused: the options that say how the end of a run is
  * reported, as far as they can be read. RC_NOMEM. */
 enum rc options_parse_reporting(struct export_options *out, int argc, char *const argv[],

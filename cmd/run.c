@@ -8,6 +8,7 @@
 #include "cmd/shell_quote.h"
 
 #define LINE_BYTES_MAX ((size_t)64 << 20)
+#define CARET_BYTES_MAX 4096
 
 /* The options of export, and one more. */
 struct run_options {
@@ -52,24 +53,31 @@ static enum rc print(const struct job_command *c, struct err *e)
 
 /* ---- the command --------------------------------------------------------------------------- */
 
-/* In JSON every line is an object: there the line and column must do. */
-static void report(struct messages *m, const struct job_file *j, const struct err *e)
+/* Nothing is run with --print: then nobody is told. */
+static int fail(struct messages *m, struct job_command *c, bool prints, int argc, char *argv[],
+                const struct err *e)
 {
     struct buf caret;
-    messages_write(m, LOG_LEVEL_ERROR, NULL, e->msg);
-    if (m->format == MESSAGES_JSON)
-        return;
-    buf_init(&caret, 4096);
-    job_text_put_caret(&j->text, &caret);
-    if (buf_rc(&caret) == RC_OK && caret.len)
-        messages_block(m, buf_str(&caret));
+    int status = e->rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    const char *name =
+        c->arguments.n == 1 ? job_command_name(c, c->arguments.items[0]) : JOB_NAME_DEFAULT;
+    bool has_both = c->argv != NULL; /* of the file and the command line */
+    if (has_both && export_wants_json(c->argc, c->argv))
+        m->format = MESSAGES_JSON;
+    buf_init(&caret, CARET_BYTES_MAX);
+    if (m->format != MESSAGES_JSON) /* where every line is an object: line and column must do */
+        job_text_put_caret(&c->job.text, &caret);
+    struct str below = buf_rc(&caret) == RC_OK ? buf_str(&caret) : STR_NONE;
+    if (!prints && name) {
+        status = export_refuse_job(m, name, has_both ? c->argc : argc, has_both ? c->argv : argv, e,
+                                   below);
+    } else {
+        messages_write(m, LOG_LEVEL_ERROR, NULL, e->msg);
+        if (below.len)
+            messages_block(m, below);
+    }
     buf_free(&caret);
-}
-
-static int fail(struct messages *m, const struct job_command *c, const struct err *e)
-{
-    report(m, &c->job, e);
-    return e->rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
+    return status;
 }
 
 static enum rc read_command_line(struct job_command *c, int argc, char *argv[], struct err *e)
@@ -98,13 +106,13 @@ static int run_job(struct messages *m, struct job_command *c, const bool *prints
     if (rc == RC_OK && *prints)
         rc = print(c, &e);
     if (rc != RC_OK)
-        return fail(m, c, &e);
+        return fail(m, c, *prints, argc, argv, &e);
     if (*prints)
         return EXIT_STATUS_OK;
     const char *name = job_command_name(c, c->arguments.items[0]);
     if (!name) {
         (void)err_nomem(&e);
-        return fail(m, c, &e);
+        return fail(m, c, true, argc, argv, &e);
     }
     return export_job(m, name, c->argc, c->argv);
 }
