@@ -34,6 +34,7 @@ const struct option_spec export_option_specs[] = {
         .choices = "auto|lines|csv|ndjson",
         .default_text = "auto",
         .flags = OPTION_MAY_CHANGE,
+        .excludes = "all",
         .help = "format of the input: auto, lines, csv or ndjson",
     },
     {
@@ -43,6 +44,7 @@ const struct option_spec export_option_specs[] = {
         .section = SECTION_INPUT,
         .default_note = "the first of id, lead_id, leadId",
         .flags = OPTION_MAY_CHANGE,
+        .excludes = "all",
         .help = "column or member that contains the ID in csv and ndjson input",
     },
     {
