@@ -47,6 +47,8 @@ enum rc state_open(struct state **out, const struct state_cfg *cfg, struct err *
         rc = state_read_phase(s, e);
     if (rc == RC_OK)
         rc = state_read_next_delivery(s, e);
+    if (rc == RC_OK)
+        rc = state_read_list(s, e);
     if (rc != RC_OK) {
         state_db_close(s, true);
         state_free(s);

@@ -18,10 +18,11 @@
 #include "core/base/err.h"
 #include "core/lead.h"
 #include "core/base/str.h"
+#include "core/source/list_pack.h"
 
 /* Of version 1, which had no list of missing leads and knew renames only, a state without an unfinished
- * run is taken over. */
-#define STATE_VERSION 2
+ * run is taken over; of version 2, which had no list of leads, any. */
+#define STATE_VERSION 3
 
 struct state;
 
@@ -260,6 +261,47 @@ enum rc state_is_accepted(struct state *s, const struct state_content *contents,
 /* In this run: takes effect with state_finish(). Of several for one key the last holds. */
 enum rc state_note_accepted(struct state *s, const struct state_content *contents, size_t n,
                             struct err *e);
+
+/* ---- the list of leads ---------------------------------------------------------------------- */
+
+/* Of a run that exports all leads of a provider: the leads that were listed, in their order, so that a run that is
+ * resumed has the same list. When a run has ended and was published, its list stays, as what was listed `before`, in
+ * the place of that of the run before; when it was not, what was before stays. */
+#define STATE_LIST_SOURCE_BYTES 64
+struct state_list_cfg {
+    struct str
+        source; /* where the leads are from: STATE_LIST_SOURCE_BYTES lower-case hexadecimal digits */
+    size_t n_params; /* of each lead */
+    size_t n_lists;
+    bool has_since, has_until; /* which leads were asked for */
+    int64_t since_ms, until_ms;
+};
+enum state_listed { STATE_LISTED_BEFORE, STATE_LISTED };
+
+/* Before state_begin(): reads what was listed before, so that damage is found before the run begins: RC_USAGE. */
+enum rc state_list_verify(struct state *s, struct err *e);
+/* After state_begin(): the run has a list, which is empty. What was listed before is forgotten unless it is of the same
+ * source. Part of the transaction at hand. */
+enum rc state_list_begin(struct state *s, const struct state_list_cfg *cfg, struct err *e);
+/* Of a run that is resumed, after state_load(): what it began with. `source` lives as long as that. RC_USAGE: the run
+ * has no list. */
+enum rc state_list_load(struct state *s, struct state_list_cfg *out, struct err *e);
+
+/* Has anything been listed in this run? */
+enum rc state_has_list(struct state *s, bool *out, struct err *e);
+
+/* The next part of the run's list; durable soon. RC_INTERNAL: the run has no list. */
+enum rc state_list_put(struct state *s, const struct list_part *part, struct err *e);
+/* Before state_publish(): leads that are to count as listed beside those of the list. */
+enum rc state_list_keep(struct state *s, struct str pack, uint64_t n, struct err *e);
+/* The first part from position *at on, and sets *at to what follows it; its pack goes into `pack`, which is emptied
+ * before. Begin with 0. RC_END. */
+enum rc state_list_take(struct state *s, enum state_listed which, uint64_t *at,
+                        struct list_part *out, struct buf *pack, struct err *e);
+/* All parts of the run's list; as state_each_failure(). The pack lives until `fn` returns. */
+enum rc state_list_each(struct state *s,
+                        enum rc (*fn)(void *ctx, const struct list_part *part, struct err *e),
+                        void *ctx, struct err *e);
 
 /* ---- the end -------------------------------------------------------------------------------- */
 

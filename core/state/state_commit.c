@@ -111,11 +111,16 @@ static void call_all(struct state *s, struct state_waiter *w, enum rc rc)
     state_hold(s);
 }
 
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
 static bool is_past(const struct timespec *t)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > t->tv_sec || (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+    return !is_before(&now, t);
 }
 
 static bool wants_commit(const struct state *s)
@@ -177,20 +182,30 @@ static enum rc start_thread(struct state *s, struct err *e)
     return RC_OK;
 }
 
-enum rc state_commit_soon(struct state *s, struct err *e)
+enum rc state_commit_within(struct state *s, int64_t ms, struct err *e)
 {
+    struct timespec at;
     enum rc rc = start_thread(s, e);
-    if (rc != RC_OK || s->commit_due)
+    if (rc != RC_OK)
         return rc;
-    (void)clock_gettime(CLOCK_MONOTONIC, &s->commit_at);
-    s->commit_at.tv_nsec += COMMIT_SOON_MS * 1000000L;
-    if (s->commit_at.tv_nsec >= 1000000000L) {
-        s->commit_at.tv_sec++;
-        s->commit_at.tv_nsec -= 1000000000L;
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += ms % 1000 * 1000000L;
+    if (at.tv_nsec >= 1000000000L) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000L;
     }
+    if (s->commit_due && is_before(&s->commit_at, &at))
+        return RC_OK;
+    s->commit_at = at;
     s->commit_due = true;
     state_wake(s);
     return RC_OK;
+}
+
+enum rc state_commit_soon(struct state *s, struct err *e)
+{
+    return state_commit_within(s, COMMIT_SOON_MS, e);
 }
 
 void state_when_durable(struct state *s, struct state_waiter *w)

@@ -87,7 +87,9 @@ static enum rc check_version(struct state *s, int64_t *version, struct err *e)
 static enum rc check_tables(struct state *s, int64_t version, struct err *e)
 {
     static const char question[] = "SELECT sql FROM sqlite_master ORDER BY rowid";
-    struct str rest = version == 1 ? STR(STATE_TABLES_OF_1) : STR(STATE_TABLES);
+    struct str rest = version == 1   ? STR(STATE_TABLES_OF_1)
+                      : version == 2 ? STR(STATE_TABLES_OF_2)
+                                     : STR(STATE_TABLES);
     sqlite3_stmt *stmt = NULL;
     bool same = true;
     int rc = sqlite3_prepare_v2(s->db, question, -1, &stmt, NULL);
@@ -135,12 +137,13 @@ static enum rc check_finished(struct state *s, struct err *e)
 /* All of them, as long as it has no version; else what has changed since. */
 static enum rc make_tables(struct state *s, int64_t version, struct err *e)
 {
+    static const char *const texts[] = {STATE_TABLES, STATE_UPGRADE_FROM_1, STATE_UPGRADE_FROM_2};
     enum rc rc = run_text(s, "BEGIN IMMEDIATE", e);
     if (rc == RC_OK)
-        rc = run_text(s, version == 0 ? STATE_TABLES : STATE_UPGRADE_FROM_1, e);
+        rc = run_text(s, texts[version], e);
     if (rc == RC_OK)
-        rc = run_text(s, "PRAGMA user_version = 2; COMMIT", e);
-    _Static_assert(STATE_VERSION == 2, "the version above");
+        rc = run_text(s, "PRAGMA user_version = 3; COMMIT", e);
+    _Static_assert(STATE_VERSION == 3, "the version above");
     return rc;
 }
 

@@ -37,6 +37,17 @@ struct state_waiters {
 
 struct state_snapshot;
 
+/* The row of the table `list`. Parts of the list of leads have positions, one after the other: those before `first` are
+ * of earlier runs. */
+struct state_list_row {
+    bool is_there;
+    bool listing; /* the run has a list */
+    char source[STATE_LIST_SOURCE_BYTES + 1];
+    struct state_list_cfg cfg; /* without `source` */
+    uint64_t first;
+    uint64_t next; /* the position of the next part */
+};
+
 struct state {
     char *path; /* as it was given, for messages */
     char *file; /* where it really is, from the root on */
@@ -59,6 +70,7 @@ struct state {
     enum state_phase phase;
     struct arena loaded; /* what state_load() gave */
     int64_t next_delivery;
+    struct state_list_row list;
 
     unsigned char pack[PACK_NOTES * NOTE_BYTES]; /* noted and not yet given to SQLite */
     size_t n_pack;
@@ -214,8 +226,9 @@ enum rc state_leave(struct state *s, enum rc rc);
 /* Under the lock: */
 enum rc state_begin_transaction(struct state *s, struct err *e); /* where none is at hand */
 enum rc state_commit(struct state *s, struct err *e);
-/* Commits before long. RC_NOMEM: there can be no thread to do that. */
+/* Commits before long, or within so many milliseconds. RC_NOMEM: there can be no thread to do that. */
 enum rc state_commit_soon(struct state *s, struct err *e);
+enum rc state_commit_within(struct state *s, int64_t ms, struct err *e);
 void state_wake(struct state *s);
 
 bool state_commit_init(struct state *s); /* false: out of memory */
@@ -238,6 +251,16 @@ enum rc state_read_next_delivery(struct state *s, struct err *e);
 enum rc state_verify_deliveries(struct state *s, struct err *e);
 enum rc state_verify_leads(struct state *s, struct err *e); /* failed ones, buffered payloads */
 enum rc state_verify_accepted(struct state *s, struct err *e);
+enum rc state_verify_listed(struct state *s, struct err *e);
+
+/* state_list.c, of lists: reads their row, as it is when a state is opened. */
+enum rc state_read_list(struct state *s, struct err *e);
+/* The run's list is forgotten with the run. */
+enum rc state_drop_list(struct state *s, struct err *e);
+/* At the end of the run: what was listed before is from now on what this run has listed, where it was `published`. */
+enum rc state_finish_list(struct state *s, bool published, struct err *e);
+/* How many leads the run's list has, and whether all lists have been read; under the lock. */
+enum rc state_count_listed(struct state *s, uint64_t *n, bool *is_complete, struct err *e);
 
 /* state_accepted.c: gives SQLite what was noted since the last time. */
 enum rc state_flush_notes(struct state *s, struct err *e);

@@ -115,7 +115,8 @@ static enum rc drop_run(struct state *s, struct err *e)
     };
     s->n_pack = 0;
     s->next_delivery = 1;
-    return run_all(s, all, sizeof all / sizeof *all, e);
+    enum rc rc = run_all(s, all, sizeof all / sizeof *all, e);
+    return rc == RC_OK ? state_drop_list(s, e) : rc;
 }
 
 /* Gives back to the system what the run had taken; a little at a time, for the sake of the -wal
@@ -261,6 +262,8 @@ static enum rc load(struct state *s, struct state_run *out, struct err *e)
         rc = state_verify_deliveries(s, e);
     if (rc == RC_OK)
         rc = state_verify_accepted(s, e);
+    if (rc == RC_OK)
+        rc = state_verify_listed(s, e);
     if (rc != RC_OK)
         return rc;
     memcpy(run.run_id, row.run_id, sizeof run.run_id);
@@ -347,6 +350,8 @@ static enum rc finish(struct state *s, bool published, struct err *e)
         rc = state_begin_transaction(s, e);
     if (rc == RC_OK)
         rc = run_all(s, done, sizeof done / sizeof *done, e);
+    if (rc == RC_OK)
+        rc = state_finish_list(s, published, e);
     if (rc == RC_OK)
         rc = get_run(s, &run, e);
     if (rc != RC_OK)

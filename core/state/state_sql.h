@@ -4,7 +4,7 @@
 
 /* Columns called checksum, or with that at the end, are over what stands before them. A run has one row
  * and one checkpoint; sequence numbers are those of unique IDs, from 0. What sinks accepted outlives the
- * run, the other tables do not. Bodies stand last, so that the rest of a row can be read without them.
+ * run, and so does its list (the leads that the next one may ask for once more), the other tables do not. Bodies stand last, so that the rest of a row can be read without them.
  * The order is that in which a state gets them: what a version adds comes last. */
 #define STATE_TABLES_SINCE_1                                                                          \
     "CREATE TABLE missing(seq INTEGER PRIMARY KEY, line TEXT, checksum INTEGER NOT NULL);"            \
@@ -15,7 +15,16 @@
     " http_status INTEGER NOT NULL, attempts INTEGER NOT NULL, body BLOB,"                            \
     " checksum INTEGER NOT NULL);"
 
-#define STATE_TABLES                                                                                \
+#define STATE_TABLES_SINCE_2                                                                       \
+    "CREATE TABLE list(one INTEGER PRIMARY KEY, source TEXT, params INTEGER NOT NULL,"             \
+    " lists INTEGER NOT NULL, times INTEGER NOT NULL, since_ms INTEGER NOT NULL,"                  \
+    " until_ms INTEGER NOT NULL, first INTEGER NOT NULL, listing INTEGER NOT NULL,"                \
+    " checksum INTEGER NOT NULL);"                                                                 \
+    "CREATE TABLE listed(position INTEGER PRIMARY KEY, list INTEGER NOT NULL,"                     \
+    " ends INTEGER NOT NULL, bad INTEGER NOT NULL, leads INTEGER NOT NULL, pack BLOB NOT NULL,"    \
+    " checksum INTEGER NOT NULL);"
+
+#define STATE_TABLES_OF_2                                                                           \
     "CREATE TABLE run(one INTEGER PRIMARY KEY, phase INTEGER NOT NULL, run_id TEXT NOT NULL,"       \
     " started_ms INTEGER NOT NULL, settings INTEGER NOT NULL, prepared INTEGER NOT NULL,"           \
     " record TEXT, checksum INTEGER NOT NULL);"                                                     \
@@ -39,6 +48,8 @@
     "CREATE TABLE accepted(key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID;"         \
     "CREATE TABLE accepted_now(position INTEGER PRIMARY KEY, notes INTEGER NOT NULL,"               \
     " pack BLOB NOT NULL, checksum INTEGER NOT NULL);" STATE_TABLES_SINCE_1
+
+#define STATE_TABLES STATE_TABLES_OF_2 STATE_TABLES_SINCE_2
 
 /* Version 1, letter for letter as it was written: a database is one of version 1 if its tables have this text.
  * So the names are those of that time. */
@@ -96,7 +107,10 @@
     "ALTER TABLE delivery_counts RENAME COLUMN seal TO checksum;"                                  \
     "ALTER TABLE accepted_by RENAME COLUMN seal TO checksum;"                                      \
     "ALTER TABLE accepted_now RENAME COLUMN seal TO checksum;" STATE_TABLES_SINCE_1                \
-    "INSERT INTO settings SELECT * FROM terms; DROP TABLE terms;"
+    "INSERT INTO settings SELECT * FROM terms; DROP TABLE terms;" STATE_TABLES_SINCE_2
+
+/* From version 2, which had no lists: also with an unfinished run, which has none. */
+#define STATE_UPGRADE_FROM_2 STATE_TABLES_SINCE_2
 
 /* In all of them the parameters are given, and the values taken, in the order of the text. */
 #define STATE_SQL_LIST(X)                                                                              \
@@ -196,7 +210,21 @@
     X(NOTES_PUT, "INSERT INTO accepted_now(notes, pack, checksum) VALUES (?, ?, ?)")                   \
     X(NOTES_EACH, "SELECT notes, pack, checksum FROM accepted_now ORDER BY position")                  \
     X(NOTES_BYTES, "SELECT coalesce(sum(length(pack)), 0) FROM accepted_now")                          \
-    X(NOTES_DROP, "DELETE FROM accepted_now")
+    X(NOTES_DROP, "DELETE FROM accepted_now")                                                          \
+    X(LIST_GET,                                                                                        \
+      "SELECT source, params, lists, times, since_ms, until_ms, first, listing, checksum"              \
+      " FROM list WHERE one = 1")                                                                      \
+    X(LIST_PUT, "REPLACE INTO list(one, source, params, lists, times, since_ms, until_ms, first,"      \
+                " listing, checksum) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                           \
+    X(LISTED_PUT, "INSERT INTO listed(position, list, ends, bad, leads, pack, checksum)"               \
+                  " VALUES (?, ?, ?, ?, ?, ?, ?)")                                                     \
+    X(LISTED_NEXT, "SELECT position, list, ends, bad, leads, pack, checksum FROM listed"               \
+                   " WHERE position >= ? ORDER BY position LIMIT 1")                                   \
+    X(LISTED_VERIFY, "SELECT position, list, ends, bad, leads, pack, checksum FROM listed"             \
+                     " ORDER BY position")                                                             \
+    X(LISTED_LAST, "SELECT coalesce(max(position), 0) FROM listed")                                    \
+    X(LISTED_DROP_BELOW, "DELETE FROM listed WHERE position < ?")                                      \
+    X(LISTED_DROP_FROM, "DELETE FROM listed WHERE position >= ?")
 
 enum state_sql {
 #define X(name, text) SQL_##name,

@@ -115,6 +115,8 @@ static enum rc read_run(struct state *s, struct state_status *out, struct err *e
     s->verified = false; /* nothing has begun: damage is still no error of the disk */
     out->done = out->run.checkpoint.progress.high - out->run.checkpoint.n_gaps;
     rc = state_each_row(s, SQL_FAILURE_EACH, take_failed, &failures, e);
+    if (rc == RC_OK && (out->has_list = s->list.listing))
+        rc = state_count_listed(s, &out->listed, &out->list_is_complete, e);
     return rc == RC_OK ? read_sinks(s, out, e) : rc;
 }
 
@@ -125,6 +127,8 @@ static enum rc read_database(struct state *s, struct state_status *out, struct e
     if (rc != RC_OK)
         return rc == RC_END ? RC_OK : rc;
     rc = state_read_phase(s, e);
+    if (rc == RC_OK)
+        rc = state_read_list(s, e);
     out->phase = s->phase;
     if (rc == RC_OK && s->phase != STATE_EMPTY)
         rc = read_run(s, out, e);

@@ -32,7 +32,10 @@ struct state_status {
     struct state_status_failed first_failed[STATE_STATUS_FAILED_MAX];
     size_t n_first_failed;
     struct state_status_sink sinks[64];
-    size_t n_sinks; /* of the last checkpoint */
+    size_t n_sinks;        /* of the last checkpoint */
+    bool has_list;         /* the run is unfinished, and exports all leads that are listed: */
+    uint64_t listed;       /* so many so far ... */
+    bool list_is_complete; /* ... or in all */
     uint64_t
         accepted; /* leads whose content was accepted in finished runs, for --changed-only ... */
     uint64_t n_accepted_by; /* ... by so many sinks */

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import sqlite3
 
 import pytest
@@ -157,7 +158,7 @@ def make_version_1(folder):
         made.execute("PRAGMA auto_vacuum = INCREMENTAL")
         made.execute("PRAGMA application_id = %d" % db.execute("PRAGMA application_id").fetchone())
         tables = dict(db.execute("SELECT name, sql FROM sqlite_master").fetchall())
-        assert set(tables) == {*ORDER_OF_1, "missing", "prepared"}
+        assert set(tables) == {*ORDER_OF_1, "missing", "prepared", "list", "listed"}
         for name in ORDER_OF_1:
             if name == "accepted_by":  # it stood before that
                 made.execute(RENAMES_OF_1)
@@ -192,7 +193,7 @@ def test_version_1_is_taken_over(resumed, more):
     run = resumed.resume(IDS, *more, status=3)
     unchanged = LEDGER["exported"] if "--changed-only" in more else 0
     assert run.ledger["unchanged"] == unchanged and [row["id"] for row in run.missing] == ["gone~missing"], run.ledger
-    assert version_of(resumed.folder) == 2
+    assert version_of(resumed.folder) == 3
     assert resumed.resume(IDS, "--changed-only", status=3).ledger["unchanged"] == LEDGER["exported"]
 
 
@@ -208,7 +209,29 @@ def test_version_1_that_is_unfinished(resumed, one_go):
         assert STATE + ": holds an unfinished run of an earlier version of leadpipe; finish it with that version" in done.stderr
         assert runs.listing(resumed.folder) == before
     assert_whole(resumed, resumed.resume(IDS, "--fresh", status=3), one_go)
-    assert version_of(resumed.folder) == 2
+    assert version_of(resumed.folder) == 3
+
+
+def make_version_2(folder):
+    """As leadpipe made it before states had lists of leads."""
+    with sqlite3.connect(folder / STATE) as db:
+        db.execute("DROP TABLE list")
+        db.execute("DROP TABLE listed")
+        db.execute("PRAGMA user_version = 2")
+    db.close()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_version_2_is_taken_over(resumed, one_go, signal_number):
+    """Also with an unfinished run, which goes on."""
+    resumed.part(DONE)
+    if signal_number == signal.SIGKILL:
+        resumed.part(IDS[:60], signal_number=signal.SIGKILL)
+    make_version_2(resumed.folder)
+    done = resumed.leadpipe("status", STATE)
+    assert done.returncode == 2 and "was written by an earlier version of leadpipe" in done.stderr
+    assert_whole(resumed, resumed.resume(IDS, status=3), one_go)
+    assert version_of(resumed.folder) == 3
 
 
 @pytest.mark.parametrize("keep", [1, 15, 16, 60, 99, 100, 512, 4096, 4097, 8192, 20000, -4096])

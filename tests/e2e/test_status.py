@@ -242,7 +242,7 @@ def test_damaged(resumed, leadpipe, tmp_path):
     says(good[:50], "is damaged: it is truncated")
     says(good[:5000], "is damaged: ")
     says(good[:len(good) // 2], "is damaged: ")
-    says(good[:60] + bytes([0, 0, 0, 3]) + good[64:], "was written by a later version")
+    says(good[:60] + bytes([0, 0, 0, 4]) + good[64:], "was written by a later version")
     at = good.index(b'{"id":"bad~status=400"') + 10
     says(good[:at] + b"B" + good[at + 1:], "is damaged: a failed lead is not what was written")
     (tmp_path / STATE).write_bytes(good)

@@ -90,6 +90,10 @@ static const struct {
     {"accepted", "key", {"key", "fingerprint"}},
     {"accepted_now", "position", {"position", "notes", "pack"}},
     {"missing", "seq", {"seq", "line"}},
+    {"list",
+     "one",
+     {"source", "params", "lists", "times", "since_ms", "until_ms", "first", "listing", "one"}},
+    {"listed", "position", {"position", "list", "ends", "bad", "leads", "pack"}},
 };
 #define TABLES (sizeof tables / sizeof *tables)
 

@@ -53,7 +53,10 @@ static inline void cells_seal(sqlite3_context *context, int n, sqlite3_value **v
     "UPDATE OR IGNORE delivery_counts SET checksum = checksum(sink, delivered, failed);"                   \
     "UPDATE OR IGNORE prepared SET checksum = checksum(part, text);"                                       \
     "UPDATE OR IGNORE accepted_by SET checksum = checksum(position, sink);"                                \
-    "UPDATE OR IGNORE accepted_now SET checksum = checksum(notes, pack);"
+    "UPDATE OR IGNORE accepted_now SET checksum = checksum(notes, pack);"                                  \
+    "UPDATE OR IGNORE list SET checksum = checksum(source, params, lists, times, since_ms, until_ms,"      \
+    " first, listing);"                                                                                    \
+    "UPDATE OR IGNORE listed SET checksum = checksum(position, list, ends, bad, leads, pack);"
 
 /* SQLite's code. The state must not be open elsewhere. */
 static inline int cells_open(const char *path, sqlite3 **out)

@@ -4,10 +4,41 @@
 #include "state_answers.h"
 #include "state_world.h"
 
+static const struct state_list_cfg list_of_sample = {
+    .source = {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+               STATE_LIST_SOURCE_BYTES},
+    .n_params = 1,
+    .n_lists = 3,
+    .has_since = true,
+    .since_ms = 1,
+};
+
+/* Two leads of one list, each with a parameter. */
+static void put_part(struct state *s, size_t number, enum list_part_end end)
+{
+    struct err e = {0};
+    const struct list_part part = {
+        .list = number, .end = end, .n = 2, .pack = STR("\1\0a\2\0p1\1\0b\2\0p2")};
+    OK(state_list_put(s, &part, &e));
+}
+
+/* Positions 1 and 2. */
+static void list_before(struct state *s)
+{
+    struct err e = {0};
+    OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, NULL, 0, &e));
+    OK(state_list_begin(s, &list_of_sample, &e));
+    put_part(s, 0, LIST_PART_GOES_ON);
+    put_part(s, 0, LIST_PART_COMPLETE);
+    OK(state_publish(s, NULL, 0, STR("{}"), &e));
+    OK(state_finish(s, true, &e));
+}
+
 static void make_sample(void)
 {
     struct err e = {0};
     struct state *s = open_ok("s");
+    list_before(s);
     const struct state_setting settings[] = {{STR("first"), STR("a value")},
                                              {STR("second"), STR("b")}};
     const struct str marks[] = {STR("mark 0"), STR("mark 1")};
@@ -29,6 +60,10 @@ static void make_sample(void)
     const struct str sink = STR("a sink");
     int64_t row;
     OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, settings, 2, &e));
+    OK(state_list_begin(s, &list_of_sample, &e)); /* positions 3 to 5 */
+    put_part(s, 0, LIST_PART_GOES_ON);
+    put_part(s, 0, LIST_PART_INCOMPLETE);
+    put_part(s, 1, LIST_PART_GOES_ON);
     OK(state_accept_by(s, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
     OK(state_fail(s, 1, false, STR("{}\n"), STR("why"), &e));
     OK(state_fail(s, 2, true, STR("{}\n"), STR("why"), &e));
@@ -83,6 +118,14 @@ static const char *const accepted[] = {
     "UPDATE columns SET member = NULL",
     "UPDATE failures SET summary = ''",
     "UPDATE settings SET value = ''",
+    "UPDATE list SET times = 3, until_ms = 2",
+    "UPDATE list SET since_ms = -1",
+    "UPDATE list SET first = 4",
+    "UPDATE listed SET bad = 7 WHERE position = 4",
+    "UPDATE listed SET pack = x'010063020070310100620200703e' WHERE position = 3",
+    "UPDATE listed SET ends = 1 WHERE position = 5",
+    "DELETE FROM listed WHERE position = 5",
+    "DELETE FROM listed WHERE position = 1",
 };
 
 /* NOLINTBEGIN(bugprone-suspicious-missing-comma): a long text is several literals */
@@ -239,6 +282,66 @@ static const char *const refused[] = {
     "UPDATE accepted_now SET pack = zeroblob(32)",
     "UPDATE accepted_now SET pack = zeroblob(32) || x'02'",
     "UPDATE accepted_now SET pack = 'text'",
+    /* the list of leads */
+    "DELETE FROM list",
+    "UPDATE list SET source = NULL",
+    "UPDATE list SET source = ''",
+    "UPDATE list SET source = upper(source)",
+    "UPDATE list SET source = CAST(source AS BLOB)",
+    "UPDATE list SET params = 0",
+    "UPDATE list SET params = 2",
+    "UPDATE list SET params = 33",
+    "UPDATE list SET params = -1",
+    "UPDATE list SET params = 1152921504606846976",
+    "UPDATE list SET lists = 0",
+    "UPDATE list SET lists = -1",
+    "UPDATE list SET lists = 4294967296",
+    "UPDATE list SET times = 4",
+    "UPDATE list SET times = 'x'",
+    "UPDATE list SET since_ms = 9223372036854775807",
+    "UPDATE list SET since_ms = -9223372036854775807",
+    "UPDATE list SET until_ms = x'00'",
+    "UPDATE list SET first = 0",
+    "UPDATE list SET first = -1",
+    "UPDATE list SET first = 1",
+    "UPDATE list SET first = 2",
+    "UPDATE list SET first = 5",
+    "UPDATE list SET first = 9223372036854775807",
+    "UPDATE list SET listing = 0",
+    "UPDATE list SET listing = 2",
+    "UPDATE list SET listing = 'x'",
+    "UPDATE listed SET position = -1 WHERE position = 1",
+    "UPDATE listed SET position = 9 WHERE position = 5",
+    "UPDATE listed SET position = 9007199254740992 WHERE position = 5",
+    "UPDATE listed SET position = 9223372036854775807 WHERE position = 5",
+    "DELETE FROM listed WHERE position = 2",
+    "DELETE FROM listed WHERE position = 3",
+    "DELETE FROM listed WHERE position = 4",
+    "UPDATE listed SET list = 1 WHERE position = 3",
+    "UPDATE listed SET list = 2 WHERE position = 5",
+    "UPDATE listed SET list = -1 WHERE position = 5",
+    "UPDATE listed SET list = 4294967296",
+    "UPDATE listed SET ends = 1 WHERE position = 3",
+    "UPDATE listed SET ends = 0 WHERE position = 4",
+    "UPDATE listed SET ends = 3",
+    "UPDATE listed SET ends = 4294967297",
+    "UPDATE listed SET bad = -1",
+    "UPDATE listed SET bad = 9223372036854775807",
+    "UPDATE listed SET leads = 1 WHERE position = 5",
+    "UPDATE listed SET leads = 3 WHERE position = 1",
+    "UPDATE listed SET leads = -1",
+    "UPDATE listed SET leads = 9223372036854775807",
+    "UPDATE listed SET pack = x''",
+    "UPDATE listed SET pack = 'text'",
+    "UPDATE listed SET pack = substr(pack, 1, length(pack) - 1) WHERE position = 3",
+    "UPDATE listed SET pack = pack || x'00'",
+    "UPDATE listed SET pack = pack || x'ffff'",
+    "UPDATE listed SET pack = x'010001020070310100620200703e' WHERE position = 2",   /* U+0001 */
+    "UPDATE listed SET pack = x'0100ff020070310100620200703e' WHERE position = 3",   /* not UTF-8 */
+    "UPDATE listed SET pack = x'02002e2e020070310100620200703e' WHERE position = 3", /* '..' */
+    "UPDATE listed SET pack = x'01006300000100620200703e' WHERE position = 3",       /* no value */
+    "UPDATE listed SET pack = x'0102' || zeroblob(513) WHERE position = 3",
+    "UPDATE listed SET leads = 1, pack = zeroblob(2000000) WHERE position = 3",
     /* tables that run when they are read, or are not all there */
     "CREATE VIEW v AS SELECT 1",
     "CREATE TRIGGER t AFTER DELETE ON marks BEGIN DELETE FROM settings; END",

@@ -13,6 +13,25 @@ static struct state_content content_of(unsigned i)
     return c;
 }
 
+static const struct state_list_cfg list = {
+    .source = {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+               STATE_LIST_SOURCE_BYTES},
+    .n_lists = 1,
+};
+
+static void list_leads(struct state *s, enum list_part_end end)
+{
+    struct err e = {0};
+    struct buf pack;
+    buf_init(&pack, LIST_PACK_BYTES_MAX);
+    const struct str lead = STR("a lead with quite a long ID");
+    for (unsigned i = 0; i < 300; i++)
+        list_pack_add(&pack, lead, NULL, 0);
+    const struct list_part part = {.end = end, .n = 300, .pack = buf_str(&pack)};
+    OK(state_list_put(s, &part, &e));
+    buf_free(&pack);
+}
+
 /* A run of before, and one that was stopped on its way. */
 static void make_sample(void)
 {
@@ -20,6 +39,8 @@ static void make_sample(void)
     struct state *s = open_ok("s");
     const struct str sink = STR("sink of the sample");
     begin_run(s);
+    OK(state_list_begin(s, &list, &e));
+    list_leads(s, LIST_PART_COMPLETE);
     OK(state_accept_by(s, &sink, 1, &(enum state_hash){STATE_HASH_SHA256}, &e));
     for (unsigned i = 0; i < 500; i++) {
         const struct state_content c = content_of(i);
@@ -49,6 +70,8 @@ static void make_sample(void)
     const struct state_buffered buffered = {
         .seq = 3, .http_status = 200, .body = {body, sizeof body}};
     OK(state_begin(s, "0123456789abcdef0123456789abcdef", 1, settings, 2, &e));
+    OK(state_list_begin(s, &list, &e));
+    list_leads(s, LIST_PART_GOES_ON);
     int64_t row;
     for (uint64_t i = 0; i < 6; i++) {
         OK(state_fail(s, i, false, STR("a line of the failed list\n"), STR("a summary"), &e));
@@ -112,9 +135,32 @@ static void read_run(struct buf *out, const struct state_run *run)
     read_str(out, run->record);
 }
 
+static void read_list(struct buf *out, struct state *s, enum state_listed which)
+{
+    struct err e = {0};
+    struct list_part part;
+    struct buf pack;
+    uint64_t at = 0;
+    enum rc rc;
+    buf_init(&pack, LIST_PACK_BYTES_MAX);
+    while ((rc = state_list_take(s, which, &at, &part, &pack, &e)) == RC_OK) {
+        buf_addf(out, "part %zu %d %ju %ju ", part.list, (int)part.end, (uintmax_t)part.bad,
+                 (uintmax_t)part.n);
+        buf_add_str(out, part.pack);
+    }
+    assert_int_equal(rc, RC_END);
+    buf_free(&pack);
+}
+
 static void read_rest(struct buf *out, struct state *s)
 {
     struct err e = {0};
+    struct state_list_cfg cfg;
+    OK(state_list_load(s, &cfg, &e));
+    read_str(out, cfg.source);
+    buf_addf(out, "%zu %zu ", cfg.n_params, cfg.n_lists);
+    read_list(out, s, STATE_LISTED_BEFORE);
+    read_list(out, s, STATE_LISTED);
     struct state_failures failures;
     struct state_buffered buffered;
     uint64_t delivered, failed;

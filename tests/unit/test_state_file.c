@@ -75,7 +75,7 @@ static void other_files(void **state)
     run_sql("other", "CREATE TABLE t(x); PRAGMA user_version = 1");
     run_sql("other-wal", "PRAGMA journal_mode = WAL; CREATE TABLE t(x)");
     state_close(open_ok("later"));
-    run_sql("later", "PRAGMA user_version = 3");
+    run_sql("later", "PRAGMA user_version = 4");
     static const struct {
         const char *path, *part;
     } refused[] = {
@@ -102,7 +102,7 @@ static void later_version_in_the_log(void **state)
     sqlite3 *db;
     state_close(open_ok("s"));
     assert_int_equal(sqlite3_open("s", &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
     crash_into("s", "copy");
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     struct bytes before = slurp("copy-wal");
