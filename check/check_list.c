@@ -28,9 +28,10 @@ static enum rc on_found(void *ctx, struct str id, const struct str *params, stru
 }
 
 /* No second page is asked for. */
-static enum rc on_page_end(void *ctx, struct err *e)
+static enum rc on_page_end(void *ctx, const struct lister_page *read, struct err *e)
 {
     struct first_page *page = ctx;
+    (void)read;
     (void)e;
     page->has_ended = true;
     return RC_CLOSED;

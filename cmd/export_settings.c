@@ -57,7 +57,11 @@ static enum rc add_provider(struct export *x, struct buf *value, struct err *e)
 static enum rc add_params(struct export *x, struct buf *value, struct err *e)
 {
     const struct profile *p = x->profile;
+    const struct text_list *given = &x->options.params;
     enum rc rc = RC_OK;
+    /* Which lists there are, and in which order, follows from all of them. */
+    for (size_t i = 0; rc == RC_OK && x->options.all && i < given->n; i++)
+        rc = settings_add(&x->settings, "--param", str_c(given->items[i]), e);
     for (size_t i = 0; rc == RC_OK && i < p->n_params; i++) {
         if (!x->defaults[i].ptr)
             continue;

@@ -59,9 +59,10 @@ static enum rc on_found(void *ctx, struct str id, const struct str *params, stru
 }
 
 /* What was found is on its way before the next page is asked for. */
-static enum rc on_page_end(void *ctx, struct err *e)
+static enum rc on_page_end(void *ctx, const struct lister_page *page, struct err *e)
 {
     struct list *l = ctx;
+    (void)page;
     if (l->file)
         return outfile_rc(l->file, e);
     if (!l->write_errno && fflush(stdout) != 0)

@@ -51,10 +51,6 @@ static enum rc check_combinations(const struct export_options *o, struct err *e)
     if (o->all && o->files.n)
         return err_set(e, RC_USAGE, "--all and FILE (%s) cannot be used together",
                        o->files.items[0]);
-    if (o->all && o->state)
-        return err_set(e, RC_USAGE,
-                       "--all and --state cannot be used together; write the list to a file with "
-                       "\"leadpipe list -o FILE\", and give FILE");
     if (o->quiet && o->progress == PROGRESS_ALWAYS)
         return err_set(e, RC_USAGE, "--quiet and --progress always cannot be used together");
     return check_monitoring(o, e);

@@ -51,7 +51,6 @@ const struct option_spec export_option_specs[] = {
         .name = "all",
         AT(FLAG, all),
         .section = SECTION_INPUT,
-        .flags = OPTION_MAY_CHANGE,
         .excludes = "id",
         .help = "export all leads that the provider lists, instead of FILE (see \"leadpipe help "
                 "list\"); --param may then be given several times for one name",
@@ -61,7 +60,6 @@ const struct option_spec export_option_specs[] = {
         .arg = "TIME|DURATION",
         AT(TEXT, created_since),
         .section = SECTION_INPUT,
-        .flags = OPTION_MAY_CHANGE,
         .needs = "all",
         .help = "with --all: only leads created since then: an RFC 3339 time, a date (UTC), or a "
                 "duration before now, such as 30d; for providers whose list has this filter",
@@ -71,7 +69,6 @@ const struct option_spec export_option_specs[] = {
         .arg = "TIME|DURATION",
         AT(TEXT, created_until),
         .section = SECTION_INPUT,
-        .flags = OPTION_MAY_CHANGE,
         .needs = "all",
         .help = "with --all: only leads created until then",
     },

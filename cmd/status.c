@@ -150,6 +150,15 @@ static void put_leads(struct buf *out, const struct run_status *s)
                  s->state.failures.n - s->state.failures.by_sink);
 }
 
+static void put_list(struct buf *out, const struct state_status *s)
+{
+    if (!s->has_list)
+        return;
+    put_label(out, "list");
+    buf_addf(out, "%" PRIu64 " lead%s%s\n", s->listed, s->listed == 1 ? "" : "s",
+             s->list_is_complete ? ", complete" : " so far");
+}
+
 static void put_files(struct buf *out, const struct sink_result *r)
 {
     for (size_t i = 0; i < r->n_files && i < STATUS_FILES_MAX; i++) {
@@ -235,6 +244,7 @@ static enum rc status_text(struct buf *out, const char *path, const struct run_s
         put_ending(out, s);
         put_times(out, s);
         put_provider(out, s);
+        put_list(out, &s->state);
         put_leads(out, s);
         put_sinks(out, s);
         rc = put_failed(out, &s->state);

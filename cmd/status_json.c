@@ -46,6 +46,9 @@ static void add_leads(struct buf *out, const struct run_status *s)
 {
     const struct state_progress *done = &s->state.run.checkpoint.progress;
     const struct ledger_counts *l = &s->result.ledger;
+    if (s->state.has_list)
+        buf_addf(out, ",\"list\":{\"leads\":%" PRIu64 ",\"complete\":%s}", s->state.listed,
+                 s->state.list_is_complete ? "true" : "false");
     if (s->n_sinks > 0)
         buf_addf(out,
                  ",\"ids\":{\"read\":%" PRIu64 ",\"unique\":%" PRIu64 ",\"duplicates\":%" PRIu64

@@ -24,6 +24,9 @@ struct id_item {
     const char *bad;    /* NULL, or why it is none: names what is allowed */
     const char *file;   /* where it is from, for messages; lives as long as the source */
     uint64_t line;      /* from 1 */
+    /* Not NULL: nobody has asked for this one, it is only to be exported once more. So it does not count where it
+     * repeats. The intake says whether it did not: an answer that the next next() may read. */
+    bool *once_more;
 };
 
 struct ids_counts {

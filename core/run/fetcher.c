@@ -159,6 +159,11 @@ enum rc fetcher_open_listing(struct fetcher *f, const struct source_wait *wait, 
     return listing_open(&f->listing, &cfg, wait, e);
 }
 
+enum rc fetcher_resume_listing(struct fetcher *f, struct err *e)
+{
+    return listing_resume(&f->listing, f->cfg->listing, f->resume->state, e);
+}
+
 enum rc fetcher_open(struct fetcher *f, uv_loop_t *loop, struct err *e)
 {
     const struct run_cfg *cfg = f->cfg;

@@ -51,6 +51,8 @@ struct fetcher {
 enum rc fetcher_open(struct fetcher *f, uv_loop_t *loop, struct err *e);
 /* Before that, with cfg->listing: the source of IDs is its list. As listing_open(). */
 enum rc fetcher_open_listing(struct fetcher *f, const struct source_wait *wait, struct err *e);
+/* And then, of a run that is resumed. As listing_resume(). */
+enum rc fetcher_resume_listing(struct fetcher *f, struct err *e);
 /* Ends and frees the engine: no request is under way any more. */
 void fetcher_close(struct fetcher *f);
 void fetcher_free(struct fetcher *f);

@@ -126,8 +126,12 @@ static enum rc take_item(struct intake *in, const struct id_item *item, struct e
         rc = id_seen_add(in->seen, item, key, &is_new, e);
     if (rc != RC_OK)
         return rc;
+    if (item->once_more)
+        *item->once_more = is_new;
+    if (item->once_more && !is_new)
+        return RC_OK;
     in->counts.read++;
-    in->counts.expected += is_new && in->has_expect;
+    in->counts.expected += is_new && in->has_expect && !item->once_more;
     in->counts.unique += is_new;
     in->counts.duplicates += !is_new;
     return is_new ? push_id(in, item, key, e) : RC_OK;

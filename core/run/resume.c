@@ -1,5 +1,7 @@
 #include "core/run/resume.h"
 
+#include "core/run/listing.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,8 @@ static enum rc is_blank(struct resume_plan *p, const struct state_run *then, boo
 {
     bool found = then->checkpoint.n_marks > 0;
     enum rc rc = found ? RC_OK : state_has_deliveries(p->state, 0, UINT_MAX, &found, e);
+    if (rc == RC_OK && !found)
+        rc = state_has_list(p->state, &found, e);
     *out = !found;
     return rc;
 }
@@ -99,8 +103,12 @@ static enum rc is_blank(struct resume_plan *p, const struct state_run *then, boo
 
 static enum rc begin_run(struct resume_plan *p, struct err *e)
 {
-    return state_begin(p->state, p->run_id, p->started_wall_ms, p->cfg->settings,
-                       p->cfg->n_settings, e);
+    const struct lister_cfg *listing = p->cfg->listing;
+    enum rc rc = listing ? state_list_verify(p->state, e) : RC_OK;
+    if (rc == RC_OK)
+        rc = state_begin(p->state, p->run_id, p->started_wall_ms, p->cfg->settings,
+                         p->cfg->n_settings, e);
+    return rc == RC_OK && listing ? listing_begin(listing, p->state, e) : rc;
 }
 
 static enum rc resume(struct resume_plan *p, struct err *e)

@@ -4,6 +4,7 @@
 #define LEADPIPE_RUN_INTERNAL_H
 
 #include "core/run/fetcher.h"
+#include "core/run/list_source.h"
 #include "core/run/run.h"
 #include "core/run/run_targets.h"
 #include "core/run/sequencer.h"
@@ -33,6 +34,7 @@ struct run {
     struct outcomes outcomes;  /* with the ledger, which is the run's */
     struct run_loop loop;
     struct intake intake;
+    struct list_source *list_source; /* the intake's source; NULL: IDs are not listed */
     struct fetcher fetcher;
     struct workers workers;
     struct queue *back; /* from the workers to the fetcher */

@@ -238,7 +238,10 @@ static enum rc open_state(struct run *r, struct err *e)
     r->outcomes.resume = p->loaded ? p : NULL;
     r->intake.resume.before = p->loaded ? &p->run.checkpoint : NULL;
     r->intake.resume.state_path = r->cfg->state_path;
-    return RC_OK;
+    if (!r->cfg->listing)
+        return RC_OK;
+    list_source_use(r->list_source, r->state);
+    return p->loaded ? fetcher_resume_listing(&r->fetcher, e) : RC_OK;
 }
 
 /* ---- what each stage knows of the others ------------------------------------------------------ */
@@ -306,6 +309,21 @@ static void connect_stages(struct run *r)
     r->fetcher.resume = &r->resume;
 }
 
+static enum rc open_list(struct run *r, const struct source_wait *wait, struct err *e)
+{
+    struct listing *l = &r->fetcher.listing;
+    enum rc rc = fetcher_open_listing(&r->fetcher, wait, e);
+    if (rc == RC_OK)
+        rc = list_source_new(&r->list_source, l->queue, r->cfg->profile->n_params, e);
+    else
+        list_queue_free(l->queue);
+    if (rc == RC_OK)
+        r->intake.source = list_source(r->list_source);
+    else
+        l->queue = NULL;
+    return rc;
+}
+
 static enum rc open_intake(struct run *r, struct err *e)
 {
     enum rc rc = intake_open(&r->intake, e);
@@ -313,12 +331,8 @@ static enum rc open_intake(struct run *r, struct err *e)
         return rc;
     struct ids_cfg ids = r->cfg->ids;
     ids.wait = intake_wait(&r->intake);
-    if (r->cfg->listing) {
-        rc = fetcher_open_listing(&r->fetcher, &ids.wait, e);
-        if (r->fetcher.listing.queue)
-            r->intake.source = list_queue_source(r->fetcher.listing.queue);
-        return rc;
-    }
+    if (r->cfg->listing)
+        return open_list(r, &ids.wait, e);
     ids.log = r->cfg->log;
     return ids_open(&r->intake.source, &ids, e);
 }

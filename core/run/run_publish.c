@@ -29,8 +29,7 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
     if (out->error.rc != RC_OK)
         return EXIT_STATUS_STOPPED;
     bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.expected;
-    const struct lister_result *list = &r->fetcher.listing.result;
-    bool may_lack = short_input || list->incomplete || list->bad;
+    bool may_lack = short_input || listing_may_lack(&r->fetcher.listing);
     return out->ledger.failed || out->withheld || may_lack ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
@@ -102,7 +101,10 @@ static enum rc note_end(struct run *r, const struct run_result *out, const struc
         }
         texts[r->n_sinks + RUN_TEXT_LISTS] = buf_str(&lists);
         texts[r->n_sinks + RUN_TEXT_REPORTS] = buf_str(&last);
-        rc = state_publish(r->state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
+        if (r->list_source)
+            rc = list_source_keep_failed(r->list_source, out->ids.unique, e);
+        if (rc == RC_OK)
+            rc = state_publish(r->state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
     }
     buf_free(&lists);
     buf_free(&last);

@@ -28,10 +28,16 @@ uint64_t list_pages_leads(const struct list_pages *p)
     return p->all.n;
 }
 
+/* All that there are come from the pass at hand. */
+static bool is_only_pass(const struct list_pages *p)
+{
+    return p->passes == 1 && !p->has_known;
+}
+
 /* Different ones, of this pass. */
 static uint64_t pass_leads(const struct list_pages *p)
 {
-    return p->passes == 1 ? p->all.n : p->pass.n;
+    return is_only_pass(p) ? p->all.n : p->pass.n;
 }
 
 bool list_pages_has_total(const struct list_pages *p)
@@ -41,12 +47,20 @@ bool list_pages_has_total(const struct list_pages *p)
 
 /* ---- leads ----------------------------------------------------------------------------------- */
 
+enum rc list_pages_know(struct list_pages *p, const unsigned char key[LEAD_KEY_BYTES],
+                        struct err *e)
+{
+    bool is_new;
+    p->has_known = true;
+    return idset_add(&p->all, key, &is_new) == RC_OK ? RC_OK : err_nomem(e);
+}
+
 enum rc list_pages_add(struct list_pages *p, const unsigned char key[LEAD_KEY_BYTES], bool *is_new,
                        struct err *e)
 {
     bool is_new_in_pass = false;
     enum rc rc = idset_add(&p->all, key, is_new);
-    if (p->passes == 1)
+    if (is_only_pass(p))
         is_new_in_pass = *is_new;
     else if (rc == RC_OK)
         rc = idset_add(&p->pass, key, &is_new_in_pass);

@@ -42,7 +42,8 @@ struct list_page {
 
 struct list_pages {
     enum list_style style;
-    struct idset all, pass;     /* leads: all of them; those of this pass, from the second one on */
+    struct idset all, pass; /* leads: all of them; those of this pass, unless they are the same */
+    bool has_known;         /* some of them are not of these passes: list_pages_know() */
     struct idset tokens, pages; /* of this pass */
     struct buf page_keys;       /* of the leads of the page at hand */
 
@@ -60,6 +61,10 @@ struct list_pages {
 void list_pages_init(struct list_pages *p, enum list_style style);
 void list_pages_free(struct list_pages *p);
 
+/* A lead that was listed before the first pass: it is not new, but belongs to no pass. Before all others. RC_NOMEM. */
+enum rc list_pages_know(struct list_pages *p, const unsigned char key[LEAD_KEY_BYTES],
+                        struct err *e);
+
 /* A lead of the page at hand. *is_new: no page and no pass before had it. RC_NOMEM. */
 enum rc list_pages_add(struct list_pages *p, const unsigned char key[LEAD_KEY_BYTES], bool *is_new,
                        struct err *e);
@@ -74,6 +79,7 @@ bool list_pages_has_total(const struct list_pages *p);
 /* The page asked for does not exist: as if it had been empty. */
 enum rc list_pages_none(struct list_pages *p, enum list_step *out, struct err *e);
 
-uint64_t list_pages_leads(const struct list_pages *p); /* different ones, of all passes */
+uint64_t list_pages_leads(
+    const struct list_pages *p); /* different ones, of all passes, and those that were known */
 
 #endif

@@ -1,115 +1,29 @@
 #include "core/source/list_queue.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
-/* One lead: its texts follow the array, each with a NUL behind it. */
 struct list_entry {
     struct list_entry *next;
-    struct str id;
-    struct str params[];
+    struct list_part part; /* its pack are the bytes that follow */
+    char bytes[];
 };
 
 struct list_queue {
-    struct id_source source; /* the first member */
     size_t n_params;
     struct source_wait wait;
-    struct list_entry *page, **page_last; /* of the lister's thread: the page at hand */
-    size_t n_page;
+    struct buf adding; /* of the lister's thread: the page at hand */
+    uint64_t n_adding;
+    atomic_size_t ahead;
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
     struct list_entry *first, **last;
-    size_t n;
     bool has_ended;
     enum rc rc;
     struct err err;
 };
-
-static void free_entries(struct list_entry *first)
-{
-    while (first) {
-        struct list_entry *next = first->next;
-        free(first);
-        first = next;
-    }
-}
-
-/* ---- the intake's thread --------------------------------------------------------------------- */
-
-static bool is_idle(struct list_queue *q)
-{
-    pthread_mutex_lock(&q->lock);
-    bool idle = !q->first && !q->has_ended;
-    pthread_mutex_unlock(&q->lock);
-    return idle;
-}
-
-/* The first lead that waits; NULL: the list has ended, and *rc says how. */
-static struct list_entry *take(struct list_queue *q, enum rc *rc, struct err *e)
-{
-    if (q->wait.before && is_idle(q))
-        q->wait.before(q->wait.ctx);
-    pthread_mutex_lock(&q->lock);
-    while (!q->first && !q->has_ended)
-        (void)pthread_cond_wait(&q->changed, &q->lock);
-    struct list_entry *entry = q->rc == RC_STOPPED ? NULL : q->first;
-    if (entry) {
-        q->first = entry->next;
-        if (!q->first)
-            q->last = &q->first;
-        q->n--;
-    } else {
-        *rc = q->rc;
-        if (e)
-            *e = q->err;
-    }
-    pthread_mutex_unlock(&q->lock);
-    return entry;
-}
-
-static bool copy_text(struct arena *a, struct str text, struct str *out)
-{
-    const char *copy = text.ptr ? arena_strdup(a, text) : NULL;
-    *out = (struct str){copy, text.len};
-    return copy || !text.ptr;
-}
-
-static enum rc next(struct id_source *s, struct arena *a, struct id_item *out, struct err *e)
-{
-    struct list_queue *q = (struct list_queue *)s;
-    enum rc rc = RC_END;
-    struct list_entry *entry = take(q, &rc, e);
-    if (!entry)
-        return rc;
-    struct id_item item = {.line = 0};
-    bool is_copied = copy_text(a, entry->id, &item.id);
-    if (q->n_params) {
-        item.params = arena_array(a, q->n_params, sizeof *item.params);
-        is_copied &= item.params != NULL;
-    }
-    for (size_t i = 0; is_copied && i < q->n_params; i++)
-        is_copied = copy_text(a, entry->params[i], &item.params[i]);
-    free(entry);
-    if (!is_copied)
-        return err_nomem(e);
-    *out = item;
-    return RC_OK;
-}
-
-static void close_queue(struct id_source *s)
-{
-    struct list_queue *q = (struct list_queue *)s;
-    free_entries(q->page);
-    free_entries(q->first);
-    (void)pthread_cond_destroy(&q->changed);
-    (void)pthread_mutex_destroy(&q->lock);
-    free(q);
-}
-
-static const struct id_source_ops list_queue_ops = {.next = next, .close = close_queue};
-
-/* ---- the lister's thread --------------------------------------------------------------------- */
 
 enum rc list_queue_new(struct list_queue **out, size_t n_params, const struct source_wait *wait,
                        struct err *e)
@@ -117,11 +31,10 @@ enum rc list_queue_new(struct list_queue **out, size_t n_params, const struct so
     struct list_queue *q = calloc(1, sizeof *q);
     if (!q)
         return err_nomem(e);
-    q->source.ops = &list_queue_ops;
     q->n_params = n_params;
     q->wait = *wait;
-    q->page_last = &q->page;
     q->last = &q->first;
+    buf_init(&q->adding, LIST_PACK_BYTES_MAX);
     if (pthread_mutex_init(&q->lock, NULL) != 0) {
         free(q);
         return err_nomem(e);
@@ -135,54 +48,107 @@ enum rc list_queue_new(struct list_queue **out, size_t n_params, const struct so
     return RC_OK;
 }
 
-struct id_source *list_queue_source(struct list_queue *q)
+void list_queue_free(struct list_queue *q)
 {
-    return &q->source;
+    if (!q)
+        return;
+    while (q->first) {
+        struct list_entry *next = q->first->next;
+        free(q->first);
+        q->first = next;
+    }
+    buf_free(&q->adding);
+    (void)pthread_cond_destroy(&q->changed);
+    (void)pthread_mutex_destroy(&q->lock);
+    free(q);
 }
 
-static struct str put_text(char **at, struct str text)
+/* ---- the intake's thread --------------------------------------------------------------------- */
+
+static bool is_idle(struct list_queue *q)
 {
-    if (!text.ptr)
-        return STR_NONE;
-    struct str copy = {*at, text.len};
-    memcpy(*at, text.ptr, text.len);
-    (*at)[text.len] = '\0';
-    *at += text.len + 1;
-    return copy;
+    pthread_mutex_lock(&q->lock);
+    bool idle = !q->first && !q->has_ended;
+    pthread_mutex_unlock(&q->lock);
+    return idle;
 }
 
-enum rc list_queue_put(struct list_queue *q, struct str id, const struct str *params, struct err *e)
+/* The first that waits; NULL: the list has ended, and *rc says how. */
+static struct list_entry *take_entry(struct list_queue *q, enum rc *rc, struct err *e)
 {
-    size_t bytes = id.len + 1;
-    for (size_t i = 0; i < q->n_params; i++)
-        bytes += params[i].len + 1;
-    struct list_entry *entry = malloc(sizeof *entry + q->n_params * sizeof *params + bytes);
+    if (q->wait.before && is_idle(q))
+        q->wait.before(q->wait.ctx);
+    pthread_mutex_lock(&q->lock);
+    while (!q->first && !q->has_ended)
+        (void)pthread_cond_wait(&q->changed, &q->lock);
+    struct list_entry *entry = q->rc == RC_STOPPED ? NULL : q->first;
+    if (entry) {
+        q->first = entry->next;
+        if (!q->first)
+            q->last = &q->first;
+    } else {
+        *rc = q->rc;
+        if (e)
+            *e = q->err;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return entry;
+}
+
+enum rc list_queue_take(struct list_queue *q, struct list_part *out, struct buf *pack,
+                        struct err *e)
+{
+    enum rc rc = RC_END;
+    struct list_entry *entry = take_entry(q, &rc, e);
+    if (!entry)
+        return rc;
+    buf_clear(pack);
+    buf_add_str(pack, entry->part.pack);
+    *out = entry->part;
+    out->pack = buf_str(pack);
+    free(entry);
+    return buf_rc(pack) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+void list_queue_count(struct list_queue *q)
+{
+    atomic_fetch_sub_explicit(&q->ahead, 1, memory_order_relaxed);
+}
+
+/* ---- the lister's thread --------------------------------------------------------------------- */
+
+enum rc list_queue_add(struct list_queue *q, struct str id, const struct str *params, bool *is_full,
+                       struct err *e)
+{
+    list_pack_add(&q->adding, id, params, q->n_params);
+    q->n_adding++;
+    *is_full = q->adding.len >= LIST_PACK_BYTES_FULL;
+    enum rc rc = buf_rc(&q->adding);
+    return rc == RC_OK ? RC_OK : err_set(e, rc, "the leads of a page: %s", rc_text(rc));
+}
+
+enum rc list_queue_put(struct list_queue *q, const struct list_part *part, struct err *e)
+{
+    if (!q->n_adding && part->end == LIST_PART_GOES_ON)
+        return RC_OK;
+    struct list_entry *entry = malloc(sizeof *entry + q->adding.len);
     if (!entry)
         return err_nomem(e);
-    char *at = (char *)(entry->params + q->n_params);
     entry->next = NULL;
-    entry->id = put_text(&at, id);
-    for (size_t i = 0; i < q->n_params; i++)
-        entry->params[i] = put_text(&at, params[i]);
-    *q->page_last = entry;
-    q->page_last = &entry->next;
-    q->n_page++;
-    return RC_OK;
-}
-
-void list_queue_flush(struct list_queue *q)
-{
-    if (!q->page)
-        return;
+    entry->part = *part;
+    entry->part.n = q->n_adding;
+    entry->part.pack = (struct str){entry->bytes, q->adding.len};
+    if (q->adding.len)
+        memcpy(entry->bytes, q->adding.data, q->adding.len);
+    buf_clear(&q->adding);
+    q->n_adding = 0;
+    atomic_fetch_add_explicit(&q->ahead, (size_t)entry->part.n, memory_order_relaxed);
     pthread_mutex_lock(&q->lock);
-    *q->last = q->page;
-    q->last = q->page_last;
-    q->n += q->n_page;
+    *q->last = entry;
+    q->last = &entry->next;
     (void)pthread_cond_signal(&q->changed);
     pthread_mutex_unlock(&q->lock);
-    q->page = NULL;
-    q->page_last = &q->page;
-    q->n_page = 0;
+    return RC_OK;
 }
 
 void list_queue_end(struct list_queue *q, enum rc rc, const struct err *e)
@@ -199,8 +165,5 @@ void list_queue_end(struct list_queue *q, enum rc rc, const struct err *e)
 
 size_t list_queue_ahead(struct list_queue *q)
 {
-    pthread_mutex_lock(&q->lock);
-    size_t n = q->n;
-    pthread_mutex_unlock(&q->lock);
-    return n;
+    return atomic_load_explicit(&q->ahead, memory_order_relaxed);
 }

@@ -197,6 +197,23 @@ void lister_free(struct lister *l)
     free(l);
 }
 
+enum rc lister_begin_at(struct lister *l, const struct lister_start *start, struct err *e)
+{
+    l->list = start->list;
+    l->cfg.has_since = start->has_since;
+    l->cfg.has_until = start->has_until;
+    l->cfg.since_ms = start->since_ms;
+    l->cfg.until_ms = start->until_ms;
+    return begin_list(l, e);
+}
+
+enum rc lister_know(struct lister *l, struct str id, const struct str *params, struct err *e)
+{
+    unsigned char key[LEAD_KEY_BYTES];
+    enum rc rc = id_key(id, params, l->cfg.profile->n_params, key, e);
+    return rc == RC_OK ? list_pages_know(&l->pages, key, e) : rc;
+}
+
 struct http_request *lister_next(struct lister *l)
 {
     if (!l->is_due)
@@ -307,8 +324,8 @@ static enum rc next_list(struct lister *l, struct err *e)
     return ++l->list < l->cfg.n_lists ? begin_list(l, e) : RC_END;
 }
 
-/* One list has been read; says where it may not be complete. */
-static void report_end(struct lister *l)
+/* One list has been read; says where it may not be complete. False: it may not be. */
+static bool report_end(struct lister *l)
 {
     static const char *const faults[] = {
         [LIST_END_CHANGED] =
@@ -329,24 +346,31 @@ static void report_end(struct lister *l)
                 ", also when it is read again",
                 l->pages.total, list_pages_leads(&l->pages));
     if (end == LIST_END_COMPLETE || end == LIST_END_TOTAL_DIFFERS)
-        return;
+        return true;
     l->result.incomplete = true;
     log_msg(l->cfg.log, LOG_LEVEL_ERROR, buf_cstr(&l->name), "%s", faults[end]);
+    return false;
 }
 
 /* A page has been read. `cursor`: as request_next(). */
 static enum rc take_step(struct lister *l, enum list_step step, struct str cursor, struct err *e)
 {
+    struct lister_page page = {.list = l->list, .ends = step == LIST_STEP_DONE};
+    if (page.ends) {
+        page.is_incomplete = !report_end(l);
+        page.bad = l->bad_in_list;
+    }
+    enum rc rc = l->cfg.page_end(l->cfg.ctx, &page, e);
+    if (rc != RC_OK)
+        return rc;
+    if (step == LIST_STEP_DONE)
+        return next_list(l, e);
     if (step == LIST_STEP_NEXT)
         return request_next(l, cursor, e);
-    if (step == LIST_STEP_AGAIN) {
-        log_msg(l->cfg.log, LOG_LEVEL_INFO, buf_cstr(&l->name),
-                "the list changed while it was read, or its total is wrong: reading it again");
-        l->bad_in_pass = 0;
-        return request_first(l, e);
-    }
-    report_end(l);
-    return next_list(l, e);
+    log_msg(l->cfg.log, LOG_LEVEL_INFO, buf_cstr(&l->name),
+            "the list changed while it was read, or its total is wrong: reading it again");
+    l->bad_in_pass = 0;
+    return request_first(l, e);
 }
 
 /* The absolute URL of the field Link, in `out`; empty: there is none. */
@@ -380,8 +404,6 @@ static enum rc take_page(struct lister *l, const struct list_body *body, struct 
     l->result.pages++;
     for (const cJSON *v = body->items->child; rc == RC_OK && v; v = v->next)
         rc = take_item(l, v, index++, e);
-    if (rc == RC_OK)
-        rc = l->cfg.page_end(l->cfg.ctx, e);
     if (rc == RC_OK)
         rc = list_pages_next(&l->pages, &page, &step, e);
     if (rc == RC_OK)

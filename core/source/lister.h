@@ -11,6 +11,13 @@
 
 struct lister;
 
+/* After a page: which list it was of, and has that been read to its end? */
+struct lister_page {
+    size_t list; /* of lister_cfg.n_lists, from 0 */
+    bool ends, is_incomplete;
+    uint64_t bad; /* at its end: elements of the list without a valid ID */
+};
+
 /* All of it is the caller's, and lives as long as the lister. */
 struct lister_cfg {
     const struct profile *profile; /* with a list */
@@ -31,7 +38,8 @@ struct lister_cfg {
     /* A lead that was not listed before. The texts are valid until it returns. Another result than RC_OK ends the
      * listing. */
     enum rc (*found)(void *ctx, struct str id, const struct str *params, struct err *e);
-    enum rc (*page_end)(void *ctx, struct err *e); /* after the leads of a page; likewise */
+    /* After the leads of a page, before the next one is requested; likewise. */
+    enum rc (*page_end)(void *ctx, const struct lister_page *page, struct err *e);
     void *ctx;
     void (*done)(void *ctx, struct http_request *r); /* of the requests; `ctx` is the engine's */
 };
@@ -46,6 +54,18 @@ struct lister_result {
 /* RC_USAGE: a value cannot be in the URL; RC_NOMEM. */
 enum rc lister_new(struct lister **out, const struct lister_cfg *cfg, struct err *e);
 void lister_free(struct lister *l); /* may be NULL */
+
+/* The listing of an earlier process continues, with the same leads: `list` is the first that it had not read to its
+ * end, and those before it are not requested. Of that list its first page is: rows may have moved since, and the
+ * place of the next page may be worth nothing any more. Times as in lister_cfg. RC_USAGE, RC_NOMEM. */
+struct lister_start {
+    size_t list;
+    bool has_since, has_until;
+    int64_t since_ms, until_ms;
+};
+enum rc lister_begin_at(struct lister *l, const struct lister_start *start, struct err *e);
+/* After that: a lead of the list, which was handed out before and is not handed out again. RC_NOMEM, RC_INTERNAL. */
+enum rc lister_know(struct lister *l, struct str id, const struct str *params, struct err *e);
 
 /* The request for the next page; NULL: none now. */
 struct http_request *lister_next(struct lister *l);

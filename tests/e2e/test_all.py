@@ -107,9 +107,9 @@ def test_filters(leadpipe, sandbox, control):
 @pytest.mark.parametrize("arguments, message", [
     (["-p", "omni", "--all", "ids.txt"], "--all and FILE (ids.txt) cannot be used together"),
     (["-p", "omni", "--all", "--id", "a"], "--all"),
-    (["-p", "omni", "--all", "--state", "s"], "--all and --state cannot be used together"),
     (["-p", "omni", "--all", "--id-format", "csv"], "--id-format and --all cannot be used together"),
     (["-p", "omni", "--all", "--id-column", "id"], "--id-column and --all cannot be used together"),
+    (["-p", "omni", "--all", "--id-format", "csv", "--state", "s"], "--id-format"),
     (["-p", "omni", "--created-since", "30d", "--id", "a"], "--created-since"),
     (["-p", "convocore", "--all"], "--param agentId=VALUE is required"),
     (["-p", "convocore", "--all", "--param", "agentId=A", "--created-since", "1d"], "does not have this filter"),

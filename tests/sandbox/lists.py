@@ -12,6 +12,7 @@
   token    "same": every page of omni has the same token; "endless": there always is one; "loop": the third page's
            is that of the first
   rows     [elements]: instead of the leads, as they are
+  hold     from this page on (counted from 1 over all requests) none is answered
 
 `GET /_control/lists` says which requests there were: their queries, and agents; `GET /_control/lists/order` how many
 leads had been requested before each of them.
@@ -26,7 +27,7 @@ from http1 import response
 
 OMNI_LIST = "/api/v0/analytics"
 CONVOCORE_LIST = re.compile(r"/convocore/v3/agents/([^/]*)/leads")
-KNOWN = ("leads", "total", "page_size", "after", "answers", "token", "rows")
+KNOWN = ("leads", "total", "page_size", "after", "answers", "token", "rows", "hold")
 
 
 class Lists:
@@ -36,7 +37,7 @@ class Lists:
 
     def clear(self):
         self.leads, self.after, self.answers = {}, [], {}
-        self.total = self.token = self.rows = None
+        self.total = self.token = self.rows = self.hold = None
         self.page_size = 500
         self.asked = []
         self.leads_before = []  # each request: how many leads had been requested
@@ -59,6 +60,8 @@ class Lists:
         if agent is None:
             return False
         status, body, headers = self._page(agent, request)
+        if self.hold is not None and len(self.asked) >= self.hold:
+            return True
         body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         connection.send(response(status, body, headers=headers, close=not request.keep_alive))
         return True

@@ -17,7 +17,7 @@
 
 /* What a source gives, one after the other. Of all zero: the end. */
 struct step {
-    enum { AN_END, AN_ID, A_BAD_LINE, AN_ERROR, A_STOP, A_PAUSE, A_WAIT } what;
+    enum { AN_END, AN_ID, AN_ID_ONCE_MORE, A_BAD_LINE, AN_ERROR, A_STOP, A_PAUSE, A_WAIT } what;
     const char *id;    /* or why it is none, or the error's text */
     const char *param; /* of an intake with parameters */
     const char *file;  /* line: its number among the steps, from 1 */
@@ -32,6 +32,8 @@ struct script {
     size_t at;
     struct str params[1];
     unsigned closed;
+    bool is_taken;  /* the intake's answer about the last ID of those once more */
+    unsigned taken; /* of them */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
@@ -82,6 +84,8 @@ static inline enum rc script_next(struct id_source *source, struct arena *a, str
 {
     struct script *s = (struct script *)source;
     const struct step *step = &s->steps[s->at++];
+    s->taken += s->is_taken;
+    s->is_taken = false;
     while (step->what == A_PAUSE || step->what == A_WAIT || step->what == A_STOP) {
         struct source_wait wait = intake_wait(s->intake);
         if (step->what == A_STOP)
@@ -104,7 +108,8 @@ static inline enum rc script_next(struct id_source *source, struct arena *a, str
                             .params = s->intake->n_params ? s->params : NULL,
                             .bad = is_bad ? copy : NULL,
                             .file = step->file,
-                            .line = s->at};
+                            .line = s->at,
+                            .once_more = step->what == AN_ID_ONCE_MORE ? &s->is_taken : NULL};
     return RC_OK;
 }
 

@@ -28,6 +28,37 @@ static void each_id_is_one_lead(void **state)
     world_close(&w);
 }
 
+/* They come behind all others; one that was listed again was never there. */
+static void ids_once_more(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {
+        ID("a"),
+        ID("b"),
+        ID("a"),
+        {AN_ID_ONCE_MORE, .id = "b"},
+        {AN_ID_ONCE_MORE, .id = "c"},
+        {AN_ID_ONCE_MORE, .id = "a"},
+        {AN_ID_ONCE_MORE, .id = "d"},
+        {AN_ID_ONCE_MORE, .id = "c"},
+        STEP(AN_END),
+    };
+    struct intake_world w;
+    world_open(&w, steps, 0);
+    w.in.has_expect = true;
+    start(&w);
+    intake_join(&w.in);
+    take_all(&w);
+    expect_leads(&w, "0:a 1:b 2:c 3:d");
+    const struct ids_counts counts = intake_counts(&w.in);
+    assert_int_equal(counts.read, 5);
+    assert_int_equal(counts.unique, 4);
+    assert_int_equal(counts.duplicates, 1);
+    assert_int_equal(counts.expected, 2); /* nobody has asked for the others */
+    assert_int_equal(w.script.taken, 2);
+    world_close(&w);
+}
+
 static void parameters_belong_to_the_lead(void **state)
 {
     (void)state;
@@ -335,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_id_is_one_lead),
+        cmocka_unit_test(ids_once_more),
         cmocka_unit_test(parameters_belong_to_the_lead),
         cmocka_unit_test(more_than_fit),
         cmocka_unit_test(bad_lines_are_shown_and_summed_up),

@@ -189,6 +189,41 @@ static void test_total_reached(void **state)
     list_pages_free(&p);
 }
 
+/* What an earlier process listed is not new, and does not look like a row that moved: what is there now is as large as
+ * the total says. */
+static void known_leads(void **state)
+{
+    (void)state;
+    static const char known[] = "axb";
+    struct list_pages p;
+    char leads[16] = "";
+    list_pages_init(&p, LIST_PAGE);
+    for (size_t i = 0; known[i]; i++) {
+        unsigned char key[LEAD_KEY_BYTES] = {(unsigned char)known[i]};
+        assert_int_equal(list_pages_know(&p, key, NULL), RC_OK);
+    }
+    struct list_page page = {.n_items = 2, .has_total = true, .total = 4};
+    static const char *const pages[] = {"ab", "cd", ""};
+    enum list_step step = LIST_STEP_NEXT;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(step, LIST_STEP_NEXT);
+        page.n_items = strlen(pages[i]);
+        for (const char *c = pages[i]; *c; c++) {
+            unsigned char key[LEAD_KEY_BYTES] = {(unsigned char)*c};
+            bool is_new = false;
+            assert_int_equal(list_pages_add(&p, key, &is_new, NULL), RC_OK);
+            if (is_new)
+                (void)snprintf(leads + strlen(leads), sizeof leads - strlen(leads), "%c", *c);
+        }
+        assert_int_equal(list_pages_next(&p, &page, &step, NULL), RC_OK);
+    }
+    assert_int_equal(step, LIST_STEP_DONE);
+    assert_int_equal(p.end, LIST_END_COMPLETE);
+    assert_string_equal(leads, "cd");
+    assert_int_equal(list_pages_leads(&p), 5);
+    list_pages_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_something_new_in_between),
         cmocka_unit_test(test_elements_without_ids),
         cmocka_unit_test(test_total_reached),
+        cmocka_unit_test(known_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
