@@ -15,6 +15,9 @@
 #ifdef LEADPIPE_POSTGRES
 #include <libpq-fe.h>
 #endif
+#ifdef LEADPIPE_KAFKA
+#include <librdkafka/rdkafka.h>
+#endif
 #ifdef LEADPIPE_OBJECT_STORAGE
 #include <expat.h>
 #endif
@@ -78,15 +81,22 @@ static const struct library {
     const char *name;
     const char *(*version)(void); /* of what is loaded, where the library says so */
 } libraries[] = {
-    {"libcurl", curl_library_version}, {"libuv", uv_version_string},
-    {"SQLite", sqlite3_libversion},    {"cJSON", cJSON_Version},
-    {"msgpack-c", msgpack_version},    {"zlib", zlibVersion},
-    {"libdeflate", deflate_version},   {"xxHash", xxhash_version},
+    {"libcurl", curl_library_version},
+    {"libuv", uv_version_string},
+    {"SQLite", sqlite3_libversion},
+    {"cJSON", cJSON_Version},
+    {"msgpack-c", msgpack_version},
+    {"zlib", zlibVersion},
+    {"libdeflate", deflate_version},
+    {"xxHash", xxhash_version},
 #ifdef LEADPIPE_PARQUET
     {"zstd", ZSTD_versionString},
 #endif
 #ifdef LEADPIPE_POSTGRES
     {"libpq", libpq_version},
+#endif
+#ifdef LEADPIPE_KAFKA
+    {"librdkafka", rd_kafka_version_str},
 #endif
 #ifdef LEADPIPE_OBJECT_STORAGE
     {"expat", expat_version},

@@ -188,7 +188,7 @@ enum sink_stop {
     SINK_STOP_KEEP,  /* it stays as it is, for the run that resumes from a mark */
     SINK_STOP_FLUSH, /* what was sent is waited for, as far as stop() lets it: flush() */
     SINK_STOP_ROLL_BACK, /* what follows its last mark keeps others waiting: roll_back(). No sink of ours
-                            needs it yet: it is for transactions of a queue (Kafka) */
+                            needs it: "kafka" does so with a state only, within flush() */
 };
 
 #define SINK_TEXT_BYTES_MAX ((size_t)16 << 20)

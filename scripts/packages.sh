@@ -23,6 +23,7 @@ build     libxxhash-dev                    module   libxxhash
 build     libsqlite3-dev                   module   sqlite3
 build     libzstd-dev                      module   libzstd
 build     libpq-dev                        module   libpq
+build     librdkafka-dev                   module   rdkafka
 build     libexpat1-dev                    module   expat
 build     libfyaml-dev                     module   libfyaml
 build     libssl-dev                       module   libcrypto
@@ -42,6 +43,7 @@ test      nginx-light|nginx                command  nginx|/usr/sbin/nginx
 test      mandoc|man-db                    command  mandoc|man
 test      postgresql                       command  pg_ctlcluster
 test      sqlite3                          command  sqlite3
+test      kcat                             command  kcat
 test      jq                               command  jq
 test      zsh                              command  zsh
 test      fish                             command  fish

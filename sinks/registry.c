@@ -11,6 +11,11 @@
 #else
 #define IF_LEADPIPE_POSTGRES(...)
 #endif
+#ifdef LEADPIPE_KAFKA
+#define IF_LEADPIPE_KAFKA(...) __VA_ARGS__
+#else
+#define IF_LEADPIPE_KAFKA(...)
+#endif
 
 const struct sink_ops *const sink_registry[] = {
 #define X(name) &sink_##name,

@@ -13,6 +13,7 @@
     OPTIONAL(parquet, LEADPIPE_PARQUET)                                                            \
     OPTIONAL(postgres, LEADPIPE_POSTGRES)                                                          \
     X(sqlite)                                                                                      \
+    OPTIONAL(kafka, LEADPIPE_KAFKA)                                                                \
     X(webhook)                                                                                     \
     X(push)
 

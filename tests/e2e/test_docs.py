@@ -86,7 +86,7 @@ def test_tests_and_files_that_are_named(page):
 
 
 @pytest.mark.parametrize("page, kinds", [
-    ("docs/webhooks.md", ["webhook"]), ("docs/parquet.md", ["parquet"]), ("docs/warehouses.md", ["postgres", "sqlite"])])
+    ("docs/webhooks.md", ["webhook"]), ("docs/kafka.md", ["kafka"]), ("docs/parquet.md", ["parquet"]), ("docs/warehouses.md", ["postgres", "sqlite"])])
 def test_pages_name_all_options_of_their_sinks(leadpipe, page, kinds):
     sinks = sinks_in_help(leadpipe("sinks").stdout.decode())
     text = text_of(page)

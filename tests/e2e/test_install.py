@@ -146,7 +146,7 @@ def test_package_control(package, leadpipe):
     assert field(package, "Maintainer") == "A Packager <a@packager.example>"
     depends = {item.split()[0] for item in field(package, "Depends").split(", ")}
     assert {"ca-certificates", "libc6"} <= depends
-    for library in ("libcurl", "libsqlite3", "libuv1", "libssl3", "libpq5", "libmsgpack"):
+    for library in ("libcurl", "libsqlite3", "libuv1", "libssl3", "libpq5", "librdkafka1", "libmsgpack"):
         assert any(item.startswith(library) for item in depends), (library, depends)
 
 

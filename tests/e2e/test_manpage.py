@@ -107,7 +107,7 @@ def sinks_in_help(text):
 
 def test_sinks(leadpipe):
     shown = sinks_in_help(leadpipe("sinks").stdout.decode())
-    assert list(shown) == ["csv", "ndjson", "msgpack", "parquet", "postgres", "sqlite", "webhook", "push"]
+    assert list(shown) == ["csv", "ndjson", "msgpack", "parquet", "postgres", "sqlite", "kafka", "webhook", "push"]
     assert sinks_in_manpage() == shown
 
 

@@ -213,7 +213,7 @@ def test_help_of_every_command(leadpipe):
 # What the dynamic linker loads, and what it is called there.
 LIBRARIES = {"libcurl": "libcurl/", "libuv": "libuv/", "libsqlite3": "SQLite/", "libcjson": "cJSON/", "libmsgpackc": "msgpack-c/",
              "libmsgpack-c": "msgpack-c/", "libz": "zlib/", "libdeflate": "libdeflate/", "libcrypto": "OpenSSL/", "libzstd": "zstd/",
-             "libxxhash": "xxHash/", "libpq": "libpq/", "libexpat": "expat/", "libfyaml": "libfyaml/"}
+             "libxxhash": "xxHash/", "libpq": "libpq/", "librdkafka": "librdkafka/", "libexpat": "expat/", "libfyaml": "libfyaml/"}
 OF_THE_SYSTEM = ("libc.", "libm.", "libdl.", "libpthread.", "ld-linux", "libasan", "libubsan", "libtsan", "libgcc_s")
 
 

@@ -1,0 +1,425 @@
+/* The sink "kafka": messages of a topic.
+ *
+ * Without a state the producer is idempotent, and a lead is accepted when the cluster has confirmed its messages.
+ *
+ * With a state all messages between two marks are one transaction. Where a run is killed between its commit and the
+ * checkpoint's, the run that resumes it finds the leads recorded in the state (kafka_journal.h), and with the
+ * transaction, in the cluster, its number: so it knows whether they are in the topic, and sends them again or not. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/sink_http.h"
+#include "sinks/kafka/kafka_journal.h"
+#include "sinks/kafka/kafka_out.h"
+#include "sinks/registry.h"
+
+#define FENCE_MS                                                                                   \
+    10000 /* for what a discarded run has left: not more is lost than some time of readers */
+#define PROBE_MS 10000
+#define TRANSACTIONS_BYTES 64
+
+struct kafka {
+    struct sink sink; /* first */
+    struct sink_host host;
+    const char *subject;
+    struct kafka_config config;
+    struct kafka_messages messages;
+    struct kafka_out out;
+    struct kafka_journal journal; /* with a state */
+    bool has_journal;
+    bool has_marker;   /* the cluster knows of this run */
+    uint64_t last_seq; /* of the leads in the transaction, the highest */
+    char transactions[TRANSACTIONS_BYTES];
+};
+
+static struct kafka *self(struct sink *s)
+{
+    return (struct kafka *)s;
+}
+
+/* ---- checks --------------------------------------------------------------------------------- */
+
+static enum rc kafka_check(const struct sink_cfg *cfg, struct err *e)
+{
+    struct kafka_config config;
+    enum rc rc = kafka_config_make(&config, cfg, e);
+    if (rc == RC_OK)
+        kafka_config_free(&config);
+    return rc;
+}
+
+static unsigned kafka_needs(const struct sink_cfg *cfg)
+{
+    return SINK_WANTS_FINGERPRINT | record_wants(&encoding_json, kafka_config_layout(cfg->opts));
+}
+
+static enum rc kafka_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
+{
+    (void)cfg;
+    (void)out;
+    (void)e;
+    return RC_OK;
+}
+
+static enum rc open_reader(struct kafka_client *c, const struct kafka_config *config,
+                           const struct sink_cfg *cfg, const char *group, struct err *e)
+{
+    const struct kafka_property own[] = {{"group.id", group},
+                                         {"isolation.level", "read_committed"},
+                                         {"enable.auto.commit", "false"},
+                                         {"allow.auto.create.topics", "false"}};
+    struct kafka_client_cfg client = kafka_config_client(config, cfg);
+    client.own = own;
+    client.n_own = sizeof own / sizeof *own;
+    client.is_consumer = true;
+    return kafka_client_open(c, &client, e);
+}
+
+/* All topics exist. *message_max: what the strictest of them allows; 0: not known. */
+static enum rc check_topics(struct kafka_client *c, const struct kafka_config *config,
+                            const struct sink_cfg *cfg, int64_t wait_ms, int64_t *message_max,
+                            struct err *e)
+{
+    enum rc rc = RC_OK;
+    *message_max = 0;
+    for (size_t i = 0; rc == RC_OK && i < config->n_topics; i++) {
+        struct kafka_topic_facts facts = {0};
+        rc = kafka_client_topic(c, config->topics[i], wait_ms, &facts, e);
+        if (rc == RC_OK && !facts.exists)
+            rc = err_set(e, RC_USAGE,
+                         "%s: the cluster has no topic %s (or does not show it to this user); "
+                         "create it first",
+                         cfg->spec, config->topics[i]);
+        bool is_least = !*message_max || facts.message_bytes_max < *message_max;
+        if (facts.message_bytes_max && is_least)
+            *message_max = facts.message_bytes_max;
+    }
+    return rc;
+}
+
+static void kafka_probe(const struct sink_cfg *cfg, const struct findings *f)
+{
+    struct kafka_config config;
+    struct kafka_client reader = {.handle = NULL};
+    struct err e;
+    int64_t message_max = 0;
+    enum rc rc = kafka_config_make(&config, cfg, &e);
+    if (rc == RC_OK) {
+        rc = open_reader(&reader, &config, cfg, "leadpipe-check", &e);
+        if (rc == RC_OK)
+            rc = check_topics(&reader, &config, cfg, PROBE_MS, &message_max, &e);
+        kafka_client_close(&reader);
+        kafka_config_free(&config);
+    }
+    if (rc == RC_OK)
+        findings_add(f, FINDING_OK, "kafka", "%s: the brokers answer, and the topic exists",
+                     cfg->spec);
+    else
+        findings_add(f, FINDING_FAIL, "kafka", "%s", e.msg);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static void name_transactions(char out[TRANSACTIONS_BYTES], const char *run_id, unsigned index)
+{
+    (void)snprintf(out, TRANSACTIONS_BYTES, "leadpipe-%.32s-%u", run_id, index);
+}
+
+static enum rc open_out(struct kafka *k, struct kafka_out *o, const struct sink_cfg *cfg,
+                        const char *transactions, int64_t message_max, struct err *e)
+{
+    const struct kafka_out_cfg out = {.config = &k->config,
+                                      .sink_cfg = cfg,
+                                      .sink = &k->sink,
+                                      .transactions = transactions,
+                                      .topic_message_max = message_max};
+    return kafka_out_open(o, &out, e);
+}
+
+/* A transaction that a discarded run has left open would hold back readers of the topic until it expires. */
+static void fence_discarded(struct kafka *k, const struct sink_cfg *cfg)
+{
+    char transactions[TRANSACTIONS_BYTES];
+    struct kafka_config config = k->config;
+    struct kafka_out old = {.client.handle = NULL};
+    struct err e;
+    name_transactions(transactions, cfg->discarded_run_id, cfg->index);
+    config.retry_max_ms = config.retry_max_ms < FENCE_MS ? config.retry_max_ms : FENCE_MS;
+    enum rc rc = open_out(k, &old, cfg, transactions, 0, &e);
+    old.config = &config;
+    if (rc == RC_OK)
+        rc = kafka_out_begin(&old, &e);
+    if (rc != RC_OK)
+        log_msg(cfg->log, LOG_LEVEL_WARN, NULL,
+                "%s; readers of the topic may wait for a transaction of the discarded run", e.msg);
+    kafka_out_close(&old);
+}
+
+static enum rc report_sent(struct kafka *k, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < k->journal.n_leads; i++)
+        rc = k->host.sent(k->host.ctx, &k->sink, k->journal.leads[i].seq, e);
+    return rc;
+}
+
+/* The transaction that the run before left is over before its number is read. */
+static enum rc take_over(struct kafka *k, struct kafka_client *reader, const struct sink_cfg *cfg,
+                         struct err *e)
+{
+    int64_t marker = -1;
+    if (cfg->discarded_run_id[0])
+        fence_discarded(k, cfg);
+    enum rc rc = kafka_out_begin(&k->out, e);
+    if (rc == RC_OK)
+        rc =
+            kafka_client_committed(reader, k->config.topics[0], k->config.retry_max_ms, &marker, e);
+    if (rc == RC_OK)
+        rc = kafka_journal_resolve(&k->journal, marker, e);
+    k->has_marker = marker >= 0;
+    k->out.n_failed = k->journal.failed;
+    return rc == RC_OK ? report_sent(k, e) : rc;
+}
+
+static enum rc open_parts(struct kafka *k, const struct sink_cfg *cfg, const struct sink_mark *from,
+                          struct err *e)
+{
+    struct kafka_client reader = {.handle = NULL};
+    int64_t message_max = 0;
+    name_transactions(k->transactions, cfg->run_id, cfg->index);
+    enum rc rc = kafka_config_make(&k->config, cfg, e);
+    if (rc == RC_OK)
+        rc = kafka_messages_open(&k->messages, cfg->profile, k->config.layout, e);
+    if (rc == RC_OK && cfg->state) {
+        k->has_journal = true;
+        rc = kafka_journal_open(&k->journal, cfg, from ? from->text : STR_NONE, e);
+    }
+    if (rc == RC_OK)
+        rc = open_reader(&reader, &k->config, cfg, k->transactions, e);
+    if (rc == RC_OK)
+        rc = check_topics(&reader, &k->config, cfg, k->config.retry_max_ms, &message_max, e);
+    if (rc == RC_OK)
+        rc = open_out(k, &k->out, cfg, cfg->state ? k->transactions : NULL, message_max, e);
+    if (rc == RC_OK && cfg->state)
+        rc = take_over(k, &reader, cfg, e);
+    kafka_client_close(&reader);
+    return rc;
+}
+
+static void kafka_close(struct sink *s)
+{
+    struct kafka *k = self(s);
+    kafka_out_close(&k->out);
+    if (k->has_journal)
+        kafka_journal_close(&k->journal);
+    kafka_messages_close(&k->messages);
+    kafka_config_free(&k->config);
+    free(k);
+}
+
+static enum rc kafka_open(struct sink **out, const struct sink_cfg *cfg,
+                          const struct sink_mark *from, struct err *e)
+{
+    struct kafka *k = calloc(1, sizeof *k);
+    if (!k)
+        return err_nomem(e);
+    k->sink.ops = &sink_kafka;
+    k->host = cfg->host;
+    k->subject = cfg->spec;
+    enum rc rc = open_parts(k, cfg, from, e);
+    if (rc != RC_OK) {
+        kafka_close(&k->sink);
+        return rc;
+    }
+    *out = &k->sink;
+    return RC_OK;
+}
+
+/* ---- leads ---------------------------------------------------------------------------------- */
+
+static void settle(struct kafka *k, const struct lead *lead, enum verdict_kind kind)
+{
+    const struct verdict v = {.kind = kind};
+    k->host.settle(k->host.ctx, &k->sink, lead, &v);
+}
+
+static void settle_too_large(struct kafka *k, const struct lead *lead)
+{
+    static const struct verdict v = {.kind = VERDICT_FAILED,
+                                     .code = "too_large",
+                                     .error = "the lead takes more than 1 GiB as JSON"};
+    k->host.settle(k->host.ctx, &k->sink, lead, &v);
+}
+
+/* It is there already: from a transaction that no checkpoint knows of. */
+static bool settle_sent(struct kafka *k, const struct lead *lead)
+{
+    const struct kafka_journal_lead *sent =
+        k->has_journal ? kafka_journal_find(&k->journal, lead) : NULL;
+    if (!sent)
+        return false;
+    bool is_same = memcmp(sent->content, lead->fingerprint, sizeof sent->content) == 0;
+    settle(k, lead, is_same ? VERDICT_ACCEPTED : VERDICT_OUTDATED);
+    return true;
+}
+
+/* From here on the run is to be resumed, not begun anew: a transaction may be open. And the cluster has a number,
+ * so that later one that is not there is known to have been lost. */
+static enum rc begin_run(struct kafka *k, struct err *e)
+{
+    int64_t row = 0;
+    enum rc rc = RC_OK;
+    if (!k->has_journal || k->has_marker)
+        return RC_OK;
+    if (!k->journal.began) {
+        kafka_journal_begin(&k->journal, 0, 0);
+        rc = kafka_journal_record(&k->journal, 0, &row, e);
+    }
+    if (rc == RC_OK)
+        rc = kafka_out_commit(&k->out, k->journal.number, e);
+    if (rc == RC_OK && row)
+        rc = kafka_journal_committed(&k->journal, row, 0, 0, e);
+    k->has_marker = rc == RC_OK;
+    return rc;
+}
+
+static enum rc put_lead(struct kafka *k, const struct lead *lead, struct err *e)
+{
+    if (settle_sent(k, lead))
+        return RC_OK;
+    if (!k->has_journal && kafka_out_is_stopping(&k->out)) {
+        settle(k, lead, VERDICT_PENDING);
+        return RC_OK;
+    }
+    enum rc rc = kafka_messages_make(&k->messages, lead);
+    if (rc == RC_LIMIT) {
+        settle_too_large(k, lead);
+        return RC_OK;
+    }
+    if (rc != RC_OK)
+        return err_nomem(e);
+    if (lead->seq > k->last_seq)
+        k->last_seq = lead->seq;
+    return kafka_out_put(&k->out, lead, &k->messages, e);
+}
+
+/* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. */
+static enum rc abandon(struct kafka *k, enum rc rc)
+{
+    kafka_out_abandon(&k->out);
+    return rc;
+}
+
+static enum rc kafka_put(struct sink *s, const struct lead *const leads[], size_t n, struct err *e)
+{
+    struct kafka *k = self(s);
+    enum rc rc = begin_run(k, e);
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = put_lead(k, leads[i], e);
+    return rc == RC_OK ? RC_OK : abandon(k, rc);
+}
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+static enum rc record(struct kafka *k, uint64_t number, int64_t *row, struct err *e)
+{
+    kafka_journal_begin(&k->journal, number, k->out.n_messages);
+    for (const struct kafka_out_lead *l = k->out.first; l; l = l->next)
+        kafka_journal_add(&k->journal, l->lead, l->content);
+    return kafka_journal_record(&k->journal, k->last_seq, row, e);
+}
+
+/* What was put since the last time is in the topic, and the state knows. */
+static enum rc commit(struct kafka *k, bool patient, struct err *e)
+{
+    uint64_t number = k->journal.number + 1;
+    int64_t row = 0;
+    if (!k->out.in_transaction)
+        return RC_OK;
+    enum rc rc = kafka_out_wait(&k->out, patient, e);
+    if (rc == RC_OK)
+        rc = record(k, number, &row, e);
+    if (rc == RC_OK)
+        rc = kafka_out_commit(&k->out, number, e);
+    if (rc != RC_OK)
+        return rc;
+    uint64_t messages = k->out.n_messages;
+    state_hold(
+        k->journal.state); /* what the run makes of the verdicts, and that it was committed */
+    kafka_out_accept(&k->out);
+    rc = kafka_journal_committed(&k->journal, row, number, messages, e);
+    state_release(k->journal.state);
+    k->last_seq = 0;
+    return rc;
+}
+
+static enum rc kafka_mark(struct sink *s, struct sink_mark *out, struct err *e)
+{
+    struct kafka *k = self(s);
+    enum rc rc = commit(k, true, e);
+    if (rc == RC_OK)
+        rc = kafka_journal_mark(&k->journal, k->out.n_failed, e);
+    if (rc != RC_OK)
+        return abandon(k, rc);
+    out->text = buf_str(&k->journal.text);
+    return RC_OK;
+}
+
+/* What is in the topic cannot be more visible than it is. */
+static enum rc kafka_prepare(struct sink *s, struct buf *text, struct err *e)
+{
+    struct kafka *k = self(s);
+    (void)text;
+    enum rc rc = k->has_journal ? commit(k, false, e) : kafka_out_wait(&k->out, false, e);
+    return rc == RC_OK ? RC_OK : abandon(k, rc);
+}
+
+/* With a state what follows the last mark is taken back: the run that is resumed does it again. */
+static enum rc kafka_flush(struct sink *s, struct err *e)
+{
+    struct kafka *k = self(s);
+    enum rc rc = RC_OK;
+    if (!k->has_journal)
+        rc = kafka_out_wait(&k->out, false, e);
+    kafka_out_abandon(&k->out);
+    return rc == RC_STOPPED ? RC_OK : rc; /* they are pending */
+}
+
+static void kafka_result(const struct sink *s, struct sink_result *out)
+{
+    const struct kafka *k = (const struct kafka *)s;
+    *out = (struct sink_result){
+        .is_delivery = true,
+        .delivered = k->has_journal ? k->journal.delivered : k->out.n_messages,
+        .failed = k->out.n_failed,
+    };
+    out->deliveries = out->delivered + out->failed;
+}
+
+static void kafka_stop(struct sink *s, int64_t grace_ms)
+{
+    kafka_out_stop(&self(s)->out, grace_ms);
+}
+
+const struct sink_ops sink_kafka = {
+    .name = "kafka",
+    .help = "messages of a Kafka topic, BROKERS/TOPIC",
+    .opts = kafka_options,
+    .opts_size = sizeof(struct kafka_opts),
+    .eighths = 16, /* the messages, and their copies on the way */
+    .keeps = kafka_config_queue_bytes,
+    .check = kafka_check,
+    .probe = kafka_probe,
+    .needs = kafka_needs,
+    .paths = kafka_paths,
+    .open = kafka_open,
+    .put = kafka_put,
+    .mark = kafka_mark,
+    .prepare = kafka_prepare,
+    .on_stop = SINK_STOP_FLUSH,
+    .flush = kafka_flush,
+    .stop = kafka_stop,
+    .result = kafka_result,
+    .close = kafka_close,
+};

@@ -1,0 +1,277 @@
+#include "sinks/kafka/kafka_config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/sink_http.h"
+
+#define CONFIG_BYTES_MAX ((size_t)4 << 20)
+#define QUEUE_BYTES_MIN ((size_t)4 << 20)
+#define QUEUE_BYTES_MAX ((size_t)32 << 20)
+#define MESSAGE_BYTES_MAX 1000000000 /* of librdkafka */
+
+#define AT(type, member) OPTION_AT(struct kafka_opts, type, member)
+
+const struct option_spec kafka_options[] = {
+    {.name = "layout",
+     AT(CHOICE, layout),
+     .choices = "lead|rows|raw", /* in the order of enum record_layout */
+     .default_note = "lead; with topic-per-table rows, without _table",
+     .help = "one message per lead, one per row, or per lead its payload as received"},
+    {.name = "key",
+     AT(CHOICE, key),
+     .choices = "lead_id|none", /* in the order of enum kafka_key */
+     .default_text = "lead_id",
+     .help = "key of each message"},
+    {.name = "topic-per-table",
+     AT(FLAG, topic_per_table),
+     .help = "the rows of each table go to a topic of their own, TOPIC.TABLE"},
+    {.name = "compression",
+     AT(CHOICE, compression),
+     .choices = KAFKA_COMPRESSIONS,
+     .default_text = "none",
+     .flags = OPTION_MAY_CHANGE,
+     .help = "compression of messages"},
+    {.name = "property",
+     AT(LIST, properties),
+     .arg = "NAME=VALUE",
+     .flags = OPTION_MAY_CHANGE,
+     .help = "a property of librdkafka; repeatable"},
+    {.name = "property-env",
+     AT(LIST, property_envs),
+     .arg = "NAME=VARIABLE",
+     .flags = OPTION_MAY_CHANGE,
+     .help = "the same, with the value in an environment variable: for passwords; repeatable"},
+    {.name = NULL},
+};
+
+/* ---- properties ----------------------------------------------------------------------------- */
+
+/* What may be the value is never shown: it may be a secret. */
+static enum rc refuse_form(const struct sink_cfg *cfg, const char *option, const char *value,
+                           struct err *e)
+{
+    return err_set(
+        e, RC_USAGE,
+        "%s: option %s: must be NAME=%s, where NAME is a property of librdkafka (such as "
+        "security.protocol)",
+        cfg->spec, option, value);
+}
+
+static enum rc take_name(struct kafka_config *c, const struct sink_cfg *cfg, struct str name,
+                         const char *option, struct err *e)
+{
+    struct kafka_property *p = &c->properties[c->n_properties];
+    const char *why = kafka_property_refusal(name);
+    if (why)
+        return err_set(e, RC_USAGE, "%s: option %s: the property " STR_FMT " cannot be set; it %s",
+                       cfg->spec, option, STR_ARG(name), why);
+    p->name = arena_strdup(&c->arena, name);
+    return p->name ? RC_OK : err_nomem(e);
+}
+
+static enum rc add_property(struct kafka_config *c, const struct sink_cfg *cfg, const char *text,
+                            struct err *e)
+{
+    struct kafka_property *p = &c->properties[c->n_properties];
+    struct str name, value;
+    if (!kafka_property_split(str_c(text), &name, &value))
+        return refuse_form(cfg, "property", "VALUE", e);
+    if (kafka_property_is_secret(name))
+        return err_set(e, RC_USAGE,
+                       "%s: option property: the value of " STR_FMT
+                       " is a secret, which every user of this machine could read on the command "
+                       "line; use property-env=" STR_FMT "=VARIABLE",
+                       cfg->spec, STR_ARG(name), STR_ARG(name));
+    enum rc rc = take_name(c, cfg, name, "property", e);
+    if (rc != RC_OK)
+        return rc;
+    p->value = arena_strdup(&c->arena, value);
+    if (!p->value)
+        return err_nomem(e);
+    c->n_properties++;
+    return RC_OK;
+}
+
+static bool is_variable(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char ch = name.ptr[i];
+        bool is_letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_';
+        if (!is_letter && (i == 0 || ch < '0' || ch > '9'))
+            return false;
+    }
+    return name.len > 0;
+}
+
+static enum rc add_from_env(struct kafka_config *c, const struct sink_cfg *cfg, const char *text,
+                            struct err *e)
+{
+    struct kafka_property *p = &c->properties[c->n_properties];
+    struct str name, variable;
+    if (!kafka_property_split(str_c(text), &name, &variable) || !is_variable(variable))
+        return refuse_form(cfg, "property-env", "VARIABLE", e);
+    enum rc rc = take_name(c, cfg, name, "property-env", e);
+    if (rc != RC_OK)
+        return rc;
+    if (secrets_take_variable(cfg->secrets, variable.ptr, &p->value) != RC_OK)
+        return err_nomem(e);
+    if (!p->value || !*p->value)
+        return err_set(e, RC_USAGE,
+                       "%s: option property-env: the environment variable " STR_FMT
+                       " (of property %s) is not set",
+                       cfg->spec, STR_ARG(variable), p->name);
+    if (secrets_add(cfg->secrets, str_c(p->value)) != RC_OK)
+        return err_nomem(e);
+    c->n_properties++;
+    return RC_OK;
+}
+
+/* By key as the clients of Java do it, so that topics of both can be joined. */
+static const struct kafka_property defaults[] = {
+    {"partitioner", "murmur2_random"},
+    {"client.id", "leadpipe"},
+};
+
+#define N_DEFAULTS (sizeof defaults / sizeof *defaults)
+
+static enum rc make_properties(struct kafka_config *c, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct kafka_opts *opts = cfg->opts;
+    size_t n = N_DEFAULTS + opts->properties.n + opts->property_envs.n;
+    c->properties = arena_array(&c->arena, n, sizeof *c->properties);
+    if (!c->properties)
+        return err_nomem(e);
+    for (; c->n_properties < N_DEFAULTS; c->n_properties++)
+        c->properties[c->n_properties] = defaults[c->n_properties];
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < opts->properties.n; i++)
+        rc = add_property(c, cfg, opts->properties.items[i], e);
+    for (size_t i = 0; rc == RC_OK && i < opts->property_envs.n; i++)
+        rc = add_from_env(c, cfg, opts->property_envs.items[i], e);
+    c->message_max = kafka_client_number(c->properties, c->n_properties, "message.max.bytes", 0);
+    if (c->message_max > MESSAGE_BYTES_MAX)
+        c->message_max = MESSAGE_BYTES_MAX;
+    return rc;
+}
+
+/* ---- topics --------------------------------------------------------------------------------- */
+
+enum record_layout kafka_config_layout(const struct kafka_opts *opts)
+{
+    if (opts->topic_per_table)
+        return LAYOUT_TABLE;
+    return opts->layout == OPTION_AUTO ? LAYOUT_LEAD : (enum record_layout)opts->layout;
+}
+
+static enum rc add_topic(struct kafka_config *c, const struct sink_cfg *cfg, struct str topic,
+                         struct str table, struct err *e)
+{
+    struct buf name;
+    buf_init(&name, CONFIG_BYTES_MAX);
+    buf_add_str(&name, topic);
+    if (table.ptr)
+        buf_addf(&name, "." STR_FMT, STR_ARG(table));
+    enum rc rc = buf_rc(&name) == RC_OK ? RC_OK : err_nomem(e);
+    if (rc == RC_OK && !kafka_topic_is_valid(buf_str(&name)))
+        rc = err_set(e, RC_USAGE,
+                     "%s: option topic-per-table: %s is not a topic (allowed: 1 to %d letters, "
+                     "digits and . _ -)",
+                     cfg->spec, buf_cstr(&name), KAFKA_TOPIC_BYTES_MAX);
+    if (rc == RC_OK) {
+        c->topics[c->n_topics] = arena_strdup(&c->arena, buf_str(&name));
+        rc = c->topics[c->n_topics++] ? RC_OK : err_nomem(e);
+    }
+    buf_free(&name);
+    return rc;
+}
+
+static enum rc make_topics(struct kafka_config *c, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct kafka_opts *opts = cfg->opts;
+    size_t n = opts->topic_per_table ? cfg->profile->n_tables : 1;
+    struct str brokers = STR_NONE, topic = STR_NONE;
+    const char *fault = kafka_target_split(str_c(cfg->target), &brokers, &topic);
+    if (fault)
+        return err_set(e, RC_USAGE, "%s: the target %s", cfg->spec, fault);
+    if (opts->topic_per_table && opts->layout != OPTION_AUTO && opts->layout != LAYOUT_ROWS)
+        return err_set(e, RC_USAGE,
+                       "%s: option topic-per-table: needs layout=rows (without layout that is so)",
+                       cfg->spec);
+    c->brokers = arena_strdup(&c->arena, brokers);
+    c->topics = arena_array(&c->arena, n, sizeof *c->topics);
+    if (!c->brokers || !c->topics)
+        return err_nomem(e);
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++)
+        rc = add_topic(c, cfg, topic,
+                       opts->topic_per_table ? cfg->profile->tables[i].name : STR_NONE, e);
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static size_t queue_bytes_for(const struct sink_cfg *cfg, int64_t message_max)
+{
+    size_t bytes = cfg->max_memory / 8;
+    if (bytes > QUEUE_BYTES_MAX)
+        bytes = QUEUE_BYTES_MAX;
+    if (bytes < QUEUE_BYTES_MIN)
+        bytes = QUEUE_BYTES_MIN;
+    return bytes < 2 * (size_t)message_max ? 2 * (size_t)message_max : bytes;
+}
+
+enum rc kafka_config_make(struct kafka_config *out, const struct sink_cfg *cfg, struct err *e)
+{
+    const struct kafka_opts *opts = cfg->opts;
+    struct kafka_config c = {.layout = kafka_config_layout(opts),
+                             .has_key = opts->key == KAFKA_KEY_LEAD_ID,
+                             .retry_max_ms = cfg->http->retry->retry_max_time_ms};
+    arena_init(&c.arena, CONFIG_BYTES_MAX);
+    enum rc rc = make_topics(&c, cfg, e);
+    if (rc == RC_OK)
+        rc = make_properties(&c, cfg, e);
+    if (rc != RC_OK) {
+        kafka_config_free(&c);
+        return rc;
+    }
+    c.queue_bytes = queue_bytes_for(cfg, c.message_max);
+    *out = c;
+    return RC_OK;
+}
+
+void kafka_config_free(struct kafka_config *c)
+{
+    arena_free(&c->arena);
+    *c = (struct kafka_config){0};
+}
+
+size_t kafka_config_queue_bytes(const struct sink_cfg *cfg)
+{
+    const struct kafka_opts *opts = cfg->opts;
+    int64_t message_max = 0;
+    for (size_t i = 0; i < opts->properties.n; i++) {
+        struct str name, value;
+        if (!kafka_property_split(str_c(opts->properties.items[i]), &name, &value) ||
+            !str_eq_c(name, "message.max.bytes"))
+            continue;
+        const struct kafka_property p = {"message.max.bytes", value.ptr};
+        message_max = kafka_client_number(&p, 1, p.name, 0);
+    }
+    return queue_bytes_for(cfg, message_max > MESSAGE_BYTES_MAX ? MESSAGE_BYTES_MAX : message_max);
+}
+
+struct kafka_client_cfg kafka_config_client(const struct kafka_config *c,
+                                            const struct sink_cfg *cfg)
+{
+    return (struct kafka_client_cfg){
+        .subject = cfg->spec,
+        .log = cfg->log,
+        .secrets = cfg->secrets,
+        .clock = cfg->clock,
+        .stop = cfg->stop,
+        .brokers = c->brokers,
+        .properties = c->properties,
+        .n_properties = c->n_properties,
+    };
+}

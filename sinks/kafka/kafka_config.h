@@ -1,0 +1,52 @@
+/* What the user wants of a sink "kafka": its options and its target, checked. */
+#ifndef LEADPIPE_SINKS_KAFKA_CONFIG_H
+#define LEADPIPE_SINKS_KAFKA_CONFIG_H
+
+#include "core/base/arena.h"
+#include "core/base/option.h"
+#include "core/kafka/kafka_client.h"
+#include "core/sink.h"
+#include "sinks/record/record.h"
+
+struct kafka_opts {
+    int layout; /* enum record_layout, or OPTION_AUTO */
+    int key;    /* enum kafka_key */
+    bool topic_per_table;
+    int compression; /* index in KAFKA_COMPRESSIONS */
+    struct text_list properties, property_envs;
+};
+
+enum kafka_key { KAFKA_KEY_LEAD_ID, KAFKA_KEY_NONE };
+
+#define KAFKA_COMPRESSIONS "none|gzip|snappy|lz4|zstd"
+
+extern const struct option_spec kafka_options[];
+
+struct kafka_config {
+    struct arena arena; /* of the rest */
+    const char *brokers;
+    const char **topics; /* one, or one for each table */
+    size_t n_topics;
+    enum record_layout layout;
+    bool has_key;
+    struct kafka_property *properties; /* the user's, and defaults of ours before them */
+    size_t n_properties;
+    int64_t message_max; /* bytes of a message, where the user says; else 0 */
+    size_t queue_bytes;  /* of messages that have not been delivered */
+    int64_t retry_max_ms;
+};
+
+/* Registers secrets, too. RC_USAGE, RC_NOMEM. */
+enum rc kafka_config_make(struct kafka_config *out, const struct sink_cfg *cfg, struct err *e);
+void kafka_config_free(struct kafka_config *c); /* a zeroed one, too */
+
+enum record_layout kafka_config_layout(const struct kafka_opts *opts);
+
+/* Bytes of messages that may wait for their delivery; what check() has found valid. */
+size_t kafka_config_queue_bytes(const struct sink_cfg *cfg);
+
+/* The start of a client's configuration. */
+struct kafka_client_cfg kafka_config_client(const struct kafka_config *c,
+                                            const struct sink_cfg *cfg);
+
+#endif

@@ -1,0 +1,512 @@
+#include "sinks/kafka/kafka_out.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POLL_MS 100
+#define PATIENCE_US INT64_C(5000000) /* for a last transaction, of a run that is stopped */
+#define ABORT_MS 3000
+#define TOPIC_MS 1000
+#define OVERHEAD_BYTES 256 /* of a message: lengths, names of headers, its place in a batch */
+#define TRANSACTION_MS_MIN 60000
+#define TRANSACTION_MS_MAX 900000 /* more is refused by brokers, unless configured */
+#define MESSAGE_BYTES_DEFAULT 1000000
+
+/* ---- verdicts ------------------------------------------------------------------------------- */
+
+static void unlink_lead(struct kafka_out *o, struct kafka_out_lead *l)
+{
+    *(l->older ? &l->older->next : &o->first) = l->next;
+    *(l->next ? &l->next->older : &o->last) = l->older;
+}
+
+static void settle(struct kafka_out *o, struct kafka_out_lead *l)
+{
+    struct verdict v = {.kind = VERDICT_ACCEPTED};
+    if (l->refusal)
+        v = (struct verdict){.kind = VERDICT_FAILED,
+                             .attempts = 1,
+                             .code = rd_kafka_err2name(l->refusal),
+                             .error = rd_kafka_err2str(l->refusal)};
+    else if (l->is_cut_off)
+        v.kind = VERDICT_PENDING;
+    o->n_failed += v.kind == VERDICT_FAILED;
+    unlink_lead(o, l);
+    o->host.settle(o->host.ctx, o->sink, l->lead, &v);
+    free(l);
+}
+
+static void settle_too_large(struct kafka_out *o, const struct lead *lead, size_t bytes)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text,
+                   "a message of the lead has %zu bytes; the topic and message.max.bytes allow %zu",
+                   bytes, o->message_max);
+    const struct verdict v = {
+        .kind = VERDICT_FAILED, .attempts = 1, .code = "too_large", .error = text};
+    o->n_failed++;
+    o->host.settle(o->host.ctx, o->sink, lead, &v);
+}
+
+/* The first error is the one that counts. */
+static void break_off(struct kafka_out *o, const struct err *why)
+{
+    if (o->broken != RC_OK)
+        return;
+    o->why = *why;
+    o->broken = why->rc;
+}
+
+static enum rc broken(const struct kafka_out *o, struct err *e)
+{
+    *e = o->why;
+    return o->broken;
+}
+
+/* Is it the message that is refused, and not all of them? */
+static bool is_of_message(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
+           code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
+           code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
+static void note_failure(struct kafka_out *o, struct kafka_out_lead *l, rd_kafka_resp_err_t code)
+{
+    struct err e;
+    char text[512] = "";
+    l->is_cut_off = true;
+    if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return;
+    if (is_of_message(code) && !o->transactions) {
+        l->refusal = code;
+        return;
+    }
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        code = rd_kafka_fatal_error(o->client.handle, text, sizeof text);
+    (void)kafka_client_error(&o->client, code, text, "cannot deliver", &e);
+    break_off(o, &e);
+}
+
+/* Within calls that serve the client, so on the sink's thread. */
+static void on_delivered(void *ctx, const rd_kafka_message_t *m)
+{
+    struct kafka_out *o = ctx;
+    struct kafka_out_lead *l = m->_private;
+    if (m->err)
+        note_failure(o, l, m->err);
+    else
+        o->n_messages++;
+    o->n_unreported--;
+    if (--l->n_waiting == 0 && !o->transactions)
+        settle(o, l);
+}
+
+/* ---- open, close ---------------------------------------------------------------------------- */
+
+static int64_t at_most(int64_t n, int64_t most)
+{
+    return n < most ? n : most;
+}
+
+struct numbers { /* as texts */
+    char timeout[24], transaction[24], kbytes[24], message[24];
+};
+
+static void make_numbers(const struct kafka_out *o, struct numbers *n)
+{
+    const struct kafka_config *c = o->config;
+    int64_t wait_ms = at_most(c->retry_max_ms, INT32_MAX);
+    int64_t transaction_ms =
+        wait_ms < TRANSACTION_MS_MIN ? TRANSACTION_MS_MIN : at_most(wait_ms, TRANSACTION_MS_MAX);
+    transaction_ms = kafka_client_number(c->properties, c->n_properties, "transaction.timeout.ms",
+                                         transaction_ms);
+    if (o->transactions)
+        wait_ms = at_most(wait_ms, transaction_ms);
+    (void)snprintf(n->timeout, sizeof n->timeout, "%" PRId64, wait_ms);
+    (void)snprintf(n->transaction, sizeof n->transaction, "%" PRId64, transaction_ms);
+    (void)snprintf(n->kbytes, sizeof n->kbytes, "%zu", c->queue_bytes / 1024);
+    (void)snprintf(n->message, sizeof n->message, "%zu", o->message_max);
+}
+
+static enum rc open_client(struct kafka_out *o, const struct sink_cfg *cfg, struct err *e)
+{
+    static const char *const codecs[] = {"none", "gzip", "snappy", "lz4", "zstd"};
+    const struct kafka_opts *opts = cfg->opts;
+    struct numbers n;
+    make_numbers(o, &n);
+    const struct kafka_property own[] = {
+        {"enable.idempotence", "true"},
+        {"compression.codec", codecs[opts->compression]},
+        {"message.timeout.ms", n.timeout},
+        {"queue.buffering.max.kbytes", n.kbytes},
+        {"message.max.bytes", n.message},
+        {"transaction.timeout.ms", n.transaction}, /* the last two: with transactions only */
+        {"transactional.id", o->transactions},
+    };
+    size_t n_own = sizeof own / sizeof *own;
+    struct kafka_client_cfg client = kafka_config_client(o->config, cfg);
+    client.own = own;
+    client.n_own = o->transactions ? n_own : n_own - 2;
+    client.delivered = on_delivered;
+    client.ctx = o;
+    return kafka_client_open(&o->client, &client, e);
+}
+
+/* Else librdkafka would ask with its first message, and at leisure. */
+static enum rc open_topics(struct kafka_out *o, struct err *e)
+{
+    const struct kafka_config *c = o->config;
+    o->topics = calloc(c->n_topics, sizeof *o->topics);
+    if (!o->topics)
+        return err_nomem(e);
+    for (size_t i = 0; i < c->n_topics; i++) {
+        const struct rd_kafka_metadata *metadata;
+        o->topics[i] = rd_kafka_topic_new(o->client.handle, c->topics[i], NULL);
+        if (!o->topics[i])
+            return err_nomem(e);
+        o->n_topics = i + 1;
+        if (!rd_kafka_metadata(o->client.handle, 0, o->topics[i], &metadata, TOPIC_MS))
+            rd_kafka_metadata_destroy(metadata);
+    }
+    return RC_OK;
+}
+
+static void close_client(struct kafka_out *o)
+{
+    for (size_t i = 0; i < o->n_topics; i++)
+        rd_kafka_topic_destroy(o->topics[i]);
+    free(o->topics);
+    o->topics = NULL;
+    o->n_topics = 0;
+    kafka_client_close(&o->client);
+}
+
+enum rc kafka_out_open(struct kafka_out *o, const struct kafka_out_cfg *cfg, struct err *e)
+{
+    const struct kafka_config *c = cfg->config;
+    int64_t most = c->message_max           ? c->message_max
+                   : cfg->topic_message_max ? cfg->topic_message_max
+                                            : MESSAGE_BYTES_DEFAULT;
+    if (cfg->topic_message_max && cfg->topic_message_max < most)
+        most = cfg->topic_message_max;
+    *o = (struct kafka_out){
+        .config = c,
+        .clock = cfg->sink_cfg->clock,
+        .subject = cfg->sink_cfg->spec,
+        .provider = cfg->sink_cfg->profile->name,
+        .run_id = cfg->sink_cfg->run_id,
+        .transactions = cfg->transactions,
+        .marker_topic = c->topics[0],
+        .sink = cfg->sink,
+        .host = cfg->sink_cfg->host,
+        .message_max = (size_t)at_most(most, (int64_t)(c->queue_bytes / 2)),
+    };
+    enum rc rc = open_client(o, cfg->sink_cfg, e);
+    return rc == RC_OK ? open_topics(o, e) : rc;
+}
+
+void kafka_out_close(struct kafka_out *o)
+{
+    if (o->client.handle)
+        kafka_out_abandon(o);
+    close_client(o);
+}
+
+void kafka_out_stop(struct kafka_out *o, int64_t grace_ms)
+{
+    int64_t us = clock_mono_us(o->clock) + grace_ms * 1000;
+    atomic_store(&o->stop_us, us ? us : 1);
+}
+
+bool kafka_out_is_stopping(const struct kafka_out *o)
+{
+    return atomic_load(&o->stop_us) != 0;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+/* Has the run been stopped, so that nothing may be waited for any more? `least_us`: not before. */
+static bool is_over(const struct kafka_out *o, int64_t least_us)
+{
+    int64_t stop_us = atomic_load(&o->stop_us);
+    int64_t now_us = clock_mono_us(o->clock);
+    return stop_us && now_us >= stop_us && now_us >= least_us;
+}
+
+static enum rc stopped(struct kafka_out *o, struct err *e)
+{
+    (void)err_set(&o->why, RC_STOPPED,
+                  "%s: the run was stopped before the cluster had confirmed everything%s",
+                  o->subject,
+                  o->transactions ? "; what it has not is done again when the run is resumed" : "");
+    o->broken = RC_STOPPED;
+    return broken(o, e);
+}
+
+enum rc kafka_out_wait(struct kafka_out *o, bool patient, struct err *e)
+{
+    int64_t least_us = patient ? clock_mono_us(o->clock) + PATIENCE_US : 0;
+    while (o->broken == RC_OK && o->n_unreported > 0) {
+        if (is_over(o, least_us))
+            return stopped(o, e);
+        (void)rd_kafka_flush(o->client.handle, POLL_MS); /* does not wait for batches to be full */
+    }
+    return o->broken == RC_OK ? RC_OK : broken(o, e);
+}
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+/* Takes the error of one step. RC_BUSY: the same step again. */
+static enum rc step(struct kafka_out *o, rd_kafka_error_t *error, const char *what,
+                    int64_t least_us, int64_t until_us, struct err *e)
+{
+    if (!error)
+        return RC_OK;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(o->clock) < until_us;
+    enum rc rc = RC_BUSY;
+    if (again && is_over(o, least_us))
+        rc = stopped(o, e);
+    else if (!again)
+        rc = kafka_client_error(&o->client, code, rd_kafka_error_string(error), what, e);
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
+        rc = err_set(e, RC_USAGE,
+                     "%s: the cluster does not allow transactions that last so long; set "
+                     "property=transaction.timeout.ms to its transaction.max.timeout.ms or less",
+                     o->subject);
+    rd_kafka_error_destroy(error);
+    if (rc == RC_BUSY)
+        kafka_client_serve(&o->client, 0);
+    else
+        break_off(o, e);
+    return rc;
+}
+
+static int64_t until(const struct kafka_out *o)
+{
+    return clock_mono_us(o->clock) + o->config->retry_max_ms * 1000;
+}
+
+/* While the sinks are opened nobody calls kafka_out_stop(): there the run's own timer says so. */
+enum rc kafka_out_begin(struct kafka_out *o, struct err *e)
+{
+    int64_t until_us = until(o);
+    enum rc rc;
+    do {
+        if (stop_timer_has_begun(o->client.cfg.stop))
+            return stopped(o, e);
+        rc = step(o, rd_kafka_init_transactions(o->client.handle, 1000),
+                  "cannot begin transactions", 0, until_us, e);
+    } while (rc == RC_BUSY);
+    return rc;
+}
+
+static enum rc begin_transaction(struct kafka_out *o, struct err *e)
+{
+    if (!o->transactions || o->in_transaction)
+        return RC_OK;
+    enum rc rc = step(o, rd_kafka_begin_transaction(o->client.handle), "cannot begin a transaction",
+                      0, 0, e);
+    o->in_transaction = rc == RC_OK;
+    return rc;
+}
+
+/* The number of the last transaction is the offset that a group called like the transactional id has committed. */
+static enum rc add_marker(struct kafka_out *o, uint64_t number, int64_t least_us, int64_t until_us,
+                          struct err *e)
+{
+    rd_kafka_consumer_group_metadata_t *group =
+        rd_kafka_consumer_group_metadata_new(o->transactions);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *p =
+        list ? rd_kafka_topic_partition_list_add(list, o->marker_topic, 0) : NULL;
+    enum rc rc = group && p ? RC_BUSY : err_nomem(e);
+    if (p)
+        p->offset = (int64_t)number;
+    while (rc == RC_BUSY)
+        rc = step(o, rd_kafka_send_offsets_to_transaction(o->client.handle, list, group, 1000),
+                  "cannot note the transaction's number", least_us, until_us, e);
+    if (list)
+        rd_kafka_topic_partition_list_destroy(list);
+    if (group)
+        rd_kafka_consumer_group_metadata_destroy(group);
+    return rc;
+}
+
+enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
+{
+    int64_t until_us = until(o);
+    int64_t least_us = clock_mono_us(o->clock) + PATIENCE_US;
+    enum rc rc = begin_transaction(o, e);
+    if (rc == RC_OK)
+        rc = add_marker(o, number, least_us, until_us, e);
+    if (rc != RC_OK)
+        return rc;
+    do
+        rc = step(o, rd_kafka_commit_transaction(o->client.handle, 1000), "cannot commit", least_us,
+                  until_us, e);
+    while (rc == RC_BUSY);
+    o->in_transaction = false; /* what became of it, if not RC_OK, is found out by the next run */
+    return rc;
+}
+
+void kafka_out_accept(struct kafka_out *o)
+{
+    for (struct kafka_out_lead *l = o->first, *next; l; l = next) {
+        next = l->next;
+        settle(o, l);
+    }
+    o->n_messages = 0;
+}
+
+void kafka_out_abandon(struct kafka_out *o)
+{
+    if (o->in_transaction && o->broken != RC_NET) /* where nobody answers, it expires */
+        rd_kafka_error_destroy(rd_kafka_abort_transaction(o->client.handle, ABORT_MS));
+    o->in_transaction = false;
+    if (o->first) {
+        (void)rd_kafka_purge(o->client.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        (void)rd_kafka_flush(o->client.handle, POLL_MS);
+    }
+    for (struct kafka_out_lead *l = o->first, *next; l; l = next) {
+        next = l->next;
+        l->is_cut_off = true; /* all reports that come now are lost with the handle */
+        settle(o, l);
+    }
+    close_client(o);
+}
+
+/* ---- leads ---------------------------------------------------------------------------------- */
+
+static rd_kafka_headers_t *make_headers(const struct kafka_out *o, const struct lead *lead,
+                                        const struct kafka_messages *messages)
+{
+    const struct {
+        const char *name;
+        struct str value;
+    } list[] = {
+        {"provider", o->provider},
+        {"lead_id", lead->id},
+        {"run_id", str_c(o->run_id)},
+        {"content_id", str_c(messages->content_id)},
+    };
+    size_t n = sizeof list / sizeof *list;
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(n);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (size_t i = 0; headers && !code && i < n; i++)
+        code = rd_kafka_header_add(headers, list[i].name, -1, list[i].value.ptr,
+                                   (ssize_t)list[i].value.len);
+    if (headers && code) {
+        rd_kafka_headers_destroy(headers);
+        return NULL;
+    }
+    return headers;
+}
+
+/* One message, which librdkafka copies. *code: RD_KAFKA_RESP_ERR__QUEUE_FULL: not now. */
+static rd_kafka_resp_err_t produce(struct kafka_out *o, struct kafka_out_lead *l,
+                                   const struct kafka_messages *messages, size_t i,
+                                   const rd_kafka_headers_t *headers)
+{
+    const struct kafka_message *m = &messages->list[i];
+    rd_kafka_headers_t *copy = rd_kafka_headers_copy(headers);
+    if (!copy)
+        return RD_KAFKA_RESP_ERR__FAIL;
+    rd_kafka_vu_t parts[6];
+    size_t n = 0;
+    parts[n].vtype = RD_KAFKA_VTYPE_RKT;
+    parts[n++].u.rkt = o->topics[m->topic];
+    parts[n].vtype = RD_KAFKA_VTYPE_VALUE;
+    parts[n].u.mem.ptr = messages->body.data + m->at;
+    parts[n++].u.mem.size = m->len;
+    parts[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+    parts[n++].u.i = RD_KAFKA_MSG_F_COPY;
+    parts[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    parts[n++].u.ptr = l;
+    parts[n].vtype = RD_KAFKA_VTYPE_HEADERS;
+    parts[n++].u.headers = copy;
+    if (o->config->has_key) {
+        parts[n].vtype = RD_KAFKA_VTYPE_KEY;
+        parts[n].u.mem.ptr = (void *)(uintptr_t)l->lead->id.ptr;
+        parts[n++].u.mem.size = l->lead->id.len;
+    }
+    rd_kafka_error_t *error = rd_kafka_produceva(o->client.handle, parts, n);
+    if (!error)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    rd_kafka_headers_destroy(copy);
+    return code;
+}
+
+static enum rc send_all(struct kafka_out *o, struct kafka_out_lead *l,
+                        const struct kafka_messages *messages, const rd_kafka_headers_t *headers,
+                        struct err *e)
+{
+    for (size_t i = 0; i < messages->n;) {
+        rd_kafka_resp_err_t code = produce(o, l, messages, i, headers);
+        if (!code) {
+            l->n_waiting++;
+            o->n_unreported++;
+            i++;
+            continue;
+        }
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && o->broken == RC_OK) {
+            if (is_over(o, 0))
+                return stopped(o, e);
+            kafka_client_serve(&o->client, POLL_MS);
+            continue;
+        }
+        if (o->broken == RC_OK) {
+            (void)kafka_client_error(&o->client, code, NULL, "cannot send", e);
+            break_off(o, e);
+        }
+        return broken(o, e);
+    }
+    return RC_OK;
+}
+
+static struct kafka_out_lead *add_lead(struct kafka_out *o, const struct lead *lead)
+{
+    struct kafka_out_lead *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->lead = lead;
+    l->older = o->last;
+    l->n_waiting = 1; /* until all of it is sent */
+    memcpy(l->content, lead->fingerprint, sizeof l->content);
+    if (o->last)
+        o->last->next = l;
+    else
+        o->first = l;
+    o->last = l;
+    return l;
+}
+
+enum rc kafka_out_put(struct kafka_out *o, const struct lead *lead,
+                      const struct kafka_messages *messages, struct err *e)
+{
+    size_t bytes = kafka_messages_longest(messages) + 2 * lead->id.len + OVERHEAD_BYTES;
+    kafka_client_serve(&o->client, 0);
+    if (o->broken != RC_OK)
+        return broken(o, e);
+    if (bytes > o->message_max) {
+        settle_too_large(o, lead, bytes);
+        return RC_OK;
+    }
+    enum rc rc = begin_transaction(o, e);
+    if (rc != RC_OK)
+        return rc;
+    struct kafka_out_lead *l = add_lead(o, lead);
+    rd_kafka_headers_t *headers = l ? make_headers(o, lead, messages) : NULL;
+    rc = headers ? send_all(o, l, messages, headers, e) : err_nomem(e);
+    if (headers)
+        rd_kafka_headers_destroy(headers);
+    if (l && rc != RC_OK)
+        l->is_cut_off = true;
+    if (l && --l->n_waiting == 0 && !o->transactions)
+        settle(o, l);
+    return rc;
+}
