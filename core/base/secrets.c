@@ -13,6 +13,8 @@
 struct needle {
     unsigned char *text; /* owned; in lower case */
     size_t len;
+    size_t
+        server_bytes; /* of a URL that is a secret as a whole: its scheme and server, which are none */
 };
 
 struct variable {
@@ -83,6 +85,21 @@ static bool is_letter(unsigned char c)
     return lower(c) >= 'a' && lower(c) <= 'z';
 }
 
+/* Where there may be a user or a password, only the scheme. 0: it is no URL. */
+static size_t server_bytes(const unsigned char *text, size_t len)
+{
+    static const char mark[] = "://";
+    const unsigned char *at = memmem(text, len, mark, sizeof mark - 1);
+    size_t begin = at ? (size_t)(at - text) + sizeof mark - 1 : 0, end = begin;
+    if (!at || memchr(text, ' ', begin))
+        return 0;
+    if (memchr(text + begin, '@', len - begin))
+        return begin;
+    while (end < len && !memchr("/?#", text[end], 3))
+        end++;
+    return end;
+}
+
 /* Takes over `text`. Under the lock. */
 static enum rc add_needle(struct secrets *s, unsigned char *text, size_t len)
 {
@@ -98,7 +115,7 @@ static enum rc add_needle(struct secrets *s, unsigned char *text, size_t len)
         return RC_NOMEM;
     }
     s->needles = grown;
-    grown[s->n_needles++] = (struct needle){text, len};
+    grown[s->n_needles++] = (struct needle){text, len, server_bytes(text, len)};
     s->with_blanks |= memchr(text, ' ', len) != NULL;
     s->begins[text[0]] = true;
     if (is_letter(text[0]))
@@ -146,7 +163,7 @@ enum rc secrets_add_public(struct secrets *s, struct str word)
     if (grown)
         s->public = grown;
     if (grown && is_new)
-        grown[s->n_public++] = (struct needle){copy, word.len};
+        grown[s->n_public++] = (struct needle){copy, word.len, 0};
     else
         free(copy);
     pthread_rwlock_unlock(&s->lock);
@@ -419,7 +436,7 @@ static size_t match(const struct secrets *s, const struct needle *needle, const 
         n++;
     if (n == needle->len)
         return n >= SECRET_BYTES_ANYWHERE || is_whole_word(d, at, n) ? n : 0;
-    if (is_public(s, needle->text, n) && is_whole_word(d, at, n))
+    if (n <= needle->server_bytes || (is_public(s, needle->text, n) && is_whole_word(d, at, n)))
         return 0;
     bool is_cut = n == left && n >= BEGINNING_AT_END_MIN;
     bool is_most = n >= BEGINNING_MIN && n >= needle->len / 2;

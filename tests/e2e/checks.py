@@ -22,7 +22,8 @@ def snapshot(folder):
     found = {}
     for path in sorted(folder.rglob("*")):
         of = path.lstat()
-        found[str(path.relative_to(folder))] = (of.st_mode, of.st_size, of.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        content = path.read_bytes() if path.is_file() and of.st_size < 1 << 24 else b""
+        found[str(path.relative_to(folder))] = (of.st_mode, of.st_size, of.st_mtime_ns, content)
     return found
 
 

@@ -245,6 +245,29 @@ static void urls(void **state)
     }
 }
 
+/* A secret as a whole: its server is none, and a text that ends in "http" holds no beginning of it. */
+static void secret_urls(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {
+        {"https://hc.example/4711", "https://hc.example/4711", "***"},
+        {"https://hc.example/4711", "https://hc.example: reached", "https://hc.example: reached"},
+        {"https://hc.example/4711", "https://hc.example/47", "***"},
+        {"https://hc.example/4711", "see --allow-http", "see --allow-http"},
+        {"https://hc.example/4711", "at https://hc.ex", "at https://hc.ex"},
+        {"https://hc.example?k=4711", "https://hc.example?k=4", "***"},
+        {"https://bob:hunter2@hc.example/", "at https://bob:hunter2", "at ***"},
+        {"https://bob:hun/ter2@hc.example/", "at https://bob:hun", "at ***"},
+        {"https://bob:hunter2@hc.example/", "see --allow-http", "see --allow-http"},
+        {"mail -s down https://x.example/ ops", "mail -s down https://x.e", "***"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct secrets *s = made((const char *const[]){rows[i][0], NULL});
+        expect(s, rows[i][1], rows[i][2]);
+        secrets_free(s);
+    }
+}
+
 static void variables(void **state)
 {
     (void)state;
@@ -325,9 +348,10 @@ static void many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(encodings),  cmocka_unit_test(lengths), cmocka_unit_test(no_end),
-        cmocka_unit_test(long_texts), cmocka_unit_test(headers), cmocka_unit_test(urls),
-        cmocka_unit_test(variables),  cmocka_unit_test(likely),  cmocka_unit_test(many_threads),
+        cmocka_unit_test(encodings),    cmocka_unit_test(lengths),   cmocka_unit_test(no_end),
+        cmocka_unit_test(long_texts),   cmocka_unit_test(headers),   cmocka_unit_test(urls),
+        cmocka_unit_test(secret_urls),  cmocka_unit_test(variables), cmocka_unit_test(likely),
+        cmocka_unit_test(many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
