@@ -95,26 +95,13 @@ static uint64_t total_of(const struct progress_view *v)
     return v->now->ids_ended ? v->now->ids.unique : v->estimate;
 }
 
-/* "12,500": without a locale. */
-static void put_thousands(char *out, size_t size, uint64_t n)
-{
-    char digits[24];
-    size_t len = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, n), at = 0;
-    for (size_t i = 0; i < len && at + 2 < size; i++) {
-        if (i && (len - i) % 3 == 0)
-            out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    out[at] = '\0';
-}
-
 static void add_count(struct line *line, const struct progress_view *v)
 {
     uint64_t done = done_of(&v->now->ledger), total = total_of(v);
     if (v->now->is_listing && !v->now->ids_ended) {
-        char listed[40], so_far[40];
-        put_thousands(listed, sizeof listed, v->now->ids.unique);
-        put_thousands(so_far, sizeof so_far, done);
+        char listed[UNITS_COUNT_CHARS], so_far[UNITS_COUNT_CHARS];
+        units_count(listed, v->now->ids.unique);
+        units_count(so_far, done);
         add_part(line, "%s of %s+", so_far, listed);
         return;
     }

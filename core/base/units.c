@@ -181,3 +181,16 @@ void units_bytes(char *out, size_t size, uint64_t bytes)
         n /= 1024;
     (void)snprintf(out, size, "%.1f %s", n, units[unit]);
 }
+
+void units_count(char out[UNITS_COUNT_CHARS], uint64_t n)
+{
+    char digits[24];
+    size_t len = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, n);
+    size_t at = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+}

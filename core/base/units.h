@@ -27,6 +27,10 @@ bool units_percent(struct str s, uint64_t *out_millionths);
 #define UNITS_BYTES_CHARS 32
 void units_bytes(char *out, size_t size, uint64_t bytes);
 
+/* "12,500", whatever the locale. */
+#define UNITS_COUNT_CHARS 28
+void units_count(char out[UNITS_COUNT_CHARS], uint64_t n);
+
 /* So many of a whole: all of them, a count, or a share of it. */
 struct portion {
     enum { PORTION_ANY, PORTION_COUNT, PORTION_SHARE } kind;

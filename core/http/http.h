@@ -197,6 +197,15 @@ struct http_engine_cfg {
 
 #define HTTP_STATUS_MAX 600
 
+/* Latencies are counted in intervals, two for each doubling from 1 us on. */
+#define HTTP_LATENCIES 74
+
+/* Where interval `i` begins, in microseconds. */
+static inline uint64_t http_latency_us(unsigned i)
+{
+    return (UINT64_C(2) << i / 2) * (2 + i % 2) / 4;
+}
+
 struct http_stats {
     uint64_t requests, retries; /* tries started; those of them that were not a request's first */
     uint64_t statuses[HTTP_STATUS_MAX]; /* index 0: what is no HTTP status */
@@ -208,6 +217,7 @@ struct http_stats {
     bool down;
     double latency_p50_ms, latency_p90_ms, latency_p99_ms, latency_max_ms; /* of answered tries */
     double latency_sum_ms;
+    uint64_t latencies[HTTP_LATENCIES]; /* how many of them are in each interval */
 };
 
 enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *cfg, struct err *e);

@@ -62,6 +62,9 @@ void http_engine_stats(struct http_engine *h, struct http_stats *out)
     };
     for (size_t i = 0; i < HTTP_STATUS_MAX; i++)
         out->statuses[i] = get(&m->statuses[i]);
+    _Static_assert(HTTP_LATENCIES * LATENCY_STEPS / 2 == LATENCY_BUCKETS, "two for each doubling");
+    for (size_t i = 0; i < LATENCY_BUCKETS; i++)
+        out->latencies[i / (LATENCY_STEPS / 2)] += get(&m->latency.counts[i]);
 }
 
 /* ---- figures of a run in several parts -------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "core/file/folder.h"
 #include "core/file/outfile.h"
 #include "core/json/json.h"
+#include "core/run/figures.h"
 #include "core/state/state.h"
 
 /* A row holds an ID, its parameters and texts that are bounded where they are made. */
@@ -170,6 +171,8 @@ static enum rc note_failed(struct ledger *l, const struct lead *lead, struct err
     summarise(lead, summary, sizeof summary);
     if (!l->first_failure[0])
         memcpy(l->first_failure, summary, sizeof summary);
+    if (l->cfg.figures)
+        figures_add_failure(l->cfg.figures, l->cfg.profile, lead);
     if (!list->file && !l->cfg.state)
         return RC_OK;
     enum rc rc = make_row(l, lead, "failed list", e);

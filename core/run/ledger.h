@@ -9,6 +9,7 @@
 #include "core/provider/profile.h"
 
 struct ledger;
+struct run_figures;
 struct state;
 struct stop_timer;
 
@@ -22,6 +23,7 @@ struct ledger_cfg {
     const struct places *places;            /* of the lists: see outfile.h */
     const char *failed_path, *missing_path; /* of the NDJSON lists; NULL: not wanted */
     struct state *state;                    /* or NULL */
+    struct run_figures *figures;            /* which are told of failed leads; or NULL */
     const struct clock *clock;
     const struct stop_timer *stop; /* of who reads the lists: see outfile.h */
 };

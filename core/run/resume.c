@@ -1,5 +1,6 @@
 #include "core/run/resume.h"
 
+#include "core/run/figures.h"
 #include "core/run/listing.h"
 
 #include <limits.h>
@@ -104,7 +105,9 @@ static enum rc is_blank(struct resume_plan *p, const struct state_run *then, boo
 static enum rc begin_run(struct resume_plan *p, struct err *e)
 {
     const struct lister_cfg *listing = p->cfg->listing;
-    enum rc rc = listing ? state_list_verify(p->state, e) : RC_OK;
+    enum rc rc = p->figures ? figures_load_columns(p->figures, p->state, e) : RC_OK;
+    if (rc == RC_OK && listing)
+        rc = state_list_verify(p->state, e);
     if (rc == RC_OK)
         rc = state_begin(p->state, p->run_id, p->started_wall_ms, p->cfg->settings,
                          p->cfg->n_settings, e);
@@ -297,5 +300,5 @@ enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e
         .failed_by_sink = p->failures.by_sink,
     };
     ledger_resume(ledger, &counts, first);
-    return RC_OK;
+    return p->figures ? figures_load_failures(p->figures, p->cfg->profile, p->state, e) : RC_OK;
 }

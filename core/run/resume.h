@@ -12,7 +12,8 @@
 /* Zero it first. In a run that begins, all members from `loaded` on stay zero. */
 struct resume_plan {
     const struct run_cfg *cfg;
-    struct state *state; /* NULL: none */
+    struct state *state;         /* NULL: none */
+    struct run_figures *figures; /* which get what is known of earlier runs; NULL: none */
     /* Sinks want fingerprints, which are content hashes, too: no others are computed beside them. A delivery in
      * the state has no others either. */
     bool has_fingerprints;

@@ -52,6 +52,7 @@ void run_close_loop(struct run *r)
     control_close_loop(&r->control);
     uv_close((uv_handle_t *)&r->loop.progress_timer, NULL);
     uv_close((uv_handle_t *)&r->loop.checkpoint_timer, NULL);
+    uv_close((uv_handle_t *)&r->loop.figures_timer, NULL);
     uv_close((uv_handle_t *)&r->loop.before_io, NULL);
 }
 
@@ -91,6 +92,32 @@ static void on_progress(uv_timer_t *timer)
     r->cfg->progress(r->cfg->progress_ctx, &p);
 }
 
+void run_sample_figures(struct run *r, const struct http_stats *http)
+{
+    if (!r->figures)
+        return;
+    const struct ledger_counts counts = ledger_counts(r->outcomes.ledger, 0);
+    figures_sample(r->figures, clock_mono_us(r->cfg->clock), &counts, http);
+}
+
+static void on_figures_time(uv_timer_t *timer)
+{
+    struct run *r = timer->data;
+    struct http_stats http;
+    fetcher_stats(&r->fetcher, &http);
+    run_sample_figures(r, &http);
+}
+
+static void begin_figures(struct run *r)
+{
+    struct http_stats http;
+    const struct ledger_counts counts = ledger_counts(r->outcomes.ledger, 0);
+    fetcher_stats(&r->fetcher, &http);
+    figures_begin(r->figures, r->loop.started_us, &counts, &http);
+    (void)uv_timer_start(&r->loop.figures_timer, on_figures_time, FIGURES_SAMPLE_MS,
+                         FIGURES_SAMPLE_MS);
+}
+
 /* A provider that is silent for long must not keep what is done from becoming durable. */
 static void on_checkpoint_time(uv_timer_t *timer)
 {
@@ -106,6 +133,8 @@ static void run_loop(struct run *r)
     if (r->checkpoint)
         (void)uv_timer_start(&r->loop.checkpoint_timer, on_checkpoint_time, CHECKPOINT_CHECK_MS,
                              CHECKPOINT_CHECK_MS);
+    if (r->figures)
+        begin_figures(r);
     control_wake_always(&r->control);
     (void)uv_run(&r->loop.loop, UV_RUN_DEFAULT);
 }

@@ -22,6 +22,7 @@
 #define RUN_MEMORY_MIN ((size_t)64 << 20)
 
 struct run;
+struct run_figures;
 
 struct run_sink_cfg {
     const struct sink_ops *ops;
@@ -97,6 +98,8 @@ struct run_cfg {
     const struct state_setting *settings; /* what must be the same for a run to be resumed */
     size_t n_settings;
 
+    bool wants_figures; /* figures.h: for a report */
+
     const char *const *arguments; /* for the manifest, without secrets */
     size_t n_arguments;
 
@@ -155,6 +158,8 @@ struct run_result {
     struct beyond beyond;
     const char *first_failure; /* "" when none */
     struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
+    /* Live as long; NULL: not wanted, or the run only made visible what an earlier part of it had prepared. */
+    const struct run_figures *figures;
 };
 
 /* Opens everything: inputs, state, sinks, files. RC_USAGE: the configuration cannot work, and nothing

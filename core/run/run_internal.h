@@ -4,6 +4,7 @@
 #define LEADPIPE_RUN_INTERNAL_H
 
 #include "core/run/fetcher.h"
+#include "core/run/figures.h"
 #include "core/run/list_source.h"
 #include "core/run/run.h"
 #include "core/run/run_targets.h"
@@ -14,7 +15,7 @@
 /* What the event loop drives, and how far it is. */
 struct run_loop {
     uv_loop_t loop;
-    uv_timer_t progress_timer, checkpoint_timer;
+    uv_timer_t progress_timer, checkpoint_timer, figures_timer;
     uv_prepare_t before_io; /* in each round of the loop, before it waits */
     bool is_made;
     bool stop_begun;  /* every stage knows that the run must stop */
@@ -42,6 +43,7 @@ struct run {
     struct sink_worker sinks[RUN_SINKS_MAX];
     size_t n_sinks;
     struct checkpoint *checkpoint; /* NULL: no state */
+    struct run_figures *figures;   /* NULL: not wanted */
     struct arena record_arena;     /* texts of a result that an earlier run left */
     struct sink_result results[RUN_SINKS_MAX];
 };
@@ -51,6 +53,9 @@ void run_on_wake(uv_async_t *wake);
 void run_before_io(uv_prepare_t *before_io);
 void run_close_loop(struct run *r);
 int64_t run_active_ms(const struct run *r); /* of all parts of the run; any thread */
+
+/* For the timeline, as things are now; nothing where it is not wanted. The loop's thread. */
+void run_sample_figures(struct run *r, const struct http_stats *http);
 
 /* run_publish.c: the end, and what becomes visible */
 void run_publish(struct run *r, struct run_result *out);

@@ -20,12 +20,15 @@ static enum rc open_loop(struct run *r, struct err *e)
     if (!failed)
         failed = uv_timer_init(&l->loop, &l->checkpoint_timer);
     if (!failed)
+        failed = uv_timer_init(&l->loop, &l->figures_timer);
+    if (!failed)
         failed = uv_prepare_init(&l->loop, &l->before_io);
     if (!failed)
         failed = uv_prepare_start(&l->before_io, run_before_io);
     if (failed)
         return err_set(e, RC_INTERNAL, "event loop: %s", uv_strerror(failed));
-    l->progress_timer.data = l->checkpoint_timer.data = l->before_io.data = r;
+    l->progress_timer.data = l->checkpoint_timer.data = l->figures_timer.data = l->before_io.data =
+        r;
     return control_open_loop(&r->control, &l->loop, run_on_wake, r, e);
 }
 
@@ -156,6 +159,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
         .failed_path = r->cfg->failed_path,
         .missing_path = r->cfg->missing_path,
         .state = r->state,
+        .figures = r->figures,
         .clock = r->cfg->clock,
         .stop = r->cfg->stop,
     };
@@ -353,6 +357,9 @@ static enum rc open_all(struct run *r, struct err *e)
     r->workers.ring = r->fetcher.ring = r->sequencer.ring;
     if (rc == RC_OK)
         rc = open_intake(r, e);
+    if (rc == RC_OK && cfg->wants_figures)
+        rc = figures_new(&r->figures, e);
+    r->resume.figures = r->figures;
     if (rc == RC_OK && cfg->state_path)
         rc = open_state(r, e);
     if (rc != RC_OK || r->resume.republish)
@@ -436,6 +443,7 @@ void run_free(struct run *r)
     leads_queue_free(r->back);
     sequencer_free(&r->sequencer);
     ledger_free(r->outcomes.ledger);
+    figures_free(r->figures);
     checkpoint_free(r->checkpoint);
     resume_free(&r->resume);
     state_close(r->state);

@@ -248,6 +248,10 @@ static void collect(struct run *r, struct run_result *out)
     count_unread(r, out);
     out->ids_ended = atomic_load(&r->intake.has_ended);
     out->ledger = ledger_counts(r->outcomes.ledger, out->ids.unique);
+    run_sample_figures(r, &out->http);
+    if (r->figures)
+        figures_compare_columns(r->figures, r->cfg->profile, r->sequencer.schema);
+    out->figures = r->figures;
     out->replaced = r->sequencer.progress.sums.replaced;
     out->other_ids = r->sequencer.progress.sums.other_ids;
     out->beyond = r->sequencer.beyond;

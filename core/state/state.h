@@ -117,6 +117,11 @@ struct state_run {
 };
 enum rc state_load(struct state *s, struct state_run *out, struct err *e);
 
+/* Before state_begin(): the undocumented columns of the last run, in order of appearance. Texts and array as
+ * those of state_load(). RC_END: there is none, or it is not finished. */
+enum rc state_last_columns(struct state *s, const struct state_column **out, size_t *n,
+                           struct err *e);
+
 /* Forgets what happened after the checkpoint that state_load() gave: failed and missing leads that are
  * not done there. Part of the transaction at hand. Before the run is resumed. */
 enum rc state_rewind(struct state *s, struct err *e);

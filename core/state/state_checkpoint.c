@@ -233,21 +233,39 @@ static enum rc take_column(struct state *s, struct query *q, void *out, struct e
     return rc == RC_OK ? state_keep_str(s, member, &column->member, e) : rc;
 }
 
+static const struct state_list column_list = {SQL_COLUMN_EACH, SQL_COLUMN_COUNT, "a column",
+                                              sizeof(struct state_column), take_column};
+
 enum rc state_load_checkpoint(struct state *s, struct state_checkpoint *out, struct err *e)
 {
     static const struct state_list marks = {SQL_MARK_EACH, SQL_MARK_COUNT, "a sink's mark",
                                             sizeof(struct str), take_mark};
-    static const struct state_list columns = {SQL_COLUMN_EACH, SQL_COLUMN_COUNT, "a column",
-                                              sizeof(struct state_column), take_column};
     struct state_checkpoint c = {0};
     enum rc rc = load_row(s, &c, e);
     if (rc == RC_OK)
         rc = state_load_list(s, &marks, c.n_marks, &c.marks, e);
     if (rc == RC_OK)
-        rc = state_load_list(s, &columns, c.n_columns, &c.columns, e);
+        rc = state_load_list(s, &column_list, c.n_columns, &c.columns, e);
     if (rc == RC_OK)
         *out = c;
     return rc;
+}
+
+enum rc state_last_columns(struct state *s, const struct state_column **out, size_t *n,
+                           struct err *e)
+{
+    struct state_checkpoint c = {0};
+    enum rc rc = state_enter(s, e);
+    if (rc != RC_OK)
+        return rc;
+    if (s->phase != STATE_FINISHED)
+        return state_leave(s, RC_END);
+    rc = load_row(s, &c, e);
+    if (rc == RC_OK)
+        rc = state_load_list(s, &column_list, c.n_columns, &c.columns, e);
+    *out = c.columns;
+    *n = c.n_columns;
+    return state_leave(s, rc);
 }
 
 /* ---- resuming ------------------------------------------------------------------------------ */

@@ -69,6 +69,12 @@ static void many_requests(void **state)
     assert_int_equal(s.connections, w->open_most);
     assert_int_equal(s.limit, 8);
     assert_in_range(w->open_most, 1, 8); /* kept and reused */
+    uint64_t latencies = 0;
+    for (unsigned i = 0; i < HTTP_LATENCIES; i++) {
+        latencies += s.latencies[i];
+        assert_true(!s.latencies[i] || (double)http_latency_us(i) / 1000 <= s.latency_max_ms);
+    }
+    assert_int_equal(latencies, s.statuses[200]);
     assert_true(s.latency_p50_ms > 0 && s.latency_p50_ms <= s.latency_p99_ms &&
                 s.latency_p99_ms <= s.latency_max_ms);
     assert_null(strstr(w->logged, "secret"));

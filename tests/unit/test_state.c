@@ -474,6 +474,43 @@ static void a_finished_run_leaves_a_small_file(void **state)
     state_close(open_ok("s"));
 }
 
+/* Of the run before, until the next one begins; of an unfinished one they are not known yet. */
+static void columns_of_the_last_run(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const struct state_column *got = NULL;
+    size_t n = 7;
+    const struct str mark = STR("");
+    const struct state_column columns[] = {
+        {.table = 2, .scope = 1, .occurrence = 3, .key = STR("key"), .member = STR("member")},
+        {.key = STR("")},
+    };
+    const struct state_checkpoint c = {
+        .marks = &mark, .n_marks = 1, .columns = columns, .n_columns = 2};
+    struct state *s = open_ok("s");
+    assert_int_equal(state_last_columns(s, &got, &n, &e), RC_END);
+    begin_run(s);
+    OK(state_checkpoint(s, &c, &e));
+    assert_int_equal(state_last_columns(s, &got, &n, &e), RC_END);
+    OK(state_publish(s, NULL, 0, STR("record"), &e));
+    assert_int_equal(state_last_columns(s, &got, &n, &e), RC_END);
+    OK(state_finish(s, true, &e));
+    state_close(s);
+    s = open_ok("s");
+    OK(state_last_columns(s, &got, &n, &e));
+    assert_int_equal(n, 2);
+    assert_int_equal(got[0].table, 2);
+    assert_int_equal(got[0].occurrence, 3);
+    assert_str(got[0].key, "key");
+    assert_str(got[0].member, "member");
+    assert_str(got[1].key, "");
+    assert_null(got[1].member.ptr);
+    begin_run(s);
+    assert_int_equal(state_last_columns(s, &got, &n, &e), RC_END);
+    state_close(s);
+}
+
 static void nothing_to_close(void **state)
 {
     (void)state;
@@ -497,6 +534,7 @@ int main(void)
         IN_FOLDER(checkpoint_forgets_what_is_done),
         IN_FOLDER(a_new_run_begins_empty),
         IN_FOLDER(a_finished_run_leaves_a_small_file),
+        IN_FOLDER(columns_of_the_last_run),
         IN_FOLDER(nothing_to_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

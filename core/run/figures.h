@@ -1,0 +1,62 @@
+/* What a report shows of a run beyond its result: how it went over time, why leads failed, which columns are
+ * new. Collected only where cfg->wants_figures; in fixed memory.
+ *
+ * The timeline is of the event loop's thread; failures are noted under the ledger's lock. Read it after the run. */
+#ifndef LEADPIPE_FIGURES_H
+#define LEADPIPE_FIGURES_H
+
+#include "core/flatten/schema.h"
+#include "core/run/failure_groups.h"
+#include "core/run/run.h"
+#include "core/run/timeline.h"
+#include "core/state/state.h"
+
+#define FIGURES_SAMPLE_MS 100 /* the timeline's samples */
+#define FIGURES_COLUMNS_MAX 100
+
+/* Texts live as long as the run's schema and profile. */
+struct figures_column {
+    struct str table, name;
+};
+
+struct run_figures {
+    struct timeline timeline; /* of this part of the run */
+    struct failure_groups failures;
+
+    /* Undocumented columns that the last run with this state did not have. */
+    bool knows_columns; /* there was one; else the rest is zero */
+    struct figures_column columns[FIGURES_COLUMNS_MAX];
+    size_t n_columns;
+    size_t more_columns; /* that found no room above */
+
+    uint64_t *before; /* owned: what stands for the columns of the last run, ascending */
+    size_t n_before;
+};
+
+/* RC_NOMEM. */
+enum rc figures_new(struct run_figures **out, struct err *e);
+void figures_free(struct run_figures *f); /* may be NULL */
+
+/* ---- the timeline --------------------------------------------------------------------------- */
+
+void figures_begin(struct run_figures *f, int64_t now_us, const struct ledger_counts *ledger,
+                   const struct http_stats *http);
+void figures_sample(struct run_figures *f, int64_t now_us, const struct ledger_counts *ledger,
+                    const struct http_stats *http);
+
+/* ---- failures ------------------------------------------------------------------------------- */
+
+void figures_add_failure(struct run_figures *f, const struct profile *p, const struct lead *lead);
+/* Those of an earlier part of the run, from its state. As state_each_failure(). */
+enum rc figures_load_failures(struct run_figures *f, const struct profile *p, struct state *s,
+                              struct err *e);
+
+/* ---- columns -------------------------------------------------------------------------------- */
+
+/* Before state_begin(): what the last run, if it is finished, had. As state_last_columns(). */
+enum rc figures_load_columns(struct run_figures *f, struct state *s, struct err *e);
+/* At the end. */
+void figures_compare_columns(struct run_figures *f, const struct profile *p,
+                             const struct schema *schema);
+
+#endif
