@@ -9,9 +9,11 @@
 #include "cmd/summary.h"
 #include "core/file/outfile.h"
 #include "monitor/metrics.h"
+#include "monitor/report.h"
 
 #define SUMMARY_BYTES_MAX ((size_t)16 << 20)
 #define METRICS_BYTES_MAX ((size_t)4 << 20)
+#define REPORT_BYTES_MAX ((size_t)16 << 20)
 
 /* Whoever collects metrics is another user. */
 #define METRICS_MODE 0644
@@ -174,12 +176,50 @@ static enum rc write_metrics(struct export *x, const struct export_ended *ended,
     return rc;
 }
 
+/* ---- the report ----------------------------------------------------------------------------- */
+
+static const char *signal_of(const struct export_ended *ended)
+{
+    int number = ended->exit_status - EXIT_STATUS_SIGNAL;
+    return number > 0 ? signals_name(number) : NULL;
+}
+
+static enum rc write_report(struct export *x, const struct export_ended *ended, struct err *e)
+{
+    const char *path = path_of(ended, "report", x->options.report);
+    struct buf text;
+    if (!path || !may_write(ended, "--report", path, REPORT_BEGIN))
+        return RC_OK;
+    arguments_redact(&x->arguments, x->secrets); /* of a run that did not begin, too */
+    const struct report r = {
+        .job = export_job_name(x),
+        .version = LEADPIPE_VERSION,
+        .started_wall_ms = ended->started_wall_ms,
+        .ended_wall_ms = ended->ended_wall_ms,
+        .exit_status = ended->exit_status,
+        .signal = signal_of(ended),
+        .error = ended->error,
+        .arguments = (const char *const *)x->arguments.items,
+        .n_arguments = x->arguments.n,
+        .secrets = x->secrets,
+        .cfg = ended->cfg,
+        .result = ended->result,
+    };
+    buf_init(&text, REPORT_BYTES_MAX);
+    report_put(&text, &r);
+    enum rc rc = write_file(x, path, 0, &text, e);
+    buf_free(&text);
+    if (rc != RC_OK)
+        err_prefix(e, "--report");
+    return rc;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------ */
 
 int export_end_files(struct export *x, const struct export_ended *ended)
 {
     static enum rc (*const writers[])(struct export *, const struct export_ended *,
-                                      struct err *) = {write_summary, write_metrics};
+                                      struct err *) = {write_summary, write_metrics, write_report};
     struct export_ended so_far = *ended;
     for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
         struct err e;

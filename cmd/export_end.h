@@ -13,7 +13,7 @@ struct export_ended {
     const struct run_result *result; /* NULL with `cfg` */
 };
 
-/* Writes the files that describe the end: --metrics and --summary-file. Returns the exit status, which is not 0 where one
+/* Writes the files that describe the end: --metrics, --report and --summary-file. Returns the exit status, which is not 0 where one
  * of them could not be written. */
 int export_end_files(struct export *x, const struct export_ended *ended);
 

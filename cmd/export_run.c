@@ -245,6 +245,7 @@ static void set_output(struct export *x)
     x->cfg.max_gone = o->max_gone;
     x->cfg.schema_path = o->schema;
     x->cfg.manifest_path = o->manifest;
+    x->cfg.wants_figures = o->report != NULL;
     x->cfg.state_path = o->state;
     x->cfg.fresh = o->fresh;
     x->cfg.changed_only = o->changed_only;

@@ -19,18 +19,28 @@ static enum rc check_text(const char *option, const char *text,
     return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
 }
 
+/* What is written at every end, also of a run that was refused. */
+static enum rc check_replaceable(const char *option, const char *path, struct err *e)
+{
+    if (!path || (outfile_is_file(path) && !outfile_is_url(path)))
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "%s: %s is not a file that can be replaced; standard output, pipes, devices and "
+                   "object storage are not possible here",
+                   option, path);
+}
+
 static enum rc check_monitoring(const struct export_options *o, struct err *e)
 {
     size_t n = o->job_name ? strlen(o->job_name) : 0;
     if (n > JOB_NAME_BYTES_MAX || !utf8_valid(o->job_name ? o->job_name : "", n))
         return err_set(e, RC_USAGE, "--job-name: NAME must be UTF-8 of at most %d bytes",
                        JOB_NAME_BYTES_MAX);
-    if (o->metrics && (outfile_is_url(o->metrics) || !outfile_is_file(o->metrics)))
-        return err_set(e, RC_USAGE,
-                       "--metrics: %s is not a file that can be replaced; standard output, pipes, "
-                       "devices and object storage are not possible here",
-                       o->metrics);
-    enum rc rc = check_text("--ping", o->ping, ping_check, e);
+    enum rc rc = check_replaceable("--metrics", o->metrics, e);
+    if (rc == RC_OK)
+        rc = check_replaceable("--report", o->report, e);
+    if (rc == RC_OK)
+        rc = check_text("--ping", o->ping, ping_check, e);
     if (rc == RC_OK)
         rc = check_text("--on-success", o->on_success, hook_check, e);
     return rc == RC_OK ? check_text("--on-failure", o->on_failure, hook_check, e) : rc;
@@ -86,8 +96,8 @@ enum rc options_parse(struct export_options *out, int argc, char *const argv[], 
 /* ---- of a command line that is refused ------------------------------------------------------ */
 
 static const char *const reporting[] = {
-    "log-format", "summary", "summary-file", "metrics",    "job-name", "ping",
-    "cacert",     "proxy",   "on-success",   "on-failure", NULL,
+    "log-format", "summary", "summary-file", "metrics",    "report",     "job-name",
+    "ping",       "cacert",  "proxy",        "on-success", "on-failure", NULL,
 };
 
 bool option_is_reporting(const struct option_spec *o)

@@ -59,7 +59,7 @@ struct export_options {
     int log_format; /* enum message_format */
     int summary;    /* enum summary_format, or OPTION_AUTO: as `log_format` */
     const char *summary_file;
-    const char *metrics, *job_name, *ping;
+    const char *metrics, *job_name, *report, *ping;
     const char *on_success, *on_failure;
     bool help;
 

@@ -373,6 +373,16 @@ const struct option_spec export_option_specs[] = {
                 "for the textfile collector of node_exporter",
     },
     {
+        .name = "report",
+        AT(TEXT, report),
+        .section = SECTION_MONITORING,
+        .flags = OPTION_MAY_CHANGE,
+        .file = FILE_WRITTEN,
+        .help =
+            "write a report of the run as one HTML page, whatever the end of the run: outcomes, "
+            "charts over time, why leads failed, what the sinks got",
+    },
+    {
         .name = "job-name",
         .arg = "NAME",
         AT(TEXT, job_name),
@@ -380,7 +390,7 @@ const struct option_spec export_option_specs[] = {
         .default_note = "leadpipe",
         .flags = OPTION_MAY_CHANGE,
         .help =
-            "what monitoring calls the run: the label \"job\" of --metrics; a job file is called "
+            "what monitoring calls the run: the label \"job\" of --metrics, the heading of --report; a job file is called "
             "as the file, without .yaml",
     },
     {

@@ -35,6 +35,7 @@ test      python3-venv                     python   ensurepip
 test      python3-msgpack                  python   msgpack
 test      python3-h2                       python   h2
 test      python3-prometheus-client        python   prometheus_client
+test      python3-html5lib                 python   html5lib
 test      python3-yaml                     python   yaml
 test      parallel                         command  parallel
 test      openssl                          command  openssl
@@ -51,6 +52,7 @@ test      dpkg-dev                         command  dpkg-shlibdeps
 test      file                             command  file
 test      systemd                          command  systemd-analyze
 test      lintian                          command  lintian
+browser   chromium                         command  chromium|google-chrome
 clang     clang                            command  clang
 clang     libclang-rt-dev                  fuzzer   clang
 lint      clang-tidy                       command  clang-tidy
@@ -70,11 +72,16 @@ package   file                             command  file
 EOF
 }
 
+# Not in every release: Ubuntu has it as a snap only.
+knows_chromium() {
+    has_command chromium || [[ -n $(apt-cache show --no-all-versions chromium 2>/dev/null) ]]
+}
+
 # What a command needs, in sets of needs().
 sets_of() {
     case $1 in
     build) say build ;;
-    test) say build test ;;
+    test) say build test; if knows_chromium; then say browser; fi ;;
     lint) say build test clang lint ;;
     coverage) say build test coverage ;;
     fuzz) say build clang fuzz ;;

@@ -1,0 +1,29 @@
+/* A run as a page: one HTML file without a script and without anything from elsewhere, to read in a browser, on
+ * paper or in a mail. Figures in, HTML out; any thread. */
+#ifndef LEADPIPE_REPORT_H
+#define LEADPIPE_REPORT_H
+
+#include "core/base/buf.h"
+#include "core/run/run.h"
+
+/* What every such file begins with. */
+#define REPORT_BEGIN "<!DOCTYPE html>\n<!-- a report by leadpipe -->\n"
+
+struct report {
+    const char *job; /* any text, as all others here */
+    const char *version;
+    int64_t started_wall_ms, ended_wall_ms;
+    int exit_status;
+    const char *signal;           /* name of the one that stopped it; NULL: none */
+    const char *error;            /* why it did not begin; NULL: it did */
+    const char *const *arguments; /* the command, without secrets */
+    size_t n_arguments;           /* 0: not known */
+    struct secrets *secrets;
+    const struct run_cfg *cfg;       /* NULL: the run did not begin */
+    const struct run_result *result; /* NULL with `cfg` */
+};
+
+/* Appends the whole page, whose size is bounded whatever the run did. Errors stick in `out`. */
+void report_put(struct buf *out, const struct report *r);
+
+#endif
