@@ -11,7 +11,7 @@ readonly BUILD=$ROOT/build
 JOBS=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 readonly JOBS
 # More tests at a time than there are processors: most of them wait for something.
-readonly LANES=${LEADPIPE_TEST_LANES:-$((JOBS + JOBS / 2))}
+readonly LANES=${LEADPIPE_TEST_LANES:-$((2 * JOBS))}
 
 usage() {
     cat <<'END'
@@ -48,7 +48,7 @@ for development:
 environment:
 
   LEADPIPE_WERROR=ON     make warnings errors
-  LEADPIPE_TEST_LANES=N  tests to run in parallel (default: three for two processors)
+  LEADPIPE_TEST_LANES=N  tests to run in parallel (default: two for each processor)
   DESTDIR                prepended to PREFIX by install and uninstall
 END
 }
