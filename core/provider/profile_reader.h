@@ -2,76 +2,46 @@
 #ifndef LEADPIPE_PROFILE_READER_H
 #define LEADPIPE_PROFILE_READER_H
 
-#include "core/json/json.h"
+#include "core/json/member.h"
 #include "core/provider/profile.h"
 
 struct profile_reader {
-    struct arena *arena;           /* where texts and lists go */
+    struct member_reader json;
     const struct profile *profile; /* what has been read of it so far */
-    const char *source;            /* "omni", "my.json" */
-    struct err *err;
 };
 
-/* A value and the way to it. */
-struct item {
-    const struct item *up; /* NULL: the whole profile */
-    const char *name;      /* as a member; NULL: as an element */
-    size_t index;
-    const cJSON *json; /* NULL: absent */
-};
-
-struct item item_member(const struct item *object, const char *name);
-
-/* For walking an array: the first element of `list`, and the one behind `element`. */
-struct item item_first(const struct item *list);
-void item_next(struct item *element);
-
-/* "my.json: /tables/2/each: TEXT"; returns RC_USAGE. */
-enum rc reader_refuse(const struct profile_reader *r, const struct item *at, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* An object that has no member but those in `allowed` ("name url"). */
-enum rc reader_object(const struct profile_reader *r, const struct item *at, const char *allowed);
-
-/* An array of `min` to `max` elements. */
-enum rc reader_list(const struct profile_reader *r, const struct item *at, size_t min, size_t max,
-                    size_t *n);
-
-/* A text of at most `max` bytes without control characters. An absent one is refused. */
-enum rc reader_text(const struct profile_reader *r, const struct item *at, size_t max,
-                    struct str *out);
-
-/* As reader_text, but also one of the characters of `chars` each, and at least one. */
-enum rc reader_word(const struct profile_reader *r, const struct item *at, const char *chars,
+/* As member_text(), but also one of the characters of `chars` each, and at least one. */
+enum rc reader_word(const struct profile_reader *r, const struct member *at, const char *chars,
                     size_t max, struct str *out);
 
 /* A snake_case name, as tables and columns have it. */
-enum rc reader_snake(const struct profile_reader *r, const struct item *at, struct str *out);
+enum rc reader_snake(const struct profile_reader *r, const struct member *at, struct str *out);
 
 /* What goes before a member's name: empty or snake_case with an underscore behind it. */
-enum rc reader_prefix(const struct profile_reader *r, const struct item *at, struct str *out);
+enum rc reader_prefix(const struct profile_reader *r, const struct member *at, struct str *out);
 
-enum rc reader_path(const struct profile_reader *r, const struct item *at, struct path *out);
+enum rc reader_path(const struct profile_reader *r, const struct member *at, struct path *out);
 
 /* A path that stands at one place only: without "*". As it was where there is none. */
-enum rc reader_place(const struct profile_reader *r, const struct item *at, struct path *out);
+enum rc reader_place(const struct profile_reader *r, const struct member *at, struct path *out);
 
 /* A whole number; as it was where there is none. */
-enum rc reader_number(const struct profile_reader *r, const struct item *at, uint64_t min,
+enum rc reader_number(const struct profile_reader *r, const struct member *at, uint64_t min,
                       uint64_t max, uint64_t *out);
 
 /* Texts and paths in an array; an absent one is empty. */
-enum rc reader_texts(const struct profile_reader *r, const struct item *at, size_t max,
+enum rc reader_texts(const struct profile_reader *r, const struct member *at, size_t max,
                      struct str **out, size_t *n);
-enum rc reader_paths(const struct profile_reader *r, const struct item *at, size_t max,
+enum rc reader_paths(const struct profile_reader *r, const struct member *at, size_t max,
                      struct path **out, size_t *n);
 
 /* "tables" of a profile. */
-enum rc profile_read_tables(const struct profile_reader *r, const struct item *at,
+enum rc profile_read_tables(const struct profile_reader *r, const struct member *at,
                             struct profile *p);
 
 /* "list" of a profile, after "path". */
-enum rc profile_read_list(const struct profile_reader *r, const struct item *at, struct profile *p);
+enum rc profile_read_list(const struct profile_reader *r, const struct member *at,
+                          struct profile *p);
 
 #define CHARS_LOWER "abcdefghijklmnopqrstuvwxyz"
 #define CHARS_UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -39,14 +39,14 @@ static const cJSON *find_step(const cJSON *at, struct str name)
 enum rc item_pointer_read(const struct reader *r, const struct member *at,
                           const struct member *item, struct json_pointer *out)
 {
-    enum rc rc = member_pointer(r, at, out);
+    enum rc rc = member_pointer(&r->json, at, out);
     if (rc != RC_OK)
         return rc;
     const cJSON *value = item->json;
     for (size_t i = 0; value && !is_directive(value) && i < out->n_steps; i++)
         value = find_step(value, out->steps[i]);
     if (!value)
-        return member_refuse(r, at, "\"%.200s\" leads nowhere in /item", out->text.ptr);
+        return member_refuse(&r->json, at, "\"%.200s\" leads nowhere in /item", out->text.ptr);
     return RC_OK;
 }
 
@@ -59,14 +59,14 @@ struct status_range {
 static enum rc read_statuses(const struct reader *r, const struct member *at,
                              struct status_range range, int *out, size_t *n)
 {
-    enum rc rc = member_list(r, at, 1, STATUSES_MAX, n);
+    enum rc rc = member_list(&r->json, at, 1, STATUSES_MAX, n);
     for (struct member m = member_first(at); rc == RC_OK && m.json; member_next(&m)) {
         uint64_t status = 0;
-        rc = member_whole(r, &m, range.min, range.max, &status);
+        rc = member_whole(&r->json, &m, range.min, range.max, &status);
         out[m.index] = (int)status;
         for (size_t i = 0; rc == RC_OK && i < m.index; i++) {
             if (out[i] == (int)status)
-                return member_refuse(r, &m, "appears twice");
+                return member_refuse(&r->json, &m, "appears twice");
         }
     }
     return rc;
@@ -74,7 +74,7 @@ static enum rc read_statuses(const struct reader *r, const struct member *at,
 
 static enum rc read_code(const struct reader *r, const struct member *at, void *out)
 {
-    return member_text(r, at, CODE_BYTES_MAX, out);
+    return member_some_text(&r->json, at, CODE_BYTES_MAX, out);
 }
 
 /* ---- entries -------------------------------------------------------------------------------- */
@@ -87,7 +87,7 @@ static enum rc read_match(const struct reader *r, const struct member *at,
         return RC_OK;
     }
     if (!at->json)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "is missing: a request has several items (allowed: \"position\", "
                              "a JSON pointer, {\"entry\": ..., \"item\": ...})");
     if (cJSON_IsString(at->json) && strcmp(at->json->valuestring, "position") == 0) {
@@ -96,14 +96,14 @@ static enum rc read_match(const struct reader *r, const struct member *at,
     }
     if (cJSON_IsString(at->json) && at->json->valuestring[0] == '/') {
         enum rc rc = item_pointer_read(r, at, item, &out->item);
-        return rc == RC_OK ? member_pointer(r, at, &out->entry) : rc;
+        return rc == RC_OK ? member_pointer(&r->json, at, &out->entry) : rc;
     }
     if (!json_is_object(at->json))
-        return member_refuse(r, at, "must be \"position\", a JSON pointer or an object");
+        return member_refuse(&r->json, at, "must be \"position\", a JSON pointer or an object");
     const struct member entry = member_of(at, "entry"), of_item = member_of(at, "item");
-    enum rc rc = member_object(r, at, "entry item");
+    enum rc rc = member_object(&r->json, at, "entry item");
     if (rc == RC_OK)
-        rc = member_pointer(r, &entry, &out->entry);
+        rc = member_pointer(&r->json, &entry, &out->entry);
     return rc == RC_OK ? item_pointer_read(r, &of_item, item, &out->item) : rc;
 }
 
@@ -114,24 +114,24 @@ static enum rc read_success(const struct reader *r, const struct member *at,
         return RC_OK;
     out->has_success = true;
     if (cJSON_IsString(at->json))
-        return member_pointer(r, at, &out->success);
+        return member_pointer(&r->json, at, &out->success);
     size_t n = 0;
     if (!json_is_array(at->json))
-        return member_refuse(r, at, "must be a JSON pointer or [pointer, value]");
-    enum rc rc = member_list(r, at, 2, 2, &n);
+        return member_refuse(&r->json, at, "must be a JSON pointer or [pointer, value]");
+    enum rc rc = member_list(&r->json, at, 2, 2, &n);
     if (rc != RC_OK)
         return rc;
     struct member m = member_first(at);
-    rc = member_pointer(r, &m, &out->success);
+    rc = member_pointer(&r->json, &m, &out->success);
     member_next(&m);
-    return rc == RC_OK ? member_text(r, &m, CODE_BYTES_MAX, &out->success_text) : rc;
+    return rc == RC_OK ? member_some_text(&r->json, &m, CODE_BYTES_MAX, &out->success_text) : rc;
 }
 
 static enum rc read_optional(const struct reader *r, const struct member *at, bool *has,
                              struct json_pointer *out)
 {
     *has = at->json != NULL;
-    return at->json ? member_pointer(r, at, out) : RC_OK;
+    return at->json ? member_pointer(&r->json, at, out) : RC_OK;
 }
 
 static enum rc read_entries(const struct reader *r, const struct member *at,
@@ -141,13 +141,13 @@ static enum rc read_entries(const struct reader *r, const struct member *at,
     if (!at->json)
         return RC_OK;
     enum rc rc = member_object(
-        r, at, are_results ? "at match success code message" : "at match code message");
+        &r->json, at, are_results ? "at match success code message" : "at match code message");
     const struct member place = member_of(at, "at"), match = member_of(at, "match"),
                         success = member_of(at, "success"), code = member_of(at, "code"),
                         message = member_of(at, "message");
     out->is_given = true;
     if (rc == RC_OK)
-        rc = member_pointer(r, &place, &out->at);
+        rc = member_pointer(&r->json, &place, &out->at);
     if (rc == RC_OK)
         rc = read_match(r, &match, item, max_items, out);
     if (rc == RC_OK)
@@ -174,7 +174,7 @@ static enum rc read_lists(const struct reader *r, const struct member *at, size_
         return rc;
     if (max_items == 1)
         return member_refuse(
-            r, &bisect_on,
+            &r->json, &bisect_on,
             "needs batch/max_items above 1: a request with one item cannot be cut in halves");
     return read_statuses(r, &bisect_on, (struct status_range){400, 499}, out->bisect_on,
                          &out->n_bisect_on);
@@ -186,11 +186,11 @@ static enum rc check_accounted(const struct reader *r, const struct member *at,
 {
     if (a->n_retry_if && !a->results.has_code && !a->errors.has_code) {
         const struct member retry_if = member_of(at, "retry_if");
-        return member_refuse(r, &retry_if, "needs \"code\" in \"results\" or \"errors\"");
+        return member_refuse(&r->json, &retry_if, "needs \"code\" in \"results\" or \"errors\"");
     }
     if (a->results.is_given || a->unaccounted_ok)
         return RC_OK;
-    return member_refuse(r, at,
+    return member_refuse(&r->json, at,
                          "must have \"results\", or \"unaccounted\": \"ok\" for an API whose "
                          "answers do not name what was accepted: else every item fails");
 }
@@ -198,8 +198,8 @@ static enum rc check_accounted(const struct reader *r, const struct member *at,
 enum rc answer_read(const struct reader *r, const struct member *at, const struct member *item,
                     size_t max_items, struct answer_rules *out)
 {
-    enum rc rc =
-        member_object(r, at, "ok results errors unaccounted retry_if bisect_on code message");
+    enum rc rc = member_object(&r->json, at,
+                               "ok results errors unaccounted retry_if bisect_on code message");
     const struct member results = member_of(at, "results"), errors = member_of(at, "errors"),
                         unaccounted = member_of(at, "unaccounted"), code = member_of(at, "code"),
                         message = member_of(at, "message");
@@ -211,7 +211,7 @@ enum rc answer_read(const struct reader *r, const struct member *at, const struc
     if (rc == RC_OK)
         rc = read_entries(r, &errors, item, max_items, false, &out->errors);
     if (rc == RC_OK && unaccounted.json)
-        rc = member_choice(r, &unaccounted, "failed ok", &fate);
+        rc = member_choice(&r->json, &unaccounted, "failed ok", &fate);
     out->unaccounted_ok = fate == 1;
     if (rc == RC_OK)
         rc = read_optional(r, &code, &out->has_code, &out->code);

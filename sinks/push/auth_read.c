@@ -20,12 +20,12 @@
 static enum rc read_variable(const struct reader *r, const struct member *at, const char **out)
 {
     struct str name;
-    enum rc rc = member_text(r, at, NAME_BYTES_MAX, &name);
+    enum rc rc = member_some_text(&r->json, at, NAME_BYTES_MAX, &name);
     if (rc != RC_OK)
         return rc;
     /* what is wrong may be the credential itself: it is not repeated */
     if (strspn(name.ptr, LETTERS DIGITS "_") != name.len || strchr(DIGITS, name.ptr[0]))
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "must be the name of an environment variable: letters, digits and _, "
                              "such as CRM_TOKEN");
     *out = name.ptr;
@@ -35,7 +35,7 @@ static enum rc read_variable(const struct reader *r, const struct member *at, co
 static enum rc read_path(const struct reader *r, const struct member *at, const char **out)
 {
     struct str path;
-    enum rc rc = member_text(r, at, FILE_BYTES_MAX, &path);
+    enum rc rc = member_some_text(&r->json, at, FILE_BYTES_MAX, &path);
     if (rc == RC_OK)
         *out = path.ptr;
     return rc;
@@ -56,13 +56,15 @@ enum rc credential_read(const struct reader *r, const struct member *object, con
     if (file.json)
         file.name = file.json->string;
     if (env.json && file.json)
-        return member_refuse(r, &file, "cannot stand beside \"%s\": give one of them", env_name);
+        return member_refuse(&r->json, &file, "cannot stand beside \"%s\": give one of them",
+                             env_name);
     if (env.json)
         return read_variable(r, &env, &out->env);
     if (file.json)
         return read_path(r, &file, &out->file);
-    return is_needed ? member_refuse(r, object, "needs \"%s\" or \"%s\"", env_name, file_name)
-                     : RC_OK;
+    return is_needed
+               ? member_refuse(&r->json, object, "needs \"%s\" or \"%s\"", env_name, file_name)
+               : RC_OK;
 }
 
 /* ---- lists ---------------------------------------------------------------------------------- */
@@ -72,14 +74,15 @@ static enum rc read_match(const struct reader *r, const struct member *at, void 
     struct answer_match *match = out;
     size_t n = 0;
     uint64_t status = 0;
-    enum rc rc = member_list(r, at, 1, 2, &n);
+    enum rc rc = member_list(&r->json, at, 1, 2, &n);
     if (rc != RC_OK)
         return rc;
     struct member m = member_first(at);
-    rc = member_whole(r, &m, 400, 599, &status);
+    rc = member_whole(&r->json, &m, 400, 599, &status);
     match->status = (int)status;
     member_next(&m);
-    return rc == RC_OK && n == 2 ? member_text(r, &m, CODE_BYTES_MAX, &match->code) : rc;
+    return rc == RC_OK && n == 2 ? member_some_text(&r->json, &m, CODE_BYTES_MAX, &match->code)
+                                 : rc;
 }
 
 enum rc matches_read(const struct reader *r, const struct member *at,
@@ -94,14 +97,14 @@ enum rc matches_read(const struct reader *r, const struct member *at,
 static enum rc read_taken(const struct reader *r, const struct member *at, void *out)
 {
     struct str name;
-    enum rc rc = member_text(r, at, 64, &name);
+    enum rc rc = member_some_text(&r->json, at, 64, &name);
     if (rc != RC_OK)
         return rc;
     if (strspn(name.ptr, LETTERS DIGITS "_") != name.len || strchr(DIGITS, name.ptr[0]))
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "must be letters, digits and _, so that it can stand in braces");
     if (reader_param(r, name))
-        return member_refuse(r, at, "is a parameter, too: param=%s was given", name.ptr);
+        return member_refuse(&r->json, at, "is a parameter, too: param=%s was given", name.ptr);
     *(struct str *)out = name;
     return RC_OK;
 }
@@ -123,9 +126,10 @@ static enum rc read_scope(const struct reader *r, const struct member *at, const
     for (size_t i = 0; i < t.n_parts; i++)
         buf_add_str(&b, t.parts[i].text);
     if (buf_rc(&b) == RC_LIMIT || b.len > SCOPE_BYTES_MAX)
-        rc = member_refuse(r, at, "must have at most %d bytes", SCOPE_BYTES_MAX);
+        rc = member_refuse(&r->json, at, "must have at most %d bytes", SCOPE_BYTES_MAX);
     else
-        rc = buf_rc(&b) == RC_OK ? reader_copy(r, buf_str(&b), &text) : err_nomem(r->err);
+        rc = buf_rc(&b) == RC_OK ? member_copy(&r->json, buf_str(&b), &text)
+                                 : err_nomem(r->json.err);
     buf_free(&b);
     if (rc == RC_OK)
         *out = text.ptr;
@@ -135,7 +139,7 @@ static enum rc read_scope(const struct reader *r, const struct member *at, const
 static enum rc read_oauth2(const struct reader *r, const struct member *at,
                            struct destination_auth *out)
 {
-    enum rc rc = member_object(r, at,
+    enum rc rc = member_object(&r->json, at,
                                "grant token_url id_env id_file secret_env secret_file refresh_env "
                                "refresh_file scope take renew_on");
     if (rc != RC_OK)
@@ -145,7 +149,7 @@ static enum rc read_oauth2(const struct reader *r, const struct member *at,
                         renew_on = member_of(at, "renew_on");
     unsigned kind = 0;
     bool is_given;
-    rc = member_choice(r, &grant, "client_credentials refresh_token", &kind);
+    rc = member_choice(&r->json, &grant, "client_credentials refresh_token", &kind);
     out->grant = kind ? GRANT_REFRESH_TOKEN : GRANT_CLIENT_CREDENTIALS;
     if (rc == RC_OK)
         rc = text_template_read(r, &url, TEXT_TOKEN_URL, &out->token_url);
@@ -156,7 +160,7 @@ static enum rc read_oauth2(const struct reader *r, const struct member *at,
     if (rc == RC_OK)
         rc = credential_read(r, at, "refresh", kind == 1, &out->refresh, &is_given);
     if (rc == RC_OK && is_given && kind == 0)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "has a refresh token, which belongs to the grant \"refresh_token\"");
     if (rc == RC_OK)
         rc = read_scope(r, &scope, &out->scope);
@@ -176,16 +180,18 @@ static enum rc read_header(const struct reader *r, const struct member *at,
     struct str name;
     const char *why = NULL;
     bool is_given;
-    enum rc rc = member_text(r, &header, 256, &name);
+    enum rc rc = member_some_text(&r->json, &header, 256, &name);
     if (rc != RC_OK)
         return rc;
     if (!http_field_is_name(name.ptr))
-        return member_refuse(r, &header, "is not the name of a header (RFC 9110, section 5.6.2)");
+        return member_refuse(&r->json, &header,
+                             "is not the name of a header (RFC 9110, section 5.6.2)");
     if (http_field_owner(name.ptr, &why) != HTTP_FIELD_ANYONE)
-        return member_refuse(r, &header, "is a header that a destination cannot set; %s %s",
+        return member_refuse(&r->json, &header, "is a header that a destination cannot set; %s %s",
                              name.ptr, why);
     if (strcasecmp(name.ptr, "content-type") == 0)
-        return member_refuse(r, &header, "says what the body is, and is no place for a credential");
+        return member_refuse(&r->json, &header,
+                             "says what the body is, and is no place for a credential");
     out->header = name.ptr;
     return credential_read(r, at, "", true, &out->token, &is_given);
 }
@@ -194,7 +200,7 @@ static enum rc read_basic(const struct reader *r, const struct member *at,
                           struct destination_auth *out)
 {
     bool is_given;
-    enum rc rc = member_object(r, at, "user_env user_file password_env password_file");
+    enum rc rc = member_object(&r->json, at, "user_env user_file password_env password_file");
     if (rc == RC_OK)
         rc = credential_read(r, at, "user", true, &out->user, &is_given);
     return rc == RC_OK ? credential_read(r, at, "password", false, &out->password, &is_given) : rc;
@@ -205,11 +211,12 @@ static enum rc read_scheme(const struct reader *r, const struct member *at,
 {
     struct str scheme = STR("Bearer");
     if (at->json && out->kind != AUTH_BEARER && out->kind != AUTH_OAUTH2)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "stands with \"bearer_env\", \"bearer_file\" or \"oauth2\" only");
-    enum rc rc = at->json ? member_text(r, at, 64, &scheme) : RC_OK;
+    enum rc rc = at->json ? member_some_text(&r->json, at, 64, &scheme) : RC_OK;
     if (rc == RC_OK && !http_field_is_name(scheme.ptr))
-        return member_refuse(r, at, "must be one word such as Bearer (RFC 9110, section 11.1)");
+        return member_refuse(&r->json, at,
+                             "must be one word such as Bearer (RFC 9110, section 11.1)");
     out->scheme = scheme.ptr;
     return rc;
 }
@@ -231,12 +238,13 @@ static enum rc find_kind(const struct reader *r, const struct member *at, enum a
         if (!m.json)
             continue;
         if (first && *out != kinds[i].kind)
-            return member_refuse(r, &m, "cannot stand beside \"%s\": give one of them", first);
+            return member_refuse(&r->json, &m, "cannot stand beside \"%s\": give one of them",
+                                 first);
         first = kinds[i].member;
         *out = kinds[i].kind;
     }
     if (!first)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "must have one of bearer_env, bearer_file, header, basic, oauth2");
     return RC_OK;
 }
@@ -245,7 +253,8 @@ enum rc auth_read(const struct reader *r, const struct member *at, struct destin
 {
     if (!at->json)
         return RC_OK;
-    enum rc rc = member_object(r, at, "bearer_env bearer_file scheme header env file basic oauth2");
+    enum rc rc =
+        member_object(&r->json, at, "bearer_env bearer_file scheme header env file basic oauth2");
     if (rc == RC_OK)
         rc = find_kind(r, at, &out->kind);
     if (rc != RC_OK)
@@ -255,7 +264,7 @@ enum rc auth_read(const struct reader *r, const struct member *at, struct destin
                         scheme = member_of(at, "scheme");
     const struct member *stray = env.json ? &env : &file;
     if (stray->json && out->kind != AUTH_HEADER)
-        return member_refuse(r, stray, "stands with \"header\" only");
+        return member_refuse(&r->json, stray, "stands with \"header\" only");
     bool is_given;
     rc = read_scheme(r, &scheme, out);
     if (rc != RC_OK)

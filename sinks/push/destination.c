@@ -45,7 +45,7 @@ static enum rc refuse_name(const char *name, struct err *e)
 
 static enum rc refuse_param(const struct reader *r, const char *what)
 {
-    return err_set(r->err, RC_USAGE, "%s: param=NAME=VALUE: %s", r->source, what);
+    return err_set(r->json.err, RC_USAGE, "%s: param=NAME=VALUE: %s", r->json.source, what);
 }
 
 static enum rc read_param(struct reader *r, const char *text)
@@ -69,9 +69,9 @@ static enum rc read_param(struct reader *r, const char *text)
         if (str_eq(r->params[i].name, name))
             return refuse_param(r, "a name appears twice");
     }
-    enum rc rc = reader_copy(r, name, &p->name);
+    enum rc rc = member_copy(&r->json, name, &p->name);
     if (rc == RC_OK)
-        rc = reader_copy(r, value, &p->value);
+        rc = member_copy(&r->json, value, &p->value);
     if (rc == RC_OK)
         r->n_params++;
     return rc;
@@ -82,9 +82,9 @@ static enum rc read_params(struct reader *r, const struct text_list *params)
     size_t n = params ? params->n : 0;
     if (n > PARAMS_MAX)
         return refuse_param(r, "at most 64 may be given");
-    r->params = arena_array(r->arena, n, sizeof *r->params);
+    r->params = arena_array(r->json.arena, n, sizeof *r->params);
     if (!r->params)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = read_param(r, params->items[i]);
@@ -127,7 +127,7 @@ static enum rc refuse_repeated(const struct reader *r, const struct member *at,
                                const cJSON *repeated)
 {
     if (at->json == repeated)
-        return member_refuse(r, at, "appears twice: an object has each member once");
+        return member_refuse(&r->json, at, "appears twice: an object has each member once");
     enum rc rc = RC_OK;
     for (struct member m = member_first(at); rc == RC_OK && m.json; member_next(&m))
         rc = refuse_repeated(r, &m, repeated);
@@ -140,24 +140,24 @@ static enum rc parse_json(const struct reader *r, struct str json, struct arena 
     struct json_doc doc = {.root = NULL};
     struct err why;
     if (json.len > DESTINATION_BYTES_MAX)
-        return err_set(r->err, RC_USAGE, "%s: a destination has at most %d bytes", r->source,
-                       DESTINATION_BYTES_MAX);
+        return err_set(r->json.err, RC_USAGE, "%s: a destination has at most %d bytes",
+                       r->json.source, DESTINATION_BYTES_MAX);
     enum rc rc = json_parse(tree, json, JSON_TREE, &doc, &why);
     if (rc == RC_NOMEM)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     if (rc != RC_OK)
-        return err_set(r->err, RC_USAGE, "%s: %s", r->source, why.msg);
+        return err_set(r->json.err, RC_USAGE, "%s: %s", r->json.source, why.msg);
     if (doc.replaced)
-        return err_set(r->err, RC_USAGE, "%s: must be UTF-8 without \\u0000 and lone surrogates",
-                       r->source);
+        return err_set(r->json.err, RC_USAGE,
+                       "%s: must be UTF-8 without \\u0000 and lone surrogates", r->json.source);
     *top = (struct member){.json = doc.root};
     if (depth_of(doc.root) > TEMPLATE_DEPTH_MAX)
-        return member_refuse(r, top, "has more than %d values within each other",
+        return member_refuse(&r->json, top, "has more than %d values within each other",
                              TEMPLATE_DEPTH_MAX);
     if (!doc.repeated)
         return RC_OK;
     rc = refuse_repeated(r, top, doc.repeated);
-    return rc == RC_OK ? member_refuse(r, top, "has a member twice in one object") : rc;
+    return rc == RC_OK ? member_refuse(&r->json, top, "has a member twice in one object") : rc;
 }
 
 /* ---- loading -------------------------------------------------------------------------------- */
@@ -168,7 +168,7 @@ static enum rc read_all(struct destination *d, struct arena *memory, struct str 
     struct arena tree;
     struct member top = {.json = NULL};
     arena_init(&tree, MEMORY_BYTES_MAX);
-    r->arena = memory;
+    r->json.arena = memory;
     enum rc rc = read_params(r, params);
     if (rc == RC_OK)
         rc = parse_json(r, json, &tree, &top);
@@ -176,7 +176,7 @@ static enum rc read_all(struct destination *d, struct arena *memory, struct str 
         rc = destination_read(r, &top, d);
     struct str name;
     if (rc == RC_OK)
-        rc = reader_copy(r, str_c(r->source), &name);
+        rc = member_copy(&r->json, str_c(r->json.source), &name);
     if (rc == RC_OK) {
         d->name = name.ptr;
         d->digest = digest_of(json, r->params, r->n_params);
@@ -198,7 +198,7 @@ enum rc destination_parse(struct destination **out, struct str json, const char 
         return err_nomem(e);
     }
     struct reader r = {
-        .source = source, .profile = profile, .needs = &d->needs, .err = e ? e : &own};
+        .json = {.source = source, .err = e ? e : &own}, .profile = profile, .needs = &d->needs};
     enum rc rc = read_all(d, &memory, json, &r, params);
     if (rc != RC_OK) {
         arena_free(&memory);

@@ -17,15 +17,15 @@ static enum rc compile(struct compiler *c, const struct member *at, struct templ
 static enum rc compile_items(struct compiler *c, const struct member *at,
                              const struct member *directive, struct template *out)
 {
-    enum rc rc = member_object(c->r, at, "$items");
+    enum rc rc = member_object(&c->r->json, at, "$items");
     if (rc != RC_OK)
         return rc;
     if (!cJSON_IsTrue(directive->json))
-        return member_refuse(c->r, directive, "must be true");
+        return member_refuse(&c->r->json, directive, "must be true");
     if (c->scope.place == IN_ITEM)
-        return member_refuse(c->r, directive, "belongs in \"body\": an item has no items");
+        return member_refuse(&c->r->json, directive, "belongs in \"body\": an item has no items");
     if (c->n_items++)
-        return member_refuse(c->r, directive, "appears twice: the items go to one place");
+        return member_refuse(&c->r->json, directive, "appears twice: the items go to one place");
     out->kind = TEMPLATE_ITEMS;
     return RC_OK;
 }
@@ -34,7 +34,7 @@ static enum rc compile_items(struct compiler *c, const struct member *at,
 static enum rc find_table(const struct reader *r, const struct member *at, size_t *out)
 {
     struct str name;
-    enum rc rc = member_text(r, at, 256, &name);
+    enum rc rc = member_some_text(&r->json, at, 256, &name);
     if (rc != RC_OK)
         return rc;
     int table = profile_table(r->profile, name);
@@ -47,12 +47,13 @@ static enum rc find_table(const struct reader *r, const struct member *at, size_
     for (size_t i = 1; i < r->profile->n_tables; i++)
         buf_addf(&names, STR_FMT " ", STR_ARG(r->profile->tables[i].name));
     if (buf_rc(&names) != RC_OK)
-        rc = err_nomem(r->err);
+        rc = err_nomem(r->json.err);
     else if (table == 0)
-        rc = member_refuse(r, at, "\"%.64s\" is the table of the lead itself, which $field reads",
+        rc = member_refuse(&r->json, at,
+                           "\"%.64s\" is the table of the lead itself, which $field reads",
                            name.ptr);
     else
-        rc = member_unknown(r, at, "child table", name, buf_cstr(&names));
+        rc = member_unknown(&r->json, at, "child table", name, buf_cstr(&names));
     buf_free(&names);
     return rc;
 }
@@ -62,29 +63,30 @@ static enum rc compile_rows(struct compiler *c, const struct member *at,
 {
     const struct reader *r = c->r;
     const struct member null = member_of(at, "null");
-    enum rc rc = member_object(r, at, "$rows null");
+    enum rc rc = member_object(&r->json, at, "$rows null");
     if (rc == RC_OK && c->scope.in_rows)
-        return member_refuse(r, directive, "must not be within another $rows");
+        return member_refuse(&r->json, directive, "must not be within another $rows");
     if (rc == RC_OK)
-        rc = member_object(r, directive, "table item first");
+        rc = member_object(&r->json, directive, "table item first");
     const struct member table = member_of(directive, "table"), item = member_of(directive, "item"),
                         only_first = member_of(directive, "first");
     if (rc == RC_OK)
         rc = find_table(r, &table, &out->table);
     if (rc == RC_OK && only_first.json)
-        rc = member_boolean(r, &only_first, &out->only_first);
+        rc = member_boolean(&r->json, &only_first, &out->only_first);
     if (rc == RC_OK && null.json && !out->only_first)
-        return member_refuse(r, &null, "needs \"first\": without it there is always an array");
+        return member_refuse(&r->json, &null,
+                             "needs \"first\": without it there is always an array");
     struct null_rule null_rule = {.text = STR_NONE};
     if (rc == RC_OK)
         rc = null_compile(r, &c->scope, &null, &null_rule);
     out->text = null_rule.text;
     out->omits_element = null_rule.omits_element;
     if (rc == RC_OK && !item.json)
-        return member_refuse(r, &item, "is missing (allowed: what becomes of each row)");
-    struct template *row = rc == RC_OK ? arena_zalloc(r->arena, sizeof *row) : NULL;
+        return member_refuse(&r->json, &item, "is missing (allowed: what becomes of each row)");
+    struct template *row = rc == RC_OK ? arena_zalloc(r->json.arena, sizeof *row) : NULL;
     if (rc != RC_OK || !row)
-        return rc == RC_OK ? err_nomem(r->err) : rc;
+        return rc == RC_OK ? err_nomem(r->json.err) : rc;
     const struct value_scope outer = c->scope;
     c->scope.in_rows = true;
     c->scope.in_element |= !out->only_first;
@@ -107,8 +109,8 @@ static enum rc fold_value(struct compiler *c, struct template *out)
     buf_init(&b, CONSTANT_BYTES_MAX);
     json_write_string(&b, (struct str){v->constant.u.text, v->constant.len});
     out->kind = TEMPLATE_TEXT;
-    enum rc rc =
-        buf_rc(&b) == RC_OK ? reader_copy(c->r, buf_str(&b), &out->text) : err_nomem(c->r->err);
+    enum rc rc = buf_rc(&b) == RC_OK ? member_copy(&c->r->json, buf_str(&b), &out->text)
+                                     : err_nomem(c->r->json.err);
     buf_free(&b);
     return rc;
 }
@@ -124,9 +126,9 @@ static enum rc compile_directive(struct compiler *c, const struct member *at,
         return compile_items(c, at, directive, out);
     if (str_eq_c(name, "$rows"))
         return compile_rows(c, at, directive, out);
-    struct value *value = arena_zalloc(c->r->arena, sizeof *value);
+    struct value *value = arena_zalloc(c->r->json.arena, sizeof *value);
     if (!value)
-        return err_nomem(c->r->err);
+        return err_nomem(c->r->json.err);
     out->kind = TEMPLATE_VALUE;
     out->value = value;
     struct null_rule null;
@@ -148,7 +150,8 @@ static enum rc make_label(struct compiler *c, const struct member *m, struct str
     buf_init(&b, CONSTANT_BYTES_MAX);
     json_write_string(&b, name);
     buf_addc(&b, ':');
-    enum rc rc = buf_rc(&b) == RC_OK ? reader_copy(c->r, buf_str(&b), out) : err_nomem(c->r->err);
+    enum rc rc = buf_rc(&b) == RC_OK ? member_copy(&c->r->json, buf_str(&b), out)
+                                     : err_nomem(c->r->json.err);
     buf_free(&b);
     return rc;
 }
@@ -171,8 +174,8 @@ static enum rc fold(struct compiler *c, struct template *t)
     }
     buf_addc(&b, is_object ? '}' : ']');
     t->kind = TEMPLATE_TEXT;
-    enum rc rc =
-        buf_rc(&b) == RC_OK ? reader_copy(c->r, buf_str(&b), &t->text) : err_nomem(c->r->err);
+    enum rc rc = buf_rc(&b) == RC_OK ? member_copy(&c->r->json, buf_str(&b), &t->text)
+                                     : err_nomem(c->r->json.err);
     buf_free(&b);
     return rc;
 }
@@ -184,9 +187,9 @@ static enum rc compile_members(struct compiler *c, const struct member *at, stru
     out->kind = json_is_object(at->json) ? TEMPLATE_OBJECT : TEMPLATE_ARRAY;
     c->scope.in_element |= out->kind == TEMPLATE_ARRAY;
     for (struct member m = member_first(at); m.json; member_next(&m)) {
-        struct template *one = arena_zalloc(c->r->arena, sizeof *one);
+        struct template *one = arena_zalloc(c->r->json.arena, sizeof *one);
         if (!one)
-            return err_nomem(c->r->err);
+            return err_nomem(c->r->json.err);
         enum rc rc = m.name ? make_label(c, &m, &one->label) : RC_OK;
         if (rc == RC_OK)
             rc = compile(c, &m, one);
@@ -219,9 +222,9 @@ enum rc template_compile(const struct reader *r, const struct member *at, enum t
                          const struct template **out, bool *has_items)
 {
     struct compiler c = {.r = r, .scope = {.top = at, .place = place}};
-    struct template *t = arena_zalloc(r->arena, sizeof *t);
+    struct template *t = arena_zalloc(r->json.arena, sizeof *t);
     if (!t)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     enum rc rc = compile(&c, at, t);
     if (rc != RC_OK)
         return rc;

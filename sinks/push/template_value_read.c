@@ -23,7 +23,8 @@ enum rc constant_compile(const struct reader *r, const struct member *at, struct
     struct buf b;
     buf_init(&b, CONSTANT_BYTES_MAX);
     json_write(&b, at->json);
-    enum rc rc = buf_rc(&b) == RC_OK ? reader_copy(r, buf_str(&b), out) : err_nomem(r->err);
+    enum rc rc =
+        buf_rc(&b) == RC_OK ? member_copy(&r->json, buf_str(&b), out) : err_nomem(r->json.err);
     buf_free(&b);
     return rc;
 }
@@ -36,14 +37,14 @@ static enum rc scalar_compile(const struct reader *r, const struct member *at, s
         cell.kind = cJSON_IsTrue(at->json) ? CELL_TRUE : CELL_FALSE;
     } else if (cJSON_IsString(at->json) || cJSON_IsNumber(at->json)) {
         struct str text;
-        enum rc rc = reader_copy(r, json_text(at->json), &text);
+        enum rc rc = member_copy(&r->json, json_text(at->json), &text);
         if (rc != RC_OK)
             return rc;
         cell = (struct cell){.kind = cJSON_IsString(at->json) ? CELL_TEXT : CELL_NUMBER,
                              .len = (uint32_t)text.len,
                              .u.text = text.ptr};
     } else if (!cJSON_IsNull(at->json)) {
-        return member_refuse(r, at, "must be a text, a number, true, false or null");
+        return member_refuse(&r->json, at, "must be a text, a number, true, false or null");
     }
     *out = cell;
     return RC_OK;
@@ -76,17 +77,18 @@ enum rc null_compile(const struct reader *r, const struct value_scope *scope,
         out->omits_element = true;
         return scope->in_element
                    ? RC_OK
-                   : member_refuse(r, at, "\"omit_element\" must be within an element of an array");
+                   : member_refuse(&r->json, at,
+                                   "\"omit_element\" must be within an element of an array");
     }
     if (!json_is_object(at->json))
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "must be \"omit\", \"omit_element\", \"null\" or {\"value\": ...}");
-    enum rc rc = member_object(r, at, "value");
+    enum rc rc = member_object(&r->json, at, "value");
     const struct member value = member_of(at, "value");
     if (rc == RC_OK && !value.json)
-        return member_refuse(r, &value, "is missing (allowed: a value without directives)");
+        return member_refuse(&r->json, &value, "is missing (allowed: a value without directives)");
     if (rc == RC_OK && has_directive(value.json))
-        return member_refuse(r, &value, "must not contain directives");
+        return member_refuse(&r->json, &value, "must not contain directives");
     return rc == RC_OK ? constant_compile(r, &value, &out->text) : rc;
 }
 
@@ -118,7 +120,7 @@ static enum rc is_column_name(const struct reader *r, struct str name, bool *out
     struct buf b;
     buf_init(&b, 4 * NAME_BYTES_MAX);
     name_snake(&b, name);
-    enum rc rc = buf_rc(&b) == RC_NOMEM ? err_nomem(r->err) : RC_OK;
+    enum rc rc = buf_rc(&b) == RC_NOMEM ? err_nomem(r->json.err) : RC_OK;
     *out = buf_rc(&b) == RC_OK && str_eq(buf_str(&b), name);
     buf_free(&b);
     return rc;
@@ -168,8 +170,9 @@ static enum rc refuse_column(const struct reader *r, const struct member *at, st
     (void)snprintf(what, sizeof what, "column of %.*s (provider %.*s)",
                    (int)utf8_cut(t->name.ptr, 48), t->name.ptr,
                    (int)utf8_cut(r->profile->name.ptr, 48), r->profile->name.ptr);
-    enum rc rc = buf_rc(&names) == RC_NOMEM ? err_nomem(r->err)
-                                            : member_unknown(r, at, what, name, buf_cstr(&names));
+    enum rc rc = buf_rc(&names) == RC_NOMEM
+                     ? err_nomem(r->json.err)
+                     : member_unknown(&r->json, at, what, name, buf_cstr(&names));
     buf_free(&names);
     return rc;
 }
@@ -188,11 +191,11 @@ enum rc value_compile_field(const struct reader *r, const struct member *at, str
     if (rc == RC_OK && (!is_name || !is_of_pattern(t, name)))
         return refuse_column(r, at, name, t);
     if (rc == RC_OK)
-        rc = reader_copy(r, name, &out->name);
+        rc = member_copy(&r->json, name, &out->name);
     out->source = VALUE_EXTRA;
-    out->hint = arena_zalloc(r->arena, sizeof *out->hint);
+    out->hint = arena_zalloc(r->json.arena, sizeof *out->hint);
     if (rc == RC_OK && !out->hint)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     *r->needs |= SINK_WANTS_ROWS;
     return rc;
 }
@@ -202,15 +205,17 @@ enum rc value_compile_field(const struct reader *r, const struct member *at, str
 static enum rc read_step(const struct reader *r, const struct member *at, void *out)
 {
     if (!cJSON_IsString(at->json))
-        return member_refuse(r, at, "must be a text (allowed: " TRANSFORMS_TEXT ")");
+        return member_refuse(&r->json, at, "must be a text (allowed: " TRANSFORMS_TEXT ")");
     struct str text = json_text(at->json);
     if (transform_parse(text, out))
         return RC_OK;
     if (strncmp(text.ptr, "first", 5) == 0)
-        return member_refuse(r, at, "must be first:N with N from 1 to %d", TRANSFORM_FIRST_MAX);
+        return member_refuse(&r->json, at, "must be first:N with N from 1 to %d",
+                             TRANSFORM_FIRST_MAX);
     if (strncmp(text.ptr, "e164", 4) == 0)
-        return member_refuse(r, at, "must be e164, or e164:+N with a country code such as e164:+1");
-    return member_unknown(r, at, "transform", text,
+        return member_refuse(&r->json, at,
+                             "must be e164, or e164:+N with a country code such as e164:+1");
+    return member_unknown(&r->json, at, "transform", text,
                           "trim lower upper digits e164 e164:+1 date epoch_s epoch_ms first:N");
 }
 
@@ -226,15 +231,15 @@ static int by_from(const void *a, const void *b)
 static enum rc read_map(const struct reader *r, const struct member *at, struct value *v)
 {
     if (!json_is_object(at->json) || !at->json->child)
-        return member_refuse(r, at, "must be an object with at least one member");
+        return member_refuse(&r->json, at, "must be an object with at least one member");
     size_t n = 0;
     for (struct member m = member_first(at); m.json; member_next(&m))
         n++;
-    struct value_mapping *map = arena_array(r->arena, n, sizeof *map);
+    struct value_mapping *map = arena_array(r->json.arena, n, sizeof *map);
     if (!map)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     for (struct member m = member_first(at); m.json; member_next(&m)) {
-        enum rc rc = reader_copy(r, json_member_name(m.json), &map[m.index].from);
+        enum rc rc = member_copy(&r->json, json_member_name(m.json), &map[m.index].from);
         if (rc == RC_OK)
             rc = scalar_compile(r, &m, &map[m.index].to);
         if (rc != RC_OK)
@@ -251,7 +256,7 @@ static enum rc read_as(const struct reader *r, const struct member *at, struct v
 {
     static const enum value_as kinds[] = {AS_TEXT, AS_NUMBER, AS_BOOLEAN, AS_IS};
     unsigned as;
-    enum rc rc = member_choice(r, at, "text number boolean json", &as);
+    enum rc rc = member_choice(&r->json, at, "text number boolean json", &as);
     if (rc == RC_OK)
         v->as = kinds[as];
     return rc;
@@ -261,9 +266,9 @@ static enum rc read_as(const struct reader *r, const struct member *at, struct v
 static enum rc read_default(const struct reader *r, const struct value_scope *scope,
                             const struct member *at, struct value *v)
 {
-    struct value *otherwise = arena_zalloc(r->arena, sizeof *otherwise);
+    struct value *otherwise = arena_zalloc(r->json.arena, sizeof *otherwise);
     if (!otherwise)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     v->otherwise = otherwise;
     if (!json_is_object(at->json)) {
         otherwise->source = VALUE_CONSTANT;
@@ -272,13 +277,14 @@ static enum rc read_default(const struct reader *r, const struct value_scope *sc
     struct member directive;
     enum rc rc = directive_of(r, at, &directive);
     if (rc == RC_OK && !directive.json)
-        return member_refuse(r, at, "must be a text, a number, true, false, null or a directive");
+        return member_refuse(&r->json, at,
+                             "must be a text, a number, true, false, null or a directive");
     struct null_rule ignored;
     if (rc == RC_OK)
         rc = value_compile(r, scope, at, &directive, otherwise, &ignored);
     const struct member null = member_of(at, "null");
     if (rc == RC_OK && null.json)
-        return member_refuse(r, &null, "can stand beside the outermost directive only");
+        return member_refuse(&r->json, &null, "can stand beside the outermost directive only");
     return rc;
 }
 
@@ -290,7 +296,7 @@ static enum rc read_options(const struct reader *r, const struct value_scope *sc
                         otherwise = member_of(at, "default"), null = member_of(at, "null"),
                         required = member_of(at, "required");
     if (map_else.json && !map.json)
-        return member_refuse(r, &map_else, "needs \"map\" beside it");
+        return member_refuse(&r->json, &map_else, "needs \"map\" beside it");
     void *list = NULL;
     enum rc rc = member_each(r, &steps, STEPS_MAX, sizeof *v->steps, read_step, &list, &v->n_steps);
     v->steps = list;
@@ -305,9 +311,9 @@ static enum rc read_options(const struct reader *r, const struct value_scope *sc
     if (rc == RC_OK && otherwise.json)
         rc = read_default(r, scope, &otherwise, v);
     if (rc == RC_OK && required.json)
-        rc = member_boolean(r, &required, &v->is_required);
+        rc = member_boolean(&r->json, &required, &v->is_required);
     if (rc == RC_OK && null.json && v->is_required)
-        return member_refuse(r, &null,
+        return member_refuse(&r->json, &null,
                              "cannot stand beside \"required\": a required value is never null");
     return rc == RC_OK ? null_compile(r, scope, &null, null_rule) : rc;
 }
@@ -321,8 +327,9 @@ enum rc directive_of(const struct reader *r, const struct member *at, struct mem
         if (m.name[0] != '$' || m.name[1] == '$')
             continue;
         if (out->json)
-            return member_refuse(
-                r, &m, "stands beside \"%.40s\": an object has at most one directive", out->name);
+            return member_refuse(&r->json, &m,
+                                 "stands beside \"%.40s\": an object has at most one directive",
+                                 out->name);
         *out = m;
     }
     return RC_OK;
@@ -356,12 +363,13 @@ static enum rc set_place(const struct reader *r, const struct value_scope *scope
     struct str where = STR_NONE, what = STR_NONE;
     buf_init(&b, 8192);
     member_write_way(&b, place_of(scope, at), scope->top);
-    enum rc rc =
-        buf_rc(&b) == RC_NOMEM ? err_nomem(r->err) : reader_copy(r, str_c(buf_cstr(&b)), &where);
+    enum rc rc = buf_rc(&b) == RC_NOMEM ? err_nomem(r->json.err)
+                                        : member_copy(&r->json, str_c(buf_cstr(&b)), &where);
     buf_clear(&b);
     buf_addf(&b, "%s%.*s", kind, (int)utf8_cut(name.ptr, 64), name.ptr);
     if (rc == RC_OK)
-        rc = buf_rc(&b) == RC_OK ? reader_copy(r, buf_str(&b), &what) : err_nomem(r->err);
+        rc = buf_rc(&b) == RC_OK ? member_copy(&r->json, buf_str(&b), &what)
+                                 : err_nomem(r->json.err);
     buf_free(&b);
     v->where = where.ptr;
     v->what = what.ptr;
@@ -372,7 +380,7 @@ static enum rc read_field(const struct reader *r, const struct value_scope *scop
                           const struct member *at, struct value *v)
 {
     struct str name;
-    enum rc rc = member_text(r, at, NAME_BYTES_MAX, &name);
+    enum rc rc = member_some_text(&r->json, at, NAME_BYTES_MAX, &name);
     if (rc == RC_OK)
         rc = value_compile_field(r, at, name, scope->table, v);
     return rc == RC_OK ? set_place(r, scope, at->up, v, "the column ", name) : rc;
@@ -381,7 +389,7 @@ static enum rc read_field(const struct reader *r, const struct value_scope *scop
 static enum rc read_payload(const struct reader *r, const struct value_scope *scope,
                             const struct member *at, struct value *v)
 {
-    enum rc rc = member_pointer(r, at, &v->pointer);
+    enum rc rc = member_pointer(&r->json, at, &v->pointer);
     v->source = VALUE_PAYLOAD;
     *r->needs |= SINK_WANTS_TREE;
     if (rc != RC_OK)
@@ -394,12 +402,12 @@ static enum rc read_payload(const struct reader *r, const struct value_scope *sc
 static enum rc read_param(const struct reader *r, const struct member *at, struct value *v)
 {
     struct str name;
-    enum rc rc = member_text(r, at, NAME_BYTES_MAX, &name);
+    enum rc rc = member_some_text(&r->json, at, NAME_BYTES_MAX, &name);
     if (rc != RC_OK)
         return rc;
     const struct param *p = reader_param(r, name);
     if (!p)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "the parameter \"%.64s\" is not given (allowed: param=%.64s=VALUE)",
                              name.ptr, name.ptr);
     v->source = VALUE_CONSTANT;
@@ -411,7 +419,7 @@ static enum rc read_param(const struct reader *r, const struct member *at, struc
 static enum rc read_run(const struct reader *r, const struct member *at, struct value *v)
 {
     unsigned which;
-    enum rc rc = member_choice(r, at, "run_id exported_at", &which);
+    enum rc rc = member_choice(&r->json, at, "run_id exported_at", &which);
     if (rc == RC_OK)
         v->source = which == 0 ? VALUE_RUN_ID : VALUE_EXPORTED_AT;
     return rc;
@@ -427,13 +435,13 @@ static enum rc read_part(const struct reader *r, const struct value_scope *scope
     struct member directive = {.json = NULL};
     enum rc rc = json_is_object(at->json) ? directive_of(r, at, &directive) : RC_OK;
     if (rc == RC_OK && !directive.json)
-        return member_refuse(r, at, "must be a text or a directive");
+        return member_refuse(&r->json, at, "must be a text or a directive");
     struct null_rule ignored;
     if (rc == RC_OK)
         rc = value_compile(r, scope, at, &directive, v, &ignored);
     const struct member null = member_of(at, "null");
     if (rc == RC_OK && null.json)
-        return member_refuse(r, &null, "has no meaning in a $concat, which leaves null out");
+        return member_refuse(&r->json, &null, "has no meaning in a $concat, which leaves null out");
     return rc;
 }
 
@@ -450,13 +458,13 @@ static enum rc read_concat(const struct reader *r, const struct value_scope *sco
                            const struct member *at, struct value *v)
 {
     if (is_in_concat(at))
-        return member_refuse(r, at, "must not be within another $concat");
-    enum rc rc = member_list(r, at, 1, PARTS_MAX, &v->n_parts);
+        return member_refuse(&r->json, at, "must not be within another $concat");
+    enum rc rc = member_list(&r->json, at, 1, PARTS_MAX, &v->n_parts);
     if (rc != RC_OK)
         return rc;
-    struct value *parts = arena_array(r->arena, v->n_parts, sizeof *parts);
+    struct value *parts = arena_array(r->json.arena, v->n_parts, sizeof *parts);
     if (!parts)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     v->source = VALUE_CONCAT;
     v->parts = parts;
     for (struct member m = member_first(at); rc == RC_OK && m.json; member_next(&m))
@@ -469,9 +477,9 @@ enum rc directive_check(const struct reader *r, const struct value_scope *scope,
 {
     struct str name = str_c(directive->name);
     if (!member_is_named(DIRECTIVES, name))
-        return member_unknown(r, directive, "directive", name, DIRECTIVES);
+        return member_unknown(&r->json, directive, "directive", name, DIRECTIVES);
     if (scope->place == IN_BODY && member_is_named("$field $payload $rows", name))
-        return member_refuse(r, directive,
+        return member_refuse(&r->json, directive,
                              "belongs in \"item\": the body is of all leads of a request");
     return RC_OK;
 }
@@ -487,13 +495,14 @@ enum rc value_compile(const struct reader *r, const struct value_scope *scope,
         return rc;
     if (str_eq_c(name, "$field") || str_eq_c(name, "$payload")) {
         bool is_field = str_eq_c(name, "$field");
-        rc = member_object(r, at, is_field ? "$field " VALUE_MEMBERS : "$payload " VALUE_MEMBERS);
+        rc = member_object(&r->json, at,
+                           is_field ? "$field " VALUE_MEMBERS : "$payload " VALUE_MEMBERS);
         if (rc == RC_OK)
             rc = is_field ? read_field(r, scope, directive, out)
                           : read_payload(r, scope, directive, out);
         return rc == RC_OK ? read_options(r, scope, at, out, null) : rc;
     }
-    rc = member_object(r, at, directive->name);
+    rc = member_object(&r->json, at, directive->name);
     if (rc != RC_OK)
         return rc;
     if (str_eq_c(name, "$param"))
@@ -502,5 +511,5 @@ enum rc value_compile(const struct reader *r, const struct value_scope *scope,
         return read_run(r, directive, out);
     if (str_eq_c(name, "$concat"))
         return read_concat(r, scope, directive, out);
-    return member_refuse(r, directive, "gives an array, and one value is needed here");
+    return member_refuse(&r->json, directive, "gives an array, and one value is needed here");
 }

@@ -33,7 +33,7 @@ static enum rc refuse_name(const struct reader *r, const struct member *at, stru
     for (size_t i = 0; i < r->n_params; i++)
         suggest_consider(&nearest, shown, r->params[i].name.ptr);
     if (nearest)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "the name in {%s} is unknown, and param=%.64s was given: one of them "
                              "may be mistyped",
                              shown, nearest);
@@ -46,7 +46,7 @@ static enum rc refuse_name(const struct reader *r, const struct member *at, stru
         suggest_consider(&nearest, shown, t->columns[i].name.ptr);
     if (nearest)
         (void)snprintf(hint, sizeof hint, "; did you mean {%.64s}?", nearest);
-    return member_refuse(r, at,
+    return member_refuse(&r->json, at,
                          "the name in {%s} is unknown%s (allowed: a parameter, given as "
                          "param=%s=VALUE%s%s)",
                          shown, hint, shown, r->n_take ? "; a member in oauth2/take" : "",
@@ -57,28 +57,30 @@ static enum rc refuse_name(const struct reader *r, const struct member *at, stru
 static enum rc read_column(const struct reader *r, const struct member *at, struct str name,
                            struct text_part *part, bool *is_column)
 {
-    struct value *value = arena_zalloc(r->arena, sizeof *value);
-    struct template *field = arena_zalloc(r->arena, sizeof *field);
+    struct value *value = arena_zalloc(r->json.arena, sizeof *value);
+    struct template *field = arena_zalloc(r->json.arena, sizeof *field);
     struct buf b;
     if (!value || !field)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     struct err ignored;
     struct reader quiet = *r;
-    quiet.err = &ignored;
+    quiet.json.err = &ignored;
     enum rc rc = value_compile_field(&quiet, at, name, 0, value);
     if (rc == RC_NOMEM)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     *is_column = rc == RC_OK;
     if (rc != RC_OK)
         return RC_OK;
     struct str where = STR_NONE, what = STR_NONE;
     buf_init(&b, TEXT_BYTES_MAX);
     member_write_way(&b, at, NULL);
-    rc = buf_rc(&b) == RC_NOMEM ? err_nomem(r->err) : reader_copy(r, str_c(buf_cstr(&b)), &where);
+    rc = buf_rc(&b) == RC_NOMEM ? err_nomem(r->json.err)
+                                : member_copy(&r->json, str_c(buf_cstr(&b)), &where);
     buf_clear(&b);
     buf_addf(&b, "the column " STR_FMT, STR_ARG(name));
     if (rc == RC_OK)
-        rc = buf_rc(&b) != RC_OK ? err_nomem(r->err) : reader_copy(r, buf_str(&b), &what);
+        rc = buf_rc(&b) != RC_OK ? err_nomem(r->json.err)
+                                 : member_copy(&r->json, buf_str(&b), &what);
     buf_free(&b);
     value->where = where.ptr;
     value->what = what.ptr;
@@ -110,10 +112,11 @@ static enum rc read_name(const struct reader *r, const struct member *at, enum t
         part->kind = PART_PARAM;
         part->text = param->value;
         if (param->value.len == 0)
-            return member_refuse(r, at, "the parameter \"%s\" is empty, and is needed here",
+            return member_refuse(&r->json, at, "the parameter \"%s\" is empty, and is needed here",
                                  param->name.ptr);
         if (!may_be_in_header(param->value))
-            return member_refuse(r, at, "the parameter \"%s\" must have no control characters",
+            return member_refuse(&r->json, at,
+                                 "the parameter \"%s\" must have no control characters",
                                  param->name.ptr);
         return RC_OK;
     }
@@ -128,7 +131,7 @@ static enum rc read_name(const struct reader *r, const struct member *at, enum t
     if (!is_column)
         return refuse_name(r, at, name, use);
     if (!r->one_item)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "{%.*s} is a column of one lead, and a request has several (allowed: "
                              "with batch/max_items 1)",
                              STR_ARG(name));
@@ -139,16 +142,17 @@ static enum rc read_name(const struct reader *r, const struct member *at, enum t
 static enum rc read_parts(const struct reader *r, const struct member *at, enum text_use use,
                           struct str text, struct text_template *t)
 {
-    t->parts = arena_array(r->arena, PARTS_MAX, sizeof *t->parts);
+    t->parts = arena_array(r->json.arena, PARTS_MAX, sizeof *t->parts);
     if (!t->parts)
-        return err_nomem(r->err);
+        return err_nomem(r->json.err);
     struct str literal, name;
     while (text.len) {
         if (!url_template_next(&text, &literal, &name))
-            return member_refuse(r, at,
+            return member_refuse(&r->json, at,
                                  "braces must be in pairs and enclose a name, such as {lead_id}");
         if (t->n_parts + 2 > PARTS_MAX)
-            return member_refuse(r, at, "must have at most %d names in braces", PARTS_MAX / 2 - 1);
+            return member_refuse(&r->json, at, "must have at most %d names in braces",
+                                 PARTS_MAX / 2 - 1);
         if (literal.len)
             t->parts[t->n_parts++] = (struct text_part){.text = literal, .kind = PART_LITERAL};
         if (!name.ptr)
@@ -215,12 +219,12 @@ static enum rc check_url(const struct reader *r, const struct member *at,
     const char *query = memchr(url.ptr, '?', url.len);
     struct str base = {url.ptr, query ? (size_t)(query - url.ptr) : url.len};
     struct err why = {.msg = ""};
-    enum rc rc = buf_rc(&b) == RC_NOMEM ? err_nomem(r->err) : url_check(base, &why);
+    enum rc rc = buf_rc(&b) == RC_NOMEM ? err_nomem(r->json.err) : url_check(base, &why);
     const char *fault = rc == RC_OK && query ? check_query(str_c(query + 1)) : NULL;
     if (rc == RC_SYNTAX || fault)
-        rc = member_refuse(r, at, "%s", fault ? fault : why.msg);
+        rc = member_refuse(&r->json, at, "%s", fault ? fault : why.msg);
     else if (rc == RC_NOMEM)
-        rc = err_nomem(r->err);
+        rc = err_nomem(r->json.err);
     buf_free(&b);
     return rc;
 }
@@ -241,8 +245,8 @@ static enum rc check_host(const struct reader *r, const struct member *at,
     enum rc rc = buf_rc(&b);
     buf_free(&b);
     if (rc == RC_NOMEM)
-        return err_nomem(r->err);
-    return ends ? RC_OK : member_refuse(r, at, "must have no column in its host");
+        return err_nomem(r->json.err);
+    return ends ? RC_OK : member_refuse(&r->json, at, "must have no column in its host");
 }
 
 /* What is made with the lead is made before the token's answer is there. */
@@ -251,13 +255,13 @@ static enum rc check_taken(const struct reader *r, const struct member *at, enum
 {
     for (size_t i = 0; use == TEXT_URL && i < t->n_parts; i++) {
         if (t->parts[i].kind == PART_TAKEN && i > 0)
-            return member_refuse(r, at,
+            return member_refuse(&r->json, at,
                                  "{" STR_FMT "} is a member of the token's answer, and may only be "
                                  "the beginning of the URL",
                                  STR_ARG(t->parts[i].text));
     }
     if (use == TEXT_HEADER && t->has_taken && t->has_field)
-        return member_refuse(r, at,
+        return member_refuse(&r->json, at,
                              "must have either columns of the lead or members of the token's "
                              "answer, not both");
     return use == TEXT_URL && t->has_field ? check_host(r, at, t) : RC_OK;
@@ -267,7 +271,7 @@ enum rc text_template_read(const struct reader *r, const struct member *at, enum
                            struct text_template *out)
 {
     struct str text = STR("");
-    enum rc rc = member_text(r, at, TEXT_BYTES_MAX, &text);
+    enum rc rc = member_some_text(&r->json, at, TEXT_BYTES_MAX, &text);
     if (rc == RC_OK)
         rc = read_parts(r, at, use, text, out);
     if (rc == RC_OK && use == TEXT_URL)

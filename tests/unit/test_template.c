@@ -71,13 +71,11 @@ static void world_open(struct world *w, const char *payload)
     arena_init(&w->arena, (size_t)64 << 20);
     w->params[0] = (struct param){STR("team"), STR("north \"1\""), false};
     w->params[1] = (struct param){STR("none"), STR(""), false};
-    w->r = (struct reader){.arena = &w->arena,
-                           .source = "test.json",
+    w->r = (struct reader){.json = {&w->arena, "test.json", &w->err},
                            .profile = w->f.profile,
                            .params = w->params,
                            .n_params = 2,
-                           .needs = &w->needs,
-                           .err = &w->err};
+                           .needs = &w->needs};
 }
 
 static void world_close(struct world *w)
