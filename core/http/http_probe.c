@@ -218,14 +218,17 @@ enum rc http_probe(struct http_probe *out, const struct http_probe_cfg *cfg, str
     buf_init(&out->body, cfg->max_body + 1);
     CURLcode rc = p.easy ? set_connection(&p) : CURLE_OUT_OF_MEMORY;
     rc = rc ? rc : set_request(&p);
+    bool is_set = rc == CURLE_OK;
     rc = rc ? rc : curl_easy_perform(p.easy);
-    if (rc != CURLE_OUT_OF_MEMORY)
+    if (is_set || rc != CURLE_OUT_OF_MEMORY)
         read_answer(&p, rc);
     curl_easy_cleanup(p.easy);
     for (struct curl_slist *field = p.fields; field; field = field->next)
         explicit_bzero(field->data, strlen(field->data));
     curl_slist_free_all(p.fields);
-    return rc == CURLE_OUT_OF_MEMORY || buf_rc(&out->body) != RC_OK ? err_nomem(e) : RC_OK;
+    /* libcurl 7 calls a field of the answer that is too long so, too. */
+    bool has_no_memory = rc == CURLE_OUT_OF_MEMORY && !(is_set && out->stage >= PROBE_CONNECTED);
+    return has_no_memory || buf_rc(&out->body) != RC_OK ? err_nomem(e) : RC_OK;
 }
 
 /* ---- what is said of it --------------------------------------------------------------------- */

@@ -26,7 +26,9 @@ static enum rc make_key(struct buf *out, struct str key, struct err *e)
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-static enum rc call(struct probe *p, enum http_method method, const char *body, struct err *e)
+/* *status 0: there was no answer. */
+static enum rc call(struct probe *p, enum http_method method, const char *body, int *status,
+                    struct err *e)
 {
     struct object_call *call = NULL;
     struct object_request r = {.method = method,
@@ -39,6 +41,7 @@ static enum rc call(struct probe *p, enum http_method method, const char *body, 
     enum rc rc = object_call_begin(&call, p->client, &r, e);
     if (rc == RC_OK)
         rc = object_call_wait(call, e);
+    *status = call ? object_call_status(call) : 0;
     object_call_free(call);
     return rc;
 }
@@ -46,13 +49,16 @@ static enum rc call(struct probe *p, enum http_method method, const char *body, 
 static void put_and_delete(struct probe *p, const char *url, const char *subject,
                            const struct findings *f)
 {
-    struct err e;
-    if (call(p, HTTP_PUT, "leadpipe check\n", &e) != RC_OK) {
+    struct err e, ignored;
+    int status, deleted;
+    if (call(p, HTTP_PUT, "leadpipe check\n", &status, &e) != RC_OK) {
         findings_add(f, FINDING_FAIL, subject, "%s: no object can be written there: %s", url,
                      e.msg);
+        if (status == 0) /* it may have been written all the same */
+            (void)call(p, HTTP_DELETE, NULL, &deleted, &ignored);
         return;
     }
-    if (call(p, HTTP_DELETE, NULL, &e) == RC_OK)
+    if (call(p, HTTP_DELETE, NULL, &deleted, &e) == RC_OK)
         findings_add(f, FINDING_OK, subject, "%s: an object was written beside it, and deleted",
                      url);
     else

@@ -61,6 +61,15 @@ def test_options_of_export(night):
     assert list((night.folder / "out").iterdir()) == []
 
 
+def test_a_shard(night):
+    """Its state is the one that its run has."""
+    night.job.update({"shard": "1/2", "state": "{shard}.state"})
+    points = night.check()
+    assert any(subject == "state" and "/1.state: is not there yet" in message for _, subject, message in points), points
+    night.job["shard"] = "3/2"
+    assert night.finds("FAIL", "job", "--shard") == []
+
+
 @pytest.mark.parametrize("words", [[], ["--no-such"], ["a.yaml", "b.yaml"], ["job.yaml", "--save-job", "x.yaml"]])
 def test_usage(night, words):
     done = night.leadpipe("check", *words)
@@ -294,6 +303,39 @@ def test_buckets(night, s3):
     assert night.finds("FAIL", "csv", "SignatureDoesNotMatch", env={**s3.env, "AWS_SECRET_ACCESS_KEY": KEY}) == []
     night.job["s3-endpoint"] = "http://127.0.0.1:%d" % free_port()
     assert night.finds("FAIL", "csv", "no object can be written", env=s3.env) == []
+
+
+@pytest.mark.parametrize("how", ["lose", "drop", "answer"])
+def test_an_object_whose_answer_is_lost(night, s3, how):
+    """It may be there all the same, and does not stay."""
+    night.job.update({"to": [{"csv": {"target": "s3://leads/2026/"}}], "s3-endpoint": s3.url})
+    s3.fail("PutObject", "SlowDown", how=how)
+    assert night.finds("FAIL", "csv", "no object can be written", env=s3.env) == []
+    assert list(s3.objects["leads"]) == []
+
+
+def test_an_object_that_cannot_be_deleted(night, s3):
+    night.job.update({"to": [{"csv": {"target": "s3://leads/2026/"}}], "s3-endpoint": s3.url})
+    s3.fail("DeleteObject", "AccessDenied", status=403)
+    (level, subject, message), = [point for point in night.check(env=s3.env) if point[0] != "ok"]
+    name, = s3.objects["leads"]
+    assert (level, subject) == ("warn", "csv") and "delete the object %s yourself" % name in message
+
+
+def test_answers_with_too_much_before_the_body(night):
+    """A field of 300 KB: libcurl calls that a lack of memory."""
+    steps = [b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 300_000 + b"\r\n\r\n{}"]
+    with RawServer(lambda path, n: steps) as server:
+        night.job["base-url"] = server.url
+        assert night.finds("FAIL", "lead", "headers are too large") == []
+
+
+def test_a_server_that_is_silent(night):
+    """Every server is waited for, but not for long."""
+    night.job.update({"timeout": "500ms", "connect-timeout": "1d"})
+    with RawServer(lambda path, n: [HANG]) as server:
+        night.job["base-url"] = server.url
+        assert night.finds("FAIL", "provider", server.url, "timed out") == []
 
 
 def test_webhooks(night, control):

@@ -43,6 +43,16 @@ def test_the_run_agrees(night, control):
     assert night.leadpipe("run", "job.yaml").returncode == 0
 
 
+def test_with_a_state(night, control):
+    """The list is a part of the run, and the state knows it."""
+    night.job["state"] = "job.state"
+    control.lists(leads={night.agent: tiny(3)})
+    assert {point[0] for point in night.check()} == {"ok"}
+    assert night.leadpipe("run", "job.yaml").returncode == 0
+    text, = [message for level, subject, message in night.check() if (level, subject) == ("ok", "state")]
+    assert "3 exported" in text
+
+
 def test_an_empty_list(night, control):
     control.lists(leads={night.agent: []})
     assert night.finds("warn", "list", night.name, "no leads") == []
