@@ -6,6 +6,7 @@
 
 #define DEPTH_MAX 16
 #define NODES_MAX 10000
+#define BYTES_MAX (2 * JOB_BYTES_MAX) /* of texts: a file without aliases has fewer */
 
 struct anchor {
     struct str name;
@@ -27,7 +28,7 @@ struct reader {
     struct level levels[DEPTH_MAX];
     size_t depth;
     struct job_node *root;
-    size_t n_nodes;
+    size_t n_nodes, n_bytes;
     size_t n_documents;
     size_t at; /* of the last event that has a place */
 };
@@ -79,14 +80,20 @@ static enum rc copy_text(struct reader *r, struct fy_token *token, struct str *o
     return RC_OK;
 }
 
-static enum rc count(struct reader *r, size_t n, size_t at)
+static enum rc count(struct reader *r, const struct job_node *node)
 {
-    if (n > NODES_MAX - r->n_nodes)
-        return job_fail(r->text, at, r->err,
+    if (node->size > NODES_MAX - r->n_nodes)
+        return job_fail(r->text, node->at, r->err,
                         "too many values, aliases multiplied: a job file may have %d", NODES_MAX);
-    r->n_nodes += n;
-    for (size_t i = 0; i < r->depth; i++)
-        r->levels[i].node->size += n;
+    if (node->bytes > BYTES_MAX - r->n_bytes)
+        return job_fail(r->text, node->at, r->err,
+                        "the values are too long, aliases multiplied: a job file may have 2 MiB");
+    r->n_nodes += node->size;
+    r->n_bytes += node->bytes;
+    for (size_t i = 0; i < r->depth; i++) {
+        r->levels[i].node->size += node->size;
+        r->levels[i].node->bytes += node->bytes;
+    }
     return RC_OK;
 }
 
@@ -103,7 +110,7 @@ static enum rc check_key(struct reader *r, const struct job_node *map, const str
 
 static enum rc add(struct reader *r, struct job_node *node)
 {
-    enum rc rc = count(r, node->size, node->at);
+    enum rc rc = count(r, node);
     if (rc != RC_OK)
         return rc;
     if (r->depth == 0) {
@@ -167,6 +174,7 @@ static enum rc take_node(struct reader *r, enum job_kind kind, struct fy_event *
         struct fy_token *value = event->scalar.value;
         node->is_plain = !value || fy_token_scalar_style(value) == FYSS_PLAIN;
         rc = copy_text(r, value, &node->text);
+        node->bytes = node->text.len;
     }
     if (rc == RC_OK && kind != JOB_TEXT && r->depth == DEPTH_MAX)
         return job_fail(r->text, at, r->err, "lists and maps are nested too deeply");

@@ -14,7 +14,8 @@ struct job_node {
     struct job_node *key;  /* in a map: a text */
     struct job_node *next; /* in its list or map */
     struct job_node *first, *last;
-    size_t size; /* how many nodes it has, itself and what aliases stand for included */
+    size_t size;  /* how many nodes it has, itself and what aliases stand for included */
+    size_t bytes; /* of their texts */
 };
 
 /* All nodes are the arena's. RC_USAGE: it is not one document of what a job file may have: as job_fail(), and *out is
