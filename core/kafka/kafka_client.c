@@ -60,6 +60,12 @@ static enum rc rc_of(rd_kafka_resp_err_t code)
     }
 }
 
+static bool is_fenced(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
 enum rc kafka_client_error(const struct kafka_client *c, rd_kafka_resp_err_t code, const char *text,
                            const char *what, struct err *e)
 {
@@ -68,6 +74,10 @@ enum rc kafka_client_error(const struct kafka_client *c, rd_kafka_resp_err_t cod
     (void)snprintf(said, sizeof said, "%s", text && *text ? text : rd_kafka_err2str(code));
     if (has_reason)
         (void)snprintf(said, sizeof said, "%s (%s)", rd_kafka_err2str(code), c->last_text);
+    if (is_fenced(code))
+        (void)snprintf(
+            said, sizeof said,
+            "another process goes on with this run, and the cluster has fenced this one");
     secrets_redact(c->cfg.secrets, said, sizeof said);
     enum rc rc = has_reason ? rc_of(c->last) : rc_of(code);
     return err_set(e, rc == RC_IO && has_reason ? RC_NET : rc, "%s: %s: %s", c->cfg.subject, what,

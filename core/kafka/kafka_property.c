@@ -12,6 +12,8 @@ static const struct {
     {"message.send.max.retries", delivers_once},
     {"retries", delivers_once},
     {"queuing.strategy", delivers_once},
+    {"max.in.flight", delivers_once},
+    {"max.in.flight.requests.per.connection", delivers_once},
     {"delivery.report.only.error", "is decided by leadpipe, which needs every report"},
     {"group.id", "is decided by leadpipe"},
     {"group.instance.id", "is decided by leadpipe"},

@@ -1,11 +1,10 @@
-#include "sinks/kafka/kafka_out.h"
+#include "sinks/kafka/kafka_out_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define POLL_MS 100
-#define PATIENCE_US INT64_C(5000000) /* for a last transaction, of a run that is stopped */
 #define ABORT_MS 3000
 #define TOPIC_MS 1000
 #define OVERHEAD_BYTES 256 /* of a message: lengths, names of headers, its place in a batch */
@@ -49,8 +48,7 @@ static void settle_too_large(struct kafka_out *o, const struct lead *lead, size_
     o->host.settle(o->host.ctx, o->sink, lead, &v);
 }
 
-/* The first error is the one that counts. */
-static void break_off(struct kafka_out *o, const struct err *why)
+void kafka_out_break(struct kafka_out *o, const struct err *why)
 {
     if (o->broken != RC_OK)
         return;
@@ -86,7 +84,7 @@ static void note_failure(struct kafka_out *o, struct kafka_out_lead *l, rd_kafka
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         code = rd_kafka_fatal_error(o->client.handle, text, sizeof text);
     (void)kafka_client_error(&o->client, code, text, "cannot deliver", &e);
-    break_off(o, &e);
+    kafka_out_break(o, &e);
 }
 
 /* Within calls that serve the client, so on the sink's thread. */
@@ -138,6 +136,9 @@ static enum rc open_client(struct kafka_out *o, const struct sink_cfg *cfg, stru
     make_numbers(o, &n);
     const struct kafka_property own[] = {
         {"enable.idempotence", "true"},
+        /* With more, a batch may overtake the first one of a partition that was not ready. A broker takes any number
+         * as a producer's first, and answers the other one as if it had been there before: it would be lost. */
+        {"max.in.flight.requests.per.connection", "1"},
         {"compression.codec", codecs[opts->compression]},
         {"message.timeout.ms", n.timeout},
         {"queue.buffering.max.kbytes", n.kbytes},
@@ -227,15 +228,14 @@ bool kafka_out_is_stopping(const struct kafka_out *o)
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-/* Has the run been stopped, so that nothing may be waited for any more? `least_us`: not before. */
-static bool is_over(const struct kafka_out *o, int64_t least_us)
+bool kafka_out_is_over(const struct kafka_out *o, int64_t least_us)
 {
     int64_t stop_us = atomic_load(&o->stop_us);
     int64_t now_us = clock_mono_us(o->clock);
     return stop_us && now_us >= stop_us && now_us >= least_us;
 }
 
-static enum rc stopped(struct kafka_out *o, struct err *e)
+enum rc kafka_out_stopped(struct kafka_out *o, struct err *e)
 {
     (void)err_set(&o->why, RC_STOPPED,
                   "%s: the run was stopped before the cluster had confirmed everything%s",
@@ -247,110 +247,16 @@ static enum rc stopped(struct kafka_out *o, struct err *e)
 
 enum rc kafka_out_wait(struct kafka_out *o, bool patient, struct err *e)
 {
-    int64_t least_us = patient ? clock_mono_us(o->clock) + PATIENCE_US : 0;
+    int64_t least_us = patient ? clock_mono_us(o->clock) + KAFKA_PATIENCE_US : 0;
     while (o->broken == RC_OK && o->n_unreported > 0) {
-        if (is_over(o, least_us))
-            return stopped(o, e);
+        if (kafka_out_is_over(o, least_us))
+            return kafka_out_stopped(o, e);
         (void)rd_kafka_flush(o->client.handle, POLL_MS); /* does not wait for batches to be full */
     }
     return o->broken == RC_OK ? RC_OK : broken(o, e);
 }
 
-/* ---- transactions --------------------------------------------------------------------------- */
-
-/* Takes the error of one step. RC_BUSY: the same step again. */
-static enum rc step(struct kafka_out *o, rd_kafka_error_t *error, const char *what,
-                    int64_t least_us, int64_t until_us, struct err *e)
-{
-    if (!error)
-        return RC_OK;
-    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(o->clock) < until_us;
-    enum rc rc = RC_BUSY;
-    if (again && is_over(o, least_us))
-        rc = stopped(o, e);
-    else if (!again)
-        rc = kafka_client_error(&o->client, code, rd_kafka_error_string(error), what, e);
-    if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
-        rc = err_set(e, RC_USAGE,
-                     "%s: the cluster does not allow transactions that last so long; set "
-                     "property=transaction.timeout.ms to its transaction.max.timeout.ms or less",
-                     o->subject);
-    rd_kafka_error_destroy(error);
-    if (rc == RC_BUSY)
-        kafka_client_serve(&o->client, 0);
-    else
-        break_off(o, e);
-    return rc;
-}
-
-static int64_t until(const struct kafka_out *o)
-{
-    return clock_mono_us(o->clock) + o->config->retry_max_ms * 1000;
-}
-
-/* While the sinks are opened nobody calls kafka_out_stop(): there the run's own timer says so. */
-enum rc kafka_out_begin(struct kafka_out *o, struct err *e)
-{
-    int64_t until_us = until(o);
-    enum rc rc;
-    do {
-        if (stop_timer_has_begun(o->client.cfg.stop))
-            return stopped(o, e);
-        rc = step(o, rd_kafka_init_transactions(o->client.handle, 1000),
-                  "cannot begin transactions", 0, until_us, e);
-    } while (rc == RC_BUSY);
-    return rc;
-}
-
-static enum rc begin_transaction(struct kafka_out *o, struct err *e)
-{
-    if (!o->transactions || o->in_transaction)
-        return RC_OK;
-    enum rc rc = step(o, rd_kafka_begin_transaction(o->client.handle), "cannot begin a transaction",
-                      0, 0, e);
-    o->in_transaction = rc == RC_OK;
-    return rc;
-}
-
-/* The number of the last transaction is the offset that a group called like the transactional id has committed. */
-static enum rc add_marker(struct kafka_out *o, uint64_t number, int64_t least_us, int64_t until_us,
-                          struct err *e)
-{
-    rd_kafka_consumer_group_metadata_t *group =
-        rd_kafka_consumer_group_metadata_new(o->transactions);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *p =
-        list ? rd_kafka_topic_partition_list_add(list, o->marker_topic, 0) : NULL;
-    enum rc rc = group && p ? RC_BUSY : err_nomem(e);
-    if (p)
-        p->offset = (int64_t)number;
-    while (rc == RC_BUSY)
-        rc = step(o, rd_kafka_send_offsets_to_transaction(o->client.handle, list, group, 1000),
-                  "cannot note the transaction's number", least_us, until_us, e);
-    if (list)
-        rd_kafka_topic_partition_list_destroy(list);
-    if (group)
-        rd_kafka_consumer_group_metadata_destroy(group);
-    return rc;
-}
-
-enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
-{
-    int64_t until_us = until(o);
-    int64_t least_us = clock_mono_us(o->clock) + PATIENCE_US;
-    enum rc rc = begin_transaction(o, e);
-    if (rc == RC_OK)
-        rc = add_marker(o, number, least_us, until_us, e);
-    if (rc != RC_OK)
-        return rc;
-    do
-        rc = step(o, rd_kafka_commit_transaction(o->client.handle, 1000), "cannot commit", least_us,
-                  until_us, e);
-    while (rc == RC_BUSY);
-    o->in_transaction = false; /* what became of it, if not RC_OK, is found out by the next run */
-    return rc;
-}
+/* ---- the end of leads ----------------------------------------------------------------------- */
 
 void kafka_out_accept(struct kafka_out *o)
 {
@@ -454,14 +360,14 @@ static enum rc send_all(struct kafka_out *o, struct kafka_out_lead *l,
             continue;
         }
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && o->broken == RC_OK) {
-            if (is_over(o, 0))
-                return stopped(o, e);
+            if (kafka_out_is_over(o, 0))
+                return kafka_out_stopped(o, e);
             kafka_client_serve(&o->client, POLL_MS);
             continue;
         }
         if (o->broken == RC_OK) {
             (void)kafka_client_error(&o->client, code, NULL, "cannot send", e);
-            break_off(o, e);
+            kafka_out_break(o, e);
         }
         return broken(o, e);
     }
@@ -496,7 +402,7 @@ enum rc kafka_out_put(struct kafka_out *o, const struct lead *lead,
         settle_too_large(o, lead, bytes);
         return RC_OK;
     }
-    enum rc rc = begin_transaction(o, e);
+    enum rc rc = kafka_out_begin_transaction(o, e);
     if (rc != RC_OK)
         return rc;
     struct kafka_out_lead *l = add_lead(o, lead);

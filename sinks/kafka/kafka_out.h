@@ -36,6 +36,7 @@ struct kafka_out {
     size_t n_topics;
     size_t message_max; /* bytes of a message, headers and all */
     bool in_transaction;
+    bool must_abort;                     /* the transaction cannot be committed any more */
     struct kafka_out_lead *first, *last; /* without a verdict */
     size_t n_unreported;                 /* messages */
     uint64_t n_messages;                 /* delivered; in a transaction those in it */

@@ -15,7 +15,7 @@ import time
 import kafka_wire as wire
 from kafka_wire import Reader, array, blob, number, text
 
-UNKNOWN_TOPIC, TOO_LARGE, UNSUPPORTED, SEQUENCE, FENCED = 3, 10, 35, 45, 47
+UNKNOWN_TOPIC, NOT_LEADER, TOO_LARGE, UNSUPPORTED, SEQUENCE, FENCED = 3, 6, 10, 35, 45, 47
 
 
 class Drop(Exception):
@@ -61,6 +61,7 @@ class KafkaBroker:
         self.message_max = dict.fromkeys(topics, message_max)
         self.transactions, self.offsets = {}, {}
         self.requests = []
+        self.errors = collections.defaultdict(list)  # (topic, partition): what the next requests to it are answered
         self.hook = self.answered = lambda key, request: None
         self._pids = 1000
         self._lock = threading.RLock()
@@ -263,7 +264,7 @@ class KafkaBroker:
         return array(answers) + number("i", 0) if acks else None
 
     def _produce_to(self, topic, i, data):
-        offset, error = -1, 0
+        offset, error = -1, self.errors[topic, i].pop(0) if self.errors[topic, i] else 0
         for batch in wire.batches(data):
             error = error or self._fault(topic, batch)
             if not error:
@@ -283,7 +284,7 @@ class KafkaBroker:
         seen = partition.sequences[batch.pid, batch.epoch]
         if batch.sequence in seen:
             return seen[batch.sequence], 0
-        if batch.sequence != seen.get("next", 0):
+        if batch.sequence != seen.get("next", batch.sequence):  # of a producer that is not known any is taken
             return -1, SEQUENCE
         offset = partition.append(batch)
         seen[batch.sequence], seen["next"] = offset, batch.sequence + batch.count

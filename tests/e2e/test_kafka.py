@@ -2,12 +2,13 @@
 
 import json
 import signal
+import time
 
 import pytest
 
 import kafka_wire as wire
 import runs
-from kafka_broker import Drop, KafkaBroker
+from kafka_broker import NOT_LEADER, Drop, KafkaBroker
 from kafka_exports import Exports, ids_of, kcat, once, plain, tables_of, tiny
 from outputs import ledger_of, lines_of, manifest
 
@@ -219,6 +220,20 @@ def test_answer_is_lost(exports, broker):
     exports.run(plain(40))
     assert len(lost) == 2
     once(broker.messages(), plain(40))
+
+
+def test_first_batch_is_not_taken(exports, broker, control):
+    """As by a partition that has no leader yet.  A broker takes any number as a producer's first one: a batch that
+    overtook the first would make that one look as if it had been there before."""
+    def wait(key, request):
+        if key == wire.PRODUCE and broker.requests.count(wire.PRODUCE) == 1:
+            time.sleep(0.3)  # in which more batches could be sent
+    broker.hook = wait
+    for i in range(3):
+        broker.errors["leads", i] = [NOT_LEADER]
+    control.set(latency_ms=5)
+    exports.run(tiny(400))
+    once(broker.messages(), tiny(400))
 
 
 def test_broker_comes_back(exports, broker, control):

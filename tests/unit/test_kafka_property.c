@@ -44,6 +44,7 @@ static const struct {
     {"request.required.acks", true, false},
     {"transactional.id", true, false},
     {"enable.idempotence", true, false},
+    {"max.in.flight", true, false},
     {"bootstrap.servers", true, false},
     {"compression.codec", true, false},
     {"message.timeout.ms", true, false},

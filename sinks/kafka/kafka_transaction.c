@@ -1,0 +1,100 @@
+/* The transactions of kafka_out.h. */
+#include "sinks/kafka/kafka_out_internal.h"
+
+#define STEP_MS 1000 /* of waiting for the cluster, between looks at whether the run was stopped */
+
+/* Takes the error of one step. RC_BUSY: the same step again. */
+static enum rc step(struct kafka_out *o, rd_kafka_error_t *error, const char *what,
+                    int64_t least_us, int64_t until_us, struct err *e)
+{
+    if (!error)
+        return RC_OK;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    o->must_abort |= rd_kafka_error_txn_requires_abort(error) != 0;
+    bool again = rd_kafka_error_is_retriable(error) && clock_mono_us(o->clock) < until_us;
+    enum rc rc = RC_BUSY;
+    if (again && kafka_out_is_over(o, least_us))
+        rc = kafka_out_stopped(o, e);
+    else if (!again)
+        rc = kafka_client_error(&o->client, code, rd_kafka_error_string(error), what, e);
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
+        rc = err_set(e, RC_USAGE,
+                     "%s: the cluster does not allow transactions that last so long; set "
+                     "property=transaction.timeout.ms to its transaction.max.timeout.ms or less",
+                     o->subject);
+    rd_kafka_error_destroy(error);
+    if (rc == RC_BUSY)
+        kafka_client_serve(&o->client, 0);
+    else
+        kafka_out_break(o, e);
+    return rc;
+}
+
+static int64_t until(const struct kafka_out *o)
+{
+    return clock_mono_us(o->clock) + o->config->retry_max_ms * 1000;
+}
+
+/* While the sinks are opened nobody calls kafka_out_stop(): there the run's own timer says so. */
+enum rc kafka_out_begin(struct kafka_out *o, struct err *e)
+{
+    int64_t until_us = until(o);
+    enum rc rc;
+    do {
+        if (stop_timer_has_begun(o->client.cfg.stop))
+            return kafka_out_stopped(o, e);
+        rc = step(o, rd_kafka_init_transactions(o->client.handle, STEP_MS),
+                  "cannot begin transactions", 0, until_us, e);
+    } while (rc == RC_BUSY);
+    return rc;
+}
+
+enum rc kafka_out_begin_transaction(struct kafka_out *o, struct err *e)
+{
+    if (!o->transactions || o->in_transaction)
+        return RC_OK;
+    enum rc rc = step(o, rd_kafka_begin_transaction(o->client.handle), "cannot begin a transaction",
+                      0, 0, e);
+    o->in_transaction = rc == RC_OK;
+    return rc;
+}
+
+/* The number of the last transaction is the offset that a group called like the transactional id has committed. */
+static enum rc add_marker(struct kafka_out *o, uint64_t number, int64_t least_us, int64_t until_us,
+                          struct err *e)
+{
+    rd_kafka_consumer_group_metadata_t *group =
+        rd_kafka_consumer_group_metadata_new(o->transactions);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *p =
+        list ? rd_kafka_topic_partition_list_add(list, o->marker_topic, 0) : NULL;
+    enum rc rc = group && p ? RC_BUSY : err_nomem(e);
+    if (p)
+        p->offset = (int64_t)number;
+    while (rc == RC_BUSY)
+        rc = step(o, rd_kafka_send_offsets_to_transaction(o->client.handle, list, group, STEP_MS),
+                  "cannot note the transaction's number", least_us, until_us, e);
+    if (list)
+        rd_kafka_topic_partition_list_destroy(list);
+    if (group)
+        rd_kafka_consumer_group_metadata_destroy(group);
+    return rc;
+}
+
+enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
+{
+    int64_t until_us = until(o);
+    int64_t least_us = clock_mono_us(o->clock) + KAFKA_PATIENCE_US;
+    enum rc rc = kafka_out_begin_transaction(o, e);
+    if (rc == RC_OK)
+        rc = add_marker(o, number, least_us, until_us, e);
+    if (rc != RC_OK)
+        return rc;
+    do
+        rc = step(o, rd_kafka_commit_transaction(o->client.handle, STEP_MS), "cannot commit",
+                  least_us, until_us, e);
+    while (rc == RC_BUSY);
+    /* Else what became of it, if not RC_OK, is found out by the next run. */
+    o->in_transaction = rc != RC_OK && o->must_abort;
+    return rc;
+}
