@@ -9,12 +9,13 @@ import pytest
 import conftest
 import runs
 from test_all import exported, tiny
+from test_hostile_state import checksum
 
 STATE = "run.state"
 EAGER = conftest.BINARY.parent / "faults" / "leadpipe-eager"  # a checkpoint every 20 leads
 PAGE = 10
 AGENTS = {"A": tiny(25), "B": ["plain-%d" % n for n in range(15)], "C": [], "D": tiny(7)}
-LISTED = {"omni": {"": tiny(35) + ["plain-%d" % n for n in range(12)]}, "convocore": AGENTS}
+LISTS = {"omni": {"": tiny(35) + ["plain-%d" % n for n in range(12)]}, "convocore": AGENTS}
 # Pages that are requested in one go: a convocore list is asked until a page is empty.
 PAGES = {"omni": 5, "convocore": 4 + 3 + 1 + 2}
 
@@ -24,7 +25,7 @@ class Listing:
 
     def __init__(self, leadpipe, sandbox, control, provider, folder):
         self.leadpipe, self.sandbox, self.control, self.provider, self.folder = leadpipe, sandbox, control, provider, folder
-        self.leads = {agent: list(leads) for agent, leads in LISTED[provider].items()}
+        self.leads = {agent: list(leads) for agent, leads in LISTS[provider].items()}
         control.set(nonce="same")
         self.list()
 
@@ -285,6 +286,52 @@ def test_other_agents(leadpipe, sandbox, control, tmp_path):
     one.killed(until=lambda: one.recorded() == (PAGE, False))
     del one.leads["C"]
     assert "--param" in one.run(status=2).stderr
+
+
+LISTED = "position, list, ends, bad, leads, pack"
+ROW = "source, params, lists, times, since_ms, until_ms, first, listing"
+LIES = [
+    ("UPDATE listed SET pack = replace_bytes(pack, 'tiny-3', 'tiny-X')", "the IDs are not those of the unfinished run"),
+    ("UPDATE listed SET pack = replace_bytes(pack, 'tiny-3', 'tiny-4')", "the IDs are not those of the unfinished run"),
+    ("UPDATE listed SET pack = (SELECT pack FROM listed WHERE position = 3 - l.position) FROM (SELECT position FROM listed) l"
+     " WHERE l.position = listed.position", "the IDs are not those of the unfinished run"),
+    ("UPDATE listed SET pack = replace_bytes(pack, 'tiny-3', '../../')", None),
+    ("UPDATE listed SET pack = replace_bytes(pack, 'tiny-3', char(13, 10) || 'a: b')", "is damaged"),
+    ("UPDATE listed SET pack = substr(pack, 2)", "is damaged"),
+    ("UPDATE listed SET leads = leads + 1", "is damaged"),
+    ("UPDATE listed SET position = position + 1 WHERE position = 2", "is damaged"),
+    ("DELETE FROM listed WHERE position = 1", "is damaged"),
+    ("UPDATE listed SET ends = 1", "is damaged"),
+    ("UPDATE list SET params = 1", "is damaged"),
+    ("UPDATE list SET lists = 2", "is damaged"),
+    ("UPDATE list SET first = 2", None),
+    ("UPDATE list SET listing = 0", "is damaged"),
+    ("DELETE FROM list", "is damaged"),
+]
+
+
+def test_lies(omni, eager):
+    """Checksums are right, and what they are over is not: nothing is requested, nothing is changed."""
+    omni.held(3)
+    omni.killed(until=lambda: omni.recorded() == (2 * PAGE, False) and omni.done() == 2 * PAGE)
+    with sqlite3.connect(omni.folder / STATE) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    state = (omni.folder / STATE).read_bytes()
+    omni.list()
+    before = omni.requests()
+    for lie, message in LIES:
+        (omni.folder / STATE).write_bytes(state)
+        with sqlite3.connect(omni.folder / STATE) as db:
+            db.create_function("checksum", -1, checksum)
+            db.create_function("replace_bytes", 3, lambda pack, a, b: pack.replace(a.encode(), b.encode()))
+            db.execute(lie)
+            db.execute("UPDATE listed SET checksum = checksum(%s)" % LISTED)
+            db.execute("UPDATE list SET checksum = checksum(%s)" % ROW)
+        db.close()
+        done = omni.leadpipe(*omni.words(), env=omni.sandbox.env)
+        assert done.returncode == 2 and (message or "the IDs are not those") in done.stderr, (lie, done.stderr)
+        assert omni.requests() == before and not (omni.folder / "out").exists(), lie
 
 
 # --- leads that are not listed any more ---------------------------------------------------------------

@@ -246,6 +246,30 @@ def test_gone(leadpipe, database, tmp_path, deletes, kind):
 
 
 @pytest.mark.parametrize("deletes", ["mark", "delete"])
+def test_gone_from_the_list(leadpipe, sandbox, control, database, deletes):
+    """With --all and a state: a lead that is not listed any more is asked for once more; one that is there stays."""
+    def night(listed, faults):
+        control.reset()
+        control.set(faults=faults)
+        control.lists(leads={"": listed})
+        done = leadpipe("export", *sandbox.provider("omni"), "--all", "--state", "run.state", "--manifest", "m.json",
+                        "-t", database.target("deletes=" + deletes), env=sandbox.env)
+        assert done.returncode == 0, done.stderr
+        return manifest(leadpipe.folder / "m.json")["ledger"]
+
+    leads = ["tiny-%d" % n for n in range(20)]
+    night(leads, {})
+    ledger = night(leads[:17], {"tiny-18": "missing", "tiny-19": "gone"})
+    assert (ledger["exported"], ledger["missing"], ledger["gone"]) == (18, 2, 2)
+    gone = "_deleted_at is not null" if deletes == "mark" else "false"
+    rows = {row["lead_id"]: row["gone"] for row in database.ask("select lead_id, %s gone from leads" % gone)}
+    assert sorted(rows) == sorted(leads if deletes == "mark" else leads[:18])
+    assert {lead for lead in rows if rows[lead]} == ({"tiny-18", "tiny-19"} if deletes == "mark" else set())
+    ledger = night(leads[:17], {"tiny-18": "missing", "tiny-19": "gone"})
+    assert (ledger["exported"], ledger["missing"], ledger["gone"]) == (17, 0, 0)
+
+
+@pytest.mark.parametrize("deletes", ["mark", "delete"])
 @pytest.mark.parametrize("state", [[], ["--state", "run.state"]])
 def test_too_many_gone(leadpipe, database, tmp_path, deletes, state):
     payloads = {"l%d" % n: lead("l%d" % n, 1) for n in range(130)}
