@@ -47,6 +47,9 @@ class Listing:
         assert done.returncode == status, done.stderr
         return done
 
+    def ids(self):
+        return json.loads((self.folder / "m.json").read_text())["ids"]
+
     def status(self):
         done = self.leadpipe("status", "--json", STATE)
         return json.loads(done.stdout)["run"] if done.returncode == 0 else None
@@ -153,6 +156,7 @@ def test_killed_in_mid_list(listing, tmp_path, page, eager):
     listing.list()
     listing.run()
     assert listing.outputs() == alone and listing.status()["run_id"] == run_id
+    assert listing.ids() == {"read": len(listing.all()), "unique": len(listing.all()), "duplicates": 0}
     again = listing.asked()
     ended = {agent for agent, _ in first} - {first[-1][0]}
     assert not ended & {agent for agent, _ in again} and len(again) <= PAGES[listing.provider]
@@ -211,7 +215,7 @@ def test_the_list_changes_between_the_parts(omni):
     omni.list()
     omni.run()
     new = [lead for lead in omni.leads[""] if lead not in before]
-    assert exported(omni.folder / "out") == before + new
+    assert exported(omni.folder / "out") == before + new and omni.ids()["duplicates"] == 0
     assert len(omni.asked()) == 5  # rows that were listed before do not look like rows that moved
 
 
