@@ -60,14 +60,17 @@ void page_text(struct page *p, const char *text, size_t max)
     size_t n = text ? strlen(text) : 0;
     if (!n)
         return;
-    char *copy = malloc(n + 1);
+    char *copy = malloc(n + 2);
     if (!copy) {
         p->out->rc = RC_NOMEM;
         return;
     }
-    memcpy(copy, text, n + 1);
-    secrets_redact(p->secrets, copy, n + 1);
+    /* What may have been cut off was redacted before that: an end like the beginning of a secret is none. */
+    memcpy(copy, text, n);
+    memcpy(copy + n, "\n", 2);
+    secrets_redact(p->secrets, copy, n + 2);
     n = strlen(copy);
+    n -= n && copy[n - 1] == '\n';
     size_t shown = n > max ? utf8_cut(copy, max) : n;
     put_shown(p->out, (struct str){copy, shown});
     if (shown < n)

@@ -29,9 +29,9 @@ static struct verdict_shown verdict_of(const struct report *r)
         return (struct verdict_shown){"good", "Succeeded"};
     if (r->exit_status > EXIT_STATUS_SIGNAL)
         return (struct verdict_shown){"bad", "Stopped"};
-    if (!run || run->refused || r->exit_status == EXIT_STATUS_USAGE)
+    if ((run && run->refused) || r->exit_status == EXIT_STATUS_USAGE)
         return (struct verdict_shown){"bad", "Refused"};
-    if (r->exit_status != EXIT_STATUS_LEADS)
+    if (!run || r->exit_status != EXIT_STATUS_LEADS)
         return (struct verdict_shown){"bad", "Failed"};
     if (run->withheld)
         return (struct verdict_shown){"bad", "Not published"};
@@ -100,11 +100,18 @@ static double seconds_of(const struct report *r)
     return r->result ? r->result->seconds : (double)(r->ended_wall_ms - r->started_wall_ms) / 1000;
 }
 
-static void put_time(struct page *p, int64_t wall_ms)
+static void put_when(struct page *p, const struct report *r)
 {
-    char text[25];
-    clock_format(wall_ms, text);
-    buf_addf(p->out, "<time datetime=\"%s\">%.10s %.8s UTC</time>", text, text, text + 11);
+    char from[25], to[25];
+    clock_format(r->started_wall_ms, from);
+    clock_format(r->ended_wall_ms, to);
+    bool same_day = memcmp(from, to, 10) == 0;
+    buf_addf(p->out,
+             "<p class=\"when\"><time datetime=\"%s\">%.10s %.8s</time> &ndash; <time "
+             "datetime=\"%s\">%.*s%s%.8s</time> UTC, ",
+             from, from, from + 11, to, same_day ? 0 : 10, to, same_day ? "" : " ", to + 11);
+    page_seconds(p, seconds_of(r));
+    page_raw(p, "</p>\n");
 }
 
 static void put_head(struct page *p, const struct report *r)
@@ -112,13 +119,9 @@ static void put_head(struct page *p, const struct report *r)
     struct verdict_shown v = verdict_of(r);
     buf_addf(p->out, "<header class=\"%s\">\n<p class=\"job\">", v.class);
     page_bdi(p, r->job, REPORT_NAME_BYTES);
-    buf_addf(p->out, "</p>\n<h1>%s</h1>\n<p class=\"when\">", v.title);
-    put_time(p, r->started_wall_ms);
-    page_raw(p, " &ndash; ");
-    put_time(p, r->ended_wall_ms);
-    page_raw(p, ", ");
-    page_seconds(p, seconds_of(r));
-    buf_addf(p->out, "</p>\n<p class=\"published\">%s</p>\n", published_text(r->result));
+    buf_addf(p->out, "</p>\n<h1>%s</h1>\n", v.title);
+    put_when(p, r);
+    buf_addf(p->out, "<p class=\"published\">%s</p>\n", published_text(r->result));
     put_reasons(p, r);
     page_raw(p, "</header>\n");
 }

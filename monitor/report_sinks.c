@@ -52,6 +52,10 @@ static void put_files(struct page *p, const struct sink_result *s)
         put_number_cell(p, f->bytes);
         page_raw(p, "</tr>\n");
     }
+    if (s->n_files < 2) {
+        close_table(p);
+        return;
+    }
     page_raw(p, "</tbody><tfoot><tr><th scope=\"row\">All ");
     page_counted(p, s->n_files, "file", "files");
     page_raw(p, "</th>");

@@ -57,6 +57,9 @@ static void secrets(void **state)
     } rows[] = {
         {"key s3cr3t-k3y-value here", 99, "key *** here"},
         {"key s3cr3t-k3y-value here", 10, "key *** he..."},
+        {"s3cr3t-k3y-value", 99, "***"},
+        {"it ends with s3cr", 99, "it ends with s3cr"},
+        {"a line\n", 99, "a line\\n"},
         {"<s3cr3t-k3y-value>", 99, "&lt;***&gt;"},
     };
     struct secrets *s = NULL;

@@ -73,6 +73,26 @@ static void ends(void **state)
     }
 }
 
+static void run_that_could_not_begin(void **state)
+{
+    (void)state;
+    static const struct {
+        int exit_status;
+        const char *title;
+    } rows[] = {{1, "<h1>Failed</h1>"},
+                {2, "<h1>Refused</h1>"},
+                {3, "<h1>Failed</h1>"},
+                {130, "<h1>Stopped</h1>"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct report r = {
+            .job = "night", .version = "1", .exit_status = rows[i].exit_status, .error = "why"};
+        char *text = made(&r);
+        if (!strstr(text, rows[i].title) || !strstr(text, "<bdi>why</bdi>"))
+            fail_msg("%d: %s", rows[i].exit_status, strstr(text, "<header"));
+        free(text);
+    }
+}
+
 static void run_that_did_not_begin(void **state)
 {
     (void)state;
@@ -205,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends),
+        cmocka_unit_test(run_that_could_not_begin),
         cmocka_unit_test(run_that_did_not_begin),
         cmocka_unit_test(size_is_bounded),
     };
