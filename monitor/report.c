@@ -86,6 +86,10 @@ static void put_reasons(struct page *p, const struct report *r)
                  "<p class=\"reason\">--expect: %" PRIu64 " unique IDs were expected, but %" PRIu64
                  " were read.</p>\n",
                  r->cfg->expect, run->ids.expected);
+    if (run && run->list_may_lack)
+        page_raw(p,
+                 "<p class=\"reason\">The provider may have more leads than it listed, or listed "
+                 "some without a valid ID.</p>\n");
     if (run && run->resumed) {
         page_raw(p, "<p>The run was resumed: ");
         page_counted(p, run->done_before, "lead was", "leads were");

@@ -150,7 +150,8 @@ struct run_result {
     enum withheld withheld;
     uint64_t missing_allowed; /* WITHHELD_MISSING: so many would have been no reason */
     struct ids_counts ids;
-    bool ids_ended; /* every ID was read */
+    bool ids_ended;     /* every ID was read */
+    bool list_may_lack; /* those that the provider listed may not be all; the log says why */
     struct ledger_counts ledger;
     struct http_stats http;
     uint64_t replaced;  /* characters that became U+FFFD */

@@ -29,7 +29,7 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
     if (out->error.rc != RC_OK)
         return EXIT_STATUS_STOPPED;
     bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.expected;
-    bool may_lack = short_input || listing_may_lack(&r->fetcher.listing);
+    bool may_lack = short_input || out->list_may_lack;
     return out->ledger.failed || out->withheld || may_lack ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
@@ -247,6 +247,7 @@ static void collect(struct run *r, struct run_result *out)
     out->ids = intake_counts(&r->intake);
     count_unread(r, out);
     out->ids_ended = atomic_load(&r->intake.has_ended);
+    out->list_may_lack = listing_may_lack(&r->fetcher.listing);
     out->ledger = ledger_counts(r->outcomes.ledger, out->ids.unique);
     run_sample_figures(r, &out->http);
     if (r->figures)

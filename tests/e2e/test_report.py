@@ -139,6 +139,14 @@ def test_failed_runs(leadpipe, sandbox, control, tmp_path):
     assert Page(path).title == "Not published" and "because no lead was found" in Page(path).head
 
 
+def test_list_that_does_not_end(leadpipe, sandbox, control, tmp_path):
+    control.lists(leads={"": ["tiny-%d" % n for n in range(30)]}, page_size=10, token="loop")
+    assert export(leadpipe, sandbox, "--all").returncode == 3
+    page = Page(tmp_path / "r.html")
+    assert page.title == "Finished, but not complete" and page.count("exported") == 30
+    assert "The provider may have more leads than it listed" in page.head
+
+
 REFUSALS = [["--no-such-option"], ["--attempts", "0"], ["--cacert", "none.pem"], ["-t", "nothing"], ["--fresh"], ["--all"]]
 
 
