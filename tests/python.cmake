@@ -26,7 +26,7 @@ set(concurrent
 # the program: AddressSanitizer runs them only with all others (./build.sh nightly).
 set(patient
     test_bad_days test_changed_only test_completions test_connection_limits test_database_limits test_dead_connections
-    test_derived_names test_design_walk test_docs test_hooks test_http_ways test_id_lists test_manpage
+    test_derived_names test_design_walk test_docs test_hooks test_http_ways test_id_lists test_kafka_state test_manpage
     test_mixed_protocols test_object_errors test_object_storage test_outages test_postgres test_postgres_faults
     test_postgres_locks test_postgres_plans test_push_described test_recipes test_recipes_warehouses test_rooms
     test_sqlite test_tables test_usage test_warehouse_nights test_warehouse_readers)

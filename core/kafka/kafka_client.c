@@ -23,11 +23,24 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
     log_msg(c->cfg.log, shown, c->cfg.subject, "%s", line);
 }
 
+/* Once an outage: what follows is tried again in silence. */
+static void warn_of_outage(const struct kafka_client *c)
+{
+    char why[TEXT_BYTES];
+    (void)snprintf(why, sizeof why, "%s", c->last_text);
+    secrets_redact(c->cfg.secrets, why, sizeof why);
+    log_msg(c->cfg.log, LOG_LEVEL_WARN, c->cfg.subject,
+            "no broker is connected%s%s; trying again, for --retry-max-time at the most",
+            why[0] ? ": " : "", why);
+}
+
 /* Within kafka_client_serve() and calls that wait. */
 static void on_error(rd_kafka_t *handle, int code, const char *text, void *client)
 {
     struct kafka_client *c = client;
     (void)handle;
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        warn_of_outage(c);
     bool says_more = code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !c->last;
     if (!says_more)
         return;

@@ -5,24 +5,20 @@
  * With a state all messages between two marks are one transaction. Where a run is killed between its commit and the
  * checkpoint's, the run that resumes it finds the leads recorded in the state (kafka_journal.h), and with the
  * transaction, in the cluster, its number: so it knows whether they are in the topic, and sends them again or not. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/sink_http.h"
 #include "sinks/kafka/kafka_journal.h"
 #include "sinks/kafka/kafka_out.h"
 #include "sinks/registry.h"
 
-#define FENCE_MS                                                                                   \
-    10000 /* for what a discarded run has left: not more is lost than some time of readers */
+#define FENCE_MS 10000 /* for what a discarded run has left */
 #define PROBE_MS 10000
 #define TRANSACTIONS_BYTES 64
 
 struct kafka {
     struct sink sink; /* first */
     struct sink_host host;
-    const char *subject;
     struct kafka_config config;
     struct kafka_messages messages;
     struct kafka_out out;
@@ -226,7 +222,6 @@ static enum rc kafka_open(struct sink **out, const struct sink_cfg *cfg,
         return err_nomem(e);
     k->sink.ops = &sink_kafka;
     k->host = cfg->host;
-    k->subject = cfg->spec;
     enum rc rc = open_parts(k, cfg, from, e);
     if (rc != RC_OK) {
         kafka_close(&k->sink);

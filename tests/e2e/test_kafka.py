@@ -255,6 +255,7 @@ def test_broker_stays_away(exports, broker, control):
     broker.down()
     status, stderr = exports.ended(process)
     assert status == 1 and "cannot deliver" in stderr, stderr
+    assert "no broker is connected" in stderr and "trying again" in stderr, stderr
     ledger = ledger_of(manifest(exports.leadpipe.folder / "manifest.json"))
     assert 5 < ledger["exported"] <= len(broker.messages()) < 60 and ledger["pending"] > 0, ledger
 

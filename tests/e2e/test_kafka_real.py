@@ -123,7 +123,7 @@ def test_fresh(exports, kafka, topic, control):
     """What was discarded does not hold back readers."""
     control.set(latency_ms=60)
     process = exports.start(IDS, "--state", STATE, "--concurrency", "2", topic=topic)
-    runs.wait_until(lambda: len(kcat(kafka.address, topic, "read_uncommitted")) > 10, "some are there")
+    runs.wait_until(lambda: control.attempts("tiny-60"), "some are there")
     process.kill()
     assert exports.ended(process)[0] == -signal.SIGKILL
     before = len(kcat(kafka.address, topic))
@@ -155,7 +155,7 @@ def test_broker_is_killed(exports, kafka, topic, control, state):
     """And started again: the run goes on."""
     control.set(latency_ms=60)
     process = exports.start(IDS, "--concurrency", "2", *state, topic=topic)
-    runs.wait_until(lambda: len(kcat(kafka.address, topic, "read_uncommitted")) > 10, "some are there")
+    runs.wait_until(lambda: control.attempts("tiny-60"), "some are there")
     kafka.kill()
     kafka.up()
     status, stderr = exports.ended(process, timeout=120)
