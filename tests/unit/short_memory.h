@@ -21,6 +21,8 @@ enum shortage { SHORTAGE_ONCE, SHORTAGE_LASTING };
 
 static struct {
     bool armed;
+    bool
+        spares_libraries; /* only what the program itself asks for is refused: for one that loses memory then */
     enum shortage kind;
     uint64_t granted, granted_max; /* since it was armed */
     uint64_t refused;              /* since it was armed */
@@ -57,6 +59,15 @@ BARE static inline bool memory_refuses(void)
     return true;
 }
 
+extern char __executable_start[], etext[]; /* the linker's: the program is between them */
+
+BARE static inline bool memory_refuses_to(const void *caller)
+{
+    const char *at = caller;
+    bool is_ours = at >= __executable_start && at < etext;
+    return (is_ours || !memory.spares_libraries) && memory_refuses();
+}
+
 /* ---- malloc() and its kin ------------------------------------------------------------------- */
 
 void *__interceptor_malloc(size_t n) __attribute__((weak));
@@ -72,21 +83,21 @@ void __libc_free(void *p) __attribute__((weak));
 
 BARE void *malloc(size_t n)
 {
-    void *p = memory_refuses() ? NULL : REAL(malloc)(n);
+    void *p = memory_refuses_to(__builtin_return_address(0)) ? NULL : REAL(malloc)(n);
     memory.blocks += p != NULL;
     return p;
 }
 
 BARE void *calloc(size_t n, size_t size)
 {
-    void *p = memory_refuses() ? NULL : REAL(calloc)(n, size);
+    void *p = memory_refuses_to(__builtin_return_address(0)) ? NULL : REAL(calloc)(n, size);
     memory.blocks += p != NULL;
     return p;
 }
 
 BARE void *realloc(void *old, size_t n)
 {
-    void *p = memory_refuses() ? NULL : REAL(realloc)(old, n);
+    void *p = memory_refuses_to(__builtin_return_address(0)) ? NULL : REAL(realloc)(old, n);
     memory.blocks += !old && p;
     memory.blocks -= old && !p && n == 0;
     return p;
