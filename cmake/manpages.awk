@@ -7,6 +7,8 @@
 
 BEGIN {
     sections_of["export"] = "OPTIONS|STATE|OBJECT STORAGE|OUTCOMES|ENVIRONMENT|FILES|EXIT STATUS|EXAMPLES"
+    sections_of["run"] = "SYSTEMD|EXIT STATUS"
+    sections_of["check"] = "SYSTEMD"
     sections_of["sinks"] = "SINKS"
     sections_of["tables"] = "TABLES"
 }

@@ -21,9 +21,11 @@ set(keys ${CPACK_TEMPORARY_DIRECTORY}/etc/leadpipe/keys)
 file(MAKE_DIRECTORY ${keys})
 file(CHMOD ${keys} DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
 
-# The package is not one of Debian's, whose first version closes the request for it; nobody but root reads keys.
+# The package is not one of Debian's, whose first version closes the request for it; nobody but root reads keys; and
+# Debian's helpers do not know "reset-failed".
 file(WRITE ${share}/lintian/overrides/leadpipe "leadpipe: initial-upload-closes-no-bugs *
 leadpipe: non-standard-dir-perm 0700 != 0755 *
+leadpipe: maintainer-script-calls-systemctl *postrm*
 ")
 
 file(GLOB pages ${share}/man/man1/*.1)

@@ -38,6 +38,7 @@ cmd_install() {
     fi
     sort "$new" >"$list" # a line end at the end, too
     note_path "${prefix%/}/bin"
+    note_units
 }
 
 # remove_files PREFIX: those whose paths are on standard input, which are all under PREFIX.
@@ -76,4 +77,13 @@ note_path() {
     if [[ -n ${DESTDIR:-} || :$PATH: == *:"$1":* || :$PATH: == *:"$1"/:* ]]; then return; fi
     note "$1 is not in your PATH: run the program as $1/leadpipe, or add to your shell's profile:" \
         "export PATH=\"$1:\$PATH\""
+}
+
+# systemd looks for units below few prefixes only.
+note_units() {
+    case $prefix in
+    / | /usr | /usr/local) ;;
+    *) note "systemd does not look into $prefix/lib/systemd/system: for jobs that it runs every night, install the" \
+        "program as root to /usr/local, or as a package" ;;
+    esac
 }

@@ -52,6 +52,7 @@ def expected_files():
     return ({"bin/leadpipe", "share/man/man1/leadpipe.1", "share/bash-completion/completions/leadpipe",
              "share/zsh/site-functions/_leadpipe", "share/fish/vendor_completions.d/leadpipe.fish",
              "lib/systemd/system/leadpipe@.service", "lib/systemd/system/leadpipe@.timer",
+             "lib/systemd/system/leadpipe-check@.service",
              "share/doc/leadpipe/README.md", "share/doc/leadpipe/changelog", "share/doc/leadpipe/copyright"} |
             {"share/man/man1/" + page.name for page in PAGES.glob("*.1")} |
             {"share/doc/leadpipe/docs/" + page.name for page in (ROOT / "docs").glob("*.md")})
@@ -78,6 +79,14 @@ def test_uninstall_removes_what_was_installed_and_nothing_else(script, prefix):
     assert files_under(folder) == {"share/man/man1/mine.1"}
     done = script("uninstall", prefix)
     assert done.returncode == 1 and "nothing is installed under" in done.stderr
+
+
+@pytest.mark.parametrize("prefix, said", [("/usr", False), ("/usr/local", False), ("prefix", True)])
+def test_install_says_where_systemd_does_not_look(script, prefix, said):
+    done = script("install", prefix, DESTDIR=str(script.folder / "root"))
+    assert done.returncode == 0
+    assert ("systemd does not look into %s/prefix/lib/systemd/system" % script.folder in done.stderr) == said
+    assert ("systemd" in done.stderr) == said
 
 
 def test_install_removes_files_of_an_earlier_version(script):
