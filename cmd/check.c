@@ -179,8 +179,8 @@ static void check_all(struct check *c, const char *job)
     if (!set_all(c))
         return;
     findings_add(&c->findings, FINDING_OK, "job", "%s: %zu option%s, %zu sink%s",
-                 job ? job : "the command line", o->n_given, o->n_given == 1 ? "" : "s",
-                 x->cfg.n_sinks, x->cfg.n_sinks == 1 ? "" : "s");
+                 job ? job : "the command line", o->n_given, o->n_given == 1 ? "" : "s", x->n_specs,
+                 x->n_specs == 1 ? "" : "s");
     check_limits(c);
     check_provider(&x->cfg, c->has_key, &c->findings);
     run_probe(&x->cfg, &c->findings);

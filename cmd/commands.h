@@ -17,6 +17,7 @@ struct command {
 extern const struct command commands[];
 extern const struct option_spec run_option_specs[];       /* beside those of export */
 extern const struct option_spec check_option_specs[];     /* besides those of export: check.c */
+extern const struct option_spec merge_option_specs[];     /* merge.c */
 extern const struct option_spec providers_option_specs[]; /* those of export: options.h */
 extern const struct option_spec destinations_option_specs[];
 extern const struct option_spec status_option_specs[];
@@ -30,6 +31,7 @@ int command_list(struct messages *m, int argc, char *argv[]);
 int command_run(struct messages *m, int argc, char *argv[]);
 int command_status(struct messages *m, int argc, char *argv[]);
 int command_check(struct messages *m, int argc, char *argv[]);
+int command_merge(struct messages *m, int argc, char *argv[]);
 int command_providers(struct messages *m, int argc, char *argv[]);
 int command_sinks(struct messages *m, int argc, char *argv[]);
 int command_destinations(struct messages *m, int argc, char *argv[]);

@@ -33,6 +33,9 @@ void export_free(struct export *x)
     free(x->lists);
     buf_free(&x->base_url);
     buf_free(&x->state_path);
+    buf_free(&x->rows_path);
+    free((void *)(uintptr_t)x->rows.header.settings);
+    settings_free(&x->rows_settings);
     credential_free(&x->credential);
     buf_free(&x->key_source);
     profile_free(x->profile);
@@ -159,6 +162,8 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = export_allow_open_files(x, e);
     if (rc == RC_OK)
         rc = export_set_objects(x, e);
+    if (rc == RC_OK)
+        rc = export_set_rows(x, e);
     if (rc == RC_OK && x->options.state)
         rc = export_set_settings(x, e);
     return rc;

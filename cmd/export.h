@@ -10,6 +10,7 @@
 #include "cmd/options.h"
 #include "cmd/progress.h"
 #include "sinks/registry.h"
+#include "sinks/rows/rows.h"
 #include "cmd/settings.h"
 
 #define EXPORT_USER_AGENT "leadpipe/" LEADPIPE_VERSION
@@ -25,7 +26,10 @@ struct export
     struct arguments arguments;
     struct profile *profile;
     struct buf base_url;
-    struct buf state_path;   /* of a shard */
+    struct buf state_path; /* of a shard, as the next two */
+    struct rows_opts rows;
+    struct settings rows_settings; /* what must be the same in all shards */
+    struct buf rows_path;
     struct buf credential;   /* secret */
     struct buf key_source;   /* where it is from, for messages */
     struct str *defaults;    /* values of --param, one for each of profile->params */
@@ -57,6 +61,13 @@ enum rc export_set_sinks(struct export *x, struct err *e);
 /* Which shard the run does, and what follows from it: its part of the rate, and the name of its state. After the
  * sinks. RC_USAGE. */
 enum rc export_set_shard(struct export *x, struct err *e);
+
+/* Of a shard with a manifest: its companion (sinks/rows), behind the other sinks. After what is above and the
+ * others. */
+enum rc export_set_rows(struct export *x, struct err *e);
+
+/* What must be the same in all shards: x->rows.header. */
+enum rc export_set_rows_settings(struct export *x, struct err *e);
 
 /* What must be the same for a run to be resumed. After the others. */
 enum rc export_set_settings(struct export *x, struct err *e);

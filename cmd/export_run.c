@@ -54,7 +54,7 @@ enum rc export_set_sinks(struct export *x, struct err *e)
     if (texts->n > RUN_SINKS_MAX)
         return err_set(e, RC_USAGE, "--to: at most %d sinks are allowed", RUN_SINKS_MAX);
     x->specs = calloc(texts->n, sizeof *x->specs);
-    x->run_sinks = calloc(texts->n, sizeof *x->run_sinks);
+    x->run_sinks = calloc(texts->n + 1, sizeof *x->run_sinks); /* and the companion */
     if (!x->specs || !x->run_sinks)
         return err_nomem(e);
     for (; x->n_specs < texts->n; x->n_specs++) {

@@ -1,4 +1,4 @@
-/* What must be the same for a run to be resumed. */
+/* What must be the same for a run to be resumed, and in all shards for their outputs to be merged. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -35,26 +35,25 @@ enum rc settings_add(struct settings *t, const char *name, struct str value, str
     return RC_OK;
 }
 
-static enum rc add_buf(struct export *x, const char *name, struct buf *value, struct err *e)
+static enum rc add_buf(struct settings *to, const char *name, struct buf *value, struct err *e)
 {
-    enum rc rc =
-        buf_rc(value) == RC_OK ? settings_add(&x->settings, name, buf_str(value), e) : err_nomem(e);
+    enum rc rc = buf_rc(value) == RC_OK ? settings_add(to, name, buf_str(value), e) : err_nomem(e);
     buf_clear(value);
     return rc;
 }
 
 /* A profile is what is in it, not what its file is called; that of another version of the program may be
  * another one. */
-static enum rc add_provider(struct export *x, struct buf *value, struct err *e)
+static enum rc add_provider(struct export *x, struct settings *to, struct buf *value, struct err *e)
 {
     buf_add_str(value, x->profile->name);
     buf_addf(value, " (%016llx)", (unsigned long long)x->profile->digest);
-    enum rc rc = add_buf(x, "--provider", value, e);
+    enum rc rc = add_buf(to, "--provider", value, e);
     arguments_redact_url(value, x->cfg.base_url);
-    return rc == RC_OK ? add_buf(x, "the server", value, e) : rc;
+    return rc == RC_OK ? add_buf(to, "the server", value, e) : rc;
 }
 
-static enum rc add_params(struct export *x, struct buf *value, struct err *e)
+static enum rc add_params(struct export *x, struct settings *to, struct buf *value, struct err *e)
 {
     const struct profile *p = x->profile;
     const struct text_list *given = &x->options.params;
@@ -68,7 +67,7 @@ static enum rc add_params(struct export *x, struct buf *value, struct err *e)
         buf_add_str(value, p->params[i]);
         buf_addc(value, '=');
         buf_add_str(value, x->defaults[i]);
-        rc = add_buf(x, "--param", value, e);
+        rc = add_buf(to, "--param", value, e);
     }
     return rc;
 }
@@ -79,7 +78,7 @@ static enum rc add_shard(struct export *x, struct buf *value, struct err *e)
     if (!x->cfg.shard.of)
         return RC_OK;
     buf_addf(value, "%u/%u", x->cfg.shard.index, x->cfg.shard.of);
-    return add_buf(x, "--shard", value, e);
+    return add_buf(&x->settings, "--shard", value, e);
 }
 
 /* What a sink accepted counts for the same sink with leads of the same origin only. */
@@ -109,22 +108,25 @@ static enum rc add_sinks(struct export *x, const char *folder, struct buf *value
         if (rc == RC_OK)
             rc = set_identity(x, i, value, e);
     }
-    return rc;
+    if (rc != RC_OK || x->cfg.n_sinks == x->n_specs)
+        return rc;
+    buf_addf(value, "%s in %s", x->run_sinks[x->n_specs].cfg.spec, folder);
+    rc = add_buf(&x->settings, "--to", value, e);
+    return rc == RC_OK ? set_identity(x, x->n_specs, value, e) : rc;
 }
 
-/* All others of the table that may not change. */
-static enum rc add_options(struct export *x, const char *folder, struct buf *value, struct err *e)
+/* All others of the table but those with one of the flags. */
+static enum rc add_options(struct export *x, struct settings *to, unsigned flags,
+                           const char *folder, struct buf *value, struct err *e)
 {
     enum rc rc = RC_OK;
     for (const struct option_spec *o = export_option_specs; rc == RC_OK && o->name; o++) {
         char name[OPTION_BYTES];
-        size_t n = o->flags & (OPTION_MAY_CHANGE | OPTION_RESOLVED)
-                       ? 0
-                       : option_count_values(o, &x->options);
+        size_t n = o->flags & flags ? 0 : option_count_values(o, &x->options);
         (void)snprintf(name, sizeof name, "--%s", o->name);
         for (size_t i = 0; rc == RC_OK && i < n; i++) {
             option_put_identity(value, o, &x->options, i, folder);
-            rc = add_buf(x, name, value, e);
+            rc = add_buf(to, name, value, e);
         }
     }
     return rc;
@@ -140,17 +142,75 @@ enum rc export_set_settings(struct export *x, struct err *e)
     /* Another version may write other bytes. */
     enum rc rc = settings_add(&x->settings, "leadpipe", STR(LEADPIPE_VERSION), e);
     if (rc == RC_OK)
-        rc = add_provider(x, &value, e);
+        rc = add_provider(x, &x->settings, &value, e);
     if (rc == RC_OK)
-        rc = add_params(x, &value, e);
+        rc = add_params(x, &x->settings, &value, e);
     if (rc == RC_OK)
         rc = add_shard(x, &value, e);
     if (rc == RC_OK)
         rc = add_sinks(x, folder, &value, e);
     if (rc == RC_OK)
-        rc = add_options(x, folder, &value, e);
+        rc = add_options(x, &x->settings, OPTION_MAY_CHANGE | OPTION_RESOLVED, folder, &value, e);
     buf_free(&value);
     x->cfg.settings = x->settings.items;
     x->cfg.n_settings = x->settings.n;
     return rc;
+}
+
+/* ---- shards ---------------------------------------------------------------------------------- */
+
+static bool has_typed_groups(const struct export *x)
+{
+    bool has = false;
+    for (size_t i = 0; i < x->n_specs; i++)
+        has |= x->specs[i].ops->keeps != NULL && x->specs[i].ops->merge;
+    return has;
+}
+
+/* Paths and states differ from shard to shard. */
+static enum rc add_forms(struct export *x, struct buf *value, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
+        sink_spec_form(&x->specs[i], value);
+        rc = add_buf(&x->rows_settings, "--to", value, e);
+    }
+    if (rc == RC_OK && has_typed_groups(x)) { /* row groups take a share of it */
+        buf_addf(value, "%lld", (long long)x->options.max_memory_bytes);
+        rc = add_buf(&x->rows_settings, "--max-memory", value, e);
+    }
+    return rc;
+}
+
+static enum rc list_rows_settings(struct export *x, struct err *e)
+{
+    const struct settings *t = &x->rows_settings;
+    struct rows_setting *list = calloc(t->n, sizeof *list);
+    if (!list)
+        return err_nomem(e);
+    for (size_t i = 0; i < t->n; i++)
+        list[i] = (struct rows_setting){t->items[i].name, t->items[i].value};
+    x->rows.header = (struct rows_header){.max_columns = x->cfg.max_columns,
+                                          .max_missing = x->cfg.max_missing,
+                                          .settings = list,
+                                          .n_settings = t->n};
+    return RC_OK;
+}
+
+enum rc export_set_rows_settings(struct export *x, struct err *e)
+{
+    struct buf value;
+    buf_init(&value, VALUE_BYTES_MAX);
+    enum rc rc = settings_add(&x->rows_settings, "leadpipe", STR(LEADPIPE_VERSION), e);
+    if (rc == RC_OK)
+        rc = add_provider(x, &x->rows_settings, &value, e);
+    if (rc == RC_OK)
+        rc = add_params(x, &x->rows_settings, &value, e);
+    if (rc == RC_OK)
+        rc = add_forms(x, &value, e);
+    if (rc == RC_OK)
+        rc = add_options(x, &x->rows_settings, OPTION_MAY_CHANGE | OPTION_RESOLVED | OPTION_PACKING,
+                         "", &value, e);
+    buf_free(&value);
+    return rc == RC_OK ? list_rows_settings(x, e) : rc;
 }

@@ -3,6 +3,7 @@
 
 #include "cmd/export.h"
 #include "cmd/shard_auto.h"
+#include "core/file/descriptor.h"
 
 #define STATE_PATH_BYTES_MAX ((size_t)1 << 16)
 #define PLACEHOLDER "{shard}"
@@ -79,4 +80,37 @@ enum rc export_set_shard(struct export *x, struct err *e)
     }
     rc = check_sinks(x, e);
     return rc == RC_OK ? name_state(x, e) : rc;
+}
+
+/* A manifest that goes to a descriptor names no files beside it. */
+enum rc export_set_rows(struct export *x, struct err *e)
+{
+    static const char label[] = "rows:";
+    const char *manifest = x->options.manifest;
+    if (!x->cfg.shard.of || !manifest || descriptor_written(manifest) >= 0)
+        return RC_OK;
+    if (x->n_specs == RUN_SINKS_MAX)
+        return err_set(e, RC_USAGE, "--shard: at most %d sinks are allowed with --manifest",
+                       RUN_SINKS_MAX - 1);
+    buf_init(&x->rows_path, STATE_PATH_BYTES_MAX);
+    buf_addf(&x->rows_path, "%s%s" ROWS_SUFFIX, label, manifest);
+    const char *path = buf_cstr(&x->rows_path);
+    if (buf_rc(&x->rows_path) != RC_OK)
+        return err_nomem(e);
+    x->run_sinks[x->n_specs] = (struct run_sink_cfg){
+        .ops = &sink_rows,
+        .cfg =
+            {
+                .spec = path,
+                .target = path + strlen(label),
+                .opts = &x->rows,
+                .want_sha256 = true,
+                .max_memory = (size_t)x->options.max_memory_bytes,
+                .clock = &clock_system,
+                .log = &x->messages->hook,
+                .secrets = x->secrets,
+            },
+    };
+    x->cfg.n_sinks = x->n_specs + 1;
+    return export_set_rows_settings(x, e);
 }

@@ -220,7 +220,7 @@ const struct option_spec export_option_specs[] = {
         AT(TEXT, s3_endpoint),
         .section = SECTION_OUTPUT,
         .default_note = "that of AWS for the region",
-        .flags = OPTION_SECRET_URL,
+        .flags = OPTION_PACKING | OPTION_SECRET_URL,
         .help = "the server of outputs that are objects (s3://BUCKET/KEY)",
     },
     {
@@ -228,6 +228,7 @@ const struct option_spec export_option_specs[] = {
         .arg = "NAME",
         AT(TEXT, s3_region),
         .section = SECTION_OUTPUT,
+        .flags = OPTION_PACKING,
         .default_note = "AWS_REGION, AWS_DEFAULT_REGION, or us-east-1",
         .help = "the region of the buckets",
     },
@@ -236,6 +237,7 @@ const struct option_spec export_option_specs[] = {
         .arg = "HOW",
         AT(CHOICE, s3_addressing),
         .section = SECTION_OUTPUT,
+        .flags = OPTION_PACKING,
         .choices = "auto|path|virtual",
         .default_text = "auto",
         .help = "where requests name the bucket: path (ENDPOINT/BUCKET/KEY), virtual "
@@ -246,6 +248,7 @@ const struct option_spec export_option_specs[] = {
         .arg = "DIR",
         AT(TEXT, spool_dir),
         .section = SECTION_OUTPUT,
+        .flags = OPTION_PACKING,
         .default_note = "TMPDIR, or /var/tmp",
         .help = "directory for the unfinished files of CSV objects, which are rewritten before "
                 "they are uploaded if columns appear late",

@@ -7,14 +7,18 @@
 #include <unistd.h>
 
 #include "cmd/commands.h"
+#include "core/base/stop_timer.h"
 
 /* How long the last message may take. */
 #define MESSAGE_SECONDS 1
+/* How long a reader of what is no run's output is still waited for. */
+#define FLAG_GRACE_MS 100
 
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 
 /* A handler gets no other argument than the number: this is the only place that needs globals. */
 static _Atomic(struct run *) run_to_stop;
+static _Atomic(const struct stop_timer *) flag_timer; /* NULL: nobody looks at first_signal */
 static atomic_int first_signal;
 static atomic_int last_signal;       /* the one that ends the program at once */
 static atomic_int ended_status = -1; /* of the run that is not touched any more; -1: it has none */
@@ -65,6 +69,14 @@ static void on_signal(int number)
         return;
     }
     struct run *run = atomic_load(&run_to_stop);
+    const struct stop_timer *timer = atomic_load(&flag_timer);
+    if (timer) {
+        if (!atomic_compare_exchange_strong(&first_signal, &none, number))
+            stop_at_once(number);
+        stop_timer_start(timer, FLAG_GRACE_MS);
+        errno = saved_errno;
+        return;
+    }
     int ended = atomic_load(&ended_status);
     if (!run && atomic_load(&hook_group))
         (void)kill(-atomic_load(&hook_group), SIGKILL);
@@ -90,6 +102,17 @@ void signals_watch(struct run *run)
     action = (struct sigaction){.sa_handler = SIG_DFL};
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGCHLD, &action, NULL);
+}
+
+void signals_watch_flag(const struct stop_timer *timer)
+{
+    atomic_store(&flag_timer, timer);
+    signals_watch(NULL);
+}
+
+const atomic_int *signals_flag(void)
+{
+    return &first_signal;
 }
 
 void signals_forget(int exit_status)

@@ -3,6 +3,7 @@
 #ifndef LEADPIPE_CMD_SIGNALS_H
 #define LEADPIPE_CMD_SIGNALS_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "core/run/run.h"
@@ -10,6 +11,13 @@
 /* From now on signals stop `run`; NULL: it is being freed, and they end the program. A signal that is ignored
  * (as by nohup) stays ignored. */
 void signals_watch(struct run *run);
+
+struct stop_timer;
+
+/* From now on the first signal is stored in signals_flag(), which is 0 before, and starts the timer, and the second one
+ * ends the program at once; NULL: they end it again. For what is no run. */
+void signals_watch_flag(const struct stop_timer *timer);
+const atomic_int *signals_flag(void);
 
 /* The run has ended, with that status: a signal still ends the program, which may be waiting for
  * somebody to read its messages, but does not change how the run went. */

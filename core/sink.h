@@ -51,6 +51,7 @@ struct places;
 struct schema;
 struct sink;
 struct sink_http_cfg;
+struct sink_merge_ops;
 struct state;
 struct stop_timer;
 
@@ -215,6 +216,11 @@ struct sink_ops {
     size_t columns_max; /* that a table may have; 0: any number */
     bool
         needs_all_leads; /* its target is replaced or compared as a whole: not for the leads of one shard */
+
+    /* Not asked for with -t: what a shard's run writes beside its manifest, for `leadpipe merge`. */
+    bool is_companion;
+    /* How files that shards have written become one: sinks/merge.h. NULL: they cannot. */
+    const struct sink_merge_ops *merge;
 
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);

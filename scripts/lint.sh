@@ -13,12 +13,12 @@ readonly JOBS
 format_all() {
     local format=clang-format
     if command -v clang-format-14 >/dev/null; then format=clang-format-14; fi
-    find check cmd core monitor sinks tests -name '*.[ch]' -print0 | xargs -0 "$format" --style=file "$@"
+    find check cmd core merge monitor sinks tests -name '*.[ch]' -print0 | xargs -0 "$format" --style=file "$@"
 }
 
 # The compile commands are GCC's: clang does not know all of its warnings.
 check_tidy() {
-    find check cmd core monitor sinks -name '*.c' -print0 |
+    find check cmd core merge monitor sinks -name '*.c' -print0 |
         xargs -0 -n 1 -P "$JOBS" clang-tidy --quiet -p "$BUILD/debug" \
             --extra-arg=-Wno-unknown-warning-option 2> >(grep -v 'warnings\? generated' >&2)
 }
@@ -30,7 +30,7 @@ check_cppcheck() {
     cppcheck --quiet -j "$JOBS" --error-exitcode=1 --cppcheck-build-dir="$BUILD/cppcheck" \
         --std=c11 --library=posix --enable=warning,performance,portability \
         --inline-suppr --suppress=missingIncludeSystem \
-        --suppress=memleak --suppress=ctuuninitvar -D_GNU_SOURCE -I . check cmd core monitor sinks
+        --suppress=memleak --suppress=ctuuninitvar -D_GNU_SOURCE -I . check cmd core merge monitor sinks
 }
 
 if [[ ${1:-} == format ]]; then

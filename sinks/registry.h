@@ -66,4 +66,8 @@ void sink_spec_free(struct sink_spec *s);
  * have the same. */
 void sink_spec_identity(const struct sink_spec *s, const char *folder, struct buf *out);
 
+/* Appends what the rows of the sink look like: its kind, the options with which they would be others, and a
+ * slash where each table has a file of its own. No paths, no secrets. */
+void sink_spec_form(const struct sink_spec *s, struct buf *out);
+
 #endif

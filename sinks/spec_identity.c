@@ -1,5 +1,6 @@
-/* What a sink writes and where, without what may change between two parts of a run. */
+/* What a sink writes and where, without what may change between two parts of a run; and what its rows look like. */
 #include "sinks/registry.h"
+#include "sinks/table_files.h"
 
 #define VALUE_BYTES_MAX ((size_t)1 << 20)
 
@@ -41,4 +42,18 @@ void sink_spec_identity(const struct sink_spec *s, const char *folder, struct bu
     /* What is not shown of a URL may be secret, and is a part of the target all the same. */
     if (strcmp(shown, s->target) != 0)
         buf_addf(out, " (%08x)", (unsigned)(str_hash(str_c(s->target), 0) & 0xFFFFFFFF));
+}
+
+void sink_spec_form(const struct sink_spec *s, struct buf *out)
+{
+    const unsigned other = OPTION_MAY_CHANGE | OPTION_PACKING | OPTION_ANY_SECRET;
+    buf_adds(out, s->ops->name);
+    if (!s->ops->merge)
+        return; /* messages and requests are not merged */
+    for (const struct option_spec *o = s->ops->opts; o && o->name; o++) {
+        if (!(o->flags & other) && !option_is_equal(o, s->opts, s->defaults))
+            put_option(out, o, s->opts, "");
+    }
+    if (table_files_in_folder(s->target))
+        buf_adds(out, ":/");
 }

@@ -27,6 +27,7 @@
 #define STREAM_OPTION_GZIP(at, automatic)                                                          \
     {                                                                                              \
         .name = "gzip", at, .min = 0, .max = 9, .choices = "auto", .default_text = "auto",         \
+        .flags = OPTION_PACKING,                                                                   \
         .help = "compress: 1 is fast, 9 is small, 0 is off; auto is " automatic                    \
     }
 #define STREAM_GZIP_BY_NAME "6 if the file name ends in .gz"

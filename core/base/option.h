@@ -91,6 +91,9 @@ enum option_flag {
     OPTION_SECRET_URL = 16,
     OPTION_SECRET_HEADER = 32,
     OPTION_SINK = 64,
+    /* Says how or where the same rows are kept: shards whose outputs are merged may have other values, and
+     * leadpipe merge another one again. */
+    OPTION_PACKING = 128,
 };
 
 #define OPTION_ANY_SECRET (OPTION_SECRET | OPTION_SECRET_URL | OPTION_SECRET_HEADER)

@@ -473,19 +473,28 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e)
     return RC_OK;
 }
 
-enum rc schema_restore(struct schema *s, size_t table, const struct column_origin *origin,
-                       struct err *e)
+enum rc schema_add(struct schema *s, size_t table, const struct column_origin *origin,
+                   const struct column **out, struct err *e)
 {
     const struct profile *p = s->profile;
     if (table >= p->n_tables || origin->scope > other_scope(&s->tables[table]))
         return err_set(e, RC_SYNTAX, "a column belongs to no table");
     struct column_origin copy = *origin;
     copy.hash = column_origin_hash(origin, p->hash_seed);
-    const struct column *column;
-    if (find_column(&s->tables[table], &copy))
-        return err_set(e, RC_SYNTAX, "a column is there twice");
-    enum rc rc = make_column(s, &s->tables[table], &copy, &column);
+    *out = find_column(&s->tables[table], &copy);
+    enum rc rc = *out ? RC_OK : make_column(s, &s->tables[table], &copy, out);
     return rc == RC_OK ? RC_OK : err_set(e, rc, "%s", rc_text(rc));
+}
+
+enum rc schema_restore(struct schema *s, size_t table, const struct column_origin *origin,
+                       struct err *e)
+{
+    const struct column *column = NULL;
+    size_t n = table < s->profile->n_tables ? s->tables[table].n_columns : 0;
+    enum rc rc = schema_add(s, table, origin, &column, e);
+    if (rc == RC_OK && s->tables[table].n_columns == n)
+        return err_set(e, RC_SYNTAX, "a column is there twice");
+    return rc;
 }
 
 size_t schema_columns(const struct schema *s, size_t table)

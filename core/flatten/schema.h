@@ -37,6 +37,11 @@ enum rc schema_resolve(struct schema *s, struct lead *lead, struct err *e);
 enum rc schema_restore(struct schema *s, size_t table, const struct column_origin *origin,
                        struct err *e);
 
+/* The column of an origin, which is made if there is none: as schema_resolve() would with a lead. Errors as
+ * schema_restore()'s. */
+enum rc schema_add(struct schema *s, size_t table, const struct column_origin *origin,
+                   const struct column **out, struct err *e);
+
 /* The undocumented columns of a table so far; sinks have them from the rows. */
 size_t schema_columns(const struct schema *s, size_t table);
 const struct column *schema_column(const struct schema *s, size_t table, size_t index);

@@ -138,7 +138,8 @@ struct profile {
     struct table_spec *tables; /* the first one is the lead's own: one row a lead */
     size_t n_tables;
     bool is_builtin;
-    uint64_t digest;     /* of its JSON; set by profile_load() */
+    struct str json;     /* what it was parsed from */
+    uint64_t digest;     /* of that; set by profile_load() */
     uint64_t hash_seed;  /* from the system: no payload can be made to collide in our tables */
     struct arena memory; /* owns all that is above, and this */
 };

@@ -350,6 +350,9 @@ enum rc profile_parse(struct profile **out, struct str json, const char *source,
     if (p) {
         const struct profile_reader r = {.json = {&memory, source, e}, .profile = p};
         rc = read_profile(&r, &top, p);
+        p->json = (struct str){arena_strdup(&memory, json), json.len};
+        if (rc == RC_OK && !p->json.ptr)
+            rc = err_nomem(e);
     } else if (rc == RC_OK) {
         rc = err_nomem(e);
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -120,6 +121,8 @@ static enum rc take_item(struct intake *in, const struct id_item *item, struct e
     unsigned char key[LEAD_KEY_BYTES];
     bool is_new;
     enum rc rc = id_seen_key(in->seen, item, key, e);
+    if (rc == RC_OK && in->list_sha256 && !EVP_DigestUpdate(in->list_sha256, key, sizeof key))
+        rc = err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
     if (rc == RC_OK && !is_mine(in, item, key))
         return leave_item(in, item, key, e);
     if (rc == RC_OK)
@@ -188,6 +191,11 @@ enum rc intake_open(struct intake *in, struct err *e)
     }
     if (queue_new(&in->queue, INTAKE_AHEAD) != RC_OK)
         return err_nomem(e);
+    if (in->shard.of) {
+        in->list_sha256 = EVP_MD_CTX_new();
+        if (!in->list_sha256 || !EVP_DigestInit_ex(in->list_sha256, EVP_sha256(), NULL))
+            return err_nomem(e);
+    }
     return id_seen_new(&in->seen, in->n_params, e);
 }
 
@@ -206,6 +214,7 @@ void intake_free(struct intake *in)
     if (in->source)
         in->source->ops->close(in->source);
     id_seen_free(in->seen);
+    EVP_MD_CTX_free(in->list_sha256);
     resume_ids_free(&in->resume);
     for (int i = 0; i < 2; i++) {
         if (in->cancel_pipe[i] >= 0)
@@ -258,4 +267,20 @@ struct ids_counts intake_progress(const struct intake *in)
 struct ids_counts intake_counts(const struct intake *in)
 {
     return in->counts;
+}
+
+void intake_list_digest(struct intake *in, char out[INTAKE_DIGEST_CHARS + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    out[0] = '\0';
+    if (!in->list_sha256 || !atomic_load(&in->has_ended) ||
+        !EVP_DigestFinal_ex(in->list_sha256, digest, &n) || n * 2 != INTAKE_DIGEST_CHARS)
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        out[i * 2] = digits[digest[i] >> 4];
+        out[i * 2 + 1] = digits[digest[i] & 15];
+    }
+    out[n * 2] = '\0';
 }

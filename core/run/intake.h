@@ -7,6 +7,8 @@
 #ifndef LEADPIPE_INTAKE_H
 #define LEADPIPE_INTAKE_H
 
+#include <openssl/types.h>
+
 #include "core/run/control.h"
 #include "core/run/queue.h"
 #include "core/run/resume_ids.h"
@@ -30,8 +32,9 @@ struct intake {
     struct resume_ids resume;
     struct id_source *source; /* set once it is open; owned, as the next */
     struct id_seen *seen;
-    struct queue *queue; /* to the loop */
-    int cancel_pipe[2];  /* ends a read that blocks */
+    EVP_MD_CTX *list_sha256; /* of a shard; NULL: it is none */
+    struct queue *queue;     /* to the loop */
+    int cancel_pipe[2];      /* ends a read that blocks */
     struct control_thread thread;
 
     /* of its thread */
@@ -77,5 +80,11 @@ void intake_cancel(struct intake *in);
 struct ids_counts intake_progress(const struct intake *in);
 /* All of them, once its thread has ended. */
 struct ids_counts intake_counts(const struct intake *in);
+
+#define INTAKE_DIGEST_CHARS 64
+
+/* Of a shard, once its thread has ended and every ID was read: the SHA-256 of the keys of all IDs and bad lines, in
+ * order, those of other shards included, in hexadecimal; so shards of the same list have the same. Else "". Once. */
+void intake_list_digest(struct intake *in, char out[INTAKE_DIGEST_CHARS + 1]);
 
 #endif

@@ -17,7 +17,8 @@
 /* A file of rows that are leads. */
 struct list {
     struct outfile *file; /* NULL: not wanted */
-    bool has_rows, tried, complete;
+    uint64_t n_rows;      /* in the file */
+    bool tried, complete;
 };
 
 enum { LIST_FAILED, LIST_MISSING, N_LISTS };
@@ -48,8 +49,10 @@ static enum rc open_lists(struct ledger *l, struct err *e)
     const char *const paths[N_LISTS] = {l->cfg.failed_path, l->cfg.missing_path};
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < N_LISTS; i++) {
-        const struct outfile_cfg file = {
-            .places = l->cfg.places, .path = paths[i], .stop = l->cfg.stop};
+        const struct outfile_cfg file = {.places = l->cfg.places,
+                                         .path = paths[i],
+                                         .want_sha256 = l->cfg.is_shard,
+                                         .stop = l->cfg.stop};
         if (paths[i])
             rc = make_folder(paths[i], e);
         if (rc == RC_OK && paths[i])
@@ -108,12 +111,12 @@ static void write_number(struct buf *b, struct str name, int64_t value)
     json_write_int(b, value);
 }
 
-static void write_row(struct buf *b, const struct profile *profile, const struct lead *lead,
-                      int64_t wall_ms)
+static void write_row(struct ledger *l, struct buf *b, const struct lead *lead)
 {
+    const struct profile *profile = l->cfg.profile;
     const struct failure *f = &lead->run->failure;
     char at[25];
-    clock_format(wall_ms, at);
+    clock_format(clock_wall_ms(l->cfg.clock), at);
     buf_adds(b, "{\"id\":");
     if (lead->id.len)
         json_write_string(b, lead->id);
@@ -133,6 +136,8 @@ static void write_row(struct buf *b, const struct profile *profile, const struct
     write_member(b, STR("error"), str_c(f->error));
     write_number(b, STR("attempts"), f->attempts);
     write_member(b, STR("at"), str_c(at));
+    if (l->cfg.is_shard)
+        write_number(b, STR("number"), (int64_t)lead_number(lead));
     buf_adds(b, "}\n");
 }
 
@@ -150,7 +155,7 @@ static void summarise(const struct lead *lead, char *out, size_t size)
 static enum rc make_row(struct ledger *l, const struct lead *lead, const char *list, struct err *e)
 {
     buf_clear(&l->row);
-    write_row(&l->row, l->cfg.profile, lead, clock_wall_ms(l->cfg.clock));
+    write_row(l, &l->row, lead);
     enum rc rc = buf_rc(&l->row);
     return rc == RC_OK ? RC_OK : err_set(e, rc, "%s: %s", list, rc_text(rc));
 }
@@ -160,7 +165,7 @@ static enum rc list_row(void *to, struct str row, struct err *e)
 {
     struct list *list = to;
     outfile_write(list->file, row.ptr, row.len);
-    list->has_rows = true;
+    list->n_rows++;
     return outfile_rc(list->file, e);
 }
 
@@ -281,6 +286,18 @@ enum rc ledger_complete(struct ledger *l, struct err *e)
     return rc;
 }
 
+bool ledger_list_file(const struct ledger *l, bool missing, struct sink_file *out)
+{
+    const struct list *list = &l->lists[missing ? LIST_MISSING : LIST_FAILED];
+    if (!list->file || !list->complete)
+        return false;
+    *out = (struct sink_file){.path = missing ? l->cfg.missing_path : l->cfg.failed_path,
+                              .rows = list->n_rows,
+                              .bytes = outfile_bytes(list->file)};
+    (void)snprintf(out->sha256, sizeof out->sha256, "%s", outfile_sha256(list->file));
+    return true;
+}
+
 enum rc ledger_prepare(struct ledger *l, struct buf *text, struct err *e)
 {
     enum rc rc = RC_OK;
@@ -297,7 +314,7 @@ enum rc ledger_publish(struct ledger *l, bool all, struct err *e)
     enum rc rc = RC_OK;
     for (size_t i = 0; i < N_LISTS; i++) {
         const struct list *list = &l->lists[i];
-        if (!list->complete || !(all || list->has_rows))
+        if (!list->complete || !(all || list->n_rows))
             continue;
         enum rc one = outfile_publish(list->file, rc == RC_OK ? e : &other);
         rc = rc == RC_OK ? one : rc;

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/run/run_lead.h"
 #include "core/provider/profile.h"
+#include "core/sink.h"
 
 struct ledger;
 struct run_figures;
@@ -22,8 +23,9 @@ struct ledger_cfg {
     const struct profile *profile;
     const struct places *places;            /* of the lists: see outfile.h */
     const char *failed_path, *missing_path; /* of the NDJSON lists; NULL: not wanted */
-    struct state *state;                    /* or NULL */
-    struct run_figures *figures;            /* which are told of failed leads; or NULL */
+    bool is_shard; /* the lists say which places in the list of all leads have, and need digests */
+    struct state *state;         /* or NULL */
+    struct run_figures *figures; /* which are told of failed leads; or NULL */
     const struct clock *clock;
     const struct stop_timer *stop; /* of who reads the lists: see outfile.h */
 };
@@ -52,6 +54,9 @@ const char *ledger_first_failure(const struct ledger *l);
 /* The lists are complete and on disk. RC_OK where none is wanted. Else the first error, and the other
  * list may be complete all the same. Once: later calls do nothing. */
 enum rc ledger_complete(struct ledger *l, struct err *e);
+/* After ledger_complete(), what the manifest of a shard says of the failed list, or the missing one. False: it is
+ * not wanted. */
+bool ledger_list_file(const struct ledger *l, bool missing, struct sink_file *out);
 /* After ledger_complete(): how to finish what ledger_publish() does, as outfile_prepare(). */
 enum rc ledger_prepare(struct ledger *l, struct buf *text, struct err *e);
 /* Lists that are complete get their names; without `all` only those that have rows: nobody knows yet

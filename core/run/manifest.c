@@ -2,7 +2,11 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "core/file/descriptor.h"
+#include "core/file/folder.h"
+#include "core/file/relative.h"
 #include "core/json/json.h"
 #include "core/run/report_file.h"
 
@@ -79,18 +83,6 @@ static void write_beyond(struct buf *b, const struct beyond *beyond)
     close_in(b, '}');
 }
 
-/* The counts of the manifest are of its own leads. */
-static void write_shard(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
-{
-    if (!cfg->shard.of)
-        return;
-    open_in(b, "shard", '{');
-    count(b, "index", cfg->shard.index);
-    count(b, "of", cfg->shard.of);
-    count(b, "other_ids", r->ids.others);
-    close_in(b, '}');
-}
-
 static void write_counts(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
 {
     uint64_t gone = 0;
@@ -116,7 +108,7 @@ static void latency(struct buf *b, const char *name, double ms)
     buf_addf(b, "%.3f,", ms);
 }
 
-static void write_requests(struct buf *b, const struct http_stats *s)
+static void write_requests(struct buf *b, const struct http_stats *s, bool is_merged)
 {
     open_in(b, "requests", '{');
     count(b, "total", s->requests);
@@ -131,12 +123,33 @@ static void write_requests(struct buf *b, const struct http_stats *s)
     }
     close_in(b, '}');
     open_in(b, "latency_ms", '{');
-    latency(b, "p50", s->latency_p50_ms);
-    latency(b, "p90", s->latency_p90_ms);
-    latency(b, "p99", s->latency_p99_ms);
+    if (!is_merged) { /* percentiles do not add up */
+        latency(b, "p50", s->latency_p50_ms);
+        latency(b, "p90", s->latency_p90_ms);
+        latency(b, "p99", s->latency_p99_ms);
+    }
     latency(b, "max", s->latency_max_ms);
     close_in(b, '}');
     close_in(b, '}');
+}
+
+/* Those of a shard, and of what was merged from shards, are seen from the manifest: the files may be moved
+ * together. */
+static void write_path(struct buf *b, const struct run_cfg *cfg, const char *path)
+{
+    struct buf relative;
+    struct err ignored;
+    bool is_file = !outfile_is_url(path) && descriptor_written(path) < 0;
+    char *folder = NULL;
+    buf_init(&relative, MANIFEST_BYTES_MAX);
+    if (is_file && (cfg->shard.of || cfg->merged_of) && !outfile_is_url(cfg->manifest_path))
+        folder = folder_of(cfg->manifest_path);
+    if (folder && relative_path(path, folder, &relative, &ignored) == RC_OK)
+        path = buf_cstr(&relative);
+    text(b, "path", path);
+    path_bytes(b, path);
+    free(folder);
+    buf_free(&relative);
 }
 
 static void write_columns(struct buf *b, const struct sink_file *f)
@@ -149,11 +162,10 @@ static void write_columns(struct buf *b, const struct sink_file *f)
     close_in(b, ']');
 }
 
-static void write_file(struct buf *b, const struct sink_file *f)
+static void write_file(struct buf *b, const struct run_cfg *cfg, const struct sink_file *f)
 {
     open_in(b, NULL, '{');
-    text(b, "path", f->path);
-    path_bytes(b, f->path);
+    write_path(b, cfg, f->path);
     text(b, "table", f->table);
     count(b, "rows", f->rows);
     count(b, "bytes", f->bytes);
@@ -177,10 +189,13 @@ static void write_misfits(struct buf *b, const struct sink_result *s)
     close_in(b, ']');
 }
 
-static void write_sink(struct buf *b, const char *spec, const struct sink_result *s, bool published)
+static void write_sink(struct buf *b, const struct run_cfg *cfg, size_t sink,
+                       const struct run_result *r)
 {
+    const struct sink_result *s = &r->sinks[sink];
+    bool published = r->published;
     open_in(b, NULL, '{');
-    text(b, "sink", spec);
+    text(b, "sink", cfg->sinks[sink].cfg.spec);
     if (s->is_delivery) {
         count(b, "deliveries", s->deliveries);
         count(b, "delivered", s->delivered);
@@ -193,11 +208,47 @@ static void write_sink(struct buf *b, const char *spec, const struct sink_result
     } else {
         open_in(b, "files", '[');
         for (size_t i = 0; published && i < s->n_files; i++)
-            write_file(b, &s->files[i]);
+            write_file(b, cfg, &s->files[i]);
         close_in(b, ']');
     }
     if (s->is_typed)
         write_misfits(b, s);
+    close_in(b, '}');
+}
+
+/* A file of its own, which is no sink's. */
+static void write_single(struct buf *b, const struct run_cfg *cfg, const char *name,
+                         const struct sink_file *f)
+{
+    open_in(b, name, '{');
+    write_path(b, cfg, f->path);
+    count(b, "rows", f->rows);
+    count(b, "bytes", f->bytes);
+    text(b, "sha256", f->sha256);
+    close_in(b, '}');
+}
+
+/* The counts of the manifest are of its own leads. The rest is for leadpipe merge. */
+static void write_shard(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
+{
+    if (cfg->merged_of)
+        count(b, "merged_from", cfg->merged_of);
+    if (!cfg->shard.of)
+        return;
+    open_in(b, "shard", '{');
+    count(b, "index", cfg->shard.index);
+    count(b, "of", cfg->shard.of);
+    count(b, "other_ids", r->ids.others);
+    if (r->list_digest[0])
+        text(b, "list", r->list_digest);
+    for (size_t i = 0; r->published && i < cfg->n_sinks; i++) {
+        if (cfg->sinks[i].ops->is_companion && r->sinks[i].n_files)
+            write_single(b, cfg, "leads", &r->sinks[i].files[0]);
+    }
+    if (r->published && r->failed_list.path)
+        write_single(b, cfg, "failed", &r->failed_list);
+    if (r->published && r->missing_list.path)
+        write_single(b, cfg, "missing", &r->missing_list);
     close_in(b, '}');
 }
 
@@ -224,10 +275,11 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
     write_shard(b, cfg, r);
     write_counts(b, cfg, r);
     write_beyond(b, &r->beyond);
-    write_requests(b, &r->http);
+    write_requests(b, &r->http, cfg->merged_of > 0);
     open_in(b, "sinks", '[');
     for (size_t i = 0; i < cfg->n_sinks; i++)
-        write_sink(b, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
+        if (!cfg->sinks[i].ops->is_companion)
+            write_sink(b, cfg, i, r);
     close_in(b, ']');
     close_in(b, '}');
     if (b->len)

@@ -1,4 +1,4 @@
-/* The manifest: what a run did and wrote, as JSON. Private to core/run. */
+/* The manifest: what a run did and wrote, as JSON. */
 #ifndef LEADPIPE_MANIFEST_H
 #define LEADPIPE_MANIFEST_H
 

@@ -61,6 +61,8 @@ struct run_cfg {
      * wanted. */
     const struct lister_cfg *listing; /* its max_memory is a part of max_memory below */
     struct shard shard;               /* the leads that it does; the others are read, and left */
+    uint32_t
+        merged_of; /* of no run, but of what leadpipe merge makes of so many shards: for the manifest; else 0 */
     bool has_expect;
     uint64_t expect;            /* unique IDs of the whole list, also of a shard */
     struct portion max_missing; /* more missing leads, and no output is published */
@@ -158,6 +160,9 @@ struct run_result {
     uint64_t other_ids; /* payloads whose own ID is not the one that was asked for */
     struct beyond beyond;
     const char *first_failure; /* "" when none */
+    /* Of a shard: intake_list_digest(), and the lists as its manifest has them; without a path: not wanted. */
+    char list_digest[65];
+    struct sink_file failed_list, missing_list;
     struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
     /* Live as long; NULL: not wanted, or the run only made visible what an earlier part of it had prepared. */
     const struct run_figures *figures;

@@ -1,4 +1,4 @@
-/* Configurations that cannot work are refused before anything is touched. Private to core/run. */
+/* Configurations that cannot work are refused before anything is touched. */
 #ifndef LEADPIPE_RUN_CHECK_H
 #define LEADPIPE_RUN_CHECK_H
 

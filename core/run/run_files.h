@@ -1,7 +1,6 @@
 /* All files of a run: what it reads, what it writes, what it makes beside that, and what its standard
  * descriptors are open on. One list, so that no two of them can be the same file unseen: not under
- * another path, nor through a symbolic link, a hard link or an open descriptor. Private to
- * core/run. */
+ * another path, nor through a symbolic link, a hard link or an open descriptor. */
 #ifndef LEADPIPE_RUN_FILES_H
 #define LEADPIPE_RUN_FILES_H
 

@@ -158,6 +158,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
         .places = r->cfg->places,
         .failed_path = r->cfg->failed_path,
         .missing_path = r->cfg->missing_path,
+        .is_shard = r->cfg->shard.of > 0,
         .state = r->state,
         .figures = r->figures,
         .clock = r->cfg->clock,

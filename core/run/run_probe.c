@@ -133,7 +133,8 @@ static void probe_all(struct probing *p)
             probe_state(p, &p->cfg->files[i]);
     }
     for (size_t i = 0; i < p->cfg->n_sinks; i++)
-        probe_sink(p, &p->cfg->sinks[i]);
+        if (!p->cfg->sinks[i].ops->is_companion)
+            probe_sink(p, &p->cfg->sinks[i]);
     for (size_t i = 0; i < p->cfg->n_files; i++)
         probe_file(p, &p->cfg->files[i]);
     /* What concerns several of them: where one has failed, the text would be that one's again. */

@@ -136,6 +136,10 @@ static enum rc prepare(struct run *r, struct run_result *out, struct reports *re
 {
     out->published = !out->withheld; /* so the manifest says */
     enum rc rc = ledger_complete(r->outcomes.ledger, e);
+    if (r->cfg->shard.of && rc == RC_OK) {
+        (void)ledger_list_file(r->outcomes.ledger, false, &out->failed_list);
+        (void)ledger_list_file(r->outcomes.ledger, true, &out->missing_list);
+    }
     if (rc == RC_OK && r->cfg->schema_path && !out->withheld)
         rc = schema_file_write(&reports->schema, r->cfg, out, r->sequencer.schema, e);
     if (rc == RC_OK && r->cfg->manifest_path)
@@ -253,6 +257,7 @@ static void collect(struct run *r, struct run_result *out)
     if (r->figures)
         figures_compare_columns(r->figures, r->cfg->profile, r->sequencer.schema);
     out->figures = r->figures;
+    intake_list_digest(&r->intake, out->list_digest);
     out->replaced = r->sequencer.progress.sums.replaced;
     out->other_ids = r->sequencer.progress.sums.other_ids;
     out->beyond = r->sequencer.beyond;

@@ -3,6 +3,7 @@
 
 #include "core/base/blob.h"
 #include "sinks/csv/csv_file.h"
+#include "sinks/csv/csv_merge.h"
 #include "sinks/registry.h"
 #include "sinks/table_sink.h"
 
@@ -105,10 +106,12 @@ struct csv {
     struct table_sink base; /* first */
     struct csv_settings settings;
     struct run_columns run;
-    struct csv_file *files;       /* one for each target */
-    struct column_names *columns; /* of each file, after prepare() */
-    struct buf keys;              /* the first fields of all rows of a lead, encoded */
-    size_t provider_bytes;        /* of them, the first one and its delimiter */
+    struct csv_file *files;         /* one for each target */
+    struct column_names *columns;   /* of each file, after prepare() */
+    struct buf keys;                /* the first fields of all rows of a lead, encoded */
+    size_t provider_bytes;          /* of them, the first one and its delimiter */
+    const struct sink_merge *merge; /* of shards; NULL: this is a run */
+    struct csv_fields fields;       /* for that */
 };
 
 static struct csv *csv_of(struct table_sink *s)
@@ -126,6 +129,7 @@ static void csv_close(struct sink *sink)
     free(s->columns);
     free(s->files);
     buf_free(&s->keys);
+    csv_fields_free(&s->fields);
     table_sink_free(&s->base);
     free(s);
 }
@@ -261,6 +265,42 @@ static void csv_result(const struct sink *sink, struct sink_result *out)
     *out = (struct sink_result){.files = s->base.results, .n_files = s->base.targets.n};
 }
 
+/* ---- shards --------------------------------------------------------------------------------- */
+
+static enum rc csv_merge_begin(struct sink *sink, const struct sink_merge *in, struct err *e)
+{
+    struct csv *s = (struct csv *)sink;
+    s->merge = in;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < in->n_files; i++) {
+        size_t table = s->base.targets.items[i].table;
+        rc = csv_merge_columns(&s->files[i], in->schema, table, e);
+        for (size_t k = 0; rc == RC_OK && k < in->n_shards; k++)
+            rc = csv_merge_header(&s->files[i], in->files[k * in->n_files + i],
+                                  &in->columns[k * in->n_tables + table], e);
+    }
+    return rc;
+}
+
+static enum rc csv_merge_put(struct sink *sink, const struct merge_lead *lead, struct err *e)
+{
+    struct csv *s = (struct csv *)sink;
+    const struct sink_merge *in = s->merge;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < in->n_files; i++) {
+        size_t table = s->base.targets.items[i].table;
+        struct shard_file *from = in->files[lead->shard * in->n_files + i];
+        if (!lead->rows)
+            return shard_file_damaged(from, e);
+        for (uint32_t k = 0; rc == RC_OK && k < lead->rows[table]; k++)
+            rc = csv_merge_row(&s->files[i], from, &in->columns[lead->shard * in->n_tables + table],
+                               &s->fields, e);
+    }
+    return rc;
+}
+
+static const struct sink_merge_ops csv_merge_ops = {.begin = csv_merge_begin, .put = csv_merge_put};
+
 const struct sink_ops sink_csv = {
     .name = "csv",
     .help = "RFC 4180: one file per table in DIRECTORY/, or one table in a single file; the header "
@@ -268,6 +308,7 @@ const struct sink_ops sink_csv = {
     .opts = csv_opt_specs,
     .opts_size = sizeof(struct csv_opts),
     .target = NAMES_FILES,
+    .merge = &csv_merge_ops,
     .eighths = 28, /* a JSON cell, and with its quotes doubled */
     .check = csv_check,
     .needs = csv_needs,

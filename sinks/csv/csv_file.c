@@ -199,9 +199,14 @@ enum rc csv_file_put(struct csv_file *f, struct str keys, const struct row *row,
     extra_columns_clear(&f->columns, row);
     if (rc != RC_OK)
         return err_nomem(e);
+    return csv_file_end_row(f, e);
+}
+
+enum rc csv_file_end_row(struct csv_file *f, struct err *e)
+{
     if (f->scratch.cap > SPARE_BYTES)
         buf_free(&f->scratch);
-    rc = buf_err(&f->rows, e);
+    enum rc rc = buf_err(&f->rows, e);
     if (rc != RC_OK)
         return rc;
     f->n_rows++;

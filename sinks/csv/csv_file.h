@@ -63,6 +63,9 @@ enum rc csv_file_open(struct csv_file *f, const struct csv_settings *settings,
 /* Adds a row; `keys` are its fields in profile->key_columns, encoded. */
 enum rc csv_file_put(struct csv_file *f, struct str keys, const struct row *row, struct err *e);
 
+/* Behind a row that was appended to f->rows, encoded and with its end. */
+enum rc csv_file_end_row(struct csv_file *f, struct err *e);
+
 /* What was put is in the file, or in the text that is appended to `out`: one line, and its end. */
 enum rc csv_file_mark(struct csv_file *f, struct buf *out, struct err *e);
 /* What the last mark covers is on disk; as stream_sync(). */

@@ -37,6 +37,7 @@ static const struct option_spec parquet_opt_specs[] = {
     {.name = "row-group",
      AT(TEXT, row_group),
      .arg = "ROWS|SIZE",
+     .flags = OPTION_PACKING,
      .default_note = "32M, at most a 16th of --max-memory",
      .help =
          "end a row group after this many rows, or at this much memory (with K, M or G); up to three and "
@@ -45,6 +46,7 @@ static const struct option_spec parquet_opt_specs[] = {
      AT(CHOICE, compression),
      .choices = "zstd|gzip|none",
      .default_text = "zstd",
+     .flags = OPTION_PACKING,
      .help = "compression of the pages"},
     TYPED_OPTION_TYPES(AT(CHOICE, types)),
     {.name = "json",

@@ -6,6 +6,7 @@
 
 #include "core/base/blob.h"
 #include "sinks/record/record_columns.h"
+#include "sinks/record/record_merge.h"
 #include "sinks/stream.h"
 #include "sinks/table_files.h"
 
@@ -34,6 +35,9 @@ struct record_file {
     struct table_files targets;
     struct output *outputs; /* one for each of them */
     struct record_writer *writer;
+    const struct encoding *encoding;
+    const struct sink_merge *in; /* of shards; NULL: this is a run */
+    struct record_merge *merge;
     struct buf mark;
     bool marked;
     struct sink_file *results; /* after prepare() */
@@ -173,6 +177,7 @@ enum rc record_file_open(const struct record_file_kind *kind, struct sink **out,
         return err_nomem(e);
     f->sink.ops = kind->ops;
     f->cfg = *cfg;
+    f->encoding = kind->encoding;
     f->layout = layout_of(cfg);
     f->marked = from != NULL;
     buf_init(&f->mark, MARK_BYTES_MAX);
@@ -204,6 +209,7 @@ void record_file_close(struct sink *s)
     free(f->results);
     table_files_free(&f->targets);
     record_writer_free(f->writer);
+    record_merge_free(f->merge);
     buf_free(&f->mark);
     free(f);
 }
@@ -289,6 +295,56 @@ enum rc record_file_put(struct sink *s, const struct lead *const leads[], size_t
     return write_out(f, leads + first, n - first, e);
 }
 
+/* ---- shards --------------------------------------------------------------------------------- */
+
+static enum rc record_file_merge_begin(struct sink *s, const struct sink_merge *in, struct err *e)
+{
+    struct record_file *f = self(s);
+    const struct record_merge_cfg cfg = {.profile = f->cfg.profile,
+                                         .encoding = f->encoding,
+                                         .layout = f->layout,
+                                         .n_ending = f->run.n,
+                                         .in = in};
+    f->in = in;
+    return record_merge_new(&f->merge, &cfg, e);
+}
+
+/* `n` records of the i-th file. */
+static enum rc take_records(struct record_file *f, const struct merge_lead *lead, size_t i,
+                            size_t table, uint32_t n, struct err *e)
+{
+    struct output *o = &f->outputs[i];
+    struct shard_file *from = f->in->files[lead->shard * f->in->n_files + i];
+    enum rc rc = RC_OK;
+    for (uint32_t k = 0; rc == RC_OK && k < n; k++) {
+        rc = record_merge_take(f->merge, &o->records, from, lead->shard, table, e);
+        if (rc == RC_OK && o->records.len >= WRITE_BYTES)
+            rc = write_out(f, NULL, 0, e);
+    }
+    o->n_records += rc == RC_OK ? n : 0;
+    return rc;
+}
+
+static enum rc record_file_merge_put(struct sink *s, const struct merge_lead *lead, struct err *e)
+{
+    struct record_file *f = self(s);
+    enum rc rc = RC_OK;
+    if (f->layout == LAYOUT_LEAD || f->layout == LAYOUT_RAW)
+        return take_records(f, lead, 0, 0, 1, e);
+    if (!lead->rows)
+        return shard_file_damaged(f->in->files[lead->shard * f->in->n_files], e);
+    for (size_t i = 0; f->layout == LAYOUT_TABLE && rc == RC_OK && i < f->targets.n; i++) {
+        size_t table = f->outputs[i].target->table;
+        rc = take_records(f, lead, i, table, lead->rows[table], e);
+    }
+    for (size_t i = 0; f->layout == LAYOUT_ROWS && rc == RC_OK && i < f->in->n_tables; i++)
+        rc = take_records(f, lead, 0, i, lead->rows[i], e);
+    return rc;
+}
+
+const struct sink_merge_ops record_file_merge = {.begin = record_file_merge_begin,
+                                                 .put = record_file_merge_put};
+
 /* ---- mark, end ------------------------------------------------------------------------------ */
 
 enum rc record_file_mark(struct sink *s, struct sink_mark *out, struct err *e)
@@ -351,7 +407,7 @@ static void describe(struct sink_file *file, const struct output *o)
 enum rc record_file_prepare(struct sink *s, struct buf *text, struct err *e)
 {
     struct record_file *f = self(s);
-    enum rc rc = RC_OK;
+    enum rc rc = write_out(f, NULL, 0, e); /* of shards, the last of what was merged */
     for (size_t i = 0; rc == RC_OK && i < f->targets.n; i++)
         rc = stream_prepare(f->outputs[i].stream, text, e);
     for (size_t i = 0; rc == RC_OK && i < f->targets.n; i++) {

@@ -45,6 +45,8 @@ enum rc record_file_paths(const struct record_file_kind *kind, const struct sink
 enum rc record_file_open(const struct record_file_kind *kind, struct sink **out,
                          const struct sink_cfg *cfg, const struct sink_mark *from, struct err *e);
 
+extern const struct sink_merge_ops record_file_merge;
+
 /* As struct sink_ops has them. */
 enum rc record_file_put(struct sink *s, const struct lead *const leads[], size_t n, struct err *e);
 enum rc record_file_mark(struct sink *s, struct sink_mark *out, struct err *e);
@@ -81,10 +83,11 @@ void record_file_close(struct sink *s);
     }
 
 #define RECORD_FILE_OPS(name)                                                                      \
-    .opts_size = sizeof(struct record_file_opts), .target = NAMES_FILES, .needs = name##_needs,    \
-    .check = name##_check, .paths = name##_paths, .open = name##_open, .put = record_file_put,     \
-    .mark = record_file_mark, .sync = record_file_sync, .prepare = record_file_prepare,            \
-    .commit = record_file_commit, .abort = record_file_abort, .recover = name##_recover,           \
-    .on_stop = SINK_STOP_KEEP, .result = record_file_result, .close = record_file_close
+    .opts_size = sizeof(struct record_file_opts), .target = NAMES_FILES,                           \
+    .merge = &record_file_merge, .needs = name##_needs, .check = name##_check,                     \
+    .paths = name##_paths, .open = name##_open, .put = record_file_put, .mark = record_file_mark,  \
+    .sync = record_file_sync, .prepare = record_file_prepare, .commit = record_file_commit,        \
+    .abort = record_file_abort, .recover = name##_recover, .on_stop = SINK_STOP_KEEP,              \
+    .result = record_file_result, .close = record_file_close
 
 #endif

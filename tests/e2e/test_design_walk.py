@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ["check", "cmake", "cmd", "core", "docs", "monitor", "scripts", "sinks", "tests"]
+FOLDERS = ["check", "cmake", "cmd", "core", "docs", "merge", "monitor", "scripts", "sinks", "tests"]
 STEP = re.compile(r"^\| \d+ \| `([^`]+\.c)` `(\w+)\(\)` \|", re.M)
 ROW = re.compile(r"^\| [^|]+ \| (.+) \|$", re.M)
 FUNCTIONS = re.compile(r"`[^`]+\.c` `\w+\(\)`(, (`[^`]+\.c` )?`\w+\(\)`)*")

@@ -1,0 +1,35 @@
+/* The undocumented columns of all shards together, as one run would have found and named them. */
+#ifndef LEADPIPE_COLUMN_UNION_H
+#define LEADPIPE_COLUMN_UNION_H
+
+#include "merge/lead_order.h"
+#include "sinks/merge.h"
+
+struct shard_columns { /* of one table in one shard: what struct merge_columns points to */
+    uint32_t *index, *position;
+    struct str *names; /* each malloc'd */
+    size_t n, cap, names_cap;
+};
+
+struct table_firsts { /* of the schema's columns: which lead had it first */
+    struct merge_first *items;
+    size_t n, cap;
+};
+
+struct column_union {
+    const struct shard_set *set;
+    size_t n_tables;
+    struct schema *schema;
+    struct shard_columns *shards;  /* [shard * n_tables + table] */
+    struct merge_columns *columns; /* likewise */
+    struct table_firsts *tables;
+    const struct merge_first **first; /* tables[i].items */
+    uint64_t n_leads;
+};
+
+/* Reads all leads of the set. RC_USAGE: one run would have had more columns than it may; RC_SYNTAX: a file is not what a
+ * manifest says; RC_IO, RC_NOMEM. column_union_free() is due after a failure, too. */
+enum rc column_union_make(struct column_union *u, const struct shard_set *set, struct err *e);
+void column_union_free(struct column_union *u);
+
+#endif

@@ -1,0 +1,64 @@
+#include "merge/lead_order.h"
+
+#include <stdlib.h>
+
+#define ROOM_ALL ((size_t)16 << 20)
+#define ROOM_MIN ((size_t)8 << 10)
+#define ROOM_MAX ((size_t)256 << 10)
+
+/* The lead that the shard has next goes into the heap. */
+static enum rc advance(struct lead_order *o, size_t shard, struct err *e)
+{
+    struct shard_rows *r = &o->rows[shard];
+    enum rc rc = shard_rows_next(r, e);
+    if (rc == RC_OK && r->lead.n_tables != 0 && r->lead.n_tables != o->set->profile->n_tables)
+        return shard_file_damaged(r->file, e);
+    if (rc == RC_OK)
+        shard_heap_put(&o->heap, (struct shard_heap_item){r->lead.number, shard});
+    if (rc == RC_END && r->n != o->set->shards[shard].leads.rows)
+        return shard_file_damaged(r->file, e);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+enum rc lead_order_open(struct lead_order *o, const struct shard_set *set, struct err *e)
+{
+    size_t room = ROOM_ALL / set->n;
+    room = room < ROOM_MIN ? ROOM_MIN : room > ROOM_MAX ? ROOM_MAX : room;
+    *o = (struct lead_order){.set = set, .last = set->n};
+    o->rows = calloc(set->n, sizeof *o->rows);
+    o->heap.items = calloc(set->n, sizeof *o->heap.items);
+    if (!o->rows || !o->heap.items)
+        return err_nomem(e);
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < set->n; i++) {
+        rc = shard_rows_open(&o->rows[i], &set->shards[i], room, e);
+        if (rc == RC_OK)
+            rc = shard_rows_header(&o->rows[i], NULL, NULL, e);
+        if (rc == RC_OK)
+            rc = advance(o, i, e);
+    }
+    return rc;
+}
+
+void lead_order_close(struct lead_order *o)
+{
+    for (size_t i = 0; o->rows && i < o->set->n; i++)
+        shard_rows_close(&o->rows[i]);
+    free(o->rows);
+    free(o->heap.items);
+    *o = (struct lead_order){0};
+}
+
+enum rc lead_order_next(struct lead_order *o, size_t *shard, struct err *e)
+{
+    if (o->last < o->set->n) {
+        enum rc rc = advance(o, o->last, e);
+        if (rc != RC_OK)
+            return rc;
+        o->at++;
+    }
+    if (o->heap.n == 0)
+        return RC_END;
+    o->last = *shard = shard_heap_take(&o->heap).shard;
+    return RC_OK;
+}

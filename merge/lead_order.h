@@ -1,0 +1,25 @@
+/* All leads that have rows, of all shards, in the order of the list of IDs (with --order any: in that of each shard, as
+ * far as possible). The same each time that it is opened. */
+#ifndef LEADPIPE_LEAD_ORDER_H
+#define LEADPIPE_LEAD_ORDER_H
+
+#include "merge/shard_heap.h"
+#include "merge/shard_rows.h"
+#include "merge/shard_set.h"
+
+struct lead_order {
+    const struct shard_set *set;
+    struct shard_rows *rows; /* of each shard */
+    struct shard_heap heap;
+    size_t last; /* the shard of the lead at hand; the number of shards: none yet */
+    uint64_t at; /* leads before the one at hand */
+};
+
+/* Errors as shard_rows_open()'s. lead_order_close() is due after a failure, too. */
+enum rc lead_order_open(struct lead_order *o, const struct shard_set *set, struct err *e);
+void lead_order_close(struct lead_order *o); /* a zeroed one, too */
+
+/* The next lead: o->rows[*shard] has it at hand. RC_END, as shard_rows_next(). */
+enum rc lead_order_next(struct lead_order *o, size_t *shard, struct err *e);
+
+#endif

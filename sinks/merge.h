@@ -1,0 +1,55 @@
+/* How the files that shards have written with a sink become one: `leadpipe merge`.
+ *
+ * A sink that can do it has a struct sink_merge_ops. The caller makes an instance with the sink's own open(), as for a
+ * run, and then hands it all leads in the order of the list: by begin() and put() below in place of the sink's put().
+ * The rows of a lead are what its shard's files have next. prepare(), commit(), abort(), result() and close() are the
+ * sink's own again, so a file that was merged appears, and is described, as any other. */
+#ifndef LEADPIPE_SINKS_MERGE_H
+#define LEADPIPE_SINKS_MERGE_H
+
+#include "core/flatten/schema.h"
+#include "core/sink.h"
+#include "sinks/shard_file.h"
+
+#define MERGE_NO_COLUMN UINT32_MAX
+
+/* The undocumented columns of a table in one shard. */
+struct merge_columns {
+    const uint32_t *index;    /* of each, in the shard's order: its index in the schema of all */
+    const uint32_t *position; /* of each of all: in the shard's order, or MERGE_NO_COLUMN */
+    const struct str *names;  /* that they have in the shard */
+    uint32_t n;
+    bool is_same;     /* the same columns as the first `n` of all */
+    bool is_in_order; /* of all, as far as the shard has them; and names are the same */
+};
+
+/* Where a column appears first. */
+struct merge_first {
+    uint64_t at;  /* before which lead, counted from 0 over all */
+    uint32_t row; /* of its rows in the table */
+};
+
+struct sink_merge {
+    size_t n_shards;
+    size_t n_tables;                        /* of the profile */
+    size_t n_files;                         /* of a shard: those of the sink, in its order */
+    struct shard_file **files;              /* [shard * n_files + i] */
+    const struct merge_columns *columns;    /* [shard * n_tables + table] */
+    const struct schema *schema;            /* of all */
+    const struct merge_first *const *first; /* of each table: of each column of the schema */
+};
+
+struct merge_lead {
+    size_t shard;
+    uint64_t at;          /* which of all leads that have rows, from 0 */
+    const uint32_t *rows; /* of each table; NULL: outputs have payloads alone */
+};
+
+struct sink_merge_ops {
+    /* `in` lives until the sink is closed. RC_NOMEM, RC_IO; RC_SYNTAX as put(). */
+    enum rc (*begin)(struct sink *s, const struct sink_merge *in, struct err *e);
+    /* RC_SYNTAX: a file of the shard is not what it should be (shard_file_damaged()); RC_IO, RC_NOMEM. */
+    enum rc (*put)(struct sink *s, const struct merge_lead *lead, struct err *e);
+};
+
+#endif
