@@ -123,8 +123,10 @@ static void put_sink(struct page *p, const char *spec, const struct sink_result 
 void report_put_sinks(struct page *p, const struct report *r)
 {
     report_open_section(p, "Sinks");
-    for (size_t i = 0; i < r->cfg->n_sinks; i++)
-        put_sink(p, r->cfg->sinks[i].cfg.spec, &r->result->sinks[i], r->result);
+    for (size_t i = 0; i < r->cfg->n_sinks; i++) {
+        if (!r->cfg->sinks[i].ops->is_companion)
+            put_sink(p, r->cfg->sinks[i].cfg.spec, &r->result->sinks[i], r->result);
+    }
     report_close_section(p);
 }
 
