@@ -278,6 +278,6 @@ void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_r
     text_notes(out, r);
     text_beyond(out, cfg, &r->beyond);
     for (size_t i = 0; i < cfg->n_sinks; i++)
-        if (!cfg->sinks[i].ops->is_companion)
+        if (!run_sink_is_companion(&cfg->sinks[i]))
             text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r);
 }

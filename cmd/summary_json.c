@@ -152,7 +152,7 @@ void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_r
     add_counts(out, cfg, r);
     buf_adds(out, ",\"sinks\":[");
     for (size_t i = 0; i < cfg->n_sinks; i++) {
-        if (cfg->sinks[i].ops->is_companion)
+        if (run_sink_is_companion(&cfg->sinks[i]))
             continue;
         if (i)
             buf_addc(out, ',');

@@ -124,7 +124,7 @@ void report_put_sinks(struct page *p, const struct report *r)
 {
     report_open_section(p, "Sinks");
     for (size_t i = 0; i < r->cfg->n_sinks; i++) {
-        if (!r->cfg->sinks[i].ops->is_companion)
+        if (!run_sink_is_companion(&r->cfg->sinks[i]))
             put_sink(p, r->cfg->sinks[i].cfg.spec, &r->result->sinks[i], r->result);
     }
     report_close_section(p);

@@ -242,7 +242,7 @@ static void write_shard(struct buf *b, const struct run_cfg *cfg, const struct r
     if (r->list_digest[0])
         text(b, "list", r->list_digest);
     for (size_t i = 0; r->published && i < cfg->n_sinks; i++) {
-        if (cfg->sinks[i].ops->is_companion && r->sinks[i].n_files)
+        if (run_sink_is_companion(&cfg->sinks[i]) && r->sinks[i].n_files)
             write_single(b, cfg, "leads", &r->sinks[i].files[0]);
     }
     if (r->published && r->failed_list.path)
@@ -278,7 +278,7 @@ static void write_all(struct buf *b, const struct run_cfg *cfg, const struct run
     write_requests(b, &r->http, cfg->merged_of > 0);
     open_in(b, "sinks", '[');
     for (size_t i = 0; i < cfg->n_sinks; i++)
-        if (!cfg->sinks[i].ops->is_companion)
+        if (!run_sink_is_companion(&cfg->sinks[i]))
             write_sink(b, cfg, i, r);
     close_in(b, ']');
     close_in(b, '}');

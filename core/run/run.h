@@ -30,6 +30,12 @@ struct run_sink_cfg {
     const char *identity; /* what it writes and where, without secrets; for a state */
 };
 
+/* Nobody asked for it with -t: see sink.h. */
+static inline bool run_sink_is_companion(const struct run_sink_cfg *s)
+{
+    return s->ops && s->ops->is_companion;
+}
+
 /* A file that an option names. For one that is read, messages show the option and not the path, which may
  * be a secret that was given by mistake. */
 struct run_file {

@@ -133,7 +133,7 @@ static void probe_all(struct probing *p)
             probe_state(p, &p->cfg->files[i]);
     }
     for (size_t i = 0; i < p->cfg->n_sinks; i++)
-        if (!p->cfg->sinks[i].ops->is_companion)
+        if (!run_sink_is_companion(&p->cfg->sinks[i]))
             probe_sink(p, &p->cfg->sinks[i]);
     for (size_t i = 0; i < p->cfg->n_files; i++)
         probe_file(p, &p->cfg->files[i]);
