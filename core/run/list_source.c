@@ -10,9 +10,10 @@ struct list_source {
     struct state *state; /* NULL: none */
     size_t n_params;
     enum stage stage;
-    uint64_t at;     /* of RECORDED and BEFORE: as state_list_take() */
-    struct buf pack; /* of the part at hand ... */
-    struct str rest; /* ... those of its leads that were not handed out */
+    uint64_t at;        /* of RECORDED and BEFORE: as state_list_take() */
+    struct buf pack;    /* of the part at hand ... */
+    struct str rest;    /* ... those of its leads that were not handed out */
+    bool is_incomplete; /* a list did not end */
     /* Of what was listed before. */
     struct buf
         taken_bits; /* which of these leads are leads of this run: the others were listed again */
@@ -29,8 +30,10 @@ static enum rc take_from_state(struct list_source *s, enum state_listed which, s
 {
     struct list_part part;
     enum rc rc = s->state ? state_list_take(s->state, which, &s->at, &part, &s->pack, e) : RC_END;
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
         s->rest = part.pack;
+        s->is_incomplete |= which == STATE_LISTED && part.end == LIST_PART_INCOMPLETE;
+    }
     return rc;
 }
 
@@ -40,8 +43,10 @@ static enum rc take_from_queue(struct list_source *s, struct err *e)
     enum rc rc = list_queue_take(s->queue, &part, &s->pack, e);
     if (rc == RC_OK && s->state)
         rc = state_list_put(s->state, &part, e);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
         s->rest = part.pack;
+        s->is_incomplete |= part.end == LIST_PART_INCOMPLETE;
+    }
     return rc;
 }
 
@@ -183,7 +188,18 @@ static enum rc put_kept(struct keeping *k, struct err *e)
     return rc;
 }
 
-static enum rc keep_failed(struct keeping *k, struct str rest, struct err *e)
+/* Is the lead with that sequence number to be kept? */
+static enum rc is_kept(const struct list_source *s, uint64_t seq, bool *out, struct err *e)
+{
+    bool is_missing = false;
+    if (!s->is_incomplete)
+        return state_has_failed(s->state, seq, out, e);
+    enum rc rc = state_is_missing(s->state, seq, &is_missing, e);
+    *out = !is_missing;
+    return rc;
+}
+
+static enum rc keep_some(struct keeping *k, struct str rest, struct err *e)
 {
     struct list_source *s = k->source;
     struct str id, params[PROFILE_PARAMS_MAX];
@@ -191,11 +207,11 @@ static enum rc keep_failed(struct keeping *k, struct str rest, struct err *e)
     while (rc == RC_OK && k->before < s->n_before && rest.len &&
            list_pack_take(&rest, s->n_params, &id, params)) {
         uint64_t bit = k->before++;
-        bool has_failed = false;
+        bool keeps = false;
         if (!(s->taken_bits.data[bit / 8] >> bit % 8 & 1))
             continue;
-        rc = state_has_failed(s->state, k->seq++, &has_failed, e);
-        if (rc != RC_OK || !has_failed)
+        rc = is_kept(s, k->seq++, &keeps, e);
+        if (rc != RC_OK || !keeps)
             continue;
         list_pack_add(&k->pack, id, params, s->n_params);
         k->n++;
@@ -205,7 +221,12 @@ static enum rc keep_failed(struct keeping *k, struct str rest, struct err *e)
     return rc;
 }
 
-enum rc list_source_keep_failed(struct list_source *s, uint64_t n_unique, struct err *e)
+uint64_t list_source_once_more(const struct list_source *s)
+{
+    return s->n_taken;
+}
+
+enum rc list_source_keep(struct list_source *s, uint64_t n_unique, struct err *e)
 {
     struct list_part part;
     struct keeping k = {.source = s, .seq = n_unique - s->n_taken};
@@ -217,7 +238,7 @@ enum rc list_source_keep_failed(struct list_source *s, uint64_t n_unique, struct
     while (rc == RC_OK) {
         rc = state_list_take(s->state, STATE_LISTED_BEFORE, &at, &part, &s->pack, e);
         if (rc == RC_OK)
-            rc = keep_failed(&k, part.pack, e);
+            rc = keep_some(&k, part.pack, e);
     }
     if (rc == RC_END)
         rc = put_kept(&k, e);

@@ -19,8 +19,10 @@ struct id_source *list_source(struct list_source *s);
 /* Before the first lead: the list is in this state, which outlives the source. */
 void list_source_use(struct list_source *s, struct state *state);
 
-/* At the run's end: leads that were asked for once more, and failed, are to be asked for by the next run, too.
- * `n_unique`: leads of the whole run. As the state's functions. */
-enum rc list_source_keep_failed(struct list_source *s, uint64_t n_unique, struct err *e);
+/* At the run's end, how many leads were asked for once more. */
+uint64_t list_source_once_more(const struct list_source *s);
+/* Likewise: those of them that failed are to be asked for by the next run, too; where a list did not end, so that they
+ * may be on it, all that are not missing. `n_unique`: leads of the whole run. As the state's functions. */
+enum rc list_source_keep(struct list_source *s, uint64_t n_unique, struct err *e);
 
 #endif

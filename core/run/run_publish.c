@@ -102,7 +102,7 @@ static enum rc note_end(struct run *r, const struct run_result *out, const struc
         texts[r->n_sinks + RUN_TEXT_LISTS] = buf_str(&lists);
         texts[r->n_sinks + RUN_TEXT_REPORTS] = buf_str(&last);
         if (r->list_source)
-            rc = list_source_keep_failed(r->list_source, out->ids.unique, e);
+            rc = list_source_keep(r->list_source, out->ids.unique, e);
         if (rc == RC_OK)
             rc = state_publish(r->state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
     }
@@ -167,10 +167,22 @@ static enum rc make_visible(struct run *r, struct run_result *out, const struct 
     return rc;
 }
 
+/* They are leads of the run that are not on the list: without that, its counts would be a riddle. */
+static void tell_once_more(const struct run *r)
+{
+    uint64_t n = r->list_source ? list_source_once_more(r->list_source) : 0;
+    if (n)
+        log_msg(r->cfg->log, LOG_LEVEL_INFO, r->cfg->state_path,
+                "%llu lead%s that the run before had listed %s not listed any more, and requested "
+                "once more",
+                (unsigned long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+}
+
 static void publish(struct run *r, struct run_result *out)
 {
     struct reports reports = {NULL, NULL};
     struct err e;
+    tell_once_more(r);
     enum rc rc = prepare(r, out, &reports, &e);
     if (rc == RC_OK)
         rc = make_visible(r, out, &reports, &e);

@@ -153,6 +153,7 @@ enum rc state_each_failure(struct state *s, enum rc (*fn)(void *ctx, struct str 
 /* Its line in the list of missing leads; one a lead, as above. Forgotten by state_rewind() with
  * the failures. */
 enum rc state_miss(struct state *s, uint64_t seq, struct str row, struct err *e);
+enum rc state_is_missing(struct state *s, uint64_t seq, bool *out, struct err *e);
 /* As state_each_failure(). */
 enum rc state_count_missing(struct state *s, uint64_t *out, struct err *e);
 enum rc state_each_missing(struct state *s, enum rc (*fn)(void *ctx, struct str row, struct err *e),

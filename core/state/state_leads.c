@@ -37,18 +37,23 @@ enum rc state_count_failures(struct state *s, struct state_failures *out, struct
     return state_leave(s, rc);
 }
 
-enum rc state_has_failed(struct state *s, uint64_t seq, bool *out, struct err *e)
+static enum rc has_row(struct state *s, enum state_sql sql, uint64_t seq, bool *out, struct err *e)
 {
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
-    struct query q = query_of(s, SQL_FAILURE_HAS);
+    struct query q = query_of(s, sql);
     query_int(&q, (int64_t)seq);
     rc = query_row(&q, e);
     query_end(&q);
     if (rc == RC_OK || rc == RC_END)
         *out = rc == RC_OK;
     return state_leave(s, rc == RC_END ? RC_OK : rc);
+}
+
+enum rc state_has_failed(struct state *s, uint64_t seq, bool *out, struct err *e)
+{
+    return has_row(s, SQL_FAILURE_HAS, seq, out, e);
 }
 
 struct failure_row {
@@ -136,6 +141,11 @@ enum rc state_miss(struct state *s, uint64_t seq, struct str row, struct err *e)
     query_text(&q, row);
     query_checksum(&q);
     return state_leave(s, query_run(&q, e));
+}
+
+enum rc state_is_missing(struct state *s, uint64_t seq, bool *out, struct err *e)
+{
+    return has_row(s, SQL_MISSING_HAS, seq, out, e);
 }
 
 /* As failure_line(). */

@@ -157,6 +157,7 @@
     X(MISSING_PUT, "REPLACE INTO missing(seq, line, checksum) VALUES (?, ?, ?)")                       \
     X(MISSING_EACH, "SELECT seq, line, checksum FROM missing ORDER BY seq")                            \
     X(MISSING_COUNT, "SELECT count(*) FROM missing")                                                   \
+    X(MISSING_HAS, "SELECT 1 FROM missing WHERE seq = ?")                                              \
     X(MISSING_DROP_ONE, "DELETE FROM missing WHERE seq = ?")                                           \
     X(MISSING_DROP_FROM, "DELETE FROM missing WHERE seq >= ?")                                         \
     X(MISSING_DROP, "DELETE FROM missing")                                                             \

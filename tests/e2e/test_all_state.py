@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 import conftest
+import rigs
 import runs
 from test_all import exported, tiny
 from test_hostile_state import checksum
@@ -45,6 +46,7 @@ class Listing:
     def run(self, *more, status=0):
         done = self.leadpipe(*self.words(*more), env=self.sandbox.env)
         assert done.returncode == status, done.stderr
+        self.stderr = done.stderr
         return done
 
     def ids(self):
@@ -361,7 +363,8 @@ def test_asked_for_once_more(omni):
     assert sorted(night(omni, leads)) == leads
     faults = {"tiny-2": "missing", "tiny-5": "status=400"}
     left = [lead for lead in leads if lead not in ("tiny-2", "tiny-4", "tiny-5")] + ["plain-1"]
-    assert sorted(night(omni, left, faults=faults, status=3)) == sorted(left + ["tiny-2", "tiny-4", "tiny-5"])
+    assert sorted(night(omni, left, "--verbose", faults=faults, status=3)) == sorted(left + ["tiny-2", "tiny-4", "tiny-5"])
+    assert "3 leads that the run before had listed are not listed any more, and requested once more" in omni.stderr
     assert exported(omni.folder / "out") == left + ["tiny-4"]
     assert [row["id"] for row in runs.json_lines(omni.folder / "g")] == ["tiny-2"]
     assert [row["id"] for row in runs.json_lines(omni.folder / "f")] == ["tiny-5"]
@@ -410,11 +413,38 @@ def test_what_was_listed_elsewhere_is_not_asked_for(leadpipe, sandbox, control, 
     assert len([request for request in one.control.requests()[before:] if "/leads/" in request["target"]]) == 32
 
 
+def test_a_list_that_does_not_end_forgets_nothing(omni):
+    """Each night: what is behind its end may still be there."""
+    leads = omni.all()
+    night(omni, leads)
+    for _ in range(2):
+        omni.list(token="loop")
+        omni.run(status=3)
+        assert sorted(exported(omni.folder / "out")) == sorted(leads)
+
+
 def test_a_run_of_ids_forgets_nothing(omni):
     night(omni, tiny(5))
     done = omni.leadpipe("export", *omni.provided(), "--state", STATE, "-t", "ndjson:out", "--id", "plain-1", env=omni.sandbox.env)
     assert done.returncode == 0, done.stderr
     assert sorted(night(omni, tiny(4))) == sorted(tiny(5))
+
+
+@rigs.needs_library
+def test_cut_off_while_it_is_published(omni):
+    """The next part only publishes; which leads the one after that has to ask for is in the state."""
+    leads = tiny(6)
+    night(omni, leads)
+    omni.control.set(faults={"tiny-4": "status=400"})
+    omni.leads = {"": leads[:4]}
+    omni.list()
+    faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(omni.folder), "FAULTFS_RULES": "op=rename path=out kill=before"}
+    done = omni.leadpipe(*omni.words(), env={**omni.sandbox.env, **faults})
+    assert done.returncode == -signal.SIGKILL and exported(omni.folder / "out") == leads
+    before = len(omni.control.requests())
+    omni.run(status=3)
+    assert len(omni.control.requests()) == before and exported(omni.folder / "out") == [*leads[:4], "tiny-5"]
+    assert sorted(night(omni, leads[:4])) == leads[:5]
 
 
 def test_changed_only(omni):

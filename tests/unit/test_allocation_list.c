@@ -149,7 +149,7 @@ static enum rc work_run(void *ctx, struct err *e)
     if (rc == RC_OK)
         rc = state_fail(w->state, 5, false, STR("{}\n"), STR("why"), e);
     if (rc == RC_OK)
-        rc = list_source_keep_failed(w->source, 8, e);
+        rc = list_source_keep(w->source, 8, e);
     return rc == RC_OK ? state_settle(w->state, e) : rc;
 }
 

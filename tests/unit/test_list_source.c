@@ -93,7 +93,7 @@ static void without_a_state(void **state)
     expect(&w, "abc");
     assert_int_equal(list_queue_ahead(w.queue), 0);
     struct err e = {0};
-    OK(list_source_keep_failed(w.source, 3, &e));
+    OK(list_source_keep(w.source, 3, &e));
     world_close(&w);
 }
 
@@ -161,7 +161,37 @@ static void those_that_were_listed_before(void **state)
         expect(&w, nights[i].want);
         if (nights[i].failed)
             OK(state_fail(s, nights[i].failed, false, STR("{}\n"), STR("why"), &e));
-        OK(list_source_keep_failed(w.source, strlen(nights[i].list) + strlen(nights[i].taken), &e));
+        OK(list_source_keep(w.source, strlen(nights[i].list) + strlen(nights[i].taken), &e));
+        world_close(&w);
+        finish(s);
+    }
+    state_close(s);
+}
+
+/* Those behind the end may be on the list: none of them is forgotten until it is missing. */
+static void a_list_that_did_not_end(void **state)
+{
+    (void)state;
+    struct world w;
+    struct err e = {0};
+    struct state *s = open_ok("s");
+    static const char *const want[] = {"abcde", "a*a*b*c*d*e", "b*a*b*d*e", "b*b*a*d*e"};
+    static const char *const listed[] = {"abcde", "a", "b", "b"};
+    static const char *const taken[] = {"", "bcde", "ade", "ade"};
+    for (size_t i = 0; i < 4; i++) {
+        bool is_missing = true;
+        begin(s);
+        world_open(&w, s);
+        w.taken = taken[i];
+        list(&w, listed[i], i == 0 ? LIST_PART_COMPLETE : LIST_PART_INCOMPLETE);
+        assert_int_equal(take(&w, 99), RC_END);
+        expect(&w, want[i]);
+        if (i == 1) /* c: the second of the four that were taken */
+            OK(state_miss(s, 2, STR("{}\n"), &e));
+        OK(state_is_missing(s, 2, &is_missing, &e));
+        assert_int_equal(is_missing, i == 1);
+        assert_int_equal(list_source_once_more(w.source), strlen(taken[i]));
+        OK(list_source_keep(w.source, strlen(listed[i]) + strlen(taken[i]), &e));
         world_close(&w);
         finish(s);
     }
@@ -190,6 +220,7 @@ int main(void)
         IN_FOLDER(without_a_state),
         IN_FOLDER(a_resumed_run_has_the_same_list),
         IN_FOLDER(those_that_were_listed_before),
+        IN_FOLDER(a_list_that_did_not_end),
         IN_FOLDER(a_run_that_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
