@@ -38,16 +38,16 @@ static void job_end(void *ctx, enum rc rc, struct buf *out)
     job_file_free(&w->job);
 }
 
-#define NIGHT                                                                                      \
-    "provider: omni\nids: [a.txt, &b \"b.txt\"]\nall: false\nverbose: 2\nto:\n"                    \
-    "  - csv: {target: out/, gzip: 6}\n  - webhook: {target: 'https://h.example/${TEST_JOB}'}\n"   \
-    "failed: out/failed.ndjson\nparam: [a=1, b=2]\nquiet: true\n"
+static const char night[] =
+    "provider: omni\nids: [a.txt, &b \"b.txt\"]\nall: false\nverbose: 2\nto:\n"
+    "  - csv: {target: out/, gzip: 6}\n  - webhook: {target: 'https://h.example/${TEST_JOB}'}\n"
+    "failed: out/failed.ndjson\nparam: [a=1, b=2]\nquiet: true\n";
 
 static void job_files(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        NIGHT,
+        night,
         "{\"provider\": \"omni\", \"to\": [{\"ndjson\": {\"target\": \"-\"}}]}",
         /* what is refused keeps the options that say how that is reported */
         "metrics: night.prom\nping: https://hc.example/1\nnonsense: 1\n",
