@@ -6,7 +6,8 @@
 #include "monitor/scale.h"
 
 #define SPANS_LISTED_MAX 12
-#define SPAN_WIDTH_MIN 2.0 /* of CHART_WIDTH: to be seen */
+#define IN_FLIGHT_US_MIN INT64_C(500000) /* of less there are too few samples */
+#define SPAN_WIDTH_MIN 2.0               /* of CHART_WIDTH: to be seen */
 
 /* Of the timeline what is shown: whole intervals, the last of which may be longer or shorter than the others. */
 struct shown {
@@ -301,7 +302,8 @@ void report_put_time(struct page *p, const struct report *r)
     struct shown s = shown_of(t);
     report_open_section(p, "Over time");
     put_leads(p, t, &s);
-    put_in_flight(p, t, &s);
+    if (t->end_us >= IN_FLIGHT_US_MIN)
+        put_in_flight(p, t, &s);
     page_raw(p, "<ul class=\"spans\">\n");
     put_span_list(p, t, TIMELINE_DOWN, "The provider was down");
     put_span_list(p, t, TIMELINE_HELD, "Requests were held back (Retry-After or 429)");
