@@ -27,7 +27,7 @@ const struct option_spec merge_option_specs[] = {
         .flags = OPTION_REQUIRED | OPTION_SINK,
         .help =
             "which outputs of the shards become one, and where: KIND[,OPTION...]:TARGET, with the "
-            "options that the shards had; csv, ndjson or msgpack; repeatable",
+            "options that the shards had; csv, ndjson, msgpack or parquet; repeatable",
     },
     {
         .name = "failed",

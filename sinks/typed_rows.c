@@ -259,6 +259,13 @@ static enum rc end_misfits(struct typed_table *t, struct err *e)
     return RC_OK;
 }
 
+enum rc typed_table_add(struct typed_table *t, const struct column *column)
+{
+    uint32_t position;
+    enum rc rc = extra_columns_position(&t->extra, column, &position);
+    return rc == RC_OK ? grow_columns(t) : rc;
+}
+
 enum rc typed_table_row(struct typed_table *t, const struct lead *lead, const struct row *row,
                         struct typed_row *out, struct err *e)
 {

@@ -85,6 +85,9 @@ const struct table_column *typed_table_last_column(const struct typed_table *t, 
  * Not with as_text. */
 void typed_table_set_type(struct typed_table *t, size_t i, enum column_type type);
 
+/* Makes the undocumented column, as the first row that has it would. RC_NOMEM. */
+enum rc typed_table_add(struct typed_table *t, const struct column *column);
+
 /* RC_NOMEM. */
 enum rc typed_table_row(struct typed_table *t, const struct lead *lead, const struct row *row,
                         struct typed_row *out, struct err *e);

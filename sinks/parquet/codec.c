@@ -86,3 +86,65 @@ enum rc codec_compress(struct codec *c, const struct buf *in, struct buf *out)
     buf_add_str(out, buf_str(in));
     return buf_rc(out);
 }
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+struct decoder {
+    ZSTD_DCtx *zstd;
+    struct libdeflate_decompressor *deflate;
+};
+
+enum rc decoder_new(struct decoder **out)
+{
+    struct decoder *d = calloc(1, sizeof *d);
+    if (!d)
+        return RC_NOMEM;
+    d->zstd = ZSTD_createDCtx();
+    d->deflate = libdeflate_alloc_decompressor();
+    if (!d->zstd || !d->deflate) {
+        decoder_free(d);
+        return RC_NOMEM;
+    }
+    *out = d;
+    return RC_OK;
+}
+
+void decoder_free(struct decoder *d)
+{
+    if (!d)
+        return;
+    (void)ZSTD_freeDCtx(d->zstd);
+    libdeflate_free_decompressor(d->deflate);
+    free(d);
+}
+
+enum rc decoder_decompress(struct decoder *d, enum compression compression, struct str in, size_t n,
+                           struct buf *out)
+{
+    size_t made = 0;
+    buf_clear(out);
+    char *room = buf_reserve(out, n + 1);
+    if (!room)
+        return buf_rc(out) == RC_LIMIT ? RC_SYNTAX : RC_NOMEM;
+    switch (compression) {
+    case COMPRESSION_ZSTD:
+        made = ZSTD_decompressDCtx(d->zstd, room, n, in.ptr, in.len);
+        if (ZSTD_isError(made))
+            return ZSTD_getErrorCode(made) == ZSTD_error_memory_allocation ? RC_NOMEM : RC_SYNTAX;
+        break;
+    case COMPRESSION_GZIP:
+        if (libdeflate_gzip_decompress(d->deflate, in.ptr, in.len, room, n, &made) !=
+            LIBDEFLATE_SUCCESS)
+            return RC_SYNTAX;
+        break;
+    case COMPRESSION_NONE:
+        made = in.len;
+        if (made == n)
+            memcpy(room, in.ptr, n);
+        break;
+    default:
+        return RC_SYNTAX;
+    }
+    out->len = made == n ? n : 0;
+    return made == n ? RC_OK : RC_SYNTAX;
+}

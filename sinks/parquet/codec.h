@@ -17,4 +17,14 @@ enum compression codec_compression(const struct codec *c);
 /* The content of `in` compressed, in place of what is in `out`. RC_NOMEM, RC_INTERNAL. */
 enum rc codec_compress(struct codec *c, const struct buf *in, struct buf *out);
 
+struct decoder; /* one thread at a time */
+
+/* RC_NOMEM. */
+enum rc decoder_new(struct decoder **out);
+void decoder_free(struct decoder *d); /* may be NULL */
+
+/* The content of `in`, which must be `n` bytes, in place of what is in `out`. RC_SYNTAX: it is not; RC_NOMEM. */
+enum rc decoder_decompress(struct decoder *d, enum compression compression, struct str in, size_t n,
+                           struct buf *out);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "core/sink.h"
 #include "sinks/parquet/parquet_file.h"
+#include "sinks/parquet/parquet_merge.h"
 #include "sinks/registry.h"
 #include "sinks/table_sink.h"
 
@@ -170,6 +171,7 @@ struct parquet {
     struct page_writer pages;
     size_t open_bytes_max;
     struct parquet_file *files;   /* one for each target */
+    struct parquet_merge *merge;  /* of shards; NULL: this is a run */
     struct sink_misfits *misfits; /* after prepare() */
     size_t n_misfits;
 };
@@ -184,6 +186,7 @@ static void parquet_close(struct sink *sink)
     struct parquet *s = (struct parquet *)sink;
     for (size_t i = 0; s->files && i < s->base.targets.n; i++)
         parquet_file_close(&s->files[i], s->base.marked);
+    parquet_merge_free(s->merge);
     free(s->files);
     free(s->misfits);
     page_writer_free(&s->pages);
@@ -335,6 +338,28 @@ static enum rc list_misfits(struct parquet *s, struct err *e)
     return rc == RC_OK ? RC_OK : err_nomem(e);
 }
 
+static enum rc merge_begin(struct sink *sink, const struct sink_merge *in, struct err *e)
+{
+    struct parquet *s = (struct parquet *)sink;
+    size_t *tables = calloc(in->n_files + 1, sizeof *tables);
+    if (!tables)
+        return err_nomem(e);
+    for (size_t i = 0; i < in->n_files; i++)
+        tables[i] = s->base.targets.items[i].table;
+    enum rc rc = parquet_merge_new(&s->merge, in, s->files, tables, e);
+    free(tables);
+    return rc;
+}
+
+static enum rc merge_put(struct sink *sink, const struct merge_lead *lead, struct err *e)
+{
+    struct parquet *s = (struct parquet *)sink;
+    enum rc rc = parquet_merge_put(s->merge, lead, e);
+    return rc == RC_OK ? bound_memory(s, e) : rc;
+}
+
+static const struct sink_merge_ops merge_ops = {.begin = merge_begin, .put = merge_put};
+
 static enum rc parquet_prepare(struct sink *sink, struct buf *text, struct err *e)
 {
     struct parquet *s = (struct parquet *)sink;
@@ -382,6 +407,7 @@ const struct sink_ops sink_parquet = {
     .target = NAMES_FILES,
     .eighths = 32, /* a cell as JSON, in the row group, and a page of it with its compressed form */
     .keeps = parquet_keeps,
+    .merge = &merge_ops,
     .check = parquet_check,
     .needs = parquet_needs,
     .paths = parquet_paths,

@@ -212,6 +212,15 @@ static enum rc failed(const struct parquet_file *f, enum rc rc, struct err *e)
     return err_set(e, rc, "%s: %s", f->path, rc_text(rc));
 }
 
+static enum rc end_row(struct parquet_file *f, struct err *e)
+{
+    f->group_rows++;
+    f->n_rows++;
+    if (f->group_rows < f->settings->group_rows_max && f->held < f->settings->group_bytes_max)
+        return RC_OK;
+    return parquet_file_end_group(f, e);
+}
+
 enum rc parquet_file_put(struct parquet_file *f, const struct lead *lead, const struct row *row,
                          struct err *e)
 {
@@ -226,13 +235,19 @@ enum rc parquet_file_put(struct parquet_file *f, const struct lead *lead, const 
         rc = put_cells(f, f->last, typed.last, typed.n_last);
     if (f->scratch.cap > SPARE_BYTES)
         buf_free(&f->scratch);
-    if (rc != RC_OK)
-        return failed(f, rc, e);
-    f->group_rows++;
-    f->n_rows++;
-    if (f->group_rows < f->settings->group_rows_max && f->held < f->settings->group_bytes_max)
-        return RC_OK;
-    return parquet_file_end_group(f, e);
+    return rc == RC_OK ? end_row(f, e) : failed(f, rc, e);
+}
+
+enum rc parquet_file_put_values(struct parquet_file *f, const struct parquet_value *values,
+                                size_t n, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        struct chunk *c =
+            values[i].is_last ? &f->last[values[i].column] : &f->chunks[values[i].column];
+        rc = chunk_put(c, f->group_rows, values[i].bytes, chunk_expect(c, values[i].bytes));
+    }
+    return rc == RC_OK ? end_row(f, e) : failed(f, rc, e);
 }
 
 static enum rc write_chunk(struct parquet_file *f, struct chunk *c, struct str name,

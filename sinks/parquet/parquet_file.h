@@ -82,6 +82,17 @@ enum rc parquet_file_open(struct parquet_file *f, const struct parquet_settings 
 enum rc parquet_file_put(struct parquet_file *f, const struct lead *lead, const struct row *row,
                          struct err *e);
 
+/* A value that is not null. */
+struct parquet_value {
+    size_t column;    /* of typed_table_column(), or ... */
+    bool is_last;     /* ... of typed_table_last_column() */
+    struct str bytes; /* as chunk_put() takes them */
+};
+
+/* A row of such values, of columns that there are (typed_table_add(), parquet_file_grow()). */
+enum rc parquet_file_put_values(struct parquet_file *f, const struct parquet_value *values,
+                                size_t n, struct err *e);
+
 /* Writes the row group at hand, if it has rows. */
 enum rc parquet_file_end_group(struct parquet_file *f, struct err *e);
 

@@ -104,7 +104,7 @@ def test_odd_leads_of_a_long_list(leadpipe, sandbox, control, provider, of):
     ids += ["gone-%d~missing" % n for n in range(6)] + ["bad-%d~status=400" % n for n in range(6)] + ["..", "x" * 600, "..", ""]
     random.Random(7).shuffle(ids)
     listed = "".join(one + "\n" for one in ids + ids[:30])
-    shards = Shards(leadpipe, of)
+    shards = Shards(leadpipe, of, [*RECORDS, *PARQUET])
     shards.export(sandbox.provider(provider), listed, env=sandbox.env)
     assert shards.status == 3
     shards.merge(manifests=shards.manifests()[::-1])
@@ -115,6 +115,10 @@ def test_odd_leads_of_a_long_list(leadpipe, sandbox, control, provider, of):
         for name in LISTS:
             rows = [json.loads(line)["id"] for line in (leadpipe.folder / "got" / name).read_bytes().splitlines()]
             assert [one for one in rows if one] == [one for one in ids if one in rows]
+
+
+PARQUET = ["parquet,row-group=7:{o}/pq/", "parquet,compression=gzip,row-group=16:{o}/gzip.parquet",
+           "parquet,types=text,compression=none:{o}/text.parquet", "parquet,json=string:{o}/all/"]
 
 
 def lead(items=(), **members):
@@ -144,7 +148,7 @@ DIALECTS = ["csv:{o}/plain/", "csv,delimiter=semicolon,eol=crlf,bom:{o}/semi/", 
 def test_columns_in_another_order(leadpipe, of):
     """The header and the names are those of one run; cells move, and are never decoded."""
     payloads = late_payloads()
-    shards = Shards(leadpipe, of, [*DIALECTS, *RECORDS])
+    shards = Shards(leadpipe, of, [*DIALECTS, *RECORDS, *PARQUET])
     with provider_of(omni_payloads(payloads)) as server:
         shards.export(["-p", "omni", "--base-url", server.url], "".join(one + "\n" for one in payloads), env=KEY)
     headers = {next(csv.reader(io.StringIO((leadpipe.folder / one / "plain" / "leads.csv").read_text()))).__repr__()
