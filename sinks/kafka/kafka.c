@@ -26,6 +26,8 @@ struct kafka {
     bool has_journal;
     bool has_marker;   /* the cluster knows of this run */
     uint64_t last_seq; /* of the leads in the transaction, the highest */
+    enum rc dead;      /* nothing can be sent any more, because of `why`; RC_OK: it is not */
+    struct err why;
     char transactions[TRANSACTIONS_BYTES];
 };
 
@@ -299,20 +301,33 @@ static enum rc put_lead(struct kafka *k, const struct lead *lead, struct err *e)
     return kafka_out_put(&k->out, lead, &k->messages, e);
 }
 
-/* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. */
-static enum rc abandon(struct kafka *k, enum rc rc)
+/* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. After a mark that failed
+ * others may still come. */
+static enum rc abandon(struct kafka *k, enum rc rc, const struct err *e)
 {
     kafka_out_abandon(&k->out);
+    k->dead = rc;
+    k->why = *e;
     return rc;
+}
+
+static enum rc check_alive(const struct kafka *k, struct err *e)
+{
+    if (k->dead != RC_OK)
+        *e = k->why;
+    return k->dead;
 }
 
 static enum rc kafka_put(struct sink *s, const struct lead *const leads[], size_t n, struct err *e)
 {
     struct kafka *k = self(s);
-    enum rc rc = begin_run(k, e);
+    enum rc rc = check_alive(k, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = begin_run(k, e);
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = put_lead(k, leads[i], e);
-    return rc == RC_OK ? RC_OK : abandon(k, rc);
+    return rc == RC_OK ? RC_OK : abandon(k, rc, e);
 }
 
 /* ---- transactions --------------------------------------------------------------------------- */
@@ -352,11 +367,14 @@ static enum rc commit(struct kafka *k, bool patient, struct err *e)
 static enum rc kafka_mark(struct sink *s, struct sink_mark *out, struct err *e)
 {
     struct kafka *k = self(s);
-    enum rc rc = commit(k, true, e);
+    enum rc rc = check_alive(k, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = commit(k, true, e);
     if (rc == RC_OK)
         rc = kafka_journal_mark(&k->journal, k->out.n_failed, e);
     if (rc != RC_OK)
-        return abandon(k, rc);
+        return abandon(k, rc, e);
     out->text = buf_str(&k->journal.text);
     return RC_OK;
 }
@@ -367,7 +385,7 @@ static enum rc kafka_prepare(struct sink *s, struct buf *text, struct err *e)
     struct kafka *k = self(s);
     (void)text;
     enum rc rc = k->has_journal ? commit(k, false, e) : kafka_out_wait(&k->out, false, e);
-    return rc == RC_OK ? RC_OK : abandon(k, rc);
+    return rc == RC_OK ? RC_OK : abandon(k, rc, e);
 }
 
 /* With a state what follows the last mark is taken back: the run that is resumed does it again. */

@@ -260,6 +260,22 @@ def test_fenced(exports, broker, control):
     assert status == 1 and "fenced" in stderr, stderr
 
 
+def test_fenced_with_leads_behind_it(exports, broker, control):
+    """The same in a commit, behind which leads wait for the sink already: they are pending, and the run says why."""
+    control.set(latency_ms=60)
+
+    def fence(key, request):
+        if key == wire.END_TXN and broker.requests.count(wire.END_TXN) == 2:
+            asked = [one for one in IDS if control.attempts(one)]
+            runs.wait_until(lambda: sum(map(control.attempts, IDS)) > len(asked) + 10, "leads come on behind it")
+            for transaction in broker.transactions.values():
+                transaction.epoch += 1
+    broker.hook = fence
+    process = exports.start(IDS, "--state", STATE, "--concurrency", "1")
+    status, stderr = exports.ended(process)
+    assert status == 1 and "fenced" in stderr, (status, stderr)
+
+
 def test_number_is_lost(exports, broker):
     """The cluster has forgotten it: nothing is guessed."""
     killed(exports, Killer(broker, wire.END_TXN, 2, True))
