@@ -25,6 +25,7 @@ struct push_probing {
 
 struct token_probe {
     uv_loop_t loop;
+    bool has_loop;
     struct rng rng;
     struct token *token;
     bool is_given, has_failed;
@@ -115,6 +116,7 @@ static enum rc run_loop(struct push_probing *p, struct token_probe *t, struct er
     int failed = uv_loop_init(&t->loop);
     if (failed)
         return err_set(e, RC_NOMEM, "event loop: %s", uv_strerror(failed));
+    t->has_loop = true;
     enum rc rc = token_new(&t->token, &cfg, e);
     if (rc == RC_OK) {
         (void)token_value(t->token); /* none yet: it is asked for */
@@ -125,6 +127,8 @@ static enum rc run_loop(struct push_probing *p, struct token_probe *t, struct er
 
 static void close_loop(struct token_probe *t)
 {
+    if (!t->has_loop)
+        return;
     token_free(t->token);
     (void)uv_run(&t->loop, UV_RUN_DEFAULT); /* handles close */
     (void)uv_loop_close(&t->loop);          /* nothing is left in it */

@@ -1,6 +1,7 @@
 """leadpipe check: a CRM's server is reached, a token is fetched and not shown, and nothing else is sent."""
 
 import json
+import resource
 
 import pytest
 
@@ -64,6 +65,19 @@ def test_wrong_secret(leadpipe, sandbox, control, crm, name):
     found = points(push, status=1, env=wrong)
     fails(found, "no access token", "check the client's credentials", *wrong)
     assert "n0t-the-secret" not in str(found)
+
+
+def test_too_few_open_files(leadpipe, sandbox, control, crm):
+    """Wherever they run out: it is said, and nothing crashes."""
+    push = Push(leadpipe, sandbox, crm, "salesforce-lead")
+    said = set()
+    for most in range(7, 16):
+        limit = (most, most)
+        done = push.leadpipe("check", "--id", "plain-1", *push.words()[1:], env=push.env(),
+                             preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+        assert done.returncode == 1, (most, done.returncode, done.stdout, done.stderr)
+        said |= {line for line in done.stdout.decode().splitlines() if "event loop: too many open files" in line}
+    assert said
 
 
 def test_missing_secret(leadpipe, sandbox, control, crm):
