@@ -47,10 +47,20 @@ const struct option_spec kafka_options[] = {
 
 /* ---- properties ----------------------------------------------------------------------------- */
 
-/* What may be the value is never shown: it may be a secret. */
-static enum rc refuse_form(const struct sink_cfg *cfg, const char *option, const char *value,
-                           struct err *e)
+/* What is given in a wrong place may be a secret: nothing that says why it was refused may show it, the command line
+ * in a report neither. */
+static enum rc hide(const struct sink_cfg *cfg, struct str given, struct err *e)
 {
+    return secrets_add(cfg->secrets, given) == RC_OK ? RC_OK : err_nomem(e);
+}
+
+static enum rc refuse_form(const struct sink_cfg *cfg, const char *option, const char *text,
+                           const char *value, struct err *e)
+{
+    const char *equals = strchr(text, '=');
+    enum rc rc = hide(cfg, str_c(equals ? equals + 1 : text), e);
+    if (rc != RC_OK)
+        return rc;
     return err_set(
         e, RC_USAGE,
         "%s: option %s: must be NAME=%s, where NAME is a property of librdkafka (such as "
@@ -76,14 +86,18 @@ static enum rc add_property(struct kafka_config *c, const struct sink_cfg *cfg, 
     struct kafka_property *p = &c->properties[c->n_properties];
     struct str name, value;
     if (!kafka_property_split(str_c(text), &name, &value))
-        return refuse_form(cfg, "property", "VALUE", e);
-    if (kafka_property_is_secret(name))
+        return refuse_form(cfg, "property", text, "VALUE", e);
+    bool is_secret = kafka_property_is_secret(name);
+    enum rc rc = is_secret ? hide(cfg, value, e) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
+    if (is_secret)
         return err_set(e, RC_USAGE,
                        "%s: option property: the value of " STR_FMT
                        " is a secret, which every user of this machine could read on the command "
                        "line; use property-env=" STR_FMT "=VARIABLE",
                        cfg->spec, STR_ARG(name), STR_ARG(name));
-    enum rc rc = take_name(c, cfg, name, "property", e);
+    rc = take_name(c, cfg, name, "property", e);
     if (rc != RC_OK)
         return rc;
     p->value = arena_strdup(&c->arena, value);
@@ -110,7 +124,7 @@ static enum rc add_from_env(struct kafka_config *c, const struct sink_cfg *cfg, 
     struct kafka_property *p = &c->properties[c->n_properties];
     struct str name, variable;
     if (!kafka_property_split(str_c(text), &name, &variable) || !is_variable(variable))
-        return refuse_form(cfg, "property-env", "VARIABLE", e);
+        return refuse_form(cfg, "property-env", text, "VARIABLE", e);
     enum rc rc = take_name(c, cfg, name, "property-env", e);
     if (rc != RC_OK)
         return rc;
@@ -186,12 +200,23 @@ static enum rc add_topic(struct kafka_config *c, const struct sink_cfg *cfg, str
     return rc;
 }
 
+/* USER:PASSWORD@HOST is not possible, and may have been tried. */
+static enum rc hide_password(const struct sink_cfg *cfg, struct err *e)
+{
+    const char *at = strrchr(cfg->target, '@');
+    const char *colon = at ? memchr(cfg->target, ':', (size_t)(at - cfg->target)) : NULL;
+    return colon ? hide(cfg, (struct str){colon + 1, (size_t)(at - colon) - 1}, e) : RC_OK;
+}
+
 static enum rc make_topics(struct kafka_config *c, const struct sink_cfg *cfg, struct err *e)
 {
     const struct kafka_opts *opts = cfg->opts;
     size_t n = opts->topic_per_table ? cfg->profile->n_tables : 1;
     struct str brokers = STR_NONE, topic = STR_NONE;
     const char *fault = kafka_target_split(str_c(cfg->target), &brokers, &topic);
+    enum rc rc = fault ? hide_password(cfg, e) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
     if (fault)
         return err_set(e, RC_USAGE, "%s: the target %s", cfg->spec, fault);
     if (opts->topic_per_table && opts->layout != OPTION_AUTO && opts->layout != LAYOUT_ROWS)
@@ -202,7 +227,6 @@ static enum rc make_topics(struct kafka_config *c, const struct sink_cfg *cfg, s
     c->topics = arena_array(&c->arena, n, sizeof *c->topics);
     if (!c->brokers || !c->topics)
         return err_nomem(e);
-    enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = add_topic(c, cfg, topic,
                        opts->topic_per_table ? cfg->profile->tables[i].name : STR_NONE, e);
