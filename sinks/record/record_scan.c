@@ -18,14 +18,19 @@ static void move(struct str *text, size_t n)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-/* From its quote on. */
+/* From its quote on, to the next one that has an even number of backslashes before it. */
 static bool skip_string(struct str *text)
 {
-    for (size_t i = 1; i < text->len; i++) {
-        if (text->ptr[i] == '\\') {
-            i++;
-        } else if (text->ptr[i] == '"') {
-            move(text, i + 1);
+    const char *end = text->ptr + text->len;
+    for (const char *p = text->ptr + 1; p < end; p++) {
+        p = memchr(p, '"', (size_t)(end - p));
+        if (!p)
+            return false;
+        const char *first = p;
+        while (first[-1] == '\\') /* it ends at the string's own quote */
+            first--;
+        if ((p - first) % 2 == 0) {
+            move(text, (size_t)(p + 1 - text->ptr));
             return true;
         }
     }
