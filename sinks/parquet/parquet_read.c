@@ -301,7 +301,7 @@ static bool take_dictionary(struct column *c, uint64_t n)
     if (n > data.len)
         return false;
     if (n > c->cap_entries) {
-        struct str *entries = realloc(c->entries, (size_t)n * sizeof *entries);
+        struct str *entries = realloc(c->entries, ((size_t)n + 1) * sizeof *entries);
         if (!entries)
             return false;
         c->entries = entries;

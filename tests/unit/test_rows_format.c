@@ -72,7 +72,7 @@ static void leads(void **state)
     buf_init(&b, 4096);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         struct rows_lead lead;
-        struct rows_column got;
+        struct rows_column got = {0};
         uint32_t n = 0;
         buf_clear(&b);
         rows_put_lead(&b, places[i], before, i % 2 ? NULL : tables, 3);
