@@ -18,6 +18,12 @@ static enum rc refuse_placeholder(const char *option, const char *text, struct e
                    text);
 }
 
+/* Braces in it may be anything. */
+static bool is_web_url(const char *target)
+{
+    return strncmp(target, "http://", 7) == 0 || strncmp(target, "https://", 8) == 0;
+}
+
 static enum rc check_unsharded(const struct export *x, struct err *e)
 {
     const struct export_options *o = &x->options;
@@ -31,8 +37,8 @@ static enum rc check_unsharded(const struct export *x, struct err *e)
     for (size_t i = 0; rc == RC_OK && i < sizeof named / sizeof *named; i++)
         rc = refuse_placeholder(named[i].option, named[i].text, e);
     for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
-        bool is_url = strstr(x->specs[i].target, "http") == x->specs[i].target;
-        rc = is_url ? RC_OK : refuse_placeholder("--to", x->specs[i].label, e);
+        rc = is_web_url(x->specs[i].target) ? RC_OK
+                                            : refuse_placeholder("--to", x->specs[i].label, e);
     }
     return rc;
 }

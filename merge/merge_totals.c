@@ -34,7 +34,11 @@ static enum rc make_run_id(const struct shard_set *set, char out[33], struct err
     EVP_MD_CTX *sha256 = EVP_MD_CTX_new();
     if (!sha256)
         return err_nomem(e);
-    bool good = EVP_DigestInit_ex(sha256, EVP_sha256(), NULL);
+    if (!EVP_DigestInit_ex(sha256, EVP_sha256(), NULL)) {
+        EVP_MD_CTX_free(sha256);
+        return err_nomem(e);
+    }
+    bool good = true;
     for (size_t i = 0; good && i < set->n; i++) {
         const char *id = set->shards[i].counts.run_id;
         good = EVP_DigestUpdate(sha256, id, strlen(id) + 1);

@@ -1,12 +1,15 @@
 #include "merge/shard_manifest.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "core/base/builtin.h"
 #include "core/base/checked.h"
 #include "core/base/rfc3339.h"
+#include "core/file/fd_io.h"
 #include "core/file/folder.h"
 #include "core/file/outfile.h"
 #include "core/json/json.h"
@@ -14,6 +17,7 @@
 #define MEMORY_BYTES_MAX ((size_t)1 << 30)
 #define SHA256_CHARS 64
 #define US_PER_MS 1000
+#define READ_BYTES ((size_t)64 << 10)
 
 /* What is wrong with a manifest is found by a chain of readers; the first that fails says so here. */
 struct reader {
@@ -301,6 +305,31 @@ static enum rc parse(struct reader *r, struct str json, struct err *e)
     return read_root(r, doc.root, e);
 }
 
+static enum rc read_file(struct buf *out, const char *path, struct err *e)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return err_sys(e, fd_open_rc(errno), errno, "%s", path);
+    enum rc rc = RC_OK;
+    if (fstat(fd, &st) != 0)
+        rc = err_sys(e, RC_IO, errno, "%s", path);
+    else if (!S_ISREG(st.st_mode))
+        rc = err_set(e, RC_USAGE, "%s: is no manifest: it is not a file", path);
+    for (size_t got = 1; rc == RC_OK && got > 0;) {
+        char *to = buf_reserve(out, READ_BYTES);
+        if (!to && buf_rc(out) == RC_LIMIT)
+            rc = err_set(e, RC_USAGE, "%s: is no manifest: it is too large", path);
+        else if (!to)
+            rc = err_nomem(e);
+        else
+            rc = fd_read_at(fd, path, out->len, to, READ_BYTES, &got, e);
+        out->len += rc == RC_OK ? got : 0;
+    }
+    (void)close(fd); /* it was only read */
+    return rc;
+}
+
 enum rc shard_manifest_read(struct shard_manifest *m, const char *path, struct err *e)
 {
     *m = (struct shard_manifest){.path = path};
@@ -311,9 +340,9 @@ enum rc shard_manifest_read(struct shard_manifest *m, const char *path, struct e
     if (!folder)
         return err_nomem(e);
     r.folder = folder;
-    buf_init(&content, SHARD_MANIFEST_BYTES_MAX + 2 * (size_t)BUFSIZ);
+    buf_init(&content, SHARD_MANIFEST_BYTES_MAX);
     arena_init(&r.tree, MEMORY_BYTES_MAX);
-    enum rc rc = description_read(&content, path, SHARD_MANIFEST_BYTES_MAX, e);
+    enum rc rc = read_file(&content, path, e);
     if (rc == RC_OK)
         rc = parse(&r, buf_str(&content), e);
     arena_free(&r.tree);

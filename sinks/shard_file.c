@@ -269,9 +269,10 @@ enum rc shard_file_verify(struct shard_file *f, struct err *e)
         size_t got = 0;
         rc = read_block(f, i, &got, e);
         f->read += got;
-        if (rc == RC_OK && (!EVP_DigestUpdate(f->sha256, f->content.data, got) ||
-                            !digest_block(f->content.data, got, digests + i * BLOCK_DIGEST_BYTES)))
+        if (rc == RC_OK && !EVP_DigestUpdate(f->sha256, f->content.data, got))
             rc = err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
+        if (rc == RC_OK && !digest_block(f->content.data, got, digests + i * BLOCK_DIGEST_BYTES))
+            rc = err_nomem(e); /* there is no other reason */
     }
     if (rc == RC_OK)
         rc = compare(f, e);
@@ -292,7 +293,7 @@ static enum rc verified_block(struct shard_file *f, uint64_t block, struct err *
     if (rc != RC_OK)
         return rc;
     if (!digest_block(f->content.data, got, digest))
-        return err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
+        return err_nomem(e);
     if (memcmp(digest, f->digests + block * BLOCK_DIGEST_BYTES, sizeof digest) != 0)
         return shard_file_damaged(f, e);
     f->block = block + 1;

@@ -175,7 +175,7 @@ def test_wrong_values(leadpipe, sandbox, control, value):
 
 
 @pytest.mark.parametrize("words", [
-    ["-t", "csv:out-{shard}/"], ["-t", "ndjson:x", "--manifest", "m-{shard}"], ["-t", "ndjson:x", "--state", "s-{shard}"],
+    ["-t", "csv:out-{shard}/"], ["-t", "csv:http-{shard}.csv"], ["-t", "ndjson:x", "--manifest", "m-{shard}"], ["-t", "ndjson:x", "--state", "s-{shard}"],
     ["-t", "ndjson:x", "--failed", "f-{shard}"], ["-t", "ndjson:x", "--missing", "f-{shard}"],
     ["-t", "ndjson:x", "--schema", "f-{shard}"]])
 def test_placeholder_needs_shard(leadpipe, sandbox, control, words):
