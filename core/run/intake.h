@@ -21,6 +21,8 @@
 /* The loop hears of a batch of IDs when all of it is in the queue. */
 _Static_assert(INTAKE_BATCH <= INTAKE_AHEAD, "a batch that does not fit is never announced");
 
+struct list_source;
+
 struct intake {
     /* Of the run, all constant. */
     struct control *control;
@@ -30,7 +32,8 @@ struct intake {
     bool has_expect; /* the unique IDs of the whole list are counted, also those of other shards */
 
     struct resume_ids resume;
-    struct id_source *source; /* set once it is open; owned, as the next */
+    struct id_source *source;   /* set once it is open; owned, as the next but one */
+    struct list_source *listed; /* the same, where it is a list of leads; else NULL */
     struct id_seen *seen;
     EVP_MD_CTX *list_sha256; /* of a shard; NULL: it is none */
     struct queue *queue;     /* to the loop */

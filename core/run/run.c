@@ -94,10 +94,10 @@ static void on_progress(uv_timer_t *timer)
 
 void run_sample_figures(struct run *r, const struct http_stats *http)
 {
-    if (!r->figures)
+    if (!r->loop.figures)
         return;
     const struct ledger_counts counts = ledger_counts(r->outcomes.ledger, 0);
-    figures_sample(r->figures, clock_mono_us(r->cfg->clock), &counts, http);
+    figures_sample(r->loop.figures, clock_mono_us(r->cfg->clock), &counts, http);
 }
 
 static void on_figures_time(uv_timer_t *timer)
@@ -113,7 +113,7 @@ static void begin_figures(struct run *r)
     struct http_stats http;
     const struct ledger_counts counts = ledger_counts(r->outcomes.ledger, 0);
     fetcher_stats(&r->fetcher, &http);
-    figures_begin(r->figures, r->loop.started_us, &counts, &http);
+    figures_begin(r->loop.figures, r->loop.started_us, &counts, &http);
     (void)uv_timer_start(&r->loop.figures_timer, on_figures_time, FIGURES_SAMPLE_MS,
                          FIGURES_SAMPLE_MS);
 }
@@ -133,7 +133,7 @@ static void run_loop(struct run *r)
     if (r->checkpoint)
         (void)uv_timer_start(&r->loop.checkpoint_timer, on_checkpoint_time, CHECKPOINT_CHECK_MS,
                              CHECKPOINT_CHECK_MS);
-    if (r->figures)
+    if (r->loop.figures)
         begin_figures(r);
     control_wake_always(&r->control);
     (void)uv_run(&r->loop.loop, UV_RUN_DEFAULT);

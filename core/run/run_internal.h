@@ -16,7 +16,8 @@
 struct run_loop {
     uv_loop_t loop;
     uv_timer_t progress_timer, checkpoint_timer, figures_timer;
-    uv_prepare_t before_io; /* in each round of the loop, before it waits */
+    struct run_figures *figures; /* what the last of them samples; NULL: not wanted */
+    uv_prepare_t before_io;      /* in each round of the loop, before it waits */
     bool is_made;
     bool stop_begun;  /* every stage knows that the run must stop */
     bool drain_begun; /* no lead will come: stages end one after the other, stopped or not */
@@ -35,7 +36,6 @@ struct run {
     struct outcomes outcomes;  /* with the ledger, which is the run's */
     struct run_loop loop;
     struct intake intake;
-    struct list_source *list_source; /* the intake's source; NULL: IDs are not listed */
     struct fetcher fetcher;
     struct workers workers;
     struct queue *back; /* from the workers to the fetcher */
@@ -43,7 +43,6 @@ struct run {
     struct sink_worker sinks[RUN_SINKS_MAX];
     size_t n_sinks;
     struct checkpoint *checkpoint; /* NULL: no state */
-    struct run_figures *figures;   /* NULL: not wanted */
     struct arena record_arena;     /* texts of a result that an earlier run left */
     struct sink_result results[RUN_SINKS_MAX];
 };

@@ -160,7 +160,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
         .missing_path = r->cfg->missing_path,
         .is_shard = r->cfg->shard.of > 0,
         .state = r->state,
-        .figures = r->figures,
+        .figures = r->loop.figures,
         .clock = r->cfg->clock,
         .stop = r->cfg->stop,
     };
@@ -245,7 +245,7 @@ static enum rc open_state(struct run *r, struct err *e)
     r->intake.resume.state_path = r->cfg->state_path;
     if (!r->cfg->listing)
         return RC_OK;
-    list_source_use(r->list_source, r->state);
+    list_source_use(r->intake.listed, r->state);
     return p->loaded ? fetcher_resume_listing(&r->fetcher, e) : RC_OK;
 }
 
@@ -319,11 +319,11 @@ static enum rc open_list(struct run *r, const struct source_wait *wait, struct e
     struct listing *l = &r->fetcher.listing;
     enum rc rc = fetcher_open_listing(&r->fetcher, wait, e);
     if (rc == RC_OK)
-        rc = list_source_new(&r->list_source, l->queue, r->cfg->profile->n_params, e);
+        rc = list_source_new(&r->intake.listed, l->queue, r->cfg->profile->n_params, e);
     else
         list_queue_free(l->queue);
     if (rc == RC_OK)
-        r->intake.source = list_source(r->list_source);
+        r->intake.source = list_source(r->intake.listed);
     else
         l->queue = NULL;
     return rc;
@@ -359,8 +359,8 @@ static enum rc open_all(struct run *r, struct err *e)
     if (rc == RC_OK)
         rc = open_intake(r, e);
     if (rc == RC_OK && cfg->wants_figures)
-        rc = figures_new(&r->figures, e);
-    r->resume.figures = r->figures;
+        rc = figures_new(&r->loop.figures, e);
+    r->resume.figures = r->loop.figures;
     if (rc == RC_OK && cfg->state_path)
         rc = open_state(r, e);
     if (rc != RC_OK || r->resume.republish)
@@ -444,7 +444,7 @@ void run_free(struct run *r)
     leads_queue_free(r->back);
     sequencer_free(&r->sequencer);
     ledger_free(r->outcomes.ledger);
-    figures_free(r->figures);
+    figures_free(r->loop.figures);
     checkpoint_free(r->checkpoint);
     resume_free(&r->resume);
     state_close(r->state);

@@ -101,8 +101,8 @@ static enum rc note_end(struct run *r, const struct run_result *out, const struc
         }
         texts[r->n_sinks + RUN_TEXT_LISTS] = buf_str(&lists);
         texts[r->n_sinks + RUN_TEXT_REPORTS] = buf_str(&last);
-        if (r->list_source)
-            rc = list_source_keep(r->list_source, out->ids.unique, e);
+        if (r->intake.listed)
+            rc = list_source_keep(r->intake.listed, out->ids.unique, e);
         if (rc == RC_OK)
             rc = state_publish(r->state, texts, r->n_sinks + RUN_TEXTS_MORE, buf_str(&record), e);
     }
@@ -170,7 +170,7 @@ static enum rc make_visible(struct run *r, struct run_result *out, const struct 
 /* They are leads of the run that are not on the list: without that, its counts would be a riddle. */
 static void tell_once_more(const struct run *r)
 {
-    uint64_t n = r->list_source ? list_source_once_more(r->list_source) : 0;
+    uint64_t n = r->intake.listed ? list_source_once_more(r->intake.listed) : 0;
     if (n)
         log_msg(r->cfg->log, LOG_LEVEL_INFO, r->cfg->state_path,
                 "%llu lead%s that the run before had listed %s not listed any more, and requested "
@@ -266,9 +266,9 @@ static void collect(struct run *r, struct run_result *out)
     out->list_may_lack = listing_may_lack(&r->fetcher.listing);
     out->ledger = ledger_counts(r->outcomes.ledger, out->ids.unique);
     run_sample_figures(r, &out->http);
-    if (r->figures)
-        figures_compare_columns(r->figures, r->cfg->profile, r->sequencer.schema);
-    out->figures = r->figures;
+    if (r->loop.figures)
+        figures_compare_columns(r->loop.figures, r->cfg->profile, r->sequencer.schema);
+    out->figures = r->loop.figures;
     intake_list_digest(&r->intake, out->list_digest);
     out->replaced = r->sequencer.progress.sums.replaced;
     out->other_ids = r->sequencer.progress.sums.other_ids;

@@ -69,3 +69,14 @@ def test_what_is_named_exists():
     assert [path for path in sorted(paths) if "/" in path and not path.startswith("./") and not (ROOT / path).is_file()] == []
     assert [path for path in sorted(paths) if "/" not in path and path not in names] == []
     assert sorted(functions_named - called) == []
+
+
+def test_what_all_stages_know():
+    """A stage knows what it is given: the struct that connects them stays small, and three files see it."""
+    header = (ROOT / "core/run/run_internal.h").read_text()
+    body = re.search(r"^struct run \{$(.*?)^\};$", header, re.M | re.S).group(1)
+    members = re.findall(r";", re.sub(r"/\*.*?\*/", "", body, flags=re.S))
+    assert 0 < len(members) <= 20, body
+    users = sorted(path.name for path in (ROOT / "core").rglob("*.[ch]")
+                   if '#include "core/run/run_internal.h"' in path.read_text())
+    assert users == ["run.c", "run_open.c", "run_publish.c"], users
