@@ -176,11 +176,15 @@ static void check_all(struct check *c, const char *job)
 {
     struct export *x = &c->export;
     const struct export_options *o = &x->options;
+    struct err e;
     if (!set_all(c))
         return;
-    findings_add(&c->findings, FINDING_OK, "job", "%s: %zu option%s, %zu sink%s",
-                 job ? job : "the command line", o->n_given, o->n_given == 1 ? "" : "s", x->n_specs,
-                 x->n_specs == 1 ? "" : "s");
+    if (job && export_check_input(o, job, &e) != RC_OK)
+        fail(c, "job", &e);
+    else
+        findings_add(&c->findings, FINDING_OK, "job", "%s: %zu option%s, %zu sink%s",
+                     job ? job : "the command line", o->n_given, o->n_given == 1 ? "" : "s",
+                     x->n_specs, x->n_specs == 1 ? "" : "s");
     check_limits(c);
     check_provider(&x->cfg, c->has_key, &c->findings);
     run_probe(&x->cfg, &c->findings);

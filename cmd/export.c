@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/commands.h"
@@ -143,6 +144,31 @@ static void start_progress(struct export *x)
                        "reading lead IDs from the terminal, one per line; end with Ctrl-D");
 }
 
+static bool stdin_is_null(void)
+{
+    struct stat in, null;
+    return fstat(STDIN_FILENO, &in) == 0 && S_ISCHR(in.st_mode) && stat("/dev/null", &null) == 0 &&
+           in.st_rdev == null.st_rdev;
+}
+
+enum rc export_check_input(const struct export_options *o, const char *job_file, struct err *e)
+{
+    if (o->files.n || o->ids.n || o->all)
+        return RC_OK;
+    if (job_file)
+        return err_set(
+            e, RC_USAGE,
+            "%s: does not say where the IDs come from: add ids (a file, a list of files, or "
+            "\"-\" for standard input), id, or all: true",
+            job_file);
+    if (!stdin_is_null())
+        return RC_OK;
+    return err_set(
+        e, RC_USAGE,
+        "no FILE, --id or --all is given, and standard input is /dev/null: where do the IDs "
+        "come from? (\"-\" as FILE reads it all the same)");
+}
+
 static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
 {
     enum rc rc = export_register_secrets(x, e);
@@ -166,7 +192,7 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = export_set_rows(x, e);
     if (rc == RC_OK && x->options.state)
         rc = export_set_settings(x, e);
-    return rc;
+    return rc == RC_OK ? export_check_input(&x->options, x->job_file, e) : rc;
 }
 
 static int execute(struct export *x, struct run *run)
@@ -266,7 +292,7 @@ static int save_job(struct export *x)
 
 int command_export(struct messages *m, int argc, char *argv[])
 {
-    return export_job(m, JOB_NAME_DEFAULT, argc, argv);
+    return export_job(m, JOB_NAME_DEFAULT, NULL, argc, argv);
 }
 
 static struct export export_new(struct messages *m, const char *job_name)
@@ -284,10 +310,12 @@ int export_refuse_job(struct messages *m, const char *job_name, int argc, char *
     return refuse(&x, argc, argv, e, below);
 }
 
-int export_job(struct messages *m, const char *job_name, int argc, char *argv[])
+int export_job(struct messages *m, const char *job_name, const char *job_file, int argc,
+               char *argv[])
 {
     struct export x = export_new(m, job_name);
     struct err e;
+    x.job_file = job_file;
     if (export_wants_json(argc, argv))
         m->format = MESSAGES_JSON;
     enum rc rc = options_parse(&x.options, argc, argv, &e);

@@ -20,6 +20,7 @@ struct export
 {
     struct messages *messages;
     const char *job_name; /* without --job-name */
+    const char *job_file; /* NULL: none, and standard input is read where nothing else is named */
     int64_t started_wall_ms;
     struct secrets *secrets; /* those of `messages`, too */
     struct export_options options;
@@ -86,6 +87,9 @@ void export_set_messages(struct messages *m, const struct export_options *o);
 /* Those that the command line and the environment hold; the key and the sinks' own are registered
  * where they are read. RC_NOMEM. */
 enum rc export_register_secrets(struct export *x, struct err *e);
+/* Does it say where the IDs come from? A job must: nobody types them at night, and without any its outputs would
+ * become empty. RC_USAGE. */
+enum rc export_check_input(const struct export_options *o, const char *job_file, struct err *e);
 /* How the provider is reached: certificates, proxy, limits. After the provider. RC_USAGE. */
 enum rc export_set_fetching(struct export *x, struct err *e);
 
@@ -96,7 +100,9 @@ void export_free(struct export *x);
 int export_refuse_job(struct messages *m, const char *job_name, int argc, char *argv[],
                       const struct err *e, struct str below);
 
-/* command_export(), whose job is called that where --job-name does not call it otherwise. */
-int export_job(struct messages *m, const char *job_name, int argc, char *argv[]);
+/* command_export(), whose job is called that where --job-name does not call it otherwise. `job_file`: NULL, or what the
+ * arguments are from. */
+int export_job(struct messages *m, const char *job_name, const char *job_file, int argc,
+               char *argv[]);
 
 #endif

@@ -204,6 +204,8 @@ static enum rc put_files(struct saver *s, struct err *e)
     enum rc rc = RC_OK;
     if (files->n)
         buf_adds(&s->text, "ids:\n");
+    else if (!s->options->ids.n && !s->options->all)
+        buf_adds(&s->text, "ids:\n  - \"-\"\n"); /* a job says so */
     for (size_t i = 0; rc == RC_OK && i < files->n; i++) {
         buf_adds(&s->text, "  - ");
         rc = put_text(s, job_is_ids_path(files->items[i]), files->items[i], e);

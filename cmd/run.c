@@ -114,7 +114,7 @@ static int run_job(struct messages *m, struct job_command *c, const bool *prints
         (void)err_nomem(&e);
         return fail(m, c, true, argc, argv, &e);
     }
-    return export_job(m, name, c->argc, c->argv);
+    return export_job(m, name, c->arguments.items[0], c->argc, c->argv);
 }
 
 int command_run(struct messages *m, int argc, char *argv[])

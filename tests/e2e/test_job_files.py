@@ -448,6 +448,37 @@ log-format: json
     assert a == b and len(a) > 8 and a["failed.ndjson"] and a["missing.ndjson"]
 
 
+def test_a_job_says_where_its_ids_come_from(leadpipe, sandbox):
+    """A service's standard input is empty: what is there must not become empty, too."""
+    (leadpipe.folder / "out").mkdir()
+    (leadpipe.folder / "out/leads.csv").write_text("last night's\n")
+    words = sandbox.provider()
+    text = "provider: omni\nbase-url: %s\nto: [{csv: {target: out/}}]\n" % words[words.index("--base-url") + 1]
+    (leadpipe.folder / "night.yaml").write_text(text)
+    for given in (None, b"", b"plain-1\n"):
+        done = leadpipe("run", "night.yaml", env=sandbox.env, input=given)
+        assert done.returncode == 2 and 'night.yaml: does not say where the IDs come from: add ids (' in done.stderr, done.stderr
+    assert (leadpipe.folder / "out/leads.csv").read_text() == "last night's\n"
+    done = leadpipe("check", "night.yaml", env=sandbox.env)
+    assert done.returncode == 1 and b"FAIL  job" in done.stdout and b"where the IDs come from" in done.stdout, done.stdout
+    for more in ("ids: '-'\n", "id: plain-1\n"):
+        (leadpipe.folder / "night.yaml").write_text(text + more)
+        done = leadpipe("run", "night.yaml", env=sandbox.env, input=b"plain-1\n")
+        assert done.returncode == 0 and "1 exported" in done.stderr, done.stderr
+    (leadpipe.folder / "night.yaml").write_text(text)
+    assert leadpipe("run", "night.yaml", "--id", "plain-1", env=sandbox.env).returncode == 0
+    assert leadpipe("run", "night.yaml", "--all", env=sandbox.env).returncode == 0
+
+
+def test_a_command_line_without_ids(leadpipe, sandbox):
+    words = ["export", *sandbox.provider(), "-t", "csv:out.csv"]
+    done = leadpipe(*words, env=sandbox.env)
+    assert done.returncode == 2 and "standard input is /dev/null: where do the IDs come from?" in done.stderr, done.stderr
+    assert not (leadpipe.folder / "out.csv").exists()
+    assert leadpipe(*words, "-", env=sandbox.env).returncode == 0
+    assert leadpipe(*words, env=sandbox.env, input=b"").returncode == 0
+
+
 def test_help(leadpipe):
     done = leadpipe("run", "--help")
     assert done.returncode == 0 and b"usage: leadpipe run JOB.yaml [OPTIONS]" in done.stdout and b"--print" in done.stdout

@@ -1,6 +1,6 @@
 """The two APIs' lists of leads: pages of IDs, which a test fills and can have misbehave.
 
-`POST /_control/lists` sets, for all lists:
+Until it is told otherwise, each list has plain-1 to plain-100. `POST /_control/lists` sets, for all lists:
 
   leads    {agent: [IDs]} ("" is omni's): what is listed, in this order
   total    the total that convocore states, instead of the number of leads
@@ -27,6 +27,7 @@ from http1 import response
 
 OMNI_LIST = "/api/v0/analytics"
 CONVOCORE_LIST = re.compile(r"/convocore/v3/agents/([^/]*)/leads")
+DEFAULT = ["plain-%d" % n for n in range(1, 101)]
 KNOWN = ("leads", "total", "page_size", "after", "answers", "token", "rows", "hold")
 
 
@@ -36,7 +37,7 @@ class Lists:
         self.clear()
 
     def clear(self):
-        self.leads, self.after, self.answers = {}, [], {}
+        self.leads, self.after, self.answers = None, [], {}  # None: each agent has DEFAULT
         self.total = self.token = self.rows = self.hold = None
         self.page_size = 500
         self.asked = []
@@ -46,7 +47,11 @@ class Lists:
         for name in wanted:
             if name not in KNOWN:
                 raise ValueError("%s is no setting of lists; known: %s" % (name, ", ".join(KNOWN)))
+        leads = wanted.get("leads", {})
+        if not isinstance(leads, dict) or not all(isinstance(ids, list) for ids in leads.values()):
+            raise ValueError('leads: must be {agent: [IDs]}, such as {"": ["plain-1"]} for omni')
         self.clear()
+        self.leads = {}
         for name, value in wanted.items():
             setattr(self, name, value)
         return {}
@@ -78,7 +83,7 @@ class Lists:
             if "times" in special:
                 special["times"] -= 1
             return special["status"], special.get("body", {}), faults.retry_after(special.get("retry_after"))
-        if agent not in self.leads and self.rows is None:
+        if self.leads is not None and agent not in self.leads and self.rows is None:
             return 404, {"message": "no such agent", "code": "NOT_FOUND"}, []
         page = self._convocore(agent, query) if agent else self._omni(query)
         for change in self.after:
@@ -90,9 +95,12 @@ class Lists:
         kept = [lead for lead in self.leads[agent] if lead not in change.get("remove", [])]
         self.leads[agent] = change.get("add", []) + kept
 
+    def _leads(self, agent):
+        return DEFAULT if self.leads is None else self.leads[agent]
+
     def _omni(self, query):
         at = int(query.get("token", "t0")[1:])
-        rows = self.rows or [{"leadId": lead} for lead in self.leads[""]]
+        rows = self.rows or [{"leadId": lead} for lead in self._leads("")]
         page = {"breakdown": rows[at:at + self.page_size], "summary": {"leads": len(rows)}}
         behind = at + self.page_size
         page["nextToken"] = "t%d" % behind if behind < len(rows) or self.token == "endless" else None
@@ -104,7 +112,7 @@ class Lists:
 
     def _convocore(self, agent, query):
         number, limit = int(query["page"]), min(int(query["limit"]), self.page_size)
-        rows = self.rows or [{"id": lead, "agentId": agent, "name": "Ann"} for lead in self.leads[agent]]
+        rows = self.rows or [{"id": lead, "agentId": agent, "name": "Ann"} for lead in self._leads(agent)]
         start = (number - 1) * limit
         total = len(rows) if self.total is None else self.total
         return {"leads": rows[start:start + limit], "total": total, "page": number, "limit": limit}
