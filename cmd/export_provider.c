@@ -1,5 +1,6 @@
 /* The options that say where leads come from. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/credential_text.h"
 #include "core/base/loopback.h"
@@ -137,6 +138,14 @@ static enum rc set_params(struct export *x, struct err *e)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
+/* systemd.exec(5), "Credentials": such a file is there as long as the service runs. */
+static bool is_systemd_credential(const char *path)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t n = folder ? strlen(folder) : 0;
+    return n > 0 && strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
 static enum rc set_credential(struct export *x, struct err *e)
 {
     enum rc rc =
@@ -145,8 +154,11 @@ static enum rc set_credential(struct export *x, struct err *e)
         return rc;
     buf_init(&x->key_source, NAMES_BYTES_MAX);
     if (x->options.api_key_file)
-        buf_addf(&x->key_source, "the file %s (--api-key-file)",
-                 credential_file_shown(x->options.api_key_file));
+        buf_addf(&x->key_source, "the file %s (--api-key-file%s)",
+                 credential_file_shown(x->options.api_key_file),
+                 is_systemd_credential(x->options.api_key_file)
+                     ? "; systemd has copied it from where LoadCredential= of the unit says"
+                     : "");
     else
         buf_addf(&x->key_source, "the environment variable " STR_FMT,
                  STR_ARG(x->profile->key_variable));
