@@ -192,7 +192,7 @@ enum rc member_list(const struct member_reader *r, const struct member *at, size
                     size_t *n)
 {
     enum rc rc = want(r, at, at->json && json_is_array(at->json), "an array");
-    if (rc != RC_OK)
+    if (rc != RC_OK || !at->json)
         return rc;
     size_t count = 0;
     for (const cJSON *element = at->json->child; element; element = element->next)
@@ -228,7 +228,7 @@ enum rc member_text(const struct member_reader *r, const struct member *at, size
                     struct str *out)
 {
     enum rc rc = want(r, at, cJSON_IsString(at->json), "a text");
-    if (rc != RC_OK)
+    if (rc != RC_OK || !at->json)
         return rc;
     struct str text = json_text(at->json);
     if (text.len > max)
