@@ -2,6 +2,7 @@
 
 #define CUT 0.75
 #define CUT_LATENCY 0.8
+#define ROUNDS_BETWEEN 2 /* without congestion before one that is alone */
 #define HOLD_FIRST_US INT64_C(2000000)
 #define HOLD_MAX_US INT64_C(64000000)
 #define ROUND_US_MIN INT64_C(200000)
@@ -95,6 +96,10 @@ void limiter_refused(struct limiter *l, uint64_t seq, uint64_t last_seq, unsigne
     if (seq <= l->cut_seq)
         return;
     double met = in_flight < l->now ? (double)in_flight : (double)limiter_limit(l);
+    bool is_alone = (double)l->n_good > ROUNDS_BETWEEN * met;
+    l->n_good = 0;
+    if (is_alone)
+        return;
     bool probing = l->ceiling != 0 && now_us >= l->hold_until_us && met >= l->ceiling - 1;
     set_limit(l, probing ? met - 1 : met * CUT);
     l->ceiling = met > 2 ? met : 2;
@@ -209,6 +214,7 @@ static void measure(struct limiter *l, uint64_t seq, uint64_t last_seq, int64_t 
 void limiter_good(struct limiter *l, uint64_t seq, uint64_t last_seq, int64_t latency_us,
                   int64_t now_us)
 {
+    l->n_good++;
     if (!l->fixed)
         measure(l, seq, last_seq, latency_us, now_us);
     grow(l, now_us);

@@ -1,7 +1,7 @@
 /* How many requests may be in flight at once. Pure: time is a parameter. Private to core/http.
  *
  * Fixed, or adaptive between 1 and a maximum. A fixed one comes down only where the server refuses
- * what is too much (503), and returns. An adaptive one:
+ * what is too much (503), and returns. An adaptive one (the fixed one too, where the server refuses):
  *
  * - It starts at LIMITER_START and doubles every round trip until congestion is met or the maximum
  *   reached; later it grows by one every round trip. It grows only while it is really used.
@@ -9,6 +9,9 @@
  *   that were in flight together. The number in flight at that moment is remembered as the ceiling:
  *   growth then stops one below it, and what is beyond is tried again only after a pause that
  *   doubles each time in vain, then giving way by one only.
+ *   One that is alone changes nothing: a server that has as many requests as it can take refuses one
+ *   in every round, so where there was none in two rounds before, it is not their number that is at
+ *   fault, but perhaps the lead.
  * - Latency: measured over rounds. While a round is slower than twice the best of the last minutes
  *   and the growth before brought no more throughput, it does not grow; at three times, it is cut
  *   by a fifth. If that did not make the answers faster, it was not our doing: the cut is taken back
@@ -33,6 +36,7 @@ struct limiter {
     int64_t hold_until_us; /* not beyond it before */
     int64_t hold_us;       /* the next such pause */
     uint64_t cut_seq;      /* tries up to this number belong to the last cut */
+    uint64_t n_good;       /* since the last congestion */
 
     /* the round that is being measured */
     int64_t round_from_us; /* INT64_MIN: none */

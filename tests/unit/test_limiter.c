@@ -274,6 +274,39 @@ static void fixed_comes_down_and_returns(void **state)
     assert_int_equal(limiter_limit(&l), 32); /* slow answers are nothing to a fixed one */
 }
 
+/* Every so many answers one is a refusal, however few are in flight: some leads are answered so. */
+static unsigned with_refusals(bool fixed, uint64_t every)
+{
+    struct limiter l;
+    if (fixed)
+        limiter_init_fixed(&l, 16);
+    else
+        limiter_init(&l, 64);
+    uint64_t lowest = UINT64_MAX;
+    for (uint64_t seq = 1; seq <= 40000; seq++) {
+        unsigned limit = limiter_limit(&l);
+        int64_t now_us = S + (int64_t)(seq * 60000 / limit); /* an answer takes 60 ms */
+        limiter_filled(&l, limit);
+        if (seq % every == 0)
+            limiter_refused(&l, seq, seq + limit, limit, now_us);
+        else
+            limiter_good(&l, seq, seq + limit, 60000, now_us);
+        if (seq > 20000 && limiter_limit(&l) < lowest)
+            lowest = limiter_limit(&l);
+    }
+    return (unsigned)lowest;
+}
+
+static void some_leads_are_refused(void **state)
+{
+    (void)state;
+    assert_in_range(with_refusals(true, 70), 16, 16);
+    assert_in_range(with_refusals(true, 40), 16, 16);
+    assert_in_range(with_refusals(false, 70), 24, 64);
+    assert_in_range(with_refusals(false, 1000), 64, 64);
+    assert_in_range(with_refusals(true, 4), 1, 3); /* each round */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +317,7 @@ int main(void)
         cmocka_unit_test(one_cut_a_round),
         cmocka_unit_test(resumes_at_half),
         cmocka_unit_test(fixed_comes_down_and_returns),
+        cmocka_unit_test(some_leads_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
