@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 #
 # package.sh [FILE.deb]: the Debian package is installed in a fresh Debian 12, runs an export there against a server
-# of this machine, and is removed again without leaving anything. Without FILE.deb it is built in the root that run.sh
-# uses. Needs root, and Debian's package debootstrap; roots are kept in $LEADPIPE_ROOTS (default: build/roots).
+# of this machine, and is removed again without leaving anything; then its systemd units are tested (units.sh). Without
+# FILE.deb it is built in the root that run.sh uses. Needs root, and Debian's package debootstrap; roots are kept in
+# $LEADPIPE_ROOTS (default: build/roots).
 
 set -euo pipefail
 trap 'printf "package.sh: failed in line %d\n" "$LINENO" >&2' ERR
@@ -78,3 +79,4 @@ fi
 eval "exec ${sandbox[1]}>&-" # the sandbox ends with its standard input
 rm -rf "$root"
 printf 'package.sh: installed, run and removed\n'
+tests/distros/units.sh "$package"
