@@ -161,6 +161,6 @@ enum rc check_list(struct asking *a, struct err *e)
     for (size_t i = 0; rc == RC_OK && is_fine && i < n && i < LISTS_MAX; i++)
         rc = ask_list(a, i, &is_fine, e);
     if (rc == RC_OK && is_fine && n > LISTS_MAX)
-        findings_add(a->to, FINDING_OK, "list", "%zu more lists were not asked for", n - LISTS_MAX);
+        findings_add(a->to, FINDING_OK, "list", "%zu more lists were not requested", n - LISTS_MAX);
     return rc;
 }

@@ -39,7 +39,7 @@ static void report_refused_key(const struct leads *l, const struct http_probe *p
     else
         findings_add(l->to, FINDING_FAIL, "lead",
                      "the provider refuses it with status %d%s%s, although its profile says that "
-                     "it wants no key; check --provider and --base-url",
+                     "it needs no key; check --provider and --base-url",
                      p->status, message ? ": " : "", message ? message : "");
 }
 
@@ -142,7 +142,7 @@ static enum rc ask_lead(struct leads *l, const struct id_item *item, struct err 
     if (rc == RC_OK)
         rc = ask_for(l, lead, buf_cstr(&url), e);
     else if (rc == RC_SYNTAX || rc == RC_LIMIT)
-        findings_add(l->to, FINDING_WARN, "ids", "%s: cannot be asked for: %s", lead->id.ptr,
+        findings_add(l->to, FINDING_WARN, "ids", "%s: cannot be requested: %s", lead->id.ptr,
                      rc == RC_SYNTAX ? e->msg : "its URL is too long");
     buf_free(&url);
     lead_free(lead);
@@ -212,8 +212,8 @@ static enum rc check_leads(struct asking *a, struct err *e)
     if (!may_read(&a->cfg->ids)) {
         findings_add(
             a->to, FINDING_WARN, "lead",
-            "none was fetched, as IDs come from a pipe or a terminal, from which nothing is "
-            "taken here; give one with --id to check the key");
+            "none was fetched, because IDs come from a pipe or a terminal, which a check does not "
+            "read; give one with --id to check the key");
         return RC_OK;
     }
     arena_init(&l.memory, IDS_BYTES_MAX);

@@ -19,7 +19,7 @@ const struct command commands[] = {
     {"check", "JOB.yaml [OPTIONS] | -p PROVIDER -t SINK [FILE]...",
      "find out before a run what would go wrong in it", check_option_specs, command_check},
     {"merge", "-t SINK [-t SINK]... [options] MANIFEST...",
-     "make one set of outputs of those of all shards", merge_option_specs, command_merge},
+     "combine the outputs of all shards into those of one run", merge_option_specs, command_merge},
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
      providers_option_specs, command_providers},
     {"sinks", "", "list the sinks and their options", NULL, command_sinks},

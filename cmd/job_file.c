@@ -376,7 +376,7 @@ static enum rc take_all(struct taker *t, const struct job_node *root)
                             "the keys are the long options of \"leadpipe export\", and ids");
         else if (job_leaves_out(o))
             rc = job_fail(&t->job->text, n->key->at, t->err,
-                          "%s: is no key of a job file; it is for the command line", o->name);
+                          "%s: is no key of a job file; give it on the command line", o->name);
         else
             rc = o->flags & OPTION_SINK ? take_sinks(t, o, n) : take_option(t, o, n);
     }

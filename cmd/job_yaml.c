@@ -84,10 +84,12 @@ static enum rc count(struct reader *r, const struct job_node *node)
 {
     if (node->size > NODES_MAX - r->n_nodes)
         return job_fail(r->text, node->at, r->err,
-                        "too many values, aliases multiplied: a job file may have %d", NODES_MAX);
+                        "too many values, with aliases expanded: a job file may have %d",
+                        NODES_MAX);
     if (node->bytes > BYTES_MAX - r->n_bytes)
-        return job_fail(r->text, node->at, r->err,
-                        "the values are too long, aliases multiplied: a job file may have 2 MiB");
+        return job_fail(
+            r->text, node->at, r->err,
+            "the values are too long, with aliases expanded: a job file may have 2 MiB");
     r->n_nodes += node->size;
     r->n_bytes += node->bytes;
     for (size_t i = 0; i < r->depth; i++) {

@@ -26,8 +26,9 @@ const struct option_spec merge_option_specs[] = {
         AT(LIST, sinks),
         .flags = OPTION_REQUIRED | OPTION_SINK,
         .help =
-            "which outputs of the shards become one, and where: KIND[,OPTION...]:TARGET, with the "
-            "options that the shards had; csv, ndjson, msgpack or parquet; repeatable",
+            "which outputs of the shards to combine, and where to write them: "
+            "KIND[,OPTION...]:TARGET, with the options that the shards had; csv, ndjson, msgpack "
+            "or parquet; repeatable",
     },
     {
         .name = "failed",

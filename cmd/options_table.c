@@ -382,8 +382,8 @@ const struct option_spec export_option_specs[] = {
         .flags = OPTION_MAY_CHANGE,
         .file = FILE_WRITTEN,
         .help =
-            "write a report of the run as one HTML page, whatever the end of the run: outcomes, "
-            "charts over time, why leads failed, what the sinks got",
+            "write a report on the run as one HTML page, however the run ends: outcomes, charts over "
+            "time, why leads failed, what each sink received",
     },
     {
         .name = "job-name",

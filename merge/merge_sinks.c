@@ -50,8 +50,8 @@ enum rc merge_find_sink(const struct shard_set *set, const struct sink_spec *spe
         rc = err_nomem(e);
     else if (!found)
         rc = err_set(e, RC_USAGE,
-                     "--to: %s: the shards have no such output that is not merged already; theirs "
-                     "(\":/\": a file for each table in a directory): %s",
+                     "--to: %s: the shards have no such output, or another --to has merged it "
+                     "already; theirs (\":/\": a file for each table in a directory): %s",
                      spec->label, buf_cstr(&forms));
     buf_free(&form);
     buf_free(&forms);

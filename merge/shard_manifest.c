@@ -279,7 +279,7 @@ static enum rc read_root(struct reader *r, const cJSON *root, struct err *e)
                        "%s: shard %u/%u is unfinished, and published nothing; run it again first",
                        m->path, m->shard.index, m->shard.of);
     if (!member_of(shard, "leads"))
-        return refuse(m, "does not name the file of its leads' places, which merge needs", e);
+        return refuse(m, "names no MANIFEST.rows.gz, which merge needs; run the shard again", e);
     const cJSON *server = member_of(root, "server");
     if (server && json_is_string(server) && !text(r, root, "server", &m->server))
         return r->no_memory ? err_nomem(e) : refuse(m, "is damaged: \"server\" is wrong", e);
@@ -299,7 +299,7 @@ static enum rc parse(struct reader *r, struct str json, struct err *e)
     if (rc == RC_NOMEM)
         return rc;
     if (rc != RC_OK) {
-        err_prefix(e, "%s: is no manifest", r->to->path);
+        err_prefix(e, "%s: is not a manifest", r->to->path);
         return e->rc = RC_USAGE;
     }
     return read_root(r, doc.root, e);

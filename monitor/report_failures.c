@@ -8,9 +8,9 @@ static const char *stage_name(const char *stage)
     static const struct {
         const char *stage, *name;
     } names[] = {
-        {"input", "The line is no ID"},           {"fetch", "The request failed"},
-        {"parse", "The response cannot be used"}, {"flatten", "The payload does not become rows"},
-        {"sink", "The sink did not take it"},
+        {"input", "The line is not an ID"},       {"fetch", "The request failed"},
+        {"parse", "The response cannot be used"}, {"flatten", "The payload cannot be flattened"},
+        {"sink", "The sink refused it"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i].stage, stage) == 0)

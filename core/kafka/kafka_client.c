@@ -90,7 +90,7 @@ enum rc kafka_client_error(const struct kafka_client *c, rd_kafka_resp_err_t cod
     if (is_fenced(code))
         (void)snprintf(
             said, sizeof said,
-            "another process goes on with this run, and the cluster has fenced this one");
+            "another process has resumed this run, and the cluster has fenced off this one");
     secrets_redact(c->cfg.secrets, said, sizeof said);
     enum rc rc = has_reason ? rc_of(c->last) : rc_of(code);
     return err_set(e, rc == RC_IO && has_reason ? RC_NET : rc, "%s: %s: %s", c->cfg.subject, what,

@@ -1,6 +1,6 @@
 #include "core/kafka/kafka_property.h"
 
-static const char delivers_once[] = "is decided by leadpipe, so that every message is there once";
+static const char delivers_once[] = "is set by leadpipe, so that every message is delivered once";
 
 static const struct {
     const char *name, *why;
@@ -14,19 +14,19 @@ static const struct {
     {"queuing.strategy", delivers_once},
     {"max.in.flight", delivers_once},
     {"max.in.flight.requests.per.connection", delivers_once},
-    {"delivery.report.only.error", "is decided by leadpipe, which needs every report"},
-    {"group.id", "is decided by leadpipe"},
-    {"group.instance.id", "is decided by leadpipe"},
-    {"enable.auto.commit", "is decided by leadpipe"},
-    {"allow.auto.create.topics", "is decided by leadpipe: an unknown topic is an error"},
-    {"bootstrap.servers", "is what the target names"},
-    {"metadata.broker.list", "is what the target names"},
-    {"message.timeout.ms", "belongs to --retry-max-time"},
-    {"delivery.timeout.ms", "belongs to --retry-max-time"},
-    {"compression.codec", "belongs to the option compression"},
-    {"compression.type", "belongs to the option compression"},
-    {"queue.buffering.max.kbytes", "belongs to --max-memory"},
-    {"queue.buffering.max.messages", "belongs to --max-memory"},
+    {"delivery.report.only.error", "is set by leadpipe, which needs every report"},
+    {"group.id", "is set by leadpipe"},
+    {"group.instance.id", "is set by leadpipe"},
+    {"enable.auto.commit", "is set by leadpipe"},
+    {"allow.auto.create.topics", "is set by leadpipe: an unknown topic is an error"},
+    {"bootstrap.servers", "is set by the target, BROKERS/TOPIC"},
+    {"metadata.broker.list", "is set by the target, BROKERS/TOPIC"},
+    {"message.timeout.ms", "is set by --retry-max-time"},
+    {"delivery.timeout.ms", "is set by --retry-max-time"},
+    {"compression.codec", "is set by the option compression"},
+    {"compression.type", "is set by the option compression"},
+    {"queue.buffering.max.kbytes", "is set by --max-memory"},
+    {"queue.buffering.max.messages", "is set by --max-memory"},
     {"test.mock.num.brokers", "is for tests of librdkafka"},
 };
 

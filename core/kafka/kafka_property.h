@@ -13,7 +13,7 @@ struct kafka_property {
  * has. */
 bool kafka_property_split(struct str text, struct str *name, struct str *value);
 
-/* Why a user cannot set the property, as a clause: "belongs to the option compression". NULL: it can be set. */
+/* Why a user cannot set the property, as a clause: "is set by the option compression". NULL: it can be set. */
 const char *kafka_property_refusal(struct str name);
 
 /* Is its value a secret, which no command line may show? */

@@ -15,8 +15,8 @@ static void report_held(const char *path, const struct run_status *s, const stru
     if (s->state.holder > 0)
         (void)snprintf(who, sizeof who, "process %ld", (long)s->state.holder);
     findings_add(f, FINDING_FAIL, "state",
-                 "%s: in use by %s (another run of leadpipe), of which %" PRIu64
-                 " leads are done; a run that begins meanwhile is refused: wait for it, or stop it",
+                 "%s: in use by %s (another run of leadpipe, with %" PRIu64
+                 " leads done), and a second run is refused meanwhile: wait for it, or stop it",
                  path, who, s->state.done);
 }
 
@@ -53,8 +53,7 @@ static void report_unfinished(const struct run_cfg *cfg, const struct run_status
                      path, at, s->state.done);
     else if (is_blank)
         findings_add(f, FINDING_OK, "state",
-                     "%s: the run of %s did not get to do anything; this command begins anew", path,
-                     at);
+                     "%s: the run of %s has done nothing yet; this command begins anew", path, at);
     else if (s->state.phase == STATE_PUBLISHING)
         findings_add(f, FINDING_WARN, "state",
                      "%s: the run of %s is complete, but its outputs were not published: this "
@@ -76,8 +75,7 @@ static void report(const struct run_cfg *cfg, const struct run_status *s, const 
     else if (s->state.phase == STATE_FINISHED)
         report_finished(cfg->state_path, s, f);
     else
-        findings_add(f, FINDING_OK, "state", "%s: can be used; there was no run yet",
-                     cfg->state_path);
+        findings_add(f, FINDING_OK, "state", "%s: can be used; it has no run yet", cfg->state_path);
 }
 
 bool run_probe_state(const struct run_cfg *cfg, struct run_status *out, const struct findings *f)
@@ -87,7 +85,8 @@ bool run_probe_state(const struct run_cfg *cfg, struct run_status *out, const st
     const char *path = cfg->state_path;
     enum rc rc = state_check(path, &e);
     if (rc == RC_OK && stat(path, &st) != 0 && errno == ENOENT) {
-        findings_add(f, FINDING_OK, "state", "%s: is not there yet; the first run makes it", path);
+        findings_add(f, FINDING_OK, "state", "%s: does not exist yet; the first run creates it",
+                     path);
         return false;
     }
     if (rc == RC_OK)

@@ -173,8 +173,8 @@ static void tell_once_more(const struct run *r)
     uint64_t n = r->intake.listed ? list_source_once_more(r->intake.listed) : 0;
     if (n)
         log_msg(r->cfg->log, LOG_LEVEL_INFO, r->cfg->state_path,
-                "%llu lead%s that the run before had listed %s not listed any more, and requested "
-                "once more",
+                "%llu lead%s that the previous run listed %s no longer listed, and requested once "
+                "more",
                 (unsigned long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
 }
 

@@ -417,7 +417,7 @@ static void kafka_stop(struct sink *s, int64_t grace_ms)
 
 const struct sink_ops sink_kafka = {
     .name = "kafka",
-    .help = "messages of a Kafka topic, BROKERS/TOPIC",
+    .help = "messages to a Kafka topic, BROKERS/TOPIC",
     .opts = kafka_options,
     .opts_size = sizeof(struct kafka_opts),
     .eighths = 16, /* the messages, and their copies on the way */

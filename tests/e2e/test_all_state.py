@@ -364,7 +364,7 @@ def test_asked_for_once_more(omni):
     faults = {"tiny-2": "missing", "tiny-5": "status=400"}
     left = [lead for lead in leads if lead not in ("tiny-2", "tiny-4", "tiny-5")] + ["plain-1"]
     assert sorted(night(omni, left, "--verbose", faults=faults, status=3)) == sorted(left + ["tiny-2", "tiny-4", "tiny-5"])
-    assert "3 leads that the run before had listed are not listed any more, and requested once more" in omni.stderr
+    assert "3 leads that the previous run listed are no longer listed, and requested once more" in omni.stderr
     assert exported(omni.folder / "out") == left + ["tiny-4"]
     assert [row["id"] for row in runs.json_lines(omni.folder / "g")] == ["tiny-2"]
     assert [row["id"] for row in runs.json_lines(omni.folder / "f")] == ["tiny-5"]

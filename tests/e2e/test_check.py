@@ -65,7 +65,7 @@ def test_a_shard(night):
     """Its state is the one that its run has."""
     night.job.update({"shard": "1/2", "state": "{shard}.state"})
     points = night.check()
-    assert any(subject == "state" and "/1.state: is not there yet" in message for _, subject, message in points), points
+    assert any(subject == "state" and "/1.state: does not exist yet" in message for _, subject, message in points), points
     night.job["shard"] = "3/2"
     assert night.finds("FAIL", "job", "--shard") == []
 

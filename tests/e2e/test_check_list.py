@@ -121,7 +121,7 @@ def test_several_lists(night, control, n, asked):
     control.lists(leads={str(i): tiny(3) for i in range(n)})
     texts = [message for _, subject, message in night.check() if subject == "list"]
     assert [text.partition(":")[0] for text in texts[:asked]] == ["convocore, agentId %d" % i for i in range(asked)]
-    assert texts[asked:] == (["2 more lists were not asked for"] if n > asked else [])
+    assert texts[asked:] == (["2 more lists were not requested"] if n > asked else [])
     assert len(control.lists()) == asked
 
 

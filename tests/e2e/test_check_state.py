@@ -34,9 +34,9 @@ def says(found, level, *texts):
 
 
 def test_no_state_yet(resumed):
-    says(points(resumed), "ok", STATE, "is not there yet")
+    says(points(resumed), "ok", STATE, "does not exist yet")
     (resumed.folder / STATE).touch()
-    says(points(resumed), "ok", STATE, "there was no run yet")
+    says(points(resumed), "ok", STATE, "it has no run yet")
 
 
 def test_finished(resumed):
@@ -61,7 +61,7 @@ def test_unfinished(resumed):
 def test_not_begun(resumed):
     """A run that was stopped before its first checkpoint had done nothing."""
     resumed.part(DONE, signal_number=9)
-    says(points(resumed, "--max-columns", "99"), "ok", "did not get to do anything", "begins anew")
+    says(points(resumed, "--max-columns", "99"), "ok", "has done nothing yet", "begins anew")
 
 
 def test_while_a_run_has_it(resumed):

@@ -380,7 +380,7 @@ def test_aliases_do_not_multiply(job):
         text += "a%d: &a%d [%s]\n" % (i, i, ", ".join(["*a%d" % (i - 1)] * 10))
     done = job(text)
     assert done.returncode == 2
-    assert "too many values, aliases multiplied: a job file may have 10000" in done.stderr
+    assert "too many values, with aliases expanded: a job file may have 10000" in done.stderr
 
 
 def test_size(job, printed):

@@ -316,7 +316,7 @@ def test_paths_rates_and_states_may_differ(three):
 
 def test_no_manifest_of_a_shard(three):
     three.refused("all/m.json", "is not the manifest of a shard", manifests=["all/m.json"])
-    three.refused("s0/leads.csv", "is no manifest", manifests=["s0/leads.csv"])
+    three.refused("s0/leads.csv", "is not a manifest", manifests=["s0/leads.csv"])
     (three.folder / "x.json").write_text("[]")
     three.refused("x.json", "is not the manifest of a shard", manifests=["x.json"])
     three.refused("s0: is no manifest", manifests=["s0"])
@@ -340,7 +340,7 @@ def test_files_that_are_not_what_they_were(three, name, how):
 
 @pytest.mark.parametrize("change, says", [
     (lambda m: m["shard"].pop("list"), '"list"'),
-    (lambda m: m["shard"].pop("leads"), "places"),
+    (lambda m: m["shard"].pop("leads"), "names no MANIFEST.rows.gz"),
     (lambda m: m["shard"].update(index=-1), "not the manifest of a shard"),
     (lambda m: m["shard"].update(of=10**9), "not the manifest of a shard"),
     (lambda m: m["ids"].update(read=2**65), '"read"'),

@@ -222,7 +222,7 @@ def test_reasons(leadpipe, sandbox, control, tmp_path):
     assert headings[0].startswith("30 The request failed, status 400")
     assert headings[1].startswith("12 The response cannot be used, status 200, not_json")
     assert headings[2].startswith("3 The request failed, status 200, LEAD_UNAVAILABLE")
-    assert headings[3].startswith("1 The line is no ID")
+    assert headings[3].startswith("1 The line is not an ID")
     errors = {row["id"]: row["error"] for row in listed}
     examples = [row for row in page.tables("Failed leads") if row[0] in errors]
     assert len(examples) == 10 + 10 + 3 and all(errors[id] == error for id, error in examples)
