@@ -256,7 +256,8 @@ static int export_with_options(struct export *x, int argc, char *argv[])
         rc = run_new(&run, &x->cfg, &e);
     if (rc != RC_OK)
         return end_refused(x, status_unopened(rc), &e, STR_NONE);
-    arguments_redact(&x->arguments, x->secrets); /* all secrets are known now */
+    arguments_redact(&x->arguments, x->secrets);
+    x->secrets_are_known = true;
     export_notify_start(x, run_id(run));
     int status = execute(x, run);
     run_free(run);

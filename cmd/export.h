@@ -25,6 +25,7 @@ struct export
     struct secrets *secrets; /* those of `messages`, too */
     struct export_options options;
     struct arguments arguments;
+    bool secrets_are_known; /* all of them: `arguments` are without any */
     struct profile *profile;
     struct buf base_url;
     struct buf state_path; /* of a shard, as the next two */

@@ -190,7 +190,6 @@ static enum rc write_report(struct export *x, const struct export_ended *ended, 
     struct buf text;
     if (!path || !may_write(ended, "--report", path, REPORT_BEGIN))
         return RC_OK;
-    arguments_redact(&x->arguments, x->secrets); /* of a run that did not begin, too */
     const struct report r = {
         .job = export_job_name(x),
         .version = LEADPIPE_VERSION,
@@ -200,7 +199,8 @@ static enum rc write_report(struct export *x, const struct export_ended *ended, 
         .signal = signal_of(ended),
         .error = ended->error,
         .arguments = (const char *const *)x->arguments.items,
-        .n_arguments = x->arguments.n,
+        /* of a run that was refused, a secret may be at a place where none belongs */
+        .n_arguments = x->secrets_are_known ? x->arguments.n : 0,
         .secrets = x->secrets,
         .cfg = ended->cfg,
         .result = ended->result,

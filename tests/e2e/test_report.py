@@ -163,6 +163,17 @@ def test_refused(leadpipe, sandbox, control, tmp_path, words):
         assert Page(tmp_path / "r.html").title == "Succeeded"
 
 
+@pytest.mark.parametrize("words", [
+    ["-t", "webhook,secret-env=s3cretpw!:http://127.0.0.1:1/"], ["-t", "push,param=token=s3cretpw!:hubspot-contacts"],
+    ["--api-key-file", "s3cretpw!"], ["-t", "postgres:postgresql://u:s3cretpw!@h/d"], ["--param", "token=s3cretpw!", "--cacert", "none.pem"]])
+def test_refused_with_a_secret_at_the_wrong_place(leadpipe, sandbox, tmp_path, words):
+    """The message may name a file that is not there; the page does not repeat the command."""
+    done = export(leadpipe, sandbox, "--id", "plain-1", *words)
+    page = Page(tmp_path / "r.html")
+    assert (done.returncode, page.title) == (2, "Refused"), done.stderr
+    assert not page.all("pre") and ("s3cretpw" in page.text) == ("s3cretpw" in done.stderr)
+
+
 @pytest.mark.parametrize("content", ["plain-1\n", '{"id":"plain-1"}\n', "<!DOCTYPE html>\n<p>mine</p>\n", "\0"])
 @pytest.mark.parametrize("words", [["--no-such-option"], ["--cacert", "none.pem"], []])
 def test_refused_run_keeps_files_of_others(leadpipe, sandbox, tmp_path, content, words):
