@@ -165,8 +165,8 @@ enum rc export_check_input(const struct export_options *o, const char *job_file,
         return RC_OK;
     return err_set(
         e, RC_USAGE,
-        "no FILE, --id or --all is given, and standard input is /dev/null: where do the IDs "
-        "come from? (\"-\" as FILE reads it all the same)");
+        "no FILE, --id or --all is given, and standard input is /dev/null: name the source "
+        "of the IDs (\"-\" as FILE reads standard input all the same)");
 }
 
 static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)

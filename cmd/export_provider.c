@@ -157,7 +157,7 @@ static enum rc set_credential(struct export *x, struct err *e)
         buf_addf(&x->key_source, "the file %s (--api-key-file%s)",
                  credential_file_shown(x->options.api_key_file),
                  is_systemd_credential(x->options.api_key_file)
-                     ? "; systemd has copied it from where LoadCredential= of the unit says"
+                     ? "; systemd has copied it from the path in the unit's LoadCredential="
                      : "");
     else
         buf_addf(&x->key_source, "the environment variable " STR_FMT,

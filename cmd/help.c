@@ -118,9 +118,10 @@ static const char run_text[] =
 static const char check_text[] =
     "\n"
     "Prints a line for each point, which begins with ok, warn or FAIL. A lead is\n"
-    "fetched to see whether the key is accepted, and servers, databases and buckets\n"
-    "are reached; nothing is posted, and nothing is left behind. The options are\n"
-    "those of leadpipe export; beside a job file they take precedence over it.\n";
+    "fetched to see whether the key is accepted, and the servers, databases, brokers\n"
+    "and buckets of the job are contacted. No lead is sent, and nothing is left\n"
+    "behind. The options are those of leadpipe export; given with a job file, they\n"
+    "take precedence over it.\n";
 
 static const char check_statuses[] = "\nExit status:\n"
                                      "  0      nothing failed; there may be warnings\n"

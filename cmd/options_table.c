@@ -393,8 +393,8 @@ const struct option_spec export_option_specs[] = {
         .default_note = "leadpipe",
         .flags = OPTION_MAY_CHANGE,
         .help =
-            "what monitoring calls the run: the label \"job\" of --metrics, the heading of --report; a job file is called "
-            "as the file, without .yaml",
+            "what monitoring calls the run: the label \"job\" of --metrics, the heading of --report; with a job "
+            "file, it is by default the name of the file without .yaml",
     },
     {
         .name = "ping",

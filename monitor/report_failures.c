@@ -10,7 +10,7 @@ static const char *stage_name(const char *stage)
     } names[] = {
         {"input", "The line is not an ID"},       {"fetch", "The request failed"},
         {"parse", "The response cannot be used"}, {"flatten", "The payload cannot be flattened"},
-        {"sink", "The sink refused it"},
+        {"sink", "The sink did not accept it"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i].stage, stage) == 0)

@@ -36,7 +36,7 @@ const struct option_spec kafka_options[] = {
      AT(LIST, properties),
      .arg = "NAME=VALUE",
      .flags = OPTION_MAY_CHANGE,
-     .help = "a property of librdkafka; repeatable"},
+     .help = "set a property of librdkafka; repeatable"},
     {.name = "property-env",
      AT(LIST, property_envs),
      .arg = "NAME=VARIABLE",

@@ -473,7 +473,7 @@ def test_a_job_says_where_its_ids_come_from(leadpipe, sandbox):
 def test_a_command_line_without_ids(leadpipe, sandbox):
     words = ["export", *sandbox.provider(), "-t", "csv:out.csv"]
     done = leadpipe(*words, env=sandbox.env)
-    assert done.returncode == 2 and "standard input is /dev/null: where do the IDs come from?" in done.stderr, done.stderr
+    assert done.returncode == 2 and "standard input is /dev/null: name the source of the IDs" in done.stderr, done.stderr
     assert not (leadpipe.folder / "out.csv").exists()
     assert leadpipe(*words, "-", env=sandbox.env).returncode == 0
     assert leadpipe(*words, env=sandbox.env, input=b"").returncode == 0

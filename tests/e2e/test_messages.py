@@ -309,7 +309,7 @@ def test_stopped_without_a_state_hint(leadpipe, sandbox, control, sinks, hint):
     ([], {"OMNI_API_KEY": "wr0ng-key-1"}, "the API key in the environment variable OMNI_API_KEY"),
     (["--api-key-file", "folder/key"], {}, "the API key in the file folder/key (--api-key-file)"),
     (["--api-key-file", "folder/key"], {"CREDENTIALS_DIRECTORY": "folder"},
-     "the API key in the file folder/key (--api-key-file; systemd has copied it from where LoadCredential= of the unit says)")])
+     "the API key in the file folder/key (--api-key-file; systemd has copied it from the path in the unit's LoadCredential=)")])
 def test_refused_key_says_where_it_is_from(leadpipe, sandbox, control, tmp_path, words, env, names):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/key").write_text("wr0ng-key-1\n")
