@@ -59,7 +59,7 @@ static enum rc refuse_key(struct taker *t, const struct job_node *key, const cha
                         (int)(n < KEY_SHOWN ? n : KEY_SHOWN), name.ptr);
     }
     if (n < name.len || n == 0)
-        return job_fail(text, key->at, t->err, "this is no key of a job file; %s", hint);
+        return job_fail(text, key->at, t->err, "this is not a key of a job file; %s", hint);
     if (option_unknown(&t->options, name, hint, &why) == RC_NOMEM)
         return err_nomem(t->err);
     return job_fail(text, key->at, t->err, "%s", why.msg);
@@ -376,7 +376,7 @@ static enum rc take_all(struct taker *t, const struct job_node *root)
                             "the keys are the long options of \"leadpipe export\", and ids");
         else if (job_leaves_out(o))
             rc = job_fail(&t->job->text, n->key->at, t->err,
-                          "%s: is no key of a job file; give it on the command line", o->name);
+                          "%s: is not a key of a job file; give it on the command line", o->name);
         else
             rc = o->flags & OPTION_SINK ? take_sinks(t, o, n) : take_option(t, o, n);
     }

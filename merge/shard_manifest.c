@@ -315,11 +315,11 @@ static enum rc read_file(struct buf *out, const char *path, struct err *e)
     if (fstat(fd, &st) != 0)
         rc = err_sys(e, RC_IO, errno, "%s", path);
     else if (!S_ISREG(st.st_mode))
-        rc = err_set(e, RC_USAGE, "%s: is no manifest: it is not a file", path);
+        rc = err_set(e, RC_USAGE, "%s: is not a manifest: it is not a file", path);
     for (size_t got = 1; rc == RC_OK && got > 0;) {
         char *to = buf_reserve(out, READ_BYTES);
         if (!to && buf_rc(out) == RC_LIMIT)
-            rc = err_set(e, RC_USAGE, "%s: is no manifest: it is too large", path);
+            rc = err_set(e, RC_USAGE, "%s: is not a manifest: it is too large", path);
         else if (!to)
             rc = err_nomem(e);
         else

@@ -319,7 +319,7 @@ def test_no_manifest_of_a_shard(three):
     three.refused("s0/leads.csv", "is not a manifest", manifests=["s0/leads.csv"])
     (three.folder / "x.json").write_text("[]")
     three.refused("x.json", "is not the manifest of a shard", manifests=["x.json"])
-    three.refused("s0: is no manifest", manifests=["s0"])
+    three.refused("s0: is not a manifest", manifests=["s0"])
 
 
 @pytest.mark.parametrize("name", ["leads.csv", "nd/documents.ndjson", "m.json.rows.gz"])
