@@ -189,7 +189,7 @@ def test_arguments_hold_no_secret_anywhere(leadpipe, sandbox, control, tmp_path)
     assert "***" in manifest["arguments"] and "tiny-1" in manifest["arguments"]
 
 
-@pytest.mark.parametrize("words", [["-t", "csv:https://bob:ur1-passw0rd@h/x"], ["-t", "ndjson,gzip=9:gs://bob:ur1-passw0rd@h/x"],
+@pytest.mark.parametrize("words", [["-t", "csv:https://bob:ur1-passw0rd@h/x", "--id=a1"], ["-t", "ndjson,gzip=9:gs://bob:ur1-passw0rd@h/x", "--id=a1"],
                                    ["-t", "ndjson:rows", "https://bob:ur1-passw0rd@h/ids"]])
 def test_url_in_the_place_of_a_file(leadpipe, sandbox, tmp_path, words):
     done = leadpipe("export", "-p", "omni", *words, env=sandbox.env)
@@ -200,6 +200,6 @@ def test_url_in_the_place_of_a_file(leadpipe, sandbox, tmp_path, words):
 @pytest.mark.parametrize("words", [["-t", "ndjson:s3://bob:ur1-passw0rd@h/x"],
                                    ["-t", "ndjson:s3://b/x", "--s3-endpoint", "http://bob:ur1-passw0rd@127.0.0.1:9"]])
 def test_password_beside_a_bucket(leadpipe, sandbox, tmp_path, words):
-    done = leadpipe("export", "-p", "omni", *words, env={**sandbox.env, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "wJalr-s3cr3t"})
+    done = leadpipe("export", "-p", "omni", "--id", "a1", *words, env={**sandbox.env, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "wJalr-s3cr3t"})
     assert done.returncode == 2 and ("bucket is not valid" in done.stderr or "no user name or password" in done.stderr), done.stderr
     assert_nowhere(tmp_path, ["ur1-passw0rd", "wJalr-s3cr3t"], stderr=done.stderr)
