@@ -44,7 +44,7 @@ static void reasons(void **state)
     static const size_t order[] = {1, 3, 4, 0, 2}; /* of as many the one that came first */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int k = 0; k < rows[i].leads; k++) {
-            char id[16];
+            char id[24];
             (void)snprintf(id, sizeof id, "lead-%d", k);
             add(g, id, rows[i].stage, rows[i].status, rows[i].code);
         }
