@@ -15,6 +15,7 @@ enum { ENCODING_PLAIN = 0, ENCODING_RLE_DICTIONARY = 8 };
 #define TAIL_BYTES (2 * sizeof(uint32_t))
 #define MEMORY_BYTES_MAX ((size_t)1 << 30)
 #define PAGE_MAX ((int64_t)INT32_MAX)
+#define COLUMNS_MAX 65536 /* no sink writes as many */
 
 struct chunk_place {
     uint64_t at, bytes;
@@ -123,7 +124,7 @@ static enum rc read_group(struct parquet_reader *r, struct thrift_in *in, struct
 static enum rc read_schema(struct parquet_reader *r, struct thrift_in *in)
 {
     uint64_t n = thrift_read_list(in);
-    if (in->bad || n == 0 || r->columns) {
+    if (in->bad || n == 0 || n > COLUMNS_MAX || r->columns) {
         in->bad = true;
         return RC_OK;
     }
@@ -188,7 +189,7 @@ static enum rc read_footer(struct parquet_reader *r, struct err *e)
         return rc;
     uint64_t n = le32_get(tail);
     if (memcmp(tail + sizeof(uint32_t), PARQUET_MAGIC.ptr, PARQUET_MAGIC.len) != 0 ||
-        n > bytes - TAIL_BYTES)
+        n > bytes - TAIL_BYTES || n > MEMORY_BYTES_MAX)
         return shard_file_damaged(r->file, e);
     char *footer = malloc((size_t)n + 1);
     if (!footer)

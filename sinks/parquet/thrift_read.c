@@ -66,11 +66,7 @@ bool thrift_next(struct thrift_in *in, struct thrift_field *f)
     if (in->bad || byte == COMPACT_STOP)
         return false;
     f->type = byte & 0x0f;
-    if (byte >> 4) {
-        f->id += (int)(byte >> 4);
-        return true;
-    }
-    int64_t id = thrift_read_int(in);
+    int64_t id = byte >> 4 ? f->id + (int64_t)(byte >> 4) : thrift_read_int(in);
     in->bad |= id < 0 || id > INT16_MAX;
     f->id = (int)(id & INT16_MAX);
     return !in->bad;
