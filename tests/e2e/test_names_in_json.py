@@ -66,9 +66,9 @@ def test_state(leadpipe, sandbox, control, name):
 
 def test_messages_about_such_files(leadpipe, sandbox, control):
     """The program's own errors, too; nothing reaches the terminal that is no text."""
-    for words in (["-t", "csv:x", "nowhere\udce9"], ["-t", "csv:no\udce9/x"], ["-t", "csv:x", "--api-key-file", "no\udce9"],
-                  ["-t", "csv:x", "--state", "no\udce9/s"], ["-t", "no\udce9:x"], ["--no\udce9", "-t", "csv:x"],
-                  ["-t", "csv,table=no\udce9:x"], ["-t", "csv:x", "--id", "no\udce9"]):
+    for words in (["-t", "csv:x", "nowhere\udce9"], ["-t", "csv:no\udce9/x", "--id=a"], ["-t", "csv:x", "--api-key-file", "no\udce9"],
+                  ["-t", "csv:x", "--state", "no\udce9/s", "--id=a"], ["-t", "no\udce9:x", "--id=a"], ["--no\udce9", "-t", "csv:x"],
+                  ["-t", "csv,table=no\udce9:x", "--id=a"], ["-t", "csv:x", "--id", "no\udce9"]):
         for form in ("json", "text"):
             done = leadpipe("export", *sandbox.provider(), "--log-format", form, *words, env=sandbox.env)
             assert done.returncode == 2, done
