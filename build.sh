@@ -98,17 +98,22 @@ build_failed() {
     die "$1 $2 failed"
 }
 
-# build_preset PRESET TESTS [TARGET]...: with TESTS (ON or OFF), which need packages
-# that the program alone does not.
-build_preset() {
+# configure_preset PRESET TESTS, build_preset PRESET TESTS [TARGET]...: with TESTS (ON or OFF),
+# which need packages that the program alone does not.
+configure_preset() {
     local preset=$1 tests=$2
-    shift 2
     mkdir -p "$BUILD"
     if ! cmake --preset "$preset" -DLEADPIPE_TESTS="$tests" \
         ${LEADPIPE_WERROR:+-DLEADPIPE_WERROR="$LEADPIPE_WERROR"} >"$BUILD/configure-$preset.log" 2>&1; then
         cat "$BUILD/configure-$preset.log" >&2
         build_failed "configuring" "$preset"
     fi
+}
+
+build_preset() {
+    local preset=$1
+    configure_preset "$1" "$2"
+    shift 2
     cmake --build --preset "$preset" ${@:+--target "$@"} || build_failed "building" "$preset"
 }
 
@@ -176,7 +181,7 @@ cmd_coverage() {
 cmd_lint() {
     no_arguments lint "$@"
     require lint
-    step "build for the checks" build_preset debug ON
+    configure_preset debug ON # for its list of compile commands
     scripts/lint.sh
 }
 

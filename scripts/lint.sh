@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # ./build.sh lint and ./build.sh format: clang-format, clang-tidy, cppcheck on every C file of ours.
-# Expects the debug preset to be built, for its list of compile commands.
+# Expects the debug preset to be configured, for its list of compile commands: no source includes what is made.
 
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
