@@ -4,10 +4,19 @@ import collections
 import json
 import subprocess
 
+import pytest
+
 from conftest import clean_environment
+from kafka_broker import KafkaBroker
 from outputs import ids_file
 
 STATE = "run.state"
+
+
+@pytest.fixture
+def broker():
+    with KafkaBroker() as one:
+        yield one
 
 
 def plain(count):

@@ -9,14 +9,8 @@ import pytest
 import kafka_wire as wire
 import runs
 from kafka_broker import NOT_LEADER, Drop, KafkaBroker
-from kafka_exports import Exports, ids_of, kcat, once, plain, tables_of, tiny
+from kafka_exports import Exports, broker, ids_of, kcat, once, plain, tables_of, tiny  # noqa: F401
 from outputs import ledger_of, lines_of, manifest
-
-
-@pytest.fixture
-def broker():
-    with KafkaBroker() as one:
-        yield one
 
 
 @pytest.fixture

@@ -8,16 +8,10 @@ import pytest
 import kafka_wire as wire
 import runs
 from kafka_broker import Drop, KafkaBroker
-from kafka_exports import STATE, Exports, kcat, once, plain, tables_of, tiny
+from kafka_exports import STATE, Exports, broker, kcat, once, plain, tables_of, tiny  # noqa: F401
 from outputs import ledger_of, manifest
 
 IDS = plain(60)
-
-
-@pytest.fixture
-def broker():
-    with KafkaBroker() as one:
-        yield one
 
 
 @pytest.fixture
