@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/loopback.h"
+#include "core/base/open_files.h"
 #include "core/http/proxy.h"
 #include "cmd/export.h"
 #include "cmd/export_objects.h"
@@ -132,23 +132,12 @@ static enum rc check_ids(const struct text_list *ids, struct err *e)
 
 enum rc export_allow_open_files(const struct export *x, struct err *e)
 {
-    struct rlimit limit;
-    rlim_t most = x->options.concurrency == OPTION_AUTO ? CONCURRENCY_MAX_AUTO
-                                                        : (rlim_t)x->options.concurrency;
-    rlim_t needed = most + FILES_OF_RUN + FILES_OF_SINK * (rlim_t)x->n_specs;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_sys(e, RC_USAGE, errno, "the limit on open files");
-    rlim_t allowed = limit.rlim_max, now = limit.rlim_cur;
-    limit.rlim_cur = allowed; /* more than needed: a webhook may have 256 requests of its own */
-    if (now != allowed && setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        allowed = now;
-    if (allowed < needed)
-        return err_set(e, RC_USAGE,
-                       "--concurrency: %llu requests in flight need %llu open files, but only %llu "
-                       "are allowed (see ulimit -n)",
-                       (unsigned long long)most, (unsigned long long)needed,
-                       (unsigned long long)allowed);
-    return RC_OK;
+    int most =
+        x->options.concurrency == OPTION_AUTO ? CONCURRENCY_MAX_AUTO : (int)x->options.concurrency;
+    char who[64];
+    (void)snprintf(who, sizeof(who), "--concurrency: %d requests in flight", most);
+    return open_files_allow((uint64_t)most + FILES_OF_RUN + FILES_OF_SINK * (uint64_t)x->n_specs,
+                            who, e);
 }
 
 /* ---- the run -------------------------------------------------------------------------------- */

@@ -12,10 +12,13 @@
 #include "cmd/export.h"
 #include "cmd/help.h"
 #include "cmd/signals.h"
+#include "core/base/open_files.h"
 #include "core/file/outfile.h"
 #include "core/source/list_read.h"
 
 #define ERROR_BODY_BYTES_MAX ((size_t)64 * 1024)
+/* Libraries, connections, the output: far more than are ever open. */
+#define FILES_OF_LIST 32
 #define LINE_BYTES_MAX ((size_t)1 << 20)
 #define EXAMPLE "for example: leadpipe list -p omni -o ids.ndjson"
 
@@ -227,7 +230,9 @@ static int list_with_options(struct list *l)
     struct lister_result result;
     struct err e;
     int signal_number = 0;
-    enum rc rc = set_provider(l, &e);
+    enum rc rc = open_files_allow(FILES_OF_LIST, "the list and what it is written to", &e);
+    if (rc == RC_OK)
+        rc = set_provider(l, &e);
     if (rc == RC_OK)
         rc = set_engine(l, &key, &cfg.engine, &e);
     if (rc == RC_OK)

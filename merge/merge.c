@@ -1,9 +1,9 @@
 #include "merge/merge.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
+#include "core/base/open_files.h"
 #include "core/base/units.h"
 #include "core/file/descriptor.h"
 #include "core/file/folder.h"
@@ -132,18 +132,9 @@ static enum rc count_paths(const struct run_sink_cfg *sink, size_t *n, struct er
 
 static enum rc allow_files(const struct merge *m, size_t n_files, struct err *e)
 {
-    struct rlimit limit;
-    rlim_t needed = (rlim_t)(m->set.n * (n_files + 1) + FILES_BESIDE);
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_sys(e, RC_IO, errno, "the limit on open files");
-    rlim_t now = limit.rlim_cur;
-    limit.rlim_cur = limit.rlim_max;
-    bool raised = now >= needed || setrlimit(RLIMIT_NOFILE, &limit) == 0;
-    if (raised && limit.rlim_max >= needed)
-        return RC_OK;
-    return err_set(
-        e, RC_USAGE, "%zu shards need %llu open files, but only %llu are allowed (see ulimit -n)",
-        m->set.n, (unsigned long long)needed, (unsigned long long)(raised ? limit.rlim_max : now));
+    char who[64];
+    (void)snprintf(who, sizeof(who), "%zu shards", m->set.n);
+    return open_files_allow((uint64_t)m->set.n * (n_files + 1) + FILES_BESIDE, who, e);
 }
 
 /* ---- configuration --------------------------------------------------------------------------- */

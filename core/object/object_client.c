@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "core/base/event_loop.h"
 #include "core/base/thread.h"
 #include "core/http/retry_after.h"
 #include "core/object/object_private.h"
@@ -240,19 +241,16 @@ static enum rc start_engine(struct object_client *c, struct err *e)
 
 static enum rc start(struct object_client *c, struct err *e)
 {
-    int failed = uv_loop_init(&c->loop);
-    if (failed)
-        return err_set(e, RC_NOMEM, "%s: event loop: %s", c->origin, uv_strerror(failed));
-    failed = uv_async_init(&c->loop, &c->wake, on_wake);
-    if (failed) {
-        (void)uv_loop_close(&c->loop);
-        return err_set(e, RC_NOMEM, "%s: event loop: %s", c->origin, uv_strerror(failed));
+    enum rc rc = event_loop_init_with_wake(&c->loop, &c->wake, on_wake, e);
+    if (rc != RC_OK) {
+        err_prefix(e, "%s", c->origin);
+        return rc;
     }
     c->wake.data = c;
     c->can_wake = true;
-    enum rc rc = start_engine(c, e);
+    rc = start_engine(c, e);
     if (rc == RC_OK) {
-        failed = thread_start(&c->thread, run_loop, c);
+        int failed = thread_start(&c->thread, run_loop, c);
         c->has_thread = !failed;
         if (failed)
             rc = err_sys(e, RC_NOMEM, failed, "%s: cannot start a thread", c->origin);

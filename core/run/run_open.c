@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/event_loop.h"
 #include "core/base/random_hex.h"
 #include "core/run/run_check.h"
 #include "core/run/run_internal.h"
@@ -12,11 +13,11 @@
 static enum rc open_loop(struct run *r, struct err *e)
 {
     struct run_loop *l = &r->loop;
-    int failed = uv_loop_init(&l->loop);
-    if (failed)
-        return err_set(e, RC_INTERNAL, "event loop: %s", uv_strerror(failed));
+    enum rc rc = event_loop_init(&l->loop, e);
+    if (rc != RC_OK)
+        return rc;
     l->is_made = true;
-    failed = uv_timer_init(&l->loop, &l->progress_timer);
+    int failed = uv_timer_init(&l->loop, &l->progress_timer);
     if (!failed)
         failed = uv_timer_init(&l->loop, &l->checkpoint_timer);
     if (!failed)
@@ -26,7 +27,7 @@ static enum rc open_loop(struct run *r, struct err *e)
     if (!failed)
         failed = uv_prepare_start(&l->before_io, run_before_io);
     if (failed)
-        return err_set(e, RC_INTERNAL, "event loop: %s", uv_strerror(failed));
+        return event_loop_error(failed, e);
     l->progress_timer.data = l->checkpoint_timer.data = l->figures_timer.data = l->before_io.data =
         r;
     return control_open_loop(&r->control, &l->loop, run_on_wake, r, e);

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <uv.h>
 
+#include "core/base/event_loop.h"
+
 #define SIGNALS 3
 
 struct list_read {
@@ -118,16 +120,11 @@ static enum rc start(struct list_read *r, const struct list_read_cfg *cfg, struc
 
 static enum rc run(struct list_read *r, const struct list_read_cfg *cfg, struct err *e)
 {
-    int failed = uv_loop_init(&r->loop);
-    if (failed)
-        return err_set(e, RC_NOMEM, "event loop: %s", uv_strerror(failed));
-    failed = uv_async_init(&r->loop, &r->stopped, on_async);
-    if (failed) {
-        (void)uv_loop_close(&r->loop);
-        return err_set(e, RC_NOMEM, "event loop: %s", uv_strerror(failed));
-    }
+    enum rc rc = event_loop_init_with_wake(&r->loop, &r->stopped, on_async, e);
+    if (rc != RC_OK)
+        return rc;
     r->stopped.data = r;
-    enum rc rc = start(r, cfg, e);
+    rc = start(r, cfg, e);
     if (rc == RC_OK)
         http_engine_kick(r->engine);
     else

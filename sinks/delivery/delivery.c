@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "sinks/delivery/answer.h"
+#include "core/base/event_loop.h"
 #include "core/base/thread.h"
 
 struct delivery {
@@ -391,23 +392,20 @@ static void abandon_loop(struct delivery *d)
 
 static enum rc start(struct delivery *d, struct err *e)
 {
-    int failed = uv_loop_init(&d->loop);
-    if (failed)
-        return err_set(e, RC_NOMEM, "%s: event loop: %s", d->cfg.subject, uv_strerror(failed));
-    failed = uv_async_init(&d->loop, &d->wake, on_wake);
-    if (failed) {
-        (void)uv_loop_close(&d->loop);
-        return err_set(e, RC_NOMEM, "%s: event loop: %s", d->cfg.subject, uv_strerror(failed));
+    enum rc rc = event_loop_init_with_wake(&d->loop, &d->wake, on_wake, e);
+    if (rc != RC_OK) {
+        err_prefix(e, "%s", d->cfg.subject);
+        return rc;
     }
     d->wake.data = d;
     d->can_wake = true;
-    enum rc rc = start_engine(d, e);
+    rc = start_engine(d, e);
     if (rc == RC_OK && d->cfg.protocol->start) {
         rc = d->cfg.protocol->start(d->cfg.protocol_ctx, d, &d->loop, e);
         d->protocol_runs = rc == RC_OK;
     }
     if (rc == RC_OK) {
-        failed = thread_start(&d->thread, run_loop, d);
+        int failed = thread_start(&d->thread, run_loop, d);
         d->has_thread = !failed;
         if (failed)
             rc = err_sys(e, RC_NOMEM, failed, "%s: cannot start a thread", d->cfg.subject);

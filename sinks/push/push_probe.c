@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/base/credential_text.h"
+#include "core/base/event_loop.h"
 #include "core/base/url.h"
 #include "core/http/http_probe.h"
 #include "sinks/delivery/delivery_probe.h"
@@ -113,11 +114,11 @@ static enum rc run_loop(struct push_probing *p, struct token_probe *t, struct er
     cfg.ready = on_ready;
     cfg.failed = on_failed;
     cfg.idle = on_idle;
-    int failed = uv_loop_init(&t->loop);
-    if (failed)
-        return err_set(e, RC_NOMEM, "event loop: %s", uv_strerror(failed));
+    enum rc rc = event_loop_init(&t->loop, e);
+    if (rc != RC_OK)
+        return rc;
     t->has_loop = true;
-    enum rc rc = token_new(&t->token, &cfg, e);
+    rc = token_new(&t->token, &cfg, e);
     if (rc == RC_OK) {
         (void)token_value(t->token); /* none yet: it is asked for */
         (void)uv_run(&t->loop, UV_RUN_DEFAULT);

@@ -152,6 +152,21 @@ def test_open_files(leadpipe, sandbox, control):
     assert control.ask("hooks")["many"]["max_in_progress"] > 200
 
 
+@pytest.mark.parametrize("words", [["check", "-t", "ndjson:out", "--id", "plain-1"], ["list"],
+                                   ["export", "-t", "ndjson:out", "--id", "plain-1", "-j", "1"],
+                                   ["export", "-t", "ndjson:out", "--all", "--state", "state", "-j", "1"]],
+                         ids=["check", "list", "export", "all"])
+def test_too_few_descriptors(leadpipe, sandbox, control, words):
+    """However few there are: it is said, and nothing crashes."""
+    said = set()
+    for most in range(4, 28):
+        done = leadpipe(words[0], *sandbox.provider(), *words[1:], env=sandbox.env, timeout=20,
+                        preexec_fn=lambda most=most: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)))
+        assert done.returncode in (1, 2), (most, done)
+        said.add("open files" in done.stderr + str(done.stdout))
+    assert True in said
+
+
 def test_nothing_at_all(leadpipe):
     done = leadpipe()
     assert (done.returncode, done.stdout) == (2, b"")
