@@ -6,17 +6,32 @@
 #define ROOM_MIN ((size_t)8 << 10)
 #define ROOM_MAX ((size_t)256 << 10)
 
-/* The lead that the shard has next goes into the heap. */
-static enum rc advance(struct lead_order *o, size_t shard, struct err *e)
+/* What the shard has next; RC_END: nothing. */
+static enum rc read_lead(struct lead_order *o, size_t shard, struct err *e)
 {
     struct shard_rows *r = &o->rows[shard];
     enum rc rc = shard_rows_next(r, e);
     if (rc == RC_OK && r->lead.n_tables != 0 && r->lead.n_tables != o->set->profile->n_tables)
         return shard_file_damaged(r->file, e);
-    if (rc == RC_OK)
-        shard_heap_put(&o->heap, (struct shard_heap_item){r->lead.number, shard});
     if (rc == RC_END && r->n != o->set->shards[shard].leads.rows)
         return shard_file_damaged(r->file, e);
+    return rc;
+}
+
+static struct shard_heap_item item_of(const struct lead_order *o, size_t shard)
+{
+    return (struct shard_heap_item){o->rows[shard].lead.number, shard};
+}
+
+/* The shard whose lead was at hand, the first of the heap, gets the place of its next one. */
+static enum rc advance(struct lead_order *o, struct err *e)
+{
+    size_t shard = o->heap.items[0].shard;
+    enum rc rc = read_lead(o, shard, e);
+    if (rc == RC_OK)
+        shard_heap_replace(&o->heap, item_of(o, shard));
+    else if (rc == RC_END)
+        shard_heap_take(&o->heap);
     return rc == RC_END ? RC_OK : rc;
 }
 
@@ -24,7 +39,7 @@ enum rc lead_order_open(struct lead_order *o, const struct shard_set *set, struc
 {
     size_t room = ROOM_ALL / set->n;
     room = room < ROOM_MIN ? ROOM_MIN : room > ROOM_MAX ? ROOM_MAX : room;
-    *o = (struct lead_order){.set = set, .last = set->n};
+    *o = (struct lead_order){.set = set};
     o->rows = calloc(set->n, sizeof *o->rows);
     o->heap.items = calloc(set->n, sizeof *o->heap.items);
     if (!o->rows || !o->heap.items)
@@ -35,7 +50,11 @@ enum rc lead_order_open(struct lead_order *o, const struct shard_set *set, struc
         if (rc == RC_OK)
             rc = shard_rows_header(&o->rows[i], NULL, NULL, e);
         if (rc == RC_OK)
-            rc = advance(o, i, e);
+            rc = read_lead(o, i, e);
+        if (rc == RC_OK)
+            shard_heap_put(&o->heap, item_of(o, i));
+        else if (rc == RC_END)
+            rc = RC_OK;
     }
     return rc;
 }
@@ -51,14 +70,15 @@ void lead_order_close(struct lead_order *o)
 
 enum rc lead_order_next(struct lead_order *o, size_t *shard, struct err *e)
 {
-    if (o->last < o->set->n) {
-        enum rc rc = advance(o, o->last, e);
+    if (o->has_lead) {
+        enum rc rc = advance(o, e);
         if (rc != RC_OK)
             return rc;
         o->at++;
     }
-    if (o->heap.n == 0)
+    o->has_lead = o->heap.n > 0;
+    if (!o->has_lead)
         return RC_END;
-    o->last = *shard = shard_heap_take(&o->heap).shard;
+    *shard = o->heap.items[0].shard;
     return RC_OK;
 }

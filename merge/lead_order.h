@@ -11,8 +11,8 @@ struct lead_order {
     const struct shard_set *set;
     struct shard_rows *rows; /* of each shard */
     struct shard_heap heap;
-    size_t last; /* the shard of the lead at hand; the number of shards: none yet */
-    uint64_t at; /* leads before the one at hand */
+    bool has_lead; /* at hand: of the first shard in the heap */
+    uint64_t at;   /* leads before it */
 };
 
 /* Errors as shard_rows_open()'s. lead_order_close() is due after a failure, too. */

@@ -175,7 +175,8 @@ static enum rc write_all(struct lists *all, struct outfile *to, struct err *e)
             shard_heap_put(&all->heap, (struct shard_heap_item){all->items[i].lines[0].number, i});
     }
     while (rc == RC_OK && all->heap.n > 0) {
-        size_t shard = shard_heap_take(&all->heap).shard;
+        size_t shard = all->heap.items[0].shard;
+        shard_heap_take(&all->heap);
         struct list *l = &all->items[shard];
         rc = write_line(all, l, to, e);
         if (l->next < l->n)

@@ -72,7 +72,7 @@ enum rc merge_check_files(const struct shard_set *set, size_t sink, size_t n_fil
 /* ---- the rows -------------------------------------------------------------------------------- */
 
 static enum rc open_files(struct sink_merge *in, const struct shard_set *set, size_t sink,
-                          struct err *e)
+                          struct hasher *hasher, struct err *e)
 {
     size_t n = in->n_shards * in->n_files;
     size_t room = ROOM_ALL / (n + 1);
@@ -88,7 +88,8 @@ static enum rc open_files(struct sink_merge *in, const struct shard_set *set, si
                                            .manifest = m->path,
                                            .bytes = file->bytes,
                                            .sha256 = file->sha256,
-                                           .room = room};
+                                           .room = room,
+                                           .hasher = hasher};
         rc = shard_file_open(&in->files[i], &cfg, e);
     }
     return rc;
@@ -122,7 +123,10 @@ enum rc merge_copy(struct sink *to, size_t from, const struct column_union *colu
                               .columns = columns->columns,
                               .schema = columns->schema,
                               .first = columns->first};
-    enum rc rc = open_files(in, set, from, e);
+    struct hasher *hasher = NULL;
+    enum rc rc = hasher_new(&hasher, e);
+    if (rc == RC_OK)
+        rc = open_files(in, set, from, hasher, e);
     if (rc == RC_OK)
         rc = to->ops->merge->begin(to, in, e);
     if (rc == RC_OK)
@@ -133,5 +137,6 @@ enum rc merge_copy(struct sink *to, size_t from, const struct column_union *colu
         shard_file_close(in->files[i]);
     free(in->files);
     in->files = NULL;
+    hasher_free(hasher);
     return rc;
 }

@@ -2,9 +2,10 @@
 
 #include <stdbool.h>
 
+/* Without a branch: which shard is next is anybody's guess. */
 static bool is_before(const struct shard_heap_item *a, const struct shard_heap_item *b)
 {
-    return a->number < b->number || (a->number == b->number && a->shard < b->shard);
+    return (a->number < b->number) | ((a->number == b->number) & (a->shard < b->shard));
 }
 
 void shard_heap_put(struct shard_heap *h, struct shard_heap_item item)
@@ -15,22 +16,26 @@ void shard_heap_put(struct shard_heap *h, struct shard_heap_item item)
     h->items[at] = item;
 }
 
-struct shard_heap_item shard_heap_take(struct shard_heap *h)
+void shard_heap_replace(struct shard_heap *h, struct shard_heap_item item)
 {
-    struct shard_heap_item first = h->items[0];
-    struct shard_heap_item last = h->items[--h->n];
     size_t at = 0;
     for (;;) {
         size_t child = 2 * at + 1;
         if (child >= h->n)
             break;
-        if (child + 1 < h->n && is_before(&h->items[child + 1], &h->items[child]))
-            child++;
-        if (!is_before(&h->items[child], &last))
+        if (child + 1 < h->n)
+            child += is_before(&h->items[child + 1], &h->items[child]);
+        if (!is_before(&h->items[child], &item))
             break;
         h->items[at] = h->items[child];
         at = child;
     }
-    h->items[at] = last;
-    return first;
+    h->items[at] = item;
+}
+
+void shard_heap_take(struct shard_heap *h)
+{
+    struct shard_heap_item last = h->items[--h->n];
+    if (h->n > 0)
+        shard_heap_replace(h, last);
 }

@@ -16,7 +16,8 @@ struct shard_heap {                /* zero is empty */
 };
 
 void shard_heap_put(struct shard_heap *h, struct shard_heap_item item);
-/* Takes the lowest one away, of equal ones that of the lower shard; there must be one. */
-struct shard_heap_item shard_heap_take(struct shard_heap *h);
+/* The lowest one, of equal ones that of the lower shard: items[0]; there must be one. It stays until one of these. */
+void shard_heap_take(struct shard_heap *h);
+void shard_heap_replace(struct shard_heap *h, struct shard_heap_item item); /* by another one */
 
 #endif

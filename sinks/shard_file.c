@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,8 +19,9 @@
 struct shard_file {
     struct shard_file_cfg cfg;
     int fd;
-    EVP_MD_CTX *sha256;
-    uint64_t read; /* bytes of the file so far */
+    struct digest *sha256;
+    struct hash_job job; /* what was read last */
+    uint64_t read;       /* bytes of the file so far */
     struct buf content;
     size_t at; /* in `content`: what was taken */
     bool ended;
@@ -42,6 +42,12 @@ enum rc shard_file_damaged(const struct shard_file *f, struct err *e)
                    f->cfg.manifest);
 }
 
+/* What was read last is hashed, and need not stay. */
+static void settle(struct shard_file *f)
+{
+    hasher_wait(f->cfg.hasher, &f->job);
+}
+
 enum rc shard_file_open(struct shard_file **out, const struct shard_file_cfg *cfg, struct err *e)
 {
     struct stat st;
@@ -60,8 +66,8 @@ enum rc shard_file_open(struct shard_file **out, const struct shard_file_cfg *cf
     else if ((uint64_t)st.st_size != cfg->bytes)
         rc = shard_file_damaged(f, e);
     if (rc == RC_OK) {
-        f->sha256 = EVP_MD_CTX_new();
-        if (!f->sha256 || !EVP_DigestInit_ex(f->sha256, EVP_sha256(), NULL))
+        f->job.to = f->sha256 = digest_new();
+        if (!f->sha256)
             rc = err_nomem(e);
     }
     if (rc != RC_OK) {
@@ -77,11 +83,12 @@ void shard_file_close(struct shard_file *f)
 {
     if (!f)
         return;
+    settle(f);
     if (f->is_open)
         (void)inflateEnd(&f->z);
     if (f->fd >= 0)
         (void)close(f->fd); /* it was only read */
-    EVP_MD_CTX_free(f->sha256);
+    digest_free(f->sha256);
     buf_free(&f->content);
     free(f->raw);
     free(f->digests);
@@ -95,10 +102,11 @@ uint64_t shard_file_bytes(const struct shard_file *f)
 
 /* ---- from the beginning to the end ----------------------------------------------------------- */
 
-/* The next bytes of the file; *got is 0 at its end. */
+/* The next bytes of the file, which stay until settle(); *got is 0 at its end. */
 static enum rc read_some(struct shard_file *f, char *p, size_t n, size_t *got, struct err *e)
 {
     ssize_t result;
+    settle(f);
     do
         result = read(f->fd, p, n);
     while (result < 0 && errno == EINTR);
@@ -108,9 +116,9 @@ static enum rc read_some(struct shard_file *f, char *p, size_t n, size_t *got, s
     f->read += *got;
     if (f->read > f->cfg.bytes)
         return shard_file_damaged(f, e);
-    return EVP_DigestUpdate(f->sha256, p, *got)
-               ? RC_OK
-               : err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
+    if (*got > 0)
+        hasher_add(f->cfg.hasher, &f->job, p, *got);
+    return RC_OK;
 }
 
 static enum rc begin_gzip(struct shard_file *f, struct err *e)
@@ -157,6 +165,7 @@ static enum rc inflate_some(struct shard_file *f, size_t room, struct err *e)
 static enum rc copy_some(struct shard_file *f, size_t room, struct err *e)
 {
     size_t got = 0;
+    settle(f);
     char *to = buf_reserve(&f->content, room);
     if (!to)
         return err_nomem(e);
@@ -185,6 +194,7 @@ static enum rc fill(struct shard_file *f, size_t n, struct err *e)
         return rc;
     if (n > SHARD_FILE_PIECE_MAX)
         return shard_file_damaged(f, e);
+    settle(f);
     if (f->at > 0) {
         b->len -= f->at;
         memmove(b->data, b->data + f->at, b->len);
@@ -212,13 +222,9 @@ void shard_file_take(struct shard_file *f, size_t n)
 
 static enum rc compare(struct shard_file *f, struct err *e)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char text[2 * EVP_MAX_MD_SIZE + 1] = "";
-    unsigned n = 0;
-    if (!EVP_DigestFinal_ex(f->sha256, digest, &n))
-        return err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
-    for (unsigned i = 0; i < n; i++)
-        (void)snprintf(text + (size_t)i * 2, 3, "%02x", digest[i]);
+    char text[DIGEST_CHARS + 1];
+    settle(f);
+    digest_end(f->sha256, text);
     return f->read == f->cfg.bytes && strcmp(text, f->cfg.sha256) == 0 ? RC_OK
                                                                        : shard_file_damaged(f, e);
 }
@@ -269,8 +275,8 @@ enum rc shard_file_verify(struct shard_file *f, struct err *e)
         size_t got = 0;
         rc = read_block(f, i, &got, e);
         f->read += got;
-        if (rc == RC_OK && !EVP_DigestUpdate(f->sha256, f->content.data, got))
-            rc = err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
+        if (rc == RC_OK)
+            digest_add(f->sha256, f->content.data, got);
         if (rc == RC_OK && !digest_block(f->content.data, got, digests + i * BLOCK_DIGEST_BYTES))
             rc = err_nomem(e); /* there is no other reason */
     }

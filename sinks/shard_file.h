@@ -8,18 +8,20 @@
 
 #include "core/base/err.h"
 #include "core/base/str.h"
+#include "core/file/hasher.h"
 
 struct shard_file;
 
-#define SHARD_FILE_SHA256_CHARS 64
+#define SHARD_FILE_SHA256_CHARS DIGEST_CHARS
 #define SHARD_FILE_PIECE_MAX ((size_t)1 << 30) /* that can be asked for at once */
 
 struct shard_file_cfg { /* texts live as long as the file */
     const char *path;
-    const char *manifest; /* for messages */
-    uint64_t bytes;       /* of the file, as the manifest has it, and ... */
-    const char *sha256;   /* ... its digest, hexadecimal */
-    size_t room;          /* bytes of its buffer, to begin with */
+    const char *manifest;  /* for messages */
+    uint64_t bytes;        /* of the file, as the manifest has it, and ... */
+    const char *sha256;    /* ... its digest, hexadecimal */
+    size_t room;           /* bytes of its buffer, to begin with */
+    struct hasher *hasher; /* that hashes it, and lives longer; NULL: this thread */
 };
 
 /* RC_USAGE: it is not there, is no file or cannot be read; RC_SYNTAX: it has another length; RC_NOMEM. */

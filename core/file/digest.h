@@ -1,5 +1,5 @@
 /* SHA-256 of a file while it is written, which a later run can continue where it cannot read back what
- * was written. Private to core/file. */
+ * was written. */
 #ifndef LEADPIPE_DIGEST_H
 #define LEADPIPE_DIGEST_H
 

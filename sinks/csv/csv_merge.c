@@ -190,7 +190,12 @@ enum rc csv_merge_row(struct csv_file *f, struct shard_file *from,
     if (rc != RC_OK)
         return rc;
     struct str row = without_eol(d, text);
-    bool good = row.ptr != NULL;
+    bool good = row.ptr && row.len >= f->ending.len;
+    if (good && columns->is_same && columns->n == f->columns.n) {
+        buf_add_str(&f->rows, text);
+        shard_file_take(from, text.len);
+        return csv_file_end_row(f, e);
+    }
     if (good && columns->is_same) {
         good = put_padded(f, row, columns);
     } else if (good) {

@@ -65,7 +65,7 @@ void rows_put_column(struct buf *out, size_t table, uint32_t row, const struct c
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-bool rows_take_number(struct str *text, uint64_t *out)
+bool rows_take_long_number(struct str *text, uint64_t *out)
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < ROWS_NUMBER_BYTES_MAX && i < text->len; i++) {
@@ -89,15 +89,6 @@ bool rows_take_text(struct str *text, struct str *out)
         return false;
     *out = (struct str){text->ptr, (size_t)n};
     *text = (struct str){text->ptr + n, text->len - (size_t)n};
-    return true;
-}
-
-static bool take_u32(struct str *text, uint32_t *out)
-{
-    uint64_t n = 0;
-    if (!rows_take_number(text, &n) || n > UINT32_MAX)
-        return false;
-    *out = (uint32_t)n;
     return true;
 }
 
@@ -146,21 +137,17 @@ bool rows_take_lead(struct str record, uint64_t before, struct rows_lead *out)
     return true;
 }
 
-bool rows_take_rows(struct rows_lead *lead, uint32_t *out)
-{
-    return take_u32(&lead->rest, out);
-}
-
 bool rows_take_column(struct rows_lead *lead, struct rows_column *out)
 {
     uint64_t has_member = 0;
     struct column_origin *o = &out->origin;
     *out = (struct rows_column){0};
     if (lead->rest.len == 0 || !rows_take_number(&lead->rest, &out->table) ||
-        !take_u32(&lead->rest, &out->row) || !take_u32(&lead->rest, &o->scope) ||
-        !take_u32(&lead->rest, &o->occurrence) || !rows_take_number(&lead->rest, &has_member) ||
-        has_member > 1 || !rows_take_text(&lead->rest, &o->key) ||
-        !rows_take_text(&lead->rest, &o->member) || !rows_take_text(&lead->rest, &out->name))
+        !rows_take_u32(&lead->rest, &out->row) || !rows_take_u32(&lead->rest, &o->scope) ||
+        !rows_take_u32(&lead->rest, &o->occurrence) ||
+        !rows_take_number(&lead->rest, &has_member) || has_member > 1 ||
+        !rows_take_text(&lead->rest, &o->key) || !rows_take_text(&lead->rest, &o->member) ||
+        !rows_take_text(&lead->rest, &out->name))
         return false;
     if (!has_member && o->member.len)
         return false;

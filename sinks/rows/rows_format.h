@@ -67,7 +67,8 @@ void rows_put_column(struct buf *out, size_t table, uint32_t row, const struct c
 
 /* ---- reading: false: that is no such text; *text moves behind what was taken ---- */
 
-bool rows_take_number(struct str *text, uint64_t *out);
+static inline bool rows_take_number(struct str *text, uint64_t *out);
+static inline bool rows_take_u32(struct str *text, uint32_t *out);
 bool rows_take_text(struct str *text, struct str *out);
 /* How many bytes the header has, of its first ROWS_HEAD_BYTES. */
 bool rows_take_head(const char head[ROWS_HEAD_BYTES], size_t *out);
@@ -76,8 +77,36 @@ bool rows_take_header(struct str text, struct rows_header *out, struct rows_sett
 /* Begins a record; `before` as above. */
 bool rows_take_lead(struct str record, uint64_t before, struct rows_lead *out);
 /* The rows of the next table; n_tables times, then columns. */
-bool rows_take_rows(struct rows_lead *lead, uint32_t *out);
+static inline bool rows_take_rows(struct rows_lead *lead, uint32_t *out);
 /* False: there are none (lead->rest is empty), or that is none. */
 bool rows_take_column(struct rows_lead *lead, struct rows_column *out);
+
+/* ---- what is called for every table of every lead -------------------------------------------- */
+
+/* rows_take_number(), where it has several bytes or is none. */
+bool rows_take_long_number(struct str *text, uint64_t *out);
+
+static inline bool rows_take_number(struct str *text, uint64_t *out)
+{
+    if (text->len == 0 || (unsigned char)*text->ptr >= 0x80)
+        return rows_take_long_number(text, out);
+    *out = (unsigned char)*text->ptr;
+    *text = (struct str){text->ptr + 1, text->len - 1};
+    return true;
+}
+
+static inline bool rows_take_u32(struct str *text, uint32_t *out)
+{
+    uint64_t n = 0;
+    if (!rows_take_number(text, &n) || n > UINT32_MAX)
+        return false;
+    *out = (uint32_t)n;
+    return true;
+}
+
+static inline bool rows_take_rows(struct rows_lead *lead, uint32_t *out)
+{
+    return rows_take_u32(&lead->rest, out);
+}
 
 #endif

@@ -18,10 +18,17 @@ static void heap(void **state)
         shard_heap_put(&h, (struct shard_heap_item){seed >> 60, i});
     }
     struct shard_heap_item last = {0, 0};
-    for (size_t i = 0; i < 64; i++) {
-        struct shard_heap_item item = shard_heap_take(&h);
+    for (size_t i = 0; i < 640; i++) { /* each ten times: as shards have leads */
+        struct shard_heap_item item = h.items[0];
+        if (i < 576) {
+            seed = seed * 6364136223846793005U + 1;
+            shard_heap_replace(&h,
+                               (struct shard_heap_item){item.number + (seed >> 60), item.shard});
+        } else {
+            shard_heap_take(&h);
+        }
         assert_true(i == 0 || item.number > last.number ||
-                    (item.number == last.number && item.shard > last.shard));
+                    (item.number == last.number && item.shard >= last.shard));
         last = item;
     }
     assert_int_equal(h.n, 0);

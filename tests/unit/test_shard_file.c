@@ -17,6 +17,7 @@ struct world {
     char content[BYTES], packed[BYTES + 4096];
     size_t n_packed;
     char sha256[65];
+    struct hasher *hasher; /* NULL: none */
 };
 
 static void put(const struct world *w, const char *p, size_t n)
@@ -37,7 +38,7 @@ static struct shard_file *open_file(struct world *w, const char *p, size_t n, si
     assert_true(EVP_Digest(p, n, digest, &len, EVP_sha256(), NULL));
     for (unsigned i = 0; i < len; i++)
         (void)snprintf(w->sha256 + (size_t)i * 2, 3, "%02x", digest[i]);
-    const struct shard_file_cfg cfg = {w->path, "m.json", n, w->sha256, room};
+    const struct shard_file_cfg cfg = {w->path, "m.json", n, w->sha256, room, w->hasher};
     assert_int_equal(shard_file_open(&f, &cfg, &e), RC_OK);
     return f;
 }
@@ -64,8 +65,15 @@ static void read_all(const struct world *w, struct shard_file *f)
 static void whole(void **state)
 {
     struct world *w = *state;
+    struct err e;
     read_all(w, open_file(w, w->content, BYTES, 4096));
     read_all(w, open_file(w, w->packed, w->n_packed, 4096));
+    assert_int_equal(hasher_new(&w->hasher, &e), RC_OK);
+    read_all(w, open_file(w, w->content, BYTES, 4096));
+    read_all(w, open_file(w, w->packed, w->n_packed, 4096));
+    shard_file_close(open_file(w, w->content, BYTES, 4096));
+    hasher_free(w->hasher);
+    w->hasher = NULL;
 }
 
 static enum rc end_of(struct shard_file *f)
@@ -130,7 +138,7 @@ static void anywhere(void **state)
     assert_int_equal(shard_file_read(f, 66000, got, 10, &e), RC_SYNTAX);
     shard_file_close(f);
     w->sha256[0] ^= 1;
-    const struct shard_file_cfg cfg = {w->path, "m.json", BYTES, w->sha256, 4096};
+    const struct shard_file_cfg cfg = {w->path, "m.json", BYTES, w->sha256, 4096, NULL};
     assert_int_equal(shard_file_open(&f, &cfg, &e), RC_OK);
     assert_int_equal(shard_file_verify(f, &e), RC_SYNTAX);
     shard_file_close(f);
