@@ -274,13 +274,14 @@ static enum rc take_target(struct taker *t, const struct sink_ops *ops, const st
     return rc;
 }
 
+/* A text is the target alone. */
 static enum rc take_sink_options(struct taker *t, const struct sink_ops *ops,
-                                 const struct job_node *map)
+                                 const struct job_node *sink)
 {
     const char *target = NULL;
-    enum rc rc = RC_OK;
     struct err why;
-    for (const struct job_node *n = map->first; rc == RC_OK && n; n = n->next) {
+    enum rc rc = sink->kind == JOB_TEXT ? take_target(t, ops, sink, &target) : RC_OK;
+    for (const struct job_node *n = sink->first; rc == RC_OK && n; n = n->next) {
         const struct option_spec *o = option_named(ops->opts, n->key->text);
         if (str_eq_c(n->key->text, "target"))
             rc = take_target(t, ops, n, &target);
@@ -288,21 +289,21 @@ static enum rc take_sink_options(struct taker *t, const struct sink_ops *ops,
             rc = o ? take_option(t, o, n) : refuse_sink_key(t, ops, n->key);
     }
     if (rc == RC_OK && !target)
-        return job_fail(&t->job->text, map->at, t->err, "%s: target is missing", ops->name);
+        return job_fail(&t->job->text, sink->at, t->err, "%s: target is missing", ops->name);
     if (rc != RC_OK)
         return rc;
     rc = option_check(&t->options, &why);
     if (rc == RC_NOMEM)
         return err_nomem(t->err);
     if (rc != RC_OK)
-        return job_fail(&t->job->text, map->at, t->err, "%s: %s", ops->name, why.msg);
+        return job_fail(&t->job->text, sink->at, t->err, "%s: %s", ops->name, why.msg);
     buf_addf(t->spec, ":%s", target);
     return RC_OK;
 }
 
 /* `key` names the sink. The text is parsed once more: it must be what a command line could have. */
 static enum rc take_sink(struct taker *all, const struct option_spec *to,
-                         const struct sink_ops *ops, const struct job_node *map)
+                         const struct sink_ops *ops, const struct job_node *sink)
 {
     struct job_file *j = all->job;
     struct buf spec;
@@ -317,7 +318,7 @@ static enum rc take_sink(struct taker *all, const struct option_spec *to,
     buf_adds(&spec, ops->name);
     enum rc rc = option_begin(&t.options, t.err);
     if (rc == RC_OK)
-        rc = take_sink_options(&t, ops, map);
+        rc = take_sink_options(&t, ops, sink);
     if (rc == RC_OK)
         rc = buf_rc(&spec) == RC_OK ? RC_OK : err_nomem(t.err);
     bool is_made = rc == RC_OK;
@@ -326,7 +327,7 @@ static enum rc take_sink(struct taker *all, const struct option_spec *to,
     if (is_made && rc == RC_OK)
         sink_spec_free(&parsed);
     else if (is_made)
-        rc = rc == RC_NOMEM ? err_nomem(t.err) : job_fail(&j->text, map->at, t.err, "%s", why.msg);
+        rc = rc == RC_NOMEM ? err_nomem(t.err) : job_fail(&j->text, sink->at, t.err, "%s", why.msg);
     const char *text = rc == RC_OK ? arena_strdup(&j->memory, buf_str(&spec)) : NULL;
     buf_free(&spec);
     if (rc != RC_OK)
@@ -334,7 +335,8 @@ static enum rc take_sink(struct taker *all, const struct option_spec *to,
     return text ? argument_add(j, to, text, t.err) : err_nomem(t.err);
 }
 
-#define SINK_FORM "a list of sinks, each as {csv: {target: out/}}"
+#define SINK_FORM                                                                                  \
+    "a list of sinks, with items such as \"- csv: out/\" or \"- csv: {target: out/, gzip: 6}\""
 
 static enum rc take_sinks(struct taker *t, const struct option_spec *to,
                           const struct job_node *node)
@@ -349,11 +351,10 @@ static enum rc take_sinks(struct taker *t, const struct option_spec *to,
         const struct sink_ops *ops = sink_by_name(sink->key->text);
         if (!ops)
             return refuse_sink(t, sink->key);
-        if (sink->kind != JOB_MAP)
+        if (sink->kind == JOB_LIST)
             return job_fail(&t->job->text, sink->at, t->err,
-                            "%s: must be a map of its options and its target: "
-                            "{%s: {target: ...}}",
-                            ops->name, ops->name);
+                            "%s: must be its target, or a map of its options and its target",
+                            ops->name);
         rc = take_sink(t, to, ops, sink);
     }
     return rc;

@@ -10,7 +10,7 @@ from outputs import ids_file
 from runs import listing
 
 WHAT_KEYS = 'the keys are the long options of "leadpipe export", and ids'
-SINK_FORM = "to: must be a list of sinks, each as {csv: {target: out/}}"
+SINK_FORM = 'to: must be a list of sinks, with items such as "- csv: out/" or "- csv: {target: out/, gzip: 6}"'
 IN_FILE = "must not be in a job file; put it into the environment and write ${VARIABLE}"
 KEY_IN_FILE = ("a secret must not be in a job file: name a file or an environment variable that holds it "
                "(api-key-file, secret-env, header-env, ...)")
@@ -158,6 +158,28 @@ def test_options_of_sinks_hold_any_text(leadpipe, printed, job, value):
     assert re.sub(r"\\([,:\\])", r"\1", header) == value
 
 
+def test_a_sink_without_options_is_its_target(printed, tmp_path):
+    """`- csv: out/` is `- csv: {target: out/}`, with all that is done to a target."""
+    short = """
+provider: omni
+to:
+  - csv: out/
+  - ndjson: "-"
+  - parquet: s3://bucket/key/
+  - postgres: service=dw
+  - webhook: https://${HOST}/x
+  - sqlite: 0123
+  - push: hubspot-contacts
+"""
+    env = {"HOST": "h.example"}
+    long = re.sub(r"(?m)^(  - \w+: )(.*)$", r"\1{target: \2}", short.replace("${HOST}", "h.example"))
+    here = str(tmp_path)
+    want = ["csv:%s/out/" % here, "ndjson:-", "parquet:s3://bucket/key/", "postgres:service=dw", "webhook:https://h.example/x",
+            "sqlite:%s/0123" % here, "push:hubspot-contacts"]
+    assert printed(short, env=env) == printed(long) == ["--provider=omni", *("--to=" + sink for sink in want)]
+    assert printed('{"provider": "omni", "to": [{"csv": "/o/"}]}') == BASE_WORDS
+
+
 def test_options_beat_the_file(printed):
     text = BASE + "ids: [/a, /b]\nrate: 1/s\nparam: [a=1, b=2]\nserver: x\nquiet: true\n"
     whole = ["--provider=omni", "--to=csv:/o/", "--rate=1/s", "--param=a=1", "--param=b=2", "--server=x", "--quiet"]
@@ -280,7 +302,12 @@ WRONG = [
     ("to: ['csv:out/']", "1:6", SINK_FORM, None),
     ("to: [{}]", "1:6", SINK_FORM, None),
     ("to: [{csv: {target: a}, ndjson: {target: b}}]", "1:6", SINK_FORM, None),
-    ("to: [{csv: out/}]", "1:12", "csv: must be a map of its options and its target: {csv: {target: ...}}", None),
+    ("to: [csv]", "1:6", SINK_FORM, None),
+    ("to: [{csv: [out/]}]", "1:12", "csv: must be its target, or a map of its options and its target", None),
+    ("to: [{csv: ''}]", "1:12", "target: must not be empty", None),
+    ("to:\n  - csv:\n", "2:5", "target: must not be empty", None),
+    ("to: [{csv: true}]", "1:12", "target: must be a text", None),
+    ("to: [{csv: 's3://b/${NO_SUCH_VARIABLE}/'}]", "1:12", "target: the environment variable NO_SUCH_VARIABLE is not set", None),
     ("to: [{csv: {eol: lf}}]", "1:12", "csv: target is missing", None),
     ("to: [{csv: {target: ''}}]", "1:21", "target: must not be empty", None),
     ("to: [{csv: {target: [a]}}]", "1:21", "target: must be a text", None),
@@ -323,6 +350,8 @@ WRONG = [
     ("failed: https://h/?a=b&token=%s" % SECRET, "1:9", "failed: what is named like a secret " + IN_FILE, None),
     ("param: apiKey=" + SECRET, "1:8", "param: what is named like a secret " + IN_FILE, None),
     ("to: [{postgres: {target: 'postgresql://u:%s@h/d'}}]" % SECRET, "1:26",
+     "target: user and password of a URL " + IN_FILE, "to: ***"),
+    ("to: [{postgres: 'postgresql://u:%s@h/d'}]" % SECRET, "1:17",
      "target: user and password of a URL " + IN_FILE, "to: ***"),
     ("to: [{postgres: {target: 'host=h password=%s'}}]" % SECRET, "1:26",
      "target: what is named like a secret " + IN_FILE, "to: ***"),
