@@ -139,9 +139,10 @@ static void put_leads(struct buf *out, const struct run_status *s)
     put_label(out, "leads");
     if (s->state.run.record.ptr)
         buf_addf(out,
-                 "%" PRIu64 " exported, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
+                 "%" PRIu64 " %s, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
                  " failed, of %" PRIu64 " IDs\n",
-                 l->exported, l->unchanged, l->missing, l->failed, s->result.ids.unique);
+                 l->exported, run_result_exported(&s->result, s->n_sinks), l->unchanged, l->missing,
+                 l->failed, s->result.ids.unique);
     else
         buf_addf(out,
                  "%" PRIu64 " done: %" PRIu64 " handed to the sinks, %" PRIu64
@@ -191,13 +192,12 @@ static void put_sink_result(struct buf *out, const struct sink_result *r, bool p
 
 static void put_sinks(struct buf *out, const struct run_status *s)
 {
-    bool published = s->state.phase == STATE_FINISHED && !s->result.withheld;
     for (size_t i = 0; i < s->n_sinks || i < s->state.n_sinks; i++) {
         const struct state_status_sink *sink = &s->state.sinks[i];
         put_label(out, "sink");
         put_text(out, status_setting(s, "--to", i));
         if (i < s->n_sinks)
-            put_sink_result(out, &s->sinks[i], published);
+            put_sink_result(out, &s->sinks[i], s->result.published);
         else if (sink->delivered || sink->failed || sink->unanswered)
             buf_addf(out,
                      ": %" PRIu64 " delivered, %" PRIu64 " failed; deliveries without an answer: "

@@ -133,8 +133,7 @@ static enum rc add_run(struct buf *out, const struct run_status *s, struct arena
     if (run->record.ptr) {
         add_time(out, "ended_at", s->result.ended_wall_ms);
         buf_addf(out, ",\"seconds\":%.3f,\"exit_status\":%d,\"published\":%s", s->result.seconds,
-                 s->result.exit_status,
-                 s->state.phase == STATE_FINISHED && !s->result.withheld ? "true" : "false");
+                 s->result.exit_status, s->result.published ? "true" : "false");
     }
     add_leads(out, s);
     enum rc rc = add_failed(out, s, memory);

@@ -163,10 +163,10 @@ static void text_counts(struct buf *out, const struct run_cfg *cfg, const struct
         buf_addf(out, "shard     %u of %u (from 0): %" PRIu64 " ID%s left to the other shards\n",
                  cfg->shard.index, cfg->shard.of, r->ids.others, r->ids.others == 1 ? "" : "s");
     buf_addf(out,
-             "leads     %" PRIu64 " exported, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
+             "leads     %" PRIu64 " %s, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64
              " failed, %" PRIu64 " pending\n",
-             r->ledger.exported, r->ledger.unchanged, r->ledger.missing, r->ledger.failed,
-             r->ledger.pending);
+             r->ledger.exported, run_result_exported(r, cfg->n_sinks), r->ledger.unchanged,
+             r->ledger.missing, r->ledger.failed, r->ledger.pending);
     if (run_result_gone(cfg, r, &gone))
         buf_addf(out, "gone      %" PRIu64 " of the missing leads were exported before\n", gone);
     buf_addf(out, "requests  %" PRIu64 ", including %" PRIu64 " %s; %s received\n",

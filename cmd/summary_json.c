@@ -137,11 +137,13 @@ static void add_time(struct buf *out, const char *name, int64_t wall_ms)
 
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
-    const char *how = "the run stopped early";
+    const char *how = "the run stopped early, and its outputs were not published";
     if (r->published)
         how = "the run finished";
     else if (r->withheld)
         how = "the run finished, but its outputs were not published";
+    else if (r->in_part)
+        how = "the run stopped while its outputs were being published";
     messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary", how);
     add_text(out, "run_id", r->run_id);
     add_count(out, "exit_status", (uint64_t)r->exit_status);

@@ -65,6 +65,8 @@ static void put_ends(struct buf *out, const struct metrics *m)
                   "When the last run with exit status 0 ended, as Unix time; 0 if there was none.",
                   m->last_success_wall_ms);
     gauge(out, m, "exit_status", "Exit status of the last run.", (uint64_t)m->exit_status);
+    gauge(out, m, "published", "1 if the outputs of the last run were published, else 0.",
+          m->result && m->result->published);
     gauge_seconds(out, m, "duration_seconds", "How long the last run was running.", duration_ms);
 }
 
@@ -80,7 +82,9 @@ static void put_leads(struct buf *out, const struct metrics *m)
                 {"missing", l->missing},
                 {"failed", l->failed},
                 {"pending", l->pending}};
-    family(out, "leads", "gauge", "Leads of the last run by their outcome.");
+    family(out, "leads", "gauge",
+           "Leads of the last run by their outcome; exported ones are in files and databases only "
+           "if leadpipe_published is 1.");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         sample(out, m, "leads");
         label(out, "outcome", rows[i].outcome);

@@ -15,10 +15,11 @@ struct outcome_row {
 
 #define OUTCOMES 5
 
-static void outcomes_of(const struct run_result *run, struct outcome_row out[OUTCOMES])
+static void outcomes_of(const struct report *r, struct outcome_row out[OUTCOMES])
 {
-    const struct ledger_counts *l = &run->ledger;
-    const struct outcome_row rows[OUTCOMES] = {{"exported", "exported", l->exported},
+    const struct ledger_counts *l = &r->result->ledger;
+    const char *exported = run_result_exported(r->result, r->cfg->n_sinks);
+    const struct outcome_row rows[OUTCOMES] = {{exported, "exported", l->exported},
                                                {"unchanged", "unchanged", l->unchanged},
                                                {"missing", "missing", l->missing},
                                                {"failed", "failed", l->failed},
@@ -125,7 +126,7 @@ void report_put_outcomes(struct page *p, const struct report *r)
 {
     struct outcome_row rows[OUTCOMES];
     uint64_t total = r->result->ids.unique;
-    outcomes_of(r->result, rows);
+    outcomes_of(r, rows);
     report_open_section(p, "Leads");
     put_bar(p, rows, total);
     page_raw(p, "<dl class=\"figures\">\n");

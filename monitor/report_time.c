@@ -219,8 +219,10 @@ static void put_key(struct page *p, const char *class, const char *name)
     buf_addf(p->out, "<span class=\"key\"><i class=\"%s\"></i>%s</span>", class, name);
 }
 
-static void put_leads(struct page *p, const struct timeline *t, const struct shown *s)
+static void put_leads(struct page *p, const struct report *r, const struct timeline *t,
+                      const struct shown *s)
 {
+    const char *exported = run_result_exported(r->result, r->cfg->n_sinks);
     double most = 0;
     double top;
     for (size_t i = 0; i < s->n; i++) {
@@ -232,7 +234,7 @@ static void put_leads(struct page *p, const struct timeline *t, const struct sho
         char class[32];
         (void)snprintf(class, sizeof class, "b-%s", layers[k].class);
         if (has_layer(t, k))
-            put_key(p, class, layers[k].name);
+            put_key(p, class, layers[k].figure == TIMELINE_EXPORTED ? exported : layers[k].name);
     }
     page_raw(p, "</figcaption>\n");
     chart_open_plot(p, "Leads per second, by outcome, over time", most, false, &top);
@@ -301,7 +303,7 @@ void report_put_time(struct page *p, const struct report *r)
     const struct timeline *t = &r->result->figures->timeline;
     struct shown s = shown_of(t);
     report_open_section(p, "Over time");
-    put_leads(p, t, &s);
+    put_leads(p, r, t, &s);
     if (t->end_us >= IN_FLIGHT_US_MIN)
         put_in_flight(p, t, &s);
     page_raw(p, "<ul class=\"spans\">\n");

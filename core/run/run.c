@@ -192,6 +192,18 @@ bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint
     return is_counted;
 }
 
+const char *run_result_exported(const struct run_result *r, size_t n_sinks)
+{
+    size_t n_deliveries = 0;
+    for (size_t i = 0; i < n_sinks; i++)
+        n_deliveries += r->sinks[i].is_delivery;
+    if (r->published || !r->ledger.exported || n_deliveries == n_sinks)
+        return "exported";
+    if (r->in_part)
+        return "fetched but perhaps not published";
+    return n_deliveries ? "fetched and delivered but not published" : "fetched but not published";
+}
+
 int64_t run_active_ms(const struct run *r)
 {
     return r->resume.active_before_ms + (clock_mono_us(r->cfg->clock) - r->loop.started_us) / 1000;

@@ -189,6 +189,10 @@ const char *run_id(const struct run *r);
  * False: no sink counts them. */
 bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint64_t *out);
 
+/* What a person is told of the leads whose outcome is exported, after their number. Every one of the `n_sinks` sinks
+ * has accepted them; but only deliveries are where they should be before the outputs are published. */
+const char *run_result_exported(const struct run_result *r, size_t n_sinks);
+
 /* Does it, publishes what is to be published, and reports how it went. Once. */
 void run_execute(struct run *r, struct run_result *out);
 

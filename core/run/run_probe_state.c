@@ -27,8 +27,9 @@ static void report_finished(const char *path, const struct run_status *s, const 
     clock_format(s->result.ended_wall_ms, at);
     findings_add(f, FINDING_OK, "state",
                  "%s: nothing is unfinished; the last run ended %s with exit status %d: %" PRIu64
-                 " exported, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64 " failed",
-                 path, at, s->result.exit_status, l->exported, l->unchanged, l->missing, l->failed);
+                 " %s, %" PRIu64 " unchanged, %" PRIu64 " missing, %" PRIu64 " failed",
+                 path, at, s->result.exit_status, l->exported,
+                 run_result_exported(&s->result, s->n_sinks), l->unchanged, l->missing, l->failed);
 }
 
 /* One that this command would resume, or be refused for. */

@@ -10,7 +10,7 @@ struct run_status {
     /* Of a run whose phase is STATE_PUBLISHING or STATE_FINISHED: how it ended, as it says itself. Texts are
      * bytes from the file. Sinks have no specification here: it is among the settings. */
     struct run_result result;
-    struct sink_result sinks[RUN_SINKS_MAX];
+    struct sink_result sinks[RUN_SINKS_MAX]; /* those of `result` */
     size_t n_sinks;
     struct arena memory;
 };

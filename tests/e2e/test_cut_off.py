@@ -137,6 +137,7 @@ def test_published_in_part(leadpipe, sandbox, fault):
     assert done.returncode == 1, done.stderr
     assert (leadpipe.folder / "one.ndjson").read_text() != "earlier\n" == (leadpipe.folder / "two.ndjson").read_text()
     assert "the run stopped while its output files were being published: some of them may be new and others old" in done.stderr
+    assert "fetched but perhaps not published, 0 unchanged" in done.stderr
     assert "unchanged" not in done.stderr.split("sink ", 1)[1] and "no output file was published" not in done.stderr
 
 

@@ -19,7 +19,7 @@ from test_signals import start
 SUCCESS = "leadpipe_last_success_timestamp_seconds"
 FAMILIES = {
     "leadpipe_last_start_timestamp_seconds": "gauge", "leadpipe_last_end_timestamp_seconds": "gauge", SUCCESS: "gauge",
-    "leadpipe_exit_status": "gauge", "leadpipe_duration_seconds": "gauge", "leadpipe_leads": "gauge",
+    "leadpipe_exit_status": "gauge", "leadpipe_published": "gauge", "leadpipe_duration_seconds": "gauge", "leadpipe_leads": "gauge",
     "leadpipe_requests": "gauge", "leadpipe_retries": "gauge", "leadpipe_received_bytes": "gauge",
     "leadpipe_request_latency_seconds": "summary", "leadpipe_sink_rows": "gauge", "leadpipe_sink_bytes": "gauge",
     "leadpipe_deliveries": "gauge",

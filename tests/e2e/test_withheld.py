@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+import pages
 import resumes
 import rigs
 import runs
@@ -137,6 +138,61 @@ def test_delivered_stays_delivered(leadpipe, sandbox, control):
     assert (run.status, run.rows, run.outcomes()) == (3, None, {"exported": 2, "missing": 1})
     assert [lead_ids_of(one) for one in control.deliveries("h")] == [["tiny-0"], ["tiny-1"]]
     assert run.manifest["sinks"][0]["delivered"] == 2
+
+
+# --- what is said of the leads that were fetched ----------------------------------------------------
+
+WITHHELD = ["--max-missing", "0", *runs.id_words(["tiny-1", "tiny-2", "x~missing"])]
+STOPPED = ["-j", "1", "--retry-max-time", "2s", *runs.id_words(["tiny-1", "tiny-2", "tiny-3~status=429~retryafter=600"])]
+FINISHED = runs.id_words(["tiny-1", "tiny-2"])
+FILES, HOOK = ["-t", "csv:out/"], ["-t", "webhook:%s"]
+UNPUBLISHED, DELIVERED = "fetched but not published", "fetched and delivered but not published"
+
+
+@pytest.mark.parametrize("words, sinks, status, says", [
+    (FINISHED, FILES, 0, "exported"), (WITHHELD, FILES, 3, UNPUBLISHED), (STOPPED, FILES, 1, UNPUBLISHED),
+    (STOPPED, ["-t", "sqlite:x.db"], 1, UNPUBLISHED), (WITHHELD, FILES + HOOK, 3, DELIVERED)])
+def test_the_summary_does_not_claim_what_was_not_published(leadpipe, sandbox, control, words, sinks, status, says):
+    """Their outcome is `exported` wherever programs read it; a person is told whether the outputs have them."""
+    sinks = [word.replace("%s", sandbox.hook("claims")) for word in sinks]
+    reports = ["--metrics", "lp.prom", "--report", "r.html", "--manifest", runs.MANIFEST, "--state", "state"]
+    done = leadpipe("export", *sandbox.provider(), *sinks, *reports, *words, env=sandbox.env)
+    assert done.returncode == status, done.stderr
+    assert "\nleads     2 %s, " % says in "\n" + done.stderr, done.stderr
+    page = pages.Page(leadpipe.folder / "r.html")
+    assert page.count(says) == 2 and says in page.all("span", "key")
+    metrics = (leadpipe.folder / "lp.prom").read_text()
+    assert 'leadpipe_leads{job="leadpipe",outcome="exported"} 2\n' in metrics
+    assert 'leadpipe_published{job="leadpipe"} %d\n' % (status == 0) in metrics
+    manifest = runs.json_file(leadpipe.folder / runs.MANIFEST)
+    assert (manifest["ledger"]["exported"], manifest["published"]) == (2, status == 0)
+    assert len(control.deliveries("claims")) == (2 if "webhook" in str(sinks) else 0)
+    shown = leadpipe("status", "state").stdout.decode()
+    assert status == 1 or "leads     2 %s, " % says in shown, shown
+
+
+@pytest.mark.parametrize("sinks, says", [(HOOK, "exported"), (FILES + HOOK, DELIVERED)])
+def test_delivered_by_a_run_that_was_stopped(leadpipe, sandbox, control, sinks, says):
+    """What a receiver has accepted is where it should be, whatever becomes of the files."""
+    sinks = [word.replace("%s", sandbox.hook("accepts")) for word in sinks]
+    reader, writer = os.pipe()
+    process = leadpipe.start("export", *sandbox.provider(), *sinks, stdin=reader, env=sandbox.env)
+    os.close(reader)
+    os.write(writer, b"tiny-1\ntiny-2\n")
+    runs.wait_until(lambda: len(control.deliveries("accepts")) == 2, "2 deliveries")
+    process.send_signal(signal.SIGTERM)
+    text = process.communicate(timeout=60)[1].decode()
+    os.close(writer)
+    assert process.returncode == 143 and "\nleads     2 %s, " % says in text, text
+
+
+@pytest.mark.parametrize("words, message", [
+    (FINISHED, "the run finished"), (WITHHELD, "the run finished, but its outputs were not published"),
+    (STOPPED, "the run stopped early, and its outputs were not published")])
+def test_the_summary_for_programs(leadpipe, sandbox, control, words, message):
+    done = leadpipe("export", *sandbox.provider(), *FILES, "--summary-file", "end.json", *words, env=sandbox.env)
+    end = runs.json_file(leadpipe.folder / "end.json")
+    assert (end["message"], end["published"], end["ledger"]["exported"]) == (message, words is FINISHED, 2), done.stderr
 
 
 # --- --missing ----------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ static void run_that_did_not_begin(void **state)
         "leadpipe_last_end_timestamp_seconds{job=\"night\"} 1790000000.500",
         "leadpipe_last_success_timestamp_seconds{job=\"night\"} 0.005",
         "leadpipe_exit_status{job=\"night\"} 2",
+        "leadpipe_published{job=\"night\"} 0",
         "leadpipe_duration_seconds{job=\"night\"} 1.500",
         "leadpipe_leads{job=\"night\",outcome=\"exported\"} 0",
         "leadpipe_request_latency_seconds{job=\"night\",quantile=\"0.99\"} NaN",
@@ -82,6 +83,7 @@ static void run_with_sinks(void **state)
     m.cfg = &cfg;
     m.result = &r;
     static const char *const lines[] = {
+        "leadpipe_published{job=\"night\"} 1",
         "leadpipe_duration_seconds{job=\"night\"} 2.250",
         "leadpipe_leads{job=\"night\",outcome=\"pending\"} 5",
         "leadpipe_requests{job=\"night\",status=\"other\"} 1",
@@ -104,6 +106,7 @@ static void run_with_sinks(void **state)
     expect_lines(&m, lines);
     r.published = false;
     static const char *const unpublished[] = {
+        "leadpipe_published{job=\"night\"} 0",
         "leadpipe_sink_rows{job=\"night\",sink=\"sqlite:y\",operation=\"deleted\"} 0",
         "leadpipe_sink_bytes{job=\"night\",sink=\"csv:a\\\"\\\\\\n\\\\t\\\\xff\"} 0",
         NULL,
