@@ -80,29 +80,54 @@ uint64_t run_space_add(struct run_space *s, const char *path)
     return bytes;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Of free bytes: with less than these the point is a failure, and with less than those a warning. New files are
+ * written beside those of the last run; twice their size leaves room for a night with more leads. */
+static void limits_of(const struct run_space_item *item, uint64_t *fails, uint64_t *warns)
+{
+    uint64_t twice = 0;
+    if (!u64_add(item->bytes_then, item->bytes_then, &twice))
+        twice = UINT64_MAX;
+    *fails = larger(item->bytes_then, BYTES_MIN);
+    *warns = larger(twice, BYTES_FEW);
+}
+
+static void report_bytes(const struct run_space_item *item, const struct findings *f)
+{
+    char bytes_free[UNITS_BYTES_CHARS], then[UNITS_BYTES_CHARS];
+    char fails_below[UNITS_BYTES_CHARS], warns_below[UNITS_BYTES_CHARS];
+    uint64_t fails, warns;
+    limits_of(item, &fails, &warns);
+    units_bytes(bytes_free, sizeof bytes_free, item->bytes_free);
+    units_bytes(then, sizeof then, item->bytes_then);
+    units_bytes(fails_below, sizeof fails_below, fails);
+    units_bytes(warns_below, sizeof warns_below, warns);
+    enum finding_level level = item->bytes_free < fails   ? FINDING_FAIL
+                               : item->bytes_free < warns ? FINDING_WARN
+                                                          : FINDING_OK;
+    findings_add(f, level, "disk",
+                 "%s: %s%s free on its file system; %s%s%s (warns below %s, fails below %s)%s",
+                 item->folder, level == FINDING_OK ? "" : "only ", bytes_free,
+                 item->bytes_then ? "the files of the last run have "
+                                  : "how much a run needs there is not known",
+                 item->bytes_then ? then : "",
+                 item->bytes_then ? ", and new ones are written beside them" : "", warns_below,
+                 fails_below, level == FINDING_OK ? "" : "; make room, or write elsewhere");
+}
+
 static void report_item(const struct run_space_item *item, const struct findings *f)
 {
-    char left[UNITS_BYTES_CHARS], then[UNITS_BYTES_CHARS];
-    units_bytes(left, sizeof left, item->bytes_free);
-    units_bytes(then, sizeof then, item->bytes_then);
-    bool is_full = item->bytes_free < item->bytes_then || item->bytes_free < BYTES_MIN;
-    bool is_tight = item->bytes_free / 2 < item->bytes_then || item->bytes_free < BYTES_FEW;
     if (item->counts_files && item->files_free < FILES_FEW)
         findings_add(f, FINDING_FAIL, "disk",
-                     "%s: the file system can hold only %" PRIu64
-                     " more files; delete some, or write elsewhere",
-                     item->folder, item->files_free);
-    else if (is_full || is_tight)
-        findings_add(f, is_full ? FINDING_FAIL : FINDING_WARN, "disk",
-                     "%s: %s left on the file system%s%s%s; make room, or write elsewhere",
-                     item->folder, left,
-                     item->bytes_then ? ", and the files of the last run have " : "",
-                     item->bytes_then ? then : "",
-                     item->bytes_then ? ", beside which the new ones are written" : "");
+                     "%s: its file system can hold only %" PRIu64
+                     " more files (fails below %d); delete some, or write elsewhere",
+                     item->folder, item->files_free, FILES_FEW);
     else
-        findings_add(f, FINDING_OK, "disk", "%s: %s left on the file system%s%s", item->folder,
-                     left, item->bytes_then ? "; the files of the last run have " : "",
-                     item->bytes_then ? then : "");
+        report_bytes(item, f);
 }
 
 void run_space_report(const struct run_space *s, const struct findings *f)

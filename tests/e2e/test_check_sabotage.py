@@ -201,7 +201,7 @@ SABOTAGES = {
     "metrics in no folder": (lambda n: put(n, "metrics", value="nowhere/night.prom"), "FAIL", "output", "--metrics"),
     "list of failed leads is a folder": (lambda n: (n.folder / "out" / "failed.ndjson").mkdir(), "FAIL", "output", "--failed"),
     "folder closed": (closed_folder, "FAIL", "csv", "out"),
-    "disk full": (full_disk, "FAIL", "disk", "4.0 TiB"),
+    "disk full": (full_disk, "FAIL", "disk", "have 4.0 TiB, and new ones are written beside them (warns below 8.0 TiB, fails below 4.0 TiB)"),
     "state damaged": (damage, "FAIL", "state", "damaged"),
     "state of another program": (lambda n: n.write("job.state", "text\n"), "FAIL", "state", "not a leadpipe state"),
     "state that others write": (lambda n: n.write("job.state", "", 0o666), "FAIL", "state", "chmod 600"),
