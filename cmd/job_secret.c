@@ -203,10 +203,25 @@ static enum job_secret url_secret(struct str value)
     return found;
 }
 
+/* "NAME=VARIABLE" of an option such as property-env: it says where the secret is. */
+static bool names_variable(const struct option_spec *o, struct str value)
+{
+    size_t n = o ? strlen(o->name) : 0;
+    const char *at = n ? memchr(value.ptr, '=', value.len) : NULL;
+    if (!at || !ends_with(o->name, n, "-env") || isdigit((unsigned char)at[1]))
+        return false;
+    const char *variable = ++at;
+    while (isalnum((unsigned char)*at) || *at == '_')
+        at++;
+    return at > variable && at == value.ptr + value.len;
+}
+
 enum job_secret job_secret_in(const struct option_spec *o, struct str value)
 {
     if (o && o->flags & OPTION_SECRET_HEADER)
         return header_secret(value);
+    if (names_variable(o, value))
+        return JOB_SECRET_NONE;
     enum job_secret found = url_secret(value);
     if (found == JOB_SECRET_NONE)
         found = strstr(value.ptr, "://") ? pair_secret(value) : pairs_secret(value, " ");

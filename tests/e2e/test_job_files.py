@@ -180,6 +180,16 @@ to:
     assert printed('{"provider": "omni", "to": [{"csv": "/o/"}]}') == BASE_WORDS
 
 
+def test_the_name_of_a_variable_is_no_secret(printed, job):
+    """It says where one is; what cannot be a variable may be the secret itself."""
+    text = "provider: omni\nto: [{kafka: {target: 'h:9092/leads', property-env: ['sasl.password=%s']}}]\n"
+    assert printed(text % "KAFKA_PASSWORD")[1] == "--to=kafka,property-env=sasl.password=KAFKA_PASSWORD:h:9092/leads"
+    for wrong in "two words", "s3cr3t-v4lue", "3X", "":
+        done = job(text % wrong)
+        assert done.returncode == 2 and "property-env: what is named like a secret " + IN_FILE in done.stderr, done.stderr
+        assert not wrong or wrong not in done.stderr
+
+
 def test_options_beat_the_file(printed):
     text = BASE + "ids: [/a, /b]\nrate: 1/s\nparam: [a=1, b=2]\nserver: x\nquiet: true\n"
     whole = ["--provider=omni", "--to=csv:/o/", "--rate=1/s", "--param=a=1", "--param=b=2", "--server=x", "--quiet"]
