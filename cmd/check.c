@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "check/check_command.h"
 #include "check/check_limits.h"
 #include "check/check_ping.h"
 #include "check/check_provider.h"
@@ -191,6 +192,10 @@ static void check_all(struct check *c, const char *job)
     if (o->ping)
         check_ping(o->ping, url_bypasses_proxy(o->ping, o->allow_http) ? "" : o->proxy, &x->cfg,
                    &c->findings);
+    if (o->on_success)
+        check_command("--on-success", o->on_success, &c->findings);
+    if (o->on_failure)
+        check_command("--on-failure", o->on_failure, &c->findings);
 }
 
 /* Whoever waits for an answer wants to know how it is now. */

@@ -96,23 +96,36 @@ static enum rc check_topics(struct kafka_client *c, const struct kafka_config *c
     return rc;
 }
 
-static void kafka_probe(const struct sink_cfg *cfg, const struct findings *f)
+/* What a run would log as a warning, such as brokers that do not answer, is what is reported. */
+static struct sink_cfg quiet(const struct sink_cfg *cfg)
 {
+    struct sink_cfg own = *cfg;
+    if (!log_shows(cfg->log, LOG_LEVEL_INFO))
+        own.log = NULL;
+    return own;
+}
+
+static void kafka_probe(const struct sink_cfg *given, const struct findings *f)
+{
+    const struct sink_cfg own = quiet(given), *cfg = &own;
     struct kafka_config config;
     struct kafka_client reader = {.handle = NULL};
     struct err e;
     int64_t message_max = 0;
+    size_t n_topics = 0;
     enum rc rc = kafka_config_make(&config, cfg, &e);
     if (rc == RC_OK) {
+        n_topics = config.n_topics;
+        int64_t wait_ms = config.retry_max_ms < PROBE_MS ? config.retry_max_ms : PROBE_MS;
         rc = open_reader(&reader, &config, cfg, "leadpipe-check", &e);
         if (rc == RC_OK)
-            rc = check_topics(&reader, &config, cfg, PROBE_MS, &message_max, &e);
+            rc = check_topics(&reader, &config, cfg, wait_ms, &message_max, &e);
         kafka_client_close(&reader);
         kafka_config_free(&config);
     }
     if (rc == RC_OK)
-        findings_add(f, FINDING_OK, "kafka", "%s: the brokers answer, and the topic exists",
-                     cfg->spec);
+        findings_add(f, FINDING_OK, "kafka", "%s: the brokers answer, and the %s", cfg->spec,
+                     n_topics == 1 ? "topic exists" : "topics exist");
     else
         findings_add(f, FINDING_FAIL, "kafka", "%s", e.msg);
 }

@@ -12,11 +12,13 @@ import sys
 import pytest
 
 import databases
+import kafka_wire as wire
 import pushes
 import runs
 from certificates import ELSEWHERE, EXPIRED, GOOD, STRANGER, make_certificates  # noqa: F401
 from checks import KEY, Night, Secure, free_port, good
 from conftest import ROOT
+from kafka_exports import broker  # noqa: F401
 from tiny_server import TinyServer
 
 sys.path.insert(0, str(ROOT / "tests" / "sandbox"))
@@ -29,9 +31,10 @@ cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
 class Whole(Night):
     """A job that goes well, with all that it talks to."""
 
-    def __init__(self, leadpipe, sandbox, control, crm, database, certificates, s3):
+    def __init__(self, leadpipe, sandbox, control, crm, database, certificates, s3, broker):
         super().__init__(leadpipe, sandbox)
         self.control, self.crm, self.database, self.certificates, self.s3 = control, crm, database, certificates, s3
+        self.broker = broker
         self.servers, self.secured, self.started = [], [], []
         self.pinged = self.serve(lambda path, headers: (200, {}, b"OK"))
         self.crm.behave(**pushes.MAKERS["zoho-leads"].behave)
@@ -41,13 +44,20 @@ class Whole(Night):
         self.job.update({
             "to": [{"csv": {"target": "out/"}}, {"ndjson": {"target": "s3://leads/night.ndjson"}},
                    {"postgres": {"target": self.database.conninfo()}},
+                   {"kafka": {"target": broker.address + "/leads"}},
                    {"webhook": {"target": sandbox.hook(HOOK), "secret-env": "HOOK_SECRET"}},
                    {"push": {"target": "zoho-leads", "base-url": crm.url, "param": "accounts=accounts.zoho.eu"}}],
             "metrics": "night.prom", "ping": self.pinged.url + "/" + PING, "s3-endpoint": s3.url,
+            "on-success": "true --of PATH", "on-failure": "'%s' a b" % self.script("notify"),
             "cacert": str(certificates / "authority.pem")})
 
     def sink(self, name):
         return next(options for one in self.job["to"] for kind, options in one.items() if kind == name)
+
+    def script(self, name, text="#!/bin/sh\ntouch started\n", mode=0o755):
+        """The path of a command that would leave something behind."""
+        self.write(name, text, mode)
+        return str(self.folder / name)
 
     def serve(self, answer):
         self.servers.append(TinyServer(answer))
@@ -91,8 +101,8 @@ def s3():
 
 
 @pytest.fixture
-def night(leadpipe, sandbox, control, crm, database, certificates, s3):
-    one = Whole(leadpipe, sandbox, control, crm, database, certificates, s3)
+def night(leadpipe, sandbox, control, crm, database, certificates, s3, broker):  # noqa: F811
+    one = Whole(leadpipe, sandbox, control, crm, database, certificates, s3, broker)
     yield one
     one.close()
 
@@ -176,6 +186,10 @@ def put(night, *path, value):
     options[path[-1]] = value
 
 
+def command(night, name, text="#!/bin/sh\n", mode=0o755):
+    night.job["on-failure"] = "'%s' -s night" % night.script(name, text, mode)
+
+
 # what is done -> the line, and what is in it
 SABOTAGES = {
     "unknown option": (lambda n: put(n, "nonsense", value="1"), "FAIL", "job", "nonsense"),
@@ -224,6 +238,24 @@ SABOTAGES = {
     "CRM unknown": (lambda n: put(n, "push", "base-url", value="https://crm.invalid"), "FAIL", "push", "DNS"),
     "no destination": (lambda n: put(n, "push", "target", value="nosuch"), "FAIL", "push", "nosuch"),
     "ping unknown": (lambda n: put(n, "ping", value="https://hc.invalid/" + PING), "FAIL", "ping", "DNS"),
+    "broker down": (lambda n: n.broker.down() or put(n, "retry-max-time", value="1s"), "FAIL", "kafka", "refused"),
+    "broker unknown": (lambda n: n.job.update({"retry-max-time": "1s"}) or put(n, "kafka", "target", value="kafka.invalid:9092/leads"),
+                       "FAIL", "kafka", "kafka.invalid"),
+    "topic unknown": (lambda n: put(n, "kafka", "target", value=n.broker.address + "/nowhere"), "FAIL", "kafka", "no topic nowhere"),
+    "property unknown": (lambda n: put(n, "kafka", "property", value="no.such=1"), "FAIL", "kafka", "no.such"),
+    "property's value": (lambda n: put(n, "kafka", "property", value="security.protocol=tls"), "FAIL", "kafka", "security.protocol"),
+    "property that is not the user's": (lambda n: put(n, "kafka", "property", value="acks=1"), "FAIL", "kafka", "acks cannot be set"),
+    "property's variable": (lambda n: put(n, "kafka", "property-env", value="sasl.password=NOT_THERE"), "FAIL", "kafka", "NOT_THERE"),
+    "command unknown": (lambda n: put(n, "on-failure", value="mial -s night"), "FAIL", "command", "no program mial in the directories of PATH"),
+    "command not there": (lambda n: put(n, "on-success", value="/no/such/mail x"), "FAIL", "command",
+                          "--on-success: /no/such/mail: No such file or directory"),
+    "command that is not executable": (lambda n: command(n, "tell", mode=0o644), "FAIL", "command", "chmod a+x "),
+    "command that is a folder": (lambda n: put(n, "on-failure", value=str(n.folder / "out")), "FAIL", "command", "is a directory"),
+    "command without its program": (lambda n: command(n, "tell", "#!/no/such/sh -e\n"), "FAIL", "command", "names /no/such/sh"),
+    "command from Windows": (lambda n: command(n, "tell", "#!/bin/sh\r\nexit 0\r\n"), "FAIL", "command", "(CR LF)"),
+    "command without a first line": (lambda n: command(n, "tell", "mail -s night ops\n"), "FAIL", "command", "begin with #!/bin/sh"),
+    "command for a shell": (lambda n: put(n, "on-failure", value="TO=ops mail"), "FAIL", "command", "env NAME=value"),
+    "command with a relative path": (lambda n: put(n, "on-failure", value="./notify"), "warn", "command", "give its whole path"),
     "too few open files": (limit, "FAIL", "files", "ulimit -n"),
     "too little memory": (lambda n: put(n, "max-memory", value="1024G"), "warn", "memory", "--max-memory"),
 }
@@ -236,14 +268,16 @@ def untouched(night):
     assert night.crm.summary()["requests"] == 0 and night.crm.summary()["token_requests"] <= 1
     posted = [request["path"] for request in night.control.requests() if request["method"] != "GET"]
     assert len(posted) <= 1 and all(path.endswith("/oauth/v2/token") for path in posted)
+    assert night.broker.messages() == [] and wire.INIT_PRODUCER_ID not in night.broker.requests
+    assert not (night.folder / "started").exists()
     assert night.s3.objects == {"leads": {}} and night.s3.uploads == {}
 
 
 def test_nothing_is_wrong(night):
     points = night.check(env=night.env)
     assert {level for level, _, _ in points} == {"ok"}, points
-    assert {"job", "key", "provider", "lead", "state", "output", "disk", "csv", "ndjson", "postgres", "webhook", "push", "ping", "files",
-            "memory"} <= {subject for _, subject, _ in points}
+    assert {"job", "key", "provider", "lead", "state", "output", "disk", "csv", "ndjson", "postgres", "kafka", "webhook", "push", "ping",
+            "command", "files", "memory"} <= {subject for _, subject, _ in points}
     untouched(night)
 
 
