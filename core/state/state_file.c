@@ -48,7 +48,14 @@ enum rc state_file_check_header(const char *path, const unsigned char *header, s
         return err_set(e, RC_USAGE,
                        "%s: is damaged: it is truncated; restore it, or remove it to start over",
                        path);
-    if (big_endian_32(header + HEADER_APPLICATION_ID) != STATE_APPLICATION_ID)
+    uint32_t id = big_endian_32(header + HEADER_APPLICATION_ID);
+    if (id == SQLITE_APPLICATION_ID)
+        return err_set(
+            e, RC_USAGE,
+            "%s: is a database with rows of leads, which the sink sqlite has written, and not a state; "
+            "the state is the file of --state%s",
+            path, advice);
+    if (id != STATE_APPLICATION_ID)
         return err_set(e, RC_USAGE, "%s: is a database of another program%s", path, advice);
     if (big_endian_32(header + HEADER_USER_VERSION) > STATE_VERSION)
         return err_set(e, RC_USAGE, "%s: was written by a later version of leadpipe", path);

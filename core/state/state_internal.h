@@ -6,12 +6,12 @@
 #include <sqlite3.h>
 #include <time.h>
 
+#include "core/base/application_id.h"
 #include "core/base/arena.h"
 #include "core/state/state.h"
 #include "core/state/state_sql.h"
 
-#define STATE_APPLICATION_ID 0x6c656164 /* "lead" */
-#define STATE_PAGE_BYTES 4096           /* as we make it; a copy may have others */
+#define STATE_PAGE_BYTES 4096 /* as we make it; a copy may have others */
 
 /* Stands among the sinks that accepted where fingerprints are XXH3. A version that does not know it takes it for a
  * sink that is not in the run any more, forgets it, and finds all content changed. */

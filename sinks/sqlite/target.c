@@ -28,6 +28,9 @@ static enum rc check_header(const struct sqlite_place *p, int fd, struct err *e)
     uint32_t id = 0;
     for (size_t i = 0; i < 4; i++)
         id = id << 8 | header[HEADER_APPLICATION_ID + i];
+    if (id == STATE_APPLICATION_ID)
+        return err_set(e, RC_USAGE, "%s: is a state of leadpipe (--state); use another file",
+                       p->spec);
     if (id != 0 && id != SQLITE_APPLICATION_ID)
         return err_set(
             e, RC_USAGE,

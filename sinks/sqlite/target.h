@@ -2,11 +2,10 @@
 #ifndef LEADPIPE_SINKS_SQLITE_TARGET_H
 #define LEADPIPE_SINKS_SQLITE_TARGET_H
 
+#include "core/base/application_id.h"
 #include "sinks/sqlite/db.h"
 #include "sinks/sqlite/place.h"
 #include "sinks/sql/column_map.h"
-
-#define SQLITE_APPLICATION_ID 0x4C505351 /* "LPSQ", of databases that the sink makes */
 
 /* How SQLite stores what is put into a column (datatype3.html, section 3.1). */
 enum sqlite_affinity {

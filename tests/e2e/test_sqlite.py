@@ -394,7 +394,7 @@ def test_other_targets_are_refused(night):
 def test_a_state_is_refused(night):
     night.run("", "--state", "state.db")
     done = night.leadpipe("export", "-p", "omni", "--base-url", night.server.url, "-t", "sqlite:state.db", "ids.txt", env=KEY)
-    assert done.returncode == 2 and "another program" in done.stderr
+    assert done.returncode == 2 and "is a state of leadpipe (--state)" in done.stderr
 
 
 # --- others who use the file ------------------------------------------------------------------------------------

@@ -227,6 +227,19 @@ def test_no_state(leadpipe, tmp_path):
     assert "text: is not a leadpipe state file\n" in refused(leadpipe, "text")
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE t(x)").connection.close()
     assert "other.db: is a database of another program\n" in refused(leadpipe, "other.db")
+
+
+def test_rows_of_leads(leadpipe, sandbox, control):
+    """What the sink sqlite makes is a database of ours, too: each is told from the other."""
+    words = ["export", *sandbox.provider(), "--id", "tiny-1", "--state", STATE]
+    assert leadpipe(*words, "-t", "sqlite:leads.db", env=sandbox.env).returncode == 0
+    assert refused(leadpipe, "leads.db") == (
+        "leadpipe: leads.db: is a database with rows of leads, which the sink sqlite has written, and not a state; "
+        "the state is the file of --state\n")
+    done = leadpipe(*words[:-1], "leads.db", "-t", "csv:out/", env=sandbox.env)
+    assert done.returncode == 2 and "the state is the file of --state; give --state another name\n" in done.stderr, done.stderr
+    done = leadpipe(*words[:-2], "-t", "sqlite:" + STATE, env=sandbox.env)
+    assert done.returncode == 2 and "is a state of leadpipe (--state); use another file\n" in done.stderr, done.stderr
     assert "usage: leadpipe status" in refused(leadpipe)
     assert "usage: leadpipe status" in refused(leadpipe, "a", "b")
 
