@@ -19,6 +19,7 @@ LEADS = "800" if SANITIZER is None else "400"
 
 @pytest.mark.parametrize("more", [
     ["--signal", "KILL"], ["--signal", "KILL", "--eager"], ["--signal", "TERM"], ["--signal", "TERM", "--eager"],
+    ["--all", "--eager", "--signal", "MIXED"], ["--all", "--signal", "TERM"],
     ["--signal", "MIXED"], ["--signal", "MIXED", "--changed-only"], ["--signal", "MIXED", "--order", "any"],
 ], ids=" ".join)
 def test_at_any_time(tmp_path, more):

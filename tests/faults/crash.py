@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills exports again and again, resumes them, and compares what they leave with an uninterrupted run.
 
-    crash.py RUNS [--leads N] [--seed N] [--kills N] [--signal KILL|TERM] [--power-cut] [--bin PATH]
+    crash.py RUNS [--leads N] [--seed N] [--kills N] [--signal KILL|TERM] [--power-cut] [--all] [--bin PATH]
 
 README.md beside this file says what is checked.  One line a run, a summary, exit status 1 with what
 differs; the folder of a run that failed is kept.
@@ -29,6 +29,7 @@ from books import Difference, expect  # noqa: E402
 
 BATCHES = (1, 7, 50)
 INPUTS = ("file", "gzip", "stdin")
+PAGES = 40  # of the provider's list, at the most
 LEG_TIMEOUT_S = 300
 
 
@@ -90,6 +91,8 @@ class Rig:
             words += ["--order", "any"]
         if self.chosen.rate:
             words += ["--rate", self.chosen.rate]
+        if self.chosen.all:
+            return words + ["--all"]
         return words + {"file": ["ids.txt"], "gzip": ["ids.txt.gz"], "stdin": ["-"]}[form]
 
     def folder(self, name, batch, form):
@@ -121,6 +124,9 @@ class Rig:
         """The server has seen nothing yet."""
         self.control.reset()
         self.control.set(nonce="same")
+        if self.chosen.all:
+            leads = workload.listed(self.chosen.leads)
+            self.control.lists(leads={"": leads}, page_size=max(10, len(leads) // PAGES))
         shutil.rmtree(self.hooks)
         self.hooks.mkdir()
 
@@ -293,6 +299,7 @@ class Story:
 
 def reference_of(rig, batch, form):
     """The uninterrupted run; made once for each command."""
+    form = "list" if rig.chosen.all else form
     if (batch, form) not in rig.references:
         folder = rig.folder("reference-%d-%s" % (batch, form), batch, form)
         errors = beside(folder, "leg00.err")
@@ -306,6 +313,9 @@ def reference_of(rig, batch, form):
         left.deliveries = rig.deliveries()
         books.check_alone(left)
         rig.check_deliveries(left, batch)
+        n = rig.chosen.leads
+        expect(not rig.chosen.all or left.manifest["ids"] == {"read": n, "unique": n, "duplicates": 0},
+               "the uninterrupted run: not the %d leads of the list: %s", n, left.manifest["ids"])
         expect(left.deliveries.repeats == 0, "the uninterrupted run delivered %d twice", left.deliveries.repeats)
         left.seconds, left.batch, left.form = leg.seconds, batch, form
         rig.references[batch, form] = left
@@ -315,7 +325,8 @@ def reference_of(rig, batch, form):
 
 def random_story(rig, number):
     dice = random.Random("%d/%d" % (rig.chosen.seed, number))
-    reference = reference_of(rig, BATCHES[number % len(BATCHES)], dice.choice(INPUTS))
+    form = dice.choice(INPUTS)
+    reference = reference_of(rig, BATCHES[number % len(BATCHES)], form)
     plan = kills.random_kills(dice, rig.chosen.kills, reference.seconds * 1.1, rig.chosen.signal, rig.chosen.power_cut)
     return Story(rig, number, reference, plan)
 
@@ -352,6 +363,7 @@ def add_options(parser):
     parser.add_argument("--bin", default=conftest.BINARY, type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("--eager", action="store_true", help="its brother with a checkpoint every 20 leads")
     parser.add_argument("--folder", help="where to work; a memory disk is faster, such as /dev/shm")
+    parser.add_argument("--all", action="store_true", help="leads of the provider's list, which is a part of the run")
     parser.add_argument("--power-cut", action="store_true", help="what was not synced is lost, see powercut.py")
     parser.add_argument("--verbose", action="store_true", help="report when each run was killed")
     parser.add_argument("--without-state", action="store_true", help="each leg begins anew: tries the rig itself")

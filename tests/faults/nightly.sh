@@ -19,8 +19,11 @@ rig crash.py 50 --leads 20000
 rig crash.py 50 --leads 20000 --power-cut --first 50
 rig crash.py 20 --leads 20000 --signal TERM --first 700
 rig crash.py 20 --leads 5000 --changed-only --signal MIXED --first 100
+rig crash.py 30 --leads 20000 --all --signal MIXED --first 200
+rig crash.py 20 --leads 5000 --all --power-cut --first 300
 rig every_call.py
 rig every_call.py --power-cut
+rig every_call.py --all --eager
 rig every_call.py --fail ENOSPC --for-good
 rig every_call.py --fail EIO
 rig table.py --slow

@@ -48,6 +48,11 @@ def lines(n):
     return made
 
 
+def listed(n):
+    """What a provider's list has: each lead once."""
+    return [lead_id(number) for number in range(n)]
+
+
 def write(folder, n):
     """ids.txt and ids.txt.gz."""
     text = "".join(line + "\n" for line in lines(n)).encode()
