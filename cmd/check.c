@@ -264,7 +264,8 @@ static void check_job(struct check *c)
 
 int command_check(struct messages *m, int argc, char *argv[])
 {
-    struct check c = {.messages = m, .export = {.messages = m, .stop = {.fd = -1}}};
+    struct check c = {.messages = m,
+                      .export = {.messages = m, .stop = {.fd = -1}, .only_checks = true}};
     c.findings = (struct findings){.ctx = &c, .add = on_finding};
     c.job = (struct job_command){.own = check_option_specs, .values = &c.options};
     if (export_wants_json(argc, argv))

@@ -25,6 +25,7 @@ struct export
     struct secrets *secrets; /* those of `messages`, too */
     struct export_options options;
     struct arguments arguments;
+    bool only_checks;       /* no run follows: leadpipe check */
     bool secrets_are_known; /* all of them: `arguments` are without any */
     struct profile *profile;
     struct buf base_url;

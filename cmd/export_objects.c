@@ -13,7 +13,7 @@
 
 #define REGION_DEFAULT "us-east-1"
 #define ENDPOINT_BYTES_MAX 1024
-/* A part takes longer than an answer about a lead: this is 70 KB/s. */
+/* A part takes longer than an answer about a lead: this is 70 KB/s. A check sends none. */
 #define TIMEOUT_MS_MIN 120000
 
 struct export_objects {
@@ -112,7 +112,7 @@ static void set_http(struct export_objects *o, const struct export *x)
         url_bypasses_proxy(o->cfg.endpoint, x->options.allow_http) ? "" : x->options.proxy;
     http->version = x->cfg.http_version;
     http->retry = x->cfg.retry;
-    if (http->retry.timeout_ms < TIMEOUT_MS_MIN)
+    if (http->retry.timeout_ms < TIMEOUT_MS_MIN && !x->only_checks)
         http->retry.timeout_ms = TIMEOUT_MS_MIN;
     http->clock = x->cfg.clock;
     http->log = x->cfg.log;

@@ -6,6 +6,7 @@ import datetime
 import email.utils
 import os
 import resource
+import socket
 import subprocess
 import sys
 
@@ -35,7 +36,7 @@ class Whole(Night):
         super().__init__(leadpipe, sandbox)
         self.control, self.crm, self.database, self.certificates, self.s3 = control, crm, database, certificates, s3
         self.broker = broker
-        self.servers, self.secured, self.started = [], [], []
+        self.servers, self.secured, self.started, self.listening = [], [], [], []
         self.pinged = self.serve(lambda path, headers: (200, {}, b"OK"))
         self.crm.behave(**pushes.MAKERS["zoho-leads"].behave)
         self.env = {**s3.env, **pushes.MAKERS["zoho-leads"].env, "HOOK_SECRET": "whsec_" + "QUJD" * 8}
@@ -69,7 +70,14 @@ class Whole(Night):
         self.secured.append(one.server)
         return one.url
 
+    def silent(self):
+        """The URL of a server that accepts connections and says nothing."""
+        self.listening.append(socket.create_server(("127.0.0.1", 0)))
+        return "http://127.0.0.1:%d" % self.listening[-1].getsockname()[1]
+
     def close(self):
+        for listener in self.listening:
+            listener.close()
         for server in self.servers:
             server.close()
         for server in self.secured:
@@ -131,6 +139,11 @@ def closed_folder(night):
     night.job["to"] = [{"csv": {"target": "out/"}}]
     if os.geteuid() == 0:
         night.popen["preexec_fn"] = lambda: [ctypes.CDLL(None).prctl(24, right, 0, 0, 0) for right in (1, 2)]  # CAP_DAC_*
+
+
+def silent_bucket(night):
+    """A bucket's parts may take minutes, but not the few bytes of a check."""
+    night.job.update({"to": [{"csv": "out/"}, {"ndjson": "s3://leads/night.ndjson"}], "timeout": "1s", "s3-endpoint": night.silent()})
 
 
 def full_disk(night):
@@ -230,6 +243,7 @@ SABOTAGES = {
     "bucket missing": (lambda n: put(n, "ndjson", "target", value="s3://nosuch/x.ndjson"), "FAIL", "ndjson", "NoSuchBucket"),
     "bucket refuses": (lambda n: n.env.update(AWS_SECRET_ACCESS_KEY=KEY), "FAIL", "ndjson", "SignatureDoesNotMatch"),
     "bucket down": (lambda n: put(n, "s3-endpoint", value="http://127.0.0.1:%d" % free_port()), "FAIL", "ndjson", "no object can be written"),
+    "bucket silent": (silent_bucket, "FAIL", "ndjson", "no object can be written"),
     "webhook unknown": (lambda n: put(n, "webhook", "target", value="https://hooks.invalid/x"), "FAIL", "webhook", "DNS"),
     "webhook's certificate": (lambda n: put(n, "webhook", "target", value=n.secure(ELSEWHERE)), "FAIL", "webhook", "certificate"),
     "webhook's secret missing": (lambda n: n.env.pop("HOOK_SECRET"), "FAIL", "webhook", "HOOK_SECRET"),
