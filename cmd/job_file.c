@@ -224,6 +224,10 @@ static enum rc refuse_sink(struct taker *t, const struct job_node *key)
     struct job_text *text = &t->job->text;
     struct buf names;
     const char *option = sink_left_out(key->text);
+    if (memchr(key->text.ptr, ',', key->text.len))
+        return job_fail(text, key->at, t->err,
+                        "the options of a sink are keys beside its target, such as "
+                        "\"- csv: {target: out/, gzip: 6}\"");
     if (option)
         return job_fail(text, key->at, t->err,
                         "this build has no " STR_FMT " sink: rebuild with -D%s=ON",

@@ -115,12 +115,16 @@ static enum rc put_value(const struct job_value *v, const struct job_node *node,
     buf_init(&value, VALUE_BYTES_MAX);
     enum rc rc = expand(v, node, keep, &value, e);
     const char *text = buf_cstr(&value);
-    if (rc == RC_OK && job_is_path(v->option, text)) {
+    bool is_path = rc == RC_OK && job_is_path(v->option, text);
+    if (is_path && text[0] == '~' && (text[1] == '/' || !text[1])) {
+        rc = job_fail(v->text, node->at, e,
+                      "%s: ~ is not expanded; write ${HOME}, or the whole path", v->option->name);
+    } else if (is_path) {
         while (strncmp(text, "./", 2) == 0 && text[2])
             text += 2 + strspn(text + 2, "/");
         buf_addf(out, "%s/%s", strcmp(v->folder, "/") == 0 ? "" : v->folder,
                  strcmp(text, ".") == 0 ? "" : text);
-    } else {
+    } else if (rc == RC_OK) {
         buf_adds(out, text);
     }
     if (rc == RC_OK && (buf_rc(&value) != RC_OK || buf_rc(out) != RC_OK))

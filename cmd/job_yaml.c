@@ -265,8 +265,12 @@ static enum rc refuse_syntax(struct reader *r, struct fy_diag *diag)
     size_t line = error->line > 0 ? (size_t)error->line - 1 : 0;
     size_t column = error->column > 0 ? (size_t)error->column - 1 : 0;
     bool shows = !r->text->hides_values && error->msg && *error->msg;
-    return job_fail(r->text, job_text_at(r->text, line, column), r->err,
-                    "this is not valid YAML%s%s", shows ? ": " : "", shows ? error->msg : "");
+    size_t place = job_text_at(r->text, line, column);
+    bool is_reference = place > 0 && place < r->text->text.len &&
+                        memcmp(r->text->text.ptr + place - 1, "${", 2) == 0;
+    return job_fail(r->text, place, r->err, "this is not valid YAML%s%s%s", shows ? ": " : "",
+                    shows ? error->msg : "",
+                    is_reference ? "; within { } and [ ], a value with ${NAME} needs quotes" : "");
 }
 
 static enum rc read_events(struct reader *r, struct fy_parser *parser, struct fy_diag *diag)

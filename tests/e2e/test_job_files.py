@@ -313,6 +313,11 @@ WRONG = [
     ("to: [{}]", "1:6", SINK_FORM, None),
     ("to: [{csv: {target: a}, ndjson: {target: b}}]", "1:6", SINK_FORM, None),
     ("to: [csv]", "1:6", SINK_FORM, None),
+    ("to:\n  - csv,gzip=6: out/", "2:5",
+     'the options of a sink are keys beside its target, such as "- csv: {target: out/, gzip: 6}"', None),
+    ("to: [{csv: ~/out/}]", "1:12", "target: ~ is not expanded; write ${HOME}, or the whole path", None),
+    ("failed: ~/failed", "1:9", "failed: ~ is not expanded; write ${HOME}, or the whole path", None),
+    ("ids: ['~/ids']", "1:7", "ids: ~ is not expanded; write ${HOME}, or the whole path", None),
     ("to: [{csv: [out/]}]", "1:12", "csv: must be its target, or a map of its options and its target", None),
     ("to: [{csv: ''}]", "1:12", "target: must not be empty", None),
     ("to:\n  - csv:\n", "2:5", "target: must not be empty", None),
@@ -403,6 +408,12 @@ def test_what_is_not_yaml(job, text):
     lines = done.stderr.split("\n")
     assert done.returncode == 2 and re.match(r"leadpipe: job\.yaml:\d+:\d+: ", lines[0]), done.stderr
     assert len(lines) == 4 and re.fullmatch(r" +\^", lines[2]), done.stderr
+
+
+def test_a_variable_in_braces_without_quotes(job):
+    done = job("to: [{csv: {target: ${HOME}/out/}}]")
+    assert done.returncode == 2 and "; within { } and [ ], a value with ${NAME} needs quotes\n" in done.stderr, done.stderr
+    assert "${NAME}" not in job("to: [{csv: {target: $ {HOME}/out/}}]").stderr
 
 
 @pytest.mark.parametrize("text", ['token: "%s', "a: [%s\npassword: x", "rate: 1\n  api-key: %s", "proxy: 'http://u:%s@h",
