@@ -51,6 +51,14 @@ static bool find_time(struct str text, struct str sample, int64_t now_wall_ms, i
     return found == 1;
 }
 
+/* Has it the sample of a job, but not of this one? Damage aside. */
+static bool is_of_another_job(struct str text, struct str sample)
+{
+    static const char any[] = "\nleadpipe_" METRICS_LAST_SUCCESS "{job=";
+    return memmem(text.ptr, text.len, any, sizeof any - 1) &&
+           !memmem(text.ptr, text.len, sample.ptr, sample.len);
+}
+
 static enum rc find(const struct buf *text, const char *path, const char *job, int64_t now_wall_ms,
                     int64_t *out_ms, struct err *e)
 {
@@ -65,6 +73,12 @@ static enum rc find(const struct buf *text, const char *path, const char *job, i
         rc = err_nomem(e);
     else if (!starts_with(buf_str(text), STR(begin)))
         rc = err_set(e, RC_SYNTAX, "%s: what was there is no file of metrics", path);
+    else if (is_of_another_job(buf_str(text), buf_str(&sample)))
+        rc = err_set(
+            e, RC_SYNTAX,
+            "%s: what was there is of another job than \"%s\", and each job needs a file of "
+            "its own (--job-name names a job)",
+            path, job);
     else if (!find_time(buf_str(text), buf_str(&sample), now_wall_ms, out_ms))
         rc = err_set(e, RC_SYNTAX,
                      "%s: what was there has no time of the last success of this job that can be "

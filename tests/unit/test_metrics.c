@@ -230,6 +230,7 @@ static void names_of_jobs(void **state)
         assert_int_equal(metrics_last_success(f.file, jobs[i], NOW, &ms, &e), RC_OK);
         assert_int_equal(ms, NOW - 7);
         assert_int_equal(metrics_last_success(f.file, "another", NOW, &ms, &e), RC_SYNTAX);
+        assert_non_null(strstr(e.msg, "is of another job than \"another\""));
     }
     assert_int_equal(unlink(f.file), 0);
     assert_int_equal(rmdir(f.path), 0);
