@@ -93,37 +93,60 @@ static const char *const words[] = {
 #define CODE_MAX 128
 #define ERROR_MAX 1800
 
-static void put_text(struct buf *out, const char *text, size_t most)
+#define VERDICT_BYTES (2 * CODE_MAX + ERROR_MAX) /* of one as a text; more than any has */
+
+/* As counted_put(), with a NUL behind it. */
+static size_t text_of(const char *text, size_t most, char *out, size_t size)
 {
-    counted_put(out, text ? (struct str){text, strnlen(text, most)} : STR_NONE);
+    int n = text ? snprintf(out, size, "%zu:%.*s", strnlen(text, most), (int)most, text)
+                 : snprintf(out, size, "-:");
+    return n > 0 ? (size_t)n : 0;
 }
 
-static void put_verdict(struct buf *out, const struct verdict *v)
+static struct str verdict_text(const struct verdict *v, char out[VERDICT_BYTES])
 {
     bool has_texts = v->kind == VERDICT_FAILED;
-    buf_adds(out, words[v->kind]);
-    buf_addf(out, ":%d:%u:", v->http_status, v->attempts);
-    put_text(out, has_texts ? v->code : NULL, CODE_MAX);
-    put_text(out, has_texts ? v->error : NULL, ERROR_MAX);
+    int head =
+        snprintf(out, VERDICT_BYTES, "%s:%d:%u:", words[v->kind], v->http_status, v->attempts);
+    size_t n = head > 0 ? (size_t)head : 0;
+    n += text_of(has_texts ? v->code : NULL, CODE_MAX, out + n, VERDICT_BYTES - n);
+    n += text_of(has_texts ? v->error : NULL, ERROR_MAX, out + n, VERDICT_BYTES - n);
+    return (struct str){out, n};
+}
+
+static void put_all(const struct verdicts *v, bool has_reasons, struct buf *out)
+{
+    char text[VERDICT_BYTES];
+    if (v->n == 1) {
+        buf_add_str(out, verdict_text(v->list, text));
+        return;
+    }
+    buf_addf(out, EACH ":%zu:", v->n);
+    for (size_t i = 0; i < v->n; i++) {
+        struct verdict one = v->list[i];
+        if (!has_reasons && one.kind == VERDICT_FAILED) {
+            one.code = "memory";
+            one.error = ANSWER_NO_REASON;
+        }
+        counted_put(out, verdict_text(&one, text));
+    }
+}
+
+enum rc answer_reserve(struct buf *out, size_t n_leads)
+{
+    size_t least = n_leads * ANSWER_BARE_BYTES;
+    buf_init(out, SIZE_MAX);
+    return buf_reserve(out, least > VERDICT_BYTES ? least : VERDICT_BYTES) ? RC_OK : RC_NOMEM;
 }
 
 void answer_text(const struct verdicts *v, struct buf *out)
 {
-    struct buf one;
-    if (v->n == 1) {
-        put_verdict(out, v->list);
+    buf_clear(out);
+    put_all(v, true, out);
+    if (buf_rc(out) == RC_OK)
         return;
-    }
-    buf_init(&one, 2 * ERROR_MAX);
-    buf_addf(out, EACH ":%zu:", v->n);
-    for (size_t i = 0; i < v->n; i++) {
-        buf_clear(&one);
-        put_verdict(&one, &v->list[i]);
-        counted_put(out, buf_str(&one));
-    }
-    if (buf_rc(&one) != RC_OK && out->rc == RC_OK)
-        out->rc = buf_rc(&one);
-    buf_free(&one);
+    buf_clear(out);
+    put_all(v, false, out);
 }
 
 static enum rc take_text(struct arena *arena, struct str text, const char **out)

@@ -74,8 +74,8 @@ static void message_end(struct delivery *d, struct message *p, const struct verd
         delivered += v->list[i].kind == VERDICT_ACCEPTED;
         failed += v->list[i].kind == VERDICT_FAILED && v->list[i].attempts > 0;
     }
-    d->cfg.settle(d->cfg.ctx, p, v);
     size_t bytes = p->body.len;
+    d->cfg.settle(d->cfg.ctx, p, v);
     clear(d, p);
     pthread_mutex_lock(&d->lock);
     d->delivered += delivered;

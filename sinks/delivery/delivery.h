@@ -77,9 +77,9 @@ struct delivery_cfg {
     size_t max_answer, max_error_answer;
     bool head_is_enough; /* http.h: a 2xx counts once it has its status */
 
-    /* A message has ended. On the delivery's thread, or on the caller's of delivery_release(), _drop(), _end()
+    /* A message has ended; what it holds may be changed. On the delivery's thread, or on the caller's of delivery_release(), _drop(), _end()
      * and _free(). */
-    void (*settle)(void *ctx, const struct message *p, const struct verdicts *v);
+    void (*settle)(void *ctx, struct message *p, const struct verdicts *v);
     void *ctx;
 };
 

@@ -44,8 +44,7 @@ static bool take_fingerprint(struct str *text, unsigned char out[FINGERPRINT_BYT
     return true;
 }
 
-/* `params` has room for them; what it points to is only read by users of *out. */
-static bool take_one(struct str *text, size_t n_params, struct str *params, struct lead_note *out)
+bool lead_text_next(struct str *text, size_t n_params, struct str *params, struct lead_note *out)
 {
     if (!text_take_uint(text, ':', &out->lead.seq) || !take_fingerprint(text, out->fingerprint) ||
         !counted_take(text, &out->lead.id) || out->lead.seq >= INT64_MAX ||
@@ -79,7 +78,7 @@ enum rc lead_text_take(struct arena *arena, struct str text, size_t n_params,
         struct str *params = arena_array(arena, n_params, sizeof *params);
         if (!params)
             return RC_NOMEM;
-        if (taken == most || !take_one(&text, n_params, params, &notes[taken]))
+        if (taken == most || !lead_text_next(&text, n_params, params, &notes[taken]))
             return RC_SYNTAX;
     }
     *out = notes;

@@ -19,4 +19,8 @@ struct lead_note {
 enum rc lead_text_take(struct arena *arena, struct str text, size_t n_params,
                        struct lead_note **out, size_t *n);
 
+/* The first lead of a text, which begins behind it then; takes no memory. `params` has room for all of the lead's,
+ * and is *out's as long as the text. False: the text is damaged, or empty. */
+bool lead_text_next(struct str *text, size_t n_params, struct str *params, struct lead_note *out);
+
 #endif

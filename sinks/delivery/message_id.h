@@ -13,6 +13,7 @@ struct message_id_maker;
 enum rc message_id_maker_new(struct message_id_maker **out, struct err *e);
 void message_id_maker_free(struct message_id_maker *m); /* may be NULL */
 
+/* Takes no memory unless it ran out at the end of the id before. */
 void message_id_begin(struct message_id_maker *m);
 /* A part counts with its length; an absent string is not the empty one. */
 void message_id_add(struct message_id_maker *m, struct str part);

@@ -21,6 +21,8 @@ enum rc outbox_open(struct outbox *o, struct sink *sink, const struct sink_cfg *
     buf_init(&o->mark, MARK_BYTES_MAX);
     if (!cfg->state)
         return RC_OK;
+    if (answer_reserve(&o->answer, messages->leads_max) != RC_OK)
+        return err_nomem(e);
     const struct recorded_cfg recorded = {
         .sink = sink,
         .host = cfg->host,
@@ -43,6 +45,7 @@ void outbox_close(struct outbox *o)
     recorded_free(o->recorded);
     o->recorded = NULL;
     buf_free(&o->mark);
+    buf_free(&o->answer);
 }
 
 bool outbox_has(const struct outbox *o, const struct unacked_lead *lead)
@@ -75,75 +78,36 @@ static bool has_kind(const struct verdicts *v, bool pending)
     return false;
 }
 
-/* The leads of a message, of this run or of an earlier one. */
-static enum rc leads_of(const struct outbox *o, const struct message *p, struct arena *arena,
-                        struct lead_note **out, size_t *n)
-{
-    const struct recorded *r = p->envelope->recorded;
-    if (!r)
-        return lead_text_take(arena, buf_str(&p->noted), o->n_params, out, n);
-    *out = r->notes;
-    *n = r->n_notes;
-    return RC_OK;
-}
-
-static enum rc record_rest_of(struct outbox *o, const struct lead_note *leads, size_t n,
-                              const struct verdicts *v, struct str body, struct err *e)
-{
-    char id[MESSAGE_ID_SIZE];
-    struct buf rest, noted;
-    int64_t row;
-    buf_init(&rest, MESSAGE_BODY_MAX);
-    buf_init(&noted, MESSAGE_BODY_MAX);
-    for (size_t i = 0; i < n; i++) {
-        if (v->list[i].kind == VERDICT_PENDING)
-            lead_text_put(&noted, &leads[i].lead, o->n_params);
-    }
-    enum rc rc = o->messages.rest(o->messages.ctx, body, leads, v, &rest, id);
-    if (rc == RC_OK)
-        rc = buf_rc(&rest) != RC_OK ? buf_rc(&rest) : buf_rc(&noted);
-    const struct state_delivery delivery = {
-        .id = str_c(id), .leads = buf_str(&noted), .body = buf_str(&rest), .answer = STR_NONE};
-    if (rc == RC_OK)
-        rc = state_add_delivery(o->state, o->index, &delivery, SEQ_NEVER_DONE, &row, e);
-    buf_free(&rest);
-    buf_free(&noted);
-    return rc;
-}
-
 /* What has no answer becomes a delivery of its own, for the run that resumes. */
-static enum rc record_rest(struct outbox *o, const struct message *p, const struct verdicts *v,
+static enum rc record_rest(struct outbox *o, struct message *p, const struct verdicts *v,
                            struct err *e)
 {
-    struct arena arena;
-    struct lead_note *leads = NULL;
-    size_t n = 0;
-    arena_init(&arena, SIZE_MAX);
-    enum rc rc = leads_of(o, p, &arena, &leads, &n);
+    char id[MESSAGE_ID_SIZE];
+    int64_t row;
+    enum rc rc = o->messages.rest(o->messages.ctx, &p->noted, &p->body, v, id);
+    const struct state_delivery delivery = {.id = str_c(id),
+                                            .leads = buf_str(&p->noted),
+                                            .body = buf_str(&p->body),
+                                            .answer = STR_NONE};
     if (rc == RC_OK)
-        rc = n == v->n ? record_rest_of(o, leads, n, v, buf_str(&p->body), e) : RC_INTERNAL;
-    arena_free(&arena);
+        rc = state_add_delivery(o->state, o->index, &delivery, SEQ_NEVER_DONE, &row, e);
     return rc;
 }
 
 static void record_answer(struct outbox *o, int64_t row, const struct verdicts *v, struct err *e)
 {
     struct state_answered how = {0};
-    struct buf text;
     for (size_t i = 0; i < v->n; i++) {
         how.delivered += v->list[i].kind == VERDICT_ACCEPTED;
         how.failed += v->list[i].kind == VERDICT_FAILED && v->list[i].attempts > 0;
     }
-    buf_init(&text, MESSAGE_BODY_MAX);
-    answer_text(v, &text);
-    if (buf_rc(&text) == RC_OK) /* else it is as if the answer had been lost */
-        (void)state_answer(o->state, row, &how, buf_str(&text), e);
-    buf_free(&text);
+    answer_text(v, &o->answer);
+    (void)state_answer(o->state, row, &how, buf_str(&o->answer), e);
 }
 
 /* What the run makes of the verdicts and the answer become durable together. `p`: NULL where one verdict is
- * said of all leads. Of a state that fails the run hears by itself. */
-static void settle(struct outbox *o, const struct envelope *m, const struct message *p,
+ * said of all leads. Of a state that fails the run hears by itself; nothing else can fail here. */
+static void settle(struct outbox *o, const struct envelope *m, struct message *p,
                    const struct verdicts *v)
 {
     struct err e;
@@ -167,7 +131,7 @@ static void settle_unsent(struct outbox *o, const struct envelope *m, const stru
     settle(o, m, NULL, &(const struct verdicts){v, 1});
 }
 
-void outbox_settle(void *outbox, const struct message *p, const struct verdicts *v)
+void outbox_settle(void *outbox, struct message *p, const struct verdicts *v)
 {
     const struct outbox_messages *messages = &((struct outbox *)outbox)->messages;
     settle(outbox, p->envelope, p, v);
@@ -237,6 +201,14 @@ enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err
     return rc;
 }
 
+/* What is left of a message that is answered in part is made of it. */
+static enum rc note_leads(const struct outbox *o, const struct recorded *r, struct buf *noted)
+{
+    for (size_t i = 0; o->messages.rest && i < r->n_notes; i++)
+        lead_text_put(noted, &r->notes[i].lead, o->n_params);
+    return buf_rc(noted);
+}
+
 static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
 {
     struct message *p = NULL;
@@ -249,6 +221,8 @@ static enum rc send_again(struct outbox *o, struct recorded *r, struct err *e)
     }
     p->envelope = &r->envelope;
     rc = state_delivery_body(o->state, r->envelope.row, &p->body, e);
+    if (rc == RC_OK && note_leads(o, r, &p->noted) != RC_OK)
+        rc = err_nomem(e);
     if (rc == RC_OK)
         rc = begin_sending(o, p, e);
     if (rc == RC_OK)

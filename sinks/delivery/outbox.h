@@ -11,12 +11,14 @@
 
 /* What a kind of sink knows of its messages. */
 struct outbox_messages {
+    size_t leads_max;      /* of one message, that have a verdict of their own */
     recorded_check *check; /* of those that were recorded, by the sink's thread in outbox_open() */
-    /* Makes the message of those leads whose verdict is VERDICT_PENDING, of a message with this body that was
-     * sent, and answered in part, when the run was stopped. On the delivery's thread. RC_NOMEM. NULL: no
-     * message is answered in part. */
-    enum rc (*rest)(void *ctx, struct str body, const struct lead_note *leads,
-                    const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE]);
+    /* A message that was sent, and answered in part, when the run was stopped, becomes in place that of those
+     * leads whose verdict is VERDICT_PENDING: `noted` (lead_text.h), `body`, and its id. Takes no memory: what
+     * was answered would be sent again if it ran out. On the delivery's thread. RC_SYNTAX: it is not as it was
+     * made. NULL: no message is answered in part. */
+    enum rc (*rest)(void *ctx, struct buf *noted, struct buf *body, const struct verdicts *v,
+                    char id[MESSAGE_ID_SIZE]);
     /* A message is about to be sent: may wait until others have ended. The sink's thread. RC_NOMEM. NULL: nothing
      * is to be done. */
     enum rc (*sending)(void *ctx, const struct message *p);
@@ -38,6 +40,7 @@ struct outbox {
     struct delivery *delivery;     /* owned; NULL: not opened */
     struct recorded_set *recorded; /* NULL without a state */
     struct buf mark;
+    struct buf answer;     /* answer_reserve(); under state_hold() */
     bool counts_whole_run; /* `delivered` and `failed` are the state's */
     uint64_t delivered, failed;
 };
@@ -83,7 +86,7 @@ enum rc outbox_send_again(struct outbox *o, struct err *e);
 enum rc outbox_send(struct outbox *o, struct message *p, bool at_end, struct err *e);
 
 /* For delivery_cfg: the verdicts on a message, reported to the run and recorded, as one. */
-void outbox_settle(void *outbox, const struct message *p, const struct verdicts *v);
+void outbox_settle(void *outbox, struct message *p, const struct verdicts *v);
 
 /* mark() of a sink: what was sent is in the state; what is left are the messages at hand. RC_USAGE: there is no
  * state; RC_NOMEM. */

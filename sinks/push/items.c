@@ -9,7 +9,7 @@ void items_put(struct buf *out, const struct item *item)
     counted_put(out, item->headers);
 }
 
-static bool take_item(struct str *text, struct item *out)
+bool items_next(struct str *text, struct item *out)
 {
     return counted_take(text, &out->json) && out->json.ptr && counted_take(text, &out->url) &&
            counted_take(text, &out->headers);
@@ -20,7 +20,7 @@ enum rc items_take(struct arena *a, struct str text, size_t most, struct item **
     size_t n = 0;
     struct item item;
     for (struct str rest = text; rest.len > 0; n++) {
-        if (n == most || !take_item(&rest, &item))
+        if (n == most || !items_next(&rest, &item))
             return RC_SYNTAX;
     }
     if (n == 0)
@@ -29,7 +29,7 @@ enum rc items_take(struct arena *a, struct str text, size_t most, struct item **
     if (!items)
         return RC_NOMEM;
     for (size_t i = 0; i < n; i++)
-        (void)take_item(&text, &items[i]);
+        (void)items_next(&text, &items[i]);
     *out = items;
     *n_out = n;
     return RC_OK;

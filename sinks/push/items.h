@@ -17,6 +17,9 @@ struct item {
 /* Appends one. Errors stick in `out`. */
 void items_put(struct buf *out, const struct item *item);
 
+/* The first of a text, which begins behind it then. False: the text is damaged, or empty. */
+bool items_next(struct str *text, struct item *out);
+
 /* All of a text, which they point into; at least one, at most `most`. The list is made in `a`. RC_SYNTAX: it is
  * damaged; RC_NOMEM. */
 enum rc items_take(struct arena *a, struct str text, size_t most, struct item **out, size_t *n);

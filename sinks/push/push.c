@@ -226,12 +226,12 @@ static enum rc open_parts(struct push *w, const struct sink_cfg *cfg, const stru
     const struct push_opts *opts = cfg->opts;
     const struct http_retry_cfg retry =
         outbox_retry_cfg(cfg, opts->attempts, opts->timeout_ms, opts->retry_max_time_ms);
-    const struct outbox_messages messages = {.check = batches_check_recorded,
-                                             .rest = batches_rest,
-                                             .sending = batches_sending,
-                                             .ended = batches_ended,
-                                             .mark = batches_mark,
-                                             .ctx = &w->batches};
+    struct outbox_messages messages = {.check = batches_check_recorded,
+                                       .rest = batches_rest,
+                                       .sending = batches_sending,
+                                       .ended = batches_ended,
+                                       .mark = batches_mark,
+                                       .ctx = &w->batches};
     enum rc rc = push_config_make(&w->config, cfg, e);
     if (rc == RC_OK)
         rc = courier_open(&w->courier, cfg, &w->config, &retry, e);
@@ -240,6 +240,7 @@ static enum rc open_parts(struct push *w, const struct sink_cfg *cfg, const stru
                           w->courier.before.len + w->courier.behind.len, e);
     if (rc == RC_OK && opts->preview)
         return open_preview(w, cfg, opts->preview, e);
+    messages.leads_max = rc == RC_OK ? w->config.destination->max_items : 0;
     if (rc == RC_OK)
         rc = outbox_open(&w->outbox, &w->sink, cfg, &messages, e);
     if (rc == RC_OK)

@@ -82,17 +82,13 @@ static void add_to_id(const struct batches *b, struct message_id_maker *ids,
     message_id_add(ids, (struct str){(const char *)lead->fingerprint, FINGERPRINT_BYTES});
 }
 
-/* Of the leads whose verdict is pending; `v` NULL: of all. */
-static enum rc id_of(const struct batches *b, struct message_id_maker *ids,
-                     const struct lead_note *leads, size_t n, const struct verdicts *v,
+static enum rc id_of(const struct batches *b, const struct lead_note *leads, size_t n,
                      char out[MESSAGE_ID_SIZE])
 {
-    begin_id(b, ids);
-    for (size_t i = 0; i < n; i++) {
-        if (!v || verdict_at(v, i)->kind == VERDICT_PENDING)
-            add_to_id(b, ids, &leads[i].lead);
-    }
-    return message_id_end(ids, out);
+    begin_id(b, b->ids);
+    for (size_t i = 0; i < n; i++)
+        add_to_id(b, b->ids, &leads[i].lead);
+    return message_id_end(b->ids, out);
 }
 
 /* ---- items ---------------------------------------------------------------------------------- */
@@ -280,7 +276,7 @@ enum rc batches_end(struct batches *b, struct message **out)
     enum rc rc =
         lead_text_take(&a, buf_str(&first.message->noted), b->profile->n_params, &leads, &n);
     if (rc == RC_OK)
-        rc = id_of(b, b->ids, leads, n, NULL, first.message->own.id);
+        rc = id_of(b, leads, n, first.message->own.id);
     arena_free(&a);
     if (rc != RC_OK)
         return RC_NOMEM;
@@ -383,27 +379,46 @@ enum rc batches_check_recorded(void *batches, const struct lead_note *leads, siz
     char want[MESSAGE_ID_SIZE];
     if (n > b->destination->max_items)
         return RC_SYNTAX;
-    enum rc rc = id_of(b, b->ids, leads, n, NULL, want);
+    enum rc rc = id_of(b, leads, n, want);
     if (rc == RC_OK && !str_eq_c(id, want))
         rc = RC_USAGE;
     return rc == RC_OK && body.ptr ? check_items(b, body, n) : rc;
 }
 
-enum rc batches_rest(void *batches, struct str body, const struct lead_note *leads,
-                     const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE])
+/* Moves what was taken from the beginning of `from` behind what is kept of the buffer. */
+static void keep(struct buf *b, size_t *kept, struct str from, struct str behind)
+{
+    size_t n = from.len - behind.len;
+    memmove(b->data + *kept, from.ptr, n);
+    *kept += n;
+}
+
+enum rc batches_rest(void *batches, struct buf *noted, struct buf *body, const struct verdicts *v,
+                     char id[MESSAGE_ID_SIZE])
 {
     const struct batches *b = batches;
-    struct arena a;
-    struct item *items;
-    size_t n = 0;
-    arena_init(&a, SIZE_MAX);
-    enum rc rc = items_take(&a, body, b->destination->max_items, &items, &n);
-    for (size_t i = 0; rc == RC_OK && i < n; i++) {
-        if (verdict_at(v, i)->kind == VERDICT_PENDING)
-            items_put(rest, &items[i]);
+    struct str params[PROFILE_PARAMS_MAX];
+    struct str notes = buf_str(noted), items = buf_str(body);
+    size_t notes_kept = 0, items_kept = 0;
+    begin_id(b, b->rest_ids);
+    for (size_t i = 0; i < v->n; i++) {
+        struct str note = notes, text = items;
+        struct lead_note lead;
+        struct item item;
+        if (!lead_text_next(&notes, b->profile->n_params, params, &lead) ||
+            !items_next(&items, &item))
+            return RC_SYNTAX;
+        if (v->list[i].kind != VERDICT_PENDING)
+            continue;
+        add_to_id(b, b->rest_ids, &lead.lead);
+        keep(noted, &notes_kept, note, notes);
+        keep(body, &items_kept, text, items);
     }
-    arena_free(&a);
-    return rc == RC_OK ? id_of(b, b->rest_ids, leads, n, v, id) : rc;
+    if (notes.len > 0 || items.len > 0)
+        return RC_SYNTAX;
+    noted->len = notes_kept;
+    body->len = items_kept;
+    return message_id_end(b->rest_ids, id);
 }
 
 /* DIGEST ":" and, as a blob, of each batch: its notes counted, its body counted. */

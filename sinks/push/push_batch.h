@@ -81,8 +81,8 @@ void batches_ended(void *batches, const struct message *p);
 /* For struct outbox_messages; their ctx is the batches. */
 enum rc batches_check_recorded(void *batches, const struct lead_note *leads, size_t n,
                                struct str id, struct str body);
-enum rc batches_rest(void *batches, struct str body, const struct lead_note *leads,
-                     const struct verdicts *v, struct buf *rest, char id[MESSAGE_ID_SIZE]);
+enum rc batches_rest(void *batches, struct buf *noted, struct buf *body, const struct verdicts *v,
+                     char id[MESSAGE_ID_SIZE]);
 
 /* Appends what is needed to resume with the batches at hand. Errors stick in `out`. */
 void batches_mark(const void *batches, struct buf *out);

@@ -249,8 +249,10 @@ static enum rc restore(struct webhook *w, const struct sink_mark *from, struct e
 static enum rc open_parts(struct webhook *w, const struct sink_cfg *cfg,
                           const struct sink_mark *from, struct err *e)
 {
-    const struct outbox_messages messages = {
-        .check = batch_check_recorded, .mark = batch_mark, .ctx = &w->batch};
+    const struct outbox_messages messages = {.leads_max = 1, /* one verdict for all of a batch */
+                                             .check = batch_check_recorded,
+                                             .mark = batch_mark,
+                                             .ctx = &w->batch};
     enum rc rc = webhook_headers_make(&w->headers, cfg, e);
     if (rc == RC_OK)
         rc = webhook_secrets_load(&w->secrets, cfg, e);

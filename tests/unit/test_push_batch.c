@@ -495,28 +495,29 @@ static void test_rest(void **state)
         {.kind = VERDICT_PENDING}, {.kind = VERDICT_ACCEPTED}, {.kind = VERDICT_PENDING}};
     const struct verdicts verdicts = {of, 3};
     struct batch_world w, alone;
-    struct arena a;
-    struct lead_note *notes;
-    struct buf rest;
     char id[MESSAGE_ID_SIZE];
-    size_t n;
+    struct buf torn;
     bw_begin(&w, BATCH_OF_3, "https://h/x");
     bw_begin(&alone, BATCH_OF_3, "https://h/x");
-    arena_init(&a, SIZE_MAX);
-    buf_init(&rest, 4096);
     for (size_t i = 0; i < 3; i++)
         bw_put(&w, i);
     bw_put(&alone, 0);
     bw_put(&alone, 2);
     expect_sent(&alone, "0 2;");
-    sent_note(&w, &a, &notes, &n);
-    assert_int_equal(batches_rest(&w.b, buf_str(&w.messages[0]->body), notes, &verdicts, &rest, id),
-                     RC_OK);
+    struct message *p = w.messages[0];
+    buf_init(&torn, 4096);
+    buf_add(&torn, p->noted.data, p->noted.len - 1);
+    assert_int_equal(batches_rest(&w.b, &torn, &p->body, &verdicts, id), RC_SYNTAX);
+    buf_free(&torn);
+    bw_end(&w);
+    bw_begin(&w, BATCH_OF_3, "https://h/x");
+    for (size_t i = 0; i < 3; i++)
+        bw_put(&w, i);
+    p = w.messages[0];
+    assert_int_equal(batches_rest(&w.b, &p->noted, &p->body, &verdicts, id), RC_OK);
     assert_string_equal(id, alone.messages[0]->own.id);
-    assert_string_equal(buf_cstr(&rest), buf_cstr(&alone.messages[0]->body));
-    assert_int_equal(batches_rest(&w.b, STR("x"), notes, &verdicts, &rest, id), RC_SYNTAX);
-    buf_free(&rest);
-    arena_free(&a);
+    assert_string_equal(buf_cstr(&p->body), buf_cstr(&alone.messages[0]->body));
+    assert_string_equal(buf_cstr(&p->noted), buf_cstr(&alone.messages[0]->noted));
     bw_end(&w);
     bw_end(&alone);
 }
