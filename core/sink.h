@@ -210,7 +210,7 @@ struct sink_ops {
     unsigned target;                /* what a target names: of enum option_names */
     /* Memory that put() needs at the most to write a large lead, in eighths of its text as JSON. */
     unsigned eighths;
-    /* Memory beyond a few MiB that an instance keeps from one lead to the next, at the most, whatever the
+    /* Memory beyond a few MiB that an instance has beside what a lead is charged for, at the most, whatever the
      * leads are: it is set aside from `max_memory` before the first lead. After check(). NULL: none. */
     size_t (*keeps)(const struct sink_cfg *cfg);
     size_t columns_max; /* that a table may have; 0: any number */

@@ -62,10 +62,6 @@ enum answer_kind {
     ANSWER_BISECT, /* refused as a whole, and there is more than one item: cut it in halves */
 };
 
-/* What the arena that an answer is read into may hold: eight times the text of the largest, and less than one
- * of nothing but the smallest values needs. */
-#define ACCOUNT_MEMORY_MAX ((size_t)64 << 20)
-
 /* *out: the body's tree, in the arena; NULL: it is no JSON. RC_LIMIT: the arena is full; RC_NOMEM. */
 enum rc account_parse(struct str body, struct arena *a, const cJSON **out);
 

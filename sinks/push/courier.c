@@ -61,8 +61,11 @@ static bool free_token(void *ctx)
 
 static void on_cleared(void *ctx, struct message *p)
 {
-    (void)ctx;
-    job_free(p->work);
+    struct courier *c = ctx;
+    struct job *j = p->work;
+    if (j)
+        answer_room_give(&c->room, &j->answer_bytes);
+    job_free(j);
     p->work = NULL;
 }
 
@@ -188,7 +191,8 @@ enum rc courier_open(struct courier *c, const struct sink_cfg *cfg,
         .retry = *retry,
     };
     arena_init(&c->memory, SIZE_MAX);
-    arena_init(&c->scratch, ACCOUNT_MEMORY_MAX);
+    answer_room_init(&c->room, cfg->max_memory);
+    arena_init(&c->scratch, c->room.tree_max);
     buf_init(&c->before, DESTINATION_BODY_MAX);
     buf_init(&c->behind, DESTINATION_BODY_MAX);
     rng_seed_system(&c->rng);

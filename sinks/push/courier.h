@@ -8,6 +8,7 @@
 
 #include "core/sink.h"
 #include "sinks/delivery/delivery.h"
+#include "sinks/push/answer_room.h"
 #include "sinks/push/push_config.h"
 #include "sinks/push/token.h"
 
@@ -26,6 +27,7 @@ struct courier {
     char *url; /* NULL: each request has its own */
     struct arena memory;
     struct arena scratch; /* of one answer */
+    struct answer_room room;
     struct rng rng;
     struct delivery *delivery;
     struct token *token;   /* NULL: none is needed, or it was freed */

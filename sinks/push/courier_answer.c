@@ -164,14 +164,19 @@ struct answer_read {
 static void decide_unread(const struct courier *c, struct job *j, const struct http_request *r,
                           enum rc rc)
 {
-    if (rc == RC_LIMIT)
-        decide_range(c, j, r, "too_large",
-                     "the answer needs more than 64 MiB of memory to be read: it is not known "
-                     "whether the CRM has the item");
-    else
+    char text[ERROR_BYTES];
+    if (rc == RC_LIMIT) {
+        (void)snprintf(
+            text, sizeof text,
+            "the answer needs more than %zu MiB of memory to be read (an eighth of "
+            "--max-memory, at most 64 MiB): it is not known whether the CRM has the item",
+            c->room.tree_max >> 20);
+        decide_range(c, j, r, "too_large", text);
+    } else {
         decide_range(c, j, r, "memory",
                      "out of memory while the answer was read: it is not known whether the "
                      "CRM has the item");
+    }
 }
 
 /* Each item of the range, or what becomes of the range as a whole. */
@@ -223,14 +228,19 @@ static enum delivery_step no_answer(struct courier *c, struct job *j, const stru
                                     struct verdicts *out)
 {
     struct answer_texts texts;
-    struct verdict v = answer_verdict(r, c->redaction, &texts);
+    char text[ERROR_BYTES];
     count_attempts(j, r);
-    if (r->end == HTTP_TOO_LARGE)
-        decide_range(c, j, r, "too_large",
-                     "the answer is too large to be read: it is not known whether the CRM "
-                     "has the item");
-    else
+    if (r->end == HTTP_TOO_LARGE || r->end == HTTP_NO_ROOM) {
+        (void)snprintf(
+            text, sizeof text,
+            "the answer is too large to be read (answers may have %zu MiB together, a 64th of "
+            "--max-memory and at most 8 MiB): it is not known whether the CRM has the item",
+            c->room.beyond_max >> 20);
+        decide_range(c, j, r, "too_large", text);
+    } else {
+        struct verdict v = answer_verdict(r, c->redaction, &texts);
         decide_range(c, j, r, v.code, v.error);
+    }
     return next_step(j, out);
 }
 
@@ -264,11 +274,9 @@ static enum delivery_step act_on(struct courier *c, struct delivery *d, struct m
     return account(c, d, p, read, out);
 }
 
-/* What the answer takes to be read is of one answer at a time, and bounded. */
-enum delivery_step courier_answered(void *ctx, struct delivery *d, struct message *p,
-                                    struct verdicts *out)
+static enum delivery_step read_answer(struct courier *c, struct delivery *d, struct message *p,
+                                      struct verdicts *out)
 {
-    struct courier *c = ctx;
     const struct http_request *r = &p->request;
     struct answer_read read = {.body = NULL};
     if (r->end != HTTP_ANSWERED)
@@ -276,5 +284,18 @@ enum delivery_step courier_answered(void *ctx, struct delivery *d, struct messag
     read.rc = account_parse(buf_str(&r->answer), &c->scratch, &read.body);
     enum delivery_step step = act_on(c, d, p, &read, out);
     arena_reset(&c->scratch, SCRATCH_KEEP_BYTES);
+    return step;
+}
+
+/* A large answer goes once it is read, for there may be more requests of the same message. */
+enum delivery_step courier_answered(void *ctx, struct delivery *d, struct message *p,
+                                    struct verdicts *out)
+{
+    struct courier *c = ctx;
+    struct job *j = p->work;
+    enum delivery_step step = read_answer(c, d, p, out);
+    if (j->answer_bytes > 0)
+        buf_free(&p->request.answer);
+    answer_room_give(&c->room, &j->answer_bytes);
     return step;
 }

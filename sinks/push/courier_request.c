@@ -115,6 +115,13 @@ static enum rc on_sign(struct http_request *r, int64_t wall_ms, struct buf *out)
     return buf_rc(out);
 }
 
+static bool on_room(void *ctx, struct http_request *r, size_t bytes)
+{
+    struct courier *c = delivery_protocol_ctx(ctx);
+    struct message *p = r->owner;
+    return answer_room_take(&c->room, &((struct job *)p->work)->answer_bytes, bytes);
+}
+
 enum rc courier_request(void *ctx, struct delivery *d, struct message *p, struct http_request *r,
                         struct err *e)
 {
@@ -133,6 +140,7 @@ enum rc courier_request(void *ctx, struct delivery *d, struct message *p, struct
     j->now = j->ranges[--j->n_ranges];
     r->method = c->destination->method;
     r->sign = on_sign;
+    r->room = on_room;
     rc = make_body(c, j, r, e);
     if (rc == RC_OK)
         rc = make_url(c, j, r, e);

@@ -26,6 +26,7 @@ struct job {
     struct buf body, url;
     struct http_header *headers; /* of the request, that depend on it */
     uint64_t token;              /* number of the one that was used */
+    size_t answer_bytes;         /* of its answer, beyond its share (answer_room.h) */
     unsigned n_refused;          /* tokens in a row that this request was refused with */
 };
 

@@ -16,7 +16,6 @@
 #include "sinks/registry.h"
 
 #define MESSAGES_PER_REQUEST 4 /* that may be ready or on their way */
-#define ANSWER_BYTES_LIMIT ((size_t)8 << 20)
 #define DAY_MS INT64_C(86400000)
 
 struct push {
@@ -103,6 +102,22 @@ static enum rc push_check(const struct sink_cfg *cfg, struct err *e)
     return rc;
 }
 
+/* What is read from the CRM. What goes there is of leads, which are charged for it. */
+static size_t push_keeps(const struct sink_cfg *cfg)
+{
+    const struct push_opts *opts = cfg->opts;
+    struct destination *d = NULL;
+    struct answer_room room;
+    struct err ignored;
+    if (opts->preview ||
+        destination_load(&d, cfg->target, cfg->profile, &opts->params, &ignored) != RC_OK)
+        return 0; /* or check() says so */
+    answer_room_init(&room, cfg->max_memory);
+    size_t bytes = answer_room_bytes(&room, push_concurrency(opts, d));
+    destination_free(d);
+    return bytes;
+}
+
 static enum rc push_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
 {
     const struct push_opts *opts = cfg->opts;
@@ -131,8 +146,8 @@ static enum rc open_delivery(struct push *w, const struct sink_cfg *cfg, struct 
         .retry = w->courier.retry,
         .messages_max = (size_t)concurrency * MESSAGES_PER_REQUEST + BATCHES_MAX,
         .leads_max = d->max_items,
-        .max_answer = ANSWER_BYTES_LIMIT,
-        .max_error_answer = ANSWER_BYTES_LIMIT,
+        .max_answer = answer_room_most(&w->courier.room),
+        .max_error_answer = answer_room_most(&w->courier.room),
     };
     return outbox_open_delivery(&w->outbox, cfg, &delivery, e);
 }
@@ -469,6 +484,7 @@ const struct sink_ops sink_push = {
     .opts_size = sizeof(struct push_opts),
     .target = NAMES_DESTINATIONS | NAMES_FILES,
     .eighths = 16, /* an item beside the lead, and the body that it goes into */
+    .keeps = push_keeps,
     .check = push_check,
     .probe = push_probe,
     .needs = push_needs,

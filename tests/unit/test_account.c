@@ -6,6 +6,7 @@
 
 #include "core/base/buf.h"
 #include "core/provider/profile.h"
+#include "sinks/push/answer_room.h"
 #include "sinks/push/destination.h"
 
 #define ITEMS_MAX 1000
@@ -489,20 +490,22 @@ static void test_memory(void **state)
          "]}", RC_OK},
         {"[0", ",0", "", RC_LIMIT},
     };
-    const size_t most = (size_t)8 << 20;
+    struct answer_room room;
+    answer_room_init(&room, (size_t)512 << 20);
+    const size_t most = answer_room_most(&room);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf body;
         struct arena a;
         const cJSON *tree = NULL;
         buf_init(&body, most + 4096);
-        arena_init(&a, ACCOUNT_MEMORY_MAX);
+        arena_init(&a, room.tree_max);
         buf_adds(&body, cases[i].begin);
         while (body.len < most)
             buf_adds(&body, cases[i].repeat);
         buf_adds(&body, cases[i].end);
         assert_int_equal(buf_rc(&body), RC_OK);
         enum rc rc = account_parse(buf_str(&body), &a, &tree);
-        if (rc != cases[i].want || !tree != (rc != RC_OK) || a.held_bytes > ACCOUNT_MEMORY_MAX)
+        if (rc != cases[i].want || !tree != (rc != RC_OK) || a.held_bytes > room.tree_max)
             fail_msg("%zu: %s, want %s; %zu bytes", i, rc_text(rc), rc_text(cases[i].want),
                      a.held_bytes);
         arena_free(&a);

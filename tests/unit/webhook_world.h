@@ -116,6 +116,7 @@ static inline void world_init(struct world *w)
         .http = &w->http,
         .clock = &w->clock,
         .host = {.ctx = w, .settle = world_settle},
+        .max_memory = (size_t)512 << 20,
         .secrets = w->secrets,
     };
 }
