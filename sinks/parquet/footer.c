@@ -1,8 +1,5 @@
 #include "sinks/parquet/footer.h"
 
-#include <stdlib.h>
-
-#include "core/base/grow.h"
 #include "sinks/parquet/little_endian.h"
 #include "sinks/parquet/thrift.h"
 
@@ -13,31 +10,6 @@ enum { REPETITION_OPTIONAL = 1 };
 enum { CONVERTED_UTF8 = 0, CONVERTED_TIMESTAMP_MICROS = 10, CONVERTED_JSON = 19 };
 enum { LOGICAL_STRING = 1, LOGICAL_TIMESTAMP = 8, LOGICAL_JSON = 12 };
 enum { UNIT_MICROS = 2 };
-
-/* ---- row groups ----------------------------------------------------------------------------- */
-
-struct row_group *row_groups_add(struct row_groups *g)
-{
-    struct row_group *items = list_grow(g->items, g->n, &g->cap, sizeof *items);
-    if (!items)
-        return NULL;
-    g->items = items;
-    struct row_group *group = &g->items[g->n++];
-    *group = (struct row_group){0};
-    buf_init(&group->first, INT32_MAX);
-    buf_init(&group->last, INT32_MAX);
-    return group;
-}
-
-void row_groups_free(struct row_groups *g)
-{
-    for (size_t i = 0; i < g->n; i++) {
-        buf_free(&g->items[i].first);
-        buf_free(&g->items[i].last);
-    }
-    free(g->items);
-    *g = (struct row_groups){0};
-}
 
 /* ---- the schema ----------------------------------------------------------------------------- */
 
@@ -120,18 +92,23 @@ static size_t n_lacking(const struct footer *f, const struct row_group *g)
     return f->n_columns - f->n_last - g->n_columns;
 }
 
-static enum rc write_lacking(struct page_writer *w, const struct footer *f, struct stream *to)
+/* Row groups that lack none are followed by others like them. */
+static enum rc write_lacking(struct page_writer *w, const struct footer *f, struct stream *to,
+                             struct err *e)
 {
-    for (size_t i = 0; i < f->groups->n; i++) {
-        const struct row_group *g = &f->groups->items[i];
+    struct row_group_reader r;
+    enum rc rc;
+    row_group_reader_init(&r, f->groups);
+    while ((rc = row_group_read(&r, e)) == RC_OK && n_lacking(f, &r.group) > 0) {
         struct page_sums sums = {0};
-        enum rc rc = page_make_null(w, g->n_rows, &sums);
+        rc = page_make_null(w, r.group.n_rows, &sums);
         if (rc != RC_OK)
-            return rc;
-        for (size_t k = 0; k < n_lacking(f, g); k++)
+            break;
+        for (size_t k = 0; k < n_lacking(f, &r.group); k++)
             page_write_null(w, to);
     }
-    return RC_OK;
+    row_group_reader_free(&r);
+    return rc == RC_END ? RC_OK : rc;
 }
 
 /* ---- the footer ----------------------------------------------------------------------------- */
@@ -197,8 +174,23 @@ static void put_column_orders(struct thrift *t, const struct footer *f)
     }
 }
 
+static enum rc put_row_groups(struct page_writer *w, const struct footer *f, uint64_t nulls_at,
+                              struct output *o, struct err *e)
+{
+    struct row_group_reader r;
+    enum rc rc;
+    row_group_reader_init(&r, f->groups);
+    while ((rc = row_group_read(&r, e)) == RC_OK) {
+        rc = put_row_group(w, f, &r.group, &nulls_at, o);
+        if (rc != RC_OK)
+            break;
+    }
+    row_group_reader_free(&r);
+    return rc == RC_END ? RC_OK : rc;
+}
+
 static enum rc put_metadata(struct page_writer *w, const struct footer *f, uint64_t nulls_at,
-                            struct output *o)
+                            struct output *o, struct err *e)
 {
     struct thrift t = {.out = &o->buf};
     thrift_begin(&t);
@@ -206,11 +198,9 @@ static enum rc put_metadata(struct page_writer *w, const struct footer *f, uint6
     put_schema(&t, f);
     thrift_i64(&t, 3, (int64_t)f->n_rows);
     thrift_list(&t, 4, THRIFT_STRUCT, f->groups->n);
-    for (size_t i = 0; i < f->groups->n; i++) {
-        enum rc rc = put_row_group(w, f, &f->groups->items[i], &nulls_at, o);
-        if (rc != RC_OK)
-            return rc;
-    }
+    enum rc rc = put_row_groups(w, f, nulls_at, o, e);
+    if (rc != RC_OK)
+        return rc;
     thrift_binary(&t, 6, STR(CREATED_BY));
     put_column_orders(&t, f);
     thrift_end(&t);
@@ -218,14 +208,15 @@ static enum rc put_metadata(struct page_writer *w, const struct footer *f, uint6
     return buf_rc(&o->buf);
 }
 
-enum rc footer_write(struct page_writer *w, const struct footer *f, struct stream *to)
+enum rc footer_write(struct page_writer *w, const struct footer *f, struct stream *to,
+                     struct err *e)
 {
     uint64_t nulls_at = stream_bytes(to);
     struct output o = {.to = to};
     buf_init(&o.buf, SIZE_MAX / 2);
-    enum rc rc = write_lacking(w, f, to);
+    enum rc rc = write_lacking(w, f, to, e);
     if (rc == RC_OK)
-        rc = put_metadata(w, f, nulls_at, &o);
+        rc = put_metadata(w, f, nulls_at, &o, e);
     if (rc == RC_OK && o.n > INT32_MAX)
         rc = RC_LIMIT;
     if (rc == RC_OK) {

@@ -4,27 +4,9 @@
 
 #include "core/provider/column_type.h"
 #include "sinks/parquet/page.h"
+#include "sinks/parquet/row_groups.h"
 
 #define PARQUET_MAGIC STR("PAR1")
-
-/* A row group as it was written: chunks of the first `n_columns` columns and of the last ones. */
-struct row_group {
-    uint64_t at; /* of its first byte in the file */
-    uint64_t n_rows;
-    struct page_sums sums;
-    size_t n_columns;
-    struct buf first, last; /* their "ColumnChunk"s */
-};
-
-/* Zero is empty. */
-struct row_groups {
-    struct row_group *items;
-    size_t n, cap;
-};
-
-/* The new one, empty; NULL: out of memory. */
-struct row_group *row_groups_add(struct row_groups *g);
-void row_groups_free(struct row_groups *g);
 
 struct footer_column {
     struct str name;
@@ -46,7 +28,8 @@ struct footer {
 enum physical_type physical_type_of(enum column_type type);
 
 /* Writes the chunks that row groups lack, and the footer. RC_LIMIT: it would be too large for the format;
- * RC_NOMEM, RC_INTERNAL; errors of the stream stick in it. */
-enum rc footer_write(struct page_writer *w, const struct footer *f, struct stream *to);
+ * RC_NOMEM, RC_INTERNAL; RC_IO, with *e: as row_group_read(). Errors of the stream stick in it. */
+enum rc footer_write(struct page_writer *w, const struct footer *f, struct stream *to,
+                     struct err *e);
 
 #endif

@@ -77,10 +77,7 @@ static enum rc open_stream(struct parquet_file *f, struct str mark, struct err *
         stream_write(f->stream, PARQUET_MAGIC.ptr, PARQUET_MAGIC.len);
         return stream_rc(f->stream, e);
     }
-    uint64_t bytes = PARQUET_MAGIC.len;
-    for (size_t i = 0; i < f->groups.n; i++)
-        bytes += f->groups.items[i].sums.bytes;
-    return stream_bytes(f->stream) == bytes
+    return stream_bytes(f->stream) == PARQUET_MAGIC.len + f->groups.bytes
                ? RC_OK
                : err_set(e, RC_SYNTAX, "%s: the mark in the state is damaged", f->path);
 }
@@ -97,6 +94,7 @@ enum rc parquet_file_open(struct parquet_file *f, const struct parquet_settings 
                                             .run_id = settings->run_id,
                                             .started_ms = settings->started_ms};
     buf_init(&f->scratch, SIZE_MAX / 2);
+    row_groups_init(&f->groups);
     enum rc rc = parquet_mark_take(f, &mark, e);
     return rc == RC_OK ? open_stream(f, mark, e) : rc;
 }
@@ -264,9 +262,7 @@ static enum rc write_chunk(struct parquet_file *f, struct chunk *c, struct str n
 
 static enum rc write_group(struct parquet_file *f, struct err *e)
 {
-    struct row_group *g = row_groups_add(&f->groups);
-    if (!g)
-        return err_nomem(e);
+    struct row_group *g = row_groups_next(&f->groups);
     g->at = stream_bytes(f->stream);
     g->n_rows = f->group_rows;
     g->n_columns = f->n_chunks;
@@ -276,7 +272,10 @@ static enum rc write_group(struct parquet_file *f, struct err *e)
     for (size_t i = 0; rc == RC_OK && i < f->n_last; i++)
         rc = write_chunk(f, &f->last[i], typed_table_last_column(f->table, i)->name, g, &g->last);
     f->group_rows = 0;
-    return rc == RC_OK ? stream_rc(f->stream, e) : failed(f, rc, e);
+    if (rc != RC_OK)
+        return failed(f, rc, e);
+    rc = row_groups_add(&f->groups, e);
+    return rc == RC_OK ? stream_rc(f->stream, e) : rc;
 }
 
 enum rc parquet_file_end_group(struct parquet_file *f, struct err *e)
@@ -312,12 +311,14 @@ static enum rc write_footer(struct parquet_file *f, struct err *e)
                                   .column = footer_column_of,
                                   .ctx = f,
                                   .json_as_string = f->settings->json_as_string};
-    enum rc rc = footer_write(f->settings->pages, &footer, f->stream);
+    enum rc rc = footer_write(f->settings->pages, &footer, f->stream, e);
     if (rc == RC_LIMIT)
         return err_set(e, rc,
                        "%s: too many columns in too many row groups: choose a larger row-group, or "
                        "give --max-columns",
                        f->path);
+    if (rc == RC_IO)
+        return rc;
     return rc == RC_OK ? stream_rc(f->stream, e) : failed(f, rc, e);
 }
 

@@ -66,17 +66,29 @@ static void put_group(struct writer *w, const struct row_group *g)
     put_text(w, &g->last);
 }
 
-static void put_all(const struct parquet_file *f, struct writer *w, const struct buf *columns)
+static enum rc put_groups(const struct row_groups *groups, struct writer *w, struct err *e)
+{
+    struct row_group_reader r;
+    enum rc rc;
+    row_group_reader_init(&r, groups);
+    while ((rc = row_group_read(&r, e)) == RC_OK)
+        put_group(w, &r.group);
+    row_group_reader_free(&r);
+    return rc == RC_END ? RC_OK : rc;
+}
+
+static enum rc put_all(const struct parquet_file *f, struct writer *w, const struct buf *columns,
+                       struct err *e)
 {
     const uint64_t numbers[] = {f->n_rows, f->group_rows, f->groups.n, f->n_chunks, f->n_last};
     put_numbers(w, numbers, sizeof numbers / sizeof *numbers);
     put_text(w, columns);
-    for (size_t i = 0; i < f->groups.n; i++)
-        put_group(w, &f->groups.items[i]);
-    for (size_t i = 0; i < f->n_chunks; i++)
+    enum rc rc = put_groups(&f->groups, w, e);
+    for (size_t i = 0; rc == RC_OK && i < f->n_chunks; i++)
         put_chunk(w, &f->chunks[i]);
-    for (size_t i = 0; i < f->n_last; i++)
+    for (size_t i = 0; rc == RC_OK && i < f->n_last; i++)
         put_chunk(w, &f->last[i]);
+    return rc;
 }
 
 static enum rc write_spool(struct parquet_file *f, unsigned spool, struct err *e)
@@ -92,8 +104,9 @@ static enum rc write_spool(struct parquet_file *f, unsigned spool, struct err *e
     buf_init(&columns, SIZE_MAX / 2);
     typed_table_mark(f->table, &columns);
     struct writer w = {.to = f->spools[spool]};
-    put_all(f, &w, &columns);
-    rc = buf_rc(&columns) == RC_OK ? outfile_flush(w.to, e) : err_nomem(e);
+    rc = buf_rc(&columns) == RC_OK ? put_all(f, &w, &columns, e) : err_nomem(e);
+    if (rc == RC_OK)
+        rc = outfile_flush(w.to, e);
     buf_free(&columns);
     if (rc != RC_OK)
         return rc;
@@ -196,29 +209,29 @@ static enum rc take_groups(struct reader *r, struct parquet_file *f, uint64_t n)
     struct row_groups *groups = &f->groups;
     uint64_t n_rows = f->n_rows - f->group_rows;
     uint64_t sum = 0;
-    uint64_t bytes = PARQUET_MAGIC.len;
+    uint64_t n_columns = 0;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t numbers[5];
         enum rc rc = take_numbers(r, numbers, sizeof numbers / sizeof *numbers);
         if (rc != RC_OK)
             return rc;
-        struct row_group *g = row_groups_add(groups);
-        if (!g)
-            return err_nomem(r->e);
+        struct row_group *g = row_groups_next(groups);
         g->at = numbers[0];
         g->n_rows = numbers[1];
         g->sums = (struct page_sums){numbers[2], numbers[3]};
-        g->n_columns = (size_t)numbers[4];
-        if (g->at != bytes || g->n_rows == 0 || g->n_rows > n_rows - sum ||
-            g->n_rows > f->settings->group_rows_max || g->sums.bytes > BYTES_MAX ||
-            g->sums.plain_bytes > PLAIN_BYTES_MAX || g->n_columns > f->n_chunks ||
-            (i > 0 && g->n_columns < g[-1].n_columns))
+        g->n_columns = numbers[4];
+        if (g->at != PARQUET_MAGIC.len + groups->bytes || g->n_rows == 0 ||
+            g->n_rows > n_rows - sum || g->n_rows > f->settings->group_rows_max ||
+            g->sums.bytes > BYTES_MAX || g->sums.plain_bytes > PLAIN_BYTES_MAX ||
+            g->n_columns > f->n_chunks || g->n_columns < n_columns)
             return RC_SYNTAX;
         sum += g->n_rows;
-        bytes += g->sums.bytes;
+        n_columns = g->n_columns;
         rc = take_text(r, &g->first, INT32_MAX);
         if (rc == RC_OK)
             rc = take_text(r, &g->last, INT32_MAX);
+        if (rc == RC_OK)
+            rc = row_groups_add(groups, r->e);
         if (rc != RC_OK)
             return rc;
     }

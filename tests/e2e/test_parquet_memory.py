@@ -1,6 +1,7 @@
 """What the sink parquet keeps from one lead to the next is part of --max-memory, whatever the leads are."""
 
 import hashlib
+import json
 import re
 import shutil
 import signal
@@ -9,6 +10,7 @@ import pytest
 
 import runs
 import test_bombs
+import test_parquet
 from conftest import SANITIZER
 from outputs import ids_file, run_for_memory, snapshot
 from tiny_server import TinyServer
@@ -110,3 +112,59 @@ def test_another_ceiling_in_mid_run(leadpipe, wide):
     assert done.returncode == 2 and "the unfinished run began with more --max-memory" in done.stderr, done.stderr
     assert leadpipe(*large, "--state", "s", env=KEY).returncode == 0
     assert snapshot(leadpipe.folder / "out") == whole["128M"]
+
+
+NAMES = ["m%d_%s" % (n, "x" * 100) for n in range(300)]
+
+
+def narrow_lead(number):
+    """Of each value the footer says more than the value is."""
+    return json.dumps({"lead": {name: "%d-%d" % (n, number) for n, name in enumerate(NAMES)}}).encode()
+
+
+@pytest.fixture
+def narrow():
+    server = TinyServer(lambda path, _: (200, {"Content-Type": "application/json"}, narrow_lead(int(path.rsplit("/", 1)[1]))))
+    yield server
+    server.close()
+
+
+def words_for_small_groups(narrow):
+    return words_of(narrow, ["parquet,row-group=1,compression=none:a.parquet"], "64M")
+
+
+@not_with_a_sanitizer
+def test_many_row_groups_of_many_columns(leadpipe, narrow):
+    """What the footer will say of them does not wait in memory: that alone would be over 50 MiB."""
+    ids = ids_file(leadpipe.folder, [str(n) for n in range(1000)])
+    status, errors, peak = run_for_memory(leadpipe, *words_for_small_groups(narrow), ids, env=KEY)
+    print("%.1f MiB" % (peak / MIB))
+    assert status == 0, errors
+    assert peak < 64 * MIB, "%.1f MiB" % (peak / MIB)
+
+
+def test_many_row_groups_in_a_run_that_is_resumed(leadpipe, narrow):
+    ids = ids_file(leadpipe.folder, [str(n) for n in range(300)])
+    words = [*words_for_small_groups(narrow), ids]
+    assert leadpipe(*words, env=KEY).returncode == 0
+    whole = (leadpipe.folder / "a.parquet").read_bytes()
+    (leadpipe.folder / "a.parquet").unlink()
+    stop_in_the_middle(leadpipe, narrow, words)
+    assert leadpipe(*words, "--state", "s", env=KEY).returncode == 0
+    assert (leadpipe.folder / "a.parquet").read_bytes() == whole
+
+
+def test_many_row_groups_are_read(leadpipe, narrow):
+    ids = ids_file(leadpipe.folder, [str(n) for n in range(100)])
+    assert leadpipe(*words_for_small_groups(narrow), ids, env=KEY).returncode == 0
+    (_, rows), = test_parquet.read("pyarrow", leadpipe.folder / "a.parquet")
+    wanted = [{"lead_id": str(n), **{name: "%d-%d" % (k, n) for k, name in enumerate(NAMES)}} for n in range(100)]
+    assert [{name: row[name] for name in wanted[0]} for row in rows] == wanted
+
+
+def test_no_room_for_the_footer(leadpipe, narrow):
+    """Its folder is named, and nothing is published."""
+    ids = ids_file(leadpipe.folder, [str(n) for n in range(30)])
+    done = leadpipe(*words_for_small_groups(narrow), ids, env={**KEY, "TMPDIR": "/nowhere/at/all"})
+    assert done.returncode not in (0, 3) and "/nowhere/at/all: cannot create a temporary file" in done.stderr, done.stderr
+    assert not (leadpipe.folder / "a.parquet").exists()

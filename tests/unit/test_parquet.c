@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "sinks/parquet/rle.h"
+#include "sinks/parquet/row_groups.h"
 #include "sinks/parquet/statistics.h"
 #include "sinks/parquet/thrift.h"
 
@@ -458,6 +460,75 @@ static void test_bounds_of_numbers(void **state)
     chunk_free(&c);
 }
 
+/* ---- row groups ----------------------------------------------------------------------------- */
+
+static void fill_group(struct row_group *g, size_t i)
+{
+    g->at = i;
+    g->n_rows = i + 1;
+    g->sums = (struct page_sums){2 * i, 3};
+    g->n_columns = i % 7;
+    for (size_t k = 0; k < i % 5000; k++)
+        buf_addc(&g->first, (char)(i + k));
+    buf_addf(&g->last, "%zu", i);
+}
+
+static void expect_groups(const struct row_groups *groups, size_t n)
+{
+    struct row_group_reader r;
+    struct row_group want = {.at = 0};
+    struct err e;
+    buf_init(&want.first, 1 << 20);
+    buf_init(&want.last, 1 << 20);
+    row_group_reader_init(&r, groups);
+    for (size_t i = 0; i < n; i++) {
+        buf_clear(&want.first);
+        buf_clear(&want.last);
+        fill_group(&want, i);
+        const struct row_group *got = &r.group;
+        if (row_group_read(&r, &e) != RC_OK || got->at != want.at || got->n_rows != want.n_rows ||
+            got->sums.plain_bytes != want.sums.plain_bytes || got->sums.bytes != want.sums.bytes ||
+            got->n_columns != want.n_columns ||
+            !str_eq(buf_str(&got->first), buf_str(&want.first)) ||
+            !str_eq(buf_str(&got->last), buf_str(&want.last)))
+            fail_msg("row group %zu of %zu is another one", i, n);
+    }
+    assert_int_equal(row_group_read(&r, &e), RC_END);
+    row_group_reader_free(&r);
+    buf_free(&want.first);
+    buf_free(&want.last);
+}
+
+/* They are read at any time, whether they are in memory or in the file. */
+static void test_row_groups(void **state)
+{
+    (void)state;
+    struct row_groups groups;
+    struct err e;
+    row_groups_init(&groups);
+    expect_groups(&groups, 0);
+    for (size_t i = 0; i < 2000; i++) {
+        fill_group(row_groups_next(&groups), i);
+        assert_int_equal(row_groups_add(&groups, &e), RC_OK);
+        if (i % 500 == 499)
+            expect_groups(&groups, i + 1);
+        assert_in_range(groups.tail.cap, 0, (size_t)1 << 20);
+    }
+    assert_int_equal(groups.n, 2000);
+    assert_int_equal(groups.bytes, 6000);
+    assert_true(groups.file_bytes > groups.tail.len);
+    assert_int_equal(ftruncate(groups.fd, (off_t)groups.file_bytes - 1), 0);
+    struct row_group_reader r;
+    enum rc rc;
+    row_group_reader_init(&r, &groups);
+    while ((rc = row_group_read(&r, &e)) == RC_OK)
+        continue;
+    assert_int_equal(rc, RC_IO);
+    assert_string_equal(e.msg, "the temporary file of a Parquet file: Input/output error");
+    row_group_reader_free(&r);
+    row_groups_free(&groups);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_restore),
         cmocka_unit_test(test_bounds_of_texts),
         cmocka_unit_test(test_bounds_of_numbers),
+        cmocka_unit_test(test_row_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
