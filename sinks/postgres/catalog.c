@@ -109,12 +109,31 @@ static enum rc load_remembered(struct pg_table *t, struct pg_link *l, const stru
     return rc;
 }
 
+static enum rc has_values(void *table, struct str column, bool *out, struct err *e)
+{
+    const struct pg_table *t = table;
+    struct buf sql;
+    PGresult *r = NULL;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "select 1 from ");
+    pg_put_name(&sql, t->place, t->name);
+    buf_adds(&sql, " where ");
+    sql_quote(&sql, t->place->dialect, column);
+    buf_adds(&sql, " is not null limit 1");
+    enum rc rc =
+        buf_rc(&sql) == RC_OK ? pg_exec(t->link, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    *out = rc == RC_OK && PQntuples(r) > 0;
+    PQclear(r);
+    buf_free(&sql);
+    return rc;
+}
+
 enum rc pg_table_load(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
                       struct str name, struct err *e)
 {
-    *t = (struct pg_table){0};
+    *t = (struct pg_table){.link = l, .place = p, .name = name};
     arena_init(&t->memory, MEMORY_MAX);
-    sql_column_map_init(&t->map, p->dialect);
+    sql_column_map_init(&t->map, p->dialect, has_values, t);
     enum rc rc = load_remembered(t, l, p, name, e);
     if (rc == RC_OK)
         rc = load_columns(t, l, p, name, e);

@@ -22,9 +22,12 @@ struct pg_table {
     struct pg_column *columns;
     size_t n_columns;
     struct sql_column_map map;
+    struct pg_link *link; /* what has_values() of the map asks with, and of which table */
+    const struct pg_place *place;
+    struct str name;
 };
 
-/* Zero it before the first. RC_USAGE: there is something of that name that is no table. */
+/* Zero it before the first. It must stay where it is, and `l`, `p` and `name` as long. RC_USAGE: there is something of that name that is no table. */
 enum rc pg_table_load(struct pg_table *t, struct pg_link *l, const struct pg_place *p,
                       struct str name, struct err *e);
 void pg_table_free(struct pg_table *t);

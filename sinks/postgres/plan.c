@@ -25,6 +25,7 @@ enum rc pg_plan_keep(struct pg_plan *m, struct buf *b, struct str *out, struct e
 /* The table gets it, or _leadpipe_columns does. */
 static void note_column(struct pg_plan *m, const struct sql_mapped *mapped, const char *type)
 {
+    sql_warn_of_user_column(mapped, m->relation->name, m->link->cfg.log, m->link->cfg.spec);
     if (!mapped->exists) {
         buf_adds(&m->ddl, m->ddl.len ? ", " : "");
         buf_adds(&m->ddl, m->now.exists ? "add column " : "");

@@ -1,13 +1,17 @@
 #include "sinks/sql/column_map.h"
 
+#include <string.h>
+
 #include "core/base/grow.h"
+#include "sinks/sql/relation.h"
 
 #define MEMORY_MAX ((size_t)256 << 20)
 #define NAME_BYTES_MAX ((size_t)1 << 16)
 
-void sql_column_map_init(struct sql_column_map *m, const struct sql_dialect *d)
+void sql_column_map_init(struct sql_column_map *m, const struct sql_dialect *d,
+                         sql_column_has_values *has_values, void *ctx)
 {
-    *m = (struct sql_column_map){.dialect = d};
+    *m = (struct sql_column_map){.dialect = d, .has_values = has_values, .ctx = ctx};
     arena_init(&m->memory, MEMORY_MAX);
 }
 
@@ -91,9 +95,29 @@ static bool is_system(const struct sql_dialect *d, struct str name)
     return false;
 }
 
+static bool is_of_run(struct str source)
+{
+    size_t n = strlen(SQL_SOURCE_RUN);
+    return source.len > n && memcmp(source.ptr, SQL_SOURCE_RUN, n) == 0;
+}
+
+/* It was there at first, and nobody has wanted it so far: is it the user's own by now? */
+static enum rc claim_for_user(const struct sql_column_map *m, struct sql_mapped *known,
+                              struct str source, struct err *e)
+{
+    bool has_values = false;
+    if (!known->exists || known->is_new || !known->source.ptr || known->source.len > 0 ||
+        is_of_run(source))
+        return RC_OK;
+    enum rc rc = m->has_values(m->ctx, known->column, &has_values, e);
+    if (rc == RC_OK && has_values)
+        known->source = STR_NONE;
+    return rc;
+}
+
 /* The first of name, name_2, name_3 that is nobody's: there already, or not at all. */
-static enum rc find_free(struct sql_column_map *m, struct str wanted, struct buf *name,
-                         struct err *e)
+static enum rc find_free(struct sql_column_map *m, struct str wanted, struct str source,
+                         struct buf *name, struct str *instead_of, struct err *e)
 {
     struct buf numbered;
     buf_init(&numbered, NAME_BYTES_MAX);
@@ -106,7 +130,11 @@ static enum rc find_free(struct sql_column_map *m, struct str wanted, struct buf
             buf_addf(&numbered, "_%u", n);
         rc = buf_rc(&numbered) == RC_OK ? sql_name(name, m->dialect, buf_str(&numbered), e)
                                         : err_nomem(e);
-        const struct sql_mapped *known = rc == RC_OK ? named(m, buf_str(name)) : NULL;
+        struct sql_mapped *known = rc == RC_OK ? named(m, buf_str(name)) : NULL;
+        if (known)
+            rc = claim_for_user(m, known, source, e);
+        if (known && n == 1 && !known->source.ptr)
+            *instead_of = known->column;
         bool is_taken = known && (!known->source.ptr || known->source.len > 0);
         if (rc == RC_OK && !is_taken && !is_system(m->dialect, buf_str(name)))
             break;
@@ -143,11 +171,14 @@ enum rc sql_column_map_find(struct sql_column_map *m, struct str wanted, struct 
         return RC_OK;
     struct buf name;
     buf_init(&name, NAME_BYTES_MAX);
-    enum rc rc = find_free(m, wanted, &name, e);
+    struct str instead_of = STR_NONE;
+    enum rc rc = find_free(m, wanted, source, &name, &instead_of, e);
     struct sql_mapped *known = rc == RC_OK ? named(m, buf_str(&name)) : NULL;
-    const struct sql_mapped mapped = {.column = buf_str(&name), .source = source, .is_new = true};
+    const struct sql_mapped mapped = {
+        .column = buf_str(&name), .source = source, .is_new = true, .instead_of = instead_of};
     if (known) {
         known->is_new = true;
+        known->instead_of = instead_of;
         rc = copy(m, source, &known->source, e);
         *out = known;
     } else if (rc == RC_OK) {
@@ -156,4 +187,16 @@ enum rc sql_column_map_find(struct sql_column_map *m, struct str wanted, struct 
     }
     buf_free(&name);
     return rc;
+}
+
+void sql_warn_of_user_column(const struct sql_mapped *mapped, struct str table,
+                             const struct log_hook *log, const char *subject)
+{
+    if (mapped->is_new && mapped->instead_of.ptr)
+        log_msg(
+            log, LOG_LEVEL_WARN, subject,
+            "table " STR_FMT ": the column " STR_FMT
+            " is yours and is left as it is; what is new in the payloads under this name is written "
+            "to " STR_FMT " (to change that, see \"Your tables\" in warehouses.md)",
+            STR_ARG(table), STR_ARG(mapped->instead_of), STR_ARG(mapped->column));
 }

@@ -273,8 +273,10 @@ static enum rc remember_columns(struct merging *m, struct err *e)
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < m->now.map.n; i++) {
         const struct sql_mapped *mapped = &m->now.map.items[i];
-        if (mapped->is_new && mapped->source.ptr)
-            rc = remember(m, mapped->column, mapped->source, e);
+        if (!mapped->is_new || !mapped->source.ptr)
+            continue;
+        sql_warn_of_user_column(mapped, m->relation->name, m->place->log, m->place->spec);
+        rc = remember(m, mapped->column, mapped->source, e);
     }
     return rc;
 }

@@ -121,6 +121,7 @@ enum rc sqlite_place_make(struct sqlite_place *p, const struct sink_cfg *cfg, st
 {
     const struct sqlite_opts *opts = cfg->opts;
     *p = (struct sqlite_place){.spec = cfg->spec,
+                               .log = cfg->log,
                                .mode = (enum sql_mode)opts->mode,
                                .deletes = (enum sql_deletes)opts->deletes,
                                .all_text = opts->types == TYPES_TEXT,

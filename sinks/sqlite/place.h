@@ -20,6 +20,7 @@ struct sqlite_place {
     const struct sql_dialect *dialect;
     struct sql_relations relations;
     const char *spec;
+    const struct log_hook *log;
     const char *path;    /* of the database: absolute, without links */
     const char *staging; /* beside it: the rows of a run that has not come to its end */
     const char *fresh;   /* beside it: a database that is complete and has not got its name */

@@ -317,12 +317,28 @@ static enum rc check_key(struct sqlite_table *t, const struct sqlite_place *p,
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
+static enum rc has_values(void *table, struct str column, bool *out, struct err *e)
+{
+    const struct sqlite_table *t = table;
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_adds(&sql, "select 1 from ");
+    sqlite_put_table(&sql, t->place, t->relation->name);
+    buf_adds(&sql, " where ");
+    sql_quote(&sql, t->place->dialect, column);
+    buf_adds(&sql, " is not null limit 1");
+    enum rc rc = buf_rc(&sql) == RC_OK ? sqlite_has_row(t->db, buf_cstr(&sql), STR_NONE, out, e)
+                                       : err_nomem(e);
+    buf_free(&sql);
+    return rc;
+}
+
 enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
                           const struct sqlite_db *d, size_t table, bool is_attached, struct err *e)
 {
-    *t = (struct sqlite_table){.relation = &p->relations.items[table]};
+    *t = (struct sqlite_table){.relation = &p->relations.items[table], .place = p, .db = d};
     arena_init(&t->memory, MEMORY_MAX);
-    sql_column_map_init(&t->map, p->dialect);
+    sql_column_map_init(&t->map, p->dialect, has_values, t);
     if (!is_attached)
         return RC_OK;
     enum rc rc = find_table(t, p, d, e);

@@ -28,6 +28,8 @@ struct sqlite_table {
     struct sqlite_column *columns;
     size_t n_columns, cap_columns;
     struct sql_column_map map;
+    const struct sqlite_place *place; /* what has_values() of the map asks with */
+    const struct sqlite_db *db;
 };
 
 /* Looks at the file without SQLite. *exists: it is there, with something in it. RC_USAGE: it is not an
@@ -38,7 +40,8 @@ enum rc sqlite_target_check(const struct sqlite_place *p, bool *exists, struct e
 enum rc sqlite_target_attach(const struct sqlite_place *p, const struct sqlite_db *d,
                              const char *path, struct err *e);
 
-/* What "out" has of a table; nothing where `is_attached` is false. RC_USAGE: rows cannot be put there. */
+/* What "out" has of a table; nothing where `is_attached` is false. `t` must stay where it is, and `p` and `d` as long.
+ * RC_USAGE: rows cannot be put there. */
 enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
                           const struct sqlite_db *d, size_t table, bool is_attached, struct err *e);
 /* Has the table, which exists or does not, room for so many columns more? RC_IO: SQLite allows fewer. */

@@ -182,3 +182,34 @@ def wait_until(condition, seconds=30):
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+YOUR_TABLES = ROOT / "docs" / "warehouses.md"
+
+
+def moved_to_its_name(wanted, table="leads"):
+    """The statements that "Your tables" gives, for another column."""
+    text = YOUR_TABLES.read_text()
+    begin = text.index("    alter table leads rename column note to my_note;")
+    return text[begin:text.index("\n\n", begin)].replace("note", wanted).replace("'leads'", "'%s'" % table)
+
+
+def expect_user_columns_kept(ask, run, night, stderr_of):
+    """Of a table that had the columns when leadpipe first wrote to it (`late_note`, `late_free`), or got one later (`added`):
+    what the user has written there stays when a payload has members of these names; a column without values is used."""
+    night({})
+    run("update leads set late_note = 'user''s'; alter table leads add column added text")
+    run("update leads set added = 'also'")
+    night({"lateNote": "new", "lateFree": "free", "added": "more"})
+    row = ask("select late_note, late_note_2, late_free, added, added_2 from leads where lead_id = 'L1'")
+    assert row == {"late_note": "user's", "late_note_2": "new", "late_free": "free", "added": "also", "added_2": "more"}
+    said = [line for line in stderr_of().splitlines() if "is yours" in line]
+    assert len(said) == 2 and all("table leads: the column %s is yours" % name in text and "to %s_2 " % name in text
+                                  for name, text in zip(("late_note", "added"), sorted(said, key=lambda text: "added" in text))), said
+    night({"lateNote": "newer", "lateFree": None, "added": "more"})
+    assert "is yours" not in stderr_of()
+    row = ask("select late_note, late_note_2, late_free from leads where lead_id = 'L1'")
+    assert row == {"late_note": "user's", "late_note_2": "newer", "late_free": None}
+    run(moved_to_its_name("late_note"))
+    night({"lateNote": "newest"})
+    assert ask("select my_late_note, late_note from leads where lead_id = 'L1'") == {"my_late_note": "user's", "late_note": "newest"}

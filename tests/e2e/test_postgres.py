@@ -156,6 +156,19 @@ def test_second_night(leadpipe, database, types, tmp_path):
             {"first_name": "v1", "first_name_2": "twin"}]
 
 
+def test_columns_of_the_user_that_get_a_member_later(leadpipe, database, tmp_path):
+    payloads = {}
+    database.run("create table leads (provider text, lead_id text, late_note text, late_free text, unique (provider, lead_id)); "
+                 "alter table leads owner to etl")
+    ids_file(tmp_path, ["L1"])
+    with provider_of(omni_payloads(payloads)) as server:
+        def night(members):
+            payloads["L1"] = lead("L1", 1, **members)
+            night.stderr = export(leadpipe, server.url, database).stderr
+
+        databases.expect_user_columns_kept(lambda sql: database.ask(sql)[0], database.run, night, lambda: night.stderr)
+
+
 def test_a_source_that_nobody_has_any_more(leadpipe, database, tmp_path):
     """What a lead had of it is gone, also where nothing else of the lead changed; who was not asked for keeps it."""
     payloads = {"one": lead("one", 1, newField="a", new_field="b"), "two": lead("two", 1, newField="c"),

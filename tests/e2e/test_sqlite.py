@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import databases
 import outputs
 import rigs
 from conftest import ROOT
@@ -338,6 +339,27 @@ def test_a_column_that_the_user_adds_later_is_left_alone(night):
     night.run()
     row = {row["lead_id"]: row for row in rows_of(night.path, "leads")}["L1"]
     assert row["new_field"] == "user's" and row["new_field_2"] == "ours"
+
+
+def test_columns_of_the_user_that_get_a_member_later(night):
+    def script(sql):
+        database = sqlite3.connect(night.path)
+        database.executescript(sql)
+        database.close()
+
+    def ask(sql):
+        database = sqlite3.connect(night.path)
+        database.row_factory = sqlite3.Row
+        row, = database.execute(sql).fetchall()
+        database.close()
+        return dict(row)
+
+    def run(members):
+        night.payloads["L1"] = payload(1, **members)
+        night.run()
+
+    script("create table leads (provider text, lead_id text, late_note text, late_free text, unique (provider, lead_id))")
+    databases.expect_user_columns_kept(ask, script, run, lambda: night.stderr)
 
 
 def test_a_source_keeps_its_column(night):

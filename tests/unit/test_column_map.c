@@ -18,12 +18,14 @@ static const struct sql_dialect *postgres(void)
 #define LONG "l123456789012345678901234567890123456789012345678901234567890123456789"
 
 /* "remembered" and what is wanted: "NAME SOURCE"; "exists": names, "=NAME": a generated column; "present":
- * the column that the table has for each of "wanted" before any of them is found, NULL: none. */
+ * the column that the table has for each of "wanted" before any of them is found, NULL: none. Columns whose names
+ * have "full" in them have values. */
 static const struct {
     const char *name;
     const char *remembered[MAX], *exists[MAX], *wanted[MAX], *found[MAX];
     const char *present[MAX];
     bool is_new[MAX];
+    const char *instead_of[MAX];
 } cases[] = {
     {.name = "a new table",
      .wanted = {"a /a", "b /b"},
@@ -51,14 +53,16 @@ static const struct {
      .wanted = {"b /b", "a /a", "b /B"},
      .found = {"b_2", "a", "b_3"},
      .present = {NULL, "a", NULL},
-     .is_new = {true, true, true}},
+     .is_new = {true, true, true},
+     .instead_of = {"b", NULL, "b"}},
     {.name = "a column that the user made a generated one",
      .remembered = {"a /a", "b /b"},
      .exists = {"a", "=b"},
      .wanted = {"b /b", "a /a"},
      .found = {"b_2", "a"},
      .present = {NULL, "a"},
-     .is_new = {true, false}},
+     .is_new = {true, false},
+     .instead_of = {"b"}},
     {.name = "... and that has had another one since",
      .remembered = {"a /a", "b /b", "b_2 /b"},
      .exists = {"a", "=b", "b_2"},
@@ -73,13 +77,22 @@ static const struct {
      .found = {"late", "late_2"},
      .present = {"late", "late"},
      .is_new = {true, true}},
+    {.name = "... and has the user's values by now",
+     .remembered = {"a /a", "full ", "full_3 ", "_deleted_full "},
+     .exists = {"a", "full", "full_3", "_deleted_full"},
+     .wanted = {"full /full", "full /other", "_deleted_full run _deleted_full"},
+     .found = {"full_2", "full_4", "_deleted_full"},
+     .present = {"full", "full", "_deleted_full"},
+     .is_new = {true, true, true},
+     .instead_of = {"full", "full"}},
     {.name = "a column that the user added",
      .remembered = {"a /a"},
      .exists = {"a", "mine"},
      .wanted = {"mine /mine"},
      .found = {"mine_2"},
      .present = {NULL},
-     .is_new = {true}},
+     .is_new = {true},
+     .instead_of = {"mine"}},
     {.name = "a column that the user dropped",
      .remembered = {"a /a", "b /b"},
      .exists = {"a"},
@@ -113,6 +126,22 @@ static void check_present(const char *name, const struct sql_mapped *got, const 
              got ? got->column.ptr : "none", want ? want : "none");
 }
 
+/* By its name. */
+static enum rc has_values(void *ctx, struct str column, bool *out, struct err *e)
+{
+    (void)ctx;
+    (void)e;
+    *out = memmem(column.ptr, column.len, "full", 4) != NULL;
+    return RC_OK;
+}
+
+static void check_instead(const char *name, const struct sql_mapped *got, const char *want)
+{
+    if (want ? !str_eq_c(got->instead_of, want) : got->instead_of.ptr != NULL)
+        fail_msg("%s: " STR_FMT " is instead of " STR_FMT ", not %s", name, STR_ARG(got->column),
+                 STR_ARG(got->instead_of), want ? want : "nothing");
+}
+
 static void test_map(void **state)
 {
     (void)state;
@@ -121,7 +150,7 @@ static void test_map(void **state)
         struct err e;
         struct str name;
         struct str source;
-        sql_column_map_init(&m, postgres());
+        sql_column_map_init(&m, postgres(), has_values, NULL);
         for (size_t k = 0; k < MAX && cases[i].remembered[k]; k++) {
             split(cases[i].remembered[k], &name, &source);
             assert_int_equal(sql_column_map_remember(&m, name, source, &e), RC_OK);
@@ -150,6 +179,7 @@ static void test_map(void **state)
                 fail_msg("%s: %s is %s, not %s", cases[i].name, cases[i].wanted[k], got,
                          cases[i].found[k]);
             assert_true(str_eq(found->source, source));
+            check_instead(cases[i].name, found, cases[i].instead_of[k]);
             if (found->is_new != cases[i].is_new[k])
                 fail_msg("%s: %s is %snew", cases[i].name, got, found->is_new ? "" : "not ");
         }
