@@ -70,6 +70,13 @@ static enum rc bad_answer(const struct upload *u, struct err *e)
     return err_set(e, RC_IO, "%s: the server's response is not an S3 response", u->url);
 }
 
+static enum rc out_of_memory(const struct upload *u, struct err *e)
+{
+    (void)err_nomem(e);
+    err_prefix(e, "%s", u->url);
+    return RC_NOMEM;
+}
+
 /* ---- making --------------------------------------------------------------------------------- */
 
 static enum rc upload_new(struct upload **out, struct object_store *s, const char *url,
@@ -118,9 +125,9 @@ void upload_free(struct upload *u)
 
 static enum rc note(struct upload *u, struct err *e)
 {
-    if (buf_rc(&u->id) != RC_OK || !*buf_cstr(&u->id))
-        return bad_answer(u, e);
-    return object_store_note(u->store, buf_cstr(&u->id)) == RC_OK ? RC_OK : err_nomem(e);
+    if (object_store_note(u->store, buf_cstr(&u->id)) == RC_OK)
+        return RC_OK;
+    return out_of_memory(u, e);
 }
 
 static enum rc on_begun(void *id, const char *path, struct str text)
@@ -134,6 +141,21 @@ static void put_id(struct buf *query, struct str id)
 {
     buf_adds(query, "uploadId=");
     buf_add_str(query, id);
+}
+
+/* What a request about the upload and not about the object has: without it a DELETE would be of the object itself.
+ * `before`: what comes first; "". RC_NOMEM. */
+static enum rc query_of(const struct upload *u, const char *before, struct buf *query,
+                        struct err *e)
+{
+    buf_init(query, QUERY_BYTES_MAX);
+    buf_adds(query, before);
+    put_id(query, buf_str(&u->id));
+    if (buf_rc(query) == RC_OK && buf_rc(&u->id) == RC_OK && u->id.len > 0)
+        (void)buf_cstr(query);
+    else
+        query->rc = RC_NOMEM;
+    return buf_rc(query) == RC_OK ? RC_OK : out_of_memory(u, e);
 }
 
 /* Of an upload that nobody waited for. */
@@ -150,6 +172,39 @@ static enum rc undo_begin(struct str answer, struct buf *query)
     return rc;
 }
 
+/* The id that the server gave it, ready to be used as a text. */
+static enum rc take_id(struct upload *u, struct str answer)
+{
+    buf_clear(&u->id);
+    enum rc rc = xml_leaves(answer, on_begun, &u->id);
+    if (rc == RC_OK && u->id.len > 0)
+        (void)buf_cstr(&u->id);
+    if (rc == RC_OK)
+        rc = buf_rc(&u->id);
+    return rc == RC_OK && u->id.len == 0 ? RC_SYNTAX : rc;
+}
+
+/* It is at the server, and will not be used. With what memory there is by now. */
+static void take_back(struct upload *u, struct str answer)
+{
+    struct err ignored;
+    if (take_id(u, answer) == RC_OK)
+        (void)upload_abort(u, &ignored);
+    buf_clear(&u->id);
+}
+
+static enum rc take(struct upload *u, struct str answer, struct err *e)
+{
+    enum rc rc = take_id(u, answer);
+    if (rc == RC_OK)
+        rc = note(u, e);
+    else
+        rc = rc == RC_NOMEM ? out_of_memory(u, e) : bad_answer(u, e);
+    if (rc == RC_NOMEM)
+        take_back(u, answer);
+    return rc;
+}
+
 static enum rc begin(struct upload *u, struct err *e)
 {
     struct object_request r = {.method = HTTP_POST,
@@ -159,8 +214,8 @@ static enum rc begin(struct upload *u, struct err *e)
                                .undo = undo_begin};
     struct object_call *c = NULL;
     enum rc rc = call_with(u, &r, &c, e);
-    if (rc == RC_OK && xml_leaves(object_call_answer(c), on_begun, &u->id) != RC_OK)
-        rc = bad_answer(u, e);
+    if (rc == RC_OK)
+        rc = take(u, object_call_answer(c), e);
     object_call_free(c);
     return rc;
 }
@@ -174,12 +229,6 @@ enum rc upload_begin(struct upload **out, struct object_store *s, const char *ur
     rc = random_hex(u->token, e);
     if (rc == RC_OK)
         rc = begin(u, e);
-    if (rc == RC_OK)
-        rc = note(u, e);
-    if (rc == RC_NOMEM && u->id.len && buf_rc(&u->id) == RC_OK) { /* it is at the server */
-        struct err ignored;
-        (void)upload_abort(u, &ignored);
-    }
     if (rc == RC_OK)
         *out = u;
     else
@@ -207,8 +256,9 @@ enum rc upload_resume(struct upload **out, struct object_store *s, const char *u
         return rc;
     memcpy(u->token, name->token, sizeof u->token);
     buf_add_str(&u->id, name->id);
+    (void)buf_cstr(&u->id);
     u->parts = parts;
-    rc = note(u, e);
+    rc = buf_rc(&u->id) == RC_OK ? note(u, e) : out_of_memory(u, e);
     if (rc == RC_OK)
         *out = u;
     else
@@ -252,22 +302,20 @@ enum rc upload_settle(struct upload *u, struct err *e)
 static enum rc send_part(struct upload *u, struct buf *part, struct err *e)
 {
     struct buf query;
-    buf_init(&query, QUERY_BYTES_MAX);
-    buf_addf(&query, "partNumber=%u&uploadId=%s", u->parts + 1, buf_cstr(&u->id));
-    struct object_request r = {
-        .method = HTTP_PUT, .path = buf_str(&u->path), .query = buf_str(&query), .body = *part};
-    enum rc rc = RC_NOMEM;
-    if (buf_rc(&query) == RC_OK) {
+    char number[32];
+    (void)snprintf(number, sizeof number, "partNumber=%u&", u->parts + 1);
+    enum rc rc = query_of(u, number, &query, e);
+    if (rc == RC_OK) {
+        struct object_request r = {
+            .method = HTTP_PUT, .path = buf_str(&u->path), .query = buf_str(&query), .body = *part};
         buf_init(part, UPLOAD_PART_BYTES);
         rc = object_call_begin(&u->part, u->client, &r, e);
-    } else {
-        (void)err_nomem(e);
+        if (rc == RC_OK)
+            u->parts++;
+        else
+            err_prefix(e, "%s", u->url);
     }
     buf_free(&query);
-    if (rc == RC_OK)
-        u->parts++;
-    else
-        err_prefix(e, "%s", u->url);
     return rc;
 }
 
@@ -349,17 +397,20 @@ static enum rc list_page(struct listing *l, struct err *e)
     struct upload *u = l->u;
     struct object_call *c = NULL;
     struct buf query;
-    buf_init(&query, QUERY_BYTES_MAX);
+    char marker[48] = "";
     if (l->marker[0])
-        buf_addf(&query, "part-number-marker=%s&", l->marker);
-    buf_addf(&query, "uploadId=%s", buf_cstr(&u->id));
+        (void)snprintf(marker, sizeof marker, "part-number-marker=%s&", l->marker);
     l->is_truncated = false;
     l->marker[0] = '\0';
-    enum rc rc = call(u, HTTP_GET, buf_cstr(&query), NULL, &c, e);
+    enum rc rc = query_of(u, marker, &query, e);
+    if (rc == RC_OK)
+        rc = call(u, HTTP_GET, buf_cstr(&query), NULL, &c, e);
     if (rc != RC_OK && is_code(c, "NoSuchUpload"))
         rc = RC_END;
     else if (rc == RC_OK)
         rc = xml_leaves(object_call_answer(c), on_part, l);
+    if (rc == RC_NOMEM || rc == RC_LIMIT)
+        rc = out_of_memory(u, e);
     if (rc == RC_SYNTAX)
         rc = err_set(e, RC_IO, "%s: the server does not have the parts that were sent to it",
                      u->url);
@@ -384,7 +435,7 @@ enum rc upload_verify(struct upload *u, uint64_t bytes, struct err *e)
                      "were sent to it",
                      u->url, l.parts, (unsigned long long)l.bytes, u->parts,
                      (unsigned long long)bytes);
-    return rc == RC_OK && buf_rc(&u->list) != RC_OK ? err_nomem(e) : rc;
+    return rc == RC_OK && buf_rc(&u->list) != RC_OK ? out_of_memory(u, e) : rc;
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
@@ -405,11 +456,11 @@ enum rc upload_complete(struct upload *u, struct err *e)
 {
     struct object_call *c = NULL;
     struct buf query, body;
-    buf_init(&query, QUERY_BYTES_MAX);
-    put_id(&query, buf_str(&u->id));
     buf_init(&body, LIST_BYTES_MAX);
     buf_add_str(&body, buf_str(&u->list));
-    enum rc rc = buf_rc(&body) == RC_OK ? RC_OK : err_nomem(e);
+    enum rc rc = query_of(u, "", &query, e);
+    if (rc == RC_OK && buf_rc(&body) != RC_OK)
+        rc = out_of_memory(u, e);
     if (rc == RC_OK) {
         rc = call(u, HTTP_POST, buf_cstr(&query), &body, &c, e);
         bool is_gone = is_code(c, "NoSuchUpload"); /* the answer to an earlier try was lost? */
@@ -430,9 +481,9 @@ enum rc upload_abort(struct upload *u, struct err *e)
     struct buf query;
     struct err ignored;
     (void)upload_settle(u, &ignored); /* a part that arrives later would stay */
-    buf_init(&query, QUERY_BYTES_MAX);
-    put_id(&query, buf_str(&u->id));
-    enum rc rc = call(u, HTTP_DELETE, buf_cstr(&query), NULL, &c, e);
+    enum rc rc = query_of(u, "", &query, e);
+    if (rc == RC_OK)
+        rc = call(u, HTTP_DELETE, buf_cstr(&query), NULL, &c, e);
     if (rc != RC_OK && (is_code(c, "NoSuchUpload") || (c && object_call_status(c) == 404)))
         rc = RC_OK;
     object_call_free(c);

@@ -3,12 +3,14 @@
  * Replaces malloc() and its kin in the whole program, shared libraries included; what they hand out
  * comes from the sanitizer's allocator where there is one, else from the C library's. The arena's
  * functions are counted too: with --wrap (see CMakeLists.txt), for nearly all of what a lead needs
- * comes out of a chunk that is there. For programs of one thread, and one file. */
+ * comes out of a chunk that is there. For programs of one file, and of one thread, unless one is the owner: then
+ * memory runs out for that one alone. */
 #ifndef LEADPIPE_TESTS_SHORT_MEMORY_H
 #define LEADPIPE_TESTS_SHORT_MEMORY_H
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,8 @@ static struct {
     bool armed;
     bool
         spares_libraries; /* only what the program itself asks for is refused: for one that loses memory then */
+    bool has_owner;
+    pthread_t owner;
     enum shortage kind;
     uint64_t granted, granted_max; /* since it was armed */
     uint64_t refused;              /* since it was armed */
@@ -49,6 +53,8 @@ static inline uint64_t memory_disarm(void)
 BARE static inline bool memory_refuses(void)
 {
     if (!memory.armed || (memory.refused && memory.kind == SHORTAGE_ONCE))
+        return false;
+    if (memory.has_owner && !pthread_equal(memory.owner, pthread_self()))
         return false;
     if (memory.granted < memory.granted_max) {
         memory.granted++;
@@ -79,33 +85,38 @@ void *__libc_calloc(size_t n, size_t size) __attribute__((weak));
 void *__libc_realloc(void *p, size_t n) __attribute__((weak));
 void __libc_free(void *p) __attribute__((weak));
 
+/* Any thread. */
+BARE static inline void count_blocks(int n)
+{
+    (void)__atomic_fetch_add(&memory.blocks, n, __ATOMIC_RELAXED);
+}
+
 #define REAL(name) (__interceptor_##name ? __interceptor_##name : __libc_##name)
 
 BARE void *malloc(size_t n)
 {
     void *p = memory_refuses_to(__builtin_return_address(0)) ? NULL : REAL(malloc)(n);
-    memory.blocks += p != NULL;
+    count_blocks(p != NULL);
     return p;
 }
 
 BARE void *calloc(size_t n, size_t size)
 {
     void *p = memory_refuses_to(__builtin_return_address(0)) ? NULL : REAL(calloc)(n, size);
-    memory.blocks += p != NULL;
+    count_blocks(p != NULL);
     return p;
 }
 
 BARE void *realloc(void *old, size_t n)
 {
     void *p = memory_refuses_to(__builtin_return_address(0)) ? NULL : REAL(realloc)(old, n);
-    memory.blocks += !old && p;
-    memory.blocks -= old && !p && n == 0;
+    count_blocks((!old && p) - (old && !p && n == 0));
     return p;
 }
 
 BARE void free(void *p)
 {
-    memory.blocks -= p != NULL;
+    count_blocks(-(p != NULL));
     REAL(free)(p);
 }
 
