@@ -1,5 +1,6 @@
 #include "sinks/push/courier.h"
 
+#include "core/base/credential_text.h"
 #include "core/base/loopback.h"
 #include "core/sink_http.h"
 #include "sinks/push/courier_internal.h"
@@ -7,9 +8,26 @@
 
 /* ---- the token ------------------------------------------------------------------------------ */
 
+/* This run uses the new one, but the next one will be given the configured one again. */
+static void tell_of_refresh(struct courier *c)
+{
+    const struct credential_place *place = &c->destination->auth.refresh;
+    if (c->told_of_refresh || !token_has_new_refresh(c->token))
+        return;
+    c->told_of_refresh = true;
+    log_msg(
+        c->log, LOG_LEVEL_WARN, c->subject,
+        "the token server has replaced the refresh token; this run uses the new one, but the next run "
+        "may be refused with the one in %s %s: before it, have the CRM issue a refresh token anew and "
+        "put it there, or configure the client so that refresh tokens do not change",
+        place->file ? "the file" : "the variable",
+        place->file ? credential_file_shown(place->file) : place->env);
+}
+
 static void on_token(void *ctx)
 {
     struct courier *c = ctx;
+    tell_of_refresh(c);
     delivery_continue(c->delivery);
 }
 

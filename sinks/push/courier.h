@@ -33,7 +33,8 @@ struct courier {
     struct token *token;   /* NULL: none is needed, or it was freed */
     uint64_t token_worked; /* number of the latest that a request succeeded with */
     bool token_stopped, token_idle;
-    bool is_closed; /* it was said that nothing more is sent */
+    bool is_closed;       /* it was said that nothing more is sent */
+    bool told_of_refresh; /* it was said that the refresh token is another one */
     struct token_cfg token_cfg;
 };
 

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+import outputs
 import pushes
 from pushes import Push
+from tiny_server import TinyServer
+
 
 def some(*names, others=()):
     """The others are for the night."""
@@ -181,3 +184,34 @@ def test_a_credential_that_is_not_set(making, crm, name):
         run = push(["plain-1"], status=2, env=env)
         assert missing in run.stderr and run.manifest is None
     assert crm.summary()["requests"] == crm.summary()["token_requests"] == 0
+
+
+@pytest.mark.parametrize("place, shown", [({"refresh_env": "CRM_REFRESH"}, "the variable CRM_REFRESH"),
+                                          ({"refresh_file": "refresh.txt"}, "the file refresh.txt")])
+@pytest.mark.parametrize("given", ["an0ther-refresh", "c0nfigured-refresh"])
+def test_a_refresh_token_that_is_replaced(leadpipe, place, shown, given):
+    """The next run will not know the new one: that is said, once, and where the old one is."""
+    tokens = []
+
+    def respond(path, headers):
+        if path == "/token":
+            tokens.append("t0ken-%d" % len(tokens))
+            return 200, {}, json.dumps({"access_token": tokens[-1], "refresh_token": given}).encode()
+        if path == "/crm":
+            return (200 if headers["Authorization"] == "Bearer t0ken-2" else 401), {}, b"{}"
+        return 200, {"Content-Type": "application/json"}, b'{"lead":{"firstName":"Ann"}}'
+
+    server = TinyServer(respond)
+    oauth2 = {"grant": "refresh_token", "token_url": server.url + "/token", "id_env": "CRM_ID", "secret_env": "CRM_SECRET", **place}
+    (leadpipe.folder / "d.json").write_text(json.dumps(
+        {"destination": 1, "method": "POST", "url": server.url + "/crm", "auth": {"oauth2": oauth2},
+         "item": {"id": {"$field": "lead_id"}}, "answer": {"ok": [200], "unaccounted": "ok"}}))
+    (leadpipe.folder / "refresh.txt").write_text("c0nfigured-refresh\n")
+    done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "push,concurrency=1:d.json", outputs.ids_file(
+        leadpipe.folder, ["a", "b"]), env={"OMNI_API_KEY": "k", "CRM_ID": "cl1ent", "CRM_SECRET": "s3cret-0f-it",
+                                           "CRM_REFRESH": "c0nfigured-refresh"})
+    server.close()
+    assert done.returncode == 0 and len(tokens) == 3, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "replaced the refresh token" in line]
+    assert len(warnings) == (given != "c0nfigured-refresh") and all(shown + ":" in line for line in warnings), done.stderr
+    assert "refresh-" not in done.stderr and not any(secret in done.stderr for secret in ("an0ther", "c0nf", "t0ken", "s3cret"))
