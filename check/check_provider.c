@@ -209,6 +209,13 @@ static void ask_by_ids(struct leads *l)
 static enum rc check_leads(struct asking *a, struct err *e)
 {
     struct leads l = {.asking = a, .to = a->to};
+    if (a->cfg->queue.open) {
+        findings_add(
+            a->to, FINDING_WARN, "lead",
+            "none was fetched, because a check reads no message of a topic; check the same "
+            "command with --id, instead of FILE, to check the key");
+        return RC_OK;
+    }
     if (!may_read(&a->cfg->ids)) {
         findings_add(
             a->to, FINDING_WARN, "lead",

@@ -12,6 +12,7 @@
 #include "cmd/commands.h"
 #include "cmd/escape.h"
 #include "cmd/export.h"
+#include "cmd/export_queue.h"
 #include "cmd/export_objects.h"
 #include "cmd/job_command.h"
 #include "core/base/credential_text.h"
@@ -165,6 +166,8 @@ static bool set_all(struct check *c)
     if (rc == RC_OK)
         rc = export_set_run(x, &e);
     if (rc == RC_OK)
+        rc = export_set_queue(x, &e);
+    if (rc == RC_OK)
         rc = export_set_objects(x, &e);
     if (rc == RC_OK && x->options.state)
         rc = export_set_settings(x, &e);
@@ -187,6 +190,7 @@ static void check_all(struct check *c, const char *job)
                      job ? job : "the command line", o->n_given, o->n_given == 1 ? "" : "s",
                      x->n_specs, x->n_specs == 1 ? "" : "s");
     check_limits(c);
+    export_check_queue(x, &c->findings);
     check_provider(&x->cfg, c->has_key, &c->findings);
     run_probe(&x->cfg, &c->findings);
     if (o->ping)

@@ -15,6 +15,7 @@
 #include "cmd/export_end.h"
 #include "cmd/export_notify.h"
 #include "cmd/export_objects.h"
+#include "cmd/export_queue.h"
 #include "cmd/help.h"
 #include "cmd/job_save.h"
 #include "cmd/signals.h"
@@ -28,6 +29,7 @@ void export_free(struct export *x)
     free(x->specs);
     free(x->run_sinks);
     export_objects_free(x->objects);
+    export_queue_free(x->queue);
     free(x->files);
     settings_free(&x->settings);
     free(x->defaults);
@@ -184,6 +186,8 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = export_set_listing(x, e);
     if (rc == RC_OK)
         rc = export_set_run(x, e);
+    if (rc == RC_OK)
+        rc = export_set_queue(x, e);
     if (rc == RC_OK)
         rc = export_allow_open_files(x, e);
     if (rc == RC_OK)

@@ -47,6 +47,7 @@ struct export
     struct settings settings; /* of the state */
     struct progress progress;
     struct stop_timer stop;
+    struct export_queue *queue;     /* NULL: no FILE is one */
     struct export_objects *objects; /* NULL: no output is one */
     struct run_cfg cfg;
 };

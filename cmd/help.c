@@ -107,8 +107,9 @@ static const char environment[] =
 static const char export_input[] =
     "\n"
     "FILE contains lead IDs as lines, CSV or NDJSON, optionally gzip-compressed. With\n"
-    "no FILE, or when FILE is -, IDs are read from standard input. Every ID is\n"
-    "fetched once and has exactly one outcome.\n";
+    "no FILE, or when FILE is -, IDs are read from standard input. FILE may also be a\n"
+    "Kafka topic: 'kafka://BROKERS/TOPIC?group=GROUP'. Every ID is fetched once and\n"
+    "has exactly one outcome.\n";
 
 static const char run_text[] =
     "\n"

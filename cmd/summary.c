@@ -62,6 +62,9 @@ static void print_withheld(struct messages *m, const struct run_cfg *cfg,
             "%" PRIu64 " of %" PRIu64 " lead%s missing, but at most %" PRIu64 "%s may be; %s%s",
             l->missing, r->ids.unique, r->ids.unique == 1 ? " is" : "s are", r->missing_allowed,
             share, cfg->missing_path ? "" : "use --missing FILE to list them; ", stays);
+    else if (r->withheld == WITHHELD_NOTHING_READ)
+        messages_writef(m, LOG_LEVEL_INFO, cfg->queue.name,
+                        "there was no message to be read; existing outputs are unchanged");
     else if (!r->ids.unique)
         messages_writef(m, LOG_LEVEL_ERROR, NULL, "there were no IDs; %s", stays);
     else if (!l->failed)
@@ -82,7 +85,7 @@ static bool can_have_state(const struct run_cfg *cfg)
 {
     struct buf paths;
     struct err ignored = {0};
-    bool all_files = true;
+    bool all_files = !cfg->queue.open;
     buf_init(&paths, PATHS_BYTES_MAX);
     for (size_t i = 0; all_files && i < cfg->n_sinks; i++)
         all_files = cfg->sinks[i].ops->paths(&cfg->sinks[i].cfg, &paths, &ignored) == RC_OK;

@@ -215,6 +215,8 @@ struct sink_ops {
     size_t (*keeps)(const struct sink_cfg *cfg);
     size_t columns_max; /* that a table may have; 0: any number */
     bool
+        delivers; /* a verdict is final: what it accepts is where it belongs, and nothing appears at the end */
+    bool
         needs_all_leads; /* its target is replaced or compared as a whole: not for the leads of one shard */
 
     /* Not asked for with -t: what a shard's run writes beside its manifest, for `leadpipe merge`. */

@@ -46,12 +46,29 @@ struct source_wait {
 
 struct id_source;
 
+/* When a queue is told how far its messages are done: its offsets are committed ... */
+enum source_commits {
+    SOURCE_COMMITS_AT_END,  /* ... by commit() alone, once the outputs are visible */
+    SOURCE_COMMITS_SETTLED, /* ... now and then as far as all are settled, and by commit() */
+};
+
 struct id_source_ops {
     /* The next item; its texts live in `a`. RC_END at the end. RC_IO: it could not be read to its end, so
      * the run must stop. RC_STOPPED: the wait was cancelled. RC_USAGE: it is not what it was said to be.
      * RC_NOMEM. */
     enum rc (*next)(struct id_source *s, struct arena *a, struct id_item *out, struct err *e);
     void (*close)(struct id_source *s);
+
+    /* The rest is a queue's, which remembers how far it was read, so that a message comes again unless it is said to be
+     * done. All are NULL where the source is read anew by each run. Items are counted from 1, as next() returns them. */
+
+    /* The item is done: there is an outcome, or it is a repeat. Any thread; not after close(). */
+    void (*settle)(struct id_source *s, uint64_t item);
+    /* Commits the offsets of what is settled, as far as all before it are; `all`: of everything that next() returned.
+     * RC_BUSY: others have its messages now, and do them again; RC_NET, RC_AUTH, RC_IO, RC_STOPPED, RC_NOMEM. */
+    enum rc (*commit)(struct id_source *s, bool all, struct err *e);
+    /* next() has returned no item so far. */
+    bool (*is_empty)(struct id_source *s);
 };
 
 struct id_source {

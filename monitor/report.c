@@ -56,6 +56,8 @@ static const char *published_text(const struct run_result *run)
     case WITHHELD_GONE:
         return "Nothing was published, because more leads are gone than --max-gone allows. Earlier outputs "
                "are unchanged.";
+    case WITHHELD_NOTHING_READ:
+        return "There was no message to be read. Earlier outputs are unchanged.";
     case WITHHELD_NOT:
         break;
     }

@@ -106,6 +106,13 @@ static void on_delivered(rd_kafka_t *handle, const rd_kafka_message_t *m, void *
     c->cfg.delivered(c->cfg.ctx, m);
 }
 
+static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *client)
+{
+    const struct kafka_client *c = client;
+    c->cfg.rebalance(c->cfg.ctx, handle, code, list);
+}
+
 /* The text of librdkafka may quote the value, which may be a secret. */
 static enum rc set_one(const struct kafka_client *c, rd_kafka_conf_t *conf,
                        const struct kafka_property *p, struct err *e)
@@ -144,6 +151,8 @@ enum rc kafka_client_open(struct kafka_client *c, const struct kafka_client_cfg 
     rd_kafka_conf_set_error_cb(conf, on_error);
     if (cfg->delivered)
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
+    if (cfg->rebalance)
+        rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     enum rc rc = set_all(c, conf, e);
     if (rc == RC_OK) {
         rd_kafka_type_t type = cfg->is_consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER;
@@ -199,14 +208,24 @@ static bool is_final(rd_kafka_resp_err_t code)
     return rc == RC_AUTH || rc == RC_TLS;
 }
 
+static void wait_a_little(struct kafka_client *c)
+{
+    if (c->is_served)
+        (void)stop_timer_wait_writable(c->cfg.stop, -1, POLL_MS);
+    else
+        kafka_client_serve(c, POLL_MS);
+}
+
 /* After an error of a call that may be made again. */
 static bool may_wait(struct kafka_client *c, rd_kafka_resp_err_t code, int64_t until_us)
 {
-    kafka_client_serve(c, POLL_MS);
+    wait_a_little(c);
     if (is_final(c->last) || is_final(code) || stop_timer_has_begun(c->cfg.stop))
         return false;
     bool may_pass = rc_of(code) == RC_NET || code == RD_KAFKA_RESP_ERR__WAIT_COORD ||
                     code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+                    code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+                    code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
                     code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
                     code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
                     code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
@@ -304,6 +323,50 @@ enum rc kafka_client_topic(struct kafka_client *c, const char *topic, int64_t wa
         code = ask_topic(c, t, out);
     rd_kafka_topic_destroy(t);
     return code ? gave_up(c, code, "cannot ask for the topic", e) : RC_OK;
+}
+
+enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t partition,
+                          int64_t wait_ms, int64_t *first, int64_t *end, struct err *e)
+{
+    int64_t until_us = clock_mono_us(c->cfg.clock) + wait_ms * 1000;
+    rd_kafka_resp_err_t code;
+    do
+        code = rd_kafka_query_watermark_offsets(c->handle, topic, partition, first, end, 2000);
+    while (code && may_wait(c, code, until_us));
+    return code ? gave_up(c, code, "cannot ask for the end of the topic", e) : RC_OK;
+}
+
+/* The first error of a partition counts, where the call as a whole has none. */
+static rd_kafka_resp_err_t commit_once(const struct kafka_client *c,
+                                       rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = rd_kafka_commit(c->handle, list, 0);
+    for (int i = 0; !code && i < list->cnt; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
+enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_list_t *list,
+                            int64_t wait_ms, struct err *e)
+{
+    int64_t until_us = clock_mono_us(c->cfg.clock) + wait_ms * 1000;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!list->cnt)
+        return RC_OK;
+    do
+        code = commit_once(c, list);
+    while (code && may_wait(c, code, until_us));
+    bool is_out = code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+                  code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+                  code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||
+                  code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    if (is_out)
+        return err_set(e, RC_BUSY,
+                       "%s: cannot commit offsets: the group has taken this run's partitions away",
+                       c->cfg.subject);
+    return code ? gave_up(c, code, "cannot commit offsets", e) : RC_OK;
 }
 
 enum rc kafka_client_committed(struct kafka_client *c, const char *topic, int64_t wait_ms,

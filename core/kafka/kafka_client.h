@@ -32,6 +32,10 @@ struct kafka_client_cfg {
     bool is_consumer;
     /* Of a producer: what became of a message; in kafka_client_serve() and calls that wait. */
     void (*delivered)(void *ctx, const rd_kafka_message_t *m);
+    /* Of a consumer: partitions are given or taken, as rd_kafka_conf_set_rebalance_cb() says; within
+     * rd_kafka_consumer_poll() and rd_kafka_consumer_close(). NULL: it is no member of a group. */
+    void (*rebalance)(void *ctx, rd_kafka_t *handle, rd_kafka_resp_err_t code,
+                      rd_kafka_topic_partition_list_t *list);
     void *ctx;
 };
 
@@ -40,6 +44,7 @@ struct kafka_client {
     rd_kafka_t *handle;
     rd_kafka_resp_err_t last; /* why a broker could not be talked to, as far as is known */
     char last_text[512];
+    bool is_served; /* by another thread, as a member of a group is: calls that wait only wait */
 };
 
 enum rc kafka_client_open(struct kafka_client *c, const struct kafka_client_cfg *cfg,
@@ -69,6 +74,15 @@ struct kafka_topic_facts {
  * consumer. */
 enum rc kafka_client_topic(struct kafka_client *c, const char *topic, int64_t wait_ms,
                            struct kafka_topic_facts *out, struct err *e);
+
+/* The first offset of a partition and the one behind its last message, as a reader sees them now. */
+enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t partition,
+                          int64_t wait_ms, int64_t *first, int64_t *end, struct err *e);
+
+/* Of a member of a group: commits the offsets of `list`, which may be empty. RC_BUSY: the group has given a partition to
+ * another member meanwhile. */
+enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_list_t *list,
+                            int64_t wait_ms, struct err *e);
 
 /* Of a consumer: the offset that its group has committed in partition 0 of a topic; -1: none. */
 enum rc kafka_client_committed(struct kafka_client *c, const char *topic, int64_t wait_ms,

@@ -79,6 +79,7 @@ static enum rc push_id(struct intake *in, const struct id_item *item,
     if (!lead)
         return err_nomem(e);
     lead->seq = in->next_seq;
+    lead->run->item = in->n_items;
     if (in->shard.of)
         lead->others = in->counts.read + in->counts.others - 1 - lead->seq;
     memcpy(lead->key, key, sizeof lead->key);
@@ -120,6 +121,7 @@ static enum rc take_item(struct intake *in, const struct id_item *item, struct e
 {
     unsigned char key[LEAD_KEY_BYTES];
     bool is_new;
+    in->n_items++;
     enum rc rc = id_seen_key(in->seen, item, key, e);
     if (rc == RC_OK && in->list_sha256 && !EVP_DigestUpdate(in->list_sha256, key, sizeof key))
         rc = err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
@@ -137,6 +139,8 @@ static enum rc take_item(struct intake *in, const struct id_item *item, struct e
     in->counts.expected += is_new && in->has_expect && !item->once_more;
     in->counts.unique += is_new;
     in->counts.duplicates += !is_new;
+    if (!is_new && in->shared)
+        in->shared->ops->settle(in->shared, in->n_items);
     return is_new ? push_id(in, item, key, e) : RC_OK;
 }
 

@@ -34,6 +34,7 @@ struct intake {
     struct resume_ids resume;
     struct id_source *source;   /* set once it is open; owned, as the next but one */
     struct list_source *listed; /* the same, where it is a list of leads; else NULL */
+    struct id_source *shared;   /* the same, where it is a queue; else NULL */
     struct id_seen *seen;
     EVP_MD_CTX *list_sha256; /* of a shard; NULL: it is none */
     struct queue *queue;     /* to the loop */
@@ -44,6 +45,7 @@ struct intake {
     struct ids_counts counts;
     struct lead *read[INTAKE_BATCH]; /* not yet handed to the loop */
     size_t n_read;
+    uint64_t n_items; /* that the source has returned */
     uint64_t next_seq;
     uint64_t bad_lines; /* that this run has read */
 

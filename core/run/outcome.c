@@ -66,12 +66,24 @@ static void count(struct outcomes *o, struct lead *lead)
     ledger_count_lead(o->ledger, lead);
 }
 
+/* Its message does not come again. One that is in a list which is not there yet comes, if the run is killed. */
+static void settle_message(struct outcomes *o, const struct lead *lead)
+{
+    enum outcome outcome = lead->run->outcome;
+    bool waits = (outcome == OUTCOME_FAILED && o->lists_failed) ||
+                 (outcome == OUTCOME_MISSING && o->lists_missing);
+    if (outcome != OUTCOME_PENDING && !waits)
+        o->queue->ops->settle(o->queue, lead->run->item);
+}
+
 void outcome_finish(struct outcomes *o, struct lead *lead)
 {
     struct run_lead *r = lead->run;
     count(o, lead);
     if (o->state)
         note_accepted(o, lead);
+    if (o->queue)
+        settle_message(o, lead);
     outcome_release_memory(o, lead);
     free(r->failure_text);
     lead_free(lead);

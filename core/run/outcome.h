@@ -14,6 +14,7 @@
 #include "core/run/memory.h"
 #include "core/run/resume.h"
 #include "core/sink.h"
+#include "core/source.h"
 #include "core/state/state.h"
 
 struct outcomes {
@@ -21,6 +22,9 @@ struct outcomes {
     struct memory *memory;
     struct ledger *ledger;
     struct state *state; /* where content that was accepted is noted; NULL: it is not */
+    /* Where offsets are committed as leads are settled; NULL: they are not. */
+    struct id_source *queue;
+    bool lists_failed, lists_missing; /* in files, which appear at the end */
     const struct resume_plan *resume; /* NULL: the run was not resumed. Else an earlier note may not
                                          hold any more */
 };

@@ -204,6 +204,15 @@ const char *run_result_exported(const struct run_result *r, size_t n_sinks)
     return n_deliveries ? "fetched and delivered but not published" : "fetched but not published";
 }
 
+/* What a sink delivers is there once it has said so; files and databases appear at the end. */
+enum source_commits run_queue_commits(const struct run_cfg *cfg)
+{
+    bool all_deliver = true;
+    for (size_t i = 0; i < cfg->n_sinks; i++)
+        all_deliver &= cfg->sinks[i].ops->delivers;
+    return all_deliver ? SOURCE_COMMITS_SETTLED : SOURCE_COMMITS_AT_END;
+}
+
 int64_t run_active_ms(const struct run *r)
 {
     return r->resume.active_before_ms + (clock_mono_us(r->cfg->clock) - r->loop.started_us) / 1000;

@@ -24,6 +24,16 @@
 struct run;
 struct run_figures;
 
+/* A queue of IDs, which remembers how far it was read; see source.h. */
+struct run_queue_cfg {
+    /* As ids_open(). NULL: there is no queue. */
+    enum rc (*open)(struct id_source **out, void *ctx, const struct source_wait *wait,
+                    enum source_commits commits, struct err *e);
+    void *ctx;
+    const char *name;  /* for messages */
+    size_t max_memory; /* a part of the run's */
+};
+
 struct run_sink_cfg {
     const struct sink_ops *ops;
     struct sink_cfg cfg;  /* `host`, `profile`, `state` and `index` are filled in by the run */
@@ -66,6 +76,7 @@ struct run_cfg {
     /* In the place of `ids`: all leads of the provider's lists. Without callbacks, which are the run's; NULL: not
      * wanted. */
     const struct lister_cfg *listing; /* its max_memory is a part of max_memory below */
+    struct run_queue_cfg queue;       /* in the place of `ids`; without a state */
     struct shard shard;               /* the leads that it does; the others are read, and left */
     uint32_t
         merged_of; /* of no run, but of what leadpipe merge makes of so many shards: for the manifest; else 0 */
@@ -137,6 +148,7 @@ enum withheld {
     WITHHELD_NONE_FOUND,
     WITHHELD_MISSING, /* more than max_missing */
     WITHHELD_GONE, /* a sink would mark or delete more than max_gone of the leads that it holds */
+    WITHHELD_NOTHING_READ, /* the queue had no message: nothing is wrong, and nothing changes */
 };
 
 #define RUN_MORE_ERRORS_MAX 4

@@ -53,6 +53,9 @@ void run_before_io(uv_prepare_t *before_io);
 void run_close_loop(struct run *r);
 int64_t run_active_ms(const struct run *r); /* of all parts of the run; any thread */
 
+/* When the offsets of cfg->queue are committed. */
+enum source_commits run_queue_commits(const struct run_cfg *cfg);
+
 /* For the timeline, as things are now; nothing where it is not wanted. The loop's thread. */
 void run_sample_figures(struct run *r, const struct http_stats *http);
 

@@ -51,6 +51,7 @@ struct fetch_request;
 struct run_lead {
     struct lead lead; /* sinks give back a const lead: lead->run->lead is the same */
 
+    uint64_t item; /* which of the source's items it is, from 1 */
     uint64_t slot; /* of the ring (ring.h) */
     struct lead_memory memory;
     struct lead *next_waiting;     /* of those that wait for memory (fetch_wait.c) */

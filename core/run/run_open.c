@@ -278,6 +278,7 @@ static void connect_stages(struct run *r)
     size_t kept = run_kept_bytes(cfg, cfg->max_memory);
     if (cfg->listing)
         kept += cfg->listing->max_memory;
+    kept += cfg->queue.max_memory;
     memory_init(&r->memory, cfg->profile, cfg->max_memory - kept);
     r->outcomes.control = &r->control;
     r->outcomes.memory = &r->memory;
@@ -330,6 +331,20 @@ static enum rc open_list(struct run *r, const struct source_wait *wait, struct e
     return rc;
 }
 
+static enum rc open_queue(struct run *r, const struct source_wait *wait, struct err *e)
+{
+    const struct run_queue_cfg *q = &r->cfg->queue;
+    enum source_commits commits = run_queue_commits(r->cfg);
+    enum rc rc = q->open(&r->intake.source, q->ctx, wait, commits, e);
+    if (rc != RC_OK)
+        return rc;
+    r->intake.shared = r->intake.source;
+    r->outcomes.queue = commits == SOURCE_COMMITS_SETTLED ? r->intake.source : NULL;
+    r->outcomes.lists_failed = r->cfg->failed_path;
+    r->outcomes.lists_missing = r->cfg->missing_path;
+    return RC_OK;
+}
+
 static enum rc open_intake(struct run *r, struct err *e)
 {
     enum rc rc = intake_open(&r->intake, e);
@@ -339,6 +354,8 @@ static enum rc open_intake(struct run *r, struct err *e)
     ids.wait = intake_wait(&r->intake);
     if (r->cfg->listing)
         return open_list(r, &ids.wait, e);
+    if (r->cfg->queue.open)
+        return open_queue(r, &ids.wait, e);
     ids.log = r->cfg->log;
     return ids_open(&r->intake.source, &ids, e);
 }

@@ -30,7 +30,8 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
         return EXIT_STATUS_STOPPED;
     bool short_input = r->cfg->has_expect && r->cfg->expect != out->ids.expected;
     bool may_lack = short_input || out->list_may_lack;
-    return out->ledger.failed || out->withheld || may_lack ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
+    bool withheld = out->withheld && out->withheld != WITHHELD_NOTHING_READ;
+    return out->ledger.failed || withheld || may_lack ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
 /* Would a sink mark or delete more leads than it may? */
@@ -49,6 +50,8 @@ static bool too_many_gone(const struct run *r)
 static enum withheld why_withheld(const struct run *r, const struct run_result *out)
 {
     const struct ledger_counts *l = &out->ledger;
+    if (r->intake.shared && !out->ids.read && !(r->cfg->has_expect && r->cfg->expect))
+        return WITHHELD_NOTHING_READ;
     bool any_found = l->exported || l->unchanged || l->failed_by_sink;
     bool any_wanted = out->ids.unique || (r->cfg->has_expect && r->cfg->expect && !out->ids.others);
     if (any_wanted && !any_found)
@@ -178,16 +181,51 @@ static void tell_once_more(const struct run *r)
                 (unsigned long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
 }
 
+/* Offsets are committed last: if that fails, leads are exported once more, and none is lost. What is withheld is read
+ * again, but what was delivered is there. */
+static enum rc commit_queue(struct run *r, const struct run_result *out, struct err *e)
+{
+    struct id_source *q = r->intake.shared;
+    if (!q || (out->withheld && run_queue_commits(r->cfg) == SOURCE_COMMITS_AT_END))
+        return RC_OK;
+    if (out->ledger.failed && !r->cfg->failed_path)
+        log_msg(r->cfg->log, LOG_LEVEL_WARN_ALWAYS, r->cfg->queue.name,
+                "the messages of failed leads are not read again either; use --failed FILE to "
+                "list these leads");
+    enum rc rc = q->ops->commit(q, true, e);
+    if (rc != RC_OK && out->published)
+        err_prefix(e, "the outputs are published, but their messages will be read again");
+    return rc;
+}
+
+/* There was no message: files stay as they are, the lists and the manifest, too. */
+static void publish_nothing(struct run *r, struct run_result *out)
+{
+    struct err e;
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        if (sink_worker_abort(&r->sinks[i], &e) != RC_OK)
+            note_error(out, &e);
+    }
+    if (commit_queue(r, out, &e) != RC_OK)
+        note_error(out, &e);
+}
+
 static void publish(struct run *r, struct run_result *out)
 {
     struct reports reports = {NULL, NULL};
     struct err e;
+    if (out->withheld == WITHHELD_NOTHING_READ) {
+        publish_nothing(r, out);
+        return;
+    }
     tell_once_more(r);
     enum rc rc = prepare(r, out, &reports, &e);
     if (rc == RC_OK)
         rc = make_visible(r, out, &reports, &e);
     if (rc == RC_OK && r->state)
         rc = state_finish(r->state, !out->withheld, &e);
+    if (rc == RC_OK)
+        rc = commit_queue(r, out, &e);
     outfile_close(reports.schema, false);
     outfile_close(reports.manifest, false);
     if (rc != RC_OK)
@@ -221,6 +259,15 @@ static enum rc write_manifest(struct run *r, const struct run_result *out, struc
     return rc;
 }
 
+/* What was delivered before the run was stopped is not read again. */
+static enum rc commit_settled(struct run *r, struct err *e)
+{
+    struct id_source *q = r->intake.shared;
+    if (!q || run_queue_commits(r->cfg) != SOURCE_COMMITS_SETTLED)
+        return RC_OK;
+    return q->ops->commit(q, false, e);
+}
+
 /* Nothing that was made takes the place of what is there, but for lists that have rows, and the
  * manifest, which says so. */
 static void end_stopped(struct run *r, struct run_result *out)
@@ -236,6 +283,8 @@ static void end_stopped(struct run *r, struct run_result *out)
     if (!out->refused && ledger_complete(r->outcomes.ledger, &e) != RC_OK)
         note_error(out, &e);
     if (!out->refused && ledger_publish(r->outcomes.ledger, false, &e) != RC_OK)
+        note_error(out, &e);
+    if (!out->published && commit_settled(r, &e) != RC_OK)
         note_error(out, &e);
     out->exit_status = exit_status_of(r, out);
     bool reports = r->cfg->manifest_path && out->exit_status != EXIT_STATUS_USAGE && !at_end;

@@ -9,6 +9,7 @@
 #include "core/base/buf.h"
 #include "core/file/descriptor.h"
 #include "core/source/ids_input.h"
+#include "core/source/ids_item.h"
 #include "core/source/ids_text.h"
 
 struct ids {
@@ -47,26 +48,6 @@ static enum rc check_file(const char *file, bool *is_regular, struct err *e)
     return RC_OK;
 }
 
-/* The first parameter that has no value, or -1. `params` may be NULL: none has come yet. */
-static int missing_param(const struct ids *ids, const struct str *params)
-{
-    for (size_t i = 0; i < ids->n_params; i++) {
-        bool has_default = ids->cfg.defaults && ids->cfg.defaults[i].ptr;
-        if (!has_default && !(params && params[i].ptr))
-            return (int)i;
-    }
-    return -1;
-}
-
-static enum rc missing_error(const struct ids *ids, int param, enum rc rc, struct err *e)
-{
-    struct str name = ids->cfg.profile->params[param];
-    return err_set(e, rc,
-                   STR_FMT " is missing: give --param " STR_FMT "=VALUE, or the column " STR_FMT
-                           " in csv or ndjson input",
-                   STR_ARG(name), STR_ARG(name), STR_ARG(name));
-}
-
 /* Opens the input. Lines have no parameters: where one has no value, that is wrong usage as long
  * as nothing was done, and later a matter of each line. */
 static enum rc open_input(struct ids *ids, const char *file, struct err *e)
@@ -74,12 +55,12 @@ static enum rc open_input(struct ids *ids, const char *file, struct err *e)
     enum rc rc = ids_input_open(&ids->input, &ids->cfg, file, e);
     if (rc != RC_OK)
         return rc;
-    int missing = missing_param(ids, NULL);
+    int missing = ids_missing_param(&ids->cfg, NULL);
     if (ids->input.format != ID_FORMAT_LINES || missing < 0 || ids->has_read) {
         ids->is_open = true;
         return RC_OK;
     }
-    rc = missing_error(ids, missing, RC_USAGE, e);
+    rc = ids_missing_error(&ids->cfg, missing, RC_USAGE, e);
     err_prefix(e, "%s", ids->input.reader.source.name);
     ids_input_close(&ids->input);
     return rc;
@@ -121,19 +102,8 @@ static enum rc check_ids(const struct ids *ids, struct err *e)
         if (id_check(ids_trim(str_c(ids->cfg.ids[i])), &why) != RC_OK)
             return err_set(e, RC_USAGE, "--id: %s", why.msg);
     }
-    int missing = ids->cfg.n_ids ? missing_param(ids, NULL) : -1;
-    return missing < 0 ? RC_OK : missing_error(ids, missing, RC_USAGE, e);
-}
-
-static enum rc check_defaults(const struct ids *ids, struct err *e)
-{
-    for (size_t i = 0; ids->cfg.defaults && i < ids->n_params; i++) {
-        struct str value = ids_trim(ids->cfg.defaults[i]);
-        struct err why;
-        if (value.ptr && ids_value_check(ids->cfg.profile->params[i], value, &why) != RC_OK)
-            return err_set(e, RC_USAGE, "--param: %s", why.msg);
-    }
-    return RC_OK;
+    int missing = ids->cfg.n_ids ? ids_missing_param(&ids->cfg, NULL) : -1;
+    return missing < 0 ? RC_OK : ids_missing_error(&ids->cfg, missing, RC_USAGE, e);
 }
 
 static enum rc ids_prepare(struct ids *ids, struct err *e)
@@ -141,7 +111,7 @@ static enum rc ids_prepare(struct ids *ids, struct err *e)
     ids->found.params = calloc(ids->n_params + 1, sizeof *ids->found.params);
     if (!ids->found.params)
         return err_nomem(e);
-    enum rc rc = check_defaults(ids, e);
+    enum rc rc = ids_check_defaults(&ids->cfg, e);
     if (rc == RC_OK)
         rc = ids->cfg.n_ids ? check_ids(ids, e) : check_files(ids, e);
     return rc;
@@ -186,70 +156,6 @@ static enum rc find_next(struct ids *ids, struct err *e)
     }
 }
 
-/* Checks what was found, and puts in the defaults. False: it is bad, and found.bad says why. */
-static bool found_complete(struct ids *ids)
-{
-    struct ids_found *f = &ids->found;
-    if (f->bad.rc != RC_OK || id_check(f->id, &f->bad) != RC_OK)
-        return false;
-    int missing = missing_param(ids, f->params);
-    if (missing >= 0) {
-        (void)missing_error(ids, missing, RC_SYNTAX, &f->bad);
-        return false;
-    }
-    for (size_t i = 0; i < ids->n_params; i++) {
-        if (!f->params[i].ptr)
-            f->params[i] = ids_trim(ids->cfg.defaults[i]);
-        else if (ids_value_check(ids->cfg.profile->params[i], f->params[i], &f->bad) != RC_OK)
-            return false;
-    }
-    return true;
-}
-
-/* ---- handing out ---------------------------------------------------------------------------- */
-
-static enum rc copy_str(struct arena *a, struct str *s)
-{
-    if (!s->ptr)
-        return RC_OK;
-    s->ptr = arena_strdup(a, *s);
-    return s->ptr ? RC_OK : RC_NOMEM;
-}
-
-/* A bad line shows its ID only where that is whole: a list of failed leads is read again, and a
- * cut or replaced ID would be another one. */
-static bool shows_id(struct str id)
-{
-    return id.ptr && id.len && id.len <= ID_BYTES_MAX && utf8_valid(id.ptr, id.len);
-}
-
-static enum rc hand_out(struct ids *ids, bool bad, struct arena *a, struct id_item *out)
-{
-    struct id_item item = {.id = ids->found.id, .line = ids->found.line};
-    item.file = ids->cfg.n_ids ? "--id" : ids->input.reader.source.name;
-    if (bad) {
-        if (!shows_id(item.id))
-            item.id = STR_NONE;
-        item.bad = arena_strdup(a, str_c(ids->found.bad.msg));
-        if (!item.bad)
-            return RC_NOMEM;
-    }
-    enum rc rc = copy_str(a, &item.id);
-    if (rc == RC_OK && ids->n_params) {
-        item.params = arena_array(a, ids->n_params, sizeof *item.params);
-        rc = item.params ? RC_OK : RC_NOMEM;
-    }
-    for (size_t i = 0; rc == RC_OK && i < ids->n_params; i++) {
-        if (bad && !shows_id(ids->found.params[i]))
-            continue;
-        item.params[i] = ids->found.params[i];
-        rc = copy_str(a, &item.params[i]);
-    }
-    if (rc == RC_OK)
-        *out = item;
-    return rc;
-}
-
 static enum rc next_item(struct id_source *source, struct arena *a, struct id_item *out,
                          struct err *e)
 {
@@ -257,9 +163,10 @@ static enum rc next_item(struct id_source *source, struct arena *a, struct id_it
     enum rc rc = find_next(ids, e);
     if (rc != RC_OK)
         return rc;
-    bool bad = !found_complete(ids);
+    bool bad = !ids_found_complete(&ids->cfg, &ids->found);
+    const char *file = ids->cfg.n_ids ? "--id" : ids->input.reader.source.name;
     ids->has_read = true;
-    return hand_out(ids, bad, a, out) == RC_OK ? RC_OK : err_nomem(e);
+    return ids_item_make(&ids->cfg, &ids->found, bad, file, a, out) == RC_OK ? RC_OK : err_nomem(e);
 }
 
 /* ---- opening, closing ------------------------------------------------------------------------ */

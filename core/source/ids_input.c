@@ -2,12 +2,10 @@
 
 #include <strings.h>
 
+#include "core/source/ids_object.h"
 #include "core/source/ids_sniff.h"
 #include "core/source/ids_text.h"
 #include "core/json/json.h"
-
-#define SCRATCH_MAX_BYTES ((size_t)128 << 20) /* the tree of the worst line of 1 MiB fits in */
-#define SCRATCH_KEEP_BYTES (256 * 1024)
 
 static struct str piece_str(const struct ids_piece *p)
 {
@@ -47,22 +45,6 @@ static bool piece_check(const struct ids_piece *p, size_t n_columns, struct err 
     (void)err_set(bad, RC_SYNTAX, "field %zu has %s: %s", p->fault_fields, why,
                   ids_excerpt(piece_str(p)).text);
     return false;
-}
-
-/* The member of that name; one that differs in case alone, where there is no other. */
-static const cJSON *member_named(const cJSON *object, struct str name, struct err *bad)
-{
-    struct name_choice choice = {.found = false};
-    const cJSON *chosen = NULL;
-    size_t i = 0;
-    for (const cJSON *m = object->child; m && !choice.exact; m = m->next) {
-        name_consider(&choice, json_member_name(m), name, ++i);
-        chosen = choice.found && choice.at == i ? m : chosen;
-    }
-    if (choice.twice)
-        (void)err_set(bad, RC_SYNTAX, "there are two members " STR_FMT " that differ only in case",
-                      STR_ARG(name));
-    return chosen;
 }
 
 /* ---- the format ----------------------------------------------------------------------------- */
@@ -211,7 +193,7 @@ static enum rc check_member(struct ids_input *in, struct str line, struct err *e
     if (rc == RC_NOMEM)
         return err_nomem(e);
     if (rc != RC_OK || !cJSON_IsObject(doc.root) ||
-        member_named(doc.root, str_c(in->cfg->column), &bad))
+        ids_object_member(doc.root, str_c(in->cfg->column), &bad))
         return RC_OK;
     return err_set(e, RC_USAGE, "%s: the first object has no member %s (--id-column)",
                    in->reader.source.name, ids_excerpt(str_c(in->cfg->column)).text);
@@ -249,7 +231,7 @@ enum rc ids_input_open(struct ids_input *in, const struct ids_cfg *cfg, const ch
                        struct err *e)
 {
     *in = (struct ids_input){.cfg = cfg, .format = ID_FORMAT_AUTO};
-    arena_init(&in->scratch, SCRATCH_MAX_BYTES);
+    arena_init(&in->scratch, IDS_SCRATCH_BYTES_MAX);
     enum rc rc = ids_reader_open(&in->reader, path, &cfg->wait, e);
     if (rc != RC_OK)
         return rc;
@@ -293,62 +275,6 @@ static void csv_found(const struct ids_input *in, const struct ids_piece *p, str
                                                    : "");
 }
 
-/* The text of a string or number; absent for null and for what is not there. */
-static struct str member_text(const cJSON *member, struct str what, bool replaced, struct err *bad)
-{
-    if (!member || cJSON_IsNull(member))
-        return STR_NONE;
-    if (!cJSON_IsString(member) && !cJSON_IsNumber(member)) {
-        (void)err_set(bad, RC_SYNTAX, STR_FMT " is neither a string nor a number", STR_ARG(what));
-        return STR_NONE;
-    }
-    /* A character that became U+FFFD must not turn one ID into another. */
-    if (replaced && strstr(member->valuestring, "\xEF\xBF\xBD")) {
-        (void)err_set(bad, RC_SYNTAX, STR_FMT " contains NUL or invalid UTF-8", STR_ARG(what));
-        return STR_NONE;
-    }
-    return ids_trim(json_text(member));
-}
-
-static void object_found(const struct ids_input *in, const struct json_doc *doc,
-                         struct ids_found *out)
-{
-    const struct ids_cfg *cfg = in->cfg;
-    const cJSON *id = NULL;
-    for (size_t i = 0; ids_name(cfg, i) && (!id || cJSON_IsNull(id)); i++) {
-        const cJSON *member = member_named(doc->root, str_c(ids_name(cfg, i)), &out->bad);
-        id = member ? member : id;
-    }
-    if (out->bad.rc == RC_OK)
-        out->id = member_text(id, STR("the ID"), doc->replaced > 0, &out->bad);
-    for (size_t i = 0; cfg->profile && i < cfg->profile->n_params && out->bad.rc == RC_OK; i++) {
-        struct str name = cfg->profile->params[i];
-        const cJSON *member = member_named(doc->root, name, &out->bad);
-        if (member && member != id && out->bad.rc == RC_OK)
-            out->params[i] = member_text(member, name, doc->replaced > 0, &out->bad);
-    }
-    if (out->bad.rc == RC_OK && !out->id.ptr)
-        (void)err_set(&out->bad, RC_SYNTAX, "there is no member '%s' to read the ID from",
-                      ids_name(cfg, 0));
-}
-
-static enum rc json_found(struct ids_input *in, struct str line, struct ids_found *out,
-                          struct err *e)
-{
-    struct json_doc doc;
-    arena_reset(&in->scratch, SCRATCH_KEEP_BYTES);
-    enum rc rc = json_parse(&in->scratch, line, JSON_TREE, &doc, &out->bad);
-    if (rc == RC_NOMEM)
-        return err_nomem(e);
-    if (rc != RC_OK)
-        return RC_OK; /* and `bad` says why */
-    if (cJSON_IsObject(doc.root))
-        object_found(in, &doc, out);
-    else
-        (void)err_set(&out->bad, RC_SYNTAX, "the line is not a JSON object");
-    return RC_OK;
-}
-
 /* *found: the line says something, if only that it is bad. */
 static enum rc piece_found(struct ids_input *in, struct ids_piece *p, struct ids_found *out,
                            bool *found, struct err *e)
@@ -365,7 +291,7 @@ static enum rc piece_found(struct ids_input *in, struct ids_piece *p, struct ids
     }
     *found = line.len;
     if (*found && in->format == ID_FORMAT_NDJSON)
-        return json_found(in, line, out, e);
+        return ids_object_read(in->cfg, &in->scratch, line, out, e);
     if (*found)
         csv_found(in, p, out);
     return RC_OK;

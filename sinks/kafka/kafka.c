@@ -443,6 +443,7 @@ const struct sink_ops sink_kafka = {
     .put = kafka_put,
     .mark = kafka_mark,
     .prepare = kafka_prepare,
+    .delivers = true,
     .on_stop = SINK_STOP_FLUSH,
     .flush = kafka_flush,
     .stop = kafka_stop,

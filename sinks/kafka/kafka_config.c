@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/kafka/kafka_properties.h"
 #include "core/sink_http.h"
 
 #define CONFIG_BYTES_MAX ((size_t)4 << 20)
 #define QUEUE_BYTES_MIN ((size_t)4 << 20)
 #define QUEUE_BYTES_MAX ((size_t)32 << 20)
 #define MESSAGE_BYTES_MAX 1000000000 /* of librdkafka */
+#define WHO_BYTES 1024
 
 #define AT(type, member) OPTION_AT(struct kafka_opts, type, member)
 
@@ -47,98 +49,10 @@ const struct option_spec kafka_options[] = {
 
 /* ---- properties ----------------------------------------------------------------------------- */
 
-/* What is given in a wrong place may be a secret: nothing that says why it was refused may show it, the command line
- * in a report neither. */
+/* What is given in a wrong place may be a secret. */
 static enum rc hide(const struct sink_cfg *cfg, struct str given, struct err *e)
 {
     return secrets_add(cfg->secrets, given) == RC_OK ? RC_OK : err_nomem(e);
-}
-
-static enum rc refuse_form(const struct sink_cfg *cfg, const char *option, const char *text,
-                           const char *value, struct err *e)
-{
-    const char *equals = strchr(text, '=');
-    enum rc rc = hide(cfg, str_c(equals ? equals + 1 : text), e);
-    if (rc != RC_OK)
-        return rc;
-    return err_set(
-        e, RC_USAGE,
-        "%s: option %s: must be NAME=%s, where NAME is a property of librdkafka (such as "
-        "security.protocol)",
-        cfg->spec, option, value);
-}
-
-static enum rc take_name(struct kafka_config *c, const struct sink_cfg *cfg, struct str name,
-                         const char *option, struct err *e)
-{
-    struct kafka_property *p = &c->properties[c->n_properties];
-    const char *why = kafka_property_refusal(name);
-    if (why)
-        return err_set(e, RC_USAGE, "%s: option %s: the property " STR_FMT " cannot be set; it %s",
-                       cfg->spec, option, STR_ARG(name), why);
-    p->name = arena_strdup(&c->arena, name);
-    return p->name ? RC_OK : err_nomem(e);
-}
-
-static enum rc add_property(struct kafka_config *c, const struct sink_cfg *cfg, const char *text,
-                            struct err *e)
-{
-    struct kafka_property *p = &c->properties[c->n_properties];
-    struct str name, value;
-    if (!kafka_property_split(str_c(text), &name, &value))
-        return refuse_form(cfg, "property", text, "VALUE", e);
-    bool is_secret = kafka_property_is_secret(name);
-    enum rc rc = is_secret ? hide(cfg, value, e) : RC_OK;
-    if (rc != RC_OK)
-        return rc;
-    if (is_secret)
-        return err_set(e, RC_USAGE,
-                       "%s: option property: the value of " STR_FMT
-                       " is a secret, which every user of this machine could read on the command "
-                       "line; use property-env=" STR_FMT "=VARIABLE",
-                       cfg->spec, STR_ARG(name), STR_ARG(name));
-    rc = take_name(c, cfg, name, "property", e);
-    if (rc != RC_OK)
-        return rc;
-    p->value = arena_strdup(&c->arena, value);
-    if (!p->value)
-        return err_nomem(e);
-    c->n_properties++;
-    return RC_OK;
-}
-
-static bool is_variable(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char ch = name.ptr[i];
-        bool is_letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_';
-        if (!is_letter && (i == 0 || ch < '0' || ch > '9'))
-            return false;
-    }
-    return name.len > 0;
-}
-
-static enum rc add_from_env(struct kafka_config *c, const struct sink_cfg *cfg, const char *text,
-                            struct err *e)
-{
-    struct kafka_property *p = &c->properties[c->n_properties];
-    struct str name, variable;
-    if (!kafka_property_split(str_c(text), &name, &variable) || !is_variable(variable))
-        return refuse_form(cfg, "property-env", text, "VARIABLE", e);
-    enum rc rc = take_name(c, cfg, name, "property-env", e);
-    if (rc != RC_OK)
-        return rc;
-    if (secrets_take_variable(cfg->secrets, variable.ptr, &p->value) != RC_OK)
-        return err_nomem(e);
-    if (!p->value || !*p->value)
-        return err_set(e, RC_USAGE,
-                       "%s: option property-env: the environment variable " STR_FMT
-                       " (of property %s) is not set",
-                       cfg->spec, STR_ARG(variable), p->name);
-    if (secrets_add(cfg->secrets, str_c(p->value)) != RC_OK)
-        return err_nomem(e);
-    c->n_properties++;
-    return RC_OK;
 }
 
 /* By key as the clients of Java do it, so that topics of both can be joined. */
@@ -152,17 +66,22 @@ static const struct kafka_property defaults[] = {
 static enum rc make_properties(struct kafka_config *c, const struct sink_cfg *cfg, struct err *e)
 {
     const struct kafka_opts *opts = cfg->opts;
-    size_t n = N_DEFAULTS + opts->properties.n + opts->property_envs.n;
-    c->properties = arena_array(&c->arena, n, sizeof *c->properties);
-    if (!c->properties)
+    struct kafka_properties list;
+    char who[WHO_BYTES];
+    enum rc rc = kafka_properties_init(&list, &c->arena, cfg->secrets,
+                                       N_DEFAULTS + opts->properties.n + opts->property_envs.n);
+    if (rc != RC_OK)
         return err_nomem(e);
-    for (; c->n_properties < N_DEFAULTS; c->n_properties++)
-        c->properties[c->n_properties] = defaults[c->n_properties];
-    enum rc rc = RC_OK;
+    for (; list.n < N_DEFAULTS; list.n++)
+        list.list[list.n] = defaults[list.n];
+    (void)snprintf(who, sizeof who, "%s: option property", cfg->spec);
     for (size_t i = 0; rc == RC_OK && i < opts->properties.n; i++)
-        rc = add_property(c, cfg, opts->properties.items[i], e);
+        rc = kafka_properties_add(&list, who, opts->properties.items[i], e);
+    (void)snprintf(who, sizeof who, "%s: option property-env", cfg->spec);
     for (size_t i = 0; rc == RC_OK && i < opts->property_envs.n; i++)
-        rc = add_from_env(c, cfg, opts->property_envs.items[i], e);
+        rc = kafka_properties_add_from_env(&list, who, opts->property_envs.items[i], e);
+    c->properties = list.list;
+    c->n_properties = list.n;
     c->message_max = kafka_client_number(c->properties, c->n_properties, "message.max.bytes", 0);
     if (c->message_max > MESSAGE_BYTES_MAX)
         c->message_max = MESSAGE_BYTES_MAX;

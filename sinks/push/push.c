@@ -495,6 +495,7 @@ const struct sink_ops sink_push = {
     .prepare = push_prepare,
     .commit = push_commit,
     .abort = push_abort,
+    .delivers = true,
     .on_stop = SINK_STOP_FLUSH,
     .flush = push_flush,
     .stop = push_stop,

@@ -417,6 +417,7 @@ const struct sink_ops sink_webhook = {
     .put = webhook_put,
     .mark = webhook_mark,
     .prepare = webhook_prepare,
+    .delivers = true,
     .on_stop = SINK_STOP_FLUSH,
     .flush = webhook_flush,
     .stop = webhook_stop,

@@ -13,6 +13,7 @@ import threading
 import time
 
 import kafka_wire as wire
+from kafka_groups import Groups
 from kafka_wire import Reader, array, blob, number, text
 
 UNKNOWN_TOPIC, NOT_LEADER, TOO_LARGE, UNSUPPORTED, SEQUENCE, FENCED = 3, 6, 10, 35, 45, 47
@@ -55,11 +56,11 @@ class Partition:
             pid == batch.pid and first <= batch.offset < end for pid, first, end in self.aborted)
 
 
-class KafkaBroker:
+class KafkaBroker(Groups):
     def __init__(self, topics=("leads",), partitions=3, message_max=1048588):
         self.topics = {name: [Partition() for _ in range(partitions)] for name in topics}
         self.message_max = dict.fromkeys(topics, message_max)
-        self.transactions, self.offsets = {}, {}
+        self.transactions, self.offsets, self.groups = {}, {}, {}
         self.requests = []
         self.errors = collections.defaultdict(list)  # (topic, partition): what the next requests to it are answered
         self.hook = self.answered = lambda key, request: None
@@ -151,6 +152,17 @@ class KafkaBroker:
             return [record for partition in self.topics[topic] for batch in partition.batches
                     if batch.offset < partition.stable() and not batch.is_control() and not partition.is_aborted(batch)
                     for record in batch.records()]
+
+    def put(self, messages, topic="ids", partition=0):
+        """Appends (key, value), or values alone."""
+        pairs = [one if isinstance(one, tuple) else (None, one.encode() if isinstance(one, str) else one) for one in messages]
+        with self._lock:
+            for at in range(0, len(pairs), 100):
+                self.topics[topic][partition].append(wire.plain(pairs[at:at + 100]))
+
+    def committed(self, group, topic="ids"):
+        with self._lock:
+            return [self.offsets.get((group, topic, i), -1) for i in range(len(self.topics[topic]))]
 
     def uncommitted(self, topic="leads"):
         """How many messages are in the log, of open and aborted transactions."""
@@ -294,12 +306,17 @@ class KafkaBroker:
 
     def _list_offsets(self, request):
         request.number("i")
+        committed = request.number("b") == 1
         asked = request.array(lambda: (request.text(), request.array(lambda: (request.number("i"), request.number("q")))))
         with self._lock:
             found = [text(topic) + array([number("i", i) + number("h", 0) + number("q", -1) +
-                                          number("q", 0 if when == -2 else self.topics[topic][i].end)
+                                          number("q", 0 if when == -2 else self._end_of(self.topics[topic][i], committed))
                                           for i, when in parts]) for topic, parts in asked]
-        return array(found)
+        return number("i", 0) + array(found)
+
+    @staticmethod
+    def _end_of(partition, committed):
+        return partition.stable() if committed else partition.end
 
     def _fetch(self, request):
         request.number("i")
@@ -324,7 +341,7 @@ class KafkaBroker:
 
     @staticmethod
     def _is_read(partition, at, committed):
-        return at >= (partition.stable() if committed else partition.end)
+        return at >= KafkaBroker._end_of(partition, committed)
 
     @staticmethod
     def _fetch_from(partition, i, at, committed):
@@ -349,5 +366,7 @@ HANDLERS = {
     wire.ADD_OFFSETS: KafkaBroker._add_offsets, wire.TXN_OFFSET_COMMIT: KafkaBroker._txn_offset_commit,
     wire.END_TXN: KafkaBroker._end_txn, wire.OFFSET_FETCH: KafkaBroker._offset_fetch, wire.PRODUCE: KafkaBroker._produce,
     wire.LIST_OFFSETS: KafkaBroker._list_offsets, wire.FETCH: KafkaBroker._fetch,
-    wire.DESCRIBE_CONFIGS: KafkaBroker._describe_configs,
+    wire.DESCRIBE_CONFIGS: KafkaBroker._describe_configs, wire.OFFSET_COMMIT: KafkaBroker._offset_commit,
+    wire.JOIN_GROUP: KafkaBroker._join_group, wire.SYNC_GROUP: KafkaBroker._sync_group,
+    wire.HEARTBEAT: KafkaBroker._heartbeat, wire.LEAVE_GROUP: KafkaBroker._leave_group,
 }

@@ -7,12 +7,14 @@ import gzip
 import struct
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, OFFSET_FETCH, FIND_COORDINATOR, API_VERSIONS = 0, 1, 2, 3, 9, 10, 18
+OFFSET_COMMIT, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP = 8, 11, 12, 13, 14
 INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT, DESCRIBE_CONFIGS = 22, 24, 25, 26, 28, 32
 
 # The versions that are announced: the last one of each is what a client uses.
-VERSIONS = {PRODUCE: (0, 7), FETCH: (0, 10), LIST_OFFSETS: (0, 1), METADATA: (0, 4), OFFSET_FETCH: (1, 3),
+VERSIONS = {PRODUCE: (0, 7), FETCH: (0, 10), LIST_OFFSETS: (0, 2), METADATA: (0, 4), OFFSET_FETCH: (1, 3),
             FIND_COORDINATOR: (0, 1), API_VERSIONS: (0, 2), INIT_PRODUCER_ID: (0, 1), ADD_PARTITIONS: (0, 0),
-            ADD_OFFSETS: (0, 0), END_TXN: (0, 0), TXN_OFFSET_COMMIT: (0, 0), DESCRIBE_CONFIGS: (0, 0)}
+            ADD_OFFSETS: (0, 0), END_TXN: (0, 0), TXN_OFFSET_COMMIT: (0, 0), DESCRIBE_CONFIGS: (0, 0),
+            OFFSET_COMMIT: (0, 7), JOIN_GROUP: (0, 5), HEARTBEAT: (0, 3), LEAVE_GROUP: (0, 1), SYNC_GROUP: (0, 3)}
 
 TRANSACTIONAL, CONTROL = 0x10, 0x20
 BATCH = struct.Struct(">qiibIhiqqqhii")  # from the base offset to the number of records
@@ -105,6 +107,28 @@ class Batch:
         key, value = piece(), piece()
         headers = [(piece().decode(), piece()) for _ in range(reader.varint())]
         return key, value, dict(headers)
+
+
+def varint(value):
+    value = (value << 1) ^ (value >> 63)
+    pieces = b""
+    while value > 127:
+        pieces += bytes([value & 127 | 128])
+        value >>= 7
+    return pieces + bytes([value])
+
+
+def plain(messages):
+    """A batch of (key, value), as of a producer without idempotence; None: there is none.  Without a checksum, as
+    control()."""
+    def piece(data):
+        return varint(-1) if data is None else varint(len(data)) + data
+
+    body = b""
+    for i, (key, value) in enumerate(messages):
+        record = b"\x00" + varint(0) + varint(i) + piece(key) + piece(value) + varint(0)
+        body += varint(len(record)) + record
+    return Batch(BATCH.pack(0, BATCH.size - 12 + len(body), 0, 2, 0, 0, len(messages) - 1, 0, 0, -1, -1, -1, len(messages)) + body)
 
 
 def batches(data):

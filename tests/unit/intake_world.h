@@ -118,7 +118,7 @@ static inline void script_close(struct id_source *source)
     ((struct script *)source)->closed++;
 }
 
-static const struct id_source_ops script_ops = {script_next, script_close};
+static const struct id_source_ops script_ops = {.next = script_next, .close = script_close};
 
 /* ---- the intake ------------------------------------------------------------------------------- */
 

@@ -1,0 +1,105 @@
+#include "cmd/export_queue.h"
+
+#include <stdlib.h>
+
+#include "core/kafka_source/kafka_source.h"
+
+#define QUEUE_MEMORY ((size_t)16 << 20) /* messages, here and in librdkafka */
+#define CHECK_MS 10000
+
+struct export_queue {
+    struct kafka_url url;
+    struct kafka_source_cfg source;
+};
+
+static enum rc open_queue(struct id_source **out, void *queue, const struct source_wait *wait,
+                          enum source_commits commits, struct err *e)
+{
+    const struct export_queue *q = queue;
+    struct kafka_source_cfg cfg = q->source;
+    cfg.commits = commits;
+    return kafka_source_open(out, &cfg, wait, e);
+}
+
+static const char *queue_among(const struct text_list *files)
+{
+    for (size_t i = 0; i < files->n; i++) {
+        if (kafka_url_is(files->items[i]))
+            return files->items[i];
+    }
+    return NULL;
+}
+
+/* What a run that reads files can do, and one that shares a topic with others cannot. */
+static enum rc check_options(const struct export *x, struct err *e)
+{
+    const struct export_options *o = &x->options;
+    const struct {
+        bool is_given;
+        const char *why;
+    } refusals[] = {
+        {o->files.n > 1, "FILE kafka://: must be the only FILE"},
+        {o->shard != NULL,
+         "--shard: cannot be used with FILE kafka://, whose group shares the messages among its "
+         "members: start several, without --shard"},
+        {o->state != NULL,
+         "--state: cannot be used with FILE kafka://: how far the topic was read is in Kafka, as "
+         "the offsets of the group"},
+        {o->id_format != ID_FORMAT_AUTO,
+         "--id-format: cannot be used with FILE kafka://: a message is an ID, or a JSON object"},
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        if (refusals[i].is_given)
+            return err_set(e, RC_USAGE, "%s", refusals[i].why);
+    }
+    return RC_OK;
+}
+
+enum rc export_set_queue(struct export *x, struct err *e)
+{
+    const char *text = queue_among(&x->options.files);
+    if (!text)
+        return RC_OK;
+    struct export_queue *q = calloc(1, sizeof *q);
+    if (!q)
+        return err_nomem(e);
+    x->queue = q;
+    enum rc rc = kafka_url_parse(&q->url, text, x->secrets, e);
+    if (rc == RC_OK)
+        rc = check_options(x, e);
+    if (rc != RC_OK)
+        return rc;
+    q->source = (struct kafka_source_cfg){
+        .url = &q->url,
+        .ids = &x->cfg.ids,
+        .retry_max_ms = x->cfg.retry.retry_max_time_ms,
+        .secrets = x->secrets,
+        .log = x->cfg.log,
+        .clock = x->cfg.clock,
+        .stop = x->cfg.stop,
+    };
+    x->cfg.ids.n_files = 0;
+    x->cfg.queue = (struct run_queue_cfg){
+        .open = open_queue, .ctx = q, .name = q->url.name, .max_memory = QUEUE_MEMORY};
+    return RC_OK;
+}
+
+void export_queue_free(struct export_queue *q)
+{
+    if (!q)
+        return;
+    kafka_url_free(&q->url);
+    free(q);
+}
+
+void export_check_queue(const struct export *x, const struct findings *f)
+{
+    struct err e;
+    if (!x->queue)
+        return;
+    if (kafka_source_check(&x->queue->source, CHECK_MS, &e) == RC_OK)
+        findings_add(f, FINDING_OK, "source", "%s: the brokers answer, and the topic exists",
+                     x->queue->url.name);
+    else
+        findings_add(f, FINDING_FAIL, "source", "%s", e.msg);
+}

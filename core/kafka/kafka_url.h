@@ -1,0 +1,27 @@
+/* kafka://BROKERS/TOPIC?group=GROUP[&property=NAME=VALUE][&property-env=NAME=VARIABLE][&instance=NAME]: the messages of
+ * a topic as they are shared by the members of a consumer group. Values may be percent-encoded. */
+#ifndef LEADPIPE_KAFKA_URL_H
+#define LEADPIPE_KAFKA_URL_H
+
+#include "core/kafka/kafka_properties.h"
+
+#define KAFKA_URL_SCHEME "kafka://"
+#define KAFKA_GROUP_BYTES_MAX 249
+
+struct kafka_url {
+    struct arena arena; /* of the rest */
+    const char *name;   /* for messages: "kafka://BROKERS/TOPIC" */
+    const char *brokers, *topic, *group;
+    const char *instance; /* NULL: not given */
+    struct kafka_property *properties;
+    size_t n_properties;
+};
+
+bool kafka_url_is(const char *text);
+
+/* RC_USAGE: says what is allowed; a secret that it may contain is registered. RC_NOMEM. A zeroed one may be freed. */
+enum rc kafka_url_parse(struct kafka_url *out, const char *text, struct secrets *secrets,
+                        struct err *e);
+void kafka_url_free(struct kafka_url *u);
+
+#endif

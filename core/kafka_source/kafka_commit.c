@@ -1,0 +1,80 @@
+/* Which offsets are committed, and that. */
+#include "core/kafka_source/kafka_source_internal.h"
+
+void kafka_source_fail(struct kafka_source *s, const struct err *why)
+{
+    if (s->failed != RC_OK)
+        return;
+    s->failed = why->rc;
+    s->why = *why;
+    (void)pthread_cond_broadcast(&s->changed);
+}
+
+static bool is_new(const struct kafka_source *s, size_t i)
+{
+    const struct kafka_part *p = &s->parts[i];
+    return p->is_held && s->places[i] != KAFKA_OFFSET_NONE && s->places[i] > p->committed;
+}
+
+bool kafka_source_has_done(struct kafka_source *s)
+{
+    bool has = false;
+    pthread_mutex_lock(&s->lock);
+    kafka_offsets_place(s->offsets, kafka_offsets_done(s->offsets), s->places);
+    for (size_t i = 0; i < s->n_partitions && !has; i++)
+        has = is_new(s, i);
+    pthread_mutex_unlock(&s->lock);
+    return has;
+}
+
+/* Under the lock. NULL: out of memory. */
+static rd_kafka_topic_partition_list_t *list_done(struct kafka_source *s)
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)s->n_partitions + 1);
+    if (!list)
+        return NULL;
+    kafka_offsets_place(s->offsets, kafka_offsets_done(s->offsets), s->places);
+    for (size_t i = 0; i < s->n_partitions; i++) {
+        if (!is_new(s, i))
+            continue;
+        rd_kafka_topic_partition_t *p =
+            rd_kafka_topic_partition_list_add(list, s->cfg.url->topic, (int32_t)i);
+        if (p)
+            p->offset = s->places[i];
+    }
+    return list;
+}
+
+/* Under the lock. */
+static void note_committed(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        struct kafka_part *p = &s->parts[list->elems[i].partition];
+        if (p->is_held && p->committed < list->elems[i].offset)
+            p->committed = list->elems[i].offset;
+    }
+}
+
+enum rc kafka_source_commit(struct kafka_source *s, struct err *e)
+{
+    /* The member's thread writes into the client why brokers cannot be talked to. */
+    struct kafka_client client = {
+        .cfg = s->client.cfg, .handle = s->client.handle, .is_served = true};
+    pthread_mutex_lock(&s->lock);
+    enum rc rc = s->failed;
+    if (rc != RC_OK)
+        *e = s->why;
+    rd_kafka_topic_partition_list_t *list = list_done(s);
+    pthread_mutex_unlock(&s->lock);
+    if (!list)
+        return err_nomem(e);
+    if (rc == RC_OK)
+        rc = kafka_client_commit(&client, list, s->cfg.retry_max_ms, e);
+    pthread_mutex_lock(&s->lock);
+    if (rc == RC_OK)
+        note_committed(s, list);
+    pthread_mutex_unlock(&s->lock);
+    rd_kafka_topic_partition_list_destroy(list);
+    return rc;
+}

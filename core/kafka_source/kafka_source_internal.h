@@ -1,0 +1,87 @@
+/* Private to core/kafka_source: the source, between the thread of the run that takes items (kafka_source.c) and its own
+ * thread, which is the member of the group (kafka_member.c). */
+#ifndef LEADPIPE_KAFKA_SOURCE_INTERNAL_H
+#define LEADPIPE_KAFKA_SOURCE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "core/kafka/kafka_offsets.h"
+#include "core/kafka_source/kafka_source.h"
+#include "core/source/ids_message.h"
+
+#define KAFKA_QUEUE_MESSAGES 1024
+#define KAFKA_QUEUE_BYTES ((size_t)8 << 20)
+#define KAFKA_TICK_MS 100
+
+struct kafka_entry {
+    rd_kafka_message_t *message; /* NULL: up to `position` there is none */
+    size_t partition;
+    int64_t position;
+};
+
+struct kafka_part {
+    int64_t first, end; /* when the source was opened */
+    bool is_held;       /* by this member */
+    bool is_read;       /* up to `end`; of one that is held */
+    bool is_settled;    /* the group has committed `end` */
+    bool has_items;     /* messages of it were handed on since this member holds it */
+    int64_t next;       /* the message that comes next, at least; of one that is held */
+    int64_t committed;  /* by this run; KAFKA_OFFSET_NONE: nothing */
+};
+
+struct kafka_source {
+    struct id_source source; /* first */
+    struct kafka_source_cfg cfg;
+    struct source_wait wait;
+    struct kafka_client client;
+    size_t n_partitions;
+    pthread_t thread;
+    bool has_lock, has_thread;
+
+    /* of the intake's thread */
+    struct ids_messages *messages;
+    rd_kafka_message_t *current; /* what the last item was made of */
+
+    /* of its own thread */
+    int64_t began_us, waits_since_us; /* without partitions */
+    int64_t asked_us, committed_us;   /* when the others were asked, and when it committed last */
+    int64_t down_since_us;            /* no broker answers; 0: one does */
+    bool has_told, has_told_others;   /* what is waited for */
+    bool is_paused;                   /* as the queue is full */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* under the lock */
+    struct kafka_part *parts;
+    struct kafka_offsets *offsets;
+    int64_t *places; /* scratch, of each partition */
+    struct kafka_entry queue[KAFKA_QUEUE_MESSAGES];
+    size_t at, n;      /* entries in it */
+    size_t n_bytes;    /* of their messages */
+    bool is_assigned;  /* the group has said which partitions it holds; maybe none */
+    bool is_cancelled; /* the run is stopped */
+    bool is_closing;   /* nothing is waited for any more */
+    bool has_ended;    /* no more items come */
+    bool is_handed_on; /* it has ended early, as others continue with its partitions */
+    bool is_committed; /* at the end, all of it */
+    enum rc failed;    /* and `why`; RC_OK: it has not */
+    struct err why;
+};
+
+/* ---- kafka_member.c: its own thread ---- */
+
+void *kafka_member_main(void *source);
+void kafka_member_rebalance(void *source, rd_kafka_t *handle, rd_kafka_resp_err_t code,
+                            rd_kafka_topic_partition_list_t *list);
+
+/* ---- kafka_commit.c; any thread, without the lock ---- */
+
+/* Commits what is done. */
+enum rc kafka_source_commit(struct kafka_source *s, struct err *e);
+/* Is there something to be committed? */
+bool kafka_source_has_done(struct kafka_source *s);
+
+/* The first failure counts; under the lock. */
+void kafka_source_fail(struct kafka_source *s, const struct err *why);
+
+#endif

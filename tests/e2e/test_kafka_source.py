@@ -1,0 +1,296 @@
+"""IDs from a topic of Kafka: messages, offsets, and what is refused."""
+
+import signal
+
+import pytest
+
+import kafka_wire as wire
+import runs
+from kafka_broker import KafkaBroker
+from outputs import lines_of
+
+GROUP = "nightly"
+
+
+@pytest.fixture
+def broker():
+    with KafkaBroker(topics=("ids", "leads"), partitions=3) as one:
+        yield one
+
+
+class Runs:
+    """Exports of what is in the topic `ids`."""
+
+    def __init__(self, leadpipe, sandbox, address):
+        self.leadpipe, self.sandbox, self.address = leadpipe, sandbox, address
+        self.folder = leadpipe.folder
+
+    def url(self, topic="ids", group=GROUP, more=""):
+        """With a member that was cut off for a second only."""
+        times = "&property=session.timeout.ms=1000&property=heartbeat.interval.ms=200"
+        return "kafka://%s/%s?group=%s%s%s" % (self.address, topic, group, times, more)
+
+    def words(self, *more, to="ndjson:leads.ndjson", **url):
+        return ["export", *self.sandbox.provider(), "-t", to, "--failed", "failed.ndjson", *more, self.url(**url)]
+
+    def run(self, *more, status=0, **url):
+        done = self.leadpipe(*self.words(*more, **url), env=self.sandbox.env)
+        assert done.returncode == status, done.stderr
+        return done
+
+    def start(self, *more, **url):
+        return self.leadpipe.start(*self.words(*more, **url), env=self.sandbox.env)
+
+    def leads(self):
+        return sorted(line["lead_id"] for line in lines_of(self.folder / "leads.ndjson"))
+
+    def failed(self):
+        return lines_of(self.folder / "failed.ndjson")
+
+
+@pytest.fixture
+def exports(leadpipe, sandbox, control, broker):
+    return Runs(leadpipe, sandbox, broker.address)
+
+
+def asked(control, lead):
+    return control.stats(ids="all")["by_id"].get(lead)
+
+
+def plain(first, end):
+    return ["plain-%d" % n for n in range(first, end)]
+
+
+def test_ids(exports, broker):
+    """All partitions, up to their ends; and nothing of it again."""
+    for i in range(3):
+        broker.put(plain(i * 10, i * 10 + 10), partition=i)
+    exports.run()
+    assert exports.leads() == sorted(plain(0, 30))
+    assert broker.committed(GROUP) == [10, 10, 10]
+    broker.put(plain(40, 43), partition=1)
+    exports.run()
+    assert exports.leads() == plain(40, 43) and broker.committed(GROUP) == [10, 13, 10]
+
+
+def test_forms(exports, broker):
+    """A value that is an ID, an object, or nothing: then the key is."""
+    broker.put(["plain-1", ' plain-2\t', '{"id": "plain-3"}', '{"lead_id": "plain-4", "more": [1]}', "{\"leadId\":\n\"plain-5\"}",
+                (b"plain-6", b""), (b"plain-7", None), (b"key", b"plain-8")])
+    exports.run()
+    assert exports.leads() == plain(1, 9)
+
+
+def test_column(exports, broker):
+    broker.put(['{"id": "plain-1", "name": "plain-2"}'])
+    exports.run("--id-column", "name")
+    assert exports.leads() == ["plain-2"]
+
+
+@pytest.mark.parametrize("value, says", [
+    (b"", "the ID is empty"), (b"a\0b", "contains a control character"), (b"two\nlines", "contains a control character"),
+    (b"\xff", "is not UTF-8"), (b"x" * 513, "has 513 bytes"), (b"x" * (1 << 20) + b"y", "longer than 1048576 bytes"),
+    (b"{" * 5000, None), (b'{"id": [1]}', "neither a string nor a number"), (b'{"no": 1}', "there is no member 'id'"),
+    (b'{"id": "a\\u0000b"}', None), (b'{"id": "plain-1"', None), (b'{"id":' + b"[" * 3000 + b"]" * 3000 + b"}", None),
+], ids=["empty", "nul", "lines", "utf8", "long", "huge", "deep", "array", "no-member", "escaped-nul", "cut", "deep-array"])
+def test_hostile(exports, broker, value, says):
+    """Refused as a bad line is; the others are exported, and nothing comes again."""
+    broker.put(["plain-1", value, "plain-2"], partition=1)
+    done = exports.run(status=3)
+    assert exports.leads() == plain(1, 3)
+    [row] = exports.failed()
+    assert row["error"].startswith("topic ids, partition 1, offset 1: ") and (says or "") in row["error"]
+    assert "topic ids, partition 1, offset 1: " in done.stderr
+    assert broker.committed(GROUP) == [-1, 3, -1]
+
+
+def test_repeats(exports, broker):
+    """A repeat is in no output, and does not come again."""
+    broker.put(["plain-1", "plain-2", "plain-1"])
+    broker.put(["plain-2"] * 500, partition=2)
+    exports.run()
+    assert exports.leads() == plain(1, 3) and broker.committed(GROUP) == [3, -1, 500]
+
+
+def test_no_message(exports, broker):
+    """Files stay as they are."""
+    broker.put(["plain-1"])
+    exports.run("--manifest", "manifest.json")
+    before = {path: path.stat().st_mtime_ns for path in exports.folder.iterdir()}
+    done = exports.run("--manifest", "manifest.json")
+    assert "there was no message to be read; existing outputs are unchanged" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in exports.folder.iterdir()} == before
+
+
+def test_end_is_pinned(exports, broker, control):
+    """What is written during the run is for the next one."""
+    broker.put(plain(0, 5))
+    joined = []
+
+    def hook(key, _):
+        if key == wire.JOIN_GROUP and not joined:
+            joined.append(key)
+            broker.put(plain(5, 9))
+
+    broker.hook = hook
+    exports.run()
+    assert exports.leads() == plain(0, 5) and broker.committed(GROUP) == [5, -1, -1]
+    exports.run()
+    assert exports.leads() == plain(5, 9)
+
+
+def test_markers(exports, broker):
+    """The end of a partition may be a marker of a transaction, or a transaction that was aborted."""
+    broker.put(["plain-1"])
+    partition = broker.topics["ids"][0]
+    partition.append(wire.control(7, 0, True))
+    exports.run()
+    assert exports.leads() == ["plain-1"] and broker.committed(GROUP) == [2, -1, -1]
+
+
+def test_withheld(exports, broker):
+    """What is not published is read again."""
+    broker.put(["plain-1~missing", "plain-2~gone"])
+    exports.run(status=3)
+    assert broker.committed(GROUP) == [-1, -1, -1]
+    broker.put(["plain-1"], partition=1)
+    exports.run()
+    assert exports.leads() == ["plain-1"] and broker.committed(GROUP) == [2, 1, -1]
+
+
+def test_stopped(exports, broker, control):
+    """A stopped run into files commits nothing."""
+    control.set(faults={"plain-1": "slow=1000"})
+    broker.put(plain(0, 3))
+    process = exports.start()
+    runs.wait_until(lambda: asked(control, "plain-1"), "a request is on its way")
+    process.send_signal(signal.SIGTERM)
+    stderr = process.stderr.read().decode()
+    assert process.wait(60) == 128 + signal.SIGTERM, stderr
+    assert broker.committed(GROUP) == [-1, -1, -1]
+
+
+def test_failed_without_a_list(exports, broker):
+    broker.put(["plain-0~status=400", "plain-1"])
+    words = [one for one in exports.words("--attempts", "1") if one not in ("--failed", "failed.ndjson")]
+    done = exports.leadpipe(*words, env=exports.sandbox.env)
+    assert done.returncode == 3 and "messages of failed leads are not read again" in done.stderr, done.stderr
+
+
+# --- several workers --------------------------------------------------------------------------------
+
+def test_second_worker(exports, broker, control):
+    """The second one of a group may get nothing, and ends when the first one has committed."""
+    control.set(faults={"plain-0": "slow=2000"})
+    with KafkaBroker(topics=("ids",), partitions=1) as one:
+        one.put(plain(0, 5))
+        group = Runs(exports.leadpipe, exports.sandbox, one.address)
+        first = group.start()
+        runs.wait_until(lambda: asked(control, "plain-0"), "the first has begun")
+        second = exports.leadpipe.start(*[word.replace(".ndjson", "-2.ndjson") for word in group.words()], env=exports.sandbox.env)
+        ended = [(process.stderr.read().decode(), process.wait(60)) for process in (first, second)]
+        assert [status for _, status in ended] == [0, 0], ended
+        assert group.leads() == plain(0, 5) and one.committed(GROUP) == [5]
+        assert "there was no message to be read" in ended[1][0]
+
+
+# --- what is refused before the run ------------------------------------------------------------------
+
+@pytest.mark.parametrize("more, says", [
+    (["--shard", "0/2"], "--shard: cannot be used with FILE kafka://"),
+    (["--state", "run.state"], "--state: cannot be used with FILE kafka://"),
+    (["--id-format", "csv"], "--id-format: cannot be used with FILE kafka://"),
+    (["ids.txt"], "FILE kafka://: must be the only FILE"),
+    (["--all"], "--all"), (["--id", "plain-1"], "--id"),
+])
+def test_combinations(exports, broker, more, says):
+    (exports.folder / "ids.txt").write_text("plain-1\n")
+    done = exports.run(*more, status=2)
+    assert says in done.stderr and not broker.requests, done.stderr
+
+
+@pytest.mark.parametrize("url, says", [
+    ("kafka://host:9092/ids", "the consumer group is missing"), ("kafka://host:9092/?group=g", "does not end with a topic"),
+    ("kafka://host:9092/ids?group=g&topic=x", "topic: is not a parameter"),
+    ("kafka://u:hunter2hunter2@host/ids?group=g", "users, passwords and TLS are properties"),
+    ("kafka://host/ids?group=g&property=sasl.password=hunter2hunter2", "use property-env=sasl.password="),
+    ("kafka://host/ids?group=g&key=hunter2hunter2", "is not a parameter"),
+])
+def test_mistakes(leadpipe, sandbox, url, says):
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:-", "--report", "r.html", "--summary-file", "s.json", url,
+                    env=sandbox.env)
+    assert done.returncode == 2 and says in done.stderr, done.stderr
+    for text in (done.stderr, *((leadpipe.folder / name).read_text() for name in ("r.html", "s.json"))):
+        assert "hunter2" not in text, text
+
+
+def test_unknown_topic(exports):
+    done = exports.run(topic="nowhere", status=2)
+    assert "the cluster has no topic nowhere" in done.stderr
+
+
+def test_unknown_property(exports):
+    assert "No such configuration property" in exports.run(more="&property=no.such=1", status=2).stderr
+
+
+def test_check(exports, broker):
+    """It looks for the topic, and joins no group."""
+    words = exports.words()[1:]
+    done = exports.leadpipe("check", *words, env=exports.sandbox.env)
+    assert done.returncode == 0 and b"the brokers answer, and the topic exists" in done.stdout, (done.stdout, done.stderr)
+    words[-1] = exports.url(topic="nowhere")
+    done = exports.leadpipe("check", *words, env=exports.sandbox.env)
+    assert done.returncode != 0 and b"has no topic nowhere" in done.stdout
+    assert wire.JOIN_GROUP not in broker.requests
+
+
+# --- brokers ----------------------------------------------------------------------------------------
+
+def test_no_broker(exports, broker):
+    broker.down()
+    done = exports.run("--retry-max-time", "1s", status=1)
+    assert "no broker is connected" in done.stderr and not (exports.folder / "leads.ndjson").exists()
+
+
+def test_broker_gone(exports, broker):
+    """For longer than --retry-max-time: exit status 1, and nothing is lost."""
+    broker.put(plain(0, 3))
+
+    def hook(key, _):
+        if key == wire.FETCH:
+            broker.down()
+
+    broker.hook = hook
+    exports.run("--retry-max-time", "2s", status=1)
+    assert not (exports.folder / "leads.ndjson").exists()
+    broker.hook = lambda key, request: None
+    broker.up()
+    exports.run()
+    assert exports.leads() == plain(0, 3)
+
+
+def test_broker_gone_at_the_end(exports, broker, control):
+    """Published, but not committed: says so, and the messages come again."""
+    control.set(faults={"plain-0": "slow=1000"})
+    broker.put(plain(0, 3))
+    process = exports.start("--retry-max-time", "2s")
+    runs.wait_until(lambda: asked(control, "plain-0"), "a request is on its way")
+    broker.down()
+    stderr = process.stderr.read().decode()
+    assert process.wait(60) == 1 and "the outputs are published, but their messages will be read again" in stderr, stderr
+    assert exports.leads() == plain(0, 3)
+    broker.up()
+    exports.run()
+    assert exports.leads() == plain(0, 3) and broker.committed(GROUP) == [3, -1, -1]
+
+
+def test_broker_back(exports, broker, control):
+    control.set(faults={"plain-0": "slow=1000"})
+    broker.put(plain(0, 3))
+    process = exports.start()
+    runs.wait_until(lambda: asked(control, "plain-0"), "a request is on its way")
+    broker.down()
+    broker.up()
+    stderr = process.stderr.read().decode()
+    assert process.wait(60) == 0, stderr
+    assert exports.leads() == plain(0, 3) and broker.committed(GROUP) == [3, -1, -1]
