@@ -8,4 +8,9 @@
  * runs. */
 int thread_start(pthread_t *out, void *(*main)(void *), void *arg);
 
+/* Could so many be started now, at most THREADS_TRIED_MAX? 0, or an errno. They have ended. For libraries that abort()
+ * or wait for ever where one of theirs cannot be started. */
+#define THREADS_TRIED_MAX 16
+int thread_try(unsigned n);
+
 #endif

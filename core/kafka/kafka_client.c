@@ -2,7 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/base/thread.h"
+
+#define THREADS                                                                                    \
+    8 /* of librdkafka: its own, those of brokers in general, and of some that are named */
 #define POLL_MS 200 /* between looks at whether the run was stopped */
 #define TEXT_BYTES 512
 #define SYSLOG_ERROR 3
@@ -142,6 +147,13 @@ static enum rc set_all(const struct kafka_client *c, rd_kafka_conf_t *conf, stru
 enum rc kafka_client_open(struct kafka_client *c, const struct kafka_client_cfg *cfg, struct err *e)
 {
     char text[TEXT_BYTES] = "";
+    int failed = thread_try(THREADS); /* librdkafka calls abort(), or waits for ever */
+    if (failed)
+        return err_set(
+            e, RC_NOMEM,
+            "%s: librdkafka cannot start its threads: %s; allow more processes (ulimit -u, "
+            "TasksMax= of systemd), or more memory",
+            cfg->subject, strerror(failed));
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (!conf)
         return err_nomem(e);

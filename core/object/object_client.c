@@ -302,7 +302,7 @@ enum rc object_client_new(struct object_client **out, const struct object_http_c
     enum rc rc = copy_origin(c, origin, e);
     if (rc != RC_OK)
         goto no_lock;
-    rc = RC_NOMEM;
+    rc = err_nomem(e); /* unless start() says more */
     if (pthread_mutex_init(&c->lock, NULL))
         goto no_lock;
     if (!init_cond(&c->changed))
@@ -318,7 +318,7 @@ no_cond:
 no_lock:
     free(c->origin);
     free(c);
-    return rc == RC_NOMEM ? err_nomem(e) : rc;
+    return rc;
 }
 
 void object_client_free(struct object_client *c)

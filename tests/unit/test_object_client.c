@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmocka_all.h"
+#include "no_threads.h"
 
 #define SECOND INT64_C(1000000)
 #define HANGS_S 60 /* until the test is killed */
@@ -55,7 +56,7 @@ struct world {
     struct object_client *client;
 };
 
-static void open_client(struct world *w, const char *origin, const struct clock *clock)
+static void open_cfg(struct world *w, const struct clock *clock)
 {
     struct err e;
     atomic_store(&now_us, 1000 * SECOND);
@@ -73,6 +74,12 @@ static void open_client(struct world *w, const char *origin, const struct clock 
         .secrets = w->secrets,
     };
     assert_int_equal(aws_credentials_load(&w->cfg.credentials, w->secrets, &e), RC_OK);
+}
+
+static void open_client(struct world *w, const char *origin, const struct clock *clock)
+{
+    struct err e;
+    open_cfg(w, clock);
     assert_int_equal(object_client_new(&w->client, &w->cfg, origin, &e), RC_OK);
 }
 
@@ -187,13 +194,28 @@ static void a_name_that_is_looked_up(void **state)
     assert_false(atomic_load(&has_responded));
 }
 
+static int open_without_threads(void)
+{
+    struct world w;
+    struct err e = {RC_OK, ""};
+    open_cfg(&w, &clock_system);
+    if (object_client_new(&w.client, &w.cfg, "http://127.0.0.1:1", &e) != RC_NOMEM)
+        return 1;
+    return strstr(e.msg, "http://127.0.0.1:1: cannot start a thread: ") ? 0 : 2;
+}
+
+static void no_thread_can_be_started(void **state)
+{
+    (void)state;
+    without_threads(open_without_threads);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_listens),
-        cmocka_unit_test(silent_since_before_the_end),
-        cmocka_unit_test(asked_at_the_end),
-        cmocka_unit_test(a_name_that_is_looked_up),
+        cmocka_unit_test(nobody_listens),           cmocka_unit_test(silent_since_before_the_end),
+        cmocka_unit_test(asked_at_the_end),         cmocka_unit_test(a_name_that_is_looked_up),
+        cmocka_unit_test(no_thread_can_be_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
