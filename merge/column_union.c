@@ -63,7 +63,7 @@ static enum rc add_column(struct column_union *u, const struct lead_order *o, si
         return err_nomem(e);
     struct table_firsts *t = &u->tables[c->table];
     if (column->index == t->n)
-        rc = add_first(t, (struct merge_first){o->at, c->row});
+        rc = add_first(t, (struct merge_first){o->rows[shard].place, c->row});
     if (rc == RC_OK)
         rc = add_to_shard(&u->shards[shard * u->n_tables + c->table], column->index, c->name);
     return rc == RC_OK ? RC_OK : err_nomem(e);
@@ -73,7 +73,7 @@ static enum rc read_all(struct column_union *u, struct err *e)
 {
     struct lead_order o;
     size_t shard = 0;
-    enum rc rc = lead_order_open(&o, u->set, e);
+    enum rc rc = lead_order_open(&o, u->set, true, e);
     if (rc == RC_OK) {
         while ((rc = lead_order_next(&o, &shard, e)) == RC_OK) {
             struct rows_lead *lead = &o.rows[shard].lead;
@@ -85,7 +85,6 @@ static enum rc read_all(struct column_union *u, struct err *e)
             if (rc != RC_OK)
                 break;
         }
-        u->n_leads = o.at;
     }
     lead_order_close(&o);
     return rc == RC_END ? RC_OK : rc;

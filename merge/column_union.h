@@ -24,7 +24,6 @@ struct column_union {
     struct merge_columns *columns; /* likewise */
     struct table_firsts *tables;
     const struct merge_first **first; /* tables[i].items */
-    uint64_t n_leads;
 };
 
 /* Reads all leads of the set. RC_USAGE: one run would have had more columns than it may; RC_SYNTAX: a file is not what a

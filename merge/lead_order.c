@@ -10,7 +10,7 @@
 static enum rc read_lead(struct lead_order *o, size_t shard, struct err *e)
 {
     struct shard_rows *r = &o->rows[shard];
-    enum rc rc = shard_rows_next(r, e);
+    enum rc rc = o->columns_only ? shard_rows_next_columns(r, e) : shard_rows_next(r, e);
     if (rc == RC_OK && r->lead.n_tables != 0 && r->lead.n_tables != o->set->profile->n_tables)
         return shard_file_damaged(r->file, e);
     if (rc == RC_END && r->n != o->set->shards[shard].leads.rows)
@@ -20,7 +20,7 @@ static enum rc read_lead(struct lead_order *o, size_t shard, struct err *e)
 
 static struct shard_heap_item item_of(const struct lead_order *o, size_t shard)
 {
-    return (struct shard_heap_item){o->rows[shard].lead.number, shard};
+    return (struct shard_heap_item){o->rows[shard].place, shard};
 }
 
 /* The shard whose lead was at hand, the first of the heap, gets the place of its next one. */
@@ -35,11 +35,12 @@ static enum rc advance(struct lead_order *o, struct err *e)
     return rc == RC_END ? RC_OK : rc;
 }
 
-enum rc lead_order_open(struct lead_order *o, const struct shard_set *set, struct err *e)
+enum rc lead_order_open(struct lead_order *o, const struct shard_set *set, bool columns_only,
+                        struct err *e)
 {
     size_t room = ROOM_ALL / set->n;
     room = room < ROOM_MIN ? ROOM_MIN : room > ROOM_MAX ? ROOM_MAX : room;
-    *o = (struct lead_order){.set = set};
+    *o = (struct lead_order){.set = set, .columns_only = columns_only};
     o->rows = calloc(set->n, sizeof *o->rows);
     o->heap.items = calloc(set->n, sizeof *o->heap.items);
     if (!o->rows || !o->heap.items)
@@ -74,7 +75,6 @@ enum rc lead_order_next(struct lead_order *o, size_t *shard, struct err *e)
         enum rc rc = advance(o, e);
         if (rc != RC_OK)
             return rc;
-        o->at++;
     }
     o->has_lead = o->heap.n > 0;
     if (!o->has_lead)

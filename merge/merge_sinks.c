@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "merge/lead_feed.h"
+
 #define ROOM_ALL ((size_t)32 << 20)
 #define ROOM_MIN ((size_t)16 << 10)
 #define ROOM_MAX ((size_t)1 << 20)
@@ -98,18 +100,13 @@ static enum rc open_files(struct sink_merge *in, const struct shard_set *set, si
 static enum rc copy_leads(struct sink *to, const struct column_union *columns,
                           const atomic_int *signal, struct err *e)
 {
-    const struct sink_merge_ops *ops = to->ops->merge;
-    struct lead_order o;
-    size_t shard = 0;
-    enum rc rc = lead_order_open(&o, columns->set, e);
-    while (rc == RC_OK && (rc = lead_order_next(&o, &shard, e)) == RC_OK) {
-        const struct shard_rows *r = &o.rows[shard];
-        const struct merge_lead lead = {
-            .shard = shard, .at = o.at, .rows = r->lead.n_tables ? r->rows : NULL};
+    struct lead_feed *feed = NULL;
+    struct merge_lead lead;
+    enum rc rc = lead_feed_open(&feed, columns->set, e);
+    while (rc == RC_OK && (rc = lead_feed_next(feed, &lead, e)) == RC_OK)
         rc = atomic_load_explicit(signal, memory_order_relaxed) ? err_set(e, RC_STOPPED, "stopped")
-                                                                : ops->put(to, &lead, e);
-    }
-    lead_order_close(&o);
+                                                                : to->ops->merge->put(to, &lead, e);
+    lead_feed_close(feed);
     return rc == RC_END ? RC_OK : rc;
 }
 

@@ -51,26 +51,32 @@ enum rc shard_rows_header(struct shard_rows *r, struct arena *a, struct rows_hea
     return rc;
 }
 
-/* The record after its length. */
+/* The record after its length, as far as the place of its lead. */
 static enum rc take_record(struct shard_rows *r, size_t n, struct err *e)
 {
     struct str text;
     enum rc rc = shard_file_peek(r->file, n, &text, e);
     if (rc != RC_OK)
         return rc;
-    bool good = text.len >= n && rows_take_lead((struct str){text.ptr, n}, r->before, &r->lead) &&
-                r->lead.n_tables <= PROFILE_TABLES_MAX;
-    for (size_t i = 0; good && i < r->lead.n_tables; i++)
-        good = rows_take_rows(&r->lead, &r->rows[i]);
-    if (!good)
+    if (text.len < n || !rows_take_lead((struct str){text.ptr, n}, r->before, &r->lead) ||
+        r->lead.n_tables > PROFILE_TABLES_MAX)
         return shard_file_damaged(r->file, e);
     r->before = r->lead.number;
+    r->place = r->before > r->place ? r->before : r->place;
     r->record = n;
     r->n++;
     return RC_OK;
 }
 
-enum rc shard_rows_next(struct shard_rows *r, struct err *e)
+static enum rc take_rows(struct shard_rows *r, struct err *e)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < r->lead.n_tables; i++)
+        good = rows_take_rows(&r->lead, &r->rows[i]);
+    return good ? RC_OK : shard_file_damaged(r->file, e);
+}
+
+static enum rc next_record(struct shard_rows *r, struct err *e)
 {
     struct str text;
     uint64_t n = 0;
@@ -88,4 +94,20 @@ enum rc shard_rows_next(struct shard_rows *r, struct err *e)
         return shard_file_damaged(r->file, e);
     shard_file_take(r->file, text.len - rest.len);
     return take_record(r, (size_t)n, e);
+}
+
+enum rc shard_rows_next(struct shard_rows *r, struct err *e)
+{
+    enum rc rc = next_record(r, e);
+    return rc == RC_OK ? take_rows(r, e) : rc;
+}
+
+enum rc shard_rows_next_columns(struct shard_rows *r, struct err *e)
+{
+    enum rc rc = RC_OK;
+    do
+        rc = next_record(r, e);
+    while (rc == RC_OK &&
+           r->lead.rest.len <= r->lead.n_tables); /* a number of rows is a byte at least */
+    return rc == RC_OK ? take_rows(r, e) : rc;
 }

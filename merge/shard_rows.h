@@ -8,9 +8,10 @@
 
 struct shard_rows {
     struct shard_file *file;
-    uint64_t before;                   /* the place of the lead at hand */
-    uint64_t n;                        /* leads so far */
-    struct rows_lead lead;             /* at hand: `rest` has its columns */
+    uint64_t before;       /* the place of the lead at hand */
+    uint64_t place;        /* the highest one so far, which with --order any may be another */
+    uint64_t n;            /* leads so far */
+    struct rows_lead lead; /* at hand: `rest` has its columns */
     uint32_t rows[PROFILE_TABLES_MAX]; /* of it; lead.n_tables of them */
     size_t record;                     /* bytes of its record, still to be taken */
 };
@@ -25,5 +26,7 @@ enum rc shard_rows_header(struct shard_rows *r, struct arena *a, struct rows_hea
                           struct err *e);
 /* The next lead. RC_END: there is none, and the file is the one that the manifest describes. RC_SYNTAX. */
 enum rc shard_rows_next(struct shard_rows *r, struct err *e);
+/* The next lead that has columns; of those before it little more is read than their places. */
+enum rc shard_rows_next_columns(struct shard_rows *r, struct err *e);
 
 #endif

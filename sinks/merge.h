@@ -25,7 +25,7 @@ struct merge_columns {
 
 /* Where a column appears first. */
 struct merge_first {
-    uint64_t at;  /* before which lead, counted from 0 over all */
+    uint64_t at;  /* of which lead: the lowest that is not before it, of struct merge_lead */
     uint32_t row; /* of its rows in the table */
 };
 
@@ -41,7 +41,8 @@ struct sink_merge {
 
 struct merge_lead {
     size_t shard;
-    uint64_t at;          /* which of all leads that have rows, from 0 */
+    uint64_t
+        at; /* its place in the list, from 0; of several that are out of order, the highest one */
     const uint32_t *rows; /* of each table; NULL: outputs have payloads alone */
 };
 

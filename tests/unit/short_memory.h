@@ -3,8 +3,8 @@
  * Replaces malloc() and its kin in the whole program, shared libraries included; what they hand out
  * comes from the sanitizer's allocator where there is one, else from the C library's. The arena's
  * functions are counted too: with --wrap (see CMakeLists.txt), for nearly all of what a lead needs
- * comes out of a chunk that is there. For programs of one file, and of one thread, unless one is the owner: then
- * memory runs out for that one alone. */
+ * comes out of a chunk that is there. For programs of one file. Where one thread is the owner, memory runs out for that
+ * one alone; else it is not certain with several threads which allocation is the n-th. */
 #ifndef LEADPIPE_TESTS_SHORT_MEMORY_H
 #define LEADPIPE_TESTS_SHORT_MEMORY_H
 
@@ -28,9 +28,10 @@ static struct {
     bool has_owner;
     pthread_t owner;
     enum shortage kind;
-    uint64_t granted, granted_max; /* since it was armed */
-    uint64_t refused;              /* since it was armed */
-    int64_t blocks;                /* that are not freed */
+    _Atomic uint64_t granted; /* since it was armed */
+    uint64_t granted_max;
+    _Atomic uint64_t refused; /* since it was armed */
+    _Atomic int64_t blocks;   /* that are not freed */
 } memory;
 
 /* Refuses the allocation number `n`, from 1, counted from now on; with SHORTAGE_LASTING all that
