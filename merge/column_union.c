@@ -41,12 +41,12 @@ static enum rc refuse_many(const struct column_union *u, size_t table, struct er
     return err_set(
         e, RC_USAGE,
         "the shards together have more columns in %.*s than --max-columns allows (%llu), "
-        "so one run would have other rows; run them again with a larger one",
+        "so one run would have other rows; run the shards again with a larger --max-columns",
         STR_ARG(u->set->profile->tables[table].name),
         (unsigned long long)u->set->header.max_columns);
 }
 
-/* A column that this lead of the shard has first. */
+/* Adds a column that appears in the shard with this lead first. */
 static enum rc add_column(struct column_union *u, const struct lead_order *o, size_t shard,
                           const struct rows_column *c, struct err *e)
 {

@@ -6,7 +6,7 @@
 #define ROOM_MIN ((size_t)8 << 10)
 #define ROOM_MAX ((size_t)256 << 10)
 
-/* What the shard has next; RC_END: nothing. */
+/* Reads the shard's next lead; RC_END: there is none. */
 static enum rc read_lead(struct lead_order *o, size_t shard, struct err *e)
 {
     struct shard_rows *r = &o->rows[shard];
@@ -23,7 +23,7 @@ static struct shard_heap_item item_of(const struct lead_order *o, size_t shard)
     return (struct shard_heap_item){o->rows[shard].place, shard};
 }
 
-/* The shard whose lead was at hand, the first of the heap, gets the place of its next one. */
+/* The shard of the current lead, the first one in the heap, moves to its next lead. */
 static enum rc advance(struct lead_order *o, struct err *e)
 {
     size_t shard = o->heap.items[0].shard;

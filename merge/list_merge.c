@@ -12,7 +12,7 @@
 
 struct line {
     uint64_t number, at;
-    uint32_t n; /* bytes, with its end */
+    uint32_t n; /* bytes, line feed included */
 };
 
 struct list {
@@ -73,7 +73,7 @@ static enum rc add_line(struct list *l, struct str text, uint64_t at, bool *sort
     return RC_OK;
 }
 
-/* The lines that end in `text`, whose first byte is at `at` of the file; what is left stays in it. */
+/* Takes the complete lines from `text`, whose first byte is at offset `at` of the file; an incomplete last line stays. */
 static enum rc take_lines(struct list *l, struct buf *text, uint64_t at, bool *sorted,
                           struct err *e)
 {
@@ -93,7 +93,7 @@ static enum rc take_lines(struct list *l, struct buf *text, uint64_t at, bool *s
     return rc == RC_OK && text->len > LINE_BYTES_MAX ? shard_file_damaged(l->file, e) : rc;
 }
 
-/* Where its lines are; without a state they are there in the order in which they happened. */
+/* Finds the lines and sorts them: a run without a state lists leads in the order in which they failed. */
 static enum rc index_lines(struct list *l, struct buf *text, struct err *e)
 {
     const uint64_t bytes = shard_file_bytes(l->file);

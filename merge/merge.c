@@ -15,11 +15,10 @@
 #include "merge/merge_totals.h"
 
 #define PATHS_BYTES_MAX ((size_t)16 << 20)
-#define FILES_BESIDE 64 /* that are open beside those of the shards */
+#define FILES_BESIDE 64 /* descriptors for everything but the shards' files */
 
-/* One output. */
 struct output {
-    size_t from; /* the shards' sink */
+    size_t from; /* index of the shards' sink that it combines */
     struct sink *sink;
     struct sink_merge in;
     struct sink_misfits *misfits;
@@ -31,7 +30,7 @@ struct merge {
     struct column_union columns;
     struct run_sink_cfg *sinks; /* of run_cfg */
     struct output *outputs;
-    const char **inputs; /* all files that are read */
+    const char **inputs; /* paths of all files that are read */
     struct run_cfg run_cfg;
     struct run_result result;
     struct sink_result *results;
@@ -85,7 +84,7 @@ static enum rc add_input(struct merge *m, const struct shard_manifest *of,
     return RC_OK;
 }
 
-/* No output may take the place of what is read. */
+/* Lists all files that are read, so that no output can replace one of them. */
 static enum rc list_inputs(struct merge *m, struct err *e)
 {
     size_t most = 0;
@@ -139,7 +138,7 @@ static enum rc allow_files(const struct merge *m, size_t n_files, struct err *e)
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
-/* What a run has by default; row groups take a share of it, as those of the shards did. */
+/* The --max-memory of the shards, if they have it: row groups must be cut as in their runs. In bytes. */
 static size_t max_memory(const struct shard_set *set)
 {
     uint64_t n = 0;
@@ -165,7 +164,7 @@ static struct sink_cfg sink_cfg(const struct merge *m, const struct sink_spec *s
     };
 }
 
-/* As of the run that it stands for. */
+/* The configuration of the one run that the merge stands for. */
 static void set_run_cfg(struct merge *m)
 {
     const struct merge_cfg *cfg = &m->cfg;
@@ -252,7 +251,7 @@ static enum rc prepare(struct merge *m, struct err *e)
     return rc == RC_OK ? column_union_make(&m->columns, &m->set, e) : rc;
 }
 
-/* What a shard's file has that it should not have is a mistake of who gave it. */
+/* A damaged or foreign file is an error of whoever gave it to the command. */
 static enum rc as_usage(enum rc rc, struct err *e)
 {
     return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
@@ -309,7 +308,7 @@ static enum rc write_list(struct merge *m, enum list_kind kind, const char *path
     return rc == RC_OK ? outfile_complete(*out, e) : rc;
 }
 
-/* Everything is complete and on disk, and nothing is visible. */
+/* After this, all outputs are complete and on disk, but none is visible. */
 static enum rc write_all(struct merge *m, struct err *e)
 {
     enum rc rc = RC_OK;
@@ -327,7 +326,7 @@ static enum rc write_all(struct merge *m, struct err *e)
     return rc;
 }
 
-/* As of a run: the sinks, the lists, then the manifest. */
+/* In the order of a run: the sinks, the lists, then the manifest. */
 static enum rc make_visible(struct merge *m, struct err *e)
 {
     enum rc rc = RC_OK;
@@ -351,7 +350,7 @@ static void take_back(struct merge *m)
     for (size_t i = 0; i < m->cfg.n_specs; i++) {
         struct sink *sink = m->outputs[i].sink;
         if (sink && sink->ops->abort)
-            (void)sink->ops->abort(sink, &ignored); /* the first error is what is reported */
+            (void)sink->ops->abort(sink, &ignored); /* only the first error is reported */
     }
 }
 

@@ -11,7 +11,7 @@
 
 /* ---- which is which -------------------------------------------------------------------------- */
 
-/* The forms of the shards' sinks, for a message. */
+/* The forms of the shards' sinks (kind, options and form of the target), for a message. */
 static void list_forms(const struct shard_set *set, struct buf *out)
 {
     for (size_t i = 0; i < set->header.n_settings; i++) {

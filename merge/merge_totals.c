@@ -26,7 +26,7 @@ static bool add_counts(struct run_result *out, const struct run_result *one)
     return fits;
 }
 
-/* The same shards give the same. */
+/* The same shards always give the same id. */
 static enum rc make_run_id(const struct shard_set *set, char out[33], struct err *e)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];

@@ -1,14 +1,14 @@
-/* How the whole run went, from how each shard did. Private to merge. */
+/* The result of all shards together, from the results in their manifests. Private to merge. */
 #ifndef LEADPIPE_MERGE_TOTALS_H
 #define LEADPIPE_MERGE_TOTALS_H
 
 #include "merge/shard_set.h"
 
-/* Sets all of `out` but the results of sinks; its run_id is made from those of the shards. RC_USAGE: counts that are too
- * large; RC_INTERNAL. */
+/* Sets all of `out` except for the results of sinks. Its run_id is a digest of those of the shards. RC_USAGE: the counts
+ * are too large; RC_NOMEM, RC_INTERNAL. */
 enum rc merge_totals(const struct shard_set *set, struct run_result *out, struct err *e);
 
-/* The misfits of the files in `result`, added up from the shards' sink; *list is malloc'd. RC_NOMEM. */
+/* The misfits of the files in `result`: the sums over the shards' sink `sink`. The caller frees *list. RC_NOMEM. */
 enum rc merge_misfits(const struct shard_set *set, size_t sink, const struct sink_result *result,
                       struct sink_misfits **list, size_t *n, struct err *e);
 

@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-/* Without a branch: which shard is next is anybody's guess. */
+/* Without a branch: the CPU cannot predict which shard is next. */
 static bool is_before(const struct shard_heap_item *a, const struct shard_heap_item *b)
 {
     return (a->number < b->number) | ((a->number == b->number) & (a->shard < b->shard));

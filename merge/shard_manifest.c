@@ -19,12 +19,12 @@
 #define US_PER_MS 1000
 #define READ_BYTES ((size_t)64 << 10)
 
-/* What is wrong with a manifest is found by a chain of readers; the first that fails says so here. */
+/* Members are read by a chain of functions; the first one that fails says here what is wrong. */
 struct reader {
     struct shard_manifest *to;
     const char *folder; /* of the manifest */
     struct arena tree;
-    const char *wrong; /* member that is missing or wrong */
+    const char *wrong; /* the member that is missing or wrong */
     bool no_memory;
 };
 
@@ -43,7 +43,7 @@ static bool no_memory(struct reader *r)
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-/* `of` may be NULL, or no object. */
+/* `of` may be NULL, or not an object. */
 static const cJSON *member_of(const cJSON *of, const char *name)
 {
     return of && json_is_object(of) ? json_member(of, name) : NULL;
@@ -79,7 +79,7 @@ static bool time_ms(struct reader *r, const cJSON *of, const char *name, int64_t
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* A path that is no UTF-8 is there as its bytes, too. */
+/* A path that is not valid UTF-8 is in the manifest as base64, too. */
 static bool path_of(struct reader *r, const cJSON *file, struct str *out)
 {
     const cJSON *bytes = member_of(file, "path_base64");
@@ -108,7 +108,7 @@ static bool sha256_is_one(const char *digest)
     return strlen(digest) == SHA256_CHARS && strspn(digest, "0123456789abcdef") == SHA256_CHARS;
 }
 
-/* A relative path is seen from the manifest. */
+/* A relative path is relative to the manifest's folder. */
 static bool named_file(struct reader *r, const cJSON *file, struct named_file *out)
 {
     struct str path;
@@ -268,15 +268,15 @@ static enum rc read_root(struct reader *r, const cJSON *root, struct err *e)
     const cJSON *shard = json_is_object(root) ? member_of(root, "shard") : NULL;
     if (!shard || !json_is_object(shard) || !number(r, shard, "index", &index) ||
         !number(r, shard, "of", &of) || of == 0 || of > SHARDS_MAX || index >= of)
-        return refuse(m,
-                      "is not the manifest of a shard; give those that the runs with --shard have "
-                      "written (--manifest)",
-                      e);
+        return refuse(
+            m,
+            "is not the manifest of a shard; give the manifests that the runs with --shard "
+            "have written (--manifest)",
+            e);
     m->shard = (struct shard){(uint32_t)index, (uint32_t)of};
     const cJSON *published = member_of(root, "published");
     if (!published || (published->type & 0xFF) != cJSON_True)
-        return err_set(e, RC_USAGE,
-                       "%s: shard %u/%u is unfinished, and published nothing; run it again first",
+        return err_set(e, RC_USAGE, "%s: shard %u/%u has published nothing; run it again first",
                        m->path, m->shard.index, m->shard.of);
     if (!member_of(shard, "leads"))
         return refuse(m, "names no MANIFEST.rows.gz, which merge needs; run the shard again", e);
@@ -315,7 +315,7 @@ static enum rc read_file(struct buf *out, const char *path, struct err *e)
     if (fstat(fd, &st) != 0)
         rc = err_sys(e, RC_IO, errno, "%s", path);
     else if (!S_ISREG(st.st_mode))
-        rc = err_set(e, RC_USAGE, "%s: is not a manifest: it is not a file", path);
+        rc = err_set(e, RC_USAGE, "%s: is not a manifest: it is not a regular file", path);
     for (size_t got = 1; rc == RC_OK && got > 0;) {
         char *to = buf_reserve(out, READ_BYTES);
         if (!to && buf_rc(out) == RC_LIMIT)

@@ -1,4 +1,4 @@
-/* The manifest of a shard, as leadpipe merge needs it. What is read may be anything. */
+/* The parts of a shard's manifest that leadpipe merge needs. The file may contain anything: all of it is checked. */
 #ifndef LEADPIPE_SHARD_MANIFEST_H
 #define LEADPIPE_SHARD_MANIFEST_H
 
@@ -8,7 +8,7 @@
 
 /* Its texts live as long as the manifest. */
 struct named_file {
-    const char *path; /* as seen from the working directory; NULL: there is none */
+    const char *path; /* relative to the working directory, or absolute; NULL: there is no file */
     uint64_t rows, bytes;
     const char *sha256;
 };
@@ -21,7 +21,7 @@ struct shard_sink {
 };
 
 struct shard_manifest {
-    const char *path; /* the caller's */
+    const char *path; /* of the manifest; the caller's */
     struct shard shard;
     const char *list; /* digest of the list of IDs */
     struct named_file leads, failed, missing;
@@ -32,8 +32,8 @@ struct shard_manifest {
     struct arena memory;
 };
 
-/* RC_USAGE: it cannot be read, is no manifest of a shard that was published, or says something that is not possible;
- * the text names it. RC_NOMEM. shard_manifest_free() is due after a failure, too. */
+/* RC_USAGE, with a message that names the file: it cannot be read, is not the manifest of a shard that was published, or
+ * a value in it is impossible. RC_IO, RC_NOMEM. Call shard_manifest_free() even after a failure. */
 enum rc shard_manifest_read(struct shard_manifest *m, const char *path, struct err *e);
 void shard_manifest_free(struct shard_manifest *m);
 

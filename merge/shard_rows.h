@@ -1,4 +1,4 @@
-/* The leads of one shard that have rows, from the file that its manifest names (sinks/rows/rows_format.h). */
+/* Reads the companion of a shard (sinks/rows/rows_format.h): one record for each lead of the shard that has rows. */
 #ifndef LEADPIPE_SHARD_ROWS_H
 #define LEADPIPE_SHARD_ROWS_H
 
@@ -19,12 +19,13 @@ struct shard_rows {
 /* Errors as shard_file_open()'s. shard_rows_close() is due after a failure, too. */
 enum rc shard_rows_open(struct shard_rows *r, const struct shard_manifest *m, size_t room,
                         struct err *e);
-void shard_rows_close(struct shard_rows *r); /* a zeroed one, too */
+void shard_rows_close(struct shard_rows *r); /* may be all zero */
 
-/* First: the header, whose texts live in `a`. RC_SYNTAX: that is none. */
+/* Reads the header; call it first. Its texts live in `a`. RC_SYNTAX: it is not a valid header. */
 enum rc shard_rows_header(struct shard_rows *r, struct arena *a, struct rows_header *out,
                           struct err *e);
-/* The next lead. RC_END: there is none, and the file is the one that the manifest describes. RC_SYNTAX. */
+/* Reads the next lead. RC_END: there are no more, and the file is the one that the manifest describes. RC_SYNTAX: the file
+ * is damaged, or not that one; RC_IO, RC_NOMEM. */
 enum rc shard_rows_next(struct shard_rows *r, struct err *e);
 /* The next lead that has columns; of those before it little more is read than their places. */
 enum rc shard_rows_next_columns(struct shard_rows *r, struct err *e);

@@ -87,7 +87,7 @@ static enum rc compare(const struct shard_set *s, size_t shard, const struct row
         if (str_eq(here.name, there.name) && str_eq(here.value, there.value))
             continue;
         if (!str_eq(here.name, there.name) && here.name.ptr && there.name.ptr) {
-            /* One of the two is there more often than in the other list. */
+            /* The lists differ in length here: one of the two occurs more often in its list. */
             if (count_settings(h, here.name) > count_settings(first, here.name))
                 there = (struct rows_setting){0};
             else
@@ -132,15 +132,15 @@ static enum rc check_headers(struct shard_set *s, struct err *e)
     return rc;
 }
 
-/* A shard that had no room for a column put it elsewhere, where one run might have had the room, or the other way
- * round. */
+/* A shard that had no room for a column has put its values elsewhere; one run might have had room, or lacked it for
+ * another column. */
 static enum rc check_beyond(const struct shard_set *s, struct err *e)
 {
     for (size_t i = 0; i < s->n; i++) {
         if (s->shards[i].counts.beyond.leads)
             return err_set(e, RC_USAGE,
                            "%s: had more columns than --max-columns allows (%llu): one run would "
-                           "have other rows; run the shards again with a larger one",
+                           "have other rows; run the shards again with a larger --max-columns",
                            s->shards[i].path, (unsigned long long)s->header.max_columns);
         if (s->shards[i].n_sinks != s->shards[0].n_sinks)
             return err_set(e, RC_USAGE, "%s: is of another run: it has other sinks than %s",

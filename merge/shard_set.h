@@ -1,4 +1,4 @@
-/* All shards of one run: their manifests, of which none is missing, there twice, or another run's. */
+/* All shards of one run: checks that none is missing, given twice, or of another run. */
 #ifndef LEADPIPE_SHARD_SET_H
 #define LEADPIPE_SHARD_SET_H
 
@@ -8,19 +8,19 @@
 struct shard_set {
     struct shard_manifest *shards; /* in the order of their numbers */
     size_t n;
-    size_t n_read; /* of the manifests that were given */
+    size_t n_read; /* how many manifests have been read */
     struct rows_header
-        header; /* of the first; of the others all but the profile's text is the same */
+        header; /* that of the first shard; the others' have been found to be the same */
     struct profile *profile;
     struct arena memory;
 };
 
-/* Reads the manifests, and the beginning of the files that they name for merge. RC_USAGE: what is wrong, with the
- * manifest's path; RC_IO, RC_NOMEM. shard_set_free() is due after a failure, too. */
+/* Reads the manifests, and the headers of the companions. RC_USAGE: they cannot be merged; the message names the manifest.
+ * RC_IO, RC_NOMEM. Call shard_set_free() even after a failure. */
 enum rc shard_set_read(struct shard_set *s, const char *const *paths, size_t n, struct err *e);
 void shard_set_free(struct shard_set *s);
 
-/* The value of a setting that is there once; absent: it is not. */
+/* The value of a setting; absent: the shards do not have it. For settings that occur once. */
 struct str shard_set_setting(const struct shard_set *s, const char *name);
 
 #endif

@@ -1,9 +1,9 @@
-/* How the files that shards have written with a sink become one: `leadpipe merge`.
+/* For `leadpipe merge`: how a sink combines the files that it has written for each shard.
  *
- * A sink that can do it has a struct sink_merge_ops. The caller makes an instance with the sink's own open(), as for a
- * run, and then hands it all leads in the order of the list: by begin() and put() below in place of the sink's put().
- * The rows of a lead are what its shard's files have next. prepare(), commit(), abort(), result() and close() are the
- * sink's own again, so a file that was merged appears, and is described, as any other. */
+ * A sink that can do so has a struct sink_merge_ops. The caller opens the sink as for a run, and then hands it all leads
+ * in the order of the list, with begin() and put() below instead of the sink's own put(). The rows of a lead are the next
+ * ones in its shard's files. After that, prepare(), commit(), abort(), result() and close() of the sink are called as in
+ * a run, so a merged file appears, and is described, like any other. */
 #ifndef LEADPIPE_SINKS_MERGE_H
 #define LEADPIPE_SINKS_MERGE_H
 
@@ -32,24 +32,24 @@ struct merge_first {
 struct sink_merge {
     size_t n_shards;
     size_t n_tables;                        /* of the profile */
-    size_t n_files;                         /* of a shard: those of the sink, in its order */
+    size_t n_files;                         /* of this sink in each shard */
     struct shard_file **files;              /* [shard * n_files + i] */
     const struct merge_columns *columns;    /* [shard * n_tables + table] */
-    const struct schema *schema;            /* of all */
-    const struct merge_first *const *first; /* of each table: of each column of the schema */
+    const struct schema *schema;            /* the merged one */
+    const struct merge_first *const *first; /* [table][column of the schema] */
 };
 
 struct merge_lead {
     size_t shard;
     uint64_t
         at; /* its place in the list, from 0; of several that are out of order, the highest one */
-    const uint32_t *rows; /* of each table; NULL: outputs have payloads alone */
+    const uint32_t *rows; /* [table]: how many; NULL: the outputs contain only payloads */
 };
 
 struct sink_merge_ops {
-    /* `in` lives until the sink is closed. RC_NOMEM, RC_IO; RC_SYNTAX as put(). */
+    /* The caller keeps `in` until the sink is closed. RC_NOMEM, RC_IO; RC_SYNTAX as in put(). */
     enum rc (*begin)(struct sink *s, const struct sink_merge *in, struct err *e);
-    /* RC_SYNTAX: a file of the shard is not what it should be (shard_file_damaged()); RC_IO, RC_NOMEM. */
+    /* RC_SYNTAX: a file of the shard is damaged (shard_file_damaged()); RC_IO, RC_NOMEM. */
     enum rc (*put)(struct sink *s, const struct merge_lead *lead, struct err *e);
 };
 

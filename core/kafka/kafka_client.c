@@ -15,7 +15,7 @@
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
-/* Of librdkafka's threads, any of them. What it calls an error is one for now only: it tries again. */
+/* Called on any of librdkafka's threads. What it logs as an error is temporary: it tries again. */
 static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
 {
     const struct kafka_client *c = handle ? rd_kafka_opaque(handle) : NULL;
@@ -28,18 +28,18 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
     log_msg(c->cfg.log, shown, c->cfg.subject, "%s", line);
 }
 
-/* Once an outage: what follows is tried again in silence. */
+/* Once per outage: librdkafka's further attempts are not reported. */
 static void warn_of_outage(const struct kafka_client *c)
 {
     char why[TEXT_BYTES];
     (void)snprintf(why, sizeof why, "%s", c->last_text);
     secrets_redact(c->cfg.secrets, why, sizeof why);
     log_msg(c->cfg.log, LOG_LEVEL_WARN, c->cfg.subject,
-            "no broker is connected%s%s; trying again, for --retry-max-time at the most",
+            "no broker is connected%s%s; trying again for up to --retry-max-time",
             why[0] ? ": " : "", why);
 }
 
-/* Within kafka_client_serve() and calls that wait. */
+/* Called within kafka_client_serve() and calls that wait. */
 static void on_error(rd_kafka_t *handle, int code, const char *text, void *client)
 {
     struct kafka_client *c = client;
@@ -118,7 +118,7 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     c->cfg.rebalance(c->cfg.ctx, handle, code, list);
 }
 
-/* The text of librdkafka may quote the value, which may be a secret. */
+/* librdkafka's text may quote the value, which may be a secret. */
 static enum rc set_one(const struct kafka_client *c, rd_kafka_conf_t *conf,
                        const struct kafka_property *p, struct err *e)
 {
@@ -213,7 +213,7 @@ int64_t kafka_client_number(const struct kafka_property *properties, size_t n, c
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-/* What waiting longer does not change. */
+/* Would waiting longer not help? */
 static bool is_final(rd_kafka_resp_err_t code)
 {
     enum rc rc = code ? rc_of(code) : RC_OK;
@@ -228,7 +228,7 @@ static void wait_a_little(struct kafka_client *c)
         kafka_client_serve(c, POLL_MS);
 }
 
-/* After an error of a call that may be made again. */
+/* After a call has failed: may it be made again? */
 static bool may_wait(struct kafka_client *c, rd_kafka_resp_err_t code, int64_t until_us)
 {
     wait_a_little(c);
@@ -276,7 +276,7 @@ static int64_t read_bytes_max(rd_kafka_event_t *event)
     return 0;
 }
 
-/* 0 where the cluster does not say: not everybody may ask. `broker`: any. */
+/* 0 if the cluster does not say: asking needs a permission. `broker`: the id of any broker. */
 static int64_t ask_bytes_max(const struct kafka_client *c, const char *topic, int broker)
 {
     char text[TEXT_BYTES];

@@ -1,5 +1,5 @@
-/* A client of a Kafka cluster: a thin layer over a handle of librdkafka. Its messages go to the log of the run, its
- * errors become texts in plain words, and secrets are in neither.
+/* A client of a Kafka cluster: a thin layer over a librdkafka handle. librdkafka's log goes to the run's log, and its
+ * errors become messages in plain words; neither contains secrets.
  *
  * Errors: RC_NET: the cluster was not reached in time; RC_AUTH: it refuses the credentials, or an operation; RC_TLS;
  * RC_STOPPED: the run was stopped meanwhile; RC_USAGE: a property is wrong; RC_NOMEM; RC_IO: any other error of the
@@ -18,19 +18,19 @@
 
 struct kafka_client_cfg {
     const char *
-        subject; /* for messages; kept by the caller, as all that is pointed to from here to `stop` */
+        subject; /* for messages; the caller keeps this and all other pointers down to `stop` alive */
     const struct log_hook *log;
     struct secrets *secrets;
     const struct clock *clock;
     const struct stop_timer *stop; /* of the run, or NULL */
     const char *brokers;
-    /* The user's properties, then those of the caller, which go before them. Copied by librdkafka. */
+    /* The user's properties, then the caller's own, which override them. librdkafka copies both. */
     const struct kafka_property *properties;
     size_t n_properties;
     const struct kafka_property *own;
     size_t n_own;
     bool is_consumer;
-    /* Of a producer: what became of a message; in kafka_client_serve() and calls that wait. */
+    /* Producers only: a message was delivered, or failed. Called within kafka_client_serve() and calls that wait. */
     void (*delivered)(void *ctx, const rd_kafka_message_t *m);
     /* Of a consumer: partitions are given or taken, as rd_kafka_conf_set_rebalance_cb() says; within
      * rd_kafka_consumer_poll() and rd_kafka_consumer_close(). NULL: it is no member of a group. */
@@ -42,23 +42,25 @@ struct kafka_client_cfg {
 struct kafka_client {
     struct kafka_client_cfg cfg;
     rd_kafka_t *handle;
-    rd_kafka_resp_err_t last; /* why a broker could not be talked to, as far as is known */
+    rd_kafka_resp_err_t last; /* the last connection error that librdkafka has reported; 0: none */
     char last_text[512];
     bool is_served; /* by another thread, as a member of a group is: calls that wait only wait */
 };
 
 enum rc kafka_client_open(struct kafka_client *c, const struct kafka_client_cfg *cfg,
                           struct err *e);
-void kafka_client_close(struct kafka_client *c); /* a zeroed one, too */
+void kafka_client_close(struct kafka_client *c); /* may be all zero */
 
-/* Serves reports and errors; waits for one at most `ms`. */
+/* Runs the callbacks for delivery reports and errors; waits at most `ms` milliseconds for the first one. */
 void kafka_client_serve(struct kafka_client *c, int ms);
 
-/* Writes the text of an error of librdkafka, with what was to be done ("cannot commit"), and returns its code. */
+/* Converts an error of librdkafka: writes a message that begins with `what` failed ("cannot commit"), and returns the rc.
+ * `text` NULL: librdkafka's own text for the code. */
 enum rc kafka_client_error(const struct kafka_client *c, rd_kafka_resp_err_t code, const char *text,
                            const char *what, struct err *e);
 
-/* The property's value as librdkafka has it, where the user may have set it; `otherwise` where it is no number. */
+/* The value of an integer property, as librdkafka parses it: the user's, or librdkafka's default. `otherwise` if it is
+ * not a number. */
 int64_t kafka_client_number(const struct kafka_property *properties, size_t n, const char *name,
                             int64_t otherwise);
 
@@ -67,11 +69,10 @@ int64_t kafka_client_number(const struct kafka_property *properties, size_t n, c
 struct kafka_topic_facts {
     bool exists;
     int n_partitions;
-    int64_t message_bytes_max; /* max.message.bytes of the topic; 0: it is not known */
+    int64_t message_bytes_max; /* max.message.bytes of the topic; 0: not known */
 };
 
-/* Asks until there is an answer, at most `wait_ms`. A topic that does not exist is not made, if the client is a
- * consumer. */
+/* Asks the cluster about a topic, and retries for at most `wait_ms` milliseconds. A consumer never creates the topic. */
 enum rc kafka_client_topic(struct kafka_client *c, const char *topic, int64_t wait_ms,
                            struct kafka_topic_facts *out, struct err *e);
 
@@ -84,7 +85,7 @@ enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t par
 enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_list_t *list,
                             int64_t wait_ms, struct err *e);
 
-/* Of a consumer: the offset that its group has committed in partition 0 of a topic; -1: none. */
+/* Consumers only: the offset that the group has committed for partition 0 of a topic; -1: none. */
 enum rc kafka_client_committed(struct kafka_client *c, const char *topic, int64_t wait_ms,
                                int64_t *out, struct err *e);
 

@@ -1,10 +1,10 @@
-/* The sink "kafka": messages of a topic.
+/* The sink "kafka": sends leads as messages to a topic.
  *
  * Without a state the producer is idempotent, and a lead is accepted when the cluster has confirmed its messages.
  *
- * With a state all messages between two marks are one transaction. Where a run is killed between its commit and the
- * checkpoint's, the run that resumes it finds the leads recorded in the state (kafka_journal.h), and with the
- * transaction, in the cluster, its number: so it knows whether they are in the topic, and sends them again or not. */
+ * With a state, all messages between two marks are one transaction. If a run is killed after the transaction's commit and
+ * before the checkpoint's, the state has recorded the leads of the transaction (kafka_journal.h), and the cluster its
+ * number. From both the resumed run knows whether the leads are in the topic, or must be sent again. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 #include "sinks/kafka/kafka_out.h"
 #include "sinks/registry.h"
 
-#define FENCE_MS 10000 /* for what a discarded run has left */
+#define FENCE_MS 10000 /* to end the transaction of a discarded run */
 #define PROBE_MS 10000
 #define TRANSACTIONS_BYTES 64
 
@@ -24,9 +24,9 @@ struct kafka {
     struct kafka_out out;
     struct kafka_journal journal; /* with a state */
     bool has_journal;
-    bool has_marker;   /* the cluster knows of this run */
-    uint64_t last_seq; /* of the leads in the transaction, the highest */
-    enum rc dead;      /* nothing can be sent any more, because of `why`; RC_OK: it is not */
+    bool has_marker;   /* the cluster has a transaction number of this run */
+    uint64_t last_seq; /* the highest sequence number of the leads in the transaction */
+    enum rc dead;      /* the sink has failed, because of `why`; RC_OK: it has not */
     struct err why;
     char transactions[TRANSACTIONS_BYTES];
 };
@@ -74,7 +74,7 @@ static enum rc open_reader(struct kafka_client *c, const struct kafka_config *co
     return kafka_client_open(c, &client, e);
 }
 
-/* All topics exist. *message_max: what the strictest of them allows; 0: not known. */
+/* Do all topics exist? *message_max: the bytes of a message that all of them accept; 0: not known. */
 static enum rc check_topics(struct kafka_client *c, const struct kafka_config *config,
                             const struct sink_cfg *cfg, int64_t wait_ms, int64_t *message_max,
                             struct err *e)
@@ -148,7 +148,7 @@ static enum rc open_out(struct kafka *k, struct kafka_out *o, const struct sink_
     return kafka_out_open(o, &out, e);
 }
 
-/* A transaction that a discarded run has left open would hold back readers of the topic until it expires. */
+/* A transaction that a discarded run has left open would keep readers of the topic waiting until it expires. */
 static void fence_discarded(struct kafka *k, const struct sink_cfg *cfg)
 {
     char transactions[TRANSACTIONS_BYTES];
@@ -175,7 +175,7 @@ static enum rc report_sent(struct kafka *k, struct err *e)
     return rc;
 }
 
-/* The transaction that the run before left is over before its number is read. */
+/* Ends the transaction that the killed process left, and then reads the number of the last committed one. */
 static enum rc take_over(struct kafka *k, struct kafka_client *reader, const struct sink_cfg *cfg,
                          struct err *e)
 {
@@ -262,7 +262,7 @@ static void settle_too_large(struct kafka *k, const struct lead *lead)
     k->host.settle(k->host.ctx, &k->sink, lead, &v);
 }
 
-/* It is there already: from a transaction that no checkpoint knows of. */
+/* Is the lead in the topic already, by a transaction that no checkpoint covers? Then it gets its verdict. */
 static bool settle_sent(struct kafka *k, const struct lead *lead)
 {
     const struct kafka_journal_lead *sent =
@@ -274,8 +274,8 @@ static bool settle_sent(struct kafka *k, const struct lead *lead)
     return true;
 }
 
-/* From here on the run is to be resumed, not begun anew: a transaction may be open. And the cluster has a number,
- * so that later one that is not there is known to have been lost. */
+/* Before the first transaction. The state has a record from now on, so the run is known to have begun. The cluster has a
+ * number from now on; if there is none when the run is resumed, the cluster has lost it. */
 static enum rc begin_run(struct kafka *k, struct err *e)
 {
     int64_t row = 0;
@@ -314,8 +314,8 @@ static enum rc put_lead(struct kafka *k, const struct lead *lead, struct err *e)
     return kafka_out_put(&k->out, lead, &k->messages, e);
 }
 
-/* The sink is dead: every lead that was taken in gets its verdict before the run hears of it. After a mark that failed
- * others may still come. */
+/* The sink has failed: every lead that was taken in gets its verdict before the run gets the error. If it was mark() that
+ * failed, put() may still be called. */
 static enum rc abandon(struct kafka *k, enum rc rc, const struct err *e)
 {
     kafka_out_abandon(&k->out);
@@ -353,7 +353,7 @@ static enum rc record(struct kafka *k, uint64_t number, int64_t *row, struct err
     return kafka_journal_record(&k->journal, k->last_seq, row, e);
 }
 
-/* What was put since the last time is in the topic, and the state knows. */
+/* Commits what was put since the last commit, and records that in the state. */
 static enum rc commit(struct kafka *k, bool patient, struct err *e)
 {
     uint64_t number = k->journal.number + 1;
@@ -369,7 +369,7 @@ static enum rc commit(struct kafka *k, bool patient, struct err *e)
         return rc;
     uint64_t messages = k->out.n_messages;
     state_hold(
-        k->journal.state); /* what the run makes of the verdicts, and that it was committed */
+        k->journal.state); /* outcomes of the leads and the record's answer: in one transaction */
     kafka_out_accept(&k->out);
     rc = kafka_journal_committed(&k->journal, row, number, messages, e);
     state_release(k->journal.state);
@@ -392,7 +392,7 @@ static enum rc kafka_mark(struct sink *s, struct sink_mark *out, struct err *e)
     return RC_OK;
 }
 
-/* What is in the topic cannot be more visible than it is. */
+/* Messages in a topic are visible once they are committed: a commit() has nothing left to do. */
 static enum rc kafka_prepare(struct sink *s, struct buf *text, struct err *e)
 {
     struct kafka *k = self(s);
@@ -401,7 +401,7 @@ static enum rc kafka_prepare(struct sink *s, struct buf *text, struct err *e)
     return rc == RC_OK ? RC_OK : abandon(k, rc, e);
 }
 
-/* With a state what follows the last mark is taken back: the run that is resumed does it again. */
+/* With a state, the messages after the last mark are aborted: the resumed run sends them again. */
 static enum rc kafka_flush(struct sink *s, struct err *e)
 {
     struct kafka *k = self(s);

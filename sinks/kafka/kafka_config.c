@@ -55,7 +55,7 @@ static enum rc hide(const struct sink_cfg *cfg, struct str given, struct err *e)
     return secrets_add(cfg->secrets, given) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-/* By key as the clients of Java do it, so that topics of both can be joined. */
+/* The partitioner of the Java client, so that topics written by both can be joined. */
 static const struct kafka_property defaults[] = {
     {"partitioner", "murmur2_random"},
     {"client.id", "leadpipe"},
@@ -119,7 +119,7 @@ static enum rc add_topic(struct kafka_config *c, const struct sink_cfg *cfg, str
     return rc;
 }
 
-/* USER:PASSWORD@HOST is not possible, and may have been tried. */
+/* USER:PASSWORD@HOST is not allowed, but a user may have tried it. */
 static enum rc hide_password(const struct sink_cfg *cfg, struct err *e)
 {
     const char *at = strrchr(cfg->target, '@');
@@ -139,8 +139,7 @@ static enum rc make_topics(struct kafka_config *c, const struct sink_cfg *cfg, s
     if (fault)
         return err_set(e, RC_USAGE, "%s: the target %s", cfg->spec, fault);
     if (opts->topic_per_table && opts->layout != OPTION_AUTO && opts->layout != LAYOUT_ROWS)
-        return err_set(e, RC_USAGE,
-                       "%s: option topic-per-table: needs layout=rows (without layout that is so)",
+        return err_set(e, RC_USAGE, "%s: option topic-per-table: needs layout=rows (its default)",
                        cfg->spec);
     c->brokers = arena_strdup(&c->arena, brokers);
     c->topics = arena_array(&c->arena, n, sizeof *c->topics);

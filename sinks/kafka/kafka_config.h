@@ -1,4 +1,4 @@
-/* What the user wants of a sink "kafka": its options and its target, checked. */
+/* The configuration of a sink "kafka": its options and its target, checked. */
 #ifndef LEADPIPE_SINKS_KAFKA_CONFIG_H
 #define LEADPIPE_SINKS_KAFKA_CONFIG_H
 
@@ -23,29 +23,29 @@ enum kafka_key { KAFKA_KEY_LEAD_ID, KAFKA_KEY_NONE };
 extern const struct option_spec kafka_options[];
 
 struct kafka_config {
-    struct arena arena; /* of the rest */
+    struct arena arena; /* owns what the other members point to */
     const char *brokers;
     const char **topics; /* one, or one for each table */
     size_t n_topics;
     enum record_layout layout;
     bool has_key;
-    struct kafka_property *properties; /* the user's, and defaults of ours before them */
+    struct kafka_property *properties; /* our defaults, then the user's, which override them */
     size_t n_properties;
-    int64_t message_max; /* bytes of a message, where the user says; else 0 */
-    size_t queue_bytes;  /* of messages that have not been delivered */
+    int64_t message_max; /* the user's message.max.bytes; 0: not set */
+    size_t queue_bytes;  /* for messages that have not been delivered yet */
     int64_t retry_max_ms;
 };
 
-/* Registers secrets, too. RC_USAGE, RC_NOMEM. */
+/* Also registers the secrets in it. RC_USAGE, RC_NOMEM. */
 enum rc kafka_config_make(struct kafka_config *out, const struct sink_cfg *cfg, struct err *e);
-void kafka_config_free(struct kafka_config *c); /* a zeroed one, too */
+void kafka_config_free(struct kafka_config *c); /* may be all zero */
 
 enum record_layout kafka_config_layout(const struct kafka_opts *opts);
 
-/* Bytes of messages that may wait for their delivery; what check() has found valid. */
+/* Bytes of messages that may await delivery. For a configuration that check() has accepted. */
 size_t kafka_config_queue_bytes(const struct sink_cfg *cfg);
 
-/* The start of a client's configuration. */
+/* A client's configuration, as far as all clients of the sink share it. */
 struct kafka_client_cfg kafka_config_client(const struct kafka_config *c,
                                             const struct sink_cfg *cfg);
 

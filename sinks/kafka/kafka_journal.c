@@ -9,11 +9,11 @@
 
 #define TEXT_BYTES_MAX ((size_t)1 << 30)
 #define VERSION "1"
-#define COMMITTED "committed" /* what became of a transaction */
+#define COMMITTED "committed" /* the answer that is recorded for a transaction; or: */
 #define ABORTED "aborted"
 #define NUMBER_MAX ((uint64_t)INT64_MAX)
 
-/* A transaction that the mark does not know. Its leads are among those of the journal, one after the other. */
+/* A recorded transaction. Its leads are consecutive in the journal's `leads`. */
 struct kafka_journal_batch {
     uint64_t number, messages;
     int64_t row;
@@ -115,7 +115,8 @@ static enum rc take_leads(struct kafka_journal *j, struct kafka_journal_batch *b
     return RC_OK;
 }
 
-/* Also what the mark knows of: while one of its leads is not done, the state keeps it, and the lead comes again. */
+/* Transactions that the mark covers are loaded, too: the state keeps a record until all its leads are done, and those
+ * that are not will be put again. */
 static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e)
 {
     struct kafka_journal *j = ctx;
@@ -127,7 +128,7 @@ static enum rc load_one(void *ctx, const struct state_delivery *d, struct err *e
         return damaged(j, e);
     if (batch.number == 0 || (batch.is_answered && str_eq_c(d->answer, ABORTED)))
         return RC_OK;
-    if (batch.number <= last_number(j) && j->n_batches > 0) /* they are in order */
+    if (batch.number <= last_number(j) && j->n_batches > 0) /* numbers ascend */
         return damaged(j, e);
     struct kafka_journal_batch *batches =
         list_grow(j->batches, j->n_batches, &j->cap_batches, sizeof *batches);
@@ -170,7 +171,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* A marker that is not there may have expired: then it can only be done without where all is known. */
+/* A missing marker may have expired. That is acceptable only if no recorded transaction depends on it. */
 static bool is_plausible(const struct kafka_journal *j, int64_t marker)
 {
     uint64_t least = j->number;
@@ -183,7 +184,7 @@ static bool is_plausible(const struct kafka_journal *j, int64_t marker)
     return !j->is_open || (marker >= 0 && (uint64_t)marker >= least);
 }
 
-/* Drops those of what was not committed, which are the last ones. */
+/* Drops the leads of transactions that were not committed, which are the last ones. */
 static enum rc keep(struct kafka_journal *j, int64_t marker, struct err *e)
 {
     static const struct state_answered none = {0};
@@ -289,7 +290,7 @@ static enum rc wait_durable(struct kafka_journal *j, struct err *e)
     bool any;
     if (d.rc == RC_OK)
         return RC_OK;
-    enum rc rc = state_has_deliveries(j->state, 0, 0, &any, e); /* its error sticks */
+    enum rc rc = state_has_deliveries(j->state, 0, 0, &any, e); /* only to get the state's error */
     return rc != RC_OK ? rc : err_set(e, d.rc, "%s: the state cannot be written", j->subject);
 }
 

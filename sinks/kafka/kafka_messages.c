@@ -35,7 +35,7 @@ static enum rc add(struct kafka_messages *m, size_t topic, size_t at, size_t len
     return RC_OK;
 }
 
-/* A record a line: JSON has no line end within. */
+/* One message per line: JSON has no line feed within a record. */
 static enum rc add_lines(struct kafka_messages *m, size_t topic, size_t from)
 {
     enum rc rc = buf_rc(&m->body);

@@ -7,9 +7,10 @@
 #define POLL_MS 100
 #define ABORT_MS 3000
 #define TOPIC_MS 1000
-#define OVERHEAD_BYTES 256 /* of a message: lengths, names of headers, its place in a batch */
+#define OVERHEAD_BYTES                                                                             \
+    256 /* of a message: lengths, names of headers, its share of a batch's header */
 #define TRANSACTION_MS_MIN 60000
-#define TRANSACTION_MS_MAX 900000 /* more is refused by brokers, unless configured */
+#define TRANSACTION_MS_MAX 900000 /* brokers' default of transaction.max.timeout.ms */
 #define MESSAGE_BYTES_DEFAULT 1000000
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
@@ -62,7 +63,7 @@ static enum rc broken(const struct kafka_out *o, struct err *e)
     return o->broken;
 }
 
-/* Is it the message that is refused, and not all of them? */
+/* Does the error concern this message alone, and not all of them? */
 static bool is_of_message(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
@@ -87,7 +88,7 @@ static void note_failure(struct kafka_out *o, struct kafka_out_lead *l, rd_kafka
     kafka_out_break(o, &e);
 }
 
-/* Within calls that serve the client, so on the sink's thread. */
+/* Called within calls that serve the client, and so on the sink's thread. */
 static void on_delivered(void *ctx, const rd_kafka_message_t *m)
 {
     struct kafka_out *o = ctx;
@@ -155,7 +156,7 @@ static enum rc open_client(struct kafka_out *o, const struct sink_cfg *cfg, stru
     return kafka_client_open(&o->client, &client, e);
 }
 
-/* Else librdkafka would ask with its first message, and at leisure. */
+/* Otherwise librdkafka would ask only with its first message, and after a delay. */
 static enum rc open_topics(struct kafka_out *o, struct err *e)
 {
     const struct kafka_config *c = o->config;
@@ -240,7 +241,7 @@ enum rc kafka_out_stopped(struct kafka_out *o, struct err *e)
     (void)err_set(&o->why, RC_STOPPED,
                   "%s: the run was stopped before the cluster had confirmed everything%s",
                   o->subject,
-                  o->transactions ? "; what it has not is done again when the run is resumed" : "");
+                  o->transactions ? "; the rest is sent again when the run is resumed" : "");
     o->broken = RC_STOPPED;
     return broken(o, e);
 }
@@ -251,7 +252,7 @@ enum rc kafka_out_wait(struct kafka_out *o, bool patient, struct err *e)
     while (o->broken == RC_OK && o->n_unreported > 0) {
         if (kafka_out_is_over(o, least_us))
             return kafka_out_stopped(o, e);
-        (void)rd_kafka_flush(o->client.handle, POLL_MS); /* does not wait for batches to be full */
+        (void)rd_kafka_flush(o->client.handle, POLL_MS); /* sends batches that are not full, too */
     }
     return o->broken == RC_OK ? RC_OK : broken(o, e);
 }
@@ -269,7 +270,7 @@ void kafka_out_accept(struct kafka_out *o)
 
 void kafka_out_abandon(struct kafka_out *o)
 {
-    if (o->in_transaction && o->broken != RC_NET) /* where nobody answers, it expires */
+    if (o->in_transaction && o->broken != RC_NET) /* if no broker answers, it has to expire */
         rd_kafka_error_destroy(rd_kafka_abort_transaction(o->client.handle, ABORT_MS));
     o->in_transaction = false;
     if (o->first) {
@@ -278,7 +279,7 @@ void kafka_out_abandon(struct kafka_out *o)
     }
     for (struct kafka_out_lead *l = o->first, *next; l; l = next) {
         next = l->next;
-        l->is_cut_off = true; /* all reports that come now are lost with the handle */
+        l->is_cut_off = true; /* later reports are lost with the handle */
         settle(o, l);
     }
     close_client(o);
@@ -311,7 +312,7 @@ static rd_kafka_headers_t *make_headers(const struct kafka_out *o, const struct 
     return headers;
 }
 
-/* One message, which librdkafka copies. *code: RD_KAFKA_RESP_ERR__QUEUE_FULL: not now. */
+/* Hands one message to librdkafka, which copies it. *code: RD_KAFKA_RESP_ERR__QUEUE_FULL: try later. */
 static rd_kafka_resp_err_t produce(struct kafka_out *o, struct kafka_out_lead *l,
                                    const struct kafka_messages *messages, size_t i,
                                    const rd_kafka_headers_t *headers)
@@ -381,7 +382,7 @@ static struct kafka_out_lead *add_lead(struct kafka_out *o, const struct lead *l
         return NULL;
     l->lead = lead;
     l->older = o->last;
-    l->n_waiting = 1; /* until all of it is sent */
+    l->n_waiting = 1; /* until all messages are handed over */
     memcpy(l->content, lead->fingerprint, sizeof l->content);
     if (o->last)
         o->last->next = l;

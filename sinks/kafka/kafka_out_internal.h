@@ -4,18 +4,18 @@
 
 #include "sinks/kafka/kafka_out.h"
 
-#define KAFKA_PATIENCE_US INT64_C(5000000) /* for a last transaction, of a run that is stopped */
+#define KAFKA_PATIENCE_US INT64_C(5000000) /* for the last transaction of a run that is stopped */
 
-/* The sink is dead. The first error is the one that counts. */
+/* The sink has failed. Only the first error is kept. */
 void kafka_out_break(struct kafka_out *o, const struct err *why);
 
-/* Has the run been stopped, so that nothing may be waited for any more? `least_us`: not before. */
+/* Has the run been stopped and its grace period ended? Never true before `least_us` (monotonic clock). */
 bool kafka_out_is_over(const struct kafka_out *o, int64_t least_us);
 
-/* Then: the sink is dead, RC_STOPPED. */
+/* After that: breaks the sink with RC_STOPPED, and returns it. */
 enum rc kafka_out_stopped(struct kafka_out *o, struct err *e);
 
-/* Begins a transaction where there is to be one and none is open. */
+/* With transactions: begins one unless one is open. */
 enum rc kafka_out_begin_transaction(struct kafka_out *o, struct err *e);
 
 #endif

@@ -1,9 +1,9 @@
 /* The transactions of kafka_out.h. */
 #include "sinks/kafka/kafka_out_internal.h"
 
-#define STEP_MS 1000 /* of waiting for the cluster, between looks at whether the run was stopped */
+#define STEP_MS 1000 /* one wait for the cluster; then it is checked whether the run was stopped */
 
-/* Takes the error of one step. RC_BUSY: the same step again. */
+/* Takes (and destroys) the error of one step. RC_BUSY: try the same step again. */
 static enum rc step(struct kafka_out *o, rd_kafka_error_t *error, const char *what,
                     int64_t least_us, int64_t until_us, struct err *e)
 {
@@ -35,7 +35,7 @@ static int64_t until(const struct kafka_out *o)
     return clock_mono_us(o->clock) + o->config->retry_max_ms * 1000;
 }
 
-/* While the sinks are opened nobody calls kafka_out_stop(): there the run's own timer says so. */
+/* While sinks are being opened, nobody calls kafka_out_stop(): the run's own timer says whether it was stopped. */
 enum rc kafka_out_begin(struct kafka_out *o, struct err *e)
 {
     int64_t until_us = until(o);
@@ -59,7 +59,7 @@ enum rc kafka_out_begin_transaction(struct kafka_out *o, struct err *e)
     return rc;
 }
 
-/* The number of the last transaction is the offset that a group called like the transactional id has committed. */
+/* The number is committed as an offset of the consumer group that is named like the transactional id. */
 static enum rc add_marker(struct kafka_out *o, uint64_t number, int64_t least_us, int64_t until_us,
                           struct err *e)
 {
@@ -94,7 +94,7 @@ enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
         rc = step(o, rd_kafka_commit_transaction(o->client.handle, STEP_MS), "cannot commit",
                   least_us, until_us, e);
     while (rc == RC_BUSY);
-    /* Else what became of it, if not RC_OK, is found out by the next run. */
+    /* Any other error: the next run finds out whether it was committed. */
     o->in_transaction = rc != RC_OK && o->must_abort;
     return rc;
 }

@@ -210,7 +210,7 @@ def test_resumed_shard(leadpipe, sandbox, control):
     process.send_signal(signal.SIGTERM)
     process.stdin.close()
     assert process.wait(60) == 128 + signal.SIGTERM
-    shards.refused("s0/m.json", "shard 0/2 is unfinished")
+    shards.refused("s0/m.json", "shard 0/2 has published nothing")
     done = leadpipe(*words, input=resumes.lines(ids), env=sandbox.env)
     assert done.returncode in (0, 3), done.stderr
     shards.merge()
@@ -354,7 +354,7 @@ def test_files_that_are_not_what_they_were(three, name, how):
     (lambda m: m["sinks"][0]["files"][0].update(path="-"), "-"),
     (lambda m: m["shard"]["leads"].update(rows=1), "m.json.rows.gz"),
     (lambda m: m.update(exit_status=1), '"exit_status"'),
-    (lambda m: m.update(published=False), "unfinished"),
+    (lambda m: m.update(published=False), "has published nothing"),
 ])
 def test_damaged_manifests(three, change, says):
     path = three.folder / "s1" / "m.json"
