@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #define VALUE_BYTES_MAX ((size_t)64 << 10)
-/* What the clocks may differ by: signatures of webhooks and of object storage allow 5 and 15 minutes. */
+/* How much the clocks may differ: signatures of webhooks and of object storage allow 5 and 15 minutes. */
 #define CLOCK_WARN_S 30
 #define CLOCK_FAIL_S 300
 
@@ -18,8 +18,8 @@ static void report_clock(const struct http_probe *p, const struct findings *f)
                      "this machine's clock and the server's agree to %" PRId64 " s", by_s + 1);
     else
         findings_add(f, by_s < CLOCK_FAIL_S ? FINDING_WARN : FINDING_FAIL, "clock",
-                     "this machine's clock is %" PRId64 " s %s the server's; signatures are "
-                     "refused for that, and times in outputs are wrong: synchronize it (NTP)",
+                     "this machine's clock is %" PRId64 " s %s the server's; servers refuse such "
+                     "signatures, and times in outputs are wrong: synchronize it (NTP)",
                      by_s, ahead_s > 0 ? "ahead of" : "behind");
 }
 
@@ -28,7 +28,7 @@ enum rc asking_init(struct asking *a, const struct run_cfg *cfg, const struct fi
 {
     *a = (struct asking){.cfg = cfg, .to = f};
     buf_init(&a->key_value, VALUE_BYTES_MAX);
-    /* All at once, so that no copy stays behind where it would grow. */
+    /* Reserved at once: a buffer that grows would leave copies of the key in freed memory. */
     if (!buf_reserve(&a->key_value, VALUE_BYTES_MAX - 1))
         return err_nomem(e);
     buf_add_str(&a->key_value, cfg->profile->key_prefix);

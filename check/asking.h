@@ -1,4 +1,5 @@
-/* What asking a provider for a lead and for a page of its list have in common. Private to check. */
+/* A provider's API as it is checked: requests with the key, and what is reported about the first one. Shared by the
+ * checks of a lead and of a list. Private to check. */
 #ifndef LEADPIPE_CHECK_ASKING_H
 #define LEADPIPE_CHECK_ASKING_H
 
@@ -12,23 +13,22 @@ struct asking {
     struct buf key_value; /* secret */
     struct http_header key;
     unsigned n_requests;
-    bool is_reached; /* which has been reported */
+    bool is_reached; /* the server was reached, and that has been reported */
 };
 
-/* RC_NOMEM. asking_free() must follow in any case. */
+/* RC_NOMEM. Call asking_free() even after a failure. */
 enum rc asking_init(struct asking *a, const struct run_cfg *cfg, const struct findings *f,
                     struct err *e);
 void asking_free(struct asking *a);
 
-/* One GET with the key. The first one reports on the way there, the certificate and the clocks; where nobody is
- * reached, *out is of no use and `is_reached` stays false. RC_NOMEM. The body of *out is the caller's to free in any
- * case. */
+/* One GET with the key. The first one reports on the connection, the certificate and the clocks. If no server is reached,
+ * *out has no response and `is_reached` stays false. RC_NOMEM. The caller frees the body of *out in any case. */
 enum rc asking_get(struct asking *a, const char *url, struct http_probe *out, struct err *e);
 
-/* Only connects, and reports the same but for the clocks. RC_NOMEM. */
+/* Only connects; reports on the connection and the certificate. RC_NOMEM. */
 enum rc asking_connect(struct asking *a, struct err *e);
 
-/* Nothing where the provider wants no key. */
+/* Reports that the key was accepted; nothing if the provider needs no key. */
 void asking_report_key(const struct asking *a);
 
 #endif

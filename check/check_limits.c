@@ -28,10 +28,9 @@ static void by_machine(struct least *l)
     while (f && fgets(line, sizeof line, f)) {
         if (strncmp(line, name, sizeof name - 1) != 0)
             continue;
-        unsigned long long kib =
-            strtoull(line + sizeof name - 1, NULL, 10); /* 0: it is no number */
+        unsigned long long kib = strtoull(line + sizeof name - 1, NULL, 10); /* 0: not a number */
         if (kib)
-            lower(l, (uint64_t)kib * 1024, "the machine has left");
+            lower(l, (uint64_t)kib * 1024, "the machine has, free or reclaimable,");
     }
     if (f)
         (void)fclose(f); /* it was only read */
@@ -48,7 +47,7 @@ static bool read_line(const char *path, const char *begins, char *out, size_t si
     return found;
 }
 
-/* Version 2, and the group of this process alone: those above it may be hidden from us. */
+/* Version 2, and only the group of this process: those above it may not be visible. */
 static void by_group(struct least *l)
 {
     char line[2048], path[sizeof line + 64];
@@ -84,6 +83,6 @@ void check_memory(uint64_t max_memory, const struct findings *f)
     units_bytes(left, sizeof left, l.bytes);
     bool is_enough = max_memory <= l.bytes;
     findings_add(f, is_enough ? FINDING_OK : FINDING_WARN, "memory",
-                 "leads and outputs may take %s (--max-memory), and %s %s%s", most, l.of, left,
+                 "--max-memory allows %s for leads and outputs, and %s %s%s", most, l.of, left,
                  is_enough ? "" : "; give a smaller --max-memory, or more memory");
 }

@@ -1,4 +1,4 @@
-/* Is there as much memory as the run may take? */
+/* Checks whether there is as much memory as the run may take. */
 #ifndef LEADPIPE_CHECK_LIMITS_H
 #define LEADPIPE_CHECK_LIMITS_H
 
@@ -6,7 +6,8 @@
 
 #include "core/base/findings.h"
 
-/* By the machine, the control group and the process: one point, on the least of them. `max_memory`: bytes. */
+/* Reports one point, on the lowest of the limits of machine, control group and process. `max_memory`: --max-memory in
+ * bytes. */
 void check_memory(uint64_t max_memory, const struct findings *f);
 
 #endif

@@ -5,7 +5,7 @@
 #include "core/http/http_status.h"
 #include "core/source/lister.h"
 
-/* So many lists are asked for a page. */
+/* Further lists are not requested. */
 #define LISTS_MAX 5
 #define FIRST_BYTES_MAX ((size_t)64 << 10)
 
@@ -37,7 +37,7 @@ static enum rc on_page_end(void *ctx, const struct lister_page *read, struct err
     return RC_CLOSED;
 }
 
-/* ---- what is said of it --------------------------------------------------------------------- */
+/* ---- reporting ------------------------------------------------------------------------------ */
 
 static void report_page(struct first_page *page, const struct http_probe *p)
 {
@@ -52,15 +52,16 @@ static void report_page(struct first_page *page, const struct http_probe *p)
                      name, page->n, page->n == 1 ? "" : "s", p->total_us / 1000,
                      buf_cstr(&page->first_id));
     else if (result.bad == 0)
-        findings_add(to, FINDING_WARN, "list",
-                     "%s: the first page has no leads; nothing would be exported: are the account "
-                     "of the key, --param and --created-since right?",
-                     name);
+        findings_add(
+            to, FINDING_WARN, "list",
+            "%s: the first page has no leads, so nothing would be exported; check --param, "
+            "--created-since and the account that the key belongs to",
+            name);
     if (result.bad > 0)
         findings_add(
             to, page->n > 0 ? FINDING_WARN : FINDING_FAIL, "list",
             "%s: %" PRIu64 " element%s of the first page %s no valid ID, and would be left "
-            "out; is --provider the right one?",
+            "out; check that --provider is the right one",
             name, result.bad, result.bad == 1 ? "" : "s", result.bad == 1 ? "has" : "have");
 }
 
@@ -68,23 +69,23 @@ static const char *advice(const struct http_probe *p)
 {
     switch (p->status) {
     case 403:
-        return "may this key list leads?";
+        return "check that this key has permission to list leads";
     case 400:
     case 404:
     case 410:
-        return "check --base-url, --server, --param and the account of the key";
+        return "check --base-url, --server, --param and the account that the key belongs to";
     default:
         break;
     }
     if (p->status / 100 == 2)
-        return "is this the provider's server, and --provider the right one?";
-    return "try again later, and ask the provider if it stays so";
+        return "check that --base-url, --server and --provider are right";
+    return "try again later; if it still fails, ask the provider";
 }
 
 static void report_refusal(const struct first_page *page, const struct http_probe *p,
                            const struct err *e)
 {
-    /* The text says what to do already. */
+    /* These messages already say what to do. */
     bool says_all = e->rc == RC_AUTH || http_status_is_redirect(p->status, false);
     findings_add(page->asking->to, FINDING_FAIL, e->rc == RC_AUTH ? "key" : "list", "%s%s%s",
                  e->msg, says_all ? "" : "; ", says_all ? "" : advice(p));
@@ -92,7 +93,7 @@ static void report_refusal(const struct first_page *page, const struct http_prob
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-/* The lister takes the answer as if an engine had brought it. */
+/* Hands the response to the lister as an engine would. */
 static enum rc take(struct first_page *page, struct http_request *r, struct http_probe *p,
                     struct err *e)
 {
@@ -137,7 +138,7 @@ static enum rc ask_list(struct asking *a, size_t list, bool *is_fine, struct err
     struct lister_cfg cfg = *listing;
     cfg.params = listing->params + list * listing->profile->n_params;
     cfg.n_lists = 1;
-    cfg.log = NULL; /* what it would say is reported here */
+    cfg.log = NULL; /* its messages are reported as findings instead */
     cfg.found = on_found;
     cfg.page_end = on_page_end;
     cfg.ctx = &page;

@@ -1,11 +1,11 @@
-/* Does the provider list leads? Private to check. */
+/* Checks whether the provider lists leads. Private to check. */
 #ifndef LEADPIPE_CHECK_LIST_H
 #define LEADPIPE_CHECK_LIST_H
 
 #include "check/asking.h"
 
-/* With --all: requests the first page of each list, as far as there are not many, and reports on it and the key.
- * RC_NOMEM. */
+/* With --all: requests the first page of each list (of the first few, if there are many), and reports on the pages and the
+ * key. RC_NOMEM. */
 enum rc check_list(struct asking *a, struct err *e);
 
 #endif

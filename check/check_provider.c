@@ -10,7 +10,7 @@
 #include "core/flatten/flatten.h"
 #include "core/http/http_status.h"
 
-/* So many leads are asked for until one is found. */
+/* Leads that are requested until one is found. */
 #define LEADS_MAX 5
 #define IDS_BYTES_MAX ((size_t)16 << 20)
 #define URL_BYTES_MAX ((size_t)64 << 10)
@@ -20,11 +20,11 @@ struct leads {
     const struct findings *to;
     struct flatten_plan *plan;
     struct arena memory; /* of IDs */
-    unsigned n_read;     /* elements of the input, bad lines included */
-    bool is_over;        /* nothing more is to be learned by another lead */
+    unsigned n_read;     /* IDs of the input, bad lines included */
+    bool is_over;        /* requesting another lead would show nothing more */
 };
 
-/* ---- what the answer says ------------------------------------------------------------------- */
+/* ---- the response --------------------------------------------------------------------------- */
 
 static void report_refused_key(const struct leads *l, const struct http_probe *p,
                                const char *message)
@@ -33,7 +33,7 @@ static void report_refused_key(const struct leads *l, const struct http_probe *p
     if (cfg->profile->key_header.len)
         findings_add(l->to, FINDING_FAIL, "key",
                      "refused by the provider with status %d%s%s; check the API key in %s, and "
-                     "that it is one for this server",
+                     "that it is valid for this server",
                      p->status, message ? ": " : "", message ? message : "",
                      cfg->credential_source);
     else
@@ -55,7 +55,7 @@ static void report_payload(struct leads *l, struct lead *lead, const struct http
         return;
     }
     findings_add(l->to, FINDING_FAIL, "lead", "%s: %s; %s", lead->id.ptr, e.msg,
-                 rc == RC_SYNTAX ? "is this the provider's server (--base-url, --server)?"
+                 rc == RC_SYNTAX ? "check that this is the provider's server (--base-url, --server)"
                                  : "try another ID, and check that --provider is the right one");
 }
 
@@ -85,8 +85,8 @@ static void report_missing(struct leads *l, const struct lead *lead, const struc
     l->is_over = l->n_read == LEADS_MAX;
     if (l->is_over)
         findings_add(l->to, FINDING_WARN, "lead",
-                     "%s: the provider does not have it (%d), nor any of those before it; are the "
-                     "IDs, the parameters and the account of the key those that belong together?",
+                     "%s: the provider does not have it (%d), nor any of the IDs before it; check "
+                     "that the IDs, the parameters and the key are for the same account",
                      lead->id.ptr, p->status);
 }
 
@@ -108,7 +108,7 @@ static void report_answer(struct leads *l, struct lead *lead, struct http_probe 
                      lead->id.ptr, p->status, message ? ": " : "", message ? message : "",
                      p->status / 100 == 3 ? "redirects are not followed: give the address that it "
                                             "leads to with --base-url"
-                                          : "try again later, and ask the provider if it stays so");
+                                          : "try again later; if it still fails, ask the provider");
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -136,7 +136,7 @@ static enum rc ask_lead(struct leads *l, const struct id_item *item, struct err 
     struct lead *lead = lead_new(item->id, item->params, cfg->profile->n_params, sizeof *lead);
     if (!lead)
         return err_nomem(e);
-    lead->arena.max_bytes = cfg->max_memory / 2; /* as in a run, whatever the answer is */
+    lead->arena.max_bytes = cfg->max_memory / 2; /* the limit of a run */
     buf_init(&url, URL_BYTES_MAX);
     enum rc rc = profile_url(cfg->profile, str_c(cfg->base_url), lead->id, lead->params, &url, e);
     if (rc == RC_OK)
@@ -161,7 +161,7 @@ static enum rc ask_item(struct leads *l, const struct id_item *item, struct err 
 
 /* ---- IDs ------------------------------------------------------------------------------------ */
 
-/* What is read from a pipe or a terminal is gone for whoever it was meant for, and may be waited for. */
+/* What is read from a pipe or a terminal is lost for its intended reader, and reading may block. */
 static bool may_read(const struct ids_cfg *ids)
 {
     struct stat st;
@@ -188,8 +188,8 @@ static enum rc ask_all(struct leads *l, struct id_source *ids, struct err *e)
         findings_add(l->to, FINDING_WARN, "ids", "the input has no IDs; nothing would be fetched");
     else if (rc == RC_END && !l->is_over && l->asking->n_requests > 0)
         findings_add(l->to, FINDING_WARN, "lead",
-                     "the provider has none of the IDs of the input; are the IDs, the parameters "
-                     "and the account of the key those that belong together?");
+                     "the provider has none of the IDs of the input; check that the IDs, the "
+                     "parameters and the key are for the same account");
     return rc == RC_END ? RC_OK : rc;
 }
 

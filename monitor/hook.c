@@ -9,13 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often is looked whether it has ended. */
+/* How often it is checked whether the command has ended. */
 #define STEP_MS 20
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
-/* Returns an errno. In a process group of its own, so that what it starts can be ended with it; signals as a
- * program expects them. */
+/* Returns an errno. The command gets a process group of its own, so that its children can be ended with it, and default
+ * signal handling. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t all, none;
@@ -82,14 +82,14 @@ static enum rc start(const struct hook_cfg *cfg, pid_t *out_pid, int *out_fd, st
 
 struct running {
     pid_t pid;
-    int fd; /* of its standard input; -1: all is written, or it does not read */
+    int fd; /* our end of its standard input; -1: all is written, or it does not read */
     struct str left;
     int status; /* of waitpid(), once it has ended */
 };
 
 static void close_input(struct running *r)
 {
-    (void)close(r->fd); /* a pipe's end: nothing can be lost */
+    (void)close(r->fd); /* a pipe: close() cannot lose data */
     r->fd = -1;
 }
 
@@ -102,7 +102,7 @@ static void write_input(struct running *r)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0)
-            break; /* EPIPE: it does not want it */
+            break; /* EPIPE: the command does not read it */
         r->left.ptr += n;
         r->left.len -= (size_t)n;
     }
@@ -113,7 +113,7 @@ static void step(struct running *r)
 {
     struct pollfd waits = {.fd = r->fd, .events = POLLOUT};
     (void)poll(&waits, 1,
-               STEP_MS); /* interrupted: looked at a little earlier; a negative fd only waits */
+               STEP_MS); /* EINTR only means an earlier check; with a negative fd it just waits */
 }
 
 /* Has it ended? Waits for at most `ms`. */
@@ -132,7 +132,7 @@ static bool wait_for(struct running *r, const struct clock *clock, int64_t ms)
     }
 }
 
-/* The command and all that it has started, unless that has left its group. */
+/* Signals the command and its descendants, except for those that have left its group. */
 static void end_group(struct running *r, const struct hook_cfg *cfg)
 {
     (void)kill(-r->pid, SIGTERM);
@@ -141,14 +141,14 @@ static void end_group(struct running *r, const struct hook_cfg *cfg)
     while (!ended && waitpid(r->pid, &r->status, 0) < 0 && errno == EINTR) {}
 }
 
-/* No signal comes between the start and what is said of it: whoever ends this program knows the group. */
-static enum rc start_and_tell(struct running *r, const struct hook_cfg *cfg, struct err *e)
+/* Signals are blocked between the start and the call of started(), so that a signal handler always knows the group. */
+static enum rc start_and_notify(struct running *r, const struct hook_cfg *cfg, struct err *e)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
     int failed = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (failed)
-        return err_sys(e, RC_IO, failed, "the signals");
+        return err_sys(e, RC_IO, failed, "the signal mask");
     enum rc rc = start(cfg, &r->pid, &r->fd, e);
     if (rc == RC_OK && cfg->started)
         cfg->started(r->pid);
@@ -159,7 +159,7 @@ static enum rc start_and_tell(struct running *r, const struct hook_cfg *cfg, str
 enum rc hook_run(const struct hook_cfg *cfg, struct hook_end *out, struct err *e)
 {
     struct running r = {.left = cfg->input};
-    enum rc rc = start_and_tell(&r, cfg, e);
+    enum rc rc = start_and_notify(&r, cfg, e);
     if (rc != RC_OK)
         return rc;
     bool timed_out = !wait_for(&r, cfg->clock, cfg->limit_ms);

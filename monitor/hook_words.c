@@ -5,13 +5,12 @@
 
 #define BLANKS " \t\n"
 
-/* Within "...", a backslash quotes these alone; and a line feed, which goes, too. */
+/* Within "...", a backslash quotes only these; before a line feed, both are removed. */
 #define QUOTED_IN_DOUBLE "$`\"\\"
 
 struct splitter {
     const char *at;
-    char *
-        to; /* where the next character goes; there is always room, as words are not longer than what they are of */
+    char *to; /* where the next character goes; words are never longer than their source */
     bool in_word;
 };
 
@@ -25,7 +24,7 @@ static bool take_backslash(struct splitter *s)
 {
     if (!s->at[1])
         return false;
-    if (s->at[1] != '\n') /* which continues the line */
+    if (s->at[1] != '\n') /* a line continuation adds nothing */
         put(s, s->at[1]);
     s->at += 2;
     return true;
@@ -51,7 +50,7 @@ static bool take_double(struct splitter *s)
     return *s->at++ == '"';
 }
 
-/* One word, with a NUL behind it. False: it has no end. */
+/* Takes one word, and ends it with a NUL. False: a quote is not closed. */
 static bool take_word(struct splitter *s)
 {
     bool ended = true;
@@ -74,7 +73,7 @@ static bool take_word(struct splitter *s)
 enum rc hook_split(struct hook_words *out, const char *command, struct err *e)
 {
     size_t n = strlen(command);
-    /* A word takes a byte of the command at least, and one is between two. */
+    /* Each word takes at least one byte, and so does each gap between two. */
     struct hook_words w = {.items = calloc(n / 2 + 2, sizeof *w.items), .text = malloc(n + 2)};
     struct splitter s = {.at = command, .to = w.text};
     bool ended = w.items && w.text;

@@ -11,7 +11,7 @@ static void family(struct buf *out, const char *name, const char *type, const ch
     buf_addf(out, "# HELP leadpipe_%s %s\n# TYPE leadpipe_%s %s\n", name, help, name, type);
 }
 
-/* A sample is sample(), any labels, and its value. */
+/* To write a sample: sample(), then any labels, then the value. */
 static void sample(struct buf *out, const struct metrics *m, const char *name)
 {
     buf_addf(out, "leadpipe_%s{", name);
@@ -119,7 +119,7 @@ static uint64_t put_statuses(struct buf *out, const struct metrics *m, const str
     return answered;
 }
 
-/* A quantile of nothing is not a number, which is how client libraries of Prometheus write it, too. */
+/* Without requests a quantile is NaN, as in Prometheus's client libraries. */
 static void put_latency(struct buf *out, const struct metrics *m, const struct http_stats *h,
                         uint64_t answered)
 {
@@ -161,7 +161,7 @@ static void put_requests(struct buf *out, const struct metrics *m)
 
 /* ---- of its sinks --------------------------------------------------------------------------- */
 
-/* Two sinks may be called the same: then a number comes before, as no kind of sink begins with one. */
+/* Two sinks may have the same name: then it is prefixed with a number, with which no kind of sink begins. */
 static void sink_sample(struct buf *out, const struct metrics *m, const char *name, size_t sink)
 {
     const struct run_sink_cfg *sinks = m->cfg->sinks;

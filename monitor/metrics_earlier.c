@@ -1,4 +1,4 @@
-/* What stays of the metrics of an earlier run: when the last success was. */
+/* What is kept from the metrics of an earlier run: the time of the last success. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,10 +11,10 @@
 
 #define EARLIER_BYTES_MAX ((size_t)4 << 20)
 
-/* Clocks of two machines differ a little. */
+/* How far in the future a time may be, because the clocks of two machines differ a little. */
 #define AHEAD_MS_MAX ((int64_t)60 * 1000)
 
-/* Its value would otherwise say for ever that all is well. */
+/* A time in the future would otherwise say for ever that all is well. */
 static bool is_time(struct str text, int64_t now_wall_ms, int64_t *out_ms)
 {
     int64_t ms = 0;

@@ -2,7 +2,7 @@
 
 #include "core/base/unicode.h"
 
-/* The format knows three escapes: of the backslash, the quote and the line feed. */
+/* The format has three escapes: \\, \" and \n. */
 static void put_escaped(struct buf *out, const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -6,11 +6,11 @@
 
 #define METRICS_LAST_SUCCESS "last_success_timestamp_seconds"
 
-/* Of a value before it is escaped, which makes it at most ten times as long. */
+/* Maximum length of a value before escaping, which makes it at most ten times as long. */
 #define METRICS_LABEL_BYTES_MAX ((size_t)1 << 20)
 
-/* Appends name="value". A value that cannot be seen in part (but for line feeds), or is not UTF-8,
- * has there the escapes that messages show. */
+/* Appends name="value". Invisible characters (except for line feeds) and invalid UTF-8 in the value are escaped as in
+ * messages. */
 void metrics_label_put(struct buf *out, const char *name, const char *value);
 
 #endif

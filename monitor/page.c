@@ -65,7 +65,7 @@ void page_text(struct page *p, const char *text, size_t max)
         p->out->rc = RC_NOMEM;
         return;
     }
-    /* What may have been cut off was redacted before that: an end like the beginning of a secret is none. */
+    /* The text was redacted before it was cut off, so an end that looks like the beginning of a secret is not one. */
     memcpy(copy, text, n);
     memcpy(copy + n, "\n", 2);
     secrets_redact(p->secrets, copy, n + 2);

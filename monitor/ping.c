@@ -10,13 +10,13 @@
 #define URL_BYTES_MAX ((size_t)8192)
 #define RUN_ID_CHARS 32
 
-/* healthchecks.io keeps so much of a body. */
+/* Bytes of a body that healthchecks.io stores. */
 #define BODY_BYTES_MAX ((size_t)100000)
 
-/* Shorter ones are found in texts that have nothing to do with the URL. */
+/* Shorter parts of the URL would be found in unrelated texts. */
 #define SECRET_SEGMENT_BYTES_MIN 16
 
-/* Between tries, so that the second and third may meet a server that is back. */
+/* Between tries, to give the server time to recover. */
 static const int64_t pauses_ms[PING_TRIES_MAX - 1] = {500, 1500};
 
 /* ---- the URL -------------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ static CURLcode set_connection(CURL *c, const struct ping_cfg *cfg, int64_t time
 {
     CURLcode rc = curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >=                                                                         \
-    0x075700 /* CURLOPT_QUICK_EXIT: a name server that is silent is not waited for */
+    0x075700 /* CURLOPT_QUICK_EXIT: cleanup does not wait for a name lookup */
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
 #endif
     rc = rc ? rc : curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
@@ -190,7 +190,7 @@ static enum rc try_once(const struct ping_cfg *cfg, const char *url, const struc
 static void pause_ms(int64_t ms)
 {
     const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    (void)nanosleep(&t, NULL); /* a signal ends it early: nothing is lost by that */
+    (void)nanosleep(&t, NULL); /* a signal may end it early, which does no harm */
 }
 
 static enum rc try_all(const struct ping_cfg *cfg, const char *url, const struct ping *p,
@@ -212,7 +212,7 @@ static enum rc try_all(const struct ping_cfg *cfg, const char *url, const struct
     return RC_OK;
 }
 
-/* The host alone: what is secret stands behind it. */
+/* Only the host: the secret parts come after it. */
 static void put_host(struct buf *out, const char *url)
 {
     char *host = NULL;

@@ -1,8 +1,8 @@
-/* Tells a monitoring service when a run starts and how it ends, in the form of healthchecks.io ("Pinging API" in
- * its manual): URL/start, then URL, or URL/N with the exit status. The URL's query stays, and gets `rid`, the
+/* Tells a monitoring service when a run starts and how it ends, by the API of healthchecks.io ("Pinging API" in its
+ * manual): URL/start, then URL, or URL/N with the exit status. The URL's query is kept, and `rid` is added to it: the
  * run's id as a UUID.
  *
- * The URL is a secret: whoever knows it can report for the job. No text of this file has it. */
+ * The URL is a secret: whoever knows it can report for the job. No message from here contains it. */
 #ifndef LEADPIPE_PING_H
 #define LEADPIPE_PING_H
 
@@ -16,24 +16,23 @@
 #include "core/base/str.h"
 
 #define PING_TRIES_MAX 3
-#define PING_MS_MAX 10000 /* all tries of one ping */
+#define PING_MS_MAX 10000 /* for all tries of one ping together */
 
-/* RC_SYNTAX: what is wrong with the URL, without its text; RC_NOMEM. */
+/* RC_SYNTAX: the message says what is wrong with the URL, without quoting it; RC_NOMEM. */
 enum rc ping_check(const char *url, struct err *e);
 
-/* The URL, and the pieces of it that may be what is secret. RC_NOMEM. */
+/* Registers the URL, and the parts of it that may be secret. RC_NOMEM. */
 enum rc ping_add_secrets(struct secrets *s, const char *url);
 
 struct ping_cfg {
     const char *url;                         /* that ping_check() has accepted */
-    const char *user_agent, *cacert, *proxy; /* NULL: none; of `proxy`: the environment's */
+    const char *user_agent, *cacert, *proxy; /* NULL: none; `proxy` NULL: the environment's */
     const struct clock *clock;
-    bool (*given_up)(void); /* asked now and then: no longer wanted. NULL: never */
+    bool (*given_up)(void); /* polled while waiting: true ends the ping. NULL: never */
 };
 
-/* Appended to the URL's path: "/start", "/3", or "" for a success. */
 struct ping {
-    const char *suffix;
+    const char *suffix; /* appended to the URL's path: "/start", "/3", or "" for a success */
     const char *run_id; /* 32 hexadecimal digits */
     struct str body;    /* JSON; absent: none */
 };
@@ -41,9 +40,9 @@ struct ping {
 /* Appends the URL of a ping. */
 void ping_put_url(struct buf *out, const char *url, const struct ping *p);
 
-/* Sends it, and waits for the answer: another try, up to PING_TRIES_MAX, where none came within its time, or one
- * that may be different the next time (408, 429, 5xx). RC_NET with the host and what the last try met; RC_STOPPED:
- * given up; RC_NOMEM. Needs curl_global_init(). Any thread. */
+/* Sends the ping and waits for the response. Tries again, up to PING_TRIES_MAX, after a failure that may be temporary (no
+ * response in time, 408, 429, 5xx). RC_NET: the message names the host and the last failure; RC_STOPPED: given_up() said
+ * so; RC_NOMEM. Needs curl_global_init(). Any thread. */
 enum rc ping_send(const struct ping_cfg *cfg, const struct ping *p, struct err *e);
 
 #endif

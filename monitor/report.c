@@ -149,7 +149,7 @@ static bool needs_quotes(const char *word)
     return !*word;
 }
 
-/* As a shell would read it, as far as can be seen. */
+/* Quoted for a shell, with invisible characters escaped. */
 static void put_argument(struct page *p, const char *word, size_t *left)
 {
     bool quoted = needs_quotes(word);
@@ -203,7 +203,7 @@ static void put_run(struct page *p, const struct report *r)
 
 /* ---- the page ------------------------------------------------------------------------------- */
 
-/* Nothing may be loaded or executed, whatever is on the page. */
+/* The policy forbids loading or executing anything, whatever is on the page. */
 static void put_prologue(struct page *p, const struct report *r)
 {
     const struct builtin *style = builtin_at(report_style_builtins, 0);

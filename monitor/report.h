@@ -1,12 +1,12 @@
-/* A run as a page: one HTML file without a script and without anything from elsewhere, to read in a browser, on
- * paper or in a mail. Figures in, HTML out; any thread. */
+/* A report on a run: one HTML page without scripts and external resources, to be read in a browser, on paper or in a
+ * mail. A function of its input; any thread. */
 #ifndef LEADPIPE_REPORT_H
 #define LEADPIPE_REPORT_H
 
 #include "core/base/buf.h"
 #include "core/run/run.h"
 
-/* What every such file begins with. */
+/* Every such file begins with this. */
 #define REPORT_BEGIN "<!DOCTYPE html>\n<!-- a report by leadpipe -->\n"
 
 struct report {
@@ -14,8 +14,8 @@ struct report {
     const char *version;
     int64_t started_wall_ms, ended_wall_ms;
     int exit_status;
-    const char *signal;           /* name of the one that stopped it; NULL: none */
-    const char *error;            /* why it did not begin; NULL: it did */
+    const char *signal;           /* name of the signal that stopped it; NULL: none */
+    const char *error;            /* why the run did not begin; NULL: it did */
     const char *const *arguments; /* the command, without secrets */
     size_t n_arguments;           /* 0: not known */
     struct secrets *secrets;
@@ -23,7 +23,7 @@ struct report {
     const struct run_result *result; /* NULL with `cfg` */
 };
 
-/* Appends the whole page, whose size is bounded whatever the run did. Errors stick in `out`. */
+/* Appends the whole page. Its size is bounded, whatever the run did. Errors stick in `out`. */
 void report_put(struct buf *out, const struct report *r);
 
 #endif

@@ -1,4 +1,4 @@
-/* The leads that failed, by reason. */
+/* Failed leads by reason, with examples. */
 #include <stdio.h>
 
 #include "monitor/report_parts.h"

@@ -1,4 +1,4 @@
-/* What became of the leads, and what the requests were like. */
+/* The outcomes of the leads; statuses and latencies of the requests. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -51,7 +51,7 @@ static void close_figure(struct page *p)
     page_raw(p, "</dd></div>\n");
 }
 
-/* A share that is neither nothing nor all never reads so. */
+/* A share between none and all is never rounded to 0 % or 100 %. */
 static void put_percent(struct page *p, uint64_t n, uint64_t total)
 {
     double percent = total ? (double)n * 100 / (double)total : 0;
@@ -146,7 +146,7 @@ void report_put_outcomes(struct page *p, const struct report *r)
 
 /* ---- statuses ------------------------------------------------------------------------------- */
 
-/* RFC 9110 and its like, where the number alone says little. */
+/* Reason phrases of RFC 9110 and others, for statuses that are not widely known by number. */
 static const char *status_name(unsigned status)
 {
     static const struct {
@@ -200,7 +200,7 @@ static void put_status(struct page *p, const char *name, const char *class, uint
         class, page_share(share, (double)n, (double)total, 100));
 }
 
-#define STATUSES_MAX 40 /* rows; a server may answer with any of 500 */
+#define STATUSES_MAX 40 /* rows; there are 500 possible statuses */
 
 static void put_statuses(struct page *p, const struct http_stats *http, uint64_t total)
 {
@@ -233,8 +233,8 @@ static void put_statuses(struct page *p, const struct http_stats *http, uint64_t
 
 struct latency_range {
     unsigned first, last; /* intervals that are shown; `first` begins a doubling */
-    uint64_t below;       /* before the first: shown in it */
-    uint64_t most;        /* in one of them */
+    uint64_t below;       /* requests below the first interval, shown in it */
+    uint64_t most;        /* the highest number of requests in an interval */
 };
 
 static uint64_t latencies_in(const struct http_stats *http, const struct latency_range *range,
@@ -243,7 +243,7 @@ static uint64_t latencies_in(const struct http_stats *http, const struct latency
     return http->latencies[i] + (i == range->first ? range->below : 0);
 }
 
-/* A few that were far shorter than all others are not worth the width. */
+/* Leaves out the width for a few requests that were far shorter than all others. */
 static bool find_range(const struct http_stats *http, struct latency_range *out)
 {
     uint64_t total = 0;
@@ -283,7 +283,7 @@ static void put_latency_bars(struct page *p, const struct http_stats *http,
         if (!n)
             continue;
         double tall = (double)n / top * CHART_HEIGHT;
-        tall = tall < 0.7 ? 0.7 : tall; /* to be seen */
+        tall = tall < 0.7 ? 0.7 : tall; /* so that it is visible */
         scale_latency(from, http_latency_us(i));
         scale_latency(to, http_latency_us(i + 1));
         chart_open_rect(p, (i - range->first + 0.05) * width, width * 0.9, CHART_HEIGHT - tall,

@@ -1,4 +1,4 @@
-/* What the sinks got, and what there is to know of columns. */
+/* What each sink received; misfits; new columns. */
 #include <inttypes.h>
 
 #include "monitor/report_parts.h"
@@ -10,7 +10,7 @@ static void put_number_cell(struct page *p, uint64_t n)
     page_raw(p, "</td>");
 }
 
-/* The heading cell of a row. */
+/* Opens a row, with `name` as its heading cell. */
 static void open_row(struct page *p, const char *name)
 {
     page_raw(p, "<tr><th scope=\"row\">");
@@ -33,7 +33,7 @@ static void close_table(struct page *p)
 
 /* ---- sinks ---------------------------------------------------------------------------------- */
 
-/* Files beyond a hundred are in the sum only. */
+/* Files beyond REPORT_ROWS_MAX are only in the sum. */
 static void put_files(struct page *p, const struct sink_result *s)
 {
     static const char *const names[] = {"File", "Rows", "Bytes", NULL};

@@ -1,4 +1,4 @@
-/* What happened when: leads and requests in flight over time, and the spans in which something was wrong. */
+/* Charts over time: leads, requests in flight, and the spans in which the provider was down or requests were held back. */
 #include <inttypes.h>
 
 #include "monitor/chart.h"
@@ -6,17 +6,17 @@
 #include "monitor/scale.h"
 
 #define SPANS_LISTED_MAX 12
-#define IN_FLIGHT_US_MIN INT64_C(500000) /* of less there are too few samples */
-#define SPAN_WIDTH_MIN 2.0               /* of CHART_WIDTH: to be seen */
+#define IN_FLIGHT_US_MIN INT64_C(500000) /* a shorter run has too few samples for the chart */
+#define SPAN_WIDTH_MIN 2.0               /* of CHART_WIDTH, so that it is visible */
 
-/* Of the timeline what is shown: whole intervals, the last of which may be longer or shorter than the others. */
+/* The part of the timeline that is shown: whole intervals; the last one may be longer or shorter than the others. */
 struct shown {
     struct timeline_interval last;
     int64_t last_us;
     size_t n;
 };
 
-/* A short piece at the end says little of a rate: it is shown with the interval before. */
+/* A short last interval gives an unreliable rate: it is merged into the one before. */
 static struct shown shown_of(const struct timeline *t)
 {
     struct shown s = {.n = timeline_intervals(t)};
@@ -47,7 +47,7 @@ static double x_of(const struct timeline *t, int64_t us)
     return (double)us / (double)t->end_us * CHART_WIDTH;
 }
 
-/* In an interval: how many per second, or of an integral the average. */
+/* A figure in an interval: a count per second, or the average of a gauge. */
 static double rate_of(const struct timeline *t, const struct shown *s, size_t i,
                       enum timeline_figure figure)
 {
@@ -97,7 +97,7 @@ static void put_strip(struct page *p, const struct timeline *t, enum timeline_sp
     chart_close_plot(p);
 }
 
-/* As many as most intervals have none, their colour says how many there were. */
+/* Most intervals have none, so the number is shown by the colour. */
 static void put_retries(struct page *p, const struct timeline *t, const struct shown *s)
 {
     uint64_t most = 0;
@@ -176,7 +176,7 @@ static double leads_rate(const struct timeline *t, const struct shown *s, size_t
     return rate;
 }
 
-/* One layer upon those before, as one path of columns. */
+/* One layer of the stacked chart, as one path of columns. */
 static void put_layer(struct page *p, const struct timeline *t, const struct shown *s, size_t layer,
                       double top)
 {
@@ -196,7 +196,7 @@ static void put_layer(struct page *p, const struct timeline *t, const struct sho
     page_raw(p, "\"/>\n");
 }
 
-/* What is shown where somebody points at an interval. */
+/* Tooltips of the intervals. */
 static void put_hints(struct page *p, const struct timeline *t, const struct shown *s)
 {
     page_raw(p, "<g class=\"hints\">\n");
@@ -256,7 +256,7 @@ static void put_leads(struct page *p, const struct report *r, const struct timel
 
 /* ---- requests in flight --------------------------------------------------------------------- */
 
-/* A line of steps; to be filled it goes down to 0 at both ends. */
+/* A step line; if it is to be filled, it goes down to 0 at both ends. */
 static void put_steps(struct page *p, const struct timeline *t, const struct shown *s,
                       enum timeline_figure figure, const char *class, double top)
 {

@@ -17,12 +17,11 @@ struct shard_file;
 
 struct shard_file_cfg { /* texts live as long as the file */
     const char *path;
-    const char *manifest; /* for messages */
-    uint64_t bytes;       /* size of the file, according to the manifest, and ... */
-    const char *sha256;   /* ... its digest, hexadecimal */
-    size_t room;          /* initial size of the buffer, in bytes; it grows as needed */
-    struct hasher *
-        hasher; /* hashes it on its own thread, and outlives it; NULL: the caller's thread hashes */
+    const char *manifest;  /* for messages */
+    uint64_t bytes;        /* size of the file, according to the manifest, and ... */
+    const char *sha256;    /* ... its digest, hexadecimal */
+    size_t room;           /* initial size of the buffer, in bytes; it grows as needed */
+    struct hasher *hasher; /* has a thread that hashes it; outlives it; NULL: the caller hashes */
 };
 
 /* RC_USAGE: it does not exist, is not a regular file or cannot be read; RC_SYNTAX: it has another size; RC_NOMEM. */

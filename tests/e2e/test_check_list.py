@@ -59,7 +59,7 @@ def test_an_empty_list(night, control):
 
 
 @pytest.mark.parametrize("status, subject, says", [
-    (401, "key", "check the API key in"), (403, "list", "may this key list leads"), (404, "list", "--base-url"),
+    (401, "key", "check the API key in"), (403, "list", "permission to list leads"), (404, "list", "--base-url"),
     (400, "list", "--param"), (500, "list", "try again later"), (429, "list", "try again later")])
 def test_a_refused_list(night, control, status, subject, says):
     control.lists(leads={night.agent: tiny(3)}, answers={"1": {"status": status, "body": {"message": "not today"}}})
