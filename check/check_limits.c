@@ -30,7 +30,7 @@ static void by_machine(struct least *l)
             continue;
         unsigned long long kib = strtoull(line + sizeof name - 1, NULL, 10); /* 0: not a number */
         if (kib)
-            lower(l, (uint64_t)kib * 1024, "the machine has, free or reclaimable,");
+            lower(l, (uint64_t)kib * 1024, "the available memory is");
     }
     if (f)
         (void)fclose(f); /* it was only read */
