@@ -1,5 +1,5 @@
-/* Values that found no column in their table (schema.h), counted over a whole run. Pure; one
- * thread at a time. */
+/* Counts the values for which a table had no column left (--max-columns, schema.h), over a whole run.
+ * Pure; one thread at a time. */
 #ifndef LEADPIPE_BEYOND_H
 #define LEADPIPE_BEYOND_H
 
@@ -9,13 +9,13 @@
 
 struct beyond {
     uint64_t codes, members;      /* values, see struct lead */
-    uint64_t leads;               /* that had some */
-    char first[ID_BYTES_MAX + 1]; /* the ID of the first of them */
+    uint64_t leads;               /* leads with such values */
+    char first[ID_BYTES_MAX + 1]; /* the ID of the first of those leads */
 };
 
 void beyond_note(struct beyond *b, const struct lead *lead);
 
-/* As one line of a text, for a state; nothing where nothing was counted. */
+/* Appends the counts as one line, for a state; nothing if all are 0. */
 void beyond_write(const struct beyond *b, struct buf *out);
 /* Takes such a line from the beginning of `text`, if one is there. False: it is malformed. */
 bool beyond_read(struct beyond *b, struct str *text);

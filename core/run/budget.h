@@ -1,9 +1,9 @@
-/* A ceiling of memory: bytes to room or no room. Knows nothing of what the bytes are for. Any thread.
+/* A memory budget: says whether there is room for a number of bytes, whatever they are for. Any thread.
  * Private to core/run.
  *
- * There are two limits. What many ask for at a time goes up to the shared one, which is half of the
- * ceiling; so whoever is first in line, and may go up to the ceiling, finds as much again. One that
- * needs more than that has to wait until it is alone, and may then have all. */
+ * There are two limits. Ordinary requests together may use up to the shared limit, which is half of the
+ * budget. Whoever is first in line may use the whole budget, so there is always at least half of it left
+ * for that one. One that needs more has to wait until it is alone; then it may have all. */
 #ifndef LEADPIPE_BUDGET_H
 #define LEADPIPE_BUDGET_H
 
@@ -26,7 +26,7 @@ void budget_init(struct budget *b, size_t limit);
 /* Charges `bytes`. False: no room, and nothing is charged. */
 bool budget_take(struct budget *b, size_t bytes, enum budget_who who);
 
-/* Charges what is there already, room or no room. */
+/* Charges `bytes` whether there is room or not: for memory that is in use already. */
 void budget_add(struct budget *b, size_t bytes);
 
 /* Gives back what was charged. */

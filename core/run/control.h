@@ -1,7 +1,7 @@
 /* What the stages of a run share, and nothing else: the first error, stopping, and the wake-up of the
- * event loop. Private to core/run. Functions may be called from any thread where nothing else is said.
+ * event loop. Private to core/run. Unless stated otherwise, functions may be called from any thread.
  *
- * No stage stops another one: it says that the run must stop, and each sees that for itself. */
+ * A stage does not stop other stages: it sets a flag here, and each stage checks it. */
 #ifndef LEADPIPE_CONTROL_H
 #define LEADPIPE_CONTROL_H
 
@@ -17,17 +17,17 @@
 #include "core/base/secrets.h"
 #include "core/base/stop_timer.h"
 
-/* After a signal, what is in flight may still end within this time. */
+/* After a signal, requests in flight may take this long to end. */
 #define CONTROL_GRACE_MS 10000
 
 struct control {
-    const struct clock *clock; /* as the next three, of the run's configuration: constant */
+    const struct clock *clock; /* this and the next three: from the run's configuration, constant */
     const struct log_hook *log;
     struct secrets *secrets;
     const struct stop_timer *stop_timer; /* or NULL */
 
     uv_async_t wake; /* of the loop, while that is open */
-    /* Read for every lead. */
+    /* Read for every lead, so on cache lines of their own. */
     CACHE_LINE_PADDING(before);
     atomic_bool loop_open;
     atomic_bool wants_wake; /* the loop found nothing to do and waits for a change */
@@ -35,7 +35,7 @@ struct control {
     atomic_int signal_number; /* 0: none */
     CACHE_LINE_PADDING(after);
 
-    pthread_mutex_t lock; /* of what follows, and of closing the loop */
+    pthread_mutex_t lock; /* protects what follows, and the closing of the loop */
     struct err error;     /* the first reason to stop; rc RC_OK: none */
     unsigned threads_running;
 };
@@ -44,24 +44,24 @@ struct control {
 enum rc control_init(struct control *c);
 void control_free(struct control *c);
 
-/* The main thread: `on_wake` is called on the loop's thread, with `data` as the handle's, once after any
- * number of wake-ups. RC_INTERNAL. */
+/* The main thread. `on_wake` is called on the loop's thread; several wake-ups may cause one call. `data` becomes
+ * the handle's `data`. RC_INTERNAL. */
 enum rc control_open_loop(struct control *c, uv_loop_t *loop, uv_async_cb on_wake, void *data,
                           struct err *e);
 /* The loop's thread: no wake-up comes after it. */
 void control_close_loop(struct control *c);
 
-/* Wakes the loop if it waits for a change of what it examined. */
+/* Wakes the loop if it has called control_want_wake(). */
 void control_wake(struct control *c);
-/* Wakes it in any case. Only while it cannot close: the loop's thread, or one that it waits for. */
+/* Wakes the loop in any case. Only on the loop's thread, or on a thread for whose end the loop waits before it closes. */
 void control_wake_always(struct control *c);
-/* The loop's thread found nothing to do. It must check once more afterwards: what changed before this
- * wakes nobody. */
+/* The loop's thread has found nothing to do. It must check once more after this call, because changes before it cause
+ * no wake-up. */
 void control_want_wake(struct control *c);
 
 /* The run must stop; the first error is kept. */
 void control_fail(struct control *c, const struct err *e);
-/* The same for want of memory. */
+/* The same, because memory has run out. */
 void control_fail_nomem(struct control *c);
 /* The run must stop because of a signal. The loop's thread only, signal handlers there included. */
 void control_stop(struct control *c, int signal_number);
@@ -79,11 +79,11 @@ struct control_thread { /* zero: not started */
     bool started;
 };
 
-/* Starts a thread that no signal reaches, which calls control_thread_ended() as the last thing it
- * does. RC_NOMEM: it could not be started. */
+/* Starts a thread with all signals blocked. As its last action it must call control_thread_ended(). RC_NOMEM: it could
+ * not be started. */
 enum rc control_start_thread(struct control *c, struct control_thread *thread,
                              void *(*main)(void *), void *arg);
-/* Waits for its end, where it was started. */
+/* Waits for its end; does nothing if it was not started. */
 void control_join_thread(struct control_thread *thread);
 void control_thread_ended(struct control *c);
 bool control_has_threads(struct control *c);

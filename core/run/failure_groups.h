@@ -1,4 +1,4 @@
-/* The leads that failed, by reason, with examples: in fixed memory, whatever failed. Pure; one thread at a time. */
+/* Groups failed leads by reason, with examples, in a fixed amount of memory. Pure; one thread at a time. */
 #ifndef LEADPIPE_FAILURE_GROUPS_H
 #define LEADPIPE_FAILURE_GROUPS_H
 
@@ -10,14 +10,14 @@
 #define FAILURE_GROUPS_MAX 20
 #define FAILURE_EXAMPLES_MAX 10
 
-/* What comes beyond is cut off, between characters, with "..." in its place. */
+/* Longer texts are cut off between characters, and end in "...". */
 #define FAILURE_WORD_BYTES 128
 #define FAILURE_ID_BYTES 256
 #define FAILURE_ERROR_BYTES 384
 
-/* One lead that failed. Texts: absent or not, any bytes but NUL. */
+/* One failed lead. Texts may be absent, and may have any bytes but NUL. */
 struct failure_seen {
-    struct str id; /* as it is shown */
+    struct str id; /* in the form that is shown */
     struct str stage, sink, code, error;
     int http_status; /* 0: none */
 };
@@ -26,7 +26,7 @@ struct failure_example {
     char id[FAILURE_ID_BYTES], error[FAILURE_ERROR_BYTES];
 };
 
-/* Those of one stage, sink, status and code. */
+/* The failed leads with the same stage, sink, status and code. */
 struct failure_group {
     char stage[FAILURE_WORD_BYTES], sink[FAILURE_WORD_BYTES],
         code[FAILURE_WORD_BYTES]; /* "": none */
@@ -39,13 +39,13 @@ struct failure_group {
 struct failure_groups {
     struct failure_group groups[FAILURE_GROUPS_MAX]; /* in the order of their first leads */
     size_t n;
-    struct failure_group others; /* all for which there was no group */
+    struct failure_group others; /* all leads for which no group was left */
 };
 
-/* Zero them first. */
+/* `g` must be zero before the first call. */
 void failure_groups_add(struct failure_groups *g, const struct failure_seen *seen);
 
-/* The groups by the number of their leads, the largest first; `others` are not among them. */
+/* The groups in descending order of their numbers of leads, without `others`. They point into `g`. */
 void failure_groups_sort(const struct failure_groups *g,
                          const struct failure_group *out[FAILURE_GROUPS_MAX]);
 

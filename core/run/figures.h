@@ -1,7 +1,8 @@
-/* What a report shows of a run beyond its result: how it went over time, why leads failed, which columns are
- * new. Collected only where cfg->wants_figures; in fixed memory.
+/* What a report shows of a run besides its result: figures over time, reasons of failures, new columns. Collected only
+ * if cfg->wants_figures, in a fixed amount of memory.
  *
- * The timeline is of the event loop's thread; failures are noted under the ledger's lock. Read it after the run. */
+ * The timeline belongs to the event loop's thread; failures are added under the ledger's lock. To be read after the
+ * run. */
 #ifndef LEADPIPE_FIGURES_H
 #define LEADPIPE_FIGURES_H
 
@@ -11,7 +12,7 @@
 #include "core/run/timeline.h"
 #include "core/state/state.h"
 
-#define FIGURES_SAMPLE_MS 100 /* the timeline's samples */
+#define FIGURES_SAMPLE_MS 100 /* between samples of the timeline */
 #define FIGURES_COLUMNS_MAX 100
 
 /* Texts live as long as the run's schema and profile. */
@@ -24,12 +25,12 @@ struct run_figures {
     struct failure_groups failures;
 
     /* Undocumented columns that the last run with this state did not have. */
-    bool knows_columns; /* there was one; else the rest is zero */
+    bool knows_columns; /* there was such a run; if false, the rest is zero */
     struct figures_column columns[FIGURES_COLUMNS_MAX];
     size_t n_columns;
-    size_t more_columns; /* that found no room above */
+    size_t more_columns; /* for which `columns` had no room */
 
-    uint64_t *before; /* owned: what stands for the columns of the last run, ascending */
+    uint64_t *before; /* owned: hashes of the columns of the last run, ascending */
     size_t n_before;
 };
 
@@ -47,15 +48,15 @@ void figures_sample(struct run_figures *f, int64_t now_us, const struct ledger_c
 /* ---- failures ------------------------------------------------------------------------------- */
 
 void figures_add_failure(struct run_figures *f, const struct profile *p, const struct lead *lead);
-/* Those of an earlier part of the run, from its state. As state_each_failure(). */
+/* Adds the failures of an earlier part of the run, from its state. Errors as from state_each_failure(). */
 enum rc figures_load_failures(struct run_figures *f, const struct profile *p, struct state *s,
                               struct err *e);
 
 /* ---- columns -------------------------------------------------------------------------------- */
 
-/* Before state_begin(): what the last run, if it is finished, had. As state_last_columns(). */
+/* Before state_begin(): loads the columns of the last run, if that is finished. Errors as from state_last_columns(). */
 enum rc figures_load_columns(struct run_figures *f, struct state *s, struct err *e);
-/* At the end. */
+/* At the end of the run: finds the new columns. */
 void figures_compare_columns(struct run_figures *f, const struct profile *p,
                              const struct schema *schema);
 

@@ -6,7 +6,7 @@
 
 struct outfile;
 
-/* Makes it complete and durable; the caller publishes it. As outfile_open(). */
+/* Writes it, complete and durable, but not visible: the caller publishes *out. Errors as from outfile_open(). */
 enum rc manifest_write(struct outfile **out, const struct run_cfg *cfg,
                        const struct run_result *result, struct err *e);
 

@@ -1,5 +1,5 @@
-/* Which leads are done, in a form that a state can hold: all sequence numbers below sums.high, except the
- * gaps, and sums over those that are done. Private to core/run; one thread at a time. */
+/* Which leads are done, in a form that a state can store: all sequence numbers below sums.high except for the
+ * gaps, and sums over the leads that are done. Private to core/run; one thread at a time. */
 #ifndef LEADPIPE_RUN_PROGRESS_H
 #define LEADPIPE_RUN_PROGRESS_H
 
@@ -13,13 +13,13 @@ struct progress {
 
 void progress_free(struct progress *t);
 
-/* Takes over a checkpoint's. RC_NOMEM. */
+/* Copies that of a checkpoint. RC_NOMEM. */
 enum rc progress_load(struct progress *t, const struct state_checkpoint *c);
 
 bool progress_is_done(const struct progress *t, uint64_t seq);
 
-/* The lead of that sequence number, and of that number in the list, is done; it was not before. Leaves out those that
- * were skipped. RC_NOMEM. */
+/* The lead with sequence number `seq`, number `number` in the list, is done; it was not before. Sequence numbers that were
+ * skipped become gaps. RC_NOMEM. */
 enum rc progress_note(struct progress *t, uint64_t seq, uint64_t number,
                       const unsigned char key[LEAD_KEY_BYTES]);
 
@@ -29,8 +29,8 @@ static inline uint64_t progress_done(const struct progress *t)
     return t->sums.high - t->n_gaps;
 }
 
-/* The two sums show, but for chance, whether all keys are at the numbers (lead_number()) where they were. They are
- * sums, so that leads can be done in any order. */
+/* Adds a lead to the two sums. If the sums are equal, then with overwhelming probability the same keys are at the same
+ * numbers (lead_number()). Sums do not depend on the order in which leads are done. */
 void progress_add_key(struct state_progress *sums, uint64_t number,
                       const unsigned char key[LEAD_KEY_BYTES]);
 

@@ -1,4 +1,4 @@
-/* Requests for leads, with buffers that are used again. Private to core/run. */
+/* A pool of requests for leads, whose buffers are reused. Private to core/run. */
 #ifndef LEADPIPE_REQUEST_POOL_H
 #define LEADPIPE_REQUEST_POOL_H
 
@@ -9,10 +9,10 @@
 struct fetch_request {
     struct http_request http;
     struct buf url;
-    bool is_counted;  /* among the requests of the run: its first try is the engine's to make */
-    uint64_t ordinal; /* of one that is counted: among those, from 0 */
+    bool is_counted;               /* in fetcher.requested: it has been given to the engine */
+    uint64_t ordinal;              /* if it is counted: its number among those, from 0 */
     struct lead *next_turned_away; /* in the fetcher's list */
-    bool is_verified; /* asked for once more, as the payload's own ID was another one */
+    bool is_verified; /* requested once more, because the payload's own ID was another one */
 };
 
 struct request_pool;
@@ -20,15 +20,14 @@ struct request_pool;
 enum rc request_pool_new(struct request_pool **out);
 void request_pool_free(struct request_pool *pool); /* may be NULL */
 
-/* An empty request whose answer may have `max_body` bytes; NULL when out of memory. The loop's
- * thread only. */
+/* An empty request whose response may have `max_body` bytes; NULL: out of memory. The loop's thread only. */
 struct fetch_request *request_pool_take(struct request_pool *pool, size_t max_body);
 
-/* These leads are done with their requests (and with their bodies, whose memory goes to the next
- * one). Leads without a request are passed over. Any thread. */
+/* Takes back the requests of these leads, and the memory of their bodies, which is reused. Ignores leads without a
+ * request. Any thread. */
 void request_pool_give(struct request_pool *pool, struct lead *const leads[], size_t n);
 
-/* For leads that are given up: frees the request. */
+/* Frees the request of a lead that is given up. */
 void fetch_request_free(struct lead *lead);
 
 struct queue;

@@ -1,8 +1,8 @@
 /* A run: from the first ID to the summary.
  *
- * Threads: the caller's runs the event loop and fetches; one reads IDs; workers parse and flatten;
- * one puts leads in order and hands them on; each sink has its own. Everything between them is
- * bounded, so that a slow sink slows the fetching and memory stays flat. */
+ * Threads: the caller's runs the event loop and fetches; one reads IDs; workers parse and flatten; one puts
+ * leads in order and hands them on; each sink has its own. All queues between them are bounded, so that a
+ * slow sink slows down fetching, and memory use does not grow. */
 #ifndef LEADPIPE_RUN_H
 #define LEADPIPE_RUN_H
 
@@ -40,14 +40,14 @@ struct run_sink_cfg {
     const char *identity; /* what it writes and where, without secrets; for a state */
 };
 
-/* Nobody asked for it with -t: see sink.h. */
+/* Was it added by the program, and not by -t? See sink.h. */
 static inline bool run_sink_is_companion(const struct run_sink_cfg *s)
 {
     return s->ops && s->ops->is_companion;
 }
 
-/* A file that an option names. For one that is read, messages show the option and not the path, which may
- * be a secret that was given by mistake. */
+/* A file that an option names. If it is read, messages show the option and not the path, which may be a
+ * secret given by mistake. */
 struct run_file {
     const char *path;
     const char *option; /* without its dashes */
@@ -58,10 +58,10 @@ struct run_progress {
     struct ledger_counts ledger;
     struct ids_counts ids;
     bool ids_ended;  /* `ids` is final: the total is known */
-    bool is_listing; /* they are from the provider's list */
+    bool is_listing; /* IDs come from the provider's list */
     struct http_stats http;
-    double seconds;       /* since it was resumed, where it was */
-    uint64_t done_before; /* leads that were done then */
+    double seconds;       /* since this part of the run began */
+    uint64_t done_before; /* leads that were done before that */
 };
 
 struct run_cfg {
@@ -70,8 +70,8 @@ struct run_cfg {
     const char *server;            /* name or URL, for the manifest */
     const char *base_url;          /* without a slash at the end */
     const char *credential;        /* secret */
-    const char *credential_source; /* for messages: the file or variable that it is from */
-    struct secrets *secrets;       /* what no text may show; NULL: nothing */
+    const char *credential_source; /* for messages: the file or variable that it comes from */
+    struct secrets *secrets;       /* to be redacted in all texts; NULL: none */
     struct ids_cfg ids;            /* `wait` is filled in by the run */
     /* In the place of `ids`: all leads of the provider's lists. Without callbacks, which are the run's; NULL: not
      * wanted. */
@@ -95,7 +95,8 @@ struct run_cfg {
     const char *proxy;               /* NULL: the environment's; "": none */
     enum http_version_policy http_version;
 
-    /* Bytes that leads and what sinks keep may take, at least RUN_MEMORY_MIN; also of each sink's cfg. */
+    /* Bytes that leads, and what sinks keep between leads, may use together. At least RUN_MEMORY_MIN. The same as in
+     * each sink's cfg. */
     size_t max_memory;
     size_t max_columns; /* of a table, see schema.h */
     bool order_input;
@@ -105,15 +106,14 @@ struct run_cfg {
 
     const struct places *places; /* of outputs, beyond this machine's own; NULL: none */
     const char *failed_path, *missing_path, *schema_path, *manifest_path; /* NULL: not wanted */
-    /* Those of all options, with the above and `state_path`; without the IDs' and those of sinks. */
+    /* The files of all options, including those above and `state_path`, but not the inputs and those of sinks. */
     const struct run_file *files;
     size_t n_files;
 
     const char *state_path; /* NULL: none */
-    bool fresh;             /* an unfinished run in it is forgotten */
+    bool fresh;             /* discard an unfinished run in it */
     bool changed_only;
-    bool
-        resend; /* with changed_only: nothing counts as accepted before, and all is noted as ever */
+    bool resend; /* with changed_only: send all leads, as if none had been accepted before */
     const struct state_setting *settings; /* what must be the same for a run to be resumed */
     size_t n_settings;
 
@@ -123,9 +123,10 @@ struct run_cfg {
     size_t n_arguments;
 
     const struct clock *clock;
-    const struct stop_timer *stop; /* begins with run_stop(); NULL: readers are waited for */
-    /* run_new() is about to open the outputs, which may take time: from now on run_stop() may be called. With
-     * NULL: from now on it may not, as the run is being freed. On the caller's thread. NULL: not wanted. */
+    const struct stop_timer *stop; /* started by run_stop(); NULL: wait for readers without limit */
+    /* Called on the caller's thread when run_new() is about to open the outputs, which may take long: from now on
+     * run_stop() may be called. Called with NULL when the run is being freed: from now on it may not. NULL: not
+     * wanted. */
     void (*stoppable)(struct run *r);
     const struct log_hook *log;
     unsigned progress_interval_ms;                             /* 0: none */
@@ -133,16 +134,16 @@ struct run_cfg {
     void *progress_ctx;
 };
 
-/* Of the program; the run knows it first, for the manifest. */
+/* Exit statuses of the program, here because the manifest has them. */
 enum exit_status {
     EXIT_STATUS_OK = 0,
     EXIT_STATUS_STOPPED = 1,  /* the run stopped before its end */
     EXIT_STATUS_USAGE = 2,    /* wrong usage or configuration: nothing was done */
-    EXIT_STATUS_LEADS = 3,    /* at its end, but leads failed or too many were not found */
-    EXIT_STATUS_SIGNAL = 128, /* and the signal's number */
+    EXIT_STATUS_LEADS = 3,    /* the run finished, but leads failed, or too many were missing */
+    EXIT_STATUS_SIGNAL = 128, /* plus the signal's number */
 };
 
-/* Why a run that reached its end published no output: the earlier ones are better than these. */
+/* Why a run that finished published no output, so that the earlier ones stay. */
 enum withheld {
     WITHHELD_NOT,
     WITHHELD_NONE_FOUND,
@@ -156,61 +157,61 @@ enum withheld {
 struct run_result {
     char run_id[33];
     int64_t started_wall_ms, ended_wall_ms;
-    double seconds;       /* that it was running; of all its parts */
+    double seconds;       /* how long it was running, all its parts together */
     bool resumed;         /* an earlier part of it was in the state ... */
     uint64_t done_before; /* ... with so many leads done */
     int exit_status;      /* enum exit_status, or EXIT_STATUS_SIGNAL and the signal */
-    int signal;           /* that stopped it, or 0 */
-    struct err error;     /* why it stopped before its end; rc RC_OK when it did not */
-    struct err more_errors[RUN_MORE_ERRORS_MAX]; /* what went wrong after that */
+    int signal;           /* the one that stopped it, or 0 */
+    struct err error;     /* why it stopped before its end; rc RC_OK: it did not */
+    struct err more_errors[RUN_MORE_ERRORS_MAX]; /* later errors */
     size_t n_more_errors;
-    bool refused;   /* before anything was done: the IDs are not what they should be */
+    bool refused;   /* before anything was done, because the input is wrong */
     bool published; /* the outputs of the sinks are visible */
     bool in_part;   /* not published, but some of their files may be visible already */
     enum withheld withheld;
-    uint64_t missing_allowed; /* WITHHELD_MISSING: so many would have been no reason */
+    uint64_t missing_allowed; /* WITHHELD_MISSING: the number that --max-missing allows */
     struct ids_counts ids;
     bool ids_ended;     /* every ID was read */
-    bool list_may_lack; /* those that the provider listed may not be all; the log says why */
+    bool list_may_lack; /* the provider's list may be incomplete; the log says why */
     struct ledger_counts ledger;
     struct http_stats http;
     uint64_t replaced;  /* characters that became U+FFFD */
-    uint64_t other_ids; /* payloads whose own ID is not the one that was asked for */
+    uint64_t other_ids; /* payloads whose own ID is not the requested one */
     struct beyond beyond;
-    const char *first_failure; /* "" when none */
-    /* Of a shard: intake_list_digest(), and the lists as its manifest has them; without a path: not wanted. */
+    const char *first_failure; /* "": none */
+    /* Only of a shard: intake_list_digest(), and the lists for its manifest; path NULL: not wanted. */
     char list_digest[65];
     struct sink_file failed_list, missing_list;
-    struct sink_result *sinks; /* one for each of cfg->sinks; live until run_free() */
-    /* Live as long; NULL: not wanted, or the run only made visible what an earlier part of it had prepared. */
+    struct sink_result *sinks; /* one for each of cfg->sinks; valid until run_free() */
+    /* Valid as long. NULL: not wanted, or the run only published what an earlier part of it had prepared. */
     const struct run_figures *figures;
 };
 
-/* Opens everything: inputs, state, sinks, files. RC_USAGE: the configuration cannot work, and nothing
- * was touched that stays. RC_BUSY: another run has the state or writes an output. RC_STOPPED: run_stop() was
- * called. Else only the manifest may have been written, which says so. `cfg` must live as long as the run. */
+/* Opens everything: inputs, state, sinks, files. RC_USAGE: the configuration cannot work; nothing was changed. RC_BUSY:
+ * another run is using the state or writing an output. RC_STOPPED: run_stop() was called. After other errors at most the
+ * manifest was written, which says so. `cfg` must outlive the run. */
 enum rc run_new(struct run **out, const struct run_cfg *cfg, struct err *e);
 
-/* The configuration with the outputs' names as they are: {date}, {run_id} and {shard} are filled in. Until run_free(). */
+/* The configuration with {date}, {run_id} and {shard} in the outputs' names filled in. Valid until run_free(). */
 const struct run_cfg *run_config(const struct run *r);
 
-/* 32 hexadecimal digits; of a run that is resumed those of its first part. Until run_free(). */
+/* 32 hexadecimal digits; in a resumed run those of its first part. Valid until run_free(). */
 const char *run_id(const struct run *r);
 
-/* How many of the missing leads were gone from a target that held them: the most that any sink counts.
- * False: no sink counts them. */
+/* How many of the missing leads a sink's target had before: the highest number of any sink. False: no sink counts
+ * them. */
 bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint64_t *out);
 
 /* What a person is told of the leads whose outcome is exported, after their number. Every one of the `n_sinks` sinks
  * has accepted them; but only deliveries are where they should be before the outputs are published. */
 const char *run_result_exported(const struct run_result *r, size_t n_sinks);
 
-/* Does it, publishes what is to be published, and reports how it went. Once. */
+/* Executes the run, publishes its outputs, and sets *out. Call it once; blocks until the run has ended. */
 void run_execute(struct run *r, struct run_result *out);
 
-/* Asks it to stop: nothing new is requested, what is in flight may end within ten seconds, and of the
- * files only the lists that have rows and the manifest become visible. Only on the thread of
- * run_new() and run_execute(), signal handlers there included. `signal_number` is the reason in the result. */
+/* Asks the run to stop: no further requests; those in flight may take ten seconds to end; only lists with rows and the
+ * manifest become visible. Only on the thread of run_new() and run_execute(), signal handlers there included.
+ * `signal_number` is given as the reason in the result. */
 void run_stop(struct run *r, int signal_number);
 
 void run_free(struct run *r);

@@ -1,6 +1,6 @@
-/* All files of a run: what it reads, what it writes, what it makes beside that, and what its standard
- * descriptors are open on. One list, so that no two of them can be the same file unseen: not under
- * another path, nor through a symbolic link, a hard link or an open descriptor. */
+/* All files of a run: those that it reads, writes, or makes beside its outputs, and those that its standard
+ * descriptors are open on. They are in one list so that no file is used for two purposes, even if it has
+ * another path, a symbolic link, a hard link or an open descriptor. */
 #ifndef LEADPIPE_RUN_FILES_H
 #define LEADPIPE_RUN_FILES_H
 
@@ -19,13 +19,13 @@ enum run_file_role {
 
 struct run_file_entry {
     enum run_file_role role;
-    int fd;       /* the descriptor that it is, or negative */
+    int fd;       /* if it is a descriptor, that; else negative */
     char *who;    /* owned: what writes it, for messages ("csv:out/", "--failed"); or NULL */
-    char *name;   /* owned: as given; of what is read, what it is; of what is derived, what for */
-    size_t owner; /* of what is derived: the number of what is written */
-    char *path;   /* owned: real, as far as its folders exist; NULL for a descriptor */
-    bool is_url;  /* `path` is an object's, and nothing on this machine */
-    mode_t mode;  /* 0: not there yet */
+    char *name;   /* owned: the path as given; RUN_FILE_READ: what it is; DERIVED: its purpose */
+    size_t owner; /* RUN_FILE_DERIVED: index of the file that is written */
+    char *path;   /* owned: the real path, as far as its folders exist; NULL for a descriptor */
+    bool is_url;  /* `path` is an object in a bucket, not on this machine */
+    mode_t mode;  /* 0: it does not exist yet */
     dev_t device, rdev;
     ino_t inode;
 };
@@ -35,23 +35,23 @@ struct run_files {
     size_t n, cap;
 };
 
-/* Standard input, output and error. First. */
+/* Adds standard input, output and error. Call it first. */
 enum rc run_files_add_standard(struct run_files *l, struct err *e);
 
-/* Each of these is compared with all that are in the list. RC_USAGE: they are one file, and one of
- * them would be lost or mixed with the other; or a file and a folder of one name. RC_NOMEM.
+/* Each of these compares the file with all in the list, and adds it. RC_USAGE: two of them are the same
+ * file, so that one would be lost or mixed with the other; or a file and a folder have the same name.
+ * RC_NOMEM.
  *
- * What is read is called "WHAT OF" in messages: "the input ids.txt", "the file of --cacert". */
+ * A file that is read is called "WHAT OF" in messages: "the input ids.txt", "the file of --cacert". */
 enum rc run_files_add_read(struct run_files *l, const char *path, const char *what, const char *of,
                            struct err *e);
 enum rc run_files_add_written(struct run_files *l, const char *path, const char *who,
                               struct err *e);
-/* One that is made beside the last that was added as written; for `purpose`, such as "its unfinished
- * file". */
+/* A file that is made beside the last written one; `purpose`: such as "its unfinished file". */
 enum rc run_files_add_derived(struct run_files *l, const char *path, const char *purpose,
                               struct err *e);
 
-/* *makes: the folder of `path` is not there yet, and is made for a file in the list that is written to it. RC_NOMEM. */
+/* *makes: the folder of `path` does not exist yet, but will be made for a written file in the list. RC_NOMEM. */
 enum rc run_files_make_folder(const struct run_files *l, const char *path, bool *makes,
                               struct err *e);
 

@@ -1,5 +1,5 @@
-/* A run: all of its stages. Private to run.c, run_open.c and run_publish.c; a stage knows only what it
- * is given. */
+/* A run: all of its stages. Private to run.c, run_open.c and run_publish.c; a stage knows only what it is
+ * given. */
 #ifndef LEADPIPE_RUN_INTERNAL_H
 #define LEADPIPE_RUN_INTERNAL_H
 
@@ -12,15 +12,15 @@
 
 #define RUN_SLOTS_MIN 1024 /* of the ring; more with more requests in flight */
 
-/* What the event loop drives, and how far it is. */
+/* The event loop, its timers, and how far stopping has come. */
 struct run_loop {
     uv_loop_t loop;
     uv_timer_t progress_timer, checkpoint_timer, figures_timer;
-    struct run_figures *figures; /* what the last of them samples; NULL: not wanted */
-    uv_prepare_t before_io;      /* in each round of the loop, before it waits */
+    struct run_figures *figures; /* sampled by figures_timer; NULL: not wanted */
+    uv_prepare_t before_io;      /* called in each iteration of the loop, before it waits */
     bool is_made;
-    bool stop_begun;  /* every stage knows that the run must stop */
-    bool drain_begun; /* no lead will come: stages end one after the other, stopped or not */
+    bool stop_begun;  /* every stage has been told that the run must stop */
+    bool drain_begun; /* no more leads will come: the stages end one after the other */
     int64_t started_us;
 };
 
@@ -43,7 +43,7 @@ struct run {
     struct sink_worker sinks[RUN_SINKS_MAX];
     size_t n_sinks;
     struct checkpoint *checkpoint; /* NULL: no state */
-    struct arena record_arena;     /* texts of a result that an earlier run left */
+    struct arena record_arena;     /* texts of the result that an earlier run has left */
     struct sink_result results[RUN_SINKS_MAX];
 };
 
@@ -56,7 +56,7 @@ int64_t run_active_ms(const struct run *r); /* of all parts of the run; any thre
 /* When the offsets of cfg->queue are committed. */
 enum source_commits run_queue_commits(const struct run_cfg *cfg);
 
-/* For the timeline, as things are now; nothing where it is not wanted. The loop's thread. */
+/* Adds a sample to the timeline, if one is wanted. The loop's thread. */
 void run_sample_figures(struct run *r, const struct http_stats *http);
 
 /* run_publish.c: the end, and what becomes visible */

@@ -1,5 +1,5 @@
-/* The file of --schema: columns, types and keys of every table of a run, as JSON, in the order of its
- * files. Private to core/run. */
+/* The file of --schema: columns, types and keys of every table of a run, as JSON, with the columns in the order of the
+ * run's files. Private to core/run. */
 #ifndef LEADPIPE_SCHEMA_FILE_H
 #define LEADPIPE_SCHEMA_FILE_H
 
@@ -8,8 +8,8 @@
 
 struct outfile;
 
-/* Makes it complete and durable; the caller publishes it. After prepare() of all sinks. As
- * outfile_open(). */
+/* Writes it, complete and durable, but not visible: the caller publishes *out. Call it after prepare() of all sinks.
+ * Errors as from outfile_open(). */
 enum rc schema_file_write(struct outfile **out, const struct run_cfg *cfg,
                           const struct run_result *result, const struct schema *schema,
                           struct err *e);

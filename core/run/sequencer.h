@@ -1,7 +1,7 @@
-/* Leads in order: from the ring to the sinks' queues. Private to core/run.
+/* Takes leads from the ring in order, and hands them to the sinks' queues. Private to core/run.
  *
- * Its thread takes leads out of the ring in the order of their sequence numbers, and so is the one that
- * decides what depends on order: the columns, which leads are unchanged, and which are done. */
+ * Because its thread sees leads in the order of their sequence numbers, it also decides what depends on that
+ * order: the columns, which leads are unchanged, and which are done. */
 #ifndef LEADPIPE_SEQUENCER_H
 #define LEADPIPE_SEQUENCER_H
 
@@ -24,30 +24,31 @@ struct sequencer {
     size_t n_sinks;
     unsigned n_want_missing;             /* sinks that want missing leads, too */
     struct checkpoint *checkpoint;       /* NULL: no state */
-    const atomic_bool *ids_are_verified; /* those that were done before are the same */
+    const atomic_bool *ids_are_verified; /* intake.are_verified */
     bool keeps_order;                    /* --order input */
-    bool finds_unchanged;                /* leads that all sinks have already do not go to them */
+    bool finds_unchanged; /* --changed-only: leads that all sinks have do not go to them */
 
     struct ring *ring; /* owned; any thread completes leads in it */
 
-    /* Its thread's, once that runs; afterwards the caller's. */
+    /* Belong to its thread while that runs; afterwards to the caller. */
     struct schema *schema; /* owned */
     struct progress progress;
     struct beyond beyond;
-    bool gap; /* a lead was not answered, and those behind it cannot go to the sinks */
+    bool
+        gap; /* the run was stopped before a lead had a response: later ones cannot go to the sinks */
 
     struct control_thread thread;
 };
 
-/* Makes the ring, with `n_slots`, and the schema. RC_NOMEM. */
+/* Makes the ring, with `n_slots` slots, and the schema. RC_NOMEM. */
 enum rc sequencer_open(struct sequencer *s, const struct profile *profile, size_t n_slots,
                        size_t max_columns, struct err *e);
-/* What an earlier part of the run had done. RC_NOMEM. */
+/* Restores what an earlier part of the run has done. RC_NOMEM. */
 enum rc sequencer_resume(struct sequencer *s, const struct resume_plan *plan);
-void sequencer_free(struct sequencer *s); /* with the leads that are still in the ring */
+void sequencer_free(struct sequencer *s); /* frees leads that are still in the ring, too */
 
-/* Starts its thread, which ends when the ring is closed and empty, and then ends the sinks' queues.
- * RC_NOMEM: none could be started. */
+/* Starts its thread. When the ring is closed and empty, the thread ends the sinks' queues, and then itself.
+ * RC_NOMEM: it could not be started. */
 enum rc sequencer_start(struct sequencer *s);
 void sequencer_join(struct sequencer *s);
 

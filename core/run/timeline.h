@@ -1,6 +1,6 @@
-/* How a run went over time, in fixed memory: figures in intervals of one width, which doubles when there is no
- * room for another interval; and the spans in which the provider was down or requests were held back. Pure: the time is a
- * parameter. One thread. */
+/* The course of a run over time, in a fixed amount of memory: figures in intervals of equal width, which doubles when
+ * there is no room for another interval; and the spans in which the provider was down or requests were held back. Pure:
+ * the time is a parameter. One thread. */
 #ifndef LEADPIPE_TIMELINE_H
 #define LEADPIPE_TIMELINE_H
 
@@ -32,10 +32,10 @@ enum timeline_span_kind {
     TIMELINE_SPAN_KINDS,
 };
 
-/* As it is at one moment. */
+/* The figures at one moment. */
 struct timeline_sample {
-    uint64_t counts[TIMELINE_COUNTS]; /* since any start; a figure that falls counts as unchanged */
-    unsigned in_flight, limit;        /* requests: that there are, and that there may be */
+    uint64_t counts[TIMELINE_COUNTS]; /* counters; one that falls counts as unchanged */
+    unsigned in_flight, limit;        /* requests in flight, and how many are allowed */
     bool is[TIMELINE_SPAN_KINDS];
 };
 
@@ -43,37 +43,37 @@ struct timeline_interval {
     uint64_t figures[TIMELINE_FIGURES];
 };
 
-/* From the start of the timeline. */
+/* Relative to the start of the timeline. */
 struct timeline_span {
     int64_t from_us, to_us;
 };
 
 struct timeline_spans {
-    struct timeline_span items[TIMELINE_SPANS_MAX]; /* ascending, apart from each other */
+    struct timeline_span items[TIMELINE_SPANS_MAX]; /* ascending; they do not touch */
     size_t n;
-    bool is_open; /* the last one goes on */
+    bool is_open; /* the last one has not ended */
 };
 
 struct timeline {
-    int64_t start_us; /* by the clock */
-    int64_t end_us;   /* of what is known, from the start */
-    int64_t width_us;
+    int64_t start_us; /* monotonic time */
+    int64_t end_us;   /* time of the last sample, relative to the start */
+    int64_t width_us; /* of an interval */
     struct timeline_interval intervals[TIMELINE_INTERVALS]; /* from 0 to end_us */
-    struct timeline_spans spans[TIMELINE_SPAN_KINDS]; /* of too many the closest have become one */
+    struct timeline_spans spans[TIMELINE_SPAN_KINDS]; /* of too many, the closest are joined */
     struct timeline_sample last;
 };
 
-/* Begins at `now_us`, with these counts already done. */
+/* Begins at `now_us` (monotonic), with the counters of `first`. */
 void timeline_begin(struct timeline *t, int64_t now_us, const struct timeline_sample *first);
 
-/* What happened since the sample before is spread over the time since then. A clock that went back: nothing
- * is added before it has caught up. */
+/* Spreads what happened since the last sample over the time since then. If the clock has gone back, nothing is added until
+ * it has caught up. */
 void timeline_add(struct timeline *t, int64_t now_us, const struct timeline_sample *sample);
 
-/* How many intervals there are; 0: no time has passed. */
+/* The number of intervals; 0: no time has passed. */
 size_t timeline_intervals(const struct timeline *t);
 
-/* How much of an interval is before the end. */
+/* How much of an interval, in microseconds, is before the end of the timeline. */
 int64_t timeline_covered_us(const struct timeline *t, size_t interval);
 
 #endif

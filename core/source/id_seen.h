@@ -1,5 +1,5 @@
-/* Which leads were seen: a lead is an ID with its parameters. One thread at a time; memory grows by at
- * most 40 bytes a lead. */
+/* Finds duplicate leads: the same ID with the same parameters. One thread at a time; memory grows by at
+ * most 40 bytes per lead. */
 #ifndef LEADPIPE_ID_SEEN_H
 #define LEADPIPE_ID_SEEN_H
 
@@ -12,12 +12,12 @@ struct id_seen;
 enum rc id_seen_new(struct id_seen **out, size_t n_params, struct err *e);
 void id_seen_free(struct id_seen *s); /* may be NULL */
 
-/* `key`: the digest of the item's ID and parameters, or of why it is none. RC_NOMEM, RC_INTERNAL. */
+/* `key`: the digest of the item's ID and parameters; of a bad line, that of the reason. RC_NOMEM, RC_INTERNAL. */
 enum rc id_seen_key(struct id_seen *s, const struct id_item *item,
                     unsigned char key[LEAD_KEY_BYTES], struct err *e);
 
-/* `key`: the item's. *is_new: no item before was the same lead. A bad line always is new: it has no ID that it
- * could share with another. RC_NOMEM. */
+/* `key`: the item's. *is_new: no earlier item was the same lead. A bad line is always new, because it has no ID that
+ * another could share. RC_NOMEM. */
 enum rc id_seen_add(struct id_seen *s, const struct id_item *item,
                     const unsigned char key[LEAD_KEY_BYTES], bool *is_new, struct err *e);
 

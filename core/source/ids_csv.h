@@ -1,7 +1,7 @@
-/* RFC 4180, byte by byte. Private to core/source.
+/* A CSV parser (RFC 4180), byte by byte. Private to core/source.
  *
- * Kinder than the RFC in one way: blanks around a field do not count (within quotes they do). A tab
- * is no blank where it is the delimiter. LF, CRLF and CR end a line. */
+ * More lenient than the RFC in one way: blanks around a field are ignored, but not within quotes. A tab that
+ * is the delimiter is not a blank. LF, CRLF and CR end a line. */
 #ifndef LEADPIPE_IDS_CSV_H
 #define LEADPIPE_IDS_CSV_H
 
@@ -9,20 +9,20 @@
 #include <stddef.h>
 
 enum csv_state {
-    CSV_START,  /* of a field, or blanks there */
+    CSV_START,  /* at the beginning of a field, or in blanks there */
     CSV_PLAIN,  /* in a field without quotes */
     CSV_QUOTED, /* within quotes */
-    CSV_QUOTE,  /* behind a quote within quotes: their end, or the first half of "" */
-    CSV_AFTER,  /* blanks behind the closing quote */
+    CSV_QUOTE,  /* after a quote within quotes: the closing one, or the first half of "" */
+    CSV_AFTER,  /* in blanks after the closing quote */
 
     /* From here on the record is malformed, and csv_step() must not be called any more. */
     CSV_MALFORMED,
-    CSV_STRAY_QUOTE = CSV_MALFORMED, /* in a field that does not begin with one */
-    CSV_TEXT_BEHIND,                 /* behind the closing quote */
+    CSV_STRAY_QUOTE = CSV_MALFORMED, /* a quote in a field that does not begin with one */
+    CSV_TEXT_BEHIND,                 /* text after the closing quote */
     CSV_CONTROL,                     /* a control character outside quotes, or NUL */
-    CSV_NOT_CLOSED,                  /* found by the reader: the end came within quotes */
-    CSV_JOINED, /* found by the reader: quotes join lines, and the number of fields is not the
-                   header's */
+    CSV_NOT_CLOSED,                  /* found by the reader: the input ends within quotes */
+    CSV_JOINED, /* found by the reader: quotes join lines, and the number of fields differs from
+                   the header's */
 };
 
 static inline bool csv_line_end(char c)
@@ -35,14 +35,13 @@ static inline bool csv_blank(char c, char delimiter)
     return c == ' ' || (c == '\t' && delimiter != '\t');
 }
 
-/* Has no meaning of its own in an unquoted field or between fields: the record can be split at its
- * delimiters alone as long as there is nothing else. */
+/* Is it an ordinary character? A record that has only these and delimiters can simply be split at its delimiters. */
 static inline bool csv_is_plain(char c)
 {
     return ((unsigned char)c >= 0x20 && c != '"') || c == '\t';
 }
 
-/* The state behind `c`. A delimiter or line end outside quotes leads to CSV_START. */
+/* The state after `c`. A delimiter or line end outside quotes leads to CSV_START. */
 static inline enum csv_state csv_step(enum csv_state state, char c, char delimiter)
 {
     if (c == '\0')
@@ -64,15 +63,14 @@ static inline enum csv_state csv_step(enum csv_state state, char c, char delimit
     return CSV_TEXT_BEHIND;
 }
 
-/* How many fields `n` bytes of a record have; what is malformed counts up to where it is. */
+/* The number of fields in the `n` bytes of a record; of a malformed one, up to the fault. */
 size_t csv_fields(const char *p, size_t n, char delimiter);
 
-/* One well-formed record, whose fields are taken out one by one. The text is written to: "" becomes
- * ". */
+/* One well-formed record, whose fields are taken one by one. Modifies the text: "" becomes ". */
 struct csv_record {
     char *at, *end; /* the record without its line end */
     char delimiter;
-    bool over; /* the last field was taken */
+    bool over; /* the last field has been taken */
 };
 
 struct csv_field {

@@ -1,4 +1,4 @@
-/* An ID input cut into lines or csv records. Private to core/source. */
+/* Splits an ID input into lines or CSV records. Private to core/source. */
 #ifndef LEADPIPE_IDS_READER_H
 #define LEADPIPE_IDS_READER_H
 
@@ -14,36 +14,35 @@ struct ids_reader {
     char *data; /* owned */
     size_t cap, at, end;
     uint64_t line;    /* number of the line at `at` */
-    size_t n_columns; /* of the csv header; 0: not known. Set by who has read it. */
-    bool begun;       /* the byte order mark is behind us */
-    bool after_cr;    /* a line feed at `at` still belongs to the line end before */
+    size_t n_columns; /* of the CSV header; 0: not known. Set by the caller that has read it. */
+    bool begun;       /* a byte order mark has been skipped, if there was one */
+    bool after_cr;    /* a line feed at `at` belongs to the preceding CR */
 };
 
 struct ids_piece {
-    char *ptr; /* without its line end; may be written to; lives until the next call */
+    char *ptr; /* without its line end; may be modified; valid until the next call */
     size_t len;
-    uint64_t line; /* from 1: where it begins */
-    bool too_long; /* over IDS_LINE_BYTES_MAX: the text is not there */
-    bool at_end;   /* the input ends with it, without a line end */
+    uint64_t line; /* the number of its first line, from 1 */
+    bool too_long; /* over IDS_LINE_BYTES_MAX: `ptr` has no text */
+    bool at_end;   /* the last one, without a line end */
 
-    /* Of a csv record: CSV_START, or what is wrong with it. */
+    /* For a CSV record: CSV_START, or what is wrong with it. */
     enum csv_state fault;
-    size_t fault_fields; /* up to where it is wrong; CSV_JOINED: all that it has */
+    size_t fault_fields; /* number of fields up to the fault; CSV_JOINED: of all */
 };
 
-/* As ids_source_open(). */
+/* Errors as from ids_source_open(). */
 enum rc ids_reader_open(struct ids_reader *r, const char *path, const struct source_wait *wait,
                         struct err *e);
 void ids_reader_close(struct ids_reader *r);
 
-/* The next line, or with a `delimiter` other than '\0' the next csv record (RFC 4180), which may
- * hold line ends within quotes. LF, CRLF and CR end a line. A record that is malformed, or whose
- * quotes join lines so that it has not as many fields as the header, must not take the lines behind
- * its first with it: then the piece is the first line alone, with its `fault`. Errors as
- * ids_source_read(); RC_USAGE: the input is no text, and it is said what it seems to be. */
+/* The next line, or with a `delimiter` other than '\0' the next CSV record (RFC 4180), which may contain line ends within
+ * quotes. LF, CRLF and CR end a line. If a record is malformed, or if its quotes join lines and the number of fields differs
+ * from the header's, only its first line is taken, with `fault` set, so that the lines after it are not lost. Errors as
+ * from ids_source_read(); RC_USAGE: the input is not text; the message says what it appears to be. */
 enum rc ids_reader_next(struct ids_reader *r, char delimiter, struct ids_piece *out, struct err *e);
 
-/* The same, but it stays there to be read again. */
+/* The same without taking it: the next call returns it again. */
 enum rc ids_reader_peek(struct ids_reader *r, char delimiter, struct ids_piece *out, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* What an ID input is that is no list of IDs, as far as its first bytes say. Private to
+/* Recognizes files that are not lists of IDs (PDF, spreadsheets, archives, ...) by their first bytes. Private to
  * core/source. */
 #ifndef LEADPIPE_IDS_SNIFF_H
 #define LEADPIPE_IDS_SNIFF_H
@@ -13,17 +13,16 @@ struct ids_kind {
     const char *advice; /* what to do */
 };
 
-/* NULL: text, as far as can be said. *more: with more bytes behind `head` it might turn out to be
- * something else. For files whose bytes are no text in any format. */
+/* Recognizes binary files. NULL: it appears to be text. *more: more bytes than `head` could change the result. */
 const struct ids_kind *ids_sniff(struct str head, bool *more);
 
-/* The same of the first line with something in it, for files that are text. */
+/* Recognizes text files of other formats by their first line that is not empty. NULL: none. */
 const struct ids_kind *ids_sniff_line(struct str line);
 
-/* RC_USAGE, with a text that says what `source` seems to be and what to do. */
+/* Reports what `source` appears to be, and what to do: always RC_USAGE. */
 enum rc ids_kind_refuse(const struct ids_kind *kind, const char *source, struct err *e);
 
-/* The beginning of gzip data. *more: as above. */
+/* Is it the beginning of gzip data? *more: as above. */
 bool ids_sniff_gzip(struct str head, bool *more);
 
 #endif

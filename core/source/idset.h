@@ -1,7 +1,7 @@
-/* Which IDs were seen: a set of 128-bit digests. Private to core/source; one thread at a time.
+/* A set of 128-bit digests. Private to core/source; one thread at a time.
  *
- * Sixteen bytes a digest in open addressing, split into shards that grow one at a time, so that
- * the set takes at most 40 bytes a digest from 10,000 on, also while it grows. */
+ * Open addressing with 16 bytes per digest. The table is split into shards that grow one at a time, so that the set takes
+ * at most 40 bytes per digest from 10,000 on, even while it grows. */
 #ifndef LEADPIPE_IDSET_H
 #define LEADPIPE_IDSET_H
 
@@ -32,7 +32,7 @@ struct idset {
 void idset_init(struct idset *s);
 void idset_free(struct idset *s);
 
-/* *added: it was not there. RC_NOMEM: nothing has changed. */
+/* *added: it was not in the set before. RC_NOMEM: nothing has changed. */
 enum rc idset_add(struct idset *s, const unsigned char digest[IDSET_KEY_BYTES], bool *added);
 
 #endif

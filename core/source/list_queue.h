@@ -1,5 +1,5 @@
-/* Pages of a list on their way from the lister's thread to the intake's. Whoever asks for pages keeps it short
- * (list_queue_ahead()): so it is bounded by that and one page. */
+/* A queue of leads from the lister's thread to the intake's. It is bounded because no page is requested while
+ * list_queue_ahead() says that enough leads wait; so at most one page exceeds that. */
 #ifndef LEADPIPE_LIST_QUEUE_H
 #define LEADPIPE_LIST_QUEUE_H
 
@@ -15,25 +15,26 @@ void list_queue_free(struct list_queue *q); /* once the lister's thread has ende
 
 /* ---- the intake's thread ---- */
 
-/* Waits for the next part; its pack goes into `pack`, which is emptied before. RC_END, RC_STOPPED, or as
- * list_queue_end(); RC_NOMEM. */
+/* Waits for the next part. Its pack replaces the content of `pack`. RC_END, RC_STOPPED, or the rc of list_queue_end();
+ * RC_NOMEM. */
 enum rc list_queue_take(struct list_queue *q, struct list_part *out, struct buf *pack,
                         struct err *e);
-/* A lead of it has been handed on. */
+/* One lead of the part has been handed on. */
 void list_queue_count(struct list_queue *q);
 
 /* ---- the lister's thread ---- */
 
-/* One lead of the page at hand, copied; `params` as in struct id_item. *is_full: list_queue_put() is due. RC_NOMEM,
- * RC_LIMIT. */
+/* Adds a copy of one lead of the current page; `params` as in struct id_item. *is_full: call list_queue_put() now.
+ * RC_NOMEM, RC_LIMIT. */
 enum rc list_queue_add(struct list_queue *q, struct str id, const struct str *params, bool *is_full,
                        struct err *e);
-/* Hands over what was added, as `part` says but for leads and pack; nothing where there is nothing to say. RC_NOMEM. */
+/* Hands over the leads that were added, as one part: `part` without `n` and `pack`. Does nothing if there are no leads and
+ * the list does not end. RC_NOMEM. */
 enum rc list_queue_put(struct list_queue *q, const struct list_part *part, struct err *e);
-/* No more come. RC_END; else what list_queue_take() returns, with the text of `e` (NULL: none). The first one
- * counts. */
+/* No more leads will come. RC_END, or the error for list_queue_take() to return, with the message of `e` (NULL: none).
+ * Only the first call counts. */
 void list_queue_end(struct list_queue *q, enum rc rc, const struct err *e);
-/* Leads that wait, also of a part that has been taken. Any thread. */
+/* Number of leads that wait, including those of a part that has been taken. Any thread. */
 size_t list_queue_ahead(struct list_queue *q);
 
 #endif
