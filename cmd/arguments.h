@@ -1,4 +1,4 @@
-/* The command line as it may be kept: without secrets. */
+/* The command line without secrets, for manifests and reports. */
 #ifndef LEADPIPE_CMD_ARGUMENTS_H
 #define LEADPIPE_CMD_ARGUMENTS_H
 
@@ -10,14 +10,14 @@ struct arguments {
     size_t n;
 };
 
-/* A copy of argv, without what the tables of options call secret. */
+/* Copies argv, without values that the tables of options mark as secret. */
 enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
                        const struct export_options *o, struct err *e);
-/* Takes out the secrets that stand anywhere else in it, such as a key that was given as an ID. */
+/* Redacts registered secrets anywhere else in it, such as a key that was given as an ID. */
 void arguments_redact(struct arguments *a, struct secrets *s);
 void arguments_free(struct arguments *a);
 
-/* Appends the safe form of a value. For tests. */
+/* Append a value without its secrets. For tests. */
 void arguments_redact_spec(struct buf *out, const char *spec);
 void arguments_redact_url(struct buf *out, const char *url);
 

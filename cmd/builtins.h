@@ -1,4 +1,4 @@
-/* The commands about what is built in: all of it, or one as it is (--show NAME). */
+/* Commands that list built-in files, or print one of them (--show NAME): providers, destinations. */
 #ifndef LEADPIPE_CMD_BUILTINS_H
 #define LEADPIPE_CMD_BUILTINS_H
 
@@ -14,13 +14,13 @@ struct builtins_command {
     const char *kind;    /* "provider" */
     const char *command; /* "providers" */
     const struct builtin *(*at)(size_t i);
-    int (*print)(struct messages *m, const struct builtin *b); /* gives the exit status */
+    int (*print)(struct messages *m, const struct builtin *b); /* returns the exit status */
 };
 
-/* As a command of commands.h, whose only option is --show. */
+/* Runs such a command, whose only option is --show. Returns the exit status. */
 int builtins_run(const struct builtins_command *c, struct messages *m, int argc, char *argv[]);
 
-/* What such a command prints: that of one, or of all where `name` is NULL. Gives the exit status. */
+/* Prints the built-in file `name`, or, if it is NULL, the list of all. Returns the exit status. */
 int builtins_print(const struct builtins_command *c, struct messages *m, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* The subcommands: each reads its own arguments (argv[0] is its name) and returns the exit status. */
+/* The subcommands. Each parses its own arguments (argv[0] is its name) and returns the exit status. */
 #ifndef LEADPIPE_CMD_COMMANDS_H
 #define LEADPIPE_CMD_COMMANDS_H
 
@@ -15,10 +15,11 @@ struct command {
 };
 
 extern const struct command commands[];
-extern const struct option_spec run_option_specs[];       /* beside those of export */
-extern const struct option_spec check_option_specs[];     /* besides those of export: check.c */
-extern const struct option_spec merge_option_specs[];     /* merge.c */
-extern const struct option_spec providers_option_specs[]; /* those of export: options.h */
+/* The tables of options; those of export and list are in options.h. */
+extern const struct option_spec run_option_specs[];   /* in addition to those of export */
+extern const struct option_spec check_option_specs[]; /* likewise */
+extern const struct option_spec merge_option_specs[];
+extern const struct option_spec providers_option_specs[];
 extern const struct option_spec destinations_option_specs[];
 extern const struct option_spec status_option_specs[];
 extern const struct option_spec tables_option_specs[];
@@ -40,16 +41,16 @@ int command_completion(struct messages *m, int argc, char *argv[]);
 int command_help(struct messages *m, int argc, char *argv[]);
 int command_version(struct messages *m, int argc, char *argv[]);
 
-/* For the commands without options of their own: are there exactly `n` arguments, none of which
- * looks like an option? Else says what is wrong and returns false. */
+/* For commands without options: checks that there are exactly `n` arguments, none of which looks like an
+ * option. If not, writes a message and returns false. */
 bool command_takes(struct messages *m, int argc, char *argv[], int n);
 
-/* For a command with options: reads them into `values` (zeroed) by its table, and adds its arguments,
- * which must be `n`. EXIT_STATUS_OK; or the status of what is wrong, which it has said. */
+/* For commands with options: parses them into `values` (zeroed) by the command's table, and adds the arguments,
+ * of which there must be `n`. Returns EXIT_STATUS_OK; or writes a message and returns another exit status. */
 int command_read(struct messages *m, int argc, char *argv[], void *values,
                  struct text_list *arguments, size_t n, struct arena *memory);
 
-/* No command of that name: says so, with the nearest one. */
+/* Reports that there is no command of that name, and suggests the most similar one. Returns the exit status. */
 int command_unknown(struct messages *m, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* Completions for shells: their scripts, which are files of cmd/completions/, and what these ask for. */
+/* Completions for shells: the scripts (from cmd/completions/), and the command that they call. */
 #ifndef LEADPIPE_CMD_COMPLETION_H
 #define LEADPIPE_CMD_COMPLETION_H
 
@@ -7,18 +7,18 @@
 
 #include "cmd/messages.h"
 
-/* The scripts, in order of name; ends with a NULL name. */
 #define COMPLETION_SHELLS "bash|zsh|fish"
 
-extern const struct builtin completion_builtins[]; /* by the shell's name */
+/* The scripts, by the shell's name, in alphabetical order; a NULL name ends the table. */
+extern const struct builtin completion_builtins[];
 
-/* What the scripts call, with the words up to the cursor; argv[0] is this command. */
+/* The command that the scripts call, with the words of the command line up to the cursor. */
 #define COMPLETE_COMMAND "__complete"
 
-/* Says on standard output what may stand in the place of the last of them, all made from the tables of
- * commands, options and sinks: what of that word comes before it; flags ("files", "folders": names of files
- * or folders, too; "nospace": the word goes on); then one candidate a line, with a description behind a tab.
- * Nothing where there is nothing to say. The exit status. */
+/* Prints completions of the last word, made from the tables of commands, options and sinks. First line: the part
+ * of the word that stays. Second line: flags ("files", "folders": names of files or folders are possible, too;
+ * "nospace": the word may continue). Then one candidate per line, with a tab and a description. Prints nothing if
+ * there are no completions. Returns the exit status. */
 int command_complete(struct messages *m, int argc, char *argv[]);
 
 #endif

@@ -8,11 +8,11 @@
 
 #define CREDENTIAL_BYTES_MAX 8192
 
-/* Reads the key into `out` (initialised here, secret: free it with credential_free()) and registers
- * it. `file` NULL: from the environment. A byte order mark, blanks and line ends around it are cut
- * off (credential_text.h). In both cases the variable is taken out of the environment. For a provider
- * that wants no key it is empty. RC_USAGE: there is none, or it cannot be one; the text names the file
- * or variable, and never holds the key. */
+/* Reads the key into `out` (initialised here; secret: free it with credential_free()), and registers it as a
+ * secret. `file` NULL: from the environment. A byte order mark, blanks and line ends around it are removed
+ * (credential_text.h). The variable is removed from the environment in both cases. Empty for a provider that
+ * needs no key. RC_USAGE: there is no key, or it is not valid; the message names the file or variable, and never
+ * contains the key. */
 enum rc credential_load(struct buf *out, const struct profile *p, const char *file,
                         struct secrets *s, struct err *e);
 void credential_free(struct buf *credential);

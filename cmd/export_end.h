@@ -1,4 +1,4 @@
-/* What is reported when `leadpipe export` ends, however it ends: to people, and to what watches its runs. */
+/* What is reported when `leadpipe export` ends, however it ends: messages, the summary, metrics and report. */
 #ifndef LEADPIPE_CMD_EXPORT_END_H
 #define LEADPIPE_CMD_EXPORT_END_H
 
@@ -13,7 +13,7 @@ struct export_ended {
     const struct run_result *result; /* NULL with `cfg` */
 };
 
-/* Writes the files that describe the end: --metrics, --report and --summary-file. Returns the exit status, which is not 0 where one
+/* Writes the files about the run: --metrics, --report and --summary-file. Returns the exit status, which is not 0 if one
  * of them could not be written. */
 int export_end_files(struct export *x, const struct export_ended *ended);
 
@@ -23,7 +23,7 @@ const char *export_job_name(const struct export *x);
 /* Appends the summary as a line of JSON. Errors stick in `out`. */
 void export_end_json(struct buf *out, const struct export *x, const struct export_ended *ended);
 
-/* Errors always; the summary on standard error, unless it is in a file or not wanted. */
+/* Writes the errors, and the summary, unless that is in a file or not wanted, to standard error. */
 void export_end_messages(struct export *x, const struct export_ended *ended);
 
 #endif

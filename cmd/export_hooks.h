@@ -4,7 +4,8 @@
 
 #include "cmd/export_end.h"
 
-/* Runs the one for this end, if there is one, with `summary` on its standard input, and reports how it ended. */
+/* Runs the command for this exit status, if there is one, with `summary` on its standard input, and reports how the
+ * command ended. */
 void export_hooks_run(struct export *x, const struct export_ended *ended,
                       const struct buf *summary);
 

@@ -1,5 +1,5 @@
-/* Object storage of an export: made where an output is an object ("s3://..."). In a build without it
- * (LEADPIPE_OBJECT_STORAGE=OFF) such an output is refused. */
+/* Object storage for an export with outputs "s3://...". A build without it (LEADPIPE_OBJECT_STORAGE=OFF) refuses such
+ * outputs. */
 #ifndef LEADPIPE_CMD_EXPORT_OBJECTS_H
 #define LEADPIPE_CMD_EXPORT_OBJECTS_H
 
@@ -7,10 +7,10 @@
 
 struct export_objects;
 
-/* Is any output of the command an object? */
+/* Is any output in object storage? */
 bool export_has_objects(const struct export *x);
 
-/* Sets x->cfg.places where there are objects. After everything else but the settings. RC_USAGE names the
+/* Sets x->cfg.places if there are such outputs. After everything else but the settings. RC_USAGE: the message names the
  * option or the variable. */
 enum rc export_set_objects(struct export *x, struct err *e);
 /* After run_free(); `o` may be NULL. */

@@ -12,8 +12,8 @@
 void help_print_short(FILE *f);
 void help_print_command(FILE *f, const struct command *c);
 
-/* `text` at column `indent`, broken at blanks; the cursor stands at column `at`:
- * where that is too far to the right, on the next line. Ends the line. */
+/* Prints `text` at column `indent`, wrapped at blanks, and ends the line. `at` is the current column; if it is beyond
+ * `indent`, begins on the next line. */
 void help_print_wrapped(FILE *f, size_t at, size_t indent, const char *text);
 
 #endif

@@ -1,5 +1,5 @@
-/* A job file: the options of an export, as YAML. It becomes a list of arguments, which the one table of
- * options reads as if they had been typed. */
+/* A job file: the options of an export, as YAML. It is converted to a list of arguments, which is then parsed like a command
+ * line. */
 #ifndef LEADPIPE_CMD_JOB_FILE_H
 #define LEADPIPE_CMD_JOB_FILE_H
 
@@ -16,27 +16,27 @@ struct job_file {
     struct arena memory;
     struct job_argument *arguments;
     size_t n;
-    const char *folder; /* what relative paths are relative to: absolute */
-    /* Secrets that are in the environment stay references, as \1NAME\2: for what is shown. */
+    const char *folder; /* absolute; relative paths in the file are relative to it */
+    /* Replaces references to secrets in the environment by \1NAME\2 instead of their values: for texts that are shown. */
     bool keeps_references;
 };
 
-/* Zeroed, or with `keeps_references`. Free it in any case. RC_USAGE: as job_fail(), or what is wrong with the
- * file; `arguments` are then those of its options that say how a run is reported (option_is_reporting()), as far as
- * they can be read. RC_NOMEM. */
+/* `j` must be zero, except for `keeps_references`. Call job_file_free() even after a failure. RC_USAGE: from job_fail(), or
+ * the file cannot be read; `arguments` are then only the options that say how a run is reported (option_is_reporting()), as
+ * far as they can be read. RC_NOMEM. */
 enum rc job_file_read(struct job_file *j, const char *path, struct err *e);
-/* The same of a text in memory, whose folder is given. */
+/* The same for a text in memory; `folder` as above. */
 enum rc job_file_read_text(struct job_file *j, const char *path, struct str text,
                            const char *folder, struct err *e);
 void job_file_free(struct job_file *j);
 
-/* Does the value name a file or a folder that a relative path may lead to? */
+/* Is the value a path, so that a relative one must be made absolute? */
 bool job_is_path(const struct option_spec *o, const char *value);
-/* The same of a sink's target; `names` of its table. */
+/* The same for a sink's target; `names`: option_spec.names of its table. */
 bool job_is_target_path(unsigned names, const char *target);
-/* The same of a file of IDs. */
+/* The same for a file of IDs. */
 bool job_is_ids_path(const char *value);
-/* An option of export that a job file cannot have. */
+/* Is it an option of export that a job file cannot have? */
 bool job_leaves_out(const struct option_spec *o);
 
 #endif

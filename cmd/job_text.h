@@ -1,4 +1,4 @@
-/* The text of a job file: read, checked, and what messages show of it. */
+/* The text of a job file: reads and checks it, and makes messages about a place in it. */
 #ifndef LEADPIPE_CMD_JOB_TEXT_H
 #define LEADPIPE_CMD_JOB_TEXT_H
 
@@ -13,29 +13,29 @@
 
 struct job_text {
     const char *path;
-    struct str text;   /* UTF-8 without control characters; a NUL is behind it */
-    bool hides_values; /* it may hold a secret: the line below a message shows keys alone */
+    struct str text;   /* UTF-8 without control characters; followed by a NUL */
+    bool hides_values; /* it may contain a secret: job_text_put_caret() shows only keys */
     bool has_fault;
-    size_t fault_at; /* of the last job_fail(): the byte that it is about */
+    size_t fault_at; /* offset of the byte that the last job_fail() was about */
 };
 
-/* Reads the file into the arena. RC_USAGE: it cannot be read, is too large, or has bytes that no job file
- * may have; RC_NOMEM. `t->path` stays the caller's. */
+/* Reads the file into the arena. RC_USAGE: it cannot be read, is too large, or has bytes that are not allowed in a job
+ * file; RC_NOMEM. The caller keeps `path` alive. */
 enum rc job_text_read(struct job_text *t, const char *path, struct arena *memory, struct err *e);
 
-/* The same for a text that is in memory already. */
+/* The same for a text in memory. */
 enum rc job_text_check(struct job_text *t, const char *path, struct str text, struct err *e);
 
-/* RC_USAGE with "PATH:LINE:COLUMN: " and the text. Lines and columns begin with 1; a column is a
- * character. */
+/* Sets `e` to RC_USAGE with "PATH:LINE:COLUMN: " and the formatted text, for the byte at offset `at`, and returns it.
+ * Lines and columns begin with 1; columns are counted in characters. */
 enum rc job_fail(struct job_text *t, size_t at, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The byte at which a line and column (both from 0) are. */
+/* The offset of a line and column (both from 0). */
 size_t job_text_at(const struct job_text *t, size_t line, size_t column);
 
-/* Appends two lines, safe for terminals: that of the fault, and a caret below it; nothing where the fault
- * is in no line. */
+/* Appends two lines, safe for terminals: the line of the fault, and a caret below it. Appends nothing if the fault has no
+ * place in the file. */
 void job_text_put_caret(const struct job_text *t, struct buf *out);
 
 #endif

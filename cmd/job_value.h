@@ -1,4 +1,4 @@
-/* A value of a job file as the text that a command line would have. */
+/* Converts a value of a job file to the text that it would have on a command line. */
 #ifndef LEADPIPE_CMD_JOB_VALUE_H
 #define LEADPIPE_CMD_JOB_VALUE_H
 
@@ -13,8 +13,8 @@ struct job_value {
     const struct option_spec *option;
 };
 
-/* Variables replaced, and a path made absolute. The text is the arena's. RC_USAGE: a secret, a variable that
- * is missing, a control character: as job_fail(); RC_NOMEM. */
+/* Replaces references to variables, and makes a path absolute. The text is in the arena. RC_USAGE, from job_fail(): a
+ * secret, a variable that is not set, or a control character; RC_NOMEM. */
 enum rc job_value_make(const struct job_value *v, const struct job_node *node, const char **out,
                        struct err *e);
 

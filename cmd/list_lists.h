@@ -1,4 +1,4 @@
-/* Which lists `leadpipe list` reads: the values of --param, and times. */
+/* Which lists `leadpipe list` and --all read: the values of --param, and times. */
 #ifndef LEADPIPE_CMD_LIST_LISTS_H
 #define LEADPIPE_CMD_LIST_LISTS_H
 
@@ -7,14 +7,14 @@
 
 #define LISTS_MAX 10000
 
-/* For each list a value for each of the profile's parameters, absent where it is in the list's elements. A
- * parameter of the list's URL may have several values: every combination is a list. *out is the caller's to free;
- * the texts are those of `params` ("NAME=VALUE"). RC_USAGE, RC_NOMEM. */
+/* *out: for each list one value for each of the profile's parameters, absent if the value comes from the list's elements. A
+ * parameter of the list's URL may have several values: each combination is a list. The caller frees *out; its texts point
+ * into `params` ("NAME=VALUE"). RC_USAGE, RC_NOMEM. */
 enum rc lists_of(const struct profile *p, const struct text_list *params, struct str **out,
                  size_t *n_lists, struct err *e);
 
-/* Milliseconds since 1970: of a duration before `now_ms`, a date at its beginning in UTC, or a time of RFC 3339.
- * RC_USAGE, about `option`. */
+/* Converts `text` to milliseconds since 1970: a duration before `now_ms`, a date (its beginning in UTC), or an RFC 3339
+ * time. RC_USAGE: it is none of these; the message names `option`. */
 enum rc list_time(const char *option, const char *text, int64_t now_ms, int64_t *out_ms,
                   struct err *e);
 

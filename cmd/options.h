@@ -1,4 +1,4 @@
-/* The options of `leadpipe export`: their table, and what they fill. */
+/* The options of `leadpipe export` and `leadpipe list`: their tables, and the structs that they fill. */
 #ifndef LEADPIPE_CMD_OPTIONS_H
 #define LEADPIPE_CMD_OPTIONS_H
 
@@ -18,12 +18,12 @@ enum addressing_mode { ADDRESSING_AUTO, ADDRESSING_PATH, ADDRESSING_VIRTUAL };
 #define JOB_NAME_DEFAULT "leadpipe"
 #define JOB_NAME_BYTES_MAX 255
 
-/* What was asked for. Texts point into argv. */
+/* The values of the options. Texts point into argv. */
 struct export_options {
     const char *provider, *server, *base_url, *api_key_file;
     struct text_list params;
 
-    struct text_list files, ids; /* files: the arguments that are no options */
+    struct text_list files, ids; /* files: the arguments that are not options */
     int id_format;               /* enum id_format */
     const char *id_column;
     int64_t expect;    /* OPTION_AUTO: not given */
@@ -63,12 +63,12 @@ struct export_options {
     const char *on_success, *on_failure;
     bool help;
 
-    const struct option_given *given; /* all of them, in their order */
+    const struct option_given *given; /* all options, in the order of argv */
     size_t n_given;
-    struct arena memory; /* of the lists */
+    struct arena memory; /* owns the lists */
 };
 
-/* Of help texts. */
+/* Sections of the help text. */
 enum option_section {
     SECTION_PROVIDER,
     SECTION_INPUT,
@@ -81,7 +81,7 @@ enum option_section {
 
 extern const struct option_spec export_option_specs[];
 
-/* What was asked for with `leadpipe list`. */
+/* The values of the options of `leadpipe list`. */
 struct list_options {
     struct export_options common; /* provider, fetching, messages */
     const char *output;
@@ -91,16 +91,16 @@ extern const struct option_spec list_option_specs[];
 
 const char *option_section_title(enum option_section s);
 
-/* Reads `argv` (argv[0] is the command). RC_USAGE with one line that names the option and what is
- * allowed; RC_NOMEM. Checks values, not files; combinations too. */
+/* Parses `argv` (argv[0] is the command). Checks values and combinations of options, but not whether files exist.
+ * RC_USAGE: the message names the option and says what is allowed; RC_NOMEM. */
 enum rc options_parse(struct export_options *out, int argc, char *const argv[], struct err *e);
 void options_free(struct export_options *o);
 
-/* Does it say how the end of a run is reported? Then it holds where the rest is refused, too. */
+/* Is it about how the end of a run is reported? Such options are used even if the others are refused. */
 bool option_is_reporting(const struct option_spec *o);
 
-/* For a command line that options_parse() has refused: the options that say how the end of a run is
- * reported, as far as they can be read. RC_NOMEM. */
+/* For a command line that options_parse() has refused: parses only the options about reporting, as far as that is
+ * possible. RC_NOMEM. */
 enum rc options_parse_reporting(struct export_options *out, int argc, char *const argv[],
                                 struct err *e);
 

@@ -1,4 +1,4 @@
-/* How far a run has come: a live line on a terminal, or a line now and then. */
+/* Shows the progress of a run: a live line on a terminal, or a line every few seconds. */
 #ifndef LEADPIPE_CMD_PROGRESS_H
 #define LEADPIPE_CMD_PROGRESS_H
 
@@ -10,27 +10,27 @@
 
 struct progress {
     struct messages *messages;
-    bool live;  /* on a terminal */
-    bool lines; /* without one */
+    bool live;  /* show a live line */
+    bool lines; /* show a line from time to time */
     bool said_stopping;
-    uint64_t estimate;    /* of the unique IDs; 0: none */
-    double line_due_s;    /* when the next line is */
-    double last_s, per_s; /* the leads a second, smoothed */
+    uint64_t estimate;    /* number of unique IDs; 0: not known */
+    double line_due_s;    /* when the next line is due, in seconds since the start */
+    double last_s, per_s; /* the last update; leads per second, smoothed */
     uint64_t last_done;
 };
 
-/* `terminal`: standard error is one, and nothing else writes to it. */
+/* `terminal`: standard error is a terminal, and nothing else is written to it. */
 void progress_init(struct progress *p, struct messages *m, enum progress_mode mode, bool quiet,
                    bool terminal);
 
-/* For run_cfg: `progress` is a struct progress. */
+/* The callback run_cfg.progress; `progress` is a struct progress. */
 void progress_show(void *progress, const struct run_progress *now);
 
-/* The live line goes. */
+/* Removes the live line. */
 void progress_end(struct progress *p);
 
-/* "120/1000  12%  40/s  ETA 22s  8 in flight  3 retries  0 failed", at most `width` columns; what
- * does not fit is left away from the end. Pure; for tests. */
+/* "120/1000  12%  40/s  ETA 22s  8 in flight  3 retries  0 failed", at most `width` columns; items at the end that do
+ * not fit are omitted. Pure; public for tests. */
 struct progress_view {
     const struct run_progress *now;
     uint64_t estimate; /* as above */

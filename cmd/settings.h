@@ -1,5 +1,5 @@
-/* The settings of a run: what of a command line must be the same for a run to be resumed. Names as options
- * are called, values without secrets. */
+/* The settings of a run: the options that must be the same for a run to be resumed. Names are those of options; values
+ * contain no secrets. */
 #ifndef LEADPIPE_CMD_SETTINGS_H
 #define LEADPIPE_CMD_SETTINGS_H
 
@@ -16,7 +16,7 @@ struct settings {
     struct arena memory; /* of the texts */
 };
 
-/* Adds one, with copies of its texts. RC_USAGE: there are SETTINGS_MAX already; RC_NOMEM. */
+/* Adds a setting, and copies its texts. RC_USAGE: there are SETTINGS_MAX already; RC_NOMEM. */
 enum rc settings_add(struct settings *t, const char *name, struct str value, struct err *e);
 void settings_free(struct settings *t);
 

@@ -1,18 +1,18 @@
-/* How a run went, on standard error. */
+/* The summary of a run, and its errors as messages. */
 #ifndef LEADPIPE_CMD_SUMMARY_H
 #define LEADPIPE_CMD_SUMMARY_H
 
 #include "core/run/run.h"
 #include "cmd/messages.h"
 
-/* Why the run stopped, and what failed. */
+/* Writes messages: why the run stopped, and what failed. */
 void summary_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r);
 
-/* The summary as lines of text, or as one JSON line. Pure; for tests. */
+/* Append the summary as lines of text, or as one JSON line. Errors stick in `out`. */
 void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_result *r);
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r);
 
-/* The JSON line of a run that has not begun because of `error`. */
+/* Appends the JSON line of a run that did not begin because of `error`. */
 void summary_json_refused(struct buf *out, const struct messages *m, int exit_status,
                           const char *error);
 

@@ -19,7 +19,7 @@ struct checkpoint {
     pthread_cond_t changed; /* one of the following */
     enum checkpoint_state state;
     size_t missing; /* sinks that have not come to the barrier */
-    bool over;      /* none will be begun any more */
+    bool over;      /* no further checkpoint will begin */
 
     /* Of the sequencer's thread before it begins one, then of the checkpoint's until it is done. */
     struct state_checkpoint now;
@@ -178,7 +178,7 @@ static void begin(struct checkpoint *c)
         c->state = BARRIER;
     c->missing = c->cfg.n_sinks;
     pthread_mutex_unlock(&c->lock);
-    if (is_idle) /* else a sink has just failed */
+    if (is_idle) /* if not, a sink has just failed */
         c->cfg.barrier(c->cfg.ctx);
 }
 
@@ -247,7 +247,7 @@ static void commit(struct checkpoint *c)
             c->marks_text[i] = STR("");
     }
     enum rc rc = cfg->sync(cfg->ctx, &e);
-    if (rc == RC_OK && is_in(c, BROKEN)) /* a sink failed behind its mark, and has said so */
+    if (rc == RC_OK && is_in(c, BROKEN)) /* a sink failed after its mark, and has reported it */
         return;
     if (rc == RC_OK)
         rc = cfg->commit(cfg->ctx, &c->now, &e);

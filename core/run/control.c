@@ -42,8 +42,8 @@ void control_wake_always(struct control *c)
 
 void control_wake(struct control *c)
 {
-    /* In one order with the change that is announced: the loop first says that it waits, then checks
-     * for changes. */
+    /* Sequentially consistent with the change that is announced: the loop first says that it waits, and then checks for
+     * changes. */
     if (!atomic_load(&c->wants_wake) || !atomic_exchange(&c->wants_wake, false))
         return;
     pthread_mutex_lock(

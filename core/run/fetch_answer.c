@@ -1,4 +1,4 @@
-/* What an answer means. */
+/* What a response means for its lead and for the run. */
 #include <stdlib.h>
 
 #include "core/http/http_status.h"
@@ -53,8 +53,8 @@ static void fail_redirect(struct fetcher *f, struct lead *lead)
     fetcher_complete(f, lead);
 }
 
-/* It is known now whose fault it was that leads were turned away: theirs, or that of the key or the
- * server's address. Then nobody knows yet what becomes of them. */
+/* It is known now why leads were turned away: because of the leads themselves, or because of the key or the
+ * address. In the second case they are pending. */
 static void release_turned_away(struct fetcher *f, bool are_theirs)
 {
     for (struct lead *lead; (lead = f->turned_away);) {
@@ -69,8 +69,8 @@ static void release_turned_away(struct fetcher *f, bool are_theirs)
     }
 }
 
-/* Ends the run where it must end, and releases those that waited once it is known whose fault it was.
- * True: a lead that was just turned away is not the caller's any more. */
+/* Ends the run if it must end, and releases the leads that waited for the verdict. True: the caller no longer
+ * owns the lead that was just turned away. */
 static bool apply_verdict(struct fetcher *f, enum auth_verdict verdict)
 {
     if (verdict == AUTH_WAIT)
@@ -93,7 +93,8 @@ static enum auth_end auth_end(const struct http_request *http)
     return http->is_redirect ? AUTH_REDIRECTED : AUTH_OTHER;
 }
 
-/* Whose fault is it? True: it waits until that is known, or was decided; not the caller's any more. */
+/* The lead was turned away: finds out why. True: it waits until that is known, or was decided; the caller no longer
+ * owns it. */
 static bool turn_away(struct fetcher *f, struct lead *lead)
 {
     struct fetch_request *req = lead->run->request;
@@ -105,7 +106,7 @@ static bool turn_away(struct fetcher *f, struct lead *lead)
     }
     if (!apply_verdict(f, verdict))
         return false;
-    control_wake_always(f->control); /* it may have been the last one */
+    control_wake_always(f->control); /* it may have been the last lead */
     return true;
 }
 
@@ -137,7 +138,7 @@ static void answered(struct fetcher *f, struct lead *lead)
 {
     struct http_request *http = &lead->run->request->http;
     int status = lead->http_status;
-    if (http->is_redirect) /* before it stands in a sentence: a secret may have been cut at its end */
+    if (http->is_redirect) /* before it is part of a longer text, which could be truncated within a secret */
         secrets_redact(f->cfg->secrets, http->error, sizeof http->error);
     if (turn_away(f, lead))
         return;
@@ -183,7 +184,7 @@ void fetch_answered(void *fetcher, struct http_request *http)
     fetcher_complete(f, lead);
 }
 
-/* Asks again for a lead whose body was no JSON, or doubtful. */
+/* Requests a lead again whose body was not JSON, or seemed to be another lead's. */
 static bool ask_again(struct fetcher *f, struct lead *lead)
 {
     struct http_request *http = &lead->run->request->http;
@@ -205,11 +206,11 @@ void fetch_take_back(struct fetcher *f)
             continue;
         }
         struct http_request *http = &lead->run->request->http;
-        buf_free(&http->answer); /* it was moved to the lead; now it comes back */
+        buf_free(&http->answer); /* the body's memory was moved to the lead, and now comes back */
         http->answer = lead->body;
         buf_clear(&http->answer);
         buf_init(&lead->body, 0);
-        /* The body was in the state: nobody has been asked in this run yet. */
+        /* The body came from the state: this run has not requested the lead yet. */
         bool is_first = !lead->run->request->is_counted;
         if (!is_first && !ask_again(f, lead)) {
             if (control_is_stopping(f->control))

@@ -1,8 +1,8 @@
 /* Leads that wait for memory: see memory.h. */
 #include "core/run/fetcher.h"
 
-/* A lead is alone when others have no more than this part of the ceiling. If that was too much, it is
- * alone once more when they have nothing. */
+/* A lead counts as alone when others have at most this part of the budget. If that was too much, it tries once
+ * more when they have nothing. */
 #define BESIDE_ALONE 16
 
 bool fetch_take_room(void *fetcher, struct http_request *http, size_t bytes)
@@ -15,7 +15,7 @@ bool fetch_take_room(void *fetcher, struct http_request *http, size_t bytes)
     if (own->is_first || !ring_is_first(f->ring, lead) ||
         atomic_load(&f->memory->exclusive) != EXCLUSIVE_NONE)
         return false;
-    own->is_first = true; /* it was begun before it became the first */
+    own->is_first = true; /* it was started before it became the first */
     atomic_store(&f->memory->exclusive, EXCLUSIVE_FIRST);
     return memory_charge(f->memory, lead, bytes);
 }
@@ -34,7 +34,7 @@ void fetch_wait(struct fetcher *f, struct lead *lead)
     control_wake_always(f->control);
 }
 
-/* What it had is gone: it has to be asked for once more. */
+/* Discards the body: the lead has to be requested again. */
 static void give_up_body(struct fetcher *f, struct lead *lead)
 {
     buf_free(&lead->body);
@@ -54,20 +54,19 @@ void fetch_no_room(struct fetcher *f, struct lead *lead)
         fetcher_complete(f, lead);
         return;
     }
-    own->wants *= 2; /* it had not come to its end */
+    own->wants *= 2; /* the response was not complete, so its size is not known */
     own->is_large = own->is_large || own->wants > f->memory->budget.shared;
     memory_end_exclusive(f->memory, lead);
     fetch_wait(f, lead);
 }
 
-/* How much others may have beside it when it is begun. */
+/* How much memory other leads may have when it is started alone. */
 static size_t most_beside(const struct fetcher *f, const struct lead *lead)
 {
     return lead->run->memory.beside ? 0 : f->memory->budget.limit / BESIDE_ALONE;
 }
 
-/* Takes back what leads behind this one have, the last ones first: bodies that wait, then what is
- * completed. */
+/* Takes memory back from leads behind this one, the last ones first: bodies that wait, then completed leads. */
 static void make_alone(struct fetcher *f, const struct lead *lead)
 {
     struct lead *last, *other;
@@ -89,8 +88,7 @@ static void make_alone(struct fetcher *f, const struct lead *lead)
     }
 }
 
-/* Of those that wait: may it continue? Takes memory back for one that must be alone. *as: what it
- * continues as. */
+/* May this waiting lead continue? Takes memory back for one that must be alone. *as: its rights if it continues. */
 static bool try_go(struct fetcher *f, struct lead *lead, enum exclusive *as)
 {
     const struct lead_memory *own = &lead->run->memory;
@@ -128,7 +126,7 @@ bool fetch_next_waiting(struct fetcher *f, struct lead **ready, struct http_requ
         enum exclusive as;
         if (!try_go(f, lead, &as)) {
             if (lead->run->memory.is_large)
-                return false; /* those behind it would be given up when it is its turn */
+                return false; /* later leads would be discarded again when it is its turn */
             continue;
         }
         struct err e;

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define ERROR_BODY_BYTES_MAX ((size_t)64 * 1024)
-#define LISTING_BODY_SHARE 4 /* of the memory for a page: its tree is larger */
+#define LISTING_BODY_SHARE                                                                         \
+    4 /* a body may have a fourth of a page's memory; its tree needs the rest */
 #define KEY_BYTES_MAX ((size_t)64 * 1024)
 
 /* ---- the next request ------------------------------------------------------------------------ */
@@ -37,8 +38,8 @@ struct http_request *fetcher_count_request(struct fetcher *f, struct lead *lead)
     return &req->http;
 }
 
-/* Begins the next lead: its request; or NULL: with *again it was dealt with without one, else there is
- * no lead now. */
+/* Starts the next lead, and returns its request. NULL with *again: the lead needed no request; NULL without: there is no
+ * lead now. */
 static struct http_request *start_lead(struct fetcher *f, bool *again)
 {
     struct lead *lead = intake_take(f->intake);
@@ -46,7 +47,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
     if (!lead)
         return NULL;
     ring_reserve(f->ring, lead);
-    if (lead->run->outcome == OUTCOME_FAILED) { /* a line that is no ID */
+    if (lead->run->outcome == OUTCOME_FAILED) { /* a bad line */
         fetcher_complete(f, lead);
         return NULL;
     }
@@ -57,7 +58,7 @@ static struct http_request *start_lead(struct fetcher *f, bool *again)
         return NULL;
     }
     if (resume_take_buffered(f->resume, lead, &lead->run->request->http.answer)) {
-        fetch_hand_over(f, lead); /* nobody is asked */
+        fetch_hand_over(f, lead); /* its payload is in the state: no request */
         return NULL;
     }
     return fetcher_count_request(f, lead);
@@ -96,7 +97,7 @@ static struct http_request *next_request(void *fetcher)
             continue;
         if (wants_wake)
             return NULL;
-        /* Checks once more after that, as what changed before it woke nobody. */
+        /* Checks once more afterwards, because changes before it cause no wake-up. */
         control_want_wake(f->control);
         wants_wake = true;
     }

@@ -121,7 +121,7 @@ static enum rc load_row(void *loading, struct str line, struct err *e)
     arena_reset(&l->arena, 0);
     enum rc rc = json_parse(&l->arena, line, JSON_TREE, &doc, e);
     if (rc == RC_SYNTAX)
-        return RC_OK; /* it is only shown */
+        return RC_OK; /* not worth an error: the report only shows it */
     if (rc != RC_OK)
         return rc;
     const cJSON *number = json_member(doc.root, "http_status");

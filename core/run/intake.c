@@ -24,7 +24,7 @@ static enum rc hand_to_loop(struct intake *in)
     return rc;
 }
 
-/* A list of the wrong kind has thousands of bad lines, and this may end in a mail. */
+/* A wrong file may have thousands of bad lines, and messages may be sent by mail. */
 #define BAD_LINES_SHOWN 10
 
 static void fail_bad_line(struct intake *in, struct lead *lead, const struct id_item *item)
@@ -39,7 +39,7 @@ static void fail_bad_line(struct intake *in, struct lead *lead, const struct id_
             lead->run->failure.error);
 }
 
-/* With --verbose there is a message for each. */
+/* With --verbose there is a message for each bad line already. */
 static void sum_up_bad_lines(const struct intake *in)
 {
     const struct log_hook *log = in->control->log;
@@ -58,7 +58,7 @@ static enum rc push_lead(struct intake *in, struct lead *lead)
     return in->n_read == INTAKE_BATCH ? hand_to_loop(in) : RC_OK;
 }
 
-/* The last one that was done verifies all of them, and what waited for that continues. */
+/* Once the last ID that was done has been read, all are verified, and deferred leads continue. */
 static enum rc push_deferred(struct intake *in)
 {
     enum rc rc = RC_OK;
@@ -105,7 +105,7 @@ static bool is_mine(const struct intake *in, const struct id_item *item,
                      : shard_has(&in->shard, key);
 }
 
-/* Only --expect needs to know whether those of other shards repeat: without it they take no memory. */
+/* Duplicates of other shards matter only to --expect: without it, their IDs take no memory. */
 static enum rc leave_item(struct intake *in, const struct id_item *item,
                           const unsigned char key[LEAD_KEY_BYTES], struct err *e)
 {
@@ -116,7 +116,7 @@ static enum rc leave_item(struct intake *in, const struct id_item *item,
     return rc;
 }
 
-/* A repeated ID ends here, and one of another shard. */
+/* Repeated IDs and those of other shards end here. */
 static enum rc take_item(struct intake *in, const struct id_item *item, struct err *e)
 {
     unsigned char key[LEAD_KEY_BYTES];
@@ -144,10 +144,10 @@ static enum rc take_item(struct intake *in, const struct id_item *item, struct e
     return is_new ? push_id(in, item, key, e) : RC_OK;
 }
 
-/* A read that may block: what was read so far is handed over before. */
+/* Called before a read that may block: hands over what was read so far. */
 static void before_wait(void *intake)
 {
-    (void)hand_to_loop(intake); /* RC_CLOSED shows again at the next ID */
+    (void)hand_to_loop(intake); /* RC_CLOSED is noticed at the next ID */
 }
 
 static enum rc read_all(struct intake *in, struct err *e)
@@ -254,7 +254,7 @@ void intake_cancel(struct intake *in)
 {
     queue_close(in->queue);
     if (write(in->cancel_pipe[1], "", 1) < 0) {
-        /* Only a full pipe: then the reader has been notified. */
+        /* It can only fail because the pipe is full, and then the reader has been notified already. */
     }
 }
 

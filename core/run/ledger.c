@@ -11,7 +11,7 @@
 #include "core/run/figures.h"
 #include "core/state/state.h"
 
-/* A row holds an ID, its parameters and texts that are bounded where they are made. */
+/* A row has an ID, its parameters, and texts whose lengths are limited where they are made. */
 #define ROW_BYTES_MAX (1024 * 1024)
 
 /* A file of rows that are leads. */
@@ -33,7 +33,7 @@ struct ledger {
     char first_failure[512];
 };
 
-/* The sinks may be going to make it. */
+/* A sink may make the same folder later. */
 static enum rc make_folder(const char *path, struct err *e)
 {
     if (outfile_is_url(path) || descriptor_written(path) >= 0)
@@ -98,7 +98,7 @@ static void write_member(struct buf *b, struct str name, struct str value)
     json_write_string(b, name);
     buf_addc(b, ':');
     if (value.ptr)
-        json_write_bytes(b, value); /* a sink is named by its path, which may be anything */
+        json_write_bytes(b, value); /* a sink's name has a path, which may be any bytes */
     else
         buf_adds(b, "null");
 }
@@ -121,7 +121,7 @@ static void write_row(struct ledger *l, struct buf *b, const struct lead *lead)
     if (lead->id.len)
         json_write_string(b, lead->id);
     else
-        buf_adds(b, "null"); /* a line of which nothing could be read */
+        buf_adds(b, "null"); /* a line that could not be read at all */
     for (size_t i = 0; i < profile->n_params; i++) {
         if (lead->params[i].len)
             write_member(b, profile->params[i], lead->params[i]);
@@ -143,12 +143,12 @@ static void write_row(struct ledger *l, struct buf *b, const struct lead *lead)
 
 static void summarise(const struct lead *lead, char *out, size_t size)
 {
-    /* Of a bad line the text names file and line, and shows what can be shown of the ID. */
+    /* For a bad line the message names file and line, and quotes the ID as far as possible. */
     const struct failure *f = &lead->run->failure;
     struct str id = f->stage == STAGE_INPUT ? STR_NONE : lead->id;
     (void)snprintf(out, size, STR_FMT "%s%s", STR_ARG(id), id.len ? ": " : "",
                    f->error ? f->error : "");
-    utf8_scrub(out); /* it may have been cut within a character */
+    utf8_scrub(out); /* it may have been truncated within a character */
 }
 
 /* Under the lock. */
@@ -160,7 +160,7 @@ static enum rc make_row(struct ledger *l, const struct lead *lead, const char *l
     return rc == RC_OK ? RC_OK : err_set(e, rc, "%s: %s", list, rc_text(rc));
 }
 
-/* `to` is a struct list: the state's rows are handed on to this, too. */
+/* `to` is a struct list. Also the callback for the state's rows. */
 static enum rc list_row(void *to, struct str row, struct err *e)
 {
     struct list *list = to;
@@ -205,7 +205,7 @@ static enum rc note_missing(struct ledger *l, const struct lead *lead, struct er
 enum rc ledger_list_lead(struct ledger *l, const struct lead *lead, struct err *e)
 {
     if (l->cfg.state)
-        state_hold(l->cfg.state); /* before our own lock: who settles a delivery has it already */
+        state_hold(l->cfg.state); /* before our lock: whoever settles a delivery holds it already */
     pthread_mutex_lock(&l->lock);
     bool is_missing = lead->run->outcome == OUTCOME_MISSING;
     enum rc rc = is_missing ? note_missing(l, lead, e) : note_failed(l, lead, e);

@@ -11,12 +11,12 @@ struct list_source {
     size_t n_params;
     enum stage stage;
     uint64_t at;        /* of RECORDED and BEFORE: as state_list_take() */
-    struct buf pack;    /* of the part at hand ... */
-    struct str rest;    /* ... those of its leads that were not handed out */
+    struct buf pack;    /* of the current part ... */
+    struct str rest;    /* ... the leads that have not been handed out yet */
     bool is_incomplete; /* a list did not end */
     /* Of what was listed before. */
     struct buf
-        taken_bits; /* which of these leads are leads of this run: the others were listed again */
+        taken_bits;    /* which of these leads the run has taken: the others were listed again */
     uint64_t n_before; /* handed out so far */
     uint64_t n_taken;
     bool is_taken; /* the intake's answer about the last one */
@@ -72,7 +72,7 @@ static bool copy_text(struct arena *a, struct str text, struct str *out)
     return copy;
 }
 
-/* What the intake said of the lead before. */
+/* Notes the intake's answer about the previous lead. */
 static void note_taken(struct list_source *s)
 {
     if (!s->is_taken)
@@ -170,12 +170,12 @@ void list_source_use(struct list_source *s, struct state *state)
     s->state = state;
 }
 
-/* Leads to be kept, of which there may be more than a part can have. */
+/* Leads to be kept for the next run; there may be more than fit into one part. */
 struct keeping {
     struct list_source *source;
     struct buf pack;
     uint64_t n;
-    uint64_t before, seq; /* of the next lead that was listed before; of the next that was taken */
+    uint64_t before, seq; /* number of the next lead listed before; of the next one taken */
 };
 
 static enum rc put_kept(struct keeping *k, struct err *e)
@@ -188,7 +188,7 @@ static enum rc put_kept(struct keeping *k, struct err *e)
     return rc;
 }
 
-/* Is the lead with that sequence number to be kept? */
+/* Must the lead with this sequence number be kept? */
 static enum rc is_kept(const struct list_source *s, uint64_t seq, bool *out, struct err *e)
 {
     bool is_missing = false;

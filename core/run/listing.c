@@ -3,7 +3,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
-/* Pages are requested while fewer leads than this wait. */
+/* The next page is requested when fewer leads than this wait. */
 #define LISTING_AHEAD 1000
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -60,7 +60,7 @@ static void add_text(struct buf *out, struct str text)
     buf_add_str(out, text);
 }
 
-/* Of what the lists are: provider, server and parameters, but not the time that is asked for. */
+/* A digest of what identifies the lists: provider, server and parameters, but not --created-since and -until. */
 static enum rc put_source(const struct lister_cfg *cfg, char out[STATE_LIST_SOURCE_BYTES + 1],
                           struct err *e)
 {
@@ -103,11 +103,11 @@ enum rc listing_begin(const struct lister_cfg *cfg, struct state *state, struct 
 
 /* ---- resuming -------------------------------------------------------------------------------- */
 
-/* What a run that is resumed has of its lists. */
+/* How far a resumed run has read its lists. */
 struct recorded {
     struct listing *listing;
     size_t n_params;
-    size_t next; /* the list that had not been read to its end */
+    size_t next; /* the first list that was not read to its end */
 };
 
 static enum rc note_end(void *recorded, const struct list_part *part, struct err *e)

@@ -12,7 +12,7 @@
 
 #define MANIFEST_BYTES_MAX ((size_t)1 << 30) /* names of columns: 512 bytes, 65,536 a table */
 
-/* Each writer below leaves a comma behind what it wrote; closing takes the last one back. */
+/* Each writer below ends with a comma; closing an object or array removes the last one. */
 static void key(struct buf *b, const char *name)
 {
     json_write_string(b, str_c(name));
@@ -23,13 +23,13 @@ static void text(struct buf *b, const char *name, const char *value)
 {
     key(b, name);
     if (value)
-        json_write_bytes(b, str_c(value)); /* paths and what names them may be anything */
+        json_write_bytes(b, str_c(value)); /* paths may be any bytes */
     else
         buf_adds(b, "null");
     buf_addc(b, ',');
 }
 
-/* Of a path that is no UTF-8 the text cannot be used to open it: so its bytes are there, too. */
+/* The JSON text of a path that is not UTF-8 cannot be used to open it, so its bytes are added. */
 static void path_bytes(struct buf *b, const char *path)
 {
     size_t n = strlen(path);
@@ -133,8 +133,7 @@ static void write_requests(struct buf *b, const struct http_stats *s, bool is_me
     close_in(b, '}');
 }
 
-/* Those of a shard, and of what was merged from shards, are seen from the manifest: the files may be moved
- * together. */
+/* Paths of a shard's or a merge's outputs are relative to the manifest, so that all may be moved together. */
 static void write_path(struct buf *b, const struct run_cfg *cfg, const char *path)
 {
     struct buf relative;
@@ -216,7 +215,7 @@ static void write_sink(struct buf *b, const struct run_cfg *cfg, size_t sink,
     close_in(b, '}');
 }
 
-/* A file of its own, which is no sink's. */
+/* A file that is not a sink's. */
 static void write_single(struct buf *b, const struct run_cfg *cfg, const char *name,
                          const struct sink_file *f)
 {
@@ -228,7 +227,7 @@ static void write_single(struct buf *b, const struct run_cfg *cfg, const char *n
     close_in(b, '}');
 }
 
-/* The counts of the manifest are of its own leads. The rest is for leadpipe merge. */
+/* The counts in the manifest are those of the shard's own leads. The other members are for leadpipe merge. */
 static void write_shard(struct buf *b, const struct run_cfg *cfg, const struct run_result *r)
 {
     if (cfg->merged_of)

@@ -1,12 +1,13 @@
 #include "core/run/memory.h"
 
-#define ARENA_SMALL_BYTES ((size_t)1 << 20) /* sinks write such a lead from memory of their own */
-#define ARENA_MORE_BYTES ((size_t)8 << 20)  /* of it, for columns that are decided afterwards */
+#define ARENA_SMALL_BYTES                                                                          \
+    ((size_t)1 << 20) /* to write a lead of this size, sinks' own memory is enough */
+#define ARENA_MORE_BYTES ((size_t)8 << 20) /* of the arena, for columns that are decided later */
 #define ARENA_FIRST_BYTES ((size_t)256 << 10)
-#define ARENA_FIRST_TIMES 16 /* the body: three times what a common lead takes */
+#define ARENA_FIRST_TIMES 16 /* times the body: three times what a typical lead takes */
 #define ARENA_NEXT_TIMES 8
 
-/* Beside the arena, where keys of pivots are counted. */
+/* For counting the keys of pivots; not in the arena. */
 static size_t with_indexes(size_t arena_bytes)
 {
     return arena_bytes + arena_bytes / 8;
@@ -25,7 +26,7 @@ void memory_empty_lead(struct lead *lead)
     lead->run->outcome = OUTCOME_PENDING;
 }
 
-/* ---- the guess ------------------------------------------------------------------------------ */
+/* ---- the estimate --------------------------------------------------------------------------- */
 
 void memory_init(struct memory *m, const struct profile *profile, size_t limit)
 {
@@ -44,11 +45,10 @@ void memory_hold(struct memory *m, struct lead *lead, size_t bytes)
     own->held_bytes = bytes;
 }
 
-/* Not when held_bytes, and a guess for each lead under way, are too many: the mean body, and a share
- * of worked_bytes, which is what a lead holds when the workers are done with it. The share grows with
- * how full held_bytes is, as little is let go then, and with worked_bytes itself, up to all of it at
- * MEMORY_WORKED_BYTES_MAX: of large leads many would have come before held_bytes showed that a sink is
- * slow. */
+/* There is no room if held_bytes, plus an estimate for each lead under way, exceeds the limit. The estimate is
+ * the average body plus a share of worked_bytes, the size of a lead after the workers. The share grows with
+ * held_bytes, because the fuller it is, the slower leads leave; and with worked_bytes, up to all of it at
+ * MEMORY_WORKED_BYTES_MAX, because many large leads would arrive before held_bytes shows that a sink is slow. */
 bool memory_has_room(const struct memory *m, uint64_t under_way)
 {
     size_t held = atomic_load(&m->held_bytes);
@@ -60,7 +60,7 @@ bool memory_has_room(const struct memory *m, uint64_t under_way)
     return (double)held + (double)under_way * each < (double)most;
 }
 
-/* The mean at first, then that of the last ones; quicker to grow than to shrink. */
+/* At first the average of all, then a moving average, which grows faster than it shrinks. */
 void memory_learn_body(struct memory *m, size_t bytes)
 {
     double more = (double)bytes - m->average_body_bytes;
@@ -69,7 +69,7 @@ void memory_learn_body(struct memory *m, size_t bytes)
     m->average_body_bytes += more / (more > 0 && n > 8 ? 8 : n);
 }
 
-/* That another worker may do so at the same time costs one of the values. */
+/* If two workers do this at the same time, one of the values is lost, which does not matter. */
 void memory_learn_worked(struct memory *m, size_t bytes)
 {
     size_t average = atomic_load_explicit(&m->worked_bytes, memory_order_relaxed);
@@ -132,12 +132,12 @@ bool memory_charge_arena(struct memory *m, struct lead *lead)
     if (!bytes)
         bytes = ARENA_FIRST_BYTES + ARENA_FIRST_TIMES * lead->body.len;
     size_t others = memory_beside(m, lead);
-    if (own->is_alone) { /* all that is left */
+    if (own->is_alone) { /* it gets all that is left */
         size_t left = others < m->budget.limit ? m->budget.limit - others : 0;
         bytes = left > lead->body.cap ? (left - lead->body.cap) / 9 * 8 : 0;
     }
     if (own->is_alone)
-        arena_free(&lead->arena); /* so that it always finds the same */
+        arena_free(&lead->arena); /* so that every try begins with the same memory */
     own->arena_bytes = bytes;
     lead->arena.max_bytes = bytes;
     return memory_charge(m, lead, lead->body.cap + with_indexes(bytes));
@@ -166,7 +166,7 @@ static size_t row_bytes(const struct table_spec *table, const struct row *row)
     return bytes;
 }
 
-/* About what it takes to write the lead once, as JSON. */
+/* Roughly the memory that is needed to write the lead once, as JSON. */
 static size_t written_bytes(const struct memory *m, const struct lead *lead)
 {
     const struct profile *p = m->profile;

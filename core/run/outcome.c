@@ -5,7 +5,7 @@
 
 /* ---- finishing ------------------------------------------------------------------------------ */
 
-/* The loop may start another lead. */
+/* Wakes the loop, which may have room to start another lead now. */
 void outcome_release_memory(struct outcomes *o, struct lead *lead)
 {
     if (!lead->run->memory.held_bytes && !lead->run->memory.charge)
@@ -15,8 +15,8 @@ void outcome_release_memory(struct outcomes *o, struct lead *lead)
     control_wake(o->control);
 }
 
-/* A missing lead leaves the sinks with what they have, unless it was sent before the run was resumed, or it
- * was reported to a sink, which may have deleted it: should the provider have it again, it is sent again. */
+/* What sinks have of a missing lead stays as it is, unless the lead was sent before the run was resumed, or was reported to
+ * a sink, which may have deleted it. In these cases it must be sent again if the provider has it again. */
 static enum state_acceptance acceptance_of(const struct outcomes *o, const struct lead *lead)
 {
     const struct run_lead *r = lead->run;
@@ -27,7 +27,7 @@ static enum state_acceptance acceptance_of(const struct outcomes *o, const struc
     return is_sent || r->outcome == OUTCOME_UNCHANGED ? STATE_ACCEPTED : STATE_NOT_ACCEPTED;
 }
 
-/* For --changed-only: what all sinks have now, or that nobody knows. */
+/* For --changed-only: notes what all sinks have now, or that it is unknown. */
 static void note_accepted(struct outcomes *o, const struct lead *lead)
 {
     struct state_content content = {.acceptance = acceptance_of(o, lead)};
@@ -58,10 +58,11 @@ static void count(struct outcomes *o, struct lead *lead)
     if (r->counted)
         return;
     r->counted = true;
-    if (is_listed && r->failure.stage != STAGE_SINK) /* else it was noted when the sink said so */
+    if (is_listed &&
+        r->failure.stage != STAGE_SINK) /* a sink's failure was listed with its verdict */
         list_lead(o, lead);
     if (is_listed &&
-        r->failure.stage != STAGE_INPUT) /* else that was said when the line was read */
+        r->failure.stage != STAGE_INPUT) /* bad lines were reported when they were read */
         log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", r->failure.error);
     ledger_count_lead(o->ledger, lead);
 }
@@ -127,7 +128,7 @@ static char *join_texts(const char *first, const char *second, char **second_cop
     return both;
 }
 
-/* The first sink that fails a lead says why. */
+/* Only the first sink that fails a lead sets the reason. */
 static void note_refusal(struct outcomes *o, struct run_lead *r, const char *spec,
                          const struct verdict *v)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DELAY_NS 150000 /* for each item that there was the last time */
+#define DELAY_NS 150000 /* for each item of the last time */
 #define DELAY_NS_MAX 1000000
 
 struct queue {
@@ -89,7 +89,7 @@ enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done)
         q->pushers--;
     }
     pthread_mutex_unlock(&q->lock);
-    if (wakes) /* who is woken under the lock would have to wait for that next */
+    if (wakes) /* after unlocking, because the thread needs the lock as soon as it wakes */
         pthread_cond_signal(&q->not_empty);
     if (done)
         *done = put;
@@ -116,10 +116,10 @@ void queue_delay(size_t n)
     size_t most = DELAY_NS_MAX / DELAY_NS;
     long ns = n > most ? DELAY_NS_MAX : n > 1 ? (long)n * DELAY_NS : DELAY_NS;
     const struct timespec while_others_work = {.tv_nsec = ns};
-    (void)nanosleep(&while_others_work, NULL); /* as well if it is cut short */
+    (void)nanosleep(&while_others_work, NULL); /* a shorter sleep does no harm */
 }
 
-/* Under the lock, which is let go meanwhile. */
+/* Under the lock, which is released while it waits. */
 static void wait_for_items(struct queue *q, size_t max)
 {
     q->poppers++;

@@ -10,7 +10,7 @@ const char *redacted_copy(struct lead *lead, struct secrets *secrets, const char
         return NULL;
     char *copy = arena_strdup(&lead->arena, str_c(text));
     if (!copy)
-        return rc_text(RC_NOMEM); /* rather no text than the key */
+        return rc_text(RC_NOMEM); /* better no text than one with a secret */
     secrets_redact(secrets, copy, strlen(copy) + 1);
     utf8_scrub(copy);
     return copy;

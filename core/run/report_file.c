@@ -13,7 +13,7 @@ enum rc report_file_write(struct outfile **out, const struct run_cfg *run, const
     else
         rc = outfile_open_cfg(&f, &cfg, e);
     if (rc == RC_USAGE)
-        rc = e->rc = RC_IO; /* it could be written when the run began */
+        rc = e->rc = RC_IO; /* not a usage error: it was possible when the run began */
     if (rc == RC_OK) {
         outfile_write(f, text->data, text->len);
         rc = outfile_complete(f, e);

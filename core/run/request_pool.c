@@ -7,8 +7,7 @@
 
 #define URL_BYTES_MAX (64 * 1024)
 
-/* What is kept is bounded: as many requests as are often in flight, each with room for a common
- * answer. */
+/* The pool is bounded: about as many requests as are usually in flight, each with room for a typical response. */
 #define POOL_REQUESTS 256
 #define POOL_BODY_BYTES_MAX ((size_t)32 * 1024)
 
@@ -95,7 +94,7 @@ struct fetch_request *request_pool_take(struct request_pool *pool, size_t max_bo
         struct buf answer = req->http.answer;
         buf_clear(&req->url);
         buf_clear(&answer);
-        answer.max = max_body; /* that of an error was less */
+        answer.max = max_body; /* an error response had lowered it */
         req->http = (struct http_request){.answer = answer};
         req->is_verified = req->is_counted = false;
         return req;
@@ -127,7 +126,7 @@ static struct fetch_request *take_back(struct lead *lead)
 
 void request_pool_give(struct request_pool *pool, struct lead *const leads[], size_t n)
 {
-    struct fetch_request *rest = NULL; /* more than the pool holds: linked by their owner */
+    struct fetch_request *rest = NULL; /* those for which the pool has no room, to be freed */
     pthread_mutex_lock(&pool->lock);
     for (size_t i = 0; i < n; i++) {
         struct fetch_request *req = take_back(leads[i]);

@@ -9,7 +9,7 @@
 
 /* ---- may it be resumed? -------------------------------------------------------------------------- */
 
-/* Is there one of that name among them, from number `from` on? */
+/* Is there a setting of that name, from index `from` on? */
 static bool has_setting(const struct state_setting *settings, size_t n, size_t from,
                         struct str name)
 {
@@ -60,7 +60,7 @@ static enum rc compare_settings(const struct resume_plan *p, const struct state_
         return refuse_one(p, &now->settings[i], false, e);
     if (str_eq(then->settings[i].name, now->settings[i].name))
         return refuse_value(p, &then->settings[i], &now->settings[i], e);
-    /* One more of something that may be said again, or one less. */
+    /* A repeatable option is given once more, or once less. */
     return has_setting(now->settings, now->n_settings, i, then->settings[i].name)
                ? refuse_one(p, &now->settings[i], false, e)
                : refuse_one(p, &then->settings[i], true, e);
@@ -72,14 +72,14 @@ static enum rc damaged(const struct resume_plan *p, const char *what, struct err
                    p->cfg->state_path, what);
 }
 
-/* Does what was done fit this command, which is the one that did it? */
+/* Is what the state has consistent with this command, which is the same as that of the unfinished run? */
 static enum rc check_run(struct resume_plan *p, struct err *e)
 {
     const struct state_checkpoint *c = &p->run.checkpoint;
     bool has_checkpoint = c->n_marks > 0;
     if (has_checkpoint ? c->n_marks != p->cfg->n_sinks : c->progress.high > 0)
         return damaged(p, "it does not have one mark for each sink", e);
-    bool astray = false; /* of a sink that is not there, or writes files */
+    bool astray = false; /* a delivery of a sink that does not exist, or writes files */
     enum rc rc = state_has_deliveries(p->state, (unsigned)p->cfg->n_sinks, UINT_MAX, &astray, e);
     for (unsigned i = 0; rc == RC_OK && !astray && i < p->cfg->n_sinks; i++) {
         if (p->cfg->sinks[i].ops->recover)
@@ -88,7 +88,7 @@ static enum rc check_run(struct resume_plan *p, struct err *e)
     return rc == RC_OK && astray ? damaged(p, "a delivery belongs to no webhook sink", e) : rc;
 }
 
-/* Nothing of it is done: then it does not matter what it was. */
+/* Nothing of the run is done, so it need not be the same command. */
 static enum rc is_blank(struct resume_plan *p, const struct state_run *then, bool *out,
                         struct err *e)
 {
@@ -129,7 +129,7 @@ static enum rc resume(struct resume_plan *p, struct err *e)
     return progress_load(&p->progress, &p->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-/* *blank: there is nothing to resume. */
+/* *blank: the unfinished run has nothing to resume. */
 static enum rc may_resume(struct resume_plan *p, bool *blank, struct err *e)
 {
     enum rc rc = RC_OK;
@@ -149,7 +149,7 @@ enum rc resume_may(const struct run_cfg *cfg, struct state *s, const struct stat
     return may_resume(&p, is_blank, e);
 }
 
-/* An unfinished run is there. */
+/* The state has an unfinished run: resumes it, or refuses. */
 static enum rc load_run(struct resume_plan *p, struct err *e)
 {
     bool blank = false;
@@ -172,7 +172,7 @@ static enum rc accept_by(struct resume_plan *p, struct err *e)
     for (size_t i = 0; i < p->cfg->n_sinks; i++)
         sinks[i] = str_c(p->cfg->sinks[i].identity);
     enum rc rc = state_has_accepted(p->state, &has_accepted, e);
-    /* What was accepted must be kept up to date by runs that do not ask for it, too. */
+    /* Runs without --changed-only must keep the accepted content up to date, too. */
     p->notes_accepted = p->cfg->changed_only || has_accepted;
     if (rc == RC_OK && p->notes_accepted)
         rc = state_accept_by(p->state, sinks, p->cfg->n_sinks, &hash, e);
@@ -180,7 +180,7 @@ static enum rc accept_by(struct resume_plan *p, struct err *e)
     return rc;
 }
 
-/* Its outputs may have had other names. */
+/* Removes what the discarded run has left; its outputs may have had other names. */
 static void note_discarded(struct resume_plan *p)
 {
     struct state_run then;
@@ -237,8 +237,8 @@ static enum rc restore_columns(const struct resume_plan *p, struct schema *schem
     return RC_OK;
 }
 
-/* Every lead that is done has one outcome: it was handed to the sinks, or is missing, or unchanged, or
- * failed before it reached them. `missing`: how many the list of missing leads has. */
+/* Checks that every lead that is done has one outcome: handed to the sinks, missing, unchanged, or failed before the sinks.
+ * `missing`: the number of leads in the list of missing leads. */
 static enum rc check_outcomes(const struct resume_plan *p, uint64_t missing, struct err *e)
 {
     const struct state_progress *done = &p->progress.sums;
@@ -289,7 +289,7 @@ enum rc resume_count(struct resume_plan *p, struct ledger *ledger, struct err *e
         return rc;
     uint64_t delivered = done->handed - p->failures.by_sink;
     uint64_t undecided =
-        p->n_unacked - p->unacked_failed; /* with a sink, whose verdict is not known */
+        p->n_unacked - p->unacked_failed; /* with a sink that has not given its verdict */
     if (undecided > delivered)
         return damaged(p, "a sink has more leads than it was given", e);
     const struct ledger_counts counts = {

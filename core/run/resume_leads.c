@@ -1,4 +1,4 @@
-/* Leads that the earlier part of the run left: with sinks, or fetched. */
+/* Leads that an earlier part of the run has left: those that sinks have, and payloads that were fetched. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 /* ---- leads without a verdict ---------------------------------------------------------------- */
 
-/* The first that is not below `seq`: they are in order of their sequence numbers. */
+/* The index of the first lead whose sequence number is not below `seq`; they are sorted. */
 static size_t find_unacked(const struct resume_plan *p, uint64_t seq)
 {
     size_t low = 0;
@@ -57,7 +57,7 @@ static enum rc make_unacked(struct resume_plan *p, const struct unacked_lead *un
         lead_free(lead);
         return rc;
     }
-    if (failed) { /* by another sink: it is counted and listed */
+    if (failed) { /* by another sink: it has been counted and listed */
         lead->run->refusals = 1;
         lead->run->outcome = OUTCOME_FAILED;
         lead->run->counted = true;
@@ -79,7 +79,7 @@ enum rc resume_unacked(struct resume_plan *p, const struct unacked_lead *unacked
     enum rc rc = is_known ? RC_OK : make_unacked(p, unacked, &lead, e);
     if (rc != RC_OK || !lead)
         return rc;
-    lead->run->holders++; /* no other thread knows it yet */
+    lead->run->holders++; /* no other thread has the lead yet */
     *out = lead;
     return RC_OK;
 }
@@ -120,14 +120,14 @@ bool resume_take_buffered(struct resume_plan *p, struct lead *lead, struct buf *
 {
     struct state_buffered payload;
     struct err e;
-    /* Leads come in order: what is before this one is not asked for again. */
+    /* Leads come in order: earlier payloads are not needed again. */
     while (p->next_buffered < p->n_buffered && p->buffered[p->next_buffered] < lead->seq)
         p->next_buffered++;
     if (p->next_buffered == p->n_buffered || p->buffered[p->next_buffered] != lead->seq)
         return false;
     enum rc rc = state_take_buffered(p->state, lead->seq, &payload, body, &e);
     if (rc != RC_OK || memcmp(payload.key, lead->key, sizeof payload.key) != 0) {
-        buf_clear(body); /* it is fetched once more; the state's errors stop the run */
+        buf_clear(body); /* it is fetched again; an error of the state stops the run anyway */
         return false;
     }
     lead->http_status = payload.http_status;

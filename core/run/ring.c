@@ -19,7 +19,7 @@ struct ring {
     bool closed;       /* under `lock` */
     size_t last_taken; /* ring_take() only: how many it took the last time */
     CACHE_LINE_PADDING(before);
-    /* Read anywhere, so that the loop needs no lock to see whether there is room. */
+    /* Atomic, so that the loop needs no lock to see whether there is room. */
     atomic_uint_least64_t reserved; /* n_slots given out; written by ring_reserve() */
     CACHE_LINE_PADDING(after);
     atomic_uint_least64_t completed; /* written under `lock` */
@@ -81,7 +81,7 @@ void ring_complete(struct ring *r, struct lead *const leads[], size_t n)
     }
     bool wakes = r->taker_waits && r->slots[r->taken % r->n_slots];
     pthread_mutex_unlock(&r->lock);
-    if (wakes) /* not under the lock, which is what it asks for next */
+    if (wakes) /* after unlocking, because the thread needs the lock as soon as it wakes */
         pthread_cond_signal(&r->ready);
 }
 
@@ -158,7 +158,7 @@ void ring_close(struct ring *r)
 
 void ring_counts(struct ring *r, uint64_t *reserved, uint64_t *completed)
 {
-    /* In this order: so completed is never more than reserved. */
+    /* In this order, so that `completed` is never more than `reserved`. */
     *completed = atomic_load(&r->completed);
     *reserved = atomic_load(&r->reserved);
 }

@@ -1,4 +1,4 @@
-/* The run: lets its stages run, stops them, and says how it went. */
+/* The run: starts its stages, stops them, and reports the result. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,14 +31,14 @@ static void stop_sinks(struct run *r, int64_t grace_ms)
 static void begin_stop(struct run *r)
 {
     int64_t grace_ms = atomic_load(&r->control.signal_number) ? CONTROL_GRACE_MS : 0;
-    if (grace_ms && r->cfg->stop) /* this thread may have waited for a reader of its messages */
+    if (grace_ms && r->cfg->stop) /* waiting for a reader of messages may have taken some of it */
         grace_ms = stop_timer_left_ms(r->cfg->stop);
     r->loop.stop_begun = true;
     fetcher_stop(&r->fetcher, grace_ms);
     stop_sinks(r, grace_ms);
 }
 
-/* No lead is under way and none will come: lets the stages behind end, one after the other. */
+/* No lead is under way and none will come: ends the later stages, one after the other. */
 static void begin_drain(struct run *r)
 {
     r->loop.drain_begun = true;
@@ -56,7 +56,7 @@ void run_close_loop(struct run *r)
     uv_close((uv_handle_t *)&r->loop.before_io, NULL);
 }
 
-/* What came in one round goes to the workers at once: one hand-over instead of many. */
+/* Hands all responses of one iteration of the loop to the workers at once. */
 void run_before_io(uv_prepare_t *before_io)
 {
     struct run *r = before_io->data;
@@ -118,7 +118,7 @@ static void begin_figures(struct run *r)
                          FIGURES_SAMPLE_MS);
 }
 
-/* A provider that is silent for long must not keep what is done from becoming durable. */
+/* What is done must become durable even if the provider does not respond for a long time. */
 static void on_checkpoint_time(uv_timer_t *timer)
 {
     struct run *r = timer->data;
@@ -141,7 +141,7 @@ static void run_loop(struct run *r)
 
 /* ---- running -------------------------------------------------------------------------------- */
 
-/* From the end of the line to its beginning, so that whoever hands on finds a taker. */
+/* Starts the last stage first, so that every stage finds its successor running. */
 static enum rc start_threads(struct run *r)
 {
     enum rc rc = r->checkpoint ? checkpoint_start(r->checkpoint) : RC_OK;
@@ -164,7 +164,7 @@ static void join_threads(struct run *r)
     checkpoint_join(r->checkpoint);
 }
 
-/* A thread could not be started: the run fails, and those that do run end as with an empty input. */
+/* A thread could not be started: the run fails, and the threads that were started end as if the input were empty. */
 static void stop_unstarted(struct run *r)
 {
     struct err e;

@@ -14,7 +14,7 @@
 
 /* ---- what is written ------------------------------------------------------------------------- */
 
-/* What went into a pipe cannot be taken back, so a run could not resume it. */
+/* What was written to a pipe cannot be taken back, so such an output cannot be resumed. */
 static enum rc refuse_stream(const char *who, struct err *e)
 {
     return err_set(
@@ -24,7 +24,7 @@ static enum rc refuse_stream(const char *who, struct err *e)
         who);
 }
 
-/* What is made beside what was written last: names, each with a NUL behind it. `purpose`: what they are. */
+/* Adds files that are made beside the last written one: names, each followed by a NUL. `purpose`: what they are. */
 static enum rc add_derived(struct run_files *l, const struct buf *names, const char *purpose,
                            struct err *e)
 {
@@ -94,7 +94,7 @@ enum rc run_check_add_sink(struct run_files *l, const struct run_sink_cfg *sink,
     return rc == RC_OK ? add_beside(l, sink, e) : rc;
 }
 
-/* A folder that the run makes for its outputs is there in time. */
+/* A folder that does not exist is no error if the run makes it for an output. */
 static enum rc check_written(const struct run_files *l, const struct places *places,
                              const char *path, struct err *e)
 {
@@ -103,7 +103,7 @@ static enum rc check_written(const struct run_files *l, const struct places *pla
     return rc == RC_OK && !makes_folder ? outfile_check(places, path, e) : rc;
 }
 
-/* `who` is what is said of one that is written, "`what` `of`" of one that is read. */
+/* In messages a file that is written is called `who`, and one that is read "`what` `of`". */
 static enum rc add_file(struct run_files *l, const struct places *places, const char *path,
                         enum file_use use, const char *who, const char *what, const char *of,
                         struct err *e)
@@ -134,7 +134,7 @@ enum rc run_check_add_option(struct run_files *l, const struct places *places,
     return add_file(l, places, f->path, f->use, option, "the file of", option, e);
 }
 
-/* Those that the options of a sink name: read, or written beside what paths() names. */
+/* Files that options of a sink name: they are read, or written in addition to those of paths(). */
 static enum rc add_sink_options(struct run_files *l, const struct run_sink_cfg *sink, bool reads,
                                 struct err *e)
 {
@@ -155,8 +155,8 @@ static enum rc add_sink_options(struct run_files *l, const struct run_sink_cfg *
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-/* With an input's IDs would go those that a stopped run has still to do; of a key or a profile there
- * may be no other copy. */
+/* Inputs must not be overwritten: a stopped run still needs the rest of its IDs, and there may be no other copy of a key or a
+ * profile. */
 static enum rc add_all(struct run_files *l, const struct run_cfg *cfg, struct err *e)
 {
     enum rc rc = run_files_add_standard(l, e);
@@ -226,7 +226,7 @@ static size_t mib_up(size_t bytes)
 
 #define LEADS_MEMORY_MIN (RUN_MEMORY_MIN / 2)
 
-/* Some sinks keep more where there is more, up to a limit of their own: then the smallest ceiling that is
+/* Some sinks keep more memory if --max-memory is larger, up to a limit of their own, so the smallest --max-memory that is
  * enough is found step by step. */
 static enum rc check_memory(const struct run_cfg *cfg, struct err *e)
 {

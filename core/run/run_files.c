@@ -30,7 +30,7 @@ static char *join(const char *dir, const char *base)
 
 static char *resolve(const char *path);
 
-/* "x/.." is the folder of x where x is yet to be made: then it will be no link. */
+/* If x does not exist yet, "x/.." is the folder of x, because x will not be a symbolic link. */
 static char *resolve_missing(const char *dir, const char *base, bool is_top)
 {
     char *parent = is_top ? strdup(dir) : resolve(dir);
@@ -45,8 +45,7 @@ static char *resolve_missing(const char *dir, const char *base, bool is_top)
     return resolved;
 }
 
-/* Without what means nothing ("//", "/./"), also where a folder is yet to be made. NULL: out of
- * memory. */
+/* Removes redundant parts ("//", "/./"), also from folders that do not exist yet. NULL: out of memory. */
 static char *resolve(const char *path)
 {
     char *resolved = realpath(path, NULL);
@@ -64,14 +63,14 @@ static char *resolve(const char *path)
 
 /* ---- are they the same? ---------------------------------------------------------------------- */
 
-/* What is written there is not kept, so that any number of outputs can go there. */
+/* /dev/null and its like: any number of outputs may go there. */
 static bool keeps_nothing(const struct run_file_entry *f)
 {
     return S_ISCHR(f->mode) && major(f->rdev) == MEMORY_DEVICES;
 }
 
-/* Terminals and their like are only the same where their name is: several descriptors are usually open
- * on one. */
+/* Terminals and their like count as the same file only if they have the same name, because usually several descriptors are
+ * open on one. */
 static bool is_same(const struct run_file_entry *a, const struct run_file_entry *b)
 {
     if (keeps_nothing(a) && keeps_nothing(b))
@@ -84,7 +83,7 @@ static bool is_same(const struct run_file_entry *a, const struct run_file_entry 
            a->inode == b->inode;
 }
 
-/* Is `path` somewhere in what would have to be a folder of that name? */
+/* Is `path` inside `folder`, which then would have to be a folder? */
 static bool is_below(const struct run_file_entry *f, const struct run_file_entry *folder)
 {
     size_t n = folder->path && !folder->is_url ? strlen(folder->path) : 0;
@@ -111,12 +110,12 @@ static enum rc check_read(const struct run_file_entry *read, const struct run_fi
     switch (other->role) {
     case RUN_FILE_READ:
         if (is_regular && read->fd < 0 && other->fd < 0)
-            return RC_OK; /* each opens it for itself */
+            return RC_OK; /* two readers: each opens it separately */
         if (S_ISCHR(read->mode) && read->fd != other->fd)
             return RC_OK;
         return err_set(e, RC_USAGE, "%s and %s: %s can be read only once", other->name, read->name,
                        descriptor_label(read->fd, "an input that is not a file"));
-    case RUN_FILE_STANDARD: /* messages are written there, whatever is asked for */
+    case RUN_FILE_STANDARD: /* messages may be written there in any case */
         if (!is_regular || other->fd != STDERR_FILENO || read->fd == other->fd)
             return RC_OK;
         return err_set(e, RC_USAGE,
@@ -138,7 +137,7 @@ static enum rc check_standard(const struct run_file_entry *standard,
                               struct err *e)
 {
     if (other->fd >= 0 || other->role == RUN_FILE_STANDARD)
-        return RC_OK; /* who joins descriptors (2>&1) knows it */
+        return RC_OK; /* 2>&1 is deliberate */
     if (other->role == RUN_FILE_DERIVED)
         return err_set(e, RC_USAGE,
                        "%s would overwrite the file that %s is open on, because it needs that name "
@@ -164,7 +163,7 @@ static enum rc check_written(const struct run_file_entry *a, const struct run_fi
     return err_set(e, RC_USAGE, "%s and %s would both write %s", a->who, b->who, b->name);
 }
 
-/* Who has it: of an input its name. */
+/* What to call the entry in a message; an input by its name. */
 static const char *who_has(const struct run_files *l, const struct run_file_entry *f)
 {
     if (f->role == RUN_FILE_DERIVED)
@@ -185,7 +184,7 @@ static enum rc refuse_both(const struct run_files *l, const struct run_file_entr
                    file->role == RUN_FILE_DERIVED ? file->path : file->name);
 }
 
-/* Two of the list, in the order in which they were read. */
+/* Reports two entries, in the order in which they were added. */
 static enum rc check_pair(const struct run_files *l, const struct run_file_entry *a,
                           const struct run_file_entry *b, struct err *e)
 {
@@ -215,7 +214,7 @@ static void entry_free(struct run_file_entry *entry)
     free(entry->name);
 }
 
-/* Takes the entry's path over. */
+/* Takes ownership of the entry's path. */
 static enum rc add(struct run_files *l, struct run_file_entry entry, const char *who,
                    const char *name, struct err *e)
 {

@@ -37,7 +37,7 @@ void lead_fail(struct lead *lead, enum stage stage, const char *code, const char
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    utf8_scrub(text); /* it may have been cut within a character */
+    utf8_scrub(text); /* it may have been truncated within a character */
     const char *error = arena_strdup(&lead->arena, str_c(text));
     const char *own_code = code ? arena_strdup(&lead->arena, str_c(code)) : NULL;
     lead->run->outcome = OUTCOME_FAILED;

@@ -99,7 +99,7 @@ static enum rc open_checkpoint(struct run *r, struct err *e)
 
 /* ---- the stages ------------------------------------------------------------------------------ */
 
-/* What all sinks together need of a lead. */
+/* What the sinks together need of each lead. */
 static unsigned sinks_need(const struct run_cfg *cfg)
 {
     unsigned needs = 0;
@@ -116,7 +116,7 @@ static unsigned all_needs(const struct run *r)
     return needs;
 }
 
-/* RC_SYNTAX of a stage: a text that it had put into the state is damaged. Says so, as RC_USAGE. */
+/* RC_SYNTAX of a stage means that its text in the state is damaged: reports that as RC_USAGE. */
 static enum rc blame_state(const struct run *r, enum rc rc, struct err *e)
 {
     if (rc != RC_SYNTAX)
@@ -125,7 +125,7 @@ static enum rc blame_state(const struct run *r, enum rc rc, struct err *e)
     return e->rc = RC_USAGE;
 }
 
-/* Between two outputs, each of which may wait for a server. */
+/* Checks for a stop between two outputs, because opening each may wait for a server. */
 static enum rc check_stopped(const struct run *r, struct err *e)
 {
     return control_is_stopping(&r->control)
@@ -168,7 +168,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
     return ledger_new(&r->outcomes.ledger, &cfg, e);
 }
 
-/* What writes files, and the state's part in it. */
+/* Opens what makes files, from where the state says. */
 static enum rc open_outputs(struct run *r, struct err *e)
 {
     enum rc rc = resume_restore(&r->resume, r->sequencer.schema, e);
@@ -192,7 +192,7 @@ static void state_failed(void *control, const struct err *e)
     control_fail(control, e);
 }
 
-/* Of a run that is resumed the targets have the day and the id of its first part. */
+/* The targets of a resumed run have the day and the id of its first part. */
 static enum rc take_targets(struct run *r, struct err *e)
 {
     const struct resume_plan *p = &r->resume;
@@ -217,7 +217,7 @@ static enum rc discard_outputs(struct run *r, struct err *e)
     return rc;
 }
 
-/* Finds out what of this run is done already, and lets the stages know. */
+/* Finds out what of this run is done already, and hands that to the stages. */
 static enum rc open_state(struct run *r, struct err *e)
 {
     struct resume_plan *p = &r->resume;
@@ -360,7 +360,7 @@ static enum rc open_intake(struct run *r, struct err *e)
     return ids_open(&r->intake.source, &ids, e);
 }
 
-/* Everything that can be refused without touching anything comes before what makes files. */
+/* All checks that change nothing come first, before files are made. */
 static enum rc open_all(struct run *r, struct err *e)
 {
     const struct run_cfg *cfg = r->cfg;
@@ -434,8 +434,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-/* Of a run that was executed everything is closed already; another one may have opened its loop in
- * part. */
+/* After run_execute() everything is closed already; otherwise the loop may be partly open. */
 static void free_loop(struct run *r)
 {
     uv_loop_t *loop = &r->loop.loop;
@@ -445,10 +444,10 @@ static void free_loop(struct run *r)
     control_close_loop(&r->control);
     uv_walk(loop, close_handle, NULL);
     (void)uv_run(loop, UV_RUN_DEFAULT);
-    (void)uv_loop_close(loop); /* nothing is left in it */
+    (void)uv_loop_close(loop); /* cannot fail: no handles are left */
 }
 
-/* Also after a run_new() that failed half-way: whatever is there goes. */
+/* Also frees a run whose run_new() failed half-way. */
 void run_free(struct run *r)
 {
     if (!r)

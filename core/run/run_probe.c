@@ -40,10 +40,10 @@ static void probe_state(struct probing *p, const struct run_file *file)
         return;
     }
     p->has_status = run_probe_state(p->cfg, &p->status, &p->counting);
-    run_space_add_bytes(&p->space, file->path, 0); /* it is not written beside itself */
+    run_space_add_bytes(&p->space, file->path, 0); /* the state grows in place: no second copy */
 }
 
-/* What files of this machine the last run wrote for that sink, by its state. */
+/* The size of the local files that the last run wrote for this sink, according to the state. */
 static uint64_t bytes_of_last_run(const struct probing *p, size_t sink)
 {
     uint64_t sum = 0;
@@ -59,7 +59,7 @@ static uint64_t bytes_of_last_run(const struct probing *p, size_t sink)
 
 /* ---- sinks ---------------------------------------------------------------------------------- */
 
-/* What a sink writes: one point for all files of this machine, and one for each other place. */
+/* Reports on a sink's outputs: one point for all local files, and one for each other place. */
 static void probe_paths(struct probing *p, const struct run_sink_cfg *sink, const struct buf *paths)
 {
     size_t n = 0;
@@ -74,7 +74,7 @@ static void probe_paths(struct probing *p, const struct run_sink_cfg *sink, cons
         first = first ? first : path;
         n++;
     }
-    /* Of a target with a date there is nothing yet. */
+    /* A target with {date} does not exist yet, so the last run's sizes are used. */
     if (first && last_bytes > bytes)
         run_space_add_bytes(&p->space, first, last_bytes - bytes);
     if (n && !outfile_is_url(first))
@@ -137,7 +137,7 @@ static void probe_all(struct probing *p)
             probe_sink(p, &p->cfg->sinks[i]);
     for (size_t i = 0; i < p->cfg->n_files; i++)
         probe_file(p, &p->cfg->files[i]);
-    /* What concerns several of them: where one has failed, the text would be that one's again. */
+    /* Checks that concern several outputs; skipped after a failure, which they would only report again. */
     if (p->failures == 0 && run_check(p->cfg, &e) != RC_OK)
         findings_add(&p->counting, FINDING_FAIL, "job", "%s", e.msg);
     run_space_report(&p->space, &p->counting);

@@ -32,7 +32,7 @@ static void report_finished(const char *path, const struct run_status *s, const 
                  run_result_exported(&s->result, s->n_sinks), l->unchanged, l->missing, l->failed);
 }
 
-/* One that this command would resume, or be refused for. */
+/* An unfinished run, which this command would resume, or because of which it would be refused. */
 static void report_unfinished(const struct run_cfg *cfg, const struct run_status *s,
                               const struct findings *f)
 {

@@ -1,4 +1,4 @@
-/* The end of a run: how it went, and what becomes visible. */
+/* The end of a run: its result, and which outputs become visible. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +18,12 @@ static bool reached_end(const struct run_result *out)
     return out->error.rc == RC_OK && !out->signal;
 }
 
-/* Of several: the signal's before an error's before that of leads. */
+/* If several apply: a signal comes before an error, and an error before failed leads. */
 static int exit_status_of(const struct run *r, const struct run_result *out)
 {
     if (out->signal)
         return EXIT_STATUS_SIGNAL + out->signal;
-    /* The input turned out to be of another form than it was said to be. */
+    /* The input was found not to be in the expected format. */
     if (out->error.rc == RC_USAGE)
         return EXIT_STATUS_USAGE;
     if (out->error.rc != RC_OK)
@@ -34,7 +34,7 @@ static int exit_status_of(const struct run *r, const struct run_result *out)
     return out->ledger.failed || withheld || may_lack ? EXIT_STATUS_LEADS : EXIT_STATUS_OK;
 }
 
-/* Would a sink mark or delete more leads than it may? */
+/* Would a sink mark or delete more leads than --max-gone allows? */
 static bool too_many_gone(const struct run *r)
 {
     for (size_t i = 0; i < r->n_sinks; i++) {
@@ -44,9 +44,9 @@ static bool too_many_gone(const struct run *r)
     return false;
 }
 
-/* A wrong server, path or parameter answers like one that has none of the leads: then the earlier
- * outputs are better than empty ones. What a sink refused was found; no IDs at all may be right,
- * unless some were expected; and a shard may have none of those that are there. */
+/* A wrong server, path or parameter looks like a provider that has none of the leads. Then earlier outputs are
+ * better than empty ones. Leads that a sink refused were found. An empty input is accepted, unless --expect says
+ * otherwise. A shard may happen to have none of the leads that exist. */
 static enum withheld why_withheld(const struct run *r, const struct run_result *out)
 {
     const struct ledger_counts *l = &out->ledger;
@@ -61,7 +61,7 @@ static enum withheld why_withheld(const struct run *r, const struct run_result *
     return too_many_gone(r) ? WITHHELD_GONE : WITHHELD_NOT;
 }
 
-/* The first error is the run's. What failed once may say so again. */
+/* The first error is the run's; repeated ones are not added. */
 static void note_error(struct run_result *out, const struct err *e)
 {
     if (out->error.rc == RC_OK)
@@ -70,15 +70,15 @@ static void note_error(struct run_result *out, const struct err *e)
         out->more_errors[out->n_more_errors++] = *e;
 }
 
-/* What says how it went; published once all that it is about is. */
+/* Files about the run; published after everything that they describe. */
 struct reports {
     struct outfile *schema, *manifest; /* NULL: not wanted */
 };
 
 /* ---- with a state ---------------------------------------------------------------------------- */
 
-/* From here on the run is over: should it be cut off, the next one finishes what is not. Of the lists
- * and the reports, as of the sinks, the state remembers how. */
+/* From here on the run is over: if it is cut off, the next run finishes publishing. The state records how, for the
+ * sinks, the lists, the schema file and the manifest. */
 static enum rc note_end(struct run *r, const struct run_result *out, const struct reports *reports,
                         struct err *e)
 {
@@ -117,9 +117,9 @@ static enum rc note_end(struct run *r, const struct run_result *out, const struc
 
 /* ---- a run that reached its end -------------------------------------------------------------- */
 
-/* Of a sink with outputs that are withheld everything is taken back, else all is made visible. Those
- * without files come first: a reader, or a server, may be gone, and then no file may have changed.
- * *files_begun: from now on some may have. */
+/* Takes back all outputs if they are withheld; otherwise makes them visible. Sinks without files come first,
+ * because they can still fail (a reader or a server may be gone), and then no file must have changed.
+ * *files_begun: some files may have changed. */
 static enum rc end_sinks(struct run *r, bool withheld, bool *files_begun, struct err *e)
 {
     size_t order[RUN_SINKS_MAX];
@@ -133,11 +133,11 @@ static enum rc end_sinks(struct run *r, bool withheld, bool *files_begun, struct
     return rc;
 }
 
-/* All that may fail for want of space comes before the first name changes. */
+/* Everything that needs disk space is done before the first file is renamed. */
 static enum rc prepare(struct run *r, struct run_result *out, struct reports *reports,
                        struct err *e)
 {
-    out->published = !out->withheld; /* so the manifest says */
+    out->published = !out->withheld; /* for the manifest, which is written now */
     enum rc rc = ledger_complete(r->outcomes.ledger, e);
     if (r->cfg->shard.of && rc == RC_OK) {
         (void)ledger_list_file(r->outcomes.ledger, false, &out->failed_list);
@@ -153,8 +153,8 @@ static enum rc prepare(struct run *r, struct run_result *out, struct reports *re
     return rc;
 }
 
-/* Outputs, then the lists and the schema, then the manifest: a reader that waits for that one sees a
- * complete set. */
+/* Outputs, then the lists and the schema, then the manifest, so that a reader that waits for the manifest finds a complete
+ * set. */
 static enum rc make_visible(struct run *r, struct run_result *out, const struct reports *reports,
                             struct err *e)
 {
@@ -170,7 +170,7 @@ static enum rc make_visible(struct run *r, struct run_result *out, const struct 
     return rc;
 }
 
-/* They are leads of the run that are not on the list: without that, its counts would be a riddle. */
+/* Reports leads that were requested although they are no longer listed; without that, the counts could not be explained. */
 static void tell_once_more(const struct run *r)
 {
     uint64_t n = r->intake.listed ? list_source_once_more(r->intake.listed) : 0;
@@ -234,8 +234,8 @@ static void publish(struct run *r, struct run_result *out)
 
 /* ---- a run that was stopped ------------------------------------------------------------------ */
 
-/* They may be what fills the disk, and the lists and the manifest need some of it. What a state may
- * refer to stays for the run that resumes. */
+/* Aborts sinks, because their unfinished output may be what fills the disk, and the lists and the manifest need space.
+ * Output that a state may refer to stays, for the run that resumes. */
 static void drop_outputs(struct run *r, struct run_result *out)
 {
     struct err e;
@@ -268,14 +268,14 @@ static enum rc commit_settled(struct run *r, struct err *e)
     return q->ops->commit(q, false, e);
 }
 
-/* Nothing that was made takes the place of what is there, but for lists that have rows, and the
- * manifest, which says so. */
+/* The run stopped early: nothing replaces existing outputs, except for lists that have rows, and the manifest, which says
+ * so. */
 static void end_stopped(struct run *r, struct run_result *out)
 {
     struct err e;
-    /* Already at its end: the same command makes visible what is not, its manifest included. */
+    /* It had begun publishing: the same command publishes the rest, including the manifest. */
     bool at_end = r->state && state_phase(r->state) == STATE_PUBLISHING;
-    /* What happened since the last checkpoint: answers to deliveries, above all. */
+    /* Records what happened since the last checkpoint, especially responses to deliveries. */
     if (r->state && !at_end && state_settle(r->state, &e) != RC_OK)
         note_error(out, &e);
     if (!out->published)
@@ -294,7 +294,7 @@ static void end_stopped(struct run *r, struct run_result *out)
 
 /* ---- the end of a run ------------------------------------------------------------------------ */
 
-/* Stopped before the IDs that were done had been read again: they are there all the same. */
+/* If the run was stopped before the IDs that were done had been read again, they are counted nevertheless. */
 static void count_unread(const struct run *r, struct run_result *out)
 {
     uint64_t known = r->sequencer.progress.sums.high;
@@ -307,7 +307,7 @@ static void count_unread(const struct run *r, struct run_result *out)
 static void collect(struct run *r, struct run_result *out)
 {
     out->signal = atomic_load(&r->control.signal_number);
-    out->error = control_error(&r->control); /* the state's thread may still fail */
+    out->error = control_error(&r->control); /* the state's thread may have failed meanwhile */
     out->refused = out->error.rc == RC_USAGE && r->fetcher.requested == 0;
     out->ids = intake_counts(&r->intake);
     count_unread(r, out);
@@ -339,7 +339,7 @@ void run_publish(struct run *r, struct run_result *out)
             out->missing_allowed = portion_of(&r->cfg->max_missing, out->ids.unique);
         out->exit_status = exit_status_of(r, out);
         publish(r, out);
-        if (out->error.rc == RC_STOPPED) /* the signal arrived while a reader was waited for */
+        if (out->error.rc == RC_STOPPED) /* the signal arrived while the run waited for a reader */
             out->signal = atomic_load(&r->control.signal_number);
     }
     if (!reached_end(out))

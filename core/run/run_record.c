@@ -61,7 +61,7 @@ static const struct figure file_figures[] = {
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* Members with a comma behind each. */
+/* Each writer ends with a comma. */
 static void write_figures(struct buf *b, const struct figure *figures, const void *of)
 {
     for (; figures->name; figures++) {
@@ -134,7 +134,7 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* What no count of a run comes near; so sums of a few cannot overflow either. */
+/* Far more than any count of a run; so the sum of a few counts cannot overflow. */
 #define NUMBER_MAX ((uint64_t)1 << 53)
 
 static bool read_number(const cJSON *object, const char *name, uint64_t *out)
@@ -163,8 +163,7 @@ static bool read_text(const cJSON *object, const char *name, const char **out)
     return true;
 }
 
-/* The files of a sink are those that its configuration names, in the same order: only the figures are
- * the record's. */
+/* The files of a sink are those of its configuration, in the same order: only their figures are taken from the record. */
 static bool read_files(const cJSON *files, const struct buf *paths, struct arena *arena,
                        struct sink_result *out)
 {
@@ -184,7 +183,7 @@ static bool read_files(const cJSON *files, const struct buf *paths, struct arena
     return at == paths->len;
 }
 
-/* Absent where the columns of the sink have no types. */
+/* Absent if the sink's columns have no types. */
 static bool read_misfits(const struct profile *p, const cJSON *list, struct arena *arena,
                          struct sink_result *out)
 {
@@ -219,7 +218,7 @@ static bool has_right_kind(const struct sink_result *s, bool has_files)
     return s->is_delivery ? !has_files && !s->is_database : has_files || s->is_database;
 }
 
-/* All but its files and misfits, for which there is room then. */
+/* Reads all but files and misfits, and makes room for those. */
 static bool read_sink_figures(const cJSON *object, struct arena *arena, struct sink_result *out)
 {
     const cJSON *files = json_member(object, "files");
@@ -252,7 +251,7 @@ static bool read_sink(const struct run_sink_cfg *sink, const cJSON *object, stru
     return good;
 }
 
-/* A run that was published reached its end: every ID has its outcome. */
+/* A run that was published had reached its end: every ID must have an outcome. */
 static bool outcomes_add_up(const struct run_result *out)
 {
     const struct ledger_counts *l = &out->ledger;
@@ -260,7 +259,7 @@ static bool outcomes_add_up(const struct run_result *out)
            out->ids.unique + out->ids.duplicates == out->ids.read;
 }
 
-/* All but its sinks. */
+/* Reads all but the sinks. */
 static bool read_totals(const cJSON *root, struct run_result *out)
 {
     uint64_t exit_status = 0;

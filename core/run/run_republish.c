@@ -74,7 +74,7 @@ static enum rc recover_sinks(const struct resume_plan *p, bool withheld, bool on
 
 /* ---- the lists and the manifest --------------------------------------------------------------- */
 
-/* One that goes to a stream has no name to get. */
+/* An output that goes to a stream is not renamed. */
 static void add_file(struct buf *paths, const char *path)
 {
     if (path && outfile_is_file(path))
@@ -124,7 +124,7 @@ static enum rc recover_all(const struct resume_plan *p, bool withheld, bool only
     return e->rc = RC_USAGE;
 }
 
-/* Everything, before anything changes. */
+/* Checks everything before anything changes. */
 static enum rc check_all(const struct resume_plan *p, bool withheld, struct err *e)
 {
     if (p->run.n_texts != p->cfg->n_sinks + RUN_TEXTS_MORE)
@@ -155,7 +155,7 @@ static const char *if_stream(const char *path)
     return path && !outfile_is_file(path) ? path : NULL;
 }
 
-/* Nobody knows how much of them the earlier run got out, so all of it is reported. */
+/* Writes lists that go to streams, in full: it is not known how much of them the earlier run has written. */
 static enum rc write_stream_lists(const struct resume_plan *p, struct err *e)
 {
     const struct ledger_cfg cfg = {
@@ -177,7 +177,8 @@ static enum rc write_stream_lists(const struct resume_plan *p, struct err *e)
     return rc;
 }
 
-/* Names of columns, digests, statuses and latencies are in no state. */
+/* A manifest or schema that goes to a stream cannot be written again, because the state does not have all of its content
+ * (names of columns, digests, statuses and latencies). */
 static void warn_no_report(const struct run_cfg *cfg, const char *what, const char *path)
 {
     if (if_stream(path))
@@ -216,11 +217,11 @@ void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
         warn_no_report(p->cfg, "manifest", p->cfg->manifest_path);
         return;
     }
-    memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* a part of the record may have been read */
+    memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* the record may have been read in part */
     out->error = e;
-    if (rc == RC_STOPPED) /* the signal arrived while a reader was waited for */
+    if (rc == RC_STOPPED) /* the signal arrived while the run waited for a reader */
         out->signal = atomic_load(signal_number);
-    /* RC_BUSY as well: some names may have changed, and the same command finishes it. */
+    /* Also RC_BUSY: some files may have been renamed, and the same command finishes the rest. */
     out->exit_status = rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
     if (out->signal)
         out->exit_status = EXIT_STATUS_SIGNAL + out->signal;

@@ -12,12 +12,12 @@
 #include "core/base/units.h"
 #include "core/file/outfile.h"
 
-#define BYTES_MIN ((uint64_t)1 << 20) /* with less nothing works */
+#define BYTES_MIN ((uint64_t)1 << 20) /* less is reported as a failure */
 #define BYTES_FEW ((uint64_t)64 << 20)
 #define FILES_FEW 100
 
-/* The folder of `path`, or the nearest one above it that is there: the run makes the others. malloc'd; NULL: out of
- * memory, or there is none. `path` has at least one character. */
+/* The folder of `path`, or its nearest ancestor that exists (the run makes the others). The caller frees it. NULL: out of
+ * memory, or none exists. `path` must not be empty. */
 static char *folder_there(const char *path, struct stat *st)
 {
     char *folder = strdup(path);

@@ -30,7 +30,7 @@ static bool put_value(struct buf *out, struct str name, const struct values *v)
     return true;
 }
 
-/* What is in other braces stays as it is. */
+/* Text in other braces is left unchanged. */
 static void fill(struct buf *out, const char *text, const struct values *v)
 {
     for (const char *p = text; *p; p++) {
@@ -60,7 +60,7 @@ static enum rc fill_text(struct run_targets *t, const char **text, const struct 
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-/* What names no file (a webhook's URL) is left alone. */
+/* A target that is not a file (a webhook's URL) is left unchanged. */
 static bool writes_files(const struct run_sink_cfg *sink)
 {
     struct buf paths;

@@ -10,7 +10,7 @@
 #define LAST_COLUMNS 3
 #define SCHEMA_BYTES_MAX ((size_t)1 << 30) /* names of columns: 512 bytes, 65,536 a table */
 
-/* The first file that holds this table alone. */
+/* The first file that has only this table. */
 static const struct sink_file *file_of(const struct run_cfg *cfg, const struct run_result *r,
                                        const char *table)
 {
@@ -45,7 +45,7 @@ static bool is_written(const struct run_cfg *cfg, const struct run_result *r, st
     return false;
 }
 
-/* The undocumented columns of the table, and what its rows end with. Where no file holds it alone, the
+/* The undocumented columns of the table, and the run-columns at the end of its rows. If no file has only this table, the
  * columns are those of the run. */
 static enum rc columns_behind(const struct run_cfg *cfg, const struct run_result *r,
                               const struct schema *schema, size_t table, struct more_columns *out)

@@ -38,7 +38,7 @@ static bool resolve_columns(struct sequencer *s, struct lead *lead)
     return false;
 }
 
-/* Leads whose content all sinks have already are done with that. */
+/* Finishes leads whose content all sinks have already: they are unchanged. */
 static void find_unchanged(struct sequencer *s, struct lead *const leads[], size_t n)
 {
     struct state_content contents[SEQUENCER_BATCH];
@@ -64,7 +64,7 @@ static void find_unchanged(struct sequencer *s, struct lead *const leads[], size
     }
 }
 
-/* It was fetched, and stays behind a lead that was not. */
+/* The lead was fetched, but an earlier one was not, so it cannot go to the sinks. */
 static void buffer_payload(struct sequencer *s, const struct lead *lead)
 {
     struct state_buffered payload = {
@@ -98,7 +98,7 @@ static void note_done(struct sequencer *s, const struct lead *lead)
         control_fail_nomem(s->control);
 }
 
-/* Does it go to the sinks, ready or missing? What does not is finished here. */
+/* Does the lead go to the sinks (ready, or missing)? If not, finishes it. */
 static bool sort_lead(struct sequencer *s, struct lead *lead)
 {
     struct run_lead *r = lead->run;
@@ -136,7 +136,7 @@ static size_t sort_out(struct sequencer *s, struct lead *leads[], size_t n)
     return n_out;
 }
 
-/* The leads of each sink, which finishes some of them at once: so who gets what is decided before. */
+/* Hands the leads to the sinks. Which sinks get which leads is decided first, because a sink may finish leads at once. */
 static void hand_out(struct sequencer *s, struct lead *const leads[], size_t n)
 {
     struct lead *ready[SEQUENCER_BATCH];
@@ -166,8 +166,8 @@ static void *sequencer_main(void *sequencer)
         if (s->checkpoint)
             checkpoint_consider(s->checkpoint);
     }
-    /* A last checkpoint: a run that is stopped, now or while the sinks finish, resumes from here. None
-     * while the IDs are not verified: until then the state stays as it was. */
+    /* A last checkpoint, from which a run that is stopped, now or while the sinks finish, resumes. Not if the IDs are not
+     * verified: then the state stays as it was. */
     if (s->checkpoint)
         checkpoint_end(s->checkpoint, atomic_load(s->ids_are_verified));
     for (size_t i = 0; i < s->n_sinks; i++)

@@ -34,8 +34,7 @@ struct sequencer {
     struct schema *schema; /* owned */
     struct progress progress;
     struct beyond beyond;
-    bool
-        gap; /* the run was stopped before a lead had a response: later ones cannot go to the sinks */
+    bool gap; /* the run was stopped before a lead was fetched: later ones cannot go to the sinks */
 
     struct control_thread thread;
 };

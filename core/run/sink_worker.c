@@ -71,14 +71,14 @@ void sink_worker_close(struct sink_worker *w)
 
 /* ---- its thread ------------------------------------------------------------------------------ */
 
-/* What the disk or a receiver says of this sink from now on cannot be trusted. */
+/* The sink has failed: its later results cannot be trusted, so there are no further checkpoints. */
 static void fail(struct sink_worker *w, const struct err *e)
 {
     checkpoint_break_off(w->checkpoint);
     control_fail(w->control, e);
 }
 
-/* Their rows and trees are not needed any more. */
+/* Frees rows and trees that no sink needs any more. */
 static void drop_content(struct sink_worker *w, struct lead *const leads[], size_t n)
 {
     struct arena *arenas[SINK_WORKER_BATCH];
@@ -95,14 +95,14 @@ static void drop_content(struct sink_worker *w, struct lead *const leads[], size
 static void take_in(struct sink_worker *w, struct lead *const leads[], size_t n)
 {
     const struct verdict pending = {.kind = VERDICT_PENDING};
-    struct lead *last_read[SINK_WORKER_BATCH]; /* by this sink, after all others */
+    struct lead *last_read[SINK_WORKER_BATCH]; /* leads that this sink was the last to take in */
     size_t n_last_read = 0;
     struct err e;
     if (!w->dead && w->ops->put(w->sink, (const struct lead *const *)leads, n, &e) != RC_OK) {
         w->dead = true;
         fail(w, &e);
     }
-    for (size_t i = 0; w->dead && i < n; i++) /* what has no verdict will not get one */
+    for (size_t i = 0; w->dead && i < n; i++) /* a dead sink gives no further verdicts */
         outcome_settle(w->outcomes, leads[i], w->index, w->cfg.spec, &pending);
     for (size_t i = 0; i < n; i++) {
         if (atomic_fetch_sub(&leads[i]->run->readers, 1) == 1)
@@ -150,7 +150,7 @@ static enum item kind_of(const struct lead *lead)
     return lead->run->ready ? ITEM_LEAD : ITEM_MISSING;
 }
 
-/* A batch, in runs of one kind. */
+/* Takes in a batch, in consecutive groups of ready leads or of missing ones. */
 static void take_batch(struct sink_worker *w, struct lead *const batch[], size_t n)
 {
     for (size_t first = 0, end = 0; first < n; first = end) {

@@ -23,7 +23,7 @@ int64_t timeline_covered_us(const struct timeline *t, size_t interval)
 
 /* ---- intervals ------------------------------------------------------------------------------ */
 
-/* Two become one. */
+/* Halves the number of intervals: each pair becomes one. */
 static void double_width(struct timeline *t)
 {
     for (size_t i = 0; i < TIMELINE_INTERVALS / 2; i++) {
@@ -36,7 +36,7 @@ static void double_width(struct timeline *t)
     t->width_us *= 2;
 }
 
-/* So much of `n` as falls into the first `part` of the `whole`. */
+/* The share of `n` for the first `part` of the `whole`. */
 static uint64_t share(uint64_t n, int64_t part_us, int64_t whole_us)
 {
     if (part_us >= whole_us)
@@ -45,7 +45,7 @@ static uint64_t share(uint64_t n, int64_t part_us, int64_t whole_us)
     return floor < n ? floor : n;
 }
 
-/* The parts add up to `n`. */
+/* Spreads `n` over the intervals; the parts add up to `n`. */
 static void spread(struct timeline *t, enum timeline_figure figure, uint64_t n, int64_t from_us,
                    int64_t to_us)
 {
@@ -74,7 +74,7 @@ static void add_figures(struct timeline *t, const struct timeline_sample *sample
 
 /* ---- spans ---------------------------------------------------------------------------------- */
 
-/* The two that are closest to each other become one. */
+/* Joins the two spans that are closest to each other. */
 static void join_closest(struct timeline_spans *s)
 {
     size_t best = 0;

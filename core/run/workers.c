@@ -13,22 +13,23 @@
 #define DECODED_TIMES 4
 #define BODY_LARGE_BYTES ((size_t)1 << 20)
 #define CODE_BYTES 256
-#define ERROR_BYTES 1024 /* as long as lead_fail() makes them */
+#define ERROR_BYTES 1024 /* the limit of lead_fail() */
 
 enum work_end { WORK_DONE, WORK_AGAIN };
-/* A payload whose own ID is not the one asked for may be another lead's: it is asked for once more.
- * When so many in a row were answered the same again, that is how the provider names them. */
+/* A payload whose own ID is not the requested one may be another lead's, so the lead is requested once more. When
+ * the second response was the same for so many leads in a row, the provider is assumed to use other IDs there. */
 #define OTHER_IDS_ENOUGH 100
 
-/* An answer that is no payload: its message is the provider's. */
+/* A response that is not a payload: the lead fails with the provider's message. */
 static void explain_error(struct workers *w, struct lead *lead)
 {
     const char *message = NULL, *code = NULL;
     char own_code[16];
     struct err e;
-    (void)charset_to_utf8(&lead->body, lead->run->request->http.charset, &e); /* else as it is */
+    (void)charset_to_utf8(&lead->body, lead->run->request->http.charset,
+                          &e); /* if that fails, it stays as it is */
     flatten_error_body(w->plan, lead, buf_str(&lead->body), &message, &code);
-    /* Before it stands in our sentence: what is left out is the provider's words alone. */
+    /* Before it becomes part of our message, so that only the provider's words are redacted. */
     message = redacted_copy(lead, w->control->secrets, message);
     if (!code) {
         (void)snprintf(own_code, sizeof own_code, "http_%d", lead->http_status);
@@ -50,14 +51,14 @@ static void note_oddities(struct workers *w, struct lead *lead)
             "the payload's own ID is %s; exported anyway", text ? text : "different");
 }
 
-/* True: the payload names another lead, and is to be asked for once more. */
+/* True: the payload has another ID, and the lead must be requested once more. */
 static bool verify_own_id(struct workers *w, struct lead *lead)
 {
     struct fetch_request *req = lead->run->request;
     bool is_other = lead->other_id.ptr != NULL;
     if (!req || (!is_other && !req->is_verified))
         return false;
-    if (req->http.attempts == 0) /* it was fetched, and doubted, before the run was stopped */
+    if (req->http.attempts == 0) /* it came from the state: requested before the run was stopped */
         return false;
     if (req->is_verified && is_other) {
         (void)atomic_fetch_add(&w->other_ids_in_a_row, 1);
@@ -73,7 +74,7 @@ static bool verify_own_id(struct workers *w, struct lead *lead)
     return false;
 }
 
-/* Of a page that a gateway or login server sent in place of the lead, what it says. */
+/* The title of an HTML page that a gateway or login server sent instead of the lead. */
 static void fail_not_json(struct workers *w, struct lead *lead, const struct err *e)
 {
     struct str body = buf_str(&lead->body);
@@ -82,21 +83,22 @@ static void fail_not_json(struct workers *w, struct lead *lead, const struct err
         return;
     }
     char *text = html_text(&lead->arena, body, PAGE_TEXT_BYTES_MAX);
-    /* Redacted as a whole: a secret must not be cut before. */
+    /* Redacted before it is truncated, which might cut a secret in two. */
     const char *shown = redacted_copy(lead, w->control->secrets, text);
     size_t n = shown ? utf8_cut(shown, PAGE_SHOWN_BYTES_MAX) : 0;
     lead_fail(lead, STAGE_PARSE, "not_json", "the response is an HTML page, not JSON%s%.*s%s",
               n ? ": \"" : "", (int)n, n ? shown : "", n ? "\"" : "");
 }
 
-/* Makes the body UTF-8. False: it is none, and cannot be made so; *done: nor by another try. */
+/* Converts the body to UTF-8. False: that is impossible; *done: and another request would not help. */
 static bool decode_body(struct lead *lead, bool *done)
 {
     struct err e;
     const char *charset = lead->run->request ? lead->run->request->http.charset : "";
     enum rc rc = charset_to_utf8(&lead->body, charset, &e);
     if (rc == RC_OK && lead->run->request)
-        lead->run->request->http.charset[0] = '\0'; /* should the lead have to wait for memory */
+        lead->run->request->http.charset[0] =
+            '\0'; /* not twice, if the lead has to wait for memory */
     if (rc == RC_OK)
         return true;
     lead_fail(lead, STAGE_PARSE, rc == RC_LIMIT ? "too_large" : "charset", "the response %s",
@@ -105,22 +107,22 @@ static bool decode_body(struct lead *lead, bool *done)
     return false;
 }
 
-/* Of enum flatten_hash. */
+/* Returns an enum flatten_hash. */
 static unsigned hashes(const struct workers *w)
 {
     return (w->needs & SINK_WANTS_FINGERPRINT ? FLATTEN_FINGERPRINT : 0U) |
            (w->needs & RUN_WANTS_CONTENT_HASH ? FLATTEN_CONTENT_HASH : 0U);
 }
 
-/* Of enum json_want. */
+/* Returns an enum json_want. */
 static unsigned json_wants(const struct workers *w)
 {
     unsigned want = w->needs & ~(unsigned)SINK_WANTS_COMPACT ? JSON_TREE : 0;
     return w->needs & SINK_WANTS_COMPACT ? want | JSON_COMPACT : want;
 }
 
-/* False: to be asked for again, as the body should be JSON and is not (the lead's failure says so
- * until then), or is doubtful. */
+/* False: the lead must be requested again, because the body should be JSON and is not (which is noted as the lead's
+ * failure), or seems to be another lead's. */
 static bool make_rows(struct workers *w, struct lead *lead)
 {
     struct err e;
@@ -128,7 +130,7 @@ static bool make_rows(struct workers *w, struct lead *lead)
     enum rc rc = flatten_parse(w->plan, lead, json_wants(w), &code, &e);
     if (rc == RC_SYNTAX) {
         fail_not_json(w, lead, &e);
-        return lead->http_status != 200; /* 204 and the like: the server means it */
+        return lead->http_status != 200; /* 204 and the like: an empty body is deliberate */
     }
     if (rc == RC_CLOSED) {
         lead_fail(lead, STAGE_FETCH, code, "%s", e.msg);
@@ -148,8 +150,8 @@ static bool make_rows(struct workers *w, struct lead *lead)
     return true;
 }
 
-/* Neither the tree nor the compact text shows what U+FFFD replaced; with other names, the columns of
- * a run that is resumed would be others. */
+/* The tree and the compact text do not show what U+FFFD has replaced. If a name is affected, the state must keep the
+ * original, or a resumed run would have other columns. */
 static void keep_original(const struct workers *w, struct lead *lead)
 {
     if (!w->keeps_originals || !lead->run->ready || !lead->doc.replaced)
@@ -158,7 +160,7 @@ static void keep_original(const struct workers *w, struct lead *lead)
     lead->body = (struct buf){0};
 }
 
-/* Only the reason is left of a lead that has failed. */
+/* Frees everything of a failed lead but the reason. */
 static void keep_reason(struct workers *w, struct lead *lead)
 {
     struct failure *f = &lead->run->failure;
@@ -176,7 +178,7 @@ static void keep_reason(struct workers *w, struct lead *lead)
     memory_charge_as(w->memory, lead, 0);
 }
 
-/* No room: it waits, or has failed. */
+/* There is no room: the lead waits, or fails. */
 static enum work_end put_off(struct workers *w, struct lead *lead, enum stage stage)
 {
     if (memory_must_wait(w->memory, lead)) {
@@ -194,7 +196,7 @@ static enum work_end work_on(struct workers *w, struct lead *lead)
     bool done = true;
     lead->arena.refused = RC_OK;
     bool is_payload = lead->http_status >= 200 && lead->http_status <= 299;
-    /* In UTF-8 a text has up to three times the bytes, and for a moment both are there. */
+    /* Converted to UTF-8, a text has up to three times the bytes, and for a moment both exist. */
     if (is_payload && lead->body.len > BODY_LARGE_BYTES &&
         !memory_charge(w->memory, lead, DECODED_TIMES * lead->body.cap))
         return put_off(w, lead, STAGE_PARSE);
@@ -217,7 +219,7 @@ static enum work_end work_on(struct workers *w, struct lead *lead)
         memory_charge_as(w->memory, lead, lead->body.cap + lead->arena.held_bytes);
     keep_original(w, lead);
     if (done && lead->body.cap > MEMORY_BODY_KEPT_BYTES) {
-        if (r->ready) /* else it is not charged any more */
+        if (r->ready) /* if not, its charge was given back already */
             memory_charge_as(w->memory, lead, lead->run->memory.charge - lead->body.cap);
         buf_free(&lead->body);
     }
@@ -305,7 +307,7 @@ void workers_join(struct workers *w)
 
 void workers_push(struct workers *w, struct lead *const leads[], size_t n)
 {
-    /* As many as the ring has slots: never waits. */
+    /* Its capacity is the number of slots of the ring, so this never blocks. */
     (void)queue_push(w->queue, (void *const *)leads, n, NULL);
 }
 
