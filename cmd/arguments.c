@@ -21,7 +21,7 @@ void arguments_redact_url(struct buf *out, const char *url)
     buf_adds(out, user.ptr + user.len);
 }
 
-/* Of "Name: value" the name is no secret. */
+/* In "Name: value", only the value is secret. */
 static void redact_header(struct buf *out, struct str header)
 {
     const char *colon = memchr(header.ptr, ':', header.len);
@@ -29,7 +29,7 @@ static void redact_header(struct buf *out, struct str header)
     buf_adds(out, colon ? ": " STARS : STARS);
 }
 
-/* "name" or "name=value" of a sink's options; of one that is unknown nothing is known of its value. */
+/* "name" or "name=value" of a sink's options. The value of an unknown option may be a secret. */
 static void redact_piece(struct buf *out, const struct sink_ops *ops, struct str piece)
 {
     const char *equals = memchr(piece.ptr, '=', piece.len);
@@ -84,7 +84,7 @@ void arguments_redact_spec(struct buf *out, const char *spec)
     }
 }
 
-/* The next option, from number *at on, that has something to hide. */
+/* The next option, from index *at on, whose value may contain a secret. */
 static const struct option_given *next_secret(const struct export_options *o, size_t *at)
 {
     while (*at < o->n_given && !(o->given[*at].spec->flags & (OPTION_ANY_SECRET | OPTION_SINK)))
@@ -104,7 +104,7 @@ static void redact_value(struct buf *out, unsigned flags, const char *text)
         buf_adds(out, STARS);
 }
 
-/* `g` is the option whose value the element holds, or NULL. */
+/* `g`: the option whose value the element contains, or NULL. */
 static char *copy_argument(const char *element, const struct option_given *g)
 {
     struct buf b;
@@ -127,7 +127,7 @@ enum rc arguments_copy(struct arguments *out, int argc, char *const argv[],
         return err_nomem(e);
     for (int i = 0; i < argc; i++) {
         const struct option_given *g = next_secret(o, &at);
-        /* Values are pieces of argv: is this one a piece of that element? */
+        /* Values point into argv: is this one within that element? */
         bool has_it = g && g->text >= argv[i] && g->text < argv[i] + strlen(argv[i]);
         a.items[a.n] = copy_argument(argv[i], has_it ? g : NULL);
         if (!a.items[a.n]) {

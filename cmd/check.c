@@ -1,4 +1,4 @@
-/* leadpipe check: what would go wrong in a run, found out before it. */
+/* leadpipe check: finds out before a run what would go wrong in it. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 #define LINE_BYTES_MAX ((size_t)1 << 20)
 
-/* The options of export, and one more. */
+/* The options of export, and --json. */
 struct check_options {
     struct export_options export;
     bool json;
@@ -39,7 +39,7 @@ const struct option_spec check_option_specs[] = {
 
 struct check {
     struct messages *messages;
-    struct check_options options; /* as far as they are on the command line */
+    struct check_options options; /* those on the command line */
     struct job_command job;
     struct export export;
     struct findings findings;
@@ -64,7 +64,7 @@ static void put_json(struct buf *out, const char *level, const char *subject, co
     buf_free(&escaped);
 }
 
-/* A line is shown once it is known: what follows may wait for a server. */
+/* Each line is printed at once, because the next point may wait for a server. */
 static void on_finding(void *ctx, enum finding_level level, const char *subject, const char *text)
 {
     struct check *c = ctx;
@@ -73,7 +73,7 @@ static void on_finding(void *ctx, enum finding_level level, const char *subject,
     c->failures += level == FINDING_FAIL;
     if (own && c->messages->secrets)
         secrets_redact(c->messages->secrets, own, strlen(own) + 1);
-    /* Where there is no memory: rather no text than a secret. */
+    /* Without memory for redaction: better no text than one with a secret. */
     const char *shown = own ? own : SECRETS_LEFT_OUT;
     buf_init(&line, LINE_BYTES_MAX);
     if (c->options.json) {
@@ -99,7 +99,7 @@ static void fail(struct check *c, const char *subject, const struct err *e)
 
 /* ---- the key -------------------------------------------------------------------------------- */
 
-/* That it can be read, and is one line, is checked where it is read. */
+/* Only the permissions: whether it can be read, and is one line, is checked where it is read. */
 static void check_key_file(struct check *c)
 {
     struct stat st;
@@ -117,7 +117,7 @@ static void check_key_file(struct check *c)
                      "%s: other users can neither read nor change it (mode %04o)", shown, mode);
 }
 
-/* False: there is no provider to ask. A key that is missing is no reason not to look at the rest. */
+/* False: there is no provider to check. If only the key is missing, the rest is checked nevertheless. */
 static bool set_provider(struct check *c)
 {
     struct err e;
@@ -202,7 +202,7 @@ static void check_all(struct check *c, const char *job)
         check_command("--on-failure", o->on_failure, &c->findings);
 }
 
-/* Whoever waits for an answer wants to know how it is now. */
+/* Limits of a check, which reports the present condition and does not wait for a better one. */
 #define HURRY_MS 30000
 
 static void hurry(struct export_options *o)
@@ -220,7 +220,7 @@ static bool ends_in(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* A single argument is a job file, unless the command line names a provider and it is not called like one. */
+/* A single argument is a job file, unless --provider is given and its name does not look like one. */
 static const char *job_of(const struct check *c)
 {
     const struct text_list *a = &c->job.arguments;
@@ -236,8 +236,7 @@ static int read_command_line(struct check *c, int argc, char *argv[])
     enum rc rc = job_command_read(&c->job, argc, argv, &e);
     const struct export_options *o = &c->options.export;
     if (rc == RC_OK && o->save_job)
-        rc =
-            err_set(&e, RC_USAGE, "check: --save-job: nothing is written here; use it with export");
+        rc = err_set(&e, RC_USAGE, "check: --save-job: check writes no files; use it with export");
     if (rc == RC_OK && !job_of(c) && !o->provider)
         rc = err_set(&e, RC_USAGE,
                      "check: give one job file, or the options of export; usage: leadpipe check "

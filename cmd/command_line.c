@@ -3,7 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-/* What getopt_long() returns for the table's row i; letters stay below. */
+/* getopt_long() returns this plus i for row i of the table; letters are smaller numbers. */
 #define LONG_BASE 1000
 
 #define HINT_BYTES 128
@@ -14,8 +14,8 @@ struct getopt_tables {
     char *shorts;
 };
 
-/* "-" gives what is no option as an option of its own, in order: so every element of argv can be
- * checked before getopt does. ":" distinguishes a value that is missing from a name that is unknown. */
+/* "-" makes getopt return arguments in order, too, so that every element of argv can be checked before getopt does.
+ * ":" makes it distinguish a missing value from an unknown name. */
 static enum rc make_tables(struct getopt_tables *t, const struct option_reader *r, struct err *e)
 {
     size_t n = option_table_size(r->table);
@@ -54,9 +54,9 @@ static const struct option_spec *spec_of(const struct option_spec *table, int co
     return NULL;
 }
 
-/* Long options must be written out. An abbreviation would break with the next option that begins
- * alike, and "--api-key SECRET" would be taken for --api-key-file and end up in a message. So what
- * stands behind "=" is not repeated either. */
+/* Long options cannot be abbreviated. An abbreviation would break as soon as another option begins in the same way, and
+ * "--api-key SECRET" would be taken for --api-key-file, with the secret in a message. For the same reason messages do not
+ * repeat what comes after "=". */
 static enum rc check_long(const struct option_reader *r, const char *command, const char *element,
                           struct err *e)
 {
@@ -70,7 +70,7 @@ static enum rc check_long(const struct option_reader *r, const char *command, co
     return option_unknown(r, name, hint, e);
 }
 
-/* getopt() found no value where one is needed (":"), one where none is taken, or no such option. */
+/* Reports what getopt() has found: a missing value (":"), a value for an option that takes none, or an unknown option. */
 static enum rc take_unusual(struct option_reader *r, int code, const char *command, struct err *e)
 {
     const struct option_spec *o = spec_of(r->table, optopt);
@@ -85,7 +85,7 @@ enum rc command_line_read(struct option_reader *r, struct text_list *arguments, 
     struct getopt_tables tables = {NULL, NULL};
     enum rc rc = make_tables(&tables, r, e);
     opterr = 0;
-    optind = 0; /* starts anew, "-" included (getopt(3), GNU) */
+    optind = 0; /* resets getopt, including the mode of "-" (getopt(3), GNU) */
     if (rc == RC_OK && argc > 1)
         rc = check_long(r, argv[0], argv[1], e);
     while (rc == RC_OK) {
@@ -101,7 +101,7 @@ enum rc command_line_read(struct option_reader *r, struct text_list *arguments, 
         if (rc == RC_OK && optind < argc)
             rc = check_long(r, argv[0], argv[optind], e);
     }
-    for (int i = optind; rc == RC_OK && i < argc; i++) /* behind "--" */
+    for (int i = optind; rc == RC_OK && i < argc; i++) /* after "--" */
         rc = text_list_add(arguments, argv[i], r->memory, e);
     return rc;
 }

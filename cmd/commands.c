@@ -46,7 +46,7 @@ const struct command *command_named(const char *name)
     return NULL;
 }
 
-/* `unexpected` is the first argument too many; NULL: one is missing. */
+/* `unexpected`: the first surplus argument; NULL: one is missing. */
 static int refuse_number(struct messages *m, const struct command *c, const char *unexpected)
 {
     if (!unexpected)

@@ -1,4 +1,4 @@
-/* leadpipe __complete: what may stand where the cursor is.
+/* leadpipe __complete: completions for the word at the cursor.
  *
  * Options, their values, sinks and arguments are all from the tables that the parsers read. Nothing is filtered by
  * what was typed already: shells do that, each in its own way. */
@@ -15,7 +15,7 @@
 #include "sinks/registry.h"
 
 #define LINES_BYTES_MAX ((size_t)1 << 20)
-#define OPTIONS_MAX 256 /* that are given; more are no longer left out */
+#define OPTIONS_MAX 256 /* given options that are remembered; further ones may be offered again */
 #define NAME_BYTES_MAX 256
 
 /* The command line up to the word at the cursor. */
@@ -26,7 +26,7 @@ struct line {
     const struct option_spec *given[OPTIONS_MAX];
     size_t n_given;
     const struct option_spec *in; /* the option whose value comes next; NULL: none */
-    bool only_arguments;          /* behind "--" */
+    bool only_arguments;          /* after "--" */
     size_t n_arguments;
 };
 
@@ -38,7 +38,7 @@ struct answer {
 
 /* ---- candidates ------------------------------------------------------------------------------- */
 
-/* A name from a file may be anything: one that means something to a shell is not offered. */
+/* A name from a file may be any text: one with characters that are special to a shell is not offered. */
 static bool is_plain(struct str text)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -50,7 +50,7 @@ static bool is_plain(struct str text)
     return text.len > 0;
 }
 
-/* `end` is what follows the name: "" or "=". Of `help` the first statement. */
+/* `end`: what follows the name, "" or "=". Of `help`, only the first clause is shown. */
 static void put(struct answer *a, struct str name, const char *end, const char *help)
 {
     if (!is_plain(name))
@@ -64,7 +64,7 @@ static void put(struct answer *a, struct str name, const char *end, const char *
     buf_addc(&a->lines, '\n');
 }
 
-/* One that ends in what goes on: where it is complete, both ways in which it can go on. */
+/* A candidate that may continue; if it is typed completely, both ways to continue are offered. */
 static void put_in_spec(struct answer *a, struct str name, const char *help)
 {
     if (!str_eq_c(name, a->piece)) {
@@ -105,8 +105,8 @@ static bool is_builtin_provider(const char *name)
     return false;
 }
 
-/* Those of the provider on the command line; none where its profile cannot be read. Reading a pipe would
- * block the shell. */
+/* The parameters of the provider on the command line; none if its profile cannot be read. Pipes are not read, because that
+ * would block the shell. */
 static void put_names_of_provider(struct answer *a, const char *provider, unsigned names)
 {
     struct profile *p = NULL;
@@ -166,7 +166,7 @@ static bool is_in_spec(const char *at, const char *end, const struct option_spec
     return false;
 }
 
-/* The last piece, in which the cursor is: the name of an option, or its value. */
+/* The last piece, where the cursor is: the name of an option, or its value. */
 static void complete_piece(struct answer *a, const struct line *l, const struct sink_ops *ops,
                            const char *options, const char *piece)
 {
@@ -230,7 +230,7 @@ static void complete_value(struct answer *a, const struct line *l, const struct 
 
 /* ---- options ---------------------------------------------------------------------------------- */
 
-/* Those of the command, and of one whose usage line says OPTIONS those of export, too. */
+/* The options of the command, and those of export if its usage line says OPTIONS. */
 static void set_tables(struct line *l, const struct command *c)
 {
     size_t n = 0;
@@ -260,7 +260,7 @@ static const struct option_spec *option_of_letter(const struct line *l, char let
     return NULL;
 }
 
-/* The option that a word "--NAME=VALUE" or "-xVALUE" is about, and its value; NULL: none is in the word. */
+/* The option in a word "--NAME=VALUE" or "-xVALUE", and its value; NULL: the word has none. */
 static const struct option_spec *option_in_word(const struct line *l, const char *word,
                                                 const char **value)
 {
@@ -317,7 +317,7 @@ static void take_word(struct line *l, const char *word)
         l->in = o;
 }
 
-/* May it stand beside those that are given? */
+/* May it be used together with the given options? */
 static bool is_possible(const struct line *l, const struct option_spec *o)
 {
     for (size_t i = 0; i < l->n_given; i++) {
@@ -362,8 +362,8 @@ static void put_commands(struct answer *a)
         put(a, str_c(c->name), "", c->help);
 }
 
-/* The next argument of a usage line, without its brackets, and whether it may be repeated; what belongs to an option
- * is none. Moves *usage behind it. False: there are no more. */
+/* The next argument of a usage line, without its brackets, and whether it may be repeated. Values of options are skipped.
+ * Advances *usage. False: there are no more. */
 static bool next_argument(const char **usage, struct str *out, bool *repeats)
 {
     bool is_value = false;
@@ -444,7 +444,7 @@ static void complete(struct answer *a, int n_words, char *words[])
     complete_word(a, &l);
 }
 
-/* The word must fit a line. */
+/* The protocol is line-based. */
 static bool is_one_line(const char *word)
 {
     return !strpbrk(word, "\n\r");
@@ -452,7 +452,7 @@ static bool is_one_line(const char *word)
 
 int command_complete(struct messages *m, int argc, char *argv[])
 {
-    (void)m; /* a message would appear in the middle of what is being typed */
+    (void)m; /* a message would appear within the command line that is being typed */
     const char *word = argc > 1 ? argv[argc - 1] : "";
     struct answer a = {.word = word, .piece = word};
     buf_init(&a.lines, LINES_BYTES_MAX);

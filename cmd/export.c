@@ -48,8 +48,8 @@ void export_free(struct export *x)
     secrets_free(x->secrets);
 }
 
-/* A URL within the name of a file or the text of a sink: where it is not what is allowed there, it is
- * refused in a message that may name it. */
+/* Registers the secrets of a URL within a file name or a sink's text: if the URL is not allowed there, the message
+ * that refuses it may quote it. */
 static enum rc register_url(struct export *x, const char *text)
 {
     const char *url = strstr(text, "://");
@@ -60,7 +60,7 @@ static enum rc register_url(struct export *x, const char *text)
     return secrets_add_url(x->secrets, url);
 }
 
-/* By the flags in the table. */
+/* Registers the values of options with the table's secret flags. */
 static enum rc register_option(struct export *x, const struct option_given *given)
 {
     unsigned flags = given->spec->flags;
@@ -74,7 +74,7 @@ static enum rc register_option(struct export *x, const struct option_given *give
     return flags & OPTION_SINK ? register_url(x, given->text) : RC_OK;
 }
 
-/* libcurl reads the variables of proxies itself: they stay. */
+/* The proxies' variables stay in the environment, because libcurl reads them itself. */
 enum rc export_register_secrets(struct export *x, struct err *e)
 {
     static const char *const proxy_variables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
@@ -132,7 +132,7 @@ static bool writes_terminal(const struct export *x)
     return writes_stdout && isatty(STDOUT_FILENO);
 }
 
-/* A live line has the terminal for itself, or is not shown. */
+/* A live line is only shown if no output goes to the same terminal. */
 static void start_progress(struct export *x)
 {
     bool types = reads_terminal(x);
@@ -140,7 +140,7 @@ static void start_progress(struct export *x)
                   x->options.quiet, isatty(STDERR_FILENO) && !types && !writes_terminal(x));
     if (x->progress.live || x->progress.lines)
         x->progress.estimate = estimate_ids(&x->options) / (x->cfg.shard.of ? x->cfg.shard.of : 1);
-    /* Somebody who forgot FILE sees why nothing happens. */
+    /* So that somebody who forgot FILE sees why nothing happens. */
     if (types && !x->options.quiet)
         messages_write(x->messages, LOG_LEVEL_INFO, NULL,
                        "reading lead IDs from the terminal, one per line; end with Ctrl-D");
@@ -168,7 +168,7 @@ enum rc export_check_input(const struct export_options *o, const char *job_file,
     return err_set(
         e, RC_USAGE,
         "no FILE, --id or --all is given, and standard input is /dev/null: name the source "
-        "of the IDs (\"-\" as FILE reads standard input all the same)");
+        "of the IDs (FILE \"-\" reads standard input anyway)");
 }
 
 static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
@@ -211,8 +211,7 @@ static int execute(struct export *x, struct run *run)
         .cfg = run_config(run),
         .result = &result,
     };
-    /* What is read by programs first: whoever does not read messages does not delay it, and a signal does
-     * not keep it from being written. */
+    /* Files for programs come first: they must be written even if nobody reads the messages, or a signal arrives. */
     ended.exit_status = result.exit_status = export_end_files(x, &ended);
     signals_forget(ended.exit_status);
     progress_end(&x->progress);
@@ -221,7 +220,7 @@ static int execute(struct export *x, struct run *run)
     return ended.exit_status;
 }
 
-/* A run that has not begun. */
+/* Ends a run that has not begun. */
 static int end_refused(struct export *x, int status, const struct err *e, struct str below)
 {
     int64_t now_ms = clock_wall_ms(&clock_system);
@@ -238,7 +237,7 @@ static int end_refused(struct export *x, int status, const struct err *e, struct
     return ended.exit_status;
 }
 
-/* Of a run that has not begun. */
+/* The exit status of a run that has not begun. */
 static int status_unopened(enum rc rc)
 {
     int number = signals_received();

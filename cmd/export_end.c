@@ -15,10 +15,10 @@
 #define METRICS_BYTES_MAX ((size_t)4 << 20)
 #define REPORT_BYTES_MAX ((size_t)16 << 20)
 
-/* Whoever collects metrics is another user. */
+/* Readable by all: metrics are collected by another user. */
 #define METRICS_MODE 0644
 
-/* Begins every summary in JSON: messages_json_begin(). */
+/* Every summary in JSON begins with this: messages_json_begin(). */
 static const char json_summary_begins[] = "{\"at\":\"";
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -28,7 +28,7 @@ static bool has_placeholder(const char *path)
     return strstr(path, "{date}") || strstr(path, "{run_id}") || strstr(path, "{shard}");
 }
 
-/* The path that an option names; with placeholders only the run knows it. NULL: it is not known. */
+/* The path of an option. Placeholders are filled in by the run; NULL: there was no run to do that. */
 static const char *path_of(const struct export_ended *ended, const char *option, const char *given)
 {
     for (size_t i = 0; given && ended->cfg && i < ended->cfg->n_files; i++) {
@@ -58,9 +58,8 @@ static enum rc write_file(struct export *x, const char *path, unsigned mode, con
     return rc;
 }
 
-/* Whether the file may be written at this end. Where a run was refused, nobody has checked that it is no input
- * and no other output: so the option must not be the reason, and what is there must begin as what would be
- * written begins. */
+/* May the file be written now? If the run was refused, it has not been checked that the file is not an input or another
+ * output. Then the option must not be the reason, and an existing file must begin like the one that would be written. */
 static bool may_write(const struct export_ended *ended, const char *option, const char *path,
                       const char *begins)
 {
@@ -87,7 +86,7 @@ static bool wants_json(const struct export_options *o)
     return o->summary_file || o->log_format == MESSAGES_JSON;
 }
 
-/* What nobody asked for by name is left out where there is nothing to say, and with --quiet. */
+/* A summary that was not asked for explicitly is left out if the run did not begin, and with --quiet. */
 static bool wants_summary(const struct export *x, const struct export_ended *ended)
 {
     const struct export_options *o = &x->options;
@@ -199,7 +198,7 @@ static enum rc write_report(struct export *x, const struct export_ended *ended, 
         .signal = signal_of(ended),
         .error = ended->error,
         .arguments = (const char *const *)x->arguments.items,
-        /* of a run that was refused, a secret may be at a place where none belongs */
+        /* the command of a run that was refused may have a secret in a place where none is expected */
         .n_arguments = x->secrets_are_known ? x->arguments.n : 0,
         .secrets = x->secrets,
         .cfg = ended->cfg,

@@ -16,7 +16,7 @@
 /* ---- the environment of a command ----------------------------------------------------------- */
 
 struct environment {
-    char **items; /* owned, as each of them; ends with NULL */
+    char **items; /* owned, and so is each item; ends with NULL */
     size_t n;
 };
 
@@ -28,7 +28,7 @@ static void environment_free(struct environment *v)
     *v = (struct environment){0};
 }
 
-/* Does its text have a secret of the run? */
+/* Does the variable contain a secret of the run? */
 static bool holds_secret(struct secrets *s, const char *entry)
 {
     char *copy = strdup(entry);
@@ -40,7 +40,7 @@ static bool holds_secret(struct secrets *s, const char *entry)
     return holds;
 }
 
-/* Where a run was refused, it has not always read its secrets. */
+/* A run that was refused may not have read its secrets. */
 static bool is_named_like_secret(const char *entry)
 {
     static const char *const words[] = {"KEY",    "SECRET", "TOKEN",      "PASSWORD",
@@ -59,7 +59,7 @@ static bool is_named_like_secret(const char *entry)
     return false;
 }
 
-/* The environment's own, without secrets, and without what is set below. */
+/* The program's own environment, without secrets and without the variables that are set below. */
 static enum rc add_own(struct environment *v, const struct export *x,
                        const struct export_ended *ended)
 {
@@ -173,7 +173,7 @@ void export_hooks_run(struct export *x, const struct export_ended *ended, const 
     struct err e;
     if (!command)
         return;
-    signals_watch(NULL); /* of a run that was refused they end the program, but not the command */
+    signals_watch(NULL); /* there may have been no run to set this */
     enum rc rc = hook_split(&words, command, &e);
     if (rc == RC_SYNTAX)
         return; /* that is why the run was refused */

@@ -1,8 +1,8 @@
-/* Which leads are listed, for --all and `leadpipe list`. */
+/* Which lists are read, for --all and `leadpipe list`. */
 #include "cmd/export.h"
 #include "cmd/list_lists.h"
 
-/* Of --max-memory; `leadpipe list` has no such option. What sinks keep leaves at least half of it. */
+/* The share of --max-memory for a page (sinks leave at least half of it); `leadpipe list` has no such option. */
 #define LISTING_MEMORY_SHARE 8
 
 static enum rc set_times(struct export *x, struct err *e)

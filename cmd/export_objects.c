@@ -25,7 +25,7 @@ struct export_objects {
     struct places places;
 };
 
-/* What a variable says; nobody sets it. */
+/* The value of a variable; no thread changes the environment. */
 static const char *variable(const char *name)
 {
     const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe) */
@@ -123,8 +123,7 @@ static void set_http(struct export_objects *o, const struct export *x)
 
 enum rc export_set_objects(struct export *x, struct err *e)
 {
-    static const struct places
-        none; /* so that a message about another URL says which one there is */
+    static const struct places none; /* so that a message about another scheme names s3:// */
     x->cfg.places = &none;
     if (!export_has_objects(x))
         return RC_OK;

@@ -1,4 +1,4 @@
-/* The options that say where leads come from. */
+/* The options of the provider: profile, server, parameters, key. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +46,7 @@ static enum rc pick_server(struct export *x, struct str *url, struct err *e)
     return RC_OK;
 }
 
-/* The text says what is wrong, not with what: there may be a password in it. */
+/* The message does not quote the URL, which may contain a password. */
 static enum rc own_url(struct export *x, struct str *url, struct err *e)
 {
     struct str given = str_c(x->options.base_url);
@@ -112,7 +112,7 @@ static enum rc set_param(struct export *x, const char *text, struct err *e)
         return unknown_param(x->profile, name, e);
     if (x->defaults[i].ptr)
         return err_set(e, RC_USAGE, "--param: " STR_FMT " is given more than once", STR_ARG(name));
-    enum rc rc = id_check(str_c(equals + 1), e); /* a value may be what an ID may be */
+    enum rc rc = id_check(str_c(equals + 1), e); /* the rules for values are those for IDs */
     if (rc != RC_OK) {
         err_prefix(e, "--param " STR_FMT, STR_ARG(name));
         return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
@@ -138,7 +138,7 @@ static enum rc set_params(struct export *x, struct err *e)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-/* systemd.exec(5), "Credentials": such a file is there as long as the service runs. */
+/* systemd.exec(5), "Credentials": such a file exists only while the service runs. */
 static bool is_systemd_credential(const char *path)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");

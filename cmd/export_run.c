@@ -1,4 +1,4 @@
-/* Everything else that a run is given: sinks, input, limits. */
+/* The rest of a run's configuration: sinks, input, limits. */
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 #define CONCURRENCY_MAX_AUTO 64
 
-/* Open files beside those for leads: inputs, outputs, libraries, the program itself. */
+/* Open files besides connections: inputs, outputs, libraries, the program itself. */
 #define FILES_OF_RUN 64
 #define FILES_OF_SINK 64
 
@@ -54,7 +54,7 @@ enum rc export_set_sinks(struct export *x, struct err *e)
     if (texts->n > RUN_SINKS_MAX)
         return err_set(e, RC_USAGE, "--to: at most %d sinks are allowed", RUN_SINKS_MAX);
     x->specs = calloc(texts->n, sizeof *x->specs);
-    x->run_sinks = calloc(texts->n + 1, sizeof *x->run_sinks); /* and the companion */
+    x->run_sinks = calloc(texts->n + 1, sizeof *x->run_sinks); /* one more for the companion */
     if (!x->specs || !x->run_sinks)
         return err_nomem(e);
     for (; x->n_specs < texts->n; x->n_specs++) {
@@ -109,7 +109,7 @@ static enum rc check_cacert(const char *file, struct err *e)
                : err_set(e, RC_USAGE, "--cacert: %s contains no certificate in PEM format", file);
 }
 
-/* The given one, or the environment's for the provider; sinks check it for theirs. */
+/* Checks --proxy, or the environment's proxy for the provider; sinks check the proxies for their URLs. */
 static enum rc check_proxy(const struct export *x, struct err *e)
 {
     const char *given = x->options.proxy;
@@ -205,7 +205,7 @@ enum rc export_set_fetching(struct export *x, struct err *e)
     return RC_OK;
 }
 
-/* What was not given is as much as every sink can take. */
+/* The default of --max-columns is the smallest limit of the sinks. */
 static size_t max_columns(const struct export *x)
 {
     size_t max = (size_t)x->options.max_columns;

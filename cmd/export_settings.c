@@ -42,8 +42,8 @@ static enum rc add_buf(struct settings *to, const char *name, struct buf *value,
     return rc;
 }
 
-/* A profile is what is in it, not what its file is called; that of another version of the program may be
- * another one. */
+/* A profile is identified by its content, not by the name of its file. A built-in one may differ in another version of
+ * the program. */
 static enum rc add_provider(struct export *x, struct settings *to, struct buf *value, struct err *e)
 {
     buf_add_str(value, x->profile->name);
@@ -58,7 +58,7 @@ static enum rc add_params(struct export *x, struct settings *to, struct buf *val
     const struct profile *p = x->profile;
     const struct text_list *given = &x->options.params;
     enum rc rc = RC_OK;
-    /* Which lists there are, and in which order, follows from all of them. */
+    /* All of them together say which lists there are, and in which order. */
     for (size_t i = 0; rc == RC_OK && x->options.all && i < given->n; i++)
         rc = settings_add(&x->settings, "--param", str_c(given->items[i]), e);
     for (size_t i = 0; rc == RC_OK && i < p->n_params; i++) {
@@ -72,7 +72,7 @@ static enum rc add_params(struct export *x, struct settings *to, struct buf *val
     return rc;
 }
 
-/* Not as it was given: "auto" is another one on each machine. */
+/* The shard that was found, because "auto" is different on each machine. */
 static enum rc add_shard(struct export *x, struct buf *value, struct err *e)
 {
     if (!x->cfg.shard.of)
@@ -81,7 +81,7 @@ static enum rc add_shard(struct export *x, struct buf *value, struct err *e)
     return add_buf(&x->settings, "--shard", value, e);
 }
 
-/* What a sink accepted counts for the same sink with leads of the same origin only. */
+/* What a sink has accepted only counts for the same sink with leads from the same provider and server. */
 static enum rc set_identity(struct export *x, size_t sink, struct buf *value, struct err *e)
 {
     const struct option_spec *urls = option_named(export_option_specs, STR("signed-urls"));
@@ -102,7 +102,7 @@ static enum rc add_sinks(struct export *x, const char *folder, struct buf *value
         const char *target = x->specs[i].target;
         sink_spec_identity(&x->specs[i], folder, value);
         if (!strstr(target, "://") && target[0] != '/')
-            buf_addf(value, " in %s", folder); /* what it is relative to */
+            buf_addf(value, " in %s", folder); /* the folder to which the path is relative */
         rc = buf_rc(value) == RC_OK ? settings_add(&x->settings, "--to", buf_str(value), e)
                                     : err_nomem(e);
         if (rc == RC_OK)
@@ -115,7 +115,7 @@ static enum rc add_sinks(struct export *x, const char *folder, struct buf *value
     return rc == RC_OK ? set_identity(x, x->n_specs, value, e) : rc;
 }
 
-/* All others of the table but those with one of the flags. */
+/* Adds all other options of the table, except for those with one of the flags. */
 static enum rc add_options(struct export *x, struct settings *to, unsigned flags,
                            const char *folder, struct buf *value, struct err *e)
 {
@@ -139,7 +139,7 @@ enum rc export_set_settings(struct export *x, struct err *e)
     if (!getcwd(folder, sizeof folder))
         return err_sys(e, RC_USAGE, errno, "the working directory");
     buf_init(&value, VALUE_BYTES_MAX);
-    /* Another version may write other bytes. */
+    /* Another version of leadpipe may write other bytes. */
     enum rc rc = settings_add(&x->settings, "leadpipe", STR(LEADPIPE_VERSION), e);
     if (rc == RC_OK)
         rc = add_provider(x, &x->settings, &value, e);
@@ -175,7 +175,7 @@ static enum rc add_forms(struct export *x, struct buf *value, struct err *e)
         sink_spec_form(&x->specs[i], value);
         rc = add_buf(&x->rows_settings, "--to", value, e);
     }
-    if (rc == RC_OK && has_typed_groups(x)) { /* row groups take a share of it */
+    if (rc == RC_OK && has_typed_groups(x)) { /* the size of row groups depends on it */
         buf_addf(value, "%lld", (long long)x->options.max_memory_bytes);
         rc = add_buf(&x->rows_settings, "--max-memory", value, e);
     }

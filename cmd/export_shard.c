@@ -1,4 +1,4 @@
-/* Which shard a run does, and what follows from it. */
+/* Which shard a run does, and which outputs, state and rate it therefore has. */
 #include <string.h>
 
 #include "cmd/export.h"
@@ -8,7 +8,7 @@
 #define STATE_PATH_BYTES_MAX ((size_t)1 << 16)
 #define PLACEHOLDER "{shard}"
 
-/* It would be the name of a file or folder, and the runs of all shards would write to it. */
+/* Without --shard, {shard} would be part of a file name, and the runs of all shards would write to that file. */
 static enum rc refuse_placeholder(const char *option, const char *text, struct err *e)
 {
     if (!text || !strstr(text, PLACEHOLDER))
@@ -18,7 +18,7 @@ static enum rc refuse_placeholder(const char *option, const char *text, struct e
                    text);
 }
 
-/* Braces in it may be anything. */
+/* Braces in such a target may have another meaning. */
 static bool is_web_url(const char *target)
 {
     return strncmp(target, "http://", 7) == 0 || strncmp(target, "https://", 8) == 0;
@@ -43,7 +43,7 @@ static enum rc check_unsharded(const struct export *x, struct err *e)
     return rc;
 }
 
-/* A database is merged into, or compared with, as a whole. */
+/* A database sink merges into, or compares with, whole tables. */
 static enum rc check_sinks(const struct export *x, struct err *e)
 {
     for (size_t i = 0; i < x->n_specs; i++) {
@@ -57,7 +57,7 @@ static enum rc check_sinks(const struct export *x, struct err *e)
     return RC_OK;
 }
 
-/* As of the outputs (core/run/run_targets.c), which are named later. */
+/* Fills in {shard} as in the outputs (core/run/run_targets.c), but earlier. */
 static enum rc name_state(struct export *x, struct err *e)
 {
     const char *rest = x->options.state;
@@ -88,7 +88,7 @@ enum rc export_set_shard(struct export *x, struct err *e)
     return rc == RC_OK ? name_state(x, e) : rc;
 }
 
-/* A manifest that goes to a descriptor names no files beside it. */
+/* A manifest that goes to a descriptor has no folder for a companion. */
 enum rc export_set_rows(struct export *x, struct err *e)
 {
     static const char label[] = "rows:";

@@ -1,4 +1,4 @@
-/* In the place of export_objects.c. */
+/* Instead of export_objects.c, in a build without LEADPIPE_OBJECT_STORAGE. */
 #include "cmd/export_objects.h"
 
 enum rc export_set_objects(struct export *x, struct err *e)

@@ -44,7 +44,7 @@ static void print_option(FILE *f, const struct option_spec *spec)
     buf_free(&text);
 }
 
-/* Those of one section of the table. */
+/* Prints the options of one section of the table. */
 static void print_section(FILE *f, const struct option_spec *table, unsigned section,
                           const char *title)
 {

@@ -37,8 +37,7 @@ static bool excludes(const struct option_spec *a, const char *b)
     return a->excludes && strcmp(a->excludes, b) == 0;
 }
 
-/* Is there an option on the command line that takes the place of one of the file, or cannot be used with
- * it? `o` is NULL for files of IDs. */
+/* Does an option on the command line replace this option of the file, or exclude it? `o` is NULL for files of IDs. */
 static bool is_beaten(const struct job_command *c, const struct option_spec *o)
 {
     static const char *const sources_of_ids[] = {"id", "all", NULL};
@@ -85,7 +84,7 @@ static enum rc add_files(struct job_command *c, bool has_job, struct err *e)
             continue;
         if (!any)
             rc = add_word(c, "--", "", NULL,
-                          e); /* what follows is no option, whatever it is called */
+                          e); /* what follows are files, even if they look like options */
         any = true;
         if (rc == RC_OK)
             rc = add_word(c, "", c->job.arguments[i].value, NULL, e);
@@ -93,7 +92,7 @@ static enum rc add_files(struct job_command *c, bool has_job, struct err *e)
     return rc;
 }
 
-/* What is in the file first, then what was given; the files of IDs last. */
+/* The options of the file first, then those of the command line; files of IDs last. */
 static enum rc make_argv(struct job_command *c, bool has_job, struct err *e)
 {
     c->argv =

@@ -15,7 +15,7 @@
 #define SPEC_BYTES_MAX ((size_t)2 << 20)
 #define NAMES_BYTES_MAX 4096
 
-/* Where the options of one table go. */
+/* The options of one table, as they are read from the file. */
 struct taker {
     struct job_file *job;
     struct option_reader options; /* checks values */
@@ -41,8 +41,8 @@ static enum rc argument_add(struct job_file *j, const struct option_spec *o, con
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
-/* A key that is none of the table's. It may hold a secret behind a colon that lacks its blank: what can be no
- * name is not shown. */
+/* Reports an unknown key. If the blank after a colon is missing, the key contains the value, which may be a secret; so a
+ * key that cannot be a name is not shown. */
 static enum rc refuse_key(struct taker *t, const struct job_node *key, const char *hint)
 {
     struct job_text *text = &t->job->text;
@@ -96,8 +96,8 @@ static enum rc emit(struct taker *t, const struct option_spec *o, const char *va
     return RC_OK;
 }
 
-/* Once by the table, so that what is wrong is said where it stands. What comes from the environment is
- * not shown. */
+/* Checks the value with the table now, so that the message has the place in the file. Values from the environment are not
+ * shown. */
 static enum rc take(struct taker *t, const struct option_spec *o, const struct job_node *node,
                     const char *value)
 {
@@ -127,7 +127,7 @@ static enum rc take_flag(struct taker *t, const struct option_spec *o, const str
     return job_fail(&t->job->text, node->at, t->err, "%s: must be true or false", o->name);
 }
 
-/* How often it is given: true is once. */
+/* How often a flag is given: true means once. */
 static enum rc take_count(struct taker *t, const struct option_spec *o, const struct job_node *node)
 {
     bool is_digit = node->kind == JOB_TEXT && node->is_plain && node->text.len == 1 &&
@@ -305,7 +305,7 @@ static enum rc take_sink_options(struct taker *t, const struct sink_ops *ops,
     return RC_OK;
 }
 
-/* `key` names the sink. The text is parsed once more: it must be what a command line could have. */
+/* `key`: the name of the sink. The resulting text is parsed as a check, because it must be valid on a command line. */
 static enum rc take_sink(struct taker *all, const struct option_spec *to,
                          const struct sink_ops *ops, const struct job_node *sink)
 {
@@ -398,7 +398,7 @@ static enum rc taker_begin(struct taker *t)
     return option_begin(&t->options, t->err);
 }
 
-/* What is wrong has been said. Of use are still the options that say how that is reported. */
+/* The error has been set. The options that say how the end of a run is reported are still needed. */
 static enum rc keep_reporting(struct job_file *j, const struct job_node *root)
 {
     struct err ignored;

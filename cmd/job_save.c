@@ -20,7 +20,7 @@
 struct saver {
     const struct export_options *options;
     struct buf text;
-    char folder[PATH_MAX]; /* what relative paths of the command line are relative to */
+    char folder[PATH_MAX]; /* the working directory, to which relative paths are relative */
 };
 
 /* ---- texts --------------------------------------------------------------------------------- */
@@ -39,7 +39,7 @@ static bool is_plain(struct str s)
     return true;
 }
 
-/* With quotes as in JSON, where they are needed. */
+/* Appends a text, in quotes as in JSON if they are needed. */
 static enum rc put_text(struct saver *s, bool is_path, const char *text, struct err *e)
 {
     struct buf value;
@@ -92,7 +92,7 @@ static enum rc put_sink_value(struct saver *s, const struct option_spec *o, stru
     return rc;
 }
 
-/* One that may be repeated is a list, with those that come later. */
+/* A repeatable option becomes a list, with all its later values. */
 static enum rc put_sink_option(struct saver *s, const struct option_spec *o, struct str value,
                                struct str rest, struct err *e)
 {
@@ -180,7 +180,7 @@ static size_t count_of(const struct export_options *all, const struct option_spe
     size_t n = 0;
     for (size_t i = 0; i < all->n_given; i++)
         n += all->given[i].spec == o;
-    return n < COUNT_MAX ? n : COUNT_MAX; /* more says nothing more */
+    return n < COUNT_MAX ? n : COUNT_MAX; /* more has no further effect */
 }
 
 static enum rc put_option(struct saver *s, size_t i, struct err *e)
@@ -205,7 +205,7 @@ static enum rc put_files(struct saver *s, struct err *e)
     if (files->n)
         buf_adds(&s->text, "ids:\n");
     else if (!s->options->ids.n && !s->options->all)
-        buf_adds(&s->text, "ids:\n  - \"-\"\n"); /* a job says so */
+        buf_adds(&s->text, "ids:\n  - \"-\"\n"); /* a job file has no default for this */
     for (size_t i = 0; rc == RC_OK && i < files->n; i++) {
         buf_adds(&s->text, "  - ");
         rc = put_text(s, job_is_ids_path(files->items[i]), files->items[i], e);
@@ -228,7 +228,7 @@ static enum rc make_text(struct saver *s, struct err *e)
     return buf_rc(&s->text) == RC_NOMEM ? err_nomem(e) : RC_OK;
 }
 
-/* What a run would refuse is not written: secrets, above all. */
+/* Checks the text as a run would, so that nothing is written that a run would refuse, such as secrets. */
 static enum rc check_text(const struct saver *s, const char *path, struct err *e)
 {
     struct job_file job = {.n = 0};
@@ -255,12 +255,12 @@ static enum rc write_file(int fd, const char *path, struct str text, struct err 
     return failed ? err_sys(e, RC_IO, failed, "%s", path) : RC_OK;
 }
 
-/* Under its name, unless there is a file of that name. */
+/* Renames the file, unless there is one with that name. */
 static enum rc publish(const char *part, const char *path, struct err *e)
 {
     if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
         return RC_OK;
-    bool is_unknown = errno == EINVAL || errno == ENOSYS; /* to the file system */
+    bool is_unknown = errno == EINVAL || errno == ENOSYS; /* the file system does not support it */
     if (is_unknown && link(part, path) == 0)
         return unlink(part) == 0 ? RC_OK : err_sys(e, RC_IO, errno, "%s", part);
     if (errno == EEXIST)

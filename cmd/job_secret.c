@@ -26,7 +26,8 @@ static const char *const secret_words[] = {
 #define N_WORDS (sizeof secret_words / sizeof *secret_words)
 #define FOLDED_BYTES 128
 
-/* Lower case, without what joins words. Returns the length; `ends[i]` is where folded byte i ends in `s`. */
+/* Converts to lower case, without characters that join words. Returns the length; `ends[i]`: where folded byte i ends in
+ * `s`. */
 static size_t fold(struct str s, char out[FOLDED_BYTES])
 {
     size_t n = 0;
@@ -48,13 +49,13 @@ bool job_is_secret_name(struct str name)
 {
     char folded[FOLDED_BYTES];
     size_t n = fold(name, folded);
-    /* These name where a secret is. */
+    /* Such names say where a secret is, and are not secrets. */
     if (ends_with(folded, n, "file") || ends_with(folded, n, "env"))
         return false;
     if (strcmp(folded, "pass") == 0 || strcmp(folded, "pwd") == 0)
         return true;
     for (size_t i = 0; i < N_WORDS; i++) {
-        bool is_short = strcmp(secret_words[i], "auth") == 0; /* "author" is none */
+        bool is_short = strcmp(secret_words[i], "auth") == 0; /* but not "author" */
         if (is_short ? ends_with(folded, n, "auth") : strstr(folded, secret_words[i]) != NULL)
             return true;
     }
@@ -100,7 +101,7 @@ size_t job_reference(struct str s)
     return is_name && at < s.len && s.ptr[at] == '}' ? at + 1 : 0;
 }
 
-/* Nothing but references; there is at least one. */
+/* Does it consist of references only, at least one? */
 static bool is_reference(struct str s)
 {
     bool any = false;
@@ -174,7 +175,7 @@ static enum job_secret pairs_secret(struct str s, const char *separators)
     return found;
 }
 
-/* A user alone is no secret for a database; HTTP has keys there. */
+/* A user without a password is not a secret for a database, but in an HTTP URL it may be a key. */
 static enum job_secret userinfo_secret(const char *scheme, struct str userinfo)
 {
     if (!userinfo.ptr)
@@ -187,7 +188,7 @@ static enum job_secret userinfo_secret(const char *scheme, struct str userinfo)
                                                            : JOB_SECRET_USERINFO;
 }
 
-/* `value` has a NUL behind it. */
+/* `value` is followed by a NUL. */
 static enum job_secret url_secret(struct str value)
 {
     enum job_secret found = JOB_SECRET_NONE;

@@ -11,8 +11,8 @@
 #include "core/base/unicode.h"
 
 #define INDENT "    "
-#define SHOWN_BEFORE 60 /* characters of a long line before the caret, ... */
-#define SHOWN_CHARS 100 /* ... and in all */
+#define SHOWN_BEFORE 60 /* characters of a long line that are shown before the caret, ... */
+#define SHOWN_CHARS 100 /* ... and altogether */
 #define HIDDEN "***"
 
 /* ---- where --------------------------------------------------------------------------------- */
@@ -84,7 +84,7 @@ enum rc job_fail(struct job_text *t, size_t at, struct err *e, const char *fmt, 
 
 /* ---- the caret ----------------------------------------------------------------------------- */
 
-/* The end of what a line may show where values are hidden: "  - key:". */
+/* If values are hidden, where the visible part of a line ends: "  - key:". */
 static size_t key_end(struct str s, size_t begin, size_t end)
 {
     size_t at = begin;

@@ -83,7 +83,7 @@ static enum rc expand(const struct job_value *v, const struct job_node *node, bo
 
 /* ---- paths --------------------------------------------------------------------------------- */
 
-/* "-" is a standard file, and a URL no path; the name of something built in has neither "/" nor ".". */
+/* "-" is a standard file, a URL is not a path, and names of built-in files have neither "/" nor ".". */
 static bool is_relative(unsigned names, const char *value)
 {
     size_t scheme =

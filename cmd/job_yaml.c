@@ -1,4 +1,4 @@
-/* With libfyaml's events, not its documents: those would resolve aliases by copying. */
+/* Uses libfyaml's events instead of its documents, which would resolve aliases by copying. */
 #include "cmd/job_yaml.h"
 
 #include <libfyaml.h>
@@ -6,7 +6,7 @@
 
 #define DEPTH_MAX 16
 #define NODES_MAX 10000
-#define BYTES_MAX (2 * JOB_BYTES_MAX) /* of texts: a file without aliases has fewer */
+#define BYTES_MAX (2 * JOB_BYTES_MAX) /* of all texts; only aliases can lead to more */
 
 struct anchor {
     struct str name;
@@ -16,30 +16,30 @@ struct anchor {
 
 struct level {
     struct job_node *node;
-    struct job_node *key;  /* of a map: whose value is next */
-    struct anchor *anchor; /* of `node`, which is complete when the level ends */
+    struct job_node *key;  /* in a map: the key whose value is next */
+    struct anchor *anchor; /* of `node`; usable when the level ends */
 };
 
 struct reader {
     struct job_text *text;
     struct arena *memory;
     struct err *err;
-    struct anchor *anchors; /* the latest first */
+    struct anchor *anchors; /* the most recent first */
     struct level levels[DEPTH_MAX];
     size_t depth;
     struct job_node *root;
     size_t n_nodes, n_bytes;
     size_t n_documents;
-    size_t at; /* of the last event that has a place */
+    size_t at; /* offset of the last event that has one */
 };
 
-/* Of what is quoted, and of an alias, the library's mark is behind the first character. */
+/* For quoted texts and aliases, the library's mark is after the first character. */
 static size_t step_back(const char *text, size_t at, const char *marks)
 {
     return at > 0 && strchr(marks, text[at - 1]) ? at - 1 : at;
 }
 
-/* Nothing is written: "key:". Where that is depends on the version of the library. */
+/* An empty value, "key:". Its reported place depends on the version of the library. */
 static bool is_nothing(const struct fy_event *event)
 {
     size_t len = 0;
@@ -135,7 +135,7 @@ static enum rc add(struct reader *r, struct job_node *node)
     return RC_OK;
 }
 
-/* An anchor counts from where its node is complete: inside of it, it would never end. */
+/* An anchor can be used once its node is complete; within the node, it would be infinite. */
 static enum rc anchor_new(struct reader *r, struct fy_token *token, struct anchor **out)
 {
     *out = NULL;
@@ -207,7 +207,7 @@ static enum rc take_alias(struct reader *r, struct fy_event *event)
     }
     if (!a)
         return job_fail(r->text, at, r->err, "an alias without an anchor of its name before it");
-    struct job_node *copy = arena_zalloc(r->memory, sizeof *copy); /* what is in it is shared */
+    struct job_node *copy = arena_zalloc(r->memory, sizeof *copy); /* shares its content */
     if (!copy)
         return err_nomem(r->err);
     *copy = *a->node;
@@ -255,7 +255,7 @@ static enum rc take_event(struct reader *r, struct fy_event *event)
 
 /* ---- errors -------------------------------------------------------------------------------- */
 
-/* The library's own text may quote what is in the file. */
+/* The library's message is not used, because it may quote the file. */
 static enum rc refuse_syntax(struct reader *r, struct fy_diag *diag)
 {
     void *at = NULL;

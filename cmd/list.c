@@ -17,13 +17,13 @@
 #include "core/source/list_read.h"
 
 #define ERROR_BODY_BYTES_MAX ((size_t)64 * 1024)
-/* Libraries, connections, the output: far more than are ever open. */
+/* For libraries, connections and the output: far more than are ever open. */
 #define FILES_OF_LIST 32
 #define LINE_BYTES_MAX ((size_t)1 << 20)
 #define EXAMPLE "for example: leadpipe list -p omni -o ids.ndjson"
 
 struct list {
-    struct export export; /* what is common to both commands */
+    struct export export; /* the parts that both commands share */
     struct list_options options;
     struct outfile *file; /* NULL: standard output */
     struct buf line;
@@ -42,7 +42,7 @@ static void put_member(struct buf *b, struct str name, struct str value)
     json_write_string(b, value);
 }
 
-/* One line of the list, which is an ID input as it is. */
+/* Writes one lead as a line of NDJSON, which export can read. */
 static enum rc on_found(void *ctx, struct str id, const struct str *params, struct err *e)
 {
     struct list *l = ctx;
@@ -61,7 +61,7 @@ static enum rc on_found(void *ctx, struct str id, const struct str *params, stru
     return RC_OK;
 }
 
-/* What was found is on its way before the next page is asked for. */
+/* Writes the leads of a page before the next page is requested. */
 static enum rc on_page_end(void *ctx, const struct lister_page *page, struct err *e)
 {
     struct list *l = ctx;
@@ -75,7 +75,7 @@ static enum rc on_page_end(void *ctx, const struct lister_page *page, struct err
     return RC_OK;
 }
 
-/* Nobody reads the list any more: ends as any tool does in a pipe, without a message. */
+/* EPIPE: nobody reads the list any more. Ends without a message, like other tools in a pipe. */
 static void die_of_pipe(void)
 {
     sigset_t pipes;
@@ -97,7 +97,7 @@ static bool is_same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* The output must not take the place of the key, the certificates or the profile. */
+/* The output must not replace the key, the certificates or the profile. */
 static enum rc check_output(const struct list *l, struct err *e)
 {
     for (const struct option_spec *o = list_option_specs; o->name; o++) {
@@ -239,7 +239,7 @@ static int list_with_options(struct list *l)
         rc = open_output(l, &e);
     if (rc == RC_OK) {
         cfg.lister = lister_cfg(l);
-        /* What cannot be taken back need not be waited for. */
+        /* With standard output, signals end the program at once: what was written cannot be taken back. */
         signals_watch(NULL);
         cfg.takes_signals = l->file != NULL;
         rc = list_read(&cfg, &result, &signal_number, &e);
@@ -278,7 +278,7 @@ static void list_free(struct list *l)
     if (l->key_value.data)
         explicit_bzero(l->key_value.data, l->key_value.cap);
     buf_free(&l->key_value);
-    l->export.options = l->options.common; /* which has the memory of the options */
+    l->export.options = l->options.common; /* a copy: `common` still owns the memory */
     export_free(&l->export);
 }
 

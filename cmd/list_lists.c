@@ -22,7 +22,7 @@ static enum rc unknown_param(const struct profile *p, struct str name, struct er
     return rc;
 }
 
-/* The parameter that a "NAME=VALUE" is of, and the value. */
+/* The parameter and the value in "NAME=VALUE". */
 static enum rc read_param(const struct profile *p, const char *text, size_t *param,
                           struct str *value, struct err *e)
 {
@@ -33,7 +33,7 @@ static enum rc read_param(const struct profile *p, const char *text, size_t *par
     int i = profile_param(p, name);
     if (i < 0)
         return unknown_param(p, name, e);
-    enum rc rc = id_check(str_c(equals + 1), e); /* a value may be what an ID may be */
+    enum rc rc = id_check(str_c(equals + 1), e); /* the rules for values are those for IDs */
     if (rc != RC_OK) {
         err_prefix(e, "--param " STR_FMT, STR_ARG(name));
         return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
@@ -105,7 +105,7 @@ static void set_list(const struct profile *p, const struct values *values, size_
     }
 }
 
-/* The values of each parameter; *out is the arena's. */
+/* The values of each parameter; *out is in the arena. */
 static enum rc read_values(const struct profile *p, const struct text_list *params,
                            struct arena *memory, struct values **out, struct err *e)
 {

@@ -13,8 +13,8 @@
 #include "cmd/completion.h"
 #include "cmd/help.h"
 
-/* "leadpipe COMMAND --help" is "leadpipe help COMMAND". Export and list read their
- * options themselves: there, what looks like one may be the value of another. */
+/* "leadpipe COMMAND --help" is "leadpipe help COMMAND". Not for export and list, which parse --help themselves, because there
+ * it may be the value of another option. */
 static bool asks_for_help(const struct command *c, int argc, char *argv[])
 {
     if (c->run == command_export || c->run == command_list)
@@ -26,8 +26,7 @@ static bool asks_for_help(const struct command *c, int argc, char *argv[])
     return false;
 }
 
-/* The first argument as a command, also where it is written like an option: commands read their own name in
- * argv. */
+/* The name of the command, also if it is given as an option; it replaces the first argument, where commands expect it. */
 static char *command_word(char *word)
 {
     static char help[] = "help", version[] = "version";
@@ -57,8 +56,8 @@ static int dispatch(struct messages *m, int argc, char *argv[])
     return c->run(m, argc - 1, argv + 1);
 }
 
-/* A full disk behind standard output shows here at the latest. Sinks write to the file descriptor
- * themselves and look after it. */
+/* A write error of standard output, such as a full disk, is noticed here at the latest. Sinks write to the descriptor
+ * directly, and check for errors themselves. */
 static int close_stdout(struct messages *m, int status)
 {
     bool failed = ferror(stdout) != 0;
@@ -72,22 +71,22 @@ static int close_stdout(struct messages *m, int status)
     return status == EXIT_STATUS_OK ? EXIT_STATUS_STOPPED : status;
 }
 
-/* Were one of the three closed, the next file opened would take its place: messages would go into
- * an output. What stands in for it cannot be used the way that one would be. */
+/* If one of the three were closed, the next opened file would get its number, and messages might go into an output.
+ * The replacement is opened so that reading standard input or writing the other two fails. */
 static bool open_standard_files(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
-        /* O_CLOEXEC distinguishes it from one that was inherited: see core/file/descriptor.h. */
+        /* O_CLOEXEC distinguishes it from an inherited one: see core/file/descriptor.h. */
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags | O_CLOEXEC) != fd)
             return false;
     }
     return true;
 }
 
-/* A crash must not write the API key into a file, nor into a pipe to a program that collects such
- * files, which no limit keeps it from; and no other process of the same user may read it with a
- * debugger or through /proc. LeakSanitizer is such a debugger, and who builds for one wants it. */
+/* A crash must not write the API key to a core file, or to a pipe to a program that collects core files, to which
+ * RLIMIT_CORE does not apply. Other processes of the same user must not read it with a debugger or through /proc. Builds
+ * with sanitizers are excepted, because LeakSanitizer works like a debugger. */
 static void forbid_core_dumps(void)
 {
     struct rlimit limit;
@@ -95,13 +94,13 @@ static void forbid_core_dumps(void)
     (void)prctl(PR_SET_DUMPABLE, 0); /* fails only for a value that is not allowed */
 #endif
     if (getrlimit(RLIMIT_CORE, &limit) == 0) {
-        limit.rlim_cur = 0; /* less is always allowed */
+        limit.rlim_cur = 0; /* lowering it is always allowed */
         (void)setrlimit(RLIMIT_CORE, &limit);
     }
 }
 
-/* What is large goes back to the system at once, also after larger things have been freed; but the
- * heap does not breathe in and out with every batch. */
+/* Large blocks go back to the system at once, even after larger ones have been freed (glibc would raise the threshold); but
+ * the heap does not grow and shrink with every batch. */
 static void tune_malloc(void)
 {
 #ifdef __GLIBC__
@@ -113,16 +112,16 @@ static void tune_malloc(void)
 int main(int argc, char *argv[])
 {
     static char
-        stdout_buffer[1 << 16]; /* all of a help text, so that close_stdout() has the error */
+        stdout_buffer[1 << 16]; /* holds any help text, so that errors occur in close_stdout() */
     struct messages m;
     if (!open_standard_files())
         return EXIT_STATUS_STOPPED;
     forbid_core_dumps();
     tune_malloc();
     (void)setvbuf(stdout, stdout_buffer, _IOFBF, sizeof stdout_buffer);
-    /* A reader that went away is an error of that write, not the end of the program. */
+    /* If a reader has gone, the write fails; the program must not be killed. */
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* so is a file-size limit */
+    (void)signal(SIGXFSZ, SIG_IGN); /* likewise for a file-size limit */
     messages_init(&m, STDERR_FILENO, &clock_system);
     int status = dispatch(&m, argc, argv);
     status = close_stdout(&m, status);

@@ -41,7 +41,7 @@ void messages_free(struct messages *m)
 
 /* ---- writing, under the lock ---------------------------------------------------------------- */
 
-/* Standard error that cannot be written is nothing that could be reported to anybody. */
+/* If standard error cannot be written, there is nowhere to report that. */
 static void write_all(struct messages *m, const char *p, size_t n)
 {
     (void)fd_writer_write(&m->writer, p, n);
@@ -51,8 +51,8 @@ static void write_all(struct messages *m, const char *p, size_t n)
  * first row: there tmux takes it for a new page, and keeps the old one. */
 #define ERASE "\r \x1b[J\r"
 
-/* The cursor waits at the beginning of the live line. Where a terminal has become narrower and has
- * wrapped it meanwhile, that is still its first row, and all of it goes. */
+/* The cursor stays at the beginning of the live line. If the terminal has become narrower and has wrapped the line, that is
+ * still its first row, and all of the line is erased. */
 static void begin(struct messages *m)
 {
     buf_clear(&m->out);
@@ -90,7 +90,7 @@ static const char *level_text(enum log_level level)
     return "";
 }
 
-/* A JSON string of the escaped form: a log may end on a terminal, too. */
+/* The escaped form as a JSON string, because a log may be shown on a terminal, too. */
 static void add_json_text(struct buf *out, const char *text)
 {
     struct buf escaped;
@@ -154,7 +154,7 @@ void messages_write(struct messages *m, enum log_level level, const char *subjec
         secrets_redact(m->secrets, own_subject, strlen(own_subject) + 1);
     if (own_text)
         secrets_redact(m->secrets, own_text, strlen(own_text) + 1);
-    /* Where there is no memory: rather no text than a secret. */
+    /* Without memory for redaction: better no text than one with a secret. */
     write_redacted(m, level, own_subject, own_text ? own_text : SECRETS_LEFT_OUT);
     free(own_subject);
     free(own_text);
@@ -166,7 +166,7 @@ void messages_writef(struct messages *m, enum log_level level, const char *subje
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, args); /* a cut message still says what */
+    (void)vsnprintf(text, sizeof text, fmt, args); /* a truncated message is still useful */
     va_end(args);
     messages_write(m, level, subject, text);
 }

@@ -19,7 +19,7 @@ static enum rc check_text(const char *option, const char *text,
     return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
 }
 
-/* What is written at every end, also of a run that was refused. */
+/* For files that are written at the end of every run, even a refused one. */
 static enum rc check_replaceable(const char *option, const char *path, struct err *e)
 {
     if (!path || (outfile_is_file(path) && !outfile_is_url(path)))
@@ -46,7 +46,7 @@ static enum rc check_monitoring(const struct export_options *o, struct err *e)
     return rc == RC_OK ? check_text("--on-failure", o->on_failure, hook_check, e) : rc;
 }
 
-/* What the table does not say. */
+/* Rules that are not in the table. */
 static enum rc check_combinations(const struct export_options *o, struct err *e)
 {
     if (!o->provider && !o->sinks.n)
@@ -118,7 +118,7 @@ static const struct option_spec *option_of_letter(char letter)
     return NULL;
 }
 
-/* "-qvp": does the last of the letters take the next element as its value? */
+/* "-qvp": is the next element the value of the last letter? */
 static bool letters_take_next(const char *letters)
 {
     for (; *letters; letters++) {
@@ -131,7 +131,7 @@ static bool letters_take_next(const char *letters)
     return false;
 }
 
-/* Whether `next` is the value of `element`, which is taken where it is one of the above. */
+/* Takes `element`, with its value if that is `next`, if it is one of the options about reporting. */
 static enum rc take_reporting(struct option_reader *r, const char *element, const char *next,
                               bool *took_next, struct err *e)
 {
@@ -150,7 +150,7 @@ static enum rc take_reporting(struct option_reader *r, const char *element, cons
     *took_next = !value;
     value = value ? value : next;
     enum rc rc = value && option_is_reporting(o) ? option_take(r, o, value, e) : RC_OK;
-    return rc == RC_USAGE ? RC_OK : rc; /* what is wrong has been said before */
+    return rc == RC_USAGE ? RC_OK : rc; /* the error has been reported already */
 }
 
 enum rc options_parse_reporting(struct export_options *out, int argc, char *const argv[],

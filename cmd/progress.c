@@ -12,7 +12,7 @@
 #include "cmd/signals.h"
 
 #define LINE_EVERY_S 5.0
-#define SMOOTHING_S 5.0 /* older than this counts for little */
+#define SMOOTHING_S 5.0 /* time constant of the average, in seconds */
 #define WIDTH_DEFAULT 80
 
 void progress_init(struct progress *p, struct messages *m, enum progress_mode mode, bool quiet,
@@ -44,7 +44,7 @@ static void measure(struct progress *p, const struct run_progress *now)
         p->last_done = now->done_before;
     double more = done > p->last_done ? (double)(done - p->last_done) : 0;
     double per_s = more / elapsed_s;
-    /* At first the mean of all, then the mean of the last seconds. */
+    /* At first the average since the start, then that of the last seconds. */
     double span_s = now->seconds < SMOOTHING_S ? now->seconds : SMOOTHING_S;
     double weight = elapsed_s < span_s ? elapsed_s / span_s : 1;
     p->per_s += (per_s - p->per_s) * weight;
@@ -67,11 +67,11 @@ void progress_duration(char *out, size_t size, double seconds)
 
 struct line {
     char *out;
-    size_t len, max; /* `max`: columns, the NUL not counted */
+    size_t len, max; /* `max`: columns, without the NUL */
     bool full;
 };
 
-/* Whole parts only: one that does not fit ends the line. */
+/* Adds a part if it fits; the first one that does not fit ends the line. */
 static void add_part(struct line *line, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void add_part(struct line *line, const char *fmt, ...)
 {
@@ -89,7 +89,7 @@ static void add_part(struct line *line, const char *fmt, ...)
     line->len += gap + (size_t)n;
 }
 
-/* Of the unique IDs; 0: nobody knows. */
+/* The expected number of unique IDs; 0: not known. */
 static uint64_t total_of(const struct progress_view *v)
 {
     return v->now->ids_ended ? v->now->ids.unique : v->estimate;
@@ -168,8 +168,8 @@ static size_t terminal_width(int fd)
     return is_given ? (size_t)columns : WIDTH_DEFAULT;
 }
 
-/* The shell has the terminal back (Ctrl-Z and "bg", or "&"): its prompt is not to be written over. A
- * terminal that is not ours to ask is taken for ours to write to. */
+/* In the background (Ctrl-Z and "bg", or "&") the live line must not overwrite the shell's prompt. If the terminal cannot be
+ * asked, the program is assumed to be in the foreground. */
 static bool is_in_background(int fd)
 {
     pid_t group = tcgetpgrp(fd);
@@ -183,7 +183,7 @@ static void show_live(struct progress *p, const struct progress_view *v)
         messages_forget_live(p->messages);
         return;
     }
-    /* The last column stays free: some terminals begin a new line after it. */
+    /* The last column stays empty, because some terminals wrap after it. */
     progress_format(line, sizeof line, terminal_width(p->messages->writer.fd) - 1, v);
     messages_live(p->messages, line);
 }

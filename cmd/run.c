@@ -10,7 +10,7 @@
 #define LINE_BYTES_MAX ((size_t)64 << 20)
 #define CARET_BYTES_MAX 4096
 
-/* The options of export, and one more. */
+/* The options of export, and --print. */
 struct run_options {
     struct export_options export;
     bool print;
@@ -53,7 +53,7 @@ static enum rc print(const struct job_command *c, struct err *e)
 
 /* ---- the command --------------------------------------------------------------------------- */
 
-/* Nothing is run with --print: then nobody is told. */
+/* With --print nothing is run, so no one is notified. */
 static int fail(struct messages *m, struct job_command *c, bool prints, int argc, char *argv[],
                 const struct err *e)
 {
@@ -61,11 +61,11 @@ static int fail(struct messages *m, struct job_command *c, bool prints, int argc
     int status = e->rc == RC_USAGE ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
     const char *name =
         c->arguments.n == 1 ? job_command_name(c, c->arguments.items[0]) : JOB_NAME_DEFAULT;
-    bool has_both = c->argv != NULL; /* of the file and the command line */
+    bool has_both = c->argv != NULL; /* the options of file and command line are combined in it */
     if (has_both && export_wants_json(c->argc, c->argv))
         m->format = MESSAGES_JSON;
     buf_init(&caret, CARET_BYTES_MAX);
-    if (m->format != MESSAGES_JSON) /* where every line is an object: line and column must do */
+    if (m->format != MESSAGES_JSON) /* in JSON every line is an object, so there is no caret */
         job_text_put_caret(&c->job.text, &caret);
     struct str below = buf_rc(&caret) == RC_OK ? buf_str(&caret) : STR_NONE;
     if (!prints && name) {

@@ -9,7 +9,7 @@ struct scheduler {
     const char *name;
     const char *index, *count; /* variables */
     const char *first;         /* the variable of the lowest index; NULL: it is 0 */
-    const char *last, *step;   /* variables that may be there, and then must agree; NULL: none */
+    const char *last, *step;   /* optional variables, checked if they are set; NULL: none */
     const char *hint;          /* where `count` comes from, if it is missing */
 };
 
@@ -48,7 +48,7 @@ static enum rc read_number(const char *variable, const char *hint, uint64_t *out
     for (*out = 0; text[n] >= '0' && text[n] <= '9' && n < 10; n++)
         *out = *out * 10 + (uint64_t)(text[n] - '0');
     if (n == 0 || text[n])
-        return err_set(e, RC_USAGE, "%s is \"%s\", which is no number", variable, text);
+        return err_set(e, RC_USAGE, "%s is \"%s\", which is not a number", variable, text);
     return RC_OK;
 }
 
@@ -58,7 +58,7 @@ static bool is_there(const char *variable)
     return text && *text;
 }
 
-/* Indexes with gaps would leave the leads of a shard to nobody. */
+/* If the indexes had gaps, no run would do the leads of some shards. */
 static enum rc check_gaps(const struct scheduler *s, uint64_t first, uint64_t count, struct err *e)
 {
     uint64_t step = 1;
@@ -121,9 +121,10 @@ enum rc shard_auto(struct shard *out, struct err *e)
         found = &schedulers[i];
     }
     if (!found)
-        return err_set(e, RC_USAGE,
-                       "none of JOB_COMPLETION_INDEX (Kubernetes), SLURM_ARRAY_TASK_ID and "
-                       "AWS_BATCH_JOB_ARRAY_INDEX is set: this is no task of an indexed job; give "
-                       "--shard I/N");
+        return err_set(
+            e, RC_USAGE,
+            "none of JOB_COMPLETION_INDEX (Kubernetes), SLURM_ARRAY_TASK_ID and "
+            "AWS_BATCH_JOB_ARRAY_INDEX is set: this is not a task of an indexed job; give "
+            "--shard I/N");
     return read_shard(found, out, e);
 }

@@ -9,19 +9,19 @@
 #include "cmd/commands.h"
 #include "core/base/stop_timer.h"
 
-/* How long the last message may take. */
+/* How long writing the last message may take. */
 #define MESSAGE_SECONDS 1
-/* How long a reader of what is no run's output is still waited for. */
+/* How long a command without a run still waits for the reader of its output. */
 #define FLAG_GRACE_MS 100
 
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 
-/* A handler gets no other argument than the number: this is the only place that needs globals. */
+/* A handler's only argument is the signal number: this is the only place that needs globals. */
 static _Atomic(struct run *) run_to_stop;
-static _Atomic(const struct stop_timer *) flag_timer; /* NULL: nobody looks at first_signal */
+static _Atomic(const struct stop_timer *) flag_timer; /* NULL: first_signal is not used */
 static atomic_int first_signal;
 static atomic_int last_signal;       /* the one that ends the program at once */
-static atomic_int ended_status = -1; /* of the run that is not touched any more; -1: it has none */
+static atomic_int ended_status = -1; /* exit status of the run that has ended; -1: it has not */
 static atomic_int hook_group;        /* of a command that is running; 0: none */
 static pthread_t main_thread;        /* set before the handlers are */
 
@@ -31,8 +31,8 @@ static void give_up_message(int number)
     _exit(EXIT_STATUS_SIGNAL + atomic_load(&last_signal));
 }
 
-/* Who does not read standard error (a pager, a terminal after Ctrl-S) must not keep the program. To
- * check whether there is room would not do: others write there, too. */
+/* A reader of standard error that has stalled (a pager, a terminal after Ctrl-S) must not keep the program from ending. It
+ * would not be enough to check whether there is room, because other programs write there, too. */
 static void limit_message(void)
 {
     struct sigaction action = {.sa_handler = give_up_message};
@@ -41,11 +41,11 @@ static void limit_message(void)
     (void)sigaction(SIGALRM, &action, NULL);
     (void)sigemptyset(&alarms);
     (void)sigaddset(&alarms, SIGALRM);
-    (void)pthread_sigmask(SIG_UNBLOCK, &alarms, NULL); /* who started us may have blocked it */
+    (void)pthread_sigmask(SIG_UNBLOCK, &alarms, NULL); /* the parent process may have blocked it */
     (void)alarm(MESSAGE_SECONDS);
 }
 
-/* At a time like this, messages are written with write() alone. */
+/* In a signal handler, only write() is safe. */
 static void stop_at_once(int number)
 {
     static const char message[] =
@@ -54,7 +54,7 @@ static void stop_at_once(int number)
     atomic_store(&last_signal, number);
     limit_message();
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
-    (void)written; /* there is no other way left to say it */
+    (void)written; /* there is no other way to report it */
     _exit(EXIT_STATUS_SIGNAL + number);
 }
 
@@ -80,7 +80,7 @@ static void on_signal(int number)
     int ended = atomic_load(&ended_status);
     if (!run && atomic_load(&hook_group))
         (void)kill(-atomic_load(&hook_group), SIGKILL);
-    if (!run) /* what is published is not undone, and must not be done again */
+    if (!run) /* no run, or it has ended: then with its exit status */
         _exit(ended < 0 ? EXIT_STATUS_SIGNAL + number : ended);
     if (!atomic_compare_exchange_strong(&first_signal, &none, number))
         stop_at_once(number);
@@ -98,7 +98,7 @@ void signals_watch(struct run *run)
         if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             (void)sigaction(watched[i], &action, NULL);
     }
-    /* Who started us may ignore it: then nobody would learn how a command has ended. */
+    /* The parent process may have ignored it; then it would not be known how a command has ended. */
     action = (struct sigaction){.sa_handler = SIG_DFL};
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGCHLD, &action, NULL);

@@ -1,4 +1,4 @@
-/* leadpipe status: what is in a state, for a person. */
+/* leadpipe status: the content of a state as text. */
 #include "cmd/status.h"
 
 #include <inttypes.h>
@@ -53,7 +53,7 @@ static void put_label(struct buf *out, const char *label)
     buf_addf(out, "%-10s", label);
 }
 
-/* Any bytes, as one line that a terminal only shows, and of a bounded length. */
+/* Appends any bytes as one line that is safe for a terminal, and limited in length. */
 static void put_text(struct buf *out, struct str text)
 {
     char part[STATUS_TEXT_BYTES_MAX + 1];

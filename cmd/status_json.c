@@ -98,7 +98,7 @@ static void add_files(struct buf *out, const struct sink_result *r)
     buf_addf(out, "],\"files_total\":%zu", r->n_files);
 }
 
-/* Where it stands in the run; once that is at its end, what it has written. */
+/* The progress of a sink; or, once the run has ended, what the sink has written. */
 static void add_sink(struct buf *out, const struct run_status *s, size_t i)
 {
     const struct state_status_sink *sink = &s->state.sinks[i];

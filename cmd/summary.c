@@ -10,7 +10,7 @@
 #include "cmd/signals.h"
 
 #define PATHS_BYTES_MAX ((size_t)1 << 20)
-#define MISFITS_SHOWN_MAX 10 /* columns; the manifest has all */
+#define MISFITS_SHOWN_MAX 10 /* columns; the manifest has all of them */
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
@@ -80,7 +80,7 @@ static void print_withheld(struct messages *m, const struct run_cfg *cfg,
                         l->missing, l->failed, stays);
 }
 
-/* Would --state be accepted? It is refused with sinks that write to a stream. */
+/* Could --state be used? It is refused for sinks that write to a stream. */
 static bool can_have_state(const struct run_cfg *cfg)
 {
     struct buf paths;
@@ -187,7 +187,7 @@ static void text_notes(struct buf *out, const struct run_result *r)
                  r->other_ids);
 }
 
-/* The table whose rows have the codes that get no column. */
+/* The table in which codes without a column have rows. */
 static const char *codes_table(const struct profile *p)
 {
     for (size_t i = 0; p->tables[0].n_pivots && i < p->n_tables; i++) {

@@ -1,4 +1,4 @@
-/* The summary as one line of JSON: what the manifest says too, under the same names. */
+/* The summary as one line of JSON, with the same names as in the manifest. */
 #include <inttypes.h>
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static void add_text(struct buf *out, const char *name, const char *value)
 {
     buf_addf(out, ",\"%s\":", name);
     if (value)
-        json_write_bytes(out, str_c(value)); /* a path may be anything; JSON is UTF-8 */
+        json_write_bytes(out, str_c(value)); /* a path may be any bytes; JSON is UTF-8 */
     else
         buf_adds(out, "null");
 }

@@ -1,4 +1,4 @@
-/* leadpipe tables: what a provider's leads are flattened into. */
+/* leadpipe tables: the tables into which a provider's leads are flattened. */
 #include <stdio.h>
 
 #include "cmd/commands.h"
@@ -8,7 +8,7 @@
 
 #define OUTPUT_BYTES_MAX ((size_t)64 << 20) /* a profile has at most PROFILE_BYTES_MAX */
 
-/* What is left of a path below another, or all of it. */
+/* The part of a path below another one, or all of it. */
 static struct str below(struct str path, struct str base)
 {
     if (path.len > base.len && memcmp(path.ptr, base.ptr, base.len) == 0 &&
@@ -30,7 +30,7 @@ static void print_value(const struct table_spec *t, const struct column_spec *c,
     char what[64] = "";
     if (c->type != TYPE_TEXT)
         (void)snprintf(what, sizeof what, "%s, ", column_type_text(c->type));
-    /* A lead's paths are shown from the root: there, a lone name would not say where. */
+    /* Paths of the lead itself are shown from the root; a name alone would be ambiguous there. */
     print_line(c->name, width, what,
                t->each.n_steps ? below(c->path.text, t->each.text) : c->path.text);
 }
@@ -119,7 +119,7 @@ static enum rc write_ddl(struct buf *b, const struct profile *p, const struct sq
     return rc;
 }
 
-/* All of it, or a message and nothing. */
+/* Prints all of it, or only a message. */
 static enum rc print_for(const struct profile *p, const struct sql_dialect *ddl, struct err *e)
 {
     struct buf b;

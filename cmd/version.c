@@ -79,7 +79,7 @@ static const char *curl_library_version(void)
 
 static const struct library {
     const char *name;
-    const char *(*version)(void); /* of what is loaded, where the library says so */
+    const char *(*version)(void); /* of the loaded library, if it can say */
 } libraries[] = {
     {"libcurl", curl_library_version},
     {"libuv", uv_version_string},
@@ -172,7 +172,7 @@ static void write_json(struct buf *b)
     buf_adds(b, "\n}\n");
 }
 
-/* All of it, or a message and nothing. */
+/* Prints all of it, or only a message. */
 static int print_json(struct messages *m)
 {
     struct buf b;
