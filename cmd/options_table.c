@@ -89,9 +89,9 @@ const struct option_spec export_option_specs[] = {
         .flags = OPTION_RESOLVED,
         .excludes = "all",
         .help =
-            "do only the leads of shard I (from 0) of N, so that N runs with the same IDs do each "
-            "lead once; auto: as the indexed job of Kubernetes, Slurm or AWS Batch says that the "
-            "run is a part of; --rate is that of all shards together",
+            "export only the leads of shard I (from 0) of N, so that N runs with the same IDs export "
+            "each lead once; auto: take both numbers from an indexed job of Kubernetes, Slurm or AWS "
+            "Batch; --rate is the rate of all shards together",
     },
     /* ---- fetching ---- */
     {

@@ -94,7 +94,7 @@ enum rc hook_split(struct hook_words *out, const char *command, struct err *e)
     hook_words_free(&w);
     if (!ended)
         return err_set(e, RC_SYNTAX,
-                       "a quote (' or \") or a backslash at the end has no counterpart");
+                       "a quote (' or \") is not closed, or a backslash at the end quotes nothing");
     return err_set(e, RC_SYNTAX, "CMD must name a program");
 }
 
