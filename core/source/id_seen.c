@@ -12,11 +12,11 @@ struct id_seen {
     struct idset set;
     EVP_MD_CTX *sha256_ctx;
     EVP_MD *sha256;
-    struct buf text; /* what the digest is made of, reused */
+    struct buf text; /* the input of the digest; reused */
 };
 
-/* With its length before it, no value can look like two others. The same on every machine: it says to which shard
- * a lead belongs (shard.h). */
+/* Each value is preceded by its length, so that no two lists of values have the same text. The format is the same on every
+ * machine, because the key decides to which shard a lead belongs (shard.h). */
 static void add_value(struct buf *text, struct str s)
 {
     uint32_t n = htole32((uint32_t)s.len);

@@ -16,11 +16,11 @@ struct ids {
     struct id_source source;
     struct ids_cfg cfg;
     size_t n_params;
-    size_t next; /* file or --id that comes next */
+    size_t next; /* index of the next file or --id */
     bool is_open;
     struct ids_input input;
     struct ids_found found;
-    bool has_read; /* an ID or a bad line */
+    bool has_read; /* an ID or a bad line has been read */
 };
 
 enum rc id_check(struct str id, struct err *e)
@@ -30,7 +30,7 @@ enum rc id_check(struct str id, struct err *e)
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
-/* *is_regular: it can be opened twice. */
+/* *is_regular: a regular file, which can be opened again. */
 static enum rc check_file(const char *file, bool *is_regular, struct err *e)
 {
     struct stat st;
@@ -48,8 +48,8 @@ static enum rc check_file(const char *file, bool *is_regular, struct err *e)
     return RC_OK;
 }
 
-/* Opens the input. Lines have no parameters: where one has no value, that is wrong usage as long
- * as nothing was done, and later a matter of each line. */
+/* Opens the input. In the format lines there are no parameters: if one has no value, that is a usage error as long
+ * as nothing has been done; later each line is a bad line. */
 static enum rc open_input(struct ids *ids, const char *file, struct err *e)
 {
     enum rc rc = ids_input_open(&ids->input, &ids->cfg, file, e);
@@ -73,8 +73,8 @@ static void close_input(struct ids *ids)
     ids->is_open = false;
 }
 
-/* What can be known before the first ID is read, is refused now. Only what can be opened again is
- * read. */
+/* Refuses everything that can be found to be wrong before the first ID is read. Reads only files that can be opened
+ * again. */
 static enum rc check_files(struct ids *ids, struct err *e)
 {
     size_t n_stdin = 0;
@@ -129,7 +129,7 @@ static enum rc open_next(struct ids *ids, struct err *e)
     return rc;
 }
 
-/* What the next line or argument says, of whichever input it is. */
+/* Reads the next line or argument, from any input. */
 static enum rc find_next(struct ids *ids, struct err *e)
 {
     for (size_t i = 0; i < ids->n_params; i++)

@@ -21,7 +21,7 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* ASCII letters only. */
+/* Ignores the case of ASCII letters only. */
 static bool same_but_for_case(struct str a, struct str b)
 {
     if (a.len != b.len)
@@ -53,7 +53,7 @@ bool ids_is_name(const struct ids_cfg *cfg, struct str name)
     return false;
 }
 
-/* A copy that may be taken apart. */
+/* A copy of the header, which parsing modifies. */
 struct header {
     char *text;
     struct csv_record record;
@@ -69,7 +69,7 @@ static bool header_open(struct header *h, struct str text, char delimiter)
     return true;
 }
 
-/* U+0085, U+2028 and U+2029. */
+/* Is it U+0085, U+2028 or U+2029? */
 static bool separates_lines(struct str s)
 {
     return s.len &&
@@ -77,8 +77,8 @@ static bool separates_lines(struct str s)
             memmem(s.ptr, s.len, "\xE2\x80\xA9", 3));
 }
 
-/* A quote that is opened in the header and closed in a later row makes one name of all between; so
- * does a line end that csv does not know. A name over two lines, as spreadsheets have it, is fine. */
+/* If a quote is opened in the header and closed in a later row, everything between becomes one name; likewise after a
+ * line end that CSV does not know. A name with two lines, as in spreadsheets, is accepted. */
 static void check_name(struct str name, size_t number, char delimiter, struct err *bad)
 {
     size_t line_ends = 0;
@@ -108,7 +108,7 @@ static enum rc refuse_twice(struct err *bad, struct str wanted, const struct nam
 
 #define ID_NAMES_MAX 3
 
-/* Which columns are meant by the names of the ID, and by those of the parameters. */
+/* The columns that were chosen for the ID and the parameters. */
 struct choices {
     struct name_choice id[ID_NAMES_MAX];
     struct name_choice *params; /* owned */

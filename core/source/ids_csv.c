@@ -13,7 +13,7 @@ size_t csv_fields(const char *p, size_t n, char delimiter)
     return fields;
 }
 
-/* A field without quotes, up to its delimiter. */
+/* Takes a field without quotes, up to its delimiter. */
 static void plain_field(struct csv_record *r, struct csv_field *out)
 {
     char *from = r->at;
@@ -27,7 +27,7 @@ static void plain_field(struct csv_record *r, struct csv_field *out)
     *out = (struct csv_field){from, (size_t)(to - from)};
 }
 
-/* A field whose opening quote is at `r->at`. What is read is never behind what is written. */
+/* Takes a field whose opening quote is at `r->at`, in place: writing never overtakes reading. */
 static void quoted_field(struct csv_record *r, struct csv_field *out)
 {
     char *from = r->at;

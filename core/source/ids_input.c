@@ -12,7 +12,7 @@ static struct str piece_str(const struct ids_piece *p)
     return (struct str){p->ptr, p->len};
 }
 
-/* False, and why: it is too long, or a malformed csv record. `n_columns`: of the header. */
+/* False: it is too long, or a malformed CSV record; *bad says why. `n_columns`: of the header. */
 static bool piece_check(const struct ids_piece *p, size_t n_columns, struct err *bad)
 {
     const char *why = NULL;
@@ -54,8 +54,8 @@ static bool is_comment(struct str line)
     return line.len && *line.ptr == '#';
 }
 
-/* "sep=;": how spreadsheets are given the delimiter. '\0': it is something else. A tab is a blank
- * as well: trimming takes it away. */
+/* The delimiter of a line "sep=;", as spreadsheets write it. '\0': it is another line. Trimming removes a tab, so the
+ * delimiter is read from `line`. */
 static char declared_delimiter(struct str line)
 {
     struct str word = ids_trim(line);
@@ -65,7 +65,7 @@ static char declared_delimiter(struct str line)
     return c == ',' || c == ';' || c == '\t' ? c : '\0';
 }
 
-/* The first line with something in it stays in the reader. RC_END: there is none. */
+/* Finds the first line that is not empty, and leaves it in the reader. RC_END: there is none. */
 static enum rc first_line(struct ids_input *in, struct ids_piece *out, struct err *e)
 {
     for (;;) {
@@ -88,7 +88,7 @@ static enum rc first_line(struct ids_input *in, struct ids_piece *out, struct er
     }
 }
 
-/* Takes the header with this delimiter, if that shows an ID column. */
+/* Takes the header, if it has an ID column with this delimiter. */
 static enum rc try_header(struct ids_input *in, char delimiter, bool *found, struct err *bad,
                           struct err *e)
 {
@@ -115,10 +115,10 @@ static size_t count_of(struct str s, char c)
     return n;
 }
 
-/* Best first. The last is the end. */
+/* In order of preference; '\0' ends the list. */
 static const char delimiters[] = {',', '\t', ';', '\0'};
 
-/* The one that is in `line` most often. */
+/* The delimiter that occurs in `line` most often. */
 static char likely_delimiter(struct str line)
 {
     size_t best = 0;
@@ -128,7 +128,7 @@ static char likely_delimiter(struct str line)
     return delimiters[best];
 }
 
-/* The input is csv: takes its header, or refuses it. `line` is its first. */
+/* The input is CSV: takes its header, or refuses it. `line`: the first line. */
 static enum rc take_header(struct ids_input *in, struct str line, struct err *e)
 {
     char likely = in->delimiter ? in->delimiter : likely_delimiter(line);
@@ -160,7 +160,7 @@ static struct str unquoted(struct str s)
     return quoted ? (struct str){s.ptr + 1, s.len - 2} : s;
 }
 
-/* A list of IDs has no delimiter in its first line, nor a quote that is open at its end. */
+/* In a list of IDs, the first line has no delimiter and no quote that is still open at its end. */
 static bool looks_like_csv(struct str line)
 {
     for (size_t i = 0; delimiters[i]; i++)
@@ -169,7 +169,7 @@ static bool looks_like_csv(struct str line)
     return line.len && *line.ptr == '"' && unquoted(line).len == line.len;
 }
 
-/* A name that is one of the ID's, or ends in "id" as a word of its own. */
+/* Is it a name of the ID column, or does it end in the word "id"? */
 static bool looks_like_header(const struct ids_cfg *cfg, struct str line)
 {
     struct str name = unquoted(line);
@@ -182,7 +182,7 @@ static bool looks_like_header(const struct ids_cfg *cfg, struct str line)
     return is_camel || before == '_' || before == '-' || before == ' ';
 }
 
-/* A name that was given for the ID and is not there is a slip, not a bad line. */
+/* If the first line does not have the member of --id-column, that is a usage error, not a bad line. */
 static enum rc check_member(struct ids_input *in, struct str line, struct err *e)
 {
     struct json_doc doc;
@@ -250,7 +250,7 @@ void ids_input_close(struct ids_input *in)
 
 /* ---- one line ------------------------------------------------------------------------------- */
 
-/* The fields of a well-formed record. */
+/* Takes the ID and the parameters from a well-formed record. */
 static void csv_found(const struct ids_input *in, const struct ids_piece *p, struct ids_found *out)
 {
     const struct ids_columns *c = &in->columns;
@@ -275,7 +275,7 @@ static void csv_found(const struct ids_input *in, const struct ids_piece *p, str
                                                    : "");
 }
 
-/* *found: the line says something, if only that it is bad. */
+/* *found: the line is an ID or a bad line, and not an empty one or a comment. */
 static enum rc piece_found(struct ids_input *in, struct ids_piece *p, struct ids_found *out,
                            bool *found, struct err *e)
 {

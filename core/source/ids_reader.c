@@ -31,7 +31,7 @@ void ids_reader_close(struct ids_reader *r)
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
 
-/* Room behind `end`: what was taken goes first, then the buffer doubles. */
+/* Makes room after `end`: removes what has been taken; if that is not enough, doubles the buffer. */
 static enum rc reader_room(struct ids_reader *r, struct err *e)
 {
     if (r->end < r->cap)
@@ -53,7 +53,7 @@ static enum rc reader_room(struct ids_reader *r, struct err *e)
     return RC_OK;
 }
 
-/* Reads more behind what is there. RC_END: there is no more. */
+/* Reads more data into the buffer. RC_END: there is no more. */
 static enum rc reader_fill(struct ids_reader *r, struct err *e)
 {
     size_t n;
@@ -65,7 +65,7 @@ static enum rc reader_fill(struct ids_reader *r, struct err *e)
     return rc;
 }
 
-/* Checks the first bytes: refuses what is no text, and skips a byte order mark. */
+/* Checks the first bytes: refuses files that are not text, and skips a byte order mark. */
 static enum rc reader_begin(struct ids_reader *r, struct err *e)
 {
     static const char mark[] = "\xEF\xBB\xBF";
@@ -87,7 +87,7 @@ static enum rc reader_begin(struct ids_reader *r, struct err *e)
     return RC_OK;
 }
 
-/* The second half of a CRLF whose first half was the end of the buffer, or of what a pipe had. */
+/* Skips the LF of a CRLF whose CR was the last byte in the buffer. */
 static enum rc skip_line_feed(struct ids_reader *r, struct err *e)
 {
     enum rc rc = r->at == r->end ? reader_fill(r, e) : RC_OK;
@@ -104,17 +104,17 @@ static enum rc skip_line_feed(struct ids_reader *r, struct err *e)
 
 struct extent {
     size_t bytes;   /* without the line end */
-    size_t taken;   /* with it */
-    uint64_t lines; /* line ends in it */
+    size_t taken;   /* including the line end */
+    uint64_t lines; /* number of line ends in it */
     bool too_long, at_end;
     enum csv_state fault;
     size_t fault_fields;
 };
 
-/* How the search for the end stands, so that what was searched is not searched again. */
+/* How far the end has been searched for, so that nothing is searched twice. */
 struct search {
     size_t done;  /* bytes from `at` on */
-    bool stepped; /* there was more than plain bytes: csv_step() goes through all of them */
+    bool stepped; /* there were bytes that are not plain, so csv_step() is used for all */
     bool was_cr;
     uint64_t lines;
     enum csv_state state;
@@ -122,8 +122,8 @@ struct search {
 
 enum search_end { END_FOUND, END_MALFORMED, END_NOT_THERE };
 
-/* The first line end, or NULL. In windows: a file whose lines end in CR alone would be searched for
- * a line feed to its end at every line. */
+/* The first line end, or NULL. Searches window by window: otherwise, if lines end in CR, every search for a line feed
+ * would go to the end of the buffer. */
 static const char *line_end(const char *from, const char *end)
 {
     while (from < end) {
@@ -146,7 +146,7 @@ static enum search_end search_line(const struct ids_reader *r, struct search *s)
     return p ? END_FOUND : END_NOT_THERE;
 }
 
-/* Over the bytes that would leave the state as it is. */
+/* Skips bytes that do not change the state. */
 static const char *skip_ordinary(const char *p, const char *end, enum csv_state state,
                                  char delimiter)
 {
@@ -203,7 +203,7 @@ static enum search_end search_record(const struct ids_reader *r, char delimiter,
     return search_steps(r, delimiter, s);
 }
 
-/* 1 or 2 bytes; of a CR that is the last byte in the buffer, `after_cr` takes care later. */
+/* The length of the line end, 1 or 2. If the last byte in the buffer is a CR, `after_cr` handles a following LF. */
 static size_t line_end_bytes(const struct ids_reader *r, size_t at)
 {
     bool pair = r->data[at] == '\r' && at + 1 < r->end && r->data[at + 1] == '\n';
@@ -238,7 +238,7 @@ static enum rc find_extent(struct ids_reader *r, char delimiter, struct extent *
     return RC_OK;
 }
 
-/* Without quotes a record is one line, and too many fields in it are seen where it is read. */
+/* Without quotes a record is one line; a wrong number of fields is then detected where fields are read. */
 static bool joins_lines(const struct ids_reader *r, const struct extent *x)
 {
     return r->n_columns && x->lines > (x->at_end ? 0u : 1u) && x->fault_fields != r->n_columns;
@@ -270,7 +270,7 @@ static enum rc find_piece(struct ids_reader *r, char delimiter, struct extent *o
 
 /* ---- pieces --------------------------------------------------------------------------------- */
 
-/* What was found is behind us now. */
+/* Advances beyond the piece that was found. */
 static void take(struct ids_reader *r, size_t bytes, uint64_t lines)
 {
     r->at += bytes;
@@ -278,7 +278,7 @@ static void take(struct ids_reader *r, size_t bytes, uint64_t lines)
     r->after_cr = lines && r->at == r->end && r->data[r->at - 1] == '\r';
 }
 
-/* Reads on to the end of a line that is not kept. */
+/* Skips the rest of a line that is too long. */
 static enum rc drop_line(struct ids_reader *r, struct err *e)
 {
     for (;;) {

@@ -13,8 +13,7 @@ struct magic {
 
 #define BYTES(literal) literal, sizeof(literal) - 1
 
-/* Each is long enough, or has bytes in it that no text has. One that begins with another stands
- * before it. */
+/* Each is long enough, or has bytes that text never has. If one begins with another, it comes first. */
 static const struct magic magics[] = {
     {BYTES("\xFF\xFE\0\0"), 0, {"UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8 FILE"}},
     {BYTES("\0\0\xFE\xFF"), 0, {"UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8 FILE"}},
@@ -53,7 +52,7 @@ static const struct magic magics[] = {
     {BYTES("\0ustar"), 256, {"a tar archive", "unpack it: tar -xOf FILE"}},
 };
 
-/* How much of the magic is at `at` of `head`: all of it, or as far as that goes. */
+/* Does `head` have the magic at `at`, in full or as far as `head` goes? */
 static bool begins(struct str head, const struct magic *m, bool *whole)
 {
     if (head.len <= m->at) {
@@ -98,7 +97,7 @@ const struct ids_kind *ids_sniff(struct str head, bool *more)
             continue;
         if (whole)
             return &magics[i].kind;
-        *more |= magics[i].at == 0; /* what is further on is found where it is there */
+        *more |= magics[i].at == 0; /* magics at other offsets are not waited for */
     }
     return is_wide(head, more) ? &wide : NULL;
 }
@@ -136,7 +135,7 @@ static bool is_markup(struct str line)
     return false;
 }
 
-/* "[", "[1", "[\"a\"": an ID in brackets is not meant by these. */
+/* "[", "[1", "[\"a\"": the beginning of a JSON array, but not an ID in brackets. */
 static bool is_array(struct str line)
 {
     size_t at = 1;

@@ -39,13 +39,13 @@ static enum rc gzip_open(struct ids_source *s, struct err *e)
 enum rc ids_source_open(struct ids_source *s, const char *path, const struct source_wait *wait,
                         struct err *e)
 {
-    int given = descriptor_read(path); /* an open one: not to be opened anew at its beginning */
+    int given = descriptor_read(path); /* opening the name would begin at the start of the file */
     struct ids_source source = {
         .name = descriptor_label(given, path),
         .wait = *wait,
         .is_gzip = has_suffix(path, ".gz"),
     };
-    /* Not blocking: a FIFO that nobody writes to is waited for where that can be ended. */
+    /* Non-blocking, because waiting for the writer of a FIFO must be possible to cancel. */
     const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     enum rc rc = RC_OK;
     if (given >= 0)
@@ -60,7 +60,7 @@ enum rc ids_source_open(struct ids_source *s, const char *path, const struct sou
         return err_sys(e, RC_IO, errno, "%s", path);
     struct stat st;
     source.waits = fstat(source.fd, &st) != 0 || !S_ISREG(st.st_mode);
-    *s = source; /* zlib keeps the address of its state: it must not move once it is set up */
+    *s = source; /* before zlib is set up, because it keeps the address of `z` */
     rc = s->is_gzip ? gzip_open(s, e) : RC_OK;
     if (rc != RC_OK)
         ids_source_close(s);
@@ -74,7 +74,7 @@ void ids_source_close(struct ids_source *s)
     free(s->packed);
     s->packed = NULL;
     if (s->fd >= 0)
-        (void)close(s->fd); /* was only read: nothing can get lost */
+        (void)close(s->fd); /* it was only read: close() cannot lose data */
     s->fd = -1;
 }
 
@@ -84,7 +84,7 @@ static enum rc wait_readable(const struct ids_source *s, struct err *e)
 {
     struct pollfd fds[] = {
         {.fd = s->fd, .events = POLLIN},
-        /* a negative one is passed over */
+        /* a negative one is ignored */
         {.fd = s->wait.cancel_fd > 0 ? s->wait.cancel_fd : -1, .events = POLLIN},
     };
     if (s->wait.before)
@@ -97,7 +97,7 @@ static enum rc wait_readable(const struct ids_source *s, struct err *e)
     return RC_OK;
 }
 
-/* As stored. */
+/* Reads bytes from the file, without decompressing them. */
 static enum rc read_raw(struct ids_source *s, void *into, size_t room, size_t *n, struct err *e)
 {
     while (!s->ended) {
@@ -111,7 +111,7 @@ static enum rc read_raw(struct ids_source *s, void *into, size_t room, size_t *n
             *n = (size_t)got;
             return RC_OK;
         }
-        s->ended = got == 0; /* and is not asked again: a terminal would continue */
+        s->ended = got == 0; /* not read again: a terminal might continue after Ctrl-D */
         if (got < 0 && errno != EINTR && errno != EAGAIN)
             return err_sys(e, RC_IO, errno, "%s", s->name);
     }
@@ -120,7 +120,7 @@ static enum rc read_raw(struct ids_source *s, void *into, size_t room, size_t *n
 
 /* ---- gzip ----------------------------------------------------------------------------------- */
 
-/* Reads until there are packed bytes, unless there are no more. */
+/* Makes sure that there are compressed bytes, unless the file has ended. */
 static enum rc gzip_feed(struct ids_source *s, struct err *e)
 {
     size_t n = 0;
@@ -134,7 +134,7 @@ static enum rc gzip_feed(struct ids_source *s, struct err *e)
     return RC_OK;
 }
 
-/* Between members: the next one follows, or zeros that fill up a tape's block, or the end. */
+/* Between members: another one follows, or zeros (padding of a tape's block), or the end. */
 static enum rc gzip_next_member(struct ids_source *s, struct err *e)
 {
     while (s->any_member && s->z.avail_in && *s->z.next_in == 0) {
@@ -169,7 +169,7 @@ static enum rc read_gzip(struct ids_source *s, char *into, size_t room, size_t *
             rc = gzip_next_member(s, e);
         if (rc != RC_OK)
             return rc;
-        /* With all bytes taken in, zlib may still hold some back for want of room. */
+        /* zlib may have taken all bytes, and still have output for which there was no room. */
         int status = s->in_member ? inflate(&s->z, Z_NO_FLUSH) : Z_BUF_ERROR;
         if (status == Z_STREAM_END) {
             s->in_member = false;
@@ -186,8 +186,8 @@ static enum rc read_gzip(struct ids_source *s, char *into, size_t room, size_t *
 
 /* ---- either --------------------------------------------------------------------------------- */
 
-/* The first bytes as stored: what is gzip is handed to zlib, and then *n is 0. Waits for no more
- * than it takes to see that. */
+/* Reads the first bytes. If they are gzip, hands them to zlib, and *n is 0. Reads no more than necessary to decide
+ * that. */
 static enum rc source_begin(struct ids_source *s, char *into, size_t room, size_t *n, struct err *e)
 {
     bool more = true;

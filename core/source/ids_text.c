@@ -24,8 +24,8 @@ struct excerpt ids_excerpt(struct str s)
     return x;
 }
 
-/* What makes an ID one that is not meant as it is: nobody sees it. Inside, a shaping character is
- * fine behind one that it can shape. */
+/* Invisible characters in an ID are most likely a mistake, and are not allowed. A joiner is allowed after a character that
+ * it can affect. */
 static bool is_hidden(uint32_t c, uint32_t before)
 {
     if (unicode_is_shaping(c))
@@ -33,13 +33,13 @@ static bool is_hidden(uint32_t c, uint32_t before)
     return unicode_is_invisible(c) || (unicode_is_space(c) && c != IDEOGRAPHIC_SPACE);
 }
 
-/* RC_OK, or RC_SYNTAX for the first character that is not allowed. */
+/* RC_SYNTAX: about the first character that is not allowed. */
 static enum rc check_characters(struct str what, struct str s, struct err *e)
 {
     uint32_t before = 0;
     for (size_t at = 0, n; at < s.len; at += n) {
         const unsigned char *p = (const unsigned char *)s.ptr + at;
-        if (*p >= 0x20 && *p < 0x7F) { /* nearly all */
+        if (*p >= 0x20 && *p < 0x7F) { /* the usual case */
             n = 1;
             before = *p;
             continue;
@@ -84,7 +84,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Bytes of the blank that `s` begins with, or 0. */
+/* The length of the blank with which `s` begins, or 0. */
 static size_t first_blank(struct str s)
 {
     if ((unsigned char)*s.ptr < 0x80)
@@ -94,7 +94,7 @@ static size_t first_blank(struct str s)
     return unicode_is_space(c) || unicode_is_invisible(c) ? n : 0;
 }
 
-/* Bytes of the blank that `s` ends in, or 0. */
+/* The length of the blank with which `s` ends, or 0. */
 static size_t last_blank(struct str s)
 {
     if ((unsigned char)s.ptr[s.len - 1] < 0x80)

@@ -7,8 +7,8 @@
 #define SHARD_CAP_MIN 32
 #define SHARD_CAP_MAX UINT32_MAX /* slot_of() multiplies 32 bits by 32 bits */
 
-/* Tables from here on come from the system and go back to it: the heap would keep the holes that
- * outgrown tables leave. */
+/* Tables of this size and larger are mapped, so that they go back to the system when they are replaced; the heap would keep
+ * the free blocks. */
 #define MAPPED_BYTES_MIN (64 * 1024)
 
 void idset_init(struct idset *s)
@@ -23,7 +23,7 @@ static struct idset_key *keys_alloc(size_t cap)
         return calloc(cap, sizeof(struct idset_key));
     /* cppcheck-suppress invalidFunctionArg ; -1 is what an anonymous mapping has for a file */
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    /* cppcheck-suppress memleak ; MAP_FAILED is no memory */
+    /* cppcheck-suppress memleak ; MAP_FAILED is not memory */
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -43,7 +43,7 @@ void idset_free(struct idset *s)
     idset_init(s);
 }
 
-/* Where `key` is, or the free slot where it belongs. There always is one. */
+/* The slot of `key`, or the free one where it belongs. There is always a free slot. */
 static struct idset_key *slot_of(struct idset_key *keys, size_t cap, struct idset_key key)
 {
     size_t at = (size_t)((key.b >> 32) * cap >> 32);
@@ -54,7 +54,7 @@ static struct idset_key *slot_of(struct idset_key *keys, size_t cap, struct idse
     }
 }
 
-/* By half: at four fifths full it is then more than half full, which keeps the set small. */
+/* Grows by half at four fifths full, so that the table is always more than half full, which saves memory. */
 static enum rc shard_grow(struct idset *s, struct idset_shard *shard)
 {
     size_t cap = shard->cap ? shard->cap + shard->cap / 2 : SHARD_CAP_MIN;

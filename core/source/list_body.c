@@ -3,7 +3,7 @@
 #include "core/base/units.h"
 #include "core/source/ids_text.h"
 
-/* A text as it was received, or a whole number. False: it is neither. */
+/* The value as text: a text unchanged, or a whole number. False: it is neither. */
 static bool read_text(const cJSON *v, struct str *out)
 {
     if (!v || !(cJSON_IsString(v) || cJSON_IsNumber(v)) || (v->valueint & JSON_TEXT_REPLACED))
@@ -27,7 +27,7 @@ static bool is_none(const cJSON *v)
     return !v || cJSON_IsNull(v) || cJSON_IsFalse(v);
 }
 
-/* Where the list continues. */
+/* Reads where the list continues. */
 static enum rc read_cursor(const struct list_spec *l, const cJSON *root, const cJSON *last,
                            struct list_page *page, struct err *e)
 {

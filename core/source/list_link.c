@@ -19,7 +19,7 @@ static bool is_one_of(char c, const char *chars)
     return c != '\0' && strchr(chars, c);
 }
 
-/* A token, or a quoted text without its quotes; what is escaped in it stays so: no relation type has it. */
+/* Takes a token, or a quoted text without its quotes. Escapes are not resolved, because relation types have none. */
 static struct str take_value(struct str *rest)
 {
     size_t n = 0;
@@ -38,7 +38,7 @@ static struct str take_value(struct str *rest)
     return token;
 }
 
-/* Is "next" among the words? Case does not matter (RFC 8288, section 2.1.1). */
+/* Is "next" one of the words, ignoring case (RFC 8288, section 2.1.1)? */
 static bool has_next(struct str words)
 {
     while (words.len) {
@@ -53,7 +53,7 @@ static bool has_next(struct str words)
     return false;
 }
 
-/* The parameters of one link, up to the comma behind it. Of several "rel" the first one counts. */
+/* Reads the parameters of one link, up to the comma after it. If there are several "rel", the first one counts. */
 static bool take_params(struct str *rest)
 {
     bool is_next = false, has_rel = false;

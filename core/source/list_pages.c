@@ -28,13 +28,13 @@ uint64_t list_pages_leads(const struct list_pages *p)
     return p->all.n;
 }
 
-/* All that there are come from the pass at hand. */
+/* Do all known leads come from the current pass? */
 static bool is_only_pass(const struct list_pages *p)
 {
     return p->passes == 1 && !p->has_known;
 }
 
-/* Different ones, of this pass. */
+/* The number of different leads in this pass. */
 static uint64_t pass_leads(const struct list_pages *p)
 {
     return is_only_pass(p) ? p->all.n : p->pass.n;
@@ -75,7 +75,7 @@ enum rc list_pages_add(struct list_pages *p, const unsigned char key[LEAD_KEY_BY
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* *is_new: it was not in the set. */
+/* *is_new: it was not in the set before. */
 static enum rc add_digest(struct idset *set, struct str text, bool *is_new, struct err *e)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -93,7 +93,7 @@ static void note_total(struct list_pages *p, const struct list_page *page)
     p->total = page->total;
 }
 
-/* Pages are as large as the first one, but for the last one with anything in it. */
+/* All pages should have the size of the first one, except for the last one that is not empty. */
 static void note_size(struct list_pages *p, uint64_t n)
 {
     if (n == 0)
@@ -105,7 +105,7 @@ static void note_size(struct list_pages *p, uint64_t n)
     p->was_odd_size = n != p->n_first_page;
 }
 
-/* Does the list continue behind this page? */
+/* Does the list continue after this page? */
 static bool continues(const struct list_pages *p, const struct list_page *page)
 {
     if (page->is_last)
@@ -150,7 +150,7 @@ static enum list_step end_pass(struct list_pages *p)
     return begin_again(p);
 }
 
-/* A list that does not end. A server may give its last page for all beyond, which is no fault where the total
+/* Detects a list that does not end. Some servers return the last page for all later numbers, which is accepted if the total
  * has been reached. */
 static enum rc find_loop(struct list_pages *p, const struct list_page *page, bool *found,
                          enum list_step *out, struct err *e)

@@ -6,18 +6,18 @@
 
 struct list_entry {
     struct list_entry *next;
-    struct list_part part; /* its pack are the bytes that follow */
+    struct list_part part; /* its pack points to `bytes` */
     char bytes[];
 };
 
 struct list_queue {
     size_t n_params;
     struct source_wait wait;
-    struct buf adding; /* of the lister's thread: the page at hand */
+    struct buf adding; /* belongs to the lister's thread: leads not yet handed over */
     uint64_t n_adding;
     atomic_size_t ahead;
 
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* protects what follows */
     pthread_cond_t changed;
     struct list_entry *first, **last;
     bool has_ended;
@@ -73,7 +73,7 @@ static bool is_idle(struct list_queue *q)
     return idle;
 }
 
-/* The first that waits; NULL: the list has ended, and *rc says how. */
+/* Waits for the first entry; NULL: the list has ended, and *rc says how. */
 static struct list_entry *take_entry(struct list_queue *q, enum rc *rc, struct err *e)
 {
     if (q->wait.before && is_idle(q))

@@ -9,7 +9,7 @@
 
 struct list_read {
     uv_loop_t loop;
-    uv_async_t stopped; /* the engine has: it cannot be freed within its own callbacks */
+    uv_async_t stopped; /* the engine has stopped; it cannot be freed within its own callbacks */
     uv_signal_t signals[SIGNALS];
     size_t n_signals;
     struct http_engine *engine;
@@ -19,7 +19,7 @@ struct list_read {
     int signal_number; /* 0: none */
 };
 
-/* The reading ends; the first reason counts. */
+/* Ends the reading; only the first reason is kept. */
 static void end(struct list_read *r, enum rc rc, const char *text)
 {
     if (!r->is_ended)
@@ -44,7 +44,7 @@ static void on_done(void *ctx, struct http_request *request)
         return;
     }
     r->is_ended = true;
-    r->err.rc = rc; /* the end of all lists has no text */
+    r->err.rc = rc; /* RC_END has no message */
     http_engine_stop(r->engine, 0);
 }
 

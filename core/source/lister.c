@@ -16,25 +16,25 @@
 #define URL_BYTES_MAX (2 * SERVER_URL_BYTES_MAX + 3 * LIST_CURSOR_BYTES_MAX)
 #define NAME_BYTES_MAX 4096
 #define MESSAGE_BYTES_MAX 300
-/* A tree is many times its text. */
+/* A tree takes many times the memory of its text. */
 #define TREE_BYTES_MAX ((size_t)4 << 30)
 #define ARENA_KEPT_BYTES ((size_t)1 << 20)
-#define BAD_SHOWN 5 /* elements without a valid ID that are named */
+#define BAD_SHOWN 5 /* elements without a valid ID that are reported individually */
 
 struct lister {
     struct lister_cfg cfg;
     const struct list_spec *spec;
     size_t list;             /* which of cfg.n_lists */
     const struct str *given; /* its parameters */
-    struct str *params;      /* owned: of one element */
+    struct str *params;      /* owned: those of one element */
     struct buf name;         /* of the list, for messages */
     struct buf first_url;    /* of the first page, without its number */
     struct buf url;          /* of the page that is requested */
-    uint64_t number;         /* of that page; counted from 1 where pages have none */
+    uint64_t number;         /* of that page; counted from 1 if pages have no numbers */
     struct list_pages pages;
     struct arena tree; /* of one response */
     struct http_request request;
-    bool is_due; /* `request` is to be sent */
+    bool is_due; /* `request` must be sent */
     uint64_t bad_in_pass,
         bad_in_list; /* elements without a valid ID; of a list the most of a pass */
     struct lister_result result;
@@ -90,7 +90,7 @@ static enum rc make_first_url(struct lister *l, struct err *e)
     return buf_rc(&l->first_url) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-/* Whose list it is: "convocore, agentId A1". */
+/* Names the list: "convocore, agentId A1". */
 static enum rc make_name(struct lister *l, struct err *e)
 {
     const struct profile *p = l->cfg.profile;
@@ -104,7 +104,7 @@ static enum rc make_name(struct lister *l, struct err *e)
     return buf_rc(&l->name) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-/* The request for the page at `l->url`. */
+/* Prepares the request for the page at `l->url`. */
 static enum rc request_page(struct lister *l, struct err *e)
 {
     if (buf_rc(&l->url) != RC_OK)
@@ -133,7 +133,7 @@ static enum rc request_first(struct lister *l, struct err *e)
     return request_page(l, e);
 }
 
-/* `cursor` is that of the page before; of a link the whole URL. */
+/* `cursor`: that of the previous page; with LIST_LINK the whole URL. */
 static enum rc request_next(struct lister *l, struct str cursor, struct err *e)
 {
     l->number++;
@@ -234,7 +234,7 @@ void lister_result(const struct lister *l, struct lister_result *out)
 
 /* ---- answers that are no page ---------------------------------------------------------------- */
 
-/* What the provider says of it, without what no text may show. */
+/* The provider's message about the failure, without secrets. */
 static void error_message(struct lister *l, char out[MESSAGE_BYTES_MAX])
 {
     struct json_doc doc = {.root = NULL};
@@ -267,7 +267,7 @@ static enum rc refused(struct lister *l, struct err *e)
                    message);
 }
 
-/* The response is not usable; another attempt may be. */
+/* The response cannot be used; another attempt may help. */
 static enum rc unusable(struct lister *l, struct http_engine *h, const struct err *why,
                         struct err *e)
 {
@@ -283,7 +283,7 @@ static enum rc unusable(struct lister *l, struct http_engine *h, const struct er
 
 static void note_bad(struct lister *l, uint64_t index, const struct err *why)
 {
-    if (++l->bad_in_pass <= l->bad_in_list) /* an earlier pass had it */
+    if (++l->bad_in_pass <= l->bad_in_list) /* an earlier pass has reported it */
         return;
     l->bad_in_list++;
     l->result.bad++;
@@ -324,7 +324,7 @@ static enum rc next_list(struct lister *l, struct err *e)
     return ++l->list < l->cfg.n_lists ? begin_list(l, e) : RC_END;
 }
 
-/* One list has been read; says where it may not be complete. False: it may not be. */
+/* One list has been read: reports why it may be incomplete. False: it may be incomplete. */
 static bool report_end(struct lister *l)
 {
     static const char *const faults[] = {
@@ -352,7 +352,7 @@ static bool report_end(struct lister *l)
     return false;
 }
 
-/* A page has been read. `cursor`: as request_next(). */
+/* A page has been read. `cursor`: as for request_next(). */
 static enum rc take_step(struct lister *l, enum list_step step, struct str cursor, struct err *e)
 {
     struct lister_page page = {.list = l->list, .ends = step == LIST_STEP_DONE};
@@ -373,7 +373,7 @@ static enum rc take_step(struct lister *l, enum list_step step, struct str curso
     return request_first(l, e);
 }
 
-/* The absolute URL of the field Link, in `out`; empty: there is none. */
+/* Puts the absolute URL from the header field Link into `out`; empty: there is none. */
 static enum rc read_link(struct lister *l, struct buf *out, struct err *e)
 {
     struct str target = STR_NONE, field;
@@ -412,7 +412,7 @@ static enum rc take_page(struct lister *l, const struct list_body *body, struct 
     return rc;
 }
 
-/* A 2xx: a page, or what says that it is none. */
+/* Handles a 2xx: a page, or a body that says that the request has failed. */
 static enum rc take_body(struct lister *l, struct http_engine *h, struct err *e)
 {
     struct http_request *r = &l->request;
@@ -435,7 +435,7 @@ static enum rc take_body(struct lister *l, struct http_engine *h, struct err *e)
     return take_page(l, &body, e);
 }
 
-/* A page behind the last one does not exist. */
+/* The requested page does not exist, because the one before it was the last. */
 static enum rc take_none(struct lister *l, struct err *e)
 {
     enum list_step step;

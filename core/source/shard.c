@@ -2,7 +2,7 @@
 
 #define DIGITS_MAX 9 /* more than SHARDS_MAX has, and no overflow */
 
-/* The digits that `text` begins with; behind them it continues. False: there are none, or too many. */
+/* Takes the digits with which `text` begins. False: there are none, or too many. */
 static bool take_digits(const char **text, uint32_t *out)
 {
     size_t n = 0;
