@@ -8,8 +8,8 @@ enum rc kafka_properties_init(struct kafka_properties *p, struct arena *arena,
     return p->list ? RC_OK : RC_NOMEM;
 }
 
-/* What is given in a wrong place may be a secret: nothing that says why it was refused may show it, the command line
- * in a report neither. */
+/* A text in the wrong place may be a secret: it must not appear in the message that refuses it, nor in the command line
+ * of a report. */
 static enum rc hide(const struct kafka_properties *p, struct str given, struct err *e)
 {
     return secrets_add(p->secrets, given) == RC_OK ? RC_OK : err_nomem(e);

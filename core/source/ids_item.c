@@ -7,7 +7,7 @@ static size_t n_params(const struct ids_cfg *cfg)
     return cfg->profile ? cfg->profile->n_params : 0;
 }
 
-/* The first parameter that has no value, or -1. `params` may be NULL: none has come yet. */
+/* The index of the first parameter without a value, or -1. `params` may be NULL: there are only defaults. */
 int ids_missing_param(const struct ids_cfg *cfg, const struct str *params)
 {
     for (size_t i = 0; i < n_params(cfg); i++) {
@@ -64,8 +64,8 @@ static enum rc copy_str(struct arena *a, struct str *s)
     return s->ptr ? RC_OK : RC_NOMEM;
 }
 
-/* A bad line shows its ID only where that is whole: a list of failed leads is read again, and a
- * cut or replaced ID would be another one. */
+/* The item of a bad line has an ID only if it is complete: the list of failed leads may be used as an input, and a
+ * truncated or altered ID would be that of another lead. */
 static bool shows_id(struct str id)
 {
     return id.ptr && id.len && id.len <= ID_BYTES_MAX && utf8_valid(id.ptr, id.len);

@@ -4,7 +4,7 @@
 
 #include "core/source/ids_input.h"
 
-/* The first parameter that has no value, or -1. `params` may be NULL: none has come yet. */
+/* The index of the first parameter without a value, or -1. `params` may be NULL: there are only defaults. */
 int ids_missing_param(const struct ids_cfg *cfg, const struct str *params);
 /* Says so, as `rc`. */
 enum rc ids_missing_error(const struct ids_cfg *cfg, int param, enum rc rc, struct err *e);

@@ -5,7 +5,7 @@
 
 #define SCRATCH_KEEP_BYTES ((size_t)256 * 1024)
 
-/* The member of that name; one that differs in case alone, where there is no other. */
+/* The member of that name; if there is none, one that differs only in case. */
 const cJSON *ids_object_member(const cJSON *object, struct str name, struct err *bad)
 {
     struct name_choice choice = {.found = false};
@@ -21,7 +21,7 @@ const cJSON *ids_object_member(const cJSON *object, struct str name, struct err 
     return chosen;
 }
 
-/* The text of a string or number; absent for null and for what is not there. */
+/* The text of a string or number; absent if it is null or missing. */
 static struct str member_text(const cJSON *member, struct str what, bool replaced, struct err *bad)
 {
     if (!member || cJSON_IsNull(member))
@@ -30,7 +30,7 @@ static struct str member_text(const cJSON *member, struct str what, bool replace
         (void)err_set(bad, RC_SYNTAX, STR_FMT " is neither a string nor a number", STR_ARG(what));
         return STR_NONE;
     }
-    /* A character that became U+FFFD must not turn one ID into another. */
+    /* If a character was replaced by U+FFFD, it would be another ID. */
     if (replaced && strstr(member->valuestring, "\xEF\xBF\xBD")) {
         (void)err_set(bad, RC_SYNTAX, STR_FMT " contains NUL or invalid UTF-8", STR_ARG(what));
         return STR_NONE;
