@@ -32,8 +32,8 @@ struct kafka_client_cfg {
     bool is_consumer;
     /* Producers only: a message was delivered, or failed. Called within kafka_client_serve() and calls that wait. */
     void (*delivered)(void *ctx, const rd_kafka_message_t *m);
-    /* Of a consumer: partitions are given or taken, as rd_kafka_conf_set_rebalance_cb() says; within
-     * rd_kafka_consumer_poll() and rd_kafka_consumer_close(). NULL: it is no member of a group. */
+    /* Consumers only: partitions are assigned or revoked, as rd_kafka_conf_set_rebalance_cb() says. Called within
+     * rd_kafka_consumer_poll() and rd_kafka_consumer_close(). NULL: it is not a member of a group. */
     void (*rebalance)(void *ctx, rd_kafka_t *handle, rd_kafka_resp_err_t code,
                       rd_kafka_topic_partition_list_t *list);
     void *ctx;
@@ -44,7 +44,7 @@ struct kafka_client {
     rd_kafka_t *handle;
     rd_kafka_resp_err_t last; /* the last connection error that librdkafka has reported; 0: none */
     char last_text[512];
-    bool is_served; /* by another thread, as a member of a group is: calls that wait only wait */
+    bool is_served; /* another thread serves it (members of groups), so calls that wait only wait */
 };
 
 enum rc kafka_client_open(struct kafka_client *c, const struct kafka_client_cfg *cfg,
@@ -76,11 +76,11 @@ struct kafka_topic_facts {
 enum rc kafka_client_topic(struct kafka_client *c, const char *topic, int64_t wait_ms,
                            struct kafka_topic_facts *out, struct err *e);
 
-/* The first offset of a partition and the one behind its last message, as a reader sees them now. */
+/* The first offset of a partition, and the one after its last message, as a reader sees them now. */
 enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t partition,
                           int64_t wait_ms, int64_t *first, int64_t *end, struct err *e);
 
-/* Of a member of a group: commits the offsets of `list`, which may be empty. RC_BUSY: the group has given a partition to
+/* Members of groups only: commits the offsets of `list`, which may be empty. RC_BUSY: the group has assigned a partition to
  * another member meanwhile. */
 enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_list_t *list,
                             int64_t wait_ms, struct err *e);

@@ -1,11 +1,11 @@
-/* How far the messages of a topic's partitions are done: which offsets may be committed. Nothing but arithmetic.
+/* Tracks how far the messages of a topic's partitions are done, and so which offsets may be committed. Pure.
  *
- * Messages get numbers from 1, in the order in which they are read. The first n of them are done when each of them is:
- * so a message that takes long holds back the offsets of all that were read after it, in every partition. That is what
- * makes "the first n" one place in the whole topic, which a checkpoint can name.
+ * Messages are numbered from 1, in the order in which they are read. "The first n messages are done" means that each of them
+ * is. So a message that takes long holds back the offsets of all messages that were read after it, in every partition; in
+ * return, n alone is a position in the whole topic, which a checkpoint can store.
  *
- * Memory: some bytes for each stretch of successive offsets that is not done, and a bit for each message that is done out
- * of turn. One thread at a time. */
+ * Memory: some bytes for each range of consecutive offsets that is not done, and a bit for each message that is done out of
+ * order. One thread at a time. */
 #ifndef LEADPIPE_KAFKA_OFFSETS_H
 #define LEADPIPE_KAFKA_OFFSETS_H
 
@@ -20,34 +20,34 @@
 struct kafka_offsets;
 
 enum rc kafka_offsets_new(struct kafka_offsets **out, size_t n_partitions); /* RC_NOMEM */
-void kafka_offsets_free(struct kafka_offsets *t);                           /* NULL, too */
+void kafka_offsets_free(struct kafka_offsets *t);                           /* may be NULL */
 
-/* A message was read; its number is kafka_offsets_read() then. It follows, in its partition, those before. RC_NOMEM. */
+/* A message was read; afterwards kafka_offsets_read() is its number. Offsets of a partition must ascend. RC_NOMEM. */
 enum rc kafka_offsets_add(struct kafka_offsets *t, size_t partition, int64_t offset);
 
-/* What follows in the partition, up to `position`, are no messages: markers, or what was deleted. It is done when all
- * messages so far are. RC_NOMEM. */
+/* The next offsets of the partition, up to `position`, have no messages (but control records, or deleted ones). They count as
+ * done when all messages so far are. RC_NOMEM. */
 enum rc kafka_offsets_skip(struct kafka_offsets *t, size_t partition, int64_t position);
 
-/* How many messages were read, and how many of the first of them are done. */
+/* The number of messages that were read; and the largest n so that the first n of them are done. */
 uint64_t kafka_offsets_read(const struct kafka_offsets *t);
 uint64_t kafka_offsets_done(const struct kafka_offsets *t);
 
-/* Message number `n` is done; or all up to `n` are. */
+/* Message number `n` is done; all messages up to `n` are done. */
 void kafka_offsets_settle(struct kafka_offsets *t, uint64_t n);
 void kafka_offsets_settle_to(struct kafka_offsets *t, uint64_t n);
 
-/* The highest number m, at least n, so that all messages after n and up to m are done. */
+/* The largest m, at least n, so that all messages after n and up to m are done. */
 uint64_t kafka_offsets_extend(const struct kafka_offsets *t, uint64_t n);
 
-/* What to commit when the first `n` messages are done, at least kafka_offsets_done(): into out[] the offset of each
- * partition's next message, KAFKA_OFFSET_NONE where none of it was read or skipped. */
+/* What to commit when the first `n` messages are done; n must be at least kafka_offsets_done(). out[]: the offset of each
+ * partition's next message; KAFKA_OFFSET_NONE: nothing of it was read or skipped. */
 void kafka_offsets_place(struct kafka_offsets *t, uint64_t n, int64_t out[]);
 
 /* Does the partition have messages that are not among the first `n`? */
 bool kafka_offsets_waits(const struct kafka_offsets *t, size_t partition, uint64_t n);
 
-/* Nothing of the partition is committed any more: it belongs to somebody else. It may come back later. */
+/* The partition belongs to another member now, so nothing of it is committed any more. It may come back later. */
 void kafka_offsets_forget(struct kafka_offsets *t, size_t partition);
 
 #endif

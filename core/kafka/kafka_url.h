@@ -1,5 +1,5 @@
-/* kafka://BROKERS/TOPIC?group=GROUP[&property=NAME=VALUE][&property-env=NAME=VARIABLE][&instance=NAME]: the messages of
- * a topic as they are shared by the members of a consumer group. Values may be percent-encoded. */
+/* kafka://BROKERS/TOPIC?group=GROUP[&property=NAME=VALUE][&property-env=NAME=VARIABLE][&instance=NAME]: names a topic, and the
+ * consumer group whose members share its messages. Values may be percent-encoded. */
 #ifndef LEADPIPE_KAFKA_URL_H
 #define LEADPIPE_KAFKA_URL_H
 
@@ -9,7 +9,7 @@
 #define KAFKA_GROUP_BYTES_MAX 249
 
 struct kafka_url {
-    struct arena arena; /* of the rest */
+    struct arena arena; /* owns what the other members point to */
     const char *name;   /* for messages: "kafka://BROKERS/TOPIC" */
     const char *brokers, *topic, *group;
     const char *instance; /* NULL: not given */
@@ -19,7 +19,8 @@ struct kafka_url {
 
 bool kafka_url_is(const char *text);
 
-/* RC_USAGE: says what is allowed; a secret that it may contain is registered. RC_NOMEM. A zeroed one may be freed. */
+/* RC_USAGE: the message says what is allowed. Registers secrets, also those of a text that is refused. RC_NOMEM. An all-zero
+ * struct may be freed. */
 enum rc kafka_url_parse(struct kafka_url *out, const char *text, struct secrets *secrets,
                         struct err *e);
 void kafka_url_free(struct kafka_url *u);
