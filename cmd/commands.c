@@ -14,7 +14,7 @@ const struct command commands[] = {
      list_option_specs, command_list},
     {"run", "JOB.yaml [OPTIONS]", "run an export whose options are in a job file", run_option_specs,
      command_run},
-    {"status", "[--json] STATE", "show what is in a state: the last run, and how far it came",
+    {"status", "[--json] STATE", "show what is in a state: the last run, and how far it got",
      status_option_specs, command_status},
     {"check", "JOB.yaml [OPTIONS] | -p PROVIDER -t SINK [FILE]...",
      "find out before a run what would go wrong in it", check_option_specs, command_check},

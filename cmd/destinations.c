@@ -108,7 +108,7 @@ const struct option_spec destinations_option_specs[] = {
         .names = NAMES_DESTINATIONS | NAMES_FILES,
         .needs = "provider",
         .help =
-            "check a destination as a run would before its first request, but for its credentials; nothing "
+            "check a destination as a run would before its first request, except for its credentials; nothing "
             "is fetched or sent",
     },
     {

@@ -44,14 +44,18 @@ static void print_option(FILE *f, const struct option_spec *spec)
     buf_free(&text);
 }
 
-/* Prints the options of one section of the table. */
+/* Prints the options of one section of the table, unless there are none. */
 static void print_section(FILE *f, const struct option_spec *table, unsigned section,
                           const char *title)
 {
-    (void)fprintf(f, "\n%s:\n", title);
+    bool has_title = false;
     for (const struct option_spec *spec = table; spec->name; spec++) {
-        if (spec->section == section)
-            print_option(f, spec);
+        if (spec->section != section)
+            continue;
+        if (!has_title)
+            (void)fprintf(f, "\n%s:\n", title);
+        has_title = true;
+        print_option(f, spec);
     }
 }
 
@@ -114,7 +118,7 @@ static const char export_input[] =
 static const char run_text[] =
     "\n"
     "The options of leadpipe export can be given, too; they take precedence over the\n"
-    "file. A relative path in the file is relative to the folder that it is in.\n";
+    "file. Relative paths in the file are relative to its folder.\n";
 
 static const char check_text[] =
     "\n"
@@ -214,7 +218,7 @@ static int print_help(FILE *f)
     (void)fputs("\n"
                 "Fetches leads by ID from a provider's HTTP API, many at once, flattens each\n"
                 "into tables, and writes them to files (CSV, NDJSON, MessagePack, Parquet),\n"
-                "databases (PostgreSQL, SQLite) or webhooks.\n"
+                "databases (PostgreSQL, SQLite), Kafka, webhooks or CRMs.\n"
                 "\nCommands:\n",
                 f);
     for (const struct command *c = commands; c->name; c++)

@@ -479,7 +479,9 @@ static void push_stop(struct sink *s, int64_t grace_ms)
 
 const struct sink_ops sink_push = {
     .name = "push",
-    .help = "a CRM's API, by a destination: its shape, its batches, what became of each item",
+    .help =
+        "leads into a CRM; the target is a destination, which describes the CRM's API (see \"leadpipe "
+        "destinations\")",
     .opts = options,
     .opts_size = sizeof(struct push_opts),
     .target = NAMES_DESTINATIONS | NAMES_FILES,

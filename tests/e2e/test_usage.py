@@ -223,6 +223,7 @@ def test_help_of_every_command(leadpipe):
         assert {done.stderr for done in asked} == {""}, command
         assert len({done.stdout for done in asked}) == 1, command
         assert asked[0].stdout.decode().startswith("usage: leadpipe " + command)
+        assert not re.search(r"^\w[^\n]*:\n(\n|\Z)", asked[0].stdout.decode(), re.M), "%s: a heading without options" % command
 
 
 # What the dynamic linker loads, and what it is called there.
