@@ -169,6 +169,8 @@ static bool set_all(struct check *c)
         rc = export_set_queue(x, &e);
     if (rc == RC_OK)
         rc = export_set_objects(x, &e);
+    if (rc == RC_OK)
+        rc = export_set_rows(x, &e);
     if (rc == RC_OK && x->options.state)
         rc = export_set_settings(x, &e);
     if (rc != RC_OK)

@@ -91,7 +91,7 @@ enum rc export_set_shard(struct export *x, struct err *e)
 /* A manifest that goes to a descriptor has no folder for a companion. */
 enum rc export_set_rows(struct export *x, struct err *e)
 {
-    static const char label[] = "rows:";
+    static const char label[] = ROWS_LABEL;
     const char *manifest = x->options.manifest;
     if (!x->cfg.shard.of || !manifest || descriptor_written(manifest) >= 0)
         return RC_OK;

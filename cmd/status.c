@@ -8,6 +8,7 @@
 #include "cmd/escape.h"
 #include "cmd/summary.h"
 #include "core/json/json.h"
+#include "sinks/rows/rows.h"
 
 #define FAILED_MEMORY_MAX ((size_t)4 << 20)
 
@@ -21,6 +22,13 @@ struct str status_setting(const struct run_status *s, const char *name, size_t n
             return run->settings[i].value;
     }
     return STR_NONE;
+}
+
+bool status_is_companion(const struct run_status *s, size_t i)
+{
+    static const char label[] = ROWS_LABEL;
+    struct str spec = status_setting(s, "--to", i);
+    return spec.len >= sizeof label - 1 && memcmp(spec.ptr, label, sizeof label - 1) == 0;
 }
 
 static struct str member_text(const cJSON *object, const char *name)
@@ -194,6 +202,8 @@ static void put_sinks(struct buf *out, const struct run_status *s)
 {
     for (size_t i = 0; i < s->n_sinks || i < s->state.n_sinks; i++) {
         const struct state_status_sink *sink = &s->state.sinks[i];
+        if (status_is_companion(s, i))
+            continue;
         put_label(out, "sink");
         put_text(out, status_setting(s, "--to", i));
         if (i < s->n_sinks)
@@ -280,6 +290,13 @@ static enum rc show(const char *path, bool json, struct err *e)
     enum rc rc = run_status_read(&status, path, e);
     if (rc != RC_OK)
         return rc;
+    if (status.state.is_earlier) {
+        run_status_free(&status);
+        return err_set(e, RC_USAGE,
+                       "%s: was written by an earlier version of leadpipe; the next run with "
+                       "--state brings it to the form of this version",
+                       path);
+    }
     buf_init(&out, STATUS_BYTES_MAX);
     rc = json ? status_json(&out, path, &status) : status_text(&out, path, &status);
     if (rc == RC_OK)

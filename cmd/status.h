@@ -14,6 +14,9 @@
 /* The value of the run's `nth` setting with this name, from 0; STR_NONE: there is none. */
 struct str status_setting(const struct run_status *s, const char *name, size_t nth);
 
+/* Is the i-th sink one that nobody asked for with -t, but a part of a shard's manifest? It is not shown. */
+bool status_is_companion(const struct run_status *s, size_t i);
+
 /* A line of the failed list. Members may be absent. */
 struct status_failed {
     struct str id, stage, error;

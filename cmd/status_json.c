@@ -103,7 +103,7 @@ static void add_sink(struct buf *out, const struct run_status *s, size_t i)
 {
     const struct state_status_sink *sink = &s->state.sinks[i];
     const struct sink_result *r = i < s->n_sinks ? &s->sinks[i] : NULL;
-    buf_adds(out, i ? ",{" : "{");
+    buf_addc(out, '{');
     add_text(out, "sink", status_setting(s, "--to", i));
     add_count(out, "unanswered_deliveries", sink->unanswered);
     if (!r || r->is_delivery) {
@@ -138,8 +138,14 @@ static enum rc add_run(struct buf *out, const struct run_status *s, struct arena
     add_leads(out, s);
     enum rc rc = add_failed(out, s, memory);
     buf_adds(out, ",\"sinks\":[");
-    for (size_t i = 0; i < n_sinks; i++)
+    const char *comma = "";
+    for (size_t i = 0; i < n_sinks; i++) {
+        if (status_is_companion(s, i))
+            continue;
+        buf_adds(out, comma);
+        comma = ",";
         add_sink(out, s, i);
+    }
     buf_addc(out, ']');
     add_settings(out, run);
     buf_addc(out, '}');

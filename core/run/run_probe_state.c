@@ -71,6 +71,11 @@ static void report(const struct run_cfg *cfg, const struct run_status *s, const 
 {
     if (s->state.holder)
         report_held(cfg->state_path, s, f);
+    else if (s->state.is_earlier)
+        findings_add(f, FINDING_WARN, "state",
+                     "%s: was written by an earlier version of leadpipe; the next run brings it to "
+                     "the form of this version, or says why it cannot",
+                     cfg->state_path);
     else if (s->state.phase == STATE_RUNNING || s->state.phase == STATE_PUBLISHING)
         report_unfinished(cfg, s, f);
     else if (s->state.phase == STATE_FINISHED)

@@ -253,9 +253,10 @@ static const char read_settings[] = "PRAGMA query_only = ON;"
                                     "PRAGMA cell_size_check = ON;"
                                     "PRAGMA trusted_schema = OFF";
 
-enum rc state_db_open_read(struct state *s, bool checks_pages, struct err *e)
+enum rc state_db_open_read(struct state *s, bool checks_pages, bool *is_earlier, struct err *e)
 {
     int64_t version = 0;
+    *is_earlier = false;
     int opened = state_snapshot_database(s->snapshot, &s->db);
     if (opened != SQLITE_OK)
         return state_sql_failed(s, opened, e);
@@ -263,13 +264,9 @@ enum rc state_db_open_read(struct state *s, bool checks_pages, struct err *e)
     enum rc rc = run_text(s, read_settings, e);
     if (rc == RC_OK)
         rc = check_version(s, &version, e);
-    if (rc == RC_OK && version == 0)
-        return RC_END;
+    *is_earlier = rc == RC_OK && version > 0 && version < STATE_VERSION;
     if (rc == RC_OK && version < STATE_VERSION)
-        rc = err_set(e, RC_USAGE,
-                     "%s: was written by an earlier version of leadpipe; the next run with --state "
-                     "brings it to the form of this version",
-                     s->path);
+        return RC_END;
     if (rc == RC_OK)
         rc = check_tables(s, version, e);
     if (rc == RC_OK && checks_pages)

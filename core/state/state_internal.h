@@ -129,8 +129,8 @@ void state_free(struct state *s);
 /* Opens, locks and checks it, makes its tables where it is new, prepares all statements. */
 enum rc state_db_open(struct state *s, struct err *e);
 /* The same of what is only read (s->snapshot); pages are checked where `checks_pages`. RC_END: it has no tables
- * yet. */
-enum rc state_db_open_read(struct state *s, bool checks_pages, struct err *e);
+ * yet, or *is_earlier: those of an earlier version. */
+enum rc state_db_open_read(struct state *s, bool checks_pages, bool *is_earlier, struct err *e);
 /* What was not committed is lost. `as_it_is`: changes nothing more. */
 void state_db_close(struct state *s, bool as_it_is);
 

@@ -123,7 +123,7 @@ static enum rc read_run(struct state *s, struct state_status *out, struct err *e
 static enum rc read_database(struct state *s, struct state_status *out, struct err *e)
 {
     /* What a run writes meanwhile makes a check of all pages likely to be in vain. */
-    enum rc rc = state_db_open_read(s, out->holder == 0, e);
+    enum rc rc = state_db_open_read(s, out->holder == 0, &out->is_earlier, e);
     if (rc != RC_OK)
         return rc == RC_END ? RC_OK : rc;
     rc = state_read_phase(s, e);

@@ -24,6 +24,8 @@ struct state_status_sink {      /* of one that delivers; else all zero */
 struct state_status {
     struct state *state; /* what the texts belong to; NULL: nothing was ever written to the file */
     pid_t holder;        /* as state_snapshot_holder() */
+    bool
+        is_earlier; /* of an earlier version, which the next run brings to this one's form: no more is known */
     enum state_phase phase;
     struct state_run run; /* all zero where there is none */
     uint64_t done;        /* leads that are done as of its last checkpoint */
@@ -41,7 +43,7 @@ struct state_status {
     uint64_t n_accepted_by; /* ... by so many sinks */
 };
 
-/* RC_USAGE: it is no state, damaged, of another version, or cannot be read; RC_BUSY: a run changed it each time
+/* RC_USAGE: it is no state, damaged, of a later version, or cannot be read; RC_BUSY: a run changed it each time
  * that it was read; RC_IO, RC_NOMEM. state_status_free() must follow when RC_OK. */
 enum rc state_status_read(struct state_status *out, const char *path, struct err *e);
 void state_status_free(struct state_status *status);

@@ -6,6 +6,7 @@
 #include "sinks/rows/rows_format.h"
 
 #define ROWS_SUFFIX ".rows.gz" /* behind the name of the manifest */
+#define ROWS_LABEL "rows:"     /* before the file, in the place of a specification */
 
 /* The target is the file; cfg->opts a struct rows_opts, which outlives the sink. */
 struct rows_opts {

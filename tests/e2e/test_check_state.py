@@ -10,6 +10,8 @@ import resumes
 import runs
 from resumes import DONE, IDS, STATE
 from test_hostile_state import HOOK, LIES, RECORD_OF_NOTHING, change, stopped  # noqa: F401
+from test_shards import shard_of
+from test_state_file import make_version_2
 
 
 def snapshot(folder):
@@ -58,10 +60,33 @@ def test_unfinished(resumed):
     assert resumes.LEDGER.items() <= resumed.resume(IDS, status=3).manifest["ledger"].items()
 
 
+def test_unfinished_shard(resumed):
+    """What a shard writes beside its manifest is a part of the command, too."""
+    shard = ["--shard", "0/2"]
+    last = [one for one in DONE if shard_of(one, [], 2) == 0 and "~" not in one][-1]
+    resumed.part(DONE, *shard, until=last)
+    says(points(resumed, *shard), "warn", STATE, "would resume")
+    says(points(resumed, "--shard", "1/2", status=1), "FAIL", "another command", "--shard was 0/2 and is now 1/2")
+    resumed.resume(IDS, *shard)
+    run = json.loads(resumed.leadpipe("status", "--json", STATE).stdout)["run"]
+    assert [sink["sink"].split(":")[0] for sink in run["sinks"]] == ["csv", "ndjson"]
+    assert "rows:" not in resumed.leadpipe("status", STATE).stdout.decode()
+    says(points(resumed, *shard), "ok", "nothing is unfinished")
+
+
 def test_not_begun(resumed):
     """A run that was stopped before its first checkpoint had done nothing."""
     resumed.part(DONE, signal_number=9)
     says(points(resumed, "--max-columns", "99"), "ok", "has done nothing yet", "begins anew")
+
+
+def test_of_an_earlier_version(resumed):
+    """A run takes it over: that is no reason to fail."""
+    resumed.part(DONE)
+    make_version_2(resumed.folder)
+    says(points(resumed), "warn", STATE, "earlier version", "the next run")
+    resumed.resume(IDS, status=3)
+    says(points(resumed), "ok", "nothing is unfinished")
 
 
 def test_while_a_run_has_it(resumed):
