@@ -60,7 +60,7 @@ static enum rc add_params(struct export *x, struct settings *to, struct buf *val
     enum rc rc = RC_OK;
     /* All of them together say which lists there are, and in which order. */
     for (size_t i = 0; rc == RC_OK && x->options.all && i < given->n; i++)
-        rc = settings_add(&x->settings, "--param", str_c(given->items[i]), e);
+        rc = settings_add(to, "--param", str_c(given->items[i]), e);
     for (size_t i = 0; rc == RC_OK && i < p->n_params; i++) {
         if (!x->defaults[i].ptr)
             continue;

@@ -35,7 +35,7 @@ static void *hash_main(void *arg)
         digest_add(job->to, job->p, job->n);
         pthread_mutex_lock(&h->lock);
         atomic_store_explicit(&job->is_due, false, memory_order_release);
-        pthread_cond_signal(&h->done);
+        pthread_cond_broadcast(&h->done); /* others may wait for other jobs */
     }
     pthread_mutex_unlock(&h->lock);
     return NULL;

@@ -37,6 +37,8 @@ static const char *const secrets[] = {
     "ssl.keystore.password",
     "sasl.oauthbearer.client.secret",
     "sasl.oauthbearer.config",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.private.key.pem",
 };
 
 static bool is_alnum(char c)

@@ -141,10 +141,14 @@ static void write_path(struct buf *b, const struct run_cfg *cfg, const char *pat
     bool is_file = !outfile_is_url(path) && descriptor_written(path) < 0;
     char *folder = NULL;
     buf_init(&relative, MANIFEST_BYTES_MAX);
-    if (is_file && (cfg->shard.of || cfg->merged_of) && !outfile_is_url(cfg->manifest_path))
+    if (is_file && (cfg->shard.of || cfg->merged_of) && !outfile_is_url(cfg->manifest_path)) {
         folder = folder_of(cfg->manifest_path);
-    if (folder && relative_path(path, folder, &relative, &ignored) == RC_OK)
-        path = buf_cstr(&relative);
+        enum rc rc = folder ? relative_path(path, folder, &relative, &ignored) : RC_NOMEM;
+        if (rc == RC_OK)
+            path = buf_cstr(&relative);
+        else if (rc == RC_NOMEM) /* as it was given, it would be another file */
+            b->rc = b->rc == RC_OK ? RC_NOMEM : b->rc;
+    }
     text(b, "path", path);
     path_bytes(b, path);
     free(folder);

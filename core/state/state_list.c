@@ -172,9 +172,8 @@ static enum rc copy_part(struct state *s, enum state_listed which, uint64_t *at,
     enum rc rc = query_row(&q, e);
     if (rc == RC_OK)
         rc = take_part(&q, &position, out, e);
-    bool is_past =
-        position >= end_of(s, which) || (which == STATE_LISTED && out->list == s->list.cfg.n_lists);
-    if (rc == RC_OK && is_past)
+    if (rc == RC_OK && (position >= end_of(s, which) ||
+                        (which == STATE_LISTED && out->list == s->list.cfg.n_lists)))
         rc = RC_END;
     if (rc == RC_OK) {
         buf_clear(pack);

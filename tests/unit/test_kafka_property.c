@@ -56,6 +56,9 @@ static const struct {
     {"ssl.key.pem", false, true},
     {"ssl.keystore.password", false, true},
     {"sasl.oauthbearer.client.secret", false, true},
+    {"sasl.oauthbearer.assertion.private.key.passphrase", false, true},
+    {"sasl.oauthbearer.assertion.private.key.pem", false, true},
+    {"sasl.oauthbearer.assertion.private.key.file", false, false},
     {"ack", false, false},
     {"", false, false},
 };
