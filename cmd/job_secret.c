@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "core/base/credential_text.h"
 #include "core/base/url.h"
 
 static struct str piece(struct str s, size_t from, size_t to)
@@ -214,7 +215,7 @@ static bool names_variable(const struct option_spec *o, struct str value)
     const char *variable = ++at;
     while (isalnum((unsigned char)*at) || *at == '_')
         at++;
-    return at > variable && at == value.ptr + value.len;
+    return at > variable && at == value.ptr + value.len && !credential_is_likely(variable);
 }
 
 enum job_secret job_secret_in(const struct option_spec *o, struct str value)

@@ -112,3 +112,10 @@ const char *credential_file_shown(const char *name)
     return credential_is_likely(name) ? "the file (name not shown because it looks like a key)"
                                       : name;
 }
+
+const char *credential_variable_shown(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    size_t n = strspn(name, allowed);
+    return name[n] || n == 0 || credential_is_likely(name) ? "(not the name of one)" : name;
+}

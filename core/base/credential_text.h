@@ -29,5 +29,7 @@ bool credential_is_likely(const char *text);
 
 /* The name, or what is to stand in a message in its place. */
 const char *credential_file_shown(const char *name);
+/* The same of an environment variable: also in the place of what cannot be the name of one. */
+const char *credential_variable_shown(const char *name);
 
 #endif

@@ -1,5 +1,7 @@
 #include "core/kafka/kafka_properties.h"
 
+#include "core/base/credential_text.h"
+
 enum rc kafka_properties_init(struct kafka_properties *p, struct arena *arena,
                               struct secrets *secrets, size_t cap)
 {
@@ -91,9 +93,8 @@ enum rc kafka_properties_add_from_env(struct kafka_properties *p, const char *wh
     if (secrets_take_variable(p->secrets, variable.ptr, &value) != RC_OK)
         return err_nomem(e);
     if (!value || !*value)
-        return err_set(e, RC_USAGE,
-                       "%s: the environment variable " STR_FMT " (of property %s) is not set", who,
-                       STR_ARG(variable), p->list[p->n].name);
+        return err_set(e, RC_USAGE, "%s: the environment variable %s (of property %s) is not set",
+                       who, credential_variable_shown(variable.ptr), p->list[p->n].name);
     if (secrets_add(p->secrets, str_c(value)) != RC_OK)
         return err_nomem(e);
     p->list[p->n++].value = value;

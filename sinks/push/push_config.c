@@ -196,7 +196,7 @@ static enum rc load(const struct credential_place *place, const struct sink_cfg 
         return err_set(e, RC_USAGE,
                        "%s: the environment variable %s is not set; the destination reads its "
                        "credential there",
-                       cfg->spec, place->env);
+                       cfg->spec, credential_variable_shown(place->env));
     (void)snprintf(source, sizeof source, "the environment variable %s", place->env);
     return keep_credential(str_c(text), source, cfg, out, e);
 }

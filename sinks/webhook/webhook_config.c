@@ -20,15 +20,6 @@ static bool is_alnum(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* The name of a variable for a message: not where it looks as if the secret itself was given. */
-static const char *variable_shown(const char *name)
-{
-    size_t n = 0;
-    while (is_alnum(name[n]) || name[n] == '_')
-        n++;
-    return name[n] || n == 0 || credential_is_likely(name) ? "(not the name of one)" : name;
-}
-
 /* ---- URL ------------------------------------------------------------------------------------ */
 
 static bool has_part(CURLU *url, CURLUPart part)
@@ -185,7 +176,7 @@ static enum rc add_from_env(struct webhook_headers *h, const char *text, const s
         return err_nomem(e);
     if (!given || !*given)
         return err_set(e, RC_USAGE, "%s: option header-env: the environment variable %s is not set",
-                       cfg->spec, variable_shown(variable));
+                       cfg->spec, credential_variable_shown(variable));
     struct str value = credential_trim(str_c(given));
     const char *fault = credential_fault(value, CREDENTIAL_ONE_LINE);
     if (fault)
@@ -320,6 +311,6 @@ enum rc webhook_secrets_load(struct webhook_secrets **out, const struct sink_cfg
         return err_nomem(e);
     if (!text)
         return err_set(e, RC_USAGE, "%s: option secret-env: the environment variable %s is not set",
-                       cfg->spec, variable_shown(opts->secret_env));
+                       cfg->spec, credential_variable_shown(opts->secret_env));
     return parse_secrets(out, str_c(text), "secret-env", opts->secret_env, cfg, e);
 }

@@ -184,7 +184,7 @@ def test_the_name_of_a_variable_is_no_secret(printed, job):
     """It says where one is; what cannot be a variable may be the secret itself."""
     text = "provider: omni\nto: [{kafka: {target: 'h:9092/leads', property-env: ['sasl.password=%s']}}]\n"
     assert printed(text % "KAFKA_PASSWORD")[1] == "--to=kafka,property-env=sasl.password=KAFKA_PASSWORD:h:9092/leads"
-    for wrong in "two words", "s3cr3t-v4lue", "3X", "":
+    for wrong in "two words", "s3cr3t-v4lue", "3X", "Zq8fT3xLw9KpR2mVb7Nc41", "":
         done = job(text % wrong)
         assert done.returncode == 2 and "property-env: what is named like a secret " + IN_FILE in done.stderr, done.stderr
         assert not wrong or wrong not in done.stderr

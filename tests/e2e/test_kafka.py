@@ -133,7 +133,8 @@ def test_mistakes(leadpipe, sandbox, target, says):
 
 @pytest.mark.parametrize("target", [
     "kafka:user:hunter2hunter2@host:9092/leads", "kafka,property=sasl.password=hunter2hunter2:host:9092/leads",
-    "kafka,property-env=sasl.password=hunter2+hunter2:host:9092/leads", "kafka,property=hunter2hunter2:host:9092/leads"])
+    "kafka,property-env=sasl.password=hunter2+hunter2:host:9092/leads", "kafka,property=hunter2hunter2:host:9092/leads",
+    "kafka,property-env=sasl.password=hunter2Zq8fT3xLw9KpR2mVb7:host:9092/leads"])
 def test_secret_in_a_wrong_place(leadpipe, sandbox, target):
     """It is in no text about the run that was refused for it."""
     done = leadpipe("export", *sandbox.provider(), "-t", target, "--id", "plain-1", "--report", "r.html",

@@ -311,6 +311,28 @@ static void likely(void **state)
     }
 }
 
+static void variables_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool is_shown;
+    } rows[] = {
+        {"OMNI_API_KEY", true},
+        {"key2", true},
+        {"", false},
+        {"two words", false},
+        {"a=b", false},
+        {"a-b", false},
+        {"0aK1bL2cM3dN4eO5fP6gQ7", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *shown = credential_variable_shown(rows[i].name);
+        if ((shown == rows[i].name) != rows[i].is_shown)
+            fail_msg("%s: got %s", rows[i].name, shown);
+    }
+}
+
 /* ---- threads -------------------------------------------------------------------------------- */
 
 static void *redact_often(void *s)
@@ -348,10 +370,10 @@ static void many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(encodings),    cmocka_unit_test(lengths),   cmocka_unit_test(no_end),
-        cmocka_unit_test(long_texts),   cmocka_unit_test(headers),   cmocka_unit_test(urls),
-        cmocka_unit_test(secret_urls),  cmocka_unit_test(variables), cmocka_unit_test(likely),
-        cmocka_unit_test(many_threads),
+        cmocka_unit_test(encodings),       cmocka_unit_test(lengths),      cmocka_unit_test(no_end),
+        cmocka_unit_test(long_texts),      cmocka_unit_test(headers),      cmocka_unit_test(urls),
+        cmocka_unit_test(secret_urls),     cmocka_unit_test(variables),    cmocka_unit_test(likely),
+        cmocka_unit_test(variables_shown), cmocka_unit_test(many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
