@@ -22,11 +22,11 @@ struct export
     const char *job_name; /* without --job-name */
     const char *job_file; /* NULL: none, and standard input is read where nothing else is named */
     int64_t started_wall_ms;
-    struct secrets *secrets; /* those of `messages`, too */
+    struct secrets *secrets; /* shared with `messages` */
     struct export_options options;
     struct arguments arguments;
     bool only_checks;       /* no run follows: leadpipe check */
-    bool secrets_are_known; /* all of them: `arguments` are without any */
+    bool secrets_are_known; /* all secrets are registered, so `arguments` contains none */
     struct profile *profile;
     struct buf base_url;
     struct buf state_path; /* of a shard; so are the next three */

@@ -15,12 +15,12 @@
 
 /* The undocumented columns of a table in one shard. */
 struct merge_columns {
-    const uint32_t *index;    /* of each, in the shard's order: its index in the schema of all */
-    const uint32_t *position; /* of each of all: in the shard's order, or MERGE_NO_COLUMN */
-    const struct str *names;  /* that they have in the shard */
+    const uint32_t *index;    /* [shard's column]: its index in the merged schema */
+    const uint32_t *position; /* [column of the merged schema]: the shard's, or MERGE_NO_COLUMN */
+    const struct str *names;  /* [shard's column]: its name in the shard */
     uint32_t n;
-    bool is_same;     /* the same columns as the first `n` of all */
-    bool is_in_order; /* of all, as far as the shard has them; and names are the same */
+    bool is_same;     /* they are the first `n` columns of the merged schema */
+    bool is_in_order; /* they are in the order of the merged schema, with the same names */
 };
 
 /* Where a column appears first. */
