@@ -1,24 +1,13 @@
-#include "sinks/postgres/load.h"
+#include "sinks/postgres/load_internal.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/units.h"
-#include "sinks/postgres/encode.h"
-#include "sinks/postgres/row_width.h"
 
-#define SQL_BYTES_MAX ((size_t)64 << 20)
 #define PART_BYTES ((size_t)4 << 20) /* a part is sent when its rows have so many */
-#define KEEP_BYTES ((size_t)1 << 20) /* what a table's rows keep of their memory */
-#define TRIES 5                      /* of a transaction that lost against others */
 
 /* ---- making --------------------------------------------------------------------------------- */
-
-static const struct sql_relation *relation(const struct pg_load *load, size_t table)
-{
-    return &load->place->relations.items[table];
-}
 
 static enum rc new_table(struct pg_load *load, size_t table, struct str mark, struct err *e)
 {
@@ -97,15 +86,9 @@ void pg_load_mark(const struct pg_load *load, struct buf *out)
 
 /* ---- staging tables ------------------------------------------------------------------------- */
 
-static size_t n_fixed(const struct pg_load *load, size_t table)
+void pg_load_put_column(struct buf *b, const struct pg_load *load, size_t table, size_t i)
 {
-    return relation(load, table)->n_columns;
-}
-
-/* The name of the i-th column in the staging table. */
-static void put_staged_column(struct buf *b, const struct pg_load *load, size_t table, size_t i)
-{
-    size_t fixed = n_fixed(load, table);
+    size_t fixed = pg_load_fixed(load, table);
     if (i < fixed)
         buf_addf(b, PG_STAGED_COLUMN, i);
     else
@@ -118,7 +101,7 @@ static void put_create(struct buf *b, const struct pg_load *load, size_t table)
     buf_adds(b, "create unlogged table ");
     pg_put_staged(b, load->place, table);
     buf_adds(b, " (" PG_STAGED_PART " bigint not null");
-    for (size_t i = 0; i < n_fixed(load, table); i++)
+    for (size_t i = 0; i < pg_load_fixed(load, table); i++)
         buf_addf(b, ", " PG_STAGED_COLUMN " %s", i,
                  pg_type(load->place, typed_table_column(t->typed, i).type));
     if (!load->place->all_text)
@@ -140,7 +123,7 @@ enum rc pg_load_create(struct pg_load *load, struct err *e)
     enum rc rc = pg_put_drops(&sql, load->place, load->link, load->place->token, e);
     for (size_t i = 0; i < load->profile->n_tables; i++) {
         put_create(&sql, load, i);
-        load->tables[i].n_made = load->tables[i].n_described = n_fixed(load, i);
+        load->tables[i].n_made = load->tables[i].n_described = pg_load_fixed(load, i);
     }
     buf_adds(&sql, "create unlogged table ");
     pg_put_gone(&sql, load->place);
@@ -175,7 +158,7 @@ static enum rc find_made(struct pg_load *load, size_t table, struct err *e)
                          1, &value, &r, e);
     if (rc == RC_OK)
         load->tables[table].n_made =
-            n_fixed(load, table) + (size_t)strtoull(PQgetvalue(r, 0, 0), NULL, 10);
+            pg_load_fixed(load, table) + (size_t)strtoull(PQgetvalue(r, 0, 0), NULL, 10);
     PQclear(r);
     buf_free(&name);
     return rc;
@@ -189,7 +172,7 @@ static void put_cuts(struct buf *b, const struct pg_load *load)
         buf_addf(b, " where " PG_STAGED_PART " > %" PRIu64 "; delete from ", load->run.part);
         pg_put_described(b, load->place);
         buf_addf(b, " where tab = %zu and ord >= %zu;", i,
-                 load->tables[i].n_described - n_fixed(load, i));
+                 load->tables[i].n_described - pg_load_fixed(load, i));
     }
     buf_adds(b, "delete from ");
     pg_put_gone(b, load->place);
@@ -223,302 +206,6 @@ enum rc pg_load_resume(struct pg_load *load, struct err *e)
         rc = find_made(load, i, e);
     buf_free(&sql);
     load->resumable = true;
-    return rc;
-}
-
-/* ---- a part --------------------------------------------------------------------------------- */
-
-static void put_new_columns(struct buf *b, const struct pg_load *load, size_t table, size_t n)
-{
-    const struct pg_load_table *t = &load->tables[table];
-    if (t->n_made >= n)
-        return;
-    buf_adds(b, "alter table ");
-    pg_put_staged(b, load->place, table);
-    for (size_t i = t->n_made; i < n; i++) {
-        buf_adds(b, i > t->n_made ? ", add column if not exists " : " add column if not exists ");
-        put_staged_column(b, load, table, i);
-        buf_adds(b, " text");
-    }
-    buf_addc(b, ';');
-}
-
-static bool is_gone(const struct pg_load *load, size_t table)
-{
-    return table == load->profile->n_tables;
-}
-
-static void put_copy(struct buf *b, const struct pg_load *load, size_t table, size_t n)
-{
-    buf_adds(b, "copy ");
-    if (is_gone(load, table))
-        pg_put_gone(b, load->place);
-    else
-        pg_put_staged(b, load->place, table);
-    buf_adds(b, " (" PG_STAGED_PART);
-    buf_adds(b, load->place->all_text || is_gone(load, table) ? "" : ", " PG_STAGED_MISFITS);
-    for (size_t i = 0; i < n; i++) {
-        buf_adds(b, ", ");
-        if (is_gone(load, table))
-            buf_addf(b, PG_STAGED_COLUMN, i);
-        else
-            put_staged_column(b, load, table, i);
-    }
-    buf_adds(b, ") from stdin (format binary)");
-}
-
-static enum rc put_descriptions(struct buf *b, struct pg_load *load, size_t table, struct err *e)
-{
-    struct pg_load_table *t = &load->tables[table];
-    struct buf source;
-    enum rc rc = RC_OK;
-    buf_init(&source, SIZE_MAX / 2);
-    for (size_t i = t->n_described; rc == RC_OK && i < typed_table_columns(t->typed); i++) {
-        const struct typed_column column = typed_table_column(t->typed, i);
-        buf_clear(&source);
-        rc = sql_source_extra(&source, relation(load, table)->spec, &column.extra->origin, e);
-        buf_adds(b, "insert into ");
-        pg_put_described(b, load->place);
-        buf_addf(b, " values (%zu, %zu, ", table, i - n_fixed(load, table));
-        sql_literal(b, column.name);
-        buf_adds(b, ", ");
-        sql_literal(b, buf_str(&source));
-        buf_adds(b, ");");
-    }
-    buf_free(&source);
-    return rc;
-}
-
-/* The field of a row that has the lead's ID: behind the part, the misfits and the provider. */
-static size_t lead_field(const struct pg_load *load)
-{
-    return load->place->all_text ? 2 : 3;
-}
-
-/* Which row the server's error is about; 0: not one of them. It writes many at once, so that of one that is
- * too large it names any that was read by then. */
-static uint64_t row_of(const struct pg_load *load, struct str rows)
-{
-    return pg_is_limit(load->link) ? pg_widest_row(rows) : load->link->copy_line;
-}
-
-/* Whose row it was, of a COPY that failed. */
-static void name_lead(const struct pg_load *load, struct str rows, size_t table, struct err *e)
-{
-    uint64_t row = rows.ptr ? row_of(load, rows) : 0;
-    struct str lead = pg_text_at(rows, row, lead_field(load));
-    pg_add_advice(load->link, e);
-    struct str name = is_gone(load, table) ? STR("of missing leads") : relation(load, table)->name;
-    if (row && lead.ptr)
-        err_prefix(e, "lead %.*s, table " STR_FMT, (int)(lead.len < 200 ? lead.len : 200), lead.ptr,
-                   STR_ARG(name));
-    else
-        err_prefix(e, "table " STR_FMT, STR_ARG(name));
-}
-
-/* Rows of one table, within a transaction. */
-static enum rc send_rows(struct pg_load *load, size_t table, size_t n_columns, struct str rows,
-                         struct err *e)
-{
-    struct buf sql;
-    buf_init(&sql, SQL_BYTES_MAX);
-    if (!is_gone(load, table))
-        put_new_columns(&sql, load, table, n_columns);
-    enum rc rc = pg_run_buf(load->link, &sql, e);
-    if (rc == RC_IO)
-        name_lead(load, STR_NONE, table, e);
-    buf_clear(&sql);
-    put_copy(&sql, load, table, n_columns);
-    if (rc == RC_OK && buf_rc(&sql) != RC_OK)
-        rc = err_nomem(e);
-    if (rc == RC_OK) {
-        rc = pg_copy(load->link, buf_cstr(&sql), rows, e);
-        if (rc == RC_IO)
-            name_lead(load, rows, table, e);
-    }
-    buf_free(&sql);
-    return rc;
-}
-
-static enum rc begin_part(struct pg_load *load, struct err *e)
-{
-    return pg_run(load->link, "begin; set local synchronous_commit to off", e);
-}
-
-static enum rc end_part(struct pg_load *load, const struct pg_run *run, struct err *e)
-{
-    struct buf sql;
-    enum rc rc = RC_OK;
-    buf_init(&sql, SQL_BYTES_MAX);
-    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
-        rc = put_descriptions(&sql, load, i, e);
-    buf_adds(&sql, "update ");
-    pg_put_parts(&sql, load->place);
-    buf_addf(&sql, " set " PG_STAGED_PART " = %" PRIu64 ";", run->part);
-    pg_put_run_progress(&sql, load->place, run, load->resumable);
-    buf_adds(&sql, "commit");
-    if (rc == RC_OK)
-        rc = pg_run_buf(load->link, &sql, e);
-    buf_free(&sql);
-    return rc;
-}
-
-static enum rc send_part(struct pg_load *load, const struct pg_run *run, struct err *e)
-{
-    enum rc rc = begin_part(load, e);
-    for (size_t i = 0; rc == RC_OK && i < load->n_tables; i++) {
-        struct pg_load_table *t = &load->tables[i];
-        if (t->n_rows)
-            rc = send_rows(load, i, t->n_columns, buf_str(&t->rows), e);
-    }
-    return rc == RC_OK ? end_part(load, run, e) : rc;
-}
-
-/* ---- a server that comes back ----------------------------------------------------------------- */
-
-/* Everything that was sent, once more, as one part. */
-static enum rc send_spool(struct pg_load *load, struct err *e)
-{
-    struct buf rows;
-    struct pg_spool_piece piece;
-    uint64_t at = 0;
-    buf_init(&rows, SIZE_MAX / 2);
-    enum rc rc = pg_run_begin(load->place, load->link, e);
-    if (rc == RC_OK)
-        rc = pg_load_create(load, e);
-    if (rc == RC_OK)
-        rc = begin_part(load, e);
-    while (rc == RC_OK && (rc = pg_spool_read(&load->spool, &at, &piece, &rows, e)) == RC_OK) {
-        rc = send_rows(load, (size_t)piece.table, (size_t)piece.n_columns, buf_str(&rows), e);
-        size_t *made = &load->tables[piece.table].n_made; /* the spool is our own */
-        *made = *made > piece.n_columns ? *made : (size_t)piece.n_columns;
-    }
-    if (rc == RC_END)
-        rc = end_part(load, &load->run, e);
-    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
-        load->tables[i].n_described = typed_table_columns(load->tables[i].typed);
-    buf_free(&rows);
-    return rc;
-}
-
-static enum rc send_lost(struct pg_load *load, struct err *e)
-{
-    if (load->spool.fd < 0)
-        return err_set(e, RC_IO,
-                       "%s: the server has lost the rows that were loaded so far, as it does when "
-                       "it crashes, and there is no copy of them (%s); nothing was published; "
-                       "start over%s",
-                       load->link->cfg.spec,
-                       load->spool.why[0] ? load->spool.why
-                                          : "they were loaded before the run was resumed",
-                       load->resumable ? " with --fresh" : "");
-    log_msg(load->link->cfg.log, LOG_LEVEL_WARN, load->link->cfg.spec,
-            "the server has lost the rows that were loaded so far; loading them again");
-    return send_spool(load, e);
-}
-
-static enum rc reconnect_once(struct pg_load *load, int64_t since_us, struct err *e)
-{
-    bool exists = false;
-    uint64_t part = 0;
-    enum rc rc = pg_link_open_again(load->link, since_us, PG_AWAY_MS, e);
-    if (rc == RC_OK)
-        rc = pg_lock_run(load->place, load->link, e);
-    if (rc == RC_OK)
-        rc = pg_staged_part(load->place, load->link, &exists, &part, e);
-    if (rc == RC_OK && (!exists || part < load->run.part))
-        rc = send_lost(load, e);
-    return rc;
-}
-
-enum rc pg_load_reconnect(struct pg_load *load, struct err *e)
-{
-    const struct clock *clock = load->link->cfg.clock;
-    int64_t since_us = clock_mono_us(clock);
-    enum rc rc = RC_NET;
-    log_msg(load->link->cfg.log, LOG_LEVEL_WARN, NULL, "%s; connecting again", e->msg);
-    for (unsigned i = 0; rc == RC_NET && i < TRIES; i++) {
-        if (i > 0 && clock_mono_us(clock) - since_us >= PG_AWAY_MS * 1000)
-            break;
-        rc = reconnect_once(load, since_us, e);
-    }
-    return rc;
-}
-
-/* Is the part there, whose commit may have been answered or not? */
-static enum rc is_there(struct pg_load *load, uint64_t part, bool *out, struct err *e)
-{
-    bool exists = false;
-    uint64_t staged = 0;
-    enum rc rc = pg_staged_part(load->place, load->link, &exists, &staged, e);
-    *out = rc == RC_OK && exists && staged >= part;
-    return rc;
-}
-
-static enum rc send_surely(struct pg_load *load, const struct pg_run *run, struct err *e)
-{
-    enum rc rc = RC_NET;
-    for (unsigned i = 0; i < TRIES; i++) {
-        bool there = false;
-        rc = send_part(load, run, e);
-        if (rc == RC_BUSY)
-            rc = pg_run(load->link, "rollback", e) == RC_OK ? RC_BUSY : RC_NET;
-        if (rc == RC_NET) {
-            rc = pg_load_reconnect(load, e);
-            if (rc != RC_OK)
-                return rc;
-            rc = is_there(load, run->part, &there, e);
-        } else if (rc != RC_BUSY) {
-            return rc;
-        }
-        if (rc != RC_OK && rc != RC_BUSY && rc != RC_NET)
-            return rc;
-        if (there)
-            return RC_OK;
-    }
-    return rc == RC_OK ? err_set(e, RC_NET, "%s: the connection was lost several times in a row",
-                                 load->link->cfg.spec)
-                       : rc;
-}
-
-static void part_sent(struct pg_load *load, const struct pg_run *run)
-{
-    load->run = *run;
-    load->leads = 0;
-    for (size_t i = 0; i < load->n_tables; i++) {
-        struct pg_load_table *t = &load->tables[i];
-        if (t->n_rows) {
-            const struct pg_spool_piece piece = {i, t->n_columns, t->n_rows, t->rows.len};
-            pg_spool_add(&load->spool, &piece, buf_str(&t->rows));
-            t->n_made = t->n_made > t->n_columns ? t->n_made : t->n_columns;
-        }
-        t->total += t->n_rows;
-        t->n_rows = 0;
-        if (t->typed)
-            t->n_described = typed_table_columns(t->typed);
-        if (t->rows.cap > KEEP_BYTES)
-            buf_free(&t->rows);
-        else
-            buf_clear(&t->rows);
-    }
-}
-
-enum rc pg_load_flush(struct pg_load *load, struct err *e)
-{
-    struct pg_run run = load->run;
-    run.part++;
-    run.leads += load->leads;
-    for (size_t i = 0; i < load->n_tables; i++) {
-        struct pg_load_table *t = &load->tables[i];
-        run.rows += is_gone(load, i) ? 0 : t->n_rows;
-        if (t->n_rows)
-            pg_put_end(&t->rows);
-        if (buf_rc(&t->rows) != RC_OK)
-            return err_nomem(e);
-    }
-    enum rc rc = send_surely(load, &run, e);
-    if (rc == RC_OK)
-        part_sent(load, &run);
     return rc;
 }
 

@@ -50,10 +50,10 @@ enum rc pg_load_resume(struct pg_load *load, struct err *e);
 /* Adds the rows of a lead, and sends what is there when it is enough. */
 enum rc pg_load_put(struct pg_load *load, const struct lead *lead, struct err *e);
 
-/* Adds the keys of a lead that is missing. */
 /* False: a row of the lead would take more than a page has room for. */
 bool pg_load_fits(const struct pg_load *load, const struct lead *lead);
 
+/* Adds the keys of a lead that is missing. */
 enum rc pg_load_put_missing(struct pg_load *load, const struct lead *lead, struct err *e);
 
 /* Sends all that is there. A connection that is lost is made again, and what the server has lost is sent
