@@ -15,9 +15,9 @@ if [[ ! $seconds =~ ^[1-9][0-9]*$ ]]; then
 fi
 shift $(($# > 0))
 
-# fuzz_target PROGRAM
+# fuzz_target PROGRAM: prints in one piece, as others run beside it.
 fuzz_target() {
-    local program=$1 name seeds learned
+    local program=$1 name seeds learned executions
     name=$(basename "$program")
     seeds=tests/fuzz/corpus/${name#fuzz_}
     learned=$BUILD/corpus/${name#fuzz_}
@@ -26,12 +26,15 @@ fuzz_target() {
         -artifact_prefix="$BUILD/findings/$name-" "$learned"
     if [[ -d $seeds ]]; then set -- "$@" "$seeds"; fi
     if ! "$program" "$@" >"$BUILD/$name.log" 2>&1; then
-        cat "$BUILD/$name.log" >&2
-        echo "$name: a finding, kept as build/fuzz/findings/$name-*" >&2
+        printf '\n== %s\n%s\n%s: a finding, kept as build/fuzz/findings/%s-*\n' "$name" "$(<"$BUILD/$name.log")" \
+            "$name" "$name" >&2
         return 1
     fi
-    sed -n 's/^stat::number_of_executed_units: */executions: /p' "$BUILD/$name.log"
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/$name.log")
+    printf '%-20s %10s executions in %s s\n' "$name" "$executions" "$seconds"
 }
+export -f fuzz_target
+export BUILD seconds
 
 programs=()
 for name; do programs+=("$BUILD/tests/fuzz/fuzz_${name#fuzz_}"); done
@@ -44,10 +47,8 @@ if ((${#programs[@]} == 0)); then
 fi
 
 failed=0
-for program in "${programs[@]}"; do
-    printf '\n== %s, %s s\n' "$(basename "$program")" "$seconds"
-    fuzz_target "$program" || failed=1
-done
+printf '%s\0' "${programs[@]}" |
+    xargs -0 -n 1 -P "$(getconf _NPROCESSORS_ONLN)" bash -c 'fuzz_target "$1"' - || failed=1
 if (($# == 0)); then
     printf '\n== differential, %s s\n' "$seconds"
     PYTHONDONTWRITEBYTECODE=1 "${PYTHON:-python3}" tests/fuzz/differential.py "$BUILD/leadpipe" \
