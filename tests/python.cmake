@@ -22,12 +22,13 @@ set(concurrent
     test_clean_stops test_changed_only test_retries test_same_bytes test_signals test_state
     test_stopping test_webhook test_webhook_retries)
 
-# Those that take long, most of it for servers that they start, kill or wait for, or that are about texts, packages or
-# how much memory is used, and not the program: AddressSanitizer runs them only with all others (./build.sh nightly).
+# Those that take long, most of it for servers that they start, kill or wait for, that are about texts, packages or
+# how much memory is used, and not the program, or whose inputs a fuzz target has, too (job files): AddressSanitizer
+# runs them only with all others (./build.sh nightly).
 set(patient
     test_bad_days test_changed_only test_completions test_connection_limits test_database_limits test_dead_connections
-    test_derived_names test_design_walk test_disk_full_state test_docs test_hooks test_http_ways test_id_lists
-    test_install test_kafka_state test_manpage test_memory test_messages test_mixed_protocols test_object_errors
+    test_derived_names test_descriptors test_design_walk test_disk_full_state test_docs test_hooks test_http_ways
+    test_id_lists test_install test_job_files test_kafka_state test_manpage test_memory test_messages test_mixed_protocols test_object_errors
     test_object_storage test_outages test_parquet_memory test_postgres test_postgres_faults test_postgres_locks
     test_postgres_plans test_push_described test_recipes test_recipes_warehouses test_report test_rooms test_sqlite
     test_tables test_usage test_warehouse_nights test_warehouse_readers)
