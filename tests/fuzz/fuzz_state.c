@@ -362,6 +362,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         seed_spit(seed->files[i].name, seed->files[i].bytes, seed->files[i].n);
     change_state(seed, &in);
     command.cfg.changed_only = seed->changed_only;
+    seed_command_list(seed->lists);
     resume(first / SEEDS % 2);
     expect_others_untouched();
     seed_each_file(NULL, NULL);

@@ -22,6 +22,7 @@
 #include "sinks/registry.h"
 
 #define SEED_LEADS 24
+#define SEED_PAGE 8 /* leads of a page of the list */
 #define SEED_FILES_MAX 24
 #define SINKS 4
 
@@ -34,6 +35,8 @@ struct seed_server {
     bool gap;         /* lead 9 gets no answer that counts */
     bool big;         /* payloads of 16 KiB, and a column that appears late */
     bool slow;        /* the receiver fails every second delivery */
+    bool list_ends;   /* else the list's second page has no answer that counts */
+    bool fewer;       /* the list lacks the last leads */
     unsigned version; /* of the payloads */
     unsigned posts;
 };
@@ -51,17 +54,35 @@ static void seed_body(unsigned lead, char *out, size_t size)
                    lead % 2 ? 0 : server.version, server.big ? filler : "v");
 }
 
+/* A page of the list of all leads; the number of the next one is its token. */
+static void seed_list(unsigned page, char *out, size_t size)
+{
+    unsigned all = server.fewer ? SEED_LEADS - 5 : SEED_LEADS;
+    unsigned end = (page + 1) * SEED_PAGE < all ? (page + 1) * SEED_PAGE : all;
+    size_t n = (size_t)snprintf(out, size, "{\"leads\":[");
+    for (unsigned i = page * SEED_PAGE; i < end; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s{\"id\":\"L%u\"}", i % SEED_PAGE ? "," : "", i);
+    (void)snprintf(out + n, size - n, end < all ? "],\"next\":\"%u\"}" : "]}", page + 1);
+}
+
 static void seed_answer(int fd, const char *request)
 {
     char body[20000];
     char head[200];
     const char *status = "200 OK";
     const char *at = strstr(request, "/leads/L");
+    const char *token = strstr(request, "token=");
     unsigned lead = at ? (unsigned)strtoul(at + 8, NULL, 10) : 0;
+    unsigned page = token ? (unsigned)strtoul(token + 6, NULL, 10) : 0;
     *body = '\0';
     if (strncmp(request, "POST", 4) == 0) {
         unsigned n = server.posts++;
         status = !server.slow || n % 3 == 0 ? "200 OK" : n % 3 == 1 ? "500 No" : "422 No";
+    } else if (strncmp(request, "GET /list", 9) == 0) {
+        if (page && !server.list_ends)
+            status = "500 No";
+        else
+            seed_list(page, body, sizeof body);
     } else if (server.gap && lead == 9) {
         status = "500 No";
     } else if (lead == 3) {
@@ -138,6 +159,7 @@ struct seed_command {
     char id_texts[SEED_LEADS][8];
     char webhook[128];
     struct state_setting settings[2];
+    struct lister_cfg listing;
     struct run_cfg cfg;
     struct sink_http_cfg http;
 };
@@ -161,7 +183,9 @@ static void seed_profile_make(struct profile **out)
         "{\"profile\":1,\"name\":\"omni\",\"title\":\"Test\","
         "\"servers\":[{\"name\":\"main\",\"url\":\"https://api.example\"}],"
         "\"credential\":{\"variable\":\"TEST_KEY\",\"header\":\"X-Key\",\"prefix\":\"\"},"
-        "\"path\":\"/leads/{id}\",\"payload\":{\"root\":\"\",\"required\":[\"/lead\"]},"
+        "\"path\":\"/leads/{id}\","
+        "\"list\":{\"path\":\"/list\",\"items\":\"/leads\",\"id\":\"/id\",\"pages\":{\"style\":\"token\","
+        "\"parameter\":\"token\",\"next\":\"/next\",\"size\":8}},\"payload\":{\"root\":\"\",\"required\":[\"/lead\"]},"
         "\"tables\":[{\"name\":\"leads\",\"each\":\"\",\"columns\":[{\"name\":\"id\",\"value\":\"/lead/id\"}],"
         "\"objects\":[{\"path\":\"/lead\",\"prefix\":\"\"}]},{\"name\":\"items\",\"each\":\"/items/*\","
         "\"columns\":[{\"name\":\"position\",\"position\":\"/items/*\"}]}]}";
@@ -172,6 +196,13 @@ static void seed_profile_make(struct profile **out)
         abort();
     }
     MUST(unlink("profile.json") == 0);
+}
+
+/* The leads are those of the provider's list, or those that the command names. */
+static void seed_command_list(bool all)
+{
+    command.cfg.listing = all ? &command.listing : NULL;
+    command.cfg.ids.n_ids = all ? 0 : SEED_LEADS;
 }
 
 static void seed_command_make(void)
@@ -198,6 +229,12 @@ static void seed_command_make(void)
         (void)snprintf(c->id_texts[i], sizeof c->id_texts[i], "L%zu", i);
         c->ids[i] = c->id_texts[i];
     }
+    c->listing = (struct lister_cfg){.profile = c->profile,
+                                     .base_url = server.url,
+                                     .n_lists = 1,
+                                     .credential_source = "the test",
+                                     .max_memory = (size_t)1 << 20,
+                                     .log = &silent};
     c->http.retry = &c->cfg.retry;
     c->settings[0] = (struct state_setting){STR("--provider"), STR("omni")};
     c->settings[1] = (struct state_setting){STR("--order"), STR("input")};
@@ -240,6 +277,7 @@ struct seed_file {
 
 struct seed {
     bool changed_only;
+    bool lists;
     struct seed_file files[SEED_FILES_MAX];
     size_t n_files;
     uint8_t *state;
@@ -294,6 +332,7 @@ static void seed_take(struct seed *s)
     MUST(sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) == SQLITE_OK);
     MUST(sqlite3_close(db) == SQLITE_OK);
     s->changed_only = command.cfg.changed_only;
+    s->lists = command.cfg.listing != NULL;
     seed_each_file(seed_take_file, s);
     MUST(s->state);
     seed_each_file(NULL, NULL);
@@ -354,7 +393,7 @@ static void seed_execute_killed(void)
     MUST(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-#define SEEDS 5
+#define SEEDS 7
 
 static struct seed seeds[SEEDS];
 
@@ -387,6 +426,18 @@ static void seeds_make(void)
     server.version = 1;
     seed_execute(END_STOPPED);
     seed_take(&seeds[4]);
+    /* stopped within a list */
+    command.cfg.changed_only = false;
+    seed_command_list(true);
+    seed_execute(END_STOPPED);
+    seed_take(&seeds[5]);
+    /* stopped behind a list that lacks leads of the one before */
+    server.gap = false;
+    server.list_ends = true;
+    seed_execute(END_WHOLE);
+    server.gap = server.fewer = true;
+    seed_execute(END_STOPPED);
+    seed_take(&seeds[6]);
     seed_server_end(thread);
 }
 
