@@ -41,7 +41,7 @@ test      parallel                         command  parallel
 test      openssl                          command  openssl
 test      tmux                             command  tmux
 test      nginx-light|nginx                command  nginx|/usr/sbin/nginx
-test      mandoc|man-db                    command  mandoc|man
+test      mandoc                           command  mandoc
 test      postgresql                       command  pg_ctlcluster
 test      sqlite3                          command  sqlite3
 test      kcat                             command  kcat

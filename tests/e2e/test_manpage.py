@@ -1,7 +1,6 @@
 """The man page documents exactly what the program has: options, sinks' options, defaults."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -168,7 +167,6 @@ def test_pages_name_no_section_that_they_lack(leadpipe):
         assert "\n.Nm\n" not in text  # the name of the page is not that of the program
 
 
-@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
 def test_lints():
     pages = [MANPAGE, *sorted(PAGES.glob("*.1"))]
     assert len(pages) > 8
@@ -176,7 +174,6 @@ def test_lints():
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
 @pytest.mark.parametrize("command, summary", [("export", "fetch leads and write them to sinks"),
                                               ("destinations", "list the built-in destinations of the sink push")])
 def test_page_can_be_read(command, summary):
