@@ -16,16 +16,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tests/distros/roots.sh
 readonly RELEASE=bookworm
 
-# in_root ROOT COMMAND: a shell's command; the mounts are gone with the shell that made them.
-in_root() {
-    unshare --mount bash -euc '
-        mount -t proc proc "$1/proc"
-        mount --rbind /dev "$1/dev"
-        cp --remove-destination -L /etc/resolv.conf "$1/etc/resolv.conf"
-        chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-            OMNI_API_KEY="${key:-}" bash -euo pipefail -c "$2"' - "$@"
-}
-
 if [[ -z ${package:-} ]]; then
     make_root "" $RELEASE
     rm -rf "$ROOTS/$RELEASE/package"

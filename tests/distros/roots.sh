@@ -1,4 +1,4 @@
-# Sourced by run.sh and postgres.sh: roots of distributions, made by debootstrap and kept in $LEADPIPE_ROOTS
+# Sourced by run.sh, package.sh, units.sh and postgres.sh: roots of distributions, made by debootstrap and kept in $LEADPIPE_ROOTS
 # (default: build/roots). Needs root, and Debian's package debootstrap.
 # shellcheck shell=bash
 
@@ -32,4 +32,15 @@ make_root() {
         "$(sed -n 's/^default_mirror //p' "$SCRIPTS/$script")" "$SCRIPTS/$script" >/dev/null
     "$finish" "$root"
     touch "$root/.complete"
+}
+
+# in_root ROOT COMMAND: a shell's command; the mounts are gone with the shell that made them.
+in_root() {
+    unshare --mount bash -euc '
+        mount -t proc proc "$1/proc"
+        mount -t sysfs sysfs "$1/sys"
+        mount --rbind /dev "$1/dev"
+        cp --remove-destination -L /etc/resolv.conf "$1/etc/resolv.conf"
+        chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+            OMNI_API_KEY="${key:-}" bash -euo pipefail -c "$2"' - "$@"
 }

@@ -9,19 +9,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/distros/roots.sh
 source tests/distros/roots.sh
 
-# test_in NAME: the mounts are gone with the shell that made them.
 test_in() {
     local root=$ROOTS/$1
     rm -rf "$root/src"
     mkdir "$root/src"
     git archive HEAD | tar -x -C "$root/src"
-    unshare --mount bash -euc '
-        mount -t proc proc "$1/proc"
-        mount -t sysfs sysfs "$1/sys"
-        mount --rbind /dev "$1/dev"
-        cp --remove-destination -L /etc/resolv.conf "$1/etc/resolv.conf"
-        chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-            bash -c "cd /src && apt-get -q update && ./build.sh test"' - "$root"
+    in_root "$root" "cd /src && apt-get -q update && ./build.sh test"
 }
 
 # A call of its own for each, as set -e does not hold behind "||".
