@@ -257,8 +257,10 @@ static void settle(struct kafka *k, const struct lead *lead, enum verdict_kind k
 static void settle_too_large(struct kafka *k, const struct lead *lead)
 {
     static const struct verdict v = {.kind = VERDICT_FAILED,
+                                     .attempts = 1,
                                      .code = "too_large",
                                      .error = "the lead takes more than 1 GiB as JSON"};
+    k->out.n_failed++;
     k->host.settle(k->host.ctx, &k->sink, lead, &v);
 }
 
