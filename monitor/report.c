@@ -149,14 +149,34 @@ static bool needs_quotes(const char *word)
     return !*word;
 }
 
+/* A quote in it ends the quotes, and those behind it begin new ones. */
+static void put_quoted(struct page *p, const char *word, size_t max)
+{
+    struct buf text;
+    buf_init(&text, SIZE_MAX / 2);
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'')
+            buf_adds(&text, "'\\''");
+        else
+            buf_addc(&text, *c);
+    }
+    if (buf_rc(&text) != RC_OK)
+        p->out->rc = buf_rc(&text);
+    page_raw(p, "'");
+    page_text(p, buf_cstr(&text), max);
+    page_raw(p, "'");
+    buf_free(&text);
+}
+
 /* Quoted for a shell, with invisible characters escaped. */
 static void put_argument(struct page *p, const char *word, size_t *left)
 {
-    bool quoted = needs_quotes(word);
     size_t n = strlen(word);
-    page_raw(p, quoted ? " '" : " ");
-    page_text(p, word, *left);
-    page_raw(p, quoted ? "'" : "");
+    page_raw(p, " ");
+    if (needs_quotes(word))
+        put_quoted(p, word, *left);
+    else
+        page_text(p, word, *left);
     *left -= n < *left ? n : *left;
 }
 

@@ -237,7 +237,7 @@ static void put_leads(struct page *p, const struct report *r, const struct timel
             put_key(p, class, layers[k].figure == TIMELINE_EXPORTED ? exported : layers[k].name);
     }
     page_raw(p, "</figcaption>\n");
-    chart_open_plot(p, "Leads per second, by outcome, over time", most, false, &top);
+    chart_open_plot(p, "Leads per second, by outcome, over time", most, most <= 0, &top);
     put_all_spans(p, t);
     for (size_t k = 0; k < LAYERS; k++) {
         if (has_layer(t, k))

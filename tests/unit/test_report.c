@@ -96,7 +96,7 @@ static void run_that_could_not_begin(void **state)
 static void run_that_did_not_begin(void **state)
 {
     (void)state;
-    static const char *const arguments[] = {"export", "-p", "omni", "a b", ""};
+    static const char *const arguments[] = {"export", "-p", "omni", "a b", "", "it's; rm"};
     const struct report r = {.job = "</title><b>",
                              .version = "1",
                              .started_wall_ms = NOW,
@@ -104,11 +104,11 @@ static void run_that_did_not_begin(void **state)
                              .exit_status = 2,
                              .error = "--attempts: \"<0>\"",
                              .arguments = arguments,
-                             .n_arguments = 5};
+                             .n_arguments = 6};
     char *text = made(&r);
     assert_non_null(strstr(text, "<h1>Refused</h1>"));
     assert_non_null(strstr(text, "--attempts: &quot;&lt;0&gt;&quot;"));
-    assert_non_null(strstr(text, "leadpipe export -p omni 'a b' ''"));
+    assert_non_null(strstr(text, "leadpipe export -p omni 'a b' '' 'it&#39;\\&#39;&#39;s; rm'"));
     assert_non_null(strstr(text, "<title>&lt;/title&gt;&lt;b&gt;: Refused</title>"));
     free(text);
 }
@@ -221,6 +221,31 @@ static void size_is_bounded(void **state)
     free(x);
 }
 
+/* A scale without anything on it ends at one lead per second. */
+static void no_lead_yet(void **state)
+{
+    (void)state;
+    struct large *x = calloc(1, sizeof *x);
+    assert_non_null(x);
+    const struct timeline_sample s = {.in_flight = 3, .limit = 4};
+    timeline_begin(&x->figures.timeline, 0, &s);
+    timeline_add(&x->figures.timeline, 10 * TIMELINE_WIDTH_US, &s);
+    x->cfg = (struct run_cfg){.profile = &profile};
+    x->result = (struct run_result){.signal = 15, .figures = &x->figures};
+    const struct report r = {
+        .job = "night", .version = "1", .exit_status = 143, .cfg = &x->cfg, .result = &x->result};
+    char *text = made(&r);
+    static const char want[] =
+        "class=\"ys\" aria-hidden=\"true\"><span style=\"bottom:0%\">0</span><span "
+        "style=\"bottom:100%\">1</span></div>";
+    const char *scale = strstr(text, "class=\"ys\"");
+    assert_non_null(scale);
+    if (strncmp(scale, want, sizeof want - 1) != 0)
+        fail_msg("got  %.200s\nwant %s", scale, want);
+    free(text);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +253,7 @@ int main(void)
         cmocka_unit_test(run_that_could_not_begin),
         cmocka_unit_test(run_that_did_not_begin),
         cmocka_unit_test(size_is_bounded),
+        cmocka_unit_test(no_lead_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
