@@ -47,7 +47,7 @@ enum rc lead_order_open(struct lead_order *o, const struct shard_set *set, bool 
         return err_nomem(e);
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < set->n; i++) {
-        rc = shard_rows_open(&o->rows[i], &set->shards[i], room, e);
+        rc = shard_rows_open(&o->rows[i], &set->shards[i], room, set->signal, e);
         if (rc == RC_OK)
             rc = shard_rows_header(&o->rows[i], NULL, NULL, e);
         if (rc == RC_OK)

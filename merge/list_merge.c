@@ -120,7 +120,8 @@ static enum rc index_lines(struct list *l, struct buf *text, struct err *e)
     return rc;
 }
 
-static enum rc open_list(struct list *l, enum list_kind kind, struct buf *text, struct err *e)
+static enum rc open_list(struct list *l, enum list_kind kind, const atomic_int *signal,
+                         struct buf *text, struct err *e)
 {
     const struct shard_manifest *m = l->shard;
     const struct named_file *file = kind == LIST_OF_FAILED ? &m->failed : &m->missing;
@@ -135,7 +136,8 @@ static enum rc open_list(struct list *l, enum list_kind kind, struct buf *text, 
                                        .manifest = m->path,
                                        .bytes = file->bytes,
                                        .sha256 = file->sha256,
-                                       .room = READ_BYTES};
+                                       .room = READ_BYTES,
+                                       .signal = signal};
     enum rc rc = shard_file_open(&l->file, &cfg, e);
     if (rc == RC_OK)
         rc = shard_file_verify(l->file, e);
@@ -209,7 +211,7 @@ enum rc list_merge(const struct shard_set *set, enum list_kind kind, struct outf
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < set->n; i++) {
         all.items[i].shard = &set->shards[i];
-        rc = open_list(&all.items[i], kind, &all.text, e);
+        rc = open_list(&all.items[i], kind, set->signal, &all.text, e);
     }
     if (rc == RC_OK)
         rc = write_all(&all, to, e);

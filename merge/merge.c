@@ -228,7 +228,7 @@ static enum rc check_all(struct merge *m, struct err *e)
 static enum rc prepare(struct merge *m, struct err *e)
 {
     const struct merge_cfg *cfg = &m->cfg;
-    enum rc rc = shard_set_read(&m->set, cfg->manifests, cfg->n_manifests, e);
+    enum rc rc = shard_set_read(&m->set, cfg->manifests, cfg->n_manifests, cfg->signal, e);
     if (rc == RC_OK)
         rc = merge_totals(&m->set, &m->result, e);
     if (rc != RC_OK)

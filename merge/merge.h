@@ -26,7 +26,7 @@ struct merge_cfg {                /* copied; what it points to must outlive the 
 };
 
 /* Reads the manifests and companions, and checks that the shards can be merged into these outputs. Writes nothing.
- * RC_USAGE: they cannot; RC_IO, RC_NOMEM. */
+ * RC_USAGE: they cannot; RC_STOPPED, RC_IO, RC_NOMEM. */
 enum rc merge_new(struct merge **out, const struct merge_cfg *cfg, struct err *e);
 void merge_free(struct merge *m); /* may be NULL */
 

@@ -91,7 +91,8 @@ static enum rc open_files(struct sink_merge *in, const struct shard_set *set, si
                                            .bytes = file->bytes,
                                            .sha256 = file->sha256,
                                            .room = room,
-                                           .hasher = hasher};
+                                           .hasher = hasher,
+                                           .signal = set->signal};
         rc = shard_file_open(&in->files[i], &cfg, e);
     }
     return rc;
@@ -128,6 +129,8 @@ enum rc merge_copy(struct sink *to, size_t from, const struct column_union *colu
         rc = to->ops->merge->begin(to, in, e);
     if (rc == RC_OK)
         rc = copy_leads(to, columns, signal, e);
+    if (rc == RC_OK && to->ops->merge->end)
+        rc = to->ops->merge->end(to, e);
     for (size_t i = 0; rc == RC_OK && i < in->n_shards * in->n_files; i++)
         rc = shard_file_end(in->files[i], e);
     for (size_t i = 0; in->files && i < in->n_shards * in->n_files; i++)

@@ -79,18 +79,20 @@ enum rc merge_totals(const struct shard_set *set, struct run_result *out, struct
 
 /* ---- misfits --------------------------------------------------------------------------------- */
 
-static uint64_t count_misfits(const struct shard_set *set, size_t sink, const char *table,
-                              struct str column)
+/* False: more than can be counted. */
+static bool count_misfits(const struct shard_set *set, size_t sink, const char *table,
+                          struct str column, uint64_t *out)
 {
-    uint64_t n = 0;
+    bool fits = true;
+    *out = 0;
     for (size_t i = 0; i < set->n; i++) {
         const struct shard_sink *s = &set->shards[i].sinks[sink];
         for (size_t k = 0; k < s->n_misfits; k++) {
             if (strcmp(s->misfits[k].table, table) == 0 && str_eq_c(column, s->misfits[k].column))
-                n += s->misfits[k].n;
+                fits &= u64_add(*out, s->misfits[k].n, out);
         }
     }
-    return n;
+    return fits;
 }
 
 static bool has_misfits(const struct shard_set *set, size_t sink)
@@ -112,7 +114,10 @@ enum rc merge_misfits(const struct shard_set *set, size_t sink, const struct sin
     for (size_t i = 0; i < result->n_files; i++) {
         const struct sink_file *file = &result->files[i];
         for (size_t k = 0; file->table && k < file->n_columns; k++) {
-            uint64_t count = count_misfits(set, sink, file->table, file->columns[k]);
+            uint64_t count = 0;
+            if (!count_misfits(set, sink, file->table, file->columns[k], &count))
+                return err_set(e, RC_USAGE, "a manifest is damaged: the misfits of %s are too many",
+                               file->path);
             if (count == 0)
                 continue;
             struct sink_misfits *more = list_grow(*list, *n, &cap, sizeof *more);

@@ -8,7 +8,8 @@
  * are too large; RC_NOMEM, RC_INTERNAL. */
 enum rc merge_totals(const struct shard_set *set, struct run_result *out, struct err *e);
 
-/* The misfits of the files in `result`: the sums over the shards' sink `sink`. The caller frees *list. RC_NOMEM. */
+/* The misfits of the files in `result`: the sums over the shards' sink `sink`. The caller frees *list. RC_USAGE: they are
+ * too many; RC_NOMEM. */
 enum rc merge_misfits(const struct shard_set *set, size_t sink, const struct sink_result *result,
                       struct sink_misfits **list, size_t *n, struct err *e);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -219,6 +220,24 @@ static bool statuses(struct reader *r, const cJSON *requests, struct http_stats 
     return true;
 }
 
+/* A run that has published knows the outcome of every lead. */
+static bool check_outcomes(struct reader *r, const struct run_result *counts)
+{
+    const struct ledger_counts *l = &counts->ledger;
+    uint64_t n = l->exported;
+    bool fits = u64_add(n, l->unchanged, &n) && u64_add(n, l->missing, &n) &&
+                u64_add(n, l->failed, &n) && n == counts->ids.unique;
+    return l->pending == 0 ? fits || wrong(r, "ledger") : wrong(r, "pending");
+}
+
+static bool latency(struct reader *r, const cJSON *requests, double *out)
+{
+    const cJSON *max = member_of(member_of(requests, "latency_ms"), "max");
+    if (max && (max->type & 0xFF) == cJSON_Number)
+        *out = strtod(max->valuestring, NULL);
+    return (isfinite(*out) && *out >= 0) || wrong(r, "latency_ms");
+}
+
 static bool counts(struct reader *r, const cJSON *root)
 {
     struct run_result *out = &r->to->counts;
@@ -246,9 +265,8 @@ static bool counts(struct reader *r, const cJSON *root)
     if (!run_id || strlen(run_id) >= sizeof out->run_id)
         return wrong(r, "run_id");
     memcpy(out->run_id, run_id, strlen(run_id) + 1);
-    const cJSON *latency = member_of(member_of(requests, "latency_ms"), "max");
-    if (latency && (latency->type & 0xFF) == cJSON_Number)
-        out->http.latency_max_ms = strtod(latency->valuestring, NULL);
+    if (!check_outcomes(r, out) || !latency(r, requests, &out->http.latency_max_ms))
+        return false;
     const cJSON *beyond = member_of(root, "beyond_max_columns");
     return !beyond || number(r, beyond, "leads", &out->beyond.leads);
 }

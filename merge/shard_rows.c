@@ -1,13 +1,14 @@
 #include "merge/shard_rows.h"
 
 enum rc shard_rows_open(struct shard_rows *r, const struct shard_manifest *m, size_t room,
-                        struct err *e)
+                        const atomic_int *signal, struct err *e)
 {
     const struct shard_file_cfg cfg = {.path = m->leads.path,
                                        .manifest = m->path,
                                        .bytes = m->leads.bytes,
                                        .sha256 = m->leads.sha256,
-                                       .room = room};
+                                       .room = room,
+                                       .signal = signal};
     *r = (struct shard_rows){0};
     return shard_file_open(&r->file, &cfg, e);
 }

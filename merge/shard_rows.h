@@ -19,7 +19,7 @@ struct shard_rows {
 /* `room`: initial size of the buffer, in bytes. Errors as from shard_file_open(). Call shard_rows_close() even after a
  * failure. */
 enum rc shard_rows_open(struct shard_rows *r, const struct shard_manifest *m, size_t room,
-                        struct err *e);
+                        const atomic_int *signal, struct err *e);
 void shard_rows_close(struct shard_rows *r); /* may be all zero */
 
 /* Reads the header; call it first. Its texts live in `a`. RC_SYNTAX: it is not a valid header. */

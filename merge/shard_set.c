@@ -109,7 +109,7 @@ static enum rc read_header(struct shard_set *s, size_t shard, struct arena *a,
                            struct rows_header *out, struct err *e)
 {
     struct shard_rows rows;
-    enum rc rc = shard_rows_open(&rows, &s->shards[shard], HEADER_ROOM, e);
+    enum rc rc = shard_rows_open(&rows, &s->shards[shard], HEADER_ROOM, s->signal, e);
     if (rc == RC_OK)
         rc = shard_rows_header(&rows, a, out, e);
     shard_rows_close(&rows);
@@ -162,9 +162,10 @@ static enum rc make_profile(struct shard_set *s, struct err *e)
                    s->shards[0].path);
 }
 
-enum rc shard_set_read(struct shard_set *s, const char *const *paths, size_t n, struct err *e)
+enum rc shard_set_read(struct shard_set *s, const char *const *paths, size_t n,
+                       const atomic_int *signal, struct err *e)
 {
-    *s = (struct shard_set){0};
+    *s = (struct shard_set){.signal = signal};
     arena_init(&s->memory, MEMORY_BYTES_MAX);
     s->shards = calloc(n, sizeof *s->shards);
     if (!s->shards)

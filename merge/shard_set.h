@@ -4,6 +4,7 @@
 
 #include "merge/shard_manifest.h"
 #include "sinks/rows/rows_format.h"
+#include "sinks/shard_file.h"
 
 struct shard_set {
     struct shard_manifest *shards; /* in the order of their numbers */
@@ -13,11 +14,14 @@ struct shard_set {
         header; /* that of the first shard; the others' have been found to be the same */
     struct profile *profile;
     struct arena memory;
+    const atomic_int
+        *signal; /* of struct shard_file_cfg: whoever reads a file of the set stops then */
 };
 
 /* Reads the manifests, and the headers of the companions. RC_USAGE: they cannot be merged; the message names the manifest.
- * RC_IO, RC_NOMEM. Call shard_set_free() even after a failure. */
-enum rc shard_set_read(struct shard_set *s, const char *const *paths, size_t n, struct err *e);
+ * RC_STOPPED, RC_IO, RC_NOMEM. Call shard_set_free() even after a failure. */
+enum rc shard_set_read(struct shard_set *s, const char *const *paths, size_t n,
+                       const atomic_int *signal, struct err *e);
 void shard_set_free(struct shard_set *s);
 
 /* The value of a setting; absent: the shards do not have it. For settings that occur once. */

@@ -51,6 +51,9 @@ struct sink_merge_ops {
     enum rc (*begin)(struct sink *s, const struct sink_merge *in, struct err *e);
     /* RC_SYNTAX: a file of the shard is damaged (shard_file_damaged()); RC_IO, RC_NOMEM. */
     enum rc (*put)(struct sink *s, const struct merge_lead *lead, struct err *e);
+    /* All leads were put; NULL: then shard_file_end() finds out what is left of the files. RC_SYNTAX: a file of a shard
+     * has more rows than its leads have. */
+    enum rc (*end)(struct sink *s, struct err *e);
 };
 
 #endif

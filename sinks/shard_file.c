@@ -100,12 +100,21 @@ uint64_t shard_file_bytes(const struct shard_file *f)
     return f->cfg.bytes;
 }
 
+static enum rc check_signal(const struct shard_file *f, struct err *e)
+{
+    bool is_due = f->cfg.signal && atomic_load_explicit(f->cfg.signal, memory_order_relaxed);
+    return is_due ? err_set(e, RC_STOPPED, "stopped") : RC_OK;
+}
+
 /* ---- from the beginning to the end ----------------------------------------------------------- */
 
 /* The next bytes of the file, which stay until settle(); *got is 0 at its end. */
 static enum rc read_some(struct shard_file *f, char *p, size_t n, size_t *got, struct err *e)
 {
     ssize_t result;
+    enum rc rc = check_signal(f, e);
+    if (rc != RC_OK)
+        return rc;
     settle(f);
     do
         result = read(f->fd, p, n);
@@ -257,7 +266,9 @@ static enum rc read_block(struct shard_file *f, uint64_t block, size_t *got, str
     char *to = buf_reserve(&f->content, BLOCK_BYTES);
     if (!to)
         return err_nomem(e);
-    enum rc rc = fd_read_at(f->fd, f->cfg.path, block * BLOCK_BYTES, to, BLOCK_BYTES, got, e);
+    enum rc rc = check_signal(f, e);
+    if (rc == RC_OK)
+        rc = fd_read_at(f->fd, f->cfg.path, block * BLOCK_BYTES, to, BLOCK_BYTES, got, e);
     f->content.len = rc == RC_OK ? *got : 0;
     return rc;
 }

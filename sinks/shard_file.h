@@ -2,9 +2,11 @@
  *
  * It is hashed as it is read, and shard_file_end() says whether it is the file that the manifest describes. So a file that
  * changes while it is read is detected. All errors name the file and the manifest; RC_SYNTAX: the file is not the one
- * described. One thread at a time. */
+ * described. All functions that read may return RC_STOPPED. One thread at a time. */
 #ifndef LEADPIPE_SHARD_FILE_H
 #define LEADPIPE_SHARD_FILE_H
+
+#include <stdatomic.h>
 
 #include "core/base/err.h"
 #include "core/base/str.h"
@@ -22,6 +24,7 @@ struct shard_file_cfg { /* texts live as long as the file */
     const char *sha256;    /* ... its digest, hexadecimal */
     size_t room;           /* initial size of the buffer, in bytes; it grows as needed */
     struct hasher *hasher; /* has a thread that hashes it; outlives it; NULL: the caller hashes */
+    const atomic_int *signal; /* not 0: stop reading, RC_STOPPED; NULL: never */
 };
 
 /* RC_USAGE: it does not exist, is not a regular file or cannot be read; RC_SYNTAX: it has another size; RC_NOMEM. */

@@ -358,7 +358,13 @@ static enum rc merge_put(struct sink *sink, const struct merge_lead *lead, struc
     return rc == RC_OK ? bound_memory(s, e) : rc;
 }
 
-static const struct sink_merge_ops merge_ops = {.begin = merge_begin, .put = merge_put};
+static enum rc merge_end(struct sink *sink, struct err *e)
+{
+    return parquet_merge_end(((struct parquet *)sink)->merge, e);
+}
+
+static const struct sink_merge_ops merge_ops = {
+    .begin = merge_begin, .put = merge_put, .end = merge_end};
 
 static enum rc parquet_prepare(struct sink *sink, struct buf *text, struct err *e)
 {

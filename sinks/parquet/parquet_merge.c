@@ -155,3 +155,12 @@ enum rc parquet_merge_put(struct parquet_merge *m, const struct merge_lead *lead
     }
     return rc;
 }
+
+enum rc parquet_merge_end(const struct parquet_merge *m, struct err *e)
+{
+    for (size_t i = 0; i < m->in->n_shards * m->in->n_files; i++) {
+        if (!parquet_reader_ended(m->readers[i]))
+            return shard_file_damaged(m->in->files[i], e);
+    }
+    return RC_OK;
+}

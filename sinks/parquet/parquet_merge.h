@@ -15,5 +15,7 @@ void parquet_merge_free(struct parquet_merge *m); /* may be NULL */
 
 /* The rows of a lead. Errors as above. */
 enum rc parquet_merge_put(struct parquet_merge *m, const struct merge_lead *lead, struct err *e);
+/* No lead is left. RC_SYNTAX: of a shard's file there are rows. */
+enum rc parquet_merge_end(const struct parquet_merge *m, struct err *e);
 
 #endif

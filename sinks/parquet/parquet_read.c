@@ -133,7 +133,7 @@ static enum rc read_schema(struct parquet_reader *r, struct thrift_in *in)
     if (!r->columns)
         return RC_NOMEM;
     for (size_t i = 0; i < r->n_columns; i++) {
-        buf_init(&r->columns[i].raw, MEMORY_BYTES_MAX);
+        buf_init(&r->columns[i].raw, SIZE_MAX / 2); /* the file has as much */
         buf_init(&r->columns[i].page, INT32_MAX);
         buf_init(&r->columns[i].dictionary, INT32_MAX);
     }
@@ -294,26 +294,27 @@ static bool read_page_head(struct column *c, struct page_head *out)
            out->plain_bytes >= 0 && out->plain_bytes <= PAGE_MAX && out->n_values >= 0;
 }
 
-static bool take_dictionary(struct column *c, uint64_t n)
+/* Booleans have none. */
+static enum rc take_dictionary(struct column *c, uint64_t n)
 {
     struct str data = buf_str(&c->dictionary);
     size_t at = 0;
     c->n_entries = 0;
-    if (n > data.len)
-        return false;
+    if (n > data.len || c->type == PHYSICAL_BOOLEAN)
+        return RC_SYNTAX;
     if (n > c->cap_entries) {
         struct str *entries = realloc(c->entries, ((size_t)n + 1) * sizeof *entries);
         if (!entries)
-            return false;
+            return RC_NOMEM;
         c->entries = entries;
         c->cap_entries = (size_t)n;
     }
     while (c->n_entries < n) {
         if (!chunk_next_value(c->type, data, &at, &c->entries[c->n_entries]))
-            return false;
+            return RC_SYNTAX;
         c->n_entries++;
     }
-    return true;
+    return RC_OK;
 }
 
 /* The levels, and what follows them. */
@@ -353,9 +354,12 @@ static enum rc next_page(struct parquet_reader *r, struct column *c)
         if (rc != RC_OK)
             return rc;
         c->at += (size_t)h.bytes;
-        if (is_dictionary ? !take_dictionary(c, (uint64_t)h.n_values)
-                          : h.type != PAGE_DATA || !begin_data(c, &h))
-            return RC_SYNTAX;
+        if (is_dictionary)
+            rc = take_dictionary(c, (uint64_t)h.n_values);
+        else if (h.type != PAGE_DATA || !begin_data(c, &h))
+            rc = RC_SYNTAX;
+        if (rc != RC_OK)
+            return rc;
     }
     return RC_OK;
 }

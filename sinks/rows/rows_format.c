@@ -110,8 +110,9 @@ bool rows_take_header(struct str text, struct rows_header *out, struct rows_sett
     *out = (struct rows_header){.settings = settings};
     if (!rows_take_text(&text, &out->profile) || !rows_take_number(&text, &out->max_columns) ||
         !rows_take_number(&text, &kind) || kind > PORTION_SHARE ||
-        !rows_take_number(&text, &out->max_missing.n) || !rows_take_number(&text, &n) ||
-        n > ROWS_SETTINGS_MAX)
+        !rows_take_number(&text, &out->max_missing.n) ||
+        (kind == PORTION_SHARE && out->max_missing.n > PORTION_WHOLE) ||
+        !rows_take_number(&text, &n) || n > ROWS_SETTINGS_MAX)
         return false;
     out->max_missing.kind = kind == PORTION_SHARE   ? PORTION_SHARE
                             : kind == PORTION_COUNT ? PORTION_COUNT

@@ -1,6 +1,8 @@
 """What shards have written becomes one set: byte for byte what one run would have written."""
 
 import csv
+import gzip
+import hashlib
 import io
 import json
 import os
@@ -353,6 +355,10 @@ def test_files_that_are_not_what_they_were(three, name, how):
     (lambda m: m["sinks"][0]["files"][0].update(path="s3://bucket/leads.csv"), "only local files"),
     (lambda m: m["sinks"][0]["files"][0].update(path="-"), "-"),
     (lambda m: m["shard"]["leads"].update(rows=1), "m.json.rows.gz"),
+    (lambda m: m["ledger"].update(pending=1), '"pending"'),
+    (lambda m: m["ledger"].update(missing=1), '"ledger"'),
+    (lambda m: m["requests"]["latency_ms"].update(max=10**400), '"latency_ms"'),
+    (lambda m: m["requests"]["latency_ms"].update(max=-1), '"latency_ms"'),
     (lambda m: m.update(exit_status=1), '"exit_status"'),
     (lambda m: m.update(published=False), "has published nothing"),
 ])
@@ -362,6 +368,40 @@ def test_damaged_manifests(three, change, says):
     change(members)
     path.write_text(json.dumps(members))
     three.refused("s1/", says)
+
+
+def number_at(data, at):
+    """An ULEB128, and what is behind it."""
+    n = shift = 0
+    while True:
+        n |= (data[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+        if data[at - 1] < 128:
+            return n, at
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_other_leads_than_rows(leadpipe, sandbox, control, more):
+    """Each file is the one that the manifest describes, but the companion lacks a lead, or has one too many."""
+    shards = Shards(leadpipe, 2, ["csv:{o}/csv/", "ndjson:{o}/lead.ndjson", "msgpack:{o}/mp/", "parquet:{o}/pq/"], lists=False)
+    for index in range(2):
+        shards.shard(index, sandbox.provider(), LISTED, env=sandbox.env)
+    path = leadpipe.folder / "s1" / "m.json.rows.gz"
+    data = gzip.decompress(path.read_bytes())
+    at = 20 + int.from_bytes(data[16:20], "little")
+    while at < len(data):
+        last = at
+        n, at = number_at(data, at)
+        at += n
+    packed = gzip.compress(data[:last] if more < 0 else data + data[last:])
+    path.write_bytes(packed)
+    members = manifest(leadpipe.folder / "s1" / "m.json")
+    leads = members["shard"]["leads"]
+    leads.update(rows=leads["rows"] + more, bytes=len(packed), sha256=hashlib.sha256(packed).hexdigest())
+    (leadpipe.folder / "s1" / "m.json").write_text(json.dumps(members))
+    sinks = shards.sinks
+    for shards.sinks in ([one] for one in sinks):
+        shards.refused("s1/", "is not the file that s1/m.json describes")
 
 
 def test_more_columns_than_allowed(leadpipe):

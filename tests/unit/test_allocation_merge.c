@@ -218,6 +218,23 @@ static void merged(void **state)
     buf_free(&out);
 }
 
+/* Also where nothing is written yet: what shards have may take long to read. */
+static void stopped(void **state)
+{
+    static const atomic_int number = 15;
+    struct world *w = *state;
+    const struct merge_cfg cfg = {.manifests = w->manifests,
+                                  .n_manifests = N_SHARDS,
+                                  .specs = w->specs,
+                                  .n_specs = 2,
+                                  .clock = &clock_system,
+                                  .signal = &number};
+    struct err e = {.msg = ""};
+    enum rc rc = merge_new(&w->merge, &cfg, &e);
+    if (rc != RC_STOPPED)
+        fail_msg("%s, \"%s\"", rc_text(rc), e.msg);
+}
+
 static void refused(void **state)
 {
     const struct work w = {
@@ -227,6 +244,7 @@ static void refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(merged), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(merged), cmocka_unit_test(stopped),
+                                       cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -3,6 +3,7 @@
 
 #include "core/file/relative.h"
 #include "merge/list_merge.h"
+#include "merge/merge_totals.h"
 #include "merge/shard_heap.h"
 
 #include "cmocka_all.h"
@@ -81,9 +82,39 @@ static void paths(void **state)
     }
 }
 
+/* What a manifest says may be any number. */
+static void misfits(void **state)
+{
+    static const struct {
+        uint64_t n[2], sum; /* 0: it is refused */
+    } each[] = {{{1, 2}, 3}, {{UINT64_MAX, 0}, UINT64_MAX}, {{UINT64_MAX, 1}, 0}};
+    const struct str columns[] = {STR("a")};
+    const struct sink_file file = {.table = "leads", .columns = columns, .n_columns = 1};
+    const struct sink_result result = {.files = (struct sink_file *)(uintptr_t)&file, .n_files = 1};
+    (void)state;
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+        struct sink_misfits found[2];
+        struct shard_sink sinks[2];
+        struct shard_manifest shards[2];
+        for (size_t k = 0; k < 2; k++) {
+            found[k] = (struct sink_misfits){.table = "leads", .column = "a", .n = each[i].n[k]};
+            sinks[k] = (struct shard_sink){.misfits = &found[k], .n_misfits = 1};
+            shards[k] = (struct shard_manifest){.path = "m.json", .sinks = &sinks[k], .n_sinks = 1};
+        }
+        const struct shard_set set = {.shards = shards, .n = 2};
+        struct sink_misfits *list = NULL;
+        struct err e = {.msg = ""};
+        size_t n = 0;
+        enum rc rc = merge_misfits(&set, 0, &result, &list, &n, &e);
+        if (each[i].sum ? rc != RC_OK || n != 1 || list->n != each[i].sum : rc != RC_USAGE)
+            fail_msg("row %zu: %s, \"%s\", %zu", i, rc_text(rc), e.msg, n);
+        free(list);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(heap), cmocka_unit_test(lines),
-                                       cmocka_unit_test(paths)};
+                                       cmocka_unit_test(paths), cmocka_unit_test(misfits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

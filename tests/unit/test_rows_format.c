@@ -54,6 +54,12 @@ static void header(void **state)
     assert_true(str_eq_c(got.settings[0].value, "csv") && got.settings[1].value.len == 0);
     for (size_t i = 0; i < n; i++)
         assert_false(rows_take_header((struct str){text.ptr, i}, &got, room));
+    buf_clear(&b);
+    struct rows_header more = h;
+    more.max_missing.n = PORTION_WHOLE + 1;
+    rows_put_header(&b, &more);
+    assert_false(rows_take_header((struct str){b.data + ROWS_HEAD_BYTES, b.len - ROWS_HEAD_BYTES},
+                                  &got, room));
     b.data[0] = 'L';
     assert_false(rows_take_head(b.data, &n));
     buf_free(&b);

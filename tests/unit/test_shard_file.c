@@ -18,6 +18,7 @@ struct world {
     size_t n_packed;
     char sha256[65];
     struct hasher *hasher; /* NULL: none */
+    atomic_int signal;
 };
 
 static void put(const struct world *w, const char *p, size_t n)
@@ -38,7 +39,8 @@ static struct shard_file *open_file(struct world *w, const char *p, size_t n, si
     assert_true(EVP_Digest(p, n, digest, &len, EVP_sha256(), NULL));
     for (unsigned i = 0; i < len; i++)
         (void)snprintf(w->sha256 + (size_t)i * 2, 3, "%02x", digest[i]);
-    const struct shard_file_cfg cfg = {w->path, "m.json", n, w->sha256, room, w->hasher};
+    const struct shard_file_cfg cfg = {w->path, "m.json",  n,         w->sha256,
+                                       room,    w->hasher, &w->signal};
     assert_int_equal(shard_file_open(&f, &cfg, &e), RC_OK);
     return f;
 }
@@ -138,10 +140,37 @@ static void anywhere(void **state)
     assert_int_equal(shard_file_read(f, 66000, got, 10, &e), RC_SYNTAX);
     shard_file_close(f);
     w->sha256[0] ^= 1;
-    const struct shard_file_cfg cfg = {w->path, "m.json", BYTES, w->sha256, 4096, NULL};
+    const struct shard_file_cfg cfg = {w->path, "m.json", BYTES, w->sha256, 4096, NULL, NULL};
     assert_int_equal(shard_file_open(&f, &cfg, &e), RC_OK);
     assert_int_equal(shard_file_verify(f, &e), RC_SYNTAX);
     shard_file_close(f);
+}
+
+/* Whoever reads a file of many gigabytes can be stopped. */
+static void stopped(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    struct str got;
+    char part[16];
+    struct shard_file *whole_file = open_file(w, w->content, BYTES, 4096);
+    struct shard_file *packed = open_file(w, w->packed, w->n_packed, 4096);
+    struct shard_file *verified = open_file(w, w->content, BYTES, 4096);
+    put(w, w->content, BYTES);
+    assert_int_equal(shard_file_peek(whole_file, 10, &got, &e), RC_OK);
+    atomic_store(&w->signal, 15);
+    assert_int_equal(shard_file_peek(whole_file, 10, &got, &e), RC_OK); /* it is there */
+    assert_int_equal(shard_file_peek(whole_file, BYTES, &got, &e), RC_STOPPED);
+    assert_int_equal(shard_file_peek(packed, 10, &got, &e), RC_STOPPED);
+    assert_int_equal(shard_file_verify(verified, &e), RC_STOPPED);
+    atomic_store(&w->signal, 0);
+    assert_int_equal(shard_file_verify(verified, &e), RC_OK);
+    atomic_store(&w->signal, 15);
+    assert_int_equal(shard_file_read(verified, 0, part, sizeof part, &e), RC_STOPPED);
+    atomic_store(&w->signal, 0);
+    shard_file_close(whole_file);
+    shard_file_close(packed);
+    shard_file_close(verified);
 }
 
 static int set_up(void **state)
@@ -182,6 +211,6 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(changed),
-                                       cmocka_unit_test(anywhere)};
+                                       cmocka_unit_test(anywhere), cmocka_unit_test(stopped)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
