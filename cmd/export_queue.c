@@ -55,6 +55,28 @@ static enum rc check_options(const struct export *x, struct err *e)
     return RC_OK;
 }
 
+/* A sink may commit the offsets with its messages: then there is no other, and order is that of the topic. */
+static enum rc pair_with_sinks(struct export *x, const struct export_queue *q, struct err *e)
+{
+    for (size_t i = 0; i < x->cfg.n_sinks; i++) {
+        struct run_sink_cfg *sink = &x->run_sinks[i];
+        sink->cfg.ids_topic = &q->url;
+        if (!sink->ops->takes_place || !sink->ops->takes_place(&sink->cfg))
+            continue;
+        if (x->cfg.n_sinks > 1)
+            return err_set(e, RC_USAGE,
+                           "%s: must be the only sink, as its brokers are those of FILE kafka://: "
+                           "leads and offsets are in one transaction, which other sinks cannot be "
+                           "in; run once more with another group for the others",
+                           sink->cfg.spec);
+        if (!x->cfg.order_input)
+            return err_set(e, RC_USAGE,
+                           "--order any: cannot be used when both IDs and leads are in topics of "
+                           "the same brokers, as offsets are committed in order");
+    }
+    return RC_OK;
+}
+
 enum rc export_set_queue(struct export *x, struct err *e)
 {
     const char *text = queue_among(&x->options.files);
@@ -79,6 +101,9 @@ enum rc export_set_queue(struct export *x, struct err *e)
         .stop = x->cfg.stop,
     };
     x->cfg.ids.n_files = 0;
+    rc = pair_with_sinks(x, q, e);
+    if (rc != RC_OK)
+        return rc;
     x->cfg.queue = (struct run_queue_cfg){
         .open = open_queue, .ctx = q, .name = q->url.name, .max_memory = QUEUE_MEMORY};
     return RC_OK;

@@ -47,6 +47,7 @@
 
 /* ---- configuration -------------------------------------------------------------------------- */
 
+struct kafka_url;
 struct places;
 struct schema;
 struct sink;
@@ -86,6 +87,9 @@ struct sink_host {
     /* In open() only: there is a recorded delivery with the lead of that number, answered or not.
      * RC_NOMEM. */
     enum rc (*sent)(void *ctx, struct sink *sink, uint64_t seq, struct err *e);
+    /* In mark() of a sink that takes the place, as late as possible: where the source is when all leads that were put
+     * are done; empty where that is not new. Lives until mark() returns. An error: what was put must not be committed. */
+    enum rc (*place)(void *ctx, struct str *out, struct err *e);
     /* The sink holds so many bytes more (less) of what it has yet to deliver; any thread. */
     void (*holds)(void *ctx, size_t bytes);
     void (*releases)(void *ctx, size_t bytes);
@@ -119,7 +123,8 @@ struct sink_cfg {
     const struct stop_timer *stop; /* of the run: ends waiting for readers of what is written */
     const struct places *places;   /* of files, beyond this machine's own: for outfile.h */
     struct sink_host host;
-    const struct log_hook *log; /* handed on to the HTTP engine */
+    const struct kafka_url *ids_topic; /* where the IDs come from a topic of Kafka; else NULL */
+    const struct log_hook *log;        /* handed on to the HTTP engine */
     /* check() registers the sink's secrets; every text of a receiver is redacted by it. */
     struct secrets *secrets;
     /* Where a sink that delivers records its deliveries, as number `index`; NULL: nowhere. */
@@ -224,6 +229,10 @@ struct sink_ops {
     /* How files that shards have written become one: sinks/merge.h. NULL: they cannot. */
     const struct sink_merge_ops *merge;
 
+    /* Does the sink commit the place of the source with what it writes, at each mark? Then a run without a state has
+     * marks, too, and order is that of the input. NULL: never. */
+    bool (*takes_place)(const struct sink_cfg *cfg);
+
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);
     /* Can the target be reached, and may the sink write there? After check(), instead of open(): reports what it
@@ -252,6 +261,9 @@ struct sink_ops {
      * the sink does. NULL where needs() never says SINK_WANTS_MISSING. Errors as put()'s. */
     enum rc (*put_missing)(struct sink *s, const struct lead *const leads[], size_t n,
                            struct err *e);
+    /* Takes in a lead that failed before it was put; `row`: as the list of failed leads has it. Otherwise as
+     * put_missing(). NULL where needs() never says SINK_WANTS_FAILED. */
+    enum rc (*put_failed)(struct sink *s, const struct lead *lead, struct str row, struct err *e);
     /* A text from which open() can resume after the leads put so far, missing ones included. It counts
      * only once sync() has returned as well; deliveries are recorded in the state. */
     enum rc (*mark)(struct sink *s, struct sink_mark *out, struct err *e);
@@ -300,6 +312,7 @@ enum sink_wants {
     SINK_WANTS_COMPACT = 4,     /* lead->doc.compact */
     SINK_WANTS_FINGERPRINT = 8, /* lead->fingerprint */
     SINK_WANTS_MISSING = 16,    /* put_missing() */
+    SINK_WANTS_FAILED = 64,     /* put_failed() */
     RUN_WANTS_CONTENT_HASH = 32 /* lead->content_hash: no sink's, but of the run itself */
 };
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/base/arena.h"
+#include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/str.h"
 
@@ -50,6 +51,7 @@ struct id_source;
 enum source_commits {
     SOURCE_COMMITS_AT_END,  /* ... by commit() alone, once the outputs are visible */
     SOURCE_COMMITS_SETTLED, /* ... now and then as far as all are settled, and by commit() */
+    SOURCE_COMMITS_BY_SINK, /* ... by a sink, together with what it writes: place() */
 };
 
 struct id_source_ops {
@@ -67,6 +69,12 @@ struct id_source_ops {
     /* Commits the offsets of what is settled, as far as all before it are; `all`: of everything that next() returned.
      * RC_BUSY: others have its messages now, and do them again; RC_NET, RC_AUTH, RC_IO, RC_STOPPED, RC_NOMEM. */
     enum rc (*commit)(struct id_source *s, bool all, struct err *e);
+    /* With SOURCE_COMMITS_BY_SINK. settle() is for repeats only; the first `item` items are done, and those that are
+     * settled behind them: appends what a sink has to commit with them, an opaque text; nothing where there is nothing
+     * new. An error: these items belong to others now, and must not be committed. Any thread. */
+    enum rc (*place)(struct id_source *s, uint64_t item, struct buf *out, struct err *e);
+    /* What place() said of `item` has been committed. Any thread. */
+    void (*placed)(struct id_source *s, uint64_t item);
     /* next() has returned no item so far. */
     bool (*is_empty)(struct id_source *s);
 };

@@ -1,4 +1,5 @@
 /* Which offsets are committed, and that. */
+#include "core/kafka/kafka_place.h"
 #include "core/kafka_source/kafka_source_internal.h"
 
 void kafka_source_fail(struct kafka_source *s, const struct err *why)
@@ -28,13 +29,13 @@ bool kafka_source_has_done(struct kafka_source *s)
 }
 
 /* Under the lock. NULL: out of memory. */
-static rd_kafka_topic_partition_list_t *list_done(struct kafka_source *s)
+static rd_kafka_topic_partition_list_t *list_done(struct kafka_source *s, uint64_t n)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new((int)s->n_partitions + 1);
     if (!list)
         return NULL;
-    kafka_offsets_place(s->offsets, kafka_offsets_done(s->offsets), s->places);
+    kafka_offsets_place(s->offsets, n, s->places);
     for (size_t i = 0; i < s->n_partitions; i++) {
         if (!is_new(s, i))
             continue;
@@ -56,6 +57,49 @@ static void note_committed(struct kafka_source *s, const rd_kafka_topic_partitio
     }
 }
 
+/* Who the member is comes first: should it lose a partition meanwhile, the cluster refuses what a former one commits. */
+static enum rc write_place(struct kafka_source *s, uint64_t item,
+                           const rd_kafka_consumer_group_metadata_t *member, struct buf *out,
+                           struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    enum rc rc = s->failed;
+    if (rc != RC_OK)
+        *e = s->why;
+    rd_kafka_topic_partition_list_t *list = list_done(s, kafka_offsets_extend(s->offsets, item));
+    pthread_mutex_unlock(&s->lock);
+    if (!list)
+        return err_nomem(e);
+    if (rc == RC_OK && list->cnt && kafka_place_write(out, member, list) != RC_OK)
+        rc =
+            err_set(e, RC_IO, "%s: cannot say which member of the group this is", s->cfg.url->name);
+    rd_kafka_topic_partition_list_destroy(list);
+    return rc;
+}
+
+enum rc kafka_source_place(struct kafka_source *s, uint64_t item, struct buf *out, struct err *e)
+{
+    rd_kafka_consumer_group_metadata_t *member = rd_kafka_consumer_group_metadata(s->client.handle);
+    if (!member)
+        return err_nomem(e);
+    enum rc rc = write_place(s, item, member, out, e);
+    rd_kafka_consumer_group_metadata_destroy(member);
+    return rc;
+}
+
+void kafka_source_placed(struct kafka_source *s, uint64_t item)
+{
+    pthread_mutex_lock(&s->lock);
+    kafka_offsets_settle_to(s->offsets, item);
+    kafka_offsets_place(s->offsets, kafka_offsets_done(s->offsets), s->places);
+    for (size_t i = 0; i < s->n_partitions; i++) {
+        if (is_new(s, i))
+            s->parts[i].committed = s->places[i];
+    }
+    (void)pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
 enum rc kafka_source_commit(struct kafka_source *s, struct err *e)
 {
     /* The member's thread writes into the client why brokers cannot be talked to. */
@@ -65,7 +109,7 @@ enum rc kafka_source_commit(struct kafka_source *s, struct err *e)
     enum rc rc = s->failed;
     if (rc != RC_OK)
         *e = s->why;
-    rd_kafka_topic_partition_list_t *list = list_done(s);
+    rd_kafka_topic_partition_list_t *list = list_done(s, kafka_offsets_done(s->offsets));
     pthread_mutex_unlock(&s->lock);
     if (!list)
         return err_nomem(e);

@@ -62,7 +62,7 @@ static enum rc next_item(struct id_source *source, struct arena *a, struct id_it
                          struct err *e)
 {
     struct kafka_source *s = self(source);
-    struct kafka_entry entry;
+    struct kafka_entry entry = {.message = NULL};
     char where[WHERE_BYTES];
     if (s->current)
         rd_kafka_message_destroy(s->current);
@@ -107,6 +107,16 @@ static enum rc commit(struct id_source *source, bool all, struct err *e)
     return rc;
 }
 
+static enum rc place(struct id_source *source, uint64_t item, struct buf *out, struct err *e)
+{
+    return kafka_source_place(self(source), item, out, e);
+}
+
+static void placed(struct id_source *source, uint64_t item)
+{
+    kafka_source_placed(self(source), item);
+}
+
 static bool is_empty(struct id_source *source)
 {
     struct kafka_source *s = self(source);
@@ -148,6 +158,8 @@ static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .close = close_source,
                                                       .settle = settle,
                                                       .commit = commit,
+                                                      .place = place,
+                                                      .placed = placed,
                                                       .is_empty = is_empty};
 
 /* ---- opening --------------------------------------------------------------------------------- */

@@ -68,7 +68,22 @@ struct kafka_source {
     struct err why;
 };
 
-/* ---- kafka_member.c: its own thread ---- */
+/* ---- kafka_shared.c ---- */
+
+int64_t kafka_source_now(const struct kafka_source *s);
+/* The run is stopped if the source's wait says so. True: it is closing. Without the lock. */
+bool kafka_source_is_over(struct kafka_source *s);
+/* kafka_source_fail(), without the lock. */
+void kafka_source_break(struct kafka_source *s, const struct err *e);
+/* The queue has room. Under the lock. */
+void kafka_source_push(struct kafka_source *s, const struct kafka_entry *entry);
+/* How many partitions are so. Under the lock. */
+size_t kafka_source_count(const struct kafka_source *s, bool (*has)(const struct kafka_part *p));
+/* NULL: a partition that is new since the topic was looked at. Nothing of it is read, as its end was not known at the
+ * start. */
+struct kafka_part *kafka_source_part(struct kafka_source *s, const rd_kafka_topic_partition_t *p);
+
+/* ---- kafka_member.c, kafka_rebalance.c: its own thread ---- */
 
 void *kafka_member_main(void *source);
 void kafka_member_rebalance(void *source, rd_kafka_t *handle, rd_kafka_resp_err_t code,
@@ -80,6 +95,10 @@ void kafka_member_rebalance(void *source, rd_kafka_t *handle, rd_kafka_resp_err_
 enum rc kafka_source_commit(struct kafka_source *s, struct err *e);
 /* Is there something to be committed? */
 bool kafka_source_has_done(struct kafka_source *s);
+
+/* As those of id_source_ops. */
+enum rc kafka_source_place(struct kafka_source *s, uint64_t item, struct buf *out, struct err *e);
+void kafka_source_placed(struct kafka_source *s, uint64_t item);
 
 /* The first failure counts; under the lock. */
 void kafka_source_fail(struct kafka_source *s, const struct err *why);

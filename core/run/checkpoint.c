@@ -193,9 +193,10 @@ static bool is_in(struct checkpoint *c, enum checkpoint_state state)
 void checkpoint_consider(struct checkpoint *c)
 {
     uint64_t more = progress_done(c->cfg.progress) - c->last_noted;
-    if (more == 0)
-        return;
     int64_t waited_us = clock_mono_us(c->cfg.control->clock) - c->last_us;
+    if (more == 0 &&
+        (waited_us < CHECKPOINT_MS * 1000 || !c->cfg.has_more || !c->cfg.has_more(c->cfg.ctx)))
+        return;
     if ((more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000) && is_in(c, IDLE))
         begin(c);
 }

@@ -36,6 +36,8 @@ struct checkpoint_cfg {
     /* On the sequencer's thread, when a checkpoint begins: sets sums->active_ms, and appends to `totals` what stages
      * need when the run is resumed. Cannot fail: errors stick in `totals`. */
     void (*note)(void *ctx, struct state_progress *sums, struct buf *totals);
+    /* The sequencer's thread: is there something to be committed although no lead was done? NULL: never. */
+    bool (*has_more)(void *ctx);
     /* Puts a barrier into every sink's queue. */
     void (*barrier)(void *ctx);
     /* On the checkpoint's own thread: waits until what the marks cover is on disk. */

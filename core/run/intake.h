@@ -12,6 +12,7 @@
 #include "core/run/control.h"
 #include "core/run/queue.h"
 #include "core/run/resume_ids.h"
+#include "core/run/run_place.h"
 #include "core/source/id_seen.h"
 #include "core/source/shard.h"
 
@@ -32,9 +33,11 @@ struct intake {
     bool has_expect; /* count the unique IDs of the whole list, those of other shards included */
 
     struct resume_ids resume;
-    struct id_source *source;   /* set once it is open; owned, as the next but one */
-    struct list_source *listed; /* the same, where it is a list of leads; else NULL */
-    struct id_source *shared;   /* the same, where it is a queue; else NULL */
+    struct id_source *source;    /* set once it is open; owned, as the next but one */
+    struct list_source *listed;  /* the same, where it is a list of leads; else NULL */
+    struct id_source *shared;    /* the same, where it is a queue; else NULL */
+    enum source_commits commits; /* of the queue */
+    struct run_place place;      /* with SOURCE_COMMITS_BY_SINK */
     struct id_seen *seen;
     EVP_MD_CTX *list_sha256; /* of a shard; NULL: it is none */
     struct queue *queue;     /* to the loop */

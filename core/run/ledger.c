@@ -6,6 +6,7 @@
 
 #include "core/file/descriptor.h"
 #include "core/file/folder.h"
+#include "core/failed_row.h"
 #include "core/file/outfile.h"
 #include "core/json/json.h"
 #include "core/run/figures.h"
@@ -92,53 +93,22 @@ void ledger_free(struct ledger *l)
     free(l);
 }
 
-static void write_member(struct buf *b, struct str name, struct str value)
+void ledger_write_row(const struct ledger *l, const struct lead *lead, struct buf *out)
 {
-    buf_addc(b, ',');
-    json_write_string(b, name);
-    buf_addc(b, ':');
-    if (value.ptr)
-        json_write_bytes(b, value); /* a sink's name has a path, which may be any bytes */
-    else
-        buf_adds(b, "null");
-}
-
-static void write_number(struct buf *b, struct str name, int64_t value)
-{
-    buf_addc(b, ',');
-    json_write_string(b, name);
-    buf_addc(b, ':');
-    json_write_int(b, value);
-}
-
-static void write_row(struct ledger *l, struct buf *b, const struct lead *lead)
-{
-    const struct profile *profile = l->cfg.profile;
     const struct failure *f = &lead->run->failure;
-    char at[25];
-    clock_format(clock_wall_ms(l->cfg.clock), at);
-    buf_adds(b, "{\"id\":");
-    if (lead->id.len)
-        json_write_string(b, lead->id);
-    else
-        buf_adds(b, "null"); /* a line that could not be read at all */
-    for (size_t i = 0; i < profile->n_params; i++) {
-        if (lead->params[i].len)
-            write_member(b, profile->params[i], lead->params[i]);
-    }
-    write_member(b, STR("stage"), str_c(stage_text(f->stage)));
-    write_member(b, STR("sink"), str_c(f->sink));
-    if (f->http_status)
-        write_number(b, STR("http_status"), f->http_status);
-    else
-        buf_adds(b, ",\"http_status\":null");
-    write_member(b, STR("code"), str_c(f->code));
-    write_member(b, STR("error"), str_c(f->error));
-    write_number(b, STR("attempts"), f->attempts);
-    write_member(b, STR("at"), str_c(at));
-    if (l->cfg.is_shard)
-        write_number(b, STR("number"), (int64_t)lead_number(lead));
-    buf_adds(b, "}\n");
+    const struct failed_row row = {
+        .profile = l->cfg.profile,
+        .lead = lead,
+        .stage = stage_text(f->stage),
+        .sink = f->sink,
+        .http_status = f->http_status,
+        .code = f->code,
+        .error = f->error,
+        .attempts = f->attempts,
+        .at_wall_ms = clock_wall_ms(l->cfg.clock),
+        .has_number = l->cfg.is_shard,
+    };
+    failed_row_write(out, &row);
 }
 
 static void summarise(const struct lead *lead, char *out, size_t size)
@@ -155,7 +125,7 @@ static void summarise(const struct lead *lead, char *out, size_t size)
 static enum rc make_row(struct ledger *l, const struct lead *lead, const char *list, struct err *e)
 {
     buf_clear(&l->row);
-    write_row(l, &l->row, lead);
+    ledger_write_row(l, lead, &l->row);
     enum rc rc = buf_rc(&l->row);
     return rc == RC_OK ? RC_OK : err_set(e, rc, "%s: %s", list, rc_text(rc));
 }

@@ -65,4 +65,7 @@ enum rc ledger_prepare(struct ledger *l, struct buf *text, struct err *e);
 enum rc ledger_publish(struct ledger *l, bool all, struct err *e);
 void ledger_free(struct ledger *l);
 
+/* A failed lead as its list has it. Errors stick in `out`. */
+void ledger_write_row(const struct ledger *l, const struct lead *lead, struct buf *out);
+
 #endif

@@ -106,6 +106,13 @@ void outcome_hold_missing(struct outcomes *o, struct lead *lead, unsigned n_sink
     atomic_init(&lead->run->holders, n_sinks);
 }
 
+void outcome_hold_failed(struct outcomes *o, struct lead *lead, unsigned n_sinks)
+{
+    count(o, lead);
+    atomic_init(&lead->run->readers, 0);
+    atomic_init(&lead->run->holders, n_sinks);
+}
+
 void outcome_release(struct outcomes *o, struct lead *lead)
 {
     struct run_lead *r = lead->run;

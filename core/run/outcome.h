@@ -37,6 +37,8 @@ void outcome_hold(struct lead *lead, unsigned n_sinks);
 /* A missing lead goes to the `n_sinks` sinks that want it, which give no verdict: lists and counts it now; the last sink
  * that has taken it in finishes it. */
 void outcome_hold_missing(struct outcomes *o, struct lead *lead, unsigned n_sinks);
+/* Likewise, a failed one. */
+void outcome_hold_failed(struct outcomes *o, struct lead *lead, unsigned n_sinks);
 /* Sink number `sink`, described by `spec`, gives its verdict; a second one is ignored. May free the lead. */
 void outcome_settle(struct outcomes *o, const struct lead *lead, unsigned sink, const char *spec,
                     const struct verdict *v);

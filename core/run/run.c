@@ -208,8 +208,12 @@ const char *run_result_exported(const struct run_result *r, size_t n_sinks)
 enum source_commits run_queue_commits(const struct run_cfg *cfg)
 {
     bool all_deliver = true;
-    for (size_t i = 0; i < cfg->n_sinks; i++)
-        all_deliver &= cfg->sinks[i].ops->delivers;
+    for (size_t i = 0; i < cfg->n_sinks; i++) {
+        const struct run_sink_cfg *sink = &cfg->sinks[i];
+        all_deliver &= sink->ops->delivers;
+        if (sink->ops->takes_place && sink->ops->takes_place(&sink->cfg))
+            return SOURCE_COMMITS_BY_SINK;
+    }
     return all_deliver ? SOURCE_COMMITS_SETTLED : SOURCE_COMMITS_AT_END;
 }
 

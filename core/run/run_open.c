@@ -35,9 +35,24 @@ static enum rc open_loop(struct run *r, struct err *e)
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
 
+static bool has_new_place(void *run)
+{
+    struct run *r = run;
+    struct id_source *q = r->intake.shared;
+    struct buf text;
+    struct err e;
+    buf_init(&text, SINK_TEXT_BYTES_MAX);
+    /* An error is said to the sink, at the barrier. */
+    bool has = q->ops->place(q, r->sequencer.items, &text, &e) != RC_OK || text.len;
+    buf_free(&text);
+    return has;
+}
+
 static void checkpoint_note(void *run, struct state_progress *sums, struct buf *totals)
 {
     struct run *r = run;
+    if (r->intake.commits == SOURCE_COMMITS_BY_SINK)
+        r->intake.place.item = r->sequencer.items;
     sums->active_ms = run_active_ms(r);
     beyond_write(&r->sequencer.beyond, totals);
     fetcher_save(&r->fetcher, totals);
@@ -65,6 +80,10 @@ static enum rc checkpoint_sync(void *run, struct err *e)
 static enum rc checkpoint_commit(void *run, const struct state_checkpoint *c, struct err *e)
 {
     struct run *r = run;
+    if (r->intake.commits == SOURCE_COMMITS_BY_SINK)
+        r->intake.shared->ops->placed(r->intake.shared, r->intake.place.item);
+    if (!r->state)
+        return RC_OK;
     enum rc rc = state_checkpoint(r->state, c, e);
     if (rc == RC_OK)
         log_msg(r->cfg->log, LOG_LEVEL_DEBUG, r->cfg->state_path, "leads that are durable: %llu",
@@ -82,13 +101,14 @@ static enum rc open_checkpoint(struct run *r, struct err *e)
         .schema = r->sequencer.schema,
         .ctx = r,
         .note = checkpoint_note,
+        .has_more = r->intake.commits == SOURCE_COMMITS_BY_SINK ? has_new_place : NULL,
         .barrier = checkpoint_barrier,
         .sync = checkpoint_sync,
         .commit = checkpoint_commit,
     };
-    if (!r->state)
+    if (!r->state && r->intake.commits != SOURCE_COMMITS_BY_SINK)
         return RC_OK;
-    enum rc rc = resume_count(&r->resume, r->outcomes.ledger, e);
+    enum rc rc = r->state ? resume_count(&r->resume, r->outcomes.ledger, e) : RC_OK;
     if (rc == RC_OK && checkpoint_new(&r->checkpoint, &cfg) != RC_OK)
         rc = err_nomem(e);
     r->sequencer.checkpoint = r->checkpoint;
@@ -267,7 +287,9 @@ static void connect_sinks(struct run *r)
             .index = (unsigned)i,
             .ops = sink->ops,
             .cfg = sink->cfg,
+            .place = &r->intake.place,
             .wants_missing = sink->ops->needs(&sink->cfg) & SINK_WANTS_MISSING,
+            .wants_failed = sink->ops->needs(&sink->cfg) & SINK_WANTS_FAILED,
         };
     }
 }
@@ -280,6 +302,9 @@ static void connect_stages(struct run *r)
         kept += cfg->listing->max_memory;
     kept += cfg->queue.max_memory;
     memory_init(&r->memory, cfg->profile, cfg->max_memory - kept);
+    if (cfg->queue.open)
+        r->intake.commits = run_queue_commits(cfg);
+    buf_init(&r->intake.place.text, SINK_TEXT_BYTES_MAX);
     r->outcomes.control = &r->control;
     r->outcomes.memory = &r->memory;
     connect_sinks(r);
@@ -304,6 +329,7 @@ static void connect_stages(struct run *r)
     r->sequencer.n_sinks = r->n_sinks;
     r->sequencer.ids_are_verified = &r->intake.are_verified;
     r->sequencer.keeps_order = cfg->order_input;
+    r->sequencer.commits_place = r->intake.commits == SOURCE_COMMITS_BY_SINK;
     r->sequencer.finds_unchanged = cfg->changed_only && !cfg->resend;
 
     r->fetcher.cfg = cfg;
@@ -334,12 +360,11 @@ static enum rc open_list(struct run *r, const struct source_wait *wait, struct e
 static enum rc open_queue(struct run *r, const struct source_wait *wait, struct err *e)
 {
     const struct run_queue_cfg *q = &r->cfg->queue;
-    enum source_commits commits = run_queue_commits(r->cfg);
-    enum rc rc = q->open(&r->intake.source, q->ctx, wait, commits, e);
+    enum rc rc = q->open(&r->intake.source, q->ctx, wait, r->intake.commits, e);
     if (rc != RC_OK)
         return rc;
-    r->intake.shared = r->intake.source;
-    r->outcomes.queue = commits == SOURCE_COMMITS_SETTLED ? r->intake.source : NULL;
+    r->intake.shared = r->intake.place.source = r->intake.source;
+    r->outcomes.queue = r->intake.commits == SOURCE_COMMITS_SETTLED ? r->intake.source : NULL;
     r->outcomes.lists_failed = r->cfg->failed_path;
     r->outcomes.lists_missing = r->cfg->missing_path;
     return RC_OK;
@@ -468,6 +493,7 @@ void run_free(struct run *r)
     if (r->targets.given && r->targets.given->stoppable)
         r->targets.given->stoppable(NULL);
     run_targets_free(&r->targets);
+    buf_free(&r->intake.place.text);
     arena_free(&r->record_arena);
     arena_pool_free(r->arenas);
     request_pool_free(r->requests);

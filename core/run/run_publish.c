@@ -186,7 +186,8 @@ static void tell_once_more(const struct run *r)
 static enum rc commit_queue(struct run *r, const struct run_result *out, struct err *e)
 {
     struct id_source *q = r->intake.shared;
-    if (!q || (out->withheld && run_queue_commits(r->cfg) == SOURCE_COMMITS_AT_END))
+    if (!q || r->intake.commits == SOURCE_COMMITS_BY_SINK ||
+        (out->withheld && r->intake.commits == SOURCE_COMMITS_AT_END))
         return RC_OK;
     if (out->ledger.failed && !r->cfg->failed_path)
         log_msg(r->cfg->log, LOG_LEVEL_WARN_ALWAYS, r->cfg->queue.name,
@@ -263,7 +264,7 @@ static enum rc write_manifest(struct run *r, const struct run_result *out, struc
 static enum rc commit_settled(struct run *r, struct err *e)
 {
     struct id_source *q = r->intake.shared;
-    if (!q || run_queue_commits(r->cfg) != SOURCE_COMMITS_SETTLED)
+    if (!q || r->intake.commits != SOURCE_COMMITS_SETTLED)
         return RC_OK;
     return q->ops->commit(q, false, e);
 }

@@ -98,12 +98,26 @@ static void note_done(struct sequencer *s, const struct lead *lead)
         control_fail_nomem(s->control);
 }
 
-/* Does the lead go to the sinks (ready, or missing)? If not, finishes it. */
+/* Its message is read again, and what became of it here would be reported twice. */
+static void leave_to_next(struct sequencer *s, struct lead *lead)
+{
+    lead->run->ready = false;
+    lead->run->outcome = OUTCOME_PENDING;
+    outcome_finish(s->outcomes, lead);
+}
+
+/* Does the lead go to the sinks (ready, missing or failed)? If not, finishes it. */
 static bool sort_lead(struct sequencer *s, struct lead *lead)
 {
     struct run_lead *r = lead->run;
     bool unanswered = !r->ready && r->outcome == OUTCOME_PENDING;
     s->gap |= unanswered && s->keeps_order;
+    if (s->gap && s->commits_place) {
+        leave_to_next(s, lead);
+        return false;
+    }
+    if (s->commits_place)
+        s->items = r->item;
     bool stays = r->ready && s->gap;
     if (stays && s->state)
         buffer_payload(s, lead);
@@ -117,6 +131,10 @@ static bool sort_lead(struct sequencer *s, struct lead *lead)
     }
     if (r->outcome == OUTCOME_MISSING && s->n_want_missing) {
         outcome_hold_missing(s->outcomes, lead, s->n_want_missing);
+        return true;
+    }
+    if (r->outcome == OUTCOME_FAILED && s->n_want_failed) {
+        outcome_hold_failed(s->outcomes, lead, s->n_want_failed);
         return true;
     }
     outcome_finish(s->outcomes, lead);
@@ -136,21 +154,35 @@ static size_t sort_out(struct sequencer *s, struct lead *leads[], size_t n)
     return n_out;
 }
 
+enum { WANTS_MISSING = 1, WANTS_FAILED = 2 };
+
+static size_t kind_of(const struct sink_worker *sink)
+{
+    return (sink->wants_missing ? WANTS_MISSING : 0u) | (sink->wants_failed ? WANTS_FAILED : 0u);
+}
+
+static bool is_wanted(size_t kind, const struct lead *lead)
+{
+    if (lead->run->ready)
+        return true;
+    return kind & (lead->run->outcome == OUTCOME_FAILED ? WANTS_FAILED : WANTS_MISSING);
+}
+
 /* Hands the leads to the sinks. Which sinks get which leads is decided first, because a sink may finish leads at once. */
 static void hand_out(struct sequencer *s, struct lead *const leads[], size_t n)
 {
-    struct lead *ready[SEQUENCER_BATCH];
-    size_t n_ready = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (leads[i]->run->ready)
-            ready[n_ready++] = leads[i];
+    struct lead *lists[4][SEQUENCER_BATCH];
+    size_t n_of[4] = {0};
+    for (size_t kind = 0; kind < 4; kind++) {
+        for (size_t i = 0; i < n; i++) {
+            if (is_wanted(kind, leads[i]))
+                lists[kind][n_of[kind]++] = leads[i];
+        }
     }
     for (size_t i = 0; i < s->n_sinks; i++) {
-        struct sink_worker *sink = &s->sinks[i];
-        if (sink->wants_missing && n)
-            sink_worker_push(sink, leads, n);
-        else if (n_ready)
-            sink_worker_push(sink, ready, n_ready);
+        size_t kind = kind_of(&s->sinks[i]);
+        if (n_of[kind])
+            sink_worker_push(&s->sinks[i], lists[kind], n_of[kind]);
     }
 }
 
@@ -169,7 +201,7 @@ static void *sequencer_main(void *sequencer)
     /* A last checkpoint, from which a run that is stopped, now or while the sinks finish, resumes. Not if the IDs are not
      * verified: then the state stays as it was. */
     if (s->checkpoint)
-        checkpoint_end(s->checkpoint, atomic_load(s->ids_are_verified));
+        checkpoint_end(s->checkpoint, s->commits_place || atomic_load(s->ids_are_verified));
     for (size_t i = 0; i < s->n_sinks; i++)
         sink_worker_end_queue(&s->sinks[i]);
     control_thread_ended(s->control);
@@ -178,9 +210,11 @@ static void *sequencer_main(void *sequencer)
 
 enum rc sequencer_start(struct sequencer *s)
 {
-    s->n_want_missing = 0;
-    for (size_t i = 0; i < s->n_sinks; i++)
+    s->n_want_missing = s->n_want_failed = 0;
+    for (size_t i = 0; i < s->n_sinks; i++) {
         s->n_want_missing += s->sinks[i].wants_missing;
+        s->n_want_failed += s->sinks[i].wants_failed;
+    }
     return control_start_thread(s->control, &s->thread, sequencer_main, s);
 }
 

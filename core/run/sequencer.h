@@ -22,10 +22,11 @@ struct sequencer {
     struct state *state; /* NULL: none */
     struct sink_worker *sinks;
     size_t n_sinks;
-    unsigned n_want_missing;             /* sinks that want missing leads, too */
-    struct checkpoint *checkpoint;       /* NULL: no state */
-    const atomic_bool *ids_are_verified; /* intake.are_verified */
-    bool keeps_order;                    /* --order input */
+    unsigned n_want_missing, n_want_failed; /* sinks that want those leads, too */
+    struct checkpoint *checkpoint;          /* NULL: there are none */
+    const atomic_bool *ids_are_verified;    /* intake.are_verified */
+    bool keeps_order;                       /* --order input */
+    bool commits_place;   /* a sink commits where the source is: nothing goes out of turn */
     bool finds_unchanged; /* --changed-only: leads that all sinks have do not go to them */
 
     struct ring *ring; /* owned; any thread completes leads in it */
@@ -33,6 +34,7 @@ struct sequencer {
     /* Belong to its thread while that runs; afterwards to the caller. */
     struct schema *schema; /* owned */
     struct progress progress;
+    uint64_t items; /* of the source: those are done, and so all before them */
     struct beyond beyond;
     bool gap; /* the run was stopped before a lead was fetched: later ones cannot go to the sinks */
 

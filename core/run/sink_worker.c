@@ -30,6 +30,18 @@ static enum rc host_sent(void *ctx, struct sink *sink, uint64_t seq, struct err 
     return resume_sent(((struct sink_worker *)ctx)->resume, seq, e);
 }
 
+static enum rc host_place(void *ctx, struct str *out, struct err *e)
+{
+    struct run_place *p = ((struct sink_worker *)ctx)->place;
+    buf_clear(&p->text);
+    enum rc rc = p->source->ops->place(p->source, p->item, &p->text, e);
+    if (rc == RC_OK && buf_rc(&p->text) != RC_OK)
+        rc = err_nomem(e);
+    if (rc == RC_OK)
+        *out = buf_str(&p->text);
+    return rc;
+}
+
 static void host_holds(void *ctx, size_t bytes)
 {
     budget_add(&((struct sink_worker *)ctx)->memory->budget, bytes);
@@ -49,11 +61,13 @@ enum rc sink_worker_open(struct sink_worker *w, const struct sink_mark *mark, st
     if (queue_new(&w->queue, SINK_WORKER_LEADS) != RC_OK)
         return err_nomem(e);
     buf_init(&w->text, SINK_TEXT_BYTES_MAX);
+    buf_init(&w->row, SINK_ROW_BYTES_MAX);
     w->must_stay = mark != NULL;
     w->cfg.host = (struct sink_host){.ctx = w,
                                      .settle = host_settle,
                                      .unacked = host_unacked,
                                      .sent = host_sent,
+                                     .place = host_place,
                                      .holds = host_holds,
                                      .releases = host_releases};
     return w->ops->open(&w->sink, &w->cfg, mark, e);
@@ -67,6 +81,7 @@ void sink_worker_close(struct sink_worker *w)
     leads_queue_free(w->queue);
     w->queue = NULL;
     buf_free(&w->text);
+    buf_free(&w->row);
 }
 
 /* ---- its thread ------------------------------------------------------------------------------ */
@@ -141,13 +156,37 @@ static void take_missing(struct sink_worker *w, struct lead *const leads[], size
         outcome_release(w->outcomes, leads[i]);
 }
 
-enum item { ITEM_LEAD, ITEM_MISSING, ITEM_BARRIER };
+static enum rc put_failed(struct sink_worker *w, const struct lead *lead, struct err *e)
+{
+    buf_clear(&w->row);
+    ledger_write_row(w->outcomes->ledger, lead, &w->row);
+    enum rc rc = buf_rc(&w->row);
+    if (rc != RC_OK)
+        return err_set(e, rc, "%s: %s", w->cfg.spec, rc_text(rc));
+    return w->ops->put_failed(w->sink, lead, buf_str(&w->row), e);
+}
+
+static void take_failed(struct sink_worker *w, struct lead *const leads[], size_t n)
+{
+    struct err e;
+    for (size_t i = 0; i < n; i++) {
+        if (!w->dead && put_failed(w, leads[i], &e) != RC_OK) {
+            w->dead = true;
+            fail(w, &e);
+        }
+        outcome_release(w->outcomes, leads[i]);
+    }
+}
+
+enum item { ITEM_LEAD, ITEM_MISSING, ITEM_FAILED, ITEM_BARRIER };
 
 static enum item kind_of(const struct lead *lead)
 {
     if (!lead)
         return ITEM_BARRIER;
-    return lead->run->ready ? ITEM_LEAD : ITEM_MISSING;
+    if (lead->run->ready)
+        return ITEM_LEAD;
+    return lead->run->outcome == OUTCOME_FAILED ? ITEM_FAILED : ITEM_MISSING;
 }
 
 /* Takes in a batch, in consecutive groups of ready leads or of missing ones. */
@@ -161,6 +200,8 @@ static void take_batch(struct sink_worker *w, struct lead *const batch[], size_t
             take_in(w, batch + first, end - first);
         else if (kind == ITEM_MISSING)
             take_missing(w, batch + first, end - first);
+        else if (kind == ITEM_FAILED)
+            take_failed(w, batch + first, end - first);
         else
             for (size_t i = first; i < end; i++)
                 make_mark(w);

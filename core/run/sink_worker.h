@@ -7,9 +7,12 @@
 #include "core/run/outcome.h"
 #include "core/run/queue.h"
 #include "core/run/resume.h"
+#include "core/run/run_place.h"
 
 #define SINK_WORKER_LEADS 256 /* capacity of the queue */
 #define SINK_WORKER_BATCH 64  /* maximum leads for one put() */
+
+#define SINK_ROW_BYTES_MAX (1024 * 1024)
 
 struct sink_worker {
     /* Of the run, all constant. */
@@ -19,17 +22,19 @@ struct sink_worker {
     struct arena_pool *arenas;
     struct resume_plan *resume;
     struct checkpoint *checkpoint; /* NULL: no state */
+    struct run_place *place;       /* where the source is at the barrier */
 
     unsigned index; /* the sink's number, and its bit in lead->run->verdicts */
     const struct sink_ops *ops;
     struct sink_cfg cfg;
-    bool wants_missing;  /* it wants missing leads, too: needs() */
-    struct sink *sink;   /* NULL: not open */
-    struct queue *queue; /* of leads, ready or missing; a NULL in it is a barrier */
+    bool wants_missing, wants_failed; /* its leads and those: needs() */
+    struct sink *sink;                /* NULL: not open */
+    struct queue *queue; /* of leads, ready, missing or failed; NULL in it is a barrier */
     struct control_thread thread;
     bool dead;       /* its thread only: put() failed */
     bool must_stay;  /* its mark or text may be in the state: its unfinished output must stay */
     struct buf text; /* after prepare(): how to finish; empty without a state */
+    struct buf row;  /* of a failed lead */
 };
 
 /* Opens the sink, which resumes from `mark`, or begins anew (NULL). The caller has set all members up to `cfg`, except for

@@ -4,17 +4,23 @@
  *
  * With a state, all messages between two marks are one transaction. If a run is killed after the transaction's commit and
  * before the checkpoint's, the state has recorded the leads of the transaction (kafka_journal.h), and the cluster its
- * number. From both the resumed run knows whether the leads are in the topic, or must be sent again. */
+ * number. From both the resumed run knows whether the leads are in the topic, or must be sent again.
+ *
+ * With IDs from a topic of the same brokers, all messages between two marks are one transaction, too, which commits the
+ * offsets of the IDs with them. What is not committed is read again: there is nothing to be found out. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/failed_row.h"
+#include "core/kafka/kafka_url.h"
 #include "sinks/kafka/kafka_journal.h"
 #include "sinks/kafka/kafka_out.h"
 #include "sinks/registry.h"
 
 #define FENCE_MS 10000 /* to end the transaction of a discarded run */
 #define PROBE_MS 10000
-#define TRANSACTIONS_BYTES 64
+#define ROW_BYTES_MAX ((size_t)1024 * 1024)
+#define TRANSACTIONS_BYTES 640
 
 struct kafka {
     struct sink sink; /* first */
@@ -24,9 +30,11 @@ struct kafka {
     struct kafka_out out;
     struct kafka_journal journal; /* with a state */
     bool has_journal;
-    bool has_marker;   /* the cluster has a transaction number of this run */
-    uint64_t last_seq; /* the highest sequence number of the leads in the transaction */
-    enum rc dead;      /* the sink has failed, because of `why`; RC_OK: it has not */
+    bool has_queue;     /* the IDs are from a topic of the same brokers */
+    uint64_t delivered; /* messages; with a queue */
+    bool has_marker;    /* the cluster has a transaction number of this run */
+    uint64_t last_seq;  /* the highest sequence number of the leads in the transaction */
+    enum rc dead;       /* the sink has failed, because of `why`; RC_OK: it has not */
     struct err why;
     char transactions[TRANSACTIONS_BYTES];
 };
@@ -49,7 +57,9 @@ static enum rc kafka_check(const struct sink_cfg *cfg, struct err *e)
 
 static unsigned kafka_needs(const struct sink_cfg *cfg)
 {
-    return SINK_WANTS_FINGERPRINT | record_wants(&encoding_json, kafka_config_layout(cfg->opts));
+    unsigned of_queue = kafka_config_is_queue(cfg) ? SINK_WANTS_MISSING | SINK_WANTS_FAILED : 0;
+    return SINK_WANTS_FINGERPRINT | of_queue |
+           record_wants(&encoding_json, kafka_config_layout(cfg->opts));
 }
 
 static enum rc kafka_paths(const struct sink_cfg *cfg, struct buf *out, struct err *e)
@@ -80,15 +90,18 @@ static enum rc check_topics(struct kafka_client *c, const struct kafka_config *c
                             struct err *e)
 {
     enum rc rc = RC_OK;
+    const char *const more[] = {config->missing, config->failed};
+    size_t n = config->n_topics + (config->failed ? 2 : 0);
     *message_max = 0;
-    for (size_t i = 0; rc == RC_OK && i < config->n_topics; i++) {
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
         struct kafka_topic_facts facts = {0};
-        rc = kafka_client_topic(c, config->topics[i], wait_ms, &facts, e);
+        const char *topic = i < config->n_topics ? config->topics[i] : more[i - config->n_topics];
+        rc = kafka_client_topic(c, topic, wait_ms, &facts, e);
         if (rc == RC_OK && !facts.exists)
             rc = err_set(e, RC_USAGE,
                          "%s: the cluster has no topic %s (or does not show it to this user); "
                          "create it first",
-                         cfg->spec, config->topics[i]);
+                         cfg->spec, topic);
         bool is_least = !*message_max || facts.message_bytes_max < *message_max;
         if (facts.message_bytes_max && is_least)
             *message_max = facts.message_bytes_max;
@@ -131,6 +144,14 @@ static void kafka_probe(const struct sink_cfg *given, const struct findings *f)
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
+
+/* A static member is the only one with its name: what it has left open ends at once when it is started again. */
+static void name_of_queue(char out[TRANSACTIONS_BYTES], const struct sink_cfg *cfg)
+{
+    const struct kafka_url *u = cfg->ids_topic;
+    if (u->instance)
+        (void)snprintf(out, TRANSACTIONS_BYTES, "leadpipe-%s-%s", u->group, u->instance);
+}
 
 static void name_transactions(char out[TRANSACTIONS_BYTES], const char *run_id, unsigned index)
 {
@@ -200,6 +221,9 @@ static enum rc open_parts(struct kafka *k, const struct sink_cfg *cfg, const str
     int64_t message_max = 0;
     name_transactions(k->transactions, cfg->run_id, cfg->index);
     enum rc rc = kafka_config_make(&k->config, cfg, e);
+    k->has_queue = rc == RC_OK && k->config.failed;
+    if (k->has_queue)
+        name_of_queue(k->transactions, cfg);
     if (rc == RC_OK)
         rc = kafka_messages_open(&k->messages, cfg->profile, k->config.layout, e);
     if (rc == RC_OK && cfg->state) {
@@ -211,7 +235,10 @@ static enum rc open_parts(struct kafka *k, const struct sink_cfg *cfg, const str
     if (rc == RC_OK)
         rc = check_topics(&reader, &k->config, cfg, k->config.retry_max_ms, &message_max, e);
     if (rc == RC_OK)
-        rc = open_out(k, &k->out, cfg, cfg->state ? k->transactions : NULL, message_max, e);
+        rc = open_out(k, &k->out, cfg, cfg->state || k->has_queue ? k->transactions : NULL,
+                      message_max, e);
+    if (rc == RC_OK && k->has_queue)
+        rc = kafka_out_begin(&k->out, e);
     if (rc == RC_OK && cfg->state)
         rc = take_over(k, &reader, cfg, e);
     kafka_client_close(&reader);
@@ -254,14 +281,18 @@ static void settle(struct kafka *k, const struct lead *lead, enum verdict_kind k
     k->host.settle(k->host.ctx, &k->sink, lead, &v);
 }
 
-static void settle_too_large(struct kafka *k, const struct lead *lead)
+static enum rc settle_too_large(struct kafka *k, const struct lead *lead, struct err *e)
 {
     static const struct verdict v = {.kind = VERDICT_FAILED,
                                      .attempts = 1,
                                      .code = "too_large",
                                      .error = "the lead takes more than 1 GiB as JSON"};
+    enum rc rc = k->has_queue ? kafka_out_put_refused(&k->out, lead, &v, e) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
     k->out.n_failed++;
     k->host.settle(k->host.ctx, &k->sink, lead, &v);
+    return RC_OK;
 }
 
 /* Is the lead in the topic already, by a transaction that no checkpoint covers? Then it gets its verdict. */
@@ -300,15 +331,13 @@ static enum rc put_lead(struct kafka *k, const struct lead *lead, struct err *e)
 {
     if (settle_sent(k, lead))
         return RC_OK;
-    if (!k->has_journal && kafka_out_is_stopping(&k->out)) {
+    if (!k->has_journal && !k->has_queue && kafka_out_is_stopping(&k->out)) {
         settle(k, lead, VERDICT_PENDING);
         return RC_OK;
     }
     enum rc rc = kafka_messages_make(&k->messages, lead);
-    if (rc == RC_LIMIT) {
-        settle_too_large(k, lead);
-        return RC_OK;
-    }
+    if (rc == RC_LIMIT)
+        return settle_too_large(k, lead, e);
     if (rc != RC_OK)
         return err_nomem(e);
     if (lead->seq > k->last_seq)
@@ -342,6 +371,39 @@ static enum rc kafka_put(struct sink *s, const struct lead *const leads[], size_
     rc = begin_run(k, e);
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = put_lead(k, leads[i], e);
+    return rc == RC_OK ? RC_OK : abandon(k, rc, e);
+}
+
+/* Of a run whose IDs are from a topic: nothing of it disappears. */
+static enum rc kafka_put_missing(struct sink *s, const struct lead *const leads[], size_t n,
+                                 struct err *e)
+{
+    struct kafka *k = self(s);
+    struct buf row;
+    enum rc rc = check_alive(k, e);
+    if (rc != RC_OK)
+        return rc;
+    buf_init(&row, ROW_BYTES_MAX);
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        buf_clear(&row);
+        missing_row_write(&row, k->messages.profile, leads[i]);
+        rc = buf_rc(&row) == RC_OK ? RC_OK : err_nomem(e);
+        if (rc == RC_OK)
+            rc = kafka_out_put_row(&k->out, k->out.missing, leads[i], buf_str(&row), e);
+    }
+    buf_free(&row);
+    return rc == RC_OK ? RC_OK : abandon(k, rc, e);
+}
+
+static enum rc kafka_put_failed(struct sink *s, const struct lead *lead, struct str row,
+                                struct err *e)
+{
+    struct kafka *k = self(s);
+    enum rc rc = check_alive(k, e);
+    if (rc != RC_OK)
+        return rc;
+    row.len -= row.len && row.ptr[row.len - 1] == '\n';
+    rc = kafka_out_put_row(&k->out, k->out.failed, lead, row, e);
     return rc == RC_OK ? RC_OK : abandon(k, rc, e);
 }
 
@@ -379,12 +441,41 @@ static enum rc commit(struct kafka *k, bool patient, struct err *e)
     return rc;
 }
 
+/* What was put since the last time is in the topic, and its messages do not come again. */
+static enum rc commit_with_place(struct kafka *k, struct err *e)
+{
+    struct str place = STR_NONE;
+    enum rc rc = kafka_out_wait(&k->out, true, e);
+    if (rc == RC_OK)
+        rc = k->host.place(k->host.ctx, &place, e);
+    if (rc != RC_OK || (!place.len && !k->out.in_transaction))
+        return rc;
+    if (!place.len)
+        return err_set(e, RC_INTERNAL, "%s: there are leads, but no offsets to commit with them",
+                       k->out.subject);
+    rc = kafka_out_commit_place(&k->out, place, e);
+    if (rc != RC_OK)
+        return rc;
+    k->delivered += k->out.n_messages;
+    kafka_out_accept(&k->out);
+    return RC_OK;
+}
+
+static enum rc mark_queue(struct kafka *k, struct sink_mark *out, struct err *e)
+{
+    enum rc rc = commit_with_place(k, e);
+    out->text = STR("");
+    return rc == RC_OK ? RC_OK : abandon(k, rc, e);
+}
+
 static enum rc kafka_mark(struct sink *s, struct sink_mark *out, struct err *e)
 {
     struct kafka *k = self(s);
     enum rc rc = check_alive(k, e);
     if (rc != RC_OK)
         return rc;
+    if (k->has_queue)
+        return mark_queue(k, out, e);
     rc = commit(k, true, e);
     if (rc == RC_OK)
         rc = kafka_journal_mark(&k->journal, k->out.n_failed, e);
@@ -399,6 +490,11 @@ static enum rc kafka_prepare(struct sink *s, struct buf *text, struct err *e)
 {
     struct kafka *k = self(s);
     (void)text;
+    if (k->has_queue) /* the last mark has committed everything */
+        return k->out.in_transaction
+                   ? err_set(e, RC_INTERNAL, "%s: leads were put behind the last mark",
+                             k->out.subject)
+                   : RC_OK;
     enum rc rc = k->has_journal ? commit(k, false, e) : kafka_out_wait(&k->out, false, e);
     return rc == RC_OK ? RC_OK : abandon(k, rc, e);
 }
@@ -408,7 +504,7 @@ static enum rc kafka_flush(struct sink *s, struct err *e)
 {
     struct kafka *k = self(s);
     enum rc rc = RC_OK;
-    if (!k->has_journal)
+    if (!k->has_journal && !k->has_queue)
         rc = kafka_out_wait(&k->out, false, e);
     kafka_out_abandon(&k->out);
     return rc == RC_STOPPED ? RC_OK : rc; /* they are pending */
@@ -417,9 +513,10 @@ static enum rc kafka_flush(struct sink *s, struct err *e)
 static void kafka_result(const struct sink *s, struct sink_result *out)
 {
     const struct kafka *k = (const struct kafka *)s;
+    uint64_t delivered = k->has_journal ? k->journal.delivered : k->out.n_messages;
     *out = (struct sink_result){
         .is_delivery = true,
-        .delivered = k->has_journal ? k->journal.delivered : k->out.n_messages,
+        .delivered = k->has_queue ? k->delivered : delivered,
         .failed = k->out.n_failed,
     };
     out->deliveries = out->delivered + out->failed;
@@ -439,10 +536,13 @@ const struct sink_ops sink_kafka = {
     .keeps = kafka_config_queue_bytes,
     .check = kafka_check,
     .probe = kafka_probe,
+    .takes_place = kafka_config_is_queue,
     .needs = kafka_needs,
     .paths = kafka_paths,
     .open = kafka_open,
     .put = kafka_put,
+    .put_missing = kafka_put_missing,
+    .put_failed = kafka_put_failed,
     .mark = kafka_mark,
     .prepare = kafka_prepare,
     .delivers = true,

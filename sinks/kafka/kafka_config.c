@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/kafka/kafka_properties.h"
+#include "core/kafka/kafka_url.h"
 #include "core/sink_http.h"
 
 #define CONFIG_BYTES_MAX ((size_t)4 << 20)
@@ -34,6 +35,18 @@ const struct option_spec kafka_options[] = {
      .default_text = "none",
      .flags = OPTION_MAY_CHANGE,
      .help = "compression of messages"},
+    {.name = "missing",
+     AT(TEXT, missing),
+     .arg = "TOPIC",
+     .default_note = "the topic with .missing behind its name",
+     .flags = OPTION_MAY_CHANGE,
+     .help = "with IDs from a topic of the same brokers: topic for missing leads"},
+    {.name = "failed",
+     AT(TEXT, failed),
+     .arg = "TOPIC",
+     .default_note = "the topic with .failed behind its name",
+     .flags = OPTION_MAY_CHANGE,
+     .help = "the same for failed leads"},
     {.name = "property",
      AT(LIST, properties),
      .arg = "NAME=VALUE",
@@ -68,12 +81,17 @@ static enum rc make_properties(struct kafka_config *c, const struct sink_cfg *cf
     const struct kafka_opts *opts = cfg->opts;
     struct kafka_properties list;
     char who[WHO_BYTES];
+    const struct kafka_url *from = c->failed ? cfg->ids_topic : NULL;
+    size_t n_inherited = from ? from->n_properties : 0;
     enum rc rc = kafka_properties_init(&list, &c->arena, cfg->secrets,
-                                       N_DEFAULTS + opts->properties.n + opts->property_envs.n);
+                                       N_DEFAULTS + n_inherited + opts->properties.n +
+                                           opts->property_envs.n);
     if (rc != RC_OK)
         return err_nomem(e);
     for (; list.n < N_DEFAULTS; list.n++)
         list.list[list.n] = defaults[list.n];
+    for (size_t i = 0; i < n_inherited; i++)
+        list.list[list.n++] = from->properties[i];
     (void)snprintf(who, sizeof who, "%s: option property", cfg->spec);
     for (size_t i = 0; rc == RC_OK && i < opts->properties.n; i++)
         rc = kafka_properties_add(&list, who, opts->properties.items[i], e);
@@ -119,6 +137,86 @@ static enum rc add_topic(struct kafka_config *c, const struct sink_cfg *cfg, str
     return rc;
 }
 
+static bool takes_port(struct str broker)
+{
+    return broker.len && broker.ptr[broker.len - 1] != ']' && memrchr(broker.ptr, ':', broker.len);
+}
+
+/* The port is 9092 where none is given. */
+static bool is_same_broker(struct str a, struct str b)
+{
+    const struct str port = STR(":9092");
+    struct str longer = a.len < b.len ? b : a;
+    struct str shorter = a.len < b.len ? a : b;
+    if (str_eq(a, b))
+        return true;
+    return !takes_port(shorter) && longer.len == shorter.len + port.len &&
+           str_eq((struct str){longer.ptr, shorter.len}, shorter) &&
+           str_eq((struct str){longer.ptr + shorter.len, port.len}, port);
+}
+
+static struct str next_broker(struct str *rest)
+{
+    const char *comma = rest->len ? memchr(rest->ptr, ',', rest->len) : NULL;
+    struct str one = {rest->ptr, comma ? (size_t)(comma - rest->ptr) : rest->len};
+    *rest = comma ? (struct str){comma + 1, rest->len - one.len - 1} : STR_NONE;
+    return one;
+}
+
+bool kafka_config_is_queue(const struct sink_cfg *cfg)
+{
+    struct str brokers, topic;
+    if (!cfg->ids_topic || kafka_target_split(str_c(cfg->target), &brokers, &topic))
+        return false;
+    for (struct str mine = brokers; mine.ptr;) {
+        struct str one = next_broker(&mine);
+        for (struct str theirs = str_c(cfg->ids_topic->brokers); theirs.ptr;) {
+            if (is_same_broker(one, next_broker(&theirs)))
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum rc make_lead_topic(struct kafka_config *c, const struct sink_cfg *cfg,
+                               const char *given, struct str topic, const char *name,
+                               const char **out, struct err *e)
+{
+    struct buf text;
+    if (given && !kafka_topic_is_valid(str_c(given)))
+        return err_set(e, RC_USAGE,
+                       "%s: option %s: is not a topic (allowed: 1 to %d letters, digits and . _ -)",
+                       cfg->spec, name, KAFKA_TOPIC_BYTES_MAX);
+    buf_init(&text, CONFIG_BYTES_MAX);
+    if (given)
+        buf_adds(&text, given);
+    else
+        buf_addf(&text, STR_FMT ".%s", STR_ARG(topic), name);
+    *out = buf_rc(&text) == RC_OK ? arena_strdup(&c->arena, buf_str(&text)) : NULL;
+    buf_free(&text);
+    if (*out && !kafka_topic_is_valid(str_c(*out)))
+        return err_set(e, RC_USAGE, "%s: %s is longer than %d bytes; name a topic with option %s",
+                       cfg->spec, *out, KAFKA_TOPIC_BYTES_MAX, name);
+    return *out ? RC_OK : err_nomem(e);
+}
+
+static enum rc make_lead_topics(struct kafka_config *c, const struct sink_cfg *cfg,
+                                struct str topic, struct err *e)
+{
+    const struct kafka_opts *opts = cfg->opts;
+    if (kafka_config_is_queue(cfg)) {
+        enum rc rc = make_lead_topic(c, cfg, opts->missing, topic, "missing", &c->missing, e);
+        return rc == RC_OK ? make_lead_topic(c, cfg, opts->failed, topic, "failed", &c->failed, e)
+                           : rc;
+    }
+    if (opts->missing || opts->failed)
+        return err_set(e, RC_USAGE,
+                       "%s: option %s: needs IDs from a topic of the same brokers (FILE "
+                       "kafka://...); use --missing and --failed",
+                       cfg->spec, opts->missing ? "missing" : "failed");
+    return RC_OK;
+}
+
 /* USER:PASSWORD@HOST is not allowed, but a user may have tried it. */
 static enum rc hide_password(const struct sink_cfg *cfg, struct err *e)
 {
@@ -148,7 +246,7 @@ static enum rc make_topics(struct kafka_config *c, const struct sink_cfg *cfg, s
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = add_topic(c, cfg, topic,
                        opts->topic_per_table ? cfg->profile->tables[i].name : STR_NONE, e);
-    return rc;
+    return rc == RC_OK ? make_lead_topics(c, cfg, topic, e) : rc;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */

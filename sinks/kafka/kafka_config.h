@@ -12,7 +12,8 @@ struct kafka_opts {
     int layout; /* enum record_layout, or OPTION_AUTO */
     int key;    /* enum kafka_key */
     bool topic_per_table;
-    int compression; /* index in KAFKA_COMPRESSIONS */
+    int compression;              /* index in KAFKA_COMPRESSIONS */
+    const char *missing, *failed; /* topics; NULL: not given */
     struct text_list properties, property_envs;
 };
 
@@ -27,6 +28,9 @@ struct kafka_config {
     const char *brokers;
     const char **topics; /* one, or one for each table */
     size_t n_topics;
+    /* Of IDs that come from a topic of the same brokers, else NULL: where missing and failed leads go. Then the offsets of
+     * that topic are committed together with the messages. */
+    const char *missing, *failed;
     enum record_layout layout;
     bool has_key;
     struct kafka_property *properties; /* our defaults, then the user's, which override them */
@@ -39,6 +43,9 @@ struct kafka_config {
 /* Also registers the secrets in it. RC_USAGE, RC_NOMEM. */
 enum rc kafka_config_make(struct kafka_config *out, const struct sink_cfg *cfg, struct err *e);
 void kafka_config_free(struct kafka_config *c); /* may be all zero */
+
+/* Do the IDs come from a topic of the same brokers? They have one in common, by its name. */
+bool kafka_config_is_queue(const struct sink_cfg *cfg);
 
 enum record_layout kafka_config_layout(const struct kafka_opts *opts);
 

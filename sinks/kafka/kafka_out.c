@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/failed_row.h"
+
 #define POLL_MS 100
 #define ABORT_MS 3000
 #define TOPIC_MS 1000
@@ -12,6 +14,7 @@
 #define TRANSACTION_MS_MIN 60000
 #define TRANSACTION_MS_MAX 900000 /* brokers' default of transaction.max.timeout.ms */
 #define MESSAGE_BYTES_DEFAULT 1000000
+#define ROW_BYTES_MAX ((size_t)1024 * 1024)
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
@@ -37,18 +40,6 @@ static void settle(struct kafka_out *o, struct kafka_out_lead *l)
     free(l);
 }
 
-static void settle_too_large(struct kafka_out *o, const struct lead *lead, size_t bytes)
-{
-    char text[160];
-    (void)snprintf(text, sizeof text,
-                   "a message of the lead has %zu bytes; the topic and message.max.bytes allow %zu",
-                   bytes, o->message_max);
-    const struct verdict v = {
-        .kind = VERDICT_FAILED, .attempts = 1, .code = "too_large", .error = text};
-    o->n_failed++;
-    o->host.settle(o->host.ctx, o->sink, lead, &v);
-}
-
 void kafka_out_break(struct kafka_out *o, const struct err *why)
 {
     if (o->broken != RC_OK)
@@ -71,34 +62,39 @@ static bool is_of_message(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
 }
 
-static void note_failure(struct kafka_out *o, struct kafka_out_lead *l, rd_kafka_resp_err_t code)
+static void break_by(struct kafka_out *o, rd_kafka_resp_err_t code)
 {
     struct err e;
     char text[512] = "";
-    l->is_cut_off = true;
-    if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
-        return;
-    if (is_of_message(code) && !o->transactions) {
-        l->refusal = code;
-        return;
-    }
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         code = rd_kafka_fatal_error(o->client.handle, text, sizeof text);
     (void)kafka_client_error(&o->client, code, text, "cannot deliver", &e);
     kafka_out_break(o, &e);
 }
 
+static void note_failure(struct kafka_out *o, struct kafka_out_lead *l, rd_kafka_resp_err_t code)
+{
+    bool is_purged =
+        code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+    if (l)
+        l->is_cut_off = true;
+    if (l && is_of_message(code) && !o->transactions)
+        l->refusal = code;
+    else if (!is_purged)
+        break_by(o, code);
+}
+
 /* Called within calls that serve the client, and so on the sink's thread. */
 static void on_delivered(void *ctx, const rd_kafka_message_t *m)
 {
     struct kafka_out *o = ctx;
-    struct kafka_out_lead *l = m->_private;
+    struct kafka_out_lead *l = m->_private; /* NULL: of a row */
     if (m->err)
         note_failure(o, l, m->err);
     else
         o->n_messages++;
     o->n_unreported--;
-    if (--l->n_waiting == 0 && !o->transactions)
+    if (l && --l->n_waiting == 0 && !o->transactions)
         settle(o, l);
 }
 
@@ -117,8 +113,10 @@ static void make_numbers(const struct kafka_out *o, struct numbers *n)
 {
     const struct kafka_config *c = o->config;
     int64_t wait_ms = at_most(c->retry_max_ms, INT32_MAX);
-    int64_t transaction_ms =
-        wait_ms < TRANSACTION_MS_MIN ? TRANSACTION_MS_MIN : at_most(wait_ms, TRANSACTION_MS_MAX);
+    /* Where offsets are in the transaction, nobody else can read on before a killed one has expired. */
+    int64_t transaction_ms = wait_ms < TRANSACTION_MS_MIN || c->failed
+                                 ? TRANSACTION_MS_MIN
+                                 : at_most(wait_ms, TRANSACTION_MS_MAX);
     transaction_ms = kafka_client_number(c->properties, c->n_properties, "transaction.timeout.ms",
                                          transaction_ms);
     if (o->transactions)
@@ -157,22 +155,32 @@ static enum rc open_client(struct kafka_out *o, const struct sink_cfg *cfg, stru
 }
 
 /* Otherwise librdkafka would ask only with its first message, and after a delay. */
+static enum rc open_topic(struct kafka_out *o, const char *name, struct err *e)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(o->client.handle, name, NULL);
+    if (!topic)
+        return err_nomem(e);
+    o->topics[o->n_topics++] = topic;
+    if (!rd_kafka_metadata(o->client.handle, 0, topic, &metadata, TOPIC_MS))
+        rd_kafka_metadata_destroy(metadata);
+    return RC_OK;
+}
+
 static enum rc open_topics(struct kafka_out *o, struct err *e)
 {
     const struct kafka_config *c = o->config;
-    o->topics = calloc(c->n_topics, sizeof *o->topics);
+    o->topics = calloc(c->n_topics + 2, sizeof *o->topics);
     if (!o->topics)
         return err_nomem(e);
-    for (size_t i = 0; i < c->n_topics; i++) {
-        const struct rd_kafka_metadata *metadata;
-        o->topics[i] = rd_kafka_topic_new(o->client.handle, c->topics[i], NULL);
-        if (!o->topics[i])
-            return err_nomem(e);
-        o->n_topics = i + 1;
-        if (!rd_kafka_metadata(o->client.handle, 0, o->topics[i], &metadata, TOPIC_MS))
-            rd_kafka_metadata_destroy(metadata);
-    }
-    return RC_OK;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < c->n_topics; i++)
+        rc = open_topic(o, c->topics[i], e);
+    o->missing = o->n_topics;
+    if (rc == RC_OK && c->missing)
+        rc = open_topic(o, c->missing, e);
+    o->failed = o->n_topics;
+    return rc == RC_OK && c->failed ? open_topic(o, c->failed, e) : rc;
 }
 
 static void close_client(struct kafka_out *o)
@@ -197,6 +205,7 @@ enum rc kafka_out_open(struct kafka_out *o, const struct kafka_out_cfg *cfg, str
         .config = c,
         .clock = cfg->sink_cfg->clock,
         .subject = cfg->sink_cfg->spec,
+        .profile = cfg->sink_cfg->profile,
         .provider = cfg->sink_cfg->profile->name,
         .run_id = cfg->sink_cfg->run_id,
         .transactions = cfg->transactions,
@@ -287,8 +296,9 @@ void kafka_out_abandon(struct kafka_out *o)
 
 /* ---- leads ---------------------------------------------------------------------------------- */
 
+/* `content_id`: NULL where nothing was fetched. */
 static rd_kafka_headers_t *make_headers(const struct kafka_out *o, const struct lead *lead,
-                                        const struct kafka_messages *messages)
+                                        const char *content_id)
 {
     const struct {
         const char *name;
@@ -297,9 +307,9 @@ static rd_kafka_headers_t *make_headers(const struct kafka_out *o, const struct 
         {"provider", o->provider},
         {"lead_id", lead->id},
         {"run_id", str_c(o->run_id)},
-        {"content_id", str_c(messages->content_id)},
+        {"content_id", str_c(content_id)},
     };
-    size_t n = sizeof list / sizeof *list;
+    size_t n = sizeof list / sizeof *list - (content_id ? 0 : 1);
     rd_kafka_headers_t *headers = rd_kafka_headers_new(n);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     for (size_t i = 0; headers && !code && i < n; i++)
@@ -312,32 +322,38 @@ static rd_kafka_headers_t *make_headers(const struct kafka_out *o, const struct 
     return headers;
 }
 
-/* Hands one message to librdkafka, which copies it. *code: RD_KAFKA_RESP_ERR__QUEUE_FULL: try later. */
-static rd_kafka_resp_err_t produce(struct kafka_out *o, struct kafka_out_lead *l,
-                                   const struct kafka_messages *messages, size_t i,
-                                   const rd_kafka_headers_t *headers)
+/* One message, which librdkafka copies. */
+struct outgoing {
+    rd_kafka_topic_t *topic;
+    const struct lead *lead;
+    struct str value;
+    const rd_kafka_headers_t *headers;
+    struct kafka_out_lead *report; /* NULL: of a row */
+};
+
+/* RD_KAFKA_RESP_ERR__QUEUE_FULL: not now. */
+static rd_kafka_resp_err_t produce(struct kafka_out *o, const struct outgoing *m)
 {
-    const struct kafka_message *m = &messages->list[i];
-    rd_kafka_headers_t *copy = rd_kafka_headers_copy(headers);
+    rd_kafka_headers_t *copy = rd_kafka_headers_copy(m->headers);
     if (!copy)
         return RD_KAFKA_RESP_ERR__FAIL;
     rd_kafka_vu_t parts[6];
     size_t n = 0;
     parts[n].vtype = RD_KAFKA_VTYPE_RKT;
-    parts[n++].u.rkt = o->topics[m->topic];
+    parts[n++].u.rkt = m->topic;
     parts[n].vtype = RD_KAFKA_VTYPE_VALUE;
-    parts[n].u.mem.ptr = messages->body.data + m->at;
-    parts[n++].u.mem.size = m->len;
+    parts[n].u.mem.ptr = (void *)(uintptr_t)m->value.ptr;
+    parts[n++].u.mem.size = m->value.len;
     parts[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
     parts[n++].u.i = RD_KAFKA_MSG_F_COPY;
     parts[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
-    parts[n++].u.ptr = l;
+    parts[n++].u.ptr = m->report;
     parts[n].vtype = RD_KAFKA_VTYPE_HEADERS;
     parts[n++].u.headers = copy;
     if (o->config->has_key) {
         parts[n].vtype = RD_KAFKA_VTYPE_KEY;
-        parts[n].u.mem.ptr = (void *)(uintptr_t)l->lead->id.ptr;
-        parts[n++].u.mem.size = l->lead->id.len;
+        parts[n].u.mem.ptr = (void *)(uintptr_t)m->lead->id.ptr;
+        parts[n++].u.mem.size = m->lead->id.len;
     }
     rd_kafka_error_t *error = rd_kafka_produceva(o->client.handle, parts, n);
     if (!error)
@@ -348,17 +364,15 @@ static rd_kafka_resp_err_t produce(struct kafka_out *o, struct kafka_out_lead *l
     return code;
 }
 
-static enum rc send_all(struct kafka_out *o, struct kafka_out_lead *l,
-                        const struct kafka_messages *messages, const rd_kafka_headers_t *headers,
-                        struct err *e)
+static enum rc send_one(struct kafka_out *o, const struct outgoing *m, struct err *e)
 {
-    for (size_t i = 0; i < messages->n;) {
-        rd_kafka_resp_err_t code = produce(o, l, messages, i, headers);
+    for (;;) {
+        rd_kafka_resp_err_t code = produce(o, m);
         if (!code) {
-            l->n_waiting++;
             o->n_unreported++;
-            i++;
-            continue;
+            if (m->report)
+                m->report->n_waiting++;
+            return RC_OK;
         }
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && o->broken == RC_OK) {
             if (kafka_out_is_over(o, 0))
@@ -372,7 +386,42 @@ static enum rc send_all(struct kafka_out *o, struct kafka_out_lead *l,
         }
         return broken(o, e);
     }
-    return RC_OK;
+}
+
+static enum rc send_all(struct kafka_out *o, struct kafka_out_lead *l,
+                        const struct kafka_messages *messages, const rd_kafka_headers_t *headers,
+                        struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < messages->n; i++) {
+        const struct kafka_message *m = &messages->list[i];
+        const struct outgoing one = {.topic = o->topics[m->topic],
+                                     .lead = l->lead,
+                                     .value = {messages->body.data + m->at, m->len},
+                                     .headers = headers,
+                                     .report = l};
+        rc = send_one(o, &one, e);
+    }
+    return rc;
+}
+
+enum rc kafka_out_put_row(struct kafka_out *o, size_t topic, const struct lead *lead,
+                          struct str row, struct err *e)
+{
+    kafka_client_serve(&o->client, 0);
+    if (o->broken != RC_OK)
+        return broken(o, e);
+    enum rc rc = kafka_out_begin_transaction(o, e);
+    if (rc != RC_OK)
+        return rc;
+    rd_kafka_headers_t *headers = make_headers(o, lead, NULL);
+    if (!headers)
+        return err_nomem(e);
+    const struct outgoing one = {
+        .topic = o->topics[topic], .lead = lead, .value = row, .headers = headers};
+    rc = send_one(o, &one, e);
+    rd_kafka_headers_destroy(headers);
+    return rc;
 }
 
 static struct kafka_out_lead *add_lead(struct kafka_out *o, const struct lead *lead)
@@ -392,6 +441,47 @@ static struct kafka_out_lead *add_lead(struct kafka_out *o, const struct lead *l
     return l;
 }
 
+/* A lead that the sink itself refuses: as the list of failed leads has it. */
+enum rc kafka_out_put_refused(struct kafka_out *o, const struct lead *lead, const struct verdict *v,
+                              struct err *e)
+{
+    struct buf row;
+    const struct failed_row r = {.profile = o->profile,
+                                 .lead = lead,
+                                 .stage = "sink",
+                                 .sink = o->subject,
+                                 .code = v->code,
+                                 .error = v->error,
+                                 .attempts = v->attempts,
+                                 .at_wall_ms = clock_wall_ms(o->clock)};
+    buf_init(&row, ROW_BYTES_MAX);
+    failed_row_write(&row, &r);
+    enum rc rc = buf_rc(&row) == RC_OK ? RC_OK : err_nomem(e);
+    if (rc == RC_OK)
+        rc = kafka_out_put_row(o, o->failed, lead, (struct str){row.data, row.len - 1}, e);
+    buf_free(&row);
+    return rc;
+}
+
+static enum rc settle_too_large(struct kafka_out *o, const struct lead *lead, size_t bytes,
+                                struct err *e)
+{
+    char text[160];
+    enum rc rc = RC_OK;
+    (void)snprintf(text, sizeof text,
+                   "a message of the lead has %zu bytes; the topic and message.max.bytes allow %zu",
+                   bytes, o->message_max);
+    const struct verdict v = {
+        .kind = VERDICT_FAILED, .attempts = 1, .code = "too_large", .error = text};
+    if (o->config->failed)
+        rc = kafka_out_put_refused(o, lead, &v, e);
+    if (rc != RC_OK)
+        return rc;
+    o->n_failed++;
+    o->host.settle(o->host.ctx, o->sink, lead, &v);
+    return RC_OK;
+}
+
 enum rc kafka_out_put(struct kafka_out *o, const struct lead *lead,
                       const struct kafka_messages *messages, struct err *e)
 {
@@ -399,15 +489,13 @@ enum rc kafka_out_put(struct kafka_out *o, const struct lead *lead,
     kafka_client_serve(&o->client, 0);
     if (o->broken != RC_OK)
         return broken(o, e);
-    if (bytes > o->message_max) {
-        settle_too_large(o, lead, bytes);
-        return RC_OK;
-    }
+    if (bytes > o->message_max)
+        return settle_too_large(o, lead, bytes, e);
     enum rc rc = kafka_out_begin_transaction(o, e);
     if (rc != RC_OK)
         return rc;
     struct kafka_out_lead *l = add_lead(o, lead);
-    rd_kafka_headers_t *headers = l ? make_headers(o, lead, messages) : NULL;
+    rd_kafka_headers_t *headers = l ? make_headers(o, lead, messages->content_id) : NULL;
     rc = headers ? send_all(o, l, messages, headers, e) : err_nomem(e);
     if (headers)
         rd_kafka_headers_destroy(headers);

@@ -26,13 +26,16 @@ struct kafka_out {
     const struct kafka_config *config;
     const struct clock *clock;
     const char *subject, *run_id;
+    const struct profile *profile;
     struct str provider;
     const char *transactions; /* the transactional.id; NULL: no transactions */
     const char *marker_topic; /* its partition 0 has the offset that is the marker */
     struct sink *sink;
     struct sink_host host;
     struct kafka_client client;
-    rd_kafka_topic_t **topics; /* in the order of the configuration's */
+    rd_kafka_topic_t *
+        *topics; /* in the order of the configuration's; then, if there are any, the next two */
+    size_t missing, failed;
     size_t n_topics;
     size_t message_max; /* bytes of a message, headers included */
     bool in_transaction;
@@ -68,6 +71,14 @@ enum rc kafka_out_begin(struct kafka_out *o, struct err *e);
 enum rc kafka_out_put(struct kafka_out *o, const struct lead *lead,
                       const struct kafka_messages *messages, struct err *e);
 
+/* Sends what became of a lead that is none of the topic's, with its transaction: to o->missing or o->failed. */
+enum rc kafka_out_put_row(struct kafka_out *o, size_t topic, const struct lead *lead,
+                          struct str row, struct err *e);
+
+/* As a row of o->failed, a lead that is not sent for the reason that the verdict gives. */
+enum rc kafka_out_put_refused(struct kafka_out *o, const struct lead *lead, const struct verdict *v,
+                              struct err *e);
+
 /* Waits for all delivery reports. If the run is stopped, at most until its grace period ends; `patient`: but at least
  * KAFKA_PATIENCE_US. RC_STOPPED, or the error that broke the sink. */
 enum rc kafka_out_wait(struct kafka_out *o, bool patient, struct err *e);
@@ -76,7 +87,10 @@ enum rc kafka_out_wait(struct kafka_out *o, bool patient, struct err *e);
  * no transaction is open, begins one first. After an error it is not known whether it was committed. */
 enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e);
 
-/* Accepts all leads that have no verdict yet, and sets n_messages to 0. */
+/* Likewise, with the place of the source instead of a number (kafka_place.h). */
+enum rc kafka_out_commit_place(struct kafka_out *o, struct str place, struct err *e);
+
+/* The verdict on all leads that have none: accepted. Then n_messages is 0. */
 void kafka_out_accept(struct kafka_out *o);
 
 /* Gives up: aborts an open transaction, and leads without a verdict become pending. */

@@ -1,4 +1,5 @@
 /* The transactions of kafka_out.h. */
+#include "core/kafka/kafka_place.h"
 #include "sinks/kafka/kafka_out_internal.h"
 
 #define STEP_MS 1000 /* one wait for the cluster; then it is checked whether the run was stopped */
@@ -81,15 +82,10 @@ static enum rc add_marker(struct kafka_out *o, uint64_t number, int64_t least_us
     return rc;
 }
 
-enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
+static enum rc end_transaction(struct kafka_out *o, int64_t least_us, int64_t until_us,
+                               struct err *e)
 {
-    int64_t until_us = until(o);
-    int64_t least_us = clock_mono_us(o->clock) + KAFKA_PATIENCE_US;
-    enum rc rc = kafka_out_begin_transaction(o, e);
-    if (rc == RC_OK)
-        rc = add_marker(o, number, least_us, until_us, e);
-    if (rc != RC_OK)
-        return rc;
+    enum rc rc;
     do
         rc = step(o, rd_kafka_commit_transaction(o->client.handle, STEP_MS), "cannot commit",
                   least_us, until_us, e);
@@ -97,4 +93,41 @@ enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
     /* Any other error: the next run finds out whether it was committed. */
     o->in_transaction = rc != RC_OK && o->must_abort;
     return rc;
+}
+
+enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
+{
+    int64_t until_us = until(o);
+    int64_t least_us = clock_mono_us(o->clock) + KAFKA_PATIENCE_US;
+    enum rc rc = kafka_out_begin_transaction(o, e);
+    if (rc == RC_OK)
+        rc = add_marker(o, number, least_us, until_us, e);
+    return rc == RC_OK ? end_transaction(o, least_us, until_us, e) : rc;
+}
+
+static enum rc add_place(struct kafka_out *o, struct str place, int64_t least_us, int64_t until_us,
+                         struct err *e)
+{
+    rd_kafka_consumer_group_metadata_t *member = NULL;
+    rd_kafka_topic_partition_list_t *list = NULL;
+    enum rc rc = kafka_place_read(place, &member, &list);
+    if (rc != RC_OK)
+        return err_set(e, rc, "%s: cannot read the offsets: %s", o->subject, rc_text(rc));
+    do
+        rc = step(o, rd_kafka_send_offsets_to_transaction(o->client.handle, list, member, STEP_MS),
+                  "cannot commit the offsets of the IDs' topic", least_us, until_us, e);
+    while (rc == RC_BUSY);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_consumer_group_metadata_destroy(member);
+    return rc;
+}
+
+enum rc kafka_out_commit_place(struct kafka_out *o, struct str place, struct err *e)
+{
+    int64_t until_us = until(o);
+    int64_t least_us = clock_mono_us(o->clock) + KAFKA_PATIENCE_US;
+    enum rc rc = kafka_out_begin_transaction(o, e);
+    if (rc == RC_OK)
+        rc = add_place(o, place, least_us, until_us, e);
+    return rc == RC_OK ? end_transaction(o, least_us, until_us, e) : rc;
 }

@@ -160,6 +160,13 @@ class KafkaBroker(Groups):
             for at in range(0, len(pairs), 100):
                 self.topics[topic][partition].append(wire.plain(pairs[at:at + 100]))
 
+    def expire(self):
+        """What happens to the transactions of processes that are gone, after transaction.timeout.ms."""
+        with self._lock:
+            for transaction in self.transactions.values():
+                self._end(transaction, False)
+                transaction.epoch += 1
+
     def committed(self, group, topic="ids"):
         with self._lock:
             return [self.offsets.get((group, topic, i), -1) for i in range(len(self.topics[topic]))]
