@@ -6,7 +6,7 @@ import random
 import pytest
 
 import kafka_wire as wire
-
+import runs
 from kafka_broker import KafkaBroker
 from kafka_exports import once
 from test_kafka_source import GROUP, Runs, asked, plain
@@ -157,6 +157,24 @@ def test_killed_in_a_commit(exports, broker, key, when):
     assert process.wait(60) < 0
     broker.expire()
     broker.hook = broker.answered = lambda key, request: None
+    exports.run()
+    once(broker.messages(), tiny(0, 50))
+    assert broker.committed(GROUP) == [50, -1, -1]
+
+
+def test_partitions_are_lost(exports, broker, control):
+    """A worker that the group has thrown out commits nothing of what it has read: others do it."""
+    control.set(faults={"tiny-30": "slow=2000"})
+    broker.put(tiny(0, 50))
+    process = exports.start()
+    runs.wait_until(lambda: asked(control, "tiny-30"), "leads are on their way")
+    group = broker.group(GROUP)
+    with broker._lock:
+        group.members.clear()
+        group.rebalance()
+    stderr = process.stderr.read().decode()
+    assert process.wait(60) == 1 and "has taken partitions away from this run" in stderr, stderr
+    assert broker.messages() == [] and broker.committed(GROUP) == [-1, -1, -1]
     exports.run()
     once(broker.messages(), tiny(0, 50))
     assert broker.committed(GROUP) == [50, -1, -1]

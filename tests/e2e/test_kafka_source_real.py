@@ -31,6 +31,12 @@ def put(kafka, topic, ids):
                    input="".join(one + "\n" for one in ids).encode())
 
 
+def all_once(kafka, topic, ids):
+    """Once the transaction of a worker that was killed has expired, for which readers wait."""
+    runs.wait_until(lambda: len(kcat(kafka.address, topic)) >= len(ids), "all leads are there", tries=400)
+    once(kcat(kafka.address, topic), ids)
+
+
 def into_files(leadpipe, sandbox, kafka):
     return Runs(leadpipe, sandbox, kafka.address)
 
@@ -66,7 +72,7 @@ def test_unknown_topic(leadpipe, sandbox, kafka):
 def test_topic_to_topic(queue, kafka, topic):
     put(kafka, topic, plain(200) + ["plain-3~missing", "plain-4~status=400"])
     queue.run("--attempts", "1", status=3)
-    once(kcat(kafka.address, topic + "-out"), plain(200))
+    all_once(kafka, topic + "-out", plain(200))
     assert [len(kcat(kafka.address, topic + "-out." + what)) for what in ("missing", "failed")] == [1, 1]
     done = queue.run()
     assert "there was no message to be read" in done.stderr
@@ -81,7 +87,7 @@ def test_second_worker_joins(queue, kafka, topic, control):
     second = queue.start("--concurrency", "2")
     ended = [(process.stderr.read().decode(), process.wait(120)) for process in (first, second)]
     assert [status for _, status in ended] == [0, 0], ended
-    once(kcat(kafka.address, topic + "-out"), tiny(600))
+    all_once(kafka, topic + "-out", tiny(600))
 
 
 def test_worker_dies(queue, kafka, topic, control):
@@ -93,7 +99,7 @@ def test_worker_dies(queue, kafka, topic, control):
     workers[0].kill()
     stderr = workers[1].stderr.read().decode()
     assert workers[1].wait(180) == 0, stderr
-    once(kcat(kafka.address, topic + "-out"), tiny(600))
+    all_once(kafka, topic + "-out", tiny(600))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -115,7 +121,7 @@ def test_kills(queue, kafka, topic, control, seed):
             break
         assert status < 0, (status, stderr)
     assert done
-    once(kcat(kafka.address, topic + "-out"), tiny(500))
+    all_once(kafka, topic + "-out", tiny(500))
 
 
 def test_broker_is_restarted(queue, kafka, topic, control):
@@ -130,7 +136,7 @@ def test_broker_is_restarted(queue, kafka, topic, control):
     if status:
         queue.run()
     assert status in (0, 1), stderr
-    once(kcat(kafka.address, topic + "-out"), tiny(400))
+    all_once(kafka, topic + "-out", tiny(400))
 
 
 def test_stopped(queue, kafka, topic, control):
@@ -142,4 +148,4 @@ def test_stopped(queue, kafka, topic, control):
     stderr = process.stderr.read().decode()
     assert process.wait(60) == 128 + signal.SIGTERM, stderr
     queue.run()
-    once(kcat(kafka.address, topic + "-out"), tiny(400))
+    all_once(kafka, topic + "-out", tiny(400))
