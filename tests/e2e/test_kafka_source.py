@@ -7,7 +7,7 @@ import pytest
 import kafka_wire as wire
 import runs
 from kafka_broker import KafkaBroker
-from outputs import lines_of
+from outputs import lead_ids_of, lines_of
 
 GROUP = "nightly"
 
@@ -294,3 +294,50 @@ def test_broker_back(exports, broker, control):
     stderr = process.stderr.read().decode()
     assert process.wait(60) == 0, stderr
     assert exports.leads() == plain(0, 3) and broker.committed(GROUP) == [3, -1, -1]
+
+
+# --- deliveries -------------------------------------------------------------------------------------
+
+def delivered(control):
+    return [lead_ids_of(one)[0] for one in control.deliveries("h")]
+
+
+def test_webhook(exports, broker, control):
+    broker.put(plain(0, 5) + ["plain-9~missing"], partition=1)
+    exports.run(to="webhook:" + exports.sandbox.hook("h"))
+    assert sorted(delivered(control)) == plain(0, 5) and broker.committed(GROUP) == [-1, 6, -1]
+
+
+@pytest.mark.parametrize("cut_off", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
+def test_webhook_is_cut_off(exports, broker, control, cut_off):
+    """Offsets are committed up to the first message without an outcome; what was delivered behind it has the same id again."""
+    control.set(faults={"plain-3": "hang"})
+    broker.put(plain(0, 6))
+    process = exports.start(to="webhook,concurrency=1:" + exports.sandbox.hook("h"))
+    runs.wait_until(lambda: broker.committed(GROUP) == [3, -1, -1], "three are committed")
+    process.send_signal(cut_off)
+    if cut_off == signal.SIGTERM:
+        process.send_signal(cut_off)
+    process.stderr.read()
+    assert process.wait(60) != 0
+    assert broker.committed(GROUP) == [3, -1, -1]
+    control.set(faults={"plain-3": None})
+    exports.run(to="webhook:" + exports.sandbox.hook("h"))
+    assert set(delivered(control)) == set(plain(0, 6)) and broker.committed(GROUP) == [6, -1, -1]
+    ids = {}
+    for one in control.deliveries("h"):
+        ids.setdefault(lead_ids_of(one)[0], set()).add(one["webhook_id"])
+    assert {lead: len(of_lead) for lead, of_lead in ids.items()} == dict.fromkeys(plain(0, 6), 1)
+    assert [delivered(control).count(lead) for lead in plain(0, 3)] == [1, 1, 1]
+
+
+def test_failed_list_is_not_there_yet(exports, broker, control):
+    """A failed lead is read again as long as no list has it."""
+    control.set(faults={"plain-4": "hang"})
+    broker.put(["plain-0", "plain-1~status=400", "plain-2", "plain-3", "plain-4"])
+    process = exports.start("--order", "any", to="webhook:" + exports.sandbox.hook("h"))
+    runs.wait_until(lambda: len(delivered(control)) == 3 and broker.committed(GROUP)[0] > 0, "three are delivered")
+    process.kill()
+    process.stderr.read()
+    process.wait(60)
+    assert broker.committed(GROUP) == [1, -1, -1]
