@@ -82,7 +82,12 @@ static int say_result(struct messages *m, const struct merge_options *o, const s
                         r->ledger.missing, r->ledger.failed);
     if (!o->quiet && r->published)
         say_files(m, r, cfg->n_sinks);
-    if (r->withheld)
+    if (r->withheld == WITHHELD_NONE_FOUND)
+        messages_writef(m, LOG_LEVEL_ERROR, NULL,
+                        "no shard has found a lead: %" PRIu64 " missing, %" PRIu64
+                        " failed; nothing was published, and earlier outputs are unchanged",
+                        r->ledger.missing, r->ledger.failed);
+    else if (r->withheld)
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
                         "%" PRIu64 " of %" PRIu64 " leads are missing, and the shards had "
                         "--max-missing: at most %" PRIu64 " are allowed in all; nothing was "

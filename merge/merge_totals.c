@@ -70,7 +70,9 @@ enum rc merge_totals(const struct shard_set *set, struct run_result *out, struct
             out->exit_status = EXIT_STATUS_LEADS;
     }
     out->missing_allowed = portion_of(&set->header.max_missing, out->ids.unique);
-    if (out->ledger.missing > out->missing_allowed)
+    if (out->ids.unique && !ledger_any_found(&out->ledger))
+        out->withheld = WITHHELD_NONE_FOUND;
+    else if (out->ledger.missing > out->missing_allowed)
         out->withheld = WITHHELD_MISSING;
     if (out->withheld || out->ledger.failed)
         out->exit_status = EXIT_STATUS_LEADS;

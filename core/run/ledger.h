@@ -19,6 +19,12 @@ struct ledger_counts {
     uint64_t failed_by_sink; /* part of `failed`: found, but not accepted by a sink */
 };
 
+/* Leads that a sink refused were found. */
+static inline bool ledger_any_found(const struct ledger_counts *c)
+{
+    return c->exported || c->unchanged || c->failed_by_sink;
+}
+
 struct ledger_cfg {
     const struct profile *profile;
     const struct places *places;            /* of the lists: see outfile.h */

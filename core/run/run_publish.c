@@ -44,17 +44,26 @@ static bool too_many_gone(const struct run *r)
     return false;
 }
 
+/* Will leadpipe merge make the outputs of all shards one set? */
+static bool is_for_merge(const struct run *r)
+{
+    bool is = false;
+    for (size_t i = 0; i < r->n_sinks; i++)
+        is |= run_sink_is_companion(&r->cfg->sinks[i]);
+    return is;
+}
+
 /* A wrong server, path or parameter looks like a provider that has none of the leads. Then earlier outputs are
- * better than empty ones. Leads that a sink refused were found. An empty input is accepted, unless --expect says
- * otherwise. A shard may happen to have none of the leads that exist. */
+ * better than empty ones. An empty input is accepted, unless --expect says otherwise. A shard may happen to have
+ * none of the leads that exist: where shards are merged, it is the merge that withholds. */
 static enum withheld why_withheld(const struct run *r, const struct run_result *out)
 {
     const struct ledger_counts *l = &out->ledger;
     if (r->intake.shared && !out->ids.read && !(r->cfg->has_expect && r->cfg->expect))
         return WITHHELD_NOTHING_READ;
-    bool any_found = l->exported || l->unchanged || l->failed_by_sink;
-    bool any_wanted = out->ids.unique || (r->cfg->has_expect && r->cfg->expect && !out->ids.others);
-    if (any_wanted && !any_found)
+    bool is_empty = !out->ids.unique && !out->ids.others && r->cfg->has_expect && r->cfg->expect;
+    bool is_judged = out->ids.unique && !is_for_merge(r);
+    if ((is_empty || is_judged) && !ledger_any_found(l))
         return WITHHELD_NONE_FOUND;
     if (l->missing > portion_of(&r->cfg->max_missing, out->ids.unique))
         return WITHHELD_MISSING;

@@ -255,6 +255,27 @@ def test_max_missing_is_of_the_whole(leadpipe, sandbox, control):
     assert len((got / "missing").read_bytes().splitlines()) == 8 and not manifest(got / "m.json")["published"]
 
 
+def test_a_shard_that_finds_no_lead(leadpipe, sandbox, control):
+    """It may happen to have none: it publishes all the same, and together they are one run."""
+    shards = Shards(leadpipe, 2, ["csv:{o}/csv/", "ndjson:{o}/lead.ndjson"])
+    control.set(nonce="same")
+    ids = [one + ("~missing" if shard_of(one + "~missing", [], 2) == 0 else "") for one in ("plain-%d" % n for n in range(20))]
+    ids = [one for one in ids if one.endswith("~missing") or shard_of(one, [], 2) == 1]
+    assert {shard_of(one, [], 2) for one in ids} == {0, 1}
+    shards.export(sandbox.provider(), "".join(one + "\n" for one in ids), env=sandbox.env, statuses=(0,))
+    assert manifest(leadpipe.folder / "s0" / "m.json")["published"]
+    shards.merge()
+    shards.check()
+
+
+def test_no_shard_finds_a_lead(leadpipe, sandbox, control):
+    shards = Shards(leadpipe, 2, ["csv:{o}/leads.csv"])
+    shards.export(sandbox.provider(), "".join("gone-%d~missing\n" % n for n in range(8)), env=sandbox.env, statuses=(3,))
+    done = shards.merge()
+    assert "no shard has found a lead: 8 missing, 0 failed; nothing was published" in done.stderr
+    assert not (leadpipe.folder / "got" / "leads.csv").exists() and not manifest(leadpipe.folder / "got" / "m.json")["published"]
+
+
 # ---- refused ----------------------------------------------------------------------------------
 
 THREE = ["csv:{o}/leads.csv", "ndjson:{o}/nd/"]
