@@ -35,6 +35,11 @@ set(patient
 
 function(add_pytest_file kind file)
     get_filename_component(name ${file} NAME_WE)
+    # librdkafka starts its threads by thrd_create(), and GCC 12's ThreadSanitizer crashes in a thread that it has not
+    # seen begin.
+    if(LEADPIPE_SANITIZE STREQUAL "thread" AND name MATCHES "^test_(kafka|check_sabotage)")
+        return()
+    endif()
     set(labels ${kind})
     if(kind STREQUAL "e2e")
         if(NOT name IN_LIST patient)

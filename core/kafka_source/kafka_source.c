@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/thread.h"
 #include "core/kafka_source/kafka_source_internal.h"
 
 #define WHERE_BYTES 384
@@ -31,6 +32,9 @@ static enum rc pop(struct kafka_source *s, struct kafka_entry *out, struct err *
     s->parts[out->partition].has_items |= out->message != NULL;
     enum rc rc = out->message ? kafka_offsets_add(s->offsets, out->partition, out->message->offset)
                               : kafka_offsets_skip(s->offsets, out->partition, out->position);
+    /* What is committed at the end alone is committed as far as it was read: nothing needs to be remembered of each. */
+    if (rc == RC_OK && s->cfg.commits == SOURCE_COMMITS_AT_END)
+        kafka_offsets_settle(s->offsets, kafka_offsets_read(s->offsets));
     if (rc == RC_OK)
         return RC_OK;
     if (out->message)
@@ -257,8 +261,9 @@ static enum rc join_group(struct kafka_source *s, struct err *e)
     if (code)
         return kafka_client_error(&s->client, code, NULL, "cannot join the group", e);
     s->began_us = s->waits_since_us = clock_mono_us(s->cfg.clock);
-    if (pthread_create(&s->thread, NULL, kafka_member_main, s) != 0)
-        return err_set(e, RC_NOMEM, "cannot start a thread");
+    int failed = thread_start(&s->thread, kafka_member_main, s);
+    if (failed)
+        return err_sys(e, RC_NOMEM, failed, "cannot start a thread");
     s->has_thread = true;
     return RC_OK;
 }
