@@ -25,9 +25,9 @@ class Runs:
         self.leadpipe, self.sandbox, self.address = leadpipe, sandbox, address
         self.folder = leadpipe.folder
 
-    def url(self, topic="ids", group=GROUP, more=""):
-        """With a member that was cut off for a second only."""
-        times = "&property=session.timeout.ms=1000&property=heartbeat.interval.ms=200"
+    def url(self, topic="ids", group=GROUP, more="", session_ms=1000):
+        """Where a member is cut off, its partitions are free after a second."""
+        times = "&property=session.timeout.ms=%d&property=heartbeat.interval.ms=200" % session_ms
         return "kafka://%s/%s?group=%s%s%s" % (self.address, topic, group, times, more)
 
     def words(self, *more, to="ndjson:leads.ndjson", **url):
@@ -273,7 +273,7 @@ def test_broker_gone_at_the_end(exports, broker, control):
     """Published, but not committed: says so, and the messages come again."""
     control.set(faults={"plain-0": "slow=1000"})
     broker.put(plain(0, 3))
-    process = exports.start("--retry-max-time", "2s")
+    process = exports.start("--retry-max-time", "2s", session_ms=6000)  # longer than the lead takes, on any machine
     runs.wait_until(lambda: asked(control, "plain-0"), "a request is on its way")
     broker.down()
     stderr = process.stderr.read().decode()
