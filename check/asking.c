@@ -85,9 +85,10 @@ enum rc asking_connect(struct asking *a, struct err *e)
     return rc;
 }
 
-void asking_report_key(const struct asking *a)
+void asking_report_key(struct asking *a)
 {
-    if (a->cfg->profile->key_header.len)
+    if (a->cfg->profile->key_header.len && !a->is_key_reported)
         findings_add(a->to, FINDING_OK, "key", "accepted by the provider (%s)",
                      a->cfg->credential_source);
+    a->is_key_reported = true;
 }

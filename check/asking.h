@@ -14,6 +14,7 @@ struct asking {
     struct http_header key;
     unsigned n_requests;
     bool is_reached; /* the server was reached, and that has been reported */
+    bool is_key_reported;
 };
 
 /* RC_NOMEM. Call asking_free() even after a failure. */
@@ -28,7 +29,7 @@ enum rc asking_get(struct asking *a, const char *url, struct http_probe *out, st
 /* Only connects; reports on the connection and the certificate. RC_NOMEM. */
 enum rc asking_connect(struct asking *a, struct err *e);
 
-/* Reports that the key was accepted; nothing if the provider needs no key. */
-void asking_report_key(const struct asking *a);
+/* Reports once that the key was accepted; nothing if the provider needs no key. */
+void asking_report_key(struct asking *a);
 
 #endif

@@ -2,29 +2,30 @@
 
 #include <inttypes.h>
 
+#include "check/check_lead.h"
 #include "core/http/http_status.h"
 #include "core/source/lister.h"
 
 /* Further lists are not requested. */
 #define LISTS_MAX 5
-#define FIRST_BYTES_MAX ((size_t)64 << 10)
 
 /* The first page of one list. */
 struct first_page {
     struct asking *asking;
     struct lister *lister;
-    struct buf first_id;
-    uint64_t n; /* leads */
+    struct lead *leads[CHECK_LEADS_MAX]; /* owned: the first of them, to be requested */
+    uint64_t n;
     bool has_ended;
 };
 
 static enum rc on_found(void *ctx, struct str id, const struct str *params, struct err *e)
 {
     struct first_page *page = ctx;
-    (void)params;
-    if (page->n++ == 0)
-        buf_add_str(&page->first_id, id);
-    return buf_rc(&page->first_id) == RC_OK ? RC_OK : err_nomem(e);
+    if (page->n++ >= CHECK_LEADS_MAX)
+        return RC_OK;
+    struct lead *lead = lead_new(id, params, page->asking->cfg->profile->n_params, sizeof *lead);
+    page->leads[page->n - 1] = lead;
+    return lead ? RC_OK : err_nomem(e);
 }
 
 /* No second page is asked for. */
@@ -50,7 +51,7 @@ static void report_page(struct first_page *page, const struct http_probe *p)
                      "%s: the first page has %" PRIu64 " lead%s and came in %" PRId64
                      " ms; the first one is %s",
                      name, page->n, page->n == 1 ? "" : "s", p->total_us / 1000,
-                     buf_cstr(&page->first_id));
+                     page->leads[0]->id.ptr);
     else if (result.bad == 0)
         findings_add(
             to, FINDING_WARN, "list",
@@ -131,7 +132,27 @@ static enum rc ask_page(struct first_page *page, bool *is_fine, struct err *e)
     return rc;
 }
 
-static enum rc ask_list(struct asking *a, size_t list, bool *is_fine, struct err *e)
+/* A list may be at an address below which no lead is. */
+static enum rc ask_leads(const struct first_page *page, struct err *e)
+{
+    struct lead_check l;
+    size_t n = page->n < CHECK_LEADS_MAX ? (size_t)page->n : CHECK_LEADS_MAX;
+    enum rc rc = lead_check_open(&l, page->asking, e);
+    for (size_t i = 0; rc == RC_OK && i < n && !l.is_over; i++)
+        rc = lead_check_ask(&l, page->leads[i]->id, page->leads[i]->params, e);
+    if (rc == RC_OK && l.missing_status)
+        findings_add(page->asking->to, n > 1 ? FINDING_FAIL : FINDING_WARN, "lead",
+                     "%s: the provider lists it, but does not have it (%d)%s; check --base-url, "
+                     "--server and --param",
+                     page->leads[n - 1]->id.ptr, l.missing_status,
+                     n > 1 ? ", nor any of those before it" : "");
+    lead_check_close(&l);
+    return rc;
+}
+
+/* `wants_lead`: one of the leads is requested, too; false from then on. */
+static enum rc ask_list(struct asking *a, size_t list, bool *wants_lead, bool *is_fine,
+                        struct err *e)
 {
     const struct lister_cfg *listing = a->cfg->listing;
     struct first_page page = {.asking = a};
@@ -143,14 +164,18 @@ static enum rc ask_list(struct asking *a, size_t list, bool *is_fine, struct err
     cfg.page_end = on_page_end;
     cfg.ctx = &page;
     *is_fine = false;
-    buf_init(&page.first_id, FIRST_BYTES_MAX);
     enum rc rc = lister_new(&page.lister, &cfg, e);
     if (rc == RC_OK)
         rc = ask_page(&page, is_fine, e);
     else if (rc == RC_USAGE)
         findings_add(a->to, FINDING_FAIL, "list", "%s", e->msg);
+    if (rc == RC_OK && *is_fine && page.n > 0 && *wants_lead) {
+        rc = ask_leads(&page, e);
+        *wants_lead = false;
+    }
     lister_free(page.lister);
-    buf_free(&page.first_id);
+    for (size_t i = 0; i < CHECK_LEADS_MAX; i++)
+        lead_free(page.leads[i]);
     return rc == RC_USAGE ? RC_OK : rc;
 }
 
@@ -158,9 +183,9 @@ enum rc check_list(struct asking *a, struct err *e)
 {
     size_t n = a->cfg->listing->n_lists;
     enum rc rc = RC_OK;
-    bool is_fine = true;
+    bool is_fine = true, wants_lead = true;
     for (size_t i = 0; rc == RC_OK && is_fine && i < n && i < LISTS_MAX; i++)
-        rc = ask_list(a, i, &is_fine, e);
+        rc = ask_list(a, i, &wants_lead, &is_fine, e);
     if (rc == RC_OK && is_fine && n > LISTS_MAX)
         findings_add(a->to, FINDING_OK, "list", "%zu more lists were not requested", n - LISTS_MAX);
     return rc;

@@ -1,4 +1,4 @@
-"""leadpipe check for jobs with --all: one page of the list, instead of a lead."""
+"""leadpipe check for jobs with --all: one page of the list, and a lead that is on it."""
 
 import json
 import os
@@ -33,7 +33,26 @@ def test_a_good_list(night, control):
     text, = [message for _, subject, message in points if subject == "list"]
     page = 500 if night.name == "omni" else 100
     assert text.startswith(night.name) and "the first page has %d leads" % page in text and text.endswith("the first one is tiny-0")
-    assert len(control.lists()) == 1 and control.requests() == []
+    assert len(control.lists()) == 1 and len(control.requests()) == 1
+    assert [message.split(":")[0] for _, subject, message in points if subject == "lead"] == ["tiny-0"]
+    assert len([point for point in points if point[1] == "key" and "accepted" in point[2]]) == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_leads_that_are_listed_and_not_there(night, control, n):
+    """As with a base URL below which there is no lead: nothing would be exported."""
+    control.lists(leads={night.agent: ["gone-%d~missing" % i for i in range(n)]})
+    last = min(n, 5) - 1
+    level = "FAIL" if n > 1 else "warn"
+    assert night.finds(level, "lead", "gone-%d~missing" % last, "lists it, but does not have it (404)", "--base-url") == []
+    assert len(control.requests()) == min(n, 5)
+
+
+def test_one_of_the_first_leads_is_gone(night, control):
+    control.lists(leads={night.agent: ["gone~missing", "tiny-1", "tiny-2"]})
+    points = night.check()
+    assert {level for level, _, _ in points} == {"ok"}, points
+    assert len(control.requests()) == 2
 
 
 def test_the_run_agrees(night, control):
