@@ -153,8 +153,8 @@ static void put_leads(struct buf *out, const struct run_status *s)
                  l->failed, s->result.ids.unique);
     else
         buf_addf(out,
-                 "%" PRIu64 " done: %" PRIu64 " handed to the sinks, %" PRIu64
-                 " unchanged, %" PRIu64 " missing, %" PRIu64 " failed before that\n",
+                 "%" PRIu64 " done so far: %" PRIu64 " handed to the sinks, %" PRIu64
+                 " unchanged, %" PRIu64 " missing, %" PRIu64 " failed\n",
                  s->state.done, p->handed, p->unchanged, p->missing,
                  s->state.failures.n - s->state.failures.by_sink);
 }

@@ -3,9 +3,13 @@
 #include "core/run/figures.h"
 #include "core/run/listing.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HOUR_MS INT64_C(3600000)
+#define OLD_HOURS 12 /* of a run that is resumed: then it is said */
 
 /* ---- may it be resumed? -------------------------------------------------------------------------- */
 
@@ -114,6 +118,20 @@ static enum rc begin_run(struct resume_plan *p, struct err *e)
     return rc == RC_OK && listing ? listing_begin(listing, p->state, e) : rc;
 }
 
+/* Whoever starts a job every night may not expect that it continues the night before. */
+static void warn_of_age(const struct resume_plan *p)
+{
+    int64_t hours = (clock_wall_ms(p->cfg->clock) - p->started_wall_ms) / HOUR_MS;
+    uint64_t done = progress_done(&p->progress);
+    if (hours >= OLD_HOURS && done > 0)
+        log_msg(
+            p->cfg->log, LOG_LEVEL_WARN_ALWAYS, p->cfg->state_path,
+            "resuming a run that began %" PRId64 " hours ago: its %" PRIu64
+            " leads that are done keep the content of that time; --fresh discards it and fetches "
+            "all leads",
+            hours, done);
+}
+
 static enum rc resume(struct resume_plan *p, struct err *e)
 {
     memcpy(p->run_id, p->run.run_id, sizeof p->run_id);
@@ -126,7 +144,10 @@ static enum rc resume(struct resume_plan *p, struct err *e)
     char started_at[25];
     clock_format(p->started_wall_ms, started_at);
     log_msg(p->cfg->log, LOG_LEVEL_INFO, p->cfg->state_path, "resuming the run of %s", started_at);
-    return progress_load(&p->progress, &p->run.checkpoint) == RC_OK ? RC_OK : err_nomem(e);
+    if (progress_load(&p->progress, &p->run.checkpoint) != RC_OK)
+        return err_nomem(e);
+    warn_of_age(p);
+    return RC_OK;
 }
 
 /* *blank: the unfinished run has nothing to resume. */

@@ -63,7 +63,8 @@ static void report_unfinished(const struct run_cfg *cfg, const struct run_status
     else
         findings_add(f, FINDING_WARN, "state",
                      "%s: holds an unfinished run of %s with %" PRIu64
-                     " leads done, which this command would resume",
+                     " leads done, which this command would resume: they keep the content of that "
+                     "time; --fresh would discard them",
                      path, at, s->state.done);
 }
 

@@ -104,7 +104,7 @@ def test_unfinished(resumed, leadpipe, signal_number):
     assert [row["id"] for row in one["failed"]] == ["bad~status=400"]
     assert [sink["sink"].split(":")[0] for sink in one["sinks"]] == ["csv", "ndjson"]
     assert "last run  unfinished; run the same command again to resume it\n" in text
-    assert "leads     40 done: 38 handed to the sinks, 0 unchanged, 1 missing, 1 failed before that\n" in text
+    assert "leads     40 done so far: 38 handed to the sinks, 0 unchanged, 1 missing, 1 failed\n" in text
     resumed.resume(IDS, status=3)
     assert status(leadpipe)[1]["run"]["phase"] == "finished"
 

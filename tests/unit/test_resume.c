@@ -72,6 +72,44 @@ static void a_run_that_only_sent_something(void **state)
 
 /* ---- a run that is resumed -------------------------------------------------------------------- */
 
+#define HOUR_MS INT64_C(3600000)
+
+static const struct age {
+    int64_t ms;
+    const struct state_checkpoint *done;
+    const char *says; /* NULL: nothing */
+} ages[] = {
+    {12 * HOUR_MS - 1, &three_done, NULL},
+    {12 * HOUR_MS, &three_done,
+     "warn-always s: resuming a run that began 12 hours ago: its 3 leads that are done keep the content of that time"},
+    {25 * HOUR_MS, &three_done, "began 25 hours ago"},
+    {-HOUR_MS, &three_done, NULL}, /* the clock was set back */
+    {25 * HOUR_MS, NULL, NULL},    /* nothing was done */
+};
+
+static void how_old_it_is(void **state)
+{
+    struct command *c = *state;
+    const struct state_setting settings[] = {{STR("--provider"), STR("omni")}};
+    for (size_t i = 0; i < sizeof ages / sizeof *ages; i++) {
+        struct err e = {0};
+        struct state *s = open_ok("s");
+        int64_t now_ms = run_world_wall_ms(&c->w.clock);
+        OK(state_begin(s, OLD_ID, now_ms - ages[i].ms, settings, 1, &e));
+        if (ages[i].done)
+            commit(s, ages[i].done);
+        state_close(s);
+        buf_clear(&c->w.logged);
+        OK(open_plan(c, &e));
+        close_plan(c);
+        const char *says = ages[i].says ? ages[i].says : "hours ago";
+        if ((strstr(buf_cstr(&c->w.logged), says) != NULL) != (ages[i].says != NULL))
+            fail_msg("row %zu: want %s, got %s", i, ages[i].says ? says : "nothing",
+                     buf_cstr(&c->w.logged));
+        assert_int_equal(unlink("s"), 0);
+    }
+}
+
 static void resumed(void **state)
 {
     struct command *c = *state;
@@ -352,6 +390,7 @@ int main(void)
         CASE(fresh),
         CASE(a_blank_run),
         CASE(a_run_that_only_sent_something),
+        CASE(how_old_it_is),
         CASE(resumed),
         CASE(without_totals),
         CASE(other_settings),
