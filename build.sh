@@ -35,7 +35,8 @@ for development:
   asan, tsan [ARG]...  run tests under AddressSanitizer and UndefinedBehaviorSanitizer, or
                      under ThreadSanitizer: the unit tests and some of the others
                      (LEADPIPE_ALL=1: all of them)
-  lint               run clang-format, clang-tidy and cppcheck
+  lint [quick]       run clang-format, clang-tidy and cppcheck; quick: without clang-tidy's
+                     static analyzer, which takes minutes
   format             format every C file with clang-format
   fuzz [SECONDS [TARGET]...]
                      run fuzz targets for SECONDS each (default 60), and the program with
@@ -179,6 +180,10 @@ cmd_coverage() {
 # --- other checks -----------------------------------------------------------------
 
 cmd_lint() {
+    if [[ ${1:-} == quick ]]; then
+        export LEADPIPE_ANALYZE=OFF
+        shift
+    fi
     no_arguments lint "$@"
     require lint
     configure_preset debug ON # for its list of compile commands

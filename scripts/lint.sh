@@ -18,9 +18,11 @@ format_all() {
 
 # The compile commands are GCC's: clang does not know all of its warnings.
 check_tidy() {
+    local more=()
+    if [[ ${LEADPIPE_ANALYZE:-ON} == OFF ]]; then more=(--checks='-clang-analyzer-*'); fi
     find check cmd core merge monitor sinks -name '*.c' -print0 |
         xargs -0 -n 1 -P "$JOBS" clang-tidy --quiet -p "$BUILD/debug" \
-            --extra-arg=-Wno-unknown-warning-option 2> >(grep -v 'warnings\? generated' >&2)
+            --extra-arg=-Wno-unknown-warning-option "${more[@]}" 2> >(grep -v 'warnings\? generated' >&2)
 }
 
 # cppcheck does not see who frees what goes into a compound literal, nor what is filled through a

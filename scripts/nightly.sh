@@ -22,6 +22,7 @@ prepare_venv() {
 
 part prepare_venv
 part ./build.sh test
+part ./build.sh lint
 part ./build.sh nightly_tests
 part env LEADPIPE_ALL=1 ./build.sh asan
 part env LEADPIPE_ALL=1 ./build.sh tsan
