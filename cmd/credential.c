@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/credential_text.h"
+#include "core/base/permission.h"
 
 #define ALLOWED "an API key is one line of visible ASCII characters without spaces"
 
@@ -31,12 +32,20 @@ static enum rc read_all(int fd, const char *file, struct buf *out, struct err *e
     }
 }
 
+static enum rc refuse_file(const char *file, int errnum, struct err *e)
+{
+    const char *shown = credential_file_shown(file);
+    (void)err_sys(e, RC_USAGE, errnum, "--api-key-file: %s cannot be opened", shown);
+    if (shown == file) /* else what follows would show it */
+        permission_explain(e, errnum, file, PERMISSION_READ);
+    return RC_USAGE;
+}
+
 static enum rc read_file(struct buf *out, const char *file, struct err *e)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return err_sys(e, RC_USAGE, errno, "--api-key-file: %s cannot be opened",
-                       credential_file_shown(file));
+        return refuse_file(file, errno, e);
     enum rc rc = read_all(fd, file, out, e);
     (void)close(fd);
     return rc;

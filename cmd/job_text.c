@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd/job_secret.h"
+#include "core/base/permission.h"
 #include "core/base/read_full.h"
 #include "core/base/unicode.h"
 
@@ -195,7 +196,7 @@ enum rc job_text_read(struct job_text *t, const char *path, struct arena *memory
         return err_nomem(e);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return err_sys(e, RC_USAGE, errno, "%s", path);
+        return permission_failed(e, RC_USAGE, errno, path, PERMISSION_READ);
     enum rc rc = read_all(fd, path, bytes, &len, e);
     (void)close(fd); /* it was only read */
     if (rc != RC_OK)

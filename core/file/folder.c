@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/permission.h"
 #include "core/file/fd_io.h"
 
 char *folder_of(const char *path)
@@ -45,14 +46,43 @@ static enum rc folder_check_read(const char *path, const char *folder, struct er
     return RC_OK;
 }
 
+static enum rc folder_missing(const char *path, const char *folder, struct err *e)
+{
+    (void)err_set(e, RC_USAGE, "%s: the directory %s does not exist", path, folder);
+    permission_explain_missing(e, folder);
+    return RC_USAGE;
+}
+
+static enum rc folder_refused(const char *path, const char *folder, struct err *e)
+{
+    int errnum = errno;
+    (void)err_sys(e, RC_USAGE, errnum, "%s: cannot write to the directory %s", path, folder);
+    permission_explain(e, errnum, folder, PERMISSION_FOLDER);
+    return RC_USAGE;
+}
+
 enum rc folder_check(const char *path, const char *folder, struct err *e)
 {
     struct stat st;
     if (stat(folder, &st) != 0 && errno == ENOENT)
-        return err_set(e, RC_USAGE, "%s: the directory %s does not exist", path, folder);
+        return folder_missing(path, folder, e);
     if (access(folder, W_OK | X_OK) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s: cannot write to the directory %s", path, folder);
+        return folder_refused(path, folder, e);
     return folder_check_read(path, folder, e);
+}
+
+/* errno: why nothing can be made in `above`, which is `path`, or the directory above it that is there. */
+static enum rc folder_cannot_make(const char *path, const char *above, struct err *e)
+{
+    int errnum = errno;
+    struct stat st;
+    bool is_there = stat(path, &st) == 0;
+    errno = errnum;
+    if (is_there)
+        return folder_refused(path, above, e);
+    (void)err_sys(e, RC_USAGE, errnum, "%s: cannot write to the directory %s", path, above);
+    permission_explain_missing(e, path);
+    return RC_USAGE;
 }
 
 /* One up, in place: "a/b//" is "a/b" is "a" is ".". False: there is nothing above. */
@@ -90,11 +120,11 @@ enum rc folder_check_make(const char *path, struct err *e)
     if (!at)
         rc = err_nomem(e);
     else if (!found)
-        rc = err_sys(e, RC_USAGE, errno, "%s", at);
+        rc = permission_failed(e, RC_USAGE, errno, at, PERMISSION_FOLDER);
     else if (!S_ISDIR(st.st_mode))
         rc = err_set(e, RC_USAGE, "%s: is not a directory", at);
     else if (access(at, W_OK | X_OK) != 0)
-        rc = err_sys(e, RC_USAGE, errno, "%s: cannot write to the directory %s", path, at);
+        rc = folder_cannot_make(path, at, e);
     else
         rc = folder_check_read(path, at, e);
     free(at);

@@ -10,6 +10,7 @@
 
 #include "core/base/str.h"
 #include "core/file/fd_io.h"
+#include "core/file/folder.h"
 
 #define LOCK_TRIES 100
 
@@ -150,6 +151,18 @@ static enum rc part_take_over(const struct target *t, int *out_fd, bool *made_wr
     return rc;
 }
 
+/* The name of the unfinished file says nothing to whoever does not know how files are written here. */
+static enum rc part_cannot_make(const struct target *t, int errnum, struct err *e)
+{
+    enum rc rc = fd_open_rc(errnum);
+    bool is_folder = errnum == EACCES || errnum == EROFS || errnum == ENOENT;
+    if (!is_folder || folder_check(t->path, t->folder, e) != RC_USAGE)
+        return err_sys(e, rc, errnum, "%s", t->part);
+    if (e)
+        e->rc = rc;
+    return rc;
+}
+
 enum rc part_open_locked(const struct target *t, int *out_fd, struct err *e)
 {
     const int flags = O_RDWR | O_CREAT | O_EXCL | PART_FLAGS;
@@ -160,7 +173,7 @@ enum rc part_open_locked(const struct target *t, int *out_fd, struct err *e)
         enum rc rc = RC_OK;
         int fd = open(t->part, flags, mode);
         if (fd < 0 && errno != EEXIST)
-            return err_sys(e, fd_open_rc(errno), errno, "%s", t->part);
+            return part_cannot_make(t, errno, e);
         if (fd < 0)
             rc = part_take_over(t, &fd, &made_writable, e);
         if (rc != RC_OK)

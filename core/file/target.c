@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/permission.h"
 #include "core/file/descriptor.h"
 #include "core/file/fd_io.h"
 #include "core/file/folder.h"
@@ -49,7 +50,7 @@ static enum rc take_path(struct target *t, struct err *e)
     if (stat(t->path, &st) == 0)
         return take_existing(t, &st, e);
     if (errno != ENOENT)
-        return err_sys(e, fd_open_rc(errno), errno, "%s", t->path);
+        return permission_failed(e, fd_open_rc(errno), errno, t->path, PERMISSION_FOLDER);
     /* The rename would put a file in the link's place, which nobody asked for. */
     if (lstat(t->path, &st) == 0) {
         if (!S_ISLNK(st.st_mode)) /* another run has made it meanwhile */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/buf.h"
+#include "core/base/permission.h"
 #include "core/file/descriptor.h"
 #include "core/source/ids_input.h"
 #include "core/source/ids_item.h"
@@ -39,11 +40,11 @@ static enum rc check_file(const char *file, bool *is_regular, struct err *e)
     if (fd >= 0)
         return descriptor_check(fd, false, descriptor_label(fd, file), e);
     if (stat(file, &st) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s", file);
+        return permission_failed(e, RC_USAGE, errno, file, PERMISSION_READ);
     if (S_ISDIR(st.st_mode))
         return err_sys(e, RC_USAGE, EISDIR, "%s", file);
     if (faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s", file);
+        return permission_failed(e, RC_USAGE, errno, file, PERMISSION_READ);
     *is_regular = S_ISREG(st.st_mode);
     return RC_OK;
 }

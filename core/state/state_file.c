@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/permission.h"
 #include "core/base/read_full.h"
 #include "core/file/fd_io.h"
 #include "core/file/folder.h"
@@ -141,7 +142,7 @@ static enum rc check_target(const char *path, const struct target *t, struct sta
             "%s: does not exist, but %s-wal does; restore the first or remove the second", path,
             t->final);
     if (access(t->final, R_OK | W_OK) != 0)
-        return err_sys(e, RC_USAGE, errno, "%s", path);
+        return permission_failed(e, RC_USAGE, errno, path, PERMISSION_DATABASE);
     file->real = strdup(t->final);
     return file->real ? check_content(path, file, wal_bytes, e) : err_nomem(e);
 }

@@ -233,7 +233,7 @@ def test_input_is_no_target(leadpipe, sandbox, words, content):
     (["-t", "csv:in", "ids"], "csv:in: is a directory; write csv:in/ for one file per table in it"),
     (["-t", "csv:ids/x", "other"], "ids/x: Not a directory"),
     (["-t", "csv:ids/", "other"], "ids/: Not a directory"),
-    (["-t", "csv:new/x", "ids"], "new/x: the directory new does not exist"),
+    (["-t", "csv:new/x", "ids"], "new/x: the directory new does not exist; create it: mkdir -p new"),
     (["-t", "csv:https://crm/x", "ids"], "https://crm/x: is a URL, but only local files and directories, and s3://BUCKET/KEY, can be "
      "written; for a file of that name write ./https://crm/x"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")

@@ -275,7 +275,7 @@ static void refusals(void **state)
         {"csv,table=notes:out/",
          "csv:out/: table= applies only to a single file; out/ gets all tables"},
         {"csv:there", "csv:there: is a directory; write csv:there/ for one file per table in it"},
-        {"csv:no/a.csv", "no/a.csv: the directory no does not exist"},
+        {"csv:no/a.csv", "no/a.csv: the directory no does not exist; create it: mkdir -p no"},
         {"csv:file/", "file/: Not a directory"},
         {"csv:taken/", "taken/notes.csv: is a directory"},
     };
