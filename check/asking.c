@@ -88,7 +88,7 @@ enum rc asking_connect(struct asking *a, struct err *e)
 void asking_report_key(struct asking *a)
 {
     if (a->cfg->profile->key_header.len && !a->is_key_reported)
-        findings_add(a->to, FINDING_OK, "key", "accepted by the provider (%s)",
+        findings_add(a->to, FINDING_OK, "key", "accepted by the provider; it is in %s",
                      a->cfg->credential_source);
     a->is_key_reported = true;
 }

@@ -115,12 +115,12 @@ static enum rc check_leads(struct asking *a, struct err *e)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-void check_provider(const struct run_cfg *cfg, bool has_key, const struct findings *f)
+void check_provider(const struct run_cfg *cfg, bool may_request, const struct findings *f)
 {
     struct asking a;
     struct err e;
     enum rc rc = asking_init(&a, cfg, f, &e);
-    if (rc == RC_OK && has_key)
+    if (rc == RC_OK && may_request)
         rc = cfg->listing ? check_list(&a, &e) : check_leads(&a, &e);
     if (rc == RC_OK && a.n_requests == 0)
         rc = asking_connect(&a, &e);

@@ -185,7 +185,8 @@ static void check_all(struct check *c, const char *job)
     struct err e;
     if (!set_all(c))
         return;
-    if (job && export_check_input(o, job, &e) != RC_OK)
+    bool has_input = !job || export_check_input(o, job, &e) == RC_OK;
+    if (!has_input)
         fail(c, "job", &e);
     else
         findings_add(&c->findings, FINDING_OK, "job", "%s: %zu option%s, %zu sink%s",
@@ -193,7 +194,7 @@ static void check_all(struct check *c, const char *job)
                      x->n_specs, x->n_specs == 1 ? "" : "s");
     check_limits(c);
     export_check_queue(x, &c->findings);
-    check_provider(&x->cfg, c->has_key, &c->findings);
+    check_provider(&x->cfg, c->has_key && has_input, &c->findings);
     run_probe(&x->cfg, &c->findings);
     if (o->ping)
         check_ping(o->ping, url_bypasses_proxy(o->ping, o->allow_http) ? "" : o->proxy, &x->cfg,

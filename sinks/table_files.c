@@ -142,3 +142,28 @@ enum rc table_files_paths(const struct table_files_cfg *cfg, struct buf *out, st
     table_files_free(&t);
     return buf_rc(out) == RC_OK ? RC_OK : err_nomem(e);
 }
+
+static bool has_extension(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    return *name && strchr(name + 1, '.');
+}
+
+void table_files_probe(const struct table_files_cfg *cfg, const char *sink,
+                       const struct findings *f)
+{
+    const struct sink_cfg *s = cfg->sink;
+    bool is_wanted = cfg->table || cfg->all_in_one || s->profile->n_tables == 1;
+    if (is_wanted || table_files_in_folder(s->target) || !outfile_is_file(s->target))
+        return;
+    if (has_extension(s->target))
+        findings_add(f, FINDING_OK, sink,
+                     "%s: the table %s only; a directory, with a / at its end, gets all %zu tables",
+                     s->spec, s->profile->tables[0].name.ptr, s->profile->n_tables);
+    else
+        findings_add(f, FINDING_WARN, sink,
+                     "%s: the table %s only; \"%s/\" writes all %zu tables, each to a file in that "
+                     "directory",
+                     s->spec, s->profile->tables[0].name.ptr, s->spec, s->profile->n_tables);
+}

@@ -33,6 +33,10 @@ void table_files_free(struct table_files *t);
 
 /* As struct sink_ops has them. Messages begin with the sink, or with the path. */
 enum rc table_files_check(const struct table_files_cfg *cfg, struct err *e);
+/* Says that a single file gets one table only: a warning where its name looks like that of a directory, as a slash was
+ * probably forgotten. */
+void table_files_probe(const struct table_files_cfg *cfg, const char *sink,
+                       const struct findings *f);
 enum rc table_files_paths(const struct table_files_cfg *cfg, struct buf *out, struct err *e);
 
 #endif

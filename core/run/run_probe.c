@@ -40,6 +40,8 @@ static void probe_state(struct probing *p, const struct run_file *file)
         return;
     }
     p->has_status = run_probe_state(p->cfg, &p->status, &p->counting);
+    p->space.has_last_run = p->has_status && (p->status.state.phase == STATE_FINISHED ||
+                                              p->status.state.phase == STATE_PUBLISHING);
     run_space_add_bytes(&p->space, file->path, 0); /* the state grows in place: no second copy */
 }
 

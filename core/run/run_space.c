@@ -1,7 +1,6 @@
 #include "core/run/run_space.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +95,8 @@ static void limits_of(const struct run_space_item *item, uint64_t *fails, uint64
     *warns = larger(twice, BYTES_FEW);
 }
 
-static void report_bytes(const struct run_space_item *item, const struct findings *f)
+static void report_bytes(const struct run_space_item *item, const char *files,
+                         const struct findings *f)
 {
     char bytes_free[UNITS_BYTES_CHARS], then[UNITS_BYTES_CHARS];
     char fails_below[UNITS_BYTES_CHARS], warns_below[UNITS_BYTES_CHARS];
@@ -110,16 +110,16 @@ static void report_bytes(const struct run_space_item *item, const struct finding
                                : item->bytes_free < warns ? FINDING_WARN
                                                           : FINDING_OK;
     findings_add(f, level, "disk",
-                 "%s: %s%s free on its file system; %s%s%s (warns below %s, fails below %s)%s",
+                 "%s: %s%s free on its file system; %s%s%s%s (warns below %s, fails below %s)%s",
                  item->folder, level == FINDING_OK ? "" : "only ", bytes_free,
-                 item->bytes_then ? "the files of the last run have "
-                                  : "how much a run needs there is not known",
-                 item->bytes_then ? then : "",
+                 item->bytes_then ? files : "how much a run needs there is not known",
+                 item->bytes_then ? " have " : "", item->bytes_then ? then : "",
                  item->bytes_then ? ", and new ones are written beside them" : "", warns_below,
                  fails_below, level == FINDING_OK ? "" : "; make room, or write elsewhere");
 }
 
-static void report_item(const struct run_space_item *item, const struct findings *f)
+static void report_item(const struct run_space_item *item, const char *files,
+                        const struct findings *f)
 {
     if (item->counts_files && item->files_free < FILES_FEW)
         findings_add(f, FINDING_FAIL, "disk",
@@ -127,11 +127,12 @@ static void report_item(const struct run_space_item *item, const struct findings
                      " more files (fails below %d); delete some, or write elsewhere",
                      item->folder, item->files_free, FILES_FEW);
     else
-        report_bytes(item, f);
+        report_bytes(item, files, f);
 }
 
 void run_space_report(const struct run_space *s, const struct findings *f)
 {
+    const char *files = s->has_last_run ? "the files of the last run" : "the existing files";
     for (size_t i = 0; i < s->n; i++)
-        report_item(&s->items[i], f);
+        report_item(&s->items[i], files, f);
 }

@@ -2,6 +2,7 @@
 #ifndef LEADPIPE_RUN_SPACE_H
 #define LEADPIPE_RUN_SPACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +22,7 @@ struct run_space_item {
 struct run_space {
     struct run_space_item items[RUN_SPACE_FILE_SYSTEMS_MAX];
     size_t n;
+    bool has_last_run; /* the files that are there are known to be its */
 };
 
 /* Adds a new file that will be written beside the one at `path`, and is expected to be as large as that. Returns the size

@@ -100,6 +100,12 @@ static enum rc csv_paths(const struct sink_cfg *cfg, struct buf *out, struct err
     return table_files_paths(&files, out, e);
 }
 
+static void csv_probe(const struct sink_cfg *cfg, const struct findings *f)
+{
+    const struct table_files_cfg files = files_of(cfg);
+    table_files_probe(&files, sink_csv.name, f);
+}
+
 /* ---- the sink ------------------------------------------------------------------------------- */
 
 struct csv {
@@ -311,6 +317,7 @@ const struct sink_ops sink_csv = {
     .merge = &csv_merge_ops,
     .eighths = 28, /* a JSON cell, and with its quotes doubled */
     .check = csv_check,
+    .probe = csv_probe,
     .needs = csv_needs,
     .paths = csv_paths,
     .open = csv_open,

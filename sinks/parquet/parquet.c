@@ -163,6 +163,12 @@ static enum rc parquet_paths(const struct sink_cfg *cfg, struct buf *out, struct
     return table_files_paths(&files, out, e);
 }
 
+static void parquet_probe(const struct sink_cfg *cfg, const struct findings *f)
+{
+    const struct table_files_cfg files = files_of(cfg);
+    table_files_probe(&files, sink_parquet.name, f);
+}
+
 /* ---- the sink ------------------------------------------------------------------------------- */
 
 struct parquet {
@@ -415,6 +421,7 @@ const struct sink_ops sink_parquet = {
     .keeps = parquet_keeps,
     .merge = &merge_ops,
     .check = parquet_check,
+    .probe = parquet_probe,
     .needs = parquet_needs,
     .paths = parquet_paths,
     .open = parquet_open,

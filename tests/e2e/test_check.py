@@ -247,6 +247,20 @@ def test_an_input_that_is_missing(night):
     assert night.finds("FAIL", "ids", "nowhere.txt") == []
 
 
+@pytest.mark.parametrize("sink", ["csv", "parquet"])
+def test_a_slash_that_was_forgotten(night, sink):
+    """A single file has one table: that is said, and is a warning if the name is not one of a file."""
+    def only(target, **options):
+        night.job["to"] = [{sink: {"target": target, **options}}]
+        return [(level, text) for level, _, text in night.check() if "the table leads only" in text]
+
+    spec = "%s:%s/out2" % (sink, night.folder)
+    assert only("out2") == [("warn", '%s: the table leads only; "%s/" writes all 8 tables, each to a file in that directory' % (spec, spec))]
+    (level, text), = only("leads.x")
+    assert level == "ok" and text.endswith("a directory, with a / at its end, gets all 8 tables")
+    assert only("out2/") == only("out2", table="leads") == []
+
+
 # --- databases, buckets, receivers ---------------------------------------------------------------------
 
 @pytest.fixture

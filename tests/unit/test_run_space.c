@@ -57,22 +57,22 @@ static void bytes(void **state)
          "/d: only 1023.5 KiB free on its file system; " UNKNOWN MAKE_ROOM},
         {0, 0, FINDING_FAIL, "/d: only 0 bytes free on its file system; " UNKNOWN MAKE_ROOM},
         {2 * GIB, GIB, FINDING_OK,
-         "/d: 2.0 GiB free on its file system; the files of the last run have 1.0 GiB" BESIDE
+         "/d: 2.0 GiB free on its file system; the existing files have 1.0 GiB" BESIDE
          "(warns below 2.0 GiB, fails below 1.0 GiB)"},
         {2 * GIB - 1, GIB, FINDING_WARN,
-         "/d: only 2.0 GiB free on its file system; the files of the last run have 1.0 GiB" BESIDE
+         "/d: only 2.0 GiB free on its file system; the existing files have 1.0 GiB" BESIDE
          "(warns below 2.0 GiB, fails below 1.0 GiB)" MAKE_ROOM},
         {GIB, GIB, FINDING_WARN,
-         "/d: only 1.0 GiB free on its file system; the files of the last run have 1.0 GiB" BESIDE
+         "/d: only 1.0 GiB free on its file system; the existing files have 1.0 GiB" BESIDE
          "(warns below 2.0 GiB, fails below 1.0 GiB)" MAKE_ROOM},
         {GIB - 1, GIB, FINDING_FAIL,
-         "/d: only 1024.0 MiB free on its file system; the files of the last run have 1.0 GiB" BESIDE
+         "/d: only 1024.0 MiB free on its file system; the existing files have 1.0 GiB" BESIDE
          "(warns below 2.0 GiB, fails below 1.0 GiB)" MAKE_ROOM},
         {GIB, 3 * KIB, FINDING_OK,
-         "/d: 1.0 GiB free on its file system; the files of the last run have 3.0 KiB" BESIDE
+         "/d: 1.0 GiB free on its file system; the existing files have 3.0 KiB" BESIDE
          "(warns below 64.0 MiB, fails below 1.0 MiB)"},
         {GIB, UINT64_MAX, FINDING_FAIL,
-         "/d: only 1.0 GiB free on its file system; the files of the last run have 16777216.0 TiB" BESIDE
+         "/d: only 1.0 GiB free on its file system; the existing files have 16777216.0 TiB" BESIDE
          "(warns below 16777216.0 TiB, fails below 16777216.0 TiB)" MAKE_ROOM},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -97,8 +97,23 @@ static void files(void **state)
     expect(&item, FINDING_OK, "/d: 1.0 GiB free on its file system; " UNKNOWN);
 }
 
+/* Only a state says whose files they are. */
+static void last_run(void **state)
+{
+    (void)state;
+    struct said said = {.n = 0};
+    struct run_space space = {.items = {{.folder = "/d", .bytes_free = GIB, .bytes_then = KIB}},
+                              .n = 1,
+                              .has_last_run = true};
+    const struct findings f = {.ctx = &said, .add = note};
+    run_space_report(&space, &f);
+    if (!strstr(said.text, "; the files of the last run have 1.0 KiB" BESIDE))
+        fail_msg("%s", said.text);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bytes), cmocka_unit_test(files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bytes), cmocka_unit_test(files),
+                                       cmocka_unit_test(last_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
