@@ -54,6 +54,13 @@ static const struct option_spec *spec_of(const struct option_spec *table, int co
     return NULL;
 }
 
+/* The command whose help lists the options: run and check take those of export. */
+static const char *listing_command(const char *command)
+{
+    bool takes_those_of_export = strcmp(command, "run") == 0 || strcmp(command, "check") == 0;
+    return takes_those_of_export ? "export" : command;
+}
+
 /* Long options cannot be abbreviated. An abbreviation would break as soon as another option begins in the same way, and
  * "--api-key SECRET" would be taken for --api-key-file, with the secret in a message. For the same reason messages do not
  * repeat what comes after "=". */
@@ -66,7 +73,7 @@ static enum rc check_long(const struct option_reader *r, const char *command, co
     struct str name = {element + 2, strcspn(element + 2, "=")};
     if (option_named(r->table, name))
         return RC_OK;
-    (void)snprintf(hint, sizeof hint, HINT, command);
+    (void)snprintf(hint, sizeof hint, HINT, listing_command(command));
     return option_unknown(r, name, hint, e);
 }
 
@@ -76,7 +83,7 @@ static enum rc take_unusual(struct option_reader *r, int code, const char *comma
     const struct option_spec *o = spec_of(r->table, optopt);
     if (o && (code == ':' || !option_takes_value(o)))
         return option_take(r, o, code == ':' ? NULL : "", e);
-    return err_set(e, RC_USAGE, "unknown option -%c; " HINT, optopt, command);
+    return err_set(e, RC_USAGE, "unknown option -%c; " HINT, optopt, listing_command(command));
 }
 
 enum rc command_line_read(struct option_reader *r, struct text_list *arguments, int argc,

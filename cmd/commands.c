@@ -22,7 +22,7 @@ const struct command commands[] = {
      "combine the outputs of all shards into those of one run", merge_option_specs, command_merge},
     {"providers", "[--show NAME]", "list the built-in providers, or print the profile of one",
      providers_option_specs, command_providers},
-    {"sinks", "", "list the sinks and their options", NULL, command_sinks},
+    {"sinks", "[SINK]", "list the sinks and their options, or those of one", NULL, command_sinks},
     {"destinations", "[--show NAME | --check FILE -p PROVIDER]",
      "list the built-in destinations of the sink push, or check one", destinations_option_specs,
      command_destinations},

@@ -362,6 +362,12 @@ static void put_commands(struct answer *a)
         put(a, str_c(c->name), "", c->help);
 }
 
+static void put_sinks(struct answer *a)
+{
+    for (size_t i = 0; sink_registry[i]; i++)
+        put(a, str_c(sink_registry[i]->name), "", sink_registry[i]->help);
+}
+
 /* The next argument of a usage line, without its brackets, and whether it may be repeated. Values of options are skipped.
  * Advances *usage. False: there are no more. */
 static bool next_argument(const char **usage, struct str *out, bool *repeats)
@@ -401,6 +407,8 @@ static void complete_argument(struct answer *a, const struct line *l)
         put_choices(a, choices, false);
     } else if (str_eq_c(argument, "COMMAND")) {
         put_commands(a);
+    } else if (str_eq_c(argument, "SINK")) {
+        put_sinks(a);
     } else {
         put_names(a, l, NAMES_FILES | (str_eq_c(argument, "PROVIDER") ? NAMES_PROVIDERS : 0));
     }

@@ -117,8 +117,15 @@ static const char export_input[] =
 
 static const char run_text[] =
     "\n"
-    "The options of leadpipe export can be given, too; they take precedence over the\n"
-    "file. Relative paths in the file are relative to its folder.\n";
+    "The keys of the file are the long options of \"leadpipe export\", and ids, as in\n"
+    "\n"
+    "  provider: omni\n"
+    "  ids: ids.txt\n"
+    "  to: [csv: out/]\n"
+    "\n"
+    "Relative paths in the file are relative to its folder. The options of leadpipe\n"
+    "export can be given, too; they take precedence over the file.\n"
+    "See also: man leadpipe-run\n";
 
 static const char check_text[] =
     "\n"
@@ -207,6 +214,8 @@ void help_print_command(FILE *f, const struct command *c)
             (void)fputs(check_text, f);
         if (c->options)
             print_section(f, c->options, 0, "Options");
+        if (c->run == command_run)
+            (void)fputs(exit_statuses, f);
         if (c->run == command_check)
             (void)fputs(check_statuses, f);
     }

@@ -366,6 +366,25 @@ static enum rc take_sinks(struct taker *t, const struct option_spec *to,
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
+#define KEYS "the keys are the long options of \"leadpipe export\", and ids"
+
+/* A sink, or the list of them, which was not put into to:. */
+static bool names_sink(struct str key)
+{
+    return sink_by_name(key) || sink_left_out(key) || str_eq_c(key, "sink") ||
+           str_eq_c(key, "sinks");
+}
+
+static enum rc refuse_option(struct taker *t, const struct job_node *key)
+{
+    if (!names_sink(key->text))
+        return refuse_key(t, key, KEYS);
+    return job_fail(&t->job->text, key->at, t->err,
+                    "unknown option \"" STR_FMT "\"; " KEYS
+                    "; sinks are items of to:, such as \"- csv: out/\"",
+                    STR_ARG(key->text));
+}
+
 static enum rc take_all(struct taker *t, const struct job_node *root)
 {
     enum rc rc = RC_OK;
@@ -377,8 +396,7 @@ static enum rc take_all(struct taker *t, const struct job_node *root)
         if (str_eq_c(n->key->text, ids_spec.name))
             rc = take_ids(t, n);
         else if (!o)
-            rc = refuse_key(t, n->key,
-                            "the keys are the long options of \"leadpipe export\", and ids");
+            rc = refuse_option(t, n->key);
         else if (job_leaves_out(o))
             rc = job_fail(&t->job->text, n->key->at, t->err,
                           "%s: is not a key of a job file; give it on the command line", o->name);

@@ -63,6 +63,11 @@ bool job_is_secret_name(struct str name)
     return false;
 }
 
+bool job_is_set_by_systemd(struct str variable)
+{
+    return str_eq_c(variable, "CREDENTIALS_DIRECTORY") || str_eq_c(variable, "STATE_DIRECTORY");
+}
+
 /* ---- the whole file ------------------------------------------------------------------------ */
 
 bool job_may_hold_secret(struct str text)
@@ -76,6 +81,12 @@ bool job_may_hold_secret(struct str text)
         while (end < text.len && job_is_name_byte(text.ptr[end]))
             end++;
         struct str word = piece(text, at, end);
+        bool is_folder = at >= 2 && memcmp(text.ptr + at - 2, "${", 2) == 0 && end < text.len &&
+                         text.ptr[end] == '}' && job_is_set_by_systemd(word);
+        if (is_folder) { /* CREDENTIALS_DIRECTORY is named like a secret, and is the path of a directory */
+            at = end;
+            continue;
+        }
         if (job_is_secret_name(word) || str_eq_c(word, "header"))
             return true;
         if (end + 2 < text.len && memcmp(text.ptr + end, "://", 3) == 0) {

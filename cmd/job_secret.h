@@ -13,6 +13,9 @@ bool job_is_name_byte(char c);
 /* Does it look like the name of a secret: "api-key", "X-Auth-Token", "dbPassword"? */
 bool job_is_secret_name(struct str name);
 
+/* Is it one of the variables that systemd sets for the units of leadpipe? They are paths of directories. */
+bool job_is_set_by_systemd(struct str variable);
+
 /* Does any part of the text look like a secret, or like the name of one? */
 bool job_may_hold_secret(struct str text);
 

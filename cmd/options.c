@@ -79,6 +79,12 @@ enum rc options_parse(struct export_options *out, int argc, char *const argv[], 
     enum rc rc = option_begin(&r, e);
     if (rc == RC_OK)
         rc = command_line_read(&r, &o.files, argc, argv, e);
+    if (rc == RC_OK && !o.help && o.all && o.shard)
+        rc = err_set(
+            e, RC_USAGE,
+            "--shard and --all cannot be used together, because each shard would read a list "
+            "of its own; save the list once with \"leadpipe list\", and give that file to "
+            "every shard");
     if (rc == RC_OK && !o.help)
         rc = option_check(&r, e);
     if (rc == RC_OK && !o.help)

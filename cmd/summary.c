@@ -171,7 +171,8 @@ static void text_counts(struct buf *out, const struct run_cfg *cfg, const struct
              r->ledger.exported, run_result_exported(r, cfg->n_sinks), r->ledger.unchanged,
              r->ledger.missing, r->ledger.failed, r->ledger.pending);
     if (run_result_gone(cfg, r, &gone) && r->ledger.missing)
-        buf_addf(out, "gone      %" PRIu64 " of the missing leads were exported before\n", gone);
+        buf_addf(out, "gone      %" PRIu64 " of the missing leads %s exported before\n", gone,
+                 gone == 1 ? "was" : "were");
     buf_addf(out, "requests  %" PRIu64 ", including %" PRIu64 " %s; %s received\n",
              r->http.requests, r->http.retries, r->http.retries == 1 ? "retry" : "retries", bytes);
     buf_addf(out, "time      %.1f seconds, %.1f leads per second\n", r->seconds, leads_per_s(r));

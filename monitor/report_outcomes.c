@@ -84,7 +84,7 @@ static void put_notes(struct page *p, const struct report *r)
     if (run_result_gone(r->cfg, run, &gone) && gone) {
         page_raw(p, " Of the missing leads, ");
         page_count(p, gone);
-        page_raw(p, " were exported before.");
+        page_raw(p, gone == 1 ? " was exported before." : " were exported before.");
     }
     if (run->replaced) {
         page_raw(p, " Invalid characters replaced with U+FFFD: ");

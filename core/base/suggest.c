@@ -1,10 +1,12 @@
 #include "core/base/suggest.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #define NAME_BYTES_MAX 31
 #define DISTANCE_MAX 3
+#define WEIGHT 64 /* more than any distance of two names */
 
 static size_t least(size_t a, size_t b)
 {
@@ -33,14 +35,16 @@ size_t suggest_distance(const char *a, const char *b)
     return d[a_len][b_len];
 }
 
-/* SIZE_MAX: too far away. */
+/* A name that begins with the word is as near as one letter. Of names that are equally near the one with
+ * the smaller distance is taken: "al" is rather "all" than "allow-http". SIZE_MAX: too far away. */
 static size_t farness(const char *word, const char *candidate)
 {
     size_t distance = suggest_distance(word, candidate);
     size_t len = strlen(word), allowed = least(strlen(candidate) / 2, DISTANCE_MAX);
-    if (distance > 1 && len > 1 && strncmp(word, candidate, len) == 0)
-        return 1;
-    return distance <= allowed ? distance : SIZE_MAX;
+    bool is_beginning = len > 1 && strncmp(word, candidate, len) == 0;
+    if (!is_beginning && distance > allowed)
+        return SIZE_MAX;
+    return least(distance, is_beginning ? 1 : distance) * WEIGHT + least(distance, WEIGHT - 1);
 }
 
 void suggest_consider(const char **best, const char *word, const char *candidate)

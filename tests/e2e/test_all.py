@@ -107,6 +107,7 @@ def test_filters(leadpipe, sandbox, control):
 @pytest.mark.parametrize("arguments, message", [
     (["-p", "omni", "--all", "ids.txt"], "--all and FILE (ids.txt) cannot be used together"),
     (["-p", "omni", "--all", "--id", "a"], "--all"),
+    (["-p", "omni", "--all", "--shard", "0/2"], 'save the list once with "leadpipe list"'),
     (["-p", "omni", "--all", "--id-format", "csv"], "--id-format and --all cannot be used together"),
     (["-p", "omni", "--all", "--id-column", "id"], "--id-column and --all cannot be used together"),
     (["-p", "omni", "--all", "--id-format", "csv", "--state", "s"], "--id-format"),

@@ -472,3 +472,4 @@ def test_gone_leads_in_a_database(omni, deletes):
     assert len(held) == (19 if deletes == "delete" else 20)
     assert [lead for lead in sorted(held) if held[lead]] == (["tiny-19"] if deletes == "mark" else [])
     assert json.loads((omni.folder / "m.json").read_text())["ledger"]["gone"] == 1
+    assert "gone      1 of the missing leads was exported before\n" in omni.stderr

@@ -116,6 +116,7 @@ def test_every_option_of_every_sink(leadpipe, offered):
     (["export", "-p", "omni", "-p", "convocore", "-t", "parquet,table="],
      {"leads", "crm_activities", "crm_activity_notes"}),
     (["completion", ""], set(SHELLS)),
+    (["sinks", "csv", ""], set()),
     (["tables", "omni", ""], set()),  # there is no second argument
     (["tables", "omni", "--ddl", "duckdb", "--"], {"--help"}),  # given, and excluded by it
     (["export", "--order", "--quiet", "--pro"], None),  # "--quiet" is the value of the option before it
@@ -138,6 +139,10 @@ def test_names(offered, words, expected):
         assert {"csv:", "csv,", "ndjson"} <= set(found)
     else:
         assert {"--quiet", "--progress"} <= set(found)
+
+
+def test_argument_of_sinks(offered, leadpipe):
+    assert offered("sinks", "")[0].keys() == sinks_in_help(leadpipe("sinks").stdout.decode()).keys()
 
 
 @pytest.mark.parametrize("words, flags", [

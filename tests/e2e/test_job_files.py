@@ -10,6 +10,9 @@ from outputs import ids_file
 from runs import listing
 
 WHAT_KEYS = 'the keys are the long options of "leadpipe export", and ids'
+WHAT_SINKS = WHAT_KEYS + '; sinks are items of to:, such as "- csv: out/"'
+UNSET = "the environment variable %s is not set"
+BY_SYSTEMD = UNSET + "; systemd sets it: systemctl start leadpipe-check@NAME.service"
 SINK_FORM = 'to: must be a list of sinks, with items such as "- csv: out/" or "- csv: {target: out/, gzip: 6}"'
 IN_FILE = "must not be in a job file; put it into the environment and write ${VARIABLE}"
 KEY_IN_FILE = ("a secret must not be in a job file: name a file or an environment variable that holds it "
@@ -284,6 +287,9 @@ WRONG = [
     ("to: [{csv: {eol: lf, target: a, eol: lf}}]", "1:33", "this key is given twice", None),
     ("concurency: 3", "1:1", 'unknown option "concurency"; did you mean concurrency?', "concurency: 3"),
     ("zzzzzz: 3", "1:1", 'unknown option "zzzzzz"; ' + WHAT_KEYS, "zzzzzz: 3"),
+    ("csv: out/", "1:1", 'unknown option "csv"; ' + WHAT_SINKS, "csv: out/"),
+    ("push: {target: slack}", "1:1", 'unknown option "push"; ' + WHAT_SINKS, "push: {target: slack}"),
+    ("sinks:\n  - csv: out/", "1:1", 'unknown option "sinks"; ' + WHAT_SINKS, "sinks:"),
     ("<<: {rate: 3}", "1:1", "this is not a key of a job file; " + WHAT_KEYS, None),
     ("\u00e9: x", "1:1", "this is not a key of a job file; " + WHAT_KEYS, "\u00e9: x"),
     ("? [a]\n: b", "1:3", "a key must be a text", None),
@@ -323,6 +329,12 @@ WRONG = [
     ("to:\n  - csv:\n", "2:5", "target: must not be empty", None),
     ("to: [{csv: true}]", "1:12", "target: must be a text", None),
     ("to: [{csv: 's3://b/${NO_SUCH_VARIABLE}/'}]", "1:12", "target: the environment variable NO_SUCH_VARIABLE is not set", None),
+    ("api-key-file: ${CREDENTIALS_DIRECTORY}/keys_omni.key", "1:15",
+     "api-key-file: " + BY_SYSTEMD % "CREDENTIALS_DIRECTORY", "api-key-file: ${CREDENTIALS_DIRECTORY}/keys_omni.key"),
+    ("failed: ${STATE_DIRECTORY}/f", "1:9", "failed: " + BY_SYSTEMD % "STATE_DIRECTORY", "failed: ${STATE_DIRECTORY}/f"),
+    ("failed: ${STATE_DIRECTORY}/f\ntoken: " + SECRET, "1:9", "failed: " + BY_SYSTEMD % "STATE_DIRECTORY", "failed: ***"),
+    ("failed: CREDENTIALS_DIRECTORY=${NO_SUCH_VARIABLE}", "1:9", "failed: " + UNSET % "NO_SUCH_VARIABLE", "failed: ***"),
+    ("failed: ${NO_SUCH_TOKEN}/f", "1:9", "failed: " + UNSET % "NO_SUCH_TOKEN", "failed: ***"),
     ("to: [{csv: {eol: lf}}]", "1:12", "csv: target is missing", None),
     ("to: [{csv: {target: ''}}]", "1:21", "target: must not be empty", None),
     ("to: [{csv: {target: [a]}}]", "1:21", "target: must be a text", None),
@@ -455,7 +467,9 @@ def test_what_is_missing_is_said(job):
 
 def test_wrong_command_lines(leadpipe):
     for words, said in (([], "run: missing argument"), (["a", "b"], "run: unexpected argument b"),
-                        (["a", "--prnt"], "unknown option --prnt; did you mean --print?")):
+                        (["a", "--prnt"], "unknown option --prnt; did you mean --print?"),
+                        (["a", "--dry-run"], 'unknown option --dry-run; "leadpipe help export" lists them all'),
+                        (["a", "-Z"], 'unknown option -Z; "leadpipe help export" lists them all')):
         done = leadpipe("run", *words)
         assert done.returncode == 2 and done.stderr.startswith("leadpipe: " + said), done.stderr
 
@@ -511,6 +525,7 @@ def test_a_job_says_where_its_ids_come_from(leadpipe, sandbox):
     assert (leadpipe.folder / "out/leads.csv").read_text() == "last night's\n"
     done = leadpipe("check", "night.yaml", env=sandbox.env)
     assert done.returncode == 1 and b"FAIL  job" in done.stdout and b"where the IDs come from" in done.stdout, done.stdout
+    assert b"FAIL  ids" not in done.stdout and b"  lead  " not in done.stdout, done.stdout  # which says nothing of a pipe
     for more in ("ids: '-'\n", "id: plain-1\n"):
         (leadpipe.folder / "night.yaml").write_text(text + more)
         done = leadpipe("run", "night.yaml", env=sandbox.env, input=b"plain-1\n")
@@ -529,6 +544,12 @@ def test_a_command_line_without_ids(leadpipe, sandbox):
     assert leadpipe(*words, env=sandbox.env, input=b"").returncode == 0
 
 
-def test_help(leadpipe):
+def test_help(leadpipe, printed):
     done = leadpipe("run", "--help")
-    assert done.returncode == 0 and b"usage: leadpipe run JOB.yaml [OPTIONS]" in done.stdout and b"--print" in done.stdout
+    text = done.stdout.decode()
+    assert done.returncode == 0 and "usage: leadpipe run JOB.yaml [OPTIONS]" in text and "--print" in text
+    assert "leadpipe-run" in text and "\nExit status:\n  0 " in text and "\n  128+n " in text
+    example = re.search(r"\n\n((?:  \w+: .*\n)+)\n", text).group(1)
+    folder = str(leadpipe.folder)
+    assert printed(example.replace("\n  ", "\n")[2:]) == [
+        "--provider=omni", "--to=csv:%s/out/" % folder, "--", folder + "/ids.txt"]

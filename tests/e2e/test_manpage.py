@@ -110,6 +110,13 @@ def test_sinks(leadpipe):
     assert sinks_in_manpage() == shown
 
 
+def test_one_sink(leadpipe):
+    everything = leadpipe("sinks").stdout.decode()
+    for sink in sinks_in_help(everything):
+        text = leadpipe("sinks", sink).stdout.decode()
+        assert text.startswith(sink + "\n") and "\n" + text in everything and list(sinks_in_help(text)) == [sink]
+
+
 def test_commands(leadpipe):
     shown = commands_in_help(leadpipe)
     documented = [head.split()[1] for head, _ in items(section("COMMANDS")) if head.split()[1] in shown]

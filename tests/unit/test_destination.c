@@ -529,7 +529,7 @@ static void test_load_refused(void **state)
         const char *name, *text;
     } rows[] = {
         {"hubspot",
-         "unknown destination \"hubspot\"; did you mean \"hubspot-companies\"?; built in: close-lead, "
+         "unknown destination \"hubspot\"; did you mean \"hubspot-contacts\"?; built in: close-lead, "
          "dynamics-lead, hubspot-companies, hubspot-contacts, pipedrive-person, salesforce-lead, "
          "slack, zoho-leads; or give the path of a file"},
         {"slakc",

@@ -89,6 +89,7 @@ static void refusals(void **state)
         {BASE " --api-key SECRET", "unknown option --api-key; did you mean --api-key-file?"},
         {BASE " --api-key=SECRET", "unknown option --api-key; did you mean --api-key-file?"},
         {BASE " --prov omni", "unknown option --prov; did you mean --provider?"},
+        {BASE " --al", "unknown option --al; did you mean --all?"},
         {BASE " --verbos", "unknown option --verbos; did you mean --verbose?"},
         {BASE " -x", "unknown option -x; \"leadpipe help export\" lists them all"},
         {BASE " -qx", "unknown option -x; \"leadpipe help export\" lists them all"},

@@ -402,6 +402,23 @@ static void suggestions(void **state)
     suggest_consider(&best, "exort", "export");
     suggest_consider(&best, "exort", "excerpt");
     assert_string_equal(best, "export");
+
+    static const struct {
+        const char *word, *names[3], *want;
+    } nearest[] = {
+        {"al", {"allow-http", "all", "gzip"}, "all"},
+        {"al", {"gzip", "all", "allow-http"}, "all"},
+        {"api-key", {"api-key-file", "apikeys", NULL}, "api-key-file"},
+        {"met", {"state", "metrics", "max-memory"}, "metrics"},
+        {"a", {"all", "allow-http", NULL}, NULL},
+    };
+    for (size_t i = 0; i < sizeof nearest / sizeof *nearest; i++) {
+        best = NULL;
+        for (size_t k = 0; k < 3 && nearest[i].names[k]; k++)
+            suggest_consider(&best, nearest[i].word, nearest[i].names[k]);
+        expect_text(nearest[i].word, best ? best : "(none)",
+                    nearest[i].want ? nearest[i].want : "(none)");
+    }
 }
 
 int main(void)
