@@ -82,7 +82,11 @@ note_path() {
 # systemd looks for units below few prefixes only.
 note_units() {
     case $prefix in
-    / | /usr | /usr/local) ;;
+    / | /usr | /usr/local)
+        if [[ -z ${DESTDIR:-} ]]; then
+            note "for jobs that systemd runs, now run: systemctl daemon-reload"
+        fi
+        ;;
     *) note "systemd does not look into $prefix/lib/systemd/system: for jobs that it runs every night, install the" \
         "program as root to /usr/local, or as a package" ;;
     esac

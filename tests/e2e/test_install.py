@@ -89,6 +89,16 @@ def test_install_says_where_systemd_does_not_look(script, prefix, said):
     assert ("systemd" in done.stderr) == said
 
 
+def test_install_says_that_systemd_must_read_its_units(script):
+    """Only where they are on this machine."""
+    def note(**env):
+        return subprocess.run(["bash", "-c", 'note() { echo "$*"; }\nprefix=/usr/local; START_DIR=. BUILD=.; source "$1"; note_units',
+                               "bash", str(ROOT / "scripts" / "install.sh")], capture_output=True, text=True, check=True,
+                              env=clean_environment(env)).stdout
+    assert note() == "for jobs that systemd runs, now run: systemctl daemon-reload\n"
+    assert note(DESTDIR="/somewhere") == ""
+
+
 def test_install_removes_files_of_an_earlier_version(script):
     folder = script.folder / "prefix"
     assert script("install", "prefix").returncode == 0
