@@ -210,6 +210,7 @@ static void seed_command_make(void)
     struct seed_command *c = &command;
     const char *const texts[SINKS] = {"csv:leads.csv", "ndjson:leads.ndjson",
                                       "msgpack,layout=rows:leads.msgpack", c->webhook};
+    static const struct str no_params[1];
     seed_profile_make(&c->profile);
     (void)snprintf(c->webhook, sizeof c->webhook, "webhook,batch=3:%s/hook", server.url);
     for (size_t i = 0; i < SINKS; i++) {
@@ -231,6 +232,7 @@ static void seed_command_make(void)
     }
     c->listing = (struct lister_cfg){.profile = c->profile,
                                      .base_url = server.url,
+                                     .params = no_params,
                                      .n_lists = 1,
                                      .credential_source = "the test",
                                      .max_memory = (size_t)1 << 20,
