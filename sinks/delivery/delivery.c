@@ -60,7 +60,7 @@ static bool is_over(const struct delivery *d)
 
 static void clear(struct delivery *d, struct message *p)
 {
-    message_clear(p);
+    message_clear(p, d->cfg.keep_bytes_max / d->cfg.messages_max);
     if (d->cfg.protocol->cleared)
         d->cfg.protocol->cleared(d->cfg.protocol_ctx, p);
 }

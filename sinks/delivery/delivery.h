@@ -69,7 +69,9 @@ struct delivery_cfg {
     size_t leads_max;    /* of one message */
     size_t body_max;     /* bytes of one body */
     const struct sink_host
-        *host;              /* hears of the bytes of bodies that are sent; NULL: nobody does */
+        *host; /* hears of the bytes of bodies that are sent; NULL: nobody does */
+    size_t
+        keep_bytes_max; /* of the buffers of all messages that are empty, kept for the next ones */
     size_t sent_bytes_max;  /* of all bodies sent that have not ended; one more may come on top */
     bool fill_when_stopped; /* messages are also given then; none of them is sent */
 

@@ -4,8 +4,9 @@
 
 #include "sinks/delivery/answer.h"
 
-#define ANSWER_KEEP_BYTES ((size_t)16 << 10)
-#define BODY_KEEP_BYTES ((size_t)64 << 10)
+/* Of what an empty message may keep, its body has half; the answer and the noted leads share the rest. */
+#define BODY_SHARE 2
+#define SMALL_SHARE 4
 
 struct message *message_new(struct delivery *d, size_t leads_max, size_t body_max)
 {
@@ -42,11 +43,11 @@ static void clear_or_free(struct buf *b, size_t keep_bytes)
         buf_clear(b);
 }
 
-void message_clear(struct message *p)
+void message_clear(struct message *p, size_t keep_bytes)
 {
-    clear_or_free(&p->request.answer, ANSWER_KEEP_BYTES);
-    clear_or_free(&p->body, BODY_KEEP_BYTES);
-    clear_or_free(&p->noted, BODY_KEEP_BYTES);
+    clear_or_free(&p->request.answer, keep_bytes / SMALL_SHARE);
+    clear_or_free(&p->body, keep_bytes / BODY_SHARE);
+    clear_or_free(&p->noted, keep_bytes / SMALL_SHARE);
     p->request = (struct http_request){.answer = p->request.answer};
     p->envelope = &p->own;
     p->n_requests = 0;

@@ -63,7 +63,7 @@ struct message *message_list_take(struct message_list *list);
 struct message *message_new(struct delivery *d, size_t leads_max, size_t body_max);
 void message_free(struct message *p);
 
-/* Empties it; the memory of a large body or answer is given back. */
-void message_clear(struct message *p);
+/* Empties it. Its buffers keep at most `keep_bytes` together for the next message; larger ones are freed. */
+void message_clear(struct message *p, size_t keep_bytes);
 
 #endif

@@ -3,6 +3,8 @@
 #include "sinks/delivery/outbox.h"
 
 #define SENT_BYTES_MAX ((size_t)16 << 20) /* of bodies that are ready or on their way */
+#define KEEP_BYTES_MAX ((size_t)8 << 20)  /* of messages that are empty */
+#define KEEP_SHARE 64                     /* and of --max-memory */
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -30,6 +32,8 @@ enum rc outbox_open_delivery(struct outbox *o, const struct sink_cfg *cfg,
     delivery->log = cfg->log;
     delivery->body_max = MESSAGE_BODY_MAX;
     delivery->host = &o->host;
+    size_t share = cfg->max_memory / KEEP_SHARE;
+    delivery->keep_bytes_max = share < KEEP_BYTES_MAX ? share : KEEP_BYTES_MAX;
     delivery->sent_bytes_max = SENT_BYTES_MAX;
     delivery->fill_when_stopped = cfg->state != NULL; /* it has them for when the run is resumed */
     delivery->settle = outbox_settle;
