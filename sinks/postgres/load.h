@@ -63,8 +63,8 @@ enum rc pg_load_flush(struct pg_load *load, struct err *e);
 /* Appends the mark of all that was sent. */
 void pg_load_mark(const struct pg_load *load, struct buf *out);
 
-/* After RC_NET of anything: connects, and brings the staging tables to where they were. RC_NET: the server
- * was waited for as long as it may be, and is not to be waited for once more. */
+/* After RC_NET of anything: connects, and brings the staging tables to where they were; a run that is committed has
+ * none. RC_NET: the server was waited for as long as it may be, and is not to be waited for once more. */
 enum rc pg_load_reconnect(struct pg_load *load, struct err *e);
 
 #endif

@@ -46,18 +46,30 @@ static enum rc send_lost(struct pg_load *load, struct err *e)
     return send_spool(load, e);
 }
 
+/* Was the run committed, and only the answer lost? Then it has no staging tables any more, as if the server had
+ * crashed. */
+static enum rc is_done(struct pg_load *load, bool *out, struct err *e)
+{
+    struct pg_run run;
+    enum rc rc = pg_run_read(load->place, load->link, &run, e);
+    *out = rc == RC_OK && run.status == PG_RUN_DONE;
+    return rc;
+}
+
 static enum rc reconnect_once(struct pg_load *load, int64_t since_us, struct err *e)
 {
     bool exists = false;
+    bool done = false;
     uint64_t part = 0;
     enum rc rc = pg_link_open_again(load->link, since_us, PG_AWAY_MS, e);
     if (rc == RC_OK)
         rc = pg_lock_run(load->place, load->link, e);
     if (rc == RC_OK)
         rc = pg_staged_part(load->place, load->link, &exists, &part, e);
-    if (rc == RC_OK && (!exists || part < load->run.part))
-        rc = send_lost(load, e);
-    return rc;
+    if (rc != RC_OK || (exists && part >= load->run.part))
+        return rc;
+    rc = is_done(load, &done, e);
+    return rc == RC_OK && !done ? send_lost(load, e) : rc;
 }
 
 enum rc pg_load_reconnect(struct pg_load *load, struct err *e)

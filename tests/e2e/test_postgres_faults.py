@@ -34,7 +34,7 @@ class Night:
     def __init__(self, leadpipe, database, folder, hold=None):
         self.leadpipe, self.database, self.folder = leadpipe, database, folder
         self.version, self.hold, self.asked, self.proceed = 1, None, 0, threading.Event()
-        self.hold_later = hold
+        self.hold_later, self.options = hold, "deletes=delete,commit-rows=200"
         ids_file(folder, IDS)
 
     def answer(self, path, _):
@@ -49,7 +49,7 @@ class Night:
                          **({"late": "yes"} if changed and int(lead_id[1:]) > LATE else {}))
 
     def words(self, *more):
-        return ["export", "-p", "omni", "--base-url", self.url, "-t", self.database.target("deletes=delete,commit-rows=200"),
+        return ["export", "-p", "omni", "--base-url", self.url, "-t", self.database.target(self.options),
                 "--manifest", "m.json", *more, "ids.txt"]
 
     def start(self, *more):
@@ -406,17 +406,28 @@ def test_lost_in_the_commit(leadpipe, database, tmp_path, how):
         night.check_counts(errors)
 
 
-@pytest.mark.parametrize("killed", [False, True])
-def test_answer_of_the_commit_is_lost(leadpipe, database, tmp_path, cluster, killed):
+@pytest.mark.parametrize("how", ["cut", "append", "resumed", "killed"])
+def test_answer_of_the_commit_is_lost(leadpipe, database, tmp_path, cluster, how):
     """It was committed, and the client does not hear of it: a standby that does not answer is waited for."""
-    with Night(leadpipe, database, tmp_path).begun() as night:
+    one = Night(leadpipe, database, tmp_path)
+    if how == "append":
+        one.options = "mode=append,commit-rows=200"
+    with one.begun() as night:
         database.run("alter database %s set synchronous_commit to local; alter role etl in database %s reset synchronous_commit" %
                      (database.name, database.name))
         user = "writer%d" % random.randrange(10**9)
         database.run("create role %s login superuser; alter role %s set synchronous_commit to on" % (user, user))
         night.database = Other(database, user)
         night.hold = HOLD
-        process = night.start("--state", "run.state") if killed else night.start()
+        state = ["--state", "run.state"] if how in ("resumed", "killed") else []
+        process = night.start(*state)
+        if how == "resumed":  # what was loaded before is not on this machine
+            night.wait_for_a_mark()
+            process.kill()
+            ended(process)
+            asked = night.asked
+            process = night.start(*state)
+            databases.wait_until(lambda: night.asked > asked)
         night.wait_for_parts(1)
         database.run("alter system set synchronous_standby_names to 'nobody'")
         database.run("select pg_reload_conf()")
@@ -424,22 +435,33 @@ def test_answer_of_the_commit_is_lost(leadpipe, database, tmp_path, cluster, kil
         try:
             databases.wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event = 'SyncRep' and "
                                                         "query like 'commit%'") == "1")
-            if killed:
+            if how == "killed":
                 process.kill()
                 ended(process)
             database.run("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
         finally:
             database.run("alter system reset synchronous_standby_names")
             database.run("select pg_reload_conf()")
-        if not killed:
+        if how != "killed":
             status, errors = ended(process)
-            assert status == 0, errors
-        night.check_new()
+            assert status == 0 and "loading them again" not in errors, errors
         asked = night.asked
-        if killed:
-            night.run("--state", "run.state")
-        night.check_new()
-        assert night.asked == asked and len([run for run in database.runs() if run["status"] == "done"]) == 2
+        if how == "killed":
+            night.run(*state)
+        check_committed_once(night, asked)
+
+
+def check_committed_once(night, asked):
+    runs = night.database.runs()
+    assert night.asked == asked and [run["status"] for run in runs] == ["done", "done"]
+    assert night.database.staging() == []
+    if "append" in night.options:
+        rows = int(night.database.value("select (select count(*) from leads) + (select count(*) from documents) + "
+                                        "(select count(*) from matching_leads)"))
+        assert rows == sum(run["rows_inserted"] for run in runs)
+        return
+    night.check_new()
+    assert (runs[-1]["rows_inserted"], runs[-1]["rows_updated"]) == (len(IDS[::3]), 3 * len(IDS[::3]))
 
 
 class Other:
