@@ -62,7 +62,7 @@ static void take_message(struct kafka_source *s, rd_kafka_message_t *m)
         kafka_source_push(s, &entry);
         m = NULL;
     } else if (is_wanted) {
-        const struct kafka_entry entry = {NULL, i, p->end};
+        const struct kafka_entry entry = {NULL, i, m->offset}; /* see take_end() */
         p->is_read = is_end = true;
         kafka_source_push(s, &entry);
     }
@@ -73,7 +73,8 @@ static void take_message(struct kafka_source *s, rd_kafka_message_t *m)
         pause_one(s, i);
 }
 
-/* What is behind the last message are markers of transactions, or messages that were deleted. */
+/* What is behind the last message are markers of transactions, or messages that were deleted. The position may be behind
+ * p->end: another member, which has looked up the ends later, may have committed it. The group must not go back. */
 static void take_end(struct kafka_source *s, const rd_kafka_message_t *m)
 {
     size_t i = (size_t)m->partition;
@@ -83,7 +84,7 @@ static void take_end(struct kafka_source *s, const rd_kafka_message_t *m)
     pthread_mutex_lock(&s->lock);
     bool is_end = is_open(p) && !s->has_ended;
     if (is_end) {
-        const struct kafka_entry entry = {NULL, i, m->offset < p->end ? m->offset : p->end};
+        const struct kafka_entry entry = {NULL, i, m->offset};
         p->is_read = true;
         if (entry.position > p->first)
             kafka_source_push(s, &entry);
@@ -103,11 +104,35 @@ static bool is_lasting(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__FENCED;
 }
 
+/* librdkafka would read the same bytes again and again. */
+static bool is_unreadable(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION || code == RD_KAFKA_RESP_ERR__BAD_MSG ||
+           code == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
+           code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+}
+
+static void take_unreadable(struct kafka_source *s, const rd_kafka_message_t *m)
+{
+    struct err e;
+    (void)err_set(
+        &e, RC_IO,
+        "%s: partition %d cannot be read any further: %s; to skip what is damaged, stop all "
+        "members of the group %s and move its offset (kafka-consumer-groups "
+        "--reset-offsets)",
+        s->cfg.url->name, (int)m->partition, rd_kafka_message_errstr(m), s->cfg.url->group);
+    kafka_source_break(s, &e);
+}
+
 static void take_error(struct kafka_source *s, const rd_kafka_message_t *m)
 {
     struct err e;
     char text[512] = "";
     rd_kafka_resp_err_t code = m->err;
+    if (is_unreadable(code)) {
+        take_unreadable(s, m);
+        return;
+    }
     if (!is_lasting(code)) {
         log_msg(s->cfg.log, LOG_LEVEL_INFO, s->cfg.url->name, "%s", rd_kafka_message_errstr(m));
         return;

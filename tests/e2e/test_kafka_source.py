@@ -139,6 +139,36 @@ def test_end_is_pinned(exports, broker, control):
     assert exports.leads() == plain(5, 9)
 
 
+@pytest.mark.parametrize("end", [9, 12])
+def test_offsets_do_not_go_back(exports, broker, end):
+    """Another member, which came later, has read on behind the end that this run has looked up."""
+    broker.put(plain(0, 5))
+    broker.put(plain(20, 22), partition=1)
+    joined = []
+
+    def hook(key, _):
+        if key == wire.JOIN_GROUP and not joined:
+            joined.append(key)
+            broker.put(plain(5, end))
+            broker.offsets[GROUP, "ids", 0] = 9
+
+    broker.hook = hook
+    exports.run()
+    assert exports.leads() == plain(20, 22) and broker.committed(GROUP) == [9, 2, -1]
+
+
+def test_damaged_batch(exports, broker):
+    """It cannot be read by any run of the group, so the run must not wait for it."""
+    damaged = wire.plain([(None, b"plain-3"), (None, b"plain-4")])
+    damaged.data = damaged.data[:21] + wire.number("h", 1) + damaged.data[23:]  # not compressed, but says so
+    broker.put(plain(0, 3))
+    broker.topics["ids"][0].append(damaged)
+    broker.put(plain(5, 8))
+    done = exports.run(status=1)
+    assert "partition 0 cannot be read any further: " in done.stderr and "--reset-offsets" in done.stderr
+    assert not (exports.folder / "leads.ndjson").exists() and broker.committed(GROUP) == [-1, -1, -1]
+
+
 def test_markers(exports, broker):
     """The end of a partition may be a marker of a transaction, or a transaction that was aborted."""
     broker.put(["plain-1"])
