@@ -1,4 +1,4 @@
-/* leadpipe status: the content of a state as text. */
+/* leadpipe status: the content of a state as text, or how far a group has read a topic. */
 #include "cmd/status.h"
 
 #include <inttypes.h>
@@ -6,6 +6,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/escape.h"
+#include "cmd/status_queue.h"
 #include "cmd/summary.h"
 #include "core/json/json.h"
 #include "sinks/rows/rows.h"
@@ -283,10 +284,9 @@ const struct option_spec status_option_specs[] = {
     {.name = NULL},
 };
 
-static enum rc show(const char *path, bool json, struct err *e)
+static enum rc show_state(struct buf *out, const char *path, bool json, struct err *e)
 {
     struct run_status status;
-    struct buf out;
     enum rc rc = run_status_read(&status, path, e);
     if (rc != RC_OK)
         return rc;
@@ -297,14 +297,22 @@ static enum rc show(const char *path, bool json, struct err *e)
                        "--state brings it to the form of this version",
                        path);
     }
+    rc = json ? status_json(out, path, &status) : status_text(out, path, &status);
+    if (rc != RC_OK)
+        (void)err_set(e, rc, "%s: %s", path, rc_text(rc));
+    run_status_free(&status);
+    return rc;
+}
+
+static enum rc show(struct messages *m, const char *what, bool json, struct err *e)
+{
+    struct buf out;
     buf_init(&out, STATUS_BYTES_MAX);
-    rc = json ? status_json(&out, path, &status) : status_text(&out, path, &status);
+    enum rc rc = status_names_queue(what) ? status_queue(&out, m, what, json, e)
+                                          : show_state(&out, what, json, e);
     if (rc == RC_OK)
         (void)fwrite(out.data, 1, out.len, stdout); /* checked when standard output is closed */
-    else
-        (void)err_set(e, rc, "%s: %s", path, rc_text(rc));
     buf_free(&out);
-    run_status_free(&status);
     return rc;
 }
 
@@ -317,12 +325,15 @@ int command_status(struct messages *m, int argc, char *argv[])
     arena_init(&memory, SIZE_MAX / 2);
     int status = command_read(m, argc, argv, &o, &arguments, 1, &memory);
     if (status == EXIT_STATUS_OK) {
-        enum rc rc = show(arguments.items[0], o.json, &e);
+        enum rc rc = secrets_new(&m->secrets) == RC_OK ? show(m, arguments.items[0], o.json, &e)
+                                                       : err_nomem(&e);
         if (rc != RC_OK)
             messages_write(m, LOG_LEVEL_ERROR, NULL, e.msg);
         if (rc != RC_OK)
             status = rc == RC_USAGE || rc == RC_BUSY ? EXIT_STATUS_USAGE : EXIT_STATUS_STOPPED;
     }
+    secrets_free(m->secrets);
+    m->secrets = NULL;
     arena_free(&memory);
     return status;
 }

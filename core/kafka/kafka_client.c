@@ -381,27 +381,34 @@ enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_lis
     return code ? gave_up(c, code, "cannot commit offsets", e) : RC_OK;
 }
 
-enum rc kafka_client_committed(struct kafka_client *c, const char *topic, int64_t wait_ms,
-                               int64_t *out, struct err *e)
+/* The first error of a partition counts, where the call as a whole has none. */
+static rd_kafka_resp_err_t ask_committed(const struct kafka_client *c,
+                                         rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = rd_kafka_committed(c->handle, list, 2000);
+    for (int i = 0; !code && i < list->cnt; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
+enum rc kafka_client_committed(struct kafka_client *c, const char *topic, size_t n, int64_t wait_ms,
+                               int64_t out[], struct err *e)
 {
     int64_t until_us = clock_mono_us(c->cfg.clock) + wait_ms * 1000;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *p = list ? rd_kafka_topic_partition_list_add(list, topic, 0) : NULL;
-    if (!p) {
-        if (list)
-            rd_kafka_topic_partition_list_destroy(list);
+    if (n == 0)
+        return RC_OK;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+    if (!list)
         return err_nomem(e);
-    }
+    rd_kafka_topic_partition_list_add_range(list, topic, 0, (int32_t)n - 1);
     rd_kafka_resp_err_t code;
-    do {
-        p->err = RD_KAFKA_RESP_ERR_NO_ERROR;
-        code = rd_kafka_committed(c->handle, list, 2000);
-        code = code ? code : p->err;
-    } while (code && may_wait(c, code, until_us));
-    int64_t offset = p->offset;
+    do
+        code = ask_committed(c, list);
+    while (code && may_wait(c, code, until_us));
+    for (int i = 0; !code && i < list->cnt; i++)
+        out[list->elems[i].partition] = list->elems[i].offset < 0 ? -1 : list->elems[i].offset;
     rd_kafka_topic_partition_list_destroy(list);
-    if (code)
-        return gave_up(c, code, "cannot read which transaction was the last", e);
-    *out = offset < 0 ? -1 : offset;
-    return RC_OK;
+    return code ? gave_up(c, code, "cannot read the committed offsets", e) : RC_OK;
 }

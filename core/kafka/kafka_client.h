@@ -85,8 +85,8 @@ enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t par
 enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_list_t *list,
                             int64_t wait_ms, struct err *e);
 
-/* Consumers only: the offset that the group has committed for partition 0 of a topic; -1: none. */
-enum rc kafka_client_committed(struct kafka_client *c, const char *topic, int64_t wait_ms,
-                               int64_t *out, struct err *e);
+/* Consumers only: the offsets that the group has committed for the first `n` partitions of a topic; -1: none. */
+enum rc kafka_client_committed(struct kafka_client *c, const char *topic, size_t n, int64_t wait_ms,
+                               int64_t out[], struct err *e);
 
 #endif

@@ -308,12 +308,16 @@ enum rc kafka_source_open(struct id_source **out, const struct kafka_source_cfg 
     return RC_OK;
 }
 
+enum rc kafka_source_find(struct kafka_source *s, int64_t wait_ms, struct err *e)
+{
+    enum rc rc = open_client(s, false, e);
+    return rc == RC_OK ? find_topic(s, wait_ms, e) : rc;
+}
+
 enum rc kafka_source_check(const struct kafka_source_cfg *cfg, int64_t wait_ms, struct err *e)
 {
     struct kafka_source s = {.cfg = *cfg};
-    enum rc rc = open_client(&s, false, e);
-    if (rc == RC_OK)
-        rc = find_topic(&s, wait_ms, e);
+    enum rc rc = kafka_source_find(&s, wait_ms, e);
     kafka_client_close(&s.client);
     return rc;
 }

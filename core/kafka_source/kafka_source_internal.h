@@ -83,6 +83,11 @@ size_t kafka_source_count(const struct kafka_source *s, bool (*has)(const struct
  * start. */
 struct kafka_part *kafka_source_part(struct kafka_source *s, const rd_kafka_topic_partition_t *p);
 
+/* ---- kafka_source.c ---- */
+
+/* Connects without joining the group, and counts the topic's partitions; kafka_client_close() in any case. */
+enum rc kafka_source_find(struct kafka_source *s, int64_t wait_ms, struct err *e);
+
 /* ---- kafka_member.c, kafka_rebalance.c: its own thread ---- */
 
 void *kafka_member_main(void *source);

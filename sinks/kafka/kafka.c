@@ -205,8 +205,8 @@ static enum rc take_over(struct kafka *k, struct kafka_client *reader, const str
         fence_discarded(k, cfg);
     enum rc rc = kafka_out_begin(&k->out, e);
     if (rc == RC_OK)
-        rc =
-            kafka_client_committed(reader, k->config.topics[0], k->config.retry_max_ms, &marker, e);
+        rc = kafka_client_committed(reader, k->config.topics[0], 1, k->config.retry_max_ms, &marker,
+                                    e);
     if (rc == RC_OK)
         rc = kafka_journal_resolve(&k->journal, marker, e);
     k->has_marker = marker >= 0;
