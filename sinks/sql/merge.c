@@ -5,11 +5,18 @@ static void put_name(struct buf *b, const struct sql_merge *m, const struct sql_
     sql_quote(b, m->dialect, c->name);
 }
 
+static void put_exactly(struct buf *b, const struct sql_merge_column *c)
+{
+    if (c->exactly)
+        buf_adds(b, c->exactly);
+}
+
 void sql_merge_same(struct buf *b, const struct sql_merge *m, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         buf_adds(b, i ? " and t." : "t.");
         put_name(b, m, &m->columns[i]);
+        put_exactly(b, &m->columns[i]);
         buf_addf(b, " = %s.", s);
         buf_add_str(b, m->columns[i].staged);
     }
@@ -32,6 +39,8 @@ static void put_row(struct buf *b, const struct sql_merge *m, bool staged)
             put_name(b, m, c);
         }
         buf_adds(b, c->as_text ? " as text)" : "");
+        if (!staged)
+            put_exactly(b, c);
         comma = ", ";
     }
     buf_addc(b, ')');

@@ -76,11 +76,11 @@ static enum rc add_column(struct merging *m, struct str wanted, struct str sourc
     if (m->merge.n_columns == m->cap)
         return err_set(e, RC_INTERNAL, "%s: more columns than there are", m->place->spec);
     struct sql_merge_column *column = &m->columns[m->merge.n_columns++];
-    *column = (struct sql_merge_column){.role = role};
+    *column = (struct sql_merge_column){.role = role, .exactly = " collate binary"};
     enum rc rc = sqlite_table_map(&m->now, m->place, wanted, source, type, &mapped, &fit, e);
     if (rc != RC_OK)
         return rc;
-    put_missing_column(m, mapped, m->place->dialect->types[type], role == SQL_MERGE_KEY);
+    put_missing_column(m, mapped, sqlite_table_type(&m->now, type), role == SQL_MERGE_KEY);
     column->name = mapped->column;
     buf_adds(&m->text, value);
     rc = keep(m, &m->text, &column->value, e);

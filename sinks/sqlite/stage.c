@@ -160,6 +160,22 @@ static enum rc set_fit(struct sqlite_staged *t, size_t i, const struct sqlite_fi
     return RC_OK;
 }
 
+/* Columns that every row ends with and the table does not have yet. */
+static size_t count_run_columns(const struct sqlite_stage *s, size_t table)
+{
+    static const char *const sources[] = {
+        SQL_SOURCE_RUN SQL_COLUMN_EXPORTED_AT, SQL_SOURCE_RUN SQL_COLUMN_RUN_ID,
+        SQL_SOURCE_RUN SQL_COLUMN_MISFITS, SQL_SOURCE_RUN SQL_COLUMN_DELETED_AT};
+    const bool has[] = {true, true, !s->place->all_text,
+                        table == 0 && s->place->deletes == SQL_DELETES_MARK};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof has / sizeof *has; i++) {
+        struct str name = str_c(sources[i] + strlen(SQL_SOURCE_RUN));
+        n += has[i] && !sql_column_map_present(&s->tables[table].now.map, name, str_c(sources[i]));
+    }
+    return n;
+}
+
 /* What fits into the columns that the table has whatever the payloads are. */
 static enum rc fit_columns(struct sqlite_stage *s, size_t table, struct err *e)
 {
@@ -178,6 +194,7 @@ static enum rc fit_columns(struct sqlite_stage *s, size_t table, struct err *e)
     t->n_columns = r->n_columns;
     if (rc != RC_OK)
         return rc;
+    t->n_more += count_run_columns(s, table);
     rc = sqlite_table_check_width(&t->now, s->place, &s->db, t->n_more, e);
     return rc == RC_IO ? (e->rc = RC_USAGE) : rc;
 }

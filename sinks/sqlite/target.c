@@ -90,9 +90,10 @@ static bool holds(const char *type, const char *word)
     return false;
 }
 
-static enum sqlite_affinity affinity_of(const char *type)
+/* "any" means any value in strict tables alone (stricttables.html). */
+static enum sqlite_affinity affinity_of(const char *type, bool is_strict)
 {
-    if (!type || !*type || sqlite3_stricmp(type, "any") == 0)
+    if (!type || !*type || (is_strict && sqlite3_stricmp(type, "any") == 0))
         return AFFINITY_NONE;
     if (holds(type, "int"))
         return AFFINITY_INTEGER;
@@ -125,10 +126,14 @@ static enum rc add_column(void *table, sqlite3_stmt *stmt, struct err *e)
     if (t->n_columns == t->cap_columns)
         return err_set(e, RC_BUSY, "its columns change while they are read");
     struct sqlite_column *column = &t->columns[t->n_columns++];
-    column->affinity = affinity_of((const char *)sqlite3_column_text(stmt, 1));
+    const char *type = (const char *)sqlite3_column_text(stmt, 1);
+    column->affinity = affinity_of(type, t->is_strict);
     bool is_generated = sqlite3_column_int(stmt, 2) != 0;
+    bool takes_blobs = t->is_strict && type && sqlite3_stricmp(type, "blob") == 0; /* alone */
     enum rc rc = keep_lower(&t->memory, sqlite_text(stmt, 0), &column->name, e);
-    return rc == RC_OK ? sql_column_map_exists(&t->map, column->name, is_generated, e) : rc;
+    return rc == RC_OK
+               ? sql_column_map_exists(&t->map, column->name, is_generated || takes_blobs, e)
+               : rc;
 }
 
 static enum rc load_columns(struct sqlite_table *t, const struct sqlite_db *d, struct err *e)
@@ -206,6 +211,16 @@ static enum rc find_table(struct sqlite_table *t, const struct sqlite_place *p,
                        t->relation->name, found_table, &finding, e);
 }
 
+#define STRICT_SINCE 3037000
+
+static enum rc find_strictness(struct sqlite_table *t, const struct sqlite_db *d, struct err *e)
+{
+    if (sqlite3_libversion_number() < STRICT_SINCE)
+        return RC_OK;
+    return sqlite_has_row(d, "select 1 from pragma_table_list(?1) where schema = 'out' and strict",
+                          t->relation->name, &t->is_strict, e);
+}
+
 /* ---- its key -------------------------------------------------------------------------------- */
 
 static bool is_one_of(struct str name, const struct str *names, size_t n)
@@ -223,7 +238,9 @@ struct key_search {
     size_t n;
     size_t n_found; /* columns of the index at hand */
     bool all_found; /* ... all of which are among the keys */
+    bool is_binary; /* ... and tell all texts apart */
     bool found;
+    bool is_loose; /* there is one, but it takes texts that differ for the same */
 };
 
 static enum rc compare_column(void *search, sqlite3_stmt *stmt, struct err *e)
@@ -234,6 +251,8 @@ static enum rc compare_column(void *search, sqlite3_stmt *stmt, struct err *e)
     arena_init(&memory, MEMORY_MAX);
     enum rc rc = name.ptr ? keep_lower(&memory, name, &name, e) : RC_OK;
     s->all_found = s->all_found && rc == RC_OK && name.ptr && is_one_of(name, s->keys, s->n);
+    s->is_binary =
+        s->is_binary && sqlite3_stricmp((const char *)sqlite3_column_text(stmt, 1), "binary") == 0;
     s->n_found++;
     arena_free(&memory);
     return rc;
@@ -243,41 +262,45 @@ static enum rc compare_index(void *search, sqlite3_stmt *stmt, struct err *e)
 {
     struct key_search *s = search;
     s->n_found = 0;
-    s->all_found = true;
-    enum rc rc = sqlite_each(s->db, "select name from pragma_index_info(?1, 'out')",
-                             sqlite_text(stmt, 0), compare_column, s, e);
+    s->all_found = s->is_binary = true;
+    enum rc rc =
+        sqlite_each(s->db, "select name, coll from pragma_index_xinfo(?1, 'out') where \"key\"",
+                    sqlite_text(stmt, 0), compare_column, s, e);
     if (rc != RC_OK)
         return rc;
-    s->found = s->all_found && s->n_found == s->n;
+    bool is_ours = s->all_found && s->n_found == s->n;
+    s->found = is_ours && s->is_binary;
+    s->is_loose = s->is_loose || (is_ours && !s->is_binary);
     return s->found ? RC_END : RC_OK;
 }
 
 /* Has the table a unique index over exactly these columns? */
-static enum rc has_key(const struct sqlite_table *t, const struct sqlite_db *d,
-                       const struct str *keys, size_t n, bool *out, struct err *e)
+static enum rc find_key(const struct sqlite_table *t, struct key_search *search, struct err *e)
 {
-    struct key_search search = {.db = d, .keys = keys, .n = n};
-    enum rc rc = sqlite_each(
-        d, "select name from pragma_index_list(?1, 'out') where \"unique\" and not partial",
-        t->relation->name, compare_index, &search, e);
-    *out = search.found;
-    return rc;
+    return sqlite_each(
+        search->db,
+        "select name from pragma_index_list(?1, 'out') where \"unique\" and not partial",
+        t->relation->name, compare_index, search, e);
 }
 
 static enum rc refuse_key(const struct sqlite_table *t, const struct sqlite_place *p,
-                          const struct str *keys, size_t n, struct err *e)
+                          const struct key_search *search, struct err *e)
 {
     struct buf names;
     buf_init(&names, SQL_BYTES_MAX);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < search->n; i++) {
         buf_adds(&names, i ? ", " : "");
-        buf_add_str(&names, keys[i]);
+        buf_add_str(&names, search->keys[i]);
     }
-    enum rc rc = err_set(e, RC_USAGE,
-                         "%s: the table " STR_FMT " exists, but has no unique key on (%s)%s; "
-                         "add one, or use another file",
-                         p->spec, STR_ARG(t->relation->name), buf_cstr(&names),
-                         p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
+    enum rc rc =
+        err_set(e, RC_USAGE,
+                "%s: the table " STR_FMT " exists, but has no unique key on (%s)%s%s; "
+                "add one, or use another file",
+                p->spec, STR_ARG(t->relation->name), buf_cstr(&names),
+                search->is_loose ? " with \"collate binary\", and IDs that differ in case or "
+                                   "in blanks at their end would be one lead"
+                                 : "",
+                p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
     buf_free(&names);
     return rc;
 }
@@ -288,7 +311,6 @@ static enum rc check_key(struct sqlite_table *t, const struct sqlite_place *p,
     const struct sql_relation *r = t->relation;
     struct str keys[KEYS_MAX];
     size_t n = 0;
-    bool found = false;
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < r->n_columns && n + 1 < KEYS_MAX; i++) {
         const struct sql_mapped *mapped;
@@ -311,8 +333,9 @@ static enum rc check_key(struct sqlite_table *t, const struct sqlite_place *p,
         return rc;
     if (p->mode == SQL_MODE_APPEND)
         keys[n++] = STR(SQL_COLUMN_RUN_ID);
-    rc = has_key(t, d, keys, n, &found, e);
-    return rc == RC_OK && !found ? refuse_key(t, p, keys, n, e) : rc;
+    struct key_search search = {.db = d, .keys = keys, .n = n};
+    rc = find_key(t, &search, e);
+    return rc == RC_OK && !search.found ? refuse_key(t, p, &search, e) : rc;
 }
 
 /* ---- loading -------------------------------------------------------------------------------- */
@@ -344,7 +367,9 @@ enum rc sqlite_table_load(struct sqlite_table *t, const struct sqlite_place *p,
     enum rc rc = find_table(t, p, d, e);
     if (rc != RC_OK || !t->exists)
         return rc;
-    rc = load_map(t, d, e);
+    rc = find_strictness(t, d, e);
+    if (rc == RC_OK)
+        rc = load_map(t, d, e);
     if (rc == RC_OK)
         rc = load_columns(t, d, e);
     sql_column_map_adopt(&t->map);
@@ -355,9 +380,9 @@ enum rc sqlite_table_check_width(const struct sqlite_table *t, const struct sqli
                                  const struct sqlite_db *d, size_t more, struct err *e)
 {
     size_t limit = (size_t)sqlite3_limit(d->db, SQLITE_LIMIT_COLUMN, -1);
-    if (t->n_columns + more <= limit)
+    if (more <= limit && t->n_columns + more <= limit)
         return RC_OK;
-    if (t->n_columns == 0)
+    if (t->n_columns == 0 || more > limit)
         return err_set(e, RC_IO,
                        "%s: the table " STR_FMT
                        " would have more columns than SQLite allows (%zu); use --max-columns %zu",
@@ -384,12 +409,20 @@ const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, st
     return NULL;
 }
 
+const char *sqlite_table_type(const struct sqlite_table *t, enum column_type type)
+{
+    if (t->is_strict && type == TYPE_BOOLEAN) /* strict tables do not know it */
+        type = TYPE_INTEGER;
+    return t->place->dialect->types[type];
+}
+
 /* A column turns what looks like a number into one, or a number into a text, by its affinity. Times never
- * look like numbers. */
-static struct sqlite_fit fit_of(enum sqlite_affinity affinity, enum column_type type)
+ * look like numbers; a number's column of a strict table refuses them as it does other texts. */
+static struct sqlite_fit fit_of(enum sqlite_affinity affinity, bool is_strict,
+                                enum column_type type)
 {
     bool is_number = type == TYPE_INTEGER || type == TYPE_NUMBER || type == TYPE_BOOLEAN;
-    bool is_text = type == TYPE_TEXT || type == TYPE_JSON;
+    bool is_text = type == TYPE_TEXT || type == TYPE_JSON || (is_strict && !is_number);
     struct sqlite_fit fit = {.type = type};
     switch (affinity) {
     case AFFINITY_NONE:
@@ -420,7 +453,7 @@ enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, s
         rc == RC_OK ? sqlite_table_column(t, (*out)->column) : NULL;
     if (!column)
         return rc;
-    *fit = fit_of(column->affinity, type);
+    *fit = fit_of(column->affinity, t->is_strict, type);
     if (p->all_text && (fit->type != type || fit->no_numerals))
         return err_set(e, RC_USAGE,
                        "%s: types=text needs columns of type text, but " STR_FMT "." STR_FMT

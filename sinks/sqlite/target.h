@@ -24,6 +24,7 @@ struct sqlite_column {
 struct sqlite_table {
     const struct sql_relation *relation;
     bool exists;
+    bool is_strict; /* "create table ... strict" */
     struct arena memory;
     struct sqlite_column *columns;
     size_t n_columns, cap_columns;
@@ -50,6 +51,9 @@ enum rc sqlite_table_check_width(const struct sqlite_table *t, const struct sqli
 void sqlite_table_free(struct sqlite_table *t);
 
 const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, struct str name);
+
+/* The type of a column that the table gets for such values. */
+const char *sqlite_table_type(const struct sqlite_table *t, enum column_type type);
 
 /* What may be put into a column, which may be the user's, so that it stays what it is. */
 struct sqlite_fit {

@@ -330,6 +330,71 @@ def test_a_users_table(night):
     assert again["inserted"] == again["updated"] == 0
 
 
+def made_with(night, sql):
+    database = sqlite3.connect(night.path)
+    database.executescript(sql)
+    database.close()
+
+
+def test_collations_of_the_user(night):
+    """What they take for the same is not: a text that changes in case or in blanks is written, and the leads "La" and "LA" are two."""
+    made_with(night, """
+        create table leads (provider text, lead_id text collate nocase, email text collate nocase, first_name text collate rtrim);
+        create unique index mine on leads (provider, lead_id collate binary);""")
+    night.ids = ["L1", "La", "LA"]
+    for number, lead_id in enumerate(("La", "LA")):
+        night.payloads[lead_id] = payload(number, id=lead_id)
+    night.payloads["L1"] = payload(1, firstName="ann")
+    night.run()
+    night.payloads["L1"] = payload(1, firstName="ann ", email="A1@example.com")
+    night.payloads["LA"] = payload(7, id="LA")
+    assert night.run()["updated"] == 2
+    rows = {row["lead_id"]: (row["email"], row["first_name"]) for row in rows_of(night.path, "leads")}
+    assert rows == {"L1": ("A1@example.com", "ann "), "La": ("a0@example.com", None), "LA": ("a7@example.com", None)}
+    assert night.run()["updated"] == 0
+
+
+@pytest.mark.parametrize("columns, misfits", [
+    ("created_at integer, first_name any", {"created_at": "2026-01-02T03:04:05+01:00"}),
+    ("created_at real, email blob", {"created_at": "2026-01-02T03:04:05+01:00"}),
+    ("email int, is_test text", {"email": "a2@example.com"}),
+    ("is_test real, size text", {"is_test": True}),
+])
+def test_a_strict_table(night, columns, misfits):
+    """Its columns refuse what others would take: that does not end the run when all is fetched."""
+    made_with(night, "create table leads (provider text, lead_id text, %s, unique (provider, lead_id)) strict" % columns)
+    night.payloads["L2"] = payload(2, firstName="007")
+    night.run()
+    row = {row["lead_id"]: row for row in rows_of(night.path, "leads")}["L2"]
+    assert json.loads(row["_misfits"]) == misfits
+    assert row["first_name"] == "007" and row.get("email_2", row["email"]) == (None if "email" in misfits else "a2@example.com")
+    assert row["is_test"] == (None if "is_test" in misfits else "true" if "is_test text" in columns else 1)
+    assert row["created_at"] == (None if "created_at" in misfits else "2026-01-02T02:04:05.000000Z")
+    again = night.run()
+    assert again["inserted"] == again["updated"] == 0
+
+
+@pytest.mark.parametrize("own, members, words", [
+    (2, 1995, "would have more columns than SQLite allows (2000); use --max-columns 1984"),
+    (1950, 6, "has 1952 columns, and this run would add"),
+    (1956, 0, "has 1958 columns, and this run would add"),
+])
+def test_more_columns_than_there_can_be(night, own, members, words):
+    """That is said when they come, and not at the end: also of the columns that every row ends with."""
+    made_with(night, "create table leads (provider text, lead_id text, %s, unique (provider, lead_id))" % ", ".join("u%d" % n for n in range(own)))
+    night.ids, night.payloads["L1"] = ["L1"], payload(1, **{"x%d" % n: 1 for n in range(members)})
+    night.run("", "--max-columns", "5000", status=1 if members else 2)
+    assert words in night.stderr and "1 exported" not in night.stderr and "fetched but not" not in night.stderr
+
+
+def test_any_type_is_a_number_where_a_table_is_not_strict(night):
+    made_with(night, "create table leads (provider text, lead_id text, email any, unique (provider, lead_id))")
+    night.payloads["L1"] = payload(1, email="+0049")
+    night.run()
+    row = {row["lead_id"]: row for row in rows_of(night.path, "leads")}["L1"]
+    assert row["email"] is None and json.loads(row["_misfits"]) == {"email": "+0049"}
+
+
 def test_a_column_that_the_user_adds_later_is_left_alone(night):
     night.run()
     database = sqlite3.connect(night.path)
@@ -377,6 +442,8 @@ def test_a_source_keeps_its_column(night):
     ("create table leads (provider text, lead_id text, x, unique (provider, lead_id, x))", "no unique key"),
     ("create table leads (provider text, lead_id text); create unique index i on leads (provider, lead_id) where lead_id > 'a'", "no unique key"),
     ("create table leads (provider text, lead_id integer, unique (provider, lead_id))", "lead_id is part of the key"),
+    ("create table leads (provider text, lead_id text collate nocase, unique (provider, lead_id))", 'no unique key on (provider, lead_id) with "collate binary"'),
+    ("create table leads (provider text, lead_id text, unique (provider, lead_id collate rtrim))", 'with "collate binary"'),
     ("create view leads as select 1", "is a view"),
     ("create table documents (provider text primary key)", "documents exists, but has no unique key"),
     ("create table leads (provider text, lead_id text as (provider), unique (provider, lead_id))", "no unique key on (provider, lead_id_2)"),
