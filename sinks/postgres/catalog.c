@@ -34,10 +34,11 @@ static const char columns_sql[] =
     "select a.attname, format_type(a.atttypid, a.atttypmod), "
     "format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null), t.typcategory, t.typtype, "
     "a.attgenerated <> '' or a.attidentity = 'a', c.relkind, "
-    "a.attnotnull and not a.atthasdef and a.attidentity = '' "
+    "a.attnotnull and not a.atthasdef and a.attidentity = '', not l.collisdeterministic "
     "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
     "left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and "
     "not a.attisdropped left join pg_catalog.pg_type t on t.oid = a.atttypid "
+    "left join pg_catalog.pg_collation l on l.oid = a.attcollation "
     "where n.nspname = $1 and c.relname = $2 order by a.attnum";
 
 static bool keep(struct pg_table *t, struct str text, struct str *out)
@@ -51,7 +52,8 @@ static enum rc add_column(struct pg_table *t, const PGresult *r, int row, struct
     struct pg_column *c = &t->columns[t->n_columns];
     *c = (struct pg_column){.category = *PQgetvalue(r, row, 3),
                             .is_domain = *PQgetvalue(r, row, 4) == 'd',
-                            .must_be_given = *PQgetvalue(r, row, 7) == 't'};
+                            .must_be_given = *PQgetvalue(r, row, 7) == 't',
+                            .is_loose = *PQgetvalue(r, row, 8) == 't'};
     bool is_fixed = *PQgetvalue(r, row, 5) == 't';
     if (!keep(t, value_at(r, row, 0), &c->name) || !keep(t, value_at(r, row, 1), &c->type) ||
         !keep(t, value_at(r, row, 2), &c->base))
@@ -163,11 +165,12 @@ const struct pg_column *pg_table_column(const struct pg_table *t, struct str nam
 /* ---- keys ----------------------------------------------------------------------------------- */
 
 static const char keys_sql[] =
-    "select i.indexrelid, a.attname from pg_catalog.pg_index i "
+    "select i.indexrelid, a.attname, not l.collisdeterministic from pg_catalog.pg_index i "
     "join pg_catalog.pg_class c on c.oid = i.indrelid "
     "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
     "cross join lateral generate_series(0, i.indnkeyatts - 1) k(i) "
     "join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[k.i] "
+    "left join pg_catalog.pg_collation l on l.oid = i.indcollation[k.i] "
     "where n.nspname = $1 and c.relname = $2 and i.indisunique and i.indisvalid and i.indimmediate "
     "and i.indpred is null and i.indexprs is null order by 1";
 
@@ -181,17 +184,21 @@ static bool is_among(struct str name, const struct str *columns, size_t n)
 }
 
 /* An index has no column twice that counts. */
-enum rc pg_table_has_key(struct pg_link *l, const struct pg_place *p, struct str name,
-                         const struct str *columns, size_t n, bool *out, struct err *e)
+enum rc pg_table_find_key(struct pg_link *l, const struct pg_place *p, struct str name,
+                          const struct str *columns, size_t n, enum pg_key *out, struct err *e)
 {
     PGresult *r = NULL;
     enum rc rc = ask(l, p, keys_sql, name, &r, e);
-    *out = false;
-    for (int first = 0, i = 0; rc == RC_OK && !*out && i < PQntuples(r); first = i) {
+    *out = PG_KEY_NONE;
+    for (int first = 0, i = 0; rc == RC_OK && *out != PG_KEY_EXACT && i < PQntuples(r); first = i) {
         size_t ours = 0;
-        for (; i < PQntuples(r) && str_eq(value_at(r, i, 0), value_at(r, first, 0)); i++)
+        bool is_loose = false;
+        for (; i < PQntuples(r) && str_eq(value_at(r, i, 0), value_at(r, first, 0)); i++) {
             ours += is_among(value_at(r, i, 1), columns, n);
-        *out = ours == n && (size_t)(i - first) == n;
+            is_loose = is_loose || *PQgetvalue(r, i, 2) == 't';
+        }
+        if (ours == n && (size_t)(i - first) == n)
+            *out = is_loose ? PG_KEY_LOOSE : PG_KEY_EXACT;
     }
     PQclear(r);
     return rc;

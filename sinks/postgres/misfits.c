@@ -32,9 +32,15 @@ enum rc pg_misfits_begin(struct pg_misfits *m, const struct pg_load *load, struc
     return RC_OK;
 }
 
+/* Those of a merge have the type of the user's column. */
 void pg_misfits_merge(struct pg_misfits *m)
 {
-    m->n = m->n_loaded;
+    size_t n = m->n;
+    m->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!m->items[i].type)
+            m->items[m->n++] = m->items[i];
+    }
 }
 
 static enum rc add(struct pg_misfits *m, const struct pg_plan *plan, const struct pg_odd_column *c,
@@ -59,7 +65,14 @@ static enum rc take(struct pg_misfits *m, const struct pg_plan *plan, const PGre
     for (size_t i = 0; rc == RC_OK && i < plan->n_odd; i++) {
         const struct pg_odd_column *c = &plan->odd[i];
         uint64_t n = strtoull(PQgetvalue(r, 0, (int)i), NULL, 10);
-        if (n > 0 && plan->place->all_text)
+        if (n > 0 && c->is_key)
+            rc = err_set(e, RC_USAGE,
+                         "%s: the type of " STR_FMT "." STR_FMT ", " STR_FMT ", does not hold %llu "
+                         "of the values; it is part of the key, and without it no later run would "
+                         "find the row; make it text",
+                         plan->link->cfg.spec, STR_ARG(plan->relation->name), STR_ARG(c->name),
+                         STR_ARG(c->type), (unsigned long long)n);
+        else if (n > 0 && plan->place->all_text)
             rc = err_set(e, RC_USAGE,
                          "%s: the type of " STR_FMT "." STR_FMT ", " STR_FMT ", does not hold %llu "
                          "of the values, and with types=text there is no _misfits that would; make "

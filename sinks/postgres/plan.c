@@ -43,14 +43,15 @@ static void note_column(struct pg_plan *m, const struct sql_mapped *mapped, cons
     buf_addc(&m->note, ')');
 }
 
-/* What a row that does not fit says of the column. `value` is null where the staged one does not fit. */
+/* What a row that does not fit says of the column, whose value is null where the staged one does not fit. */
 static enum rc note_misfit(struct pg_plan *m, const struct pg_column *has, const char *staged,
-                           struct str value, struct err *e)
+                           const struct sql_merge_column *column, struct err *e)
 {
     struct pg_odd_column *odd = &m->odd[m->n_odd++];
-    *odd = (struct pg_odd_column){.name = has->name, .type = has->type};
+    *odd = (struct pg_odd_column){
+        .name = has->name, .type = has->type, .is_key = column->role == SQL_MERGE_KEY};
     buf_addf(&m->text, "s.%s is not null and ", staged);
-    buf_add_str(&m->text, value);
+    buf_add_str(&m->text, column->value);
     buf_adds(&m->text, " is null");
     enum rc rc = pg_plan_keep(m, &m->text, &odd->misfit, e);
     if (rc != RC_OK || m->place->all_text)
@@ -61,6 +62,11 @@ static enum rc note_misfit(struct pg_plan *m, const struct pg_column *has, const
     sql_literal(&m->misfits, has->name);
     buf_addf(&m->misfits, ", s.%s) else '{}' end", staged);
     return RC_OK;
+}
+
+static const char *exactly(const struct pg_column *has)
+{
+    return has && has->is_loose ? " collate \"C\"" : NULL;
 }
 
 static enum rc add_column(struct pg_plan *m, const struct sql_merge_column *column, struct err *e)
@@ -85,7 +91,8 @@ static enum rc add_staged(struct pg_plan *m, struct str wanted, struct str sourc
         return err_set(e, RC_USAGE, "%s: a staged column is not there", m->link->cfg.spec);
     note_column(m, mapped, pg_type(m->place, type));
     struct sql_merge_column column = {.name = mapped->column,
-                                      .role = is_key ? SQL_MERGE_KEY : SQL_MERGE_DATA};
+                                      .role = is_key ? SQL_MERGE_KEY : SQL_MERGE_DATA,
+                                      .exactly = exactly(has)};
     enum pg_fit fit = pg_fit_of(has, from);
     column.as_text = fit == PG_FIT_FUNCTION || fit == PG_FIT_JSON;
     if (fit == PG_FIT_FUNCTION)
@@ -94,7 +101,7 @@ static enum rc add_staged(struct pg_plan *m, struct str wanted, struct str sourc
     if (rc == RC_OK)
         rc = pg_plan_keep(m, &m->text, &column.value, e);
     if (rc == RC_OK && fit == PG_FIT_FUNCTION)
-        rc = note_misfit(m, has, staged, column.value, e);
+        rc = note_misfit(m, has, staged, &column, e);
     buf_adds(&m->text, staged);
     if (rc == RC_OK)
         rc = pg_plan_keep(m, &m->text, &column.staged, e);
@@ -177,7 +184,8 @@ static enum rc add_run_column(struct pg_plan *m, const char *source, enum column
     else
         buf_adds(&m->text, pg_type(m->place, type));
     buf_addc(&m->text, ')');
-    struct sql_merge_column column = {.name = mapped->column, .role = role};
+    struct sql_merge_column column = {
+        .name = mapped->column, .role = role, .exactly = exactly(has)};
     rc = pg_plan_keep(m, &m->text, &column.value, e);
     return rc == RC_OK ? add_column(m, &column, e) : rc;
 }

@@ -12,6 +12,7 @@
 struct pg_odd_column {
     struct str name, type;
     struct str misfit; /* SQL: the staged row s has a value that does not fit */
+    bool is_key;
 };
 
 struct pg_plan {

@@ -73,12 +73,12 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
 {
     struct str keys[KEY_COLUMNS_MAX];
     size_t n = 0;
-    bool has_key = false;
+    enum pg_key key = PG_KEY_NONE;
     enum rc rc = find_keys(p, r, t, l->cfg.spec, keys, &n, e);
     if (rc != RC_OK || !t->exists || !r->has_key)
         return rc;
-    rc = pg_table_has_key(l, p, r->name, keys, n, &has_key, e);
-    if (rc != RC_OK || has_key)
+    rc = pg_table_find_key(l, p, r->name, keys, n, &key, e);
+    if (rc != RC_OK || key == PG_KEY_EXACT)
         return rc;
     struct buf names;
     buf_init(&names, NAMES_BYTES_MAX);
@@ -88,8 +88,12 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
     }
     rc = err_set(e, RC_USAGE,
                  "%s: the table " STR_FMT "." STR_FMT " exists, but has no unique key on "
-                 "(%s)%s; add one, or choose another schema= or prefix=",
+                 "(%s)%s%s; add one, or choose another schema= or prefix=",
                  l->cfg.spec, STR_ARG(p->schema), STR_ARG(r->name), buf_cstr(&names),
+                 key == PG_KEY_LOOSE
+                     ? " with a deterministic collation, and IDs that another one takes for "
+                       "the same would be one lead"
+                     : "",
                  p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
     buf_free(&names);
     return rc;

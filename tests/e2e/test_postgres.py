@@ -374,7 +374,59 @@ def test_misfits_of_a_users_types_are_counted(leadpipe, database, tmp_path):
                 and database.value("select count(*) from u_leads") == "0"), done.stderr
 
 
+AGAIN = """create sequence tries; create function fail_once() returns trigger language plpgsql as $$ begin
+if new.status = 'done' and nextval('tries') = 1 then raise exception 'once' using errcode = 'serialization_failure'; end if;
+return new; end $$; create trigger once before update on _leadpipe_runs for each row execute function fail_once()"""
+
+
+def test_a_merge_that_is_done_again_counts_once(leadpipe, database, tmp_path):
+    payloads = {"l%d" % n: lead("l%d" % n, 1, source="new!").replace(b'"size": 1', b'"size": "big"') for n in range(10)}
+    ids_file(tmp_path, payloads)
+    with provider_of(omni_payloads(payloads)) as server:
+        export(leadpipe, server.url, database, "prefix=a_")
+        database.run("create table leads (lead_id text, provider text, source varchar(3), unique (provider, lead_id));"
+                     "create table documents (lead_id text, provider text, position bigint, filename varchar(1), "
+                     "unique (provider, lead_id, position));" + AGAIN)
+        export(leadpipe, server.url, database)
+    assert database.value("select last_value from tries") == "2" and written(leadpipe) == (40, 0, 0)
+    sink, = [one for one in manifest(tmp_path / "m.json")["sinks"] if one["sink"].startswith("postgres:")]
+    assert [(one["table"], one["column"], one["count"]) for one in sink["misfits"]] == [
+        ("leads", "source", 10), ("documents", "size", 10), ("documents", "filename", 20)]
+
+
+CASELESS = "create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+
+
+def test_collations_of_the_user(leadpipe, database, tmp_path):
+    """What they take for the same is not: a text that changes in case is written, and the leads "La" and "LA" are two."""
+    database.run(CASELESS + """create table leads (provider text, lead_id text collate caseless, first_name text collate caseless);
+        create unique index on leads (provider, lead_id collate "C")""")
+    payloads = {"La": lead("La", 1), "LA": lead("LA", 2)}
+    ids_file(tmp_path, payloads)
+    with provider_of(omni_payloads(payloads)) as server:
+        export(leadpipe, server.url, database)
+        payloads["LA"] = payloads["LA"].replace(b'"firstName": "v2"', b'"firstName": "V2"')
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (0, 1, 0)
+        rows = {row["lead_id"]: row["first_name"] for row in database.ask('select lead_id collate "C" as lead_id, first_name from leads')}
+        assert rows == {"La": "v1", "LA": "V2"}
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (0, 0, 0)
+
+
+def test_keys_that_do_not_fit(leadpipe, database, tmp_path):
+    """The row without its ID would be written again every night."""
+    database.run("create table leads (provider text, lead_id varchar(4), unique (provider, lead_id))")
+    ids_file(tmp_path, ["l1", "l2345"])
+    with provider_of(omni_payloads({one: lead(one, 1) for one in ("l1", "l2345")})) as server:
+        done = export(leadpipe, server.url, database, status=1)
+    assert "type of leads.lead_id, character varying(4), does not hold 1 of the values; it is part of the key" in done.stderr
+    assert database.value("select count(*) from leads") == "0" and database.staging() == []
+
+
 @pytest.mark.parametrize("made, message", [
+    (CASELESS + "create table leads (provider text, lead_id text collate caseless, unique (provider, lead_id))",
+     "no unique key on (provider, lead_id) with a deterministic collation"),
     ("create table leads (provider text, lead_id text)", "no unique key on (provider, lead_id)"),
     ("create table leads (provider text, lead_id text, x int, unique (provider, lead_id, x))", "no unique key on"),
     ("create table leads (provider text, lead_id text); create unique index on leads (provider, lead_id) where lead_id > 'a'",
