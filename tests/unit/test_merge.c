@@ -98,6 +98,36 @@ static void test_steps(void **state)
     }
 }
 
+/* Of a collation that takes two texts for one: in the comparison and in the key, but not where it is written. */
+static void test_exactly(void **state)
+{
+    (void)state;
+    static const struct sql_merge_column exact[] = {
+        {.name = S("k"),
+         .value = S("s.c0"),
+         .staged = S("c0"),
+         .role = SQL_MERGE_KEY,
+         .exactly = " collate x"},
+        {.name = S("a"), .value = S("s.c1"), .exactly = " collate x", .role = SQL_MERGE_DATA},
+        {.name = S("b"),
+         .value = S("s.c2"),
+         .exactly = " collate x",
+         .as_text = true,
+         .role = SQL_MERGE_DATA},
+    };
+    struct sql_merge m = merge_of(true);
+    m.columns = exact;
+    m.n_columns = sizeof exact / sizeof *exact;
+    m.n_keys = m.n_lead_keys = 1;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    sql_merge_step(&b, &m, SQL_MODE_UPSERT, false, SQL_MERGE_UPDATE);
+    expect(
+        "step", 0, &b,
+        "update dw.t as t set \"a\" = s.c1, \"b\" = s.c2 from st as s where t.\"k\" collate x = s.c0 and "
+        "(t.\"a\" collate x, cast(t.\"b\" as text) collate x) is distinct from (s.c1, cast(s.c2 as text))");
+}
+
 /* Where the rows to write and to delete were found out before. */
 static void test_steps_of_difference(void **state)
 {
@@ -256,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_exactly),
         cmocka_unit_test(test_steps_of_difference),
         cmocka_unit_test(test_leads_have_no_surplus),
         cmocka_unit_test(test_nothing_to_update),
