@@ -15,6 +15,7 @@ import measure
 import part_against
 import part_databases
 import part_flat
+import part_kafka
 import part_memory
 import part_micro
 import part_network
@@ -45,20 +46,22 @@ PARTS = {
     "million": part_memory.million,
     "changed": part_state.changed,
     "flat": part_flat.flat,
+    "kafka": part_kafka.kafka,
     "peers": part_peers.peers,
     "micro": part_micro.micro,
     "postgres": part_databases.postgres,     # the last one: it changes the bodies
 }
 ORDER = list(part_outputs.OUTPUTS) + list(PARTS)
 AGAINST = ["raw", "csv", "all6", "all1", "tls"]
-LONG = ["million", "changed", "flat"]     # only when they are asked for
+LONG = ["million", "changed", "flat"]
+ASKED = [*LONG, "kafka"]     # only when they are asked for; kafka needs a broker
 BUSY = 0.15     # of the machine, by others: worth a warning
 
 
 def parse_arguments():
     p = argparse.ArgumentParser(prog="./build.sh bench", formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--only", metavar="PART,...", help="of: " + ", ".join(ORDER)
-                   + "\n(default: all but %s)" % ", ".join(LONG))
+                   + "\n(default: all but %s)" % ", ".join(ASKED))
     p.add_argument("--against", metavar="PROGRAM",
                    help="another build of leadpipe: only these two are compared, in the\n"
                         "outputs that --only names (%s)" % ",".join(AGAINST))
@@ -82,7 +85,7 @@ def parse_arguments():
                    help=argparse.SUPPRESS)
     o = p.parse_args()
     o.leadpipe = os.path.abspath(o.leadpipe)    # runs stand in the folder of their outputs
-    o.parts = o.only.split(",") if o.only else [part for part in ORDER if part not in LONG]
+    o.parts = o.only.split(",") if o.only else [part for part in ORDER if part not in ASKED]
     if o.against:
         o.against, o.against_outputs = os.path.abspath(o.against), o.only.split(",") if o.only else AGAINST
         if not set(o.against_outputs) <= set(part_outputs.OUTPUTS):

@@ -138,8 +138,8 @@ class _Stopped:
         self.server.stop()
 
 
-def check_summary(stderr, count, outcome="exported"):
-    """The run's own summary; every lead must have had that outcome."""
+def summary_of(stderr):
+    """What the run says of itself at its end."""
     summary = None
     for line in stderr.splitlines():
         with contextlib.suppress(ValueError):
@@ -148,6 +148,12 @@ def check_summary(stderr, count, outcome="exported"):
                 summary = message
     if summary is None:
         raise measure.BenchError("leadpipe gave no summary:\n" + stderr[-2000:])
+    return summary
+
+
+def check_summary(stderr, count, outcome="exported"):
+    """The run's own summary; every lead must have had that outcome."""
+    summary = summary_of(stderr)
     if summary["ledger"][outcome] != count:
         raise measure.BenchError("of %d leads not all were %s: %s\n%s"
                                  % (count, outcome, summary["ledger"], stderr[-2000:]))

@@ -1,7 +1,6 @@
 """IDs from a topic, and from topic to topic, with a real broker: see test_kafka_real.py."""
 
 import random
-import shutil
 import signal
 import subprocess
 
@@ -10,12 +9,11 @@ import pytest
 import runs
 from kafka_exports import kcat, once, plain, tiny
 from test_kafka_queue import Queue
-from test_kafka_real import JARS, kafka  # noqa: F401
+from kafka_server import JARS, REASON
+from test_kafka_real import kafka  # noqa: F401
 from test_kafka_source import GROUP, Runs, asked
 
-pytestmark = [pytest.mark.nightly,
-              pytest.mark.skipif(not JARS or not shutil.which("java") or not shutil.which("kcat"),
-                                 reason="needs java, kcat, and Kafka's jars in the folder $LEADPIPE_KAFKA_JARS")]
+pytestmark = [pytest.mark.nightly, pytest.mark.skipif(not JARS, reason=REASON)]
 
 
 @pytest.fixture
