@@ -96,14 +96,15 @@ static void report_no_right(const char *option, const char *path, const struct f
 
 /* ---- what it is ----------------------------------------------------------------------------- */
 
-static size_t read_head(const char *path, char out[HEAD_BYTES])
+/* -1: it cannot be read. */
+static ssize_t read_head(const char *path, char out[HEAD_BYTES])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     ssize_t n = fd >= 0 ? read(fd, out, HEAD_BYTES - 1) : -1;
     if (fd >= 0)
         (void)close(fd); /* it was only read */
     out[n > 0 ? n : 0] = '\0';
-    return n > 0 ? (size_t)n : 0;
+    return n;
 }
 
 /* A script whose first line does not name a program that is there cannot be started, and the system then says that
@@ -111,18 +112,20 @@ static size_t read_head(const char *path, char out[HEAD_BYTES])
 static bool is_good_script(const char *option, const char *path, const struct findings *f)
 {
     char head[HEAD_BYTES];
-    size_t n = read_head(path, head);
-    if (!n || memchr(head, '\0', n))
+    ssize_t n = read_head(path, head);
+    if (n < 0 || memchr(head, '\0', (size_t)n))
         return true;
-    if (strncmp(head, "#!", 2) != 0) {
+    bool is_script = strncmp(head, "#!", 2) == 0;
+    char *program = head + (is_script ? 2 : 0);
+    program += strspn(program, " \t");
+    program[strcspn(program, " \t\n")] = '\0';
+    if (!is_script || !*program) {
         findings_add(f, FINDING_FAIL, SUBJECT,
-                     "%s: %s is a text whose first line names no program, and there is no shell "
-                     "to read it: let it begin with #!/bin/sh",
-                     option, path);
+                     "%s: %s is %s, and there is no shell to read it: let it begin with #!/bin/sh",
+                     option, path,
+                     n ? "a text whose first line names no program" : "an empty file");
         return false;
     }
-    char *program = head + 2 + strspn(head + 2, " \t");
-    program[strcspn(program, " \t\n")] = '\0';
     int why = can_run(program);
     bool is_crlf = *program && program[strlen(program) - 1] == '\r';
     if (why)

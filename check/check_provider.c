@@ -1,6 +1,7 @@
 #include "check/check_provider.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "check/asking.h"
@@ -17,24 +18,31 @@ struct leads {
     unsigned n_read;     /* IDs of the input, bad lines included */
 };
 
-static void report_missing(const struct leads *l, struct str id)
+/* No lead was fetched. `has_more`: there may be further IDs, which were not read. */
+static void report_none(const struct leads *l, bool has_more)
 {
-    findings_add(l->to, FINDING_WARN, "lead",
-                 STR_FMT
-                 ": the provider does not have it (%d), nor any of the IDs before it; check "
-                 "that the IDs, the parameters and the key are for the same account",
-                 STR_ARG(id), l->check.missing_status);
+    char first[32] = "";
+    if (has_more)
+        (void)snprintf(first, sizeof first, "first %u ", l->n_read);
+    if (l->n_read == 0)
+        findings_add(l->to, FINDING_WARN, "ids", "the input has no IDs; nothing would be fetched");
+    else if (l->check.asking->n_requests == 0)
+        findings_add(l->to, FINDING_WARN, "lead",
+                     "none was fetched, because none of the %sIDs of the input can be requested, "
+                     "so the key was not checked; check --id-format, --id-column and the input",
+                     first);
+    else
+        findings_add(l->to, FINDING_WARN, "lead",
+                     "the provider has none of the %sIDs of the input; check that the IDs, the "
+                     "parameters and the key are for the same account",
+                     first);
 }
 
 static enum rc ask_item(struct leads *l, const struct id_item *item, struct err *e)
 {
     l->n_read++;
-    if (!item->bad) {
-        enum rc rc = lead_check_ask(&l->check, item->id, item->params, e);
-        if (rc == RC_OK && !l->check.is_over && l->n_read == CHECK_LEADS_MAX)
-            report_missing(l, item->id);
-        return rc;
-    }
+    if (!item->bad)
+        return lead_check_ask(&l->check, item->id, item->params, e);
     findings_add(l->to, FINDING_WARN, "ids", "%s: line %" PRIu64 ": %s", item->file, item->line,
                  item->bad);
     return RC_OK;
@@ -65,12 +73,8 @@ static enum rc ask_all(struct leads *l, struct id_source *ids, struct err *e)
         if (rc == RC_OK)
             rc = ask_item(l, &item, e);
     }
-    if (rc == RC_END && l->n_read == 0)
-        findings_add(l->to, FINDING_WARN, "ids", "the input has no IDs; nothing would be fetched");
-    else if (rc == RC_END && !l->check.is_over && l->check.asking->n_requests > 0)
-        findings_add(l->to, FINDING_WARN, "lead",
-                     "the provider has none of the IDs of the input; check that the IDs, the "
-                     "parameters and the key are for the same account");
+    if ((rc == RC_OK || rc == RC_END) && !l->check.is_over)
+        report_none(l, rc == RC_OK);
     return rc == RC_END ? RC_OK : rc;
 }
 

@@ -60,6 +60,14 @@ static enum rc register_url(struct export *x, const char *text)
     return secrets_add_url(x->secrets, url);
 }
 
+/* Is the value the name of a program, without arguments? That is no secret: redacted, it would be missing in messages,
+ * wherever else it appears in a text. */
+static bool is_program_alone(const struct option_given *given)
+{
+    const char *arg = given->spec->arg;
+    return arg && strcmp(arg, "CMD") == 0 && !strpbrk(given->text, " \t\n='\"\\");
+}
+
 /* Registers the values of options with the table's secret flags. */
 static enum rc register_option(struct export *x, const struct option_given *given)
 {
@@ -68,7 +76,7 @@ static enum rc register_option(struct export *x, const struct option_given *give
     if (flags & OPTION_SECRET_HEADER)
         return secrets_add_header(x->secrets, "", str_c(colon ? colon + 1 : given->text));
     if (flags & OPTION_SECRET)
-        return secrets_add(x->secrets, str_c(given->text));
+        return is_program_alone(given) ? RC_OK : secrets_add(x->secrets, str_c(given->text));
     if (flags & OPTION_SECRET_URL)
         return secrets_add_url(x->secrets, given->text);
     return flags & OPTION_SINK ? register_url(x, given->text) : RC_OK;
@@ -323,6 +331,8 @@ int export_job(struct messages *m, const char *job_name, const char *job_file, i
     if (export_wants_json(argc, argv))
         m->format = MESSAGES_JSON;
     enum rc rc = options_parse(&x.options, argc, argv, &e);
+    if (rc == RC_USAGE && job_file)
+        err_prefix(&e, "%s", job_file);
     if (rc != RC_OK)
         return refuse(&x, argc, argv, &e, STR_NONE);
     int status = EXIT_STATUS_OK;

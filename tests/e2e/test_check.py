@@ -160,6 +160,16 @@ def test_a_lead_that_is_missing_and_one_that_is_not(night, tiny):
     assert ("ok", "lead") in [point[:2] for point in points] and any(message.startswith("plain-2") for _, _, message in points)
 
 
+def test_all_are_missing_or_malformed(night, tiny):
+    """What is said does not depend on which of them is the last."""
+    night.job.update({"base-url": tiny(lambda path, headers: (404, {}, b"{}")).url, "id-format": "lines"})
+    for bad in range(6):
+        night.write("ids.txt", "".join("..\n" if n == bad else "x-%d\n" % n for n in range(6)))
+        warned = [point for point in night.check() if point[0] == "warn"]
+        assert [point[:2] for point in warned] == [("warn", "ids")] * (bad < 5) + [("warn", "lead")], warned
+        assert "the provider has none of the first 5 IDs of the input" in warned[-1][2]
+
+
 def test_a_lead_that_is_too_large(night):
     night.job["max-body"] = "100"
     assert night.finds("FAIL", "lead", "plain-1", "--max-body") == []
@@ -178,7 +188,8 @@ def test_lines_that_are_no_ids(night, control):
     night.write("ids.txt", "a\tb\n" * 6)
     night.job["id-format"] = "lines"
     points = night.check()
-    assert [point[:2] for point in points if point[0] == "warn"] == [("warn", "ids")] * 5
+    assert [point[:2] for point in points if point[0] == "warn"] == [("warn", "ids")] * 5 + [("warn", "lead")]
+    assert "none of the first 5 IDs of the input can be requested, so the key was not checked" in str(points)
     assert [message for level, subject, message in points if subject == "provider" and "reached" in message]
     assert control.requests() == []
 

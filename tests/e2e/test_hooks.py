@@ -213,3 +213,14 @@ def test_command_is_kept_nowhere(leadpipe, sandbox, control, tmp_path):
     assert done.returncode == 0 and "abcdefghijkl" not in done.stderr
     for name in "m", "s", "p":
         assert b"abcdefghijkl" not in (tmp_path / name).read_bytes()
+
+
+def test_a_program_alone_is_no_secret(leadpipe, sandbox, control, tmp_path):
+    """Its name may be in other texts, which must not lose it: variables, paths, messages."""
+    script = tmp_path / "notify"
+    script.write_text("#!/bin/sh\nenv\n")
+    script.chmod(0o755)
+    done = export(leadpipe, sandbox, "--id", "plain-1", "--on-success", str(script), "--manifest", "m", "-t", "csv:%s.csv" % script,
+                  env={**sandbox.env, "NOTIFIER": str(script)})
+    assert done.returncode == 0 and "NOTIFIER=%s\n" % script in done.stderr and "***" not in done.stderr
+    assert b"--on-success" in (tmp_path / "m").read_bytes() and b"%s.csv" % bytes(script) in (tmp_path / "m").read_bytes()
