@@ -255,8 +255,11 @@ static void check_job(struct check *c)
     struct err e;
     const char *job = job_of(c);
     enum rc rc = job_command_make(&c->job, job, &e);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
         rc = options_parse(&c->export.options, c->job.argc, c->job.argv, &e);
+        if (rc == RC_USAGE && job)
+            err_prefix(&e, "%s", job);
+    }
     if (rc == RC_OK && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         rc = err_set(&e, RC_INTERNAL, "libcurl cannot be initialized");
     if (rc != RC_OK) {

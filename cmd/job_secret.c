@@ -5,6 +5,7 @@
 
 #include "core/base/credential_text.h"
 #include "core/base/url.h"
+#include "monitor/hook.h"
 
 static struct str piece(struct str s, size_t from, size_t to)
 {
@@ -20,15 +21,15 @@ bool job_is_name_byte(char c)
 }
 
 static const char *const secret_words[] = {
-    "apikey",     "accesskey",  "privatekey", "secret",        "token",  "password", "passwd",
-    "passphrase", "credential", "signature",  "authorization", "cookie", "bearer",   "auth",
+    "apikey",        "accesskey", "privatekey", "secret",     "token",
+    "password",      "passwd",    "passphrase", "credential", "signature",
+    "authorization", "cookie",    "bearer",     "keypem",     "auth",
 };
 
 #define N_WORDS (sizeof secret_words / sizeof *secret_words)
 #define FOLDED_BYTES 128
 
-/* Converts to lower case, without characters that join words. Returns the length; `ends[i]`: where folded byte i ends in
- * `s`. */
+/* Converts to lower case, without characters that join words. Returns the length. */
 static size_t fold(struct str s, char out[FOLDED_BYTES])
 {
     size_t n = 0;
@@ -158,31 +159,67 @@ static enum job_secret header_secret(struct str value)
     return is_reference(last) ? JOB_SECRET_REFERENCE : JOB_SECRET_HEADER;
 }
 
-/* NAME=VALUE, with the name of a secret. */
-static enum job_secret pair_secret(struct str pair)
-{
-    const char *equals = memchr(pair.ptr, '=', pair.len);
-    size_t n = equals ? (size_t)(equals - pair.ptr) : 0;
-    if (!equals || !job_is_secret_name(piece(pair, 0, n)))
-        return JOB_SECRET_NONE;
-    struct str value = trim(piece(pair, n + 1, pair.len));
-    return is_reference(value) ? JOB_SECRET_REFERENCE : JOB_SECRET_PAIR;
-}
-
 static enum job_secret worse(enum job_secret a, enum job_secret b)
 {
     return a > b ? a : b;
 }
 
-/* Pairs with one of `separators` between them: of a URL's query, or of a connection string. */
+/* "NAME=VARIABLE" after a name that ends in "-env": of the variable that has the secret. */
+static bool is_variable(struct str value)
+{
+    size_t at = 0;
+    while (at < value.len && (isalnum((unsigned char)value.ptr[at]) || value.ptr[at] == '_'))
+        at++;
+    return value.len > 0 && at == value.len && !isdigit((unsigned char)value.ptr[0]);
+}
+
+static size_t skip_blanks_back(struct str s, size_t at)
+{
+    while (at > 0 && s.ptr[at - 1] == ' ')
+        at--;
+    return at;
+}
+
+static size_t name_begin(struct str s, size_t at)
+{
+    while (at > 0 && job_is_name_byte(s.ptr[at - 1]))
+        at--;
+    return at;
+}
+
+/* Names that mean a secret in the query of a URL only. */
+static bool is_secret_in_url(struct str name)
+{
+    return str_eq_c(name, "key") || str_eq_c(name, "sig");
+}
+
+/* The pair whose "=" is at `equals`. Blanks around it are allowed in a connection string of libpq. */
+static enum job_secret pair_secret(struct str s, size_t equals, const char *separators)
+{
+    static const char env[] = "-env=";
+    size_t end = skip_blanks_back(s, equals), begin = name_begin(s, end), at = equals + 1, to;
+    struct str name = piece(s, begin, end);
+    if (!job_is_secret_name(name) && !(strchr(separators, '&') && is_secret_in_url(name)))
+        return JOB_SECRET_NONE;
+    while (at < s.len && s.ptr[at] == ' ')
+        at++;
+    for (to = at; to < s.len && !strchr(separators, s.ptr[to]);)
+        to++;
+    struct str value = piece(s, at, to);
+    size_t n = sizeof env - 1;
+    if (begin >= n && memcmp(s.ptr + begin - n, env, n) == 0 && is_variable(value))
+        return JOB_SECRET_NONE;
+    return is_reference(value) ? JOB_SECRET_REFERENCE : JOB_SECRET_PAIR;
+}
+
+/* Pairs NAME=VALUE, with one of `separators` after the value: of a URL's query, of a connection string, or within the
+ * value of another pair. */
 static enum job_secret pairs_secret(struct str s, const char *separators)
 {
     enum job_secret found = JOB_SECRET_NONE;
-    for (size_t at = 0, end; at < s.len; at = end + 1) {
-        end = at;
-        while (end < s.len && !strchr(separators, s.ptr[end]))
-            end++;
-        found = worse(found, pair_secret(piece(s, at, end)));
+    for (size_t at = 0; at < s.len; at++) {
+        if (s.ptr[at] == '=')
+            found = worse(found, pair_secret(s, at, separators));
     }
     return found;
 }
@@ -209,24 +246,64 @@ static enum job_secret url_secret(struct str value)
         while (scheme > value.ptr && job_is_name_byte(scheme[-1]))
             scheme--;
         found = worse(found, userinfo_secret(scheme, url_userinfo(scheme)));
-        const char *query = strpbrk(slashes, "?#");
-        if (query)
-            found = worse(found, pairs_secret(str_c(query + 1), "&;#?"));
     }
     return found;
 }
 
+/* ---- commands ------------------------------------------------------------------------------ */
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* The word of curl, wget and others that is a header, given as `word` or as the one after it. */
+static const char *header_in(const char *word, const char *next)
+{
+    if (strcmp(word, "-H") == 0 || strcmp(word, "--header") == 0)
+        return next;
+    if (starts_with(word, "--header="))
+        return strchr(word, '=') + 1;
+    return starts_with(word, "-H") ? word + 2 : NULL;
+}
+
+/* "--password VALUE". */
+static enum job_secret option_secret(const char *word, const char *next)
+{
+    if (!starts_with(word, "--") || strchr(word, '=') || !next || *next == '-' ||
+        !job_is_secret_name(str_c(word + 2)))
+        return JOB_SECRET_NONE;
+    return is_reference(str_c(next)) ? JOB_SECRET_REFERENCE : JOB_SECRET_PAIR;
+}
+
+/* A command that cannot be split is refused elsewhere. */
+static enum job_secret command_secret(struct str command)
+{
+    enum job_secret found = JOB_SECRET_NONE;
+    struct hook_words words = {0};
+    struct err ignored;
+    if (hook_split(&words, command.ptr, &ignored) != RC_OK)
+        return JOB_SECRET_NONE;
+    for (size_t i = 1; i < words.n && words.items[i]; i++) {
+        const char *word = words.items[i], *next = words.items[i + 1];
+        const char *header = header_in(word, next);
+        found = worse(found, option_secret(word, next));
+        if (header)
+            found = worse(found, header_secret(str_c(header)));
+    }
+    hook_words_free(&words);
+    return found;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
 /* "NAME=VARIABLE" of an option such as property-env: it says where the secret is. */
 static bool names_variable(const struct option_spec *o, struct str value)
 {
-    size_t n = o ? strlen(o->name) : 0;
-    const char *at = n ? memchr(value.ptr, '=', value.len) : NULL;
-    if (!at || !ends_with(o->name, n, "-env") || isdigit((unsigned char)at[1]))
-        return false;
-    const char *variable = ++at;
-    while (isalnum((unsigned char)*at) || *at == '_')
-        at++;
-    return at > variable && at == value.ptr + value.len && !credential_is_likely(variable);
+    const char *at = o ? memchr(value.ptr, '=', value.len) : NULL;
+    return at && ends_with(o->name, strlen(o->name), "-env") &&
+           is_variable(piece(value, (size_t)(at - value.ptr) + 1, value.len)) &&
+           !credential_is_likely(at + 1);
 }
 
 enum job_secret job_secret_in(const struct option_spec *o, struct str value)
@@ -235,8 +312,37 @@ enum job_secret job_secret_in(const struct option_spec *o, struct str value)
         return header_secret(value);
     if (names_variable(o, value))
         return JOB_SECRET_NONE;
-    enum job_secret found = url_secret(value);
-    if (found == JOB_SECRET_NONE)
-        found = strstr(value.ptr, "://") ? pair_secret(value) : pairs_secret(value, " ");
+    bool is_url = strstr(value.ptr, "://") != NULL;
+    enum job_secret found = worse(url_secret(value), pairs_secret(value, is_url ? "&;#? " : " "));
+    if (o && o->flags & OPTION_SECRET_URL && !is_url) /* its scheme may be left out */
+        found = worse(found, userinfo_secret("http", url_userinfo(value.ptr)));
+    if (o && o->arg && strcmp(o->arg, "CMD") == 0)
+        found = worse(found, command_secret(value));
     return found;
+}
+
+/* The path of an http URL may be a secret, as that of many webhooks; scheme, host and port are none. */
+static bool has_reference_in_path(struct str written, struct str made)
+{
+    const char *scheme_end = strstr(written.ptr, "://");
+    size_t host_end = scheme_end ? (size_t)(scheme_end - written.ptr) + 3 : 0;
+    if (scheme_end)
+        host_end += strcspn(scheme_end + 3, "/?#");
+    return strncasecmp(made.ptr, "http", 4) == 0 &&
+           has_reference(piece(written, host_end, written.len));
+}
+
+bool job_hides_variables(const struct option_spec *o, struct str written, struct str made)
+{
+    if (!has_reference(written) || (o && o->type != OPTION_TEXT && o->type != OPTION_LIST))
+        return false;
+    if ((o && o->flags & OPTION_ANY_SECRET) || job_secret_in(o, made) != JOB_SECRET_NONE ||
+        has_reference_in_path(written, made))
+        return true;
+    for (size_t at = 0; at < written.len; at++) {
+        size_t n = job_reference(piece(written, at, written.len));
+        if (n && job_is_secret_name(piece(written, at + 2, at + n - 1)))
+            return true;
+    }
+    return false;
 }

@@ -27,8 +27,13 @@ enum job_secret {
     JOB_SECRET_PAIR,      /* refused: NAME=VALUE with the name of a secret */
 };
 
-/* Examines a value as it is written in the file. `o` is NULL for targets and files of IDs. */
+/* Examines a value as it is written in the file; a NUL follows it. `o` may be NULL. */
 enum job_secret job_secret_in(const struct option_spec *o, struct str value);
+
+/* Must the references in a value that is not a path stay as they are where it is shown? `made`: the value with the
+ * variables' contents, which may be secrets: they have such names, or the value is the URL of a server or a command.
+ * Both texts are followed by a NUL. */
+bool job_hides_variables(const struct option_spec *o, struct str written, struct str made);
 
 /* The length of the reference "${NAME}" with which `s` begins; 0: it does not begin with one. */
 size_t job_reference(struct str s);

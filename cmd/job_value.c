@@ -119,6 +119,12 @@ static enum rc put_value(const struct job_value *v, const struct job_node *node,
     enum rc rc = expand(v, node, keep, &value, e);
     const char *text = buf_cstr(&value);
     bool is_path = rc == RC_OK && job_is_path(v->option, text);
+    if (rc == RC_OK && v->keeps_references && !keep && !is_path &&
+        job_hides_variables(v->option, node->text, str_c(text))) {
+        buf_clear(&value);
+        rc = expand(v, node, true, &value, e);
+        text = buf_cstr(&value);
+    }
     if (is_path && text[0] == '~' && (text[1] == '/' || !text[1])) {
         rc = job_fail(v->text, node->at, e,
                       "%s: ~ is not expanded; write ${HOME}, or the whole path", v->option->name);

@@ -1,5 +1,6 @@
 /* leadpipe run: an export whose options are in a job file. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/commands.h"
@@ -9,6 +10,7 @@
 
 #define LINE_BYTES_MAX ((size_t)64 << 20)
 #define CARET_BYTES_MAX 4096
+#define NAME_BYTES_MAX 4096 /* of a variable; no shell sets one with a longer name */
 
 /* The options of export, and --print. */
 struct run_options {
@@ -29,14 +31,57 @@ const struct option_spec run_option_specs[] = {
 
 /* ---- printing ------------------------------------------------------------------------------ */
 
-static enum rc print(const struct job_command *c, struct err *e)
+/* Appends a word with the contents of the variables whose references were kept, as options are checked with these. */
+static void put_contents(struct buf *out, const char *word)
 {
+    char name[NAME_BYTES_MAX];
+    while (*word) {
+        size_t n = strcspn(word, "\1");
+        buf_add(out, word, n);
+        word += n;
+        if (!*word)
+            return;
+        n = strcspn(++word, "\2");
+        (void)snprintf(name, sizeof name, "%.*s", (int)n, word);
+        const char *value = getenv(name);
+        buf_adds(out, value ? value : "");
+        word += n + (word[n] != '\0');
+    }
+}
+
+/* Checks the command line as a run would. Sinks have been checked with their variables' names, which need no escapes. */
+static enum rc check(struct job_command *c, struct err *e)
+{
+    static const char to[] = "--to=";
     struct export_options checked;
+    char **argv = arena_array(&c->memory, (size_t)c->argc + 1, sizeof *argv);
+    if (!argv)
+        return err_nomem(e);
+    for (int i = 0; i < c->argc; i++) {
+        struct buf word;
+        buf_init(&word, LINE_BYTES_MAX);
+        put_contents(&word, c->argv[i]);
+        bool is_same = !strchr(c->argv[i], '\1') || strncmp(c->argv[i], to, sizeof to - 1) == 0;
+        argv[i] = is_same ? c->argv[i] : arena_strdup(&c->memory, buf_str(&word));
+        buf_free(&word);
+        if (!argv[i])
+            return err_nomem(e);
+    }
+    argv[c->argc] = NULL;
+    enum rc rc = options_parse(&checked, c->argc, argv, e);
+    if (rc == RC_OK)
+        options_free(&checked);
+    else if (rc == RC_USAGE)
+        err_prefix(e, "%s", c->arguments.items[0]);
+    return rc;
+}
+
+static enum rc print(struct job_command *c, struct err *e)
+{
     struct buf line;
-    enum rc rc = options_parse(&checked, c->argc, c->argv, e);
+    enum rc rc = check(c, e);
     if (rc != RC_OK)
         return rc;
-    options_free(&checked);
     buf_init(&line, LINE_BYTES_MAX);
     buf_adds(&line, "leadpipe");
     for (int i = 0; i < c->argc; i++) {

@@ -274,6 +274,30 @@ def test_a_secret_in_a_variable_is_not_printed(job):
     assert '--proxy=http://u:"${TOK}"@h/' in text
 
 
+def test_what_may_be_a_secret_is_not_printed(job):
+    """URLs, as a part of their path may be one, commands, and variables with such names; all else is."""
+    env = {"HOOK": "https://h.example/T0/" + SECRET, "PROXY": "u:%s@h" % SECRET, "DSN": "host=h password=" + SECRET,
+           "A_TOKEN": SECRET, "CMD": "notify " + SECRET, "DIR": "/d", "RATE": "3", "PARAM": "agentId=A1"}
+    text = ("provider: omni\nto: [webhook: '${HOOK}', postgres: '${DSN}', postgres: 'user=${A_TOKEN}', csv: '${DIR}/o/']\n"
+            "ping: https://h/${A_TOKEN}\nproxy: ${PROXY}\non-failure: ${CMD}\nfailed: ${DIR}/f\nrate: ${RATE}\nparam: ${PARAM}\n")
+    done = job(text, "--print", env=env)
+    assert done.returncode == 0 and SECRET not in done.stdout.decode(), done.stderr
+    assert done.stdout.decode().split()[2:] == [
+        "--provider=omni", '--to=webhook:"${HOOK}"', '--to=postgres:"${DSN}"', "--to=postgres:user=\"${A_TOKEN}\"", "--to=csv:/d/o/",
+        '--ping=https://h/"${A_TOKEN}"', '--proxy="${PROXY}"', '--on-failure="${CMD}"', "--failed=/d/f", "--rate=3", "--param=agentId=A1"]
+    wrong = job(text, "--print", env={**env, "CMD": "'" + SECRET})
+    assert wrong.returncode == 2 and "--on-failure: a quote" in wrong.stderr and SECRET not in wrong.stderr
+
+
+def test_what_only_looks_like_a_secret(printed):
+    """The name of a variable, of a file, and words that say nothing of a secret."""
+    for line in ("ids: kafka://h/t?group=g&property-env=sasl.password=KAFKA_PASSWORD", "on-failure: mail -s 'token: refused' ops",
+                 "on-failure: notify --token-file /t --author me -H 'X-A: b' --password", "base-url: https://h/key/token",
+                 "on-success: curl --header 'Authorization: Bearer ${A_B}' https://h/"):
+        key, value = line.split(": ", 1)
+        assert printed(BASE + key + ": " + yaml_text(value) + "\n", env={"A_B": "x"})
+
+
 # --- what is refused -------------------------------------------------------------------------------
 
 WRONG = [
@@ -375,6 +399,15 @@ WRONG = [
     ("base-url: https://%s@h/" % SECRET, "1:11", "base-url: user and password of a URL " + IN_FILE, "base-url: ***"),
     ("proxy: http://u:%s${X}@h/" % SECRET, "1:8", "proxy: user and password of a URL " + IN_FILE, "proxy: ***"),
     ("failed: https://h/?a=b&token=%s" % SECRET, "1:9", "failed: what is named like a secret " + IN_FILE, None),
+    ("proxy: u:%s@h:3128" % SECRET, "1:8", "proxy: user and password of a URL " + IN_FILE, "proxy: ***"),
+    ("to: [postgres: 'host=h password = %s user=etl']" % SECRET, "1:16", "target: what is named like a secret " + IN_FILE, None),
+    ("to: [postgres: 'password=%s application_name=http://x']" % SECRET, "1:16", "target: what is named like a secret " + IN_FILE, None),
+    ("to: [webhook: 'https://h/?a=b&key=%s']" % SECRET, "1:15", "target: what is named like a secret " + IN_FILE, None),
+    ("to: [kafka: {target: h/t, property: ssl.key.pem=%s}]" % SECRET, "1:37", "property: what is named like a secret " + IN_FILE, None),
+    ("ids: kafka://h/t?group=g&property=sasl.password=" + SECRET, "1:6", "ids: what is named like a secret " + IN_FILE, None),
+    ("on-failure: \"curl -H 'Authorization: Bearer %s' https://h/\"" % SECRET, "1:13", "on-failure: the value of this header " + IN_FILE, None),
+    ("on-failure: wget --header=Cookie:%s https://h/" % SECRET, "1:13", "on-failure: the value of this header " + IN_FILE, None),
+    ("on-success: notify --api-token %s ops" % SECRET, "1:13", "on-success: what is named like a secret " + IN_FILE, None),
     ("param: apiKey=" + SECRET, "1:8", "param: what is named like a secret " + IN_FILE, None),
     ("to: [{postgres: {target: 'postgresql://u:%s@h/d'}}]" % SECRET, "1:26",
      "target: user and password of a URL " + IN_FILE, "to: ***"),
@@ -461,8 +494,12 @@ def test_files_that_cannot_be_read(leadpipe):
 
 
 def test_what_is_missing_is_said(job):
-    assert job("rate: 3").stderr.startswith("leadpipe: -p PROVIDER and -t SINK are required")
-    assert job("rate: 3", "--print").returncode == 2
+    """And in which file: there may be several jobs in a night."""
+    for options in [], ["--print"]:
+        done = job("rate: 3", *options)
+        assert done.returncode == 2 and done.stderr.startswith("leadpipe: job.yaml: -p PROVIDER and -t SINK are required")
+    done = job(BASE + "ids: a\nall: true\n")
+    assert done.returncode == 2 and done.stderr.startswith("leadpipe: job.yaml: --all and FILE ("), done.stderr
 
 
 def test_wrong_command_lines(leadpipe):
