@@ -37,12 +37,13 @@ static rd_kafka_topic_partition_list_t *list_done(struct kafka_source *s, uint64
         return NULL;
     kafka_offsets_place(s->offsets, n, s->places);
     for (size_t i = 0; i < s->n_partitions; i++) {
+        s->parts[i].placed = KAFKA_OFFSET_NONE;
         if (!is_new(s, i))
             continue;
         rd_kafka_topic_partition_t *p =
             rd_kafka_topic_partition_list_add(list, s->cfg.url->topic, (int32_t)i);
         if (p)
-            p->offset = s->places[i];
+            p->offset = s->parts[i].placed = s->places[i];
     }
     return list;
 }
@@ -87,20 +88,22 @@ enum rc kafka_source_place(struct kafka_source *s, uint64_t item, struct buf *ou
     return rc;
 }
 
+/* Repeats that were settled since kafka_source_place() are done, too, but not committed. */
 void kafka_source_placed(struct kafka_source *s, uint64_t item)
 {
     pthread_mutex_lock(&s->lock);
     kafka_offsets_settle_to(s->offsets, item);
-    kafka_offsets_place(s->offsets, kafka_offsets_done(s->offsets), s->places);
     for (size_t i = 0; i < s->n_partitions; i++) {
-        if (is_new(s, i))
-            s->parts[i].committed = s->places[i];
+        struct kafka_part *p = &s->parts[i];
+        if (p->is_held && p->committed < p->placed)
+            p->committed = p->placed;
+        p->placed = KAFKA_OFFSET_NONE;
     }
     (void)pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
 
-enum rc kafka_source_commit(struct kafka_source *s, struct err *e)
+static enum rc commit_done(struct kafka_source *s, struct err *e)
 {
     /* The member's thread writes into the client why brokers cannot be talked to. */
     struct kafka_client client = {
@@ -120,5 +123,14 @@ enum rc kafka_source_commit(struct kafka_source *s, struct err *e)
         note_committed(s, list);
     pthread_mutex_unlock(&s->lock);
     rd_kafka_topic_partition_list_destroy(list);
+    return rc;
+}
+
+/* One at a time: what is sent again after an error must not undo what another thread has committed meanwhile. */
+enum rc kafka_source_commit(struct kafka_source *s, struct err *e)
+{
+    pthread_mutex_lock(&s->committing);
+    enum rc rc = commit_done(s, e);
+    pthread_mutex_unlock(&s->committing);
     return rc;
 }

@@ -273,6 +273,8 @@ static void check_assignment(struct kafka_source *s)
     pthread_mutex_lock(&s->lock);
     bool waits = !s->is_assigned && !s->has_ended;
     pthread_mutex_unlock(&s->lock);
+    if (s->down_since_us) /* the group can say nothing */
+        s->waits_since_us = kafka_source_now(s);
     int64_t waited_us = kafka_source_now(s) - s->waits_since_us;
     if (!waits || s->down_since_us)
         return;

@@ -29,7 +29,7 @@ static void take_over(struct kafka_source *s, rd_kafka_topic_partition_list_t *l
         p->is_read = false;
         p->has_items = false;
         p->next = 0;
-        p->committed = KAFKA_OFFSET_NONE;
+        p->committed = p->placed = KAFKA_OFFSET_NONE;
     }
     s->is_assigned = true;
     pthread_mutex_unlock(&s->lock);
@@ -180,6 +180,16 @@ static void let_go(struct kafka_source *s, const rd_kafka_topic_partition_list_t
     s->has_told = false;
 }
 
+/* All partitions that are read are paused, or none of them: keep_room(). One that was held before may be in either state. */
+static void join_others(const struct kafka_source *s, rd_kafka_t *handle,
+                        rd_kafka_topic_partition_list_t *list)
+{
+    if (s->is_paused)
+        (void)rd_kafka_pause_partitions(handle, list);
+    else
+        (void)rd_kafka_resume_partitions(handle, list);
+}
+
 static void report(struct kafka_source *s, rd_kafka_resp_err_t code, rd_kafka_error_t *error)
 {
     struct err e;
@@ -201,7 +211,6 @@ void kafka_member_rebalance(void *source, rd_kafka_t *handle, rd_kafka_resp_err_
     bool gives = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (gives) {
         take_over(s, list);
-        s->is_paused = false; /* what is new is not */
     } else {
         hand_over(s, handle, list);
         let_go(s, list);
@@ -212,6 +221,6 @@ void kafka_member_rebalance(void *source, rd_kafka_t *handle, rd_kafka_resp_err_
                      : rd_kafka_incremental_unassign(handle, list));
     else
         report(s, rd_kafka_assign(handle, gives ? list : NULL), NULL);
-    if (gives) /* one that was held before may have been paused */
-        (void)rd_kafka_resume_partitions(handle, list);
+    if (gives)
+        join_others(s, handle, list);
 }

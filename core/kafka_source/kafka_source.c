@@ -154,6 +154,7 @@ static void close_source(struct id_source *source)
     if (s->has_lock) {
         (void)pthread_cond_destroy(&s->changed);
         (void)pthread_mutex_destroy(&s->lock);
+        (void)pthread_mutex_destroy(&s->committing);
     }
     free(s);
 }
@@ -238,7 +239,7 @@ static enum rc find_ends(struct kafka_source *s, struct err *e)
         return err_nomem(e);
     for (size_t i = 0; rc == RC_OK && i < s->n_partitions; i++) {
         struct kafka_part *p = &s->parts[i];
-        p->committed = KAFKA_OFFSET_NONE;
+        p->committed = p->placed = KAFKA_OFFSET_NONE;
         rc = kafka_client_ends(&s->client, s->cfg.url->topic, (int32_t)i, s->cfg.retry_max_ms,
                                &p->first, &p->end, e);
     }
@@ -272,7 +273,12 @@ static enum rc make_lock(struct kafka_source *s, struct err *e)
 {
     if (pthread_mutex_init(&s->lock, NULL) != 0)
         return err_nomem(e);
+    if (pthread_mutex_init(&s->committing, NULL) != 0) {
+        (void)pthread_mutex_destroy(&s->lock);
+        return err_nomem(e);
+    }
     if (pthread_cond_init(&s->changed, NULL) != 0) {
+        (void)pthread_mutex_destroy(&s->committing);
         (void)pthread_mutex_destroy(&s->lock);
         return err_nomem(e);
     }

@@ -27,6 +27,7 @@ struct kafka_part {
     bool has_items;     /* messages of it were handed on since this member holds it */
     int64_t next;       /* the message that comes next, at least; of one that is held */
     int64_t committed;  /* by this run; KAFKA_OFFSET_NONE: nothing */
+    int64_t placed;     /* what place() said last, and is not committed yet; or KAFKA_OFFSET_NONE */
 };
 
 struct kafka_source {
@@ -49,6 +50,7 @@ struct kafka_source {
     bool has_told, has_told_others;   /* what is waited for */
     bool is_paused;                   /* as the queue is full */
 
+    pthread_mutex_t committing; /* held while offsets are committed; taken before `lock` */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* under the lock */

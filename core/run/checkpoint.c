@@ -194,10 +194,8 @@ void checkpoint_consider(struct checkpoint *c)
 {
     uint64_t more = progress_done(c->cfg.progress) - c->last_noted;
     int64_t waited_us = clock_mono_us(c->cfg.control->clock) - c->last_us;
-    if (more == 0 &&
-        (waited_us < CHECKPOINT_MS * 1000 || !c->cfg.has_more || !c->cfg.has_more(c->cfg.ctx)))
-        return;
-    if ((more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000) && is_in(c, IDLE))
+    bool is_time = more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000;
+    if (is_time && is_in(c, IDLE) && (more || (c->cfg.has_more && c->cfg.has_more(c->cfg.ctx))))
         begin(c);
 }
 
