@@ -145,12 +145,13 @@ static void kafka_probe(const struct sink_cfg *given, const struct findings *f)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* A static member is the only one with its name: what it has left open ends at once when it is started again. */
+/* A static member is the only one with its name: what it has left open ends at once when it is started again. A slash cannot
+ * be in its name: otherwise the group a-b and its c would fence off the group a and its b-c. */
 static void name_of_queue(char out[TRANSACTIONS_BYTES], const struct sink_cfg *cfg)
 {
     const struct kafka_url *u = cfg->ids_topic;
     if (u->instance)
-        (void)snprintf(out, TRANSACTIONS_BYTES, "leadpipe-%s-%s", u->group, u->instance);
+        (void)snprintf(out, TRANSACTIONS_BYTES, "leadpipe-%s/%s", u->group, u->instance);
 }
 
 static void name_transactions(char out[TRANSACTIONS_BYTES], const char *run_id, unsigned index)

@@ -105,6 +105,14 @@ def test_trailing_repeats(exports, broker):
     assert broker.committed(GROUP) == [1, 300, -1]
 
 
+def test_names_of_transactions(exports, broker):
+    """Static members of other groups are others, whatever their names."""
+    broker.put(["plain-1"])
+    for group, instance in (("a-b", "c"), ("a", "b-c")):
+        exports.run(group=group, more="&instance=" + instance)
+    assert len(broker.transactions) == 2 and all(name.startswith("leadpipe-a") for name in broker.transactions)
+
+
 # --- what is killed ---------------------------------------------------------------------------------
 
 def run_to_the_end(exports, broker, chance, kills, most=60):
