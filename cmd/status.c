@@ -183,13 +183,16 @@ static void put_files(struct buf *out, const struct sink_result *r)
         buf_addf(out, "            and %zu more files\n", r->n_files - STATUS_FILES_MAX);
 }
 
-static void put_sink_result(struct buf *out, const struct sink_result *r, bool published)
+static void put_sink_result(struct buf *out, const struct sink_result *r,
+                            const struct run_result *run)
 {
     if (r->is_delivery) {
         buf_addf(out, ": %" PRIu64 " deliver%s, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  r->deliveries, r->deliveries == 1 ? "y" : "ies", r->delivered, r->failed);
-    } else if (!published) {
-        buf_adds(out, ": not published\n");
+    } else if (!run->published) {
+        buf_adds(out, ": ");
+        run_result_put_unpublished(out, run, r);
+        buf_addc(out, '\n');
     } else if (r->is_database) {
         buf_addf(out, ": %" PRIu64 " rows inserted, %" PRIu64 " updated, %" PRIu64 " deleted\n",
                  r->inserted, r->updated, r->deleted);
@@ -208,7 +211,7 @@ static void put_sinks(struct buf *out, const struct run_status *s)
         put_label(out, "sink");
         put_text(out, status_setting(s, "--to", i));
         if (i < s->n_sinks)
-            put_sink_result(out, &s->sinks[i], s->result.published);
+            put_sink_result(out, &s->sinks[i], &s->result);
         else if (sink->delivered || sink->failed || sink->unanswered)
             buf_addf(out,
                      ": %" PRIu64 " delivered, %" PRIu64 " failed; deliveries without an answer: "

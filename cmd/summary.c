@@ -27,7 +27,12 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
                         r->ledger.failed, r->first_failure);
 }
 
-static const char stays[] = "nothing was published, and earlier outputs are unchanged";
+static const char *stays(const struct run_cfg *cfg, const struct run_result *r)
+{
+    return run_result_has_sent(r, cfg->n_sinks)
+               ? "nothing was published, and earlier outputs are unchanged, but " RUN_SENT_TEXT
+               : "nothing was published, and earlier outputs are unchanged";
+}
 
 static void print_gone(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
 {
@@ -40,7 +45,7 @@ static void print_gone(struct messages *m, const struct run_cfg *cfg, const stru
                 " leads in its tables are gone from the provider, and at most %" PRIu64
                 " may be marked or deleted in one run (--max-gone); %s; check the server "
                 "and its parameters, or allow it with --max-gone 100%%",
-                s->gone, s->held, s->gone_allowed, stays);
+                s->gone, s->held, s->gone_allowed, stays(cfg, r));
     }
 }
 
@@ -61,23 +66,23 @@ static void print_withheld(struct messages *m, const struct run_cfg *cfg,
             m, LOG_LEVEL_ERROR, "--max-missing",
             "%" PRIu64 " of %" PRIu64 " lead%s missing, but at most %" PRIu64 "%s may be; %s%s",
             l->missing, r->ids.unique, r->ids.unique == 1 ? " is" : "s are", r->missing_allowed,
-            share, cfg->missing_path ? "" : "use --missing FILE to list them; ", stays);
+            share, cfg->missing_path ? "" : "use --missing FILE to list them; ", stays(cfg, r));
     else if (r->withheld == WITHHELD_NOTHING_READ)
         messages_writef(m, LOG_LEVEL_INFO, cfg->queue.name,
                         "there was no message to be read; existing outputs are unchanged");
     else if (!r->ids.unique)
-        messages_writef(m, LOG_LEVEL_ERROR, NULL, "there were no IDs; %s", stays);
+        messages_writef(m, LOG_LEVEL_ERROR, NULL, "there were no IDs; %s", stays(cfg, r));
     else if (!l->failed)
         messages_writef(
             m, LOG_LEVEL_ERROR, NULL,
             "no lead was found: %s returned 404 or 410 for every request (missing: %" PRIu64
             "); check the server, the path and the parameters (--server, --base-url, "
             "--param); %s",
-            cfg->base_url, l->missing, stays);
+            cfg->base_url, l->missing, stays(cfg, r));
     else
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
                         "no lead was found (missing: %" PRIu64 ", failed: %" PRIu64 "); %s",
-                        l->missing, l->failed, stays);
+                        l->missing, l->failed, stays(cfg, r));
 }
 
 /* Could --state be used? It is refused for sinks that write to a stream. */
@@ -244,6 +249,14 @@ static void text_misfits(struct buf *out, const struct sink_result *s, bool publ
                  s->n_misfits - MISFITS_SHOWN_MAX);
 }
 
+static void put_unpublished(struct buf *out, const struct run_result *r,
+                            const struct sink_result *s)
+{
+    buf_adds(out, ": ");
+    run_result_put_unpublished(out, r, s);
+    buf_addc(out, '\n');
+}
+
 static void text_sink(struct buf *out, const char *spec, const struct sink_result *s,
                       const struct run_result *r)
 {
@@ -252,22 +265,11 @@ static void text_sink(struct buf *out, const char *spec, const struct sink_resul
     if (s->is_delivery)
         buf_addf(out, ": %" PRIu64 " deliver%s, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->deliveries == 1 ? "y" : "ies", s->delivered, s->failed);
-    else if (r->withheld && s->is_database)
-        buf_adds(out, ": not published; its tables are unchanged\n");
-    else if (s->is_database && !r->published)
-        buf_adds(out, r->in_part ? ": may be published, or not at all\n"
-                                 : ": incomplete, because the run stopped early; its tables are "
-                                   "unchanged\n");
+    else if (!r->published)
+        put_unpublished(out, r, s);
     else if (s->is_database)
         buf_addf(out, ": %" PRIu64 " rows inserted, %" PRIu64 " updated, %" PRIu64 " deleted\n",
                  s->inserted, s->updated, s->deleted);
-    else if (r->withheld)
-        buf_adds(out, ": not published; existing files are unchanged\n");
-    else if (r->in_part)
-        buf_adds(out, ": its files may be published in part, or not at all\n");
-    else if (!r->published)
-        buf_adds(out, ": incomplete, because the run stopped early; existing files are "
-                      "unchanged\n");
     else
         buf_adds(out, ":\n");
     if (r->published && !s->is_database)

@@ -1,5 +1,6 @@
 /* The summary as one line of JSON, with the same names as in the manifest. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -137,14 +138,17 @@ static void add_time(struct buf *out, const char *name, int64_t wall_ms)
 
 void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_result *r)
 {
+    bool has_sent = !r->published && run_result_has_sent(r, cfg->n_sinks);
     const char *how = "the run stopped early, and its outputs were not published";
+    char message[256];
     if (r->published)
         how = "the run finished";
     else if (r->withheld)
         how = "the run finished, but its outputs were not published";
     else if (r->in_part)
         how = "the run stopped while its outputs were being published";
-    messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary", how);
+    (void)snprintf(message, sizeof message, "%s%s", how, has_sent ? "; " RUN_SENT_TEXT : "");
+    messages_json_begin(out, cfg->clock, LOG_LEVEL_INFO, "summary", message);
     add_text(out, "run_id", r->run_id);
     add_count(out, "exit_status", (uint64_t)r->exit_status);
     buf_addf(out, ",\"published\":%s", r->published ? "true" : "false");

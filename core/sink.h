@@ -171,6 +171,8 @@ struct sink_result {
     bool is_typed;                /* its columns have types: then the next two */
     struct sink_misfits *misfits; /* as `files`; in order of tables and columns */
     size_t n_misfits;
+    uint64_t
+        bytes_sent; /* of the files: to readers of standard output, pipes and devices; cannot be taken back */
     bool is_delivery; /* the following instead of files */
     uint64_t deliveries, delivered, failed;
     /* Of a database, beside its files where it has any. `held`: leads that its tables held before the

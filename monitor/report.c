@@ -127,7 +127,10 @@ static void put_head(struct page *p, const struct report *r)
     page_bdi(p, r->job, REPORT_NAME_BYTES);
     buf_addf(p->out, "</p>\n<h1>%s</h1>\n", v.title);
     put_when(p, r);
-    buf_addf(p->out, "<p class=\"published\">%s</p>\n", published_text(r->result));
+    bool has_sent =
+        r->result && !r->result->published && run_result_has_sent(r->result, r->cfg->n_sinks);
+    buf_addf(p->out, "<p class=\"published\">%s%s</p>\n", published_text(r->result),
+             has_sent ? " But " RUN_SENT_TEXT "." : "");
     put_reasons(p, r);
     page_raw(p, "</header>\n");
 }

@@ -1,4 +1,5 @@
 /* What each sink received; misfits; new columns. */
+#include <ctype.h>
 #include <inttypes.h>
 
 #include "monitor/report_parts.h"
@@ -95,13 +96,16 @@ static void put_deliveries(struct page *p, const struct sink_result *s)
     put_counts(p, "Deliveries", counts);
 }
 
-static const char *why_unpublished(const struct run_result *run, const struct sink_result *s)
+static void put_unpublished(struct page *p, const struct run_result *run,
+                            const struct sink_result *s)
 {
-    if (run->in_part)
-        return s->is_database ? "It may be published, or not at all."
-                              : "Its files may be published in part, or not at all.";
-    return s->is_database ? "Not published: its tables are unchanged."
-                          : "Not published: existing files are unchanged.";
+    size_t at;
+    page_raw(p, "<p>");
+    at = p->out->len;
+    run_result_put_unpublished(p->out, run, s);
+    if (p->out->len > at)
+        p->out->data[at] = (char)toupper((unsigned char)p->out->data[at]);
+    page_raw(p, ".</p>\n");
 }
 
 static void put_sink(struct page *p, const char *spec, const struct sink_result *s,
@@ -113,7 +117,7 @@ static void put_sink(struct page *p, const char *spec, const struct sink_result 
     if (s->is_delivery)
         put_deliveries(p, s);
     else if (!run->published)
-        buf_addf(p->out, "<p>%s</p>\n", why_unpublished(run, s));
+        put_unpublished(p, run, s);
     else if (s->is_database)
         put_rows_of_database(p, s);
     else

@@ -58,6 +58,11 @@ uint64_t stream_file_bytes(const struct stream *s)
     return outfile_bytes(s->file);
 }
 
+uint64_t stream_bytes_sent(const struct stream *s)
+{
+    return outfile_bytes_sent(s->file);
+}
+
 const char *stream_sha256(const struct stream *s)
 {
     return outfile_sha256(s->file);

@@ -64,6 +64,7 @@ void stream_write(struct stream *s, const void *p, size_t n);
 enum rc stream_rc(const struct stream *s, struct err *e);
 uint64_t stream_bytes(const struct stream *s);      /* written so far, before compression */
 uint64_t stream_file_bytes(const struct stream *s); /* of the file; all of them once complete */
+uint64_t stream_bytes_sent(const struct stream *s); /* as outfile_bytes_sent() */
 
 /* Appends a text to `out` (printable ASCII without blanks) with which stream_open() can resume from
  * here. It holds once stream_sync() has returned. It changes nothing about the bytes of the file. The

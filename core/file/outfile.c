@@ -16,7 +16,7 @@ struct outfile {
     struct place *place; /* who has the bytes */
     char *data;          /* not yet written */
     size_t len, cap;
-    uint64_t bytes;
+    uint64_t bytes, bytes_put; /* written, and of those not in `data` any more */
     bool completed;
     struct digest *sha256; /* NULL: not wanted */
     char digest[DIGEST_CHARS + 1];
@@ -26,6 +26,11 @@ struct outfile {
 bool outfile_is_stream(const struct outfile *f)
 {
     return !f->place->ops->is_replaced;
+}
+
+uint64_t outfile_bytes_sent(const struct outfile *f)
+{
+    return outfile_is_stream(f) && f->place->back_fd < 0 ? f->bytes_put : 0;
 }
 
 enum rc outfile_rc(const struct outfile *f, struct err *e)
@@ -55,8 +60,10 @@ static void outfile_put(struct outfile *f, const char *p, size_t n)
 {
     if (n == 0 || f->err.rc != RC_OK)
         return;
-    if (f->place->ops->write(f->place, p, n, &f->err) == RC_OK)
-        outfile_digest(f, p, n);
+    if (f->place->ops->write(f->place, p, n, &f->err) != RC_OK)
+        return;
+    f->bytes_put += n;
+    outfile_digest(f, p, n);
 }
 
 static void flush_buffer(struct outfile *f)

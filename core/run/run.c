@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/units.h"
 #include "core/run/run_internal.h"
 #include "core/run/run_republish.h"
 
@@ -192,16 +193,44 @@ bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint
     return is_counted;
 }
 
+bool run_result_has_sent(const struct run_result *r, size_t n_sinks)
+{
+    bool has = false;
+    for (size_t i = 0; i < n_sinks; i++)
+        has |= r->sinks[i].bytes_sent > 0;
+    return has;
+}
+
 const char *run_result_exported(const struct run_result *r, size_t n_sinks)
 {
-    size_t n_deliveries = 0;
-    for (size_t i = 0; i < n_sinks; i++)
+    size_t n_deliveries = 0, n_there = 0;
+    for (size_t i = 0; i < n_sinks; i++) {
         n_deliveries += r->sinks[i].is_delivery;
-    if (r->published || !r->ledger.exported || n_deliveries == n_sinks)
+        /* Outputs that are withheld are complete; others may lack the last rows. */
+        n_there += r->sinks[i].is_delivery || (r->withheld && r->sinks[i].bytes_sent);
+    }
+    if (r->published || !r->ledger.exported || n_there == n_sinks)
         return "exported";
-    if (r->in_part)
+    if (r->in_part || run_result_has_sent(r, n_sinks))
         return "fetched but perhaps not published";
     return n_deliveries ? "fetched and delivered but not published" : "fetched but not published";
+}
+
+void run_result_put_unpublished(struct buf *out, const struct run_result *r,
+                                const struct sink_result *sink)
+{
+    char bytes[UNITS_BYTES_CHARS];
+    const char *state = r->withheld ? "not published" : "incomplete, because the run stopped early";
+    if (sink->bytes_sent) {
+        units_bytes(bytes, sizeof bytes, sink->bytes_sent);
+        buf_addf(out, "%s; its reader already has %s, which cannot be taken back", state, bytes);
+    } else if (r->in_part) {
+        buf_adds(out, sink->is_database ? "may be published, or not at all"
+                                        : "its files may be published in part, or not at all");
+    } else {
+        buf_addf(out, "%s; %s are unchanged", state,
+                 sink->is_database ? "its tables" : "existing files");
+    }
 }
 
 /* What a sink delivers is there once it has said so; files and databases appear at the end. */

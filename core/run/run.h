@@ -203,8 +203,19 @@ const char *run_id(const struct run *r);
 bool run_result_gone(const struct run_cfg *cfg, const struct run_result *r, uint64_t *out);
 
 /* What a person is told of the leads whose outcome is exported, after their number. Every one of the `n_sinks` sinks
- * has accepted them; but only deliveries are where they should be before the outputs are published. */
+ * has accepted them; but only deliveries, and what went to standard output, a pipe or a device, are where they should be
+ * before the outputs are published. */
 const char *run_result_exported(const struct run_result *r, size_t n_sinks);
+
+/* Appends what a person is told of the output of a sink without deliveries after a run that has not published it, such
+ * as "not published; existing files are unchanged". */
+void run_result_put_unpublished(struct buf *out, const struct run_result *r,
+                                const struct sink_result *sink);
+
+/* Has a reader of standard output, a pipe or a device received a part of an output, or all of it? Then this is said where
+ * nothing was published. */
+#define RUN_SENT_TEXT "what was sent to standard output, a pipe or a device cannot be taken back"
+bool run_result_has_sent(const struct run_result *r, size_t n_sinks);
 
 /* Executes the run, publishes its outputs, and sets *out. Call it once; blocks until the run has ended. */
 void run_execute(struct run *r, struct run_result *out);

@@ -17,6 +17,7 @@ enum rc run_status_read(struct run_status *out, const char *path, struct err *e)
     if (rc != RC_OK)
         run_status_free(out);
     out->result.published = out->state.phase == STATE_FINISHED && !out->result.withheld;
+    out->result.in_part = out->state.phase == STATE_PUBLISHING && !out->result.withheld;
     out->result.sinks = out->sinks;
     return rc;
 }

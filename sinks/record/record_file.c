@@ -431,4 +431,6 @@ void record_file_result(const struct sink *s, struct sink_result *out)
 {
     const struct record_file *f = (const struct record_file *)s;
     *out = (struct sink_result){.files = f->results, .n_files = f->targets.n};
+    for (size_t i = 0; i < f->targets.n; i++)
+        out->bytes_sent += stream_bytes_sent(f->outputs[i].stream);
 }

@@ -103,7 +103,7 @@ def test_stopped_and_resumed(leadpipe, sandbox, control, tmp_path):
     assert (process.returncode, page.title) == (143, "Stopped")
     assert "Stopped by SIGTERM." in page.head and "stopped before its end" in page.head
     assert page.count("pending") > 0 and page.count("fetched but not published") >= 200
-    assert "Not published: existing files are unchanged." in page.all("p")
+    assert "Incomplete, because the run stopped early; existing files are unchanged." in page.all("p")
     control.set(latency_ms=0)
     done = leadpipe(*process.args[1:], env=sandbox.env)
     whole = Page(tmp_path / "r.html")

@@ -186,6 +186,46 @@ def test_delivered_by_a_run_that_was_stopped(leadpipe, sandbox, control, sinks, 
     assert process.returncode == 143 and "\nleads     2 %s, " % says in text, text
 
 
+SENT = "what was sent to standard output, a pipe or a device cannot be taken back"
+
+
+def sent(leadpipe, sandbox, sinks, words, status):
+    """What is said of a run whose first sink writes to standard output, as text, as JSON and in the report."""
+    texts = []
+    for form in "text", "json":
+        done = leadpipe("export", *sandbox.provider(), *sinks, "--report", "r.html", "--summary", form, *words, env=sandbox.env)
+        assert done.returncode == status, done.stderr
+        texts.append(done.stderr)
+    return done.stdout, texts[0], json.loads(texts[1].splitlines()[-1]), pages.Page(leadpipe.folder / "r.html")
+
+
+@pytest.mark.parametrize("sinks, says", [(["-t", "ndjson:-"], "exported"),
+                                         (["-t", "ndjson:-", "-t", "csv:out/"], "fetched but perhaps not published")])
+def test_what_went_to_standard_output_is_there(leadpipe, sandbox, control, sinks, says):
+    """It was written as the leads came; it is not called unpublished, nor are files that do not exist called unchanged."""
+    out, text, summary, page = sent(leadpipe, sandbox, sinks, WITHHELD, 3)
+    assert len(out.splitlines()) == 2 and "\nleads     2 %s, " % says in text, text
+    assert "nothing was published, and earlier outputs are unchanged, but %s\n" % SENT in text
+    assert "\nsink      ndjson:-: not published; its reader already has %d bytes, which cannot be taken back\n" % len(out) in text
+    assert text.count("existing files are unchanged") == sinks.count("csv:out/")
+    assert (summary["published"], summary["message"]) == (False, "the run finished, but its outputs were not published; " + SENT)
+    assert "Not published; its reader already has %d bytes, which cannot be taken back." % len(out) in page.all("p")
+    assert "But %s." % SENT in page.head and page.count(says) == 2
+
+
+def test_standard_output_of_a_run_that_was_stopped(leadpipe, sandbox, control):
+    """A part of it is there, as far as it has left the buffer; of CSV there is nothing before the end."""
+    words = ["-j", "1", "--retry-max-time", "2s",
+             *runs.id_words(["size40k-%d" % n for n in range(4)] + ["tiny-3~status=429~retryafter=600"])]
+    out, text, summary, page = sent(leadpipe, sandbox, ["-t", "ndjson:-"], words, 1)
+    assert 64 * 1024 <= len(out) < 4 * 60 * 1024 and "\nleads     4 fetched but perhaps not published, " in text, text
+    assert "sink      ndjson:-: incomplete, because the run stopped early; its reader already has " in text
+    assert summary["message"] == "the run stopped early, and its outputs were not published; " + SENT
+    out, text, summary, page = sent(leadpipe, sandbox, ["-t", "csv:-"], words, 1)
+    assert out == b"" and "\nleads     4 fetched but not published, " in text and "reader" not in text, text
+    assert summary["message"] == "the run stopped early, and its outputs were not published"
+
+
 @pytest.mark.parametrize("words, message", [
     (FINISHED, "the run finished"), (WITHHELD, "the run finished, but its outputs were not published"),
     (STOPPED, "the run stopped early, and its outputs were not published")])
