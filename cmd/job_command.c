@@ -54,6 +54,17 @@ static bool is_beaten(const struct job_command *c, const struct option_spec *o)
     return false;
 }
 
+/* Does the option of the file need one that an option on the command line excludes? */
+static bool has_lost_its_need(const struct job_command *c, const struct option_spec *o)
+{
+    const struct option_spec *needed =
+        o->needs ? option_named(c->given.table, str_c(o->needs)) : NULL;
+    bool is_given = false;
+    for (size_t i = 0; needed && i < c->given.n_given; i++)
+        is_given |= strcmp(c->given.given[i].spec->name, needed->name) == 0;
+    return needed && !is_given && is_beaten(c, needed);
+}
+
 static enum rc add_word(struct job_command *c, const char *before, const char *name,
                         const char *value, struct err *e)
 {
@@ -102,7 +113,7 @@ static enum rc make_argv(struct job_command *c, bool has_job, struct err *e)
     enum rc rc = add_word(c, "", "export", NULL, e);
     for (size_t i = 0; rc == RC_OK && i < c->job.n; i++) {
         const struct job_argument *a = &c->job.arguments[i];
-        if (a->option && !is_beaten(c, a->option))
+        if (a->option && !is_beaten(c, a->option) && !has_lost_its_need(c, a->option))
             rc = add_word(c, "--", a->option->name, a->value, e);
     }
     for (size_t i = 0; rc == RC_OK && i < c->given.n_given; i++) {

@@ -207,6 +207,9 @@ def test_options_beat_the_file(printed):
     assert printed(text, "-vv") == without("--quiet") + ["--verbose", "--verbose"] + files
     assert printed(text, "--base-url=https://h") == without("--server") + ["--base-url=https://h"] + files
     assert printed(text, "--id", "--print") == whole + ["--id=--print"]
+    listed = "provider: omni\nall: true\ncreated-since: 30d\nto: [csv: /o/]\n"
+    assert printed(listed, "--id", "a") == BASE_WORDS + ["--id=a"]  # a filter of the list goes with the list
+    assert printed(listed, "--all") == ["--provider=omni", "--created-since=30d", "--to=csv:/o/", "--all"]
 
 
 # --- paths, variables ------------------------------------------------------------------------------
