@@ -64,6 +64,15 @@ static void report_found(struct lead_check *l, struct lead *lead, struct http_pr
     report_payload(l, lead, p);
 }
 
+static const char *advice(int status)
+{
+    if (status / 100 == 3)
+        return "redirects are not followed: give the address that it leads to with --base-url";
+    if (http_status_retryable(status))
+        return "try again later; if it still fails, ask the provider";
+    return "check the ID, --param and --base-url; if they are right, ask the provider";
+}
+
 static void report_answer(struct lead_check *l, struct lead *lead, struct http_probe *p)
 {
     const char *message = NULL, *code = NULL;
@@ -80,9 +89,7 @@ static void report_answer(struct lead_check *l, struct lead *lead, struct http_p
     else
         findings_add(l->asking->to, FINDING_FAIL, "lead", "%s: the provider returned %d%s%s; %s",
                      lead->id.ptr, p->status, message ? ": " : "", message ? message : "",
-                     p->status / 100 == 3 ? "redirects are not followed: give the address that it "
-                                            "leads to with --base-url"
-                                          : "try again later; if it still fails, ask the provider");
+                     advice(p->status));
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */

@@ -80,6 +80,8 @@ static const char *advice(const struct http_probe *p)
     }
     if (p->status / 100 == 2)
         return "check that --base-url, --server and --provider are right";
+    if (!http_status_retryable(p->status))
+        return "check --base-url, --server and --param; if they are right, ask the provider";
     return "try again later; if it still fails, ask the provider";
 }
 

@@ -144,7 +144,8 @@ def test_clocks(night, tiny, hours, level, says):
 
 
 @pytest.mark.parametrize("status, level, subject, says", [
-    (403, "FAIL", "key", "403"), (500, "FAIL", "lead", "returned 500"), (429, "FAIL", "lead", "returned 429"),
+    (403, "FAIL", "key", "403"), (500, "FAIL", "lead", "returned 500: no; try again later"),
+    (429, "FAIL", "lead", "returned 429: no; try again later"), (400, "FAIL", "lead", "returned 400: no; check the ID, --param"),
     (302, "FAIL", "lead", "--base-url"), (404, "warn", "lead", "provider has none of the IDs")])
 def test_answers_that_are_none(night, tiny, status, level, subject, says):
     server = tiny(lambda path, headers: (status, {}, b"{\"message\": \"no\"}"))

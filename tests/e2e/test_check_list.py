@@ -79,7 +79,7 @@ def test_an_empty_list(night, control):
 
 @pytest.mark.parametrize("status, subject, says", [
     (401, "key", "check the API key in"), (403, "list", "permission to list leads"), (404, "list", "--base-url"),
-    (400, "list", "--param"), (500, "list", "try again later"), (429, "list", "try again later")])
+    (400, "list", "--param"), (422, "list", "HTTP 422: not today; check --base-url"), (500, "list", "try again later"), (429, "list", "try again later")])
 def test_a_refused_list(night, control, status, subject, says):
     control.lists(leads={night.agent: tiny(3)}, answers={"1": {"status": status, "body": {"message": "not today"}}})
     assert night.finds("FAIL", subject, night.name, str(status), "not today", says) == []
