@@ -15,7 +15,6 @@
 #include "cmd/export_queue.h"
 #include "cmd/export_objects.h"
 #include "cmd/job_command.h"
-#include "core/base/credential_text.h"
 #include "core/base/loopback.h"
 #include "core/json/json.h"
 #include "core/run/run_probe.h"
@@ -107,14 +106,13 @@ static void check_key_file(struct check *c)
     if (!file || stat(file, &st) != 0 || !S_ISREG(st.st_mode))
         return;
     unsigned mode = (unsigned)st.st_mode & 0777;
-    const char *shown = credential_file_shown(file);
     if (mode & 0027)
         findings_add(&c->findings, FINDING_WARN, "key",
-                     "%s: other users can %s it (mode %04o); run: chmod g-w,o= %s", shown,
-                     mode & 0022 ? "change" : "read", mode, shown);
+                     "%s: other users can %s it (mode %04o); run: chmod g-w,o= %s", file,
+                     mode & 0022 ? "change" : "read", mode, file);
     else
         findings_add(&c->findings, FINDING_OK, "key",
-                     "%s: other users can neither read nor change it (mode %04o)", shown, mode);
+                     "%s: other users can neither read nor change it (mode %04o)", file, mode);
 }
 
 /* False: there is no provider to check. If only the key is missing, the rest is checked nevertheless. */

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/credential_text.h"
 #include "core/base/loopback.h"
 #include "core/base/url.h"
 #include "cmd/credential.h"
@@ -153,9 +152,8 @@ static enum rc set_credential(struct export *x, struct err *e)
     if (rc != RC_OK)
         return rc;
     buf_init(&x->key_source, NAMES_BYTES_MAX);
-    if (x->options.api_key_file)
-        buf_addf(&x->key_source, "the file %s (--api-key-file%s)",
-                 credential_file_shown(x->options.api_key_file),
+    if (x->options.api_key_file) /* it was read, so this is the name of a file, and no key */
+        buf_addf(&x->key_source, "the file %s (--api-key-file%s)", x->options.api_key_file,
                  is_systemd_credential(x->options.api_key_file)
                      ? "; systemd has copied it from the path in the unit's LoadCredential="
                      : "");
