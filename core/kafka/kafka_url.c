@@ -4,11 +4,19 @@
 
 #define URL_BYTES_MAX ((size_t)64 << 10)
 #define WHO_BYTES 512
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define GROUP_MAX TEXT(KAFKA_GROUP_BYTES_MAX)
+#define INSTANCE_MAX TEXT(KAFKA_TOPIC_BYTES_MAX)
 #define SCHEME_BYTES (sizeof KAFKA_URL_SCHEME - 1)
 
 static const char form[] =
     "kafka://BROKERS/TOPIC?group=GROUP, with &property=NAME=VALUE, &property-env=NAME=VARIABLE and "
     "&instance=NAME as needed";
+static const char a_group[] =
+    "a consumer group (1 to " GROUP_MAX " bytes of UTF-8 without control characters)";
+static const char an_instance[] =
+    "a member of a group (1 to " INSTANCE_MAX " letters, digits and . _ -)";
 
 bool kafka_url_is(const char *text)
 {
@@ -49,33 +57,24 @@ static char *decode(struct arena *a, struct str s, bool *is_bad)
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
-static enum rc take_group(struct kafka_url *u, const char *who, const char *value, struct err *e)
+static bool is_group(const char *value)
 {
     size_t len = strlen(value);
     bool is_plain = len > 0 && len <= KAFKA_GROUP_BYTES_MAX && utf8_valid(value, len);
     for (size_t i = 0; i < len; i++)
         is_plain &= (unsigned char)value[i] >= 0x20 && value[i] != 0x7F;
-    if (u->group)
-        return err_set(e, RC_USAGE, "%s: is given twice", who);
-    if (!is_plain)
-        return err_set(e, RC_USAGE,
-                       "%s: is not the name of a consumer group (1 to %d bytes of UTF-8 without "
-                       "control characters)",
-                       who, KAFKA_GROUP_BYTES_MAX);
-    u->group = value;
-    return RC_OK;
+    return is_plain;
 }
 
-static enum rc take_instance(struct kafka_url *u, const char *who, const char *value, struct err *e)
+/* `allowed`: what it must be the name of. */
+static enum rc take_name(const char **out, const char *value, bool is_valid, const char *allowed,
+                         const char *who, struct err *e)
 {
-    if (u->instance)
+    if (*out)
         return err_set(e, RC_USAGE, "%s: is given twice", who);
-    if (!kafka_topic_is_valid(str_c(value)))
-        return err_set(e, RC_USAGE,
-                       "%s: is not the name of a member of a group (1 to %d letters, digits and . "
-                       "_ -)",
-                       who, KAFKA_TOPIC_BYTES_MAX);
-    u->instance = value;
+    if (!is_valid)
+        return err_set(e, RC_USAGE, "%s: is not the name of %s", who, allowed);
+    *out = value;
     return RC_OK;
 }
 
@@ -101,9 +100,10 @@ static enum rc take_parameter(struct kafka_url *u, struct kafka_properties *list
     (void)snprintf(who, sizeof who, "%s: %.*s", u->name, name.len < 64 ? (int)name.len : 64,
                    name.ptr ? name.ptr : "");
     if (str_eq_c(name, "group"))
-        return take_group(u, who, value, e);
+        return take_name(&u->group, value, is_group(value), a_group, who, e);
     if (str_eq_c(name, "instance"))
-        return take_instance(u, who, value, e);
+        return take_name(&u->instance, value, kafka_topic_is_valid(str_c(value)), an_instance, who,
+                         e);
     if (str_eq_c(name, "property"))
         return kafka_properties_add(list, who, value, e);
     if (str_eq_c(name, "property-env"))

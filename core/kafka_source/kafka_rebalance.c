@@ -17,20 +17,27 @@ static bool is_cooperative(rd_kafka_t *handle)
     return protocol && strcmp(protocol, "COOPERATIVE") == 0;
 }
 
-static void take_over(struct kafka_source *s, rd_kafka_topic_partition_list_t *list)
+/* Nothing of an earlier time in which the partitions were held counts any more; under the lock. */
+static void set_held(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list,
+                     bool is_held)
 {
-    pthread_mutex_lock(&s->lock);
     for (int i = 0; i < list->cnt; i++) {
         struct kafka_part *p = kafka_source_part(s, &list->elems[i]);
         if (!p)
             continue;
         kafka_offsets_forget(s->offsets, (size_t)list->elems[i].partition);
-        p->is_held = true;
+        p->is_held = is_held;
         p->is_read = false;
         p->has_items = false;
         p->next = 0;
         p->committed = p->placed = KAFKA_OFFSET_NONE;
     }
+}
+
+static void take_over(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+    pthread_mutex_lock(&s->lock);
+    set_held(s, list, true);
     s->is_assigned = true;
     pthread_mutex_unlock(&s->lock);
     log_msg(s->cfg.log, LOG_LEVEL_INFO, s->cfg.url->name,
@@ -167,13 +174,7 @@ static void hand_over(struct kafka_source *s, rd_kafka_t *handle,
 static void let_go(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
 {
     pthread_mutex_lock(&s->lock);
-    for (int i = 0; i < list->cnt; i++) {
-        struct kafka_part *p = kafka_source_part(s, &list->elems[i]);
-        if (!p)
-            continue;
-        kafka_offsets_forget(s->offsets, (size_t)list->elems[i].partition);
-        p->is_held = p->is_read = false;
-    }
+    set_held(s, list, false);
     s->is_assigned = kafka_source_count(s, is_held) > 0;
     pthread_mutex_unlock(&s->lock);
     s->waits_since_us = kafka_source_now(s);

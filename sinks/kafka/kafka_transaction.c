@@ -60,28 +60,6 @@ enum rc kafka_out_begin_transaction(struct kafka_out *o, struct err *e)
     return rc;
 }
 
-/* The number is committed as an offset of the consumer group that is named like the transactional id. */
-static enum rc add_marker(struct kafka_out *o, uint64_t number, int64_t least_us, int64_t until_us,
-                          struct err *e)
-{
-    rd_kafka_consumer_group_metadata_t *group =
-        rd_kafka_consumer_group_metadata_new(o->transactions);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *p =
-        list ? rd_kafka_topic_partition_list_add(list, o->marker_topic, 0) : NULL;
-    enum rc rc = group && p ? RC_BUSY : err_nomem(e);
-    if (p)
-        p->offset = (int64_t)number;
-    while (rc == RC_BUSY)
-        rc = step(o, rd_kafka_send_offsets_to_transaction(o->client.handle, list, group, STEP_MS),
-                  "cannot note the transaction's number", least_us, until_us, e);
-    if (list)
-        rd_kafka_topic_partition_list_destroy(list);
-    if (group)
-        rd_kafka_consumer_group_metadata_destroy(group);
-    return rc;
-}
-
 static enum rc end_transaction(struct kafka_out *o, int64_t least_us, int64_t until_us,
                                struct err *e)
 {
@@ -95,39 +73,52 @@ static enum rc end_transaction(struct kafka_out *o, int64_t least_us, int64_t un
     return rc;
 }
 
-enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
+/* The transaction, and with it the offsets of a group; begins one first if none is open. */
+static enum rc commit_with(struct kafka_out *o, const rd_kafka_topic_partition_list_t *offsets,
+                           const rd_kafka_consumer_group_metadata_t *group, const char *what,
+                           struct err *e)
 {
     int64_t until_us = until(o);
     int64_t least_us = clock_mono_us(o->clock) + KAFKA_PATIENCE_US;
     enum rc rc = kafka_out_begin_transaction(o, e);
-    if (rc == RC_OK)
-        rc = add_marker(o, number, least_us, until_us, e);
+    if (rc != RC_OK)
+        return rc;
+    do
+        rc =
+            step(o, rd_kafka_send_offsets_to_transaction(o->client.handle, offsets, group, STEP_MS),
+                 what, least_us, until_us, e);
+    while (rc == RC_BUSY);
     return rc == RC_OK ? end_transaction(o, least_us, until_us, e) : rc;
 }
 
-static enum rc add_place(struct kafka_out *o, struct str place, int64_t least_us, int64_t until_us,
-                         struct err *e)
+/* The number is committed as an offset of the consumer group that is named like the transactional id. */
+enum rc kafka_out_commit(struct kafka_out *o, uint64_t number, struct err *e)
+{
+    rd_kafka_consumer_group_metadata_t *group =
+        rd_kafka_consumer_group_metadata_new(o->transactions);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *p =
+        list ? rd_kafka_topic_partition_list_add(list, o->marker_topic, 0) : NULL;
+    if (p)
+        p->offset = (int64_t)number;
+    enum rc rc = group && p ? commit_with(o, list, group, "cannot note the transaction's number", e)
+                            : err_nomem(e);
+    if (list)
+        rd_kafka_topic_partition_list_destroy(list);
+    if (group)
+        rd_kafka_consumer_group_metadata_destroy(group);
+    return rc;
+}
+
+enum rc kafka_out_commit_place(struct kafka_out *o, struct str place, struct err *e)
 {
     rd_kafka_consumer_group_metadata_t *member = NULL;
     rd_kafka_topic_partition_list_t *list = NULL;
     enum rc rc = kafka_place_read(place, &member, &list);
     if (rc != RC_OK)
         return err_set(e, rc, "%s: cannot read the offsets: %s", o->subject, rc_text(rc));
-    do
-        rc = step(o, rd_kafka_send_offsets_to_transaction(o->client.handle, list, member, STEP_MS),
-                  "cannot commit the offsets of the IDs' topic", least_us, until_us, e);
-    while (rc == RC_BUSY);
+    rc = commit_with(o, list, member, "cannot commit the offsets of the IDs' topic", e);
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_consumer_group_metadata_destroy(member);
     return rc;
-}
-
-enum rc kafka_out_commit_place(struct kafka_out *o, struct str place, struct err *e)
-{
-    int64_t until_us = until(o);
-    int64_t least_us = clock_mono_us(o->clock) + KAFKA_PATIENCE_US;
-    enum rc rc = kafka_out_begin_transaction(o, e);
-    if (rc == RC_OK)
-        rc = add_place(o, place, least_us, until_us, e);
-    return rc == RC_OK ? end_transaction(o, least_us, until_us, e) : rc;
 }
