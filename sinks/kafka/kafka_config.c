@@ -288,14 +288,17 @@ void kafka_config_free(struct kafka_config *c)
 
 size_t kafka_config_queue_bytes(const struct sink_cfg *cfg)
 {
+    static const char name_of_max[] = "message.max.bytes";
     const struct kafka_opts *opts = cfg->opts;
-    int64_t message_max = 0;
+    const struct kafka_url *from = kafka_config_is_queue(cfg) ? cfg->ids_topic : NULL;
+    int64_t message_max =
+        from ? kafka_client_number(from->properties, from->n_properties, name_of_max, 0) : 0;
     for (size_t i = 0; i < opts->properties.n; i++) {
         struct str name, value;
         if (!kafka_property_split(str_c(opts->properties.items[i]), &name, &value) ||
-            !str_eq_c(name, "message.max.bytes"))
+            !str_eq_c(name, name_of_max))
             continue;
-        const struct kafka_property p = {"message.max.bytes", value.ptr};
+        const struct kafka_property p = {name_of_max, value.ptr};
         message_max = kafka_client_number(&p, 1, p.name, 0);
     }
     return queue_bytes_for(cfg, message_max > MESSAGE_BYTES_MAX ? MESSAGE_BYTES_MAX : message_max);

@@ -90,6 +90,12 @@ def test_combinations(exports, broker, more, says):
     assert says in done.stderr and not broker.requests
 
 
+def test_memory_of_an_inherited_property(exports, broker):
+    """Messages that wait take as much as if the sink itself had the property."""
+    done = exports.run("--max-memory", "64M", more="&property=message.max.bytes=900000000", status=2)
+    assert "--max-memory: 64 MiB is not enough" in done.stderr and not broker.requests, done.stderr
+
+
 def test_topics_without_a_queue(exports):
     done = exports.leadpipe("export", *exports.sandbox.provider(), "-t", "kafka,failed=x:%s/leads" % exports.address, "--id", "plain-1",
                             env=exports.sandbox.env)
