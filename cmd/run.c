@@ -6,7 +6,7 @@
 #include "cmd/commands.h"
 #include "cmd/export.h"
 #include "cmd/job_command.h"
-#include "cmd/shell_quote.h"
+#include "core/base/shell_quote.h"
 
 #define LINE_BYTES_MAX ((size_t)64 << 20)
 #define CARET_BYTES_MAX 4096
@@ -76,6 +76,24 @@ static enum rc check(struct job_command *c, struct err *e)
     return rc;
 }
 
+/* A word of the command line, in which \1NAME\2 becomes "${NAME}", which the shell expands. */
+static void put_word(struct buf *out, const char *word)
+{
+    if (!*word)
+        shell_quote(out, STR(""));
+    while (*word) {
+        size_t n = strcspn(word, "\1");
+        size_t name = word[n] ? strcspn(word + n + 1, "\2") : 0;
+        if (n > 0)
+            shell_quote(out, (struct str){word, n});
+        if (!word[n])
+            return;
+        buf_addf(out, "\"${%.*s}\"", (int)name, word + n + 1);
+        word += n + 1 + name;
+        word += *word == '\2';
+    }
+}
+
 static enum rc print(struct job_command *c, struct err *e)
 {
     struct buf line;
@@ -86,7 +104,7 @@ static enum rc print(struct job_command *c, struct err *e)
     buf_adds(&line, "leadpipe");
     for (int i = 0; i < c->argc; i++) {
         buf_addc(&line, ' ');
-        shell_quote(&line, c->argv[i]);
+        put_word(&line, c->argv[i]);
     }
     buf_addc(&line, '\n');
     rc = buf_rc(&line);

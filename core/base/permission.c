@@ -10,31 +10,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/shell_quote.h"
+
 #define NAME_BYTES 64
 #define ENTRY_BYTES 4096
+#define COMMAND_BYTES_MAX ((size_t)64 << 10)
 #define MODE_BITS 07777
 
 /* ---- names --------------------------------------------------------------------------------- */
 
 /* Commands accept the number, too. */
+static void put_name(char out[NAME_BYTES], const char *name, unsigned long id)
+{
+    if (name && strlen(name) < NAME_BYTES)
+        (void)snprintf(out, NAME_BYTES, "%s", name);
+    else
+        (void)snprintf(out, NAME_BYTES, "%lu", id);
+}
+
 static void user_name(char out[NAME_BYTES], uid_t id)
 {
     char bytes[ENTRY_BYTES];
     struct passwd entry, *found = NULL;
-    if (getpwuid_r(id, &entry, bytes, sizeof bytes, &found) == 0 && found)
-        (void)snprintf(out, NAME_BYTES, "%s", entry.pw_name);
-    else
-        (void)snprintf(out, NAME_BYTES, "%lu", (unsigned long)id);
+    bool failed = getpwuid_r(id, &entry, bytes, sizeof bytes, &found) != 0;
+    put_name(out, failed || !found ? NULL : found->pw_name, id);
 }
 
 static void group_name(char out[NAME_BYTES], gid_t id)
 {
     char bytes[ENTRY_BYTES];
     struct group entry, *found = NULL;
-    if (getgrgid_r(id, &entry, bytes, sizeof bytes, &found) == 0 && found)
-        (void)snprintf(out, NAME_BYTES, "%s", entry.gr_name);
-    else
-        (void)snprintf(out, NAME_BYTES, "%lu", (unsigned long)id);
+    bool failed = getgrgid_r(id, &entry, bytes, sizeof bytes, &found) != 0;
+    put_name(out, failed || !found ? NULL : found->gr_name, id);
 }
 
 /* ---- what stands in the way ----------------------------------------------------------------- */
@@ -74,40 +81,33 @@ static char *find_visible(const char *path, struct stat *st)
 
 /* ---- texts --------------------------------------------------------------------------------- */
 
-static void append(struct err *e, const char *text, const char *path)
+/* A path that begins like an option is none. */
+static void put_path(struct buf *out, const char *path)
 {
-    (void)err_set(e, e->rc, "%s%s%s", e->msg, text, path);
+    if (*path == '-')
+        buf_adds(out, "./");
+    shell_quote(out, str_c(path));
 }
 
-static void append_own(struct err *e, const char *path, enum permission_use use)
-{
-    static const char *const commands[] = {[PERMISSION_READ] = "; run: chmod u+r ",
-                                           [PERMISSION_DATABASE] = "; run: chmod u+rw ",
-                                           [PERMISSION_FOLDER] = "; run: chmod u+rwx "};
-    append(e, commands[use], path);
-}
-
-static void append_command(struct err *e, const char *path, enum permission_use use)
+/* Each as a word of a command: "%p" is the path, "%u" and "%g" are the user and the group of this process. */
+static void append_command(struct err *e, const char *format, const char *path)
 {
     char user[NAME_BYTES], group[NAME_BYTES];
+    struct buf text;
     user_name(user, geteuid());
     group_name(group, getegid());
-    if (use == PERMISSION_READ)
-        (void)err_set(e, e->rc, "%s; as root run: chgrp %s %s && chmod g+r %s", e->msg, group, path,
-                      path);
-    else if (use == PERMISSION_DATABASE)
-        (void)err_set(e, e->rc, "%s; as root run: chown %s %s*", e->msg, user, path);
-    else
-        (void)err_set(e, e->rc, "%s; use a directory of your own, or as root run: chown %s %s",
-                      e->msg, user, path);
-}
-
-static void append_barrier(struct err *e, const char *folder)
-{
-    char group[NAME_BYTES];
-    group_name(group, getegid());
-    (void)err_set(e, e->rc, "%s; as root run: chgrp %s %s && chmod g+x %s", e->msg, group, folder,
-                  folder);
+    buf_init(&text, COMMAND_BYTES_MAX);
+    for (const char *c = format; *c; c++) {
+        if (*c != '%')
+            buf_addc(&text, *c);
+        else if (*++c == 'p')
+            put_path(&text, path);
+        else
+            shell_quote(&text, str_c(*c == 'u' ? user : group));
+    }
+    if (buf_rc(&text) == RC_OK)
+        (void)err_set(e, e->rc, "%s" STR_FMT, e->msg, STR_ARG(buf_str(&text)));
+    buf_free(&text);
 }
 
 static void append_owner(struct err *e, const struct stat *st, const char *folder)
@@ -122,6 +122,15 @@ static void append_owner(struct err *e, const struct stat *st, const char *folde
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
+static const char *const own_commands[] = {[PERMISSION_READ] = "; run: chmod u+r %p",
+                                           [PERMISSION_DATABASE] = "; run: chmod u+rw %p",
+                                           [PERMISSION_FOLDER] = "; run: chmod u+rwx %p"};
+
+static const char *const root_commands[] = {
+    [PERMISSION_READ] = "; as root run: chgrp %g %p && chmod g+r %p",
+    [PERMISSION_DATABASE] = "; as root run: chown %u %p*",
+    [PERMISSION_FOLDER] = "; use a directory of your own, or as root run: chown %u %p"};
+
 void permission_explain(struct err *e, int errnum, const char *path, enum permission_use use)
 {
     struct stat st;
@@ -133,11 +142,11 @@ void permission_explain(struct err *e, int errnum, const char *path, enum permis
     bool is_barred = strcmp(at, path) != 0;
     append_owner(e, &st, is_barred ? at : NULL);
     if (st.st_uid == geteuid())
-        append_own(e, at, is_barred ? PERMISSION_FOLDER : use);
+        append_command(e, own_commands[is_barred ? PERMISSION_FOLDER : use], at);
     else if (is_barred)
-        append_barrier(e, at);
+        append_command(e, "; as root run: chgrp %g %p && chmod g+x %p", at);
     else
-        append_command(e, at, use);
+        append_command(e, root_commands[use], at);
     free(at);
 }
 
@@ -151,19 +160,15 @@ enum rc permission_failed(struct err *e, enum rc rc, int errnum, const char *pat
 
 void permission_explain_missing(struct err *e, const char *folder)
 {
-    char user[NAME_BYTES], group[NAME_BYTES];
     struct stat st;
     char *at = e ? find_visible(folder, &st) : NULL;
     if (!at)
         return;
     if (access(at, W_OK | X_OK) == 0) {
-        append(e, "; create it: mkdir -p ", folder);
+        append_command(e, "; create it: mkdir -p %p", folder);
     } else if (errno == EACCES) {
         append_owner(e, &st, at);
-        user_name(user, geteuid());
-        group_name(group, getegid());
-        (void)err_set(e, e->rc, "%s; as root run: install -d -o %s -g %s -m 750 %s", e->msg, user,
-                      group, folder);
+        append_command(e, "; as root run: install -d -o %u -g %g -m 750 %p", folder);
     }
     free(at);
 }

@@ -37,6 +37,8 @@ static void of_another_user(void **state)
     make_file("file", 0600);
     assert_int_equal(mkdir("closed", 0700), 0);
     make_file("closed/file", 0644);
+    make_file("a b; c", 0600);
+    make_file("-R", 0600);
     assert_int_equal(chmod(".", 0755), 0);
     assert_int_equal(setegid(NOBODY), 0);
     assert_int_equal(seteuid(NOBODY), 0);
@@ -53,6 +55,12 @@ static void of_another_user(void **state)
     expect("closed//a/b/", EACCES, PERMISSION_FOLDER,
            "; the directory closed" ROOTS(
                "0700") "as root run: chgrp nogroup closed && chmod g+x closed");
+    expect("a b; c", EACCES, PERMISSION_READ,
+           "; it" ROOTS("0600") "as root run: chgrp nogroup 'a b; c' && chmod g+r 'a b; c'");
+    expect("a b; c", EACCES, PERMISSION_DATABASE,
+           "; it" ROOTS("0600") "as root run: chown nobody 'a b; c'*");
+    expect("-R", EACCES, PERMISSION_FOLDER,
+           "; it" ROOTS("0600") "use a directory of your own, or as root run: chown nobody ./-R");
     expect("file", EROFS, PERMISSION_DATABASE, "");
     expect("", EACCES, PERMISSION_READ, "");
     assert_int_equal(seteuid(0), 0);
@@ -84,6 +92,9 @@ static void missing_folders(void **state)
     (void)err_set(&e, RC_USAGE, "x");
     permission_explain_missing(&e, "new/er");
     assert_string_equal(e.msg, "x; create it: mkdir -p new/er");
+    (void)err_set(&e, RC_USAGE, "x");
+    permission_explain_missing(&e, "it's\1/$(new)");
+    assert_string_equal(e.msg, "x; create it: mkdir -p 'it'\\''s\1/$(new)'");
     permission_explain_missing(NULL, "new/er");
 }
 

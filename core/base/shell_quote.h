@@ -1,0 +1,11 @@
+/* Quotes words for a POSIX shell. */
+#ifndef LEADPIPE_SHELL_QUOTE_H
+#define LEADPIPE_SHELL_QUOTE_H
+
+#include "core/base/buf.h"
+
+/* Appends `text`, quoted if necessary, so that a shell reads exactly this, as one word or as a part of one
+ * (POSIX.1-2017, XCU 2.2). Errors stick in `out`. */
+void shell_quote(struct buf *out, struct str text);
+
+#endif
