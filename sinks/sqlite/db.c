@@ -1,9 +1,16 @@
 #include "sinks/sqlite/db.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "core/base/permission.h"
+#include "core/file/folder.h"
 
 #define RETRY_MS 20
+#define PATH_BYTES_MAX 8192
 #define OPERATIONS                                                                                 \
     10000 /* of SQLite's virtual machine between two looks at the time: less than 1 ms */
 
@@ -82,6 +89,42 @@ enum rc sqlite_rc(const struct sqlite_db *d, int code, struct err *e)
     return err_set(e, rc, "%s: %s", d->subject, advice);
 }
 
+static bool is_refused(const char *path, int mode)
+{
+    return access(path, mode) != 0 && errno == EACCES;
+}
+
+/* Of a database's file and those beside it one that is refused, then its directory, which may be needed for others. */
+static enum rc find_refused(const char *path, struct buf *out, enum permission_use *use)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    *use = PERMISSION_DATABASE;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        buf_clear(out);
+        buf_addf(out, "%s%s", path, suffixes[i]);
+        if (buf_rc(out) == RC_OK && is_refused(buf_cstr(out), R_OK | W_OK))
+            return RC_OK;
+    }
+    char *folder = folder_of(path);
+    buf_clear(out);
+    buf_adds(out, folder ? folder : "");
+    free(folder);
+    *use = PERMISSION_FOLDER;
+    return buf_rc(out) == RC_OK && is_refused(buf_cstr(out), W_OK | X_OK) ? RC_OK : RC_END;
+}
+
+void sqlite_explain(const struct sqlite_db *d, const char *path, struct err *e)
+{
+    enum permission_use use;
+    struct buf refused;
+    buf_init(&refused, PATH_BYTES_MAX);
+    if (e->rc == RC_IO && find_refused(path, &refused, &use) == RC_OK) {
+        (void)permission_failed(e, RC_IO, EACCES, buf_cstr(&refused), use);
+        err_prefix(e, "%s", d->subject);
+    }
+    buf_free(&refused);
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 static int wait_for_lock(void *db, int n)
@@ -106,8 +149,10 @@ enum rc sqlite_db_open(struct sqlite_db *d, const char *path, struct err *e)
     if (code == SQLITE_OK)
         code = sqlite3_busy_handler(d->db, wait_for_lock, d);
     enum rc rc = sqlite_rc(d, code, e);
-    if (rc != RC_OK)
-        sqlite_db_close(d);
+    if (rc == RC_OK)
+        return rc;
+    sqlite_explain(d, path, e);
+    sqlite_db_close(d);
     return rc;
 }
 

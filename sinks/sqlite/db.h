@@ -29,6 +29,10 @@ void sqlite_db_heed_stop(struct sqlite_db *d, bool heeds);
 /* What the code that SQLite returned means. SQLITE_OK, SQLITE_ROW and SQLITE_DONE: RC_OK. */
 enum rc sqlite_rc(const struct sqlite_db *d, int code, struct err *e);
 
+/* `e` says that SQLite could not use the database at `path`: where the system refuses it, one of the files beside it or
+ * its directory, says which it is, whose it is, and what to do. */
+void sqlite_explain(const struct sqlite_db *d, const char *path, struct err *e);
+
 /* Statements without results. */
 enum rc sqlite_run(const struct sqlite_db *d, const char *sql, struct err *e);
 /* A text in a buffer, which is empty afterwards. */

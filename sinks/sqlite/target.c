@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/grow.h"
+#include "core/base/permission.h"
 
 #define MEMORY_MAX ((size_t)64 << 20)
 #define SQL_BYTES_MAX ((size_t)16 << 20)
@@ -39,6 +40,13 @@ static enum rc check_header(const struct sqlite_place *p, int fd, struct err *e)
     return RC_OK;
 }
 
+static enum rc refuse_file(const struct sqlite_place *p, const char *why, int errnum, struct err *e)
+{
+    (void)err_sys(e, RC_USAGE, errnum, "%s: %s", p->spec, why);
+    permission_explain(e, errnum, p->path, PERMISSION_DATABASE);
+    return RC_USAGE;
+}
+
 /* What is open in this process keeps its locks only while nobody closes another descriptor of it: so
  * this comes before SQLite opens it. */
 enum rc sqlite_target_check(const struct sqlite_place *p, bool *exists, struct err *e)
@@ -47,7 +55,7 @@ enum rc sqlite_target_check(const struct sqlite_place *p, bool *exists, struct e
     *exists = false;
     int fd = open(p->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? RC_OK : err_sys(e, RC_USAGE, errno, "%s", p->spec);
+        return errno == ENOENT ? RC_OK : refuse_file(p, "cannot be opened", errno, e);
     enum rc rc = RC_OK;
     if (fstat(fd, &st) != 0)
         rc = err_sys(e, RC_IO, errno, "%s", p->spec);
@@ -57,7 +65,7 @@ enum rc sqlite_target_check(const struct sqlite_place *p, bool *exists, struct e
         rc = check_header(p, fd, e);
     (void)close(fd);
     if (rc == RC_OK && access(p->path, W_OK) != 0)
-        rc = err_sys(e, RC_USAGE, errno, "%s: cannot be written", p->spec);
+        rc = refuse_file(p, "cannot be written", errno, e);
     *exists = rc == RC_OK;
     return rc;
 }
@@ -75,6 +83,8 @@ enum rc sqlite_target_attach(const struct sqlite_place *p, const struct sqlite_d
                      p->spec);
     if (rc == RC_OK)
         rc = sqlite_run(d, "pragma out.synchronous = full; pragma out.cache_size = -32768", e);
+    if (rc != RC_OK)
+        sqlite_explain(d, path, e);
     return rc;
 }
 

@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -77,6 +78,28 @@ def test_files_of_every_run(nobody, option):
     done = nobody("export", "-t", "csv:none/x.csv", "--" + option, "closed/x", *LEAD)
     assert done.returncode == 2 and "--%s: closed/x: cannot write to the directory closed: Permission denied; it " % option in done.stderr
     assert ".leadpipe-part" not in done.stderr
+
+
+@pytest.mark.parametrize("file, mode, says", [
+    ("x.db", 0o600, "cannot be opened: Permission denied; it "), ("x.db", 0o644, "cannot be written: Permission denied; it "),
+    ("x.db-wal", 0o600, "{}/x.db-wal: Permission denied; it "), ("x.db-shm", 0o600, "{}/x.db-shm: Permission denied; it "),
+])
+def test_a_database(nobody, shared, file, mode, says):  # noqa: F811
+    """Of root, or what root's program has left beside it."""
+    folder = shared / "its data"
+    database = sqlite3.connect(shared / "x.db")
+    database.executescript("pragma journal_mode = wal; create table a (b)")
+    folder.mkdir()
+    for name in ("x.db", "x.db-wal", "x.db-shm"):
+        shutil.copy(shared / name, folder / name)
+    database.close()
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    os.chown(folder / file, 0, 0)
+    (folder / file).chmod(mode)
+    done = nobody("export", "-t", "sqlite:its data/x.db", *LEAD)
+    says = says.format(folder) + ROOTS % oct(mode).replace("o", "") + "as root run: chown %s '%s/%s'*\n" % (USER, folder, file)
+    assert done.returncode in (1, 2) and "sqlite:its data/x.db: " + says in done.stderr, done
 
 
 def test_a_job_file(nobody):
