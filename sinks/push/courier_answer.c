@@ -161,22 +161,27 @@ struct answer_read {
     const cJSON *body; /* NULL: it is no JSON, or could not be read */
 };
 
+/* "the answer `before` `bytes` `behind`": which limit it is over. */
+static void decide_too_large(const struct courier *c, struct job *j, const struct http_request *r,
+                             const char *before, size_t bytes, const char *behind)
+{
+    char text[ERROR_BYTES];
+    (void)snprintf(text, sizeof text,
+                   "the answer %s %zu MiB %s: it is not known whether the CRM has the item", before,
+                   bytes >> 20, behind);
+    decide_range(c, j, r, "too_large", text);
+}
+
 static void decide_unread(const struct courier *c, struct job *j, const struct http_request *r,
                           enum rc rc)
 {
-    char text[ERROR_BYTES];
-    if (rc == RC_LIMIT) {
-        (void)snprintf(
-            text, sizeof text,
-            "the answer needs more than %zu MiB of memory to be read (an eighth of "
-            "--max-memory, at most 64 MiB): it is not known whether the CRM has the item",
-            c->room.tree_max >> 20);
-        decide_range(c, j, r, "too_large", text);
-    } else {
+    if (rc == RC_LIMIT)
+        decide_too_large(c, j, r, "needs more than", c->room.tree_max,
+                         "of memory to be read (an eighth of --max-memory, at most 64 MiB)");
+    else
         decide_range(c, j, r, "memory",
                      "out of memory while the answer was read: it is not known whether the "
                      "CRM has the item");
-    }
 }
 
 /* Each item of the range, or what becomes of the range as a whole. */
@@ -228,15 +233,10 @@ static enum delivery_step no_answer(struct courier *c, struct job *j, const stru
                                     struct verdicts *out)
 {
     struct answer_texts texts;
-    char text[ERROR_BYTES];
     count_attempts(j, r);
     if (r->end == HTTP_TOO_LARGE || r->end == HTTP_NO_ROOM) {
-        (void)snprintf(
-            text, sizeof text,
-            "the answer is too large to be read (answers may have %zu MiB together, a 64th of "
-            "--max-memory and at most 8 MiB): it is not known whether the CRM has the item",
-            c->room.beyond_max >> 20);
-        decide_range(c, j, r, "too_large", text);
+        decide_too_large(c, j, r, "is too large to be read (answers may have", c->room.beyond_max,
+                         "together, a 64th of --max-memory and at most 8 MiB)");
     } else {
         struct verdict v = answer_verdict(r, c->redaction, &texts);
         decide_range(c, j, r, v.code, v.error);
