@@ -3,7 +3,6 @@
 #include "cmd/list_lists.h"
 
 /* The share of --max-memory for a page (sinks leave at least half of it); `leadpipe list` has no such option. */
-#define LISTING_MEMORY_SHARE 8
 
 static enum rc set_times(struct export *x, struct err *e)
 {
@@ -45,7 +44,7 @@ enum rc export_set_listing(struct export *x, struct err *e)
         .credential_source = x->cfg.credential_source,
         .secrets = x->secrets,
         .log = &x->messages->hook,
-        .max_memory = (size_t)x->options.max_memory_bytes / LISTING_MEMORY_SHARE,
+        .max_memory = (size_t)x->options.max_memory_bytes / RUN_LISTING_SHARE,
     };
     return rc == RC_OK ? set_times(x, e) : rc;
 }

@@ -20,6 +20,7 @@
 
 #define RUN_SINKS_MAX 32 /* a bit each in lead->run->verdicts */
 #define RUN_MEMORY_MIN ((size_t)64 << 20)
+#define RUN_LISTING_SHARE 8 /* an eighth of the memory is for a page of the list */
 
 struct run;
 struct run_figures;
@@ -95,7 +96,7 @@ struct run_cfg {
     const char *proxy;               /* NULL: the environment's; "": none */
     enum http_version_policy http_version;
 
-    /* Bytes that leads, and what sinks keep between leads, may use together. At least RUN_MEMORY_MIN. The same as in
+    /* Bytes that leads, and what is kept between leads (by sinks, the list, the queue), may use together. At least RUN_MEMORY_MIN. The same as in
      * each sink's cfg. */
     size_t max_memory;
     size_t max_columns; /* of a table, see schema.h */

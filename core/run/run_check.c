@@ -209,7 +209,7 @@ static enum rc check_columns(const struct run_cfg *cfg, const struct run_sink_cf
 
 size_t run_kept_bytes(const struct run_cfg *cfg, size_t max_memory)
 {
-    size_t sum = 0;
+    size_t sum = cfg->queue.max_memory + (cfg->listing ? max_memory / RUN_LISTING_SHARE : 0);
     for (size_t i = 0; i < cfg->n_sinks; i++) {
         struct sink_cfg sink = cfg->sinks[i].cfg;
         sink.max_memory = max_memory;
@@ -236,11 +236,16 @@ static enum rc check_memory(const struct run_cfg *cfg, struct err *e)
         return RC_OK;
     for (int i = 0; i < 64 && run_kept_bytes(cfg, enough) + LEADS_MEMORY_MIN > enough; i++)
         enough = run_kept_bytes(cfg, enough) + LEADS_MEMORY_MIN;
-    return err_set(e, RC_USAGE,
-                   "--max-memory: %zu MiB is not enough: the outputs keep up to %zu MiB of it, and "
-                   "leads need %zu MiB; give at least --max-memory %zuM, fewer outputs, or options "
-                   "with which they keep less (see leadpipe sinks)",
-                   cfg->max_memory >> 20, mib_up(kept), LEADS_MEMORY_MIN >> 20, mib_up(enough));
+    return err_set(
+        e, RC_USAGE,
+        "--max-memory: %zu MiB is not enough: the outputs%s keep up to %zu MiB of it, and "
+        "leads need %zu MiB; give at least --max-memory %zuM, fewer outputs, or options "
+        "with which they keep less (see leadpipe sinks)",
+        cfg->max_memory >> 20,
+        cfg->listing      ? " and the list of leads"
+        : cfg->queue.open ? " and the topic of the IDs"
+                          : "",
+        mib_up(kept), LEADS_MEMORY_MIN >> 20, mib_up(enough));
 }
 
 void run_check_complete(const struct run_cfg *cfg)

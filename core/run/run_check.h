@@ -11,8 +11,9 @@ void run_check_complete(const struct run_cfg *cfg);
 /* RC_USAGE, RC_NOMEM, or as from state_check() and outfile_check(). */
 enum rc run_check(const struct run_cfg *cfg, struct err *e);
 
-/* Bytes that the sinks keep from one lead to the next (sink_ops.keeps()) if --max-memory were `max_memory`. After
- * run_check() it is known that cfg->max_memory is larger. */
+/* Bytes that are kept from one lead to the next if --max-memory were `max_memory`: by the sinks
+ * (sink_ops.keeps()), and for the list or queue that the IDs come from. After run_check() it is known that
+ * cfg->max_memory is larger. */
 size_t run_kept_bytes(const struct run_cfg *cfg, size_t max_memory);
 
 /* The steps of run_check(): checks one sink; compares the files that it, or an option, reads and writes with those in the

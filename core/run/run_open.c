@@ -298,9 +298,6 @@ static void connect_stages(struct run *r)
 {
     const struct run_cfg *cfg = r->cfg;
     size_t kept = run_kept_bytes(cfg, cfg->max_memory);
-    if (cfg->listing)
-        kept += cfg->listing->max_memory;
-    kept += cfg->queue.max_memory;
     memory_init(&r->memory, cfg->profile, cfg->max_memory - kept);
     if (cfg->queue.open)
         r->intake.commits = run_queue_commits(cfg);

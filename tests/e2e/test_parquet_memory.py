@@ -85,6 +85,18 @@ def test_outputs_that_keep_too_much(leadpipe, wide, sinks, ceiling):
     assert done.returncode == 0, done.stderr
 
 
+def test_outputs_and_a_list_that_keep_too_much(leadpipe, wide):
+    """The eighth that is for pages of the list is not what leads need: with too little there would be no limit at all."""
+    def enough(*words):
+        done = leadpipe(*words_of(wide, ["parquet:%d/" % n for n in range(8)], words[0]), *words[1:], env=KEY)
+        assert done.returncode == 2 and not wide.requests, done.stderr
+        assert ("the outputs and the list of leads keep" in done.stderr) == ("--all" in words), done.stderr
+        return int(re.search(r"--max-memory: \d+ MiB is not enough: .* give at least --max-memory (\d+)M,", done.stderr).group(1))
+
+    alone, both = enough("64M", "--id", "1"), enough("64M", "--all")
+    assert both - both // 8 >= alone and enough("%dM" % (both - 1), "--all") == both
+
+
 def stop_in_the_middle(leadpipe, wide, words):
     wide.requests.clear()
     process = leadpipe.start(*words, "--state", "s", env=KEY)
