@@ -102,10 +102,10 @@ enum rc sqlite_stage_open(struct sqlite_stage *s, const struct sqlite_place *p,
             rc = lock(s, begins, e);
         moved = rc == RC_OK && has_moved(&s->db);
     }
-    if (rc == RC_BUSY) {
-        sqlite_db_close(&s->db);
+    if (rc == RC_BUSY || moved)
+        sqlite_db_close(&s->db); /* what is there now is another run's, and stays */
+    if (rc == RC_BUSY)
         return report_owner(p, e);
-    }
     if (rc == RC_OK && moved)
         return err_set(e, RC_BUSY, "%s: other runs of leadpipe keep starting there; try again",
                        p->spec);
