@@ -140,6 +140,19 @@ static const char check_statuses[] = "\nExit status:\n"
                                      "  1      something failed\n"
                                      "  2      wrong usage\n";
 
+static const char merge_statuses[] =
+    "\nExit status:\n"
+    "  0      the outputs of all shards have been combined\n"
+    "  1      a file could not be read or written\n"
+    "  2      wrong usage, or the shards are not all of one run; nothing was written\n"
+    "  3      leads failed; or too many are missing, and no output was published\n";
+
+static const char status_statuses[] =
+    "\nExit status:\n"
+    "  0      the state or the lag was shown\n"
+    "  1      the brokers of TOPIC did not answer\n"
+    "  2      wrong usage, or it is no state or topic that can be shown\n";
+
 static const char examples[] =
     "\nExamples:\n"
     "  leadpipe export -p omni -t csv:out/ ids.txt\n"
@@ -196,6 +209,21 @@ static void print_export(FILE *f)
     (void)fputs(examples, f);
 }
 
+static void print_statuses(FILE *f, const struct command *c)
+{
+    const struct {
+        int (*run)(struct messages *m, int argc, char *argv[]);
+        const char *text;
+    } texts[] = {{command_run, exit_statuses},
+                 {command_check, check_statuses},
+                 {command_merge, merge_statuses},
+                 {command_status, status_statuses}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (c->run == texts[i].run)
+            (void)fputs(texts[i].text, f);
+    }
+}
+
 void help_print_command(FILE *f, const struct command *c)
 {
     (void)fprintf(f, "usage: leadpipe %s%s%s\n\n", c->name, *c->args ? " " : "", c->args);
@@ -214,10 +242,7 @@ void help_print_command(FILE *f, const struct command *c)
             (void)fputs(check_text, f);
         if (c->options)
             print_section(f, c->options, 0, "Options");
-        if (c->run == command_run)
-            (void)fputs(exit_statuses, f);
-        if (c->run == command_check)
-            (void)fputs(check_statuses, f);
+        print_statuses(f, c);
     }
 }
 
@@ -231,7 +256,7 @@ static int print_help(FILE *f)
                 "\nCommands:\n",
                 f);
     for (const struct command *c = commands; c->name; c++)
-        (void)fprintf(f, "  %-10s %s\n", c->name, c->help);
+        (void)fprintf(f, "  %-12s %s\n", c->name, c->help);
     (void)fputs("\nOptions of leadpipe export:\n", f);
     print_export(f);
     return EXIT_STATUS_OK;
