@@ -152,7 +152,7 @@ static enum job_secret header_secret(struct str value)
     const char *colon = memchr(value.ptr, ':', value.len);
     struct str name = colon ? piece(value, 0, (size_t)(colon - value.ptr)) : STR_NONE;
     struct str rest = colon ? trim(piece(value, name.len + 1, value.len)) : value;
-    if (!colon || !job_is_secret_name(name))
+    if (!colon || !rest.len || !job_is_secret_name(name))
         return has_reference(rest) ? JOB_SECRET_REFERENCE : JOB_SECRET_NONE;
     const char *blank = memchr(rest.ptr, ' ', rest.len);
     struct str last = blank ? trim(piece(rest, (size_t)(blank - rest.ptr), rest.len)) : rest;
@@ -171,6 +171,13 @@ static bool is_variable(struct str value)
     while (at < value.len && (isalnum((unsigned char)value.ptr[at]) || value.ptr[at] == '_'))
         at++;
     return value.len > 0 && at == value.len && !isdigit((unsigned char)value.ptr[0]);
+}
+
+static struct str without_quotes(struct str s)
+{
+    bool is_quoted =
+        s.len >= 2 && (s.ptr[0] == '\'' || s.ptr[0] == '"') && s.ptr[s.len - 1] == s.ptr[0];
+    return is_quoted ? piece(s, 1, s.len - 1) : s;
 }
 
 static size_t skip_blanks_back(struct str s, size_t at)
@@ -205,7 +212,7 @@ static enum job_secret pair_secret(struct str s, size_t equals, const char *sepa
         at++;
     for (to = at; to < s.len && !strchr(separators, s.ptr[to]);)
         to++;
-    struct str value = piece(s, at, to);
+    struct str value = without_quotes(piece(s, at, to));
     size_t n = sizeof env - 1;
     if (begin >= n && memcmp(s.ptr + begin - n, env, n) == 0 && is_variable(value))
         return JOB_SECRET_NONE;

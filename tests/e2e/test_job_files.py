@@ -296,7 +296,8 @@ def test_what_only_looks_like_a_secret(printed):
     """The name of a variable, of a file, and words that say nothing of a secret."""
     for line in ("ids: kafka://h/t?group=g&property-env=sasl.password=KAFKA_PASSWORD", "on-failure: mail -s 'token: refused' ops",
                  "on-failure: notify --token-file /t --author me -H 'X-A: b' --password", "base-url: https://h/key/token",
-                 "on-success: curl --header 'Authorization: Bearer ${A_B}' https://h/"):
+                 "on-success: curl --header 'Authorization: Bearer ${A_B}' https://h/", "on-success: curl -H Authorization: https://h/",
+                 "on-success: notify --token='${A_B}' ops", 'on-failure: env API_TOKEN="${A_B}" notify', "ids: kafka://h/t?group=g"):
         key, value = line.split(": ", 1)
         assert printed(BASE + key + ": " + yaml_text(value) + "\n", env={"A_B": "x"})
 
