@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "cmd/commands.h"
+#include "core/base/credential_text.h"
 #include "core/file/descriptor.h"
+#include "monitor/hook.h"
 #include "monitor/ping.h"
 #include "cmd/credential.h"
 #include "cmd/estimate.h"
@@ -60,12 +62,41 @@ static enum rc register_url(struct export *x, const char *text)
     return secrets_add_url(x->secrets, url);
 }
 
-/* Is the value the name of a program, without arguments? That is no secret: redacted, it would be missing in messages,
- * wherever else it appears in a text. */
-static bool is_program_alone(const struct option_given *given)
+/* Registers the URLs in an argument of a command, as whoever knows one may send to it. */
+static enum rc register_urls(struct export *x, char *text)
 {
-    const char *arg = given->spec->arg;
-    return arg && strcmp(arg, "CMD") == 0 && !strpbrk(given->text, " \t\n='\"\\");
+    static const char ends[] = " \t\n'\"`;|<>()";
+    enum rc rc = RC_OK;
+    for (char *url; rc == RC_OK && (url = strstr(text, "http"));) {
+        size_t n = strcspn(url, ends);
+        bool is_last = url[n] == '\0', is_url = memmem(url, n, "://", 3) != NULL;
+        url[n] = '\0';
+        rc = is_url ? ping_add_secrets(x->secrets, url) : RC_OK;
+        text = url + n + !is_last;
+    }
+    return rc;
+}
+
+/* Registers what looks like a secret in the arguments of a command. All of the command must not be registered: messages
+ * that end as it begins ("no such email", with a command that begins with "mail") or name its program would be redacted.
+ * Where options are shown, it is left out in any case. */
+static enum rc register_command(struct export *x, const char *command)
+{
+    struct hook_words words = {0};
+    struct err ignored;
+    enum rc rc = hook_split(&words, command, &ignored);
+    for (size_t i = 1; rc == RC_OK && i < words.n; i++) {
+        const char *equals = strchr(words.items[i], '=');
+        const char *value = equals ? equals + 1 : words.items[i];
+        if (!strchr(value, '/') && credential_is_likely(value))
+            rc = secrets_add(x->secrets, str_c(value));
+        else
+            rc = register_urls(x, words.items[i]);
+    }
+    hook_words_free(&words);
+    return rc == RC_SYNTAX
+               ? RC_OK
+               : rc; /* a command that cannot be split is refused, in a message without it */
 }
 
 /* Registers the values of options with the table's secret flags. */
@@ -75,8 +106,10 @@ static enum rc register_option(struct export *x, const struct option_given *give
     const char *colon = flags & OPTION_SECRET_HEADER ? strchr(given->text, ':') : NULL;
     if (flags & OPTION_SECRET_HEADER)
         return secrets_add_header(x->secrets, "", str_c(colon ? colon + 1 : given->text));
+    if (given->spec->arg && strcmp(given->spec->arg, "CMD") == 0)
+        return register_command(x, given->text);
     if (flags & OPTION_SECRET)
-        return is_program_alone(given) ? RC_OK : secrets_add(x->secrets, str_c(given->text));
+        return secrets_add(x->secrets, str_c(given->text));
     if (flags & OPTION_SECRET_URL)
         return secrets_add_url(x->secrets, given->text);
     return flags & OPTION_SINK ? register_url(x, given->text) : RC_OK;

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from conftest import SLOWNESS
+from raw_server import RawServer
 from test_signals import start, wait_until
 
 # Records what it was given.
@@ -224,3 +225,21 @@ def test_a_program_alone_is_no_secret(leadpipe, sandbox, control, tmp_path):
                   env={**sandbox.env, "NOTIFIER": str(script)})
     assert done.returncode == 0 and "NOTIFIER=%s\n" % script in done.stderr and "***" not in done.stderr
     assert b"--on-success" in (tmp_path / "m").read_bytes() and b"%s.csv" % bytes(script) in (tmp_path / "m").read_bytes()
+
+
+COMMANDS = ["sh -c 'exit 1 # https://hooks.example/T0/abcdefghijkl; done' x", "sh -c 'exit 1' --key=4711abcdefghijklabcd",
+            "sh -c 'exit 1' 'a http b' https://hooks.example/4711abcdefghijkl?x=abcdefghijkl"]
+
+
+@pytest.mark.parametrize("command", ["mail-of-nobody -s night ops", *COMMANDS])
+def test_only_what_may_be_a_secret_is_redacted(leadpipe, sandbox, control, tmp_path, command):
+    """A message that ends as a command begins stays whole, in the list of failed leads, too; a secret in its arguments, which a
+    server may echo, does not."""
+    secret = next((word for word in ("https://hooks.example/T0/abcdefghijkl", "4711abcdefghijklabcd", "4711abcdefghijkl") if word in command), None)
+    body = json.dumps({"message": "for %s no such email" % (secret or "you")}).encode()
+    with RawServer(lambda path, n: [b"HTTP/1.1 422 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body]) as server:
+        done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", "csv:out/", "--id", "a", "--failed", "f", "--on-failure",
+                        command, env=sandbox.env)
+    assert done.returncode == 3
+    said = "HTTP 422: for %s no such email" % ("***" if secret else "you")
+    assert said in done.stderr and json.loads((tmp_path / "f").read_text())["error"] == said, done.stderr
