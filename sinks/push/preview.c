@@ -197,5 +197,6 @@ void preview_result(struct preview *p, struct sink_result *out)
         .bytes = stream_file_bytes(p->file),
     };
     (void)snprintf(p->result.sha256, sizeof p->result.sha256, "%s", stream_sha256(p->file));
-    *out = (struct sink_result){.files = &p->result, .n_files = 1};
+    *out = (struct sink_result){
+        .files = &p->result, .n_files = 1, .bytes_sent = stream_bytes_sent(p->file)};
 }

@@ -199,6 +199,13 @@ def sent(leadpipe, sandbox, sinks, words, status):
     return done.stdout, texts[0], json.loads(texts[1].splitlines()[-1]), pages.Page(leadpipe.folder / "r.html")
 
 
+def test_a_preview_on_standard_output_is_there(leadpipe, sandbox, control):
+    out, text, _, _ = sent(leadpipe, sandbox, ["-t", "push,preview=-:hubspot-contacts"], runs.id_words(["plain-1", "x~missing"]) +
+                           ["--max-missing", "0"], 3)
+    assert len(out.splitlines()) == 1 and "\nleads     1 exported, " in text, text
+    assert "sink      push:hubspot-contacts: not published; its reader already has %d bytes, which" % len(out) in text, text
+
+
 @pytest.mark.parametrize("sinks, says", [(["-t", "ndjson:-"], "exported"),
                                          (["-t", "ndjson:-", "-t", "csv:out/"], "fetched but perhaps not published")])
 def test_what_went_to_standard_output_is_there(leadpipe, sandbox, control, sinks, says):
