@@ -23,6 +23,7 @@ import part_outputs
 import part_parquet
 import part_peers
 import part_push
+import part_scale
 import part_sqlite
 import part_state
 import part_storage
@@ -46,6 +47,7 @@ PARTS = {
     "million": part_memory.million,
     "changed": part_state.changed,
     "flat": part_flat.flat,
+    "scale": part_scale.scale,
     "kafka": part_kafka.kafka,
     "peers": part_peers.peers,
     "micro": part_micro.micro,
@@ -53,7 +55,7 @@ PARTS = {
 }
 ORDER = list(part_outputs.OUTPUTS) + list(PARTS)
 AGAINST = ["raw", "csv", "all6", "all1", "tls"]
-LONG = ["million", "changed", "flat"]
+LONG = ["million", "changed", "flat", "scale"]
 ASKED = [*LONG, "kafka"]     # only when they are asked for; kafka needs a broker
 BUSY = 0.15     # of the machine, by others: worth a warning
 
@@ -72,7 +74,7 @@ def parse_arguments():
     p.add_argument("--pairs", type=int, default=5, metavar="N", help="alternating pairs (5)")
     p.add_argument("--delay-ms", type=int, default=50, metavar="MS", help="of the slow server (50)")
     p.add_argument("--scale", type=float, default=1.0, metavar="X",
-                   help="of the parts that --leads does not govern: delay, auto, push (with a rate), million, changed, flat")
+                   help="of the parts that --leads does not govern: delay, auto, push (with a rate), million, changed, flat, scale")
     p.add_argument("--corpus", choices=(corpus.VARIED, corpus.UNIFORM), default=corpus.VARIED,
                    help="%s: leads as different as leads are; %s: nearly the same text\n"
                         "each time, which makes gzip cheap" % (corpus.VARIED, corpus.UNIFORM))
