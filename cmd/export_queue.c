@@ -45,6 +45,12 @@ static enum rc check_options(const struct export *x, struct err *e)
         {o->state != NULL,
          "--state: cannot be used with FILE kafka://: how far the topic was read is in Kafka, as "
          "the offsets of the group"},
+        {o->follow && o->failed,
+         "--failed: cannot be used with --follow: the list would only appear when the run ends; "
+         "from topic to topic, failed leads go to TOPIC.failed, otherwise into the log"},
+        {o->follow && o->missing,
+         "--missing: cannot be used with --follow: the list would only appear when the run ends; "
+         "from topic to topic, missing leads go to TOPIC.missing"},
         {o->id_format != ID_FORMAT_AUTO,
          "--id-format: cannot be used with FILE kafka://: a message is an ID, or a JSON object"},
     };
@@ -61,6 +67,12 @@ static enum rc pair_with_sinks(struct export *x, const struct export_queue *q, s
     for (size_t i = 0; i < x->cfg.n_sinks; i++) {
         struct run_sink_cfg *sink = &x->run_sinks[i];
         sink->cfg.ids_topic = &q->url;
+        if (x->options.follow && !sink->ops->delivers)
+            return err_set(e, RC_USAGE,
+                           "%s: cannot be used with --follow: its output only appears when the run "
+                           "ends, and a run with --follow does not; use webhook, push or kafka, or "
+                           "start runs without --follow from a timer",
+                           sink->cfg.spec);
         if (!sink->ops->takes_place || !sink->ops->takes_place(&sink->cfg))
             continue;
         if (x->cfg.n_sinks > 1)
@@ -80,6 +92,8 @@ static enum rc pair_with_sinks(struct export *x, const struct export_queue *q, s
 enum rc export_set_queue(struct export *x, struct err *e)
 {
     const char *text = queue_among(&x->options.files);
+    if (!text && x->options.follow)
+        return err_set(e, RC_USAGE, "--follow: needs FILE kafka://BROKERS/TOPIC?group=GROUP");
     if (!text)
         return RC_OK;
     struct export_queue *q = calloc(1, sizeof *q);
@@ -94,6 +108,7 @@ enum rc export_set_queue(struct export *x, struct err *e)
     q->source = (struct kafka_source_cfg){
         .url = &q->url,
         .ids = &x->cfg.ids,
+        .has_no_end = x->options.follow,
         .retry_max_ms = x->cfg.retry.retry_max_time_ms,
         .secrets = x->secrets,
         .log = x->cfg.log,
@@ -105,7 +120,12 @@ enum rc export_set_queue(struct export *x, struct err *e)
     if (rc != RC_OK)
         return rc;
     x->cfg.queue = (struct run_queue_cfg){
-        .open = open_queue, .ctx = q, .name = q->url.name, .max_memory = QUEUE_MEMORY};
+        .open = open_queue,
+        .ctx = q,
+        .name = q->url.name,
+        .max_memory = QUEUE_MEMORY,
+        .has_no_end = x->options.follow,
+    };
     return RC_OK;
 }
 

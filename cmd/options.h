@@ -28,6 +28,7 @@ struct export_options {
     const char *id_column;
     int64_t expect;    /* OPTION_AUTO: not given */
     const char *shard; /* "I/N" or "auto" */
+    bool follow;       /* a FILE kafka:// has no end */
     bool all;
     const char *created_since, *created_until;
 

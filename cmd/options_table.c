@@ -73,6 +73,15 @@ const struct option_spec export_option_specs[] = {
         .help = "with --all: only leads created until then",
     },
     {
+        .name = "follow",
+        AT(FLAG, follow),
+        .section = SECTION_INPUT,
+        .flags = OPTION_MAY_CHANGE, /* there is no state */
+        .excludes = "all",
+        .help = "with FILE kafka://: go on until stopped, instead of ending where the topic ended "
+                "when the run started; only with sinks that deliver (webhook, push, kafka)",
+    },
+    {
         .name = "expect",
         AT(NUMBER, expect),
         .section = SECTION_INPUT,

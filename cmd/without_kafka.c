@@ -28,6 +28,8 @@ enum rc export_set_queue(struct export *x, struct err *e)
         if (status_names_queue(x->options.files.items[i]))
             return err_set(e, RC_USAGE, "%s", refusal);
     }
+    if (x->options.follow)
+        return err_set(e, RC_USAGE, "--follow: %s", refusal);
     return RC_OK;
 }
 

@@ -273,6 +273,10 @@ struct sink_ops {
      * not while commit(), abort() or close() do. NULL where there is nothing to do. */
     enum rc (*sync)(struct sink *s, struct err *e);
 
+    /* Sends what it collects for a larger message: no lead comes for a while. Errors as put()'s. NULL: it collects
+     * nothing, or does not deliver. */
+    enum rc (*send_collected)(struct sink *s, struct err *e);
+
     /* The first phase of the end. No more leads: all verdicts are given, everything is complete and
      * durable, and nothing of it is visible: all that may fail for want of space has been done.
      * `text` is NULL where nothing will be recovered. Else how to finish is appended to it, at most

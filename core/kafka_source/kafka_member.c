@@ -82,12 +82,15 @@ static void take_end(struct kafka_source *s, const rd_kafka_message_t *m)
         return;
     struct kafka_part *p = &s->parts[i];
     pthread_mutex_lock(&s->lock);
-    bool is_end = is_open(p) && !s->has_ended;
-    if (is_end) {
+    bool is_wanted = is_open(p) && !s->has_ended;
+    bool is_end = is_wanted && !s->cfg.has_no_end;
+    if (is_wanted) {
         const struct kafka_entry entry = {NULL, i, m->offset};
-        p->is_read = true;
-        if (entry.position > p->first)
+        p->is_read = is_end;
+        if (entry.position > p->first && entry.position > p->next)
             kafka_source_push(s, &entry);
+        if (entry.position > p->next)
+            p->next = entry.position;
     }
     pthread_mutex_unlock(&s->lock);
     if (is_end)
@@ -244,6 +247,8 @@ static bool waits_for_others(const struct kafka_source *s)
 
 static void find_end(struct kafka_source *s)
 {
+    if (s->cfg.has_no_end)
+        return;
     pthread_mutex_lock(&s->lock);
     bool is_read = !s->has_ended && !s->n && !kafka_source_count(s, is_open);
     bool waits = waits_for_others(s);

@@ -17,6 +17,17 @@ static bool is_cooperative(rd_kafka_t *handle)
     return protocol && strcmp(protocol, "COOPERATIVE") == 0;
 }
 
+/* A run with an end leaves them to the next one. */
+static void refuse_new_partitions(struct kafka_source *s)
+{
+    struct err e;
+    (void)err_set(&e, RC_IO,
+                  "%s: the topic has more partitions than when this run was started: start it "
+                  "again to read them",
+                  s->cfg.url->name);
+    kafka_source_break(s, &e);
+}
+
 /* Nothing of an earlier time in which the partitions were held counts any more; under the lock. */
 static void set_held(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list,
                      bool is_held)
@@ -36,10 +47,15 @@ static void set_held(struct kafka_source *s, const rd_kafka_topic_partition_list
 
 static void take_over(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
 {
+    bool has_new = false;
     pthread_mutex_lock(&s->lock);
     set_held(s, list, true);
+    for (int i = 0; i < list->cnt; i++)
+        has_new |= !kafka_source_part(s, &list->elems[i]);
     s->is_assigned = true;
     pthread_mutex_unlock(&s->lock);
+    if (has_new && s->cfg.has_no_end)
+        refuse_new_partitions(s);
     log_msg(s->cfg.log, LOG_LEVEL_INFO, s->cfg.url->name,
             "the group %s has given this run %d more partition%s", s->cfg.url->group, list->cnt,
             list->cnt == 1 ? "" : "s");

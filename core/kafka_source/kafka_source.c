@@ -242,6 +242,8 @@ static enum rc find_ends(struct kafka_source *s, struct err *e)
         p->committed = p->placed = KAFKA_OFFSET_NONE;
         rc = kafka_client_ends(&s->client, s->cfg.url->topic, (int32_t)i, s->cfg.retry_max_ms,
                                &p->first, &p->end, e);
+        if (s->cfg.has_no_end)
+            p->end = INT64_MAX;
     }
     return rc;
 }

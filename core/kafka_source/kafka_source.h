@@ -1,6 +1,6 @@
 /* A source of IDs (core/source.h) that reads messages of a Kafka topic, as a member of a consumer group.
  *
- * The end of each partition is looked up when the source is opened, and the source stops there, whatever is written
+ * Unless it has no end: the end of each partition is looked up when the source is opened, and the source stops there, whatever is written
  * meanwhile. It has ended when all partitions that it holds have been read up to their ends; and, if offsets are committed
  * during the run, when the other members have committed theirs, because a member that dies leaves its partitions to this
  * one.
@@ -22,7 +22,8 @@ struct kafka_source_cfg {
     const struct log_hook *log;
     const struct clock *clock;
     const struct stop_timer *stop;
-    enum source_commits commits;
+    enum source_commits commits; /* not at the end, if it has no end */
+    bool has_no_end;             /* it goes on reading until it is closed */
 };
 
 /* Joins the group. RC_USAGE: the topic does not exist, or a property or --param is wrong; other errors as in

@@ -20,7 +20,7 @@ struct kafka_entry {
 };
 
 struct kafka_part {
-    int64_t first, end; /* when the source was opened */
+    int64_t first, end; /* when the source was opened; end: INT64_MAX if there is none */
     bool is_held;       /* by this member */
     bool is_read;       /* up to `end`; of one that is held */
     bool is_settled;    /* the group has committed `end` */

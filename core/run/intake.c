@@ -120,14 +120,14 @@ static enum rc leave_item(struct intake *in, const struct id_item *item,
 static enum rc take_item(struct intake *in, const struct id_item *item, struct err *e)
 {
     unsigned char key[LEAD_KEY_BYTES];
-    bool is_new;
+    bool is_new = true;
     in->n_items++;
     enum rc rc = id_seen_key(in->seen, item, key, e);
     if (rc == RC_OK && in->list_sha256 && !EVP_DigestUpdate(in->list_sha256, key, sizeof key))
         rc = err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
     if (rc == RC_OK && !is_mine(in, item, key))
         return leave_item(in, item, key, e);
-    if (rc == RC_OK)
+    if (rc == RC_OK && !in->has_no_end)
         rc = id_seen_add(in->seen, item, key, &is_new, e);
     if (rc != RC_OK)
         return rc;

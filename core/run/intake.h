@@ -30,6 +30,7 @@ struct intake {
     size_t n_params;         /* of the profile */
     const char *failed_path; /* for messages; NULL: no list of failed leads */
     struct shard shard;
+    bool has_no_end; /* an ID that comes again is no repeat, and none is remembered */
     bool has_expect; /* count the unique IDs of the whole list, those of other shards included */
 
     struct resume_ids resume;

@@ -144,6 +144,36 @@ size_t queue_pop(struct queue *q, void *items[], size_t max)
     return n;
 }
 
+static struct timespec time_in(int64_t ms)
+{
+    struct timespec t;
+    (void)clock_gettime(
+        CLOCK_REALTIME,
+        &t); /* pthread_cond_timedwait()'s; if it is set, the wait is longer or shorter */
+    t.tv_sec += (time_t)(ms / 1000);
+    t.tv_nsec += (long)(ms % 1000) * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000L;
+    t.tv_nsec %= 1000000000L;
+    return t;
+}
+
+size_t queue_pop_within(struct queue *q, void *items[], size_t max, int64_t ms, bool *is_late)
+{
+    const struct timespec until = time_in(ms);
+    int error = 0;
+    pthread_mutex_lock(&q->lock);
+    while (q->len == 0 && !q->closed && !error) {
+        q->poppers++;
+        error = pthread_cond_timedwait(&q->not_empty, &q->lock, &until);
+        q->poppers--;
+    }
+    *is_late = q->len == 0 && !q->closed;
+    size_t n = take_some(q, items, max);
+    q->popped = n;
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
 size_t queue_try_pop(struct queue *q, void *items[], size_t max)
 {
     pthread_mutex_lock(&q->lock);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/err.h"
 
@@ -22,6 +23,9 @@ enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done)
 /* Takes 1 to `max` items. If there is none, waits for the first, and then a little longer for more, up to `max`. 0: closed
  * and empty. */
 size_t queue_pop(struct queue *q, void *items[], size_t max);
+
+/* As queue_pop(), but waits at most `ms` milliseconds for the first item. 0 with *is_late: there was none in that time. */
+size_t queue_pop_within(struct queue *q, void *items[], size_t max, int64_t ms, bool *is_late);
 
 /* As queue_pop(), but never waits. */
 size_t queue_try_pop(struct queue *q, void *items[], size_t max);

@@ -33,6 +33,7 @@ struct run_queue_cfg {
     void *ctx;
     const char *name;  /* for messages */
     size_t max_memory; /* a part of the run's */
+    bool has_no_end;   /* an ID that comes again is requested again */
 };
 
 struct run_sink_cfg {

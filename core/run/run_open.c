@@ -288,6 +288,7 @@ static void connect_sinks(struct run *r)
             .ops = sink->ops,
             .cfg = sink->cfg,
             .place = &r->intake.place,
+            .has_no_end = r->cfg->queue.has_no_end,
             .wants_missing = sink->ops->needs(&sink->cfg) & SINK_WANTS_MISSING,
             .wants_failed = sink->ops->needs(&sink->cfg) & SINK_WANTS_FAILED,
         };
@@ -311,6 +312,7 @@ static void connect_stages(struct run *r)
     r->intake.failed_path = cfg->failed_path;
     r->intake.shard = cfg->shard;
     r->intake.has_expect = cfg->has_expect;
+    r->intake.has_no_end = cfg->queue.has_no_end;
 
     r->workers.control = &r->control;
     r->workers.memory = &r->memory;

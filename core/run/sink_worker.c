@@ -4,6 +4,9 @@
 
 #include "core/run/request_pool.h"
 
+/* How long leads wait for others to share a message with, in a run without an end. */
+#define LINGER_MS 1000
+
 /* ---- what the sink is offered ---------------------------------------------------------------- */
 
 static void host_settle(void *ctx, struct sink *sink, const struct lead *lead,
@@ -236,13 +239,36 @@ static enum rc end(struct sink_worker *w, struct err *e)
     return control_is_stopping(w->control) ? stop(w, e) : prepare(w, e);
 }
 
+static void send_collected(struct sink_worker *w)
+{
+    struct err e;
+    if (!w->dead && w->ops->send_collected(w->sink, &e) != RC_OK) {
+        w->dead = true;
+        fail(w, &e);
+    }
+}
+
+/* 0: no more leads come. */
+static size_t next_batch(struct sink_worker *w, struct lead *batch[])
+{
+    bool is_late = false;
+    size_t n = 0;
+    if (w->has_no_end && w->ops->send_collected)
+        n = queue_pop_within(w->queue, (void **)batch, SINK_WORKER_BATCH, LINGER_MS, &is_late);
+    if (n)
+        return n;
+    if (is_late)
+        send_collected(w);
+    return queue_pop(w->queue, (void **)batch, SINK_WORKER_BATCH);
+}
+
 static void *sink_worker_main(void *worker)
 {
     struct sink_worker *w = worker;
     struct lead *batch[SINK_WORKER_BATCH];
     struct err e;
     size_t n;
-    while ((n = queue_pop(w->queue, (void **)batch, SINK_WORKER_BATCH)))
+    while ((n = next_batch(w, batch)))
         take_batch(w, batch, n);
     if (end(w, &e) != RC_OK)
         fail(w, &e);

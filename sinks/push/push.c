@@ -232,6 +232,11 @@ static enum rc open_preview(struct push *w, const struct sink_cfg *cfg, const ch
             e, RC_USAGE,
             "%s: option preview: not with --state, as nothing is sent that a later run could resume",
             cfg->spec);
+    if (cfg->ids_topic)
+        return err_set(e, RC_USAGE,
+                       "%s: option preview: not with FILE kafka://, as the messages would count as "
+                       "done although nothing is sent",
+                       cfg->spec);
     return preview_open(&w->preview, path, cfg, &w->courier, e);
 }
 
@@ -417,7 +422,7 @@ static enum rc push_mark(struct sink *s, struct sink_mark *out, struct err *e)
 }
 
 /* What is not sent because the run is stopped is left to when it is resumed. */
-static enum rc send_rest(struct push *w, struct err *e)
+static enum rc send_rest(struct push *w, bool at_end, struct err *e)
 {
     enum rc rc = RC_OK;
     if (w->outbox.delivery && delivery_is_stopping(w->outbox.delivery)) {
@@ -427,14 +432,21 @@ static enum rc send_rest(struct push *w, struct err *e)
     }
     rc = outbox_send_again(&w->outbox, e);
     while (rc == RC_OK && w->batches.n_open > 0)
-        rc = send_first(w, true, e);
+        rc = send_first(w, at_end, e);
     return rc;
+}
+
+static enum rc push_send_collected(struct sink *s, struct err *e)
+{
+    struct push *w = self(s);
+    enum rc rc = send_rest(w, false, e);
+    return rc == RC_OK ? RC_OK : abandon(w, rc);
 }
 
 static enum rc push_flush(struct sink *s, struct err *e)
 {
     struct push *w = self(s);
-    enum rc rc = send_rest(w, e);
+    enum rc rc = send_rest(w, true, e);
     if (rc != RC_OK)
         return abandon(w, rc);
     return w->preview ? RC_OK : outbox_end(&w->outbox, e);
@@ -494,6 +506,7 @@ const struct sink_ops sink_push = {
     .open = push_open,
     .put = push_put,
     .mark = push_mark,
+    .send_collected = push_send_collected,
     .prepare = push_prepare,
     .commit = push_commit,
     .abort = push_abort,

@@ -361,7 +361,7 @@ static enum rc webhook_mark(struct sink *s, struct sink_mark *out, struct err *e
 }
 
 /* What is not sent because the run is stopped is left to when it is resumed. */
-static enum rc send_rest(struct webhook *w, struct err *e)
+static enum rc send_rest(struct webhook *w, bool at_end, struct err *e)
 {
     enum rc rc = RC_OK;
     if (delivery_is_stopping(w->outbox.delivery)) {
@@ -371,15 +371,22 @@ static enum rc send_rest(struct webhook *w, struct err *e)
     }
     rc = outbox_send_again(&w->outbox, e);
     if (rc == RC_OK && w->batch.message && w->batch.message->own.n_leads > 0)
-        rc = send_batch(w, true, e);
+        rc = send_batch(w, at_end, e);
     return rc;
+}
+
+static enum rc webhook_send_collected(struct sink *s, struct err *e)
+{
+    struct webhook *w = self(s);
+    enum rc rc = send_rest(w, false, e);
+    return rc == RC_OK ? RC_OK : abandon(w, rc);
 }
 
 /* The same at the end of the run and where it is stopped, which send_rest() knows. */
 static enum rc webhook_flush(struct sink *s, struct err *e)
 {
     struct webhook *w = self(s);
-    enum rc rc = send_rest(w, e);
+    enum rc rc = send_rest(w, true, e);
     if (rc != RC_OK)
         return abandon(w, rc);
     return outbox_end(&w->outbox, e);
@@ -416,6 +423,7 @@ const struct sink_ops sink_webhook = {
     .open = webhook_open,
     .put = webhook_put,
     .mark = webhook_mark,
+    .send_collected = webhook_send_collected,
     .prepare = webhook_prepare,
     .delivers = true,
     .on_stop = SINK_STOP_FLUSH,

@@ -160,6 +160,10 @@ class KafkaBroker(Groups):
             for at in range(0, len(pairs), 100):
                 self.topics[topic][partition].append(wire.plain(pairs[at:at + 100]))
 
+    def add_partition(self, topic):
+        with self._lock:
+            self.topics[topic].append(Partition())
+
     def expire(self):
         """What happens to the transactions of processes that are gone, after transaction.timeout.ms."""
         with self._lock:

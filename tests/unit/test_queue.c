@@ -43,6 +43,26 @@ static void closing_lets_the_rest_out(void **state)
     queue_free(q);
 }
 
+static void a_wait_ends(void **state)
+{
+    (void)state;
+    struct queue *q;
+    int number;
+    void *item = &number, *out[2];
+    bool is_late = false;
+    assert_int_equal(queue_new(&q, 2), RC_OK);
+    assert_int_equal(queue_pop_within(q, out, 2, 1, &is_late), 0);
+    assert_true(is_late);
+    assert_int_equal(queue_push(q, &item, 1, NULL), RC_OK);
+    assert_int_equal(queue_pop_within(q, out, 2, 1, &is_late), 1);
+    assert_false(is_late);
+    assert_ptr_equal(out[0], item);
+    queue_close(q);
+    assert_int_equal(queue_pop_within(q, out, 2, 60000, &is_late), 0);
+    assert_false(is_late);
+    queue_free(q);
+}
+
 #define MANY 100000
 
 static void *push_many(void *arg)
@@ -87,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_keep_their_order),
         cmocka_unit_test(closing_lets_the_rest_out),
+        cmocka_unit_test(a_wait_ends),
         cmocka_unit_test(a_full_queue_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
