@@ -126,6 +126,7 @@ static void seed_server_start(pthread_t *thread)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof address;
+    (void)signal(SIGPIPE, SIG_IGN); /* as http.h requires */
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     MUST(server.listener >= 0);
     MUST(bind(server.listener, (struct sockaddr *)&address, sizeof address) == 0);

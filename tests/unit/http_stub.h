@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,7 @@ static inline void stub_start(struct stub *s)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
+    (void)signal(SIGPIPE, SIG_IGN); /* as http.h requires */
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     stub_must(s->listener >= 0, "socket");
     stub_must(bind(s->listener, (struct sockaddr *)&a, len) == 0, "bind");
