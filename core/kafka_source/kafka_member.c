@@ -103,6 +103,8 @@ static bool is_lasting(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
            code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
            code == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL ||
+           code == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT ||
+           code == RD_KAFKA_RESP_ERR_INVALID_GROUP_ID ||
            code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID || code == RD_KAFKA_RESP_ERR__FATAL ||
            code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__FENCED;
 }

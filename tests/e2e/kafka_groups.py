@@ -8,7 +8,7 @@ import time
 
 from kafka_wire import array, blob, number, text
 
-ILLEGAL_GENERATION, UNKNOWN_MEMBER, REBALANCE, FENCED_INSTANCE = 22, 25, 27, 82
+ILLEGAL_GENERATION, UNKNOWN_MEMBER, SESSION_TIMEOUT, REBALANCE, FENCED_INSTANCE = 22, 25, 26, 27, 82
 DELAY = 0.05  # in which members of a new group may join it
 
 
@@ -69,6 +69,8 @@ class Group:
 class Groups:
     """A part of the broker: self._lock, self.offsets, self.groups."""
 
+    session_ms_min = 0  # Kafka: group.min.session.timeout.ms
+
     def group(self, name):
         with self._lock:
             return self.groups.setdefault(name, Group(self._lock))
@@ -86,6 +88,8 @@ class Groups:
         name, instance, _ = request.text(), request.text(), request.text()
         protocols = dict(request.array(lambda: (request.text(), request.blob())))
         with self._lock:
+            if session < self.session_ms_min:
+                return self._joined(SESSION_TIMEOUT, group, name)
             for old in [one for one in group.members.values() if instance is not None and one.instance == instance]:
                 if old.name != name:
                     del group.members[old.name]

@@ -259,6 +259,14 @@ def test_unknown_topic(exports):
     assert "the cluster has no topic nowhere" in done.stderr
 
 
+def test_session_is_too_short(exports, broker):
+    """The cluster says at once that it takes no such member; the run does not wait for an assignment."""
+    broker.put(plain(0, 3))
+    broker.session_ms_min = 6000
+    done = exports.run(status=1)
+    assert "session timeout" in done.stderr and broker.committed(GROUP) == [-1, -1, -1], done.stderr
+
+
 def test_unknown_property(exports):
     assert "No such configuration property" in exports.run(more="&property=no.such=1", status=2).stderr
 
