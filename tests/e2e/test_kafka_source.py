@@ -169,6 +169,26 @@ def test_damaged_batch(exports, broker):
     assert not (exports.folder / "leads.ndjson").exists() and broker.committed(GROUP) == [-1, -1, -1]
 
 
+def test_end_goes_back(exports, broker):
+    """After a broker has failed, others may not have the last messages yet, or never: the run says so."""
+    broker.put(plain(0, 3))
+    broker.put(plain(3, 5))
+    partition = broker.topics["ids"][0]
+
+    def hook(key, _):
+        if key == wire.JOIN_GROUP:
+            partition.stable = lambda: 3
+
+    broker.hook = hook
+    done = exports.run()
+    assert exports.leads() == plain(0, 3) and broker.committed(GROUP) == [3, -1, -1]
+    assert "partition 0 ends at offset 3 now, but had its end at 5" in done.stderr
+    broker.hook = lambda key, request: None
+    del partition.stable
+    exports.run()
+    assert exports.leads() == plain(3, 5)
+
+
 def test_markers(exports, broker):
     """The end of a partition may be a marker of a transaction, or a transaction that was aborted."""
     broker.put(["plain-1"])
