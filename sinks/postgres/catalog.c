@@ -31,8 +31,8 @@ static enum rc ask(struct pg_link *l, const struct pg_place *p, const char *sql,
 /* ---- columns -------------------------------------------------------------------------------- */
 
 static const char columns_sql[] =
-    "select a.attname, format_type(a.atttypid, a.atttypmod), "
-    "format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null), t.typcategory, t.typtype, "
+    "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), "
+    "pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0::oid), t.oid), null), t.typcategory, t.typtype, "
     "a.attgenerated <> '' or a.attidentity = 'a', c.relkind, "
     "a.attnotnull and not a.atthasdef and a.attidentity = '', not l.collisdeterministic "
     "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
@@ -168,7 +168,7 @@ static const char keys_sql[] =
     "select i.indexrelid, a.attname, not l.collisdeterministic from pg_catalog.pg_index i "
     "join pg_catalog.pg_class c on c.oid = i.indrelid "
     "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
-    "cross join lateral generate_series(0, i.indnkeyatts - 1) k(i) "
+    "cross join lateral pg_catalog.generate_series(0, i.indnkeyatts - 1) k(i) "
     "join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[k.i] "
     "left join pg_catalog.pg_collation l on l.oid = i.indcollation[k.i] "
     "where n.nspname = $1 and c.relname = $2 and i.indisunique and i.indisvalid and i.indimmediate "
@@ -210,9 +210,11 @@ enum rc pg_table_rights(struct pg_table *t, struct pg_link *l, const struct pg_p
                         struct str name, struct pg_rights *out, struct err *e)
 {
     static const char sql[] =
-        "select pg_has_role(c.relowner, 'usage'), has_any_column_privilege(c.oid, 'select'), "
-        "has_any_column_privilege(c.oid, 'insert'), has_any_column_privilege(c.oid, 'update'), "
-        "pg_get_userbyid(c.relowner), current_user "
+        "select pg_catalog.pg_has_role(c.relowner, 'usage'), "
+        "pg_catalog.has_any_column_privilege(c.oid, 'select'), "
+        "pg_catalog.has_any_column_privilege(c.oid, 'insert'), "
+        "pg_catalog.has_any_column_privilege(c.oid, 'update'), "
+        "pg_catalog.pg_get_userbyid(c.relowner), current_user "
         "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
         "where n.nspname = $1 and c.relname = $2";
     PGresult *r = NULL;

@@ -41,7 +41,7 @@ enum pg_fit pg_fit_of(const struct pg_column *has, const struct pg_column *from)
 static void put_text(struct buf *b, const char *staged)
 {
     /* The text within a JSON string, and of anything else its JSON, which for scalars is their text. */
-    buf_addf(b, "(to_jsonb(s.%s) #>> '{}')", staged);
+    buf_addf(b, "(pg_catalog.to_jsonb(s.%s) operator(pg_catalog.#>>) '{}'::text[])", staged);
 }
 
 void pg_fit_put(struct buf *b, enum pg_fit fit, const char *staged, const struct pg_column *has,
@@ -55,7 +55,7 @@ void pg_fit_put(struct buf *b, enum pg_fit fit, const char *staged, const struct
         put_text(b, staged);
         return;
     case PG_FIT_JSON:
-        buf_addf(b, "cast(to_jsonb(s.%s) as " STR_FMT ")", staged, STR_ARG(has->type));
+        buf_addf(b, "cast(pg_catalog.to_jsonb(s.%s) as " STR_FMT ")", staged, STR_ARG(has->type));
         return;
     case PG_FIT_FUNCTION:
         buf_addf(b, "pg_temp.leadpipe_fit_%zu_%u(", table, n);

@@ -18,7 +18,9 @@
 #define MINUTE_US ((int64_t)60000000)
 
 /* What the session must be like, whatever the defaults of the role and the database are. Names in our
- * statements have their schema. The search path stays: triggers of the user's may need it. Compiling a
+ * statements, those of functions too, have their schema, and operands the types of the server's own operators: else
+ * what others have in a schema of the path might fit better, and would run with our rights. The search path stays:
+ * triggers of the user's may need it. Compiling a
  * statement for tables with many columns takes longer than it saves. */
 static const char session[] =
     "set client_min_messages to warning; set statement_timeout to 0; set lock_timeout to 0; "

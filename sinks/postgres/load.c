@@ -153,8 +153,9 @@ static enum rc find_made(struct pg_load *load, size_t table, struct err *e)
     pg_put_staged(&name, load->place, table);
     const char *value = buf_cstr(&name);
     enum rc rc = pg_exec(load->link,
-                         "select count(*) from pg_attribute where attrelid = $1::regclass and "
-                         "attnum > 0 and not attisdropped and attname ~ '^e[0-9]+$'",
+                         "select count(*) from pg_catalog.pg_attribute where attrelid = "
+                         "$1::regclass::oid and attnum > 0 and not attisdropped and "
+                         "attname::text ~ '^e[0-9]+$'::text",
                          1, &value, &r, e);
     if (rc == RC_OK)
         load->tables[table].n_made =

@@ -307,8 +307,9 @@ static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct 
 /* Tables are joined as a whole, once a night: that may take more memory than a query of many at a time may by
  * default. Samples of the staged rows need not be large. */
 static const char begin[] =
-    "begin; select set_config('work_mem', '32MB', true) "
-    "where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('32MB'); "
+    "begin; select pg_catalog.set_config('work_mem', '32MB', true) "
+    "where pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem')) < "
+    "pg_catalog.pg_size_bytes('32MB'); "
     "set local default_statistics_target to 10";
 
 enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out,

@@ -58,15 +58,19 @@ static enum rc note_misfit(struct pg_plan *m, const struct pg_column *has, const
         return rc;
     buf_adds(&m->misfits, " || case when ");
     buf_add_str(&m->misfits, odd->misfit);
-    buf_adds(&m->misfits, " then jsonb_build_object(");
+    buf_adds(&m->misfits, " then pg_catalog.jsonb_build_object(");
     sql_literal(&m->misfits, has->name);
     buf_addf(&m->misfits, ", s.%s) else '{}' end", staged);
     return RC_OK;
 }
 
+/* Text with text: between two types an operator of somebody else's may fit better than the server's own. */
 static const char *exactly(const struct pg_column *has)
 {
-    return has && has->is_loose ? " collate \"C\"" : NULL;
+    bool is_other = has && has->category == 'S' && !str_eq_c(has->type, "text");
+    if (has && has->is_loose)
+        return "::text collate \"C\"";
+    return is_other ? "::text" : NULL;
 }
 
 static enum rc add_column(struct pg_plan *m, const struct sql_merge_column *column, struct err *e)

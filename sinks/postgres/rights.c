@@ -9,19 +9,21 @@
 
 /* $1: the schema that is wanted, or null; $2: names of tables, each with a separator behind it. */
 static const char rights_sql[] =
-    "with wanted as (select coalesce($1, current_schema()) as schema),"
-    " there as (select n.oid from pg_namespace n, wanted where n.nspname = wanted.schema)"
-    " select current_setting('server_version'), current_user, wanted.schema,"
+    "with wanted as (select coalesce($1, pg_catalog.current_schema()) as schema),"
+    " there as (select n.oid from pg_catalog.pg_namespace n, wanted where n.nspname = wanted.schema)"
+    " select pg_catalog.current_setting('server_version'), current_user, wanted.schema,"
     " exists (select 1 from there),"
-    " coalesce((select has_schema_privilege(oid, 'usage') and has_schema_privilege(oid, 'create')"
+    " coalesce((select pg_catalog.has_schema_privilege(oid, 'usage')"
+    "  and pg_catalog.has_schema_privilege(oid, 'create')"
     "  from there),"
-    "  has_database_privilege(current_database(), 'create')),"
-    " pg_is_in_recovery() or current_setting('transaction_read_only')::bool,"
-    " current_database(),"
-    " (select string_agg(quote_ident(c.relname), ', ' order by c.relname) from pg_class c, there"
-    "  where c.relnamespace = there.oid and c.relname = any (string_to_array($2, chr(1)))"
-    "  and not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')"
-    "  and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete')))"
+    "  pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')),"
+    " pg_catalog.pg_is_in_recovery() or pg_catalog.current_setting('transaction_read_only')::bool,"
+    " pg_catalog.current_database(),"
+    " (select pg_catalog.string_agg(pg_catalog.quote_ident(c.relname), ', ' order by c.relname)"
+    "  from pg_catalog.pg_class c, there"
+    "  where c.relnamespace = there.oid and c.relname = any (pg_catalog.string_to_array($2, pg_catalog.chr(1)))"
+    "  and not (pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_table_privilege(c.oid, 'insert')"
+    "  and pg_catalog.has_table_privilege(c.oid, 'update') and pg_catalog.has_table_privilege(c.oid, 'delete')))"
     " from wanted";
 
 enum { VERSION, ROLE, SCHEMA, IS_THERE, MAY_CREATE, READ_ONLY, DATABASE, REFUSED };

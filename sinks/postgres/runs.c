@@ -54,9 +54,9 @@ static enum rc ask_bool(struct pg_link *l, const char *sql, const char *value, b
 static void tell_holder(struct pg_link *l, const char *number)
 {
     static const char sql[] =
-        "select a.pid, a.usename, coalesce(host(a.client_addr), 'local') from pg_locks k join "
-        "pg_stat_activity a on a.pid = k.pid where k.locktype = 'advisory' and k.granted and "
-        "k.database = (select oid from pg_database where datname = current_database()) and "
+        "select a.pid, a.usename, coalesce(pg_catalog.host(a.client_addr), 'local') from pg_catalog.pg_locks k join "
+        "pg_catalog.pg_stat_activity a on a.pid = k.pid where k.locktype = 'advisory' and k.granted and "
+        "k.database = (select oid from pg_database where datname = pg_catalog.current_database()) and "
         "k.objsubid = 1 and (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint";
     PGresult *r = NULL;
     struct err ignored;
@@ -77,13 +77,14 @@ static enum rc lock_table(const struct pg_place *p, struct pg_link *l, struct st
     const char *value = number;
     enum rc rc = table_lock_number("merge", p->schema, table, number, e);
     if (rc == RC_OK)
-        rc = ask_bool(l, "select pg_try_advisory_xact_lock($1::bigint)", number, &got, e);
+        rc =
+            ask_bool(l, "select pg_catalog.pg_try_advisory_xact_lock($1::bigint)", number, &got, e);
     if (rc != RC_OK || got)
         return rc;
     if (!*told)
         tell_holder(l, number);
     *told = true;
-    return pg_exec(l, "select pg_advisory_xact_lock($1::bigint)", 1, &value, NULL, e);
+    return pg_exec(l, "select pg_catalog.pg_advisory_xact_lock($1::bigint)", 1, &value, NULL, e);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -121,7 +122,8 @@ static enum rc claim_table(const struct pg_place *p, struct pg_link *l, struct s
         return rc;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_addf(&sql,
-             "begin; set local lock_timeout to '" CLAIM_WAIT "'; select pg_advisory_lock(%s); "
+             "begin; set local lock_timeout to '" CLAIM_WAIT
+             "'; select pg_catalog.pg_advisory_lock(%s); "
              "commit",
              number);
     rc = pg_run_buf(l, &sql, e);
@@ -146,22 +148,22 @@ enum rc pg_claim_tables(const struct pg_place *p, struct pg_link *l, struct err 
 enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
     static const char end_sql[] =
-        "select pg_terminate_backend(k.pid) from pg_locks k join pg_stat_activity a on a.pid = "
+        "select pg_catalog.pg_terminate_backend(k.pid) from pg_locks k join pg_stat_activity a on a.pid = "
         "k.pid where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and k.pid <> "
-        "pg_backend_pid() and (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint";
+        "pg_catalog.pg_backend_pid() and (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint";
     char number[24];
     bool got = false;
     const char *value = number;
     enum rc rc = lock_number("run", str_c(p->token), number, e);
     if (rc == RC_OK)
-        rc = ask_bool(l, "select pg_try_advisory_lock($1::bigint)", number, &got, e);
+        rc = ask_bool(l, "select pg_catalog.pg_try_advisory_lock($1::bigint)", number, &got, e);
     if (rc != RC_OK || got)
         return rc;
     rc = pg_exec(l, end_sql, 1, &value, NULL, e);
     if (rc == RC_IO) /* not allowed: it ends by itself */
         rc = RC_OK;
     if (rc == RC_OK)
-        rc = pg_exec(l, "select pg_advisory_lock($1::bigint)", 1, &value, NULL, e);
+        rc = pg_exec(l, "select pg_catalog.pg_advisory_lock($1::bigint)", 1, &value, NULL, e);
     return rc;
 }
 
@@ -178,7 +180,7 @@ static enum rc current_schema(struct pg_place *p, struct pg_link *l, struct aren
                               struct err *e)
 {
     PGresult *r = NULL;
-    enum rc rc = pg_exec(l, "select current_schema()", 0, NULL, &r, e);
+    enum rc rc = pg_exec(l, "select pg_catalog.current_schema()", 0, NULL, &r, e);
     if (rc == RC_OK && (PQntuples(r) == 0 || PQgetisnull(r, 0, 0)))
         rc = err_set(
             e, RC_USAGE,
@@ -242,7 +244,8 @@ enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct e
     if (rc == RC_OK && !there)
         rc = lock_number("tables", p->schema, number, e);
     if (rc == RC_OK && !there) {
-        buf_addf(&sql, "begin; select pg_advisory_xact_lock(%s); create table if not exists ",
+        buf_addf(&sql,
+                 "begin; select pg_catalog.pg_advisory_xact_lock(%s); create table if not exists ",
                  number);
         pg_put_name(&sql, p, STR(SQL_TABLE_COLUMNS));
         buf_adds(&sql, " (table_name text, column_name text, source text not null, "
@@ -308,10 +311,11 @@ enum rc pg_run_begin(const struct pg_place *p, struct pg_link *l, struct err *e)
     sql_literal(&sql, str_c(p->run_id));
     buf_adds(&sql, ", ");
     sql_literal(&sql, str_c(l->cfg.spec));
-    buf_addf(&sql,
-             ", 'loading', '%s', now()) on conflict (token) do update set status = 'loading', part "
-             "= 0, leads = 0, rows = 0, resumable = false, updated_at = now(), ended_at = null",
-             started);
+    buf_addf(
+        &sql,
+        ", 'loading', '%s', pg_catalog.now()) on conflict (token) do update set status = 'loading', part "
+        "= 0, leads = 0, rows = 0, resumable = false, updated_at = pg_catalog.now(), ended_at = null",
+        started);
     enum rc rc = pg_run_buf(l, &sql, e);
     buf_free(&sql);
     return rc;
@@ -322,7 +326,7 @@ void pg_put_run_progress(struct buf *b, const struct pg_place *p, const struct p
 {
     buf_adds(b, "update ");
     pg_put_name(b, p, STR(SQL_TABLE_RUNS));
-    buf_addf(b, " set part = %llu, leads = %llu, rows = %llu, updated_at = now()%s",
+    buf_addf(b, " set part = %llu, leads = %llu, rows = %llu, updated_at = pg_catalog.now()%s",
              (unsigned long long)run->part, (unsigned long long)run->leads,
              (unsigned long long)run->rows, resumable ? ", resumable = true" : "");
     put_where(b, p);
@@ -336,7 +340,7 @@ void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct sql_o
     buf_addf(
         b,
         " set status = 'done', rows_inserted = %llu, rows_updated = %llu, rows_deleted = %llu, "
-        "leads_gone = %llu, updated_at = now(), ended_at = now()",
+        "leads_gone = %llu, updated_at = pg_catalog.now(), ended_at = pg_catalog.now()",
         (unsigned long long)outcome->rows[SQL_MERGE_INSERT],
         (unsigned long long)outcome->rows[SQL_MERGE_UPDATE],
         (unsigned long long)outcome->rows[SQL_MERGE_DELETE], (unsigned long long)outcome->gone);
@@ -348,7 +352,8 @@ void pg_put_run_abandoned(struct buf *b, const struct pg_place *p)
 {
     buf_adds(b, "update ");
     pg_put_name(b, p, STR(SQL_TABLE_RUNS));
-    buf_adds(b, " set status = 'abandoned', updated_at = now(), ended_at = now()");
+    buf_adds(
+        b, " set status = 'abandoned', updated_at = pg_catalog.now(), ended_at = pg_catalog.now()");
     put_where(b, p);
     buf_adds(b, " and status = 'loading';"); /* it may have come to its end meanwhile */
 }
@@ -384,7 +389,7 @@ enum rc pg_staged_part(const struct pg_place *p, struct pg_link *l, bool *exists
     struct buf sql;
     PGresult *r = NULL;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_adds(&sql, "select max(" PG_STAGED_PART ") from ");
+    buf_adds(&sql, "select pg_catalog.max(" PG_STAGED_PART ") from ");
     pg_put_parts(&sql, p);
     enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
     *exists = rc == RC_OK && !PQgetisnull(r, 0, 0);
@@ -444,7 +449,7 @@ static enum rc try_one(const struct pg_place *p, struct pg_link *l, const char *
     bool got = false;
     enum rc rc = lock_number("run", str_c(token), number, e);
     if (rc == RC_OK)
-        rc = ask_bool(l, "select pg_try_advisory_lock($1::bigint)", number, &got, e);
+        rc = ask_bool(l, "select pg_catalog.pg_try_advisory_lock($1::bigint)", number, &got, e);
     if (rc != RC_OK || !got)
         return rc;
     bool drops = old;
@@ -452,8 +457,9 @@ static enum rc try_one(const struct pg_place *p, struct pg_link *l, const char *
         rc = is_lost(p, l, token, &drops, e);
     if (rc == RC_OK && drops)
         rc = sweep_one(p, l, token, e);
-    return rc == RC_OK ? pg_exec(l, "select pg_advisory_unlock($1::bigint)", 1, &value, NULL, e)
-                       : rc;
+    return rc == RC_OK
+               ? pg_exec(l, "select pg_catalog.pg_advisory_unlock($1::bigint)", 1, &value, NULL, e)
+               : rc;
 }
 
 enum rc pg_sweep(const struct pg_place *p, struct pg_link *l, const char *discarded_run_id,
@@ -462,8 +468,10 @@ enum rc pg_sweep(const struct pg_place *p, struct pg_link *l, const char *discar
     struct buf sql;
     PGresult *r = NULL;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_adds(&sql, "select token, not resumable or updated_at < now() - interval '" RESUMABLE_FOR
-                   "' or run_id = ");
+    buf_adds(
+        &sql,
+        "select token, not resumable or updated_at < pg_catalog.now() - interval '" RESUMABLE_FOR
+        "' or run_id = ");
     sql_literal(&sql, str_c(discarded_run_id));
     buf_adds(&sql, " from ");
     pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));

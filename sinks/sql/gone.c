@@ -24,6 +24,7 @@ void sql_gone_count_held(struct buf *b, const struct sql_gone *g)
     buf_add_str(b, m->table);
     buf_adds(b, " as t where t.");
     sql_quote(b, m->dialect, m->columns[0].name);
+    buf_adds(b, m->columns[0].exactly ? m->columns[0].exactly : "");
     buf_adds(b, " = ");
     sql_literal(b, g->provider);
     put_unmarked(b, g);

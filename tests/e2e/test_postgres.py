@@ -394,6 +394,38 @@ def test_a_merge_that_is_done_again_counts_once(leadpipe, database, tmp_path):
         ("leads", "source", 10), ("documents", "size", 10), ("documents", "filename", 20)]
 
 
+# What a better match than the server's own functions and operators would be, were they not named with their schema.
+TRAPS = """create table sprung (what text); grant all on sprung to public;
+create function spring(what text) returns text volatile language plpgsql as $$ begin insert into public.sprung values (what); return what; end $$;
+create function to_jsonb(jsonb) returns jsonb language sql as $$ select pg_catalog.to_jsonb($1) where public.spring('to_jsonb') <> '' $$;
+create function format_type(oid, text) returns text language sql as $$ select pg_catalog.format_type($1, null) where public.spring('format_type') <> '' $$;
+create function jsonb_build_object(text, jsonb) returns jsonb language sql as $$ select '{}'::jsonb where public.spring('build') <> '' $$;
+create function quote_ident(name) returns text language sql as $$ select $1::text where public.spring('quote_ident') <> '' $$;
+create function path(jsonb, text) returns text language sql as $$ select public.spring('path') $$;
+create operator #>> (function = path, leftarg = jsonb, rightarg = text);
+create function same(varchar, text) returns boolean language sql as $$ select public.spring('varchar, text') = $2 $$;
+create operator = (function = same, leftarg = varchar, rightarg = text);
+create function same(varchar, varchar) returns boolean language sql as $$ select public.spring('varchar, varchar') = $2 $$;
+create operator = (function = same, leftarg = varchar, rightarg = varchar);
+create function same(oid, int) returns boolean language sql as $$ select public.spring('oid, int') = '' $$;
+create operator = (function = same, leftarg = oid, rightarg = int);
+create function matches(name, name) returns boolean language sql as $$ select public.spring('matches') = '' $$;
+create operator ~ (function = matches, leftarg = name, rightarg = name);
+create table leads (provider varchar(20), lead_id varchar(20), source varchar(3), website varchar, unique (provider, lead_id));"""
+
+
+def test_what_others_have_in_the_search_path(leadpipe, database, tmp_path):
+    """It does not run with the rights of the role that exports."""
+    database.run(TRAPS)
+    ids_file(tmp_path, ["l1", "l2"])
+    with provider_of(omni_payloads({one: lead(one, 1, source="new!", website="w") for one in ("l1", "l2")})) as server:
+        for n in range(2):
+            export(leadpipe, server.url, database, "deletes=mark", more=["--state", "run.state"])
+            assert written(leadpipe) == ((8, 0, 0), (0, 0, 0))[n]
+        leadpipe("check", "-p", "omni", "--base-url", server.url, "-t", database.target(), "--id", "l1", env=KEY)
+    assert database.run("select distinct what from sprung") == ""
+
+
 CASELESS = "create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
 
 
