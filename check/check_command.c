@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/shell_quote.h"
 #include "monitor/hook.h"
 
 #define SUBJECT "command"
 #define PATH_DEFAULT "/bin:/usr/bin" /* of the C library, where there is no PATH */
-#define HEAD_BYTES 256               /* that the kernel reads for a first line */
+#define WORD_BYTES_MAX ((size_t)64 << 10)
+#define HEAD_BYTES 256 /* that the kernel reads for a first line */
 
 /* ---- where it is ---------------------------------------------------------------------------- */
 
@@ -83,6 +85,9 @@ static void report_not_found(const char *option, const char *name, int why,
 static void report_no_right(const char *option, const char *path, const struct findings *f)
 {
     struct stat st;
+    struct buf word;
+    buf_init(&word, WORD_BYTES_MAX);
+    shell_quote_path(&word, path);
     if (stat(path, &st) != 0)
         findings_add(f, FINDING_FAIL, SUBJECT, "%s: %s: %s", option, path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
@@ -91,7 +96,8 @@ static void report_no_right(const char *option, const char *path, const struct f
     else
         findings_add(f, FINDING_FAIL, SUBJECT,
                      "%s: %s: this user may not execute it (mode %04o); run: chmod a+x %s", option,
-                     path, (unsigned)st.st_mode & 07777, path);
+                     path, (unsigned)st.st_mode & 07777, buf_cstr(&word));
+    buf_free(&word);
 }
 
 /* ---- what it is ----------------------------------------------------------------------------- */

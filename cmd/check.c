@@ -16,6 +16,7 @@
 #include "cmd/export_objects.h"
 #include "cmd/job_command.h"
 #include "core/base/loopback.h"
+#include "core/base/shell_quote.h"
 #include "core/json/json.h"
 #include "core/run/run_probe.h"
 
@@ -106,13 +107,17 @@ static void check_key_file(struct check *c)
     if (!file || stat(file, &st) != 0 || !S_ISREG(st.st_mode))
         return;
     unsigned mode = (unsigned)st.st_mode & 0777;
+    struct buf word;
+    buf_init(&word, LINE_BYTES_MAX);
+    shell_quote_path(&word, file);
     if (mode & 0027)
         findings_add(&c->findings, FINDING_WARN, "key",
                      "%s: other users can %s it (mode %04o); run: chmod g-w,o= %s", file,
-                     mode & 0022 ? "change" : "read", mode, file);
+                     mode & 0022 ? "change" : "read", mode, buf_cstr(&word));
     else
         findings_add(&c->findings, FINDING_OK, "key",
                      "%s: other users can neither read nor change it (mode %04o)", file, mode);
+    buf_free(&word);
 }
 
 /* False: there is no provider to check. If only the key is missing, the rest is checked nevertheless. */

@@ -81,14 +81,6 @@ static char *find_visible(const char *path, struct stat *st)
 
 /* ---- texts --------------------------------------------------------------------------------- */
 
-/* A path that begins like an option is none. */
-static void put_path(struct buf *out, const char *path)
-{
-    if (*path == '-')
-        buf_adds(out, "./");
-    shell_quote(out, str_c(path));
-}
-
 /* Each as a word of a command: "%p" is the path, "%u" and "%g" are the user and the group of this process. */
 static void append_command(struct err *e, const char *format, const char *path)
 {
@@ -101,7 +93,7 @@ static void append_command(struct err *e, const char *format, const char *path)
         if (*c != '%')
             buf_addc(&text, *c);
         else if (*++c == 'p')
-            put_path(&text, path);
+            shell_quote_path(&text, path);
         else
             shell_quote(&text, str_c(*c == 'u' ? user : group));
     }

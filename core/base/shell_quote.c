@@ -28,3 +28,10 @@ void shell_quote(struct buf *out, struct str text)
     }
     buf_addc(out, '\'');
 }
+
+void shell_quote_path(struct buf *out, const char *path)
+{
+    if (*path == '-')
+        buf_adds(out, "./");
+    shell_quote(out, str_c(path));
+}

@@ -263,7 +263,7 @@ SABOTAGES = {
     "command unknown": (lambda n: put(n, "on-failure", value="mial -s night"), "FAIL", "command", "no program mial in the directories of PATH"),
     "command not there": (lambda n: put(n, "on-success", value="/no/such/mail x"), "FAIL", "command",
                           "--on-success: /no/such/mail: No such file or directory"),
-    "command that is not executable": (lambda n: command(n, "tell", mode=0o644), "FAIL", "command", "chmod a+x "),
+    "command that is not executable": (lambda n: command(n, "te ll", mode=0o644), "FAIL", "command", "/te ll'"),
     "command that is a folder": (lambda n: put(n, "on-failure", value=str(n.folder / "out")), "FAIL", "command", "/out is a directory"),
     "command without its program": (lambda n: command(n, "tell", "#!/no/such/sh -e\n"), "FAIL", "command", "names /no/such/sh"),
     "command from Windows": (lambda n: command(n, "tell", "#!/bin/sh\r\nexit 0\r\n"), "FAIL", "command", "(CR LF)"),
