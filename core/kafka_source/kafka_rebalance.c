@@ -153,7 +153,6 @@ static void end_early(struct kafka_source *s)
 {
     pthread_mutex_lock(&s->lock);
     bool is_first = !s->has_ended;
-    s->is_handed_on |= is_first;
     s->has_ended = true;
     (void)pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);

@@ -64,7 +64,6 @@ struct kafka_source {
     bool is_cancelled; /* the run is stopped */
     bool is_closing;   /* nothing is waited for any more */
     bool has_ended;    /* no more items come */
-    bool is_handed_on; /* it has ended early, as others continue with its partitions */
     bool is_committed; /* at the end, all of it */
     enum rc failed;    /* and `why`; RC_OK: it has not */
     struct err why;
