@@ -65,13 +65,11 @@ struct delivery_cfg {
     const struct clock *clock;
     const struct log_hook *log;
 
-    size_t messages_max; /* taken, waiting or on their way */
-    size_t leads_max;    /* of one message */
-    size_t body_max;     /* bytes of one body */
-    const struct sink_host
-        *host; /* hears of the bytes of bodies that are sent; NULL: nobody does */
-    size_t
-        keep_bytes_max; /* of the buffers of all messages that are empty, kept for the next ones */
+    size_t messages_max;          /* taken, waiting or on their way */
+    size_t leads_max;             /* of one message */
+    size_t body_max;              /* bytes of one body */
+    const struct sink_host *host; /* hears of the bytes of bodies that are sent; NULL: nobody */
+    size_t keep_bytes_max;        /* of buffers that empty messages keep for later, together */
     size_t sent_bytes_max;  /* of all bodies sent that have not ended; one more may come on top */
     bool fill_when_stopped; /* messages are also given then; none of them is sent */
 
