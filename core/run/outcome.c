@@ -63,7 +63,8 @@ static void count(struct outcomes *o, struct lead *lead)
         list_lead(o, lead);
     if (is_listed &&
         r->failure.stage != STAGE_INPUT) /* bad lines were reported when they were read */
-        log_msg(o->control->log, LOG_LEVEL_INFO, lead->id.ptr, "%s", r->failure.error);
+        log_msg(o->control->log, o->warns ? LOG_LEVEL_WARN_ALWAYS : LOG_LEVEL_INFO, lead->id.ptr,
+                "%s", r->failure.error);
     ledger_count_lead(o->ledger, lead);
 }
 

@@ -91,6 +91,15 @@ def test_webhook(deliveries, sandbox, broker, control, options):
     stop(process, signal.SIGINT)
 
 
+def test_failed_and_missing(deliveries, sandbox, broker, control):
+    """They are in no list, so each is named at once."""
+    broker.put(["plain-1~missing", "plain-2~status=400", b"\xff", "plain-4"])
+    process = deliveries.start("--follow", "-q", "--attempts", "1", to="webhook:" + sandbox.hook("h"))
+    runs.wait_until(lambda: broker.committed(GROUP) == [4, -1, -1], "all is committed", tries=4000)
+    stderr = stop(process)
+    assert "plain-1~missing: " in stderr and "plain-2~status=400: " in stderr and "partition 0, offset 2" in stderr, stderr
+
+
 def test_push(deliveries, leadpipe, sandbox, broker, control, crm):
     push = pushes.Push(leadpipe, sandbox, crm, "hubspot-contacts")
     broker.put(plain(0, 3))
