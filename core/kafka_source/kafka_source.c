@@ -177,6 +177,7 @@ static enum rc open_client(struct kafka_source *s, bool is_member, struct err *e
         {"auto.offset.reset", "earliest"},
         {"isolation.level", "read_committed"},
         {"partition.assignment.strategy", "cooperative-sticky"},
+        {"fetch.wait.max.ms", "100"}, /* see KAFKA_QUEUE_MESSAGES */
         {"queued.min.messages", "1000"},
         {"queued.max.messages.kbytes", "8192"},
     };

@@ -9,7 +9,9 @@
 #include "core/kafka_source/kafka_source.h"
 #include "core/source/ids_message.h"
 
-#define KAFKA_QUEUE_MESSAGES 1024
+/* When reading goes on after a pause, librdkafka first waits for the broker's answer to its last request, up to
+ * fetch.wait.max.ms; what is left in the queue then, a quarter, has to last as long. */
+#define KAFKA_QUEUE_MESSAGES 16384
 #define KAFKA_QUEUE_BYTES ((size_t)8 << 20)
 #define KAFKA_TICK_MS 100
 

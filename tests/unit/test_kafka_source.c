@@ -309,7 +309,7 @@ static void begin_two(struct world *w)
 static void others_are_resumed(void **state)
 {
     struct world *w = *state;
-    const int n = 1500, more = 5;
+    const int n = KAFKA_QUEUE_MESSAGES * 3 / 4, more = 5;
     put(w, 0, n);
     put(w, 1, n);
     begin_two(w);
