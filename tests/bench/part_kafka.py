@@ -64,8 +64,10 @@ class Queue:
     def __init__(self, ctx, broker, count):
         self.ctx, self.broker, self.count, self.n = ctx, broker, count, 0
         broker.topic("ids")
-        with open(ctx.ids(count), "rb") as ids:
-            subprocess.run(["kcat", "-b", broker.address, "-P", "-t", "ids", "-X", "topic.partitioner=random"], check=True, stdin=ids)
+        with open(ctx.ids(count), "rb") as file:
+            ids = file.readlines()
+        for i in range(PARTITIONS):  # as many in each: a partitioner would fill one batch after another
+            subprocess.run(["kcat", "-b", broker.address, "-P", "-t", "ids", "-p", str(i)], check=True, input=b"".join(ids[i::PARTITIONS]))
 
     def seconds(self, server, workers):
         self.n += 1
