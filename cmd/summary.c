@@ -22,9 +22,9 @@ static void print_failures(struct messages *m, const struct run_cfg *cfg,
                         "%" PRIu64 " failed (listed in %s); the first: %s", r->ledger.failed,
                         cfg->failed_path, r->first_failure);
     else
-        messages_writef(m, LOG_LEVEL_ERROR, NULL,
-                        "%" PRIu64 " failed (use --failed FILE to list them); the first: %s",
-                        r->ledger.failed, r->first_failure);
+        messages_writef(
+            m, LOG_LEVEL_ERROR, NULL, "%" PRIu64 " failed%s; the first: %s", r->ledger.failed,
+            cfg->queue.has_no_end ? "" : " (use --failed FILE to list them)", r->first_failure);
 }
 
 static const char *stays(const struct run_cfg *cfg, const struct run_result *r)

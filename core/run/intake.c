@@ -34,21 +34,22 @@ static void fail_bad_line(struct intake *in, struct lead *lead, const struct id_
                   (unsigned long long)item->line, item->bad);
     else
         lead_fail(lead, STAGE_INPUT, "bad_id", "%s", item->bad);
-    bool shown = in->bad_lines++ < BAD_LINES_SHOWN;
+    bool shown = in->bad_lines++ < BAD_LINES_SHOWN || in->warns;
     log_msg(in->control->log, shown ? LOG_LEVEL_WARN_ALWAYS : LOG_LEVEL_INFO, NULL, "%s",
             lead->run->failure.error);
 }
 
-/* With --verbose there is a message for each bad line already. */
+/* With --verbose there is a message for each bad line already. Without an end there is no --failed. */
 static void sum_up_bad_lines(const struct intake *in)
 {
     const struct log_hook *log = in->control->log;
-    if (in->bad_lines <= BAD_LINES_SHOWN || !log || log->level >= LOG_LEVEL_INFO)
+    const char *advice = in->has_no_end ? "" : "; use --failed FILE to list them all";
+    if (in->bad_lines <= BAD_LINES_SHOWN || in->warns || !log || log->level >= LOG_LEVEL_INFO)
         return;
     uint64_t more = in->bad_lines - BAD_LINES_SHOWN;
     log_msg(log, LOG_LEVEL_WARN_ALWAYS, NULL, "%llu more invalid input line%s%s%s",
             (unsigned long long)more, more == 1 ? "" : "s",
-            in->failed_path ? "; all are listed in " : "; use --failed FILE to list them all",
+            in->failed_path ? "; all are listed in " : advice,
             in->failed_path ? in->failed_path : "");
 }
 

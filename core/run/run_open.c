@@ -364,7 +364,8 @@ static enum rc open_queue(struct run *r, const struct source_wait *wait, struct 
         return rc;
     r->intake.shared = r->intake.place.source = r->intake.source;
     r->outcomes.queue = r->intake.commits == SOURCE_COMMITS_SETTLED ? r->intake.source : NULL;
-    r->outcomes.warns = q->has_no_end && r->intake.commits != SOURCE_COMMITS_BY_SINK;
+    r->intake.warns = q->has_no_end && r->intake.commits != SOURCE_COMMITS_BY_SINK;
+    r->outcomes.warns = r->intake.warns;
     r->outcomes.lists_failed = r->cfg->failed_path;
     r->outcomes.lists_missing = r->cfg->missing_path;
     return RC_OK;

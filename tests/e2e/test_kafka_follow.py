@@ -100,6 +100,24 @@ def test_failed_and_missing(deliveries, sandbox, broker, control):
     assert "plain-1~missing: " in stderr and "plain-2~status=400: " in stderr and "partition 0, offset 2" in stderr, stderr
 
 
+def test_every_message_without_an_id(deliveries, sandbox, broker, control):
+    """No message comes after the first few that says how many more there were."""
+    broker.put([b"\xff"] * 30)
+    process = deliveries.start("--follow", "-q", to="webhook:" + sandbox.hook("h"))
+    runs.wait_until(lambda: broker.committed(GROUP) == [30, -1, -1], "all is committed", tries=4000)
+    stderr = stop(process)
+    assert all("partition 0, offset %d:" % n in stderr for n in range(30)) and "--failed" not in stderr, stderr
+
+
+def test_invalid_messages_in_a_topic_of_failed_leads(queue, broker):
+    """Each is there, and messages do not advise what --follow refuses."""
+    broker.put([b"\xff"] * 30)
+    process = queue.start("--follow", "-q")
+    runs.wait_until(lambda: broker.committed(GROUP) == [30, -1, -1], "all is committed", tries=4000)
+    stderr = stop(process)
+    assert len(broker.messages("leads.failed")) == 30 and "--failed" not in stderr, stderr
+
+
 def test_push(deliveries, leadpipe, sandbox, broker, control, crm):
     push = pushes.Push(leadpipe, sandbox, crm, "hubspot-contacts")
     broker.put(plain(0, 3))
