@@ -417,22 +417,20 @@ static enum rc is_done(struct sqlite *s, bool *out, struct err *e)
     return rc;
 }
 
-static enum rc finish(struct sqlite *s, bool only_check, struct err *e)
+static enum rc finish(struct sqlite *s, enum sqlite_stage_owner owner, bool only_check,
+                      struct err *e)
 {
     bool done = false;
-    bool is_mine = false;
     int64_t leads = 0;
     enum rc rc = is_done(s, &done, e);
     if (rc != RC_OK || done)
         return rc;
-    rc = sqlite_stage_is_of_run(&s->stage, &is_mine, e);
-    if (rc == RC_OK && !is_mine)
+    if (owner != SQLITE_STAGE_THIS_RUNS)
         return err_set(e, RC_USAGE,
                        "%s: the rows to be published are no longer in %s; add --fresh to "
                        "start over",
                        s->cfg.spec, s->place.staging);
-    if (rc == RC_OK)
-        rc = sqlite_number(&s->stage.db, "select count(*) from main.s0", &leads, e);
+    rc = sqlite_number(&s->stage.db, "select count(*) from main.s0", &leads, e);
     if (rc != RC_OK || only_check)
         return rc;
     s->stage.leads = (uint64_t)leads;
@@ -447,6 +445,7 @@ static enum rc sqlite_recover(const struct sink_cfg *cfg, const struct sink_reco
     struct sqlite *s = NULL;
     struct str run_id = STR_NONE;
     int64_t started_ms = 0;
+    enum sqlite_stage_owner owner = SQLITE_STAGE_NOBODYS;
     enum rc rc = take_text(cfg, r->text, &run_id, &started_ms, e);
     if (rc == RC_OK)
         rc = init(&s, cfg, run_id, started_ms, e);
@@ -455,9 +454,12 @@ static enum rc sqlite_recover(const struct sink_cfg *cfg, const struct sink_reco
     bool is_there = rc == RC_OK && access(s->place.staging, F_OK) == 0;
     if (rc == RC_OK)
         rc = sqlite_stage_open(&s->stage, &s->place, cfg, !is_there, e);
+    if (rc == RC_OK)
+        rc = sqlite_stage_owner(&s->stage, &owner, e);
     if (rc == RC_OK && !r->takes_back)
-        rc = finish(s, r->only_check, e);
-    bool removes = rc == RC_OK && !r->only_check;
+        rc = finish(s, owner, r->only_check, e);
+    /* What another run staged since then stays: it resumes from it. */
+    bool removes = rc == RC_OK && !r->only_check && owner != SQLITE_STAGE_ANOTHER_RUNS;
     if (removes)
         rc = remove_fresh(&s->place, e);
     release(s, removes || !is_there);

@@ -218,14 +218,20 @@ enum rc sqlite_stage_begin(struct sqlite_stage *s, struct err *e)
 
 /* ---- resuming ------------------------------------------------------------------------------- */
 
-enum rc sqlite_stage_is_of_run(struct sqlite_stage *s, bool *out, struct err *e)
+enum rc sqlite_stage_owner(struct sqlite_stage *s, enum sqlite_stage_owner *out, struct err *e)
 {
+    bool has = false;
+    *out = SQLITE_STAGE_NOBODYS;
     enum rc rc = sqlite_has_row(&s->db, "select 1 from main.sqlite_master where name = 'run'",
-                                STR_NONE, out, e);
-    if (rc != RC_OK || !*out)
+                                STR_NONE, &has, e);
+    if (rc == RC_OK && has)
+        rc = sqlite_has_row(&s->db, "select 1 from main.run", STR_NONE, &has, e);
+    if (rc != RC_OK || !has)
         return rc;
-    return sqlite_has_row(&s->db, "select 1 from main.run where token = ?1", str_c(s->place->token),
-                          out, e);
+    rc = sqlite_has_row(&s->db, "select 1 from main.run where token = ?1", str_c(s->place->token),
+                        &has, e);
+    *out = has ? SQLITE_STAGE_THIS_RUNS : SQLITE_STAGE_ANOTHER_RUNS;
+    return rc;
 }
 
 static enum rc not_there(const struct sqlite_stage *s, struct err *e)
@@ -312,9 +318,9 @@ enum rc sqlite_stage_resume(struct sqlite_stage *s, const struct sink_cfg *cfg, 
                             struct err *e)
 {
     struct str version;
-    bool is_mine = false;
-    enum rc rc = sqlite_stage_is_of_run(s, &is_mine, e);
-    if (rc == RC_OK && !is_mine)
+    enum sqlite_stage_owner owner;
+    enum rc rc = sqlite_stage_owner(s, &owner, e);
+    if (rc == RC_OK && owner != SQLITE_STAGE_THIS_RUNS)
         rc = not_there(s, e);
     if (rc != RC_OK)
         return rc;

@@ -53,8 +53,13 @@ enum rc sqlite_stage_begin(struct sqlite_stage *s, struct err *e);
 /* Resumes after that mark. RC_SYNTAX: it is damaged; RC_USAGE: the rows are not there. */
 enum rc sqlite_stage_resume(struct sqlite_stage *s, const struct sink_cfg *cfg, struct str mark,
                             struct err *e);
-/* Is it that of the run, for recovering it without a mark? */
-enum rc sqlite_stage_is_of_run(struct sqlite_stage *s, bool *out, struct err *e);
+enum sqlite_stage_owner {
+    SQLITE_STAGE_NOBODYS, /* a run was killed before it had made the tables */
+    SQLITE_STAGE_THIS_RUNS,
+    SQLITE_STAGE_ANOTHER_RUNS,
+};
+/* Whose rows it holds, for recovering a run without a mark. */
+enum rc sqlite_stage_owner(struct sqlite_stage *s, enum sqlite_stage_owner *out, struct err *e);
 
 enum rc sqlite_stage_put(struct sqlite_stage *s, const struct lead *lead, struct err *e);
 enum rc sqlite_stage_put_missing(struct sqlite_stage *s, const struct lead *lead, struct err *e);

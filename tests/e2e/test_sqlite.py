@@ -624,15 +624,19 @@ class Calls:
         if self.existing:
             self.night.path.write_bytes((self.folder / "before.db").read_bytes())
 
-    def run(self, rules=None):
-        more = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(self.folder), "FAULTFS_LOG": str(self.log)}
-        more.update({"FAULTFS_RULES": rules} if rules else {"FAULTFS_LOG_ALL": "1"})
-        arguments = self.night.arguments("deletes=delete", "--state", "s")
-        return self.night.leadpipe(*arguments, env={**KEY, **more})
+    def arguments(self, run=""):
+        """`run`: an end of the names of another run's files."""
+        arguments = self.night.arguments("deletes=delete", "--state", "s" + run)
+        return ["m%s.json" % run if a == "m.json" else a for a in arguments]
 
-    def again(self):
+    def run(self, rules=None, run=""):
+        env = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(self.folder), "FAULTFS_LOG": str(self.log)}
+        env.update({"FAULTFS_RULES": rules} if rules else {"FAULTFS_LOG_ALL": "1"})
+        return self.night.leadpipe(*self.arguments(run), env={**KEY, **env})
+
+    def again(self, run=""):
         """The same command, undisturbed."""
-        done = self.night.leadpipe(*self.night.arguments("deletes=delete", "--state", "s"), env=KEY)
+        done = self.night.leadpipe(*self.arguments(run), env=KEY)
         assert done.returncode == 0, done.stderr
 
     def count(self):
@@ -673,6 +677,27 @@ def test_killed_at_a_call(night, existing):
         assert len(runs_of(night.path)) - (2 if existing else 1) in ((0, 1) if was_over else (0,)), number
         no_junk(night.leadpipe.folder, "leads.db")
     assert committed == {False, True}
+
+
+@rigs.needs_library
+def test_rows_that_another_run_staged_since_then_stay(night):
+    """A run is committed and killed before it removes its staging database; another one is killed before it commits.
+    Finishing the first takes nothing from the second."""
+    calls = Calls(night, existing=True)
+    n = calls.count()
+    part = night.leadpipe.folder / ".leads.db.leadpipe-part"
+    for number in range(n, 0, -1):  # the last one before its manifest
+        calls.begin()
+        assert calls.run("op=any from=%d to=%d kill=before" % (number, number)).returncode == -signal.SIGKILL
+        if not (night.leadpipe.folder / "m.json").exists():
+            break
+    assert calls.states() and part.exists()
+    assert calls.run("op=write path=leads.db-wal from=1 to=1 kill=before", "2").returncode == -signal.SIGKILL
+    calls.again()
+    assert part.exists()
+    calls.again("2")
+    assert len(runs_of(night.path)) == 3
+    no_junk(night.leadpipe.folder, "leads.db")
 
 
 @rigs.needs_library
