@@ -48,13 +48,14 @@ static rd_kafka_topic_partition_list_t *list_done(struct kafka_source *s, uint64
     return list;
 }
 
-/* Under the lock. */
+/* Not where the partition has gone to others, or back, meanwhile: see set_held() and begin_again(). Under the lock. */
 static void note_committed(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
         struct kafka_part *p = &s->parts[list->elems[i].partition];
-        if (p->is_held && p->committed < list->elems[i].offset)
-            p->committed = list->elems[i].offset;
+        int64_t offset = list->elems[i].offset;
+        if (p->is_held && p->placed == offset && p->committed < offset)
+            p->committed = offset;
     }
 }
 

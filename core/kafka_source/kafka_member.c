@@ -47,13 +47,35 @@ static void pause_one(struct kafka_source *s, size_t partition)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* There is room: see keep_room(). */
+/* The brokers have lost the last messages, or the topic was made again, and others have their offsets now. A run with an
+ * end leaves them to the next one, as tell_early_end() says; without one, nothing else would read them. Under the lock. */
+static bool has_gone_back(struct kafka_source *s, const rd_kafka_message_t *m, struct kafka_part *p)
+{
+    if (!s->cfg.has_no_end || !is_open(p) || m->offset >= p->next || s->has_ended)
+        return false;
+    const struct kafka_entry entry = {NULL, (size_t)m->partition, KAFKA_OFFSET_NONE};
+    kafka_source_push(s, &entry);
+    p->next = m->offset;
+    return true;
+}
+
+static void tell_gone_back(const struct kafka_source *s, size_t partition, int64_t from, int64_t to)
+{
+    log_msg(s->cfg.log, LOG_LEVEL_WARN, s->cfg.url->name,
+            "partition %zu goes back from offset %lld to %lld: the brokers have lost messages, or "
+            "the topic was made again; messages from there on are read, some perhaps once more",
+            partition, (long long)from, (long long)to);
+}
+
+/* There is room: see has_room(). */
 static void take_message(struct kafka_source *s, rd_kafka_message_t *m)
 {
     size_t i = (size_t)m->partition;
     struct kafka_part *p = m->partition >= 0 && i < s->n_partitions ? &s->parts[i] : NULL;
+    int64_t next = p ? p->next : 0, offset = m->offset;
     bool is_end = false;
     pthread_mutex_lock(&s->lock);
+    bool is_back = p && has_gone_back(s, m, p);
     bool is_wanted = p && is_open(p) && m->offset >= p->next && !s->has_ended;
     if (is_wanted && m->offset < p->end) {
         const struct kafka_entry entry = {m, i, 0};
@@ -69,6 +91,8 @@ static void take_message(struct kafka_source *s, rd_kafka_message_t *m)
     pthread_mutex_unlock(&s->lock);
     if (m)
         rd_kafka_message_destroy(m);
+    if (is_back)
+        tell_gone_back(s, i, next, offset);
     if (is_end)
         pause_one(s, i);
 }
@@ -190,7 +214,7 @@ static void keep_room(struct kafka_source *s)
 static bool has_room(struct kafka_source *s)
 {
     pthread_mutex_lock(&s->lock);
-    bool has = s->n < KAFKA_QUEUE_MESSAGES;
+    bool has = s->n + 1 < KAFKA_QUEUE_MESSAGES; /* for take_message(), which may add two entries */
     pthread_mutex_unlock(&s->lock);
     return has;
 }

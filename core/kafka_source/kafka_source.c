@@ -21,6 +21,14 @@ static bool is_idle(struct kafka_source *s)
     return idle;
 }
 
+/* What was read before does not count any more: its offsets belong to other messages now. */
+static void begin_again(struct kafka_source *s, size_t partition)
+{
+    struct kafka_part *p = &s->parts[partition];
+    kafka_offsets_forget(s->offsets, partition);
+    p->committed = p->placed = KAFKA_OFFSET_NONE;
+}
+
 /* The next entry, with its number in the order of all; under the lock. */
 static enum rc pop(struct kafka_source *s, struct kafka_entry *out, struct err *e)
 {
@@ -30,6 +38,10 @@ static enum rc pop(struct kafka_source *s, struct kafka_entry *out, struct err *
     if (out->message)
         s->n_bytes -= out->message->len + out->message->key_len;
     s->parts[out->partition].has_items |= out->message != NULL;
+    if (!out->message && out->position == KAFKA_OFFSET_NONE) {
+        begin_again(s, out->partition);
+        return RC_OK;
+    }
     enum rc rc = out->message ? kafka_offsets_add(s->offsets, out->partition, out->message->offset)
                               : kafka_offsets_skip(s->offsets, out->partition, out->position);
     /* What is committed at the end alone is committed as far as it was read: nothing needs to be remembered of each. */

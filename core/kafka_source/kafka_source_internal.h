@@ -18,7 +18,7 @@
 struct kafka_entry {
     rd_kafka_message_t *message; /* NULL: up to `position` there is none */
     size_t partition;
-    int64_t position;
+    int64_t position; /* KAFKA_OFFSET_NONE: the partition has gone back */
 };
 
 struct kafka_part {

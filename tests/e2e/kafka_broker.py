@@ -16,7 +16,7 @@ import kafka_wire as wire
 from kafka_groups import Groups
 from kafka_wire import Reader, array, blob, number, text
 
-UNKNOWN_TOPIC, NOT_LEADER, TOO_LARGE, UNSUPPORTED, SEQUENCE, FENCED = 3, 6, 10, 35, 45, 47
+OUT_OF_RANGE, UNKNOWN_TOPIC, NOT_LEADER, TOO_LARGE, UNSUPPORTED, SEQUENCE, FENCED = 1, 3, 6, 10, 35, 45, 47
 
 
 class Drop(Exception):
@@ -163,6 +163,13 @@ class KafkaBroker(Groups):
     def add_partition(self, topic):
         with self._lock:
             self.topics[topic].append(Partition())
+
+    def cut(self, n, topic="ids", partition=0):
+        """What happens where a broker takes over that does not have the last messages: the first `n` batches are left."""
+        with self._lock:
+            one = self.topics[topic][partition]
+            one.batches = one.batches[:n]
+            one.end = sum(batch.count for batch in one.batches)
 
     def expire(self):
         """What happens to the transactions of processes that are gone, after transaction.timeout.ms."""
@@ -356,6 +363,8 @@ class KafkaBroker(Groups):
 
     @staticmethod
     def _fetch_from(partition, i, at, committed):
+        if at > partition.end:
+            return number("i", i) + number("h", OUT_OF_RANGE) + number("q", -1) * 3 + array([]) + blob(b"")
         end = partition.stable() if committed else partition.end
         data = b"".join(one.placed() for one in partition.batches if at < one.offset + one.count and one.offset < end)
         aborted = [number("q", pid) + number("q", first) for pid, first, last in partition.aborted if last >= at]

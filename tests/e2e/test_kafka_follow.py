@@ -139,6 +139,26 @@ def test_preview(deliveries, leadpipe, sandbox, broker, control, crm):
     assert broker.committed(GROUP) == [-1, -1, -1] and not (leadpipe.folder / "requests.ndjson").exists()
 
 
+@pytest.mark.parametrize("cut", [0, 1])
+def test_messages_are_lost(deliveries, sandbox, broker, control, cut):
+    """Others get their offsets, and are read, although these offsets were."""
+    def delivered():
+        return {lead for one in control.deliveries("h") for lead in lead_ids_of(one)}
+
+    broker.put(plain(0, 3))
+    broker.put(plain(3, 6))
+    process = deliveries.start("--follow", to="webhook:" + sandbox.hook("h"))
+    runs.wait_until(lambda: broker.committed(GROUP) == [6, -1, -1], "all is committed", tries=4000)
+    broker.cut(cut)
+    broker.put(plain(10, 12))
+    runs.wait_until(lambda: broker.committed(GROUP) == [2 + 3 * cut, -1, -1], "what is new is committed", tries=4000)
+    broker.put(plain(12, 20))
+    runs.wait_until(lambda: broker.committed(GROUP) == [10 + 3 * cut, -1, -1], "the rest is, too", tries=4000)
+    assert delivered() == {*plain(0, 6), *plain(10, 20)}
+    stderr = stop(process)
+    assert stderr.count("partition 0 goes back from offset 6 to 0: ") == 1, stderr
+
+
 def test_new_partitions(queue, broker):
     """They would not be read by a run that does not know them."""
     broker.put(plain(0, 1))
