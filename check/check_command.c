@@ -127,9 +127,9 @@ static bool is_good_script(const char *option, const char *path, const struct fi
     program[strcspn(program, " \t\n")] = '\0';
     if (!is_script || !*program) {
         findings_add(f, FINDING_FAIL, SUBJECT,
-                     "%s: %s is %s, and there is no shell to read it: let it begin with #!/bin/sh",
+                     "%s: %s is %s, and it is run without a shell: it must begin with #!/bin/sh",
                      option, path,
-                     n ? "a text whose first line names no program" : "an empty file");
+                     n ? "a text file whose first line names no program" : "an empty file");
         return false;
     }
     int why = can_run(program);

@@ -28,12 +28,12 @@ static void report_none(const struct leads *l, bool has_more)
         findings_add(l->to, FINDING_WARN, "ids", "the input has no IDs; nothing would be fetched");
     else if (l->check.asking->n_requests == 0)
         findings_add(l->to, FINDING_WARN, "lead",
-                     "none was fetched, because none of the %sIDs of the input can be requested, "
-                     "so the key was not checked; check --id-format, --id-column and the input",
+                     "none was fetched, because none of the %sIDs in the input can be requested, "
+                     "and the key was not checked; check --id-format, --id-column and the input",
                      first);
     else
         findings_add(l->to, FINDING_WARN, "lead",
-                     "the provider has none of the %sIDs of the input; check that the IDs, the "
+                     "the provider has none of the %sIDs in the input; check that the IDs, the "
                      "parameters and the key are for the same account",
                      first);
 }

@@ -15,7 +15,7 @@ const struct command commands[] = {
     {"run", "JOB.yaml [OPTIONS]", "run an export whose options are in a job file", run_option_specs,
      command_run},
     {"status", "[--json] STATE|TOPIC",
-     "show the last run that a state holds, or the lag of a Kafka group", status_option_specs,
+     "show the last run in a state, or the lag of a consumer group", status_option_specs,
      command_status},
     {"check", "JOB.yaml [OPTIONS] | -p PROVIDER -t SINK [FILE]...",
      "find out before a run what would go wrong in it", check_option_specs, command_check},

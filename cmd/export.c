@@ -62,7 +62,7 @@ static enum rc register_url(struct export *x, const char *text)
     return secrets_add_url(x->secrets, url);
 }
 
-/* Registers the URLs in an argument of a command, as whoever knows one may send to it. */
+/* Registers the URLs in an argument of a command, because anyone who knows one can send to it. */
 static enum rc register_urls(struct export *x, char *text)
 {
     static const char ends[] = " \t\n'\"`;|<>()";
@@ -77,7 +77,7 @@ static enum rc register_urls(struct export *x, char *text)
     return rc;
 }
 
-/* Registers what looks like a secret in the arguments of a command. All of the command must not be registered: messages
+/* Registers what looks like a secret in the arguments of a command. The command as a whole must not be registered: messages
  * that end as it begins ("no such email", with a command that begins with "mail") or name its program would be redacted.
  * Where options are shown, it is left out in any case. */
 static enum rc register_command(struct export *x, const char *command)

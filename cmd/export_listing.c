@@ -2,8 +2,6 @@
 #include "cmd/export.h"
 #include "cmd/list_lists.h"
 
-/* The share of --max-memory for a page (sinks leave at least half of it); `leadpipe list` has no such option. */
-
 static enum rc set_times(struct export *x, struct err *e)
 {
     const struct export_options *o = &x->options;

@@ -47,12 +47,12 @@ static enum rc check_options(const struct export *x, struct err *e)
          "the offsets of the group"},
         {o->follow && o->failed,
          "--failed: cannot be used with --follow: the list would only appear when the run ends; "
-         "from topic to topic, failed leads go to TOPIC.failed, otherwise there is a warning for "
+         "from topic to topic, failed leads go to TOPIC.failed; otherwise, there is a warning for "
          "each"},
         {o->follow && o->missing,
          "--missing: cannot be used with --follow: the list would only appear when the run ends; "
-         "from topic to topic, missing leads go to TOPIC.missing, otherwise there is a warning for "
-         "each"},
+         "from topic to topic, missing leads go to TOPIC.missing; otherwise, there is a warning "
+         "for each"},
         {o->id_format != ID_FORMAT_AUTO,
          "--id-format: cannot be used with FILE kafka://: a message is an ID, or a JSON object"},
     };

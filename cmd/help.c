@@ -144,14 +144,14 @@ static const char merge_statuses[] =
     "\nExit status:\n"
     "  0      the outputs of all shards have been combined\n"
     "  1      a file could not be read or written\n"
-    "  2      wrong usage, or the shards are not all of one run; nothing was written\n"
+    "  2      wrong usage, or not all shards are of one run; nothing was written\n"
     "  3      leads failed; or too many are missing, and no output was published\n";
 
 static const char status_statuses[] =
     "\nExit status:\n"
     "  0      the state or the lag was shown\n"
     "  1      the brokers of TOPIC did not answer\n"
-    "  2      wrong usage, or it is no state or topic that can be shown\n";
+    "  2      wrong usage, STATE is not a valid state, or TOPIC does not exist\n";
 
 static const char examples[] =
     "\nExamples:\n"

@@ -164,7 +164,7 @@ static enum job_secret worse(enum job_secret a, enum job_secret b)
     return a > b ? a : b;
 }
 
-/* "NAME=VARIABLE" after a name that ends in "-env": of the variable that has the secret. */
+/* Is this the name of a variable, as in "NAME=VARIABLE" after a name that ends in "-env"? The variable has the secret. */
 static bool is_variable(struct str value)
 {
     size_t at = 0;
@@ -264,7 +264,7 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* The word of curl, wget and others that is a header, given as `word` or as the one after it. */
+/* The header that an argument of curl, wget and others gives, in `word` or in the one after it. NULL: none. */
 static const char *header_in(const char *word, const char *next)
 {
     if (strcmp(word, "-H") == 0 || strcmp(word, "--header") == 0)

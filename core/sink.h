@@ -171,9 +171,8 @@ struct sink_result {
     bool is_typed;                /* its columns have types: then the next two */
     struct sink_misfits *misfits; /* as `files`; in order of tables and columns */
     size_t n_misfits;
-    uint64_t
-        bytes_sent; /* of the files: to readers of standard output, pipes and devices; cannot be taken back */
-    bool is_delivery; /* the following instead of files */
+    uint64_t bytes_sent; /* to standard output, pipes and devices: cannot be taken back */
+    bool is_delivery;    /* the following instead of files */
     uint64_t deliveries, delivered, failed;
     /* Of a database, beside its files where it has any. `held`: leads that its tables held before the
      * run; `gone`: those of them that are missing now. Where `gone` is above `gone_allowed` the run
@@ -273,8 +272,8 @@ struct sink_ops {
      * not while commit(), abort() or close() do. NULL where there is nothing to do. */
     enum rc (*sync)(struct sink *s, struct err *e);
 
-    /* Sends what it collects for a larger message: no lead comes for a while. Errors as put()'s. NULL: it collects
-     * nothing, or does not deliver. */
+    /* Sends what it has collected for a larger message, because no lead has arrived for a while. Errors as put()'s. NULL: it
+     * collects nothing, or does not deliver. */
     enum rc (*send_collected)(struct sink *s, struct err *e);
 
     /* The first phase of the end. No more leads: all verdicts are given, everything is complete and

@@ -73,7 +73,7 @@ struct id_source_ops {
      * settled behind them: appends what a sink has to commit with them, an opaque text; nothing where there is nothing
      * new. An error: these items belong to others now, and must not be committed. Any thread. */
     enum rc (*place)(struct id_source *s, uint64_t item, struct buf *out, struct err *e);
-    /* What place() said last, of `item`, has been committed. Any thread. */
+    /* What the last place(), for `item`, appended has been committed. Any thread. */
     void (*placed)(struct id_source *s, uint64_t item);
     /* next() has returned no item so far. */
     bool (*is_empty)(struct id_source *s);

@@ -81,7 +81,7 @@ static char *find_visible(const char *path, struct stat *st)
 
 /* ---- texts --------------------------------------------------------------------------------- */
 
-/* Each as a word of a command: "%p" is the path, "%u" and "%g" are the user and the group of this process. */
+/* In `format`, "%p" is the path, and "%u" and "%g" are the user and the group of this process, each quoted for the shell. */
 static void append_command(struct err *e, const char *format, const char *path)
 {
     char user[NAME_BYTES], group[NAME_BYTES];

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Also at the beginning of a word, and as all of it. */
+/* Without quotes, even at the beginning of a word or as the whole word. */
 static bool is_safe(char c)
 {
     static const char others[] = "_@%+=:,./-";

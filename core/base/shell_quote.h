@@ -8,7 +8,7 @@
  * (POSIX.1-2017, XCU 2.2). Errors stick in `out`. */
 void shell_quote(struct buf *out, struct str text);
 
-/* The same for the path of a file as an argument of a command: one that begins like an option is none. */
+/* The same for a path that is an argument of a command: one that begins with a hyphen is not taken for an option. */
 void shell_quote_path(struct buf *out, const char *path);
 
 #endif

@@ -16,7 +16,7 @@ struct outfile {
     struct place *place; /* who has the bytes */
     char *data;          /* not yet written */
     size_t len, cap;
-    uint64_t bytes, bytes_put; /* written, and of those not in `data` any more */
+    uint64_t bytes, bytes_put; /* written; and of those, no longer in `data` */
     bool completed;
     struct digest *sha256; /* NULL: not wanted */
     char digest[DIGEST_CHARS + 1];

@@ -79,7 +79,7 @@ void outfile_copy(struct outfile *f, struct outfile *from, uint64_t at, uint64_t
 /* A descriptor, a pipe or a device: a later run cannot resume it. */
 bool outfile_is_stream(const struct outfile *f);
 
-/* The bytes that the reader of a stream has already, because it is not spooled: they cannot be taken back. 0: a file. */
+/* The bytes that the reader of a stream already has, because it is not spooled: they cannot be taken back. 0: a file. */
 uint64_t outfile_bytes_sent(const struct outfile *f);
 
 /* Nothing that was written waits in memory; the system has it. */

@@ -381,7 +381,7 @@ enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_lis
     return code ? gave_up(c, code, "cannot commit offsets", e) : RC_OK;
 }
 
-/* The first error of a partition counts, where the call as a whole has none. */
+/* If the call as a whole succeeds, the first error of a partition counts. */
 static rd_kafka_resp_err_t ask_committed(const struct kafka_client *c,
                                          rd_kafka_topic_partition_list_t *list)
 {

@@ -4,7 +4,7 @@
 
 #include "core/kafka_source/kafka_source_internal.h"
 
-/* Where does a member begin that finds no committed offset? */
+/* Does a member that finds no committed offset begin at the end? */
 static bool begins_at_end(const struct kafka_url *u)
 {
     bool at_end = false;
@@ -17,7 +17,7 @@ static bool begins_at_end(const struct kafka_url *u)
     return at_end;
 }
 
-/* A committed offset beyond what the topic holds counts as none: messages were deleted, or the topic was made again. */
+/* A committed offset outside what the topic holds counts as none: messages were deleted, or the topic was recreated. */
 static int64_t lag_of(const struct kafka_lag_part *p, bool at_end)
 {
     bool is_valid = p->committed >= p->first && p->committed <= p->end;

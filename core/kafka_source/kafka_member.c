@@ -97,17 +97,17 @@ static void take_message(struct kafka_source *s, rd_kafka_message_t *m)
         pause_one(s, i);
 }
 
-/* Brokers that take over from one that has failed may not have the last messages yet, or never. */
-static void tell_early_end(const struct kafka_source *s, const rd_kafka_message_t *m, int64_t end)
+/* A broker that takes over from one that has failed may not have the last messages yet, or may never get them. */
+static void report_early_end(const struct kafka_source *s, const rd_kafka_message_t *m, int64_t end)
 {
     log_msg(s->cfg.log, LOG_LEVEL_WARN, s->cfg.url->name,
-            "partition %d ends at offset %lld now, but had its end at %lld when the run began; "
-            "messages that come back are for the next run",
+            "partition %d now ends at offset %lld, but ended at %lld when the run began; messages "
+            "that reappear are for the next run",
             (int)m->partition, (long long)m->offset, (long long)end);
 }
 
-/* What is behind the last message are markers of transactions, or messages that were deleted. The position may be behind
- * p->end: another member, which has looked up the ends later, may have committed it. The group must not go back. */
+/* Behind the last message there are markers of transactions, or messages that were deleted. The position may be behind
+ * p->end: another member, which looked up the ends later, may have committed it. The group must not go back. */
 static void take_end(struct kafka_source *s, const rd_kafka_message_t *m)
 {
     size_t i = (size_t)m->partition;
@@ -127,7 +127,7 @@ static void take_end(struct kafka_source *s, const rd_kafka_message_t *m)
     }
     pthread_mutex_unlock(&s->lock);
     if (is_end && m->offset < p->end)
-        tell_early_end(s, m, p->end);
+        report_early_end(s, m, p->end);
     if (is_end)
         pause_one(s, i);
 }

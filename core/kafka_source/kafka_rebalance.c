@@ -28,7 +28,7 @@ static void refuse_new_partitions(struct kafka_source *s)
     kafka_source_break(s, &e);
 }
 
-/* Nothing of an earlier time in which the partitions were held counts any more; under the lock. */
+/* What is known from an earlier time in which the partitions were held no longer counts; under the lock. */
 static void set_held(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list,
                      bool is_held)
 {

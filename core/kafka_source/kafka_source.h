@@ -1,7 +1,7 @@
 /* A source of IDs (core/source.h) that reads messages of a Kafka topic, as a member of a consumer group.
  *
- * Unless it has no end: the end of each partition is looked up when the source is opened, and the source stops there, whatever is written
- * meanwhile. It has ended when all partitions that it holds have been read up to their ends; and, if offsets are committed
+ * Unless it has no end, the end of each partition is looked up when the source is opened, and the source stops there,
+ * whatever is written meanwhile. It has ended when all partitions that it holds have been read up to their ends; and, if offsets are committed
  * during the run, when the other members have committed theirs, because a member that dies leaves its partitions to this
  * one.
  *

@@ -30,8 +30,8 @@ struct intake {
     size_t n_params;         /* of the profile */
     const char *failed_path; /* for messages; NULL: no list of failed leads */
     struct shard shard;
-    bool has_no_end; /* an ID that comes again is no repeat, and none is remembered */
-    bool warns;      /* of each bad line: it is in no list, and in no topic of failed leads */
+    bool has_no_end; /* an ID that comes again is requested again, so none is remembered */
+    bool warns;      /* about each bad line: it is in no list, and in no topic of failed leads */
     bool has_expect; /* count the unique IDs of the whole list, those of other shards included */
 
     struct resume_ids resume;

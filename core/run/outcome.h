@@ -25,8 +25,7 @@ struct outcomes {
     /* Where offsets are committed as leads are settled; NULL: they are not. */
     struct id_source *queue;
     bool lists_failed, lists_missing; /* in files, which appear at the end */
-    bool
-        warns; /* of each that failed or is missing: nothing else tells before the end, and there is none */
+    bool warns; /* about failed and missing leads: without an end, nothing else names them */
     const struct resume_plan *resume; /* NULL: the run was not resumed. Else an earlier note may not
                                          hold any more */
 };

@@ -97,8 +97,8 @@ struct run_cfg {
     const char *proxy;               /* NULL: the environment's; "": none */
     enum http_version_policy http_version;
 
-    /* Bytes that leads, and what is kept between leads (by sinks, the list, the queue), may use together. At least RUN_MEMORY_MIN. The same as in
-     * each sink's cfg. */
+    /* Bytes that leads, and what is kept between leads (by sinks, the list, the queue), may use together. At least
+     * RUN_MEMORY_MIN. The same as in each sink's cfg. */
     size_t max_memory;
     size_t max_columns; /* of a table, see schema.h */
     bool order_input;

@@ -243,7 +243,7 @@ static enum rc check_memory(const struct run_cfg *cfg, struct err *e)
         "with which they keep less (see leadpipe sinks)",
         cfg->max_memory >> 20,
         cfg->listing      ? " and the list of leads"
-        : cfg->queue.open ? " and the topic of the IDs"
+        : cfg->queue.open ? " and the topic of IDs"
                           : "",
         mib_up(kept), LEADS_MEMORY_MIN >> 20, mib_up(enough));
 }

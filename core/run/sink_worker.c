@@ -5,7 +5,7 @@
 #include "core/run/request_pool.h"
 
 /* How long leads wait for others to share a message with, in a run without an end. */
-#define LINGER_MS 1000
+#define COLLECT_MS 1000
 
 /* ---- what the sink is offered ---------------------------------------------------------------- */
 
@@ -254,7 +254,7 @@ static size_t next_batch(struct sink_worker *w, struct lead *batch[])
     bool is_late = false;
     size_t n = 0;
     if (w->has_no_end && w->ops->send_collected)
-        n = queue_pop_within(w->queue, (void **)batch, SINK_WORKER_BATCH, LINGER_MS, &is_late);
+        n = queue_pop_within(w->queue, (void **)batch, SINK_WORKER_BATCH, COLLECT_MS, &is_late);
     if (n)
         return n;
     if (is_late)

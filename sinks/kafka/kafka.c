@@ -145,8 +145,8 @@ static void kafka_probe(const struct sink_cfg *given, const struct findings *f)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* A static member is the only one with its name: what it has left open ends at once when it is started again. A slash cannot
- * be in its name: otherwise the group a-b and its c would fence off the group a and its b-c. */
+/* A static member is the only one with its name: what it has left open ends at once when it is started again. A slash
+ * cannot be in its name; with a hyphen, member c of group a-b would fence off member b-c of group a. */
 static void name_of_queue(char out[TRANSACTIONS_BYTES], const struct sink_cfg *cfg)
 {
     const struct kafka_url *u = cfg->ids_topic;

@@ -14,7 +14,7 @@ struct pg_column {
     char category;   /* pg_type.typcategory */
     bool is_domain;
     bool must_be_given; /* it is not null, and has no default */
-    bool is_loose; /* its collation takes texts that differ for the same: it is not deterministic */
+    bool is_loose;      /* its collation is not deterministic: different texts may be equal */
 };
 
 struct pg_table {
@@ -36,7 +36,7 @@ void pg_table_free(struct pg_table *t);
 /* NULL: the table has no such column. */
 const struct pg_column *pg_table_column(const struct pg_table *t, struct str name);
 
-/* Has the table a unique index over exactly these columns, and with collations that tell all texts apart? */
+/* Does the table have a unique index over exactly these columns, with collations that tell all texts apart? */
 enum pg_key { PG_KEY_NONE, PG_KEY_LOOSE, PG_KEY_EXACT };
 enum rc pg_table_find_key(struct pg_link *l, const struct pg_place *p, struct str name,
                           const struct str *columns, size_t n, enum pg_key *out, struct err *e);

@@ -18,7 +18,7 @@
 #define MINUTE_US ((int64_t)60000000)
 
 /* What the session must be like, whatever the defaults of the role and the database are. Names in our
- * statements, those of functions too, have their schema, and operands the types of the server's own operators: else
+ * statements, those of functions too, have their schema, and operands the types of the server's own operators: otherwise
  * what others have in a schema of the path might fit better, and would run with our rights. The search path stays:
  * triggers of the user's may need it. Compiling a
  * statement for tables with many columns takes longer than it saves. */

@@ -68,8 +68,8 @@ static enum rc take(struct pg_misfits *m, const struct pg_plan *plan, const PGre
         if (n > 0 && c->is_key)
             rc = err_set(e, RC_USAGE,
                          "%s: the type of " STR_FMT "." STR_FMT ", " STR_FMT ", does not hold %llu "
-                         "of the values; it is part of the key, and without it no later run would "
-                         "find the row; make it text",
+                         "of the values; the column is part of the key, and without its value no "
+                         "later run would find the row; change its type to text",
                          plan->link->cfg.spec, STR_ARG(plan->relation->name), STR_ARG(c->name),
                          STR_ARG(c->type), (unsigned long long)n);
         else if (n > 0 && plan->place->all_text)

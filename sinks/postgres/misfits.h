@@ -24,7 +24,7 @@ enum rc pg_misfits_begin(struct pg_misfits *m, const struct pg_load *load, struc
 void pg_misfits_merge(struct pg_misfits *m);
 
 /* Adds those of one table, in the merge's transaction. RC_USAGE: there are some, and with types=text no column
- * "_misfits" to hold them; or it is a key that does not fit. */
+ * "_misfits" to hold them; or a value of the key does not fit. */
 enum rc pg_misfits_find(struct pg_misfits *m, struct pg_plan *plan, struct err *e);
 
 /* The merge is done: in order of the tables. RC_NOMEM. */

@@ -64,7 +64,7 @@ static enum rc note_misfit(struct pg_plan *m, const struct pg_column *has, const
     return RC_OK;
 }
 
-/* Text with text: between two types an operator of somebody else's may fit better than the server's own. */
+/* Compares text with text: between two types, somebody else's operator may fit better than the server's own. */
 static const char *exactly(const struct pg_column *has)
 {
     bool is_other = has && has->category == 'S' && !str_eq_c(has->type, "text");

@@ -91,8 +91,8 @@ enum rc pg_check_table(const struct pg_place *p, const struct sql_relation *r, s
                  "(%s)%s%s; add one, or choose another schema= or prefix=",
                  l->cfg.spec, STR_ARG(p->schema), STR_ARG(r->name), buf_cstr(&names),
                  key == PG_KEY_LOOSE
-                     ? " with a deterministic collation, and IDs that another one takes for "
-                       "the same would be one lead"
+                     ? " with a deterministic collation (with others, different IDs may count "
+                       "as one lead)"
                      : "",
                  p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
     buf_free(&names);

@@ -235,7 +235,7 @@ static enum delivery_step no_answer(struct courier *c, struct job *j, const stru
     struct answer_texts texts;
     count_attempts(j, r);
     if (r->end == HTTP_TOO_LARGE || r->end == HTTP_NO_ROOM) {
-        decide_too_large(c, j, r, "is too large to be read (answers may have", c->room.beyond_max,
+        decide_too_large(c, j, r, "is too large to be read (answers may take", c->room.beyond_max,
                          "together, a 64th of --max-memory and at most 8 MiB)");
     } else {
         struct verdict v = answer_verdict(r, c->redaction, &texts);

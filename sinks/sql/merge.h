@@ -20,8 +20,8 @@ struct sql_merge_column {
         staged; /* of a key: the staged column's name as SQL, the same in the leads' staged rows */
     enum sql_merge_role role;
     bool as_text; /* compared as text: a type that may have no comparison */
-    /* Behind the table's column where it is compared, as SQL: a type and a collation in which no two texts are the
-     * same. NULL: the column's own are like that. */
+    /* SQL that follows the table's column where it is compared: a type and a collation under which no two texts are
+     * equal. NULL: the column's own are like that. */
     const char *exactly;
 };
 

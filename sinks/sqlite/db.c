@@ -94,7 +94,7 @@ static bool is_refused(const char *path, int mode)
     return access(path, mode) != 0 && errno == EACCES;
 }
 
-/* Of a database's file and those beside it one that is refused, then its directory, which may be needed for others. */
+/* Finds the file that is refused: the database's or one beside it; else its directory, if no file can be created there. */
 static enum rc find_refused(const char *path, struct buf *out, enum permission_use *use)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};

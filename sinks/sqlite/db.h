@@ -29,8 +29,8 @@ void sqlite_db_heed_stop(struct sqlite_db *d, bool heeds);
 /* What the code that SQLite returned means. SQLITE_OK, SQLITE_ROW and SQLITE_DONE: RC_OK. */
 enum rc sqlite_rc(const struct sqlite_db *d, int code, struct err *e);
 
-/* `e` says that SQLite could not use the database at `path`: where the system refuses it, one of the files beside it or
- * its directory, says which it is, whose it is, and what to do. */
+/* `e` says that SQLite could not use the database at `path`. If the system refuses it, a file beside it or its directory,
+ * `e` then says which of them, whose it is, and what to do. */
 void sqlite_explain(const struct sqlite_db *d, const char *path, struct err *e);
 
 /* Statements without results. */

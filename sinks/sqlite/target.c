@@ -100,7 +100,7 @@ static bool holds(const char *type, const char *word)
     return false;
 }
 
-/* "any" means any value in strict tables alone (stricttables.html). */
+/* "any" means any value only in strict tables (stricttables.html). */
 static enum sqlite_affinity affinity_of(const char *type, bool is_strict)
 {
     if (!type || !*type || (is_strict && sqlite3_stricmp(type, "any") == 0))
@@ -250,7 +250,7 @@ struct key_search {
     bool all_found; /* ... all of which are among the keys */
     bool is_binary; /* ... and tell all texts apart */
     bool found;
-    bool is_loose; /* there is one, but it takes texts that differ for the same */
+    bool is_loose; /* there is one, but it takes different texts for the same */
 };
 
 static enum rc compare_column(void *search, sqlite3_stmt *stmt, struct err *e)
@@ -284,7 +284,7 @@ static enum rc compare_index(void *search, sqlite3_stmt *stmt, struct err *e)
     return s->found ? RC_END : RC_OK;
 }
 
-/* Has the table a unique index over exactly these columns? */
+/* Does the table have a unique index over exactly these columns? */
 static enum rc find_key(const struct sqlite_table *t, struct key_search *search, struct err *e)
 {
     return sqlite_each(
@@ -307,8 +307,8 @@ static enum rc refuse_key(const struct sqlite_table *t, const struct sqlite_plac
                 "%s: the table " STR_FMT " exists, but has no unique key on (%s)%s%s; "
                 "add one, or use another file",
                 p->spec, STR_ARG(t->relation->name), buf_cstr(&names),
-                search->is_loose ? " with \"collate binary\", and IDs that differ in case or "
-                                   "in blanks at their end would be one lead"
+                search->is_loose ? " with \"collate binary\" (with others, IDs that differ in "
+                                   "case or in trailing blanks may count as one lead)"
                                  : "",
                 p->mode == SQL_MODE_APPEND ? ", which mode=append needs" : "");
     buf_free(&names);
@@ -421,13 +421,13 @@ const struct sqlite_column *sqlite_table_column(const struct sqlite_table *t, st
 
 const char *sqlite_table_type(const struct sqlite_table *t, enum column_type type)
 {
-    if (t->is_strict && type == TYPE_BOOLEAN) /* strict tables do not know it */
+    if (t->is_strict && type == TYPE_BOOLEAN) /* strict tables have no such type */
         type = TYPE_INTEGER;
     return t->place->dialect->types[type];
 }
 
 /* A column turns what looks like a number into one, or a number into a text, by its affinity. Times never
- * look like numbers; a number's column of a strict table refuses them as it does other texts. */
+ * look like numbers; a numeric column of a strict table refuses them, as it does other texts. */
 static struct sqlite_fit fit_of(enum sqlite_affinity affinity, bool is_strict,
                                 enum column_type type)
 {

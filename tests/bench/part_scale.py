@@ -20,8 +20,8 @@ def scale(ctx):
     section = Section(
         "From ten thousand leads to a million",
         ["leads", "export, s", "CPU µs/lead", "peak MiB", "state KiB", "list, s", "list, CPU µs/lead", "list, peak MiB"],
-        ["Exports to a CSV of one small table with `--state`, `-j 64`, nginx on loopback. Lists of pages of %d leads, one after "
-         "another, from a server in Python, whose time is most of theirs." % PAGE])
+        ["Exports to a CSV of one small table with `--state`, `-j 64`, nginx on loopback. Lists of %d leads a page, one page "
+         "after another, from a server in Python, which takes most of the time." % PAGE])
     for count in counts:
         ctx.say("%s leads, export and list" % number(count))
         section.add(number(count), *_export(ctx, count), *_list(ctx, count))

@@ -181,7 +181,7 @@ def test_all_are_missing_or_malformed(night, tiny):
         night.write("ids.txt", "".join("..\n" if n == bad else "x-%d\n" % n for n in range(6)))
         warned = [point for point in night.check() if point[0] == "warn"]
         assert [point[:2] for point in warned] == [("warn", "ids")] * (bad < 5) + [("warn", "lead")], warned
-        assert "the provider has none of the first 5 IDs of the input" in warned[-1][2]
+        assert "the provider has none of the first 5 IDs in the input" in warned[-1][2]
 
 
 def test_a_lead_that_is_too_large(night):
@@ -203,7 +203,7 @@ def test_lines_that_are_no_ids(night, control):
     night.job["id-format"] = "lines"
     points = night.check()
     assert [point[:2] for point in points if point[0] == "warn"] == [("warn", "ids")] * 5 + [("warn", "lead")]
-    assert "none of the first 5 IDs of the input can be requested, so the key was not checked" in str(points)
+    assert "none of the first 5 IDs in the input can be requested, and the key was not checked" in str(points)
     assert [message for level, subject, message in points if subject == "provider" and "reached" in message]
     assert control.requests() == []
 

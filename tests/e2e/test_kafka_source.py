@@ -182,7 +182,7 @@ def test_end_goes_back(exports, broker):
     broker.hook = hook
     done = exports.run()
     assert exports.leads() == plain(0, 3) and broker.committed(GROUP) == [3, -1, -1]
-    assert "partition 0 ends at offset 3 now, but had its end at 5" in done.stderr
+    assert "partition 0 now ends at offset 3, but ended at 5" in done.stderr
     broker.hook = lambda key, request: None
     del partition.stable
     exports.run()

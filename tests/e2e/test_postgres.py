@@ -452,7 +452,7 @@ def test_keys_that_do_not_fit(leadpipe, database, tmp_path):
     ids_file(tmp_path, ["l1", "l2345"])
     with provider_of(omni_payloads({one: lead(one, 1) for one in ("l1", "l2345")})) as server:
         done = export(leadpipe, server.url, database, status=1)
-    assert "type of leads.lead_id, character varying(4), does not hold 1 of the values; it is part of the key" in done.stderr
+    assert "type of leads.lead_id, character varying(4), does not hold 1 of the values; the column is part of the key" in done.stderr
     assert database.value("select count(*) from leads") == "0" and database.staging() == []
 
 
