@@ -47,8 +47,8 @@ static void pause_one(struct kafka_source *s, size_t partition)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* The brokers have lost the last messages, or the topic was made again, and others have their offsets now. A run with an
- * end leaves them to the next one, as tell_early_end() says; without one, nothing else would read them. Under the lock. */
+/* The brokers have lost the last messages, or the topic was recreated, and others have their offsets now. A run with an
+ * end leaves them to the next one, as report_early_end() says; without one, nothing else would read them. Under the lock. */
 static bool has_gone_back(struct kafka_source *s, const rd_kafka_message_t *m, struct kafka_part *p)
 {
     if (!s->cfg.has_no_end || !is_open(p) || m->offset >= p->next || s->has_ended)
@@ -63,7 +63,7 @@ static void tell_gone_back(const struct kafka_source *s, size_t partition, int64
 {
     log_msg(s->cfg.log, LOG_LEVEL_WARN, s->cfg.url->name,
             "partition %zu goes back from offset %lld to %lld: the brokers have lost messages, or "
-            "the topic was made again; messages from there on are read, some perhaps once more",
+            "the topic was recreated; messages from there on are read, some perhaps once more",
             partition, (long long)from, (long long)to);
 }
 
