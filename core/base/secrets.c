@@ -436,10 +436,12 @@ static size_t match(const struct secrets *s, const struct needle *needle, const 
         n++;
     if (n == needle->len)
         return n >= SECRET_BYTES_ANYWHERE || is_whole_word(d, at, n) ? n : 0;
-    if (n <= needle->server_bytes || (is_public(s, needle->text, n) && is_whole_word(d, at, n)))
+    /* Of a URL, what is secret begins behind the server and a slash, which other URLs may have, too. */
+    size_t shared = needle->server_bytes ? needle->server_bytes + 1 : 0;
+    if (n <= shared || (is_public(s, needle->text, n) && is_whole_word(d, at, n)))
         return 0;
     bool is_cut = n == left && n >= BEGINNING_AT_END_MIN;
-    bool is_most = n >= BEGINNING_MIN && n >= needle->len / 2;
+    bool is_most = n - shared >= BEGINNING_MIN && n - shared >= (needle->len - shared) / 2;
     return needle->len >= SECRET_BYTES_ANYWHERE && (is_cut || is_most) ? n : 0;
 }
 
