@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,9 +34,21 @@ static enum rc read_all(int fd, const char *file, struct buf *out, struct err *e
     }
 }
 
+bool credential_is_of_systemd(const char *file)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t n = folder ? strlen(folder) : 0;
+    return n > 0 && strncmp(file, folder, n) == 0 && file[n] == '/';
+}
+
 static enum rc refuse_file(const char *file, int errnum, struct err *e)
 {
     const char *shown = credential_file_shown(file);
+    if (errnum == ENOENT && shown == file && credential_is_of_systemd(file))
+        return err_set(e, RC_USAGE,
+                       "--api-key-file: %s does not exist; systemd copies it from the path in the "
+                       "unit's LoadCredential= when the job starts: put the key there",
+                       shown);
     (void)err_sys(e, RC_USAGE, errnum, "--api-key-file: %s cannot be opened", shown);
     if (shown == file) /* else what follows would show it */
         permission_explain(e, errnum, file, PERMISSION_READ);

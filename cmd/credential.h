@@ -15,6 +15,8 @@
  * contains the key. */
 enum rc credential_load(struct buf *out, const struct profile *p, const char *file,
                         struct secrets *s, struct err *e);
+/* Has systemd put that file there? It does for as long as the service runs (systemd.exec(5), "Credentials"). */
+bool credential_is_of_systemd(const char *file);
 void credential_free(struct buf *credential);
 
 #endif

@@ -137,14 +137,6 @@ static enum rc set_params(struct export *x, struct err *e)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-/* systemd.exec(5), "Credentials": such a file exists only while the service runs. */
-static bool is_systemd_credential(const char *path)
-{
-    const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    size_t n = folder ? strlen(folder) : 0;
-    return n > 0 && strncmp(path, folder, n) == 0 && path[n] == '/';
-}
-
 static enum rc set_credential(struct export *x, struct err *e)
 {
     enum rc rc =
@@ -154,7 +146,7 @@ static enum rc set_credential(struct export *x, struct err *e)
     buf_init(&x->key_source, NAMES_BYTES_MAX);
     if (x->options.api_key_file) /* it was read, so this is the name of a file, and no key */
         buf_addf(&x->key_source, "the file %s (--api-key-file%s)", x->options.api_key_file,
-                 is_systemd_credential(x->options.api_key_file)
+                 credential_is_of_systemd(x->options.api_key_file)
                      ? "; systemd has copied it from the path in the unit's LoadCredential="
                      : "");
     else

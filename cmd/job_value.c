@@ -45,7 +45,8 @@ static enum rc put_variable(const struct job_value *v, const struct job_node *no
         return job_fail(v->text, node->at, e, "%s: the environment variable %.*s is not set%s",
                         v->option->name, NAME_SHOWN, name,
                         job_is_set_by_systemd(str_c(name))
-                            ? "; systemd sets it: systemctl start leadpipe-check@NAME.service"
+                            ? "; systemd sets it: systemctl start leadpipe@NAME.service, or "
+                              "leadpipe-check@NAME.service to check the job"
                             : "");
     if (has_control(str_c(value)))
         return job_fail(v->text, node->at, e,

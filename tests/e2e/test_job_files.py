@@ -12,7 +12,7 @@ from runs import listing
 WHAT_KEYS = 'the keys are the long options of "leadpipe export", and ids'
 WHAT_SINKS = WHAT_KEYS + '; sinks are items of to:, such as "- csv: out/"'
 UNSET = "the environment variable %s is not set"
-BY_SYSTEMD = UNSET + "; systemd sets it: systemctl start leadpipe-check@NAME.service"
+BY_SYSTEMD = UNSET + "; systemd sets it: systemctl start leadpipe@NAME.service, or leadpipe-check@NAME.service to check the job"
 SINK_FORM = 'to: must be a list of sinks, with items such as "- csv: out/" or "- csv: {target: out/, gzip: 6}"'
 IN_FILE = "must not be in a job file; put it into the environment and write ${VARIABLE}"
 KEY_IN_FILE = ("a secret must not be in a job file: name a file or an environment variable that holds it "

@@ -318,6 +318,26 @@ def test_refused_key_says_where_it_is_from(leadpipe, sandbox, control, tmp_path,
     assert "credentials refused: " in done.stderr and names in done.stderr and "wr0ng" not in done.stderr
 
 
+def test_missing_credential_of_systemd_says_where_it_comes_from(leadpipe, sandbox, tmp_path):
+    (tmp_path / "folder").mkdir()
+    done = leadpipe("export", *sandbox.provider(), "--api-key-file", "folder/key", "-t", "csv:out/", "--id", "plain-1",
+                    env={"CREDENTIALS_DIRECTORY": "folder"})
+    assert done.returncode == 2
+    assert ("--api-key-file: folder/key does not exist; systemd copies it from the path in the unit's LoadCredential= "
+            "when the job starts: put the key there") in done.stderr
+
+
+def test_the_provider_is_shown_though_pings_go_to_the_same_server(leadpipe, sandbox, tmp_path):
+    """A ping's URL is a secret, but not the server in it."""
+    server = sandbox.url.rstrip("/")
+    done = leadpipe("export", *sandbox.provider(), "-t", "csv:out/", "--id", "plain-1~status=500", "--attempts", "1",
+                    "--ping", server + "/hooks/4711-0815", "--manifest", "m.json", env=sandbox.env)
+    assert done.returncode == 3
+    text = (tmp_path / "m.json").read_text()
+    assert any(word.startswith(server + "/omni") for word in json.loads(text)["arguments"]), text
+    assert "4711-0815" not in text + done.stderr
+
+
 def test_version_names_the_libraries(leadpipe):
     text = leadpipe("version").stdout.decode()
     for name in ("libcurl", "libuv", "SQLite", "cJSON", "msgpack-c", "zlib", "libdeflate", "xxHash", "OpenSSL"):
