@@ -66,6 +66,9 @@ struct id_source_ops {
 
     /* The item is done: there is an outcome, or it is a repeat. Any thread; not after close(). */
     void (*settle)(struct id_source *s, uint64_t item);
+    /* An item is only done at the end of the run. Other runs that share the source may wait for it. May be NULL. Any
+     * thread; not after close(). */
+    void (*hold_back)(struct id_source *s);
     /* Commits the offsets of what is settled, as far as all before it are; `all`: of everything that next() returned.
      * RC_BUSY: others have its messages now, and do them again; RC_NET, RC_AUTH, RC_IO, RC_STOPPED, RC_NOMEM. */
     enum rc (*commit)(struct id_source *s, bool all, struct err *e);

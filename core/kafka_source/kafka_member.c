@@ -276,9 +276,11 @@ static void tell_others(struct kafka_source *s, size_t n)
             s->cfg.url->group, n, n == 1 ? "" : "s");
 }
 
-/* Whoever has something to publish at the end does not wait for others, who may wait for it. */
+/* Whoever has something to publish or to commit at the end does not wait for others, who may wait for it. */
 static bool waits_for_others(const struct kafka_source *s)
 {
+    if (s->holds_back)
+        return false;
     return s->cfg.commits != SOURCE_COMMITS_AT_END || kafka_offsets_read(s->offsets) == 0;
 }
 

@@ -106,6 +106,14 @@ static void settle(struct id_source *source, uint64_t item)
     pthread_mutex_unlock(&s->lock);
 }
 
+static void hold_back(struct id_source *source)
+{
+    struct kafka_source *s = self(source);
+    pthread_mutex_lock(&s->lock);
+    s->holds_back = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* The group may wait for it before it gives partitions to others. */
 static enum rc commit(struct id_source *source, bool all, struct err *e)
 {
@@ -174,6 +182,7 @@ static void close_source(struct id_source *source)
 static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .close = close_source,
                                                       .settle = settle,
+                                                      .hold_back = hold_back,
                                                       .commit = commit,
                                                       .place = place,
                                                       .placed = placed,

@@ -66,6 +66,7 @@ struct kafka_source {
     bool is_cancelled; /* the run is stopped */
     bool is_closing;   /* nothing is waited for any more */
     bool has_ended;    /* no more items come */
+    bool holds_back;   /* something is committed at the end only, although others are not */
     bool is_committed; /* at the end, all of it */
     enum rc failed;    /* and `why`; RC_OK: it has not */
     struct err why;

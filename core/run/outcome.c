@@ -74,7 +74,9 @@ static void settle_message(struct outcomes *o, const struct lead *lead)
     enum outcome outcome = lead->run->outcome;
     bool waits = (outcome == OUTCOME_FAILED && o->lists_failed) ||
                  (outcome == OUTCOME_MISSING && o->lists_missing);
-    if (outcome != OUTCOME_PENDING && !waits)
+    if (waits && o->queue->ops->hold_back)
+        o->queue->ops->hold_back(o->queue);
+    else if (outcome != OUTCOME_PENDING && !waits)
         o->queue->ops->settle(o->queue, lead->run->item);
 }
 

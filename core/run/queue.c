@@ -119,25 +119,27 @@ void queue_delay(size_t n)
     (void)nanosleep(&while_others_work, NULL); /* a shorter sleep does no harm */
 }
 
-/* Under the lock, which is released while it waits. */
-static void wait_for_items(struct queue *q, size_t max)
+/* Under the lock, which is released while it waits: until then, or for ever. 0 or ETIMEDOUT. */
+static int wait_for_items(struct queue *q, size_t max, const struct timespec *until)
 {
     q->poppers++;
-    pthread_cond_wait(&q->not_empty, &q->lock);
+    int error = until ? pthread_cond_timedwait(&q->not_empty, &q->lock, until)
+                      : pthread_cond_wait(&q->not_empty, &q->lock);
     q->poppers--;
-    if (q->closed || q->len == 0 || q->len >= max)
-        return;
+    if (error || q->closed || q->len == 0 || q->len >= max)
+        return error;
     size_t n = q->popped;
     pthread_mutex_unlock(&q->lock);
     queue_delay(n);
     pthread_mutex_lock(&q->lock);
+    return 0;
 }
 
 size_t queue_pop(struct queue *q, void *items[], size_t max)
 {
     pthread_mutex_lock(&q->lock);
     while (q->len == 0 && !q->closed)
-        wait_for_items(q, max);
+        (void)wait_for_items(q, max, NULL);
     size_t n = take_some(q, items, max);
     q->popped = n;
     pthread_mutex_unlock(&q->lock);
@@ -162,11 +164,8 @@ size_t queue_pop_within(struct queue *q, void *items[], size_t max, int64_t ms, 
     const struct timespec until = time_in(ms);
     int error = 0;
     pthread_mutex_lock(&q->lock);
-    while (q->len == 0 && !q->closed && !error) {
-        q->poppers++;
-        error = pthread_cond_timedwait(&q->not_empty, &q->lock, &until);
-        q->poppers--;
-    }
+    while (q->len == 0 && !q->closed && !error)
+        error = wait_for_items(q, max, &until);
     *is_late = q->len == 0 && !q->closed;
     size_t n = take_some(q, items, max);
     q->popped = n;

@@ -272,6 +272,15 @@ static enum rc open_state(struct run *r, struct err *e)
 
 /* ---- what each stage knows of the others ------------------------------------------------------ */
 
+/* Members of a group wait until what others have read is done, so none may wait for more leads before it sends those that
+ * it has. In a run with an end leads come steadily, unless --rate is low: messages are to be full. */
+static int64_t collect_ms(const struct run_queue_cfg *q)
+{
+    if (!q->open)
+        return 0;
+    return q->has_no_end ? 1000 : 5000;
+}
+
 static void connect_sinks(struct run *r)
 {
     r->n_sinks = r->cfg->n_sinks;
@@ -288,7 +297,7 @@ static void connect_sinks(struct run *r)
             .ops = sink->ops,
             .cfg = sink->cfg,
             .place = &r->intake.place,
-            .has_no_end = r->cfg->queue.has_no_end,
+            .collect_ms = collect_ms(&r->cfg->queue),
             .wants_missing = sink->ops->needs(&sink->cfg) & SINK_WANTS_MISSING,
             .wants_failed = sink->ops->needs(&sink->cfg) & SINK_WANTS_FAILED,
         };

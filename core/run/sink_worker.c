@@ -4,9 +4,6 @@
 
 #include "core/run/request_pool.h"
 
-/* How long leads wait for others to share a message with, in a run without an end. */
-#define COLLECT_MS 1000
-
 /* ---- what the sink is offered ---------------------------------------------------------------- */
 
 static void host_settle(void *ctx, struct sink *sink, const struct lead *lead,
@@ -253,8 +250,8 @@ static size_t next_batch(struct sink_worker *w, struct lead *batch[])
 {
     bool is_late = false;
     size_t n = 0;
-    if (w->has_no_end && w->ops->send_collected)
-        n = queue_pop_within(w->queue, (void **)batch, SINK_WORKER_BATCH, COLLECT_MS, &is_late);
+    if (w->collect_ms && w->ops->send_collected)
+        n = queue_pop_within(w->queue, (void **)batch, SINK_WORKER_BATCH, w->collect_ms, &is_late);
     if (n)
         return n;
     if (is_late)

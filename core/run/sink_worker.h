@@ -23,7 +23,7 @@ struct sink_worker {
     struct resume_plan *resume;
     struct checkpoint *checkpoint; /* NULL: no state */
     struct run_place *place;       /* where the source is at the barrier */
-    bool has_no_end;               /* leads may come for ever, with pauses between them */
+    int64_t collect_ms; /* how long leads wait for others to share a message with; 0: to the end */
 
     unsigned index; /* the sink's number, and its bit in lead->run->verdicts */
     const struct sink_ops *ops;

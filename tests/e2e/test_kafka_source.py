@@ -229,6 +229,22 @@ def test_failed_without_a_list(exports, broker):
 
 # --- several workers --------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("failing", [False, True])
+def test_none_waits_for_ever(exports, broker, control, failing):
+    """Each waits for what others have not sent yet, or not committed, as it failed and is in no list yet."""
+    for i in range(3):
+        broker.put(plain(i * 10, i * 10 + 10) + (["plain-%d~status=400" % (100 + i)] if failing else []), partition=i)
+    to = "webhook%s:%s" % ("" if failing else ",batch=100", exports.sandbox.hook("h"))
+    words = [[word.replace(".ndjson", "-%d.ndjson" % i) for word in exports.words(to=to)] for i in range(2)]
+    processes = [exports.leadpipe.start(*one, env=exports.sandbox.env) for one in words]
+    ended = [(process.stderr.read().decode(), process.wait(60)) for process in processes]
+    assert all(status in (0, 3) if failing else status == 0 for _, status in ended), ended
+    assert sorted(lead for one in control.deliveries("h") for lead in lead_ids_of(one)) == sorted(plain(0, 30))
+    assert broker.committed(GROUP) == [10 + failing] * 3
+    listed = [path for path in exports.folder.glob("failed-*.ndjson")]
+    assert sum(len(lines_of(path)) for path in listed) == 3 * failing
+
+
 def test_second_worker(exports, broker, control):
     """The second one of a group may get nothing, and ends when the first one has committed."""
     control.set(faults={"plain-0": "slow=2000"})
