@@ -295,6 +295,7 @@ enum rc pg_plan_make(struct pg_plan *m, const struct pg_place *p, struct pg_link
         .place = p, .link = l, .relation = &p->relations.items[table], .table = table};
     m->merge = (struct sql_merge){.dialect = p->dialect,
                                   .differs = " is distinct from ",
+                                  .equals = " operator(pg_catalog.=) ",
                                   .n_lead_keys = p->relations.n_lead_keys,
                                   .has_key = m->relation->has_key};
     arena_init(&m->memory, MEMORY_MAX);

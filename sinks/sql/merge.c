@@ -17,7 +17,7 @@ void sql_merge_same(struct buf *b, const struct sql_merge *m, const char *s, siz
         buf_adds(b, i ? " and t." : "t.");
         put_name(b, m, &m->columns[i]);
         put_exactly(b, &m->columns[i]);
-        buf_addf(b, " = %s.", s);
+        buf_addf(b, "%s%s.", m->equals ? m->equals : " = ", s);
         buf_add_str(b, m->columns[i].staged);
     }
 }

@@ -28,6 +28,7 @@ struct sql_merge_column {
 struct sql_merge {
     const struct sql_dialect *dialect;
     const char *differs; /* the operator: " is distinct from ", " is not " */
+    const char *equals;  /* the operator between keys; NULL: " = " */
     struct str table;    /* as SQL: quoted, with its schema */
     struct str staged;   /* its staged rows, as SQL */
     struct str

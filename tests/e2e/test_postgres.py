@@ -411,6 +411,9 @@ create function same(oid, int) returns boolean language sql as $$ select public.
 create operator = (function = same, leftarg = oid, rightarg = int);
 create function matches(name, name) returns boolean language sql as $$ select public.spring('matches') = '' $$;
 create operator ~ (function = matches, leftarg = name, rightarg = name);
+create function same(numeric, bigint) returns boolean language sql as $$ select public.spring('numeric, bigint') <> '' and $1 operator(pg_catalog.=) $2::numeric $$;
+create operator = (function = same, leftarg = numeric, rightarg = bigint);
+create table documents (provider text, lead_id text, position numeric, unique (provider, lead_id, position));
 create table leads (provider varchar(20), lead_id varchar(20), source varchar(3), website varchar, unique (provider, lead_id));"""
 
 
