@@ -19,8 +19,9 @@ static enum rc make_insert(struct sqlite_stage *s, size_t table, struct err *e)
     return sqlite_prepare_buf(&s->db, &s->text, &t->insert, e);
 }
 
-static enum rc describe(struct sqlite_stage *s, size_t table, size_t ord,
-                        const struct typed_column *column, struct str source, struct err *e)
+/* Records the name and the source of an undocumented column. */
+static enum rc add_to_extras(struct sqlite_stage *s, size_t table, size_t ord,
+                             const struct typed_column *column, struct str source, struct err *e)
 {
     const struct str values[] = {column->name, source};
     buf_addf(&s->text, "insert into main.extras (tab, ord, name, source) values (%zu, %zu, ?1, ?2)",
@@ -32,7 +33,7 @@ static enum rc describe(struct sqlite_stage *s, size_t table, size_t ord,
     return rc;
 }
 
-/* The place of a column of typed_table_column() in what it is called from, and its name. */
+/* Appends where the values of an undocumented column come from. */
 static enum rc put_source(struct buf *b, const struct sqlite_stage *s, size_t table,
                           const struct typed_column *column, struct err *e)
 {
@@ -59,7 +60,7 @@ static enum rc add_extra(struct sqlite_stage *s, size_t table, struct err *e)
     if (rc == RC_OK)
         rc = sqlite_table_check_width(&t->now, s->place, &s->db, t->n_more, e);
     if (rc == RC_OK)
-        rc = describe(s, table, ord, &column, buf_str(&source), e);
+        rc = add_to_extras(s, table, ord, &column, buf_str(&source), e);
     if (rc == RC_OK && ord >= t->n_made) {
         buf_addf(&s->text, "alter table main.s%zu add column e%zu", table, ord);
         rc = sqlite_run_buf(&s->db, &s->text, e);
@@ -71,18 +72,37 @@ static enum rc add_extra(struct sqlite_stage *s, size_t table, struct err *e)
     return rc;
 }
 
-/* Would SQLite take the text for a number? It knows no other signs, and blanks around it. */
+static size_t skip(struct str text, size_t at, const char *bytes)
+{
+    while (at < text.len && strchr(bytes, text.ptr[at]) && text.ptr[at])
+        at++;
+    return at;
+}
+
+static size_t skip_sign(struct str text, size_t at)
+{
+    return at < text.len && (text.ptr[at] == '+' || text.ptr[at] == '-') ? at + 1 : at;
+}
+
+/* Would a numeric column turn the text into a number? It does so with a decimal literal that may have a sign, and
+ * blanks around it (datatype3.html, section 3). */
 static bool is_numeral(struct str text)
 {
-    bool has_digit = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c >= '0' && c <= '9')
-            has_digit = true;
-        else if (!memchr(" \t\n\v\f\r+-.eE", c, 12))
+    static const char blanks[] = " \t\n\v\f\r", digits[] = "0123456789";
+    size_t begin = skip_sign(text, skip(text, 0, blanks)), at = skip(text, begin, digits);
+    size_t n_digits = at - begin;
+    if (at < text.len && text.ptr[at] == '.') {
+        size_t end = skip(text, at + 1, digits);
+        n_digits += end - at - 1;
+        at = end;
+    }
+    if (n_digits && at < text.len && (text.ptr[at] | 0x20) == 'e') {
+        begin = skip_sign(text, at + 1);
+        at = skip(text, begin, digits);
+        if (at == begin)
             return false;
     }
-    return has_digit;
+    return n_digits && skip(text, at, blanks) == text.len;
 }
 
 /* A text of which SQLite takes a copy where there is no other. */

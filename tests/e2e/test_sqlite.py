@@ -330,6 +330,32 @@ def test_a_users_table(night):
     assert again["inserted"] == again["updated"] == 0
 
 
+def test_texts_that_look_like_numbers(night):
+    """A column of a numeric type keeps what SQLite does not turn into a number; the rest is a misfit, as it would be changed."""
+    texts = ["0049", "12", " 7 ", "+5", "-5", ".5", "5.", "1e5", "1E+5", "1e-5", "\t1\n", "1.25e2 ", "2026-01-02", "555-1234",
+             "1.2.3", "1e", "1e+", "e5", ".", "-", "--1", "1 2", "0x10", "1_000", "12a", "\u00a012", "inf", "nan", ".e1", "+ 1", "1e5.0"]
+    night.payloads.clear()
+    for n, text in enumerate(texts):
+        night.payloads["L%d" % n] = payload(n, businessName=text)
+    night.ids = list(night.payloads)
+    database = sqlite3.connect(night.path)
+    database.executescript("""
+        create table leads (provider text, lead_id text, business_name numeric, unique (provider, lead_id));
+        create table oracle (n numeric);
+    """)
+    database.executemany("insert into oracle values (?)", [(text,) for text in texts])
+    kept = {text: kind == "text" for text, (kind,) in zip(texts, database.execute("select typeof(n) from oracle order by rowid"))}
+    database.executescript("drop table oracle")
+    database.close()
+    night.run()
+    rows = {row["lead_id"]: row for row in rows_of(night.path, "leads")}
+    for n, text in enumerate(texts):
+        row = rows["L%d" % n]
+        misfits = row["_misfits"] and json.loads(row["_misfits"])
+        got = row["business_name"], misfits
+        assert got == ((text, None) if kept[text] else (None, {"business_name": text})), (text, got)
+
+
 def made_with(night, sql):
     database = sqlite3.connect(night.path)
     database.executescript(sql)
