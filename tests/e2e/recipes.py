@@ -23,6 +23,12 @@ def section(title, page="README.md"):
     return re.split("^#+ ", text[begin:], 1, re.MULTILINE)[0]
 
 
+def section_with_parts(title, page="README.md"):
+    """What stands below a heading of the second level, up to the next one of that level."""
+    text = (ROOT / page).read_text()
+    return re.split("^## ", text.split("\n## %s\n" % title)[1], 1, re.MULTILINE)[0]
+
+
 def blocks(title, page="README.md"):
     """The indented blocks of a section, without their indent; an empty line ends one, too."""
     found, block = [], []

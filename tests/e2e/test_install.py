@@ -55,7 +55,8 @@ def expected_files():
              "lib/systemd/system/leadpipe-check@.service",
              "share/doc/leadpipe/README.md", "share/doc/leadpipe/changelog", "share/doc/leadpipe/copyright"} |
             {"share/man/man1/" + page.name for page in PAGES.glob("*.1")} |
-            {"share/doc/leadpipe/docs/" + page.name for page in (ROOT / "docs").glob("*.md")})
+            {"share/doc/leadpipe/docs/" + page.name for page in (ROOT / "docs").glob("*.md")} |
+            {"share/doc/leadpipe/docs/examples/" + page.name for page in (ROOT / "docs" / "examples").iterdir()})
 
 
 def test_installed_files(tmp_path):
@@ -87,6 +88,13 @@ def test_install_says_where_systemd_does_not_look(script, prefix, said):
     assert done.returncode == 0
     assert ("systemd does not look into %s/prefix/lib/systemd/system" % script.folder in done.stderr) == said
     assert ("systemd" in done.stderr) == said
+
+
+@pytest.mark.parametrize("path, said", [("/usr/bin", True), ("/usr/bin:{}/bin", False), ("{}/bin/:/usr/bin", False)])
+def test_install_says_when_the_program_is_not_in_the_path(script, path, said):
+    done = script("install", "prefix", PATH=path.format(script.folder / "prefix") + ":/bin:/usr/sbin:/sbin")
+    assert done.returncode == 0
+    assert ("%s/prefix/bin is not in your PATH" % script.folder in done.stderr) == said, done.stderr
 
 
 def test_install_says_that_systemd_must_read_its_units(script):

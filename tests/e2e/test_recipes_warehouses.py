@@ -11,8 +11,12 @@ import subprocess
 
 import pytest
 
+import pushes
 import recipes
 import test_recipes
+from crms import crm  # noqa: F401
+from kafka_broker import KafkaBroker
+from kafka_exports import once
 from outputs import ids_file, lines_of, manifest
 from runs import wait_until
 from test_object_storage import S3Server
@@ -243,6 +247,49 @@ def test_one_agent(tmp_path, sandbox, control):
     kitchen.run(command.replace("export CONVOCORE_API_KEY=...", "").replace("--server na ", ""), CONVOCORE_API_KEY=sandbox.key)
     with open(tmp_path / "out/leads.csv", newline="") as file:
         assert [(row["lead_id"], row["agent_id"]) for row in csv.DictReader(file)] == [("tiny-1", "AGENT"), ("tiny-2", "AGENT")]
+
+
+def test_parquet(galley):
+    ids_file(galley.folder, ["plain-1", "plain-2"])
+    command, = recipes.blocks("Parquet")
+    galley.run(command)
+    python = recipes.python_with("pyarrow")
+    done = galley.run("%s -c 'import pyarrow.parquet as p; print(*p.read_table(\"out/leads.parquet\").column(\"lead_id\"))'" % python)
+    assert done.stdout == "plain-1 plain-2\n"
+
+
+def test_into_a_crm(galley, crm):
+    """First what would be sent, then the sending; a second night sends what has changed: nothing."""
+    command, = recipes.blocks("Into a CRM")
+    for target in ("push,preview=-:", "push:"):
+        assert target + "hubspot-contacts" in command
+        command = command.replace(target, "%s,base-url=%s:" % (target[:-1], crm.url))
+    ids_file(galley.folder, ["plain-1", "plain-2"])
+    env = {name: str(value) for name, value in pushes.MAKERS["hubspot-contacts"].env.items()}
+    done = galley.run(command.replace("export HUBSPOT_TOKEN=...", ""), **env)
+    assert "plain-1" in done.stdout and env["HUBSPOT_TOKEN"] not in done.stdout + done.stderr
+    sent = len(crm.records("hubspot/contacts"))
+    assert sent == 2 and lines_of(galley.folder / "failed.ndjson") == []
+    asked = len(crm.requests())
+    galley.run(command.splitlines()[-1], **env)
+    assert len(crm.requests()) == asked
+
+
+def test_kafka(galley):
+    ids_file(galley.folder, ["tiny-1", "tiny-2"])
+    command, = recipes.blocks("To Kafka")
+    with KafkaBroker() as broker:
+        galley.run(command.replace("broker:9092", broker.address))
+        once(broker.messages(), ["tiny-1", "tiny-2"])
+
+
+def test_every_recipe_has_a_test():
+    """Each heading of the README's recipes is named in a test."""
+    text = recipes.section_with_parts("Recipes")
+    tests = "".join(path.read_text() for path in (recipes.ROOT / "tests/e2e").glob("test_*.py"))
+    titles = re.findall("^### (.+)$", text, re.M)
+    titles.remove("Every night, with systemd")  # test_units.py takes it by its blocks
+    assert len(titles) > 15 and [title for title in titles if '"%s"' % title not in tests] == []
 
 
 @pytest.mark.parametrize("title, page", [("Into object storage", "README.md"), ("Object storage", "docs/object-storage.md")])
