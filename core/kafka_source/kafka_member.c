@@ -31,9 +31,10 @@ static bool is_open(const struct kafka_part *p)
     return p->is_held && !p->is_read;
 }
 
-static bool is_others(const struct kafka_part *p)
+/* Has another member still to finish it? */
+static bool awaits_others(const struct kafka_part *p)
 {
-    return !p->is_held && !p->is_settled && p->first < p->end;
+    return !p->is_held && !p->end_is_committed && p->first < p->end;
 }
 
 /* Of a partition that was read to its end nothing more is wanted. */
@@ -47,9 +48,10 @@ static void pause_one(struct kafka_source *s, size_t partition)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* The brokers have lost the last messages, or the topic was recreated, and others have their offsets now. A run with an
- * end leaves them to the next one, as report_early_end() says; without one, nothing else would read them. Under the lock. */
-static bool has_gone_back(struct kafka_source *s, const rd_kafka_message_t *m, struct kafka_part *p)
+/* If the partition has gone back, queues an entry that says so, and continues from `m`; true: it has. The brokers have lost
+ * the last messages, or the topic was recreated, and others have their offsets now. A run with an end leaves them to the
+ * next one, as report_early_end() says; without one, nothing else would read them. Under the lock. */
+static bool go_back(struct kafka_source *s, const rd_kafka_message_t *m, struct kafka_part *p)
 {
     if (!s->cfg.has_no_end || !is_open(p) || m->offset >= p->next || s->has_ended)
         return false;
@@ -59,7 +61,8 @@ static bool has_gone_back(struct kafka_source *s, const rd_kafka_message_t *m, s
     return true;
 }
 
-static void tell_gone_back(const struct kafka_source *s, size_t partition, int64_t from, int64_t to)
+static void report_gone_back(const struct kafka_source *s, size_t partition, int64_t from,
+                             int64_t to)
 {
     log_msg(s->cfg.log, LOG_LEVEL_WARN, s->cfg.url->name,
             "partition %zu goes back from offset %lld to %lld: the brokers have lost messages, or "
@@ -75,7 +78,7 @@ static void take_message(struct kafka_source *s, rd_kafka_message_t *m)
     int64_t next = p ? p->next : 0, offset = m->offset;
     bool is_end = false;
     pthread_mutex_lock(&s->lock);
-    bool is_back = p && has_gone_back(s, m, p);
+    bool is_back = p && go_back(s, m, p);
     bool is_wanted = p && is_open(p) && m->offset >= p->next && !s->has_ended;
     if (is_wanted && m->offset < p->end) {
         const struct kafka_entry entry = {m, i, 0};
@@ -92,7 +95,7 @@ static void take_message(struct kafka_source *s, rd_kafka_message_t *m)
     if (m)
         rd_kafka_message_destroy(m);
     if (is_back)
-        tell_gone_back(s, i, next, offset);
+        report_gone_back(s, i, next, offset);
     if (is_end)
         pause_one(s, i);
 }
@@ -194,7 +197,7 @@ static void take_error(struct kafka_source *s, const rd_kafka_message_t *m)
 static void keep_room(struct kafka_source *s)
 {
     pthread_mutex_lock(&s->lock);
-    /* What has been fetched may still come: an end for each partition, and one message. */
+    /* What has been fetched may still come after a pause: has_room() waits for room for each of it. */
     bool is_full = s->n > KAFKA_QUEUE_MESSAGES / 2 || s->n_bytes > KAFKA_QUEUE_BYTES;
     bool is_low = s->n < KAFKA_QUEUE_MESSAGES / 4 && s->n_bytes < KAFKA_QUEUE_BYTES / 2;
     bool changes = s->is_paused ? is_low : is_full;
@@ -250,14 +253,14 @@ static void ask_others(struct kafka_source *s)
     if (kafka_source_now(s) - s->asked_us < ASK_US)
         return;
     pthread_mutex_lock(&s->lock);
-    rd_kafka_topic_partition_list_t *list = list_of(s, is_others);
+    rd_kafka_topic_partition_list_t *list = list_of(s, awaits_others);
     pthread_mutex_unlock(&s->lock);
     if (list && list->cnt && !rd_kafka_committed(s->client.handle, list, PROBE_MS)) {
         pthread_mutex_lock(&s->lock);
         for (int i = 0; i < list->cnt; i++) {
             struct kafka_part *p = kafka_source_part(s, &list->elems[i]);
             if (p && !list->elems[i].err)
-                p->is_settled |= list->elems[i].offset >= p->end;
+                p->end_is_committed |= list->elems[i].offset >= p->end;
         }
         pthread_mutex_unlock(&s->lock);
     }
@@ -266,7 +269,7 @@ static void ask_others(struct kafka_source *s)
     s->asked_us = kafka_source_now(s);
 }
 
-static void tell_others(struct kafka_source *s, size_t n)
+static void report_others(struct kafka_source *s, size_t n)
 {
     if (s->has_told_others || !n || kafka_source_now(s) - s->began_us < TELL_S * SECOND_US)
         return;
@@ -297,8 +300,8 @@ static void find_end(struct kafka_source *s)
     if (waits)
         ask_others(s);
     pthread_mutex_lock(&s->lock);
-    size_t n = waits ? kafka_source_count(s, is_others)
-                     : 0; /* nobody else changes it, or adds to the queue */
+    /* Since it was unlocked, nothing has been added to the queue: only this thread does that. */
+    size_t n = waits ? kafka_source_count(s, awaits_others) : 0;
     bool is_assigned = s->is_assigned;
     if (!n && (is_assigned || waits)) {
         s->has_ended = true;
@@ -306,7 +309,7 @@ static void find_end(struct kafka_source *s)
     }
     pthread_mutex_unlock(&s->lock);
     if (is_assigned)
-        tell_others(s, n);
+        report_others(s, n);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */

@@ -86,7 +86,7 @@ static bool has_work(struct kafka_source *s, const rd_kafka_topic_partition_list
     for (int i = 0; i < list->cnt; i++) {
         const struct kafka_part *p = kafka_source_part(s, &list->elems[i]);
         if (p && s->cfg.commits == SOURCE_COMMITS_AT_END)
-            has |= p->has_items && !s->is_committed;
+            has |= p->has_items && !s->commit_ended;
         else if (p)
             has |= kafka_offsets_waits(s->offsets, (size_t)list->elems[i].partition, done);
     }
@@ -109,7 +109,7 @@ static bool finish_work(struct kafka_source *s)
         struct timespec tick;
         pthread_mutex_lock(&s->lock);
         bool at_end = s->cfg.commits == SOURCE_COMMITS_AT_END;
-        bool is_ready = at_end ? s->is_committed : kafka_offsets_done(s->offsets) >= target;
+        bool is_ready = at_end ? s->commit_ended : kafka_offsets_done(s->offsets) >= target;
         if (!is_ready && s->failed == RC_OK) {
             (void)clock_gettime(CLOCK_REALTIME, &tick);
             tick.tv_nsec += KAFKA_TICK_MS * 1000000L;

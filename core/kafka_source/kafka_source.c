@@ -29,7 +29,7 @@ static void begin_again(struct kafka_source *s, size_t partition)
     p->committed = p->placed = KAFKA_OFFSET_NONE;
 }
 
-/* The next entry, with its number in the order of all; under the lock. */
+/* Takes the next entry out of the queue, and notes its offset; under the lock. */
 static enum rc pop(struct kafka_source *s, struct kafka_entry *out, struct err *e)
 {
     *out = s->queue[s->at];
@@ -114,7 +114,7 @@ static void hold_back(struct id_source *source)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The group may wait for it before it gives partitions to others. */
+/* Wakes the thread of the member, which may wait for this before it gives partitions to others. */
 static enum rc commit(struct id_source *source, bool all, struct err *e)
 {
     struct kafka_source *s = self(source);
@@ -125,7 +125,7 @@ static enum rc commit(struct id_source *source, bool all, struct err *e)
     }
     enum rc rc = kafka_source_commit(s, e);
     pthread_mutex_lock(&s->lock);
-    s->is_committed = true;
+    s->commit_ended = true;
     (void)pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     return rc;
@@ -252,7 +252,7 @@ static enum rc find_topic(struct kafka_source *s, int64_t wait_ms, struct err *e
     return rc;
 }
 
-static enum rc find_ends(struct kafka_source *s, struct err *e)
+static enum rc make_parts(struct kafka_source *s, struct err *e)
 {
     enum rc rc = RC_OK;
     s->parts = calloc(s->n_partitions + 1, sizeof *s->parts);
@@ -327,7 +327,7 @@ enum rc kafka_source_open(struct id_source **out, const struct kafka_source_cfg 
     if (rc == RC_OK)
         rc = find_topic(s, cfg->retry_max_ms, e);
     if (rc == RC_OK)
-        rc = find_ends(s, e);
+        rc = make_parts(s, e);
     if (rc == RC_OK)
         rc = join_group(s, e);
     if (rc != RC_OK) {

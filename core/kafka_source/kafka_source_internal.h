@@ -22,14 +22,14 @@ struct kafka_entry {
 };
 
 struct kafka_part {
-    int64_t first, end; /* when the source was opened; end: INT64_MAX if there is none */
-    bool is_held;       /* by this member */
-    bool is_read;       /* up to `end`; of one that is held */
-    bool is_settled;    /* the group has committed `end` */
-    bool has_items;     /* messages of it were handed on since this member holds it */
-    int64_t next;       /* the message that comes next, at least; of one that is held */
-    int64_t committed;  /* by this run; KAFKA_OFFSET_NONE: nothing */
-    int64_t placed;     /* what place() said last, and is not committed yet; or KAFKA_OFFSET_NONE */
+    int64_t first, end;    /* when the source was opened; end: INT64_MAX if there is none */
+    bool is_held;          /* by this member */
+    bool is_read;          /* up to `end`; of one that is held */
+    bool end_is_committed; /* by the group */
+    bool has_items;        /* messages of it were handed on since this member holds it */
+    int64_t next;          /* the message that comes next, at least; of one that is held */
+    int64_t committed;     /* by this run; KAFKA_OFFSET_NONE: nothing */
+    int64_t placed; /* what place() said last, and is not committed yet; or KAFKA_OFFSET_NONE */
 };
 
 struct kafka_source {
@@ -67,7 +67,7 @@ struct kafka_source {
     bool is_closing;   /* nothing is waited for any more */
     bool has_ended;    /* no more items come */
     bool holds_back;   /* something is committed at the end only, although others are not */
-    bool is_committed; /* at the end, all of it */
+    bool commit_ended; /* with or without an error: nothing is committed after it, nor waited for */
     enum rc failed;    /* and `why`; RC_OK: it has not */
     struct err why;
 };

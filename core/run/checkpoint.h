@@ -42,7 +42,8 @@ struct checkpoint_cfg {
     void (*barrier)(void *ctx);
     /* On the checkpoint's own thread: waits until what the marks cover is on disk. */
     enum rc (*sync)(void *ctx, struct err *e);
-    /* Likewise: records the checkpoint in the state, in one transaction. */
+    /* Likewise: makes the checkpoint valid. Records it in the state, if there is one, in one transaction, and tells the
+     * source what a sink has committed with it. */
     enum rc (*commit)(void *ctx, const struct state_checkpoint *c, struct err *e);
 };
 

@@ -119,7 +119,7 @@ void queue_delay(size_t n)
     (void)nanosleep(&while_others_work, NULL); /* a shorter sleep does no harm */
 }
 
-/* Under the lock, which is released while it waits: until then, or for ever. 0 or ETIMEDOUT. */
+/* Waits for items, until `until` (NULL: for ever). Under the lock, which is released meanwhile. 0 or ETIMEDOUT. */
 static int wait_for_items(struct queue *q, size_t max, const struct timespec *until)
 {
     q->poppers++;
@@ -149,9 +149,8 @@ size_t queue_pop(struct queue *q, void *items[], size_t max)
 static struct timespec time_in(int64_t ms)
 {
     struct timespec t;
-    (void)clock_gettime(
-        CLOCK_REALTIME,
-        &t); /* pthread_cond_timedwait()'s; if it is set, the wait is longer or shorter */
+    /* The clock of pthread_cond_timedwait(). If it is set meanwhile, the wait is longer or shorter. */
+    (void)clock_gettime(CLOCK_REALTIME, &t);
     t.tv_sec += (time_t)(ms / 1000);
     t.tv_nsec += (long)(ms % 1000) * 1000000L;
     t.tv_sec += t.tv_nsec / 1000000000L;
@@ -159,14 +158,14 @@ static struct timespec time_in(int64_t ms)
     return t;
 }
 
-size_t queue_pop_within(struct queue *q, void *items[], size_t max, int64_t ms, bool *is_late)
+size_t queue_pop_within(struct queue *q, void *items[], size_t max, int64_t ms, bool *timed_out)
 {
     const struct timespec until = time_in(ms);
     int error = 0;
     pthread_mutex_lock(&q->lock);
     while (q->len == 0 && !q->closed && !error)
         error = wait_for_items(q, max, &until);
-    *is_late = q->len == 0 && !q->closed;
+    *timed_out = q->len == 0 && !q->closed;
     size_t n = take_some(q, items, max);
     q->popped = n;
     pthread_mutex_unlock(&q->lock);

@@ -24,8 +24,8 @@ enum rc queue_push(struct queue *q, void *const items[], size_t n, size_t *done)
  * and empty. */
 size_t queue_pop(struct queue *q, void *items[], size_t max);
 
-/* As queue_pop(), but waits at most `ms` milliseconds for the first item. 0 with *is_late: there was none in that time. */
-size_t queue_pop_within(struct queue *q, void *items[], size_t max, int64_t ms, bool *is_late);
+/* As queue_pop(), but waits at most `ms` milliseconds for the first item. 0 with *timed_out: there was none in that time. */
+size_t queue_pop_within(struct queue *q, void *items[], size_t max, int64_t ms, bool *timed_out);
 
 /* As queue_pop(), but never waits. */
 size_t queue_try_pop(struct queue *q, void *items[], size_t max);

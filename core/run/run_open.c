@@ -188,7 +188,7 @@ static enum rc open_ledger(struct run *r, struct err *e)
     return ledger_new(&r->outcomes.ledger, &cfg, e);
 }
 
-/* Opens what makes files, from where the state says. */
+/* Opens what has to know where the run resumes: columns, loop, fetcher, sinks, lists, checkpoint. */
 static enum rc open_outputs(struct run *r, struct err *e)
 {
     enum rc rc = resume_restore(&r->resume, r->sequencer.schema, e);
@@ -272,8 +272,8 @@ static enum rc open_state(struct run *r, struct err *e)
 
 /* ---- what each stage knows of the others ------------------------------------------------------ */
 
-/* Members of a group wait until what others have read is done, so none may wait for more leads before it sends those that
- * it has. In a run with an end leads come steadily, unless --rate is low: messages are to be full. */
+/* Other members of the group wait until what this one has read is done, so no sink may keep leads back for long to fill a
+ * message. In a run with an end they usually come steadily, so it may wait longer. */
 static int64_t collect_ms(const struct run_queue_cfg *q)
 {
     if (!q->open)

@@ -189,7 +189,7 @@ static enum item kind_of(const struct lead *lead)
     return lead->run->outcome == OUTCOME_FAILED ? ITEM_FAILED : ITEM_MISSING;
 }
 
-/* Takes in a batch, in consecutive groups of ready leads or of missing ones. */
+/* Takes in a batch, in groups of consecutive items of one kind. */
 static void take_batch(struct sink_worker *w, struct lead *const batch[], size_t n)
 {
     for (size_t first = 0, end = 0; first < n; first = end) {
@@ -248,13 +248,14 @@ static void send_collected(struct sink_worker *w)
 /* 0: no more leads come. */
 static size_t next_batch(struct sink_worker *w, struct lead *batch[])
 {
-    bool is_late = false;
+    bool timed_out = false;
     size_t n = 0;
     if (w->collect_ms && w->ops->send_collected)
-        n = queue_pop_within(w->queue, (void **)batch, SINK_WORKER_BATCH, w->collect_ms, &is_late);
+        n = queue_pop_within(w->queue, (void **)batch, SINK_WORKER_BATCH, w->collect_ms,
+                             &timed_out);
     if (n)
         return n;
-    if (is_late)
+    if (timed_out)
         send_collected(w);
     return queue_pop(w->queue, (void **)batch, SINK_WORKER_BATCH);
 }

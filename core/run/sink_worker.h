@@ -21,7 +21,7 @@ struct sink_worker {
     struct outcomes *outcomes;
     struct arena_pool *arenas;
     struct resume_plan *resume;
-    struct checkpoint *checkpoint; /* NULL: no state */
+    struct checkpoint *checkpoint; /* NULL: no state, and no sink that commits the place */
     struct run_place *place;       /* where the source is at the barrier */
     int64_t collect_ms; /* how long leads wait for others to share a message with; 0: to the end */
 

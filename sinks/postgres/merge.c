@@ -236,7 +236,7 @@ static enum rc take_gone(struct pg_plan *m, struct sql_outcome *out, struct err 
     if (rc != RC_OK)
         return rc;
     clock_format(m->place->started_us / 1000, started);
-    gone.deleted_at = m->marks;
+    gone.deleted_at = m->deleted_at;
     enum sql_merge_step step =
         sql_gone_step(&m->text, &gone, m->place->deletes, m->table == 0, started);
     rc = pg_count(m->link, &m->text, &out->rows[step], e);

@@ -224,13 +224,13 @@ static enum rc add_run_columns(struct pg_plan *m, struct err *e)
     if (rc == RC_OK)
         rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_RUN_ID, TYPE_TEXT, SQL_MERGE_RUN,
                             str_c(text), e);
-    bool marks = m->place->deletes == SQL_DELETES_MARK || pg_plan_deleted_at(m).ptr;
-    if (rc != RC_OK || m->table != 0 || !marks)
+    bool has_deleted_at = m->place->deletes == SQL_DELETES_MARK || pg_plan_deleted_at(m).ptr;
+    if (rc != RC_OK || m->table != 0 || !has_deleted_at)
         return rc;
     rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_DELETED_AT, TYPE_TIMESTAMP, SQL_MERGE_DATA,
                         STR("null"), e);
     if (rc == RC_OK)
-        m->marks = m->columns[m->merge.n_columns - 1].name;
+        m->deleted_at = m->columns[m->merge.n_columns - 1].name;
     return rc;
 }
 

@@ -25,10 +25,10 @@ struct pg_plan {
     struct sql_merge merge;
     struct sql_merge_column *columns; /* merge.columns */
     size_t cap;
-    struct str marks;   /* the column of marks, where there will be one */
-    struct buf ddl;     /* columns that are missing, as "name type", with commas */
-    struct buf note;    /* rows for _leadpipe_columns, with commas */
-    struct buf misfits; /* what columns of other types add to a row's "_misfits" */
+    struct str deleted_at; /* the column for when a lead was found gone, where there will be one */
+    struct buf ddl;        /* columns that are missing, as "name type", with commas */
+    struct buf note;       /* rows for _leadpipe_columns, with commas */
+    struct buf misfits;    /* what columns of other types add to a row's "_misfits" */
     struct pg_odd_column *odd;
     size_t n_odd;
     struct buf text; /* scratch: empty between two calls */
@@ -40,7 +40,7 @@ enum rc pg_plan_make(struct pg_plan *m, const struct pg_place *p, struct pg_link
                      struct err *e);
 void pg_plan_free(struct pg_plan *m);
 
-/* The column of marks that the table has had so far; absent: none. */
+/* The column for when a lead was found gone, if the table has had one so far; absent: none. */
 struct str pg_plan_deleted_at(const struct pg_plan *m);
 
 /* A copy of what is in `b`, which lives as long as the plan; empties `b`. RC_NOMEM. */

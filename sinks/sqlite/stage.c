@@ -53,9 +53,8 @@ static bool has_moved(const struct sqlite_db *d)
            moved;
 }
 
-/* Locks it; of what is there, which may be anything that a program was killed with, nothing is left where
- * the run begins. */
-static enum rc lock(struct sqlite_stage *s, bool begins, struct err *e)
+/* Locks the staging database; `begins`: and empties it, whatever a program that was killed has left in it. */
+static enum rc lock_it(struct sqlite_stage *s, bool begins, struct err *e)
 {
     static const char sql[] = "pragma main.locking_mode = exclusive; begin exclusive; commit";
     if (!begins)
@@ -97,7 +96,7 @@ enum rc sqlite_stage_open(struct sqlite_stage *s, const struct sqlite_place *p,
         sqlite_db_close(&s->db);
         rc = sqlite_db_open(&s->db, p->staging, e);
         if (rc == RC_OK)
-            rc = lock(s, begins, e);
+            rc = lock_it(s, begins, e);
         moved = rc == RC_OK && has_moved(&s->db);
     }
     if (rc == RC_BUSY || moved)
@@ -162,7 +161,7 @@ static size_t count_run_columns(const struct sqlite_stage *s, size_t table)
     return n;
 }
 
-/* What fits into the columns that the table has whatever the payloads are. */
+/* Finds out which values each of the profile's columns can take, and how many columns the table does not have yet. */
 static enum rc fit_columns(struct sqlite_stage *s, size_t table, struct err *e)
 {
     const struct sql_relation *r = sqlite_stage_relation(s, table);

@@ -18,7 +18,7 @@
 struct sqlite_staged {
     struct typed_table_cfg cfg;
     struct typed_table *typed;
-    struct sqlite_table now; /* the table as it was when the run began */
+    struct sqlite_table now; /* the table as it was when this process opened it */
     sqlite3_stmt *insert;    /* with n_columns values */
     size_t n_columns;        /* before `misfits` */
     bool *no_numerals;       /* of each column, see struct sqlite_fit */

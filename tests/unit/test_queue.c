@@ -49,17 +49,17 @@ static void a_wait_ends(void **state)
     struct queue *q;
     int number;
     void *item = &number, *out[2];
-    bool is_late = false;
+    bool timed_out = false;
     assert_int_equal(queue_new(&q, 2), RC_OK);
-    assert_int_equal(queue_pop_within(q, out, 2, 1, &is_late), 0);
-    assert_true(is_late);
+    assert_int_equal(queue_pop_within(q, out, 2, 1, &timed_out), 0);
+    assert_true(timed_out);
     assert_int_equal(queue_push(q, &item, 1, NULL), RC_OK);
-    assert_int_equal(queue_pop_within(q, out, 2, 1, &is_late), 1);
-    assert_false(is_late);
+    assert_int_equal(queue_pop_within(q, out, 2, 1, &timed_out), 1);
+    assert_false(timed_out);
     assert_ptr_equal(out[0], item);
     queue_close(q);
-    assert_int_equal(queue_pop_within(q, out, 2, 60000, &is_late), 0);
-    assert_false(is_late);
+    assert_int_equal(queue_pop_within(q, out, 2, 60000, &timed_out), 0);
+    assert_false(timed_out);
     queue_free(q);
 }
 
