@@ -1,8 +1,10 @@
 """A run that finds nothing, or too little, leaves the earlier outputs; and what a run that stops leaves."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 
 import pytest
 
@@ -58,6 +60,20 @@ def test_nothing_found(leadpipe, sandbox, control, what):
     assert all(sink["files"] == [] for sink in run.manifest["sinks"])
     ledger = run.manifest["ledger"]
     assert (len(run.failed), len(run.missing)) == (ledger["failed"], ledger["missing"]) and sum(ledger.values()) == 2
+
+
+def test_nothing_found_leaves_a_database(leadpipe, sandbox, control):
+    """Where a wrong address answers 404 for everything, and gone leads are deleted."""
+    def night(*faults):
+        control.set(faults={"tiny-%d" % n: fault for n, fault in enumerate(faults)})
+        done = leadpipe("export", *sandbox.provider(), "-t", "sqlite,deletes=delete:leads.db", "--id", "tiny-0", "--id", "tiny-1",
+                        env=sandbox.env)
+        with contextlib.closing(sqlite3.connect(leadpipe.folder / "leads.db")) as database:
+            return done, database.execute("select lead_id, _run_id from leads order by 1").fetchall()
+    first, rows = night()
+    assert first.returncode == 0 and [lead_id for lead_id, _ in rows] == ["tiny-0", "tiny-1"]
+    second, left = night("missing", "missing")
+    assert second.returncode == 3 and left == rows and STAYS in second.stderr, second.stderr
 
 
 def test_no_ids_is_a_success(leadpipe, sandbox, control):
