@@ -7,7 +7,7 @@
 
 struct export_objects;
 
-/* Is any output in object storage? */
+/* Is any output in object storage? After export_set_run(). */
 bool export_has_objects(const struct export *x);
 
 /* Sets x->cfg.places if there are such outputs. After everything else but the settings. RC_USAGE: the message names the

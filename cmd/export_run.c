@@ -79,9 +79,9 @@ static bool is_object(const char *target)
 
 bool export_has_objects(const struct export *x)
 {
-    const struct export_options *o = &x->options;
-    bool has = is_object(o->failed) || is_object(o->missing) || is_object(o->schema) ||
-               is_object(o->manifest);
+    bool has = false;
+    for (size_t i = 0; i < x->cfg.n_files; i++)
+        has |= x->cfg.files[i].use == FILE_WRITTEN && is_object(x->cfg.files[i].path);
     for (size_t i = 0; i < x->n_specs; i++)
         has |= is_object(x->specs[i].target);
     return has;

@@ -112,6 +112,14 @@ def test_same_bytes(exports, s3, sink, local, remote):
     assert exports.is_clean()
 
 
+@pytest.mark.parametrize("option", ["failed", "missing", "schema", "manifest", "summary-file"])
+def test_any_file_may_be_the_only_object(exports, s3, option):
+    for _ in range(2):  # the second one replaces it
+        exports("-t", "ndjson:out.ndjson", "--" + option, "s3://leads/a/file", ids=["plain-1", "gone~missing"])
+        assert list(s3.data()) == ["a/file"] and (option == "failed") == (s3.data()["a/file"] == b"")
+        assert exports.is_clean()
+
+
 def test_parts_are_sent_while_the_run_continues(exports, s3, control):
     """In parts of 8 MiB, before the last lead is asked for."""
     asked = []
