@@ -196,12 +196,15 @@ static void the_list_outlives_its_run(void **state)
     expect_lists(s, "0.:ab 1.:c", "");
     list_begin(s, SOURCE_A);
     OK(wait_durable(s));
+    crash_into("s", "crashed");
     expect_lists(s, "0.:ab 1.:c", "");
     put(s, 0, LIST_PART_COMPLETE, "a");
     put(s, 1, LIST_PART_COMPLETE, "c");
     keep(s, "b");
     expect_lists(s, "0.:ab 1.:c", "0.:a 1.:c"); /* what is kept was not listed */
-    s = crash(s, "s");                          /* nothing of that was durable */
+    state_close(s);
+    crash_into("crashed", "s"); /* nothing of that was durable */
+    s = open_ok("s");
     load(s);
     expect_lists(s, "0.:ab 1.:c", "");
     put(s, 0, LIST_PART_COMPLETE, "a");
