@@ -8,6 +8,7 @@
 
 #define SQL_BYTES_MAX ((size_t)16 << 20)
 #define RESUMABLE_FOR "7 days"
+#define UNIQUE_VIOLATION "23505"
 #define CLAIM_WAIT "3s" /* for the end of a connection of the same run that was lost */
 
 /* ---- locks ---------------------------------------------------------------------------------- */
@@ -206,6 +207,9 @@ static enum rc make_schema(struct pg_place *p, struct pg_link *l, const char *wa
         pg_put_column(&sql, p, p->schema);
         rc = pg_run_buf(l, &sql, e);
     }
+    /* "if not exists" is no help where another session creates it at the same moment. By now it is there. */
+    if (rc == RC_IO && strcmp(l->sqlstate, UNIQUE_VIOLATION) == 0)
+        rc = pg_run_buf(l, &sql, e);
     buf_free(&sql);
     return rc;
 }

@@ -42,6 +42,19 @@ def until_told(process):
     raise AssertionError("it ended without a word")
 
 
+def test_a_schema_that_another_session_creates_meanwhile(leadpipe, database):
+    """"create schema if not exists" waits for it, and is then refused as a duplicate."""
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server, held(database, "create schema dw") as holder:
+        process = leadpipe.start("export", "-p", "omni", "--base-url", server.url, "-t", database.target("schema=dw"), "--id", "a",
+                                 env=KEY)
+        databases.wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == "1")
+        holder.stdin.write("commit;\n")
+        holder.stdin.flush()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert len(database.ask("select * from dw.leads")) == 1
+
+
 LOCKS = {
     "a reader in the way of a new column": ("select from leads", {"new": "column"}),
     "a lock on the table": ("lock table leads in share mode", {}),
