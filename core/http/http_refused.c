@@ -10,20 +10,33 @@
  *   as a failed try, over a connection that is kept, if there is one. If it fails there too, it was
  *   the request's own fault, and both tries count.
  * - Where it happens repeatedly, no more connections are used than the server has shown to take, which
- *   is reported once a refused request has been answered. After a while one more is tried. */
+ *   is reported once a refused request has been answered. After a while one more is tried.
+ *
+ * From then on refused connections are the server's way, and far more of them are not counted; nor is a
+ * kept connection that has been closed the request's own fault: such servers may keep none. Refused while
+ * nobody else is in flight, they say what a 429 says. */
 #include "core/http/http_private.h"
 
-#define STRIKES_MAX 3 /* refused connections until the limit comes down */
-#define REFUSED_MAX 3 /* tries of one request that do not count for it */
+#define STRIKES_MAX 3           /* refused connections until the limit comes down */
+#define REFUSED_MAX 3           /* tries of one request that do not count for it... */
+#define REFUSED_MAX_BY_LIMIT 32 /* ... where the server is known to limit connections */
 #define HOLD_FIRST_US INT64_C(2000000)
 #define HOLD_MAX_US INT64_C(64000000)
+
+static bool is_limit_known(const struct http_engine *h)
+{
+    return h->connections.is_reported;
+}
 
 bool http_is_refusal(const struct http_engine *h, const struct http_request *r,
                      const struct http_try *y)
 {
-    bool failed_elsewhere = r->tries.fresh || r->tries.lost; /* where others were served */
+    bool is_known = is_limit_known(h);
+    bool failed_elsewhere =
+        !is_known && (r->tries.fresh || r->tries.lost); /* where others were served */
+    unsigned most = is_known ? REFUSED_MAX_BY_LIMIT : REFUSED_MAX;
     return y->is_new_connection && !failed_elsewhere && !origin_is_down(&h->origin) &&
-           h->in_flight > 0 && r->tries.refused < REFUSED_MAX && !http_is_over(h);
+           h->in_flight > 0 && r->tries.refused < most && !http_is_over(h);
 }
 
 void http_refused_add(struct http_engine *h, struct http_request *r, const struct http_try *y)
@@ -99,23 +112,39 @@ void http_refused_served(struct http_engine *h, bool is_new_connection)
     for (struct http_request *r; (r = take_refused(h));) {
         struct http_try y = {.end = TRY_ABORTED, .is_uncounted = true};
         r->tries.refused++;
-        r->tries.kept = true;
-        r->tries.fresh = false;
+        bool none_is_kept = is_limit_known(h) && r->tries.fresh;
+        r->tries.kept = !none_is_kept;
+        r->tries.fresh = none_is_kept;
         http_retry_settle(h, r, &y);
     }
+}
+
+/* It may have been the limit, even if nobody else was in flight: the server is late to see that connections
+ * are free. So it is asked less, as after a 429. */
+static void excuse(const struct http_engine *h, struct http_request *r, struct http_try *y)
+{
+    if (y->status || !y->is_new_connection || !is_limit_known(h) || origin_is_down(&h->origin) ||
+        r->tries.refused >= REFUSED_MAX_BY_LIMIT)
+        return;
+    y->is_uncounted = true;
+    y->end = TRY_BUSY;
+    r->tries.refused++;
 }
 
 void http_refused_settle(struct http_engine *h)
 {
     if (h->in_flight > 0)
         return;
+    if (h->refused && is_limit_known(h))
+        lower_limit(h, http_connections_max(h)); /* even of so few none was served */
     for (struct http_request *r; (r = take_refused(h));) {
-        struct http_try y = {.end = r->tries.refused_end};
+        struct http_try y = {.end = r->tries.refused_end, .is_new_connection = true};
+        excuse(h, r, &y);
         http_retry_settle(h, r, &y);
     }
 }
 
-void http_refused_confirmed(struct http_engine *h)
+static void report_limit(struct http_engine *h)
 {
     struct connection_limit *l = &h->connections;
     if (!l->most || l->is_reported)
@@ -126,12 +155,28 @@ void http_refused_confirmed(struct http_engine *h)
             l->most, l->most == 1 ? "" : "s");
 }
 
-void http_refused_own_fault(struct http_engine *h, struct http_request *r)
+/* Its refused tries count after all. */
+static void blame(struct http_engine *h, struct http_request *r)
 {
     struct connection_limit *l = &h->connections;
     l->strikes -= r->tries.refused < l->strikes ? r->tries.refused : l->strikes;
     if (!l->is_reported)
         l->most = 0; /* no refusal has been confirmed yet */
     r->tries.counted += r->tries.refused;
-    r->tries.refused = REFUSED_MAX;
+    r->tries.refused = REFUSED_MAX_BY_LIMIT; /* no more that do not count */
+}
+
+void http_refused_retried(struct http_engine *h, struct http_request *r, struct http_try *y)
+{
+    struct http_tries *t = &r->tries;
+    /* That a kept connection had been closed says nothing of the request; a new one does, then. */
+    bool is_where_others_are_served =
+        t->kept ? y->loss != LOSS_KEPT : t->fresh && !is_limit_known(h);
+    bool was_refused = t->refused > 0 && t->refused < REFUSED_MAX_BY_LIMIT;
+    if (was_refused && y->end == TRY_GOOD)
+        report_limit(h);
+    else if (was_refused && !y->status && is_where_others_are_served)
+        blame(h, r);
+    t->kept = false;
+    excuse(h, r, y);
 }

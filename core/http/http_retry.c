@@ -183,6 +183,20 @@ static void inform(struct http_engine *h, struct http_request *r, const struct h
         http_groups_close(h); /* probes open connections of their own */
 }
 
+static void pardon(struct http_engine *h, struct http_request *r)
+{
+    unsigned n = origin_pardoned(&h->origin, &r->tries.client);
+    r->tries.counted -= n < r->tries.counted ? n : r->tries.counted;
+}
+
+/* The tries that showed that it is down are not their requests' fault. */
+static void pardon_all(struct http_engine *h, struct http_request *r)
+{
+    pardon(h, r);
+    for (size_t i = 0; i < h->n_waiting; i++)
+        pardon(h, h->heap[i]);
+}
+
 /* ---- another try? --------------------------------------------------------------------------- */
 
 static int64_t max_us(const struct http_engine *h)
@@ -346,6 +360,8 @@ void http_retry_settle(struct http_engine *h, struct http_request *r, const stru
     unsigned change =
         origin_ended(&h->origin, &r->tries.client, y->end, y->retry_after_us, h->now_us);
     inform(h, r, y, change);
+    if (change & ORIGIN_WENT_DOWN)
+        pardon_all(h, r);
     if (ends_run || is_fatal(h, r, y))
         http_request_end(h, r, HTTP_ABORTED);
     else if (is_retryable(h, y))
@@ -407,7 +423,7 @@ static void abandon(struct http_engine *h, const struct conn_group *g)
     }
 }
 
-static void settle_try(struct http_engine *h, struct http_request *r, const struct http_try *y,
+static void settle_try(struct http_engine *h, struct http_request *r, struct http_try *y,
                        bool is_new_connection)
 {
     /* Whatever the reason turns out to be: should it fail again after others were served meanwhile,
@@ -418,11 +434,7 @@ static void settle_try(struct http_engine *h, struct http_request *r, const stru
         http_refused_add(h, r, y);
         return;
     }
-    if (!y->status && r->tries.kept)
-        http_refused_own_fault(h, r);
-    else if (y->end == TRY_GOOD && r->tries.kept)
-        http_refused_confirmed(h);
-    r->tries.kept = false;
+    http_refused_retried(h, r, y);
     http_retry_settle(h, r, y);
     if (y->end == TRY_GOOD || y->end == TRY_BUSY)
         http_refused_served(h, is_new_connection);

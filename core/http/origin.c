@@ -74,6 +74,7 @@ static void forget_failures(struct origin *o)
 {
     o->bad = o->silent = o->unreached = 0;
     o->several = false;
+    o->streak++;
 }
 
 static unsigned close_gate(struct origin *o, int64_t wait_us, int64_t now_us)
@@ -165,6 +166,14 @@ static unsigned good(struct origin *o, const struct origin_client *c, int64_t no
     return come_up(o, c);
 }
 
+static void note_counted(const struct origin *o, struct origin_client *c)
+{
+    if (c->streak != o->streak)
+        c->in_streak = 0;
+    c->streak = o->streak;
+    c->in_streak++;
+}
+
 static unsigned failed(struct origin *o, struct origin_client *c, enum try_end end, int64_t now_us)
 {
     if (!c->first_bad)
@@ -182,7 +191,16 @@ static unsigned failed(struct origin *o, struct origin_client *c, enum try_end e
         change |= suspect_down(o, c, end, now_us);
     if (unanswered && (origin_is_down(o) || c->seq <= o->up_seq))
         change |= ORIGIN_UNCOUNTED;
+    else if (unanswered && !own_fault)
+        note_counted(o, c);
     return change;
+}
+
+unsigned origin_pardoned(const struct origin *o, struct origin_client *c)
+{
+    unsigned n = c->streak == o->streak ? c->in_streak : 0;
+    c->in_streak = 0;
+    return n;
 }
 
 unsigned origin_ended(struct origin *o, struct origin_client *c, enum try_end end,

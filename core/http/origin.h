@@ -25,7 +25,8 @@
  *   started since then means that it is up; answers to earlier ones may just have been on their way.
  *
  * - Tries without an answer do not count against their request's attempts when the origin was down
- *   at any time while they were under way. All others count, answers of a gateway too.
+ *   at any time while they were under way, or when they are among those by which it went down. All others
+ *   count, answers of a gateway too.
  *
  * - The trouble clock runs from the first failure (including 429 and 503 with Retry-After) that is
  *   not its request's own, to the next good answer. Its owner ends the run when it is over the
@@ -61,6 +62,8 @@ struct origin_client {
     uint64_t first_seq; /* number of its first try, from 1: who it is */
     uint64_t seq;       /* of its latest try */
     uint64_t first_bad; /* of its first failed try; 0: none yet */
+    uint64_t streak;    /* in which its latest tries failed without an answer... */
+    unsigned in_streak; /* ... and how many of them were counted */
 };
 
 enum origin_change {
@@ -97,7 +100,8 @@ struct origin {
      * the first one was. */
     unsigned bad, silent, unreached;
     uint64_t suspect;
-    bool several; /* not only the suspect's */
+    bool several;    /* not only the suspect's */
+    uint64_t streak; /* how many good answers have ended such a row */
 
     uint64_t seq;      /* tries started */
     uint64_t good_seq; /* the latest of those with a good answer */
@@ -131,6 +135,9 @@ void origin_started(struct origin *o, struct origin_client *c);
  * what has changed, of enum origin_change. */
 unsigned origin_ended(struct origin *o, struct origin_client *c, enum try_end end,
                       int64_t retry_after_us, int64_t now_us);
+
+/* ORIGIN_WENT_DOWN: how many tries of `c`, of those that were counted, do not count after all. */
+unsigned origin_pardoned(const struct origin *o, struct origin_client *c);
 
 /* The latest try of `c` has ended as TRY_GOOD, but the body of its answer says that too much was asked: as if it
  * had ended as TRY_BUSY instead, without a Retry-After. Nothing else may have ended since. */

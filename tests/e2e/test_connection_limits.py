@@ -27,11 +27,13 @@ def test_too_many_connections(wires, how, concurrency, limit, scheme):
         assert limit_messages(run), run.messages
 
 
+@pytest.mark.parametrize("lingers", [0, 0.02, 0.05])
 @pytest.mark.parametrize("concurrency", ["auto", 32])
-def test_connections_that_are_not_kept(wires, concurrency):
-    """Each answer ends its connection, so that every request needs a new one."""
+def test_connections_that_are_not_kept(wires, concurrency, lingers):
+    """Each answer ends its connection, so that every request needs a new one; also where the server is
+    late to see that a connection is free."""
     origin = wires.origin(delay=0.01, close=True)
-    relay = wires.relay(origin, limit=4)
+    relay = wires.relay(origin, limit=4, lingers=lingers)
     ids = ids_of(200)
     all_right(wires.export(relay, ids, "-j", concurrency, scheme="http"), ids)
 

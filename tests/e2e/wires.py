@@ -135,10 +135,11 @@ class Origin:
 
 class Relay:
     """A TCP relay to the ports of `targets` in turn.  freeze(): what is open is held open and nothing
-    comes through any more.  `limit`: connections at a time, the rest is refused as `how` says."""
+    comes through any more.  `limit`: connections at a time, the rest is refused as `how` says; one that
+    was closed counts for `lingers` seconds more, as where a balancer hears of it late."""
 
-    def __init__(self, loop, targets, limit=None, how="reset"):
-        self.targets, self.limit, self.how = list(targets), limit, how
+    def __init__(self, loop, targets, limit=None, how="reset", lingers=0):
+        self.targets, self.limit, self.how, self.lingers = list(targets), limit, how, lingers
         self.refused, self._turn, self._thawed = 0, 0, []
         self.server = Server(loop, self._serve)
         self.loop, self.port = loop, self.server.port
@@ -171,6 +172,8 @@ class Relay:
         finally:
             self._thawed.remove(gate)
             back.close()
+            writer.close()
+            await asyncio.sleep(self.lingers)
 
     async def _pump(self, reader, writer, gate):
         try:

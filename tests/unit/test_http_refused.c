@@ -34,6 +34,18 @@ static struct http_request *tried(struct world *w)
 }
 
 static const struct http_try refusal = {.end = TRY_UNREACHED, .is_new_connection = true};
+static const struct http_try good = {.end = TRY_GOOD, .status = 200};
+static const struct http_try broken = {.end = TRY_SILENT};
+static const struct http_try closed = {.end = TRY_ABORTED, .loss = LOSS_KEPT};
+
+/* The next try of `r`, over a kept connection, has ended like this. */
+static void retried(struct world *w, struct http_request *r, const struct http_try *end)
+{
+    struct http_try y = *end;
+    r->tries.kept = true;
+    http_refused_retried(w->engine, r, &y);
+    assert_false(r->tries.kept);
+}
 
 /* While `in_flight` others are. */
 static struct http_request *refuse(struct world *w, unsigned in_flight)
@@ -59,19 +71,26 @@ static void refusals(void **state)
     (void)state;
     static const struct {
         const char *what;
-        bool is_new_connection, fresh, is_down, is_over;
+        bool is_new_connection, fresh, is_down, is_over, is_limited;
         unsigned lost, refused, in_flight;
         bool expected;
     } rows[] = {
-        {"a new connection, and others in flight", true, false, false, false, 0, 0, 1, true},
-        {"a third time", true, false, false, false, 0, 2, 1, true},
-        {"once more", true, false, false, false, 0, 3, 1, false},
-        {"a connection that was kept", false, false, false, false, 0, 0, 1, false},
-        {"nobody else in flight", true, false, false, false, 0, 0, 0, false},
-        {"failed on a kept one before", true, true, false, false, 0, 0, 1, false},
-        {"lost a shared one before", true, false, false, false, 1, 0, 1, false},
-        {"the origin is down", true, false, true, false, 0, 0, 1, false},
-        {"the engine is stopping", true, false, false, true, 0, 0, 1, false},
+        {"a new connection, and others in flight", true, false, false, false, false, 0, 0, 1, true},
+        {"a third time", true, false, false, false, false, 0, 2, 1, true},
+        {"once more", true, false, false, false, false, 0, 3, 1, false},
+        {"a connection that was kept", false, false, false, false, false, 0, 0, 1, false},
+        {"nobody else in flight", true, false, false, false, false, 0, 0, 0, false},
+        {"failed on a kept one before", true, true, false, false, false, 0, 0, 1, false},
+        {"lost a shared one before", true, false, false, false, false, 1, 0, 1, false},
+        {"the origin is down", true, false, true, false, false, 0, 0, 1, false},
+        {"the engine is stopping", true, false, false, true, false, 0, 0, 1, false},
+        {"a limit: the fourth time", true, false, false, false, true, 0, 3, 1, true},
+        {"a limit: failed on a kept one before", true, true, false, false, true, 0, 9, 1, true},
+        {"a limit: lost a shared one before", true, false, false, false, true, 1, 0, 1, true},
+        {"a limit: the last time", true, false, false, false, true, 0, 31, 1, true},
+        {"a limit: once more", true, false, false, false, true, 0, 32, 1, false},
+        {"a limit: a connection that was kept", false, false, false, false, true, 0, 0, 1, false},
+        {"a limit: nobody else in flight", true, false, false, false, true, 0, 0, 0, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct world *w = begin();
@@ -85,6 +104,7 @@ static void refusals(void **state)
         h->in_flight = rows[i].in_flight;
         h->origin.state = rows[i].is_down ? ORIGIN_DOWN : ORIGIN_UP;
         h->stopping = rows[i].is_over;
+        h->connections.is_reported = rows[i].is_limited;
         if (http_is_refusal(h, r, &y) != rows[i].expected)
             fail_msg("%s: %s", rows[i].what, rows[i].expected ? "no refusal" : "a refusal");
         world_free(w);
@@ -253,18 +273,18 @@ static void limit_is_reported_once(void **state)
 {
     (void)state;
     struct world *w = begin();
-    http_refused_confirmed(w->engine); /* there is none */
-    assert_int_equal(log_count(w, "takes about"), 0);
+    retried(w, tried(w), &good); /* there is no limit */
+    assert_int_equal(log_count(w, "accepts only"), 0);
     world_free(w);
     w = limited(10);
-    assert_int_equal(log_count(w, "takes about"), 0); /* it may have been the requests' fault */
-    http_refused_confirmed(w->engine);
-    http_refused_confirmed(w->engine);
+    assert_int_equal(log_count(w, "accepts only"), 0); /* it may have been the requests' fault */
+    retried(w, &w->requests[1], &good);
+    retried(w, &w->requests[2], &good);
     assert_int_equal(
         log_count(w, "W origin: the server accepts only about 10 connections at a time"), 1);
     world_free(w);
     w = limited(1);
-    http_refused_confirmed(w->engine);
+    retried(w, &w->requests[0], &good);
     assert_int_equal(log_count(w, "accepts only about 1 connection at a time"), 1);
     world_free(w);
 }
@@ -279,7 +299,7 @@ static void own_fault(void **state)
     (void)refuse(w, 10);
     serve(w, false);
     assert_int_equal(h->connections.strikes, 2);
-    http_refused_own_fault(h, r);
+    retried(w, r, &broken);
     assert_int_equal(h->connections.strikes, 1);
     assert_int_equal(r->tries.counted, 1);
     h->in_flight = 1;
@@ -287,14 +307,101 @@ static void own_fault(void **state)
     world_free(w);
 
     w = limited(10);
-    http_refused_own_fault(w->engine, &w->requests[0]);
+    retried(w, &w->requests[0], &broken);
     assert_int_equal(http_connections_max(w->engine), 64); /* nobody has confirmed it yet */
     world_free(w);
 
     w = limited(10);
-    http_refused_confirmed(w->engine);
-    http_refused_own_fault(w->engine, &w->requests[0]);
+    retried(w, &w->requests[0], &good);
+    retried(w, &w->requests[1], &broken);
     assert_int_equal(http_connections_max(w->engine), 10);
+    assert_int_equal(w->requests[1].tries.counted, 1);
+    w->engine->in_flight = 1;
+    assert_false(http_is_refusal(w->engine, &w->requests[1], &refusal));
+    world_free(w);
+}
+
+/* A server that limits its connections, and keeps none, or not for long. */
+static void kept_connections_that_are_closed(void **state)
+{
+    (void)state;
+    struct world *w = limited(10);
+    struct http_request *alone = &w->requests[0];
+    retried(w, alone, &closed); /* says nothing */
+    assert_int_equal(alone->tries.counted, 0);
+    assert_int_equal(http_connections_max(w->engine), 10);
+    struct http_try y = refusal; /* a new one then breaks, too: it is the request */
+    alone->tries.fresh = true;
+    http_refused_retried(w->engine, alone, &y);
+    assert_int_equal(alone->tries.counted, 1);
+    assert_false(y.is_uncounted);
+    assert_int_equal(http_connections_max(w->engine), 64);
+    http_refused_retried(w->engine, alone, &y);
+    assert_int_equal(alone->tries.counted, 1); /* once */
+    world_free(w);
+
+    w = limited(10);
+    struct http_engine *h = w->engine;
+    struct http_request *r = &w->requests[1];
+    retried(w, &w->requests[0], &good);
+    retried(w, r, &closed);
+    assert_int_equal(r->tries.counted, 0);
+    r->tries.fresh = true; /* as any whose kept connection was closed */
+    h->in_flight = 2;
+    assert_true(http_is_refusal(h, r, &refusal));
+    r = refuse(w, 2);
+    r->tries.fresh = true;
+    serve(w, false);
+    assert_int_equal(r->tries.counted, 0);
+    assert_false(r->tries.kept); /* not over another that is about to be closed */
+    assert_true(r->tries.fresh);
+    world_free(w);
+}
+
+/* A limit that is known is the reason even where nobody else is in flight: it comes down further, and the
+ * server is asked less. */
+static void refused_by_a_known_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        bool is_limited, is_new_connection;
+        int status;
+        unsigned refused;
+        bool expected;
+    } rows[] = {
+        {"a new connection", true, true, 0, 0, true},
+        {"the last time", true, true, 0, 31, true},
+        {"once more", true, true, 0, 32, false},
+        {"a kept one", true, false, 0, 0, false},
+        {"an answer", true, true, 500, 0, false},
+        {"no limit is known", false, true, 0, 0, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world *w = begin();
+        struct http_request *r = tried(w);
+        struct http_try y = {.end = TRY_SILENT,
+                             .status = rows[i].status,
+                             .is_new_connection = rows[i].is_new_connection};
+        w->engine->connections.is_reported = rows[i].is_limited;
+        r->tries.refused = rows[i].refused;
+        http_refused_retried(w->engine, r, &y);
+        if (y.is_uncounted != rows[i].expected || (y.end == TRY_BUSY) != rows[i].expected ||
+            r->tries.refused != rows[i].refused + rows[i].expected)
+            fail_msg("%s: %s, refused %u", rows[i].what, y.is_uncounted ? "uncounted" : "counted",
+                     r->tries.refused);
+        world_free(w);
+    }
+
+    struct world *w = limited(10);
+    retried(w, &w->requests[0], &good);
+    struct http_request *r = refuse(w, 3);
+    w->engine->in_flight = 0;
+    http_refused_settle(w->engine);
+    assert_int_equal(r->tries.counted, 0);
+    assert_int_equal(w->engine->origin.unreached, 0);
+    assert_int_equal(w->engine->origin.busy_rounds, 1);
+    assert_int_equal(http_connections_max(w->engine), 9);
     world_free(w);
 }
 
@@ -311,6 +418,8 @@ int main(void)
         cmocka_unit_test(limit_goes_up),
         cmocka_unit_test(limit_is_reported_once),
         cmocka_unit_test(own_fault),
+        cmocka_unit_test(kept_connections_that_are_closed),
+        cmocka_unit_test(refused_by_a_known_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

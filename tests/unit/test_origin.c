@@ -182,6 +182,33 @@ static void what_counts(void **state)
     assert_false(try_once(&w, 5, TRY_SILENT, 0) & ORIGIN_UNCOUNTED);
 }
 
+/* The tries by which it goes down do not count either, whichever request's they are. */
+static void what_is_pardoned(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script;
+        unsigned a, b, c; /* expected */
+    } rows[] = {
+        {"As Bs Cs", 1, 1, 0}, /* the last one was not counted */
+        {"As As Bs", 2, 0, 0},          {"Au Au Au", 2, 0, 0},
+        {"As Bg Cs Bs Ds", 0, 1, 1},    /* a good answer between: the first one was ordinary */
+        {"Aw Bs As Cs", 1, 1, 0},       /* a gateway's answer counts */
+        {"As Bg As Cs Ds Es", 0, 0, 1}, /* was passed by */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world w;
+        begin(&w);
+        unsigned change = play(&w, rows[i].script);
+        unsigned a = origin_pardoned(&w.o, &w.c[0]), b = origin_pardoned(&w.o, &w.c[1]),
+                 c = origin_pardoned(&w.o, &w.c[2]);
+        if (!(change & ORIGIN_WENT_DOWN) || a != rows[i].a || b != rows[i].b || c != rows[i].c)
+            fail_msg("%s: %s, pardoned %u, %u, %u", rows[i].script,
+                     change & ORIGIN_WENT_DOWN ? "down" : "not down", a, b, c);
+        assert_int_equal(origin_pardoned(&w.o, &w.c[0]), 0); /* once */
+    }
+}
+
 static void gate(void **state)
 {
     (void)state;
@@ -315,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_late_answer),
         cmocka_unit_test(probes_one_at_a_time),
         cmocka_unit_test(what_counts),
+        cmocka_unit_test(what_is_pardoned),
         cmocka_unit_test(gate),
         cmocka_unit_test(rounds_of_429),
         cmocka_unit_test(rounds_refused_in_part),
