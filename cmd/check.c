@@ -174,7 +174,7 @@ static bool set_all(struct check *c)
         rc = export_set_objects(x, &e);
     if (rc == RC_OK)
         rc = export_set_rows(x, &e);
-    if (rc == RC_OK && x->options.state)
+    if (rc == RC_OK && x->options.state_path)
         rc = export_set_settings(x, &e);
     if (rc != RC_OK)
         fail(c, "job", &e);

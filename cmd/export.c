@@ -235,7 +235,7 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
         rc = export_set_objects(x, e);
     if (rc == RC_OK)
         rc = export_set_rows(x, e);
-    if (rc == RC_OK && x->options.state)
+    if (rc == RC_OK && x->options.state_path)
         rc = export_set_settings(x, e);
     return rc == RC_OK ? export_check_input(&x->options, x->job_file, e) : rc;
 }

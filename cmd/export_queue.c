@@ -42,14 +42,14 @@ static enum rc check_options(const struct export *x, struct err *e)
         {o->shard != NULL,
          "--shard: cannot be used with FILE kafka://, whose group shares the messages among its "
          "members: start several, without --shard"},
-        {o->state != NULL,
+        {o->state_path != NULL,
          "--state: cannot be used with FILE kafka://: how far the topic was read is in Kafka, as "
          "the offsets of the group"},
-        {o->follow && o->failed,
+        {o->follow && o->failed_path,
          "--failed: cannot be used with --follow: the list would only appear when the run ends; "
          "from topic to topic, failed leads go to TOPIC.failed; otherwise, there is a warning for "
          "each"},
-        {o->follow && o->missing,
+        {o->follow && o->missing_path,
          "--missing: cannot be used with --follow: the list would only appear when the run ends; "
          "from topic to topic, missing leads go to TOPIC.missing; otherwise, there is a warning "
          "for each"},
@@ -83,7 +83,7 @@ static enum rc pair_with_sinks(struct export *x, const struct export_queue *q, s
                            "leads and offsets are in one transaction, which other sinks cannot be "
                            "in; run once more with another group for the others",
                            sink->cfg.spec);
-        if (!x->cfg.order_input)
+        if (x->cfg.order == ORDER_ANY)
             return err_set(e, RC_USAGE,
                            "--order any: cannot be used when both IDs and leads are in topics of "
                            "the same brokers, as offsets are committed in order");

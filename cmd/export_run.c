@@ -31,7 +31,7 @@ static struct sink_cfg sink_cfg(const struct export *x, const struct sink_spec *
         .spec = spec->label,
         .target = spec->target,
         .opts = spec->opts,
-        .want_sha256 = x->options.manifest != NULL,
+        .want_sha256 = x->options.manifest_path != NULL,
         .max_memory = (size_t)x->options.max_memory_bytes,
         .http = &x->sink_http,
         .clock = &clock_system,
@@ -223,22 +223,13 @@ static size_t max_columns(const struct export *x)
 static void set_output(struct export *x)
 {
     const struct export_options *o = &x->options;
+#define RUN_OPTION(type, member, ...) x->cfg.member = o->member;
+#include "core/run/run_options.inc"
+#undef RUN_OPTION
     x->cfg.version = LEADPIPE_VERSION;
     x->cfg.max_memory = (size_t)o->max_memory_bytes;
     x->cfg.max_columns = max_columns(x);
-    x->cfg.order_input = o->order == ORDER_INPUT;
-    x->cfg.signed_urls = (enum signed_urls)o->signed_urls;
-    x->cfg.failed_path = o->failed;
-    x->cfg.missing_path = o->missing;
-    x->cfg.max_missing = o->max_missing;
-    x->cfg.max_gone = o->max_gone;
-    x->cfg.schema_path = o->schema;
-    x->cfg.manifest_path = o->manifest;
     x->cfg.wants_figures = o->report != NULL;
-    x->cfg.state_path = o->state;
-    x->cfg.fresh = o->fresh;
-    x->cfg.changed_only = o->changed_only;
-    x->cfg.resend = o->resend;
     x->cfg.arguments = (const char *const *)x->arguments.items;
     x->cfg.n_arguments = x->arguments.n;
     x->cfg.clock = &clock_system;

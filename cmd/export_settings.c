@@ -84,11 +84,14 @@ static enum rc add_shard(struct export *x, struct buf *value, struct err *e)
 /* What a sink has accepted only counts for the same sink with leads from the same provider and server. */
 static enum rc set_identity(struct export *x, size_t sink, struct buf *value, struct err *e)
 {
-    const struct option_spec *urls = option_named(export_option_specs, STR("signed-urls"));
     buf_addf(value, " of %s at ", x->profile->name.ptr);
     arguments_redact_url(value, x->cfg.base_url);
-    buf_adds(value, ", URLs ");
-    option_put_value(value, urls, &x->options, 0);
+    for (const struct option_spec *o = export_option_specs; o->name; o++) {
+        if (o->identity)
+            buf_addf(value, ", %s ", o->identity);
+        if (o->identity && option_count_values(o, &x->options))
+            option_put_value(value, o, &x->options, 0);
+    }
     x->run_sinks[sink].identity = arena_strdup(&x->settings.memory, buf_str(value));
     bool made = buf_rc(value) == RC_OK && x->run_sinks[sink].identity;
     buf_clear(value);

@@ -30,8 +30,8 @@ static enum rc check_unsharded(const struct export *x, struct err *e)
     const struct {
         const char *option, *text;
     } named[] = {
-        {"--failed", o->failed},     {"--missing", o->missing}, {"--schema", o->schema},
-        {"--manifest", o->manifest}, {"--state", o->state},
+        {"--failed", o->failed_path},     {"--missing", o->missing_path}, {"--schema", o->schema_path},
+        {"--manifest", o->manifest_path}, {"--state", o->state_path},
     };
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < sizeof named / sizeof *named; i++)
@@ -60,7 +60,7 @@ static enum rc check_sinks(const struct export *x, struct err *e)
 /* Fills in {shard} as in the outputs (core/run/run_targets.c), but earlier. */
 static enum rc name_state(struct export *x, struct err *e)
 {
-    const char *rest = x->options.state;
+    const char *rest = x->options.state_path;
     if (!rest)
         return RC_OK;
     buf_init(&x->state_path, STATE_PATH_BYTES_MAX);
@@ -69,7 +69,7 @@ static enum rc name_state(struct export *x, struct err *e)
         buf_addf(&x->state_path, "%u", x->cfg.shard.index);
     }
     buf_adds(&x->state_path, rest);
-    x->options.state = buf_cstr(&x->state_path);
+    x->options.state_path = buf_cstr(&x->state_path);
     return buf_rc(&x->state_path) == RC_OK ? RC_OK : err_nomem(e);
 }
 
@@ -92,7 +92,7 @@ enum rc export_set_shard(struct export *x, struct err *e)
 enum rc export_set_rows(struct export *x, struct err *e)
 {
     static const char label[] = ROWS_LABEL;
-    const char *manifest = x->options.manifest;
+    const char *manifest = x->options.manifest_path;
     if (!x->cfg.shard.of || !manifest || descriptor_written(manifest) >= 0)
         return RC_OK;
     if (x->n_specs == RUN_SINKS_MAX)

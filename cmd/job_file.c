@@ -426,7 +426,7 @@ static enum rc keep_reporting(struct job_file *j, const struct job_node *root)
     j->n = 0;
     for (const struct job_node *n = root->first; rc == RC_OK && n; n = n->next) {
         const struct option_spec *o = option_named(export_option_specs, n->key->text);
-        if (o && option_is_reporting(o) && n->kind == JOB_TEXT)
+        if (o && (o->flags & OPTION_REPORTING) && n->kind == JOB_TEXT)
             rc = take_text(&t, o, n);
         rc = rc == RC_USAGE ? RC_OK : rc;
     }

@@ -22,7 +22,7 @@ struct job_file {
 };
 
 /* `j` must be zero, except for `keeps_references`. Call job_file_free() even after a failure. RC_USAGE: from job_fail(), or
- * the file cannot be read; `arguments` are then only the options that say how a run is reported (option_is_reporting()), as
+ * the file cannot be read; `arguments` are then only the options that say how a run is reported (OPTION_REPORTING), as
  * far as they can be read. RC_NOMEM. */
 enum rc job_file_read(struct job_file *j, const char *path, struct err *e);
 /* The same for a text in memory; `folder` as above. */

@@ -2,6 +2,7 @@
 #include "cmd/options.h"
 
 #define AT(type, member) OPTION_AT(struct list_options, type, common.member)
+#define OPTION(type, member, ...) {AT(type, member), __VA_ARGS__},
 #define OWN(type, member) OPTION_AT(struct list_options, type, member)
 
 #define PARAM_HELP                                                                                 \

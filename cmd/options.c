@@ -101,20 +101,6 @@ enum rc options_parse(struct export_options *out, int argc, char *const argv[], 
 
 /* ---- of a command line that is refused ------------------------------------------------------ */
 
-static const char *const reporting[] = {
-    "log-format", "summary", "summary-file", "metrics",    "report",     "job-name",
-    "ping",       "cacert",  "proxy",        "on-success", "on-failure", NULL,
-};
-
-bool option_is_reporting(const struct option_spec *o)
-{
-    for (size_t i = 0; reporting[i]; i++) {
-        if (strcmp(o->name, reporting[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 static const struct option_spec *option_of_letter(char letter)
 {
     for (const struct option_spec *o = export_option_specs; o->name; o++) {
@@ -155,7 +141,7 @@ static enum rc take_reporting(struct option_reader *r, const char *element, cons
         return RC_OK;
     *took_next = !value;
     value = value ? value : next;
-    enum rc rc = value && option_is_reporting(o) ? option_take(r, o, value, e) : RC_OK;
+    enum rc rc = value && (o->flags & OPTION_REPORTING) ? option_take(r, o, value, e) : RC_OK;
     return rc == RC_USAGE ? RC_OK : rc; /* the error has been reported already */
 }
 

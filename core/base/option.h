@@ -94,6 +94,8 @@ enum option_flag {
     /* Says how or where the same rows are kept: shards whose outputs are merged may have other values, and
      * leadpipe merge another one again. */
     OPTION_PACKING = 128,
+    /* Says how the end of a run is reported: also used where the rest of the command line is refused. */
+    OPTION_REPORTING = 256,
 };
 
 #define OPTION_ANY_SECRET (OPTION_SECRET | OPTION_SECRET_URL | OPTION_SECRET_HEADER)
@@ -110,7 +112,10 @@ struct option_spec {
     const char *default_note; /* where the default is no value: said in help texts */
     unsigned flags;           /* of enum option_flag */
     enum file_use file;
-    unsigned names;       /* of enum option_names */
+    unsigned names; /* of enum option_names */
+    /* For an option that changes what sinks are given of a lead: what it is called where a state says for
+     * which sink a lead counts as accepted; NULL: it does not. */
+    const char *identity;
     const char *needs;    /* name of the option without which this one is refused */
     const char *excludes; /* name of the option with which this one is refused */
     unsigned section;     /* of help texts; the command numbers them */

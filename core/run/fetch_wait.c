@@ -92,7 +92,7 @@ static void make_alone(struct fetcher *f, const struct lead *lead)
 static bool try_go(struct fetcher *f, struct lead *lead, enum exclusive *as)
 {
     const struct lead_memory *own = &lead->run->memory;
-    bool input = f->cfg->order_input;
+    bool input = f->cfg->order == ORDER_INPUT;
     bool is_free = atomic_load(&f->memory->exclusive) == EXCLUSIVE_NONE;
     bool is_first = is_free && (input ? ring_is_first(f->ring, lead) : lead == f->waiting);
     *as = is_first ? EXCLUSIVE_FIRST : EXCLUSIVE_NONE;

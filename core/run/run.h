@@ -66,6 +66,9 @@ struct run_progress {
     uint64_t done_before; /* leads that were done before that */
 };
 
+/* In the order of the choices of the option. */
+enum run_order { ORDER_INPUT, ORDER_ANY };
+
 struct run_cfg {
     const char *version;
     const struct profile *profile;
@@ -83,10 +86,7 @@ struct run_cfg {
     uint32_t
         merged_of; /* of no run, but of what leadpipe merge makes of so many shards: for the manifest; else 0 */
     bool has_expect;
-    uint64_t expect;            /* unique IDs of the whole list, also of a shard */
-    struct portion max_missing; /* more missing leads, and no output is published */
-    struct portion
-        max_gone; /* as more leads that a sink would mark or delete: sink_gone_allowed() */
+    uint64_t expect; /* unique IDs of the whole list, also of a shard */
 
     unsigned concurrency; /* 0: adapts between 1 and concurrency_max */
     unsigned concurrency_max;
@@ -101,21 +101,20 @@ struct run_cfg {
      * RUN_MEMORY_MIN. The same as in each sink's cfg. */
     size_t max_memory;
     size_t max_columns; /* of a table, see schema.h */
-    bool order_input;
-    enum signed_urls signed_urls;
     struct run_sink_cfg *sinks;
     size_t n_sinks;
 
     const struct places *places; /* of outputs, beyond this machine's own; NULL: none */
-    const char *failed_path, *missing_path, *schema_path, *manifest_path; /* NULL: not wanted */
-    /* The files of all options, including those above and `state_path`, but not the inputs and those of sinks. */
+    /* The files of all options, but not the inputs and those of sinks. */
     const struct run_file *files;
     size_t n_files;
 
-    const char *state_path; /* NULL: none */
-    bool fresh;             /* discard an unfinished run in it */
-    bool changed_only;
-    bool resend; /* with changed_only: send all leads, as if none had been accepted before */
+    /* order, signed_urls, failed_path, missing_path, max_missing, max_gone, schema_path, manifest_path, state_path,
+     * fresh, changed_only, resend */
+#define RUN_OPTION(type, member, ...) OPTION_C_##type member;
+#include "core/run/run_options.inc"
+#undef RUN_OPTION
+
     const struct state_setting *settings; /* what must be the same for a run to be resumed */
     size_t n_settings;
 

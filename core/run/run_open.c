@@ -336,7 +336,7 @@ static void connect_stages(struct run *r)
     r->sequencer.sinks = r->sinks;
     r->sequencer.n_sinks = r->n_sinks;
     r->sequencer.ids_are_verified = &r->intake.are_verified;
-    r->sequencer.keeps_order = cfg->order_input;
+    r->sequencer.keeps_order = cfg->order == ORDER_INPUT;
     r->sequencer.commits_place = r->intake.commits == SOURCE_COMMITS_BY_SINK;
     r->sequencer.finds_unchanged = cfg->changed_only && !cfg->resend;
 

@@ -47,7 +47,7 @@ static void check_refusal(const struct job_file *j, const struct err *e)
     MUST(strncmp(e->msg, NAME, sizeof NAME - 1) == 0);
     MUST(is_line(e->msg, strlen(e->msg)) && !strstr(e->msg, SECRET));
     for (size_t i = 0; i < j->n; i++)
-        MUST(j->arguments[i].option && option_is_reporting(j->arguments[i].option));
+        MUST(j->arguments[i].option && (j->arguments[i].option->flags & OPTION_REPORTING));
     check_caret(j);
 }
 

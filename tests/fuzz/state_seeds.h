@@ -256,7 +256,7 @@ static void seed_command_make(void)
                   .connect_timeout_ms = 5000},
         .max_body = (size_t)1 << 20,
         .user_agent = "test",
-        .order_input = true,
+        .order = ORDER_INPUT,
         .sinks = c->sinks,
         .n_sinks = SINKS,
         .failed_path = "failed.ndjson",

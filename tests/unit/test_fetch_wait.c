@@ -53,7 +53,7 @@ static struct fetch_world *fetch_world_new(void)
         .base_url = "http://127.0.0.1:1",
         .credential_source = "a file",
         .max_body = 1 << 20,
-        .order_input = true,
+        .order = ORDER_INPUT,
     };
     fw->f = (struct fetcher){.cfg = &fw->cfg, .control = &fw->w.control, .memory = &fw->w.memory};
     assert_int_equal(request_pool_new(&fw->f.requests), RC_OK);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "cmd/options.h"
+#include "core/run/run.h"
 
 #define WORDS_MAX 32
 
@@ -140,7 +141,7 @@ static void defaults(void **state)
     assert_int_equal(o.progress, PROGRESS_AUTO);
     assert_int_equal(o.files.n + o.ids.n + o.params.n, 0);
     assert_false(o.quiet || o.allow_http || o.help);
-    assert_null(o.failed);
+    assert_null(o.failed_path);
     options_free(&o);
 }
 
@@ -177,7 +178,7 @@ static void odd_words(void **state)
     struct export_options o;
     struct err e;
     assert_int_equal(parse(BASE " --failed --odd --id-column -q -", &o, &e, storage), RC_OK);
-    assert_string_equal(o.failed, "--odd");
+    assert_string_equal(o.failed_path, "--odd");
     assert_string_equal(o.id_column, "-q");
     assert_false(o.quiet);
     assert_int_equal(o.files.n, 1);
