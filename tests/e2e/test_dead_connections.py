@@ -1,5 +1,6 @@
 """Connections over which nothing comes any more, while new ones work: no lead is lost to them."""
 
+import pathlib
 import time
 
 import pytest
@@ -65,6 +66,23 @@ def test_a_lead_that_is_never_answered(wires):
     run = wires.export(origin, ids_of(2000), "-j", 8, "--timeout", "500ms", "--attempts", 2)
     assert [row["id"] for row in run.failed] == ["lead-7"] and len(run.exported) == 1999
     assert origin.over(2).count("lead-7") <= 4 and origin.server.accepted <= 4
+
+
+def keepalive_timers(port):
+    """Of the connections to `port` on loopback over which nothing is under way: is the keep-alive timer running?
+    (proc(5): the second timer, and not that of a retransmission)"""
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[5].startswith("02:") for row in rows
+            if row[2] == "0100007F:%04X" % port and row[3] == "01" and row[4] == "00000000:00000000"]
+
+
+def test_idle_connections_are_kept_alive(wires):
+    """A lead that takes long is waited for on a connection over which TCP asks whether it is still there."""
+    origin = wires.origin(delay=1)
+    process = wires.start(origin, ids_of(4), "-j", 4, scheme="http")
+    runs.wait_until(lambda: len(origin.requests) == 4, "4 requests")
+    runs.wait_until(lambda: keepalive_timers(origin.port) == [True] * 4, "keep-alive on all 4 connections")
+    all_right(wires.end(process), ids_of(4))
 
 
 def test_webhook_receiver_behind_a_frozen_relay(wires):
