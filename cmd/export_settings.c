@@ -87,10 +87,11 @@ static enum rc set_identity(struct export *x, size_t sink, struct buf *value, st
     buf_addf(value, " of %s at ", x->profile->name.ptr);
     arguments_redact_url(value, x->cfg.base_url);
     for (const struct option_spec *o = export_option_specs; o->name; o++) {
-        if (o->identity)
+        size_t n = o->identity ? option_count_values(o, &x->options) : 0;
+        for (size_t i = 0; i < n; i++) {
             buf_addf(value, ", %s ", o->identity);
-        if (o->identity && option_count_values(o, &x->options))
-            option_put_value(value, o, &x->options, 0);
+            option_put_value(value, o, &x->options, i);
+        }
     }
     x->run_sinks[sink].identity = arena_strdup(&x->settings.memory, buf_str(value));
     bool made = buf_rc(value) == RC_OK && x->run_sinks[sink].identity;

@@ -2,8 +2,8 @@
  *
  * A row says everything about its option, and nothing else lists it: the parser, the help texts, what
  * of a command line may be shown, which files a run uses, and what a run must have in common with the
- * one that it resumes are all made from the table. To add an option: a row, and the member of the
- * struct that it fills; docs/design.md, "Options", says what else.
+ * one that it resumes are all made from the table. To add an option: a row and the member of the
+ * struct that it fills (of `export`: one entry that is both); docs/design.md, "Options", says what else.
  *
  * Texts of values are not copied: they must live as long as the struct. One thread at a time. */
 #ifndef LEADPIPE_OPTION_H
@@ -113,8 +113,8 @@ struct option_spec {
     unsigned flags;           /* of enum option_flag */
     enum file_use file;
     unsigned names; /* of enum option_names */
-    /* For an option that changes what sinks are given of a lead: what it is called where a state says for
-     * which sink a lead counts as accepted; NULL: it does not. */
+    /* For an option that changes what sinks are given of a lead: its name in the text by which a state recognizes
+     * the sink that accepted a lead; NULL: it is not part of that text. */
     const char *identity;
     const char *needs;    /* name of the option without which this one is refused */
     const char *excludes; /* name of the option with which this one is refused */

@@ -9,16 +9,16 @@
  * - When one is answered, the server is up. What was set aside is asked again without being counted
  *   as a failed try, over a connection that is kept, if there is one. If it fails there too, it was
  *   the request's own fault, and both tries count.
- * - Where it happens repeatedly, no more connections are used than the server has shown to take, which
+ * - Where it happens repeatedly, no more connections are used than the server has been seen to accept, which
  *   is reported once a refused request has been answered. After a while one more is tried.
  *
- * From then on refused connections are the server's way, and far more of them are not counted; nor is a
- * kept connection that has been closed the request's own fault: such servers may keep none. Refused while
- * nobody else is in flight, they say what a 429 says. */
+ * From then on refused connections are the server's way, and many more of them go uncounted; nor is a kept
+ * connection that has been closed the request's own fault: such servers may keep none. A refusal while nobody
+ * else is in flight means what a 429 means. */
 #include "core/http/http_private.h"
 
 #define STRIKES_MAX 3           /* refused connections until the limit comes down */
-#define REFUSED_MAX 3           /* tries of one request that do not count for it... */
+#define REFUSED_MAX 3           /* tries of one request that do not count against it... */
 #define REFUSED_MAX_BY_LIMIT 32 /* ... where the server is known to limit connections */
 #define HOLD_FIRST_US INT64_C(2000000)
 #define HOLD_MAX_US INT64_C(64000000)
@@ -119,8 +119,8 @@ void http_refused_served(struct http_engine *h, bool is_new_connection)
     }
 }
 
-/* It may have been the limit, even if nobody else was in flight: the server is late to see that connections
- * are free. So it is asked less, as after a 429. */
+/* It may have been the limit, even if nobody else was in flight: the server may be late to notice that
+ * connections are free. So it is sent fewer requests, as after a 429. */
 static void excuse(const struct http_engine *h, struct http_request *r, struct http_try *y)
 {
     if (y->status || !y->is_new_connection || !is_limit_known(h) || origin_is_down(&h->origin) ||
@@ -136,7 +136,7 @@ void http_refused_settle(struct http_engine *h)
     if (h->in_flight > 0)
         return;
     if (h->refused && is_limit_known(h))
-        lower_limit(h, http_connections_max(h)); /* even of so few none was served */
+        lower_limit(h, http_connections_max(h)); /* not one was served, few as they were */
     for (struct http_request *r; (r = take_refused(h));) {
         struct http_try y = {.end = r->tries.refused_end, .is_new_connection = true};
         excuse(h, r, &y);
@@ -163,13 +163,13 @@ static void blame(struct http_engine *h, struct http_request *r)
     if (!l->is_reported)
         l->most = 0; /* no refusal has been confirmed yet */
     r->tries.counted += r->tries.refused;
-    r->tries.refused = REFUSED_MAX_BY_LIMIT; /* no more that do not count */
+    r->tries.refused = REFUSED_MAX_BY_LIMIT; /* from now on all its tries count */
 }
 
 void http_refused_retried(struct http_engine *h, struct http_request *r, struct http_try *y)
 {
     struct http_tries *t = &r->tries;
-    /* That a kept connection had been closed says nothing of the request; a new one does, then. */
+    /* That a kept connection had been closed says nothing about the request; a failure on a new one then does. */
     bool is_where_others_are_served =
         t->kept ? y->loss != LOSS_KEPT : t->fresh && !is_limit_known(h);
     bool was_refused = t->refused > 0 && t->refused < REFUSED_MAX_BY_LIMIT;

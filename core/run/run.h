@@ -109,8 +109,7 @@ struct run_cfg {
     const struct run_file *files;
     size_t n_files;
 
-    /* order, signed_urls, failed_path, missing_path, max_missing, max_gone, schema_path, manifest_path, state_path,
-     * fresh, changed_only, resend */
+    /* The options that the run uses as they were given. */
 #define RUN_OPTION(type, member, ...) OPTION_C_##type member;
 #include "core/run/run_options.inc"
 #undef RUN_OPTION
