@@ -99,8 +99,10 @@ struct http_tries {
     unsigned lost;             /* those that do not, as their connection was lost */
     bool alone;                /* on a new connection that it shares with no other request */
     bool fresh;                /* on a new connection */
+    bool was_closed;           /* a kept connection was, with it on it */
     bool kept;                 /* on one that is kept, if there is one */
     unsigned refused;          /* tries whose connection was refused while others were served */
+    unsigned excused;          /* those that count neither, although nobody was */
     enum try_end refused_end;  /* of the one that is set aside */
     int64_t first_us, held_us; /* first try: when, and the origin's held clock then */
     int64_t due_us;            /* waiting: not tried again before */

@@ -345,7 +345,8 @@ void http_refused_served(struct http_engine *h, bool is_new_connection);
 void http_refused_settle(struct http_engine *h);
 void http_refused_abort(struct http_engine *h);
 /* What this try shows about a request that was refused before: if it was answered, the server has a limit; if it
- * failed where others are served, it was the request's own fault, and its refused tries count after all. */
+ * failed where others are served, it was the request's own fault, and its refused tries count after all. Of
+ * another one: it may make it uncounted, and TRY_BUSY, because of the limit. */
 void http_refused_retried(struct http_engine *h, struct http_request *r, struct http_try *y);
 /* How many requests may be in flight. */
 unsigned http_connections_max(const struct http_engine *h);

@@ -12,20 +12,21 @@
  * - Where it happens repeatedly, no more connections are used than the server has been seen to accept, which
  *   is reported once a refused request has been answered. After a while one more is tried.
  *
- * From then on refused connections are the server's way, and many more of them go uncounted; nor is a kept
- * connection that has been closed the request's own fault: such servers may keep none. A refusal while nobody
- * else is in flight means what a 429 means. */
+ * From then on refused connections are the server's way, and more of them go uncounted; nor is a kept
+ * connection that has been closed the request's own fault: such servers may keep none. A few resets while
+ * nobody else is in flight mean what a 429 means. */
 #include "core/http/http_private.h"
 
-#define STRIKES_MAX 3           /* refused connections until the limit comes down */
-#define REFUSED_MAX 3           /* tries of one request that do not count against it... */
-#define REFUSED_MAX_BY_LIMIT 32 /* ... where the server is known to limit connections */
+#define STRIKES_MAX 3          /* refused connections until the limit comes down */
+#define REFUSED_MAX 3          /* tries of one request that do not count against it... */
+#define REFUSED_MAX_BY_LIMIT 8 /* ... where the server is known to limit connections */
+#define EXCUSED_MAX 3
 #define HOLD_FIRST_US INT64_C(2000000)
 #define HOLD_MAX_US INT64_C(64000000)
 
 static bool is_limit_known(const struct http_engine *h)
 {
-    return h->connections.is_reported;
+    return h->connections.is_reported && h->connections.most;
 }
 
 bool http_is_refusal(const struct http_engine *h, const struct http_request *r,
@@ -33,7 +34,7 @@ bool http_is_refusal(const struct http_engine *h, const struct http_request *r,
 {
     bool is_known = is_limit_known(h);
     bool failed_elsewhere =
-        !is_known && (r->tries.fresh || r->tries.lost); /* where others were served */
+        !is_known && (r->tries.was_closed || r->tries.lost); /* where others were served */
     unsigned most = is_known ? REFUSED_MAX_BY_LIMIT : REFUSED_MAX;
     return y->is_new_connection && !failed_elsewhere && !origin_is_down(&h->origin) &&
            h->in_flight > 0 && r->tries.refused < most && !http_is_over(h);
@@ -98,6 +99,16 @@ static void raise_limit(struct http_engine *h)
 
 /* ---- what it was ---------------------------------------------------------------------------- */
 
+/* Was one of them refused that has not failed over a kept connection before? That one may be what breaks
+ * connections. */
+static bool is_news(const struct http_engine *h)
+{
+    bool is = false;
+    for (const struct http_request *r = h->refused; r; r = r->tries.next)
+        is |= !r->tries.was_closed;
+    return is;
+}
+
 void http_refused_served(struct http_engine *h, bool is_new_connection)
 {
     struct connection_limit *l = &h->connections;
@@ -107,28 +118,32 @@ void http_refused_served(struct http_engine *h, bool is_new_connection)
     if (!h->refused)
         return;
     l->strikes += h->n_refused;
-    if (l->strikes >= STRIKES_MAX || l->most)
+    if ((l->strikes >= STRIKES_MAX || l->most) && is_news(h))
         lower_limit(h, h->in_flight + 1); /* and the one that was answered */
     for (struct http_request *r; (r = take_refused(h));) {
         struct http_try y = {.end = TRY_ABORTED, .is_uncounted = true};
         r->tries.refused++;
-        bool none_is_kept = is_limit_known(h) && r->tries.fresh;
-        r->tries.kept = !none_is_kept;
-        r->tries.fresh = none_is_kept;
+        r->tries.kept = true;
+        r->tries.fresh = false;
+        if (is_limit_known(h))
+            r->tries.client.first_bad = 0; /* it says nothing about the request */
         http_retry_settle(h, r, &y);
     }
 }
 
-/* It may have been the limit, even if nobody else was in flight: the server may be late to notice that
- * connections are free. So it is sent fewer requests, as after a 429. */
+/* A reset where nobody else was in flight: the server may be late to notice that connections are free, so it
+ * is sent fewer requests, as after a 429. Or a kept connection had been closed: it may keep none. Only so
+ * often, as it may also be the request, or an outage. */
 static void excuse(const struct http_engine *h, struct http_request *r, struct http_try *y)
 {
-    if (y->status || !y->is_new_connection || !is_limit_known(h) || origin_is_down(&h->origin) ||
-        r->tries.refused >= REFUSED_MAX_BY_LIMIT)
+    bool was_reset = y->end == TRY_SILENT && y->is_new_connection;
+    if (!is_limit_known(h) || !(was_reset || y->loss == LOSS_KEPT) || origin_is_down(&h->origin) ||
+        r->tries.excused >= EXCUSED_MAX)
         return;
     y->is_uncounted = true;
-    y->end = TRY_BUSY;
-    r->tries.refused++;
+    if (was_reset)
+        y->end = TRY_BUSY;
+    r->tries.excused++;
 }
 
 void http_refused_settle(struct http_engine *h)
@@ -162,21 +177,24 @@ static void blame(struct http_engine *h, struct http_request *r)
     l->strikes -= r->tries.refused < l->strikes ? r->tries.refused : l->strikes;
     if (!l->is_reported)
         l->most = 0; /* no refusal has been confirmed yet */
-    r->tries.counted += r->tries.refused;
+    r->tries.counted += r->tries.refused < REFUSED_MAX ? r->tries.refused : REFUSED_MAX;
     r->tries.refused = REFUSED_MAX_BY_LIMIT; /* from now on all its tries count */
 }
 
 void http_refused_retried(struct http_engine *h, struct http_request *r, struct http_try *y)
 {
     struct http_tries *t = &r->tries;
-    /* That a kept connection had been closed says nothing about the request; a failure on a new one then does. */
-    bool is_where_others_are_served =
-        t->kept ? y->loss != LOSS_KEPT : t->fresh && !is_limit_known(h);
+    /* That a kept connection had been closed says nothing about the request; a failure on a new one then does,
+     * where no limit is known. */
+    bool is_where_others_are_served = !(is_limit_known(h) && y->is_new_connection) &&
+                                      (t->kept ? y->loss != LOSS_KEPT : t->was_closed);
     bool was_refused = t->refused > 0 && t->refused < REFUSED_MAX_BY_LIMIT;
     if (was_refused && y->end == TRY_GOOD)
         report_limit(h);
     else if (was_refused && !y->status && is_where_others_are_served)
         blame(h, r);
     t->kept = false;
+    if (!y->status && y->is_new_connection)
+        t->fresh = false; /* those that are kept may be all that the server takes */
     excuse(h, r, y);
 }

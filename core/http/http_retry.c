@@ -123,7 +123,7 @@ static void describe(const struct http_engine *h, const struct http_request *r,
 
 static void notify_gate(struct http_engine *h, const struct http_try *y)
 {
-    const char *what = y->status ? h->last_error : "HTTP/2 ENHANCE_YOUR_CALM";
+    const char *what = y->is_busy ? "HTTP/2 ENHANCE_YOUR_CALM" : h->last_error;
     char text[HTTP_DURATION_BYTES];
     int64_t gate_us = h->origin.gate_us;
     bool is_news =
@@ -195,6 +195,10 @@ static void pardon_all(struct http_engine *h, struct http_request *r)
     pardon(h, r);
     for (size_t i = 0; i < h->n_waiting; i++)
         pardon(h, h->heap[i]);
+    for (const struct transfer *t = h->active; t; t = t->next)
+        pardon(h, t->r);
+    for (struct http_request *set_aside = h->refused; set_aside; set_aside = set_aside->tries.next)
+        pardon(h, set_aside);
 }
 
 /* ---- another try? --------------------------------------------------------------------------- */
@@ -318,8 +322,11 @@ static void try_again(struct http_engine *h, struct http_request *r, const struc
                       unsigned change)
 {
     char why[sizeof r->error];
-    if (!(change & ORIGIN_UNCOUNTED) && !y->is_uncounted)
+    if (!(change & ORIGIN_UNCOUNTED) && !y->is_uncounted) {
         r->tries.counted++;
+        if (!y->status && !(change & ORIGIN_OWN_FAULT))
+            origin_counted(&h->origin, &r->tries.client);
+    }
     if (http_is_over(h))
         http_request_end(h, r, HTTP_ABORTED);
     else if (is_used_up(h, r) && !may_be_the_origin(h, r, y))
@@ -397,7 +404,7 @@ static void note_loss(struct http_request *r, struct http_try *y, bool is_shared
     if (r->tries.lost >= LOST_MAX)
         r->tries.alone = true;
     if (y->loss == LOSS_KEPT)
-        r->tries.fresh = true;
+        r->tries.fresh = r->tries.was_closed = true;
     if (y->loss != LOSS_DEAD || !is_news)
         y->end = TRY_ABORTED; /* what the next connection meets says more about the origin */
 }
@@ -434,9 +441,10 @@ static void settle_try(struct http_engine *h, struct http_request *r, struct htt
         http_refused_add(h, r, y);
         return;
     }
+    bool is_served = y->end == TRY_GOOD || y->end == TRY_BUSY;
     http_refused_retried(h, r, y);
     http_retry_settle(h, r, y);
-    if (y->end == TRY_GOOD || y->end == TRY_BUSY)
+    if (is_served)
         http_refused_served(h, is_new_connection);
 }
 

@@ -166,14 +166,6 @@ static unsigned good(struct origin *o, const struct origin_client *c, int64_t no
     return come_up(o, c);
 }
 
-static void note_counted(const struct origin *o, struct origin_client *c)
-{
-    if (c->streak != o->streak)
-        c->in_streak = 0;
-    c->streak = o->streak;
-    c->in_streak++;
-}
-
 static unsigned failed(struct origin *o, struct origin_client *c, enum try_end end, int64_t now_us)
 {
     if (!c->first_bad)
@@ -191,9 +183,15 @@ static unsigned failed(struct origin *o, struct origin_client *c, enum try_end e
         change |= suspect_down(o, c, end, now_us);
     if (unanswered && (origin_is_down(o) || c->seq <= o->up_seq))
         change |= ORIGIN_UNCOUNTED;
-    else if (unanswered && !own_fault)
-        note_counted(o, c);
     return change;
+}
+
+void origin_counted(const struct origin *o, struct origin_client *c)
+{
+    if (c->streak != o->streak)
+        c->in_streak = 0;
+    c->streak = o->streak;
+    c->in_streak++;
 }
 
 unsigned origin_pardoned(const struct origin *o, struct origin_client *c)

@@ -136,6 +136,9 @@ void origin_started(struct origin *o, struct origin_client *c);
 unsigned origin_ended(struct origin *o, struct origin_client *c, enum try_end end,
                       int64_t retry_after_us, int64_t now_us);
 
+/* The latest try of `c`, which had no answer and was not held against it, counts against its attempts. */
+void origin_counted(const struct origin *o, struct origin_client *c);
+
 /* ORIGIN_WENT_DOWN: how many tries of `c`, of those that were counted, do not count after all. */
 unsigned origin_pardoned(const struct origin *o, struct origin_client *c);
 

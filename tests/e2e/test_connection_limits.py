@@ -2,6 +2,7 @@
 
 import pytest
 
+import runs
 from wires import all_right
 
 
@@ -27,7 +28,7 @@ def test_too_many_connections(wires, how, concurrency, limit, scheme):
         assert limit_messages(run), run.messages
 
 
-@pytest.mark.parametrize("lingers", [0, 0.02, 0.05])
+@pytest.mark.parametrize("lingers", [0, 0.02])
 @pytest.mark.parametrize("concurrency", ["auto", 32])
 def test_connections_that_are_not_kept(wires, concurrency, lingers):
     """Each answer ends its connection, so that every request needs a new one; also where the server is
@@ -70,6 +71,29 @@ def test_a_lead_that_resets_its_connection(wires):
     run = wires.export(origin, ids_of(400), "-j", 16, "--attempts", 4, scheme="http")
     assert [row["id"] for row in run.failed] == ["lead-50"] and len(run.exported) == 399
     assert origin.times()["lead-50"] == 4 and limit_messages(run) == []
+
+
+def test_a_lead_that_resets_its_connection_at_a_server_with_a_limit(wires):
+    """Neither does it end the run, nor is it tried without end."""
+    origin = wires.origin(delay=0.02, answer=lambda origin, lead_id: (None, b"") if lead_id in ("lead-50", "lead-299") else
+                          (200, {"id": lead_id, "asked": lead_id}))
+    relay = wires.relay(origin, limit=4)
+    run = wires.export(relay, ids_of(300), "-j", 32, "--retry-max-time", "15s", scheme="http")
+    assert run.status == 3 and [row["id"] for row in run.failed] == ["lead-50", "lead-299"] and len(run.exported) == 298
+    assert max(origin.times().values()) <= 6 + 8 + 3 and len(limit_messages(run)) == 1
+
+
+@pytest.mark.parametrize("outage", [1, 3, 10])
+def test_outage_of_a_server_with_a_limit(wires, outage):
+    """It costs no lead, and the connections that are kept are used again: they may be all that there are."""
+    origin = wires.origin(delay=0.01)
+    relay = wires.relay(origin, limit=4)
+    process = wires.start(relay, ids_of(600), "-j", 16, "-v", scheme="http")
+    runs.wait_until(lambda: len(origin.requests) >= 200, "200 requests")
+    relay.close()
+    runs.wait_until(lambda: relay.refused_while_closed >= outage, "%d refusals" % outage)
+    relay.open()
+    assert limit_messages(all_right(wires.end(process), ids_of(600)))
 
 
 def test_webhook_receiver_takes_few_connections(wires):

@@ -140,9 +140,20 @@ class Relay:
 
     def __init__(self, loop, targets, limit=None, how="reset", lingers=0):
         self.targets, self.limit, self.how, self.lingers = list(targets), limit, how, lingers
-        self.refused, self._turn, self._thawed = 0, 0, []
+        self.refused, self.refused_while_closed, self._turn, self._thawed, self._closed = 0, 0, 0, [], False
         self.server = Server(loop, self._serve)
         self.loop, self.port = loop, self.server.port
+
+    def close(self):
+        """Ends what is open, and resets what comes, until open() is called."""
+        def close():
+            self._closed = True
+            for writer in list(self.server.open):
+                reset(writer)
+        self.loop.soon(close)
+
+    def open(self):
+        self._closed = False
 
     def freeze(self):
         def close():
@@ -151,6 +162,10 @@ class Relay:
         self.loop.soon(close)
 
     async def _serve(self, reader, writer):
+        if self._closed:
+            self.refused_while_closed += 1
+            reset(writer)
+            return
         if self.limit is not None and len(self.server.open) > self.limit:
             self.refused += 1
             if self.how == "reset":

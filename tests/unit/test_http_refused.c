@@ -71,7 +71,7 @@ static void refusals(void **state)
     (void)state;
     static const struct {
         const char *what;
-        bool is_new_connection, fresh, is_down, is_over, is_limited;
+        bool is_new_connection, was_closed, is_down, is_over, is_limited;
         unsigned lost, refused, in_flight;
         bool expected;
     } rows[] = {
@@ -85,10 +85,10 @@ static void refusals(void **state)
         {"the origin is down", true, false, true, false, false, 0, 0, 1, false},
         {"the engine is stopping", true, false, false, true, false, 0, 0, 1, false},
         {"a limit: the fourth time", true, false, false, false, true, 0, 3, 1, true},
-        {"a limit: failed on a kept one before", true, true, false, false, true, 0, 9, 1, true},
+        {"a limit: failed on a kept one before", true, true, false, false, true, 0, 5, 1, true},
         {"a limit: lost a shared one before", true, false, false, false, true, 1, 0, 1, true},
-        {"a limit: the last time", true, false, false, false, true, 0, 31, 1, true},
-        {"a limit: once more", true, false, false, false, true, 0, 32, 1, false},
+        {"a limit: the last time", true, false, false, false, true, 0, 7, 1, true},
+        {"a limit: once more", true, false, false, false, true, 0, 8, 1, false},
         {"a limit: a connection that was kept", false, false, false, false, true, 0, 0, 1, false},
         {"a limit: nobody else in flight", true, false, false, false, true, 0, 0, 0, false},
     };
@@ -98,13 +98,14 @@ static void refusals(void **state)
         struct http_request *r = tried(w);
         const struct http_try y = {.end = TRY_UNREACHED,
                                    .is_new_connection = rows[i].is_new_connection};
-        r->tries.fresh = rows[i].fresh;
+        r->tries.was_closed = rows[i].was_closed;
         r->tries.lost = rows[i].lost;
         r->tries.refused = rows[i].refused;
         h->in_flight = rows[i].in_flight;
         h->origin.state = rows[i].is_down ? ORIGIN_DOWN : ORIGIN_UP;
         h->stopping = rows[i].is_over;
         h->connections.is_reported = rows[i].is_limited;
+        h->connections.most = rows[i].is_limited ? 4 : 0;
         if (http_is_refusal(h, r, &y) != rows[i].expected)
             fail_msg("%s: %s", rows[i].what, rows[i].expected ? "no refusal" : "a refusal");
         world_free(w);
@@ -331,9 +332,10 @@ static void kept_connections_that_are_closed(void **state)
     assert_int_equal(alone->tries.counted, 0);
     assert_int_equal(http_connections_max(w->engine), 10);
     struct http_try y = refusal; /* a new one then breaks, too: it is the request */
-    alone->tries.fresh = true;
+    alone->tries.fresh = alone->tries.was_closed = true;
     http_refused_retried(w->engine, alone, &y);
     assert_int_equal(alone->tries.counted, 1);
+    assert_false(alone->tries.fresh); /* not for ever */
     assert_false(y.is_uncounted);
     assert_int_equal(http_connections_max(w->engine), 64);
     http_refused_retried(w->engine, alone, &y);
@@ -353,55 +355,87 @@ static void kept_connections_that_are_closed(void **state)
     r->tries.fresh = true;
     serve(w, false);
     assert_int_equal(r->tries.counted, 0);
-    assert_false(r->tries.kept); /* not over another that is about to be closed */
-    assert_true(r->tries.fresh);
+    assert_true(r->tries.kept); /* the idle ones may be all that the server takes */
+    assert_false(r->tries.fresh);
     world_free(w);
 }
 
-/* A limit that is known is the reason even where nobody else is in flight: it comes down further, and the
- * server is asked less. */
-static void refused_by_a_known_limit(void **state)
+/* A limit that is known may be the reason even where nobody else is in flight: it comes down further, and the
+ * server is sent fewer requests. */
+static void reset_by_a_known_limit(void **state)
 {
     (void)state;
     static const struct {
         const char *what;
-        bool is_limited, is_new_connection;
-        int status;
-        unsigned refused;
+        bool is_limited, is_new_connection, is_down;
+        enum try_end end;
+        unsigned excused;
         bool expected;
     } rows[] = {
-        {"a new connection", true, true, 0, 0, true},
-        {"the last time", true, true, 0, 31, true},
-        {"once more", true, true, 0, 32, false},
-        {"a kept one", true, false, 0, 0, false},
-        {"an answer", true, true, 500, 0, false},
-        {"no limit is known", false, true, 0, 0, false},
+        {"a new connection", true, true, false, TRY_SILENT, 0, true},
+        {"the last time", true, true, false, TRY_SILENT, 2, true},
+        {"once more", true, true, false, TRY_SILENT, 3, false},
+        {"a kept one", true, false, false, TRY_SILENT, 0, false},
+        {"nobody listens", true, true, false, TRY_UNREACHED, 0,
+         false}, /* an outage is soon known */
+        {"the origin is down", true, true, true, TRY_SILENT, 0, false},
+        {"an answer", true, true, false, TRY_GATEWAY, 0, false},
+        {"no limit is known", false, true, false, TRY_SILENT, 0, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct world *w = begin();
         struct http_request *r = tried(w);
-        struct http_try y = {.end = TRY_SILENT,
-                             .status = rows[i].status,
-                             .is_new_connection = rows[i].is_new_connection};
-        w->engine->connections.is_reported = rows[i].is_limited;
-        r->tries.refused = rows[i].refused;
+        struct http_try y = {.end = rows[i].end, .is_new_connection = rows[i].is_new_connection};
+        w->engine->connections =
+            (struct connection_limit){.is_reported = true, .most = rows[i].is_limited ? 4 : 0};
+        w->engine->origin.state = rows[i].is_down ? ORIGIN_DOWN : ORIGIN_UP;
+        r->tries.excused = rows[i].excused;
         http_refused_retried(w->engine, r, &y);
         if (y.is_uncounted != rows[i].expected || (y.end == TRY_BUSY) != rows[i].expected ||
-            r->tries.refused != rows[i].refused + rows[i].expected)
-            fail_msg("%s: %s, refused %u", rows[i].what, y.is_uncounted ? "uncounted" : "counted",
-                     r->tries.refused);
+            r->tries.excused != rows[i].excused + rows[i].expected)
+            fail_msg("%s: %s, excused %u", rows[i].what, y.is_uncounted ? "uncounted" : "counted",
+                     r->tries.excused);
         world_free(w);
     }
 
+    struct world *k = limited(10);
+    retried(k, &k->requests[0], &good);
+    struct http_try kept = closed;
+    http_refused_retried(k->engine, &k->requests[1], &kept);
+    assert_true(kept.is_uncounted);
+    assert_int_equal(kept.end, TRY_ABORTED);
+    world_free(k);
+
+    static const struct http_try reset = {.end = TRY_SILENT, .is_new_connection = true};
     struct world *w = limited(10);
     retried(w, &w->requests[0], &good);
-    struct http_request *r = refuse(w, 3);
+    struct http_request *r = tried(w);
+    http_refused_add(w->engine, r, &reset);
     w->engine->in_flight = 0;
     http_refused_settle(w->engine);
     assert_int_equal(r->tries.counted, 0);
-    assert_int_equal(w->engine->origin.unreached, 0);
     assert_int_equal(w->engine->origin.busy_rounds, 1);
     assert_int_equal(http_connections_max(w->engine), 9);
+    world_free(w);
+}
+
+/* A limit is lowered by what is refused, but not by a request that has failed over a kept connection, too. */
+static void a_known_limit_and_a_request_that_breaks_connections(void **state)
+{
+    (void)state;
+    struct world *w = limited(10);
+    retried(w, &w->requests[0], &good);
+    struct http_request *r = refuse(w, 10);
+    r->tries.was_closed = true;
+    serve(w, false);
+    assert_int_equal(http_connections_max(w->engine), 10);
+    (void)refuse(w, 10);
+    serve(w, false);
+    assert_int_equal(http_connections_max(w->engine), 9);
+
+    r->tries.refused = 7;
+    retried(w, r, &broken);                /* over a kept connection that others use, too */
+    assert_int_equal(r->tries.counted, 3); /* not all at once */
     world_free(w);
 }
 
@@ -419,7 +453,8 @@ int main(void)
         cmocka_unit_test(limit_is_reported_once),
         cmocka_unit_test(own_fault),
         cmocka_unit_test(kept_connections_that_are_closed),
-        cmocka_unit_test(refused_by_a_known_limit),
+        cmocka_unit_test(reset_by_a_known_limit),
+        cmocka_unit_test(a_known_limit_and_a_request_that_breaks_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,9 @@ static unsigned play(struct world *w, const char *script)
                            : script[1] == 's' ? TRY_SILENT
                                               : TRY_UNREACHED;
         change = try_once(w, (size_t)(script[0] - 'A'), end, 0);
+        bool unanswered = end == TRY_SILENT || end == TRY_UNREACHED;
+        if (unanswered && !(change & (ORIGIN_UNCOUNTED | ORIGIN_OWN_FAULT)))
+            origin_counted(&w->o, &w->c[script[0] - 'A']);
         if (script[2] == ' ')
             script++;
     }
