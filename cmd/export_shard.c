@@ -30,8 +30,9 @@ static enum rc check_unsharded(const struct export *x, struct err *e)
     const struct {
         const char *option, *text;
     } named[] = {
-        {"--failed", o->failed_path},     {"--missing", o->missing_path}, {"--schema", o->schema_path},
-        {"--manifest", o->manifest_path}, {"--state", o->state_path},
+        {"--failed", o->failed_path}, {"--missing", o->missing_path},
+        {"--schema", o->schema_path}, {"--manifest", o->manifest_path},
+        {"--state", o->state_path},
     };
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < sizeof named / sizeof *named; i++)

