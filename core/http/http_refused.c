@@ -99,13 +99,13 @@ static void raise_limit(struct http_engine *h)
 
 /* ---- what it was ---------------------------------------------------------------------------- */
 
-/* Was one of them refused that has not failed over a kept connection before? That one may be what breaks
- * connections. */
+/* Was one of them refused that is not likely to be what breaks connections: it has not failed over a kept
+ * one, nor often? */
 static bool is_news(const struct http_engine *h)
 {
     bool is = false;
     for (const struct http_request *r = h->refused; r; r = r->tries.next)
-        is |= !r->tries.was_closed;
+        is |= !r->tries.was_closed && r->tries.refused < REFUSED_MAX;
     return is;
 }
 
@@ -125,8 +125,6 @@ void http_refused_served(struct http_engine *h, bool is_new_connection)
         r->tries.refused++;
         r->tries.kept = true;
         r->tries.fresh = false;
-        if (is_limit_known(h))
-            r->tries.client.first_bad = 0; /* it says nothing about the request */
         http_retry_settle(h, r, &y);
     }
 }
@@ -136,7 +134,7 @@ void http_refused_served(struct http_engine *h, bool is_new_connection)
  * often, as it may also be the request, or an outage. */
 static void excuse(const struct http_engine *h, struct http_request *r, struct http_try *y)
 {
-    bool was_reset = y->end == TRY_SILENT && y->is_new_connection;
+    bool was_reset = y->end == TRY_SILENT && y->is_new_connection && h->in_flight == 0;
     if (!is_limit_known(h) || !(was_reset || y->loss == LOSS_KEPT) || origin_is_down(&h->origin) ||
         r->tries.excused >= EXCUSED_MAX)
         return;
@@ -150,10 +148,11 @@ void http_refused_settle(struct http_engine *h)
 {
     if (h->in_flight > 0)
         return;
-    if (h->refused && is_limit_known(h))
+    if (is_news(h) && is_limit_known(h))
         lower_limit(h, http_connections_max(h)); /* not one was served, few as they were */
     for (struct http_request *r; (r = take_refused(h));) {
         struct http_try y = {.end = r->tries.refused_end, .is_new_connection = true};
+        r->tries.kept = false;
         excuse(h, r, &y);
         http_retry_settle(h, r, &y);
     }
@@ -184,10 +183,12 @@ static void blame(struct http_engine *h, struct http_request *r)
 void http_refused_retried(struct http_engine *h, struct http_request *r, struct http_try *y)
 {
     struct http_tries *t = &r->tries;
-    /* That a kept connection had been closed says nothing about the request; a failure on a new one then does,
-     * where no limit is known. */
-    bool is_where_others_are_served = !(is_limit_known(h) && y->is_new_connection) &&
-                                      (t->kept ? y->loss != LOSS_KEPT : t->was_closed);
+    /* Others are served over a kept connection, unless it had been closed. A new one may have been refused again,
+     * but not always, as long as no limit is known. */
+    bool is_refused_again = y->is_new_connection && t->refused < REFUSED_MAX;
+    bool is_where_others_are_served =
+        !(is_limit_known(h) && y->is_new_connection) &&
+        (t->kept ? y->loss != LOSS_KEPT && !is_refused_again : t->was_closed);
     bool was_refused = t->refused > 0 && t->refused < REFUSED_MAX_BY_LIMIT;
     if (was_refused && y->end == TRY_GOOD)
         report_limit(h);

@@ -73,13 +73,16 @@ def test_a_lead_that_resets_its_connection(wires):
     assert origin.times()["lead-50"] == 4 and limit_messages(run) == []
 
 
-def test_a_lead_that_resets_its_connection_at_a_server_with_a_limit(wires):
-    """Neither does it end the run, nor is it tried without end."""
-    origin = wires.origin(delay=0.02, answer=lambda origin, lead_id: (None, b"") if lead_id in ("lead-50", "lead-299") else
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("n, limit, which", [(300, 4, [50, 299]), (300, 8, [50, 100, 150, 200, 250]),
+                                             (600, 8, [60, 150, 240, 330, 420, 510])])
+def test_leads_that_reset_their_connections_at_a_server_with_a_limit(wires, n, limit, which, close):
+    """They neither end the run, nor are they tried without end."""
+    breaking = ["lead-%d" % i for i in which]
+    origin = wires.origin(delay=0.02, close=close, answer=lambda origin, lead_id: (None, b"") if lead_id in breaking else
                           (200, {"id": lead_id, "asked": lead_id}))
-    relay = wires.relay(origin, limit=4)
-    run = wires.export(relay, ids_of(300), "-j", 32, "--retry-max-time", "15s", scheme="http")
-    assert run.status == 3 and [row["id"] for row in run.failed] == ["lead-50", "lead-299"] and len(run.exported) == 298
+    run = wires.export(wires.relay(origin, limit=limit), ids_of(n), "-j", 32, "--retry-max-time", "15s", scheme="http")
+    assert run.status == 3 and [row["id"] for row in run.failed] == breaking and len(run.exported) == n - len(which)
     assert max(origin.times().values()) <= 6 + 8 + 3 and len(limit_messages(run)) == 1
 
 
