@@ -31,9 +31,11 @@ class Account:
         self.s3.access_key, self.s3.secret_key, self.s3.token = KEYS[self.number]
 
     def write(self, access_key=None, secret_key=None, token=None):
-        self.path.write_text("[default]\naws_access_key_id=AKIADEFAULT\naws_secret_access_key=none-none\n[night]\n"
-                             "aws_access_key_id=%s\naws_secret_access_key = %s\naws_session_token=%s\n"
-                             % (access_key or self.s3.access_key, secret_key or self.s3.secret_key, token or self.s3.token))
+        new = self.path.with_name("credentials.new")
+        new.write_text("[default]\naws_access_key_id=AKIADEFAULT\naws_secret_access_key=none-none\n[night]\n"
+                       "aws_access_key_id=%s\naws_secret_access_key = %s\naws_session_token=%s\n"
+                       % (access_key or self.s3.access_key, secret_key or self.s3.secret_key, token or self.s3.token))
+        new.replace(self.path)  # another upload may be reading it
 
     def run(self, *words, ids=("plain-1", "plain-2"), status=0, **popen):
         done = self.exports(*words, ids=ids, status=status, env=self.env, timeout=60, **popen)
@@ -52,8 +54,9 @@ class Account:
         self.s3.before = before
 
     def renew(self):
+        """As renewals do it: the new ones are in the file before the old ones end."""
+        self.write(*KEYS[self.number + 1])
         self.next()
-        self.write()
 
     def codes(self):
         return [request.code for request in self.s3.requests if request.code]
