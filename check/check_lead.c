@@ -115,7 +115,7 @@ static enum rc ask_for(struct lead_check *l, struct lead *lead, const char *url,
 enum rc lead_check_open(struct lead_check *l, struct asking *a, struct err *e)
 {
     *l = (struct lead_check){.asking = a};
-    return flatten_plan_new(&l->plan, a->cfg->profile, a->cfg->signed_urls, e);
+    return flatten_plan_new(&l->plan, a->cfg->profile, (enum signed_urls)a->cfg->signed_urls, e);
 }
 
 void lead_check_close(struct lead_check *l)

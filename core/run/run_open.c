@@ -405,7 +405,8 @@ static enum rc open_all(struct run *r, struct err *e)
         queue_new(&r->back, n_slots) != RC_OK)
         return err_nomem(e);
     connect_stages(r);
-    enum rc rc = workers_open(&r->workers, cfg->profile, cfg->signed_urls, n_slots, e);
+    enum rc rc =
+        workers_open(&r->workers, cfg->profile, (enum signed_urls)cfg->signed_urls, n_slots, e);
     if (rc == RC_OK)
         rc = sequencer_open(&r->sequencer, cfg->profile, n_slots, cfg->max_columns, e);
     r->workers.ring = r->fetcher.ring = r->sequencer.ring;
