@@ -33,7 +33,7 @@ enum rc flatten_parse(const struct flatten_plan *plan, struct lead *lead, unsign
 
 enum flatten_hash {
     FLATTEN_FINGERPRINT = 1,  /* lead->fingerprint; its beginning is lead->content_hash */
-    FLATTEN_CONTENT_HASH = 2, /* lead->content_hash, as XXH3 */
+    FLATTEN_CONTENT_HASH = 2, /* lead->content_hash, as json_hash() */
 };
 
 /* Fills lead->tables from lead->root. The tree itself is never changed: sinks that write it as

@@ -1,3 +1,4 @@
+#include "core/json/json_content.h"
 #include "core/json/json_escape.h"
 #include "core/json/json_names.h"
 
@@ -134,20 +135,9 @@ static bool put_value(struct canon *c, const cJSON *value, bool has_nulls)
     }
 }
 
-static bool is_one_of(const struct str *names, size_t n, struct str name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (str_eq(names[i], name))
-            return true;
-    }
-    return false;
-}
-
 static bool put_elements(struct canon *c, const cJSON *array)
 {
-    const struct json_nulls *nulls = c->nulls;
-    bool is_named =
-        nulls && array->string && is_one_of(nulls->arrays, nulls->n_arrays, json_name_key(array));
+    bool is_named = json_has_nulls(c->nulls, array);
     put_char(c, '[');
     for (const cJSON *child = array->child; child; child = child->next) {
         if (child != array->child)
@@ -193,31 +183,11 @@ static bool push_sorted(struct canon *c, const cJSON *object, size_t *out)
 
 /* ---- members -------------------------------------------------------------------------------- */
 
-static bool is_null(const struct canon *c, const cJSON *member)
-{
-    return json_is_string(member) &&
-           is_one_of(c->nulls->members, c->nulls->n_members, json_name_key(member));
-}
-
-/* How many bytes of a member's value, which is no container, are right behind the colon in the
- * parser's text; 0: none are. */
-static inline size_t adjacent_bytes(const cJSON *member, const char *colon)
-{
-    static const char starts[] = {[cJSON_NULL] = 'n', [cJSON_False] = 'f', [cJSON_True] = 't'};
-    size_t quote = json_is_string(member);
-    if (member->valuestring)
-        return member->valuestring - quote == colon + 1 ? json_size(member) + 2 * quote : 0;
-    if (*colon != ':' || colon[1] != starts[member->type])
-        return 0;
-    return member->type == cJSON_False ? 5 : 4;
-}
-
 /* A member in one piece, as it was received. False: it was received otherwise, or is too long. */
 static inline bool put_pair(struct canon *c, char before, const cJSON *member)
 {
     struct str name = json_member_name(member);
-    size_t n_value =
-        member->valueint & JSON_ESCAPED ? 0 : adjacent_bytes(member, name.ptr + name.len + 1);
+    size_t n_value = json_adjacent_bytes(member);
     size_t n = name.len + 3 + n_value;
     if (n_value == 0 || !make_room(c, 1 + n))
         return false;
@@ -233,7 +203,7 @@ static inline bool put_pair(struct canon *c, char before, const cJSON *member)
 
 static bool put_member(struct canon *c, char before, const cJSON *member, bool has_nulls)
 {
-    bool null = has_nulls && is_null(c, member);
+    bool null = has_nulls && json_is_nulled(c->nulls, member);
     if (!null && !(member->type & (cJSON_Object | cJSON_Array)) && put_pair(c, before, member))
         return true;
     put_char(c, before);

@@ -234,8 +234,8 @@ enum rc state_delivery_counts(struct state *s, unsigned sink, uint64_t *delivere
 
 /* For --changed-only: by the key of an ID the fingerprint of the content that every sink accepted
  * last, 16 bytes each. `sinks` are the identities of all sinks of the run: where one is not among
- * those that accepted the rest (or the state knows of none), nothing counts as accepted, and the
- * state starts anew with these; that is durable. Where some of them are not in this run any more,
+ * those that accepted the rest (or the state knows of none, or its hash is another version's), nothing counts as
+ * accepted, and the state starts anew with these; that is durable. Where some of them are not in this run any more,
  * they are forgotten. `hash` is what a state that starts anew is to have; it becomes what the state has: what
  * was accepted before has to be compared by that. */
 enum state_hash { STATE_HASH_SHA256, STATE_HASH_XXH3 };

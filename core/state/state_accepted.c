@@ -10,7 +10,14 @@ struct sinks_compared {
     uint64_t known; /* bit i: sinks[i] is among the state's */
     size_t n_state; /* how many the state has */
     bool has_mark;
+    bool has_other_mark; /* of a hash that is not known */
 };
+
+bool state_is_mark(struct str sink)
+{
+    size_t n = sizeof STATE_HASH_MARKS - 1;
+    return sink.len >= n && memcmp(sink.ptr, STATE_HASH_MARKS, n) == 0;
+}
 
 /* `compared` may be NULL: then the row is verified and no more. */
 static enum rc take_sink(struct query *q, void *compared, struct err *e)
@@ -21,8 +28,10 @@ static enum rc take_sink(struct query *q, void *compared, struct err *e)
     enum rc rc = row_checksum(q, "the sinks that accepted", e);
     if (rc != RC_OK || !c)
         return rc;
-    if (str_eq_c(sink, STATE_XXH3_MARK)) {
-        c->has_mark = true;
+    if (state_is_mark(sink)) {
+        bool is_known = str_eq_c(sink, STATE_XXH3_MARK);
+        c->has_mark |= is_known;
+        c->has_other_mark |= !is_known;
         return RC_OK;
     }
     c->n_state++;
@@ -65,7 +74,8 @@ static enum rc accept_by(struct state *s, const struct str *sinks, size_t n, enu
     enum rc rc = state_each_row(s, SQL_ACCEPTED_BY_EACH, take_sink, &c, e);
     if (rc != RC_OK)
         return rc;
-    bool all_known = c.n_state > 0 && c.known == (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1);
+    bool all_known = c.n_state > 0 && !c.has_other_mark &&
+                     c.known == (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1);
     if (all_known)
         *hash = c.has_mark ? STATE_HASH_XXH3 : STATE_HASH_SHA256;
     if (all_known && c.n_state == n)

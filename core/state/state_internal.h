@@ -13,9 +13,11 @@
 
 #define STATE_PAGE_BYTES 4096 /* as we make it; a copy may have others */
 
-/* Stands among the sinks that accepted where fingerprints are XXH3. A version that does not know it takes it for a
- * sink that is not in the run any more, forgets it, and finds all content changed. */
-#define STATE_XXH3_MARK "fingerprints: XXH3, 128 bits"
+/* Stands among the sinks that accepted where fingerprints are json_hash(). Whoever does not know a mark with this
+ * beginning (earlier versions had another one, and another hash) can compare nothing, and finds all content changed.
+ * The first versions know no marks, take it for a sink that is not in the run any more, and do the same. */
+#define STATE_HASH_MARKS "fingerprints: "
+#define STATE_XXH3_MARK STATE_HASH_MARKS "XXH3 of each member, 128 bits"
 
 /* What was noted as accepted goes to the file in packs: a key, a fingerprint, and 1 or, where it is
  * to be forgotten, 0. */
@@ -262,7 +264,9 @@ enum rc state_finish_list(struct state *s, bool published, struct err *e);
 /* How many leads the run's list has, and whether all lists have been read; under the lock. */
 enum rc state_count_listed(struct state *s, uint64_t *n, bool *is_complete, struct err *e);
 
-/* state_accepted.c: gives SQLite what was noted since the last time. */
+/* state_accepted.c: is it no sink that accepted, but the mark of a hash? */
+bool state_is_mark(struct str sink);
+/* Gives SQLite what was noted since the last time. */
 enum rc state_flush_notes(struct state *s, struct err *e);
 /* The notes of a row of SQL_NOTES_EACH: whole ones, as they were packed. */
 enum rc state_take_pack(struct query *q, struct str *out, struct err *e);

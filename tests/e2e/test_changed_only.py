@@ -2,6 +2,8 @@
 
 import signal
 import sqlite3
+import struct
+import zlib
 
 import pytest
 
@@ -196,6 +198,20 @@ def test_files_alone_by_an_earlier_version(nightly):
     state.close()
     assert nightly.run(sinks=files).exported == IDS
     assert nightly.run(sinks=files).outcomes() == {"unchanged": len(IDS)}
+
+
+def test_hash_of_an_earlier_version(nightly):
+    """Its mark is another one: nothing is compared with it, and everything is sent, once."""
+    files, text = list(SINKS), b"fingerprints: XXH3, 128 bits"
+    nightly.run(sinks=files)
+    with sqlite3.connect(nightly.folder / resumes.STATE) as state:
+        position, = state.execute("select position from accepted_by where sink like 'fingerprints: %'").fetchone()
+        checksum = zlib.crc32(struct.pack("<qq", position, len(text)) + text)
+        state.execute("update accepted_by set sink = ?, checksum = ? where position = ?", (text.decode(), checksum, position))
+    state.close()
+    assert nightly.run(sinks=files).exported == IDS
+    nightly.change(CHANGED, 1)
+    assert nightly.run(sinks=files).exported == CHANGED
 
 
 def test_sink_removed_and_added_again(nightly):

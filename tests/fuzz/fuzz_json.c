@@ -73,6 +73,15 @@ static void write_both(const cJSON *root, struct buf *text, struct buf *canonica
     arena_free(&scratch);
 }
 
+/* Hashes say the same of two trees as canonical forms. */
+static void check_hashes(const cJSON *a, const cJSON *b, bool same)
+{
+    unsigned char hash_a[JSON_HASH_BYTES], hash_b[JSON_HASH_BYTES];
+    json_hash(a, NULL, hash_a);
+    json_hash(b, NULL, hash_b);
+    MUST((memcmp(hash_a, hash_b, sizeof hash_a) == 0) == same);
+}
+
 /* Written and read again, nothing is left to be replaced and nothing changes; only the canonical form
  * tells what had been replaced. */
 static void check_tree(const cJSON *root, bool replaced)
@@ -92,6 +101,7 @@ static void check_tree(const cJSON *root, bool replaced)
     MUST(str_eq(buf_str(&text), buf_str(&text_again)));
     MUST(replaced ? canonical.len > text.len : canonical.len == text.len);
     MUST(replaced || str_eq(buf_str(&canonical), buf_str(&canonical_again)));
+    check_hashes(root, doc.root, str_eq(buf_str(&canonical), buf_str(&canonical_again)));
     buf_free(&text);
     buf_free(&canonical);
     buf_free(&text_again);

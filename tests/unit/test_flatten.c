@@ -207,13 +207,18 @@ static void test_tree_stays_as_received(void **state)
     }
 }
 
-static void fingerprint_of(enum signed_urls mode, const char *body, unsigned char *out)
+/* `content_hash` may be NULL. */
+static void fingerprint_of(enum signed_urls mode, const char *body, unsigned char *out,
+                           unsigned char *content_hash)
 {
     struct tables_fixture f;
     fixture_load(&f, "omni", mode);
     struct lead *lead = lead_with_body(str_c(body));
-    assert_int_equal(lead_flatten(&f, lead, true, NULL), RC_OK);
+    assert_int_equal(lead_flatten(&f, lead, FLATTEN_FINGERPRINT | FLATTEN_CONTENT_HASH, NULL),
+                     RC_OK);
     memcpy(out, lead->fingerprint, FINGERPRINT_BYTES);
+    if (content_hash)
+        memcpy(content_hash, lead->content_hash, CONTENT_HASH_BYTES);
     lead_free(lead);
     fixture_free(&f);
 }
@@ -235,11 +240,15 @@ static void test_fingerprints(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         unsigned char a[FINGERPRINT_BYTES], b[FINGERPRINT_BYTES], c[FINGERPRINT_BYTES];
-        fingerprint_of(SIGNED_URLS_STRIP, cases[i].a, a);
-        fingerprint_of(SIGNED_URLS_STRIP, cases[i].b, b);
-        fingerprint_of(SIGNED_URLS_KEEP, cases[i].a, c);
+        unsigned char hash_a[CONTENT_HASH_BYTES], hash_b[CONTENT_HASH_BYTES],
+            hash_c[CONTENT_HASH_BYTES];
+        fingerprint_of(SIGNED_URLS_STRIP, cases[i].a, a, hash_a);
+        fingerprint_of(SIGNED_URLS_STRIP, cases[i].b, b, hash_b);
+        fingerprint_of(SIGNED_URLS_KEEP, cases[i].a, c, hash_c);
         assert_int_equal(memcmp(a, b, sizeof a) == 0, cases[i].same);
+        assert_int_equal(memcmp(hash_a, hash_b, sizeof hash_a) == 0, cases[i].same);
         assert_memory_equal(a, c, sizeof a); /* whatever the rows show */
+        assert_memory_equal(hash_a, hash_c, sizeof hash_a);
     }
 }
 
@@ -268,7 +277,7 @@ static void test_known_fingerprints(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         unsigned char fingerprint[FINGERPRINT_BYTES];
         char hex[2 * FINGERPRINT_BYTES + 1];
-        fingerprint_of(SIGNED_URLS_STRIP, cases[i].body, fingerprint);
+        fingerprint_of(SIGNED_URLS_STRIP, cases[i].body, fingerprint, NULL);
         for (size_t k = 0; k < FINGERPRINT_BYTES; k++)
             snprintf(hex + 2 * k, 3, "%02x", fingerprint[k]);
         if (strcmp(hex, cases[i].fingerprint) != 0)
@@ -276,11 +285,11 @@ static void test_known_fingerprints(void **state)
     }
 }
 
-/* States have them, too. By xxhsum -H2 of the texts above. */
+/* States have them, too. See test_json_hash.c. */
 static void test_content_hashes(void **state)
 {
     (void)state;
-    static const char xxh3[] = "4803f66974d65dea5a9d2021e0f4b873";
+    static const char xxh3[] = "6a620d83ce7eb529e65e7a05e0905589";
     static const char sha256[] = "c3805f406195a297a4c95c70ffba7f94";
     static const struct {
         unsigned hashes;

@@ -84,6 +84,7 @@ static void holds_from_the_end_of_the_run(void **state)
 static void by_which_hash(void **state)
 {
     (void)state;
+    static const char earlier_mark[] = "fingerprints: XXH3, 128 bits";
     static const struct {
         const char *sinks[2];
         enum state_hash wanted, want;
@@ -100,6 +101,13 @@ static void by_which_hash(void **state)
         {{"a", "b"}, STATE_HASH_XXH3, STATE_HASH_SHA256, true},
         {{"a", NULL}, STATE_HASH_XXH3, STATE_HASH_SHA256, true},
         {{"c", NULL}, STATE_HASH_XXH3, STATE_HASH_XXH3, false},
+        /* as earlier versions marked their hash: nothing can be compared */
+        {{"a", earlier_mark}, STATE_HASH_SHA256, STATE_HASH_SHA256, false},
+        {{"a", NULL}, STATE_HASH_XXH3, STATE_HASH_XXH3, false},
+        {{"a", NULL}, STATE_HASH_SHA256, STATE_HASH_XXH3, true},
+        {{"b", earlier_mark}, STATE_HASH_SHA256, STATE_HASH_SHA256, false},
+        {{"b", NULL}, STATE_HASH_SHA256, STATE_HASH_SHA256, false},
+        {{"b", NULL}, STATE_HASH_XXH3, STATE_HASH_SHA256, true},
     };
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         struct state *s = open_ok("s");
