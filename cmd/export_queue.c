@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/kafka/kafka_instance.h"
 #include "core/kafka_source/kafka_source.h"
 
 #define QUEUE_MEMORY ((size_t)16 << 20) /* messages, here and in librdkafka */
@@ -10,12 +11,29 @@
 struct export_queue {
     struct kafka_url url;
     struct kafka_source_cfg source;
+    struct kafka_instance instance; /* without instance= */
 };
+
+/* The sink, which may name its transactions after the member, looks at the URL. */
+static void name_member(struct export_queue *q)
+{
+    const char *why;
+    if (q->url.instance)
+        return;
+    if (kafka_instance_claim(&q->instance, q->url.group, &why)) {
+        q->url.instance = q->instance.name;
+        q->source.has_host_name = true;
+    } else {
+        log_msg(q->source.log, LOG_LEVEL_INFO, q->url.name,
+                "joins the group %s as a dynamic member: %s", q->url.group, why);
+    }
+}
 
 static enum rc open_queue(struct id_source **out, void *queue, const struct source_wait *wait,
                           enum source_commits commits, struct err *e)
 {
-    const struct export_queue *q = queue;
+    struct export_queue *q = queue;
+    name_member(q);
     struct kafka_source_cfg cfg = q->source;
     cfg.commits = commits;
     return kafka_source_open(out, &cfg, wait, e);
@@ -101,6 +119,7 @@ enum rc export_set_queue(struct export *x, struct err *e)
     struct export_queue *q = calloc(1, sizeof *q);
     if (!q)
         return err_nomem(e);
+    q->instance.fd = -1;
     x->queue = q;
     enum rc rc = kafka_url_parse(&q->url, text, x->secrets, e);
     if (rc == RC_OK)
@@ -135,6 +154,7 @@ void export_queue_free(struct export_queue *q)
 {
     if (!q)
         return;
+    kafka_instance_release(&q->instance);
     kafka_url_free(&q->url);
     free(q);
 }

@@ -72,6 +72,8 @@ struct id_source_ops {
     /* Commits the offsets of what is settled, as far as all before it are; `all`: of everything that next() returned.
      * RC_BUSY: others have its messages now, and do them again; RC_NET, RC_AUTH, RC_IO, RC_STOPPED, RC_NOMEM. */
     enum rc (*commit)(struct id_source *s, bool all, struct err *e);
+    /* Before anything appears that commit() follows: have others its messages by now? Errors as commit(). Any thread. */
+    enum rc (*check)(struct id_source *s, struct err *e);
     /* With SOURCE_COMMITS_BY_SINK. settle() is for repeats only; the first `item` items are done, and those that are
      * settled behind them: appends what a sink has to commit with them, an opaque text; nothing where there is nothing
      * new. An error: these items belong to others now, and must not be committed. Any thread. */

@@ -93,9 +93,8 @@ enum rc kafka_client_error(const struct kafka_client *c, rd_kafka_resp_err_t cod
     if (has_reason)
         (void)snprintf(said, sizeof said, "%s (%s)", rd_kafka_err2str(code), c->last_text);
     if (is_fenced(code))
-        (void)snprintf(
-            said, sizeof said,
-            "another process has resumed this run, and the cluster has fenced off this one");
+        (void)snprintf(said, sizeof said, "%s, and the cluster has fenced off this one",
+                       c->cfg.fenced ? c->cfg.fenced : "another process has resumed this run");
     secrets_redact(c->cfg.secrets, said, sizeof said);
     enum rc rc = has_reason ? rc_of(c->last) : rc_of(code);
     return err_set(e, rc == RC_IO && has_reason ? RC_NET : rc, "%s: %s: %s", c->cfg.subject, what,
@@ -375,9 +374,11 @@ enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_lis
                   code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||
                   code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
     if (is_out)
-        return err_set(e, RC_BUSY,
-                       "%s: cannot commit offsets: the group has taken this run's partitions away",
-                       c->cfg.subject);
+        return err_set(e, RC_BUSY, "%s: cannot commit offsets: %s", c->cfg.subject,
+                       code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+                           ? "another process has joined the group under this run's name; give "
+                             "each worker its own instance=NAME"
+                           : "the group has taken this run's partitions away");
     return code ? gave_up(c, code, "cannot commit offsets", e) : RC_OK;
 }
 

@@ -29,6 +29,8 @@ struct kafka_client_cfg {
     size_t n_properties;
     const struct kafka_property *own;
     size_t n_own;
+    const char *
+        fenced; /* why the cluster fences off this client, for messages; NULL: its run was resumed */
     bool is_consumer;
     /* Producers only: a message was delivered, or failed. Called within kafka_client_serve() and calls that wait. */
     void (*delivered)(void *ctx, const rd_kafka_message_t *m);

@@ -11,6 +11,8 @@
 #define ASK_US (SECOND_US)
 #define COMMIT_US (2 * SECOND_US)
 #define PROBE_MS 1000
+#define LEAVE_US (2 * SECOND_US)
+#define LEAVE_TICK_MS 10
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
@@ -184,9 +186,10 @@ static void take_error(struct kafka_source *s, const rd_kafka_message_t *m)
         code = rd_kafka_fatal_error(s->client.handle, text, sizeof text);
     if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
         (void)err_set(&e, RC_BUSY,
-                      "%s: another process has joined the group %s as instance %s; give each "
-                      "worker its own instance=NAME, or none",
-                      s->cfg.url->name, s->cfg.url->group, s->cfg.url->instance);
+                      "%s: another process has joined the group %s as instance %s%s; give each "
+                      "worker its own instance=NAME",
+                      s->cfg.url->name, s->cfg.url->group, s->cfg.url->instance,
+                      s->cfg.has_host_name ? ", the name of this host" : "");
     else
         (void)kafka_client_error(&s->client, code, text[0] ? text : rd_kafka_message_errstr(m),
                                  "cannot read", &e);
@@ -377,6 +380,29 @@ static void commit_settled(struct kafka_source *s)
                 e.msg); /* tried again, at the end at last */
 }
 
+static bool has_left(rd_kafka_t *handle)
+{
+    char *id = rd_kafka_memberid(handle);
+    bool has = !id || !*id;
+    rd_kafka_mem_free(handle, id);
+    return has;
+}
+
+/* rd_kafka_consumer_close() leaves the group only if the member is a dynamic one; rd_kafka_unsubscribe() always does, once
+ * the partitions have been given back. It is the last thing that the member does, so nothing is waited for if it fails. */
+static void leave_group(struct kafka_source *s)
+{
+    rd_kafka_t *handle = s->client.handle;
+    int64_t until_us = kafka_source_now(s) + LEAVE_US;
+    if (rd_kafka_fatal_error(handle, NULL, 0) || has_left(handle) || rd_kafka_unsubscribe(handle))
+        return;
+    while (!has_left(handle) && kafka_source_now(s) < until_us) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(handle, LEAVE_TICK_MS);
+        if (m)
+            rd_kafka_message_destroy(m);
+    }
+}
+
 void *kafka_member_main(void *source)
 {
     struct kafka_source *s = source;
@@ -387,6 +413,8 @@ void *kafka_member_main(void *source)
         commit_settled(s);
         find_end(s);
     }
-    (void)rd_kafka_consumer_close(s->client.handle); /* leaves the group */
+    if (s->cfg.has_host_name)
+        leave_group(s);
+    (void)rd_kafka_consumer_close(s->client.handle);
     return NULL;
 }

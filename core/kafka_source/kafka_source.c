@@ -131,6 +131,17 @@ static enum rc commit(struct id_source *source, bool all, struct err *e)
     return rc;
 }
 
+static enum rc check(struct id_source *source, struct err *e)
+{
+    struct kafka_source *s = self(source);
+    pthread_mutex_lock(&s->lock);
+    enum rc rc = s->failed;
+    if (rc != RC_OK)
+        *e = s->why;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 static enum rc place(struct id_source *source, uint64_t item, struct buf *out, struct err *e)
 {
     return kafka_source_place(self(source), item, out, e);
@@ -184,6 +195,7 @@ static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .settle = settle,
                                                       .hold_back = hold_back,
                                                       .commit = commit,
+                                                      .check = check,
                                                       .place = place,
                                                       .placed = placed,
                                                       .is_empty = is_empty};

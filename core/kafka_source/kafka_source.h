@@ -24,6 +24,9 @@ struct kafka_source_cfg {
     const struct stop_timer *stop;
     enum source_commits commits; /* not at the end, if it has no end */
     bool has_no_end;             /* it goes on reading until it is closed */
+    /* url->instance is the host's name, not one that the user has given: the member leaves the group when it ends, so that
+     * its partitions need not wait for it until the session times out. */
+    bool has_host_name;
 };
 
 /* Joins the group. RC_USAGE: the topic does not exist, or a property or --param is wrong; other errors as in

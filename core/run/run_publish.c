@@ -229,7 +229,10 @@ static void publish(struct run *r, struct run_result *out)
         return;
     }
     tell_once_more(r);
-    enum rc rc = prepare(r, out, &reports, &e);
+    const struct id_source *q = r->intake.shared;
+    enum rc rc = q ? q->ops->check(r->intake.shared, &e) : RC_OK;
+    if (rc == RC_OK)
+        rc = prepare(r, out, &reports, &e);
     if (rc == RC_OK)
         rc = make_visible(r, out, &reports, &e);
     if (rc == RC_OK && r->state)

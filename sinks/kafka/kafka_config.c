@@ -316,5 +316,9 @@ struct kafka_client_cfg kafka_config_client(const struct kafka_config *c,
         .brokers = c->brokers,
         .properties = c->properties,
         .n_properties = c->n_properties,
+        .fenced = c->failed && cfg->ids_topic->instance
+                      ? "another worker of the group has the same name (give each worker its own "
+                        "instance=NAME)"
+                      : NULL,
     };
 }
