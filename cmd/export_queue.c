@@ -30,12 +30,13 @@ static void name_member(struct export_queue *q)
 }
 
 static enum rc open_queue(struct id_source **out, void *queue, const struct source_wait *wait,
-                          enum source_commits commits, struct err *e)
+                          enum source_commits commits, bool is_recorded, struct err *e)
 {
     struct export_queue *q = queue;
     name_member(q);
     struct kafka_source_cfg cfg = q->source;
     cfg.commits = commits;
+    cfg.is_recorded = is_recorded;
     return kafka_source_open(out, &cfg, wait, e);
 }
 
@@ -144,6 +145,7 @@ enum rc export_set_queue(struct export *x, struct err *e)
         .open = open_queue,
         .ctx = q,
         .name = q->url.name,
+        .identity = q->url.identity,
         .max_memory = QUEUE_MEMORY,
         .has_no_end = x->options.follow,
     };

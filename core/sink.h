@@ -90,6 +90,12 @@ struct sink_host {
     /* In mark() of a sink that takes the place, as late as possible: where the source is when all leads that were put
      * are done; empty where that is not new. Lives until mark() returns. An error: what was put must not be committed. */
     enum rc (*place)(void *ctx, struct str *out, struct err *e);
+    /* In prepare() of a sink with `recorded`: what the run has read of the queue, an opaque text that is committed with
+     * its rows; empty: nothing. Lives until prepare() returns. */
+    enum rc (*record)(void *ctx, struct str *out, struct err *e);
+    /* In prepare(), for each record of another run that was not there when the sink was opened. RC_BUSY: it has messages of
+     * this run; RC_USAGE: it is malformed. Nothing of this run may be committed then. */
+    enum rc (*compare)(void *ctx, struct str record, struct err *e);
     /* The sink holds so many bytes more (less) of what it has yet to deliver; any thread. */
     void (*holds)(void *ctx, size_t bytes);
     void (*releases)(void *ctx, size_t bytes);
@@ -124,7 +130,9 @@ struct sink_cfg {
     const struct places *places;   /* of files, beyond this machine's own: for outfile.h */
     struct sink_host host;
     const struct kafka_url *ids_topic; /* where the IDs come from a topic of Kafka; else NULL */
-    const struct log_hook *log;        /* handed on to the HTTP engine */
+    const char *
+        queue; /* of a sink with `recorded` whose run has a queue: names it in the records; else NULL */
+    const struct log_hook *log; /* handed on to the HTTP engine */
     /* check() registers the sink's secrets; every text of a receiver is redacted by it. */
     struct secrets *secrets;
     /* Where a sink that delivers records its deliveries, as number `index`; NULL: nowhere. */
@@ -209,6 +217,9 @@ struct sink_recovery {
 
 /* ---- the sink ------------------------------------------------------------------------------- */
 
+/* `is_confirmed`: confirm() was called. */
+typedef enum rc sink_recall_fn(void *ctx, struct str record, bool is_confirmed, struct err *e);
+
 struct sink_ops {
     const char *name, *help;
     const struct option_spec *opts; /* NULL: none */
@@ -236,6 +247,13 @@ struct sink_ops {
 
     /* Refuses wrong configurations; touches nothing outside. */
     enum rc (*check)(const struct sink_cfg *cfg, struct err *e);
+    /* Of sinks that can commit a record of what was read of a queue with their rows (host.record()). NULL: it cannot.
+     * [c], after open() of a run with cfg->queue: calls `recall` for the records of earlier runs of that queue in the
+     * target, the latest first, until it returns an error. */
+    enum rc (*recorded)(struct sink *s, sink_recall_fn *recall, void *ctx, struct err *e);
+    /* [c], after commit(): the queue has committed what was recorded. */
+    enum rc (*confirm)(struct sink *s, struct err *e);
+
     /* Can the target be reached, and may the sink write there? After check(), instead of open(): reports what it
      * finds, with the sink's name as the subject. Leaves nothing behind that lasts, and sends no lead. Blocks.
      * NULL: check() finds all that can be known. */

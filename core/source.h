@@ -82,6 +82,21 @@ struct id_source_ops {
     void (*placed)(struct id_source *s, uint64_t item);
     /* next() has returned no item so far. */
     bool (*is_empty)(struct id_source *s);
+
+    /* With SOURCE_COMMITS_AT_END, where a sink records with its rows what was read, in one transaction, so that a run that is
+     * killed after that and before commit() is not repeated. Texts are opaque to the sink. */
+
+    /* Before the first next(): what an earlier run has recorded, the latest first. `is_confirmed`: its commit() came to its
+     * end. RC_USAGE: malformed. */
+    enum rc (*recall)(struct id_source *s, struct str record, bool is_confirmed, struct err *e);
+    /* Everything was recalled: reading begins. Errors as when it is opened. */
+    enum rc (*begin)(struct id_source *s, struct err *e);
+    /* Appends what is to be recorded of this run, after the last next(); nothing: nothing was read. An error: nothing may be
+     * recorded. Any thread. */
+    enum rc (*record)(struct id_source *s, struct buf *out, struct err *e);
+    /* RC_BUSY: another run, which has ended since recall(), has recorded messages that are in record(), too. RC_USAGE as
+     * above. Any thread. */
+    enum rc (*compare)(struct id_source *s, struct str record, struct err *e);
 };
 
 struct id_source {

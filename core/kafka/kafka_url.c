@@ -149,6 +149,14 @@ static enum rc refuse_target(struct str target, const char *fault, struct secret
     return err_set(e, RC_USAGE, "FILE kafka://: what follows %s; write %s", fault, form);
 }
 
+static enum rc identify(struct kafka_url *u, struct err *e)
+{
+    char text[sizeof "kafka:?group=" + KAFKA_TOPIC_BYTES_MAX + KAFKA_GROUP_BYTES_MAX];
+    (void)snprintf(text, sizeof text, "kafka:%s?group=%s", u->topic, u->group);
+    u->identity = arena_strdup(&u->arena, str_c(text));
+    return u->identity ? RC_OK : err_nomem(e);
+}
+
 static enum rc parse(struct kafka_url *u, const char *text, struct secrets *secrets, struct err *e)
 {
     struct str rest = str_c(text + SCHEME_BYTES);
@@ -171,7 +179,7 @@ static enum rc parse(struct kafka_url *u, const char *text, struct secrets *secr
                      "%s: the consumer group is missing, for which Kafka keeps how far the topic "
                      "was read; write %s",
                      u->name, form);
-    return rc;
+    return rc == RC_OK ? identify(u, e) : rc;
 }
 
 enum rc kafka_url_parse(struct kafka_url *out, const char *text, struct secrets *secrets,

@@ -12,6 +12,8 @@ struct kafka_url {
     struct arena arena; /* owns what the other members point to */
     const char *name;   /* for messages: "kafka://BROKERS/TOPIC" */
     const char *brokers, *topic, *group;
+    const char
+        *identity; /* topic and group, whatever the brokers are called: "kafka:TOPIC?group=GROUP" */
     const char *instance; /* NULL: not given */
     struct kafka_property *properties;
     size_t n_properties;

@@ -127,6 +127,55 @@ static enum rc commit_done(struct kafka_source *s, struct err *e)
     return rc;
 }
 
+/* Under the lock. NULL: out of memory. */
+static rd_kafka_topic_partition_list_t *list_taken_up(const struct kafka_source *s)
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)s->n_partitions + 1);
+    for (size_t i = 0; list && i < s->n_partitions; i++) {
+        const struct kafka_part *p = &s->parts[i];
+        rd_kafka_topic_partition_t *one =
+            p->is_held && p->taken_up != KAFKA_OFFSET_NONE
+                ? rd_kafka_topic_partition_list_add(list, s->cfg.url->topic, (int32_t)i)
+                : NULL;
+        if (one)
+            one->offset = p->taken_up;
+    }
+    return list;
+}
+
+/* Under the lock. */
+static void note_taken_up(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        struct kafka_part *p = &s->parts[list->elems[i].partition];
+        if (!p->is_held || p->taken_up != list->elems[i].offset)
+            continue;
+        p->taken_up = KAFKA_OFFSET_NONE;
+        if (p->committed < list->elems[i].offset)
+            p->committed = list->elems[i].offset;
+    }
+}
+
+enum rc kafka_source_commit_taken_up(struct kafka_source *s, int64_t wait_ms, struct err *e)
+{
+    struct kafka_client client = {
+        .cfg = s->client.cfg, .handle = s->client.handle, .is_served = true};
+    pthread_mutex_lock(&s->committing);
+    pthread_mutex_lock(&s->lock);
+    rd_kafka_topic_partition_list_t *list = list_taken_up(s);
+    pthread_mutex_unlock(&s->lock);
+    enum rc rc = list ? kafka_client_commit(&client, list, wait_ms, e) : err_nomem(e);
+    pthread_mutex_lock(&s->lock);
+    if (rc == RC_OK)
+        note_taken_up(s, list);
+    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->committing);
+    if (list)
+        rd_kafka_topic_partition_list_destroy(list);
+    return rc;
+}
+
 /* One at a time: what is sent again after an error must not undo what another thread has committed meanwhile. */
 enum rc kafka_source_commit(struct kafka_source *s, struct err *e)
 {

@@ -380,6 +380,25 @@ static void commit_settled(struct kafka_source *s)
                 e.msg); /* tried again, at the end at last */
 }
 
+static bool is_taken_up(const struct kafka_part *p)
+{
+    return p->is_held && p->taken_up != KAFKA_OFFSET_NONE;
+}
+
+/* Others may wait until the group has it. If it fails, it is tried again; record() insists on it. */
+static void commit_taken_up(struct kafka_source *s)
+{
+    struct err e;
+    pthread_mutex_lock(&s->lock);
+    bool has = kafka_source_count(s, is_taken_up) > 0;
+    pthread_mutex_unlock(&s->lock);
+    if (!has || kafka_source_now(s) - s->taken_up_us < ASK_US)
+        return;
+    s->taken_up_us = kafka_source_now(s);
+    if (kafka_source_commit_taken_up(s, 0, &e) != RC_OK)
+        log_msg(s->cfg.log, LOG_LEVEL_INFO, NULL, "%s", e.msg);
+}
+
 static bool has_left(rd_kafka_t *handle)
 {
     char *id = rd_kafka_memberid(handle);
@@ -411,6 +430,7 @@ void *kafka_member_main(void *source)
         check_outage(s);
         check_assignment(s);
         commit_settled(s);
+        commit_taken_up(s);
         find_end(s);
     }
     if (s->cfg.has_host_name)

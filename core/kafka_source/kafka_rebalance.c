@@ -41,11 +41,11 @@ static void set_held(struct kafka_source *s, const rd_kafka_topic_partition_list
         p->is_read = false;
         p->has_items = false;
         p->next = 0;
-        p->committed = p->placed = KAFKA_OFFSET_NONE;
+        p->committed = p->placed = p->from = p->taken_up = p->recorded = KAFKA_OFFSET_NONE;
     }
 }
 
-static void take_over(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+static void take_over(struct kafka_source *s, rd_kafka_topic_partition_list_t *list)
 {
     bool has_new = false;
     pthread_mutex_lock(&s->lock);
@@ -56,6 +56,8 @@ static void take_over(struct kafka_source *s, const rd_kafka_topic_partition_lis
     pthread_mutex_unlock(&s->lock);
     if (has_new && s->cfg.has_no_end)
         refuse_new_partitions(s);
+    if (s->cfg.is_recorded)
+        kafka_source_continue(s, list);
     log_msg(s->cfg.log, LOG_LEVEL_INFO, s->cfg.url->name,
             "the group %s has given this run %d more partition%s", s->cfg.url->group, list->cnt,
             list->cnt == 1 ? "" : "s");

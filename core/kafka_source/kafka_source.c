@@ -152,6 +152,21 @@ static void placed(struct id_source *source, uint64_t item)
     kafka_source_placed(self(source), item);
 }
 
+static enum rc recall(struct id_source *source, struct str record, bool is_confirmed, struct err *e)
+{
+    return kafka_source_recall(self(source), record, is_confirmed, e);
+}
+
+static enum rc record(struct id_source *source, struct buf *out, struct err *e)
+{
+    return kafka_source_record(self(source), out, e);
+}
+
+static enum rc compare(struct id_source *source, struct str record, struct err *e)
+{
+    return kafka_source_compare(self(source), record, e);
+}
+
 static bool is_empty(struct id_source *source)
 {
     struct kafka_source *s = self(source);
@@ -182,6 +197,7 @@ static void close_source(struct id_source *source)
     kafka_offsets_free(s->offsets);
     free(s->parts);
     free(s->places);
+    free(s->group_has);
     if (s->has_lock) {
         (void)pthread_cond_destroy(&s->changed);
         (void)pthread_mutex_destroy(&s->lock);
@@ -189,6 +205,8 @@ static void close_source(struct id_source *source)
     }
     free(s);
 }
+
+static enum rc begin(struct id_source *source, struct err *e);
 
 static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .close = close_source,
@@ -198,7 +216,11 @@ static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .check = check,
                                                       .place = place,
                                                       .placed = placed,
-                                                      .is_empty = is_empty};
+                                                      .is_empty = is_empty,
+                                                      .recall = recall,
+                                                      .begin = begin,
+                                                      .record = record,
+                                                      .compare = compare};
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -269,11 +291,13 @@ static enum rc make_parts(struct kafka_source *s, struct err *e)
     enum rc rc = RC_OK;
     s->parts = calloc(s->n_partitions + 1, sizeof *s->parts);
     s->places = calloc(s->n_partitions + 1, sizeof *s->places);
-    if (!s->parts || !s->places || kafka_offsets_new(&s->offsets, s->n_partitions) != RC_OK)
+    s->group_has = calloc(s->n_partitions + 1, sizeof *s->group_has);
+    if (!s->parts || !s->places || !s->group_has ||
+        kafka_offsets_new(&s->offsets, s->n_partitions) != RC_OK)
         return err_nomem(e);
     for (size_t i = 0; rc == RC_OK && i < s->n_partitions; i++) {
         struct kafka_part *p = &s->parts[i];
-        p->committed = p->placed = KAFKA_OFFSET_NONE;
+        p->committed = p->placed = p->from = p->taken_up = p->recorded = KAFKA_OFFSET_NONE;
         rc = kafka_client_ends(&s->client, s->cfg.url->topic, (int32_t)i, s->cfg.retry_max_ms,
                                &p->first, &p->end, e);
         if (s->cfg.has_no_end)
@@ -303,6 +327,11 @@ static enum rc join_group(struct kafka_source *s, struct err *e)
         return err_sys(e, RC_NOMEM, failed, "cannot start a thread");
     s->has_thread = true;
     return RC_OK;
+}
+
+static enum rc begin(struct id_source *source, struct err *e)
+{
+    return join_group(self(source), e);
 }
 
 static enum rc make_lock(struct kafka_source *s, struct err *e)
@@ -340,7 +369,7 @@ enum rc kafka_source_open(struct id_source **out, const struct kafka_source_cfg 
         rc = find_topic(s, cfg->retry_max_ms, e);
     if (rc == RC_OK)
         rc = make_parts(s, e);
-    if (rc == RC_OK)
+    if (rc == RC_OK && !cfg->is_recorded)
         rc = join_group(s, e);
     if (rc != RC_OK) {
         close_source(&s->source);

@@ -23,7 +23,9 @@ struct kafka_source_cfg {
     const struct clock *clock;
     const struct stop_timer *stop;
     enum source_commits commits; /* not at the end, if it has no end */
-    bool has_no_end;             /* it goes on reading until it is closed */
+    bool
+        is_recorded; /* the group is not joined before recall() and begin() of struct id_source_ops; commits at the end */
+    bool has_no_end; /* it goes on reading until it is closed */
     /* url->instance is the host's name, not one that the user has given: the member leaves the group when it ends, so that
      * its partitions need not wait for it until the session times out. */
     bool has_host_name;

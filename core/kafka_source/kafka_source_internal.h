@@ -29,6 +29,15 @@ struct kafka_part {
     bool has_items;        /* messages of it were handed on since this member holds it */
     int64_t next;          /* the message that comes next, at least; of one that is held */
     int64_t committed;     /* by this run; KAFKA_OFFSET_NONE: nothing */
+    /* With cfg.is_recorded; KAFKA_OFFSET_NONE: no such offset. */
+    int64_t from; /* what the group had committed when this member got the partition, or taken_up */
+    int64_t
+        taken_up; /* what an earlier run had recorded, where this one continues; until it is committed */
+    int64_t recorded; /* by record(): what follows `from` up to there */
+    struct {
+        bool is_there, is_confirmed;
+        int64_t from, to;
+    } recalled;     /* the latest record of it */
     int64_t placed; /* what place() said last, and is not committed yet; or KAFKA_OFFSET_NONE */
 };
 
@@ -48,6 +57,8 @@ struct kafka_source {
     /* of its own thread */
     int64_t began_us, waits_since_us; /* without partitions */
     int64_t asked_us, committed_us;   /* when the others were asked, and when it committed last */
+    int64_t taken_up_us;              /* when it last tried to commit what was taken up */
+    int64_t *group_has;               /* scratch: what the group has committed, of each partition */
     int64_t down_since_us;            /* no broker answers; 0: one does */
     bool has_told, has_told_others;   /* what is waited for */
     bool is_paused;                   /* as the queue is full */
@@ -98,18 +109,33 @@ void *kafka_member_main(void *source);
 void kafka_member_rebalance(void *source, rd_kafka_t *handle, rd_kafka_resp_err_t code,
                             rd_kafka_topic_partition_list_t *list);
 
-/* ---- kafka_commit.c; any thread, without the lock ---- */
+/* ---- kafka_commit.c; any thread, without the lock but for the first ---- */
+
+/* The first failure counts; under the lock. */
+void kafka_source_fail(struct kafka_source *s, const struct err *why);
 
 /* Commits what is done. */
 enum rc kafka_source_commit(struct kafka_source *s, struct err *e);
 /* Is there something to be committed? */
 bool kafka_source_has_done(struct kafka_source *s);
 
+/* Commits where partitions are continued by what an earlier run has recorded. */
+enum rc kafka_source_commit_taken_up(struct kafka_source *s, int64_t wait_ms, struct err *e);
+
 /* As those of id_source_ops. */
 enum rc kafka_source_place(struct kafka_source *s, uint64_t item, struct buf *out, struct err *e);
 void kafka_source_placed(struct kafka_source *s, uint64_t item);
 
-/* The first failure counts; under the lock. */
-void kafka_source_fail(struct kafka_source *s, const struct err *why);
+/* ---- kafka_recorded.c ---- */
+
+/* The group has given these partitions to this member: looks up where each begins, and sets the offset in `list`. Its own
+ * thread, without the lock. */
+void kafka_source_continue(struct kafka_source *s, rd_kafka_topic_partition_list_t *list);
+
+/* As those of id_source_ops. */
+enum rc kafka_source_recall(struct kafka_source *s, struct str record, bool is_confirmed,
+                            struct err *e);
+enum rc kafka_source_record(struct kafka_source *s, struct buf *out, struct err *e);
+enum rc kafka_source_compare(struct kafka_source *s, struct str record, struct err *e);
 
 #endif

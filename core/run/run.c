@@ -246,6 +246,12 @@ enum source_commits run_queue_commits(const struct run_cfg *cfg)
     return all_deliver ? SOURCE_COMMITS_SETTLED : SOURCE_COMMITS_AT_END;
 }
 
+/* Only where there is no other sink: what is recorded is not read again, so all outputs must appear in that transaction. */
+bool run_queue_is_recorded(const struct run_cfg *cfg)
+{
+    return cfg->queue.open && cfg->n_sinks == 1 && cfg->sinks[0].ops->recorded;
+}
+
 int64_t run_active_ms(const struct run *r)
 {
     return r->resume.active_before_ms + (clock_mono_us(r->cfg->clock) - r->loop.started_us) / 1000;

@@ -27,11 +27,13 @@ struct run_figures;
 
 /* A queue of IDs, which remembers how far it was read; see source.h. */
 struct run_queue_cfg {
-    /* As ids_open(). NULL: there is no queue. */
+    /* As ids_open(). `is_recorded`: recall() and begin() follow. NULL: there is no queue. */
     enum rc (*open)(struct id_source **out, void *ctx, const struct source_wait *wait,
-                    enum source_commits commits, struct err *e);
+                    enum source_commits commits, bool is_recorded, struct err *e);
     void *ctx;
-    const char *name;  /* for messages */
+    const char *name; /* for messages */
+    const char
+        *identity; /* names it in the records of sinks: the same whatever its servers are called */
     size_t max_memory; /* a part of the run's */
     bool has_no_end;   /* an ID that comes again is requested again */
 };

@@ -55,6 +55,8 @@ int64_t run_active_ms(const struct run *r); /* of all parts of the run; any thre
 
 /* When the offsets of cfg->queue are committed. */
 enum source_commits run_queue_commits(const struct run_cfg *cfg);
+/* Does the sink record with its rows what was read of cfg->queue? */
+bool run_queue_is_recorded(const struct run_cfg *cfg);
 
 /* Adds a sample to the timeline, if one is wanted. The loop's thread. */
 void run_sample_figures(struct run *r, const struct http_stats *http);

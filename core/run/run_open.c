@@ -188,6 +188,23 @@ static enum rc open_ledger(struct run *r, struct err *e)
     return ledger_new(&r->outcomes.ledger, &cfg, e);
 }
 
+static enum rc recall(void *run, struct str record, bool is_confirmed, struct err *e)
+{
+    struct id_source *q = ((struct run *)run)->intake.shared;
+    return q->ops->recall(q, record, is_confirmed, e);
+}
+
+/* The queue is read from where the sink has it, if a run was killed before it could commit that to the queue. */
+static enum rc recall_queue(struct run *r, struct err *e)
+{
+    const struct sink_worker *w = &r->sinks[0];
+    struct id_source *q = r->intake.shared;
+    if (!run_queue_is_recorded(r->cfg))
+        return RC_OK;
+    enum rc rc = w->ops->recorded(w->sink, recall, r, e);
+    return rc == RC_OK ? q->ops->begin(q, e) : rc;
+}
+
 /* Opens what has to know where the run resumes: columns, loop, fetcher, sinks, lists, checkpoint. */
 static enum rc open_outputs(struct run *r, struct err *e)
 {
@@ -204,7 +221,9 @@ static enum rc open_outputs(struct run *r, struct err *e)
         rc = open_sinks(r, e);
     if (rc == RC_OK)
         rc = open_checkpoint(r, e);
-    return rc == RC_OK ? check_stopped(r, e) : rc;
+    if (rc == RC_OK)
+        rc = check_stopped(r, e);
+    return rc == RC_OK ? recall_queue(r, e) : rc;
 }
 
 static void state_failed(void *control, const struct err *e)
@@ -301,6 +320,8 @@ static void connect_sinks(struct run *r)
             .wants_missing = sink->ops->needs(&sink->cfg) & SINK_WANTS_MISSING,
             .wants_failed = sink->ops->needs(&sink->cfg) & SINK_WANTS_FAILED,
         };
+        if (run_queue_is_recorded(r->cfg))
+            r->sinks[i].cfg.queue = r->cfg->queue.identity;
     }
 }
 
@@ -368,7 +389,8 @@ static enum rc open_list(struct run *r, const struct source_wait *wait, struct e
 static enum rc open_queue(struct run *r, const struct source_wait *wait, struct err *e)
 {
     const struct run_queue_cfg *q = &r->cfg->queue;
-    enum rc rc = q->open(&r->intake.source, q->ctx, wait, r->intake.commits, e);
+    enum rc rc = q->open(&r->intake.source, q->ctx, wait, r->intake.commits,
+                         run_queue_is_recorded(r->cfg), e);
     if (rc != RC_OK)
         return rc;
     r->intake.shared = r->intake.place.source = r->intake.source;

@@ -163,14 +163,18 @@ static enum rc prepare(struct run *r, struct run_result *out, struct reports *re
 }
 
 /* Outputs, then the lists and the schema, then the manifest, so that a reader that waits for the manifest finds a complete
- * set. */
+ * set. If the sink records what was read, a run that is killed after the sink's commit is not repeated: so the lists come
+ * first. */
 static enum rc make_visible(struct run *r, struct run_result *out, const struct reports *reports,
                             struct err *e)
 {
-    enum rc rc = end_sinks(r, out->withheld != WITHHELD_NOT, &out->in_part, e);
+    bool lists_first = run_queue_is_recorded(r->cfg) && !out->withheld;
+    enum rc rc = lists_first ? ledger_publish(r->outcomes.ledger, true, e) : RC_OK;
+    if (rc == RC_OK)
+        rc = end_sinks(r, out->withheld != WITHHELD_NOT, &out->in_part, e);
     out->published = rc == RC_OK && !out->withheld;
     out->in_part &= rc != RC_OK;
-    if (rc == RC_OK)
+    if (rc == RC_OK && !lists_first)
         rc = ledger_publish(r->outcomes.ledger, true, e);
     if (rc == RC_OK && reports->schema)
         rc = outfile_publish(reports->schema, e);
@@ -204,8 +208,19 @@ static enum rc commit_queue(struct run *r, const struct run_result *out, struct 
                 "list these leads");
     enum rc rc = q->ops->commit(q, true, e);
     if (rc != RC_OK && out->published)
-        err_prefix(e, "the outputs are published, but their messages will be read again");
+        err_prefix(e, run_queue_is_recorded(r->cfg)
+                          ? "the output is published, and the next run continues behind it"
+                          : "the outputs are published, but their messages will be read again");
     return rc;
+}
+
+/* What the sink has recorded has been committed. If it cannot note that, its record says no more than the queue does. */
+static void confirm_record(struct run *r)
+{
+    const struct sink_worker *w = &r->sinks[0];
+    struct err e;
+    if (run_queue_is_recorded(r->cfg) && w->ops->confirm(w->sink, &e) != RC_OK)
+        log_msg(r->cfg->log, LOG_LEVEL_INFO, NULL, "%s", e.msg);
 }
 
 /* There was no message: files stay as they are, the lists and the manifest, too. */
@@ -239,6 +254,8 @@ static void publish(struct run *r, struct run_result *out)
         rc = state_finish(r->state, !out->withheld, &e);
     if (rc == RC_OK)
         rc = commit_queue(r, out, &e);
+    if (rc == RC_OK && out->published)
+        confirm_record(r);
     outfile_close(reports.schema, false);
     outfile_close(reports.manifest, false);
     if (rc != RC_OK)

@@ -42,6 +42,24 @@ static enum rc host_place(void *ctx, struct str *out, struct err *e)
     return rc;
 }
 
+static enum rc host_record(void *ctx, struct str *out, struct err *e)
+{
+    struct run_place *p = ((struct sink_worker *)ctx)->place;
+    buf_clear(&p->text);
+    enum rc rc = p->source->ops->record(p->source, &p->text, e);
+    if (rc == RC_OK && buf_rc(&p->text) != RC_OK)
+        rc = err_nomem(e);
+    if (rc == RC_OK)
+        *out = buf_str(&p->text);
+    return rc;
+}
+
+static enum rc host_compare(void *ctx, struct str record, struct err *e)
+{
+    struct id_source *source = ((struct sink_worker *)ctx)->place->source;
+    return source->ops->compare(source, record, e);
+}
+
 static void host_holds(void *ctx, size_t bytes)
 {
     budget_add(&((struct sink_worker *)ctx)->memory->budget, bytes);
@@ -68,6 +86,8 @@ enum rc sink_worker_open(struct sink_worker *w, const struct sink_mark *mark, st
                                      .unacked = host_unacked,
                                      .sent = host_sent,
                                      .place = host_place,
+                                     .record = host_record,
+                                     .compare = host_compare,
                                      .holds = host_holds,
                                      .releases = host_releases};
     return w->ops->open(&w->sink, &w->cfg, mark, e);

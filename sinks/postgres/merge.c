@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "sinks/postgres/plan.h"
+#include "sinks/postgres/records.h"
 
 /* ---- the table itself ------------------------------------------------------------------------- */
 
@@ -298,6 +299,7 @@ static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct 
     buf_init(&sql, PG_SQL_BYTES_MAX);
     enum rc rc = pg_put_drops(&sql, p, l, p->token, e);
     pg_put_run_done(&sql, p, out);
+    pg_put_record(&sql, p);
     if (rc == RC_OK)
         rc = pg_run_buf(l, &sql, e);
     buf_free(&sql);
@@ -329,6 +331,8 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
     if (rc != RC_OK || *done)
         return rc;
     rc = check_staged(p, l, &run, e);
+    if (rc == RC_OK)
+        rc = pg_records_compare(p, l, e);
     for (size_t i = 0; rc == RC_OK && i < p->relations.n && out->gone <= out->gone_allowed; i++)
         rc = merge_table(p, l, i, out, misfits, e);
     if (rc == RC_OK)

@@ -20,6 +20,12 @@ struct pg_place {
     char token[PG_TOKEN_BYTES]; /* of the run and the sink: what its staging tables are named by */
     char run_id[33];
     int64_t started_us; /* of the run, since 1970-01-01T00:00:00Z */
+    /* For records.h. */
+    const struct sink_host *host;
+    const char *queue;  /* NULL: nothing is recorded */
+    struct str record;  /* of this run; empty: nothing */
+    const char **known; /* tokens of the records of other runs that this one has recalled */
+    size_t n_known;
 };
 
 /* Append names as SQL, quoted and with the schema. */

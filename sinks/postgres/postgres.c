@@ -11,9 +11,11 @@
 #include "sinks/postgres/finish_text.h"
 #include "sinks/postgres/merge.h"
 #include "sinks/postgres/options.h"
+#include "sinks/postgres/records.h"
 #include "sinks/postgres/rights.h"
 #include "sinks/postgres/user_table.h"
 #include "sinks/registry.h"
+#include "sinks/sql/record.h"
 
 #define COLUMNS_MAX 1500   /* PostgreSQL has 1,600; some are the sink's */
 #define KEY_BYTES_MAX 2000 /* of an index row, of which PostgreSQL allows 2,704 */
@@ -84,6 +86,8 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
     enum rc rc = pg_make_relations(&s->place, &s->cfg, &s->memory, e);
     (void)snprintf(s->place.run_id, sizeof s->place.run_id, "%s", run_id);
     s->place.started_us = started_ms * 1000;
+    s->place.host = &s->cfg.host;
+    s->place.queue = cfg->queue;
     if (rc == RC_OK)
         rc = make_token(&s->place, cfg, e);
     if (rc == RC_OK)
@@ -162,6 +166,8 @@ static enum rc begin(struct postgres *s, const struct sink_mark *from, struct er
     enum rc rc = connect_to(s, e);
     if (rc == RC_OK)
         rc = pg_make_own_tables(&s->place, &s->link, e);
+    if (rc == RC_OK && s->place.queue)
+        rc = pg_records_make(&s->place, &s->link, e);
     if (rc == RC_OK)
         rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link,
                          from ? from->text : STR_NONE, e);
@@ -322,6 +328,23 @@ static enum rc merge(struct postgres *s, bool *done, struct err *e)
                        : rc;
 }
 
+static enum rc pg_recorded(struct sink *sink, sink_recall_fn *recall, void *ctx, struct err *e)
+{
+    struct postgres *s = postgres_of(sink);
+    return pg_records_recall(&s->place, &s->link, &s->memory, recall, ctx, e);
+}
+
+static enum rc pg_confirm(struct sink *sink, struct err *e)
+{
+    struct postgres *s = postgres_of(sink);
+    struct buf sql;
+    buf_init(&sql, PG_MEMORY_MAX);
+    pg_put_record_confirmed(&sql, &s->place);
+    enum rc rc = sql.len ? pg_run_buf(&s->link, &sql, e) : RC_OK;
+    buf_free(&sql);
+    return rc;
+}
+
 static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
 {
     struct postgres *s = postgres_of(sink);
@@ -330,6 +353,8 @@ static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
     enum rc rc = pg_load_flush(&s->load, e);
     if (rc == RC_OK)
         rc = pg_misfits_begin(&s->misfits, &s->load, e);
+    if (rc == RC_OK)
+        rc = sql_record_take(&s->cfg, &s->memory, &s->place.record, e);
     if (rc == RC_OK)
         rc = merge(s, &done, e);
     if (rc == RC_USAGE) /* the tables were others when the run began */
@@ -529,6 +554,8 @@ const struct sink_ops sink_postgres = {
     .columns_max = COLUMNS_MAX,
     .needs_all_leads = true,
     .check = pg_check,
+    .recorded = pg_recorded,
+    .confirm = pg_confirm,
     .probe = pg_probe,
     .needs = pg_needs,
     .paths = pg_paths,

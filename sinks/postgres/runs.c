@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "sinks/postgres/records.h"
 
 #define SQL_BYTES_MAX ((size_t)16 << 20)
 #define RESUMABLE_FOR "7 days"
@@ -262,7 +263,8 @@ enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct e
             "leads bigint not null default 0, rows bigint not null default 0, "
             "rows_inserted bigint, rows_updated bigint, rows_deleted bigint, leads_gone bigint, "
             "resumable boolean not null default false, started_at timestamptz not null, "
-            "updated_at timestamptz not null, ended_at timestamptz); commit");
+            "updated_at timestamptz not null, ended_at timestamptz, " PG_RECORD_COLUMNS
+            "); commit");
         rc = pg_run_buf(l, &sql, e);
     }
     buf_free(&sql);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sinks/sql/gone.h"
+#include "sinks/sqlite/records.h"
 
 #define SQL_BYTES_MAX ((size_t)64 << 20)
 #define MEMORY_MAX ((size_t)256 << 20)
@@ -471,5 +472,7 @@ enum rc sqlite_merge(struct sqlite_stage *s, struct sql_outcome *out, bool *done
     rc = make_own_tables(s, e);
     for (size_t i = 0; rc == RC_OK && i < s->place->relations.n; i++)
         rc = merge_table(s, i, out, e);
-    return rc == RC_OK ? write_run(s, out, e) : rc;
+    if (rc == RC_OK)
+        rc = write_run(s, out, e);
+    return rc == RC_OK ? sqlite_record_write(s->place, &s->db, e) : rc;
 }

@@ -30,6 +30,8 @@ struct sqlite_place {
     const struct portion *max_gone; /* NULL: the end of the run is decided */
     const char *run_id, *token;     /* the token is of the run and the sink */
     char started_at[SQLITE_TIME_BYTES];
+    const char *queue; /* records.h; NULL: nothing is recorded */
+    struct str record; /* of this run; empty: nothing */
 };
 
 /* All but the run. RC_USAGE: the options do not fit each other, or the target is no file. */

@@ -14,7 +14,9 @@
 #include "core/base/units.h"
 #include "core/file/folder.h"
 #include "sinks/registry.h"
+#include "sinks/sql/record.h"
 #include "sinks/sqlite/merge.h"
+#include "sinks/sqlite/records.h"
 
 #define TEXT_VERSION "1"
 #define FRESH_BYTES_MAX ((size_t)1 << 16)
@@ -114,7 +116,10 @@ static enum rc init(struct sqlite **out, const struct sink_cfg *cfg, struct str 
     enum rc rc = sqlite_place_make(&s->place, &s->cfg, e);
     if (rc == RC_OK)
         rc = stop_timer_open(&s->stop, e);
-    return rc == RC_OK ? sqlite_place_set_run(&s->place, cfg, run_id, started_ms, e) : rc;
+    if (rc == RC_OK)
+        rc = sqlite_place_set_run(&s->place, cfg, run_id, started_ms, e);
+    s->place.queue = cfg->queue;
+    return rc;
 }
 
 /* Opens the database where it is there. */
@@ -320,6 +325,22 @@ static enum rc find_misfits(struct sqlite *s, struct err *e)
     return rc == RC_OK ? rc : err_nomem(e);
 }
 
+static enum rc sqlite_recorded(struct sink *sink, sink_recall_fn *recall, void *ctx, struct err *e)
+{
+    const struct sqlite *s = sqlite_of(sink);
+    return s->stage.is_attached ? sqlite_records_recall(&s->place, &s->stage.db, recall, ctx, e)
+                                : RC_OK;
+}
+
+static enum rc sqlite_confirm(struct sink *sink, struct err *e)
+{
+    struct sqlite *s = sqlite_of(sink);
+    if (!s->place.record.len)
+        return RC_OK;
+    enum rc rc = s->stage.is_attached ? RC_OK : attach(s, e);
+    return rc == RC_OK ? sqlite_record_confirm(&s->place, &s->stage.db, e) : rc;
+}
+
 /* "1 RUN_ID STARTED_MS\n" */
 static enum rc sqlite_prepare_end(struct sink *sink, struct buf *text, struct err *e)
 {
@@ -330,6 +351,8 @@ static enum rc sqlite_prepare_end(struct sink *sink, struct buf *text, struct er
         rc = attach(s, e);
     if (rc == RC_OK)
         rc = find_misfits(s, e);
+    if (rc == RC_OK)
+        rc = sql_record_take(&s->cfg, &s->place.memory, &s->place.record, e);
     if (rc == RC_OK)
         rc = merge(s, &done, e);
     if (rc == RC_USAGE) /* the tables were others when the run began */
@@ -477,6 +500,8 @@ const struct sink_ops sink_sqlite = {
     .eighths = COLUMNS_EIGHTHS,
     .needs_all_leads = true,
     .check = sqlite_check,
+    .recorded = sqlite_recorded,
+    .confirm = sqlite_confirm,
     .needs = sqlite_needs,
     .paths = sqlite_paths,
     .beside = sqlite_beside,

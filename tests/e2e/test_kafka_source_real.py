@@ -2,6 +2,7 @@
 
 import random
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -147,3 +148,73 @@ def test_stopped(queue, kafka, topic, control):
     assert process.wait(60) == 128 + signal.SIGTERM, stderr
     queue.run()
     all_once(kafka, topic + "-out", tiny(400))
+
+
+# --- static members; their session lasts longer than these tests wait -------------------------------
+
+LONG = {"session_ms": 45000}
+SOONER = 30
+
+
+def soon(process):
+    stderr = process.stderr.read().decode()
+    assert process.wait(SOONER) == 0, stderr
+
+
+def test_restart_after_a_kill(leadpipe, sandbox, control, kafka, topic):
+    control.set(latency_ms=20)
+    put(kafka, topic, tiny(200))
+    one = into_files(leadpipe, sandbox, kafka)
+    process = one.start("--concurrency", "2", topic=topic, group=topic, **LONG)
+    runs.wait_until(lambda: control.stats()["requests"] > 10, "it has begun")
+    process.kill()
+    process.stderr.read()
+    process.wait(60)
+    soon(one.start(topic=topic, group=topic, **LONG))
+    assert one.leads() == sorted(tiny(200))
+
+
+def test_leaves_when_it_ends(leadpipe, sandbox, control, kafka, topic):
+    """So that a worker on another host, which has another name, need not wait."""
+    put(kafka, topic, plain(50))
+    one = into_files(leadpipe, sandbox, kafka)
+    soon(one.start(topic=topic, group=topic, **LONG))
+    put(kafka, topic, tiny(50))
+    soon(one.start(topic=topic, group=topic, more="&instance=other", **LONG))
+    assert one.leads() == sorted(tiny(50))
+
+
+def test_fenced(leadpipe, sandbox, control, kafka, topic):
+    control.set(latency_ms=50)
+    put(kafka, topic, tiny(200))
+    one = into_files(leadpipe, sandbox, kafka)
+    first = one.start("--concurrency", "2", topic=topic, group=topic, more="&instance=same", **LONG)
+    runs.wait_until(lambda: control.stats()["requests"] > 10, "it has begun")
+    words = [word.replace(".ndjson", "-2.ndjson") for word in one.words(topic=topic, group=topic, more="&instance=same", **LONG)]
+    second = leadpipe.start(*words, env=sandbox.env)
+    stderr = first.stderr.read().decode()
+    assert first.wait(SOONER) == 1 and "give each worker its own instance=NAME" in stderr, stderr
+    soon(second)
+    assert not (one.folder / "leads.ndjson").exists()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_to_a_database(leadpipe, sandbox, control, kafka, topic, seed):
+    """Killed at random moments, mode=append: every lead is there once."""
+    chance = random.Random(seed)
+    one = into_files(leadpipe, sandbox, kafka)
+    ids = []
+    for n in range(8):
+        ids += ["tiny-%d" % (100 * n + i) for i in range(40)]
+        put(kafka, topic, ids[-40:])
+        process = one.start(to="sqlite,mode=append:leads.db", topic=topic, group=topic, **LONG)
+        try:
+            process.wait(chance.uniform(0.2, 1.2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stderr.read()
+    soon(one.start(to="sqlite,mode=append:leads.db", topic=topic, group=topic, **LONG))
+    db = sqlite3.connect(one.folder / "leads.db")
+    assert sorted(row[0] for row in db.execute("select lead_id from leads")) == sorted(ids)
+    db.close()

@@ -1,0 +1,262 @@
+"""From a topic to a database: exactly once, wherever a run is cut off."""
+
+import collections
+import signal
+import sqlite3
+import uuid
+
+import pytest
+
+import databases
+import kafka_wire as wire
+import runs
+from kafka_broker import Drop, KafkaBroker
+from outputs import lines_of
+from test_kafka_source import Runs, asked, plain
+
+cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
+
+
+class Sqlite:
+    target = "sqlite,mode=append:leads.db"
+
+    def __init__(self, folder):
+        self.path = folder / "leads.db"
+
+    def run(self, sql):
+        db = sqlite3.connect(self.path)
+        with db:
+            db.executescript(sql)
+        db.close()
+
+    def ask(self, sql):
+        db = sqlite3.connect(self.path)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+
+class Postgres(databases.Database):
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.run("create schema night authorization etl")
+        self.target = super().target("mode=append,schema=night")
+
+    def run(self, sql):
+        return super().run("set search_path to night;" + sql)
+
+    def ask(self, sql):
+        return [tuple(line.split("|")) for line in self.run(sql).splitlines()]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, leadpipe):
+    if request.param == "sqlite":
+        return Sqlite(leadpipe.folder)
+    return Postgres(request.getfixturevalue("cluster"))
+
+
+@pytest.fixture
+def broker():
+    with KafkaBroker(topics=("ids",), partitions=3) as one:
+        yield one
+
+
+@pytest.fixture
+def exports(leadpipe, sandbox, control, broker, database):
+    class IntoTables(Runs):
+        group = "tables-" + uuid.uuid4().hex  # of this test alone
+
+        def words(self, *more, to=database.target, **url):
+            return super().words(*more, to=to, **{"group": self.group, **url})
+    return IntoTables(leadpipe, sandbox, broker.address)
+
+
+def leads(database):
+    return collections.Counter(row[0] for row in database.ask("select lead_id from leads"))
+
+
+def once(database, ids):
+    assert leads(database) == collections.Counter(ids)
+
+
+def records(database):
+    return [tuple(str(one) for one in row) for row in database.ask(
+        "select source, offsets, case when offsets_committed then 'yes' else 'no' end from _leadpipe_runs "
+        "where offsets is not null order by ended_at")]
+
+
+def cut_off(exports, broker, *more):
+    """Killed between the commit of the tables and that of the offsets."""
+    process = []
+
+    def hook(key, _):
+        if key == wire.OFFSET_COMMIT:
+            process[0].kill()
+            raise Drop
+
+    broker.hook = hook
+    process.append(exports.start(*more))
+    stderr = process[0].stderr.read().decode()
+    assert process[0].wait(60) == -signal.SIGKILL, stderr
+    broker.hook = lambda key, request: None
+
+
+def test_nothing_is_cut_off(exports, broker, database):
+    broker.put(plain(0, 5))
+    broker.put(plain(10, 13), partition=2)
+    exports.run()
+    broker.put(plain(5, 9))
+    exports.run()
+    once(database, plain(0, 9) + plain(10, 13))
+    source = "kafka:ids?group=" + exports.group
+    assert records(database) == [(source, "0:none-5 2:none-3", "yes"), (source, "0:5-9", "yes")]
+    assert broker.committed(exports.group) == [9, -1, 3]
+
+
+@pytest.mark.parametrize("more", [0, 4], ids=["nothing-new", "new"])
+def test_killed_between_the_commits(exports, broker, database, control, more):
+    for i in range(3):
+        broker.put(plain(i * 10, i * 10 + 5), partition=i)
+    exports.run()
+    for i in range(2):
+        broker.put(plain(i * 10 + 5, i * 10 + 8), partition=i)
+    cut_off(exports, broker)
+    before = plain(0, 8) + plain(10, 18) + plain(20, 25)
+    once(database, before)
+    assert broker.committed(exports.group) == [5, 5, 5]
+    requested = control.stats()["requests"]
+    broker.put(plain(30, 30 + more), partition=1)
+    done = exports.run()
+    once(database, before + plain(30, 30 + more))
+    assert control.stats()["requests"] == requested + more
+    assert broker.committed(exports.group) == [8, 8 + more, 5]
+    assert "partition 0 continues at offset 8, up to which an earlier run has exported its leads" in done.stderr
+    assert "partition 1 continues" in done.stderr and "partition 2" not in done.stderr
+    assert "there was no message" in exports.run().stderr
+
+
+def test_killed_in_the_first_run(exports, broker, database):
+    """The group has committed nothing at all; and killed again in the second run."""
+    broker.put(plain(0, 5))
+    cut_off(exports, broker)
+    broker.put(plain(5, 8))
+    answered = []
+
+    def hook(key, _):
+        answered.append(key)
+        if key == wire.OFFSET_COMMIT and answered.count(key) == 2:  # the first one is for what the first run has done
+            process.kill()
+            raise Drop
+
+    broker.hook = hook
+    process = exports.start()
+    stderr = process.stderr.read().decode()
+    assert process.wait(60) == -signal.SIGKILL, stderr
+    broker.hook = lambda key, request: None
+    assert broker.committed(exports.group) == [5, -1, -1]
+    once(database, plain(0, 8))
+    broker.put(plain(8, 9))
+    exports.run()
+    once(database, plain(0, 9))
+    assert broker.committed(exports.group) == [9, -1, -1]
+
+
+def test_lists_are_there_before(exports, broker, database):
+    """No failed lead is lost, although its message is not read again."""
+    broker.put(plain(0, 3) + ["plain-9~status=400"])
+    cut_off(exports, broker, "--attempts", "1")
+    once(database, plain(0, 3))
+    assert [row["id"] for row in lines_of(exports.folder / "failed.ndjson")] == ["plain-9~status=400"]
+
+
+def test_messages_are_read_again_on_purpose(exports, broker, database):
+    """The group's offset is moved back after a run that has come to its end."""
+    broker.put(plain(0, 3))
+    exports.run()
+    del broker.offsets[exports.group, "ids", 0]
+    exports.run()
+    once(database, plain(0, 3) * 2)
+
+
+def test_record_of_another_topic(exports, broker, database):
+    """One that had the name before: it was longer."""
+    broker.put(plain(0, 3))
+    exports.run()
+    database.run("update _leadpipe_runs set offsets = '0:3-10', offsets_committed = false where offsets is not null")
+    broker.put(plain(3, 6))
+    exports.run()
+    once(database, plain(0, 6))
+
+
+def test_partition_of_a_later_run_counts(exports, broker, database):
+    """A record that is not the latest one of its partition is of the past."""
+    broker.put(plain(0, 3))
+    cut_off(exports, broker)
+    broker.put(plain(3, 5))
+    exports.run()
+    del broker.offsets[exports.group, "ids", 0]
+    exports.run()
+    once(database, plain(0, 5) * 2)
+
+
+NIGHTLY = pytest.mark.nightly
+
+
+@pytest.mark.parametrize("offsets", ["0:3", *(pytest.param(one, marks=NIGHTLY) for one in (
+    "x", "0:9-3", "0:none-99999999999999999999", "0:none-1\n", ""))])
+def test_damaged_record(exports, broker, database, offsets):
+    broker.put(plain(0, 3))
+    exports.run()
+    database.run("update _leadpipe_runs set offsets = '%s' where offsets is not null" % offsets)
+    broker.put(plain(3, 6))
+    done = exports.run(status=2)
+    assert "_leadpipe_runs" in done.stderr and "is malformed" in done.stderr, done.stderr
+    assert broker.committed(exports.group) == [3, -1, -1]
+    once(database, plain(0, 3))
+
+
+def test_table_of_an_earlier_version(exports, broker, database):
+    broker.put(plain(0, 3))
+    exports.run()
+    for column in ("source", "offsets", "offsets_committed"):
+        database.run("alter table _leadpipe_runs drop column %s" % column)
+    broker.put(plain(3, 6))
+    cut_off(exports, broker)
+    exports.run()
+    once(database, plain(0, 6))
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("offsets, status", [
+    ("0:none-2", 1), ("1:none-5", 0), pytest.param("0:2-5", 1, marks=NIGHTLY), pytest.param("0:none-", 1, marks=NIGHTLY)])
+def test_others_have_exported_them_meanwhile(exports, broker, database, control, offsets, status):
+    """A worker that had stalled and lost its partition, which this one has read as well."""
+    control.set(faults={"plain-0": "slow=1000"})
+    broker.put(plain(0, 3))
+    process = exports.start()
+    runs.wait_until(lambda: asked(control, "plain-0"), "the run has begun")
+    database.run("insert into _leadpipe_runs (token, run_id, sink, status, source, offsets, started_at, updated_at, ended_at) values "
+                 "('other', 'other', 'other', 'done', 'kafka:ids?group=%s', '%s', now(), now(), now())" % (exports.group, offsets))
+    stderr = process.stderr.read().decode()
+    assert process.wait(60) == status, stderr
+    if status:
+        assert "run it again" in stderr or "malformed" in stderr
+        assert not database.ask("select 1 from pg_tables where schemaname = 'night' and tablename = 'leads'")
+        assert broker.committed(exports.group) == [-1, -1, -1]
+    else:
+        once(database, plain(0, 3))
+    if offsets == "0:none-2":
+        exports.run()
+        once(database, plain(2, 3))  # the others are those of the other worker
+
+
+def test_not_with_other_sinks(exports, broker, database):
+    """Their output would be missing after a kill between the commits."""
+    broker.put(plain(0, 3))
+    exports.run("-t", "ndjson:leads.ndjson")
+    assert exports.leads() == plain(0, 3)
+    once(database, plain(0, 3))
+    columns = ("offsets",) if isinstance(database, Postgres) else ()
+    assert all(database.ask("select %s from _leadpipe_runs" % one) == [("",)] for one in columns)
