@@ -54,6 +54,19 @@ enum source_commits {
     SOURCE_COMMITS_BY_SINK, /* ... by a sink, together with what it writes: place() */
 };
 
+/* How much of a queue a run has, if others read it as well. */
+struct source_share {
+    uint64_t part, whole; /* partitions */
+};
+
+/* The run's share of what all may do together. A run that has nothing at the moment may still be finishing what it had: it
+ * counts as the smallest part. */
+static inline double source_share_of(const struct source_share *s, double together)
+{
+    uint64_t part = s->part ? s->part : 1;
+    return part >= s->whole ? together : together * (double)part / (double)s->whole;
+}
+
 struct id_source_ops {
     /* The next item; its texts live in `a`. RC_END at the end. RC_IO: it could not be read to its end, so
      * the run must stop. RC_STOPPED: the wait was cancelled. RC_USAGE: it is not what it was said to be.
@@ -82,6 +95,9 @@ struct id_source_ops {
     void (*placed)(struct id_source *s, uint64_t item);
     /* next() has returned no item so far. */
     bool (*is_empty)(struct id_source *s);
+
+    /* How much of the queue this run has now. Any thread. */
+    struct source_share (*share)(struct id_source *s);
 
     /* With SOURCE_COMMITS_AT_END, where a sink records with its rows what was read, in one transaction, so that a run that is
      * killed after that and before commit() is not repeated. Texts are opaque to the sink. */

@@ -227,6 +227,9 @@ enum rc http_engine_new(struct http_engine **out, const struct http_engine_cfg *
 /* There may be a next request: asks for as many as may be started. */
 void http_engine_kick(struct http_engine *h);
 
+/* Another rate instead of cfg.rate_per_s; takes effect with the next http_engine_kick(). */
+void http_engine_set_rate(struct http_engine *h, double per_s);
+
 /* The answer of a request that is done was of no use (a 200 whose body is not JSON): tries again
  * as after a retryable status. False: it stays done, because its attempts or its time are used up,
  * the engine is stopping or met a fatal error, or memory is out. `why` is for messages. */

@@ -276,6 +276,11 @@ failed:
     return rc;
 }
 
+void http_engine_set_rate(struct http_engine *h, double per_s)
+{
+    rate_change(&h->rate, per_s);
+}
+
 void http_engine_free(struct http_engine *h)
 {
     if (!h)

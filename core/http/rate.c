@@ -16,6 +16,14 @@ void rate_init(struct rate *r, double per_s)
     r->burst_ns = burst > 1 ? (burst - 1) * r->interval_ns : 0;
 }
 
+void rate_change(struct rate *r, double per_s)
+{
+    const struct rate before = *r;
+    rate_init(r, per_s);
+    if (before.next_ns != INT64_MIN)
+        r->next_ns = before.next_ns - before.interval_ns + r->interval_ns;
+}
+
 int64_t rate_due_us(const struct rate *r)
 {
     if (r->interval_ns == 0 || r->next_ns == INT64_MIN)

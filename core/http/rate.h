@@ -18,6 +18,9 @@ struct rate {
 
 void rate_init(struct rate *r, double per_s); /* 0 or less: no limit */
 
+/* Another rate from the last start on. */
+void rate_change(struct rate *r, double per_s);
+
 /* The earliest time at which a start is allowed; in the past: now. */
 int64_t rate_due_us(const struct rate *r);
 

@@ -12,9 +12,10 @@
 
 static const char form[] =
     "kafka://BROKERS/TOPIC?group=GROUP, with &property=NAME=VALUE, &property-env=NAME=VARIABLE and "
-    "&instance=NAME as needed";
+    "&instance=NAME and &rate-of=group|worker as needed";
 static const char a_group[] =
     "a consumer group (1 to " GROUP_MAX " bytes of UTF-8 without control characters)";
+static const char whose_rate[] = "what --rate is for (group or worker)";
 static const char an_instance[] =
     "a member of a group (1 to " INSTANCE_MAX " letters, digits and . _ -)";
 
@@ -104,15 +105,19 @@ static enum rc take_parameter(struct kafka_url *u, struct kafka_properties *list
     if (str_eq_c(name, "instance"))
         return take_name(&u->instance, value, kafka_topic_is_valid(str_c(value)), an_instance, who,
                          e);
+    if (str_eq_c(name, "rate-of"))
+        return take_name(&u->rate_of, value,
+                         strcmp(value, "group") == 0 || strcmp(value, "worker") == 0, whose_rate,
+                         who, e);
     if (str_eq_c(name, "property"))
         return kafka_properties_add(list, who, value, e);
     if (str_eq_c(name, "property-env"))
         return kafka_properties_add_from_env(list, who, value, e);
     if (secrets_add(list->secrets, str_c(value)) != RC_OK)
         return err_nomem(e);
-    return err_set(e, RC_USAGE,
-                   "%s: is not a parameter (allowed: group, property, property-env, instance)",
-                   who);
+    return err_set(
+        e, RC_USAGE,
+        "%s: is not a parameter (allowed: group, property, property-env, instance, rate-of)", who);
 }
 
 static enum rc take_parameters(struct kafka_url *u, struct str text, struct secrets *secrets,

@@ -1,4 +1,5 @@
-/* kafka://BROKERS/TOPIC?group=GROUP[&property=NAME=VALUE][&property-env=NAME=VARIABLE][&instance=NAME]: names a topic, and the
+/* kafka://BROKERS/TOPIC?group=GROUP[&property=NAME=VALUE][&property-env=NAME=VARIABLE][&instance=NAME]
+ * [&rate-of=group|worker]: names a topic, and the
  * consumer group whose members share its messages. Values may be percent-encoded. */
 #ifndef LEADPIPE_KAFKA_URL_H
 #define LEADPIPE_KAFKA_URL_H
@@ -15,6 +16,7 @@ struct kafka_url {
     const char
         *identity; /* topic and group, whatever the brokers are called: "kafka:TOPIC?group=GROUP" */
     const char *instance; /* NULL: not given */
+    const char *rate_of;  /* "group", "worker", or NULL: not given */
     struct kafka_property *properties;
     size_t n_properties;
 };

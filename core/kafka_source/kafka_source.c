@@ -167,6 +167,20 @@ static enum rc compare(struct id_source *source, struct str record, struct err *
     return kafka_source_compare(self(source), record, e);
 }
 
+static bool is_held(const struct kafka_part *p)
+{
+    return p->is_held;
+}
+
+static struct source_share share(struct id_source *source)
+{
+    struct kafka_source *s = self(source);
+    pthread_mutex_lock(&s->lock);
+    const struct source_share of = {kafka_source_count(s, is_held), s->n_partitions};
+    pthread_mutex_unlock(&s->lock);
+    return of;
+}
+
 static bool is_empty(struct id_source *source)
 {
     struct kafka_source *s = self(source);
@@ -217,6 +231,7 @@ static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .place = place,
                                                       .placed = placed,
                                                       .is_empty = is_empty,
+                                                      .share = share,
                                                       .recall = recall,
                                                       .begin = begin,
                                                       .record = record,

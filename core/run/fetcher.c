@@ -226,8 +226,28 @@ void fetcher_free(struct fetcher *f)
 
 /* ---- from outside ---------------------------------------------------------------------------- */
 
+/* The share changes whenever the queue is divided anew. */
+static void take_share(struct fetcher *f)
+{
+    const struct run_cfg *cfg = f->cfg;
+    struct id_source *q = f->intake->shared;
+    if (!q || !cfg->queue.shares_rate || !(cfg->rate_per_s > 0))
+        return;
+    struct source_share now = q->ops->share(q);
+    if (now.part == f->share.part && now.whole == f->share.whole)
+        return;
+    f->share = now;
+    double per_s = source_share_of(&now, cfg->rate_per_s);
+    http_engine_set_rate(f->engine, per_s);
+    log_msg(
+        cfg->log, LOG_LEVEL_INFO, cfg->queue.name,
+        "--rate: this run has %llu of %llu partitions, and makes at most %g requests per second",
+        (unsigned long long)now.part, (unsigned long long)now.whole, per_s);
+}
+
 void fetcher_kick(struct fetcher *f)
 {
+    take_share(f);
     http_engine_kick(f->engine);
 }
 

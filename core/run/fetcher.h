@@ -39,7 +39,8 @@ struct fetcher {
     struct buf key_value;                 /* secret */
     struct lead *answered[FETCHER_BATCH]; /* not yet handed to the workers */
     size_t n_answered;
-    uint64_t requested; /* leads for which the engine was given a request */
+    struct source_share share; /* by which the engine has its rate; zero: not set yet */
+    uint64_t requested;        /* leads for which the engine was given a request */
     struct auth_check auth;
     struct lead *turned_away; /* they wait until it is known what is at fault; the newest first */
     uint64_t n_turned_away;

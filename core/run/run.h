@@ -36,6 +36,8 @@ struct run_queue_cfg {
         *identity; /* names it in the records of sinks: the same whatever its servers are called */
     size_t max_memory; /* a part of the run's */
     bool has_no_end;   /* an ID that comes again is requested again */
+    bool
+        shares_rate; /* rate_per_s is that of all runs together: each takes its share of the queue */
 };
 
 struct run_sink_cfg {

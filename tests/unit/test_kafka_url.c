@@ -19,9 +19,15 @@ static const struct {
     {"kafka://b/t?property=a=&group=g", "kafka://b/t b t g - a=", true},
     {"kafka://b/t?group=g&property-env=sasl.password=KAFKA_TEST_PASSWORD",
      "kafka://b/t b t g - sasl.password=from-the-environment", true},
+    {"kafka://b/t?group=g&rate-of=worker", "kafka://b/t b t g - rate-of worker", true},
+    {"kafka://b/t?rate-of=group&group=g", "kafka://b/t b t g - rate-of group", true},
+    {"kafka://b/t?group=g&rate-of=all",
+     "rate-of: is not the name of what --rate is for (group or worker)", false},
+    {"kafka://b/t?group=g&rate-of=", "rate-of: is not the name of", false},
+    {"kafka://b/t?group=g&rate-of=group&rate-of=worker", "rate-of: is given twice", false},
     {"kafka://b/t", "kafka://b/t: the consumer group is missing", false},
-    {"kafka://b/t?", ": is not a parameter (allowed: group, property, property-env, instance)",
-     false},
+    {"kafka://b/t?",
+     ": is not a parameter (allowed: group, property, property-env, instance, rate-of)", false},
     {"kafka://b/t?group=", "kafka://b/t: group: is not the name of a consumer group", false},
     {"kafka://b/t?group=a%0Ab", "without control characters", false},
     {"kafka://b/t?group=%FF", "is not the name of a consumer group", false},
@@ -52,6 +58,8 @@ static void show(const struct kafka_url *u, char *out, size_t size)
 {
     int n = snprintf(out, size, "%s %s %s %s %s", u->name, u->brokers, u->topic, u->group,
                      u->instance ? u->instance : "-");
+    if (u->rate_of)
+        n += snprintf(out + n, size - (size_t)n, " rate-of %s", u->rate_of);
     for (size_t i = 0; i < u->n_properties; i++)
         n += snprintf(out + n, size - (size_t)n, " %s=%s", u->properties[i].name,
                       u->properties[i].value);

@@ -48,6 +48,29 @@ static void starts_per_time(void **state)
     }
 }
 
+/* The next start is as far behind the last one as the new rate says. */
+static void another_rate(void **state)
+{
+    (void)state;
+    static const struct {
+        double before, after;
+        int64_t due_us; /* after a start at 1 s; INT64_MIN: now */
+    } cases[] = {
+        {10, 5, 1200000},   {5, 10, 1100000},  {1.0 / 60, 10, 1100000}, {10, 1.0 / 60, 61000000},
+        {10, 0, INT64_MIN}, {10, 10, 1100000}, {0, 10, INT64_MIN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rate r;
+        rate_init(&r, cases[i].before);
+        rate_take(&r, 1000000);
+        rate_change(&r, cases[i].after);
+        int64_t due_us = rate_due_us(&r);
+        if (due_us != cases[i].due_us)
+            fail_msg("case %zu, %g/s to %g/s: due %lld, expected %lld", i, cases[i].before,
+                     cases[i].after, (long long)due_us, (long long)cases[i].due_us);
+    }
+}
+
 static void no_limit(void **state)
 {
     (void)state;
@@ -82,9 +105,8 @@ static void never_early(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(starts_per_time),
-        cmocka_unit_test(no_limit),
-        cmocka_unit_test(a_pause_saves_nothing_up),
+        cmocka_unit_test(starts_per_time), cmocka_unit_test(another_rate),
+        cmocka_unit_test(no_limit),        cmocka_unit_test(a_pause_saves_nothing_up),
         cmocka_unit_test(never_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
