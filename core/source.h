@@ -93,6 +93,8 @@ struct id_source_ops {
     enum rc (*place)(struct id_source *s, uint64_t item, struct buf *out, struct err *e);
     /* What the last place(), for `item`, appended has been committed. Any thread. */
     void (*placed)(struct id_source *s, uint64_t item);
+    /* Others wait until the first `item` items are committed. Any thread; cheap where nobody waits. */
+    bool (*is_awaited)(struct id_source *s, uint64_t item);
     /* next() has returned no item so far. */
     bool (*is_empty)(struct id_source *s);
 

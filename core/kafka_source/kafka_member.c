@@ -8,7 +8,7 @@
 #define SECOND_US INT64_C(1000000)
 #define ASSIGNMENT_S 60
 #define TELL_S 5
-#define ASK_US (SECOND_US)
+#define ASK_US (SECOND_US / 5)
 #define COMMIT_US (2 * SECOND_US)
 #define PROBE_MS 1000
 #define LEAVE_US (2 * SECOND_US)

@@ -106,6 +106,8 @@ static bool finish_work(struct kafka_source *s)
     pthread_mutex_lock(&s->lock);
     uint64_t target = kafka_offsets_read(s->offsets);
     pthread_mutex_unlock(&s->lock);
+    if (s->cfg.commits == SOURCE_COMMITS_BY_SINK)
+        atomic_store_explicit(&s->awaited, target, memory_order_relaxed);
     while (!is_done && !kafka_source_is_over(s) && kafka_source_now(s) < until_us) {
         struct err e;
         struct timespec tick;
@@ -128,6 +130,7 @@ static bool finish_work(struct kafka_source *s)
         if (is_ready && !is_done)
             break;
     }
+    atomic_store_explicit(&s->awaited, 0, memory_order_relaxed);
     return is_done;
 }
 

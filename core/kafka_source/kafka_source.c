@@ -181,6 +181,19 @@ static struct source_share share(struct id_source *source)
     return of;
 }
 
+/* Items that are settled behind `item`, which are repeats, are committed with it. */
+static bool is_awaited(struct id_source *source, uint64_t item)
+{
+    struct kafka_source *s = self(source);
+    uint64_t awaited = atomic_load_explicit(&s->awaited, memory_order_relaxed);
+    if (!awaited)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    bool is = kafka_offsets_extend(s->offsets, item) >= awaited;
+    pthread_mutex_unlock(&s->lock);
+    return is;
+}
+
 static bool is_empty(struct id_source *source)
 {
     struct kafka_source *s = self(source);
@@ -230,6 +243,7 @@ static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .check = check,
                                                       .place = place,
                                                       .placed = placed,
+                                                      .is_awaited = is_awaited,
                                                       .is_empty = is_empty,
                                                       .share = share,
                                                       .recall = recall,

@@ -4,6 +4,7 @@
 #define LEADPIPE_KAFKA_SOURCE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/kafka/kafka_offsets.h"
 #include "core/kafka_source/kafka_source.h"
@@ -62,6 +63,9 @@ struct kafka_source {
     int64_t down_since_us;            /* no broker answers; 0: one does */
     bool has_told, has_told_others;   /* what is waited for */
     bool is_paused;                   /* as the queue is full */
+
+    /* So many items have to be committed before partitions go to others; 0: none go. */
+    _Atomic uint64_t awaited;
 
     pthread_mutex_t committing; /* held while offsets are committed; taken before `lock` */
     pthread_mutex_t lock;

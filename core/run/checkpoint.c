@@ -194,7 +194,8 @@ void checkpoint_consider(struct checkpoint *c)
 {
     uint64_t more = progress_done(c->cfg.progress) - c->last_noted;
     int64_t waited_us = clock_mono_us(c->cfg.control->clock) - c->last_us;
-    bool is_time = more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000;
+    bool is_time = more >= CHECKPOINT_LEADS || waited_us >= CHECKPOINT_MS * 1000 ||
+                   (c->cfg.is_awaited && c->cfg.is_awaited(c->cfg.ctx));
     if (is_time && is_in(c, IDLE) && (more || (c->cfg.has_more && c->cfg.has_more(c->cfg.ctx))))
         begin(c);
 }

@@ -38,6 +38,8 @@ struct checkpoint_cfg {
     void (*note)(void *ctx, struct state_progress *sums, struct buf *totals);
     /* The sequencer's thread: is there something to be committed although no lead was done? NULL: never. */
     bool (*has_more)(void *ctx);
+    /* The sequencer's thread: is what is done awaited, so that a checkpoint is due at once? NULL: never. */
+    bool (*is_awaited)(void *ctx);
     /* Puts a barrier into every sink's queue. */
     void (*barrier)(void *ctx);
     /* On the checkpoint's own thread: waits until what the marks cover is on disk. */

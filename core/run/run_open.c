@@ -48,6 +48,12 @@ static bool has_new_place(void *run)
     return has;
 }
 
+static bool is_awaited(void *run)
+{
+    struct run *r = run;
+    return r->intake.shared->ops->is_awaited(r->intake.shared, r->sequencer.items);
+}
+
 static void checkpoint_note(void *run, struct state_progress *sums, struct buf *totals)
 {
     struct run *r = run;
@@ -102,6 +108,7 @@ static enum rc open_checkpoint(struct run *r, struct err *e)
         .ctx = r,
         .note = checkpoint_note,
         .has_more = r->intake.commits == SOURCE_COMMITS_BY_SINK ? has_new_place : NULL,
+        .is_awaited = r->intake.commits == SOURCE_COMMITS_BY_SINK ? is_awaited : NULL,
         .barrier = checkpoint_barrier,
         .sync = checkpoint_sync,
         .commit = checkpoint_commit,

@@ -39,8 +39,8 @@ def ids_of(messages):
 
 def once(messages, ids):
     """Every lead is there once."""
-    counts = collections.Counter(ids_of(messages))
-    wrong = {one: counts[one] for one in set(counts) | set(ids) if counts[one] != 1 or one not in ids}
+    counts, wanted = collections.Counter(ids_of(messages)), set(ids)
+    wrong = {one: counts[one] for one in set(counts) | wanted if counts[one] != 1 or one not in wanted}
     assert not wrong, wrong
 
 

@@ -27,6 +27,7 @@ struct fakes {
     unsigned barriers; /* asked for; of the test's thread */
     uint64_t noted;    /* of cfg.note */
     struct buf totals; /* that it writes */
+    bool is_awaited;   /* what is done */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
@@ -44,6 +45,12 @@ static inline void fake_note(void *ctx, struct state_progress *sums, struct buf 
     struct fakes *f = ctx;
     sums->active_ms = run_world_mono_us(&f->w.clock) / 1000;
     buf_addf(totals, "note %llu", (unsigned long long)f->noted++);
+}
+
+static inline bool fake_is_awaited(void *ctx)
+{
+    const struct fakes *f = ctx;
+    return f->is_awaited;
 }
 
 static inline void fake_barrier(void *ctx)
@@ -127,6 +134,7 @@ static inline void make_checkpoint(struct fakes *f)
         .schema = f->schema,
         .ctx = f,
         .note = fake_note,
+        .is_awaited = fake_is_awaited,
         .barrier = fake_barrier,
         .sync = fake_sync,
         .commit = fake_commit,

@@ -2,22 +2,25 @@
 
 /* ---- when one begins -------------------------------------------------------------------------- */
 
-static void begins_by_leads_and_by_time(void **state)
+static void begins_by_leads_by_time_and_when_awaited(void **state)
 {
     (void)state;
     static const struct {
         uint64_t leads;
         int64_t ms;
+        bool is_awaited;
         unsigned begins;
     } cases[] = {
-        {0, 0, 0},
-        {0, 10 * CHECKPOINT_MS, 0}, /* nothing is new */
-        {1, 0, 0},
-        {1, CHECKPOINT_MS - 1, 0},
-        {1, CHECKPOINT_MS, 1},
-        {CHECKPOINT_LEADS - 1, CHECKPOINT_MS - 1, 0},
-        {CHECKPOINT_LEADS, 0, 1},
-        {CHECKPOINT_LEADS + 1, 0, 1},
+        {0, 0, false, 0},
+        {0, 10 * CHECKPOINT_MS, false, 0}, /* nothing is new */
+        {0, 0, true, 0},
+        {1, 0, false, 0},
+        {1, 0, true, 1},
+        {1, CHECKPOINT_MS - 1, false, 0},
+        {1, CHECKPOINT_MS, false, 1},
+        {CHECKPOINT_LEADS - 1, CHECKPOINT_MS - 1, false, 0},
+        {CHECKPOINT_LEADS, 0, false, 1},
+        {CHECKPOINT_LEADS + 1, 0, false, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         void *fakes = NULL;
@@ -27,10 +30,12 @@ static void begins_by_leads_and_by_time(void **state)
         make_checkpoint(f);
         note_more(f, cases[i].leads);
         run_world_pass_ms(&f->w, cases[i].ms);
+        f->is_awaited = cases[i].is_awaited;
         checkpoint_consider(f->checkpoint);
         if (f->barriers != cases[i].begins)
-            fail_msg("%llu leads, %lld ms: %u begun, wanted %u", (unsigned long long)cases[i].leads,
-                     (long long)cases[i].ms, f->barriers, cases[i].begins);
+            fail_msg("%llu leads, %lld ms, %sawaited: %u begun, wanted %u",
+                     (unsigned long long)cases[i].leads, (long long)cases[i].ms,
+                     cases[i].is_awaited ? "" : "not ", f->barriers, cases[i].begins);
         assert_int_equal(teardown(&fakes), 0);
     }
 }
@@ -158,7 +163,7 @@ static void marks_in_any_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(begins_by_leads_and_by_time),
+        cmocka_unit_test(begins_by_leads_by_time_and_when_awaited),
         CASE(the_next_one_counts_from_the_last),
         CASE(never_two_at_once),
         CASE(what_is_committed),

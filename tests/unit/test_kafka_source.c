@@ -368,6 +368,27 @@ static void repeats_during_a_commit(void **state)
     assert_true(place(w, 3) == 0);
 }
 
+/* Another member joins, and gets a partition once what was read so far is committed. */
+static void others_await_a_commit(void **state)
+{
+    struct world *w = *state;
+    put(w, 0, 4);
+    put(w, 1, 4);
+    open_source(w, SOURCE_COMMITS_BY_SINK);
+    take(w, 8);
+    struct id_source *s = &w->source->source;
+    assert_false(s->ops->is_awaited(s, 8));
+    join_other(w);
+    WAIT_FOR(w, s->ops->is_awaited(s, 8));
+    assert_false(s->ops->is_awaited(s, 7));
+    s->ops->settle(s, 8); /* a repeat */
+    assert_true(s->ops->is_awaited(s, 7));
+    assert_true(place(w, 8) > 0);
+    s->ops->placed(s, 8);
+    WAIT_FOR(w, n_held(w->source) == 1 && partition_of_other(w) >= 0);
+    assert_false(s->ops->is_awaited(s, 8));
+}
+
 /* The member's own commit is answered late, and with an error; meanwhile the run commits more. */
 static void commits_do_not_go_back(void **state)
 {
@@ -411,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(others_are_resumed, begin, end),
         cmocka_unit_test_setup_teardown(regained_is_resumed, begin, end),
         cmocka_unit_test_setup_teardown(repeats_during_a_commit, begin, end),
+        cmocka_unit_test_setup_teardown(others_await_a_commit, begin, end),
         cmocka_unit_test_setup_teardown(commits_do_not_go_back, begin, end),
         cmocka_unit_test_setup_teardown(outage_before_the_assignment, begin, end),
     };
