@@ -183,9 +183,18 @@ enum rc kafka_client_open(struct kafka_client *c, const struct kafka_client_cfg 
     return RC_OK;
 }
 
+#define SAFE_VERSION 0x020300ff /* of librdkafka: issue 4312 of its project */
+
+void kafka_client_leave(struct kafka_client *c)
+{
+    c->is_left = rd_kafka_version() < SAFE_VERSION;
+}
+
 void kafka_client_close(struct kafka_client *c)
 {
-    if (c->handle)
+    if (c->handle && c->is_left)
+        rd_kafka_set_log_level(c->handle, 0); /* whom it would tell is not there any more */
+    else if (c->handle)
         rd_kafka_destroy_flags(c->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     c->handle = NULL;
 }

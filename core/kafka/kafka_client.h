@@ -47,11 +47,18 @@ struct kafka_client {
     rd_kafka_resp_err_t last; /* the last connection error that librdkafka has reported; 0: none */
     char last_text[512];
     bool is_served; /* another thread serves it (members of groups), so calls that wait only wait */
+    bool
+        is_left; /* kafka_client_close() leaves the handle as it is; this struct has to stay, too */
 };
 
 enum rc kafka_client_open(struct kafka_client *c, const struct kafka_client_cfg *cfg,
                           struct err *e);
 void kafka_client_close(struct kafka_client *c); /* may be all zero */
+
+/* A member of a group that was closed without having got an assignment must not be destroyed: librdkafka before 2.3 may
+ * call abort() then (a state of the cooperative-sticky assignor is not there yet). Notes this, where it is so, in is_left:
+ * the handle and its threads then end with the process. */
+void kafka_client_leave(struct kafka_client *c);
 
 /* Runs the callbacks for delivery reports and errors; waits at most `ms` milliseconds for the first one. */
 void kafka_client_serve(struct kafka_client *c, int ms);

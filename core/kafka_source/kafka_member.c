@@ -436,5 +436,7 @@ void *kafka_member_main(void *source)
     if (s->cfg.has_host_name)
         leave_group(s);
     (void)rd_kafka_consumer_close(s->client.handle);
+    if (!s->was_assigned)
+        kafka_client_leave(&s->client);
     return NULL;
 }

@@ -54,6 +54,7 @@ static void take_over(struct kafka_source *s, rd_kafka_topic_partition_list_t *l
         has_new |= !kafka_source_part(s, &list->elems[i]);
     s->is_assigned = true;
     pthread_mutex_unlock(&s->lock);
+    s->was_assigned = true;
     if (has_new && s->cfg.has_no_end)
         refuse_new_partitions(s);
     if (s->cfg.is_recorded)

@@ -230,7 +230,8 @@ static void close_source(struct id_source *source)
         (void)pthread_mutex_destroy(&s->lock);
         (void)pthread_mutex_destroy(&s->committing);
     }
-    free(s);
+    if (!s->client.is_left)
+        free(s);
 }
 
 static enum rc begin(struct id_source *source, struct err *e);

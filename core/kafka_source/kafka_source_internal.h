@@ -63,6 +63,7 @@ struct kafka_source {
     int64_t down_since_us;            /* no broker answers; 0: one does */
     bool has_told, has_told_others;   /* what is waited for */
     bool is_paused;                   /* as the queue is full */
+    bool was_assigned;                /* the group has ever said which partitions it holds */
 
     /* So many items have to be committed before partitions go to others; 0: none go. */
     _Atomic uint64_t awaited;

@@ -18,7 +18,8 @@
 #define WAIT_S 40
 #define SESSION_MS                                                                                 \
     "4500" /* a new group waits 3 seconds for members; a rebalance takes a second less than this */
-#define OFFSET_COMMIT 8 /* of Kafka's protocol */
+#define OFFSET_COMMIT 8 /* of Kafka's protocol, as the next one */
+#define SYNC_GROUP 14
 #define BROKER 1
 
 static _Atomic int64_t skew_us; /* by how much the source's clock is ahead */
@@ -237,11 +238,11 @@ static int64_t waited_us(const struct kafka_source *s)
     return kafka_source_now(s) - __atomic_load_n(&s->waits_since_us, __ATOMIC_RELAXED);
 }
 
-static bool is_asked_to_commit(const struct world *w)
+/* Has the request come for which an answer was prepared? */
+static bool is_asked_for(const struct world *w, int16_t request)
 {
     size_t left = 0;
-    assert_int_equal(rd_kafka_mock_broker_error_stack_cnt(w->cluster, BROKER, OFFSET_COMMIT, &left),
-                     0);
+    assert_int_equal(rd_kafka_mock_broker_error_stack_cnt(w->cluster, BROKER, request, &left), 0);
     return left == 0;
 }
 
@@ -404,11 +405,24 @@ static void commits_do_not_go_back(void **state)
     struct id_source *s = &w->source->source;
     for (uint64_t n = 1; n <= 3; n++)
         s->ops->settle(s, n);
-    WAIT_FOR(w, is_asked_to_commit(w));
+    WAIT_FOR(w, is_asked_for(w, OFFSET_COMMIT));
     if (s->ops->commit(s, true, &e) != RC_OK)
         fail_msg("commit: %s", e.msg);
     close_source(w);
     assert_int_equal(committed(w, 0), 5);
+}
+
+/* The group has the member, and its answer with the partitions is late. */
+static void ends_before_its_first_assignment(void **state)
+{
+    struct world *w = *state;
+    put(w, 0, 1);
+    assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(
+                         w->cluster, BROKER, SYNC_GROUP, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 60000),
+                     0);
+    open_source(w, SOURCE_COMMITS_SETTLED);
+    WAIT_FOR(w, is_asked_for(w, SYNC_GROUP));
+    close_source(w);
 }
 
 /* While no broker answers, the group cannot say which partitions are for whom. */
@@ -435,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(others_await_a_commit, begin, end),
         cmocka_unit_test_setup_teardown(commits_do_not_go_back, begin, end),
         cmocka_unit_test_setup_teardown(outage_before_the_assignment, begin, end),
+        cmocka_unit_test_setup_teardown(ends_before_its_first_assignment, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
