@@ -291,14 +291,6 @@ enum rc typed_table_refuse(struct typed_table *t, size_t i, struct err *e)
 
 /* ---- cells ---------------------------------------------------------------------------------- */
 
-bool typed_cell_bytes(const struct typed_cell *c, struct str *out)
-{
-    bool is_plain = c->cell && (c->cell->kind == CELL_NUMBER ||
-                                (c->cell->kind == CELL_TEXT && c->value.kind != TYPED_JSON));
-    *out = is_plain ? (struct str){c->cell->u.text, c->cell->len} : c->text;
-    return is_plain || !c->cell;
-}
-
 void typed_cell_write(struct buf *b, const struct typed_cell *c)
 {
     struct str bytes;

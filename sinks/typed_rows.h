@@ -99,7 +99,14 @@ enum rc typed_table_refuse(struct typed_table *t, size_t i, struct err *e);
 /* The bytes of a cell of TYPED_TEXT, TYPED_DECIMAL or TYPED_JSON. Errors stick in the buffer. */
 void typed_cell_write(struct buf *b, const struct typed_cell *c);
 /* The same without a copy, where they lie somewhere as they are. False: typed_cell_write() makes them. */
-bool typed_cell_bytes(const struct typed_cell *c, struct str *out);
+static inline bool typed_cell_bytes(const struct typed_cell *c, struct str *out)
+{
+    const struct cell *cell = c->cell;
+    bool is_plain = cell && (cell->kind == CELL_NUMBER ||
+                             (cell->kind == CELL_TEXT && c->value.kind != TYPED_JSON));
+    *out = is_plain ? (struct str){cell->u.text, cell->len} : c->text;
+    return is_plain || !cell;
+}
 
 /* Appends the columns and the counts of misfits so far, as a text without line ends for the sink's mark.
  * Errors stick in `out`. */

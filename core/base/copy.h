@@ -52,10 +52,17 @@ static inline void copy_small(char *to, const char *p, size_t n)
 /* memcpy() for what is most often short; at least one byte. */
 static inline void copy_bytes(char *to, const char *p, size_t n)
 {
-    if (n <= 16)
+    if (n <= 16) {
         copy_small(to, p, n);
-    else
+    } else if (n <= 32) {
+        char first[16], last[16];
+        memcpy(first, p, sizeof first);
+        memcpy(last, p + n - sizeof last, sizeof last);
+        memcpy(to, first, sizeof first);
+        memcpy(to + n - sizeof last, last, sizeof last);
+    } else {
         memcpy(to, p, n);
+    }
 }
 
 /* Copies `n` bytes, at least one, to `to`. False: one of them may not be copied, and nobody knows

@@ -22,11 +22,26 @@ static inline struct str str_c(const char *c_string)
     return (struct str){c_string, c_string ? strlen(c_string) : 0};
 }
 
+/* For one to seven bytes. */
+static inline bool str_same_few(const char *a, const char *b, size_t n)
+{
+    uint32_t x[2], y[2];
+    if (n < sizeof *x)
+        return a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1];
+    memcpy(x, a, sizeof *x);
+    memcpy(y, b, sizeof *y);
+    memcpy(x + 1, a + n - sizeof *x, sizeof *x); /* the rest, and some bytes twice */
+    memcpy(y + 1, b + n - sizeof *y, sizeof *y);
+    return x[0] == y[0] && x[1] == y[1];
+}
+
 /* memcmp() == 0 for at least one byte of what is most often short. */
 static inline bool str_same_bytes(const char *a, const char *b, size_t n)
 {
     uint64_t x, y;
-    if (n < sizeof x || n > 4 * sizeof x)
+    if (n < sizeof x)
+        return str_same_few(a, b, n);
+    if (n > 4 * sizeof x)
         return *a == *b && memcmp(a, b, n) == 0;
     for (size_t i = 0; i + sizeof x < n; i += sizeof x) {
         memcpy(&x, a + i, sizeof x);

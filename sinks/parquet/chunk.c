@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/base/copy.h"
 #include "sinks/parquet/little_endian.h"
 #include "sinks/parquet/rle.h"
 
@@ -21,15 +22,13 @@ void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t 
     buf_init(&c->indexes, SIZE_MAX / 2);
 }
 
-static inline size_t held_but_indexes(const struct chunk *c)
-{
-    return CHUNK_BYTES_MIN + c->runs.len + c->data.len + c->n_slots * sizeof *c->slots;
-}
-
-/* Where row groups end depends on this, so it says nothing of capacities, which are others after a mark. */
+/* Where row groups end depends on this, so it says nothing of capacities, which are others after a mark. What
+ * chunk_put() adds to *held, piece by piece, comes to the same. */
 static size_t chunk_held(const struct chunk *c)
 {
-    return c->n_values == 0 ? 0 : held_but_indexes(c) + c->indexes.len;
+    return c->n_values == 0 ? 0
+                            : CHUNK_BYTES_MIN + c->runs.len + c->data.len + c->indexes.len +
+                                  c->n_slots * sizeof *c->slots;
 }
 
 static void free_slots(struct chunk *c)
@@ -57,42 +56,54 @@ void chunk_reset(struct chunk *c)
     chunk_init(c, c->type, c->seed, c->held);
 }
 
-static void put_u32(struct buf *list, uint32_t value)
-{
-    buf_add(list, &value, sizeof value);
-}
-
 /* ---- null or not ---------------------------------------------------------------------------- */
 
-static void set_last_run(struct chunk *c, uint32_t value)
-{
-    memcpy(c->runs.data + c->runs.len - sizeof value, &value, sizeof value);
-}
-
 /* A value after so many that are null. */
-static inline void put_run(struct chunk *c, uint32_t n_null)
+static inline enum rc put_run(struct chunk *c, uint32_t n_null)
 {
+    uint32_t run[] = {n_null, 1};
     if (n_null == 0 && c->runs.len > 0) {
-        set_last_run(c, chunk_u32(&c->runs, chunk_u32_count(&c->runs) - 1) + 1);
-    } else {
-        const uint32_t run[] = {n_null, 1};
-        buf_add(&c->runs, run, sizeof run);
+        char *last = c->runs.data + c->runs.len - sizeof *run;
+        memcpy(run, last, sizeof *run);
+        run[0]++;
+        memcpy(last, run, sizeof *run);
+        return RC_OK;
     }
+    char *room = buf_reserve(&c->runs, sizeof run);
+    if (!room)
+        return c->runs.rc;
+    memcpy(room, run, sizeof run);
+    c->runs.len += sizeof run;
+    *c->held += sizeof run;
+    return RC_OK;
 }
 
 /* ---- the dictionary ------------------------------------------------------------------------- */
 
-static void put_plain(struct chunk *c, struct str value)
+static inline enum rc put_plain(struct chunk *c, struct str value)
 {
     size_t before = c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0;
     char *room = buf_reserve(&c->data, before + value.len);
     if (!room)
-        return;
+        return c->data.rc;
     if (before)
         le32_put(room, (uint32_t)value.len);
     if (value.len)
-        memcpy(room + before, value.ptr, value.len);
+        copy_bytes(room + before, value.ptr, value.len);
     c->data.len += before + value.len;
+    *c->held += before + value.len;
+    return RC_OK;
+}
+
+static inline enum rc put_index(struct chunk *c, uint32_t index)
+{
+    char *room = buf_reserve(&c->indexes, sizeof index);
+    if (!room)
+        return c->indexes.rc;
+    memcpy(room, &index, sizeof index);
+    c->indexes.len += sizeof index;
+    *c->held += sizeof index;
+    return RC_OK;
 }
 
 static void put_slot(struct dictionary_slot *slots, size_t n_slots, struct dictionary_slot slot)
@@ -120,7 +131,8 @@ static enum rc grow_slots(struct chunk *c)
     return RC_OK;
 }
 
-static bool is_value(const struct chunk *c, const struct dictionary_slot *slot, struct str value)
+static inline bool is_value(const struct chunk *c, const struct dictionary_slot *slot,
+                            struct str value)
 {
     return slot->len == value.len &&
            (value.len == 0 || str_same_bytes(c->data.data + slot->start, value.ptr, value.len));
@@ -200,9 +212,7 @@ static enum rc give_up_dictionary(struct chunk *c)
 
 static enum rc consider_dictionary(struct chunk *c)
 {
-    uint64_t n = c->n_values;
-    if ((n & (n - 1)) != 0 || n < CONSIDER_VALUES_MIN ||
-        c->data.len + n * INDEX_BYTES_GUESS < c->plain_bytes / 4 * 3)
+    if (c->data.len + c->n_values * INDEX_BYTES_GUESS < c->plain_bytes / 4 * 3)
         return RC_OK;
     size_t before = chunk_held(c);
     enum rc rc = give_up_dictionary(c);
@@ -234,55 +244,49 @@ uint32_t chunk_expect(const struct chunk *c, struct str value)
     return hash;
 }
 
-static enum rc put_indexed(struct chunk *c, struct str value, uint32_t hash)
+/* The next entry. */
+static enum rc add_entry(struct chunk *c, struct str value, uint32_t hash)
 {
-    const struct dictionary_slot *slot = hash == HASH_LAST ? &c->last : find_entry(c, value, hash);
-    if (slot) {
-        c->last = *slot;
-    } else {
-        put_plain(c, value);
-        enum rc rc = buf_rc(&c->data);
-        if (rc == RC_OK)
-            rc = add_slot(c, hash, c->data.len - value.len, value.len);
+    size_t n_slots = c->n_slots;
+    enum rc rc = put_plain(c, value);
+    if (rc == RC_OK)
+        rc = add_slot(c, hash, c->data.len - value.len, value.len);
+    *c->held += (c->n_slots - n_slots) * sizeof *c->slots;
+    return rc;
+}
+
+static inline enum rc put_indexed(struct chunk *c, struct str value, uint32_t hash)
+{
+    if (hash != HASH_LAST) {
+        const struct dictionary_slot *slot = find_entry(c, value, hash);
+        enum rc rc = RC_OK;
+        if (slot)
+            c->last = *slot;
+        else
+            rc = add_entry(c, value, hash);
         if (rc != RC_OK)
             return rc;
     }
-    put_u32(&c->indexes, c->last.number - 1);
-    return RC_OK;
-}
-
-static inline bool has_failed(const struct chunk *c)
-{
-    return (c->data.rc | c->runs.rc | c->indexes.rc) != RC_OK;
-}
-
-static enum rc first_failure(const struct chunk *c)
-{
-    if (c->data.rc != RC_OK)
-        return c->data.rc;
-    return c->runs.rc != RC_OK ? c->runs.rc : c->indexes.rc;
+    return put_index(c, c->last.number - 1);
 }
 
 enum rc chunk_put(struct chunk *c, uint64_t row, struct str value, uint32_t hash)
 {
     if (value.len > CHUNK_DATA_BYTES_MAX)
         return RC_LIMIT;
-    size_t before = c->n_values ? held_but_indexes(c) : 0;
-    put_run(c, (uint32_t)(row - c->n_rows));
-    enum rc rc = RC_OK;
-    if (c->has_dictionary)
-        rc = put_indexed(c, value, hash);
-    else
-        put_plain(c, value);
-    if (rc == RC_OK && has_failed(c))
-        rc = first_failure(c);
+    if (c->n_values == 0)
+        *c->held += CHUNK_BYTES_MIN;
+    enum rc rc = put_run(c, (uint32_t)(row - c->n_rows));
+    if (rc == RC_OK)
+        rc = c->has_dictionary ? put_indexed(c, value, hash) : put_plain(c, value);
     if (rc != RC_OK)
         return rc;
-    *c->held += held_but_indexes(c) - before + (c->has_dictionary ? sizeof(uint32_t) : 0);
     c->n_rows = row + 1;
     c->n_values++;
     c->plain_bytes += value.len + (c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0);
-    return c->has_dictionary ? consider_dictionary(c) : RC_OK;
+    bool is_due = c->has_dictionary && c->n_values >= CONSIDER_VALUES_MIN &&
+                  (c->n_values & (c->n_values - 1)) == 0;
+    return is_due ? consider_dictionary(c) : RC_OK;
 }
 
 /* ---- from outside --------------------------------------------------------------------------- */

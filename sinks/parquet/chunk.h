@@ -53,7 +53,7 @@ void chunk_free(struct chunk *c);
 void chunk_reset(struct chunk *c);
 
 /* The value of a row: of PHYSICAL_BYTE_ARRAY the bytes, else its PLAIN form (a boolean: one byte, 0 or 1).
- * `hash` is what chunk_expect() gave for it. Rows are in order; those left out are null. RC_NOMEM; RC_LIMIT:
+ * `hash` is what chunk_expect() gave for it; without a dictionary it is not used. Rows are in order; those left out are null. RC_NOMEM; RC_LIMIT:
  * more than a page can have. */
 enum rc chunk_put(struct chunk *c, uint64_t row, struct str value, uint32_t hash);
 

@@ -168,33 +168,38 @@ static struct str bytes_of(const struct parquet_file *f, const struct parquet_ce
     return (struct str){f->scratch.data + cell->at, cell->bytes.len};
 }
 
-/* Those that are not null: how many. */
-static size_t expect_cells(struct parquet_file *f, const struct chunk *chunks,
-                           const struct typed_cell *cells, size_t n)
+/* Puts a row's values where no dictionary is asked, and has the memory of the others on its way: in f->cells,
+ * *n_left of them. */
+static enum rc begin_cells(struct parquet_file *f, struct chunk *chunks,
+                           const struct typed_cell *cells, size_t n, size_t *n_left)
 {
-    size_t n_cells = 0;
+    *n_left = 0;
     buf_clear(&f->scratch);
     for (size_t i = 0; i < n; i++) {
         if (cells[i].value.kind == TYPED_NULL)
             continue;
-        struct parquet_cell *cell = &f->cells[n_cells++];
-        cell->column = i;
+        struct parquet_cell *cell = &f->cells[*n_left];
         make_bytes(f, &cells[i], cell);
-        if (cell->is_in_scratch && buf_rc(&f->scratch) != RC_OK)
-            break;
-        cell->hash = chunk_expect(&chunks[i], bytes_of(f, cell));
+        enum rc rc = cell->is_in_scratch ? buf_rc(&f->scratch) : RC_OK;
+        if (rc == RC_OK && !chunks[i].has_dictionary) {
+            rc = chunk_put(&chunks[i], f->group_rows, bytes_of(f, cell), 0);
+        } else if (rc == RC_OK) {
+            cell->column = i;
+            cell->hash = chunk_expect(&chunks[i], bytes_of(f, cell));
+            ++*n_left;
+        }
+        if (rc != RC_OK)
+            return rc;
     }
-    return n_cells;
+    return RC_OK;
 }
 
 static enum rc put_cells(struct parquet_file *f, struct chunk *chunks,
                          const struct typed_cell *cells, size_t n)
 {
-    size_t n_cells = expect_cells(f, chunks, cells, n);
-    enum rc rc = buf_rc(&f->scratch);
-    if (rc != RC_OK)
-        return rc;
-    for (size_t i = 0; rc == RC_OK && i < n_cells; i++) {
+    size_t n_left;
+    enum rc rc = begin_cells(f, chunks, cells, n, &n_left);
+    for (size_t i = 0; rc == RC_OK && i < n_left; i++) {
         const struct parquet_cell *cell = &f->cells[i];
         rc = chunk_put(&chunks[cell->column], f->group_rows, bytes_of(f, cell), cell->hash);
     }

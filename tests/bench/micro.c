@@ -21,6 +21,7 @@ enum {
     ROUNDS_NS = 500 * 1000 * 1000, /* continue for so long */
     KEEP_BYTES = 1 << 20,
     BATCH = 16,
+    RUN_BYTES = 512 << 20, /* of memory, as a run has by default */
 };
 
 struct bench {
@@ -286,6 +287,7 @@ static int measure_sink(struct bench *b, const char *spec_text, const char *targ
                            .opts = spec.opts,
                            .profile = b->profile,
                            .clock = &clock_system,
+                           .max_memory = RUN_BYTES,
                            .host = {&c, settle}};
     int rc = -1;
     if (spec.ops->open(&c.sink, &cfg, NULL, &b->err) != RC_OK) {
