@@ -175,8 +175,7 @@ static void put_indexes(struct page_writer *w, const struct cursor *at, uint64_t
     unsigned width = rle_width(at->c->n_entries - 1);
     buf_addc(&w->page, (char)width);
     rle_begin(&w->rle, &w->page, width);
-    for (uint64_t i = at->values; i < at->values + n; i++)
-        rle_add(&w->rle, chunk_u32(&at->c->indexes, i), 1);
+    rle_add_list(&w->rle, at->c->indexes.data + at->values * sizeof(uint32_t), n);
     rle_end(&w->rle);
 }
 

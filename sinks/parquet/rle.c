@@ -1,5 +1,6 @@
 #include "sinks/parquet/rle.h"
 
+#include "sinks/parquet/little_endian.h"
 #include "sinks/parquet/thrift.h"
 
 unsigned rle_width(uint32_t max)
@@ -33,11 +34,17 @@ static void write_packed(struct rle *r)
     uint64_t bits = 0;
     unsigned n_bits = 0;
     for (unsigned i = 0; i < r->n_packed; i++) {
-        bits |= (uint64_t)r->packed[i] << n_bits;
+        bits |= (uint64_t)r->packed[i] << n_bits; /* of 31 and 32 at most */
         n_bits += r->width;
-        for (; n_bits >= 8; n_bits -= 8, bits >>= 8)
-            *p++ = (char)(unsigned char)bits;
+        if (n_bits >= 32) {
+            le32_put(p, (uint32_t)bits);
+            p += sizeof(uint32_t);
+            bits >>= 32;
+            n_bits -= 32;
+        }
     }
+    for (; n_bits > 0; n_bits -= 8, bits >>= 8) /* groups of eight are whole bytes */
+        *p++ = (char)(unsigned char)bits;
     r->n_packed = 0;
 }
 
@@ -49,7 +56,7 @@ static void write_repeated(struct rle *r)
     r->count = 0;
 }
 
-static void pack(struct rle *r, uint64_t n)
+static inline void pack(struct rle *r, uint64_t n)
 {
     for (r->count -= n; n > 0; n--) {
         r->packed[r->n_packed++] = r->value;
@@ -75,10 +82,27 @@ static void end_run(struct rle *r)
 void rle_add(struct rle *r, uint32_t value, uint64_t count)
 {
     if (value != r->value) {
-        end_run(r);
+        if (r->count < RLE_GROUP) /* most are: no run of their own */
+            pack(r, r->count);
+        else
+            end_run(r);
         r->value = value;
     }
     r->count += count;
+}
+
+void rle_add_list(struct rle *r, const char *list, size_t n)
+{
+    uint32_t value, next;
+    for (size_t i = 0, end; i < n; i = end) {
+        memcpy(&value, list + i * sizeof value, sizeof value);
+        for (end = i + 1; end < n; end++) {
+            memcpy(&next, list + end * sizeof next, sizeof next);
+            if (next != value)
+                break;
+        }
+        rle_add(r, value, end - i);
+    }
 }
 
 void rle_end(struct rle *r)

@@ -23,6 +23,8 @@ struct rle {
 
 void rle_begin(struct rle *r, struct buf *out, unsigned width);
 void rle_add(struct rle *r, uint32_t value, uint64_t count);
+/* `n` values as they are in memory, uint32_t each. */
+void rle_add_list(struct rle *r, const char *list, size_t n);
 void rle_end(struct rle *r);
 
 /* Bits that values from 0 to `max` need; at least 1. */

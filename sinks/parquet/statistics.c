@@ -27,21 +27,84 @@ static int compare_doubles(struct str a, struct str b)
     return (int)(le64_get(b.ptr) >> 63) - (int)(le64_get(a.ptr) >> 63);
 }
 
-static int compare(enum physical_type type, struct str a, struct str b)
+static int compare_integers(struct str a, struct str b)
 {
-    switch (type) {
-    case PHYSICAL_INT64: {
-        int64_t x = (int64_t)le64_get(a.ptr);
-        int64_t y = (int64_t)le64_get(b.ptr);
-        return (x > y) - (x < y);
+    int64_t x = (int64_t)le64_get(a.ptr);
+    int64_t y = (int64_t)le64_get(b.ptr);
+    return (x > y) - (x < y);
+}
+
+/* ---- the smallest and the largest ------------------------------------------------------------ */
+
+struct extremes {
+    struct str min, max; /* absent: there are no values */
+};
+
+static inline struct extremes find(const struct chunk *c, int (*compare)(struct str, struct str))
+{
+    struct extremes x = {STR_NONE, STR_NONE};
+    struct str value = STR_NONE;
+    size_t at = 0;
+    while (chunk_next_value(c->type, buf_str(&c->data), &at, &value)) {
+        if (!x.min.ptr || compare(value, x.min) < 0)
+            x.min = value;
+        if (!x.max.ptr || compare(value, x.max) > 0)
+            x.max = value;
     }
+    return x;
+}
+
+/* The first bytes as a number that has their order, as far as they differ: zeros stand for those that lack. */
+static uint64_t beginning_of(struct str value)
+{
+    uint64_t word = 0;
+    if (value.len >= sizeof word)
+        memcpy(&word, value.ptr, sizeof word);
+    else if (value.len > 0)
+        memcpy(&word, value.ptr, value.len);
+    return be64toh(word);
+}
+
+/* Most texts differ in their first bytes from both. */
+static struct extremes find_texts(const struct chunk *c)
+{
+    struct extremes x = {STR_NONE, STR_NONE};
+    struct str value = STR_NONE;
+    uint64_t min = 0, max = 0;
+    size_t at = 0;
+    if (chunk_next_value(c->type, buf_str(&c->data), &at, &value)) {
+        x = (struct extremes){value, value};
+        min = max = beginning_of(value);
+    }
+    while (chunk_next_value(c->type, buf_str(&c->data), &at, &value)) {
+        uint64_t begins = beginning_of(value);
+        if (begins > min && begins < max)
+            continue;
+        if (begins < min || (begins == min && compare_bytes(value, x.min) < 0)) {
+            x.min = value;
+            min = begins;
+        }
+        if (begins > max || (begins == max && compare_bytes(value, x.max) > 0)) {
+            x.max = value;
+            max = begins;
+        }
+    }
+    return x;
+}
+
+static struct extremes extremes_of(const struct chunk *c)
+{
+    switch (c->type) {
+    case PHYSICAL_INT64:
+        return find(c, compare_integers);
     case PHYSICAL_DOUBLE:
-        return compare_doubles(a, b);
+        return find(c, compare_doubles);
     case PHYSICAL_BOOLEAN:
+        return find(c, compare_bytes);
     case PHYSICAL_BYTE_ARRAY:
         break;
     }
-    return compare_bytes(a, b);
+    return find_texts(c);
 }
 
 /* ---- long texts ----------------------------------------------------------------------------- */
@@ -107,21 +170,12 @@ static void zero_of_sign(struct bound *b, bool is_negative)
 
 struct statistics statistics_of(const struct chunk *c)
 {
-    struct str min = STR_NONE;
-    struct str max = STR_NONE;
-    struct str value = STR_NONE;
-    size_t at = 0;
-    while (chunk_next_value(c->type, buf_str(&c->data), &at, &value)) {
-        if (!min.ptr || compare(c->type, value, min) < 0)
-            min = value;
-        if (!max.ptr || compare(c->type, value, max) > 0)
-            max = value;
-    }
+    const struct extremes x = extremes_of(c);
     struct statistics s = {0};
-    if (!min.ptr)
+    if (!x.min.ptr)
         return s;
-    s.min = bound_of(min, false);
-    s.max = bound_of(max, true);
+    s.min = bound_of(x.min, false);
+    s.max = bound_of(x.max, true);
     if (c->type == PHYSICAL_DOUBLE) {
         zero_of_sign(&s.min, true);
         zero_of_sign(&s.max, false);
