@@ -78,21 +78,42 @@ void json_write_int(struct buf *b, int64_t n)
 
 /* ---- values --------------------------------------------------------------------------------- */
 
-/* The word for a value without content of its own, or NULL. */
-static const char *value_word(const cJSON *value)
+/* The word for a value without content of its own, or without bytes. */
+static struct str value_word(const cJSON *value)
 {
     switch (value->type & 0xFF) {
     case cJSON_NULL:
-        return "null";
+        return STR("null");
     case cJSON_False:
-        return "false";
+        return STR("false");
     case cJSON_True:
-        return "true";
+        return STR("true");
     case cJSON_Number:
-        return value->valuestring;
+        return json_text(value);
     default:
-        return NULL;
+        return STR_NONE;
     }
+}
+
+/* A name or text of the node, with `behind` after it. Only one that was not received as it stands may have
+ * characters to escape. */
+static void write_string_of(struct buf *b, const cJSON *node, struct str s, char behind)
+{
+    if (node->valueint & JSON_ESCAPED) {
+        json_write_string(b, s);
+        if (behind)
+            buf_addc(b, behind);
+        return;
+    }
+    char *room = buf_reserve(b, s.len + 3);
+    if (!room)
+        return;
+    room[0] = '"';
+    if (s.len > 0)
+        copy_bytes(room + 1, s.ptr, s.len);
+    room[s.len + 1] = '"';
+    room[s.len + 2] = behind;
+    b->len += s.len + 2 + (behind != '\0');
 }
 
 static void write_children(struct buf *b, const cJSON *value)
@@ -102,10 +123,8 @@ static void write_children(struct buf *b, const cJSON *value)
     for (const cJSON *child = value->child; child; child = child->next) {
         if (child != value->child)
             buf_addc(b, ',');
-        if (is_object) {
-            json_write_string(b, json_member_name(child));
-            buf_addc(b, ':');
-        }
+        if (is_object)
+            write_string_of(b, child, json_member_name(child), ':');
         json_write(b, child);
     }
     buf_addc(b, is_object ? '}' : ']');
@@ -113,11 +132,11 @@ static void write_children(struct buf *b, const cJSON *value)
 
 void json_write(struct buf *b, const cJSON *value)
 {
-    const char *word = value_word(value);
-    if (word)
-        buf_adds(b, word);
+    struct str word = value_word(value);
+    if (word.ptr)
+        buf_add_str(b, word);
     else if ((value->type & 0xFF) == cJSON_String)
-        json_write_string(b, json_text(value));
+        write_string_of(b, value, json_text(value), '\0');
     else
         write_children(b, value);
 }
@@ -140,9 +159,9 @@ size_t json_written_string_bytes(struct str s)
 /* Nested as deeply as the parser allows. */
 size_t json_written_bytes(const cJSON *value)
 {
-    const char *word = value_word(value);
-    if (word)
-        return strlen(word);
+    struct str word = value_word(value);
+    if (word.ptr)
+        return word.len;
     if ((value->type & 0xFF) == cJSON_String)
         return json_written_string_bytes(json_text(value));
     size_t bytes = value->child ? 1 : 2;
