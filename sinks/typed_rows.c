@@ -207,16 +207,27 @@ static void add_misfit(struct typed_table *t, size_t i)
     t->cells[i] = (struct typed_cell){.value.kind = TYPED_NULL};
 }
 
-static void set_cell(struct typed_table *t, size_t i, const struct cell *cell)
+/* Of null nothing but the kind is set. */
+static inline void set_null(struct typed_cell *to)
+{
+    to->value.kind = TYPED_NULL;
+}
+
+/* Most cells are null or texts; with as_text, all are. */
+static inline void set_cell(struct typed_table *t, size_t i, const struct cell *cell)
 {
     struct typed_cell *to = &t->cells[i];
-    *to = (struct typed_cell){.cell = cell};
-    if (t->cfg->as_text) {
-        bool is_null = cell->kind == CELL_ABSENT || cell->kind == CELL_NULL;
-        to->value.kind = is_null ? TYPED_NULL : TYPED_TEXT;
+    enum column_type type = t->states[i].type;
+    if (cell->kind == CELL_ABSENT || cell->kind == CELL_NULL) {
+        set_null(to);
         return;
     }
-    to->value = typed_of(t->cfg->target, t->states[i].type, cell);
+    to->cell = cell;
+    if (type == TYPE_TEXT) {
+        to->value.kind = TYPED_TEXT;
+        return;
+    }
+    to->value = typed_of(t->cfg->target, type, cell);
     if (to->value.kind == TYPED_MISFIT)
         add_misfit(t, i);
 }
@@ -227,7 +238,7 @@ static enum rc fill_extras(struct typed_table *t, const struct row *row)
     uint32_t before = t->extra.n;
     uint32_t position;
     for (uint32_t i = 0; i < before; i++)
-        t->cells[t->n_first + i] = (struct typed_cell){.value.kind = TYPED_NULL};
+        set_null(&t->cells[t->n_first + i]);
     for (uint32_t i = 0; i < row->n_extras; i++) {
         if (extra_columns_position(&t->extra, row->extras[i].column, &position) != RC_OK ||
             grow_columns(t) != RC_OK)

@@ -188,8 +188,27 @@ bool number_to_double(struct str digits, double *out)
 
 /* ---- digits that are moved by the exponent ---------------------------------------------------- */
 
+#define WHOLE_DIGITS_SAFE 18 /* every number of so many digits has 64 bits */
+
+/* Digits alone, as most numbers are. */
+static bool is_short_whole(struct str s, int64_t *out)
+{
+    int64_t value = 0;
+    if (s.len > WHOLE_DIGITS_SAFE)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!is_digit(s.ptr[i]))
+            return false;
+        value = value * 10 + (s.ptr[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
 bool number_to_scaled(struct str s, unsigned scale, int64_t *out)
 {
+    if (scale == 0 && is_short_whole(s, out))
+        return true;
     size_t end = mantissa_end(s);
     int64_t exponent = (end < s.len ? parse_exponent(s, end + 1) : 0) + scale;
     bool negative = s.len > 0 && s.ptr[0] == '-', point = false;
