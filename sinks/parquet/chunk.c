@@ -58,40 +58,49 @@ void chunk_reset(struct chunk *c)
 
 /* ---- null or not ---------------------------------------------------------------------------- */
 
-/* A value after so many that are null. */
-static inline enum rc put_run(struct chunk *c, uint32_t n_null)
+/* Its count stands in the chunk, too: to read what is at the end of `runs` of every column would be to wait for memory. */
+static enum rc begin_run(struct chunk *c, uint32_t n_null)
 {
-    uint32_t run[] = {n_null, 1};
-    if (n_null == 0 && c->runs.len > 0) {
-        char *last = c->runs.data + c->runs.len - sizeof *run;
-        memcpy(run, last, sizeof *run);
-        run[0]++;
-        memcpy(last, run, sizeof *run);
-        return RC_OK;
-    }
+    const uint32_t run[] = {n_null, 1};
     char *room = buf_reserve(&c->runs, sizeof run);
     if (!room)
         return c->runs.rc;
     memcpy(room, run, sizeof run);
     c->runs.len += sizeof run;
-    *c->held += sizeof run;
+    c->run = 1;
+    *c->held += sizeof run + (c->n_values == 0 ? CHUNK_BYTES_MIN : 0);
+    return RC_OK;
+}
+
+/* A value after so many that are null. */
+static inline enum rc put_run(struct chunk *c, uint32_t n_null)
+{
+    if (n_null > 0 || c->runs.len == 0)
+        return begin_run(c, n_null);
+    uint32_t run = ++c->run;
+    memcpy(c->runs.data + c->runs.len - sizeof run, &run, sizeof run);
     return RC_OK;
 }
 
 /* ---- the dictionary ------------------------------------------------------------------------- */
 
+static inline size_t plain_bytes(const struct chunk *c, struct str value)
+{
+    return value.len + (c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0);
+}
+
 static inline enum rc put_plain(struct chunk *c, struct str value)
 {
-    size_t before = c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0;
-    char *room = buf_reserve(&c->data, before + value.len);
+    size_t n = plain_bytes(c, value);
+    char *room = buf_reserve(&c->data, n);
     if (!room)
         return c->data.rc;
-    if (before)
+    if (n > value.len)
         le32_put(room, (uint32_t)value.len);
     if (value.len)
-        copy_bytes(room + before, value.ptr, value.len);
-    c->data.len += before + value.len;
-    *c->held += before + value.len;
+        copy_bytes(room + (n - value.len), value.ptr, value.len);
+    c->data.len += n;
+    *c->held += n;
     return RC_OK;
 }
 
@@ -162,12 +171,10 @@ static enum rc add_slot(struct chunk *c, uint32_t hash, size_t start, size_t len
     return RC_OK;
 }
 
-#define HASH_LAST 0 /* of chunk_expect(): the value is that of c->last */
-
 static uint32_t hash_of(const struct chunk *c, struct str value)
 {
     uint32_t hash = (uint32_t)str_hash(value, c->seed);
-    return hash == HASH_LAST ? 1 : hash;
+    return hash == CHUNK_AT_ONCE ? 1 : hash;
 }
 
 /* Where each entry is in `data`, and behind these its end; NULL: out of memory. */
@@ -212,7 +219,8 @@ static enum rc give_up_dictionary(struct chunk *c)
 
 static enum rc consider_dictionary(struct chunk *c)
 {
-    if (c->data.len + c->n_values * INDEX_BYTES_GUESS < c->plain_bytes / 4 * 3)
+    if (c->n_values < CONSIDER_VALUES_MIN ||
+        c->data.len + c->n_values * INDEX_BYTES_GUESS < c->plain_bytes / 4 * 3)
         return RC_OK;
     size_t before = chunk_held(c);
     enum rc rc = give_up_dictionary(c);
@@ -237,14 +245,13 @@ uint32_t chunk_expect(const struct chunk *c, struct str value)
 {
     /* Rows of one lead follow each other, and much of them is the same. */
     if (!c->has_dictionary || (c->last.number && is_value(c, &c->last, value)))
-        return HASH_LAST;
+        return CHUNK_AT_ONCE;
     uint32_t hash = hash_of(c, value);
     if (c->n_slots)
         __builtin_prefetch(&c->slots[hash & (c->n_slots - 1)]);
     return hash;
 }
 
-/* The next entry. */
 static enum rc add_entry(struct chunk *c, struct str value, uint32_t hash)
 {
     size_t n_slots = c->n_slots;
@@ -255,38 +262,45 @@ static enum rc add_entry(struct chunk *c, struct str value, uint32_t hash)
     return rc;
 }
 
-static inline enum rc put_indexed(struct chunk *c, struct str value, uint32_t hash)
+/* The entry becomes c->last. */
+static enum rc find_or_add(struct chunk *c, struct str value, uint32_t hash)
 {
-    if (hash != HASH_LAST) {
-        const struct dictionary_slot *slot = find_entry(c, value, hash);
-        enum rc rc = RC_OK;
-        if (slot)
-            c->last = *slot;
-        else
-            rc = add_entry(c, value, hash);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return put_index(c, c->last.number - 1);
+    const struct dictionary_slot *slot = find_entry(c, value, hash);
+    if (!slot)
+        return add_entry(c, value, hash);
+    c->last = *slot;
+    return RC_OK;
+}
+
+static inline bool is_power_of_two(uint64_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+static enum rc put_indexed(struct chunk *c, struct str value, uint32_t hash)
+{
+    enum rc rc = hash == CHUNK_AT_ONCE ? RC_OK : find_or_add(c, value, hash);
+    if (rc == RC_OK)
+        rc = put_index(c, c->last.number - 1);
+    if (rc != RC_OK)
+        return rc;
+    c->plain_bytes += plain_bytes(c, value);
+    c->n_values++;
+    return is_power_of_two(c->n_values) ? consider_dictionary(c) : RC_OK;
 }
 
 enum rc chunk_put(struct chunk *c, uint64_t row, struct str value, uint32_t hash)
 {
     if (value.len > CHUNK_DATA_BYTES_MAX)
         return RC_LIMIT;
-    if (c->n_values == 0)
-        *c->held += CHUNK_BYTES_MIN;
     enum rc rc = put_run(c, (uint32_t)(row - c->n_rows));
-    if (rc == RC_OK)
-        rc = c->has_dictionary ? put_indexed(c, value, hash) : put_plain(c, value);
     if (rc != RC_OK)
         return rc;
     c->n_rows = row + 1;
+    if (c->has_dictionary)
+        return put_indexed(c, value, hash);
     c->n_values++;
-    c->plain_bytes += value.len + (c->type == PHYSICAL_BYTE_ARRAY ? sizeof(uint32_t) : 0);
-    bool is_due = c->has_dictionary && c->n_values >= CONSIDER_VALUES_MIN &&
-                  (c->n_values & (c->n_values - 1)) == 0;
-    return is_due ? consider_dictionary(c) : RC_OK;
+    return put_plain(c, value);
 }
 
 /* ---- from outside --------------------------------------------------------------------------- */
@@ -356,6 +370,8 @@ enum rc chunk_restore(struct chunk *c, uint64_t n_rows_max)
         (c->has_dictionary && c->type == PHYSICAL_BOOLEAN))
         return RC_SYNTAX;
     enum rc rc = RC_OK;
+    if (c->runs.len > 0)
+        c->run = chunk_u32(&c->runs, chunk_u32_count(&c->runs) - 1);
     if (c->has_dictionary)
         rc = restore_entries(c);
     else if (!plain_fits(c))

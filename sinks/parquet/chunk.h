@@ -28,21 +28,23 @@ struct dictionary_slot {
     uint32_t start, len; /* in `data` */
 };
 
+/* In the order in which a value needs them: the first 128 bytes are enough for most. */
 struct chunk {
     enum physical_type type;
-    uint64_t seed;        /* of hashes; says nothing about what is written */
-    size_t *held;         /* bytes that all chunks of the row group take in memory; counted here */
-    uint64_t n_rows;      /* that `runs` covers; all later ones are null */
-    uint64_t n_values;    /* of them, those that are not null */
-    struct buf runs;      /* uint32_t: so many are null, so many are not, null, ... */
-    struct buf data;      /* PLAIN: all values, or those of the dictionary */
-    bool has_dictionary;  /* the following are used */
-    uint64_t plain_bytes; /* that `data` would have without */
-    uint32_t n_entries;
-    struct buf indexes; /* uint32_t for each value */
+    bool has_dictionary; /* `indexes` and what follows it are used */
+    uint32_t run;        /* the last one of `runs`: of values that are not null */
+    size_t *held;        /* bytes that all chunks of the row group take in memory; counted here */
+    uint64_t n_rows;     /* that `runs` covers; all later ones are null */
+    uint64_t n_values;   /* of them, those that are not null */
+    struct buf runs;     /* uint32_t: so many are null, so many are not, null, ... */
+    struct buf data;     /* PLAIN: all values, or those of the dictionary */
+    struct buf indexes;  /* uint32_t for each value */
     struct dictionary_slot *slots;
     size_t n_slots;              /* 0 or a power of two */
     struct dictionary_slot last; /* the entry of the last value; empty: not known */
+    uint64_t plain_bytes;        /* that `data` would have without */
+    uint64_t seed;               /* of hashes; says nothing about what is written */
+    uint32_t n_entries;
 };
 
 #define CHUNK_DATA_BYTES_MAX ((size_t)INT32_MAX - 65536) /* a page's length has 31 bits */
@@ -52,8 +54,10 @@ void chunk_free(struct chunk *c);
 /* Begins the next row group, and gives the memory back. */
 void chunk_reset(struct chunk *c);
 
+#define CHUNK_AT_ONCE 0 /* of chunk_expect(): chunk_put() needs no other memory */
+
 /* The value of a row: of PHYSICAL_BYTE_ARRAY the bytes, else its PLAIN form (a boolean: one byte, 0 or 1).
- * `hash` is what chunk_expect() gave for it; without a dictionary it is not used. Rows are in order; those left out are null. RC_NOMEM; RC_LIMIT:
+ * `hash` is what chunk_expect() gave for it. Rows are in order; those left out are null. RC_NOMEM; RC_LIMIT:
  * more than a page can have. */
 enum rc chunk_put(struct chunk *c, uint64_t row, struct str value, uint32_t hash);
 

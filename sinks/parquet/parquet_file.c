@@ -168,8 +168,8 @@ static struct str bytes_of(const struct parquet_file *f, const struct parquet_ce
     return (struct str){f->scratch.data + cell->at, cell->bytes.len};
 }
 
-/* Puts a row's values where no dictionary is asked, and has the memory of the others on its way: in f->cells,
- * *n_left of them. */
+/* Puts the values of a row that can be put at once, and has the memory of the others on its way: these are left
+ * in f->cells, *n_left of them. */
 static enum rc begin_cells(struct parquet_file *f, struct chunk *chunks,
                            const struct typed_cell *cells, size_t n, size_t *n_left)
 {
@@ -181,13 +181,15 @@ static enum rc begin_cells(struct parquet_file *f, struct chunk *chunks,
         struct parquet_cell *cell = &f->cells[*n_left];
         make_bytes(f, &cells[i], cell);
         enum rc rc = cell->is_in_scratch ? buf_rc(&f->scratch) : RC_OK;
-        if (rc == RC_OK && !chunks[i].has_dictionary) {
-            rc = chunk_put(&chunks[i], f->group_rows, bytes_of(f, cell), 0);
-        } else if (rc == RC_OK) {
-            cell->column = i;
-            cell->hash = chunk_expect(&chunks[i], bytes_of(f, cell));
+        if (rc != RC_OK)
+            return rc;
+        struct str bytes = bytes_of(f, cell);
+        cell->column = i;
+        cell->hash = chunk_expect(&chunks[i], bytes);
+        if (cell->hash == CHUNK_AT_ONCE)
+            rc = chunk_put(&chunks[i], f->group_rows, bytes, cell->hash);
+        else
             ++*n_left;
-        }
         if (rc != RC_OK)
             return rc;
     }

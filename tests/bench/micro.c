@@ -5,6 +5,7 @@
  * Leads are the files 000, 001 and so on of BODIES-DIR. Prints a line of JSON for each case: the
  * median of processor time a lead, and bytes a lead: memory of the lead's arena, or written. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -345,6 +346,7 @@ int main(int argc, char *argv[])
         fputs("usage: micro BODIES-DIR TEMP-DIR [CASE]\n", stderr);
         return 2;
     }
+    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* as cmd/main.c has it */
     b.temp_dir = argv[2];
     b.only = argc > 3 ? argv[3] : NULL;
     int rc = load_all(&b, argv[1]);
