@@ -95,36 +95,58 @@ static struct str value_word(const cJSON *value)
     }
 }
 
-/* A name or text of the node, with `behind` after it. Only one that was not received as it stands may have
- * characters to escape. */
-static void write_string_of(struct buf *b, const cJSON *node, struct str s, char behind)
+/* As it was received: only a node that is JSON_ESCAPED may have characters to escape. */
+static char *put_received(char *to, struct str s)
 {
-    if (node->valueint & JSON_ESCAPED) {
-        json_write_string(b, s);
-        if (behind)
-            buf_addc(b, behind);
-        return;
-    }
-    char *room = buf_reserve(b, s.len + 3);
-    if (!room)
-        return;
-    room[0] = '"';
+    *to++ = '"';
     if (s.len > 0)
-        copy_bytes(room + 1, s.ptr, s.len);
-    room[s.len + 1] = '"';
-    room[s.len + 2] = behind;
-    b->len += s.len + 2 + (behind != '\0');
+        copy_bytes(to, s.ptr, s.len);
+    to += s.len;
+    *to++ = '"';
+    return to;
+}
+
+/* A comma and the member's name, as far as there are any, and its value, where that is a text, in one piece. False: something
+ * may have to be escaped, and nothing was written. */
+static bool write_received(struct buf *b, char comma, bool is_member, const cJSON *node)
+{
+    struct str name = is_member ? json_member_name(node) : STR_NONE;
+    bool is_text = (node->type & 0xFF) == cJSON_String;
+    if (node->valueint & JSON_ESCAPED)
+        return false;
+    struct str text = is_text ? json_text(node) : STR_NONE;
+    char *room = buf_reserve(b, name.len + text.len + 6);
+    if (!room)
+        return true;
+    char *at = room;
+    if (comma)
+        *at++ = comma;
+    if (is_member) {
+        at = put_received(at, name);
+        *at++ = ':';
+    }
+    if (is_text)
+        at = put_received(at, text);
+    b->len += (size_t)(at - room);
+    if (!is_text)
+        json_write(b, node);
+    return true;
 }
 
 static void write_children(struct buf *b, const cJSON *value)
 {
     bool is_object = (value->type & 0xFF) == cJSON_Object;
+    char comma = '\0';
     buf_addc(b, is_object ? '{' : '[');
-    for (const cJSON *child = value->child; child; child = child->next) {
-        if (child != value->child)
-            buf_addc(b, ',');
-        if (is_object)
-            write_string_of(b, child, json_member_name(child), ':');
+    for (const cJSON *child = value->child; child; child = child->next, comma = ',') {
+        if (write_received(b, comma, is_object, child))
+            continue;
+        if (comma)
+            buf_addc(b, comma);
+        if (is_object) {
+            json_write_string(b, json_member_name(child));
+            buf_addc(b, ':');
+        }
         json_write(b, child);
     }
     buf_addc(b, is_object ? '}' : ']');
@@ -136,7 +158,7 @@ void json_write(struct buf *b, const cJSON *value)
     if (word.ptr)
         buf_add_str(b, word);
     else if ((value->type & 0xFF) == cJSON_String)
-        write_string_of(b, value, json_text(value), '\0');
+        json_write_string(b, json_text(value));
     else
         write_children(b, value);
 }
