@@ -222,6 +222,8 @@ static inline void set_cell(struct typed_table *t, size_t i, const struct cell *
         set_null(to);
         return;
     }
+    /* Another thread wrote what the cell points to, and soon it is read. */
+    __builtin_prefetch(cell->u.text);
     to->cell = cell;
     if (type == TYPE_TEXT) {
         to->value.kind = TYPED_TEXT;
