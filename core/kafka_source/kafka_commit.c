@@ -165,14 +165,17 @@ enum rc kafka_source_commit_taken_up(struct kafka_source *s, int64_t wait_ms, st
     pthread_mutex_lock(&s->lock);
     rd_kafka_topic_partition_list_t *list = list_taken_up(s);
     pthread_mutex_unlock(&s->lock);
-    enum rc rc = list ? kafka_client_commit(&client, list, wait_ms, e) : err_nomem(e);
+    if (!list) {
+        pthread_mutex_unlock(&s->committing);
+        return err_nomem(e);
+    }
+    enum rc rc = kafka_client_commit(&client, list, wait_ms, e);
     pthread_mutex_lock(&s->lock);
     if (rc == RC_OK)
         note_taken_up(s, list);
     pthread_mutex_unlock(&s->lock);
     pthread_mutex_unlock(&s->committing);
-    if (list)
-        rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_topic_partition_list_destroy(list);
     return rc;
 }
 

@@ -32,9 +32,12 @@ static enum rc read_parts(struct kafka_lag *out, struct kafka_source *s, int64_t
     int64_t *committed = calloc(s->n_partitions + 1, sizeof *committed);
     out->parts = calloc(s->n_partitions + 1, sizeof *out->parts);
     out->n = s->n_partitions;
-    enum rc rc = committed && out->parts ? RC_OK : err_nomem(e);
-    if (rc == RC_OK)
-        rc = kafka_client_committed(&s->client, u->topic, s->n_partitions, wait_ms, committed, e);
+    if (!committed || !out->parts) {
+        free(committed);
+        return err_nomem(e);
+    }
+    enum rc rc =
+        kafka_client_committed(&s->client, u->topic, s->n_partitions, wait_ms, committed, e);
     for (size_t i = 0; rc == RC_OK && i < out->n; i++) {
         struct kafka_lag_part *p = &out->parts[i];
         p->committed = committed[i];

@@ -72,8 +72,10 @@ enum rc pg_records_recall(struct pg_place *p, struct pg_link *l, struct arena *m
     int n = rc == RC_OK ? PQntuples(r) : 0;
     p->known = arena_array(memory, (size_t)n + 1, sizeof *p->known);
     p->n_known = 0;
-    if (rc == RC_OK && !p->known)
-        rc = err_nomem(e);
+    if (!p->known) {
+        PQclear(r);
+        return err_nomem(e);
+    }
     for (int i = 0; rc == RC_OK && i < n; i++) {
         const char *token = PQgetvalue(r, i, 0);
         p->known[p->n_known] = arena_strdup(memory, str_c(token));

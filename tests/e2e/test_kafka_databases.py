@@ -14,6 +14,9 @@ from kafka_broker import Drop, KafkaBroker
 from outputs import lines_of
 from test_kafka_source import Runs, asked, plain
 
+NIGHTLY = pytest.mark.nightly
+MAINLY_SQLITE = pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=NIGHTLY)], indirect=True)
+
 cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
 
 
@@ -137,6 +140,7 @@ def test_killed_between_the_commits(exports, broker, database, control, more):
     assert "there was no message" in exports.run().stderr
 
 
+@MAINLY_SQLITE
 def test_killed_in_the_first_run(exports, broker, database):
     """The group has committed nothing at all; and killed again in the second run."""
     broker.put(plain(0, 5))
@@ -163,6 +167,7 @@ def test_killed_in_the_first_run(exports, broker, database):
     assert broker.committed(exports.group) == [9, -1, -1]
 
 
+@MAINLY_SQLITE
 def test_lists_are_there_before(exports, broker, database):
     """No failed lead is lost, although its message is not read again."""
     broker.put(plain(0, 3) + ["plain-9~status=400"])
@@ -171,6 +176,7 @@ def test_lists_are_there_before(exports, broker, database):
     assert [row["id"] for row in lines_of(exports.folder / "failed.ndjson")] == ["plain-9~status=400"]
 
 
+@MAINLY_SQLITE
 def test_messages_are_read_again_on_purpose(exports, broker, database):
     """The group's offset is moved back after a run that has come to its end."""
     broker.put(plain(0, 3))
@@ -180,6 +186,7 @@ def test_messages_are_read_again_on_purpose(exports, broker, database):
     once(database, plain(0, 3) * 2)
 
 
+@MAINLY_SQLITE
 def test_record_of_another_topic(exports, broker, database):
     """One that had the name before: it was longer."""
     broker.put(plain(0, 3))
@@ -190,6 +197,7 @@ def test_record_of_another_topic(exports, broker, database):
     once(database, plain(0, 6))
 
 
+@MAINLY_SQLITE
 def test_partition_of_a_later_run_counts(exports, broker, database):
     """A record that is not the latest one of its partition is of the past."""
     broker.put(plain(0, 3))
@@ -201,9 +209,7 @@ def test_partition_of_a_later_run_counts(exports, broker, database):
     once(database, plain(0, 5) * 2)
 
 
-NIGHTLY = pytest.mark.nightly
-
-
+@MAINLY_SQLITE
 @pytest.mark.parametrize("offsets", ["0:3", *(pytest.param(one, marks=NIGHTLY) for one in (
     "x", "0:9-3", "0:none-99999999999999999999", "0:none-1\n", ""))])
 def test_damaged_record(exports, broker, database, offsets):
@@ -252,6 +258,52 @@ def test_others_have_exported_them_meanwhile(exports, broker, database, control,
         once(database, plain(2, 3))  # the others are those of the other worker
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_two_workers(exports, broker, database, control):
+    """Each records its own partitions; the second one may join when the first one has begun, which then ends early."""
+    control.set(latency_ms=5)
+    for i in range(3):
+        broker.put(plain(i * 100, i * 100 + 40), partition=i)
+    for _ in range(4):
+        words = [[word.replace(".ndjson", "-%d.ndjson" % i) for word in exports.words()] for i in range(2)]
+        processes = [exports.leadpipe.start(*one, env=exports.sandbox.env) for one in words]
+        ended = [(process.stderr.read().decode(), process.wait(60)) for process in processes]
+        assert all(status == 0 or "run it again" in stderr for stderr, status in ended), ended
+        if broker.committed(exports.group) == [40, 40, 40]:
+            break
+    once(database, [lead for i in range(3) for lead in plain(i * 100, i * 100 + 40)])
+    assert broker.committed(exports.group) == [40, 40, 40]
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_killed_beside_another_worker(exports, database, control):
+    """The other one, which was there before, gets the partition of a worker that was killed between its commits."""
+    control.set(faults={"plain-0": "slow=500"})
+    with KafkaBroker(topics=("ids",), partitions=1) as one:
+        exports.address = one.address
+        one.put(plain(0, 5))
+        first = exports.start(more="&instance=first")
+        runs.wait_until(lambda: asked(control, "plain-0"), "the first has begun")
+
+        def hook(key, _):
+            if key == wire.OFFSET_COMMIT and first.poll() is None:
+                first.kill()
+                raise Drop
+
+        one.hook = hook
+        words = [word.replace(".ndjson", "-2.ndjson") for word in exports.words()]
+        second = exports.leadpipe.start(*words, env=exports.sandbox.env)
+        ended = [(process.stderr.read().decode(), process.wait(60)) for process in (first, second)]
+        assert [status for _, status in ended] == [-signal.SIGKILL, 1], ended
+        assert "has exported messages of partition 0 that this run has read, too" in ended[1][0], ended
+        once(database, plain(0, 5))
+        assert one.committed(exports.group) == [-1]
+        assert "partition 0 continues at offset 5" in exports.run().stderr
+        once(database, plain(0, 5))
+        assert one.committed(exports.group) == [5]
+
+
+@MAINLY_SQLITE
 def test_not_with_other_sinks(exports, broker, database):
     """Their output would be missing after a kill between the commits."""
     broker.put(plain(0, 3))
