@@ -1,15 +1,20 @@
-"""A hundred thousand IDs from topic to topic, with a real broker, while workers are killed, leave and join, and the
-broker itself is killed: see kafka_server.py.  In all seeds together 200 workers are killed, and the broker 5 times."""
+"""IDs from a topic of a real broker, while workers are killed at random moments: see kafka_server.py.
 
+From topic to topic there are a hundred thousand, workers also leave and join, and the broker itself is killed: in all seeds
+together 200 workers are, and 5 times the broker.  Into files and to a webhook messages come in steps, of which a run does one."""
+
+import collections
 import random
 import signal
+import subprocess
 
 import pytest
 
 import runs
 from kafka_exports import kcat, once, tiny
 from kafka_server import JARS, REASON, Kafka
-from test_kafka_source_real import TopicToTopic, put
+from outputs import lead_ids_of, lines_of, message_of
+from test_kafka_source_real import LONG, TopicToTopic, into_files, put, soon
 
 pytestmark = [pytest.mark.nightly, pytest.mark.skipif(not JARS, reason=REASON)]
 
@@ -91,3 +96,49 @@ def test_every_lead_once(leadpipe, sandbox, control, kafka, seed):
     assert not kcat(kafka.address, "ids-out.missing") and not kcat(kafka.address, "ids-out.failed")
     print("%d workers killed, %d told to stop, %d lost their partitions, %d came to the end"
           % (workers.killed, workers.left, workers.lost, workers.ended))
+
+
+STEPS, STEP = 20, 50
+
+
+def in_steps(one, kafka, chance, *more, to):
+    """A worker for each step, killed while it is under way, or not; at last one that comes to the end.  A group of its own:
+    where another worker of this host had the host's name in one of that name, these would have none, and wait for sessions."""
+    target = {**LONG, "to": to, "group": "steps-%s" % kafka.address.rpartition(":")[2]}
+    kafka.topic("ids")
+    kills = 0
+    for n in range(STEPS):
+        put(kafka, "ids", tiny((n + 1) * STEP)[n * STEP:])
+        process = one.start(*more, **target)
+        try:
+            process.wait(chance.uniform(0.1, 1.5))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+            process.wait()
+        process.stderr.read()
+    soon(one.start(*more, **target))
+    print("%d of %d workers were killed" % (kills, STEPS))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_files(leadpipe, sandbox, control, kafka, seed):
+    """A killed run publishes nothing, or has all that it was to do in files with its own name."""
+    control.set(latency_ms=20)
+    one = into_files(leadpipe, sandbox, kafka)
+    in_steps(one, kafka, random.Random(seed), "--concurrency", "4", to="ndjson:leads-{run_id}.ndjson")
+    files = [sorted(line["lead_id"] for line in lines_of(path)) for path in one.folder.glob("leads-*.ndjson")]
+    assert files and all(len(set(ids)) == len(ids) for ids in files)
+    assert set().union(*files) == set(tiny(STEPS * STEP))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_webhook(leadpipe, sandbox, control, kafka, seed):
+    """What is delivered once more has the same id and the same body."""
+    control.set(latency_ms=20, nonce="same")
+    one = into_files(leadpipe, sandbox, kafka)
+    in_steps(one, kafka, random.Random(seed), "--concurrency", "4", to="webhook:" + sandbox.hook("h"))
+    seen = collections.defaultdict(set)
+    for delivery in control.deliveries("h"):
+        seen[lead_ids_of(delivery)[0]].add((delivery["webhook_id"], str(message_of(delivery)["data"])))
+    assert {lead: len(of_lead) for lead, of_lead in seen.items()} == dict.fromkeys(tiny(STEPS * STEP), 1)
