@@ -94,7 +94,7 @@ struct lead {
     bool has_other_id;   /* there was one */
     struct rows *tables; /* one for each of profile->tables; NULL where no sink needs rows */
     /* Of the normalised payload without expiring URLs; zero where nobody asked for it. The first is SHA-256,
-     * for IDs that others see; the second is compared by --changed-only, and is json_hash(), which costs a quarter,
+     * for IDs that others see; the second is compared by --changed-only, and is json_hash(), which costs less than half,
      * where the first is not needed, else the beginning of the first. */
     unsigned char fingerprint[FINGERPRINT_BYTES];
     unsigned char content_hash[CONTENT_HASH_BYTES];

@@ -199,8 +199,8 @@ enum rc json_canonical(const cJSON *value, const struct json_nulls *nulls, struc
                        void (*fn)(void *ctx, const char *p, size_t n), void *ctx);
 
 /* A hash of the value: the same for two values if, and but for accidents only if, their canonical forms are (XXH3 of 128
- * bits, so whoever wants two values to be alike can make them so). Half of the time of json_canonical() alone, and no memory.
- * States have it: what it is may change only together with their mark (core/state/state_internal.h). */
+ * bits, so whoever wants two values to be alike can make them so). Faster than a hash of json_canonical(), and
+ * without memory. States have it: what it is may change only together with their mark (core/state/state_internal.h). */
 #define JSON_HASH_BYTES 16
 void json_hash(const cJSON *value, const struct json_nulls *nulls,
                unsigned char out[JSON_HASH_BYTES]);

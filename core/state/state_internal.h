@@ -17,7 +17,7 @@
  * beginning (earlier versions had another one, and another hash) can compare nothing, and finds all content changed.
  * The first versions know no marks, take it for a sink that is not in the run any more, and do the same. */
 #define STATE_HASH_MARKS "fingerprints: "
-#define STATE_XXH3_MARK STATE_HASH_MARKS "XXH3 of each member, 128 bits"
+#define STATE_XXH3_MARK STATE_HASH_MARKS "XXH3 of each value, 128 bits"
 
 /* What was noted as accepted goes to the file in packs: a key, a fingerprint, and 1 or, where it is
  * to be forgotten, 0. */

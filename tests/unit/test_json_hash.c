@@ -347,14 +347,14 @@ static void test_known(void **state)
         const char *text, *hash;
     } cases[] = {
         {"{}", "08d9c61ca8eaa8d5bdc69e234c5463da"},
-        {"[]", "2fc8c66ac06b9696285cf666b80b23f9"},
+        {"[]", "012a24f48d7d358196ee214846135ebc"},
         {"\"\"", "748c656f86fdad7e277b1946ac9655b6"},
         {"-1.50", "2f8ad0d4522348c641dd2f93def3d97c"},
         {"{\"b\":\"x\\u0041\\/\\n\",\"a\":[1.50,-0,true,{\"d\":null,\"c\":false}],"
          "\"z\":\"\\u00e9\"}",
-         "5cb1b4baa1eaaea267fd84500f62cc47"},
+         "e31f236c3dfd257999343b5990b7f2d3"},
         /* {"name":"0123456789...0123456789","":["0123456789...0123456789"]}: 300 and 2000 digits */
-        {long_text, "a3e2950f9fb7b8e4ee839bfd245a7e72"},
+        {long_text, "479c9f755192ec89706a3a2983e714e7"},
     };
     char digits[2001];
     for (size_t i = 0; i < sizeof digits; i++)
