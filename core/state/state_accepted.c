@@ -92,7 +92,14 @@ enum rc state_accept_by(struct state *s, const struct str *sinks, size_t n, enum
     if (n > 64) /* a run has fewer */
         return err_set(e, RC_INTERNAL, "%zu sinks", n);
     enum rc rc = state_enter_write(s, e);
-    return rc == RC_OK ? state_leave(s, accept_by(s, sinks, n, hash, e)) : rc;
+    if (rc != RC_OK)
+        return rc;
+    int64_t any = 1;
+    rc = accept_by(s, sinks, n, hash, e);
+    if (rc == RC_OK)
+        rc = state_number(s, SQL_ACCEPTED_EARLIER, &any, e);
+    s->none_accepted = rc == RC_OK && any == 0;
+    return state_leave(s, rc);
 }
 
 enum rc state_has_accepted(struct state *s, bool *out, struct err *e)
@@ -127,8 +134,11 @@ enum rc state_is_accepted(struct state *s, const struct state_content *contents,
     enum rc rc = state_enter(s, e);
     if (rc != RC_OK)
         return rc;
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = look_up(s, &contents[i], &out[i], e);
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        out[i] = false;
+        if (!s->none_accepted)
+            rc = look_up(s, &contents[i], &out[i], e);
+    }
     return state_leave(s, rc);
 }
 

@@ -76,6 +76,7 @@ struct state {
 
     unsigned char pack[PACK_NOTES * NOTE_BYTES]; /* noted and not yet given to SQLite */
     size_t n_pack;
+    bool none_accepted; /* no earlier run has left anything: nothing need be looked up */
 
     /* state_commit.c */
     pthread_cond_t wake;

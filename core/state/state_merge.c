@@ -163,6 +163,7 @@ static enum rc put_note(struct state *s, const struct note *note, enum merge how
     if (rc != RC_OK || known)
         return rc;
     bool put = note->acceptance == STATE_ACCEPTED && how == MERGE_ACCEPTED;
+    s->none_accepted &= !put;
     struct query q = query_of(s, put ? SQL_ACCEPTED_PUT : SQL_ACCEPTED_DROP_ONE);
     query_blob(&q, (struct str){(const char *)note->key, sizeof note->key});
     if (put)

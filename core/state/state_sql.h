@@ -204,6 +204,7 @@
     X(ACCEPTED_GET, "SELECT fingerprint FROM accepted WHERE key = ?")                                  \
     X(ACCEPTED_PUT, "REPLACE INTO accepted(key, fingerprint) VALUES (?, ?)")                           \
     X(ACCEPTED_COUNT, "SELECT count(*) FROM accepted")                                                 \
+    X(ACCEPTED_EARLIER, "SELECT EXISTS (SELECT 1 FROM accepted)")                                      \
     X(ACCEPTED_ANY, "SELECT EXISTS (SELECT 1 FROM accepted)"                                           \
                     " OR EXISTS (SELECT 1 FROM accepted_now)")                                         \
     X(ACCEPTED_DROP_ONE, "DELETE FROM accepted WHERE key = ?")                                         \
