@@ -145,7 +145,6 @@ enum rc export_set_queue(struct export *x, struct err *e)
         .open = open_queue,
         .ctx = q,
         .name = q->url.name,
-        .identity = q->url.identity,
         .max_memory = QUEUE_MEMORY,
         .has_no_end = x->options.follow,
         .shares_rate = !q->url.rate_of || strcmp(q->url.rate_of, "group") == 0,

@@ -104,6 +104,9 @@ struct id_source_ops {
     /* With SOURCE_COMMITS_AT_END, where a sink records with its rows what was read, in one transaction, so that a run that is
      * killed after that and before commit() is not repeated. Texts are opaque to the sink. */
 
+    /* Names the queue in the records: another one has another name, and it is the same whatever its servers are called. As
+     * long as the source. */
+    const char *(*identity)(const struct id_source *s);
     /* Before the first next(): what an earlier run has recorded, the latest first. `is_confirmed`: its commit() came to its
      * end. RC_USAGE: malformed. */
     enum rc (*recall)(struct id_source *s, struct str record, bool is_confirmed, struct err *e);

@@ -10,6 +10,7 @@
     8 /* of librdkafka: its own, those of brokers in general, and of some that are named */
 #define POLL_MS 200 /* between looks at whether the run was stopped */
 #define TEXT_BYTES 512
+#define CLUSTER_BYTES_MAX 128
 #define SYSLOG_ERROR 3
 #define SYSLOG_WARNING 4
 
@@ -343,6 +344,23 @@ enum rc kafka_client_topic(struct kafka_client *c, const char *topic, int64_t wa
         code = ask_topic(c, t, out);
     rd_kafka_topic_destroy(t);
     return code ? gave_up(c, code, "cannot ask for the topic", e) : RC_OK;
+}
+
+/* Kafka's own ids have 22 characters. */
+static bool is_cluster(const char *id)
+{
+    size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-");
+    return n > 0 && n <= CLUSTER_BYTES_MAX && !id[n];
+}
+
+char *kafka_client_cluster(const struct kafka_client *c)
+{
+    char *id = rd_kafka_clusterid(c->handle, 0);
+    if (id && !is_cluster(id)) {
+        rd_kafka_mem_free(c->handle, id);
+        id = NULL;
+    }
+    return id;
 }
 
 enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t partition,

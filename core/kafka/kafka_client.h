@@ -85,6 +85,10 @@ struct kafka_topic_facts {
 enum rc kafka_client_topic(struct kafka_client *c, const char *topic, int64_t wait_ms,
                            struct kafka_topic_facts *out, struct err *e);
 
+/* The cluster's id, which stays the same whatever its brokers are called; to be freed with rd_kafka_mem_free(). NULL: it says
+ * none, has not been asked for anything yet, or says what is no id. Does not block. */
+char *kafka_client_cluster(const struct kafka_client *c);
+
 /* The first offset of a partition, and the one after its last message, as a reader sees them now. */
 enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t partition,
                           int64_t wait_ms, int64_t *first, int64_t *end, struct err *e);

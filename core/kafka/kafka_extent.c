@@ -1,15 +1,9 @@
 #include "core/kafka/kafka_extent.h"
 
-static const char none[] = "none";
-
 void kafka_extent_put(struct buf *out, const struct kafka_extent *x)
 {
-    buf_addf(out, "%s%d:", out->len ? " " : "", (int)x->partition);
-    if (x->from == KAFKA_OFFSET_NONE)
-        buf_adds(out, none);
-    else
-        buf_addf(out, "%lld", (long long)x->from);
-    buf_addf(out, "-%lld", (long long)x->to);
+    buf_addf(out, "%s%d:%lld-%lld", out->len ? " " : "", (int)x->partition, (long long)x->from,
+             (long long)x->to);
 }
 
 /* What is before the first `end`, or all. */
@@ -39,12 +33,9 @@ static bool read_extent(struct str text, struct kafka_extent *out)
     int64_t partition;
     struct str number = take_piece(&text, ':');
     struct str from = take_piece(&text, '-');
-    bool is_good = read_number(number, INT32_MAX, &partition);
-    if (str_eq_c(from, none))
-        out->from = KAFKA_OFFSET_NONE;
-    else
-        is_good = is_good && read_number(from, INT64_MAX, &out->from);
-    is_good = is_good && read_number(text, INT64_MAX, &out->to) && out->to > out->from;
+    bool is_good = read_number(number, INT32_MAX, &partition) &&
+                   read_number(from, INT64_MAX, &out->from) &&
+                   read_number(text, INT64_MAX, &out->to) && out->to > out->from;
     if (is_good)
         out->partition = (int32_t)partition;
     return is_good;
@@ -69,7 +60,6 @@ bool kafka_extent_take(struct str *rest, struct kafka_extent *out)
     return rest->len && read_extent(take_piece(rest, ' '), out);
 }
 
-/* Where nothing was committed, it is not known where reading began: anywhere before `to`. */
 bool kafka_extents_overlap(const struct kafka_extent *a, const struct kafka_extent *b)
 {
     return a->partition == b->partition && a->from < b->to && b->from < a->to;

@@ -1,18 +1,16 @@
-/* Which messages a run has read, as text that a database keeps beside the run's rows: "0:none-20 2:5-9" means that of partition
- * 0, of which the group had committed nothing, the offsets up to 20 were read (without it), and of partition 2 those from 5 up
- * to 9. Pure. */
+/* Which messages a run has read, as text that a database keeps beside the run's rows: "0:0-20 2:5-9" means that of partition
+ * 0 the offsets from 0 up to 20 were read (without it), and of partition 2 those from 5 up to 9. Pure. */
 #ifndef LEADPIPE_KAFKA_EXTENT_H
 #define LEADPIPE_KAFKA_EXTENT_H
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
-#include "core/kafka/kafka_offsets.h"
 
 #define KAFKA_EXTENTS_BYTES_MAX ((size_t)1 << 20)
 
 struct kafka_extent {
     int32_t partition;
-    int64_t from; /* what the group had committed; KAFKA_OFFSET_NONE: nothing */
+    int64_t from; /* what the group had committed */
     int64_t to;   /* the next message; above `from` */
 };
 

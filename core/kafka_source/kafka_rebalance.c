@@ -41,7 +41,8 @@ static void set_held(struct kafka_source *s, const rd_kafka_topic_partition_list
         p->is_read = false;
         p->has_items = false;
         p->next = 0;
-        p->committed = p->placed = p->from = p->taken_up = p->recorded = KAFKA_OFFSET_NONE;
+        p->committed = p->placed = p->began = p->from = p->taken_up = p->recorded =
+            KAFKA_OFFSET_NONE;
     }
 }
 

@@ -12,7 +12,7 @@ static enum rc check_record(const struct kafka_source *s, struct str record, str
         return RC_OK;
     return err_set(e, RC_USAGE,
                    "%s: what an earlier run has recorded of the topic is malformed (allowed: "
-                   "PARTITION:FROM-TO, such as 0:none-20 2:5-9)",
+                   "PARTITION:FROM-TO, such as 0:0-20 2:5-9)",
                    s->cfg.url->name);
 }
 
@@ -46,13 +46,10 @@ static bool continues(const struct kafka_part *p, int64_t committed)
 static void report_taken_up(const struct kafka_source *s, size_t partition, int64_t from,
                             int64_t to)
 {
-    char committed[32] = "none";
-    if (from != KAFKA_OFFSET_NONE)
-        (void)snprintf(committed, sizeof committed, "%lld", (long long)from);
     log_msg(s->cfg.log, LOG_LEVEL_WARN, s->cfg.url->name,
             "partition %zu continues at offset %lld, up to which an earlier run has exported its "
-            "leads; it was cut off before it could commit that to the group %s (committed: %s)",
-            partition, (long long)to, s->cfg.url->group, committed);
+            "leads; it was cut off before it could commit that to the group %s (committed: %lld)",
+            partition, (long long)to, s->cfg.url->group, (long long)from);
 }
 
 void kafka_source_continue(struct kafka_source *s, rd_kafka_topic_partition_list_t *list)
@@ -84,9 +81,24 @@ void kafka_source_continue(struct kafka_source *s, rd_kafka_topic_partition_list
 
 /* ---- at the end ------------------------------------------------------------------------------ */
 
+/* The group has committed nothing of the partition, or what is not there. It gets the first message that was read: Kafka
+ * drops what is committed when the topic is deleted, so that a record can never be taken for one of a new topic, whose
+ * first messages nobody has read. */
+static void begin_at_first(struct kafka_part *p)
+{
+    bool is_known = p->from != KAFKA_OFFSET_NONE && p->from <= p->began;
+    if (!p->is_held || p->began == KAFKA_OFFSET_NONE || is_known)
+        return;
+    p->from = p->taken_up = p->began;
+}
+
 /* What is committed later is what was recorded: nothing more is read. The group must be where this record begins. */
 enum rc kafka_source_record(struct kafka_source *s, struct buf *out, struct err *e)
 {
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n_partitions; i++)
+        begin_at_first(&s->parts[i]);
+    pthread_mutex_unlock(&s->lock);
     enum rc rc = kafka_source_commit_taken_up(s, s->cfg.retry_max_ms, e);
     if (rc != RC_OK)
         return rc;
@@ -98,7 +110,7 @@ enum rc kafka_source_record(struct kafka_source *s, struct buf *out, struct err 
     for (size_t i = 0; rc == RC_OK && i < s->n_partitions; i++) {
         struct kafka_part *p = &s->parts[i];
         const struct kafka_extent x = {(int32_t)i, p->from, s->places[i]};
-        if (!p->is_held || x.to <= 0 || x.to <= x.from)
+        if (!p->is_held || x.from == KAFKA_OFFSET_NONE || x.to <= x.from)
             continue;
         p->recorded = x.to;
         kafka_extent_put(out, &x);

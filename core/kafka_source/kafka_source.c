@@ -37,7 +37,10 @@ static enum rc pop(struct kafka_source *s, struct kafka_entry *out, struct err *
     s->n--;
     if (out->message)
         s->n_bytes -= out->message->len + out->message->key_len;
-    s->parts[out->partition].has_items |= out->message != NULL;
+    struct kafka_part *p = &s->parts[out->partition];
+    p->has_items |= out->message != NULL;
+    if (out->message && p->began == KAFKA_OFFSET_NONE)
+        p->began = out->message->offset;
     if (!out->message && out->position == KAFKA_OFFSET_NONE) {
         begin_again(s, out->partition);
         return RC_OK;
@@ -152,6 +155,11 @@ static void placed(struct id_source *source, uint64_t item)
     kafka_source_placed(self(source), item);
 }
 
+static const char *identity(const struct id_source *source)
+{
+    return ((const struct kafka_source *)source)->identity;
+}
+
 static enum rc recall(struct id_source *source, struct str record, bool is_confirmed, struct err *e)
 {
     return kafka_source_recall(self(source), record, is_confirmed, e);
@@ -225,6 +233,7 @@ static void close_source(struct id_source *source)
     free(s->parts);
     free(s->places);
     free(s->group_has);
+    free(s->identity);
     if (s->has_lock) {
         (void)pthread_cond_destroy(&s->changed);
         (void)pthread_mutex_destroy(&s->lock);
@@ -247,6 +256,7 @@ static const struct id_source_ops kafka_source_ops = {.next = next_item,
                                                       .is_awaited = is_awaited,
                                                       .is_empty = is_empty,
                                                       .share = share,
+                                                      .identity = identity,
                                                       .recall = recall,
                                                       .begin = begin,
                                                       .record = record,
@@ -316,6 +326,19 @@ static enum rc find_topic(struct kafka_source *s, int64_t wait_ms, struct err *e
     return rc;
 }
 
+/* Topics and groups of other clusters may have the same names. Clusters older than Kafka 0.10.1 have no id. */
+static enum rc identify(struct kafka_source *s, struct err *e)
+{
+    char *cluster = kafka_client_cluster(&s->client);
+    int n = asprintf(&s->identity, "%s%s%s", s->cfg.url->identity, cluster ? "&cluster=" : "",
+                     cluster ? cluster : "");
+    if (n < 0)
+        s->identity = NULL;
+    if (cluster)
+        rd_kafka_mem_free(s->client.handle, cluster);
+    return n < 0 ? err_nomem(e) : RC_OK;
+}
+
 static enum rc make_parts(struct kafka_source *s, struct err *e)
 {
     enum rc rc = RC_OK;
@@ -327,7 +350,8 @@ static enum rc make_parts(struct kafka_source *s, struct err *e)
         return err_nomem(e);
     for (size_t i = 0; rc == RC_OK && i < s->n_partitions; i++) {
         struct kafka_part *p = &s->parts[i];
-        p->committed = p->placed = p->from = p->taken_up = p->recorded = KAFKA_OFFSET_NONE;
+        p->committed = p->placed = p->began = p->from = p->taken_up = p->recorded =
+            KAFKA_OFFSET_NONE;
         rc = kafka_client_ends(&s->client, s->cfg.url->topic, (int32_t)i, s->cfg.retry_max_ms,
                                &p->first, &p->end, e);
         if (s->cfg.has_no_end)
@@ -399,6 +423,8 @@ enum rc kafka_source_open(struct id_source **out, const struct kafka_source_cfg 
         rc = find_topic(s, cfg->retry_max_ms, e);
     if (rc == RC_OK)
         rc = make_parts(s, e);
+    if (rc == RC_OK && cfg->is_recorded)
+        rc = identify(s, e);
     if (rc == RC_OK && !cfg->is_recorded)
         rc = join_group(s, e);
     if (rc != RC_OK) {

@@ -28,6 +28,7 @@ struct kafka_part {
     bool is_read;          /* up to `end`; of one that is held */
     bool end_is_committed; /* by the group */
     bool has_items;        /* messages of it were handed on since this member holds it */
+    int64_t began;         /* the first of these; KAFKA_OFFSET_NONE: there was none */
     int64_t next;          /* the message that comes next, at least; of one that is held */
     int64_t committed;     /* by this run; KAFKA_OFFSET_NONE: nothing */
     /* With cfg.is_recorded; KAFKA_OFFSET_NONE: no such offset. */
@@ -47,6 +48,7 @@ struct kafka_source {
     struct kafka_source_cfg cfg;
     struct source_wait wait;
     struct kafka_client client;
+    char *identity; /* with cfg.is_recorded: "kafka:TOPIC?group=GROUP&cluster=ID" */
     size_t n_partitions;
     pthread_t thread;
     bool has_lock, has_thread;

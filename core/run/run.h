@@ -31,9 +31,7 @@ struct run_queue_cfg {
     enum rc (*open)(struct id_source **out, void *ctx, const struct source_wait *wait,
                     enum source_commits commits, bool is_recorded, struct err *e);
     void *ctx;
-    const char *name; /* for messages */
-    const char
-        *identity; /* names it in the records of sinks: the same whatever its servers are called */
+    const char *name;  /* for messages */
     size_t max_memory; /* a part of the run's */
     bool has_no_end;   /* an ID that comes again is requested again */
     bool

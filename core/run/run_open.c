@@ -327,8 +327,6 @@ static void connect_sinks(struct run *r)
             .wants_missing = sink->ops->needs(&sink->cfg) & SINK_WANTS_MISSING,
             .wants_failed = sink->ops->needs(&sink->cfg) & SINK_WANTS_FAILED,
         };
-        if (run_queue_is_recorded(r->cfg))
-            r->sinks[i].cfg.queue = r->cfg->queue.identity;
     }
 }
 
@@ -401,6 +399,8 @@ static enum rc open_queue(struct run *r, const struct source_wait *wait, struct 
     if (rc != RC_OK)
         return rc;
     r->intake.shared = r->intake.place.source = r->intake.source;
+    if (run_queue_is_recorded(r->cfg))
+        r->sinks[0].cfg.queue = r->intake.shared->ops->identity(r->intake.shared);
     r->outcomes.queue = r->intake.commits == SOURCE_COMMITS_SETTLED ? r->intake.source : NULL;
     r->intake.warns = q->has_no_end && r->intake.commits != SOURCE_COMMITS_BY_SINK;
     r->outcomes.warns = r->intake.warns;

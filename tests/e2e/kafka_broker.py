@@ -60,6 +60,7 @@ class KafkaBroker(Groups):
     def __init__(self, topics=("leads",), partitions=3, message_max=1048588):
         self.topics = {name: [Partition() for _ in range(partitions)] for name in topics}
         self.message_max = dict.fromkeys(topics, message_max)
+        self.cluster = "test"
         self.transactions, self.offsets, self.groups = {}, {}, {}
         self.requests = []
         self.errors = collections.defaultdict(list)  # (topic, partition): what the next requests to it are answered
@@ -199,7 +200,7 @@ class KafkaBroker(Groups):
         with self._lock:
             shown = [self._topic(name) for name in (self.topics if names is None else names)]
         me = number("i", 1) + text("127.0.0.1") + number("i", self.port) + text(None)
-        return number("i", 0) + array([me]) + text("test") + number("i", 1) + array(shown)
+        return number("i", 0) + array([me]) + text(self.cluster) + number("i", 1) + array(shown)
 
     def _topic(self, name):
         partitions = self.topics.get(name, [])

@@ -91,13 +91,17 @@ def records(database):
 
 
 def cut_off(exports, broker, *more):
-    """Killed between the commit of the tables and that of the offsets."""
-    process = []
+    """Killed between the commit of the tables and that of the offsets.  Before both, the first run of a group commits where it
+    has begun."""
+    process, has_begun = [], [all(broker.committed(exports.group)[i] >= 0 for i, one in enumerate(broker.topics["ids"]) if one.end)]
 
     def hook(key, _):
-        if key == wire.OFFSET_COMMIT:
+        if key != wire.OFFSET_COMMIT:
+            return
+        if has_begun[0]:
             process[0].kill()
             raise Drop
+        has_begun[0] = True
 
     broker.hook = hook
     process.append(exports.start(*more))
@@ -113,8 +117,8 @@ def test_nothing_is_cut_off(exports, broker, database):
     broker.put(plain(5, 9))
     exports.run()
     once(database, plain(0, 9) + plain(10, 13))
-    source = "kafka:ids?group=" + exports.group
-    assert records(database) == [(source, "0:none-5 2:none-3", "yes"), (source, "0:5-9", "yes")]
+    source = "kafka:ids?group=%s&cluster=test" % exports.group
+    assert records(database) == [(source, "0:0-5 2:0-3", "yes"), (source, "0:5-9", "yes")]
     assert broker.committed(exports.group) == [9, -1, 3]
 
 
@@ -142,7 +146,7 @@ def test_killed_between_the_commits(exports, broker, database, control, more):
 
 @MAINLY_SQLITE
 def test_killed_in_the_first_run(exports, broker, database):
-    """The group has committed nothing at all; and killed again in the second run."""
+    """The group has committed only where that run began; and killed again in the second run."""
     broker.put(plain(0, 5))
     cut_off(exports, broker)
     broker.put(plain(5, 8))
@@ -198,6 +202,61 @@ def test_record_of_another_topic(exports, broker, database):
 
 
 @MAINLY_SQLITE
+@pytest.mark.parametrize("n", [pytest.param(2, marks=NIGHTLY), 3, 8])
+def test_topic_was_made_anew(exports, broker, database, n):
+    """After a run that was cut off.  Kafka drops the offsets of a topic that is deleted; no message of the new one has been
+    read."""
+    broker.put(plain(0, 3))
+    cut_off(exports, broker)
+    broker.cut(0)
+    broker.offsets.clear()
+    broker.put(plain(10, 10 + n))
+    exports.run()
+    once(database, plain(0, 3) + plain(10, 10 + n))
+    assert broker.committed(exports.group) == [n, -1, -1]
+
+
+@MAINLY_SQLITE
+def test_offset_of_another_topic(exports, broker, database):
+    """One that was longer: reading begins anew, and what is read is recorded all the same."""
+    broker.put(plain(0, 3))
+    broker.offsets[exports.group, "ids", 0] = 100
+    process = []
+
+    def hook(key, _):
+        if key == wire.OFFSET_COMMIT and broker.committed(exports.group)[0] != 100:
+            process[0].kill()
+            raise Drop
+
+    broker.hook = hook
+    process.append(exports.start())
+    stderr = process[0].stderr.read().decode()
+    assert process[0].wait(60) == -signal.SIGKILL, stderr
+    broker.hook = lambda key, request: None
+    broker.put(plain(3, 5))
+    exports.run()
+    once(database, plain(0, 5))
+
+
+@MAINLY_SQLITE
+def test_two_clusters(exports, leadpipe, sandbox, broker, database):
+    """Each with a topic and a group of the same name: what is read of one says nothing of the other."""
+    with KafkaBroker(topics=("ids",), partitions=3) as other:
+        other.cluster = "other"
+        broker.put(plain(0, 3))
+        cut_off(exports, broker)
+        other.put(plain(10, 15))
+        other.offsets[exports.group, "ids", 0] = 0
+        there = type(exports)(leadpipe, sandbox, other.address)
+        there.run()
+        once(database, plain(0, 3) + plain(10, 15))
+        broker.put(plain(3, 5))
+        exports.run()
+        once(database, plain(0, 5) + plain(10, 15))
+    assert [row[0].rpartition("&")[2] for row in records(database)] == ["cluster=test", "cluster=other", "cluster=test"]
+
+
+@MAINLY_SQLITE
 def test_partition_of_a_later_run_counts(exports, broker, database):
     """A record that is not the latest one of its partition is of the past."""
     broker.put(plain(0, 3))
@@ -211,7 +270,7 @@ def test_partition_of_a_later_run_counts(exports, broker, database):
 
 @MAINLY_SQLITE
 @pytest.mark.parametrize("offsets", ["0:3", *(pytest.param(one, marks=NIGHTLY) for one in (
-    "x", "0:9-3", "0:none-99999999999999999999", "0:none-1\n", ""))])
+    "x", "0:9-3", "0:0-99999999999999999999", "0:none-5", "0:0-1\n", ""))])
 def test_damaged_record(exports, broker, database, offsets):
     broker.put(plain(0, 3))
     exports.run()
@@ -236,7 +295,7 @@ def test_table_of_an_earlier_version(exports, broker, database):
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 @pytest.mark.parametrize("offsets, status", [
-    ("0:none-2", 1), ("1:none-5", 0), pytest.param("0:2-5", 1, marks=NIGHTLY), pytest.param("0:none-", 1, marks=NIGHTLY)])
+    ("0:0-2", 1), ("1:0-5", 0), pytest.param("0:2-5", 1, marks=NIGHTLY), pytest.param("0:0-", 1, marks=NIGHTLY)])
 def test_others_have_exported_them_meanwhile(exports, broker, database, control, offsets, status):
     """A worker that had stalled and lost its partition, which this one has read as well."""
     control.set(faults={"plain-0": "slow=1000"})
@@ -244,16 +303,16 @@ def test_others_have_exported_them_meanwhile(exports, broker, database, control,
     process = exports.start()
     runs.wait_until(lambda: asked(control, "plain-0"), "the run has begun")
     database.run("insert into _leadpipe_runs (token, run_id, sink, status, source, offsets, started_at, updated_at, ended_at) values "
-                 "('other', 'other', 'other', 'done', 'kafka:ids?group=%s', '%s', now(), now(), now())" % (exports.group, offsets))
+                 "('other', 'other', 'other', 'done', 'kafka:ids?group=%s&cluster=test', '%s', now(), now(), now())" % (exports.group, offsets))
     stderr = process.stderr.read().decode()
     assert process.wait(60) == status, stderr
     if status:
         assert "run it again" in stderr or "malformed" in stderr
         assert not database.ask("select 1 from pg_tables where schemaname = 'night' and tablename = 'leads'")
-        assert broker.committed(exports.group) == [-1, -1, -1]
+        assert broker.committed(exports.group) == [0, -1, -1]  # where it began
     else:
         once(database, plain(0, 3))
-    if offsets == "0:none-2":
+    if offsets == "0:0-2":
         exports.run()
         once(database, plain(2, 3))  # the others are those of the other worker
 
@@ -286,7 +345,7 @@ def test_killed_beside_another_worker(exports, database, control):
         runs.wait_until(lambda: asked(control, "plain-0"), "the first has begun")
 
         def hook(key, _):
-            if key == wire.OFFSET_COMMIT and first.poll() is None:
+            if key == wire.OFFSET_COMMIT and first.poll() is None and one.committed(exports.group) == [0]:  # where it began
                 first.kill()
                 raise Drop
 
@@ -297,7 +356,7 @@ def test_killed_beside_another_worker(exports, database, control):
         assert [status for _, status in ended] == [-signal.SIGKILL, 1], ended
         assert "has exported messages of partition 0 that this run has read, too" in ended[1][0], ended
         once(database, plain(0, 5))
-        assert one.committed(exports.group) == [-1]
+        assert one.committed(exports.group) == [0]
         assert "partition 0 continues at offset 5" in exports.run().stderr
         once(database, plain(0, 5))
         assert one.committed(exports.group) == [5]
