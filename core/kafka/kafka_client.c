@@ -386,6 +386,14 @@ static rd_kafka_resp_err_t commit_once(const struct kafka_client *c,
     return code;
 }
 
+bool kafka_client_is_out(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+           code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||
+           code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+}
+
 enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_list_t *list,
                             int64_t wait_ms, struct err *e)
 {
@@ -396,11 +404,7 @@ enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_lis
     do
         code = commit_once(c, list);
     while (code && may_wait(c, code, until_us));
-    bool is_out = code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
-                  code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-                  code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||
-                  code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
-    if (is_out)
+    if (kafka_client_is_out(code))
         return err_set(e, RC_BUSY, "%s: cannot commit offsets: %s", c->cfg.subject,
                        code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
                            ? "another process has joined the group under this run's name; give "

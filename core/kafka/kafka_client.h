@@ -93,6 +93,10 @@ char *kafka_client_cluster(const struct kafka_client *c);
 enum rc kafka_client_ends(struct kafka_client *c, const char *topic, int32_t partition,
                           int64_t wait_ms, int64_t *first, int64_t *end, struct err *e);
 
+/* Does the group refuse what this member commits, because it has not heard of it for too long, or gives partitions to
+ * others? */
+bool kafka_client_is_out(rd_kafka_resp_err_t code);
+
 /* Members of groups only: commits the offsets of `list`, which may be empty. RC_BUSY: the group has assigned a partition to
  * another member meanwhile. */
 enum rc kafka_client_commit(struct kafka_client *c, rd_kafka_topic_partition_list_t *list,

@@ -4,15 +4,6 @@
 
 #define STEP_MS 1000 /* one wait for the cluster; then it is checked whether the run was stopped */
 
-/* The group has not heard of the member that commits its offsets for too long, or its partitions have others by now. */
-static bool is_lost_member(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
-           code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-           code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||
-           code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
-}
-
 /* Takes (and destroys) the error of one step. RC_BUSY: try the same step again. */
 static enum rc step(struct kafka_out *o, rd_kafka_error_t *error, const char *what,
                     int64_t least_us, int64_t until_us, struct err *e)
@@ -32,7 +23,7 @@ static enum rc step(struct kafka_out *o, rd_kafka_error_t *error, const char *wh
                      "%s: the cluster does not allow transactions that last so long; set "
                      "property=transaction.timeout.ms to its transaction.max.timeout.ms or less",
                      o->subject);
-    else if (rc != RC_BUSY && is_lost_member(code))
+    else if (rc != RC_BUSY && kafka_client_is_out(code))
         rc = err_set(e, RC_IO,
                      "%s: the group that reads the IDs has taken partitions away from this run "
                      "before their leads were committed, and others do them (%s); nothing of them "
