@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+/* Its functions come with its header: that of a short text is a few instructions. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "core/base/copy.h"
 #include "sinks/parquet/little_endian.h"
 #include "sinks/parquet/rle.h"
@@ -56,13 +60,19 @@ void chunk_reset(struct chunk *c)
     chunk_init(c, c->type, c->seed, c->held);
 }
 
+/* buf_reserve() of a buffer that has not failed: a column that has is not used any more. */
+static inline char *room_in(struct buf *b, size_t n)
+{
+    return n <= b->cap - b->len ? b->data + b->len : buf_reserve_more(b, n);
+}
+
 /* ---- null or not ---------------------------------------------------------------------------- */
 
 /* Its count stands in the chunk, too: to read what is at the end of `runs` of every column would be to wait for memory. */
 static enum rc begin_run(struct chunk *c, uint32_t n_null)
 {
     const uint32_t run[] = {n_null, 1};
-    char *room = buf_reserve(&c->runs, sizeof run);
+    char *room = room_in(&c->runs, sizeof run);
     if (!room)
         return c->runs.rc;
     memcpy(room, run, sizeof run);
@@ -92,7 +102,7 @@ static inline size_t plain_bytes(const struct chunk *c, struct str value)
 static inline enum rc put_plain(struct chunk *c, struct str value)
 {
     size_t n = plain_bytes(c, value);
-    char *room = buf_reserve(&c->data, n);
+    char *room = room_in(&c->data, n);
     if (!room)
         return c->data.rc;
     if (n > value.len)
@@ -106,7 +116,7 @@ static inline enum rc put_plain(struct chunk *c, struct str value)
 
 static inline enum rc put_index(struct chunk *c, uint32_t index)
 {
-    char *room = buf_reserve(&c->indexes, sizeof index);
+    char *room = room_in(&c->indexes, sizeof index);
     if (!room)
         return c->indexes.rc;
     memcpy(room, &index, sizeof index);
@@ -171,9 +181,9 @@ static enum rc add_slot(struct chunk *c, uint32_t hash, size_t start, size_t len
     return RC_OK;
 }
 
-static uint32_t hash_of(const struct chunk *c, struct str value)
+static inline uint32_t hash_of(const struct chunk *c, struct str value)
 {
-    uint32_t hash = (uint32_t)str_hash(value, c->seed);
+    uint32_t hash = (uint32_t)XXH3_64bits_withSeed(value.ptr, value.len, c->seed);
     return hash == CHUNK_AT_ONCE ? 1 : hash;
 }
 

@@ -125,12 +125,14 @@ static void put_number(struct parquet_cell *out, uint64_t bits)
     out->bytes = (struct str){out->fixed, sizeof out->fixed};
 }
 
-/* Fills in all but the hash. */
-static void make_bytes(struct parquet_file *f, const struct typed_cell *cell,
-                       struct parquet_cell *out)
+/* Fills in all but column and hash. */
+static inline void make_bytes(struct parquet_file *f, const struct typed_cell *cell,
+                              struct parquet_cell *out)
 {
     uint64_t bits;
     out->is_in_scratch = false;
+    if (cell->value.kind == TYPED_TEXT && typed_cell_bytes(cell, &out->bytes))
+        return; /* most are */
     switch (cell->value.kind) {
     case TYPED_INTEGER:
         put_number(out, (uint64_t)cell->value.u.integer);
@@ -173,33 +175,35 @@ static struct str bytes_of(const struct parquet_file *f, const struct parquet_ce
 static enum rc begin_cells(struct parquet_file *f, struct chunk *chunks,
                            const struct typed_cell *cells, size_t n, size_t *n_left)
 {
-    *n_left = 0;
+    struct parquet_cell *cell = f->cells;
+    const uint64_t at = f->group_rows;
     buf_clear(&f->scratch);
     for (size_t i = 0; i < n; i++) {
         if (cells[i].value.kind == TYPED_NULL)
             continue;
-        struct parquet_cell *cell = &f->cells[*n_left];
         make_bytes(f, &cells[i], cell);
         enum rc rc = cell->is_in_scratch ? buf_rc(&f->scratch) : RC_OK;
         if (rc != RC_OK)
             return rc;
+        struct chunk *c = &chunks[i];
         struct str bytes = bytes_of(f, cell);
         cell->column = i;
-        cell->hash = chunk_expect(&chunks[i], bytes);
+        cell->hash = c->has_dictionary ? chunk_expect(c, bytes) : CHUNK_AT_ONCE;
         if (cell->hash == CHUNK_AT_ONCE)
-            rc = chunk_put(&chunks[i], f->group_rows, bytes, cell->hash);
+            rc = chunk_put(c, at, bytes, CHUNK_AT_ONCE);
         else
-            ++*n_left;
+            cell++;
         if (rc != RC_OK)
             return rc;
     }
+    *n_left = (size_t)(cell - f->cells);
     return RC_OK;
 }
 
 static enum rc put_cells(struct parquet_file *f, struct chunk *chunks,
                          const struct typed_cell *cells, size_t n)
 {
-    size_t n_left;
+    size_t n_left = 0;
     enum rc rc = begin_cells(f, chunks, cells, n, &n_left);
     for (size_t i = 0; rc == RC_OK && i < n_left; i++) {
         const struct parquet_cell *cell = &f->cells[i];

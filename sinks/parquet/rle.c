@@ -79,7 +79,7 @@ static void end_run(struct rle *r)
     }
 }
 
-void rle_add(struct rle *r, uint32_t value, uint64_t count)
+static inline void add(struct rle *r, uint32_t value, uint64_t count)
 {
     if (value != r->value) {
         if (r->count < RLE_GROUP) /* most are: no run of their own */
@@ -91,17 +91,17 @@ void rle_add(struct rle *r, uint32_t value, uint64_t count)
     r->count += count;
 }
 
+void rle_add(struct rle *r, uint32_t value, uint64_t count)
+{
+    add(r, value, count);
+}
+
 void rle_add_list(struct rle *r, const char *list, size_t n)
 {
-    uint32_t value, next;
-    for (size_t i = 0, end; i < n; i = end) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t value;
         memcpy(&value, list + i * sizeof value, sizeof value);
-        for (end = i + 1; end < n; end++) {
-            memcpy(&next, list + end * sizeof next, sizeof next);
-            if (next != value)
-                break;
-        }
-        rle_add(r, value, end - i);
+        add(r, value, 1);
     }
 }
 
