@@ -116,7 +116,7 @@ struct id_source_ops {
      * recorded. Any thread. */
     enum rc (*record)(struct id_source *s, struct buf *out, struct err *e);
     /* RC_BUSY: another run, which has ended since recall(), has recorded messages that are in record(), too. RC_USAGE as
-     * above. Any thread. */
+     * above; other errors as check(). Any thread. */
     enum rc (*compare)(struct id_source *s, struct str record, struct err *e);
 };
 

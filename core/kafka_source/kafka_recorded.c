@@ -121,12 +121,18 @@ enum rc kafka_source_record(struct kafka_source *s, struct buf *out, struct err 
     return rc;
 }
 
+/* What was recorded is forgotten with a partition that is lost, which others may have done by now: that is a failure, too. A
+ * merge may be repeated long after the first one, if the database was away. */
 enum rc kafka_source_compare(struct kafka_source *s, struct str record, struct err *e)
 {
     struct kafka_extent x;
     bool overlaps = false;
     enum rc rc = check_record(s, record, e);
     pthread_mutex_lock(&s->lock);
+    if (rc == RC_OK && s->failed != RC_OK) {
+        rc = s->failed;
+        *e = s->why;
+    }
     while (rc == RC_OK && !overlaps && kafka_extent_take(&record, &x)) {
         const struct kafka_part *p =
             (size_t)x.partition < s->n_partitions ? &s->parts[x.partition] : NULL;

@@ -390,6 +390,39 @@ static void others_await_a_commit(void **state)
     assert_false(s->ops->is_awaited(s, 8));
 }
 
+static enum rc compare(const struct world *w, const char *record)
+{
+    struct err e;
+    struct id_source *s = &w->source->source;
+    return s->ops->compare(s, str_c(record), &e);
+}
+
+/* Between two tries to commit what was recorded, because the database was away, a partition has gone to another member. */
+static void lost_after_it_was_recorded(void **state)
+{
+    struct world *w = *state;
+    struct err e = {RC_OK, ""};
+    struct buf out;
+    buf_init(&out, 1000);
+    put(w, 0, 4);
+    put(w, 1, 4);
+    open_source(w, SOURCE_COMMITS_AT_END);
+    take(w, 8);
+    struct id_source *s = &w->source->source;
+    if (s->ops->record(s, &out, &e) != RC_OK)
+        fail_msg("record: %s", e.msg);
+    assert_string_equal(buf_cstr(&out), "0:0-4 1:0-4");
+    assert_int_equal(committed(w, 0), 0);
+    assert_int_equal(compare(w, "0:3-5"), RC_BUSY);
+    assert_int_equal(compare(w, "0:4-5 2:0-4"), RC_OK);
+    join_other(w);
+    /* The group waits for the run, but not for ever. */
+    WAIT_FOR(w, (skew_us += INT64_C(10000000)) && n_held(w->source) == 1 &&
+                    partition_of_other(w) >= 0);
+    assert_int_equal(compare(w, partition_of_other(w) ? "1:0-4" : "0:0-4"), RC_BUSY);
+    buf_free(&out);
+}
+
 /* The member's own commit is answered late, and with an error; meanwhile the run commits more. */
 static void commits_do_not_go_back(void **state)
 {
@@ -447,6 +480,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(regained_is_resumed, begin, end),
         cmocka_unit_test_setup_teardown(repeats_during_a_commit, begin, end),
         cmocka_unit_test_setup_teardown(others_await_a_commit, begin, end),
+        cmocka_unit_test_setup_teardown(lost_after_it_was_recorded, begin, end),
         cmocka_unit_test_setup_teardown(commits_do_not_go_back, begin, end),
         cmocka_unit_test_setup_teardown(outage_before_the_assignment, begin, end),
         cmocka_unit_test_setup_teardown(ends_before_its_first_assignment, begin, end),
