@@ -377,10 +377,11 @@ static enum rc join_group(struct kafka_source *s, struct err *e)
         return kafka_client_error(&s->client, code, NULL, "cannot join the group", e);
     s->began_us = s->waits_since_us = clock_mono_us(s->cfg.clock);
     int failed = thread_start(&s->thread, kafka_member_main, s);
-    if (failed)
-        return err_sys(e, RC_NOMEM, failed, "cannot start a thread");
-    s->has_thread = true;
-    return RC_OK;
+    s->has_thread = !failed;
+    if (!failed)
+        return RC_OK;
+    kafka_client_leave(&s->client); /* it has no assignment */
+    return err_sys(e, RC_NOMEM, failed, "cannot start a thread");
 }
 
 static enum rc begin(struct id_source *source, struct err *e)
