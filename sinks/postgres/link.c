@@ -21,11 +21,13 @@
  * statements, those of functions too, have their schema, and operands the types of the server's own operators: otherwise
  * what others have in a schema of the path might fit better, and would run with our rights. The search path stays:
  * triggers of the user's may need it. Compiling a
- * statement for tables with many columns takes longer than it saves. */
+ * statement for tables with many columns takes longer than it saves. A merge that has waited for another one has to see
+ * what that one has written. */
 static const char session[] =
     "set client_min_messages to warning; set statement_timeout to 0; set lock_timeout to 0; "
     "set idle_in_transaction_session_timeout to 0; set standard_conforming_strings to on; "
-    "set datestyle to iso; set timezone to 'UTC'; set row_security to off; set jit to off";
+    "set datestyle to iso; set timezone to 'UTC'; set row_security to off; set jit to off; "
+    "set default_transaction_isolation to 'read committed'";
 
 /* ---- errors --------------------------------------------------------------------------------- */
 

@@ -318,6 +318,36 @@ def test_others_have_exported_them_meanwhile(exports, broker, database, control,
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_another_merge_is_waited_for(exports, broker, database):
+    """Its record is seen, whatever the role's transactions see: the other one is a worker that has lost its partition."""
+    database.run("alter database %s set default_transaction_isolation to 'repeatable read'" % database.name)
+    broker.put(plain(0, 3))
+    exports.run()
+    broker.put(plain(3, 6))
+    with KafkaBroker(topics=("ids",), partitions=3) as twin:
+        twin.put(plain(0, 6))
+        twin.offsets.update(broker.offsets)
+        lock, sql = database.start("begin; lock table night.leads; select 'locked'; select pg_sleep(1000)")
+        lock.stdin.write(sql)
+        lock.stdin.close()
+        assert lock.stdout.readline() == "locked\n"
+        advisory = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        waits = "select count(*) from pg_locks where relation = 'night.leads'::regclass and not granted"
+        first = exports.start()
+        runs.wait_until(lambda: database.value(waits) != "0", "the first run merges")
+        words = [word.replace(".ndjson", "-2.ndjson").replace(broker.address, twin.address) for word in exports.words()]
+        second = exports.leadpipe.start(*words, env=exports.sandbox.env)
+        runs.wait_until(lambda: database.value(advisory) != "0", "the second one waits for it")
+        database.run("select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(1000)%' "
+                     "and pid <> pg_backend_pid()")
+        lock.wait(60)
+        ended = [(process.stderr.read().decode(), process.wait(60)) for process in (first, second)]
+    once(database, plain(0, 6))
+    assert [status for _, status in ended] == [0, 1], ended
+    assert "that this run has read, too" in ended[1][0], ended
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_two_workers(exports, broker, database, control):
     """Each records its own partitions; the second one may join when the first one has begun, which then ends early."""
     control.set(latency_ms=5)
