@@ -17,8 +17,8 @@ enum rc pg_records_make(const struct pg_place *p, struct pg_link *l, struct err 
     const char *const values[] = {buf_cstr(&schema), SQL_TABLE_RUNS};
     enum rc rc = pg_exec(
         l,
-        "select count(*) from pg_attribute a join pg_class c on c.oid = a.attrelid join "
-        "pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2 "
+        "select count(*) from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join "
+        "pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2 "
         "and a.attname in ('source', 'offsets', 'offsets_committed') and not a.attisdropped",
         2, values, &r, e);
     bool are_there = rc == RC_OK && *PQgetvalue(r, 0, 0) == '3';

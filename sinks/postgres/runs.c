@@ -58,7 +58,7 @@ static void tell_holder(struct pg_link *l, const char *number)
     static const char sql[] =
         "select a.pid, a.usename, coalesce(pg_catalog.host(a.client_addr), 'local') from pg_catalog.pg_locks k join "
         "pg_catalog.pg_stat_activity a on a.pid = k.pid where k.locktype = 'advisory' and k.granted and "
-        "k.database = (select oid from pg_database where datname = pg_catalog.current_database()) and "
+        "k.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()) and "
         "k.objsubid = 1 and (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint";
     PGresult *r = NULL;
     struct err ignored;
@@ -150,7 +150,7 @@ enum rc pg_claim_tables(const struct pg_place *p, struct pg_link *l, struct err 
 enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
     static const char end_sql[] =
-        "select pg_catalog.pg_terminate_backend(k.pid) from pg_locks k join pg_stat_activity a on a.pid = "
+        "select pg_catalog.pg_terminate_backend(k.pid) from pg_catalog.pg_locks k join pg_catalog.pg_stat_activity a on a.pid = "
         "k.pid where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and k.pid <> "
         "pg_catalog.pg_backend_pid() and (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint";
     char number[24];
@@ -201,8 +201,8 @@ static enum rc make_schema(struct pg_place *p, struct pg_link *l, const char *wa
     buf_init(&sql, SQL_BYTES_MAX);
     enum rc rc = keep_schema(p, str_c(wanted), memory, e);
     if (rc == RC_OK)
-        rc = ask_bool(l, "select exists (select 1 from pg_namespace where nspname = $1)", wanted,
-                      &there, e);
+        rc = ask_bool(l, "select exists (select 1 from pg_catalog.pg_namespace where nspname = $1)",
+                      wanted, &there, e);
     if (rc == RC_OK && !there) {
         buf_adds(&sql, "create schema if not exists ");
         pg_put_column(&sql, p, p->schema);
@@ -229,10 +229,11 @@ static enum rc are_there(const struct pg_place *p, struct pg_link *l, bool *out,
     buf_add_str(&schema, p->schema);
     const char *const values[] = {buf_cstr(&schema), names[0], names[1]};
     PGresult *r = NULL;
-    enum rc rc = pg_exec(l,
-                         "select count(*) from pg_class c join pg_namespace n on n.oid = "
-                         "c.relnamespace where n.nspname = $1 and c.relname in ($2, $3)",
-                         3, values, &r, e);
+    enum rc rc = pg_exec(
+        l,
+        "select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = "
+        "c.relnamespace where n.nspname = $1 and c.relname in ($2, $3)",
+        3, values, &r, e);
     *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == '2';
     PQclear(r);
     buf_free(&schema);
@@ -374,11 +375,12 @@ enum rc pg_put_drops(struct buf *b, const struct pg_place *p, struct pg_link *l,
     buf_add_str(&schema, p->schema);
     const char *const values[] = {buf_cstr(&schema), token};
     PGresult *r = NULL;
-    enum rc rc = pg_exec(l,
-                         "select c.relname from pg_class c join pg_namespace n on n.oid = "
-                         "c.relnamespace where n.nspname = $1 and c.relkind = 'r' and "
-                         "c.relname like '\\_leadpipe\\_' || $2 || '\\_%'",
-                         2, values, &r, e);
+    enum rc rc = pg_exec(
+        l,
+        "select c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = "
+        "c.relnamespace where n.nspname = $1 and c.relkind = 'r' and "
+        "c.relname like '\\_leadpipe\\_' || $2 || '\\_%'",
+        2, values, &r, e);
     for (int i = 0; rc == RC_OK && i < PQntuples(r); i++) {
         buf_adds(b, "drop table ");
         pg_put_name(b, p, str_c(PQgetvalue(r, i, 0)));
