@@ -57,11 +57,11 @@ def _python(ctx):
 
 
 def pyarrow(ctx):
-    count, pairs = ctx.options.leads, min(ctx.options.pairs, 3)
+    count, pairs = ctx.options.leads, ctx.options.pairs
     section = Section(
-        "Parquet, next to pyarrow", ["program", "processor s", "CPU µs/lead"],
-        ["%s leads, all tables, zstd; medians of %d runs. pyarrow fetches nothing and flattens nothing."
-         % (number(count), pairs)])
+        "Parquet, next to pyarrow", ["program", "processor s", "CPU µs/lead", "as a multiple of pyarrow, from CSV files"],
+        ["%s leads, all tables, zstd; medians of %d rounds, each of them all runs, and of the ratios in each round, with the "
+         "extremes. pyarrow fetches nothing and flattens nothing." % (number(count), pairs)])
     python = _python(ctx)
     if not python:
         section.remarks.append("pyarrow: not installed, skipped.")
@@ -77,10 +77,13 @@ def pyarrow(ctx):
             whole.append(ctx.export(url, ids, ["parquet:out/"], count)[0].cpu_s)
             fetched.append(ctx.export(url, ids, NOWHERE, count)[0].cpu_s)
             peers.append(json.loads(ctx.run([python, "-B", PEER, "csv", "parquet", "out"], cwd=folder).stdout))
-    rows = (("leadpipe: fetching, tables, Parquet", measure.median(whole)),
-            ("of that: tables and Parquet", measure.median([a - b for a, b in zip(whole, fetched)])),
-            ("pyarrow: finished CSV files read and written as Parquet", measure.median([one["csv"] for one in peers])),
-            ("pyarrow: the same tables written, when they are in memory", measure.median([one["memory"] for one in peers])))
+    csv, memory = [one["csv"] for one in peers], [one["memory"] for one in peers]
+    rows = (("leadpipe: fetching, tables, Parquet", whole),
+            ("of that: tables and Parquet", [a - b for a, b in zip(whole, fetched)]),
+            ("pyarrow: finished CSV files read and written as Parquet", csv),
+            ("pyarrow: the same tables written, when they are in memory", memory))
     for title, seconds in rows:
-        section.add(title, "%.1f" % seconds, "%.1f" % (seconds / count * 1e6))
+        median = measure.median(seconds)
+        ratios = "1" if seconds is csv else spread([own / peer for own, peer in zip(seconds, csv)])
+        section.add(title, "%.1f" % median, "%.1f" % (median / count * 1e6), ratios)
     return section
