@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 
 import runs
@@ -68,6 +69,16 @@ class Kafka:
     def topic(self, name):
         """Made by being asked for."""
         runs.wait_until(lambda: '"%s" with %d partitions' % (name, self.partitions) in self._lists("-t", name), "the topic is there")
+
+    def delete(self, name):
+        """DeleteTopics, version 1, as none of the clients here can ask for it."""
+        text = name.encode()
+        body = struct.pack(">hhih", 20, 1, 1, -1) + struct.pack(">ih", 1, len(text)) + text + struct.pack(">i", 30000)
+        with socket.create_connection(self.address.split(":"), timeout=60) as server:
+            server.sendall(struct.pack(">i", len(body)) + body)
+            answer = server.makefile("rb").read(4 + 4 + 4 + 4 + 2 + len(text) + 2)
+        assert answer[-2:] == b"\0\0", answer
+        runs.wait_until(lambda: '"%s" with' % name not in self._lists(), "the topic is gone")
 
     def kill(self):
         self.process.kill()

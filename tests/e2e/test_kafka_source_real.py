@@ -1,5 +1,6 @@
 """IDs from a topic, and from topic to topic, with a real broker: see test_kafka_real.py."""
 
+import json
 import random
 import signal
 import sqlite3
@@ -217,4 +218,25 @@ def test_to_a_database(leadpipe, sandbox, control, kafka, topic, seed):
     soon(one.start(to="sqlite,mode=append:leads.db", topic=topic, group=topic, **LONG))
     db = sqlite3.connect(one.folder / "leads.db")
     assert sorted(row[0] for row in db.execute("select lead_id from leads")) == sorted(ids)
+    db.close()
+
+
+def test_topic_is_made_anew(leadpipe, sandbox, control, kafka, topic):
+    """Kafka drops what the group has committed: so a record in a database is never taken for one of the new topic."""
+    one = into_files(leadpipe, sandbox, kafka)
+    url = one.url(topic=topic, group=topic, **LONG)
+
+    def committed():
+        return [part["committed"] for part in json.loads(leadpipe("status", "--json", url).stdout)["partitions"]]
+
+    put(kafka, topic, plain(50))
+    soon(one.start(to="sqlite,mode=append:leads.db", topic=topic, group=topic, **LONG))
+    assert any(committed())
+    kafka.delete(topic)
+    kafka.topic(topic)
+    assert committed() == [None] * len(committed())
+    put(kafka, topic, tiny(5))
+    soon(one.start(to="sqlite,mode=append:leads.db", topic=topic, group=topic, **LONG))
+    db = sqlite3.connect(one.folder / "leads.db")
+    assert sorted(row[0] for row in db.execute("select lead_id from leads")) == sorted(plain(50) + tiny(5))
     db.close()
