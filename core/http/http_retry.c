@@ -341,15 +341,24 @@ static void try_again(struct http_engine *h, struct http_request *r, const struc
     }
 }
 
+/* libcurl has sent it a second time, because the server refused to process it (RFC 9113 section 8.7). While nobody is served that is
+ * no reason to give the request up: an outage must be recognized first, which takes the failures of several. */
+static void count_resend(struct http_engine *h, struct http_request *r)
+{
+    r->attempts++;
+    figure_add(&h->meter.requests, 1);
+    figure_add(&h->meter.retries, 1);
+    if (origin_is_down(&h->origin) || h->origin.good_us < r->tries.first_us)
+        return;
+    r->tries.counted++;
+    origin_counted(&h->origin, &r->tries.client);
+}
+
 /* Returns how many connections were made for it. */
 static long count_transfer(struct http_engine *h, const struct transfer *t)
 {
-    if (t->sends > 1) { /* libcurl's own second try */
-        t->r->attempts++;
-        t->r->tries.counted += !origin_is_down(&h->origin);
-        figure_add(&h->meter.requests, 1);
-        figure_add(&h->meter.retries, 1);
-    }
+    if (t->sends > 1)
+        count_resend(h, t->r);
     curl_off_t bytes = 0;
     long connections = 0;
     (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &bytes); /* 0 where unknown */

@@ -80,3 +80,25 @@ def test_every_connection_or_stream_ends_for_a_while(wires, fate):
     origin = wires.http2_origin(decide=decide)
     run = wires.export(origin, ids_of(12), "-j", 4)
     assert (run.status, run.outcomes()) == (0, {"exported": 12}), run.done.stderr
+
+
+@pytest.mark.parametrize("refused", [9, 100])
+def test_streams_of_the_only_lead_are_refused(wires, refused):
+    """libcurl sends a request again whose stream was refused on a new connection, and that costs the lead nothing while nobody is
+    served: it has its two tries on a connection that is lost, and then as many as are allowed."""
+    origin = wires.http2_origin(decide=lambda lead_id, nth: CODES.REFUSED_STREAM if nth < refused else None)
+    run = wires.export(origin, ids_of(1), "--attempts", 3)
+    asked = len(origin.asked)
+    if refused == 9:
+        assert (run.status, run.outcomes(), asked) == (0, {"exported": 1}, 10), run.done.stderr
+    else:
+        assert [(row["id"], row["attempts"]) for row in run.failed] == [("lead-0", 10)] and asked == 10, run.done.stderr
+
+
+def test_streams_of_one_lead_are_refused(wires):
+    """While others are served, every request counts, but for the loss of a connection that others had a part in."""
+    origin = wires.http2_origin(decide=lambda lead_id, nth: CODES.REFUSED_STREAM if lead_id == "lead-3" else None)
+    run = wires.export(origin, ids_of(10), "-j", 2, "--attempts", 4)
+    [row] = run.failed
+    asked = [how for lead_id, how in origin.asked if lead_id == "lead-3"]
+    assert run.outcomes() == {"exported": 9, "failed": 1} and 4 <= row["attempts"] == len(asked) <= 7, (row, asked)
