@@ -16,10 +16,11 @@
 #define SLOTS_MIN 8
 #define CHUNK_BYTES_MIN 256 /* what the buffers of a chunk with one value take */
 
-void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t *held)
+void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed,
+                struct chunk_memory *memory)
 {
     *c = (struct chunk){.type = type, .seed = seed};
-    c->held = held;
+    c->memory = memory;
     c->has_dictionary = type != PHYSICAL_BOOLEAN;
     buf_init(&c->runs, SIZE_MAX / 2);
     buf_init(&c->data, CHUNK_DATA_BYTES_MAX);
@@ -27,7 +28,7 @@ void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t 
 }
 
 /* Where row groups end depends on this, so it says nothing of capacities, which are others after a mark. What
- * chunk_put() adds to *held, piece by piece, comes to the same. */
+ * chunk_put() adds to memory->held, piece by piece, comes to the same. */
 static size_t chunk_held(const struct chunk *c)
 {
     return c->n_values == 0 ? 0
@@ -35,11 +36,19 @@ static size_t chunk_held(const struct chunk *c)
                                   c->n_slots * sizeof *c->slots;
 }
 
+/* After a buffer has got more memory or less. */
+static void count_taken(struct chunk *c)
+{
+    size_t taken = c->runs.cap + c->data.cap + c->indexes.cap + c->cap_slots * sizeof *c->slots;
+    c->memory->taken += taken - c->taken;
+    c->taken = taken;
+}
+
 static void free_slots(struct chunk *c)
 {
     free(c->slots);
     c->slots = NULL;
-    c->n_slots = 0;
+    c->n_slots = c->cap_slots = 0;
     c->last = (struct dictionary_slot){0};
 }
 
@@ -49,21 +58,64 @@ void chunk_free(struct chunk *c)
     buf_free(&c->data);
     buf_free(&c->indexes);
     free_slots(c);
+    count_taken(c);
 }
 
 void chunk_reset(struct chunk *c)
 {
     if (c->n_values == 0)
         return;
-    *c->held -= chunk_held(c);
-    chunk_free(c);
-    chunk_init(c, c->type, c->seed, c->held);
+    c->memory->held -= chunk_held(c);
+    buf_clear(&c->runs);
+    buf_clear(&c->data);
+    buf_clear(&c->indexes);
+    c->has_dictionary = c->type != PHYSICAL_BOOLEAN;
+    c->n_slots = 0;
+    c->last = (struct dictionary_slot){0};
+    c->n_rows = c->n_values = c->plain_bytes = 0;
+    c->n_entries = c->run = 0;
+}
+
+static void trim_buf(struct buf *b)
+{
+    if (b->len == 0) {
+        buf_free(b);
+        return;
+    }
+    char *data = b->len < b->cap ? realloc(b->data, b->len) : NULL;
+    if (data) { /* else it stays as it is */
+        b->data = data;
+        b->cap = b->len;
+    }
+}
+
+void chunk_trim(struct chunk *c)
+{
+    trim_buf(&c->runs);
+    trim_buf(&c->data);
+    trim_buf(&c->indexes);
+    if (c->n_slots == 0)
+        free_slots(c);
+    struct dictionary_slot *slots =
+        c->n_slots < c->cap_slots ? realloc(c->slots, c->n_slots * sizeof *slots) : NULL;
+    if (slots) {
+        c->slots = slots;
+        c->cap_slots = c->n_slots;
+    }
+    count_taken(c);
+}
+
+static char *more_room_in(struct chunk *c, struct buf *b, size_t n)
+{
+    char *room = buf_reserve_more(b, n);
+    count_taken(c);
+    return room;
 }
 
 /* buf_reserve() of a buffer that has not failed: a column that has is not used any more. */
-static inline char *room_in(struct buf *b, size_t n)
+static inline char *room_in(struct chunk *c, struct buf *b, size_t n)
 {
-    return n <= b->cap - b->len ? b->data + b->len : buf_reserve_more(b, n);
+    return n <= b->cap - b->len ? b->data + b->len : more_room_in(c, b, n);
 }
 
 /* ---- null or not ---------------------------------------------------------------------------- */
@@ -72,13 +124,13 @@ static inline char *room_in(struct buf *b, size_t n)
 static enum rc begin_run(struct chunk *c, uint32_t n_null)
 {
     const uint32_t run[] = {n_null, 1};
-    char *room = room_in(&c->runs, sizeof run);
+    char *room = room_in(c, &c->runs, sizeof run);
     if (!room)
         return c->runs.rc;
     memcpy(room, run, sizeof run);
     c->runs.len += sizeof run;
     c->run = 1;
-    *c->held += sizeof run + (c->n_values == 0 ? CHUNK_BYTES_MIN : 0);
+    c->memory->held += sizeof run + (c->n_values == 0 ? CHUNK_BYTES_MIN : 0);
     return RC_OK;
 }
 
@@ -102,7 +154,7 @@ static inline size_t plain_bytes(const struct chunk *c, struct str value)
 static inline enum rc put_plain(struct chunk *c, struct str value)
 {
     size_t n = plain_bytes(c, value);
-    char *room = room_in(&c->data, n);
+    char *room = room_in(c, &c->data, n);
     if (!room)
         return c->data.rc;
     if (n > value.len)
@@ -110,18 +162,18 @@ static inline enum rc put_plain(struct chunk *c, struct str value)
     if (value.len)
         copy_bytes(room + (n - value.len), value.ptr, value.len);
     c->data.len += n;
-    *c->held += n;
+    c->memory->held += n;
     return RC_OK;
 }
 
 static inline enum rc put_index(struct chunk *c, uint32_t index)
 {
-    char *room = room_in(&c->indexes, sizeof index);
+    char *room = room_in(c, &c->indexes, sizeof index);
     if (!room)
         return c->indexes.rc;
     memcpy(room, &index, sizeof index);
     c->indexes.len += sizeof index;
-    *c->held += sizeof index;
+    c->memory->held += sizeof index;
     return RC_OK;
 }
 
@@ -133,20 +185,40 @@ static void put_slot(struct dictionary_slot *slots, size_t n_slots, struct dicti
     slots[at] = slot;
 }
 
+static inline uint32_t hash_of(const struct chunk *c, struct str value)
+{
+    uint32_t hash = (uint32_t)XXH3_64bits_withSeed(value.ptr, value.len, c->seed);
+    return hash == CHUNK_AT_ONCE ? 1 : hash;
+}
+
+/* All entries but the last, which has no slot yet, anew. */
+static void put_slots(struct chunk *c)
+{
+    struct str value = STR_NONE;
+    size_t at = 0;
+    for (uint32_t i = 0; i < c->n_entries; i++) {
+        (void)chunk_next_value(c->type, buf_str(&c->data), &at, &value);
+        put_slot(c->slots, c->n_slots,
+                 (struct dictionary_slot){hash_of(c, value), i + 1, (uint32_t)(at - value.len),
+                                          (uint32_t)value.len});
+    }
+}
+
 /* At most half of them are used. */
 static enum rc grow_slots(struct chunk *c)
 {
     size_t n_slots = c->n_slots ? c->n_slots * 2 : SLOTS_MIN;
-    struct dictionary_slot *slots = calloc(n_slots, sizeof *slots);
-    if (!slots)
-        return RC_NOMEM;
-    for (size_t i = 0; i < c->n_slots; i++) {
-        if (c->slots[i].number)
-            put_slot(slots, n_slots, c->slots[i]);
+    if (n_slots > c->cap_slots) {
+        struct dictionary_slot *slots = realloc(c->slots, n_slots * sizeof *slots);
+        if (!slots)
+            return RC_NOMEM;
+        c->slots = slots;
+        c->cap_slots = n_slots;
+        count_taken(c);
     }
-    free(c->slots);
-    c->slots = slots;
+    memset(c->slots, 0, n_slots * sizeof *c->slots);
     c->n_slots = n_slots;
+    put_slots(c);
     return RC_OK;
 }
 
@@ -181,12 +253,6 @@ static enum rc add_slot(struct chunk *c, uint32_t hash, size_t start, size_t len
     return RC_OK;
 }
 
-static inline uint32_t hash_of(const struct chunk *c, struct str value)
-{
-    uint32_t hash = (uint32_t)XXH3_64bits_withSeed(value.ptr, value.len, c->seed);
-    return hash == CHUNK_AT_ONCE ? 1 : hash;
-}
-
 /* Where each entry is in `data`, and behind these its end; NULL: out of memory. */
 static uint32_t *entry_starts(const struct chunk *c)
 {
@@ -200,28 +266,41 @@ static uint32_t *entry_starts(const struct chunk *c)
     return starts;
 }
 
+/* `entries` is what `data` has. */
+static enum rc write_in_full(struct chunk *c, const char *entries, const uint32_t *starts)
+{
+    c->data.len = 0;
+    char *to = buf_reserve(&c->data, (size_t)c->plain_bytes);
+    if (!to)
+        return buf_rc(&c->data);
+    for (size_t i = 0; i < chunk_u32_count(&c->indexes); i++) {
+        const uint32_t *start = &starts[chunk_u32(&c->indexes, i)];
+        size_t n = start[1] - start[0];
+        if (n > 0)
+            copy_bytes(to, entries + start[0], n);
+        to += n;
+    }
+    c->data.len = (size_t)c->plain_bytes;
+    return RC_OK;
+}
+
 /* Writes all values out in full. */
 static enum rc give_up_dictionary(struct chunk *c)
 {
-    struct buf data;
     uint32_t *starts = entry_starts(c);
-    if (!starts)
-        return RC_NOMEM;
-    buf_init(&data, c->data.max);
-    for (size_t i = 0; i < chunk_u32_count(&c->indexes); i++) {
-        uint32_t which = chunk_u32(&c->indexes, i);
-        buf_add(&data, c->data.data + starts[which], starts[which + 1] - starts[which]);
+    char *entries = malloc(c->data.len);
+    enum rc rc = starts && entries ? RC_OK : RC_NOMEM;
+    if (rc == RC_OK) {
+        memcpy(entries, c->data.data, c->data.len);
+        rc = write_in_full(c, entries, starts);
     }
     free(starts);
-    if (buf_rc(&data) != RC_OK) {
-        enum rc rc = buf_rc(&data);
-        buf_free(&data);
+    free(entries);
+    if (rc != RC_OK)
         return rc;
-    }
-    buf_free(&c->data);
-    c->data = data;
     buf_free(&c->indexes);
     free_slots(c);
+    count_taken(c);
     c->n_entries = 0;
     c->has_dictionary = false;
     return RC_OK;
@@ -234,7 +313,7 @@ static enum rc consider_dictionary(struct chunk *c)
         return RC_OK;
     size_t before = chunk_held(c);
     enum rc rc = give_up_dictionary(c);
-    *c->held += chunk_held(c) - before;
+    c->memory->held += chunk_held(c) - before;
     return rc;
 }
 
@@ -245,7 +324,7 @@ enum rc chunk_settle(struct chunk *c)
     size_t before = chunk_held(c);
     uint64_t index_bytes = c->n_values * rle_width(c->n_entries - 1) / 8;
     enum rc rc = c->data.len + index_bytes < c->plain_bytes ? RC_OK : give_up_dictionary(c);
-    *c->held += chunk_held(c) - before;
+    c->memory->held += chunk_held(c) - before;
     return rc;
 }
 
@@ -268,7 +347,7 @@ static enum rc add_entry(struct chunk *c, struct str value, uint32_t hash)
     enum rc rc = put_plain(c, value);
     if (rc == RC_OK)
         rc = add_slot(c, hash, c->data.len - value.len, value.len);
-    *c->held += (c->n_slots - n_slots) * sizeof *c->slots;
+    c->memory->held += (c->n_slots - n_slots) * sizeof *c->slots;
     return rc;
 }
 
@@ -386,6 +465,7 @@ enum rc chunk_restore(struct chunk *c, uint64_t n_rows_max)
         rc = restore_entries(c);
     else if (!plain_fits(c))
         rc = RC_SYNTAX;
-    *c->held += chunk_held(c);
+    c->memory->held += chunk_held(c);
+    count_taken(c);
     return rc;
 }

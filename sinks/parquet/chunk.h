@@ -2,7 +2,8 @@
  *
  * They are kept in the form in which they are written: PLAIN, one behind the other, or each different one
  * once with an index for every value, while that is smaller. Rows without a value cost nothing where they
- * follow each other. What is kept depends on the values alone. One thread at a time. */
+ * follow each other. What is kept depends on the values alone. A row group leaves its memory to the next one.
+ * One thread at a time. */
 #ifndef LEADPIPE_PARQUET_CHUNK_H
 #define LEADPIPE_PARQUET_CHUNK_H
 
@@ -28,31 +29,43 @@ struct dictionary_slot {
     uint32_t start, len; /* in `data` */
 };
 
+/* Of all chunks of a file. */
+struct chunk_memory {
+    size_t held; /* bytes that the values of the row group at hand take */
+    size_t
+        taken; /* bytes of all buffers: also room for more, and what the row group before has left */
+};
+
 /* In the order in which a value needs them: the first 128 bytes are enough for most. */
 struct chunk {
     enum physical_type type;
     bool has_dictionary; /* `indexes` and what follows it are used */
     uint32_t run;        /* the last one of `runs`: of values that are not null */
-    size_t *held;        /* bytes that all chunks of the row group take in memory; counted here */
-    uint64_t n_rows;     /* that `runs` covers; all later ones are null */
-    uint64_t n_values;   /* of them, those that are not null */
-    struct buf runs;     /* uint32_t: so many are null, so many are not, null, ... */
-    struct buf data;     /* PLAIN: all values, or those of the dictionary */
-    struct buf indexes;  /* uint32_t for each value */
+    struct chunk_memory *memory;
+    uint64_t n_rows;    /* that `runs` covers; all later ones are null */
+    uint64_t n_values;  /* of them, those that are not null */
+    struct buf runs;    /* uint32_t: so many are null, so many are not, null, ... */
+    struct buf data;    /* PLAIN: all values, or those of the dictionary */
+    struct buf indexes; /* uint32_t for each value */
     struct dictionary_slot *slots;
     size_t n_slots;              /* 0 or a power of two */
     struct dictionary_slot last; /* the entry of the last value; empty: not known */
     uint64_t plain_bytes;        /* that `data` would have without */
     uint64_t seed;               /* of hashes; says nothing about what is written */
     uint32_t n_entries;
+    size_t cap_slots; /* room in `slots` */
+    size_t taken;     /* of memory->taken */
 };
 
 #define CHUNK_DATA_BYTES_MAX ((size_t)INT32_MAX - 65536) /* a page's length has 31 bits */
 
-void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed, size_t *held);
+void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed,
+                struct chunk_memory *memory);
 void chunk_free(struct chunk *c);
-/* Begins the next row group, and gives the memory back. */
+/* Begins the next row group. The memory stays for it. */
 void chunk_reset(struct chunk *c);
+/* Gives back all memory that is not in use. */
+void chunk_trim(struct chunk *c);
 
 #define CHUNK_AT_ONCE 0 /* of chunk_expect(): chunk_put() needs no other memory */
 

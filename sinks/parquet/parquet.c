@@ -16,6 +16,7 @@
 /* A row group takes this share of the memory of a run, and no more than that, unless it was given. */
 #define GROUP_SHARE 16
 #define GROUP_BYTES_DEFAULT ((size_t)32 << 20)
+#define BUFFERS_SHARE 2 /* what buffers take of what is held, at most */
 
 /* ---- options -------------------------------------------------------------------------------- */
 
@@ -124,7 +125,8 @@ static size_t open_bytes_max(const struct parquet_settings *s, const struct sink
 }
 
 /* What is counted as held is what the values take. Their buffers have room for more: an eighth, small ones up
- * to twice as much. At its end the largest row group may be there once more, one column at a time: in full
+ * to twice as much; and for what the row group before had, as long as all of them together take no more than
+ * twice what may be held. At its end the largest row group may be there once more, one column at a time: in full
  * where a dictionary is given up, or compressed. */
 static size_t parquet_keeps(const struct sink_cfg *cfg)
 {
@@ -132,7 +134,7 @@ static size_t parquet_keeps(const struct sink_cfg *cfg)
     struct err ignored = {0};
     if (settings_make(&settings, cfg, &ignored) != RC_OK)
         return 0; /* check() says so */
-    return 2 * open_bytes_max(&settings, cfg) + settings.group_bytes_max;
+    return BUFFERS_SHARE * open_bytes_max(&settings, cfg) + settings.group_bytes_max;
 }
 
 /* ---- checks --------------------------------------------------------------------------------- */
@@ -252,14 +254,14 @@ static enum rc open_file(struct table_sink *base, size_t i, struct str mark, str
 }
 
 /* While all row groups together take too much, the largest one ends. That depends on the rows alone. */
-static enum rc bound_memory(struct parquet *s, struct err *e)
+static enum rc bound_held(struct parquet *s, struct err *e)
 {
     for (;;) {
         size_t sum = 0;
         struct parquet_file *largest = &s->files[0];
         for (size_t i = 0; i < s->base.targets.n; i++) {
-            sum += s->files[i].held;
-            if (s->files[i].held > largest->held)
+            sum += s->files[i].memory.held;
+            if (s->files[i].memory.held > largest->memory.held)
                 largest = &s->files[i];
         }
         if (sum <= s->open_bytes_max)
@@ -268,6 +270,22 @@ static enum rc bound_memory(struct parquet *s, struct err *e)
         if (rc != RC_OK)
             return rc;
     }
+}
+
+static void bound_taken(struct parquet *s)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < s->base.targets.n; i++)
+        sum += s->files[i].memory.taken;
+    for (size_t i = 0; sum > BUFFERS_SHARE * s->open_bytes_max && i < s->base.targets.n; i++)
+        parquet_file_trim(&s->files[i]);
+}
+
+static enum rc bound_memory(struct parquet *s, struct err *e)
+{
+    enum rc rc = bound_held(s, e);
+    bound_taken(s);
+    return rc;
 }
 
 static enum rc put_lead(struct table_sink *base, const struct lead *lead, struct err *e)

@@ -31,7 +31,7 @@ enum rc parquet_file_grow(struct parquet_file *f)
             return RC_NOMEM;
         f->chunks = chunks;
         enum column_type type = typed_table_column(f->table, f->n_chunks).type;
-        chunk_init(&f->chunks[f->n_chunks++], physical_type_of(type), seed, &f->held);
+        chunk_init(&f->chunks[f->n_chunks++], physical_type_of(type), seed, &f->memory);
     }
     size_t n_cells = f->n_chunks > PARQUET_LAST_MAX ? f->n_chunks : PARQUET_LAST_MAX;
     while (f->cap_cells < n_cells) {
@@ -42,7 +42,8 @@ enum rc parquet_file_grow(struct parquet_file *f)
         f->cells = cells;
     }
     while (f->n_last < typed_table_last_columns(f->table)) {
-        chunk_init(&f->last[f->n_last], physical_type_of(last_type(f, f->n_last)), seed, &f->held);
+        chunk_init(&f->last[f->n_last], physical_type_of(last_type(f, f->n_last)), seed,
+                   &f->memory);
         f->n_last++;
     }
     return RC_OK;
@@ -225,7 +226,8 @@ static enum rc end_row(struct parquet_file *f, struct err *e)
 {
     f->group_rows++;
     f->n_rows++;
-    if (f->group_rows < f->settings->group_rows_max && f->held < f->settings->group_bytes_max)
+    if (f->group_rows < f->settings->group_rows_max &&
+        f->memory.held < f->settings->group_bytes_max)
         return RC_OK;
     return parquet_file_end_group(f, e);
 }
@@ -294,6 +296,14 @@ enum rc parquet_file_end_group(struct parquet_file *f, struct err *e)
     return f->group_rows > 0 ? write_group(f, e) : RC_OK;
 }
 
+void parquet_file_trim(struct parquet_file *f)
+{
+    for (size_t i = 0; i < f->n_chunks; i++)
+        chunk_trim(&f->chunks[i]);
+    for (size_t i = 0; i < f->n_last; i++)
+        chunk_trim(&f->last[i]);
+}
+
 enum rc parquet_file_mark(struct parquet_file *f, struct buf *out, struct err *e)
 {
     enum rc rc = parquet_mark_put(f, out, e);
@@ -337,6 +347,7 @@ enum rc parquet_file_prepare(struct parquet_file *f, struct buf *text, struct er
 {
     /* A file without rows has a row group without rows, which some readers need. */
     enum rc rc = f->groups.n == 0 ? write_group(f, e) : parquet_file_end_group(f, e);
+    parquet_file_trim(f);
     if (rc == RC_OK)
         rc = write_footer(f, e);
     if (rc == RC_OK)

@@ -57,9 +57,9 @@ struct parquet_file {
     size_t n_chunks, cap_chunks;
     struct chunk last[PARQUET_LAST_MAX]; /* ... of typed_table_last_column() */
     size_t n_last;
-    size_t held;         /* bytes of all of them */
-    uint64_t group_rows; /* in memory */
-    uint64_t n_rows;     /* those, too */
+    struct chunk_memory memory; /* of all of them */
+    uint64_t group_rows;        /* in memory */
+    uint64_t n_rows;            /* those, too */
     struct row_groups groups;
     struct column_names names;  /* after parquet_file_prepare() */
     struct parquet_cell *cells; /* room for n_chunks, or PARQUET_LAST_MAX where that is more */
@@ -93,8 +93,10 @@ struct parquet_value {
 enum rc parquet_file_put_values(struct parquet_file *f, const struct parquet_value *values,
                                 size_t n, struct err *e);
 
-/* Writes the row group at hand, if it has rows. */
+/* Writes the row group at hand, if it has rows. Its memory stays for the next one. */
 enum rc parquet_file_end_group(struct parquet_file *f, struct err *e);
+/* Gives back memory that is not in use. */
+void parquet_file_trim(struct parquet_file *f);
 
 /* What was put is in the file and the spool that the text names, which is appended to `out`: one line,
  * and its end. */

@@ -199,7 +199,7 @@ static enum rc take_chunk(struct reader *r, const struct parquet_file *f, struct
     c->n_values = numbers[1];
     c->has_dictionary = numbers[2];
     rc = chunk_restore(c, f->group_rows);
-    if (rc == RC_OK && f->held >= max)
+    if (rc == RC_OK && f->memory.held >= max)
         rc = RC_SYNTAX;
     return rc == RC_NOMEM ? err_nomem(r->e) : rc;
 }

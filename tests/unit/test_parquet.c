@@ -269,15 +269,15 @@ static void test_dictionary(void **state)
     } rows[] = {{1, true}, {100, true}, {400, true}, {5000, false}};
     enum { VALUES = 5000 };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        size_t held = 7;
+        struct chunk_memory memory = {.held = 7};
         struct chunk c;
-        chunk_init(&c, PHYSICAL_BYTE_ARRAY, 42, &held);
+        chunk_init(&c, PHYSICAL_BYTE_ARRAY, 42, &memory);
         for (unsigned n = 0; n < VALUES; n++) {
             char text[32];
             int len = snprintf(text, sizeof text, "value-%08u", n % rows[i].different);
             put(&c, 3 * n, (struct str){text, (size_t)len});
         }
-        assert_true(held > 7);
+        assert_true(memory.held > 7);
         assert_int_equal(chunk_settle(&c), RC_OK);
         if (c.has_dictionary != rows[i].has_dictionary)
             fail_msg("%u different values: has a dictionary: %d", rows[i].different,
@@ -292,8 +292,78 @@ static void test_dictionary(void **state)
         assert_int_equal(n, rows[i].has_dictionary ? rows[i].different : VALUES);
         assert_int_equal(at, c.data.len);
         chunk_reset(&c);
-        assert_int_equal(held, 7);
+        assert_int_equal(memory.held, 7);
         chunk_free(&c);
+    }
+}
+
+/* Values of which `different` differ, and every fifth is null. */
+static void fill(struct chunk *c, unsigned n_rows, unsigned different)
+{
+    for (unsigned n = 0; n < n_rows; n++) {
+        char text[32];
+        int len = snprintf(text, sizeof text, "%u", n % different * 7919);
+        if (n % 5)
+            put(c, n, (struct str){text, (size_t)len});
+    }
+}
+
+static void assert_same_chunk(const struct chunk *a, const struct chunk *b)
+{
+    assert_int_equal(a->has_dictionary, b->has_dictionary);
+    assert_int_equal(a->n_entries, b->n_entries);
+    assert_int_equal(a->n_slots, b->n_slots);
+    assert_int_equal(a->n_values, b->n_values);
+    assert_int_equal(a->memory->held, b->memory->held);
+    assert_true(str_eq(buf_str(&a->runs), buf_str(&b->runs)));
+    assert_true(str_eq(buf_str(&a->data), buf_str(&b->data)));
+    assert_true(str_eq(buf_str(&a->indexes), buf_str(&b->indexes)));
+}
+
+/* A row group finds the memory of the one before, and nothing else of it, also when what is not in use was given
+ * back in the middle of it. */
+static void test_next_group(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned before, different_before, n, different;
+    } rows[] = {{4000, 200, 4000, 200},  {4000, 4000, 4000, 4000}, {4000, 4000, 4000, 200},
+                {4000, 200, 4000, 4000}, {100, 50, 4000, 900},     {4000, 900, 100, 50},
+                {4000, 1, 1, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (unsigned trimmed = 0; trimmed < 2; trimmed++) {
+            struct chunk_memory memory = {0}, new_memory = {0};
+            struct chunk c, new;
+            chunk_init(&c, PHYSICAL_BYTE_ARRAY, 42, &memory);
+            chunk_init(&new, PHYSICAL_BYTE_ARRAY, 42, &new_memory);
+            fill(&c, rows[i].before, rows[i].different_before);
+            assert_int_equal(chunk_settle(&c), RC_OK);
+            size_t taken = memory.taken;
+            chunk_reset(&c);
+            assert_int_equal(memory.held, 0);
+            assert_int_equal(memory.taken, taken);
+            fill(&c, rows[i].n, rows[i].different);
+            if (trimmed) {
+                chunk_trim(&c);
+                assert_true(memory.taken <= memory.held);
+                fill(&new, rows[i].n, rows[i].different);
+                assert_same_chunk(&c, &new);
+                put(&c, rows[i].n, STR("another"));
+                put(&new, rows[i].n, STR("another"));
+            } else {
+                fill(&new, rows[i].n, rows[i].different);
+            }
+            assert_same_chunk(&c, &new);
+            if (rows[i].before == rows[i].n && rows[i].different_before == 200 &&
+                rows[i].different == 200 && !trimmed)
+                assert_int_equal(memory.taken, taken);
+            chunk_reset(&c);
+            chunk_trim(&c);
+            assert_int_equal(memory.taken, 0);
+            chunk_free(&c);
+            chunk_free(&new);
+            assert_int_equal(new_memory.taken, 0);
+        }
     }
 }
 
@@ -301,16 +371,16 @@ static void test_dictionary(void **state)
 static void test_restore(void **state)
 {
     (void)state;
-    size_t held = 0;
+    struct chunk_memory memory = {0};
     struct chunk c;
     struct chunk again;
-    chunk_init(&c, PHYSICAL_BYTE_ARRAY, 1, &held);
-    chunk_init(&again, PHYSICAL_BYTE_ARRAY, 2, &held);
+    chunk_init(&c, PHYSICAL_BYTE_ARRAY, 1, &memory);
+    chunk_init(&again, PHYSICAL_BYTE_ARRAY, 2, &memory);
     for (unsigned n = 0; n < 300; n++)
         put(&c, 2 + n + n / 10, n % 3 ? STR("a") : STR("bc"));
     for (unsigned bend = 0; bend < 9; bend++) {
         chunk_free(&again);
-        chunk_init(&again, PHYSICAL_BYTE_ARRAY, 2, &held);
+        chunk_init(&again, PHYSICAL_BYTE_ARRAY, 2, &memory);
         buf_add_str(&again.runs, buf_str(&c.runs));
         buf_add_str(&again.data, buf_str(&c.data));
         buf_add_str(&again.indexes, buf_str(&c.indexes));
@@ -392,9 +462,9 @@ static void test_bounds_of_texts(void **state)
          false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        size_t held = 0;
+        struct chunk_memory memory = {0};
         struct chunk c;
-        chunk_init(&c, PHYSICAL_BYTE_ARRAY, 1, &held);
+        chunk_init(&c, PHYSICAL_BYTE_ARRAY, 1, &memory);
         for (size_t k = 0; k < 4 && rows[i].values[k]; k++)
             put(&c, k, str_c(rows[i].values[k]));
         struct statistics s = statistics_of(&c);
@@ -419,9 +489,9 @@ static void test_bounds_of_numbers(void **state)
     static const int64_t integers[] = {5, -3, INT64_MAX, INT64_MIN, 0};
     static const double doubles[] = {1.5, -2.5, 1e300, -1e-300};
     static const double zeros[] = {0.0, 0.0};
-    size_t held = 0;
+    struct chunk_memory memory = {0};
     struct chunk c;
-    chunk_init(&c, PHYSICAL_INT64, 1, &held);
+    chunk_init(&c, PHYSICAL_INT64, 1, &memory);
     for (size_t i = 0; i < 5; i++)
         put_number(&c, i, &integers[i]);
     struct statistics s = statistics_of(&c);
@@ -429,7 +499,7 @@ static void test_bounds_of_numbers(void **state)
     assert_int_equal((int64_t)le64_get(s.max.bytes), INT64_MAX);
     chunk_free(&c);
 
-    chunk_init(&c, PHYSICAL_DOUBLE, 1, &held);
+    chunk_init(&c, PHYSICAL_DOUBLE, 1, &memory);
     for (size_t i = 0; i < 4; i++)
         put_number(&c, i, &doubles[i]);
     s = statistics_of(&c);
@@ -438,7 +508,7 @@ static void test_bounds_of_numbers(void **state)
     chunk_free(&c);
 
     /* of zeros, the signs say nothing about what there is */
-    chunk_init(&c, PHYSICAL_DOUBLE, 1, &held);
+    chunk_init(&c, PHYSICAL_DOUBLE, 1, &memory);
     for (size_t i = 0; i < 2; i++)
         put_number(&c, i, &zeros[i]);
     s = statistics_of(&c);
@@ -446,7 +516,7 @@ static void test_bounds_of_numbers(void **state)
     assert_int_equal(le64_get(s.max.bytes), 0);
     chunk_free(&c);
 
-    chunk_init(&c, PHYSICAL_BOOLEAN, 1, &held);
+    chunk_init(&c, PHYSICAL_BOOLEAN, 1, &memory);
     put(&c, 0, (struct str){"\1", 1});
     put(&c, 1, (struct str){"\0", 1});
     s = statistics_of(&c);
@@ -454,7 +524,7 @@ static void test_bounds_of_numbers(void **state)
     assert_int_equal(s.max.bytes[0], 1);
     chunk_free(&c);
 
-    chunk_init(&c, PHYSICAL_INT64, 1, &held);
+    chunk_init(&c, PHYSICAL_INT64, 1, &memory);
     s = statistics_of(&c);
     assert_false(s.min.is_known || s.max.is_known);
     chunk_free(&c);
@@ -532,17 +602,12 @@ static void test_row_groups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_varint),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_long_list),
-        cmocka_unit_test(test_known_runs),
-        cmocka_unit_test(test_any_runs),
-        cmocka_unit_test(test_widths),
-        cmocka_unit_test(test_dictionary),
-        cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_bounds_of_texts),
-        cmocka_unit_test(test_bounds_of_numbers),
+        cmocka_unit_test(test_varint),          cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_fields),          cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_known_runs),      cmocka_unit_test(test_any_runs),
+        cmocka_unit_test(test_widths),          cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_next_group),      cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_bounds_of_texts), cmocka_unit_test(test_bounds_of_numbers),
         cmocka_unit_test(test_row_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
