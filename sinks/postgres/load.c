@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/units.h"
+#include "sinks/postgres/adopt.h"
 
 #define PART_BYTES ((size_t)4 << 20) /* a part is sent when its rows have so many */
 
@@ -95,10 +96,10 @@ void pg_load_put_column(struct buf *b, const struct pg_load *load, size_t table,
         buf_addf(b, PG_STAGED_EXTRA, i - fixed);
 }
 
-static void put_create(struct buf *b, const struct pg_load *load, size_t table)
+static void put_create(struct buf *b, const struct pg_load *load, size_t table, bool logged)
 {
     const struct pg_load_table *t = &load->tables[table];
-    buf_adds(b, "create unlogged table ");
+    buf_adds(b, logged ? "create table " : "create unlogged table ");
     pg_put_staged(b, load->place, table);
     buf_adds(b, " (" PG_STAGED_PART " bigint not null");
     for (size_t i = 0; i < pg_load_fixed(load, table); i++)
@@ -118,11 +119,14 @@ static void put_key_columns(struct buf *b, const struct pg_load *load)
 enum rc pg_load_create(struct pg_load *load, struct err *e)
 {
     struct buf sql;
+    bool logged = false;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_adds(&sql, "begin;");
-    enum rc rc = pg_put_drops(&sql, load->place, load->link, load->place->token, e);
+    enum rc rc = pg_adopt_is_likely(load->place, load->link, &logged, e);
+    if (rc == RC_OK)
+        rc = pg_put_drops(&sql, load->place, load->link, load->place->token, e);
     for (size_t i = 0; i < load->profile->n_tables; i++) {
-        put_create(&sql, load, i);
+        put_create(&sql, load, i, logged);
         load->tables[i].n_made = load->tables[i].n_described = pg_load_fixed(load, i);
     }
     buf_adds(&sql, "create unlogged table ");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "sinks/postgres/adopt.h"
 #include "sinks/postgres/plan.h"
 #include "sinks/postgres/records.h"
 
@@ -16,7 +17,7 @@ static enum rc make_table(struct pg_plan *m, struct err *e)
     buf_init(&sql, PG_SQL_BYTES_MAX);
     if (buf_rc(&m->ddl) != RC_OK || buf_rc(&m->note) != RC_OK)
         return err_nomem(e);
-    if (!m->now.exists || m->ddl.len) {
+    if (!m->adopts && (!m->now.exists || m->ddl.len)) {
         buf_adds(&sql, m->now.exists ? "alter table " : "create table ");
         buf_add_str(&sql, m->merge.table);
         buf_adds(&sql, m->now.exists ? " " : " (");
@@ -193,6 +194,8 @@ static enum rc write_difference(struct pg_plan *m, struct sql_outcome *out, stru
 static enum rc write_rows(struct pg_plan *m, struct sql_outcome *out, struct err *e)
 {
     bool empty = false;
+    if (m->adopts)
+        return pg_adopt(m, &out->rows[SQL_MERGE_INSERT], e);
     enum rc rc = is_empty(m, &empty, e);
     if (rc == RC_OK && !empty && m->merge.has_key && m->place->mode != SQL_MODE_APPEND)
         return write_difference(m, out, e);
@@ -255,11 +258,12 @@ static enum rc write_table(struct pg_plan *m, struct sql_outcome *out, struct er
     return rc == RC_OK ? make_key(m, e) : rc;
 }
 
-static enum rc merge_table(const struct pg_place *p, struct pg_link *l, size_t table,
+static enum rc merge_table(const struct pg_place *p, struct pg_link *l, size_t table, bool adopts,
                            struct sql_outcome *out, struct pg_misfits *misfits, struct err *e)
 {
     struct pg_plan m;
     enum rc rc = pg_plan_make(&m, p, l, table, e);
+    m.adopts = adopts;
     if (rc == RC_OK && table == 0)
         rc = check_gone(&m, out, e);
     if (rc == RC_OK)
@@ -318,6 +322,7 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
                  struct pg_misfits *misfits, bool *done, struct err *e)
 {
     struct pg_run run;
+    bool adopts = false;
     *out = (struct sql_outcome){.held = 0};
     pg_misfits_merge(misfits);
     l->patience = PG_WAITS_SILENTLY; /* for the merge of another run, which may take long */
@@ -333,8 +338,10 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
     rc = check_staged(p, l, &run, e);
     if (rc == RC_OK)
         rc = pg_records_compare(p, l, e);
+    if (rc == RC_OK)
+        rc = pg_adopt_may(p, l, &adopts, e);
     for (size_t i = 0; rc == RC_OK && i < p->relations.n && out->gone <= out->gone_allowed; i++)
-        rc = merge_table(p, l, i, out, misfits, e);
+        rc = merge_table(p, l, i, adopts, out, misfits, e);
     if (rc == RC_OK)
         rc = pg_misfits_sort(misfits, &p->relations, e);
     if (rc == RC_OK && out->gone <= out->gone_allowed)

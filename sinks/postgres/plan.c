@@ -188,8 +188,10 @@ static enum rc add_run_column(struct pg_plan *m, const char *source, enum column
     else
         buf_adds(&m->text, pg_type(m->place, type));
     buf_addc(&m->text, ')');
-    struct sql_merge_column column = {
-        .name = mapped->column, .role = role, .exactly = exactly(has)};
+    struct sql_merge_column column = {.name = mapped->column,
+                                      .role = role,
+                                      .type = pg_type(m->place, type),
+                                      .exactly = exactly(has)};
     rc = pg_plan_keep(m, &m->text, &column.value, e);
     return rc == RC_OK ? add_column(m, &column, e) : rc;
 }
@@ -215,6 +217,8 @@ static enum rc add_run_columns(struct pg_plan *m, struct err *e)
     if (rc == RC_OK && !m->place->all_text)
         rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_MISFITS, TYPE_JSON, SQL_MERGE_DATA,
                             misfits, e);
+    if (rc == RC_OK && !m->place->all_text)
+        m->misfits_column = &m->columns[m->merge.n_columns - 1];
     clock_format(m->place->started_us / 1000, started);
     (void)snprintf(text, sizeof text, "'%s'", started);
     if (rc == RC_OK)

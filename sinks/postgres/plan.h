@@ -25,6 +25,8 @@ struct pg_plan {
     struct sql_merge merge;
     struct sql_merge_column *columns; /* merge.columns */
     size_t cap;
+    const struct sql_merge_column *misfits_column; /* of `columns`; NULL: none */
+    bool adopts;           /* the staging table becomes the table: adopt.h */
     struct str deleted_at; /* the column for when a lead was found gone, where there will be one */
     struct buf ddl;        /* columns that are missing, as "name type", with commas */
     struct buf note;       /* rows for _leadpipe_columns, with commas */

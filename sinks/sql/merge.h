@@ -19,6 +19,8 @@ struct sql_merge_column {
     struct str
         staged; /* of a key: the staged column's name as SQL, the same in the leads' staged rows */
     enum sql_merge_role role;
+    const char *
+        type; /* in the table, where a run adds the column and has one value for all rows; else NULL */
     bool as_text; /* compared as text: a type that may have no comparison */
     /* SQL that follows the table's column where it is compared: a type and a collation under which no two texts are
      * equal. NULL: the column's own are like that. */

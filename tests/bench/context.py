@@ -56,17 +56,18 @@ class Context:
         leads = self.corpus(kind)
         return leads.write_ids(os.path.join(self.folder, "ids"), count, first)
 
-    def nginx(self):
+    def nginx(self, ports=None):
         if not self._nginx:
             self.corpus()
-            self._nginx = servers.Nginx(self.launch, self._folder("nginx"), self.bodies)
+            self._nginx = servers.Nginx(self.launch, self._folder("nginx"), self.bodies, ports)
             self._stack.callback(self._nginx.stop)
         return self._nginx
 
     def another_nginx(self):
+        """At the same address: what a state knows of leads is of one server."""
         self._nginx.stop()
-        self._nginx = None
-        return self.nginx()
+        ports, self._nginx = self._nginx.ports, None
+        return self.nginx(ports)
 
     def started(self, server):
         """For a `with`: the server is stopped at its end, and whatever happens."""

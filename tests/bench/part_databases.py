@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 
+import context
 import measure
 import part_memory
 from report import Section, mib, number, spread
@@ -63,13 +64,17 @@ class Cluster:
 class Night:
     """One run: what it cost, the WAL that it made, and the share of its time after the last lead was fetched."""
 
-    def __init__(self, ctx, cluster, ids, count):
+    def __init__(self, ctx, cluster, ids, count, schema="dw", options=()):
         wal = []
+        command = ctx.export_command(ctx.nginx().base_url, ids, [_target(cluster, schema)], options=options)
         looks = measure.Milestones(part_memory.RequestCount(ctx.nginx().status_url), (count,))
         looks.start()
-        with cluster.wal(wal):
-            self.cost, _ = ctx.export(ctx.nginx().base_url, ids, [_target(cluster, "dw")], count)
+        with cluster.wal(wal), ctx.output() as folder:
+            self.cost = ctx.run(command, cwd=folder)
             ended = time.monotonic()
+        ledger = context.summary_of(self.cost.stderr)["ledger"]
+        if ledger["exported"] + ledger["unchanged"] != count:
+            raise measure.BenchError("of %d leads some were not exported: %s" % (count, ledger))
         self.wall_s, self.wal_mb, self.peak_bytes = self.cost.wall_s, wal[0] / 1e6, self.cost.peak_bytes
         self.tail = 100 * (ended - looks.times()[0]) / self.wall_s
 
@@ -106,7 +111,7 @@ def _copy_script(ctx, cluster, ids, count, folder):
                          "relname !~ '^_leadpipe' order by relname")
     for table in tables.split("\n"):
         columns = ['"%s"' % name for name in cluster.sql(
-            "select attname from pg_attribute where attrelid = 'made.%s'::regclass and attnum > 0 and "
+            "select attname from pg_attribute where attrelid = 'made.%s'::regclass and attnum > 0 and not attisdropped and "
             "attname not in ('_exported_at', '_run_id') order by attnum" % table).split("\n")]
         path = os.path.join(folder, table + ".csv")
         cluster.sql("\\copy made.%s (%s) to '%s' with (format csv, header)" % (table, ", ".join(columns), path))
@@ -125,12 +130,16 @@ def _runs(ctx, cluster, ids, count, pairs):
             ctx.say("postgres: round %d of %d" % (n + 1, pairs))
             _drop(cluster, "copied")
             _drop(cluster, "dw")
+            _drop(cluster, "changed")
+            changed_only = ("changed", ["--changed-only", "--state", os.path.join(folder, "state%d" % n)])
             runs.setdefault("`\\copy`", []).append(Copy(cluster, script))
             runs.setdefault("first night", []).append(Night(ctx, cluster, ids, count))
+            runs.setdefault("first night, `--changed-only`", []).append(Night(ctx, cluster, ids, count, *changed_only))
             ctx.corpus().revise(CHANGED, 2 + n)
             ctx.another_nginx()
             cluster.sql("vacuum analyze")     # as the server does by itself in the course of a day
             runs.setdefault("second night, 8 % changed", []).append(Night(ctx, cluster, ids, count))
+            runs.setdefault("second night, `--changed-only`", []).append(Night(ctx, cluster, ids, count, *changed_only))
             runs.setdefault("third night, nothing changed", []).append(Night(ctx, cluster, ids, count))
     return runs
 
@@ -140,7 +149,8 @@ def _row(runs, title, count):
         values = [getattr(run, what) for run in runs[title]]
         return "" if None in values else form % measure.median(values)
 
-    below = {"`\\copy`": "`\\copy`", "first night": "`\\copy`"}.get(title, "first night")
+    below = "first night" if title[0] in "st" else "`\\copy`"
+    below += ", `--changed-only`" if title.startswith("second night, `") else ""
     peaks = [run.peak_bytes for run in runs[title]]
     return (title, of("wall_s", "%.1f"), spread(measure.ratios(runs[below], runs[title], lambda run: run.wall_s)), of("tail"),
             of("wal_mb"), spread(measure.ratios(runs[below], runs[title], lambda run: run.wal_mb)),
@@ -154,7 +164,7 @@ def postgres(ctx):
         "PostgreSQL, two nights",
         ["run", "seconds", "against `\\copy`, or the first night", "tail %", "WAL MB", "the same of WAL", "leads/s", "peak MiB"],
         ["%s leads of %s bytes on average, `-j 64`, nginx on loopback, a server with its default settings (`max_wal_size` 4 "
-         "GB) on the same processors; medians of %d rounds, each of them all four runs. `\\copy` loads CSV files that are finished "
+         "GB) on the same processors; medians of %d rounds, each of them all runs. `\\copy` loads CSV files that are finished "
          "into new tables with the same columns, types and keys, and fetches nothing. On the second night 8 %% of the leads "
          "differ, and half of these have lost rows; before it the tables are vacuumed, as the server does by itself in the course "
          "of a day. Tail: the share of the time after the last lead was fetched."

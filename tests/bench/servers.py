@@ -123,12 +123,13 @@ class Server:
 class Nginx(Server):
     """HTTP/1.1 on one port, TLS with HTTP/2 on another."""
 
-    def __init__(self, launch, home, bodies):
+    def __init__(self, launch, home, bodies, ports=None):
         os.makedirs(os.path.join(home, "tmp"), exist_ok=True)
         make_certificates(home)
         self.home = home
         self.cacert = os.path.join(home, "ca.crt")
-        port, tls_port = _free_ports(2)
+        self.ports = ports or _free_ports(2)
+        port, tls_port = self.ports
         self.base_url = "http://127.0.0.1:%d%s" % (port, LEADS_PATH)
         self.tls_url = "https://127.0.0.1:%d%s" % (tls_port, LEADS_PATH)
         self.status_url = "http://127.0.0.1:%d/status" % port
