@@ -173,7 +173,7 @@ static bool set_all(struct check *c)
     if (rc == RC_OK)
         rc = export_set_objects(x, &e);
     if (rc == RC_OK)
-        rc = export_set_rows(x, &e);
+        rc = export_set_shard_sinks(x, &e);
     if (rc == RC_OK && x->options.state_path)
         rc = export_set_settings(x, &e);
     if (rc != RC_OK)

@@ -41,6 +41,7 @@ void export_free(struct export *x)
     buf_free(&x->rows_path);
     free((void *)(uintptr_t)x->rows.header.settings);
     settings_free(&x->rows_settings);
+    settings_free(&x->shard_settings);
     credential_free(&x->credential);
     buf_free(&x->key_source);
     profile_free(x->profile);
@@ -234,7 +235,7 @@ static enum rc prepare(struct export *x, int argc, char *argv[], struct err *e)
     if (rc == RC_OK)
         rc = export_set_objects(x, e);
     if (rc == RC_OK)
-        rc = export_set_rows(x, e);
+        rc = export_set_shard_sinks(x, e);
     if (rc == RC_OK && x->options.state_path)
         rc = export_set_settings(x, e);
     return rc == RC_OK ? export_check_input(&x->options, x->job_file, e) : rc;

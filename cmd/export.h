@@ -12,6 +12,7 @@
 #include "sinks/registry.h"
 #include "sinks/rows/rows.h"
 #include "cmd/settings.h"
+#include "cmd/shard_auto.h"
 
 #define EXPORT_USER_AGENT "leadpipe/" LEADPIPE_VERSION
 
@@ -33,8 +34,12 @@ struct export
     struct rows_opts rows;
     struct settings rows_settings; /* what must be the same in all shards */
     struct buf rows_path;
-    struct buf credential;   /* secret */
-    struct buf key_source;   /* the file or variable of the key, for messages */
+    struct sink_shard sink_shard; /* for the sinks in which shards become one */
+    struct settings shard_settings;
+    char shard_digest[65];                   /* of these */
+    char shard_run[SHARD_RUN_BYTES_MAX + 1]; /* that the scheduler gives; "": none */
+    struct buf credential;                   /* secret */
+    struct buf key_source;                   /* the file or variable of the key, for messages */
     struct str *defaults;    /* values of --param, one for each of profile->params */
     struct sink_spec *specs; /* of -t */
     size_t n_specs;          /* those that have been parsed */
@@ -67,9 +72,12 @@ enum rc export_set_sinks(struct export *x, struct err *e);
 /* Which shard the run does, its share of --rate, and the name of its state. After the sinks. */
 enum rc export_set_shard(struct export *x, struct err *e);
 
-/* For a shard with a manifest: adds its companion (sinks/rows) after the other sinks. After all functions but
- * export_set_settings(). */
-enum rc export_set_rows(struct export *x, struct err *e);
+/* For a shard: what the sinks must know of it in which all shards become one, and with a manifest its companion
+ * (sinks/rows), which comes after the other sinks. After all functions but export_set_settings(). */
+enum rc export_set_shard_sinks(struct export *x, struct err *e);
+
+/* What must be the same in all shards for a database to take them as one run: a digest, x->shard_digest. */
+enum rc export_set_shard_settings(struct export *x, struct err *e);
 
 /* What must be the same in all shards: x->rows.header. */
 enum rc export_set_rows_settings(struct export *x, struct err *e);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd/export.h"
+#include "core/file/digest.h"
 
 #define VALUE_BYTES_MAX ((size_t)1 << 20)
 #define OPTION_BYTES 64
@@ -217,4 +218,46 @@ enum rc export_set_rows_settings(struct export *x, struct err *e)
                          "", &value, e);
     buf_free(&value);
     return rc == RC_OK ? list_rows_settings(x, e) : rc;
+}
+
+/* Each with its length, so that no two lists of settings have the same digest. */
+static enum rc digest_settings(struct export *x, struct err *e)
+{
+    const struct settings *t = &x->shard_settings;
+    struct digest *d = digest_new();
+    if (!d)
+        return err_nomem(e);
+    for (size_t i = 0; i < t->n; i++) {
+        const struct str texts[] = {t->items[i].name, t->items[i].value};
+        for (size_t k = 0; k < 2; k++) {
+            char length[24];
+            int n = snprintf(length, sizeof length, "%zu ", texts[k].len);
+            digest_add(d, length, (size_t)n);
+            digest_add(d, texts[k].ptr, texts[k].len);
+        }
+    }
+    digest_end(d, x->shard_digest);
+    digest_free(d);
+    return x->shard_digest[0] ? RC_OK : err_nomem(e);
+}
+
+/* What other sinks get does not matter; the sink's own options are its own business. */
+enum rc export_set_shard_settings(struct export *x, struct err *e)
+{
+    struct settings *to = &x->shard_settings;
+    struct buf value;
+    buf_init(&value, VALUE_BYTES_MAX);
+    enum rc rc = settings_add(to, "leadpipe", STR(LEADPIPE_VERSION), e);
+    if (rc == RC_OK)
+        rc = add_provider(x, to, &value, e);
+    if (rc == RC_OK)
+        rc = add_params(x, to, &value, e);
+    if (rc == RC_OK)
+        rc =
+            add_options(x, to, OPTION_MAY_CHANGE | OPTION_RESOLVED | OPTION_PACKING, "", &value, e);
+    buf_addf(&value, "%zu", x->cfg.max_columns);
+    if (rc == RC_OK)
+        rc = add_buf(to, "--max-columns", &value, e);
+    buf_free(&value);
+    return rc == RC_OK ? digest_settings(x, e) : rc;
 }

@@ -44,18 +44,42 @@ static enum rc check_unsharded(const struct export *x, struct err *e)
     return rc;
 }
 
-/* A database sink merges into, or compares with, whole tables. */
+/* What --changed-only leaves out because a sink has accepted it may never have got into the tables, if the other shards were
+ * not done. */
+static enum rc check_changed_only(const struct export *x, const struct sink_spec *s, struct err *e)
+{
+    if (s->ops->shards != SINK_SHARDS_TOGETHER || !x->options.changed_only)
+        return RC_OK;
+    return err_set(
+        e, RC_USAGE,
+        "--shard: %s: --changed-only cannot be used with a %s sink, which does not write rows that "
+        "are the same anyway; use a command of its own for this sink",
+        s->label, s->ops->name);
+}
+
 static enum rc check_sinks(const struct export *x, struct err *e)
 {
-    for (size_t i = 0; i < x->n_specs; i++) {
-        if (x->specs[i].ops->needs_all_leads)
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
+        if (x->specs[i].ops->shards == SINK_SHARDS_REFUSED)
             return err_set(
                 e, RC_USAGE,
                 "--shard: %s: a %s sink needs all leads of the run; write files, and load "
                 "them when all shards are done",
                 x->specs[i].label, x->specs[i].ops->name);
+        rc = check_changed_only(x, &x->specs[i], e);
     }
-    return RC_OK;
+    return rc;
+}
+
+static enum rc check_run_name(const struct export *x, struct err *e)
+{
+    if (!x->options.shard_run)
+        return RC_OK;
+    enum rc rc = shard_run_check(x->options.shard_run, e);
+    if (rc != RC_OK)
+        err_prefix(e, "--shard-run");
+    return rc;
 }
 
 /* Fills in {shard} as in the outputs (core/run/run_targets.c), but earlier. */
@@ -80,17 +104,37 @@ enum rc export_set_shard(struct export *x, struct err *e)
     if (!text)
         return check_unsharded(x, e);
     bool is_auto = strcmp(text, "auto") == 0;
-    enum rc rc = is_auto ? shard_auto(&x->cfg.shard, e) : shard_parse(&x->cfg.shard, text, e);
+    enum rc rc =
+        is_auto ? shard_auto(&x->cfg.shard, x->shard_run, e) : shard_parse(&x->cfg.shard, text, e);
     if (rc != RC_OK) {
         err_prefix(e, is_auto ? "--shard auto" : "--shard");
         return rc;
     }
-    rc = check_sinks(x, e);
+    rc = check_run_name(x, e);
+    if (rc == RC_OK)
+        rc = check_sinks(x, e);
     return rc == RC_OK ? name_state(x, e) : rc;
 }
 
+static enum rc set_together(struct export *x, struct err *e)
+{
+    const char *name = x->options.shard_run ? x->options.shard_run : x->shard_run;
+    bool is_needed = false;
+    for (size_t i = 0; x->cfg.shard.of && i < x->n_specs; i++) {
+        if (x->specs[i].ops->shards != SINK_SHARDS_TOGETHER)
+            continue;
+        x->run_sinks[i].cfg.shard = &x->sink_shard;
+        is_needed = true;
+    }
+    x->sink_shard = (struct sink_shard){.index = x->cfg.shard.index,
+                                        .of = x->cfg.shard.of,
+                                        .name = *name ? name : NULL,
+                                        .settings = x->shard_digest};
+    return is_needed ? export_set_shard_settings(x, e) : RC_OK;
+}
+
 /* A manifest that goes to a descriptor has no folder for a companion. */
-enum rc export_set_rows(struct export *x, struct err *e)
+static enum rc set_rows(struct export *x, struct err *e)
 {
     static const char label[] = ROWS_LABEL;
     const char *manifest = x->options.manifest_path;
@@ -120,4 +164,10 @@ enum rc export_set_rows(struct export *x, struct err *e)
     };
     x->cfg.n_sinks = x->n_specs + 1;
     return export_set_rows_settings(x, e);
+}
+
+enum rc export_set_shard_sinks(struct export *x, struct err *e)
+{
+    enum rc rc = set_together(x, e);
+    return rc == RC_OK ? set_rows(x, e) : rc;
 }

@@ -1,6 +1,8 @@
 #include "cmd/shard_auto.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/units.h"
 
@@ -10,6 +12,7 @@ struct scheduler {
     const char *index, *count; /* variables */
     const char *first;         /* the variable of the lowest index; NULL: it is 0 */
     const char *last, *step;   /* optional variables, checked if they are set; NULL: none */
+    const char *run;           /* an optional variable that is the same in all tasks of the job */
     const char *hint;          /* where `count` comes from, if it is missing */
 };
 
@@ -18,6 +21,7 @@ static const struct scheduler schedulers[] = {
         .name = "Kubernetes",
         .index = "JOB_COMPLETION_INDEX",
         .count = "JOB_COMPLETIONS",
+        .run = "LEADPIPE_SHARD_RUN", /* which the pod template sets */
         .hint = "set it in the pod template to the job's completions",
     },
     {
@@ -27,12 +31,14 @@ static const struct scheduler schedulers[] = {
         .first = "SLURM_ARRAY_TASK_MIN",
         .last = "SLURM_ARRAY_TASK_MAX",
         .step = "SLURM_ARRAY_TASK_STEP",
+        .run = "SLURM_ARRAY_JOB_ID",
         .hint = "it is that of a job array (sbatch --array)",
     },
     {
         .name = "AWS Batch",
         .index = "AWS_BATCH_JOB_ARRAY_INDEX",
         .count = "AWS_BATCH_JOB_ARRAY_SIZE",
+        .run = "AWS_BATCH_JOB_ID", /* ID:INDEX */
         .hint = "it is that of an array job",
     },
 };
@@ -109,7 +115,33 @@ static enum rc read_shard(const struct scheduler *s, struct shard *out, struct e
     return RC_OK;
 }
 
-enum rc shard_auto(struct shard *out, struct err *e)
+enum rc shard_run_check(const char *name, struct err *e)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@+=";
+    size_t n = strlen(name);
+    if (n > 0 && n <= SHARD_RUN_BYTES_MAX && strspn(name, allowed) == n)
+        return RC_OK;
+    return err_set(e, RC_USAGE, "the name of a run is 1 to %d letters, digits, and - _ . : / @ + =",
+                   SHARD_RUN_BYTES_MAX);
+}
+
+static enum rc read_run(const struct scheduler *s, char run[SHARD_RUN_BYTES_MAX + 1], struct err *e)
+{
+    run[0] = '\0';
+    if (!is_there(s->run))
+        return RC_OK;
+    const char *text = getenv(s->run);
+    size_t n = strcmp(s->run, "AWS_BATCH_JOB_ID") == 0 ? strcspn(text, ":") : strlen(text);
+    int length = n > SHARD_RUN_BYTES_MAX ? SHARD_RUN_BYTES_MAX + 1 : (int)n;
+    (void)snprintf(run, SHARD_RUN_BYTES_MAX + 1, "%.*s", length, text);
+    enum rc rc = length > SHARD_RUN_BYTES_MAX ? shard_run_check("", e) : shard_run_check(run, e);
+    if (rc != RC_OK)
+        err_prefix(e, "%s", s->run);
+    return rc;
+}
+
+enum rc shard_auto(struct shard *out, char run[SHARD_RUN_BYTES_MAX + 1], struct err *e)
 {
     const struct scheduler *found = NULL;
     for (size_t i = 0; i < N_SCHEDULERS; i++) {
@@ -126,5 +158,6 @@ enum rc shard_auto(struct shard *out, struct err *e)
             "none of JOB_COMPLETION_INDEX (Kubernetes), SLURM_ARRAY_TASK_ID and "
             "AWS_BATCH_JOB_ARRAY_INDEX is set: this is not a task of an indexed job; give "
             "--shard I/N");
-    return read_shard(found, out, e);
+    enum rc rc = read_shard(found, out, e);
+    return rc == RC_OK ? read_run(found, run, e) : rc;
 }

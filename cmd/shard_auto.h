@@ -4,7 +4,13 @@
 
 #include "core/source/shard.h"
 
-/* RC_USAGE: the message names the variable that is missing or wrong. */
-enum rc shard_auto(struct shard *out, struct err *e);
+#define SHARD_RUN_BYTES_MAX 200
+
+/* RC_USAGE: the message names the variable that is missing or wrong. `run`: the name of the job that all shards are of,
+ * if the scheduler gives it; else "". */
+enum rc shard_auto(struct shard *out, char run[SHARD_RUN_BYTES_MAX + 1], struct err *e);
+
+/* Is it a name for the run that shards are parts of? RC_USAGE: the message says what is allowed. */
+enum rc shard_run_check(const char *name, struct err *e);
 
 #endif

@@ -257,19 +257,32 @@ static void put_unpublished(struct buf *out, const struct run_result *r,
     buf_addc(out, '\n');
 }
 
-static void text_sink(struct buf *out, const char *spec, const struct sink_result *s,
+static void text_database(struct buf *out, bool is_shard, const struct sink_result *s)
+{
+    if (is_shard && s->due)
+        buf_addf(out, ": loaded; the tables change when shard%s %s %s done\n",
+                 s->due == 1 ? "" : "s", s->waits_for, s->due == 1 ? "is" : "are");
+    else if (is_shard && !s->merged)
+        buf_adds(out, ": nothing to do: the leads of all shards are in the tables already\n");
+    else
+        buf_addf(out, ": %" PRIu64 " rows inserted, %" PRIu64 " updated, %" PRIu64 " deleted%s\n",
+                 s->inserted, s->updated, s->deleted,
+                 is_shard && s->merged > 1 ? ", of all shards" : "");
+}
+
+static void text_sink(struct buf *out, const struct sink_cfg *cfg, const struct sink_result *s,
                       const struct run_result *r)
 {
+    bool is_shard = cfg->shard != NULL;
     buf_adds(out, "sink      ");
-    text_escape(out, spec);
+    text_escape(out, cfg->spec);
     if (s->is_delivery)
         buf_addf(out, ": %" PRIu64 " deliver%s, %" PRIu64 " delivered, %" PRIu64 " failed\n",
                  s->deliveries, s->deliveries == 1 ? "y" : "ies", s->delivered, s->failed);
     else if (!r->published)
         put_unpublished(out, r, s);
     else if (s->is_database)
-        buf_addf(out, ": %" PRIu64 " rows inserted, %" PRIu64 " updated, %" PRIu64 " deleted\n",
-                 s->inserted, s->updated, s->deleted);
+        text_database(out, is_shard, s);
     else
         buf_adds(out, ":\n");
     if (r->published && !s->is_database)
@@ -285,5 +298,5 @@ void summary_text(struct buf *out, const struct run_cfg *cfg, const struct run_r
     text_beyond(out, cfg, &r->beyond);
     for (size_t i = 0; i < cfg->n_sinks; i++)
         if (!run_sink_is_companion(&cfg->sinks[i]))
-            text_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r);
+            text_sink(out, &cfg->sinks[i].cfg, &r->sinks[i], r);
 }

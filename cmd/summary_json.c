@@ -74,8 +74,17 @@ static void add_misfits(struct buf *out, const struct sink_result *s)
     buf_addc(out, ']');
 }
 
-static void add_sink(struct buf *out, const char *spec, const struct sink_result *s, bool published)
+/* As in the manifest. */
+static void add_due(struct buf *out, const struct sink_result *s)
 {
+    add_count(out, "shards_merged", s->merged);
+    add_text(out, "waits_for_shards", s->due ? s->waits_for : NULL);
+}
+
+static void add_sink(struct buf *out, const struct sink_cfg *cfg, const struct sink_result *s,
+                     bool published)
+{
+    const char *spec = cfg->spec;
     const char *other = s->is_database ? "database" : "files";
     buf_addf(out, "{\"kind\":\"%s\"", s->is_delivery ? "deliveries" : other);
     add_text(out, "sink", spec);
@@ -88,6 +97,8 @@ static void add_sink(struct buf *out, const char *spec, const struct sink_result
         add_count(out, "updated", published ? s->updated : 0);
         add_count(out, "deleted", published ? s->deleted : 0);
         add_count(out, "gone", s->gone);
+        if (cfg->shard && published)
+            add_due(out, s);
     } else {
         buf_adds(out, ",\"files\":[");
         for (size_t i = 0; published && i < s->n_files; i++) {
@@ -162,7 +173,7 @@ void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_r
             continue;
         if (i)
             buf_addc(out, ',');
-        add_sink(out, cfg->sinks[i].cfg.spec, &r->sinks[i], r->published);
+        add_sink(out, &cfg->sinks[i].cfg, &r->sinks[i], r->published);
     }
     buf_adds(out, "]}\n");
 }

@@ -52,6 +52,7 @@ struct places;
 struct schema;
 struct sink;
 struct sink_http_cfg;
+struct sink_list;
 struct sink_merge_ops;
 struct state;
 struct stop_timer;
@@ -96,9 +97,26 @@ struct sink_host {
     /* In prepare(), for each record of another run that was not there when the sink was opened. RC_BUSY: it has messages of
      * this run; RC_USAGE: it is malformed. Nothing of this run may be committed then. */
     enum rc (*compare)(void *ctx, struct str record, struct err *e);
+    /* In prepare() of a sink with `shard`. RC_INTERNAL: SHA-256 could not be computed. */
+    enum rc (*list)(void *ctx, struct sink_list *out, struct err *e);
     /* The sink holds so many bytes more (less) of what it has yet to deliver; any thread. */
     void (*holds)(void *ctx, size_t bytes);
     void (*releases)(void *ctx, size_t bytes);
+};
+
+/* Which shard of a run the leads are, for a sink in which all shards of that run become one (SINK_SHARDS_TOGETHER). Those
+ * belong together that have the same `of`, `name` and `settings`, the same list of IDs (host.list()), and write to the
+ * same place in the same way. */
+struct sink_shard {
+    uint32_t index, of;   /* `index` from 0 */
+    const char *name;     /* of the run that the shards are parts of; NULL: it has none */
+    const char *settings; /* a digest of all options that change rows, but for the sink's own */
+};
+
+/* The list of IDs of all shards, as far as it can be compared. */
+struct sink_list {
+    char sha256[65]; /* hexadecimal */
+    bool is_empty;
 };
 
 /* What a sink must remember of a lead until it gives its verdict. */
@@ -132,6 +150,8 @@ struct sink_cfg {
     const struct kafka_url *ids_topic; /* where the IDs come from a topic of Kafka; else NULL */
     const char *
         queue; /* of a sink with `recorded` whose run has a queue: names it in the records; else NULL */
+    const struct sink_shard
+        *shard; /* of a sink with SINK_SHARDS_TOGETHER whose run does one shard; else NULL */
     const struct log_hook *log; /* handed on to the HTTP engine */
     /* check() registers the sink's secrets; every text of a receiver is redacted by it. */
     struct secrets *secrets;
@@ -173,6 +193,8 @@ struct sink_misfits {
     uint64_t n;       /* not 0 */
 };
 
+#define SINK_WAITS_FOR_BYTES 128
+
 struct sink_result {
     struct sink_file *files; /* owned by the sink, until close() */
     size_t n_files;
@@ -189,6 +211,12 @@ struct sink_result {
     bool is_database;
     uint64_t inserted, updated, deleted; /* rows */
     uint64_t held, gone, gone_allowed;
+    /* With sink_cfg.shard, where what follows the first phase is one of three: other shards are due, and the tables do not
+     * change before (`due`, `waits_for`); this is the last one, and the leads of all of them get into the tables with it
+     * (`merged`: how many shards, and `inserted` etc. are of all); or they are there already (neither). */
+    uint64_t due, merged;
+    char waits_for[SINK_WAITS_FOR_BYTES]; /* the numbers of those that are due: "3 and 15 of 16" */
+    bool none_found; /* no shard has found a lead: the run withholds all outputs */
 };
 
 /* An opaque text that open() takes back. Owned by the sink until the next mark() or close(). */
@@ -213,12 +241,24 @@ struct sink_recovery {
     struct str text; /* prepare()'s; it comes out of a state, so it may be anything */
     bool takes_back; /* the outputs are withheld: as abort(), not as commit() */
     bool only_check; /* change nothing, and say what would be an error */
+    /* Of a sink with a shard: what the run had expected, which recover() replaces with what came of it. NULL with
+     * only_check. */
+    struct sink_result *result;
 };
 
 /* ---- the sink ------------------------------------------------------------------------------- */
 
 /* `is_confirmed`: confirm() was called. */
 typedef enum rc sink_recall_fn(void *ctx, struct str record, bool is_confirmed, struct err *e);
+
+/* What a sink does with the leads of one shard. */
+enum sink_shards {
+    SINK_SHARDS_APART, /* as with those of a run: each shard has its own target, or the target does not care */
+    SINK_SHARDS_REFUSED, /* nothing: its target is replaced or compared as a whole */
+    SINK_SHARDS_TOGETHER, /* keeps them until all shards are there, and then makes all visible at once: sink_cfg.shard.
+                             From prepare() to commit() it may lock out the other shards, so such sinks of one run are
+                             prepared one after the other, in the order of -t, and committed in that order */
+};
 
 struct sink_ops {
     const char *name, *help;
@@ -233,8 +273,7 @@ struct sink_ops {
     size_t columns_max; /* that a table may have; 0: any number */
     bool
         delivers; /* a verdict is final: what it accepts is where it belongs, and nothing appears at the end */
-    bool
-        needs_all_leads; /* its target is replaced or compared as a whole: not for the leads of one shard */
+    enum sink_shards shards;
 
     /* Not asked for with -t: what a shard's run writes beside its manifest, for `leadpipe merge`. */
     bool is_companion;

@@ -167,6 +167,22 @@ static enum rc read_all(struct intake *in, struct err *e)
     return rc;
 }
 
+/* If it fails, list_digest stays "". */
+static void end_digest(struct intake *in)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    if (!in->list_sha256 || !EVP_DigestFinal_ex(in->list_sha256, digest, &n) ||
+        n * 2 != INTAKE_DIGEST_CHARS)
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        in->list_digest[i * 2] = digits[digest[i] >> 4];
+        in->list_digest[i * 2 + 1] = digits[digest[i] & 15];
+    }
+    in->list_digest[n * 2] = '\0';
+}
+
 static void *intake_main(void *intake)
 {
     struct intake *in = intake;
@@ -177,10 +193,12 @@ static void *intake_main(void *intake)
     rc = short_of == RC_OK ? rc : short_of;
     enum rc handed = hand_to_loop(in);
     rc = rc == RC_OK ? handed : rc;
-    if (rc == RC_END)
+    if (rc == RC_END) {
+        end_digest(in);
         atomic_store(&in->has_ended, true);
-    else if (rc != RC_OK && rc != RC_CLOSED && rc != RC_STOPPED)
+    } else if (rc != RC_OK && rc != RC_CLOSED && rc != RC_STOPPED) {
         control_fail(in->control, &e);
+    }
     queue_close(in->queue);
     control_thread_ended(in->control);
     return NULL;
@@ -274,18 +292,12 @@ struct ids_counts intake_counts(const struct intake *in)
     return in->counts;
 }
 
-void intake_list_digest(struct intake *in, char out[INTAKE_DIGEST_CHARS + 1])
+const char *intake_list_digest(const struct intake *in)
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    out[0] = '\0';
-    if (!in->list_sha256 || !atomic_load(&in->has_ended) ||
-        !EVP_DigestFinal_ex(in->list_sha256, digest, &n) || n * 2 != INTAKE_DIGEST_CHARS)
-        return;
-    for (unsigned i = 0; i < n; i++) {
-        out[i * 2] = digits[digest[i] >> 4];
-        out[i * 2 + 1] = digits[digest[i] & 15];
-    }
-    out[n * 2] = '\0';
+    return atomic_load(&in->has_ended) ? in->list_digest : "";
+}
+
+bool intake_list_is_empty(const struct intake *in)
+{
+    return atomic_load(&in->has_ended) && in->n_items == 0;
 }

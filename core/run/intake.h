@@ -18,6 +18,7 @@
 
 #define INTAKE_BATCH 64  /* maximum leads that are handed to the loop at once */
 #define INTAKE_AHEAD 512 /* maximum IDs that are read ahead */
+#define INTAKE_DIGEST_CHARS 64
 
 /* The loop is notified of a batch of IDs when all of it is in the queue. */
 _Static_assert(INTAKE_BATCH <= INTAKE_AHEAD, "a batch that does not fit is never announced");
@@ -41,9 +42,10 @@ struct intake {
     enum source_commits commits; /* of the queue */
     struct run_place place;      /* with SOURCE_COMMITS_BY_SINK */
     struct id_seen *seen;
-    EVP_MD_CTX *list_sha256; /* of a shard; NULL: it is none */
-    struct queue *queue;     /* to the loop */
-    int cancel_pipe[2];      /* to end a read that blocks */
+    EVP_MD_CTX *list_sha256;                   /* of a shard; NULL: it is none */
+    char list_digest[INTAKE_DIGEST_CHARS + 1]; /* once every ID was read; "": none */
+    struct queue *queue;                       /* to the loop */
+    int cancel_pipe[2];                        /* to end a read that blocks */
     struct control_thread thread;
 
     /* of its thread */
@@ -91,11 +93,10 @@ struct ids_counts intake_progress(const struct intake *in);
 /* The final counts, once its thread has ended. */
 struct ids_counts intake_counts(const struct intake *in);
 
-#define INTAKE_DIGEST_CHARS 64
-
-/* For a shard, once its thread has ended and every ID was read: the SHA-256, in hexadecimal, of the keys of all IDs and
- * bad lines in order, those of other shards included. So it is the same for all shards of a list. Otherwise "". May be
- * called once. */
-void intake_list_digest(struct intake *in, char out[INTAKE_DIGEST_CHARS + 1]);
+/* For a shard, once every ID was read: the SHA-256, in hexadecimal, of the keys of all IDs and bad lines in order, those of
+ * other shards included. So it is the same for all shards of a list. Otherwise "". Any thread. */
+const char *intake_list_digest(const struct intake *in);
+/* Once every ID was read: there was none, not even a bad line. */
+bool intake_list_is_empty(const struct intake *in);
 
 #endif

@@ -208,6 +208,10 @@ static void write_sink(struct buf *b, const struct run_cfg *cfg, size_t sink,
         count(b, "updated", published ? s->updated : 0);
         count(b, "deleted", published ? s->deleted : 0);
         count(b, "gone", s->gone);
+        if (cfg->sinks[sink].cfg.shard && published) {
+            count(b, "shards_merged", s->merged);
+            text(b, "waits_for_shards", s->due ? s->waits_for : NULL);
+        }
     } else {
         open_in(b, "files", '[');
         for (size_t i = 0; published && i < s->n_files; i++)

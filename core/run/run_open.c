@@ -307,6 +307,18 @@ static int64_t collect_ms(const struct run_queue_cfg *q)
     return q->has_no_end ? 1000 : 5000;
 }
 
+/* Threads are started in the order of the sinks: whoever waits for its turn waits for one that is there. */
+static void connect_turns(struct run *r)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        if (!r->sinks[i].cfg.shard)
+            continue;
+        r->sinks[i].turns = &r->turns;
+        r->sinks[i].turn = n++;
+    }
+}
+
 static void connect_sinks(struct run *r)
 {
     r->n_sinks = r->cfg->n_sinks;
@@ -323,6 +335,7 @@ static void connect_sinks(struct run *r)
             .ops = sink->ops,
             .cfg = sink->cfg,
             .place = &r->intake.place,
+            .intake = &r->intake,
             .collect_ms = collect_ms(&r->cfg->queue),
             .wants_missing = sink->ops->needs(&sink->cfg) & SINK_WANTS_MISSING,
             .wants_failed = sink->ops->needs(&sink->cfg) & SINK_WANTS_FAILED,
@@ -341,6 +354,7 @@ static void connect_stages(struct run *r)
     r->outcomes.control = &r->control;
     r->outcomes.memory = &r->memory;
     connect_sinks(r);
+    connect_turns(r);
 
     r->intake.control = &r->control;
     r->intake.n_params = cfg->profile->n_params;
@@ -431,7 +445,7 @@ static enum rc open_all(struct run *r, struct err *e)
     unsigned most = cfg->concurrency ? cfg->concurrency : cfg->concurrency_max;
     size_t n_slots = most * 4 > RUN_SLOTS_MIN ? most * 4 : RUN_SLOTS_MIN;
     if (arena_pool_new(&r->arenas) != RC_OK || request_pool_new(&r->requests) != RC_OK ||
-        queue_new(&r->back, n_slots) != RC_OK)
+        queue_new(&r->back, n_slots) != RC_OK || turns_init(&r->turns) != RC_OK)
         return err_nomem(e);
     connect_stages(r);
     enum rc rc =
@@ -537,6 +551,7 @@ void run_free(struct run *r)
     arena_free(&r->record_arena);
     arena_pool_free(r->arenas);
     request_pool_free(r->requests);
+    turns_free(&r->turns);
     control_free(&r->control);
     free(r);
 }

@@ -1,4 +1,5 @@
 /* The end of a run: its result, and which outputs become visible. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,26 +45,35 @@ static bool too_many_gone(const struct run *r)
     return false;
 }
 
-/* Will leadpipe merge make the outputs of all shards one set? */
-static bool is_for_merge(const struct run *r)
+/* Will the outputs of all shards become one set, by leadpipe merge or in a database? */
+static bool is_part_of_set(const struct run *r)
 {
     bool is = false;
     for (size_t i = 0; i < r->n_sinks; i++)
-        is |= run_sink_is_companion(&r->cfg->sinks[i]);
+        is |= run_sink_is_companion(&r->cfg->sinks[i]) || r->cfg->sinks[i].cfg.shard;
     return is;
+}
+
+/* Has no shard of a set found a lead, as the last one knows? */
+static bool none_found_in_set(const struct run *r)
+{
+    bool none = false;
+    for (size_t i = 0; i < r->n_sinks; i++)
+        none |= r->results[i].is_database && r->results[i].none_found;
+    return none;
 }
 
 /* A wrong server, path or parameter looks like a provider that has none of the leads. Then earlier outputs are
  * better than empty ones. An empty input is accepted, unless --expect says otherwise. A shard may happen to have
- * none of the leads that exist: where shards are merged, it is the merge that withholds. */
+ * none of the leads that exist: where shards are merged, it is the merge, or the last shard, that withholds. */
 static enum withheld why_withheld(const struct run *r, const struct run_result *out)
 {
     const struct ledger_counts *l = &out->ledger;
     if (r->intake.shared && !out->ids.read && !(r->cfg->has_expect && r->cfg->expect))
         return WITHHELD_NOTHING_READ;
     bool is_empty = !out->ids.unique && !out->ids.others && r->cfg->has_expect && r->cfg->expect;
-    bool is_judged = out->ids.unique && !is_for_merge(r);
-    if ((is_empty || is_judged) && !ledger_any_found(l))
+    bool is_judged = out->ids.unique && !is_part_of_set(r);
+    if (((is_empty || is_judged) && !ledger_any_found(l)) || none_found_in_set(r))
         return WITHHELD_NONE_FOUND;
     if (l->missing > portion_of(&r->cfg->max_missing, out->ids.unique))
         return WITHHELD_MISSING;
@@ -348,7 +358,7 @@ static void collect(struct run *r, struct run_result *out)
     if (r->loop.figures)
         figures_compare_columns(r->loop.figures, r->cfg->profile, r->sequencer.schema);
     out->figures = r->loop.figures;
-    intake_list_digest(&r->intake, out->list_digest);
+    (void)snprintf(out->list_digest, sizeof out->list_digest, "%s", intake_list_digest(&r->intake));
     out->replaced = r->sequencer.progress.sums.replaced;
     out->other_ids = r->sequencer.progress.sums.other_ids;
     out->beyond = r->sequencer.beyond;

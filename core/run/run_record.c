@@ -1,6 +1,8 @@
 #include "core/run/run_record.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/json/json.h"
 #include "core/base/units.h"
@@ -53,6 +55,12 @@ static const struct figure database_figures[] = {
     {NULL, 0},
 };
 
+static const struct figure shard_figures[] = {
+    {"due", offsetof(struct sink_result, due)},
+    {"merged", offsetof(struct sink_result, merged)},
+    {NULL, 0},
+};
+
 static const struct figure file_figures[] = {
     {"rows", offsetof(struct sink_file, rows)},
     {"bytes", offsetof(struct sink_file, bytes)},
@@ -101,6 +109,15 @@ static void write_misfits(struct buf *b, const struct sink_result *s)
     buf_addc(b, ']');
 }
 
+static void write_shard(struct buf *b, const struct sink_result *s)
+{
+    buf_adds(b, "\"shard\":{");
+    write_figures(b, shard_figures, s);
+    buf_adds(b, "\"waits_for\":");
+    json_write_bytes(b, str_c(s->waits_for));
+    buf_adds(b, "},");
+}
+
 void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct run_result *result)
 {
     buf_addc(out, '{');
@@ -124,6 +141,8 @@ void run_record_write(struct buf *out, const struct run_cfg *cfg, const struct r
             out->len -= out->len > 0; /* the last comma */
             buf_adds(out, "},");
         }
+        if (cfg->sinks[i].cfg.shard)
+            write_shard(out, s);
         write_files(out, s);
         if (s->is_typed)
             write_misfits(out, s);
@@ -218,6 +237,19 @@ static bool has_right_kind(const struct sink_result *s, bool has_files)
     return s->is_delivery ? !has_files && !s->is_database : has_files || s->is_database;
 }
 
+/* Absent if it is no shard's, or not of a sink in which shards become one. */
+static bool read_shard(const cJSON *object, struct sink_result *out)
+{
+    const char *waits_for;
+    if (!object)
+        return true;
+    if (!read_figures(object, shard_figures, out) || !read_text(object, "waits_for", &waits_for) ||
+        strlen(waits_for) >= sizeof out->waits_for)
+        return false;
+    (void)snprintf(out->waits_for, sizeof out->waits_for, "%s", waits_for);
+    return true;
+}
+
 /* Reads all but files and misfits, and makes room for those. */
 static bool read_sink_figures(const cJSON *object, struct arena *arena, struct sink_result *out)
 {
@@ -230,7 +262,8 @@ static bool read_sink_figures(const cJSON *object, struct arena *arena, struct s
         return false;
     out->is_delivery = is_delivery;
     out->is_database = database != NULL;
-    if (database && !read_figures(database, database_figures, out))
+    if ((database && !read_figures(database, database_figures, out)) ||
+        !read_shard(json_member(object, "shard"), out))
         return false;
     out->files = arena_array(arena, (size_t)cJSON_GetArraySize(files) + 1, sizeof *out->files);
     return out->files != NULL;

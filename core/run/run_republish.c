@@ -58,15 +58,18 @@ static enum rc recover_sink(const struct resume_plan *p, size_t i, const struct 
                    sink->cfg.spec);
 }
 
-static enum rc recover_sinks(const struct resume_plan *p, bool withheld, bool only_check,
-                             struct err *e)
+/* `results`: of the record; NULL: only checks. */
+static enum rc recover_sinks(const struct resume_plan *p, bool withheld,
+                             struct sink_result *results, struct err *e)
 {
     size_t order[RUN_SINKS_MAX];
     size_t n_without_files;
     enum rc rc = run_commit_order(p->cfg, order, &n_without_files, e);
     for (size_t i = 0; rc == RC_OK && i < p->cfg->n_sinks; i++) {
-        const struct sink_recovery recovery = {
-            .text = p->run.texts[order[i]], .takes_back = withheld, .only_check = only_check};
+        const struct sink_recovery recovery = {.text = p->run.texts[order[i]],
+                                               .takes_back = withheld,
+                                               .only_check = !results,
+                                               .result = results ? &results[order[i]] : NULL};
         rc = recover_sink(p, order[i], &recovery, e);
     }
     return rc;
@@ -107,11 +110,12 @@ static enum rc recover_files(const struct resume_plan *p, const char *first, con
 }
 
 /* In the order in which a run publishes them. */
-static enum rc recover_all(const struct resume_plan *p, bool withheld, bool only_check,
+static enum rc recover_all(const struct resume_plan *p, bool withheld, struct sink_result *results,
                            struct err *e)
 {
     const struct str *more = p->run.texts + p->cfg->n_sinks;
-    enum rc rc = recover_sinks(p, withheld, only_check, e);
+    bool only_check = !results;
+    enum rc rc = recover_sinks(p, withheld, results, e);
     if (rc == RC_OK)
         rc = recover_files(p, p->cfg->failed_path, p->cfg->missing_path, more[RUN_TEXT_LISTS],
                            only_check, e);
@@ -132,7 +136,7 @@ static enum rc check_all(const struct resume_plan *p, bool withheld, struct err 
                        "%s: is damaged: it does not say how to finish each of its outputs; restore "
                        "it, or remove it to start over",
                        p->cfg->state_path);
-    return recover_all(p, withheld, true, e);
+    return recover_all(p, withheld, NULL, e);
 }
 
 enum rc run_republish_check(const struct resume_plan *p, struct err *e)
@@ -198,7 +202,7 @@ static enum rc republish(const struct resume_plan *p, struct arena *arena,
     if (rc == RC_OK)
         rc = check_all(p, withheld, e);
     if (rc == RC_OK)
-        rc = recover_all(p, withheld, false, e);
+        rc = recover_all(p, withheld, sinks, e);
     return rc == RC_OK ? write_stream_lists(p, e) : rc;
 }
 

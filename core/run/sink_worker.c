@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/run/intake.h"
 #include "core/run/request_pool.h"
 
 /* ---- what the sink is offered ---------------------------------------------------------------- */
@@ -60,6 +61,14 @@ static enum rc host_compare(void *ctx, struct str record, struct err *e)
     return source->ops->compare(source, record, e);
 }
 
+static enum rc host_list(void *ctx, struct sink_list *out, struct err *e)
+{
+    const struct intake *in = ((struct sink_worker *)ctx)->intake;
+    (void)snprintf(out->sha256, sizeof out->sha256, "%s", intake_list_digest(in));
+    out->is_empty = intake_list_is_empty(in);
+    return out->sha256[0] ? RC_OK : err_set(e, RC_INTERNAL, "SHA-256 cannot be computed");
+}
+
 static void host_holds(void *ctx, size_t bytes)
 {
     budget_add(&((struct sink_worker *)ctx)->memory->budget, bytes);
@@ -88,6 +97,7 @@ enum rc sink_worker_open(struct sink_worker *w, const struct sink_mark *mark, st
                                      .place = host_place,
                                      .record = host_record,
                                      .compare = host_compare,
+                                     .list = host_list,
                                      .holds = host_holds,
                                      .releases = host_releases};
     return w->ops->open(&w->sink, &w->cfg, mark, e);
@@ -288,8 +298,12 @@ static void *sink_worker_main(void *worker)
     size_t n;
     while ((n = next_batch(w, batch)))
         take_batch(w, batch, n);
+    if (w->turns)
+        turns_wait(w->turns, w->turn);
     if (end(w, &e) != RC_OK)
         fail(w, &e);
+    if (w->turns)
+        turns_pass(w->turns);
     control_thread_ended(w->control);
     return NULL;
 }

@@ -8,11 +8,14 @@
 #include "core/run/queue.h"
 #include "core/run/resume.h"
 #include "core/run/run_place.h"
+#include "core/run/turns.h"
 
 #define SINK_WORKER_LEADS 256 /* capacity of the queue */
 #define SINK_WORKER_BATCH 64  /* maximum leads for one put() */
 
 #define SINK_ROW_BYTES_MAX (1024 * 1024)
+
+struct intake;
 
 struct sink_worker {
     /* Of the run, all constant. */
@@ -23,6 +26,9 @@ struct sink_worker {
     struct resume_plan *resume;
     struct checkpoint *checkpoint; /* NULL: no state, and no sink that commits the place */
     struct run_place *place;       /* where the source is at the barrier */
+    const struct intake *intake;   /* for the list's digest */
+    struct turns *turns;           /* of the sinks with SINK_SHARDS_TOGETHER; NULL: it has none */
+    unsigned turn;
     int64_t collect_ms; /* how long leads wait for others to share a message with; 0: to the end */
 
     unsigned index; /* the sink's number, and its bit in lead->run->verdicts */
