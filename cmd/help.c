@@ -105,6 +105,8 @@ static const char environment[] =
     "  SLURM_ARRAY_TASK_COUNT, SLURM_ARRAY_TASK_STEP\n"
     "  AWS_BATCH_JOB_ARRAY_INDEX, AWS_BATCH_JOB_ARRAY_SIZE\n"
     "         the shard of --shard auto\n"
+    "  LEADPIPE_SHARD_RUN, SLURM_ARRAY_JOB_ID, AWS_BATCH_JOB_ID\n"
+    "         the run that it is a part of, as --shard-run\n"
     "  TMPDIR\n"
     "         directory for temporary files (default: /var/tmp)\n";
 

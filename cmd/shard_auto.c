@@ -129,9 +129,9 @@ enum rc shard_run_check(const char *name, struct err *e)
 static enum rc read_run(const struct scheduler *s, char run[SHARD_RUN_BYTES_MAX + 1], struct err *e)
 {
     run[0] = '\0';
-    if (!is_there(s->run))
-        return RC_OK;
     const char *text = getenv(s->run);
+    if (!text || !*text)
+        return RC_OK;
     size_t n = strcmp(s->run, "AWS_BATCH_JOB_ID") == 0 ? strcspn(text, ":") : strlen(text);
     int length = n > SHARD_RUN_BYTES_MAX ? SHARD_RUN_BYTES_MAX + 1 : (int)n;
     (void)snprintf(run, SHARD_RUN_BYTES_MAX + 1, "%.*s", length, text);

@@ -193,6 +193,10 @@ static void put_sink_result(struct buf *out, const struct sink_result *r,
         buf_adds(out, ": ");
         run_result_put_unpublished(out, run, r);
         buf_addc(out, '\n');
+    } else if (r->is_database && r->due) {
+        buf_adds(out, ": ");
+        run_result_put_due(out, r);
+        buf_addc(out, '\n');
     } else if (r->is_database) {
         buf_addf(out, ": %" PRIu64 " rows inserted, %" PRIu64 " updated, %" PRIu64 " deleted\n",
                  r->inserted, r->updated, r->deleted);

@@ -113,6 +113,8 @@ static void add_sink(struct buf *out, const struct run_status *s, size_t i)
         add_count(out, "inserted", r->inserted);
         add_count(out, "updated", r->updated);
         add_count(out, "deleted", r->deleted);
+        if (r->due)
+            add_text(out, "waits_for_shards", str_c(r->waits_for));
     } else {
         add_files(out, r);
     }

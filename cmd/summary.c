@@ -49,6 +49,15 @@ static void print_gone(struct messages *m, const struct run_cfg *cfg, const stru
     }
 }
 
+/* Is that no lead was found said of all shards? */
+static bool is_of_set(const struct run_result *r, size_t n_sinks)
+{
+    bool is = false;
+    for (size_t i = 0; i < n_sinks; i++)
+        is |= r->sinks[i].none_found;
+    return is;
+}
+
 /* Why the outputs are withheld, and what may be wrong. */
 static void print_withheld(struct messages *m, const struct run_cfg *cfg,
                            const struct run_result *r)
@@ -67,6 +76,11 @@ static void print_withheld(struct messages *m, const struct run_cfg *cfg,
             "%" PRIu64 " of %" PRIu64 " lead%s missing, but at most %" PRIu64 "%s may be; %s%s",
             l->missing, r->ids.unique, r->ids.unique == 1 ? " is" : "s are", r->missing_allowed,
             share, cfg->missing_path ? "" : "use --missing FILE to list them; ", stays(cfg, r));
+    else if (is_of_set(r, cfg->n_sinks))
+        messages_writef(m, LOG_LEVEL_ERROR, NULL,
+                        "no shard has found a lead (missing in this one: %" PRIu64
+                        ", failed: %" PRIu64 "); check the server, the path and the parameters; %s",
+                        l->missing, l->failed, stays(cfg, r));
     else if (r->withheld == WITHHELD_NOTHING_READ)
         messages_writef(m, LOG_LEVEL_INFO, cfg->queue.name,
                         "there was no message to be read; existing outputs are unchanged");
@@ -259,10 +273,13 @@ static void put_unpublished(struct buf *out, const struct run_result *r,
 
 static void text_database(struct buf *out, bool is_shard, const struct sink_result *s)
 {
-    if (is_shard && s->due)
-        buf_addf(out, ": loaded; the tables change when shard%s %s %s done\n",
-                 s->due == 1 ? "" : "s", s->waits_for, s->due == 1 ? "is" : "are");
-    else if (is_shard && !s->merged)
+    if (is_shard && s->due) {
+        buf_adds(out, ": ");
+        run_result_put_due(out, s);
+        buf_addc(out, '\n');
+        return;
+    }
+    if (is_shard && !s->merged)
         buf_adds(out, ": nothing to do: the leads of all shards are in the tables already\n");
     else
         buf_addf(out, ": %" PRIu64 " rows inserted, %" PRIu64 " updated, %" PRIu64 " deleted%s\n",

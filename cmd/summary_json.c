@@ -74,7 +74,6 @@ static void add_misfits(struct buf *out, const struct sink_result *s)
     buf_addc(out, ']');
 }
 
-/* As in the manifest. */
 static void add_due(struct buf *out, const struct sink_result *s)
 {
     add_count(out, "shards_merged", s->merged);

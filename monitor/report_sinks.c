@@ -84,6 +84,12 @@ static void put_counts(struct page *p, const char *heading, const struct count_s
 
 static void put_rows_of_database(struct page *p, const struct sink_result *s)
 {
+    if (s->due) {
+        page_raw(p, "<p>");
+        run_result_put_due(p->out, s);
+        page_raw(p, ".</p>\n");
+        return;
+    }
     const struct count_shown counts[3] = {
         {"inserted", s->inserted}, {"updated", s->updated}, {"deleted", s->deleted}};
     put_counts(p, "Rows", counts);

@@ -216,6 +216,13 @@ const char *run_result_exported(const struct run_result *r, size_t n_sinks)
     return n_deliveries ? "fetched and delivered but not published" : "fetched but not published";
 }
 
+void run_result_put_due(struct buf *out, const struct sink_result *sink)
+{
+    bool is_one = sink->due == 1;
+    buf_addf(out, "loaded; the tables change when shard%s %s %s done", is_one ? "" : "s",
+             sink->waits_for, is_one ? "is" : "are");
+}
+
 void run_result_put_unpublished(struct buf *out, const struct run_result *r,
                                 const struct sink_result *sink)
 {

@@ -214,6 +214,10 @@ const char *run_result_exported(const struct run_result *r, size_t n_sinks);
 void run_result_put_unpublished(struct buf *out, const struct run_result *r,
                                 const struct sink_result *sink);
 
+/* Appends what a person is told of a shard's output that waits for others (`due` of its result), such as "loaded; the tables
+ * change when shards 3 and 15 of 16 are done". */
+void run_result_put_due(struct buf *out, const struct sink_result *sink);
+
 /* Has a reader of standard output, a pipe or a device received a part of an output, or all of it? Then this is said where
  * nothing was published. */
 #define RUN_SENT_TEXT "what was sent to standard output, a pipe or a device cannot be taken back"

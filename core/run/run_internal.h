@@ -42,7 +42,6 @@ struct run {
     struct sequencer sequencer;
     struct sink_worker sinks[RUN_SINKS_MAX];
     size_t n_sinks;
-    struct turns turns;            /* of sinks with SINK_SHARDS_TOGETHER */
     struct checkpoint *checkpoint; /* NULL: neither a state, nor a sink that commits the place */
     struct arena record_arena;     /* texts of the result that an earlier run has left */
     struct sink_result results[RUN_SINKS_MAX];

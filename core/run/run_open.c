@@ -310,12 +310,12 @@ static int64_t collect_ms(const struct run_queue_cfg *q)
 /* Threads are started in the order of the sinks: whoever waits for its turn waits for one that is there. */
 static void connect_turns(struct run *r)
 {
-    unsigned n = 0;
+    struct turn *before = NULL;
     for (size_t i = 0; i < r->n_sinks; i++) {
         if (!r->sinks[i].cfg.shard)
             continue;
-        r->sinks[i].turns = &r->turns;
-        r->sinks[i].turn = n++;
+        r->sinks[i].before = before;
+        before = &r->sinks[i].turn;
     }
 }
 
@@ -445,7 +445,7 @@ static enum rc open_all(struct run *r, struct err *e)
     unsigned most = cfg->concurrency ? cfg->concurrency : cfg->concurrency_max;
     size_t n_slots = most * 4 > RUN_SLOTS_MIN ? most * 4 : RUN_SLOTS_MIN;
     if (arena_pool_new(&r->arenas) != RC_OK || request_pool_new(&r->requests) != RC_OK ||
-        queue_new(&r->back, n_slots) != RC_OK || turns_init(&r->turns) != RC_OK)
+        queue_new(&r->back, n_slots) != RC_OK)
         return err_nomem(e);
     connect_stages(r);
     enum rc rc =
@@ -551,7 +551,6 @@ void run_free(struct run *r)
     arena_free(&r->record_arena);
     arena_pool_free(r->arenas);
     request_pool_free(r->requests);
-    turns_free(&r->turns);
     control_free(&r->control);
     free(r);
 }

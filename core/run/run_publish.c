@@ -193,6 +193,16 @@ static enum rc make_visible(struct run *r, struct run_result *out, const struct 
     return rc;
 }
 
+/* A database that has lost its connection in the second phase has merged once more, and may have found that other shards have
+ * been done since the first one, or have begun anew. */
+static void collect_again(struct run *r)
+{
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        if (r->results[i].is_database)
+            r->sinks[i].ops->result(r->sinks[i].sink, &r->results[i]);
+    }
+}
+
 /* Reports leads that were requested although they are no longer listed; without that, the counts could not be explained. */
 static void tell_once_more(const struct run *r)
 {
@@ -260,6 +270,7 @@ static void publish(struct run *r, struct run_result *out)
         rc = prepare(r, out, &reports, &e);
     if (rc == RC_OK)
         rc = make_visible(r, out, &reports, &e);
+    collect_again(r);
     if (rc == RC_OK && r->state)
         rc = state_finish(r->state, !out->withheld, &e);
     if (rc == RC_OK)

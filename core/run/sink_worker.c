@@ -85,7 +85,7 @@ static void host_releases(void *ctx, size_t bytes)
 
 enum rc sink_worker_open(struct sink_worker *w, const struct sink_mark *mark, struct err *e)
 {
-    if (queue_new(&w->queue, SINK_WORKER_LEADS) != RC_OK)
+    if (turn_init(&w->turn) != RC_OK || queue_new(&w->queue, SINK_WORKER_LEADS) != RC_OK)
         return err_nomem(e);
     buf_init(&w->text, SINK_TEXT_BYTES_MAX);
     buf_init(&w->row, SINK_ROW_BYTES_MAX);
@@ -110,6 +110,7 @@ void sink_worker_close(struct sink_worker *w)
     w->sink = NULL;
     leads_queue_free(w->queue);
     w->queue = NULL;
+    turn_free(&w->turn);
     buf_free(&w->text);
     buf_free(&w->row);
 }
@@ -298,12 +299,11 @@ static void *sink_worker_main(void *worker)
     size_t n;
     while ((n = next_batch(w, batch)))
         take_batch(w, batch, n);
-    if (w->turns)
-        turns_wait(w->turns, w->turn);
+    if (w->before)
+        turn_wait(w->before);
     if (end(w, &e) != RC_OK)
         fail(w, &e);
-    if (w->turns)
-        turns_pass(w->turns);
+    turn_end(&w->turn);
     control_thread_ended(w->control);
     return NULL;
 }

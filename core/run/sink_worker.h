@@ -8,7 +8,7 @@
 #include "core/run/queue.h"
 #include "core/run/resume.h"
 #include "core/run/run_place.h"
-#include "core/run/turns.h"
+#include "core/run/turn.h"
 
 #define SINK_WORKER_LEADS 256 /* capacity of the queue */
 #define SINK_WORKER_BATCH 64  /* maximum leads for one put() */
@@ -27,8 +27,7 @@ struct sink_worker {
     struct checkpoint *checkpoint; /* NULL: no state, and no sink that commits the place */
     struct run_place *place;       /* where the source is at the barrier */
     const struct intake *intake;   /* for the list's digest */
-    struct turns *turns;           /* of the sinks with SINK_SHARDS_TOGETHER; NULL: it has none */
-    unsigned turn;
+    struct turn *before;           /* of the sink before it with SINK_SHARDS_TOGETHER; NULL: none */
     int64_t collect_ms; /* how long leads wait for others to share a message with; 0: to the end */
 
     unsigned index; /* the sink's number, and its bit in lead->run->verdicts */
@@ -38,10 +37,11 @@ struct sink_worker {
     struct sink *sink;                /* NULL: not open */
     struct queue *queue; /* of leads, ready, missing or failed; NULL in it is a barrier */
     struct control_thread thread;
-    bool dead;       /* its thread only: put() failed */
-    bool must_stay;  /* its mark or text may be in the state: its unfinished output must stay */
-    struct buf text; /* after prepare(): how to finish; empty without a state */
-    struct buf row;  /* of a failed lead */
+    struct turn turn; /* over once prepare(), or what is in place of it, has returned */
+    bool dead;        /* its thread only: put() failed */
+    bool must_stay;   /* its mark or text may be in the state: its unfinished output must stay */
+    struct buf text;  /* after prepare(): how to finish; empty without a state */
+    struct buf row;   /* of a failed lead */
 };
 
 /* Opens the sink, which resumes from `mark`, or begins anew (NULL). The caller has set all members up to `cfg`, except for

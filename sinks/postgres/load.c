@@ -122,7 +122,9 @@ enum rc pg_load_create(struct pg_load *load, struct err *e)
     bool logged = false;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_adds(&sql, "begin;");
-    enum rc rc = pg_adopt_is_likely(load->place, load->link, &logged, e);
+    bool is_whole =
+        !load->place->shard || load->place->shard->of == 1; /* others' rows are copied */
+    enum rc rc = is_whole ? pg_adopt_is_likely(load->place, load->link, &logged, e) : RC_OK;
     if (rc == RC_OK)
         rc = pg_put_drops(&sql, load->place, load->link, load->place->token, e);
     for (size_t i = 0; i < load->profile->n_tables; i++) {

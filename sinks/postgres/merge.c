@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "sinks/postgres/adopt.h"
+#include "sinks/postgres/combine.h"
 #include "sinks/postgres/plan.h"
 #include "sinks/postgres/records.h"
 
@@ -296,19 +298,112 @@ static enum rc check_staged(const struct pg_place *p, struct pg_link *l, const s
         l->cfg.spec);
 }
 
-static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct sql_outcome *out,
-                      struct err *e)
+/* `set`: of the shards; NULL: the run does all leads. */
+static enum rc finish(const struct pg_place *p, struct pg_link *l, const struct pg_set *set,
+                      const struct pg_place *staged, const struct sql_outcome *out, struct err *e)
 {
     struct buf sql;
     buf_init(&sql, PG_SQL_BYTES_MAX);
-    enum rc rc = pg_put_drops(&sql, p, l, p->token, e);
+    enum rc rc = pg_put_drops(&sql, p, l, staged->token, e);
+    for (size_t i = 0; rc == RC_OK && set && set->n > 1 && i < set->n; i++)
+        rc = pg_put_drops(&sql, p, l, set->items[i].token, e);
     pg_put_run_done(&sql, p, out);
     pg_put_record(&sql, p);
+    if (set)
+        pg_put_shards_done(&sql, p, set);
     if (rc == RC_OK)
         rc = pg_run_buf(l, &sql, e);
     buf_free(&sql);
     return rc;
 }
+
+/* `staged`: where the rows are that come into the tables. */
+static enum rc merge_tables(const struct pg_place *p, struct pg_link *l, const struct pg_set *set,
+                            const struct pg_place *staged, struct sql_outcome *out,
+                            struct pg_misfits *misfits, struct err *e)
+{
+    bool adopts = false;
+    enum rc rc = staged == p ? pg_adopt_may(p, l, &adopts, e) : RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < p->relations.n && out->gone <= out->gone_allowed; i++)
+        rc = merge_table(staged, l, i, adopts, out, misfits, e);
+    if (rc == RC_OK)
+        rc = pg_misfits_sort(misfits, &p->relations, e);
+    if (rc == RC_OK && out->gone <= out->gone_allowed)
+        rc = finish(p, l, set, staged, out, e);
+    return rc;
+}
+
+/* ---- shards ---------------------------------------------------------------------------------- */
+
+static enum rc end_without(const struct pg_place *p, struct pg_link *l, bool was_done,
+                           struct err *e)
+{
+    struct buf sql;
+    enum rc rc = RC_OK;
+    buf_init(&sql, PG_SQL_BYTES_MAX);
+    if (was_done) {
+        rc = pg_put_drops(&sql, p, l, p->token, e);
+        pg_put_shard_done_before(&sql, p);
+    } else {
+        pg_put_shard_loaded(&sql, p);
+    }
+    if (rc == RC_OK)
+        rc = pg_run_buf(l, &sql, e);
+    buf_free(&sql);
+    return rc;
+}
+
+static enum rc lock_tables(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    enum pg_patience before = l->patience;
+    l->patience = p->is_committing ? PG_GIVES_UP : PG_WAITS_SILENTLY;
+    enum rc rc = pg_lock_merge(p, l, e);
+    l->patience = before;
+    return rc;
+}
+
+/* All are loaded. */
+static enum rc merge_set(const struct pg_place *p, struct pg_link *l, const struct pg_set *set,
+                         struct sql_outcome *out, struct pg_set_outcome *what,
+                         struct pg_misfits *misfits, struct err *e)
+{
+    struct pg_place all;
+    what->shown.none_found = set->leads == 0 && !pg_set_is_of_nothing(p);
+    if (what->shown.none_found)
+        return RC_OK;
+    enum rc rc = lock_tables(p, l, e);
+    if (rc == RC_OK && set->n == 1)
+        rc = merge_tables(p, l, set, p, out, misfits, e);
+    else if (rc == RC_OK && (rc = pg_combine(&all, p, l, set, e)) == RC_OK)
+        rc = merge_tables(p, l, set, &all, out, misfits, e);
+    what->shown.merged = set->n;
+    return rc;
+}
+
+static enum rc end_shard(const struct pg_place *p, struct pg_link *l, const struct pg_run *run,
+                         struct sql_outcome *out, struct pg_set_outcome *what,
+                         struct pg_misfits *misfits, struct err *e)
+{
+    struct pg_set set;
+    enum rc rc = pg_set_read(&set, p, l, run, e);
+    bool is_last = rc == RC_OK && !set.was_done && set.loaded.n == set.loaded.of;
+    if (rc == RC_OK && !set.was_done)
+        sql_shards_due(&set.loaded, &what->shown);
+    if (is_last)
+        rc = pg_set_check(&set, p, l, e);
+    bool is_whole = is_last && rc == RC_OK && set.whole.n == set.whole.of;
+    if (is_last && rc == RC_OK && !is_whole) {
+        sql_shards_due(&set.whole, &what->shown);
+        memcpy(what->lost, what->shown.waits_for, sizeof what->lost);
+    }
+    if (rc == RC_OK)
+        rc = is_whole ? merge_set(p, l, &set, out, what, misfits, e)
+                      : end_without(p, l, set.was_done, e);
+    pg_set_free(&set);
+    return rc;
+}
+
+/* ---- the transaction ------------------------------------------------------------------------- */
 
 /* Tables are joined as a whole, once a night: that may take more memory than a query of many at a time may by
  * default. Samples of the staged rows need not be large. */
@@ -318,18 +413,32 @@ static const char begin[] =
     "pg_catalog.pg_size_bytes('32MB'); "
     "set local default_statistics_target to 10";
 
+/* That a shard is loaded must outlive a crash of the server, which its rows do not: else nobody would miss them. */
+static const char durable[] =
+    "select pg_catalog.set_config('synchronous_commit', 'on', true) where "
+    "pg_catalog.current_setting('synchronous_commit') = 'off'";
+
+/* For the merge of another run, or for another shard, which may take long. */
+static enum rc begin_locked(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    l->patience = p->is_committing ? PG_GIVES_UP : PG_WAITS_SILENTLY;
+    enum rc rc = pg_run(l, begin, e);
+    if (rc == RC_OK && p->shard)
+        rc = pg_run(l, durable, e);
+    if (rc == RC_OK)
+        rc = p->shard ? pg_lock_shards(l, p->group, e) : pg_lock_merge(p, l, e);
+    l->patience = PG_GIVES_UP;
+    return rc;
+}
+
 enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out,
-                 struct pg_misfits *misfits, bool *done, struct err *e)
+                 struct pg_set_outcome *set, struct pg_misfits *misfits, bool *done, struct err *e)
 {
     struct pg_run run;
-    bool adopts = false;
     *out = (struct sql_outcome){.held = 0};
+    *set = (struct pg_set_outcome){.lost = ""};
     pg_misfits_merge(misfits);
-    l->patience = PG_WAITS_SILENTLY; /* for the merge of another run, which may take long */
-    enum rc rc = pg_run(l, begin, e);
-    if (rc == RC_OK)
-        rc = pg_lock_merge(p, l, e);
-    l->patience = PG_GIVES_UP;
+    enum rc rc = begin_locked(p, l, e);
     if (rc == RC_OK)
         rc = pg_run_read(p, l, &run, e);
     *done = rc == RC_OK && run.status == PG_RUN_DONE;
@@ -339,13 +448,8 @@ enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome
     if (rc == RC_OK)
         rc = pg_records_compare(p, l, e);
     if (rc == RC_OK)
-        rc = pg_adopt_may(p, l, &adopts, e);
-    for (size_t i = 0; rc == RC_OK && i < p->relations.n && out->gone <= out->gone_allowed; i++)
-        rc = merge_table(p, l, i, adopts, out, misfits, e);
-    if (rc == RC_OK)
-        rc = pg_misfits_sort(misfits, &p->relations, e);
-    if (rc == RC_OK && out->gone <= out->gone_allowed)
-        rc = finish(p, l, out, e);
+        rc = p->shard ? end_shard(p, l, &run, out, set, misfits, e)
+                      : merge_tables(p, l, NULL, p, out, misfits, e);
     l->patience = PG_WAITS_AND_TELLS; /* a commit that is given up may have been done */
     return rc;
 }

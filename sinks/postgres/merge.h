@@ -5,14 +5,15 @@
 
 #include "sinks/postgres/catalog.h"
 #include "sinks/postgres/misfits.h"
-#include "sinks/postgres/runs.h"
+#include "sinks/postgres/shards.h"
 #include "sinks/sql/gone.h"
 
 /* Begins a transaction and does all of it but for the commit; where the run is done already it says so
- * in *done, and the transaction has nothing in it. More leads are gone than may be: nothing is written, and
- * out->gone says so. Adds to `misfits` what does not fit the types of the user's. RC_CLOSED: the staged rows
+ * in *done, and the transaction has nothing in it. Of a shard it does so only if all others are loaded and their rows are
+ * there; `set` says what became of it. If no shard has found a lead, or more leads are gone than may be, nothing is
+ * written, and set->shown.none_found or out->gone says so. Adds to `misfits` what does not fit the types of the user's. RC_CLOSED: the staged rows
  * are not all there; RC_USAGE: a table cannot be used. */
 enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out,
-                 struct pg_misfits *misfits, bool *done, struct err *e);
+                 struct pg_set_outcome *set, struct pg_misfits *misfits, bool *done, struct err *e);
 
 #endif

@@ -58,6 +58,11 @@ void pg_put_gone(struct buf *b, const struct pg_place *p)
     put_own(b, p, "gone");
 }
 
+void pg_put_origins(struct buf *b, const struct pg_place *p)
+{
+    put_own(b, p, "origins");
+}
+
 const char *pg_type(const struct pg_place *p, enum column_type type)
 {
     return p->dialect->types[type];

@@ -5,6 +5,7 @@
 #include "core/sink.h"
 #include "sinks/sql/load_options.h"
 #include "sinks/sql/relation.h"
+#include "sinks/sql/shards.h"
 
 #define PG_TOKEN_BYTES 17 /* 16 hexadecimal digits and a NUL */
 
@@ -20,6 +21,10 @@ struct pg_place {
     char token[PG_TOKEN_BYTES]; /* of the run and the sink: what its staging tables are named by */
     char run_id[33];
     int64_t started_us; /* of the run, since 1970-01-01T00:00:00Z */
+    /* For shards.h. */
+    const struct sink_shard *shard; /* NULL: the run does all leads */
+    bool is_committing; /* other sinks may hold locks by now: none is waited for without limit */
+    char group[SQL_SHARDS_DIGEST_CHARS + 1], set[SQL_SHARDS_DIGEST_CHARS + 1];
     /* For records.h. */
     const struct sink_host *host;
     const char *queue;  /* NULL: nothing is recorded */
@@ -41,6 +46,8 @@ void pg_put_surplus(struct buf *b, const struct pg_place *p, size_t table);
 void pg_put_parts(struct buf *b, const struct pg_place *p);
 void pg_put_described(struct buf *b, const struct pg_place *p);
 void pg_put_gone(struct buf *b, const struct pg_place *p);
+/* In the merge of several shards: what the staged columns of each are. */
+void pg_put_origins(struct buf *b, const struct pg_place *p);
 
 /* The name of a staged column: of the relation, and undocumented ones. */
 #define PG_STAGED_COLUMN "c%zu"

@@ -8,19 +8,14 @@
 #include "core/base/units.h"
 #include "core/sink.h"
 #include "sinks/postgres/command.h"
-#include "sinks/postgres/finish_text.h"
-#include "sinks/postgres/merge.h"
-#include "sinks/postgres/options.h"
+#include "sinks/postgres/postgres_internal.h"
 #include "sinks/postgres/records.h"
 #include "sinks/postgres/rights.h"
 #include "sinks/postgres/user_table.h"
 #include "sinks/registry.h"
-#include "sinks/sql/record.h"
 
 #define COLUMNS_MAX 1500   /* PostgreSQL has 1,600; some are the sink's */
 #define KEY_BYTES_MAX 2000 /* of an index row, of which PostgreSQL allows 2,704 */
-#define CLEAN_UP_MS 5000   /* how long taking back may wait for the server */
-#define TRIES 5            /* of a merge that lost against other transactions, or its connection */
 
 static unsigned pg_needs(const struct sink_cfg *cfg)
 {
@@ -38,28 +33,6 @@ static enum rc pg_paths(const struct sink_cfg *cfg, struct buf *out, struct err 
 
 /* ---- the sink ------------------------------------------------------------------------------- */
 
-struct postgres {
-    struct sink sink; /* first */
-    struct sink_cfg cfg;
-    struct arena memory;
-    struct pg_place place;
-    struct pg_link link;
-    struct pg_load load;
-    struct stop_timer stop;
-    struct sql_outcome outcome;
-    struct buf mark;
-    struct pg_misfits misfits;
-    bool was_there; /* the server: a connection that is lost is made again */
-    bool keeps;     /* a mark or a text needs the staging tables */
-    bool created;   /* there are staging tables */
-    bool committed; /* and now there are not */
-};
-
-static struct postgres *postgres_of(struct sink *s)
-{
-    return (struct postgres *)s;
-}
-
 /* Hexadecimal digits from the run, and from which of its sinks it is. */
 static enum rc make_token(struct pg_place *p, const struct sink_cfg *cfg, struct err *e)
 {
@@ -73,8 +46,8 @@ static enum rc make_token(struct pg_place *p, const struct sink_cfg *cfg, struct
     return RC_OK;
 }
 
-static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *run_id,
-                    int64_t started_ms, struct err *e)
+enum rc pg_init(struct postgres *s, const struct sink_cfg *cfg, const char *run_id,
+                int64_t started_ms, struct err *e)
 {
     const char *password;
     s->cfg = *cfg;
@@ -88,6 +61,7 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
     s->place.started_us = started_ms * 1000;
     s->place.host = &s->cfg.host;
     s->place.queue = cfg->queue;
+    s->place.shard = cfg->shard;
     if (rc == RC_OK)
         rc = make_token(&s->place, cfg, e);
     if (rc == RC_OK)
@@ -108,7 +82,7 @@ static enum rc init(struct postgres *s, const struct sink_cfg *cfg, const char *
     return RC_OK;
 }
 
-static void release(struct postgres *s)
+void pg_release(struct postgres *s)
 {
     pg_misfits_free(&s->misfits);
     pg_load_free(&s->load);
@@ -146,9 +120,7 @@ static enum rc plan_table(struct postgres *s, size_t table, struct err *e)
     return rc;
 }
 
-/* A server that is not there at first is a mistake of the user's, for all we know; one that was there is
- * waited for. */
-static enum rc connect_to(struct postgres *s, struct err *e)
+enum rc pg_connect(struct postgres *s, struct err *e)
 {
     const struct pg_opts *opts = s->cfg.opts;
     enum rc rc = s->was_there ? RC_NET : pg_link_open(&s->link, e);
@@ -163,11 +135,13 @@ static enum rc connect_to(struct postgres *s, struct err *e)
 static enum rc begin(struct postgres *s, const struct sink_mark *from, struct err *e)
 {
     const struct pg_opts *opts = s->cfg.opts;
-    enum rc rc = connect_to(s, e);
+    enum rc rc = pg_connect(s, e);
     if (rc == RC_OK)
         rc = pg_make_own_tables(&s->place, &s->link, e);
     if (rc == RC_OK && s->place.queue)
         rc = pg_records_make(&s->place, &s->link, e);
+    if (rc == RC_OK)
+        rc = pg_shards_open(&s->place, &s->link, e);
     if (rc == RC_OK)
         rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link,
                          from ? from->text : STR_NONE, e);
@@ -180,6 +154,8 @@ static enum rc begin(struct postgres *s, const struct sink_mark *from, struct er
         rc = pg_claim_tables(&s->place, &s->link, e);
     if (rc == RC_OK)
         rc = pg_sweep(&s->place, &s->link, s->cfg.discarded_run_id, e);
+    if (rc == RC_OK)
+        rc = pg_shards_begin(&s->place, &s->link, !from, e);
     if (rc == RC_OK && from)
         return pg_load_resume(&s->load, e);
     if (rc == RC_OK)
@@ -202,7 +178,7 @@ static enum rc open_once(struct sink **out, const struct sink_cfg *cfg,
         return err_nomem(e);
     s->sink.ops = &sink_postgres;
     s->keeps = from != NULL;
-    enum rc rc = init(s, cfg, cfg->run_id, cfg->started_ms, e);
+    enum rc rc = pg_init(s, cfg, cfg->run_id, cfg->started_ms, e);
     s->was_there = *was_there;
     if (rc == RC_OK)
         rc = begin(s, from, e);
@@ -222,7 +198,7 @@ static enum rc pg_open(struct sink **out, const struct sink_cfg *cfg, const stru
 {
     bool was_there = false;
     enum rc rc = open_once(out, cfg, from, &was_there, e);
-    for (unsigned i = 1; rc == RC_NET && was_there && i < TRIES; i++)
+    for (unsigned i = 1; rc == RC_NET && was_there && i < PG_TRIES; i++)
         rc = open_once(out, cfg, from, &was_there, e);
     return rc;
 }
@@ -260,7 +236,7 @@ static const struct verdict *verdict_of(const struct postgres *s, const struct l
 
 static enum rc pg_put(struct sink *sink, const struct lead *const leads[], size_t n, struct err *e)
 {
-    struct postgres *s = postgres_of(sink);
+    struct postgres *s = pg_of(sink);
     for (size_t i = 0; i < n; i++) {
         const struct verdict *v = verdict_of(s, leads[i]);
         enum rc rc = v->kind == VERDICT_ACCEPTED ? pg_load_put(&s->load, leads[i], e) : RC_OK;
@@ -274,7 +250,7 @@ static enum rc pg_put(struct sink *sink, const struct lead *const leads[], size_
 static enum rc pg_put_missing(struct sink *sink, const struct lead *const leads[], size_t n,
                               struct err *e)
 {
-    struct postgres *s = postgres_of(sink);
+    struct postgres *s = pg_of(sink);
     enum rc rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < n; i++) {
         if (!has_long_key(s, leads[i])) /* then no table has it */
@@ -285,7 +261,7 @@ static enum rc pg_put_missing(struct sink *sink, const struct lead *const leads[
 
 static enum rc pg_mark(struct sink *sink, struct sink_mark *out, struct err *e)
 {
-    struct postgres *s = postgres_of(sink);
+    struct postgres *s = pg_of(sink);
     s->load.resumable = true;
     enum rc rc = pg_load_flush(&s->load, e);
     if (rc != RC_OK)
@@ -301,42 +277,15 @@ static enum rc pg_mark(struct sink *sink, struct sink_mark *out, struct err *e)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-/* The merge is done and not committed; or the run is done, where *done. What it is worth to try again is
- * tried again. */
-static enum rc merge(struct postgres *s, bool *done, struct err *e)
-{
-    enum rc rc = RC_NET;
-    *done = false;
-    for (unsigned i = 0; i < TRIES; i++) {
-        rc = pg_merge(&s->place, &s->link, &s->outcome, &s->misfits, done, e);
-        if (rc == RC_BUSY && pg_run(&s->link, "rollback", e) != RC_OK)
-            rc = RC_NET;
-        if (rc ==
-            RC_CLOSED) /* a crash emptied the staging tables, and the connection is another one */
-            pg_link_close(&s->link);
-        bool lost = rc == RC_NET || rc == RC_CLOSED;
-        if (!lost && rc != RC_BUSY)
-            return rc;
-        if (!lost)
-            continue;
-        rc = pg_load_reconnect(&s->load, e);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return rc == RC_OK ? err_set(e, RC_NET, "%s: the connection was lost several times in a row",
-                                 s->cfg.spec)
-                       : rc;
-}
-
 static enum rc pg_recorded(struct sink *sink, sink_recall_fn *recall, void *ctx, struct err *e)
 {
-    struct postgres *s = postgres_of(sink);
+    struct postgres *s = pg_of(sink);
     return pg_records_recall(&s->place, &s->link, &s->memory, recall, ctx, e);
 }
 
 static enum rc pg_confirm(struct sink *sink, struct err *e)
 {
-    struct postgres *s = postgres_of(sink);
+    struct postgres *s = pg_of(sink);
     struct buf sql;
     buf_init(&sql, PG_MEMORY_MAX);
     pg_put_record_confirmed(&sql, &s->place);
@@ -345,84 +294,9 @@ static enum rc pg_confirm(struct sink *sink, struct err *e)
     return rc;
 }
 
-static enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
-{
-    struct postgres *s = postgres_of(sink);
-    bool done;
-    s->load.resumable |= text != NULL;
-    enum rc rc = pg_load_flush(&s->load, e);
-    if (rc == RC_OK)
-        rc = pg_misfits_begin(&s->misfits, &s->load, e);
-    if (rc == RC_OK)
-        rc = sql_record_take(&s->cfg, &s->memory, &s->place.record, e);
-    if (rc == RC_OK)
-        rc = merge(s, &done, e);
-    if (rc == RC_USAGE) /* the tables were others when the run began */
-        rc = e->rc = RC_IO;
-    if (rc != RC_OK || !text)
-        return rc;
-    pg_finish_text_put(text, &s->place);
-    s->keeps = true;
-    return RC_OK;
-}
-
-/* Whatever the tables have become meanwhile, the run's rows come in. */
-static enum rc commit(struct postgres *s, struct err *e)
-{
-    s->place.max_gone = NULL; /* it was asked when the run came to its end */
-    enum rc rc = pg_run(&s->link, "commit", e);
-    for (unsigned i = 0; rc == RC_NET && i < TRIES; i++) {
-        bool done;
-        rc = pg_load_reconnect(&s->load, e);
-        if (rc == RC_OK) /* which finds out whether it was committed */
-            rc = merge(s, &done, e);
-        if (rc != RC_OK) /* both have waited for the server as long as they may */
-            return rc;
-        rc = pg_run(&s->link, "commit", e);
-    }
-    s->committed = rc == RC_OK;
-    return rc;
-}
-
-static enum rc pg_commit(struct sink *sink, struct err *e)
-{
-    return commit(postgres_of(sink), e);
-}
-
-/* The run is over, and its time perhaps, too: the server is not waited for any longer than this. */
-static enum rc drop(struct postgres *s, struct err *e)
-{
-    struct buf sql;
-    s->link.cfg.stop = s->link.cfg.run_stop = NULL;
-    s->link.wait_ms = CLEAN_UP_MS;
-    buf_init(&sql, PG_MEMORY_MAX);
-    pg_link_close(&s->link); /* and with it what is not committed */
-    enum rc rc = pg_link_open(&s->link, e);
-    if (rc == RC_OK)
-        rc = pg_lock_run(&s->place, &s->link, e);
-    buf_adds(&sql, "begin;");
-    if (rc == RC_OK)
-        rc = pg_put_drops(&sql, &s->place, &s->link, s->place.token, e);
-    pg_put_run_abandoned(&sql, &s->place);
-    buf_adds(&sql, "commit");
-    if (rc == RC_OK)
-        rc = pg_run_buf(&s->link, &sql, e);
-    buf_free(&sql);
-    return rc;
-}
-
-static enum rc pg_abort(struct sink *sink, struct err *e)
-{
-    struct postgres *s = postgres_of(sink);
-    if (!s->created || s->committed)
-        return RC_OK;
-    s->created = false;
-    return drop(s, e);
-}
-
 static void pg_stop(struct sink *sink, int64_t grace_ms)
 {
-    stop_timer_start(&postgres_of(sink)->stop, grace_ms);
+    stop_timer_start(&pg_of(sink)->stop, grace_ms);
 }
 
 static void pg_result(const struct sink *sink, struct sink_result *out)
@@ -437,82 +311,21 @@ static void pg_result(const struct sink *sink, struct sink_result *out)
                                 .deleted = s->outcome.rows[SQL_MERGE_DELETE],
                                 .held = s->outcome.held,
                                 .gone = s->outcome.gone,
-                                .gone_allowed = s->outcome.gone_allowed};
+                                .gone_allowed = s->outcome.gone_allowed,
+                                .due = s->set.shown.due,
+                                .merged = s->set.shown.merged,
+                                .none_found = s->set.shown.none_found};
+    (void)snprintf(out->waits_for, sizeof out->waits_for, "%s", s->set.shown.waits_for);
 }
 
 static void pg_close(struct sink *sink)
 {
-    struct postgres *s = postgres_of(sink);
+    struct postgres *s = pg_of(sink);
     struct err ignored;
     if (s->created && !s->keeps && !s->committed)
-        (void)drop(s, &ignored); /* what stays is dropped by a later run */
-    release(s);
+        (void)pg_drop(s, &ignored); /* what stays is dropped by a later run */
+    pg_release(s);
     free(s);
-}
-
-/* ---- a later run ------------------------------------------------------------------------------ */
-
-static enum rc recover_check(struct postgres *s, bool *done, struct err *e)
-{
-    struct pg_run run;
-    bool exists = false;
-    uint64_t part = 0;
-    enum rc rc = pg_run_read(&s->place, &s->link, &run, e);
-    *done = rc == RC_OK && run.status == PG_RUN_DONE;
-    if (rc != RC_OK || *done)
-        return rc;
-    rc = pg_staged_part(&s->place, &s->link, &exists, &part, e);
-    if (rc != RC_OK || (exists && run.status == PG_RUN_LOADING && part >= run.part))
-        return rc;
-    return err_set(e, RC_USAGE,
-                   "%s: the rows that the run had loaded are no longer in the database (a crash of "
-                   "the server empties the staging tables); nothing was published; start over with "
-                   "--fresh",
-                   s->cfg.spec);
-}
-
-static enum rc recover_begin(struct postgres *s, const struct sink_recovery *r, bool *done,
-                             struct err *e)
-{
-    enum rc rc = connect_to(s, e);
-    if (rc == RC_OK)
-        rc = pg_lock_run(&s->place, &s->link, e);
-    return rc == RC_OK && !r->takes_back ? recover_check(s, done, e) : rc;
-}
-
-static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct err *e)
-{
-    bool done = false;
-    enum rc rc = recover_begin(s, r, &done, e);
-    for (unsigned i = 1; rc == RC_NET && s->was_there && i < TRIES; i++)
-        rc = recover_begin(s, r, &done, e);
-    if (rc != RC_OK || done || r->only_check)
-        return rc;
-    if (r->takes_back)
-        return drop(s, e);
-    rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link, STR_NONE, e);
-    s->load.resumable = true;
-    s->place.max_gone = NULL; /* it was asked when the run came to its end */
-    if (rc == RC_OK)
-        rc = merge(s, &done, e);
-    return rc == RC_OK ? commit(s, e) : rc;
-}
-
-static enum rc pg_recover(const struct sink_cfg *cfg, const struct sink_recovery *r, struct err *e)
-{
-    struct pg_finish_text text;
-    enum rc rc = pg_finish_text_read(r->text, &text, e);
-    if (rc != RC_OK)
-        return rc;
-    struct postgres *s = calloc(1, sizeof *s);
-    if (!s)
-        return err_nomem(e);
-    rc = init(s, cfg, text.run_id, text.started_ms, e);
-    if (rc == RC_OK)
-        rc = recover(s, r, e);
-    release(s);
-    free(s);
-    return rc;
 }
 
 /* ---- before a run ----------------------------------------------------------------------------- */
@@ -531,7 +344,7 @@ static void pg_probe(const struct sink_cfg *cfg, const struct findings *f)
     static const char no_run[] = "00000000000000000000000000000000";
     struct err e;
     struct postgres *s = calloc(1, sizeof *s);
-    enum rc rc = s ? init(s, cfg, no_run, 0, &e) : err_nomem(&e);
+    enum rc rc = s ? pg_init(s, cfg, no_run, 0, &e) : err_nomem(&e);
     if (s && rc == RC_OK) {
         s->link.wait_ms = PROBE_WAIT_MS;
         rc = probe(s, f, &e);
@@ -541,7 +354,7 @@ static void pg_probe(const struct sink_cfg *cfg, const struct findings *f)
                      rc == RC_NET ? "; is the server running, and does its address lead to it?"
                                   : "");
     if (s)
-        release(s);
+        pg_release(s);
     free(s);
 }
 
@@ -552,7 +365,7 @@ const struct sink_ops sink_postgres = {
     .opts_size = sizeof(struct pg_opts),
     .eighths = 24,
     .columns_max = COLUMNS_MAX,
-    .shards = SINK_SHARDS_REFUSED,
+    .shards = SINK_SHARDS_TOGETHER,
     .check = pg_check,
     .recorded = pg_recorded,
     .confirm = pg_confirm,

@@ -3,11 +3,12 @@
 #ifndef LEADPIPE_SINKS_POSTGRES_RUNS_H
 #define LEADPIPE_SINKS_POSTGRES_RUNS_H
 
-#include "sinks/postgres/link.h"
+#include "sinks/postgres/locks.h"
 #include "sinks/postgres/place.h"
 #include "sinks/sql/merge.h"
 
-enum pg_status { PG_RUN_NONE, PG_RUN_LOADING, PG_RUN_DONE, PG_RUN_ABANDONED };
+/* PG_RUN_LOADED: a shard has ended, and the tables change when the others have, too. */
+enum pg_status { PG_RUN_NONE, PG_RUN_LOADING, PG_RUN_LOADED, PG_RUN_DONE, PG_RUN_ABANDONED };
 
 struct pg_run {
     enum pg_status status;
@@ -23,17 +24,6 @@ enum rc pg_find_schema(struct pg_place *p, struct pg_link *l, const char *wanted
 /* Makes the two tables where they are not there. */
 enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct err *e);
 
-/* Whoever has this lock is the run's process: a second one waits until the server has ended what the
- * first one's connection did. */
-enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e);
-
-/* For the rest of the session, under the lock of the run: no other sink of the run writes the same tables,
- * whatever it calls the database. RC_USAGE: another one does. */
-enum rc pg_claim_tables(const struct pg_place *p, struct pg_link *l, struct err *e);
-
-/* For the rest of a transaction: no other run merges into the same tables. Says whom it waits for. */
-enum rc pg_lock_merge(const struct pg_place *p, struct pg_link *l, struct err *e);
-
 enum rc pg_run_read(const struct pg_place *p, struct pg_link *l, struct pg_run *out, struct err *e);
 enum rc pg_run_begin(const struct pg_place *p, struct pg_link *l, struct err *e);
 /* Append statements. */
@@ -42,7 +32,7 @@ void pg_put_run_progress(struct buf *b, const struct pg_place *p, const struct p
 void pg_put_run_done(struct buf *b, const struct pg_place *p, const struct sql_outcome *outcome);
 void pg_put_run_abandoned(struct buf *b, const struct pg_place *p);
 
-/* Appends statements that drop all staging tables of the run. */
+/* Appends statements that drop all staging tables of a run. */
 enum rc pg_put_drops(struct buf *b, const struct pg_place *p, struct pg_link *l, const char *token,
                      struct err *e);
 

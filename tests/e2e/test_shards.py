@@ -184,11 +184,9 @@ def test_placeholder_needs_shard(leadpipe, sandbox, control, words):
     assert list(leadpipe.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("sink", ["sqlite:leads.db", "postgres:host=127.0.0.1"])
-def test_databases_are_refused(leadpipe, sandbox, control, sink):
-    done = leadpipe("export", *sandbox.provider(), "--shard", "0/2", "-t", sink, "--id", "plain-1", env=sandbox.env)
-    assert done.returncode == 2, done.stderr
-    assert "needs all leads" in done.stderr or "LEADPIPE_POSTGRES" in done.stderr
+def test_a_database_in_a_file_is_refused(leadpipe, sandbox, control):
+    done = leadpipe("export", *sandbox.provider(), "--shard", "0/2", "-t", "sqlite:leads.db", "--id", "plain-1", env=sandbox.env)
+    assert done.returncode == 2 and "needs all leads" in done.stderr, done.stderr
     assert list(leadpipe.folder.iterdir()) == []
 
 
@@ -293,7 +291,8 @@ def test_slurm_script(leadpipe, sandbox, control, tmp_path):
     (tmp_path / "ids.txt").write_text("\n".join(IDS) + "\n")
     for index in range(16):
         more = {"SLURM_ARRAY_TASK_ID": str(index), "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_MAX": "15",
-                "SLURM_ARRAY_TASK_COUNT": "16", "SLURM_ARRAY_TASK_STEP": "1"} if index else {"SHARD": "0"}
+                "SLURM_ARRAY_TASK_COUNT": "16", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_JOB_ID": "4711"} if index else {
+                        "SHARD": "0", "RUN": "4711"}
         done = subprocess.run([script], cwd=tmp_path, env={**env, **more}, capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr
     assert everything(tmp_path, 16) == IDS

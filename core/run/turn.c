@@ -1,10 +1,10 @@
-#include "core/run/turns.h"
+#include "core/run/turn.h"
 
-enum rc turns_init(struct turns *t)
+enum rc turn_init(struct turn *t)
 {
     if (pthread_mutex_init(&t->lock, NULL))
         return RC_NOMEM;
-    if (pthread_cond_init(&t->passed, NULL)) {
+    if (pthread_cond_init(&t->changed, NULL)) {
         pthread_mutex_destroy(&t->lock);
         return RC_NOMEM;
     }
@@ -12,27 +12,27 @@ enum rc turns_init(struct turns *t)
     return RC_OK;
 }
 
-void turns_free(struct turns *t)
+void turn_free(struct turn *t)
 {
     if (!t->is_made)
         return;
-    pthread_cond_destroy(&t->passed);
+    pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->lock);
     t->is_made = false;
 }
 
-void turns_wait(struct turns *t, unsigned turn)
+void turn_wait(struct turn *t)
 {
     pthread_mutex_lock(&t->lock);
-    while (t->next != turn)
-        pthread_cond_wait(&t->passed, &t->lock);
+    while (!t->is_over)
+        pthread_cond_wait(&t->changed, &t->lock);
     pthread_mutex_unlock(&t->lock);
 }
 
-void turns_pass(struct turns *t)
+void turn_end(struct turn *t)
 {
     pthread_mutex_lock(&t->lock);
-    t->next++;
-    pthread_cond_broadcast(&t->passed);
+    t->is_over = true;
+    pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
 }
