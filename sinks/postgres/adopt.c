@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOKS 20          /* for old snapshots */
+#define LOOKS 20          /* for others */
 #define LOOK_AGAIN "0.05" /* seconds */
 
 /* ---- may they? ------------------------------------------------------------------------------ */
@@ -17,13 +17,29 @@ static enum rc ask_bool(struct pg_link *l, struct buf *sql, bool *out, struct er
     return rc;
 }
 
-/* " and not exists (...)": of a relation with the name of one of the tables, or of something that reads the log: a replica, on
- * which nobody knows of old snapshots, or logical decoding, which would see the rows of a table with another name. */
+/* By itself: a query is refused that names a view which the role may not read, wherever it names it. */
+static enum rc may_look(struct pg_link *l, bool *out, struct err *e)
+{
+    static const char sql[] =
+        "select pg_catalog.bool_and(pg_catalog.has_table_privilege('pg_catalog.' || v, 'select')) from "
+        "pg_catalog.unnest('{pg_stat_replication,pg_replication_slots,pg_publication,pg_locks,pg_stat_activity}'::text[]) v";
+    PGresult *r = NULL;
+    enum rc rc = pg_exec(l, sql, 0, NULL, &r, e);
+    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == 't';
+    PQclear(r);
+    return rc;
+}
+
+/* "not exists (...)": of a relation with the name of one of the tables, or of something that reads the log: a replica, on
+ * which nobody knows of old snapshots and which may be away for the moment, or logical decoding, which would see the rows
+ * of a table with another name. With a publication, no row can be deleted from a logged table that has no key. */
 static void put_unhindered(struct buf *b, const struct pg_place *p)
 {
     buf_adds(
         b,
         "not exists (select 1 from pg_catalog.pg_stat_replication) and "
+        "not exists (select 1 from pg_catalog.pg_replication_slots) and "
+        "not exists (select 1 from pg_catalog.pg_publication) and "
         "pg_catalog.current_setting('wal_level') <> 'logical' and not exists (select 1 from pg_catalog.pg_class c join "
         "pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = ");
     sql_literal(b, p->schema);
@@ -40,7 +56,9 @@ enum rc pg_adopt_is_likely(const struct pg_place *p, struct pg_link *l, bool *ou
     buf_init(&sql, PG_SQL_BYTES_MAX);
     buf_adds(&sql, "select ");
     put_unhindered(&sql, p);
-    enum rc rc = ask_bool(l, &sql, out, e);
+    enum rc rc = may_look(l, out, e);
+    if (rc == RC_OK && *out)
+        rc = ask_bool(l, &sql, out, e);
     buf_free(&sql);
     return rc;
 }
@@ -58,61 +76,57 @@ static void put_logged(struct buf *b, const struct pg_place *p)
     buf_adds(b, "))");
 }
 
-/* Other transactions in this database, by their virtual numbers: one that has begun later has a later snapshot, too. */
-#define OTHERS                                                                                                            \
-    "from pg_catalog.pg_locks k join pg_catalog.pg_stat_activity a on a.pid = k.pid where k.locktype = 'virtualxid' and " \
-    "k.granted and k.mode = 'ExclusiveLock' and a.datid = (select oid from pg_catalog.pg_database where datname = "       \
-    "pg_catalog.current_database()) and k.pid <> pg_catalog.pg_backend_pid() and "                                        \
-    "coalesce(a.backend_type, 'client backend') = 'client backend'"
-
-static enum rc find_others(struct pg_link *l, struct buf *out, struct err *e)
+static enum rc is_unhindered(const struct pg_place *p, struct pg_link *l, bool *out, struct err *e)
 {
-    static const char sql[] = "select k.virtualtransaction " OTHERS;
+    struct buf sql;
+    buf_init(&sql, PG_SQL_BYTES_MAX);
+    buf_adds(&sql, "select ");
+    put_unhindered(&sql, p);
+    put_logged(&sql, p);
+    enum rc rc = ask_bool(l, &sql, out, e);
+    buf_free(&sql);
+    return rc;
+}
+
+/* Does nobody else have a transaction in this database? Then all that begin from now on have later snapshots than ours: an older
+ * one could only be had from a transaction that has exported it and still goes on. Autovacuum has no user, and reads no rows for
+ * anybody. What is known of other sessions stays the same in a transaction, unless it is cleared. */
+static enum rc is_alone(struct pg_link *l, bool *out, struct err *e)
+{
+    static const char sql[] =
+        "select not exists (select 1 from pg_catalog.pg_locks k left join pg_catalog.pg_stat_activity a on a.pid = k.pid where "
+        "k.locktype = 'virtualxid' and k.granted and k.mode = 'ExclusiveLock' and k.pid <> pg_catalog.pg_backend_pid() and "
+        "(a.pid is null or a.usesysid is not null and a.datid = (select oid from pg_catalog.pg_database where datname = "
+        "pg_catalog.current_database())))";
     PGresult *r = NULL;
-    enum rc rc = pg_exec(l, sql, 0, NULL, &r, e);
-    for (int i = 0; rc == RC_OK && i < PQntuples(r); i++) {
-        buf_adds(out, i ? ", " : "");
-        sql_literal(out, str_c(PQgetvalue(r, i, 0)));
-    }
+    enum rc rc = pg_run(l, "select pg_catalog.pg_stat_clear_snapshot()", e);
+    if (rc == RC_OK)
+        rc = pg_exec(l, sql, 0, NULL, &r, e);
+    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == 't';
     PQclear(r);
     return rc;
 }
 
-/* *out: they have ended. */
-static enum rc wait_for(struct pg_link *l, struct str others, bool *out, struct err *e)
+static enum rc wait_until_alone(struct pg_link *l, bool *out, struct err *e)
 {
-    struct buf sql;
-    enum rc rc = RC_OK;
-    buf_init(&sql, PG_SQL_BYTES_MAX);
-    *out = others.len == 0;
-    for (unsigned i = 0; rc == RC_OK && !*out && i < LOOKS; i++) {
-        buf_clear(&sql);
-        buf_adds(&sql, "select not exists (select 1 " OTHERS " and k.virtualtransaction in (");
-        buf_add_str(&sql, others);
-        buf_adds(&sql, "))");
-        if (i > 0)
-            rc = pg_exec(l, "select pg_catalog.pg_sleep(" LOOK_AGAIN ")", 0, NULL, NULL, e);
+    enum rc rc = is_alone(l, out, e);
+    for (unsigned i = 1; rc == RC_OK && !*out && i < LOOKS; i++) {
+        rc = pg_exec(l, "select pg_catalog.pg_sleep(" LOOK_AGAIN ")", 0, NULL, NULL, e);
         if (rc == RC_OK)
-            rc = ask_bool(l, &sql, out, e);
+            rc = is_alone(l, out, e);
     }
-    buf_free(&sql);
     return rc;
 }
 
 enum rc pg_adopt_may(const struct pg_place *p, struct pg_link *l, bool *out, struct err *e)
 {
-    struct buf text;
-    buf_init(&text, PG_SQL_BYTES_MAX);
-    buf_adds(&text, "select ");
-    put_unhindered(&text, p);
-    put_logged(&text, p);
-    enum rc rc = ask_bool(l, &text, out, e);
-    buf_clear(&text);
+    enum rc rc = may_look(l, out, e);
     if (rc == RC_OK && *out)
-        rc = find_others(l, &text, e);
+        rc = is_unhindered(p, l, out, e);
     if (rc == RC_OK && *out)
-        rc = buf_rc(&text) == RC_OK ? wait_for(l, buf_str(&text), out, e) : err_nomem(e);
-    buf_free(&text);
+        rc = wait_until_alone(l, out, e);
+    if (rc == RC_OK && *out) /* still? */
+        rc = is_unhindered(p, l, out, e);
     return rc;
 }
 

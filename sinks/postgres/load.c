@@ -116,6 +116,19 @@ static void put_key_columns(struct buf *b, const struct pg_load *load)
         buf_addf(b, "%s" PG_STAGED_COLUMN " %s", i ? ", " : "", i, pg_type(load->place, TYPE_TEXT));
 }
 
+/* Is everything staged as a new table would have it? Not for a table that was there when the run began, with other types. */
+static bool has_own_types(const struct pg_load *load)
+{
+    for (size_t i = 0; i < load->profile->n_tables; i++) {
+        for (size_t k = 0; k < pg_load_fixed(load, i); k++) {
+            if (typed_table_column(load->tables[i].typed, k).type !=
+                pg_load_relation(load, i)->columns[k].type)
+                return false;
+        }
+    }
+    return true;
+}
+
 enum rc pg_load_create(struct pg_load *load, struct err *e)
 {
     struct buf sql;
@@ -124,7 +137,9 @@ enum rc pg_load_create(struct pg_load *load, struct err *e)
     buf_adds(&sql, "begin;");
     bool is_whole =
         !load->place->shard || load->place->shard->of == 1; /* others' rows are copied */
-    enum rc rc = is_whole ? pg_adopt_is_likely(load->place, load->link, &logged, e) : RC_OK;
+    enum rc rc = is_whole && has_own_types(load)
+                     ? pg_adopt_is_likely(load->place, load->link, &logged, e)
+                     : RC_OK;
     if (rc == RC_OK)
         rc = pg_put_drops(&sql, load->place, load->link, load->place->token, e);
     for (size_t i = 0; i < load->profile->n_tables; i++) {

@@ -2,8 +2,8 @@
  * gathered in memory, and sent as parts. A part is one transaction, and has a number; which was the last
  * one stands in _leadpipe_runs and, beside the rows, in a table of the staging tables' own kind.
  *
- * Staging tables are unlogged: a crash of the server empties them, and the second number with them, which
- * is how that is found out. One thread at a time. */
+ * Staging tables are unlogged, but for those that are to become the tables (adopt.h), and the one with the second
+ * number always is: a crash of the server empties it, which is how that is found out. One thread at a time. */
 #ifndef LEADPIPE_SINKS_POSTGRES_LOAD_H
 #define LEADPIPE_SINKS_POSTGRES_LOAD_H
 
