@@ -60,15 +60,8 @@ static enum rc check_changed_only(const struct export *x, const struct sink_spec
 static enum rc check_sinks(const struct export *x, struct err *e)
 {
     enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++) {
-        if (x->specs[i].ops->shards == SINK_SHARDS_REFUSED)
-            return err_set(
-                e, RC_USAGE,
-                "--shard: %s: a %s sink needs all leads of the run; write files, and load "
-                "them when all shards are done",
-                x->specs[i].label, x->specs[i].ops->name);
+    for (size_t i = 0; rc == RC_OK && i < x->n_specs; i++)
         rc = check_changed_only(x, &x->specs[i], e);
-    }
     return rc;
 }
 

@@ -16,9 +16,15 @@
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
-static bool is_stopped(const struct sqlite_db *d)
+bool sqlite_db_is_stopped(const struct sqlite_db *d)
 {
     return stop_timer_is_over(d->stop) || stop_timer_is_over(d->own_stop);
+}
+
+bool sqlite_db_is_damaged(const struct sqlite_db *d)
+{
+    int code = sqlite3_errcode(d->db) & 0xff;
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
 static enum rc rc_of(const struct sqlite_db *d, int code)
@@ -34,7 +40,7 @@ static enum rc rc_of(const struct sqlite_db *d, int code)
         return RC_NOMEM;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return is_stopped(d) ? RC_STOPPED : RC_BUSY;
+        return sqlite_db_is_stopped(d) ? RC_STOPPED : RC_BUSY;
     case SQLITE_INTERRUPT:
         return RC_STOPPED;
     case SQLITE_NOTADB:
@@ -130,7 +136,7 @@ void sqlite_explain(const struct sqlite_db *d, const char *path, struct err *e)
 static int wait_for_lock(void *db, int n)
 {
     const struct sqlite_db *d = db;
-    if ((int64_t)n * RETRY_MS >= d->wait_ms || is_stopped(d))
+    if ((int64_t)n * RETRY_MS >= d->wait_ms || sqlite_db_is_stopped(d))
         return 0;
     (void)sqlite3_sleep(RETRY_MS);
     return 1;
@@ -164,7 +170,7 @@ void sqlite_db_close(struct sqlite_db *d)
 
 static int interrupt_if_stopped(void *db)
 {
-    return is_stopped(db);
+    return sqlite_db_is_stopped(db);
 }
 
 void sqlite_db_heed_stop(struct sqlite_db *d, bool heeds)

@@ -26,6 +26,11 @@ void sqlite_db_close(struct sqlite_db *d); /* may be called again */
 /* Whether statements end early, with RC_STOPPED, once one of the times to stop is over. */
 void sqlite_db_heed_stop(struct sqlite_db *d, bool heeds);
 
+bool sqlite_db_is_stopped(const struct sqlite_db *d);
+
+/* After an error: is it of a file that is damaged, or none of SQLite's? */
+bool sqlite_db_is_damaged(const struct sqlite_db *d);
+
 /* What the code that SQLite returned means. SQLITE_OK, SQLITE_ROW and SQLITE_DONE: RC_OK. */
 enum rc sqlite_rc(const struct sqlite_db *d, int code, struct err *e);
 

@@ -6,6 +6,7 @@
 
 #include "sinks/sql/gone.h"
 #include "sinks/sqlite/records.h"
+#include "sinks/sqlite/runs.h"
 
 #define SQL_BYTES_MAX ((size_t)64 << 20)
 #define MEMORY_MAX ((size_t)256 << 20)
@@ -22,10 +23,12 @@ struct merging {
     struct sql_merge merge;
     struct sql_merge_column *columns; /* merge.columns */
     size_t cap;
-    size_t n_missing; /* columns that the table gets */
-    struct str marks; /* the column of marks, once it is planned */
-    struct buf ddl;   /* of a table to be made: "name type", with commas; else statements */
-    struct buf text;  /* scratch */
+    size_t n_missing;     /* columns that the table gets */
+    struct str marks;     /* the column of marks, once it is planned */
+    struct str of_run[2]; /* the start and the id of this run, as SQL */
+    size_t first_of_run;  /* of the two columns that have them */
+    struct buf ddl;       /* of a table to be made: "name type", with commas; else statements */
+    struct buf text;      /* scratch */
 };
 
 /* ---- columns -------------------------------------------------------------------------------- */
@@ -113,7 +116,10 @@ static enum rc add_extra(void *merging, sqlite3_stmt *stmt, struct err *e)
 
 static enum rc add_extras(struct merging *m, struct err *e)
 {
-    buf_addf(&m->text, "select ord, name, source from main.extras where tab = %zu order by ord",
+    buf_addf(&m->text,
+             m->stage->n_others
+                 ? "select ord, wanted, source from main.extras where tab = %zu order by shard, at"
+                 : "select ord, name, source from main.extras where tab = %zu order by ord",
              m->table);
     return sqlite_each_buf(&m->stage->db, &m->text, add_extra, m, e);
 }
@@ -149,17 +155,30 @@ static struct str deleted_at(const struct merging *m)
     return mapped ? mapped->column : STR_NONE;
 }
 
-/* The run's id and start are digits, letters and signs that mean nothing to SQL. A lead that was marked
- * comes back with whatever is exported of it. */
+/* The run's id and start are digits, letters and signs that mean nothing to SQL. */
+static enum rc keep_run(struct merging *m, struct err *e)
+{
+    buf_addf(&m->text, "'%s'", m->place->started_at);
+    enum rc rc = keep(m, &m->text, &m->of_run[0], e);
+    buf_addf(&m->text, "'%s'", m->place->run_id);
+    return rc == RC_OK ? keep(m, &m->text, &m->of_run[1], e) : rc;
+}
+
+/* Rows of other shards have the id and the start of their runs. A lead that was marked comes back with whatever is exported
+ * of it. */
 static enum rc add_run_columns(struct merging *m, struct err *e)
 {
-    char started[SQLITE_TIME_BYTES + 2];
-    char run_id[64];
-    (void)snprintf(started, sizeof started, "'%s'", m->place->started_at);
-    (void)snprintf(run_id, sizeof run_id, "'%.40s'", m->place->run_id);
-    enum rc rc = m->place->all_text ? RC_OK
-                                    : add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_MISFITS,
-                                                     "s.misfits", SQL_MERGE_DATA, e);
+    const bool others = m->stage->n_others != 0;
+    char started[SQLITE_TIME_BYTES + 32];
+    char run_id[96];
+    enum rc rc = keep_run(m, e);
+    (void)snprintf(started, sizeof started, others ? "coalesce(s.started_at, %s)" : "%s",
+                   m->of_run[0].ptr);
+    (void)snprintf(run_id, sizeof run_id, others ? "coalesce(s.run_id, %s)" : "%s",
+                   m->of_run[1].ptr);
+    if (rc == RC_OK && !m->place->all_text)
+        rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_MISFITS, "s.misfits", SQL_MERGE_DATA, e);
+    m->first_of_run = m->merge.n_columns;
     if (rc == RC_OK)
         rc = add_run_column(m, SQL_SOURCE_RUN SQL_COLUMN_EXPORTED_AT, started, SQL_MERGE_RUN, e);
     if (rc == RC_OK)
@@ -347,10 +366,13 @@ static enum rc count_gone(struct merging *m, struct sql_outcome *out, struct err
     return rc == RC_OK ? ask(m, &out->gone, e) : rc;
 }
 
+/* No row is staged of them: it is this run that marks them, whichever shard has missed them. */
 static enum rc write_gone(struct merging *m, struct sql_outcome *out, struct err *e)
 {
     struct sql_gone gone = gone_of(m);
     gone.deleted_at = m->marks;
+    for (size_t i = 0; i < sizeof m->of_run / sizeof *m->of_run; i++)
+        m->columns[m->first_of_run + i].value = m->of_run[i];
     enum sql_merge_step step =
         sql_gone_step(&m->text, &gone, m->place->deletes, m->table == 0, m->place->started_at);
     return sqlite_count(&m->stage->db, &m->text, &out->rows[step], e);
@@ -410,50 +432,6 @@ static enum rc check_gone(struct sqlite_stage *s, struct sql_outcome *out, struc
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static enum rc make_own_tables(struct sqlite_stage *s, struct err *e)
-{
-    return sqlite_run(
-        &s->db,
-        "create table if not exists out." SQL_TABLE_COLUMNS
-        " (table_name text not null, column_name text not null, source text not null, "
-        "primary key (table_name, column_name));"
-        "create table if not exists out." SQL_TABLE_RUNS
-        " (token text primary key, run_id text not null, sink text not null, "
-        "status text not null, leads integer not null, rows_inserted integer not null, "
-        "rows_updated integer not null, rows_deleted integer not null, "
-        "leads_gone integer not null, started_at text not null, "
-        "ended_at text not null)",
-        e);
-}
-
-static enum rc write_run(struct sqlite_stage *s, const struct sql_outcome *out, struct err *e)
-{
-    static const char sql[] =
-        "insert into out." SQL_TABLE_RUNS
-        " (token, run_id, sink, status, leads, rows_inserted, rows_updated, rows_deleted, leads_gone, "
-        "started_at, ended_at) values (?1, ?2, ?3, 'done', ?4, ?5, ?6, ?7, ?8, ?9, "
-        "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'))";
-    const struct sqlite_place *p = s->place;
-    const char *const texts[] = {p->token, p->run_id, p->spec};
-    const uint64_t numbers[] = {s->leads, out->rows[SQL_MERGE_INSERT], out->rows[SQL_MERGE_UPDATE],
-                                out->rows[SQL_MERGE_DELETE], out->gone};
-    sqlite3_stmt *stmt = NULL;
-    enum rc rc = sqlite_prepare(&s->db, sql, &stmt, e);
-    if (rc != RC_OK)
-        return rc;
-    int code = SQLITE_OK;
-    int at = 0;
-    for (size_t i = 0; code == SQLITE_OK && i < sizeof texts / sizeof *texts; i++)
-        code = sqlite_bind_str(stmt, ++at, str_c(texts[i]));
-    for (size_t i = 0; code == SQLITE_OK && i < sizeof numbers / sizeof *numbers; i++)
-        code = sqlite3_bind_int64(stmt, ++at, (sqlite3_int64)numbers[i]);
-    if (code == SQLITE_OK)
-        code = sqlite_bind_str(stmt, ++at, str_c(p->started_at));
-    rc = sqlite_rc(&s->db, code == SQLITE_OK ? sqlite3_step(stmt) : code, e);
-    (void)sqlite3_finalize(stmt);
-    return rc;
-}
-
 enum rc sqlite_merge(struct sqlite_stage *s, struct sql_outcome *out, bool *done, struct err *e)
 {
     *done = false;
@@ -463,16 +441,16 @@ enum rc sqlite_merge(struct sqlite_stage *s, struct sql_outcome *out, bool *done
     if (rc == RC_OK)
         rc = sqlite_run(&s->db, "begin immediate", e);
     if (rc == RC_OK)
-        rc = sqlite_target_has_run(s->place, &s->db, done, e);
+        rc = sqlite_target_has_run(&s->db, str_c(s->place->token), done, e);
     if (rc != RC_OK || *done)
         return rc;
     rc = check_gone(s, out, e);
     if (rc != RC_OK || out->gone > out->gone_allowed)
         return rc;
-    rc = make_own_tables(s, e);
+    rc = sqlite_runs_make_tables(&s->db, e);
     for (size_t i = 0; rc == RC_OK && i < s->place->relations.n; i++)
         rc = merge_table(s, i, out, e);
     if (rc == RC_OK)
-        rc = write_run(s, out, e);
+        rc = sqlite_runs_write(s, out, e);
     return rc == RC_OK ? sqlite_record_write(s->place, &s->db, e) : rc;
 }

@@ -1,6 +1,7 @@
 #include "sinks/sqlite/place.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,39 @@ static enum rc resolve(struct sqlite_place *p, const char *target, struct err *e
     return rc;
 }
 
+/* "....leadpipe-part" becomes "....leadpipe-" and `end`. */
+static enum rc name_beside(struct sqlite_place *p, const char *part, const char *end,
+                           const char **out, struct err *e)
+{
+    struct buf path;
+    buf_init(&path, PATHS_BYTES_MAX);
+    buf_addf(&path, "%.*s%s", (int)(strlen(part) - strlen("part")), part, end);
+    enum rc rc = buf_rc(&path) == RC_OK ? keep(p, buf_str(&path), out, e) : err_nomem(e);
+    buf_free(&path);
+    return rc;
+}
+
+static enum rc name_shard_files(struct sqlite_place *p, struct err *e)
+{
+    const char *part = p->staging;
+    const char *merged = p->other_fresh;
+    char shard[64];
+    (void)snprintf(shard, sizeof shard, "shard-%" PRIu32 "-of-%" PRIu32, p->shard->index,
+                   p->shard->of);
+    const struct {
+        const char *end, **out;
+    } names[] = {{shard, &p->staging},
+                 {"shards", &p->lock},
+                 {"shard-", &p->loading},
+                 {"loaded-", &p->loaded}};
+    enum rc rc = RC_OK;
+    p->other_fresh = p->fresh;
+    p->fresh = merged;
+    for (size_t i = 0; rc == RC_OK && i < sizeof names / sizeof *names; i++)
+        rc = name_beside(p, part, names[i].end, names[i].out, e);
+    return rc;
+}
+
 static enum rc name_files(struct sqlite_place *p, const char *target, struct err *e)
 {
     struct buf names;
@@ -98,7 +132,9 @@ static enum rc name_files(struct sqlite_place *p, const char *target, struct err
     if (rc == RC_OK)
         rc = keep(p, str_c(names.data + strlen(names.data) + 1), &p->fresh, e);
     buf_free(&names);
-    return rc;
+    if (rc == RC_OK)
+        rc = name_beside(p, p->staging, "merged", &p->other_fresh, e);
+    return rc == RC_OK && p->shard ? name_shard_files(p, e) : rc;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */
@@ -122,6 +158,7 @@ enum rc sqlite_place_make(struct sqlite_place *p, const struct sink_cfg *cfg, st
     const struct sqlite_opts *opts = cfg->opts;
     *p = (struct sqlite_place){.spec = cfg->spec,
                                .log = cfg->log,
+                               .shard = cfg->shard,
                                .mode = (enum sql_mode)opts->mode,
                                .deletes = (enum sql_deletes)opts->deletes,
                                .all_text = opts->types == TYPES_TEXT,
@@ -163,18 +200,39 @@ void sqlite_place_free(struct sqlite_place *p)
     arena_free(&p->memory);
 }
 
+static enum rc check_length(const struct sqlite_place *p, const char *path, size_t more,
+                            struct err *e)
+{
+    const char *name = strrchr(path, '/') + 1; /* they are absolute */
+    if (strlen(name) + more <= NAME_MAX)
+        return RC_OK;
+    return err_set(e, RC_USAGE,
+                   "%s: the name is too long for a database, because the files beside it have "
+                   "names %zu bytes longer: %s",
+                   p->spec, more, name);
+}
+
+/* They are no unfinished files of the database's own name. Not the new database: a run that was killed may have left it as a
+ * second name of the database. */
+static enum rc put_shard_files(const struct sqlite_place *p, struct buf *out, struct err *e)
+{
+    const char *const files[] = {p->staging, p->lock};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        buf_add(out, files[i], strlen(files[i]) + 1);
+    return check_length(p, p->staging, sizeof "-0123456789abcdef-journal", e);
+}
+
 enum rc sqlite_place_beside(const struct sqlite_place *p, struct buf *out, struct err *e)
 {
     static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
     const char *const files[] = {p->path, p->staging, p->fresh};
+    enum rc rc = p->shard ? put_shard_files(p, out, e) : RC_OK;
+    if (rc != RC_OK)
+        return rc;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *name = strrchr(files[i], '/') + 1; /* they are absolute */
-        if (strlen(name) + strlen(suffixes[0]) > NAME_MAX)
-            return err_set(
-                e, RC_USAGE,
-                "%s: the name is too long for a database, because the files beside it have "
-                "names %zu bytes longer: %s",
-                p->spec, strlen(suffixes[0]), name);
+        rc = check_length(p, files[i], strlen(suffixes[0]), e);
+        if (rc != RC_OK)
+            return rc;
         for (size_t k = 0; k < sizeof suffixes / sizeof *suffixes; k++) {
             buf_adds(out, files[i]);
             buf_add(out, suffixes[k], strlen(suffixes[k]) + 1);

@@ -24,6 +24,11 @@ struct sqlite_place {
     const char *path;    /* of the database: absolute, without links */
     const char *staging; /* beside it: the rows of a run that has not come to its end */
     const char *fresh;   /* beside it: a database that is complete and has not got its name */
+    const char *
+        other_fresh; /* ... that of a run with shards, if this one has none, and the other way round */
+    const struct sink_shard *shard; /* NULL: the run does all leads */
+    /* Of shards: the lock, and what names of files begin with (shard_files.h). */
+    const char *lock, *loading, *loaded;
     enum sql_mode mode;
     enum sql_deletes deletes;
     bool all_text;

@@ -2,9 +2,11 @@
  *
  * Rows are staged beside it (stage.h). At the end, where the database is there, prepare() merges them in
  * one transaction, which commit() commits: readers see the old tables or the new ones. Where it is not
- * there, prepare() makes it under another name, and commit() renames it. */
-#include <errno.h>
-#include <fcntl.h>
+ * there, prepare() makes it under another name, and commit() renames it.
+ *
+ * The run of a shard does so only if it is the last one of its set, with the rows of all of them. Otherwise commit() gives
+ * what it has staged another name, and the last one takes it in (shard_set.h). The lock of the shards is kept from prepare()
+ * to close(), so that there is one last one. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +14,13 @@
 #include <unistd.h>
 
 #include "core/base/units.h"
-#include "core/file/folder.h"
 #include "sinks/registry.h"
 #include "sinks/sql/record.h"
+#include "sinks/sqlite/fresh.h"
 #include "sinks/sqlite/merge.h"
 #include "sinks/sqlite/records.h"
+#include "sinks/sqlite/sqlite_internal.h"
 
-#define TEXT_VERSION "1"
-#define FRESH_BYTES_MAX ((size_t)1 << 16)
 #define COLUMNS_EIGHTHS 8 /* of put(): texts that SQLite copies */
 
 #define AT(type, member) OPTION_AT(struct sqlite_opts, type, member)
@@ -69,31 +70,15 @@ static enum rc sqlite_beside(const struct sink_cfg *cfg, struct buf *out, struct
 
 /* ---- the sink ------------------------------------------------------------------------------- */
 
-struct sqlite {
-    struct sink sink; /* first */
-    struct sink_cfg cfg;
-    struct sqlite_place place;
-    struct sqlite_stage stage;
-    struct stop_timer stop;
-    struct sql_outcome outcome;
-    struct buf mark;
-    struct sink_file file, *files;
-    struct sink_misfits *misfits;
-    size_t n_misfits;
-    bool keeps;    /* a mark or a text needs the staging database */
-    bool is_fresh; /* the database is complete under another name */
-    bool is_open;  /* the merge's transaction */
-    bool is_done;  /* committed, or taken back */
-};
-
 static struct sqlite *sqlite_of(struct sink *s)
 {
     return (struct sqlite *)s;
 }
 
-static void release(struct sqlite *s, bool remove)
+void sqlite_sink_free(struct sqlite *s, bool remove)
 {
     sqlite_stage_close(&s->stage, remove);
+    sqlite_shard_set_free(&s->shards);
     stop_timer_close(&s->stop);
     sqlite_place_free(&s->place);
     buf_free(&s->mark);
@@ -101,8 +86,8 @@ static void release(struct sqlite *s, bool remove)
     free(s);
 }
 
-static enum rc init(struct sqlite **out, const struct sink_cfg *cfg, struct str run_id,
-                    int64_t started_ms, struct err *e)
+enum rc sqlite_sink_new(struct sqlite **out, const struct sink_cfg *cfg, struct str run_id,
+                        int64_t started_ms, struct err *e)
 {
     struct sqlite *s = calloc(1, sizeof *s);
     if (!s)
@@ -119,13 +104,17 @@ static enum rc init(struct sqlite **out, const struct sink_cfg *cfg, struct str 
     if (rc == RC_OK)
         rc = sqlite_place_set_run(&s->place, cfg, run_id, started_ms, e);
     s->place.queue = cfg->queue;
+    s->stage.db = (struct sqlite_db){.stop = cfg->stop, .own_stop = &s->stop};
+    if (rc == RC_OK && cfg->shard)
+        rc = sqlite_shard_set_init(&s->shards, &s->cfg, started_ms, &s->place, &s->stage, e);
     return rc;
 }
 
 /* Opens the database where it is there. */
-static enum rc attach(struct sqlite *s, struct err *e)
+enum rc sqlite_sink_attach(struct sqlite *s, struct err *e)
 {
     bool exists = false;
+    sqlite_fresh_settle(&s->place);
     enum rc rc = sqlite_target_check(&s->place, &exists, e);
     if (rc != RC_OK || !exists)
         return rc;
@@ -134,28 +123,54 @@ static enum rc attach(struct sqlite *s, struct err *e)
     return rc;
 }
 
+/* Does nothing without shards. */
+enum rc sqlite_sink_lock(struct sqlite *s, struct err *e)
+{
+    return s->cfg.shard ? sqlite_shard_files_lock(&s->shards.files, e) : RC_OK;
+}
+
+/* Whoever has not locked the other shards out must leave this file alone. */
+static bool has_fresh(const struct sqlite *s)
+{
+    return !s->cfg.shard || s->shards.files.lock >= 0;
+}
+
+static enum rc begin(struct sqlite *s, struct err *e)
+{
+    enum rc rc = RC_OK;
+    if (s->cfg.shard)
+        rc = sqlite_fresh_remove(&s->place, e);
+    if (rc == RC_OK && s->cfg.shard)
+        rc = sqlite_shard_set_begin(&s->shards, e);
+    return rc == RC_OK ? sqlite_stage_begin(&s->stage, e) : rc;
+}
+
 static enum rc sqlite_open(struct sink **out, const struct sink_cfg *cfg,
                            const struct sink_mark *from, struct err *e)
 {
     struct sqlite *s = NULL;
-    enum rc rc = init(&s, cfg, str_c(cfg->run_id), cfg->started_ms, e);
+    enum rc rc = sqlite_sink_new(&s, cfg, str_c(cfg->run_id), cfg->started_ms, e);
     if (!s)
         return rc;
     s->sink.ops = &sink_sqlite;
     s->keeps = from != NULL;
     if (rc == RC_OK)
+        rc = sqlite_sink_lock(s, e);
+    if (rc == RC_OK)
         rc = sqlite_stage_open(&s->stage, &s->place, cfg, !from, e);
     s->stage.db.own_stop = &s->stop;
     if (rc == RC_OK)
-        rc = attach(s, e);
+        rc = sqlite_sink_attach(s, e);
     if (rc == RC_OK)
-        rc = from ? sqlite_stage_resume(&s->stage, cfg, from->text, e)
-                  : sqlite_stage_begin(&s->stage, e);
-    if (rc == RC_OK)
-        *out = &s->sink;
-    else
-        release(s, !from);
-    return rc;
+        rc = from ? sqlite_stage_resume(&s->stage, cfg, from->text, e) : begin(s, e);
+    if (rc != RC_OK) {
+        sqlite_sink_free(s, !from);
+        return rc;
+    }
+    if (cfg->shard)
+        sqlite_shard_files_free(&s->shards.files);
+    *out = &s->sink;
+    return RC_OK;
 }
 
 static enum rc sqlite_put(struct sink *sink, const struct lead *const leads[], size_t n,
@@ -198,42 +213,13 @@ static enum rc sqlite_mark(struct sink *sink, struct sink_mark *out, struct err 
 
 /* ---- a database that is not there yet --------------------------------------------------------- */
 
-static enum rc remove_fresh(const struct sqlite_place *p, struct err *e)
-{
-    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
-    struct buf path;
-    enum rc rc = RC_OK;
-    buf_init(&path, FRESH_BYTES_MAX);
-    for (size_t i = 0; rc == RC_OK && i < sizeof suffixes / sizeof *suffixes; i++) {
-        buf_clear(&path);
-        buf_addf(&path, "%s%s", p->fresh, suffixes[i]);
-        if (buf_rc(&path) != RC_OK)
-            rc = err_nomem(e);
-        else if (unlink(buf_cstr(&path)) != 0 && errno != ENOENT)
-            rc = err_sys(e, RC_IO, errno, "%s", buf_cstr(&path));
-    }
-    buf_free(&path);
-    return rc;
-}
-
-static enum rc sync_file(const struct sqlite_place *p, struct err *e)
-{
-    int fd = open(p->fresh, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(e, RC_IO, errno, "%s", p->fresh);
-    enum rc rc = fsync(fd) == 0 ? RC_OK : err_sys(e, RC_IO, errno, "%s", p->fresh);
-    if (close(fd) != 0 && rc == RC_OK)
-        rc = err_sys(e, RC_IO, errno, "%s", p->fresh);
-    return rc;
-}
-
 /* Nobody sees it before it is complete, so it needs no journal on the way there. */
 static enum rc make_fresh(struct sqlite *s, struct err *e)
 {
     const struct sqlite_db *d = &s->stage.db;
     char sql[256];
     bool done = false;
-    enum rc rc = remove_fresh(&s->place, e);
+    enum rc rc = sqlite_fresh_remove(&s->place, e);
     if (rc == RC_OK)
         rc = sqlite_target_attach(&s->place, d, s->place.fresh, e);
     if (rc != RC_OK)
@@ -248,27 +234,8 @@ static enum rc make_fresh(struct sqlite *s, struct err *e)
     if (rc == RC_OK)
         rc = sqlite_run(d, "commit; pragma out.journal_mode = wal; detach out", e);
     if (rc == RC_OK)
-        rc = sync_file(&s->place, e);
+        rc = sqlite_fresh_sync(&s->place, e);
     s->is_fresh = rc == RC_OK;
-    return rc;
-}
-
-/* Not in place of a file that somebody has made meanwhile. */
-static enum rc publish_fresh(const struct sqlite_place *p, struct err *e)
-{
-    if (link(p->fresh, p->path) != 0) {
-        if (errno == EEXIST)
-            return err_set(e, RC_IO,
-                           "%s: was created by another program during the run; remove it, or "
-                           "run the same command again",
-                           p->spec);
-        if (renameat2(AT_FDCWD, p->fresh, AT_FDCWD, p->path, RENAME_NOREPLACE) != 0)
-            return err_sys(e, RC_IO, errno, "%s", p->spec);
-    }
-    (void)unlink(p->fresh);
-    char *folder = folder_of(p->path);
-    enum rc rc = folder ? folder_sync(folder, e) : err_nomem(e);
-    free(folder);
     return rc;
 }
 
@@ -294,7 +261,7 @@ static enum rc merge_existing(struct sqlite *s, bool *done, struct err *e)
 }
 
 /* It may take long: a run that is stopped does not wait for its end. */
-static enum rc merge(struct sqlite *s, bool *done, struct err *e)
+enum rc sqlite_sink_merge(struct sqlite *s, bool *done, struct err *e)
 {
     struct err ignored;
     *done = false;
@@ -304,7 +271,7 @@ static enum rc merge(struct sqlite *s, bool *done, struct err *e)
     if (!s->is_open)
         (void)roll_back(s, &ignored);
     if (rc != RC_OK && !s->stage.is_attached)
-        (void)remove_fresh(&s->place, &ignored);
+        (void)sqlite_fresh_remove(&s->place, &ignored);
     return rc;
 }
 
@@ -337,8 +304,32 @@ static enum rc sqlite_confirm(struct sink *sink, struct err *e)
     struct sqlite *s = sqlite_of(sink);
     if (!s->place.record.len)
         return RC_OK;
-    enum rc rc = s->stage.is_attached ? RC_OK : attach(s, e);
+    enum rc rc = s->stage.is_attached ? RC_OK : sqlite_sink_attach(s, e);
     return rc == RC_OK ? sqlite_record_confirm(&s->place, &s->stage.db, e) : rc;
+}
+
+/* What a shard has staged, and has recorded, is merged with what the others have, or waits for them. */
+enum rc sqlite_sink_merge_set(struct sqlite *s, bool *done, struct err *e)
+{
+    enum rc rc = sqlite_shard_set_was_done(&s->shards, done, e);
+    if (rc != RC_OK || *done)
+        return rc;
+    rc = sqlite_shard_set_find(&s->shards, e);
+    if (rc != RC_OK || s->shards.none_found)
+        return rc;
+    s->waits = !sqlite_shard_set_is_last(&s->shards);
+    if (s->waits)
+        return RC_OK;
+    sqlite_db_heed_stop(&s->stage.db, true);
+    rc = sqlite_shard_set_take_in(&s->shards, e);
+    sqlite_db_heed_stop(&s->stage.db, false);
+    return rc == RC_OK ? sqlite_sink_merge(s, done, e) : rc;
+}
+
+static enum rc end_shard(struct sqlite *s, bool *done, struct err *e)
+{
+    enum rc rc = sqlite_shard_set_record(&s->shards, e);
+    return rc == RC_OK ? sqlite_sink_merge_set(s, done, e) : rc;
 }
 
 /* "1 RUN_ID STARTED_MS\n" */
@@ -347,33 +338,47 @@ static enum rc sqlite_prepare_end(struct sink *sink, struct buf *text, struct er
     struct sqlite *s = sqlite_of(sink);
     bool done = false;
     enum rc rc = sqlite_stage_commit(&s->stage, e);
+    if (rc == RC_OK)
+        rc = sqlite_sink_lock(s, e);
     if (rc == RC_OK && !s->stage.is_attached)
-        rc = attach(s, e);
+        rc = sqlite_sink_attach(s, e);
     if (rc == RC_OK)
         rc = find_misfits(s, e);
     if (rc == RC_OK)
         rc = sql_record_take(&s->cfg, &s->place.memory, &s->place.record, e);
     if (rc == RC_OK)
-        rc = merge(s, &done, e);
+        rc = s->cfg.shard ? end_shard(s, &done, e) : sqlite_sink_merge(s, &done, e);
     if (rc == RC_USAGE) /* the tables were others when the run began */
         rc = e->rc = RC_IO;
     s->file.rows = s->outcome.rows[SQL_MERGE_INSERT] + s->outcome.rows[SQL_MERGE_UPDATE];
     if (rc != RC_OK || !text)
         return rc;
-    buf_addf(text, TEXT_VERSION " %s %" PRId64 "\n", s->cfg.run_id, s->cfg.started_ms);
+    buf_addf(text, SQLITE_TEXT_VERSION " %s %" PRId64 "\n", s->cfg.run_id, s->cfg.started_ms);
     s->keeps = true;
     return RC_OK;
 }
 
-static enum rc sqlite_commit(struct sink *sink, struct err *e)
+/* One that stays is recognised, and does not count (shard_files.h). */
+static void remove_taken(struct sqlite *s)
+{
+    struct err e;
+    if (s->cfg.shard && sqlite_shard_set_remove_taken(&s->shards, &e) != RC_OK)
+        log_msg(s->cfg.log, LOG_LEVEL_WARN, s->cfg.spec, "%s", e.msg);
+}
+
+enum rc sqlite_sink_commit(struct sink *sink, struct err *e)
 {
     struct sqlite *s = sqlite_of(sink);
     enum rc rc = RC_OK;
     if (s->is_fresh)
-        rc = publish_fresh(&s->place, e);
+        rc = sqlite_fresh_publish(&s->place, e);
     else if (s->is_open)
         rc = sqlite_run(&s->stage.db, "commit", e);
+    else if (s->waits)
+        rc = sqlite_shard_set_keep(&s->shards, e);
     s->is_done = rc == RC_OK;
+    if (rc == RC_OK && (s->is_fresh || s->is_open))
+        remove_taken(s);
     return rc;
 }
 
@@ -382,10 +387,10 @@ static enum rc sqlite_abort(struct sink *sink, struct err *e)
     struct sqlite *s = sqlite_of(sink);
     enum rc rc = roll_back(s, e);
     s->is_done = true;
-    return rc == RC_OK ? remove_fresh(&s->place, e) : rc;
+    return rc == RC_OK && has_fresh(s) ? sqlite_fresh_remove(&s->place, e) : rc;
 }
 
-static void sqlite_result(const struct sink *sink, struct sink_result *out)
+void sqlite_sink_result(const struct sink *sink, struct sink_result *out)
 {
     const struct sqlite *s = (const struct sqlite *)sink;
     *out = (struct sink_result){
@@ -401,7 +406,12 @@ static void sqlite_result(const struct sink *sink, struct sink_result *out)
         .held = s->outcome.held,
         .gone = s->outcome.gone,
         .gone_allowed = s->outcome.gone_allowed,
+        .none_found = s->shards.none_found,
     };
+    if (s->waits)
+        sql_shards_due(&s->shards.seen, out);
+    else if (s->cfg.shard)
+        out->merged = s->shards.seen.n;
 }
 
 static void sqlite_close(struct sink *sink)
@@ -410,83 +420,9 @@ static void sqlite_close(struct sink *sink)
     struct err ignored;
     bool remove = s->is_done || !s->keeps;
     (void)roll_back(s, &ignored);
-    if (remove && s->stage.db.db)
-        (void)remove_fresh(&s->place, &ignored);
-    release(s, remove);
-}
-
-/* ---- recovering ------------------------------------------------------------------------------ */
-
-static enum rc take_text(const struct sink_cfg *cfg, struct str text, struct str *run_id,
-                         int64_t *started_ms, struct err *e)
-{
-    struct str version;
-    uint64_t ms = 0;
-    if (!text_take(&text, ' ', &version) || !str_eq_c(version, TEXT_VERSION) ||
-        !text_take(&text, ' ', run_id) || run_id->len == 0 || run_id->len > 32 ||
-        !text_take_uint(&text, '\n', &ms) || ms > INT64_MAX / 1000 || text.len)
-        return err_set(e, RC_SYNTAX, "%s: how to finish is malformed", cfg->spec);
-    *started_ms = (int64_t)ms;
-    return RC_OK;
-}
-
-/* Is the run in the database already? */
-static enum rc is_done(struct sqlite *s, bool *out, struct err *e)
-{
-    *out = false;
-    enum rc rc = attach(s, e);
-    if (rc == RC_OK && s->stage.is_attached)
-        rc = sqlite_target_has_run(&s->place, &s->stage.db, out, e);
-    return rc;
-}
-
-static enum rc finish(struct sqlite *s, enum sqlite_stage_owner owner, bool only_check,
-                      struct err *e)
-{
-    bool done = false;
-    int64_t leads = 0;
-    enum rc rc = is_done(s, &done, e);
-    if (rc != RC_OK || done)
-        return rc;
-    if (owner != SQLITE_STAGE_THIS_RUNS)
-        return err_set(e, RC_USAGE,
-                       "%s: the rows to be published are no longer in %s; add --fresh to "
-                       "start over",
-                       s->cfg.spec, s->place.staging);
-    rc = sqlite_number(&s->stage.db, "select count(*) from main.s0", &leads, e);
-    if (rc != RC_OK || only_check)
-        return rc;
-    s->stage.leads = (uint64_t)leads;
-    s->place.max_gone = NULL; /* it was asked when the run came to its end */
-    rc = merge(s, &done, e);
-    return rc == RC_OK ? sqlite_commit(&s->sink, e) : rc;
-}
-
-static enum rc sqlite_recover(const struct sink_cfg *cfg, const struct sink_recovery *r,
-                              struct err *e)
-{
-    struct sqlite *s = NULL;
-    struct str run_id = STR_NONE;
-    int64_t started_ms = 0;
-    enum sqlite_stage_owner owner = SQLITE_STAGE_NOBODYS;
-    enum rc rc = take_text(cfg, r->text, &run_id, &started_ms, e);
-    if (rc == RC_OK)
-        rc = init(&s, cfg, run_id, started_ms, e);
-    if (!s)
-        return rc;
-    bool is_there = rc == RC_OK && access(s->place.staging, F_OK) == 0;
-    if (rc == RC_OK)
-        rc = sqlite_stage_open(&s->stage, &s->place, cfg, !is_there, e);
-    if (rc == RC_OK)
-        rc = sqlite_stage_owner(&s->stage, &owner, e);
-    if (rc == RC_OK && !r->takes_back)
-        rc = finish(s, owner, r->only_check, e);
-    /* What another run staged since then stays: it resumes from it. */
-    bool removes = rc == RC_OK && !r->only_check && owner != SQLITE_STAGE_ANOTHER_RUNS;
-    if (removes)
-        rc = remove_fresh(&s->place, e);
-    release(s, removes || !is_there);
-    return rc;
+    if (remove && s->stage.db.db && has_fresh(s))
+        (void)sqlite_fresh_remove(&s->place, &ignored);
+    sqlite_sink_free(s, remove);
 }
 
 const struct sink_ops sink_sqlite = {
@@ -498,7 +434,7 @@ const struct sink_ops sink_sqlite = {
     .opts_size = sizeof(struct sqlite_opts),
     .target = NAMES_FILES,
     .eighths = COLUMNS_EIGHTHS,
-    .shards = SINK_SHARDS_REFUSED,
+    .shards = SINK_SHARDS_TOGETHER,
     .check = sqlite_check,
     .recorded = sqlite_recorded,
     .confirm = sqlite_confirm,
@@ -510,11 +446,11 @@ const struct sink_ops sink_sqlite = {
     .put_missing = sqlite_put_missing,
     .mark = sqlite_mark,
     .prepare = sqlite_prepare_end,
-    .commit = sqlite_commit,
+    .commit = sqlite_sink_commit,
     .abort = sqlite_abort,
-    .recover = sqlite_recover,
+    .recover = sqlite_sink_recover,
     .on_stop = SINK_STOP_KEEP,
     .stop = sqlite_stop,
-    .result = sqlite_result,
+    .result = sqlite_sink_result,
     .close = sqlite_close,
 };

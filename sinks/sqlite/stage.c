@@ -26,23 +26,33 @@ static const struct typed_target target = {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* Only who has no lock may ask: closing the file ends all that a process has. */
-static enum rc report_owner(const struct sqlite_place *p, struct err *e)
+bool sqlite_stage_is_locked(const char *path, long *pid)
 {
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BYTE, .l_len = LOCK_BYTES};
-    int fd = open(p->staging, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    bool known =
-        fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool is_locked = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    *pid = is_locked && lock.l_pid > 0 ? (long)lock.l_pid : 0;
     if (fd >= 0)
         (void)close(fd);
-    if (!known)
-        return err_set(e, RC_BUSY, "%s: another run of leadpipe is writing to it; wait for it",
-                       p->spec);
+    return is_locked;
+}
+
+static enum rc report_owner(const struct sqlite_place *p, struct err *e)
+{
+    long pid = 0;
+    char what[64] = "to it";
+    if (p->shard)
+        (void)snprintf(what, sizeof what, "shard %u of %u", (unsigned)p->shard->index,
+                       (unsigned)p->shard->of);
+    (void)sqlite_stage_is_locked(p->staging, &pid);
+    if (!pid)
+        return err_set(e, RC_BUSY, "%s: another run of leadpipe is writing %s; wait for it",
+                       p->spec, what);
     return err_set(
         e, RC_BUSY,
-        "%s: another run of leadpipe (process %ld) is writing to it; wait for it, or stop it",
-        p->spec, (long)lock.l_pid);
+        "%s: another run of leadpipe (process %ld) is writing %s; wait for it, or stop it", p->spec,
+        pid, what);
 }
 
 /* Has somebody removed the file while it was opened? */
@@ -349,6 +359,17 @@ void sqlite_stage_mark(const struct sqlite_stage *s, struct buf *out)
 enum rc sqlite_stage_commit(struct sqlite_stage *s, struct err *e)
 {
     return sqlite3_get_autocommit(s->db.db) ? RC_OK : sqlite_run(&s->db, "commit", e);
+}
+
+void sqlite_stage_disconnect(struct sqlite_stage *s)
+{
+    for (size_t i = 0; s->tables && i < s->profile->n_tables; i++) {
+        (void)sqlite3_finalize(s->tables[i].insert);
+        s->tables[i].insert = NULL;
+    }
+    (void)sqlite3_finalize(s->gone);
+    s->gone = NULL;
+    sqlite_db_close(&s->db);
 }
 
 void sqlite_stage_close(struct sqlite_stage *s, bool remove)

@@ -28,6 +28,9 @@ struct sqlite_staged {
     uint64_t rows;
 };
 
+struct sqlite_loaded;
+struct sqlite_shard_record;
+
 struct sqlite_stage {
     const struct sqlite_place *place;
     const struct profile *profile;
@@ -40,6 +43,10 @@ struct sqlite_stage {
     bool is_durable;  /* what mark() covers must be */
     struct buf text;  /* scratch, for SQL */
     struct buf value; /* scratch, for one value */
+    const struct sqlite_shard_record
+        *own;                           /* the run is one of a shard, and at its end; else NULL */
+    const struct sqlite_loaded *others; /* other shards, whose rows are taken in (take_in.h) */
+    size_t n_others;
     size_t columns_max;
     int length_max; /* bytes of a row in the table; of a staged one a few fewer */
 };
@@ -61,6 +68,10 @@ enum sqlite_stage_owner {
 /* Whose rows it holds, for recovering a run without a mark. */
 enum rc sqlite_stage_owner(struct sqlite_stage *s, enum sqlite_stage_owner *out, struct err *e);
 
+/* Has another process that file open as its staging database? *pid: which; 0: not known. Only for who does not have it
+ * open: closing a file ends all locks that a process has of it. */
+bool sqlite_stage_is_locked(const char *path, long *pid);
+
 enum rc sqlite_stage_put(struct sqlite_stage *s, const struct lead *lead, struct err *e);
 enum rc sqlite_stage_put_missing(struct sqlite_stage *s, const struct lead *lead, struct err *e);
 
@@ -68,6 +79,8 @@ enum rc sqlite_stage_put_missing(struct sqlite_stage *s, const struct lead *lead
 enum rc sqlite_stage_commit(struct sqlite_stage *s, struct err *e);
 void sqlite_stage_mark(const struct sqlite_stage *s, struct buf *out);
 
+/* Closes the connection, so that the file may get another name; what the sink's result needs stays. */
+void sqlite_stage_disconnect(struct sqlite_stage *s);
 /* Closes it; `remove`: and removes it. */
 void sqlite_stage_close(struct sqlite_stage *s, bool remove);
 

@@ -474,12 +474,11 @@ enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, s
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
-enum rc sqlite_target_has_run(const struct sqlite_place *p, const struct sqlite_db *d, bool *out,
-                              struct err *e)
+enum rc sqlite_target_has_run(const struct sqlite_db *d, struct str token, bool *out, struct err *e)
 {
     enum rc rc = has_own_table(d, SQL_TABLE_RUNS, out, e);
     if (rc != RC_OK || !*out)
         return rc;
-    return sqlite_has_row(d, "select 1 from out." SQL_TABLE_RUNS " where token = ?1",
-                          str_c(p->token), out, e);
+    return sqlite_has_row(d, "select 1 from out." SQL_TABLE_RUNS " where token = ?1", token, out,
+                          e);
 }

@@ -67,8 +67,8 @@ enum rc sqlite_table_map(struct sqlite_table *t, const struct sqlite_place *p, s
                          struct str source, enum column_type type, const struct sql_mapped **out,
                          struct sqlite_fit *fit, struct err *e);
 
-/* Is the run in _leadpipe_runs? */
-enum rc sqlite_target_has_run(const struct sqlite_place *p, const struct sqlite_db *d, bool *out,
+/* Is a run in _leadpipe_runs? */
+enum rc sqlite_target_has_run(const struct sqlite_db *d, struct str token, bool *out,
                               struct err *e);
 
 #endif

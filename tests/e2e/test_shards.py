@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import sqlite3
 import struct
 import subprocess
 
@@ -184,12 +185,6 @@ def test_placeholder_needs_shard(leadpipe, sandbox, control, words):
     assert list(leadpipe.folder.iterdir()) == []
 
 
-def test_a_database_in_a_file_is_refused(leadpipe, sandbox, control):
-    done = leadpipe("export", *sandbox.provider(), "--shard", "0/2", "-t", "sqlite:leads.db", "--id", "plain-1", env=sandbox.env)
-    assert done.returncode == 2 and "needs all leads" in done.stderr, done.stderr
-    assert list(leadpipe.folder.iterdir()) == []
-
-
 def test_all_is_refused(leadpipe, sandbox, control):
     done = leadpipe("export", *sandbox.provider(), "--shard", "0/2", "--all", "-t", "ndjson:x", env=sandbox.env)
     assert done.returncode == 2 and "--shard" in done.stderr and "--all" in done.stderr, done.stderr
@@ -305,12 +300,25 @@ def test_slurm_script(leadpipe, sandbox, control, tmp_path):
 def test_gnu_parallel(leadpipe, sandbox, control, tmp_path):
     """The command of docs/scale.md as it stands there."""
     text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-    command = re.search(r"^    (seq 0 3 .*\n.*)$", text, re.M).group(1)
+    command, = re.findall(r"^    (seq 0 3 .*\n.* -t csv:.*)$", text, re.M)
     (tmp_path / "ids.txt").write_text("\n".join(IDS) + "\n")
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, timeout=60,
                           env={**example_environment(sandbox, tmp_path, sandbox.omni), "HOME": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert everything(tmp_path, 4) == IDS
+
+
+@pytest.mark.skipif(not shutil.which("parallel"), reason="GNU parallel is not installed")
+def test_gnu_parallel_with_one_database(leadpipe, sandbox, control, tmp_path):
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    command, = re.findall(r"^    (seq 0 3 .*\n.* -t sqlite.*)$", text, re.M)
+    (tmp_path / "ids.txt").write_text("\n".join(IDS) + "\n")
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, timeout=60,
+                          env={**example_environment(sandbox, tmp_path, sandbox.omni), "HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    database = sqlite3.connect(tmp_path / "leads.db")
+    assert sorted(one for one, in database.execute("select lead_id from leads")) == sorted(IDS)
+    database.close()
 
 
 def test_kubernetes_job(leadpipe, sandbox, control, tmp_path):

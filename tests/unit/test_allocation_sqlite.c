@@ -1,6 +1,7 @@
 /* The sink "sqlite" while memory runs out: its own, and what SQLite asks for. */
 #include "allocation_sweep.h"
 
+#include <glob.h>
 #include <sqlite3.h>
 
 #include "rich_leads.h"
@@ -17,7 +18,10 @@ struct sink_work {
     struct sink_cfg cfg;
     struct sink *sink;
     bool existing; /* the database is there, with that lead of another run */
+    bool is_last;  /* the run is of the last of two shards, and the first one has had no leads */
 };
+
+static const struct sink_shard shards[] = {{0, 2, NULL, "settings"}, {1, 2, NULL, "settings"}};
 
 static char folder[64];
 
@@ -27,6 +31,14 @@ static void settle(void *ctx, struct sink *sink, const struct lead *lead, const 
     (void)sink;
     (void)lead;
     assert_int_equal(v->kind, VERDICT_ACCEPTED);
+}
+
+static enum rc list(void *ctx, struct sink_list *out, struct err *e)
+{
+    (void)ctx;
+    (void)e;
+    *out = (struct sink_list){.sha256 = "0123"};
+    return RC_OK;
 }
 
 static enum rc put_all(struct sink_work *w, const char *run_id, size_t n, struct err *e)
@@ -58,6 +70,9 @@ static void begin(void *ctx)
     struct sink_work *w = ctx;
     struct err e;
     w->sink = NULL;
+    w->cfg.shard = w->is_last ? &shards[0] : NULL;
+    if (w->is_last && put_all(w, "0123456789abcdef0123456789abcde0", 0, &e) != RC_OK)
+        fail_msg("%s", e.msg);
     if (w->existing && put_all(w, "0123456789abcdef0123456789abcde0", 1, &e) != RC_OK)
         fail_msg("%s", e.msg);
     close_sink(w);
@@ -65,14 +80,16 @@ static void begin(void *ctx)
 
 static enum rc run(void *ctx, struct err *e)
 {
+    struct sink_work *w = ctx;
+    w->cfg.shard = w->is_last ? &shards[1] : NULL;
     return put_all(ctx, "0123456789abcdef0123456789abcde1", N_LEADS, e);
 }
 
-/* All rows of all tables, but for when runs ended. */
+/* All rows of all tables, but for the times of runs. */
 static int append_row(void *out, int n, char **values, char **names)
 {
     for (int i = 0; i < n; i++) {
-        if (strcmp(names[i], "ended_at") != 0)
+        if (strcmp(names[i], "ended_at") != 0 && strcmp(names[i], "loaded_at") != 0)
             buf_addf(out, "%s=%s ", names[i], values[i] ? values[i] : "null");
     }
     buf_addc(out, '\n');
@@ -98,6 +115,17 @@ static void append_tables(struct buf *out)
     (void)sqlite3_close(db);
 }
 
+/* The first shard stays loaded where the last one fails. */
+static void unlink_first(void)
+{
+    glob_t found;
+    assert_int_equal(glob(".x.db.leadpipe-loaded-0-of-2-*", 0, NULL, &found), 0);
+    assert_int_equal(found.gl_pathc, 1);
+    assert_int_equal(unlink(found.gl_pathv[0]), 0);
+    assert_int_equal(unlink(".x.db.leadpipe-shards"), 0);
+    globfree(&found);
+}
+
 /* A run that failed leaves the tables as they were, and nothing beside them. */
 static void end(void *ctx, enum rc rc, struct buf *out)
 {
@@ -119,15 +147,22 @@ static void end(void *ctx, enum rc rc, struct buf *out)
     } else {
         assert_int_not_equal(access("x.db", F_OK), 0);
     }
-    if (opened)
+    if (opened) {
         assert_int_not_equal(access(".x.db.leadpipe-part", F_OK), 0);
+        assert_int_not_equal(access(".x.db.leadpipe-shard-1-of-2", F_OK), 0);
+    }
     assert_int_not_equal(access(".x.db.leadpipe-wide", F_OK), 0);
+    assert_int_not_equal(access(".x.db.leadpipe-merged", F_OK), 0);
     static const char *const made[] = {"x.db",
                                        "x.db-wal",
                                        "x.db-shm",
                                        "x.db-journal",
                                        ".x.db.leadpipe-part",
-                                       ".x.db.leadpipe-part-journal"};
+                                       ".x.db.leadpipe-part-journal",
+                                       ".x.db.leadpipe-shard-1-of-2",
+                                       ".x.db.leadpipe-shard-1-of-2-journal"};
+    if (w->is_last && rc != RC_OK)
+        unlink_first();
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
         (void)unlink(made[i]);
 }
@@ -149,15 +184,11 @@ static void make_leads(struct sink_work *w)
 static void sink_sweep(void **state)
 {
     (void)state;
-    for (int existing = 0; existing < 2; existing++) {
-        struct sink_work w = {.existing = existing};
-        const struct work work = {
-            existing ? "sqlite, tables that are there" : "sqlite, a new database",
-            false,
-            begin,
-            run,
-            end,
-            &w};
+    static const char *const names[] = {"sqlite, a new database", "sqlite, tables that are there",
+                                        "sqlite, the last shard"};
+    for (int which = 0; which < 3; which++) {
+        struct sink_work w = {.existing = which == 1, .is_last = which == 2};
+        const struct work work = {names[which], false, begin, run, end, &w};
         struct sweep s;
         struct err e;
         make_leads(&w);
@@ -167,7 +198,8 @@ static void sink_sweep(void **state)
                                   .target = w.spec.target,
                                   .opts = w.spec.opts,
                                   .profile = w.f.profile,
-                                  .host = {.settle = settle}};
+                                  .clock = &clock_system,
+                                  .host = {.settle = settle, .list = list}};
         sweep_begin(&s, &work);
         for (int kind = SHORTAGE_ONCE; kind <= SHORTAGE_LASTING; kind++) {
             uint64_t n = 1;

@@ -7,6 +7,7 @@
 #include "core/base/rfc3339.h"
 #include "sinks/sqlite/db.h"
 #include "sinks/sqlite/place.h"
+#include "sinks/sqlite/shard_record.h"
 
 /* ---- times ---------------------------------------------------------------------------------- */
 
@@ -79,12 +80,71 @@ static void codes(void **state)
     }
 }
 
+/* ---- the record of a shard that is loaded ------------------------------------------------------ */
+
+#define SET "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define TABLE                                                                                      \
+    "create table shard (token, run_id, started_at, shard_group, shard_set, name, shard, shards, " \
+    "loaded_ms, leads, gone, list_is_empty);"
+#define WITH(values) TABLE "insert into shard values ('t', 'r', 's', 'g', " values ")"
+
+static const struct {
+    const char *sql;
+    enum rc rc;
+} records[] = {
+    {WITH("'" SET "', 'n', 3, 16, 5, 6, 7, 1"), RC_OK},
+    {WITH("'" SET "', '', 0, 1, 0, 0, 0, 0"), RC_OK},
+    {TABLE, RC_SYNTAX},
+    {"select 1", RC_SYNTAX},
+    {"create table shard (token)", RC_SYNTAX},
+    {WITH("'0123', 'n', 3, 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("null, 'n', 3, 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("x'00', 'n', 3, 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 4, 3, 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', printf('%5000c', 'n'), 3, 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', 16, 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', -1, 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', '3', 16, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', 3, 4294967296, 5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', 3, 16, -5, 6, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', 3, 16, 5, 6.5, 7, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', 3, 16, 5, 6, null, 1"), RC_SYNTAX},
+    {WITH("'" SET "', 'n', 3, 16, 5, 6, 7, 2"), RC_SYNTAX},
+};
+
+static void shard_records(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        struct sqlite_db d = {.subject = "sqlite:x.db"};
+        struct sqlite_shard_record got;
+        struct arena memory;
+        struct err e = {.rc = RC_OK};
+        arena_init(&memory, 1 << 20);
+        assert_int_equal(sqlite3_open(":memory:", &d.db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(d.db, records[i].sql, NULL, NULL, NULL), SQLITE_OK);
+        enum rc rc = sqlite_shard_record_read(&d, "main", &memory, &got, &e);
+        if (rc != records[i].rc)
+            fail_msg("%s: %s, wanted %s", records[i].sql, rc_text(rc), rc_text(records[i].rc));
+        if (i == 0) {
+            assert_string_equal(got.set.ptr, SET);
+            assert_string_equal(got.name.ptr, "n");
+            assert_int_equal(got.index * 100 + got.of, 316);
+            assert_int_equal(got.loaded_ms * 100 + (int64_t)(got.leads * 10 + got.gone), 567);
+            assert_true(got.list_is_empty);
+        }
+        sqlite_db_close(&d);
+        arena_free(&memory);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times),
         cmocka_unit_test(all_months),
         cmocka_unit_test(codes),
+        cmocka_unit_test(shard_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
