@@ -30,8 +30,8 @@ static bool make_cell(struct walk *w, const cJSON *value, bool is_expiring, bool
 }
 
 /* A member of an object whose members become columns; `child` is its place, if it has one. */
-static bool add_member(struct walk *w, const struct plan_node *node, const struct plan_node *child,
-                       struct str key, const cJSON *value)
+static inline bool add_member(struct walk *w, const struct plan_node *node,
+                              const struct plan_node *child, struct str key, const cJSON *value)
 {
     if (child && (child->handled & value->type))
         return true;
@@ -48,13 +48,50 @@ static bool add_member(struct walk *w, const struct plan_node *node, const struc
 
 /* ---- a scope's members ---------------------------------------------------------------------- */
 
-static bool visit_member(struct walk *w, const struct plan_node *node, uint32_t child_id,
-                         struct str key, const cJSON *value)
+/* A scalar that stays as it is, as most values are. False: it is for cell_make(). */
+static inline bool make_plain_cell(const struct plan_node *node, const cJSON *value,
+                                   struct cell *out)
+{
+    int type = value->type & 0xFF;
+    if (node->is_expiring || type > cJSON_String)
+        return false;
+    struct str text = json_text(value);
+    if (text.len > UINT32_MAX)
+        return false;
+    enum cell_kind kind = type == cJSON_String   ? CELL_TEXT
+                          : type == cJSON_Number ? CELL_NUMBER
+                          : type == cJSON_True   ? CELL_TRUE
+                          : type == cJSON_False  ? CELL_FALSE
+                                                 : CELL_NULL;
+    *out = (struct cell){.kind = (uint8_t)kind, .len = (uint32_t)text.len, .u.text = text.ptr};
+    return true;
+}
+
+/* What a place has, but for what is in it. */
+static inline bool take_value(struct walk *w, const struct plan_node *node, const cJSON *value)
+{
+    struct slot *slot = &w->slots[node->slot];
+    slot->raw = value;
+    for (uint32_t c = node->counter; c != PLAN_NONE; c = w->plan->counters[c])
+        w->counters[c]++;
+    if (node->is_column && !make_plain_cell(node, value, &slot->cell) &&
+        !make_cell(w, value, node->is_expiring, node->is_url_element, &slot->cell))
+        return false;
+    if (node->is_inherited)
+        slot->weight = cell_weight(&slot->cell);
+    return true;
+}
+
+static bool visit_members(struct walk *w, const struct plan_node *node, const cJSON *object);
+
+static inline bool visit_member(struct walk *w, const struct plan_node *node, uint32_t child_id,
+                                struct str key, const cJSON *value)
 {
     const struct plan_node *child = NULL;
     if (child_id != PLAN_NONE) {
         child = &w->plan->nodes[child_id];
-        if (!walk_visit(w, child, value))
+        if (!take_value(w, child, value) ||
+            (child->is_entered && json_is_object(value) && !visit_members(w, child, value)))
             return false;
     }
     return node->list == PLAN_NONE || add_member(w, node, child, key, value);
@@ -62,8 +99,8 @@ static bool visit_member(struct walk *w, const struct plan_node *node, uint32_t 
 
 /* Providers send members in the same order each time: so the one that was here in the payload
  * before is tried, and looked up only where it is another. */
-static uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess,
-                            const cJSON *member, struct str *key)
+static inline uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess,
+                                   const cJSON *member, struct str *key)
 {
     const struct flatten_plan *plan = w->plan;
     uint32_t child = atomic_load_explicit(guess, memory_order_relaxed);
@@ -79,6 +116,7 @@ static uint32_t find_member(struct walk *w, uint32_t node_id, atomic_uint *guess
     return child;
 }
 
+/* Nested as deeply as the profile's paths. */
 static bool visit_members(struct walk *w, const struct plan_node *node, const cJSON *object)
 {
     uint32_t node_id = (uint32_t)(node - w->plan->nodes);
@@ -94,19 +132,10 @@ static bool visit_members(struct walk *w, const struct plan_node *node, const cJ
     return true;
 }
 
-/* Nested as deeply as the profile's paths. */
 bool walk_visit(struct walk *w, const struct plan_node *node, const cJSON *value)
 {
-    struct slot *slot = &w->slots[node->slot];
-    slot->raw = value;
-    for (uint32_t c = node->counter; c != PLAN_NONE; c = w->plan->counters[c])
-        w->counters[c]++;
-    if (node->is_column &&
-        !make_cell(w, value, node->is_expiring, node->is_url_element, &slot->cell))
-        return false;
-    if (node->is_inherited)
-        slot->weight = cell_weight(&slot->cell);
-    return !node->is_entered || !json_is_object(value) || visit_members(w, node, value);
+    return take_value(w, node, value) &&
+           (!node->is_entered || !json_is_object(value) || visit_members(w, node, value));
 }
 
 bool walk_visit_lone(struct walk *w, const struct plan_scope *scope, const cJSON *value)
