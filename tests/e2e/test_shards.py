@@ -296,26 +296,25 @@ def test_slurm_script(leadpipe, sandbox, control, tmp_path):
     assert done.returncode == 2 and b"array of 16 tasks" in done.stderr
 
 
+def run_parallel(sandbox, folder, target):
+    """The command of docs/scale.md with that target, as it stands there."""
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    command, = re.findall(r"^    (seq 0 3 .*\n.* -t %s.*)$" % target, text, re.M)
+    (folder / "ids.txt").write_text("\n".join(IDS) + "\n")
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, timeout=60,
+                          env={**example_environment(sandbox, folder, sandbox.omni), "HOME": str(folder)})
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(not shutil.which("parallel"), reason="GNU parallel is not installed")
 def test_gnu_parallel(leadpipe, sandbox, control, tmp_path):
-    """The command of docs/scale.md as it stands there."""
-    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-    command, = re.findall(r"^    (seq 0 3 .*\n.* -t csv:.*)$", text, re.M)
-    (tmp_path / "ids.txt").write_text("\n".join(IDS) + "\n")
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, timeout=60,
-                          env={**example_environment(sandbox, tmp_path, sandbox.omni), "HOME": str(tmp_path)})
-    assert done.returncode == 0, done.stderr
+    run_parallel(sandbox, tmp_path, "csv")
     assert everything(tmp_path, 4) == IDS
 
 
 @pytest.mark.skipif(not shutil.which("parallel"), reason="GNU parallel is not installed")
 def test_gnu_parallel_with_one_database(leadpipe, sandbox, control, tmp_path):
-    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-    command, = re.findall(r"^    (seq 0 3 .*\n.* -t sqlite.*)$", text, re.M)
-    (tmp_path / "ids.txt").write_text("\n".join(IDS) + "\n")
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, timeout=60,
-                          env={**example_environment(sandbox, tmp_path, sandbox.omni), "HOME": str(tmp_path)})
-    assert done.returncode == 0, done.stderr
+    run_parallel(sandbox, tmp_path, "sqlite")
     database = sqlite3.connect(tmp_path / "leads.db")
     assert sorted(one for one, in database.execute("select lead_id from leads")) == sorted(IDS)
     database.close()
