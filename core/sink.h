@@ -255,8 +255,9 @@ typedef enum rc sink_recall_fn(void *ctx, struct str record, bool is_confirmed, 
 enum sink_shards {
     SINK_SHARDS_APART, /* as with those of a run: each shard has its own target, or the target does not care */
     SINK_SHARDS_TOGETHER, /* keeps them until all shards are there, and then makes all visible at once: sink_cfg.shard.
-                             From prepare() to commit() it may lock out the other shards, so such sinks of one run are
-                             prepared one after the other, in the order of -t, and committed in that order */
+                             From prepare() to commit() it may lock out other runs, so such sinks of one run, of a shard
+                             or of all leads, are prepared one after the other, in the order of -t, and committed in that
+                             order */
 };
 
 struct sink_ops {

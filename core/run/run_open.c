@@ -307,12 +307,13 @@ static int64_t collect_ms(const struct run_queue_cfg *q)
     return q->has_no_end ? 1000 : 5000;
 }
 
-/* Threads are started in the order of the sinks: whoever waits for its turn waits for one that is there. */
+/* Threads are started in the order of the sinks: whoever waits for its turn waits for one that is there. Also in a run of all
+ * leads: another one, or one of shards, has the locks in the same order. */
 static void connect_turns(struct run *r)
 {
     struct turn *before = NULL;
     for (size_t i = 0; i < r->n_sinks; i++) {
-        if (!r->sinks[i].cfg.shard)
+        if (r->sinks[i].ops->shards != SINK_SHARDS_TOGETHER)
             continue;
         r->sinks[i].before = before;
         before = &r->sinks[i].turn;

@@ -93,7 +93,7 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* One lock for each table, not one for the schema: two sinks of one run commit only once both are
- * prepared, so neither may wait for the other. In the same order in every run. */
+ * prepared, so neither may wait for the other. In the same order in every run, as the sinks of a run are. */
 enum rc pg_lock_merge(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
     struct str names[PROFILE_TABLES_MAX] = {{NULL, 0}};

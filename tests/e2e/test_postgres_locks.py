@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import subprocess
 
 import pytest
 
@@ -101,6 +102,26 @@ def test_a_stop_ends_the_wait(leadpipe, database):
             errors = run.communicate(timeout=60)[1]
             assert run.returncode == 143, errors
     assert database.dump() == before
+
+
+@pytest.mark.parametrize("shard", [[], ["--shard", "0/1"]])
+def test_two_runs_with_two_targets_do_not_wait_for_each_other(leadpipe, database, shard):
+    """One is late with its first target, and then with both."""
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        words = ["export", "-p", "omni", "--base-url", server.url, "-t", database.target("schema=x"), "-t", database.target("schema=y")]
+        assert leadpipe(*words, "--id", "a", env=KEY).returncode == 0
+        first = leadpipe.start(*words, env=KEY, stdin=subprocess.PIPE)
+        staged = "select relname from x._leadpipe_runs join pg_class on relname = '_leadpipe_' || token || '_0' where status = 'loading'"
+        databases.wait_until(lambda: database.value(staged))
+        with held(database, "lock table x.%s in access exclusive mode" % database.value(staged)):
+            first.stdin.write(b"a\n")
+            first.stdin.close()
+            databases.wait_until(lambda: database.value("select count(*) from pg_locks where not granted") == "1")
+            second = leadpipe(*words, *shard, "--id", "a", env=KEY, timeout=30)
+            assert second.returncode == 0, second.stderr
+        assert first.wait(30) == 0, first.stderr.read()
+        first.stderr.close()
+        first.stdout.close()
 
 
 @pytest.mark.nightly
