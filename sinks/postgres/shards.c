@@ -160,24 +160,30 @@ static void warn_of_old(const struct pg_place *p, struct pg_link *l, const PGres
     sql_shards_seen_free(&seen);
 }
 
-/* Sets without a name in which nothing has happened for long. */
+/* For how long the run has been going on. */
+static int64_t age_ms(const struct pg_place *p, const struct pg_link *l)
+{
+    int64_t ms = clock_wall_ms(l->cfg.clock) - p->started_us / 1000;
+    return ms > 0 ? ms : 0;
+}
+
+/* Sets without a name in which nothing has happened for long: by the server's clock, because that of this machine may be
+ * another one's by hours. */
 static enum rc give_up_old(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
     struct buf sql;
-    char started[25];
     PGresult *r = NULL;
     if (p->shard->name)
         return RC_OK;
-    clock_format(p->started_us / 1000, started);
     buf_init(&sql, SQL_BYTES_MAX);
     buf_adds(&sql, "select token, shard from (select token, shard, pg_catalog.max(loaded_at) over "
                    "(partition by shard_set) as newest from ");
     put_runs(&sql, p);
-    buf_addf(
-        &sql,
-        " where status = 'loaded' and shard_group = '%s') s where newest < '%s'::timestamptz - interval '" STRING(
-            SQL_SHARDS_OLD_HOURS) " hours'",
-        p->group, started);
+    buf_addf(&sql,
+             " where status = 'loaded' and shard_group = '%s') s where newest < pg_catalog.now() - "
+             "interval '%" PRId64
+             " milliseconds' - interval '" STRING(SQL_SHARDS_OLD_HOURS) " hours'",
+             p->group, age_ms(p, l));
     enum rc rc = ask(l, &sql, &r, e);
     if (rc == RC_OK && PQntuples(r) > 0)
         warn_of_old(p, l, r);

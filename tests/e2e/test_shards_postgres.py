@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 
 import databases
 import warehouse_nights as nights
-from conftest import BINARY, clean_environment
+from conftest import BINARY, SANITIZER, clean_environment
 from outputs import ids_file, manifest, omni_payloads, provider_of
 from test_shards import shard_of
 from test_warehouse_nights import flattened
@@ -268,6 +269,25 @@ def test_of_another_night(leadpipe, database, name):
         database.run("update parts._leadpipe_runs set loaded_at = loaded_at - interval '11 hours' where status = 'loaded'")
         shards.one(server.url, 0)
         shards.one(server.url, 2)
+    shards.check()
+
+
+@pytest.mark.skipif(SANITIZER is not None or not shutil.which("cc"), reason="a library is compiled, and loaded before all others")
+def test_a_clock_that_is_a_day_fast(leadpipe, database):
+    """That is no reason to discard what the other shards have just loaded."""
+    source = leadpipe.folder.parent / "fast.c"
+    source.write_text("#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <time.h>\nint clock_gettime(clockid_t id, struct timespec *t)\n{\n"
+                      "    int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, \"clock_gettime\");\n    int rc = real(id, t);\n"
+                      "    t->tv_sec += id == CLOCK_REALTIME ? 86400 : 0;\n    return rc;\n}\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", source.with_suffix(".so"), source], check=True)
+    payloads = leads(20)
+    ids_file(leadpipe.folder, payloads)
+    shards = Shards(leadpipe, database, 2)
+    with served(payloads) as server:
+        shards.whole(server.url)
+        shards.one(server.url, 0)
+        done = leadpipe(*shards.words(server.url, "--shard", "1/2"), "ids.txt", env={**KEY, "LD_PRELOAD": str(source.with_suffix(".so"))})
+        assert done.returncode == 0 and "discarded" not in done.stderr
     shards.check()
 
 
