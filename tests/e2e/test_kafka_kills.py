@@ -1,7 +1,7 @@
 """IDs from a topic of a real broker, while workers are killed at random moments: see kafka_server.py.
 
 From topic to topic there are a hundred thousand, workers also leave and join, and the broker itself is killed: in all seeds
-together 200 workers are, and 5 times the broker.  Into files and to a webhook messages come in steps, of which a run does one."""
+together 1,000 workers are, and 25 times the broker.  Into files and to a webhook messages come in steps, of which a run does one."""
 
 import collections
 import random
@@ -18,7 +18,7 @@ from test_kafka_source_real import LONG, TopicToTopic, into_files, put, soon
 
 pytestmark = [pytest.mark.nightly, pytest.mark.skipif(not JARS, reason=REASON)]
 
-LEADS, WORKERS, KILLS, SEEDS = 100_000, 3, 40, 5
+LEADS, WORKERS, KILLS, SEEDS = 100_000, 3, 40, 25
 IDS = tiny(LEADS)
 
 
