@@ -17,6 +17,7 @@ import part_databases
 import part_flat
 import part_kafka
 import part_memory
+import part_merge
 import part_micro
 import part_network
 import part_outputs
@@ -49,6 +50,7 @@ PARTS = {
     "flat": part_flat.flat,
     "scale": part_scale.scale,
     "kafka": part_kafka.kafka,
+    "merge": part_merge.merge,
     "peers": part_peers.peers,
     "micro": part_micro.micro,
     "postgres": part_databases.postgres,     # the last one: it changes the bodies
@@ -56,7 +58,7 @@ PARTS = {
 ORDER = list(part_outputs.OUTPUTS) + list(PARTS)
 AGAINST = ["raw", "csv", "all6", "all1", "tls"]
 LONG = ["million", "changed", "flat", "scale"]
-ASKED = [*LONG, "kafka"]     # only when they are asked for; kafka needs a broker
+ASKED = [*LONG, "kafka", "merge"]     # only when they are asked for; kafka needs a broker
 BUSY = 0.15     # of the machine, by others: worth a warning
 
 
