@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sinks/postgres/locks.h"
+
 #define LOOKS 20          /* for others */
 #define LOOK_AGAIN "0.05" /* seconds */
 
@@ -90,30 +92,31 @@ static enum rc is_unhindered(const struct pg_place *p, struct pg_link *l, bool *
 
 /* Does nobody else have a transaction in this database? Then all that begin from now on have later snapshots than ours: an older
  * one could only be had from a transaction that has exported it and still goes on. Autovacuum has no user, and reads no rows for
- * anybody. What is known of other sessions stays the same in a transaction, unless it is cleared. */
-static enum rc is_alone(struct pg_link *l, bool *out, struct err *e)
+ * anybody; other sinks of the run read their own tables. What is known of other sessions stays the same in a transaction, unless it
+ * is cleared. */
+static enum rc is_alone(const struct pg_place *p, struct pg_link *l, bool *out, struct err *e)
 {
+    char number[24];
     static const char sql[] =
         "select not exists (select 1 from pg_catalog.pg_locks k left join pg_catalog.pg_stat_activity a on a.pid = k.pid where "
         "k.locktype = 'virtualxid' and k.granted and k.mode = 'ExclusiveLock' and k.pid <> pg_catalog.pg_backend_pid() and "
         "(a.pid is null or a.usesysid is not null and a.datid = (select oid from pg_catalog.pg_database where datname = "
-        "pg_catalog.current_database())))";
-    PGresult *r = NULL;
-    enum rc rc = pg_run(l, "select pg_catalog.pg_stat_clear_snapshot()", e);
+        "pg_catalog.current_database())) and not exists (select 1 from pg_catalog.pg_locks s where s.pid = k.pid and "
+        "s.locktype = 'advisory' and s.granted and s.objsubid = 1 and (s.classid::bigint << 32 | s.objid::bigint) = $1::bigint))";
+    enum rc rc = pg_sinks_number(p, number, e);
     if (rc == RC_OK)
-        rc = pg_exec(l, sql, 0, NULL, &r, e);
-    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == 't';
-    PQclear(r);
-    return rc;
+        rc = pg_run(l, "select pg_catalog.pg_stat_clear_snapshot()", e);
+    return rc == RC_OK ? pg_ask_bool(l, sql, number, out, e) : rc;
 }
 
-static enum rc wait_until_alone(struct pg_link *l, bool *out, struct err *e)
+static enum rc wait_until_alone(const struct pg_place *p, struct pg_link *l, bool *out,
+                                struct err *e)
 {
-    enum rc rc = is_alone(l, out, e);
+    enum rc rc = is_alone(p, l, out, e);
     for (unsigned i = 1; rc == RC_OK && !*out && i < LOOKS; i++) {
         rc = pg_exec(l, "select pg_catalog.pg_sleep(" LOOK_AGAIN ")", 0, NULL, NULL, e);
         if (rc == RC_OK)
-            rc = is_alone(l, out, e);
+            rc = is_alone(p, l, out, e);
     }
     return rc;
 }
@@ -124,7 +127,7 @@ enum rc pg_adopt_may(const struct pg_place *p, struct pg_link *l, bool *out, str
     if (rc == RC_OK && *out)
         rc = is_unhindered(p, l, out, e);
     if (rc == RC_OK && *out)
-        rc = wait_until_alone(l, out, e);
+        rc = wait_until_alone(p, l, out, e);
     if (rc == RC_OK && *out) /* still? */
         rc = is_unhindered(p, l, out, e);
     return rc;

@@ -141,6 +141,21 @@ enum rc pg_claim_tables(const struct pg_place *p, struct pg_link *l, struct err 
     return rc;
 }
 
+enum rc pg_sinks_number(const struct pg_place *p, char out[24], struct err *e)
+{
+    return pg_lock_number("sinks of", str_c(p->run_id), out, e);
+}
+
+static enum rc join_sinks(const struct pg_place *p, struct pg_link *l, struct err *e)
+{
+    char number[24];
+    const char *value = number;
+    enum rc rc = pg_sinks_number(p, number, e);
+    return rc == RC_OK ? pg_exec(l, "select pg_catalog.pg_advisory_lock_shared($1::bigint)", 1,
+                                 &value, NULL, e)
+                       : rc;
+}
+
 /* A connection that was lost may still have it: it is ended. */
 enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
@@ -154,6 +169,8 @@ enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e)
     enum rc rc = pg_lock_number("run", str_c(p->token), number, e);
     if (rc == RC_OK)
         rc = pg_ask_bool(l, "select pg_catalog.pg_try_advisory_lock($1::bigint)", number, &got, e);
+    if (rc == RC_OK)
+        rc = join_sinks(p, l, e);
     if (rc != RC_OK || got)
         return rc;
     rc = pg_exec(l, end_sql, 1, &value, NULL, e);

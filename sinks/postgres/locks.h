@@ -9,6 +9,9 @@
  * first one's connection did. */
 enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e);
 
+/* The number of a lock that all sinks of the run share from pg_lock_run() on, by which their sessions are known. */
+enum rc pg_sinks_number(const struct pg_place *p, char out[24], struct err *e);
+
 /* For the rest of the session, under the lock of the run: no other sink of the run writes the same tables,
  * whatever it calls the database. RC_USAGE: another one does. */
 enum rc pg_claim_tables(const struct pg_place *p, struct pg_link *l, struct err *e);

@@ -150,11 +150,11 @@ def test_a_table_that_somebody_makes_meanwhile(leadpipe, database, when):
     assert counts(database) == ALL
 
 
-def export(leadpipe, database, options="", user="etl"):
+def export(leadpipe, database, options="", user="etl", more=()):
     payloads = {"a": lead("a", zzz="1"), "b": lead("b", c0="2")}
     ids_file(leadpipe.folder, payloads)
     with provider_of(omni_payloads(payloads)) as server:
-        done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", database.target(options, user), "ids.txt", env=KEY)
+        done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", database.target(options, user), *more, "ids.txt", env=KEY)
     assert done.returncode == 0, done.stderr
 
 
@@ -180,6 +180,12 @@ def test_a_table_is_the_same_in_either_way(leadpipe, database, options):
         export(leadpipe, database, "schema=copied," + options)
     assert is_adopted(database, "renamed.leads") and not is_adopted(database, "copied.leads")
     assert shape_of(database, "renamed") == shape_of(database, "copied")
+
+
+def test_two_targets_in_one_database(leadpipe, database):
+    """Neither waits for the other one's merge."""
+    export(leadpipe, database, "prefix=a_", more=["-t", database.target("prefix=b_")])
+    assert is_adopted(database, "a_leads") and is_adopted(database, "b_leads")
 
 
 def test_a_role_that_may_not_see_other_sessions(leadpipe, database):
