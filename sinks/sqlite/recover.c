@@ -6,6 +6,7 @@
 #include "core/base/units.h"
 #include "sinks/sqlite/fresh.h"
 #include "sinks/sqlite/sqlite_internal.h"
+#include "sinks/sqlite/take_in.h"
 
 static enum rc take_text(const struct sink_cfg *cfg, struct str text, struct str *run_id,
                          int64_t *started_ms, struct err *e)
@@ -78,6 +79,8 @@ static enum rc finish_shard(struct sqlite *s, bool only_check, struct err *e)
                        "at most %" PRIu64 " may be marked or deleted; to allow it, run the same "
                        "command with --max-gone 100%%",
                        s->cfg.spec, s->outcome.gone, s->outcome.held, s->outcome.gone_allowed);
+    if (rc == RC_OK && s->waits)
+        rc = sqlite_take_in_undo(&s->stage, e);
     return rc == RC_OK ? sqlite_sink_commit(&s->sink, e) : rc;
 }
 

@@ -15,6 +15,13 @@ static void put_cut(struct buf *b, size_t table)
              table, table, table, table);
 }
 
+static void put_cuts(struct sqlite_stage *s)
+{
+    for (size_t i = 0; i < s->place->relations.n; i++)
+        put_cut(&s->text, i);
+    buf_adds(&s->text, "delete from main.gone where rowid > (select gone from main.shard);");
+}
+
 /* Where it is not there yet. */
 static enum rc add_column(struct sqlite_stage *s, const char *table, const char *column,
                           struct err *e)
@@ -47,11 +54,8 @@ static enum rc add_columns(struct sqlite_stage *s, struct err *e)
 
 static enum rc begin(struct sqlite_stage *s, struct err *e)
 {
-    enum rc rc = RC_OK;
-    for (size_t i = 0; i < s->place->relations.n; i++)
-        put_cut(&s->text, i);
-    buf_adds(&s->text, "delete from main.gone where rowid > (select gone from main.shard)");
-    rc = sqlite_run_buf(&s->db, &s->text, e);
+    put_cuts(s);
+    enum rc rc = sqlite_run_buf(&s->db, &s->text, e);
     if (rc == RC_OK)
         rc = add_columns(s, e);
     return rc == RC_OK
@@ -78,6 +82,16 @@ enum rc sqlite_take_in_begin(struct sqlite_stage *s, struct err *e)
     (void)sqlite3_limit(s->db.db, SQLITE_LIMIT_LENGTH, s->length_max);
     enum rc rc = sqlite_run(&s->db, "begin", e);
     return rc == RC_OK ? end(s, begin(s, e), e) : rc;
+}
+
+/* With that setting the commit flushes it: the file gets the name of one that is durable. */
+enum rc sqlite_take_in_undo(struct sqlite_stage *s, struct err *e)
+{
+    enum rc rc = sqlite_run(&s->db, "pragma main.synchronous = full; begin", e);
+    if (rc != RC_OK)
+        return rc;
+    put_cuts(s);
+    return end(s, sqlite_run_buf(&s->db, &s->text, e), e);
 }
 
 /* ---- undocumented columns ----------------------------------------------------------------------- */

@@ -9,8 +9,11 @@
  * source first, in the order of the shards (`shard`, and there `at` and `wanted`: number and name). */
 enum rc sqlite_take_in_begin(struct sqlite_stage *s, struct err *e);
 
-/* Takes in what `l` has, in one transaction; in the order of the shards. Undocumented columns are those of the same source, whatever each run has called
- * them. RC_SYNTAX: they are not the rows that its record says. */
+/* Takes in what `l` has, in one transaction; in the order of the shards. Undocumented columns are those of the same source,
+ * whatever each run has called them. RC_SYNTAX: they are not the rows that its record says. */
 enum rc sqlite_take_in(struct sqlite_stage *s, struct sqlite_loaded *l, struct err *e);
+
+/* What a run that was killed had taken in goes: another shard is the last one now, and would take it in twice. */
+enum rc sqlite_take_in_undo(struct sqlite_stage *s, struct err *e);
 
 #endif

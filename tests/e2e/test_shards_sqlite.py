@@ -474,6 +474,30 @@ def test_killed_at_every_call(night, last, state, existing):
         killed_at(night, number, calls)
 
 
+@rigs.needs_library
+def test_killed_with_the_rows_of_another_one(night):
+    """When that one begins anew, they do not stay among those of the shard that was killed."""
+    night.run()
+    want = dump(night.path)
+    night.path.unlink()
+    again = shard_of("L9", [], 2)
+    shard(night, again, 2)
+    killed = night.leadpipe(*night.arguments("", "--shard", "%d/2" % (1 - again), "--state", "s"), env={
+        **KEY, "LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(night.leadpipe.folder),
+        "FAULTFS_RULES": "op=create path=leads.db kill=before"})
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    gate, begun = hold(night)
+    first = start(night, again, 2)
+    assert begun.wait(30)
+    try:
+        shard(night, 1 - again, 2, "", "--state", "s")
+        assert "the tables change when shard %d of 2 is done" % again in night.stderr and loaded(night) == [1 - again]
+    finally:
+        gate.set()
+    finish([first])
+    assert dump(night.path) == want and loaded(night) == []
+
+
 def kill_and_repeat(night, of, kills, options, more, rng):
     """All shards at the same time; some are killed at any moment, and all are run again until they end well."""
     pending = set(range(of))
