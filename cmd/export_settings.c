@@ -73,13 +73,19 @@ static enum rc add_params(struct export *x, struct settings *to, struct buf *val
     return rc;
 }
 
-/* The shard that was found, because "auto" is different on each machine. */
+/* The shard that was found, because "auto" is different on each machine. Its run matters where shards become one in a database:
+ * leads of a run that was cut off must not get into another one. */
 static enum rc add_shard(struct export *x, struct buf *value, struct err *e)
 {
+    const char *run = x->sink_shard.name;
+    bool is_together = x->shard_digest[0];
     if (!x->cfg.shard.of)
         return RC_OK;
     buf_addf(value, "%u/%u", x->cfg.shard.index, x->cfg.shard.of);
-    return add_buf(&x->settings, "--shard", value, e);
+    enum rc rc = add_buf(&x->settings, "--shard", value, e);
+    return rc == RC_OK && is_together && run
+               ? settings_add(&x->settings, "--shard-run", str_c(run), e)
+               : rc;
 }
 
 /* What a sink has accepted only counts for the same sink with leads from the same provider and server. */

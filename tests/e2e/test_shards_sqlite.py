@@ -474,6 +474,26 @@ def test_killed_at_every_call(night, last, state, existing):
         killed_at(night, number, calls)
 
 
+def test_a_state_belongs_to_the_run_of_its_shard(night):
+    """The next night's job does not take up what is left of this one: half of its leads would be of this night."""
+    def job(name):
+        return {**KEY, "JOB_COMPLETION_INDEX": str(index), "JOB_COMPLETIONS": "2", "LEADPIPE_SHARD_RUN": name}
+
+    index = shard_of("L9", [], 2)
+    words = night.arguments("", "--state", "s", "--shard", "auto")
+    gate, begun = hold(night)
+    process = night.leadpipe.start(*words, env=job("monday"))
+    assert begun.wait(30)
+    process.send_signal(signal.SIGTERM)
+    gate.set()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    done = night.leadpipe(*words, env=job("tuesday"))
+    assert done.returncode == 2 and "--shard-run" in done.stderr and "monday" in done.stderr, done.stderr
+    assert night.leadpipe(*words, env=job("monday")).returncode == 0
+    assert loaded(night) == [index]
+
+
 @rigs.needs_library
 def test_killed_with_the_rows_of_another_one(night):
     """When that one begins anew, they do not stay among those of the shard that was killed."""
