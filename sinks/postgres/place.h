@@ -25,6 +25,8 @@ struct pg_place {
     const struct sink_shard *shard; /* NULL: the run does all leads */
     bool is_committing; /* other sinks may hold locks by now: none is waited for without limit */
     char group[SQL_SHARDS_DIGEST_CHARS + 1], set[SQL_SHARDS_DIGEST_CHARS + 1];
+    char discarded[SQL_SHARDS_DIGEST_CHARS +
+                   1]; /* a set of which this shard was, until this run began */
     /* For records.h. */
     const struct sink_host *host;
     const char *queue;  /* NULL: nothing is recorded */

@@ -113,13 +113,15 @@ static enum rc give_up_all(const struct pg_place *p, struct pg_link *l, const PG
     return rc;
 }
 
-/* What other runs of this shard have loaded: with `set` for the same list, without it for any. */
-static enum rc replace(const struct pg_place *p, struct pg_link *l, const char *set, struct err *e)
+/* What other runs of this shard have loaded: with `set` for the same list, without it for any. *was, if not NULL, is set to a set
+ * of these. */
+static enum rc replace(const struct pg_place *p, struct pg_link *l, const char *set, char *was,
+                       struct err *e)
 {
     struct buf sql;
     PGresult *r = NULL;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_adds(&sql, "select token from ");
+    buf_adds(&sql, "select token, shard_set from ");
     put_runs(&sql, p);
     buf_addf(&sql,
              " where status = 'loaded' and shard_group = '%s' and shard = %" PRIu32
@@ -134,6 +136,8 @@ static enum rc replace(const struct pg_place *p, struct pg_link *l, const char *
             "this run takes the place of an earlier one of the same shard, whose rows are loaded and no "
             "longer count%s",
             p->shard->name || set ? "" : " (runs of several lists need names: --shard-run)");
+    if (rc == RC_OK && PQntuples(r) > 0 && was)
+        (void)snprintf(was, SQL_SHARDS_DIGEST_CHARS + 1, "%s", PQgetvalue(r, 0, 1));
     if (rc == RC_OK)
         rc = give_up_all(p, l, r, e);
     PQclear(r);
@@ -151,12 +155,13 @@ static void warn_of_old(const struct pg_place *p, struct pg_link *l, const PGres
     for (int i = 0; i < PQntuples(r); i++)
         (void)sql_shards_see(&seen, strtoull(PQgetvalue(r, i, 1), NULL, 10));
     sql_shards_names(&seen, false, names);
+    bool is_one = seen.of - seen.n == 1;
     log_msg(l->cfg.log, LOG_LEVEL_WARN_ALWAYS, l->cfg.spec,
-            "an earlier run was never complete: shards %s have not been done; what the others had "
+            "an earlier run was never complete: shard%s %s %s not been done; what the others had "
             "loaded more than " STRING(
                 SQL_SHARDS_OLD_HOURS) " hours ago is discarded, and the tables are without "
                                       "it (runs that may take longer need a name: --shard-run)",
-            names);
+            is_one ? "" : "s", names, is_one ? "has" : "have");
     sql_shards_seen_free(&seen);
 }
 
@@ -194,7 +199,7 @@ static enum rc give_up_old(const struct pg_place *p, struct pg_link *l, struct e
     return rc;
 }
 
-enum rc pg_shards_begin(const struct pg_place *p, struct pg_link *l, bool afresh, struct err *e)
+enum rc pg_shards_begin(struct pg_place *p, struct pg_link *l, bool afresh, struct err *e)
 {
     if (!p->shard)
         return RC_OK;
@@ -204,7 +209,7 @@ enum rc pg_shards_begin(const struct pg_place *p, struct pg_link *l, bool afresh
     if (rc == RC_OK)
         rc = give_up_old(p, l, e);
     if (rc == RC_OK && afresh)
-        rc = replace(p, l, NULL, e);
+        rc = replace(p, l, NULL, p->discarded, e);
     return rc == RC_OK ? pg_run(l, "commit", e) : rc;
 }
 
@@ -221,6 +226,8 @@ enum rc pg_shards_note(struct pg_place *p, struct pg_link *l, struct err *e)
         rc = sql_shards_set(p->group, &list, p->set, e);
     if (rc != RC_OK)
         return rc;
+    sql_shards_warn_of_list(p->discarded, p->set, l->cfg.log, l->cfg.spec);
+    p->discarded[0] = '\0'; /* once */
     buf_init(&sql, SQL_BYTES_MAX);
     buf_adds(&sql, "update ");
     put_runs(&sql, p);
@@ -353,7 +360,7 @@ enum rc pg_set_read(struct pg_set *s, const struct pg_place *p, struct pg_link *
     if (rc == RC_OK)
         rc = give_up_old(p, l, e);
     if (rc == RC_OK)
-        rc = replace(p, l, p->set, e);
+        rc = replace(p, l, p->set, NULL, e);
     if (rc == RC_OK)
         rc = find_done(s, p, l, e);
     if (rc != RC_OK || s->was_done)

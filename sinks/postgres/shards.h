@@ -37,8 +37,8 @@ struct pg_set_outcome {
 enum rc pg_shards_open(struct pg_place *p, struct pg_link *l, struct err *e);
 
 /* Gives up, in a transaction of its own, what sets of another night have loaded; and what an earlier run of this shard has,
- * if `afresh`. */
-enum rc pg_shards_begin(const struct pg_place *p, struct pg_link *l, bool afresh, struct err *e);
+ * if `afresh`; p->discarded. */
+enum rc pg_shards_begin(struct pg_place *p, struct pg_link *l, bool afresh, struct err *e);
 
 /* At the end, before the merge: sets p->set, and writes it to the run's row, for a later process. */
 enum rc pg_shards_note(struct pg_place *p, struct pg_link *l, struct err *e);

@@ -98,6 +98,17 @@ void sql_shards_names(const struct sql_shards_seen *s, bool seen, char out[SINK_
     (void)snprintf(out + at, SINK_WAITS_FOR_BYTES - at, " of %" PRIu32, s->of);
 }
 
+void sql_shards_warn_of_list(const char *discarded, const char *set, const struct log_hook *log,
+                             const char *spec)
+{
+    if (discarded[0] && strcmp(discarded, set) != 0)
+        log_msg(
+            log, LOG_LEVEL_WARN_ALWAYS, spec,
+            "what this shard had loaded of another list was discarded when this run began, and the "
+            "other shards of that list wait for it: give each list a --shard-run of its own, and "
+            "run that shard again");
+}
+
 void sql_shards_due(const struct sql_shards_seen *loaded, struct sink_result *out)
 {
     out->due = loaded->of - loaded->n;

@@ -49,6 +49,11 @@ bool sql_shards_see(struct sql_shards_seen *s, uint64_t index);
  * SINK_WAITS_FOR_BYTES with the NUL. */
 void sql_shards_names(const struct sql_shards_seen *s, bool seen, char out[SINK_WAITS_FOR_BYTES]);
 
+/* Warns if what an earlier run of this shard had loaded, and was discarded when this one began (`discarded`: its set, "": nothing),
+ * was of another list. */
+void sql_shards_warn_of_list(const char *discarded, const char *set, const struct log_hook *log,
+                             const char *spec);
+
 /* Sets what the result of a sink says of a shard that is loaded. */
 void sql_shards_due(const struct sql_shards_seen *loaded, struct sink_result *out);
 

@@ -1,5 +1,6 @@
 #include "sinks/sqlite/shard_set.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,8 +129,12 @@ enum rc sqlite_shard_set_begin(struct sqlite_shard_set *t, struct err *e)
     if (rc == RC_OK)
         rc = drop_old(t, e);
     for (size_t i = t->files.n; rc == RC_OK && i-- > 0;) {
-        if (is_own(t, &t->files.items[i]))
-            rc = drop(t, i, e);
+        const struct sqlite_loaded *l = &t->files.items[i];
+        if (!is_own(t, l))
+            continue;
+        if (!l->is_damaged)
+            (void)snprintf(t->discarded, sizeof t->discarded, STR_FMT, STR_ARG(l->record.set));
+        rc = drop(t, i, e);
     }
     return rc == RC_OK ? sqlite_shard_files_tidy(&t->files, e) : rc;
 }
@@ -146,6 +151,7 @@ enum rc sqlite_shard_set_record(struct sqlite_shard_set *t, struct err *e)
         rc = sql_shards_set(t->group, &list, t->set, e);
     if (rc != RC_OK)
         return rc;
+    sql_shards_warn_of_list(t->discarded, t->set, cfg->log, cfg->spec);
     t->own = (struct sqlite_shard_record){.index = cfg->shard->index,
                                           .of = cfg->shard->of,
                                           .token = str_c(p->token),

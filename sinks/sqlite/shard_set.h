@@ -14,6 +14,8 @@ struct sqlite_shard_set {
     struct sqlite_shard_record own;
     char group[SQL_SHARDS_DIGEST_CHARS + 1];
     char set[SQL_SHARDS_DIGEST_CHARS + 1];
+    char discarded[SQL_SHARDS_DIGEST_CHARS +
+                   1];           /* a set of which this shard was, until this run began */
     struct sql_shards_seen seen; /* shards of the set that are loaded, this one included */
     bool none_found;             /* this is the last one, and none of them has found a lead */
 };

@@ -206,6 +206,7 @@ def test_others_do_not_join(leadpipe, database, how):
         assert done.sink["waits_for_shards"] == ("0 of 2" if how != "number" else "0 and 2 of 3") and shards.tables() == {}
         done = shards.one(server.url, 1, *name)
         assert done.sink["shards_merged"] == 2
+        assert ("had loaded of another list was discarded" in done.stderr) == (how == "list")
         want, got = content(database, "whole"), shards.tables()
         assert want == got
         # The other set may still be complete; but of the same shard only the latest list counts.
@@ -264,7 +265,7 @@ def test_of_another_night(leadpipe, database, name):
         if name:
             assert done.sink["shards_merged"] == 3
             return
-        assert "shards 1 of 3 have not been done" in done.stderr and shards.tables() == {}
+        assert "shard 1 of 3 has not been done" in done.stderr and shards.tables() == {}
         assert done.sink["waits_for_shards"] == "0 and 2 of 3"
         database.run("update parts._leadpipe_runs set loaded_at = loaded_at - interval '11 hours' where status = 'loaded'")
         shards.one(server.url, 0)

@@ -296,6 +296,7 @@ def test_other_lists_counts_options_and_names_do_not_join(night):
     shard(night, 1, 2, "", "--shard-run", "other")
     assert not night.path.exists() and len(loaded(night)) == 8
     shard(night, 1, 2)
+    assert "had loaded of another list was discarded" in night.stderr
     assert len(rows_of(night.path, "leads")) == 40 and len(runs_of(night.path)) == 2
     shard(night, 0, 2, "", "--shard-run", "other")
     assert len(runs_of(night.path)) == 4 and len(loaded(night)) == 5  # not its own of the other list
