@@ -113,14 +113,16 @@ static enum rc merge_again(struct postgres *s, struct err *e)
 /* What a shard without whose rows nothing can be merged must be told to do, now that this one is loaded. */
 static enum rc tell_lost(const struct postgres *s, struct err *e)
 {
+    const bool is_one = s->set.shown.due == 1;
     if (!s->set.lost[0])
         return RC_OK;
     return err_set(
         e, RC_IO,
-        "%s: the rows of the shards %s can no longer be merged: a crash of the server has emptied "
-        "their staging tables, or columns of your tables have changed since they were loaded; run "
-        "those shards again; this one is loaded, and the tables have not changed",
-        s->cfg.spec, s->set.lost);
+        "%s: the rows of %s %s can no longer be merged: a crash of the server has emptied "
+        "the staging tables, or columns of your tables have changed since they were loaded; run "
+        "%s again; this one is loaded, and the tables have not changed",
+        s->cfg.spec, is_one ? "shard" : "the shards", s->set.lost,
+        is_one ? "that shard" : "those shards");
 }
 
 static enum rc commit(struct postgres *s, struct err *e)

@@ -297,15 +297,28 @@ static enum rc is_lost(const struct pg_place *p, struct pg_link *l, const char *
     return rc;
 }
 
+/* Under its lock: a shard may have become loaded since it was listed, and its staging tables are the set's now. */
+static enum rc is_still_loading(const struct pg_place *p, struct pg_link *l, const char *token,
+                                bool *out, struct err *e)
+{
+    struct pg_place dead = *p;
+    struct pg_run run;
+    (void)snprintf(dead.token, sizeof dead.token, "%s", token);
+    enum rc rc = pg_run_read(&dead, l, &run, e);
+    *out = rc == RC_OK && run.status == PG_RUN_LOADING;
+    return rc;
+}
+
 static enum rc try_one(const struct pg_place *p, struct pg_link *l, const char *token, bool old,
                        struct err *e)
 {
     bool got = false;
+    bool drops = false;
     enum rc rc = pg_try_lock_run(l, token, &got, e);
     if (rc != RC_OK || !got)
         return rc;
-    bool drops = old;
-    if (!old)
+    rc = is_still_loading(p, l, token, &drops, e);
+    if (rc == RC_OK && drops && !old)
         rc = is_lost(p, l, token, &drops, e);
     if (rc == RC_OK && drops)
         rc = sweep_one(p, l, token, e);

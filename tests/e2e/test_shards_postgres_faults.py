@@ -11,7 +11,7 @@ import pytest
 import databases
 from outputs import ids_file, omni_payloads, provider_of
 from test_postgres_faults import crash, locked
-from test_shards_postgres import KEY, Shards, become, leads
+from test_shards_postgres import KEY, Shards, become, content, leads, served
 
 nightly = pytest.mark.nightly
 cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
@@ -182,6 +182,33 @@ def test_committed_and_then_killed(leadpipe, database):
             done = night.run(index, *STATE)
             assert night.asked == asked and done.sink["waits_for_shards"] == ("0 of 2" if index else None)
         night.check()
+
+
+def test_a_shard_that_ends_while_another_one_tidies_up(leadpipe, database):
+    """It was at work when the other one looked for runs that are not, and is loaded when that one comes to it."""
+    payloads = leads(20)
+    ids_file(leadpipe.folder, payloads)
+    shards = Shards(leadpipe, database, 2)
+    listed = "".join(one + "\n" for one in payloads).encode()
+    with served(payloads) as server:
+        shards.whole(server.url)
+        first = leadpipe.start(*shards.words(server.url, "--shard", "0/2"), env=KEY, stdin=subprocess.PIPE)
+        databases.wait_until(lambda: len(database.staging()) == 11)
+        dead = [leadpipe.start(*shards.words(server.url), env=KEY, stdin=subprocess.PIPE) for _ in range(5)]
+        databases.wait_until(lambda: len(database.staging()) == 66)
+        for one in dead:
+            one.kill()
+            one.communicate()
+        database.run("update parts._leadpipe_runs set updated_at = updated_at - interval '1 hour' where shard is null")
+        left = database.value("select string_agg('parts._leadpipe_' || token || '_0', ', ') from parts._leadpipe_runs where shard is null")
+        with locked(database, left, "access share"):  # each is waited for for a second
+            second = leadpipe.start(*shards.words(server.url, "--shard", "1/2"), "ids.txt", env=KEY)
+            databases.wait_until(lambda: database.value("select count(*) from pg_locks where not granted") == "1")
+            for one in first, second:
+                _, errors = one.communicate(listed if one is first else None, timeout=60)
+                assert one.returncode == 0, errors.decode()
+    assert [run["status"] for run in database.runs("parts") if run["shard"] is not None] == ["done"] * 2
+    assert shards.tables() == content(database, "whole")
 
 
 # ---- rows that are lost -----------------------------------------------------------------------
