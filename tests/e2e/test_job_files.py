@@ -61,7 +61,7 @@ VALUES = {"N": "3", "DURATION": "5s", "SIZE": "64M", "N[/s|/m]": "1/s", "URL": "
           "DIR": "/d", "NAME=VALUE": "agentId=A", "NAME|FILE": "omni", "N|auto": "7", "N|P%": "5%", "MIN|SIZE": "64M",
           "TIME|DURATION": "30d", "I/N|auto": "0/2"}
 NEEDS = {"fresh": "state: /s\n", "changed-only": "state: /s\n", "resend": "state: /s\nchanged-only: true\n", "created-since": "all: true\n",
-         "created-until": "all: true\n"}
+         "created-until": "all: true\n", "shard-run": "shard: 0/2\n"}
 NO_KEYS = {"help", "save-job"}
 
 
