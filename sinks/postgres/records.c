@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sinks/postgres/runs.h"
+
 #define SQL_BYTES_MAX ((size_t)16 << 20)
 #define ROWS_MAX "1000"
 #define BYTES_MAX "16777216" /* of all of them */
@@ -9,27 +11,15 @@
 enum rc pg_records_make(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
     struct buf sql;
-    struct buf schema;
-    PGresult *r = NULL;
+    bool are_there = false;
+    enum rc rc = pg_runs_have(p, l, "source, offsets, offsets_committed", &are_there, e);
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_init(&schema, SQL_BYTES_MAX);
-    buf_add_str(&schema, p->schema);
-    const char *const values[] = {buf_cstr(&schema), SQL_TABLE_RUNS};
-    enum rc rc = pg_exec(
-        l,
-        "select count(*) from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join "
-        "pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2 "
-        "and a.attname in ('source', 'offsets', 'offsets_committed') and not a.attisdropped",
-        2, values, &r, e);
-    bool are_there = rc == RC_OK && *PQgetvalue(r, 0, 0) == '3';
-    PQclear(r);
     buf_adds(&sql, "alter table ");
     pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
     buf_adds(&sql, " add column if not exists source text, add column if not exists offsets text, "
                    "add column if not exists offsets_committed boolean");
     if (rc == RC_OK && !are_there)
         rc = pg_run_buf(l, &sql, e);
-    buf_free(&schema);
     buf_free(&sql);
     return rc;
 }

@@ -84,6 +84,27 @@ static enum rc are_there(const struct pg_place *p, struct pg_link *l, bool *out,
     return rc;
 }
 
+enum rc pg_runs_have(const struct pg_place *p, struct pg_link *l, const char *columns, bool *out,
+                     struct err *e)
+{
+    struct buf schema;
+    buf_init(&schema, SQL_BYTES_MAX);
+    buf_add_str(&schema, p->schema);
+    const char *const values[] = {buf_cstr(&schema), SQL_TABLE_RUNS, columns};
+    PGresult *r = NULL;
+    enum rc rc = pg_exec(
+        l,
+        "select not exists (select 1 from pg_catalog.unnest(pg_catalog.string_to_array($3, ', ')) w(name) where not exists ("
+        "select 1 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join "
+        "pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2 "
+        "and a.attname::text operator(pg_catalog.=) w.name and not a.attisdropped))",
+        3, values, &r, e);
+    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == 't';
+    PQclear(r);
+    buf_free(&schema);
+    return rc;
+}
+
 enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct err *e)
 {
     char number[24];

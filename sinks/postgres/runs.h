@@ -21,6 +21,10 @@ struct pg_run {
 enum rc pg_find_schema(struct pg_place *p, struct pg_link *l, const char *wanted,
                        struct arena *memory, struct err *e);
 
+/* Does _leadpipe_runs have these columns ("one, another")? One of a build before may not. */
+enum rc pg_runs_have(const struct pg_place *p, struct pg_link *l, const char *columns, bool *out,
+                     struct err *e);
+
 /* Makes the two tables where they are not there. */
 enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct err *e);
 

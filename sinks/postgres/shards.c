@@ -33,26 +33,6 @@ static bool take_token(const char *text, char out[PG_TOKEN_BYTES])
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static enum rc have_columns(const struct pg_place *p, struct pg_link *l, bool *out, struct err *e)
-{
-    struct buf schema;
-    PGresult *r = NULL;
-    buf_init(&schema, SQL_BYTES_MAX);
-    buf_add_str(&schema, p->schema);
-    const char *const values[] = {buf_cstr(&schema), SQL_TABLE_RUNS};
-    enum rc rc = pg_exec(
-        l,
-        "select count(*) from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join "
-        "pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2 "
-        "and a.attname in ('shard', 'shards', 'shard_run', 'shard_group', 'shard_set', 'loaded_at') and "
-        "not a.attisdropped",
-        2, values, &r, e);
-    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == '6';
-    PQclear(r);
-    buf_free(&schema);
-    return rc;
-}
-
 enum rc pg_shards_open(struct pg_place *p, struct pg_link *l, struct err *e)
 {
     bool are_there = false;
@@ -63,7 +43,8 @@ enum rc pg_shards_open(struct pg_place *p, struct pg_link *l, struct err *e)
         return RC_OK;
     enum rc rc = sql_shards_group(p->shard, &place, p->group, e);
     if (rc == RC_OK)
-        rc = have_columns(p, l, &are_there, e);
+        rc = pg_runs_have(p, l, "shard, shards, shard_run, shard_group, shard_set, loaded_at",
+                          &are_there, e);
     if (rc != RC_OK || are_there)
         return rc;
     buf_init(&sql, SQL_BYTES_MAX);
