@@ -74,11 +74,36 @@ static void end_abandoned(struct object_call *call)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Under the lock. New memory of a part's size costs two thousand page faults, more time than it takes to hash it. */
+static void keep_body(struct object_call *call)
+{
+    struct object_client *c = call->client;
+    if (call->body.cap < OBJECT_SPARE_BYTES_MIN || c->n_spares == OBJECT_SPARES_MAX)
+        return;
+    buf_clear(&call->body);
+    c->spares[c->n_spares++] = call->body;
+    buf_init(&call->body, 0);
+}
+
+struct buf object_client_take_spare(struct object_client *c)
+{
+    struct buf spare;
+    buf_init(&spare, 0);
+    pthread_mutex_lock(&c->lock);
+    if (c->n_spares)
+        spare = c->spares[--c->n_spares];
+    pthread_mutex_unlock(&c->lock);
+    return spare;
+}
+
 /* On the client's thread, or where there is none any more. */
 void object_call_end(struct object_call *call)
 {
     struct object_client *c = call->client;
-    buf_free(&call->body); /* it has many megabytes */
+    pthread_mutex_lock(&c->lock);
+    keep_body(call);
+    pthread_mutex_unlock(&c->lock);
+    buf_free(&call->body); /* it may have many megabytes */
     pthread_mutex_lock(&c->lock);
     bool is_abandoned = call->is_abandoned;
     call->is_done = true;

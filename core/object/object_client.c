@@ -333,6 +333,8 @@ void object_client_free(struct object_client *c)
     pthread_mutex_unlock(&c->lock);
     (void)pthread_join(c->thread, NULL);
     (void)uv_loop_close(&c->loop);
+    for (size_t i = 0; i < c->n_spares; i++)
+        buf_free(&c->spares[i]);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     free(c->origin);

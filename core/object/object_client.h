@@ -54,6 +54,10 @@ struct object_request {
 enum rc object_call_begin(struct object_call **out, struct object_client *c,
                           struct object_request *request, struct err *e);
 
+/* Memory of a large body that was sent, if there is some, for the next one: its pages are there already. Empty; the
+ * caller's. */
+struct buf object_client_take_spare(struct object_client *c);
+
 /* Waits for its end. RC_OK: 2xx, without an error in it; else a text that says what the server, or the
  * connection to it, said, as "CODE: message" and what to do. RC_STOPPED: the run was stopped, and the
  * server took too long. Threads may wait for one call only one after the other. */

@@ -12,6 +12,10 @@
     ((size_t)2 << 20) /* of a list of 1,000 parts or uploads, and more */
 #define OBJECT_FIELD_BYTES_MAX 127
 
+/* Memory of large bodies that is kept for the next ones: how much in a piece at least, and how many pieces. */
+#define OBJECT_SPARE_BYTES_MIN ((size_t)1 << 20)
+#define OBJECT_SPARES_MAX 2
+
 struct object_call {
     struct http_request http;
     struct object_client *client;
@@ -61,6 +65,8 @@ struct object_client {
     int64_t asked_us;  /* since then the server has not responded to any of them */
     int64_t
         given_up_us; /* no call is waited for any longer; 0: the run's time to stop is not over */
+    struct buf spares[OBJECT_SPARES_MAX];
+    size_t n_spares;
 };
 
 /* Whom the engine is to send it with each attempt: of `struct http_request`. */

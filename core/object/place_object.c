@@ -88,9 +88,8 @@ static uint64_t sent_bytes(const struct object *o)
 /* Sends the next `n` bytes of the spooled file. */
 static enum rc send_spooled(struct object *o, size_t n, struct err *e)
 {
-    struct buf part;
+    struct buf part = upload_part_memory(o->upload);
     size_t got = 0;
-    buf_init(&part, UPLOAD_PART_BYTES);
     char *room = buf_reserve(&part, n);
     enum rc rc = n && !room ? err_nomem(e) : RC_OK;
     if (rc == RC_OK && n)
@@ -129,6 +128,9 @@ static enum rc object_write(struct place *p, const char *data, size_t n, struct 
         return io(write_spooled(o, data, n, e), e);
     enum rc rc = RC_OK;
     while (rc == RC_OK && n > 0) {
+        /* One that was large enough for a part will have another that is large. */
+        if (!o->part.cap && upload_parts(o->upload))
+            o->part = upload_part_memory(o->upload);
         size_t room = UPLOAD_PART_BYTES - o->part.len;
         size_t take = n < room ? n : room;
         buf_add(&o->part, data, take);

@@ -277,6 +277,13 @@ enum rc upload_settle(struct upload *u, struct err *e)
     return rc;
 }
 
+struct buf upload_part_memory(struct upload *u)
+{
+    struct buf part = object_client_take_spare(u->client);
+    part.max = UPLOAD_PART_BYTES;
+    return part;
+}
+
 /* Under the lock. */
 static enum rc send_part(struct upload *u, struct buf *part, struct err *e)
 {

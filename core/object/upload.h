@@ -31,6 +31,8 @@ void upload_free(struct upload *u); /* leaves it at the server; `u` may be NULL 
 struct upload_name upload_name(const struct upload *u);
 unsigned upload_parts(const struct upload *u); /* that were put, the one under way included */
 
+/* Memory for the next part, if some is left of one that was sent: empty, and the caller's. */
+struct buf upload_part_memory(struct upload *u);
 /* Sends the next part, which it takes over, as soon as the one before has arrived. RC_LIMIT: there would be
  * too many. */
 enum rc upload_put(struct upload *u, struct buf *part, struct err *e);

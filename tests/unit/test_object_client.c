@@ -1,4 +1,5 @@
-/* How long calls to a server that does not respond are waited for, in a run that is being stopped. */
+/* How long calls to a server that does not respond are waited for, in a run that is being stopped; and the memory of those
+ * that have ended. */
 #include "core/object/object_client.h"
 
 #include <arpa/inet.h>
@@ -118,6 +119,20 @@ static struct object_call *begin(struct world *w, bool cleans_up)
     return call;
 }
 
+static struct object_call *begin_put(struct world *w, size_t body_bytes)
+{
+    struct object_call *call;
+    struct err e;
+    struct object_request r = {.method = HTTP_PUT, .path = str_c("/bucket/key")};
+    buf_init(&r.body, body_bytes);
+    char *room = buf_reserve(&r.body, body_bytes);
+    assert_non_null(room);
+    memset(room, 'x', body_bytes);
+    r.body.len = body_bytes;
+    assert_int_equal(object_call_begin(&call, w->client, &r, &e), RC_OK);
+    return call;
+}
+
 static void assert_given_up(struct object_call *call)
 {
     struct err e;
@@ -210,12 +225,45 @@ static void no_thread_can_be_started(void **state)
     without_threads(open_without_threads);
 }
 
+static size_t take_spare(struct world *w)
+{
+    struct buf spare = object_client_take_spare(w->client);
+    size_t cap = spare.cap;
+    assert_int_equal(spare.len, 0);
+    buf_free(&spare);
+    return cap;
+}
+
+/* Memory of a large body is there for the next one; that of a small one is not kept. */
+static void memory_of_bodies(void **state)
+{
+    static const struct {
+        size_t body, spare;
+    } rows[] = {{1000, 0}, {(size_t)8 << 20, (size_t)8 << 20}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world w = {.socket = -1};
+        struct err e;
+        open_cfg(&w, &clock_system);
+        w.cfg.retry.attempts = 1;
+        w.cfg.retry.retry_max_time_ms = 1; /* nobody listens there, and nothing is tried again */
+        assert_int_equal(object_client_new(&w.client, &w.cfg, "http://127.0.0.1:1", &e), RC_OK);
+        assert_int_equal(take_spare(&w), 0);
+        struct object_call *call = begin_put(&w, rows[i].body);
+        assert_int_equal(object_call_wait(call, &e), RC_IO);
+        object_call_free(call);
+        assert_int_equal(take_spare(&w), rows[i].spare);
+        assert_int_equal(take_spare(&w), 0);
+        world_close(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_listens),           cmocka_unit_test(silent_since_before_the_end),
         cmocka_unit_test(asked_at_the_end),         cmocka_unit_test(a_name_that_is_looked_up),
-        cmocka_unit_test(no_thread_can_be_started),
+        cmocka_unit_test(no_thread_can_be_started), cmocka_unit_test(memory_of_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
