@@ -289,6 +289,11 @@ enum rc stream_publish(struct stream *s, struct err *e)
     return outfile_publish(s->file, e);
 }
 
+void stream_begin_publish(struct stream *s)
+{
+    outfile_begin_publish(s->file);
+}
+
 enum rc stream_abort(struct stream *s, struct err *e)
 {
     return outfile_abort(s->file, e);

@@ -83,6 +83,8 @@ enum rc stream_prepare(struct stream *s, struct buf *text, struct err *e);
 void stream_prepare_removal(struct stream *s, struct buf *text);
 /* After stream_prepare(): visible under its name. */
 enum rc stream_publish(struct stream *s, struct err *e);
+/* As outfile_begin_publish(). */
+void stream_begin_publish(struct stream *s);
 /* Removed, unless it was published: as outfile_abort(). */
 enum rc stream_abort(struct stream *s, struct err *e);
 /* Hexadecimal digest of the file, or "". After stream_prepare(). */

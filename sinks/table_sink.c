@@ -97,9 +97,17 @@ enum rc table_sink_sync(struct sink *s, struct err *e)
     return each_file(self(s), self(s)->ops->sync, e);
 }
 
-enum rc table_sink_commit(struct sink *s, struct err *e)
+/* A server that refuses the first file probably refuses all, and then none has changed. The others are committed at a
+ * time. */
+enum rc table_sink_commit(struct sink *sink, struct err *e)
 {
-    return each_file(self(s), self(s)->ops->commit, e);
+    struct table_sink *s = self(sink);
+    enum rc rc = s->ops->commit(s, 0, e);
+    for (size_t i = 1; rc == RC_OK && i < s->targets.n; i++)
+        s->ops->begin_commit(s, i);
+    for (size_t i = 1; rc == RC_OK && i < s->targets.n; i++)
+        rc = s->ops->commit(s, i, e);
+    return rc;
 }
 
 enum rc table_sink_abort(struct sink *s, struct err *e)

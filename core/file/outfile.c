@@ -290,6 +290,12 @@ enum rc outfile_publish(struct outfile *f, struct err *e)
     return f->place->published ? RC_OK : f->place->ops->commit(f->place, e);
 }
 
+void outfile_begin_publish(struct outfile *f)
+{
+    if (f->completed && !f->place->published && f->place->ops->begin_commit)
+        f->place->ops->begin_commit(f->place);
+}
+
 void outfile_close(struct outfile *f, bool keep)
 {
     if (f)

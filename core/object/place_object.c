@@ -304,10 +304,21 @@ static void object_prepare_removal(const struct place *p, struct buf *text)
     object_put_removal(text, p->target.final, &name);
 }
 
+static void object_begin_commit(struct place *p)
+{
+    upload_begin_completion(object_of(p)->upload);
+}
+
 static enum rc object_commit(struct place *p, struct err *e)
 {
-    enum rc rc = upload_complete(object_of(p)->upload, e);
+    struct object *o = object_of(p);
+    enum rc rc = upload_complete(o->upload, e);
     p->published = rc == RC_OK;
+    /* Giving back the space of a large file takes a while, in which the server may complete other objects. */
+    if (p->published) {
+        object_spool_close(&o->spool, false);
+        p->back_fd = -1;
+    }
     return io(rc, e);
 }
 
@@ -346,6 +357,7 @@ const struct place_ops place_object = {
     .complete = object_complete,
     .prepare = object_prepare,
     .prepare_removal = object_prepare_removal,
+    .begin_commit = object_begin_commit,
     .commit = object_commit,
     .abort = object_abort,
     .close = object_close,

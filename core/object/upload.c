@@ -94,6 +94,7 @@ void upload_free(struct upload *u)
     if (u->id.len)
         object_store_forget(u->store, buf_cstr(&u->id));
     object_call_free(u->part);
+    object_call_free(u->completion);
     pthread_mutex_destroy(&u->lock);
     buf_free(&u->path);
     buf_free(&u->id);
@@ -438,26 +439,48 @@ enum rc upload_is_published(struct upload *u, struct err *e)
     return rc;
 }
 
-enum rc upload_complete(struct upload *u, struct err *e)
+static enum rc begin_completion(struct upload *u, struct err *e)
 {
-    struct object_call *c = NULL;
-    struct buf query, body;
-    buf_init(&body, LIST_BYTES_MAX);
-    buf_add_str(&body, buf_str(&u->list));
+    struct buf query;
+    struct object_request r = {.method = HTTP_POST, .path = buf_str(&u->path)};
+    buf_init(&r.body, LIST_BYTES_MAX);
+    buf_add_str(&r.body, buf_str(&u->list));
     enum rc rc = query_of(u, "", &query, e);
-    if (rc == RC_OK && buf_rc(&body) != RC_OK)
+    if (rc == RC_OK && buf_rc(&r.body) != RC_OK)
         rc = out_of_memory(u, e);
     if (rc == RC_OK) {
-        rc = call(u, HTTP_POST, buf_cstr(&query), &body, &c, e);
-        bool is_gone = is_code(c, "NoSuchUpload"); /* the answer to an earlier try was lost? */
-        object_call_free(c);
-        struct err other;
-        if (rc != RC_OK && is_gone && upload_is_published(u, &other) == RC_OK)
-            rc = RC_OK;
-    } else {
-        buf_free(&body);
+        r.query = buf_str(&query);
+        rc = object_call_begin(&u->completion, u->client, &r, e);
+        if (rc != RC_OK)
+            err_prefix(e, "%s", u->url);
     }
+    buf_free(&r.body);
     buf_free(&query);
+    return rc;
+}
+
+void upload_begin_completion(struct upload *u)
+{
+    struct err ignored;
+    if (!u->completion)
+        (void)begin_completion(u, &ignored);
+}
+
+enum rc upload_complete(struct upload *u, struct err *e)
+{
+    enum rc rc = u->completion ? RC_OK : begin_completion(u, e);
+    if (rc != RC_OK)
+        return rc;
+    rc = object_call_wait(u->completion, e);
+    if (rc != RC_OK)
+        err_prefix(e, "%s", u->url);
+    bool is_gone =
+        is_code(u->completion, "NoSuchUpload"); /* the answer to an earlier try was lost? */
+    object_call_free(u->completion);
+    u->completion = NULL;
+    struct err other;
+    if (rc != RC_OK && is_gone && upload_is_published(u, &other) == RC_OK)
+        rc = RC_OK;
     return rc;
 }
 
@@ -467,6 +490,8 @@ enum rc upload_abort(struct upload *u, struct err *e)
     struct buf query;
     struct err ignored;
     (void)upload_settle(u, &ignored); /* a part that arrives later would stay */
+    if (u->completion)
+        (void)object_call_wait(u->completion, &ignored); /* there may be nothing to abort then */
     enum rc rc = query_of(u, "", &query, e);
     if (rc == RC_OK)
         rc = call(u, HTTP_DELETE, buf_cstr(&query), NULL, &c, e);

@@ -1,5 +1,6 @@
 /* One multipart upload: an object that appears when it is completed. A part goes out while the next one is
- * filled. All functions wait for the server, and their texts begin with the object's URL. One thread at a
+ * filled. All functions but upload_put() and
+ * upload_begin_completion() wait for the server, and their texts begin with the object's URL. One thread at a
  * time, but for upload_settle(). Private to core/object. */
 #ifndef LEADPIPE_UPLOAD_H
 #define LEADPIPE_UPLOAD_H
@@ -42,6 +43,8 @@ enum rc upload_settle(struct upload *u, struct err *e);
 /* Asks the server whether it has the parts, with `bytes` in all. RC_END: the upload is not there; the
  * object may be, see upload_is_published(). RC_IO: they differ. */
 enum rc upload_verify(struct upload *u, uint64_t bytes, struct err *e);
+/* Begins upload_complete(), which does what cannot be begun, and says what goes wrong. */
+void upload_begin_completion(struct upload *u);
 /* After upload_verify(): the object is there, with its content. Recognises that it is already. */
 enum rc upload_complete(struct upload *u, struct err *e);
 /* The parts are gone. RC_OK also where they were before. */

@@ -19,8 +19,9 @@ struct upload {
     struct buf id; /* percent-encoded, with a NUL behind it */
     char token[UPLOAD_TOKEN_CHARS + 1];
     unsigned parts;
-    struct buf list;      /* of the parts, as upload_complete() sends it */
-    pthread_mutex_t lock; /* of what follows; held while a part is waited for */
+    struct buf list;                /* of the parts, as upload_complete() sends it */
+    struct object_call *completion; /* begun; NULL: not yet */
+    pthread_mutex_t lock;           /* of what follows; held while a part is waited for */
     struct object_call *part;
     struct err failed; /* the first part that could not be sent */
 };

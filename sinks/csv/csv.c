@@ -194,6 +194,11 @@ static enum rc sync_file(struct table_sink *s, size_t i, struct err *e)
     return csv_file_sync(&csv_of(s)->files[i], e);
 }
 
+static void begin_commit_file(struct table_sink *s, size_t i)
+{
+    csv_file_begin_commit(&csv_of(s)->files[i]);
+}
+
 static enum rc commit_file(struct table_sink *s, size_t i, struct err *e)
 {
     return csv_file_commit(&csv_of(s)->files[i], e);
@@ -209,6 +214,7 @@ static const struct table_sink_ops file_ops = {
     .put = put_lead,
     .mark = mark_file,
     .sync = sync_file,
+    .begin_commit = begin_commit_file,
     .commit = commit_file,
     .abort = abort_file,
 };

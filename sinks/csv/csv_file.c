@@ -293,6 +293,11 @@ enum rc csv_file_sync(struct csv_file *f, struct err *e)
     return stream_sync(f->stream, e);
 }
 
+void csv_file_begin_commit(struct csv_file *f)
+{
+    stream_begin_publish(f->wide ? f->wide : f->stream);
+}
+
 enum rc csv_file_commit(struct csv_file *f, struct err *e)
 {
     enum rc rc = stream_publish(f->wide ? f->wide : f->stream, e);

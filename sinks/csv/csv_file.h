@@ -73,6 +73,7 @@ enum rc csv_file_sync(struct csv_file *f, struct err *e);
 
 /* As struct sink_ops's functions of these names. */
 enum rc csv_file_prepare(struct csv_file *f, struct buf *text, struct err *e);
+void csv_file_begin_commit(struct csv_file *f); /* as stream_begin_publish() */
 enum rc csv_file_commit(struct csv_file *f, struct err *e);
 enum rc csv_file_abort(struct csv_file *f, struct err *e);
 /* Drops what was not committed; `keep` leaves what a mark needs. */

@@ -314,6 +314,11 @@ static enum rc sync_file(struct table_sink *s, size_t i, struct err *e)
     return parquet_file_sync(&parquet_of(s)->files[i], e);
 }
 
+static void begin_commit_file(struct table_sink *s, size_t i)
+{
+    parquet_file_begin_commit(&parquet_of(s)->files[i]);
+}
+
 static enum rc commit_file(struct table_sink *s, size_t i, struct err *e)
 {
     return parquet_file_commit(&parquet_of(s)->files[i], e);
@@ -329,6 +334,7 @@ static const struct table_sink_ops file_ops = {
     .put = put_lead,
     .mark = mark_file,
     .sync = sync_file,
+    .begin_commit = begin_commit_file,
     .commit = commit_file,
     .abort = abort_file,
 };

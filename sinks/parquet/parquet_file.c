@@ -378,6 +378,11 @@ static enum rc drop_spools(struct parquet_file *f, struct err *e)
     return rc;
 }
 
+void parquet_file_begin_commit(struct parquet_file *f)
+{
+    stream_begin_publish(f->stream);
+}
+
 enum rc parquet_file_commit(struct parquet_file *f, struct err *e)
 {
     enum rc rc = stream_publish(f->stream, e);

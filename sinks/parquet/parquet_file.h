@@ -106,6 +106,7 @@ enum rc parquet_file_sync(struct parquet_file *f, struct err *e);
 
 /* As struct sink_ops's functions of these names. */
 enum rc parquet_file_prepare(struct parquet_file *f, struct buf *text, struct err *e);
+void parquet_file_begin_commit(struct parquet_file *f); /* as stream_begin_publish() */
 enum rc parquet_file_commit(struct parquet_file *f, struct err *e);
 enum rc parquet_file_abort(struct parquet_file *f, struct err *e);
 /* Drops what was not committed; `keep` leaves what a mark needs. */

@@ -417,9 +417,16 @@ enum rc record_file_prepare(struct sink *s, struct buf *text, struct err *e)
     return rc;
 }
 
+/* As table_sink_commit(). */
 enum rc record_file_commit(struct sink *s, struct err *e)
 {
-    return each_stream(self(s), stream_publish, e);
+    struct record_file *f = self(s);
+    enum rc rc = stream_publish(f->outputs[0].stream, e);
+    for (size_t i = 1; rc == RC_OK && i < f->targets.n; i++)
+        stream_begin_publish(f->outputs[i].stream);
+    for (size_t i = 1; rc == RC_OK && i < f->targets.n; i++)
+        rc = stream_publish(f->outputs[i].stream, e);
+    return rc;
 }
 
 enum rc record_file_abort(struct sink *s, struct err *e)

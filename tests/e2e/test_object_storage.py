@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 
@@ -441,6 +442,23 @@ def test_a_run_that_resumes(resumed, s3, sinks, number):
              if request.operation == "UploadPart" and request.key == "one"}
     assert "1" not in again or sinks in ("gzip", "both", "parquet", "tables"), again
     assert resumed.is_clean()
+
+
+@pytest.mark.parametrize("sink, n_tables", [("csv", 8), ("parquet", 8), ("ndjson", 8)])
+def test_completed_at_a_time(exports, s3, sink, n_tables):
+    """The first table of a sink is completed alone; none of the others before all of them are to be."""
+    together = threading.Barrier(n_tables - 1, timeout=60)
+    keys = []
+
+    def before(operation, key):
+        if operation == "CompleteMultipartUpload":
+            keys.append(key)
+            if 1 < len(keys) <= n_tables:
+                together.wait()
+    s3.before = before
+    exports("-t", "%s:s3://leads/" % sink, "--manifest", "s3://leads/m.json", ids=["plain-1"], timeout=120)
+    assert len(keys) == len(set(keys)) == n_tables + 1 and keys[-1] == "m.json"
+    assert set(s3.data()) == set(keys) and exports.is_clean()
 
 
 def kill_at(exports, s3, operation, key):
