@@ -192,7 +192,7 @@ class ObjectStorage(Server):
 
     def __init__(self, launch, folder):
         keys = {"AWS_ACCESS_KEY_ID": "AKIABENCH", "AWS_SECRET_ACCESS_KEY": "only-for-measuring"}
-        self.env = keys
+        self.env, self._bucket = keys, os.path.join(folder, "buckets", BUCKET)
         program = shutil.which("versitygw")
         if not program:
             self.name = "the sandbox's server (`tests/sandbox/s3.py`)"
@@ -200,13 +200,24 @@ class ObjectStorage(Server):
             self.url = self.first_line()["url"]
             return
         self.name = "versitygw"
-        os.makedirs(os.path.join(folder, "buckets", BUCKET))
+        os.makedirs(self._bucket)
         port, = _free_ports(1)
         self.url = "http://127.0.0.1:%d" % port
         super().__init__(launch, [program, "--quiet", "--port", "127.0.0.1:%d" % port, "--access", keys["AWS_ACCESS_KEY_ID"],
                                   "--secret", keys["AWS_SECRET_ACCESS_KEY"], "posix", os.path.join(folder, "buckets")],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait(port)
+
+    def empty(self):
+        """Removes all objects, if they are files."""
+        for name in os.listdir(self._bucket) if os.path.isdir(self._bucket) else ():
+            path = os.path.join(self._bucket, name)
+            if name == ".sgwtmp":     # the server's own
+                continue
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
 
     def _wait(self, port):
         until = time.monotonic() + READY_S
