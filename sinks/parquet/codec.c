@@ -48,31 +48,31 @@ enum compression codec_compression(const struct codec *c)
     return c->compression;
 }
 
-static enum rc compress_zstd(struct codec *c, const struct buf *in, struct buf *out)
+static enum rc compress_zstd(struct codec *c, struct str in, struct buf *out)
 {
-    char *room = buf_reserve(out, ZSTD_compressBound(in->len));
+    char *room = buf_reserve(out, ZSTD_compressBound(in.len));
     if (!room)
         return buf_rc(out);
-    size_t n = ZSTD_compressCCtx(c->zstd, room, ZSTD_compressBound(in->len), in->data, in->len,
-                                 ZSTD_LEVEL);
+    size_t n =
+        ZSTD_compressCCtx(c->zstd, room, ZSTD_compressBound(in.len), in.ptr, in.len, ZSTD_LEVEL);
     if (ZSTD_isError(n)) /* there is room for everything, so what is lacking is memory */
         return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? RC_NOMEM : RC_INTERNAL;
     out->len = n;
     return RC_OK;
 }
 
-static enum rc compress_gzip(struct codec *c, const struct buf *in, struct buf *out)
+static enum rc compress_gzip(struct codec *c, struct str in, struct buf *out)
 {
-    size_t bound = libdeflate_gzip_compress_bound(c->deflate, in->len);
+    size_t bound = libdeflate_gzip_compress_bound(c->deflate, in.len);
     char *room = buf_reserve(out, bound);
     if (!room)
         return buf_rc(out);
-    size_t n = libdeflate_gzip_compress(c->deflate, in->data, in->len, room, bound);
+    size_t n = libdeflate_gzip_compress(c->deflate, in.ptr, in.len, room, bound);
     out->len = n;
     return n > 0 ? RC_OK : RC_INTERNAL;
 }
 
-enum rc codec_compress(struct codec *c, const struct buf *in, struct buf *out)
+enum rc codec_compress(struct codec *c, struct str in, struct buf *out)
 {
     buf_clear(out);
     switch (c->compression) {
@@ -83,7 +83,7 @@ enum rc codec_compress(struct codec *c, const struct buf *in, struct buf *out)
     case COMPRESSION_NONE:
         break;
     }
-    buf_add_str(out, buf_str(in));
+    buf_add_str(out, in);
     return buf_rc(out);
 }
 

@@ -14,8 +14,8 @@ enum rc codec_new(struct codec **out, enum compression compression);
 void codec_free(struct codec *c); /* `c` may be NULL */
 enum compression codec_compression(const struct codec *c);
 
-/* The content of `in` compressed, in place of what is in `out`. RC_NOMEM, RC_INTERNAL. */
-enum rc codec_compress(struct codec *c, const struct buf *in, struct buf *out);
+/* `in` compressed, in place of what is in `out`. RC_NOMEM, RC_INTERNAL. */
+enum rc codec_compress(struct codec *c, struct str in, struct buf *out);
 
 struct decoder; /* one thread at a time */
 

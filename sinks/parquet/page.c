@@ -37,13 +37,11 @@ static void buf_empty(struct buf *b)
 
 /* ---- a page --------------------------------------------------------------------------------- */
 
-/* What is in w->page, compressed and with its header. */
-static enum rc end_page(struct page_writer *w, int page_type, uint64_t n_values, int encoding,
-                        struct page_sums *sums)
+/* The page compressed, and its header. */
+static enum rc end_page(struct page_writer *w, struct str page, int page_type, uint64_t n_values,
+                        int encoding, struct page_sums *sums)
 {
-    enum rc rc = buf_rc(&w->page);
-    if (rc == RC_OK)
-        rc = codec_compress(w->codec, &w->page, &w->compressed);
+    enum rc rc = codec_compress(w->codec, page, &w->compressed);
     if (rc == RC_OK && w->compressed.len > INT32_MAX)
         rc = RC_LIMIT;
     if (rc != RC_OK)
@@ -52,7 +50,7 @@ static enum rc end_page(struct page_writer *w, int page_type, uint64_t n_values,
     buf_clear(&w->header);
     thrift_begin(&t);
     thrift_i32(&t, 1, page_type);
-    thrift_i32(&t, 2, (int32_t)w->page.len);
+    thrift_i32(&t, 2, (int32_t)page.len);
     thrift_i32(&t, 3, (int32_t)w->compressed.len);
     thrift_struct(&t, page_type == PAGE_DATA ? 5 : 7);
     thrift_i32(&t, 1, (int32_t)n_values);
@@ -63,18 +61,17 @@ static enum rc end_page(struct page_writer *w, int page_type, uint64_t n_values,
     }
     thrift_end(&t);
     thrift_end(&t);
-    sums->plain_bytes += w->header.len + w->page.len;
+    sums->plain_bytes += w->header.len + page.len;
     sums->bytes += w->header.len + w->compressed.len;
     return buf_rc(&w->header);
 }
 
-static enum rc write_page(struct page_writer *w, int page_type, uint64_t n_values, int encoding,
-                          struct stream *to, struct page_sums *sums)
+static enum rc write_page(struct page_writer *w, struct str page, int page_type, uint64_t n_values,
+                          int encoding, struct stream *to, struct page_sums *sums)
 {
-    enum rc rc = end_page(w, page_type, n_values, encoding, sums);
+    enum rc rc = end_page(w, page, page_type, n_values, encoding, sums);
     if (rc == RC_OK)
         page_write_null(w, to);
-    buf_empty(&w->page);
     buf_empty(&w->compressed);
     return rc;
 }
@@ -100,7 +97,9 @@ enum rc page_make_null(struct page_writer *w, uint64_t n_rows, struct page_sums 
     begin_levels(w);
     rle_add(&w->rle, 0, n_rows);
     end_levels(w);
-    return end_page(w, PAGE_DATA, n_rows, ENCODING_PLAIN, sums);
+    if (buf_rc(&w->page) != RC_OK)
+        return buf_rc(&w->page);
+    return end_page(w, buf_str(&w->page), PAGE_DATA, n_rows, ENCODING_PLAIN, sums);
 }
 
 void page_write_null(struct page_writer *w, struct stream *to)
@@ -205,16 +204,19 @@ static enum rc write_data_page(struct page_writer *w, struct cursor *at, uint64_
         buf_add(&w->page, c->data.data + at->data, n_bytes);
     at->values += n_values;
     at->data += n_bytes;
-    return write_page(w, PAGE_DATA, n, c->has_dictionary ? ENCODING_RLE_DICTIONARY : ENCODING_PLAIN,
-                      to, sums);
+    enum rc rc = buf_rc(&w->page);
+    if (rc == RC_OK)
+        rc = write_page(w, buf_str(&w->page), PAGE_DATA, n,
+                        c->has_dictionary ? ENCODING_RLE_DICTIONARY : ENCODING_PLAIN, to, sums);
+    buf_empty(&w->page);
+    return rc;
 }
 
 static enum rc write_dictionary(struct page_writer *w, const struct chunk *c, struct stream *to,
                                 struct page_sums *sums)
 {
-    buf_clear(&w->page);
-    buf_add_str(&w->page, buf_str(&c->data));
-    return write_page(w, PAGE_DICTIONARY, c->n_entries, ENCODING_PLAIN, to, sums);
+    return write_page(w, buf_str(&c->data), PAGE_DICTIONARY, c->n_entries, ENCODING_PLAIN, to,
+                      sums);
 }
 
 /* ---- what the footer says ------------------------------------------------------------------- */
