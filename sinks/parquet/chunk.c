@@ -14,7 +14,8 @@
 #define CONSIDER_VALUES_MIN 1024
 #define INDEX_BYTES_GUESS 2
 #define SLOTS_MIN 8
-#define CHUNK_BYTES_MIN 256 /* what the buffers of a chunk with one value take */
+#define CHUNK_BYTES_MIN 256               /* what the buffers of a chunk with one value take */
+#define INDEX_BYTES_HELD sizeof(uint32_t) /* what an index is counted as, whatever it takes */
 
 void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed,
                 struct chunk_memory *memory)
@@ -22,6 +23,7 @@ void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed,
     *c = (struct chunk){.type = type, .seed = seed};
     c->memory = memory;
     c->has_dictionary = type != PHYSICAL_BOOLEAN;
+    c->index_bytes = 1;
     buf_init(&c->runs, SIZE_MAX / 2);
     buf_init(&c->data, CHUNK_DATA_BYTES_MAX);
     buf_init(&c->indexes, SIZE_MAX / 2);
@@ -31,9 +33,10 @@ void chunk_init(struct chunk *c, enum physical_type type, uint64_t seed,
  * chunk_put() adds to memory->held, piece by piece, comes to the same. */
 static size_t chunk_held(const struct chunk *c)
 {
-    return c->n_values == 0 ? 0
-                            : CHUNK_BYTES_MIN + c->runs.len + c->data.len + c->indexes.len +
-                                  c->n_slots * sizeof *c->slots;
+    if (c->n_values == 0)
+        return 0;
+    size_t indexes = c->has_dictionary ? c->n_values * INDEX_BYTES_HELD : 0;
+    return CHUNK_BYTES_MIN + c->runs.len + c->data.len + indexes + c->n_slots * sizeof *c->slots;
 }
 
 /* After a buffer has got more memory or less. */
@@ -70,6 +73,7 @@ void chunk_reset(struct chunk *c)
     buf_clear(&c->data);
     buf_clear(&c->indexes);
     c->has_dictionary = c->type != PHYSICAL_BOOLEAN;
+    c->index_bytes = 1;
     c->n_slots = 0;
     c->last = (struct dictionary_slot){0};
     c->n_rows = c->n_values = c->plain_bytes = 0;
@@ -144,7 +148,7 @@ static inline enum rc put_run(struct chunk *c, uint32_t n_null)
     return RC_OK;
 }
 
-/* ---- the dictionary ------------------------------------------------------------------------- */
+/* ---- values in full ------------------------------------------------------------------------- */
 
 static inline size_t plain_bytes(const struct chunk *c, struct str value)
 {
@@ -166,16 +170,62 @@ static inline enum rc put_plain(struct chunk *c, struct str value)
     return RC_OK;
 }
 
+/* ---- indexes -------------------------------------------------------------------------------- */
+
+static inline uint32_t index_get(const char *p, unsigned n_bytes)
+{
+    const unsigned char *b = (const unsigned char *)p;
+    if (n_bytes == 1)
+        return b[0];
+    return n_bytes == 2 ? (uint32_t)b[0] | (uint32_t)b[1] << 8 : le32_get(p);
+}
+
+static inline void index_set(char *p, unsigned n_bytes, uint32_t index)
+{
+    char bytes[sizeof index];
+    le32_put(bytes, index);
+    memcpy(p, bytes, n_bytes);
+}
+
+void chunk_indexes(const struct chunk *c, uint64_t first, size_t n, uint32_t *out)
+{
+    const char *from = c->indexes.data + first * c->index_bytes;
+    for (size_t i = 0; i < n; i++)
+        out[i] = index_get(from + i * c->index_bytes, c->index_bytes);
+}
+
+static unsigned index_bytes_for(uint32_t n_entries)
+{
+    return n_entries <= 1U << 8 ? 1 : n_entries <= 1U << 16 ? 2 : 4;
+}
+
+/* The bytes that are too many are overwritten by the next index. */
 static inline enum rc put_index(struct chunk *c, uint32_t index)
 {
     char *room = room_in(c, &c->indexes, sizeof index);
     if (!room)
         return c->indexes.rc;
-    memcpy(room, &index, sizeof index);
-    c->indexes.len += sizeof index;
-    c->memory->held += sizeof index;
+    le32_put(room, index);
+    c->indexes.len += c->index_bytes;
+    c->memory->held += INDEX_BYTES_HELD;
     return RC_OK;
 }
+
+static enum rc widen_indexes(struct chunk *c)
+{
+    unsigned before = c->index_bytes;
+    unsigned now = index_bytes_for(c->n_entries);
+    size_t n = c->indexes.len / before;
+    if (!room_in(c, &c->indexes, n * now - c->indexes.len))
+        return c->indexes.rc;
+    for (size_t i = n; i-- > 0;)
+        index_set(c->indexes.data + i * now, now, index_get(c->indexes.data + i * before, before));
+    c->indexes.len = n * now;
+    c->index_bytes = (uint8_t)now;
+    return RC_OK;
+}
+
+/* ---- the dictionary ------------------------------------------------------------------------- */
 
 static void put_slot(struct dictionary_slot *slots, size_t n_slots, struct dictionary_slot slot)
 {
@@ -250,7 +300,7 @@ static enum rc add_slot(struct chunk *c, uint32_t hash, size_t start, size_t len
         return RC_NOMEM;
     c->last = (struct dictionary_slot){hash, ++c->n_entries, (uint32_t)start, (uint32_t)len};
     put_slot(c->slots, c->n_slots, c->last);
-    return RC_OK;
+    return index_bytes_for(c->n_entries) > c->index_bytes ? widen_indexes(c) : RC_OK;
 }
 
 /* Where each entry is in `data`, and behind these its end; NULL: out of memory. */
@@ -273,8 +323,9 @@ static enum rc write_in_full(struct chunk *c, const char *entries, const uint32_
     char *to = buf_reserve(&c->data, (size_t)c->plain_bytes);
     if (!to)
         return buf_rc(&c->data);
-    for (size_t i = 0; i < chunk_u32_count(&c->indexes); i++) {
-        const uint32_t *start = &starts[chunk_u32(&c->indexes, i)];
+    const char *index = c->indexes.data;
+    for (const char *end = index + c->indexes.len; index < end; index += c->index_bytes) {
+        const uint32_t *start = &starts[index_get(index, c->index_bytes)];
         size_t n = start[1] - start[0];
         if (n > 0)
             copy_bytes(to, entries + start[0], n);
@@ -410,8 +461,19 @@ static bool runs_fit(const struct chunk *c, uint64_t n_rows_max)
            n_rows == c->n_rows && n_rows <= n_rows_max;
 }
 
+/* From uint32_t, as marks have them, in as many bytes as the entries need. */
+static void narrow_indexes(struct chunk *c)
+{
+    unsigned n_bytes = index_bytes_for(c->n_entries);
+    for (size_t i = 0; i < c->n_values; i++)
+        index_set(c->indexes.data + i * n_bytes, n_bytes, chunk_u32(&c->indexes, i));
+    c->indexes.len = c->n_values * n_bytes;
+    c->index_bytes = (uint8_t)n_bytes;
+}
+
 static enum rc restore_entries(struct chunk *c)
 {
+    c->index_bytes = sizeof(uint32_t);
     size_t at = 0;
     struct str value = STR_NONE;
     while (chunk_next_value(c->type, buf_str(&c->data), &at, &value)) {
@@ -437,7 +499,10 @@ static enum rc restore_entries(struct chunk *c)
         seen += which == seen;
     }
     free(starts);
-    return is_ours && seen == c->n_entries ? RC_OK : RC_SYNTAX;
+    if (!is_ours || seen != c->n_entries)
+        return RC_SYNTAX;
+    narrow_indexes(c);
+    return RC_OK;
 }
 
 static bool plain_fits(const struct chunk *c)

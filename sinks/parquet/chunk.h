@@ -40,13 +40,14 @@ struct chunk_memory {
 struct chunk {
     enum physical_type type;
     bool has_dictionary; /* `indexes` and what follows it are used */
+    uint8_t index_bytes; /* of each of `indexes`: 1, 2 or 4, as the number of entries needs it */
     uint32_t run;        /* the last one of `runs`: of values that are not null */
     struct chunk_memory *memory;
     uint64_t n_rows;    /* that `runs` covers; all later ones are null */
     uint64_t n_values;  /* of them, those that are not null */
     struct buf runs;    /* uint32_t: so many are null, so many are not, null, ... */
     struct buf data;    /* PLAIN: all values, or those of the dictionary */
-    struct buf indexes; /* uint32_t for each value */
+    struct buf indexes; /* of its entry, for each value; the lowest byte first */
     struct dictionary_slot *slots;
     size_t n_slots;              /* 0 or a power of two */
     struct dictionary_slot last; /* the entry of the last value; empty: not known */
@@ -81,8 +82,8 @@ uint32_t chunk_expect(const struct chunk *c, struct str value);
 /* Makes the final choice between the two forms. RC_NOMEM. */
 enum rc chunk_settle(struct chunk *c);
 
-/* A chunk whose other members come from outside: is all of it as this file leaves it? Makes `slots`.
- * RC_SYNTAX: it is not; RC_NOMEM. */
+/* A chunk whose other members come from outside, `indexes` as uint32_t: is all of it as this file leaves it?
+ * Makes `slots`. RC_SYNTAX: it is not; RC_NOMEM. */
 enum rc chunk_restore(struct chunk *c, uint64_t n_rows_max);
 
 /* Walks through PLAIN data: the value of `data` that is `*at`, which is moved behind it. False: there is
@@ -105,6 +106,9 @@ static inline bool chunk_next_value(enum physical_type type, struct str data, si
     *at += n;
     return true;
 }
+
+/* Of the values from the one that is `first` on: `n` indexes. */
+void chunk_indexes(const struct chunk *c, uint64_t first, size_t n, uint32_t *out);
 
 static inline uint32_t chunk_u32(const struct buf *list, size_t i)
 {

@@ -174,7 +174,12 @@ static void put_indexes(struct page_writer *w, const struct cursor *at, uint64_t
     unsigned width = rle_width(at->c->n_entries - 1);
     buf_addc(&w->page, (char)width);
     rle_begin(&w->rle, &w->page, width);
-    rle_add_list(&w->rle, at->c->indexes.data + at->values * sizeof(uint32_t), n);
+    uint32_t piece[1024];
+    for (uint64_t done = 0, some; done < n; done += some) {
+        some = n - done < sizeof piece / sizeof *piece ? n - done : sizeof piece / sizeof *piece;
+        chunk_indexes(at->c, at->values + done, some, piece);
+        rle_add_list(&w->rle, (const char *)piece, some);
+    }
     rle_end(&w->rle);
 }
 

@@ -49,13 +49,27 @@ static void put_text(struct writer *w, const struct buf *b)
     put(w, b->data, b->len);
 }
 
+static void put_indexes(struct writer *w, const struct chunk *c)
+{
+    uint32_t piece[1024];
+    uint64_t n_values = c->has_dictionary ? c->n_values : 0;
+    uint64_t n_bytes = n_values * sizeof *piece;
+    put_numbers(w, &n_bytes, 1);
+    for (uint64_t at = 0, n; at < n_values; at += n) {
+        n = n_values - at < sizeof piece / sizeof *piece ? n_values - at
+                                                         : sizeof piece / sizeof *piece;
+        chunk_indexes(c, at, n, piece);
+        put(w, piece, n * sizeof *piece);
+    }
+}
+
 static void put_chunk(struct writer *w, const struct chunk *c)
 {
     const uint64_t numbers[] = {c->n_rows, c->n_values, c->has_dictionary};
     put_numbers(w, numbers, sizeof numbers / sizeof *numbers);
     put_text(w, &c->runs);
     put_text(w, &c->data);
-    put_text(w, &c->indexes);
+    put_indexes(w, c);
 }
 
 static void put_group(struct writer *w, const struct row_group *g)

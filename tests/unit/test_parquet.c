@@ -312,6 +312,7 @@ static void assert_same_chunk(const struct chunk *a, const struct chunk *b)
 {
     assert_int_equal(a->has_dictionary, b->has_dictionary);
     assert_int_equal(a->n_entries, b->n_entries);
+    assert_int_equal(a->index_bytes, b->index_bytes);
     assert_int_equal(a->n_slots, b->n_slots);
     assert_int_equal(a->n_values, b->n_values);
     assert_int_equal(a->memory->held, b->memory->held);
@@ -367,6 +368,48 @@ static void test_next_group(void **state)
     }
 }
 
+/* An index takes as many bytes as there are entries, is what it was when there are more, is counted the same
+ * whatever it takes, and comes back from a mark as it was. */
+static void test_index_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t n_entries;
+        unsigned index_bytes;
+    } rows[] = {{1, 1}, {256, 1}, {257, 2}, {65536, 2}, {65537, 4}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t n = rows[i].n_entries;
+        struct chunk_memory memory = {0}, again_memory = {0};
+        struct chunk c, again;
+        chunk_init(&c, PHYSICAL_INT64, 1, &memory);
+        chunk_init(&again, PHYSICAL_INT64, 2, &again_memory);
+        for (uint32_t row = 0; row < 4 * n; row++) { /* so often that a dictionary is worth it */
+            char bytes[sizeof(uint64_t)];
+            le64_put(bytes, row / 4);
+            put(&c, row, (struct str){bytes, sizeof bytes});
+        }
+        assert_true(c.has_dictionary);
+        assert_int_equal(c.n_entries, n);
+        assert_int_equal(c.index_bytes, rows[i].index_bytes);
+        assert_int_equal(c.indexes.len, (size_t)4 * n * rows[i].index_bytes);
+        for (uint32_t row = 0; row < 4 * n; row++) {
+            uint32_t index;
+            chunk_indexes(&c, row, 1, &index);
+            assert_int_equal(index, row / 4);
+            buf_add(&again.indexes, &index, sizeof index);
+        }
+        assert_int_equal(memory.held,
+                         256 + c.runs.len + c.data.len + 16 * n + c.n_slots * sizeof *c.slots);
+        buf_add_str(&again.runs, buf_str(&c.runs));
+        buf_add_str(&again.data, buf_str(&c.data));
+        again.n_rows = again.n_values = 4 * n;
+        assert_int_equal(chunk_restore(&again, 4 * n), RC_OK);
+        assert_same_chunk(&again, &c);
+        chunk_free(&c);
+        chunk_free(&again);
+    }
+}
+
 /* What a mark keeps gives the same chunk, and what is bent is refused. */
 static void test_restore(void **state)
 {
@@ -383,7 +426,9 @@ static void test_restore(void **state)
         chunk_init(&again, PHYSICAL_BYTE_ARRAY, 2, &memory);
         buf_add_str(&again.runs, buf_str(&c.runs));
         buf_add_str(&again.data, buf_str(&c.data));
-        buf_add_str(&again.indexes, buf_str(&c.indexes));
+        uint32_t indexes[300];
+        chunk_indexes(&c, 0, 300, indexes);
+        buf_add(&again.indexes, indexes, sizeof indexes);
         again.n_rows = c.n_rows + (bend == 1);
         again.n_values = c.n_values + (bend == 2);
         again.data.len -= bend == 3;
@@ -399,8 +444,10 @@ static void test_restore(void **state)
         enum rc rc = chunk_restore(&again, c.n_rows + 1);
         if (rc != (bend ? RC_SYNTAX : RC_OK))
             fail_msg("bend %u: %s", bend, rc_text(rc));
-        if (bend == 0)
+        if (bend == 0) {
             assert_int_equal(again.plain_bytes, c.plain_bytes);
+            assert_same_chunk(&again, &c);
+        }
     }
     assert_int_equal(chunk_restore(&c, c.n_rows - 1), RC_SYNTAX);
     chunk_free(&c);
@@ -602,12 +649,19 @@ static void test_row_groups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_varint),          cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_fields),          cmocka_unit_test(test_long_list),
-        cmocka_unit_test(test_known_runs),      cmocka_unit_test(test_any_runs),
-        cmocka_unit_test(test_widths),          cmocka_unit_test(test_dictionary),
-        cmocka_unit_test(test_next_group),      cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_bounds_of_texts), cmocka_unit_test(test_bounds_of_numbers),
+        cmocka_unit_test(test_varint),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_known_runs),
+        cmocka_unit_test(test_any_runs),
+        cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_next_group),
+        cmocka_unit_test(test_index_bytes),
+        cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_bounds_of_texts),
+        cmocka_unit_test(test_bounds_of_numbers),
         cmocka_unit_test(test_row_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
