@@ -109,6 +109,13 @@ void chunk_trim(struct chunk *c)
     count_taken(c);
 }
 
+size_t chunk_idle(const struct chunk *c)
+{
+    size_t used = c->runs.len + c->data.len + c->indexes.len + c->n_slots * sizeof *c->slots;
+    size_t expected = used + used / 8;
+    return c->taken > expected ? c->taken - expected : 0;
+}
+
 static char *more_room_in(struct chunk *c, struct buf *b, size_t n)
 {
     char *room = buf_reserve_more(b, n);

@@ -67,6 +67,8 @@ void chunk_free(struct chunk *c);
 void chunk_reset(struct chunk *c);
 /* Gives back all memory that is not in use. */
 void chunk_trim(struct chunk *c);
+/* How much that is, but for the room that buffers get as they grow, in bytes. */
+size_t chunk_idle(const struct chunk *c);
 
 #define CHUNK_AT_ONCE 0 /* of chunk_expect(): chunk_put() needs no other memory */
 

@@ -17,6 +17,10 @@
 #define GROUP_SHARE 16
 #define GROUP_BYTES_DEFAULT ((size_t)32 << 20)
 #define BUFFERS_SHARE 2 /* what buffers take of what is held, at most */
+/* Beyond a third more than may be held, columns give back what they do not use, if that is so much; less would stay
+ * in the heap. */
+#define BUFFERS_SPARE 3
+#define TRIM_BYTES_MIN ((size_t)128 << 10)
 
 /* ---- options -------------------------------------------------------------------------------- */
 
@@ -125,9 +129,10 @@ static size_t open_bytes_max(const struct parquet_settings *s, const struct sink
 }
 
 /* What is counted as held is what the values take. Their buffers have room for more: an eighth, small ones up
- * to twice as much; and for what the row group before had, as long as all of them together take no more than
- * twice what may be held. At its end the largest row group may be there once more, one column at a time: in full
- * where a dictionary is given up, or compressed. */
+ * to twice as much; and for what the row group before had, while all of them together take no more than a third
+ * more than may be held, or with so many columns that their room alone is more, twice as much. At its end the
+ * largest row group may be there once more, one column at a time: in full where a dictionary is given up, or
+ * compressed. */
 static size_t parquet_keeps(const struct sink_cfg *cfg)
 {
     struct parquet_settings settings;
@@ -272,11 +277,40 @@ static enum rc bound_held(struct parquet *s, struct err *e)
     }
 }
 
-static void bound_taken(struct parquet *s)
+static size_t sum_taken(const struct parquet *s)
 {
     size_t sum = 0;
     for (size_t i = 0; i < s->base.targets.n; i++)
         sum += s->files[i].memory.taken;
+    return sum;
+}
+
+/* Trims the column that has most memory that it does not use. Returns how many bytes that were. */
+static size_t trim_idlest(struct parquet *s)
+{
+    struct chunk *idlest = NULL;
+    for (size_t i = 0; i < s->base.targets.n; i++) {
+        struct chunk *c = parquet_file_idlest(&s->files[i]);
+        if (c && (!idlest || chunk_idle(c) > chunk_idle(idlest)))
+            idlest = c;
+    }
+    size_t before = idlest ? idlest->taken : 0;
+    if (before)
+        chunk_trim(idlest);
+    return idlest ? before - idlest->taken : 0;
+}
+
+/* Row groups of several tables end in turn, and each leaves its memory to the next one of its table. If none gave any
+ * back, that would grow for 100,000 leads, to twice what values take. */
+static void bound_taken(struct parquet *s)
+{
+    size_t wanted = s->open_bytes_max + s->open_bytes_max / BUFFERS_SPARE;
+    size_t sum = sum_taken(s);
+    size_t n = TRIM_BYTES_MIN;
+    while (sum > wanted && n >= TRIM_BYTES_MIN) {
+        n = trim_idlest(s);
+        sum -= n;
+    }
     for (size_t i = 0; sum > BUFFERS_SHARE * s->open_bytes_max && i < s->base.targets.n; i++)
         parquet_file_trim(&s->files[i]);
 }

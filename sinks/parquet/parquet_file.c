@@ -304,6 +304,21 @@ void parquet_file_trim(struct parquet_file *f)
         chunk_trim(&f->last[i]);
 }
 
+static struct chunk *idler(struct chunk *a, struct chunk *b)
+{
+    return !a || chunk_idle(b) > chunk_idle(a) ? b : a;
+}
+
+struct chunk *parquet_file_idlest(struct parquet_file *f)
+{
+    struct chunk *idlest = NULL;
+    for (size_t i = 0; i < f->n_chunks; i++)
+        idlest = idler(idlest, &f->chunks[i]);
+    for (size_t i = 0; i < f->n_last; i++)
+        idlest = idler(idlest, &f->last[i]);
+    return idlest;
+}
+
 enum rc parquet_file_mark(struct parquet_file *f, struct buf *out, struct err *e)
 {
     enum rc rc = parquet_mark_put(f, out, e);

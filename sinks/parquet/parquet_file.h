@@ -97,6 +97,8 @@ enum rc parquet_file_put_values(struct parquet_file *f, const struct parquet_val
 enum rc parquet_file_end_group(struct parquet_file *f, struct err *e);
 /* Gives back memory that is not in use. */
 void parquet_file_trim(struct parquet_file *f);
+/* The column that has most of it. NULL: there is none. */
+struct chunk *parquet_file_idlest(struct parquet_file *f);
 
 /* What was put is in the file and the spool that the text names, which is appended to `out`: one line,
  * and its end. */

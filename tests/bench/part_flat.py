@@ -5,12 +5,12 @@ import part_storage
 import servers
 from report import Section, mib, number
 
-FEW, MANY = 20000, 200000
+COUNTS = 20000, 100000, 200000     # three, so that it shows whether peaks go on growing
 CEILING_MIB = 192
 
 
 def flat(ctx):
-    counts = [max(100, int(count * ctx.options.scale)) for count in (FEW, MANY)]
+    counts = [max(100, int(count * ctx.options.scale)) for count in COUNTS]
     section = Section(
         "Peak memory of the sinks for warehouses",
         ["sink", *["MiB, %s leads" % number(count) for count in counts], "ceiling MiB"],

@@ -410,6 +410,27 @@ static void test_index_bytes(void **state)
     }
 }
 
+/* What an earlier row group has left is not in use, the room of growing buffers is not counted. */
+static void test_idle(void **state)
+{
+    (void)state;
+    struct chunk_memory memory = {0};
+    struct chunk c;
+    chunk_init(&c, PHYSICAL_BYTE_ARRAY, 1, &memory);
+    assert_int_equal(chunk_idle(&c), 0);
+    fill(&c, 200000, 200000);
+    size_t taken = memory.taken;
+    assert_true(chunk_idle(&c) < taken / 8);
+    chunk_reset(&c);
+    assert_int_equal(chunk_idle(&c), memory.taken);
+    fill(&c, 1000, 900);
+    assert_true(chunk_idle(&c) > taken / 2);
+    chunk_trim(&c);
+    assert_int_equal(chunk_idle(&c), 0);
+    assert_true(memory.taken <= memory.held);
+    chunk_free(&c);
+}
+
 /* What a mark keeps gives the same chunk, and what is bent is refused. */
 static void test_restore(void **state)
 {
@@ -659,6 +680,7 @@ int main(void)
         cmocka_unit_test(test_dictionary),
         cmocka_unit_test(test_next_group),
         cmocka_unit_test(test_index_bytes),
+        cmocka_unit_test(test_idle),
         cmocka_unit_test(test_restore),
         cmocka_unit_test(test_bounds_of_texts),
         cmocka_unit_test(test_bounds_of_numbers),
