@@ -30,7 +30,7 @@ set(patient
     test_derived_names test_descriptors test_design_walk test_disk_full_state test_docs test_hooks test_http_ways
     test_id_lists test_install test_job_files test_kafka_state test_manpage test_memory test_messages test_mixed_protocols test_object_errors
     test_object_storage test_outages test_parquet_memory test_postgres test_postgres_faults test_postgres_locks
-    test_postgres_plans test_push_described test_recipes test_recipes_warehouses test_report test_rooms test_sqlite
+    test_postgres_plans test_postgres_same test_push_described test_recipes test_recipes_warehouses test_report test_rooms test_sqlite
     test_tables test_usage test_warehouse_nights test_warehouse_readers)
 
 function(add_pytest_file kind file)

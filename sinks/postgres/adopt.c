@@ -215,19 +215,13 @@ static void put_constants(struct buf *b, const struct pg_plan *m)
     }
 }
 
-enum rc pg_adopt(struct pg_plan *m, uint64_t *rows, struct err *e)
+enum rc pg_adopt(struct pg_plan *m, struct pg_remember *remember, uint64_t *rows, struct err *e)
 {
     struct buf sql;
-    PGresult *r = NULL;
+    uint64_t n = 0;
+    enum rc rc = pg_remember_adopted(remember, m, &n, e);
+    *rows += n;
     buf_init(&sql, PG_SQL_BYTES_MAX);
-    buf_adds(&sql, "select pg_catalog.count(*) from ");
-    buf_add_str(&sql, m->merge.staged);
-    enum rc rc =
-        buf_rc(&sql) == RC_OK ? pg_exec(m->link, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
-    if (rc == RC_OK)
-        *rows += strtoull(PQgetvalue(r, 0, 0), NULL, 10);
-    PQclear(r);
-    buf_clear(&sql);
     put_drops(&sql, m);
     put_renames(&sql, m);
     put_constants(&sql, m);

@@ -6,7 +6,7 @@
 #ifndef LEADPIPE_SINKS_POSTGRES_ADOPT_H
 #define LEADPIPE_SINKS_POSTGRES_ADOPT_H
 
-#include "sinks/postgres/plan.h"
+#include "sinks/postgres/remember.h"
 
 /* Before the first part: may the staging tables become the tables at the end? Then they must survive a crash of the server and
  * be replicated, as the tables, and not be unlogged. No, if one of the tables exists, or somebody else reads what the server logs, or
@@ -18,6 +18,6 @@ enum rc pg_adopt_is_likely(const struct pg_place *p, struct pg_link *l, bool *ou
 enum rc pg_adopt_may(const struct pg_place *p, struct pg_link *l, bool *out, struct err *e);
 
 /* The staging table becomes the table of the plan, without its key. Adds its rows to *rows. */
-enum rc pg_adopt(struct pg_plan *m, uint64_t *rows, struct err *e);
+enum rc pg_adopt(struct pg_plan *m, struct pg_remember *remember, uint64_t *rows, struct err *e);
 
 #endif

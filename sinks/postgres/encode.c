@@ -106,6 +106,13 @@ void pg_put_integer(struct buf *b, int64_t value)
     put_bytes(b, (uint64_t)value, 8);
 }
 
+void pg_put_uuid(struct buf *b, uint64_t high, uint64_t low)
+{
+    put_bytes(b, 16, 4);
+    put_bytes(b, high, 8);
+    put_bytes(b, low, 8);
+}
+
 void pg_put_time(struct buf *b, int64_t us)
 {
     pg_put_integer(b, us - EPOCH_US);

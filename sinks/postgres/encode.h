@@ -17,6 +17,7 @@ void pg_put_null(struct buf *b);
 void pg_put_text(struct buf *b, struct str text);  /* text; valid UTF-8 without NUL */
 void pg_put_integer(struct buf *b, int64_t value); /* bigint */
 void pg_put_time(struct buf *b, int64_t us);       /* timestamptz, of microseconds since 1970 */
+void pg_put_uuid(struct buf *b, uint64_t high, uint64_t low);
 void pg_put_decimal(struct buf *b,
                     struct str digits); /* numeric, of JSON's syntax, within pg_target */
 

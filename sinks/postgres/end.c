@@ -12,6 +12,18 @@
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
+/* RC_BUSY: they are loaded, and are to be merged now. */
+static enum rc load_all(struct postgres *s, struct err *e)
+{
+    enum rc rc = pg_run(&s->link, "rollback", e);
+    if (rc == RC_OK)
+        rc = pg_load_all(&s->load, e);
+    for (unsigned i = 1; rc == RC_NET && i < PG_TRIES;
+         i++) /* which loads what the server lacks then */
+        rc = pg_load_reconnect(&s->load, e);
+    return rc == RC_OK ? RC_BUSY : rc;
+}
+
 /* The merge is done and not committed; or the run is done, where *done. What it is worth to try again is
  * tried again. */
 static enum rc merge(struct postgres *s, bool *done, struct err *e)
@@ -22,6 +34,11 @@ static enum rc merge(struct postgres *s, bool *done, struct err *e)
         rc = pg_merge(&s->place, &s->link, &s->outcome, &s->set, &s->misfits, done, e);
         if (rc == RC_BUSY && pg_run(&s->link, "rollback", e) != RC_OK)
             rc = RC_NET;
+        if (rc == RC_END) {
+            rc = load_all(s, e);
+            if (rc != RC_BUSY)
+                return rc;
+        }
         if (rc ==
             RC_CLOSED) /* a crash emptied the staging tables, and the connection is another one */
             pg_link_close(&s->link);
@@ -56,6 +73,11 @@ enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
     struct postgres *s = pg_of(sink);
     s->load.resumable |= text != NULL;
     enum rc rc = pg_load_flush(&s->load, e);
+    s->place.begins_anew = s->load.same.was_changed;
+    if (rc == RC_OK && s->load.same.leads > 0)
+        log_msg(s->cfg.log, LOG_LEVEL_INFO, s->cfg.spec,
+                "%" PRIu64 " leads are in the tables as they are, and were not loaded again",
+                s->load.same.leads);
     if (rc == RC_OK)
         rc = pg_misfits_begin(&s->misfits, &s->load, e);
     if (rc == RC_OK)
@@ -209,7 +231,7 @@ static enum rc recover_check(struct postgres *s, bool *done, struct err *e)
     if (rc != RC_OK || *done)
         return rc;
     rc = pg_staged_part(&s->place, &s->link, &exists, &part, e);
-    bool is_there = run.status == PG_RUN_LOADING || run.status == PG_RUN_LOADED;
+    bool is_there = run.part > 0 && (run.status == PG_RUN_LOADING || run.status == PG_RUN_LOADED);
     if (rc != RC_OK || (exists && is_there && part >= run.part))
         return rc;
     return err_set(e, RC_USAGE,
@@ -274,6 +296,8 @@ static enum rc recover(struct postgres *s, const struct sink_recovery *r, struct
     }
     rc = pg_load_new(&s->load, &s->place, s->cfg.profile, &s->link, STR_NONE, e);
     s->load.resumable = true;
+    s->place.was_checked =
+        true; /* the run has come to its end: what somebody has deleted since then is deleted after it */
     if (!s->place.shard)
         s->place.max_gone = NULL; /* it was asked when the run came to its end */
     if (rc == RC_OK)

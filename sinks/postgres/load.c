@@ -5,8 +5,7 @@
 
 #include "core/base/units.h"
 #include "sinks/postgres/adopt.h"
-
-#define PART_BYTES ((size_t)4 << 20) /* a part is sent when its rows have so many */
+#include "sinks/postgres/remembered.h"
 
 /* ---- making --------------------------------------------------------------------------------- */
 
@@ -48,13 +47,16 @@ enum rc pg_load_new(struct pg_load *load, const struct pg_place *place, const st
                     struct pg_link *link, struct str mark, struct err *e)
 {
     *load = (struct pg_load){.place = place, .profile = p, .link = link, .spool = {.fd = -1}};
-    load->n_tables = p->n_tables + 1; /* the last one: leads that are missing */
+    load->n_tables = p->n_tables + PG_LOAD_OWN;
+    load->remembers = place->mode == SQL_MODE_UPSERT && !place->shard;
+    buf_init(&load->same.keys, SIZE_MAX / 2);
     load->tables = calloc(load->n_tables, sizeof *load->tables);
     if (!load->tables)
         return err_nomem(e);
     for (size_t i = 0; i < load->n_tables; i++)
         buf_init(&load->tables[i].rows, SIZE_MAX / 2);
-    load->tables[p->n_tables].n_columns = p->n_key_columns;
+    pg_load_own(load, PG_LOAD_GONE)->n_columns = p->n_key_columns;
+    pg_load_own(load, PG_LOAD_SAME)->n_columns = p->n_key_columns;
     if (mark.ptr)
         return read_mark(load, mark, e);
     enum rc rc = RC_OK;
@@ -68,8 +70,10 @@ void pg_load_free(struct pg_load *load)
     for (size_t i = 0; load->tables && i < load->n_tables; i++) {
         buf_free(&load->tables[i].rows);
         typed_table_free(load->tables[i].typed);
+        free(load->tables[i].hashes);
     }
     free(load->tables);
+    pg_same_free(&load->same);
     pg_spool_close(&load->spool);
     *load = (struct pg_load){.spool = {.fd = -1}};
 }
@@ -116,6 +120,18 @@ static void put_key_columns(struct buf *b, const struct pg_load *load)
         buf_addf(b, "%s" PG_STAGED_COLUMN " %s", i ? ", " : "", i, pg_type(load->place, TYPE_TEXT));
 }
 
+static void put_remembering(struct buf *b, const struct pg_load *load)
+{
+    buf_adds(b, "create unlogged table ");
+    pg_put_fingerprints(b, load->place);
+    buf_adds(b, " (" PG_STAGED_PART
+                " bigint not null, lead uuid not null, rows uuid); create unlogged table ");
+    pg_put_same(b, load->place);
+    buf_adds(b, " (" PG_STAGED_PART " bigint not null, lead uuid not null, rows uuid not null, ");
+    put_key_columns(b, load);
+    buf_adds(b, ");");
+}
+
 /* Is everything staged as a new table would have it? Not for a table that was there when the run began, with other types. */
 static bool has_own_types(const struct pg_load *load)
 {
@@ -150,7 +166,10 @@ enum rc pg_load_create(struct pg_load *load, struct err *e)
     pg_put_gone(&sql, load->place);
     buf_adds(&sql, " (" PG_STAGED_PART " bigint not null, ");
     put_key_columns(&sql, load);
-    buf_adds(&sql, "); create unlogged table ");
+    buf_adds(&sql, ");");
+    if (load->remembers)
+        put_remembering(&sql, load);
+    buf_adds(&sql, "create unlogged table ");
     pg_put_described(&sql, load->place);
     buf_adds(&sql, " (tab integer, ord integer, wanted text, source text, primary key (tab, ord)); "
                    "create unlogged table ");
@@ -186,6 +205,14 @@ static enum rc find_made(struct pg_load *load, size_t table, struct err *e)
     return rc;
 }
 
+static void put_cut(struct buf *b, const struct pg_load *load,
+                    void (*put_name)(struct buf *, const struct pg_place *))
+{
+    buf_adds(b, "delete from ");
+    put_name(b, load->place);
+    buf_addf(b, " where " PG_STAGED_PART " > %" PRIu64 ";", load->run.part);
+}
+
 static void put_cuts(struct buf *b, const struct pg_load *load)
 {
     for (size_t i = 0; i < load->profile->n_tables; i++) {
@@ -196,9 +223,12 @@ static void put_cuts(struct buf *b, const struct pg_load *load)
         buf_addf(b, " where tab = %zu and ord >= %zu;", i,
                  load->tables[i].n_described - pg_load_fixed(load, i));
     }
-    buf_adds(b, "delete from ");
-    pg_put_gone(b, load->place);
-    buf_addf(b, " where " PG_STAGED_PART " > %" PRIu64 "; update ", load->run.part);
+    put_cut(b, load, pg_put_gone);
+    if (load->remembers) {
+        put_cut(b, load, pg_put_fingerprints);
+        put_cut(b, load, pg_put_same);
+    }
+    buf_adds(b, "update ");
     pg_put_parts(b, load->place);
     buf_addf(b, " set " PG_STAGED_PART " = %" PRIu64 ";", load->run.part);
     pg_put_run_progress(b, load->place, &load->run, true);
@@ -220,102 +250,18 @@ enum rc pg_load_resume(struct pg_load *load, struct err *e)
             "nothing was published; start over with --fresh",
             load->link->cfg.spec);
     buf_init(&sql, SQL_BYTES_MAX);
+    pg_put_fingerprints(&sql, load->place);
+    struct pg_access staged; /* none of a run that an earlier version of this program began */
+    rc = pg_access_of(load->link, &sql, &staged, e);
+    load->remembers = load->remembers && staged.exists;
     buf_adds(&sql, "begin;");
     put_cuts(&sql, load);
     buf_adds(&sql, "commit");
-    rc = pg_run_buf(load->link, &sql, e);
+    if (rc == RC_OK)
+        rc = pg_run_buf(load->link, &sql, e);
     for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
         rc = find_made(load, i, e);
     buf_free(&sql);
     load->resumable = true;
     return rc;
-}
-
-/* ---- rows ----------------------------------------------------------------------------------- */
-
-#define COLUMNS_STEP 16
-
-/* All rows that are sent at once have the same columns: those that the table has, and some for later, so
- * that not every new one ends a part. */
-static enum rc widen(struct pg_load *load, size_t table, size_t n, struct err *e)
-{
-    struct pg_load_table *t = &load->tables[table];
-    enum rc rc = t->n_rows ? pg_load_flush(load, e) : RC_OK;
-    t->n_columns = n + COLUMNS_STEP;
-    return rc;
-}
-
-static void put_row(struct pg_load *load, size_t table, const struct typed_row *row)
-{
-    struct pg_load_table *t = &load->tables[table];
-    if (t->n_rows++ == 0)
-        pg_put_begin(&t->rows);
-    pg_put_row(&t->rows, 1 + row->n_last + t->n_columns);
-    pg_put_integer(&t->rows, (int64_t)load->run.part + 1);
-    for (size_t i = 0; i < row->n_last; i++)
-        pg_put_typed(&t->rows, &row->last[i]);
-    for (size_t i = 0; i < row->n; i++)
-        pg_put_typed(&t->rows, &row->cells[i]);
-    for (size_t i = row->n; i < t->n_columns; i++)
-        pg_put_null(&t->rows);
-}
-
-static enum rc put_rows(struct pg_load *load, size_t table, const struct lead *lead, struct err *e)
-{
-    struct pg_load_table *t = &load->tables[table];
-    const struct rows *rows = &lead->tables[table];
-    enum rc rc = RC_OK;
-    for (uint32_t k = 0; rc == RC_OK && k < rows->n_rows; k++) {
-        struct typed_row typed;
-        rc = typed_table_row(t->typed, lead, &rows->rows[k], &typed, e);
-        if (rc == RC_OK && typed.n > t->n_columns)
-            rc = widen(load, table, typed.n, e);
-        if (rc == RC_OK)
-            put_row(load, table, &typed);
-    }
-    return rc == RC_OK && buf_rc(&t->rows) != RC_OK ? err_nomem(e) : rc;
-}
-
-enum rc pg_load_put(struct pg_load *load, const struct lead *lead, struct err *e)
-{
-    size_t bytes = 0;
-    uint64_t rows = 0;
-    enum rc rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++) {
-        rc = put_rows(load, i, lead, e);
-        bytes += load->tables[i].rows.len;
-        rows += load->tables[i].n_rows;
-    }
-    load->leads += rc == RC_OK;
-    return rc == RC_OK && (bytes >= PART_BYTES || rows >= load->rows_max) ? pg_load_flush(load, e)
-                                                                          : rc;
-}
-
-bool pg_load_fits(const struct pg_load *load, const struct lead *lead)
-{
-    for (size_t i = 0; i < load->profile->n_tables; i++) {
-        const struct rows *rows = &lead->tables[i];
-        size_t n_documented = load->profile->tables[i].n_columns;
-        size_t n_columns = typed_table_columns(load->tables[i].typed);
-        for (uint32_t k = 0; k < rows->n_rows; k++) {
-            if (!pg_row_fits(&rows->rows[k], n_documented, n_columns))
-                return false;
-        }
-    }
-    return true;
-}
-
-enum rc pg_load_put_missing(struct pg_load *load, const struct lead *lead, struct err *e)
-{
-    struct pg_load_table *t = &load->tables[load->profile->n_tables];
-    if (t->n_rows++ == 0)
-        pg_put_begin(&t->rows);
-    pg_put_row(&t->rows, 1 + t->n_columns);
-    pg_put_integer(&t->rows, (int64_t)load->run.part + 1);
-    for (size_t i = 0; i < t->n_columns; i++)
-        pg_put_text(&t->rows, row_key_value(load->profile, lead, i));
-    if (buf_rc(&t->rows) != RC_OK)
-        return err_nomem(e);
-    return t->n_rows >= load->rows_max || t->rows.len >= PART_BYTES ? pg_load_flush(load, e)
-                                                                    : RC_OK;
 }

@@ -4,6 +4,13 @@
 #define KEEP_BYTES ((size_t)1 << 20) /* what a table's rows keep of their memory */
 #define TRIES 5                      /* of a transaction that lost against others */
 
+static void columns_described(struct pg_load_table *t)
+{
+    size_t n = typed_table_columns(t->typed);
+    t->n_described = n;
+    t->n_made = t->n_made > n ? t->n_made : n;
+}
+
 /* Everything that was sent, once more, as one part. */
 static enum rc send_spool(struct pg_load *load, struct err *e)
 {
@@ -25,25 +32,43 @@ static enum rc send_spool(struct pg_load *load, struct err *e)
     if (rc == RC_END)
         rc = pg_load_end_part(load, &load->run, e);
     for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
-        load->tables[i].n_described = typed_table_columns(load->tables[i].typed);
+        columns_described(&load->tables[i]);
     buf_free(&rows);
     return rc;
 }
 
+/* `what` has become of the rows. */
+static enum rc send_again(struct pg_load *load, const char *what, struct err *e)
+{
+    struct pg_load_table *same = pg_load_own(load, PG_LOAD_SAME);
+    if (load->spool.fd < 0)
+        return err_set(
+            e, RC_IO,
+            "%s: %s, and there is no copy of them (%s); nothing was published; start over%s",
+            load->link->cfg.spec, what,
+            load->spool.why[0] ? load->spool.why : "they were loaded before the run was resumed",
+            load->resumable ? " with --fresh" : "");
+    log_msg(load->link->cfg.log, LOG_LEVEL_WARN, load->link->cfg.spec, "%s; loading them again",
+            what);
+    load->same.is_on = false;
+    buf_clear(&same->rows);
+    same->n_rows = 0;
+    return send_spool(load, e);
+}
+
 static enum rc send_lost(struct pg_load *load, struct err *e)
 {
-    if (load->spool.fd < 0)
-        return err_set(e, RC_IO,
-                       "%s: the server has lost the rows that were loaded so far, as it does when "
-                       "it crashes, and there is no copy of them (%s); nothing was published; "
-                       "start over%s",
-                       load->link->cfg.spec,
-                       load->spool.why[0] ? load->spool.why
-                                          : "they were loaded before the run was resumed",
-                       load->resumable ? " with --fresh" : "");
-    log_msg(load->link->cfg.log, LOG_LEVEL_WARN, load->link->cfg.spec,
-            "the server has lost the rows that were loaded so far; loading them again");
-    return send_spool(load, e);
+    return send_again(
+        load, "the server has lost the rows that were loaded so far, as it does when it crashes",
+        e);
+}
+
+enum rc pg_load_all(struct pg_load *load, struct err *e)
+{
+    return send_again(
+        load,
+        "leads that were in the tables, and not loaded again for that, are there no longer: somebody else has deleted them",
+        e);
 }
 
 /* Was the run committed, and only the answer lost? Then it has no staging tables any more, as if the server had
@@ -126,17 +151,20 @@ static void part_sent(struct pg_load *load, const struct pg_run *run)
 {
     load->run = *run;
     load->leads = 0;
+    load->same.rows = 0;
+    load->same.is_cut = true;
     for (size_t i = 0; i < load->n_tables; i++) {
         struct pg_load_table *t = &load->tables[i];
         if (t->n_rows) {
             const struct pg_spool_piece piece = {i, t->n_columns, t->n_rows, t->rows.len};
-            pg_spool_add(&load->spool, &piece, buf_str(&t->rows));
+            if (!pg_load_is(load, i, PG_LOAD_SAME)) /* whose rows are in the spool */
+                pg_spool_add(&load->spool, &piece, buf_str(&t->rows));
             t->n_made = t->n_made > t->n_columns ? t->n_made : t->n_columns;
         }
         t->total += t->n_rows;
         t->n_rows = 0;
         if (t->typed)
-            t->n_described = typed_table_columns(t->typed);
+            columns_described(t);
         if (t->rows.cap > KEEP_BYTES)
             buf_free(&t->rows);
         else
@@ -146,18 +174,22 @@ static void part_sent(struct pg_load *load, const struct pg_run *run)
 
 enum rc pg_load_flush(struct pg_load *load, struct err *e)
 {
+    enum rc rc = pg_same_decide(load, e);
+    if (rc != RC_OK)
+        return rc;
     struct pg_run run = load->run;
     run.part++;
     run.leads += load->leads;
+    run.rows += load->same.rows;
     for (size_t i = 0; i < load->n_tables; i++) {
         struct pg_load_table *t = &load->tables[i];
-        run.rows += pg_load_is_gone(load, i) ? 0 : t->n_rows;
+        run.rows += pg_load_has_rows(load, i) ? t->n_rows : 0;
         if (t->n_rows)
             pg_put_end(&t->rows);
         if (buf_rc(&t->rows) != RC_OK)
             return err_nomem(e);
     }
-    enum rc rc = send_surely(load, &run, e);
+    rc = send_surely(load, &run, e);
     if (rc == RC_OK)
         part_sent(load, &run);
     return rc;

@@ -13,11 +13,48 @@ static inline const struct sql_relation *pg_load_relation(const struct pg_load *
     return &load->place->relations.items[table];
 }
 
-/* Is it the table of missing leads, which is behind the profile's? */
-static inline bool pg_load_is_gone(const struct pg_load *load, size_t table)
+/* Behind the profile's tables: which leads are missing; which fingerprints leads have, those that are missing none; and which leads
+ * were not loaded again. */
+enum { PG_LOAD_GONE, PG_LOAD_FINGERPRINTS, PG_LOAD_SAME, PG_LOAD_OWN };
+
+static inline bool pg_load_is(const struct pg_load *load, size_t table, unsigned own)
 {
-    return table == load->profile->n_tables;
+    return table == load->profile->n_tables + own;
 }
+
+static inline struct pg_load_table *pg_load_own(const struct pg_load *load, unsigned own)
+{
+    return &load->tables[load->profile->n_tables + own];
+}
+
+/* Rows are of leads. */
+static inline bool pg_load_has_rows(const struct pg_load *load, size_t table)
+{
+    return table < load->profile->n_tables;
+}
+
+/* A table's rows begin with a few bytes. */
+static inline void pg_load_begin_rows(struct pg_load_table *t)
+{
+    if (t->rows.len == 0)
+        pg_put_begin(&t->rows);
+}
+
+/* load_rows.c */
+
+/* Append a lead's keys to a row; and a row with its fingerprint and that of its rows, NULL: it has none. */
+void pg_load_put_keys(const struct pg_load *load, struct buf *b, const struct lead *lead);
+struct pg_fingerprint pg_load_put_fingerprint(struct pg_load *load, const struct lead *lead,
+                                              const struct pg_fingerprint *rows);
+
+/* load_same.c */
+
+void pg_same_free(struct pg_same *s);
+/* Around the rows of a lead. */
+enum rc pg_same_begin(struct pg_load *load, struct err *e);
+enum rc pg_same_end(struct pg_load *load, const struct lead *lead, struct err *e);
+/* Takes the rows out of those leads that were loaded before. */
+enum rc pg_same_decide(struct pg_load *load, struct err *e);
 
 /* How many columns the table has from the profile; those that were found in the data are behind them. */
 static inline size_t pg_load_fixed(const struct pg_load *load, size_t table)

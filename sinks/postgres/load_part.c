@@ -18,22 +18,33 @@ static void put_new_columns(struct buf *b, const struct pg_load *load, size_t ta
     buf_addc(b, ';');
 }
 
+static void put_table(struct buf *b, const struct pg_load *load, size_t table)
+{
+    if (pg_load_is(load, table, PG_LOAD_GONE))
+        pg_put_gone(b, load->place);
+    else if (pg_load_is(load, table, PG_LOAD_FINGERPRINTS))
+        pg_put_fingerprints(b, load->place);
+    else if (pg_load_is(load, table, PG_LOAD_SAME))
+        pg_put_same(b, load->place);
+    else
+        pg_put_staged(b, load->place, table);
+}
+
 static void put_copy(struct buf *b, const struct pg_load *load, size_t table, size_t n)
 {
     buf_adds(b, "copy ");
-    if (pg_load_is_gone(load, table))
-        pg_put_gone(b, load->place);
-    else
-        pg_put_staged(b, load->place, table);
+    put_table(b, load, table);
     buf_adds(b, " (" PG_STAGED_PART);
-    buf_adds(b,
-             load->place->all_text || pg_load_is_gone(load, table) ? "" : ", " PG_STAGED_MISFITS);
+    if (pg_load_is(load, table, PG_LOAD_FINGERPRINTS) || pg_load_is(load, table, PG_LOAD_SAME))
+        buf_adds(b, ", lead, rows");
+    if (pg_load_has_rows(load, table) && !load->place->all_text)
+        buf_adds(b, ", " PG_STAGED_MISFITS);
     for (size_t i = 0; i < n; i++) {
         buf_adds(b, ", ");
-        if (pg_load_is_gone(load, table))
-            buf_addf(b, PG_STAGED_COLUMN, i);
-        else
+        if (pg_load_has_rows(load, table))
             pg_load_put_column(b, load, table, i);
+        else
+            buf_addf(b, PG_STAGED_COLUMN, i);
     }
     buf_adds(b, ") from stdin (format binary)");
 }
@@ -78,10 +89,11 @@ static uint64_t row_of(const struct pg_load *load, struct str rows)
 static void name_lead(const struct pg_load *load, struct str rows, size_t table, struct err *e)
 {
     uint64_t row = rows.ptr ? row_of(load, rows) : 0;
-    struct str lead = pg_text_at(rows, row, lead_field(load));
+    struct str lead =
+        pg_load_has_rows(load, table) ? pg_text_at(rows, row, lead_field(load)) : STR_NONE;
     pg_add_advice(load->link, e);
-    struct str name = pg_load_is_gone(load, table) ? STR("of missing leads")
-                                                   : pg_load_relation(load, table)->name;
+    struct str name =
+        pg_load_has_rows(load, table) ? pg_load_relation(load, table)->name : STR("of keys");
     if (row && lead.ptr)
         err_prefix(e, "lead %.*s, table " STR_FMT, (int)(lead.len < 200 ? lead.len : 200), lead.ptr,
                    STR_ARG(name));
@@ -94,7 +106,7 @@ enum rc pg_load_send_rows(struct pg_load *load, size_t table, size_t n_columns, 
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    if (!pg_load_is_gone(load, table))
+    if (pg_load_has_rows(load, table))
         put_new_columns(&sql, load, table, n_columns);
     enum rc rc = pg_run_buf(load->link, &sql, e);
     if (rc == RC_IO)
@@ -122,8 +134,12 @@ enum rc pg_load_end_part(struct pg_load *load, const struct pg_run *run, struct 
     struct buf sql;
     enum rc rc = RC_OK;
     buf_init(&sql, SQL_BYTES_MAX);
-    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++)
+    for (size_t i = 0; rc == RC_OK && i < load->profile->n_tables; i++) {
+        put_new_columns(
+            &sql, load, i,
+            typed_table_columns(load->tables[i].typed)); /* of rows that were not sent, too */
         rc = put_descriptions(&sql, load, i, e);
+    }
     buf_adds(&sql, "update ");
     pg_put_parts(&sql, load->place);
     buf_addf(&sql, " set " PG_STAGED_PART " = %" PRIu64 ";", run->part);

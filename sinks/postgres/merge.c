@@ -10,6 +10,7 @@
 #include "sinks/postgres/combine.h"
 #include "sinks/postgres/plan.h"
 #include "sinks/postgres/records.h"
+#include "sinks/postgres/remember.h"
 
 /* ---- the table itself ------------------------------------------------------------------------- */
 
@@ -147,6 +148,49 @@ static enum rc write_step(struct pg_plan *m, bool empty, enum sql_merge_step ste
     return rc;
 }
 
+/* Rows that are there are written in two steps: first those whose writers are known, then all, if there are more of them. That there
+ * are others must not be forgotten, which would happen when their rows are written. */
+static enum rc write_known(struct pg_plan *m, struct pg_remember *remember,
+                           enum sql_merge_step step, struct sql_outcome *out, struct err *e)
+{
+    enum rc rc = pg_remember_put_known(remember, m, e);
+    if (rc == RC_OK)
+        rc = write_step(m, false, step, out, e);
+    m->merge.only = STR_NONE;
+    return rc;
+}
+
+static enum rc write_others(struct pg_plan *m, struct pg_remember *remember,
+                            enum sql_merge_step step, struct sql_outcome *out, struct err *e)
+{
+    pg_remember_forget(remember);
+    return write_step(m, false, step, out, e);
+}
+
+static enum rc delete_surplus(struct pg_plan *m, struct pg_remember *remember, uint64_t surplus,
+                              struct sql_outcome *out, struct err *e)
+{
+    const uint64_t before = out->rows[SQL_MERGE_DELETE];
+    enum rc rc = write_known(m, remember, SQL_MERGE_DELETE, out, e);
+    if (rc != RC_OK || out->rows[SQL_MERGE_DELETE] - before == surplus)
+        return rc;
+    return write_others(m, remember, SQL_MERGE_DELETE, out, e);
+}
+
+static enum rc write_changed(struct pg_plan *m, struct pg_remember *remember, uint64_t changed,
+                             struct sql_outcome *out, struct err *e)
+{
+    const struct sql_outcome before = *out;
+    enum rc rc = write_known(m, remember, SQL_MERGE_UPDATE, out, e);
+    if (rc == RC_OK)
+        rc = write_step(m, false, SQL_MERGE_INSERT, out, e);
+    uint64_t written = out->rows[SQL_MERGE_UPDATE] - before.rows[SQL_MERGE_UPDATE] +
+                       out->rows[SQL_MERGE_INSERT] - before.rows[SQL_MERGE_INSERT];
+    if (rc != RC_OK || written == changed)
+        return rc;
+    return write_others(m, remember, SQL_MERGE_UPDATE, out, e);
+}
+
 /* For the server's plans: how many rows are staged of how many leads. Where it takes the rows that are left
  * of a join for very few, it looks for the lead of each among all staged ones: the index makes that quick. */
 static enum rc describe_staged(struct pg_plan *m, struct err *e)
@@ -175,7 +219,8 @@ static enum rc describe_staged(struct pg_plan *m, struct err *e)
 }
 
 /* Into a table that has rows. */
-static enum rc write_difference(struct pg_plan *m, struct sql_outcome *out, struct err *e)
+static enum rc write_difference(struct pg_plan *m, struct pg_remember *remember,
+                                struct sql_outcome *out, struct err *e)
 {
     uint64_t surplus = 0;
     uint64_t changed = 0;
@@ -183,24 +228,21 @@ static enum rc write_difference(struct pg_plan *m, struct sql_outcome *out, stru
     if (rc == RC_OK)
         rc = find_surplus(m, &surplus, e);
     if (rc == RC_OK && surplus > 0)
-        rc = write_step(m, false, SQL_MERGE_DELETE, out, e);
+        rc = delete_surplus(m, remember, surplus, out, e);
     if (rc == RC_OK)
         rc = find_changed(m, &changed, e);
-    if (rc == RC_OK && changed > 0)
-        rc = write_step(m, false, SQL_MERGE_UPDATE, out, e);
-    if (rc == RC_OK && changed > 0)
-        rc = write_step(m, false, SQL_MERGE_INSERT, out, e);
-    return rc;
+    return rc == RC_OK && changed > 0 ? write_changed(m, remember, changed, out, e) : rc;
 }
 
-static enum rc write_rows(struct pg_plan *m, struct sql_outcome *out, struct err *e)
+static enum rc write_rows(struct pg_plan *m, struct pg_remember *remember, struct sql_outcome *out,
+                          struct err *e)
 {
     bool empty = false;
     if (m->adopts)
-        return pg_adopt(m, &out->rows[SQL_MERGE_INSERT], e);
+        return pg_adopt(m, remember, &out->rows[SQL_MERGE_INSERT], e);
     enum rc rc = is_empty(m, &empty, e);
     if (rc == RC_OK && !empty && m->merge.has_key && m->place->mode != SQL_MODE_APPEND)
-        return write_difference(m, out, e);
+        return write_difference(m, remember, out, e);
     for (size_t step = 0; rc == RC_OK && step < SQL_MERGE_STEPS; step++)
         rc = write_step(m, empty, (enum sql_merge_step)step, out, e);
     return rc;
@@ -234,7 +276,7 @@ static enum rc check_gone(struct pg_plan *m, struct sql_outcome *out, struct err
     return rc;
 }
 
-static enum rc take_gone(struct pg_plan *m, struct sql_outcome *out, struct err *e)
+static enum rc take_gone(struct pg_plan *m, uint64_t *rows, struct sql_outcome *out, struct err *e)
 {
     struct sql_gone gone;
     char started[25];
@@ -245,36 +287,93 @@ static enum rc take_gone(struct pg_plan *m, struct sql_outcome *out, struct err 
     gone.deleted_at = m->deleted_at;
     enum sql_merge_step step =
         sql_gone_step(&m->text, &gone, m->place->deletes, m->table == 0, started);
-    rc = pg_count(m->link, &m->text, &out->rows[step], e);
+    *rows = 0;
+    rc = pg_count(m->link, &m->text, rows, e);
+    out->rows[step] += *rows;
     buf_clear(&m->text);
     return rc;
 }
 
-static enum rc write_table(struct pg_plan *m, struct sql_outcome *out, struct err *e)
+/* Rows whose writers are known first, as above. */
+static enum rc take_known_gone(struct pg_plan *m, struct pg_remember *remember,
+                               struct sql_outcome *out, struct err *e)
 {
+    uint64_t others = 0;
+    enum rc rc = pg_remember_put_known(remember, m, e);
+    bool knows = m->merge.only.ptr && out->gone > 0;
+    if (rc == RC_OK && knows)
+        rc = take_gone(m, &others, out, e);
+    m->merge.only = STR_NONE;
+    if (rc == RC_OK)
+        rc = take_gone(m, &others, out, e);
+    if (knows && others > 0)
+        pg_remember_forget(remember);
+    return rc;
+}
+
+/* A part of the leads in the tables, up to which it is quicker to find the rows of theirs first. */
+#define FEW 4
+
+static enum rc are_few(struct pg_plan *m, const struct sql_outcome *out, bool *few, struct err *e)
+{
+    uint64_t staged = 0;
+    buf_adds(&m->text, "select pg_catalog.count(*) from ");
+    buf_add_str(&m->text, m->merge.leads);
+    enum rc rc = ask_count(m, &staged, e);
+    *few = staged <= out->held / FEW;
+    return rc;
+}
+
+static enum rc write_table(struct pg_plan *m, struct pg_remember *remember, struct sql_outcome *out,
+                           struct err *e)
+{
+    const struct sql_outcome before = *out;
     enum rc rc = make_table(m, e);
     if (rc == RC_OK)
-        rc = write_rows(m, out, e);
+        rc = write_rows(m, remember, out, e);
     if (rc == RC_OK)
-        rc = take_gone(m, out, e);
+        rc = take_known_gone(m, remember, out, e);
+    pg_remember_table(remember, m, &before, out);
     return rc == RC_OK ? make_key(m, e) : rc;
 }
 
-static enum rc merge_table(const struct pg_place *p, struct pg_link *l, size_t table, bool adopts,
-                           struct sql_outcome *out, struct pg_misfits *misfits, struct err *e)
+/* What the tables of a merge have in common. */
+struct merging {
+    const struct pg_place *staged; /* where the rows are that come into the tables */
+    struct pg_link *link;
+    struct pg_remember remember;
+    struct sql_outcome *out;
+    struct pg_misfits *misfits;
+    bool adopts, few;
+};
+
+static bool too_many_gone(const struct merging *g)
+{
+    return g->out->gone > g->out->gone_allowed;
+}
+
+static enum rc merge_planned(struct merging *g, struct pg_plan *m, struct err *e)
+{
+    enum rc rc = pg_remember_check(&g->remember, m, e);
+    if (rc == RC_OK && m->table == 0)
+        rc = check_gone(m, g->out, e);
+    if (rc == RC_OK && m->table == 0)
+        rc = are_few(m, g->out, &g->few, e);
+    m->merge.few = g->few;
+    if (rc == RC_OK)
+        rc = pg_misfits_find(g->misfits, m, e);
+    return rc == RC_OK && !too_many_gone(g) ? write_table(m, &g->remember, g->out, e) : rc;
+}
+
+static enum rc merge_table(struct merging *g, size_t table, struct err *e)
 {
     struct pg_plan m;
-    enum rc rc = pg_plan_make(&m, p, l, table, e);
-    m.adopts = adopts;
-    if (rc == RC_OK && table == 0)
-        rc = check_gone(&m, out, e);
+    enum rc rc = pg_plan_make(&m, g->staged, g->link, table, e);
+    m.adopts = g->adopts;
     if (rc == RC_OK)
-        rc = pg_misfits_find(misfits, &m, e);
-    bool too_many = rc == RC_OK && out->gone > out->gone_allowed;
-    if (rc == RC_OK && !too_many)
-        rc = write_table(&m, out, e);
+        rc = merge_planned(g, &m, e);
     if (rc == RC_IO) {
-        pg_add_advice(l, e);
+        pg_add_advice(g->link, e);
         err_prefix(e, "table " STR_FMT, STR_ARG(m.relation->name));
     }
     pg_plan_free(&m);
@@ -289,7 +388,9 @@ static enum rc check_staged(const struct pg_place *p, struct pg_link *l, const s
     bool exists = false;
     uint64_t part = 0;
     enum rc rc = pg_staged_part(p, l, &exists, &part, e);
-    if (rc != RC_OK || (exists && part >= run->part))
+    bool has_some =
+        run->part > 0; /* not when they were to be loaded again, and only the tables were made */
+    if (rc != RC_OK || (exists && has_some && part >= run->part))
         return rc;
     return err_set(
         e, RC_CLOSED,
@@ -322,14 +423,19 @@ static enum rc merge_tables(const struct pg_place *p, struct pg_link *l, const s
                             const struct pg_place *staged, struct sql_outcome *out,
                             struct pg_misfits *misfits, struct err *e)
 {
-    bool adopts = false;
-    enum rc rc = staged == p ? pg_adopt_may(p, l, &adopts, e) : RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < p->relations.n && out->gone <= out->gone_allowed; i++)
-        rc = merge_table(staged, l, i, adopts, out, misfits, e);
+    struct merging g = {.staged = staged, .link = l, .out = out, .misfits = misfits};
+    enum rc rc = pg_remember_begin(&g.remember, p, l, e);
+    if (rc == RC_OK && staged == p)
+        rc = pg_adopt_may(p, l, &g.adopts, e);
+    for (size_t i = 0; rc == RC_OK && i < p->relations.n && !too_many_gone(&g); i++)
+        rc = merge_table(&g, i, e);
     if (rc == RC_OK)
         rc = pg_misfits_sort(misfits, &p->relations, e);
-    if (rc == RC_OK && out->gone <= out->gone_allowed)
+    if (rc == RC_OK && !too_many_gone(&g))
+        rc = pg_remember_end(&g.remember, out, e);
+    if (rc == RC_OK && !too_many_gone(&g))
         rc = finish(p, l, set, staged, out, e);
+    pg_remember_free(&g.remember);
     return rc;
 }
 

@@ -12,7 +12,7 @@
  * in *done, and the transaction has nothing in it. Of a shard it does so only if all others are loaded and their rows are
  * there; `set` says what became of it. If no shard has found a lead, or more leads are gone than may be, nothing is
  * written, and set->shown.none_found or out->gone says so. Adds to `misfits` what does not fit the types of the user's. RC_CLOSED: the staged rows
- * are not all there; RC_USAGE: a table cannot be used. */
+ * are not all there; RC_END: leads that were not loaded again are in the tables no longer; RC_USAGE: a table cannot be used. */
 enum rc pg_merge(const struct pg_place *p, struct pg_link *l, struct sql_outcome *out,
                  struct pg_set_outcome *set, struct pg_misfits *misfits, bool *done, struct err *e);
 

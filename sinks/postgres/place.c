@@ -58,6 +58,22 @@ void pg_put_gone(struct buf *b, const struct pg_place *p)
     put_own(b, p, "gone");
 }
 
+void pg_put_fingerprints(struct buf *b, const struct pg_place *p)
+{
+    put_own(b, p, "fingerprints");
+}
+
+void pg_put_same(struct buf *b, const struct pg_place *p)
+{
+    put_own(b, p, "same");
+}
+
+void pg_put_loaded(struct buf *b, const struct pg_place *p)
+{
+    sql_quote(b, p->dialect, p->schema);
+    buf_addf(b, ".\"" PG_TABLE_LOADED "_%s\"", p->loaded);
+}
+
 void pg_put_origins(struct buf *b, const struct pg_place *p)
 {
     put_own(b, p, "origins");

@@ -21,6 +21,12 @@ struct pg_place {
     char token[PG_TOKEN_BYTES]; /* of the run and the sink: what its staging tables are named by */
     char run_id[33];
     int64_t started_us; /* of the run, since 1970-01-01T00:00:00Z */
+    /* For remembered.h. */
+    char loaded
+        [PG_TOKEN_BYTES]; /* of the set of tables: what the table of fingerprints is named by */
+    bool begins_anew;     /* what is remembered is not so any more */
+    bool
+        was_checked; /* an earlier process has found all leads that were not loaded again in the tables, and has no copy of them */
     /* For shards.h. */
     const struct sink_shard *shard; /* NULL: the run does all leads */
     bool is_committing; /* other sinks may hold locks by now: none is waited for without limit */
@@ -48,8 +54,15 @@ void pg_put_surplus(struct buf *b, const struct pg_place *p, size_t table);
 void pg_put_parts(struct buf *b, const struct pg_place *p);
 void pg_put_described(struct buf *b, const struct pg_place *p);
 void pg_put_gone(struct buf *b, const struct pg_place *p);
+/* Which fingerprints the leads of the run have, and which of them were not loaded again. */
+void pg_put_fingerprints(struct buf *b, const struct pg_place *p);
+void pg_put_same(struct buf *b, const struct pg_place *p);
+/* Of all leads that are loaded: remembered.h. */
+void pg_put_loaded(struct buf *b, const struct pg_place *p);
 /* In the merge of several shards: what the staged columns of each are. */
 void pg_put_origins(struct buf *b, const struct pg_place *p);
+
+#define PG_TABLE_LOADED "_leadpipe_loaded"
 
 /* The name of a staged column: of the relation, and undocumented ones. */
 #define PG_STAGED_COLUMN "c%zu"

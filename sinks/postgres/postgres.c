@@ -10,6 +10,7 @@
 #include "sinks/postgres/command.h"
 #include "sinks/postgres/postgres_internal.h"
 #include "sinks/postgres/records.h"
+#include "sinks/postgres/remembered.h"
 #include "sinks/postgres/rights.h"
 #include "sinks/postgres/user_table.h"
 #include "sinks/registry.h"
@@ -64,6 +65,8 @@ enum rc pg_init(struct postgres *s, const struct sink_cfg *cfg, const char *run_
     s->place.shard = cfg->shard;
     if (rc == RC_OK)
         rc = make_token(&s->place, cfg, e);
+    if (rc == RC_OK)
+        rc = pg_remembered_name(&s->place, e);
     if (rc == RC_OK)
         rc = stop_timer_open(&s->stop, e);
     if (rc == RC_OK)
@@ -156,6 +159,8 @@ static enum rc begin(struct postgres *s, const struct sink_mark *from, struct er
         rc = pg_sweep(&s->place, &s->link, s->cfg.discarded_run_id, e);
     if (rc == RC_OK)
         rc = pg_shards_begin(&s->place, &s->link, !from, e);
+    if (rc == RC_OK)
+        rc = pg_load_recall(&s->load, e);
     if (rc == RC_OK && from)
         return pg_load_resume(&s->load, e);
     if (rc == RC_OK)

@@ -67,18 +67,18 @@ enum rc pg_find_schema(struct pg_place *p, struct pg_link *l, const char *wanted
 
 static enum rc are_there(const struct pg_place *p, struct pg_link *l, bool *out, struct err *e)
 {
-    const char *const names[] = {SQL_TABLE_COLUMNS, SQL_TABLE_RUNS};
+    const char *const names[] = {SQL_TABLE_COLUMNS, SQL_TABLE_RUNS, PG_TABLE_LOADED};
     struct buf schema;
     buf_init(&schema, SQL_BYTES_MAX);
     buf_add_str(&schema, p->schema);
-    const char *const values[] = {buf_cstr(&schema), names[0], names[1]};
+    const char *const values[] = {buf_cstr(&schema), names[0], names[1], names[2]};
     PGresult *r = NULL;
     enum rc rc = pg_exec(
         l,
         "select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = "
-        "c.relnamespace where n.nspname = $1 and c.relname in ($2, $3)",
-        3, values, &r, e);
-    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == '2';
+        "c.relnamespace where n.nspname = $1 and c.relname in ($2, $3, $4)",
+        4, values, &r, e);
+    *out = rc == RC_OK && *PQgetvalue(r, 0, 0) == '3';
     PQclear(r);
     buf_free(&schema);
     return rc;
@@ -130,7 +130,9 @@ enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct e
             "rows_inserted bigint, rows_updated bigint, rows_deleted bigint, leads_gone bigint, "
             "resumable boolean not null default false, started_at timestamptz not null, "
             "updated_at timestamptz not null, ended_at timestamptz, " PG_RECORD_COLUMNS
-            ", " PG_SHARD_COLUMNS "); commit");
+            ", " PG_SHARD_COLUMNS "); create unlogged table if not exists ");
+        pg_put_name(&sql, p, STR(PG_TABLE_LOADED));
+        buf_adds(&sql, " (tables text primary key, about text not null); commit");
         rc = pg_run_buf(l, &sql, e);
     }
     buf_free(&sql);

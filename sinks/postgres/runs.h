@@ -25,7 +25,7 @@ enum rc pg_find_schema(struct pg_place *p, struct pg_link *l, const char *wanted
 enum rc pg_runs_have(const struct pg_place *p, struct pg_link *l, const char *columns, bool *out,
                      struct err *e);
 
-/* Makes the two tables where they are not there. */
+/* Makes these two, and _leadpipe_loaded (remembered.h), where they are not there. */
 enum rc pg_make_own_tables(const struct pg_place *p, struct pg_link *l, struct err *e);
 
 enum rc pg_run_read(const struct pg_place *p, struct pg_link *l, struct pg_run *out, struct err *e);

@@ -71,6 +71,7 @@ static void put_mark(struct buf *b, const struct sql_gone *g, struct str at)
     buf_adds(b, " as l where ");
     sql_merge_same(b, m, "l", m->n_lead_keys);
     put_unmarked(b, g);
+    sql_merge_only(b, m);
 }
 
 static void put_delete(struct buf *b, const struct sql_merge *m, struct str keys)
@@ -82,6 +83,7 @@ static void put_delete(struct buf *b, const struct sql_merge *m, struct str keys
     buf_adds(b, " as l where ");
     sql_merge_same(b, m, "l", m->n_lead_keys);
     buf_addc(b, ')');
+    sql_merge_only(b, m);
 }
 
 enum sql_merge_step sql_gone_step(struct buf *b, const struct sql_gone *g, enum sql_deletes deletes,

@@ -46,6 +46,14 @@ static void put_row(struct buf *b, const struct sql_merge *m, bool staged)
     buf_addc(b, ')');
 }
 
+void sql_merge_only(struct buf *b, const struct sql_merge *m)
+{
+    if (!m->only.ptr)
+        return;
+    buf_adds(b, " and ");
+    buf_add_str(b, m->only);
+}
+
 bool sql_merge_writes(const struct sql_merge *m, struct str column)
 {
     for (size_t i = 0; i < m->n_columns; i++) {
@@ -92,6 +100,7 @@ static void put_update(struct buf *b, const struct sql_merge *m)
     put_row(b, m, false);
     buf_adds(b, m->differs);
     put_row(b, m, true);
+    sql_merge_only(b, m);
 }
 
 /* "not exists (select 1 from ROWS as NAME where ...": the parenthesis is open still. */
@@ -168,6 +177,7 @@ static void put_delete(struct buf *b, const struct sql_merge *m, bool others)
     buf_adds(b, " as s where ");
     sql_merge_same(b, m, "s", m->n_keys);
     buf_addc(b, ')');
+    sql_merge_only(b, m);
 }
 
 void sql_merge_select_surplus(struct buf *b, const struct sql_merge *m, enum sql_mode mode)
@@ -186,12 +196,31 @@ void sql_merge_select_surplus(struct buf *b, const struct sql_merge *m, enum sql
     put_surplus(b, m, others);
 }
 
+/* The rows of the table that may be the same as a staged one. */
+static void put_candidates(struct buf *b, const struct sql_merge *m)
+{
+    bool of_leads = str_eq(m->staged, m->leads);
+    if (!m->few || of_leads) {
+        buf_add_str(b, m->table);
+        return;
+    }
+    buf_adds(b, "(select t.* from ");
+    buf_add_str(b, m->table);
+    buf_adds(b, " as t where exists (select 1 from ");
+    buf_add_str(b, m->leads);
+    buf_adds(b, " as l where ");
+    sql_merge_same(b, m, "l", m->n_lead_keys);
+    buf_adds(b, "))");
+}
+
 void sql_merge_select_changed(struct buf *b, const struct sql_merge *m)
 {
     buf_adds(b, "select s.* from ");
     buf_add_str(b, m->staged);
-    buf_adds(b, " as s where ");
-    put_unless(b, m, m->table, "t");
+    buf_adds(b, " as s where not exists (select 1 from ");
+    put_candidates(b, m);
+    buf_adds(b, " as t where ");
+    sql_merge_same(b, m, "s", m->n_keys);
     if (has_data(m)) {
         buf_adds(b, " and not (");
         put_row(b, m, false);

@@ -43,6 +43,9 @@ struct sql_merge {
     const struct sql_merge_column *columns; /* keys first */
     size_t n_columns, n_keys, n_lead_keys;
     bool has_key; /* else all rows of a lead are written again */
+    struct str
+        only; /* a condition on the row "t", as SQL: others are not updated or deleted; absent: none */
+    bool few; /* leads are staged, of those in the table: rows of others are left out first */
 };
 
 /* Is the column among those that are written? */
@@ -68,6 +71,9 @@ void sql_merge_step(struct buf *b, const struct sql_merge *m, enum sql_mode mode
 void sql_merge_select_changed(struct buf *b, const struct sql_merge *m);
 /* Nothing where there cannot be any such row. */
 void sql_merge_select_surplus(struct buf *b, const struct sql_merge *m, enum sql_mode mode);
+
+/* Appends "and ...", where there is such a condition. */
+void sql_merge_only(struct buf *b, const struct sql_merge *m);
 
 /* Appends a query for a number: 0 where the table has no rows, else 1. */
 void sql_merge_count_any(struct buf *b, const struct sql_merge *m);

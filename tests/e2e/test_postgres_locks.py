@@ -110,6 +110,7 @@ def test_two_runs_with_two_targets_do_not_wait_for_each_other(leadpipe, database
     with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
         words = ["export", "-p", "omni", "--base-url", server.url, "-t", database.target("schema=x"), "-t", database.target("schema=y")]
         assert leadpipe(*words, "--id", "a", env=KEY).returncode == 0
+        server.answer = omni_payloads({"a": lead("a", 2)})
         first = leadpipe.start(*words, env=KEY, stdin=subprocess.PIPE)
         staged = "select relname from x._leadpipe_runs join pg_class on relname = '_leadpipe_' || token || '_0' where status = 'loading'"
         databases.wait_until(lambda: database.value(staged))

@@ -195,7 +195,7 @@ def test_a_shard_that_ends_while_another_one_tidies_up(leadpipe, database):
         first = leadpipe.start(*shards.words(server.url, "--shard", "0/2"), env=KEY, stdin=subprocess.PIPE)
         databases.wait_until(lambda: len(database.staging()) == 11)
         dead = [leadpipe.start(*shards.words(server.url), env=KEY, stdin=subprocess.PIPE) for _ in range(5)]
-        databases.wait_until(lambda: len(database.staging()) == 66)
+        databases.wait_until(lambda: len(database.staging()) == 11 + 5 * 13)
         for one in dead:
             one.kill()
             one.communicate()
