@@ -86,7 +86,8 @@ enum rc pg_prepare(struct sink *sink, struct buf *text, struct err *e)
         rc = note_set(s, e);
     if (rc == RC_OK)
         rc = merge(s, &s->done, e);
-    if (rc == RC_USAGE) /* the tables were others when the run began */
+    s->place.was_checked = rc == RC_OK; /* what others write from now on is written after the run */
+    if (rc == RC_USAGE)                 /* the tables were others when the run began */
         rc = e->rc = RC_IO;
     if (rc != RC_OK || !text)
         return rc;

@@ -67,7 +67,8 @@ enum rc pg_load_all(struct pg_load *load, struct err *e)
 {
     return send_again(
         load,
-        "leads that were in the tables, and not loaded again for that, are there no longer: somebody else has deleted them",
+        "leads that were not loaded again, because they had not changed, have been deleted or "
+        "written by somebody else meanwhile",
         e);
 }
 

@@ -300,12 +300,12 @@ enum rc pg_same_decide(struct pg_load *load, struct err *e)
     if (s->n == 0)
         return RC_OK;
     enum rc rc = find(load, same, &n, e);
-    for (size_t i = 0; rc == RC_OK && n > 0 && i < n_spans(load); i++) {
+    for (size_t i = 0; rc == RC_OK && n > 0 && i < n_spans(load); i++)
         rc = spool(load, i, same, e);
-        if (rc == RC_OK)
-            take_out(load, i, same, i < load->profile->n_tables ? &s->rows : &fingerprints);
-    }
-    if (rc == RC_OK && n > 0)
+    bool takes_out = rc == RC_OK && n > 0 && load->spool.fd >= 0; /* the disk may be full now */
+    for (size_t i = 0; takes_out && i < n_spans(load); i++)
+        take_out(load, i, same, i < load->profile->n_tables ? &s->rows : &fingerprints);
+    if (takes_out)
         rc = note_same(load, same, e);
     s->n = 0;
     s->bytes = 0;

@@ -149,11 +149,14 @@ static enum rc write_step(struct pg_plan *m, bool empty, enum sql_merge_step ste
 }
 
 /* Rows that are there are written in two steps: first those whose writers are known, then all, if there are more of them. That there
- * are others must not be forgotten, which would happen when their rows are written. */
+ * are others must not be forgotten, which would happen when their rows are written. !*knows: nobody keeps in mind who they are, and
+ * all rows are written. */
 static enum rc write_known(struct pg_plan *m, struct pg_remember *remember,
-                           enum sql_merge_step step, struct sql_outcome *out, struct err *e)
+                           enum sql_merge_step step, bool *knows, struct sql_outcome *out,
+                           struct err *e)
 {
     enum rc rc = pg_remember_put_known(remember, m, e);
+    *knows = m->merge.only.ptr != NULL;
     if (rc == RC_OK)
         rc = write_step(m, false, step, out, e);
     m->merge.only = STR_NONE;
@@ -171,24 +174,24 @@ static enum rc delete_surplus(struct pg_plan *m, struct pg_remember *remember, u
                               struct sql_outcome *out, struct err *e)
 {
     const uint64_t before = out->rows[SQL_MERGE_DELETE];
-    enum rc rc = write_known(m, remember, SQL_MERGE_DELETE, out, e);
-    if (rc != RC_OK || out->rows[SQL_MERGE_DELETE] - before == surplus)
-        return rc;
-    return write_others(m, remember, SQL_MERGE_DELETE, out, e);
+    bool knows = false;
+    enum rc rc = write_known(m, remember, SQL_MERGE_DELETE, &knows, out, e);
+    bool is_all = !knows || out->rows[SQL_MERGE_DELETE] - before == surplus;
+    return rc != RC_OK || is_all ? rc : write_others(m, remember, SQL_MERGE_DELETE, out, e);
 }
 
 static enum rc write_changed(struct pg_plan *m, struct pg_remember *remember, uint64_t changed,
                              struct sql_outcome *out, struct err *e)
 {
     const struct sql_outcome before = *out;
-    enum rc rc = write_known(m, remember, SQL_MERGE_UPDATE, out, e);
+    bool knows = false;
+    enum rc rc = write_known(m, remember, SQL_MERGE_UPDATE, &knows, out, e);
     if (rc == RC_OK)
         rc = write_step(m, false, SQL_MERGE_INSERT, out, e);
     uint64_t written = out->rows[SQL_MERGE_UPDATE] - before.rows[SQL_MERGE_UPDATE] +
                        out->rows[SQL_MERGE_INSERT] - before.rows[SQL_MERGE_INSERT];
-    if (rc != RC_OK || written == changed)
-        return rc;
-    return write_others(m, remember, SQL_MERGE_UPDATE, out, e);
+    bool is_all = !knows || written == changed;
+    return rc != RC_OK || is_all ? rc : write_others(m, remember, SQL_MERGE_UPDATE, out, e);
 }
 
 /* For the server's plans: how many rows are staged of how many leads. Where it takes the rows that are left
@@ -300,7 +303,7 @@ static enum rc take_known_gone(struct pg_plan *m, struct pg_remember *remember,
 {
     uint64_t others = 0;
     enum rc rc = pg_remember_put_known(remember, m, e);
-    bool knows = m->merge.only.ptr && out->gone > 0;
+    bool knows = m->merge.only.ptr && m->place->deletes != SQL_DELETES_IGNORE;
     if (rc == RC_OK && knows)
         rc = take_gone(m, &others, out, e);
     m->merge.only = STR_NONE;

@@ -26,7 +26,7 @@ struct pg_place {
         [PG_TOKEN_BYTES]; /* of the set of tables: what the table of fingerprints is named by */
     bool begins_anew;     /* what is remembered is not so any more */
     bool
-        was_checked; /* an earlier process has found all leads that were not loaded again in the tables, and has no copy of them */
+        was_checked; /* the run has come to its end: leads that it has not loaded again were in the tables then */
     /* For shards.h. */
     const struct sink_shard *shard; /* NULL: the run does all leads */
     bool is_committing; /* other sinks may hold locks by now: none is waited for without limit */

@@ -196,7 +196,9 @@ enum rc pg_remember_check(const struct pg_remember *m, const struct pg_plan *pla
         rc = lacks_any(m, plan, &lacks, e);
     if (rc != RC_OK || !lacks)
         return rc;
-    return err_set(e, RC_END, "%s: table " STR_FMT " has lost leads that were not loaded again",
+    return err_set(e, RC_END,
+                   "%s: table " STR_FMT
+                   ": leads that were not loaded again have been deleted or written meanwhile",
                    m->link->cfg.spec, STR_ARG(plan->relation->name));
 }
 
