@@ -52,13 +52,13 @@ class Corpus:
         with open(os.path.join(self._root, "%04d" % group, "%03d" % number), "wb") as file:
             file.write(body.replace(own, self._id(group, number).encode()))
 
-    def revise(self, count, revision):
-        """The first `count` bodies of every thousand are others from now on: some of the lead's own values, and in every second
-        one also its lists, each of which has lost its last element. nginx keeps files open: it has to be another one."""
+    def revise(self, count, revision, loses=True):
+        """The first `count` bodies of every thousand are others from now on: some of the lead's own values, and, if `loses`, in
+        every second one also its lists, each of which lacks its last element. nginx keeps files open: it has to be another one."""
         for number in range(count):
             own = self._bodies[number][0]
             body = leads.payload("omni", own.decode(), revision=revision)
-            keeps = (number + revision) % 2     # in the next revision it is the other ones
+            keeps = not loses or (number + revision) % 2     # in the next revision it is the other ones
             self._bodies[number] = own, body if keeps else json.dumps(_shorter(json.loads(body))).encode()
             for group in range(min(self._groups, OWN_LEADS // self.bodies)):
                 self._write(group, number)

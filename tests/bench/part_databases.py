@@ -131,11 +131,14 @@ def _runs(ctx, cluster, ids, count, pairs):
             _drop(cluster, "copied")
             _drop(cluster, "dw")
             _drop(cluster, "changed")
+            if n > 0:     # every round begins with leads that have all of their rows
+                ctx.corpus().revise(CHANGED, 1 + 2 * n, loses=False)
+                ctx.another_nginx()
             changed_only = ("changed", ["--changed-only", "--state", os.path.join(folder, "state%d" % n)])
             runs.setdefault("`\\copy`", []).append(Copy(cluster, script))
             runs.setdefault("first night", []).append(Night(ctx, cluster, ids, count))
             runs.setdefault("first night, `--changed-only`", []).append(Night(ctx, cluster, ids, count, *changed_only))
-            ctx.corpus().revise(CHANGED, 2 + n)
+            ctx.corpus().revise(CHANGED, 2 + 2 * n)
             ctx.another_nginx()
             cluster.sql("vacuum analyze")     # as the server does by itself in the course of a day
             runs.setdefault("second night, 8 % changed", []).append(Night(ctx, cluster, ids, count))
