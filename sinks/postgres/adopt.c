@@ -10,15 +10,6 @@
 
 /* ---- may they? ------------------------------------------------------------------------------ */
 
-static enum rc ask_bool(struct pg_link *l, struct buf *sql, bool *out, struct err *e)
-{
-    PGresult *r = NULL;
-    enum rc rc = buf_rc(sql) == RC_OK ? pg_exec(l, buf_cstr(sql), 0, NULL, &r, e) : err_nomem(e);
-    *out = rc == RC_OK && PQntuples(r) > 0 && *PQgetvalue(r, 0, 0) == 't';
-    PQclear(r);
-    return rc;
-}
-
 /* By itself: a query is refused that names a view which the role may not read, wherever it names it. */
 static enum rc may_look(struct pg_link *l, bool *out, struct err *e)
 {
@@ -60,7 +51,7 @@ enum rc pg_adopt_is_likely(const struct pg_place *p, struct pg_link *l, bool *ou
     put_unhindered(&sql, p);
     enum rc rc = may_look(l, out, e);
     if (rc == RC_OK && *out)
-        rc = ask_bool(l, &sql, out, e);
+        rc = pg_ask_bool(l, &sql, out, e);
     buf_free(&sql);
     return rc;
 }
@@ -85,7 +76,7 @@ static enum rc is_unhindered(const struct pg_place *p, struct pg_link *l, bool *
     buf_adds(&sql, "select ");
     put_unhindered(&sql, p);
     put_logged(&sql, p);
-    enum rc rc = ask_bool(l, &sql, out, e);
+    enum rc rc = pg_ask_bool(l, &sql, out, e);
     buf_free(&sql);
     return rc;
 }
@@ -106,7 +97,7 @@ static enum rc is_alone(const struct pg_place *p, struct pg_link *l, bool *out, 
     enum rc rc = pg_sinks_number(p, number, e);
     if (rc == RC_OK)
         rc = pg_run(l, "select pg_catalog.pg_stat_clear_snapshot()", e);
-    return rc == RC_OK ? pg_ask_bool(l, sql, number, out, e) : rc;
+    return rc == RC_OK ? pg_ask_about(l, sql, number, out, e) : rc;
 }
 
 static enum rc wait_until_alone(const struct pg_place *p, struct pg_link *l, bool *out,

@@ -122,8 +122,7 @@ static enum rc has_values(void *table, struct str column, bool *out, struct err 
     buf_adds(&sql, " where ");
     sql_quote(&sql, t->place->dialect, column);
     buf_adds(&sql, " is not null limit 1");
-    enum rc rc =
-        buf_rc(&sql) == RC_OK ? pg_exec(t->link, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    enum rc rc = pg_ask(t->link, &sql, &r, e);
     *out = rc == RC_OK && PQntuples(r) > 0;
     PQclear(r);
     buf_free(&sql);

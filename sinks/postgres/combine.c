@@ -43,14 +43,6 @@ static enum rc run(struct combining *c, struct err *e)
     return rc;
 }
 
-static enum rc ask(struct combining *c, PGresult **out, struct err *e)
-{
-    enum rc rc = buf_rc(&c->sql) == RC_OK ? pg_exec(c->link, buf_cstr(&c->sql), 0, NULL, out, e)
-                                          : err_nomem(e);
-    buf_clear(&c->sql);
-    return rc;
-}
-
 static int number_at(const PGresult *r, int row, int column)
 {
     return (int)strtol(PQgetvalue(r, row, column), NULL, 10);
@@ -95,13 +87,13 @@ static enum rc describe(struct combining *c, struct err *e)
     pg_put_described(&c->sql, c->all);
     buf_adds(&c->sql, " d on d.tab = o.tab and d.source = o.source order by 1, 2, 3");
     if (rc == RC_OK)
-        rc = ask(c, &c->extras, e);
+        rc = pg_ask(c->link, &c->sql, &c->extras, e);
     buf_clear(&c->sql);
     buf_adds(&c->sql, "select tab, count(*) from ");
     pg_put_described(&c->sql, c->all);
     buf_adds(&c->sql, " group by tab order by tab");
     if (rc == RC_OK)
-        rc = ask(c, &c->n_extras, e);
+        rc = pg_ask(c->link, &c->sql, &c->n_extras, e);
     buf_clear(&c->sql);
     return rc;
 }

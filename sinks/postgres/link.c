@@ -292,6 +292,37 @@ enum rc pg_run_buf(struct pg_link *l, struct buf *sql, struct err *e)
     return sql->len ? pg_run(l, buf_cstr(sql), e) : RC_OK;
 }
 
+enum rc pg_ask(struct pg_link *l, struct buf *sql, PGresult **out, struct err *e)
+{
+    enum rc rc = buf_rc(sql) == RC_OK ? pg_exec(l, buf_cstr(sql), 0, NULL, out, e) : err_nomem(e);
+    buf_clear(sql);
+    return rc;
+}
+
+static bool is_true(enum rc rc, const PGresult *r)
+{
+    return rc == RC_OK && PQntuples(r) > 0 && *PQgetvalue(r, 0, 0) == 't';
+}
+
+enum rc pg_ask_bool(struct pg_link *l, struct buf *sql, bool *out, struct err *e)
+{
+    PGresult *r = NULL;
+    enum rc rc = pg_ask(l, sql, &r, e);
+    *out = is_true(rc, r);
+    PQclear(r);
+    return rc;
+}
+
+enum rc pg_ask_about(struct pg_link *l, const char *sql, const char *value, bool *out,
+                     struct err *e)
+{
+    PGresult *r = NULL;
+    enum rc rc = pg_exec(l, sql, 1, &value, &r, e);
+    *out = is_true(rc, r);
+    PQclear(r);
+    return rc;
+}
+
 enum rc pg_count(struct pg_link *l, struct buf *sql, uint64_t *rows, struct err *e)
 {
     PGresult *r = NULL;

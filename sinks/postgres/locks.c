@@ -38,15 +38,6 @@ enum rc pg_lock_number(const char *what, struct str name, char out[24], struct e
     return table_lock_number(what, name, STR_NONE, out, e);
 }
 
-enum rc pg_ask_bool(struct pg_link *l, const char *sql, const char *value, bool *out, struct err *e)
-{
-    PGresult *r = NULL;
-    enum rc rc = pg_exec(l, sql, 1, &value, &r, e);
-    *out = rc == RC_OK && PQntuples(r) > 0 && *PQgetvalue(r, 0, 0) == 't';
-    PQclear(r);
-    return rc;
-}
-
 /* Who holds it, for a message. */
 static void tell_holder(struct pg_link *l, const char *number)
 {
@@ -74,8 +65,8 @@ static enum rc lock_table(const struct pg_place *p, struct pg_link *l, struct st
     const char *value = number;
     enum rc rc = table_lock_number("merge", p->schema, table, number, e);
     if (rc == RC_OK)
-        rc = pg_ask_bool(l, "select pg_catalog.pg_try_advisory_xact_lock($1::bigint)", number, &got,
-                         e);
+        rc = pg_ask_about(l, "select pg_catalog.pg_try_advisory_xact_lock($1::bigint)", number,
+                          &got, e);
     if (rc != RC_OK || got)
         return rc;
     if (!*told)
@@ -168,7 +159,7 @@ enum rc pg_lock_run(const struct pg_place *p, struct pg_link *l, struct err *e)
     const char *value = number;
     enum rc rc = pg_lock_number("run", str_c(p->token), number, e);
     if (rc == RC_OK)
-        rc = pg_ask_bool(l, "select pg_catalog.pg_try_advisory_lock($1::bigint)", number, &got, e);
+        rc = pg_ask_about(l, "select pg_catalog.pg_try_advisory_lock($1::bigint)", number, &got, e);
     if (rc == RC_OK)
         rc = join_sinks(p, l, e);
     if (rc != RC_OK || got)
@@ -185,8 +176,8 @@ enum rc pg_try_lock_run(struct pg_link *l, const char *token, bool *got, struct 
 {
     char number[24];
     enum rc rc = pg_lock_number("run", str_c(token), number, e);
-    return rc == RC_OK ? pg_ask_bool(l, "select pg_catalog.pg_try_advisory_lock($1::bigint)",
-                                     number, got, e)
+    return rc == RC_OK ? pg_ask_about(l, "select pg_catalog.pg_try_advisory_lock($1::bigint)",
+                                      number, got, e)
                        : rc;
 }
 
@@ -206,8 +197,8 @@ enum rc pg_try_lock_shards(struct pg_link *l, const char *group, bool *got, stru
 {
     char number[24];
     enum rc rc = pg_lock_number("shards", str_c(group), number, e);
-    return rc == RC_OK ? pg_ask_bool(l, "select pg_catalog.pg_try_advisory_xact_lock($1::bigint)",
-                                     number, got, e)
+    return rc == RC_OK ? pg_ask_about(l, "select pg_catalog.pg_try_advisory_xact_lock($1::bigint)",
+                                      number, got, e)
                        : rc;
 }
 

@@ -30,8 +30,4 @@ enum rc pg_try_lock_shards(struct pg_link *l, const char *group, bool *got, stru
 /* The number of a lock, in decimal. RC_NOMEM. */
 enum rc pg_lock_number(const char *what, struct str name, char out[24], struct err *e);
 
-/* A query of one parameter for one boolean; no row: false. */
-enum rc pg_ask_bool(struct pg_link *l, const char *sql, const char *value, bool *out,
-                    struct err *e);
-
 #endif

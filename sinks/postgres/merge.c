@@ -71,12 +71,10 @@ static enum rc make_key(struct pg_plan *m, struct err *e)
 static enum rc ask_count(struct pg_plan *m, uint64_t *out, struct err *e)
 {
     PGresult *r = NULL;
-    enum rc rc = buf_rc(&m->text) == RC_OK ? pg_exec(m->link, buf_cstr(&m->text), 0, NULL, &r, e)
-                                           : err_nomem(e);
+    enum rc rc = pg_ask(m->link, &m->text, &r, e);
     if (rc == RC_OK)
         *out = strtoull(PQgetvalue(r, 0, 0), NULL, 10);
     PQclear(r);
-    buf_clear(&m->text);
     return rc;
 }
 

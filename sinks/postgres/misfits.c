@@ -100,8 +100,7 @@ enum rc pg_misfits_find(struct pg_misfits *m, struct pg_plan *plan, struct err *
     buf_adds(&sql, " from ");
     buf_add_str(&sql, plan->merge.staged);
     buf_adds(&sql, " s");
-    enum rc rc =
-        buf_rc(&sql) == RC_OK ? pg_exec(plan->link, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    enum rc rc = pg_ask(plan->link, &sql, &r, e);
     if (rc == RC_OK)
         rc = take(m, plan, r, e);
     PQclear(r);

@@ -1,6 +1,12 @@
 #include "sinks/postgres/place.h"
 
 #include <stdio.h>
+#include <string.h>
+
+bool pg_is_token(const char *text)
+{
+    return strlen(text) == PG_TOKEN_BYTES - 1 && strspn(text, "0123456789abcdef") == strlen(text);
+}
 
 void pg_put_column(struct buf *b, const struct pg_place *p, struct str name)
 {

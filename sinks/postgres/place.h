@@ -9,6 +9,9 @@
 
 #define PG_TOKEN_BYTES 17 /* 16 hexadecimal digits and a NUL */
 
+/* Could it be one of ours? */
+bool pg_is_token(const char *text);
+
 struct pg_place {
     const struct sql_dialect *dialect;
     struct sql_relations relations;

@@ -132,9 +132,7 @@ static enum rc add_extras(struct pg_plan *m, struct err *e)
     buf_adds(&m->text, "select ord, wanted, source from ");
     pg_put_described(&m->text, m->place);
     buf_addf(&m->text, " where tab = %zu order by ord", m->table);
-    enum rc rc = buf_rc(&m->text) == RC_OK ? pg_exec(m->link, buf_cstr(&m->text), 0, NULL, &r, e)
-                                           : err_nomem(e);
-    buf_clear(&m->text);
+    enum rc rc = pg_ask(m->link, &m->text, &r, e);
     for (int i = 0; rc == RC_OK && i < PQntuples(r); i++) {
         char staged[32];
         (void)snprintf(staged, sizeof staged, PG_STAGED_EXTRA,

@@ -6,23 +6,6 @@
 #define WORTH                                                                                      \
     "50" /* leads in the table for one in the run: a look at all rows is not worth while for fewer */
 
-static enum rc ask(struct pg_remember *m, struct buf *sql, PGresult **out, struct err *e)
-{
-    enum rc rc =
-        buf_rc(sql) == RC_OK ? pg_exec(m->link, buf_cstr(sql), 0, NULL, out, e) : err_nomem(e);
-    buf_clear(sql);
-    return rc;
-}
-
-static enum rc ask_bool(struct pg_remember *m, struct buf *sql, bool *out, struct err *e)
-{
-    PGresult *r = NULL;
-    enum rc rc = ask(m, sql, &r, e);
-    *out = rc == RC_OK && PQntuples(r) > 0 && *PQgetvalue(r, 0, 0) == 't';
-    PQclear(r);
-    return rc;
-}
-
 static void put_table(struct buf *b, const struct pg_remember *m, size_t table)
 {
     pg_put_name(b, m->place, m->place->relations.items[table].name);
@@ -69,7 +52,7 @@ static enum rc is_worth_it(struct pg_remember *m, struct buf *sql, bool *out, st
     buf_adds(sql, " and c.relname = ");
     sql_literal(sql, m->place->relations.items[0].name);
     buf_adds(sql, "), 0::float8)");
-    return ask_bool(m, sql, out, e);
+    return pg_ask_bool(m->link, sql, out, e);
 }
 
 /* Whose rows there are before this merge finds out what differs from them. */
@@ -130,7 +113,7 @@ static enum rc look_at_staged(struct pg_remember *m, struct buf *sql, struct err
     buf_adds(sql, "select exists (select 1 from ");
     pg_put_same(sql, m->place);
     buf_addc(sql, ')');
-    return ask_bool(m, sql, &m->has_same, e);
+    return pg_ask_bool(m->link, sql, &m->has_same, e);
 }
 
 enum rc pg_remember_begin(struct pg_remember *m, const struct pg_place *p, struct pg_link *l,
@@ -181,7 +164,7 @@ static enum rc lacks_any(const struct pg_remember *m, const struct pg_plan *plan
     buf_adds(
         &sql,
         " as f where f.lead operator(pg_catalog.=) k.lead and f.rows operator(pg_catalog.=) k.rows))");
-    enum rc rc = ask_bool(&asks, &sql, out, e);
+    enum rc rc = pg_ask_bool(asks.link, &sql, out, e);
     buf_free(&sql);
     return rc;
 }
@@ -214,7 +197,7 @@ enum rc pg_remember_adopted(struct pg_remember *m, const struct pg_plan *plan, u
     buf_init(&sql, PG_SQL_BYTES_MAX);
     buf_adds(&sql, "select pg_catalog.count(*) from ");
     buf_add_str(&sql, plan->merge.staged);
-    rc = ask(m, &sql, &r, e);
+    rc = pg_ask(m->link, &sql, &r, e);
     if (rc == RC_OK)
         *rows = strtoull(PQgetvalue(r, 0, 0), NULL, 10);
     PQclear(r);

@@ -224,8 +224,7 @@ enum rc pg_remembered_read(struct pg_remembered *r, const struct pg_place *p, st
     buf_adds(&sql, " where tables = ");
     pg_put_set_name(&sql, p);
     buf_adds(&sql, " and pg_catalog.octet_length(about) <= " TEXT_BYTES_MAX);
-    enum rc rc =
-        buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &about, e) : err_nomem(e);
+    enum rc rc = pg_ask(l, &sql, &about, e);
     if (rc == RC_OK && PQntuples(about) > 0) {
         rc = read_text(r, p, str_c(PQgetvalue(about, 0, 0)), e);
         *found = rc == RC_OK;
@@ -264,7 +263,7 @@ static enum rc add_mapping(struct pg_remembered_table *t, const struct pg_place 
     pg_put_name(&sql, p, STR(SQL_TABLE_COLUMNS));
     buf_adds(&sql, " where table_name = ");
     sql_literal(&sql, table);
-    enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     if (rc == RC_OK)
         t->signature ^= strtoull(PQgetvalue(r, 0, 0), NULL, 10);
     PQclear(r);
@@ -326,8 +325,7 @@ enum rc pg_remembered_add_writers(struct pg_remembered *r, struct pg_link *l, st
     buf_adds(&sql, "select xmin, pg_catalog.count(*) from ");
     buf_add_str(&sql, table);
     buf_addf(&sql, " group by xmin limit %d", WRITERS_MAX + 1);
-    enum rc rc =
-        buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &writers, e) : err_nomem(e);
+    enum rc rc = pg_ask(l, &sql, &writers, e);
     uint64_t n = 0;
     if (rc == RC_OK && PQntuples(writers) > WRITERS_MAX)
         rc = err_set(e, RC_LIMIT, "the rows are from too many transactions");

@@ -44,9 +44,9 @@ static enum rc make_schema(struct pg_place *p, struct pg_link *l, const char *wa
     buf_init(&sql, SQL_BYTES_MAX);
     enum rc rc = keep_schema(p, str_c(wanted), memory, e);
     if (rc == RC_OK)
-        rc = pg_ask_bool(l,
-                         "select exists (select 1 from pg_catalog.pg_namespace where nspname = $1)",
-                         wanted, &there, e);
+        rc = pg_ask_about(
+            l, "select exists (select 1 from pg_catalog.pg_namespace where nspname = $1)", wanted,
+            &there, e);
     if (rc == RC_OK && !there) {
         buf_adds(&sql, "create schema if not exists ");
         pg_put_column(&sql, p, p->schema);
@@ -159,7 +159,7 @@ enum rc pg_run_read(const struct pg_place *p, struct pg_link *l, struct pg_run *
     buf_adds(&sql, "select status, part, leads, rows from ");
     pg_put_name(&sql, p, STR(SQL_TABLE_RUNS));
     put_where(&sql, p);
-    enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     if (rc == RC_OK && PQntuples(r) > 0) {
         for (size_t i = PG_RUN_LOADING; i <= PG_RUN_ABANDONED; i++) {
             if (strcmp(PQgetvalue(r, 0, 0), statuses[i]) == 0)
@@ -270,7 +270,7 @@ enum rc pg_staged_part(const struct pg_place *p, struct pg_link *l, bool *exists
     buf_init(&sql, SQL_BYTES_MAX);
     buf_adds(&sql, "select pg_catalog.max(" PG_STAGED_PART ") from ");
     pg_put_parts(&sql, p);
-    enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     *exists = rc == RC_OK && !PQgetisnull(r, 0, 0);
     *part = *exists ? strtoull(PQgetvalue(r, 0, 0), NULL, 10) : 0;
     if (rc == RC_IO && strcmp(l->sqlstate, "42P01") == 0) /* there is no such table */
@@ -278,11 +278,6 @@ enum rc pg_staged_part(const struct pg_place *p, struct pg_link *l, bool *exists
     PQclear(r);
     buf_free(&sql);
     return rc;
-}
-
-static bool is_token(const char *text)
-{
-    return strlen(text) == PG_TOKEN_BYTES - 1 && strspn(text, "0123456789abcdef") == strlen(text);
 }
 
 /* Under its lock: nobody is at work on it. */
@@ -364,9 +359,9 @@ static enum rc sweep_loading(const struct pg_place *p, struct pg_link *l,
     buf_addf(&sql,
              " where status = 'loading' and token <> '%s' order by 2 desc, updated_at limit 100",
              p->token);
-    enum rc rc = buf_rc(&sql) == RC_OK ? pg_exec(l, buf_cstr(&sql), 0, NULL, &r, e) : err_nomem(e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     for (int i = 0; rc == RC_OK && i < PQntuples(r); i++) {
-        if (is_token(PQgetvalue(r, i, 0)))
+        if (pg_is_token(PQgetvalue(r, i, 0)))
             rc = try_one(p, l, PQgetvalue(r, i, 0), *PQgetvalue(r, i, 1) == 't', e);
     }
     PQclear(r);

@@ -16,19 +16,10 @@ static void put_runs(struct buf *b, const struct pg_place *p)
     pg_put_name(b, p, STR(SQL_TABLE_RUNS));
 }
 
-/* Empties `sql`. */
-static enum rc ask(struct pg_link *l, struct buf *sql, PGresult **out, struct err *e)
-{
-    enum rc rc = buf_rc(sql) == RC_OK ? pg_exec(l, buf_cstr(sql), 0, NULL, out, e) : err_nomem(e);
-    buf_clear(sql);
-    return rc;
-}
-
 static bool take_token(const char *text, char out[PG_TOKEN_BYTES])
 {
     (void)snprintf(out, PG_TOKEN_BYTES, "%s", text);
-    return strlen(text) == PG_TOKEN_BYTES - 1 &&
-           strspn(text, "0123456789abcdef") == PG_TOKEN_BYTES - 1;
+    return pg_is_token(text);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -110,7 +101,7 @@ static enum rc replace(const struct pg_place *p, struct pg_link *l, const char *
              p->group, p->shard->index, p->token);
     if (set)
         buf_addf(&sql, " and shard_set = '%s'", set);
-    enum rc rc = ask(l, &sql, &r, e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     if (rc == RC_OK && PQntuples(r) > 0)
         log_msg(
             l->cfg.log, p->shard->name ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, l->cfg.spec,
@@ -170,7 +161,7 @@ static enum rc give_up_old(const struct pg_place *p, struct pg_link *l, struct e
              "interval '%" PRId64
              " milliseconds' - interval '" STRING(SQL_SHARDS_OLD_HOURS) " hours'",
              p->group, age_ms(p, l));
-    enum rc rc = ask(l, &sql, &r, e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     if (rc == RC_OK && PQntuples(r) > 0)
         warn_of_old(p, l, r);
     if (rc == RC_OK)
@@ -243,7 +234,7 @@ enum rc pg_shards_recall(struct pg_place *p, struct pg_link *l, struct err *e)
     buf_adds(&sql, "select shard_group, shard_set from ");
     put_runs(&sql, p);
     buf_addf(&sql, " where token = '%s'", p->token);
-    enum rc rc = ask(l, &sql, &r, e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     bool good = rc == RC_OK && PQntuples(r) == 1 && take_digest(PQgetvalue(r, 0, 0), p->group) &&
                 take_digest(PQgetvalue(r, 0, 1), p->set);
     if (rc == RC_OK && !good)
@@ -280,7 +271,7 @@ static enum rc find_done(struct pg_set *s, const struct pg_place *p, struct pg_l
     put_runs(&sql, p);
     buf_addf(&sql, " where status = 'done' and shard_set = '%s' and shard = %" PRIu32 " limit 1",
              p->set, p->shard->index);
-    enum rc rc = ask(l, &sql, &r, e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     s->was_done = rc == RC_OK && PQntuples(r) > 0;
     PQclear(r);
     buf_free(&sql);
@@ -354,7 +345,7 @@ enum rc pg_set_read(struct pg_set *s, const struct pg_place *p, struct pg_link *
         " where status = 'loaded' and shard_set = '%s' and shard is not null order by shard, loaded_at "
         "desc, token",
         p->set);
-    rc = ask(l, &sql, &r, e);
+    rc = pg_ask(l, &sql, &r, e);
     if (rc == RC_OK)
         rc = take_rows(s, p, r, own, e);
     PQclear(r);
@@ -397,7 +388,7 @@ static enum rc are_alike(const struct pg_place *p, const struct pg_place *other,
         "x.attisdropped left join pg_catalog.pg_attribute y on y.attrelid = v.b and y.attname = x.attname "
         "and not y.attisdropped where x.attname::text !~ '^e[0-9]+$' and (x.atttypid is distinct from "
         "y.atttypid or x.atttypmod is distinct from y.atttypmod) limit 1");
-    enum rc rc = buf_rc(&name) == RC_OK ? ask(l, &sql, &r, e) : err_nomem(e);
+    enum rc rc = buf_rc(&name) == RC_OK ? pg_ask(l, &sql, &r, e) : err_nomem(e);
     *out = rc == RC_OK && PQntuples(r) == 0;
     PQclear(r);
     buf_free(&sql);
@@ -414,7 +405,7 @@ static enum rc parts_exist(const struct pg_place *p, struct pg_link *l, bool *ou
     const char *value = buf_cstr(&name);
     enum rc rc =
         buf_rc(&name) == RC_OK
-            ? pg_ask_bool(l, "select pg_catalog.to_regclass($1) is not null", value, out, e)
+            ? pg_ask_about(l, "select pg_catalog.to_regclass($1) is not null", value, out, e)
             : err_nomem(e);
     buf_free(&name);
     return rc;
@@ -519,7 +510,7 @@ enum rc pg_shards_sweep(const struct pg_place *p, struct pg_link *l, struct err 
     buf_adds(&sql,
              " r where status = 'loaded') s where newest < pg_catalog.now() - interval '" STRING(
                  SQL_SHARDS_OLD_DAYS) " days' and the_group is not null limit 100");
-    enum rc rc = ask(l, &sql, &r, e);
+    enum rc rc = pg_ask(l, &sql, &r, e);
     for (int i = 0; rc == RC_OK && i < PQntuples(r); i++)
         rc = sweep_one(p, l, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), e);
     PQclear(r);
