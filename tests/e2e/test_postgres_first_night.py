@@ -2,15 +2,15 @@
 
 import contextlib
 import json
-import threading
 
 import pytest
 
 import databases
+from held_back import KEY, HeldBack
 from outputs import ids_file, omni_payloads, provider_of
 
-KEY = {"OMNI_API_KEY": "k"}
 LEADS = 60
+IDS = ["l%d" % n for n in range(LEADS)]
 
 cluster = pytest.fixture(scope="module")(databases.postgres_cluster)
 
@@ -24,33 +24,18 @@ def lead(lead_id, **more):
     return json.dumps({"lead": {"id": lead_id, "firstName": "x", **more}, "documents": [{"id": "d", "size": 1}]}).encode()
 
 
-class Night:
-    """A run of which some parts are loaded, and whose last lead is held back until release()."""
+class Night(HeldBack):
+    """A run of which some parts are loaded, and whose last lead is held back until end()."""
 
     def __init__(self, leadpipe, database, options=""):
-        self.database, self.gate = database, threading.Event()
-        ids_file(leadpipe.folder, ["l%d" % n for n in range(LEADS)])
-        self.stack = contextlib.ExitStack()
-        server = self.stack.enter_context(provider_of(self.answer))
-        self.process = leadpipe.start("export", "-p", "omni", "--base-url", server.url, "-t", database.target("commit-rows=10" + options),
-                                      "ids.txt", env=KEY)
+        self.database = database
+        super().__init__(leadpipe, {lead_id: lead(lead_id) for lead_id in IDS}, lambda url: [
+            "export", "-p", "omni", "--base-url", url, "-t", database.target("commit-rows=10" + options), "ids.txt"])
         databases.wait_until(lambda: database.value("select to_regclass('_leadpipe_runs')") and
                              int(database.value("select coalesce(max(part), 0) from _leadpipe_runs")) >= 3)
 
-    def answer(self, path, _):
-        lead_id = path.rsplit("/", 1)[1]
-        if lead_id == "l%d" % (LEADS - 1):
-            assert self.gate.wait(60)
-        return 200, lead(lead_id)
-
     def end(self, status=0):
-        self.gate.set()
-        try:
-            _, errors = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
-            self.stack.close()
-        assert self.process.returncode == status, errors
+        errors = super().end(status)
         assert self.database.staging() == []
         return errors
 
@@ -225,7 +210,7 @@ def test_tables_of_other_types_are_dropped_and_the_server_crashes(leadpipe, data
     database.run("drop table " + names)
     cluster.stop()
     cluster.begin()
-    assert b"of type bigint" in night.end(status=1)
+    assert "of type bigint" in night.end(status=1)
     assert not database.value("select to_regclass('documents')")
     export(leadpipe, database)
     assert database.columns("documents")["size"] == "bigint"

@@ -3,11 +3,11 @@
 import contextlib
 import random
 import re
-import threading
 
 import pytest
 
 import databases
+from held_back import HeldBack
 from outputs import ids_file, manifest, omni_payloads, provider_of
 from test_postgres import KEY, lead
 
@@ -391,34 +391,13 @@ def test_what_others_did_is_not_hidden(leadpipe, database, what):
 
 # --- while a run goes on ------------------------------------------------------------------------------------
 
-class Slow:
-    """A second night whose last lead is held back until release(); by then others are found to be the same."""
+class Slow(HeldBack):
+    """A second night whose last lead is held back until end(); by then others are found to be the same."""
 
     def __init__(self, leadpipe, database, leads, more=()):
-        self.leads, self.gate = leads, threading.Event()
         night(leadpipe, database, payloads())
-        ids_file(leadpipe.folder, IDS)
-        self.stack = contextlib.ExitStack()
-        self.server = self.stack.enter_context(provider_of(self.answer))
-        self.words = words(database, self.server.url, "commit-rows=10", more)
-        self.process = leadpipe.start(*self.words, env=KEY)
+        super().__init__(leadpipe, leads, lambda url: words(database, url, "commit-rows=10", more))
         databases.wait_until(lambda: int(database.value("select coalesce(max(part), 0) from _leadpipe_runs where status = 'loading'")) >= 1)
-
-    def answer(self, path, _):
-        lead_id = path.rsplit("/", 1)[1]
-        if lead_id == IDS[-1]:
-            assert self.gate.wait(60)
-        return 200, self.leads[lead_id]
-
-    def end(self, status=0):
-        self.gate.set()
-        try:
-            _, errors = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
-            self.stack.close()
-        assert self.process.returncode == status, errors
-        return errors.decode() if isinstance(errors, bytes) else errors
 
 
 DELETED = ["delete from leads where lead_id = 'l3'", "truncate leads", "drop table leads", "drop table documents",
