@@ -11,7 +11,7 @@ readonly BUILD=$ROOT/build
 JOBS=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 readonly JOBS
 # More tests at a time than there are processors: most of them wait for something.
-readonly LANES=${LEADPIPE_TEST_LANES:-$((2 * JOBS))}
+readonly LANES=${LEADPIPE_TEST_LANES:-$((2 * JOBS + 1))}
 
 usage() {
     cat <<'END'
@@ -49,7 +49,7 @@ for development:
 environment:
 
   LEADPIPE_WERROR=ON     make warnings errors
-  LEADPIPE_TEST_LANES=N  tests to run in parallel (default: two for each processor)
+  LEADPIPE_TEST_LANES=N  tests to run in parallel (default: two for each processor, and one more)
   DESTDIR                prepended to PREFIX by install and uninstall
 END
 }

@@ -73,9 +73,11 @@ def test_a_lead_that_resets_its_connection(wires):
     assert origin.times()["lead-50"] == 4 and limit_messages(run) == []
 
 
-@pytest.mark.parametrize("close", [False, True])
-@pytest.mark.parametrize("n, limit, which", [(300, 4, [50, 299]), (300, 8, [50, 100, 150, 200, 250]),
-                                             (600, 8, [60, 150, 240, 330, 420, 510])])
+FEW, SOME, MANY = (300, 4, [50, 299]), (300, 8, [50, 100, 150, 200, 250]), (600, 8, [60, 150, 240, 330, 420, 510])
+
+
+@pytest.mark.parametrize("n, limit, which, close", [(*SOME, False), (*FEW, True), *(pytest.param(*case, marks=pytest.mark.nightly) for case in [
+    (*FEW, False), (*SOME, True), (*MANY, False), (*MANY, True)])])
 def test_leads_that_reset_their_connections_at_a_server_with_a_limit(wires, n, limit, which, close):
     """They neither end the run, nor are they tried without end."""
     breaking = ["lead-%d" % i for i in which]

@@ -282,8 +282,9 @@ def test_gone_from_the_list(leadpipe, sandbox, control, database, deletes):
     assert (ledger["exported"], ledger["missing"], ledger["gone"]) == (17, 0, 0)
 
 
-@pytest.mark.parametrize("deletes", ["mark", "delete"])
-@pytest.mark.parametrize("state", [[], ["--state", "run.state"]])
+@pytest.mark.parametrize("deletes, state", [
+    ("mark", []), ("delete", ["--state", "run.state"]), *(pytest.param(*case, marks=pytest.mark.nightly) for case in [
+        ("delete", []), ("mark", ["--state", "run.state"])])])
 def test_too_many_gone(leadpipe, database, tmp_path, deletes, state):
     payloads = {"l%d" % n: lead("l%d" % n, 1) for n in range(130)}
     ids_file(tmp_path, payloads)
