@@ -23,7 +23,7 @@ struct table_sink_ops {
     /* Appends one line, and its end. */
     enum rc (*mark)(struct table_sink *s, size_t i, struct buf *out, struct err *e);
     enum rc (*sync)(struct table_sink *s, size_t i, struct err *e);
-    void (*begin_commit)(struct table_sink *s, size_t i); /* commit() follows */
+    void (*begin_commit)(struct table_sink *s, size_t i); /* commit() or abort() follows */
     enum rc (*commit)(struct table_sink *s, size_t i, struct err *e);
     enum rc (*abort)(struct table_sink *s, size_t i, struct err *e);
 };

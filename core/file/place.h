@@ -73,8 +73,9 @@ struct place_ops {
     /* Appended to `text` behind what prepare() of another file for the same path has appended: that this
      * one is to be removed. */
     void (*prepare_removal)(const struct place *p, struct buf *text);
-    /* Begins commit() and does not wait for its end, so that several files can be committed at a time. What goes wrong,
-     * commit() says, or does again. NULL: commit() has nothing to wait for. */
+    /* Begins commit() and does not wait for its end, so that several files can be committed at the same time. commit()
+     * follows, which says what has gone wrong, or does what could not be begun; or abort(). NULL: commit() has
+     * nothing to wait for. */
     void (*begin_commit)(struct place *p);
     /* After complete(): it gets its name, durably. Sets `published` once it has it. */
     enum rc (*commit)(struct place *p, struct err *e);

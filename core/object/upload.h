@@ -1,7 +1,7 @@
 /* One multipart upload: an object that appears when it is completed. A part goes out while the next one is
- * filled. All functions but upload_put() and
- * upload_begin_completion() wait for the server, and their texts begin with the object's URL. One thread at a
- * time, but for upload_settle(). Private to core/object. */
+ * filled: upload_put() waits for the one before, upload_begin_completion() for nothing, all that ask the server
+ * for its answer. Texts begin with the object's URL. One thread at a time, but for upload_settle(). Private to
+ * core/object. */
 #ifndef LEADPIPE_UPLOAD_H
 #define LEADPIPE_UPLOAD_H
 
