@@ -101,6 +101,16 @@ def test_another_one_is_refused(exports, s3, words):
     assert json.loads(s3.data()["m.json"])["published"] is True and exports.is_clean()
 
 
+def test_what_was_completed_is_not_aborted(exports, s3):
+    """Where another one was refused: nobody asks to abort it, or says that its upload remains."""
+    s3.fail("CompleteMultipartUpload", "AccessDenied", 403, matches="/checklist_items.csv")
+    s3.fail("AbortMultipartUpload", "AccessDenied", 403, matches="/documents.csv", times=9)
+    done = exports("-t", "csv:s3://leads/csv/", status=1)
+    aborted = {request.key for request in s3.requests if request.operation == "AbortMultipartUpload"}
+    assert aborted == {"csv/checklist_items.csv"} and len(s3.data()) == 7 and exports.is_clean()
+    assert "remains" not in done.stderr and "documents.csv" not in done.stderr
+
+
 @pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "ListParts"])
 def test_what_was_there_stays(exports, s3, operation):
     """Of a run that fails, and of one whose outputs are withheld, no object is replaced."""
