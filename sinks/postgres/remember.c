@@ -210,10 +210,11 @@ enum rc pg_remember_put_known(struct pg_remember *m, struct pg_plan *plan, struc
     plan->merge.only = STR_NONE;
     if (m->how == PG_FORGETS || !plan->now.exists)
         return RC_OK;
-    buf_adds(&plan->text, "t.xmin operator(pg_catalog.=) any ('{");
+    /* "case": the server expects next to no rows for each writer, though it may be that of all. */
+    buf_adds(&plan->text, "case when t.xmin operator(pg_catalog.=) any ('{");
     for (size_t i = 0; i < m->r.n_writers; i++)
         buf_addf(&plan->text, "%s%" PRIu32, i ? "," : "", m->r.writers[i]);
-    buf_adds(&plan->text, "}'::xid[])");
+    buf_adds(&plan->text, "}'::xid[]) then true else false end");
     return pg_plan_keep(plan, &plan->text, &plan->merge.only, e);
 }
 

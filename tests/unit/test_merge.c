@@ -58,7 +58,7 @@ static void expect(const char *what, size_t i, struct buf *b, const char *want)
 #define UPDATE UPDATE_FROM("st")
 #define CHANGED                                                                                    \
     "select s.* from st as s where not exists (select 1 from dw.t as t where " KEY                 \
-    " and not (" DIFFERS "))"
+    " and case when " DIFFERS " then false else true end)"
 #define SURPLUS                                                                                    \
     "select t.\"provider\" as c0, t.\"lead\"\"id\" as c1, t.\"position\" as c3 from dw.t as t where "
 #define DELETE "delete from dw.t as t where exists (select 1 from sl as l where " LEAD ")"
