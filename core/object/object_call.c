@@ -321,19 +321,29 @@ struct str object_call_answer(const struct object_call *call)
     return buf_str(&call->http.answer);
 }
 
+/* What is waited for no more may go on, on the client's thread. */
+static bool has_ended(const struct object_call *call)
+{
+    struct object_client *c = call->client;
+    pthread_mutex_lock(&c->lock);
+    bool is_done = call->is_done;
+    pthread_mutex_unlock(&c->lock);
+    return is_done;
+}
+
 int object_call_status(const struct object_call *call)
 {
-    return call->http.end == HTTP_ANSWERED ? call->http.status : 0;
+    return has_ended(call) && call->http.end == HTTP_ANSWERED ? call->http.status : 0;
 }
 
 const char *object_call_code(const struct object_call *call)
 {
-    return call->error.code;
+    return has_ended(call) ? call->error.code : "";
 }
 
 const char *object_call_upload(const struct object_call *call)
 {
-    return call->answer_upload;
+    return has_ended(call) ? call->answer_upload : "";
 }
 
 void object_call_free(struct object_call *call)
