@@ -490,7 +490,7 @@ enum rc upload_abort(struct upload *u, struct err *e)
     struct buf query;
     struct err ignored;
     (void)upload_settle(u, &ignored); /* a part that arrives later would stay */
-    if (u->completion && object_call_wait(u->completion, &ignored) == RC_OK)
+    if (u->completion && upload_complete(u, &ignored) == RC_OK)
         return RC_OK; /* there is nothing to abort */
     enum rc rc = query_of(u, "", &query, e);
     if (rc == RC_OK)

@@ -97,13 +97,17 @@ def test_another_one_is_refused(exports, s3, words):
     done = exports("-t", "csv:s3://leads/csv/", "--manifest", "s3://leads/m.json", *words, status=1)
     assert "AccessDenied" in done.stderr and not [key for key in s3.data() if key.endswith("/documents.csv")]
     assert words or not s3.uploads
+    assert "m.json" not in s3.data() if words else json.loads(s3.data()["m.json"])["published"] is False
     exports("-t", "csv:s3://leads/csv/", "--manifest", "s3://leads/m.json", *words)
     assert json.loads(s3.data()["m.json"])["published"] is True and exports.is_clean()
 
 
-def test_what_was_completed_is_not_aborted(exports, s3):
-    """Where another one was refused: nobody asks to abort it, or says that its upload remains."""
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_was_completed_is_not_aborted(exports, s3, is_lost):
+    """Where another one was refused: nobody asks to abort it, or says that its upload remains; also if the answer was lost."""
     s3.fail("CompleteMultipartUpload", "AccessDenied", 403, matches="/checklist_items.csv")
+    if is_lost:
+        s3.fail("CompleteMultipartUpload", "x", 0, how="lose", matches="/documents.csv")
     s3.fail("AbortMultipartUpload", "AccessDenied", 403, matches="/documents.csv", times=9)
     done = exports("-t", "csv:s3://leads/csv/", status=1)
     aborted = {request.key for request in s3.requests if request.operation == "AbortMultipartUpload"}
